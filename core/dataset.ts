@@ -1,0 +1,68 @@
+/**
+ * The shape of a published dataset's manifest.json and latest.json: written by jobs, served by
+ * the edge. Nothing in a manifest depends on when it was built, so a rebuild has the same bytes.
+ */
+import type { Exchange } from './symbols.ts'
+import type { Channel, GapCause } from './market.ts'
+
+export interface DatasetFile {
+  readonly name: string
+  readonly format: 'parquet' | 'arrow'
+  readonly bytes: number
+  readonly sha256: string
+  readonly row_count: number
+}
+
+export interface DatasetColumn {
+  readonly name: string
+  readonly type: string
+  readonly unit: string
+  readonly description: string
+  readonly formula: string
+  readonly source: string
+  readonly null_rule: string
+}
+
+export interface GapNote {
+  readonly channel: Channel
+  readonly from_ts: string
+  readonly to_ts: string
+  readonly cause: GapCause
+  readonly repaired: boolean
+}
+
+/** What is there and what is missing, per symbol. Times are ISO 8601, UTC. */
+export interface SymbolCoverage {
+  readonly exchange: Exchange
+  readonly symbol: string
+  readonly from_ts: string
+  readonly to_ts: string
+  readonly row_count: number
+  /** Seconds of the day with a live quote stream. */
+  readonly present_s: number
+  /** Seconds of the day without one: before the first event, across gaps, after the last. */
+  readonly missing_s: number
+  readonly quote_count: number
+  readonly trade_count: number
+  readonly gaps: readonly GapNote[]
+}
+
+export interface Manifest {
+  readonly dataset: string
+  readonly schema_version: number
+  readonly date: string
+  /** False for a day that was built before it was over. */
+  readonly complete: boolean
+  readonly row_count: number
+  readonly columns: readonly DatasetColumn[]
+  readonly files: readonly DatasetFile[]
+  readonly coverage: readonly SymbolCoverage[]
+}
+
+/** What "yesterday" means right now: the newest day that is over; until there is one, the newest. */
+export interface Latest {
+  readonly dataset: string
+  readonly schema_version: number
+  readonly date: string
+  readonly complete: boolean
+}

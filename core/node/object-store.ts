@@ -1,0 +1,104 @@
+/**
+ * The object store as jobs and the local stack use it: any S3. Spaces is Ceph's gateway, which
+ * refuses aws-chunked bodies (411), so checksums are sent only where required and every body
+ * has a known length.
+ */
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+
+export interface ObjectStoreConfig {
+  readonly endpoint: string
+  readonly bucket: string
+  readonly region: string
+  readonly access_key_id: string
+  readonly secret_access_key: string
+}
+
+export interface ObjectStore {
+  put(key: string, body: Uint8Array | string, content_type: string): Promise<void>
+  /** Uploads a file from disk without holding it in memory. */
+  putFile(key: string, path: string, content_type: string): Promise<void>
+  /** The object's bytes, or undefined where there is none. */
+  get(key: string): Promise<Uint8Array | undefined>
+  /** The object as a stream, or undefined where there is none. */
+  read(key: string): Promise<Readable | undefined>
+  copy(from_key: string, to_key: string): Promise<void>
+  delete(key: string): Promise<void>
+  /** Every key under the prefix, in order. */
+  list(prefix: string): Promise<readonly { readonly key: string; readonly bytes: number }[]>
+  close(): void
+}
+
+export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
+  const Bucket = config.bucket
+  const s3 = new S3Client({
+    endpoint: config.endpoint,
+    region: config.region,
+    forcePathStyle: true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    credentials: { accessKeyId: config.access_key_id, secretAccessKey: config.secret_access_key },
+  })
+  const read = async (Key: string): Promise<Readable | undefined> => {
+    try {
+      const answer = await s3.send(new GetObjectCommand({ Bucket, Key }))
+      return answer.Body as Readable
+    } catch (error) {
+      if (error instanceof NoSuchKey) return undefined
+      throw error
+    }
+  }
+  return {
+    read,
+    async put(Key, body, ContentType) {
+      const Body = typeof body === 'string' ? Buffer.from(body) : body
+      await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength: Body.byteLength }))
+    },
+    async putFile(Key, path, ContentType) {
+      const { size } = await stat(path)
+      const Body = createReadStream(path)
+      await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength: size }))
+    },
+    async get(Key) {
+      const stream = await read(Key)
+      if (stream === undefined) return undefined
+      const chunks: Uint8Array[] = []
+      for await (const chunk of stream) chunks.push(chunk as Uint8Array)
+      return Buffer.concat(chunks)
+    },
+    async copy(from_key, to_key) {
+      const CopySource = `${Bucket}/${from_key.split('/').map(encodeURIComponent).join('/')}`
+      await s3.send(new CopyObjectCommand({ Bucket, Key: to_key, CopySource }))
+    },
+    async delete(Key) {
+      await s3.send(new DeleteObjectCommand({ Bucket, Key }))
+    },
+    async list(Prefix) {
+      const found: { key: string; bytes: number }[] = []
+      let ContinuationToken: string | undefined
+      do {
+        const page = await s3.send(
+          new ListObjectsV2Command({
+            Bucket,
+            Prefix,
+            ...(ContinuationToken === undefined ? {} : { ContinuationToken }),
+          }),
+        )
+        for (const item of page.Contents ?? []) found.push({ key: item.Key!, bytes: item.Size ?? 0 })
+        ContinuationToken = page.NextContinuationToken
+      } while (ContinuationToken !== undefined)
+      return found
+    },
+    close: () => s3.destroy(),
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Connections to Postgres. `pg.Pool.query()` destroys its connection on any SQL error, so
+ * `withClient` hands the client back where the error was only the statement's.
+ */
+import pg from 'pg'
+
+export type Pool = pg.Pool
+export type Client = pg.PoolClient
+
+/** A pool in UTC whose idle connection errors do not end the process. */
+export function createPool(database_url: string, application_name: string, max = 4): Pool {
+  const pool = new pg.Pool({
+    connectionString: database_url,
+    application_name,
+    max,
+    connectionTimeoutMillis: 10_000,
+    options: '-c timezone=UTC',
+  })
+  // An idle connection that Postgres closes is replaced at the next checkout.
+  pool.on('error', () => undefined)
+  return pool
+}
+
+export async function withClient<T>(pool: Pool, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  try {
+    const result = await use(client)
+    client.release()
+    return result
+  } catch (error) {
+    client.release(isStatementError(error) ? undefined : true)
+    throw error
+  }
+}
+
+/** Runs `use` in one transaction; anything thrown rolls it back. */
+export function inTransaction<T>(pool: Pool, use: (client: Client) => Promise<T>): Promise<T> {
+  return withClient(pool, async (client) => {
+    await client.query('begin')
+    try {
+      const result = await use(client)
+      await client.query('commit')
+      return result
+    } catch (error) {
+      await client.query('rollback').catch(() => undefined)
+      throw error
+    }
+  })
+}
+
+/** True where Postgres refused the statement but the connection is still good. */
+export function isStatementError(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.severity === 'ERROR'
+}

@@ -1,0 +1,39 @@
+/** Where things lie in the object store. Keys are made here and nowhere else. */
+import type { Day } from './time.ts'
+
+const DATASET_NAME = /^[a-z][a-z0-9_]{0,40}$/
+
+export function isDatasetName(text: string): boolean {
+  return DATASET_NAME.test(text)
+}
+
+/** `datasets/` : the folder of all datasets. */
+export const DATASETS_PREFIX = 'datasets/'
+
+/** `datasets/features_1s/v1/` */
+export function datasetPrefix(name: string, schema_version: number): string {
+  return `${DATASETS_PREFIX}${name}/v${schema_version}/`
+}
+
+/** `datasets/features_1s/v1/date=2024-08-08/features_1s.parquet` */
+export function datasetKey(name: string, schema_version: number, date: Day, file: string): string {
+  return `${datasetPrefix(name, schema_version)}date=${date}/${file}`
+}
+
+/** Written last: a date without it is not published. */
+export const MANIFEST_FILE = 'manifest.json'
+
+/** `datasets/features_1s/latest.json`: what "yesterday" means right now. */
+export function latestKey(name: string): string {
+  return `${DATASETS_PREFIX}${name}/latest.json`
+}
+
+/** The parts of a manifest's key, or undefined for any other key. */
+export function parseManifestKey(
+  key: string,
+): { readonly name: string; readonly schema_version: number; readonly date: string } | undefined {
+  const match =
+    /^datasets\/([a-z][a-z0-9_]*)\/v(\d+)\/date=(\d{4}-\d{2}-\d{2})\/manifest\.json$/.exec(key)
+  if (match === null) return undefined
+  return { name: match[1]!, schema_version: Number(match[2]), date: match[3]! }
+}

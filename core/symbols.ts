@@ -1,0 +1,36 @@
+/** Exchanges and instruments: the nouns that every row hangs on. */
+
+export const EXCHANGES = ['binance-futures'] as const
+export type Exchange = (typeof EXCHANGES)[number]
+
+export function isExchange(text: string): text is Exchange {
+  return (EXCHANGES as readonly string[]).includes(text)
+}
+
+/** What the exchange's own listing says about a symbol. Names are the exchange's, upper case. */
+export interface Instrument {
+  readonly exchange: Exchange
+  readonly symbol: string
+  readonly instrument_type: 'perp' | 'future' | 'spot'
+  readonly base_asset: string
+  readonly quote_asset: string
+  readonly is_active: boolean
+  /** Smallest price step; with it a double turns back into the exchange's exact decimal text. */
+  readonly tick_size: number
+  /** Smallest quantity step. */
+  readonly step_size: number
+}
+
+/**
+ * Letters, digits and underscore; 1 to 32 characters. Exchanges list names such as 1000PEPEUSDT,
+ * BTCUSDT_260925, BTCUSD_PERP and, since 2025, names in Chinese letters: any letter is allowed.
+ */
+export function isSymbolName(text: string): boolean {
+  return /^[\p{L}\p{N}_]{1,32}$/u.test(text)
+}
+
+/** Digits after the point of a step written as a number: 0.001 is 3, 1 is 0, 1e-8 is 8. */
+export function decimalsOf(step: number): number {
+  const text = step.toFixed(12).replace(/0+$/, '')
+  return text.length - text.indexOf('.') - 1
+}

@@ -1,0 +1,67 @@
+/**
+ * The local object store: Miniflare's S3 endpoint over R2 on disk. It checks SigV4 signatures,
+ * expiry and ranges as Spaces does. It lives in workerd, a child of the process that calls this.
+ */
+import { Log, LogLevel, Miniflare } from 'miniflare'
+import type { ObjectStoreConfig } from '#core/node/object-store.ts'
+
+export interface LocalObjectStore {
+  readonly config: ObjectStoreConfig
+  stop(): Promise<void>
+}
+
+const BUCKET = 'booktape'
+
+export async function startObjectStore(options: {
+  readonly dir: string
+  readonly port: number
+  readonly access_key_id: string
+  readonly secret_access_key: string
+}): Promise<LocalObjectStore> {
+  const { access_key_id, secret_access_key } = options
+  const contents = 'export default { fetch() { return new Response("This is the object store: speak S3.", { status: 404 }) } }'
+  const server = new Miniflare({
+    host: '127.0.0.1',
+    port: options.port,
+    cf: false,
+    log: new Log(LogLevel.NONE),
+    logRequests: false,
+    telemetry: { enabled: false },
+    enableDevRegistry: false,
+    resourcePersistencePath: options.dir,
+    workers: [
+      {
+        config: {
+          name: 'object-store',
+          compatibilityDate: '2026-10-20',
+          manifest: {
+            mainModule: 'worker.js',
+            modulesRoot: process.cwd(),
+            modules: { 'worker.js': { type: 'esm', contents } },
+          },
+          env: {
+            BUCKET: {
+              type: 'r2',
+              name: BUCKET,
+              dev: {
+                experimentalS3Credentials: { accessKeyId: access_key_id, secretAccessKey: secret_access_key },
+              },
+            },
+          },
+        },
+        dev: { rootPath: process.cwd() },
+      },
+    ],
+  })
+  const url = await server.ready
+  return {
+    config: {
+      endpoint: `http://127.0.0.1:${url.port}/cdn-cgi/local/r2/s3`,
+      bucket: BUCKET,
+      region: 'auto',
+      access_key_id,
+      secret_access_key,
+    },
+    stop: () => server.dispose(),
+  }
+}

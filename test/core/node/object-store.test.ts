@@ -1,0 +1,38 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { createObjectStore } from '#core/node/object-store.ts'
+import { startObjectStore } from '../../../infra/local/object-store.ts'
+
+const dir = await mkdtemp(join(tmpdir(), 'booktape-store-'))
+const server = await startObjectStore({ dir, port: 0, access_key_id: 'k', secret_access_key: 's' })
+const store = createObjectStore(server.config)
+afterAll(async () => {
+  store.close()
+  await server.stop()
+  await rm(dir, { recursive: true })
+})
+
+test('what was put is got, copied, listed in order and deleted', async () => {
+  await store.put('a/date=2024-08-08/x.json', '{"x":1}', 'application/json')
+  const file = join(dir, 'y.bin')
+  await writeFile(file, Buffer.alloc(300_000, 7))
+  await store.putFile('a/date=2024-08-08/y.bin', file, 'application/octet-stream')
+  await store.copy('a/date=2024-08-08/y.bin', 'a/date=2024-08-09/y.bin')
+  expect(Buffer.from((await store.get('a/date=2024-08-08/x.json'))!).toString()).toBe('{"x":1}')
+  expect((await store.get('a/date=2024-08-09/y.bin'))?.byteLength).toBe(300_000)
+  expect(await store.list('a/')).toEqual([
+    { key: 'a/date=2024-08-08/x.json', bytes: 7 },
+    { key: 'a/date=2024-08-08/y.bin', bytes: 300_000 },
+    { key: 'a/date=2024-08-09/y.bin', bytes: 300_000 },
+  ])
+  await store.delete('a/date=2024-08-08/y.bin')
+  expect(await store.get('a/date=2024-08-08/y.bin')).toBeUndefined()
+})
+
+test('another secret is refused', async () => {
+  const stranger = createObjectStore({ ...server.config, secret_access_key: 'wrong' })
+  await expect(stranger.list('')).rejects.toThrow(/signature/i)
+  stranger.close()
+})

@@ -1,0 +1,25 @@
+/** A database of its own for a test file: a clone of the migrated template, dropped at the end. */
+import { randomBytes } from 'node:crypto'
+import { afterAll, inject } from 'vitest'
+import { createPool, type Pool } from '#core/node/pool.ts'
+import { TEMPLATE, withDatabase } from './global-setup.ts'
+
+export interface TestDatabase {
+  readonly url: string
+  readonly pool: Pool
+}
+
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const server_url = inject('postgres_url')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const admin = createPool(server_url, 'test', 1)
+  await admin.query(`create database ${name} template ${TEMPLATE}`)
+  const url = withDatabase(server_url, name)
+  const pool = createPool(url, 'test')
+  afterAll(async () => {
+    await pool.end()
+    await admin.query(`drop database ${name} with (force)`)
+    await admin.end()
+  })
+  return { url, pool }
+}
