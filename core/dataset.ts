@@ -1,6 +1,7 @@
 /**
  * The shape of a published dataset's manifest.json and latest.json: written by jobs, served by
- * the edge. Nothing in a manifest depends on when it was built, so a rebuild has the same bytes.
+ * the edge. But for `complete`, nothing in a manifest depends on when it was built, so a rebuild
+ * has the same bytes.
  */
 import type { Exchange } from './symbols.ts'
 import type { Channel, GapCause } from './market.ts'
@@ -20,6 +21,7 @@ export interface DatasetColumn {
   readonly description: string
   readonly formula: string
   readonly source: string
+  /** When the value is null. */
   readonly null_rule: string
 }
 
@@ -31,19 +33,25 @@ export interface GapNote {
   readonly repaired: boolean
 }
 
+/** Gaps listed per symbol in a manifest, so that a bad day does not make it unreadable. */
+export const GAP_NOTES_MAX = 100
+
 /** What is there and what is missing, per symbol. Times are ISO 8601, UTC. */
 export interface SymbolCoverage {
   readonly exchange: Exchange
   readonly symbol: string
+  /** Start of the first and the last second that have a row. */
   readonly from_ts: string
   readonly to_ts: string
   readonly row_count: number
-  /** Seconds of the day with a live quote stream. */
+  /** Seconds of the day with a known quote. coverage.parquet says the same of every channel. */
   readonly present_s: number
-  /** Seconds of the day without one: before the first event, across gaps, after the last. */
+  /** The other seconds of the day: before the first quote, across gaps, after the last row. */
   readonly missing_s: number
   readonly quote_count: number
   readonly trade_count: number
+  readonly gap_count: number
+  /** The first GAP_NOTES_MAX of them; all are in coverage.parquet. */
   readonly gaps: readonly GapNote[]
 }
 

@@ -20,6 +20,19 @@ export function datasetKey(name: string, schema_version: number, date: Day, file
   return `${datasetPrefix(name, schema_version)}date=${date}/${file}`
 }
 
+/**
+ * `tmp/datasets/features_1s/`: where files of a dataset lie until they are checked. Nobody reads
+ * there, and what a crash left is deleted by the next run.
+ */
+export function stagingPrefix(name: string): string {
+  return `tmp/${DATASETS_PREFIX}${name}/`
+}
+
+/** `tmp/datasets/features_1s/date=2024-08-08/features_1s.parquet` */
+export function stagingKey(name: string, date: Day, file: string): string {
+  return `${stagingPrefix(name)}date=${date}/${file}`
+}
+
 /** Written last: a date without it is not published. */
 export const MANIFEST_FILE = 'manifest.json'
 

@@ -5,13 +5,13 @@
 import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { OperatorError } from '../errors.ts'
-import { type Pool, withClient } from './pool.ts'
+import { type Client, type Pool, withClient } from './pool.ts'
 
 const FOLDER = new URL('../../sql/migrations/', import.meta.url)
 
 /** Returns the names of the migrations that this call applied. Safe to run from two programs at once. */
 export async function migrate(pool: Pool): Promise<readonly string[]> {
-  const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).toSorted()
+  const files = await migrationFiles()
   return withClient(pool, async (client) => {
     await client.query("select pg_advisory_lock(hashtext('booktape.migrate'))")
     try {
@@ -56,4 +56,20 @@ export async function migrate(pool: Pool): Promise<readonly string[]> {
       await client.query("select pg_advisory_unlock(hashtext('booktape.migrate'))")
     }
   })
+}
+
+/** Names of the migrations that the database lacks: all of them where there is no schema at all. */
+export async function pendingMigrations(client: Client): Promise<readonly string[]> {
+  const files = await migrationFiles()
+  const table = await client.query<{ found: boolean }>(
+    "select to_regclass('marketdata.schema_migrations') is not null as found",
+  )
+  if (table.rows[0]?.found !== true) return files
+  const { rows } = await client.query<{ name: string }>('select name from marketdata.schema_migrations')
+  const applied = new Set(rows.map((row) => row.name))
+  return files.filter((name) => !applied.has(name))
+}
+
+async function migrationFiles(): Promise<readonly string[]> {
+  return (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).toSorted()
 }

@@ -40,7 +40,9 @@ export function onShutdown(
       begin(name)
     })
   }
-  if (process.send !== undefined) process.on('disconnect', () => begin('parent_gone'))
+  if (process.connected !== undefined) process.on('disconnect', () => begin('parent_gone'))
+  // It may have gone while this program was still starting.
+  if (process.connected === false) begin('parent_gone')
   return { signal: controller.signal, begin }
 }
 

@@ -1,31 +1,50 @@
 /** Free TCP ports on loopback. */
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { OperatorError } from '#core/errors.ts'
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
-  return listenOnce(0)
+  const [port] = await freePorts(1)
+  return port!
 }
 
-/** Throws an OperatorError where somebody already listens on the port. */
-export async function requirePort(port: number, purpose: string): Promise<number> {
-  try {
-    return await listenOnce(port)
-  } catch (cause) {
-    throw new OperatorError('port_taken', `Port ${port} for the ${purpose} is in use.`, {
-      hint: 'Choose another --port-base, or leave it out to get free ports.',
-      cause,
-    })
+/** Different ports that were free a moment ago: all are held until the last is found. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)))
+  const ports = servers.map(portOf)
+  await Promise.all(servers.map(close))
+  return ports
+}
+
+/** `count` ports from `base` upwards. Throws an OperatorError where somebody listens on one. */
+export async function portsFrom(base: number, count: number): Promise<readonly number[]> {
+  const ports = Array.from({ length: count }, (_, index) => base + index)
+  for (const port of ports) {
+    try {
+      await close(await listen(port))
+    } catch (cause) {
+      throw new OperatorError('port_taken', `Port ${port} is in use, of ${base} to ${base + count - 1}.`, {
+        hint: 'Choose another --port-base, or leave it out to get free ports.',
+        cause,
+      })
+    }
   }
+  return ports
 }
 
-function listenOnce(port: number): Promise<number> {
+function listen(port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port))
-    })
+    server.listen(port, '127.0.0.1', () => resolve(server))
   })
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
 }

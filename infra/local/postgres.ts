@@ -19,7 +19,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
-import { identify } from './process-table.ts'
+import { identify } from '#core/node/process-table.ts'
 
 export interface PostgresOptions {
   /** The data directory; made with initdb where it does not exist. */
@@ -36,6 +36,15 @@ export interface Postgres {
   /** Settles when the server has ended, whoever ended it. */
   readonly exited: Promise<void>
   stop(): Promise<void>
+}
+
+/** For a stack on a workstation: enough memory for COPY and its index, rare checkpoints. */
+export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
+  shared_buffers: '256MB',
+  max_wal_size: '2GB',
+  checkpoint_timeout: '15min',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
 }
 
 const START_LIMIT_MS = 60_000

@@ -1,0 +1,169 @@
+/** `npx booktape jobs ...`: runs a job by hand, in this process, and shows what ran. */
+import { join } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { describeError, OperatorError } from '#core/errors.ts'
+import { silentLogger } from '#core/node/log.ts'
+import { createObjectStore, type ObjectStore } from '#core/node/object-store.ts'
+import { createPool, type Pool } from '#core/node/pool.ts'
+import { parseDay, type Day } from '#core/time.ts'
+import { parseConfig } from '../../jobs/config.ts'
+import { runFeatures, type FeaturesResult } from '../../jobs/features/run-features.ts'
+import { selectRuns, type JobRun } from '../../jobs/run-list.ts'
+import { readStackFile } from '../local/data-dir.ts'
+import { wholeNumber } from './options.ts'
+
+interface Flags {
+  readonly dataDir: string
+}
+
+export function jobsCommand(): Command {
+  const jobs = new Command('jobs').description('run a job by hand, and see what ran')
+  const run = new Command('run').description('run a job now')
+  run
+    .command('features')
+    .description('build and publish features_1s for one UTC day')
+    .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & { readonly date: Day }) =>
+      withServices(flags.dataDir, (services) => featuresAction(services, flags.date)),
+    )
+  return jobs.addCommand(run).addCommand(
+    new Command('ls')
+      .description('the newest runs')
+      .option('--limit <count>', 'how many', wholeNumber(1, 1_000), 20)
+      .option(...DATA_DIR_OPTION)
+      .action((flags: Flags & { readonly limit: number }) =>
+        withServices(flags.dataDir, async ({ pool }) => {
+          process.stdout.write(runTable(await selectRuns(pool, flags.limit)))
+        }),
+      ),
+  )
+}
+
+const DATA_DIR_OPTION = [
+  '--data-dir <dir>',
+  'the folder of the local stack; not used where DATABASE_URL and S3_* are set',
+  '.data',
+] as const
+const POOL_SIZE = 4
+
+interface Services {
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly work_dir: string
+}
+
+/** The environment's services where DATABASE_URL is set, else those of the local stack. */
+async function withServices(
+  data_dir: string,
+  use: (services: Services) => Promise<void>,
+): Promise<void> {
+  const work_dir = join(data_dir, 'work')
+  const { env } = process
+  const { database_url, object_store } =
+    env['DATABASE_URL'] === undefined
+      ? fromStackFile(data_dir)
+      : parseConfig({ WORK_DIR: work_dir, ...env })
+  const pool = createPool(database_url, 'booktape-cli', POOL_SIZE)
+  const store = createObjectStore(object_store)
+  try {
+    await checkDatabase(pool)
+    await use({ pool, store, work_dir: env['WORK_DIR'] ?? work_dir })
+  } finally {
+    store.close()
+    await pool.end()
+  }
+}
+
+function fromStackFile(data_dir: string): Pick<
+  ReturnType<typeof parseConfig>,
+  'database_url' | 'object_store'
+> {
+  const { postgres_url, object_store } = readStackFile(data_dir)
+  return { database_url: postgres_url, object_store }
+}
+
+async function checkDatabase(pool: Pool): Promise<void> {
+  let is_migrated: boolean
+  try {
+    const { rows } = await pool.query<{ found: boolean }>(
+      "select to_regclass('marketdata.job_runs') is not null as found",
+    )
+    is_migrated = rows[0]!.found
+  } catch (cause) {
+    throw new OperatorError('postgres_unreachable', `Postgres does not answer: ${describeError(cause)}.`, {
+      hint: 'Check DATABASE_URL, or start the local stack with `npm start`.',
+      retryable: true,
+      cause,
+    })
+  }
+  if (!is_migrated) {
+    throw new OperatorError('not_migrated', 'The database has no table marketdata.job_runs.', {
+      hint: 'Is it the right database? A new one gets its tables from sql/migrations.',
+    })
+  }
+}
+
+async function featuresAction(services: Services, date: Day): Promise<void> {
+  const controller = new AbortController()
+  const stop = (): void =>
+    controller.abort(new OperatorError('stopped', 'Stopped. Nothing was published.'))
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  const { isTTY } = process.stderr
+  try {
+    const result = await runFeatures({
+      ...services,
+      date,
+      log: silentLogger,
+      now: Date.now,
+      signal: controller.signal,
+      onProgress(done_count, symbol_count) {
+        if (isTTY) process.stderr.write(`\r${done_count} of ${symbol_count} symbols `)
+      },
+    })
+    if (isTTY) process.stderr.write('\r\u001B[K')
+    process.stdout.write(featuresReport(result))
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
+
+function featuresReport(result: FeaturesResult): string {
+  const { dataset, date, symbol_count, row_count, complete, files } = result
+  const state = complete ? '' : ' The day is not over: run it again after midnight UTC.'
+  return [
+    `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
+    ...files.map(
+      ({ key, row_count: rows, bytes, sha256 }) => `${key}  ${rows} rows  ${bytes} bytes  sha256 ${sha256}`,
+    ),
+    '',
+  ].join('\n')
+}
+
+function runTable(runs: readonly JobRun[]): string {
+  if (runs.length === 0) return 'No job has run yet.\n'
+  const head = ['STARTED', 'JOB', 'WINDOW', 'STATUS', 'TRY', 'ROWS', 'BYTES', 'SECONDS', 'ERROR']
+  const lines = runs.map((run) => [
+    run.started_at.toISOString().slice(0, 19),
+    run.job,
+    run.job_window,
+    run.status,
+    String(run.attempt),
+    run.row_count ?? '-',
+    run.byte_count ?? '-',
+    run.elapsed_s === null ? '-' : run.elapsed_s.toFixed(1),
+    run.error ?? '',
+  ])
+  const widths = head.map((_, i) => Math.max(...[head, ...lines].map((line) => line[i]!.length)))
+  return [head, ...lines]
+    .map((line) => `${line.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}\n`)
+    .join('')
+}
+
+function dayArgument(text: string): Day {
+  const day = parseDay(text)
+  if (day === undefined) {
+    throw new InvalidArgumentError('Expected a day of the calendar as YYYY-MM-DD, for example 2024-08-08.')
+  }
+  return day
+}

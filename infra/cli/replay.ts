@@ -1,0 +1,41 @@
+/** `npm run replay`, `npx booktape replay`. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { runReplay } from '../local/replay/run-replay.ts'
+
+interface Flags {
+  readonly via: 'socket' | 'tape'
+  readonly dataDir?: string
+  readonly speed: string
+  readonly exportDir?: string
+  readonly keep?: true
+}
+
+export function replayCommand(): Command {
+  return new Command('replay')
+    .description('play recordings through the whole path and publish the datasets of their days')
+    .argument('<files...>', 'recordings (NDJSON, gzip or plain), played one after another')
+    .addOption(
+      new Option('--via <way>', 'over real sockets, or imported onto the tape with their own receive times')
+        .choices(['socket', 'tape'])
+        .default('socket'),
+    )
+    .option('--data-dir <dir>', 'where to keep the data; a temporary folder otherwise')
+    .option('--speed <speed>', 'max, real, or a multiple such as 10x (sockets only)', parseSpeed, 'max')
+    .option('--export-dir <dir>', 'copy the dataset files into this folder')
+    .option('--keep', 'do not delete the temporary folder')
+    .action(async (files: readonly string[], flags: Flags) => {
+      process.exitCode = await runReplay({
+        files,
+        via: flags.via,
+        data_dir: flags.dataDir,
+        speed: flags.speed,
+        export_dir: flags.exportDir,
+        keep: flags.keep ?? false,
+      })
+    })
+}
+
+function parseSpeed(text: string): string {
+  if (text === 'max' || text === 'real' || /^\d+(\.\d+)?x$/.test(text)) return text
+  throw new InvalidArgumentError('Expected max, real, or a multiple such as 10x.')
+}

@@ -1,0 +1,33 @@
+/** `npm start`, `npx booktape start`. */
+import { Command } from 'commander'
+import { parseFeed, parseSymbols } from '../local/feed.ts'
+import { runStart } from '../local/start.ts'
+import { wholeNumber } from './options.ts'
+
+interface Flags {
+  readonly feed: string
+  readonly symbols?: string
+  readonly dataDir: string
+  readonly portBase?: number
+  readonly rate: number
+}
+
+export function startCommand(): Command {
+  return new Command('start')
+    .description('run the whole stack on this machine until Ctrl-C')
+    .option('--feed <feed>', 'sim, live (Binance USD-M), none, or a recording to play', 'sim')
+    .option('--symbols <list>', 'only these symbols: A,B,C')
+    .option('--data-dir <dir>', 'where everything is kept', '.data')
+    .option('--port-base <port>', 'five ports from here; free ones otherwise', wholeNumber(1_024, 65_530))
+    .option('--rate <events>', 'events per second of the simulated market', wholeNumber(1, 100_000), 1_000)
+    .allowExcessArguments(false)
+    .action(async (flags: Flags) => {
+      await runStart({
+        feed: await parseFeed(flags.feed),
+        symbols: parseSymbols(flags.symbols),
+        data_dir: flags.dataDir,
+        port_base: flags.portBase,
+        events_per_s: flags.rate,
+      })
+    })
+}

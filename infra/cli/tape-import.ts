@@ -1,0 +1,70 @@
+/** Appends a recording to a tape: the same records that the ingestor would have written live. */
+import { OperatorError } from '#core/errors.ts'
+import { CHANNELS } from '#core/market.ts'
+import { EXCHANGES, isExchange } from '#core/symbols.ts'
+import type { Micros } from '#core/time.ts'
+import { adapterFor } from '../../ingestor/exchanges/registry.ts'
+import type { Mark, RecordKind } from '../../ingestor/tape/record.ts'
+import type { Tape } from '../../ingestor/tape/tape.ts'
+import { readRecording, summariseRecording } from '../local/exchange/replay/recording.ts'
+
+export interface ImportCounts {
+  readonly ws_count: number
+  readonly rest_count: number
+  /** Positions [from, to) of the tape hold the recording. */
+  readonly from: number
+  readonly to: number
+}
+
+/** All frames of a recording count as received by one socket. */
+const CONNECTION = 1
+const REST_CONNECTION = 0
+
+/**
+ * Reads the whole file before the first record, so that a file that is damaged leaves nothing on
+ * the tape. A `started` mark goes in front: between this recording and what came before is a hole.
+ * Throws OperatorError: recording_*, unknown_exchange, tape_full, record_too_large.
+ */
+export async function importRecording(tape: Tape, path: string): Promise<ImportCounts> {
+  const summary = await summariseRecording(path)
+  const { exchange } = summary
+  if (!isExchange(exchange)) {
+    throw new OperatorError('unknown_exchange', `${path} is of exchange "${exchange}".`, {
+      hint: `This build records ${EXCHANGES.join(', ')}.`,
+    })
+  }
+  const adapter = adapterFor(exchange)
+  tape.flush()
+  const from = tape.end
+  const append = (kind: RecordKind, connection: number, ts: Micros, text: string): void => {
+    const result = tape.append(kind, adapter.tape_code, connection, ts, Buffer.from(text))
+    if (typeof result !== 'number') throw refusal(path, result, tape)
+  }
+  if (summary.from_ts !== null) append('mark', CONNECTION, summary.from_ts, startedMark(summary.symbols))
+  for await (const line of readRecording(path)) {
+    if (line.kind === 'ws') append('frame', CONNECTION, line.ts, line.data)
+    else append('rest', REST_CONNECTION, line.ts, `${line.path}\n${line.data}`)
+  }
+  await tape.sync()
+  return { ws_count: summary.ws_count, rest_count: summary.rest_count, from, to: tape.end }
+}
+
+function startedMark(symbols: readonly string[]): string {
+  const streams = symbols.flatMap((symbol) => CHANNELS.map((channel) => ({ symbol, channel })))
+  const mark: Mark = { kind: 'started', streams }
+  return JSON.stringify(mark)
+}
+
+function refusal(path: string, result: 'full' | 'too_large', tape: Tape): OperatorError {
+  const { used_bytes, max_bytes, full } = tape.status()
+  if (result === 'full') {
+    return new OperatorError(
+      'tape_full',
+      `The tape is full (${full?.cause}): ${used_bytes} of ${max_bytes} bytes; only a part of ${path} is on it.`,
+      { hint: 'Give it more with --max-bytes, or import onto an empty tape.' },
+    )
+  }
+  return new OperatorError('record_too_large', `${path} holds a line too large for a record of the tape.`, {
+    hint: 'Lines of a recording are frames or REST answers; this one is neither.',
+  })
+}

@@ -1,0 +1,106 @@
+/** `npx booktape tape ls|cat|verify|import`: looks at the ingestor's tape, and fills one from a recording. */
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { createLogger } from '#core/node/log.ts'
+import { openTape } from '../../ingestor/tape/writer.ts'
+import { wholeNumber } from './options.ts'
+import { importRecording } from './tape-import.ts'
+import { catTape, listTape, verifyTape } from './tape-print.ts'
+
+interface Place {
+  readonly dataDir: string
+  readonly tapeDir?: string
+}
+
+interface CatFlags extends Place {
+  readonly from?: number
+  readonly limit?: number
+  readonly marks: boolean
+}
+
+interface ImportFlags extends Place {
+  readonly maxBytes: number
+}
+
+const GIB = 1024 ** 3
+const SEGMENT_BYTES = 64 * 1024 ** 2
+const RECORD_BYTES_MAX = 16 * 1024 ** 2
+
+export function tapeCommand(): Command {
+  return new Command('tape')
+    .description('the log of everything that was received, on the disk of the ingestor')
+    .addCommand(lsCommand())
+    .addCommand(catCommand())
+    .addCommand(verifyCommand())
+    .addCommand(importCommand())
+}
+
+function lsCommand(): Command {
+  return placed('ls', 'show the segments of the tape').action((flags: Place) => {
+    process.stdout.write(listTape(tapeDir(flags)))
+  })
+}
+
+function catCommand(): Command {
+  return placed('cat', 'print what is on the tape in the form of a recording (NDJSON)')
+    .option('--from <position>', 'begin with the record at this position', position)
+    .option('--limit <records>', 'print no more than this many', position)
+    .option('--no-marks', 'leave out the marks, so that `import` and `replay` take the output')
+    .action(async (flags: CatFlags) => {
+      const { from, limit, marks } = flags
+      const whole = await catTape(
+        { dir: tapeDir(flags), from: from ?? 'oldest', limit: limit ?? Infinity, marks },
+        process.stdout,
+        process.stderr,
+      )
+      if (!whole) process.exitCode = 1
+    })
+}
+
+function verifyCommand(): Command {
+  return placed('verify', 'check every record; exit code 1 where the tape is damaged').action((flags: Place) => {
+    const { report, intact } = verifyTape(tapeDir(flags))
+    process.stdout.write(report)
+    if (!intact) process.exitCode = 1
+  })
+}
+
+function importCommand(): Command {
+  return placed('import', 'append recordings to the tape, with their own receive times')
+    .argument('<files...>', 'recordings (NDJSON, gzip or plain)')
+    .option('--max-bytes <bytes>', 'limit on all files of the tape', position, 16 * GIB)
+    .action(async (files: readonly string[], flags: ImportFlags) => {
+      const tape = openTape({
+        dir: tapeDir(flags),
+        max_bytes: flags.maxBytes,
+        segment_bytes: SEGMENT_BYTES,
+        record_bytes_max: RECORD_BYTES_MAX,
+        keep_s: 0,
+        log: createLogger('tape-import', 'warn'),
+      })
+      try {
+        for (const file of files) {
+          const { ws_count, rest_count, from, to } = await importRecording(tape, file)
+          process.stdout.write(
+            `${file}: ${ws_count} frames and ${rest_count} REST answers at positions ${from} to ${to}\n`,
+          )
+        }
+      } finally {
+        await tape.close()
+      }
+    })
+}
+
+function placed(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--data-dir <dir>', 'data directory of the stack; the tape is its folder tape', '.data')
+    .option('--tape-dir <dir>', 'directory of the tape itself')
+    .allowExcessArguments(false)
+}
+
+function tapeDir(place: Place): string {
+  return place.tapeDir ?? join(place.dataDir, 'tape')
+}
+
+const position = wholeNumber(0, Number.MAX_SAFE_INTEGER)

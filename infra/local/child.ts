@@ -1,0 +1,97 @@
+/**
+ * One program of the stack as a child process. It is detached, so that Ctrl-C reaches the
+ * supervisor alone; it notices the supervisor's death by the end of the IPC channel
+ * (core/node/shutdown.ts). Its log goes to a file.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { OperatorError } from '#core/errors.ts'
+import { identify, type ProcessIdentity } from '#core/node/process-table.ts'
+
+export type ChildMessage = Readonly<Record<string, unknown>> & { readonly type: string }
+
+export interface ChildOptions {
+  /** Its name in messages. */
+  readonly name: string
+  /** Entry file, relative to the project's root. */
+  readonly entry: string
+  readonly env: Readonly<Record<string, string>>
+  readonly log_file: string
+  readonly onMessage?: (message: ChildMessage) => void
+}
+
+export interface Child {
+  readonly name: string
+  readonly identity: ProcessIdentity
+  /** The message {type: 'ready'} it sends once it serves. */
+  readonly ready: Promise<ChildMessage>
+  /** Settles when it has ended, with the reason as a sentence. */
+  readonly ended: Promise<string>
+  send(message: ChildMessage): void
+  stop(): Promise<void>
+}
+
+const ROOT = new URL('../../', import.meta.url)
+const STOP_LIMIT_MS = 40_000
+const LOG_BYTES_MAX = 16 * 1024 * 1024
+
+export function startChild(options: ChildOptions): Child {
+  const log = openLog(options.log_file)
+  const child = spawn(process.execPath, [fileURLToPath(new URL(options.entry, ROOT))], {
+    cwd: fileURLToPath(ROOT),
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', TZ: 'UTC', ...options.env },
+  })
+  closeSync(log)
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : signal))
+  })
+  const ready = new Promise<ChildMessage>((resolve, reject) => {
+    child.on('message', (message) => {
+      const { type } = message as ChildMessage
+      if (type === 'ready') resolve(message as ChildMessage)
+      options.onMessage?.(message as ChildMessage)
+    })
+    void ended.then((reason) => reject(startFailure(options, reason)))
+  })
+  ready.catch(() => undefined)
+  return {
+    name: options.name,
+    identity: identify(child.pid ?? -1) ?? { pid: child.pid ?? -1, started: '' },
+    ready,
+    ended,
+    send(message) {
+      if (child.connected) child.send(message)
+    },
+    stop: () => stopChild(child, ended),
+  }
+}
+
+async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
+  await ended
+  clearTimeout(timer)
+}
+
+function startFailure(options: ChildOptions, reason: string): OperatorError {
+  return new OperatorError('child_failed', `The ${options.name} ended before it was ready (${reason}).`, {
+    hint: `Its log, ${options.log_file}, ends with: ${lastLines(options.log_file, 3)}`,
+  })
+}
+
+function lastLines(file: string, count: number): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count).join('\n')
+}
+
+function openLog(file: string): number {
+  mkdirSync(dirname(file), { recursive: true })
+  // One old log is kept, so that a stack that runs for months does not fill the disk with words.
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  if (size > LOG_BYTES_MAX) renameSync(file, `${file}.1`)
+  return openSync(file, 'a', 0o600)
+}

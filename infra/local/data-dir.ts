@@ -1,0 +1,186 @@
+/**
+ * The folder of one local stack: who holds it, its secrets, what runs out of it. Layout:
+ *
+ *   stack.lock    the supervisor that holds the folder (pid and start time)
+ *   children.json the processes it started, so that the next start can end orphans
+ *   secrets.json  passwords made at the first start (0600)
+ *   stack.json    where everything listens, with keys (0600)
+ *   postgres/ object-store/ tape/ logs/ work/
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OperatorError } from '#core/errors.ts'
+import type { ObjectStoreConfig } from '#core/node/object-store.ts'
+import { identify, isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
+
+export interface Secrets {
+  readonly postgres_password: string
+  readonly edge_password: string
+  readonly gateway_secret: string
+  readonly access_key_id: string
+  readonly secret_access_key: string
+}
+
+/** DATA_DIR/stack.json. */
+export interface StackFile {
+  readonly postgres_url: string
+  readonly edge_url: string
+  readonly gateway_url: string
+  /** Null where nothing is simulated (--feed none) and the exchange's own where it is real. */
+  readonly exchange_url: string | null
+  readonly object_store: ObjectStoreConfig
+}
+
+export interface DataDir {
+  readonly path: string
+  readonly secrets: Secrets
+  /** A path inside the folder. */
+  join(...parts: string[]): string
+  writeStackFile(stack: StackFile): void
+  /** Remembers the processes that must not outlive the supervisor. */
+  writeChildren(children: readonly ProcessIdentity[]): void
+  /** Gives the folder back. */
+  release(): void
+}
+
+const ORPHAN_GRACE_MS = 15_000
+
+/**
+ * Takes the folder for this process, makes it where it does not exist, and ends what a killed
+ * supervisor left running. Throws where another stack holds it.
+ */
+export async function openDataDir(dir: string): Promise<DataDir> {
+  const path = resolve(dir)
+  try {
+    // Postgres may have to run as another user: the folder is open to pass through, its secrets are not.
+    mkdirSync(path, { recursive: true, mode: 0o755 })
+  } catch (cause) {
+    throw new OperatorError('data_dir_unusable', `The data directory ${dir} cannot be made: ${String(cause)}.`, {
+      hint: 'Choose another --data-dir.',
+      cause,
+    })
+  }
+  const lock_file = join(path, 'stack.lock')
+  takeLock(lock_file, path)
+  const children_file = join(path, 'children.json')
+  try {
+    await endOrphans(children_file)
+    return {
+      path,
+      secrets: loadSecrets(join(path, 'secrets.json')),
+      join: (...parts) => join(path, ...parts),
+      writeStackFile: (stack) => writePrivate(join(path, 'stack.json'), stack),
+      writeChildren: (children) => writePrivate(children_file, children),
+      release() {
+        rmSync(children_file, { force: true })
+        rmSync(lock_file, { force: true })
+      },
+    }
+  } catch (error) {
+    rmSync(lock_file, { force: true })
+    throw error
+  }
+}
+
+/** Reads DATA_DIR/stack.json of a running stack. */
+export function readStackFile(dir: string): StackFile {
+  const holder = readIdentity(join(dir, 'stack.lock'))
+  if (holder === undefined || !isRunning(holder) || !existsSync(join(dir, 'stack.json'))) {
+    throw new OperatorError('no_stack', `No stack is running on ${resolve(dir)}.`, {
+      hint: 'Start one with `npm start`, or name its folder with --data-dir.',
+    })
+  }
+  return JSON.parse(readFileSync(join(dir, 'stack.json'), 'utf8')) as StackFile
+}
+
+function takeLock(lock_file: string, path: string): void {
+  const own = JSON.stringify(identify(process.pid))
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      const file = openSync(lock_file, 'wx', 0o600)
+      writeSync(file, own)
+      closeSync(file)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const holder = readIdentity(lock_file)
+    if (holder !== undefined && isRunning(holder)) {
+      throw new OperatorError(
+        'data_dir_taken',
+        `A stack is already running on ${path} (process ${holder.pid}).`,
+        { hint: 'Stop it with Ctrl-C or SIGTERM, or choose another --data-dir.' },
+      )
+    }
+    rmSync(lock_file, { force: true })
+  }
+  throw new OperatorError('data_dir_taken', `The lock ${lock_file} is being taken by another start.`, {
+    hint: 'Try again.',
+    retryable: true,
+  })
+}
+
+function readIdentity(file: string): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity
+  } catch {
+    return undefined
+  }
+}
+
+/** Children see their parent die and stop by themselves; what has not after a while is killed. */
+async function endOrphans(children_file: string): Promise<void> {
+  if (!existsSync(children_file)) return
+  let orphans: ProcessIdentity[]
+  try {
+    orphans = (JSON.parse(readFileSync(children_file, 'utf8')) as ProcessIdentity[]).filter(isRunning)
+  } catch {
+    orphans = []
+  }
+  for (const { pid } of orphans) signal(pid, 'SIGTERM')
+  const deadline = performance.now() + ORPHAN_GRACE_MS
+  while (orphans.some(isRunning) && performance.now() < deadline) await sleep(50)
+  for (const orphan of orphans) if (isRunning(orphan)) signal(orphan.pid, 'SIGKILL')
+  rmSync(children_file, { force: true })
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It ended in between.
+  }
+}
+
+function loadSecrets(file: string): Secrets {
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Secrets
+  const random = (): string => randomBytes(24).toString('base64url')
+  const secrets: Secrets = {
+    postgres_password: random(),
+    edge_password: random(),
+    gateway_secret: random(),
+    access_key_id: `local-${randomBytes(6).toString('hex')}`,
+    secret_access_key: random(),
+  }
+  writePrivate(file, secrets)
+  return secrets
+}
+
+/** Whole or not at all, readable by the owner only. */
+function writePrivate(file: string, value: unknown): void {
+  const temporary = `${file}.${process.pid}.tmp`
+  writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
+  renameSync(temporary, file)
+}

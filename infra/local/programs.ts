@@ -1,0 +1,155 @@
+/**
+ * How each program of the stack is started: its entry file and its environment. One function a
+ * program, so that the whole stack and a replay start the same ones.
+ */
+import { mkdirSync } from 'node:fs'
+import type { ObjectStoreConfig } from '#core/node/object-store.ts'
+import type { ChildMessage, ChildOptions } from './child.ts'
+import type { DataDir } from './data-dir.ts'
+
+const BUCKET = 'booktape'
+const REGION = 'auto'
+
+export function objectStoreProgram(data_dir: DataDir, port: number): ChildOptions {
+  mkdirSync(data_dir.join('object-store'), { recursive: true })
+  return {
+    name: 'object store',
+    entry: 'infra/local/object-store-main.ts',
+    log_file: data_dir.join('logs', 'object-store.log'),
+    env: {
+      DIR: data_dir.join('object-store'),
+      PORT: String(port),
+      ACCESS_KEY_ID: data_dir.secrets.access_key_id,
+      SECRET_ACCESS_KEY: data_dir.secrets.secret_access_key,
+    },
+  }
+}
+
+export function objectStoreConfig(data_dir: DataDir, ready: ChildMessage): ObjectStoreConfig {
+  return {
+    endpoint: String(ready['endpoint']),
+    bucket: BUCKET,
+    region: REGION,
+    access_key_id: data_dir.secrets.access_key_id,
+    secret_access_key: data_dir.secrets.secret_access_key,
+  }
+}
+
+export type ExchangeSource =
+  | { readonly kind: 'sim'; readonly symbols: readonly string[] | undefined; readonly events_per_s: number }
+  | { readonly kind: 'replay'; readonly files: readonly string[]; readonly speed: string }
+
+export function exchangeProgram(data_dir: DataDir, port: number, source: ExchangeSource): ChildOptions {
+  const chosen: Record<string, string> =
+    source.kind === 'sim'
+      ? {
+          EXCHANGE_SOURCE: 'sim',
+          EVENTS_PER_S: String(source.events_per_s),
+          ...(source.symbols === undefined ? {} : { SYMBOLS: source.symbols.join(',') }),
+        }
+      : { EXCHANGE_SOURCE: 'replay', RECORDINGS: source.files.join(','), REPLAY_SPEED: source.speed }
+  return {
+    name: 'exchange',
+    entry: 'infra/local/exchange/main.ts',
+    log_file: data_dir.join('logs', 'exchange.log'),
+    env: { PORT: String(port), ...chosen },
+  }
+}
+
+export interface IngestorOptions {
+  readonly database_url: string
+  readonly ingestor_id: string
+  readonly tape_dir: string
+  /** Undefined: the real exchange. */
+  readonly exchange_url: string | undefined
+  readonly symbols: readonly string[] | undefined
+  readonly trade_stream: 'aggTrade' | 'trade'
+  readonly onMessage: (message: ChildMessage) => void
+}
+
+export function ingestorProgram(data_dir: DataDir, options: IngestorOptions): ChildOptions {
+  const { exchange_url, symbols } = options
+  return {
+    name: 'ingestor',
+    entry: 'ingestor/main.ts',
+    log_file: data_dir.join('logs', 'ingestor.log'),
+    onMessage: options.onMessage,
+    env: {
+      DATABASE_URL: options.database_url,
+      INGESTOR_ID: options.ingestor_id,
+      TAPE_DIR: options.tape_dir,
+      TRADE_STREAM: options.trade_stream,
+      ...(symbols === undefined ? {} : { SYMBOLS: symbols.join(',') }),
+      ...(exchange_url === undefined
+        ? {}
+        : { EXCHANGE_REST_URL: exchange_url, EXCHANGE_WS_URL: exchange_url.replace(/^http/, 'ws') }),
+    },
+  }
+}
+
+export function jobsProgram(
+  data_dir: DataDir,
+  database_url: string,
+  store: ObjectStoreConfig,
+  intraday_features_s: number,
+): ChildOptions {
+  return {
+    name: 'jobs',
+    entry: 'jobs/main.ts',
+    log_file: data_dir.join('logs', 'jobs.log'),
+    env: {
+      DATABASE_URL: database_url,
+      WORK_DIR: data_dir.join('work'),
+      INTRADAY_FEATURES_S: String(intraday_features_s),
+      ...storeEnvironment(store),
+    },
+  }
+}
+
+export function gatewayProgram(data_dir: DataDir, port: number, edge_url: string): ChildOptions {
+  return {
+    name: 'gateway',
+    entry: 'edge-api/gateway/main.ts',
+    log_file: data_dir.join('logs', 'gateway.log'),
+    env: {
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      DATABASE_URL: edge_url,
+      GATEWAY_SECRET: data_dir.secrets.gateway_secret,
+    },
+  }
+}
+
+export function workerProgram(
+  data_dir: DataDir,
+  port: number,
+  bindings: { readonly database_url: string; readonly gateway_url: string; readonly store: ObjectStoreConfig },
+): ChildOptions {
+  const environment = {
+    DATABASE_URL: bindings.database_url,
+    GATEWAY_URL: bindings.gateway_url,
+    GATEWAY_SECRET: data_dir.secrets.gateway_secret,
+    ...storeEnvironment(bindings.store),
+  }
+  return {
+    name: 'edge worker',
+    entry: 'infra/local/worker-main.ts',
+    log_file: data_dir.join('logs', 'edge-worker.log'),
+    env: {
+      PORT: String(port),
+      BUNDLE_DIR: data_dir.join('work', 'worker'),
+      PERSIST_DIR: data_dir.join('work', 'miniflare'),
+      ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [`BINDING_${name}`, value])),
+    },
+  }
+}
+
+function storeEnvironment(store: ObjectStoreConfig): Record<string, string> {
+  return {
+    S3_ENDPOINT: store.endpoint,
+    S3_BUCKET: store.bucket,
+    S3_REGION: store.region,
+    S3_ACCESS_KEY_ID: store.access_key_id,
+    S3_SECRET_ACCESS_KEY: store.secret_access_key,
+  }
+}

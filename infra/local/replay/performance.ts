@@ -1,0 +1,24 @@
+/** What playing one recording needs and gives, whichever way it goes. */
+import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
+import type { DataDir } from '../data-dir.ts'
+import type { RecordingSummary } from '../exchange/replay/recording.ts'
+import type { Supervisor } from '../supervisor.ts'
+import type { Accounting } from './accounting.ts'
+
+/** One recording to play, and what playing it needs. */
+export interface Performance {
+  readonly file: string
+  readonly summary: RecordingSummary
+  readonly data_dir: DataDir
+  readonly supervisor: Supervisor
+  readonly database_url: string
+  readonly speed: string
+  readonly say: (sentence: string) => void
+}
+
+export interface Played {
+  readonly counts: FollowCounts
+  readonly accounting: Accounting
+  /** From the first frame to the last committed row. */
+  readonly seconds: number
+}

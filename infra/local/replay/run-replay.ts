@@ -1,0 +1,165 @@
+/**
+ * `npm run replay`: recordings through the whole path, and what came of them as one JSON object.
+ * A stack of its own (Postgres, object store) is brought up for it and taken down again.
+ */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { OperatorError, describeError } from '#core/errors.ts'
+import { createLogger, silentLogger } from '#core/node/log.ts'
+import { onShutdown } from '#core/node/shutdown.ts'
+import { isExchange, EXCHANGES } from '#core/symbols.ts'
+import { addCounts, createCounts, sumOf } from '../../../ingestor/writer/counts.ts'
+import { type DataDir, openDataDir } from '../data-dir.ts'
+import { prepareDatabase } from '../database.ts'
+import { summariseRecording, type RecordingSummary } from '../exchange/replay/recording.ts'
+import { freePorts } from '../ports.ts'
+import { POSTGRES_SETTINGS } from '../postgres.ts'
+import { objectStoreConfig, objectStoreProgram } from '../programs.ts'
+import { createSupervisor, type Supervisor } from '../supervisor.ts'
+import type { Played } from './performance.ts'
+import { publishDays, type PublishedDay } from './publish-days.ts'
+import { playOverSockets } from './via-socket.ts'
+import { playOntoTape } from './via-tape.ts'
+
+export interface ReplayOptions {
+  readonly files: readonly string[]
+  readonly via: 'socket' | 'tape'
+  /** Undefined: a temporary folder. */
+  readonly data_dir: string | undefined
+  readonly speed: string
+  readonly export_dir: string | undefined
+  readonly keep: boolean
+}
+
+/** Prints its result as the last line of stdout; returns the exit code. */
+export async function runReplay(options: ReplayOptions): Promise<number> {
+  const say = (sentence: string): void => void process.stderr.write(`${sentence}\n`)
+  const recordings = await readSummaries(options)
+  const folder = options.data_dir ?? temporaryFolder()
+  const data_dir = await openDataDir(folder)
+  const supervisor = createSupervisor(data_dir, say, (reason) => {
+    say(reason)
+    shutdown.begin('fatal', 1)
+  })
+  const stop = async (): Promise<void> => {
+    await supervisor.stopAll()
+    data_dir.release()
+    if (options.data_dir === undefined && !options.keep) rmSync(folder, { recursive: true, force: true })
+  }
+  const shutdown = onShutdown(createLogger('replay', 'error'), stop, 120_000)
+  try {
+    const result = await perform(options, recordings, data_dir, supervisor, say)
+    await stop()
+    if (options.data_dir !== undefined || options.keep) say(`The data is kept in ${data_dir.path}.`)
+    process.stdout.write(`${JSON.stringify(result)}\n`)
+    return result.accounted_for ? 0 : 1
+  } catch (error) {
+    say(`The replay failed. ${describeError(error)}`)
+    await stop()
+    return 1
+  }
+}
+
+interface Recording {
+  readonly file: string
+  readonly summary: RecordingSummary
+}
+
+/** Reads all files through before anything starts, so that a bad one is refused at once. */
+async function readSummaries(options: ReplayOptions): Promise<readonly Recording[]> {
+  if (options.via === 'tape' && options.speed !== 'max') {
+    throw new OperatorError('bad_options', '--speed has no meaning with --via tape: nothing is played.', {
+      hint: 'Leave out --speed, or play with --via socket.',
+    })
+  }
+  const recordings: Recording[] = []
+  for (const file of options.files) {
+    const summary = await summariseRecording(file)
+    if (!isExchange(summary.exchange)) {
+      throw new OperatorError('unknown_exchange', `${file} is a recording of ${summary.exchange}.`, {
+        hint: `This build records ${EXCHANGES.join(', ')}.`,
+      })
+    }
+    recordings.push({ file, summary })
+  }
+  return recordings
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'booktape-replay-'))
+  // Postgres may run as another user and has to pass through.
+  chmodSync(folder, 0o755)
+  return folder
+}
+
+async function perform(
+  options: ReplayOptions,
+  recordings: readonly Recording[],
+  data_dir: DataDir,
+  supervisor: Supervisor,
+  say: (sentence: string) => void,
+) {
+  const [postgres_port, store_port] = await freePorts(2)
+  const [{ owner_url: database_url }, store] = await Promise.all([
+    supervisor
+      .startPostgres({
+        dir: data_dir.join('postgres'),
+        port: postgres_port!,
+        password: data_dir.secrets.postgres_password,
+        settings: POSTGRES_SETTINGS,
+      })
+      .then((postgres) => prepareDatabase(postgres.url, data_dir.secrets.edge_password)),
+    supervisor
+      .start(objectStoreProgram(data_dir, store_port!))
+      .then((ready) => objectStoreConfig(data_dir, ready)),
+  ])
+  const play = options.via === 'socket' ? playOverSockets : playOntoTape
+  const played: Played[] = []
+  for (const { file, summary } of recordings) {
+    say(`Playing ${file}: ${summary.ws_count} frames of ${summary.symbols.join(', ')}.`)
+    played.push(
+      await play({ file, summary, data_dir, supervisor, database_url, speed: options.speed, say }),
+    )
+  }
+  say('Building the datasets of the days touched.')
+  const days = await publishDays({
+    database_url,
+    store,
+    summaries: recordings.map(({ summary }) => summary),
+    work_dir: data_dir.join('work'),
+    export_dir: options.export_dir,
+    log: silentLogger,
+  })
+  return describe(options, played, days)
+}
+
+function describe(options: ReplayOptions, played: readonly Played[], days: readonly PublishedDay[]) {
+  const counts = createCounts()
+  for (const one of played) addCounts(counts, one.counts)
+  const seconds = played.reduce((total, one) => total + one.seconds, 0)
+  const problems = played.flatMap((one) => one.accounting.problems)
+  const frames: Record<string, number> = {}
+  for (const { accounting } of played) {
+    for (const [name, count] of Object.entries(accounting.frames) as [string, number][]) {
+      frames[name] = (frames[name] ?? 0) + count
+    }
+  }
+  return {
+    recordings: options.files,
+    via: options.via,
+    accounted_for: problems.length === 0,
+    problems,
+    frames,
+    rows: counts.rows,
+    duplicates: counts.duplicates,
+    void_trades: counts.void_trades,
+    dead_letters: counts.dead_letters,
+    gaps: counts.gaps,
+    rejected: counts.rejected,
+    not_asked_for: counts.ignored,
+    datasets: days,
+    seconds: Number(seconds.toFixed(3)),
+    events_per_s: Math.round(sumOf(counts.events) / seconds),
+  }
+}

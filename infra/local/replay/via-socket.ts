@@ -1,0 +1,102 @@
+/**
+ * A recording over real sockets: the exchange server plays it, the ingestor listens as it would
+ * to Binance.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OperatorError } from '#core/errors.ts'
+import type { IngestorStatus } from '../../../ingestor/status.ts'
+import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
+import type { ChildMessage } from '../child.ts'
+import { tradeStreamOf } from '../feed.ts'
+import { freePort } from '../ports.ts'
+import { exchangeProgram, ingestorProgram } from '../programs.ts'
+import { exchangeLedger, exchangeStatus, startPlaying } from '../exchange-client.ts'
+import { accountForSockets } from './accounting.ts'
+import type { Performance, Played } from './performance.ts'
+
+const POLL_MS = 20
+/** How long frames that were sent may take to arrive. */
+const ARRIVAL_LIMIT_MS = 30_000
+
+export async function playOverSockets(performance_: Performance): Promise<Played> {
+  const { file, summary, data_dir, supervisor, say } = performance_
+  const source = { kind: 'replay', files: [file], speed: performance_.speed } as const
+  const ready = await supervisor.start(exchangeProgram(data_dir, await freePort(), source))
+  const exchange_url = String(ready['url']).replace(/\/$/, '')
+
+  const inbox = createInbox()
+  await supervisor.start(
+    ingestorProgram(data_dir, {
+      database_url: performance_.database_url,
+      ingestor_id: 'replay',
+      tape_dir: data_dir.join('replay-tape'),
+      exchange_url,
+      symbols: summary.symbols,
+      trade_stream: tradeStreamOf(summary),
+      onMessage: inbox.take,
+    }),
+  )
+  const started_at = performance.now()
+  await startPlaying(exchange_url)
+  await untilPlayed(exchange_url, inbox, say)
+  const ledger = await exchangeLedger(exchange_url)
+  const sent = ledger.streams.reduce((count, stream) => count + stream.sent_count, 0)
+  await inbox.untilReceived(sent + ledger.unroutable_sent_count)
+  supervisor.send('ingestor', { type: 'drain' })
+  const counts = await inbox.drained()
+  const seconds = (performance.now() - started_at) / 1_000
+  await supervisor.stop('ingestor')
+  await supervisor.stop('exchange')
+  return { counts, accounting: accountForSockets(summary, ledger, counts), seconds }
+}
+
+interface Inbox {
+  readonly take: (message: ChildMessage) => void
+  readonly status: () => IngestorStatus | undefined
+  untilReceived(frame_count: number): Promise<void>
+  drained(): Promise<FollowCounts>
+}
+
+/** What the ingestor tells us. */
+function createInbox(): Inbox {
+  let status: IngestorStatus | undefined
+  let counts: FollowCounts | undefined
+  return {
+    status: () => status,
+    take(message) {
+      if (message.type === 'status') status = message as unknown as IngestorStatus
+      if (message.type === 'drained') counts = message['counts'] as FollowCounts
+    },
+    async untilReceived(frame_count) {
+      const deadline = performance.now() + ARRIVAL_LIMIT_MS
+      while ((status?.frames_received ?? 0) < frame_count && performance.now() < deadline) {
+        await sleep(POLL_MS)
+      }
+    },
+    async drained() {
+      while (counts === undefined) await sleep(POLL_MS)
+      return counts
+    },
+  }
+}
+
+async function untilPlayed(
+  exchange_url: string,
+  inbox: Inbox,
+  say: (sentence: string) => void,
+): Promise<void> {
+  let told_at = performance.now()
+  for (;;) {
+    const status = await exchangeStatus(exchange_url)
+    if (status.state === 'done') return
+    if (status.state === 'failed') {
+      throw new OperatorError('replay_failed', `The exchange server stopped playing: ${status.error}`)
+    }
+    if (performance.now() - told_at > 5_000) {
+      told_at = performance.now()
+      const rows = Object.values(inbox.status()?.rows_committed ?? {}).reduce((a, b) => a + b, 0)
+      say(`  ${status.frames_published} of ${status.frames_total} frames played, ${rows} rows committed`)
+    }
+    await sleep(POLL_MS)
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * `npm start`: the whole stack on one machine. Starts everything in the order of its needs,
+ * says where it listens, shows a live line, and stops everything in the reverse order.
+ */
+import { describeError } from '#core/errors.ts'
+import { createLogger } from '#core/node/log.ts'
+import { onShutdown } from '#core/node/shutdown.ts'
+import type { IngestorStatus } from '../../ingestor/status.ts'
+import type { ChildMessage } from './child.ts'
+import { type DataDir, openDataDir, type StackFile } from './data-dir.ts'
+import { prepareDatabase } from './database.ts'
+import { startPlaying } from './exchange-client.ts'
+import { type Feed, tradeStreamOf } from './feed.ts'
+import { freePorts, portsFrom } from './ports.ts'
+import {
+  exchangeProgram,
+  gatewayProgram,
+  ingestorProgram,
+  jobsProgram,
+  objectStoreConfig,
+  objectStoreProgram,
+  workerProgram,
+} from './programs.ts'
+import { POSTGRES_SETTINGS } from './postgres.ts'
+import { createStatusLine, type StatusLine } from './status-line.ts'
+import { createSupervisor, type Supervisor } from './supervisor.ts'
+
+export interface StartOptions {
+  readonly feed: Feed
+  readonly symbols: readonly string[] | undefined
+  readonly data_dir: string
+  readonly port_base: number | undefined
+  /** Mean rate of the simulated market, all symbols together. */
+  readonly events_per_s: number
+}
+
+/** Today's dataset is built anew this often, so that a newcomer holds a file in a minute. */
+const INTRADAY_FEATURES_S = 60
+const BINANCE_URL = 'https://fapi.binance.com'
+
+interface Ports {
+  readonly edge: number
+  readonly postgres: number
+  readonly store: number
+  readonly exchange: number
+  readonly gateway: number
+}
+
+/** Runs until a signal; the process ends from here. */
+export async function runStart(options: StartOptions): Promise<void> {
+  const ports = await choosePorts(options.port_base)
+  const data_dir = await openDataDir(options.data_dir)
+  const line = createStatusLine(process.stdout)
+  const supervisor = createSupervisor(data_dir, line.say, (reason) => {
+    line.say(reason)
+    shutdown.begin('fatal', 1)
+  })
+  const shutdown = onShutdown(createLogger('stack', 'error'), async (reason) => {
+    line.say(`Stopping (${reason}): the ingestor first, so that what it took is committed.`)
+    await supervisor.stopAll()
+    data_dir.release()
+    line.say('Stopped.')
+  }, 120_000)
+  try {
+    await startEverything(options, ports, data_dir, supervisor, line)
+  } catch (error) {
+    if (shutdown.signal.aborted) return
+    line.say(`booktape could not start. ${describeError(error)}`)
+    shutdown.begin('start_failed', 1)
+  }
+}
+
+async function choosePorts(base: number | undefined): Promise<Ports> {
+  const [edge, postgres, store, exchange, gateway] =
+    base === undefined ? await freePorts(5) : await portsFrom(base, 5)
+  return { edge: edge!, postgres: postgres!, store: store!, exchange: exchange!, gateway: gateway! }
+}
+
+async function startEverything(
+  options: StartOptions,
+  ports: Ports,
+  data_dir: DataDir,
+  supervisor: Supervisor,
+  line: StatusLine,
+): Promise<void> {
+  line.say('booktape is starting ...')
+  const { feed, symbols } = options
+  const [urls, store, exchange_url] = await Promise.all([
+    supervisor
+      .startPostgres({
+        dir: data_dir.join('postgres'),
+        port: ports.postgres,
+        password: data_dir.secrets.postgres_password,
+        settings: POSTGRES_SETTINGS,
+      })
+      .then((postgres) => prepareDatabase(postgres.url, data_dir.secrets.edge_password)),
+    supervisor
+      .start(objectStoreProgram(data_dir, ports.store))
+      .then((ready) => objectStoreConfig(data_dir, ready)),
+    startExchange(options, data_dir, ports.exchange, supervisor),
+  ])
+  const gateway_url = `http://127.0.0.1:${ports.gateway}`
+  const [worker] = await Promise.all([
+    supervisor.start(workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store })),
+    supervisor.start(gatewayProgram(data_dir, ports.gateway, urls.edge_url)),
+    supervisor.start(jobsProgram(data_dir, urls.owner_url, store, feed.kind === 'none' ? 0 : INTRADAY_FEATURES_S)),
+  ])
+  const stack: StackFile = {
+    postgres_url: urls.owner_url,
+    edge_url: String(worker['url']).replace(/\/$/, ''),
+    gateway_url,
+    exchange_url: feed.kind === 'live' ? BINANCE_URL : (exchange_url ?? null),
+    object_store: store,
+  }
+  data_dir.writeStackFile(stack)
+  line.say(describeStack(stack, options))
+
+  if (feed.kind === 'none') return
+  await supervisor.start(
+    ingestorProgram(data_dir, {
+      database_url: urls.owner_url,
+      ingestor_id: 'local',
+      tape_dir: data_dir.join('tape'),
+      exchange_url,
+      symbols: symbols ?? (feed.kind === 'recording' ? feed.summary.symbols : undefined),
+      trade_stream: feed.kind === 'recording' ? tradeStreamOf(feed.summary) : 'aggTrade',
+      onMessage: (message) => showStatus(message, line),
+    }),
+  )
+  if (feed.kind === 'recording') await startPlaying(exchange_url!)
+}
+
+/** The exchange server's URL, or undefined where the feed needs none. */
+async function startExchange(
+  { feed, symbols, events_per_s }: StartOptions,
+  data_dir: DataDir,
+  port: number,
+  supervisor: Supervisor,
+): Promise<string | undefined> {
+  if (feed.kind === 'live' || feed.kind === 'none') return undefined
+  const source =
+    feed.kind === 'sim'
+      ? ({ kind: 'sim', symbols, events_per_s } as const)
+      : ({ kind: 'replay', files: [feed.file], speed: 'real' } as const)
+  const ready = await supervisor.start(exchangeProgram(data_dir, port, source))
+  return String(ready['url']).replace(/\/$/, '')
+}
+
+function showStatus(message: ChildMessage, line: StatusLine): void {
+  if (message.type === 'status') line.update(message as unknown as IngestorStatus)
+}
+
+function describeStack(stack: StackFile, { feed, data_dir }: StartOptions): string {
+  const postgres = new URL(stack.postgres_url)
+  const market = {
+    sim: 'The market is simulated: prices and trades are made up, no exchange is connected.',
+    live: 'The market is real: Binance USD-M futures.',
+    none: 'There is no feed: only what was recorded before can be read.',
+    recording: 'The market is a recording, played at its own speed.',
+  }[feed.kind]
+  return [
+    `booktape is running. ${market}`,
+    `  edge API      ${stack.edge_url}`,
+    `  its docs      ${stack.edge_url}/docs`,
+    `  Postgres      postgres://${postgres.username}@${postgres.host}${postgres.pathname}`,
+    `  object store  ${stack.object_store.endpoint} (bucket ${stack.object_store.bucket})`,
+    `  passwords     ${data_dir}/stack.json`,
+    'Ctrl-C stops everything; the next start goes on with the data.',
+  ].join('\n')
+}

@@ -1,0 +1,49 @@
+/** The live line of the stack: rewritten once a second on a terminal, printed now and then elsewhere. */
+import type { IngestorStatus } from '../../ingestor/status.ts'
+
+export interface StatusLine {
+  update(status: IngestorStatus): void
+  /** Prints a sentence above the line. */
+  say(sentence: string): void
+}
+
+const PLAIN_INTERVAL_MS = 10_000
+
+export function createStatusLine(out: NodeJS.WriteStream): StatusLine {
+  let line = ''
+  let printed_at = Number.NEGATIVE_INFINITY
+  const clear = (): void => {
+    if (out.isTTY && line !== '') out.write('\r\u001b[2K')
+  }
+  return {
+    update(status) {
+      clear()
+      line = describeStatus(status)
+      if (out.isTTY) {
+        out.write(line.slice(0, out.columns - 1))
+      } else if (performance.now() - printed_at >= PLAIN_INTERVAL_MS) {
+        printed_at = performance.now()
+        out.write(`${line}\n`)
+      }
+    },
+    say(sentence) {
+      clear()
+      line = ''
+      out.write(`${sentence}\n`)
+    },
+  }
+}
+
+/** `1,012 events/s | 123,456 rows committed | lag 54 ms | 0 gaps` */
+export function describeStatus(status: IngestorStatus): string {
+  const row_count = Object.values(status.rows_committed).reduce((sum, count) => sum + count, 0)
+  const count = (value: number): string => Math.round(value).toLocaleString('en-US')
+  const parts = [
+    `${count(status.frames_per_s)} events/s`,
+    `${count(row_count)} rows committed`,
+    `lag ${count(status.lag_ms)} ms`,
+    `${count(status.gaps)} ${status.gaps === 1 ? 'gap' : 'gaps'}`,
+  ]
+  if (status.state !== 'live') parts.push(status.state.replaceAll('_', ' '))
+  return parts.join(' | ')
+}

@@ -1,0 +1,135 @@
+/**
+ * Keeps the stack's children: starts them, starts them again when they end by themselves (as
+ * systemd would), stops them in the reverse order, and remembers their identities in the data
+ * directory so that nothing outlives a killed supervisor for longer than its next start.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OperatorError } from '#core/errors.ts'
+import { isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
+import { type Child, type ChildMessage, type ChildOptions, startChild } from './child.ts'
+import type { DataDir } from './data-dir.ts'
+import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
+
+export interface Supervisor {
+  /** Starts a child and waits until it is ready. */
+  start(options: ChildOptions): Promise<ChildMessage>
+  startPostgres(options: PostgresOptions): Promise<Postgres>
+  send(name: string, message: ChildMessage): void
+  /** Ends a child for good. */
+  stop(name: string): Promise<void>
+  /** Ends everything, the last started first. Nothing can be started afterwards. */
+  stopAll(): Promise<void>
+}
+
+interface Service {
+  readonly name: string
+  stop(): Promise<void>
+  identities(): readonly ProcessIdentity[]
+  send(message: ChildMessage): void
+}
+
+const RESTART_LIMIT = 5
+const RESTART_WINDOW_MS = 60_000
+
+/** `onFatal` is called when a child cannot be kept alive; `say` gets sentences for the operator. */
+export function createSupervisor(
+  data_dir: DataDir,
+  say: (sentence: string) => void,
+  onFatal: (reason: string) => void,
+): Supervisor {
+  const services: Service[] = []
+  let stopping = false
+
+  const remember = (): void => data_dir.writeChildren(services.flatMap((service) => service.identities()))
+
+  /** Starts again whatever ends by itself; gives up when it keeps ending. */
+  const keep = (name: string, ended: () => Promise<string>, restart: () => Promise<void>): void => {
+    const restarts: number[] = []
+    const watch = async (): Promise<void> => {
+      const reason = await ended()
+      if (stopping || !services.some((service) => service.name === name)) return
+      const now = performance.now()
+      restarts.push(now)
+      if (restarts.filter((at) => now - at < RESTART_WINDOW_MS).length > RESTART_LIMIT) {
+        onFatal(`The ${name} keeps ending (${reason}); see ${data_dir.join('logs')}.`)
+        return
+      }
+      say(`The ${name} ended (${reason}); starting it again.`)
+      await sleep(Math.min(200 * 2 ** (restarts.length - 1), 5_000))
+      if (stopping) return
+      try {
+        await restart()
+      } catch (error) {
+        if (!stopping) onFatal(error instanceof Error ? error.message : String(error))
+        return
+      }
+      remember()
+      void watch()
+    }
+    void watch()
+  }
+
+  const refuseWhenStopping = (): void => {
+    if (stopping) throw new OperatorError('stopping', 'The stack is being stopped.')
+  }
+
+  return {
+    async start(options) {
+      refuseWhenStopping()
+      let child: Child
+      let helpers: readonly ProcessIdentity[] = []
+      const launch = async (): Promise<ChildMessage> => {
+        for (const helper of helpers) if (isRunning(helper)) process.kill(helper.pid, 'SIGKILL')
+        child = startChild(options)
+        remember()
+        const message = await child.ready
+        helpers = (message['helpers'] as readonly ProcessIdentity[] | undefined) ?? []
+        return message
+      }
+      services.push({
+        name: options.name,
+        stop: () => child.stop(),
+        send: (message) => child.send(message),
+        identities: () => (child === undefined ? [] : [child.identity, ...helpers]),
+      })
+      const message = await launch()
+      remember()
+      keep(options.name, () => child.ended, async () => void (await launch()))
+      return message
+    },
+
+    async startPostgres(options) {
+      refuseWhenStopping()
+      let postgres = await startPostgres(options)
+      services.push({
+        name: 'Postgres',
+        stop: () => postgres.stop(),
+        send: () => undefined,
+        // Its own pid file finds it again.
+        identities: () => [],
+      })
+      keep(
+        'Postgres',
+        () => postgres.exited.then(() => 'its log says why'),
+        async () => {
+          postgres = await startPostgres(options)
+        },
+      )
+      return postgres
+    },
+
+    send: (name, message) => services.find((service) => service.name === name)?.send(message),
+
+    async stop(name) {
+      const index = services.findIndex((service) => service.name === name)
+      const [service] = index < 0 ? [] : services.splice(index, 1)
+      await service?.stop()
+      remember()
+    },
+
+    async stopAll() {
+      stopping = true
+      while (services.length > 0) await services.pop()!.stop()
+    },
+  }
+}

@@ -1,0 +1,95 @@
+/** The arrows of the design: who may import whom. */
+import { globSync, readFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '..')
+
+/** A folder and what its files may import of ours. Longest prefix wins. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  core: ['core'],
+  'core/node': ['core'],
+  ingestor: ['core', 'ingestor'],
+  'ingestor/exchanges': ['core', 'ingestor/exchanges'],
+  jobs: ['core', 'jobs'],
+  'edge-api': ['core', 'edge-api'],
+  'edge-api/gateway': ['core', 'edge-api/gateway'],
+  infra: ['core', 'ingestor', 'jobs', 'edge-api', 'infra'],
+  bench: ['core', 'ingestor', 'jobs', 'edge-api', 'infra', 'bench'],
+}
+
+/** Files that run in a Worker: neither node: nor core/node. */
+const isWorkerFile = (file: string): boolean =>
+  (file.startsWith('core/') && !file.startsWith('core/node/')) ||
+  (file.startsWith('edge-api/') && !file.startsWith('edge-api/gateway/'))
+
+const files = globSync('{core,ingestor,jobs,edge-api,infra,bench}/**/*.ts', {
+  cwd: ROOT,
+  exclude: ['**/node_modules/**'],
+})
+
+function importsOf(file: string): readonly string[] {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+  const found = text.matchAll(/^(?:import|export)\b[^'"`;=]*?from '([^']+)'|^import '([^']+)'/gm)
+  const dynamic = text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g)
+  return [...found, ...dynamic].map((match) => match[1] ?? match[2]!)
+}
+
+function folderOf(path: string): string {
+  const candidates = Object.keys(ALLOWED).filter((folder) => path === folder || path.startsWith(`${folder}/`))
+  return candidates.toSorted((a, b) => b.length - a.length)[0] ?? path
+}
+
+function targetOf(file: string, specifier: string): string | undefined {
+  if (specifier.startsWith('#core/')) return specifier.replace('#core/', 'core/')
+  if (specifier.startsWith('.')) return relative(ROOT, resolve(ROOT, file, '..', specifier))
+  return undefined
+}
+
+test('the tree has files of every program', () => {
+  for (const folder of ['core', 'ingestor', 'jobs', 'edge-api', 'infra']) {
+    expect(files.filter((file) => file.startsWith(`${folder}/`)).length, folder).toBeGreaterThan(3)
+  }
+})
+
+test('every import follows the arrows: core <- ingestor, jobs, edge-api <- infra; programs never import each other', () => {
+  const wrong = files.flatMap((file) =>
+    importsOf(file).flatMap((specifier) => {
+      const target = targetOf(file, specifier)
+      if (target === undefined) return []
+      const allowed = ALLOWED[folderOf(file)]!
+      return allowed.some((folder) => target.startsWith(`${folder}/`))
+        ? []
+        : [`${file} imports ${target}; it may import ${allowed.join(', ')}`]
+    }),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('what runs in a Worker imports nothing of Node', () => {
+  const wrong = files.filter(isWorkerFile).flatMap((file) =>
+    importsOf(file).flatMap((specifier) =>
+      specifier.startsWith('node:') || (targetOf(file, specifier) ?? '').startsWith('core/node/')
+        ? [`${file} imports ${specifier}`]
+        : [],
+    ),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('an exchange folder imports no other exchange, no socket and no clock', () => {
+  const wrong = files
+    .filter((file) => /^ingestor\/exchanges\/[^/]+\//.test(file))
+    .flatMap((file) => {
+      const own = file.split('/').slice(0, 3).join('/')
+      const text = readFileSync(join(ROOT, file), 'utf8')
+      const bad = importsOf(file).filter((specifier) => {
+        const target = targetOf(file, specifier)
+        if (target === undefined) return ['ws', 'node:net', 'node:http', 'node:https', 'node:timers'].includes(specifier)
+        return /^ingestor\/exchanges\/[^/]+\//.test(target) && !target.startsWith(`${own}/`)
+      })
+      if (/\bDate\.now\(|performance\.now\(|Math\.random\(|\bfetch\(/.test(text)) bad.push('a clock, chance or the network')
+      return bad.map((what) => `${file} uses ${what}`)
+    })
+  expect(wrong).toEqual([])
+})

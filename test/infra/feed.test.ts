@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { parseFeed, parseSymbols, tradeStreamOf } from '../../infra/local/feed.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'booktape-feed-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+
+test('the three words are feeds; a file that is not there is named', async () => {
+  expect(await parseFeed('none')).toEqual({ kind: 'none' })
+  await expect(parseFeed('nowhere.ndjson')).rejects.toThrow(/nowhere\.ndjson is not sim, live or none/)
+})
+
+test('a file that is no recording is refused with the line and what was expected', async () => {
+  const file = join(dir, 'shopping.txt')
+  writeFileSync(file, 'milk\nbread\n')
+  await expect(parseFeed(file)).rejects.toThrow(/line 1/)
+})
+
+test('symbols are upper case and once each; a path among them is named', () => {
+  expect(parseSymbols('btcusdt, ETHUSDT,btcusdt')).toEqual(['BTCUSDT', 'ETHUSDT'])
+  expect(parseSymbols(undefined)).toBeUndefined()
+  expect(() => parseSymbols('BTCUSDT,../etc')).toThrow(/"\.\.\/ETC"/)
+  expect(() => parseSymbols('')).toThrow(/""/)
+})
+
+test('raw trades are chosen only where a recording has no aggregated ones', async () => {
+  const write = async (streams: readonly string[]) => {
+    const file = join(dir, `${streams.length}-${streams[0]!.replace('@', '-')}.ndjson`)
+    const frames = streams.map((stream) =>
+      JSON.stringify({ t: 'ws', ts: 1, data: JSON.stringify({ stream, data: { s: 'BTCUSDT' } }) }),
+    )
+    writeFileSync(
+      file,
+      [JSON.stringify({ t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] }), ...frames].join('\n'),
+    )
+    const feed = await parseFeed(file)
+    return feed.kind === 'recording' ? tradeStreamOf(feed.summary) : undefined
+  }
+  expect(await write(['btcusdt@trade'])).toBe('trade')
+  expect(await write(['btcusdt@trade', 'btcusdt@aggTrade'])).toBe('aggTrade')
+  expect(await write(['btcusdt@bookTicker'])).toBe('aggTrade')
+})

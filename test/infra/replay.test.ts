@@ -1,0 +1,117 @@
+/** `npm run replay` on real recordings, over sockets and by way of the tape. */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+
+const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
+const FEEDS = process.env['FEEDS_DIR']
+const dir = mkdtempSync(join(tmpdir(), 'booktape-replay-test-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+interface Result {
+  readonly accounted_for: boolean
+  readonly problems: readonly string[]
+  readonly frames: Readonly<Record<string, number>>
+  readonly rows: Readonly<Record<string, number>>
+  readonly duplicates: Readonly<Record<string, number>>
+  readonly gaps: number
+  readonly rejected: Readonly<Record<string, number>>
+  readonly datasets: readonly { date: string; row_count: number; files: readonly { name: string; sha256: string }[] }[]
+}
+
+function replay(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [CLI, 'replay', ...args], (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    )
+  })
+}
+
+async function replayed(...args: readonly string[]): Promise<Result> {
+  const { code, stdout, stderr } = await replay(...args)
+  expect(code, stderr + stdout).toBe(0)
+  return JSON.parse(stdout.trim().split('\n').at(-1)!) as Result
+}
+
+/** Every exported file with the sha256 of its bytes. */
+function hashes(folder: string): Readonly<Record<string, string>> {
+  const files = globSync('**/*.{parquet,arrow,json}', { cwd: folder }).toSorted()
+  return Object.fromEntries(
+    files.map((file) => [file, createHash('sha256').update(readFileSync(join(folder, file))).digest('hex')]),
+  )
+}
+
+const total = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0)
+
+describe.skipIf(FEEDS === undefined)('on recordings (skipped where FEEDS_DIR names none)', () => {
+  const btc = join(FEEDS ?? '', 'binance-usdm-btcusdt-20240808/feed.ndjson.gz')
+  const five = join(FEEDS ?? '', 'binance-usdm-5coins-20210405/feed.ndjson.gz')
+
+  test('one symbol across midnight: over sockets and by tape every frame is accounted for, and the datasets have the same bytes', async () => {
+    const results = []
+    for (const via of ['socket', 'tape'] as const) {
+      const result = await replayed(btc, '--via', via, '--export-dir', join(dir, `btc-${via}`))
+      expect(result.rows).toEqual({ book_ticker: 66_089, trades: 21_313 })
+      expect(result.duplicates).toEqual({ book_ticker: 0, trades: 0 })
+      expect(result.gaps).toBe(0)
+      expect(result.frames['recorded']).toBe(total({ ...result.frames, recorded: 0 }))
+      expect(result.datasets.map(({ date, row_count }) => [date, row_count])).toEqual([
+        ['2024-08-08', 344],
+        ['2024-08-09', 1],
+      ])
+      results.push(hashes(join(dir, `btc-${via}`)))
+    }
+    expect(Object.keys(results[0]!).length).toBeGreaterThanOrEqual(6)
+    expect(results[0]).toEqual(results[1])
+  }, 120_000)
+
+  test('five symbols, then the same again into the same folder: only duplicates, the same files', async () => {
+    const first = await replayed(five, '--data-dir', join(dir, 'five'), '--export-dir', join(dir, 'five-1'))
+    expect(first.rows).toEqual({ book_ticker: 3_424, trades: 574 })
+    const second = await replayed(five, '--data-dir', join(dir, 'five'), '--export-dir', join(dir, 'five-2'))
+    expect(second.rows).toEqual({ book_ticker: 0, trades: 0 })
+    expect(second.duplicates).toEqual({ book_ticker: 3_424, trades: 574 })
+    expect(hashes(join(dir, 'five-2'))).toEqual(hashes(join(dir, 'five-1')))
+  }, 120_000)
+})
+
+test('a small recording with noise: what cannot be read is rejected with a reason, the rest is stored', async () => {
+  const file = join(dir, 'noise.ndjson')
+  const ts = 1_723_161_256_000_000
+  const quote = (u: number) => ({
+    stream: 'btcusdt@bookTicker',
+    data: { e: 'bookTicker', u, s: 'BTCUSDT', b: '1.0', B: '2', a: '1.1', A: '3', T: ts / 1_000 + u, E: ts / 1_000 + u },
+  })
+  const frames = [quote(1), quote(2), quote(2), { ...quote(3), data: { ...quote(3).data, b: '-1' } }, quote(4)]
+  const lines = [
+    { t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] },
+    ...frames.map((frame, index) => ({ t: 'ws', ts: ts + index, data: JSON.stringify(frame) })),
+  ]
+  writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'))
+  for (const via of ['socket', 'tape']) {
+    const result = await replayed(file, '--via', via)
+    expect(result.rows).toEqual({ book_ticker: 3, trades: 0 })
+    expect(result.duplicates['book_ticker']).toBe(1)
+    expect(total(result.rejected)).toBe(1)
+  }
+}, 60_000)
+
+test('what is no recording, or of another exchange, is refused before anything starts', async () => {
+  const other = join(dir, 'other.ndjson')
+  writeFileSync(other, JSON.stringify({ t: 'header', exchange: 'kraken', symbols: ['XBTUSD'] }))
+  const data_dir = join(dir, 'never')
+  for (const [file, message] of [
+    [other, 'is a recording of kraken'],
+    [join(dir, 'nowhere'), 'nowhere'],
+    [CLI, 'line 1'],
+  ] as const) {
+    const { code, stderr } = await replay(file, '--data-dir', data_dir)
+    expect(code).toBe(1)
+    expect(stderr).toContain(message)
+    expect(existsSync(data_dir)).toBe(false)
+  }
+})

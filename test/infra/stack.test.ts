@@ -1,0 +1,169 @@
+/** The whole stack as a newcomer runs it: a child process, its files, its URLs, its end. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
+import { createPool } from '#core/node/pool.ts'
+import type { StackFile } from '../../infra/local/data-dir.ts'
+
+const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
+const SYMBOLS = 'BTCUSDT,ETHUSDT,SOLUSDT'
+
+let dir = ''
+let running: Run | undefined
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'booktape-stack-'))
+  chmodSync(dir, 0o755)
+})
+afterAll(async () => {
+  await running?.end('SIGTERM')
+  rmSync(dir, { recursive: true, force: true })
+})
+
+interface Run {
+  readonly output: () => string
+  readonly child: ChildProcess
+  readonly exit_code: Promise<number | null>
+  end(signal: NodeJS.Signals): Promise<number | null>
+}
+
+function run(...args: readonly string[]): Run {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += String(chunk)))
+  const exit_code = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  return {
+    child,
+    output: () => text,
+    exit_code,
+    end(signal) {
+      child.kill(signal)
+      return exit_code
+    },
+  }
+}
+
+const start = (): Run =>
+  run('start', '--data-dir', dir, '--symbols', SYMBOLS, '--rate', '300', '--feed', 'sim')
+
+async function until<T>(what: string, limit_ms: number, look: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + limit_ms
+  for (;;) {
+    const found = await look().catch(() => undefined)
+    if (found !== undefined) return found
+    if (Date.now() > deadline) throw new Error(`waited ${limit_ms} ms for ${what}\n${running?.output()}`)
+    await sleep(50)
+  }
+}
+
+const readStack = (): StackFile => JSON.parse(readFileSync(join(dir, 'stack.json'), 'utf8')) as StackFile
+const readChildren = (): readonly ProcessIdentity[] =>
+  JSON.parse(readFileSync(join(dir, 'children.json'), 'utf8')) as readonly ProcessIdentity[]
+
+async function countQuotes(): Promise<number> {
+  const pool = createPool(readStack().postgres_url, 'test', 1)
+  try {
+    const { rows } = await pool.query<{ count: string }>('select count(*) from marketdata.book_ticker')
+    return Number(rows[0]!.count)
+  } finally {
+    await pool.end()
+  }
+}
+
+const grows = (from: number) => async (): Promise<number | undefined> => {
+  const count = await countQuotes()
+  return count > from ? count : undefined
+}
+
+test('within 20 s it says where everything is, and that the market is simulated', async () => {
+  running = start()
+  await until('the URLs', 20_000, async () => (running!.output().includes('is running') ? true : undefined))
+  expect(running.output()).toContain('simulated')
+  const stack = readStack()
+  expect(statSync(join(dir, 'stack.json')).mode & 0o777).toBe(0o600)
+  expect(running.output()).toContain(`${stack.edge_url}/docs`)
+  expect(running.output()).not.toContain(stack.object_store.secret_access_key)
+  expect(running.output()).not.toContain(new URL(stack.postgres_url).password)
+  await until('the first rows', 20_000, grows(0))
+  await until('the live line', 20_000, async () =>
+    /\d events\/s \| \S+ rows committed \| lag \d+ ms \| \d+ gaps?/.test(running!.output()) ? true : undefined,
+  )
+}, 60_000)
+
+test('the edge answers from the rows that were just recorded', async () => {
+  const { edge_url } = readStack()
+  const latest = await until('a quote', 20_000, async () => {
+    const answer = await fetch(`${edge_url}/v1/quotes/BTCUSDT/latest`)
+    return answer.ok ? ((await answer.json()) as Record<string, unknown>) : undefined
+  })
+  expect(latest).toMatchObject({ exchange: 'binance-futures', symbol: 'BTCUSDT' })
+  expect((await fetch(`${edge_url}/health`)).status).toBe(200)
+})
+
+test('a dataset of the day so far is built by hand and comes through a signed URL', async () => {
+  const today = new Date().toISOString().slice(0, 10)
+  const job = run('jobs', 'run', 'features', '--date', today, '--data-dir', dir)
+  expect(await job.exit_code, job.output()).toBe(0)
+  const { edge_url } = readStack()
+  const answer = await fetch(`${edge_url}/v1/datasets/features_1s/yesterday.parquet`)
+  expect(answer.status).toBe(200)
+  expect(Buffer.from(await answer.arrayBuffer()).subarray(0, 4).toString()).toBe('PAR1')
+}, 60_000)
+
+test('a second start on the same folder says so and refuses', async () => {
+  const second = start()
+  expect(await second.exit_code).toBe(1)
+  expect(second.output()).toContain('already running')
+})
+
+test('a program that is killed is started again, and the rows go on', async () => {
+  const before = await countQuotes()
+  const log = readFileSync(join(dir, 'logs', 'ingestor.log'), 'utf8')
+  const pid = Number(/"pid":(\d+)/.exec(log)?.[1] ?? 0) || undefined
+  const ingestor = readChildren().at(-1)!
+  expect(pid === undefined || pid === ingestor.pid).toBe(true)
+  process.kill(ingestor.pid, 'SIGKILL')
+  await until('the restart', 20_000, async () =>
+    running!.output().includes('The ingestor ended (SIGKILL); starting it again.') ? true : undefined,
+  )
+  await until('more rows', 20_000, grows(before))
+}, 60_000)
+
+test('killed with -9 and started again it ends its orphans and goes on with its data', async () => {
+  const children = readChildren()
+  const before = await countQuotes()
+  await running!.end('SIGKILL')
+  rmSync(join(dir, 'stack.json'))
+  running = start()
+  await until('the URLs', 30_000, async () => (running!.output().includes('is running') ? true : undefined))
+  expect(children.filter(isRunning)).toEqual([])
+  await until('more rows', 20_000, grows(before))
+}, 90_000)
+
+test('SIGTERM stops everything in order and leaves no process behind', async () => {
+  const children = readChildren()
+  const postgres_pid = Number(readFileSync(join(dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
+  expect(await running!.end('SIGTERM')).toBe(0)
+  expect(children.filter(isRunning)).toEqual([])
+  expect(() => process.kill(postgres_pid, 0)).toThrow(/ESRCH/)
+  expect(existsSync(join(dir, 'stack.lock'))).toBe(false)
+  running = undefined
+}, 60_000)
+
+test('unknown flags and files that are no recording are refused before anything starts', async () => {
+  const other = join(dir, 'untouched')
+  for (const [args, message] of [
+    [['--fed', 'sim'], "unknown option '--fed'"],
+    [['--feed', join(dir, 'secrets.json')], 'line 1'],
+    [['--feed', 'simulated'], 'not sim, live or none'],
+    [['--port-base', '80'], '1024'],
+  ] as const) {
+    const refused = run('start', '--data-dir', other, ...args)
+    expect(await refused.exit_code).toBe(1)
+    expect(refused.output()).toContain(message)
+    expect(existsSync(other)).toBe(false)
+  }
+}, 60_000)
