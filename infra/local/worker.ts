@@ -25,7 +25,12 @@ export interface LocalWorker {
 }
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const SOURCES = ['edge-api/**/*.{ts,mjs,jsonc,html,js}', 'edge-api/public/_headers', 'core/*.ts', 'package-lock.json']
+const SOURCES = [
+  'edge-api/**/*.{ts,mjs,jsonc,html,js}',
+  'edge-api/public/_headers',
+  'core/*.ts',
+  'package-lock.json',
+]
 const QUIET = {
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_SEND_ERROR_REPORTS: 'false',
@@ -84,7 +89,10 @@ export async function startWorker(options: {
             notFoundHandling: 'none',
           },
           env: Object.fromEntries(
-            Object.entries(bindings).map(([name, value]) => [name, { type: 'text' as const, value }]),
+            Object.entries(bindings).map(([name, value]) => [
+              name,
+              { type: 'text' as const, value },
+            ]),
           ),
         },
         dev: { rootPath: ROOT },
@@ -98,7 +106,11 @@ export async function startWorker(options: {
 function hashSources(): string {
   const hash = createHash('sha256')
   for (const file of globSync(SOURCES, { cwd: ROOT, exclude: ['edge-api/dist/**'] }).toSorted()) {
-    hash.update(file).update('\0').update(readFileSync(join(ROOT, file))).update('\0')
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(ROOT, file)))
+      .update('\0')
   }
   return hash.digest('hex')
 }
@@ -112,18 +124,34 @@ function readText(path: string): string | undefined {
 }
 
 async function runWrangler(args: readonly string[]): Promise<void> {
-  const bin = join(dirname(createRequire(import.meta.url).resolve('wrangler/package.json')), 'bin', 'wrangler.js')
+  const bin = join(
+    dirname(createRequire(import.meta.url).resolve('wrangler/package.json')),
+    'bin',
+    'wrangler.js',
+  )
   try {
     await promisify(execFile)(process.execPath, [bin, ...args], {
       cwd: join(ROOT, 'edge-api'),
-      env: { ...process.env, ...QUIET },
+      // wrangler runs build-docs.mjs with the `node` of the PATH: it must be this one.
+      env: {
+        ...process.env,
+        ...QUIET,
+        PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+      },
       timeout: 120_000,
     })
   } catch (cause) {
-    const { stderr = '', stdout = '' } = cause as { readonly stderr?: string; readonly stdout?: string }
-    throw new OperatorError('worker_build_failed', `wrangler could not bundle the worker: ${stderr.trim() || stdout.trim()}`, {
-      hint: 'Run `npx wrangler deploy --dry-run` in edge-api/ to see it.',
-      cause,
-    })
+    const { stderr = '', stdout = '' } = cause as {
+      readonly stderr?: string
+      readonly stdout?: string
+    }
+    throw new OperatorError(
+      'worker_build_failed',
+      `wrangler could not bundle the worker: ${stderr.trim() || stdout.trim()}`,
+      {
+        hint: 'Run `npx wrangler deploy --dry-run` in edge-api/ to see it.',
+        cause,
+      },
+    )
   }
 }

@@ -1,0 +1,106 @@
+/**
+ * Postgres as the worker sees it: fixed SQL with parameters, sent in the format of Neon's driver
+ * to the gateway (or to Neon itself). Values arrive as core keeps them: timestamptz as
+ * microseconds, bigint and double as numbers. Failures arrive as OperatorErrors.
+ */
+import { neon, neonConfig, NeonDbError } from '@neondatabase/serverless'
+import { OperatorError } from '#core/errors.ts'
+import { micros, type Micros } from '#core/time.ts'
+
+export type Parameter = string | number | boolean | null
+
+export interface Database {
+  /** `Row` is the caller's word for what its SQL selects; a query file keeps the two together. */
+  query<Row>(sql: string, parameters: readonly Parameter[]): Promise<readonly Row[]>
+}
+
+const TIMEOUT_MS = 10_000
+
+export function createDatabase(options: {
+  readonly database_url: string
+  readonly gateway_url: string
+  readonly gateway_secret: string
+}): Database {
+  neonConfig.fetchEndpoint = () => `${options.gateway_url}/sql`
+  neonConfig.fetchFunction = fetchFromGateway
+  const sql = neon(options.database_url, { authToken: options.gateway_secret })
+  return {
+    async query<Row>(text: string, parameters: readonly Parameter[]) {
+      try {
+        const rows = await sql.query(text, [...parameters], {
+          fetchOptions: { signal: AbortSignal.timeout(TIMEOUT_MS) },
+          types: { getTypeParser: parserOf },
+        })
+        return rows as readonly Row[]
+      } catch (error) {
+        throw toOperatorError(error)
+      }
+    },
+  }
+}
+
+/** `2024-08-08 23:54:16.313+00`, as Postgres writes a timestamptz in UTC, in microseconds. */
+export function parseTimestamp(text: string): Micros {
+  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00$/.exec(text)
+  if (match === null) throw new TypeError('Postgres answered a time that is not in UTC.')
+  const whole_ms = Date.parse(`${match[1]}T${match[2]}Z`)
+  return micros(whole_ms * 1_000 + Number((match[3] ?? '').padEnd(6, '0')))
+}
+
+const OID = { bool: 16, int8: 20, int4: 23, json: 114, float8: 701, timestamptz: 1184, jsonb: 3802 }
+
+function parserOf(oid: number): (text: string) => unknown {
+  switch (oid) {
+    case OID.bool:
+      return (text) => text === 't'
+    case OID.int8:
+    case OID.int4:
+    case OID.float8:
+      return Number
+    case OID.timestamptz:
+      return parseTimestamp
+    case OID.json:
+    case OID.jsonb:
+      return (text) => JSON.parse(text) as unknown
+    default:
+      return (text) => text
+  }
+}
+
+/** 200 and 400 are the driver's own business; every other status is the gateway's word to us. */
+async function fetchFromGateway(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init)
+  if (response.ok || response.status === 400) return response
+  await response.body?.cancel()
+  if (response.status === 503) {
+    throw new OperatorError('database_busy', 'The database takes no more queries at the moment.', {
+      hint: 'Ask again in some seconds.',
+      retryable: true,
+    })
+  }
+  throw new OperatorError(
+    'gateway_refused',
+    `The database gateway answered with status ${response.status}.`,
+  )
+}
+
+const QUERY_CANCELED = '57014'
+
+function toOperatorError(error: unknown): unknown {
+  if (!(error instanceof NeonDbError)) return error
+  if (error.sourceError instanceof OperatorError) return error.sourceError
+  if (error.sourceError !== undefined) {
+    return new OperatorError('database_unreachable', 'The database does not answer.', {
+      hint: 'Ask again in some seconds.',
+      retryable: true,
+      cause: error,
+    })
+  }
+  if (error.code === QUERY_CANCELED) {
+    return new OperatorError('query_timeout', 'The query was stopped because it took too long.', {
+      hint: 'Ask for a shorter range or a lower limit.',
+      cause: error,
+    })
+  }
+  return error
+}

@@ -1,0 +1,77 @@
+/** A manifest.json, checked and described: what the store must hold and what callers get. */
+import { z } from '@hono/zod-openapi'
+import type { Manifest } from '#core/dataset.ts'
+import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
+import { EXCHANGES } from '#core/symbols.ts'
+import { parseDay } from '#core/time.ts'
+
+const count = z.int().min(0)
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+/** A file's name becomes a part of an object key and of a URL. */
+const fileName = z.string().regex(/^[a-z0-9_]{1,64}\.(?:parquet|arrow)$/)
+
+const DatasetColumn = z
+  .object({
+    name: z.string(),
+    type: z.string(),
+    unit: z.string(),
+    description: z.string(),
+    formula: z.string(),
+    source: z.string(),
+    null_rule: z.string().openapi({ description: 'When the value is null.' }),
+  })
+  .openapi('DatasetColumn')
+
+export const DatasetFile = z.object({
+  name: fileName.openapi({ example: 'features_1s.parquet' }),
+  format: z.enum(['parquet', 'arrow']),
+  bytes: count,
+  sha256,
+  row_count: count,
+})
+
+const SymbolCoverage = z
+  .object({
+    exchange: z.enum(EXCHANGES),
+    symbol: z.string(),
+    from_ts: z.string(),
+    to_ts: z.string(),
+    row_count: count,
+    present_s: count.openapi({ description: 'Seconds of the day with a known quote.' }),
+    missing_s: count.openapi({ description: 'The other seconds of the day.' }),
+    quote_count: count,
+    trade_count: count,
+    gap_count: count,
+    gaps: z
+      .array(
+        z.object({
+          channel: z.enum(CHANNELS),
+          from_ts: z.string(),
+          to_ts: z.string(),
+          cause: z.enum(GAP_CAUSES),
+          repaired: z.boolean(),
+        }),
+      )
+      .readonly(),
+  })
+  .openapi('SymbolCoverage')
+
+/** The parts of a manifest that callers get as they stand; files get a URL each. */
+export const manifestShape = {
+  dataset: z.string().openapi({ example: 'features_1s' }),
+  schema_version: z.int().min(1).openapi({ example: 1 }),
+  date: z
+    .string()
+    .refine((text) => parseDay(text) !== undefined)
+    .openapi({ format: 'date', example: '2024-08-08' }),
+  complete: z
+    .boolean()
+    .openapi({ description: 'False for a day that was built before it was over.' }),
+  row_count: count,
+  columns: z.array(DatasetColumn).readonly(),
+  coverage: z.array(SymbolCoverage).readonly(),
+}
+
+export const DatasetManifest = z
+  .object({ ...manifestShape, files: z.array(DatasetFile).min(1) })
+  .openapi('DatasetManifest') satisfies z.ZodType<Manifest>

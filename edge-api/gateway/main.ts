@@ -1,0 +1,19 @@
+/** The gateway as a program: runs beside Postgres, serves the edge worker. */
+import { describeError } from '#core/errors.ts'
+import { createLogger } from '#core/node/log.ts'
+import { onShutdown, tellParent } from '#core/node/shutdown.ts'
+import { parseConfig } from './config.ts'
+import { startGateway } from './server.ts'
+
+try {
+  const config = parseConfig(process.env)
+  const log = createLogger('gateway', config.log_level)
+  const gateway = await startGateway(config, log)
+  onShutdown(log, () => gateway.stop())
+  log.info({ url: gateway.url }, 'The gateway listens.')
+  tellParent({ type: 'ready', url: gateway.url })
+} catch (error) {
+  const fields = { code: 'start_failed', error: describeError(error) }
+  createLogger('gateway').fatal(fields, 'The gateway cannot start.')
+  process.exitCode = 1
+}

@@ -1,0 +1,127 @@
+/**
+ * Runs one statement so that it can only read: the extended protocol takes a single statement,
+ * it must be a SELECT, it runs in a read-only transaction with a timeout, and the transaction is
+ * always rolled back, which undoes every SET it may have smuggled. The login behind it can only
+ * select in any case.
+ */
+import pg from 'pg'
+import { OperatorError } from '#core/errors.ts'
+import { isStatementError, type Client, type Pool } from '#core/node/pool.ts'
+import type { GatewayLimits } from './config.ts'
+
+export interface Statement {
+  readonly query: string
+  readonly params: readonly (string | number | boolean | null)[]
+}
+
+/** The answer in the format of Neon's driver: every value as Postgres writes it. */
+export interface Answer {
+  readonly command: string
+  readonly rowCount: number
+  readonly rowAsArray: true
+  readonly rows: readonly (readonly (string | null)[])[]
+  readonly fields: readonly {
+    readonly name: string
+    readonly tableID: number
+    readonly columnID: number
+    readonly dataTypeID: number
+    readonly dataTypeSize: number
+    readonly dataTypeModifier: number
+    readonly format: 'text'
+  }[]
+}
+
+export async function runQuery(
+  pool: Pool,
+  statement: Statement,
+  limits: GatewayLimits,
+): Promise<Answer> {
+  if (!/^\s*(?:select|with)\b/i.test(statement.query)) {
+    throw new OperatorError(
+      'not_a_select',
+      'Only statements that begin with SELECT or WITH are run.',
+    )
+  }
+  const client = await connect(pool)
+  try {
+    await client.query(
+      `begin read only; set local statement_timeout = ${limits.statement_timeout_ms};
+       set local idle_in_transaction_session_timeout = ${limits.statement_timeout_ms}`,
+    )
+    const answer = await readRows(client, statement, limits)
+    leave(client)
+    return answer
+  } catch (error) {
+    if (isStatementError(error)) leave(client)
+    else client.release(true)
+    throw error
+  }
+}
+
+async function connect(pool: Pool): Promise<Client> {
+  try {
+    return await pool.connect()
+  } catch (cause) {
+    throw new OperatorError('database_unreachable', 'Postgres cannot be reached.', {
+      retryable: true,
+      cause,
+    })
+  }
+}
+
+/** The caller has its answer already: nobody waits for this. Advisory locks outlive a rollback. */
+function leave(client: Client): void {
+  client.query('rollback; select pg_advisory_unlock_all()').then(
+    () => client.release(),
+    () => client.release(true),
+  )
+}
+
+const RAW_TEXT = { getTypeParser: () => (text: string) => text }
+
+function readRows(
+  client: Client,
+  { query, params }: Statement,
+  limits: GatewayLimits,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const rows: (string | null)[][] = []
+    let byte_count = 0
+    const tooLarge = (what: string): void => {
+      // The connection still delivers the rest: it is given up together with the query.
+      reject(new OperatorError('answer_too_large', `The answer has more than ${what}.`))
+    }
+    const running = new pg.Query<(string | null)[]>({
+      text: query,
+      values: [...params],
+      rowMode: 'array',
+      queryMode: 'extended',
+      types: RAW_TEXT,
+    } as pg.QueryArrayConfig)
+    running.on('row', (row) => {
+      rows.push(row)
+      for (const value of row) byte_count += value === null ? 0 : Buffer.byteLength(value)
+      if (rows.length > limits.row_count_max) tooLarge(`${limits.row_count_max} rows`)
+      if (byte_count > limits.response_bytes_max) tooLarge(`${limits.response_bytes_max} bytes`)
+    })
+    running.on('error', reject)
+    running.on('end', ({ command, fields }) => {
+      resolve({
+        command,
+        rowCount: rows.length,
+        rowAsArray: true,
+        rows,
+        fields: fields.map((f) => ({
+          name: f.name,
+          tableID: f.tableID,
+          columnID: f.columnID,
+          dataTypeID: f.dataTypeID,
+          dataTypeSize: f.dataTypeSize,
+          dataTypeModifier: f.dataTypeModifier,
+          format: 'text',
+        })),
+      })
+    })
+    client.query(running)
+  })
+}

@@ -1,0 +1,204 @@
+/**
+ * The gateway: Neon's HTTP format in front of Postgres, for one login and one database, reading
+ * only. POST /sql runs a statement, GET /health says whether Postgres answers. TLS ends before it.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import pg from 'pg'
+import { z } from 'zod'
+import { OperatorError, describeError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import { createPool, withClient, type Pool } from '#core/node/pool.ts'
+import { createAccess } from './access.ts'
+import type { GatewayConfig } from './config.ts'
+import { runQuery, type Statement } from './run-query.ts'
+
+export interface Gateway {
+  readonly url: string
+  /** Takes no more requests, lets the running ones finish, and leaves Postgres. */
+  stop(): Promise<void>
+}
+
+/** Postgres takes at most 65,535 parameters; our longest query has nine. */
+const PARAMETER_COUNT_MAX = 100
+const RETRY_AFTER_S = '1'
+/** For whole requests; idle connections are kept for the worker's next query. */
+const TIMEOUTS = { requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 60_000 }
+
+const Body = z.object({
+  query: z.string(),
+  params: z
+    .array(z.union([z.string(), z.number(), z.boolean(), z.null()]))
+    .max(PARAMETER_COUNT_MAX)
+    .default([]),
+})
+
+export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
+  const pool = createPool(config.database_url, 'booktape-gateway', config.limits.pool_max)
+  const answer = createHandler(config, pool, log)
+  const server = createServer(TIMEOUTS, (request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      const fields = { code: 'gateway_fault', error: describeError(error) }
+      log.error(fields, 'A request failed unexpectedly.')
+      response.destroy()
+    })
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(config.port, config.host, resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://${config.host}:${port}`,
+    async stop() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeIdleConnections()
+      await closed
+      await pool.end()
+    },
+  }
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+function createHandler(config: GatewayConfig, pool: Pool, log: Logger): Handler {
+  const { limits } = config
+  const access = createAccess(config.gateway_secret, config.database_url)
+  let running_count = 0
+
+  const runStatement: Handler = async (request, response) => {
+    try {
+      const statement = await readStatement(request, limits.request_bytes_max)
+      send(response, 200, await runQuery(pool, statement, limits))
+    } catch (error) {
+      // A caller who left in the middle of the body gets no answer.
+      if (request.errored === null) answerError(response, error, log)
+    }
+  }
+
+  return async (request, response) => {
+    const route = `${request.method} ${request.url}`
+    if (route !== 'POST /sql' && route !== 'GET /health') {
+      return refuse(response, 404, 'POST /sql and GET /health are all there is.')
+    }
+    if (route === 'POST /sql' && !access.bearsSecret(request.headers.authorization)) {
+      return refuse(response, 401, 'The bearer secret is missing or wrong.')
+    }
+    if (route === 'POST /sql' && !access.namesDatabase(header(request, 'neon-connection-string'))) {
+      return refuse(response, 403, 'This gateway serves one login and one database, and not these.')
+    }
+    if (running_count >= limits.concurrency_max) {
+      return refuse(response, 503, 'Too many queries at once.', { 'retry-after': RETRY_AFTER_S })
+    }
+    running_count += 1
+    try {
+      if (route === 'POST /sql') await runStatement(request, response)
+      else await answerHealth(response, pool, log)
+    } finally {
+      running_count -= 1
+    }
+  }
+}
+
+async function answerHealth(response: ServerResponse, pool: Pool, log: Logger): Promise<void> {
+  try {
+    await withClient(pool, (client) => client.query('select 1'))
+    send(response, 200, { status: 'ok' })
+  } catch (error) {
+    const fields = { code: 'database_unreachable', error: describeError(error) }
+    log.warn(fields, 'Postgres does not answer.')
+    refuse(response, 503, 'Postgres does not answer.', { 'retry-after': RETRY_AFTER_S })
+  }
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+async function readStatement(request: IncomingMessage, bytes_max: number): Promise<Statement> {
+  const chunks: Buffer[] = []
+  let byte_count = 0
+  // Destroying the request on the way out would take the answer with it.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    byte_count += (chunk as Buffer).byteLength
+    if (byte_count > bytes_max) {
+      throw new OperatorError('request_too_large', `The request has more than ${bytes_max} bytes.`)
+    }
+    chunks.push(chunk as Buffer)
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch {
+    throw new OperatorError('bad_request', 'The body is not JSON.')
+  }
+  const result = Body.safeParse(value)
+  if (result.success) return result.data
+  throw new OperatorError('bad_request', 'The body is not one {query, params}.', {
+    hint: `Batches are not served; parameters are at most ${PARAMETER_COUNT_MAX} texts, numbers, booleans or nulls.`,
+  })
+}
+
+const STATUSES: Readonly<Record<string, number>> = {
+  bad_request: 400,
+  not_a_select: 400,
+  answer_too_large: 400,
+  request_too_large: 413,
+  database_unreachable: 502,
+}
+
+/** Fields of a Postgres error that the driver passes on. */
+const ERROR_FIELDS = [
+  'severity',
+  'code',
+  'detail',
+  'hint',
+  'position',
+  'where',
+  'constraint',
+  'routine',
+] as const
+
+function answerError(response: ServerResponse, error: unknown, log: Logger): void {
+  if (error instanceof pg.DatabaseError && error.severity === 'ERROR') {
+    const fields = Object.fromEntries(ERROR_FIELDS.map((name) => [name, error[name] ?? null]))
+    return send(response, 400, { message: error.message, ...fields })
+  }
+  if (error instanceof OperatorError && error.code in STATUSES) {
+    const { code, cause } = error
+    if (cause !== undefined)
+      log.warn({ code, error: describeError(cause) }, 'Postgres cannot be reached.')
+    return refuse(response, STATUSES[code]!, describeError(error))
+  }
+  // A connection that broke: what Postgres or the network said stays in the log.
+  log.warn(
+    { code: 'connection_lost', error: describeError(error) },
+    'The connection to Postgres was lost.',
+  )
+  refuse(response, 502, 'The connection to Postgres was lost.')
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  // The request may not have been read to its end: the connection cannot be used again.
+  send(response, status, { message }, { connection: 'close', ...headers })
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    ...headers,
+  })
+  response.end(JSON.stringify(body))
+}

@@ -1,0 +1,73 @@
+/**
+ * From a symbol's name to the instrument that is meant. What was found is kept for a minute, so
+ * that most requests are one query; what was not found is asked for every time.
+ */
+import { decimalsOf } from '#core/symbols.ts'
+import { SECOND_US, type Micros } from '#core/time.ts'
+import { Problem, badParameters } from './problem.ts'
+import type { FoundSymbolRow } from './queries/find-symbol.ts'
+
+export interface Instrument {
+  readonly id: number
+  readonly exchange: string
+  readonly symbol: string
+  /** Null where the exchange's listing was not read. */
+  readonly price_decimals: number | null
+  readonly qty_decimals: number | null
+}
+
+/** Throws a 404 where there is none, a 400 where several exchanges have the name. */
+export type FindInstrument = (symbol: string, exchange: string | null) => Promise<Instrument>
+
+const KEPT_FOR_US = 60 * SECOND_US
+const KEPT_COUNT_MAX = 2_000
+
+export function createInstrumentFinder(
+  find: (symbol: string, exchange: string | null) => Promise<readonly FoundSymbolRow[]>,
+  now: () => Micros,
+): FindInstrument {
+  const kept = new Map<string, { readonly instrument: Instrument; readonly until: number }>()
+  return async (symbol, exchange) => {
+    const key = `${exchange ?? ''}/${symbol}`
+    const known = kept.get(key)
+    if (known !== undefined && now() < known.until) return known.instrument
+    const instrument = choose(await find(symbol, exchange), symbol, exchange)
+    if (kept.size >= KEPT_COUNT_MAX) kept.clear()
+    kept.set(key, { instrument, until: now() + KEPT_FOR_US })
+    return instrument
+  }
+}
+
+function choose(
+  rows: readonly FoundSymbolRow[],
+  symbol: string,
+  exchange: string | null,
+): Instrument {
+  const [row, ...others] = rows
+  if (row === undefined) {
+    const where = exchange === null ? '' : ` on ${exchange}`
+    throw new Problem(
+      404,
+      'unknown_symbol',
+      'There is no such symbol.',
+      `${symbol} is not recorded${where}. Names are the exchange's own, in upper case; /v1/symbols lists them.`,
+    )
+  }
+  if (others.length > 0) {
+    const names = rows.map((r) => r.exchange).join(', ')
+    throw badParameters([
+      {
+        parameter: 'exchange',
+        found: null,
+        allowed: `one of ${names}, since each lists ${symbol}`,
+      },
+    ])
+  }
+  return {
+    id: row.id,
+    exchange: row.exchange,
+    symbol: row.symbol,
+    price_decimals: row.tick_size === null ? null : decimalsOf(row.tick_size),
+    qty_decimals: row.step_size === null ? null : decimalsOf(row.step_size),
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The object store as the worker sees it: any S3, path style, every request signed with SigV4.
+ * Reads are bounded in bytes, listings in pages, both in time. Signs URLs for callers too.
+ */
+import { AwsClient } from 'aws4fetch'
+import { OperatorError } from '#core/errors.ts'
+import type { StoreConfig } from './config.ts'
+import { parseListObjects, type ObjectPage } from './list-objects-xml.ts'
+
+export interface ObjectReader {
+  /** The object's bytes, or undefined where there is none. */
+  read(key: string, bytes_max: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** Everything below a prefix; with a delimiter only its direct children. */
+  list(prefix: string, delimiter?: '/'): Promise<Pick<ObjectPage, 'keys' | 'folders'>>
+  /** Throws where the store does not answer, or not to us. */
+  check(): Promise<void>
+}
+
+const TIMEOUT_MS = 10_000
+/** 1,000 keys a page. */
+const PAGES_MAX = 50
+const PAGE_BYTES_MAX = 4 << 20
+
+export function createObjectReader(config: StoreConfig): ObjectReader {
+  const aws = createClient(config)
+  const get = async (url: URL): Promise<Response> => {
+    try {
+      return await fetch(await aws.sign(url.href, { signal: AbortSignal.timeout(TIMEOUT_MS) }))
+    } catch (cause) {
+      throw unreachable(cause)
+    }
+  }
+  const listPage = async (parameters: Readonly<Record<string, string>>): Promise<ObjectPage> => {
+    const url = new URL(`${config.endpoint}/${config.bucket}`)
+    for (const [name, value] of Object.entries({ 'list-type': '2', ...parameters })) {
+      url.searchParams.set(name, value)
+    }
+    const response = await get(url)
+    if (!response.ok) throw await refused(response)
+    const page = parseListObjects(
+      new TextDecoder().decode(await readBytes(response, 'listing', PAGE_BYTES_MAX)),
+    )
+    if (page === undefined)
+      throw new OperatorError('object_store_refused', 'The object store answered no listing.')
+    return page
+  }
+  return {
+    async read(key, bytes_max) {
+      const response = await get(objectUrl(config, key))
+      if (response.status === 404) {
+        await response.body?.cancel()
+        return undefined
+      }
+      if (!response.ok) throw await refused(response)
+      return readBytes(response, key, bytes_max)
+    },
+    async list(prefix, delimiter) {
+      const keys: string[] = []
+      const folders: string[] = []
+      let token: string | undefined
+      for (let page_count = 0; page_count < PAGES_MAX; page_count++) {
+        const page = await listPage({
+          prefix,
+          ...(delimiter === undefined ? {} : { delimiter }),
+          ...(token === undefined ? {} : { 'continuation-token': token }),
+        })
+        keys.push(...page.keys)
+        folders.push(...page.folders)
+        token = page.continuation_token
+        if (token === undefined) return { keys, folders }
+      }
+      throw new OperatorError(
+        'object_too_large',
+        `The listing of ${prefix} has more than ${PAGES_MAX} pages.`,
+      )
+    },
+    async check() {
+      await listPage({ 'max-keys': '1' })
+    },
+  }
+}
+
+export function createClient(config: StoreConfig): AwsClient {
+  return new AwsClient({
+    accessKeyId: config.access_key_id,
+    secretAccessKey: config.secret_access_key,
+    region: config.region,
+    service: 's3',
+  })
+}
+
+export function objectUrl(config: StoreConfig, key: string): URL {
+  return new URL(
+    `${config.endpoint}/${config.bucket}/${key.split('/').map(encodeURIComponent).join('/')}`,
+  )
+}
+
+async function readBytes(
+  response: Response,
+  key: string,
+  bytes_max: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let byte_count = 0
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  for (;;) {
+    const { done, value } = await reader
+      .read()
+      .catch((cause: unknown) => Promise.reject(unreachable(cause)))
+    if (done) break
+    byte_count += value.byteLength
+    if (byte_count > bytes_max) {
+      await reader.cancel()
+      throw new OperatorError(
+        'object_too_large',
+        `Object ${key} is larger than ${bytes_max} bytes.`,
+      )
+    }
+    chunks.push(value)
+  }
+  const bytes = new Uint8Array(byte_count)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return bytes
+}
+
+/** The store's own answer is not passed on: it names keys and credentials. */
+async function refused(response: Response): Promise<OperatorError> {
+  await response.body?.cancel()
+  if (response.status >= 500 || response.status === 429) return unreachable(undefined)
+  return new OperatorError(
+    'object_store_refused',
+    `The object store answered with status ${response.status}.`,
+  )
+}
+
+function unreachable(cause: unknown): OperatorError {
+  return new OperatorError('object_store_unreachable', 'The object store does not answer.', {
+    hint: 'Ask again in some seconds.',
+    retryable: true,
+    cause,
+  })
+}

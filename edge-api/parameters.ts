@@ -1,0 +1,176 @@
+/**
+ * Parameters of requests: how each is read, what it may be, and how the docs show it. The message
+ * of every check is the sentence after "must be", so that a 400 tells the caller what is allowed.
+ */
+import { z, type Hook } from '@hono/zod-openapi'
+import type { Env } from 'hono'
+import { CHANNELS } from '#core/market.ts'
+import { isDatasetName } from '#core/object-keys.ts'
+import { EXCHANGES, isSymbolName } from '#core/symbols.ts'
+import { parseDay, toIso, type Micros, micros } from '#core/time.ts'
+import { decodeCursor, type Cursor } from './cursor.ts'
+import { badParameters, found, type ParameterError } from './problem.ts'
+import { TIME_RULE, parseTime } from './time-parameter.ts'
+
+const LIMIT_MAX = 10_000
+const LIMIT_DEFAULT = 1_000
+
+/** A text that `read` turns into a value; undefined means that it is not allowed. */
+function text<T>(allowed: string, read: (value: string) => T | undefined): z.ZodType<T, string> {
+  return z.string({ error: `given once, as ${allowed}` }).transform((value, context) => {
+    const result = read(value)
+    if (result !== undefined) return result
+    context.addIssue({ code: 'custom', message: allowed })
+    return z.NEVER
+  })
+}
+
+function choice<const T extends string>(values: readonly T[]): z.ZodType<T, string> {
+  return text(`one of ${values.join(', ')}`, (value) => values.find((known) => known === value))
+}
+
+/** Query parameters of a route; any other name is refused. */
+export function query<Shape extends z.ZodRawShape>(shape: Shape) {
+  const names = Object.keys(shape)
+  const allowed =
+    names.length === 0 ? 'left out: there are no parameters here' : `one of ${names.join(', ')}`
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? allowed : undefined),
+  })
+}
+
+const symbolName = () =>
+  text('a symbol name of letters, digits and underscores, at most 32', (value) =>
+    isSymbolName(value) ? value : undefined,
+  )
+
+export const symbolPath = z.object({
+  symbol: symbolName().openapi({
+    param: { name: 'symbol', in: 'path' },
+    type: 'string',
+    example: 'BTCUSDT',
+  }),
+})
+
+const datasetName = text('a dataset name of a-z, 0-9 and underscores, at most 41', (value) =>
+  isDatasetName(value) ? value : undefined,
+).openapi({ param: { name: 'name', in: 'path' }, type: 'string', example: 'features_1s' })
+
+const date = text('a calendar date, YYYY-MM-DD', parseDay).openapi({
+  param: { name: 'date', in: 'path' },
+  type: 'string',
+  format: 'date',
+  example: '2024-08-08',
+})
+
+const file = z.string().openapi({
+  param: { name: 'file', in: 'path' },
+  description: 'A file of the manifest, or `manifest.json` itself.',
+  example: 'features_1s.parquet',
+})
+
+export const datasetPath = z.object({ name: datasetName })
+export const datasetDatePath = z.object({ name: datasetName, date })
+export const datasetFilePath = z.object({ name: datasetName, date, file })
+
+export const exchangeQuery = choice(EXCHANGES)
+  .optional()
+  .openapi({
+    type: 'string',
+    enum: [...EXCHANGES],
+    description: 'Needed where several exchanges list the symbol.',
+  })
+
+export const channelQuery = choice(CHANNELS)
+  .optional()
+  .openapi({ type: 'string', enum: [...CHANNELS] })
+
+export const statusQuery = choice(['running', 'done', 'failed'])
+  .optional()
+  .openapi({ type: 'string', enum: ['running', 'done', 'failed'] })
+
+export const jobQuery = text('a job name of a-z, 0-9, underscores and hyphens', (value) =>
+  /^[a-z0-9_-]{1,64}$/.test(value) ? value : undefined,
+)
+  .optional()
+  .openapi({ type: 'string', example: 'features' })
+
+export const symbolQuery = symbolName().optional().openapi({ type: 'string', example: 'BTCUSDT' })
+
+export function flagQuery(description: string) {
+  return text('true or false', (value) =>
+    value === 'true' ? true : value === 'false' ? false : undefined,
+  )
+    .optional()
+    .openapi({ type: 'boolean', description })
+}
+
+export function limitQuery(maximum = LIMIT_MAX, standard = LIMIT_DEFAULT) {
+  return text(`a whole number from 1 to ${maximum}`, (value) => {
+    const limit = /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined
+    return limit !== undefined && limit <= maximum ? limit : undefined
+  })
+    .optional()
+    .transform((limit) => limit ?? standard)
+    .openapi({ type: 'integer', minimum: 1, maximum, default: standard })
+}
+
+const timeQuery = (description: string) =>
+  text(TIME_RULE, parseTime)
+    .optional()
+    .openapi({
+      type: 'string',
+      description: `${description} ${TIME_RULE}.`,
+      example: '2024-08-08T23:54:00Z',
+    })
+
+/** from, to, limit and cursor: the same on every route that answers a range. */
+export const rangeShape = {
+  from: timeQuery('First moment of the range.'),
+  to: timeQuery('End of the range, not itself in it.'),
+  limit: limitQuery(),
+  cursor: text("the cursor of an earlier answer's next", decodeCursor)
+    .optional()
+    .openapi({ type: 'string', description: 'Goes on behind the last row of an earlier answer.' }),
+}
+
+interface RangeQuery {
+  readonly from?: Micros | undefined
+  readonly to?: Micros | undefined
+  readonly cursor?: Cursor | undefined
+}
+
+/**
+ * The range that is meant: without `to` until now; without `from` the last `default_span_us`
+ * before `to`, or from the cursor on. Throws a 400 where it would be empty.
+ */
+export function resolveRange(
+  { from, to, cursor }: RangeQuery,
+  now: Micros,
+  default_span_us: number,
+): { readonly from: Micros; readonly to: Micros } {
+  const end = to ?? now
+  const start = from ?? cursor?.ts ?? micros(Math.max(0, end - default_span_us))
+  if (start < end) return { from: start, to: end }
+  const bound = to === undefined ? 'now' : 'to'
+  const parameter = from === undefined && cursor !== undefined ? 'cursor' : 'from'
+  throw badParameters([
+    { parameter, found: toIso(start), allowed: `before ${bound} (${toIso(end)})` },
+  ])
+}
+
+/** Turns what zod found wrong into a 400. */
+export const refuseBadParameters: Hook<unknown, Env, string, undefined> = (result, c) => {
+  if (result.success) return undefined
+  const sent = (name: string): string | undefined =>
+    result.target === 'query' ? c.req.queries(name)?.join(', ') : c.req.param(name)
+  const errors = result.error.issues.flatMap((issue): ParameterError[] => {
+    const names = issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])]
+    return names.map((name) => ({
+      parameter: found(name)!,
+      found: found(sent(name)),
+      allowed: issue.message,
+    }))
+  })
+  throw badParameters(errors.slice(0, 20))
+}

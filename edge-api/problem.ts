@@ -1,0 +1,120 @@
+/**
+ * Errors as RFC 9457 problem documents. `toProblem` is the only place where an error becomes a
+ * status; everything else throws a Problem (the caller's fault) or an OperatorError (ours).
+ * Nothing of an unknown error reaches the caller: its message may hold what it must not.
+ */
+import type { Context } from 'hono'
+import { OperatorError } from '#core/errors.ts'
+
+export interface ParameterError {
+  readonly parameter: string
+  /** What the caller sent, shortened; null where it was missing. */
+  readonly found: string | null
+  readonly allowed: string
+}
+
+export interface ProblemOptions {
+  readonly errors?: readonly ParameterError[]
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A request that cannot be answered as it stands, and what the caller can do about it. */
+export class Problem extends Error {
+  readonly status: number
+  /** A constant: the end of the document's `type`. */
+  readonly code: string
+  readonly title: string
+  readonly options: ProblemOptions
+
+  constructor(
+    status: number,
+    code: string,
+    title: string,
+    detail: string,
+    options: ProblemOptions = {},
+  ) {
+    super(detail)
+    this.name = 'Problem'
+    this.status = status
+    this.code = code
+    this.title = title
+    this.options = options
+  }
+}
+
+/** 400 for one or more parameters. */
+export function badParameters(errors: readonly ParameterError[]): Problem {
+  const detail = errors.map((e) => `${e.parameter} must be ${e.allowed}.`).join(' ')
+  return new Problem(400, 'bad_parameter', 'A parameter is not allowed.', detail, { errors })
+}
+
+/** Shortens what the caller sent, so that an error is never larger than a screen. */
+export function found(value: string | undefined): string | null {
+  if (value === undefined) return null
+  return value.length <= 100 ? value : `${value.slice(0, 100)}…`
+}
+
+/** Statuses of operating errors, by their code. A code that is not here is a 500. */
+const OPERATING: Readonly<Record<string, { readonly status: number; readonly title: string }>> = {
+  database_unreachable: { status: 503, title: 'The database cannot be reached.' },
+  database_busy: { status: 503, title: 'The database has too many callers.' },
+  query_timeout: { status: 503, title: 'The query took too long.' },
+  object_store_unreachable: { status: 503, title: 'The object store cannot be reached.' },
+  gateway_refused: { status: 502, title: 'The database refused this service.' },
+  object_store_refused: { status: 502, title: 'The object store refused this service.' },
+  object_too_large: { status: 502, title: 'An object is larger than it may be.' },
+  dataset_corrupt: { status: 502, title: 'A dataset is damaged.' },
+}
+
+const RETRY_AFTER_S = '5'
+
+/** The answer for anything thrown. `report` is told of everything that is our fault. */
+export function toProblem(
+  report: (error: unknown) => void,
+): (error: unknown, c: Context) => Response {
+  return (error, c) => {
+    const problem = asProblem(error)
+    if (problem.status >= 500) report(error)
+    return problemResponse(problem, c.req.url)
+  }
+}
+
+export function problemResponse(problem: Problem, request_url: string): Response {
+  const { errors, headers } = problem.options
+  const body = {
+    type: `urn:booktape:problem:${problem.code}`,
+    title: problem.title,
+    status: problem.status,
+    detail: problem.message,
+    instance: found(new URL(request_url).pathname),
+    ...(errors === undefined ? {} : { errors }),
+  }
+  return new Response(JSON.stringify(body), {
+    status: problem.status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...headers,
+    },
+  })
+}
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof OperatorError) {
+    const known = OPERATING[error.code]
+    if (known !== undefined) {
+      const detail = error.hint === undefined ? error.message : `${error.message} ${error.hint}`
+      const headers: Record<string, string> = error.retryable
+        ? { 'retry-after': RETRY_AFTER_S }
+        : {}
+      return new Problem(known.status, error.code, known.title, detail, { headers })
+    }
+  }
+  return new Problem(
+    500,
+    'internal_error',
+    'This is a fault of the service.',
+    'It was written to the log.',
+  )
+}

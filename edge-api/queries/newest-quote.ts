@@ -1,0 +1,23 @@
+/**
+ * When the newest quote of any instrument was made. One index probe an instrument: the primary
+ * key begins with the instrument, so max(ts_exchange) alone would read whole partitions.
+ */
+import { toIso, type Micros } from '#core/time.ts'
+import type { Database } from '../database.ts'
+
+const SQL = `
+select max(q.ts_exchange) as ts_exchange
+from marketdata.symbols s
+cross join lateral (
+  select b.ts_exchange
+  from marketdata.book_ticker b
+  where b.symbol_id = s.id and b.ts_exchange >= $1::timestamptz
+  order by b.ts_exchange desc
+  limit 1
+) q`
+
+/** Null where there was none since `since`. */
+export async function selectNewestQuoteTime(db: Database, since: Micros): Promise<Micros | null> {
+  const rows = await db.query<{ readonly ts_exchange: Micros | null }>(SQL, [toIso(since)])
+  return rows[0]?.ts_exchange ?? null
+}

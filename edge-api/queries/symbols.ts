@@ -1,0 +1,30 @@
+/** The instruments we record, as the exchanges list them. */
+import type { Database } from '../database.ts'
+
+export interface SymbolRow {
+  readonly exchange: string
+  readonly symbol: string
+  readonly instrument_type: 'perp' | 'future' | 'spot' | null
+  readonly base_asset: string | null
+  readonly quote_asset: string | null
+  readonly is_active: boolean
+  readonly tick_size: number | null
+  readonly step_size: number | null
+}
+
+export interface SymbolsArgs {
+  readonly exchange: string | null
+  readonly is_active: boolean | null
+  readonly limit: number
+}
+
+const SQL = `
+select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size
+from marketdata.symbols
+where ($1::text is null or exchange = $1) and ($2::boolean is null or is_active = $2)
+order by exchange, symbol
+limit $3::int`
+
+export function selectSymbols(db: Database, args: SymbolsArgs): Promise<readonly SymbolRow[]> {
+  return db.query(SQL, [args.exchange, args.is_active, args.limit])
+}

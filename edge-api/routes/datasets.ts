@@ -1,0 +1,86 @@
+/** GET /v1/datasets and below: which datasets there are, and what is in each date of them. */
+import { createRoute } from '@hono/zod-openapi'
+import { toIso } from '#core/time.ts'
+import { MANIFEST_FILE, datasetKey } from '#core/object-keys.ts'
+import { cacheFor, type App, type Deps } from '../deps.ts'
+import { datasetDatePath, datasetPath, query } from '../parameters.ts'
+import { DatasetDate, DatasetDates, DatasetList } from '../schemas.ts'
+import { json, problems } from './answers.ts'
+import { requireManifest, unknownDataset } from './dataset-lookup.ts'
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/datasets',
+  operationId: 'listDatasets',
+  tags: ['datasets'],
+  summary: 'Datasets that are published',
+  request: { query: query({}) },
+  responses: { 200: json(DatasetList, 'Datasets by name.'), ...problems(400, 502, 503) },
+})
+
+const dates = createRoute({
+  method: 'get',
+  path: '/v1/datasets/{name}',
+  operationId: 'listDatasetDates',
+  tags: ['datasets'],
+  summary: 'Dates of a dataset that are published',
+  request: { params: datasetPath, query: query({}) },
+  responses: { 200: json(DatasetDates, 'Dates in order.'), ...problems(400, 404, 502, 503) },
+})
+
+const date = createRoute({
+  method: 'get',
+  path: '/v1/datasets/{name}/{date}',
+  operationId: 'getDatasetDate',
+  tags: ['datasets'],
+  summary: 'A date of a dataset: its manifest, with a signed URL for every file',
+  request: { params: datasetDatePath, query: query({}) },
+  responses: {
+    200: json(
+      DatasetDate,
+      `The manifest with URLs. The bare manifest is the file ${MANIFEST_FILE}.`,
+    ),
+    ...problems(400, 404, 502, 503),
+  },
+})
+
+export function datasetRoutes(app: App, deps: Deps): void {
+  app.openapi(list, async (c) => {
+    const datasets = await deps.datasets.list()
+    cacheFor(c, 5)
+    return c.json({ datasets }, 200)
+  })
+
+  app.openapi(dates, async (c) => {
+    const { name } = c.req.valid('param')
+    const [published, latest] = await Promise.all([
+      deps.datasets.dates(name),
+      deps.datasets.latest(name),
+    ])
+    if (published.length === 0) throw unknownDataset(name)
+    cacheFor(c, 5)
+    return c.json({ name, latest_date: latest?.date ?? null, dates: published }, 200)
+  })
+
+  app.openapi(date, async (c) => {
+    const { name, date: day } = c.req.valid('param')
+    const { manifest } = await requireManifest(deps.datasets, name, day)
+    const now = deps.now()
+    const signed = await Promise.all(
+      manifest.files.map(async (file) => {
+        const key = datasetKey(name, manifest.schema_version, day, file.name)
+        return { file, ...(await deps.signUrl(key, 'GET', now)) }
+      }),
+    )
+    // Signed URLs end, and are whoever's holds them: no cache may keep this answer.
+    c.header('cache-control', 'no-store')
+    return c.json(
+      {
+        ...manifest,
+        files: signed.map(({ file, url }) => ({ ...file, url })),
+        expires_at: toIso(signed[0]!.expires_at),
+      },
+      200,
+    )
+  })
+}

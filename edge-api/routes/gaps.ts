@@ -1,0 +1,79 @@
+/** GET /v1/gaps : the holes of the recording that we know of. */
+import { createRoute } from '@hono/zod-openapi'
+import { DAY_US, toIso } from '#core/time.ts'
+import { cacheFor, type App, type Deps } from '../deps.ts'
+import {
+  channelQuery,
+  exchangeQuery,
+  flagQuery,
+  query,
+  rangeShape,
+  resolveRange,
+  symbolQuery,
+} from '../parameters.ts'
+import { GapPage } from '../schemas.ts'
+import { json, problems } from './answers.ts'
+import { nextPath, splitPage } from './rows.ts'
+
+const route = createRoute({
+  method: 'get',
+  path: '/v1/gaps',
+  operationId: 'listGaps',
+  tags: ['market data'],
+  summary: 'Known holes of the recording, with what was refilled',
+  description:
+    'Those that touch the range, in the order in which they begin. Without `to` until now; without `from` the last 24 hours before `to`.',
+  request: {
+    query: query({
+      exchange: exchangeQuery,
+      symbol: symbolQuery,
+      channel: channelQuery,
+      open: flagQuery('Only holes that are still open (true) or closed (false).'),
+      ...rangeShape,
+    }),
+  },
+  responses: { 200: json(GapPage, 'A page of gaps.'), ...problems(400, 502, 503) },
+})
+
+export function gapRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const asked = c.req.valid('query')
+    const { from, to } = resolveRange({ from: asked.from, to: asked.to }, deps.now(), DAY_US)
+    const { exchange, symbol, channel, open, limit, cursor } = asked
+    const found = await deps.gaps({
+      from,
+      to,
+      exchange: exchange ?? null,
+      symbol: symbol ?? null,
+      channel: channel ?? null,
+      open: open ?? null,
+      after: cursor ?? null,
+      limit: limit + 1,
+    })
+    const page = splitPage(found, limit, (row) => ({ ts: row.from_ts, id: row.id }))
+    cacheFor(c, 0)
+    const bounds = { from: toIso(from), to: toIso(to) }
+    return c.json(
+      {
+        ...bounds,
+        row_count: page.rows.length,
+        next: nextPath(c.req.path, page.next, {
+          exchange,
+          symbol,
+          channel,
+          open,
+          ...bounds,
+          limit,
+        }),
+        rows: page.rows.map((row) => ({
+          ...row,
+          from_ts: toIso(row.from_ts),
+          to_ts: toIso(row.to_ts),
+          detected_at: toIso(row.detected_at),
+          repaired_at: row.repaired_at === null ? null : toIso(row.repaired_at),
+        })),
+      },
+      200,
+    )
+  })
+}

@@ -1,0 +1,40 @@
+/** GET /health : can the database and the object store be reached, and is data still coming in? */
+import { createRoute } from '@hono/zod-openapi'
+import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
+import { cacheFor, type App, type Deps } from '../deps.ts'
+import { query } from '../parameters.ts'
+import { Health } from '../schemas.ts'
+import { ageMs } from './age.ts'
+import { json, problems } from './answers.ts'
+
+const route = createRoute({
+  method: 'get',
+  path: '/health',
+  operationId: 'health',
+  tags: ['service'],
+  summary: 'Whether the database and the object store answer, and the age of the newest quote',
+  request: { query: query({}) },
+  responses: { 200: json(Health, 'Both answer.'), ...problems(400, 502, 503) },
+})
+
+/** Step by step: the first look touches one or two partitions an instrument. */
+const LOOK_BACK_US = [HOUR_US, 24 * HOUR_US] as const
+
+export function healthRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const now = deps.now()
+    const [newest] = await Promise.all([newestQuoteTime(deps, now), deps.checkStore()])
+    cacheFor(c, 0)
+    const newest_quote =
+      newest === null ? null : { ts_exchange: toIso(newest), age_ms: ageMs(newest, now) }
+    return c.json({ status: 'ok' as const, newest_quote }, 200)
+  })
+}
+
+async function newestQuoteTime(deps: Deps, now: Micros): Promise<Micros | null> {
+  for (const span_us of LOOK_BACK_US) {
+    const newest = await deps.newestQuoteTime(micros(now - span_us))
+    if (newest !== null) return newest
+  }
+  return null
+}

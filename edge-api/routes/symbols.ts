@@ -1,0 +1,40 @@
+/** GET /v1/symbols : the instruments we record. */
+import { createRoute } from '@hono/zod-openapi'
+import { decimalText } from '../decimal-text.ts'
+import { cacheFor, type App, type Deps } from '../deps.ts'
+import { exchangeQuery, flagQuery, limitQuery, query } from '../parameters.ts'
+import { SymbolList } from '../schemas.ts'
+import { json, problems } from './answers.ts'
+
+const route = createRoute({
+  method: 'get',
+  path: '/v1/symbols',
+  operationId: 'listSymbols',
+  tags: ['market data'],
+  summary: 'Instruments, as the exchanges list them',
+  request: {
+    query: query({
+      exchange: exchangeQuery,
+      is_active: flagQuery('Only those the exchange trades (true) or no longer trades (false).'),
+      limit: limitQuery(10_000, 10_000),
+    }),
+  },
+  responses: {
+    200: json(SymbolList, 'Instruments by exchange and name.'),
+    ...problems(400, 502, 503),
+  },
+})
+
+export function symbolRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const { exchange = null, is_active = null, limit } = c.req.valid('query')
+    const rows = await deps.symbols({ exchange, is_active, limit })
+    cacheFor(c, 10)
+    const symbols = rows.map((row) => ({
+      ...row,
+      tick_size: row.tick_size === null ? null : decimalText(row.tick_size, null),
+      step_size: row.step_size === null ? null : decimalText(row.step_size, null),
+    }))
+    return c.json({ symbols }, 200)
+  })
+}

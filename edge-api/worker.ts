@@ -1,0 +1,33 @@
+/** The worker as Cloudflare runs it: one app an isolate, errors to its log. */
+import { describeError } from '#core/errors.ts'
+import { fromMillis } from '#core/time.ts'
+import { composeApp } from './compose.ts'
+import type { App } from './deps.ts'
+import { Problem, problemResponse } from './problem.ts'
+
+let app: App | undefined
+
+export default {
+  async fetch(request, env, context) {
+    try {
+      app ??= composeApp(env, { now: () => fromMillis(Date.now()), report })
+    } catch (error) {
+      report(error)
+      const problem = new Problem(
+        500,
+        'bad_config',
+        'This service is not set up.',
+        'Its log says what is missing.',
+      )
+      return problemResponse(problem, request.url)
+    }
+    return app.fetch(request, {}, context)
+  },
+} satisfies ExportedHandler
+
+/** A worker's log is its console: one JSON line an error. */
+function report(error: unknown): void {
+  console.error(
+    JSON.stringify({ level: 'error', program: 'edge-api', error: describeError(error) }),
+  )
+}

@@ -1,0 +1,71 @@
+/** Holds answers against the OpenAPI document that the app itself serves. */
+import { expect } from 'vitest'
+import { z } from 'zod'
+
+type Json = { readonly [key: string]: unknown }
+export type Ask = (path: string, init?: RequestInit) => Promise<Response>
+
+interface Operation extends Json {
+  readonly operationId: string
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, { schema: Json }>> }>
+  >
+}
+
+export interface Contract {
+  readonly document: Json
+  readonly paths: Readonly<Record<string, { readonly get: Operation }>>
+  /** Throws where status, media type or body are not what the document says of this path. */
+  check(path: string, response: Response): Promise<Json>
+}
+
+export async function readContract(ask: Ask): Promise<Contract> {
+  const response = await ask('/openapi.json')
+  expect(response.status).toBe(200)
+  const document = (await response.json()) as Json
+  const paths = document['paths'] as Contract['paths']
+  const schemas = (document['components'] as { schemas: Json }).schemas
+  const $defs = strict(schemas) as Json
+  const check = async (path: string, answer: Response): Promise<Json> => {
+    const declared = paths[template(paths, path)]!.get.responses[String(answer.status)]
+    expect(declared, `${path} may answer ${answer.status}`).toBeDefined()
+    if (declared!.content === undefined) return {}
+    const media = answer.headers.get('content-type')?.split(';')[0] ?? ''
+    expect(Object.keys(declared!.content)).toContain(media)
+    const body = (await answer.json()) as Json
+    const schema = z.fromJSONSchema({
+      ...(strict(declared!.content[media]!.schema) as Json),
+      $defs,
+    } as never)
+    const result = schema.safeParse(body)
+    expect(result.error?.issues ?? [], `${path}: ${JSON.stringify(body).slice(0, 300)}`).toEqual([])
+    return body
+  }
+  return { document, paths, check }
+}
+
+/** The templated path that a concrete one belongs to; the one with the fewest parameters wins. */
+function template(paths: Contract['paths'], path: string): string {
+  const plain = path.split('?')[0]!
+  const matching = Object.keys(paths).filter((candidate) =>
+    new RegExp(`^${candidate.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(plain),
+  )
+  const [best] = matching.toSorted((a, b) => a.split('{').length - b.split('{').length)
+  if (best === undefined) throw new Error(`${path} is not in the OpenAPI document`)
+  return best
+}
+
+/** Refuses properties that the document does not name, and follows references inside one schema. */
+function strict(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(strict)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).map(([key, inner]) => [
+    key,
+    key === '$ref' ? String(inner).replace('#/components/schemas/', '#/$defs/') : strict(inner),
+  ])
+  const result = Object.fromEntries(entries) as Record<string, unknown>
+  if (result['type'] === 'object' && 'properties' in result)
+    result['additionalProperties'] ??= false
+  return result
+}

@@ -1,0 +1,325 @@
+/** The gateway from outside the worker: who may ask, and that asking can only be reading. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseConfig } from '../../edge-api/gateway/config.ts'
+import type { Gateway } from '../../edge-api/gateway/server.ts'
+import { SECRET, createReaderDatabase, startTestGateway } from './support.ts'
+
+const { pool, url: owner_url, reader_url } = await createReaderDatabase()
+let gateway: Gateway
+
+beforeAll(async () => {
+  gateway = await startTestGateway(reader_url, {
+    STATEMENT_TIMEOUT_MS: '300',
+    ROW_COUNT_MAX: '1000',
+    RESPONSE_BYTES_MAX: '100000',
+    REQUEST_BYTES_MAX: '5000',
+  })
+  await pool.query(
+    "insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT')",
+  )
+  // Functions that write; the reader may run them, as every login may run what is public.
+  await pool.query(`
+    create table public.open_to_all (x int);
+    grant all on public.open_to_all to public;
+    create function public.writes() returns int language plpgsql as $$
+      begin insert into public.open_to_all values (1); return 1; end $$;
+    create function public.escapes() returns int language plpgsql security definer as $$
+      begin perform set_config('transaction_read_only', 'off', false);
+        insert into public.open_to_all values (1); return 1; end $$`)
+})
+afterAll(() => gateway.stop())
+
+interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: {
+    readonly message?: string
+    readonly code?: string
+    readonly rows?: (string | null)[][]
+  }
+}
+
+async function post(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
+  const response = await fetch(`${gateway.url}/sql`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${SECRET}`,
+      'neon-connection-string': reader_url,
+      ...headers,
+    },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Reply['body'],
+  }
+}
+
+const sql = (query: string, params: readonly unknown[] = []) => post({ query, params })
+
+test('values arrive as Postgres writes them, in UTC, with their types', async () => {
+  const { status, body } = await sql(
+    `select $1::bigint as a, $2::float8 as b, null as c, $3::boolean as d, '2024-08-08T23:54:16.313+02'::timestamptz as e`,
+    ['9007199254740993', 0.1, true],
+  )
+  expect(status).toBe(200)
+  expect(body).toMatchObject({
+    command: 'SELECT',
+    rowCount: 1,
+    rowAsArray: true,
+    rows: [['9007199254740993', '0.1', null, 't', '2024-08-08 21:54:16.313+00']],
+  })
+  const { fields } = body as unknown as { fields: { name: string; dataTypeID: number }[] }
+  expect(fields.map((f) => [f.name, f.dataTypeID])).toEqual([
+    ['a', 20],
+    ['b', 701],
+    ['c', 25],
+    ['d', 16],
+    ['e', 1184],
+  ])
+})
+
+describe('who may ask', () => {
+  for (const [name, authorization] of [
+    ['none', ''],
+    ['another secret', 'Bearer another secret of the tests'],
+    ['the secret with a tail', `Bearer ${SECRET}x`],
+    ['the secret without its scheme', SECRET],
+  ] as const) {
+    test(`bearer: ${name} is a 401`, async () => {
+      expect((await post({ query: 'select 1' }, { authorization })).status).toBe(401)
+    })
+  }
+
+  for (const [name, connection_string] of [
+    ['the owner', owner_url],
+    ['another database', reader_url.replace(/\/test_[^/]*$/, '/postgres')],
+    ['another password', reader_url.replace(/:[^:@/]*@/, ':wrong@')],
+    ['no URL', 'reader'],
+    ['an escape that is none', 'postgres://a%:b@c/d'],
+  ] as const) {
+    test(`connection string: ${name} is a 403`, async () => {
+      const { status, body } = await post(
+        { query: 'select 1' },
+        { 'neon-connection-string': connection_string },
+      )
+      expect([status, body.rows]).toEqual([403, undefined])
+    })
+  }
+
+  test('the host of the connection string does not matter', async () => {
+    const elsewhere = new URL(reader_url)
+    elsewhere.host = 'db.example.org:1'
+    expect(
+      (await post({ query: 'select 1' }, { 'neon-connection-string': elsewhere.href })).status,
+    ).toBe(200)
+  })
+})
+
+describe('asking is reading', () => {
+  for (const statement of [
+    "insert into marketdata.symbols (exchange, symbol) values ('x', 'y')",
+    'update marketdata.symbols set symbol = null',
+    'delete from marketdata.symbols',
+    'truncate marketdata.symbols',
+    'drop table marketdata.symbols',
+    'create temporary table t (x int)',
+    'select 1 into temporary t',
+    'commit',
+    'commit; insert into public.open_to_all values (1)',
+    'select 1; insert into public.open_to_all values (1)',
+    'select 1; commit; insert into public.open_to_all values (1)',
+    'with w as (insert into public.open_to_all values (1) returning x) select * from w',
+    'select public.writes()',
+    'select public.escapes()',
+    "select set_config('transaction_read_only', 'off', false)",
+    'set transaction read write',
+    'set session characteristics as transaction read write',
+    'set default_transaction_read_only = off',
+    'set role postgres',
+    "select set_config('role', 'postgres', false)",
+    'reset all',
+    'copy marketdata.symbols to stdout',
+    "copy public.open_to_all from program 'echo 1'",
+    'do $$ begin insert into public.open_to_all values (1); end $$',
+    'call x()',
+    'select * from marketdata.symbols for update',
+    'select * from marketdata.tape_positions',
+    "select pg_read_file('/etc/passwd')",
+    "select lo_import('/etc/passwd')",
+    '',
+  ]) {
+    test(`${statement || 'nothing at all'} is refused`, async () => {
+      const { status, body } = await sql(statement)
+      expect([status, body.rows]).toEqual([400, undefined])
+    })
+  }
+
+  test('nothing of the above was written, and no later query runs under another role or limit', async () => {
+    const { rows } = await pool.query('select count(*)::int as n from public.open_to_all')
+    expect(rows).toEqual([{ n: 0 }])
+    await sql(
+      "select set_config('statement_timeout', '0', false), set_config('search_path', 'evil', false)",
+    )
+    await sql('select pg_advisory_lock(42)')
+    const states = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        sql(`select current_setting('statement_timeout'), current_setting('transaction_read_only'),
+               current_setting('search_path'), current_user = session_user`),
+      ),
+    )
+    for (const { body } of states)
+      expect(body.rows).toEqual([['300ms', 'on', '"$user", public', 't']])
+    const locks = await pool.query(
+      "select count(*)::int as n from pg_locks where locktype = 'advisory' and objid = 42",
+    )
+    expect(locks.rows).toEqual([{ n: 0 }])
+  })
+})
+
+describe('limits', () => {
+  test('a request that is too large is a 413, and its answer arrives', async () => {
+    const { status, body } = await sql(`select '${'x'.repeat(50_000)}'`)
+    expect([status, body.message]).toEqual([413, 'The request has more than 5000 bytes.'])
+  })
+
+  test('a statement that takes too long is stopped, with the code of Postgres', async () => {
+    const started = performance.now()
+    const { status, body } = await sql('select pg_sleep(20)')
+    expect([status, body.code]).toEqual([400, '57014'])
+    expect(performance.now() - started).toBeLessThan(3_000)
+  })
+
+  test('too many rows, or rows too long, are refused; the most that is allowed is answered', async () => {
+    expect((await sql('select generate_series(1, 1000)')).body.rows).toHaveLength(1_000)
+    expect((await sql('select generate_series(1, 10000000)')).body.message).toContain(
+      'more than 1000 rows',
+    )
+    expect((await sql("select repeat('x', 200000)")).body.message).toContain(
+      'more than 100000 bytes',
+    )
+    expect((await sql('select 1')).status).toBe(200)
+  })
+
+  test('many at once: as many as may wait do so, the rest are told when to come again', async () => {
+    const narrow = await startTestGateway(reader_url, { CONCURRENCY_MAX: '8', POOL_MAX: '4' })
+    const holder = await pool.connect()
+    await holder.query('select pg_advisory_lock(7)')
+    const statuses: number[] = []
+    const calls = Array.from({ length: 30 }, async () => {
+      const response = await fetch(`${narrow.url}/sql`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${SECRET}`, 'neon-connection-string': reader_url },
+        body: '{"query":"select pg_advisory_xact_lock_shared(7)"}',
+      })
+      if (response.status === 503) expect(response.headers.get('retry-after')).toBe('1')
+      statuses.push(response.status)
+    })
+    await expect.poll(() => statuses.length).toBe(22)
+    expect(new Set(statuses)).toEqual(new Set([503]))
+    await holder.query('select pg_advisory_unlock(7)')
+    holder.release()
+    await Promise.all(calls)
+    expect(statuses.slice(22)).toEqual(Array.from({ length: 8 }, () => 200))
+    await narrow.stop()
+  })
+
+  for (const [name, body] of [
+    ['no JSON', '{"query":'],
+    ['a batch', { queries: [{ query: 'select 1' }] }],
+    ['an object as a parameter', { query: 'select $1', params: [{}] }],
+    [
+      'a hundred and one parameters',
+      { query: 'select 1', params: Array.from({ length: 101 }, () => '1') },
+    ],
+    ['null', null],
+  ] as const) {
+    test(`body: ${name} is a 400`, async () => {
+      expect((await post(typeof body === 'string' ? body : JSON.stringify(body))).status).toBe(400)
+    })
+  }
+
+  test('a caller who leaves in the middle of the body frees its place', async () => {
+    for (let i = 0; i < 10; i++) {
+      await new Promise<void>((resolve) => {
+        const call = request(`${gateway.url}/sql`, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${SECRET}`,
+            'neon-connection-string': reader_url,
+            'content-length': 1_000,
+          },
+        })
+        call.on('error', () => resolve())
+        call.on('close', () => resolve())
+        call.write('{"query":', () => setTimeout(() => call.destroy(), 5))
+      })
+    }
+    await expect.poll(async () => (await sql('select 1')).status).toBe(200)
+  })
+})
+
+test('health says whether Postgres answers; other paths do not exist', async () => {
+  expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
+  expect((await fetch(`${gateway.url}/sql`)).status).toBe(404)
+})
+
+test('without Postgres a query is a 502 and health a 503, and neither tells the connection string', async () => {
+  const nowhere = new URL(reader_url)
+  nowhere.port = '1'
+  const lonely = await startTestGateway(nowhere.href)
+  const headers = { authorization: `Bearer ${SECRET}`, 'neon-connection-string': nowhere.href }
+  const query = await fetch(`${lonely.url}/sql`, {
+    method: 'POST',
+    headers,
+    body: '{"query":"select 1"}',
+  })
+  const health = await fetch(`${lonely.url}/health`)
+  expect([query.status, health.status]).toEqual([502, 503])
+  expect(`${await query.text()}${await health.text()}`).not.toMatch(/reader_|127\.0\.0\.1|p%40ss/)
+  await lonely.stop()
+})
+
+test('the environment is checked as a whole, and no value is repeated', () => {
+  expect(() =>
+    parseConfig({ DATABASE_URL: 'mysql://u:hidden@h/d', PORT: '70000', POOL_MAX: '0' }),
+  ).toThrow(/PORT must be .*DATABASE_URL must be .*GATEWAY_SECRET is missing.*POOL_MAX must be/)
+  expect(() => parseConfig({ DATABASE_URL: 'mysql://u:hidden@h/d' })).not.toThrow(/hidden/)
+  const config = parseConfig({ DATABASE_URL: reader_url, GATEWAY_SECRET: SECRET })
+  expect(config).toMatchObject({
+    host: '127.0.0.1',
+    port: 8090,
+    limits: { statement_timeout_ms: 5_000 },
+  })
+})
+
+describe('as a program', () => {
+  const start = (environment: Readonly<Record<string, string>>) =>
+    fork(join(import.meta.dirname, '../../edge-api/gateway/main.ts'), {
+      env: { PATH: process.env['PATH'], ...environment },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+
+  test('it tells its parent its URL, serves, and ends with 0 on SIGTERM', async () => {
+    const child = start({ PORT: '0', DATABASE_URL: reader_url, GATEWAY_SECRET: SECRET })
+    const [message] = (await once(child, 'message')) as [{ type: string; url: string }]
+    expect(message.type).toBe('ready')
+    expect((await fetch(`${message.url}/health`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  test('without its secret it ends with 1 and a log line that says what is missing', async () => {
+    const child = start({ DATABASE_URL: reader_url })
+    const lines: string[] = []
+    child.stdout!.on('data', (chunk: Buffer) => lines.push(chunk.toString()))
+    expect((await once(child, 'close'))[0]).toBe(1)
+    expect(lines.join('')).toContain('GATEWAY_SECRET is missing')
+    expect(lines.join('')).not.toContain(reader_url)
+  })
+})

@@ -1,0 +1,250 @@
+/** The edge for tests: a database with a reader login, the real gateway, a real object store. */
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import type { DatasetFile, Manifest } from '#core/dataset.ts'
+import { silentLogger } from '#core/node/log.ts'
+import {
+  createObjectStore,
+  type ObjectStore,
+  type ObjectStoreConfig,
+} from '#core/node/object-store.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { datasetKey, latestKey } from '#core/object-keys.ts'
+import { parseDay } from '#core/time.ts'
+import { parseConfig } from '../../edge-api/gateway/config.ts'
+import { startGateway } from '../../edge-api/gateway/server.ts'
+import { startObjectStore } from '../../infra/local/object-store.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+export const SECRET = 'a secret of the tests'
+
+/** A database and the URL of a login in it that is a member of booktape_reader, as in production. */
+export async function createReaderDatabase(): Promise<
+  TestDatabase & { readonly reader_url: string }
+> {
+  const database = await createTestDatabase()
+  const login = `reader_${randomBytes(6).toString('hex')}`
+  const password = 'p@ss w/rd:%1'
+  await database.pool.query(
+    `create role ${login} login password '${password}' in role booktape_reader`,
+  )
+  afterAll(async () => {
+    await database.pool.query(`drop role ${login}`).catch(() => undefined)
+  })
+  const url = new URL(database.url)
+  url.username = login
+  url.password = encodeURIComponent(password)
+  return { ...database, reader_url: url.href }
+}
+
+export async function startTestGateway(
+  reader_url: string,
+  environment: Readonly<Record<string, string>> = {},
+) {
+  const config = parseConfig({
+    PORT: '0',
+    DATABASE_URL: reader_url,
+    GATEWAY_SECRET: SECRET,
+    ...environment,
+  })
+  return startGateway(config, silentLogger)
+}
+
+export interface TestEdge {
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly bindings: Readonly<Record<string, string>>
+  readonly stopGateway: () => Promise<void>
+  readonly stopStore: () => Promise<void>
+}
+
+export async function startEdge(): Promise<TestEdge> {
+  const { pool, reader_url } = await createReaderDatabase()
+  const gateway = await startTestGateway(reader_url)
+  const dir = await mkdtemp(join(tmpdir(), 'booktape-edge-'))
+  const server = await startObjectStore({
+    dir,
+    port: 0,
+    access_key_id: 'key',
+    secret_access_key: 'secret',
+  })
+  const store = createObjectStore(server.config)
+  const stopGateway = once(() => gateway.stop())
+  const stopStore = once(() => server.stop())
+  afterAll(async () => {
+    store.close()
+    await stopGateway()
+    await stopStore()
+    await rm(dir, { recursive: true })
+  })
+  const bindings = bindingsOf(reader_url, gateway.url, server.config)
+  return { pool, store, bindings, stopGateway, stopStore }
+}
+
+function once(stop: () => Promise<void>): () => Promise<void> {
+  let stopped: Promise<void> | undefined
+  return () => (stopped ??= stop())
+}
+
+function bindingsOf(
+  reader_url: string,
+  gateway_url: string,
+  store: ObjectStoreConfig,
+): Record<string, string> {
+  return {
+    DATABASE_URL: reader_url,
+    GATEWAY_URL: gateway_url,
+    GATEWAY_SECRET: SECRET,
+    S3_ENDPOINT: store.endpoint,
+    S3_BUCKET: store.bucket,
+    S3_REGION: store.region,
+    S3_ACCESS_KEY_ID: store.access_key_id,
+    S3_SECRET_ACCESS_KEY: store.secret_access_key,
+    SIGNED_URL_TTL_S: '600',
+  }
+}
+
+export async function addSymbol(
+  pool: Pool,
+  symbol: string,
+  exchange = 'binance-futures',
+): Promise<number> {
+  const { rows } = await pool.query<{ id: string }>(
+    `insert into marketdata.symbols
+       (exchange, symbol, instrument_type, base_asset, quote_asset, tick_size, step_size)
+     values ($1, $2, 'perp', 'BTC', 'USDT', 0.01, 0.001) returning id`,
+    [exchange, symbol],
+  )
+  return Number(rows[0]!.id)
+}
+
+/** [time, update_id, best_bid, best_ask, bid_qty, ask_qty] */
+export type QuoteInput = readonly [string, number, number, number, number, number]
+
+export async function addQuotes(
+  pool: Pool,
+  symbol_id: number,
+  quotes: readonly QuoteInput[],
+): Promise<void> {
+  for (const [ts, ...rest] of quotes) {
+    await pool.query("select marketdata.ensure_hour('book_ticker', $1)", [ts])
+    await pool.query(
+      `insert into marketdata.book_ticker
+         (symbol_id, ts_exchange, ts_ingest, update_id, best_bid, best_ask, bid_qty, ask_qty)
+       values ($1, $2::timestamptz, $2::timestamptz + interval '1500 microseconds', $3, $4, $5, $6, $7)`,
+      [symbol_id, ts, ...rest],
+    )
+  }
+}
+
+/** [time, agg_trade_id, price, qty] */
+export type TradeInput = readonly [string, number, number, number]
+
+export async function addTrades(
+  pool: Pool,
+  symbol_id: number,
+  trades: readonly TradeInput[],
+): Promise<void> {
+  for (const [ts, ...rest] of trades) {
+    await pool.query("select marketdata.ensure_hour('trades', $1)", [ts])
+    await pool.query(
+      `insert into marketdata.trades
+         (symbol_id, ts_exchange, ts_ingest, agg_trade_id, price, qty, is_buyer_maker)
+       values ($1, $2, $2, $3, $4, $5, true)`,
+      [symbol_id, ts, ...rest],
+    )
+  }
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+export interface PublishOptions {
+  readonly schema_version?: number
+  readonly complete?: boolean
+  readonly bytes?: Uint8Array
+}
+
+/** Publishes a date as jobs do: files, then the manifest. */
+export async function publish(
+  store: ObjectStore,
+  name: string,
+  date: string,
+  options: PublishOptions = {},
+): Promise<Manifest> {
+  const { schema_version = 1, complete = true, bytes = randomBytes(4_000) } = options
+  const put = (file: string, body: Uint8Array | string): Promise<void> =>
+    store.put(
+      datasetKey(name, schema_version, parseDay(date)!, file),
+      body,
+      'application/octet-stream',
+    )
+  const files: DatasetFile[] = []
+  for (const format of ['parquet', 'arrow'] as const) {
+    const file = `${name}.${format}`
+    await put(file, bytes)
+    files.push({
+      name: file,
+      format,
+      bytes: bytes.byteLength,
+      sha256: sha256(bytes),
+      row_count: 86_400,
+    })
+  }
+  const manifest: Manifest = {
+    dataset: name,
+    schema_version,
+    date,
+    complete,
+    row_count: 86_400,
+    columns: [
+      {
+        name: 'ofi',
+        type: 'float64',
+        unit: 'base asset',
+        description: 'order flow imbalance',
+        formula: 'sum e_n',
+        source: 'arXiv 1011.6402',
+        null_rule: 'never',
+      },
+    ],
+    files,
+    coverage: [
+      {
+        exchange: 'binance-futures',
+        symbol: 'BTCUSDT',
+        from_ts: `${date}T00:00:00.000000Z`,
+        to_ts: `${date}T23:59:59.000000Z`,
+        row_count: 86_400,
+        present_s: 86_000,
+        missing_s: 400,
+        quote_count: 66_089,
+        trade_count: 21_313,
+        gap_count: 1,
+        gaps: [
+          {
+            channel: 'book_ticker',
+            from_ts: `${date}T10:00:00.000000Z`,
+            to_ts: `${date}T10:06:40.000000Z`,
+            cause: 'disconnect',
+            repaired: false,
+          },
+        ],
+      },
+    ],
+  }
+  await put('manifest.json', JSON.stringify(manifest))
+  return manifest
+}
+
+export async function setLatest(
+  store: ObjectStore,
+  { dataset, schema_version, date, complete }: Manifest,
+): Promise<void> {
+  const latest = { dataset, schema_version, date, complete }
+  await store.put(latestKey(dataset), JSON.stringify(latest), 'application/json')
+}
