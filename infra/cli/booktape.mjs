@@ -11,9 +11,9 @@ if (major > 22 || (major === 22 && minor >= 18)) {
 } else {
   const node = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url))
   if (!existsSync(node)) {
-    console.error(
+    process.stderr.write(
       `booktape needs Node 24 to run; this is ${process.version}, and there is none in node_modules. ` +
-        'Run `npm ci` first; on systems other than Linux install Node 24.',
+        'Run `npm ci` first; on systems other than Linux install Node 24.\n',
     )
     process.exit(1)
   }

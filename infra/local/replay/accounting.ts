@@ -20,6 +20,8 @@ export interface FrameAccount {
 
 export interface Accounting {
   readonly frames: FrameAccount
+  /** The lines that were not asked for, by class. */
+  readonly not_asked_for: Readonly<Record<string, number>>
   /** Sentences; empty where every frame is accounted for. */
   readonly problems: readonly string[]
 }
@@ -39,29 +41,44 @@ export function accountForSockets(
   const not_subscribed = total((stream) => stream.not_subscribed_count)
   const undelivered = total((stream) => stream.undelivered_count)
   const rejected = sum(counts.rejected)
-  const ignored = sum(counts.ignored)
   const problems = [...commonProblems(counts)]
   const played = sent + not_subscribed + undelivered + ledger.unroutable_count
   if (played !== summary.ws_count) {
     problems.push(`The recording has ${summary.ws_count} frames, the exchange server played ${played}.`)
   }
   if (undelivered > 0) problems.push(`${undelivered} frames were not delivered.`)
-  // Frames that belong to no stream may be control or rejected; all others are one of three things.
-  const placed = counts.event_frames + ignored + rejected
+  const placed = placedFrames(counts)
   if (placed < sent || placed > sent + ledger.unroutable_sent_count) {
     problems.push(`${sent} frames were sent, ${placed} arrived and were read.`)
   }
+  const not_asked_for: Record<string, number> = { ...counts.ignored }
+  for (const { stream, not_subscribed_count } of ledger.streams) {
+    const stream_class = stream.split('@')[1] ?? stream
+    if (not_subscribed_count > 0) {
+      not_asked_for[stream_class] = (not_asked_for[stream_class] ?? 0) + not_subscribed_count
+    }
+  }
+  // Nobody asks for a recorded REST answer again: there is no book to build.
+  if (summary.rest_count > 0) not_asked_for['rest'] = summary.rest_count
   return {
+    not_asked_for,
     frames: {
       recorded: summary.ws_count + summary.rest_count,
       with_events: counts.event_frames,
-      // Nobody asks for a recorded REST answer again: there is no book to build.
-      not_asked_for: not_subscribed + ignored + summary.rest_count,
+      not_asked_for: sum(not_asked_for),
       rejected: rejected + (ledger.unroutable_count - ledger.unroutable_sent_count),
       control: sent + ledger.unroutable_sent_count - placed,
     },
     problems,
   }
+}
+
+/**
+ * Frames that were read and belong to a stream. Frames that belong to none may be control or
+ * rejected; all others are one of these three.
+ */
+export function placedFrames(counts: FollowCounts): number {
+  return counts.event_frames + sum(counts.ignored) + sum(counts.rejected)
 }
 
 /** Onto the tape: every line of the recording is a record, and the follower read them all. */
@@ -74,6 +91,7 @@ export function accountForTape(summary: RecordingSummary, counts: FollowCounts):
     )
   }
   return {
+    not_asked_for: counts.ignored,
     frames: {
       recorded: summary.ws_count + summary.rest_count,
       with_events: counts.event_frames,

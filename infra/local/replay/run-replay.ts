@@ -139,12 +139,8 @@ function describe(options: ReplayOptions, played: readonly Played[], days: reado
   for (const one of played) addCounts(counts, one.counts)
   const seconds = played.reduce((total, one) => total + one.seconds, 0)
   const problems = played.flatMap((one) => one.accounting.problems)
-  const frames: Record<string, number> = {}
-  for (const { accounting } of played) {
-    for (const [name, count] of Object.entries(accounting.frames) as [string, number][]) {
-      frames[name] = (frames[name] ?? 0) + count
-    }
-  }
+  const frames = addUp(played.map((one) => ({ ...one.accounting.frames })))
+  const not_asked_for = addUp(played.map((one) => one.accounting.not_asked_for))
   return {
     recordings: options.files,
     via: options.via,
@@ -157,9 +153,17 @@ function describe(options: ReplayOptions, played: readonly Played[], days: reado
     dead_letters: counts.dead_letters,
     gaps: counts.gaps,
     rejected: counts.rejected,
-    not_asked_for: counts.ignored,
+    not_asked_for,
     datasets: days,
     seconds: Number(seconds.toFixed(3)),
     events_per_s: Math.round(sumOf(counts.events) / seconds),
   }
+}
+
+function addUp(parts: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {
+  const total: Record<string, number> = {}
+  for (const part of parts) {
+    for (const [name, count] of Object.entries(part)) total[name] = (total[name] ?? 0) + count
+  }
+  return total
 }

@@ -7,11 +7,13 @@ import { OperatorError } from '#core/errors.ts'
 import type { IngestorStatus } from '../../../ingestor/status.ts'
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import type { ChildMessage } from '../child.ts'
+import type { Ledger } from '../exchange/ledger.ts'
 import { tradeStreamOf } from '../feed.ts'
 import { freePort } from '../ports.ts'
 import { exchangeProgram, ingestorProgram } from '../programs.ts'
+import type { Supervisor } from '../supervisor.ts'
 import { exchangeLedger, exchangeStatus, startPlaying } from '../exchange-client.ts'
-import { accountForSockets } from './accounting.ts'
+import { accountForSockets, placedFrames } from './accounting.ts'
 import type { Performance, Played } from './performance.ts'
 
 const POLL_MS = 20
@@ -40,41 +42,45 @@ export async function playOverSockets(performance_: Performance): Promise<Played
   await startPlaying(exchange_url)
   await untilPlayed(exchange_url, inbox, say)
   const ledger = await exchangeLedger(exchange_url)
-  const sent = ledger.streams.reduce((count, stream) => count + stream.sent_count, 0)
-  await inbox.untilReceived(sent + ledger.unroutable_sent_count)
-  supervisor.send('ingestor', { type: 'drain' })
-  const counts = await inbox.drained()
+  const counts = await untilCommitted(ledger, supervisor, inbox)
   const seconds = (performance.now() - started_at) / 1_000
   await supervisor.stop('ingestor')
   await supervisor.stop('exchange')
   return { counts, accounting: accountForSockets(summary, ledger, counts), seconds }
 }
 
+/** What was sent may still be under way: drains until all of it arrived, or nothing more comes. */
+async function untilCommitted(ledger: Ledger, supervisor: Supervisor, inbox: Inbox): Promise<FollowCounts> {
+  const sent = ledger.streams.reduce((count, stream) => count + stream.sent_count, 0)
+  const deadline = performance.now() + ARRIVAL_LIMIT_MS
+  for (;;) {
+    supervisor.send('ingestor', { type: 'drain' })
+    const counts = await inbox.drained()
+    if (placedFrames(counts) >= sent || performance.now() > deadline) return counts
+    await sleep(POLL_MS)
+  }
+}
+
 interface Inbox {
   readonly take: (message: ChildMessage) => void
   readonly status: () => IngestorStatus | undefined
-  untilReceived(frame_count: number): Promise<void>
+  /** The answer to the next or the newest `drain`. */
   drained(): Promise<FollowCounts>
 }
 
 /** What the ingestor tells us. */
 function createInbox(): Inbox {
   let status: IngestorStatus | undefined
-  let counts: FollowCounts | undefined
+  let answer = Promise.withResolvers<FollowCounts>()
   return {
     status: () => status,
     take(message) {
       if (message.type === 'status') status = message as unknown as IngestorStatus
-      if (message.type === 'drained') counts = message['counts'] as FollowCounts
-    },
-    async untilReceived(frame_count) {
-      const deadline = performance.now() + ARRIVAL_LIMIT_MS
-      while ((status?.frames_received ?? 0) < frame_count && performance.now() < deadline) {
-        await sleep(POLL_MS)
-      }
+      if (message.type === 'drained') answer.resolve(message['counts'] as FollowCounts)
     },
     async drained() {
-      while (counts === undefined) await sleep(POLL_MS)
+      const counts = await answer.promise
+      answer = Promise.withResolvers()
       return counts
     },
   }
