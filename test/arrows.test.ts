@@ -14,7 +14,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   jobs: ['core', 'jobs'],
   'edge-api': ['core', 'edge-api'],
   'edge-api/gateway': ['core', 'edge-api/gateway'],
-  infra: ['core', 'ingestor', 'jobs', 'edge-api', 'infra'],
+  sql: ['core', 'sql'],
+  infra: ['core', 'sql', 'ingestor', 'jobs', 'edge-api', 'infra'],
   bench: ['core', 'ingestor', 'jobs', 'edge-api', 'infra', 'bench'],
 }
 
@@ -23,7 +24,7 @@ const isWorkerFile = (file: string): boolean =>
   (file.startsWith('core/') && !file.startsWith('core/node/')) ||
   (file.startsWith('edge-api/') && !file.startsWith('edge-api/gateway/'))
 
-const files = globSync('{core,ingestor,jobs,edge-api,infra,bench}/**/*.ts', {
+const files = globSync('{core,ingestor,jobs,edge-api,sql,infra,bench}/**/*.ts', {
   cwd: ROOT,
   exclude: ['**/node_modules/**'],
 })

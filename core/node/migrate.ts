@@ -21,7 +21,8 @@ export async function migrate(pool: Pool): Promise<readonly string[]> {
           sha256 text not null,
           applied_at timestamptz not null default now(),
           constraint schema_migrations_pkey primary key (name)
-        )`)
+        );
+        comment on table marketdata.schema_migrations is 'Migrations that were applied, with the sha256 of the file.'`)
       const { rows } = await client.query<{ name: string; sha256: string }>(
         'select name, sha256 from marketdata.schema_migrations',
       )

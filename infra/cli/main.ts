@@ -1,18 +1,23 @@
 /** The command line: `npx booktape ...`, `npm start`, `npm run replay`. */
 import { Command } from 'commander'
 import { describeError } from '#core/errors.ts'
-import { jobsCommand } from './jobs.ts'
-import { replayCommand } from './replay.ts'
-import { startCommand } from './start.ts'
-import { tapeCommand } from './tape.ts'
+
+/** A command's code is loaded when it is asked for: an S3 client costs a second that `tape ls` can spare. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  start: async () => (await import('./start.ts')).startCommand(),
+  replay: async () => (await import('./replay.ts')).replayCommand(),
+  jobs: async () => (await import('./jobs.ts')).jobsCommand(),
+  tape: async () => (await import('./tape.ts')).tapeCommand(),
+  migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+}
 
 const program = new Command('booktape')
   .description('A tape recorder for markets.')
   .showHelpAfterError('(--help shows what there is)')
-  .addCommand(startCommand())
-  .addCommand(replayCommand())
-  .addCommand(jobsCommand())
-  .addCommand(tapeCommand())
+const asked = process.argv[2] ?? ''
+for (const name of Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS)) {
+  program.addCommand(await COMMANDS[name]!())
+}
 
 try {
   await program.parseAsync()

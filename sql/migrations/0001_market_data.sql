@@ -72,7 +72,7 @@ begin
   foreach t in array array['book_ticker', 'trades'] loop
     execute format('comment on column marketdata.%I.ts_exchange is %L', t, 'matching engine''s time (T), else event time (E), else receive time [UTC]');
     execute format('comment on column marketdata.%I.ts_ingest is %L', t, 'our clock when the frame arrived [UTC]');
-    execute format('comment on column marketdata.%I.symbol_id is %L', t, 'marketdata.symbols.id; no foreign key on the hot path, a test holds it');
+    execute format('comment on column marketdata.%I.symbol_id is %L', t, 'marketdata.symbols.id (no foreign key: the hot path does not pay for one)');
   end loop;
 end $$;
 comment on column marketdata.book_ticker.update_id is 'the exchange''s order book update id (u)';

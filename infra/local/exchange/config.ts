@@ -1,0 +1,99 @@
+/** The exchange server's settings, from its environment. */
+import { OperatorError } from '#core/errors.ts'
+import { isSymbolName } from '#core/symbols.ts'
+import type { ExchangeLimits, ExchangeOptions } from './server.ts'
+import { SYMBOL_COUNT_MAX } from './sim/simulation.ts'
+
+export interface ExchangeConfig {
+  readonly exchange: Omit<ExchangeOptions, 'log'>
+  readonly log_level: string
+}
+
+type Env = Readonly<Record<string, string | undefined>>
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error']
+
+/** Pure. Throws one OperatorError that lists every problem. */
+export function parseConfig(env: Env): ExchangeConfig {
+  const problems: string[] = []
+  const number = (name: string, fallback: number, min: number, max: number): number => {
+    const text = env[name]
+    if (text === undefined || text === '') return fallback
+    const value = Number(text)
+    if (text.trim() !== '' && Number.isFinite(value) && value >= min && value <= max) return value
+    problems.push(`${name} is "${text}"; expected a number from ${min} to ${max}.`)
+    return fallback
+  }
+  const whole = (name: string, fallback: number, min: number, max: number): number => {
+    const value = number(name, fallback, min, max)
+    if (!Number.isInteger(value)) problems.push(`${name} is ${value}; expected a whole number.`)
+    return value
+  }
+  const choice = <Word extends string>(
+    name: string,
+    words: readonly Word[],
+    fallback: Word,
+  ): Word => {
+    const text = env[name] ?? ''
+    const found = words.find((word) => word === text)
+    if (found === undefined && text !== '') {
+      problems.push(`${name} is "${text}"; expected ${words.join(', ')}.`)
+    }
+    return found ?? fallback
+  }
+  const list = (name: string): readonly string[] =>
+    (env[name] ?? '').split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
+
+  const source_kind = choice('EXCHANGE_SOURCE', ['sim', 'replay'], 'sim')
+  const symbols = list('SYMBOLS').map((name) => name.toUpperCase())
+  for (const name of symbols) {
+    if (!isSymbolName(name)) problems.push(`SYMBOLS has "${name}"; expected names such as BTCUSDT.`)
+  }
+  const files = list('RECORDINGS')
+  if (source_kind === 'replay' && files.length === 0) {
+    problems.push('RECORDINGS is empty; expected the files to replay, separated by commas.')
+  }
+  const symbol_count = whole('SYMBOL_COUNT', 200, 1, SYMBOL_COUNT_MAX)
+  const sim = {
+    kind: 'sim',
+    seed: whole('SEED', 1, 0, Number.MAX_SAFE_INTEGER),
+    symbols: symbols.length > 0 ? [...new Set(symbols)] : symbol_count,
+    events_per_s: number('EVENTS_PER_S', 1_500, 0.1, 1_000_000),
+  } as const
+  const speed_text = env['REPLAY_SPEED'] ?? 'max'
+  const speed = parseSpeed(speed_text)
+  if (speed === undefined) {
+    problems.push(`REPLAY_SPEED is "${speed_text}"; expected max, real, or a factor such as 10x.`)
+  }
+  const slow_client = choice('SLOW_CLIENT', ['cut', 'wait'], source_kind === 'sim' ? 'cut' : 'wait')
+  const limits: Partial<ExchangeLimits> = {
+    ping_interval_ms: number('PING_INTERVAL_S', 180, 0.1, 86_400) * 1_000,
+    pong_limit_ms: number('PONG_LIMIT_S', 600, 0.1, 86_400) * 1_000,
+    socket_life_ms: number('SOCKET_LIFE_S', 86_400, 0.1, 86_400) * 1_000,
+    weight_per_minute_max: whole('WEIGHT_PER_MINUTE', 2_400, 1, 1_000_000),
+  }
+  const port = whole('PORT', 0, 0, 65_535)
+  const log_level = choice('LOG_LEVEL', LOG_LEVELS, 'info')
+  if (problems.length > 0) {
+    throw new OperatorError(
+      'bad_config',
+      `The exchange server cannot start: ${problems.join(' ')}`,
+      {
+        hint: 'Correct these environment variables.',
+      },
+    )
+  }
+  const source = source_kind === 'sim' ? sim : ({ kind: 'replay', files, speed: speed! } as const)
+  return Object.freeze({
+    exchange: Object.freeze({ port, source, limits, slow_client }),
+    log_level,
+  })
+}
+
+/** `max`, `real`, or `10x`. Undefined for anything else. */
+export function parseSpeed(text: string): 'max' | number | undefined {
+  if (text === 'max') return 'max'
+  if (text === 'real') return 1
+  const factor = /^(\d+(?:\.\d+)?)x$/.exec(text)?.[1]
+  return factor !== undefined && Number(factor) > 0 ? Number(factor) : undefined
+}

@@ -1,0 +1,173 @@
+/**
+ * Decides what goes wrong. It holds the faults that were asked for, and judges frames, handshakes
+ * and REST requests; others carry the verdicts out. Chance comes from a seeded generator.
+ */
+import type { Frame, Topic } from '../protocol/hub.ts'
+import type { UndeliveredCause } from '../ledger.ts'
+import {
+  FRAME_FAULT_KINDS,
+  type ConnectionFault,
+  type FaultRequest,
+  type FrameFault,
+} from './spec.ts'
+import {
+  corruptPayload,
+  hugeFrame,
+  invalidUtf8Frame,
+  unknownTypeFrame,
+  withIdsOutOfRange,
+  withUnknownFields,
+} from './spoiled-frames.ts'
+
+export type Verdict =
+  | { readonly kind: 'send' | 'duplicate' | 'cut' }
+  | { readonly kind: 'withhold'; readonly cause: UndeliveredCause }
+  | { readonly kind: 'delay'; readonly delay_ms: number }
+  /** Sent in the frame's place; the frame itself does not count as delivered. */
+  | { readonly kind: 'spoil'; readonly payload: string; readonly cause: UndeliveredCause }
+  /** Sent in the frame's place, and as good as it. */
+  | { readonly kind: 'alter'; readonly payload: string }
+  /** Sent before the frame. */
+  | { readonly kind: 'inject'; readonly bytes: Buffer }
+
+export interface Refusal {
+  readonly status: number
+  readonly retry_after_s: number | undefined
+}
+
+interface Active<Fault> {
+  readonly fault: Fault
+  readonly ends_at: number
+  struck_count: number
+}
+
+interface ActiveFrameFault extends Active<FrameFault> {
+  readonly pattern: RegExp
+}
+
+export class FaultDesk {
+  #frame_faults: ActiveFrameFault[] = []
+  #connection_faults: Active<ConnectionFault>[] = []
+  readonly #random: () => number
+  readonly #now: () => number
+
+  /** `random` gives [0, 1); `now` milliseconds that never go back. */
+  constructor(random: () => number, now: () => number) {
+    this.#random = random
+    this.#now = now
+  }
+
+  /** True while frames have to be judged. */
+  get active(): boolean {
+    return this.#frame_faults.length > 0
+  }
+
+  /** Takes the place of all faults set before. */
+  set(faults: NonNullable<FaultRequest['faults']>): void {
+    this.#frame_faults = []
+    this.#connection_faults = []
+    for (const fault of faults) {
+      const ends_at =
+        fault.for_ms === undefined ? Number.POSITIVE_INFINITY : this.#now() + fault.for_ms
+      if (isFrameFault(fault)) {
+        const pattern = patternOf(fault.streams)
+        this.#frame_faults.push({ fault, pattern, ends_at, struck_count: 0 })
+      } else {
+        this.#connection_faults.push({ fault, ends_at, struck_count: 0 })
+      }
+    }
+  }
+
+  report(): readonly { readonly kind: string; readonly struck_count: number }[] {
+    this.#forgetEnded()
+    return [...this.#frame_faults, ...this.#connection_faults].map(({ fault, struck_count }) => ({
+      ...fault,
+      struck_count,
+    }))
+  }
+
+  judge(topic: Topic, frame: Frame): Verdict {
+    this.#forgetEnded()
+    for (const active of this.#frame_faults) {
+      if (!active.pattern.test(topic.stream) || this.#random() >= active.fault.probability) continue
+      active.struck_count += 1
+      return verdictOf(active.fault, topic, frame, this.#random)
+    }
+    return { kind: 'send' }
+  }
+
+  refusesSockets(): boolean {
+    return this.#strike('refuse') !== undefined
+  }
+
+  closesAfterMs(): number | undefined {
+    return this.#strike('close_after')?.after_ms
+  }
+
+  refusal(target: 'rest' | 'handshake'): Refusal | undefined {
+    const fault = this.#strike('http_status', (candidate) => candidate.target === target)
+    return fault && { status: fault.status, retry_after_s: fault.retry_after_s }
+  }
+
+  #strike<Kind extends ConnectionFault['kind']>(
+    kind: Kind,
+    applies: (fault: Extract<ConnectionFault, { kind: Kind }>) => boolean = () => true,
+  ): Extract<ConnectionFault, { kind: Kind }> | undefined {
+    this.#forgetEnded()
+    for (const active of this.#connection_faults) {
+      if (active.fault.kind !== kind) continue
+      const fault = active.fault as Extract<ConnectionFault, { kind: Kind }>
+      if (!applies(fault)) continue
+      active.struck_count += 1
+      return fault
+    }
+    return undefined
+  }
+
+  #forgetEnded(): void {
+    const now = this.#now()
+    const goesOn = ({
+      ends_at,
+      fault,
+      struck_count,
+    }: Active<{ readonly count_max?: number | undefined }>): boolean =>
+      now < ends_at && struck_count < (fault.count_max ?? Number.POSITIVE_INFINITY)
+    if (!this.#frame_faults.every(goesOn)) this.#frame_faults = this.#frame_faults.filter(goesOn)
+    this.#connection_faults = this.#connection_faults.filter(({ ends_at }) => now < ends_at)
+  }
+}
+
+function isFrameFault(fault: FrameFault | ConnectionFault): fault is FrameFault {
+  return FRAME_FAULT_KINDS.has(fault.kind)
+}
+
+function patternOf(glob: string): RegExp {
+  const parts = glob.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, String.raw`\$&`))
+  return new RegExp(`^${parts.join('.*')}$`)
+}
+
+function verdictOf(fault: FrameFault, topic: Topic, frame: Frame, random: () => number): Verdict {
+  const { payload } = frame
+  switch (fault.kind) {
+    case 'drop':
+    case 'silence':
+      return { kind: 'withhold', cause: fault.kind }
+    case 'delay':
+      return { kind: 'delay', delay_ms: fault.delay_ms }
+    case 'duplicate':
+    case 'cut':
+      return { kind: fault.kind }
+    case 'corrupt':
+      return { kind: 'spoil', cause: 'corrupt', payload: corruptPayload(payload, random()) }
+    case 'out_of_range':
+      return { kind: 'spoil', cause: 'out_of_range', payload: withIdsOutOfRange(payload) }
+    case 'unknown_fields':
+      return { kind: 'alter', payload: withUnknownFields(payload) }
+    case 'unknown_type':
+      return { kind: 'inject', bytes: unknownTypeFrame(topic.prefix, frame.ts_ms) }
+    case 'huge':
+      return { kind: 'inject', bytes: hugeFrame(topic.prefix, fault.size_bytes) }
+    case 'bad_utf8':
+      return { kind: 'inject', bytes: invalidUtf8Frame(topic.prefix) }
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The HTTP side of the exchange server: REST under /fapi with weights and faults, and the control
+ * paths under /_exchange, which answer loopback only.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { describeError, OperatorError } from '#core/errors.ts'
+import { parseFaultRequest, type FaultRequest } from './faults/spec.ts'
+import type { FaultDesk } from './faults/desk.ts'
+import type { Ledger } from './ledger.ts'
+import { answerRest } from './protocol/rest.ts'
+import { RestError } from './protocol/rest-errors.ts'
+import { WeightMeter, type WeightLimits } from './protocol/weights.ts'
+import type { Source } from './source.ts'
+
+/** What the control paths can do. */
+export interface Controls {
+  ledger(): Ledger
+  status(): unknown
+  startReplay(): void
+  applyFaults(request: FaultRequest): void
+}
+
+const CONTROL_BODY_BYTES_MAX = 256 * 1024
+
+export function createRequestHandler(
+  source: Source,
+  faults: FaultDesk,
+  weight_limits: WeightLimits,
+  controls: Controls,
+  nowMs: () => number,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const meter = new WeightMeter(weight_limits)
+  return (request, response) => {
+    const url = URL.parse(request.url ?? '', 'http://exchange')
+    if (url === null) {
+      return answer(response, 400, { code: -1100, msg: 'Illegal characters found.' })
+    }
+    if (url.pathname.startsWith('/_exchange/')) {
+      void answerControl(request, response, url.pathname, controls)
+      return
+    }
+    const refusal = faults.refusal('rest')
+    if (refusal !== undefined) {
+      if (refusal.retry_after_s !== undefined) {
+        response.setHeader('retry-after', refusal.retry_after_s)
+      }
+      return answer(response, refusal.status, { code: -1003, msg: 'Way too many requests.' })
+    }
+    answerMarket(request, response, url, source, meter, weight_limits, nowMs())
+  }
+}
+
+function answerMarket(
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  source: Source,
+  meter: WeightMeter,
+  { weight_per_minute_max }: WeightLimits,
+  now_ms: number,
+): void {
+  const found = answerRest(url.pathname, url.searchParams, source.rest, weight_per_minute_max)
+  if (found === undefined || request.method !== 'GET') {
+    return answer(response, found === undefined ? 404 : 405, {
+      code: -1000,
+      msg: 'No such endpoint.',
+    })
+  }
+  const verdict = meter.spend(found.weight, now_ms)
+  response.setHeader('x-mbx-used-weight-1m', verdict.used_weight)
+  if (verdict.kind === 'refused') {
+    response.setHeader('retry-after', verdict.retry_after_s)
+    const msg =
+      verdict.status === 429
+        ? `Too many requests; current limit is ${weight_per_minute_max} request weight per 1 MINUTE.`
+        : `Way too many requests; IP banned until ${now_ms + verdict.retry_after_s * 1_000}.`
+    return answer(response, verdict.status, { code: -1003, msg })
+  }
+  try {
+    answer(response, 200, found.body())
+  } catch (error) {
+    if (!(error instanceof RestError)) throw error
+    answer(response, error.status, { code: error.code, msg: error.message })
+  }
+}
+
+async function answerControl(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  controls: Controls,
+): Promise<void> {
+  if (!isLoopback(request.socket.remoteAddress)) {
+    return answer(response, 403, { error: 'The control paths answer loopback only.' })
+  }
+  try {
+    switch (`${request.method} ${path}`) {
+      case 'GET /_exchange/ledger':
+        return answer(response, 200, controls.ledger())
+      case 'GET /_exchange/status':
+        return answer(response, 200, controls.status())
+      case 'POST /_exchange/replay/start':
+        controls.startReplay()
+        return answer(response, 200, controls.status())
+      case 'POST /_exchange/faults':
+        controls.applyFaults(parseFaultRequest(await readJson(request)))
+        return answer(response, 200, controls.status())
+      default:
+        return answer(response, 404, { error: `There is no ${request.method} ${path}.` })
+    }
+  } catch (error) {
+    const code = error instanceof OperatorError ? error.code : 'internal'
+    answer(response, CONTROL_STATUS[code] ?? 500, { code, error: describeError(error) })
+  }
+}
+
+const CONTROL_STATUS: Readonly<Record<string, number>> = {
+  bad_faults: 400,
+  bad_json: 400,
+  replay_not_possible: 409,
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  // A page in a browser can only send this type after asking, and it is not answered.
+  if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
+    throw new OperatorError('bad_json', 'Expected content-type application/json.')
+  }
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length
+    if (bytes > CONTROL_BODY_BYTES_MAX) {
+      throw new OperatorError(
+        'bad_json',
+        `The body is longer than ${CONTROL_BODY_BYTES_MAX} bytes.`,
+      )
+    }
+    parts.push(part)
+  }
+  try {
+    return JSON.parse(Buffer.concat(parts).toString())
+  } catch (cause) {
+    throw new OperatorError('bad_json', 'The body is not JSON.', { cause })
+  }
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address)
+}
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}

@@ -1,0 +1,25 @@
+/** The exchange server as a program of the local stack. */
+import { describeError } from '#core/errors.ts'
+import { createLogger } from '#core/node/log.ts'
+import { onShutdown, tellParent } from '#core/node/shutdown.ts'
+import { parseConfig } from './config.ts'
+import { startExchange } from './server.ts'
+
+const log = createLogger('exchange')
+try {
+  const config = parseConfig(process.env)
+  log.level = config.log_level
+  const server = await startExchange({ ...config.exchange, log })
+  onShutdown(log, async (reason) => {
+    log.info({ reason }, 'Stopping.')
+    await server.stop()
+  })
+  log.info({ url: server.url, source: config.exchange.source.kind }, 'The exchange server is up.')
+  tellParent({ type: 'ready', url: server.url, ws_url: server.ws_url })
+} catch (error) {
+  log.error(
+    { code: 'start_failed', error: describeError(error) },
+    'The exchange server did not start.',
+  )
+  process.exitCode = 1
+}

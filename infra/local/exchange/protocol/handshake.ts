@@ -1,0 +1,83 @@
+/** WebSocket handshakes: which path asks for what, and who is let in. */
+import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import type { FaultDesk, Refusal } from '../faults/desk.ts'
+import type { Source } from '../source.ts'
+import type { Hub } from './hub.ts'
+import { openSession, type SessionLimits } from './session.ts'
+import type { Route } from './streams.ts'
+
+export interface SocketRequest {
+  readonly route: Route
+  readonly combined: boolean
+  readonly streams: readonly string[]
+}
+
+/** A SUBSCRIBE with all the streams a socket may have is about half of it. */
+const CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
+
+export function acceptSockets(
+  server: Server,
+  hub: Hub,
+  source: Source,
+  faults: FaultDesk,
+  limits: SessionLimits,
+): void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: CLIENT_MESSAGE_BYTES_MAX,
+  })
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    // A reset during the handshake is the client's business.
+    stream.on('error', () => undefined)
+    if (faults.refusesSockets() || !(stream instanceof Socket)) {
+      stream.destroy()
+      return
+    }
+    const refusal = faults.refusal('handshake')
+    const asked = parseSocketPath(request.url ?? '')
+    if (refusal !== undefined) return refuse(stream, refusal)
+    if (asked === undefined) return refuse(stream, { status: 404, retry_after_s: undefined })
+    if (asked.streams.length > limits.streams_per_socket_max) {
+      return refuse(stream, { status: 400, retry_after_s: undefined })
+    }
+    stream.setNoDelay(true)
+    sockets.handleUpgrade(request, stream, head, (ws) => {
+      const closes_after_ms = faults.closesAfterMs()
+      openSession(ws, stream, hub, source, { ...asked, limits, closes_after_ms })
+    })
+  })
+}
+
+/**
+ * `/public/stream?streams=a/b`, `/market/ws/a/b`, and the legacy `/stream` and `/ws`, which still
+ * connect but deliver the public route's streams only.
+ */
+export function parseSocketPath(url: string): SocketRequest | undefined {
+  const [path = '', query = ''] = url.split('?', 2)
+  const match = /^(?:\/(public|market))?\/(stream|ws)(?:\/(.*))?$/.exec(path)
+  if (match === null) return undefined
+  const combined = match[2] === 'stream'
+  const names = combined ? new URLSearchParams(query).get('streams') : decode(match[3] ?? '')
+  if (names === undefined) return undefined
+  const streams = [...new Set((names ?? '').split('/').filter((name) => name !== ''))]
+  return { route: match[1] === 'market' ? 'market' : 'public', combined, streams }
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+function refuse(socket: Socket, { status, retry_after_s }: Refusal): void {
+  const retry = retry_after_s === undefined ? '' : `Retry-After: ${retry_after_s}\r\n`
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${retry}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+  )
+}

@@ -1,0 +1,180 @@
+/**
+ * Binance USD-M's REST questions about the market: parameters, weights, error bodies and the
+ * shapes of answers. The answers' content comes from the source.
+ */
+import type { Listing, RestSource, TradeQuery } from '../source.ts'
+import { invalidParameter, invalidSymbol, missingParameter, RestError } from './rest-errors.ts'
+
+export interface RestAnswer {
+  readonly weight: number
+  /** Called once the weight is paid; throws a RestError for bad parameters. */
+  body(): unknown
+}
+
+const HOUR_MS = 3_600_000
+const HISTORY_MS = 24 * HOUR_MS
+const DEPTH_WEIGHTS: ReadonlyMap<number, number> = new Map([
+  [5, 2],
+  [10, 2],
+  [20, 2],
+  [50, 2],
+  [100, 5],
+  [500, 10],
+  [1_000, 20],
+])
+
+/** Undefined where there is no such path. */
+export function answerRest(
+  path: string,
+  query: URLSearchParams,
+  source: RestSource,
+  weight_per_minute_max: number,
+): RestAnswer | undefined {
+  switch (path) {
+    case '/fapi/v1/ping':
+      return { weight: 1, body: () => ({}) }
+    case '/fapi/v1/time':
+      return { weight: 1, body: () => ({ serverTime: source.nowMs() }) }
+    case '/fapi/v1/exchangeInfo':
+      return { weight: 1, body: () => exchangeInfo(source, weight_per_minute_max) }
+    case '/fapi/v1/depth': {
+      const limit = Number(query.get('limit') ?? 500)
+      return { weight: DEPTH_WEIGHTS.get(limit) ?? 1, body: () => depth(query, source, limit) }
+    }
+    case '/fapi/v1/aggTrades':
+      return { weight: 20, body: () => aggTrades(query, source) }
+    case '/fapi/v1/trades':
+      return { weight: 5, body: () => newestTrades(query, source) }
+    case '/fapi/v1/historicalTrades':
+      return { weight: 20, body: () => tradesFrom(query, source) }
+    case '/fapi/v1/premiumIndex':
+      return { weight: query.has('symbol') ? 1 : 10, body: () => premiumIndex(query, source) }
+    default:
+      return undefined
+  }
+}
+
+function depth(query: URLSearchParams, source: RestSource, limit: number): unknown {
+  const symbol = requireSymbol(query, source)
+  if (!DEPTH_WEIGHTS.has(limit)) {
+    throw new RestError(-4021, `${query.get('limit')} is not valid depth limit.`)
+  }
+  const snapshot = source.depth(symbol, limit)
+  if (snapshot === undefined) throw invalidSymbol()
+  return snapshot
+}
+
+function aggTrades(query: URLSearchParams, source: RestSource): unknown {
+  const symbol = requireSymbol(query, source)
+  const from_id = readCount(query, 'fromId')
+  const from_ms = readCount(query, 'startTime')
+  const to_ms = readCount(query, 'endTime')
+  const limit = readLimit(query)
+  if (from_id !== undefined && (from_ms !== undefined || to_ms !== undefined)) {
+    throw new RestError(-1128, 'Combination of optional parameters invalid.')
+  }
+  if (from_ms !== undefined && to_ms !== undefined) {
+    if (from_ms > to_ms) throw new RestError(-1023, 'Start time is greater than end time.')
+    if (to_ms - from_ms >= HOUR_MS) {
+      throw new RestError(-1127, 'More than 1 hours between startTime and endTime.')
+    }
+  }
+  const rows = source.aggTrades(symbol, { from_id, from_ms, to_ms, limit })
+  // Since 2026 the exchange answers for the last 24 hours only.
+  const oldest_ms = source.nowMs() - HISTORY_MS
+  return rows.filter((row) => row.T >= oldest_ms)
+}
+
+function newestTrades(query: URLSearchParams, source: RestSource): unknown {
+  const symbol = requireSymbol(query, source)
+  return source.trades(symbol, { ...ANY_TIME, from_id: undefined, limit: readLimit(query) })
+}
+
+function tradesFrom(query: URLSearchParams, source: RestSource): unknown {
+  const symbol = requireSymbol(query, source)
+  const from_id = readCount(query, 'fromId')
+  return source.trades(symbol, { ...ANY_TIME, from_id, limit: readLimit(query) })
+}
+
+const ANY_TIME: Pick<TradeQuery, 'from_ms' | 'to_ms'> = { from_ms: undefined, to_ms: undefined }
+
+function premiumIndex(query: URLSearchParams, source: RestSource): unknown {
+  if (query.has('symbol')) {
+    const row = source.premiumIndex(requireSymbol(query, source))
+    if (row === undefined) throw invalidSymbol()
+    return row
+  }
+  return source.listings().flatMap(({ symbol }) => source.premiumIndex(symbol) ?? [])
+}
+
+function exchangeInfo(source: RestSource, weight_per_minute_max: number): unknown {
+  return {
+    timezone: 'UTC',
+    serverTime: source.nowMs(),
+    futuresType: 'U_MARGINED',
+    rateLimits: [
+      {
+        rateLimitType: 'REQUEST_WEIGHT',
+        interval: 'MINUTE',
+        intervalNum: 1,
+        limit: weight_per_minute_max,
+      },
+    ],
+    exchangeFilters: [],
+    assets: [],
+    symbols: source.listings().map(symbolInfo),
+  }
+}
+
+function symbolInfo(listing: Listing): unknown {
+  const { symbol, tick_size, step_size } = listing
+  return {
+    symbol,
+    pair: symbol,
+    contractType: 'PERPETUAL',
+    deliveryDate: 4_133_404_800_000,
+    onboardDate: 1_569_398_400_000,
+    status: 'TRADING',
+    baseAsset: listing.base_asset,
+    quoteAsset: listing.quote_asset,
+    marginAsset: listing.quote_asset,
+    pricePrecision: listing.price_decimals,
+    quantityPrecision: listing.qty_decimals,
+    baseAssetPrecision: 8,
+    quotePrecision: 8,
+    underlyingType: 'COIN',
+    filters: [
+      {
+        filterType: 'PRICE_FILTER',
+        minPrice: tick_size,
+        maxPrice: '10000000',
+        tickSize: tick_size,
+      },
+      { filterType: 'LOT_SIZE', minQty: step_size, maxQty: '10000000', stepSize: step_size },
+      { filterType: 'MARKET_LOT_SIZE', minQty: step_size, maxQty: '10000000', stepSize: step_size },
+    ],
+    orderTypes: ['LIMIT', 'MARKET'],
+    timeInForce: ['GTC', 'IOC', 'FOK', 'GTX'],
+  }
+}
+
+function requireSymbol(query: URLSearchParams, source: RestSource): string {
+  const symbol = query.get('symbol')
+  if (symbol === null || symbol === '') throw missingParameter('symbol')
+  if (!source.listings().some((listing) => listing.symbol === symbol)) throw invalidSymbol()
+  return symbol
+}
+
+function readLimit(query: URLSearchParams): number {
+  const limit = readCount(query, 'limit') ?? 500
+  if (limit < 1 || limit > 1_000) throw invalidParameter('limit')
+  return limit
+}
+
+function readCount(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name)
+  if (text === null) return undefined
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw invalidParameter(name)
+  return value
+}

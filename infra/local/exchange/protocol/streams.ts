@@ -1,0 +1,35 @@
+/** Names of Binance USD-M streams: which route delivers them, and which are the same thing. */
+
+/** Sockets are opened on a route; a stream of the other route is acknowledged and never comes. */
+export type Route = 'public' | 'market'
+
+export interface StreamName {
+  /** Lower case, as the exchange spells it: `btcusdt`. */
+  readonly symbol: string
+  /** `bookTicker`, `depth`, `depth20`, `aggTrade`, `markPrice`, `kline_1m` ... */
+  readonly stream_class: string
+  /** Milliseconds between frames where the name says so. */
+  readonly interval_ms: number | undefined
+}
+
+const PUBLIC_CLASS = /^(bookTicker|trade|depth(5|10|20)?|rpiDepth)$/
+
+/** Undefined where the name is none of a symbol's: no `@`, an all-market stream, a strange tail. */
+export function parseStreamName(stream: string): StreamName | undefined {
+  const match = /^([^@!]+)@([A-Za-z0-9_]+)(?:@(\d+)(ms|s))?$/.exec(stream)
+  if (match === null) return undefined
+  const [, symbol, stream_class, amount, unit] = match
+  const interval_ms = amount === undefined ? undefined : Number(amount) * (unit === 's' ? 1_000 : 1)
+  return { symbol: symbol!, stream_class: stream_class!, interval_ms }
+}
+
+export function routeOf(stream: string): Route {
+  const stream_class = parseStreamName(stream)?.stream_class ?? stream.replace(/^!/, '')
+  return PUBLIC_CLASS.test(stream_class) ? 'public' : 'market'
+}
+
+/** The name without its speed: recordings hold `@depth@0ms` where a client asks `@depth@100ms`. */
+export function withoutSpeed(stream: string): string {
+  const name = parseStreamName(stream)
+  return name === undefined ? stream : `${name.symbol}@${name.stream_class}`
+}

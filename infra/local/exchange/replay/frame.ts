@@ -1,0 +1,141 @@
+/**
+ * What can be said of a recorded Binance frame: its stream, its symbol and the decimals of its
+ * numbers. Frames come with or without the combined-stream wrapper. Nothing here judges whether
+ * a frame is right: a recording keeps what was received.
+ */
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** Most decimals seen in the prices and quantities of a symbol; undefined before the first. */
+export interface Decimals {
+  price: number | undefined
+  qty: number | undefined
+}
+
+export interface FrameFacts {
+  /** The stream's name, derived from the payload where the frame has no wrapper. */
+  readonly stream: string
+  /** Upper case. */
+  readonly symbol: string
+  readonly wrapped: boolean
+  readonly payload: Fields
+}
+
+/** Undefined where the frame belongs to no stream: no JSON, an acknowledgement, unknown shape. */
+export function readFrame(text: string): FrameFacts | undefined {
+  const value = parseObject(text)
+  if (value === undefined) return undefined
+  const { stream, data } = value
+  const wrapped = typeof stream === 'string' && isFields(data)
+  const payload = wrapped ? data : value
+  const symbol = symbolOf(payload)
+  const name = wrapped ? stream : nameOf(payload, symbol)
+  if (name === undefined) return undefined
+  return { stream: name, symbol: symbol ?? symbolOfStream(name), wrapped, payload }
+}
+
+const WRAPPED = /^\{"stream":"([^"\\]+)","data":\{/
+
+/**
+ * The stream a frame came on, without parsing a frame that Binance wrapped: one that was damaged
+ * behind its stream's name is still of that stream.
+ */
+export function streamOf(text: string): string | undefined {
+  return WRAPPED.exec(text)?.[1] ?? readFrame(text)?.stream
+}
+
+/**
+ * A frame without its wrapper. Where the wrapper is written otherwise than Binance writes it, the
+ * payload is written anew; a damaged frame that cannot be taken apart is its own payload.
+ */
+export function unwrap(text: string): { readonly payload: string; readonly wrapped: boolean } {
+  const match = WRAPPED.exec(text)
+  if (match !== null) {
+    return {
+      payload: text.endsWith('}') ? text.slice(match[0].length - 1, -1) : text,
+      wrapped: true,
+    }
+  }
+  const frame = readFrame(text)
+  if (frame?.wrapped !== true) return { payload: text, wrapped: false }
+  return { payload: JSON.stringify(frame.payload), wrapped: true }
+}
+
+// The quote before the letter tells them from "U" and "pu", the digit from the prices in "a".
+const ID_FIELDS = { aggTrade: /"a":(\d+)/, trade: /"t":(\d+)/, update: /"u":(\d+)/ } as const
+
+/** The id by which the frame's stream counts; 0 where the frame has none. */
+export function idOf(text: string): number {
+  const event = /"e":"(aggTrade|trade)"/.exec(text)?.[1] as 'aggTrade' | 'trade' | undefined
+  return Number(ID_FIELDS[event ?? 'update'].exec(text)?.[1] ?? 0)
+}
+
+/** Raises `seen` to the decimals of one frame's or snapshot's prices and quantities. */
+export function noteDecimals(payload: Fields, seen: Decimals): void {
+  const note = (price: unknown, qty: unknown): void => {
+    seen.price = most(seen.price, price)
+    seen.qty = most(seen.qty, qty)
+  }
+  for (const side of [payload['b'], payload['a'], payload['bids'], payload['asks']]) {
+    if (!Array.isArray(side)) continue
+    for (const level of side as readonly unknown[]) {
+      if (Array.isArray(level)) note(level[0], level[1])
+    }
+  }
+  const event = payload['e']
+  if (event === 'aggTrade' || event === 'trade') note(payload['p'], payload['q'])
+  // Spot's quotes have no event type.
+  if (event === 'bookTicker' || event === undefined) {
+    note(payload['b'], payload['B'])
+    note(payload['a'], payload['A'])
+  }
+}
+
+export function parseObject(text: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isFields(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function symbolOf(payload: Fields): string | undefined {
+  const order = payload['o']
+  const name = payload['s'] ?? (isFields(order) ? order['s'] : undefined)
+  return typeof name === 'string' ? name : undefined
+}
+
+function symbolOfStream(stream: string): string {
+  return stream.split('@')[0]!.toUpperCase()
+}
+
+const STREAM_CLASS: Readonly<Record<string, string>> = {
+  depthUpdate: 'depth',
+  markPriceUpdate: 'markPrice',
+  '24hrTicker': 'ticker',
+  '24hrMiniTicker': 'miniTicker',
+}
+
+function nameOf(payload: Fields, symbol: string | undefined): string | undefined {
+  if (symbol === undefined) return undefined
+  const event = payload['e']
+  // Spot's bookTicker is the one payload without an event type.
+  const is_spot_quote = event === undefined && 'B' in payload && 'A' in payload
+  if (is_spot_quote) return `${symbol.toLowerCase()}@bookTicker`
+  if (typeof event !== 'string') return undefined
+  const kline = payload['k']
+  const interval = isFields(kline) ? `_${String(kline['i'])}` : ''
+  return `${symbol.toLowerCase()}@${STREAM_CLASS[event] ?? event}${interval}`
+}
+
+/** The larger number of decimals; text that is no plain decimal number says nothing. */
+function most(seen: number | undefined, value: unknown): number | undefined {
+  if (typeof value !== 'string' || !/^\d+(\.\d{1,12})?$/.test(value)) return seen
+  const point = value.indexOf('.')
+  return Math.max(seen ?? 0, point === -1 ? 0 : value.length - point - 1)
+}

@@ -1,0 +1,216 @@
+/**
+ * Recordings: NDJSON, plain or gzip, one header line, then WebSocket frames and REST answers as
+ * they were received. This file reads them line by line and says what is in one. It answers for
+ * the shape of the lines, not for what the frames say.
+ */
+import { OperatorError } from '#core/errors.ts'
+import { isSymbolName } from '#core/symbols.ts'
+import { micros, type Micros } from '#core/time.ts'
+import { noteDecimals, parseObject, readFrame, streamOf, type Decimals } from './frame.ts'
+import { readTextLines, type TextLine } from './text-lines.ts'
+
+export interface RecordingHeader {
+  readonly exchange: string
+  readonly symbols: readonly string[]
+}
+
+export type RecordingLine =
+  /** `data` is the frame as text, with or without the combined-stream wrapper. */
+  | { readonly kind: 'ws'; readonly ts: Micros; readonly data: string }
+  /** `path` with its query; `data` is the body. */
+  | { readonly kind: 'rest'; readonly ts: Micros; readonly path: string; readonly data: string }
+
+export interface RecordingSummary {
+  readonly exchange: string
+  /** Of the header, then those that only the frames name. */
+  readonly symbols: readonly string[]
+  /** Frame count of each stream. */
+  readonly streams: Readonly<Record<string, number>>
+  /** Frames that belong to no stream: not JSON, acknowledgements, unknown shapes. */
+  readonly unroutable_count: number
+  readonly ws_count: number
+  readonly rest_count: number
+  /** Earliest and latest receive time; null where there is no line but the header. */
+  readonly from_ts: Micros | null
+  readonly to_ts: Micros | null
+  /** Per symbol: the steps of the last decimals written, so 0.01 for prices such as 58710.20. */
+  readonly steps: Readonly<
+    Record<string, { readonly tick_size: number; readonly step_size: number }>
+  >
+}
+
+/**
+ * The lines after the header, in file order. Recordings written one after another into one file
+ * read as one, if they are of the same exchange. Throws an OperatorError that names the line
+ * where the file is no recording.
+ */
+export async function* readRecording(path: string): AsyncGenerator<RecordingLine> {
+  for await (const line of readLines(path)) if (line.kind !== 'header') yield line
+}
+
+/** The first line alone. */
+export async function readHeader(path: string): Promise<RecordingHeader> {
+  for await (const line of readLines(path)) if (line.kind === 'header') return line
+  throw emptyRecording(path)
+}
+
+/** Reads the whole file, and so proves every line. `onRest` sees the REST answers on the way. */
+export async function summariseRecording(
+  path: string,
+  onRest?: (line: Extract<RecordingLine, { kind: 'rest' }>) => void,
+): Promise<RecordingSummary> {
+  let exchange = ''
+  const symbols = new Set<string>()
+  const streams = new Map<string, number>()
+  const decimals = new Map<string, Decimals>()
+  const counts = { ws: 0, rest: 0, unroutable: 0 }
+  let from_ts: Micros | null = null
+  let to_ts: Micros | null = null
+
+  const note = (symbol: string, payload: Readonly<Record<string, unknown>>): void => {
+    let seen = decimals.get(symbol)
+    if (seen === undefined) decimals.set(symbol, (seen = { price: undefined, qty: undefined }))
+    noteDecimals(payload, seen)
+  }
+  for await (const line of readLines(path)) {
+    if (line.kind === 'header') {
+      exchange = line.exchange
+      for (const symbol of line.symbols) symbols.add(symbol)
+      continue
+    }
+    if (from_ts === null || line.ts < from_ts) from_ts = line.ts
+    if (to_ts === null || line.ts > to_ts) to_ts = line.ts
+    counts[line.kind] += 1
+    if (line.kind === 'rest') {
+      const symbol = symbolOfPath(line.path)
+      const body = parseObject(line.data)
+      if (symbol !== undefined && body !== undefined) note(symbol, body)
+      onRest?.(line)
+      continue
+    }
+    const stream = streamOf(line.data)
+    if (stream === undefined) {
+      counts.unroutable += 1
+      continue
+    }
+    streams.set(stream, (streams.get(stream) ?? 0) + 1)
+    const frame = readFrame(line.data)
+    if (frame === undefined || !isSymbolName(frame.symbol)) continue
+    symbols.add(frame.symbol)
+    note(frame.symbol, frame.payload)
+  }
+  return {
+    exchange,
+    symbols: [...symbols],
+    streams: Object.fromEntries([...streams].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    unroutable_count: counts.unroutable,
+    ws_count: counts.ws,
+    rest_count: counts.rest,
+    from_ts,
+    to_ts,
+    steps: Object.fromEntries(
+      [...symbols].map((symbol) => {
+        const seen = decimals.get(symbol)
+        return [symbol, { tick_size: stepOf(seen?.price), step_size: stepOf(seen?.qty) }]
+      }),
+    ),
+  }
+}
+
+/** The symbol a REST path asks for, upper case. */
+export function symbolOfPath(path: string): string | undefined {
+  return new URLSearchParams(path.split('?')[1]).get('symbol')?.toUpperCase()
+}
+
+type Line = ({ readonly kind: 'header' } & RecordingHeader) | RecordingLine
+
+async function* readLines(path: string): AsyncGenerator<Line> {
+  let exchange: string | undefined
+  for await (const text_line of readTextLines(path)) {
+    const line = parseLine(path, text_line)
+    if (line.kind === 'header') {
+      if (exchange !== undefined && exchange !== line.exchange) {
+        throw badLine(
+          path,
+          text_line,
+          `a second header, of exchange ${quote(line.exchange)}`,
+          `one of ${exchange}`,
+        )
+      }
+      exchange = line.exchange
+    } else if (exchange === undefined) {
+      throw badLine(path, text_line, `a line of type "${line.kind}"`, 'the header line first')
+    }
+    yield line
+  }
+  if (exchange === undefined) throw emptyRecording(path)
+}
+
+function parseLine(path: string, line: TextLine): Line {
+  const value = parseObject(line.text)
+  if (value === undefined) {
+    throw badLine(path, line, quote(line.text), 'one whole JSON object')
+  }
+  const { t, ts, data } = value
+  if (t === 'header') return parseHeader(path, line, value)
+  if (t !== 'ws' && t !== 'rest') {
+    throw badLine(path, line, `"t" is ${quote(t)}`, '"header", "ws" or "rest"')
+  }
+  if (typeof ts !== 'number' || !Number.isSafeInteger(ts) || ts <= 0) {
+    throw badLine(path, line, `"ts" is ${quote(ts)}`, 'whole microseconds since 1970')
+  }
+  if (typeof data !== 'string') {
+    throw badLine(path, line, `"data" is ${quote(data)}`, 'the frame or body as text')
+  }
+  if (t === 'ws') return { kind: 'ws', ts: micros(ts), data }
+  const rest_path = value['path']
+  if (typeof rest_path !== 'string' || !rest_path.startsWith('/')) {
+    throw badLine(path, line, `"path" is ${quote(rest_path)}`, 'the path that was asked for')
+  }
+  return { kind: 'rest', ts: micros(ts), path: rest_path, data }
+}
+
+function parseHeader(
+  path: string,
+  line: TextLine,
+  { exchange, symbols }: Readonly<Record<string, unknown>>,
+): Line {
+  if (typeof exchange !== 'string' || exchange === '') {
+    throw badLine(path, line, `"exchange" is ${quote(exchange)}`, 'the name of an exchange')
+  }
+  const is_list =
+    Array.isArray(symbols) &&
+    symbols.every((name) => typeof name === 'string' && isSymbolName(name))
+  if (!is_list) {
+    throw badLine(path, line, `"symbols" is ${quote(symbols)}`, 'a list of symbol names')
+  }
+  return { kind: 'header', exchange, symbols: symbols as readonly string[] }
+}
+
+function badLine(path: string, line: TextLine, found: string, expected: string): OperatorError {
+  return new OperatorError(
+    'recording_bad_line',
+    `${path}, line ${line.number}: found ${found}; expected ${expected}.`,
+    {
+      hint: 'The file is not a recording, or was damaged: NDJSON with a header, ws and rest lines.',
+    },
+  )
+}
+
+function emptyRecording(path: string): OperatorError {
+  return new OperatorError('recording_empty', `${path}: found no line; expected a header line.`, {
+    hint: 'Name a recording: NDJSON, plain or gzip.',
+  })
+}
+
+/** The start of what was found, short enough for a message. */
+function quote(value: unknown): string {
+  const text =
+    typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? 'missing')
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+}
+
+/** Where no number was seen, fine enough for any. */
+function stepOf(decimals = 8): number {
+  return Number(`1e-${decimals}`)
+}

@@ -1,0 +1,201 @@
+/**
+ * REST answers from a recording: the listings its frames imply, the snapshots it holds, and the
+ * trades that were played so far. What the recording does not hold has no answer.
+ */
+import type { Micros } from '#core/time.ts'
+import { decimalsOf } from '#core/symbols.ts'
+import { createListing } from '../listing.ts'
+import type {
+  AggTradeRow,
+  DepthSnapshot,
+  Level,
+  Listing,
+  PremiumIndexRow,
+  RestSource,
+  TradeQuery,
+  TradeRow,
+} from '../source.ts'
+import { firstWhere, selectTrades } from '../trade-range.ts'
+import { parseObject, readFrame } from './frame.ts'
+import { symbolOfPath, type RecordingLine, type RecordingSummary } from './recording.ts'
+
+/** Trades of a symbol that can be asked for again; the oldest half goes when it is full. */
+const HISTORY_ROWS_MAX = 200_000
+/** Snapshots kept ready, over all symbols; later ones are not served. */
+const SNAPSHOTS_MAX = 2_000
+
+export class ReplayRest implements RestSource {
+  readonly #snapshots = new Map<string, { readonly ts: Micros; readonly body: string }[]>()
+  #snapshot_count = 0
+  #listings: readonly Listing[] = []
+  readonly #agg_trades = new Map<string, AggTradeRow[]>()
+  readonly #trades = new Map<string, TradeRow[]>()
+  readonly #premium = new Map<string, PremiumIndexRow>()
+  #position: Micros
+
+  constructor(start: Micros) {
+    this.#position = start
+  }
+
+  addSnapshot(line: Extract<RecordingLine, { kind: 'rest' }>): void {
+    const symbol = symbolOfPath(line.path)
+    if (!line.path.startsWith('/fapi/v1/depth') || symbol === undefined) return
+    if (this.#snapshot_count === SNAPSHOTS_MAX) return
+    this.#snapshot_count += 1
+    append(this.#snapshots, symbol, { ts: line.ts, body: line.data })
+  }
+
+  setListings(summaries: readonly RecordingSummary[]): void {
+    const steps = new Map<string, { price: number; qty: number }>()
+    for (const summary of summaries) {
+      for (const [symbol, { tick_size, step_size }] of Object.entries(summary.steps)) {
+        const known = steps.get(symbol) ?? { price: 0, qty: 0 }
+        steps.set(symbol, {
+          price: Math.max(known.price, decimalsOf(tick_size)),
+          qty: Math.max(known.qty, decimalsOf(step_size)),
+        })
+      }
+    }
+    this.#listings = [...steps].map(([symbol, { price, qty }]) => createListing(symbol, price, qty))
+  }
+
+  moveTo(position: Micros): void {
+    this.#position = position
+  }
+
+  /** Keeps a trade or mark price for later questions; other frames are none of its business. */
+  note(text: string): void {
+    const frame = readFrame(text)
+    if (frame === undefined) return
+    const { symbol, payload } = frame
+    if (payload['e'] === 'aggTrade') {
+      insert(this.#agg_trades, symbol, aggTradeRow(payload), (row) => row.a)
+    }
+    if (payload['e'] === 'trade') insert(this.#trades, symbol, tradeRow(payload), (row) => row.id)
+    if (payload['e'] === 'markPriceUpdate') this.#premium.set(symbol, premiumRow(symbol, payload))
+  }
+
+  nowMs(): number {
+    return Math.floor(this.#position / 1_000)
+  }
+
+  listings(): readonly Listing[] {
+    return this.#listings
+  }
+
+  /** The next snapshot to come, since a client buffers updates until it has one; else the last. */
+  depth(symbol: string, limit: number): DepthSnapshot | undefined {
+    const snapshots = this.#snapshots.get(symbol)
+    const chosen = snapshots?.find(({ ts }) => ts >= this.#position) ?? snapshots?.at(-1)
+    const body = chosen && parseObject(chosen.body)
+    if (body === undefined) return undefined
+    const levels = (side: unknown): readonly Level[] =>
+      Array.isArray(side) ? (side.slice(0, limit) as readonly Level[]) : []
+    return {
+      lastUpdateId: Number(body['lastUpdateId']),
+      E: Number(body['E']),
+      T: Number(body['T']),
+      bids: levels(body['bids']),
+      asks: levels(body['asks']),
+    }
+  }
+
+  aggTrades(symbol: string, query: TradeQuery): readonly AggTradeRow[] {
+    return select(
+      this.#agg_trades.get(symbol) ?? [],
+      (row) => row.a,
+      (row) => row.T,
+      query,
+    )
+  }
+
+  trades(symbol: string, query: TradeQuery): readonly TradeRow[] {
+    return select(
+      this.#trades.get(symbol) ?? [],
+      (row) => row.id,
+      (row) => row.time,
+      query,
+    )
+  }
+
+  premiumIndex(symbol: string): PremiumIndexRow | undefined {
+    return this.#premium.get(symbol)
+  }
+}
+
+function select<Row>(
+  rows: readonly Row[],
+  idOf: (row: Row) => number,
+  timeOf: (row: Row) => number,
+  query: TradeQuery,
+): readonly Row[] {
+  const { start, end } = selectTrades(
+    rows.length,
+    (at) => idOf(rows[at]!),
+    (at) => timeOf(rows[at]!),
+    query,
+  )
+  return rows.slice(start, end)
+}
+
+/** In the order of ids, each once: a recording may hold a trade twice or late. */
+function insert<Row>(
+  histories: Map<string, Row[]>,
+  symbol: string,
+  row: Row,
+  idOf: (row: Row) => number,
+): void {
+  const rows = append(histories, symbol)
+  const id = idOf(row)
+  if (!Number.isSafeInteger(id)) return
+  const at = firstWhere(rows.length, (index) => idOf(rows[index]!) >= id)
+  if (at < rows.length && idOf(rows[at]!) === id) return
+  rows.splice(at, 0, row)
+  if (rows.length > HISTORY_ROWS_MAX) rows.splice(0, HISTORY_ROWS_MAX / 2)
+}
+
+function append<Row>(lists: Map<string, Row[]>, key: string, row?: Row): Row[] {
+  let list = lists.get(key)
+  if (list === undefined) lists.set(key, (list = []))
+  if (row !== undefined) list.push(row)
+  return list
+}
+
+type Payload = Readonly<Record<string, unknown>>
+
+function aggTradeRow({ a, p, q, nq, f, l, T, m }: Payload): AggTradeRow {
+  const non_rpi = typeof nq === 'string' ? { nq } : {}
+  const range = { f: Number(f), l: Number(l) }
+  return {
+    a: Number(a),
+    p: String(p),
+    q: String(q),
+    ...non_rpi,
+    ...range,
+    T: Number(T),
+    m: m === true,
+  }
+}
+
+function tradeRow({ t, p, q, T, m }: Payload): TradeRow {
+  return {
+    id: Number(t),
+    price: String(p),
+    qty: String(q),
+    quoteQty: String(Number((Number(p) * Number(q)).toFixed(8))),
+    time: Number(T),
+    isBuyerMaker: m === true,
+  }
+}
+
+function premiumRow(symbol: string, { p, i, P, r, T, E }: Payload): PremiumIndexRow {
+  return {
+    symbol,
+    markPrice: String(p),
+    indexPrice: String(i),
+    estimatedSettlePrice: String(P),
+    lastFundingRate: String(r),
+    nextFundingTime: Number(T),
+    time: Number(E),
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * An exchange on this machine that speaks Binance USD-M's protocol: routed WebSocket paths, REST
+ * with weights, and a control door for tests. Behind it stands a simulated market or a recording.
+ * This file puts the parts together.
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { OperatorError } from '#core/errors.ts'
+import { silentLogger, type Logger } from '#core/node/log.ts'
+import { FaultDesk } from './faults/desk.ts'
+import {
+  parseFaultRequest,
+  type FaultAction,
+  type FaultRequest,
+  type FaultRequestInput,
+} from './faults/spec.ts'
+import { createRequestHandler } from './http.ts'
+import type { Ledger } from './ledger.ts'
+import { acceptSockets } from './protocol/handshake.ts'
+import { Hub, type SlowClientRule } from './protocol/hub.ts'
+import type { SessionLimits } from './protocol/session.ts'
+import type { WeightLimits } from './protocol/weights.ts'
+import { createReplay, type ReplayOptions } from './replay/replay.ts'
+import { createRandom } from './sim/random.ts'
+import { createSimulation, type SimulationOptions } from './sim/simulation.ts'
+import type { Source, SourceStatus } from './source.ts'
+
+export interface ExchangeOptions {
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly source:
+    ({ readonly kind: 'sim' } & SimulationOptions) | ({ readonly kind: 'replay' } & ReplayOptions)
+  readonly limits?: Partial<ExchangeLimits>
+  /** A simulation cuts slow clients by default, a replay waits for them. */
+  readonly slow_client?: SlowClientRule['kind']
+  /** Of the faults' chance. */
+  readonly fault_seed?: number
+  readonly log?: Logger
+}
+
+export type ExchangeLimits = SessionLimits & WeightLimits
+
+/** Binance's own. */
+export const DEFAULT_LIMITS: ExchangeLimits = {
+  streams_per_socket_max: 1_024,
+  messages_per_second_max: 10,
+  ping_interval_ms: 180_000,
+  pong_limit_ms: 600_000,
+  socket_life_ms: 24 * 3_600_000,
+  weight_per_minute_max: 2_400,
+  refused_max: 10,
+  ban_s: 120,
+}
+
+export interface ExchangeStatus extends SourceStatus {
+  readonly socket_count: number
+  readonly faults: readonly { readonly kind: string; readonly struck_count: number }[]
+}
+
+export interface ExchangeServer {
+  /** `http://127.0.0.1:PORT`: REST and control. */
+  readonly url: string
+  /** The same for sockets: `ws://127.0.0.1:PORT`. */
+  readonly ws_url: string
+  readonly port: number
+  ledger(): Ledger
+  status(): ExchangeStatus
+  /** Begins to play; throws where there is nothing to play, or it plays already. */
+  startReplay(): void
+  /** What POST /_exchange/faults takes. */
+  setFaults(request: FaultRequestInput): void
+  stop(): Promise<void>
+}
+
+/** Bytes that may wait for a client: a simulation cuts it then, a replay waits. */
+const SLOW_BYTES = { cut: 16 * 1024 * 1024, wait: 1024 * 1024 } as const
+/** 1,024 stream names in a URL. */
+const HEADER_BYTES_MAX = 128 * 1024
+
+export async function startExchange(options: ExchangeOptions): Promise<ExchangeServer> {
+  const { source: chosen, log = silentLogger } = options
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const slow_kind = options.slow_client ?? (chosen.kind === 'sim' ? 'cut' : 'wait')
+  const faults = new FaultDesk(createRandom(options.fault_seed ?? 1), () => performance.now())
+  const hub = new Hub(faults, { kind: slow_kind, limit_bytes: SLOW_BYTES[slow_kind] }, log)
+  const source: Source =
+    chosen.kind === 'sim' ? createSimulation(chosen, hub) : await createReplay(chosen, hub, log)
+
+  const status = (): ExchangeStatus => ({
+    ...source.status(),
+    socket_count: hub.clients.size,
+    faults: faults.report(),
+  })
+  const startReplay = (): void => {
+    const { source: kind, state } = source.status()
+    if (kind !== 'replay' || state !== 'waiting') {
+      throw new OperatorError(
+        'replay_not_possible',
+        `There is nothing to start: ${kind} is ${state}.`,
+      )
+    }
+    source.start()
+  }
+  const applyFaults = (request: FaultRequest): void => {
+    if (request.faults !== undefined) faults.set(request.faults)
+    for (const action of request.actions ?? []) act(action, hub)
+  }
+  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX })
+  const controls = { ledger: () => hub.ledger(), status, startReplay, applyFaults }
+  server.on('request', createRequestHandler(source, faults, limits, controls, Date.now))
+  acceptSockets(server, hub, source, faults, limits)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, '127.0.0.1', resolve)
+  })
+  if (chosen.kind === 'sim') source.start()
+
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    ws_url: `ws://127.0.0.1:${port}`,
+    port,
+    ledger: controls.ledger,
+    status,
+    startReplay,
+    setFaults: (request) => applyFaults(parseFaultRequest(request)),
+    async stop() {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve())
+      })
+      const stopped = source.stop()
+      // A replay may be waiting for a client that does not read: ending it lets the replay stop.
+      for (const client of hub.clients) client.terminate()
+      server.closeAllConnections()
+      await Promise.all([stopped, closed])
+    },
+  }
+}
+
+function act(action: FaultAction, hub: Hub): void {
+  const clients = [...hub.clients]
+  if (action.kind === 'close_all') {
+    for (const client of clients) client.terminate()
+    return
+  }
+  const event = `{"e":"serverShutdown","E":${Date.now()}}`
+  for (const client of clients) {
+    client.outbox.text(client.combined ? `{"stream":"!serverShutdown","data":${event}}` : event)
+    client.outbox.flush()
+  }
+  setTimeout(() => {
+    for (const client of clients) client.terminate()
+  }, action.close_after_ms).unref()
+}

@@ -1,0 +1,152 @@
+/**
+ * All simulated symbols on one clock. Actions come as a Poisson process, each of a symbol drawn
+ * by its weight; windows end at whole multiples of 100 ms. The same seed and start give the same
+ * market, however the time is cut into calls of advance().
+ */
+import type { Hub, Topic } from '../protocol/hub.ts'
+import { firstWhere } from '../trade-range.ts'
+import type { SimulatedSymbol } from './listings.ts'
+import { FRAMES_PER_ACTION } from './order-flow.ts'
+import { createRandom } from './random.ts'
+import { SymbolMarket } from './symbol-market.ts'
+
+export interface MarketOptions {
+  readonly seed: number
+  readonly symbols: readonly SimulatedSymbol[]
+  /** Mean number of bookTicker and aggTrade frames a second, over all symbols. */
+  readonly events_per_s: number
+  /** Trades kept for REST over all symbols, each as a fill and in its aggregate. */
+  readonly history_trades_max: number
+  readonly start_ms: number
+}
+
+const WINDOW_MS = 100
+const SECOND_MS = 1_000
+const HISTORY_ROWS_MIN = 1_000
+/** Update ids are one sequence over all symbols, of which we see some: it jumps. */
+const UPDATE_ID_JUMP_MAX = 40
+
+export class Market {
+  readonly #symbols: readonly SymbolMarket[]
+  readonly #by_name: ReadonlyMap<string, SymbolMarket>
+  readonly #random: () => number
+  readonly #cumulative_weights: Float64Array
+  readonly #action_interval_ms: number
+  #u: number
+  #now_ms: number
+  #next_action_ms: number
+  #next_window_ms: number
+
+  constructor(options: MarketOptions, hub: Hub) {
+    const { symbols, start_ms } = options
+    const total_weight = symbols.reduce((sum, { weight }) => sum + weight, 0)
+    const ids = firstIds(start_ms)
+    this.#random = createRandom(options.seed)
+    this.#u = ids.update_id
+    this.#symbols = symbols.map((symbol) => {
+      const share = (options.history_trades_max * symbol.weight) / total_weight
+      return new SymbolMarket(
+        symbol,
+        options.seed,
+        ids,
+        Math.max(HISTORY_ROWS_MIN, Math.ceil(share)),
+        hub,
+      )
+    })
+    this.#by_name = new Map(this.#symbols.map((market) => [market.symbol, market]))
+    let sum = 0
+    this.#cumulative_weights = Float64Array.from(
+      symbols,
+      ({ weight }) => (sum += weight / total_weight),
+    )
+    this.#action_interval_ms = 1_000 / (options.events_per_s / FRAMES_PER_ACTION)
+    this.#now_ms = start_ms
+    this.#next_action_ms = start_ms + this.#interval()
+    this.#next_window_ms = (Math.floor(start_ms / WINDOW_MS) + 1) * WINDOW_MS
+  }
+
+  /** The market's clock: whole milliseconds that never go back. */
+  get now_ms(): number {
+    return Math.floor(this.#now_ms)
+  }
+
+  find(symbol: string): SymbolMarket | undefined {
+    return this.#by_name.get(symbol)
+  }
+
+  topicsOf(stream: string): readonly Topic[] {
+    const name = stream.split('@')[0]!
+    // The exchange knows its streams in lower case only.
+    const market = name === name.toLowerCase() ? this.find(name.toUpperCase()) : undefined
+    const topic = market?.topicOf(stream)
+    return topic === undefined ? [] : [topic]
+  }
+
+  /** Lives on until `to_ms`, or for `steps_max` actions. True where it got there. */
+  advance(to_ms: number, steps_max: number): boolean {
+    let steps_left = steps_max
+    while (Math.min(this.#next_action_ms, this.#next_window_ms) <= to_ms) {
+      if (steps_left === 0) return false
+      if (this.#next_window_ms <= this.#next_action_ms) {
+        this.#endWindow()
+      } else {
+        this.#step()
+        steps_left -= 1
+      }
+    }
+    this.#now_ms = Math.max(this.#now_ms, to_ms)
+    return true
+  }
+
+  /** Lets time pass in which nothing happens: how a market that fell behind catches up. */
+  skipTo(to_ms: number): void {
+    if (to_ms <= this.#now_ms) return
+    // What waits for the end of its window belongs to the time before.
+    if (this.#next_window_ms <= to_ms) this.#endWindow()
+    this.#next_action_ms = to_ms + this.#interval()
+    this.#now_ms = to_ms
+    this.#next_window_ms = Math.max(
+      this.#next_window_ms,
+      (Math.floor(to_ms / WINDOW_MS) + 1) * WINDOW_MS,
+    )
+  }
+
+  #step(): void {
+    this.#now_ms = this.#next_action_ms
+    this.#next_action_ms += this.#interval()
+    this.#u += 1 + Math.floor(this.#random() * UPDATE_ID_JUMP_MAX)
+    const drawn = this.#random()
+    const at = firstWhere(
+      this.#symbols.length - 1,
+      (index) => this.#cumulative_weights[index]! > drawn,
+    )
+    this.#symbols[at]!.step(this.#u, this.now_ms)
+  }
+
+  #endWindow(): void {
+    const now_ms = this.#next_window_ms
+    this.#now_ms = now_ms
+    this.#next_window_ms += WINDOW_MS
+    for (const market of this.#symbols) market.endWindow(now_ms)
+    if (now_ms % SECOND_MS === 0) for (const market of this.#symbols) market.endSecond(now_ms)
+  }
+
+  #interval(): number {
+    return -Math.log(1 - this.#random()) * this.#action_interval_ms
+  }
+}
+
+const EPOCH_MS = Date.UTC(2026, 0, 1)
+
+/**
+ * A market that starts later has larger ids, as if it had run in between: an exchange's ids never
+ * go back. The rates are far above what a simulation reaches.
+ */
+function firstIds(start_ms: number): { agg_trade_id: number; trade_id: number; update_id: number } {
+  const elapsed_s = Math.max(0, Math.floor((start_ms - EPOCH_MS) / 1_000))
+  return {
+    agg_trade_id: 1_000_000_000 + elapsed_s * 10_000,
+    trade_id: 3_000_000_000 + elapsed_s * 20_000,
+    update_id: 9_000_000_000_000 + elapsed_s * 10_000_000,
+  }
+}

@@ -1,0 +1,89 @@
+/** A simulated market as the exchange server's source: it runs in real time and answers REST. */
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import type { Hub, Topic } from '../protocol/hub.ts'
+import type { RestSource, Source, SourceStatus } from '../source.ts'
+import { listedSymbols, namedSymbols, UNIVERSE_SIZE } from './listings.ts'
+import { Market } from './market.ts'
+
+export interface SimulationOptions {
+  /** The same seed and clock give the same market. */
+  readonly seed: number
+  /** The first N of the simulator's universe, or these names. */
+  readonly symbols: number | readonly string[]
+  /** Mean number of bookTicker and aggTrade frames a second, over all symbols. */
+  readonly events_per_s: number
+  /** Trades kept for REST over all symbols; about 100 bytes each. */
+  readonly history_trades_max?: number
+  /** Milliseconds since 1970; must never go back. */
+  readonly clock?: () => number
+}
+
+export const SYMBOL_COUNT_MAX = UNIVERSE_SIZE
+
+const HISTORY_TRADES_MAX = 1_000_000
+/** Between two looks at the clock: finer than anybody can tell, coarse enough to be cheap. */
+const TICK_MS = 4
+/** Actions before the sockets get their turn. */
+const STEPS_PER_TURN_MAX = 1_000
+/** Asked for more than the machine gives, the market leaves out time rather than fall behind. */
+const LAG_MAX_MS = 1_000
+
+/** Monotonic, unlike Date.now. */
+const machineClock = (): number => performance.timeOrigin + performance.now()
+
+export function createSimulation(options: SimulationOptions, hub: Hub): Source {
+  const { symbols, clock = machineClock } = options
+  const simulated = typeof symbols === 'number' ? listedSymbols(symbols) : namedSymbols(symbols)
+  const market = new Market(
+    {
+      seed: options.seed,
+      symbols: simulated,
+      events_per_s: options.events_per_s,
+      history_trades_max: options.history_trades_max ?? HISTORY_TRADES_MAX,
+      start_ms: clock(),
+    },
+    hub,
+  )
+  const listings = simulated.map(({ listing }) => listing)
+  const rest: RestSource = {
+    nowMs: () => market.now_ms,
+    listings: () => listings,
+    depth: (symbol, limit) => market.find(symbol)?.depth(limit, market.now_ms),
+    aggTrades: (symbol, query) => market.find(symbol)?.aggTrades(query) ?? [],
+    trades: (symbol, query) => market.find(symbol)?.trades(query) ?? [],
+    premiumIndex: (symbol) => market.find(symbol)?.premiumIndex(),
+  }
+  const stopping = new AbortController()
+  let state: SourceStatus['state'] = 'waiting'
+  let running = Promise.resolve()
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const now_ms = clock()
+      if (now_ms - market.now_ms > LAG_MAX_MS) market.skipTo(now_ms)
+      const is_current = market.advance(now_ms, STEPS_PER_TURN_MAX)
+      hub.flush()
+      await hub.room()
+      await (is_current ? sleep(TICK_MS) : nextTurn())
+    }
+  }
+  return {
+    rest,
+    topicsOf: (stream: string): readonly Topic[] => market.topicsOf(stream),
+    start() {
+      state = 'playing'
+      running = run()
+    },
+    status: () => ({
+      source: 'sim',
+      state,
+      frames_published: hub.published_count,
+      frames_total: null,
+      error: null,
+    }),
+    async stop() {
+      stopping.abort()
+      await running
+    },
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * One simulated symbol: its book, its trades and its streams. Whatever it publishes and whatever
+ * it answers come from the same book, so they agree at every moment.
+ */
+import type { Hub, Topic } from '../protocol/hub.ts'
+import { parseStreamName } from '../protocol/streams.ts'
+import type {
+  AggTradeRow,
+  DepthSnapshot,
+  Level,
+  PremiumIndexRow,
+  TradeQuery,
+  TradeRow,
+} from '../source.ts'
+import { Book, type Side } from './book.ts'
+import { DepthFeed, topLevels } from './depth-feed.ts'
+import type { SimulatedSymbol } from './listings.ts'
+import { markPriceAt, type MarkPrice } from './mark-price.ts'
+import { act, fillBook, type FlowSettings } from './order-flow.ts'
+import { bookTickerPayload, markPricePayload, type NumberText } from './payloads.ts'
+import { createRandom, seedOf } from './random.ts'
+import { TradeTape, type FirstIds } from './trade-tape.ts'
+
+export class SymbolMarket {
+  readonly symbol: string
+  readonly text: NumberText
+  readonly #hub: Hub
+  readonly #random: () => number
+  readonly #book = new Book()
+  readonly #flow: FlowSettings
+  readonly #price_scale: number
+  readonly #phase: number
+  readonly #trades: TradeTape
+  readonly #streams = new Map<string, Topic>()
+  #depth_feeds: DepthFeed[] = []
+  readonly #mark_topics: { readonly topic: Topic; readonly interval_ms: number }[] = []
+  #quote_topic: Topic | undefined
+  #u: number
+  #ts_ms = 0
+  #mark: MarkPrice | undefined
+  #mark_average: number
+
+  constructor(
+    simulated: SimulatedSymbol,
+    seed: number,
+    ids: FirstIds,
+    history_rows_max: number,
+    hub: Hub,
+  ) {
+    const { listing, tick_units, start_units, typical_steps } = simulated
+    this.symbol = listing.symbol
+    this.#hub = hub
+    this.#random = createRandom(seedOf(seed, listing.symbol))
+    this.#phase = this.#random()
+    this.#flow = { start_price: start_units / tick_units, typical_qty: typical_steps }
+    this.#price_scale = tick_units / 10 ** listing.price_decimals
+    this.text = numberText(tick_units, listing.price_decimals, listing.qty_decimals)
+    this.#u = ids.update_id
+    this.#trades = new TradeTape(this.symbol, this.text, ids, history_rows_max, this.#random, hub)
+    fillBook(this.#book, this.#flow, this.#random)
+    this.#mark_average = this.#mid()
+  }
+
+  /** One action of somebody, and the frames that follow from it at once. */
+  step(u: number, ts_ms: number): void {
+    const { bids, asks } = this.#book
+    const bid = bids.bestPrice(0)
+    const ask = asks.bestPrice(0)
+    const bid_qty = bids.bestQty()
+    const ask_qty = asks.bestQty()
+    const fills = act(this.#book, this.#flow, this.#random)
+    this.#u = u
+    this.#ts_ms = ts_ms
+    for (const feed of this.#depth_feeds) feed.noteUpdate(u, ts_ms)
+    for (const fill of fills) this.#trades.add(fill, ts_ms)
+    const is_same =
+      bid === bids.bestPrice(0) &&
+      ask === asks.bestPrice(0) &&
+      bid_qty === bids.bestQty() &&
+      ask_qty === asks.bestQty()
+    if (!is_same) this.#publishQuote(ts_ms)
+  }
+
+  /** The end of a window of 100 ms: aggregated trades and depth go out. */
+  endWindow(now_ms: number): void {
+    this.#trades.endWindow(now_ms)
+    for (const feed of this.#depth_feeds) {
+      feed.emit(this.#hub, this.symbol, this.text, this.#book, now_ms)
+    }
+  }
+
+  endSecond(now_ms: number): void {
+    const mid = this.#mid()
+    this.#mark_average += (mid - this.#mark_average) / 30
+    this.#mark = markPriceAt(now_ms, mid, this.#mark_average, this.#phase)
+    for (const { topic, interval_ms } of this.#mark_topics) {
+      if (now_ms % interval_ms !== 0) continue
+      const payload = topic.clients.size === 0 ? '' : markPricePayload(this.symbol, this.#mark)
+      this.#hub.publish(topic, now_ms, now_ms, payload)
+    }
+  }
+
+  /** The topic of one of this symbol's streams, made when it is first asked for. */
+  topicOf(stream: string): Topic | undefined {
+    const known = this.#streams.get(stream)
+    if (known !== undefined) return known
+    const name = parseStreamName(stream)
+    if (name === undefined) return undefined
+    const { stream_class, interval_ms } = name
+    const depth = /^depth(5|10|20)?$/.exec(stream_class)
+    const allowed = INTERVALS_MS[depth === null ? stream_class : 'depth']
+    if (allowed === undefined || !allowed.includes(interval_ms)) return undefined
+    const topic = this.#hub.createTopic(stream)
+    this.#streams.set(stream, topic)
+    if (stream_class === 'bookTicker') this.#quote_topic = topic
+    else if (stream_class === 'aggTrade') this.#trades.agg_topic = topic
+    else if (stream_class === 'trade') this.#trades.trade_topic = topic
+    else if (depth === null) this.#mark_topics.push({ topic, interval_ms: interval_ms ?? 3_000 })
+    else
+      this.#openDepth(
+        topic,
+        interval_ms ?? 250,
+        depth[1] === undefined ? undefined : Number(depth[1]),
+      )
+    return topic
+  }
+
+  depth(limit: number, now_ms: number): DepthSnapshot {
+    const levels = (side: Side): readonly Level[] =>
+      topLevels(this.#book, side, limit).map(([price, qty]) => [
+        this.text.price(price),
+        this.text.qty(qty),
+      ])
+    return {
+      lastUpdateId: this.#u,
+      E: now_ms,
+      T: this.#ts_ms,
+      bids: levels('bid'),
+      asks: levels('ask'),
+    }
+  }
+
+  aggTrades(query: TradeQuery): readonly AggTradeRow[] {
+    return this.#trades.aggTrades(query)
+  }
+
+  trades(query: TradeQuery): readonly TradeRow[] {
+    return this.#trades.trades(query)
+  }
+
+  premiumIndex(): PremiumIndexRow | undefined {
+    const mark = this.#mark
+    return (
+      mark && {
+        symbol: this.symbol,
+        markPrice: mark.mark_price,
+        indexPrice: mark.index_price,
+        estimatedSettlePrice: mark.settle_price,
+        lastFundingRate: mark.funding_rate,
+        nextFundingTime: mark.next_funding_ms,
+        time: mark.ts_ms,
+      }
+    )
+  }
+
+  #openDepth(topic: Topic, interval_ms: number, level_count: number | undefined): void {
+    this.#depth_feeds.push(new DepthFeed(topic, interval_ms, level_count, this.#u))
+    this.#book.onChange = (side, price, qty) => {
+      for (const feed of this.#depth_feeds) feed.noteLevel(side, price, qty)
+    }
+  }
+
+  #publishQuote(ts_ms: number): void {
+    const topic = this.#quote_topic
+    if (topic === undefined) return
+    const { bids, asks } = this.#book
+    const payload =
+      topic.clients.size === 0
+        ? ''
+        : bookTickerPayload(
+            this.symbol,
+            this.text,
+            this.#u,
+            bids.bestPrice(0),
+            bids.bestQty(),
+            asks.bestPrice(0),
+            asks.bestQty(),
+            ts_ms,
+          )
+    this.#hub.publish(topic, this.#u, ts_ms, payload)
+  }
+
+  #mid(): number {
+    const { bids, asks } = this.#book
+    return ((bids.bestPrice(0) + asks.bestPrice(0)) / 2) * this.#price_scale
+  }
+}
+
+/** The speeds each class of streams is offered at; undefined is the name without a speed. */
+const INTERVALS_MS: Readonly<Record<string, readonly (number | undefined)[]>> = {
+  bookTicker: [undefined],
+  aggTrade: [undefined],
+  trade: [undefined],
+  depth: [undefined, 100, 500],
+  markPrice: [undefined, 1_000],
+}
+
+function numberText(tick_units: number, price_decimals: number, qty_decimals: number): NumberText {
+  const price_scale = 10 ** price_decimals
+  const qty_scale = 10 ** qty_decimals
+  return {
+    price: (ticks) => ((ticks * tick_units) / price_scale).toFixed(price_decimals),
+    qty: (steps) => (steps / qty_scale).toFixed(qty_decimals),
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The trades of one simulated symbol: sent one by one, and gathered into aggregates of the same
+ * price and taker side. Whatever was sent is kept, so that REST gives it again field for field.
+ */
+import type { Hub, Topic } from '../protocol/hub.ts'
+import type { AggTradeRow, TradeQuery, TradeRow } from '../source.ts'
+import type { Fill } from './order-flow.ts'
+import { aggTradePayload, tradePayload, type AggTrade, type NumberText } from './payloads.ts'
+import { TradeLog } from './trade-log.ts'
+
+export interface FirstIds {
+  readonly agg_trade_id: number
+  readonly trade_id: number
+  readonly update_id: number
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
+type AggColumns = [number, number, number, number, number, number, number, number]
+type TradeColumns = [number, number, number, number, number]
+
+/** Share of fills against retail price improvement orders, which `nq` leaves out. */
+const RPI_SHARE = 0.02
+
+export class TradeTape {
+  agg_topic: Topic | undefined
+  trade_topic: Topic | undefined
+  readonly #symbol: string
+  readonly #text: NumberText
+  readonly #random: () => number
+  readonly #hub: Hub
+  readonly #agg_trades: TradeLog
+  readonly #trades: TradeLog
+  #next_agg_id: number
+  #next_trade_id: number
+  #pending: Writable<AggTrade> | undefined
+
+  constructor(
+    symbol: string,
+    text: NumberText,
+    ids: FirstIds,
+    history_rows_max: number,
+    random: () => number,
+    hub: Hub,
+  ) {
+    this.#symbol = symbol
+    this.#text = text
+    this.#random = random
+    this.#hub = hub
+    this.#next_agg_id = ids.agg_trade_id
+    this.#next_trade_id = ids.trade_id
+    this.#agg_trades = new TradeLog(8, history_rows_max)
+    this.#trades = new TradeLog(5, history_rows_max)
+  }
+
+  add({ price, qty, is_buyer_maker }: Fill, ts_ms: number): void {
+    const id = this.#next_trade_id
+    this.#next_trade_id += 1
+    this.#trades.push([id, ts_ms, price, qty, is_buyer_maker ? 1 : 0])
+    const topic = this.trade_topic
+    if (topic !== undefined) {
+      const payload =
+        topic.clients.size === 0
+          ? ''
+          : tradePayload(this.#symbol, this.#text, id, price, qty, is_buyer_maker, ts_ms)
+      this.#hub.publish(topic, id, ts_ms, payload)
+    }
+    if (this.#pending?.price !== price || this.#pending.is_buyer_maker !== is_buyer_maker) {
+      this.endWindow(ts_ms)
+    }
+    const pending = (this.#pending ??= {
+      id: this.#next_agg_id,
+      ts_ms,
+      price,
+      qty: 0,
+      non_rpi_qty: 0,
+      first_id: id,
+      last_id: id,
+      is_buyer_maker,
+    })
+    pending.ts_ms = ts_ms
+    pending.qty += qty
+    pending.last_id = id
+    if (this.#random() >= RPI_SHARE) pending.non_rpi_qty += qty
+  }
+
+  /** Sends the aggregate and keeps it in the same moment: REST knows nothing that was not sent. */
+  endWindow(now_ms: number): void {
+    const trade = this.#pending
+    if (trade === undefined) return
+    this.#pending = undefined
+    this.#next_agg_id += 1
+    const { id, ts_ms, price, qty, non_rpi_qty, first_id, last_id } = trade
+    const maker = trade.is_buyer_maker ? 1 : 0
+    this.#agg_trades.push([id, ts_ms, price, qty, non_rpi_qty, first_id, last_id, maker])
+    const topic = this.agg_topic
+    if (topic === undefined) return
+    const payload =
+      topic.clients.size === 0 ? '' : aggTradePayload(this.#symbol, this.#text, trade, now_ms)
+    this.#hub.publish(topic, id, ts_ms, payload)
+  }
+
+  aggTrades(query: TradeQuery): readonly AggTradeRow[] {
+    const text = this.#text
+    return this.#agg_trades.select(query).map((row) => {
+      const [a, T, price, qty, non_rpi_qty, f, l, maker] = row as AggColumns
+      const amounts = { p: text.price(price), q: text.qty(qty), nq: text.qty(non_rpi_qty) }
+      return { a, ...amounts, f, l, T, m: maker === 1 }
+    })
+  }
+
+  trades(query: TradeQuery): readonly TradeRow[] {
+    return this.#trades.select(query).map((row) => {
+      const [id, time, price_ticks, qty_steps, maker] = row as TradeColumns
+      const price = this.#text.price(price_ticks)
+      const qty = this.#text.qty(qty_steps)
+      const quoteQty = (Number(price) * Number(qty)).toFixed(4)
+      return { id, price, qty, quoteQty, time, isBuyerMaker: maker === 1 }
+    })
+  }
+}

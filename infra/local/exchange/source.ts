@@ -1,0 +1,98 @@
+/**
+ * What stands behind the exchange server: a simulated market or a recording. A source publishes
+ * frames to topics (protocol/hub.ts) and answers the REST questions; it knows no socket.
+ */
+import type { Topic } from './protocol/hub.ts'
+
+export interface Source {
+  /** The topics that a stream's name asks for; none where nothing will ever come. */
+  topicsOf(stream: string): readonly Topic[]
+  readonly rest: RestSource
+  /** Begins to publish. A replay may be started once. */
+  start(): void
+  status(): SourceStatus
+  stop(): Promise<void>
+}
+
+export interface SourceStatus {
+  readonly source: 'sim' | 'replay'
+  /** `waiting`: not started. `done`: everything was handed to the sockets and flushed. */
+  readonly state: 'waiting' | 'playing' | 'done' | 'failed'
+  readonly frames_published: number
+  /** Frames the recordings hold; null for a simulation, which has no end. */
+  readonly frames_total: number | null
+  readonly error: string | null
+}
+
+/** Price and quantity as the exchange's exact decimal text. */
+export type Level = readonly [price: string, qty: string]
+
+export interface Listing {
+  readonly symbol: string
+  readonly base_asset: string
+  readonly quote_asset: string
+  readonly price_decimals: number
+  readonly qty_decimals: number
+  /** Decimal text, with price_decimals digits. */
+  readonly tick_size: string
+  readonly step_size: string
+}
+
+export interface DepthSnapshot {
+  readonly lastUpdateId: number
+  readonly E: number
+  readonly T: number
+  readonly bids: readonly Level[]
+  readonly asks: readonly Level[]
+}
+
+/** With the exchange's own letters, as its REST answer has them. */
+export interface AggTradeRow {
+  readonly a: number
+  readonly p: string
+  readonly q: string
+  readonly nq?: string
+  readonly f: number
+  readonly l: number
+  readonly T: number
+  readonly m: boolean
+}
+
+export interface TradeRow {
+  readonly id: number
+  readonly price: string
+  readonly qty: string
+  readonly quoteQty: string
+  readonly time: number
+  readonly isBuyerMaker: boolean
+}
+
+/** Which trades: from an id on, or by time, else the newest. `limit` is already checked. */
+export interface TradeQuery {
+  readonly from_id: number | undefined
+  readonly from_ms: number | undefined
+  readonly to_ms: number | undefined
+  readonly limit: number
+}
+
+export interface PremiumIndexRow {
+  readonly symbol: string
+  readonly markPrice: string
+  readonly indexPrice: string
+  readonly estimatedSettlePrice: string
+  readonly lastFundingRate: string
+  readonly nextFundingTime: number
+  readonly time: number
+}
+
+export interface RestSource {
+  /** The exchange's clock, in milliseconds. */
+  nowMs(): number
+  listings(): readonly Listing[]
+  /** Undefined where the symbol is known but has no book. */
+  depth(symbol: string, limit: number): DepthSnapshot | undefined
+  /** Ascending by id. */
+  aggTrades(symbol: string, query: TradeQuery): readonly AggTradeRow[]
+  trades(symbol: string, query: TradeQuery): readonly TradeRow[]
+  premiumIndex(symbol: string): PremiumIndexRow | undefined
+}

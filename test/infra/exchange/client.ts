@@ -1,0 +1,81 @@
+/** A plain WebSocket client for these tests: it keeps every frame it gets. */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WebSocket } from 'ws'
+
+export interface TestClient {
+  readonly socket: WebSocket
+  /** Frames in the order of arrival, as text. */
+  readonly frames: string[]
+  /** Settles with the close code. */
+  readonly closed: Promise<number>
+  /** Sends a request and gives its answer. */
+  ask(request: Readonly<Record<string, unknown>>): Promise<unknown>
+  close(): Promise<void>
+}
+
+export async function connect(url: string): Promise<TestClient> {
+  const socket = new WebSocket(url)
+  const frames: string[] = []
+  socket.on('message', (data) => frames.push(String(data)))
+  const closed = new Promise<number>((resolve) => {
+    socket.on('close', (code) => resolve(code))
+  })
+  await once(socket, 'open')
+  // Only now: before, an error is the failure of the handshake and rejects.
+  socket.on('error', () => undefined)
+  return {
+    socket,
+    frames,
+    closed,
+    async ask(request) {
+      socket.send(JSON.stringify(request))
+      const isAnswer = (frame: string): boolean => frame.includes(`"id":${String(request['id'])}}`)
+      await until(() => frames.some(isAnswer))
+      return JSON.parse(frames.find(isAnswer)!)
+    },
+    async close() {
+      socket.terminate()
+      await closed
+    },
+  }
+}
+
+export async function until(holds: () => boolean, limit_ms = 15_000): Promise<void> {
+  const deadline = performance.now() + limit_ms
+  while (!holds()) {
+    if (performance.now() > deadline) {
+      throw new Error(`Waited ${limit_ms} ms in vain for ${String(holds)}`)
+    }
+    await sleep(5)
+  }
+}
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** Frames of one stream so far. */
+export function countOf(client: TestClient, stream: string): number {
+  const start = `{"stream":"${stream}",`
+  return client.frames.reduce((count, frame) => count + (frame.startsWith(start) ? 1 : 0), 0)
+}
+
+/** Payloads of one stream, from combined frames. */
+export function payloadsOf(client: TestClient, stream: string): Fields[] {
+  const start = `{"stream":"${stream}","data":`
+  return client.frames
+    .filter((frame) => frame.startsWith(start))
+    .map((frame) => (JSON.parse(frame) as { data: Fields }).data)
+}
+
+/** Where two long lists of texts begin to differ; -1 where they are the same. */
+export function firstDifference(found: readonly string[], expected: readonly string[]): number {
+  const at = expected.findIndex((text, index) => text !== found[index])
+  return at === -1 && found.length > expected.length ? expected.length : at
+}
+
+export async function getJson(
+  url: string,
+): Promise<{ status: number; headers: Headers; body: unknown }> {
+  const response = await fetch(url)
+  return { status: response.status, headers: response.headers, body: await response.json() }
+}

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import { parseConfig, parseSpeed } from '../../../infra/local/exchange/config.ts'
+
+test('without any setting it is a simulation of 200 symbols on a free port', () => {
+  expect(parseConfig({})).toEqual({
+    log_level: 'info',
+    exchange: {
+      port: 0,
+      source: { kind: 'sim', seed: 1, symbols: 200, events_per_s: 1_500 },
+      slow_client: 'cut',
+      limits: {
+        ping_interval_ms: 180_000,
+        pong_limit_ms: 600_000,
+        socket_life_ms: 86_400_000,
+        weight_per_minute_max: 2_400,
+      },
+    },
+  })
+})
+
+test('a replay takes its files and speed, and waits for slow clients', () => {
+  const { exchange } = parseConfig({
+    EXCHANGE_SOURCE: 'replay',
+    RECORDINGS: 'a.gz, b.gz',
+    REPLAY_SPEED: '2.5x',
+  })
+  expect(exchange).toMatchObject({
+    source: { kind: 'replay', files: ['a.gz', 'b.gz'], speed: 2.5 },
+    slow_client: 'wait',
+  })
+})
+
+test('symbols are upper case and each once', () => {
+  const { exchange } = parseConfig({ SYMBOLS: 'btcusdt,BTCUSDT, ethusdt ,' })
+  expect(exchange.source).toMatchObject({ symbols: ['BTCUSDT', 'ETHUSDT'] })
+})
+
+test('all problems are told at once', () => {
+  const env = {
+    PORT: '70000',
+    EXCHANGE_SOURCE: 'replay',
+    REPLAY_SPEED: 'fast',
+    SYMBOL_COUNT: '2.5',
+    SEED: 'x',
+    SYMBOLS: 'BTC-USDT',
+    EVENTS_PER_S: '0',
+    SLOW_CLIENT: 'kick',
+  }
+  expect(() => parseConfig(env)).toThrow(
+    /SYMBOLS has "BTC-USDT".*RECORDINGS is empty.*SYMBOL_COUNT is 2.5.*SEED is "x".*EVENTS_PER_S is "0".*REPLAY_SPEED is "fast".*SLOW_CLIENT is "kick".*PORT is "70000"/,
+  )
+})
+
+test('speeds', () => {
+  for (const [text, expected] of [
+    ['max', 'max'],
+    ['real', 1],
+    ['10x', 10],
+    ['0.5x', 0.5],
+    ['0x', undefined],
+    ['10', undefined],
+    ['-1x', undefined],
+    ['', undefined],
+  ] as const) {
+    expect(parseSpeed(text), text).toBe(expected)
+  }
+})

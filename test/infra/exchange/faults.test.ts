@@ -1,0 +1,279 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { FaultRequestInput } from '../../../infra/local/exchange/faults/spec.ts'
+import {
+  RANGES_MAX,
+  StreamAccount,
+  type StreamLedger,
+} from '../../../infra/local/exchange/ledger.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import { connect, countOf, getJson, payloadsOf, until, type TestClient } from './client.ts'
+
+const QUOTES = 'btcusdt@bookTicker'
+const TRADES = 'btcusdt@trade'
+
+let server: ExchangeServer
+let client: TestClient
+beforeEach(async () => {
+  const source = { kind: 'sim', seed: 2, symbols: ['BTCUSDT'], events_per_s: 2_000 } as const
+  server = await startExchange({ port: 0, source })
+  client = await connect(`${server.ws_url}/public/stream?streams=${QUOTES}/${TRADES}`)
+  await until(() => countOf(client, QUOTES) > 20)
+})
+afterEach(() => server.stop())
+
+async function post(request: unknown): Promise<Response> {
+  return fetch(`${server.url}/_exchange/faults`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(request),
+  })
+}
+
+const account = (stream: string): StreamLedger =>
+  server.ledger().streams.find((candidate) => candidate.stream === stream)!
+
+/** Ends the faults and waits until all that was sent has arrived. */
+async function settle(): Promise<void> {
+  server.setFaults({ faults: [] })
+  await client.ask({ method: 'UNSUBSCRIBE', params: [QUOTES, TRADES], id: 99 })
+}
+
+const idsOf = (frames: readonly string[]): number[] =>
+  frames.flatMap((frame) =>
+    frame.includes('"e":"bookTicker"') ? [Number(/"u":(\d+)/.exec(frame)![1])] : [],
+  )
+
+describe('frames withheld', () => {
+  test('dropped at random: client and ledger together have every frame once', async () => {
+    expect(
+      (await post({ faults: [{ kind: 'drop', streams: '*@bookTicker', probability: 0.2 }] }))
+        .status,
+    ).toBe(200)
+    await until(() => account(QUOTES).undelivered_count > 100)
+    const trades = account(TRADES)
+    await settle()
+    const { sent_count, undelivered, undelivered_count } = account(QUOTES)
+    const ids = new Set(idsOf(client.frames))
+    expect(ids.size).toBe(sent_count)
+    expect(undelivered.reduce((sum, { count }) => sum + count, 0)).toBe(undelivered_count)
+    expect(new Set(undelivered.map(({ cause }) => cause))).toEqual(new Set(['drop']))
+    const both = [...ids].filter((id) =>
+      undelivered.some(({ from_id, to_id }) => id >= from_id && id <= to_id),
+    )
+    expect(both).toEqual([])
+    expect(trades.undelivered_count).toBe(0)
+    const share = undelivered_count / (undelivered_count + sent_count)
+    expect(share).toBeGreaterThan(0.1)
+    expect(share).toBeLessThan(0.3)
+  })
+
+  test('a silence hits one stream, for a time, while the socket lives and the other goes on', async () => {
+    server.setFaults({ faults: [{ kind: 'silence', streams: QUOTES, for_ms: 400 }] })
+    const before = countOf(client, TRADES)
+    await sleep(200)
+    const silent_since = countOf(client, QUOTES)
+    await until(() => countOf(client, TRADES) > before + 10)
+    expect(server.status().faults).toMatchObject([{ kind: 'silence' }])
+    await until(() => countOf(client, QUOTES) > silent_since + 10)
+    expect(account(QUOTES).undelivered).toMatchObject([{ cause: 'silence', merged: false }])
+    expect(server.status().faults).toEqual([])
+  })
+
+  test('a fault with a number of strikes is over after them', async () => {
+    server.setFaults({ faults: [{ kind: 'drop', streams: QUOTES, count_max: 3 }] })
+    await until(() => account(QUOTES).undelivered_count === 3)
+    const { sent_count } = account(QUOTES)
+    await until(() => account(QUOTES).sent_count > sent_count + 50)
+    expect(account(QUOTES).undelivered_count).toBe(3)
+    expect(server.status().faults).toEqual([])
+  })
+})
+
+describe('frames that arrive otherwise', () => {
+  test('delayed: late, but all of them and in order', async () => {
+    server.setFaults({ faults: [{ kind: 'delay', delay_ms: 150, streams: QUOTES, count_max: 2 }] })
+    const trade_count = countOf(client, TRADES)
+    await until(() => countOf(client, TRADES) > trade_count + 50)
+    await sleep(200)
+    await settle()
+    const ids = idsOf(client.frames)
+    expect(ids).toHaveLength(account(QUOTES).sent_count)
+    expect(ids).toEqual(ids.toSorted((a, b) => a - b))
+    expect(account(QUOTES).undelivered_count).toBe(0)
+    // Some trade of the same moment came before a quote that is older.
+    const times = client.frames.flatMap((frame) => Number(/"T":(\d+)/.exec(frame)?.[1] ?? []))
+    expect(times).not.toEqual(times.toSorted((a, b) => a - b))
+  })
+
+  test('duplicated: twice on the wire, once in the count', async () => {
+    server.setFaults({ faults: [{ kind: 'duplicate', streams: QUOTES, count_max: 25 }] })
+    await until(() => server.status().faults.length === 0)
+    await settle()
+    const ids = idsOf(client.frames)
+    const { sent_count, copy_count } = account(QUOTES)
+    expect(new Set(ids).size).toBe(sent_count)
+    expect([ids.length, copy_count]).toEqual([sent_count + 25, sent_count + 25])
+  })
+
+  test('with unknown fields: still the frame', async () => {
+    server.setFaults({ faults: [{ kind: 'unknown_fields', streams: QUOTES, count_max: 5 }] })
+    await until(() => payloadsOf(client, QUOTES).filter((payload) => 'zz' in payload).length === 5)
+    expect(account(QUOTES).undelivered_count).toBe(0)
+  })
+})
+
+describe('frames spoiled', () => {
+  test('corrupt: no JSON, and not counted as sent', async () => {
+    server.setFaults({ faults: [{ kind: 'corrupt', streams: QUOTES, count_max: 10 }] })
+    await until(() => account(QUOTES).undelivered_count === 10)
+    await settle()
+    const broken = client.frames.filter((frame) => !isJson(frame))
+    expect(broken).toHaveLength(10)
+    expect(account(QUOTES).undelivered).toMatchObject([{ cause: 'corrupt', count: 10 }])
+  })
+
+  test('out of range: JSON, with ids and prices that no double holds', async () => {
+    server.setFaults({ faults: [{ kind: 'out_of_range', streams: '*', count_max: 10 }] })
+    await until(() => account(QUOTES).undelivered_count + account(TRADES).undelivered_count === 10)
+    await settle()
+    const wild = client.frames.filter((frame) => frame.includes('18446744073709551615'))
+    expect(wild).toHaveLength(10)
+    for (const frame of wild) {
+      const { data } = JSON.parse(frame) as { data: Record<string, unknown> }
+      expect(Number(data['b'] ?? data['p'])).toBe(Number.POSITIVE_INFINITY)
+    }
+  })
+
+  test('cut in the middle: the connection ends, every frame before it arrived', async () => {
+    server.setFaults({ faults: [{ kind: 'cut', streams: QUOTES, count_max: 1 }] })
+    expect(await client.closed).toBe(1006)
+    const [range] = account(QUOTES).undelivered
+    expect(range).toMatchObject({ cause: 'cut', count: 1 })
+    const ids = idsOf(client.frames)
+    expect(ids).toHaveLength(account(QUOTES).sent_count)
+    expect(ids.at(-1)).toBeLessThan(range!.from_id)
+  })
+})
+
+describe('frames of its own', () => {
+  for (const [fault, pattern, length_max] of [
+    [{ kind: 'unknown_type' }, /"e":"somethingNew"/, 200],
+    [{ kind: 'huge', size_bytes: 3_000_000 }, /"e":"somethingHuge"/, 3_000_000],
+  ] as const) {
+    test(`${fault.kind}: sent besides the right frames, which all arrive`, async () => {
+      server.setFaults({ faults: [{ ...fault, streams: QUOTES, count_max: 2 }] })
+      await until(() => client.frames.filter((frame) => pattern.test(frame)).length === 2)
+      await settle()
+      const strangers = client.frames.filter((frame) => pattern.test(frame))
+      const longest = Math.max(...strangers.map(({ length }) => length))
+      expect(longest).toBeGreaterThan(length_max / 4)
+      expect(longest).toBeLessThanOrEqual(length_max)
+      expect(idsOf(client.frames)).toHaveLength(account(QUOTES).sent_count)
+      expect(account(QUOTES).undelivered_count).toBe(0)
+    })
+  }
+
+  test('bad_utf8: a client that checks ends the connection with 1007', async () => {
+    server.setFaults({ faults: [{ kind: 'bad_utf8', streams: QUOTES, count_max: 1 }] })
+    let message = ''
+    client.socket.on('error', (error) => (message = error.message))
+    await client.closed
+    expect(message).toMatch(/UTF-8/)
+  })
+})
+
+describe('connections', () => {
+  test('refused while the fault lasts, then accepted', async () => {
+    server.setFaults({ faults: [{ kind: 'refuse', for_ms: 200 }] })
+    await expect(connect(`${server.ws_url}/public/stream`)).rejects.toThrow(/hang up|ECONNRESET/)
+    await sleep(250)
+    await (await connect(`${server.ws_url}/public/stream`)).close()
+  })
+
+  test('handshakes and REST answered with 429 and Retry-After, each on its own', async () => {
+    server.setFaults({
+      faults: [{ kind: 'http_status', target: 'handshake', status: 429, retry_after_s: 7 }],
+    })
+    await expect(connect(`${server.ws_url}/public/stream`)).rejects.toThrow('429')
+    expect((await getJson(`${server.url}/fapi/v1/time`)).status).toBe(200)
+    server.setFaults({
+      faults: [{ kind: 'http_status', target: 'rest', status: 418, retry_after_s: 9 }],
+    })
+    const { status, headers } = await getJson(`${server.url}/fapi/v1/time`)
+    expect([status, headers.get('retry-after')]).toEqual([418, '9'])
+    await (await connect(`${server.ws_url}/public/stream`)).close()
+  })
+
+  test('closed some time after they were opened', async () => {
+    server.setFaults({ faults: [{ kind: 'close_after', after_ms: 100 }] })
+    const short = await connect(`${server.ws_url}/public/stream`)
+    expect(await short.closed).toBe(1001)
+    expect(client.socket.readyState).toBe(client.socket.OPEN)
+  })
+
+  test('all closed at once, and what follows is undelivered until somebody returns', async () => {
+    await post({ actions: [{ kind: 'close_all' }] })
+    expect(await client.closed).toBe(1006)
+    await until(() => account(QUOTES).undelivered_count > 20)
+    expect(account(QUOTES).undelivered).toMatchObject([{ cause: 'no_socket' }])
+  })
+
+  test('a shutdown is announced before it comes', async () => {
+    server.setFaults({ actions: [{ kind: 'server_shutdown', close_after_ms: 100 }] })
+    await until(() => countOf(client, '!serverShutdown') === 1)
+    const count = client.frames.length
+    await client.closed
+    expect(client.frames.length).toBeGreaterThan(count)
+  })
+})
+
+describe('requests for faults are checked', () => {
+  for (const [name, request] of [
+    ['unknown kind', { faults: [{ kind: 'meteor' }] }],
+    ['unknown field', { faults: [{ kind: 'drop', chance: 1 }] }],
+    ['probability past 1', { faults: [{ kind: 'drop', probability: 2 }] }],
+    ['delay without its time', { faults: [{ kind: 'delay' }] }],
+    ['a status of success', { faults: [{ kind: 'http_status', target: 'rest', status: 200 }] }],
+    ['a list', []],
+  ] as const) {
+    test(`${name} is refused`, async () => {
+      const response = await post(request)
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ code: 'bad_faults' })
+      expect(() => server.setFaults(request as unknown as FaultRequestInput)).toThrow(/✖/)
+    })
+  }
+
+  test('a body of another type, no JSON, or too long', async () => {
+    const url = `${server.url}/_exchange/faults`
+    expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(400)
+    const headers = { 'content-type': 'application/json' }
+    expect((await fetch(url, { method: 'POST', headers, body: '{' })).status).toBe(400)
+    expect(
+      (await fetch(url, { method: 'POST', headers, body: `"${'x'.repeat(300_000)}"` })).status,
+    ).toBe(400)
+    expect((await fetch(`${server.url}/_exchange/nothing`)).status).toBe(404)
+  })
+})
+
+test('the ledger of a stream stays bounded: old ranges are merged and still counted', () => {
+  const stream = new StreamAccount('x@trade')
+  for (let id = 0; id < 10_000; id += 1) {
+    if (id % 2 === 0) stream.sent(id, 1)
+    else stream.undelivered(id, id, 'drop')
+  }
+  const { undelivered, undelivered_count, sent_count } = stream.report()
+  expect([sent_count, undelivered_count, undelivered.length]).toEqual([5_000, 5_000, RANGES_MAX])
+  expect(undelivered[0]).toMatchObject({ from_id: 1, count: 5_000 - RANGES_MAX + 1, merged: true })
+  expect(undelivered.at(-1)).toMatchObject({ from_id: 9_999, to_id: 9_999, merged: false })
+})
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

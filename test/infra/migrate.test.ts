@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, inject, test } from 'vitest'
+import { createPool } from '#core/node/pool.ts'
+import { withDatabase } from '../support/global-setup.ts'
+
+const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
+const run = (env: Record<string, string>) =>
+  promisify(execFile)(process.execPath, [CLI, 'migrate'], { env: { PATH: process.env['PATH'] ?? '', ...env } })
+
+test('an empty database gets the schema, once', async () => {
+  const server_url = inject('postgres_url')
+  const admin = createPool(server_url, 'test', 1)
+  await admin.query('create database migrate_test')
+  const DATABASE_URL = withDatabase(server_url, 'migrate_test')
+  try {
+    expect((await run({ DATABASE_URL })).stdout).toMatch(/^Applied 0001_market_data\.sql/)
+    expect((await run({ DATABASE_URL })).stdout).toBe('Nothing to do: the schema is up to date.\n')
+  } finally {
+    await admin.query('drop database migrate_test with (force)')
+    await admin.end()
+  }
+})
+
+test('an applied migration that was edited is named, and nothing is changed', async () => {
+  const server_url = inject('postgres_url')
+  const admin = createPool(server_url, 'test', 1)
+  await admin.query('create database migrate_edited')
+  const DATABASE_URL = withDatabase(server_url, 'migrate_edited')
+  const pool = createPool(DATABASE_URL, 'test', 1)
+  try {
+    await run({ DATABASE_URL })
+    await pool.query(`update marketdata.schema_migrations set sha256 = 'x' where name like '0001%'`)
+    await expect(run({ DATABASE_URL })).rejects.toThrow('0001_market_data.sql is not the file that was applied')
+  } finally {
+    await pool.end()
+    await admin.query('drop database migrate_edited with (force)')
+    await admin.end()
+  }
+})
+
+test('no DATABASE_URL is said in words', async () => {
+  await expect(run({})).rejects.toThrow('DATABASE_URL is not set')
+})
