@@ -67,7 +67,7 @@ export interface Manifest {
   readonly coverage: readonly SymbolCoverage[]
 }
 
-/** What "yesterday" means right now: the newest day that is over; until there is one, the newest. */
+/** What "yesterday" means right now: the newest day that is over, or else the newest. */
 export interface Latest {
   readonly dataset: string
   readonly schema_version: number

@@ -20,8 +20,11 @@ const NO_QUOTE =
 const NO_QTY = `${NO_QUOTE}, or both quantities are 0`
 const NO_TRADE = 'no trade in the second'
 const BLIND_TRADES =
-  'an open gap of the trade stream touches the second, or no trade of the exchange was recorded that day'
+  'an open gap of the trade stream touches the second, ' +
+  'or no trade of the exchange was recorded that day'
 const CKS = 'Cont, Kukanov & Stoikov (2014), The Price Impact of Order Book Events, arXiv 1011.6402'
+const GB =
+  'Gould & Bonart (2015), Queue Imbalance as a One-Tick-Ahead Price Predictor, arXiv 1512.03492'
 const ABDL =
   'Andersen, Bollerslev, Diebold & Labys (2003), Modeling and Forecasting Realized Volatility'
 
@@ -58,7 +61,12 @@ export const FEATURES_1S: readonly Feature[] = [
   key('ts', 'timestamp_us', 'UTC', 'start of the second [ts, ts + 1 s), by ts_exchange'),
   key('exchange', 'string', 'name', 'exchange'),
   key('symbol', 'string', 'name', "the exchange's own name, upper case"),
-  quote('mid_open', 'quote asset', 'mid at the start of the second; the first one where none was carried in', 'm at ts'),
+  quote(
+    'mid_open',
+    'quote asset',
+    'mid at the start of the second; the first one where none was carried in',
+    'm at ts',
+  ),
   quote('mid_high', 'quote asset', 'highest mid, the carried one included', 'max m'),
   quote('mid_low', 'quote asset', 'lowest mid, the carried one included', 'min m'),
   quote('mid_close', 'quote asset', 'last mid', 'm = (b + a) / 2'),
@@ -88,7 +96,7 @@ export const FEATURES_1S: readonly Feature[] = [
       '1',
       'imbalance of the best level at the end of the second, -1 to 1',
       '(Qb - Qa) / (Qb + Qa)',
-      'Gould & Bonart (2015), Queue Imbalance as a One-Tick-Ahead Price Predictor, arXiv 1512.03492',
+      GB,
     ),
     null_rule: NO_QTY,
   },
@@ -115,15 +123,20 @@ export const FEATURES_1S: readonly Feature[] = [
     type: 'int64',
   },
   trade('volume', 'base asset', 'traded quantity', 'sum q'),
-  trade('buy_volume', 'base asset', 'quantity bought by takers', 'Vb = sum q[is_buyer_maker = false]'),
-  trade('sell_volume', 'base asset', 'quantity sold by takers', 'Vs = sum q[is_buyer_maker = true]'),
+  trade('buy_volume', 'base asset', 'quantity bought by takers', 'Vb = sum q[not is_buyer_maker]'),
+  trade('sell_volume', 'base asset', 'quantity sold by takers', 'Vs = sum q[is_buyer_maker]'),
   trade('notional', 'quote asset', 'traded value', 'sum p q'),
   {
     ...trade('vwap', 'quote asset', 'volume-weighted average price', 'sum p q / sum q'),
     null_rule: `${NO_TRADE}, or ${BLIND_TRADES}`,
   },
   {
-    ...trade('trade_imbalance', '1', 'signed share of taker volume, -1 to 1', '(Vb - Vs) / (Vb + Vs)'),
+    ...trade(
+      'trade_imbalance',
+      '1',
+      'signed share of taker volume, -1 to 1',
+      '(Vb - Vs) / (Vb + Vs)',
+    ),
     null_rule: `${NO_TRADE}, or ${BLIND_TRADES}`,
   },
   {

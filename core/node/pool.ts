@@ -18,6 +18,9 @@ export function createPool(database_url: string, application_name: string, max =
   })
   // An idle connection that Postgres closes is replaced at the next checkout.
   pool.on('error', () => undefined)
+  // One that breaks while it is checked out fails the statement in hand; the event itself, where
+  // nobody listens, would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 

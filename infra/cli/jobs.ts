@@ -91,7 +91,8 @@ async function checkDatabase(pool: Pool): Promise<void> {
     )
     is_migrated = rows[0]!.found
   } catch (cause) {
-    throw new OperatorError('postgres_unreachable', `Postgres does not answer: ${describeError(cause)}.`, {
+    const message = `Postgres does not answer: ${describeError(cause)}.`
+    throw new OperatorError('postgres_unreachable', message, {
       hint: 'Check DATABASE_URL, or start the local stack with `npm start`.',
       retryable: true,
       cause,
@@ -134,7 +135,8 @@ function featuresReport(result: FeaturesResult): string {
   return [
     `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
     ...files.map(
-      ({ key, row_count: rows, bytes, sha256 }) => `${key}  ${rows} rows  ${bytes} bytes  sha256 ${sha256}`,
+      (file) =>
+        `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`,
     ),
     '',
   ].join('\n')
@@ -163,7 +165,7 @@ function runTable(runs: readonly JobRun[]): string {
 function dayArgument(text: string): Day {
   const day = parseDay(text)
   if (day === undefined) {
-    throw new InvalidArgumentError('Expected a day of the calendar as YYYY-MM-DD, for example 2024-08-08.')
+    throw new InvalidArgumentError('Expected a day as YYYY-MM-DD, for example 2024-08-08.')
   }
   return day
 }

@@ -19,7 +19,7 @@ export type Parsed =
   | { readonly kind: 'events'; readonly events: readonly MarketEvent[] }
   /** Acknowledgement, error answer, pong: no data. */
   | { readonly kind: 'control' }
-  /** A well-formed frame of a stream that was not asked for, named after the exchange's stream class. */
+  /** A well-formed frame that was not asked for, named after the exchange's stream class. */
   | { readonly kind: 'ignored'; readonly stream_class: string }
   | { readonly kind: 'rejected'; readonly reason: RejectReason; readonly detail: string }
 
@@ -58,24 +58,68 @@ export interface ExchangeLimits {
   readonly frame_bytes_max: number
 }
 
+/** What the exchange allows its REST callers; transport/rest-client.ts keeps to it. */
+export interface RestLimits {
+  readonly weight_per_minute_max: number
+  /** Answer header that names the weight used in the running minute, lower case. */
+  readonly used_weight_header: string
+}
+
+/** What a frame that belongs to no stream says about the socket that brought it. */
+export type Control =
+  | { readonly kind: 'ack'; readonly id: number }
+  /** `id` is undefined where the error answers no request of ours. */
+  | { readonly kind: 'refused'; readonly id: number | undefined; readonly detail: string }
+  /** The exchange is about to end this socket. */
+  | { readonly kind: 'shutdown' }
+
+/** How the exchange is asked for trades of the past, of the class that is recorded. */
+export interface TradeHistory {
+  /** The most trades that one answer holds. */
+  readonly page_trades_max: number
+  readonly page_weight: number
+  /**
+   * True: trade ids have no holes, so a missing one was not given. False: an id that is missing
+   * between two ids of an answer was never a market trade.
+   */
+  readonly has_every_id: boolean
+  /** Older trades are not given; undefined where no limit is known. */
+  readonly window_s: number | undefined
+  /** Trades from this id on, itself included, ascending. */
+  pathFrom(symbol: string, from_id: number, limit: number): string
+  /** The first trades of a span of time; undefined where only ids can be asked for. */
+  readonly byTime:
+    | {
+        readonly span_s_max: number
+        path(symbol: string, from_ms: number, to_ms: number, limit: number): string
+      }
+    | undefined
+}
+
 export interface ExchangeAdapter {
   readonly exchange: Exchange
   /** The exchange's number in tape records. Never changed, never given out again. */
   readonly tape_code: number
   readonly limits: ExchangeLimits
+  readonly rest_limits: RestLimits
 
   groups(ws_url: string, symbols: readonly string[], choice: StreamChoice): readonly StreamGroup[]
   subscribeFrame(id: number, streams: readonly string[]): string
   unsubscribeFrame(id: number, streams: readonly string[]): string
   /** The stream a frame belongs to, found without parsing it; undefined for control frames. */
   streamOf(frame: Buffer): string | undefined
+  /** Reads a frame that belongs to no stream we asked for; undefined where it says nothing. */
+  controlOf(frame: Buffer): Control | undefined
 
   /** One WebSocket frame. Never throws, whatever the bytes. */
   parse(frame: Buffer, ts_ingest: Micros, choice: StreamChoice): Parsed
   /** One REST answer from the tape. Never throws. */
   parseRest(path: string, body: string, ts_ingest: Micros, choice: StreamChoice): Parsed
 
-  /** Path of the listing of all instruments, and its answer turned into instruments. */
+  tradeHistory(choice: StreamChoice): TradeHistory
+
+  /** Path of the listing of all instruments. */
   readonly instruments_path: string
+  /** Its answer turned into instruments; an OperatorError where it is no listing. */
   parseInstruments(body: string): readonly Instrument[]
 }

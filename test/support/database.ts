@@ -4,6 +4,12 @@ import { afterAll, inject } from 'vitest'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { TEMPLATE, withDatabase } from './global-setup.ts'
 
+/** Registered as the file is loaded: vitest ignores hooks that are set up inside a test. */
+const drops: (() => Promise<void>)[] = []
+afterAll(async () => {
+  for (const drop of drops.toReversed()) await drop()
+})
+
 export interface TestDatabase {
   readonly url: string
   readonly pool: Pool
@@ -16,7 +22,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await admin.query(`create database ${name} template ${TEMPLATE}`)
   const url = withDatabase(server_url, name)
   const pool = createPool(url, 'test')
-  afterAll(async () => {
+  drops.push(async () => {
     await pool.end()
     await admin.query(`drop database ${name} with (force)`)
     await admin.end()

@@ -94,7 +94,7 @@ export function accountForTape(summary: RecordingSummary, counts: FollowCounts):
     not_asked_for: counts.ignored,
     frames: {
       recorded: summary.ws_count + summary.rest_count,
-      with_events: counts.event_frames,
+      with_events: counts.event_frames + counts.event_answers,
       not_asked_for: sum(counts.ignored),
       rejected: sum(counts.rejected),
       control: counts.control,

@@ -25,7 +25,7 @@ export async function publishDays(options: PublishOptions): Promise<readonly Pub
   const store = createObjectStore(options.store)
   try {
     const published: PublishedDay[] = []
-    const days = (await selectDaysWithData(pool, DAYS_MAX)) as readonly Day[]
+    const days = await selectDaysWithData(pool, DAYS_MAX)
     for (const date of days.filter((day) => isTouched(day, options.summaries)).toSorted()) {
       const { dataset, row_count, files } = await runFeatures({
         pool,

@@ -1,0 +1,63 @@
+/**
+ * Frames parsed to events per second, one thread: the whole adapter, its JSON path alone, and
+ * JSON.parse without reading any field. The frames come from the recordings in FEEDS_DIR.
+ *
+ *   FEEDS_DIR=... node bench/parse.ts
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { micros } from '#core/time.ts'
+import type { StreamChoice } from '../ingestor/exchanges/adapter.ts'
+import { binance_futures } from '../ingestor/exchanges/binance-futures/adapter.ts'
+import { parseFrame } from '../ingestor/exchanges/binance-futures/parse.ts'
+
+const ROUND_COUNT = 7
+
+const feeds_dir = process.env['FEEDS_DIR']
+if (feeds_dir === undefined) throw new Error('Set FEEDS_DIR to the folder of the recordings.')
+
+run('bookTicker and trade, BTCUSDT 2024', 'trade', 'binance-usdm-btcusdt-20240808')
+run('bookTicker and aggTrade, 5 coins 2021', 'aggTrade', 'binance-usdm-5coins-20210405')
+
+function run(title: string, trade_stream: StreamChoice['trade_stream'], folder: string): void {
+  const frames = readFrames(join(feeds_dir!, folder, 'feed.ndjson.gz'), trade_stream)
+  const choice: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream }
+  const now = micros(1_723_161_256_000_000)
+  const rates = {
+    adapter: (frame: Buffer) => binance_futures.parse(frame, now, choice),
+    json_path: (frame: Buffer) => parseFrame(frame, now, choice),
+    json_parse_only: (frame: Buffer) => JSON.parse(frame.toString('utf8')) as unknown,
+  }
+  print(`${title}: ${frames.length} frames`)
+  for (const [name, parse] of Object.entries(rates)) {
+    const per_s = Math.round(bestRate(frames, parse)).toLocaleString('en')
+    print(`  ${name.padEnd(16)} ${per_s} frames/s`)
+  }
+}
+
+/** The best of some rounds: the others had something else to do on the machine. */
+function bestRate(frames: readonly Buffer[], parse: (frame: Buffer) => unknown): number {
+  let best = 0
+  for (let round = 0; round < ROUND_COUNT; round++) {
+    const started_ms = performance.now()
+    for (const frame of frames) parse(frame)
+    best = Math.max(best, (frames.length / (performance.now() - started_ms)) * 1_000)
+  }
+  return best
+}
+
+function readFrames(path: string, trade_stream: string): Buffer[] {
+  const wanted = new RegExp(`"e":"(?:bookTicker|${trade_stream})"`)
+  return gunzipSync(readFileSync(path))
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as { t: string; data: string })
+    .filter((line) => line.t === 'ws' && wanted.test(line.data))
+    .map((line) => Buffer.from(line.data))
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,185 @@
+/**
+ * The common frames (bookTicker, aggTrade, trade, combined or bare) read straight from their
+ * bytes, without a string and an object for each. It answers only for frames in the plain form
+ * of scan.ts; for anything else it says undefined, and parse.ts decides. Where it answers, it
+ * answers exactly as parse.ts would: a property test holds the two together.
+ */
+import type { BookTicker, Trade } from '#core/market.ts'
+import { isSymbolName } from '#core/symbols.ts'
+import { fromMillis, type Micros } from '#core/time.ts'
+import type { Parsed, StreamChoice } from '../adapter.ts'
+import { isPlausibleTime } from '../fields.ts'
+import { createInterner } from '../intern.ts'
+import { COIN_MARGINED, EXCHANGE, tradeEvent, wantsTrades } from './parse.ts'
+import {
+  decimalAt,
+  endOfText,
+  flagAt,
+  isAbsent,
+  isAt,
+  isTextAt,
+  NOT_PLAIN,
+  scanObject,
+  SLOT,
+  textAt,
+  wholeAt,
+} from './scan.ts'
+
+const STREAM_PREFIX = Buffer.from('{"stream":"')
+const DATA_PREFIX = Buffer.from('","data":')
+const CLOSE = 0x7d
+
+const BOOK_TICKER = Buffer.from('bookTicker')
+const AGG_TRADE = Buffer.from('aggTrade')
+const TRADE = Buffer.from('trade')
+const MARKET = Buffer.from('MARKET')
+
+/** The wire's letters (wire.ts) as slots of the scan: their character codes. */
+const KEY = {
+  A: 0x41,
+  B: 0x42,
+  T: 0x54,
+  X: 0x58,
+  a: 0x61,
+  b: 0x62,
+  e: 0x65,
+  f: 0x66,
+  l: 0x6c,
+  m: 0x6d,
+  p: 0x70,
+  q: 0x71,
+  s: 0x73,
+  t: 0x74,
+  u: 0x75,
+} as const
+
+/** The frame's event, or undefined where parse.ts must decide. */
+export function parseFast(
+  frame: Buffer,
+  ts_ingest: Micros,
+  choice: StreamChoice,
+): Parsed | undefined {
+  if (!scanFrame(frame) || wholeAt(SLOT.st) === COIN_MARGINED) return undefined
+  const event = readEvent(frame, ts_ingest, choice)
+  return event === undefined ? undefined : { kind: 'events', events: [event] }
+}
+
+function readEvent(
+  frame: Buffer,
+  ts_ingest: Micros,
+  choice: StreamChoice,
+): BookTicker | Trade | undefined {
+  const symbol = textAt(frame, KEY.s, internSymbol)
+  const ts_ms = wholeAt(KEY.T)
+  if (symbol === undefined || !isPlausibleTime(ts_ms)) return undefined
+  const ts_exchange = fromMillis(ts_ms)
+  if (isTextAt(frame, KEY.e, BOOK_TICKER)) {
+    if (!choice.channels.includes('book_ticker')) return undefined
+    return readBookTicker(frame, symbol, ts_exchange, ts_ingest)
+  }
+  if (isTextAt(frame, KEY.e, AGG_TRADE)) {
+    if (!wantsTrades(choice, 'aggTrade')) return undefined
+    return readAggTrade(frame, symbol, ts_exchange, ts_ingest)
+  }
+  if (!isTextAt(frame, KEY.e, TRADE) || !wantsTrades(choice, 'trade')) return undefined
+  return readTrade(frame, symbol, ts_exchange, ts_ingest)
+}
+
+/** Scans the payload, unwrapped where it is wrapped; false where the frame is not plain. */
+function scanFrame(frame: Buffer): boolean {
+  if (!isAt(frame, 0, STREAM_PREFIX)) return scanObject(frame, 0) === frame.length
+  const name_end = endOfText(frame, STREAM_PREFIX.length)
+  if (name_end === NOT_PLAIN || !isAt(frame, name_end, DATA_PREFIX)) return false
+  const end = scanObject(frame, name_end + DATA_PREFIX.length)
+  return end === frame.length - 1 && frame[end] === CLOSE
+}
+
+const internSymbol = createInterner((bytes, start, end) => {
+  const text = bytes.toString('latin1', start, end)
+  return isSymbolName(text) ? text : undefined
+})
+
+function readBookTicker(
+  frame: Buffer,
+  symbol: string,
+  ts_exchange: Micros,
+  ts_ingest: Micros,
+): BookTicker | undefined {
+  const update_id = wholeAt(KEY.u)
+  const best_bid = decimalAt(frame, KEY.b)
+  const bid_qty = decimalAt(frame, KEY.B)
+  const best_ask = decimalAt(frame, KEY.a)
+  const ask_qty = decimalAt(frame, KEY.A)
+  // NaN fails every comparison: what the scan did not find is refused here too.
+  const is_valid = update_id >= 0 && best_bid > 0 && bid_qty >= 0 && best_ask > 0 && ask_qty >= 0
+  if (!is_valid) return undefined
+  return {
+    kind: 'book_ticker',
+    exchange: EXCHANGE,
+    symbol,
+    ts_exchange,
+    ts_ingest,
+    update_id,
+    best_bid,
+    bid_qty,
+    best_ask,
+    ask_qty,
+  }
+}
+
+function readAggTrade(
+  frame: Buffer,
+  symbol: string,
+  ts_exchange: Micros,
+  ts_ingest: Micros,
+): Trade | undefined {
+  const agg_trade_id = wholeAt(KEY.a)
+  const price = decimalAt(frame, KEY.p)
+  const qty = decimalAt(frame, KEY.q)
+  const non_rpi_qty = isAbsent(SLOT.nq) ? null : decimalAt(frame, SLOT.nq)
+  const first_trade_id = wholeAt(KEY.f)
+  const last_trade_id = wholeAt(KEY.l)
+  const is_buyer_maker = flagAt(KEY.m)
+  if (!(agg_trade_id >= 0 && first_trade_id >= 0 && last_trade_id >= 0)) return undefined
+  if (!(price > 0 && qty >= 0 && (non_rpi_qty === null || non_rpi_qty >= 0))) return undefined
+  if (is_buyer_maker === undefined) return undefined
+  return tradeEvent({
+    symbol,
+    ts_exchange,
+    ts_ingest,
+    agg_trade_id,
+    price,
+    qty,
+    non_rpi_qty,
+    first_trade_id,
+    last_trade_id,
+    is_buyer_maker,
+  })
+}
+
+/** Market fills only: what may be a void trade is left to parse.ts. */
+function readTrade(
+  frame: Buffer,
+  symbol: string,
+  ts_exchange: Micros,
+  ts_ingest: Micros,
+): Trade | undefined {
+  const agg_trade_id = wholeAt(KEY.t)
+  const price = decimalAt(frame, KEY.p)
+  const qty = decimalAt(frame, KEY.q)
+  const is_buyer_maker = flagAt(KEY.m)
+  if (!isTextAt(frame, KEY.X, MARKET) || is_buyer_maker === undefined) return undefined
+  if (!(agg_trade_id >= 0 && price > 0 && qty > 0)) return undefined
+  return tradeEvent({
+    symbol,
+    ts_exchange,
+    ts_ingest,
+    agg_trade_id,
+    price,
+    qty,
+    non_rpi_qty: null,
+    first_trade_id: null,
+    last_trade_id: null,
+    is_buyer_maker,
+  })
+}

@@ -1,0 +1,177 @@
+/**
+ * Finds the values of a flat JSON object in its bytes, without making strings or objects. Only
+ * the plain form is read: no white space, no escapes, ASCII, every key known and met once, whole
+ * numbers and decimals of at most 15 characters. Anything else ends the scan with NOT_PLAIN, and
+ * the caller reads the frame some other way. What these fields mean is fast.ts' business.
+ */
+
+export const NOT_PLAIN = -1
+
+/** Slots of two-letter keys. A one-letter key has its letter's code, from 65 on. */
+export const SLOT = { st: 1, ps: 2, nq: 3 } as const
+
+const SLOT_COUNT = 128
+const DIGITS_MAX = 15
+
+/**
+ * Ten to the power of the index, exact. A mantissa of 15 digits is exact too, and the division of
+ * two exact doubles rounds correctly: the quotient is the very double that Number(text) gives.
+ */
+const POWERS_OF_TEN = Array.from({ length: DIGITS_MAX + 1 }, (_, exponent) => 10 ** exponent)
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const POINT = 0x2e
+const ZERO = 0x30
+const NINE = 0x39
+const COLON = 0x3a
+const BACKSLASH = 0x5c
+const DELETE = 0x7f
+const OPEN = 0x7b
+const CLOSE = 0x7d
+const TRUE_BYTES = Buffer.from('true')
+const FALSE_BYTES = Buffer.from('false')
+
+const KIND_TEXT = 1
+const KIND_WHOLE = 2
+const KIND_TRUE = 3
+const KIND_FALSE = 4
+
+/** The last scan's findings by slot; kind 0 is absent. Reused: parsing is synchronous. */
+const kinds = new Uint8Array(SLOT_COUNT)
+const starts = new Int32Array(SLOT_COUNT)
+const ends = new Int32Array(SLOT_COUNT)
+const wholes = new Float64Array(SLOT_COUNT)
+
+/** Scans the object that begins at `at`; returns the index after its end, or NOT_PLAIN. */
+export function scanObject(bytes: Buffer, at: number): number {
+  kinds.fill(0)
+  if (bytes[at] !== OPEN) return NOT_PLAIN
+  for (;;) {
+    if (bytes[at + 1] !== QUOTE) return NOT_PLAIN
+    const is_short = bytes[at + 3] === QUOTE
+    const slot = is_short ? letterSlot(bytes[at + 2]!) : pairSlot(bytes, at + 2)
+    const value_at = at + (is_short ? 5 : 6)
+    if (slot === 0 || kinds[slot] !== 0 || bytes[value_at - 1] !== COLON) return NOT_PLAIN
+    at = scanValue(bytes, value_at, slot)
+    if (at === NOT_PLAIN) return NOT_PLAIN
+    if (bytes[at] === CLOSE) return at + 1
+    if (bytes[at] !== COMMA) return NOT_PLAIN
+  }
+}
+
+/** The index of the quote that ends a plain string beginning at `at`, or NOT_PLAIN. */
+export function endOfText(bytes: Buffer, at: number): number {
+  for (; at < bytes.length; at++) {
+    const byte = bytes[at]!
+    if (byte === QUOTE) return at
+    if (byte < 0x20 || byte === BACKSLASH || byte >= DELETE) return NOT_PLAIN
+  }
+  return NOT_PLAIN
+}
+
+export function isAbsent(slot: number): boolean {
+  return kinds[slot] === 0
+}
+
+/** A whole number; NaN where the slot holds something else or nothing. */
+export function wholeAt(slot: number): number {
+  return kinds[slot] === KIND_WHOLE ? wholes[slot]! : Number.NaN
+}
+
+/** A decimal as text; NaN where the slot holds something else or nothing. */
+export function decimalAt(bytes: Buffer, slot: number): number {
+  if (kinds[slot] !== KIND_TEXT) return Number.NaN
+  const start = starts[slot]!
+  const end = ends[slot]!
+  let mantissa = 0
+  let point = end
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte >= ZERO && byte <= NINE) mantissa = mantissa * 10 + (byte - ZERO)
+    else if (byte === POINT && point === end) point = at
+    else return Number.NaN
+  }
+  if (point === start || end - start > DIGITS_MAX) return Number.NaN
+  if (point === end) return mantissa
+  const fraction_digits = end - point - 1
+  return fraction_digits === 0 ? Number.NaN : mantissa / POWERS_OF_TEN[fraction_digits]!
+}
+
+export function flagAt(slot: number): boolean | undefined {
+  if (kinds[slot] === KIND_TRUE) return true
+  return kinds[slot] === KIND_FALSE ? false : undefined
+}
+
+export function isTextAt(bytes: Buffer, slot: number, expected: Buffer): boolean {
+  if (kinds[slot] !== KIND_TEXT || ends[slot]! - starts[slot]! !== expected.length) return false
+  return isAt(bytes, starts[slot]!, expected)
+}
+
+/** Calls back with the ends of a text; undefined where the slot holds none. */
+export function textAt<T>(
+  bytes: Buffer,
+  slot: number,
+  read: (bytes: Buffer, start: number, end: number) => T,
+): T | undefined {
+  return kinds[slot] === KIND_TEXT ? read(bytes, starts[slot]!, ends[slot]!) : undefined
+}
+
+export function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
+  for (let index = 0; index < expected.length; index++) {
+    if (bytes[at + index] !== expected[index]) return false
+  }
+  return true
+}
+
+function letterSlot(byte: number): number {
+  const letter = byte | 0x20
+  return letter >= 0x61 && letter <= 0x7a ? byte : 0
+}
+
+function pairSlot(bytes: Buffer, at: number): number {
+  if (bytes[at + 2] !== QUOTE) return 0
+  const pair = (bytes[at]! << 8) | bytes[at + 1]!
+  if (pair === 0x7374) return SLOT.st
+  if (pair === 0x7073) return SLOT.ps
+  return pair === 0x6e71 ? SLOT.nq : 0
+}
+
+/** Notes the value at `at`; returns the index after it, or NOT_PLAIN. */
+function scanValue(bytes: Buffer, at: number, slot: number): number {
+  const first = bytes[at]!
+  if (first === QUOTE) {
+    const end = endOfText(bytes, at + 1)
+    if (end === NOT_PLAIN) return NOT_PLAIN
+    kinds[slot] = KIND_TEXT
+    starts[slot] = at + 1
+    ends[slot] = end
+    return end + 1
+  }
+  if (first >= ZERO && first <= NINE) return scanWhole(bytes, at, slot)
+  if (isAt(bytes, at, TRUE_BYTES)) {
+    kinds[slot] = KIND_TRUE
+    return at + TRUE_BYTES.length
+  }
+  if (isAt(bytes, at, FALSE_BYTES)) {
+    kinds[slot] = KIND_FALSE
+    return at + FALSE_BYTES.length
+  }
+  return NOT_PLAIN
+}
+
+function scanWhole(bytes: Buffer, at: number, slot: number): number {
+  const start = at
+  let value = 0
+  for (; at - start <= DIGITS_MAX; at++) {
+    const byte = bytes[at]!
+    if (!(byte >= ZERO && byte <= NINE)) break
+    value = value * 10 + (byte - ZERO)
+  }
+  const digit_count = at - start
+  // JSON knows no leading zeros; a point or an exponent ends the scan in scanObject.
+  if (digit_count > DIGITS_MAX || (digit_count > 1 && bytes[start] === ZERO)) return NOT_PLAIN
+  kinds[slot] = KIND_WHOLE
+  wholes[slot] = value
+  return at
+}

@@ -1,0 +1,134 @@
+/**
+ * Checks of single fields of a payload, the same for every exchange: what is missing or
+ * impossible is refused with a reason, nothing is coerced. Which fields a frame has is the
+ * adapter's business.
+ */
+import { isSymbolName } from '#core/symbols.ts'
+import { fromMillis, type Micros } from '#core/time.ts'
+import type { Parsed, RejectReason } from './adapter.ts'
+
+const DETAIL_CHARS_MAX = 80
+const DECIMAL_CHARS_MAX = 40
+
+/** 2017-01-01 and 2100-01-01: no exchange of ours is older, and a partition is made per hour. */
+const TIME_MS_MIN = 1_483_228_800_000
+const TIME_MS_MAX = 4_102_444_800_000
+
+/**
+ * Thrown by the checks below and caught by `orRejected`: it never leaves an adapter. It is no
+ * Error, because gathering a stack for each would make a flood of bad frames six times dearer.
+ */
+export class Rejection {
+  readonly reason: RejectReason
+  readonly detail: string
+
+  constructor(reason: RejectReason, detail: string) {
+    this.reason = reason
+    this.detail = detail
+  }
+}
+
+/** Runs a parser; a Rejection becomes the `rejected` value, anything else is a bug and passes. */
+export function orRejected(parse: () => Parsed): Parsed {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof Rejection) return rejected(error.reason, error.detail)
+    throw error
+  }
+}
+
+export function rejected(reason: RejectReason, detail: string): Parsed {
+  return { kind: 'rejected', reason, detail: clip(detail) }
+}
+
+/** JSON text as a value. */
+export function parseJsonText(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Rejection('not_json', `not JSON: ${text}`)
+  }
+}
+
+export type Fields = Readonly<Record<string, unknown>>
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** An id as the exchange's sequences have it: a whole number, exact in a double. */
+export function idField(fields: Fields, name: string): number {
+  const value = fields[name]
+  if (typeof value !== 'number') throw badField(name, 'a whole number', value)
+  if (!isExactId(value)) throw outOfRange(name, 'a whole number from 0 to 2^53 - 1', value)
+  return value
+}
+
+/** Milliseconds since 1970 as microseconds. */
+export function timeField(fields: Fields, name: string): Micros {
+  const value = fields[name]
+  if (typeof value !== 'number') throw badField(name, 'a time in milliseconds', value)
+  if (!isPlausibleTime(value)) throw outOfRange(name, 'whole milliseconds of 2017 to 2100', value)
+  return fromMillis(value)
+}
+
+/** A decimal as text, `61800.20`: zero or more. */
+export function decimalField(fields: Fields, name: string): number {
+  const value = fields[name]
+  if (typeof value !== 'string' || !/^-?\d+(?:\.\d+)?$/.test(value)) {
+    throw badField(name, 'a decimal number as text', value)
+  }
+  if (value.length > DECIMAL_CHARS_MAX || value.startsWith('-')) {
+    throw outOfRange(name, `a number of at least 0 in ${DECIMAL_CHARS_MAX} characters`, value)
+  }
+  return Number(value)
+}
+
+/** A price, or a quantity that cannot be nothing: as decimalField, but more than zero. */
+export function positiveField(fields: Fields, name: string): number {
+  const value = decimalField(fields, name)
+  if (value === 0) throw outOfRange(name, 'more than 0', value)
+  return value
+}
+
+export function symbolField(fields: Fields, name: string): string {
+  const value = fields[name]
+  if (typeof value !== 'string' || !isSymbolName(value)) {
+    throw new Rejection('bad_symbol', `${name}: expected a symbol, found ${show(value)}`)
+  }
+  return value
+}
+
+export function flagField(fields: Fields, name: string): boolean {
+  const value = fields[name]
+  if (typeof value !== 'boolean') throw badField(name, 'true or false', value)
+  return value
+}
+
+export function isExactId(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
+
+export function isPlausibleTime(value_ms: number): boolean {
+  return Number.isSafeInteger(value_ms) && value_ms >= TIME_MS_MIN && value_ms < TIME_MS_MAX
+}
+
+function badField(name: string, expected: string, found: unknown): Rejection {
+  return new Rejection('bad_field', `${name}: expected ${expected}, found ${show(found)}`)
+}
+
+function outOfRange(name: string, expected: string, found: unknown): Rejection {
+  return new Rejection('out_of_range', `${name}: expected ${expected}, found ${show(found)}`)
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return clip(JSON.stringify(value))
+}
+
+function clip(text: string): string {
+  return text.length <= DETAIL_CHARS_MAX ? text : `${text.slice(0, DETAIL_CHARS_MAX - 3)}...`
+}

@@ -1,0 +1,50 @@
+/**
+ * The receive stamp: wall time in microseconds. The monotonic clock carries it between anchors,
+ * because Date.now() has only milliseconds; the wall clock corrects it, so that a step of the
+ * system's clock is followed at once and reported, instead of staying wrong until a restart.
+ */
+import { micros, type Micros } from '#core/time.ts'
+
+/** Wall and carried time may differ by less than this: Date.now() cuts off up to a millisecond. */
+const STEP_MS_MIN = 2
+
+export interface Clock {
+  now(): Micros
+}
+
+export interface ClockOptions {
+  /** Called with the size of each step of the wall clock, in ms, positive when it jumped ahead. */
+  readonly onStep?: (step_ms: number) => void
+  readonly wall_ms?: () => number
+  readonly monotonic_ms?: () => number
+}
+
+export function createClock(options: ClockOptions = {}): Clock {
+  const wallMs = options.wall_ms ?? Date.now
+  const monotonicMs = options.monotonic_ms ?? (() => performance.now())
+  // Half of the millisecond that the wall clock cuts off, so that the error has no bias.
+  const offset = (): number => wallMs() + 0.5 - monotonicMs()
+  let anchor_ms = offset()
+  const followStep = (): void => {
+    // A pause of the process between the two readings looks like a step; a second reading tells.
+    const first = offset()
+    const second = offset()
+    if (Math.abs(first - second) >= STEP_MS_MIN) return
+    const step_ms = second - anchor_ms
+    if (Math.abs(step_ms) < STEP_MS_MIN) return
+    anchor_ms = second
+    options.onStep?.(step_ms)
+  }
+  return {
+    now() {
+      const carried_ms = anchor_ms + monotonicMs()
+      if (Math.abs(wallMs() + 0.5 - carried_ms) < STEP_MS_MIN) return toMicros(carried_ms)
+      followStep()
+      return toMicros(anchor_ms + monotonicMs())
+    },
+  }
+}
+
+function toMicros(value_ms: number): Micros {
+  return micros(Math.round(value_ms * 1_000))
+}

@@ -1,0 +1,308 @@
+/**
+ * A lane holds a set of streams and keeps exactly one good socket under it, for ever: connects,
+ * reconnects with back-off, and replaces a socket that nears the end of its life, announces its
+ * end or fell silent, by opening the new one before the old one is closed.
+ *
+ * Invariants
+ * 1. A stream whose `is_covered` is true is subscribed on, or was delivered by, an open socket.
+ * 2. When `is_covered` turns false, onDeaf has just been called with the stream, once.
+ * 3. The old socket of a replacement is closed only when every stream that speaks on it has
+ *    spoken on the new one, and has come on the old one to where the new one began. Frames
+ *    arrive twice for a while; the tables' keys collapse them.
+ */
+import type { GapCause } from '#core/market.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
+import { compareSockets, socketStatus, type Carrier, type SocketStatus } from './carrier.ts'
+import type { Clock } from './clock.ts'
+import { Link, type LinkEnd, type LinkHandlers } from './link.ts'
+import { backoffMs, type ConnectBudget } from './pacing.ts'
+import type { TransportSettings } from './settings.ts'
+import type { StreamState } from './stream-state.ts'
+import type { Timers } from './timers.ts'
+import { createWatch, type Watch } from './watch.ts'
+
+type ReplaceReason = 'renewal' | 'shutdown' | 'silence'
+
+const LOGGED_STREAMS_MAX = 10
+
+export interface LaneOptions {
+  readonly url: string
+  readonly adapter: ExchangeAdapter
+  readonly choice: StreamChoice
+  readonly settings: TransportSettings
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: () => number
+  readonly log: Logger
+  readonly budget: ConnectBudget
+  readonly nextConnection: () => number
+  readonly onFrame: LinkHandlers['onFrame']
+  onDeaf(cause: GapCause, states: readonly StreamState[]): void
+  /** Every stream was acknowledged or refused. */
+  onReady(): void
+}
+
+export class Lane {
+  readonly url: string
+  readonly streams = new Map<string, StreamState>()
+  readonly #options: LaneOptions
+  readonly #watch: Watch
+  #is_running = false
+  #has_been_ready = false
+  #current: Carrier | undefined
+  #successor: Carrier | undefined
+  #replace_reason: ReplaceReason | undefined
+  #replace_pause_ms = 0
+  #failure_count = 0
+  #cancelConnect: (() => void) | undefined
+
+  constructor(options: LaneOptions) {
+    this.url = options.url
+    this.#options = options
+    this.#watch = createWatch(options.settings)
+  }
+
+  get has_been_ready(): boolean {
+    return this.#has_been_ready
+  }
+
+  start(): void {
+    if (this.#is_running) return
+    this.#is_running = true
+    this.#failure_count = 0
+    this.#connect()
+  }
+
+  /** Closes the sockets; what was covered is reported with the cause, where one is given. */
+  async stop(cause?: GapCause): Promise<void> {
+    this.#is_running = false
+    this.#cancelConnect?.()
+    this.#cancelConnect = undefined
+    const carriers = [this.#current, this.#successor]
+    this.#current = undefined
+    this.#successor = undefined
+    this.#replace_reason = undefined
+    if (cause !== undefined) this.#noteUncovered(cause)
+    await Promise.all(carriers.map((carrier) => carrier?.link.close()))
+  }
+
+  add(states: readonly StreamState[]): void {
+    for (const state of states) this.streams.set(state.stream.name, state)
+    this.#current?.link.subscribe(states)
+    this.#successor?.link.subscribe(states)
+  }
+
+  remove(names: readonly string[]): void {
+    for (const name of names) this.streams.delete(name)
+    this.#current?.link.unsubscribe(names)
+    this.#successor?.link.unsubscribe(names)
+  }
+
+  tick(elapsed_ms: number): void {
+    if (!this.#is_running) return
+    this.#replace_pause_ms -= elapsed_ms
+    for (const carrier of [this.#current, this.#successor]) {
+      if (carrier === undefined) continue
+      carrier.age_ms += elapsed_ms
+      carrier.link.tick(elapsed_ms)
+      if (carrier.link.is_ready) carrier.ready_ms += elapsed_ms
+    }
+    const current = this.#current
+    if (current?.link.is_ready === true) this.#listenForSilence(current.link, elapsed_ms)
+    if (current !== undefined && current.age_ms >= current.renew_at_ms) this.#replace('renewal')
+    else if (this.#replace_reason !== undefined) this.#replace(this.#replace_reason)
+    this.#tryPromote()
+  }
+
+  status(): readonly SocketStatus[] {
+    const [current, successor] = [this.#current, this.#successor]
+    return [
+      ...(current === undefined ? [] : [socketStatus(current, this.url, 'current')]),
+      ...(successor === undefined ? [] : [socketStatus(successor, this.url, 'successor')]),
+    ]
+  }
+
+  #connect(): void {
+    if (!this.#is_running || this.#current !== undefined) return
+    const wait_ms = this.#takeAttempt()
+    if (wait_ms > 0) return this.#connectLater(wait_ms)
+    this.#current = this.#open()
+    this.#watch.restart(this.#current.link)
+  }
+
+  #connectLater(delay_ms: number): void {
+    this.#cancelConnect?.()
+    this.#cancelConnect = this.#options.timers.after(delay_ms, () => {
+      this.#cancelConnect = undefined
+      this.#connect()
+    })
+  }
+
+  #takeAttempt(): number {
+    return this.#options.budget.take(this.#options.timers.now_ms())
+  }
+
+  #open(): Carrier {
+    const { adapter, random } = this.#options
+    const life_ms = adapter.limits.socket_life_s * 1_000
+    const handlers: LinkHandlers = {
+      onFrame: this.#options.onFrame,
+      onSubscribed: (link, states) => this.#noteSubscribed(link, states),
+      onRefused: (link, state, detail) => this.#noteRefused(link, state, detail),
+      onShutdown: (link) => this.#noteShutdown(link),
+      onEnd: (link, end) => this.#noteEnd(link, end),
+    }
+    const connection = this.#options.nextConnection()
+    const link = new Link({ ...this.#options, connection, handlers }, [...this.streams.values()])
+    // Spread, so that sockets opened together are not renewed together.
+    const renew_at_ms = life_ms * (0.9 + 0.05 * random())
+    return { link, age_ms: 0, ready_ms: 0, renew_at_ms }
+  }
+
+  #replace(reason: ReplaceReason): void {
+    this.#replace_reason = reason
+    const { url, log } = this.#options
+    if (this.#current === undefined || this.#successor !== undefined) return
+    if (this.#replace_pause_ms > 0) return
+    const wait_ms = this.#takeAttempt()
+    if (wait_ms > 0) {
+      this.#replace_pause_ms = wait_ms
+      return
+    }
+    this.#successor = this.#open()
+    this.#successor.link.trackIds(true)
+    this.#current.link.trackIds(true)
+    log.info(
+      { code: 'socket_replacing', url, reason, connection: this.#successor.link.connection },
+      'Opening a new socket before the old one is closed.',
+    )
+  }
+
+  /** Ends a replacement when the new socket has proven itself, or when it has failed to. */
+  #tryPromote(): void {
+    const [old, successor] = [this.#current, this.#successor]
+    if (old === undefined || successor === undefined || !successor.link.is_ready) return
+    const { alive_window_ms, renewal_overlap_ms_max } = this.#options.settings
+    const { missing, lagging } = compareSockets(old.link, successor.link, alive_window_ms)
+    const is_overdue = successor.ready_ms >= renewal_overlap_ms_max
+    const is_proven = missing.length === 0 && (lagging.length === 0 || is_overdue)
+    if (is_proven) return this.#promote(successor)
+    if (!is_overdue) return
+    this.#options.log.warn(
+      { code: 'successor_silent', url: this.url, ...namesOf(missing) },
+      'The new socket does not deliver what the old one does; trying another later.',
+    )
+    this.#giveUpSuccessor(successor, 0)
+  }
+
+  #giveUpSuccessor(successor: Carrier, retry_after_ms: number): void {
+    this.#successor = undefined
+    this.#current?.link.trackIds(false)
+    void successor.link.close()
+    this.#noteFailure(successor)
+    this.#replace_pause_ms = this.#backoff(retry_after_ms)
+  }
+
+  #promote(successor: Carrier): void {
+    const old = this.#current
+    this.#current = successor
+    this.#successor = undefined
+    this.#replace_reason = undefined
+    successor.link.trackIds(false)
+    this.#watch.restart(successor.link)
+    void old?.link.close()
+    this.#noteUncovered('disconnect')
+  }
+
+  #noteSubscribed(link: Link, states: readonly StreamState[]): void {
+    for (const state of states) {
+      state.refusal = undefined
+      if (!state.is_silent) state.is_covered = true
+    }
+    this.#noteReady(link)
+  }
+
+  #noteRefused(link: Link, state: StreamState, detail: string): void {
+    state.refusal = detail
+    this.#options.log.error(
+      { code: 'stream_refused', stream: state.stream.name, detail },
+      'The exchange refuses a stream; the others go on.',
+    )
+    this.#noteReady(link)
+  }
+
+  #noteReady(link: Link): void {
+    if (link !== this.#current?.link || !link.is_ready) return
+    const { connection } = link
+    const stream_count = link.streams.size
+    this.#options.log.info({ url: this.url, connection, stream_count }, 'Socket is subscribed.')
+    this.#has_been_ready = true
+    this.#options.onReady()
+  }
+
+  /** A successor that announces its own end is of no use; the one after it takes over. */
+  #noteShutdown(link: Link): void {
+    if (link === this.#successor?.link) this.#giveUpSuccessor(this.#successor, 0)
+    this.#replace('shutdown')
+  }
+
+  #noteEnd(link: Link, end: LinkEnd): void {
+    const { log, url } = this.#options
+    const fields = { code: 'socket_ended', url, connection: link.connection, detail: end.detail }
+    if (link === this.#successor?.link) {
+      log.warn(fields, 'The new socket ended before it took over; trying another later.')
+      this.#giveUpSuccessor(this.#successor, end.retry_after_ms)
+    } else if (link === this.#current?.link) {
+      log.warn(fields, 'Socket ended; reconnecting.')
+      this.#noteFailure(this.#current)
+      this.#current = undefined
+      if (this.#successor !== undefined) return this.#promote(this.#successor)
+      this.#replace_reason = undefined
+      this.#noteUncovered('disconnect')
+      this.#connectLater(this.#backoff(end.retry_after_ms))
+    }
+  }
+
+  #noteFailure(carrier: Carrier): void {
+    const was_healthy = carrier.ready_ms >= this.#options.settings.healthy_after_ms
+    this.#failure_count = was_healthy ? 0 : this.#failure_count + 1
+  }
+
+  #backoff(retry_after_ms: number): number {
+    const { settings, random } = this.#options
+    return Math.max(retry_after_ms, backoffMs(this.#failure_count, settings, random))
+  }
+
+  #listenForSilence(link: Link, elapsed_ms: number): void {
+    const suspects = this.#watch.look(link, elapsed_ms)
+    if (suspects.length === 0) return
+    this.#options.log.warn(
+      { code: 'feed_silent', url: this.url, connection: link.connection, ...namesOf(suspects) },
+      'Streams are acknowledged but silent; replacing their socket.',
+    )
+    for (const state of suspects) state.is_silent = true
+    this.#reportDeaf('silence', suspects)
+    this.#replace('silence')
+  }
+
+  /** Streams that no socket of ours carries any more. */
+  #noteUncovered(cause: GapCause): void {
+    const carried = this.#current?.link
+    const states = [...this.streams.values()].filter(
+      (state) => carried?.streams.get(state.stream.name)?.is_subscribed !== true,
+    )
+    this.#reportDeaf(cause, states)
+  }
+
+  #reportDeaf(cause: GapCause, states: readonly StreamState[]): void {
+    const newly_deaf = states.filter((state) => state.is_covered)
+    for (const state of newly_deaf) state.is_covered = false
+    if (newly_deaf.length > 0) this.#options.onDeaf(cause, newly_deaf)
+  }
+}
+
+function namesOf(states: readonly StreamState[]): Readonly<Record<string, unknown>> {
+  const streams = states.slice(0, LOGGED_STREAMS_MAX).map((state) => state.stream.name)
+  return { streams, stream_count: states.length }
+}

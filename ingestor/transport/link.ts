@@ -1,0 +1,275 @@
+/**
+ * One socket, from the handshake to its end: subscriptions in paced batches with acknowledgement
+ * and timeout, pings, death by silence of the wire. It reports; what to do about it is lane.ts'
+ * business. Time comes as elapsed milliseconds, so a suspended process does not look like a dead
+ * exchange.
+ */
+import { WebSocket } from 'ws'
+import { describeError } from '#core/errors.ts'
+import type { Micros } from '#core/time.ts'
+import type { MarketEvent } from '#core/market.ts'
+import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
+import { retryAfterMs } from './pacing.ts'
+import { createRequests, type Requests } from './requests.ts'
+import type { TransportSettings } from './settings.ts'
+import type { Clock } from './clock.ts'
+import type { StreamState } from './stream-state.ts'
+import type { Timers } from './timers.ts'
+
+/** How long the exchange may take to answer our close. */
+const CLOSE_PATIENCE_MS = 1_000
+
+/** Why a socket ended, for the log and the back-off. */
+export interface LinkEnd {
+  readonly detail: string
+  /** What the exchange asked for with Retry-After; 0 where it did not. */
+  readonly retry_after_ms: number
+}
+
+export interface LinkHandlers {
+  readonly onFrame: (
+    connection: number,
+    stream: string | undefined,
+    frame: Buffer,
+    ts_ingest: Micros,
+  ) => void
+  /** These subscriptions were acknowledged. */
+  onSubscribed(link: Link, streams: readonly StreamState[]): void
+  onRefused(link: Link, stream: StreamState, detail: string): void
+  /** The exchange will end this socket soon. */
+  onShutdown(link: Link): void
+  /** Called once, unless we closed it ourselves. */
+  onEnd(link: Link, end: LinkEnd): void
+}
+
+export interface LinkOptions {
+  readonly connection: number
+  readonly url: string
+  readonly adapter: ExchangeAdapter
+  readonly choice: StreamChoice
+  readonly settings: TransportSettings
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly handlers: LinkHandlers
+}
+
+/** A stream on this socket. */
+export interface LinkStream {
+  readonly state: StreamState
+  frame_count: number
+  /** frame_count at the last look of the silence watch. */
+  seen_count: number
+  is_subscribed: boolean
+  /** Smallest and largest id since `trackIds`, where the frames have ids. */
+  first_id: number | undefined
+  last_id: number | undefined
+}
+
+type Phase = 'connecting' | 'open' | 'ended'
+
+export class Link {
+  readonly connection: number
+  readonly streams = new Map<string, LinkStream>()
+  readonly #options: LinkOptions
+  readonly #socket: WebSocket
+  readonly #requests: Requests
+  #phase: Phase = 'connecting'
+  #is_tracking = false
+  #has_traffic = false
+  #idle_ms = 0
+  #ping_age_ms: number | undefined
+
+  constructor(options: LinkOptions, streams: readonly StreamState[]) {
+    const { adapter, settings, timers } = options
+    this.#options = options
+    this.connection = options.connection
+    this.#requests = createRequests({
+      adapter,
+      timers,
+      ack_timeout_ms: settings.ack_timeout_ms,
+      send: (text) => this.#socket.send(text),
+      onAcknowledged: (names) => this.#noteSubscribed(names),
+      onRefused: (name, detail) => this.#noteRefused(name, detail),
+      onTimeout: (method) => this.#end(`no answer to ${method}`),
+    })
+    this.#socket = new WebSocket(options.url, {
+      perMessageDeflate: false,
+      maxPayload: adapter.limits.frame_bytes_max,
+      handshakeTimeout: settings.connect_timeout_ms,
+      // A frame with broken UTF-8 belongs on the tape; the parser rejects it with a reason.
+      skipUTF8Validation: true,
+    })
+    this.#listen()
+    this.subscribe(streams)
+  }
+
+  get is_open(): boolean {
+    return this.#phase === 'open'
+  }
+
+  /** Open, and every request was answered. */
+  get is_ready(): boolean {
+    return this.#phase === 'open' && this.#requests.is_idle
+  }
+
+  subscribe(streams: readonly StreamState[]): void {
+    for (const state of streams) {
+      this.streams.set(state.stream.name, {
+        state,
+        frame_count: 0,
+        seen_count: 0,
+        is_subscribed: false,
+        first_id: undefined,
+        last_id: undefined,
+      })
+    }
+    this.#requests.add('subscribe', streams.map((state) => state.stream.name))
+  }
+
+  unsubscribe(names: readonly string[]): void {
+    const known = names.filter((name) => this.streams.delete(name))
+    this.#requests.add('unsubscribe', known)
+  }
+
+  /**
+   * Reads the ids of the frames, to tell how far this socket is compared with another one. Costs
+   * a parse of every frame, so it is on only while a socket is being replaced.
+   */
+  trackIds(is_tracking: boolean): void {
+    this.#is_tracking = is_tracking
+  }
+
+  /** Ends it from our side: no further callback, and no frame is taken any more. Never throws. */
+  async close(): Promise<void> {
+    if (this.#phase === 'ended') return
+    const was_open = this.#phase === 'open'
+    this.#phase = 'ended'
+    this.#requests.stop()
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.timers.after(CLOSE_PATIENCE_MS, () => {
+        this.#socket.terminate()
+        resolve()
+      })
+      this.#socket.once('close', () => {
+        cancel()
+        resolve()
+      })
+      if (was_open) this.#socket.close(1000)
+      else this.#socket.terminate()
+    })
+  }
+
+  /** Looks after acknowledgements and the life of the wire. */
+  tick(elapsed_ms: number): void {
+    if (this.#phase !== 'open') return
+    const { settings, adapter } = this.#options
+    if (this.#has_traffic) {
+      this.#has_traffic = false
+      this.#idle_ms = 0
+      this.#ping_age_ms = undefined
+    } else {
+      this.#idle_ms += elapsed_ms
+      if (this.#ping_age_ms !== undefined) this.#ping_age_ms += elapsed_ms
+    }
+    if (this.#ping_age_ms === undefined) {
+      const idle_max_ms = Math.min(settings.idle_ping_ms, adapter.limits.ping_interval_s * 1_000)
+      if (this.#idle_ms >= idle_max_ms) {
+        this.#ping_age_ms = 0
+        this.#socket.ping()
+      }
+    } else if (this.#ping_age_ms >= settings.pong_timeout_ms) {
+      return this.#end('no traffic and no pong')
+    }
+    this.#requests.tick(elapsed_ms)
+  }
+
+  #listen(): void {
+    const socket = this.#socket
+    const { clock, handlers } = this.#options
+    socket.on('message', (data: Buffer) => {
+      const ts_ingest = clock.now()
+      if (this.#phase === 'open') this.#take(data, ts_ingest, handlers)
+    })
+    socket.on('open', () => {
+      if (this.#phase !== 'connecting') return
+      this.#phase = 'open'
+      this.#requests.start()
+    })
+    const noteTraffic = (): void => {
+      this.#has_traffic = true
+    }
+    socket.on('ping', noteTraffic)
+    socket.on('pong', noteTraffic)
+    socket.on('unexpected-response', (_request, response) => {
+      response.resume()
+      const retry_after_ms = retryAfterMs(response.headers['retry-after'])
+      this.#end(`refused with HTTP ${response.statusCode}`, retry_after_ms)
+    })
+    socket.on('error', (error) => this.#end(describeError(error)))
+    socket.on('close', (code) => this.#end(`closed with code ${code}`))
+  }
+
+  #take(frame: Buffer, ts_ingest: Micros, handlers: LinkHandlers): void {
+    this.#has_traffic = true
+    const name = this.#options.adapter.streamOf(frame)
+    const entry = name === undefined ? undefined : this.streams.get(name)
+    // Before the callback: it may pause the transport, and then the stream is covered no more.
+    if (entry !== undefined) noteFrame(entry, ts_ingest)
+    if (entry !== undefined && this.#is_tracking) this.#noteIds(entry, frame, ts_ingest)
+    handlers.onFrame(this.connection, name, frame, ts_ingest)
+    if (entry !== undefined || this.#phase !== 'open') return
+    const control = this.#options.adapter.controlOf(frame)
+    if (control === undefined) return
+    if (control.kind === 'shutdown') handlers.onShutdown(this)
+    else this.#requests.answer(control)
+  }
+
+  #noteIds(entry: LinkStream, frame: Buffer, ts_ingest: Micros): void {
+    const { adapter, choice } = this.#options
+    const parsed = adapter.parse(frame, ts_ingest, choice)
+    if (parsed.kind !== 'events') return
+    for (const id of parsed.events.map(idOf)) {
+      entry.first_id = Math.min(entry.first_id ?? id, id)
+      entry.last_id = Math.max(entry.last_id ?? id, id)
+    }
+  }
+
+  #noteSubscribed(names: readonly string[]): void {
+    const states: StreamState[] = []
+    for (const name of names) {
+      const entry = this.streams.get(name)
+      if (entry === undefined) continue // removed while the request was on its way
+      entry.is_subscribed = true
+      states.push(entry.state)
+    }
+    this.#options.handlers.onSubscribed(this, states)
+  }
+
+  #noteRefused(name: string, detail: string): void {
+    const entry = this.streams.get(name)
+    if (entry === undefined) return
+    this.streams.delete(name)
+    this.#options.handlers.onRefused(this, entry.state, detail)
+  }
+
+  #end(detail: string, retry_after_ms = 0): void {
+    if (this.#phase === 'ended') return
+    this.#phase = 'ended'
+    this.#requests.stop()
+    this.#socket.terminate()
+    this.#options.handlers.onEnd(this, { detail, retry_after_ms })
+  }
+}
+
+function idOf(event: MarketEvent): number {
+  return event.kind === 'book_ticker' ? event.update_id : event.agg_trade_id
+}
+
+function noteFrame(entry: LinkStream, ts_ingest: Micros): void {
+  const { state } = entry
+  entry.frame_count++
+  state.frame_count++
+  state.last_frame_at = ts_ingest
+  state.is_covered = true
+  state.is_silent = false
+}

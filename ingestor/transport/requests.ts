@@ -1,0 +1,114 @@
+/**
+ * SUBSCRIBE and UNSUBSCRIBE over one socket: in batches, no faster than the exchange allows,
+ * each awaiting its acknowledgement. A refused batch is cut in two and asked again, until the
+ * stream that the exchange does not want stands alone: one wrong name costs one stream.
+ */
+import type { Control, ExchangeAdapter } from '../exchanges/adapter.ts'
+import type { Timers } from './timers.ts'
+
+export type Method = 'subscribe' | 'unsubscribe'
+
+export interface RequestsOptions {
+  readonly adapter: ExchangeAdapter
+  readonly timers: Timers
+  readonly ack_timeout_ms: number
+  send(text: string): void
+  /** Subscriptions only. */
+  onAcknowledged(streams: readonly string[]): void
+  /** Subscriptions only: the exchange refuses this one stream. */
+  onRefused(stream: string, detail: string): void
+  onTimeout(method: Method): void
+}
+
+export interface Requests {
+  /** Nothing is waiting to be sent or answered. */
+  readonly is_idle: boolean
+  add(method: Method, streams: readonly string[]): void
+  /** The socket is open: begin to send. */
+  start(): void
+  answer(control: Exclude<Control, { kind: 'shutdown' }>): void
+  tick(elapsed_ms: number): void
+  stop(): void
+}
+
+interface Request {
+  readonly method: Method
+  readonly streams: readonly string[]
+}
+
+interface Sent extends Request {
+  age_ms: number
+}
+
+export function createRequests(options: RequestsOptions): Requests {
+  const { adapter, timers } = options
+  const { messages_per_second_max, streams_per_subscribe_max } = adapter.limits
+  // Half of the allowance: the other half is for pings, pongs and clocks that disagree.
+  const pause_ms = 2_000 / messages_per_second_max
+  const waiting: Request[] = []
+  const sent = new Map<number, Sent>()
+  let next_id = 1
+  let is_started = false
+  let cancelPause: (() => void) | undefined
+
+  const sendNext = (): void => {
+    cancelPause = undefined
+    const request = waiting.shift()
+    if (request === undefined) return
+    const id = next_id++
+    sent.set(id, { ...request, age_ms: 0 })
+    cancelPause = timers.after(pause_ms, sendNext)
+    options.send(
+      request.method === 'subscribe'
+        ? adapter.subscribeFrame(id, request.streams)
+        : adapter.unsubscribeFrame(id, request.streams),
+    )
+  }
+  const wake = (): void => {
+    if (is_started && cancelPause === undefined) sendNext()
+  }
+  const refuse = (request: Request, detail: string): void => {
+    if (request.method === 'unsubscribe') return
+    const [only, ...others] = request.streams
+    if (others.length === 0) return options.onRefused(only!, detail)
+    const middle = request.streams.length >> 1
+    const halves = [request.streams.slice(0, middle), request.streams.slice(middle)]
+    waiting.unshift(...halves.map((streams) => ({ method: request.method, streams })))
+    wake()
+  }
+
+  return {
+    get is_idle() {
+      return waiting.length === 0 && sent.size === 0
+    },
+    add(method, streams) {
+      for (let at = 0; at < streams.length; at += streams_per_subscribe_max) {
+        waiting.push({ method, streams: streams.slice(at, at + streams_per_subscribe_max) })
+      }
+      wake()
+    },
+    start() {
+      is_started = true
+      wake()
+    },
+    answer(control) {
+      const request = control.id === undefined ? undefined : sent.get(control.id)
+      if (control.id === undefined || request === undefined) return
+      sent.delete(control.id)
+      if (control.kind === 'refused') refuse(request, control.detail)
+      else if (request.method === 'subscribe') options.onAcknowledged(request.streams)
+    },
+    tick(elapsed_ms) {
+      for (const request of sent.values()) {
+        request.age_ms += elapsed_ms
+        if (request.age_ms > options.ack_timeout_ms) return options.onTimeout(request.method)
+      }
+    },
+    stop() {
+      is_started = false
+      cancelPause?.()
+      waiting.length = 0
+      sent.clear()
+    },
+  }
+}

@@ -1,0 +1,48 @@
+/** Patience of the transport: how long it waits for what before it acts. */
+
+export interface TransportSettings {
+  /** How often sockets and streams are looked at. */
+  readonly tick_ms: number
+  readonly connect_timeout_ms: number
+  /** A request (SUBSCRIBE, UNSUBSCRIBE) unanswered for longer ends its socket. */
+  readonly ack_timeout_ms: number
+  /** After so long without any traffic we ping; without an answer the socket is dead. */
+  readonly idle_ping_ms: number
+  readonly pong_timeout_ms: number
+  /** Delay before the n-th reconnect: random up to base * 2^n, at most cap ("full jitter"). */
+  readonly backoff_base_ms: number
+  readonly backoff_cap_ms: number
+  /** A socket that held for so long was a success: the back-off starts anew. */
+  readonly healthy_after_ms: number
+  /** In a renewal: a stream that spoke on the old socket within this time must speak on the new. */
+  readonly alive_window_ms: number
+  /**
+   * So long the new socket may take to speak on every such stream, then it is given up and tried
+   * again later; and so long the old one may take to catch up with where the new one began.
+   */
+  readonly renewal_overlap_ms_max: number
+  /** See silence.ts for the meaning of these. */
+  readonly rate_memory_ms: number
+  readonly silence_ms_min: number
+  readonly missing_frames_min: number
+  readonly first_frame_ms: number
+  readonly first_frame_ms_of_few: number
+}
+
+export const DEFAULT_SETTINGS: TransportSettings = {
+  tick_ms: 1_000,
+  connect_timeout_ms: 10_000,
+  ack_timeout_ms: 10_000,
+  idle_ping_ms: 15_000,
+  pong_timeout_ms: 10_000,
+  backoff_base_ms: 500,
+  backoff_cap_ms: 30_000,
+  healthy_after_ms: 60_000,
+  alive_window_ms: 30_000,
+  renewal_overlap_ms_max: 60_000,
+  rate_memory_ms: 300_000,
+  silence_ms_min: 15_000,
+  missing_frames_min: 50,
+  first_frame_ms: 60_000,
+  first_frame_ms_of_few: 300_000,
+}

@@ -1,0 +1,224 @@
+/**
+ * The life of all sockets of an ingestor: which streams, over how many sockets, alive. Frames go
+ * to `onFrame` in the very turn in which they arrive, stamped; times without ears go to `onDeaf`.
+ * What the frames say is the adapter's business, what becomes of them the caller's.
+ */
+import { OperatorError } from '#core/errors.ts'
+import type { GapCause } from '#core/market.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { Micros } from '#core/time.ts'
+import type { ExchangeAdapter, Stream, StreamChoice } from '../exchanges/adapter.ts'
+import type { SocketStatus } from './carrier.ts'
+import { createClock, type Clock } from './clock.ts'
+import { Lane, type LaneOptions } from './lane.ts'
+import type { LinkHandlers } from './link.ts'
+import { createConnectBudget } from './pacing.ts'
+import { placeStreams } from './plan.ts'
+import { DEFAULT_SETTINGS, type TransportSettings } from './settings.ts'
+import { createStreamState, type StreamState } from './stream-state.ts'
+import { systemTimers, type Timers } from './timers.ts'
+
+export interface TransportOptions {
+  readonly adapter: ExchangeAdapter
+  readonly ws_url: string
+  readonly symbols: readonly string[]
+  readonly choice: StreamChoice
+  /** Number of the first socket; must be past every connection number already on the tape. */
+  readonly first_connection?: number
+  /**
+   * Called synchronously for every frame, acknowledgements included. The buffer is a view into
+   * the socket's read buffer: copy what is kept.
+   */
+  readonly onFrame: LinkHandlers['onFrame']
+  /** Called once when streams are not heard by any socket from now on, until their next frame. */
+  onDeaf(cause: GapCause, streams: readonly Stream[]): void
+  readonly log: Logger
+  readonly settings?: Partial<TransportSettings>
+  readonly clock?: Clock
+  readonly timers?: Timers
+  readonly random?: () => number
+}
+
+export interface StreamStatus {
+  readonly name: string
+  readonly symbol: string
+  readonly channel: Stream['channel']
+  readonly is_covered: boolean
+  readonly frame_count: number
+  readonly last_frame_at: Micros | null
+  /** The exchange's words where it refused the subscription. */
+  readonly refusal: string | null
+}
+
+export interface TransportStatus {
+  /** degraded: was live, and some stream is not heard at the moment. */
+  readonly state: 'stopped' | 'paused' | 'connecting' | 'live' | 'degraded'
+  readonly sockets: readonly SocketStatus[]
+  readonly streams: readonly StreamStatus[]
+}
+
+export interface Transport {
+  /** Connects; resolves when every subscription was acknowledged (or refused, see status). */
+  start(): Promise<void>
+  status(): TransportStatus
+  /** Adds and removes symbols; the streams that stay are not touched. */
+  setSymbols(symbols: readonly string[]): void
+  /** Takes no frames until `resume`: closes every socket, and reports the streams deaf. */
+  pause(cause: GapCause): void
+  resume(): void
+  /** Closes every socket. No callback after it, and it cannot be started again. */
+  stop(): Promise<void>
+}
+
+export function createTransport(options: TransportOptions): Transport {
+  return new SocketTransport(options)
+}
+
+type Phase = 'new' | 'running' | 'paused' | 'stopped'
+
+class SocketTransport implements Transport {
+  readonly #options: TransportOptions
+  readonly #settings: TransportSettings
+  readonly #timers: Timers
+  readonly #lane_options: Omit<LaneOptions, 'url'>
+  readonly #ready = Promise.withResolvers<void>()
+  #lanes: readonly Lane[] = []
+  #phase: Phase = 'new'
+  #has_been_ready = false
+  #next_connection: number
+  #last_tick_ms = 0
+  #cancelTicks: (() => void) | undefined
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    this.#settings = { ...DEFAULT_SETTINGS, ...options.settings }
+    this.#timers = options.timers ?? systemTimers
+    this.#next_connection = options.first_connection ?? 1
+    this.#lane_options = {
+      adapter: options.adapter,
+      choice: options.choice,
+      settings: this.#settings,
+      clock: options.clock ?? createClock(),
+      timers: this.#timers,
+      random: options.random ?? Math.random,
+      log: options.log,
+      budget: createConnectBudget(options.adapter.limits.connect_attempts_per_5_min_max),
+      nextConnection: () => this.#next_connection++,
+      onFrame: options.onFrame,
+      onDeaf: (cause, states) => options.onDeaf(cause, states.map((state) => state.stream)),
+      onReady: () => this.#noteReady(),
+    }
+    // A start that nobody awaits must not end the process when stop() rejects it.
+    this.#ready.promise.catch(() => undefined)
+    this.setSymbols(options.symbols)
+  }
+
+  start(): Promise<void> {
+    if (this.#phase !== 'new') return this.#ready.promise
+    this.#phase = 'running'
+    this.#last_tick_ms = this.#timers.now_ms()
+    this.#cancelTicks = this.#timers.every(this.#settings.tick_ms, () => this.#tick())
+    for (const lane of this.#lanes) lane.start()
+    this.#noteReady()
+    return this.#ready.promise
+  }
+
+  status(): TransportStatus {
+    const sockets = this.#lanes.flatMap((lane) => lane.status())
+    const streams = this.#lanes.flatMap((lane) => [...lane.streams.values()].map(streamStatus))
+    return { state: this.#state(streams), sockets, streams }
+  }
+
+  setSymbols(symbols: readonly string[]): void {
+    const { adapter, ws_url, choice } = this.#options
+    const groups = adapter.groups(ws_url, symbols, choice)
+    const wanted = new Set(groups.flatMap((group) => group.streams.map((stream) => stream.name)))
+    const known = new Set<string>()
+    for (const lane of this.#lanes) {
+      lane.remove([...lane.streams.keys()].filter((name) => !wanted.has(name)))
+      for (const name of lane.streams.keys()) known.add(name)
+    }
+    const lanes = [...this.#lanes]
+    for (const { url, streams } of groups) {
+      const added = streams.filter((stream) => !known.has(stream.name)).map(createStreamState)
+      this.#place(lanes, url, added)
+    }
+    for (const lane of lanes) if (lane.streams.size === 0) void lane.stop()
+    this.#lanes = lanes.filter((lane) => lane.streams.size > 0)
+    if (this.#phase === 'running') for (const lane of this.#lanes) lane.start()
+  }
+
+  pause(cause: GapCause): void {
+    if (this.#phase !== 'running') return
+    this.#phase = 'paused'
+    for (const lane of this.#lanes) void lane.stop(cause)
+  }
+
+  resume(): void {
+    if (this.#phase !== 'paused') return
+    this.#phase = 'running'
+    for (const lane of this.#lanes) lane.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#phase = 'stopped'
+    this.#cancelTicks?.()
+    this.#ready.reject(
+      new OperatorError('transport_stopped', 'Stopped before every subscription was acknowledged.'),
+    )
+    await Promise.all(this.#lanes.map((lane) => lane.stop()))
+  }
+
+  #place(lanes: Lane[], url: string, states: readonly StreamState[]): void {
+    const peers = lanes.filter((lane) => lane.url === url)
+    const { streams_per_socket_max } = this.#options.adapter.limits
+    const loads = peers.map((lane) => lane.streams.size)
+    const indexes = placeStreams(loads, states.length, streams_per_socket_max)
+    const shares = new Map<Lane, StreamState[]>()
+    for (const [at, state] of states.entries()) {
+      const index = indexes[at]!
+      const lane = (peers[index] ??= new Lane({ ...this.#lane_options, url }))
+      const share = shares.get(lane) ?? []
+      share.push(state)
+      shares.set(lane, share)
+    }
+    for (const [lane, share] of shares) {
+      lane.add(share)
+      if (!lanes.includes(lane)) lanes.push(lane)
+    }
+  }
+
+  #tick(): void {
+    const now_ms = this.#timers.now_ms()
+    // A process that was suspended must not blame the exchange for the silence.
+    const elapsed_ms = Math.min(now_ms - this.#last_tick_ms, 2 * this.#settings.tick_ms)
+    this.#last_tick_ms = now_ms
+    for (const lane of this.#lanes) lane.tick(elapsed_ms)
+  }
+
+  #noteReady(): void {
+    if (!this.#lanes.every((lane) => lane.has_been_ready)) return
+    this.#has_been_ready = true
+    this.#ready.resolve()
+  }
+
+  #state(streams: readonly StreamStatus[]): TransportStatus['state'] {
+    if (this.#phase === 'paused') return 'paused'
+    if (this.#phase !== 'running') return 'stopped'
+    if (streams.every((stream) => stream.is_covered || stream.refusal !== null)) return 'live'
+    return this.#has_been_ready ? 'degraded' : 'connecting'
+  }
+}
+
+function streamStatus(state: StreamState): StreamStatus {
+  const { name, symbol, channel } = state.stream
+  return {
+    name,
+    symbol,
+    channel,
+    is_covered: state.is_covered,
+    frame_count: state.frame_count,
+    last_frame_at: state.last_frame_at ?? null,
+    refusal: state.refusal ?? null,
+  }
+}

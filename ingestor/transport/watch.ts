@@ -1,0 +1,84 @@
+/** Looks at one socket's streams once a tick and names those whose silence is an alarm. */
+import type { Channel } from '#core/market.ts'
+import type { Link } from './link.ts'
+import type { TransportSettings } from './settings.ts'
+import {
+  beat,
+  createPulse,
+  missesFrames,
+  neverSpoke,
+  noteAlarm,
+  restartPulse,
+  type Pulse,
+} from './silence.ts'
+import type { StreamState } from './stream-state.ts'
+
+interface StreamClass {
+  readonly pulse: Pulse
+  readonly states: StreamState[]
+  frame_count: number
+}
+
+export interface Watch {
+  /** Another socket carries the streams from now on. */
+  restart(link: Link): void
+  /** The streams that fell silent, or whose whole class did. */
+  look(link: Link, elapsed_ms: number): readonly StreamState[]
+}
+
+export function createWatch(settings: TransportSettings): Watch {
+  const class_pulses = new Map<Channel, Pulse>()
+  const pulseOf = (channel: Channel): Pulse => {
+    const known = class_pulses.get(channel) ?? createPulse()
+    class_pulses.set(channel, known)
+    return known
+  }
+  return {
+    restart(link) {
+      for (const pulse of class_pulses.values()) restartPulse(pulse)
+      for (const entry of link.streams.values()) {
+        restartPulse(entry.state.pulse)
+        // What it delivered while it was only the successor is no sudden rise of the rate.
+        entry.seen_count = entry.frame_count
+        if (entry.frame_count === 0) continue
+        entry.state.pulse.has_delivered = true
+        pulseOf(entry.state.stream.channel).has_delivered = true
+      }
+    },
+    look(link, elapsed_ms) {
+      const suspects = new Set<StreamState>()
+      for (const [channel, stream_class] of takeFrames(link, pulseOf)) {
+        const { pulse, states, frame_count } = stream_class
+        beat(pulse, frame_count, elapsed_ms, settings)
+        if (!missesFrames(pulse, settings) && !neverSpoke(pulse, states.length, settings)) continue
+        noteAlarm(pulseOf(channel))
+        for (const state of states) suspects.add(state)
+      }
+      for (const entry of link.streams.values()) {
+        const { pulse } = entry.state
+        beat(pulse, entry.frame_count - entry.seen_count, elapsed_ms, settings)
+        entry.seen_count = entry.frame_count
+        if (!missesFrames(pulse, settings)) continue
+        noteAlarm(pulse)
+        suspects.add(entry.state)
+      }
+      return [...suspects]
+    },
+  }
+}
+
+/** The socket's streams by class, with the frames since the last look. */
+function takeFrames(
+  link: Link,
+  pulseOf: (channel: Channel) => Pulse,
+): ReadonlyMap<Channel, StreamClass> {
+  const classes = new Map<Channel, StreamClass>()
+  for (const entry of link.streams.values()) {
+    const { channel } = entry.state.stream
+    const known = classes.get(channel) ?? { pulse: pulseOf(channel), states: [], frame_count: 0 }
+    classes.set(channel, known)
+    known.states.push(entry.state)
+    known.frame_count += entry.frame_count - entry.seen_count
+  }
+  return classes
+}

@@ -1,0 +1,99 @@
+/**
+ * Says what is there and what is missing: the manifest's summary per symbol, and
+ * coverage.parquet with every gap of every stream.
+ */
+import type { SchemaElement } from 'hyparquet'
+import { GAP_NOTES_MAX, type SymbolCoverage } from '#core/dataset.ts'
+import { DAY_US, SECOND_US, micros, toIso } from '#core/time.ts'
+import type { StreamGap } from '../features/gaps.ts'
+import type { StreamCoverage, SymbolDay } from '../features/symbol-day.ts'
+import { createParquetFile, TEXT, TIMESTAMP_US } from './parquet.ts'
+import type { FileIdentity } from './rows.ts'
+
+const DAY_S = DAY_US / SECOND_US
+
+/** A symbol's day without its values: small enough to keep for every symbol. */
+export type SymbolSummary = Omit<SymbolDay, 'columns'>
+
+export function symbolCoverage(summary: SymbolSummary): SymbolCoverage {
+  const { exchange, symbol, grid } = summary
+  const quotes = streamOf(summary, 'book_ticker')
+  const trades = streamOf(summary, 'trades')
+  const gaps = summary.coverage
+    .flatMap(({ channel, gaps: of_channel }) => of_channel.map((gap) => ({ channel, ...gap })))
+    .toSorted((a, b) => a.from_ts - b.from_ts)
+  return {
+    exchange,
+    symbol,
+    from_ts: toIso(grid.from),
+    to_ts: toIso(micros(grid.from + (grid.row_count - 1) * SECOND_US)),
+    row_count: grid.row_count,
+    present_s: quotes.present_s,
+    missing_s: DAY_S - quotes.present_s,
+    quote_count: quotes.event_count,
+    trade_count: trades.event_count,
+    gap_count: gaps.length,
+    gaps: gaps.slice(0, GAP_NOTES_MAX).map(({ channel, from_ts, to_ts, cause, repaired }) => ({
+      channel,
+      from_ts: toIso(from_ts),
+      to_ts: toIso(to_ts),
+      cause,
+      repaired,
+    })),
+  }
+}
+
+/** One row a stream, sorted by exchange, symbol and channel. Returns the row count. */
+export async function writeCoverage(
+  path: string,
+  summaries: readonly SymbolSummary[],
+  identity: FileIdentity,
+): Promise<number> {
+  const streams = summaries.flatMap((summary) =>
+    summary.coverage.map((stream) => ({ ...summary, ...stream })),
+  )
+  const file = createParquetFile(path, COVERAGE_FIELDS, COVERAGE_COLUMN_COUNT, identity)
+  await file.write([
+    { name: 'exchange', data: streams.map((stream) => stream.exchange) },
+    { name: 'symbol', data: streams.map((stream) => stream.symbol) },
+    { name: 'channel', data: streams.map((stream) => stream.channel) },
+    { name: 'event_count', data: streams.map((stream) => BigInt(stream.event_count)) },
+    { name: 'present_s', data: streams.map((stream) => stream.present_s) },
+    { name: 'missing_s', data: streams.map((stream) => DAY_S - stream.present_s) },
+    { name: 'gaps', data: streams.map((stream) => stream.gaps.map(gapEntry)) },
+  ])
+  await file.finish()
+  return streams.length
+}
+
+const REQUIRED = { repetition_type: 'REQUIRED' } as const
+const COVERAGE_COLUMN_COUNT = 7
+const COVERAGE_FIELDS: readonly SchemaElement[] = [
+  { name: 'exchange', ...REQUIRED, ...TEXT },
+  { name: 'symbol', ...REQUIRED, ...TEXT },
+  { name: 'channel', ...REQUIRED, ...TEXT },
+  { name: 'event_count', ...REQUIRED, type: 'INT64' },
+  { name: 'present_s', ...REQUIRED, type: 'INT32' },
+  { name: 'missing_s', ...REQUIRED, type: 'INT32' },
+  {
+    name: 'gaps',
+    ...REQUIRED,
+    num_children: 1,
+    converted_type: 'LIST',
+    logical_type: { type: 'LIST' },
+  },
+  { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+  { name: 'element', ...REQUIRED, num_children: 4 },
+  { name: 'from_ts', ...REQUIRED, ...TIMESTAMP_US },
+  { name: 'to_ts', ...REQUIRED, ...TIMESTAMP_US },
+  { name: 'cause', ...REQUIRED, ...TEXT },
+  { name: 'repaired', ...REQUIRED, type: 'BOOLEAN' },
+]
+
+function gapEntry({ from_ts, to_ts, cause, repaired }: StreamGap): Record<string, unknown> {
+  return { from_ts: BigInt(from_ts), to_ts: BigInt(to_ts), cause, repaired }
+}
+
+function streamOf(summary: SymbolSummary, channel: StreamCoverage['channel']): StreamCoverage {
+  return summary.coverage.find((stream) => stream.channel === channel)!
+}

@@ -1,0 +1,24 @@
+/** The best level of a book, and what follows from it directly. */
+
+/** Prices in the quote asset, quantities in the base asset. */
+export interface TopOfBook {
+  readonly best_bid: number
+  readonly bid_qty: number
+  readonly best_ask: number
+  readonly ask_qty: number
+}
+
+/** An exchange sends price 0 for a side of the book that is empty: such a quote has no mid. */
+export function isTwoSided(quote: TopOfBook): boolean {
+  return quote.best_bid > 0 && quote.best_ask > 0
+}
+
+/** m = (b + a) / 2, in the quote asset. */
+export function mid(quote: TopOfBook): number {
+  return (quote.best_bid + quote.best_ask) / 2
+}
+
+/** s = a - b, in the quote asset; negative where the book is crossed. */
+export function spread(quote: TopOfBook): number {
+  return quote.best_ask - quote.best_bid
+}

@@ -1,0 +1,152 @@
+/**
+ * One run of a job for one window: a lock so that two runs of the same window never meet, a row
+ * in marketdata.job_runs with the run's log, and the same lines on the program's own log.
+ */
+import { describeError, OperatorError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import { withClient, type Pool } from '#core/node/pool.ts'
+
+export interface Run {
+  readonly job: string
+  /** What the run is for: a UTC day. */
+  readonly job_window: string
+  /** 1 for the first try. */
+  readonly attempt: number
+  /** The time now, in milliseconds since 1970. */
+  readonly now: () => number
+  readonly log: Logger
+}
+
+export interface RunLog {
+  info(facts: Readonly<Record<string, unknown>>, sentence: string): void
+  warn(facts: Readonly<Record<string, unknown>>, sentence: string): void
+}
+
+export interface RunResult {
+  readonly row_count: number
+  readonly byte_count: number
+}
+
+type Level = 'info' | 'warn' | 'error'
+type LogLine = Readonly<Record<string, unknown>> & { readonly ts: string; readonly level: Level }
+
+/** Later lines than this go to the program's log only. */
+const LOG_LINES_MAX = 500
+const LOCK_CLASS = 'booktape.job'
+
+/** Runs `work` under the lock and leaves a finished row, whatever happens to it. */
+export async function runJob<T extends RunResult>(
+  pool: Pool,
+  run: Run,
+  work: (log: RunLog) => Promise<T>,
+): Promise<T> {
+  const result = await withLock(pool, run.job, run.job_window, () => recordRun(pool, run, work))
+  if (result.kind === 'done') return result.value
+  throw new OperatorError(
+    'run_in_progress',
+    `Job ${run.job} for ${run.job_window} is already running.`,
+    { hint: '`npx booktape jobs ls` shows it; try again when it is done.', retryable: true },
+  )
+}
+
+/** Runs `work` where no other session holds the window's lock, which ends with its session. */
+export function withLock<T>(
+  pool: Pool,
+  job: string,
+  job_window: string,
+  work: () => Promise<T>,
+): Promise<{ readonly kind: 'done'; readonly value: T } | { readonly kind: 'taken' }> {
+  const keys = [LOCK_CLASS, `${job}:${job_window}`]
+  return withClient(pool, async (client) => {
+    const { rows } = await client.query<{ locked: boolean }>(
+      'select pg_try_advisory_lock(hashtext($1), hashtext($2)) as locked',
+      keys,
+    )
+    if (rows[0]?.locked !== true) return { kind: 'taken' }
+    try {
+      return { kind: 'done', value: await work() }
+    } finally {
+      // A connection that broke has given the lock back already.
+      await client
+        .query('select pg_advisory_unlock(hashtext($1), hashtext($2))', keys)
+        .catch(() => undefined)
+    }
+  })
+}
+
+async function recordRun<T extends RunResult>(
+  pool: Pool,
+  run: Run,
+  work: (log: RunLog) => Promise<T>,
+): Promise<T> {
+  await failInterrupted(pool, run)
+  const id = await insertRun(pool, run)
+  const lines: LogLine[] = []
+  const write = (level: Level, facts: Readonly<Record<string, unknown>>, msg: string): void => {
+    run.log[level]({ job: run.job, job_window: run.job_window, ...facts }, msg)
+    if (lines.length >= LOG_LINES_MAX) return
+    lines.push({ ...facts, ts: new Date(run.now()).toISOString(), level, msg })
+  }
+  try {
+    const result = await work({
+      info: (facts, msg) => write('info', facts, msg),
+      warn: (facts, msg) => write('warn', facts, msg),
+    })
+    await finishRun(pool, id, run, { status: 'done', ...result, error: null, lines })
+    return result
+  } catch (error) {
+    const message = describeError(error)
+    const code = error instanceof OperatorError ? error.code : 'job_failed'
+    write('error', { code, error: message }, 'The run failed.')
+    await finishRun(pool, id, run, {
+      status: 'failed',
+      row_count: null,
+      byte_count: null,
+      error: message,
+      lines,
+    }).catch((cause: unknown) => {
+      // Postgres may be the very thing that failed; the first error says more than this one.
+      const facts = { code: 'job_row_lost', error: describeError(cause) }
+      run.log.warn(facts, 'The run has no end in job_runs.')
+    })
+    throw error
+  }
+}
+
+/** Whoever holds the lock knows that a row which says "running" belongs to a process that died. */
+async function failInterrupted(pool: Pool, { job, job_window, now }: Run): Promise<void> {
+  await pool.query(
+    `update marketdata.job_runs
+     set status = 'failed', finished_at = $3,
+       error = 'The process was ended in the middle of the run.'
+     where job = $1 and job_window = $2 and status = 'running'`,
+    [job, job_window, new Date(now())],
+  )
+}
+
+async function insertRun(pool: Pool, { job, job_window, attempt, now }: Run): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>(
+    `insert into marketdata.job_runs (job, job_window, status, attempt, started_at)
+     values ($1, $2, 'running', $3, $4) returning id`,
+    [job, job_window, attempt, new Date(now())],
+  )
+  return rows[0]!.id
+}
+
+interface RunEnd {
+  readonly status: 'done' | 'failed'
+  readonly row_count: number | null
+  readonly byte_count: number | null
+  readonly error: string | null
+  readonly lines: readonly LogLine[]
+}
+
+async function finishRun(pool: Pool, id: string, { now }: Run, end: RunEnd): Promise<void> {
+  const { status, row_count, byte_count, error, lines } = end
+  await pool.query(
+    `update marketdata.job_runs
+     set status = $2, finished_at = $3, row_count = $4, byte_count = $5, error = $6, log_lines = $7
+     where id = $1`,
+    [id, status, new Date(now()), row_count, byte_count, error, JSON.stringify(lines)],
+  )
+}

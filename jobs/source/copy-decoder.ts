@@ -1,0 +1,92 @@
+/**
+ * Decodes binary COPY whose columns all have a fixed width and no null: a row then has a fixed
+ * size, and a chunk of the stream is read in place. Anything else ends with an error.
+ */
+import { micros, type Micros } from '#core/time.ts'
+
+/** Bytes of each column's value, in the order of the select list. */
+export type Widths = readonly (1 | 8)[]
+
+export interface CopyRows {
+  /** Whole rows, one after another; the first begins at byte 0. */
+  readonly view: DataView
+  readonly row_count: number
+  readonly row_bytes: number
+  /** Where the value of each column begins inside a row. */
+  readonly offsets: readonly number[]
+}
+
+const HEADER_BYTES = 19
+const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
+/** 2000-01-01, where Postgres' timestamps begin. */
+const PG_EPOCH_US = 946_684_800_000_000
+
+/** Rows in batches of at most `rows_max`; the bytes of a batch are only valid until the next. */
+export async function* copyRows(
+  stream: AsyncIterable<Buffer>,
+  widths: Widths,
+  rows_max: number,
+): AsyncGenerator<CopyRows> {
+  const offsets: number[] = []
+  let row_bytes = 2
+  for (const width of widths) {
+    offsets.push(row_bytes + 4)
+    row_bytes += 4 + width
+  }
+  const buffer = Buffer.allocUnsafe(row_bytes * rows_max)
+  const batch = (bytes: number): CopyRows => {
+    const view = new DataView(buffer.buffer, buffer.byteOffset, bytes)
+    const rows = { view, row_count: bytes / row_bytes, row_bytes, offsets }
+    checkRows(rows, widths)
+    return rows
+  }
+  let filled = 0
+  let header = Buffer.alloc(0)
+  for await (const piece of stream) {
+    let chunk = piece
+    if (header.length < HEADER_BYTES) {
+      const missing = HEADER_BYTES - header.length
+      header = Buffer.concat([header, chunk.subarray(0, missing)])
+      chunk = chunk.subarray(missing)
+    }
+    while (chunk.length > 0) {
+      const taken = chunk.copy(buffer, filled)
+      chunk = chunk.subarray(taken)
+      filled += taken
+      if (filled === buffer.length) {
+        yield batch(filled)
+        filled = 0
+      }
+    }
+  }
+  if (!header.subarray(0, SIGNATURE.length).equals(SIGNATURE)) {
+    throw new Error('The stream is not binary COPY.')
+  }
+  // The stream ends with a field count of -1, which stands where the next row would begin.
+  const rest = filled % row_bytes
+  if (rest !== 2 || buffer.readInt16BE(filled - 2) !== -1) {
+    throw new Error(`Binary COPY ended in the middle of a row, ${rest} bytes into it.`)
+  }
+  if (filled > 2) yield batch(filled - 2)
+}
+
+/** Microseconds since 1970 of a timestamptz. Exact. */
+export function readMicros(view: DataView, at: number): Micros {
+  return micros(readInt8(view, at) + PG_EPOCH_US)
+}
+
+/** A bigint (int8 in Postgres' words). Exact up to Number.MAX_SAFE_INTEGER. */
+export function readInt8(view: DataView, at: number): number {
+  return view.getInt32(at) * 4_294_967_296 + view.getUint32(at + 4)
+}
+
+/** A look at the first and last row: a null or a wider column shifts every byte after it. */
+function checkRows(rows: CopyRows, widths: Widths): void {
+  for (const row of [0, rows.row_count - 1]) {
+    const at = row * rows.row_bytes
+    const is_right =
+      rows.view.getInt16(at) === widths.length &&
+      widths.every((width, i) => rows.view.getInt32(at + rows.offsets[i]! - 4) === width)
+    if (!is_right) throw new Error('Binary COPY: a row has another shape than the select list.')
+  }
+}

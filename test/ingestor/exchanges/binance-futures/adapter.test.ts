@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import type { StreamChoice } from '../../../../ingestor/exchanges/adapter.ts'
+import { binance_futures } from '../../../../ingestor/exchanges/binance-futures/adapter.ts'
+
+const { groups, controlOf, streamOf } = binance_futures
+
+function routes(trade_stream: 'aggTrade' | 'trade'): readonly [string, string[]][] {
+  const choice: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream }
+  return groups('wss://fstream.binance.com/', ['BTCUSDT'], choice).map((group) => [
+    group.url,
+    group.streams.map((stream) => stream.name),
+  ])
+}
+
+test('quotes go to /public, aggregated trades to /market: elsewhere they stay silent', () => {
+  expect(routes('aggTrade')).toEqual([
+    ['wss://fstream.binance.com/public/stream', ['btcusdt@bookTicker']],
+    ['wss://fstream.binance.com/market/stream', ['btcusdt@aggTrade']],
+  ])
+})
+
+test('raw trades are delivered on /public', () => {
+  expect(routes('trade')).toEqual([
+    ['wss://fstream.binance.com/public/stream', ['btcusdt@bookTicker', 'btcusdt@trade']],
+  ])
+})
+
+for (const [name, text, expected] of [
+  ['an acknowledgement', '{"result":null,"id":3}', { kind: 'ack', id: 3 }],
+  ['a list of subscriptions', '{"id":4,"result":["a"]}', { kind: 'ack', id: 4 }],
+  ['an error', '{"error":{"code":2,"msg":"bad"},"id":5}', { kind: 'refused', id: 5, detail: '2: bad' }],
+  ['an old error', '{"code":2,"msg":"bad","id":6}', { kind: 'refused', id: 6, detail: '2: bad' }],
+  ['an error about nothing of ours', '{"error":"?"}', { kind: 'refused', id: undefined, detail: '?' }],
+  ['a shutdown', '{"e":"serverShutdown","E":1}', { kind: 'shutdown' }],
+  ['a shutdown stream', '{"stream":"!serverShutdown","data":{"e":"serverShutdown"}}', { kind: 'shutdown' }],
+  ['a quote', '{"stream":"a","data":{"e":"bookTicker"}}', undefined],
+  ['noise', '{"id":', undefined],
+  ['null', 'null', undefined],
+] as const) {
+  test(`control: ${name}`, () => expect(controlOf(Buffer.from(text))).toEqual(expected))
+}
+
+for (const [text, expected] of [
+  ['{"stream":"btcusdt@bookTicker","data":{}}', 'btcusdt@bookTicker'],
+  ['{"stream":"币安usdt@trade","data":{}}', '币安usdt@trade'],
+  ['{"stream":"\\u5e01usdt@trade","data":{}}', '币usdt@trade'],
+  ['{"stream":"a\\"b","data":{}}', 'a"b'],
+  ['{"stream":"a\\x","data":{}}', undefined],
+  ['{"stream":"never ends', undefined],
+  [`{"stream":"${'x'.repeat(300)}","data":{}}`, undefined],
+  ['{"result":null,"id":1}', undefined],
+  ['', undefined],
+] as const) {
+  test(`the stream of ${text.slice(0, 40)}`, () => expect(streamOf(Buffer.from(text))).toBe(expected))
+}

@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest'
+import type { MarketEvent } from '#core/market.ts'
+import { micros } from '#core/time.ts'
+import type { Parsed, StreamChoice } from '../../../../ingestor/exchanges/adapter.ts'
+import { binance_futures } from '../../../../ingestor/exchanges/binance-futures/adapter.ts'
+import { FEEDS_DIR, frames2026, recordedFrames } from '../recordings.ts'
+
+const TS_INGEST = micros(1_785_000_000_123_456)
+const AGG: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' }
+const RAW: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'trade' }
+
+const QUOTE = {
+  e: 'bookTicker',
+  u: 400900217,
+  s: 'BTCUSDT',
+  b: '25.35190000',
+  B: '31.21000000',
+  a: '25.36520000',
+  A: '40.66000000',
+  T: 1568014460891,
+  E: 1568014460893,
+}
+const FILL = {
+  e: 'trade',
+  E: 1568014460893,
+  T: 1568014460891,
+  s: 'BTCUSDT',
+  t: 7,
+  p: '25.36520000',
+  q: '1',
+  X: 'MARKET',
+  m: true,
+}
+
+function parse(payload: unknown, choice = AGG): Parsed {
+  return binance_futures.parse(Buffer.from(JSON.stringify(payload)), TS_INGEST, choice)
+}
+
+function eventOf(parsed: Parsed): MarketEvent {
+  if (parsed.kind !== 'events' || parsed.events.length !== 1) throw new Error(JSON.stringify(parsed))
+  return parsed.events[0]!
+}
+
+for (const [name, change, reason, detail] of [
+  ['an id as text', { u: '1' }, 'bad_field', 'u: expected a whole number, found "1"'],
+  ['a missing id', { u: undefined }, 'bad_field', 'u: expected a whole number, found nothing'],
+  ['a negative id', { u: -1 }, 'out_of_range', 'found -1'],
+  ['half an id', { u: 1.5 }, 'out_of_range', 'found 1.5'],
+  ['an id past the exact doubles', { u: 2 ** 53 }, 'out_of_range', 'found 9007199254740992'],
+  ['a price as a number', { b: 25.3 }, 'bad_field', 'b: expected a decimal number as text'],
+  ['a price of zero', { b: '0.00' }, 'out_of_range', 'b: expected more than 0'],
+  ['a negative quantity', { B: '-1' }, 'out_of_range', 'B: expected'],
+  ['an exponent', { A: '1e5' }, 'bad_field', 'A: expected'],
+  ['NaN', { A: 'NaN' }, 'bad_field', 'A: expected'],
+  ['white space around a price', { a: ' 1' }, 'bad_field', 'a: expected'],
+  ['a line feed after a price', { a: '1\n' }, 'bad_field', 'a: expected'],
+  ['a price of 400 digits', { a: '9'.repeat(400) }, 'out_of_range', 'a: expected'],
+  ['seconds instead of milliseconds', { T: 1568014460 }, 'out_of_range', 'T: expected'],
+  ['microseconds instead of milliseconds', { T: 1568014460891000 }, 'out_of_range', 'T: expected'],
+  ['a missing time', { T: undefined }, 'bad_field', 'T: expected'],
+  ['a symbol with a space', { s: 'BTC USDT' }, 'bad_symbol', 's: expected a symbol'],
+  ['an empty symbol', { s: '' }, 'bad_symbol', 's: expected a symbol'],
+  ['a symbol of 33 letters', { s: 'A'.repeat(33) }, 'bad_symbol', 's: expected a symbol'],
+  ['an unknown event type', { e: 'auctionUpdate' }, 'unknown_shape', 'auctionUpdate'],
+] as const) {
+  test(`a quote with ${name} is rejected as ${reason}`, () => {
+    const parsed = parse({ stream: 'btcusdt@bookTicker', data: { ...QUOTE, ...change } })
+    expect(parsed).toMatchObject({ kind: 'rejected', reason })
+    expect(parsed.kind === 'rejected' && parsed.detail).toContain(detail)
+  })
+}
+
+test('the detail of a rejection stays short however long the value is', () => {
+  const parsed = parse({ ...QUOTE, s: 'x'.repeat(100_000) })
+  expect(parsed.kind === 'rejected' && parsed.detail.length).toBeLessThanOrEqual(80)
+})
+
+test('combined and bare frames, known and unknown fields give the same event', () => {
+  const combined = eventOf(parse({ stream: 'btcusdt@bookTicker', data: { ...QUOTE, future: [1] } }))
+  expect(eventOf(parse(QUOTE))).toEqual(combined)
+  expect(combined).toEqual({
+    kind: 'book_ticker',
+    exchange: 'binance-futures',
+    symbol: 'BTCUSDT',
+    ts_exchange: 1568014460891000,
+    ts_ingest: TS_INGEST,
+    update_id: 400900217,
+    best_bid: 25.3519,
+    bid_qty: 31.21,
+    best_ask: 25.3652,
+    ask_qty: 40.66,
+  })
+})
+
+for (const [name, change] of [
+  ['of the insurance fund', { X: 'INSURANCE_FUND', p: '0', q: '0' }],
+  ['by auto-deleveraging, with a real price', { X: 'ADL' }],
+  ['of no price', { p: '0.00' }],
+  ['of no quantity', { q: '0' }],
+] as const) {
+  test(`a fill ${name} keeps its id in the sequence and makes no trade`, () => {
+    expect(eventOf(parse({ ...FILL, ...change }, RAW))).toEqual({
+      kind: 'void_trade',
+      exchange: 'binance-futures',
+      symbol: 'BTCUSDT',
+      ts_exchange: 1568014460891000,
+      ts_ingest: TS_INGEST,
+      agg_trade_id: 7,
+    })
+  })
+}
+
+test('a fill without the field X, as older recordings have it, is a trade', () => {
+  const { X: _, ...older } = FILL
+  expect(eventOf(parse(older, RAW))).toMatchObject({ kind: 'trade', agg_trade_id: 7, price: 25.3652 })
+})
+
+test('trades of the class that was not chosen are ignored by name', () => {
+  expect(parse(FILL, AGG)).toEqual({ kind: 'ignored', stream_class: 'trade' })
+  expect(parse({ ...FILL, e: 'aggTrade' }, RAW)).toEqual({ kind: 'ignored', stream_class: 'aggTrade' })
+  expect(parse(QUOTE, { channels: ['trades'], trade_stream: 'trade' })).toEqual({
+    kind: 'ignored',
+    stream_class: 'bookTicker',
+  })
+})
+
+test('a COIN-M symbol is ignored where the frame says st 2, and parsed where it cannot say', () => {
+  expect(parse({ ...QUOTE, s: 'BTCUSD_PERP', st: 2 })).toEqual({ kind: 'ignored', stream_class: 'coin_m' })
+  expect(eventOf(parse({ ...QUOTE, s: 'BTCUSD_PERP' }))).toMatchObject({ symbol: 'BTCUSD_PERP' })
+})
+
+test('broken UTF-8 is rejected even where the broken bytes are in a field we do not read', () => {
+  const frame = Buffer.from(JSON.stringify({ ...QUOTE, note: 'X' }))
+  frame[frame.lastIndexOf('X')] = 0xff
+  expect(binance_futures.parse(frame, TS_INGEST, AGG)).toMatchObject({ reason: 'not_json' })
+})
+
+describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR names none)', () => {
+  test('BTCUSDT 2024: every frame is a quote, a trade or an ignored depth update, ids unbroken', () => {
+    const counts: Record<string, number> = {}
+    const trade_ids: number[] = []
+    for (const frame of recordedFrames('binance-usdm-btcusdt-20240808')) {
+      const parsed = binance_futures.parse(frame, TS_INGEST, RAW)
+      const kind = parsed.kind === 'events' ? parsed.events[0]!.kind : parsed.kind
+      counts[kind] = (counts[kind] ?? 0) + 1
+      const event = parsed.kind === 'events' ? parsed.events[0] : undefined
+      if (event?.kind === 'trade') trade_ids.push(event.agg_trade_id)
+    }
+    expect(trade_ids).toEqual(trade_ids.map((_, index) => trade_ids[0]! + index))
+    expect(counts).toEqual({ book_ticker: 66_089, trade: 21_313, ignored: 6_551 })
+  })
+
+  test('frames of 2026: the new fields are read or tolerated, none is rejected', () => {
+    const parsed = frames2026().map((frame) => binance_futures.parse(frame, TS_INGEST, AGG))
+    expect(parsed.filter((one) => one.kind === 'rejected')).toEqual([])
+    const trades = parsed.flatMap((one) => (one.kind === 'events' ? one.events : []))
+    expect(trades.map((event) => event.kind).toSorted()).toEqual([
+      'book_ticker',
+      'trade',
+      'trade',
+      'trade',
+    ])
+    expect(trades).toContainEqual(
+      expect.objectContaining({ agg_trade_id: 3404749954, qty: 0.002, non_rpi_qty: 0.002 }),
+    )
+  })
+})

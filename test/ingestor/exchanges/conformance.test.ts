@@ -1,0 +1,167 @@
+/**
+ * What every exchange adapter must hold to, run over all of them. MUTATED_FRAMES sets the number
+ * of damaged frames, MUTATION_SEED repeats a run.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { MarketEvent } from '#core/market.ts'
+import { isSymbolName } from '#core/symbols.ts'
+import { micros } from '#core/time.ts'
+import type { Parsed, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
+import { ADAPTERS, adapterByCode, adapterFor } from '../../../ingestor/exchanges/registry.ts'
+import { frameFixtures, restFixtures } from './fixtures.ts'
+import { mutate, seededRandom } from './mutate.ts'
+
+const TS_INGEST = micros(1_785_000_000_123_456)
+const CHOICES: readonly StreamChoice[] = [
+  { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' },
+  { channels: ['book_ticker', 'trades'], trade_stream: 'trade' },
+  { channels: ['book_ticker'], trade_stream: 'aggTrade' },
+]
+const MUTATED_FRAMES = Number(process.env['MUTATED_FRAMES'] ?? 30_000)
+const SEED = Number(process.env['MUTATION_SEED'] ?? Math.floor(Math.random() * 2 ** 32))
+
+test('no two adapters share a tape code, and each is found by exchange and by code', () => {
+  expect(new Set(ADAPTERS.map((adapter) => adapter.tape_code)).size).toBe(ADAPTERS.length)
+  for (const adapter of ADAPTERS) {
+    expect(adapterFor(adapter.exchange)).toBe(adapter)
+    expect(adapterByCode(adapter.tape_code)).toBe(adapter)
+  }
+  expect(() => adapterByCode(255)).toThrow('exchange number 255')
+})
+
+for (const adapter of ADAPTERS) {
+  describe(`adapter of ${adapter.exchange}`, () => {
+    const frames = frameFixtures(adapter.exchange)
+    const answers = restFixtures(adapter.exchange)
+
+    for (const { file, frame, golden_path } of frames) {
+      test(`${file} parses to what stands beside it`, () => {
+        const found = byChoice((choice) => adapter.parse(frame, TS_INGEST, choice))
+        expect(found).toEqual(golden(golden_path, found))
+      })
+
+      test(`${file} belongs to the stream it names`, () => {
+        const { stream } = JSON.parse(frame.toString('utf8')) as { stream?: string }
+        expect(adapter.streamOf(frame)).toBe(stream)
+      })
+    }
+
+    for (const { file, path, body, golden_path } of answers) {
+      test(`${file} parses to what stands beside it`, () => {
+        const found = byChoice((choice) => adapter.parseRest(path, body, TS_INGEST, choice))
+        expect(found).toEqual(golden(golden_path, found))
+      })
+    }
+
+    test('every stream is asked for once, over a socket URL, and the request names it', () => {
+      const choice = CHOICES[0]!
+      const groups = adapter.groups('ws://localhost:1/', ['BTCUSDT', 'ETHUSDT'], choice)
+      const streams = groups.flatMap((group) => group.streams)
+      expect(new Set(streams.map((stream) => stream.name)).size).toBe(4)
+      expect(streams.map((stream) => `${stream.symbol} ${stream.channel}`).toSorted()).toEqual([
+        'BTCUSDT book_ticker',
+        'BTCUSDT trades',
+        'ETHUSDT book_ticker',
+        'ETHUSDT trades',
+      ])
+      for (const group of groups) {
+        expect(new URL(group.url).protocol).toBe('ws:')
+        const names = group.streams.map((stream) => stream.name)
+        for (const frame of [adapter.subscribeFrame(7, names), adapter.unsubscribeFrame(8, names)]) {
+          for (const name of names) expect(frame).toContain(JSON.stringify(name))
+        }
+      }
+    })
+
+    test(`${MUTATED_FRAMES} damaged frames and answers are values, never exceptions`, () => {
+      const random = seededRandom(SEED)
+      const counts: Record<Parsed['kind'], number> = { events: 0, control: 0, ignored: 0, rejected: 0 }
+      for (let made = 0; made < MUTATED_FRAMES; made++) {
+        const choice = CHOICES[made % CHOICES.length]!
+        const is_frame = made % 4 !== 0
+        const answer = answers[made % answers.length]!
+        const original = is_frame ? frames[made % frames.length]!.frame : Buffer.from(answer.body)
+        const damaged = mutate(original, random)
+        try {
+          const parsed = is_frame
+            ? adapter.parse(damaged, TS_INGEST, choice)
+            : adapter.parseRest(answer.path, damaged.toString('utf8'), TS_INGEST, choice)
+          counts[parsed.kind]++
+          expectSound(parsed)
+          adapter.streamOf(damaged)
+          adapter.controlOf(damaged)
+        } catch (cause) {
+          const text = damaged.toString('latin1')
+          throw new Error(`MUTATION_SEED=${SEED}, frame ${made}: ${text}`, { cause })
+        }
+      }
+      process.stdout.write(`${adapter.exchange}: seed ${SEED}, ${JSON.stringify(counts)}\n`)
+      // Damage that never bites, or always does, tests nothing.
+      expect(counts.events).toBeGreaterThan(MUTATED_FRAMES / 100)
+      expect(counts.rejected).toBeGreaterThan(MUTATED_FRAMES / 10)
+    })
+
+    test('bytes that are no frame at all are rejected with a reason', () => {
+      for (const bytes of [
+        Buffer.alloc(0),
+        Buffer.from([0xff, 0xfe, 0x00]),
+        Buffer.from('['.repeat(100_000)),
+        Buffer.from('"just text"'),
+        Buffer.from('17'),
+        Buffer.from('{}'),
+        Buffer.from('{"e":"neverHeardOf","E":1785000000000}'),
+        Buffer.alloc(adapter.limits.frame_bytes_max + 1, ' '),
+      ]) {
+        const parsed = adapter.parse(bytes, TS_INGEST, CHOICES[0]!)
+        expect(parsed.kind).toBe('rejected')
+        if (parsed.kind !== 'rejected') continue
+        expect(parsed.detail.length).toBeGreaterThan(0)
+        expect(parsed.detail.length).toBeLessThanOrEqual(80)
+      }
+    })
+
+    test('a listing that is none is an error that says so, and is worth another try', () => {
+      for (const body of ['', '<html>', '[]', '{"code":-1000,"msg":"down"}']) {
+        expect(() => adapter.parseInstruments(body)).toThrow(
+          expect.objectContaining({ code: 'bad_listing', retryable: true }) as Error,
+        )
+      }
+    })
+  })
+}
+
+function byChoice(parse: (choice: StreamChoice) => Parsed): Readonly<Record<string, Parsed>> {
+  return { aggTrade: parse(CHOICES[0]!), trade: parse(CHOICES[1]!) }
+}
+
+/** What stands in the golden file, which is written first where that was asked for. */
+function golden(path: string, found: unknown): unknown {
+  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, `${JSON.stringify(found, null, 2)}\n`)
+  if (!existsSync(path)) throw new Error(`${path} is missing: UPDATE_GOLDEN=1 writes it; then read it.`)
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
+
+/** Whatever was damaged: an event that comes out is one that the tables can hold. */
+function expectSound(parsed: Parsed): void {
+  if (parsed.kind === 'rejected' && parsed.detail === '') throw new Error('rejected without a detail')
+  if (parsed.kind !== 'events') return
+  for (const event of parsed.events) {
+    const fault = faultOf(event)
+    if (fault !== undefined) throw new Error(`${fault}: ${JSON.stringify(event)}`)
+  }
+}
+
+function faultOf(event: MarketEvent): string | undefined {
+  if (event.ts_ingest !== TS_INGEST) return 'receive time was changed'
+  if (!isSymbolName(event.symbol)) return 'not a symbol'
+  if (!Number.isSafeInteger(event.ts_exchange) || event.ts_exchange <= 0) return 'impossible time'
+  const id = event.kind === 'book_ticker' ? event.update_id : event.agg_trade_id
+  if (!Number.isSafeInteger(id) || id < 0) return 'impossible id'
+  if (event.kind === 'void_trade') return undefined
+  const prices = event.kind === 'trade' ? [event.price] : [event.best_bid, event.best_ask]
+  const qtys =
+    event.kind === 'trade' ? [event.qty, event.non_rpi_qty ?? 0] : [event.bid_qty, event.ask_qty]
+  if (prices.some((price) => !Number.isFinite(price) || price <= 0)) return 'impossible price'
+  return qtys.some((qty) => !Number.isFinite(qty) || qty < 0) ? 'impossible quantity' : undefined
+}

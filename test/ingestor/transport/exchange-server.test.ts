@@ -1,0 +1,130 @@
+/** The transport and the adapter together against the local exchange and its simulated market. */
+import { afterEach, expect, test } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
+import { micros } from '#core/time.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import type { ExchangeAdapter, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
+import { binance_futures } from '../../../ingestor/exchanges/binance-futures/adapter.ts'
+import { createRestClient } from '../../../ingestor/transport/rest-client.ts'
+import type { TransportSettings } from '../../../ingestor/transport/settings.ts'
+import { createTransport, type Transport } from '../../../ingestor/transport/transport.ts'
+import { sleep, until } from './harness.ts'
+
+const CHOICE: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' }
+
+const stops: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const stop of stops.splice(0).toReversed()) await stop()
+})
+
+interface Run {
+  readonly exchange: ExchangeServer
+  readonly transport: Transport
+  /** Ids by stream, duplicates included. */
+  readonly ids: ReadonlyMap<string, readonly number[]>
+  readonly rejected: readonly string[]
+  readonly deaf: readonly { readonly cause: string; readonly streams: readonly string[] }[]
+}
+
+async function run(
+  adapter: ExchangeAdapter = binance_futures,
+  settings: Partial<TransportSettings> = {},
+): Promise<Run> {
+  const exchange = await startExchange({
+    port: 0,
+    source: { kind: 'sim', seed: 7, symbols: 20, events_per_s: 2_000 },
+  })
+  stops.push(() => exchange.stop())
+  const symbols = await listedSymbols(exchange.url)
+  const ids = new Map<string, number[]>()
+  const rejected: string[] = []
+  const deaf: { cause: string; streams: readonly string[] }[] = []
+  const transport = createTransport({
+    adapter,
+    ws_url: exchange.ws_url,
+    symbols,
+    choice: CHOICE,
+    log: silentLogger,
+    settings: { tick_ms: 50, backoff_base_ms: 20, ...settings },
+    onFrame(_connection, stream, frame, ts_ingest) {
+      const parsed = adapter.parse(frame, ts_ingest, CHOICE)
+      if (parsed.kind === 'rejected') rejected.push(parsed.detail)
+      if (parsed.kind !== 'events' || stream === undefined) return
+      for (const event of parsed.events) {
+        const known = ids.get(stream) ?? []
+        known.push(event.kind === 'book_ticker' ? event.update_id : event.agg_trade_id)
+        ids.set(stream, known)
+      }
+    },
+    onDeaf: (cause, streams) => deaf.push({ cause, streams: streams.map((stream) => stream.name) }),
+  })
+  stops.push(() => transport.stop())
+  await transport.start()
+  return { exchange, transport, ids, rejected, deaf }
+}
+
+async function listedSymbols(base_url: string): Promise<readonly string[]> {
+  const { rest_limits: limits, instruments_path } = binance_futures
+  const rest = createRestClient({ base_url, limits, log: silentLogger })
+  const { path, body, ts_ingest } = await rest.get({ path: instruments_path, weight: 1 })
+  rest.stop()
+  expect(ts_ingest).toBeGreaterThan(micros(1_700_000_000_000_000))
+  expect(binance_futures.parseRest(path, body, ts_ingest, CHOICE).kind).toBe('ignored')
+  return binance_futures.parseInstruments(body).map((instrument) => instrument.symbol)
+}
+
+/** Aggregate trade ids are consecutive: what is missing between the first and the last was lost. */
+function lostTrades(ids: Run['ids']): number {
+  let lost_count = 0
+  for (const [stream, heard] of ids) {
+    if (!stream.endsWith('@aggTrade')) continue
+    const sorted = [...new Set(heard)].toSorted((a, b) => a - b)
+    lost_count += sorted.at(-1)! - sorted[0]! + 1 - sorted.length
+  }
+  return lost_count
+}
+
+test('twenty symbols, an announced shutdown in the middle: no trade is lost', async () => {
+  const { exchange, transport, ids, rejected, deaf } = await run()
+  await until('all forty streams', () => ids.size === 40, 20_000)
+  const old_sockets = transport.status().sockets.map((socket) => socket.connection)
+  exchange.setFaults({ actions: [{ kind: 'server_shutdown', close_after_ms: 1_500 }] })
+  await until('new sockets only', () => {
+    const { sockets, state } = transport.status()
+    return state === 'live' && sockets.every((socket) => !old_sockets.includes(socket.connection))
+  })
+  await sleep(1_700)
+  expect(transport.status().state).toBe('live')
+  expect(deaf).toEqual([])
+  expect(rejected).toEqual([])
+  expect(lostTrades(ids)).toBe(0)
+  const undelivered = exchange.ledger().streams.filter((stream) => stream.undelivered_count > 0)
+  expect(undelivered).toEqual([])
+})
+
+test('every socket cut at once: every stream is deaf once, and comes back', async () => {
+  const { exchange, transport, ids, deaf } = await run()
+  await until('frames', () => ids.size > 20, 20_000)
+  exchange.setFaults({ actions: [{ kind: 'close_all' }] })
+  await until('both marks', () => deaf.length === 2)
+  await until('live', () => transport.status().state === 'live')
+  expect(deaf.map((mark) => mark.cause)).toEqual(['disconnect', 'disconnect'])
+  expect(new Set(deaf.flatMap((mark) => mark.streams)).size).toBe(40)
+})
+
+test('trades on the wrong endpoint are acknowledged, never delivered, and noticed', async () => {
+  const misrouted: ExchangeAdapter = {
+    ...binance_futures,
+    groups(ws_url, symbols, choice) {
+      const groups = binance_futures.groups(ws_url, symbols, choice)
+      return [{ url: groups[0]!.url, streams: groups.flatMap((group) => group.streams) }]
+    },
+  }
+  const { transport, ids, deaf } = await run(misrouted, { first_frame_ms: 1_000 })
+  await until('the mark', () => deaf.length > 0)
+  expect(deaf[0]!.cause).toBe('silence')
+  expect(deaf[0]!.streams.length).toBe(20)
+  expect(deaf[0]!.streams.every((stream) => stream.endsWith('@aggTrade'))).toBe(true)
+  expect(transport.status().state).toBe('degraded')
+  expect([...ids.keys()].every((stream) => stream.endsWith('@bookTicker'))).toBe(true)
+})

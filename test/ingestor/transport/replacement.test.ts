@@ -1,0 +1,155 @@
+/** A new socket before the old one is closed: renewal, announced shutdown, silence. */
+import { expect, test } from 'vitest'
+import { createRig, heardCounters, QUOTES, RAW, sleep, talk, until, type Rig } from './harness.ts'
+
+const STREAMS = ['btcusdt@bookTicker', 'ethusdt@bookTicker']
+
+/** Waits for the last counter of a stream, then wants every one before it, too. */
+async function expectNothingMissed(rig: Rig, stream: string, sent_count: number): Promise<void> {
+  await until('the last frame', () => heardCounters(rig, stream).includes(sent_count))
+  expect(heardCounters(rig, stream).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: sent_count }, (_, index) => index + 1),
+  )
+}
+
+test('renewal: the new socket is there before the old one goes, and no frame is missed', async () => {
+  const rig = await createRig({ limits: { socket_life_s: 1 } })
+  await rig.transport.start()
+  const talker = talk(rig.exchange, STREAMS, 1)
+  await until('three renewals', () => rig.exchange.handshakes.length >= 4, 10_000)
+  await until('one socket left', () => rig.exchange.clients().length === 1)
+  const sent_count = talker.stop()
+  for (const stream of STREAMS) await expectNothingMissed(rig, stream, sent_count)
+  expect(rig.deaf).toEqual([])
+})
+
+test('renewal of a lagging socket: it is kept until it came to where the new one began', async () => {
+  const rig = await createRig({ limits: { socket_life_s: 1 } })
+  await rig.transport.start()
+  rig.exchange.behaviour.lag = { sockets: [1], delay_ms: 250 }
+  const talker = talk(rig.exchange, STREAMS, 2)
+  await until('the second socket alone', () => {
+    const clients = rig.exchange.clients()
+    return clients.length === 1 && clients[0]!.number === 2
+  })
+  const sent_count = talker.stop()
+  await expectNothingMissed(rig, STREAMS[1]!, sent_count)
+  expect(rig.deaf).toEqual([])
+})
+
+test('renewal of a socket with a quiet tail symbol does not wait for it', async () => {
+  const rig = await createRig({ limits: { socket_life_s: 1 } })
+  await rig.transport.start()
+  const talker = talk(rig.exchange, [STREAMS[0]!], 5)
+  await until('the renewal', () => rig.exchange.handshakes.length === 2)
+  await until('the old socket is closed', () => rig.exchange.clients().length === 1)
+  talker.stop()
+  // A new socket that had been waited for in vain would have been given up for a third.
+  expect(rig.exchange.handshakes.length).toBe(2)
+  expect(rig.deaf).toEqual([])
+})
+
+test('renewal onto a socket that acknowledges only: the old one is kept', async () => {
+  const rig = await createRig({
+    limits: { socket_life_s: 1 },
+    // The third socket comes 300 ms after the second was given up, not at a random moment.
+    settings: { backoff_base_ms: 300, backoff_cap_ms: 300 },
+    random: () => 1,
+  })
+  await rig.transport.start()
+  rig.exchange.behaviour.mute = { sockets: [2], streams: /^ethusdt/ }
+  const talker = talk(rig.exchange, STREAMS)
+  const [first] = rig.exchange.clients()
+  await until('the second socket', () => rig.exchange.clients().length === 2)
+  const [, second] = rig.exchange.clients()
+  await until('the second socket is given up', () => !rig.exchange.clients().includes(second!))
+  expect(rig.exchange.clients()).toContain(first)
+  await until('a third takes over', () => {
+    const clients = rig.exchange.clients()
+    return clients.length === 1 && clients[0] !== first
+  })
+  const sent_count = talker.stop()
+  await expectNothingMissed(rig, STREAMS[1]!, sent_count)
+  expect(rig.deaf).toEqual([])
+})
+
+test('an announced shutdown is answered by a new socket, and nothing is missed', async () => {
+  const rig = await createRig()
+  await rig.transport.start()
+  const talker = talk(rig.exchange, STREAMS)
+  await sleep(100)
+  const [old] = rig.exchange.clients()
+  old!.socket.send(JSON.stringify({ e: 'serverShutdown', E: Date.now() }))
+  await until('the successor', () => rig.exchange.clients().length === 2)
+  await until('the old socket is closed by us', () => !rig.exchange.clients().includes(old!))
+  const sent_count = talker.stop()
+  await expectNothingMissed(rig, STREAMS[0]!, sent_count)
+  expect(rig.deaf).toEqual([])
+})
+
+test('a successor that announces its end as well is passed over for the next', async () => {
+  const rig = await createRig()
+  await rig.transport.start()
+  const talker = talk(rig.exchange, STREAMS)
+  const [old] = rig.exchange.clients()
+  const shutdown = JSON.stringify({ stream: '!serverShutdown', data: { e: 'serverShutdown' } })
+  await until('the old one speaks', () => heardCounters(rig, STREAMS[0]!).length > 3)
+  rig.exchange.behaviour.acknowledges = false
+  old!.socket.send(shutdown)
+  await until('the successor', () => rig.exchange.clients().length === 2)
+  rig.exchange.clients()[1]!.socket.send(shutdown)
+  rig.exchange.behaviour.acknowledges = true
+  await until('the third alone', () => {
+    const clients = rig.exchange.clients()
+    return clients.length === 1 && clients[0]!.number === 3
+  })
+  const sent_count = talker.stop()
+  await expectNothingMissed(rig, STREAMS[1]!, sent_count)
+  expect(rig.deaf).toEqual([])
+})
+
+test('the old socket dies while the new one subscribes: its streams are deaf, once', async () => {
+  const rig = await createRig()
+  await rig.transport.start()
+  rig.exchange.behaviour.acknowledges = false
+  const [old] = rig.exchange.clients()
+  old!.socket.send(JSON.stringify({ e: 'serverShutdown', E: Date.now() }))
+  await until('the successor', () => rig.exchange.clients().length === 2)
+  old!.wire.destroy()
+  await until('the mark', () => rig.deaf.length > 0)
+  rig.exchange.behaviour.acknowledges = true
+  await until('live again', () => rig.transport.status().state === 'live')
+  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: STREAMS }])
+})
+
+test('a class that is acknowledged and never delivered is noticed on a busy socket', async () => {
+  const rig = await createRig({ choice: RAW, settings: { first_frame_ms_of_few: 300 } })
+  rig.exchange.behaviour.mute = { sockets: [1], streams: /@trade$/ }
+  await rig.transport.start()
+  const streams = [...STREAMS, 'btcusdt@trade', 'ethusdt@trade']
+  const talker = talk(rig.exchange, streams)
+  await until('the mark', () => rig.deaf.length > 0)
+  expect(rig.deaf).toEqual([{ cause: 'silence', streams: ['btcusdt@trade', 'ethusdt@trade'] }])
+  await until('trades from the new socket', () => heardCounters(rig, 'ethusdt@trade').length > 0)
+  await until('live', () => rig.transport.status().state === 'live')
+  const sent_count = talker.stop()
+  await expectNothingMissed(rig, STREAMS[0]!, sent_count)
+  expect(rig.deaf.length).toBe(1)
+})
+
+test('a busy stream that falls silent is noticed; a quiet one beside it is no alarm', async () => {
+  const symbols = ['BUSY', 'ALSOBUSY', 'TAIL']
+  const settings = { silence_ms_min: 300, rate_memory_ms: 1_000, missing_frames_min: 20 }
+  const rig = await createRig({ symbols, choice: QUOTES, settings })
+  await rig.transport.start()
+  rig.exchange.publish('tail@bookTicker', { e: 'test' })
+  const talker = talk(rig.exchange, ['busy@bookTicker', 'alsobusy@bookTicker'])
+  await sleep(1_000)
+  expect(rig.deaf).toEqual([])
+  rig.exchange.behaviour.mute = { sockets: [1], streams: /^busy@/ }
+  await until('the mark', () => rig.deaf.length > 0)
+  expect(rig.deaf).toEqual([{ cause: 'silence', streams: ['busy@bookTicker'] }])
+  await until('live', () => rig.transport.status().state === 'live')
+  talker.stop()
+  await until('one socket', () => rig.exchange.clients().length === 1)
+})

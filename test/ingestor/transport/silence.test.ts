@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest'
+import { DEFAULT_SETTINGS } from '../../../ingestor/transport/settings.ts'
+import {
+  beat,
+  createPulse,
+  missesFrames,
+  neverSpoke,
+  noteAlarm,
+  restartPulse,
+  type Pulse,
+} from '../../../ingestor/transport/silence.ts'
+
+/** Frames at a steady pace, looked at once a second. */
+function speak(pulse: Pulse, frames_per_s: number, duration_s: number): void {
+  let carry = 0
+  for (let second = 0; second < duration_s; second++) {
+    carry += frames_per_s
+    beat(pulse, Math.floor(carry), 1_000, DEFAULT_SETTINGS)
+    carry -= Math.floor(carry)
+  }
+}
+
+/** Seconds of silence until the alarm, undefined where a day brings none. */
+function alarmAfter(pulse: Pulse): number | undefined {
+  for (let second = 1; second <= 86_400; second++) {
+    beat(pulse, 0, 1_000, DEFAULT_SETTINGS)
+    if (missesFrames(pulse, DEFAULT_SETTINGS)) return second
+  }
+  return undefined
+}
+
+for (const [name, frames_per_s, expected_s] of [
+  ['BTC at 100 a second', 100, 15],
+  ['an altcoin at 5 a second', 5, 15],
+  ['one a second', 1, 62],
+  ['one in three seconds', 1 / 3, undefined],
+  ['a tail symbol at one a minute', 1 / 60, undefined],
+] as const) {
+  test(`silence after an hour of ${name}: ${expected_s ?? 'never any'} s to the alarm`, () => {
+    const pulse = createPulse()
+    speak(pulse, frames_per_s, 3_600)
+    expect(alarmAfter(pulse)).toBe(expected_s)
+  })
+}
+
+test('a burst of seconds on a quiet symbol does not make the quiet after it an alarm at once', () => {
+  const pulse = createPulse()
+  speak(pulse, 1 / 30, 3_600)
+  speak(pulse, 20, 10)
+  expect(alarmAfter(pulse) ?? Infinity).toBeGreaterThan(60)
+})
+
+test('what never spoke has no rate: ten streams get a minute, fewer get five', () => {
+  const pulse = createPulse()
+  beat(pulse, 0, 59_000, DEFAULT_SETTINGS)
+  expect(neverSpoke(pulse, 10, DEFAULT_SETTINGS)).toBe(false)
+  beat(pulse, 0, 1_000, DEFAULT_SETTINGS)
+  expect(neverSpoke(pulse, 10, DEFAULT_SETTINGS)).toBe(true)
+  expect(neverSpoke(pulse, 9, DEFAULT_SETTINGS)).toBe(false)
+  beat(pulse, 0, 240_000, DEFAULT_SETTINGS)
+  expect(neverSpoke(pulse, 9, DEFAULT_SETTINGS)).toBe(true)
+  beat(pulse, 1, 1_000, DEFAULT_SETTINGS)
+  expect(neverSpoke(pulse, 10, DEFAULT_SETTINGS)).toBe(false)
+})
+
+test('every alarm doubles the patience, a quiet hour halves it, a new socket remembers it', () => {
+  const pulse = createPulse()
+  const delays: (number | undefined)[] = []
+  for (let alarm = 0; alarm < 3; alarm++) {
+    speak(pulse, 100, 600)
+    delays.push(alarmAfter(pulse))
+    noteAlarm(pulse)
+    restartPulse(pulse)
+  }
+  // A little less than twice and four times: ten minutes passed between the alarms.
+  expect(delays[1]! / delays[0]!).toBeGreaterThan(1.7)
+  expect(delays[2]! / delays[0]!).toBeGreaterThan(3)
+  speak(pulse, 100, 4 * 3_600)
+  expect(alarmAfter(pulse)).toBeLessThan(delays[1]!)
+})
+
+test('patience has an end: alarms go on, however often they were false', () => {
+  const pulse = createPulse()
+  for (let alarm = 0; alarm < 50; alarm++) noteAlarm(pulse)
+  expect(pulse.patience).toBeLessThanOrEqual(64)
+})

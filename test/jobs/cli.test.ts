@@ -1,0 +1,94 @@
+/** `npx booktape jobs ...` against real services. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { jobsCommand } from '../../infra/cli/jobs.ts'
+import { insertQuotes, insertSymbols } from './market.ts'
+import { createStand } from './stand.ts'
+
+const stand = await createStand()
+const data_dir = await mkdtemp(join(tmpdir(), 'booktape-cli-'))
+afterAll(() => rm(data_dir, { recursive: true }))
+const ts = Date.parse('2024-08-08T23:59:58Z') * 1_000
+await insertSymbols(stand.pool, ['BTCUSDT'])
+await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+
+let output = ''
+beforeEach(() => {
+  output = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    output += String(text)
+    return true
+  })
+  const { endpoint, bucket, region, access_key_id, secret_access_key } = stand.store_config
+  for (const [name, value] of Object.entries({
+    DATABASE_URL: stand.database_url,
+    S3_ENDPOINT: endpoint,
+    S3_BUCKET: bucket,
+    S3_REGION: region,
+    S3_ACCESS_KEY_ID: access_key_id,
+    S3_SECRET_ACCESS_KEY: secret_access_key,
+  })) {
+    vi.stubEnv(name, value)
+  }
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+})
+
+const jobs = (...args: readonly string[]): Promise<unknown> => {
+  const command = jobsCommand()
+  const quiet = (part: ReturnType<typeof jobsCommand>): void => {
+    part.exitOverride().configureOutput({ writeErr: () => undefined })
+    part.commands.forEach(quiet)
+  }
+  quiet(command)
+  return command.parseAsync([...args, '--data-dir', data_dir], { from: 'user' })
+}
+
+test('run features ends with one line a file: key, rows, bytes, sha256', async () => {
+  await jobs('run', 'features', '--date', '2024-08-08')
+  const lines = output.trimEnd().split('\n')
+  expect(lines[0]).toBe('features_1s of 2024-08-08: 1 rows, symbols: 1.')
+  expect(lines).toHaveLength(4)
+  for (const line of lines.slice(1)) {
+    const [, key, bytes, sha256] = /^(\S+) {2}\d+ rows {2}(\d+) bytes {2}sha256 ([0-9a-f]{64})$/.exec(line)!
+    const stored = await stand.store.get(key!)
+    expect(stored!.byteLength).toBe(Number(bytes))
+    expect(sha256).toHaveLength(64)
+  }
+})
+
+test('ls shows what ran, failures with their reason', async () => {
+  await expect(jobs('run', 'features', '--date', '2024-08-07')).rejects.toMatchObject({ code: 'no_data' })
+  await jobs('run', 'features', '--date', '2024-08-08')
+  output = ''
+  await jobs('ls', '--limit', '2')
+  const [head, first, second] = output.split('\n')
+  expect(head).toMatch(/^STARTED +JOB +WINDOW +STATUS/)
+  expect(first).toMatch(/features +2024-08-08 +done +1 +1 +\d+/)
+  expect(second).toMatch(/features +2024-08-07 +failed .*There are no quotes and no trades of 2024-08-07/)
+})
+
+for (const date of ['2024-02-30', '8.8.2024', '20240808', '']) {
+  test(`--date '${date}' is refused before anything is asked of a service`, async () => {
+    await expect(jobs('run', 'features', '--date', date)).rejects.toThrow('YYYY-MM-DD')
+  })
+}
+
+test('without a stack and without an environment it says how to get one', async () => {
+  vi.stubEnv('DATABASE_URL', undefined)
+  await expect(jobs('ls')).rejects.toMatchObject({
+    code: 'no_stack',
+    hint: expect.stringContaining('npm start'),
+  })
+})
+
+test('a Postgres that does not answer is named without its password', async () => {
+  vi.stubEnv('DATABASE_URL', 'postgres://u:hidden@127.0.0.1:1/db')
+  const error = await jobs('ls').catch((caught: unknown) => caught)
+  expect(error).toMatchObject({ code: 'postgres_unreachable' })
+  expect(String((error as Error).message)).not.toContain('hidden')
+})

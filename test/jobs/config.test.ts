@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { OperatorError } from '#core/errors.ts'
+import { parseConfig } from '../../jobs/config.ts'
+
+const GOOD = {
+  DATABASE_URL: 'postgres://u:hidden@h/db',
+  S3_ENDPOINT: 'https://fra1.digitaloceanspaces.com',
+  S3_BUCKET: 'booktape',
+  S3_REGION: 'fra1',
+  S3_ACCESS_KEY_ID: 'k',
+  S3_SECRET_ACCESS_KEY: 's',
+  WORK_DIR: '/var/lib/booktape/work',
+}
+
+test('what is not set has its default, and the result is frozen', () => {
+  const config = parseConfig(GOOD)
+  expect(config).toMatchObject({ log_level: 'info', intraday_features_s: 0, object_store: { bucket: 'booktape' } })
+  expect(Object.isFrozen(config)).toBe(true)
+  expect(parseConfig({ ...GOOD, INTRADAY_FEATURES_S: '60' }).intraday_features_s).toBe(60)
+})
+
+test('all problems are reported together, without repeating a password', () => {
+  let error: unknown
+  try {
+    parseConfig({
+      ...GOOD,
+      DATABASE_URL: 'hidden@h',
+      S3_ENDPOINT: 'ftp://x',
+      S3_BUCKET: ' ',
+      WORK_DIR: undefined,
+      LOG_LEVEL: 'loud',
+      INTRADAY_FEATURES_S: '1.5',
+    })
+  } catch (caught) {
+    error = caught
+  }
+  expect(error).toBeInstanceOf(OperatorError)
+  const { message } = error as OperatorError
+  for (const name of ['DATABASE_URL', 'S3_ENDPOINT', 'S3_BUCKET', 'WORK_DIR', 'LOG_LEVEL', 'INTRADAY_FEATURES_S']) {
+    expect(message).toContain(name)
+  }
+  expect(message).not.toContain('hidden')
+})
+
+for (const seconds of ['-1', 'x', '86401', 'Infinity']) {
+  test(`INTRADAY_FEATURES_S=${seconds} is refused`, () => {
+    expect(() => parseConfig({ ...GOOD, INTRADAY_FEATURES_S: seconds })).toThrow('INTRADAY_FEATURES_S')
+  })
+}

@@ -1,0 +1,139 @@
+/** Publishing when the store fails, the process dies, or another day is newer. */
+import { expect, test } from 'vitest'
+import type { Latest, Manifest } from '#core/dataset.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import { digestOf } from '../../../jobs/datasets/digest.ts'
+import { insertQuotes, insertSymbols, insertTrades } from '../market.ts'
+import { createStand } from '../stand.ts'
+
+const stand = await createStand()
+const { pool, store } = stand
+const DAY = 'datasets/features_1s/v1/date=2024-08-08'
+const EVENING_US = Date.parse('2024-08-08T23:59:50Z') * 1_000
+
+const quote = (ts: number, id: number) => ({
+  symbol: 'BTCUSDT',
+  ts,
+  id,
+  bid: 100,
+  bid_qty: 1,
+  ask: 101,
+  ask_qty: 1,
+})
+await insertSymbols(pool, ['BTCUSDT'])
+await insertQuotes(pool, [quote(EVENING_US, 1), quote(EVENING_US + 15e6, 2)])
+
+async function readJson<T>(key: string): Promise<T | undefined> {
+  const bytes = await store.get(key)
+  return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as T)
+}
+const keys = async (prefix = ''): Promise<readonly string[]> =>
+  (await store.list(prefix)).map(({ key }) => key)
+
+/** The store, failing at its n-th write as if the connection had gone for good. */
+function dyingStore(writes_before: number): ObjectStore {
+  let left = writes_before
+  const write = async (work: () => Promise<void>): Promise<void> => {
+    if (left === 0) throw new Error('the process died here')
+    left -= 1
+    await work()
+  }
+  return {
+    ...store,
+    put: (...args) => write(() => store.put(...args)),
+    putFile: (...args) => write(() => store.putFile(...args)),
+    copy: (...args) => write(() => store.copy(...args)),
+    delete: (...args) => write(() => store.delete(...args)),
+  }
+}
+
+test('a run that dies at any of its writes never leaves a manifest that is untrue, and the next one mends it', async () => {
+  const good = await stand.features('2024-08-08')
+  const good_manifest = await readJson<Manifest>(`${DAY}/manifest.json`)
+  await insertTrades(pool, [
+    { symbol: 'BTCUSDT', ts: EVENING_US, id: 1, price: 100, qty: 1, is_buyer_maker: true },
+  ])
+  let deaths = 0
+  for (let writes = 0; ; writes++) {
+    const outcome = await stand.features('2024-08-08', { store: dyingStore(writes) }).then(
+      () => 'published',
+      (error: unknown) => String(error),
+    )
+    const manifest = await readJson<Manifest>(`${DAY}/manifest.json`)
+    for (const file of manifest?.files ?? []) {
+      const { sha256 } = await digestOf((await store.read(`${DAY}/${file.name}`))!)
+      expect(sha256, `${file.name} after ${writes} writes`).toBe(file.sha256)
+    }
+    if (outcome === 'published') break
+    expect(outcome).toContain('the process died here')
+    deaths += 1
+  }
+  // Three uploads, the old manifest's deletion, three copies, manifest, latest, three deletions;
+  // once the new manifest is out, it is not deleted again.
+  expect(deaths).toBeGreaterThanOrEqual(10)
+  expect(await readJson(`${DAY}/manifest.json`)).not.toEqual(good_manifest)
+  expect(good.files).toHaveLength(3)
+  expect(await keys('tmp/')).toEqual([])
+})
+
+test('what a dead run of another day left staged is deleted, what a living one staged is not', async () => {
+  await store.put('tmp/datasets/features_1s/date=2024-01-01/features_1s.parquet', 'x', 'text/plain')
+  await store.put('tmp/datasets/features_1s/date=2024-01-02/features_1s.parquet', 'x', 'text/plain')
+  const living = await pool.connect()
+  await living.query("select pg_advisory_lock(hashtext('booktape.job'), hashtext('features:2024-01-02'))")
+  await stand.features('2024-08-08')
+  expect(await keys('tmp/')).toEqual(['tmp/datasets/features_1s/date=2024-01-02/features_1s.parquet'])
+  living.release(true)
+  await expect
+    .poll(async () => {
+      await stand.features('2024-08-08')
+      return keys('tmp/')
+    })
+    .toEqual([])
+})
+
+test('a store that alters what it was given is found out before anything is published', async () => {
+  await store.delete(`${DAY}/manifest.json`)
+  const altering: ObjectStore = {
+    ...store,
+    putFile: (key, _path, content_type) => store.put(key, 'altered', content_type),
+  }
+  await expect(stand.features('2024-08-08', { store: altering })).rejects.toMatchObject({
+    code: 'upload_corrupt',
+    retryable: true,
+  })
+  expect(await readJson(`${DAY}/manifest.json`)).toBeUndefined()
+})
+
+test('published again, nothing changes', async () => {
+  const first = await stand.features('2024-08-08')
+  const manifest = await store.get(`${DAY}/manifest.json`)
+  expect(await stand.features('2024-08-08')).toEqual(first)
+  expect(await store.get(`${DAY}/manifest.json`)).toEqual(manifest)
+})
+
+test('latest.json names the newest day that is over, whatever was built last', async () => {
+  const latest = (): Promise<Latest | undefined> => readJson('datasets/features_1s/latest.json')
+  const during_the_9th = { now: () => Date.parse('2024-08-09T18:00:00Z') }
+  await stand.features('2024-08-08')
+  await stand.features('2024-08-09', during_the_9th)
+  expect(await latest()).toMatchObject({ date: '2024-08-08', complete: true })
+  await stand.features('2024-08-09')
+  expect(await latest()).toMatchObject({ date: '2024-08-09', complete: true })
+  await stand.features('2024-08-08')
+  expect(await latest()).toMatchObject({ date: '2024-08-09', complete: true })
+})
+
+test('until a day is over, latest.json names the newest', async () => {
+  const other = await createStand()
+  await insertSymbols(other.pool, ['BTCUSDT'])
+  await insertQuotes(other.pool, [quote(EVENING_US, 1)])
+  await other.features('2024-08-08', { now: () => Date.parse('2024-08-08T18:00:00Z') })
+  const bytes = await other.store.get('datasets/features_1s/latest.json')
+  expect(JSON.parse(Buffer.from(bytes!).toString())).toEqual({
+    dataset: 'features_1s',
+    schema_version: 1,
+    date: '2024-08-08',
+    complete: false,
+  })
+})

@@ -1,0 +1,139 @@
+/** Puts market rows straight into the raw tables, the way a test wants them. */
+import { readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
+import type { Pool } from '#core/node/pool.ts'
+import { HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
+
+export interface QuoteRow {
+  readonly symbol: string
+  /** Microseconds. */
+  readonly ts: number
+  readonly id: number
+  readonly bid: number
+  readonly bid_qty: number
+  readonly ask: number
+  readonly ask_qty: number
+}
+
+export interface TradeRow {
+  readonly symbol: string
+  readonly ts: number
+  readonly id: number
+  readonly price: number
+  readonly qty: number
+  readonly is_buyer_maker: boolean
+}
+
+export interface GapRow {
+  readonly symbol: string
+  readonly channel: 'book_ticker' | 'trades'
+  readonly from_ts: number
+  readonly to_ts: number
+  readonly from_id?: number
+  readonly to_id?: number
+  readonly repaired?: boolean
+}
+
+/** `ids` are given out in the order of `symbols`. */
+export async function insertSymbols(pool: Pool, symbols: readonly string[]): Promise<void> {
+  for (const symbol of symbols) {
+    await pool.query(
+      `insert into marketdata.symbols (exchange, symbol) values ('binance-futures', $1)
+       on conflict do nothing`,
+      [symbol],
+    )
+  }
+}
+
+export async function insertQuotes(pool: Pool, rows: readonly QuoteRow[]): Promise<void> {
+  await ensureHours(pool, 'book_ticker', rows)
+  await pool.query(
+    `insert into marketdata.book_ticker
+       (ts_exchange, ts_ingest, symbol_id, update_id, best_bid, best_ask, bid_qty, ask_qty)
+     select r.ts, r.ts, s.id, r.id, r.bid, r.ask, r.bid_qty, r.ask_qty
+     from unnest($1::timestamptz[], $2::text[], $3::int8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[])
+       as r (ts, symbol, id, bid, ask, bid_qty, ask_qty)
+     join marketdata.symbols s using (symbol)`,
+    [
+      rows.map((row) => toIso(micros(row.ts))),
+      rows.map((row) => row.symbol),
+      rows.map((row) => row.id),
+      rows.map((row) => row.bid),
+      rows.map((row) => row.ask),
+      rows.map((row) => row.bid_qty),
+      rows.map((row) => row.ask_qty),
+    ],
+  )
+}
+
+export async function insertTrades(pool: Pool, rows: readonly TradeRow[]): Promise<void> {
+  await ensureHours(pool, 'trades', rows)
+  await pool.query(
+    `insert into marketdata.trades
+       (ts_exchange, ts_ingest, symbol_id, agg_trade_id, price, qty, is_buyer_maker)
+     select r.ts, r.ts, s.id, r.id, r.price, r.qty, r.is_buyer_maker
+     from unnest($1::timestamptz[], $2::text[], $3::int8[], $4::float8[], $5::float8[], $6::bool[])
+       as r (ts, symbol, id, price, qty, is_buyer_maker)
+     join marketdata.symbols s using (symbol)`,
+    [
+      rows.map((row) => toIso(micros(row.ts))),
+      rows.map((row) => row.symbol),
+      rows.map((row) => row.id),
+      rows.map((row) => row.price),
+      rows.map((row) => row.qty),
+      rows.map((row) => row.is_buyer_maker),
+    ],
+  )
+}
+
+export async function insertGap(pool: Pool, gap: GapRow): Promise<void> {
+  await pool.query(
+    `insert into marketdata.gaps
+       (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repaired_at)
+     select id, $2, $3, $4, $5, $6, 'disconnect', $4, case when $7 then now() end
+     from marketdata.symbols where symbol = $1`,
+    [
+      gap.symbol,
+      gap.channel,
+      toIso(micros(gap.from_ts)),
+      toIso(micros(gap.to_ts)),
+      gap.from_id ?? null,
+      gap.to_id ?? null,
+      gap.repaired ?? false,
+    ],
+  )
+}
+
+async function ensureHours(
+  pool: Pool,
+  table: string,
+  rows: readonly { readonly ts: number }[],
+): Promise<void> {
+  for (const hour of new Set(rows.map((row) => hourStart(micros(row.ts)) / HOUR_US))) {
+    await pool.query('select marketdata.ensure_hour($1, $2)', [table, toIso(micros(hour * HOUR_US))])
+  }
+}
+
+/** Quotes and raw trades of a Binance USD-M recording, in the order of its lines. */
+export function readRecording(path: string): {
+  readonly quotes: readonly QuoteRow[]
+  readonly trades: readonly TradeRow[]
+} {
+  const quotes: QuoteRow[] = []
+  const trades: TradeRow[] = []
+  for (const line of gunzipSync(readFileSync(path)).toString('utf8').split('\n')) {
+    if (!line.startsWith('{"t":"ws"')) continue
+    const { data } = JSON.parse((JSON.parse(line) as { data: string }).data) as {
+      data: Record<string, string> & { T: number; u: number; t: number; m: boolean }
+    }
+    const [symbol, ts] = [data['s']!, data.T * 1_000]
+    if (data['e'] === 'bookTicker') {
+      const [bid, bid_qty] = [Number(data['b']), Number(data['B'])]
+      quotes.push({ symbol, ts, id: data.u, bid, bid_qty, ask: Number(data['a']), ask_qty: Number(data['A']) })
+    } else if (data['e'] === 'trade') {
+      const [price, qty] = [Number(data['p']), Number(data['q'])]
+      trades.push({ symbol, ts, id: data.t, price, qty, is_buyer_maker: data.m })
+    }
+  }
+  return { quotes, trades }
+}

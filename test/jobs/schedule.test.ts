@@ -1,0 +1,159 @@
+/** The real queue in a real Postgres: nights that were slept through, killed daemons, stops. */
+import { runMigrations } from 'graphile-worker'
+import { afterEach, expect, test } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
+import { createPool, type Pool } from '#core/node/pool.ts'
+import { addDays, dayOf, dayRange, fromMillis, type Day } from '#core/time.ts'
+import { parsePayload, startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
+import { insertQuotes, insertSymbols } from './market.ts'
+import { createStand, NOON, type Stand } from './stand.ts'
+
+const today = dayOf(fromMillis(Date.now()))
+const yesterday = addDays(today, -1)
+const running: Schedule[] = []
+const pools: Pool[] = []
+afterEach(async () => {
+  for (const schedule of running.splice(0)) await schedule.stop()
+  for (const pool of pools.splice(0)) await pool.end()
+})
+
+async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Promise<Schedule> {
+  const schedule = await startSchedule({
+    pool: stand.pool,
+    store: stand.store,
+    work_dir: stand.dir,
+    intraday_features_s: 0,
+    log: silentLogger,
+    now: Date.now,
+    ...options,
+  })
+  running.push(schedule)
+  return schedule
+}
+
+/** A stand with one quote in the last seconds of each day, whose pool is large enough for the queue. */
+async function standWithDays(...days: readonly Day[]): Promise<Stand> {
+  const stand = await createStand()
+  const pool = createPool(stand.database_url, 'test', 10)
+  pools.push(pool)
+  await insertSymbols(pool, ['BTCUSDT'])
+  for (const day of days) {
+    const ts = dayRange(day).to - 2e6
+    await insertQuotes(pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+  }
+  return { ...stand, pool }
+}
+
+async function runsOf(stand: Stand): Promise<readonly Record<string, unknown>[]> {
+  const { rows } = await stand.pool.query(
+    'select job_window, status, attempt from marketdata.job_runs order by job_window, id',
+  )
+  return rows
+}
+
+async function addJob(stand: Stand, date: string): Promise<void> {
+  await stand.pool.query(
+    "select graphile_worker.add_job('features', json_build_object('date', $1::text))",
+    [date],
+  )
+}
+
+test('nights missed while nothing was running are made up for at the next start, each for its own day', async () => {
+  const stand = await standWithDays(addDays(today, -3), addDays(today, -2), yesterday)
+  await runMigrations({ pgPool: stand.pool })
+  // The last run was due at 00:10 three days ago.
+  await stand.pool.query(
+    `insert into graphile_worker._private_known_crontabs (identifier, known_since, last_execution)
+     values ('nightly_features', $1, $2)`,
+    [new Date(dayRange(addDays(today, -9)).from / 1e3), new Date(dayRange(addDays(today, -2)).from / 1e3 - 1)],
+  )
+  await start(stand)
+  const due = [addDays(today, -3), addDays(today, -2)]
+  // Tonight's run is due only once it is past 00:10.
+  if (Date.now() * 1e3 >= dayRange(today).from + 601e6) due.push(yesterday)
+  await expect
+    .poll(() => runsOf(stand), { timeout: 20_000 })
+    .toEqual(due.map((job_window) => ({ job_window, status: 'done', attempt: 1 })))
+  expect(await stand.store.list('datasets/features_1s/v1/')).toHaveLength(4 * due.length)
+  await expect
+    .poll(async () => (await stand.pool.query('select 1 from graphile_worker.jobs')).rowCount)
+    .toBe(0)
+})
+
+test('a run from the crontab is for the day before it was due; a run by hand names its day', () => {
+  expect(parsePayload({ _cron: { ts: '2024-03-01T00:10:00.000Z' } })).toEqual({
+    date: '2024-02-29',
+    intraday: false,
+  })
+  expect(parsePayload({ date: '2024-08-08', intraday: true })).toEqual({ date: '2024-08-08', intraday: true })
+  for (const wrong of [undefined, null, {}, { date: '2024-02-30' }, { date: 5 }, { _cron: { ts: 'soon' } }]) {
+    expect(() => parsePayload(wrong)).toThrow('needs a date')
+  }
+})
+
+test('a failure that may pass is tried again later, one that no repetition mends is not', async () => {
+  const stand = await standWithDays(yesterday)
+  const broken = { ...stand.store, putFile: () => Promise.reject(new Error('the store is away')) }
+  await start(stand, { store: broken })
+  await addJob(stand, yesterday)
+  await addJob(stand, '2001-01-01')
+  // The first retry waits e seconds.
+  await expect
+    .poll(() => runsOf(stand), { timeout: 15_000 })
+    .toMatchObject([
+      { job_window: '2001-01-01', status: 'failed', attempt: 1 },
+      { job_window: yesterday, status: 'failed', attempt: 1 },
+      { job_window: yesterday, status: 'failed', attempt: 2 },
+    ])
+  const { rows } = await stand.pool.query('select last_error from graphile_worker.jobs')
+  expect(rows).toEqual([{ last_error: expect.stringContaining('the store is away') }])
+})
+
+test('the current day is rebuilt while it is on, once it has data', async () => {
+  const stand = await standWithDays()
+  await start(stand, { intraday_features_s: 1, now: () => NOON })
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  expect(await runsOf(stand)).toEqual([])
+  const ts = NOON * 1e3
+  await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+  await expect
+    .poll(async () => (await runsOf(stand)).filter(({ status }) => status === 'done').length, {
+      timeout: 15_000,
+    })
+    .toBeGreaterThanOrEqual(2)
+  const latest = Buffer.from((await stand.store.get('datasets/features_1s/latest.json'))!).toString()
+  expect(JSON.parse(latest)).toMatchObject({ date: '2024-08-20', complete: false })
+})
+
+test('a job that a killed daemon still holds runs at the next start, not in four hours', async () => {
+  const stand = await standWithDays(yesterday)
+  await runMigrations({ pgPool: stand.pool })
+  await addJob(stand, yesterday)
+  await stand.pool.query(
+    "update graphile_worker._private_jobs set locked_by = 'worker-of-the-dead', locked_at = now(), attempts = 1",
+  )
+  await start(stand)
+  await expect
+    .poll(() => runsOf(stand), { timeout: 15_000 })
+    .toEqual([{ job_window: yesterday, status: 'done', attempt: 2 }])
+})
+
+test('a stop in the middle of a run ends it at once, publishes nothing and keeps the job', async () => {
+  const stand = await standWithDays(yesterday)
+  // Stops as the first file of the day is being uploaded.
+  const store = {
+    ...stand.store,
+    putFile: (...args: Parameters<typeof stand.store.putFile>) => {
+      void schedule.stop()
+      return stand.store.putFile(...args)
+    },
+  }
+  const schedule: Schedule = await start(stand, { store })
+  running.pop()
+  await addJob(stand, yesterday)
+  await schedule.ended
+  expect(await runsOf(stand)).toMatchObject([{ job_window: yesterday, status: 'failed' }])
+  expect(await stand.store.list('')).toEqual([])
+  const { rowCount } = await stand.pool.query('select 1 from graphile_worker.jobs where attempts = 1')
+  expect(rowCount).toBe(1)
+})

@@ -1,0 +1,93 @@
+/** Where a job runs in a test: a database, an object store and a folder of their own. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance, type JS } from '@duckdb/node-api'
+import { afterAll } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
+import {
+  createObjectStore,
+  type ObjectStore,
+  type ObjectStoreConfig,
+} from '#core/node/object-store.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { parseDay } from '#core/time.ts'
+import { startObjectStore } from '../../infra/local/object-store.ts'
+import {
+  runFeatures,
+  type FeaturesOptions,
+  type FeaturesResult,
+} from '../../jobs/features/run-features.ts'
+import { createTestDatabase } from '../support/database.ts'
+
+/** Registered as the file is loaded: vitest ignores hooks that are set up inside a test. */
+const closers: (() => Promise<void>)[] = []
+afterAll(async () => {
+  for (const close of closers) await close()
+})
+
+export interface Stand {
+  readonly pool: Pool
+  readonly database_url: string
+  readonly store: ObjectStore
+  readonly store_config: ObjectStoreConfig
+  readonly dir: string
+  /** Runs the job as if now were noon of 2024-08-20. */
+  features(date: string, options?: Partial<FeaturesOptions>): Promise<FeaturesResult>
+}
+
+export const NOON = Date.parse('2024-08-20T12:00:00Z')
+
+export async function createStand(): Promise<Stand> {
+  const { pool, url } = await createTestDatabase()
+  const dir = await mkdtemp(join(tmpdir(), 'booktape-jobs-'))
+  const server = await startObjectStore({
+    dir: join(dir, 'store'),
+    port: 0,
+    access_key_id: 'k',
+    secret_access_key: 's',
+  })
+  const store = createObjectStore(server.config)
+  closers.push(async () => {
+    store.close()
+    await server.stop()
+    await rm(dir, { recursive: true })
+  })
+  return {
+    pool,
+    database_url: url,
+    store,
+    store_config: server.config,
+    dir,
+    features: (date, options) =>
+      runFeatures({
+        pool,
+        store,
+        date: parseDay(date)!,
+        work_dir: join(dir, 'work'),
+        log: silentLogger,
+        now: () => NOON,
+        ...options,
+      }),
+  }
+}
+
+/** Reads a Parquet file of the store with another program than the one that wrote it. */
+export async function readWithDuckDb(
+  stand: Stand,
+  key: string,
+  sql: (file: string) => string,
+): Promise<Record<string, JS>[]> {
+  const bytes = await stand.store.get(key)
+  const file = join(stand.dir, key.replaceAll('/', '_'))
+  await writeFile(file, bytes!)
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  try {
+    const reader = await connection.runAndReadAll(sql(`read_parquet('${file}')`))
+    return reader.getRowObjectsJS()
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
