@@ -40,7 +40,8 @@ export async function importRecording(tape: Tape, path: string): Promise<ImportC
     const result = tape.append(kind, adapter.tape_code, connection, ts, Buffer.from(text))
     if (typeof result !== 'number') throw refusal(path, result, tape)
   }
-  if (summary.from_ts !== null) append('mark', CONNECTION, summary.from_ts, startedMark(summary.symbols))
+  const { from_ts, symbols } = summary
+  if (from_ts !== null) append('mark', CONNECTION, from_ts, startedMark(symbols))
   for await (const line of readRecording(path)) {
     if (line.kind === 'ws') append('frame', CONNECTION, line.ts, line.data)
     else append('rest', REST_CONNECTION, line.ts, `${line.path}\n${line.data}`)
@@ -56,15 +57,15 @@ function startedMark(symbols: readonly string[]): string {
 }
 
 function refusal(path: string, result: 'full' | 'too_large', tape: Tape): OperatorError {
-  const { used_bytes, max_bytes, full } = tape.status()
   if (result === 'full') {
+    const { used_bytes, max_bytes, full } = tape.status()
     return new OperatorError(
       'tape_full',
-      `The tape is full (${full?.cause}): ${used_bytes} of ${max_bytes} bytes; only a part of ${path} is on it.`,
+      `The tape is full (${full?.cause}, ${used_bytes} of ${max_bytes} bytes): only a part of ${path} is on it.`,
       { hint: 'Give it more with --max-bytes, or import onto an empty tape.' },
     )
   }
-  return new OperatorError('record_too_large', `${path} holds a line too large for a record of the tape.`, {
+  return new OperatorError('record_too_large', `${path} holds a line too large for the tape.`, {
     hint: 'Lines of a recording are frames or REST answers; this one is neither.',
   })
 }

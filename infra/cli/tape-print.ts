@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { OperatorError } from '#core/errors.ts'
+import { CHANNELS } from '#core/market.ts'
 import { micros, toIso } from '#core/time.ts'
 import type { ExchangeAdapter } from '../../ingestor/exchanges/adapter.ts'
 import { adapterByCode } from '../../ingestor/exchanges/registry.ts'
@@ -26,24 +27,31 @@ export function listTape(dir: string): string {
   const lines = segments.map((segment) => {
     const { header, first, file_bytes } = segment
     const created = header === undefined ? 'header broken' : toIso(micros(header.created_us))
-    return `${basename(segment.path)}  ${first} to ${fileEnd(segment)}  ${file_bytes} bytes  ${created}`
+    const range = `${first} to ${fileEnd(segment)}`
+    return `${basename(segment.path)}  ${range}  ${file_bytes} bytes  ${created}`
   })
   const ids = new Set(segments.flatMap(({ header }) => header?.tape_id ?? []))
   const bytes = segments.reduce((sum, { file_bytes }) => sum + file_bytes, 0)
   const holder = lockHolder(dir)
   const state = holder === undefined ? 'nobody writes it' : `process ${holder.pid} writes it`
-  lines.push(`tape ${[...ids].join(', ') || '(unknown)'}: ${segments.length} segments, ${bytes} bytes; ${state}`)
+  const name = [...ids].join(', ') || '(unknown)'
+  lines.push(`tape ${name}: ${segments.length} segments, ${bytes} bytes; ${state}`)
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Prints a recording: header, frames, REST answers, marks. False where a part could not be read. */
-export async function catTape(options: CatOptions, output: Writable, notes: Writable): Promise<boolean> {
+/** Prints a recording: header, frames, REST answers, marks. False where it could not read a part. */
+export async function catTape(
+  options: CatOptions,
+  output: Writable,
+  notes: Writable,
+): Promise<boolean> {
   const { adapter, symbols } = survey(options)
   const counts = { damage: 0, not_text: 0 }
   const reader = openReader(options.dir, options.from)
   function* lines(): Generator<string> {
     const { exchange } = adapter ?? { exchange: 'none' }
-    yield `${JSON.stringify({ t: 'header', exchange, symbols, source: `tape ${reader.tape_id}` })}\n`
+    const source = `tape ${reader.tape_id}`
+    yield `${JSON.stringify({ t: 'header', exchange, symbols, source })}\n`
     for (const item of items(reader, options.limit)) {
       if ('reason' in item) {
         counts.damage += 1
@@ -63,16 +71,16 @@ export async function catTape(options: CatOptions, output: Writable, notes: Writ
     reader.close()
   }
   if (counts.not_text > 0) {
-    notes.write(`${counts.not_text} records are not UTF-8: their bad bytes are printed as U+FFFD.\n`)
+    notes.write(`${counts.not_text} records are not UTF-8: bad bytes are printed as U+FFFD.\n`)
   }
   return counts.damage === 0
 }
 
 /** Reads everything. Damage is named with position and file. */
 export function verifyTape(dir: string): { readonly report: string; readonly intact: boolean } {
-  const lines = requireSegments(dir).flatMap(({ header, path }) =>
-    header === undefined ? [`damaged: the header of ${path} is broken; its records were checked all the same`] : [],
-  )
+  const lines = requireSegments(dir)
+    .filter(({ header }) => header === undefined)
+    .map(({ path }) => `damaged: the header of ${path} is broken; its records were read all the same`)
   const counts: Record<RecordKind, number> = { frame: 0, rest: 0, mark: 0 }
   const reader = openReader(dir, 'oldest')
   try {
@@ -84,7 +92,8 @@ export function verifyTape(dir: string): { readonly report: string; readonly int
     const torn_bytes = reader.tornBytes()
     // While somebody writes, the last record may be on its way.
     if (torn_bytes > 0 && lockHolder(dir) === undefined) {
-      lines.push(`damaged: position ${reader.position}: the last ${torn_bytes} bytes are no whole record`)
+      const where = `position ${reader.position}`
+      lines.push(`damaged: ${where}: the last ${torn_bytes} bytes are no whole record`)
     }
     const intact = lines.length === 0
     const kinds = RECORD_KINDS.map((kind) => `${counts[kind]} ${kind}`).join(', ')
@@ -135,9 +144,10 @@ function survey({ dir, from, limit }: CatOptions): {
   return { adapter, symbols: [...symbols].toSorted() }
 }
 
-function symbolsOf(adapter: ExchangeAdapter, { payload, ts_ingest }: TapeRecord): readonly string[] {
+function symbolsOf(adapter: ExchangeAdapter, record: TapeRecord): readonly string[] {
   for (const trade_stream of ['aggTrade', 'trade'] as const) {
-    const parsed = adapter.parse(payload, ts_ingest, { channels: ['book_ticker', 'trades'], trade_stream })
+    const choice = { channels: CHANNELS, trade_stream }
+    const parsed = adapter.parse(record.payload, record.ts_ingest, choice)
     if (parsed.kind === 'events') return parsed.events.map(({ symbol }) => symbol)
   }
   return []

@@ -1,4 +1,4 @@
-/** `npx booktape tape ls|cat|verify|import`: looks at the ingestor's tape, and fills one from a recording. */
+/** `npx booktape tape ls|cat|verify|import`: looks at a tape, and fills one from recordings. */
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { createLogger } from '#core/node/log.ts'
@@ -58,7 +58,8 @@ function catCommand(): Command {
 }
 
 function verifyCommand(): Command {
-  return placed('verify', 'check every record; exit code 1 where the tape is damaged').action((flags: Place) => {
+  const description = 'check every record; exit code 1 where the tape is damaged'
+  return placed('verify', description).action((flags: Place) => {
     const { report, intact } = verifyTape(tapeDir(flags))
     process.stdout.write(report)
     if (!intact) process.exitCode = 1
@@ -81,9 +82,8 @@ function importCommand(): Command {
       try {
         for (const file of files) {
           const { ws_count, rest_count, from, to } = await importRecording(tape, file)
-          process.stdout.write(
-            `${file}: ${ws_count} frames and ${rest_count} REST answers at positions ${from} to ${to}\n`,
-          )
+          const what = `${ws_count} frames and ${rest_count} REST answers`
+          process.stdout.write(`${file}: ${what} at positions ${from} to ${to}\n`)
         }
       } finally {
         await tape.close()

@@ -10,7 +10,10 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -175,13 +178,53 @@ function initialise(options: PostgresOptions, initdb: string, launch: Launch): v
 async function stopLeftOver(dir: string): Promise<void> {
   const pid = Number(readPidFile(dir)[0])
   const left_over = identify(pid)
-  if (left_over === undefined || !isPostgresOf(pid, dir)) return
+  if (left_over === undefined || !isPostgresOf(pid, dir)) return endBackends(dir)
   process.kill(pid, 'SIGINT')
   const deadline = performance.now() + START_LIMIT_MS
   while (identify(pid)?.started === left_over.started) {
     if (performance.now() > deadline) process.kill(pid, 'SIGQUIT')
     await sleep(25)
   }
+}
+
+/**
+ * The sessions of a server that was killed go on with their statement and hold its shared memory,
+ * which keeps a new server from starting. They stand in the data directory: that is how they are
+ * found where there is a /proc.
+ */
+async function endBackends(dir: string): Promise<void> {
+  const deadline = performance.now() + START_LIMIT_MS
+  const real_dir = realpathSync(dir)
+  for (;;) {
+    const pids = backendsIn(real_dir)
+    if (pids.length === 0) return
+    const signal = performance.now() > deadline ? 'SIGKILL' : 'SIGQUIT'
+    for (const pid of pids) {
+      try {
+        process.kill(pid, signal)
+      } catch {
+        // It ended in between.
+      }
+    }
+    await sleep(25)
+  }
+}
+
+function backendsIn(real_dir: string): readonly number[] {
+  if (!existsSync('/proc/self/cwd')) return []
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return (
+          readlinkSync(`/proc/${pid}/cwd`) === real_dir &&
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('postgres:')
+        )
+      } catch {
+        // It ended meanwhile, or is not ours to look at.
+        return false
+      }
+    })
 }
 
 /** The pid in a stale file may be anybody's by now. */

@@ -1,0 +1,183 @@
+/**
+ * Reads a tape in order from a position on, over all its segments, in the writer's thread,
+ * another thread or another process. Damage is told, never skipped in silence; whole records
+ * behind it are read. What the records mean is the follower's.
+ */
+import { OperatorError } from '#core/errors.ts'
+import { errorCode } from './files.ts'
+import { PAYLOAD_BYTES_LIMIT, SEGMENT_HEADER_BYTES } from './format.ts'
+import type { TapeRecord } from './record.ts'
+import { SegmentCursor } from './segment-cursor.ts'
+import {
+  fileEnd,
+  listSegmentNames,
+  readSegment,
+  requireSegments,
+  type Segment,
+  type SegmentName,
+} from './segments.ts'
+
+/** A stretch of positions whose records cannot be read any more. */
+export interface Damage {
+  readonly from: number
+  readonly to: number
+  /** corrupt: the bytes are there but are no records. missing: the bytes are not there. */
+  readonly reason: 'corrupt' | 'missing'
+  /** The file where it begins. */
+  readonly path: string
+}
+
+export interface TapeBatch {
+  /** Lies before the first record. */
+  readonly damage: Damage | undefined
+  /** Payloads are slices of the reader's buffer: they hold until its next call. */
+  readonly records: readonly TapeRecord[]
+}
+
+export interface TapeReader {
+  readonly tape_id: string
+  /** Where the next batch begins. Equals the writer's `end` once everything has been read. */
+  readonly position: number
+  /**
+   * The next records, about `limit_bytes` of them and at least one where there is one, none at or
+   * past `end`. Without records and without damage the reader has caught up.
+   *
+   * `end` is the writer's `end` where the caller knows it: everything before it is whole, or
+   * damaged. Without it an unfinished record at the very end is one that is still being written.
+   */
+  readBatch(limit_bytes?: number, end?: number): TapeBatch
+  /** Bytes behind `position` in its segment that are no record: a torn tail, once nobody writes. */
+  tornBytes(): number
+  close(): void
+}
+
+const BATCH_BYTES = 1024 * 1024
+
+/**
+ * Throws OperatorError `tape_missing` where there is no tape, and `tape_position_beyond_end` where
+ * the position was never written. A position before the oldest segment is read as damage (missing).
+ */
+export function openReader(dir: string, from_position: number | 'oldest'): TapeReader {
+  const segments = requireSegments(dir)
+  const oldest = segments[0]
+  const tape_id = tapeIdOf(dir, segments)
+  const from = from_position === 'oldest' ? oldest.first : from_position
+  const start = segments.findLast(({ first }) => first <= from) ?? oldest
+  if (start === segments.at(-1) && from > fileEnd(start)) {
+    throw new OperatorError(
+      'tape_position_beyond_end',
+      `Position ${from} is asked for, but the tape in ${dir} ends at ${fileEnd(start)}.`,
+      { hint: 'Another tape, or an older copy of it, lies there: put the right one back.' },
+    )
+  }
+  return new Reader(dir, tape_id, start, from)
+}
+
+class Reader implements TapeReader {
+  readonly tape_id: string
+  readonly #dir: string
+  #cursor: SegmentCursor
+  #damage: Damage | undefined
+
+  constructor(dir: string, tape_id: string, start: Segment, from: number) {
+    this.tape_id = tape_id
+    this.#dir = dir
+    this.#cursor = openCursor(start, Math.max(from, start.first))
+    if (from < start.first) this.#note(from, previousEnd(start), 'missing', start)
+  }
+
+  get position(): number {
+    return this.#cursor.position
+  }
+
+  readBatch(limit_bytes = BATCH_BYTES, end = Infinity): TapeBatch {
+    for (;;) {
+      const records = this.#cursor.decode(limit_bytes, end)
+      if (records.length > 0 || this.#damage !== undefined || !this.#advance(end)) {
+        const damage = this.#damage
+        this.#damage = undefined
+        return { damage, records }
+      }
+    }
+  }
+
+  tornBytes(): number {
+    return Math.max(0, this.#cursor.fileEnd() - this.position)
+  }
+
+  close(): void {
+    this.#cursor.close()
+  }
+
+  /** The next bytes are no record: on past them or into the next segment. False: caught up. */
+  #advance(end: number): boolean {
+    if (this.position >= end) return false
+    // Listed before the file is read again: what the file then lacks, it will never have.
+    const next = this.#nextSegment()
+    const intact = this.#cursor.findIntact(end)
+    if (intact !== undefined) {
+      this.#skipTo(intact)
+      return true
+    }
+    if (next !== undefined) return this.#enter(next)
+    if (end === Infinity) return false
+    this.#skipTo(end)
+    return true
+  }
+
+  #enter(next: Segment): boolean {
+    const file_end = Math.min(this.#cursor.fileEnd(), next.first)
+    this.#skipTo(Math.max(this.position, file_end, previousEnd(next)))
+    let cursor: SegmentCursor
+    try {
+      cursor = openCursor(next, next.first, this.#cursor.window)
+    } catch (cause) {
+      // Released since it was listed: the next round finds the one behind it.
+      if (errorCode(cause) === 'ENOENT') return true
+      throw cause
+    }
+    this.#cursor.close()
+    this.#cursor = cursor
+    return true
+  }
+
+  #skipTo(position: number): void {
+    const reason = this.#cursor.fileEnd() > this.position ? 'corrupt' : 'missing'
+    this.#note(this.position, position, reason, this.#cursor.name)
+    this.#cursor.position = position
+  }
+
+  #note(from: number, to: number, reason: Damage['reason'], { path }: SegmentName): void {
+    if (to > from) this.#damage = { from, to, reason, path }
+  }
+
+  #nextSegment(): Segment | undefined {
+    for (const name of listSegmentNames(this.#dir)) {
+      if (name.first <= this.#cursor.name.first) continue
+      const segment = readSegment(name)
+      // A file without its whole header is being made at this moment.
+      if (segment !== undefined && segment.file_bytes >= SEGMENT_HEADER_BYTES) return segment
+    }
+    return undefined
+  }
+}
+
+function openCursor(segment: Segment, position: number, window?: Buffer): SegmentCursor {
+  const payload_max = segment.header?.record_bytes_max ?? PAYLOAD_BYTES_LIMIT
+  return new SegmentCursor(segment, position, payload_max, window)
+}
+
+/** Where the records before this segment ended, as far as its header can be read. */
+function previousEnd(segment: Segment): number {
+  return Math.min(segment.header?.previous_end ?? segment.first, segment.first)
+}
+
+function tapeIdOf(dir: string, segments: readonly Segment[]): string {
+  const ids = new Set(segments.flatMap(({ header }) => header?.tape_id ?? []))
+  if (ids.size > 1) {
+    throw new OperatorError('tape_mixed', `${dir} holds segments of ${ids.size} tapes.`, {
+      hint: 'Give each tape a directory of its own; the header of a segment holds the id of its tape.',
+    })
+  }
+  return [...ids][0] ?? ''
+}

@@ -1,0 +1,144 @@
+/**
+ * Decodes the records of one segment file, in order, from large reads, and finds the next whole
+ * record behind a damaged place. Which segment comes next is reader.ts's.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { micros } from '#core/time.ts'
+import {
+  decodeHead,
+  isIntact,
+  nextCandidate,
+  plausibleLength,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+} from './format.ts'
+import type { TapeRecord } from './record.ts'
+import type { SegmentName } from './segments.ts'
+
+const WINDOW_BYTES = 1024 * 1024
+const NOTHING = Buffer.alloc(0)
+
+export class SegmentCursor {
+  readonly name: SegmentName
+  /** Of the next record to decode. */
+  position: number
+  readonly #payload_max: number
+  readonly #fd: number
+  /** Holds the bytes of positions [#from, #to). */
+  #bytes: Buffer
+  #view: DataView
+  #from: number
+  #to: number
+
+  /** `window` may be another cursor's. Throws ENOENT where the segment was released meanwhile. */
+  constructor(name: SegmentName, position: number, payload_max: number, window?: Buffer) {
+    this.name = name
+    this.#bytes = window ?? Buffer.allocUnsafeSlow(WINDOW_BYTES)
+    this.#view = viewOf(this.#bytes)
+    this.position = position
+    this.#from = position
+    this.#to = position
+    this.#payload_max = payload_max
+    this.#fd = openSync(name.path, 'r')
+  }
+
+  /** For the next cursor to read into, once nobody needs this one's records. */
+  get window(): Buffer {
+    return this.#bytes
+  }
+
+  /**
+   * The records from `position` on, as many as one window holds, up to about `limit_bytes`, none
+   * of them past `end`. Empty where the next bytes are no whole record. Payloads are slices of the
+   * window: they hold until the next call of any method here.
+   */
+  decode(limit_bytes: number, end: number): readonly TapeRecord[] {
+    const records: TapeRecord[] = []
+    const limit = Math.min(end, this.position + limit_bytes)
+    while (this.position < limit) {
+      const record_end = this.#recordEnd(this.position, end, records.length === 0)
+      if (record_end === undefined) break
+      const offset = this.position - this.#from
+      const head = decodeHead(this.#bytes, this.#view, offset)
+      records.push({
+        position: this.position,
+        next: record_end,
+        kind: head.kind,
+        exchange_code: head.exchange_code,
+        connection: head.connection,
+        ts_ingest: micros(head.ts_ingest),
+        payload: this.#bytes.subarray(offset + RECORD_HEADER_BYTES, record_end - this.#from),
+      })
+      this.position = record_end
+    }
+    return records
+  }
+
+  /** Position of the first whole record at or after `position`, read anew from the file. */
+  findIntact(end: number): number | undefined {
+    // What was read while the writer was at it may be stale.
+    this.#to = this.#from
+    let at = this.position
+    while (this.#fill(at, RECORD_HEADER_BYTES, end)) {
+      const candidate = nextCandidate(this.#bytes, at - this.#from, this.#to - this.#from)
+      if (candidate === -1) {
+        at = this.#to - RECORD_HEADER_BYTES + 1
+        continue
+      }
+      at = this.#from + candidate
+      if (this.#recordEnd(at, end, true) !== undefined) return at
+      at += 1
+    }
+    return undefined
+  }
+
+  /** Position after the last byte that the file has now. */
+  fileEnd(): number {
+    return this.name.first + Math.max(0, fstatSync(this.#fd).size - SEGMENT_HEADER_BYTES)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  /** End of the whole, intact record at `at`, or undefined. */
+  #recordEnd(at: number, end: number, may_read: boolean): number | undefined {
+    if (!this.#holds(at, RECORD_HEADER_BYTES, end, may_read)) return undefined
+    const length = plausibleLength(this.#bytes, this.#view, at - this.#from, this.#payload_max)
+    if (length === -1) return undefined
+    if (!this.#holds(at, RECORD_HEADER_BYTES + length, end, may_read)) return undefined
+    const record_end = at + RECORD_HEADER_BYTES + length
+    const intact = isIntact(this.#bytes, this.#view, at - this.#from, record_end - this.#from, at)
+    return intact ? record_end : undefined
+  }
+
+  #holds(at: number, count: number, end: number, may_read: boolean): boolean {
+    return at + count <= this.#to || (may_read && this.#fill(at, count, end))
+  }
+
+  /** Moves the window to start at `from`, and reads; false where `count` bytes are not there. */
+  #fill(from: number, count: number, end: number): boolean {
+    if (from >= this.#from && from + count <= this.#to) return true
+    const is_inside = from >= this.#from && from < this.#to
+    const kept = is_inside ? this.#bytes.subarray(from - this.#from, this.#to - this.#from) : NOTHING
+    if (count > this.#bytes.length) {
+      this.#bytes = Buffer.allocUnsafeSlow(count)
+      this.#view = viewOf(this.#bytes)
+    }
+    this.#bytes.set(kept)
+    this.#from = from
+    this.#to = from + kept.length
+    while (this.#to < end && this.#to - from < this.#bytes.length) {
+      const room = Math.min(this.#bytes.length - (this.#to - from), end - this.#to)
+      const file_offset = SEGMENT_HEADER_BYTES + this.#to - this.name.first
+      const read_bytes = readSync(this.#fd, this.#bytes, this.#to - from, room, file_offset)
+      if (read_bytes === 0) break
+      this.#to += read_bytes
+    }
+    return from + count <= this.#to
+  }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,364 @@
+/**
+ * Writes a tape: gathers records in a buffer, hands it to the active segment with one write at the
+ * end of the turn, and keeps the stated policy when there is no more room. The promises stand in
+ * tape.ts.
+ */
+import { mkdirSync } from 'node:fs'
+import { OperatorError } from '#core/errors.ts'
+import { micros, type Micros } from '#core/time.ts'
+import { errorCode, nodeFiles } from './files.ts'
+import {
+  encodeRecord,
+  PAYLOAD_BYTES_LIMIT,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+} from './format.ts'
+import { lockTape } from './lock.ts'
+import type { Mark, RecordKind } from './record.ts'
+import { leaveClosedEnd, recover, type Recovery } from './recovery.ts'
+import { openReserve, type Reserve } from './reserve.ts'
+import { SegmentChain } from './segment-chain.ts'
+import type { AppendResult, Tape, TapeFull, TapeOptions, TapeStatus } from './tape.ts'
+
+const FSYNC_MS = 500
+const BUFFER_BYTES = 256 * 1024
+const RETRY_MS = 1_000
+/** Stays free, so that a full tape can be opened again: a new segment beside an empty last one. */
+const REOPEN_BYTES = 2 * SEGMENT_HEADER_BYTES
+
+/**
+ * Locks the directory, recovers what is there and begins a new segment. Throws OperatorError:
+ * tape_limits, tape_locked, tape_format_unknown, tape_no_space.
+ */
+export function openTape(options: TapeOptions): Tape {
+  checkLimits(options)
+  mkdirSync(options.dir, { recursive: true })
+  const unlock = lockTape(options.dir)
+  try {
+    return new Writer(options, recover(options.dir), unlock)
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+/** What is put by for marks, and for what was taken before the disk refused. */
+function reserveBytes(options: Pick<TapeOptions, 'record_bytes_max' | 'buffer_bytes'>): number {
+  return options.record_bytes_max + 2 * (options.buffer_bytes ?? BUFFER_BYTES)
+}
+
+class Writer implements Tape {
+  readonly recovery: Pick<Recovery, 'clean' | 'cut'>
+  readonly #options: TapeOptions
+  readonly #chain: SegmentChain
+  readonly #reserve: Reserve
+  readonly #reserve_bytes: number
+  readonly #unlock: () => void
+  readonly #now_us: () => number
+  readonly #ticker: NodeJS.Timeout
+  #retry: NodeJS.Timeout | undefined
+  /** Whole records, the first of which gets the position chain.active.end. */
+  #buffer: Buffer
+  #view: DataView
+  #buffered_bytes = 0
+  #flush_is_due = false
+  #full: TapeFull | undefined
+  #sync_failed = false
+  #is_ticking = false
+  #is_closed = false
+
+  constructor(options: TapeOptions, recovery: Recovery, unlock: () => void) {
+    const files = options.files ?? nodeFiles
+    this.recovery = { clean: recovery.clean, cut: recovery.cut }
+    this.#options = options
+    this.#unlock = unlock
+    this.#now_us = options.now_us ?? (() => Date.now() * 1_000)
+    this.#buffer = Buffer.allocUnsafeSlow(this.#buffer_bytes)
+    this.#view = viewOf(this.#buffer)
+    this.#reserve_bytes = reserveBytes(options)
+    this.#reserve = openReserve(options.dir, this.#reserve_bytes, files)
+    this.#reserve.spend()
+    this.#chain = beginChain(
+      {
+        dir: options.dir,
+        record_bytes_max: options.record_bytes_max,
+        files,
+        now_us: this.#now_us,
+        onSyncError: (error) => this.#onSyncError(error),
+      },
+      recovery,
+    )
+    const is_told = recovery.cut === undefined || this.#tellCut(recovery.cut)
+    // Where no mark can be written the torn tail stays: readers report it as damage.
+    if (!recovery.clean && is_told) this.#chain.cutTail()
+    if (!this.#fitsBudget()) this.#becomeFull('budget')
+    else if (!this.#reserve.fill()) this.#becomeFull('ENOSPC')
+    this.#ticker = setInterval(() => void this.#tick(), options.fsync_ms ?? FSYNC_MS).unref()
+  }
+
+  get tape_id(): string {
+    return this.#chain.tape_id
+  }
+
+  get end(): number {
+    return this.#chain.active.end
+  }
+
+  get full(): TapeFull | undefined {
+    return this.#full
+  }
+
+  append(
+    kind: RecordKind,
+    exchange_code: number,
+    connection: number,
+    ts_ingest: Micros,
+    payload: Uint8Array,
+  ): AppendResult {
+    if (this.#is_closed) throw new Error('The tape is closed.')
+    if (payload.length > this.#options.record_bytes_max) return 'too_large'
+    if (this.#full !== undefined && kind !== 'mark') return 'full'
+    if (!this.#makeRoom(RECORD_HEADER_BYTES + payload.length, kind === 'mark')) return 'full'
+    const position = this.#chain.active.end + this.#buffered_bytes
+    this.#buffered_bytes = encodeRecord(
+      this.#buffer,
+      this.#view,
+      this.#buffered_bytes,
+      position,
+      { kind, exchange_code, connection, ts_ingest },
+      payload,
+    )
+    if (!this.#flush_is_due) {
+      this.#flush_is_due = true
+      setImmediate(() => {
+        this.#flush_is_due = false
+        this.flush()
+      })
+    }
+    return position
+  }
+
+  flush(): void {
+    if (this.#buffered_bytes === 0 || this.#is_closed) return
+    const error = this.#writeBuffer()
+    // The reserve has just been given back to the disk: what was taken goes in there.
+    if (error !== undefined && this.#becomeFull(errorCode(error))) this.#writeBuffer()
+    const is_outgrown = this.#buffered_bytes === 0 && this.#buffer.length > this.#buffer_bytes
+    if (is_outgrown) this.#setBuffer(this.#buffer_bytes)
+    this.#options.onEnd?.(this.end)
+  }
+
+  async sync(): Promise<void> {
+    this.flush()
+    await this.#chain.sync()
+    if (this.#buffered_bytes > 0 || this.#sync_failed) {
+      const message = `The disk of the tape refuses: ${this.#full?.cause}.`
+      throw new OperatorError('tape_sync_failed', message, {
+        hint: 'Free space on it or replace it; the tape goes on by itself.',
+        retryable: true,
+      })
+    }
+  }
+
+  release(committed_position: number, now_ms: number): number {
+    const keep_ms = this.#options.keep_s * 1_000
+    const freed_bytes = this.#chain.release(committed_position, now_ms, keep_ms)
+    if (freed_bytes > 0 && this.#full !== undefined) this.#tryToResume()
+    return freed_bytes
+  }
+
+  status(): TapeStatus {
+    return {
+      tape_id: this.tape_id,
+      oldest: this.#chain.oldest,
+      end: this.end,
+      synced: this.#chain.synced,
+      segment_count: this.#chain.segment_count,
+      used_bytes: this.#chain.used_bytes,
+      max_bytes: this.#options.max_bytes,
+      full: this.#full,
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#ticker)
+    this.#reserve.spend()
+    this.flush()
+    this.#is_closed = true
+    await this.#chain.close()
+    clearInterval(this.#retry)
+    if (this.#buffered_bytes > 0) {
+      this.#options.log.error(
+        { code: 'tape_bytes_lost', bytes: this.#buffered_bytes, cause: this.#full?.cause },
+        'The disk refused the last records of the tape to the end; they are lost.',
+      )
+    } else if (!this.#sync_failed) {
+      leaveClosedEnd(this.#options.dir, this.end)
+    }
+    this.#unlock()
+  }
+
+  get #buffer_bytes(): number {
+    return this.#options.buffer_bytes ?? BUFFER_BYTES
+  }
+
+  /** True where a record of this size now fits the budget, the segment and the buffer. */
+  #makeRoom(size: number, is_mark: boolean): boolean {
+    const { max_bytes, segment_bytes } = this.#options
+    const active_bytes = this.#chain.active.file_bytes + this.#buffered_bytes
+    const needs_segment = active_bytes + size > segment_bytes
+    const wanted_bytes = size + (needs_segment ? SEGMENT_HEADER_BYTES : 0)
+    const left_bytes = max_bytes - this.#chain.used_bytes - this.#buffered_bytes - wanted_bytes
+    if (left_bytes < this.#reserve_bytes) {
+      this.#becomeFull('budget')
+      if (!is_mark || left_bytes < REOPEN_BYTES) return false
+    }
+    if (needs_segment && !this.#roll()) return false
+    if (this.#buffered_bytes + size <= this.#buffer.length) return true
+    this.flush()
+    if (this.#buffered_bytes === 0 && size > this.#buffer.length) this.#setBuffer(size)
+    return this.#buffered_bytes + size <= this.#buffer.length
+  }
+
+  #roll(): boolean {
+    this.flush()
+    if (this.#buffered_bytes > 0) return false
+    try {
+      this.#chain.roll()
+      return true
+    } catch (error) {
+      this.#becomeFull(errorCode(error))
+      return false
+    }
+  }
+
+  /** Returns the error where not all of the buffer went in; the rest stays in it. */
+  #writeBuffer(): unknown {
+    const whole = (bytes: number): number => this.#wholeRecords(bytes)
+    const { active } = this.#chain
+    const { written_bytes, error } = active.write(this.#buffer, this.#buffered_bytes, whole)
+    this.#buffer.copyWithin(0, written_bytes, this.#buffered_bytes)
+    this.#buffered_bytes -= written_bytes
+    return error
+  }
+
+  #wholeRecords(limit_bytes: number): number {
+    for (let at = 0; ; ) {
+      if (at + RECORD_HEADER_BYTES > this.#buffered_bytes) return at
+      const end = at + RECORD_HEADER_BYTES + this.#view.getUint32(at + 4, true)
+      if (end > limit_bytes) return at
+      at = end
+    }
+  }
+
+  #setBuffer(bytes: number): void {
+    this.#buffer = Buffer.allocUnsafeSlow(bytes)
+    this.#view = viewOf(this.#buffer)
+  }
+
+  /** True where it was not full before; the reserve is given back to the disk. */
+  #becomeFull(cause: string): boolean {
+    if (this.#full !== undefined) return false
+    this.#full = { cause, since_us: this.#now_us() }
+    this.#reserve.spend()
+    this.#retry = setInterval(() => this.#tryToResume(), RETRY_MS).unref()
+    const { used_bytes } = this.#chain
+    this.#options.log.error(
+      { code: 'tape_full', cause, used_bytes, max_bytes: this.#options.max_bytes },
+      'The tape is full; no frames are taken until there is room.',
+    )
+    this.#tell(this.#full)
+    return true
+  }
+
+  #tryToResume(): void {
+    if (this.#is_closed) return
+    this.flush()
+    if (this.#buffered_bytes > 0 || !this.#fitsBudget()) return
+    if (this.#sync_failed && !this.#roll()) return
+    if (!this.#reserve.fill()) return
+    this.#sync_failed = false
+    clearInterval(this.#retry)
+    const full_s = (this.#now_us() - this.#full!.since_us) / 1_000_000
+    this.#full = undefined
+    this.#options.log.info({ full_s }, 'The tape has room again; frames are taken.')
+    this.#tell(undefined)
+  }
+
+  /** Not from within an append: the caller answers with marks. */
+  #tell(full: TapeFull | undefined): void {
+    const { onFull } = this.#options
+    if (onFull !== undefined) queueMicrotask(() => onFull(full))
+  }
+
+  /** Room for the reserve twice over, as the disk must have it too. */
+  #fitsBudget(): boolean {
+    return this.#chain.used_bytes + 2 * this.#reserve_bytes <= this.#options.max_bytes
+  }
+
+  async #tick(): Promise<void> {
+    // A slow disk gets one fsync at a time.
+    if (this.#is_ticking) return
+    this.#is_ticking = true
+    await this.#chain.sync()
+    this.#is_ticking = false
+  }
+
+  /** The kernel tells of lost pages once: a second fsync would say nothing. A new segment it is. */
+  #onSyncError(error: unknown): void {
+    const { synced } = this.#chain
+    this.#sync_failed = true
+    this.#options.log.error(
+      { code: 'tape_sync_failed', cause: errorCode(error), synced, end: this.end },
+      'An fsync of the tape failed; a power failure could take what came after the last good one.',
+    )
+    this.#becomeFull(errorCode(error))
+  }
+
+  #tellCut(cut: NonNullable<Recovery['cut']>): boolean {
+    this.#options.log.error({ code: 'tape_cut', ...cut }, 'The end of the tape was torn.')
+    const mark: Mark = { kind: 'cut', ...cut }
+    const payload = Buffer.from(JSON.stringify(mark))
+    const result = this.append('mark', 0, 0, micros(this.#now_us()), payload)
+    this.flush()
+    return typeof result === 'number' && this.#buffered_bytes === 0
+  }
+}
+
+function beginChain(...args: ConstructorParameters<typeof SegmentChain>): SegmentChain {
+  try {
+    return new SegmentChain(...args)
+  } catch (cause) {
+    const { dir } = args[0]
+    const message = `No segment can be begun in ${dir}: ${errorCode(cause)}.`
+    throw new OperatorError('tape_no_space', message, {
+      hint: 'Free some space on this disk, or give the ingestor write access to it.',
+      retryable: true,
+      cause,
+    })
+  }
+}
+
+function checkLimits({ max_bytes, segment_bytes, record_bytes_max, ...rest }: TapeOptions): void {
+  const least_segment_bytes = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + record_bytes_max
+  const least_max_bytes = 2 * segment_bytes + 2 * reserveBytes({ record_bytes_max, ...rest })
+  const problems: string[] = []
+  if (record_bytes_max > PAYLOAD_BYTES_LIMIT) {
+    problems.push(`record_bytes_max is ${record_bytes_max}, at most ${PAYLOAD_BYTES_LIMIT}`)
+  }
+  if (segment_bytes < least_segment_bytes) {
+    problems.push(`segment_bytes is ${segment_bytes}, at least ${least_segment_bytes}`)
+  }
+  if (max_bytes < least_max_bytes) {
+    problems.push(`max_bytes is ${max_bytes}, at least ${least_max_bytes}`)
+  }
+  if (problems.length === 0) return
+  const message = `The limits of the tape do not fit together: ${problems.join('; ')}.`
+  throw new OperatorError('tape_limits', message, {
+    hint: 'A segment holds at least one record; the tape two segments and twice its reserve.',
+  })
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
