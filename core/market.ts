@@ -64,6 +64,7 @@ export const GAP_CAUSES = [
   'disconnect', // the socket was down
   'restart', // the ingestor was down
   'silence', // connected and acknowledged, but nothing was delivered
+  'rejected', // a frame came that cannot be read
   'tape_full', // the tape's disk budget was used up
   'tape_cut', // recovery cut a torn or corrupt part of the tape
 ] as const

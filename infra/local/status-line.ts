@@ -34,7 +34,7 @@ export function createStatusLine(out: NodeJS.WriteStream): StatusLine {
   }
 }
 
-/** `1,012 events/s | 123,456 rows committed | lag 54 ms | 0 gaps` */
+/** `1,012 events/s | 123,456 rows committed | lag 54 ms | 3 gaps, 2 repaired` */
 export function describeStatus(status: IngestorStatus): string {
   const row_count = Object.values(status.rows_committed).reduce((sum, count) => sum + count, 0)
   const count = (value: number): string => Math.round(value).toLocaleString('en-US')
@@ -42,8 +42,13 @@ export function describeStatus(status: IngestorStatus): string {
     `${count(status.frames_per_s)} events/s`,
     `${count(row_count)} rows committed`,
     `lag ${count(status.lag_ms)} ms`,
-    `${count(status.gaps)} ${status.gaps === 1 ? 'gap' : 'gaps'}`,
+    describeGaps(status.gaps_open + status.gaps_repaired, status.gaps_repaired, count),
   ]
   if (status.state !== 'live') parts.push(status.state.replaceAll('_', ' '))
   return parts.join(' | ')
+}
+
+function describeGaps(gap_count: number, repaired_count: number, count: (value: number) => string): string {
+  const gaps = `${count(gap_count)} ${gap_count === 1 ? 'gap' : 'gaps'}`
+  return repaired_count === 0 ? gaps : `${gaps}, ${count(repaired_count)} repaired`
 }

@@ -21,7 +21,13 @@ export type Parsed =
   | { readonly kind: 'control' }
   /** A well-formed frame that was not asked for, named after the exchange's stream class. */
   | { readonly kind: 'ignored'; readonly stream_class: string }
-  | { readonly kind: 'rejected'; readonly reason: RejectReason; readonly detail: string }
+  | {
+      readonly kind: 'rejected'
+      readonly reason: RejectReason
+      readonly detail: string
+      /** The stream that lost an event with this frame, where so much of it can be read. */
+      readonly spoiled?: Pick<Stream, 'symbol' | 'channel'>
+    }
 
 /** Which streams an ingestor asks for. */
 export interface StreamChoice {

@@ -73,6 +73,8 @@ export function parseConfig(env: Env): ExchangeConfig {
     weight_per_minute_max: whole('WEIGHT_PER_MINUTE', 2_400, 1, 1_000_000),
   }
   const port = whole('PORT', 0, 0, 65_535)
+  const fault_seed = whole('FAULT_SEED', 1, 0, Number.MAX_SAFE_INTEGER)
+  const truth_file = env['EXCHANGE_TRUTH_FILE'] ?? ''
   const log_level = choice('LOG_LEVEL', LOG_LEVELS, 'info')
   if (problems.length > 0) {
     throw new OperatorError(
@@ -85,7 +87,14 @@ export function parseConfig(env: Env): ExchangeConfig {
   }
   const source = source_kind === 'sim' ? sim : ({ kind: 'replay', files, speed: speed! } as const)
   return Object.freeze({
-    exchange: Object.freeze({ port, source, limits, slow_client }),
+    exchange: Object.freeze({
+      port,
+      source,
+      limits,
+      slow_client,
+      fault_seed,
+      ...(truth_file === '' ? {} : { truth_file }),
+    }),
     log_level,
   })
 }

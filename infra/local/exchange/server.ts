@@ -17,13 +17,14 @@ import {
 import { createRequestHandler } from './http.ts'
 import type { Ledger } from './ledger.ts'
 import { acceptSockets } from './protocol/handshake.ts'
-import { Hub, type SlowClientRule } from './protocol/hub.ts'
+import { type Client, Hub, type SlowClientRule } from './protocol/hub.ts'
 import type { SessionLimits } from './protocol/session.ts'
 import type { WeightLimits } from './protocol/weights.ts'
 import { createReplay, type ReplayOptions } from './replay/replay.ts'
 import { createRandom } from './sim/random.ts'
 import { createSimulation, type SimulationOptions } from './sim/simulation.ts'
 import type { Source, SourceStatus } from './source.ts'
+import { TruthLog } from './truth-log.ts'
 
 export interface ExchangeOptions {
   /** 0 takes a free one. */
@@ -35,6 +36,8 @@ export interface ExchangeOptions {
   readonly slow_client?: SlowClientRule['kind']
   /** Of the faults' chance. */
   readonly fault_seed?: number
+  /** Where every frame is written down (truth-log.ts). */
+  readonly truth_file?: string
   readonly log?: Logger
 }
 
@@ -82,7 +85,9 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const slow_kind = options.slow_client ?? (chosen.kind === 'sim' ? 'cut' : 'wait')
   const faults = new FaultDesk(createRandom(options.fault_seed ?? 1), () => performance.now())
-  const hub = new Hub(faults, { kind: slow_kind, limit_bytes: SLOW_BYTES[slow_kind] }, log)
+  const truth = options.truth_file === undefined ? undefined : new TruthLog(options.truth_file)
+  const slow = { kind: slow_kind, limit_bytes: SLOW_BYTES[slow_kind] }
+  const hub = new Hub(faults, slow, log, truth)
   const source: Source =
     chosen.kind === 'sim' ? createSimulation(chosen, hub) : await createReplay(chosen, hub, log)
 
@@ -103,7 +108,7 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
   }
   const applyFaults = (request: FaultRequest): void => {
     if (request.faults !== undefined) faults.set(request.faults)
-    for (const action of request.actions ?? []) act(action, hub)
+    for (const action of request.actions ?? []) act(action, hub, source)
   }
   const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX })
   const controls = { ledger: () => hub.ledger(), status, startReplay, applyFaults }
@@ -133,16 +138,31 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
       for (const client of hub.clients) client.terminate()
       server.closeAllConnections()
       await Promise.all([stopped, closed])
+      truth?.close()
     },
   }
 }
 
-function act(action: FaultAction, hub: Hub): void {
+function act(action: FaultAction, hub: Hub, source: Source): void {
   const clients = [...hub.clients]
-  if (action.kind === 'close_all') {
-    for (const client of clients) client.terminate()
-    return
+  switch (action.kind) {
+    case 'close_all':
+      for (const client of clients) client.terminate()
+      return
+    case 'roll_call':
+      if (source.rollCall === undefined) {
+        throw new OperatorError('bad_faults', 'A recording has no news but its own.')
+      }
+      return source.rollCall()
+    case 'halt':
+      void source.stop()
+      return
+    case 'server_shutdown':
+      announceShutdown(clients, action.close_after_ms)
   }
+}
+
+function announceShutdown(clients: readonly Client[], close_after_ms: number): void {
   const event = `{"e":"serverShutdown","E":${Date.now()}}`
   for (const client of clients) {
     client.outbox.text(client.combined ? `{"stream":"!serverShutdown","data":${event}}` : event)
@@ -150,5 +170,5 @@ function act(action: FaultAction, hub: Hub): void {
   }
   setTimeout(() => {
     for (const client of clients) client.terminate()
-  }, action.close_after_ms).unref()
+  }, close_after_ms).unref()
 }

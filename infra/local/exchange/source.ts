@@ -11,6 +11,9 @@ export interface Source {
   /** Begins to publish. A replay may be started once. */
   start(): void
   status(): SourceStatus
+  /** Every symbol has news at once. Absent where the news are given. */
+  rollCall?(): void
+  /** Publishes nothing any more; settles when everything published was handed to the sockets. */
   stop(): Promise<void>
 }
 

@@ -1,5 +1,5 @@
 /** Binance USD-M futures: where its streams are, how they are asked for, what it allows. */
-import type { Control, ExchangeAdapter, Stream, StreamChoice, StreamGroup } from '../adapter.ts'
+import type { Control, ExchangeAdapter, Parsed, Stream, StreamChoice, StreamGroup } from '../adapter.ts'
 import { isFields, rejected } from '../fields.ts'
 import { createInterner } from '../intern.ts'
 import { parseFast } from './fast.ts'
@@ -37,7 +37,8 @@ export const binance_futures: ExchangeAdapter = {
     if (frame.length > FRAME_BYTES_MAX) {
       return rejected('too_large', `${frame.length} bytes, at most ${FRAME_BYTES_MAX}`)
     }
-    return parseFast(frame, ts_ingest, choice) ?? parseFrame(frame, ts_ingest, choice)
+    const parsed = parseFast(frame, ts_ingest, choice) ?? parseFrame(frame, ts_ingest, choice)
+    return parsed.kind === 'rejected' ? withSpoiled(parsed, frame, choice) : parsed
   },
   parseRest,
   tradeHistory,
@@ -74,6 +75,20 @@ function groups(
     { url: `${base}/public/stream`, streams: public_streams },
     { url: `${base}/market/stream`, streams: market_streams },
   ].filter((group) => group.streams.length > 0)
+}
+
+/** A frame of a kind that we do not know takes nothing from its stream. */
+function withSpoiled(
+  parsed: Extract<Parsed, { kind: 'rejected' }>,
+  frame: Buffer,
+  choice: StreamChoice,
+): Parsed {
+  if (parsed.reason === 'unknown_shape') return parsed
+  const [name = '', stream_class] = streamOf(frame)?.split('@') ?? []
+  const symbol = name.toUpperCase()
+  if (stream_class === 'bookTicker') return { ...parsed, spoiled: { symbol, channel: 'book_ticker' } }
+  if (stream_class !== choice.trade_stream) return parsed
+  return { ...parsed, spoiled: { symbol, channel: 'trades' } }
 }
 
 function streamName(symbol: string, stream_class: string): string {

@@ -64,6 +64,10 @@ const action = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('close_all') }),
   /** Announces the end on every socket, and closes them afterwards. */
   z.strictObject({ kind: z.literal('server_shutdown'), close_after_ms: z.int().nonnegative() }),
+  /** Every simulated symbol quotes and trades. */
+  z.strictObject({ kind: z.literal('roll_call') }),
+  /** The market stands still from now on; its state is `done` when every frame has gone out. */
+  z.strictObject({ kind: z.literal('halt') }),
 ])
 
 const request = z.strictObject({

@@ -21,7 +21,7 @@ const CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
 export function acceptSockets(
   server: Server,
   hub: Hub,
-  source: Source,
+  source: Pick<Source, 'topicsOf'>,
   faults: FaultDesk,
   limits: SessionLimits,
 ): void {

@@ -5,7 +5,8 @@
  */
 import type { Logger } from '#core/node/log.ts'
 import type { FaultDesk, Verdict } from '../faults/desk.ts'
-import { StreamAccount, type Ledger } from '../ledger.ts'
+import { StreamAccount, type Ledger, type UndeliveredCause } from '../ledger.ts'
+import type { TruthLog } from '../truth-log.ts'
 import type { Outbox } from './outbox.ts'
 
 export interface Topic {
@@ -58,14 +59,16 @@ export class Hub {
   readonly #faults: FaultDesk
   readonly #slow: SlowClientRule
   readonly #log: Logger
+  readonly #truth: TruthLog | undefined
   #published_count = 0
   #unroutable_count = 0
   #unroutable_sent_count = 0
 
-  constructor(faults: FaultDesk, slow: SlowClientRule, log: Logger) {
+  constructor(faults: FaultDesk, slow: SlowClientRule, log: Logger, truth?: TruthLog) {
     this.#faults = faults
     this.#slow = slow
     this.#log = log
+    this.#truth = truth
   }
 
   createTopic(stream: string): Topic {
@@ -81,17 +84,22 @@ export class Hub {
     return this.#published_count
   }
 
+  /** False where making a payload would be in vain. */
+  wantsPayload(topic: Topic): boolean {
+    return topic.clients.size > 0 || (this.#truth !== undefined && topic.intended)
+  }
+
   /** The hot path. `id` and `ts_ms` are for the ledger; see Frame for `combined`. */
   publish(topic: Topic, id: number, ts_ms: number, payload: string, combined?: string): void {
     this.#published_count += 1
     if (topic.clients.size === 0) {
-      if (topic.intended) topic.account.undelivered(id, ts_ms, 'no_socket')
+      if (topic.intended) this.#noteUndelivered(topic, { id, ts_ms, payload }, 'no_socket')
       else topic.account.notSubscribed()
     } else if (this.#faults.active || this.#delayed.size > 0) {
       this.#judge(topic, { id, ts_ms, payload, combined })
     } else {
       send(topic, payload, combined)
-      topic.account.sent(id, topic.clients.size)
+      this.#noteSent(topic, { id, ts_ms, payload })
     }
   }
 
@@ -110,6 +118,7 @@ export class Hub {
   /** Writes out what was published. Called by the source at the end of each tick. */
   flush(): void {
     if (this.#delayed.size > 0) this.#releaseDue(performance.now())
+    this.#truth?.flush()
     for (const client of this.clients) {
       if (!client.isOpen()) continue
       client.outbox.flush()
@@ -161,16 +170,16 @@ export class Hub {
   }
 
   #execute(topic: Topic, frame: Frame, verdict: Exclude<Verdict, { kind: 'delay' }>): void {
-    const { id, ts_ms, payload, combined } = frame
+    const { payload, combined } = frame
     const { account, clients } = topic
     switch (verdict.kind) {
       case 'withhold':
-        return account.undelivered(id, ts_ms, verdict.cause)
+        return this.#noteUndelivered(topic, frame, verdict.cause)
       case 'spoil':
         send(topic, verdict.payload, undefined)
-        return account.undelivered(id, ts_ms, verdict.cause)
+        return this.#noteUndelivered(topic, frame, verdict.cause)
       case 'cut':
-        account.undelivered(id, ts_ms, 'cut')
+        this.#noteUndelivered(topic, frame, 'cut')
         for (const client of clients) {
           client.outbox.cut(client.combined ? (combined ?? `${topic.prefix}${payload}}`) : payload)
           client.terminate()
@@ -178,7 +187,7 @@ export class Hub {
         return
       case 'alter':
         send(topic, verdict.payload, undefined)
-        return account.sent(id, clients.size)
+        return this.#noteSent(topic, frame)
       case 'duplicate':
         send(topic, payload, combined)
         account.copiedAgain(clients.size)
@@ -189,7 +198,21 @@ export class Hub {
       case 'send':
     }
     send(topic, payload, combined)
-    account.sent(id, clients.size)
+    this.#noteSent(topic, frame)
+  }
+
+  #noteSent(topic: Topic, { id, ts_ms, payload }: Omit<Frame, 'combined'>): void {
+    topic.account.sent(id, topic.clients.size)
+    this.#truth?.note('sent', topic.stream, id, ts_ms, payload)
+  }
+
+  #noteUndelivered(
+    topic: Topic,
+    { id, ts_ms, payload }: Omit<Frame, 'combined'>,
+    cause: UndeliveredCause,
+  ): void {
+    topic.account.undelivered(id, ts_ms, cause)
+    this.#truth?.note(cause, topic.stream, id, ts_ms, payload)
   }
 
   #releaseDue(now: number): void {
@@ -201,7 +224,7 @@ export class Hub {
     while (count < queue.length && queue[count]!.due <= now) {
       const { frame } = queue[count]!
       count += 1
-      if (topic.clients.size === 0) topic.account.undelivered(frame.id, frame.ts_ms, 'no_socket')
+      if (topic.clients.size === 0) this.#noteUndelivered(topic, frame, 'no_socket')
       else this.#execute(topic, frame, { kind: 'send' })
     }
     if (count === queue.length) this.#delayed.delete(topic)

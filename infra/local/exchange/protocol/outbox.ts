@@ -35,6 +35,12 @@ export class Outbox {
     this.#end += payload.copy(this.#chunk, this.#end)
   }
 
+  /** Whole frames that are encoded already. They are not copied. */
+  encoded(frames: Buffer): void {
+    this.flush()
+    if (!this.#socket.destroyed) this.#socket.write(frames)
+  }
+
   /** The first half of a frame, and then the end of the connection. */
   cut(text: string): void {
     this.flush()

@@ -38,7 +38,7 @@ export function openSession(
   ws: WebSocket,
   socket: Socket,
   hub: Hub,
-  source: Source,
+  source: Pick<Source, 'topicsOf'>,
   options: SessionOptions,
 ): void {
   const session = new Session(ws, socket, hub, source, options)
@@ -52,14 +52,14 @@ class Session implements Client {
   readonly #ws: WebSocket
   readonly #socket: Socket
   readonly #hub: Hub
-  readonly #source: Source
+  readonly #source: Pick<Source, 'topicsOf'>
   readonly #route: Route
   readonly #limits: SessionLimits
   readonly #subscriptions = new Map<string, readonly Topic[]>()
   readonly #withinRate: (now: number) => boolean
   #pong_at = performance.now()
 
-  constructor(ws: WebSocket, socket: Socket, hub: Hub, source: Source, options: SessionOptions) {
+  constructor(ws: WebSocket, socket: Socket, hub: Hub, source: Pick<Source, 'topicsOf'>, options: SessionOptions) {
     const { limits } = options
     this.combined = options.combined
     this.outbox = new Outbox(socket)

@@ -71,7 +71,7 @@ export class ReplayRest implements RestSource {
     if (payload['e'] === 'aggTrade') {
       insert(this.#agg_trades, symbol, aggTradeRow(payload), (row) => row.a)
     }
-    if (payload['e'] === 'trade') insert(this.#trades, symbol, tradeRow(payload), (row) => row.id)
+    if (payload['e'] === 'trade' && isMarketTrade(payload)) insert(this.#trades, symbol, tradeRow(payload), (row) => row.id)
     if (payload['e'] === 'markPriceUpdate') this.#premium.set(symbol, premiumRow(symbol, payload))
   }
 
@@ -175,6 +175,11 @@ function aggTradeRow({ a, p, q, nq, f, l, T, m }: Payload): AggTradeRow {
     T: Number(T),
     m: m === true,
   }
+}
+
+/** The exchange's REST leaves out what the insurance fund and auto-deleveraging did. */
+function isMarketTrade({ X, p, q }: Payload): boolean {
+  return (X === undefined || X === 'MARKET') && Number(p) > 0 && Number(q) > 0
 }
 
 function tradeRow({ t, p, q, T, m }: Payload): TradeRow {

@@ -45,7 +45,7 @@ export class DepthFeed {
   emit(hub: Hub, symbol: string, text: NumberText, book: Book, now_ms: number): void {
     if (this.#first_u === 0 || now_ms % this.#interval_ms >= 100) return
     const payload =
-      this.#topic.clients.size === 0
+      !hub.wantsPayload(this.#topic)
         ? ''
         : depthPayload(symbol, text, {
             sent_ms: now_ms,

@@ -111,16 +111,34 @@ export class Market {
     )
   }
 
+  /** Every symbol quotes and trades at least once, now: who listens hears of every stream. */
+  rollCall(): void {
+    for (const market of this.#symbols) {
+      let has_quoted = false
+      let has_traded = false
+      while (!has_quoted || !has_traded) {
+        const moved = market.step(this.#nextUpdateId(), this.now_ms)
+        has_quoted ||= moved.has_quoted
+        has_traded ||= moved.has_traded
+      }
+    }
+  }
+
+  #nextUpdateId(): number {
+    this.#u += 1 + Math.floor(this.#random() * UPDATE_ID_JUMP_MAX)
+    return this.#u
+  }
+
   #step(): void {
     this.#now_ms = this.#next_action_ms
     this.#next_action_ms += this.#interval()
-    this.#u += 1 + Math.floor(this.#random() * UPDATE_ID_JUMP_MAX)
+    const u = this.#nextUpdateId()
     const drawn = this.#random()
     const at = firstWhere(
       this.#symbols.length - 1,
       (index) => this.#cumulative_weights[index]! > drawn,
     )
-    this.#symbols[at]!.step(this.#u, this.now_ms)
+    this.#symbols[at]!.step(u, this.now_ms)
   }
 
   #endWindow(): void {

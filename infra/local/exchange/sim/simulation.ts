@@ -81,9 +81,12 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
       frames_total: null,
       error: null,
     }),
+    rollCall: () => market.rollCall(),
     async stop() {
       stopping.abort()
       await running
+      await hub.empty()
+      state = 'done'
     },
   }
 }

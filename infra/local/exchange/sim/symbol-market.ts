@@ -61,8 +61,11 @@ export class SymbolMarket {
     this.#mark_average = this.#mid()
   }
 
-  /** One action of somebody, and the frames that follow from it at once. */
-  step(u: number, ts_ms: number): void {
+  /**
+   * One action of somebody, and the frames that follow from it at once. Says which of the two
+   * streams with news of their own it moved.
+   */
+  step(u: number, ts_ms: number): { readonly has_quoted: boolean; readonly has_traded: boolean } {
     const { bids, asks } = this.#book
     const bid = bids.bestPrice(0)
     const ask = asks.bestPrice(0)
@@ -79,6 +82,7 @@ export class SymbolMarket {
       bid_qty === bids.bestQty() &&
       ask_qty === asks.bestQty()
     if (!is_same) this.#publishQuote(ts_ms)
+    return { has_quoted: !is_same, has_traded: fills.length > 0 }
   }
 
   /** The end of a window of 100 ms: aggregated trades and depth go out. */
@@ -95,7 +99,7 @@ export class SymbolMarket {
     this.#mark = markPriceAt(now_ms, mid, this.#mark_average, this.#phase)
     for (const { topic, interval_ms } of this.#mark_topics) {
       if (now_ms % interval_ms !== 0) continue
-      const payload = topic.clients.size === 0 ? '' : markPricePayload(this.symbol, this.#mark)
+      const payload = this.#hub.wantsPayload(topic) ? markPricePayload(this.symbol, this.#mark) : ''
       this.#hub.publish(topic, now_ms, now_ms, payload)
     }
   }
@@ -175,7 +179,7 @@ export class SymbolMarket {
     if (topic === undefined) return
     const { bids, asks } = this.#book
     const payload =
-      topic.clients.size === 0
+      !this.#hub.wantsPayload(topic)
         ? ''
         : bookTickerPayload(
             this.symbol,

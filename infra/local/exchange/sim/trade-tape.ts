@@ -59,9 +59,9 @@ export class TradeTape {
     const topic = this.trade_topic
     if (topic !== undefined) {
       const payload =
-        topic.clients.size === 0
-          ? ''
-          : tradePayload(this.#symbol, this.#text, id, price, qty, is_buyer_maker, ts_ms)
+        this.#hub.wantsPayload(topic)
+          ? tradePayload(this.#symbol, this.#text, id, price, qty, is_buyer_maker, ts_ms)
+          : ''
       this.#hub.publish(topic, id, ts_ms, payload)
     }
     if (this.#pending?.price !== price || this.#pending.is_buyer_maker !== is_buyer_maker) {
@@ -95,7 +95,7 @@ export class TradeTape {
     const topic = this.agg_topic
     if (topic === undefined) return
     const payload =
-      topic.clients.size === 0 ? '' : aggTradePayload(this.#symbol, this.#text, trade, now_ms)
+      this.#hub.wantsPayload(topic) ? aggTradePayload(this.#symbol, this.#text, trade, now_ms) : ''
     this.#hub.publish(topic, id, ts_ms, payload)
   }
 

@@ -1,0 +1,165 @@
+/** The ingestor's environment, checked once; all problems are reported together. */
+import { z } from 'zod'
+import { OperatorError } from '#core/errors.ts'
+import { CHANNELS, type Channel } from '#core/market.ts'
+import { EXCHANGES, type Exchange, isSymbolName } from '#core/symbols.ts'
+import type { StreamChoice } from './exchanges/adapter.ts'
+import { type Shard, SHARD_COUNT_MAX } from './shard.ts'
+import type { BatchLimits } from './writer/session.ts'
+
+export interface IngestorConfig {
+  readonly database_url: string
+  readonly ingestor_id: string
+  readonly exchange: Exchange
+  readonly ws_url: string
+  readonly rest_url: string
+  /** 'all': every active perpetual in USDT that the exchange lists. */
+  readonly symbols: 'all' | readonly string[]
+  /** Undefined: this ingestor records all of them. */
+  readonly shard: Shard | undefined
+  /** Undefined: as much as the exchange allows an address. */
+  readonly rest_weight_per_minute: number | undefined
+  readonly choice: StreamChoice
+  readonly tape: {
+    readonly dir: string
+    readonly max_bytes: number
+    readonly segment_bytes: number
+    readonly fsync_ms: number
+    readonly keep_s: number
+  }
+  readonly batch: BatchLimits
+  readonly log_level: string
+  /** Undefined: nothing is served. */
+  readonly health: { readonly host: string; readonly port: number } | undefined
+}
+
+const MIB = 1024 * 1024
+
+const whole = (minimum: number, maximum: number, standard: number) => {
+  const error = `must be a whole number from ${minimum} to ${maximum}`
+  return z
+    .string({ error })
+    .regex(/^\d{1,16}$/, { error })
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum, { error })
+    .default(standard)
+}
+
+const list = (text: string): readonly string[] => [
+  ...new Set(text.split(',').map((part) => part.trim()).filter((part) => part !== '')),
+]
+
+const Symbols = z
+  .string()
+  .default('all')
+  .transform((text) => (text.trim() === 'all' ? 'all' : list(text.toUpperCase())))
+  .refine((symbols) => symbols === 'all' || (symbols.length > 0 && symbols.every(isSymbolName)), {
+    error: "must be 'all' or a comma list of symbols such as BTCUSDT,ETHUSDT",
+  })
+
+/** `1/3` to `3/3`. */
+const ShardText = z
+  .string()
+  .default('1/1')
+  .transform((text) => {
+    const [index = 0, count = 0] = (/^(\d{1,3})\/(\d{1,3})$/.exec(text.trim()) ?? []).slice(1).map(Number)
+    return { index, count }
+  })
+  .refine(({ index, count }) => index >= 1 && index <= count && count <= SHARD_COUNT_MAX, {
+    error: `must be i/n with i from 1 to n and n at most ${SHARD_COUNT_MAX}, such as 2/3`,
+  })
+
+const Channels = z
+  .string()
+  .default(CHANNELS.join(','))
+  .transform(list)
+  .refine(
+    (names): names is readonly Channel[] =>
+      names.length > 0 && names.every((name) => (CHANNELS as readonly string[]).includes(name)),
+    { error: `must be a comma list of ${CHANNELS.join(', ')}` },
+  )
+
+const Environment = z.object({
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
+  INGESTOR_ID: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, dots, dashes or underscores' })
+    .optional(),
+  EXCHANGE: z.enum(EXCHANGES, { error: `must be ${EXCHANGES.join(' or ')}` }).default('binance-futures'),
+  EXCHANGE_WS_URL: z
+    .url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' })
+    .default('wss://fstream.binance.com'),
+  EXCHANGE_REST_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .default('https://fapi.binance.com'),
+  REST_WEIGHT_PER_MINUTE: whole(0, 1_000_000, 0),
+  SYMBOLS: Symbols,
+  SHARD: ShardText,
+  CHANNELS: Channels,
+  TRADE_STREAM: z
+    .enum(['aggTrade', 'trade'], { error: 'must be aggTrade or trade' })
+    .default('aggTrade'),
+  TAPE_DIR: z.string().min(1, { error: 'is empty' }).default('.data/tape'),
+  TAPE_MAX_BYTES: whole(64 * MIB, Number.MAX_SAFE_INTEGER, 8_192 * MIB),
+  TAPE_SEGMENT_BYTES: whole(16 * MIB, 16_384 * MIB, 64 * MIB),
+  TAPE_FSYNC_MS: whole(10, 60_000, 500),
+  TAPE_KEEP_S: whole(1, 30 * 86_400, 600),
+  BATCH_ROWS_MAX: whole(1, 200_000, 20_000),
+  BATCH_BYTES_MAX: whole(64 * 1024, 64 * MIB, 8 * MIB),
+  BATCH_AGE_MS_MAX: whole(1, 60_000, 50),
+  LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
+    .default('info'),
+  HEALTH_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
+  HEALTH_PORT: whole(0, 65_535, 0),
+})
+
+/** Every key that is read, for the comparison with .env.example. */
+export const CONFIG_KEYS: readonly string[] = Object.keys(Environment.shape)
+
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): IngestorConfig {
+  const result = Environment.safeParse(env)
+  if (!result.success) {
+    const problems = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
+    throw new OperatorError(
+      'bad_config',
+      `The ingestor's environment is not usable: ${problems.join('; ')}.`,
+      { hint: '.env.example lists every variable with its unit and default.' },
+    )
+  }
+  const e = result.data
+  return Object.freeze({
+    database_url: e.DATABASE_URL,
+    ingestor_id: e.INGESTOR_ID ?? standardId(e.SHARD),
+    exchange: e.EXCHANGE,
+    ws_url: e.EXCHANGE_WS_URL,
+    rest_url: e.EXCHANGE_REST_URL,
+    symbols: e.SYMBOLS,
+    shard: e.SHARD.count === 1 ? undefined : Object.freeze(e.SHARD),
+    rest_weight_per_minute: e.REST_WEIGHT_PER_MINUTE === 0 ? undefined : e.REST_WEIGHT_PER_MINUTE,
+    choice: Object.freeze({ channels: e.CHANNELS, trade_stream: e.TRADE_STREAM }),
+    tape: Object.freeze({
+      dir: e.TAPE_DIR,
+      max_bytes: e.TAPE_MAX_BYTES,
+      segment_bytes: e.TAPE_SEGMENT_BYTES,
+      fsync_ms: e.TAPE_FSYNC_MS,
+      keep_s: e.TAPE_KEEP_S,
+    }),
+    batch: Object.freeze({
+      rows_max: e.BATCH_ROWS_MAX,
+      bytes_max: e.BATCH_BYTES_MAX,
+      age_ms_max: e.BATCH_AGE_MS_MAX,
+    }),
+    log_level: e.LOG_LEVEL,
+    health:
+      e.HEALTH_PORT === 0 ? undefined : Object.freeze({ host: e.HEALTH_HOST, port: e.HEALTH_PORT }),
+  })
+}
+
+/**
+ * Every shard needs a name of its own. It holds the number of the shard but not how many there
+ * are, so that one more of them leaves the others' positions and offsets where they are.
+ */
+function standardId({ index, count }: Shard): string {
+  return count === 1 ? 'local' : `local-shard-${index}`
+}

@@ -1,0 +1,59 @@
+/** The ingestor: from the exchange's sockets to the tape, from the tape to Postgres. */
+import { describeError, OperatorError } from '#core/errors.ts'
+import { createLogger, type Logger } from '#core/node/log.ts'
+import { onShutdown, tellParent } from '#core/node/shutdown.ts'
+import { type IngestorConfig, parseConfig } from './config.ts'
+import { type HealthServer, serveHealth } from './health.ts'
+import { createRecorder, type Recorder } from './recorder.ts'
+
+const STATUS_MS = 1_000
+
+await main()
+
+async function main(): Promise<void> {
+  let config: IngestorConfig
+  let log = createLogger('ingestor')
+  let recorder: Recorder
+  try {
+    config = parseConfig(process.env)
+    log = createLogger('ingestor', config.log_level)
+    recorder = createRecorder(config, log)
+  } catch (error) {
+    logFatal(log, error)
+    process.exitCode = 1
+    return
+  }
+  let health: HealthServer | undefined
+  const shutdown = onShutdown(log, async (reason) => {
+    log.info({ reason }, 'Stopping.')
+    await starting.catch(() => undefined)
+    await health?.close()
+    await recorder.stop()
+  })
+  const fail = (error: unknown): void => {
+    if (shutdown.signal.aborted) return
+    logFatal(log, error)
+    shutdown.begin('failed', 1)
+  }
+  const tell = (): void => tellParent({ type: 'status', ...recorder.status() })
+  const start = async (): Promise<void> => {
+    if (config.health !== undefined) health = await serveHealth(config.health, () => recorder.status())
+    await recorder.start(shutdown.signal)
+    tellParent({ type: 'ready' })
+    tell()
+  }
+  const starting = start()
+  starting.catch(fail)
+  recorder.failed.catch(fail)
+  setInterval(tell, STATUS_MS)
+  process.on('message', (message: unknown) => {
+    if ((message as { readonly type?: unknown } | null)?.type !== 'drain') return
+    recorder.drain().then((counts) => tellParent({ type: 'drained', counts }), fail)
+  })
+}
+
+/** A stack only where the mistake is ours. */
+function logFatal(log: Logger, error: unknown): void {
+  if (error instanceof OperatorError) log.fatal({ code: error.code }, describeError(error))
+  else log.fatal({ code: 'ingestor_failed', stack: (error as Error).stack }, describeError(error))
+}

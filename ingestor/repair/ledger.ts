@@ -1,0 +1,251 @@
+/**
+ * The gap ledger as repair sees it: which holes are due, what of a hole is still missing in the
+ * tables, and how an attempt ended. SQL only; what to do about it is decided in repairer.ts.
+ */
+import type { QueryResultRow } from 'pg'
+import type { Client } from '#core/node/pool.ts'
+import type { Exchange } from '#core/symbols.ts'
+import { type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
+import { withDeadline } from '../writer/session.ts'
+
+/** An open hole in a trade stream, by the ids of its neighbours. */
+export interface TradeHole {
+  readonly gap_id: number
+  readonly symbol: string
+  readonly symbol_id: number
+  /** Null where the stream had no ids: such a hole cannot be asked for. */
+  readonly from_id: number | null
+  readonly to_id: number | null
+  readonly from_ts: Micros
+  readonly to_ts: Micros
+  readonly repair_attempts: number
+}
+
+/** Ids between two that are known; both ends are not missing themselves. */
+export interface MissingRange {
+  readonly after_id: number
+  readonly before_id: number
+}
+
+export interface Missing {
+  /** Of all ids, also where `ranges` is cut short. */
+  readonly count: number
+  /** Ascending; at most RANGES_MAX of them. */
+  readonly ranges: readonly MissingRange[]
+}
+
+/** How an attempt ended, as the ledger keeps it. */
+export interface Verdict {
+  readonly is_closed: boolean
+  /** Trades inside the hole that are stored now. */
+  readonly repaired_count: number
+  readonly repair_note: string | null
+  readonly repair_attempts: number
+  /** Undefined: at once. */
+  readonly due_at: Micros | 'never' | undefined
+}
+
+export interface Recorded {
+  readonly exchange: Exchange
+  readonly symbols: readonly string[]
+}
+
+const RANGES_MAX = 10_000
+/** Event times of one stream may go back a little: so far outside the hole's own times we look. */
+const TIME_MARGIN_US = 60 * SECOND_US
+
+/** Open holes of trades that may be asked for now, newest first. */
+export async function selectDueHoles(
+  client: Client,
+  { exchange, symbols }: Recorded,
+  now: Micros,
+  limit: number,
+): Promise<readonly TradeHole[]> {
+  const { rows } = await ask<HoleRow>(
+    client,
+    `${SELECT_HOLE} and s.exchange = $2 and s.symbol = any($3::text[])
+      order by g.to_ts desc, g.id desc limit $4`,
+    [toIso(now), exchange, symbols, limit],
+  )
+  return rows.map(holeOf)
+}
+
+/**
+ * Runs `work` while no other ingestor repairs this hole; undefined where one does, or where the
+ * hole is not due any more. The lock dies with the connection, so a crash leaves nothing behind.
+ */
+export async function withClaim<T>(
+  client: Client,
+  gap_id: number,
+  now: Micros,
+  work: (hole: TradeHole) => Promise<T>,
+): Promise<T | undefined> {
+  const { rows } = await ask<{ is_ours: boolean }>(
+    client,
+    `select pg_try_advisory_lock(${LOCK_KEY}) as is_ours`,
+    [gap_id],
+  )
+  if (rows[0]?.is_ours !== true) return undefined
+  try {
+    const due = await ask<HoleRow>(client, `${SELECT_HOLE} and g.id = $2`, [toIso(now), gap_id])
+    return due.rows[0] === undefined ? undefined : await work(holeOf(due.rows[0]))
+  } finally {
+    // Where this fails the connection is gone, and the lock with it.
+    await ask(client, `select pg_advisory_unlock(${LOCK_KEY})`, [gap_id]).catch(() => undefined)
+  }
+}
+
+/** Ids of the hole that no row has. */
+export async function selectMissing(
+  client: Client,
+  hole: TradeHole & { readonly from_id: number; readonly to_id: number },
+): Promise<Missing> {
+  const { rows } = await ask<{ after_id: string; before_id: string; missing: string }>(
+    client,
+    SELECT_MISSING,
+    [
+      hole.from_id,
+      hole.to_id,
+      hole.symbol_id,
+      toIso(micros(hole.from_ts - TIME_MARGIN_US)),
+      toIso(micros(hole.to_ts + TIME_MARGIN_US)),
+      RANGES_MAX,
+    ],
+  )
+  return {
+    count: Number(rows[0]?.missing ?? 0),
+    ranges: rows.map((row) => ({
+      after_id: Number(row.after_id),
+      before_id: Number(row.before_id),
+    })),
+  }
+}
+
+export async function writeVerdict(
+  client: Client,
+  gap_id: number,
+  verdict: Verdict,
+  now: Micros,
+): Promise<void> {
+  const { due_at } = verdict
+  await ask(
+    client,
+    `update marketdata.gaps
+      set repair_attempts = $2, repair_tried_at = $3, repaired_count = $4, repair_note = $5,
+        repair_due_at = $6, repaired_at = case when $7::boolean then $3::timestamptz end
+      where id = $1 and repaired_at is null`,
+    [
+      gap_id,
+      verdict.repair_attempts,
+      toIso(now),
+      verdict.repaired_count,
+      verdict.repair_note,
+      due_at === 'never' ? 'infinity' : due_at === undefined ? null : toIso(due_at),
+      verdict.is_closed,
+    ],
+  )
+}
+
+export interface LedgerCounts {
+  readonly gaps_open: number
+  readonly gaps_repaired: number
+}
+
+/** Holes of these symbols, of every channel, that were detected since then. */
+export async function countGaps(
+  client: Client,
+  { exchange, symbols }: Recorded,
+  since: Micros,
+): Promise<LedgerCounts> {
+  const { rows } = await ask<LedgerCounts>(
+    client,
+    `select (count(*) filter (where g.repaired_at is null))::int as gaps_open,
+        count(g.repaired_at)::int as gaps_repaired
+      from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id
+      where g.detected_at >= $1 and s.exchange = $2 and s.symbol = any($3::text[])`,
+    [toIso(since), exchange, symbols],
+  )
+  return rows[0]!
+}
+
+/** A trade stream that nobody has heard since it was lost: where its hole begins. */
+export interface OpenEnd {
+  readonly symbol: string
+  readonly last_id: number
+  readonly ts_exchange: Micros
+}
+
+/** Those of the symbols whose trade stream is still deaf by what this ingestor has committed. */
+export async function selectOpenEnds(
+  client: Client,
+  ingestor_id: string,
+  { exchange, symbols }: Recorded,
+): Promise<readonly OpenEnd[]> {
+  const { rows } = await ask<{ symbol: string; last_id: string; ts_us: string }>(
+    client,
+    `select s.symbol, o.last_id, (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_us
+      from marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
+      where o.ingestor_id = $1 and o.channel = 'trades' and o.deaf_cause is not null
+        and o.last_id is not null and s.exchange = $2 and s.symbol = any($3::text[])`,
+    [ingestor_id, exchange, symbols],
+  )
+  return rows.map(({ symbol, last_id, ts_us }) => ({
+    symbol,
+    last_id: Number(last_id),
+    ts_exchange: micros(Number(ts_us)),
+  }))
+}
+
+/** A statement that hangs has lost its server: the connection is then given up. */
+function ask<Row extends QueryResultRow>(client: Client, sql: string, values: readonly unknown[]) {
+  return withDeadline(client.query<Row>(sql, [...values]))
+}
+
+interface HoleRow {
+  readonly gap_id: string
+  readonly symbol: string
+  readonly symbol_id: string
+  readonly from_id: string | null
+  readonly to_id: string | null
+  readonly from_us: string
+  readonly to_us: string
+  readonly repair_attempts: number
+}
+
+function holeOf(row: HoleRow): TradeHole {
+  return {
+    gap_id: Number(row.gap_id),
+    symbol: row.symbol,
+    symbol_id: Number(row.symbol_id),
+    from_id: row.from_id === null ? null : Number(row.from_id),
+    to_id: row.to_id === null ? null : Number(row.to_id),
+    from_ts: micros(Number(row.from_us)),
+    to_ts: micros(Number(row.to_us)),
+    repair_attempts: row.repair_attempts,
+  }
+}
+
+const LOCK_KEY = "hashtextextended('booktape.repair', $1::bigint)"
+
+const SELECT_HOLE = `select g.id as gap_id, s.symbol, g.symbol_id, g.from_id, g.to_id,
+    (extract(epoch from g.from_ts) * 1000000)::bigint as from_us,
+    (extract(epoch from g.to_ts) * 1000000)::bigint as to_us,
+    g.repair_attempts
+  from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id
+  where g.repaired_at is null and g.channel = 'trades'
+    and (g.repair_due_at is null or g.repair_due_at <= $1::timestamptz)`
+
+const SELECT_MISSING = `with known (id) as (
+    select $1::bigint
+    union all
+    select agg_trade_id from marketdata.trades
+    where symbol_id = $3 and ts_exchange >= $4 and ts_exchange <= $5
+      and agg_trade_id > $1::bigint and agg_trade_id < $2::bigint
+    union all
+    select $2::bigint
+  ), steps as (
+    select id as after_id, lead(id) over (order by id) as before_id from known
+  )
+  select after_id, before_id, sum(before_id - after_id - 1) over () as missing
+  from steps where before_id > after_id + 1
+  order by after_id limit $6`

@@ -1,0 +1,239 @@
+/**
+ * Refills holes in the trade streams over REST: takes open holes from the gap ledger, newest
+ * first, has the exchange's answers put onto the tape, waits until the writer has committed them,
+ * counts what is there, and writes the outcome into the ledger. Nothing but the ledger is
+ * remembered, so a kill at any moment costs at most a question asked twice. Holes in quotes stay
+ * open: the exchange does not give them again.
+ *
+ * A hole gets its row when the next trade shows where it ends. Of a stream that is listened to
+ * again but stays quiet nobody knows whether it has one; so what the exchange has since its last
+ * trade is asked for once (`noteDeaf`), and the trades are stored without a row. Should the row
+ * come later, it is found filled and closed at once.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describeError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import { type Client, createPool } from '#core/node/pool.ts'
+import { DAY_US, type Micros, micros } from '#core/time.ts'
+import { describeTrouble } from '../writer/database-errors.ts'
+import { pause } from '../writer/session.ts'
+import { backoffMs } from '../transport/pacing.ts'
+import {
+  countGaps,
+  type LedgerCounts,
+  type Missing,
+  type OpenEnd,
+  type Recorded,
+  selectDueHoles,
+  selectMissing,
+  selectOpenEnds,
+  type TradeHole,
+  withClaim,
+  writeVerdict,
+} from './ledger.ts'
+import { refill, type RefillDeps, type RefillEnd, startWalk, type Walk, windowStart } from './refill.ts'
+import { UnheardStreams } from './unheard-streams.ts'
+import { hopeless, judge, type VerdictSettings } from './verdict.ts'
+
+export interface RepairSettings extends VerdictSettings {
+  /** Between two looks into the ledger while nothing is due. */
+  readonly look_ms: number
+  /** Answers for one hole before a newer one may come first. */
+  readonly pages_per_turn: number
+  /** How long a stream may stay quiet, once it is listened to again, before it is asked for. */
+  readonly quiet_ms: number
+}
+
+export const DEFAULT_REPAIR_SETTINGS: RepairSettings = {
+  look_ms: 1_000,
+  pages_per_turn: 20,
+  quiet_ms: 30_000,
+  attempts_max: 6,
+  backoff_base_ms: 10_000,
+  backoff_cap_ms: 3_600_000,
+  unanswered_ms: 30_000,
+}
+
+export interface RepairOptions extends Omit<RefillDeps, 'clock'> {
+  readonly database_url: string
+  readonly ingestor_id: string
+  readonly symbols: readonly string[]
+  readonly clock: () => Micros
+  readonly random: () => number
+  readonly log: Logger
+  readonly settings?: Partial<RepairSettings>
+  /** Settles when everything that is on the tape now is committed. */
+  committed(): Promise<unknown>
+  /** Position on the tape before which everything is committed. */
+  committedPosition(): number
+  /** Symbols whose trade stream is listened to at the moment. */
+  coveredSymbols(): readonly string[]
+}
+
+export interface Repairer {
+  /** Of the last 24 hours, as of the last look; all channels of our symbols. */
+  counts(): LedgerCounts
+  /** Nobody listens to the trades of these symbols; a mark before `position` says so. */
+  noteDeaf(symbols: readonly string[], position: number): void
+  /** Ends after the statement that is running, or without it after a while. */
+  stop(): Promise<void>
+}
+
+const HOLES_PER_LOOK = 50
+/** Answers for a quiet stream; what is more waits for its next trade and the row in the ledger. */
+const QUIET_PAGES_MAX = 20
+const STOP_LIMIT_MS = 2_000
+const RECONNECT = { backoff_base_ms: 500, backoff_cap_ms: 15_000 }
+
+export function startRepairer(options: RepairOptions): Repairer {
+  return new LedgerRepairer(options)
+}
+
+class LedgerRepairer implements Repairer {
+  readonly #options: RepairOptions
+  readonly #settings: RepairSettings
+  readonly #recorded: Recorded
+  readonly #stopping = new AbortController()
+  readonly #unheard: UnheardStreams
+  /** Holes that took more than one turn. */
+  readonly #walks = new Map<number, Walk>()
+  readonly #running: Promise<void>
+  #counts: LedgerCounts = { gaps_open: 0, gaps_repaired: 0 }
+
+  constructor(options: RepairOptions) {
+    this.#options = options
+    this.#settings = { ...DEFAULT_REPAIR_SETTINGS, ...options.settings }
+    this.#recorded = { exchange: options.adapter.exchange, symbols: options.symbols }
+    this.#unheard = new UnheardStreams(this.#settings.quiet_ms)
+    this.#running = this.#run()
+  }
+
+  counts(): LedgerCounts {
+    return this.#counts
+  }
+
+  noteDeaf(symbols: readonly string[], position: number): void {
+    this.#unheard.add(symbols, position)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    const late = new AbortController()
+    const waited = sleep(STOP_LIMIT_MS, undefined, { signal: late.signal }).catch(() => undefined)
+    await Promise.race([this.#running, waited])
+    late.abort()
+  }
+
+  /** One connection after another for as long as it takes: locks belong to a connection. */
+  async #run(): Promise<void> {
+    const { database_url, ingestor_id, log, random } = this.#options
+    const { signal } = this.#stopping
+    const pool = createPool(database_url, `booktape-repair-${ingestor_id}`, 1)
+    let failures = 0
+    while (!signal.aborted) {
+      let client: Client | undefined
+      try {
+        client = await pool.connect()
+        while (!signal.aborted) {
+          const has_worked = await this.#look(client)
+          failures = 0
+          if (!has_worked) await pause(this.#settings.look_ms, signal)
+        }
+      } catch (error) {
+        if (signal.aborted) break
+        failures++
+        const facts = { code: 'repair_interrupted', ...describeTrouble(error), error: describeError(error) }
+        if (failures === 1) log.warn(facts, 'Repair of gaps is interrupted; trying again.')
+        await pause(backoffMs(failures, RECONNECT, random), signal)
+      } finally {
+        client?.release(true)
+      }
+    }
+    await pool.end()
+  }
+
+  /** One turn with one hole or one quiet stream; false where nothing is due. */
+  async #look(client: Client): Promise<boolean> {
+    const { clock } = this.#options
+    const since = micros(clock() - DAY_US)
+    this.#counts = await countGaps(client, this.#recorded, since)
+    const due = await selectDueHoles(client, this.#recorded, clock(), HOLES_PER_LOOK)
+    for (const { gap_id } of due) {
+      if (this.#stopping.signal.aborted) return false
+      const taken = await withClaim(client, gap_id, clock(), (hole) => this.#repair(client, hole))
+      if (taken !== undefined) return taken
+    }
+    return this.#askForQuietStream(client)
+  }
+
+  /** False where the tape has no room: the hole waits. */
+  async #repair(client: Client, hole: TradeHole): Promise<boolean> {
+    const { adapter, choice, clock, random } = this.#options
+    const { window_s } = adapter.tradeHistory(choice)
+    const oldest = windowStart(adapter.tradeHistory(choice), clock())
+    const before = await this.#missing(client, hole)
+    const facts = { hole, window_s, oldest }
+    const lost = hopeless({ ...facts, missing_count: before.count })
+    if (lost !== undefined) {
+      await writeVerdict(client, hole.gap_id, lost, clock())
+      return true
+    }
+    const walk = this.#walks.get(hole.gap_id) ?? startWalk()
+    const wanted = { ...hole, ranges: before.ranges }
+    const { pages_per_turn } = this.#settings
+    const end: RefillEnd =
+      before.count === 0
+        ? { kind: 'asked' }
+        : await refill(this.#options, wanted, walk, pages_per_turn)
+    if (end.kind === 'tape_full') return false
+    if (end.kind === 'more') this.#walks.set(hole.gap_id, walk)
+    else this.#walks.delete(hole.gap_id)
+    await this.#options.committed()
+    const { count: missing_count } = await this.#missing(client, hole)
+    const attempt = { ...facts, missing_count, void_count: walk.void_count, end }
+    const verdict = judge(attempt, this.#settings, clock(), random)
+    await writeVerdict(client, hole.gap_id, verdict, clock())
+    this.#tell(hole, verdict)
+    return true
+  }
+
+  async #missing(client: Client, hole: TradeHole): Promise<Missing> {
+    const { from_id, to_id } = hole
+    if (from_id === null || to_id === null) return { count: 0, ranges: [] }
+    return selectMissing(client, { ...hole, from_id, to_id })
+  }
+
+  #tell({ symbol, from_id, to_id }: TradeHole, verdict: ReturnType<typeof judge>): void {
+    const { repaired_count, repair_note } = verdict
+    const facts = { symbol, from_id, to_id, repaired_count, repair_note }
+    if (verdict.due_at !== 'never') {
+      this.#options.log.debug(facts, verdict.is_closed ? 'Hole refilled.' : 'Hole still open.')
+      return
+    }
+    this.#options.log.warn({ code: 'gap_given_up', ...facts }, 'A hole cannot be refilled.')
+  }
+
+  async #askForQuietStream(client: Client): Promise<boolean> {
+    if (this.#unheard.size === 0) return false
+    const { clock, committedPosition, coveredSymbols, ingestor_id } = this.#options
+    const symbols = this.#unheard.due(coveredSymbols(), committedPosition(), performance.now())
+    if (symbols.length === 0) return false
+    const { exchange } = this.#recorded
+    const ends = await selectOpenEnds(client, ingestor_id, { exchange, symbols })
+    const quiet = new Set(ends.map((end) => end.symbol))
+    this.#unheard.forget(symbols.filter((symbol) => !quiet.has(symbol)))
+    const [end] = ends
+    if (end === undefined) return false
+    const wanted = { ...beyond(end), to_ts: clock() }
+    const outcome = await refill(this.#options, wanted, startWalk(), QUIET_PAGES_MAX)
+    if (outcome.kind === 'tape_full' || outcome.kind === 'unanswered') return false
+    this.#unheard.forget([end.symbol])
+    return true
+  }
+}
+
+/** Everything after the last trade that was heard. */
+function beyond({ symbol, last_id, ts_exchange }: OpenEnd) {
+  const ranges = [{ after_id: last_id, before_id: Number.MAX_SAFE_INTEGER }]
+  return { symbol, ranges, from_ts: ts_exchange }
+}

@@ -1,0 +1,44 @@
+/**
+ * Trade streams that were lost and have not shown since whether they missed anything. Pure: the
+ * caller says who is listened to, what is committed and what time it is.
+ */
+interface Unheard {
+  /** Until the tape is committed up to here, the database does not know of the loss. */
+  readonly position: number
+  /** Listened to without a break since then, in ms of the caller's clock. */
+  covered_since_ms: number | undefined
+}
+
+export class UnheardStreams {
+  readonly #streams = new Map<string, Unheard>()
+  readonly #quiet_ms: number
+
+  constructor(quiet_ms: number) {
+    this.#quiet_ms = quiet_ms
+  }
+
+  get size(): number {
+    return this.#streams.size
+  }
+
+  add(symbols: readonly string[], position: number): void {
+    for (const symbol of symbols) this.#streams.set(symbol, { position, covered_since_ms: undefined })
+  }
+
+  forget(symbols: readonly string[]): void {
+    for (const symbol of symbols) this.#streams.delete(symbol)
+  }
+
+  /** Those that have been listened to for long enough to have spoken. */
+  due(covered: readonly string[], committed_position: number, now_ms: number): readonly string[] {
+    const heard = new Set(covered)
+    const due: string[] = []
+    for (const [symbol, stream] of this.#streams) {
+      stream.covered_since_ms = heard.has(symbol) ? (stream.covered_since_ms ?? now_ms) : undefined
+      const { covered_since_ms, position } = stream
+      if (covered_since_ms === undefined || now_ms - covered_since_ms < this.#quiet_ms) continue
+      if (committed_position >= position) due.push(symbol)
+    }
+    return due
+  }
+}

@@ -1,0 +1,103 @@
+/** What the ledger says after an attempt: pure, time and chance are arguments. */
+import { type Micros, micros } from '#core/time.ts'
+import { backoffMs } from '../transport/pacing.ts'
+import type { TradeHole, Verdict } from './ledger.ts'
+import type { RefillEnd } from './refill.ts'
+
+export interface VerdictSettings {
+  /** Answers that leave a hole open before it is given up. */
+  readonly attempts_max: number
+  readonly backoff_base_ms: number
+  readonly backoff_cap_ms: number
+  /** Where the exchange gives no answer at all: that says nothing of the hole. */
+  readonly unanswered_ms: number
+}
+
+export interface Attempt {
+  readonly hole: Pick<TradeHole, 'from_id' | 'to_id' | 'from_ts' | 'to_ts' | 'repair_attempts'>
+  /** Ids that no row has, after everything that was given is committed. */
+  readonly missing_count: number
+  /** Of them, those that the exchange left out as no market trades. */
+  readonly void_count: number
+  readonly end: Exclude<RefillEnd, { kind: 'tape_full' }>
+  /** See windowStart in refill.ts. */
+  readonly oldest: number | undefined
+  readonly window_s: number | undefined
+}
+
+const NOTE_CHARS_MAX = 300
+const MICROS_PER_MS = 1_000
+
+export function judge(
+  attempt: Attempt,
+  settings: VerdictSettings,
+  now: Micros,
+  random: () => number,
+): Verdict {
+  const { hole, missing_count, void_count, end } = attempt
+  const wanted_count = idCount(hole)
+  const left_count = missing_count - void_count
+  const known = { repaired_count: wanted_count - missing_count, repair_attempts: hole.repair_attempts }
+  if (left_count <= 0) {
+    const repair_note = missing_count > 0 ? `${missing_count} of ${wanted_count} ids are no market trades.` : null
+    return { ...known, is_closed: true, repair_note, due_at: undefined }
+  }
+  const left = `${left_count} of ${wanted_count} trades are missing`
+  const later = (delay_ms: number): Micros => micros(now + Math.round(delay_ms) * MICROS_PER_MS)
+  if (end.kind === 'more') {
+    return { ...known, is_closed: false, repair_note: `${left}; asking for more.`, due_at: undefined }
+  }
+  if (end.kind === 'unanswered') {
+    const repair_note = clip(`${left}. No answer from the exchange: ${end.detail}`)
+    return { ...known, is_closed: false, repair_note, due_at: later(settings.unanswered_ms) }
+  }
+  const repair_attempts = hole.repair_attempts + 1
+  const reason =
+    end.kind === 'refused'
+      ? end.detail
+      : attempt.oldest !== undefined && hole.from_ts < attempt.oldest
+        ? windowReason(attempt)
+        : 'The exchange does not give them.'
+  const is_last = repair_attempts >= settings.attempts_max
+  return {
+    ...known,
+    is_closed: false,
+    repair_attempts,
+    repair_note: clip(`${left} after ${repair_attempts} attempts${is_last ? ', given up' : ''}. ${reason}`),
+    // The exponent grows by two: five delays of the defaults span well over an hour.
+    due_at: is_last ? 'never' : later(backoffMs(2 * repair_attempts, settings, random)),
+  }
+}
+
+/** Holes that need no question; undefined for all others. */
+export function hopeless(
+  { hole, missing_count, oldest, window_s }: Pick<Attempt, 'hole' | 'missing_count' | 'oldest' | 'window_s'>,
+): Verdict | undefined {
+  const never = (repair_note: string, repaired_count: number): Verdict => ({
+    is_closed: false,
+    repaired_count,
+    repair_note,
+    repair_attempts: hole.repair_attempts,
+    due_at: 'never',
+  })
+  if (hole.from_id === null || hole.to_id === null) return never('The hole has no ids to ask for.', 0)
+  if (hole.to_id <= hole.from_id) {
+    return never('The ids began anew inside the hole; how many trades it holds is not known.', 0)
+  }
+  if (missing_count === 0 || oldest === undefined || hole.to_ts >= oldest) return undefined
+  const wanted_count = idCount(hole)
+  const left = `${missing_count} of ${wanted_count} trades are missing. `
+  return never(left + windowReason({ window_s }), wanted_count - missing_count)
+}
+
+function windowReason({ window_s }: Pick<Attempt, 'window_s'>): string {
+  return `The exchange gives trades of its last ${Math.round((window_s ?? 0) / 3_600)} hours only.`
+}
+
+function idCount({ from_id, to_id }: Attempt['hole']): number {
+  return from_id === null || to_id === null ? 0 : Math.max(0, to_id - from_id - 1)
+}
+
+function clip(text: string): string {
+  return text.length <= NOTE_CHARS_MAX ? text : `${text.slice(0, NOTE_CHARS_MAX - 3)}...`
+}

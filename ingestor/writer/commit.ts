@@ -1,0 +1,192 @@
+/**
+ * One batch, one transaction: rows of all tables, gaps, stream offsets and the tape's position.
+ * The fast way is COPY straight into the partitioned tables; where a key clashes or a row is bad
+ * the whole batch is rolled back and goes through staging.ts.
+ */
+import { OperatorError } from '#core/errors.ts'
+import type { Channel } from '#core/market.ts'
+import type { Client } from '#core/node/pool.ts'
+import { toIso } from '#core/time.ts'
+import { copyInto } from './copy.ts'
+import { type MutableCounts, perTable } from './counts.ts'
+import { type Trouble, troubleOf } from './database-errors.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import type { Partitions } from './partitions.ts'
+import type { PreparedBatch, SymbolIds } from './prepare.ts'
+import { type BadRow, storeCarefully } from './staging.ts'
+
+export interface CommitDeps {
+  readonly client: Client
+  readonly ingestor_id: string
+  readonly tape_id: string
+  readonly partitions: Partitions
+  readonly symbolId: SymbolIds
+  readonly dead_letters: DeadLetters
+}
+
+/** Tables whose last batch met keys that were there already; they skip the attempt with COPY. */
+export type ClashingTables = Set<Channel>
+
+const ATTEMPTS_MAX = 5
+
+/** Trades are repaired (repair/); the ledger says of all else why it stays open. */
+const NOT_REFILLABLE = 'The exchange does not give quotes a second time.'
+
+/**
+ * Commits the batch and returns its counts complete. `onStored` is called before the commit, so
+ * that the counts are known even where its acknowledgement is lost.
+ */
+export async function commitBatch(
+  deps: CommitDeps,
+  prepared: PreparedBatch,
+  clashing: ClashingTables,
+  onStored: (counts: MutableCounts) => void,
+): Promise<MutableCounts> {
+  let careful = false
+  for (let attempt = 1; ; attempt++) {
+    for (const { channel, hours } of prepared.copies) await deps.partitions.ensure(channel, hours)
+    try {
+      return await commitOnce(deps, prepared, careful, clashing, onStored)
+    } catch (error) {
+      const trouble = troubleOf(error)
+      if (!RETRIED.has(trouble) || attempt === ATTEMPTS_MAX) throw error
+      await deps.client.query('rollback')
+      if (trouble === 'no_partition') deps.partitions.forget()
+      else careful = true
+    }
+  }
+}
+
+const RETRIED: ReadonlySet<Trouble> = new Set<Trouble>(['clash', 'bad_row', 'no_partition'])
+
+async function commitOnce(
+  deps: CommitDeps,
+  prepared: PreparedBatch,
+  careful: boolean,
+  clashing: ClashingTables,
+  onStored: (counts: MutableCounts) => void,
+): Promise<MutableCounts> {
+  const { client } = deps
+  const { batch } = prepared
+  await client.query('begin; set local synchronous_commit = off')
+  const stored = await storeRows(client, prepared, (channel) => careful || clashing.has(channel))
+  const gaps = await writeProgress(deps, prepared)
+  if (stored.bad.length > 0) {
+    await deps.dead_letters.write(stored.bad, batch.from_position, batch.to_position)
+  }
+  const { rows, duplicates } = stored
+  const counts = { ...batch.counts, rows, duplicates, dead_letters: stored.bad.length, gaps }
+  onStored(counts)
+  await client.query('commit')
+  for (const { channel } of prepared.copies) {
+    if (stored.met_keys.has(channel)) clashing.add(channel)
+    else clashing.delete(channel)
+  }
+  return counts
+}
+
+interface Stored {
+  readonly rows: Record<Channel, number>
+  readonly duplicates: Record<Channel, number>
+  readonly bad: readonly BadRow[]
+  /** Tables that held keys of the batch already. */
+  readonly met_keys: ReadonlySet<Channel>
+}
+
+async function storeRows(
+  client: Client,
+  prepared: PreparedBatch,
+  isCareful: (channel: Channel) => boolean,
+): Promise<Stored> {
+  const rows = perTable()
+  const duplicates = perTable()
+  const bad: BadRow[] = []
+  const met_keys = new Set<Channel>()
+  for (const { channel, rows: encoded, repeated } of prepared.copies) {
+    duplicates[channel] = repeated
+    if (!isCareful(channel)) {
+      await copyInto(client, `marketdata.${channel}`, encoded)
+      rows[channel] = encoded.row_count
+      continue
+    }
+    const staged = await storeCarefully(client, encoded)
+    const met = encoded.row_count - staged.stored - staged.bad.length
+    if (met > 0) met_keys.add(channel)
+    rows[channel] = staged.stored
+    duplicates[channel] += met
+    bad.push(...staged.bad)
+  }
+  return { rows, duplicates, bad, met_keys }
+}
+
+/** Gaps, offsets and the position in one statement. Returns how many gaps are new. */
+async function writeProgress(deps: CommitDeps, { batch }: PreparedBatch): Promise<number> {
+  const gaps = batch.gaps.map(({ from_ts, to_ts, detected_at, ...gap }) => ({
+    ...gap,
+    symbol_id: deps.symbolId(gap),
+    repair_note: gap.channel === 'trades' ? null : NOT_REFILLABLE,
+    from_ts: toIso(from_ts),
+    to_ts: toIso(to_ts),
+    detected_at: toIso(detected_at),
+  }))
+  const offsets = batch.streams.flatMap(({ offset }) =>
+    offset === undefined
+      ? []
+      : [
+          {
+            ...offset,
+            symbol_id: deps.symbolId(offset),
+            ts_exchange: toIso(offset.ts_exchange),
+            ts_ingest: toIso(offset.ts_ingest),
+          },
+        ],
+  )
+  const { rows } = await deps.client.query<{ gap_count: number; moved_count: number }>(PROGRESS, [
+    deps.ingestor_id,
+    deps.tape_id,
+    batch.from_position,
+    batch.to_position,
+    JSON.stringify(gaps),
+    JSON.stringify(offsets),
+  ])
+  if (rows[0]?.moved_count !== 1) throw positionMoved(deps.ingestor_id)
+  return rows[0].gap_count
+}
+
+const PROGRESS = `with gap as (
+    insert into marketdata.gaps
+      (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note)
+    select symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note
+    from jsonb_to_recordset($5::jsonb) as g (symbol_id bigint, channel text, from_ts timestamptz,
+      to_ts timestamptz, from_id bigint, to_id bigint, cause text, detected_at timestamptz,
+      repair_note text)
+    on conflict do nothing
+    returning 1
+  ), stream_offset as (
+    insert into marketdata.stream_offsets
+      (ingestor_id, symbol_id, channel, last_id, ts_exchange, ts_ingest, deaf_cause)
+    select $1, symbol_id, channel, last_id, ts_exchange, ts_ingest, deaf_cause
+    from jsonb_to_recordset($6::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
+      ts_exchange timestamptz, ts_ingest timestamptz, deaf_cause text)
+    on conflict (ingestor_id, symbol_id, channel) do update
+    set last_id = excluded.last_id, ts_exchange = excluded.ts_exchange,
+      ts_ingest = excluded.ts_ingest, deaf_cause = excluded.deaf_cause
+  ), moved as (
+    update marketdata.tape_positions set tape_position = $4, updated_at = now()
+    where ingestor_id = $1 and tape_id = $2 and tape_position = $3
+    returning 1
+  )
+  select (select count(*) from gap)::int as gap_count,
+    (select count(*) from moved)::int as moved_count`
+
+/**
+ * Somebody else moved the position: a transaction of ours that was thought lost, or a second
+ * ingestor with the same id. Reading the position again tells which.
+ */
+function positionMoved(ingestor_id: string): OperatorError {
+  return new OperatorError(
+    'position_moved',
+    `The tape position of ingestor ${ingestor_id} is not where this process left it.`,
+    { hint: 'Give every running ingestor an INGESTOR_ID of its own.', retryable: true },
+  )
+}

@@ -1,0 +1,103 @@
+/**
+ * Counters by outcome: every frame and REST answer that was read from the tape is in exactly one
+ * of control, ignored, rejected, event_frames or event_answers, and every event in exactly one of rows,
+ * duplicates or dead_letters. Nothing is counted before it is committed.
+ */
+import { CHANNELS, type Channel } from '#core/market.ts'
+import type { RejectReason } from '../exchanges/adapter.ts'
+
+export type PerTable = { readonly [name in Channel]: number }
+
+export interface FollowCounts {
+  /** WebSocket frames read from the tape. */
+  readonly frames: number
+  /** REST answers read from the tape. */
+  readonly rest_answers: number
+  readonly marks: number
+  /** Frames that held events. */
+  readonly event_frames: number
+  /** REST answers that held trades, or an empty list of them. */
+  readonly event_answers: number
+  readonly control: number
+  /** By the exchange's stream class; classes beyond the first 50 are counted as `other`. */
+  readonly ignored: Readonly<Record<string, number>>
+  readonly rejected: { readonly [reason in RejectReason]?: number }
+  /** Events that want a row. */
+  readonly events: PerTable
+  /** Ids that the exchange used for something else than a market trade; no rows. */
+  readonly void_trades: number
+  /** Rows that are in the tables because of us. */
+  readonly rows: PerTable
+  /** Events whose row was there already: from a replay, another ingestor, or a second socket. */
+  readonly duplicates: PerTable
+  /** Rows that Postgres refused and that lie in the dead-letter file. */
+  readonly dead_letters: number
+  /** New rows of the gap ledger. */
+  readonly gaps: number
+  /** Bytes of the tape that could not be read. */
+  readonly damaged_bytes: number
+}
+
+type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T
+export type MutableCounts = Mutable<FollowCounts>
+
+const IGNORED_CLASSES_MAX = 50
+
+export function createCounts(): MutableCounts {
+  return {
+    frames: 0,
+    rest_answers: 0,
+    marks: 0,
+    event_frames: 0,
+    event_answers: 0,
+    control: 0,
+    ignored: {},
+    rejected: {},
+    events: perTable(),
+    void_trades: 0,
+    rows: perTable(),
+    duplicates: perTable(),
+    dead_letters: 0,
+    gaps: 0,
+    damaged_bytes: 0,
+  }
+}
+
+export function perTable(): Record<Channel, number> {
+  return Object.fromEntries(CHANNELS.map((channel) => [channel, 0])) as Record<Channel, number>
+}
+
+/** One more frame of a class that was not asked for. */
+export function countIgnored(counts: MutableCounts, stream_class: string, count = 1): void {
+  const { ignored } = counts
+  const known = ignored[stream_class] !== undefined
+  const key = known || Object.keys(ignored).length < IGNORED_CLASSES_MAX ? stream_class : 'other'
+  ignored[key] = (ignored[key] ?? 0) + count
+}
+
+/** Adds `more` to `total`. */
+export function addCounts(total: MutableCounts, more: FollowCounts): void {
+  for (const [stream_class, count] of Object.entries(more.ignored)) {
+    countIgnored(total, stream_class, count)
+  }
+  for (const [reason, count] of Object.entries(more.rejected) as [RejectReason, number][]) {
+    total.rejected[reason] = (total.rejected[reason] ?? 0) + count
+  }
+  for (const name of ['events', 'rows', 'duplicates'] as const) {
+    for (const channel of CHANNELS) total[name][channel] += more[name][channel]
+  }
+  total.frames += more.frames
+  total.rest_answers += more.rest_answers
+  total.marks += more.marks
+  total.event_frames += more.event_frames
+  total.event_answers += more.event_answers
+  total.control += more.control
+  total.void_trades += more.void_trades
+  total.dead_letters += more.dead_letters
+  total.gaps += more.gaps
+  total.damaged_bytes += more.damaged_bytes
+}
+
+export function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0)
+}

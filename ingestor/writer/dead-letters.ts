@@ -1,0 +1,54 @@
+/**
+ * Where rows go that Postgres will never take: lines of JSON, one a row, with the reason. Bounded:
+ * a full file becomes `<name>.1` in place of the one before, so two files at most are kept. Written
+ * before the batch commits; a crash between the two repeats the line after the replay.
+ */
+import { mkdirSync, renameSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Logger } from '#core/node/log.ts'
+import { decodeRow } from './copy-encoder.ts'
+import { describeTrouble } from './database-errors.ts'
+import type { BadRow } from './staging.ts'
+
+export const DEAD_LETTER_FILE_BYTES_MAX = 16 * 1024 * 1024
+
+export interface DeadLetters {
+  /** On disk when it settles. `from` and `to` are the batch's range of the tape. */
+  write(bad: readonly BadRow[], from: number, to: number): Promise<void>
+}
+
+export function openDeadLetters(
+  path: string,
+  log: Logger,
+  bytes_max = DEAD_LETTER_FILE_BYTES_MAX,
+): DeadLetters {
+  return {
+    async write(bad, from, to) {
+      const lines = bad.map(({ rows, index, cause }) =>
+        JSON.stringify({
+          table: rows.table.name,
+          ...describeTrouble(cause),
+          tape_from: from,
+          tape_to: to,
+          row: decodeRow(rows, index),
+        }),
+      )
+      const text = `${lines.join('\n')}\n`
+      mkdirSync(dirname(path), { recursive: true })
+      const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+      if (size > 0 && size + Buffer.byteLength(text) > bytes_max) renameSync(path, `${path}.1`)
+      const file = await open(path, 'a', 0o600)
+      try {
+        await file.appendFile(text)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      log.error(
+        { code: 'dead_letters', row_count: bad.length, path, ...describeTrouble(bad[0]?.cause) },
+        'Postgres refuses rows; they are put aside.',
+      )
+    },
+  }
+}

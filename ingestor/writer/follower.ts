@@ -1,0 +1,184 @@
+/**
+ * Follows a tape into Postgres, whatever Postgres does: sessions (session.ts) one after another,
+ * with back-off and jitter between them. While Postgres is away nothing is read, so memory stays
+ * as it is and the tape grows. Usable in any thread; worker.ts runs it in one of its own.
+ */
+import { describeError, OperatorError } from '#core/errors.ts'
+import { createPool, type Client } from '#core/node/pool.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { Micros } from '#core/time.ts'
+import type { StreamChoice } from '../exchanges/adapter.ts'
+import { openReader } from '../tape/reader.ts'
+import { backoffMs } from '../transport/pacing.ts'
+import { describeTrouble, troubleOf } from './database-errors.ts'
+import { openDeadLetters } from './dead-letters.ts'
+import { type FollowerStatus, Progress } from './progress.ts'
+import { createRejectLog } from './reject-log.ts'
+import { requireSchema, resume, type Resume } from './resume.ts'
+import {
+  type BatchLimits,
+  pause,
+  runSession,
+  type SessionOptions,
+  withDeadline,
+} from './session.ts'
+import type { TapeEnd } from './tape-end.ts'
+
+export interface FollowerOptions {
+  readonly database_url: string
+  /** Whose position in marketdata.tape_positions. One running follower each. */
+  readonly ingestor_id: string
+  readonly tape_dir: string
+  readonly end: TapeEnd
+  readonly choice: StreamChoice
+  readonly limits: BatchLimits
+  /** NDJSON file for rows that Postgres refuses. */
+  readonly dead_letter_path: string
+  /** True: the partitions of the coming hour are made ahead of time. */
+  readonly live: boolean
+  readonly clock: () => Micros
+  readonly random: () => number
+  readonly log: Logger
+}
+
+export interface Follower {
+  /** Settles when it has been stopped; rejects with what no retry can help. */
+  readonly ended: Promise<void>
+  status(): FollowerStatus
+  /** Settles once everything before `position` is committed; rejects when it ends before that. */
+  committed(position: number): Promise<void>
+  /** Stops after the commits that are under way. */
+  stop(): Promise<void>
+}
+
+/** After so many tries in a row somebody has to look. */
+const FAILURES_TO_TELL = 10
+const BACKOFF = { backoff_base_ms: 100, backoff_cap_ms: 10_000 }
+
+export function startFollower(options: FollowerOptions): Follower {
+  const stopping = new AbortController()
+  const progress = new Progress(options.clock)
+  const ended = followUntilStopped(options, progress, stopping.signal).finally(() => {
+    progress.end()
+  })
+  ended.catch(() => undefined)
+  return {
+    ended,
+    status: () => progress.status(),
+    committed: (position) => progress.committed(position, ended),
+    async stop() {
+      stopping.abort()
+      await ended
+    },
+  }
+}
+
+async function followUntilStopped(
+  options: FollowerOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log } = options
+  const pool = createPool(options.database_url, `booktape-ingestor-${options.ingestor_id}`, 1)
+  let failures = 0
+  try {
+    while (!signal.aborted) {
+      try {
+        await followOnce(() => pool.connect(), options, progress, signal)
+        return
+      } catch (error) {
+        if (isFatal(error, progress.has_resumed)) throw explain(error)
+        failures = progress.advanced ? 1 : failures + 1
+        const delay_ms = Math.round(backoffMs(failures, BACKOFF, options.random))
+        const facts = { code: 'writer_interrupted', ...describeTrouble(error), delay_ms }
+        if (failures === 1) log.warn(facts, 'No rows are written; the tape goes on. Trying again.')
+        else if (failures === FAILURES_TO_TELL) log.error(facts, 'Still no rows are written.')
+        progress.lose()
+        await pause(delay_ms, signal)
+      }
+    }
+  } finally {
+    await pool.end()
+  }
+}
+
+/** One session from connecting to its end. The connection is never used again. */
+async function followOnce(
+  connect: () => Promise<Client>,
+  options: FollowerOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log } = options
+  const tape = readExtent(options)
+  const client = await connect()
+  try {
+    const from = await withDeadline(prepareResume(client, options, tape, progress.has_resumed))
+    progress.resume(from)
+    if (from.replaced_tape_id !== undefined) {
+      log.warn(
+        { code: 'tape_replaced', tape_id: tape.tape_id, old_tape_id: from.replaced_tape_id },
+        'The database knew another tape for this ingestor; this one is read from its beginning.',
+      )
+    }
+    log.info({ position: from.position, tape_end: options.end.position() }, 'Following the tape.')
+    await runSession(client, sessionOptions(options, tape.tape_id), from, progress, signal)
+  } finally {
+    client.release(true)
+  }
+}
+
+async function prepareResume(
+  client: Client,
+  options: FollowerOptions,
+  tape: { readonly tape_id: string; readonly oldest: number },
+  is_ours: boolean,
+): Promise<Resume> {
+  await requireSchema(client)
+  return resume(client, options.ingestor_id, { ...tape, end: options.end.position() }, is_ours)
+}
+
+function readExtent({ tape_dir }: FollowerOptions): { readonly tape_id: string; readonly oldest: number } {
+  const reader = openReader(tape_dir, 'oldest')
+  const { tape_id, position: oldest } = reader
+  reader.close()
+  return { tape_id, oldest }
+}
+
+function sessionOptions(options: FollowerOptions, tape_id: string): SessionOptions {
+  const { log } = options
+  return {
+    ...options,
+    tape_id,
+    clock: options.live ? options.clock : undefined,
+    dead_letters: openDeadLetters(options.dead_letter_path, log),
+    onRejected: createRejectLog(log),
+    onDamage: ({ from, to, path }) =>
+      log.error({ code: 'tape_damaged', from, to, path }, 'A part of the tape cannot be read.'),
+  }
+}
+
+/**
+ * Recording goes on through every trouble of the database. Only what was never right (at the
+ * start), what an operator must change, and our own mistakes end it.
+ */
+function isFatal(error: unknown, has_resumed: boolean): boolean {
+  if (error instanceof OperatorError) {
+    return !error.retryable && !(has_resumed && error.code === 'schema_old')
+  }
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+    return true
+  }
+  if (has_resumed) return false
+  const { sqlstate } = describeTrouble(error)
+  return troubleOf(error) === 'schema' || sqlstate.startsWith('28') || sqlstate === '3D000'
+}
+
+function explain(error: unknown): unknown {
+  const { sqlstate } = describeTrouble(error)
+  if (sqlstate === '') return error
+  return new OperatorError('database_unusable', `Postgres refuses us: ${describeError(error)}.`, {
+    hint: 'Check DATABASE_URL (user, password, database) and that the migrations were applied by its owner.',
+    cause: error,
+  })
+}

@@ -1,0 +1,113 @@
+/**
+ * Where a session goes on: the position that the database has, which after a crash of Postgres
+ * may lie before the one we were told of (commits are asynchronous: the tape is behind them).
+ */
+import { OperatorError } from '#core/errors.ts'
+import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
+import { pendingMigrations } from '#core/node/migrate.ts'
+import type { Client } from '#core/node/pool.ts'
+import { isExchange } from '#core/symbols.ts'
+import { micros } from '#core/time.ts'
+import type { StreamOffset } from './stream-table.ts'
+
+export interface TapeExtent {
+  readonly tape_id: string
+  /** Position of the oldest record that is still kept. */
+  readonly oldest: number
+  readonly end: number
+}
+
+export interface Resume {
+  readonly position: number
+  readonly offsets: readonly StreamOffset[]
+  /** The tape that the database knew for this ingestor, where it is another one. */
+  readonly replaced_tape_id: string | undefined
+}
+
+/**
+ * Reads the position; a new ingestor or a new tape gets one at the tape's oldest record. With
+ * `is_ours` this process has written its tape's id there before and no other may stand there now.
+ */
+export async function resume(
+  client: Client,
+  ingestor_id: string,
+  tape: TapeExtent,
+  is_ours: boolean,
+): Promise<Resume> {
+  const { rows } = await client.query<{ tape_id: string; tape_position: string }>(
+    'select tape_id, tape_position from marketdata.tape_positions where ingestor_id = $1',
+    [ingestor_id],
+  )
+  const known = rows[0]
+  const offsets = await readOffsets(client, ingestor_id)
+  if (known?.tape_id === tape.tape_id) {
+    const position = Number(known.tape_position)
+    if (position > tape.end) throw beyondTheEnd(ingestor_id, position, tape)
+    return { position, offsets, replaced_tape_id: undefined }
+  }
+  if (known !== undefined && is_ours) throw sharedId(ingestor_id)
+  await client.query(
+    `insert into marketdata.tape_positions (ingestor_id, tape_id, tape_position) values ($1, $2, $3)
+      on conflict (ingestor_id) do update
+      set tape_id = excluded.tape_id, tape_position = excluded.tape_position, updated_at = now()`,
+    [ingestor_id, tape.tape_id, tape.oldest],
+  )
+  return { position: tape.oldest, offsets, replaced_tape_id: known?.tape_id }
+}
+
+/** Throws where the schema is not there or older than this build. */
+export async function requireSchema(client: Client): Promise<void> {
+  const pending = await pendingMigrations(client)
+  if (pending.length === 0) return
+  throw new OperatorError(
+    'schema_old',
+    `The database lacks ${pending.length === 1 ? 'migration' : 'migrations'} ${pending.join(', ')}.`,
+    { hint: 'Apply them with `npx booktape migrate` and start the ingestor again.' },
+  )
+}
+
+async function readOffsets(client: Client, ingestor_id: string): Promise<readonly StreamOffset[]> {
+  const { rows } = await client.query<Record<string, string | null>>(
+    `select s.exchange, s.symbol, o.channel, o.last_id, o.deaf_cause,
+        (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_exchange,
+        (extract(epoch from o.ts_ingest) * 1000000)::bigint as ts_ingest
+      from marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
+      where o.ingestor_id = $1`,
+    [ingestor_id],
+  )
+  return rows.flatMap((row) => {
+    const exchange = row['exchange']!
+    const channel = CHANNELS.find((name) => name === row['channel'])
+    // A stream that only a newer build knows is none of ours.
+    if (!isExchange(exchange) || channel === undefined) return []
+    return [
+      {
+        exchange,
+        symbol: row['symbol']!,
+        channel,
+        last_id: row['last_id'] === null ? null : Number(row['last_id']),
+        ts_exchange: micros(Number(row['ts_exchange'])),
+        ts_ingest: micros(Number(row['ts_ingest'])),
+        deaf_cause: GAP_CAUSES.find((cause) => cause === row['deaf_cause']) ?? null,
+      },
+    ]
+  })
+}
+
+function beyondTheEnd(ingestor_id: string, position: number, tape: TapeExtent): OperatorError {
+  return new OperatorError(
+    'position_beyond_tape',
+    `The database holds rows of ingestor ${ingestor_id} up to position ${position} of tape ${tape.tape_id}, but the tape ends at ${tape.end}.`,
+    {
+      hint: 'The tape directory is an older copy, or its end was lost with the disk. Move it away: the ingestor then begins a new tape, and the ledger gets the hole.',
+    },
+  )
+}
+
+function sharedId(ingestor_id: string): OperatorError {
+  return new OperatorError(
+    'ingestor_id_shared',
+    `Another process writes into this database as ingestor ${ingestor_id}, from another tape.`,
+    { hint: 'Give every ingestor an INGESTOR_ID of its own.' },
+  )
+}

@@ -1,0 +1,236 @@
+/**
+ * Finds the holes in one stream from nothing but its events, in the order of the tape: no clock,
+ * no I/O, so the same tape gives the same gaps. What an event's row does is not its matter: late
+ * and repeated ones go to the tables as well, where the primary key decides.
+ *
+ * Invariants
+ * 1. `last_id` is the newest id with nothing missing before it that is not in a reported hole.
+ * 2. Trade ids are consecutive. A jump on the socket that brought `last_id`, or after the stream
+ *    was deaf, is a hole at once.
+ * 3. A jump on another socket is none yet: while a socket is being renewed the old one may still
+ *    bring the ids between. They wait as `ahead` until filled, passed by the old socket, or
+ *    OVERLAP_US old. A restart forgets `ahead` and so sees a hole that may be too large, never
+ *    one too small.
+ * 4. Ids of quotes only grow; a jump says nothing. Their holes are those of the stream's deafness.
+ * 5. An id that fell while time went on by more than OVERLAP_US is a new numbering (the exchange
+ *    listed the symbol anew): the old one ends in a hole, since nobody knows what came between.
+ * 6. A stream that was listened to and lost before it ever spoke has a hole too. It begins when
+ *    we began to listen and has no first id.
+ */
+import type { Channel, GapCause } from '#core/market.ts'
+import { type Micros, SECOND_US } from '#core/time.ts'
+
+/** What is known of a stream; mutated in place, since this runs for every event. */
+export interface StreamState {
+  /** UNHEARD before the first event. */
+  last_id: number
+  /** Latest ts_exchange up to `last_id`; before the first event, when we began to listen. */
+  ts_exchange: Micros
+  ts_ingest: Micros
+  /** The socket that brought `last_id`; undefined after it was read back from the database. */
+  connection: number | undefined
+  /** Set while nobody listens: why. The next new event closes the hole. */
+  deaf_cause: GapCause | undefined
+  ahead: Ahead | undefined
+}
+
+/** A consecutive run of trades beyond a hole that may still be filled. */
+interface Ahead {
+  readonly first_id: number
+  readonly first_ts: Micros
+  readonly seen_at: Micros
+  last_id: number
+  ts_exchange: Micros
+  ts_ingest: Micros
+  connection: number
+}
+
+/** A Gap without its stream. */
+export interface Hole {
+  readonly from_ts: Micros
+  readonly to_ts: Micros
+  /** Null where the stream had never been heard. */
+  readonly from_id: number | null
+  readonly to_id: number
+  readonly cause: GapCause
+  readonly detected_at: Micros
+}
+
+export interface SequencedEvent {
+  readonly id: number
+  readonly ts_exchange: Micros
+  readonly ts_ingest: Micros
+  readonly connection: number
+}
+
+/** How long a socket that is being replaced may lag behind its successor. */
+export const OVERLAP_US = 10 * SECOND_US
+
+const NONE: readonly Hole[] = []
+
+/** Less than every id. */
+export const UNHEARD = -1
+
+/** The state of a stream that we have begun to listen to, and that never spoke yet. */
+export function unheardState(since: Micros): StreamState {
+  return {
+    last_id: UNHEARD,
+    ts_exchange: since,
+    ts_ingest: since,
+    connection: undefined,
+    deaf_cause: undefined,
+    ahead: undefined,
+  }
+}
+
+/** The state after an event before which nothing can be missing. */
+export function firstState(event: SequencedEvent): StreamState {
+  return { ...position(event), deaf_cause: undefined, ahead: undefined }
+}
+
+/** Takes the next event of a stream into `state` and returns the holes that it proves. */
+export function observe(
+  state: StreamState,
+  channel: Channel,
+  event: SequencedEvent,
+): readonly Hole[] {
+  if (event.id <= state.last_id) {
+    if (event.ts_exchange <= newestTs(state) + OVERLAP_US) return NONE
+    const hole = holeUntil(state, event, state.deaf_cause ?? 'sequence')
+    Object.assign(state, firstState(event))
+    return [hole]
+  }
+  if (state.last_id === UNHEARD && state.deaf_cause === undefined) {
+    Object.assign(state, firstState(event))
+    return NONE
+  }
+  return channel === 'trades' ? observeTrade(state, event) : observeQuote(state, event)
+}
+
+/** Nobody listens to the stream from here on. The first cause stands until the hole is closed. */
+export function deafen(state: StreamState, cause: GapCause): readonly Hole[] {
+  const holes = state.ahead === undefined ? NONE : [closeAhead(state, state.ahead)]
+  state.deaf_cause ??= cause
+  return holes
+}
+
+/** Time went on to `now` on the tape: what waits to be filled for too long is a hole. */
+export function expire(state: StreamState, now: Micros): readonly Hole[] {
+  const { ahead } = state
+  if (ahead === undefined || now - ahead.seen_at < OVERLAP_US) return NONE
+  return [closeAhead(state, ahead)]
+}
+
+function observeQuote(state: StreamState, event: SequencedEvent): readonly Hole[] {
+  const holes =
+    state.deaf_cause === undefined ? NONE : [holeUntil(state, event, state.deaf_cause)]
+  advance(state, event)
+  return holes
+}
+
+function observeTrade(state: StreamState, event: SequencedEvent): readonly Hole[] {
+  const { ahead } = state
+  if (ahead !== undefined) return observeBesideAhead(state, ahead, event)
+  if (event.id === state.last_id + 1) {
+    advance(state, event)
+    return NONE
+  }
+  const { deaf_cause } = state
+  if (deaf_cause === undefined && event.connection !== state.connection) {
+    state.ahead = {
+      ...position(event),
+      first_id: event.id,
+      first_ts: event.ts_exchange,
+      seen_at: event.ts_ingest,
+    }
+    return NONE
+  }
+  const hole = holeUntil(state, event, deaf_cause ?? 'sequence')
+  advance(state, event)
+  return [hole]
+}
+
+function observeBesideAhead(
+  state: StreamState,
+  ahead: Ahead,
+  event: SequencedEvent,
+): readonly Hole[] {
+  if (event.id < ahead.first_id) {
+    const missed =
+      event.id === state.last_id + 1 ? NONE : [holeUntil(state, event, 'sequence')]
+    advance(state, event)
+    if (event.id + 1 === ahead.first_id) joinAhead(state, ahead)
+    return missed
+  }
+  // The old socket is past the hole itself: it will not bring what is missing.
+  if (event.connection === state.connection) {
+    const hole = closeAhead(state, ahead)
+    return event.id <= state.last_id ? [hole] : [hole, ...observeTrade(state, event)]
+  }
+  if (event.id <= ahead.last_id) return NONE
+  if (event.id === ahead.last_id + 1) {
+    Object.assign(ahead, position(event))
+    return NONE
+  }
+  const hole = closeAhead(state, ahead)
+  state.connection = event.connection
+  return [hole, ...observeTrade(state, event)]
+}
+
+/** The hole before `ahead` is real. */
+function closeAhead(state: StreamState, ahead: Ahead): Hole {
+  const first = { id: ahead.first_id, ts_exchange: ahead.first_ts, ts_ingest: ahead.seen_at }
+  const hole = holeUntil(state, first, 'sequence')
+  joinAhead(state, ahead)
+  return hole
+}
+
+function joinAhead(state: StreamState, ahead: Ahead): void {
+  state.last_id = ahead.last_id
+  state.ts_exchange = later(state.ts_exchange, ahead.ts_exchange)
+  state.ts_ingest = ahead.ts_ingest
+  state.connection = ahead.connection
+  state.ahead = undefined
+}
+
+function advance(state: StreamState, event: SequencedEvent): void {
+  state.last_id = event.id
+  state.ts_exchange = later(state.ts_exchange, event.ts_exchange)
+  state.ts_ingest = event.ts_ingest
+  state.connection = event.connection
+  state.deaf_cause = undefined
+}
+
+function holeUntil(
+  state: StreamState,
+  event: Omit<SequencedEvent, 'connection'>,
+  cause: GapCause,
+): Hole {
+  return {
+    from_ts: state.ts_exchange,
+    // Event times of one stream may go back a little; a hole never ends before it begins.
+    to_ts: later(state.ts_exchange, event.ts_exchange),
+    from_id: state.last_id === UNHEARD ? null : state.last_id,
+    to_id: event.id,
+    cause,
+    detected_at: event.ts_ingest,
+  }
+}
+
+function position(event: SequencedEvent): {
+  last_id: number
+  ts_exchange: Micros
+  ts_ingest: Micros
+  connection: number
+} {
+  const { id: last_id, ts_exchange, ts_ingest, connection } = event
+  return { last_id, ts_exchange, ts_ingest, connection }
+}
+
+function newestTs(state: StreamState): Micros {
+  return state.ahead === undefined ? state.ts_exchange : later(state.ts_exchange, state.ahead.ts_exchange)
+}
+
+function later(a: Micros, b: Micros): Micros {
+  return a > b ? a : b
+}

@@ -1,0 +1,191 @@
+/**
+ * The follower's work over one connection: read the tape from the committed position, gather,
+ * prepare, commit, and so on until it is told to stop or something breaks. One batch is being
+ * committed while the next is gathered and encoded, so memory holds two batches at most.
+ */
+import { setImmediate as yieldToIo, setTimeout as sleep } from 'node:timers/promises'
+import { OperatorError } from '#core/errors.ts'
+import type { Client } from '#core/node/pool.ts'
+import type { Micros } from '#core/time.ts'
+import type { StreamChoice } from '../exchanges/adapter.ts'
+import { openReader, type TapeReader } from '../tape/reader.ts'
+import { type Batch, type Batcher, createBatcher, type RejectedFrame } from './batcher.ts'
+import { type ClashingTables, commitBatch } from './commit.ts'
+import type { MutableCounts } from './counts.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import { createPartitions } from './partitions.ts'
+import { prepareBatch } from './prepare.ts'
+import type { StreamOffset } from './stream-table.ts'
+import { createSymbolTable, type SymbolTable } from './symbol-ids.ts'
+import type { TapeEnd } from './tape-end.ts'
+
+/** A batch is committed as soon as one of them is reached. */
+export interface BatchLimits {
+  readonly rows_max: number
+  /** Bytes of tape. */
+  readonly bytes_max: number
+  /** Since its first frame arrived, in milliseconds. */
+  readonly age_ms_max: number
+}
+
+export interface SessionOptions {
+  readonly ingestor_id: string
+  readonly tape_dir: string
+  readonly tape_id: string
+  readonly end: TapeEnd
+  readonly choice: StreamChoice
+  readonly limits: BatchLimits
+  readonly dead_letters: DeadLetters
+  /** Makes the partitions of the coming hour ahead of time; undefined where nothing is live. */
+  readonly clock: (() => Micros) | undefined
+  readonly onRejected: (frame: RejectedFrame) => void
+  readonly onDamage: (damage: { readonly from: number; readonly to: number; readonly path: string }) => void
+}
+
+/** What a session tells while it runs. */
+export interface SessionEvents {
+  onSealed(batch: Batch): void
+  /** Everything but the commit itself is done; its acknowledgement may yet be lost. */
+  onStored(batch: Batch, counts: MutableCounts): void
+  onCommitted(batch: Batch, counts: MutableCounts): void
+}
+
+/** How much of the tape is parsed between two looks at the sockets. */
+const CHUNK_BYTES = 256 * 1024
+const IDLE_MS = 250
+/** A commit that takes longer has lost its server, whatever TCP says. */
+export const COMMIT_LIMIT_MS = 60_000
+
+/** Runs until `signal` is aborted; throws whatever breaks it, and then the connection is to be dropped. */
+export async function runSession(
+  client: Client,
+  options: SessionOptions,
+  from: { readonly position: number; readonly offsets: readonly StreamOffset[] },
+  events: SessionEvents,
+  signal: AbortSignal,
+): Promise<void> {
+  const { end, limits } = options
+  const batcher = createBatcher({
+    from_position: from.position,
+    offsets: from.offsets,
+    choice: options.choice,
+    onRejected: options.onRejected,
+  })
+  const pipeline = createPipeline(client, options, events)
+  const reader = openReader(options.tape_dir, from.position)
+  let sealed = from.position
+  try {
+    while (!signal.aborted) {
+      const has_more = await gather(reader, batcher, sealed, options)
+      if (reader.position > sealed) {
+        sealed = reader.position
+        await pipeline.take(batcher.seal(sealed))
+      }
+      if (has_more) continue
+      await pause(limits.age_ms_max, signal)
+      if (end.position() > sealed || signal.aborted) continue
+      await pipeline.settled()
+      await pipeline.makeRoomAhead()
+      await end.grownBeyond(sealed, IDLE_MS)
+    }
+    await pipeline.settled()
+  } finally {
+    reader.close()
+  }
+}
+
+/** Fills the batch from the tape. True where the tape may hold more than fits into it. */
+async function gather(
+  reader: TapeReader,
+  batcher: Batcher,
+  sealed: number,
+  { end, limits, onDamage }: SessionOptions,
+): Promise<boolean> {
+  const until = end.position()
+  while (reader.position < until) {
+    const left_bytes = limits.bytes_max - (reader.position - sealed)
+    if (left_bytes <= 0 || batcher.event_count >= limits.rows_max) return true
+    const { damage, records } = reader.readBatch(Math.min(CHUNK_BYTES, left_bytes), until)
+    if (damage !== undefined) {
+      onDamage(damage)
+      batcher.skip(damage.to - damage.from)
+    }
+    for (const record of records) batcher.add(record)
+    // The socket to Postgres wants its turns while we parse.
+    await yieldToIo()
+  }
+  return false
+}
+
+interface Pipeline {
+  /** Makes the coming hour's partitions; nothing may be being committed. */
+  makeRoomAhead(): Promise<void>
+  /** Prepares the batch, waits for the one before it, and begins to commit it. */
+  take(batch: Batch): Promise<void>
+  /** Settles when nothing is being committed; throws what the last commit threw. */
+  settled(): Promise<void>
+}
+
+function createPipeline(client: Client, options: SessionOptions, events: SessionEvents): Pipeline {
+  const symbols = createSymbolTable(client)
+  const partitions = createPartitions(client)
+  const clashing: ClashingTables = new Set()
+  const deps = { ...options, client, partitions, symbolId: symbols.idOf }
+  let committing: Promise<void> = Promise.resolve()
+
+  const commit = async (prepared: ReturnType<typeof prepareBatch>): Promise<void> => {
+    const { batch } = prepared
+    await pipeline.makeRoomAhead()
+    const counts = await withDeadline(
+      commitBatch(deps, prepared, clashing, (stored) => events.onStored(batch, stored)),
+    )
+    events.onCommitted(batch, counts)
+  }
+  const pipeline: Pipeline = {
+    async makeRoomAhead() {
+      if (options.clock !== undefined) await withDeadline(partitions.ensureAhead(options.clock()))
+    },
+    settled: () => committing,
+    async take(batch) {
+      events.onSealed(batch)
+      if (needsSymbols(batch, symbols)) {
+        await committing
+        await withDeadline(
+          symbols.upsert(batch.instruments).then(() => symbols.register(batch.streams)),
+        )
+      }
+      const prepared = prepareBatch(batch, symbols.idOf)
+      await committing
+      committing = commit(prepared)
+      // Whoever waits for it next gets the error; until then it is nobody's.
+      committing.catch(() => undefined)
+    },
+  }
+  return pipeline
+}
+
+function needsSymbols(batch: Batch, symbols: SymbolTable): boolean {
+  return batch.instruments.length > 0 || batch.streams.some((stream) => !symbols.has(stream))
+}
+
+/** The promise, or an error after COMMIT_LIMIT_MS; the caller then drops the connection. */
+export async function withDeadline<T>(promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    reject(
+      new OperatorError('database_silent', `Postgres gave no answer for ${COMMIT_LIMIT_MS} ms.`, {
+        retryable: true,
+      }),
+    )
+  }, COMMIT_LIMIT_MS)
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Sleeps; an abort ends it early and is no error. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined)
+}

@@ -1,0 +1,82 @@
+/**
+ * The careful way into a table, for batches whose keys clash or that hold rows Postgres refuses:
+ * COPY into a temporary table, then INSERT ... ON CONFLICT DO NOTHING. Duplicates are counted
+ * exactly; a bad row is found by halving and handed back with the reason, and the rest goes in.
+ */
+import { OperatorError } from '#core/errors.ts'
+import type { Client } from '#core/node/pool.ts'
+import type { Table } from '#core/tables.ts'
+import { copyInto } from './copy.ts'
+import type { CopyRows } from './copy-encoder.ts'
+import { troubleOf } from './database-errors.ts'
+
+export interface BadRow {
+  readonly rows: CopyRows
+  readonly index: number
+  readonly cause: unknown
+}
+
+export interface Staged {
+  /** Rows that are new in the table. */
+  readonly stored: number
+  readonly bad: readonly BadRow[]
+}
+
+/** More bad rows than this in one batch are no bad rows but a bad table: nothing is put aside. */
+export const BAD_ROWS_PER_BATCH_MAX = 200
+
+/** Stores all rows but the bad ones, inside the transaction that `client` is in. */
+export async function storeCarefully(client: Client, rows: CopyRows): Promise<Staged> {
+  const stage = `pg_temp.stage_${rows.table.name}`
+  await client.query(
+    `create temp table if not exists stage_${rows.table.name} (like marketdata.${rows.table.name})
+      on commit delete rows`,
+  )
+  const merge = mergeSql(rows.table, stage)
+  const bad: BadRow[] = []
+
+  const store = async (from: number, to: number): Promise<number> => {
+    await client.query('savepoint part')
+    try {
+      await copyInto(client, stage, rows, from, to)
+      const { rowCount } = await client.query(merge)
+      if (to - from < rows.row_count) await client.query(`truncate ${stage}`)
+      await client.query('release savepoint part')
+      return rowCount ?? 0
+    } catch (cause) {
+      if (troubleOf(cause) !== 'bad_row') throw cause
+      await client.query('rollback to savepoint part; release savepoint part')
+      if (to - from === 1) {
+        bad.push({ rows, index: from, cause })
+        if (bad.length > BAD_ROWS_PER_BATCH_MAX) throw tooManyBadRows(rows.table, cause)
+        return 0
+      }
+    }
+    const middle = (from + to) >>> 1
+    const left = await store(from, middle)
+    return left + (await store(middle, to))
+  }
+
+  const stored = await store(0, rows.row_count)
+  return { stored, bad }
+}
+
+function mergeSql(table: Table, stage: string): string {
+  const columns = table.columns.map((column) => column.name).join(', ')
+  // In the order of the key, so that two writers of the same rows never wait for each other in a ring.
+  return `insert into marketdata.${table.name} (${columns})
+    select ${columns} from ${stage} order by ${table.identity.join(', ')}
+    on conflict do nothing`
+}
+
+function tooManyBadRows(table: Table, cause: unknown): OperatorError {
+  return new OperatorError(
+    'too_many_bad_rows',
+    `Postgres refuses more than ${BAD_ROWS_PER_BATCH_MAX} rows of one batch for ${table.name}: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    {
+      hint: 'Look for a constraint or trigger on the table that does not belong there. The rows wait on the tape.',
+      retryable: true,
+      cause,
+    },
+  )
+}

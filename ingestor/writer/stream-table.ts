@@ -1,0 +1,122 @@
+/**
+ * All streams that a session of the follower has met: the sequence state of each, the events that
+ * the current batch holds for it, and which of them the batch has touched.
+ */
+import type { BookTicker, Channel, GapCause, Trade } from '#core/market.ts'
+import type { Exchange } from '#core/symbols.ts'
+import type { Micros } from '#core/time.ts'
+import type { StreamName } from '../tape/record.ts'
+import { expire, type Hole, type StreamState, UNHEARD } from './sequence.ts'
+
+export type StoredEvent = BookTicker | Trade
+
+export interface StreamKey {
+  readonly exchange: Exchange
+  readonly symbol: string
+  readonly channel: Channel
+}
+
+/** The last event of a stream as of the end of a batch: a row of marketdata.stream_offsets. */
+export interface StreamOffset extends StreamKey {
+  /** Null where it has been listened to and never spoke. */
+  readonly last_id: number | null
+  readonly ts_exchange: Micros
+  readonly ts_ingest: Micros
+  readonly deaf_cause: GapCause | null
+}
+
+/** One stream's part of a batch. */
+export interface StreamBatch extends StreamKey {
+  readonly events: readonly StoredEvent[]
+  /** Undefined for a stream that no mark has named and that never had an event. */
+  readonly offset: StreamOffset | undefined
+}
+
+export interface Stream extends StreamKey {
+  state: StreamState | undefined
+  events: StoredEvent[]
+  touched: boolean
+}
+
+export class StreamTable {
+  readonly #streams = new Map<Exchange, Map<Channel, Map<string, Stream>>>()
+  #touched: Stream[] = []
+  /** Streams with trades that wait for older ones. */
+  readonly #waiting = new Set<Stream>()
+
+  constructor(offsets: readonly StreamOffset[]) {
+    for (const { exchange, symbol, channel, deaf_cause, ...offset } of offsets) {
+      this.of(exchange, symbol, channel).state = {
+        ...offset,
+        last_id: offset.last_id ?? UNHEARD,
+        connection: undefined,
+        deaf_cause: deaf_cause ?? undefined,
+        ahead: undefined,
+      }
+    }
+  }
+
+  of(exchange: Exchange, symbol: string, channel: Channel): Stream {
+    const found = this.#streams.get(exchange)?.get(channel)?.get(symbol)
+    if (found !== undefined) return found
+    const stream = { exchange, symbol, channel, state: undefined, events: [], touched: false }
+    const channels = this.#streams.get(exchange) ?? new Map<Channel, Map<string, Stream>>()
+    this.#streams.set(exchange, channels)
+    const symbols = channels.get(channel) ?? new Map<string, Stream>()
+    channels.set(channel, symbols)
+    symbols.set(symbol, stream)
+    return stream
+  }
+
+  *all(): Iterable<Stream> {
+    for (const channels of this.#streams.values()) {
+      for (const symbols of channels.values()) yield* symbols.values()
+    }
+  }
+
+  *named(exchange: Exchange, names: readonly StreamName[]): Iterable<Stream> {
+    for (const { symbol, channel } of names) {
+      const stream = this.#streams.get(exchange)?.get(channel)?.get(symbol)
+      if (stream !== undefined) yield stream
+    }
+  }
+
+  touch(stream: Stream): void {
+    if (stream.touched) return
+    stream.touched = true
+    this.#touched.push(stream)
+  }
+
+  watch(stream: Stream): void {
+    if (stream.state?.ahead !== undefined) this.#waiting.add(stream)
+  }
+
+  *expire(now: Micros): Iterable<[Stream, readonly Hole[]]> {
+    for (const stream of this.#waiting) {
+      const holes = stream.state === undefined ? [] : expire(stream.state, now)
+      if (holes.length > 0) {
+        this.touch(stream)
+        yield [stream, holes]
+      }
+      if (stream.state?.ahead === undefined) this.#waiting.delete(stream)
+    }
+  }
+
+  take(): readonly StreamBatch[] {
+    const batch = this.#touched.map((stream) => {
+      const { exchange, symbol, channel, events } = stream
+      stream.events = []
+      stream.touched = false
+      return { exchange, symbol, channel, events, offset: offsetOf(stream) }
+    })
+    this.#touched = []
+    return batch
+  }
+}
+
+function offsetOf({ exchange, symbol, channel, state }: Stream): StreamOffset | undefined {
+  if (state === undefined) return undefined
+  const { ts_exchange, ts_ingest, deaf_cause } = state
+  const last_id = state.last_id === UNHEARD ? null : state.last_id
+  return { exchange, symbol, channel, last_id, ts_exchange, ts_ingest, deaf_cause: deaf_cause ?? null }
+}

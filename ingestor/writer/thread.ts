@@ -1,0 +1,83 @@
+/** The writer as the main thread sees it: started, watched, waited for, stopped. */
+import { Worker } from 'node:worker_threads'
+import { OperatorError } from '#core/errors.ts'
+import { createCounts } from './counts.ts'
+import type { FollowerStatus } from './progress.ts'
+import type { FromWorker, ToWorker, WorkerOptions } from './worker.ts'
+
+/** A commit that Postgres does not answer is not waited for any longer when we stop. */
+const STOP_LIMIT_MS = 5_000
+
+export interface WriterThread {
+  /** Settles when it has been stopped; rejects when it ended by itself. */
+  readonly ended: Promise<void>
+  /** Settles when Postgres was reached, or could not be and is tried again. */
+  readonly tried: Promise<void>
+  /** At most a fifth of a second old. */
+  status(): FollowerStatus
+  /** Settles with the status as of the moment when everything before `position` was committed. */
+  committed(position: number): Promise<FollowerStatus>
+  stop(): Promise<void>
+}
+
+export function startWriterThread(workerData: WorkerOptions): WriterThread {
+  const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData })
+  const ended = Promise.withResolvers<void>()
+  const tried = Promise.withResolvers<void>()
+  const waiting = new Map<number, PromiseWithResolvers<FollowerStatus>>()
+  let stopping = false
+  let status: FollowerStatus = {
+    has_resumed: false,
+    committed_position: 0,
+    oldest_uncommitted: undefined,
+    database_away: false,
+    counts: createCounts(),
+  }
+  const fail = (error: unknown): void => {
+    ended.reject(error)
+    tried.reject(error)
+    for (const { reject } of waiting.values()) reject(error)
+    waiting.clear()
+  }
+  const take = (message: FromWorker): void => {
+    if (message.kind === 'failed') {
+      const { code, message: text, hint } = message
+      fail(new OperatorError(code, text, hint === undefined ? {} : { hint }))
+      return
+    }
+    status = message.status
+    if (status.has_resumed || status.database_away) tried.resolve()
+    if (message.kind !== 'reached') return
+    waiting.get(message.position)?.resolve(status)
+    waiting.delete(message.position)
+  }
+  for (const { promise } of [ended, tried]) promise.catch(() => undefined)
+  worker.on('message', take)
+  worker.on('error', fail)
+  worker.on('exit', () => {
+    if (stopping) ended.resolve()
+    fail(new OperatorError('writer_stopped', 'The writer has ended.'))
+  })
+  const send = (message: ToWorker): void => worker.postMessage(message, [])
+  return {
+    ended: ended.promise,
+    tried: tried.promise,
+    status: () => status,
+    committed(position) {
+      const known = waiting.get(position)
+      if (known !== undefined) return known.promise
+      const wish = Promise.withResolvers<FollowerStatus>()
+      waiting.set(position, wish)
+      send({ kind: 'report_at', position })
+      return wish.promise
+    },
+    async stop() {
+      stopping = true
+      send({ kind: 'stop' })
+      // A transaction that is cut off is rolled back, and replayed from the tape.
+      const timer = setTimeout(() => void worker.terminate(), STOP_LIMIT_MS)
+      await ended.promise.catch(() => undefined)
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The writer's thread: a follower of the tape, with messages to and from the main thread. The
+ * main thread's side is thread.ts.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { OperatorError } from '#core/errors.ts'
+import { createLogger } from '#core/node/log.ts'
+import { createClock } from '../transport/clock.ts'
+import { type FollowerOptions, startFollower } from './follower.ts'
+import type { FollowerStatus } from './progress.ts'
+import { sharedTapeEnd } from './tape-end.ts'
+
+export interface WorkerOptions
+  extends Pick<
+    FollowerOptions,
+    'database_url' | 'ingestor_id' | 'tape_dir' | 'choice' | 'limits' | 'dead_letter_path'
+  > {
+  readonly tape_end: SharedArrayBuffer
+  readonly log_level: string
+}
+
+export type ToWorker =
+  /** Say so when everything before the position is committed. */
+  { readonly kind: 'report_at'; readonly position: number } | { readonly kind: 'stop' }
+
+export type FromWorker =
+  | { readonly kind: 'status'; readonly status: FollowerStatus }
+  | { readonly kind: 'reached'; readonly position: number; readonly status: FollowerStatus }
+  | {
+      readonly kind: 'failed'
+      readonly code: string
+      readonly message: string
+      readonly hint: string | undefined
+    }
+
+const STATUS_MS = 200
+
+if (parentPort !== null) run(parentPort, workerData as WorkerOptions)
+
+function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
+  const tell = (message: FromWorker): void => port.postMessage(message)
+  const clock = createClock()
+  const follower = startFollower({
+    ...options,
+    end: sharedTapeEnd(options.tape_end),
+    live: true,
+    clock: () => clock.now(),
+    random: Math.random,
+    log: createLogger('ingestor', options.log_level),
+  })
+  const ticker = setInterval(() => tell({ kind: 'status', status: follower.status() }), STATUS_MS)
+  port.on('message', (message: ToWorker) => {
+    if (message.kind === 'stop') {
+      void follower.stop().catch(() => undefined)
+      return
+    }
+    const { position } = message
+    follower.committed(position).then(
+      () => tell({ kind: 'reached', position, status: follower.status() }),
+      // The end of the follower is told below, once.
+      () => undefined,
+    )
+  })
+  follower.ended
+    .catch((error: unknown) => tell({ kind: 'failed', ...wordsOf(error) }))
+    .finally(() => {
+      clearInterval(ticker)
+      tell({ kind: 'status', status: follower.status() })
+      port.close()
+    })
+}
+
+function wordsOf(error: unknown): { code: string; message: string; hint: string | undefined } {
+  if (error instanceof OperatorError) {
+    return { code: error.code, message: error.message, hint: error.hint }
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { code: 'writer_failed', message, hint: undefined }
+}

@@ -1,0 +1,255 @@
+/** Holes in trade streams, refilled from the exchange server's REST into real tables. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
+import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
+import { createTestDatabase } from '../../support/database.ts'
+import { until } from '../support.ts'
+import { CHOICE } from '../writer/support.ts'
+import {
+  asNumbers,
+  createStand,
+  deaf,
+  frameOf,
+  history,
+  ledger,
+  newestId,
+  storedTrades,
+  SYMBOL,
+} from './stand.ts'
+
+const HOUR_MS = 3_600_000
+const WEIGHTS = { weight_per_minute_max: 1_000_000_000 }
+
+/** A market whose time runs as the test says, and which has made at least so many trades. */
+async function marketWith(trade_count: number, start_ms: number) {
+  let now_ms = start_ms
+  let speed = 100
+  let seen_at = performance.now()
+  const clock = (): number => {
+    const at = performance.now()
+    now_ms += (at - seen_at) * speed
+    seen_at = at
+    return now_ms
+  }
+  const source = { kind: 'sim', seed: 3, symbols: [SYMBOL], events_per_s: 200, clock } as const
+  const exchange = await startExchange({ port: 0, source, limits: WEIGHTS })
+  afterAll(() => exchange.stop())
+  const grow = async (more: number): Promise<readonly AggTradeRow[]> => {
+    const wanted_id = (await newestId(exchange)) + more
+    clock()
+    speed = 100
+    await until('there are so many trades', async () => (await newestId(exchange)) >= wanted_id)
+    clock()
+    speed = 0
+    await sleep(30)
+    return history(exchange)
+  }
+  const jumpTo = async (ms: number): Promise<void> => {
+    clock()
+    now_ms = ms
+    await sleep(30)
+  }
+  return { exchange, grow, jumpTo, trades: await grow(trade_count) }
+}
+
+describe('holes that the exchange can refill', () => {
+  let exchange: ExchangeServer
+  let trades: readonly AggTradeRow[]
+  beforeAll(async () => {
+    ;({ exchange, trades } = await marketWith(4_000, Date.now() - HOUR_MS))
+  })
+  const id = (at: number): number => trades[at]!.a
+  const heard = (...ranges: readonly (readonly [number, number])[]): readonly object[] =>
+    ranges.flatMap(([from, to]) => trades.slice(from, to).map(frameOf))
+
+  test('a hole of 2,500 trades takes three questions, and its rows are those of the stream', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, 500], [3_000, 4_000]))
+    await stand.committed()
+    expect((await ledger(stand.pool))[0]).toMatchObject({ from_id: id(499), to_id: id(3_000), is_closed: false })
+    const repairer = stand.repair()
+    await until('the hole is closed', () => repairer.counts().gaps_repaired === 1)
+    expect(await ledger(stand.pool)).toEqual([
+      {
+        from_id: id(499),
+        to_id: id(3_000),
+        cause: 'sequence',
+        repaired_count: 2_500,
+        is_closed: true,
+        repair_note: null,
+        repair_attempts: 0,
+        is_given_up: false,
+      },
+    ])
+    expect(stand.asked.length).toBe(3)
+    expect(await storedTrades(stand.pool)).toEqual(trades.slice(0, 4_000).map(asNumbers))
+    expect(repairer.counts()).toEqual({ gaps_open: 0, gaps_repaired: 1 })
+  })
+
+  test('the newest hole comes first, and a new one comes before the rest of an old one', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, 100], [2_900, 3_000], [3_100, 3_200]))
+    await stand.committed()
+    let late_at = 0
+    stand.repair({
+      settings: { look_ms: 20, pages_per_turn: 1 },
+      committed: async () => {
+        if (stand.asked.length === 2) {
+          late_at = stand.asked.length
+          stand.hear(heard([3_300, 3_400]))
+        }
+        await stand.committed()
+      },
+    })
+    await until('all are closed', async () => (await ledger(stand.pool)).filter((row) => row.is_closed).length === 3)
+    const from_ids = stand.asked.map((path) => Number(/fromId=(\d+)/.exec(path)?.[1]))
+    expect(late_at).toBe(2)
+    expect(from_ids).toEqual([id(3_000), id(100), id(3_200), id(1_100), id(2_100)])
+    expect((await storedTrades(stand.pool)).length).toBe(3_400)
+  })
+
+  test('429 with Retry-After is waited for, and then the hole is refilled', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, 100], [200, 300]))
+    await stand.committed()
+    exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 429, retry_after_s: 1, for_ms: 700 }] })
+    const began = performance.now()
+    stand.repair()
+    await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
+    exchange.setFaults({ faults: [] })
+    expect(performance.now() - began).toBeGreaterThan(950)
+    expect((await storedTrades(stand.pool)).length).toBe(300)
+  })
+
+  test('an exchange that is away says nothing of the hole: no attempt is counted, and it is refilled later', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, 100], [200, 300]))
+    await stand.committed()
+    exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 503 }] })
+    stand.repair()
+    await until('a note says so', async () => (await ledger(stand.pool))[0]?.repair_note?.includes('No answer') === true)
+    expect((await ledger(stand.pool))[0]).toMatchObject({ repair_attempts: 0, is_given_up: false, is_closed: false })
+    exchange.setFaults({ faults: [] })
+    await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
+    expect((await ledger(stand.pool))[0]).toMatchObject({ repaired_count: 100, repair_note: null })
+  })
+
+  test('two ingestors that know the same hole ask for it once', async () => {
+    const database = await createTestDatabase()
+    const stands = [
+      await createStand(exchange, CHOICE, database, 'first'),
+      await createStand(exchange, CHOICE, database, 'second'),
+    ]
+    for (const stand of stands) stand.hear(heard([0, 100], [1_100, 1_200], [2_200, 2_300]))
+    for (const stand of stands) await stand.committed()
+    for (const stand of stands) stand.repair()
+    await until('both holes are closed', async () => (await ledger(database.pool)).every((row) => row.is_closed))
+    expect(stands.flatMap((stand) => stand.asked).length).toBe(2)
+    expect(await storedTrades(database.pool)).toEqual(trades.slice(0, 2_300).map(asNumbers))
+  })
+
+  test('what a second ingestor has heard is not asked for', async () => {
+    const database = await createTestDatabase()
+    const deafer = await createStand(exchange, CHOICE, database, 'first')
+    const other = await createStand(exchange, CHOICE, database, 'second')
+    deafer.hear(heard([0, 100], [300, 400]))
+    other.hear(heard([50, 200]))
+    await Promise.all([deafer.committed(), other.committed()])
+    deafer.repair()
+    await until('it is closed', async () => (await ledger(database.pool))[0]?.is_closed === true)
+    expect(deafer.asked).toEqual([expect.stringContaining(`fromId=${id(200)}&limit=100`)])
+    expect((await ledger(database.pool))[0]).toMatchObject({ repaired_count: 200 })
+  })
+
+  test('a stream that stays quiet after it was lost is asked for once; its row in the ledger closes at once', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, 100]))
+    const position = stand.mark(deaf())
+    const repairer = stand.repair()
+    repairer.noteDeaf([SYMBOL], position)
+    await until('the trades are there', async () => (await storedTrades(stand.pool)).length === trades.length)
+    const asked_count = stand.asked.length
+    expect(await ledger(stand.pool)).toEqual([])
+    stand.hear(heard([3_900, 3_901]))
+    await until('the row is there and closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
+    expect((await ledger(stand.pool))[0]).toMatchObject({ cause: 'disconnect', repaired_count: 3_800 })
+    await sleep(200)
+    expect(stand.asked.length).toBe(asked_count)
+  })
+
+  test('a stream that was lost and heard again at once is not asked for', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, 100]))
+    const position = stand.mark(deaf())
+    stand.hear(heard([100, 101]))
+    stand.repair().noteDeaf([SYMBOL], position)
+    await stand.committed()
+    await sleep(400)
+    expect(stand.asked).toEqual([])
+  })
+})
+
+describe('holes that cannot be refilled', () => {
+  test('a hole before the last 24 hours is never asked for; of one across the limit the newer part comes back', async () => {
+    const { exchange, grow, jumpTo } = await marketWith(300, Date.now() - 26 * HOUR_MS)
+    await jumpTo(Date.now() - 22 * HOUR_MS)
+    const all = await grow(300)
+    await jumpTo(Date.now())
+    const first_new = all.findIndex((row) => row.T > Date.now() - 24 * HOUR_MS)
+    expect(first_new).toBeGreaterThan(290)
+    const stand = await createStand(exchange)
+    stand.hear([...all.slice(0, 100), ...all.slice(150, 250), ...all.slice(first_new + 200)].map(frameOf))
+    await stand.committed()
+    stand.repair()
+    await until('both were tried', async () => (await ledger(stand.pool)).every((row) => row.is_given_up))
+    const lost_count = first_new - 250
+    expect(await ledger(stand.pool)).toEqual([
+      expect.objectContaining({
+        repaired_count: 0,
+        is_closed: false,
+        repair_attempts: 0,
+        repair_note: '50 of 50 trades are missing. The exchange gives trades of its last 24 hours only.',
+      }),
+      expect.objectContaining({
+        repaired_count: 200,
+        is_closed: false,
+        repair_attempts: 3,
+        repair_note: `${lost_count} of ${lost_count + 200} trades are missing after 3 attempts, given up. The exchange gives trades of its last 24 hours only.`,
+      }),
+    ])
+    expect(stand.asked.filter((path) => path.includes(`fromId=${all[100]!.a}`))).toEqual([])
+    expect((await storedTrades(stand.pool)).length).toBe(all.length - 50 - lost_count)
+  })
+
+  test('ids that began anew cannot be asked for', async () => {
+    const { exchange, trades } = await marketWith(10, Date.now() - HOUR_MS)
+    const stand = await createStand(exchange)
+    const [first, second] = [trades[0]!, trades[1]!]
+    stand.hear([frameOf(first), frameOf({ ...second, a: 5, T: first.T + 60_000 })])
+    await stand.committed()
+    stand.repair()
+    await until('it is given up', async () => (await ledger(stand.pool))[0]?.is_given_up === true)
+    expect((await ledger(stand.pool))[0]?.repair_note).toContain('began anew')
+    expect(stand.asked).toEqual([])
+  })
+
+  test('a hole in quotes says from the beginning that it stays', async () => {
+    const { exchange } = await marketWith(10, Date.now() - HOUR_MS)
+    const stand = await createStand(exchange)
+    const quote = (u: number): object => ({
+      e: 'bookTicker', u, s: SYMBOL, b: '1.0', B: '1', a: '2.0', A: '1', T: Date.now(), E: Date.now(),
+    })
+    stand.hear([quote(1)])
+    stand.mark({ kind: 'deaf', cause: 'silence', streams: [{ symbol: SYMBOL, channel: 'book_ticker' }] })
+    stand.hear([quote(9)])
+    await stand.committed()
+    const repairer = stand.repair()
+    await until('it is counted', () => repairer.counts().gaps_open === 1)
+    const { rows } = await stand.pool.query('select repair_note, repair_attempts from marketdata.gaps')
+    expect(rows).toEqual([
+      { repair_note: 'The exchange does not give quotes a second time.', repair_attempts: 0 },
+    ])
+    expect(stand.asked).toEqual([])
+  })
+})

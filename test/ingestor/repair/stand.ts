@@ -1,0 +1,206 @@
+/**
+ * A repairer between real parts: the exchange server's REST, a tape, the writer and Postgres. Only
+ * the sockets are left out: a test says which of the exchange's trades were heard.
+ */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { micros } from '#core/time.ts'
+import type { ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
+import { binance_futures } from '../../../ingestor/exchanges/binance-futures/adapter.ts'
+import type { StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
+import {
+  type Repairer,
+  type RepairOptions,
+  type RepairSettings,
+  startRepairer,
+} from '../../../ingestor/repair/repairer.ts'
+import type { Mark } from '../../../ingestor/tape/record.ts'
+import { createRestClient } from '../../../ingestor/transport/rest-client.ts'
+import { startFollower } from '../../../ingestor/writer/follower.ts'
+import { createSharedTapeEnd, sharedTapeEnd } from '../../../ingestor/writer/tape-end.ts'
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { CHOICE, openTestTape, temporaryDirectory } from '../writer/support.ts'
+
+export const SYMBOL = 'BTCUSDT'
+const STREAM = { symbol: SYMBOL, channel: 'trades' } as const
+
+/** So short that a test can wait for the last attempt. */
+const SETTINGS: Partial<RepairSettings> = {
+  look_ms: 20,
+  quiet_ms: 100,
+  attempts_max: 3,
+  backoff_base_ms: 5,
+  backoff_cap_ms: 50,
+  unanswered_ms: 50,
+}
+
+export interface Stand {
+  readonly pool: Pool
+  readonly url: string
+  /** Paths of the trades asked for, in order; those that were refused too. */
+  readonly asked: readonly string[]
+  hear(payloads: readonly object[]): void
+  mark(mark: Mark): number
+  committed(): Promise<void>
+  repair(options?: Partial<RepairOptions>): Repairer
+}
+
+export async function createStand(
+  exchange: ExchangeServer,
+  choice: StreamChoice = CHOICE,
+  database?: TestDatabase,
+  ingestor_id = 'test',
+): Promise<Stand> {
+  const { url, pool } = database ?? (await createTestDatabase())
+  const tape_dir = temporaryDirectory()
+  const end = createSharedTapeEnd()
+  const tape = openTestTape(tape_dir, end.publish)
+  end.publish(tape.end)
+  const clock = () => micros(Date.now() * 1_000)
+  const follower = startFollower({
+    database_url: url,
+    ingestor_id,
+    tape_dir,
+    end: sharedTapeEnd(end.memory),
+    choice,
+    limits: { rows_max: 5_000, bytes_max: 1024 * 1024, age_ms_max: 5 },
+    dead_letter_path: join(tape_dir, 'dead.ndjson'),
+    live: false,
+    clock,
+    random: Math.random,
+    log: silentLogger,
+  })
+  const rest = createRestClient({
+    base_url: exchange.url,
+    limits: { weight_per_minute_max: 1_000_000, used_weight_header: 'x-mbx-used-weight-1m' },
+    log: silentLogger,
+    settings: { backoff_base_ms: 10, backoff_cap_ms: 50 },
+  })
+  const asked: string[] = []
+  const repairers: Repairer[] = []
+  const committed = async (): Promise<void> => {
+    tape.flush()
+    await follower.committed(tape.end)
+  }
+  afterAll(async () => {
+    rest.stop()
+    await Promise.all(repairers.map((repairer) => repairer.stop()))
+    await follower.stop()
+    await tape.close()
+  })
+  return {
+    pool,
+    url,
+    asked,
+    committed,
+    hear(payloads) {
+      for (const data of payloads) {
+        tape.append('frame', 1, 2, clock(), Buffer.from(JSON.stringify({ stream: 'x@y', data })))
+      }
+      tape.flush()
+    },
+    mark(mark) {
+      tape.append('mark', 1, 0, clock(), Buffer.from(JSON.stringify(mark)))
+      tape.flush()
+      return tape.end
+    },
+    repair(options = {}) {
+      const repairer = startRepairer({
+        database_url: url,
+        ingestor_id,
+        adapter: binance_futures,
+        choice,
+        symbols: [SYMBOL],
+        rest: {
+          get(request) {
+            asked.push(request.path)
+            return rest.get(request)
+          },
+        },
+        append: ({ path, body, ts_ingest }) =>
+          typeof tape.append('rest', 1, 0, ts_ingest, Buffer.from(`${path}\n${body}`)) === 'number',
+        committed,
+        committedPosition: () => follower.status().committed_position,
+        coveredSymbols: () => [SYMBOL],
+        clock,
+        random: Math.random,
+        log: silentLogger,
+        settings: SETTINGS,
+        ...options,
+      })
+      repairers.push(repairer)
+      return repairer
+    },
+  }
+}
+
+export function deaf(): Mark {
+  return { kind: 'deaf', cause: 'disconnect', streams: [STREAM] }
+}
+
+/** Every aggregated trade that the exchange still has. */
+export async function history(exchange: ExchangeServer): Promise<readonly AggTradeRow[]> {
+  const rows: AggTradeRow[] = []
+  for (;;) {
+    const from_id = (rows.at(-1)?.a ?? -1) + 1
+    const path = `/fapi/v1/aggTrades?symbol=${SYMBOL}&fromId=${from_id}&limit=1000`
+    const page = (await (await fetch(exchange.url + path)).json()) as AggTradeRow[]
+    if (page.length === 0) return rows
+    rows.push(...page)
+  }
+}
+
+/** Of the newest aggregated trade; where there is none yet, waits for it. */
+export async function newestId(exchange: ExchangeServer): Promise<number> {
+  for (;;) {
+    const answer = await fetch(`${exchange.url}/fapi/v1/aggTrades?symbol=${SYMBOL}&limit=1`)
+    const [row] = (await answer.json()) as AggTradeRow[]
+    if (row !== undefined) return row.a
+    await sleep(10)
+  }
+}
+
+/** The frame by which the stream brought it. */
+export function frameOf(row: AggTradeRow): object {
+  return { e: 'aggTrade', E: row.T, s: SYMBOL, ...row }
+}
+
+/** The trades of the table with the exchange's own letters; numbers instead of decimal text. */
+export async function storedTrades(pool: Pool): Promise<readonly object[]> {
+  const { rows } = await pool.query<object>(
+    `select agg_trade_id::float8 as a, price as p, qty as q, non_rpi_qty as nq,
+        first_trade_id::float8 as f, last_trade_id::float8 as l,
+        (extract(epoch from ts_exchange) * 1000)::float8 as "T", is_buyer_maker as m
+      from marketdata.trades order by agg_trade_id`,
+  )
+  return rows
+}
+
+export function asNumbers({ p, q, nq, ...row }: AggTradeRow): object {
+  return { ...row, p: Number(p), q: Number(q), nq: Number(nq) }
+}
+
+export interface LedgerRow {
+  readonly from_id: number
+  readonly to_id: number
+  readonly cause: string
+  readonly repaired_count: number
+  readonly is_closed: boolean
+  readonly repair_note: string | null
+  readonly repair_attempts: number
+  readonly is_given_up: boolean
+}
+
+export async function ledger(pool: Pool): Promise<readonly LedgerRow[]> {
+  const { rows } = await pool.query<LedgerRow>(
+    `select from_id::float8, to_id::float8, cause, repaired_count::int, repair_note, repair_attempts,
+        repaired_at is not null as is_closed,
+        repair_due_at is not distinct from 'infinity' as is_given_up
+      from marketdata.gaps where channel = 'trades' order by from_id`,
+  )
+  return rows
+}

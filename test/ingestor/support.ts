@@ -1,0 +1,76 @@
+/** A real ingestor in a process of its own, watched over IPC. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll } from 'vitest'
+import type { IngestorStatus } from '../../ingestor/status.ts'
+import type { FollowCounts } from '../../ingestor/writer/counts.ts'
+
+export interface IngestorProcess {
+  /** Settles with the message {type: 'ready'}; rejects when the process ends before it. */
+  readonly ready: Promise<void>
+  /** Exit code, or the signal that ended it. */
+  readonly exited: Promise<number | string>
+  readonly output: () => string
+  status(): IngestorStatus | undefined
+  drain(): Promise<FollowCounts>
+  kill(signal: NodeJS.Signals): void
+}
+
+const MAIN = fileURLToPath(new URL('../../ingestor/main.ts', import.meta.url))
+
+const children: ChildProcess[] = []
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+export function startIngestor(env: Readonly<Record<string, string>>): IngestorProcess {
+  const child = fork(MAIN, {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'info', ...env },
+  })
+  children.push(child)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk
+    })
+  }
+  const exited = new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'))
+  })
+  const ready = Promise.withResolvers<void>()
+  ready.promise.catch(() => undefined)
+  let status: IngestorStatus | undefined
+  const drained: ((counts: FollowCounts) => void)[] = []
+  child.on('message', (message: { readonly type: string; readonly counts?: FollowCounts }) => {
+    if (message.type === 'ready') ready.resolve()
+    if (message.type === 'status') status = message as unknown as IngestorStatus
+    if (message.type === 'drained') for (const resolve of drained.splice(0)) resolve(message.counts!)
+  })
+  void exited.then((how) => ready.reject(new Error(`The ingestor ended (${how}): ${output}`)))
+  return {
+    ready: ready.promise,
+    exited,
+    output: () => output,
+    status: () => status,
+    drain() {
+      const counts = new Promise<FollowCounts>((resolve) => {
+        drained.push(resolve)
+      })
+      child.send({ type: 'drain' })
+      const failed = exited.then((how) => Promise.reject(new Error(`The ingestor ended (${how}): ${output}`)))
+      return Promise.race([counts, failed])
+    },
+    kill: (signal) => void child.kill(signal),
+  }
+}
+
+/** Waits until `check` is true; the error names what was waited for. */
+export async function until(what: string, check: () => boolean | Promise<boolean>, limit_ms = 20_000): Promise<void> {
+  const deadline = performance.now() + limit_ms
+  while (!(await check())) {
+    if (performance.now() > deadline) throw new Error(`Waited ${limit_ms} ms in vain until ${what}.`)
+    await sleep(20)
+  }
+}
