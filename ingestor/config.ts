@@ -62,7 +62,8 @@ const ShardText = z
   .string()
   .default('1/1')
   .transform((text) => {
-    const [index = 0, count = 0] = (/^(\d{1,3})\/(\d{1,3})$/.exec(text.trim()) ?? []).slice(1).map(Number)
+    const parts = /^(\d{1,3})\/(\d{1,3})$/.exec(text.trim()) ?? []
+    const [index = 0, count = 0] = parts.slice(1).map(Number)
     return { index, count }
   })
   .refine(({ index, count }) => index >= 1 && index <= count && count <= SHARD_COUNT_MAX, {

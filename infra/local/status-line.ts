@@ -48,7 +48,11 @@ export function describeStatus(status: IngestorStatus): string {
   return parts.join(' | ')
 }
 
-function describeGaps(gap_count: number, repaired_count: number, count: (value: number) => string): string {
+function describeGaps(
+  gap_count: number,
+  repaired_count: number,
+  count: (value: number) => string,
+): string {
   const gaps = `${count(gap_count)} ${gap_count === 1 ? 'gap' : 'gaps'}`
   return repaired_count === 0 ? gaps : `${gaps}, ${count(repaired_count)} repaired`
 }

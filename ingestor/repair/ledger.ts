@@ -13,7 +13,7 @@ export interface TradeHole {
   readonly gap_id: number
   readonly symbol: string
   readonly symbol_id: number
-  /** Null where the stream had no ids: such a hole cannot be asked for. */
+  /** Null where the stream was lost before it ever spoke. */
   readonly from_id: number | null
   readonly to_id: number | null
   readonly from_ts: Micros

@@ -49,7 +49,7 @@ export type RefillEnd =
   | { readonly kind: 'unanswered'; readonly detail: string }
   | { readonly kind: 'tape_full' }
 
-/** Ids from before the missing ones that are asked for too, where the history must be seen to reach back. */
+/** Ids before the missing ones that are asked for too, to see that the history reaches back. */
 const ANCHOR_IDS = 10
 /** What is about to leave the exchange's window while we ask counts as gone. */
 const WINDOW_MARGIN_US = 60 * SECOND_US
@@ -63,6 +63,21 @@ export function startWalk(): Walk {
 export function windowStart(history: TradeHistory, now: Micros): number | undefined {
   if (history.window_s === undefined) return undefined
   return now - history.window_s * SECOND_US + WINDOW_MARGIN_US
+}
+
+/**
+ * The first trade of a hole that has no first id: the stream was lost before it ever spoke.
+ * `asked` where the exchange knows of none, or cannot be asked by time so far back.
+ */
+export async function findFirst(
+  deps: RefillDeps,
+  wanted: Omit<Wanted, 'ranges'>,
+): Promise<{ readonly kind: 'first_id'; readonly id: number } | RefillEnd> {
+  const history = deps.adapter.tradeHistory(deps.choice)
+  const oldest = windowStart(history, deps.clock())
+  if (history.byTime === undefined) return { kind: 'asked' }
+  if (oldest !== undefined && wanted.from_ts < oldest) return { kind: 'asked' }
+  return skipToWindow(deps, history, wanted, wanted.from_ts)
 }
 
 /** At most `pages_max` answers. `walk` is moved on. */
@@ -118,7 +133,7 @@ function planPage(
   return { from_id: first_missing, limit, first_missing }
 }
 
-/** Counts the missing ids that the answer passed over. */
+/** Counts the missing ids that the answer passed over. By arithmetic: ids are not to be trusted. */
 function noteVoid(
   walk: Walk,
   ranges: readonly MissingRange[],
@@ -127,19 +142,27 @@ function noteVoid(
 ): void {
   walk.is_anchored ||= ids[0]! < first_missing
   if (!walk.is_anchored) return
-  const given = new Set(ids)
   const last_id = ids.at(-1)!
   for (const { after_id, before_id } of ranges) {
-    const end = Math.min(before_id, last_id)
-    for (let id = Math.max(after_id + 1, first_missing); id < end; id++) {
-      if (!given.has(id)) walk.void_count++
-    }
+    const first = Math.max(after_id + 1, first_missing)
+    const last = Math.min(before_id - 1, last_id)
+    if (first > last) continue
+    const given_count = ids.filter((id) => id >= first && id <= last).length
+    walk.void_count += last - first + 1 - given_count
   }
 }
 
-type Answer = Exclude<RefillEnd, { kind: 'asked' | 'more' }> | { readonly kind: 'ids'; readonly ids: readonly number[] }
+type Answer =
+  | Exclude<RefillEnd, { kind: 'asked' | 'more' }>
+  /** Ascending, each once. */
+  | { readonly kind: 'ids'; readonly ids: readonly number[] }
 
-async function ask(deps: RefillDeps, symbol: string, path: string, weight: number): Promise<Answer> {
+async function ask(
+  deps: RefillDeps,
+  symbol: string,
+  path: string,
+  weight: number,
+): Promise<Answer> {
   let answer: RestAnswer
   try {
     answer = await deps.rest.get({ path, weight, priority: 'low' })
@@ -150,12 +173,13 @@ async function ask(deps: RefillDeps, symbol: string, path: string, weight: numbe
   if (!deps.append(answer)) return { kind: 'tape_full' }
   const parsed = deps.adapter.parseRest(path, answer.body, answer.ts_ingest, deps.choice)
   if (parsed.kind !== 'events') {
-    return { kind: 'refused', detail: `The answer to GET ${path} is no list of trades.` }
+    const detail = parsed.kind === 'rejected' ? `: ${parsed.detail}` : ''
+    return { kind: 'refused', detail: `The answer to GET ${path} is no list of trades${detail}.` }
   }
   const ids = parsed.events.flatMap((event) =>
     event.kind === 'trade' && event.symbol === symbol ? [event.agg_trade_id] : [],
   )
-  return { kind: 'ids', ids: ids.toSorted((a, b) => a - b) }
+  return { kind: 'ids', ids: [...new Set(ids)].toSorted((a, b) => a - b) }
 }
 
 /**
@@ -165,7 +189,7 @@ async function ask(deps: RefillDeps, symbol: string, path: string, weight: numbe
 async function skipToWindow(
   deps: RefillDeps,
   { byTime, page_weight }: TradeHistory,
-  { symbol, to_ts }: Wanted,
+  { symbol, to_ts }: Pick<Wanted, 'symbol' | 'to_ts'>,
   oldest: number,
 ): Promise<{ readonly kind: 'first_id'; readonly id: number } | RefillEnd> {
   if (byTime === undefined) return { kind: 'first_id', id: 0 }

@@ -31,9 +31,17 @@ import {
   withClaim,
   writeVerdict,
 } from './ledger.ts'
-import { refill, type RefillDeps, type RefillEnd, startWalk, type Walk, windowStart } from './refill.ts'
+import {
+  findFirst,
+  refill,
+  type RefillDeps,
+  type RefillEnd,
+  startWalk,
+  type Walk,
+  windowStart,
+} from './refill.ts'
 import { UnheardStreams } from './unheard-streams.ts'
-import { hopeless, judge, type VerdictSettings } from './verdict.ts'
+import { hopeless, judge, unlocated, type VerdictSettings } from './verdict.ts'
 
 export interface RepairSettings extends VerdictSettings {
   /** Between two looks into the ledger while nothing is due. */
@@ -142,7 +150,8 @@ class LedgerRepairer implements Repairer {
       } catch (error) {
         if (signal.aborted) break
         failures++
-        const facts = { code: 'repair_interrupted', ...describeTrouble(error), error: describeError(error) }
+        const words = { ...describeTrouble(error), error: describeError(error) }
+        const facts = { code: 'repair_interrupted', ...words }
         if (failures === 1) log.warn(facts, 'Repair of gaps is interrupted; trying again.')
         await pause(backoffMs(failures, RECONNECT, random), signal)
       } finally {
@@ -168,6 +177,20 @@ class LedgerRepairer implements Repairer {
 
   /** False where the tape has no room: the hole waits. */
   async #repair(client: Client, hole: TradeHole): Promise<boolean> {
+    if (hole.from_id !== null) return this.#repairLocated(client, hole)
+    const { clock, random } = this.#options
+    const found = await findFirst(this.#options, hole)
+    if (found.kind === 'tape_full') return false
+    if (found.kind === 'unanswered' || found.kind === 'refused') {
+      const verdict = unlocated(hole, found, this.#settings, clock(), random)
+      await writeVerdict(client, hole.gap_id, verdict, clock())
+      return true
+    }
+    const from_id = found.kind === 'first_id' ? found.id - 1 : null
+    return this.#repairLocated(client, { ...hole, from_id })
+  }
+
+  async #repairLocated(client: Client, hole: TradeHole): Promise<boolean> {
     const { adapter, choice, clock, random } = this.#options
     const { window_s } = adapter.tradeHistory(choice)
     const oldest = windowStart(adapter.tradeHistory(choice), clock())

@@ -22,7 +22,9 @@ export class UnheardStreams {
   }
 
   add(symbols: readonly string[], position: number): void {
-    for (const symbol of symbols) this.#streams.set(symbol, { position, covered_since_ms: undefined })
+    for (const symbol of symbols) {
+      this.#streams.set(symbol, { position, covered_since_ms: undefined })
+    }
   }
 
   forget(symbols: readonly string[]): void {

@@ -37,15 +37,18 @@ export function judge(
   const { hole, missing_count, void_count, end } = attempt
   const wanted_count = idCount(hole)
   const left_count = missing_count - void_count
-  const known = { repaired_count: wanted_count - missing_count, repair_attempts: hole.repair_attempts }
+  const repaired_count = wanted_count - missing_count
+  const known = { repaired_count, repair_attempts: hole.repair_attempts }
   if (left_count <= 0) {
-    const repair_note = missing_count > 0 ? `${missing_count} of ${wanted_count} ids are no market trades.` : null
+    const odd = `${missing_count} of ${wanted_count} ids are no market trades.`
+    const repair_note = missing_count > 0 ? odd : null
     return { ...known, is_closed: true, repair_note, due_at: undefined }
   }
   const left = `${left_count} of ${wanted_count} trades are missing`
   const later = (delay_ms: number): Micros => micros(now + Math.round(delay_ms) * MICROS_PER_MS)
   if (end.kind === 'more') {
-    return { ...known, is_closed: false, repair_note: `${left}; asking for more.`, due_at: undefined }
+    const repair_note = `${left}; asking for more.`
+    return { ...known, is_closed: false, repair_note, due_at: undefined }
   }
   if (end.kind === 'unanswered') {
     const repair_note = clip(`${left}. No answer from the exchange: ${end.detail}`)
@@ -59,20 +62,47 @@ export function judge(
         ? windowReason(attempt)
         : 'The exchange does not give them.'
   const is_last = repair_attempts >= settings.attempts_max
+  const tries = `${repair_attempts} attempts${is_last ? ', given up' : ''}`
   return {
     ...known,
     is_closed: false,
     repair_attempts,
-    repair_note: clip(`${left} after ${repair_attempts} attempts${is_last ? ', given up' : ''}. ${reason}`),
+    repair_note: clip(`${left} after ${tries}. ${reason}`),
     // The exponent grows by two: five delays of the defaults span well over an hour.
     due_at: is_last ? 'never' : later(backoffMs(2 * repair_attempts, settings, random)),
   }
 }
 
+/** The exchange did not say where a hole without a first id begins. */
+export function unlocated(
+  { repair_attempts: attempts_before }: Pick<TradeHole, 'repair_attempts'>,
+  end: Extract<RefillEnd, { readonly detail: string }>,
+  settings: VerdictSettings,
+  now: Micros,
+  random: () => number,
+): Verdict {
+  const is_answer = end.kind === 'refused'
+  const repair_attempts = attempts_before + (is_answer ? 1 : 0)
+  const delay_ms = is_answer ? backoffMs(2 * repair_attempts, settings, random) : settings.unanswered_ms
+  return {
+    is_closed: false,
+    repaired_count: 0,
+    repair_note: clip(`It is not known yet where the hole begins: ${end.detail}`),
+    repair_attempts,
+    due_at:
+      repair_attempts >= settings.attempts_max
+        ? 'never'
+        : micros(now + Math.round(delay_ms) * MICROS_PER_MS),
+  }
+}
+
 /** Holes that need no question; undefined for all others. */
-export function hopeless(
-  { hole, missing_count, oldest, window_s }: Pick<Attempt, 'hole' | 'missing_count' | 'oldest' | 'window_s'>,
-): Verdict | undefined {
+export function hopeless({
+  hole,
+  missing_count,
+  oldest,
+  window_s,
+}: Pick<Attempt, 'hole' | 'missing_count' | 'oldest' | 'window_s'>): Verdict | undefined {
   const never = (repair_note: string, repaired_count: number): Verdict => ({
     is_closed: false,
     repaired_count,

@@ -20,7 +20,8 @@ const AGG_TRADES: TradeHistory = {
   byTime: {
     span_s_max: HOUR_S - 1,
     path: (symbol, from_ms, to_ms, limit) =>
-      `/fapi/v1/aggTrades?symbol=${encodeURIComponent(symbol)}&startTime=${from_ms}&endTime=${to_ms}&limit=${limit}`,
+      `/fapi/v1/aggTrades?symbol=${encodeURIComponent(symbol)}` +
+      `&startTime=${from_ms}&endTime=${to_ms}&limit=${limit}`,
   },
 }
 

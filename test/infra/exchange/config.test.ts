@@ -8,6 +8,7 @@ test('without any setting it is a simulation of 200 symbols on a free port', () 
       port: 0,
       source: { kind: 'sim', seed: 1, symbols: 200, events_per_s: 1_500 },
       slow_client: 'cut',
+      fault_seed: 1,
       limits: {
         ping_interval_ms: 180_000,
         pong_limit_ms: 600_000,

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { describeStatus } from '../../infra/local/status-line.ts'
+import type { IngestorStatus } from '../../ingestor/status.ts'
+
+const STATUS: IngestorStatus = {
+  state: 'live',
+  frames_received: 10,
+  frames_per_s: 1_012.4,
+  tape_end: 0,
+  committed_position: 0,
+  rows_committed: { book_ticker: 123_000, trades: 456 },
+  duplicates: { book_ticker: 0, trades: 0 },
+  ignored: 0,
+  rejected: 0,
+  dead_letters: 0,
+  gaps: 0,
+  gaps_open: 0,
+  gaps_repaired: 0,
+  lag_ms: 54,
+}
+
+for (const [name, change, expected] of [
+  ['no gap', {}, '1,012 events/s | 123,456 rows committed | lag 54 ms | 0 gaps'],
+  ['an open gap', { gaps_open: 1 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 1 gap'],
+  ['repaired ones count as gaps too', { gaps_open: 1, gaps_repaired: 2 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 3 gaps, 2 repaired'],
+  ['a state that is not live stands at the end', { state: 'database_away', gaps_repaired: 1 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 1 gap, 1 repaired | database away'],
+] as const) {
+  test(`the live line: ${name}`, () => {
+    expect(describeStatus({ ...STATUS, ...change })).toBe(expected)
+  })
+}
