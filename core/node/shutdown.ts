@@ -1,6 +1,7 @@
 /**
- * One way to stop for every program: SIGINT, SIGTERM, or the end of the parent that started us
- * over IPC (the local stack). The steps run in order, once; a second signal ends at once.
+ * One way to stop for every program: SIGINT, SIGTERM, SIGHUP (the terminal was closed), or the end
+ * of the parent that started us over IPC (the local stack). The steps run in order, once; a second
+ * signal ends at once.
  */
 import type { Logger } from './log.ts'
 
@@ -11,14 +12,22 @@ export interface Shutdown {
   begin(reason: string, exit_code?: number): void
 }
 
-/** `stop` must finish within `limit_ms`; then the process ends by force with exit code 1. */
+/** On Ctrl-C the terminal signals us, and npm passes its own signal on: those two are one. */
+const ONE_SIGNAL_MS = 1_000
+
+/**
+ * `stop` must finish within `limit_ms`; then the process ends by force with exit code 1. After a
+ * signal it ends with `interrupted_code`, which is not 0 where stopping leaves work undone.
+ */
 export function onShutdown(
   log: Logger,
   stop: (reason: string) => Promise<void>,
   limit_ms = 30_000,
+  interrupted_code = 0,
 ): Shutdown {
   const controller = new AbortController()
-  const begin = (reason: string, exit_code = 0): void => {
+  let signalled_at: number | undefined
+  const begin = (reason: string, exit_code = interrupted_code): void => {
     if (controller.signal.aborted) return
     controller.abort()
     const timer = setTimeout(() => {
@@ -34,9 +43,10 @@ export function onShutdown(
       },
     )
   }
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(1)
+      signalled_at ??= performance.now()
+      if (performance.now() - signalled_at >= ONE_SIGNAL_MS) process.exit(1)
       begin(name)
     })
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The door of every command. It runs on whatever Node started it and hands over to the Node 24
 // that `npm ci` installed (node_modules/.bin/node) where this one cannot run TypeScript.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -18,6 +18,9 @@ if (major > 22 || (major === 22 && minor >= 18)) {
     process.exit(1)
   }
   const args = [fileURLToPath(new URL('./main.ts', import.meta.url)), ...process.argv.slice(2)]
-  const { status, signal } = spawnSync(node, args, { stdio: 'inherit' })
-  process.exit(status ?? (signal === null ? 1 : 128))
+  const env = { ...process.env, BOOKTAPE_HANDED_OVER: '1' }
+  const child = spawn(node, args, { stdio: 'inherit', env })
+  // Passed on, and waited for: the command decides how to end.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)))
 }

@@ -1,5 +1,6 @@
 /** `npm run replay`, `npx booktape replay`. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { launcherOf } from '../local/launcher.ts'
 import { runReplay } from '../local/replay/run-replay.ts'
 
 interface Flags {
@@ -31,6 +32,7 @@ export function replayCommand(): Command {
         speed: flags.speed,
         export_dir: flags.exportDir,
         keep: flags.keep ?? false,
+        launcher: launcherOf(process.env, process.ppid),
       })
     })
 }

@@ -1,6 +1,7 @@
 /** `npm start`, `npx booktape start`. */
 import { Command } from 'commander'
 import { parseFeed, parseSymbols } from '../local/feed.ts'
+import { launcherOf } from '../local/launcher.ts'
 import { runStart } from '../local/start.ts'
 import { wholeNumber } from './options.ts'
 
@@ -27,6 +28,7 @@ export function startCommand(): Command {
         symbols: parseSymbols(flags.symbols),
         data_dir: flags.dataDir,
         port_base: flags.portBase,
+        launcher: launcherOf(process.env, process.ppid),
         events_per_s: flags.rate,
       })
     })

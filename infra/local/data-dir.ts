@@ -1,7 +1,7 @@
 /**
  * The folder of one local stack: who holds it, its secrets, what runs out of it. Layout:
  *
- *   stack.lock    the supervisor that holds the folder (pid and start time)
+ *   stack.lock    the supervisor that holds the folder, and what launched it (pids, start times)
  *   children.json the processes it started, so that the next start can end orphans
  *   secrets.json  passwords made at the first start (0600)
  *   stack.json    where everything listens, with keys (0600)
@@ -56,12 +56,19 @@ export interface DataDir {
 }
 
 const ORPHAN_GRACE_MS = 15_000
+/** A supervisor whose launcher was killed stops by itself, and may have much to commit. */
+const STOPPING_GRACE_MS = 60_000
+
+interface Holder extends ProcessIdentity {
+  readonly launcher?: ProcessIdentity
+}
 
 /**
  * Takes the folder for this process, makes it where it does not exist, and ends what a killed
- * supervisor left running. Throws where another stack holds it.
+ * supervisor left running. Throws where another stack holds it; one whose launcher was killed is
+ * stopping, and waited for.
  */
-export async function openDataDir(dir: string): Promise<DataDir> {
+export async function openDataDir(dir: string, launcher?: ProcessIdentity): Promise<DataDir> {
   const path = resolve(dir)
   try {
     // Postgres may have to run as another user: the folder is open to pass through, its secrets are not.
@@ -73,7 +80,7 @@ export async function openDataDir(dir: string): Promise<DataDir> {
     })
   }
   const lock_file = join(path, 'stack.lock')
-  takeLock(lock_file, path)
+  await takeLock(lock_file, path, launcher)
   const children_file = join(path, 'children.json')
   try {
     await endOrphans(children_file)
@@ -96,7 +103,7 @@ export async function openDataDir(dir: string): Promise<DataDir> {
 
 /** Reads DATA_DIR/stack.json of a running stack. */
 export function readStackFile(dir: string): StackFile {
-  const holder = readIdentity(join(dir, 'stack.lock'))
+  const holder = readHolder(join(dir, 'stack.lock'))
   if (holder === undefined || !isRunning(holder) || !existsSync(join(dir, 'stack.json'))) {
     throw new OperatorError('no_stack', `No stack is running on ${resolve(dir)}.`, {
       hint: 'Start one with `npm start`, or name its folder with --data-dir.',
@@ -105,8 +112,12 @@ export function readStackFile(dir: string): StackFile {
   return JSON.parse(readFileSync(join(dir, 'stack.json'), 'utf8')) as StackFile
 }
 
-function takeLock(lock_file: string, path: string): void {
-  const own = JSON.stringify(identify(process.pid))
+async function takeLock(
+  lock_file: string,
+  path: string,
+  launcher: ProcessIdentity | undefined,
+): Promise<void> {
+  const own = JSON.stringify({ ...identify(process.pid), launcher })
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       const file = openSync(lock_file, 'wx', 0o600)
@@ -116,8 +127,10 @@ function takeLock(lock_file: string, path: string): void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
-    const holder = readIdentity(lock_file)
-    if (holder !== undefined && isRunning(holder)) {
+    const holder = readHolder(lock_file)
+    if (holder?.launcher !== undefined && !isRunning(holder.launcher)) {
+      await untilEnded([holder], STOPPING_GRACE_MS)
+    } else if (holder !== undefined && isRunning(holder)) {
       throw new OperatorError(
         'data_dir_taken',
         `A stack is already running on ${path} (process ${holder.pid}).`,
@@ -132,9 +145,9 @@ function takeLock(lock_file: string, path: string): void {
   })
 }
 
-function readIdentity(file: string): ProcessIdentity | undefined {
+function readHolder(file: string): Holder | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity
+    return JSON.parse(readFileSync(file, 'utf8')) as Holder
   } catch {
     return undefined
   }
@@ -150,10 +163,15 @@ async function endOrphans(children_file: string): Promise<void> {
     orphans = []
   }
   for (const { pid } of orphans) signal(pid, 'SIGTERM')
-  const deadline = performance.now() + ORPHAN_GRACE_MS
-  while (orphans.some(isRunning) && performance.now() < deadline) await sleep(50)
-  for (const orphan of orphans) if (isRunning(orphan)) signal(orphan.pid, 'SIGKILL')
+  await untilEnded(orphans, ORPHAN_GRACE_MS)
   rmSync(children_file, { force: true })
+}
+
+/** Waits for their own end; what takes longer is killed. */
+async function untilEnded(processes: readonly ProcessIdentity[], grace_ms: number): Promise<void> {
+  const deadline = performance.now() + grace_ms
+  while (processes.some(isRunning) && performance.now() < deadline) await sleep(50)
+  for (const identity of processes) if (isRunning(identity)) signal(identity.pid, 'SIGKILL')
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

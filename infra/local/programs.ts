@@ -3,6 +3,7 @@
  * program, so that the whole stack and a replay start the same ones.
  */
 import { mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import type { ChildMessage, ChildOptions } from './child.ts'
 import type { DataDir } from './data-dir.ts'
@@ -47,7 +48,12 @@ export function exchangeProgram(data_dir: DataDir, port: number, source: Exchang
           EVENTS_PER_S: String(source.events_per_s),
           ...(source.symbols === undefined ? {} : { SYMBOLS: source.symbols.join(',') }),
         }
-      : { EXCHANGE_SOURCE: 'replay', RECORDINGS: source.files.join(','), REPLAY_SPEED: source.speed }
+      : {
+          EXCHANGE_SOURCE: 'replay',
+          // Children do not run in the user's folder.
+          RECORDINGS: JSON.stringify(source.files.map((file) => resolve(file))),
+          REPLAY_SPEED: source.speed,
+        }
   return {
     name: 'exchange',
     entry: 'infra/local/exchange/main.ts',

@@ -4,6 +4,7 @@
  */
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
+import type { ProcessIdentity } from '#core/node/process-table.ts'
 import { onShutdown } from '#core/node/shutdown.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import type { ChildMessage } from './child.ts'
@@ -11,6 +12,7 @@ import { type DataDir, openDataDir, type StackFile } from './data-dir.ts'
 import { prepareDatabase } from './database.ts'
 import { startPlaying } from './exchange-client.ts'
 import { type Feed, tradeStreamOf } from './feed.ts'
+import { watchLauncher } from './launcher.ts'
 import { freePorts, portsFrom } from './ports.ts'
 import {
   exchangeProgram,
@@ -30,6 +32,8 @@ export interface StartOptions {
   readonly symbols: readonly string[] | undefined
   readonly data_dir: string
   readonly port_base: number | undefined
+  /** What started us for the user; when it is gone the stack stops. */
+  readonly launcher: ProcessIdentity | undefined
   /** Mean rate of the simulated market, all symbols together. */
   readonly events_per_s: number
 }
@@ -49,7 +53,7 @@ interface Ports {
 /** Runs until a signal; the process ends from here. */
 export async function runStart(options: StartOptions): Promise<void> {
   const ports = await choosePorts(options.port_base)
-  const data_dir = await openDataDir(options.data_dir)
+  const data_dir = await openDataDir(options.data_dir, options.launcher)
   const line = createStatusLine(process.stdout)
   const supervisor = createSupervisor(data_dir, line.say, (reason) => {
     line.say(reason)
@@ -61,6 +65,7 @@ export async function runStart(options: StartOptions): Promise<void> {
     data_dir.release()
     line.say('Stopped.')
   }, 120_000)
+  watchLauncher(options.launcher, () => shutdown.begin('what started us is gone'))
   try {
     await startEverything(options, ports, data_dir, supervisor, line)
   } catch (error) {

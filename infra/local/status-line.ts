@@ -8,8 +8,11 @@ export interface StatusLine {
 }
 
 const PLAIN_INTERVAL_MS = 10_000
+const COLUMNS_DEFAULT = 80
 
 export function createStatusLine(out: NodeJS.WriteStream): StatusLine {
+  // The reader may go (a closed terminal, `| head`): that ends the telling, not the stack.
+  out.on('error', () => undefined)
   let line = ''
   let printed_at = Number.NEGATIVE_INFINITY
   const clear = (): void => {
@@ -20,7 +23,7 @@ export function createStatusLine(out: NodeJS.WriteStream): StatusLine {
       clear()
       line = describeStatus(status)
       if (out.isTTY) {
-        out.write(line.slice(0, out.columns - 1))
+        out.write(line.slice(0, (out.columns || COLUMNS_DEFAULT) - 1))
       } else if (performance.now() - printed_at >= PLAIN_INTERVAL_MS) {
         printed_at = performance.now()
         out.write(`${line}\n`)

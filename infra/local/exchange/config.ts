@@ -49,9 +49,9 @@ export function parseConfig(env: Env): ExchangeConfig {
   for (const name of symbols) {
     if (!isSymbolName(name)) problems.push(`SYMBOLS has "${name}"; expected names such as BTCUSDT.`)
   }
-  const files = list('RECORDINGS')
+  const files = parseFiles(env['RECORDINGS'] ?? '')
   if (source_kind === 'replay' && files.length === 0) {
-    problems.push('RECORDINGS is empty; expected the files to replay, separated by commas.')
+    problems.push('RECORDINGS names no file; expected a JSON list such as ["day.ndjson.gz"].')
   }
   const symbol_count = whole('SYMBOL_COUNT', 200, 1, SYMBOL_COUNT_MAX)
   const sim = {
@@ -97,6 +97,17 @@ export function parseConfig(env: Env): ExchangeConfig {
     }),
     log_level,
   })
+}
+
+/** JSON, because a file's name may hold any separator. Empty where it is no list of names. */
+function parseFiles(text: string): readonly string[] {
+  try {
+    const value: unknown = JSON.parse(text)
+    const is_list = Array.isArray(value) && value.every((name) => typeof name === 'string')
+    return is_list ? (value as readonly string[]) : []
+  } catch {
+    return []
+  }
 }
 
 /** `max`, `real`, or `10x`. Undefined for anything else. */

@@ -2,7 +2,7 @@
 import type { Logger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
-import { addDays, dayOf, type Day } from '#core/time.ts'
+import { addDays, dayRange, type Day } from '#core/time.ts'
 import { type FeaturesResult, runFeatures } from '../../../jobs/features/run-features.ts'
 import { selectDaysWithData } from '../../../jobs/source/postgres.ts'
 import type { RecordingSummary } from '../exchange/replay/recording.ts'
@@ -26,14 +26,16 @@ export async function publishDays(options: PublishOptions): Promise<readonly Pub
   try {
     const published: PublishedDay[] = []
     const days = await selectDaysWithData(pool, DAYS_MAX)
-    for (const date of days.filter((day) => isTouched(day, options.summaries)).toSorted()) {
+    const touched = touchedDays(options.summaries)
+    for (const date of days.filter((day) => touched.has(day)).toSorted()) {
       const { dataset, row_count, files } = await runFeatures({
         pool,
         store,
         date,
         work_dir: options.work_dir,
         log: options.log,
-        now: Date.now,
+        // A recording may come from a clock that is ahead of ours.
+        now: () => Math.max(Date.now(), dayRange(date).from / 1_000),
         ...(options.export_dir === undefined ? {} : { export_dir: options.export_dir }),
       })
       published.push({ dataset, date, row_count, files })
@@ -45,10 +47,7 @@ export async function publishDays(options: PublishOptions): Promise<readonly Pub
   }
 }
 
-/** The exchange's clock and the recorder's differ: a day more on either side is looked at. */
-function isTouched(day: Day, summaries: readonly RecordingSummary[]): boolean {
-  return summaries.some(
-    ({ from_ts, to_ts }) =>
-      from_ts !== null && to_ts !== null && day >= addDays(dayOf(from_ts), -1) && day <= addDays(dayOf(to_ts), 1),
-  )
+/** A day's last quote is carried into the next: that one is touched too. */
+function touchedDays(summaries: readonly RecordingSummary[]): ReadonlySet<Day> {
+  return new Set(summaries.flatMap(({ days }) => days.flatMap((day) => [day, addDays(day, 1)])))
 }

@@ -7,12 +7,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OperatorError, describeError } from '#core/errors.ts'
 import { createLogger, silentLogger } from '#core/node/log.ts'
+import type { ProcessIdentity } from '#core/node/process-table.ts'
+import { createPool } from '#core/node/pool.ts'
 import { onShutdown } from '#core/node/shutdown.ts'
 import { isExchange, EXCHANGES } from '#core/symbols.ts'
+import { fromMillis } from '#core/time.ts'
+import { closeFilledHoles } from '../../../ingestor/repair/close-filled.ts'
 import { addCounts, createCounts, sumOf } from '../../../ingestor/writer/counts.ts'
 import { type DataDir, openDataDir } from '../data-dir.ts'
 import { prepareDatabase } from '../database.ts'
 import { summariseRecording, type RecordingSummary } from '../exchange/replay/recording.ts'
+import { watchLauncher } from '../launcher.ts'
 import { freePorts } from '../ports.ts'
 import { POSTGRES_SETTINGS } from '../postgres.ts'
 import { objectStoreConfig, objectStoreProgram } from '../programs.ts'
@@ -30,6 +35,8 @@ export interface ReplayOptions {
   readonly speed: string
   readonly export_dir: string | undefined
   readonly keep: boolean
+  /** What started us for the user; when it is gone the replay stops. */
+  readonly launcher: ProcessIdentity | undefined
 }
 
 /** Prints its result as the last line of stdout; returns the exit code. */
@@ -37,7 +44,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const say = (sentence: string): void => void process.stderr.write(`${sentence}\n`)
   const recordings = await readSummaries(options)
   const folder = options.data_dir ?? temporaryFolder()
-  const data_dir = await openDataDir(folder)
+  const data_dir = await openDataDir(folder, options.launcher)
   const supervisor = createSupervisor(data_dir, say, (reason) => {
     say(reason)
     shutdown.begin('fatal', 1)
@@ -47,7 +54,8 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
     data_dir.release()
     if (options.data_dir === undefined && !options.keep) rmSync(folder, { recursive: true, force: true })
   }
-  const shutdown = onShutdown(createLogger('replay', 'error'), stop, 120_000)
+  const shutdown = onShutdown(createLogger('replay', 'error'), stop, 120_000, 1)
+  watchLauncher(options.launcher, () => shutdown.begin('what started us is gone'))
   try {
     const result = await perform(options, recordings, data_dir, supervisor, say)
     await stop()
@@ -122,6 +130,7 @@ async function perform(
       await play({ file, summary, data_dir, supervisor, database_url, speed: options.speed, say }),
     )
   }
+  await settleLedger(database_url)
   say('Building the datasets of the days touched.')
   const days = await publishDays({
     database_url,
@@ -134,7 +143,21 @@ async function perform(
   return describe(options, played, days)
 }
 
-function describe(options: ReplayOptions, played: readonly Played[], days: readonly PublishedDay[]) {
+/** Whether the ingestor's repair got as far before it was stopped must not show in a dataset. */
+async function settleLedger(database_url: string): Promise<void> {
+  const pool = createPool(database_url, 'booktape-replay', 1)
+  try {
+    await closeFilledHoles(pool, fromMillis(Date.now()))
+  } finally {
+    await pool.end()
+  }
+}
+
+function describe(
+  options: ReplayOptions,
+  played: readonly Played[],
+  days: readonly PublishedDay[],
+) {
   const counts = createCounts()
   for (const one of played) addCounts(counts, one.counts)
   const seconds = played.reduce((total, one) => total + one.seconds, 0)

@@ -22,11 +22,11 @@ test('without any setting it is a simulation of 200 symbols on a free port', () 
 test('a replay takes its files and speed, and waits for slow clients', () => {
   const { exchange } = parseConfig({
     EXCHANGE_SOURCE: 'replay',
-    RECORDINGS: 'a.gz, b.gz',
+    RECORDINGS: '["a.gz", "two, of a day.gz"]',
     REPLAY_SPEED: '2.5x',
   })
   expect(exchange).toMatchObject({
-    source: { kind: 'replay', files: ['a.gz', 'b.gz'], speed: 2.5 },
+    source: { kind: 'replay', files: ['a.gz', 'two, of a day.gz'], speed: 2.5 },
     slow_client: 'wait',
   })
 })
@@ -48,7 +48,7 @@ test('all problems are told at once', () => {
     SLOW_CLIENT: 'kick',
   }
   expect(() => parseConfig(env)).toThrow(
-    /SYMBOLS has "BTC-USDT".*RECORDINGS is empty.*SYMBOL_COUNT is 2.5.*SEED is "x".*EVENTS_PER_S is "0".*REPLAY_SPEED is "fast".*SLOW_CLIENT is "kick".*PORT is "70000"/,
+    /SYMBOLS has "BTC-USDT".*RECORDINGS names no file.*SYMBOL_COUNT is 2.5.*SEED is "x".*EVENTS_PER_S is "0".*REPLAY_SPEED is "fast".*SLOW_CLIENT is "kick".*PORT is "70000"/,
   )
 })
 

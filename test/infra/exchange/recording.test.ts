@@ -103,6 +103,8 @@ test('a summary counts wrapped and bare frames by stream, and strangers apart', 
     rest_count: 1,
     from_ts: 3,
     to_ts: 1_723_161_255_030_314,
+    // By the payloads' own times, not by when they were received.
+    days: ['1970-01-01'],
     steps: {
       BTCUSDT: { tick_size: 0.01, step_size: 0.001 },
       ETHUSDT: { tick_size: 0.1, step_size: 0.01 },
@@ -115,6 +117,7 @@ test('a recording without a frame has no times and the finest steps', async () =
     ws_count: 0,
     from_ts: null,
     to_ts: null,
+    days: [],
     steps: { BTCUSDT: { tick_size: 1e-8, step_size: 1e-8 } },
   })
 })

@@ -4,6 +4,9 @@
  * a frame is right: a recording keeps what was received.
  */
 
+/** Where microseconds end to be exact; times behind it are no times. */
+const EVENT_MS_MAX = Number.MAX_SAFE_INTEGER / 1_000
+
 type Fields = Readonly<Record<string, unknown>>
 
 /** Most decimals seen in the prices and quantities of a symbol; undefined before the first. */
@@ -89,6 +92,13 @@ export function noteDecimals(payload: Fields, seen: Decimals): void {
     note(payload['b'], payload['B'])
     note(payload['a'], payload['A'])
   }
+}
+
+/** Milliseconds since 1970: the matching engine's time, else the event's; undefined without. */
+export function eventMillis(payload: Fields): number | undefined {
+  const value = payload['T'] ?? payload['E']
+  const is_time = typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+  return is_time && value < EVENT_MS_MAX ? value : undefined
 }
 
 export function parseObject(text: string): Fields | undefined {

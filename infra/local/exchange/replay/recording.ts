@@ -5,8 +5,8 @@
  */
 import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
-import { micros, type Micros } from '#core/time.ts'
-import { noteDecimals, parseObject, readFrame, streamOf, type Decimals } from './frame.ts'
+import { DAY_US, dayOf, micros, type Day, type Micros } from '#core/time.ts'
+import { eventMillis, noteDecimals, parseObject, readFrame, streamOf, type Decimals } from './frame.ts'
 import { readTextLines, type TextLine } from './text-lines.ts'
 
 export interface RecordingHeader {
@@ -33,6 +33,8 @@ export interface RecordingSummary {
   /** Earliest and latest receive time; null where there is no line but the header. */
   readonly from_ts: Micros | null
   readonly to_ts: Micros | null
+  /** UTC days of the frames by the exchange's own clock, which the recorder's may not agree with. */
+  readonly days: readonly Day[]
   /** Per symbol: the steps of the last decimals written, so 0.01 for prices such as 58710.20. */
   readonly steps: Readonly<
     Record<string, { readonly tick_size: number; readonly step_size: number }>
@@ -63,6 +65,7 @@ export async function summariseRecording(
   const symbols = new Set<string>()
   const streams = new Map<string, number>()
   const decimals = new Map<string, Decimals>()
+  const day_indexes = new Set<number>()
   const counts = { ws: 0, rest: 0, unroutable: 0 }
   let from_ts: Micros | null = null
   let to_ts: Micros | null = null
@@ -98,6 +101,8 @@ export async function summariseRecording(
     if (frame === undefined || !isSymbolName(frame.symbol)) continue
     symbols.add(frame.symbol)
     note(frame.symbol, frame.payload)
+    const event_ms = eventMillis(frame.payload)
+    day_indexes.add(Math.floor((event_ms === undefined ? line.ts : event_ms * 1_000) / DAY_US))
   }
   return {
     exchange,
@@ -108,6 +113,7 @@ export async function summariseRecording(
     rest_count: counts.rest,
     from_ts,
     to_ts,
+    days: [...day_indexes].toSorted((a, b) => a - b).map((index) => dayOf(micros(index * DAY_US))),
     steps: Object.fromEntries(
       [...symbols].map((symbol) => {
         const seen = decimals.get(symbol)
