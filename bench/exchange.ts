@@ -60,7 +60,7 @@ async function benchSimulator(duration_s: number): Promise<unknown> {
 async function benchReplay(): Promise<readonly unknown[]> {
   const file = join(process.env['FEEDS_DIR'] ?? '', 'binance-usdm-btcusdt-20240808/feed.ndjson.gz')
   if (!existsSync(file)) return []
-  const server = await start({ EXCHANGE_SOURCE: 'replay', RECORDINGS: file })
+  const server = await start({ EXCHANGE_SOURCE: 'replay', RECORDINGS: JSON.stringify([file]) })
   const names = ['btcusdt@bookTicker', 'btcusdt@trade', 'btcusdt@depth']
   const reader = await listen(server, 'public', names)
   const started = performance.now()

@@ -17,8 +17,9 @@ import { freePort } from '../infra/local/ports.ts'
 import { startPostgres } from '../infra/local/postgres.ts'
 import { openTape } from '../ingestor/tape/writer.ts'
 import { copyInto } from '../ingestor/writer/copy.ts'
-import { type CopyRows, encodeRows } from '../ingestor/writer/copy-encoder.ts'
+import type { CopyRows } from '../ingestor/writer/copy-encoder.ts'
 import { BULK_LIMITS, followToEnd } from '../ingestor/writer/follow-to-end.ts'
+import { joinRows, RowBuffer } from '../ingestor/writer/row-buffer.ts'
 
 const { values } = parseArgs({
   options: {
@@ -113,20 +114,23 @@ function quoteAt(index: number): Quote {
   return { symbol: index % symbol_count, T, u: 10_000_000 + index, b: price.toFixed(2), a: (price + 0.01).toFixed(2) }
 }
 
-/** In the order of arrival, as many rows a batch as the writer takes. */
+/** As many rows a batch as the writer takes, in the order of the key. */
 function encodeBatches(): readonly CopyRows[] {
   return Array.from({ length: Math.ceil(row_count / BULK_LIMITS.rows_max) }, (_, batch) => {
     const first = batch * BULK_LIMITS.rows_max
-    const length = Math.min(BULK_LIMITS.rows_max, row_count - first)
-    const groups = Array.from({ length }, (_none, offset) => {
-      const { symbol, T, u, b, a } = quoteAt(first + offset)
-      const row = {
-        ts_exchange: T * 1_000, ts_ingest: T * 1_000 + 321, update_id: u,
+    const groups = Array.from({ length: symbol_count }, (_none, symbol) => ({
+      symbol_id: 1_000 + symbol,
+      rows: new RowBuffer(),
+    }))
+    for (let index = first; index < Math.min(row_count, first + BULK_LIMITS.rows_max); index++) {
+      const { symbol, T, u, b, a } = quoteAt(index)
+      groups[symbol]!.rows.push({
+        kind: 'book_ticker', exchange: 'binance-futures', symbol: `S${symbol}USDT`,
+        ts_exchange: micros(T * 1_000), ts_ingest: micros(T * 1_000 + 321), update_id: u,
         best_bid: Number(b), best_ask: Number(a), bid_qty: 1.5, ask_qty: 2.25,
-      }
-      return { symbol_id: 1_000 + symbol, rows: [row] }
-    })
-    return encodeRows(RAW_TABLES.book_ticker, groups)
+      })
+    }
+    return joinRows(RAW_TABLES.book_ticker, groups)
   })
 }
 

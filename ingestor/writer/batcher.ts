@@ -20,7 +20,10 @@ import {
 } from './sequence.ts'
 import { type Stream, type StreamBatch, type StreamOffset, StreamTable } from './stream-table.ts'
 
-/** Everything that one transaction takes in, still by symbol name. */
+/**
+ * Everything that one transaction takes in, still by symbol name. The rows lie in buffers of the
+ * batcher: prepare the batch (prepare.ts) before the batcher takes the next record.
+ */
 export interface Batch {
   readonly from_position: number
   readonly to_position: number
@@ -97,7 +100,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     if (event.kind === 'void_trade') {
       counts.void_trades++
     } else {
-      stream.events.push(event)
+      stream.rows.push(event)
       counts.events[stream.channel]++
     }
   }

@@ -1,14 +1,13 @@
 /**
- * All streams that a session of the follower has met: the sequence state of each, the events that
+ * All streams that a session of the follower has met: the sequence state of each, the rows that
  * the current batch holds for it, and which of them the batch has touched.
  */
-import type { BookTicker, Channel, GapCause, Trade } from '#core/market.ts'
+import type { Channel, GapCause } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { StreamName } from '../tape/record.ts'
+import { RowBuffer } from './row-buffer.ts'
 import { expire, type Hole, type StreamState, UNHEARD } from './sequence.ts'
-
-export type StoredEvent = BookTicker | Trade
 
 export interface StreamKey {
   readonly exchange: Exchange
@@ -27,14 +26,15 @@ export interface StreamOffset extends StreamKey {
 
 /** One stream's part of a batch. */
 export interface StreamBatch extends StreamKey {
-  readonly events: readonly StoredEvent[]
+  /** Holds until the stream is touched again. */
+  readonly rows: RowBuffer
   /** Undefined for a stream that no mark has named and that never had an event. */
   readonly offset: StreamOffset | undefined
 }
 
 export interface Stream extends StreamKey {
   state: StreamState | undefined
-  events: StoredEvent[]
+  readonly rows: RowBuffer
   touched: boolean
 }
 
@@ -59,7 +59,7 @@ export class StreamTable {
   of(exchange: Exchange, symbol: string, channel: Channel): Stream {
     const found = this.#streams.get(exchange)?.get(channel)?.get(symbol)
     if (found !== undefined) return found
-    const stream = { exchange, symbol, channel, state: undefined, events: [], touched: false }
+    const stream = { exchange, symbol, channel, state: undefined, rows: new RowBuffer(), touched: false }
     const channels = this.#streams.get(exchange) ?? new Map<Channel, Map<string, Stream>>()
     this.#streams.set(exchange, channels)
     const symbols = channels.get(channel) ?? new Map<string, Stream>()
@@ -84,6 +84,7 @@ export class StreamTable {
   touch(stream: Stream): void {
     if (stream.touched) return
     stream.touched = true
+    stream.rows.clear()
     this.#touched.push(stream)
   }
 
@@ -104,10 +105,9 @@ export class StreamTable {
 
   take(): readonly StreamBatch[] {
     const batch = this.#touched.map((stream) => {
-      const { exchange, symbol, channel, events } = stream
-      stream.events = []
+      const { exchange, symbol, channel, rows } = stream
       stream.touched = false
-      return { exchange, symbol, channel, events, offset: offsetOf(stream) }
+      return { exchange, symbol, channel, rows, offset: offsetOf(stream) }
     })
     this.#touched = []
     return batch

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { chooseSymbols } from '../../ingestor/listing.ts'
 import { shardOf, SHARD_COUNT_MAX, symbolsOfShard } from '../../ingestor/shard.ts'
 
 const SYMBOLS = Array.from({ length: 600 }, (_, index) => `SYM${index}USDT`)
@@ -27,4 +28,21 @@ test('one shard more takes about 1/(n+1) of the symbols and moves none between t
 test('the shares are what they have always been', () => {
   const symbols = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT', 'XRPUSDT', '币安人生USDT']
   expect(symbols.map((symbol) => shardOf(symbol, 5))).toEqual([2, 2, 5, 5, 1])
+})
+
+test('a shard that gets none of the symbols says so instead of recording nothing', () => {
+  const listed = {
+    exchange: 'binance-futures',
+    symbol: 'BTCUSDT',
+    instrument_type: 'perp',
+    base_asset: 'BTC',
+    quote_asset: 'USDT',
+    is_active: true,
+    tick_size: 0.1,
+    step_size: 0.001,
+  } as const
+  const choose = (index: number): readonly string[] =>
+    chooseSymbols({ symbols: 'all', shard: { index, count: 5 } }, [listed])
+  expect(choose(2)).toEqual(['BTCUSDT'])
+  expect(() => choose(1)).toThrow('Shard 1/5 has none of the 1 symbols.')
 })

@@ -5,10 +5,12 @@ import { RAW_TABLES, type Table } from '#core/tables.ts'
 import { copyInto } from '../../../ingestor/writer/copy.ts'
 import {
   type CellValue,
+  type CopyRows,
   decodeRow,
-  encodeRows,
   sliceRows,
+  type StoredEvent,
 } from '../../../ingestor/writer/copy-encoder.ts'
+import { joinRows, RowBuffer } from '../../../ingestor/writer/row-buffer.ts'
 import { createTestDatabase } from '../../support/database.ts'
 
 type Row = Record<string, CellValue>
@@ -38,27 +40,76 @@ function edgeRows(table: Table): readonly Row[] {
   )
 }
 
+/** As the events of the table's kind. */
+function bufferOf(table: Table, rows: readonly Row[]): RowBuffer {
+  const buffer = new RowBuffer()
+  const kind = table.name === 'trades' ? 'trade' : 'book_ticker'
+  for (const row of rows) buffer.push({ kind, ...row } as unknown as StoredEvent)
+  return buffer
+}
+
+function joined(table: Table, ...groups: readonly (readonly [number, readonly Row[]])[]): CopyRows {
+  return joinRows(
+    table,
+    groups.map(([symbol_id, rows]) => ({ symbol_id, rows: bufferOf(table, rows) })),
+  )
+}
+
+/** In the order of the key, which the encoder brings them into. */
+function sortedByKey(table: Table, rows: readonly Row[]): readonly Row[] {
+  const id = table.identity[2]
+  return rows.toSorted(
+    (a, b) => Number(a['ts_exchange']) - Number(b['ts_exchange']) || Number(a[id]) - Number(b[id]),
+  )
+}
+
 for (const channel of CHANNELS) {
   const table = RAW_TABLES[channel]
 
   test(`${channel}: rows come back from their bytes exactly, in any part of the whole`, () => {
     const rows = edgeRows(table)
-    const encoded = encodeRows(table, [
-      { symbol_id: 3, rows: rows.slice(0, 10) },
-      { symbol_id: 2 ** 40, rows: rows.slice(10) },
-    ])
+    const encoded = joined(table, [3, rows.slice(0, 10)], [2 ** 40, rows.slice(10)])
+    const sorted = [...sortedByKey(table, rows.slice(0, 10)), ...sortedByKey(table, rows.slice(10))]
     expect(encoded.row_count).toBe(rows.length)
-    for (const [index, row] of rows.entries()) {
+    for (const [index, row] of sorted.entries()) {
       expect(decodeRow(encoded, index)).toEqual({ ...row, symbol_id: index < 10 ? 3 : 2 ** 40 })
     }
     const parts = Buffer.concat([sliceRows(encoded, 0, 7), sliceRows(encoded, 7, rows.length)])
     expect(parts).toEqual(encoded.bytes)
   })
 
+  test(`${channel}: a key that comes twice keeps its first row, wherever the second stands`, () => {
+    const rows = sortedByKey(table, edgeRows(table))
+    const again = { ...rows[5]!, ts_ingest: HOUR_US + 999 }
+    const orders = [
+      [...rows.slice(0, 6), again, ...rows.slice(6)],
+      [...rows, again],
+      [rows[5]!, ...rows.toReversed(), again],
+    ]
+    for (const order of orders) {
+      const encoded = joined(table, [7, order])
+      const found = Array.from({ length: encoded.row_count }, (_, index) => decodeRow(encoded, index))
+      expect(found).toEqual(rows.map((row) => ({ ...row, symbol_id: 7 })))
+    }
+  })
+
+  test(`${channel}: a buffer that was cleared holds only what came after it`, () => {
+    const rows = sortedByKey(table, edgeRows(table))
+    const buffer = bufferOf(table, rows)
+    expect([...buffer.hours]).toEqual([HOUR_US])
+    buffer.clear()
+    expect(buffer.hours.size).toBe(0)
+    const kind = channel === 'trades' ? 'trade' : 'book_ticker'
+    buffer.push({ kind, ...rows[0]! } as unknown as StoredEvent)
+    const encoded = joinRows(table, [{ symbol_id: 7, rows: buffer }])
+    expect(encoded.row_count).toBe(1)
+    expect(decodeRow(encoded, 0)).toEqual({ ...rows[0]!, symbol_id: 7 })
+  })
+
   test(`${channel}: Postgres reads the same values out of the bytes`, async () => {
     const { pool } = await createTestDatabase()
     const rows = edgeRows(table)
-    const encoded = encodeRows(table, [{ symbol_id: 2 ** 40, rows }])
+    const encoded = joined(table, [2 ** 40, rows])
     await pool.query('select marketdata.ensure_hour($1, $2)', [channel, '2026-03-01T12:00:00Z'])
     await withClient(pool, (client) => copyInto(client, `marketdata.${channel}`, encoded))
     const columns = table.columns.map(({ name, type }) =>

@@ -3,18 +3,21 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import { RAW_TABLES } from '#core/tables.ts'
-import { encodeRows } from '../../../ingestor/writer/copy-encoder.ts'
+import { micros } from '#core/time.ts'
 import { openDeadLetters } from '../../../ingestor/writer/dead-letters.ts'
+import { joinRows, RowBuffer } from '../../../ingestor/writer/row-buffer.ts'
 import { temporaryDirectory } from './support.ts'
 
 test('the file never grows beyond its limit; the one before it is kept', async () => {
   const path = join(temporaryDirectory(), 'deep', 'dead.ndjson')
   const letters = openDeadLetters(path, silentLogger, 2_000)
   const row = {
-    ts_exchange: 1_772_000_000_000_000, ts_ingest: 1_772_000_000_000_001, update_id: 1,
+    ts_exchange: micros(1_772_000_000_000_000), ts_ingest: micros(1_772_000_000_000_001), update_id: 1,
     best_bid: 1, best_ask: 2, bid_qty: 3, ask_qty: 4,
   }
-  const rows = encodeRows(RAW_TABLES.book_ticker, [{ symbol_id: 1, rows: [row] }])
+  const buffer = new RowBuffer()
+  buffer.push({ kind: 'book_ticker', exchange: 'binance-futures', symbol: 'BTCUSDT', ...row })
+  const rows = joinRows(RAW_TABLES.book_ticker, [{ symbol_id: 1, rows: buffer }])
   for (let position = 0; position < 40; position++) {
     await letters.write([{ rows, index: 0, cause: new Error('refused') }], position, position + 1)
     expect(statSync(path).size).toBeLessThanOrEqual(2_000)

@@ -1,0 +1,122 @@
+/**
+ * How fast the ingestor is, against the best and the usual way to fill the same tables, all in
+ * one run on one machine:
+ *
+ *   (a) raw binary COPY of rows that were encoded beforehand: the limit;
+ *   (b) the whole ingestor, from frames on sockets to committed rows, sent as fast as it takes;
+ *   (c) multi-row INSERTs of 500 rows with ON CONFLICT DO NOTHING: the classic way;
+ *   (d) the load it is made for: 10,000 events a second for a minute, 30,000 for ten seconds in
+ *       the middle; CPU, memory, and the time from receipt to commit of every row.
+ *
+ *   npm run bench:ingest [-- --quick] [-- --rows N --rounds N --cpu-prof DIR]
+ *
+ * Rows of (a), (b) and (c) are compared: they must be the same. CPU time stands beside wall time,
+ * since the sender, the ingestor, Postgres and whatever else runs share the cores.
+ */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { migrate } from '#core/node/migrate.ts'
+import { createPool } from '#core/node/pool.ts'
+import { freePort } from '../infra/local/ports.ts'
+import { POSTGRES_SETTINGS, startPostgres } from '../infra/local/postgres.ts'
+import { copyAll, insertAll, prepareCopies, prepareInserts } from './ingest/baselines.ts'
+import { Bench, median, type Sample } from './ingest/bench.ts'
+import { measureLoad } from './ingest/load.ts'
+import { CORE_COUNT } from './ingest/machine.ts'
+import { startRecording } from './ingest/recording.ts'
+import { printTable } from './ingest/table.ts'
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    rows: { type: 'string' },
+    rounds: { type: 'string' },
+    /** The ingestor's CPU profiles go here. */
+    'cpu-prof': { type: 'string' },
+  },
+})
+const row_count = Number(values.rows ?? (values.quick ? 150_000 : 600_000))
+const round_count = Number(values.rounds ?? (values.quick ? 1 : 3))
+const steps = values.quick
+  ? [[10_000, 6], [30_000, 2], [10_000, 6]] as const
+  : [[10_000, 30], [30_000, 10], [10_000, 30]] as const
+const profile_dir = values['cpu-prof']
+const node_args = profile_dir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile_dir}`]
+
+const dir = mkdtempSync(join(tmpdir(), 'booktape-bench-'))
+// Postgres may run as another user and has to pass through.
+chmodSync(dir, 0o755)
+const postgres = await startPostgres({
+  dir: join(dir, 'postgres'),
+  port: await freePort(),
+  password: 'bench',
+  // When a row was committed is asked of Postgres itself.
+  settings: { ...POSTGRES_SETTINGS, track_commit_timestamp: 'on' },
+})
+const pool = createPool(postgres.url, 'bench', 1)
+try {
+  await migrate(pool)
+  const bench = new Bench(pool, postgres.pid, row_count)
+  const symbol_ids = await bench.registerSymbols()
+  const samples: Record<'copy' | 'ingestor' | 'insert', Sample[]> = { copy: [], ingestor: [], insert: [] }
+  for (let round = 1; round <= round_count; round++) {
+    const copies = prepareCopies(row_count, symbol_ids)
+    samples.copy.push(await bench.measure([], () => copyAll(pool, copies)))
+    samples.ingestor.push(await recordBurst(bench, `round-${round}`))
+    const inserts = prepareInserts(row_count, symbol_ids)
+    samples.insert.push(await bench.measure([], () => insertAll(pool, inserts)))
+  }
+  await bench.empty()
+  const load = await measureLoad(pool, postgres, {
+    tape_dir: join(dir, 'tape-load'),
+    node_args,
+    steps: steps.map(([events_per_s, seconds]) => ({ events_per_s, seconds })),
+  })
+  const rate = (kind: keyof typeof samples): number => median(samples[kind].map((sample) => sample.rows_per_s))
+  const result = {
+    rows: row_count,
+    rounds: round_count,
+    cores: CORE_COUNT,
+    load_average: loadavg()[0],
+    copy_rows_per_s: Math.round(rate('copy')),
+    ingestor_rows_per_s: Math.round(rate('ingestor')),
+    insert_rows_per_s: Math.round(rate('insert')),
+    ratio_to_copy: round(rate('ingestor') / rate('copy')),
+    ratio_to_insert: round(rate('ingestor') / rate('insert')),
+    samples,
+    load,
+  }
+  printTable(samples, result, load)
+  process.stdout.write(`${JSON.stringify(result)}\n`)
+} finally {
+  await pool.end()
+  await postgres.stop()
+  rmSync(dir, { recursive: true, force: true })
+}
+
+/** The clock runs from the first frame sent to the last row committed. */
+async function recordBurst(bench: Bench, ingestor_id: string): Promise<Sample> {
+  const tape_dir = join(dir, `tape-${ingestor_id}`)
+  const recording = await startRecording({ database_url: postgres.url, ingestor_id, tape_dir, node_args })
+  try {
+    await recording.prepare(row_count)
+    const { sender_pid, ingestor_pid } = recording
+    const programs = [
+      { name: 'sender', pid: sender_pid },
+      { name: 'ingestor', pid: ingestor_pid },
+    ]
+    return await bench.measure(programs, async () => {
+      await recording.burst()
+      await recording.committed(row_count)
+    })
+  } finally {
+    await recording.stop()
+    rmSync(tape_dir, { recursive: true, force: true })
+  }
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(3))
+}

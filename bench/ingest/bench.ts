@@ -1,0 +1,103 @@
+/** One timed way of filling the tables: the same start for each, and a check of what it left. */
+import type { Pool } from '#core/node/pool.ts'
+import { cpuSeconds, machineCpuSeconds, threadCpuSeconds, treeCpuSeconds } from './machine.ts'
+import { START_MS, SYMBOLS } from './workload.ts'
+
+export interface Program {
+  readonly name: string
+  readonly pid: number
+}
+
+export interface Sample {
+  readonly seconds: number
+  readonly rows_per_s: number
+  /** CPU microseconds a row: of Postgres, of this process or the programs, of anybody else. */
+  readonly cpu_us_per_row: Readonly<Record<string, number>>
+}
+
+export class Bench {
+  readonly #pool: Pool
+  readonly #postgres_pid: number
+  readonly #row_count: number
+  /** What the first way left in the tables. */
+  #fingerprint: string | undefined
+
+  constructor(pool: Pool, postgres_pid: number, row_count: number) {
+    this.#pool = pool
+    this.#postgres_pid = postgres_pid
+    this.#row_count = row_count
+  }
+
+  async registerSymbols(): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.#pool.query<{ symbol: string; id: string }>(
+      `insert into marketdata.symbols (exchange, symbol)
+        select 'binance-futures', symbol from unnest($1::text[]) as listed (symbol)
+        returning symbol, id`,
+      [SYMBOLS.map(({ listing }) => listing.symbol)],
+    )
+    return new Map(rows.map(({ symbol, id }) => [symbol, Number(id)]))
+  }
+
+  /** Partitions are there, rows are not, and no checkpoint is due. */
+  async empty(): Promise<void> {
+    const hour = new Date(START_MS).toISOString()
+    await this.#pool.query(
+      "select marketdata.ensure_hour(name, $1) from unnest(array['book_ticker', 'trades']) as t (name)",
+      [hour],
+    )
+    await this.#pool.query('truncate marketdata.book_ticker, marketdata.trades')
+    await this.#pool.query('checkpoint')
+  }
+
+  async measure(programs: readonly Program[], work: () => Promise<void>): Promise<Sample> {
+    await this.empty()
+    const before = this.#cpu(programs)
+    const started = performance.now()
+    await work()
+    const seconds = (performance.now() - started) / 1_000
+    const after = this.#cpu(programs)
+    await this.#check()
+    const cpu_us_per_row: Record<string, number> = {}
+    for (const [name, cpu_s] of Object.entries(after)) {
+      const used_s = cpu_s - (before[name] ?? 0)
+      if (used_s > 0.005 * seconds) cpu_us_per_row[name] = Number(((used_s * 1e6) / this.#row_count).toFixed(2))
+    }
+    return { seconds, rows_per_s: Math.round(this.#row_count / seconds), cpu_us_per_row }
+  }
+
+  #cpu(programs: readonly Program[]): Readonly<Record<string, number>> {
+    const { user, system } = process.cpuUsage()
+    const cpu: Record<string, number> = { postgres: treeCpuSeconds(this.#postgres_pid), bench: (user + system) / 1e6 }
+    for (const { name, pid } of programs) cpu[name] = cpuSeconds(pid)
+    cpu['others'] = machineCpuSeconds() - Object.values(cpu).reduce((sum, cpu_s) => sum + cpu_s, 0)
+    for (const { name, pid } of programs) {
+      for (const [tid, cpu_s] of threadCpuSeconds(pid)) {
+        cpu[`${name} ${tid === String(pid) ? 'main thread' : `thread ${tid}`}`] = cpu_s
+      }
+    }
+    return cpu
+  }
+
+  /** Every way leaves the same rows; only the receive times are the ingestor's own. */
+  async #check(): Promise<void> {
+    const { rows } = await this.#pool.query<{ row_count: number; fingerprint: string }>(
+      `select count(*)::int as row_count, sum(hash)::text as fingerprint from (
+        select hash_record_extended(row(symbol_id, ts_exchange, update_id, best_bid, best_ask, bid_qty, ask_qty), 0) as hash
+        from marketdata.book_ticker
+        union all
+        select hash_record_extended(row(symbol_id, ts_exchange, agg_trade_id, price, qty, non_rpi_qty,
+          first_trade_id, last_trade_id, is_buyer_maker), 0)
+        from marketdata.trades) as stored`,
+    )
+    const { row_count, fingerprint } = rows[0]!
+    this.#fingerprint ??= fingerprint
+    if (row_count === this.#row_count && fingerprint === this.#fingerprint) return
+    throw new Error(
+      `The tables hold ${row_count} rows (hash ${fingerprint}); expected ${this.#row_count} (${this.#fingerprint}).`,
+    )
+  }
+}
+
+export function median(numbers: readonly number[]): number {
+  return numbers.toSorted((left, right) => left - right)[Math.floor(numbers.length / 2)] ?? 0
+}

@@ -1,0 +1,62 @@
+/** CPU and memory of processes, from the kernel's own books (/proc), in seconds and bytes. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+
+/** USER_HZ, which Linux has fixed for what it tells in /proc. */
+const TICKS_PER_S = 100
+
+/** User and system time of a process, all of its threads. 0 once it is gone. */
+export function cpuSeconds(pid: number): number {
+  return ticksIn(`/proc/${pid}/stat`) / TICKS_PER_S
+}
+
+/** The same by thread: the first is the main thread, then those that used most. */
+export function threadCpuSeconds(pid: number): ReadonlyMap<string, number> {
+  const threads = new Map<string, number>()
+  for (const tid of readdirSync(`/proc/${pid}/task`)) {
+    threads.set(tid, ticksIn(`/proc/${pid}/task/${tid}/stat`) / TICKS_PER_S)
+  }
+  return threads
+}
+
+/** A server's process and all its children, such as the backends of Postgres, ended ones included. */
+export function treeCpuSeconds(pid: number): number {
+  const stat = fieldsOf(`/proc/${pid}/stat`)
+  const ended = Number(stat[13]) + Number(stat[14])
+  const children = readdirSync('/proc').filter(
+    (name) => /^\d+$/.test(name) && Number(fieldsOf(`/proc/${name}/stat`)[1]) === pid,
+  )
+  return cpuSeconds(pid) + ended / TICKS_PER_S + children.reduce((sum, child) => sum + cpuSeconds(Number(child)), 0)
+}
+
+/** What all processes of the machine used so far. */
+export function machineCpuSeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = readFileSync('/proc/stat', 'utf8')
+    .split('\n')[0]!
+    .split(/\s+/)
+    .slice(1)
+    .map(Number)
+  return (user + nice + system + irq + softirq) / TICKS_PER_S
+}
+
+export const CORE_COUNT: number = availableParallelism()
+
+export function residentBytes(pid: number): number {
+  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Number(kib ?? 0) * 1_024
+}
+
+function ticksIn(path: string): number {
+  const stat = fieldsOf(path)
+  return Number(stat[11] ?? 0) + Number(stat[12] ?? 0)
+}
+
+/** From the state (field 3 of proc(5)) on: the name before it may hold blanks. */
+function fieldsOf(path: string): readonly string[] {
+  try {
+    const stat = readFileSync(path, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return []
+  }
+}

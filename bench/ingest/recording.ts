@@ -1,0 +1,139 @@
+/** The sender and a whole ingestor, each in a process of its own, watched over IPC. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { IngestorStatus } from '../../ingestor/status.ts'
+import { type FollowCounts, sumOf } from '../../ingestor/writer/counts.ts'
+
+export interface Step {
+  readonly events_per_s: number
+  readonly seconds: number
+}
+
+export type ToSender =
+  | { readonly type: 'prepare'; readonly row_count: number }
+  | { readonly type: 'burst' }
+  | { readonly type: 'pace'; readonly steps: readonly Step[] }
+
+export interface Sent {
+  readonly sent_count: number
+  /** How late the sender itself was at worst. */
+  readonly behind_ms_max: number
+}
+
+export interface Recording {
+  readonly sender_pid: number
+  readonly ingestor_pid: number
+  status(): IngestorStatus | undefined
+  /** The sender encodes the prepared events; nothing is sent yet. */
+  prepare(row_count: number): Promise<void>
+  burst(): Promise<void>
+  pace(steps: readonly Step[]): Promise<Sent>
+  /** Settles when so many rows are committed; throws where one is missing or repeated. */
+  committed(row_count: number): Promise<FollowCounts>
+  stop(): Promise<void>
+}
+
+export interface RecordingOptions {
+  readonly database_url: string
+  readonly ingestor_id: string
+  readonly tape_dir: string
+  /** Passed to both processes' node, as `--cpu-prof`. */
+  readonly node_args: readonly string[]
+}
+
+const ARRIVAL_LIMIT_MS = 120_000
+const POLL_MS = 5
+
+/** Settles when the ingestor listens to every stream. */
+export async function startRecording(options: RecordingOptions): Promise<Recording> {
+  const sender = start('./sender.ts', {}, [])
+  const { port } = (await sender.message('ready')) as unknown as { port: number }
+  const ingestor = start(
+    '../../ingestor/main.ts',
+    {
+      DATABASE_URL: options.database_url,
+      INGESTOR_ID: options.ingestor_id,
+      TAPE_DIR: options.tape_dir,
+      EXCHANGE_WS_URL: `ws://127.0.0.1:${port}`,
+      EXCHANGE_REST_URL: `http://127.0.0.1:${port}`,
+      LOG_LEVEL: 'warn',
+    },
+    options.node_args,
+  )
+  await ingestor.message('ready')
+  let status: IngestorStatus | undefined
+  ingestor.child.on('message', (message: { readonly type: string }) => {
+    if (message.type === 'status') status = message as unknown as IngestorStatus
+  })
+  const tell = (message: ToSender): void => void sender.child.send(message)
+  return {
+    sender_pid: sender.child.pid!,
+    ingestor_pid: ingestor.child.pid!,
+    status: () => status,
+    async prepare(row_count) {
+      tell({ type: 'prepare', row_count })
+      await sender.message('prepared')
+    },
+    async burst() {
+      tell({ type: 'burst' })
+      await sender.message('sent')
+    },
+    async pace(steps) {
+      tell({ type: 'pace', steps })
+      return (await sender.message('sent')) as unknown as Sent
+    },
+    async committed(row_count) {
+      const deadline = performance.now() + ARRIVAL_LIMIT_MS
+      for (;;) {
+        ingestor.child.send({ type: 'drain' })
+        const { counts } = (await ingestor.message('drained')) as unknown as { counts: FollowCounts }
+        const found = sumOf(counts.rows) + sumOf(counts.duplicates) + counts.dead_letters
+        if (found === row_count && sumOf(counts.rows) === row_count) return counts
+        if (found >= row_count || performance.now() > deadline) {
+          throw new Error(`${row_count} frames were sent, but: ${JSON.stringify(counts)}`)
+        }
+        await sleep(POLL_MS)
+      }
+    },
+    async stop() {
+      await ingestor.stop()
+      await sender.stop()
+    },
+  }
+}
+
+interface Program {
+  readonly child: ChildProcess
+  /** The next message of this type; rejects when the process ends before it. */
+  message(type: string): Promise<Readonly<Record<string, unknown>>>
+  stop(): Promise<void>
+}
+
+function start(entry: string, env: Readonly<Record<string, string>>, node_args: readonly string[]): Program {
+  const child = fork(fileURLToPath(new URL(entry, import.meta.url)), {
+    execArgv: [...node_args],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+  })
+  const exited = new Promise<number | string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'))
+  })
+  return {
+    child,
+    message: (type) =>
+      new Promise((resolve, reject) => {
+        const take = (message: { readonly type: string }): void => {
+          if (message.type !== type) return
+          child.off('message', take)
+          resolve(message)
+        }
+        child.on('message', take)
+        void exited.then((how) => reject(new Error(`${entry} ended (${how}).`)))
+      }),
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+}

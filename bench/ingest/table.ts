@@ -1,0 +1,52 @@
+/** The results for a reader. */
+import type { Sample } from './bench.ts'
+import { median } from './bench.ts'
+import type { Load } from './load.ts'
+
+const TITLES = {
+  copy: '(a) raw binary COPY, rows prepared',
+  ingestor: '(b) socket to committed row',
+  insert: '(c) INSERT of 500 rows, on conflict do nothing',
+} as const
+
+interface Ratios {
+  readonly ratio_to_copy: number
+  readonly ratio_to_insert: number
+}
+
+export function printTable(
+  samples: Readonly<Record<keyof typeof TITLES, readonly Sample[]>>,
+  { ratio_to_copy, ratio_to_insert }: Ratios,
+  load: Load,
+): void {
+  const lines = [row('', 'rows/s', 'CPU us/row: Postgres', 'client', 'others')]
+  for (const [kind, title] of Object.entries(TITLES) as [keyof typeof TITLES, string][]) {
+    const cpu = (name: string): number => median(samples[kind].map((sample) => sample.cpu_us_per_row[name] ?? 0))
+    const rate = median(samples[kind].map((sample) => sample.rows_per_s))
+    lines.push(row(title, whole(rate), cpu('postgres'), cpu(kind === 'ingestor' ? 'ingestor' : 'bench'), cpu('others')))
+  }
+  const { latency, latency_by_step } = load
+  const burst = latency_by_step[1]
+  lines.push(
+    '',
+    row('b / a', ratio_to_copy),
+    row('b / c', ratio_to_insert),
+    '',
+    row(`(d) ${whole(load.rows)} events in ${load.seconds} s`),
+    row('    receipt to commit: p50, p99, max [ms]', latency.p50_ms, latency.p99_ms, latency.max_ms),
+    row('    in the burst: p50, p99, max [ms]', burst?.p50_ms ?? '', burst?.p99_ms ?? '', burst?.max_ms ?? ''),
+    row('    CPU, cores: ingestor, Postgres, others', load.ingestor_cpu_share, load.postgres_cpu_share, load.others_cpu_share),
+    row('    ingestor RSS: max [MB], slope [MB/min]', load.rss_max_mb, load.rss_mb_per_minute),
+    row('    tape: MB, bytes a row', load.tape_mb, load.tape_bytes_per_row),
+    '',
+  )
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+function row(title: string, ...cells: readonly (string | number)[]): string {
+  return title.padEnd(50) + cells.map((cell) => String(cell).padStart(11)).join('')
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}

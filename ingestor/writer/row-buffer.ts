@@ -1,0 +1,164 @@
+/**
+ * The rows of one stream in a batch, encoded as their events come: an event that nobody keeps is
+ * free to collect, while twenty thousand that wait for their batch are copied around by the
+ * garbage collector. The symbol's id is put in when the batch is joined, since it may not be
+ * known before.
+ */
+import type { Table } from '#core/tables.ts'
+import { HOUR_US, hourStart, type Micros } from '#core/time.ts'
+import {
+  type CopyRows,
+  encodeRow,
+  idAt,
+  ROW_BYTES_MAX,
+  setSymbolId,
+  type StoredEvent,
+  tsExchangeAt,
+} from './copy-encoder.ts'
+
+const FIRST_ROWS = 16
+
+export class RowBuffer {
+  #bytes = Buffer.allocUnsafeSlow(FIRST_ROWS * ROW_BYTES_MAX)
+  #view = viewOf(this.#bytes)
+  /** Where row n ends, and so row n + 1 begins. */
+  #ends = new Int32Array(FIRST_ROWS)
+  #row_count = 0
+  #byte_count = 0
+  /** In the order of the key, each key once. Most streams come in that order. */
+  #is_sorted = true
+  #hours = new Set<Micros>()
+  #hour: Micros | undefined
+
+  get row_count(): number {
+    return this.#row_count
+  }
+
+  get byte_count(): number {
+    return this.#byte_count
+  }
+
+  /** Partitions that the rows need. */
+  get hours(): ReadonlySet<Micros> {
+    return this.#hours
+  }
+
+  push(event: StoredEvent): void {
+    const row_at = this.#byte_count
+    if (this.#row_count === this.#ends.length) this.#grow()
+    this.#byte_count = encodeRow(this.#view, row_at, event)
+    if (this.#row_count > 0 && this.#compare(this.#startOf(this.#row_count - 1), row_at) >= 0) {
+      this.#is_sorted = false
+    }
+    this.#ends[this.#row_count++] = this.#byte_count
+    const { ts_exchange } = event
+    const hour = this.#hour
+    if (hour === undefined || ts_exchange < hour || ts_exchange >= hour + HOUR_US) {
+      this.#hour = hourStart(ts_exchange)
+      this.#hours.add(this.#hour)
+    }
+  }
+
+  /** Forgets the rows; their memory stays for the next ones. */
+  clear(): void {
+    this.#row_count = 0
+    this.#byte_count = 0
+    this.#is_sorted = true
+    this.#hours = new Set()
+    this.#hour = undefined
+  }
+
+  /** Writes the rows behind those in `joined`, in the order of the key, the first of each key only. */
+  moveInto(joined: JoinedRows, symbol_id: number): void {
+    if (this.#is_sorted) {
+      const base = joined.append(this.#bytes, 0, this.#byte_count)
+      for (let index = 0; index < this.#row_count; index++) {
+        joined.noteRow(base + this.#startOf(index), symbol_id)
+      }
+      return
+    }
+    const order = Array.from({ length: this.#row_count }, (_, index) => index).toSorted((a, b) =>
+      this.#compare(this.#startOf(a), this.#startOf(b)),
+    )
+    let before: number | undefined
+    for (const index of order) {
+      const start = this.#startOf(index)
+      if (before !== undefined && this.#compare(before, start) === 0) continue
+      before = start
+      joined.noteRow(joined.append(this.#bytes, start, this.#ends[index]!), symbol_id)
+    }
+  }
+
+  #startOf(index: number): number {
+    return index === 0 ? 0 : this.#ends[index - 1]!
+  }
+
+  #compare(a: number, b: number): number {
+    const view = this.#view
+    return tsExchangeAt(view, a) - tsExchangeAt(view, b) || idAt(view, a) - idAt(view, b)
+  }
+
+  /** There is always room for so many rows of the longest kind. */
+  #grow(): void {
+    const ends = new Int32Array(this.#ends.length * 2)
+    ends.set(this.#ends)
+    const bytes = Buffer.allocUnsafeSlow(ends.length * ROW_BYTES_MAX)
+    bytes.set(this.#bytes)
+    this.#ends = ends
+    this.#bytes = bytes
+    this.#view = viewOf(bytes)
+  }
+}
+
+/** The groups' rows in the groups' order, each group one symbol's; a key that repeats is dropped. */
+export function joinRows(
+  table: Table,
+  groups: readonly { readonly symbol_id: number; readonly rows: RowBuffer }[],
+): CopyRows {
+  const joined = new JoinedRows(
+    groups.reduce((sum, { rows }) => sum + rows.row_count, 0),
+    groups.reduce((sum, { rows }) => sum + rows.byte_count, 0),
+  )
+  for (const { symbol_id, rows } of groups) rows.moveInto(joined, symbol_id)
+  return joined.finish(table)
+}
+
+class JoinedRows {
+  readonly #bytes: Buffer
+  readonly #view: DataView
+  readonly #offsets: Float64Array
+  #row_count = 0
+  #end = 0
+
+  constructor(row_count_max: number, byte_count_max: number) {
+    this.#bytes = Buffer.allocUnsafeSlow(byte_count_max)
+    this.#view = viewOf(this.#bytes)
+    this.#offsets = new Float64Array(row_count_max + 1)
+  }
+
+  /** Returns where they begin. */
+  append(bytes: Buffer, from: number, to: number): number {
+    const base = this.#end
+    this.#end += bytes.copy(this.#bytes, base, from, to)
+    return base
+  }
+
+  noteRow(at: number, symbol_id: number): void {
+    setSymbolId(this.#view, at, symbol_id)
+    this.#offsets[this.#row_count++] = at
+  }
+
+  finish(table: Table): CopyRows {
+    this.#offsets[this.#row_count] = this.#end
+    return {
+      table,
+      bytes: this.#bytes.subarray(0, this.#end),
+      offsets: this.#offsets.subarray(0, this.#row_count + 1),
+      row_count: this.#row_count,
+    }
+  }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
