@@ -52,7 +52,7 @@ export interface Recorded {
 
 const RANGES_MAX = 10_000
 /** Event times of one stream may go back a little: so far outside the hole's own times we look. */
-const TIME_MARGIN_US = 60 * SECOND_US
+export const TIME_MARGIN_US = 60 * SECOND_US
 
 /** Open holes of trades that may be asked for now, newest first. */
 export async function selectDueHoles(

@@ -1,0 +1,32 @@
+/** The short form of `npm run chaos`: a fixed seed, every promise asserted. */
+import { expect, test } from 'vitest'
+import { planFaults } from './plan.ts'
+import { runChaos } from './run.ts'
+
+test('a plan is a function of its seed, deals every kind before any comes again, and leaves nothing behind', () => {
+  const run_ms = 300_000
+  const plan = planFaults(7, run_ms)
+  expect(planFaults(7, run_ms)).toEqual(plan)
+  expect(planFaults(8, run_ms)).not.toEqual(plan)
+  for (const name of ['ingestor_kill', 'postgres_kill', 'postgres_freeze', 'tape_full', 'silence_of_quotes', 'cut']) {
+    expect(plan.filter((planned) => planned.name === name).length, name).toBeGreaterThan(1)
+  }
+  for (const { at_ms, fault } of plan) expect(at_ms + fault.away_ms).toBeLessThanOrEqual(run_ms)
+})
+
+test('200 symbols at 5,000 events/s, processes killed, frozen and cut off: nothing lost, nothing twice, every hole in the ledger and refilled', async () => {
+  const report = await runChaos({
+    seed: 1,
+    run_ms: 12_000,
+    symbol_count: 200,
+    events_per_s: 6_000,
+    keep_files: false,
+  })
+  expect(report.complaints, report.examples.join('\n')).toEqual([])
+  expect(report.events_per_s).toBeGreaterThan(5_000)
+  const names = report.faults.map((fault) => fault.name)
+  expect(names).toContain('ingestor_kill')
+  expect(names).toContain('postgres_freeze')
+  expect(report.gaps).toBeGreaterThan(100)
+  expect(report.undelivered).toBeGreaterThan(1_000)
+}, 240_000)

@@ -1,0 +1,168 @@
+/** One run: open the world, let the planned faults strike it, heal it, and check what is left. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPool, type Pool, withClient } from '#core/node/pool.ts'
+import { check, complaints, type Verdict } from './checker.ts'
+import { loadEvidence } from './evidence.ts'
+import { type Actor, planFaults, type PlannedFault } from './plan.ts'
+import { World } from './world.ts'
+
+export interface ChaosOptions {
+  readonly seed: number
+  /** How long faults strike. */
+  readonly run_ms: number
+  readonly symbol_count: number
+  readonly events_per_s: number
+  /** The files of a run with complaints are kept for a look. */
+  readonly keep_files: boolean
+  /** Told of every fault and phase as it begins. */
+  readonly onProgress?: (what: string) => void
+}
+
+export interface ChaosReport extends Verdict {
+  readonly seed: number
+  readonly run_s: number
+  readonly events_per_s: number
+  readonly faults: readonly { readonly at_s: number; readonly name: string }[]
+  /** Sentences; none where every promise held. */
+  readonly complaints: readonly string[]
+  readonly files: string | null
+}
+
+/** Two streams a symbol: quotes and trades. */
+const CHANNEL_COUNT = 2
+const HEAL_LIMIT_MS = 120_000
+/** Longer than a trade on a new socket waits for older ones (OVERLAP_US of the writer). */
+const SETTLE_MS = 11_000
+const REFILL_PATIENCE_MS = 60_000
+const POLL_MS = 500
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const world = new World(options)
+  let keep_files = options.keep_files
+  try {
+    await world.open()
+    await world.ready()
+    const started = performance.now()
+    const faults = await strikeAll(world, options)
+    const pool = createPool(world.database_url, 'chaos', 1)
+    try {
+      await heal(world, pool, options)
+      const seconds = (performance.now() - started) / 1_000
+      options.onProgress?.('stopping')
+      const ingestor_end = await endFeed(world)
+      options.onProgress?.('checking')
+      const verdict = await judge(world, pool)
+      const found = [...complaints(verdict), ...troubles(world, ingestor_end)]
+      keep_files = options.keep_files && found.length > 0
+      return {
+        seed: options.seed,
+        run_s: options.run_ms / 1_000,
+        events_per_s: Math.round((verdict.sent + verdict.undelivered) / seconds),
+        ...verdict,
+        faults: faults.map(({ at_ms, name }) => ({ at_s: at_ms / 1_000, name })),
+        complaints: found,
+        files: keep_files ? world.dir : null,
+      }
+    } finally {
+      await pool.end()
+    }
+  } finally {
+    await world.close(keep_files)
+  }
+}
+
+async function strikeAll(world: World, options: ChaosOptions): Promise<readonly PlannedFault[]> {
+  const plan = planFaults(options.seed, options.run_ms)
+  const started = performance.now()
+  const struck: PlannedFault[] = []
+  const busy = new Map<Actor, Promise<void>>()
+  for (const planned of plan) {
+    const { actors, fault } = planned
+    await sleep(Math.max(0, planned.at_ms - (performance.now() - started)))
+    // On a slow machine an actor may need longer to stand up again than was planned for.
+    await Promise.all(actors.map((actor) => busy.get(actor)))
+    const as_it_was = { ...planned, at_ms: Math.round(performance.now() - started) }
+    struck.push(as_it_was)
+    options.onProgress?.(planned.name)
+    const done = world.strike(fault)
+    for (const actor of actors) busy.set(actor, done)
+  }
+  await Promise.all(busy.values())
+  await world.tellExchange({ faults: [] })
+  return struck
+}
+
+/** Waits until every stream is heard, every hole has its end, and every trade was refilled. */
+async function heal(world: World, pool: Pool, options: ChaosOptions): Promise<void> {
+  const { symbol_count, onProgress } = options
+  onProgress?.('healing')
+  await waitForStreams(world, pool, symbol_count)
+  onProgress?.('refilling')
+  await Promise.all([sleep(SETTLE_MS), waitForRefill(pool)])
+  // What a socket that is being replaced left open has shown by now.
+  await waitForStreams(world, pool, symbol_count)
+  await waitForRefill(pool)
+}
+
+/** Gives up when repair makes no progress any more; the verdict then tells what is missing. */
+async function waitForRefill(pool: Pool): Promise<void> {
+  let open = await openTradeGaps(pool)
+  let progress_at = performance.now()
+  while (open > 0 && performance.now() - progress_at < REFILL_PATIENCE_MS) {
+    await sleep(POLL_MS)
+    const left = await openTradeGaps(pool)
+    if (left < open) progress_at = performance.now()
+    open = left
+  }
+}
+
+async function waitForStreams(world: World, pool: Pool, symbol_count: number): Promise<void> {
+  await world.ready()
+  const deadline = performance.now() + HEAL_LIMIT_MS
+  const areHealed = async (): Promise<boolean> => {
+    await world.tellExchange({ actions: [{ kind: 'roll_call' }] })
+    await sleep(POLL_MS)
+    if (world.status?.state !== 'live') return false
+    const { rows } = await pool.query<{ heard: number }>(
+      'select count(*)::int as heard from marketdata.stream_offsets where deaf_cause is null and last_id is not null',
+    )
+    return rows[0]?.heard === symbol_count * CHANNEL_COUNT
+  }
+  while (!(await areHealed())) {
+    if (performance.now() > deadline) {
+      const state = world.status?.state ?? 'silent'
+      throw new Error(`Not every stream was heard again in time; the ingestor is ${state}. Files: ${world.dir}`)
+    }
+  }
+}
+
+async function openTradeGaps(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ open: number }>(
+    "select count(*)::int as open from marketdata.gaps where channel = 'trades' and repaired_at is null",
+  )
+  return rows[0]!.open
+}
+
+/** The market stands still, everything that was sent arrives, and the programs stop. */
+async function endFeed(world: World): Promise<string> {
+  await world.tellExchange({ actions: [{ kind: 'halt' }] })
+  while ((await world.exchangeStatus()).state !== 'done') await sleep(POLL_MS)
+  for (let before = -1; before !== world.status?.frames_received; ) {
+    before = world.status?.frames_received ?? -1
+    await sleep(3 * POLL_MS)
+  }
+  await world.drain()
+  return world.endFeed()
+}
+
+async function judge(world: World, pool: Pool): Promise<Verdict> {
+  return withClient(pool, async (client) => {
+    await loadEvidence(client, world.truth_file, world.frames())
+    return check(client)
+  })
+}
+
+function troubles(world: World, ingestor_end: string): readonly string[] {
+  const crashes = world.crashes.map((reason) => `The ingestor ended by itself: ${reason}`)
+  return ingestor_end === 'exit code 0' ? crashes : [...crashes, `The ingestor stopped with ${ingestor_end}`]
+}

@@ -1,0 +1,232 @@
+/**
+ * The processes that faults strike: a Postgres, the exchange server and the ingestor, each real
+ * and in a process of its own. It starts and strikes them; when is plan.ts', what became of the
+ * data is checker.ts' business.
+ */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isRunning } from '#core/node/process-table.ts'
+import { type Child, type ChildMessage, startChild } from '../../infra/local/child.ts'
+import { prepareDatabase } from '../../infra/local/database.ts'
+import type { FaultRequestInput } from '../../infra/local/exchange/faults/spec.ts'
+import type { SourceStatus } from '../../infra/local/exchange/source.ts'
+import { exchangeStatus } from '../../infra/local/exchange-client.ts'
+import { freePorts } from '../../infra/local/ports.ts'
+import type { IngestorStatus } from '../../ingestor/status.ts'
+import type { Fault } from './plan.ts'
+import { FragilePostgres } from './postgres.ts'
+import { TapeArchive } from './tape-archive.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly symbol_count: number
+  readonly events_per_s: number
+}
+
+const MIB = 1024 * 1024
+/** The smallest budget there is: a disk that is soon full. */
+const TAPE_ENV = {
+  TAPE_MAX_BYTES: String(64 * MIB),
+  TAPE_SEGMENT_BYTES: String(16 * MIB),
+  TAPE_KEEP_S: '1',
+}
+/** Room to refill two hundred streams after every kill: the exchange's own takes minutes. */
+const REST_WEIGHT_PER_MINUTE = 1_000_000
+/** Just under the longest frame that is taken: fills the tape soonest. */
+const FILLER_BYTES = 1_000_000
+const TAPE_FULL_LIMIT_MS = 5_000
+const POLL_MS = 50
+
+export class World {
+  readonly #options: WorldOptions
+  readonly #dir = mkdtempSync(join(tmpdir(), 'booktape-chaos-'))
+  #postgres!: FragilePostgres
+  #exchange!: Child
+  #exchange_url = ''
+  #ingestor: Child | undefined
+  #archive!: TapeArchive
+  #status: IngestorStatus | undefined
+  #drained: (() => void) | undefined
+  #is_closing = false
+  /** How the ingestor ended where nobody had ended it. */
+  readonly crashes: string[] = []
+  database_url = ''
+
+  async open(): Promise<void> {
+    // Postgres may run as another user.
+    chmodSync(this.#dir, 0o755)
+    const [postgres_port, exchange_port] = await freePorts(2)
+    this.#postgres = new FragilePostgres(join(this.#dir, 'postgres'), postgres_port!)
+    await this.#postgres.start()
+    this.database_url = (await prepareDatabase(this.#postgres.url, 'chaos-chaos-chaos')).owner_url
+    const { seed, symbol_count, events_per_s } = this.#options
+    this.#exchange = startChild({
+      name: 'exchange',
+      entry: 'infra/local/exchange/main.ts',
+      log_file: join(this.#dir, 'exchange.log'),
+      env: {
+        PORT: String(exchange_port),
+        SEED: String(seed),
+        FAULT_SEED: String(seed),
+        SYMBOL_COUNT: String(symbol_count),
+        EVENTS_PER_S: String(events_per_s),
+        WEIGHT_PER_MINUTE: String(REST_WEIGHT_PER_MINUTE),
+        EXCHANGE_TRUTH_FILE: this.truth_file,
+      },
+    })
+    this.#exchange_url = String((await this.#exchange.ready)['url'])
+    this.#archive = new TapeArchive(join(this.#dir, 'tape'), join(this.#dir, 'archive'))
+    this.#startIngestor()
+  }
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+  }
+
+  get dir(): string {
+    return this.#dir
+  }
+
+  get truth_file(): string {
+    return join(this.#dir, 'truth.ndjson')
+  }
+
+  get status(): IngestorStatus | undefined {
+    return this.#status
+  }
+
+  frames(): Generator<Buffer> {
+    return this.#archive.frames()
+  }
+
+  exchangeStatus(): Promise<SourceStatus> {
+    return exchangeStatus(this.#exchange_url)
+  }
+
+  async ready(): Promise<void> {
+    await this.#ingestor?.ready
+  }
+
+  /** Strikes, and sets right again; settles when it has. */
+  async strike(fault: Fault): Promise<void> {
+    switch (fault.kind) {
+      case 'ingestor_kill':
+        await this.#killIngestor()
+        await sleep(fault.away_ms)
+        return this.#startIngestor()
+      case 'ingestor_freeze':
+        this.#signalIngestor('SIGSTOP')
+        await sleep(fault.away_ms)
+        return this.#signalIngestor('SIGCONT')
+      case 'postgres_stop':
+        await this.#postgres.stop()
+        await sleep(fault.away_ms)
+        return this.#postgres.start()
+      case 'postgres_kill':
+        await this.#postgres.kill()
+        await sleep(fault.away_ms)
+        return this.#postgres.start()
+      case 'postgres_freeze':
+        this.#postgres.freeze()
+        await sleep(fault.away_ms)
+        return this.#postgres.thaw()
+      case 'tape_full':
+        return this.#fillTape(fault.away_ms)
+      case 'exchange':
+        await this.tellExchange({ faults: [...fault.faults], actions: [...fault.actions] })
+        await sleep(fault.away_ms)
+    }
+  }
+
+  async tellExchange(request: FaultRequestInput): Promise<void> {
+    const answer = await fetch(`${this.#exchange_url}/_exchange/faults`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(request),
+    })
+    if (!answer.ok) throw new Error(`The exchange refuses the faults: ${await answer.text()}`)
+  }
+
+  /** Everything that the ingestor has received is committed. */
+  async drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#drained = resolve
+    this.#ingestor?.send({ type: 'drain' })
+    await promise
+  }
+
+  /** Ends ingestor and exchange as an operator would; Postgres stays. Returns the ingestor's end. */
+  async endFeed(): Promise<string> {
+    this.#is_closing = true
+    await this.#ingestor?.stop()
+    await this.#exchange.stop()
+    this.#archive.close()
+    return (await this.#ingestor?.ended) ?? 'never started'
+  }
+
+  /** Ends everything and deletes it, unless the files are wanted. */
+  async close(keep_files: boolean): Promise<void> {
+    this.#is_closing = true
+    this.#signalIngestor('SIGCONT')
+    await this.#ingestor?.stop()
+    await this.#exchange?.stop()
+    this.#archive?.close()
+    await this.#postgres?.stop()
+    if (!keep_files) rmSync(this.#dir, { recursive: true, force: true })
+  }
+
+  #startIngestor(): void {
+    const child = startChild({
+      name: 'ingestor',
+      entry: 'ingestor/main.ts',
+      log_file: join(this.#dir, 'ingestor.log'),
+      onMessage: (message) => this.#hear(message),
+      env: {
+        DATABASE_URL: this.database_url,
+        INGESTOR_ID: 'chaos',
+        TAPE_DIR: join(this.#dir, 'tape'),
+        EXCHANGE_WS_URL: this.#exchange_url.replace('http', 'ws'),
+        EXCHANGE_REST_URL: this.#exchange_url,
+        REST_WEIGHT_PER_MINUTE: String(REST_WEIGHT_PER_MINUTE),
+        ...TAPE_ENV,
+      },
+    })
+    this.#ingestor = child
+    void child.ended.then((reason) => {
+      if (this.#is_closing || reason === 'SIGKILL') return
+      this.crashes.push(reason)
+      // As its supervisor would.
+      if (this.#ingestor === child) this.#startIngestor()
+    })
+  }
+
+  #hear(message: ChildMessage): void {
+    if (message.type === 'status') this.#status = message as unknown as IngestorStatus
+    if (message.type === 'drained') this.#drained?.()
+  }
+
+  async #killIngestor(): Promise<void> {
+    this.#signalIngestor('SIGKILL')
+    await this.#ingestor?.ended
+    this.#status = undefined
+  }
+
+  #signalIngestor(name: NodeJS.Signals): void {
+    const identity = this.#ingestor?.identity
+    if (identity !== undefined && isRunning(identity)) process.kill(identity.pid, name)
+  }
+
+  async #fillTape(away_ms: number): Promise<void> {
+    this.#postgres.freeze()
+    await this.tellExchange({
+      faults: [{ kind: 'huge', size_bytes: FILLER_BYTES, streams: '*@aggTrade', probability: 0.1, count_max: 90 }],
+    })
+    const deadline = performance.now() + TAPE_FULL_LIMIT_MS
+    while (this.#status?.state !== 'tape_full' && performance.now() < deadline) await sleep(POLL_MS)
+    await sleep(away_ms)
+    await this.tellExchange({ faults: [] })
+    this.#postgres.thaw()
+  }
+}
