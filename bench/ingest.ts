@@ -83,8 +83,8 @@ try {
     copy_rows_per_s: Math.round(rate('copy')),
     ingestor_rows_per_s: Math.round(rate('ingestor')),
     insert_rows_per_s: Math.round(rate('insert')),
-    ratio_to_copy: round(rate('ingestor') / rate('copy')),
-    ratio_to_insert: round(rate('ingestor') / rate('insert')),
+    ratio_to_copy: inThousandths(rate('ingestor') / rate('copy')),
+    ratio_to_insert: inThousandths(rate('ingestor') / rate('insert')),
     samples,
     load,
   }
@@ -117,6 +117,6 @@ async function recordBurst(bench: Bench, ingestor_id: string): Promise<Sample> {
   }
 }
 
-function round(value: number): number {
+function inThousandths(value: number): number {
   return Number(value.toFixed(3))
 }

@@ -135,12 +135,9 @@ class TapeRecorder implements Recorder {
   status(): IngestorStatus {
     const writer = this.#writer.status()
     const { counts } = writer
-    const oldest = writer.oldest_uncommitted
     const has_backlog = writer.committed_position < this.#tape.end
-    const lag_ms =
-      has_backlog && oldest !== undefined
-        ? Math.max(0, Math.round((this.#clock.now() - oldest) / MICROS_PER_MS))
-        : 0
+    // While Postgres is away and nothing came meanwhile, nothing waits.
+    const lag_ms = has_backlog || !writer.database_away ? writer.lag_ms : 0
     return {
       state: ingestorState({
         tape_full: this.#tape.full !== undefined,

@@ -29,7 +29,7 @@ export interface IngestorStatus {
   /** Holes of our symbols that were detected in the last 24 hours, and how many of them are closed. */
   readonly gaps_open: number
   readonly gaps_repaired: number
-  /** Age of the oldest frame that is on the tape and not yet committed; 0 where there is none. */
+  /** Longest wait of a frame for its commit in the last second, of those that still wait too. */
   readonly lag_ms: number
 }
 

@@ -52,15 +52,23 @@ export class Bench {
   async measure(programs: readonly Program[], work: () => Promise<void>): Promise<Sample> {
     await this.empty()
     const before = this.#cpu(programs)
+    const threads_before = programs.map(({ pid }) => threadCpuSeconds(pid))
     const started = performance.now()
     await work()
     const seconds = (performance.now() - started) / 1_000
     const after = this.#cpu(programs)
+    const threads_after = programs.map(({ pid }) => threadCpuSeconds(pid))
     await this.#check()
     const cpu_us_per_row: Record<string, number> = {}
-    for (const [name, cpu_s] of Object.entries(after)) {
-      const used_s = cpu_s - (before[name] ?? 0)
-      if (used_s > 0.005 * seconds) cpu_us_per_row[name] = Number(((used_s * 1e6) / this.#row_count).toFixed(2))
+    const note = (name: string, used_s: number): void => {
+      cpu_us_per_row[name] = Number(((used_s * 1e6) / this.#row_count).toFixed(2))
+    }
+    for (const [name, cpu_s] of Object.entries(after)) note(name, cpu_s - before[name]!)
+    for (const [index, { name, pid }] of programs.entries()) {
+      const [main = 0, ...others] = threadDifferences(pid, threads_before[index]!, threads_after[index]!)
+      note(`${name}: main thread`, main)
+      note(`${name}: busiest other thread`, others[0] ?? 0)
+      note(`${name}: the rest (V8's collector and compiler)`, others.slice(1).reduce((sum, s) => sum + s, 0))
     }
     return { seconds, rows_per_s: Math.round(this.#row_count / seconds), cpu_us_per_row }
   }
@@ -70,11 +78,6 @@ export class Bench {
     const cpu: Record<string, number> = { postgres: treeCpuSeconds(this.#postgres_pid), bench: (user + system) / 1e6 }
     for (const { name, pid } of programs) cpu[name] = cpuSeconds(pid)
     cpu['others'] = machineCpuSeconds() - Object.values(cpu).reduce((sum, cpu_s) => sum + cpu_s, 0)
-    for (const { name, pid } of programs) {
-      for (const [tid, cpu_s] of threadCpuSeconds(pid)) {
-        cpu[`${name} ${tid === String(pid) ? 'main thread' : `thread ${tid}`}`] = cpu_s
-      }
-    }
     return cpu
   }
 
@@ -96,6 +99,18 @@ export class Bench {
       `The tables hold ${row_count} rows (hash ${fingerprint}); expected ${this.#row_count} (${this.#fingerprint}).`,
     )
   }
+}
+
+/** CPU seconds of each thread in between: the main thread's first, then the largest first. */
+function threadDifferences(
+  pid: number,
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): readonly number[] {
+  const used = new Map([...after].map(([tid, cpu_s]) => [tid, cpu_s - (before.get(tid) ?? 0)]))
+  const main = used.get(String(pid)) ?? 0
+  used.delete(String(pid))
+  return [main, ...[...used.values()].toSorted((a, b) => b - a)]
 }
 
 export function median(numbers: readonly number[]): number {

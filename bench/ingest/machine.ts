@@ -10,7 +10,7 @@ export function cpuSeconds(pid: number): number {
   return ticksIn(`/proc/${pid}/stat`) / TICKS_PER_S
 }
 
-/** The same by thread: the first is the main thread, then those that used most. */
+/** The same by thread id; the main thread's is the process'. */
 export function threadCpuSeconds(pid: number): ReadonlyMap<string, number> {
   const threads = new Map<string, number>()
   for (const tid of readdirSync(`/proc/${pid}/task`)) {

@@ -1,6 +1,7 @@
 /** `npm run replay`, `npx booktape replay`. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { launcherOf } from '../local/launcher.ts'
+import { parseSpeed } from '../local/exchange/config.ts'
 import { runReplay } from '../local/replay/run-replay.ts'
 
 interface Flags {
@@ -21,7 +22,7 @@ export function replayCommand(): Command {
         .default('socket'),
     )
     .option('--data-dir <dir>', 'where to keep the data; a temporary folder otherwise')
-    .option('--speed <speed>', 'max, real, or a multiple such as 10x (sockets only)', parseSpeed, 'max')
+    .option('--speed <speed>', 'max, real, or a multiple such as 10x (sockets only)', checkSpeed, 'max')
     .option('--export-dir <dir>', 'copy the dataset files into this folder')
     .option('--keep', 'do not delete the temporary folder')
     .action(async (files: readonly string[], flags: Flags) => {
@@ -37,7 +38,7 @@ export function replayCommand(): Command {
     })
 }
 
-function parseSpeed(text: string): string {
-  if (text === 'max' || text === 'real' || /^\d+(\.\d+)?x$/.test(text)) return text
+function checkSpeed(text: string): string {
+  if (parseSpeed(text) !== undefined) return text
   throw new InvalidArgumentError('Expected max, real, or a multiple such as 10x.')
 }

@@ -9,7 +9,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
@@ -73,9 +75,10 @@ export async function openDataDir(dir: string, launcher?: ProcessIdentity): Prom
   try {
     // Postgres may have to run as another user: the folder is open to pass through, its secrets are not.
     mkdirSync(path, { recursive: true, mode: 0o755 })
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {
-    throw new OperatorError('data_dir_unusable', `The data directory ${dir} cannot be made: ${String(cause)}.`, {
-      hint: 'Choose another --data-dir.',
+    throw new OperatorError('data_dir_unusable', `The data directory ${dir} cannot be used: ${String(cause)}.`, {
+      hint: 'Choose another --data-dir, or one that you may write.',
       cause,
     })
   }

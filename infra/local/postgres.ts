@@ -14,12 +14,13 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
 import { identify } from '#core/node/process-table.ts'
@@ -149,29 +150,42 @@ function unprivilegedUsers(): readonly { readonly uid: number; readonly gid: num
   })
 }
 
+/**
+ * Made beside its place and moved there when it is whole: a kill in the middle leaves nothing that
+ * looks like a cluster. initdb writes PG_VERSION first.
+ */
 function initialise(options: PostgresOptions, initdb: string, launch: Launch): void {
   const own = (path: string): void => {
     if (launch.ids.uid !== undefined) chownSync(path, launch.ids.uid, launch.ids.gid!)
   }
-  mkdirSync(dirname(options.dir), { recursive: true })
-  // An initdb that was killed leaves a folder without PG_VERSION; it holds nothing yet.
-  rmSync(options.dir, { recursive: true, force: true })
-  mkdirSync(options.dir, { mode: 0o700 })
-  own(options.dir)
-  const password_file = `${options.dir}.password`
+  const parent = dirname(options.dir)
+  mkdirSync(parent, { recursive: true })
+  const beginning = `${basename(options.dir)}.init-`
+  for (const name of readdirSync(parent)) if (name.startsWith(beginning)) remove(join(parent, name))
+  const dir = join(parent, `${beginning}${process.pid}`)
+  mkdirSync(dir, { mode: 0o700 })
+  own(dir)
+  const password_file = `${dir}.password`
   writeFileSync(password_file, `${options.password}\n`, { mode: 0o600 })
   own(password_file)
   try {
-    const args = ['-D', options.dir, '-U', USER, '--pwfile', password_file, '--auth=scram-sha-256']
+    const args = ['-D', dir, '-U', USER, '--pwfile', password_file, '--auth=scram-sha-256']
     const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
     const command = launch.command(initdb, [...args, ...locale, '--no-sync', '--no-instructions'])
     execFileSync(...command, { ...launch.ids, stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment(), cwd: '/' })
+    remove(options.dir)
+    renameSync(dir, options.dir)
   } catch (cause) {
-    rmSync(options.dir, { recursive: true, force: true })
+    remove(dir)
     throw new OperatorError('postgres_init_failed', `initdb failed: ${String(cause)}`, { cause })
   } finally {
     rmSync(password_file, { force: true })
   }
+}
+
+/** An initdb that outlived its supervisor may still be writing there. */
+function remove(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
 }
 
 /** A supervisor that was killed leaves its server running: end it, since its ports are not ours. */

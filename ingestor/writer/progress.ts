@@ -3,7 +3,7 @@
  * acknowledgement: the next session's position tells whether the commit arrived.
  */
 import { OperatorError } from '#core/errors.ts'
-import type { Micros } from '#core/time.ts'
+import { type Micros, SECOND_US } from '#core/time.ts'
 import type { Batch } from './batcher.ts'
 import { addCounts, createCounts, type FollowCounts, type MutableCounts } from './counts.ts'
 import type { Resume } from './resume.ts'
@@ -13,8 +13,11 @@ export interface FollowerStatus {
   /** False until Postgres was reached once and the schema found good. */
   readonly has_resumed: boolean
   readonly committed_position: number
-  /** Arrival of the oldest frame that was read and not yet committed. */
-  readonly oldest_uncommitted: Micros | undefined
+  /**
+   * The longest time from a frame's receipt to its commit, over the commits of the last second and
+   * the frame that has waited longest and still waits; 0 where there was neither.
+   */
+  readonly lag_ms: number
   readonly database_away: boolean
   /** What was committed since the follower began. */
   readonly counts: FollowCounts
@@ -23,6 +26,13 @@ export interface FollowerStatus {
 /** A commit under way for longer than this: Postgres is as good as away. */
 const SLOW_COMMIT_MS = 5_000
 const MICROS_PER_MS = 1_000
+/** How long a commit's wait is told: as often as the status is asked for. */
+const LAG_WINDOW_US = SECOND_US
+
+interface Wait {
+  readonly committed_at: Micros
+  readonly wait_us: number
+}
 
 export class Progress implements SessionEvents {
   readonly #clock: () => Micros
@@ -34,6 +44,8 @@ export class Progress implements SessionEvents {
   #away_since: Micros | undefined
   #commit_since: Micros | undefined
   #wishes: { readonly position: number; readonly resolve: () => void }[] = []
+  /** Of the last second. */
+  #waits: Wait[] = []
   has_resumed = false
   /** True once this session has committed something. */
   advanced = false
@@ -75,8 +87,11 @@ export class Progress implements SessionEvents {
     this.#in_doubt = undefined
     this.advanced = true
     addCounts(this.#total, counts)
+    const committed_at = this.#clock()
+    const wait_us = committed_at - (batch.oldest_ts_ingest ?? committed_at)
+    this.#waits = [...this.#recentWaits(committed_at), { committed_at, wait_us }]
     this.#waiting = this.#waiting.filter((waiting) => waiting !== batch)
-    this.#commit_since = this.#waiting.length === 0 ? undefined : this.#clock()
+    this.#commit_since = this.#waiting.length === 0 ? undefined : committed_at
     this.#moveTo(batch.to_position)
   }
 
@@ -87,7 +102,7 @@ export class Progress implements SessionEvents {
     return {
       has_resumed: this.has_resumed,
       committed_position: this.#committed_position,
-      oldest_uncommitted: this.#waiting[0]?.oldest_ts_ingest ?? this.#away_since,
+      lag_ms: this.#lagMs(now),
       database_away: this.#away_since !== undefined || slow,
       counts: this.#total,
     }
@@ -102,6 +117,16 @@ export class Progress implements SessionEvents {
 
   end(): void {
     this.#wishes = []
+  }
+
+  #lagMs(now: Micros): number {
+    const oldest = this.#waiting[0]?.oldest_ts_ingest ?? this.#away_since ?? now
+    const waits = this.#recentWaits(now).map(({ wait_us }) => wait_us)
+    return Math.round(Math.max(0, now - oldest, ...waits) / MICROS_PER_MS)
+  }
+
+  #recentWaits(now: Micros): readonly Wait[] {
+    return this.#waits.filter(({ committed_at }) => now - committed_at < LAG_WINDOW_US)
   }
 
   #moveTo(position: number): void {

@@ -29,7 +29,7 @@ export function startWriterThread(workerData: WorkerOptions): WriterThread {
   let status: FollowerStatus = {
     has_resumed: false,
     committed_position: 0,
-    oldest_uncommitted: undefined,
+    lag_ms: 0,
     database_away: false,
     counts: createCounts(),
   }

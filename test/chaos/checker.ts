@@ -27,6 +27,8 @@ export interface Verdict {
   readonly altered: number
   /** Rows that the exchange knows nothing of; from a stream's first subscription on. */
   readonly invented: number
+  /** Dropped on a healthy socket before the stream had ever spoken: nothing shows them. */
+  readonly unknowable: number
   readonly gaps: number
   /** Gaps that say they were closed completely. */
   readonly repaired: number
@@ -82,7 +84,16 @@ const MISSING = `
   where not exists (
     select from chaos.stored_key k
     where k.symbol = sent.symbol and k.channel = sent.channel and k.id = sent.id
-  )`
+  );
+  create table chaos.unknowable as
+  with gone as (
+    delete from chaos.missing m
+    where outcome in ('drop', 'silence') and not is_covered and not exists (
+      select from chaos.received r where r.symbol = m.symbol and r.channel = m.channel and r.id < m.id
+    )
+    returning 1
+  )
+  select count(*)::int as frame_count from gone`
 
 const COUNTS = `
   select
@@ -104,6 +115,7 @@ const COUNTS = `
       where k.id >= first_id and not exists (
         select from chaos.sent
         where sent.symbol = k.symbol and sent.channel = k.channel and sent.id = k.id))::int as invented,
+    (select frame_count from chaos.unknowable) as unknowable,
     (select count(*) from marketdata.gaps)::int as gaps,
     (select count(*) from marketdata.gaps where repaired_at is not null)::int as repaired,
     (select coalesce(sum(repaired_count), 0) from marketdata.gaps)::int as refilled_rows,

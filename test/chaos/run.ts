@@ -31,7 +31,9 @@ export interface ChaosReport extends Verdict {
 /** Two streams a symbol: quotes and trades. */
 const CHANNEL_COUNT = 2
 const HEAL_LIMIT_MS = 120_000
-/** Longer than a trade on a new socket waits for older ones (OVERLAP_US of the writer). */
+/** Faults after which two sockets bring the same streams for a while. */
+const REPLACING: ReadonlySet<string> = new Set(['server_shutdown', 'silence_of_quotes'])
+/** Longer than a trade on the newer one waits for older ones (OVERLAP_US of the writer). */
 const SETTLE_MS = 11_000
 const REFILL_PATIENCE_MS = 60_000
 const POLL_MS = 500
@@ -44,10 +46,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await world.ready()
     const started = performance.now()
     const faults = await strikeAll(world, options)
+    const { frames_published } = await world.exchangeStatus()
+    const events_per_s = (frames_published * 1_000) / (performance.now() - started)
     const pool = createPool(world.database_url, 'chaos', 1)
     try {
-      await heal(world, pool, options)
-      const seconds = (performance.now() - started) / 1_000
+      await heal(world, pool, faults, options)
       options.onProgress?.('stopping')
       const ingestor_end = await endFeed(world)
       options.onProgress?.('checking')
@@ -57,7 +60,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       return {
         seed: options.seed,
         run_s: options.run_ms / 1_000,
-        events_per_s: Math.round((verdict.sent + verdict.undelivered) / seconds),
+        events_per_s: Math.round(events_per_s),
         ...verdict,
         faults: faults.map(({ at_ms, name }) => ({ at_s: at_ms / 1_000, name })),
         complaints: found,
@@ -93,14 +96,23 @@ async function strikeAll(world: World, options: ChaosOptions): Promise<readonly 
 }
 
 /** Waits until every stream is heard, every hole has its end, and every trade was refilled. */
-async function heal(world: World, pool: Pool, options: ChaosOptions): Promise<void> {
+async function heal(
+  world: World,
+  pool: Pool,
+  struck: readonly PlannedFault[],
+  options: ChaosOptions,
+): Promise<void> {
   const { symbol_count, onProgress } = options
   onProgress?.('healing')
   await waitForStreams(world, pool, symbol_count)
+  if (struck.some(({ name }) => REPLACING.has(name))) {
+    await sleep(SETTLE_MS)
+    await waitForStreams(world, pool, symbol_count)
+  }
   onProgress?.('refilling')
-  await Promise.all([sleep(SETTLE_MS), waitForRefill(pool)])
-  // What a socket that is being replaced left open has shown by now.
-  await waitForStreams(world, pool, symbol_count)
+  // Nothing new from now on: the exchange still answers what it is asked.
+  await world.tellExchange({ actions: [{ kind: 'halt' }] })
+  while ((await world.exchangeStatus()).state !== 'done') await sleep(POLL_MS)
   await waitForRefill(pool)
 }
 
@@ -143,10 +155,8 @@ async function openTradeGaps(pool: Pool): Promise<number> {
   return rows[0]!.open
 }
 
-/** The market stands still, everything that was sent arrives, and the programs stop. */
+/** Everything that was sent arrives and is committed, and the programs stop. */
 async function endFeed(world: World): Promise<string> {
-  await world.tellExchange({ actions: [{ kind: 'halt' }] })
-  while ((await world.exchangeStatus()).state !== 'done') await sleep(POLL_MS)
   for (let before = -1; before !== world.status?.frames_received; ) {
     before = world.status?.frames_received ?? -1
     await sleep(3 * POLL_MS)

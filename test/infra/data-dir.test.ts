@@ -36,6 +36,21 @@ test('the lock of a process that is gone, or whose pid was given to another, is 
   held.release()
 })
 
+test('a holder whose npm was killed is stopping: it is waited for, not refused', async () => {
+  const holder = spawn('sleep', ['1'], { stdio: 'ignore' })
+  const launcher = { pid: process.pid, started: 'long ago' }
+  writeFileSync(join(dir, 'stack.lock'), JSON.stringify({ ...identify(holder.pid!), launcher }))
+  const held = await openDataDir(dir)
+  expect(identify(holder.pid!)).toBeUndefined()
+  held.release()
+})
+
+test('a folder that may not be used is refused in words', async () => {
+  const file = join(dir, 'file')
+  writeFileSync(file, '')
+  await expect(openDataDir(file)).rejects.toThrow(/data directory .*file cannot be used/)
+})
+
 test('orphans of a killed supervisor are ended before the folder is used', async () => {
   const orphan = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' })
   const identity = identify(orphan.pid!)!

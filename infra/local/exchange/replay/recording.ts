@@ -47,12 +47,16 @@ export interface RecordingSummary {
  * where the file is no recording.
  */
 export async function* readRecording(path: string): AsyncGenerator<RecordingLine> {
-  for await (const line of readLines(path)) if (line.kind !== 'header') yield line
+  for await (const lines of readLines(path)) {
+    for (const line of lines) if (line.kind !== 'header') yield line
+  }
 }
 
 /** The first line alone. */
 export async function readHeader(path: string): Promise<RecordingHeader> {
-  for await (const line of readLines(path)) if (line.kind === 'header') return line
+  for await (const lines of readLines(path)) {
+    for (const line of lines) if (line.kind === 'header') return line
+  }
   throw emptyRecording(path)
 }
 
@@ -75,7 +79,7 @@ export async function summariseRecording(
     if (seen === undefined) decimals.set(symbol, (seen = { price: undefined, qty: undefined }))
     noteDecimals(payload, seen)
   }
-  for await (const line of readLines(path)) {
+  for await (const lines of readLines(path)) for (const line of lines) {
     if (line.kind === 'header') {
       exchange = line.exchange
       for (const symbol of line.symbols) symbols.add(symbol)
@@ -130,9 +134,10 @@ export function symbolOfPath(path: string): string | undefined {
 
 type Line = ({ readonly kind: 'header' } & RecordingHeader) | RecordingLine
 
-async function* readLines(path: string): AsyncGenerator<Line> {
+/** In parts, as readTextLines gives them. */
+async function* readLines(path: string): AsyncGenerator<Iterable<Line>> {
   let exchange: string | undefined
-  for await (const text_line of readTextLines(path)) {
+  const check = (text_line: TextLine): Line => {
     const line = parseLine(path, text_line)
     if (line.kind === 'header') {
       if (exchange !== undefined && exchange !== line.exchange) {
@@ -147,8 +152,12 @@ async function* readLines(path: string): AsyncGenerator<Line> {
     } else if (exchange === undefined) {
       throw badLine(path, text_line, `a line of type "${line.kind}"`, 'the header line first')
     }
-    yield line
+    return line
   }
+  function* checked(text_lines: Iterable<TextLine>): Iterable<Line> {
+    for (const text_line of text_lines) yield check(text_line)
+  }
+  for await (const text_lines of readTextLines(path)) yield checked(text_lines)
   if (exchange === undefined) throw emptyRecording(path)
 }
 
