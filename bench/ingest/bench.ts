@@ -1,6 +1,6 @@
 /** One timed way of filling the tables: the same start for each, and a check of what it left. */
 import type { Pool } from '#core/node/pool.ts'
-import { cpuSeconds, machineCpuSeconds, threadCpuSeconds, treeCpuSeconds } from './machine.ts'
+import { CORE_COUNT, cpuSeconds, machineCpuSeconds, threadCpuSeconds, treeCpuSeconds } from './machine.ts'
 import { START_MS, SYMBOLS } from './workload.ts'
 
 export interface Program {
@@ -11,6 +11,8 @@ export interface Program {
 export interface Sample {
   readonly seconds: number
   readonly rows_per_s: number
+  /** What the CPU time would allow without anybody else: no thread above one core, all of them on CORE_COUNT. */
+  readonly rows_per_s_alone: number
   /** CPU microseconds a row: of Postgres, of this process or the programs, of anybody else. */
   readonly cpu_us_per_row: Readonly<Record<string, number>>
 }
@@ -70,7 +72,19 @@ export class Bench {
       note(`${name}: busiest other thread`, others[0] ?? 0)
       note(`${name}: the rest (V8's collector and compiler)`, others.slice(1).reduce((sum, s) => sum + s, 0))
     }
-    return { seconds, rows_per_s: Math.round(this.#row_count / seconds), cpu_us_per_row }
+    const used_s = (name: string): number => after[name]! - before[name]!
+    const ours = ['postgres', 'bench', ...programs.map(({ name }) => name)].map(used_s)
+    const threads = programs.flatMap(({ pid }, at) => threadDifferences(pid, threads_before[at]!, threads_after[at]!))
+    // The classic ways wait for Postgres with every batch, so their two processes take turns.
+    const longest_s =
+      programs.length === 0 ? used_s('postgres') + used_s('bench') : Math.max(used_s('postgres'), ...threads)
+    const total_s = ours.reduce((sum, cpu_s) => sum + cpu_s, 0)
+    return {
+      seconds,
+      rows_per_s: Math.round(this.#row_count / seconds),
+      rows_per_s_alone: Math.round(this.#row_count / Math.max(longest_s, total_s / CORE_COUNT)),
+      cpu_us_per_row,
+    }
   }
 
   #cpu(programs: readonly Program[]): Readonly<Record<string, number>> {

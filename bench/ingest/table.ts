@@ -12,14 +12,15 @@ const TITLES = {
 interface Ratios {
   readonly ratio_to_copy: number
   readonly ratio_to_insert: number
+  readonly ratio_to_copy_by_cpu: number
 }
 
 export function printTable(
   samples: Readonly<Record<keyof typeof TITLES, readonly Sample[]>>,
-  { ratio_to_copy, ratio_to_insert }: Ratios,
+  { ratio_to_copy, ratio_to_insert, ratio_to_copy_by_cpu }: Ratios,
   load: Load,
 ): void {
-  const lines = [row('', 'rows/s', 'CPU us/row: Postgres', 'client', 'others')]
+  const lines = [row('CPU in microseconds a row', 'rows/s', 'Postgres', 'client', 'others')]
   for (const [kind, title] of Object.entries(TITLES) as [keyof typeof TITLES, string][]) {
     const cpu = (name: string): number => median(samples[kind].map((sample) => sample.cpu_us_per_row[name] ?? 0))
     const rate = median(samples[kind].map((sample) => sample.rows_per_s))
@@ -30,6 +31,7 @@ export function printTable(
   lines.push(
     '',
     row('b / a', ratio_to_copy),
+    row('b / a by CPU time', ratio_to_copy_by_cpu),
     row('b / c', ratio_to_insert),
     '',
     row(`(d) ${whole(load.rows)} events in ${load.seconds} s`),

@@ -95,7 +95,10 @@ export function observe(
   event: SequencedEvent,
 ): readonly Hole[] {
   if (event.id <= state.last_id) {
-    if (event.ts_exchange <= newestTs(state) + OVERLAP_US) return NONE
+    if (event.ts_exchange <= newestTs(state) + OVERLAP_US) {
+      if (event.id === state.last_id) hearAgain(state, event)
+      return NONE
+    }
     const hole = holeUntil(state, event, state.deaf_cause ?? 'sequence')
     Object.assign(state, firstState(event))
     return [hole]
@@ -119,6 +122,16 @@ export function expire(state: StreamState, now: Micros): readonly Hole[] {
   const { ahead } = state
   if (ahead === undefined || now - ahead.seen_at < OVERLAP_US) return NONE
   return [closeAhead(state, ahead)]
+}
+
+/**
+ * The last event once more, after the stream was deaf: who listens now has listened since before
+ * it, so there is no hole. A recording that is played again begins like that.
+ */
+function hearAgain(state: StreamState, event: SequencedEvent): void {
+  if (state.deaf_cause === undefined) return
+  state.deaf_cause = undefined
+  state.connection = event.connection
 }
 
 function observeQuote(state: StreamState, event: SequencedEvent): readonly Hole[] {

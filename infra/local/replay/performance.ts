@@ -5,6 +5,10 @@ import type { RecordingSummary } from '../exchange/replay/recording.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { Accounting } from './accounting.ts'
 
+/** The folder of the tape inside the data directory, and whose rows they are: of both ways. */
+export const REPLAY_TAPE = 'replay-tape'
+export const REPLAY_INGESTOR = 'replay'
+
 /** One recording to play, and what playing it needs. */
 export interface Performance {
   readonly file: string

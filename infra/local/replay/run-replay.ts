@@ -25,7 +25,7 @@ import { createSupervisor, type Supervisor } from '../supervisor.ts'
 import type { Played } from './performance.ts'
 import { publishDays, type PublishedDay } from './publish-days.ts'
 import { playOverSockets } from './via-socket.ts'
-import { playOntoTape } from './via-tape.ts'
+import { commitLeftOver, playOntoTape } from './via-tape.ts'
 
 export interface ReplayOptions {
   readonly files: readonly string[]
@@ -126,9 +126,9 @@ async function perform(
   const played: Played[] = []
   for (const { file, summary } of recordings) {
     say(`Playing ${file}: ${summary.ws_count} frames of ${summary.symbols.join(', ')}.`)
-    played.push(
-      await play({ file, summary, data_dir, supervisor, database_url, speed: options.speed, say }),
-    )
+    const performance_ = { file, summary, data_dir, supervisor, database_url, speed: options.speed, say }
+    if (played.length === 0) await commitLeftOver(performance_)
+    played.push(await play(performance_))
   }
   await settleLedger(database_url)
   say('Building the datasets of the days touched.')

@@ -14,7 +14,7 @@ import { exchangeProgram, ingestorProgram } from '../programs.ts'
 import type { Supervisor } from '../supervisor.ts'
 import { exchangeLedger, exchangeStatus, startPlaying } from '../exchange-client.ts'
 import { accountForSockets, placedFrames } from './accounting.ts'
-import type { Performance, Played } from './performance.ts'
+import { type Performance, type Played, REPLAY_INGESTOR, REPLAY_TAPE } from './performance.ts'
 
 const POLL_MS = 20
 /** How long frames that were sent may take to arrive. */
@@ -30,8 +30,8 @@ export async function playOverSockets(performance_: Performance): Promise<Played
   await supervisor.start(
     ingestorProgram(data_dir, {
       database_url: performance_.database_url,
-      ingestor_id: 'replay',
-      tape_dir: data_dir.join('replay-tape'),
+      ingestor_id: REPLAY_INGESTOR,
+      tape_dir: data_dir.join(REPLAY_TAPE),
       exchange_url,
       symbols: summary.symbols,
       trade_stream: tradeStreamOf(summary),

@@ -2,48 +2,66 @@
  * A recording onto the tape and from there into the tables, without a socket: its receive times
  * become ts_ingest, all else is the same code.
  */
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { silentLogger } from '#core/node/log.ts'
 import { CHANNELS } from '#core/market.ts'
+import type { Tape } from '../../../ingestor/tape/tape.ts'
 import { openTape } from '../../../ingestor/tape/writer.ts'
+import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { importRecording } from '../../cli/tape-import.ts'
 import { tradeStreamOf } from '../feed.ts'
 import { accountForTape } from './accounting.ts'
-import type { Performance, Played } from './performance.ts'
+import { type Performance, type Played, REPLAY_INGESTOR, REPLAY_TAPE } from './performance.ts'
 
 const SEGMENT_BYTES = 64 * 1024 ** 2
 const RECORD_BYTES_MAX = 16 * 1024 ** 2
 /** A recording shrinks at most this much under gzip; the tape is for this one run. */
 const TAPE_BYTES_PER_FILE_BYTE = 200
 
-export async function playOntoTape({ file, summary, data_dir, database_url }: Performance): Promise<Played> {
+export async function playOntoTape(performance_: Performance): Promise<Played> {
+  const { file, summary } = performance_
   const started_at = performance.now()
-  const tape_dir = data_dir.join('replay-tape')
-  const tape = await openTape({
-    dir: tape_dir,
+  const tape = openReplayTape(performance_)
+  try {
+    await importRecording(tape, file)
+  } finally {
+    await tape.close()
+  }
+  const counts = await commitTape(performance_)
+  return {
+    counts,
+    accounting: accountForTape(summary, counts),
+    seconds: (performance.now() - started_at) / 1_000,
+  }
+}
+
+/** What a replay that was killed left on the tape is none of this one's frames: commits it first. */
+export async function commitLeftOver(performance_: Performance): Promise<void> {
+  if (!existsSync(performance_.data_dir.join(REPLAY_TAPE))) return
+  const tape = openReplayTape(performance_)
+  await tape.close()
+  await commitTape(performance_)
+}
+
+function openReplayTape({ file, data_dir }: Performance): Tape {
+  return openTape({
+    dir: data_dir.join(REPLAY_TAPE),
     max_bytes: statSync(file).size * TAPE_BYTES_PER_FILE_BYTE + 16 * SEGMENT_BYTES,
     segment_bytes: SEGMENT_BYTES,
     record_bytes_max: RECORD_BYTES_MAX,
     keep_s: 0,
     log: silentLogger,
   })
-  try {
-    await importRecording(tape, file)
-  } finally {
-    await tape.close()
-  }
-  const counts = await followToEnd({
+}
+
+function commitTape({ summary, data_dir, database_url }: Performance): Promise<FollowCounts> {
+  return followToEnd({
     database_url,
-    ingestor_id: 'replay',
-    tape_dir,
+    ingestor_id: REPLAY_INGESTOR,
+    tape_dir: data_dir.join(REPLAY_TAPE),
     choice: { channels: CHANNELS, trade_stream: tradeStreamOf(summary) },
     dead_letter_path: data_dir.join('replay-dead-letters.ndjson'),
     log: silentLogger,
   })
-  return {
-    counts,
-    accounting: accountForTape(summary, counts),
-    seconds: (performance.now() - started_at) / 1_000,
-  }
 }

@@ -1,6 +1,7 @@
 /** Holes in trade streams, refilled from the exchange server's REST into real tables. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fromMillis } from '#core/time.ts'
 import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
 import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
 import { createTestDatabase } from '../../support/database.ts'
@@ -14,6 +15,7 @@ import {
   history,
   ledger,
   newestId,
+  started,
   storedTrades,
   SYMBOL,
 } from './stand.ts'
@@ -107,6 +109,24 @@ describe('holes that the exchange can refill', () => {
     expect(late_at).toBe(2)
     expect(from_ids).toEqual([id(3_000), id(100), id(3_200), id(1_100), id(2_100)])
     expect((await storedTrades(stand.pool)).length).toBe(3_400)
+  })
+
+  test('a stream that was lost before it ever spoke: everything since we began to listen is refilled', async () => {
+    const stand = await createStand(exchange)
+    const since_ms = trades[100]!.T
+    stand.mark(started(), fromMillis(since_ms))
+    stand.mark(deaf())
+    stand.hear(heard([300, 400]))
+    await stand.committed()
+    expect(await ledger(stand.pool)).toMatchObject([{ from_id: null, to_id: id(300), is_closed: false }])
+    exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 503 }] })
+    stand.repair()
+    const note = async () => (await ledger(stand.pool))[0]!.repair_note ?? ''
+    await until('it was asked for in vain', async () => (await note()).startsWith('It is not known yet'))
+    exchange.setFaults({ faults: [] })
+    await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
+    const first = trades.findIndex(({ T }) => T >= since_ms)
+    expect(await storedTrades(stand.pool)).toEqual(trades.slice(first, 400).map(asNumbers))
   })
 
   test('429 with Retry-After is waited for, and then the hole is refilled', async () => {

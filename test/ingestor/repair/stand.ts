@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { micros } from '#core/time.ts'
+import { type Micros, micros } from '#core/time.ts'
 import type { ExchangeServer } from '../../../infra/local/exchange/server.ts'
 import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
 import { binance_futures } from '../../../ingestor/exchanges/binance-futures/adapter.ts'
@@ -44,7 +44,7 @@ export interface Stand {
   /** Paths of the trades asked for, in order; those that were refused too. */
   readonly asked: readonly string[]
   hear(payloads: readonly object[]): void
-  mark(mark: Mark): number
+  mark(mark: Mark, ts_ingest?: Micros): number
   committed(): Promise<void>
   repair(options?: Partial<RepairOptions>): Repairer
 }
@@ -103,8 +103,8 @@ export async function createStand(
       }
       tape.flush()
     },
-    mark(mark) {
-      tape.append('mark', 1, 0, clock(), Buffer.from(JSON.stringify(mark)))
+    mark(mark, ts_ingest = clock()) {
+      tape.append('mark', 1, 0, ts_ingest, Buffer.from(JSON.stringify(mark)))
       tape.flush()
       return tape.end
     },
@@ -136,6 +136,10 @@ export async function createStand(
       return repairer
     },
   }
+}
+
+export function started(): Mark {
+  return { kind: 'started', streams: [STREAM] }
 }
 
 export function deaf(): Mark {
@@ -185,7 +189,7 @@ export function asNumbers({ p, q, nq, ...row }: AggTradeRow): object {
 }
 
 export interface LedgerRow {
-  readonly from_id: number
+  readonly from_id: number | null
   readonly to_id: number
   readonly cause: string
   readonly repaired_count: number

@@ -13,6 +13,7 @@ import {
   openTestTape,
   quote,
   temporaryDirectory,
+  text,
   trade,
   writeTape,
 } from './support.ts'
@@ -66,6 +67,31 @@ for (const [name, entries, expected] of [
     ['BTCUSDT book_ticker tape_cut 10 20 1.000000', 'ETHUSDT book_ticker tape_cut 11 21 1.000000'],
   ],
   [
+    'streams that were lost before they ever spoke have a hole from when we began to listen',
+    [started(0), deaf(500, 'disconnect'), quote('BTCUSDT', 20, 1_000), trade('BTCUSDT', 9, 1_000), trade('BTCUSDT', 10, 1_001)],
+    ['BTCUSDT book_ticker disconnect 20 0.999679', 'BTCUSDT trades disconnect 9 0.999679'],
+  ],
+  [
+    'a restart before a stream ever spoke is a hole as well, and what it begins with is none',
+    [started(0), quote('BTCUSDT', 10, 1), started(500), quote('BTCUSDT', 20, 1_000), trade('BTCUSDT', 9, 1_000)],
+    ['BTCUSDT book_ticker restart 10 20 0.999000', 'BTCUSDT trades restart 9 0.999679'],
+  ],
+  [
+    'a quote that came and cannot be read is a hole',
+    [quote('BTCUSDT', 10, 0), text(1, '{"stream":"btcusdt@bookTicker","data":{"e":"bookT\u0001cker","u":11}}'), quote('BTCUSDT', 20, 2)],
+    ['BTCUSDT book_ticker rejected 10 20 0.002000'],
+  ],
+  [
+    'a trade that cannot be read is a hole where its id is missing, and only there',
+    [trade('BTCUSDT', 5, 0), text(1, '{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","a":null}}'), trade('BTCUSDT', 7, 2), text(3, '{"stream":"btcusdt@aggTrade","data":{'), trade('BTCUSDT', 8, 4)],
+    ['BTCUSDT trades rejected 5 7 0.002000'],
+  ],
+  [
+    'a frame of a kind that nobody knows takes nothing from its stream',
+    [quote('BTCUSDT', 10, 0), text(1, '{"stream":"btcusdt@bookTicker","data":{"e":"somethingNew"}}'), quote('BTCUSDT', 20, 2)],
+    [],
+  ],
+  [
     'a duplicate from a second socket closes no hole and makes none',
     [quote('BTCUSDT', 10, 0), quote('BTCUSDT', 10, 0, 2), trade('BTCUSDT', 5, 0), trade('BTCUSDT', 5, 0, 3), trade('BTCUSDT', 6, 1)],
     [],
@@ -84,6 +110,18 @@ for (const [name, entries, expected] of [
     expect(again.gaps).toBe(0)
   })
 }
+
+test('a stop before a stream ever spoke does not forget when we began to listen', async () => {
+  const database = await createTestDatabase()
+  const tape_dir = temporaryDirectory()
+  for (const part of [[started(0)], [deaf(500, 'disconnect')], [trade('BTCUSDT', 9, 1_000)]]) {
+    const tape = openTestTape(tape_dir)
+    appendAll(tape, part)
+    await tape.close()
+    await follow(database.url, tape_dir)
+  }
+  expect(await dumpGaps(database.pool)).toEqual(['BTCUSDT trades disconnect 9 0.999679'])
+})
 
 test('a stop between the loss of a stream and its next frame does not forget the hole', async () => {
   const database = await createTestDatabase()

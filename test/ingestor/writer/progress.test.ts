@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import { micros } from '#core/time.ts'
+import { createBatcher } from '../../../ingestor/writer/batcher.ts'
+import { createCounts } from '../../../ingestor/writer/counts.ts'
+import { Progress } from '../../../ingestor/writer/progress.ts'
+
+const START_US = 1_772_000_000_000_000
+const resumed = { position: 0, offsets: [], replaced_tape_id: undefined }
+
+/** A batch whose first frame arrived so many milliseconds after the start. */
+function batchOf(arrived_ms: number, to_position: number) {
+  const batch = createBatcher({
+    from_position: 0, offsets: [], choice: { channels: ['book_ticker'], trade_stream: 'aggTrade' },
+    onRejected: () => undefined,
+  }).seal(to_position)
+  return { ...batch, oldest_ts_ingest: micros(START_US + arrived_ms * 1_000) }
+}
+
+function stand() {
+  let now_ms = 0
+  const progress = new Progress(() => micros(START_US + now_ms * 1_000))
+  progress.resume(resumed)
+  return { progress, at: (ms: number) => (now_ms = ms) }
+}
+
+test('lag is the longest wait of the commits of the last second, though nothing waits any more', () => {
+  const { progress, at } = stand()
+  const slow = batchOf(0, 100)
+  const quick = batchOf(400, 200)
+  progress.onSealed(slow)
+  at(300)
+  progress.onCommitted(slow, createCounts())
+  progress.onSealed(quick)
+  at(450)
+  progress.onCommitted(quick, createCounts())
+  expect(progress.status().lag_ms).toBe(300)
+  at(1_350)
+  expect(progress.status().lag_ms).toBe(50)
+  at(1_500)
+  expect(progress.status().lag_ms).toBe(0)
+})
+
+test('lag grows with a commit that does not come', () => {
+  const { progress, at } = stand()
+  progress.onSealed(batchOf(0, 100))
+  at(2_500)
+  expect(progress.status().lag_ms).toBe(2_500)
+})
+
+test('lag grows while Postgres is away, though no batch was under way', () => {
+  const { progress, at } = stand()
+  progress.lose()
+  at(700)
+  expect(progress.status().lag_ms).toBe(700)
+  progress.resume(resumed)
+  expect(progress.status().lag_ms).toBe(0)
+})
+
+test('a clock that was set back gives no negative lag', () => {
+  const { progress, at } = stand()
+  const batch = batchOf(0, 100)
+  progress.onSealed(batch)
+  at(-5_000)
+  progress.onCommitted(batch, createCounts())
+  expect(progress.status().lag_ms).toBe(0)
+})
