@@ -75,7 +75,7 @@ export class Bench {
     const used_s = (name: string): number => after[name]! - before[name]!
     const ours = ['postgres', 'bench', ...programs.map(({ name }) => name)].map(used_s)
     const threads = programs.flatMap(({ pid }, at) => threadDifferences(pid, threads_before[at]!, threads_after[at]!))
-    // The classic ways wait for Postgres with every batch, so their two processes take turns.
+    // Without programs (a and c) this process waits for Postgres with every batch: they take turns.
     const longest_s =
       programs.length === 0 ? used_s('postgres') + used_s('bench') : Math.max(used_s('postgres'), ...threads)
     const total_s = ours.reduce((sum, cpu_s) => sum + cpu_s, 0)

@@ -11,7 +11,8 @@
  *    bring the ids between. They wait as `ahead` until filled, passed by the old socket, or
  *    OVERLAP_US old. A restart forgets `ahead` and so sees a hole that may be too large, never
  *    one too small.
- * 4. Ids of quotes only grow; a jump says nothing. Their holes are those of the stream's deafness.
+ * 4. Ids of quotes only grow; a jump says nothing. Their holes are those of the stream's deafness,
+ *    unless `last_id` itself is heard again after it.
  * 5. An id that fell while time went on by more than OVERLAP_US is a new numbering (the exchange
  *    listed the symbol anew): the old one ends in a hole, since nobody knows what came between.
  * 6. A stream that was listened to and lost before it ever spoke has a hole too. It begins when
@@ -96,7 +97,7 @@ export function observe(
 ): readonly Hole[] {
   if (event.id <= state.last_id) {
     if (event.ts_exchange <= newestTs(state) + OVERLAP_US) {
-      if (event.id === state.last_id) hearAgain(state, event)
+      if (channel === 'book_ticker' && event.id === state.last_id) hearAgain(state, event)
       return NONE
     }
     const hole = holeUntil(state, event, state.deaf_cause ?? 'sequence')
@@ -125,11 +126,13 @@ export function expire(state: StreamState, now: Micros): readonly Hole[] {
 }
 
 /**
- * The last event once more, after the stream was deaf: who listens now has listened since before
- * it, so there is no hole. A recording that is played again begins like that.
+ * The last quote once more, after the stream was deaf: who listens now has listened since before
+ * it, so there is no hole. A recording that is played again begins like that. Trades need no such
+ * proof: their next id tells.
  */
 function hearAgain(state: StreamState, event: SequencedEvent): void {
-  if (state.deaf_cause === undefined) return
+  // On the socket that brought it before it is a duplicate, and says nothing of what came between.
+  if (state.deaf_cause === undefined || event.connection === state.connection) return
   state.deaf_cause = undefined
   state.connection = event.connection
 }

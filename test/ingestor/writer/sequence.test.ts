@@ -19,7 +19,7 @@ function event(id: number, connection = 1, ts_exchange = micros(T0 + id * 1_000)
   return { id, connection, ts_exchange, ts_ingest: micros(ts_exchange + 50) }
 }
 
-type Step = SequencedEvent | 'disconnect' | 'restart' | { readonly now: Micros }
+type Step = SequencedEvent | 'disconnect' | 'restart' | 'silence' | { readonly now: Micros }
 
 function holesOf(channel: 'trades' | 'book_ticker', steps: readonly Step[]): readonly string[] {
   let state: StreamState | undefined
@@ -67,7 +67,9 @@ describe('quotes', () => {
     ['ids that jump are normal', [event(1), event(50), event(900)], []],
     ['lower ids are late', [event(50), event(7), event(51)], []],
     ['after deafness the next quote closes a hole', [event(1), 'disconnect', event(9, 2), event(12, 2)], ['disconnect 1-9']],
-    ['an old quote does not close it', [event(8), 'restart', event(8, 2), event(9, 2)], ['restart 8-9']],
+    ['an old quote does not close it', [event(8), 'restart', event(7, 2), event(9, 2)], ['restart 8-9']],
+    ['the last quote again on a new socket shows that there is none', [event(8), 'restart', event(7, 2), event(8, 2), event(9, 2)], []],
+    ['the last quote again on its own socket shows nothing', [event(8), 'silence', event(8), event(9)], ['silence 8-9']],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
     test(`${name}`, () => expect(holesOf('book_ticker', steps)).toEqual(expected))
   }
