@@ -30,6 +30,7 @@ export interface Verdict {
   /** Dropped on a healthy socket before the stream had ever spoken: nothing shows them. */
   readonly unknowable: number
   readonly gaps: number
+  readonly gap_causes: Readonly<Record<string, number>>
   /** Gaps that say they were closed completely. */
   readonly repaired: number
   /** Rows that came by repair, as the gaps say. */
@@ -117,6 +118,8 @@ const COUNTS = `
         where sent.symbol = k.symbol and sent.channel = k.channel and sent.id = k.id))::int as invented,
     (select frame_count from chaos.unknowable) as unknowable,
     (select count(*) from marketdata.gaps)::int as gaps,
+    (select coalesce(jsonb_object_agg(cause, gap_count), '{}') from (
+      select cause, count(*)::int as gap_count from marketdata.gaps group by 1) by_cause) as gap_causes,
     (select count(*) from marketdata.gaps where repaired_at is not null)::int as repaired,
     (select coalesce(sum(repaired_count), 0) from marketdata.gaps)::int as refilled_rows,
     (select count(*) from chaos.missing where channel = 'trades' and is_closed)::int as falsely_repaired,

@@ -37,6 +37,31 @@ function replay(...args: readonly string[]): Promise<Ended> {
   })
 }
 
+interface Running {
+  /** Waits for this on stderr. */
+  says(text: RegExp): Promise<void>
+  end(signal: NodeJS.Signals): Promise<number | null>
+}
+
+function start(...args: readonly string[]): Running {
+  const child = spawn(process.execPath, [CLI, 'replay', ...args], { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  return {
+    async says(text) {
+      let said = ''
+      for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
+        said += String(chunk)
+        if (text.test(said)) return
+      }
+      throw new Error(`It ended without saying ${String(text)}: ${said}`)
+    },
+    end(signal) {
+      child.kill(signal)
+      return ended
+    },
+  }
+}
+
 async function replayed(...args: readonly string[]): Promise<Result> {
   const { code, stdout, stderr } = await replay(...args)
   expect(code, stderr + stdout).toBe(0)
@@ -139,21 +164,31 @@ test('trades that change places lose nothing: the holes they seem to leave are c
   expect(folders[2]).toEqual(folders[1])
 }, 180_000)
 
-test('a replay that is interrupted has not accounted for its frames: it does not end with 0', async () => {
-  const quote = (u: number) => ({ e: 'bookTicker', u, s: 'BTCUSDT', b: '1', B: '2', a: '3', A: '4', T: 1_723_161_256_000, E: 1 })
+test('killed with -9 in the middle and played again: the files of a run that nobody disturbed', async () => {
+  const quote = (u: number) => {
+    const T = 1_723_161_256_000 + u * 50
+    return { e: 'bookTicker', u, s: 'BTCUSDT', b: '1', B: String(u), a: '3', A: '4', T, E: T }
+  }
+  const ids = Array.from({ length: 400 }, (_, index) => index + 1)
   const lines = [
     { t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] },
-    { t: 'ws', ts: 1_723_161_256_000_000, data: JSON.stringify(quote(1)) },
-    { t: 'ws', ts: 1_723_161_856_000_000, data: JSON.stringify(quote(2)) },
+    ...ids.map((u) => ({ t: 'ws', ts: 1_723_161_256_000_000 + u * 50_000, data: JSON.stringify(quote(u)) })),
   ]
   writeFileSync(join(dir, 'slow.ndjson'), lines.map((line) => JSON.stringify(line)).join('\n'))
-  const child = spawn(process.execPath, [CLI, 'replay', 'slow.ndjson', '--speed', 'real'], { cwd: dir })
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
-  await new Promise<void>((resolve) => {
-    child.stderr.on('data', (chunk) => String(chunk).includes('Playing') && resolve())
-  })
-  child.kill('SIGTERM')
-  expect(await ended).toBe(1)
+  const args = ['slow.ndjson', '--data-dir', 'killed']
+  const killed = start(...args, '--speed', 'real')
+  await killed.says(/frames played, [1-9]\d* rows committed/)
+  expect(await killed.end('SIGKILL')).toBeNull()
+  const again = await replayed(...args, '--export-dir', 'again')
+  expect(again.rows['book_ticker']).toBeLessThan(400)
+  expect(again.rows['book_ticker']! + again.duplicates['book_ticker']!).toBe(400)
+  await replayed('slow.ndjson', '--export-dir', 'undisturbed')
+  expect(hashes(join(dir, 'again'))).toEqual(hashes(join(dir, 'undisturbed')))
+
+  // A signal ends it in order; its frames are not accounted for, and so it does not end with 0.
+  const interrupted = start('slow.ndjson', '--speed', 'real')
+  await interrupted.says(/Playing/)
+  expect(await interrupted.end('SIGTERM')).toBe(1)
 }, 180_000)
 
 test('what is no recording, or of another exchange, is refused before anything starts', async () => {
