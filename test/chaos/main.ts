@@ -25,9 +25,11 @@ await new Command('chaos')
     const { seed, symbols: symbol_count, eventsPerS: events_per_s } = flags
     process.stderr.write(`Seed ${seed}.\n`)
     const started = performance.now()
+    // So that what was started is ended.
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1))
     const report = await runChaos({
       seed,
-      run_ms: flags.minutes * 60_000,
+      run_ms: Math.round(flags.minutes * 60_000),
       symbol_count,
       events_per_s,
       keep_files: flags.keep ?? false,

@@ -53,6 +53,12 @@ export class FragilePostgres {
     await this.#server.exited
   }
 
+  /** Where there is no time to wait for its end. */
+  abandon(): void {
+    this.thaw()
+    if (this.#server !== undefined) signal(this.#server.pid, 'SIGQUIT')
+  }
+
   /** The server and all its sessions: connections stay open and nothing answers. */
   freeze(): void {
     if (this.#server === undefined) return

@@ -54,11 +54,16 @@ export class World {
   readonly crashes: string[] = []
   database_url = ''
 
+  constructor(options: WorldOptions) {
+    this.#options = options
+  }
+
   async open(): Promise<void> {
     // Postgres may run as another user.
     chmodSync(this.#dir, 0o755)
     const [postgres_port, exchange_port] = await freePorts(2)
     this.#postgres = new FragilePostgres(join(this.#dir, 'postgres'), postgres_port!)
+    process.once('exit', this.#abandon)
     await this.#postgres.start()
     this.database_url = (await prepareDatabase(this.#postgres.url, 'chaos-chaos-chaos')).owner_url
     const { seed, symbol_count, events_per_s } = this.#options
@@ -79,10 +84,6 @@ export class World {
     this.#exchange_url = String((await this.#exchange.ready)['url'])
     this.#archive = new TapeArchive(join(this.#dir, 'tape'), join(this.#dir, 'archive'))
     this.#startIngestor()
-  }
-
-  constructor(options: WorldOptions) {
-    this.#options = options
   }
 
   get dir(): string {
@@ -174,8 +175,12 @@ export class World {
     await this.#exchange?.stop()
     this.#archive?.close()
     await this.#postgres?.stop()
+    process.off('exit', this.#abandon)
     if (!keep_files) rmSync(this.#dir, { recursive: true, force: true })
   }
+
+  /** The programs end with us by themselves; Postgres, which is nobody's child then, does not. */
+  readonly #abandon = (): void => this.#postgres.abandon()
 
   #startIngestor(): void {
     const child = startChild({

@@ -126,9 +126,9 @@ async function perform(
   const played: Played[] = []
   for (const { file, summary } of recordings) {
     say(`Playing ${file}: ${summary.ws_count} frames of ${summary.symbols.join(', ')}.`)
-    const performance_ = { file, summary, data_dir, supervisor, database_url, speed: options.speed, say }
-    if (played.length === 0) await commitLeftOver(performance_)
-    played.push(await play(performance_))
+    const piece = { file, summary, data_dir, supervisor, database_url, speed: options.speed, say }
+    if (played.length === 0) await commitLeftOver(piece)
+    played.push(await play(piece))
   }
   await settleLedger(database_url)
   say('Building the datasets of the days touched.')
