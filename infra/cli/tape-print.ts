@@ -39,7 +39,7 @@ export function listTape(dir: string): string {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Prints a recording: header, frames, REST answers, marks. False where it could not read a part. */
+/** Prints a recording: header, frames, REST answers; marks where asked for. False where it could not read a part. */
 export async function catTape(
   options: CatOptions,
   output: Writable,

@@ -45,7 +45,7 @@ function catCommand(): Command {
   return placed('cat', 'print what is on the tape in the form of a recording (NDJSON)')
     .option('--from <position>', 'begin with the record at this position', position)
     .option('--limit <records>', 'print no more than this many', position)
-    .option('--no-marks', 'leave out the marks, so that `import` and `replay` take the output')
+    .option('--marks', 'print the marks as well; `import` and `replay` do not take them', false)
     .action(async (flags: CatFlags) => {
       const { from, limit, marks } = flags
       const whole = await catTape(

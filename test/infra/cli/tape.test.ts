@@ -32,12 +32,12 @@ test('a recording imported and printed is the same recording, and the import beg
   expect(imported).toMatchObject({ code: 0, stderr: '' })
   expect(imported.stdout).toMatch(/2 frames and 1 REST answers at positions 0 to \d+\n$/)
 
-  const printed = await tape('cat', '--tape-dir', dir, '--no-marks')
+  const printed = await tape('cat', '--tape-dir', dir)
   const [header, ...lines] = parseLines(printed.stdout)
   expect(header).toMatchObject({ t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT', 'ETHUSDT'] })
   expect(lines).toEqual(LINES.slice(1))
 
-  const [, mark] = parseLines((await tape('cat', '--tape-dir', dir, '--limit', '1')).stdout)
+  const [, mark] = parseLines((await tape('cat', '--tape-dir', dir, '--limit', '1', '--marks')).stdout)
   expect(mark).toEqual({
     t: 'mark',
     ts: LINES[1]!.ts,
@@ -134,7 +134,7 @@ test.skipIf(FEEDS_DIR === undefined)(
     const feed = join(FEEDS_DIR!, 'binance-usdm-5coins-20210405/feed.ndjson.gz')
     const imported = await tape('import', feed, '--tape-dir', dir)
     expect(imported.stdout).toContain('8421 frames and 5 REST answers')
-    const [, ...lines] = parseLines((await tape('cat', '--tape-dir', dir, '--no-marks')).stdout)
+    const [, ...lines] = parseLines((await tape('cat', '--tape-dir', dir)).stdout)
     const [, ...original] = parseLines(gunzipSync(readFileSync(feed)).toString())
     expect(lines).toEqual(original)
   },
