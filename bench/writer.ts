@@ -120,7 +120,7 @@ function encodeBatches(): readonly CopyRows[] {
     const first = batch * BULK_LIMITS.rows_max
     const groups = Array.from({ length: symbol_count }, (_none, symbol) => ({
       symbol_id: 1_000 + symbol,
-      rows: new RowBuffer(),
+      rows: new RowBuffer(RAW_TABLES.book_ticker),
     }))
     for (let index = first; index < Math.min(row_count, first + BULK_LIMITS.rows_max); index++) {
       const { symbol, T, u, b, a } = quoteAt(index)

@@ -1,24 +1,27 @@
 /** Exchanges and instruments: the nouns that every row hangs on. */
 
-export const EXCHANGES = ['binance-futures'] as const
+export const EXCHANGES = ['binance-futures', 'binance-spot', 'deribit', 'bybit-linear'] as const
 export type Exchange = (typeof EXCHANGES)[number]
 
 export function isExchange(text: string): text is Exchange {
   return (EXCHANGES as readonly string[]).includes(text)
 }
 
-/** What the exchange's own listing says about a symbol. Names are the exchange's, upper case. */
+/** What the exchange's own listing says about a symbol. Names are the exchange's own. */
 export interface Instrument {
   readonly exchange: Exchange
   readonly symbol: string
-  readonly instrument_type: 'perp' | 'future' | 'spot'
+  readonly instrument_type: 'perp' | 'future' | 'spot' | 'index'
   readonly base_asset: string
   readonly quote_asset: string
   readonly is_active: boolean
-  /** Smallest price step; with it a double turns back into the exchange's exact decimal text. */
-  readonly tick_size: number
+  /**
+   * Smallest price step; with it a double turns back into the exchange's exact decimal text. Null
+   * for an index, which is not traded.
+   */
+  readonly tick_size: number | null
   /** Smallest quantity step. */
-  readonly step_size: number
+  readonly step_size: number | null
 }
 
 /**

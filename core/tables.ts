@@ -2,9 +2,15 @@
  * Per raw table: ordered columns with type and unit. The one source for COPY, Parquet, Arrow,
  * JSON and OpenAPI; a test compares it with the database's own catalog.
  */
-import type { Channel } from './market.ts'
+import { CHANNELS, type Channel } from './market.ts'
 
-export type ColumnType = 'timestamptz' | 'int8' | 'float8' | 'bool' | 'text'
+/** `levels` is float8[][]: [price, qty] pairs. */
+export type ColumnType = 'timestamptz' | 'int8' | 'float8' | 'bool' | 'text' | 'levels'
+
+/** Channels whose table is partitioned by the hour and keyed by symbol_id. Index prices are not. */
+export type RawChannel = Exclude<Channel, 'prices'>
+
+export const RAW_CHANNELS: readonly RawChannel[] = CHANNELS.filter((channel) => channel !== 'prices')
 
 export interface Column {
   readonly name: string
@@ -15,10 +21,13 @@ export interface Column {
 }
 
 export interface Table {
-  readonly name: Channel
+  readonly name: RawChannel
   readonly columns: readonly Column[]
-  /** The primary key: (symbol_id, ts_exchange, id). ts_exchange is the partition key. */
-  readonly identity: readonly [string, string, string]
+  /**
+   * The primary key: symbol_id, ts_exchange (the partition key), then the columns that come right
+   * after the stamps, in their order.
+   */
+  readonly identity: readonly ['symbol_id', 'ts_exchange', ...string[]]
 }
 
 const stamps: readonly Column[] = [
@@ -66,6 +75,20 @@ const qty = (name: string, description: string): Column => ({
   unit: 'base asset',
   description,
 })
+const text = (name: string, description: string, unit: string): Column => ({
+  name,
+  type: 'text',
+  nullable: false,
+  unit,
+  description,
+})
+const levels = (name: string, description: string): Column => ({
+  name,
+  type: 'levels',
+  nullable: false,
+  unit: 'quote asset, base asset',
+  description,
+})
 
 export const book_ticker: Table = {
   name: 'book_ticker',
@@ -101,5 +124,66 @@ export const trades: Table = {
   identity: ['symbol_id', 'ts_exchange', 'agg_trade_id'],
 }
 
+export const depth_events: Table = {
+  name: 'depth_events',
+  columns: [
+    ...stamps,
+    id('final_update_id', 'last update id of the event (u), or of the snapshot (lastUpdateId)'),
+    text('depth_kind', 'diff, partial or snapshot', 'kind'),
+    { ...id('first_update_id', 'first update id of a diff (U)'), nullable: true },
+    {
+      ...id('prev_final_update_id', 'final_update_id of the diff before, as the exchange says (pu)'),
+      nullable: true,
+    },
+    levels('bids', 'bid levels as [price, qty]; in a diff qty 0 takes the level away'),
+    levels('asks', 'ask levels as [price, qty]; in a diff qty 0 takes the level away'),
+  ],
+  identity: ['symbol_id', 'ts_exchange', 'final_update_id', 'depth_kind'],
+}
+
+export const mark_price: Table = {
+  name: 'mark_price',
+  columns: [
+    ...stamps,
+    price('mark_price', 'mark price'),
+    { ...price('index_price', 'index price'), nullable: true },
+    { ...price('settle_price', 'estimated settlement price'), nullable: true },
+    {
+      name: 'funding_rate',
+      type: 'float8',
+      nullable: true,
+      unit: 'fraction per funding interval',
+      description: 'funding rate; positive: longs pay shorts',
+    },
+    {
+      name: 'next_funding_at',
+      type: 'timestamptz',
+      nullable: true,
+      unit: 'UTC',
+      description: 'when funding is paid next',
+    },
+  ],
+  identity: ['symbol_id', 'ts_exchange'],
+}
+
+export const liquidations: Table = {
+  name: 'liquidations',
+  columns: [
+    ...stamps,
+    text('side', "side of the forced order, which is the taker's: buy or sell", 'side'),
+    price('price', 'limit price of the forced order'),
+    qty('qty', 'quantity of the forced order'),
+    price('average_price', 'average price of its fills'),
+    qty('filled_qty', 'quantity filled so far'),
+  ],
+  identity: ['symbol_id', 'ts_exchange', 'side', 'price', 'qty'],
+}
+
 /** Every raw table, by name. All are partitioned by the hour of ts_exchange. */
-export const RAW_TABLES: { readonly [name in Channel]: Table } = { book_ticker, trades }
+export const RAW_TABLES: { readonly [name in RawChannel]: Table } = {
+  book_ticker,
+  trades,
+  depth_events,
+  mark_price,
+  liquidations,
+}

@@ -2,24 +2,35 @@
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
 import { CHANNELS, type Channel } from '#core/market.ts'
-import { EXCHANGES, type Exchange, isSymbolName } from '#core/symbols.ts'
-import type { StreamChoice } from './exchanges/adapter.ts'
+import { type Exchange, isSymbolName } from '#core/symbols.ts'
+import { TIME_UNITS, type TimeUnit } from '#core/time-source.ts'
+import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
+import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
+import { ADAPTERS, adapterFor } from './exchanges/registry.ts'
 import { type Shard, SHARD_COUNT_MAX } from './shard.ts'
+import { symbolsUpToTier } from './symbol-tiers.ts'
 import type { BatchLimits } from './writer/session.ts'
 
 export interface IngestorConfig {
   readonly database_url: string
   readonly ingestor_id: string
   readonly exchange: Exchange
+  readonly time_unit: TimeUnit
   readonly ws_url: string
   readonly rest_url: string
-  /** 'all': every active perpetual in USDT that the exchange lists. */
+  /** 'all': what listing.ts takes for it. Names in upper case; the exchange's own may be lower. */
   readonly symbols: 'all' | readonly string[]
   /** Undefined: this ingestor records all of them. */
   readonly shard: Shard | undefined
   /** Undefined: as much as the exchange allows an address. */
   readonly rest_weight_per_minute: number | undefined
+  /** Its depth is of every symbol: see depth_symbols. */
   readonly choice: StreamChoice
+  readonly depth_symbols: DepthSymbols
+  /** Between two readings of the exchange's listing. */
+  readonly listing_interval_s: number
+  /** Seconds after which a whole book is asked for anew, in sequence or not; 0: only when it is lost. */
+  readonly depth_snapshot_s: number
   readonly tape: {
     readonly dir: string
     readonly max_bytes: number
@@ -33,7 +44,19 @@ export interface IngestorConfig {
   readonly health: { readonly host: string; readonly port: number } | undefined
 }
 
+/** Whose order books are recorded, among the symbols that are. */
+export type DepthSymbols =
+  | { readonly kind: 'all' }
+  /** Names that are not recorded are left out. */
+  | { readonly kind: 'tiers'; readonly symbols: readonly string[] }
+  /** Names that are not recorded are a mistake. */
+  | { readonly kind: 'named'; readonly symbols: readonly string[] }
+  /** So many with the most turnover in the 24 hours before the start. */
+  | { readonly kind: 'busiest'; readonly count: number }
+
 const MIB = 1024 * 1024
+/** What this build can record. */
+const EXCHANGES = ADAPTERS.map((adapter) => adapter.exchange)
 
 const whole = (minimum: number, maximum: number, standard: number) => {
   const error = `must be a whole number from ${minimum} to ${maximum}`
@@ -80,6 +103,36 @@ const Channels = z
     { error: `must be a comma list of ${CHANNELS.join(', ')}` },
   )
 
+const DepthSymbolsText = z
+  .string()
+  .default('tier')
+  .transform((text): DepthSymbols => {
+    const words = text.trim()
+    if (words === 'all') return { kind: 'all' }
+    if (words === 'tier') return { kind: 'tiers', symbols: [] }
+    const count = /^busiest:(\d{1,4})$/.exec(words)?.[1]
+    if (count !== undefined) return { kind: 'busiest', count: Number(count) }
+    return { kind: 'named', symbols: list(words.toUpperCase()) }
+  })
+  .refine(
+    (wanted) => wanted.kind !== 'named' || (wanted.symbols.length > 0 && wanted.symbols.every(isSymbolName)),
+    { error: "must be 'tier', 'all', 'busiest:N' or a comma list of symbols such as BTCUSDT,ETHUSDT" },
+  )
+
+const DepthStreams = z
+  .string()
+  .default('diff')
+  .transform(list)
+  .refine(
+    (names): names is readonly DepthStream[] =>
+      names.length > 0 &&
+      names.every((name) => (DEPTH_STREAMS as readonly string[]).includes(name)) &&
+      names.filter((name) => name !== 'diff').length <= 1,
+    { error: `must be a comma list of ${DEPTH_STREAMS.join(', ')}, at most one of them partial` },
+  )
+
+const SPEEDS_MS = ['0', '100', '250', '500', '1000']
+
 const Environment = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
   INGESTOR_ID: z
@@ -87,12 +140,11 @@ const Environment = z.object({
     .regex(/^[\w.-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, dots, dashes or underscores' })
     .optional(),
   EXCHANGE: z.enum(EXCHANGES, { error: `must be ${EXCHANGES.join(' or ')}` }).default('binance-futures'),
-  EXCHANGE_WS_URL: z
-    .url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' })
-    .default('wss://fstream.binance.com'),
-  EXCHANGE_REST_URL: z
-    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-    .default('https://fapi.binance.com'),
+  TIME_UNIT: z
+    .enum(TIME_UNITS, { error: `must be ${TIME_UNITS.join(' or ')}` })
+    .default('millisecond'),
+  EXCHANGE_WS_URL: z.url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' }).optional(),
+  EXCHANGE_REST_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
   REST_WEIGHT_PER_MINUTE: whole(0, 1_000_000, 0),
   SYMBOLS: Symbols,
   SHARD: ShardText,
@@ -100,6 +152,19 @@ const Environment = z.object({
   TRADE_STREAM: z
     .enum(['aggTrade', 'trade'], { error: 'must be aggTrade or trade' })
     .default('aggTrade'),
+  DEPTH_SYMBOLS: DepthSymbolsText,
+  TIER: z.enum(['1', '2', '3'], { error: 'must be 1, 2 or 3' }).default('1'),
+  DEPTH_STREAMS: DepthStreams,
+  DEPTH_INTERVAL_MS: z
+    .enum(SPEEDS_MS, { error: `must be ${SPEEDS_MS.slice(0, -1).join(', ')} or 1000` })
+    .default(String(STANDARD_INTERVAL_MS))
+    .transform(Number),
+  INCLUDE_COIN_M: z
+    .enum(['0', '1'], { error: 'must be 0 or 1' })
+    .default('0')
+    .transform((text) => text === '1'),
+  LISTING_INTERVAL_S: whole(10, 86_400, 3_600),
+  DEPTH_SNAPSHOT_S: whole(0, 86_400, 300),
   TAPE_DIR: z.string().min(1, { error: 'is empty' }).default('.data/tape'),
   TAPE_MAX_BYTES: whole(64 * MIB, Number.MAX_SAFE_INTEGER, 8_192 * MIB),
   TAPE_SEGMENT_BYTES: whole(16 * MIB, 16_384 * MIB, 64 * MIB),
@@ -113,6 +178,24 @@ const Environment = z.object({
     .default('info'),
   HEALTH_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
   HEALTH_PORT: whole(0, 65_535, 0),
+}).refine(({ DEPTH_STREAMS: streams, DEPTH_INTERVAL_MS: ms }) => ms > 0 || streams.join() === 'diff', {
+  path: ['DEPTH_INTERVAL_MS'],
+  error: 'must not be 0 where DEPTH_STREAMS has a partial book: it has no such speed',
+}).superRefine((env, context) => {
+  const { EXCHANGE: exchange, DEPTH_INTERVAL_MS: ms, TIME_UNIT: unit } = env
+  const { depth_intervals_ms: speeds, depth_streams, in_microseconds } = adapterFor(exchange)
+  const refuse = (path: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [path], message })
+  if (speeds?.includes(ms) === false) {
+    refuse('DEPTH_INTERVAL_MS', `must be ${speeds.join(' or ')} with EXCHANGE=${exchange}`)
+  }
+  const offered: readonly string[] = depth_streams ?? DEPTH_STREAMS
+  if (!env.DEPTH_STREAMS.every((stream) => offered.includes(stream))) {
+    refuse('DEPTH_STREAMS', `must be ${offered.join(' or ')} with EXCHANGE=${exchange}`)
+  }
+  if (unit === 'microsecond' && in_microseconds === undefined) {
+    refuse('TIME_UNIT', `must be millisecond with EXCHANGE=${exchange}`)
+  }
 })
 
 /** Every key that is read, for the comparison with .env.example. */
@@ -133,12 +216,29 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     database_url: e.DATABASE_URL,
     ingestor_id: e.INGESTOR_ID ?? standardId(e.SHARD),
     exchange: e.EXCHANGE,
-    ws_url: e.EXCHANGE_WS_URL,
-    rest_url: e.EXCHANGE_REST_URL,
+    time_unit: e.TIME_UNIT,
+    ws_url: e.EXCHANGE_WS_URL ?? adapterFor(e.EXCHANGE).ws_url,
+    rest_url: e.EXCHANGE_REST_URL ?? adapterFor(e.EXCHANGE).rest_url,
     symbols: e.SYMBOLS,
     shard: e.SHARD.count === 1 ? undefined : Object.freeze(e.SHARD),
     rest_weight_per_minute: e.REST_WEIGHT_PER_MINUTE === 0 ? undefined : e.REST_WEIGHT_PER_MINUTE,
-    choice: Object.freeze({ channels: e.CHANNELS, trade_stream: e.TRADE_STREAM }),
+    choice: Object.freeze({
+      channels: e.CHANNELS,
+      trade_stream: e.TRADE_STREAM,
+      depth: Object.freeze({
+        symbols: 'all',
+        streams: e.DEPTH_STREAMS,
+        interval_ms: e.DEPTH_INTERVAL_MS,
+      }),
+      include_coin_m: e.INCLUDE_COIN_M,
+    }),
+    depth_symbols: Object.freeze(
+      e.DEPTH_SYMBOLS.kind === 'tiers'
+        ? { kind: 'tiers', symbols: symbolsUpToTier(Number(e.TIER)) }
+        : e.DEPTH_SYMBOLS,
+    ),
+    listing_interval_s: e.LISTING_INTERVAL_S,
+    depth_snapshot_s: e.DEPTH_SNAPSHOT_S,
     tape: Object.freeze({
       dir: e.TAPE_DIR,
       max_bytes: e.TAPE_MAX_BYTES,

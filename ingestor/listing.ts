@@ -1,37 +1,115 @@
-/** Which symbols this ingestor records: what was asked for, held against what the exchange lists. */
+/**
+ * Which symbols this ingestor records, and which order books: what was asked for, held against
+ * what the exchange lists.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Instrument } from '#core/symbols.ts'
-import type { IngestorConfig } from './config.ts'
-import type { ExchangeAdapter } from './exchanges/adapter.ts'
+import type { DepthSymbols, IngestorConfig } from './config.ts'
+import type { DepthChoice, ExchangeAdapter } from './exchanges/adapter.ts'
 import { type Shard, symbolsOfShard } from './shard.ts'
 import type { RestAnswer, RestClient } from './transport/rest-client.ts'
 
-const LISTING_WEIGHT = 1
 const RETRY_MS = 5_000
+const PAGES_MAX = 20
 
 export interface Listing {
   readonly answer: RestAnswer
   readonly instruments: readonly Instrument[]
 }
 
+/** One try; an OperatorError where there is no answer, or none that is a listing. */
+export async function readListing(rest: RestClient, adapter: ExchangeAdapter): Promise<Listing> {
+  const { instruments_path: path, instruments_weight: weight = 1 } = adapter
+  const first = await rest.get({ path, weight })
+  const pages = [first]
+  for (;;) {
+    const next = adapter.nextInstrumentsPath?.(pages.at(-1)!.body)
+    if (next === undefined) break
+    if (pages.length === PAGES_MAX) throw endlessListing(path)
+    pages.push(await rest.get({ path: next, weight }))
+  }
+  // What is recorded is one answer that lists everything: a symbol it leaves out is delisted.
+  const body = pages.length === 1 ? first.body : `[${pages.map((page) => page.body).join(',')}]`
+  return { answer: { ...pages.at(-1)!, path, body }, instruments: adapter.parseInstruments(body) }
+}
+
+function endlessListing(path: string): OperatorError {
+  const message = `The listing at ${path} has more than ${PAGES_MAX} pages.`
+  const hint = 'Check EXCHANGE_REST_URL.'
+  return new OperatorError('bad_listing', message, { hint, retryable: true })
+}
+
 /** Asks until there is an answer or `signal` is aborted; a refusal is final. */
-export async function fetchListing(
+export function fetchListing(
   rest: RestClient,
   adapter: ExchangeAdapter,
   log: Logger,
   signal: AbortSignal,
 ): Promise<Listing> {
+  return insist(() => readListing(rest, adapter), log, signal)
+}
+
+/** Whose books are recorded, as StreamChoice has it. Throws where a symbol that was named is not. */
+export async function chooseDepth(
+  wanted: DepthSymbols,
+  symbols: readonly string[],
+  rest: RestClient,
+  adapter: ExchangeAdapter,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<DepthChoice['symbols']> {
+  switch (wanted.kind) {
+    case 'all':
+      return 'all'
+    case 'tiers':
+      return wanted.symbols
+    case 'named':
+      requireRecorded(wanted.symbols, symbols)
+      return wanted.symbols
+    case 'busiest': {
+      const { turnover } = adapter
+      if (turnover === undefined) throw noTurnover(adapter)
+      const by_symbol = await insist(
+        async () => turnover.parse((await rest.get(turnover)).body),
+        log,
+        signal,
+      )
+      const turnoverOf = (symbol: string): number => by_symbol.get(symbol) ?? 0
+      return symbols.toSorted((a, b) => turnoverOf(b) - turnoverOf(a)).slice(0, wanted.count)
+    }
+  }
+}
+
+/**
+ * The symbols after the listing changed: what was asked for and is active now. Unlike at the
+ * start, a name that is not listed is no mistake (it was delisted, and may come back), and where
+ * nothing is left the old choice stands.
+ */
+export function chooseAgain(
+  { symbols, shard }: Pick<IngestorConfig, 'symbols' | 'shard'>,
+  instruments: readonly Instrument[],
+  before: readonly string[],
+): readonly string[] {
+  const active = activeByName(instruments)
+  const listed =
+    symbols === 'all'
+      ? everySymbol(instruments)
+      : symbols.flatMap((symbol) => active.get(symbol.toUpperCase()) ?? [])
+  const chosen = shard === undefined ? listed : symbolsOfShard(listed, shard)
+  return chosen.length === 0 ? before : chosen
+}
+
+async function insist<T>(ask: () => Promise<T>, log: Logger, signal: AbortSignal): Promise<T> {
   for (;;) {
     try {
-      const answer = await rest.get({ path: adapter.instruments_path, weight: LISTING_WEIGHT })
-      return { answer, instruments: adapter.parseInstruments(answer.body) }
+      return await ask()
     } catch (error) {
       if (!(error instanceof OperatorError && error.retryable)) throw error
       log.warn(
         { code: 'listing_failed', error: describeError(error) },
-        'The exchange does not give its listing; trying again.',
+        'The exchange does not say what it lists; trying again.',
       )
       await sleep(RETRY_MS, undefined, { signal })
     }
@@ -61,24 +139,55 @@ function listedSymbols(
   wanted: 'all' | readonly string[],
   instruments: readonly Instrument[],
 ): readonly string[] {
-  const active = instruments.filter((instrument) => instrument.is_active)
   if (wanted === 'all') {
-    const chosen = active.filter(
-      ({ instrument_type, quote_asset }) => instrument_type === 'perp' && quote_asset === 'USDT',
-    )
-    if (chosen.length > 0) return chosen.map((instrument) => instrument.symbol)
+    const chosen = everySymbol(instruments)
+    if (chosen.length > 0) return chosen
     throw new OperatorError(
       'no_symbols',
-      `The exchange lists ${instruments.length} instruments, none of them an active perpetual in USDT.`,
+      `The exchange lists ${instruments.length} instruments; none is an active one in USDT, or an index.`,
       { hint: 'Name the symbols in SYMBOLS, or check EXCHANGE_REST_URL.' },
     )
   }
-  const listed = new Set(active.map((instrument) => instrument.symbol))
-  const unknown = wanted.filter((symbol) => !listed.has(symbol))
-  if (unknown.length === 0) return wanted
+  const active = activeByName(instruments)
+  const unknown = wanted.filter((symbol) => !active.has(symbol.toUpperCase()))
+  if (unknown.length === 0) return wanted.map((symbol) => active.get(symbol.toUpperCase())!)
   throw new OperatorError(
     'symbol_not_listed',
     `The exchange lists no active ${unknown.join(', ')} among its ${instruments.length} instruments.`,
     { hint: "Correct SYMBOLS; names are the exchange's own, such as BTCUSDT." },
+  )
+}
+
+/** Active symbols by their name in upper case, as SYMBOLS has it; indexes are in lower case. */
+function activeByName(instruments: readonly Instrument[]): ReadonlyMap<string, string> {
+  const active = instruments.filter((instrument) => instrument.is_active)
+  return new Map(active.map(({ symbol }) => [symbol.toUpperCase(), symbol]))
+}
+
+/** What 'all' stands for: active perpetuals and spot pairs in USDT, and indexes. */
+function everySymbol(instruments: readonly Instrument[]): readonly string[] {
+  const taken = instruments.filter(({ is_active, instrument_type, quote_asset }) => {
+    if (!is_active || instrument_type === 'future') return false
+    return instrument_type === 'index' || quote_asset === 'USDT'
+  })
+  return taken.map((instrument) => instrument.symbol)
+}
+
+function requireRecorded(named: readonly string[], symbols: readonly string[]): void {
+  const recorded = new Set(symbols)
+  const missing = named.filter((symbol) => !recorded.has(symbol))
+  if (missing.length === 0) return
+  throw new OperatorError(
+    'depth_symbol_not_recorded',
+    `DEPTH_SYMBOLS names ${missing.join(', ')}, which SYMBOLS does not.`,
+    { hint: 'Books are recorded of symbols that are recorded: add them to SYMBOLS too.' },
+  )
+}
+
+function noTurnover({ exchange }: ExchangeAdapter): OperatorError {
+  return new OperatorError(
+    'no_turnover',
+    `DEPTH_SYMBOLS asks for the busiest symbols, but this build cannot ask ${exchange} which they are.`,
+    { hint: "Use 'tier', 'all' or a list of symbols." },
   )
 }

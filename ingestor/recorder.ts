@@ -5,13 +5,17 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
+import { OperatorError } from '#core/errors.ts'
 import type { GapCause } from '#core/market.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
 import type { IngestorConfig } from './config.ts'
-import type { ExchangeAdapter } from './exchanges/adapter.ts'
+import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
 import { adapterFor } from './exchanges/registry.ts'
-import { chooseSymbols, fetchListing } from './listing.ts'
+import { chooseAgain, chooseDepth, chooseSymbols, fetchListing, readListing } from './listing.ts'
+import { type ListingWatch, watchListing } from './listing-watch.ts'
+import type { SnapshotQueue } from './books/snapshot-queue.ts'
+import { createSnapshots } from './books/snapshots.ts'
 import { type Repairer, startRepairer } from './repair/repairer.ts'
 import { ingestorState, type IngestorStatus } from './status.ts'
 import type { Mark, RecordKind, StreamName } from './tape/record.ts'
@@ -19,6 +23,7 @@ import type { Tape } from './tape/tape.ts'
 import { openTape } from './tape/writer.ts'
 import { type Clock, createClock } from './transport/clock.ts'
 import { createRestClient, type RestAnswer, type RestClient } from './transport/rest-client.ts'
+import { systemTimers } from './transport/timers.ts'
 import { createTransport, type Transport } from './transport/transport.ts'
 import { type FollowCounts, sumOf } from './writer/counts.ts'
 import { createSharedTapeEnd } from './writer/tape-end.ts'
@@ -54,24 +59,33 @@ class TapeRecorder implements Recorder {
   readonly #config: IngestorConfig
   readonly #log: Logger
   readonly #adapter: ExchangeAdapter
+  /** Of what was asked for, that which the exchange has. */
+  readonly #choice: StreamChoice
   readonly #clock: Clock
   readonly #tape: Tape
   readonly #writer: WriterThread
   readonly #rest: RestClient
+  readonly #snapshots: SnapshotQueue
+  /** Numbers of sockets are unique over all lives of the tape: fewer than one a second is opened. */
+  #next_connection: number
   readonly #releaser: NodeJS.Timeout
   #transport: Transport | undefined
   #repairer: Repairer | undefined
+  #listing_watch: ListingWatch | undefined
+  #symbols: readonly string[] = []
   #frames_received = 0
   #rate = { frames: 0, at_ms: performance.now(), per_s: 0 }
 
   constructor(config: IngestorConfig, log: Logger) {
     this.#config = config
     this.#log = log
-    this.#adapter = adapterFor(config.exchange)
+    this.#adapter = adapterFor(config.exchange, config.time_unit)
+    this.#choice = availableChoice(config.choice, this.#adapter)
     this.#clock = createClock({
       onStep: (step_ms) =>
         log.warn({ code: 'clock_step', step_ms }, "The system's clock was set; receive times follow it."),
     })
+    this.#next_connection = Math.floor(this.#clock.now() / (1_000 * MICROS_PER_MS))
     const end = createSharedTapeEnd()
     this.#tape = openTape({
       ...config.tape,
@@ -84,16 +98,19 @@ class TapeRecorder implements Recorder {
       },
     })
     end.publish(this.#tape.end)
-    this.#writer = startWriterThread({
-      database_url: config.database_url,
-      ingestor_id: config.ingestor_id,
-      tape_dir: config.tape.dir,
-      tape_end: end.memory,
-      choice: config.choice,
-      limits: config.batch,
-      dead_letter_path: join(config.tape.dir, 'dead-letters.ndjson'),
-      log_level: config.log_level,
-    })
+    this.#writer = startWriterThread(
+      {
+        database_url: config.database_url,
+        ingestor_id: config.ingestor_id,
+        tape_dir: config.tape.dir,
+        tape_end: end.memory,
+        choice: this.#choice,
+        limits: config.batch,
+        dead_letter_path: join(config.tape.dir, 'dead-letters.ndjson'),
+        log_level: config.log_level,
+      },
+      (_exchange, symbol) => this.#snapshots.want(symbol),
+    )
     this.#rest = createRestClient({
       base_url: config.rest_url,
       limits: {
@@ -102,6 +119,21 @@ class TapeRecorder implements Recorder {
           config.rest_weight_per_minute ?? this.#adapter.rest_limits.weight_per_minute_max,
       },
       log,
+    })
+    this.#snapshots = createSnapshots({
+      adapter: this.#adapter,
+      choice: this.#choice,
+      config,
+      rest: this.#rest,
+      clock: this.#clock,
+      log,
+      heardStreams: () =>
+        (this.#transport?.status().streams ?? []).filter((stream) => stream.is_covered),
+      nextConnection: () => this.#next_connection++,
+      noteAsked: (symbol) => this.#writer.noteAsked(this.#adapter.exchange, symbol),
+      onFrame: (connection, _stream, frame, ts_ingest) =>
+        this.#takeFrame(connection, frame, ts_ingest),
+      append: (answer) => this.#appendAnswer(answer),
     })
     this.#releaser = setInterval(() => this.#release(), RELEASE_MS)
     this.failed = this.#writer.ended.then(() => new Promise<never>(() => undefined))
@@ -124,11 +156,14 @@ class TapeRecorder implements Recorder {
     signal.throwIfAborted()
     this.#appendAnswer(listing.answer)
     const symbols = chooseSymbols(this.#config, listing.instruments)
-    const transport = this.#createTransport(symbols)
+    this.#symbols = symbols
+    const transport = this.#createTransport(symbols, await this.#chooseStreams(symbols, signal))
     this.#transport = transport
-    if (this.#config.choice.channels.includes('trades')) this.#repairer = this.#startRepairer(symbols)
+    if (this.#canRepair()) this.#repairer = this.#startRepairer(symbols)
+    this.#listing_watch = this.#watchListing()
     this.#markStreams({ kind: 'started' }, transport.status().streams)
     await transport.start()
+    this.#snapshots.start()
     this.#log.info({ symbol_count: symbols.length }, 'Every subscription was acknowledged.')
   }
 
@@ -148,6 +183,7 @@ class TapeRecorder implements Recorder {
       frames_per_s: this.#framesPerSecond(),
       tape_end: this.#tape.end,
       committed_position: writer.committed_position,
+      ...this.#writer.books(),
       rows_committed: counts.rows,
       duplicates: counts.duplicates,
       ignored: sumOf(counts.ignored),
@@ -168,6 +204,8 @@ class TapeRecorder implements Recorder {
 
   async stop(): Promise<void> {
     clearInterval(this.#releaser)
+    this.#listing_watch?.stop()
+    this.#snapshots.stop()
     this.#rest.stop()
     await Promise.all([this.#transport?.stop(), this.#repairer?.stop()])
     this.#tape.flush()
@@ -194,31 +232,66 @@ class TapeRecorder implements Recorder {
     enough.abort()
   }
 
-  #createTransport(symbols: readonly string[]): Transport {
+  async #chooseStreams(symbols: readonly string[], signal: AbortSignal): Promise<StreamChoice> {
+    const choice = this.#choice
+    if (choice.depth === undefined || !choice.channels.includes('depth_events')) return choice
+    const wanted = this.#config.depth_symbols
+    const whose = await chooseDepth(wanted, symbols, this.#rest, this.#adapter, this.#log, signal)
+    signal.throwIfAborted()
+    return { ...choice, depth: { ...choice.depth, symbols: whose } }
+  }
+
+  #watchListing(): ListingWatch {
+    return watchListing({
+      interval_ms: this.#config.listing_interval_s * 1_000,
+      timers: systemTimers,
+      log: this.#log,
+      read: async () => {
+        const { answer, instruments } = await readListing(this.#rest, this.#adapter)
+        this.#appendAnswer(answer)
+        this.#setSymbols(chooseAgain(this.#config, instruments, this.#symbols))
+      },
+    })
+  }
+
+  #setSymbols(symbols: readonly string[]): void {
+    const transport = this.#transport
+    const added = symbols.filter((symbol) => !this.#symbols.includes(symbol))
+    const removed = this.#symbols.filter((symbol) => !symbols.includes(symbol))
+    if (transport === undefined || (added.length === 0 && removed.length === 0)) return
+    this.#symbols = symbols
+    transport.setSymbols(symbols)
+    this.#repairer?.setSymbols(symbols)
+    this.#snapshots.forget(removed)
+    const is_new = new Set(added)
+    const { streams } = transport.status()
+    this.#markStreams({ kind: 'started' }, streams.filter((stream) => is_new.has(stream.symbol)))
+    this.#log.info({ added, removed }, 'The listing changed; these symbols come and go.')
+  }
+
+  #createTransport(symbols: readonly string[], choice: StreamChoice): Transport {
     return createTransport({
       adapter: this.#adapter,
       ws_url: this.#config.ws_url,
       symbols,
-      choice: this.#config.choice,
-      // Unique over all lives of the tape, as long as fewer than one socket a second is opened.
-      first_connection: Math.floor(this.#clock.now() / (1_000 * MICROS_PER_MS)),
-      onFrame: (connection, _stream, frame, ts_ingest) => {
-        this.#frames_received++
-        this.#append('frame', connection, ts_ingest, frame)
-      },
+      choice,
+      nextConnection: () => this.#next_connection++,
+      onFrame: (connection, _stream, frame, ts_ingest) =>
+        this.#takeFrame(connection, frame, ts_ingest),
       onDeaf: (cause, streams) => this.#markStreams({ kind: 'deaf', cause }, streams),
+      onListingChanged: () => this.#listing_watch?.noteNews(),
       log: this.#log,
       clock: this.#clock,
     })
   }
 
   #startRepairer(symbols: readonly string[]): Repairer {
-    const { database_url, ingestor_id, choice } = this.#config
+    const { database_url, ingestor_id } = this.#config
     return startRepairer({
       database_url,
       ingestor_id,
       adapter: this.#adapter,
-      choice,
+      choice: this.#choice,
       symbols,
       rest: this.#rest,
       append: (answer) => this.#appendAnswer(answer),
@@ -232,6 +305,15 @@ class TapeRecorder implements Recorder {
       random: Math.random,
       log: this.#log,
     })
+  }
+
+  #takeFrame(connection: number, frame: Buffer, ts_ingest: Micros): void {
+    this.#frames_received++
+    this.#append('frame', connection, ts_ingest, frame)
+  }
+
+  #canRepair(): boolean {
+    return this.#choice.channels.includes('trades') && this.#adapter.trade_ids !== 'loose'
   }
 
   #appendAnswer({ path, body, ts_ingest }: RestAnswer): boolean {
@@ -277,8 +359,20 @@ class TapeRecorder implements Recorder {
   }
 }
 
+/** Each once: changes of a book and partial books are two streams of one name. */
 function namesOf(streams: readonly StreamName[]): readonly StreamName[] {
-  return streams.map(({ symbol, channel }) => ({ symbol, channel }))
+  const names = streams.map(({ symbol, channel }) => ({ symbol, channel }))
+  return [...new Map(names.map((name) => [`${name.channel} ${name.symbol}`, name])).values()]
+}
+
+function availableChoice(choice: StreamChoice, adapter: ExchangeAdapter): StreamChoice {
+  const channels = choice.channels.filter((channel) => adapter.channels.includes(channel))
+  if (channels.length > 0) return { ...choice, channels }
+  throw new OperatorError(
+    'no_channels',
+    `${adapter.exchange} has none of the channels ${choice.channels.join(', ')}.`,
+    { hint: `Set CHANNELS to some of ${adapter.channels.join(', ')}.` },
+  )
 }
 
 function tradeSymbols(streams: readonly StreamName[]): readonly string[] {

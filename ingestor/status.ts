@@ -1,4 +1,5 @@
 /** What the ingestor tells its parent and /health once a second. No logic but the state's rule. */
+import type { BookCounts } from './books/keeper.ts'
 import type { PerTable } from './writer/counts.ts'
 
 export type IngestorState =
@@ -11,7 +12,7 @@ export type IngestorState =
   /** The tape's disk budget is used up: no frame is taken until segments are freed. */
   | 'tape_full'
 
-export interface IngestorStatus {
+export interface IngestorStatus extends BookCounts {
   readonly state: IngestorState
   readonly frames_received: number
   readonly frames_per_s: number

@@ -1,11 +1,10 @@
 /** What the ingestor is measured against: the limit, and the classic way. */
-import { CHANNELS, type Channel } from '#core/market.ts'
 import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import { copyInto } from '../../ingestor/writer/copy.ts'
 import type { CopyRows } from '../../ingestor/writer/copy-encoder.ts'
 import { joinRows, RowBuffer } from '../../ingestor/writer/row-buffer.ts'
-import { prepared, type WorkloadEvent } from './workload.ts'
+import { type Channel, CHANNELS, prepared, type WorkloadEvent } from './workload.ts'
 
 /** The writer's own limit. */
 const COPY_ROWS = 20_000
@@ -65,7 +64,7 @@ function encodeChannel(events: readonly WorkloadEvent[], channel: Channel, ids: 
   const groups = new Map<string, RowBuffer>()
   for (const { symbol, event, channel: own } of events) {
     if (own !== channel) continue
-    const rows = groups.get(symbol) ?? new RowBuffer()
+    const rows = groups.get(symbol) ?? new RowBuffer(RAW_TABLES[channel])
     groups.set(symbol, rows)
     rows.push(event)
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import { type FollowCounts, sumOf } from '../../ingestor/writer/counts.ts'
+import { CHANNELS } from './workload.ts'
 
 export interface Step {
   readonly events_per_s: number
@@ -55,6 +56,7 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
       DATABASE_URL: options.database_url,
       INGESTOR_ID: options.ingestor_id,
       TAPE_DIR: options.tape_dir,
+      CHANNELS: CHANNELS.join(','),
       EXCHANGE_WS_URL: `ws://127.0.0.1:${port}`,
       EXCHANGE_REST_URL: `http://127.0.0.1:${port}`,
       LOG_LEVEL: 'warn',

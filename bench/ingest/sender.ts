@@ -27,6 +27,7 @@ const rest: RestSource = {
   aggTrades: () => [],
   trades: () => [],
   premiumIndex: () => undefined,
+  ticker24h: () => undefined,
 }
 const faults = new FaultDesk(Math.random, () => performance.now())
 const hub = new Hub(faults, { kind: 'wait', limit_bytes: SLOW_BYTES }, silentLogger)

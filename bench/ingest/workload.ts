@@ -3,7 +3,7 @@
  * The same seed gives the same events, so the rows that the ingestor makes of the frames can be
  * compared with those that were prepared without it.
  */
-import type { BookTicker, Channel, Trade } from '#core/market.ts'
+import type { BookTicker, Trade } from '#core/market.ts'
 import { micros } from '#core/time.ts'
 import { firstWhere } from '../../infra/local/exchange/trade-range.ts'
 import { aggTradePayload, bookTickerPayload, type NumberText } from '../../infra/local/exchange/sim/payloads.ts'
@@ -13,6 +13,10 @@ import { createRandom } from '../../infra/local/exchange/sim/random.ts'
 export const SYMBOL_COUNT = 200
 /** 12:00 of a day in 2026; the prepared events stay within the hour. */
 export const START_MS = Date.UTC(2026, 2, 1, 12)
+
+/** What is recorded of it, in the order of the tables. */
+export const CHANNELS = ['book_ticker', 'trades'] as const
+export type Channel = (typeof CHANNELS)[number]
 
 const SEED = 1
 const TRADE_SHARE = 0.1

@@ -5,7 +5,8 @@
  *   children.json the processes it started, so that the next start can end orphans
  *   secrets.json  passwords made at the first start (0600)
  *   stack.json    where everything listens, with keys (0600)
- *   postgres/ object-store/ tape/ logs/ work/
+ *   revoked-tokens  ids of tokens that were taken back
+ *   postgres/ object-store/ tape/ tape-deribit/ logs/ work/
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -33,6 +34,8 @@ export interface Secrets {
   readonly gateway_secret: string
   readonly access_key_id: string
   readonly secret_access_key: string
+  /** Signs access tokens of the edge. */
+  readonly token_secret: string
 }
 
 /** DATA_DIR/stack.json. */
@@ -115,6 +118,16 @@ export function readStackFile(dir: string): StackFile {
   return JSON.parse(readFileSync(join(dir, 'stack.json'), 'utf8')) as StackFile
 }
 
+/** Reads DATA_DIR/secrets.json, whether a stack runs or not. */
+export function readSecrets(dir: string): Secrets {
+  const file = join(dir, 'secrets.json')
+  const secrets = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {}
+  if (secrets.token_secret !== undefined) return secrets as Secrets
+  throw new OperatorError('no_secrets', `${resolve(dir)} has no secret to sign tokens with.`, {
+    hint: '`npm start` makes it. --data-dir names another folder, TOKEN_SECRET another secret.',
+  })
+}
+
 async function takeLock(
   lock_file: string,
   path: string,
@@ -185,17 +198,21 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** Makes those that are missing. */
 function loadSecrets(file: string): Secrets {
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Secrets
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {}
   const random = (): string => randomBytes(24).toString('base64url')
-  const secrets: Secrets = {
+  const made: Secrets = {
     postgres_password: random(),
     edge_password: random(),
     gateway_secret: random(),
     access_key_id: `local-${randomBytes(6).toString('hex')}`,
     secret_access_key: random(),
+    token_secret: randomBytes(32).toString('base64url'),
   }
-  writePrivate(file, secrets)
+  const secrets = { ...made, ...kept }
+  // A folder of an older version has all but the newest.
+  if (Object.keys(made).some((name) => !(name in kept))) writePrivate(file, secrets)
   return secrets
 }
 

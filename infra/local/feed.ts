@@ -1,7 +1,12 @@
 /** What the local stack listens to: --feed sim|live|none|FILE. */
 import { existsSync } from 'node:fs'
 import { OperatorError } from '#core/errors.ts'
-import { isSymbolName } from '#core/symbols.ts'
+import { isExchange, isSymbolName } from '#core/symbols.ts'
+import type { TimeUnit } from '#core/time-source.ts'
+import type { DepthChoice, DepthStream } from '../../ingestor/exchanges/adapter.ts'
+import { STANDARD_INTERVAL_MS } from '../../ingestor/exchanges/depth-choice.ts'
+import { adapterFor } from '../../ingestor/exchanges/registry.ts'
+import { parseStreamName } from './exchange/protocol/streams.ts'
 import { type RecordingSummary, summariseRecording } from './exchange/replay/recording.ts'
 
 export type Feed =
@@ -32,6 +37,52 @@ export function parseSymbols(text: string | undefined): readonly string[] | unde
     })
   }
   return [...new Set(symbols)]
+}
+
+/** What of a recording's streams an ingestor has to be asked for. */
+export interface RecordedStreams {
+  readonly time_unit: TimeUnit
+  readonly trade_stream: 'aggTrade' | 'trade'
+  readonly depth: DepthChoice
+  /** Everything in it is margined in coin. */
+  readonly include_coin_m: boolean
+}
+
+export function streamsOf(summary: RecordingSummary): RecordedStreams {
+  return {
+    time_unit: summary.time_unit,
+    trade_stream: tradeStreamOf(summary),
+    depth: depthOf(summary),
+    include_coin_m: summary.symbols.every((symbol) => /USD_(?:PERP|\d{6})$/.test(symbol)),
+  }
+}
+
+/** Speed of a depth stream whose name says none [ms]. */
+const UNNAMED_SPEED_MS: Readonly<Record<string, number>> = { 'binance-spot': 1_000 }
+
+/**
+ * Diffs where it has them, and the deepest of its partial books, at the speed of the first. A speed
+ * that cannot be asked for today is replaced: what was recorded is played at any.
+ */
+function depthOf(summary: RecordingSummary): DepthChoice {
+  const names = Object.keys(summary.streams).flatMap((stream) => parseStreamName(stream) ?? [])
+  const has = (stream_class: string): boolean => names.some((name) => name.stream_class === stream_class)
+  const deepest = ([20, 10, 5] as const).find((level_count) => has(`depth${level_count}`))
+  const streams: DepthStream[] = [
+    ...(has('depth') ? (['diff'] as const) : []),
+    ...(deepest === undefined ? [] : ([`partial${deepest}`] as const)),
+  ]
+  const leading = has('depth') ? 'depth' : `depth${deepest ?? ''}`
+  const { interval_ms } = names.find((name) => name.stream_class === leading) ?? { interval_ms: 100 }
+  const recorded_ms = interval_ms ?? UNNAMED_SPEED_MS[summary.exchange] ?? 250
+  const speeds = isExchange(summary.exchange) ? adapterFor(summary.exchange).depth_intervals_ms : []
+  const has_speed =
+    speeds?.includes(recorded_ms) !== false && (streams.length === 1 || recorded_ms > 0)
+  return {
+    symbols: 'all',
+    streams: streams.length === 0 ? ['diff'] : streams,
+    interval_ms: has_speed ? recorded_ms : STANDARD_INTERVAL_MS,
+  }
 }
 
 /** Which of the exchange's two trade streams a recording has; aggTrade where it has both. */

@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import type { ChildMessage, ChildOptions } from './child.ts'
 import type { DataDir } from './data-dir.ts'
+import type { RecordedStreams } from './feed.ts'
 
 const BUCKET = 'booktape'
 const REGION = 'auto'
@@ -37,7 +38,12 @@ export function objectStoreConfig(data_dir: DataDir, ready: ChildMessage): Objec
 }
 
 export type ExchangeSource =
-  | { readonly kind: 'sim'; readonly symbols: readonly string[] | undefined; readonly events_per_s: number }
+  | {
+      readonly kind: 'sim'
+      readonly exchange: string
+      readonly symbols: readonly string[] | undefined
+      readonly events_per_s: number
+    }
   | { readonly kind: 'replay'; readonly files: readonly string[]; readonly speed: string }
 
 export function exchangeProgram(data_dir: DataDir, port: number, source: ExchangeSource): ChildOptions {
@@ -45,6 +51,7 @@ export function exchangeProgram(data_dir: DataDir, port: number, source: Exchang
     source.kind === 'sim'
       ? {
           EXCHANGE_SOURCE: 'sim',
+          EXCHANGE: source.exchange,
           EVENTS_PER_S: String(source.events_per_s),
           ...(source.symbols === undefined ? {} : { SYMBOLS: source.symbols.join(',') }),
         }
@@ -66,10 +73,12 @@ export interface IngestorOptions {
   readonly database_url: string
   readonly ingestor_id: string
   readonly tape_dir: string
+  readonly exchange: string
   /** Undefined: the real exchange. */
   readonly exchange_url: string | undefined
   readonly symbols: readonly string[] | undefined
-  readonly trade_stream: 'aggTrade' | 'trade'
+  /** Undefined: the ingestor's own choice. */
+  readonly streams: RecordedStreams | undefined
   readonly onMessage: (message: ChildMessage) => void
 }
 
@@ -82,14 +91,54 @@ export function ingestorProgram(data_dir: DataDir, options: IngestorOptions): Ch
     onMessage: options.onMessage,
     env: {
       DATABASE_URL: options.database_url,
+      EXCHANGE: options.exchange,
       INGESTOR_ID: options.ingestor_id,
       TAPE_DIR: options.tape_dir,
-      TRADE_STREAM: options.trade_stream,
+      ...(options.streams === undefined ? {} : streamsEnvironment(options.streams)),
       ...(symbols === undefined ? {} : { SYMBOLS: symbols.join(',') }),
-      ...(exchange_url === undefined
-        ? {}
-        : { EXCHANGE_REST_URL: exchange_url, EXCHANGE_WS_URL: exchange_url.replace(/^http/, 'ws') }),
+      ...exchangeEnvironment(exchange_url),
     },
+  }
+}
+
+/** A second ingestor, which records price indexes of Deribit; without a URL, of the real one. */
+export function indexIngestorProgram(
+  data_dir: DataDir,
+  { database_url, exchange_url, names }: {
+    readonly database_url: string
+    readonly exchange_url: string | undefined
+    readonly names: readonly string[]
+  },
+): ChildOptions {
+  return {
+    name: 'index ingestor',
+    entry: 'ingestor/main.ts',
+    log_file: data_dir.join('logs', 'index-ingestor.log'),
+    env: {
+      DATABASE_URL: database_url,
+      EXCHANGE: 'deribit',
+      INGESTOR_ID: 'local-deribit',
+      TAPE_DIR: data_dir.join('tape-deribit'),
+      SYMBOLS: names.join(','),
+      ...exchangeEnvironment(exchange_url),
+    },
+  }
+}
+
+function exchangeEnvironment(url: string | undefined): Record<string, string> {
+  if (url === undefined) return {}
+  return { EXCHANGE_REST_URL: url, EXCHANGE_WS_URL: url.replace(/^http/, 'ws') }
+}
+
+function streamsEnvironment(streams: RecordedStreams): Record<string, string> {
+  const { time_unit, trade_stream, depth, include_coin_m } = streams
+  return {
+    TIME_UNIT: time_unit,
+    TRADE_STREAM: trade_stream,
+    DEPTH_SYMBOLS: 'all',
+    DEPTH_STREAMS: depth.streams.join(','),
+    DEPTH_INTERVAL_MS: String(depth.interval_ms),
+    INCLUDE_COIN_M: include_coin_m ? '1' : '0',
   }
 }
 
@@ -98,6 +147,8 @@ export function jobsProgram(
   database_url: string,
   store: ObjectStoreConfig,
   intraday_features_s: number,
+  /** Index prices to poll, and where; undefined: none. */
+  polled: { readonly names: readonly string[]; readonly exchange_url: string | undefined } | undefined,
 ): ChildOptions {
   return {
     name: 'jobs',
@@ -107,6 +158,13 @@ export function jobsProgram(
       DATABASE_URL: database_url,
       WORK_DIR: data_dir.join('work'),
       INTRADAY_FEATURES_S: String(intraday_features_s),
+      ...(polled === undefined
+        ? {}
+        : {
+            INDEX_PRICES: 'poll',
+            INDEX_NAMES: polled.names.join(','),
+            ...(polled.exchange_url === undefined ? {} : { DERIBIT_REST_URL: polled.exchange_url }),
+          }),
       ...storeEnvironment(store),
     },
   }
@@ -135,6 +193,9 @@ export function workerProgram(
     DATABASE_URL: bindings.database_url,
     GATEWAY_URL: bindings.gateway_url,
     GATEWAY_SECRET: data_dir.secrets.gateway_secret,
+    TOKEN_SECRET: data_dir.secrets.token_secret,
+    // It listens on loopback alone: who asks is at home.
+    PUBLIC_READ: 'read,datasets,ops',
     ...storeEnvironment(bindings.store),
   }
   return {
@@ -145,6 +206,7 @@ export function workerProgram(
       PORT: String(port),
       BUNDLE_DIR: data_dir.join('work', 'worker'),
       PERSIST_DIR: data_dir.join('work', 'miniflare'),
+      REVOKED_FILE: data_dir.join('revoked-tokens'),
       ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [`BINDING_${name}`, value])),
     },
   }

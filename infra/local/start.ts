@@ -6,17 +6,20 @@ import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import type { ProcessIdentity } from '#core/node/process-table.ts'
 import { onShutdown } from '#core/node/shutdown.ts'
+import { adapterFor } from '../../ingestor/exchanges/registry.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import type { ChildMessage } from './child.ts'
 import { type DataDir, openDataDir, type StackFile } from './data-dir.ts'
 import { prepareDatabase } from './database.ts'
+import type { VenueName } from './exchange/venue.ts'
 import { startPlaying } from './exchange-client.ts'
-import { type Feed, tradeStreamOf } from './feed.ts'
+import { type Feed, streamsOf } from './feed.ts'
 import { watchLauncher } from './launcher.ts'
 import { freePorts, portsFrom } from './ports.ts'
 import {
   exchangeProgram,
   gatewayProgram,
+  indexIngestorProgram,
   ingestorProgram,
   jobsProgram,
   objectStoreConfig,
@@ -29,6 +32,8 @@ import { createSupervisor, type Supervisor } from './supervisor.ts'
 
 export interface StartOptions {
   readonly feed: Feed
+  /** Which exchange is simulated or recorded; a recording says it itself. */
+  readonly exchange: VenueName
   readonly symbols: readonly string[] | undefined
   readonly data_dir: string
   readonly port_base: number | undefined
@@ -36,11 +41,17 @@ export interface StartOptions {
   readonly launcher: ProcessIdentity | undefined
   /** Mean rate of the simulated market, all symbols together. */
   readonly events_per_s: number
+  /** How Deribit's index prices are recorded: from its socket, over REST once a minute, or not. */
+  readonly index_prices: 'socket' | 'poll' | 'off'
 }
 
 /** Today's dataset is built anew this often, so that a newcomer holds a file in a minute. */
 const INTRADAY_FEATURES_S = 60
-const BINANCE_URL = 'https://fapi.binance.com'
+/** Recorded indexes, and the symbol whose simulated market moves them. */
+const INDEXES: readonly (readonly [name: string, symbol: string])[] = [
+  ['btc_usd', 'BTCUSDT'],
+  ['eth_usd', 'ETHUSDT'],
+]
 
 interface Ports {
   readonly edge: number
@@ -104,40 +115,67 @@ async function startEverything(
       .then((ready) => objectStoreConfig(data_dir, ready)),
     startExchange(options, data_dir, ports.exchange, supervisor),
   ])
+  const names = indexNames(options)
   const gateway_url = `http://127.0.0.1:${ports.gateway}`
   const [worker] = await Promise.all([
     supervisor.start(workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store })),
     supervisor.start(gatewayProgram(data_dir, ports.gateway, urls.edge_url)),
-    supervisor.start(jobsProgram(data_dir, urls.owner_url, store, feed.kind === 'none' ? 0 : INTRADAY_FEATURES_S)),
+    supervisor.start(
+      jobsProgram(
+        data_dir,
+        urls.owner_url,
+        store,
+        feed.kind === 'none' ? 0 : INTRADAY_FEATURES_S,
+        names.length > 0 && options.index_prices === 'poll' ? { names, exchange_url } : undefined,
+      ),
+    ),
   ])
   const stack: StackFile = {
     postgres_url: urls.owner_url,
     edge_url: String(worker['url']).replace(/\/$/, ''),
     gateway_url,
-    exchange_url: feed.kind === 'live' ? BINANCE_URL : (exchange_url ?? null),
+    exchange_url: feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
     object_store: store,
   }
   data_dir.writeStackFile(stack)
   line.say(describeStack(stack, options))
 
   if (feed.kind === 'none') return
+  if (names.length > 0 && options.index_prices === 'socket') {
+    const { owner_url: database_url } = urls
+    const program = indexIngestorProgram(data_dir, { database_url, exchange_url, names })
+    // Deribit may be out of reach while the others are not: nobody waits for it.
+    supervisor.start(program).catch((error: unknown) => {
+      line.say(`Index prices are not recorded. ${describeError(error)}`)
+    })
+  }
   await supervisor.start(
     ingestorProgram(data_dir, {
       database_url: urls.owner_url,
       ingestor_id: 'local',
       tape_dir: data_dir.join('tape'),
+      exchange: feed.kind === 'recording' ? feed.summary.exchange : options.exchange,
       exchange_url,
       symbols: symbols ?? (feed.kind === 'recording' ? feed.summary.symbols : undefined),
-      trade_stream: feed.kind === 'recording' ? tradeStreamOf(feed.summary) : 'aggTrade',
+      streams: feed.kind === 'recording' ? streamsOf(feed.summary) : undefined,
       onMessage: (message) => showStatus(message, line),
     }),
   )
   if (feed.kind === 'recording') await startPlaying(exchange_url!)
 }
 
+/** Those of which there is a market; a recording has its own symbols and no others. */
+function indexNames({ feed, symbols }: StartOptions): readonly string[] {
+  if (feed.kind !== 'sim' && feed.kind !== 'live') return []
+  const moved = INDEXES.filter(
+    ([, symbol]) => feed.kind === 'live' || symbols === undefined || symbols.includes(symbol),
+  )
+  return moved.map(([name]) => name)
+}
+
 /** The exchange server's URL, or undefined where the feed needs none. */
 async function startExchange(
-  { feed, symbols, events_per_s }: StartOptions,
+  { feed, exchange, symbols, events_per_s }: StartOptions,
   data_dir: DataDir,
   port: number,
   supervisor: Supervisor,
@@ -145,7 +183,7 @@ async function startExchange(
   if (feed.kind === 'live' || feed.kind === 'none') return undefined
   const source =
     feed.kind === 'sim'
-      ? ({ kind: 'sim', symbols, events_per_s } as const)
+      ? ({ kind: 'sim', exchange, symbols, events_per_s } as const)
       : ({ kind: 'replay', files: [feed.file], speed: 'real' } as const)
   const ready = await supervisor.start(exchangeProgram(data_dir, port, source))
   return String(ready['url']).replace(/\/$/, '')
@@ -155,11 +193,11 @@ function showStatus(message: ChildMessage, line: StatusLine): void {
   if (message.type === 'status') line.update(message as unknown as IngestorStatus)
 }
 
-function describeStack(stack: StackFile, { feed, data_dir }: StartOptions): string {
+function describeStack(stack: StackFile, { feed, exchange, data_dir }: StartOptions): string {
   const postgres = new URL(stack.postgres_url)
   const market = {
     sim: 'The market is simulated: prices and trades are made up, no exchange is connected.',
-    live: 'The market is real: Binance USD-M futures.',
+    live: `The market is real: ${exchange}.`,
     none: 'There is no feed: only what was recorded before can be read.',
     recording: 'The market is a recording, played at its own speed.',
   }[feed.kind]

@@ -47,6 +47,9 @@ export function describeStatus(status: IngestorStatus): string {
     `lag ${count(status.lag_ms)} ms`,
     describeGaps(status.gaps_open + status.gaps_repaired, status.gaps_repaired, count),
   ]
+  if (status.books_synced < status.books) {
+    parts.push(`${count(status.books_synced)} of ${count(status.books)} books`)
+  }
   if (status.state !== 'live') parts.push(status.state.replaceAll('_', ' '))
   return parts.join(' | ')
 }

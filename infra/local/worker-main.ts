@@ -3,6 +3,7 @@ import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { helperProcesses } from './helper-processes.ts'
+import { followRevoked } from './revoked-tokens.ts'
 import { buildWorker, startWorker } from './worker.ts'
 
 const log = createLogger('edge-worker')
@@ -15,7 +16,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { PORT, BUNDLE_DIR, PERSIST_DIR, ...environment } = process.env
+  const { PORT, BUNDLE_DIR, PERSIST_DIR, REVOKED_FILE, ...environment } = process.env
   const bundle = await buildWorker(BUNDLE_DIR!)
   const bindings = Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
@@ -23,6 +24,13 @@ async function main(): Promise<void> {
     ),
   )
   const worker = await startWorker({ port: Number(PORT), bundle, bindings, persist_dir: PERSIST_DIR! })
-  onShutdown(log, () => worker.stop())
+  const revoked = await followRevoked(REVOKED_FILE!, worker.revokeToken, (error) => {
+    const fields = { code: 'revoke_failed', error: describeError(error) }
+    log.error(fields, 'The list of tokens that were taken back could not be read.')
+  })
+  onShutdown(log, () => {
+    revoked.stop()
+    return worker.stop()
+  })
   tellParent({ type: 'ready', url: worker.url, helpers: helperProcesses() })
 }

@@ -2,15 +2,12 @@
  * The edge worker on this machine: bundled by wrangler as it would be for Cloudflare, and run in
  * real workerd through Miniflare, static assets of /docs included. No account, no network.
  */
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { Log, LogLevel, Miniflare } from 'miniflare'
-import { OperatorError } from '#core/errors.ts'
+import { runWrangler } from './wrangler.ts'
 
 export interface WorkerBundle {
   readonly script_path: string
@@ -21,23 +18,20 @@ export interface WorkerBundle {
 
 export interface LocalWorker {
   readonly url: string
+  /** Puts the id of a token into the revocation list. */
+  revokeToken(token_id: string): Promise<void>
   stop(): Promise<void>
 }
 
 const ROOT = join(import.meta.dirname, '..', '..')
+/** On loopback there is one caller: the limits are there, and out of the way. */
+const RATE_LIMIT = { limit: 1_000_000, period: 10 } as const
 const SOURCES = [
   'edge-api/**/*.{ts,mjs,jsonc,html,js}',
   'edge-api/public/_headers',
   'core/*.ts',
   'package-lock.json',
 ]
-const QUIET = {
-  WRANGLER_SEND_METRICS: 'false',
-  WRANGLER_SEND_ERROR_REPORTS: 'false',
-  WRANGLER_HIDE_BANNER: 'true',
-  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-}
-
 /** Bundles the worker into `out_dir`, unless the sources are those of the bundle that is there. */
 export async function buildWorker(out_dir: string): Promise<WorkerBundle> {
   const stamp_path = join(out_dir, 'sources.sha256')
@@ -47,7 +41,7 @@ export async function buildWorker(out_dir: string): Promise<WorkerBundle> {
   if (readText(stamp_path) !== stamp) {
     rmSync(out_dir, { recursive: true, force: true })
     mkdirSync(out_dir, { recursive: true })
-    await runWrangler(['deploy', '--dry-run', '--minify', '--outdir', out_dir])
+    await runWrangler(['deploy', '--env', 'production', '--dry-run', '--minify', '--outdir', out_dir])
     cpSync(join(ROOT, 'edge-api', 'dist', 'public'), assets_dir, { recursive: true })
     writeFileSync(stamp_path, stamp)
   }
@@ -60,8 +54,10 @@ export async function startWorker(options: {
   readonly bundle: WorkerBundle
   readonly bindings: Readonly<Record<string, string>>
   readonly persist_dir: string
+  /** Requests in ten seconds of a token, and of an address. */
+  readonly rate_limits?: { readonly token: number; readonly address: number }
 }): Promise<LocalWorker> {
-  const { bundle, bindings } = options
+  const { bundle, bindings, rate_limits } = options
   const contents = readFileSync(bundle.script_path, 'utf8')
   const server = new Miniflare({
     host: '127.0.0.1',
@@ -87,20 +83,35 @@ export async function startWorker(options: {
             hasUserWorker: true,
             htmlHandling: 'drop-trailing-slash',
             notFoundHandling: 'none',
+            runWorkerFirst: ['/*', '!/docs', '!/docs/*'],
           },
-          env: Object.fromEntries(
-            Object.entries(bindings).map(([name, value]) => [
-              name,
-              { type: 'text' as const, value },
-            ]),
-          ),
+          env: {
+            ...Object.fromEntries(
+              Object.entries(bindings).map(([name, value]) => [
+                name,
+                { type: 'text' as const, value },
+              ]),
+            ),
+            REVOKED_TOKENS: { type: 'kv', id: 'revoked-tokens' },
+            LIMIT_TOKEN: rateLimit('token', rate_limits?.token),
+            LIMIT_ADDRESS: rateLimit('address', rate_limits?.address),
+          },
         },
         dev: { rootPath: ROOT },
       },
     ],
   })
   const url = await server.ready
-  return { url: `http://127.0.0.1:${url.port}`, stop: () => server.dispose() }
+  const revoked = await server.getKVNamespace('REVOKED_TOKENS')
+  return {
+    url: `http://127.0.0.1:${url.port}`,
+    revokeToken: (token_id) => revoked.put(token_id, 'revoked'),
+    stop: () => server.dispose(),
+  }
+}
+
+function rateLimit(namespace: string, limit: number = RATE_LIMIT.limit) {
+  return { type: 'rate-limit' as const, namespace, simple: { limit, period: RATE_LIMIT.period } }
 }
 
 function hashSources(): string {
@@ -120,38 +131,5 @@ function readText(path: string): string | undefined {
     return readFileSync(path, 'utf8')
   } catch {
     return undefined
-  }
-}
-
-async function runWrangler(args: readonly string[]): Promise<void> {
-  const bin = join(
-    dirname(createRequire(import.meta.url).resolve('wrangler/package.json')),
-    'bin',
-    'wrangler.js',
-  )
-  try {
-    await promisify(execFile)(process.execPath, [bin, ...args], {
-      cwd: join(ROOT, 'edge-api'),
-      // wrangler runs build-docs.mjs with the `node` of the PATH: it must be this one.
-      env: {
-        ...process.env,
-        ...QUIET,
-        PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
-      },
-      timeout: 120_000,
-    })
-  } catch (cause) {
-    const { stderr = '', stdout = '' } = cause as {
-      readonly stderr?: string
-      readonly stdout?: string
-    }
-    throw new OperatorError(
-      'worker_build_failed',
-      `wrangler could not bundle the worker: ${stderr.trim() || stdout.trim()}`,
-      {
-        hint: 'Run `npx wrangler deploy --dry-run` in edge-api/ to see it.',
-        cause,
-      },
-    )
   }
 }

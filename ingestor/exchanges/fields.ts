@@ -3,11 +3,14 @@
  * impossible is refused with a reason, nothing is coerced. Which fields a frame has is the
  * adapter's business.
  */
+import type { Level } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
-import { fromMillis, type Micros } from '#core/time.ts'
+import { fromMillis, type Micros, micros } from '#core/time.ts'
 import type { Parsed, RejectReason } from './adapter.ts'
 
 const DETAIL_CHARS_MAX = 80
+const DECIMAL = /^-?\d+(?:\.\d+)?$/
+const LEVEL_DECIMAL = /^\d+(?:\.\d+)?$/
 const DECIMAL_CHARS_MAX = 40
 
 /** 2017-01-01 and 2100-01-01: no exchange of ours is older, and a partition is made per hour. */
@@ -53,6 +56,11 @@ export function parseJsonText(text: string): unknown {
 
 export type Fields = Readonly<Record<string, unknown>>
 
+/** Names a field of a wire type, so that a misspelt one does not compile. */
+export function field<Wire>(name: keyof Wire & string): string {
+  return name
+}
+
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -73,10 +81,40 @@ export function timeField(fields: Fields, name: string): Micros {
   return fromMillis(value)
 }
 
+/** Microseconds since 1970, cut to whole milliseconds: the identity of a value that has no other. */
+export function microsField(fields: Fields, name: string): Micros {
+  const value = fields[name]
+  if (typeof value !== 'number') throw badField(name, 'a time in microseconds', value)
+  const value_ms = Math.floor(value / 1_000)
+  if (!isPlausibleTime(value_ms)) throw outOfRange(name, 'microseconds of 2017 to 2100', value)
+  return fromMillis(value_ms)
+}
+
+/** Microseconds since 1970, every one of them told. */
+export function exactMicrosField(fields: Fields, name: string): Micros {
+  const value = fields[name]
+  if (typeof value !== 'number') throw badField(name, 'a time in microseconds', value)
+  if (Number.isSafeInteger(value) && isPlausibleTime(Math.floor(value / 1_000))) return micros(value)
+  throw outOfRange(name, 'whole microseconds of 2017 to 2100', value)
+}
+
+/** A JSON number from `minimum` on and less than `below`. */
+export function numberField(
+  fields: Fields,
+  name: string,
+  minimum: number,
+  below: number,
+): number {
+  const value = fields[name]
+  if (typeof value !== 'number') throw badField(name, 'a number', value)
+  if (value >= minimum && value < below) return value
+  throw outOfRange(name, `a number from ${minimum} to less than ${below}`, value)
+}
+
 /** A decimal as text, `61800.20`: zero or more. */
 export function decimalField(fields: Fields, name: string): number {
   const value = fields[name]
-  if (typeof value !== 'string' || !/^-?\d+(?:\.\d+)?$/.test(value)) {
+  if (typeof value !== 'string' || !DECIMAL.test(value)) {
     throw badField(name, 'a decimal number as text', value)
   }
   if (value.length > DECIMAL_CHARS_MAX || value.startsWith('-')) {
@@ -90,6 +128,31 @@ export function positiveField(fields: Fields, name: string): number {
   const value = decimalField(fields, name)
   if (value === 0) throw outOfRange(name, 'more than 0', value)
   return value
+}
+
+/** A decimal as text that may be negative: a rate. */
+export function signedDecimalField(fields: Fields, name: string): number {
+  const value = fields[name]
+  if (typeof value !== 'string' || !DECIMAL.test(value)) {
+    throw badField(name, 'a decimal number as text', value)
+  }
+  if (value.length > DECIMAL_CHARS_MAX) {
+    throw outOfRange(name, `a number in ${DECIMAL_CHARS_MAX} characters`, value)
+  }
+  // -0.00 is nothing but 0.
+  return Number(value) || 0
+}
+
+/** Levels of a book, `[["61800.20","0.014"], ...]`: prices more than zero, quantities from zero on. */
+export function levelsField(fields: Fields, name: string): readonly Level[] {
+  const value = fields[name]
+  if (!Array.isArray(value)) throw badField(name, 'a list of levels', value)
+  return value.map((pair: unknown) => {
+    if (!Array.isArray(pair)) throw badField(name, 'a list of [price, quantity]', pair)
+    const price = levelNumber(name, pair[0])
+    if (price === 0) throw outOfRange(name, 'prices of more than 0', pair[0])
+    return [price, levelNumber(name, pair[1])]
+  })
 }
 
 export function symbolField(fields: Fields, name: string): string {
@@ -112,6 +175,13 @@ export function isExactId(value: number): boolean {
 
 export function isPlausibleTime(value_ms: number): boolean {
   return Number.isSafeInteger(value_ms) && value_ms >= TIME_MS_MIN && value_ms < TIME_MS_MAX
+}
+
+function levelNumber(name: string, text: unknown): number {
+  if (typeof text !== 'string' || text.length > DECIMAL_CHARS_MAX || !LEVEL_DECIMAL.test(text)) {
+    throw badField(name, 'decimal numbers of at least 0 as text', text)
+  }
+  return Number(text)
 }
 
 function badField(name: string, expected: string, found: unknown): Rejection {

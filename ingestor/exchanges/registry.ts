@@ -1,19 +1,42 @@
 /** Every exchange this build can record. Adding one is its folder and a line here. */
 import { OperatorError } from '#core/errors.ts'
 import type { Exchange } from '#core/symbols.ts'
+import type { TimeUnit } from '#core/time-source.ts'
 import type { ExchangeAdapter } from './adapter.ts'
 import { binance_futures } from './binance-futures/adapter.ts'
+import { binance_spot } from './binance-spot/adapter.ts'
+import { bybit_linear } from './bybit-linear/adapter.ts'
+import { deribit } from './deribit/adapter.ts'
 
-const BY_EXCHANGE: { readonly [name in Exchange]: ExchangeAdapter } = {
-  'binance-futures': binance_futures,
-}
+export const ADAPTERS: readonly ExchangeAdapter[] = [
+  binance_futures,
+  binance_spot,
+  deribit,
+  bybit_linear,
+]
 
-export const ADAPTERS: readonly ExchangeAdapter[] = Object.values(BY_EXCHANGE)
+const BY_EXCHANGE = new Map(ADAPTERS.map((adapter) => [adapter.exchange, adapter]))
+const BY_CODE = new Map(
+  ADAPTERS.flatMap((adapter) => {
+    const { in_microseconds = adapter } = adapter
+    return [adapter, in_microseconds].map((one) => [one.tape_code, one])
+  }),
+)
 
-const BY_CODE = new Map(ADAPTERS.map((adapter) => [adapter.tape_code, adapter]))
-
-export function adapterFor(exchange: Exchange): ExchangeAdapter {
-  return BY_EXCHANGE[exchange]
+/** Throws where this build does not know the exchange, or the exchange not that unit of time. */
+export function adapterFor(exchange: Exchange, unit: TimeUnit = 'millisecond'): ExchangeAdapter {
+  const known_adapter = BY_EXCHANGE.get(exchange)
+  const adapter = unit === 'millisecond' ? known_adapter : known_adapter?.in_microseconds
+  if (adapter !== undefined) return adapter
+  if (known_adapter !== undefined) {
+    throw new OperatorError('no_such_time_unit', `${exchange} has no times in ${unit}s.`, {
+      hint: 'Leave it at milliseconds.',
+    })
+  }
+  const known = [...BY_EXCHANGE.keys()].join(', ')
+  throw new OperatorError('unknown_exchange', `This build cannot record ${exchange}.`, {
+    hint: `It records ${known}.`,
+  })
 }
 
 /** The adapter whose frames a tape record holds. */

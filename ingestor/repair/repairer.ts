@@ -81,6 +81,8 @@ export interface RepairOptions extends Omit<RefillDeps, 'clock'> {
 export interface Repairer {
   /** Of the last 24 hours, as of the last look; all channels of our symbols. */
   counts(): LedgerCounts
+  /** The symbols are others from now on. */
+  setSymbols(symbols: readonly string[]): void
   /** Nobody listens to the trades of these symbols; a mark before `position` says so. */
   noteDeaf(symbols: readonly string[], position: number): void
   /** Ends after the statement that is running, or without it after a while. */
@@ -100,7 +102,7 @@ export function startRepairer(options: RepairOptions): Repairer {
 class LedgerRepairer implements Repairer {
   readonly #options: RepairOptions
   readonly #settings: RepairSettings
-  readonly #recorded: Recorded
+  #recorded: Recorded
   readonly #stopping = new AbortController()
   readonly #unheard: UnheardStreams
   /** Holes that took more than one turn. */
@@ -118,6 +120,10 @@ class LedgerRepairer implements Repairer {
 
   counts(): LedgerCounts {
     return this.#counts
+  }
+
+  setSymbols(symbols: readonly string[]): void {
+    this.#recorded = { ...this.#recorded, symbols }
   }
 
   noteDeaf(symbols: readonly string[], position: number): void {

@@ -28,6 +28,8 @@ const LOGGED_STREAMS_MAX = 10
 
 export interface LaneOptions {
   readonly url: string
+  /** See StreamGroup. */
+  readonly notices: readonly string[]
   readonly adapter: ExchangeAdapter
   readonly choice: StreamChoice
   readonly settings: TransportSettings
@@ -41,6 +43,7 @@ export interface LaneOptions {
   onDeaf(cause: GapCause, states: readonly StreamState[]): void
   /** Every stream was acknowledged or refused. */
   onReady(): void
+  readonly onListingChanged: () => void
 }
 
 export class Lane {
@@ -151,6 +154,7 @@ export class Lane {
       onSubscribed: (link, states) => this.#noteSubscribed(link, states),
       onRefused: (link, state, detail) => this.#noteRefused(link, state, detail),
       onShutdown: (link) => this.#noteShutdown(link),
+      onListingChanged: this.#options.onListingChanged,
       onEnd: (link, end) => this.#noteEnd(link, end),
     }
     const connection = this.#options.nextConnection()

@@ -7,7 +7,7 @@
 import { WebSocket } from 'ws'
 import { describeError } from '#core/errors.ts'
 import type { Micros } from '#core/time.ts'
-import type { MarketEvent } from '#core/market.ts'
+import { orderOf } from '#core/market.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import { retryAfterMs } from './pacing.ts'
 import { createRequests, type Requests } from './requests.ts'
@@ -38,6 +38,7 @@ export interface LinkHandlers {
   onRefused(link: Link, stream: StreamState, detail: string): void
   /** The exchange will end this socket soon. */
   onShutdown(link: Link): void
+  readonly onListingChanged: () => void
   /** Called once, unless we closed it ourselves. */
   onEnd(link: Link, end: LinkEnd): void
 }
@@ -45,6 +46,8 @@ export interface LinkHandlers {
 export interface LinkOptions {
   readonly connection: number
   readonly url: string
+  /** See StreamGroup. */
+  readonly notices: readonly string[]
   readonly adapter: ExchangeAdapter
   readonly choice: StreamChoice
   readonly settings: TransportSettings
@@ -60,7 +63,7 @@ export interface LinkStream {
   /** frame_count at the last look of the silence watch. */
   seen_count: number
   is_subscribed: boolean
-  /** Smallest and largest id since `trackIds`, where the frames have ids. */
+  /** Smallest and largest id (or time, see orderOf) since `trackIds`. */
   first_id: number | undefined
   last_id: number | undefined
 }
@@ -78,6 +81,7 @@ export class Link {
   #has_traffic = false
   #idle_ms = 0
   #ping_age_ms: number | undefined
+  #since_keepalive_ms = 0
 
   constructor(options: LinkOptions, streams: readonly StreamState[]) {
     const { adapter, settings, timers } = options
@@ -101,6 +105,7 @@ export class Link {
     })
     this.#listen()
     this.subscribe(streams)
+    this.#requests.add('subscribe', options.notices)
   }
 
   get is_open(): boolean {
@@ -180,7 +185,17 @@ export class Link {
     } else if (this.#ping_age_ms >= settings.pong_timeout_ms) {
       return this.#end('no traffic and no pong')
     }
+    this.#keepAlive(elapsed_ms)
     this.#requests.tick(elapsed_ms)
+  }
+
+  #keepAlive(elapsed_ms: number): void {
+    const { keepalive } = this.#options.adapter
+    if (keepalive === undefined) return
+    this.#since_keepalive_ms += elapsed_ms
+    if (this.#since_keepalive_ms < keepalive.interval_s * 1_000) return
+    this.#since_keepalive_ms = 0
+    this.#socket.send(keepalive.text)
   }
 
   #listen(): void {
@@ -193,6 +208,7 @@ export class Link {
     socket.on('open', () => {
       if (this.#phase !== 'connecting') return
       this.#phase = 'open'
+      for (const text of this.#options.adapter.opening_frames) socket.send(text)
       this.#requests.start()
     })
     const noteTraffic = (): void => {
@@ -220,15 +236,25 @@ export class Link {
     if (entry !== undefined || this.#phase !== 'open') return
     const control = this.#options.adapter.controlOf(frame)
     if (control === undefined) return
-    if (control.kind === 'shutdown') handlers.onShutdown(this)
-    else this.#requests.answer(control)
+    switch (control.kind) {
+      case 'shutdown':
+        return handlers.onShutdown(this)
+      case 'listing_changed':
+        return handlers.onListingChanged()
+      case 'reply':
+        return this.#socket.send(control.text)
+      case 'turned_away':
+        return this.#end(`turned away: ${control.detail}`, control.retry_after_ms)
+      default:
+        return this.#requests.answer(control)
+    }
   }
 
   #noteIds(entry: LinkStream, frame: Buffer, ts_ingest: Micros): void {
     const { adapter, choice } = this.#options
     const parsed = adapter.parse(frame, ts_ingest, choice)
     if (parsed.kind !== 'events') return
-    for (const id of parsed.events.map(idOf)) {
+    for (const id of parsed.events.map(orderOf)) {
       entry.first_id = Math.min(entry.first_id ?? id, id)
       entry.last_id = Math.max(entry.last_id ?? id, id)
     }
@@ -259,10 +285,6 @@ export class Link {
     this.#socket.terminate()
     this.#options.handlers.onEnd(this, { detail, retry_after_ms })
   }
-}
-
-function idOf(event: MarketEvent): number {
-  return event.kind === 'book_ticker' ? event.update_id : event.agg_trade_id
 }
 
 function noteFrame(entry: LinkStream, ts_ingest: Micros): void {

@@ -1,7 +1,8 @@
 /**
  * SUBSCRIBE and UNSUBSCRIBE over one socket: in batches, no faster than the exchange allows,
  * each awaiting its acknowledgement. A refused batch is cut in two and asked again, until the
- * stream that the exchange does not want stands alone: one wrong name costs one stream.
+ * stream that the exchange does not want stands alone: one wrong name costs one stream. What is
+ * asked for again then may be subscribed already, which is as good as an acknowledgement.
  */
 import type { Control, ExchangeAdapter } from '../exchanges/adapter.ts'
 import type { Timers } from './timers.ts'
@@ -26,7 +27,7 @@ export interface Requests {
   add(method: Method, streams: readonly string[]): void
   /** The socket is open: begin to send. */
   start(): void
-  answer(control: Exclude<Control, { kind: 'shutdown' }>): void
+  answer(control: Extract<Control, { kind: 'ack' | 'refused' }>): void
   tick(elapsed_ms: number): void
   stop(): void
 }
@@ -39,6 +40,8 @@ interface Request {
 interface Sent extends Request {
   age_ms: number
 }
+
+type Refusal = Extract<Control, { kind: 'refused' }>
 
 export function createRequests(options: RequestsOptions): Requests {
   const { adapter, timers } = options
@@ -67,14 +70,23 @@ export function createRequests(options: RequestsOptions): Requests {
   const wake = (): void => {
     if (is_started && cancelPause === undefined) sendNext()
   }
-  const refuse = (request: Request, detail: string): void => {
+  const refuse = (request: Request, { detail, is_held }: Refusal): void => {
     if (request.method === 'unsubscribe') return
     const [only, ...others] = request.streams
-    if (others.length === 0) return options.onRefused(only!, detail)
+    if (others.length === 0) {
+      return is_held === true ? acknowledge([only!]) : options.onRefused(only!, detail)
+    }
     const middle = request.streams.length >> 1
     const halves = [request.streams.slice(0, middle), request.streams.slice(middle)]
     waiting.unshift(...halves.map((streams) => ({ method: request.method, streams })))
     wake()
+  }
+
+  const acknowledge = (asked: readonly string[], accepted: readonly string[] = asked): void => {
+    options.onAcknowledged(asked.filter((stream) => accepted.includes(stream)))
+    for (const stream of asked) {
+      if (!accepted.includes(stream)) options.onRefused(stream, 'left out of the acknowledgement')
+    }
   }
 
   return {
@@ -95,8 +107,8 @@ export function createRequests(options: RequestsOptions): Requests {
       const request = control.id === undefined ? undefined : sent.get(control.id)
       if (control.id === undefined || request === undefined) return
       sent.delete(control.id)
-      if (control.kind === 'refused') refuse(request, control.detail)
-      else if (request.method === 'subscribe') options.onAcknowledged(request.streams)
+      if (control.kind === 'refused') refuse(request, control)
+      else if (request.method === 'subscribe') acknowledge(request.streams, control.accepted)
     },
     tick(elapsed_ms) {
       for (const request of sent.values()) {

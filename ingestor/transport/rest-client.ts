@@ -204,10 +204,12 @@ class QueuedRestClient implements RestClient {
     const signal = AbortSignal.any([timeout, this.#stopping.signal])
     try {
       const url = this.#options.base_url.replace(/\/+$/, '') + path
-      const response = await fetch(url, { signal, redirect: 'error' })
+      const { headers = {} } = this.#options.limits
+      const response = await fetch(url, { headers, signal, redirect: 'error' })
       this.#noteUsedWeight(response)
       const { status } = response
-      if (status === 429 || status === 418) {
+      const { pause_statuses = [] } = this.#options.limits
+      if (status === 429 || status === 418 || pause_statuses.includes(status)) {
         await response.body?.cancel()
         const retry_after_ms = retryAfterMs(response.headers.get('retry-after'))
         return { kind: 'blocked', detail: `HTTP ${status}`, retry_after_ms }
@@ -224,7 +226,9 @@ class QueuedRestClient implements RestClient {
   }
 
   #noteUsedWeight(response: Response): void {
-    const used_weight = Number(response.headers.get(this.#options.limits.used_weight_header) ?? NaN)
+    const { used_weight_header } = this.#options.limits
+    if (used_weight_header === undefined) return
+    const used_weight = Number(response.headers.get(used_weight_header) ?? NaN)
     if (used_weight >= 0) this.#budget.noteUsed(used_weight, this.#timers.now_ms())
   }
 }

@@ -27,6 +27,7 @@ export interface TransportSettings {
   readonly missing_frames_min: number
   readonly first_frame_ms: number
   readonly first_frame_ms_of_few: number
+  readonly first_frame_ms_of_rare: number
 }
 
 export const DEFAULT_SETTINGS: TransportSettings = {
@@ -45,4 +46,5 @@ export const DEFAULT_SETTINGS: TransportSettings = {
   missing_frames_min: 50,
   first_frame_ms: 60_000,
   first_frame_ms_of_few: 300_000,
+  first_frame_ms_of_rare: 3_600_000,
 }

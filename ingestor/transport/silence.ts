@@ -8,9 +8,13 @@
  *    `rate_memory_ms`. Silence is an alarm when it lasts `silence_ms_min` and at the remembered
  *    rate `missing_frames_min` frames are missing. The memory fades during the silence, so what
  *    speaks less often than about once in two seconds can never reach that number: a quiet tail
- *    symbol alone is no alarm, a silent BTC is one after 15 s.
+ *    symbol alone is no alarm, a silent BTC is one after 15 s. Rare events are exempt: they come in
+ *    cascades, after which silence says nothing.
  * 2. Nothing at all. A class that has not delivered a single frame on this socket has no rate to
- *    go by. Ten streams or more get `first_frame_ms`, fewer get `first_frame_ms_of_few`.
+ *    go by. Ten streams or more get `first_frame_ms`, fewer get `first_frame_ms_of_few`. A class of
+ *    rare events gets `first_frame_ms_of_rare`, and any time where it has few streams.
+ * 3. Cadence. A stream that is known to speak at least every so many seconds is overdue when it
+ *    has not.
  *
  * Each alarm doubles the patience for its stream or class, and an hour without alarm halves it
  * again: a market that really is quiet costs a few sockets, not one every minute.
@@ -54,7 +58,12 @@ export function beat(
 }
 
 /** Rule 1. */
-export function missesFrames(pulse: Pulse, settings: TransportSettings): boolean {
+export function missesFrames(
+  pulse: Pulse,
+  is_rare: boolean,
+  settings: TransportSettings,
+): boolean {
+  if (is_rare) return false
   const missing_frames = pulse.rate_per_ms * pulse.silent_ms
   return (
     pulse.silent_ms >= settings.silence_ms_min * pulse.patience &&
@@ -66,11 +75,19 @@ export function missesFrames(pulse: Pulse, settings: TransportSettings): boolean
 export function neverSpoke(
   pulse: Pulse,
   stream_count: number,
+  is_rare: boolean,
   settings: TransportSettings,
 ): boolean {
-  const limit_ms =
+  if (is_rare && stream_count < FEW_STREAMS) return false
+  const usual_ms =
     stream_count >= FEW_STREAMS ? settings.first_frame_ms : settings.first_frame_ms_of_few
+  const limit_ms = is_rare ? settings.first_frame_ms_of_rare : usual_ms
   return !pulse.has_delivered && pulse.silent_ms >= limit_ms * pulse.patience
+}
+
+/** Rule 3; a stream without a cadence is never overdue. */
+export function isOverdue(pulse: Pulse, silence_s_max: number | undefined): boolean {
+  return silence_s_max !== undefined && pulse.silent_ms >= silence_s_max * 1_000 * pulse.patience
 }
 
 export function noteAlarm(pulse: Pulse): void {

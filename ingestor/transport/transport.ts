@@ -7,7 +7,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { GapCause } from '#core/market.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
-import type { ExchangeAdapter, Stream, StreamChoice } from '../exchanges/adapter.ts'
+import type { ExchangeAdapter, Stream, StreamChoice, StreamGroup } from '../exchanges/adapter.ts'
 import type { SocketStatus } from './carrier.ts'
 import { createClock, type Clock } from './clock.ts'
 import { Lane, type LaneOptions } from './lane.ts'
@@ -23,8 +23,8 @@ export interface TransportOptions {
   readonly ws_url: string
   readonly symbols: readonly string[]
   readonly choice: StreamChoice
-  /** Number of the first socket; must be past every connection number already on the tape. */
-  readonly first_connection?: number
+  /** Numbers the sockets, each otherwise than any on the tape; from 1 on where absent. */
+  readonly nextConnection?: () => number
   /**
    * Called synchronously for every frame, acknowledgements included. The buffer is a view into
    * the socket's read buffer: copy what is kept.
@@ -32,6 +32,8 @@ export interface TransportOptions {
   readonly onFrame: LinkHandlers['onFrame']
   /** Called once when streams are not heard by any socket from now on, until their next frame. */
   onDeaf(cause: GapCause, streams: readonly Stream[]): void
+  /** The exchange says that its listing is another one; more than once, where several sockets hear it. */
+  onListingChanged?(): void
   readonly log: Logger
   readonly settings?: Partial<TransportSettings>
   readonly clock?: Clock
@@ -80,12 +82,12 @@ class SocketTransport implements Transport {
   readonly #options: TransportOptions
   readonly #settings: TransportSettings
   readonly #timers: Timers
-  readonly #lane_options: Omit<LaneOptions, 'url'>
+  readonly #lane_options: Omit<LaneOptions, 'url' | 'notices'>
   readonly #ready = Promise.withResolvers<void>()
   #lanes: readonly Lane[] = []
   #phase: Phase = 'new'
   #has_been_ready = false
-  #next_connection: number
+  #next_connection = 1
   #last_tick_ms = 0
   #cancelTicks: (() => void) | undefined
 
@@ -93,7 +95,6 @@ class SocketTransport implements Transport {
     this.#options = options
     this.#settings = { ...DEFAULT_SETTINGS, ...options.settings }
     this.#timers = options.timers ?? systemTimers
-    this.#next_connection = options.first_connection ?? 1
     this.#lane_options = {
       adapter: options.adapter,
       choice: options.choice,
@@ -103,10 +104,11 @@ class SocketTransport implements Transport {
       random: options.random ?? Math.random,
       log: options.log,
       budget: createConnectBudget(options.adapter.limits.connect_attempts_per_5_min_max),
-      nextConnection: () => this.#next_connection++,
+      nextConnection: options.nextConnection ?? (() => this.#next_connection++),
       onFrame: options.onFrame,
       onDeaf: (cause, states) => options.onDeaf(cause, states.map((state) => state.stream)),
       onReady: () => this.#noteReady(),
+      onListingChanged: () => options.onListingChanged?.(),
     }
     // A start that nobody awaits must not end the process when stop() rejects it.
     this.#ready.promise.catch(() => undefined)
@@ -139,9 +141,9 @@ class SocketTransport implements Transport {
       for (const name of lane.streams.keys()) known.add(name)
     }
     const lanes = [...this.#lanes]
-    for (const { url, streams } of groups) {
-      const added = streams.filter((stream) => !known.has(stream.name)).map(createStreamState)
-      this.#place(lanes, url, added)
+    for (const group of groups) {
+      const added = group.streams.filter((stream) => !known.has(stream.name))
+      this.#place(lanes, group, added.map(createStreamState))
     }
     for (const lane of lanes) if (lane.streams.size === 0) void lane.stop()
     this.#lanes = lanes.filter((lane) => lane.streams.size > 0)
@@ -169,7 +171,8 @@ class SocketTransport implements Transport {
     await Promise.all(this.#lanes.map((lane) => lane.stop()))
   }
 
-  #place(lanes: Lane[], url: string, states: readonly StreamState[]): void {
+  #place(lanes: Lane[], group: StreamGroup, states: readonly StreamState[]): void {
+    const { url, notices = [] } = group
     const peers = lanes.filter((lane) => lane.url === url)
     const { streams_per_socket_max } = this.#options.adapter.limits
     const loads = peers.map((lane) => lane.streams.size)
@@ -177,7 +180,7 @@ class SocketTransport implements Transport {
     const shares = new Map<Lane, StreamState[]>()
     for (const [at, state] of states.entries()) {
       const index = indexes[at]!
-      const lane = (peers[index] ??= new Lane({ ...this.#lane_options, url }))
+      const lane = (peers[index] ??= new Lane({ ...this.#lane_options, url, notices }))
       const share = shares.get(lane) ?? []
       share.push(state)
       shares.set(lane, share)

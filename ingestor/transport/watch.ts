@@ -5,6 +5,7 @@ import type { TransportSettings } from './settings.ts'
 import {
   beat,
   createPulse,
+  isOverdue,
   missesFrames,
   neverSpoke,
   noteAlarm,
@@ -50,7 +51,9 @@ export function createWatch(settings: TransportSettings): Watch {
       for (const [channel, stream_class] of takeFrames(link, pulseOf)) {
         const { pulse, states, frame_count } = stream_class
         beat(pulse, frame_count, elapsed_ms, settings)
-        if (!missesFrames(pulse, settings) && !neverSpoke(pulse, states.length, settings)) continue
+        const is_rare = states.some((state) => state.stream.is_rare === true)
+        const never_spoke = neverSpoke(pulse, states.length, is_rare, settings)
+        if (!missesFrames(pulse, is_rare, settings) && !never_spoke) continue
         noteAlarm(pulseOf(channel))
         for (const state of states) suspects.add(state)
       }
@@ -58,7 +61,9 @@ export function createWatch(settings: TransportSettings): Watch {
         const { pulse } = entry.state
         beat(pulse, entry.frame_count - entry.seen_count, elapsed_ms, settings)
         entry.seen_count = entry.frame_count
-        if (!missesFrames(pulse, settings)) continue
+        const { silence_s_max, is_rare = false } = entry.state.stream
+        const misses_frames = missesFrames(pulse, is_rare, settings)
+        if (!misses_frames && !isOverdue(pulse, silence_s_max)) continue
         noteAlarm(pulse)
         suspects.add(entry.state)
       }

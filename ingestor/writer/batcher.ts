@@ -3,13 +3,28 @@
  * stream, and counts what became of it. Pure but for the samples of rejected frames it hands out;
  * symbol ids, encoding and Postgres are the matter of prepare.ts and commit.ts.
  */
-import type { Channel, Gap, GapCause, MarketEvent } from '#core/market.ts'
-import type { Instrument } from '#core/symbols.ts'
-import type { Micros } from '#core/time.ts'
+import {
+  channelOf,
+  CHANNELS_WITH_IDS,
+  type DepthEvent,
+  type Gap,
+  type GapCause,
+  type IndexPrice,
+  type MarketEvent,
+  type MarkPrice,
+  type MarkPriceChange,
+  orderOf,
+} from '#core/market.ts'
+import { timeSourceOf } from '#core/time-source.ts'
+import { type Micros, micros } from '#core/time.ts'
+import type { BookKeeper } from '../books/keeper.ts'
 import type { ExchangeAdapter, Parsed, RejectReason, StreamChoice } from '../exchanges/adapter.ts'
+import { depthStreamsOf } from '../exchanges/depth-choice.ts'
 import { adapterByCode } from '../exchanges/registry.ts'
 import type { Mark, TapeRecord } from '../tape/record.ts'
 import { countIgnored, createCounts, type MutableCounts } from './counts.ts'
+import { noteMarkPrice, wholeMarkPrice } from './mark-prices.ts'
+import { createRepeatWatch } from './repeats.ts'
 import {
   deafen,
   firstState,
@@ -19,6 +34,7 @@ import {
   unheardState,
 } from './sequence.ts'
 import { type Stream, type StreamBatch, type StreamOffset, StreamTable } from './stream-table.ts'
+import type { Listing } from './symbol-ids.ts'
 
 /**
  * Everything that one transaction takes in, still by symbol name. The rows lie in buffers of the
@@ -30,9 +46,13 @@ export interface Batch {
   /** When the first record arrived; undefined where the batch holds only damage. */
   readonly oldest_ts_ingest: Micros | undefined
   readonly streams: readonly StreamBatch[]
+  /** Index prices, which are no rows of a raw table. */
+  readonly prices: readonly IndexPrice[]
   readonly gaps: readonly Gap[]
-  readonly instruments: readonly Instrument[]
-  /** Rows, duplicates, dead letters and gaps are added when it is committed. */
+  readonly listings: readonly Listing[]
+  /**
+   * Rows, dead letters, gaps, and duplicates beyond those seen here, are added when it is committed.
+   */
   readonly counts: MutableCounts
 }
 
@@ -46,7 +66,11 @@ export interface BatcherOptions {
   readonly from_position: number
   /** The streams as the database remembers them. */
   readonly offsets: readonly StreamOffset[]
+  /** What changes of a mark price go on from. */
+  readonly mark_prices?: readonly MarkPrice[]
   readonly choice: StreamChoice
+  /** Sees every depth event; undefined where nobody could ask for snapshots. */
+  readonly books?: Pick<BookKeeper, 'take' | 'deafen'> | undefined
   readonly onRejected: (frame: RejectedFrame) => void
 }
 
@@ -62,47 +86,103 @@ export interface Batcher {
 
 export function createBatcher(options: BatcherOptions): Batcher {
   const streams = new StreamTable(options.offsets)
+  for (const mark_price of options.mark_prices ?? []) {
+    const { exchange, symbol } = mark_price
+    streams.of(exchange, symbol, 'mark_price').mark_price = mark_price
+  }
   let from_position = options.from_position
   let event_count = 0
   let oldest_ts_ingest: Micros | undefined
   let newest_ts_ingest: Micros | undefined
   let gaps: Gap[] = []
-  let instruments: Instrument[] = []
+  let prices: IndexPrice[] = []
+  let listings: Listing[] = []
   let counts = createCounts()
 
-  const addHoles = (stream: Stream, holes: readonly Hole[]): void => {
+  const addHoles = (stream: Stream, holes: readonly Hole[], is_counted = true): void => {
     const { exchange, symbol, channel } = stream
-    for (const hole of holes) gaps.push({ exchange, symbol, channel, ...hole })
+    for (const hole of holes) {
+      const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel)
+      const ids = has_ids ? {} : { from_id: null, to_id: null }
+      gaps.push({ exchange, symbol, channel, ...hole, ...ids })
+    }
   }
   const deafenAll = (named: Iterable<Stream>, cause: GapCause): void => {
     for (const stream of named) {
       if (stream.state === undefined) continue
       addHoles(stream, deafen(stream.state, cause))
       streams.touch(stream)
+      if (stream.channel === 'depth_events') options.books?.deafen(stream.exchange, stream.symbol)
     }
   }
 
   const addEvent = (event: MarketEvent, connection: number): void => {
     const stream = streams.of(event.exchange, event.symbol, channelOf(event))
+    const is_beside = isBesideDiffs(event, options.choice)
+    const is_untimed = timeSourceOf(event) === 'receive'
+    const told = is_untimed ? hearOnce(stream, event, connection, is_beside) : event
+    if (!is_beside) watchSequence(stream, event, connection)
+    if (told === undefined) countRepeated(stream)
+    else store(stream, told)
+    if (event.kind !== 'depth') return
+    if (event.depth_kind === 'diff') stream.last_change = event
+    keepBook(event, true)
+  }
+  const keepBook = (event: DepthEvent, in_stream: boolean): void => {
+    const gap = options.books?.take(event, in_stream)
+    if (gap !== undefined) gaps.push(gap)
+  }
+  /** With the time of its row; undefined where another socket has brought it. */
+  const hearOnce = (
+    stream: Stream,
+    event: MarketEvent,
+    connection: number,
+    is_beside: boolean,
+  ): MarketEvent | undefined => {
+    stream.repeats ??= createRepeatWatch(is_beside ? undefined : stream.state)
+    const ts = event.ts_exchange
+    const ts_exchange = stream.repeats.take({ id: orderOf(event), connection, ts })
+    if (ts_exchange === undefined) return undefined
+    return ts_exchange === ts ? event : { ...event, ts_exchange }
+  }
+  const countRepeated = (stream: Stream): void => {
+    streams.touch(stream)
+    counts.events[stream.channel]++
+    counts.duplicates[stream.channel]++
+  }
+  const watchSequence = (stream: Stream, event: MarketEvent, connection: number): void => {
     const sequenced = sequencedEvent(event, connection)
     if (stream.state === undefined) {
       stream.state = firstState(sequenced)
-    } else {
-      const holes = observe(stream.state, stream.channel, sequenced)
-      if (holes.length > 0) addHoles(stream, holes)
-      streams.watch(stream)
+      return
     }
-    store(stream, event)
+    const holes = observe(stream.state, sequenced)
+    if (holes.length > 0) addHoles(stream, holes, hasCountedIds(event))
+    streams.watch(stream)
   }
   const store = (stream: Stream, event: MarketEvent): void => {
     streams.touch(stream)
     event_count++
     if (event.kind === 'void_trade') {
       counts.void_trades++
-    } else {
-      stream.rows.push(event)
-      counts.events[stream.channel]++
+      return
     }
+    if (event.kind === 'mark_price_change') return storeChange(stream, event)
+    counts.events[stream.channel]++
+    if (event.kind === 'index_price') {
+      prices.push(event)
+      return
+    }
+    if (event.kind === 'mark_price') noteMarkPrice(stream, event)
+    stream.rows?.push(event)
+  }
+  /** Without anything to go on from a change is no row: the stream begins with a whole one. */
+  const storeChange = (stream: Stream, event: MarkPriceChange): void => {
+    const whole = wholeMarkPrice(stream, event)
+    if (whole === undefined) return
+    counts.events.mark_price++
+    noteMarkPrice(stream, whole)
+    stream.rows?.push(whole)
   }
 
   const reject = (record: TapeRecord, reason: RejectReason, detail: string): void => {
@@ -132,12 +212,16 @@ export function createBatcher(options: BatcherOptions): Batcher {
     for (const event of parsed.events) addEvent(event, record.connection)
   }
 
-  /** Trades from REST fill holes of the past; what the streams bring next does not depend on them. */
+  /** Answers fill holes of the past or show the whole book: no stream goes on from them. */
   const addAnswer = (record: TapeRecord, parsed: Parsed): void => {
     if (parsed.kind !== 'events') return addOther(record, parsed)
     counts.event_answers++
+    if (parsed.events[0]?.kind === 'depth') counts.book_answers++
     for (const event of parsed.events) {
-      store(streams.of(event.exchange, event.symbol, channelOf(event)), event)
+      const stream = streams.of(event.exchange, event.symbol, channelOf(event))
+      const told = timeSourceOf(event) === 'stream' ? timedByStream(stream, event) : event
+      store(stream, told)
+      if (told.kind === 'depth') keepBook(told, false)
     }
   }
 
@@ -148,7 +232,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
       return
     }
     try {
-      instruments.push(...adapter.parseInstruments(body))
+      const { exchange } = adapter
+      listings.push({ exchange, listed_at: record.ts_ingest, instruments: adapter.parseInstruments(body) })
       counts.control++
     } catch (error) {
       reject(record, 'unknown_shape', String(error))
@@ -164,6 +249,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
       const stream = streams.of(exchange, symbol, channel)
       const begins = mark.kind === 'started' && stream.state === undefined
       stream.state ??= unheardState(record.ts_ingest)
+      if (mark.kind === 'started') stream.last_change = undefined
       streams.touch(stream)
       if (!begins) deafenAll([stream], mark.kind === 'deaf' ? mark.cause : 'restart')
     }
@@ -200,28 +286,66 @@ export function createBatcher(options: BatcherOptions): Batcher {
         to_position,
         oldest_ts_ingest,
         streams: streams.take(),
+        prices,
         gaps,
-        instruments,
+        listings,
         counts,
       }
       from_position = to_position
       event_count = 0
       oldest_ts_ingest = undefined
       gaps = []
-      instruments = []
+      prices = []
+      listings = []
       counts = createCounts()
       return batch
     },
   }
 }
 
-function channelOf(event: MarketEvent): Channel {
-  return event.kind === 'book_ticker' ? 'book_ticker' : 'trades'
+/**
+ * A book that says no time has that of the newest change before it, and what passed since: so it is
+ * found among its changes. The receive time is of another clock, and in a replay of another year.
+ */
+function timedByStream({ last_change }: Stream, event: MarketEvent): MarketEvent {
+  if (last_change === undefined) return event
+  const passed_us = Math.max(0, event.ts_ingest - last_change.ts_ingest)
+  return { ...event, ts_exchange: micros(last_change.ts_exchange + passed_us) }
 }
 
 function sequencedEvent(event: MarketEvent, connection: number): SequencedEvent {
-  const id = event.kind === 'book_ticker' ? event.update_id : event.agg_trade_id
-  return { id, ts_exchange: event.ts_exchange, ts_ingest: event.ts_ingest, connection }
+  const { ts_exchange, ts_ingest } = event
+  const id = orderOf(event)
+  // What shows a whole state under the first id of all: the exchange has begun to count anew.
+  const begins_anew = id === 1 && (event.kind === 'depth' || event.kind === 'book_ticker')
+  return { id, follows: followsOf(event), begins_anew, ts_exchange, ts_ingest, connection }
+}
+
+/** Ids by which a hole can be measured, and its trades be asked for. */
+function hasCountedIds(event: MarketEvent): boolean {
+  return !((event.kind === 'trade' || event.kind === 'void_trade') && event.seq !== undefined)
+}
+
+/** The id before this event with which nothing is missing; undefined where ids only grow. */
+function followsOf(event: MarketEvent): number | undefined {
+  switch (event.kind) {
+    case 'trade':
+    case 'void_trade':
+      return event.seq === undefined ? event.agg_trade_id - 1 : undefined
+    case 'depth':
+      if (event.depth_kind === 'partial') return undefined
+      // Of a stream: it stands in the place of the diff with its id.
+      if (event.depth_kind === 'snapshot') return event.final_update_id - 1
+      return event.prev_final_update_id ?? (event.first_update_id ?? event.final_update_id) - 1
+    default:
+      return undefined
+  }
+}
+
+/** Where diffs are recorded too, they alone tell what is missing of the book. */
+function isBesideDiffs(event: MarketEvent, choice: StreamChoice): boolean {
+  if (event.kind !== 'depth' || event.depth_kind !== 'partial') return false
+  return depthStreamsOf(choice).includes('diff')
 }
 
 function splitRest(payload: Buffer): { readonly path: string; readonly body: string } {

@@ -4,13 +4,16 @@
  * the whole batch is rolled back and goes through staging.ts.
  */
 import { OperatorError } from '#core/errors.ts'
-import type { Channel } from '#core/market.ts'
+import type { Channel, Gap } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
+import { storePrices } from '#core/node/prices.ts'
+import type { RawChannel } from '#core/tables.ts'
 import { toIso } from '#core/time.ts'
 import { copyInto } from './copy.ts'
 import { type MutableCounts, perTable } from './counts.ts'
 import { type Trouble, troubleOf } from './database-errors.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import { type AddedRange, logInvalidations, oldestAdded, rangesOf } from './invalidations.ts'
 import type { Partitions } from './partitions.ts'
 import type { PreparedBatch, SymbolIds } from './prepare.ts'
 import { type BadRow, storeCarefully } from './staging.ts'
@@ -25,12 +28,20 @@ export interface CommitDeps {
 }
 
 /** Tables whose last batch met keys that were there already; they skip the attempt with COPY. */
-export type ClashingTables = Set<Channel>
+export type ClashingTables = Set<RawChannel>
 
 const ATTEMPTS_MAX = 5
 
 /** Trades are repaired (repair/); the ledger says of all else why it stays open. */
-const NOT_REFILLABLE = 'The exchange does not give quotes a second time.'
+const NOT_REFILLABLE: { readonly [name in Channel]?: string } = {
+  book_ticker: 'The exchange does not give quotes a second time.',
+  depth_events: 'The exchange does not give changes of a book a second time.',
+  mark_price: 'The exchange does not give mark prices of every second a second time.',
+  liquidations: 'The exchange does not give liquidations a second time.',
+  prices: 'The exchange does not give index values a second time.',
+}
+
+const NO_TRADE_IDS = 'The trades of this exchange have no ids by which to ask for them.'
 
 /**
  * Commits the batch and returns its counts complete. `onStored` is called before the commit, so
@@ -70,7 +81,8 @@ async function commitOnce(
   const { batch } = prepared
   await client.query('begin; set local synchronous_commit = off')
   const stored = await storeRows(client, prepared, (channel) => careful || clashing.has(channel))
-  const gaps = await writeProgress(deps, prepared)
+  const { gap_count: gaps, late_count } = await writeProgress(deps, prepared, stored.added)
+  if (late_count > 0) await logInvalidations(client, stored.added)
   if (stored.bad.length > 0) {
     await deps.dead_letters.write(stored.bad, batch.from_position, batch.to_position)
   }
@@ -88,25 +100,28 @@ async function commitOnce(
 interface Stored {
   readonly rows: Record<Channel, number>
   readonly duplicates: Record<Channel, number>
+  readonly added: readonly AddedRange[]
   readonly bad: readonly BadRow[]
   /** Tables that held keys of the batch already. */
-  readonly met_keys: ReadonlySet<Channel>
+  readonly met_keys: ReadonlySet<RawChannel>
 }
 
 async function storeRows(
   client: Client,
   prepared: PreparedBatch,
-  isCareful: (channel: Channel) => boolean,
+  isCareful: (channel: RawChannel) => boolean,
 ): Promise<Stored> {
   const rows = perTable()
-  const duplicates = perTable()
+  const duplicates = { ...prepared.batch.counts.duplicates }
+  const added: AddedRange[] = []
   const bad: BadRow[] = []
-  const met_keys = new Set<Channel>()
+  const met_keys = new Set<RawChannel>()
   for (const { channel, rows: encoded, repeated } of prepared.copies) {
-    duplicates[channel] = repeated
+    duplicates[channel] += repeated
     if (!isCareful(channel)) {
       await copyInto(client, `marketdata.${channel}`, encoded)
       rows[channel] = encoded.row_count
+      added.push(...rangesOf(encoded))
       continue
     }
     const staged = await storeCarefully(client, encoded)
@@ -114,17 +129,31 @@ async function storeRows(
     if (met > 0) met_keys.add(channel)
     rows[channel] = staged.stored
     duplicates[channel] += met
+    added.push(...staged.added)
     bad.push(...staged.bad)
   }
-  return { rows, duplicates, bad, met_keys }
+  rows.prices = await storePrices(client, prepared.batch.prices)
+  duplicates.prices = prepared.batch.prices.length - rows.prices
+  return { rows, duplicates, added, bad, met_keys }
 }
 
-/** Gaps, offsets and the position in one statement. Returns how many gaps are new. */
-async function writeProgress(deps: CommitDeps, { batch }: PreparedBatch): Promise<number> {
+interface Progress {
+  /** New rows of the gap ledger. */
+  readonly gap_count: number
+  /** Tables that got rows below their threshold. */
+  readonly late_count: number
+}
+
+/** Gaps, offsets, the position, and a look at the thresholds, in one statement. */
+async function writeProgress(
+  deps: CommitDeps,
+  { batch }: PreparedBatch,
+  added: readonly AddedRange[],
+): Promise<Progress> {
   const gaps = batch.gaps.map(({ from_ts, to_ts, detected_at, ...gap }) => ({
     ...gap,
     symbol_id: deps.symbolId(gap),
-    repair_note: gap.channel === 'trades' ? null : NOT_REFILLABLE,
+    repair_note: noteOf(gap),
     from_ts: toIso(from_ts),
     to_ts: toIso(to_ts),
     detected_at: toIso(detected_at),
@@ -141,16 +170,24 @@ async function writeProgress(deps: CommitDeps, { batch }: PreparedBatch): Promis
           },
         ],
   )
-  const { rows } = await deps.client.query<{ gap_count: number; moved_count: number }>(PROGRESS, [
+  const oldest = oldestAdded(added)
+  const { rows } = await deps.client.query<Progress & { moved_count: number }>(PROGRESS, [
     deps.ingestor_id,
     deps.tape_id,
     batch.from_position,
     batch.to_position,
     JSON.stringify(gaps),
     JSON.stringify(offsets),
+    oldest.table_names,
+    oldest.lowest,
   ])
   if (rows[0]?.moved_count !== 1) throw positionMoved(deps.ingestor_id)
-  return rows[0].gap_count
+  return rows[0]
+}
+
+function noteOf({ channel, to_id }: Pick<Gap, 'channel' | 'to_id'>): string | null {
+  if (channel === 'trades' && to_id === null) return NO_TRADE_IDS
+  return NOT_REFILLABLE[channel] ?? null
 }
 
 const PROGRESS = `with gap as (
@@ -175,9 +212,14 @@ const PROGRESS = `with gap as (
     update marketdata.tape_positions set tape_position = $4, updated_at = now()
     where ingestor_id = $1 and tape_id = $2 and tape_position = $3
     returning 1
+  ), threshold as (
+    select table_name, threshold from marketdata.invalidation_thresholds
+    where table_name = any ($7::text[]) order by table_name for share
   )
   select (select count(*) from gap)::int as gap_count,
-    (select count(*) from moved)::int as moved_count`
+    (select count(*) from moved)::int as moved_count,
+    (select count(*) from unnest($7::text[], $8::timestamptz[]) as added (table_name, lowest)
+      join threshold using (table_name) where lowest < threshold)::int as late_count`
 
 /**
  * Somebody else moved the position: a transaction of ours that was thought lost, or a second

@@ -3,11 +3,23 @@
  * core/tables.ts. Exact: microseconds and ids are 64-bit integers made from safe integers.
  * Encoded rows can be cut anywhere between two rows, so a batch can be sent in parts.
  */
-import type { BookTicker, Trade } from '#core/market.ts'
-import { book_ticker, type Table, trades } from '#core/tables.ts'
+import type {
+  BookTicker,
+  DepthEvent,
+  IndexPrice,
+  Level,
+  Liquidation,
+  MarketEvent,
+  MarkPrice,
+  MarkPriceChange,
+  Trade,
+  VoidTrade,
+} from '#core/market.ts'
+import { RAW_TABLES, type Table } from '#core/tables.ts'
+import { type Micros, micros } from '#core/time.ts'
 
 /** What becomes a row of a raw table. */
-export type StoredEvent = BookTicker | Trade
+export type StoredEvent = Exclude<MarketEvent, VoidTrade | IndexPrice | MarkPriceChange>
 
 /** Rows of one table, without header and trailer. */
 export interface CopyRows {
@@ -18,7 +30,7 @@ export interface CopyRows {
   readonly row_count: number
 }
 
-export type CellValue = number | boolean | null
+export type CellValue = number | boolean | string | readonly Level[] | null
 
 /** Signature, flags and header extension: what goes before the rows. */
 export const COPY_HEADER: Buffer = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
@@ -35,15 +47,32 @@ const NUMBER_BYTES = LENGTH_BYTES + 8
 const TS_EXCHANGE_AT = ROW_HEAD_BYTES
 const TS_INGEST_AT = TS_EXCHANGE_AT + NUMBER_BYTES
 const SYMBOL_ID_AT = TS_INGEST_AT + NUMBER_BYTES
-const ID_AT = SYMBOL_ID_AT + NUMBER_BYTES
+/** Where the columns of the identity after the stamps begin: an id, in most tables. */
+const KEY_AT = SYMBOL_ID_AT + NUMBER_BYTES
+const FLOAT8_OID = 701
+/** Dimensions, null flag and element type; size and lower bound of each of two dimensions. */
+const ARRAY_HEAD_BYTES = 12
+const DIMENSION_BYTES = 8
+const LEVEL_BYTES = 2 * NUMBER_BYTES
 
 export function copySql(table: Table, target: string): string {
   const columns = table.columns.map((column) => column.name).join(', ')
   return `copy ${target} (${columns}) from stdin (format binary)`
 }
 
-/** Bytes of the longest row of any raw table. */
-export const ROW_BYTES_MAX = ROW_HEAD_BYTES + 9 * NUMBER_BYTES + LENGTH_BYTES + 1
+/** Bytes of the longest row without levels: nine numbers and a flag, or six numbers and a word. */
+export const FLAT_ROW_BYTES_MAX = ROW_HEAD_BYTES + 10 * NUMBER_BYTES
+
+/** As many bytes as the event's row takes at most. */
+export function rowBytesMax(event: StoredEvent): number {
+  if (event.kind !== 'depth') return FLAT_ROW_BYTES_MAX
+  const level_count = event.bids.length + event.asks.length
+  return (
+    FLAT_ROW_BYTES_MAX +
+    2 * (LENGTH_BYTES + ARRAY_HEAD_BYTES + 2 * DIMENSION_BYTES) +
+    level_count * LEVEL_BYTES
+  )
+}
 
 /**
  * Writes an event's row at `at`, its symbol_id still 0; returns where it ends. Written out column
@@ -51,20 +80,56 @@ export const ROW_BYTES_MAX = ROW_HEAD_BYTES + 9 * NUMBER_BYTES + LENGTH_BYTES + 
  * columns takes four times as long.
  */
 export function encodeRow(view: DataView, at: number, event: StoredEvent): number {
-  return event.kind === 'trade' ? putTrade(view, at, event) : putBookTicker(view, at, event)
+  switch (event.kind) {
+    case 'book_ticker':
+      return putBookTicker(view, at, event)
+    case 'trade':
+      return putTrade(view, at, event)
+    case 'depth':
+      return putDepth(view, at, event)
+    case 'mark_price':
+      return putMarkPrice(view, at, event)
+    case 'liquidation':
+      return putLiquidation(view, at, event)
+  }
 }
 
 export function setSymbolId(view: DataView, row_at: number, symbol_id: number): void {
   putInteger(view, row_at + SYMBOL_ID_AT, symbol_id)
 }
 
-/** Microseconds since Postgres' epoch. */
-export function tsExchangeAt(view: DataView, row_at: number): number {
-  return readInteger(view, row_at + TS_EXCHANGE_AT)
+/** Of the row that begins at `row_at`. */
+export function symbolIdAt(view: DataView, row_at: number): number {
+  return readInteger(view, row_at + SYMBOL_ID_AT)
 }
 
-export function idAt(view: DataView, row_at: number): number {
-  return readInteger(view, row_at + ID_AT)
+/** Of the row that begins at `row_at`. */
+export function tsExchangeAt(view: DataView, row_at: number): Micros {
+  return micros(readInteger(view, row_at + TS_EXCHANGE_AT) + POSTGRES_EPOCH_US)
+}
+
+/**
+ * Which of two rows of one symbol comes first in the order of the table's identity: by time, then
+ * by the bytes of the key's other columns, which for ids and prices is their order too. `key_count`
+ * is the number of those columns.
+ */
+export function compareKeys(view: DataView, a: number, b: number, key_count: number): number {
+  const by_time = readInteger(view, a + TS_EXCHANGE_AT) - readInteger(view, b + TS_EXCHANGE_AT)
+  if (by_time !== 0) return by_time
+  let a_at = a + KEY_AT
+  let b_at = b + KEY_AT
+  for (let column = 0; column < key_count; column++) {
+    const length = view.getInt32(a_at)
+    const by_length = length - view.getInt32(b_at)
+    if (by_length !== 0) return by_length
+    for (let byte = LENGTH_BYTES; byte < LENGTH_BYTES + length; byte++) {
+      const by_byte = view.getUint8(a_at + byte) - view.getUint8(b_at + byte)
+      if (by_byte !== 0) return by_byte
+    }
+    a_at += LENGTH_BYTES + length
+    b_at += LENGTH_BYTES + length
+  }
+  return 0
 }
 
 /** Rows [from, to) as they go over the wire. */
@@ -86,6 +151,8 @@ export function decodeRow(rows: CopyRows, index: number): Record<string, CellVal
     }
     if (type === 'float8') row[name] = bytes.readDoubleBE(at)
     else if (type === 'bool') row[name] = bytes[at] === 1
+    else if (type === 'text') row[name] = bytes.toString('utf8', at, at + length)
+    else if (type === 'levels') row[name] = readLevels(bytes, at, length)
     else {
       const integer = bytes.readInt32BE(at) * TWO_32 + bytes.readUInt32BE(at + 4)
       row[name] = type === 'timestamptz' ? integer + POSTGRES_EPOCH_US : integer
@@ -96,8 +163,8 @@ export function decodeRow(rows: CopyRows, index: number): Record<string, CellVal
 }
 
 function putBookTicker(view: DataView, at: number, event: BookTicker): number {
-  view.setInt16(at, book_ticker.columns.length)
-  let end = putKey(view, at, event, event.update_id)
+  let end = putStamps(view, at, RAW_TABLES.book_ticker, event)
+  end = putInteger(view, end, event.update_id)
   end = putFloat(view, end, event.best_bid)
   end = putFloat(view, end, event.best_ask)
   end = putFloat(view, end, event.bid_qty)
@@ -105,11 +172,11 @@ function putBookTicker(view: DataView, at: number, event: BookTicker): number {
 }
 
 function putTrade(view: DataView, at: number, event: Trade): number {
-  view.setInt16(at, trades.columns.length)
-  let end = putKey(view, at, event, event.agg_trade_id)
+  let end = putStamps(view, at, RAW_TABLES.trades, event)
+  end = putInteger(view, end, event.agg_trade_id)
   end = putFloat(view, end, event.price)
   end = putFloat(view, end, event.qty)
-  end = event.non_rpi_qty === null ? putNull(view, end) : putFloat(view, end, event.non_rpi_qty)
+  end = putFloatOrNull(view, end, event.non_rpi_qty)
   end = putIntegerOrNull(view, end, event.first_trade_id)
   end = putIntegerOrNull(view, end, event.last_trade_id)
   view.setInt32(end, 1)
@@ -117,12 +184,75 @@ function putTrade(view: DataView, at: number, event: Trade): number {
   return end + LENGTH_BYTES + 1
 }
 
+function putDepth(view: DataView, at: number, event: DepthEvent): number {
+  let end = putStamps(view, at, RAW_TABLES.depth_events, event)
+  end = putInteger(view, end, event.final_update_id)
+  end = putWord(view, end, event.depth_kind)
+  end = putIntegerOrNull(view, end, event.first_update_id)
+  end = putIntegerOrNull(view, end, event.prev_final_update_id)
+  end = putLevels(view, end, event.bids)
+  return putLevels(view, end, event.asks)
+}
+
+function putMarkPrice(view: DataView, at: number, event: MarkPrice): number {
+  const { next_funding_at } = event
+  let end = putStamps(view, at, RAW_TABLES.mark_price, event)
+  end = putFloat(view, end, event.mark_price)
+  end = putFloatOrNull(view, end, event.index_price)
+  end = putFloatOrNull(view, end, event.settle_price)
+  end = putFloatOrNull(view, end, event.funding_rate)
+  return putIntegerOrNull(
+    view,
+    end,
+    next_funding_at === null ? null : next_funding_at - POSTGRES_EPOCH_US,
+  )
+}
+
+function putLiquidation(view: DataView, at: number, event: Liquidation): number {
+  let end = putStamps(view, at, RAW_TABLES.liquidations, event)
+  end = putWord(view, end, event.side)
+  end = putFloat(view, end, event.price)
+  end = putFloat(view, end, event.qty)
+  end = putFloat(view, end, event.average_price)
+  return putFloat(view, end, event.filled_qty)
+}
+
 /** The columns that every raw table begins with; their places are fixed, since none is nullable. */
-function putKey(view: DataView, at: number, event: StoredEvent, id: number): number {
+function putStamps(view: DataView, at: number, table: Table, event: StoredEvent): number {
+  view.setInt16(at, table.columns.length)
   putInteger(view, at + TS_EXCHANGE_AT, event.ts_exchange - POSTGRES_EPOCH_US)
   putInteger(view, at + TS_INGEST_AT, event.ts_ingest - POSTGRES_EPOCH_US)
-  putInteger(view, at + SYMBOL_ID_AT, 0)
-  return putInteger(view, at + ID_AT, id)
+  return putInteger(view, at + SYMBOL_ID_AT, 0)
+}
+
+/** float8[][] of [price, qty]; no level at all is an array without dimensions. */
+function putLevels(view: DataView, at: number, levels: readonly Level[]): number {
+  const begin = at + LENGTH_BYTES
+  const dimension_count = levels.length === 0 ? 0 : 2
+  view.setInt32(begin, dimension_count)
+  view.setInt32(begin + 4, 0)
+  view.setInt32(begin + 8, FLOAT8_OID)
+  let end = begin + ARRAY_HEAD_BYTES
+  for (const size of dimension_count === 0 ? [] : [levels.length, 2]) {
+    view.setInt32(end, size)
+    view.setInt32(end + 4, 1)
+    end += DIMENSION_BYTES
+  }
+  for (const [price, qty] of levels) {
+    end = putFloat(view, end, price)
+    end = putFloat(view, end, qty)
+  }
+  view.setInt32(at, end - begin)
+  return end
+}
+
+/** Text of ASCII letters: the names of kinds and sides. */
+function putWord(view: DataView, at: number, word: string): number {
+  view.setInt32(at, word.length)
+  for (let index = 0; index < word.length; index++) {
+    view.setUint8(at + LENGTH_BYTES + index, word.charCodeAt(index))
+  }
+  return at + LENGTH_BYTES + word.length
 }
 
 function putInteger(view: DataView, at: number, value: number): number {
@@ -135,6 +265,10 @@ function putInteger(view: DataView, at: number, value: number): number {
 
 function putIntegerOrNull(view: DataView, at: number, value: number | null): number {
   return value === null ? putNull(view, at) : putInteger(view, at, value)
+}
+
+function putFloatOrNull(view: DataView, at: number, value: number | null): number {
+  return value === null ? putNull(view, at) : putFloat(view, at, value)
 }
 
 function putFloat(view: DataView, at: number, value: number): number {
@@ -150,4 +284,16 @@ function putNull(view: DataView, at: number): number {
 
 function readInteger(view: DataView, at: number): number {
   return view.getInt32(at + LENGTH_BYTES) * TWO_32 + view.getUint32(at + LENGTH_BYTES + 4)
+}
+
+function readLevels(bytes: Buffer, at: number, length: number): readonly Level[] {
+  const levels: Level[] = []
+  const begin = at + ARRAY_HEAD_BYTES + 2 * DIMENSION_BYTES
+  for (let level = begin; level < at + length; level += LEVEL_BYTES) {
+    levels.push([
+      bytes.readDoubleBE(level + LENGTH_BYTES),
+      bytes.readDoubleBE(level + NUMBER_BYTES + LENGTH_BYTES),
+    ])
+  }
+  return levels
 }

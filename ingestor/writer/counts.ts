@@ -16,8 +16,10 @@ export interface FollowCounts {
   readonly marks: number
   /** Frames that held events. */
   readonly event_frames: number
-  /** REST answers that held trades, or an empty list of them. */
+  /** REST answers that held trades or a book, or an empty list of trades. */
   readonly event_answers: number
+  /** Those of them that held a book. */
+  readonly book_answers: number
   readonly control: number
   /** By the exchange's stream class; classes beyond the first 50 are counted as `other`. */
   readonly ignored: Readonly<Record<string, number>>
@@ -50,6 +52,7 @@ export function createCounts(): MutableCounts {
     marks: 0,
     event_frames: 0,
     event_answers: 0,
+    book_answers: 0,
     control: 0,
     ignored: {},
     rejected: {},
@@ -91,6 +94,7 @@ export function addCounts(total: MutableCounts, more: FollowCounts): void {
   total.marks += more.marks
   total.event_frames += more.event_frames
   total.event_answers += more.event_answers
+  total.book_answers += more.book_answers
   total.control += more.control
   total.void_trades += more.void_trades
   total.dead_letters += more.dead_letters

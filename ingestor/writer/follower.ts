@@ -7,6 +7,7 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import { createPool, type Client } from '#core/node/pool.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
+import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { openReader } from '../tape/reader.ts'
 import { backoffMs } from '../transport/pacing.ts'
@@ -34,6 +35,8 @@ export interface FollowerOptions {
   readonly limits: BatchLimits
   /** NDJSON file for rows that Postgres refuses. */
   readonly dead_letter_path: string
+  /** Kept in sequence while following; undefined where nobody could ask for snapshots. */
+  readonly books?: BookKeeper | undefined
   /** True: the partitions of the coming hour are made ahead of time. */
   readonly live: boolean
   readonly clock: () => Micros

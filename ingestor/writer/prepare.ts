@@ -4,8 +4,7 @@
  * same rows then take their locks in the same order, and because neighbours in the index are
  * written together.
  */
-import { CHANNELS, type Channel } from '#core/market.ts'
-import { RAW_TABLES } from '#core/tables.ts'
+import { RAW_CHANNELS, RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 import type { Batch } from './batcher.ts'
 import type { CopyRows } from './copy-encoder.ts'
@@ -14,12 +13,12 @@ import type { StreamKey } from './stream-table.ts'
 
 export interface PreparedBatch {
   readonly batch: Batch
-  /** Tables that get rows, in the order of CHANNELS. */
+  /** Raw tables that get rows, in the order of CHANNELS. */
   readonly copies: readonly TableCopy[]
 }
 
 export interface TableCopy {
-  readonly channel: Channel
+  readonly channel: RawChannel
   readonly rows: CopyRows
   /** Events of the batch that repeat the key of another one in it: the first one stands. */
   readonly repeated: number
@@ -31,16 +30,17 @@ export type SymbolIds = (stream: StreamKey) => number
 
 /** `symbolId` must know every symbol of the batch. */
 export function prepareBatch(batch: Batch, symbolId: SymbolIds): PreparedBatch {
-  const copies = CHANNELS.map((channel) => prepareTable(batch, channel, symbolId))
+  const copies = RAW_CHANNELS.map((channel) => prepareTable(batch, channel, symbolId))
   return { batch, copies: copies.filter((copy) => copy.rows.row_count > 0) }
 }
 
-function prepareTable(batch: Batch, channel: Channel, symbolId: SymbolIds): TableCopy {
-  const streams = batch.streams.filter(
-    (stream) => stream.channel === channel && stream.rows.row_count > 0,
-  )
-  const groups = streams
-    .map((stream) => ({ symbol_id: symbolId(stream), rows: stream.rows }))
+function prepareTable(batch: Batch, channel: RawChannel, symbolId: SymbolIds): TableCopy {
+  const groups = batch.streams
+    .flatMap((stream) => {
+      const { rows } = stream
+      if (stream.channel !== channel || rows === undefined || rows.row_count === 0) return []
+      return [{ symbol_id: symbolId(stream), rows }]
+    })
     .toSorted((a, b) => a.symbol_id - b.symbol_id)
   const rows = joinRows(RAW_TABLES[channel], groups)
   const event_count = groups.reduce((sum, group) => sum + group.rows.row_count, 0)

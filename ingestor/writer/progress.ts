@@ -54,7 +54,7 @@ export class Progress implements SessionEvents {
     this.#clock = clock
   }
 
-  resume(from: Resume): void {
+  resume(from: Pick<Resume, 'position'>): void {
     const in_doubt = this.#in_doubt
     if (in_doubt !== undefined && in_doubt.batch.to_position === from.position) {
       addCounts(this.#total, in_doubt.counts)

@@ -3,7 +3,7 @@
  * may lie before the one we were told of (commits are asynchronous: the tape is behind them).
  */
 import { OperatorError } from '#core/errors.ts'
-import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
+import { CHANNELS, GAP_CAUSES, type MarkPrice } from '#core/market.ts'
 import { pendingMigrations } from '#core/node/migrate.ts'
 import type { Client } from '#core/node/pool.ts'
 import { isExchange } from '#core/symbols.ts'
@@ -20,6 +20,8 @@ export interface TapeExtent {
 export interface Resume {
   readonly position: number
   readonly offsets: readonly StreamOffset[]
+  /** The newest of each stream: what a change of it goes on from. */
+  readonly mark_prices: readonly MarkPrice[]
   /** The tape that the database knew for this ingestor, where it is another one. */
   readonly replaced_tape_id: string | undefined
 }
@@ -40,10 +42,11 @@ export async function resume(
   )
   const known = rows[0]
   const offsets = await readOffsets(client, ingestor_id)
+  const mark_prices = await readMarkPrices(client, ingestor_id)
   if (known?.tape_id === tape.tape_id) {
     const position = Number(known.tape_position)
     if (position > tape.end) throw beyondTheEnd(ingestor_id, position, tape)
-    return { position, offsets, replaced_tape_id: undefined }
+    return { position, offsets, mark_prices, replaced_tape_id: undefined }
   }
   if (known !== undefined && is_ours) throw sharedId(ingestor_id)
   await client.query(
@@ -52,7 +55,7 @@ export async function resume(
       set tape_id = excluded.tape_id, tape_position = excluded.tape_position, updated_at = now()`,
     [ingestor_id, tape.tape_id, tape.oldest],
   )
-  return { position: tape.oldest, offsets, replaced_tape_id: known?.tape_id }
+  return { position: tape.oldest, offsets, mark_prices, replaced_tape_id: known?.tape_id }
 }
 
 /** Throws where the schema is not there or older than this build. */
@@ -93,6 +96,26 @@ async function readOffsets(client: Client, ingestor_id: string): Promise<readonl
     ]
   })
 }
+
+async function readMarkPrices(client: Client, ingestor_id: string): Promise<readonly MarkPrice[]> {
+  const { rows } = await client.query<MarkPriceRow>(
+    `select s.exchange, s.symbol, (extract(epoch from m.ts_exchange) * 1000000)::float8 as ts_exchange,
+        (extract(epoch from m.ts_ingest) * 1000000)::float8 as ts_ingest,
+        m.mark_price, m.index_price, m.settle_price, m.funding_rate,
+        (extract(epoch from m.next_funding_at) * 1000000)::float8 as next_funding_at
+      from marketdata.stream_offsets o
+      join marketdata.symbols s on s.id = o.symbol_id
+      join marketdata.mark_price m on m.symbol_id = o.symbol_id and m.ts_exchange = o.ts_exchange
+      where o.ingestor_id = $1 and o.channel = 'mark_price'`,
+    [ingestor_id],
+  )
+  return rows.flatMap((row) => {
+    const { exchange } = row
+    return isExchange(exchange) ? [{ kind: 'mark_price', ...row, exchange } as const] : []
+  })
+}
+
+type MarkPriceRow = Omit<MarkPrice, 'kind' | 'exchange'> & { readonly exchange: string }
 
 function beyondTheEnd(ingestor_id: string, position: number, tape: TapeExtent): OperatorError {
   return new OperatorError(

@@ -7,19 +7,23 @@
 import type { Table } from '#core/tables.ts'
 import { HOUR_US, hourStart, type Micros } from '#core/time.ts'
 import {
+  compareKeys,
   type CopyRows,
   encodeRow,
-  idAt,
-  ROW_BYTES_MAX,
+  FLAT_ROW_BYTES_MAX,
+  rowBytesMax,
   setSymbolId,
   type StoredEvent,
-  tsExchangeAt,
 } from './copy-encoder.ts'
 
 const FIRST_ROWS = 16
+/** Memory that a cleared buffer keeps; what a burst or a snapshot took beyond it is given back. */
+const KEPT_BYTES_MAX = 2 * 1024 * 1024
 
 export class RowBuffer {
-  #bytes = Buffer.allocUnsafeSlow(FIRST_ROWS * ROW_BYTES_MAX)
+  /** Columns of the table's identity after symbol_id and ts_exchange. */
+  readonly #key_count: number
+  #bytes = Buffer.allocUnsafeSlow(FIRST_ROWS * FLAT_ROW_BYTES_MAX)
   #view = viewOf(this.#bytes)
   /** Where row n ends, and so row n + 1 begins. */
   #ends = new Int32Array(FIRST_ROWS)
@@ -29,6 +33,10 @@ export class RowBuffer {
   #is_sorted = true
   #hours = new Set<Micros>()
   #hour: Micros | undefined
+
+  constructor(table: Table) {
+    this.#key_count = table.identity.length - 2
+  }
 
   get row_count(): number {
     return this.#row_count
@@ -45,7 +53,9 @@ export class RowBuffer {
 
   push(event: StoredEvent): void {
     const row_at = this.#byte_count
-    if (this.#row_count === this.#ends.length) this.#grow()
+    if (this.#row_count === this.#ends.length) this.#growEnds()
+    const bytes_needed = row_at + rowBytesMax(event)
+    if (bytes_needed > this.#bytes.length) this.#growBytes(bytes_needed)
     this.#byte_count = encodeRow(this.#view, row_at, event)
     if (this.#row_count > 0 && this.#compare(this.#startOf(this.#row_count - 1), row_at) >= 0) {
       this.#is_sorted = false
@@ -59,8 +69,13 @@ export class RowBuffer {
     }
   }
 
-  /** Forgets the rows; their memory stays for the next ones. */
+  /** Forgets the rows; their memory stays for the next ones, up to a limit. */
   clear(): void {
+    if (this.#bytes.length > KEPT_BYTES_MAX) {
+      this.#bytes = Buffer.allocUnsafeSlow(FIRST_ROWS * FLAT_ROW_BYTES_MAX)
+      this.#view = viewOf(this.#bytes)
+      this.#ends = new Int32Array(FIRST_ROWS)
+    }
     this.#row_count = 0
     this.#byte_count = 0
     this.#is_sorted = true
@@ -94,17 +109,18 @@ export class RowBuffer {
   }
 
   #compare(a: number, b: number): number {
-    const view = this.#view
-    return tsExchangeAt(view, a) - tsExchangeAt(view, b) || idAt(view, a) - idAt(view, b)
+    return compareKeys(this.#view, a, b, this.#key_count)
   }
 
-  /** There is always room for so many rows of the longest kind. */
-  #grow(): void {
+  #growEnds(): void {
     const ends = new Int32Array(this.#ends.length * 2)
     ends.set(this.#ends)
-    const bytes = Buffer.allocUnsafeSlow(ends.length * ROW_BYTES_MAX)
-    bytes.set(this.#bytes)
     this.#ends = ends
+  }
+
+  #growBytes(bytes_needed: number): void {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(bytes_needed, this.#bytes.length * 2))
+    bytes.set(this.#bytes.subarray(0, this.#byte_count))
     this.#bytes = bytes
     this.#view = viewOf(bytes)
   }

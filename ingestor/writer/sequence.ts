@@ -5,20 +5,24 @@
  *
  * Invariants
  * 1. `last_id` is the newest id with nothing missing before it that is not in a reported hole.
- * 2. Trade ids are consecutive. A jump on the socket that brought `last_id`, or after the stream
- *    was deaf, is a hole at once.
+ * 2. Some events say which id they follow: a trade the id before its own, a change of the book
+ *    the last update of the change before (`pu`, or `U` less one). Where that id is beyond
+ *    `last_id` something is missing: on the socket that brought `last_id`, or after the stream was
+ *    deaf, a hole at once. Where it is not, nothing is, whatever was deaf in between.
  * 3. A jump on another socket is none yet: while a socket is being renewed the old one may still
- *    bring the ids between. They wait as `ahead` until filled, passed by the old socket, or
+ *    bring what is between. It waits as `ahead` until filled, passed by the old socket, or
  *    OVERLAP_US old. A restart forgets `ahead` and so sees a hole that may be too large, never
  *    one too small.
- * 4. Ids of quotes only grow; a jump says nothing. Their holes are those of the stream's deafness,
- *    unless `last_id` itself is heard again after it.
+ * 4. Ids of quotes, partial books, and times that stand for ids only grow; a jump says nothing.
+ *    Holes of such streams are those of their deafness, unless `last_id` itself is heard again
+ *    after it.
  * 5. An id that fell while time went on by more than OVERLAP_US is a new numbering (the exchange
  *    listed the symbol anew): the old one ends in a hole, since nobody knows what came between.
+ *    One that says itself that it begins a numbering is believed at once, if nothing newer was seen.
  * 6. A stream that was listened to and lost before it ever spoke has a hole too. It begins when
  *    we began to listen and has no first id.
  */
-import type { Channel, GapCause } from '#core/market.ts'
+import type { GapCause } from '#core/market.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 
 /** What is known of a stream; mutated in place, since this runs for every event. */
@@ -35,9 +39,11 @@ export interface StreamState {
   ahead: Ahead | undefined
 }
 
-/** A consecutive run of trades beyond a hole that may still be filled. */
+/** An unbroken run of events beyond a hole that may still be filled. */
 interface Ahead {
   readonly first_id: number
+  /** What the first of them follows. */
+  readonly first_follows: number
   readonly first_ts: Micros
   readonly seen_at: Micros
   last_id: number
@@ -59,6 +65,10 @@ export interface Hole {
 
 export interface SequencedEvent {
   readonly id: number
+  /** Nothing is missing where the last id is this one or larger; undefined where ids only grow. */
+  readonly follows: number | undefined
+  /** It is the first of a new numbering. */
+  readonly begins_anew?: boolean
   readonly ts_exchange: Micros
   readonly ts_ingest: Micros
   readonly connection: number
@@ -90,16 +100,14 @@ export function firstState(event: SequencedEvent): StreamState {
 }
 
 /** Takes the next event of a stream into `state` and returns the holes that it proves. */
-export function observe(
-  state: StreamState,
-  channel: Channel,
-  event: SequencedEvent,
-): readonly Hole[] {
+export function observe(state: StreamState, event: SequencedEvent): readonly Hole[] {
+  if (event.id === state.last_id && !isChained(event)) {
+    hearAgain(state, event)
+    return NONE
+  }
   if (event.id <= state.last_id) {
-    if (event.ts_exchange <= newestTs(state) + OVERLAP_US) {
-      if (channel === 'book_ticker' && event.id === state.last_id) hearAgain(state, event)
-      return NONE
-    }
+    const patience_us = event.begins_anew === true && event.id < state.last_id ? 0 : OVERLAP_US
+    if (event.ts_exchange <= newestTs(state) + patience_us) return NONE
     const hole = holeUntil(state, event, state.deaf_cause ?? 'sequence')
     Object.assign(state, firstState(event))
     return [hole]
@@ -108,7 +116,7 @@ export function observe(
     Object.assign(state, firstState(event))
     return NONE
   }
-  return channel === 'trades' ? observeTrade(state, event) : observeQuote(state, event)
+  return isChained(event) ? observeChained(state, event) : observeLoose(state, event)
 }
 
 /** Nobody listens to the stream from here on. The first cause stands until the hole is closed. */
@@ -126,28 +134,36 @@ export function expire(state: StreamState, now: Micros): readonly Hole[] {
 }
 
 /**
- * The last quote once more, after the stream was deaf: who listens now has listened since before
- * it, so there is no hole. A recording that is played again begins like that. Trades need no such
- * proof: their next id tells.
+ * The last event of a stream without a chain once more. Where nothing changes some exchanges say it
+ * again from time to time. After the stream was deaf it means that who listens now has listened
+ * since before it, so there is no hole; a recording that is played again begins like that. Chained
+ * events need no such proof: the next one tells.
  */
 function hearAgain(state: StreamState, event: SequencedEvent): void {
+  state.ts_exchange = later(state.ts_exchange, event.ts_exchange)
   // On the socket that brought it before it is a duplicate, and says nothing of what came between.
   if (state.deaf_cause === undefined || event.connection === state.connection) return
   state.deaf_cause = undefined
   state.connection = event.connection
 }
 
-function observeQuote(state: StreamState, event: SequencedEvent): readonly Hole[] {
+type ChainedEvent = SequencedEvent & { readonly follows: number }
+
+function isChained(event: SequencedEvent): event is ChainedEvent {
+  return event.follows !== undefined
+}
+
+function observeLoose(state: StreamState, event: SequencedEvent): readonly Hole[] {
   const holes =
     state.deaf_cause === undefined ? NONE : [holeUntil(state, event, state.deaf_cause)]
   advance(state, event)
   return holes
 }
 
-function observeTrade(state: StreamState, event: SequencedEvent): readonly Hole[] {
+function observeChained(state: StreamState, event: ChainedEvent): readonly Hole[] {
   const { ahead } = state
   if (ahead !== undefined) return observeBesideAhead(state, ahead, event)
-  if (event.id === state.last_id + 1) {
+  if (event.follows <= state.last_id) {
     advance(state, event)
     return NONE
   }
@@ -156,6 +172,7 @@ function observeTrade(state: StreamState, event: SequencedEvent): readonly Hole[
     state.ahead = {
       ...position(event),
       first_id: event.id,
+      first_follows: event.follows,
       first_ts: event.ts_exchange,
       seen_at: event.ts_ingest,
     }
@@ -169,28 +186,27 @@ function observeTrade(state: StreamState, event: SequencedEvent): readonly Hole[
 function observeBesideAhead(
   state: StreamState,
   ahead: Ahead,
-  event: SequencedEvent,
+  event: ChainedEvent,
 ): readonly Hole[] {
   if (event.id < ahead.first_id) {
-    const missed =
-      event.id === state.last_id + 1 ? NONE : [holeUntil(state, event, 'sequence')]
+    const missed = event.follows <= state.last_id ? NONE : [holeUntil(state, event, 'sequence')]
     advance(state, event)
-    if (event.id + 1 === ahead.first_id) joinAhead(state, ahead)
+    if (event.id >= ahead.first_follows) joinAhead(state, ahead)
     return missed
   }
   // The old socket is past the hole itself: it will not bring what is missing.
   if (event.connection === state.connection) {
     const hole = closeAhead(state, ahead)
-    return event.id <= state.last_id ? [hole] : [hole, ...observeTrade(state, event)]
+    return event.id <= state.last_id ? [hole] : [hole, ...observeChained(state, event)]
   }
   if (event.id <= ahead.last_id) return NONE
-  if (event.id === ahead.last_id + 1) {
+  if (event.follows <= ahead.last_id) {
     Object.assign(ahead, position(event))
     return NONE
   }
   const hole = closeAhead(state, ahead)
   state.connection = event.connection
-  return [hole, ...observeTrade(state, event)]
+  return [hole, ...observeChained(state, event)]
 }
 
 /** The hole before `ahead` is real. */
@@ -219,7 +235,7 @@ function advance(state: StreamState, event: SequencedEvent): void {
 
 function holeUntil(
   state: StreamState,
-  event: Omit<SequencedEvent, 'connection'>,
+  event: Pick<SequencedEvent, 'id' | 'ts_exchange' | 'ts_ingest'>,
   cause: GapCause,
 ): Hole {
   return {

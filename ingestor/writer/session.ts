@@ -6,7 +6,9 @@
 import { setImmediate as yieldToIo, setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
 import type { Client } from '#core/node/pool.ts'
+import { RAW_CHANNELS } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
+import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { openReader, type TapeReader } from '../tape/reader.ts'
 import { type Batch, type Batcher, createBatcher, type RejectedFrame } from './batcher.ts'
@@ -15,7 +17,7 @@ import type { MutableCounts } from './counts.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import { createPartitions } from './partitions.ts'
 import { prepareBatch } from './prepare.ts'
-import type { StreamOffset } from './stream-table.ts'
+import type { Resume } from './resume.ts'
 import { createSymbolTable, type SymbolTable } from './symbol-ids.ts'
 import type { TapeEnd } from './tape-end.ts'
 
@@ -36,6 +38,8 @@ export interface SessionOptions {
   readonly choice: StreamChoice
   readonly limits: BatchLimits
   readonly dead_letters: DeadLetters
+  /** Outlives the session: what a new one reads again changes no book. */
+  readonly books?: BookKeeper | undefined
   /** Makes the partitions of the coming hour ahead of time; undefined where nothing is live. */
   readonly clock: (() => Micros) | undefined
   readonly onRejected: (frame: RejectedFrame) => void
@@ -60,7 +64,7 @@ export const COMMIT_LIMIT_MS = 60_000
 export async function runSession(
   client: Client,
   options: SessionOptions,
-  from: { readonly position: number; readonly offsets: readonly StreamOffset[] },
+  from: Pick<Resume, 'position' | 'offsets' | 'mark_prices'>,
   events: SessionEvents,
   signal: AbortSignal,
 ): Promise<void> {
@@ -68,7 +72,9 @@ export async function runSession(
   const batcher = createBatcher({
     from_position: from.position,
     offsets: from.offsets,
+    mark_prices: from.mark_prices,
     choice: options.choice,
+    books: options.books,
     onRejected: options.onRejected,
   })
   const pipeline = createPipeline(client, options, events)
@@ -128,7 +134,9 @@ interface Pipeline {
 
 function createPipeline(client: Client, options: SessionOptions, events: SessionEvents): Pipeline {
   const symbols = createSymbolTable(client)
-  const partitions = createPartitions(client)
+  const { channels } = options.choice
+  const ahead = RAW_CHANNELS.filter((channel) => channels.includes(channel))
+  const partitions = createPartitions(client, ahead)
   const clashing: ClashingTables = new Set()
   const deps = { ...options, client, partitions, symbolId: symbols.idOf }
   let committing: Promise<void> = Promise.resolve()
@@ -151,7 +159,7 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
       if (needsSymbols(batch, symbols)) {
         await committing
         await withDeadline(
-          symbols.upsert(batch.instruments).then(() => symbols.register(batch.streams)),
+          symbols.takeListings(batch.listings).then(() => symbols.register(batch.streams)),
         )
       }
       const prepared = prepareBatch(batch, symbols.idOf)
@@ -165,7 +173,7 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
 }
 
 function needsSymbols(batch: Batch, symbols: SymbolTable): boolean {
-  return batch.instruments.length > 0 || batch.streams.some((stream) => !symbols.has(stream))
+  return batch.listings.length > 0 || batch.streams.some((stream) => !symbols.has(stream))
 }
 
 /** The promise, or an error after COMMIT_LIMIT_MS; the caller then drops the connection. */

@@ -6,9 +6,11 @@
 import { OperatorError } from '#core/errors.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Table } from '#core/tables.ts'
+import { micros } from '#core/time.ts'
 import { copyInto } from './copy.ts'
 import type { CopyRows } from './copy-encoder.ts'
 import { troubleOf } from './database-errors.ts'
+import type { AddedRange } from './invalidations.ts'
 
 export interface BadRow {
   readonly rows: CopyRows
@@ -19,6 +21,8 @@ export interface BadRow {
 export interface Staged {
   /** Rows that are new in the table. */
   readonly stored: number
+  /** Where they lie. */
+  readonly added: readonly AddedRange[]
   readonly bad: readonly BadRow[]
 }
 
@@ -33,16 +37,18 @@ export async function storeCarefully(client: Client, rows: CopyRows): Promise<St
       on commit delete rows`,
   )
   const merge = mergeSql(rows.table, stage)
+  const added: AddedRange[] = []
   const bad: BadRow[] = []
 
   const store = async (from: number, to: number): Promise<number> => {
     await client.query('savepoint part')
     try {
       await copyInto(client, stage, rows, from, to)
-      const { rowCount } = await client.query(merge)
+      const merged = await client.query<MergedRange>(merge)
       if (to - from < rows.row_count) await client.query(`truncate ${stage}`)
       await client.query('release savepoint part')
-      return rowCount ?? 0
+      added.push(...merged.rows.map((range) => addedRange(rows.table, range)))
+      return merged.rows.reduce((sum, range) => sum + range.row_count, 0)
     } catch (cause) {
       if (troubleOf(cause) !== 'bad_row') throw cause
       await client.query('rollback to savepoint part; release savepoint part')
@@ -58,15 +64,40 @@ export async function storeCarefully(client: Client, rows: CopyRows): Promise<St
   }
 
   const stored = await store(0, rows.row_count)
-  return { stored, bad }
+  return { stored, added, bad }
+}
+
+/** New rows of one symbol and hour; times in microseconds. */
+interface MergedRange {
+  readonly symbol_id: string
+  readonly lowest: number
+  readonly greatest: number
+  readonly row_count: number
 }
 
 function mergeSql(table: Table, stage: string): string {
   const columns = table.columns.map((column) => column.name).join(', ')
   // In the order of the key, so that two writers of the same rows never wait for each other in a ring.
-  return `insert into marketdata.${table.name} (${columns})
-    select ${columns} from ${stage} order by ${table.identity.join(', ')}
-    on conflict do nothing`
+  return `with added as (
+      insert into marketdata.${table.name} (${columns})
+      select ${columns} from ${stage} order by ${table.identity.join(', ')}
+      on conflict do nothing
+      returning symbol_id, ts_exchange
+    )
+    select symbol_id,
+      (extract(epoch from min(ts_exchange)) * 1000000)::float8 as lowest,
+      (extract(epoch from max(ts_exchange)) * 1000000)::float8 as greatest,
+      count(*)::int as row_count
+    from added group by symbol_id, date_bin('1 hour', ts_exchange, 'epoch')`
+}
+
+function addedRange(table: Table, { symbol_id, lowest, greatest }: MergedRange): AddedRange {
+  return {
+    table_name: table.name,
+    symbol_id: Number(symbol_id),
+    lowest: micros(lowest),
+    greatest: micros(greatest),
+  }
 }
 
 function tooManyBadRows(table: Table, cause: unknown): OperatorError {

@@ -2,10 +2,12 @@
  * All streams that a session of the follower has met: the sequence state of each, the rows that
  * the current batch holds for it, and which of them the batch has touched.
  */
-import type { Channel, GapCause } from '#core/market.ts'
+import type { Channel, GapCause, MarketEvent, MarkPrice } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
+import { RAW_TABLES } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 import type { StreamName } from '../tape/record.ts'
+import type { RepeatWatch } from './repeats.ts'
 import { RowBuffer } from './row-buffer.ts'
 import { expire, type Hole, type StreamState, UNHEARD } from './sequence.ts'
 
@@ -26,15 +28,21 @@ export interface StreamOffset extends StreamKey {
 
 /** One stream's part of a batch. */
 export interface StreamBatch extends StreamKey {
-  /** Holds until the stream is touched again. */
-  readonly rows: RowBuffer
+  /** Holds until the stream is touched again; undefined for index prices, which are no raw rows. */
+  readonly rows: RowBuffer | undefined
   /** Undefined for a stream that no mark has named and that never had an event. */
   readonly offset: StreamOffset | undefined
 }
 
 export interface Stream extends StreamKey {
   state: StreamState | undefined
-  readonly rows: RowBuffer
+  readonly rows: RowBuffer | undefined
+  /** The newest whole one, where it is that channel. */
+  mark_price: MarkPrice | undefined
+  /** The last change of the book since we began to listen: what the exchange's clock showed then. */
+  last_change: Pick<MarketEvent, 'ts_exchange' | 'ts_ingest'> | undefined
+  /** Once it brought an event without a time of the exchange's. */
+  repeats: RepeatWatch | undefined
   touched: boolean
 }
 
@@ -46,20 +54,33 @@ export class StreamTable {
 
   constructor(offsets: readonly StreamOffset[]) {
     for (const { exchange, symbol, channel, deaf_cause, ...offset } of offsets) {
-      this.of(exchange, symbol, channel).state = {
+      const stream = this.of(exchange, symbol, channel)
+      stream.state = {
         ...offset,
         last_id: offset.last_id ?? UNHEARD,
         connection: undefined,
         deaf_cause: deaf_cause ?? undefined,
         ahead: undefined,
       }
+      if (offset.last_id !== null) stream.last_change = offset
     }
   }
 
   of(exchange: Exchange, symbol: string, channel: Channel): Stream {
     const found = this.#streams.get(exchange)?.get(channel)?.get(symbol)
     if (found !== undefined) return found
-    const stream = { exchange, symbol, channel, state: undefined, rows: new RowBuffer(), touched: false }
+    const rows = channel === 'prices' ? undefined : new RowBuffer(RAW_TABLES[channel])
+    const stream: Stream = {
+      exchange,
+      symbol,
+      channel,
+      state: undefined,
+      rows,
+      mark_price: undefined,
+      last_change: undefined,
+      repeats: undefined,
+      touched: false,
+    }
     const channels = this.#streams.get(exchange) ?? new Map<Channel, Map<string, Stream>>()
     this.#streams.set(exchange, channels)
     const symbols = channels.get(channel) ?? new Map<string, Stream>()
@@ -84,7 +105,7 @@ export class StreamTable {
   touch(stream: Stream): void {
     if (stream.touched) return
     stream.touched = true
-    stream.rows.clear()
+    stream.rows?.clear()
     this.#touched.push(stream)
   }
 

@@ -3,10 +3,19 @@
  * and symbols that appear in a frame before any listing named them.
  */
 import type { Client } from '#core/node/pool.ts'
-import type { Instrument } from '#core/symbols.ts'
+import type { Exchange, Instrument } from '#core/symbols.ts'
+import { type Micros, toIso } from '#core/time.ts'
 import type { StreamKey } from './stream-table.ts'
 
 type Name = Pick<StreamKey, 'exchange' | 'symbol'>
+
+/** Everything that an exchange listed at one moment. */
+export interface Listing {
+  readonly exchange: Exchange
+  /** Receive time of the answer. */
+  readonly listed_at: Micros
+  readonly instruments: readonly Instrument[]
+}
 
 export interface SymbolTable {
   has(name: Name): boolean
@@ -14,11 +23,15 @@ export interface SymbolTable {
   idOf(name: Name): number
   /** Makes all of them known. */
   register(names: readonly Name[]): Promise<void>
-  /** Writes what the exchange's listing says; the later of two entries for a symbol stands. */
-  upsert(instruments: readonly Instrument[]): Promise<void>
+  /**
+   * Writes what the listings say, and a row of history for what they changed. A symbol that a
+   * listing leaves out is no longer active. Of two entries for a symbol the later one stands; a
+   * listing older than the one that a symbol was last read from changes nothing.
+   */
+  takeListings(listings: readonly Listing[]): Promise<void>
 }
 
-/** `client` must not be in a transaction when register and upsert are called. */
+/** `client` must not be in a transaction when register and takeListings are called. */
 export function createSymbolTable(client: Client): SymbolTable {
   const ids = new Map<string, number>()
   return {
@@ -41,10 +54,15 @@ export function createSymbolTable(client: Client): SymbolTable {
       )
       for (const row of rows) ids.set(keyOf(row), Number(row.id))
     },
-    async upsert(instruments) {
-      const latest = [...new Map(instruments.map((item) => [keyOf(item), item])).values()]
-      if (latest.length === 0) return
-      await client.query(UPSERT, [JSON.stringify(latest)])
+    async takeListings(listings) {
+      for (const { exchange, listed_at, instruments } of listings) {
+        const latest = [...new Map(instruments.map((item) => [keyOf(item), item])).values()]
+        if (latest.length === 0) continue
+        // One at a time, or two ingestors that update the same symbols might wait for each other.
+        await client.query("begin; select pg_advisory_xact_lock(hashtext('booktape.listing'))")
+        await client.query(TAKE_LISTING, [JSON.stringify(latest), exchange, toIso(listed_at)])
+        await client.query('commit')
+      }
     },
   }
 }
@@ -64,26 +82,56 @@ const SELECT_IDS = `select s.exchange, s.symbol, s.id
   from unnest($1::text[], $2::text[]) as named (exchange, symbol)
   join marketdata.symbols s using (exchange, symbol)`
 
-const UPSERT = `with listed as (
+/**
+ * One statement, so that symbols and history never disagree. Its parts see the tables as they
+ * were before it: `known` is what stood, and what is inserted into symbols is in none of the
+ * others.
+ */
+const TAKE_LISTING = `with named as (
     select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size
     from jsonb_to_recordset($1::jsonb) as l (exchange text, symbol text, instrument_type text,
       base_asset text, quote_asset text, is_active boolean, tick_size double precision,
       step_size double precision)
-  ), changed as (
+  ), known as (
+    select id, exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size,
+      step_size, listed_at
+    from marketdata.symbols
+    where exchange = $2 and (listed_at is null or listed_at <= $3::timestamptz)
+  ), listed as (
+    select k.id, l.instrument_type, l.base_asset, l.quote_asset, l.is_active, l.tick_size, l.step_size
+    from named l join known k using (exchange, symbol)
+    union all
+    select k.id, k.instrument_type, k.base_asset, k.quote_asset, false, k.tick_size, k.step_size
+    from known k
+    where k.listed_at is not null
+      and not exists (select from named l where l.exchange = k.exchange and l.symbol = k.symbol)
+  ), updated as (
     update marketdata.symbols s
     set instrument_type = l.instrument_type, base_asset = l.base_asset, quote_asset = l.quote_asset,
-      is_active = l.is_active, tick_size = l.tick_size, step_size = l.step_size
-    from listed l
-    where s.exchange = l.exchange and s.symbol = l.symbol
-      and (s.instrument_type, s.base_asset, s.quote_asset, s.is_active, s.tick_size, s.step_size)
-        is distinct from
-        (l.instrument_type, l.base_asset, l.quote_asset, l.is_active, l.tick_size, l.step_size)
+      is_active = l.is_active, tick_size = l.tick_size, step_size = l.step_size,
+      listed_at = $3::timestamptz
+    from listed l where s.id = l.id
+  ), added as (
+    insert into marketdata.symbols (exchange, symbol, instrument_type, base_asset, quote_asset,
+      is_active, tick_size, step_size, listed_at)
+    select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size,
+      step_size, $3::timestamptz
+    from named l
+    where not exists (
+      select from marketdata.symbols s where s.exchange = l.exchange and s.symbol = l.symbol)
+    order by exchange, symbol
+    on conflict (exchange, symbol) do nothing
+    returning id, instrument_type, is_active, tick_size, step_size
+  ), changed as (
+    select l.id, l.instrument_type, l.is_active, l.tick_size, l.step_size
+    from listed l join known k using (id)
+    where k.listed_at is null
+      or (k.instrument_type, k.is_active, k.tick_size, k.step_size)
+        is distinct from (l.instrument_type, l.is_active, l.tick_size, l.step_size)
+    union all
+    select id, instrument_type, is_active, tick_size, step_size from added
   )
-  insert into marketdata.symbols
-    (exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size)
-  select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size
-  from listed l
-  where not exists (
-    select from marketdata.symbols s where s.exchange = l.exchange and s.symbol = l.symbol)
-  order by exchange, symbol
-  on conflict (exchange, symbol) do nothing`
+  insert into marketdata.symbol_history
+    (symbol_id, valid_from, instrument_type, is_active, tick_size, step_size)
+  select id, $3::timestamptz, instrument_type, is_active, tick_size, step_size from changed
+  on conflict (symbol_id, valid_from) do nothing`

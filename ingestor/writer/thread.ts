@@ -1,6 +1,8 @@
 /** The writer as the main thread sees it: started, watched, waited for, stopped. */
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
+import type { Exchange } from '#core/symbols.ts'
+import type { BookCounts } from '../books/keeper.ts'
 import { createCounts } from './counts.ts'
 import type { FollowerStatus } from './progress.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker.ts'
@@ -15,12 +17,20 @@ export interface WriterThread {
   readonly tried: Promise<void>
   /** At most a fifth of a second old. */
   status(): FollowerStatus
+  /** Of the same age. */
+  books(): BookCounts
+  /** The exchange is being asked for the symbol's whole book. */
+  noteAsked(exchange: Exchange, symbol: string): void
   /** Settles with the status as of the moment when everything before `position` was committed. */
   committed(position: number): Promise<FollowerStatus>
   stop(): Promise<void>
 }
 
-export function startWriterThread(workerData: WorkerOptions): WriterThread {
+/** `onWanted` is called for a symbol whose book is out of sequence and wants a snapshot. */
+export function startWriterThread(
+  workerData: WorkerOptions,
+  onWanted: (exchange: Exchange, symbol: string) => void,
+): WriterThread {
   const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData })
   const ended = Promise.withResolvers<void>()
   const tried = Promise.withResolvers<void>()
@@ -33,6 +43,7 @@ export function startWriterThread(workerData: WorkerOptions): WriterThread {
     database_away: false,
     counts: createCounts(),
   }
+  let books: BookCounts = { books: 0, books_synced: 0, books_lost: 0 }
   const fail = (error: unknown): void => {
     ended.reject(error)
     tried.reject(error)
@@ -45,9 +56,13 @@ export function startWriterThread(workerData: WorkerOptions): WriterThread {
       fail(new OperatorError(code, text, hint === undefined ? {} : { hint }))
       return
     }
+    if (message.kind === 'snapshot_wanted') return onWanted(message.exchange, message.symbol)
     status = message.status
     if (status.has_resumed || status.database_away) tried.resolve()
-    if (message.kind !== 'reached') return
+    if (message.kind === 'status') {
+      books = message.books
+      return
+    }
     waiting.get(message.position)?.resolve(status)
     waiting.delete(message.position)
   }
@@ -63,6 +78,8 @@ export function startWriterThread(workerData: WorkerOptions): WriterThread {
     ended: ended.promise,
     tried: tried.promise,
     status: () => status,
+    books: () => books,
+    noteAsked: (exchange, symbol) => send({ kind: 'snapshot_asked', exchange, symbol }),
     committed(position) {
       const known = waiting.get(position)
       if (known !== undefined) return known.promise

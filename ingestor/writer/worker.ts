@@ -5,6 +5,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
+import type { Exchange } from '#core/symbols.ts'
+import { type BookCounts, createBookKeeper } from '../books/keeper.ts'
 import { createClock } from '../transport/clock.ts'
 import { type FollowerOptions, startFollower } from './follower.ts'
 import type { FollowerStatus } from './progress.ts'
@@ -21,10 +23,15 @@ export interface WorkerOptions
 
 export type ToWorker =
   /** Say so when everything before the position is committed. */
-  { readonly kind: 'report_at'; readonly position: number } | { readonly kind: 'stop' }
+  | { readonly kind: 'report_at'; readonly position: number }
+  /** The exchange is being asked for the symbol's whole book. */
+  | { readonly kind: 'snapshot_asked'; readonly exchange: Exchange; readonly symbol: string }
+  | { readonly kind: 'stop' }
 
 export type FromWorker =
-  | { readonly kind: 'status'; readonly status: FollowerStatus }
+  | { readonly kind: 'status'; readonly status: FollowerStatus; readonly books: BookCounts }
+  /** The symbol's book is out of sequence, and the stream brings diffs that can mend it. */
+  | { readonly kind: 'snapshot_wanted'; readonly exchange: Exchange; readonly symbol: string }
   | { readonly kind: 'reached'; readonly position: number; readonly status: FollowerStatus }
   | {
       readonly kind: 'failed'
@@ -40,20 +47,28 @@ if (parentPort !== null) run(parentPort, workerData as WorkerOptions)
 function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
   const tell = (message: FromWorker): void => port.postMessage(message)
   const clock = createClock()
+  const books = createBookKeeper((exchange, symbol) =>
+    tell({ kind: 'snapshot_wanted', exchange, symbol }),
+  )
   const follower = startFollower({
     ...options,
     end: sharedTapeEnd(options.tape_end),
     live: true,
+    books,
     clock: () => clock.now(),
     random: Math.random,
     log: createLogger('ingestor', options.log_level),
   })
-  const ticker = setInterval(() => tell({ kind: 'status', status: follower.status() }), STATUS_MS)
+  const tellStatus = (): void => {
+    tell({ kind: 'status', status: follower.status(), books: books.counts() })
+  }
+  const ticker = setInterval(tellStatus, STATUS_MS)
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'stop') {
       void follower.stop().catch(() => undefined)
       return
     }
+    if (message.kind === 'snapshot_asked') return books.noteAsked(message.exchange, message.symbol)
     const { position } = message
     follower.committed(position).then(
       () => tell({ kind: 'reached', position, status: follower.status() }),
@@ -65,7 +80,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     .catch((error: unknown) => tell({ kind: 'failed', ...wordsOf(error) }))
     .finally(() => {
       clearInterval(ticker)
-      tell({ kind: 'status', status: follower.status() })
+      tellStatus()
       port.close()
     })
 }

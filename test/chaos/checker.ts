@@ -81,6 +81,12 @@ const MISSING = `
       and case when g.from_id is null then sent.ts_exchange >= g.from_ts else sent.id > g.from_id end
       and case when g.to_id is null then sent.ts_exchange <= g.to_ts else sent.id < g.to_id end
     having count(*) > 0
+    -- A hole of a stream that has not spoken since: its row comes with the next event.
+    union all
+    select true, false from marketdata.stream_offsets o
+    where o.symbol_id = s.id and o.channel = sent.channel and o.deaf_cause is not null
+      and sent.ts_exchange > o.ts_exchange
+    limit 1
   ) gap on true
   where not exists (
     select from chaos.stored_key k

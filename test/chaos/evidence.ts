@@ -21,6 +21,9 @@ const SCHEMA = `
   );
   create unlogged table chaos.received_frame (symbol text, channel text, id bigint);`
 
+/** The id of what has none. */
+const MILLIS = '(extract(epoch from ts_exchange) * 1000)::bigint'
+
 const TABLES = `
   create unlogged table chaos.stored as
     select symbol, 'book_ticker' as channel, update_id as id, ts_exchange,
@@ -29,7 +32,22 @@ const TABLES = `
     union all
     select symbol, 'trades', agg_trade_id, ts_exchange,
       array[price, qty, non_rpi_qty, first_trade_id, last_trade_id, is_buyer_maker::int]
-    from marketdata.trades join marketdata.symbols s on s.id = symbol_id;
+    from marketdata.trades join marketdata.symbols s on s.id = symbol_id
+    union all
+    select symbol, 'depth_events', final_update_id, ts_exchange,
+      array[first_update_id, prev_final_update_id]::float8[]
+        || array(select unnest(bids)) || array(select unnest(asks))
+    from marketdata.depth_events join marketdata.symbols s on s.id = symbol_id
+    where depth_kind = 'diff'
+    union all
+    select symbol, 'mark_price', ${MILLIS}, ts_exchange,
+      array[mark_price, index_price, settle_price, funding_rate,
+        extract(epoch from next_funding_at) * 1000]
+    from marketdata.mark_price join marketdata.symbols s on s.id = symbol_id
+    union all
+    select symbol, 'liquidations', ${MILLIS}, ts_exchange,
+      array[(side = 'sell')::int, price, qty, average_price, filled_qty]
+    from marketdata.liquidations join marketdata.symbols s on s.id = symbol_id;
   create unlogged table chaos.received as select distinct symbol, channel, id from chaos.received_frame;
   create unlogged table chaos.stored_key as
     select symbol, channel, id, count(*)::int as row_count from chaos.stored group by 1, 2, 3;
@@ -88,10 +106,10 @@ function* linesOf(file: string): Generator<string> {
 function* truthRows(file: string): Generator<string> {
   for (const text of linesOf(file)) {
     const { outcome, data } = JSON.parse(text) as TruthLine
-    const key = keyOf(data)
-    if (key === undefined) throw new Error(`The exchange sent something unexpected: ${text}`)
-    const ts = new Date(Number(data['T'])).toISOString()
-    yield `${key}\t${outcome}\t${ts}\t{${factsOf(data).join(',')}}\n`
+    const event = eventOf(data)
+    if (event === undefined) throw new Error(`The exchange sent something unexpected: ${text}`)
+    const { key, ts_ms, facts } = event
+    yield `${key}\t${outcome}\t${new Date(ts_ms).toISOString()}\t{${facts.join(',')}}\n`
   }
 }
 
@@ -104,22 +122,72 @@ function* receivedRows(frames: Iterable<Buffer>): Generator<string> {
       continue // spoiled on purpose
     }
     const data = (value as { readonly data?: Fields }).data
-    const key = data === undefined ? undefined : keyOf(data)
-    if (key !== undefined) yield `${key}\n`
+    const event = data === undefined ? undefined : eventOf(data)
+    if (event !== undefined) yield `${event.key}\n`
   }
 }
 
-/** Undefined for what is no event, or one whose id no number can hold. */
-function keyOf(data: Fields): string | undefined {
-  const is_quote = data['e'] === 'bookTicker'
-  if (!is_quote && data['e'] !== 'aggTrade') return undefined
-  const id = data[is_quote ? 'u' : 'a']
-  if (!Number.isSafeInteger(id)) return undefined
-  return `${String(data['s'])}\t${is_quote ? 'book_ticker' : 'trades'}\t${String(id)}`
+interface Event {
+  /** Symbol, channel, id. */
+  readonly key: string
+  readonly ts_ms: number
+  /** As text, in the order of chaos.stored. */
+  readonly facts: readonly string[]
 }
 
-/** As text, in the order of the view chaos.stored. */
-function factsOf(data: Fields): readonly string[] {
-  const names = data['e'] === 'bookTicker' ? ['b', 'B', 'a', 'A'] : ['p', 'q', 'nq', 'f', 'l', 'm']
-  return names.map((name) => String(typeof data[name] === 'boolean' ? Number(data[name]) : data[name]))
+/** Undefined for what is no event, or one whose id no number can hold. */
+function eventOf(data: Fields): Event | undefined {
+  const kind = typeof data['e'] === 'string' ? KINDS[data['e']] : undefined
+  if (kind === undefined) return undefined
+  const fields = kind.fieldsOf(data)
+  const id = fields[kind.id]
+  if (!Number.isSafeInteger(id)) return undefined
+  return {
+    key: `${String(fields['s'])}\t${kind.channel}\t${String(id)}`,
+    ts_ms: Number(fields[kind.time]),
+    facts: kind.facts.flatMap((name) => textsOf(fields[name])),
+  }
+}
+
+interface Kind {
+  readonly channel: string
+  readonly id: string
+  readonly time: string
+  readonly facts: readonly string[]
+  readonly fieldsOf: (data: Fields) => Fields
+}
+
+const whole = (data: Fields): Fields => data
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  bookTicker: { channel: 'book_ticker', id: 'u', time: 'T', facts: ['b', 'B', 'a', 'A'], fieldsOf: whole },
+  aggTrade: {
+    channel: 'trades',
+    id: 'a',
+    time: 'T',
+    facts: ['p', 'q', 'nq', 'f', 'l', 'm'],
+    fieldsOf: whole,
+  },
+  depthUpdate: { channel: 'depth_events', id: 'u', time: 'T', facts: ['U', 'pu', 'b', 'a'], fieldsOf: whole },
+  markPriceUpdate: {
+    channel: 'mark_price',
+    id: 'E',
+    time: 'E',
+    facts: ['p', 'i', 'P', 'r', 'T'],
+    fieldsOf: whole,
+  },
+  forceOrder: {
+    channel: 'liquidations',
+    id: 'T',
+    time: 'T',
+    facts: ['S', 'p', 'q', 'ap', 'z'],
+    fieldsOf: (data) => (data['o'] ?? {}) as Fields,
+  },
+}
+
+/** Levels one after another; flags and sides as 0 or 1. */
+function textsOf(value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap(textsOf)
+  if (value === 'SELL' || value === 'BUY') return [value === 'SELL' ? '1' : '0']
+  return [typeof value === 'boolean' ? String(Number(value)) : String(value)]
 }

@@ -115,6 +115,7 @@ function frameCards(between: Between): readonly Card[] {
   const rank = between(0, BUSY_SYMBOLS.length - 1)
   return [
     frameCard('drop', { kind: 'drop', streams: '*@aggTrade', probability: some(0.01, 0.2) }, between(500, 2_000)),
+    frameCard('drop_of_changes', { kind: 'drop', streams: '*@depth@100ms', probability: some(0.01, 0.2) }, between(500, 2_000)),
     frameCard('silence', silence(`${BUSY_SYMBOLS[rank]}@aggTrade`), between(500, 3_000)),
     frameCard('duplicate', { kind: 'duplicate', streams: '*', probability: some(0.01, 0.3) }, between(500, 2_000)),
     frameCard('delay', { kind: 'delay', delay_ms: between(5, 500), streams: '*', probability: 0.01 }, between(500, 1_500)),
@@ -147,6 +148,10 @@ function connectionCards(between: Between): readonly Card[] {
 
 /** Streams that speak some times a second. */
 const BUSY_SYMBOLS = ['btcusdt', 'ethusdt', 'solusdt', 'xrpusdt', 'dogeusdt', 'bnbusdt']
+
+export const CHANNELS = ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations']
+/** Those whose order books are recorded. */
+export const DEPTH_SYMBOLS = BUSY_SYMBOLS.map((symbol) => symbol.toUpperCase())
 
 function silence(streams: string): FrameFault {
   return { kind: 'silence', streams, probability: 1 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, type Pool, withClient } from '#core/node/pool.ts'
 import { check, complaints, type Verdict } from './checker.ts'
 import { loadEvidence } from './evidence.ts'
-import { type Actor, planFaults, type PlannedFault } from './plan.ts'
+import { type Actor, DEPTH_SYMBOLS, planFaults, type PlannedFault } from './plan.ts'
 import { World } from './world.ts'
 
 export interface ChaosOptions {
@@ -28,8 +28,8 @@ export interface ChaosReport extends Verdict {
   readonly files: string | null
 }
 
-/** Two streams a symbol: quotes and trades. */
-const CHANNEL_COUNT = 2
+/** Streams of every symbol that speak within seconds, or when the roll is called: all but books. */
+const SPEAKING_COUNT = 3
 const HEAL_LIMIT_MS = 120_000
 /** Faults after which two sockets bring the same streams for a while. */
 const REPLACING: ReadonlySet<string> = new Set(['server_shutdown', 'silence_of_quotes'])
@@ -136,9 +136,10 @@ async function waitForStreams(world: World, pool: Pool, symbol_count: number): P
     await sleep(POLL_MS)
     if (world.status?.state !== 'live') return false
     const { rows } = await pool.query<{ heard: number }>(
-      'select count(*)::int as heard from marketdata.stream_offsets where deaf_cause is null and last_id is not null',
+      `select count(*)::int as heard from marketdata.stream_offsets
+        where channel <> 'liquidations' and deaf_cause is null and last_id is not null`,
     )
-    return rows[0]?.heard === symbol_count * CHANNEL_COUNT
+    return rows[0]?.heard === symbol_count * SPEAKING_COUNT + Math.min(symbol_count, DEPTH_SYMBOLS.length)
   }
   while (!(await areHealed())) {
     if (performance.now() > deadline) {

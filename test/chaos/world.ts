@@ -15,7 +15,7 @@ import type { SourceStatus } from '../../infra/local/exchange/source.ts'
 import { exchangeStatus } from '../../infra/local/exchange-client.ts'
 import { freePorts } from '../../infra/local/ports.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
-import type { Fault } from './plan.ts'
+import { CHANNELS, DEPTH_SYMBOLS, type Fault } from './plan.ts'
 import { FragilePostgres } from './postgres.ts'
 import { TapeArchive } from './tape-archive.ts'
 
@@ -192,6 +192,8 @@ export class World {
         DATABASE_URL: this.database_url,
         INGESTOR_ID: 'chaos',
         TAPE_DIR: join(this.#dir, 'tape'),
+        CHANNELS: CHANNELS.join(','),
+        DEPTH_SYMBOLS: DEPTH_SYMBOLS.join(','),
         EXCHANGE_WS_URL: this.#exchange_url.replace('http', 'ws'),
         EXCHANGE_REST_URL: this.#exchange_url,
         REST_WEIGHT_PER_MINUTE: String(REST_WEIGHT_PER_MINUTE),

@@ -13,7 +13,9 @@ for (const table of Object.values(RAW_TABLES)) {
       [`marketdata.${table.name}`],
     )
     expect(columns.rows).toEqual(
-      table.columns.map(({ name, type, nullable }) => ({ name, type, nullable })),
+      table.columns.map(({ name, type, nullable }) => {
+        return { name, type: type === 'levels' ? '_float8' : type, nullable }
+      }),
     )
     const key = await pool.query(
       `select attname as name from pg_constraint c
@@ -35,7 +37,7 @@ test('ensure_hour makes the partition once, however often and from however many 
   const { rows } = await pool.query('select tableoid::regclass::text as part from marketdata.trades')
   expect(rows).toEqual([{ part: 'marketdata.trades_2024080823' }])
   await expect(pool.query(`select marketdata.ensure_hour('symbols', $1)`, [hour])).rejects.toThrow(
-    'not a raw table',
+    'symbols is not partitioned by the hour',
   )
 })
 

@@ -104,6 +104,18 @@ test('the edge answers from the rows that were just recorded', async () => {
   expect((await fetch(`${edge_url}/health`)).status).toBe(200)
 })
 
+test('index prices of the simulated Deribit come through /prices', async () => {
+  const { edge_url } = readStack()
+  for (const ticker of ['btc_usd', 'eth_usd']) {
+    const latest = await until(`a price of ${ticker}`, 30_000, async () => {
+      const answer = await fetch(`${edge_url}/prices/latest?ticker=${ticker}`)
+      return answer.ok ? ((await answer.json()) as { ticker: string; timestamp: number }) : undefined
+    })
+    expect(latest.ticker).toBe(ticker)
+    expect(Math.abs(Date.now() - latest.timestamp)).toBeLessThan(30_000)
+  }
+}, 70_000)
+
 test('a dataset of the day so far is built by hand and comes through a signed URL', async () => {
   const today = new Date().toISOString().slice(0, 10)
   const job = run('jobs', 'run', 'features', '--date', today, '--data-dir', dir)

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { CHANNELS } from '#core/market.ts'
+import { isSymbolName } from '#core/symbols.ts'
 import { CONFIG_KEYS, parseConfig } from '../../ingestor/config.ts'
+import { TIERS } from '../../ingestor/symbol-tiers.ts'
 
 const DATABASE_URL = 'postgres://user:secret@localhost/booktape'
 
@@ -9,7 +12,14 @@ test('the database is all that has to be named', () => {
     ingestor_id: 'local',
     exchange: 'binance-futures',
     symbols: 'all',
-    choice: { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' },
+    choice: {
+      channels: CHANNELS,
+      trade_stream: 'aggTrade',
+      depth: { symbols: 'all', streams: ['diff'], interval_ms: 100 },
+      include_coin_m: false,
+    },
+    depth_symbols: { kind: 'tiers', symbols: TIERS[0] },
+    listing_interval_s: 3_600,
     health: undefined,
   })
 })
@@ -32,6 +42,45 @@ test('a shard has a name of its own, which does not depend on how many there are
     expect(() => idOf(wrong), wrong).toThrow('SHARD must be i/n')
   }
 })
+
+for (const [DEPTH_SYMBOLS, expected] of [
+  ['all', { kind: 'all' }],
+  [' btcusdt, ETHUSDT,btcusdt', { kind: 'named', symbols: ['BTCUSDT', 'ETHUSDT'] }],
+  ['busiest:50', { kind: 'busiest', count: 50 }],
+] as const) {
+  test(`DEPTH_SYMBOLS=${DEPTH_SYMBOLS}`, () => {
+    expect(parseConfig({ DATABASE_URL, DEPTH_SYMBOLS }).depth_symbols).toEqual(expected)
+  })
+}
+
+test('a tier stands for all up to it: 20, 70 and 200 symbols, none twice', () => {
+  for (const [TIER, count] of [['1', 20], ['2', 70], ['3', 200]] as const) {
+    const { depth_symbols } = parseConfig({ DATABASE_URL, TIER })
+    const symbols = depth_symbols.kind === 'tiers' ? depth_symbols.symbols : []
+    expect(new Set(symbols).size).toBe(count)
+    expect(symbols.every(isSymbolName)).toBe(true)
+  }
+})
+
+for (const [name, env] of [
+  ['two partial books, which would have one identity', { DEPTH_STREAMS: 'partial5,partial20' }],
+  ['an unknown depth stream', { DEPTH_STREAMS: 'diff,partial7' }],
+  ['no depth stream at all', { DEPTH_STREAMS: ',' }],
+  ['a speed that there is not', { DEPTH_INTERVAL_MS: '1000' }],
+  ['a speed of another exchange', { EXCHANGE: 'binance-spot', DEPTH_INTERVAL_MS: '250' }],
+  ['a partial book of an exchange that has none', { EXCHANGE: 'bybit-linear', DEPTH_STREAMS: 'diff,partial5' }],
+  ['a unit of time that the exchange has not', { TIME_UNIT: 'microsecond' }],
+  ['every update of a partial book', { DEPTH_STREAMS: 'diff,partial5', DEPTH_INTERVAL_MS: '0' }],
+  ['a fourth tier', { TIER: '4' }],
+  ['a count that is none', { DEPTH_SYMBOLS: 'busiest:many' }],
+  ['a flag that is none', { INCLUDE_COIN_M: 'yes' }],
+  ['a listing read without a pause', { LISTING_INTERVAL_S: '1' }],
+] as const) {
+  test(`refused: ${name}`, () => {
+    const [key = ''] = Object.keys(env).toReversed()
+    expect(() => parseConfig({ DATABASE_URL, ...env })).toThrow(key)
+  })
+}
 
 test('all problems are reported together, and no value that may be a secret', () => {
   const parse = (): unknown =>
@@ -62,4 +111,16 @@ test('.env.example has every key with its default', () => {
   for (const key of CONFIG_KEYS) expect(listed.has(key), key).toBe(true)
   const defaults = Object.fromEntries([...listed].filter(([key]) => CONFIG_KEYS.includes(key)))
   expect(parseConfig(defaults)).toEqual(parseConfig({ DATABASE_URL: defaults['DATABASE_URL'] }))
+})
+
+test('where an exchange is follows from its name, unless something else is named', () => {
+  expect(parseConfig({ DATABASE_URL, EXCHANGE: 'deribit' })).toMatchObject({
+    ws_url: 'wss://www.deribit.com',
+    rest_url: 'https://www.deribit.com',
+  })
+  expect(parseConfig({ DATABASE_URL }).ws_url).toBe('wss://fstream.binance.com')
+  expect(parseConfig({ DATABASE_URL, EXCHANGE_REST_URL: 'http://localhost:1' })).toMatchObject({
+    ws_url: 'wss://fstream.binance.com',
+    rest_url: 'http://localhost:1',
+  })
 })

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
+import { orderOf } from '#core/market.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { freePort } from '../../infra/local/ports.ts'
 import { type ExchangeServer, startExchange } from '../../infra/local/exchange/server.ts'
@@ -35,6 +36,7 @@ function environment(exchange: ExchangeServer, database_url: string, tape_dir: s
     TAPE_DIR: tape_dir,
     EXCHANGE_WS_URL: exchange.ws_url,
     EXCHANGE_REST_URL: exchange.url,
+    CHANNELS: 'book_ticker,trades',
   }
 }
 
@@ -209,8 +211,7 @@ function readTapeKeys(tape_dir: string): ReadonlySet<string> {
       const parsed = parseRecord(record)
       if (parsed?.kind !== 'events') continue
       for (const event of parsed.events) {
-        const is_quote = event.kind === 'book_ticker'
-        keys.add(`${event.symbol} ${is_quote ? `q ${event.update_id}` : `t ${event.agg_trade_id}`}`)
+        keys.add(`${event.symbol} ${event.kind === 'book_ticker' ? 'q' : 't'} ${orderOf(event)}`)
       }
     }
   }

@@ -3,6 +3,7 @@ import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import type { ExchangeLimits, ExchangeOptions } from './server.ts'
 import { SYMBOL_COUNT_MAX } from './sim/simulation.ts'
+import { VENUE_NAMES } from './venue.ts'
 
 export interface ExchangeConfig {
   readonly exchange: Omit<ExchangeOptions, 'log'>
@@ -66,11 +67,20 @@ export function parseConfig(env: Env): ExchangeConfig {
     problems.push(`REPLAY_SPEED is "${speed_text}"; expected max, real, or a factor such as 10x.`)
   }
   const slow_client = choice('SLOW_CLIENT', ['cut', 'wait'], source_kind === 'sim' ? 'cut' : 'wait')
+  const is_set = (name: string): boolean => (env[name] ?? '') !== ''
+  const venue = is_set('EXCHANGE')
+    ? { venue: choice('EXCHANGE', VENUE_NAMES, 'binance-futures') }
+    : {}
+  const milliseconds = <Key extends keyof ExchangeLimits>(name: string, key: Key) =>
+    is_set(name) ? { [key]: number(name, 1, 0.1, 86_400) * 1_000 } : {}
+  // What is not set here is as at the exchange that is played.
   const limits: Partial<ExchangeLimits> = {
-    ping_interval_ms: number('PING_INTERVAL_S', 180, 0.1, 86_400) * 1_000,
-    pong_limit_ms: number('PONG_LIMIT_S', 600, 0.1, 86_400) * 1_000,
-    socket_life_ms: number('SOCKET_LIFE_S', 86_400, 0.1, 86_400) * 1_000,
-    weight_per_minute_max: whole('WEIGHT_PER_MINUTE', 2_400, 1, 1_000_000),
+    ...milliseconds('PING_INTERVAL_S', 'ping_interval_ms'),
+    ...milliseconds('PONG_LIMIT_S', 'pong_limit_ms'),
+    ...milliseconds('SOCKET_LIFE_S', 'socket_life_ms'),
+    ...(is_set('WEIGHT_PER_MINUTE')
+      ? { weight_per_minute_max: whole('WEIGHT_PER_MINUTE', 1, 1, 1_000_000) }
+      : {}),
   }
   const port = whole('PORT', 0, 0, 65_535)
   const fault_seed = whole('FAULT_SEED', 1, 0, Number.MAX_SAFE_INTEGER)
@@ -90,6 +100,7 @@ export function parseConfig(env: Env): ExchangeConfig {
     exchange: Object.freeze({
       port,
       source,
+      ...venue,
       limits,
       slow_client,
       fault_seed,

@@ -1,16 +1,19 @@
 /**
- * The HTTP side of the exchange server: REST under /fapi with weights and faults, and the control
- * paths under /_exchange, which answer loopback only.
+ * The HTTP side of the exchange server: Binance's REST with weights and faults, Deribit's under
+ * /api/v2, Bybit's under /v5, and the control paths under /_exchange, which answer loopback only.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describeError, OperatorError } from '#core/errors.ts'
+import { answerBybit } from './bybit/rest.ts'
+import { createDeribitRest } from './deribit/rest.ts'
 import { parseFaultRequest, type FaultRequest } from './faults/spec.ts'
 import type { FaultDesk } from './faults/desk.ts'
 import type { Ledger } from './ledger.ts'
-import { answerRest } from './protocol/rest.ts'
 import { RestError } from './protocol/rest-errors.ts'
 import { WeightMeter, type WeightLimits } from './protocol/weights.ts'
-import type { Source } from './source.ts'
+import { asksForMicroseconds, inMicroseconds } from './protocol/time-unit.ts'
+import type { RestSource, Source } from './source.ts'
+import type { Venue } from './venue.ts'
 
 /** What the control paths can do. */
 export interface Controls {
@@ -24,12 +27,14 @@ const CONTROL_BODY_BYTES_MAX = 256 * 1024
 
 export function createRequestHandler(
   source: Source,
+  venue: Venue,
   faults: FaultDesk,
   weight_limits: WeightLimits,
   controls: Controls,
   nowMs: () => number,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const meter = new WeightMeter(weight_limits)
+  const answerDeribit = createDeribitRest(source)
   return (request, response) => {
     const url = URL.parse(request.url ?? '', 'http://exchange')
     if (url === null) {
@@ -46,20 +51,29 @@ export function createRequestHandler(
       }
       return answer(response, refusal.status, { code: -1003, msg: 'Way too many requests.' })
     }
-    answerMarket(request, response, url, source, meter, weight_limits, nowMs())
+    const deribit = answerDeribit(url)
+    if (deribit !== undefined) return send(response, deribit.status, deribit.body)
+    const bybit = answerBybit(url, source.rest)
+    if (bybit !== undefined) return send(response, bybit.status, bybit.body)
+    const door = { rest: source.rest, venue, meter, ...weight_limits }
+    answerMarket(request, response, url, door, nowMs())
   }
+}
+
+interface MarketDoor extends Pick<WeightLimits, 'weight_per_minute_max'> {
+  readonly rest: RestSource
+  readonly venue: Venue
+  readonly meter: WeightMeter
 }
 
 function answerMarket(
   request: IncomingMessage,
   response: ServerResponse,
   url: URL,
-  source: Source,
-  meter: WeightMeter,
-  { weight_per_minute_max }: WeightLimits,
+  { rest, venue, meter, weight_per_minute_max }: MarketDoor,
   now_ms: number,
 ): void {
-  const found = answerRest(url.pathname, url.searchParams, source.rest, weight_per_minute_max)
+  const found = venue.answerRest(url.pathname, url.searchParams, rest, weight_per_minute_max)
   if (found === undefined || request.method !== 'GET') {
     return answer(response, found === undefined ? 404 : 405, {
       code: -1000,
@@ -77,7 +91,10 @@ function answerMarket(
     return answer(response, verdict.status, { code: -1003, msg })
   }
   try {
-    answer(response, 200, found.body())
+    const body = JSON.stringify(found.body())
+    const unit = request.headers['x-mbx-time-unit']
+    const is_fine = venue.has_microseconds && asksForMicroseconds(String(unit ?? '')) === true
+    send(response, 200, is_fine ? inMicroseconds(body) : body)
   } catch (error) {
     if (!(error instanceof RestError)) throw error
     answer(response, error.status, { code: error.code, msg: error.message })
@@ -149,6 +166,10 @@ function isLoopback(address: string | undefined): boolean {
 }
 
 function answer(response: ServerResponse, status: number, body: unknown): void {
+  send(response, status, JSON.stringify(body))
+}
+
+function send(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify(body))
+  response.end(body)
 }

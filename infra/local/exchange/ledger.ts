@@ -46,6 +46,17 @@ export interface Ledger {
   /** Frames of a recording that belong to no stream: sent to one socket, as they were received. */
   readonly unroutable_count: number
   readonly unroutable_sent_count: number
+  /** Book snapshots that recordings hold, and those of them that somebody was given. */
+  readonly snapshots: SnapshotLedger
+}
+
+/** All 0 for a simulation, which makes a snapshot for every question. */
+export interface SnapshotLedger {
+  readonly recorded_count: number
+  /** Each counts once, however often it was asked for. */
+  readonly given_count: number
+  /** Symbols that have some, of which nobody was given one. */
+  readonly symbols_left_count: number
 }
 
 export const ID_MODULUS = 1_000_000_007

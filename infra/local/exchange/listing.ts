@@ -20,5 +20,6 @@ export function createListing(
     qty_decimals,
     tick_size: (tick_units / 10 ** price_decimals).toFixed(price_decimals),
     step_size: (1 / 10 ** qty_decimals).toFixed(qty_decimals),
+    is_trading: true,
   }
 }

@@ -1,12 +1,15 @@
 /**
- * An exchange on this machine that speaks Binance USD-M's protocol: routed WebSocket paths, REST
- * with weights, and a control door for tests. Behind it stands a simulated market or a recording.
+ * An exchange on this machine that speaks Binance's protocol, of USD-M or of spot (WebSocket paths,
+ * REST with weights), Deribit's for price indexes and Bybit's of linear contracts, with a control
+ * door for tests. Behind it stands a simulated market or a recording.
  * This file puts the parts together.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { OperatorError } from '#core/errors.ts'
 import { silentLogger, type Logger } from '#core/node/log.ts'
+import { BYBIT_PATH, type BybitOptions, openBybitSession } from './bybit/session.ts'
+import { DERIBIT_PATH, type DeribitOptions, openDeribitSession } from './deribit/session.ts'
 import { FaultDesk } from './faults/desk.ts'
 import {
   parseFaultRequest,
@@ -16,7 +19,7 @@ import {
 } from './faults/spec.ts'
 import { createRequestHandler } from './http.ts'
 import type { Ledger } from './ledger.ts'
-import { acceptSockets } from './protocol/handshake.ts'
+import { acceptSockets, type Doors } from './protocol/handshake.ts'
 import { type Client, Hub, type SlowClientRule } from './protocol/hub.ts'
 import type { SessionLimits } from './protocol/session.ts'
 import type { WeightLimits } from './protocol/weights.ts'
@@ -25,10 +28,13 @@ import { createRandom } from './sim/random.ts'
 import { createSimulation, type SimulationOptions } from './sim/simulation.ts'
 import type { Source, SourceStatus } from './source.ts'
 import { TruthLog } from './truth-log.ts'
+import { type Venue, type VenueName, VENUES } from './venue.ts'
 
 export interface ExchangeOptions {
   /** 0 takes a free one. */
   readonly port: number
+  /** Absent: the one that the recordings are of; USD-M for a simulation. */
+  readonly venue?: VenueName
   readonly source:
     ({ readonly kind: 'sim' } & SimulationOptions) | ({ readonly kind: 'replay' } & ReplayOptions)
   readonly limits?: Partial<ExchangeLimits>
@@ -41,18 +47,16 @@ export interface ExchangeOptions {
   readonly log?: Logger
 }
 
-export type ExchangeLimits = SessionLimits & WeightLimits
+export type ExchangeLimits = SessionLimits &
+  WeightLimits &
+  Pick<DeribitOptions, 'heartbeat_second_ms'> &
+  Pick<BybitOptions, 'bybit_quiet_limit_ms'>
 
-/** Binance's own. */
+/** Of USD-M, Deribit and Bybit. */
 export const DEFAULT_LIMITS: ExchangeLimits = {
-  streams_per_socket_max: 1_024,
-  messages_per_second_max: 10,
-  ping_interval_ms: 180_000,
-  pong_limit_ms: 600_000,
-  socket_life_ms: 24 * 3_600_000,
-  weight_per_minute_max: 2_400,
-  refused_max: 10,
-  ban_s: 120,
+  ...VENUES['binance-futures'].limits,
+  heartbeat_second_ms: 1_000,
+  bybit_quiet_limit_ms: 600_000,
 }
 
 export interface ExchangeStatus extends SourceStatus {
@@ -79,17 +83,17 @@ export interface ExchangeServer {
 const SLOW_BYTES = { cut: 16 * 1024 * 1024, wait: 1024 * 1024 } as const
 /** 1,024 stream names in a URL. */
 const HEADER_BYTES_MAX = 128 * 1024
+const NO_SNAPSHOTS = { recorded_count: 0, given_count: 0, symbols_left_count: 0 } as const
 
 export async function startExchange(options: ExchangeOptions): Promise<ExchangeServer> {
   const { source: chosen, log = silentLogger } = options
-  const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const slow_kind = options.slow_client ?? (chosen.kind === 'sim' ? 'cut' : 'wait')
   const faults = new FaultDesk(createRandom(options.fault_seed ?? 1), () => performance.now())
   const truth = options.truth_file === undefined ? undefined : new TruthLog(options.truth_file)
   const slow = { kind: slow_kind, limit_bytes: SLOW_BYTES[slow_kind] }
   const hub = new Hub(faults, slow, log, truth)
-  const source: Source =
-    chosen.kind === 'sim' ? createSimulation(chosen, hub) : await createReplay(chosen, hub, log)
+  const { source, venue } = await openSource(options, hub, log)
+  const limits = { ...DEFAULT_LIMITS, ...venue.limits, ...options.limits }
 
   const status = (): ExchangeStatus => ({
     ...source.status(),
@@ -111,9 +115,19 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
     for (const action of request.actions ?? []) act(action, hub, source)
   }
   const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX })
-  const controls = { ledger: () => hub.ledger(), status, startReplay, applyFaults }
-  server.on('request', createRequestHandler(source, faults, limits, controls, Date.now))
-  acceptSockets(server, hub, source, faults, limits)
+  const ledger = (): Ledger => ({
+    ...hub.ledger(),
+    snapshots: source.snapshots?.() ?? NO_SNAPSHOTS,
+  })
+  const controls = { ledger, status, startReplay, applyFaults }
+  server.on('request', createRequestHandler(source, venue, faults, limits, controls, Date.now))
+  const doors: Doors = {
+    [DERIBIT_PATH]: (ws, socket, closes_after_ms) =>
+      openDeribitSession(ws, socket, hub, source, { ...limits, closes_after_ms }),
+    [BYBIT_PATH]: (ws, socket, closes_after_ms) =>
+      openBybitSession(ws, socket, hub, source, { ...limits, closes_after_ms }),
+  }
+  acceptSockets(server, hub, source, faults, limits, doors, venue.parseSocketPath)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, '127.0.0.1', resolve)
@@ -125,7 +139,7 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
     url: `http://127.0.0.1:${port}`,
     ws_url: `ws://127.0.0.1:${port}`,
     port,
-    ledger: controls.ledger,
+    ledger,
     status,
     startReplay,
     setFaults: (request) => applyFaults(parseFaultRequest(request)),
@@ -143,6 +157,19 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
   }
 }
 
+async function openSource(
+  { source: chosen, venue: wanted }: ExchangeOptions,
+  hub: Hub,
+  log: Logger,
+): Promise<{ readonly source: Source; readonly venue: Venue }> {
+  if (chosen.kind === 'sim') {
+    const venue = VENUES[wanted ?? 'binance-futures']
+    return { source: createSimulation({ ...chosen, style: venue.style }, hub), venue }
+  }
+  const { source, venue } = await createReplay(chosen, wanted, hub, log)
+  return { source, venue: VENUES[venue] }
+}
+
 function act(action: FaultAction, hub: Hub, source: Source): void {
   const clients = [...hub.clients]
   switch (action.kind) {
@@ -154,6 +181,11 @@ function act(action: FaultAction, hub: Hub, source: Source): void {
         throw new OperatorError('bad_faults', 'A recording has no news but its own.')
       }
       return source.rollCall()
+    case 'listing':
+      if (source.changeListing === undefined) {
+        throw new OperatorError('bad_faults', "A recording's listing is what its frames imply.")
+      }
+      return source.changeListing(action)
     case 'halt':
       void source.stop()
       return
@@ -165,7 +197,9 @@ function act(action: FaultAction, hub: Hub, source: Source): void {
 function announceShutdown(clients: readonly Client[], close_after_ms: number): void {
   const event = `{"e":"serverShutdown","E":${Date.now()}}`
   for (const client of clients) {
-    client.outbox.text(client.combined ? `{"stream":"!serverShutdown","data":${event}}` : event)
+    const frame = client.shutdownFrame(event)
+    if (frame === undefined) continue
+    client.outbox.text(frame)
     client.outbox.flush()
   }
   setTimeout(() => {

@@ -2,17 +2,28 @@
  * What stands behind the exchange server: a simulated market or a recording. A source publishes
  * frames to topics (protocol/hub.ts) and answers the REST questions; it knows no socket.
  */
+import type { SnapshotLedger } from './ledger.ts'
 import type { Topic } from './protocol/hub.ts'
 
 export interface Source {
   /** The topics that a stream's name asks for; none where nothing will ever come. */
   topicsOf(stream: string): readonly Topic[]
+  /**
+   * The whole state that a new subscription begins with, as of the last frame of its topic, where
+   * the exchange sends that. Absent where it stands in the recording.
+   */
+  openingFrame?(stream: string): string | undefined
   readonly rest: RestSource
+  readonly indexes: IndexSource
+  /** Absent where snapshots are made and not recorded. */
+  snapshots?(): SnapshotLedger
   /** Begins to publish. A replay may be started once. */
   start(): void
   status(): SourceStatus
   /** Every symbol has news at once. Absent where the news are given. */
   rollCall?(): void
+  /** Throws an OperatorError where it cannot be. Absent where the listing is given. */
+  changeListing?(change: ListingChange): void
   /** Publishes nothing any more; settles when everything published was handed to the sockets. */
   stop(): Promise<void>
 }
@@ -39,6 +50,15 @@ export interface Listing {
   /** Decimal text, with price_decimals digits. */
   readonly tick_size: string
   readonly step_size: string
+  /** False once it is delisted. */
+  readonly is_trading: boolean
+}
+
+/** What can happen to a simulated listing. */
+export interface ListingChange {
+  readonly symbol: string
+  /** `finer_tick`: a tenth of the tick, of which the exchange says nothing but in its listing. */
+  readonly change: 'list' | 'delist' | 'finer_tick'
 }
 
 export interface DepthSnapshot {
@@ -88,6 +108,29 @@ export interface PremiumIndexRow {
   readonly time: number
 }
 
+export interface IndexValue {
+  readonly price: number
+  readonly ts_ms: number
+}
+
+/** Price indexes, as Deribit names them: `btc_usd`. */
+export interface IndexSource {
+  names(): readonly string[]
+  /** Undefined where there is no such index, or no value of it yet. */
+  latest(name: string): IndexValue | undefined
+}
+
+/** Of the last 24 hours, as far as the source remembers them. */
+export interface Ticker24hRow {
+  readonly symbol: string
+  readonly lastPrice: string
+  readonly volume: string
+  readonly quoteVolume: string
+  readonly openTime: number
+  readonly closeTime: number
+  readonly count: number
+}
+
 export interface RestSource {
   /** The exchange's clock, in milliseconds. */
   nowMs(): number
@@ -98,4 +141,5 @@ export interface RestSource {
   aggTrades(symbol: string, query: TradeQuery): readonly AggTradeRow[]
   trades(symbol: string, query: TradeQuery): readonly TradeRow[]
   premiumIndex(symbol: string): PremiumIndexRow | undefined
+  ticker24h(symbol: string): Ticker24hRow | undefined
 }

@@ -9,9 +9,9 @@ import type { RecordingSummary } from '../exchange/replay/recording.ts'
 export interface FrameAccount {
   /** Lines of the recordings: WebSocket frames and REST answers. The others add up to it. */
   readonly recorded: number
-  /** Frames that became rows, or would have but for a row that was there already. */
+  /** Frames and answers that became rows, or would have but for a row that was there already. */
   readonly with_events: number
-  /** Frames of streams that were not asked for. */
+  /** Frames of streams, and REST answers, that were not asked for. */
   readonly not_asked_for: number
   readonly rejected: number
   /** Acknowledgements and other frames without data that stand in the recordings. */
@@ -58,13 +58,18 @@ export function accountForSockets(
       not_asked_for[stream_class] = (not_asked_for[stream_class] ?? 0) + not_subscribed_count
     }
   }
-  // Nobody asks for a recorded REST answer again: there is no book to build.
-  if (summary.rest_count > 0) not_asked_for['rest'] = summary.rest_count
+  const { given_count } = ledger.snapshots
+  if (counts.book_answers < given_count) {
+    const { book_answers } = counts
+    problems.push(`${given_count} book snapshots were given, ${book_answers} arrived and were read.`)
+  }
+  const rest_left = summary.rest_count - given_count
+  if (rest_left > 0) not_asked_for['rest'] = rest_left
   return {
     not_asked_for,
     frames: {
       recorded: summary.ws_count + summary.rest_count,
-      with_events: counts.event_frames,
+      with_events: counts.event_frames + given_count,
       not_asked_for: sum(not_asked_for),
       rejected: rejected + (ledger.unroutable_count - ledger.unroutable_sent_count),
       control: sent + ledger.unroutable_sent_count - placed,

@@ -3,8 +3,12 @@ import type { Logger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
 import { addDays, dayRange, type Day } from '#core/time.ts'
-import { type FeaturesResult, runFeatures } from '../../../jobs/features/run-features.ts'
-import { selectDaysWithData } from '../../../jobs/source/postgres.ts'
+import {
+  type FeaturesResult,
+  type PublishedSet,
+  runFeatures,
+} from '../../../jobs/features/run-features.ts'
+import { selectDaysWithData } from '../../../jobs/source/days.ts'
 import type { RecordingSummary } from '../exchange/replay/recording.ts'
 
 export interface PublishOptions {
@@ -16,7 +20,7 @@ export interface PublishOptions {
   readonly log: Logger
 }
 
-export type PublishedDay = Pick<FeaturesResult, 'dataset' | 'date' | 'row_count' | 'files'>
+export type PublishedDay = PublishedSet & Pick<FeaturesResult, 'date'>
 
 const DAYS_MAX = 100_000
 
@@ -28,17 +32,19 @@ export async function publishDays(options: PublishOptions): Promise<readonly Pub
     const days = await selectDaysWithData(pool, DAYS_MAX)
     const touched = touchedDays(options.summaries)
     for (const date of days.filter((day) => touched.has(day)).toSorted()) {
-      const { dataset, row_count, files } = await runFeatures({
+      const { sets } = await runFeatures({
         pool,
         store,
         date,
+        thread_count: 0,
+        symbols_100ms: [],
         work_dir: options.work_dir,
         log: options.log,
         // A recording may come from a clock that is ahead of ours.
         now: () => Math.max(Date.now(), dayRange(date).from / 1_000),
         ...(options.export_dir === undefined ? {} : { export_dir: options.export_dir }),
       })
-      published.push({ dataset, date, row_count, files })
+      published.push({ ...sets[0], date })
     }
     return published
   } finally {

@@ -8,7 +8,7 @@ import type { IngestorStatus } from '../../../ingestor/status.ts'
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import type { ChildMessage } from '../child.ts'
 import type { Ledger } from '../exchange/ledger.ts'
-import { tradeStreamOf } from '../feed.ts'
+import { streamsOf } from '../feed.ts'
 import { freePort } from '../ports.ts'
 import { exchangeProgram, ingestorProgram } from '../programs.ts'
 import type { Supervisor } from '../supervisor.ts'
@@ -19,6 +19,8 @@ import { type Performance, type Played, REPLAY_INGESTOR, REPLAY_TAPE } from './p
 const POLL_MS = 20
 /** How long frames that were sent may take to arrive. */
 const ARRIVAL_LIMIT_MS = 30_000
+/** How long a recorded book snapshot may wait to be asked for; some belong to no change. */
+const ASKING_LIMIT_MS = 3_000
 
 export async function playOverSockets(performance_: Performance): Promise<Played> {
   const { file, summary, data_dir, supervisor, say } = performance_
@@ -32,33 +34,52 @@ export async function playOverSockets(performance_: Performance): Promise<Played
       database_url: performance_.database_url,
       ingestor_id: REPLAY_INGESTOR,
       tape_dir: data_dir.join(REPLAY_TAPE),
+      exchange: summary.exchange,
       exchange_url,
       symbols: summary.symbols,
-      trade_stream: tradeStreamOf(summary),
+      streams: streamsOf(summary),
       onMessage: inbox.take,
     }),
   )
   const started_at = performance.now()
   await startPlaying(exchange_url)
   await untilPlayed(exchange_url, inbox, say)
-  const ledger = await exchangeLedger(exchange_url)
-  const counts = await untilCommitted(ledger, supervisor, inbox)
+  const { ledger, counts } = await untilCommitted(exchange_url, supervisor, inbox)
   const seconds = (performance.now() - started_at) / 1_000
   await supervisor.stop('ingestor')
   await supervisor.stop('exchange')
   return { counts, accounting: accountForSockets(summary, ledger, counts), seconds }
 }
 
+interface Committed {
+  readonly ledger: Ledger
+  readonly counts: FollowCounts
+}
+
 /** What was sent may still be under way: drains until all of it arrived, or nothing more comes. */
-async function untilCommitted(ledger: Ledger, supervisor: Supervisor, inbox: Inbox): Promise<FollowCounts> {
-  const sent = ledger.streams.reduce((count, stream) => count + stream.sent_count, 0)
-  const deadline = performance.now() + ARRIVAL_LIMIT_MS
+async function untilCommitted(
+  exchange_url: string,
+  supervisor: Supervisor,
+  inbox: Inbox,
+): Promise<Committed> {
+  const played_at = performance.now()
   for (;;) {
     supervisor.send('ingestor', { type: 'drain' })
     const counts = await inbox.drained()
-    if (placedFrames(counts) >= sent || performance.now() > deadline) return counts
+    const ledger = await exchangeLedger(exchange_url)
+    const waited_ms = performance.now() - played_at
+    if (hasArrived(ledger, counts, waited_ms) || waited_ms > ARRIVAL_LIMIT_MS) {
+      return { ledger, counts }
+    }
     await sleep(POLL_MS)
   }
+}
+
+function hasArrived({ streams, snapshots }: Ledger, counts: FollowCounts, waited_ms: number): boolean {
+  const sent = streams.reduce((count, stream) => count + stream.sent_count, 0)
+  // A book is asked for some moments after its first changes: a short recording is over by then.
+  const is_asked = snapshots.symbols_left_count === 0 || waited_ms > ASKING_LIMIT_MS
+  return is_asked && placedFrames(counts) >= sent && counts.book_answers >= snapshots.given_count
 }
 
 interface Inbox {

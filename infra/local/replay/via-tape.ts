@@ -10,7 +10,7 @@ import { openTape } from '../../../ingestor/tape/writer.ts'
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { importRecording } from '../../cli/tape-import.ts'
-import { tradeStreamOf } from '../feed.ts'
+import { streamsOf } from '../feed.ts'
 import { accountForTape } from './accounting.ts'
 import { type Performance, type Played, REPLAY_INGESTOR, REPLAY_TAPE } from './performance.ts'
 
@@ -60,7 +60,7 @@ function commitTape({ summary, data_dir, database_url }: Performance): Promise<F
     database_url,
     ingestor_id: REPLAY_INGESTOR,
     tape_dir: data_dir.join(REPLAY_TAPE),
-    choice: { channels: CHANNELS, trade_stream: tradeStreamOf(summary) },
+    choice: { channels: CHANNELS, ...streamsOf(summary) },
     dead_letter_path: data_dir.join('replay-dead-letters.ndjson'),
     log: silentLogger,
   })

@@ -1,21 +1,34 @@
 /** Binance USD-M futures: where its streams are, how they are asked for, what it allows. */
-import type { Control, ExchangeAdapter, Parsed, Stream, StreamChoice, StreamGroup } from '../adapter.ts'
-import { isFields, rejected } from '../fields.ts'
-import { createInterner } from '../intern.ts'
+import type { Channel } from '#core/market.ts'
+import type { ExchangeAdapter, Stream, StreamChoice, StreamGroup } from '../adapter.ts'
+import { parseTurnover } from '../binance-rest.ts'
+import {
+  controlOf,
+  depthClass,
+  request,
+  streamName,
+  streamOf,
+  withSpoiled,
+} from '../binance-socket.ts'
+import { depthStreamsOf, depthSymbolsOf, STANDARD_INTERVAL_MS } from '../depth-choice.ts'
+import { rejected } from '../fields.ts'
 import { parseFast } from './fast.ts'
-import { EXCHANGE, parseFrame } from './parse.ts'
+import { EXCHANGE } from './letters.ts'
+import { parseFrame } from './parse.ts'
 import { INSTRUMENTS_PATH, parseInstruments, parseRest } from './rest.ts'
 import { tradeHistory } from './trade-history.ts'
 
+/** Listings, settlements and changed brackets of all contracts. */
+const LISTING_NEWS = '!contractInfo'
 const FRAME_BYTES_MAX = 1_048_576
-const STREAM_PREFIX = Buffer.from('{"stream":"')
-const STREAM_NAME_BYTES_MAX = 256
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
 
 export const binance_futures: ExchangeAdapter = {
   exchange: EXCHANGE,
   tape_code: 1,
+  ws_url: 'wss://fstream.binance.com',
+  rest_url: 'https://fapi.binance.com',
+  channels: ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'],
+  depth_intervals_ms: [0, 100, 250, 500],
   limits: {
     // The documents say 1,024, an older copy 200. Crowded sockets lag and are cut, and what one
     // cut silences stays small: half of the smaller figure.
@@ -29,6 +42,7 @@ export const binance_futures: ExchangeAdapter = {
   },
   rest_limits: { weight_per_minute_max: 2_400, used_weight_header: 'x-mbx-used-weight-1m' },
   groups,
+  opening_frames: [],
   subscribeFrame: (id, streams) => request('SUBSCRIBE', id, streams),
   unsubscribeFrame: (id, streams) => request('UNSUBSCRIBE', id, streams),
   streamOf,
@@ -38,18 +52,24 @@ export const binance_futures: ExchangeAdapter = {
       return rejected('too_large', `${frame.length} bytes, at most ${FRAME_BYTES_MAX}`)
     }
     const parsed = parseFast(frame, ts_ingest, choice) ?? parseFrame(frame, ts_ingest, choice)
-    return parsed.kind === 'rejected' ? withSpoiled(parsed, frame, choice) : parsed
+    return parsed.kind === 'rejected' ? withSpoiled(parsed, frame, (name) => channelOfClass(name, choice)) : parsed
   },
   parseRest,
+  // The deepest that is given; 100 levels would cost a quarter and leave most of the book unknown.
+  depthSnapshot: (symbol) => ({
+    path: `/fapi/v1/depth?symbol=${encodeURIComponent(symbol)}&limit=1000`,
+    weight: 20,
+  }),
   tradeHistory,
   instruments_path: INSTRUMENTS_PATH,
   parseInstruments,
+  turnover: { path: '/fapi/v1/ticker/24hr', weight: 40, parse: parseTurnover },
 }
 
 /**
  * Since 2026-04-23 the endpoints deliver one set of stream classes each, and acknowledge the
- * others without ever delivering them: quotes and raw trades are on /public, aggregated trades
- * on /market.
+ * others without ever delivering them: quotes, books and raw trades are on /public, all else on
+ * /market. News of the listing come on /market too, as a stream of no symbol.
  */
 function groups(
   ws_url: string,
@@ -57,88 +77,45 @@ function groups(
   choice: StreamChoice,
 ): readonly StreamGroup[] {
   const base = ws_url.replace(/\/+$/, '')
-  const public_streams: Stream[] = []
-  const market_streams: Stream[] = []
-  if (choice.channels.includes('book_ticker')) {
-    for (const symbol of symbols) {
-      const name = streamName(symbol, 'bookTicker')
-      public_streams.push({ name, symbol, channel: 'book_ticker' })
+  const on_public: Stream[] = []
+  const on_market: Stream[] = []
+  const add = (group: Stream[], channel: Channel, stream_class: string, names = symbols): void => {
+    if (!choice.channels.includes(channel)) return
+    const rarity = channel === 'liquidations' ? { is_rare: true } : {}
+    for (const symbol of names) {
+      group.push({ name: streamName(symbol, stream_class), symbol, channel, ...rarity })
     }
   }
-  if (choice.channels.includes('trades')) {
-    const streams = choice.trade_stream === 'trade' ? public_streams : market_streams
-    for (const symbol of symbols) {
-      streams.push({ name: streamName(symbol, choice.trade_stream), symbol, channel: 'trades' })
-    }
+  add(on_public, 'book_ticker', 'bookTicker')
+  add(choice.trade_stream === 'trade' ? on_public : on_market, 'trades', choice.trade_stream)
+  for (const stream of depthStreamsOf(choice)) {
+    const stream_class = depthClass(stream) + depthSpeed(choice)
+    add(on_public, 'depth_events', stream_class, depthSymbolsOf(choice, symbols))
   }
+  add(on_market, 'mark_price', 'markPrice@1s')
+  add(on_market, 'liquidations', 'forceOrder')
   return [
-    { url: `${base}/public/stream`, streams: public_streams },
-    { url: `${base}/market/stream`, streams: market_streams },
+    { url: `${base}/public/stream`, streams: on_public },
+    { url: `${base}/market/stream`, streams: on_market, notices: [LISTING_NEWS] },
   ].filter((group) => group.streams.length > 0)
 }
 
-/** A frame of a kind that we do not know takes nothing from its stream. */
-function withSpoiled(
-  parsed: Extract<Parsed, { kind: 'rejected' }>,
-  frame: Buffer,
-  choice: StreamChoice,
-): Parsed {
-  if (parsed.reason === 'unknown_shape') return parsed
-  const [name = '', stream_class] = streamOf(frame)?.split('@') ?? []
-  const symbol = name.toUpperCase()
-  if (stream_class === 'bookTicker') return { ...parsed, spoiled: { symbol, channel: 'book_ticker' } }
-  if (stream_class !== choice.trade_stream) return parsed
-  return { ...parsed, spoiled: { symbol, channel: 'trades' } }
+/** 250 ms is the exchange's own speed and has no name. */
+function depthSpeed({ depth }: StreamChoice): string {
+  const interval_ms = depth?.interval_ms ?? STANDARD_INTERVAL_MS
+  return interval_ms === 250 ? '' : `@${interval_ms}ms`
 }
 
-function streamName(symbol: string, stream_class: string): string {
-  return `${symbol.toLowerCase()}@${stream_class}`
+const CHANNEL_OF_CLASS: Readonly<Record<string, Channel>> = {
+  bookTicker: 'book_ticker',
+  markPrice: 'mark_price',
+  forceOrder: 'liquidations',
 }
 
-function request(method: string, id: number, streams: readonly string[]): string {
-  return JSON.stringify({ method, params: streams, id })
-}
-
-/** Stream names as text; \u escapes are legal JSON, so what has a backslash goes the long way. */
-const internStream = createInterner((bytes, start, end) => {
-  const text = bytes.toString('utf8', start, end)
-  if (!text.includes('\\')) return text
-  try {
-    return JSON.parse(`"${text}"`) as string
-  } catch {
-    return undefined
-  }
-})
-
-function streamOf(frame: Buffer): string | undefined {
-  const start = STREAM_PREFIX.length
-  if (frame.length < start) return undefined
-  for (let at = 0; at < start; at++) if (frame[at] !== STREAM_PREFIX[at]) return undefined
-  const limit = Math.min(frame.length, start + STREAM_NAME_BYTES_MAX)
-  for (let at = start; at < limit; at++) {
-    if (frame[at] === BACKSLASH) at++
-    else if (frame[at] === QUOTE) return internStream(frame, start, at)
-  }
-  return undefined
-}
-
-function controlOf(frame: Buffer): Control | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(frame.toString('utf8'))
-  } catch {
-    return undefined
-  }
-  if (!isFields(value)) return undefined
-  const inner = value['data'] ?? value
-  if (isFields(inner) && inner['e'] === 'serverShutdown') return { kind: 'shutdown' }
-  const id = typeof value['id'] === 'number' ? value['id'] : undefined
-  const error = value['error'] ?? (typeof value['code'] === 'number' ? value : undefined)
-  if (error !== undefined) return { kind: 'refused', id, detail: describeRefusal(error) }
-  return id !== undefined && 'result' in value ? { kind: 'ack', id } : undefined
-}
-
-function describeRefusal(error: unknown): string {
-  const text = isFields(error) ? `${String(error['code'])}: ${String(error['msg'])}` : String(error)
-  return text.slice(0, 200)
+function channelOfClass(stream_class: string, choice: StreamChoice): Channel | undefined {
+  if (stream_class === choice.trade_stream) return 'trades'
+  // Beside diffs a partial book is no part of the sequence: nothing is missing without it.
+  const [leading] = depthStreamsOf(choice)
+  if (leading !== undefined && stream_class === depthClass(leading)) return 'depth_events'
+  return CHANNEL_OF_CLASS[stream_class]
 }

@@ -1,16 +1,19 @@
 /**
- * The common frames (bookTicker, aggTrade, trade, combined or bare) read straight from their
- * bytes, without a string and an object for each. It answers only for frames in the plain form
- * of scan.ts; for anything else it says undefined, and parse.ts decides. Where it answers, it
- * answers exactly as parse.ts would: a property test holds the two together.
+ * The common frames (bookTicker, aggTrade, trade, depthUpdate; combined or bare) read straight
+ * from their bytes, without a string and an object for each. It answers only for frames in the
+ * plain form of scan.ts; for anything else it says undefined, and parse.ts decides. Where it
+ * answers, it answers exactly as parse.ts would: a property test holds the two together.
  */
-import type { BookTicker, Trade } from '#core/market.ts'
+import type { BookTicker, DepthEvent, Trade } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis, type Micros } from '#core/time.ts'
-import type { Parsed, StreamChoice } from '../adapter.ts'
+import type { DepthStream, Parsed, StreamChoice } from '../adapter.ts'
+import { depthStreamOf, wantsTrades } from '../binance-socket.ts'
+import { depthStreamsOf } from '../depth-choice.ts'
 import { isPlausibleTime } from '../fields.ts'
 import { createInterner } from '../intern.ts'
-import { COIN_MARGINED, EXCHANGE, tradeEvent, wantsTrades } from './parse.ts'
+import { COIN_MARGINED, EXCHANGE } from './letters.ts'
+import { tradeEvent } from './parse.ts'
 import {
   decimalAt,
   endOfText,
@@ -18,6 +21,7 @@ import {
   isAbsent,
   isAt,
   isTextAt,
+  levelsAt,
   NOT_PLAIN,
   scanObject,
   SLOT,
@@ -32,6 +36,7 @@ const CLOSE = 0x7d
 const BOOK_TICKER = Buffer.from('bookTicker')
 const AGG_TRADE = Buffer.from('aggTrade')
 const TRADE = Buffer.from('trade')
+const DEPTH_UPDATE = Buffer.from('depthUpdate')
 const MARKET = Buffer.from('MARKET')
 
 /** The wire's letters (wire.ts) as slots of the scan: their character codes. */
@@ -39,6 +44,7 @@ const KEY = {
   A: 0x41,
   B: 0x42,
   T: 0x54,
+  U: 0x55,
   X: 0x58,
   a: 0x61,
   b: 0x62,
@@ -59,16 +65,18 @@ export function parseFast(
   ts_ingest: Micros,
   choice: StreamChoice,
 ): Parsed | undefined {
-  if (!scanFrame(frame) || wholeAt(SLOT.st) === COIN_MARGINED) return undefined
-  const event = readEvent(frame, ts_ingest, choice)
+  const name_end = scanFrame(frame)
+  if (name_end === NOT_PLAIN || wholeAt(SLOT.st) === COIN_MARGINED) return undefined
+  const event = readEvent(frame, name_end, ts_ingest, choice)
   return event === undefined ? undefined : { kind: 'events', events: [event] }
 }
 
 function readEvent(
   frame: Buffer,
+  name_end: number,
   ts_ingest: Micros,
   choice: StreamChoice,
-): BookTicker | Trade | undefined {
+): BookTicker | Trade | DepthEvent | undefined {
   const symbol = textAt(frame, KEY.s, internSymbol)
   const ts_ms = wholeAt(KEY.T)
   if (symbol === undefined || !isPlausibleTime(ts_ms)) return undefined
@@ -76,6 +84,11 @@ function readEvent(
   if (isTextAt(frame, KEY.e, BOOK_TICKER)) {
     if (!choice.channels.includes('book_ticker')) return undefined
     return readBookTicker(frame, symbol, ts_exchange, ts_ingest)
+  }
+  if (isTextAt(frame, KEY.e, DEPTH_UPDATE)) {
+    const stream = name_end === 0 ? 'diff' : internDepthStream(frame, STREAM_PREFIX.length, name_end)
+    if (!depthStreamsOf(choice).includes(stream as DepthStream)) return undefined
+    return readDepth(symbol, stream === 'diff', ts_exchange, ts_ingest)
   }
   if (isTextAt(frame, KEY.e, AGG_TRADE)) {
     if (!wantsTrades(choice, 'aggTrade')) return undefined
@@ -85,18 +98,26 @@ function readEvent(
   return readTrade(frame, symbol, ts_exchange, ts_ingest)
 }
 
-/** Scans the payload, unwrapped where it is wrapped; false where the frame is not plain. */
-function scanFrame(frame: Buffer): boolean {
-  if (!isAt(frame, 0, STREAM_PREFIX)) return scanObject(frame, 0) === frame.length
+/**
+ * Scans the payload, unwrapped where it is wrapped. Returns where the stream's name ends, 0 where
+ * there is none, or NOT_PLAIN.
+ */
+function scanFrame(frame: Buffer): number {
+  if (!isAt(frame, 0, STREAM_PREFIX)) return scanObject(frame, 0) === frame.length ? 0 : NOT_PLAIN
   const name_end = endOfText(frame, STREAM_PREFIX.length)
-  if (name_end === NOT_PLAIN || !isAt(frame, name_end, DATA_PREFIX)) return false
+  if (name_end === NOT_PLAIN || !isAt(frame, name_end, DATA_PREFIX)) return NOT_PLAIN
   const end = scanObject(frame, name_end + DATA_PREFIX.length)
-  return end === frame.length - 1 && frame[end] === CLOSE
+  return end === frame.length - 1 && frame[end] === CLOSE ? name_end : NOT_PLAIN
 }
+
+const internDepthStream = createInterner((bytes, start, end) =>
+  depthStreamOf(bytes.toString('latin1', start, end)),
+)
 
 const internSymbol = createInterner((bytes, start, end) => {
   const text = bytes.toString('latin1', start, end)
-  return isSymbolName(text) ? text : undefined
+  // A name with an underscore may be one of COIN-M.
+  return isSymbolName(text) && !text.includes('_') ? text : undefined
 })
 
 function readBookTicker(
@@ -155,6 +176,34 @@ function readAggTrade(
     last_trade_id,
     is_buyer_maker,
   })
+}
+
+function readDepth(
+  symbol: string,
+  is_diff: boolean,
+  ts_exchange: Micros,
+  ts_ingest: Micros,
+): DepthEvent | undefined {
+  const first_update_id = wholeAt(KEY.U)
+  const final_update_id = wholeAt(KEY.u)
+  const prev_final_update_id = wholeAt(SLOT.pu)
+  const bids = levelsAt(KEY.b)
+  const asks = levelsAt(KEY.a)
+  if (!(first_update_id <= final_update_id && prev_final_update_id <= final_update_id)) return undefined
+  if (bids === undefined || asks === undefined) return undefined
+  return {
+    kind: 'depth',
+    exchange: EXCHANGE,
+    symbol,
+    ts_exchange,
+    ts_ingest,
+    depth_kind: is_diff ? 'diff' : 'partial',
+    first_update_id: is_diff ? first_update_id : null,
+    final_update_id,
+    prev_final_update_id: is_diff ? prev_final_update_id : null,
+    bids,
+    asks,
+  }
 }
 
 /** Market fills only: what may be a void trade is left to parse.ts. */

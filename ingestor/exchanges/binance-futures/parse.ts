@@ -2,54 +2,43 @@
  * One WebSocket frame of Binance USD-M into market events, by way of JSON.parse: the reading
  * that decides. fast.ts reads the common frames quicker and must agree with it.
  */
-import { isUtf8 } from 'node:buffer'
 import type { BookTicker, MarketEvent, Trade, VoidTrade } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
-import type { Parsed, StreamChoice } from '../adapter.ts'
+import type { DepthStream, Parsed, StreamChoice } from '../adapter.ts'
+import { depthStreamOf, isAnswer, unwrap, wantsTrades } from '../binance-socket.ts'
+import { depthStreamsOf } from '../depth-choice.ts'
 import {
   decimalField,
+  field,
   flagField,
   idField,
   isFields,
   orRejected,
-  parseJsonText,
   positiveField,
   Rejection,
   symbolField,
   timeField,
   type Fields,
 } from '../fields.ts'
-import type { WireAggTrade, WireBookTicker, WireCombined, WireTrade } from './wire.ts'
-
-export const EXCHANGE = 'binance-futures'
+import { readDepthUpdate, readLiquidation, readMarkPrice } from './derivatives.ts'
+import { EXCHANGE, isCoinMargined } from './letters.ts'
+import type { WireAggTrade, WireBookTicker, WireForceOrder, WireTrade } from './wire.ts'
 
 /** Event types (`e`) that are market data, but not what we record. */
 const IGNORED_CLASSES = new Set([
-  'depthUpdate',
-  'markPriceUpdate',
   'kline',
   'continuous_kline',
   '24hrTicker',
   '24hrMiniTicker',
-  'forceOrder',
   'compositeIndex',
   'assetIndexUpdate',
-  'contractInfo',
 ])
-
-/** `st` of the COIN-M universe, which shares all-market streams with USD-M since 2026-06. */
-export const COIN_MARGINED = 2
 
 export function parseFrame(frame: Buffer, ts_ingest: Micros, choice: StreamChoice): Parsed {
   return orRejected(() => {
-    if (!isUtf8(frame)) throw new Rejection('not_json', 'not UTF-8')
-    return read(parseJsonText(frame.toString('utf8')), ts_ingest, choice)
+    const { stream, payload } = unwrap(frame)
+    return readPayload(payload, stream, ts_ingest, choice)
   })
-}
-
-/** True where this recorder wants trades of this class; the other class is ignored. */
-export function wantsTrades(choice: StreamChoice, stream: StreamChoice['trade_stream']): boolean {
-  return choice.trade_stream === stream && choice.channels.includes('trades')
 }
 
 export function tradeEvent(trade: Omit<Trade, 'kind' | 'exchange'>): Trade {
@@ -86,28 +75,22 @@ export function readAggTrade(wire: Fields, symbol: string, ts_ingest: Micros): T
   })
 }
 
-/** Names a letter of a wire type, so that a misspelt one does not compile. */
-export function field<Wire>(name: keyof Wire & string): string {
-  return name
-}
-
-function read(value: unknown, ts_ingest: Micros, choice: StreamChoice): Parsed {
-  const name = field<WireCombined>
-  const is_combined =
-    isFields(value) && typeof value[name('stream')] === 'string' && name('data') in value
-  return readPayload(is_combined ? value[name('data')] : value, ts_ingest, choice)
-}
-
-function readPayload(payload: unknown, ts_ingest: Micros, choice: StreamChoice): Parsed {
-  if (Array.isArray(payload)) return readList(payload)
+function readPayload(
+  payload: unknown,
+  stream: string | undefined,
+  ts_ingest: Micros,
+  choice: StreamChoice,
+): Parsed {
+  if (Array.isArray(payload)) return readList(payload, ts_ingest, choice)
   if (!isFields(payload)) throw new Rejection('unknown_shape', 'not an object')
   const event_type = payload['e']
   if (event_type === undefined && isAnswer(payload)) return { kind: 'control' }
   if (typeof event_type !== 'string') throw new Rejection('unknown_shape', 'no event type (e)')
-  if (payload['st'] === COIN_MARGINED) return { kind: 'ignored', stream_class: 'coin_m' }
+  if (isLeftOut(payload, choice)) return ignored('coin_m')
+  const { channels } = choice
   switch (event_type) {
     case 'bookTicker':
-      if (!choice.channels.includes('book_ticker')) return ignored(event_type)
+      if (!channels.includes('book_ticker')) return ignored(event_type)
       return event(readBookTicker(payload, ts_ingest))
     case 'aggTrade':
       if (!wantsTrades(choice, 'aggTrade')) return ignored(event_type)
@@ -115,19 +98,60 @@ function readPayload(payload: unknown, ts_ingest: Micros, choice: StreamChoice):
     case 'trade':
       if (!wantsTrades(choice, 'trade')) return ignored(event_type)
       return event(readTrade(payload, ts_ingest))
+    case 'depthUpdate':
+      return readDepth(payload, depthStreamOf(stream), ts_ingest, choice)
+    case 'markPriceUpdate':
+      if (!channels.includes('mark_price')) return ignored(event_type)
+      return event(readMarkPrice(payload, ts_ingest))
+    case 'forceOrder':
+      return readForceOrder(payload, ts_ingest, choice)
     case 'serverShutdown':
+    // Its listing changed, which is read anew over REST: the frame itself has no steps.
+    case 'contractInfo':
       return { kind: 'control' }
   }
   if (IGNORED_CLASSES.has(event_type)) return ignored(event_type)
   throw new Rejection('unknown_shape', `unknown event type ${event_type}`)
 }
 
-/** `!ticker@arr` and its like: a list of one class, none of which we record. */
-function readList(payload: readonly unknown[]): Parsed {
+function isLeftOut(payload: Fields, choice: StreamChoice): boolean {
+  return choice.include_coin_m !== true && isCoinMargined(payload)
+}
+
+/** `!markPrice@arr`, `!ticker@arr` and their like: a list of one class. */
+function readList(payload: readonly unknown[], ts_ingest: Micros, choice: StreamChoice): Parsed {
   const first: unknown = payload[0]
   const event_type = isFields(first) ? first['e'] : undefined
   if (typeof event_type === 'string' && IGNORED_CLASSES.has(event_type)) return ignored(event_type)
-  throw new Rejection('unknown_shape', 'a list of nothing we know')
+  if (event_type !== 'markPriceUpdate') {
+    throw new Rejection('unknown_shape', 'a list of nothing we know')
+  }
+  if (!choice.channels.includes('mark_price')) return ignored(event_type)
+  const events = payload.flatMap((one) => {
+    if (!isFields(one)) throw new Rejection('unknown_shape', 'expected a list of objects')
+    return isLeftOut(one, choice) ? [] : [readMarkPrice(one, ts_ingest)]
+  })
+  return events.length === 0 ? ignored('coin_m') : { kind: 'events', events }
+}
+
+function readDepth(
+  wire: Fields,
+  depth_stream: DepthStream,
+  ts_ingest: Micros,
+  choice: StreamChoice,
+): Parsed {
+  if (depthStreamsOf(choice).includes(depth_stream)) {
+    return event(readDepthUpdate(wire, depth_stream, ts_ingest))
+  }
+  return ignored(depth_stream === 'diff' ? 'depthUpdate' : depth_stream)
+}
+
+function readForceOrder(wire: Fields, ts_ingest: Micros, choice: StreamChoice): Parsed {
+  const order = wire[field<WireForceOrder>('o')]
+  if (!isFields(order)) throw new Rejection('bad_field', 'o: expected an order')
+  if (isLeftOut(order, choice)) return ignored('coin_m')
+  if (!choice.channels.includes('liquidations')) return ignored('forceOrder')
+  return event(readLiquidation(order, ts_ingest))
 }
 
 function readBookTicker(wire: Fields, ts_ingest: Micros): BookTicker {
@@ -169,11 +193,6 @@ function readTrade(wire: Fields, ts_ingest: Micros): Trade | VoidTrade {
     last_trade_id: null,
     is_buyer_maker: flagField(wire, name('m')),
   })
-}
-
-/** The answer to one of our requests: `{"result":null,"id":1}` or an error object. */
-function isAnswer(payload: Fields): boolean {
-  return 'result' in payload || 'error' in payload || ('code' in payload && 'msg' in payload)
 }
 
 function event(made: MarketEvent): Parsed {

@@ -1,14 +1,16 @@
 /**
  * Finds the values of a flat JSON object in its bytes, without making strings or objects. Only
  * the plain form is read: no white space, no escapes, ASCII, every key known and met once, whole
- * numbers and decimals of at most 15 characters. Anything else ends the scan with NOT_PLAIN, and
- * the caller reads the frame some other way. What these fields mean is fast.ts' business.
+ * numbers, decimals of at most 15 characters, and lists of levels. Anything else ends the scan
+ * with NOT_PLAIN, and the caller reads the frame some other way. What these fields mean is
+ * fast.ts' business.
  */
+import type { Level } from '#core/market.ts'
 
 export const NOT_PLAIN = -1
 
 /** Slots of two-letter keys. A one-letter key has its letter's code, from 65 on. */
-export const SLOT = { st: 1, ps: 2, nq: 3 } as const
+export const SLOT = { st: 1, ps: 2, nq: 3, pu: 4 } as const
 
 const SLOT_COUNT = 128
 const DIGITS_MAX = 15
@@ -27,6 +29,8 @@ const NINE = 0x39
 const COLON = 0x3a
 const BACKSLASH = 0x5c
 const DELETE = 0x7f
+const OPEN_LIST = 0x5b
+const CLOSE_LIST = 0x5d
 const OPEN = 0x7b
 const CLOSE = 0x7d
 const TRUE_BYTES = Buffer.from('true')
@@ -36,12 +40,16 @@ const KIND_TEXT = 1
 const KIND_WHOLE = 2
 const KIND_TRUE = 3
 const KIND_FALSE = 4
+const KIND_LEVELS = 5
 
 /** The last scan's findings by slot; kind 0 is absent. Reused: parsing is synchronous. */
 const kinds = new Uint8Array(SLOT_COUNT)
 const starts = new Int32Array(SLOT_COUNT)
 const ends = new Int32Array(SLOT_COUNT)
 const wholes = new Float64Array(SLOT_COUNT)
+const lists: (readonly Level[])[] = Array.from({ length: SLOT_COUNT }, () => [])
+/** Where the last level's number ended: the index after its closing quote. */
+let number_end = 0
 
 /** Scans the object that begins at `at`; returns the index after its end, or NOT_PLAIN. */
 export function scanObject(bytes: Buffer, at: number): number {
@@ -82,20 +90,13 @@ export function wholeAt(slot: number): number {
 /** A decimal as text; NaN where the slot holds something else or nothing. */
 export function decimalAt(bytes: Buffer, slot: number): number {
   if (kinds[slot] !== KIND_TEXT) return Number.NaN
-  const start = starts[slot]!
-  const end = ends[slot]!
-  let mantissa = 0
-  let point = end
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at]!
-    if (byte >= ZERO && byte <= NINE) mantissa = mantissa * 10 + (byte - ZERO)
-    else if (byte === POINT && point === end) point = at
-    else return Number.NaN
-  }
-  if (point === start || end - start > DIGITS_MAX) return Number.NaN
-  if (point === end) return mantissa
-  const fraction_digits = end - point - 1
-  return fraction_digits === 0 ? Number.NaN : mantissa / POWERS_OF_TEN[fraction_digits]!
+  const value = scanDecimal(bytes, starts[slot]!)
+  return number_end === ends[slot]! + 1 ? value : Number.NaN
+}
+
+/** Levels as they stand; undefined where the slot holds none. Prices are more than 0. */
+export function levelsAt(slot: number): readonly Level[] | undefined {
+  return kinds[slot] === KIND_LEVELS ? lists[slot] : undefined
 }
 
 export function flagAt(slot: number): boolean | undefined {
@@ -134,6 +135,7 @@ function pairSlot(bytes: Buffer, at: number): number {
   const pair = (bytes[at]! << 8) | bytes[at + 1]!
   if (pair === 0x7374) return SLOT.st
   if (pair === 0x7073) return SLOT.ps
+  if (pair === 0x7075) return SLOT.pu
   return pair === 0x6e71 ? SLOT.nq : 0
 }
 
@@ -149,6 +151,7 @@ function scanValue(bytes: Buffer, at: number, slot: number): number {
     return end + 1
   }
   if (first >= ZERO && first <= NINE) return scanWhole(bytes, at, slot)
+  if (first === OPEN_LIST) return scanLevels(bytes, at, slot)
   if (isAt(bytes, at, TRUE_BYTES)) {
     kinds[slot] = KIND_TRUE
     return at + TRUE_BYTES.length
@@ -158,6 +161,42 @@ function scanValue(bytes: Buffer, at: number, slot: number): number {
     return at + FALSE_BYTES.length
   }
   return NOT_PLAIN
+}
+
+/** `[["61800.20","0.014"],...]`; `at` is the opening bracket. */
+function scanLevels(bytes: Buffer, at: number, slot: number): number {
+  const levels: Level[] = []
+  kinds[slot] = KIND_LEVELS
+  lists[slot] = levels
+  if (bytes[at + 1] === CLOSE_LIST) return at + 2
+  do {
+    if (bytes[at + 1] !== OPEN_LIST || bytes[at + 2] !== QUOTE) return NOT_PLAIN
+    const price = scanDecimal(bytes, at + 3)
+    if (!(price > 0) || bytes[number_end] !== COMMA || bytes[number_end + 1] !== QUOTE) return NOT_PLAIN
+    const qty = scanDecimal(bytes, number_end + 2)
+    if (!(qty >= 0) || bytes[number_end] !== CLOSE_LIST) return NOT_PLAIN
+    levels.push([price, qty])
+    at = number_end + 1
+  } while (bytes[at] === COMMA)
+  return bytes[at] === CLOSE_LIST ? at + 1 : NOT_PLAIN
+}
+
+/** The decimal from `start` to the next quote, past which `number_end` points; NaN for no such. */
+function scanDecimal(bytes: Buffer, start: number): number {
+  let mantissa = 0
+  let point = -1
+  let at = start
+  for (; ; at++) {
+    const byte = bytes[at]!
+    if (byte >= ZERO && byte <= NINE) mantissa = mantissa * 10 + (byte - ZERO)
+    else if (byte === POINT && point === -1) point = at
+    else break
+  }
+  number_end = at + 1
+  if (bytes[at] !== QUOTE || at === start || point === start || at - start > DIGITS_MAX) return Number.NaN
+  if (point === -1) return mantissa
+  const fraction_digits = at - point - 1
+  return fraction_digits === 0 ? Number.NaN : mantissa / POWERS_OF_TEN[fraction_digits]!
 }
 
 function scanWhole(bytes: Buffer, at: number, slot: number): number {

@@ -7,12 +7,7 @@
  * checked against frames received in 2021, 2024 and 2026. The raw `trade` stream is not in the
  * documents: its letters are from received frames.
  */
-
-/** A combined frame: the stream's name, lower case, around the payload. */
-export interface WireCombined {
-  readonly stream: string
-  readonly data: unknown
-}
+import type { WireSymbol as CommonSymbol } from '../binance-rest.ts'
 
 /** `<symbol>@bookTicker`, every change of the best bid or offer, without RPI orders. */
 export interface WireBookTicker {
@@ -58,28 +53,67 @@ export interface WireTrade {
   readonly m: boolean // buyer is the maker: the taker sold
 }
 
+/**
+ * `<symbol>@depth` (changes) and `<symbol>@depth5|10|20` (the best levels as they stand), without
+ * RPI orders: the same payload, told apart by the stream's name alone.
+ */
+export interface WireDepthUpdate {
+  readonly e: 'depthUpdate'
+  readonly E: number // event time, ms
+  readonly T: number // transaction time, ms
+  readonly s: string // symbol
+  readonly ps?: string // pair (since 2026-06)
+  readonly U: number // first update id of the event
+  readonly u: number // last update id of the event
+  readonly pu: number // last update id of the event before it on this stream
+  readonly b: readonly (readonly [price: string, qty: string])[] // bids; quantity 0: level is gone
+  readonly a: readonly (readonly [price: string, qty: string])[] // asks
+  readonly st?: 1 | 2 // universe: 1 USD-M, 2 COIN-M
+}
+
+/** `<symbol>@markPrice@1s`, and element of `!markPrice@arr`. `T` is no time of the event. */
+export interface WireMarkPrice {
+  readonly e: 'markPriceUpdate'
+  readonly E: number // event time, ms
+  readonly s: string // symbol
+  readonly p: string // mark price
+  readonly ap?: string // moving average of the mark price (since 2026-03)
+  readonly P: string // estimated settle price
+  readonly i: string // index price
+  readonly r: string // funding rate; empty for contracts without funding
+  readonly T: number // next funding time, ms; 0 for contracts without funding
+  readonly st?: 1 | 2 // universe: 1 USD-M, 2 COIN-M
+}
+
+/** `<symbol>@forceOrder` and `!forceOrder@arr`: the latest liquidation of a symbol and second. */
+export interface WireForceOrder {
+  readonly e: 'forceOrder'
+  readonly E: number // event time, ms
+  readonly o: {
+    readonly s: string // symbol
+    readonly S: 'BUY' | 'SELL' // side
+    readonly q: string // original quantity
+    readonly p: string // price
+    readonly ap: string // average price
+    readonly z: string // accumulated filled quantity
+    readonly T: number // trade time, ms
+    readonly st?: 1 | 2 // universe: 1 USD-M, 2 COIN-M
+  }
+}
+
+/** GET /fapi/v1/depth. */
+export interface WireDepthSnapshot {
+  readonly lastUpdateId: number
+  readonly E: number // message output time, ms
+  readonly T: number // transaction time, ms
+  readonly bids: readonly (readonly [price: string, qty: string])[]
+  readonly asks: readonly (readonly [price: string, qty: string])[]
+}
+
 /** One element of GET /fapi/v1/aggTrades; letters as in the stream. */
 export type WireRestAggTrade = Pick<WireAggTrade, 'a' | 'p' | 'q' | 'nq' | 'f' | 'l' | 'T' | 'm'>
 
-/** One element of GET /fapi/v1/trades and /fapi/v1/historicalTrades: market trades only. */
-export interface WireRestTrade {
-  readonly id: number // trade id
-  readonly price: string
-  readonly qty: string
-  readonly time: number // ms
-  readonly isBuyerMaker: boolean
-}
-
 /** One element of `symbols` in GET /fapi/v1/exchangeInfo. */
-export interface WireSymbol {
-  readonly symbol: string
+export interface WireSymbol extends CommonSymbol {
   readonly contractType: string // PERPETUAL, TRADIFI_PERPETUAL, CURRENT_QUARTER, NEXT_QUARTER
-  readonly status: string // TRADING, PENDING_TRADING, SETTLING, CLOSE, ...
-  readonly baseAsset: string
-  readonly quoteAsset: string
-  readonly filters: readonly {
-    readonly filterType: string
-    readonly tickSize?: string // of PRICE_FILTER
-    readonly stepSize?: string // of LOT_SIZE
-  }[]
 }

@@ -43,10 +43,12 @@ test('a recording imported and printed is the same recording, and the import beg
     ts: LINES[1]!.ts,
     mark: {
       kind: 'started',
-      streams: ['BTCUSDT', 'ETHUSDT'].flatMap((symbol) => [
-        { symbol, channel: 'book_ticker' },
-        { symbol, channel: 'trades' },
-      ]),
+      streams: ['BTCUSDT', 'ETHUSDT'].flatMap((symbol) =>
+        ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'].map((channel) => ({
+          symbol,
+          channel,
+        })),
+      ),
     },
   })
   expect(readAll(dir).lines.map(({ exchange_code, connection }) => [exchange_code, connection])).toEqual([

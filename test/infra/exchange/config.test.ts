@@ -9,14 +9,15 @@ test('without any setting it is a simulation of 200 symbols on a free port', () 
       source: { kind: 'sim', seed: 1, symbols: 200, events_per_s: 1_500 },
       slow_client: 'cut',
       fault_seed: 1,
-      limits: {
-        ping_interval_ms: 180_000,
-        pong_limit_ms: 600_000,
-        socket_life_ms: 86_400_000,
-        weight_per_minute_max: 2_400,
-      },
+      limits: {},
     },
   })
+})
+
+test('it is spot where that is asked for, and keeps the limits of the exchange but for those named', () => {
+  const { exchange } = parseConfig({ EXCHANGE: 'binance-spot', PONG_LIMIT_S: '2.5', WEIGHT_PER_MINUTE: '60' })
+  expect(exchange).toMatchObject({ venue: 'binance-spot' })
+  expect(exchange.limits).toEqual({ pong_limit_ms: 2_500, weight_per_minute_max: 60 })
 })
 
 test('a replay takes its files and speed, and waits for slow clients', () => {
@@ -46,9 +47,11 @@ test('all problems are told at once', () => {
     SYMBOLS: 'BTC-USDT',
     EVENTS_PER_S: '0',
     SLOW_CLIENT: 'kick',
+    EXCHANGE: 'nyse',
+    PING_INTERVAL_S: '0',
   }
   expect(() => parseConfig(env)).toThrow(
-    /SYMBOLS has "BTC-USDT".*RECORDINGS names no file.*SYMBOL_COUNT is 2.5.*SEED is "x".*EVENTS_PER_S is "0".*REPLAY_SPEED is "fast".*SLOW_CLIENT is "kick".*PORT is "70000"/,
+    /SYMBOLS has "BTC-USDT".*RECORDINGS names no file.*SYMBOL_COUNT is 2.5.*SEED is "x".*EVENTS_PER_S is "0".*REPLAY_SPEED is "fast".*SLOW_CLIENT is "kick".*EXCHANGE is "nyse".*PING_INTERVAL_S is "0".*PORT is "70000"/,
   )
 })
 

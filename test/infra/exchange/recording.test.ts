@@ -96,6 +96,7 @@ test('a summary counts wrapped and bare frames by stream, and strangers apart', 
   )
   expect(await summariseRecording(path)).toEqual({
     exchange: 'binance-futures',
+    time_unit: 'millisecond',
     symbols: ['BTCUSDT', 'ETHUSDT'],
     streams: { 'btcusdt@bookTicker': 2, 'ethusdt@aggTrade': 1 },
     unroutable_count: 2,
@@ -196,6 +197,18 @@ describe('a file that is no recording is refused with the line and what was expe
       `${HEADER}\n${HEADER.replace('futures', 'spot')}`,
       'recording_bad_line',
       /second header/,
+    ],
+    [
+      'a unit of time that nobody knows',
+      HEADER.replace('{', '{"time_unit":"nanosecond",'),
+      'recording_bad_line',
+      /"time_unit" is "nanosecond"; expected millisecond or microsecond/,
+    ],
+    [
+      'another unit of time later',
+      `${HEADER}\n${HEADER.replace('{', '{"time_unit":"microsecond",')}`,
+      'recording_bad_line',
+      /times in microseconds; expected one of binance-futures, times in milliseconds/,
     ],
     [
       'bytes that are no text',

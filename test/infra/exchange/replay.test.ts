@@ -255,10 +255,13 @@ test('it stops although a client it waits for does not read', async () => {
 })
 
 test('a recording of another exchange, and one with a bad line, are refused before anything starts', async () => {
+  const other = join(dir, 'other')
+  writeFileSync(other, HEADER.replace('binance-futures', 'kraken'))
+  await expect(play([other])).rejects.toMatchObject({ code: 'recording_of_other_exchange' })
+  const good = recording('good', [[0, quote(1)]])
   const spot = join(dir, 'spot')
   writeFileSync(spot, HEADER.replace('binance-futures', 'binance-spot'))
-  await expect(play([spot])).rejects.toMatchObject({ code: 'recording_of_other_exchange' })
-  const good = recording('good', [[0, quote(1)]])
+  await expect(play([good, spot])).rejects.toThrow('of binance-spot, not of binance-futures')
   const bad = join(dir, 'bad')
   writeFileSync(bad, `${HEADER}\nnonsense`)
   await expect(play([good, bad])).rejects.toMatchObject({ code: 'recording_bad_line' })

@@ -158,12 +158,14 @@ test('aggregated trades older than 24 hours are not answered', () => {
         qty_decimals: 1,
         tick_size: '1',
         step_size: '1',
+        is_trading: true,
       },
     ],
     depth: () => undefined,
     aggTrades: () => [row(now_ms / 2 - 1), row(now_ms / 2), row(now_ms)],
     trades: () => [],
     premiumIndex: () => undefined,
+    ticker24h: () => undefined,
   }
   const answer = answerRest('/fapi/v1/aggTrades', new URLSearchParams('symbol=A'), source, 1)
   expect((answer!.body() as AggTradeRow[]).map(({ T }) => T)).toEqual([now_ms / 2, now_ms])

@@ -4,25 +4,30 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { MarketEvent } from '#core/market.ts'
+import { CHANNELS, type MarketEvent, orderOf } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
+import { timeSourceOf } from '#core/time-source.ts'
 import { micros } from '#core/time.ts'
-import type { Parsed, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
+import type { DepthChoice, Parsed, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
+import { DEPTH_STREAMS } from '../../../ingestor/exchanges/depth-choice.ts'
 import { ADAPTERS, adapterByCode, adapterFor } from '../../../ingestor/exchanges/registry.ts'
 import { frameFixtures, restFixtures } from './fixtures.ts'
 import { mutate, seededRandom } from './mutate.ts'
 
 const TS_INGEST = micros(1_785_000_000_123_456)
+/** Every depth stream at once: what an ingestor cannot ask for, but a tape may hold. */
+const depth: DepthChoice = { symbols: 'all', streams: DEPTH_STREAMS, interval_ms: 100 }
 const CHOICES: readonly StreamChoice[] = [
-  { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' },
-  { channels: ['book_ticker', 'trades'], trade_stream: 'trade' },
+  { channels: CHANNELS, trade_stream: 'aggTrade', depth },
+  { channels: CHANNELS, trade_stream: 'trade', depth, include_coin_m: true },
   { channels: ['book_ticker'], trade_stream: 'aggTrade' },
 ]
 const MUTATED_FRAMES = Number(process.env['MUTATED_FRAMES'] ?? 30_000)
 const SEED = Number(process.env['MUTATION_SEED'] ?? Math.floor(Math.random() * 2 ** 32))
 
 test('no two adapters share a tape code, and each is found by exchange and by code', () => {
-  expect(new Set(ADAPTERS.map((adapter) => adapter.tape_code)).size).toBe(ADAPTERS.length)
+  const every = ADAPTERS.flatMap((adapter) => [adapter, adapter.in_microseconds ?? []].flat())
+  expect(new Set(every.map((adapter) => adapter.tape_code)).size).toBe(every.length)
   for (const adapter of ADAPTERS) {
     expect(adapterFor(adapter.exchange)).toBe(adapter)
     expect(adapterByCode(adapter.tape_code)).toBe(adapter)
@@ -42,8 +47,12 @@ for (const adapter of ADAPTERS) {
       })
 
       test(`${file} belongs to the stream it names`, () => {
-        const { stream } = JSON.parse(frame.toString('utf8')) as { stream?: string }
-        expect(adapter.streamOf(frame)).toBe(stream)
+        const { stream, topic, params } = JSON.parse(frame.toString('utf8')) as {
+          readonly stream?: string
+          readonly topic?: string
+          readonly params?: { readonly channel?: string }
+        }
+        expect(adapter.streamOf(frame)).toBe(stream ?? topic ?? params?.channel)
       })
     }
 
@@ -54,17 +63,40 @@ for (const adapter of ADAPTERS) {
       })
     }
 
+    test('where its times come from is known of every kind of event, and told as it is', () => {
+      const events = [
+        ...frames.map(({ frame }) => adapter.parse(frame, TS_INGEST, CHOICES[0]!)),
+        ...answers.map(({ path, body }) => adapter.parseRest(path, body, TS_INGEST, CHOICES[0]!)),
+      ].flatMap((parsed) => (parsed.kind === 'events' ? parsed.events : []))
+      expect(events.length).toBeGreaterThan(0)
+      for (const event of events) {
+        const source = timeSourceOf(event)
+        expect(source, JSON.stringify(event)).toBeDefined()
+        const is_untimed = source === 'receive' || source === 'stream'
+        expect(event.ts_exchange === TS_INGEST, JSON.stringify(event)).toBe(is_untimed)
+      }
+    })
+
+    test('trades have a sequence beside their ids exactly where it says that ids do not count', () => {
+      const trades = frames
+        .map(({ frame }) => adapter.parse(frame, TS_INGEST, CHOICES[0]!))
+        .flatMap((parsed) => (parsed.kind === 'events' ? parsed.events : []))
+        .filter((event) => event.kind === 'trade' || event.kind === 'void_trade')
+      expect(trades.length > 0).toBe(adapter.channels.includes('trades'))
+      for (const trade of trades) {
+        expect(trade.seq !== undefined).toBe(adapter.trade_ids === 'loose')
+      }
+    })
+
     test('every stream is asked for once, over a socket URL, and the request names it', () => {
-      const choice = CHOICES[0]!
-      const groups = adapter.groups('ws://localhost:1/', ['BTCUSDT', 'ETHUSDT'], choice)
+      const choice: StreamChoice = { channels: adapter.channels, trade_stream: 'aggTrade' }
+      const symbols = ['BTCUSDT', 'ETHUSDT']
+      const groups = adapter.groups('ws://localhost:1/', symbols, choice)
       const streams = groups.flatMap((group) => group.streams)
-      expect(new Set(streams.map((stream) => stream.name)).size).toBe(4)
-      expect(streams.map((stream) => `${stream.symbol} ${stream.channel}`).toSorted()).toEqual([
-        'BTCUSDT book_ticker',
-        'BTCUSDT trades',
-        'ETHUSDT book_ticker',
-        'ETHUSDT trades',
-      ])
+      expect(new Set(streams.map((stream) => stream.name)).size).toBe(streams.length)
+      expect(streams.map((stream) => `${stream.symbol} ${stream.channel}`).toSorted()).toEqual(
+        symbols.flatMap((symbol) => adapter.channels.map((channel) => `${symbol} ${channel}`)).toSorted(),
+      )
       for (const group of groups) {
         expect(new URL(group.url).protocol).toBe('ws:')
         const names = group.streams.map((stream) => stream.name)
@@ -78,10 +110,12 @@ for (const adapter of ADAPTERS) {
       const random = seededRandom(SEED)
       const counts: Record<Parsed['kind'], number> = { events: 0, control: 0, ignored: 0, rejected: 0 }
       for (let made = 0; made < MUTATED_FRAMES; made++) {
-        const choice = CHOICES[made % CHOICES.length]!
+        // Drawn, not counted: lists whose lengths share a factor would never meet in every way.
+        const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+        const choice = pick(CHOICES)
         const is_frame = made % 4 !== 0
-        const answer = answers[made % answers.length]!
-        const original = is_frame ? frames[made % frames.length]!.frame : Buffer.from(answer.body)
+        const answer = pick(answers)
+        const original = is_frame ? pick(frames).frame : Buffer.from(answer.body)
         const damaged = mutate(original, random)
         try {
           const parsed = is_frame
@@ -156,12 +190,40 @@ function faultOf(event: MarketEvent): string | undefined {
   if (event.ts_ingest !== TS_INGEST) return 'receive time was changed'
   if (!isSymbolName(event.symbol)) return 'not a symbol'
   if (!Number.isSafeInteger(event.ts_exchange) || event.ts_exchange <= 0) return 'impossible time'
-  const id = event.kind === 'book_ticker' ? event.update_id : event.agg_trade_id
+  const id = orderOf(event)
   if (!Number.isSafeInteger(id) || id < 0) return 'impossible id'
-  if (event.kind === 'void_trade') return undefined
-  const prices = event.kind === 'trade' ? [event.price] : [event.best_bid, event.best_ask]
-  const qtys =
-    event.kind === 'trade' ? [event.qty, event.non_rpi_qty ?? 0] : [event.bid_qty, event.ask_qty]
+  const { prices, qtys } = numbersOf(event)
   if (prices.some((price) => !Number.isFinite(price) || price <= 0)) return 'impossible price'
   return qtys.some((qty) => !Number.isFinite(qty) || qty < 0) ? 'impossible quantity' : undefined
+}
+
+function numbersOf(event: MarketEvent): { prices: readonly number[]; qtys: readonly number[] } {
+  switch (event.kind) {
+    case 'void_trade':
+      return { prices: [], qtys: [] }
+    case 'trade':
+      return { prices: [event.price], qtys: [event.qty, event.non_rpi_qty ?? 0] }
+    case 'book_ticker':
+      return { prices: [event.best_bid, event.best_ask], qtys: [event.bid_qty, event.ask_qty] }
+    case 'depth': {
+      const levels = [...event.bids, ...event.asks]
+      return { prices: levels.map(([price]) => price), qtys: levels.map(([, qty]) => qty) }
+    }
+    case 'mark_price':
+      return {
+        prices: [event.mark_price, event.index_price ?? 1, event.settle_price ?? 1],
+        qtys: [Math.abs(event.funding_rate ?? 0), event.next_funding_at ?? 0],
+      }
+    case 'mark_price_change': {
+      const { mark_price, index_price, settle_price, funding_rate, next_funding_at } = event.changed
+      return {
+        prices: [mark_price ?? 1, index_price ?? 1, settle_price ?? 1],
+        qtys: [Math.abs(funding_rate ?? 0), next_funding_at ?? 0],
+      }
+    }
+    case 'liquidation':
+      return { prices: [event.price], qtys: [event.qty, event.filled_qty, event.average_price] }
+    case 'index_price':
+      return { prices: [event.price], qtys: [] }
+  }
 }

@@ -68,9 +68,14 @@ function mutateOnce(frame: Buffer, random: Random): Buffer {
   }
 }
 
-/** Puts a hostile value where a value of the frame stands. */
+/** Puts a hostile value where a value of the frame stands, or a number of a level. */
 function replaceValue(frame: Buffer, random: Random): Buffer {
-  return replaceMatch(frame, /(?<=":)(?:"[^"]*"|[\w.+-]+)/g, HOSTILE_VALUES, random)
+  return replaceMatch(
+    frame,
+    /(?<=":)(?:"[^"]*"|[\w.+-]+)|(?<=[[,])"[^":]*"(?=[,\]])/g,
+    HOSTILE_VALUES,
+    random,
+  )
 }
 
 /** Renames a key, which often gives one key twice. */

@@ -1,6 +1,7 @@
 /** The transport and the adapter together against the local exchange and its simulated market. */
 import { afterEach, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
+import { orderOf } from '#core/market.ts'
 import { micros } from '#core/time.ts'
 import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
 import type { ExchangeAdapter, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
@@ -52,7 +53,7 @@ async function run(
       if (parsed.kind !== 'events' || stream === undefined) return
       for (const event of parsed.events) {
         const known = ids.get(stream) ?? []
-        known.push(event.kind === 'book_ticker' ? event.update_id : event.agg_trade_id)
+        known.push(orderOf(event))
         ids.set(stream, known)
       }
     },

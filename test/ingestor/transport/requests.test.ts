@@ -85,3 +85,13 @@ test('a request without an answer is a timeout, counted in time that really pass
   requests.tick(200)
   expect(heard).toEqual(['timeout subscribe'])
 })
+
+test('what an acknowledgement leaves out is refused, the rest is taken', () => {
+  const { requests, timers, sent, heard } = setup()
+  requests.add('subscribe', ['a', 'b', 'c'])
+  requests.start()
+  timers.advance(1_000)
+  requests.answer({ kind: 'ack', id: sent[0]!.id, accepted: ['c', 'a', 'z'] })
+  expect(heard).toEqual(['yes a c', 'no b: left out of the acknowledgement'])
+  expect(requests.is_idle).toBe(true)
+})

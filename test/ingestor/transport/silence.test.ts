@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Link } from '../../../ingestor/transport/link.ts'
 import { DEFAULT_SETTINGS } from '../../../ingestor/transport/settings.ts'
 import {
   beat,
@@ -9,6 +10,8 @@ import {
   restartPulse,
   type Pulse,
 } from '../../../ingestor/transport/silence.ts'
+import { createStreamState } from '../../../ingestor/transport/stream-state.ts'
+import { createWatch } from '../../../ingestor/transport/watch.ts'
 
 /** Frames at a steady pace, looked at once a second. */
 function speak(pulse: Pulse, frames_per_s: number, duration_s: number): void {
@@ -24,7 +27,7 @@ function speak(pulse: Pulse, frames_per_s: number, duration_s: number): void {
 function alarmAfter(pulse: Pulse): number | undefined {
   for (let second = 1; second <= 86_400; second++) {
     beat(pulse, 0, 1_000, DEFAULT_SETTINGS)
-    if (missesFrames(pulse, DEFAULT_SETTINGS)) return second
+    if (missesFrames(pulse, false, DEFAULT_SETTINGS)) return second
   }
   return undefined
 }
@@ -53,15 +56,45 @@ test('a burst of seconds on a quiet symbol does not make the quiet after it an a
 test('what never spoke has no rate: ten streams get a minute, fewer get five', () => {
   const pulse = createPulse()
   beat(pulse, 0, 59_000, DEFAULT_SETTINGS)
-  expect(neverSpoke(pulse, 10, DEFAULT_SETTINGS)).toBe(false)
+  expect(neverSpoke(pulse, 10, false, DEFAULT_SETTINGS)).toBe(false)
   beat(pulse, 0, 1_000, DEFAULT_SETTINGS)
-  expect(neverSpoke(pulse, 10, DEFAULT_SETTINGS)).toBe(true)
-  expect(neverSpoke(pulse, 9, DEFAULT_SETTINGS)).toBe(false)
+  expect(neverSpoke(pulse, 10, false, DEFAULT_SETTINGS)).toBe(true)
+  expect(neverSpoke(pulse, 9, false, DEFAULT_SETTINGS)).toBe(false)
   beat(pulse, 0, 240_000, DEFAULT_SETTINGS)
-  expect(neverSpoke(pulse, 9, DEFAULT_SETTINGS)).toBe(true)
+  expect(neverSpoke(pulse, 9, false, DEFAULT_SETTINGS)).toBe(true)
   beat(pulse, 1, 1_000, DEFAULT_SETTINGS)
-  expect(neverSpoke(pulse, 10, DEFAULT_SETTINGS)).toBe(false)
+  expect(neverSpoke(pulse, 10, false, DEFAULT_SETTINGS)).toBe(false)
 })
+
+test('rare events: many streams get an hour before their silence is an alarm, few get any time', () => {
+  const pulse = createPulse()
+  beat(pulse, 0, 3_599_000, DEFAULT_SETTINGS)
+  expect(neverSpoke(pulse, 200, true, DEFAULT_SETTINGS)).toBe(false)
+  beat(pulse, 0, 1_000, DEFAULT_SETTINGS)
+  expect(neverSpoke(pulse, 200, true, DEFAULT_SETTINGS)).toBe(true)
+  beat(pulse, 0, 86_400_000, DEFAULT_SETTINGS)
+  expect(neverSpoke(pulse, 9, true, DEFAULT_SETTINGS)).toBe(false)
+})
+
+for (const [name, is_rare, expected] of [
+  ['of quotes is an alarm', false, 12],
+  ['of forced orders is what they do', true, 0],
+] as const) {
+  test(`silence after a cascade ${name}`, () => {
+    const watch = createWatch(DEFAULT_SETTINGS)
+    const entries = Array.from({ length: 12 }, (_, index) => {
+      const stream = { name: `s${index}`, symbol: `S${index}`, channel: 'liquidations', is_rare } as const
+      return { state: createStreamState(stream), frame_count: 0, seen_count: 0 }
+    })
+    const link = { streams: new Map(entries.map((entry) => [entry.state.stream.name, entry])) }
+    const suspects = new Set<string>()
+    for (let second = 0; second < 900; second++) {
+      if (second < 300) for (const entry of entries) entry.frame_count += 1
+      for (const state of watch.look(link as unknown as Link, 1_000)) suspects.add(state.stream.name)
+    }
+    expect(suspects.size).toBe(expected)
+  })
+}
 
 test('every alarm doubles the patience, a quiet hour halves it, a new socket remembers it', () => {
   const pulse = createPulse()

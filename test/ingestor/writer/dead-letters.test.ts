@@ -15,7 +15,7 @@ test('the file never grows beyond its limit; the one before it is kept', async (
     ts_exchange: micros(1_772_000_000_000_000), ts_ingest: micros(1_772_000_000_000_001), update_id: 1,
     best_bid: 1, best_ask: 2, bid_qty: 3, ask_qty: 4,
   }
-  const buffer = new RowBuffer()
+  const buffer = new RowBuffer(RAW_TABLES.book_ticker)
   buffer.push({ kind: 'book_ticker', exchange: 'binance-futures', symbol: 'BTCUSDT', ...row })
   const rows = joinRows(RAW_TABLES.book_ticker, [{ symbol_id: 1, rows: buffer }])
   for (let position = 0; position < 40; position++) {

@@ -16,12 +16,22 @@ const at = (seconds: number): Micros => micros(T0 + seconds * SECOND_US)
 
 /** Event `id` on a socket; by default each id is a millisecond after the one before. */
 function event(id: number, connection = 1, ts_exchange = micros(T0 + id * 1_000)): SequencedEvent {
-  return { id, connection, ts_exchange, ts_ingest: micros(ts_exchange + 50) }
+  return { id, follows: id - 1, connection, ts_exchange, ts_ingest: micros(ts_exchange + 50) }
+}
+
+/** A change of a book: updates up to `id`, after those up to `follows`. */
+function change(follows: number, id: number, connection = 1): SequencedEvent {
+  return { ...event(id, connection), follows }
+}
+
+/** An event of a stream whose ids only grow. */
+function loose(id: number, connection = 1): SequencedEvent {
+  return { ...event(id, connection), follows: undefined }
 }
 
 type Step = SequencedEvent | 'disconnect' | 'restart' | 'silence' | { readonly now: Micros }
 
-function holesOf(channel: 'trades' | 'book_ticker', steps: readonly Step[]): readonly string[] {
+function holesOf(steps: readonly Step[]): readonly string[] {
   let state: StreamState | undefined
   const holes: Hole[] = []
   for (const step of steps) {
@@ -30,7 +40,7 @@ function holesOf(channel: 'trades' | 'book_ticker', steps: readonly Step[]): rea
     } else if ('now' in step) {
       if (state !== undefined) holes.push(...expire(state, step.now))
     } else if (state === undefined) state = firstState(step)
-    else holes.push(...observe(state, channel, step))
+    else holes.push(...observe(state, step))
   }
   return holes.map((hole) => `${hole.cause} ${hole.from_id}-${hole.to_id}`)
 }
@@ -58,26 +68,43 @@ describe('trades', () => {
     ['numbers that begin anew are a hole', [event(900), event(1, 1, at(60)), event(2, 1, at(61))], ['sequence 900-1']],
     ['a restarted exchange has the cause of the restart', [event(900), 'restart', event(1, 2, at(60)), event(2, 2, at(61))], ['restart 900-1']],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
-    test(`${name}`, () => expect(holesOf('trades', steps)).toEqual(expected))
+    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
   }
 })
 
 describe('quotes', () => {
   for (const [name, steps, expected] of [
-    ['ids that jump are normal', [event(1), event(50), event(900)], []],
-    ['lower ids are late', [event(50), event(7), event(51)], []],
-    ['after deafness the next quote closes a hole', [event(1), 'disconnect', event(9, 2), event(12, 2)], ['disconnect 1-9']],
-    ['an old quote does not close it', [event(8), 'restart', event(7, 2), event(9, 2)], ['restart 8-9']],
-    ['the last quote again on a new socket shows that there is none', [event(8), 'restart', event(7, 2), event(8, 2), event(9, 2)], []],
-    ['the last quote again on its own socket shows nothing', [event(8), 'silence', event(8), event(9)], ['silence 8-9']],
+    ['ids that jump are normal', [loose(1), loose(50), loose(900)], []],
+    ['lower ids are late', [loose(50), loose(7), loose(51)], []],
+    ['after deafness the next quote closes a hole', [loose(1), 'disconnect', loose(9, 2), loose(12, 2)], ['disconnect 1-9']],
+    ['an old quote does not close it', [loose(8), 'restart', loose(7, 2), loose(9, 2)], ['restart 8-9']],
+    ['the last quote again on a new socket shows that there is none', [loose(8), 'restart', loose(7, 2), loose(8, 2), loose(9, 2)], []],
+    ['the last quote again on its own socket shows nothing', [loose(8), 'silence', loose(8), loose(9)], ['silence 8-9']],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
-    test(`${name}`, () => expect(holesOf('book_ticker', steps)).toEqual(expected))
+    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
+  }
+})
+
+describe('changes of a book', () => {
+  for (const [name, steps, expected] of [
+    ['each names the one before: no hole', [change(4, 10), change(10, 15), change(15, 40)], []],
+    ['one that names another is a hole at once', [change(4, 10), change(15, 40)], ['sequence 10-40']],
+    ['what began before the last one and goes beyond it misses nothing', [change(4, 10), change(7, 15)], []],
+    ['one that comes twice, and one that is late, are no news', [change(4, 10), change(10, 15), change(10, 15), change(4, 10), change(15, 20)], []],
+    ['one that goes on where the socket was lost proves that nothing is missing', [change(4, 10), 'disconnect', change(10, 15, 2)], []],
+    ['a reconnect with lost changes has its cause', [change(4, 10), 'disconnect', change(12, 15, 2)], ['disconnect 10-15']],
+    ['a renewal: the old socket fills what the new one began after', [change(4, 10), change(20, 30, 2), change(10, 15), change(15, 20), change(20, 30), change(30, 33, 2)], []],
+    ['a renewal: the old socket is past the hole', [change(4, 10), change(20, 30, 2), change(25, 31)], ['sequence 10-30']],
+    ['a renewal: the old socket dies before it has filled it', [change(4, 10), change(20, 30, 2), change(10, 15), { now: at(60) }, change(30, 33, 2)], ['sequence 15-30']],
+    ['numbers that begin anew are a hole', [change(4, 900), { ...change(0, 1), ts_exchange: at(60) }], ['sequence 900-1']],
+  ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
+    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
   }
 })
 
 test('a hole never ends before it begins, though the time of trades goes back', () => {
   const state = firstState(event(1, 1, at(10)))
-  const [hole] = observe(state, 'trades', event(5, 1, at(9)))
+  const [hole] = observe(state, event(5, 1, at(9)))
   expect(hole).toMatchObject({ from_ts: at(10), to_ts: at(10) })
 })
 
@@ -96,7 +123,7 @@ test('two sockets in any interleaving that together bring every trade show no ho
     }
     const ids = steps.map((step) => `${step.connection}:${step.id}`).join(' ')
     // Only where the old socket passes the hole itself may one be shown; it brings all, so never.
-    expect(holesOf('trades', steps), `seed ${seed}, ${ids}`).toEqual([])
+    expect(holesOf(steps), `seed ${seed}, ${ids}`).toEqual([])
   }
 })
 
@@ -111,7 +138,7 @@ test('dropped trades on one socket give exactly the holes that were made', () =>
       const before = kept[index - 1]
       return before === undefined || id === before + 1 ? [] : [`sequence ${before}-${id}`]
     })
-    expect(holesOf('trades', kept.map((id) => event(id))), `seed ${seed}`).toEqual(expected)
+    expect(holesOf(kept.map((id) => event(id))), `seed ${seed}`).toEqual(expected)
   }
 })
 

@@ -43,6 +43,45 @@ export function trade(symbol: string, id: number, ms: number, connection = 2, pr
   })
 }
 
+/** Updates after `follows` up to `last_id`; `levels` a side, `[price, qty]` as text. */
+export function diff(
+  symbol: string,
+  follows: number,
+  last_id: number,
+  ms: number,
+  connection = 3,
+  { b = [['99.90', '1.5']], a = [] }: { b?: readonly string[][]; a?: readonly string[][] } = {},
+): Entry {
+  const T = START_MS + ms
+  return frame(ms, connection, `${symbol.toLowerCase()}@depth@100ms`, {
+    e: 'depthUpdate', E: T + 1, T, s: symbol, U: follows + 1, u: last_id, pu: follows, b, a,
+  })
+}
+
+/** The best five as they stand after `last_id`. */
+export function partial(symbol: string, last_id: number, ms: number, connection = 4): Entry {
+  const T = START_MS + ms
+  return frame(ms, connection, `${symbol.toLowerCase()}@depth5@100ms`, {
+    e: 'depthUpdate', E: T + 1, T, s: symbol, U: last_id - 2, u: last_id, pu: last_id - 9,
+    b: [['99.90', '1.5']], a: [['100.10', '2']],
+  })
+}
+
+export function markPrice(symbol: string, ms: number, connection = 5): Entry {
+  return frame(ms, connection, `${symbol.toLowerCase()}@markPrice@1s`, {
+    e: 'markPriceUpdate', E: START_MS + ms, s: symbol, p: '100.05', P: '100.01', i: '100.02',
+    r: '-0.0001', T: START_MS + 3_600_000,
+  })
+}
+
+export function forceOrder(symbol: string, ms: number, connection = 6): Entry {
+  const T = START_MS + ms
+  return frame(ms, connection, `${symbol.toLowerCase()}@forceOrder`, {
+    e: 'forceOrder', E: T + 10,
+    o: { s: symbol, S: 'SELL', q: '2', p: '99.00', ap: '99.50', z: '1.5', T },
+  })
+}
+
 export function text(ms: number, payload: string, connection = 1): Entry {
   return { kind: 'frame', connection, ts_ingest: at(ms), payload: Buffer.from(payload) }
 }

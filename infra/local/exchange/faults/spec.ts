@@ -66,6 +66,12 @@ const action = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('server_shutdown'), close_after_ms: z.int().nonnegative() }),
   /** Every simulated symbol quotes and trades. */
   z.strictObject({ kind: z.literal('roll_call') }),
+  /** A simulated symbol comes, goes, or gets a finer tick; see ListingChange. */
+  z.strictObject({
+    kind: z.literal('listing'),
+    symbol: z.string().regex(/^[A-Z0-9]{2,20}$/),
+    change: z.enum(['list', 'delist', 'finer_tick']),
+  }),
   /** The market stands still from now on; its state is `done` when every frame has gone out. */
   z.strictObject({ kind: z.literal('halt') }),
 ])

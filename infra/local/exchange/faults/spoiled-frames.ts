@@ -6,10 +6,11 @@ export function corruptPayload(payload: string, at: number): string {
   return `${payload.slice(0, index)}\u0001${payload.slice(index + 1)}`
 }
 
-/** Ids become 2^64 - 1, and every decimal text a number past the largest double. */
+/** Ids and Deribit's times become 2^64 - 1, prices and quantities numbers past the largest double. */
 export function withIdsOutOfRange(payload: string): string {
   return payload
-    .replaceAll(/"(u|U|pu|a|t|f|l)":\d+/g, '"$1":18446744073709551615')
+    .replaceAll(/"(u|U|pu|a|t|f|l|timestamp)":\d+/g, '"$1":18446744073709551615')
+    .replaceAll(/"price":[\d.]+/g, '"price":9e999')
     .replaceAll(/"\d+\.?\d*"/g, '"9e999"')
 }
 

@@ -2,7 +2,7 @@
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { FaultDesk, Refusal } from '../faults/desk.ts'
 import type { Source } from '../source.ts'
 import type { Hub } from './hub.ts'
@@ -13,7 +13,14 @@ export interface SocketRequest {
   readonly route: Route
   readonly combined: boolean
   readonly streams: readonly string[]
+  /** Absent: no. */
+  readonly in_microseconds?: boolean
 }
+
+/** Paths where another protocol is spoken, and what is done with their sockets. */
+export type Doors = Readonly<
+  Record<string, (ws: WebSocket, socket: Socket, closes_after_ms: number | undefined) => void>
+>
 
 /** A SUBSCRIBE with all the streams a socket may have is about half of it. */
 const CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
@@ -24,6 +31,8 @@ export function acceptSockets(
   source: Pick<Source, 'topicsOf'>,
   faults: FaultDesk,
   limits: SessionLimits,
+  doors: Doors = {},
+  parsePath = parseSocketPath,
 ): void {
   const sockets = new WebSocketServer({
     noServer: true,
@@ -38,8 +47,16 @@ export function acceptSockets(
       return
     }
     const refusal = faults.refusal('handshake')
-    const asked = parseSocketPath(request.url ?? '')
     if (refusal !== undefined) return refuse(stream, refusal)
+    const openDoor = doors[request.url ?? '']
+    if (openDoor !== undefined) {
+      stream.setNoDelay(true)
+      sockets.handleUpgrade(request, stream, head, (ws) => {
+        openDoor(ws, stream, faults.closesAfterMs())
+      })
+      return
+    }
+    const asked = parsePath(request.url ?? '')
     if (asked === undefined) return refuse(stream, { status: 404, retry_after_s: undefined })
     if (asked.streams.length > limits.streams_per_socket_max) {
       return refuse(stream, { status: 400, retry_after_s: undefined })
@@ -47,7 +64,8 @@ export function acceptSockets(
     stream.setNoDelay(true)
     sockets.handleUpgrade(request, stream, head, (ws) => {
       const closes_after_ms = faults.closesAfterMs()
-      openSession(ws, stream, hub, source, { ...asked, limits, closes_after_ms })
+      const { in_microseconds = false } = asked
+      openSession(ws, stream, hub, source, { ...asked, in_microseconds, limits, closes_after_ms })
     })
   })
 }
@@ -57,14 +75,28 @@ export function acceptSockets(
  * connect but deliver the public route's streams only.
  */
 export function parseSocketPath(url: string): SocketRequest | undefined {
+  const asked = parseStreamPath(url)
+  if (asked === undefined) return undefined
+  const { prefix, combined, streams } = asked
+  return { route: prefix === '/market' ? 'market' : 'public', combined, streams }
+}
+
+/** What all of Binance's paths have in common; `prefix` is a route, or nothing. */
+export function parseStreamPath(url: string):
+  | {
+      readonly prefix: string
+      readonly combined: boolean
+      readonly streams: readonly string[]
+    }
+  | undefined {
   const [path = '', query = ''] = url.split('?', 2)
-  const match = /^(?:\/(public|market))?\/(stream|ws)(?:\/(.*))?$/.exec(path)
+  const match = /^(\/(?:public|market))?\/(stream|ws)(?:\/(.*))?$/.exec(path)
   if (match === null) return undefined
   const combined = match[2] === 'stream'
   const names = combined ? new URLSearchParams(query).get('streams') : decode(match[3] ?? '')
   if (names === undefined) return undefined
   const streams = [...new Set((names ?? '').split('/').filter((name) => name !== ''))]
-  return { route: match[1] === 'market' ? 'market' : 'public', combined, streams }
+  return { prefix: match[1] ?? '', combined, streams }
 }
 
 function decode(text: string): string | undefined {

@@ -8,6 +8,7 @@ import type { FaultDesk, Verdict } from '../faults/desk.ts'
 import { StreamAccount, type Ledger, type UndeliveredCause } from '../ledger.ts'
 import type { TruthLog } from '../truth-log.ts'
 import type { Outbox } from './outbox.ts'
+import { inMicroseconds } from './time-unit.ts'
 
 export interface Topic {
   readonly stream: string
@@ -24,6 +25,10 @@ export interface Client {
   /** True on /stream: frames carry their stream's name. */
   readonly combined: boolean
   readonly outbox: Outbox
+  /** It asked for times in microseconds. */
+  readonly in_microseconds: boolean
+  /** The goodbye around `event`, where the protocol has one. */
+  shutdownFrame(event: string): string | undefined
   isOpen(): boolean
   /** Ends the connection without a goodbye. */
   terminate(): void
@@ -145,7 +150,8 @@ export class Hub {
     await Promise.all([...this.clients].map((client) => client.outbox.drained()))
   }
 
-  ledger(): Ledger {
+  /** What was sent; of REST answers it knows nothing. */
+  ledger(): Omit<Ledger, 'snapshots'> {
     return {
       streams: this.#topics.map((topic) => topic.account.report()),
       unroutable_count: this.#unroutable_count,
@@ -234,7 +240,7 @@ export class Hub {
 
 function send(topic: Topic, payload: string, combined: string | undefined): void {
   for (const client of topic.clients) {
-    if (client.combined) client.outbox.text(combined ?? `${topic.prefix}${payload}}`)
-    else client.outbox.text(payload)
+    const text = client.combined ? (combined ?? `${topic.prefix}${payload}}`) : payload
+    client.outbox.text(client.in_microseconds ? inMicroseconds(text) : text)
   }
 }

@@ -2,8 +2,15 @@
  * Binance USD-M's REST questions about the market: parameters, weights, error bodies and the
  * shapes of answers. The answers' content comes from the source.
  */
-import type { Listing, RestSource, TradeQuery } from '../source.ts'
-import { invalidParameter, invalidSymbol, missingParameter, RestError } from './rest-errors.ts'
+import type { Listing, RestSource } from '../source.ts'
+import { invalidSymbol, RestError } from './rest-errors.ts'
+import {
+  aggTradeQuery,
+  newestTrades,
+  requireSymbol,
+  ticker24h,
+  tradesFrom,
+} from './rest-questions.ts'
 
 export interface RestAnswer {
   readonly weight: number
@@ -47,6 +54,8 @@ export function answerRest(
       return { weight: 5, body: () => newestTrades(query, source) }
     case '/fapi/v1/historicalTrades':
       return { weight: 20, body: () => tradesFrom(query, source) }
+    case '/fapi/v1/ticker/24hr':
+      return { weight: query.has('symbol') ? 1 : 40, body: () => ticker24h(query, source) }
     case '/fapi/v1/premiumIndex':
       return { weight: query.has('symbol') ? 1 : 10, body: () => premiumIndex(query, source) }
     default:
@@ -66,37 +75,16 @@ function depth(query: URLSearchParams, source: RestSource, limit: number): unkno
 
 function aggTrades(query: URLSearchParams, source: RestSource): unknown {
   const symbol = requireSymbol(query, source)
-  const from_id = readCount(query, 'fromId')
-  const from_ms = readCount(query, 'startTime')
-  const to_ms = readCount(query, 'endTime')
-  const limit = readLimit(query)
-  if (from_id !== undefined && (from_ms !== undefined || to_ms !== undefined)) {
-    throw new RestError(-1128, 'Combination of optional parameters invalid.')
+  const wanted = aggTradeQuery(query)
+  const { from_ms, to_ms } = wanted
+  if (from_ms !== undefined && to_ms !== undefined && to_ms - from_ms >= HOUR_MS) {
+    throw new RestError(-1127, 'More than 1 hours between startTime and endTime.')
   }
-  if (from_ms !== undefined && to_ms !== undefined) {
-    if (from_ms > to_ms) throw new RestError(-1023, 'Start time is greater than end time.')
-    if (to_ms - from_ms >= HOUR_MS) {
-      throw new RestError(-1127, 'More than 1 hours between startTime and endTime.')
-    }
-  }
-  const rows = source.aggTrades(symbol, { from_id, from_ms, to_ms, limit })
+  const rows = source.aggTrades(symbol, wanted)
   // Since 2026 the exchange answers for the last 24 hours only.
   const oldest_ms = source.nowMs() - HISTORY_MS
   return rows.filter((row) => row.T >= oldest_ms)
 }
-
-function newestTrades(query: URLSearchParams, source: RestSource): unknown {
-  const symbol = requireSymbol(query, source)
-  return source.trades(symbol, { ...ANY_TIME, from_id: undefined, limit: readLimit(query) })
-}
-
-function tradesFrom(query: URLSearchParams, source: RestSource): unknown {
-  const symbol = requireSymbol(query, source)
-  const from_id = readCount(query, 'fromId')
-  return source.trades(symbol, { ...ANY_TIME, from_id, limit: readLimit(query) })
-}
-
-const ANY_TIME: Pick<TradeQuery, 'from_ms' | 'to_ms'> = { from_ms: undefined, to_ms: undefined }
 
 function premiumIndex(query: URLSearchParams, source: RestSource): unknown {
   if (query.has('symbol')) {
@@ -127,14 +115,14 @@ function exchangeInfo(source: RestSource, weight_per_minute_max: number): unknow
 }
 
 function symbolInfo(listing: Listing): unknown {
-  const { symbol, tick_size, step_size } = listing
+  const { symbol, tick_size, step_size, is_trading } = listing
   return {
     symbol,
     pair: symbol,
     contractType: 'PERPETUAL',
     deliveryDate: 4_133_404_800_000,
     onboardDate: 1_569_398_400_000,
-    status: 'TRADING',
+    status: is_trading ? 'TRADING' : 'SETTLING',
     baseAsset: listing.base_asset,
     quoteAsset: listing.quote_asset,
     marginAsset: listing.quote_asset,
@@ -156,25 +144,4 @@ function symbolInfo(listing: Listing): unknown {
     orderTypes: ['LIMIT', 'MARKET'],
     timeInForce: ['GTC', 'IOC', 'FOK', 'GTX'],
   }
-}
-
-function requireSymbol(query: URLSearchParams, source: RestSource): string {
-  const symbol = query.get('symbol')
-  if (symbol === null || symbol === '') throw missingParameter('symbol')
-  if (!source.listings().some((listing) => listing.symbol === symbol)) throw invalidSymbol()
-  return symbol
-}
-
-function readLimit(query: URLSearchParams): number {
-  const limit = readCount(query, 'limit') ?? 500
-  if (limit < 1 || limit > 1_000) throw invalidParameter('limit')
-  return limit
-}
-
-function readCount(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name)
-  if (text === null) return undefined
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw invalidParameter(name)
-  return value
 }

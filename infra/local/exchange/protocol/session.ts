@@ -8,7 +8,7 @@ import type { Source } from '../source.ts'
 import { errorAnswer, parseCommand, resultAnswer } from './commands.ts'
 import type { Client, Hub, Topic } from './hub.ts'
 import { Outbox } from './outbox.ts'
-import { routeOf, type Route } from './streams.ts'
+import { isOnRoute, type Route } from './streams.ts'
 
 export interface SessionLimits {
   readonly streams_per_socket_max: number
@@ -16,12 +16,15 @@ export interface SessionLimits {
   readonly messages_per_second_max: number
   readonly ping_interval_ms: number
   readonly pong_limit_ms: number
+  /** False: only a pong with the payload of our last ping counts as an answer. */
+  readonly takes_any_pong: boolean
   readonly socket_life_ms: number
 }
 
 export interface SessionOptions {
   readonly route: Route
   readonly combined: boolean
+  readonly in_microseconds: boolean
   readonly streams: readonly string[]
   readonly limits: SessionLimits
   /** Set by a fault: the socket ends this long after it was opened. */
@@ -48,6 +51,7 @@ export function openSession(
 
 class Session implements Client {
   readonly combined: boolean
+  readonly in_microseconds: boolean
   readonly outbox: Outbox
   readonly #ws: WebSocket
   readonly #socket: Socket
@@ -58,10 +62,12 @@ class Session implements Client {
   readonly #subscriptions = new Map<string, readonly Topic[]>()
   readonly #withinRate: (now: number) => boolean
   #pong_at = performance.now()
+  #ping_payload = ''
 
   constructor(ws: WebSocket, socket: Socket, hub: Hub, source: Pick<Source, 'topicsOf'>, options: SessionOptions) {
     const { limits } = options
     this.combined = options.combined
+    this.in_microseconds = options.in_microseconds
     this.outbox = new Outbox(socket)
     this.#ws = ws
     this.#socket = socket
@@ -75,8 +81,9 @@ class Session implements Client {
     const life = setTimeout(() => this.#close(GOING_AWAY, 'Connection lifetime is over'), life_ms)
     ws.on('message', (data, is_binary) => this.#count(() => this.#receive(String(data), is_binary)))
     ws.on('ping', () => this.#count())
-    ws.on('pong', () => {
-      this.#pong_at = performance.now()
+    ws.on('pong', (payload) => {
+      const is_answer = limits.takes_any_pong || String(payload) === this.#ping_payload
+      if (is_answer) this.#pong_at = performance.now()
       this.#count()
     })
     // The socket's own end follows as 'close'.
@@ -92,6 +99,10 @@ class Session implements Client {
     return this.#ws.readyState === this.#ws.OPEN
   }
 
+  shutdownFrame(event: string): string {
+    return this.combined ? `{"stream":"!serverShutdown","data":${event}}` : event
+  }
+
   terminate(): void {
     this.#leave()
     // What was sent may still go out, such as the first half of a cut frame, if it is taken soon.
@@ -102,7 +113,7 @@ class Session implements Client {
   subscribe(streams: Iterable<string>): void {
     for (const stream of streams) {
       // Acknowledged and never delivered: a stream of the other route, or one nobody knows.
-      const topics = routeOf(stream) === this.#route ? this.#source.topicsOf(stream) : []
+      const topics = isOnRoute(stream, this.#route) ? this.#source.topicsOf(stream) : []
       this.#subscriptions.set(stream, topics)
       for (const topic of topics) {
         topic.clients.add(this)
@@ -150,8 +161,10 @@ class Session implements Client {
   }
 
   #ping(): void {
-    if (performance.now() - this.#pong_at > this.#limits.pong_limit_ms) this.terminate()
-    else if (this.isOpen()) this.#ws.ping(String(Date.now()))
+    if (performance.now() - this.#pong_at > this.#limits.pong_limit_ms) return this.terminate()
+    if (!this.isOpen()) return
+    this.#ping_payload = String(Date.now())
+    this.#ws.ping(this.#ping_payload)
   }
 
   #answer(text: string): void {

@@ -1,7 +1,10 @@
-/** Names of Binance USD-M streams: which route delivers them, and which are the same thing. */
+/** Names of Binance's streams: which route of USD-M delivers them, and which are the same thing. */
 
-/** Sockets are opened on a route; a stream of the other route is acknowledged and never comes. */
-export type Route = 'public' | 'market'
+/**
+ * Sockets are opened on a route; a stream of the other route is acknowledged and never comes.
+ * `every`: the exchange has no routes.
+ */
+export type Route = 'public' | 'market' | 'every'
 
 export interface StreamName {
   /** Lower case, as the exchange spells it: `btcusdt`. */
@@ -23,7 +26,11 @@ export function parseStreamName(stream: string): StreamName | undefined {
   return { symbol: symbol!, stream_class: stream_class!, interval_ms }
 }
 
-export function routeOf(stream: string): Route {
+export function isOnRoute(stream: string, route: Route): boolean {
+  return route === 'every' || route === routeOf(stream)
+}
+
+function routeOf(stream: string): Route {
   const stream_class = parseStreamName(stream)?.stream_class ?? stream.replace(/^!/, '')
   return PUBLIC_CLASS.test(stream_class) ? 'public' : 'market'
 }

@@ -1,11 +1,18 @@
 /**
- * What can be said of a recorded Binance frame: its stream, its symbol and the decimals of its
- * numbers. Frames come with or without the combined-stream wrapper. Nothing here judges whether
- * a frame is right: a recording keeps what was received.
+ * What can be said of a recorded frame, of Binance, Deribit's price indexes or Bybit: its stream,
+ * its symbol and the decimals of its numbers. Frames come with or without the combined-stream wrapper.
+ * Nothing here judges whether a frame is right: a recording keeps what was received.
  */
+import type { TimeUnit } from '#core/time-source.ts'
+import { fromMillis, type Micros, micros } from '#core/time.ts'
+import { readTopicFrame, topicId } from '../bybit/topic-frame.ts'
+import { readIndexFrame } from '../deribit/index-channel.ts'
 
 /** Where microseconds end to be exact; times behind it are no times. */
-const EVENT_MS_MAX = Number.MAX_SAFE_INTEGER / 1_000
+const TIME_MAX: { readonly [unit in TimeUnit]: number } = {
+  millisecond: Number.MAX_SAFE_INTEGER / 1_000,
+  microsecond: Number.MAX_SAFE_INTEGER,
+}
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -18,7 +25,7 @@ export interface Decimals {
 export interface FrameFacts {
   /** The stream's name, derived from the payload where the frame has no wrapper. */
   readonly stream: string
-  /** Upper case. */
+  /** The exchange's own name. */
   readonly symbol: string
   readonly wrapped: boolean
   readonly payload: Fields
@@ -28,6 +35,14 @@ export interface FrameFacts {
 export function readFrame(text: string): FrameFacts | undefined {
   const value = parseObject(text)
   if (value === undefined) return undefined
+  const index = readIndexFrame(value)
+  if (index !== undefined) {
+    return { stream: index.channel, symbol: index.name, wrapped: false, payload: value }
+  }
+  const topic = readTopicFrame(value)
+  if (topic !== undefined) {
+    return { stream: topic.topic, symbol: topic.symbol, wrapped: false, payload: topic.payload }
+  }
   const { stream, data } = value
   const wrapped = typeof stream === 'string' && isFields(data)
   const payload = wrapped ? data : value
@@ -65,10 +80,21 @@ export function unwrap(text: string): { readonly payload: string; readonly wrapp
 }
 
 // The quote before the letter tells them from "U" and "pu", the digit from the prices in "a".
-const ID_FIELDS = { aggTrade: /"a":(\d+)/, trade: /"t":(\d+)/, update: /"u":(\d+)/ } as const
+const ID_FIELDS = {
+  aggTrade: /"a":(\d+)/,
+  trade: /"t":(\d+)/,
+  // Of a quote or a change of the book; spot's partial books name the last update.
+  update: /"(?:u|lastUpdateId)":(\d+)/,
+} as const
 
-/** The id by which the frame's stream counts; 0 where the frame has none. */
+const INDEX_TIME = /"channel":"deribit_price_index\..*"timestamp":(\d+)/
+
+/** The id by which the frame's stream counts; an index's time; 0 where the frame has neither. */
 export function idOf(text: string): number {
+  const index_time = INDEX_TIME.exec(text)?.[1]
+  if (index_time !== undefined) return Number(index_time)
+  const topic_id = topicId(text)
+  if (topic_id !== undefined) return topic_id
   const event = /"e":"(aggTrade|trade)"/.exec(text)?.[1] as 'aggTrade' | 'trade' | undefined
   return Number(ID_FIELDS[event ?? 'update'].exec(text)?.[1] ?? 0)
 }
@@ -94,11 +120,12 @@ export function noteDecimals(payload: Fields, seen: Decimals): void {
   }
 }
 
-/** Milliseconds since 1970: the matching engine's time, else the event's; undefined without. */
-export function eventMillis(payload: Fields): number | undefined {
+/** The matching engine's time, else the event's; undefined without. */
+export function eventTime(payload: Fields, unit: TimeUnit): Micros | undefined {
   const value = payload['T'] ?? payload['E']
   const is_time = typeof value === 'number' && Number.isSafeInteger(value) && value > 0
-  return is_time && value < EVENT_MS_MAX ? value : undefined
+  if (!is_time || value >= TIME_MAX[unit]) return undefined
+  return unit === 'microsecond' ? micros(value) : fromMillis(value)
 }
 
 export function parseObject(text: string): Fields | undefined {

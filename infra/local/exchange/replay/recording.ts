@@ -5,12 +5,15 @@
  */
 import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
+import { TIME_UNITS, type TimeUnit } from '#core/time-source.ts'
 import { DAY_US, dayOf, micros, type Day, type Micros } from '#core/time.ts'
-import { eventMillis, noteDecimals, parseObject, readFrame, streamOf, type Decimals } from './frame.ts'
+import { eventTime, noteDecimals, parseObject, readFrame, streamOf, type Decimals } from './frame.ts'
 import { readTextLines, type TextLine } from './text-lines.ts'
 
 export interface RecordingHeader {
   readonly exchange: string
+  /** Of the frames' own times; milliseconds where the header does not say. */
+  readonly time_unit: TimeUnit
   readonly symbols: readonly string[]
 }
 
@@ -22,6 +25,7 @@ export type RecordingLine =
 
 export interface RecordingSummary {
   readonly exchange: string
+  readonly time_unit: TimeUnit
   /** Of the header, then those that only the frames name. */
   readonly symbols: readonly string[]
   /** Frame count of each stream. */
@@ -66,6 +70,7 @@ export async function summariseRecording(
   onRest?: (line: Extract<RecordingLine, { kind: 'rest' }>) => void,
 ): Promise<RecordingSummary> {
   let exchange = ''
+  let time_unit: TimeUnit = 'millisecond'
   const symbols = new Set<string>()
   const streams = new Map<string, number>()
   const decimals = new Map<string, Decimals>()
@@ -82,6 +87,7 @@ export async function summariseRecording(
   for await (const lines of readLines(path)) for (const line of lines) {
     if (line.kind === 'header') {
       exchange = line.exchange
+      time_unit = line.time_unit
       for (const symbol of line.symbols) symbols.add(symbol)
       continue
     }
@@ -105,11 +111,11 @@ export async function summariseRecording(
     if (frame === undefined || !isSymbolName(frame.symbol)) continue
     symbols.add(frame.symbol)
     note(frame.symbol, frame.payload)
-    const event_ms = eventMillis(frame.payload)
-    day_indexes.add(Math.floor((event_ms === undefined ? line.ts : event_ms * 1_000) / DAY_US))
+    day_indexes.add(Math.floor((eventTime(frame.payload, time_unit) ?? line.ts) / DAY_US))
   }
   return {
     exchange,
+    time_unit,
     symbols: [...symbols],
     streams: Object.fromEntries([...streams].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     unroutable_count: counts.unroutable,
@@ -137,18 +143,17 @@ type Line = ({ readonly kind: 'header' } & RecordingHeader) | RecordingLine
 /** In parts, as readTextLines gives them. */
 async function* readLines(path: string): AsyncGenerator<Iterable<Line>> {
   let exchange: string | undefined
+  let time_unit: TimeUnit | undefined
   const check = (text_line: TextLine): Line => {
     const line = parseLine(path, text_line)
     if (line.kind === 'header') {
-      if (exchange !== undefined && exchange !== line.exchange) {
-        throw badLine(
-          path,
-          text_line,
-          `a second header, of exchange ${quote(line.exchange)}`,
-          `one of ${exchange}`,
-        )
+      const { exchange: name, time_unit: unit } = line
+      if (exchange !== undefined && (exchange !== name || time_unit !== unit)) {
+        const found = `a second header, of exchange ${quote(name)}, times in ${unit}s`
+        throw badLine(path, text_line, found, `one of ${exchange}, times in ${time_unit}s`)
       }
-      exchange = line.exchange
+      exchange = name
+      time_unit = unit
     } else if (exchange === undefined) {
       throw badLine(path, text_line, `a line of type "${line.kind}"`, 'the header line first')
     }
@@ -188,7 +193,7 @@ function parseLine(path: string, line: TextLine): Line {
 function parseHeader(
   path: string,
   line: TextLine,
-  { exchange, symbols }: Readonly<Record<string, unknown>>,
+  { exchange, symbols, time_unit = 'millisecond' }: Readonly<Record<string, unknown>>,
 ): Line {
   if (typeof exchange !== 'string' || exchange === '') {
     throw badLine(path, line, `"exchange" is ${quote(exchange)}`, 'the name of an exchange')
@@ -199,7 +204,11 @@ function parseHeader(
   if (!is_list) {
     throw badLine(path, line, `"symbols" is ${quote(symbols)}`, 'a list of symbol names')
   }
-  return { kind: 'header', exchange, symbols: symbols as readonly string[] }
+  const unit = TIME_UNITS.find((known) => known === time_unit)
+  if (unit === undefined) {
+    throw badLine(path, line, `"time_unit" is ${quote(time_unit)}`, TIME_UNITS.join(' or '))
+  }
+  return { kind: 'header', exchange, time_unit: unit, symbols: symbols as readonly string[] }
 }
 
 function badLine(path: string, line: TextLine, found: string, expected: string): OperatorError {

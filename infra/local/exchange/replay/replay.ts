@@ -5,13 +5,16 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
-import { isExchange } from '#core/symbols.ts'
 import { micros, type Micros } from '#core/time.ts'
+import { INDEX_CHANNEL } from '../deribit/index-channel.ts'
+import type { SnapshotLedger } from '../ledger.ts'
 import type { Hub, Topic } from '../protocol/hub.ts'
 import { withoutSpeed } from '../protocol/streams.ts'
 import type { Source, SourceStatus } from '../source.ts'
+import { VENUE_NAMES, type VenueName } from '../venue.ts'
 import { idOf, streamOf, unwrap } from './frame.ts'
 import { readRecording, summariseRecording, type RecordingSummary } from './recording.ts'
+import { ReplayIndexes } from './indexes.ts'
 import { ReplayRest } from './rest.ts'
 
 export interface ReplayOptions {
@@ -21,6 +24,8 @@ export interface ReplayOptions {
   readonly speed: 'max' | number
 }
 
+/** Recordings of them are played whatever else is: their paths are their own. */
+const BESIDE: readonly string[] = ['deribit', 'bybit-linear']
 /** Frames between two looks at the sockets. */
 const BATCH_FRAMES = 256
 /** How long a replay at full speed waits for a client that lost its socket to come back. */
@@ -28,32 +33,48 @@ const RETURN_LIMIT_MS = 30_000
 const POLL_MS = 20
 
 /** Reads the recordings once through first, so that a bad one is refused before anything starts. */
-export async function createReplay(options: ReplayOptions, hub: Hub, log: Logger): Promise<Source> {
+export async function createReplay(
+  options: ReplayOptions,
+  wanted_venue: VenueName | undefined,
+  hub: Hub,
+  log: Logger,
+): Promise<{ readonly source: Source; readonly venue: VenueName }> {
+  let venue = wanted_venue
   const rest = new ReplayRest(micros(0))
   const summaries: RecordingSummary[] = []
   for (const file of options.files) {
     const summary = await summariseRecording(file, (line) => rest.addSnapshot(line))
-    if (!isExchange(summary.exchange)) {
-      throw new OperatorError(
-        'recording_of_other_exchange',
-        `${file} is a recording of ${summary.exchange}.`,
-        {
-          hint: 'This exchange server speaks for binance-futures.',
-        },
-      )
-    }
+    if (!BESIDE.includes(summary.exchange)) venue = venueOf(file, summary.exchange, venue)
     summaries.push(summary)
   }
-  rest.setListings(summaries)
+  // Deribit's indexes are no instruments.
+  rest.setListings(summaries.filter(({ exchange }) => exchange !== 'deribit'))
   rest.moveTo(summaries[0]?.from_ts ?? micros(0))
   const streams = new Set(summaries.flatMap((summary) => Object.keys(summary.streams)))
   const topics = new Map([...streams].map((stream) => [stream, hub.createTopic(stream)]))
   const frames_total = summaries.reduce((sum, { ws_count }) => sum + ws_count, 0)
-  return new Replay(options, hub, log, rest, topics, frames_total)
+  const indexes = new ReplayIndexes(streams)
+  const source = new Replay(options, hub, log, rest, indexes, topics, frames_total)
+  return { source, venue: venue ?? 'binance-futures' }
+}
+
+/** Throws where a recording is of none that can be played, or of another one than those before. */
+function venueOf(file: string, exchange: string, venue: VenueName | undefined): VenueName {
+  const found = VENUE_NAMES.find((name) => name === exchange)
+  if (found !== undefined && (venue === undefined || venue === found)) return found
+  const venues = VENUE_NAMES.join(', ')
+  throw new OperatorError(
+    'recording_of_other_exchange',
+    `${file} is a recording of ${exchange}${found === undefined ? '' : `, not of ${venue}`}.`,
+    {
+      hint: `An exchange server speaks for one of ${venues} at a time, and for ${BESIDE.join(' and ')} beside it.`,
+    },
+  )
 }
 
 class Replay implements Source {
   readonly rest: ReplayRest
+  readonly indexes: ReplayIndexes
   readonly #options: ReplayOptions
   readonly #hub: Hub
   readonly #log: Logger
@@ -70,6 +91,7 @@ class Replay implements Source {
     hub: Hub,
     log: Logger,
     rest: ReplayRest,
+    indexes: ReplayIndexes,
     topics: ReadonlyMap<string, Topic>,
     frames_total: number,
   ) {
@@ -77,6 +99,7 @@ class Replay implements Source {
     this.#hub = hub
     this.#log = log
     this.rest = rest
+    this.indexes = indexes
     this.#topics = topics
     this.#frames_total = frames_total
   }
@@ -99,6 +122,10 @@ class Replay implements Source {
         this.#log.error({ code: 'replay_failed', error: this.#error }, 'The replay ended early.')
       },
     )
+  }
+
+  snapshots(): SnapshotLedger {
+    return this.rest.snapshots()
   }
 
   status(): SourceStatus {
@@ -146,6 +173,7 @@ class Replay implements Source {
 
   #publish(topic: Topic, text: string, ts_ms: number): void {
     if (/@(aggTrade|trade|markPrice)/.test(topic.stream)) this.rest.note(text)
+    if (topic.stream.startsWith(INDEX_CHANNEL)) this.indexes.note(text)
     const { payload, wrapped } = unwrap(text)
     // A frame that was recorded without the wrapper gets one where the socket calls for it.
     this.#hub.publish(topic, idOf(payload), ts_ms, payload, wrapped ? text : undefined)

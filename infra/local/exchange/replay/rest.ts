@@ -12,9 +12,11 @@ import type {
   Listing,
   PremiumIndexRow,
   RestSource,
+  Ticker24hRow,
   TradeQuery,
   TradeRow,
 } from '../source.ts'
+import type { SnapshotLedger } from '../ledger.ts'
 import { firstWhere, selectTrades } from '../trade-range.ts'
 import { parseObject, readFrame } from './frame.ts'
 import { symbolOfPath, type RecordingLine, type RecordingSummary } from './recording.ts'
@@ -23,9 +25,17 @@ import { symbolOfPath, type RecordingLine, type RecordingSummary } from './recor
 const HISTORY_ROWS_MAX = 200_000
 /** Snapshots kept ready, over all symbols; later ones are not served. */
 const SNAPSHOTS_MAX = 2_000
+const DAY_MS = 24 * 3_600_000
+const DEPTH_PATH = /^\/(?:f?api)\/v\d\/depth\?/
+
+interface RecordedSnapshot {
+  readonly ts: Micros
+  readonly body: string
+}
 
 export class ReplayRest implements RestSource {
-  readonly #snapshots = new Map<string, { readonly ts: Micros; readonly body: string }[]>()
+  readonly #snapshots = new Map<string, RecordedSnapshot[]>()
+  readonly #given = new Set<RecordedSnapshot>()
   #snapshot_count = 0
   #listings: readonly Listing[] = []
   readonly #agg_trades = new Map<string, AggTradeRow[]>()
@@ -39,7 +49,7 @@ export class ReplayRest implements RestSource {
 
   addSnapshot(line: Extract<RecordingLine, { kind: 'rest' }>): void {
     const symbol = symbolOfPath(line.path)
-    if (!line.path.startsWith('/fapi/v1/depth') || symbol === undefined) return
+    if (!DEPTH_PATH.test(line.path) || symbol === undefined) return
     if (this.#snapshot_count === SNAPSHOTS_MAX) return
     this.#snapshot_count += 1
     append(this.#snapshots, symbol, { ts: line.ts, body: line.data })
@@ -89,6 +99,7 @@ export class ReplayRest implements RestSource {
     const chosen = snapshots?.find(({ ts }) => ts >= this.#position) ?? snapshots?.at(-1)
     const body = chosen && parseObject(chosen.body)
     if (body === undefined) return undefined
+    this.#given.add(chosen!)
     const levels = (side: unknown): readonly Level[] =>
       Array.isArray(side) ? (side.slice(0, limit) as readonly Level[]) : []
     return {
@@ -97,6 +108,16 @@ export class ReplayRest implements RestSource {
       T: Number(body['T']),
       bids: levels(body['bids']),
       asks: levels(body['asks']),
+    }
+  }
+
+  snapshots(): SnapshotLedger {
+    const of_symbols = [...this.#snapshots.values()]
+    const left = of_symbols.filter((recorded) => !recorded.some((one) => this.#given.has(one)))
+    return {
+      recorded_count: this.#snapshot_count,
+      given_count: this.#given.size,
+      symbols_left_count: left.length,
     }
   }
 
@@ -116,6 +137,28 @@ export class ReplayRest implements RestSource {
       (row) => row.time,
       query,
     )
+  }
+
+  /** Of what was played so far. */
+  ticker24h(symbol: string): Ticker24hRow | undefined {
+    if (!this.#listings.some((listing) => listing.symbol === symbol)) return undefined
+    const closeTime = this.nowMs()
+    const openTime = closeTime - DAY_MS
+    const played = [
+      ...(this.#agg_trades.get(symbol) ?? []).map(({ p, q, T }) => ({ price: p, qty: q, time: T })),
+      ...(this.#trades.get(symbol) ?? []),
+    ].filter(({ time }) => time >= openTime)
+    const volume = played.reduce((sum, { qty }) => sum + Number(qty), 0)
+    const quote_volume = played.reduce((sum, { price, qty }) => sum + Number(price) * Number(qty), 0)
+    return {
+      symbol,
+      lastPrice: played.at(-1)?.price ?? '0',
+      volume: volume.toFixed(3),
+      quoteVolume: quote_volume.toFixed(2),
+      openTime,
+      closeTime,
+      count: played.length,
+    }
   }
 
   premiumIndex(symbol: string): PremiumIndexRow | undefined {

@@ -4,7 +4,7 @@
  */
 import type { Hub, Topic } from '../protocol/hub.ts'
 import type { Book, Side } from './book.ts'
-import { depthPayload, type NumberText } from './payloads.ts'
+import type { PayloadStyle, Scribe } from './payloads.ts'
 
 type Levels = (readonly [price: number, qty: number])[]
 
@@ -42,12 +42,13 @@ export class DepthFeed {
   }
 
   /** `now_ms` is a multiple of 100; a feed sends at multiples of its interval, if there is news. */
-  emit(hub: Hub, symbol: string, text: NumberText, book: Book, now_ms: number): void {
+  emit(hub: Hub, style: PayloadStyle, scribe: Scribe, book: Book, now_ms: number): void {
     if (this.#first_u === 0 || now_ms % this.#interval_ms >= 100) return
+    const write = this.#level_count === undefined ? style.depth : style.partialDepth
     const payload =
       !hub.wantsPayload(this.#topic)
         ? ''
-        : depthPayload(symbol, text, {
+        : write(scribe, {
             sent_ms: now_ms,
             ts_ms: this.#ts_ms,
             first_u: this.#first_u,

@@ -7,6 +7,7 @@ import type { Hub, Topic } from '../protocol/hub.ts'
 import { firstWhere } from '../trade-range.ts'
 import type { SimulatedSymbol } from './listings.ts'
 import { FRAMES_PER_ACTION } from './order-flow.ts'
+import { FUTURES_STYLE, type PayloadStyle } from './payloads.ts'
 import { createRandom } from './random.ts'
 import { SymbolMarket } from './symbol-market.ts'
 
@@ -18,6 +19,8 @@ export interface MarketOptions {
   /** Trades kept for REST over all symbols, each as a fill and in its aggregate. */
   readonly history_trades_max: number
   readonly start_ms: number
+  /** Binance USD-M's where absent. */
+  readonly style?: PayloadStyle
 }
 
 const WINDOW_MS = 100
@@ -27,10 +30,16 @@ const HISTORY_ROWS_MIN = 1_000
 const UPDATE_ID_JUMP_MAX = 40
 
 export class Market {
-  readonly #symbols: readonly SymbolMarket[]
-  readonly #by_name: ReadonlyMap<string, SymbolMarket>
+  readonly #hub: Hub
+  readonly #seed: number
+  readonly #style: PayloadStyle
+  /** Those that trade. */
+  #symbols: readonly SymbolMarket[]
+  /** Delisted ones too: what they traded can still be asked for. */
+  readonly #by_name: Map<string, SymbolMarket>
+  readonly #weights: Map<string, number>
   readonly #random: () => number
-  readonly #cumulative_weights: Float64Array
+  #cumulative_weights: Float64Array
   readonly #action_interval_ms: number
   #u: number
   #now_ms: number
@@ -41,6 +50,9 @@ export class Market {
     const { symbols, start_ms } = options
     const total_weight = symbols.reduce((sum, { weight }) => sum + weight, 0)
     const ids = firstIds(start_ms)
+    this.#hub = hub
+    this.#seed = options.seed
+    this.#style = options.style ?? FUTURES_STYLE
     this.#random = createRandom(options.seed)
     this.#u = ids.update_id
     this.#symbols = symbols.map((symbol) => {
@@ -50,15 +62,13 @@ export class Market {
         options.seed,
         ids,
         Math.max(HISTORY_ROWS_MIN, Math.ceil(share)),
+        this.#style,
         hub,
       )
     })
     this.#by_name = new Map(this.#symbols.map((market) => [market.symbol, market]))
-    let sum = 0
-    this.#cumulative_weights = Float64Array.from(
-      symbols,
-      ({ weight }) => (sum += weight / total_weight),
-    )
+    this.#weights = new Map(symbols.map(({ listing, weight }) => [listing.symbol, weight]))
+    this.#cumulative_weights = this.#addUpWeights()
     this.#action_interval_ms = 1_000 / (options.events_per_s / FRAMES_PER_ACTION)
     this.#now_ms = start_ms
     this.#next_action_ms = start_ms + this.#interval()
@@ -122,6 +132,32 @@ export class Market {
         has_traded ||= moved.has_traded
       }
     }
+  }
+
+  /** A symbol that begins to trade now; one that was delisted goes on where it was. */
+  add(simulated: SimulatedSymbol): void {
+    const { symbol } = simulated.listing
+    const ids = { ...firstIds(this.#now_ms), update_id: this.#u }
+    const market =
+      this.#by_name.get(symbol) ??
+      new SymbolMarket(simulated, this.#seed, ids, HISTORY_ROWS_MIN, this.#style, this.#hub)
+    this.#by_name.set(symbol, market)
+    this.#weights.set(symbol, simulated.weight)
+    this.#symbols = [...this.#symbols.filter((one) => one !== market), market]
+    this.#cumulative_weights = this.#addUpWeights()
+  }
+
+  /** Nothing happens to it any more. */
+  remove(symbol: string): void {
+    this.#symbols = this.#symbols.filter((one) => one.symbol !== symbol)
+    this.#cumulative_weights = this.#addUpWeights()
+  }
+
+  #addUpWeights(): Float64Array {
+    const weights = this.#symbols.map(({ symbol }) => this.#weights.get(symbol)!)
+    const total = weights.reduce((sum, weight) => sum + weight, 0)
+    let sum = 0
+    return Float64Array.from(weights, (weight) => (sum += weight / total))
   }
 
   #nextUpdateId(): number {

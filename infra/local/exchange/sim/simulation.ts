@@ -2,8 +2,12 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Hub, Topic } from '../protocol/hub.ts'
 import type { RestSource, Source, SourceStatus } from '../source.ts'
+import { BybitBoard } from '../bybit/board.ts'
+import { IndexBoard } from './index-board.ts'
+import { ListingBoard } from './listing-board.ts'
 import { listedSymbols, namedSymbols, UNIVERSE_SIZE } from './listings.ts'
 import { Market } from './market.ts'
+import { FUTURES_STYLE, type PayloadStyle } from './payloads.ts'
 
 export interface SimulationOptions {
   /** The same seed and clock give the same market. */
@@ -16,6 +20,8 @@ export interface SimulationOptions {
   readonly history_trades_max?: number
   /** Milliseconds since 1970; must never go back. */
   readonly clock?: () => number
+  /** Binance USD-M's where absent. */
+  readonly style?: PayloadStyle
 }
 
 export const SYMBOL_COUNT_MAX = UNIVERSE_SIZE
@@ -41,17 +47,22 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
       events_per_s: options.events_per_s,
       history_trades_max: options.history_trades_max ?? HISTORY_TRADES_MAX,
       start_ms: clock(),
+      style: options.style ?? FUTURES_STYLE,
     },
     hub,
   )
   const listings = simulated.map(({ listing }) => listing)
+  const indexes = new IndexBoard(market, listings, hub)
+  const board = new ListingBoard(market, simulated, hub)
+  const bybit = new BybitBoard(market, hub)
   const rest: RestSource = {
     nowMs: () => market.now_ms,
-    listings: () => listings,
+    listings: () => board.listings(),
     depth: (symbol, limit) => market.find(symbol)?.depth(limit, market.now_ms),
     aggTrades: (symbol, query) => market.find(symbol)?.aggTrades(query) ?? [],
     trades: (symbol, query) => market.find(symbol)?.trades(query) ?? [],
     premiumIndex: (symbol) => market.find(symbol)?.premiumIndex(),
+    ticker24h: (symbol) => market.find(symbol)?.ticker24h(market.now_ms),
   }
   const stopping = new AbortController()
   let state: SourceStatus['state'] = 'waiting'
@@ -62,6 +73,7 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
       const now_ms = clock()
       if (now_ms - market.now_ms > LAG_MAX_MS) market.skipTo(now_ms)
       const is_current = market.advance(now_ms, STEPS_PER_TURN_MAX)
+      indexes.publish()
       hub.flush()
       await hub.room()
       await (is_current ? sleep(TICK_MS) : nextTurn())
@@ -69,7 +81,13 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
   }
   return {
     rest,
-    topicsOf: (stream: string): readonly Topic[] => market.topicsOf(stream),
+    indexes,
+    topicsOf(stream): readonly Topic[] {
+      const special =
+        indexes.topicOf(stream) ?? board.topicOf(stream) ?? bybit.topicOf(stream)
+      return special === undefined ? market.topicsOf(stream) : [special]
+    },
+    openingFrame: (stream) => bybit.openingFrame(stream),
     start() {
       state = 'playing'
       running = run()
@@ -82,6 +100,7 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
       error: null,
     }),
     rollCall: () => market.rollCall(),
+    changeListing: (change) => board.change(change),
     async stop() {
       stopping.abort()
       await running

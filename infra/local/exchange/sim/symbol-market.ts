@@ -9,24 +9,35 @@ import type {
   DepthSnapshot,
   Level,
   PremiumIndexRow,
+  Ticker24hRow,
   TradeQuery,
   TradeRow,
 } from '../source.ts'
 import { Book, type Side } from './book.ts'
 import { DepthFeed, topLevels } from './depth-feed.ts'
+import { type ForcedOrder, Liquidations } from './liquidations.ts'
 import type { SimulatedSymbol } from './listings.ts'
 import { markPriceAt, type MarkPrice } from './mark-price.ts'
 import { act, fillBook, type FlowSettings } from './order-flow.ts'
-import { bookTickerPayload, markPricePayload, type NumberText } from './payloads.ts'
+import {
+  forceOrderPayload,
+  markPricePayload,
+  type NumberText,
+  type PayloadStyle,
+  type Scribe,
+} from './payloads.ts'
 import { createRandom, seedOf } from './random.ts'
 import { TradeTape, type FirstIds } from './trade-tape.ts'
+import type { MarketWatcher } from './watcher.ts'
 
-export class SymbolMarket {
+export class SymbolMarket implements Scribe {
   readonly symbol: string
   readonly text: NumberText
+  readonly book = new Book()
+  watcher: MarketWatcher | undefined
+  readonly #style: PayloadStyle
   readonly #hub: Hub
   readonly #random: () => number
-  readonly #book = new Book()
   readonly #flow: FlowSettings
   readonly #price_scale: number
   readonly #phase: number
@@ -35,6 +46,8 @@ export class SymbolMarket {
   #depth_feeds: DepthFeed[] = []
   readonly #mark_topics: { readonly topic: Topic; readonly interval_ms: number }[] = []
   #quote_topic: Topic | undefined
+  #forced_topic: Topic | undefined
+  readonly #liquidations: Liquidations
   #u: number
   #ts_ms = 0
   #mark: MarkPrice | undefined
@@ -45,6 +58,7 @@ export class SymbolMarket {
     seed: number,
     ids: FirstIds,
     history_rows_max: number,
+    style: PayloadStyle,
     hub: Hub,
   ) {
     const { listing, tick_units, start_units, typical_steps } = simulated
@@ -52,12 +66,14 @@ export class SymbolMarket {
     this.#hub = hub
     this.#random = createRandom(seedOf(seed, listing.symbol))
     this.#phase = this.#random()
+    this.#liquidations = new Liquidations(createRandom(seedOf(seed, `${listing.symbol} forced`)))
     this.#flow = { start_price: start_units / tick_units, typical_qty: typical_steps }
     this.#price_scale = tick_units / 10 ** listing.price_decimals
-    this.text = numberText(tick_units, listing.price_decimals, listing.qty_decimals)
+    this.text = numberText(listing, tick_units, style)
+    this.#style = style
     this.#u = ids.update_id
-    this.#trades = new TradeTape(this.symbol, this.text, ids, history_rows_max, this.#random, hub)
-    fillBook(this.#book, this.#flow, this.#random)
+    this.#trades = new TradeTape(this, style, ids, history_rows_max, this.#random, hub)
+    fillBook(this.book, this.#flow, this.#random)
     this.#mark_average = this.#mid()
   }
 
@@ -66,22 +82,25 @@ export class SymbolMarket {
    * streams with news of their own it moved.
    */
   step(u: number, ts_ms: number): { readonly has_quoted: boolean; readonly has_traded: boolean } {
-    const { bids, asks } = this.#book
+    const { bids, asks } = this.book
     const bid = bids.bestPrice(0)
     const ask = asks.bestPrice(0)
     const bid_qty = bids.bestQty()
     const ask_qty = asks.bestQty()
-    const fills = act(this.#book, this.#flow, this.#random)
+    const fills = act(this.book, this.#flow, this.#random)
     this.#u = u
     this.#ts_ms = ts_ms
     for (const feed of this.#depth_feeds) feed.noteUpdate(u, ts_ms)
     for (const fill of fills) this.#trades.add(fill, ts_ms)
+    if (!this.#style.has_trade_windows) this.#trades.endWindow(ts_ms)
+    this.#liquidations.note(fills, ts_ms)
     const is_same =
       bid === bids.bestPrice(0) &&
       ask === asks.bestPrice(0) &&
       bid_qty === bids.bestQty() &&
       ask_qty === asks.bestQty()
     if (!is_same) this.#publishQuote(ts_ms)
+    this.watcher?.noteStep(u, ts_ms, fills, !is_same)
     return { has_quoted: !is_same, has_traded: fills.length > 0 }
   }
 
@@ -89,11 +108,14 @@ export class SymbolMarket {
   endWindow(now_ms: number): void {
     this.#trades.endWindow(now_ms)
     for (const feed of this.#depth_feeds) {
-      feed.emit(this.#hub, this.symbol, this.text, this.#book, now_ms)
+      feed.emit(this.#hub, this.#style, this, this.book, now_ms)
     }
+    this.watcher?.endWindow(now_ms)
   }
 
   endSecond(now_ms: number): void {
+    const forced = this.#liquidations.take()
+    if (forced !== undefined) this.#publishForcedOrder(forced, now_ms)
     const mid = this.#mid()
     this.#mark_average += (mid - this.#mark_average) / 30
     this.#mark = markPriceAt(now_ms, mid, this.#mark_average, this.#phase)
@@ -102,6 +124,7 @@ export class SymbolMarket {
       const payload = this.#hub.wantsPayload(topic) ? markPricePayload(this.symbol, this.#mark) : ''
       this.#hub.publish(topic, now_ms, now_ms, payload)
     }
+    this.watcher?.endSecond(this.#mark, forced)
   }
 
   /** The topic of one of this symbol's streams, made when it is first asked for. */
@@ -112,18 +135,19 @@ export class SymbolMarket {
     if (name === undefined) return undefined
     const { stream_class, interval_ms } = name
     const depth = /^depth(5|10|20)?$/.exec(stream_class)
-    const allowed = INTERVALS_MS[depth === null ? stream_class : 'depth']
+    const allowed = this.#style.intervals_ms[depth === null ? stream_class : 'depth']
     if (allowed === undefined || !allowed.includes(interval_ms)) return undefined
     const topic = this.#hub.createTopic(stream)
     this.#streams.set(stream, topic)
     if (stream_class === 'bookTicker') this.#quote_topic = topic
     else if (stream_class === 'aggTrade') this.#trades.agg_topic = topic
     else if (stream_class === 'trade') this.#trades.trade_topic = topic
+    else if (stream_class === 'forceOrder') this.#forced_topic = topic
     else if (depth === null) this.#mark_topics.push({ topic, interval_ms: interval_ms ?? 3_000 })
     else
       this.#openDepth(
         topic,
-        interval_ms ?? 250,
+        interval_ms ?? this.#style.depth_interval_ms,
         depth[1] === undefined ? undefined : Number(depth[1]),
       )
     return topic
@@ -131,7 +155,7 @@ export class SymbolMarket {
 
   depth(limit: number, now_ms: number): DepthSnapshot {
     const levels = (side: Side): readonly Level[] =>
-      topLevels(this.#book, side, limit).map(([price, qty]) => [
+      topLevels(this.book, side, limit).map(([price, qty]) => [
         this.text.price(price),
         this.text.qty(qty),
       ])
@@ -152,6 +176,10 @@ export class SymbolMarket {
     return this.#trades.trades(query)
   }
 
+  ticker24h(now_ms: number): Ticker24hRow {
+    return this.#trades.ticker24h(now_ms)
+  }
+
   premiumIndex(): PremiumIndexRow | undefined {
     const mark = this.#mark
     return (
@@ -169,51 +197,50 @@ export class SymbolMarket {
 
   #openDepth(topic: Topic, interval_ms: number, level_count: number | undefined): void {
     this.#depth_feeds.push(new DepthFeed(topic, interval_ms, level_count, this.#u))
-    this.#book.onChange = (side, price, qty) => {
+    this.book.onChange = (side, price, qty) => {
       for (const feed of this.#depth_feeds) feed.noteLevel(side, price, qty)
     }
+  }
+
+  #publishForcedOrder(order: ForcedOrder, now_ms: number): void {
+    const topic = this.#forced_topic
+    if (topic === undefined) return
+    const payload = this.#hub.wantsPayload(topic)
+      ? forceOrderPayload(this.symbol, this.text, order, now_ms)
+      : ''
+    this.#hub.publish(topic, order.ts_ms, order.ts_ms, payload)
   }
 
   #publishQuote(ts_ms: number): void {
     const topic = this.#quote_topic
     if (topic === undefined) return
-    const { bids, asks } = this.#book
-    const payload =
-      !this.#hub.wantsPayload(topic)
-        ? ''
-        : bookTickerPayload(
-            this.symbol,
-            this.text,
-            this.#u,
-            bids.bestPrice(0),
-            bids.bestQty(),
-            asks.bestPrice(0),
-            asks.bestQty(),
-            ts_ms,
-          )
+    const { bids, asks } = this.book
+    const quote = {
+      u: this.#u,
+      bid: bids.bestPrice(0),
+      bid_qty: bids.bestQty(),
+      ask: asks.bestPrice(0),
+      ask_qty: asks.bestQty(),
+    }
+    const payload = this.#hub.wantsPayload(topic) ? this.#style.bookTicker(this, quote, ts_ms) : ''
     this.#hub.publish(topic, this.#u, ts_ms, payload)
   }
 
   #mid(): number {
-    const { bids, asks } = this.#book
+    const { bids, asks } = this.book
     return ((bids.bestPrice(0) + asks.bestPrice(0)) / 2) * this.#price_scale
   }
 }
 
-/** The speeds each class of streams is offered at; undefined is the name without a speed. */
-const INTERVALS_MS: Readonly<Record<string, readonly (number | undefined)[]>> = {
-  bookTicker: [undefined],
-  aggTrade: [undefined],
-  trade: [undefined],
-  depth: [undefined, 100, 500],
-  markPrice: [undefined, 1_000],
-}
-
-function numberText(tick_units: number, price_decimals: number, qty_decimals: number): NumberText {
+function numberText(
+  { price_decimals, qty_decimals }: SimulatedSymbol['listing'],
+  tick_units: number,
+  { decimals }: PayloadStyle,
+): NumberText {
   const price_scale = 10 ** price_decimals
   const qty_scale = 10 ** qty_decimals
   return {
-    price: (ticks) => ((ticks * tick_units) / price_scale).toFixed(price_decimals),
-    qty: (steps) => (steps / qty_scale).toFixed(qty_decimals),
+    price: (ticks) => ((ticks * tick_units) / price_scale).toFixed(decimals ?? price_decimals),
+    qty: (steps) => (steps / qty_scale).toFixed(decimals ?? qty_decimals),
   }
 }

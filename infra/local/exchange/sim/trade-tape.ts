@@ -3,9 +3,9 @@
  * price and taker side. Whatever was sent is kept, so that REST gives it again field for field.
  */
 import type { Hub, Topic } from '../protocol/hub.ts'
-import type { AggTradeRow, TradeQuery, TradeRow } from '../source.ts'
+import type { AggTradeRow, Ticker24hRow, TradeQuery, TradeRow } from '../source.ts'
 import type { Fill } from './order-flow.ts'
-import { aggTradePayload, tradePayload, type AggTrade, type NumberText } from './payloads.ts'
+import type { AggTrade, PayloadStyle, Scribe } from './payloads.ts'
 import { TradeLog } from './trade-log.ts'
 
 export interface FirstIds {
@@ -20,12 +20,13 @@ type TradeColumns = [number, number, number, number, number]
 
 /** Share of fills against retail price improvement orders, which `nq` leaves out. */
 const RPI_SHARE = 0.02
+const DAY_MS = 24 * 3_600_000
 
 export class TradeTape {
   agg_topic: Topic | undefined
   trade_topic: Topic | undefined
-  readonly #symbol: string
-  readonly #text: NumberText
+  readonly #scribe: Scribe
+  readonly #style: PayloadStyle
   readonly #random: () => number
   readonly #hub: Hub
   readonly #agg_trades: TradeLog
@@ -33,17 +34,22 @@ export class TradeTape {
   #next_agg_id: number
   #next_trade_id: number
   #pending: Writable<AggTrade> | undefined
+  #trade_count = 0
+  /** In steps, and in ticks times steps. */
+  #volume = 0
+  #turnover = 0
+  #last_price = 0
 
   constructor(
-    symbol: string,
-    text: NumberText,
+    scribe: Scribe,
+    style: PayloadStyle,
     ids: FirstIds,
     history_rows_max: number,
     random: () => number,
     hub: Hub,
   ) {
-    this.#symbol = symbol
-    this.#text = text
+    this.#scribe = scribe
+    this.#style = style
     this.#random = random
     this.#hub = hub
     this.#next_agg_id = ids.agg_trade_id
@@ -56,11 +62,15 @@ export class TradeTape {
     const id = this.#next_trade_id
     this.#next_trade_id += 1
     this.#trades.push([id, ts_ms, price, qty, is_buyer_maker ? 1 : 0])
+    this.#trade_count += 1
+    this.#volume += qty
+    this.#turnover += price * qty
+    this.#last_price = price
     const topic = this.trade_topic
     if (topic !== undefined) {
       const payload =
         this.#hub.wantsPayload(topic)
-          ? tradePayload(this.#symbol, this.#text, id, price, qty, is_buyer_maker, ts_ms)
+          ? this.#style.trade(this.#scribe, { id, price, qty, is_buyer_maker }, ts_ms)
           : ''
       this.#hub.publish(topic, id, ts_ms, payload)
     }
@@ -95,12 +105,12 @@ export class TradeTape {
     const topic = this.agg_topic
     if (topic === undefined) return
     const payload =
-      this.#hub.wantsPayload(topic) ? aggTradePayload(this.#symbol, this.#text, trade, now_ms) : ''
+      this.#hub.wantsPayload(topic) ? this.#style.aggTrade(this.#scribe, trade, now_ms) : ''
     this.#hub.publish(topic, id, ts_ms, payload)
   }
 
   aggTrades(query: TradeQuery): readonly AggTradeRow[] {
-    const text = this.#text
+    const { text } = this.#scribe
     return this.#agg_trades.select(query).map((row) => {
       const [a, T, price, qty, non_rpi_qty, f, l, maker] = row as AggColumns
       const amounts = { p: text.price(price), q: text.qty(qty), nq: text.qty(non_rpi_qty) }
@@ -108,11 +118,28 @@ export class TradeTape {
     })
   }
 
+  /** Of all trades since the start: a simulation is rarely older than a day. */
+  ticker24h(now_ms: number): Ticker24hRow {
+    const { symbol, text } = this.#scribe
+    const price_scale = Number(text.price(1))
+    const qty_scale = Number(text.qty(1))
+    return {
+      symbol,
+      lastPrice: text.price(this.#last_price),
+      volume: (this.#volume * qty_scale).toFixed(3),
+      quoteVolume: (this.#turnover * price_scale * qty_scale).toFixed(2),
+      openTime: now_ms - DAY_MS,
+      closeTime: now_ms,
+      count: this.#trade_count,
+    }
+  }
+
   trades(query: TradeQuery): readonly TradeRow[] {
+    const { text } = this.#scribe
     return this.#trades.select(query).map((row) => {
       const [id, time, price_ticks, qty_steps, maker] = row as TradeColumns
-      const price = this.#text.price(price_ticks)
-      const qty = this.#text.qty(qty_steps)
+      const price = text.price(price_ticks)
+      const qty = text.qty(qty_steps)
       const quoteQty = (Number(price) * Number(qty)).toFixed(4)
       return { id, price, qty, quoteQty, time, isBuyerMaker: maker === 1 }
     })

@@ -25,7 +25,39 @@ test('raw trades are delivered on /public', () => {
   ])
 })
 
+for (const [streams, interval_ms, expected] of [
+  [['diff'], 100, ['depth@100ms']],
+  [['diff'], 0, ['depth@0ms']],
+  [['diff'], 250, ['depth']],
+  [['partial20', 'diff'], 500, ['depth@500ms', 'depth20@500ms']],
+  [['partial5'], 100, ['depth5@100ms']],
+] as const) {
+  test(`books of the chosen symbols alone, on /public: ${streams.join(' and ')} every ${interval_ms} ms`, () => {
+    const depth = { symbols: ['ETHUSDT', 'NOTRECORDED'], streams, interval_ms }
+    const choice: StreamChoice = { channels: ['depth_events'], trade_stream: 'aggTrade', depth }
+    const [group, ...others] = groups('wss://x', ['BTCUSDT', 'ETHUSDT'], choice)
+    expect(others).toEqual([])
+    expect(group?.url).toBe('wss://x/public/stream')
+    expect(group?.streams.map((stream) => stream.name)).toEqual(expected.map((name) => `ethusdt@${name}`))
+  })
+}
+
+test('mark prices, forced orders and news of the listing are on /market', () => {
+  const choice: StreamChoice = { channels: ['mark_price', 'liquidations'], trade_stream: 'aggTrade' }
+  const [group, ...others] = groups('wss://x', ['BTCUSDT'], choice)
+  expect(others).toEqual([])
+  expect(group).toEqual({
+    url: 'wss://x/market/stream',
+    streams: [
+      { name: 'btcusdt@markPrice@1s', symbol: 'BTCUSDT', channel: 'mark_price' },
+      { name: 'btcusdt@forceOrder', symbol: 'BTCUSDT', channel: 'liquidations', is_rare: true },
+    ],
+    notices: ['!contractInfo'],
+  })
+})
+
 for (const [name, text, expected] of [
+  ['news of the listing', '{"stream":"!contractInfo","data":{"e":"contractInfo","s":"NEWUSDT"}}', { kind: 'listing_changed' }],
   ['an acknowledgement', '{"result":null,"id":3}', { kind: 'ack', id: 3 }],
   ['a list of subscriptions', '{"id":4,"result":["a"]}', { kind: 'ack', id: 4 }],
   ['an error', '{"error":{"code":2,"msg":"bad"},"id":5}', { kind: 'refused', id: 5, detail: '2: bad' }],

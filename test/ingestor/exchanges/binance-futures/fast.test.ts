@@ -11,6 +11,11 @@ import { FEEDS_DIR, frames2026, recordedFrames } from '../recordings.ts'
 const TS_INGEST = micros(1_785_000_000_123_456)
 const AGG: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' }
 const RAW: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'trade' }
+const BOOK: StreamChoice = {
+  channels: ['depth_events'],
+  trade_stream: 'trade',
+  depth: { symbols: 'all', streams: ['diff', 'partial20'], interval_ms: 100 },
+}
 const QUOTES: StreamChoice = { channels: ['book_ticker'], trade_stream: 'trade' }
 const SEED = Number(process.env['MUTATION_SEED'] ?? Math.floor(Math.random() * 2 ** 32))
 const MUTATED_FRAMES = Number(process.env['MUTATED_FRAMES'] ?? 30_000)
@@ -31,11 +36,37 @@ function compareAll(frames: readonly Buffer[], choice: StreamChoice): number {
   return frames.reduce((sum, frame) => sum + compare(frame, choice), 0)
 }
 
-test('documented quotes and trades are read the quick way, combined and bare', () => {
+for (const [name, b] of [
+  ['a number where text belongs', '[[64000.1,"1"]]'],
+  ['one number alone', '[["64000.1"]]'],
+  ['three numbers', '[["64000.1","1","2"]]'],
+  ['a price of 0', '[["0.00","1"]]'],
+  ['a negative quantity', '[["64000.1","-1"]]'],
+  ['an exponent', '[["64000.1","1e3"]]'],
+  ['16 characters', '[["64000.1234567891","1"]]'],
+  ['a point without a fraction', '[["64000.","1"]]'],
+  ['nothing between the quotes', '[["64000.1",""]]'],
+  ['a comma too many', '[["64000.1","1"],]'],
+  ['a level that never ends', '[["64000.1","1"'],
+  ['white space between levels', '[["64000.1","1"], ["64000.0","1"]]'],
+  ['levels inside levels', '[[["64000.1","1"]]]'],
+] as const) {
+  test(`left to the deciding reader: levels with ${name}`, () => {
+    const frame = (bids: string): Buffer =>
+      Buffer.from(`{"stream":"btcusdt@depth","data":{"e":"depthUpdate","T":1785000001999,"s":"BTCUSDT","U":1,"u":2,"pu":0,"b":${bids},"a":[]}}`)
+    expect(compare(frame('[["64000.1","1"]]'), BOOK)).toBe(1)
+    expect(compare(frame('[]'), BOOK)).toBe(1)
+    expect(parseFast(frame(b), TS_INGEST, BOOK)).toBeUndefined()
+  })
+}
+
+test('documented quotes, trades and books are read the quick way, combined and bare', () => {
   // bookTicker: 2021, 2026 and the documents' order; aggTrade: 2021 and 2026; trade.
   expect(compareAll(fixtures, AGG)).toBe(5)
   expect(compareAll(fixtures, RAW)).toBe(4)
   expect(compareAll(fixtures, QUOTES)).toBe(3)
+  // Changes of 2021 and 2026, and the best twenty.
+  expect(compareAll(fixtures, BOOK)).toBe(3)
   const bare = fixtures.map((frame) => {
     const { data } = JSON.parse(frame.toString('utf8')) as { data?: unknown }
     return Buffer.from(JSON.stringify(data ?? {}))
@@ -50,7 +81,7 @@ test(`damage is never read differently (${MUTATED_FRAMES} frames)`, () => {
   let fast_count = 0
   for (let made = 0; made < MUTATED_FRAMES; made++) {
     const damaged = mutate(fixtures[made % fixtures.length]!, random)
-    fast_count += compare(damaged, [AGG, RAW, QUOTES][made % 3]!)
+    fast_count += compare(damaged, [AGG, RAW, QUOTES, BOOK][made % 4]!)
   }
   expect(fast_count).toBeGreaterThan(MUTATED_FRAMES / 200)
 })
@@ -95,10 +126,12 @@ for (const [name, damage] of [
 }
 
 describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR names none)', () => {
-  test('every recorded quote and trade is read the quick way, with equal result', () => {
+  test('every recorded quote, trade and change of a book is read the quick way, with equal result', () => {
     expect(compareAll(recordedFrames('binance-usdm-btcusdt-20240808'), RAW)).toBe(66_089 + 21_313)
     expect(compareAll(recordedFrames('binance-usdm-5coins-20210405'), AGG)).toBe(3_424 + 574)
-  })
+    expect(compareAll(recordedFrames('binance-usdm-btcusdt-20240808'), BOOK)).toBe(6_551)
+    expect(compareAll(recordedFrames('binance-usdm-5coins-20210405'), BOOK)).toBe(4_423)
+  }, 90_000)
 
   test('damaged recorded frames are never read differently', () => {
     const random = seededRandom(SEED)
@@ -108,9 +141,9 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR na
       ...frames2026(),
     ]
     const damaged = frames.map((frame) => mutate(frame, random))
-    const fast_count = compareAll(damaged, AGG) + compareAll(damaged, RAW)
+    const fast_count = [AGG, RAW, BOOK].reduce((sum, choice) => sum + compareAll(damaged, choice), 0)
     expect(fast_count).toBeGreaterThan(frames.length / 200)
-  })
+  }, 90_000)
 })
 
 function digitsOf(count: number, random: () => number): string {

@@ -8,6 +8,7 @@ import { FEEDS_DIR, frames2026, recordedFrames } from '../recordings.ts'
 const TS_INGEST = micros(1_785_000_000_123_456)
 const AGG: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' }
 const RAW: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'trade' }
+const RAW_AND_BOOK: StreamChoice = { ...RAW, channels: [...RAW.channels, 'depth_events'] }
 
 const QUOTE = {
   e: 'bookTicker',
@@ -124,9 +125,19 @@ test('trades of the class that was not chosen are ignored by name', () => {
   })
 })
 
-test('a COIN-M symbol is ignored where the frame says st 2, and parsed where it cannot say', () => {
-  expect(parse({ ...QUOTE, s: 'BTCUSD_PERP', st: 2 })).toEqual({ kind: 'ignored', stream_class: 'coin_m' })
-  expect(eventOf(parse({ ...QUOTE, s: 'BTCUSD_PERP' }))).toMatchObject({ symbol: 'BTCUSD_PERP' })
+test('what is margined in coin is left out by what the frame says, else by its name, unless asked for', () => {
+  for (const coin_m of [
+    { ...QUOTE, st: 2 },
+    { ...QUOTE, s: 'BTCUSD_PERP' },
+    { ...QUOTE, s: 'ETHUSD_260925' },
+  ]) {
+    expect(parse(coin_m)).toEqual({ kind: 'ignored', stream_class: 'coin_m' })
+    const { s: symbol } = coin_m
+    expect(eventOf(parse(coin_m, { ...AGG, include_coin_m: true }))).toMatchObject({ symbol })
+  }
+  for (const symbol of ['BTCUSDT_260925', '1000USD_PERPUSDT']) {
+    expect(eventOf(parse({ ...QUOTE, s: symbol }))).toMatchObject({ symbol })
+  }
 })
 
 test('broken UTF-8 is rejected even where the broken bytes are in a field we do not read', () => {
@@ -136,18 +147,18 @@ test('broken UTF-8 is rejected even where the broken bytes are in a field we do 
 })
 
 describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR names none)', () => {
-  test('BTCUSDT 2024: every frame is a quote, a trade or an ignored depth update, ids unbroken', () => {
+  test('BTCUSDT 2024: every frame is a quote, a trade or a change of the book, ids unbroken', () => {
     const counts: Record<string, number> = {}
     const trade_ids: number[] = []
     for (const frame of recordedFrames('binance-usdm-btcusdt-20240808')) {
-      const parsed = binance_futures.parse(frame, TS_INGEST, RAW)
+      const parsed = binance_futures.parse(frame, TS_INGEST, RAW_AND_BOOK)
       const kind = parsed.kind === 'events' ? parsed.events[0]!.kind : parsed.kind
       counts[kind] = (counts[kind] ?? 0) + 1
       const event = parsed.kind === 'events' ? parsed.events[0] : undefined
       if (event?.kind === 'trade') trade_ids.push(event.agg_trade_id)
     }
     expect(trade_ids).toEqual(trade_ids.map((_, index) => trade_ids[0]! + index))
-    expect(counts).toEqual({ book_ticker: 66_089, trade: 21_313, ignored: 6_551 })
+    expect(counts).toEqual({ book_ticker: 66_089, trade: 21_313, depth: 6_551 })
   })
 
   test('frames of 2026: the new fields are read or tolerated, none is rejected', () => {

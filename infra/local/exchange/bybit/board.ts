@@ -1,0 +1,36 @@
+/** The simulated market as Bybit: a feed for every symbol that somebody asked for. */
+import type { Hub, Topic } from '../protocol/hub.ts'
+import type { Market } from '../sim/market.ts'
+import { BybitSymbolFeed } from './symbol-feed.ts'
+
+export class BybitBoard {
+  readonly #market: Market
+  readonly #hub: Hub
+  readonly #feeds = new Map<string, BybitSymbolFeed>()
+
+  constructor(market: Market, hub: Hub) {
+    this.#market = market
+    this.#hub = hub
+  }
+
+  topicOf(name: string): Topic | undefined {
+    return this.#feedOf(name)?.topicOf(name)
+  }
+
+  /** What a subscription to the topic begins with. */
+  openingFrame(name: string): string | undefined {
+    return this.#feedOf(name)?.openingFrame(name, this.#market.now_ms)
+  }
+
+  #feedOf(name: string): BybitSymbolFeed | undefined {
+    const symbol = /^(?:orderbook\.\d+|publicTrade|tickers|allLiquidation)\.(\w+)$/.exec(name)?.[1]
+    const market = symbol === undefined ? undefined : this.#market.find(symbol)
+    if (symbol === undefined || market === undefined) return undefined
+    const known = this.#feeds.get(symbol)
+    if (known !== undefined) return known
+    const feed = new BybitSymbolFeed(market, market.book, this.#market.now_ms, this.#hub)
+    market.watcher = feed
+    this.#feeds.set(symbol, feed)
+    return feed
+  }
+}

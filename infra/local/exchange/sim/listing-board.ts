@@ -1,0 +1,70 @@
+/** What the simulated exchange lists, and the news of it: symbols come, go and get finer ticks. */
+import { OperatorError } from '#core/errors.ts'
+import type { Hub, Topic } from '../protocol/hub.ts'
+import type { Listing, ListingChange } from '../source.ts'
+import { namedSymbols, type SimulatedSymbol } from './listings.ts'
+import type { Market } from './market.ts'
+import { contractInfoPayload } from './payloads.ts'
+
+const NEWS_STREAM = '!contractInfo'
+
+export class ListingBoard {
+  readonly #market: Market
+  readonly #hub: Hub
+  readonly #listings: Map<string, Listing>
+  #topic: Topic | undefined
+
+  constructor(market: Market, simulated: readonly SimulatedSymbol[], hub: Hub) {
+    this.#market = market
+    this.#hub = hub
+    this.#listings = new Map(simulated.map(({ listing }) => [listing.symbol, listing]))
+  }
+
+  listings(): readonly Listing[] {
+    return [...this.#listings.values()]
+  }
+
+  topicOf(stream: string): Topic | undefined {
+    if (stream !== NEWS_STREAM) return undefined
+    return (this.#topic ??= this.#hub.createTopic(NEWS_STREAM))
+  }
+
+  /** Throws an OperatorError where the symbol's state does not allow it. */
+  change({ symbol, change }: ListingChange): void {
+    const listing = this.#listings.get(symbol)
+    const is_trading = listing?.is_trading ?? false
+    if (is_trading === (change === 'list')) {
+      const state = is_trading ? 'is traded' : 'is not traded'
+      throw new OperatorError('bad_faults', `${symbol} ${state} already; ${change} needs the contrary.`)
+    }
+    if (change === 'list') this.#list(symbol, listing)
+    else if (change === 'delist') this.#delist(listing!)
+    else this.#listings.set(symbol, withFinerTick(listing!))
+  }
+
+  #list(symbol: string, before: Listing | undefined): void {
+    const simulated = namedSymbols([symbol])[0]!
+    this.#listings.set(symbol, before === undefined ? simulated.listing : { ...before, is_trading: true })
+    this.#market.add(simulated)
+    this.#publish(symbol, 'TRADING')
+  }
+
+  #delist(listing: Listing): void {
+    this.#listings.set(listing.symbol, { ...listing, is_trading: false })
+    this.#market.remove(listing.symbol)
+    this.#publish(listing.symbol, 'SETTLING')
+  }
+
+  #publish(symbol: string, status: string): void {
+    if (this.#topic === undefined) return
+    const { now_ms } = this.#market
+    this.#hub.publish(this.#topic, now_ms, now_ms, contractInfoPayload(symbol, status, now_ms))
+    this.#hub.flush()
+  }
+}
+
+/** Prices go on by the old step, which is a multiple of the new one. */
+function withFinerTick(listing: Listing): Listing {
+  const price_decimals = listing.price_decimals + 1
+  return { ...listing, price_decimals, tick_size: (Number(listing.tick_size) / 10).toFixed(price_decimals) }
+}

@@ -1,0 +1,44 @@
+/** Runs wrangler, the tool of Cloudflare's workers, in the folder of the worker. */
+import { execFile } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { OperatorError } from '#core/errors.ts'
+
+const EDGE_DIR = join(import.meta.dirname, '..', '..', 'edge-api')
+const TIMEOUT_MS = 120_000
+const QUIET = {
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_SEND_ERROR_REPORTS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+}
+
+/** What it printed. An OperatorError holds what it complained of. */
+export async function runWrangler(args: readonly string[]): Promise<string> {
+  const root = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'))
+  try {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [join(root, 'bin', 'wrangler.js'), ...args],
+      {
+        cwd: EDGE_DIR,
+        // wrangler runs build-docs.mjs with the `node` of the PATH: it must be this one.
+        env: {
+          ...process.env,
+          ...QUIET,
+          PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+        },
+        timeout: TIMEOUT_MS,
+      },
+    )
+    return stdout
+  } catch (cause) {
+    const { stderr = '', stdout = '' } = cause as { readonly stderr?: string; readonly stdout?: string }
+    const said = stderr.trim() || stdout.trim()
+    throw new OperatorError('wrangler_failed', `wrangler ${args.slice(0, 2).join(' ')}: ${said}`, {
+      hint: `Run \`npx wrangler ${args.slice(0, 2).join(' ')}\` in edge-api/ to see it.`,
+      cause,
+    })
+  }
+}

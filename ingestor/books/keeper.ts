@@ -1,0 +1,111 @@
+/**
+ * The local books of an ingestor: takes every depth event in the order of the tape, keeps each
+ * symbol's book in sequence on its own (core/book-sync.ts), says which symbols want a snapshot,
+ * and counts. It asks nobody for anything: snapshot-queue.ts does, in the thread of the sockets.
+ */
+import type { OrderBook } from '#core/book.ts'
+import {
+  type BookNews,
+  type BookState,
+  noteAsked,
+  takeDiff,
+  takeSnapshot,
+  unsyncedBook,
+} from '#core/book-sync.ts'
+import type { DepthEvent, Gap } from '#core/market.ts'
+import type { Exchange } from '#core/symbols.ts'
+
+export interface BookCounts {
+  /** Symbols whose diffs were heard. */
+  readonly books: number
+  /** Those whose book is in sequence now. */
+  readonly books_synced: number
+  /** How often a book was lost, over all symbols. */
+  readonly books_lost: number
+}
+
+export interface BookKeeper {
+  /**
+   * `in_stream`: it came over a socket. The gap is what only a book can show: levels that cannot
+   * be. A break of the sequence is none here: the stream's own sequence tells it (sequence.ts).
+   */
+  take(event: DepthEvent, in_stream: boolean): Gap | undefined
+  /** Nobody hears the symbol's stream: its book is not served until the next diff continues it. */
+  deafen(exchange: Exchange, symbol: string): void
+  /** A snapshot of the symbol is being asked for. */
+  noteAsked(exchange: Exchange, symbol: string): void
+  /** Undefined while the book is out of sequence, or not heard of: then there is none to serve. */
+  book(exchange: Exchange, symbol: string): OrderBook | undefined
+  counts(): BookCounts
+}
+
+/** One symbol. */
+interface Kept {
+  state: BookState
+  /** No diff was heard since the stream was deaf: the book may be of the past. */
+  is_deaf: boolean
+}
+
+export function createBookKeeper(
+  onWanted: (exchange: Exchange, symbol: string) => void,
+): BookKeeper {
+  const kept = new Map<Exchange, Map<string, Kept>>()
+  let lost_count = 0
+
+  const take = (event: DepthEvent, in_stream: boolean): Gap | undefined => {
+    const { depth_kind } = event
+    if (depth_kind === 'partial') return undefined
+    const one = keptOf(kept, event)
+    const [state, news] =
+      depth_kind === 'diff'
+        ? takeDiff(one.state, event)
+        : takeSnapshot(one.state, event, in_stream)
+    one.state = state
+    if (in_stream) one.is_deaf = false
+    return news.map((what) => hear(event, what)).find((gap) => gap !== undefined)
+  }
+
+  const hear = (event: DepthEvent, news: BookNews): Gap | undefined => {
+    const { exchange, symbol, ts_ingest: detected_at } = event
+    if (news.kind === 'wanted') onWanted(exchange, symbol)
+    if (news.kind !== 'lost') return undefined
+    lost_count++
+    if (news.cause === 'sequence') return undefined
+    const { from_id, to_id, from_ts, to_ts } = news
+    const hole = { from_id, to_id, from_ts, to_ts, cause: 'sequence', detected_at } as const
+    return { exchange, symbol, channel: 'depth_events', ...hole }
+  }
+
+  return {
+    take,
+    deafen(exchange, symbol) {
+      const one = kept.get(exchange)?.get(symbol)
+      if (one !== undefined) one.is_deaf = true
+    },
+    noteAsked(exchange, symbol) {
+      const one = kept.get(exchange)?.get(symbol)
+      if (one !== undefined) noteAsked(one.state)
+    },
+    book: (exchange, symbol) => bookOf(kept.get(exchange)?.get(symbol)),
+    counts() {
+      const all = [...kept.values()].flatMap((symbols) => [...symbols.values()])
+      const books_synced = all.filter((one) => bookOf(one) !== undefined).length
+      return { books: all.length, books_synced, books_lost: lost_count }
+    },
+  }
+}
+
+function bookOf(one: Kept | undefined): OrderBook | undefined {
+  return one?.state.kind === 'synced' && !one.is_deaf ? one.state.book : undefined
+}
+
+function keptOf(
+  all: Map<Exchange, Map<string, Kept>>,
+  { exchange, symbol }: DepthEvent,
+): Kept {
+  let symbols = all.get(exchange)
+  if (symbols === undefined) all.set(exchange, (symbols = new Map()))
+  let one = symbols.get(symbol)
+  if (one === undefined) symbols.set(symbol, (one = { state: unsyncedBook(), is_deaf: false }))
+  return one
+}

@@ -1,0 +1,197 @@
+/**
+ * REST answers that Binance's exchanges give in the same form: lists of trades, books, the listing
+ * and the turnover of a day. What a trade or a book holds is the adapters' business.
+ */
+import { OperatorError } from '#core/errors.ts'
+import type { MarketEvent } from '#core/market.ts'
+import { isSymbolName, type Instrument } from '#core/symbols.ts'
+import type { Micros } from '#core/time.ts'
+import type { Parsed, StreamChoice } from './adapter.ts'
+import { wantsTrades } from './binance-socket.ts'
+import {
+  field,
+  type Fields,
+  isFields,
+  orRejected,
+  parseJsonText,
+  positiveField,
+  Rejection,
+} from './fields.ts'
+
+/** One element of `symbols` in an exchangeInfo answer, as far as the exchanges agree. */
+export interface WireSymbol {
+  readonly symbol: string
+  readonly status: string // TRADING, PENDING_TRADING, SETTLING, CLOSE, HALT, BREAK ...
+  readonly baseAsset: string
+  readonly quoteAsset: string
+  readonly filters: readonly {
+    readonly filterType: string
+    readonly tickSize?: string // of PRICE_FILTER
+    readonly stepSize?: string // of LOT_SIZE
+  }[]
+}
+
+/** One element of a ticker/24hr answer. */
+interface WireTicker24h {
+  readonly symbol: string
+  readonly quoteVolume: string // turnover of the last 24 hours, in quote asset
+}
+
+/** One element of trades and historicalTrades. */
+export interface WireRestTrade {
+  readonly id: number // trade id
+  readonly price: string
+  readonly qty: string
+  readonly time: number
+  readonly isBuyerMaker: boolean
+}
+
+/** How an exchange's answers are read; `symbol` is the one that the path asks for. */
+export interface RestReaders {
+  /** What stands before the endpoint: `/fapi/v1/`. */
+  readonly prefix: RegExp
+  /** Endpoints whose answers make no row. */
+  readonly ignored: ReadonlySet<string>
+  snapshot(wire: Fields, symbol: string, ts_ingest: Micros): MarketEvent
+  aggTrade(wire: Fields, symbol: string, ts_ingest: Micros): MarketEvent
+  trade(wire: Fields, symbol: string, ts_ingest: Micros): MarketEvent
+}
+
+/** `path` is the request's path with its query, which alone names the symbol. */
+export function parseAnswer(
+  path: string,
+  body: string,
+  ts_ingest: Micros,
+  choice: StreamChoice,
+  readers: RestReaders,
+): Parsed {
+  return orRejected(() => {
+    const [way = '', query = ''] = path.split('?', 2)
+    const endpoint = readers.prefix.test(way) ? way.replace(readers.prefix, '').split('/')[0]! : ''
+    if (readers.ignored.has(endpoint)) return ignored(endpoint)
+    const answer = parseJsonText(body)
+    if (isFields(answer) && 'code' in answer && 'msg' in answer) return { kind: 'control' }
+    const symbol = new URLSearchParams(query).get('symbol') ?? ''
+    switch (endpoint) {
+      case 'depth':
+        if (!choice.channels.includes('depth_events')) return ignored(endpoint)
+        return snapshot(answer, symbol, (wire) => readers.snapshot(wire, symbol, ts_ingest))
+      case 'aggTrades':
+        if (!wantsTrades(choice, 'aggTrade')) return ignored('aggTrade')
+        return trades(answer, symbol, (wire) => readers.aggTrade(wire, symbol, ts_ingest))
+      case 'trades':
+      case 'historicalTrades':
+        if (!wantsTrades(choice, 'trade')) return ignored('trade')
+        return trades(answer, symbol, (wire) => readers.trade(wire, symbol, ts_ingest))
+    }
+    throw new Rejection('unknown_shape', `unknown path ${path}`)
+  })
+}
+
+/**
+ * Instruments of an exchangeInfo answer. An entry that cannot be used (no tick size, a name that
+ * is none) is left out, so that one odd listing does not stop the recording of the others.
+ * `describe` says what the exchange alone knows; undefined where the entry is none of its own.
+ */
+export function parseExchangeInfo(
+  body: string,
+  describe: (entry: Fields) => Pick<Instrument, 'exchange' | 'instrument_type'> | undefined,
+): readonly Instrument[] {
+  const symbolsIn = (answer: unknown): unknown => (isFields(answer) ? answer['symbols'] : undefined)
+  return parseList(body, 'listing', symbolsIn).flatMap((entry) =>
+    isFields(entry) ? (readInstrument(entry, describe) ?? []) : [],
+  )
+}
+
+/** Turnover of the last 24 hours in quote asset, by symbol; what cannot be read is left out. */
+export function parseTurnover(body: string): ReadonlyMap<string, number> {
+  const name = field<WireTicker24h>
+  const turnover = new Map<string, number>()
+  for (const entry of parseList(body, 'list of 24-hour tickers')) {
+    if (!isFields(entry)) continue
+    const symbol = entry[name('symbol')]
+    const volume = Number(entry[name('quoteVolume')])
+    if (typeof symbol === 'string' && volume >= 0) turnover.set(symbol, volume)
+  }
+  return turnover
+}
+
+function ignored(stream_class: string): Parsed {
+  return { kind: 'ignored', stream_class }
+}
+
+function snapshot(answer: unknown, symbol: string, read: (wire: Fields) => MarketEvent): Parsed {
+  if (!isSymbolName(symbol)) throw new Rejection('bad_symbol', 'the path names no symbol')
+  if (!isFields(answer)) throw new Rejection('unknown_shape', 'expected a book')
+  return { kind: 'events', events: [read(answer)] }
+}
+
+function trades(answer: unknown, symbol: string, readOne: (wire: Fields) => MarketEvent): Parsed {
+  if (!isSymbolName(symbol)) throw new Rejection('bad_symbol', 'the path names no symbol')
+  if (!Array.isArray(answer)) throw new Rejection('unknown_shape', 'expected a list of trades')
+  const events = answer.map((wire: unknown) => {
+    if (!isFields(wire)) throw new Rejection('unknown_shape', 'expected a list of objects')
+    return readOne(wire)
+  })
+  return { kind: 'events', events }
+}
+
+function parseList(
+  body: string,
+  what: string,
+  listIn: (answer: unknown) => unknown = (answer) => answer,
+): readonly unknown[] {
+  let answer: unknown
+  try {
+    answer = JSON.parse(body)
+  } catch {
+    answer = undefined
+  }
+  const list = listIn(answer)
+  if (Array.isArray(list)) return list
+  const beginning = JSON.stringify(body.slice(0, 60))
+  throw new OperatorError(
+    'bad_listing',
+    `The exchange's answer is no ${what}: it begins with ${beginning}.`,
+    { hint: 'Check EXCHANGE_REST_URL.', retryable: true },
+  )
+}
+
+function readInstrument(
+  entry: Fields,
+  describe: Parameters<typeof parseExchangeInfo>[1],
+): Instrument | undefined {
+  const { symbol, status, baseAsset, quoteAsset, filters } = entry as Partial<
+    Record<keyof WireSymbol, unknown>
+  >
+  const tick_size = stepOf(filters, 'PRICE_FILTER', 'tickSize')
+  const step_size = stepOf(filters, 'LOT_SIZE', 'stepSize')
+  const description = describe(entry)
+  if (typeof symbol !== 'string' || !isSymbolName(symbol)) return undefined
+  if (typeof baseAsset !== 'string' || typeof quoteAsset !== 'string') return undefined
+  if (description === undefined || tick_size === undefined || step_size === undefined) {
+    return undefined
+  }
+  return {
+    exchange: description.exchange,
+    symbol,
+    instrument_type: description.instrument_type,
+    base_asset: baseAsset,
+    quote_asset: quoteAsset,
+    is_active: status === 'TRADING',
+    tick_size,
+    step_size,
+  }
+}
+
+function stepOf(filters: unknown, filter_type: string, name: string): number | undefined {
+  if (!Array.isArray(filters)) return undefined
+  const filter = filters.filter(isFields).find((one) => one['filterType'] === filter_type)
+  if (filter === undefined) return undefined
+  try {
+    return positiveField(filter, name)
+  } catch (error) {
+    if (error instanceof Rejection) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What the sockets of Binance's exchanges have in common: the wrapper of combined streams, names
+ * of streams, requests and their answers. Where which stream is, and what its payloads mean, is
+ * the adapters' business.
+ */
+import { isUtf8 } from 'node:buffer'
+import type { Channel } from '#core/market.ts'
+import type { Control, DepthStream, Parsed, StreamChoice } from './adapter.ts'
+import { levelCountOf } from './depth-choice.ts'
+import { field, type Fields, isFields, parseJsonText, Rejection } from './fields.ts'
+import { createInterner } from './intern.ts'
+
+/** A combined frame: the stream's name, lower case, around the payload. */
+interface WireCombined {
+  readonly stream: string
+  readonly data: unknown
+}
+
+const STREAM_PREFIX = Buffer.from('{"stream":"')
+const STREAM_NAME_BYTES_MAX = 256
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+export function streamName(symbol: string, stream_class: string): string {
+  return `${symbol.toLowerCase()}@${stream_class}`
+}
+
+/** `depth`, `depth20`. */
+export function depthClass(stream: DepthStream): string {
+  return `depth${levelCountOf(stream) ?? ''}`
+}
+
+/** Which depth stream a stream's name is; a frame that came without a name counts as changes. */
+export function depthStreamOf(stream: string | undefined): DepthStream {
+  const level_count = /@depth(5|10|20)(?:@|$)/.exec(stream ?? '')?.[1]
+  return level_count === undefined ? 'diff' : (`partial${level_count}` as DepthStream)
+}
+
+/** True where this recorder wants trades of this class; the other class is ignored. */
+export function wantsTrades(choice: StreamChoice, stream: StreamChoice['trade_stream']): boolean {
+  return choice.trade_stream === stream && choice.channels.includes('trades')
+}
+
+export function request(method: string, id: number, streams: readonly string[]): string {
+  return JSON.stringify({ method, params: streams, id })
+}
+
+/** The stream's name, from the start of a combined frame alone. */
+export function streamOf(frame: Buffer): string | undefined {
+  const start = STREAM_PREFIX.length
+  if (frame.length < start) return undefined
+  for (let at = 0; at < start; at++) if (frame[at] !== STREAM_PREFIX[at]) return undefined
+  const limit = Math.min(frame.length, start + STREAM_NAME_BYTES_MAX)
+  for (let at = start; at < limit; at++) {
+    if (frame[at] === BACKSLASH) at++
+    else if (frame[at] === QUOTE) return internStream(frame, start, at)
+  }
+  return undefined
+}
+
+/** Stream names as text; \u escapes are legal JSON, so what has a backslash goes the long way. */
+const internStream = createInterner((bytes, start, end) => {
+  const text = bytes.toString('utf8', start, end)
+  if (!text.includes('\\')) return text
+  try {
+    return JSON.parse(`"${text}"`) as string
+  } catch {
+    return undefined
+  }
+})
+
+/** A frame's payload, and its stream where it came on a combined one. Throws a Rejection. */
+export function unwrap(frame: Buffer): {
+  readonly stream: string | undefined
+  readonly payload: unknown
+} {
+  if (!isUtf8(frame)) throw new Rejection('not_json', 'not UTF-8')
+  const value = parseJsonText(frame.toString('utf8'))
+  const name = field<WireCombined>
+  const stream = isFields(value) ? value[name('stream')] : undefined
+  if (!isFields(value) || typeof stream !== 'string' || !(name('data') in value)) {
+    return { stream: undefined, payload: value }
+  }
+  return { stream, payload: value[name('data')] }
+}
+
+/** The answer to one of our requests: `{"result":null,"id":1}` or an error object. */
+export function isAnswer(payload: Fields): boolean {
+  return 'result' in payload || 'error' in payload || ('code' in payload && 'msg' in payload)
+}
+
+/**
+ * Names the stream that lost an event with a rejected frame, where its class is one that is
+ * recorded. A frame of a kind that we do not know takes nothing from its stream.
+ */
+export function withSpoiled(
+  parsed: Extract<Parsed, { kind: 'rejected' }>,
+  frame: Buffer,
+  channelOfClass: (stream_class: string) => Channel | undefined,
+): Parsed {
+  if (parsed.reason === 'unknown_shape') return parsed
+  const [name = '', stream_class = ''] = streamOf(frame)?.split('@') ?? []
+  const channel = channelOfClass(stream_class)
+  if (channel === undefined) return parsed
+  return { ...parsed, spoiled: { symbol: name.toUpperCase(), channel } }
+}
+
+export function controlOf(frame: Buffer): Control | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(frame.toString('utf8'))
+  } catch {
+    return undefined
+  }
+  if (!isFields(value)) return undefined
+  const inner = value['data'] ?? value
+  if (isFields(inner) && inner['e'] === 'serverShutdown') return { kind: 'shutdown' }
+  if (isFields(inner) && inner['e'] === 'contractInfo') return { kind: 'listing_changed' }
+  const id = typeof value['id'] === 'number' ? value['id'] : undefined
+  const error = value['error'] ?? (typeof value['code'] === 'number' ? value : undefined)
+  if (error !== undefined) return { kind: 'refused', id, detail: describeRefusal(error) }
+  return id !== undefined && 'result' in value ? { kind: 'ack', id } : undefined
+}
+
+function describeRefusal(error: unknown): string {
+  const text = isFields(error) ? `${String(error['code'])}: ${String(error['msg'])}` : String(error)
+  return text.slice(0, 200)
+}

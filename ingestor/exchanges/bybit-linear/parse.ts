@@ -1,0 +1,192 @@
+/** One WebSocket frame of Bybit's linear contracts into market events. */
+import { isUtf8 } from 'node:buffer'
+import type {
+  BookTicker,
+  DepthEvent,
+  Liquidation,
+  MarketEvent,
+  Trade,
+  VoidTrade,
+} from '#core/market.ts'
+import type { Micros } from '#core/time.ts'
+import type { Parsed, StreamChoice } from '../adapter.ts'
+import {
+  field,
+  type Fields,
+  flagField,
+  idField,
+  isFields,
+  levelsField,
+  orRejected,
+  parseJsonText,
+  positiveField,
+  Rejection,
+  symbolField,
+} from '../fields.ts'
+import { millisField } from './millis-field.ts'
+import { readTicker } from './ticker.ts'
+import { channelOfClass, EXCHANGE, parseTopic, type RecordedChannel } from './topics.ts'
+import { tradeNumber } from './trade-number.ts'
+import type { WireAnswer, WireBook, WireFrame, WireLiquidation, WireTrade } from './wire.ts'
+
+export function parseFrame(frame: Buffer, ts_ingest: Micros, choice: StreamChoice): Parsed {
+  return orRejected(() => {
+    if (!isUtf8(frame)) throw new Rejection('not_json', 'not UTF-8')
+    return read(parseJsonText(frame.toString('utf8')), ts_ingest, choice)
+  })
+}
+
+function read(value: unknown, ts_ingest: Micros, choice: StreamChoice): Parsed {
+  if (!isFields(value)) throw new Rejection('unknown_shape', 'not an object')
+  const topic = value[field<WireFrame>('topic')]
+  if (typeof topic !== 'string') {
+    if (field<WireAnswer>('op') in value) return { kind: 'control' }
+    throw new Rejection('unknown_shape', 'neither a topic nor an answer')
+  }
+  const { topic_class, symbol } = parseTopic(topic)
+  const channel = channelOfClass(topic_class)
+  if (channel === undefined || !choice.channels.includes(channel)) {
+    return { kind: 'ignored', stream_class: topic_class }
+  }
+  const events = readData(channel, value, ts_ingest)
+  for (const event of events) {
+    if (event.symbol === symbol) continue
+    throw new Rejection('bad_symbol', `${event.symbol} on topic ${topic}`)
+  }
+  return { kind: 'events', events }
+}
+
+function readData(
+  channel: RecordedChannel,
+  frame: Fields,
+  ts_ingest: Micros,
+): readonly MarketEvent[] {
+  const data = frame[field<WireFrame>('data')]
+  switch (channel) {
+    case 'book_ticker':
+      return readQuote(frame, objectOf(data), ts_ingest)
+    case 'depth_events':
+      return [readDepth(frame, objectOf(data), ts_ingest)]
+    case 'mark_price':
+      return readTicker(isSnapshot(frame), frameTime(frame), objectOf(data), ts_ingest)
+    case 'trades':
+      return listOf(data).map((wire) => readTrade(wire, ts_ingest))
+    case 'liquidations':
+      return listOf(data).map((wire) => readLiquidation(wire, ts_ingest))
+  }
+}
+
+/** Nothing where one side of the book is empty: that is no quote. */
+function readQuote(frame: Fields, wire: Fields, ts_ingest: Micros): readonly BookTicker[] {
+  const name = field<WireBook>
+  // Until 2025 a quote came as what changed of it; that form is not read.
+  if (!isSnapshot(frame)) throw new Rejection('bad_field', 'type: expected "snapshot"')
+  const symbol = symbolField(wire, name('s'))
+  const update_id = idField(wire, name('u'))
+  const [bid, ask] = [levelsField(wire, name('b'))[0], levelsField(wire, name('a'))[0]]
+  const ts_exchange = engineTime(frame)
+  if (bid === undefined || ask === undefined) return []
+  const [best_bid, bid_qty] = bid
+  const [best_ask, ask_qty] = ask
+  const quote = { update_id, best_bid, bid_qty, best_ask, ask_qty }
+  return [{ kind: 'book_ticker', exchange: EXCHANGE, symbol, ts_exchange, ts_ingest, ...quote }]
+}
+
+function readDepth(frame: Fields, wire: Fields, ts_ingest: Micros): DepthEvent {
+  const name = field<WireBook>
+  const final_update_id = idField(wire, name('u'))
+  const is_snapshot = isSnapshot(frame)
+  return {
+    kind: 'depth',
+    exchange: EXCHANGE,
+    symbol: symbolField(wire, name('s')),
+    ts_exchange: engineTime(frame),
+    ts_ingest,
+    depth_kind: is_snapshot ? 'snapshot' : 'diff',
+    first_update_id: is_snapshot ? null : final_update_id,
+    final_update_id,
+    prev_final_update_id: null,
+    bids: levelsField(wire, name('b')),
+    asks: levelsField(wire, name('a')),
+  }
+}
+
+function readTrade(wire: Fields, ts_ingest: Micros): Trade | VoidTrade {
+  const name = field<WireTrade>
+  const ts_exchange = millisField(wire, name('T'))
+  const stamped = {
+    exchange: EXCHANGE,
+    symbol: symbolField(wire, name('s')),
+    ts_exchange,
+    ts_ingest,
+    agg_trade_id: tradeNumber(wire, name('i')),
+    // Before the exchange told its sequence time alone ordered its trades.
+    seq: wire[name('seq')] === undefined ? ts_exchange : idField(wire, name('seq')),
+  } as const
+  const price = positiveField(wire, name('p'))
+  const qty = positiveField(wire, name('v'))
+  const is_buyer_maker = sideOf(wire) === 'sell'
+  // Agreed between two parties and only reported here: no trade of this market.
+  if (flagField(wire, name('BT'))) return { kind: 'void_trade', ...stamped }
+  const has_rpi = wire[name('RPI')] !== undefined
+  return {
+    kind: 'trade',
+    ...stamped,
+    price,
+    qty,
+    non_rpi_qty: has_rpi ? (flagField(wire, name('RPI')) ? 0 : qty) : null,
+    first_trade_id: null,
+    last_trade_id: null,
+    is_buyer_maker,
+  }
+}
+
+function readLiquidation(wire: Fields, ts_ingest: Micros): Liquidation {
+  const name = field<WireLiquidation>
+  const qty = positiveField(wire, name('v'))
+  return {
+    kind: 'liquidation',
+    exchange: EXCHANGE,
+    symbol: symbolField(wire, name('s')),
+    ts_exchange: millisField(wire, name('T')),
+    ts_ingest,
+    // S is the position's side, the order that closed it is on the other.
+    side: sideOf(wire) === 'buy' ? 'sell' : 'buy',
+    price: positiveField(wire, name('p')),
+    average_price: 0,
+    qty,
+    filled_qty: qty,
+  }
+}
+
+function sideOf(wire: Fields): 'buy' | 'sell' {
+  const side = wire['S']
+  if (side !== 'Buy' && side !== 'Sell') throw new Rejection('bad_field', 'S: expected Buy or Sell')
+  return side === 'Buy' ? 'buy' : 'sell'
+}
+
+function isSnapshot(frame: Fields): boolean {
+  const type = frame[field<WireFrame>('type')]
+  if (type === 'snapshot' || type === 'delta') return type === 'snapshot'
+  throw new Rejection('bad_field', 'type: expected "snapshot" or "delta"')
+}
+
+/** The matching engine's time; books of before 2023 have only that of the frame. */
+function engineTime(frame: Fields): Micros {
+  const name = field<WireFrame>('cts')
+  return frame[name] === undefined ? frameTime(frame) : millisField(frame, name)
+}
+
+function frameTime(frame: Fields): Micros {
+  return millisField(frame, field<WireFrame>('ts'))
+}
+
+function objectOf(data: unknown): Fields {
+  if (isFields(data)) return data
+  throw new Rejection('bad_field', 'data: expected an object')
+}
+
+function listOf(data: unknown): readonly Fields[] {
+  if (Array.isArray(data) && data.every(isFields)) return data
+  throw new Rejection('bad_field', 'data: expected a list of objects')
+}

@@ -1,0 +1,40 @@
+/** Names of topics, `<class>.<symbol>`, and which channel of ours each class feeds. */
+import type { Channel } from '#core/market.ts'
+
+export const EXCHANGE = 'bybit-linear'
+
+export interface Topic {
+  /** `orderbook.50`, `publicTrade`, `kline.1` ... */
+  readonly topic_class: string
+  readonly symbol: string
+}
+
+export const CLASS_OF = {
+  book_ticker: 'orderbook.1',
+  trades: 'publicTrade',
+  depth_events: 'orderbook.50',
+  mark_price: 'tickers',
+  liquidations: 'allLiquidation',
+} as const satisfies { readonly [channel in Channel]?: string }
+
+export type RecordedChannel = keyof typeof CLASS_OF
+
+export const RECORDED_CHANNELS = Object.keys(CLASS_OF) as readonly RecordedChannel[]
+
+const CHANNEL_OF_CLASS: ReadonlyMap<string, RecordedChannel> = new Map(
+  RECORDED_CHANNELS.map((channel) => [CLASS_OF[channel], channel]),
+)
+
+export function topicName(channel: RecordedChannel, symbol: string): string {
+  return `${CLASS_OF[channel]}.${symbol}`
+}
+
+export function parseTopic(topic: string): Topic {
+  const dot = topic.lastIndexOf('.')
+  return { topic_class: topic.slice(0, Math.max(0, dot)), symbol: topic.slice(dot + 1) }
+}
+
+/** Undefined for classes that are not recorded. */
+export function channelOfClass(topic_class: string): RecordedChannel | undefined {
+  return CHANNEL_OF_CLASS.get(topic_class)
+}

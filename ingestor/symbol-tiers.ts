@@ -1,0 +1,36 @@
+/**
+ * The symbols in three tiers by how liquid they usually are: 20, 50 more, 130 more. A tier is a
+ * standing choice that does not change with the day; DEPTH_SYMBOLS=busiest:N asks the exchange
+ * instead. A name that an exchange does not list is simply not recorded there.
+ */
+const QUOTE_ASSET = 'USDT'
+
+const BASE_ASSETS = [
+  `
+  BTC ETH SOL XRP BNB DOGE ADA SUI LINK AVAX LTC BCH TRX DOT NEAR 1000PEPE HYPE ENA UNI AAVE
+  `,
+  `
+  WIF APT ARB OP FIL WLD INJ TIA SEI TAO ORDI ICP ETC ATOM XLM HBAR 1000BONK 1000SHIB 1000FLOKI
+  ONDO FET RENDER JUP LDO CRV GALA SAND MANA APE DYDX PENDLE STX IMX GRT ALGO VET XTZ AXS EGLD
+  THETA FLOW RUNE SNX COMP ZEC DASH XMR EIGEN VIRTUAL FARTCOIN
+  `,
+  `
+  KAVA YFI SUSHI ENJ CHZ ZIL BAT NEO QTUM IOTA ONT KSM ROSE ONE CELO HOT ANKR SKL COTI LRC BAND
+  RLC STORJ BLUR MASK GMT GMX MAGIC HIGH HOOK ID EDU ARKM CYBER MAV WAXP POLYX GAS TOKEN BEAMX
+  PYTH DYM MANTA ALT XAI ZETA RONIN STRK PIXEL PORTAL AEVO ETHFI BOME W TNSR SAGA REZ BB NOT IO
+  ZK LISTA ZRO BANANA RARE G SYN TURBO POPCAT CATI HMSTR SCR MOODENG GOAT PNUT ACT HIPPO AKT ME
+  MOVE USUAL AIXBT KMNO CGPT COOKIE SWARMS SONIC TRUMP PENGU S VINE ANIME BERA LAYER KAITO IP
+  SHELL RED NIL PARTI INIT SIGN HAEDAL SYRUP NXPC HUMA SOPH RESOLV HOME SPK SAHARA H NEWT BMT
+  KERNEL BABY WCT HYPER DEEP STO JASMY AR MINA GLM 1INCH
+  CTSI KNC ZRX 1000SATS 1000RATS
+  `,
+] as const
+
+export const TIERS: readonly (readonly string[])[] = BASE_ASSETS.map((names) =>
+  names.trim().split(/\s+/).map((base_asset) => base_asset + QUOTE_ASSET),
+)
+
+/** The symbols of the first `tier` tiers, most liquid first. */
+export function symbolsUpToTier(tier: number): readonly string[] {
+  return TIERS.slice(0, tier).flat()
+}

@@ -1,0 +1,165 @@
+/**
+ * One index's price over Deribit's REST API (public/get_index_price), asked for at most three
+ * times, with exponential back-off and jitter between the tries.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { describeError, OperatorError } from '#core/errors.ts'
+import type { PriceValue } from '#core/node/prices.ts'
+import { fromMillis } from '#core/time.ts'
+
+interface Retry {
+  readonly symbol: string
+  readonly error: string
+  readonly delay_ms: number
+}
+
+export interface AskOptions {
+  /** `https://www.deribit.com` */
+  readonly rest_url: string
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly random: () => number
+  readonly signal: AbortSignal
+  /** Told of every try that failed and is made again. */
+  onRetry(facts: Retry): void
+  readonly settings?: Partial<AskSettings>
+}
+
+export interface AskSettings {
+  readonly timeout_ms: number
+  /** Tries, the first included. */
+  readonly attempts_max: number
+  /** Before the second try, and twice as long before each one after. */
+  readonly delay_ms: number
+}
+
+const SETTINGS: AskSettings = { timeout_ms: 10_000, attempts_max: 3, delay_ms: 1_000 }
+const RETRY_AFTER_MS_MAX = 15_000
+const BODY_BYTES_MAX = 64 * 1024
+const TOO_MANY_REQUESTS = 429
+
+/**
+ * Errors: OperatorError `index_price_refused` (the exchange does not know the index, or answers
+ * something else than a price), `index_price_failed` (every try failed, retryable).
+ */
+export async function getIndexPrice(symbol: string, options: AskOptions): Promise<PriceValue> {
+  const settings = { ...SETTINGS, ...options.settings }
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await ask(symbol, options, settings.timeout_ms)
+    if (outcome.kind === 'answered') return readAnswer(symbol, outcome.body, options.now())
+    options.signal.throwIfAborted()
+    const { detail: error } = outcome
+    if (attempt >= settings.attempts_max) throw failed(symbol, attempt, error)
+    const delay_ms = Math.round(
+      Math.max(outcome.retry_after_ms, backoffMs(attempt, settings.delay_ms, options.random)),
+    )
+    options.onRetry({ symbol, error, delay_ms })
+    await sleep(delay_ms, undefined, { signal: options.signal })
+  }
+}
+
+/** Between half of the exponential delay and all of it: many clients do not return as one. */
+function backoffMs(attempt: number, delay_ms: number, random: () => number): number {
+  return delay_ms * 2 ** (attempt - 1) * (0.5 + random() / 2)
+}
+
+type Outcome =
+  | { readonly kind: 'answered'; readonly body: string }
+  | { readonly kind: 'failed'; readonly detail: string; readonly retry_after_ms: number }
+
+async function ask(
+  symbol: string,
+  { rest_url, signal }: AskOptions,
+  timeout_ms: number,
+): Promise<Outcome> {
+  const timeout = AbortSignal.timeout(timeout_ms)
+  const path = `/api/v2/public/get_index_price?index_name=${encodeURIComponent(symbol)}`
+  try {
+    const response = await fetch(rest_url.replace(/\/+$/, '') + path, {
+      signal: AbortSignal.any([timeout, signal]),
+      redirect: 'error',
+    })
+    const { status, headers } = response
+    if (status === TOO_MANY_REQUESTS || status >= 500) {
+      await response.body?.cancel()
+      const asked_ms = Number(headers.get('retry-after') ?? 0) * 1_000 || 0
+      const retry_after_ms = Math.min(asked_ms, RETRY_AFTER_MS_MAX)
+      return { kind: 'failed', detail: `HTTP ${status}`, retry_after_ms }
+    }
+    const body = await readBody(response)
+    const trouble = passingTroubleOf(body)
+    if (trouble !== undefined) return { kind: 'failed', detail: trouble, retry_after_ms: 0 }
+    return { kind: 'answered', body }
+  } catch (error) {
+    if (error instanceof OperatorError) throw error
+    const cause = error instanceof Error ? error.cause : undefined
+    const detail = timeout.aborted ? `no answer in ${timeout_ms} ms` : describeError(cause ?? error)
+    return { kind: 'failed', detail, retry_after_ms: 0 }
+  }
+}
+
+async function readBody(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size_bytes = 0
+  for await (const chunk of response.body ?? []) {
+    size_bytes += chunk.length
+    if (size_bytes > BODY_BYTES_MAX) throw refused(`an answer of more than ${BODY_BYTES_MAX} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const Trouble = z.object({ error: z.object({ code: z.int(), message: z.string() }) })
+
+/**
+ * The exchange's error where it asks for patience: rate limits, maintenance, time-outs. JSON-RPC's
+ * own codes say that the call is wrong, and another try will not help.
+ */
+function passingTroubleOf(body: string): string | undefined {
+  const trouble = Trouble.safeParse(parseQuietly(body))
+  if (!trouble.success) return undefined
+  const { code, message } = trouble.data.error
+  return code >= -32_768 && code <= -32_000 ? undefined : `${code}: ${message.slice(0, 100)}`
+}
+
+/** The price as the table can hold it, numeric(20,8); usOut in microseconds since 1970. */
+const Answer = z.object({
+  result: z.object({ index_price: z.number().min(1e-8).lt(1e12) }),
+  usOut: z.int().min(Date.UTC(2017, 0) * 1_000).lt(Date.UTC(2100, 0) * 1_000),
+})
+
+function readAnswer(symbol: string, body: string, now_ms: number): PriceValue {
+  const answer = Answer.safeParse(parseQuietly(body))
+  if (!answer.success) throw refused(`${body.slice(0, 200)} for ${symbol}`)
+  const { result, usOut } = answer.data
+  return {
+    symbol,
+    price: result.index_price,
+    // When the answer left the exchange, in whole milliseconds: the price has no time of its own.
+    ts_exchange: fromMillis(Math.floor(usOut / 1_000)),
+    ts_ingest: fromMillis(now_ms),
+  }
+}
+
+function parseQuietly(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
+function refused(found: string): OperatorError {
+  return new OperatorError('index_price_refused', `Deribit gave no price but ${found}.`, {
+    hint: 'Check INDEX_NAMES against public/get_index_price_names, and DERIBIT_REST_URL.',
+  })
+}
+
+function failed(symbol: string, attempt_count: number, detail: string): OperatorError {
+  return new OperatorError(
+    'index_price_failed',
+    `Deribit gave no price of ${symbol} in ${attempt_count} tries, last: ${detail}.`,
+    { hint: 'Check the network and DERIBIT_REST_URL.', retryable: true },
+  )
+}

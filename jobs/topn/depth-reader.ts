@@ -1,0 +1,180 @@
+/**
+ * One symbol's depth from Postgres by binary COPY: the float8[][] of a diff is read from its bytes,
+ * which is several times faster than from its text.
+ */
+import copyStreams from 'pg-copy-streams'
+import type { DepthChange } from '#core/book-sync.ts'
+import type { Level } from '#core/market.ts'
+import type { Client } from '#core/node/pool.ts'
+import { micros, type Micros, toIso } from '#core/time.ts'
+import { readInt8, readMicros } from '../source/copy-decoder.ts'
+
+export interface DepthRow extends DepthChange {
+  readonly depth_kind: 'diff' | 'snapshot'
+}
+
+/** Half-open: [from, to). */
+export interface Span {
+  readonly from: Micros
+  readonly to: Micros
+}
+
+/** Diffs of the span in order of (ts_exchange, final_update_id). */
+export function readDiffs(
+  client: Client,
+  symbol_id: number,
+  span: Span,
+): AsyncGenerator<DepthChange> {
+  return flat(readDepth(client, symbol_id, ['diff'], span))
+}
+
+/** Snapshots of the span, oldest first. */
+export function readSnapshots(
+  client: Client,
+  symbol_id: number,
+  span: Span,
+): AsyncGenerator<DepthChange> {
+  return flat(readDepth(client, symbol_id, ['snapshot'], span))
+}
+
+/** ts_exchange of the newest snapshot up to `ts`, else of the oldest one; undefined without any. */
+export async function snapshotTimeNear(
+  client: Client,
+  symbol_id: number,
+  ts: Micros,
+): Promise<Micros | undefined> {
+  const { rows } = await client.query<{ ts: number }>(
+    `(select 1 as rank, (extract(epoch from ts_exchange) * 1000000)::float8 as ts
+      from marketdata.depth_events
+      where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange <= $2
+      order by ts_exchange desc limit 1)
+     union all
+     (select 2, (extract(epoch from ts_exchange) * 1000000)::float8
+      from marketdata.depth_events
+      where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange > $2
+      order by ts_exchange limit 1)
+     order by rank limit 1`,
+    [symbol_id, toIso(ts)],
+  )
+  return rows[0] === undefined ? undefined : micros(rows[0].ts)
+}
+
+/**
+ * Rows of these kinds in order of (ts_exchange, final_update_id, depth_kind), many at a time. COPY
+ * takes no parameters: the id and the times in the text are numbers that we made text.
+ */
+export async function* readDepth(
+  client: Client,
+  symbol_id: number,
+  kinds: readonly DepthRow['depth_kind'][],
+  { from, to }: Span,
+): AsyncGenerator<readonly DepthRow[]> {
+  const stream = client.query(
+    copyStreams.to(
+      `copy (
+         select ts_exchange, final_update_id, first_update_id, prev_final_update_id,
+           depth_kind = 'snapshot', bids, asks
+         from marketdata.depth_events
+         where symbol_id = ${symbol_id} and depth_kind in (${quoted(kinds)})
+           and ts_exchange >= '${toIso(from)}' and ts_exchange < '${toIso(to)}'
+         order by ts_exchange, final_update_id, depth_kind
+       ) to stdout (format binary)`,
+    ),
+  )
+  yield* decodeRows(stream)
+}
+
+function quoted(kinds: readonly string[]): string {
+  return kinds.map((kind) => `'${kind}'`).join(', ')
+}
+
+async function* flat<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const batch of batches) yield* batch
+}
+
+const HEADER_BYTES = 19
+const TRAILER = -1
+
+/** Rows of the columns above, those of a piece of the stream together. */
+async function* decodeRows(stream: AsyncIterable<Buffer>): AsyncGenerator<readonly DepthRow[]> {
+  let rest: Buffer = Buffer.alloc(0)
+  let is_header_read = false
+  for await (const chunk of stream) {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    let at = 0
+    if (!is_header_read) {
+      if (rest.length < HEADER_BYTES) continue
+      is_header_read = true
+      at = HEADER_BYTES
+    }
+    const rows: DepthRow[] = []
+    for (;;) {
+      const end = rowEnd(rest, at)
+      if (end === undefined) break
+      rows.push(decodeRow(new DataView(rest.buffer, rest.byteOffset + at, end - at)))
+      at = end
+    }
+    rest = rest.subarray(at)
+    if (rows.length > 0) yield rows
+  }
+  if (rest.length !== 2 || rest.readInt16BE(0) !== TRAILER) {
+    throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes into it.`)
+  }
+}
+
+const FIELD_COUNT = 7
+
+/** Where the row that begins at `at` ends; undefined where it is not all there, or none. */
+function rowEnd(bytes: Buffer, at: number): number | undefined {
+  if (bytes.length < at + 2 || bytes.readInt16BE(at) === TRAILER) return undefined
+  let end = at + 2
+  for (let field = 0; field < FIELD_COUNT; field++) {
+    if (bytes.length < end + 4) return undefined
+    end += 4 + Math.max(0, bytes.readInt32BE(end))
+  }
+  return bytes.length < end ? undefined : end
+}
+
+function decodeRow(row: DataView): DepthRow {
+  if (row.getInt16(0) !== FIELD_COUNT) throw new Error('Binary COPY: not the columns asked for.')
+  let at = 2
+  const next = (): number | undefined => {
+    const length = row.getInt32(at)
+    const start = at + 4
+    at = start + Math.max(0, length)
+    return length < 0 ? undefined : start
+  }
+  const id = (): number | null => {
+    const start = next()
+    return start === undefined ? null : readInt8(row, start)
+  }
+  return {
+    ts_exchange: readMicros(row, next()!),
+    final_update_id: id()!,
+    first_update_id: id(),
+    prev_final_update_id: id(),
+    depth_kind: row.getUint8(next()!) === 1 ? 'snapshot' : 'diff',
+    bids: decodeLevels(row, next()!),
+    asks: decodeLevels(row, next()!),
+  }
+}
+
+const ARRAY_HEAD_BYTES = 12
+const DIMENSION_BYTES = 8
+const ELEMENT_BYTES = 12
+
+/** float8[][] with two columns: dimensions, a null flag and the element type, then the elements. */
+function decodeLevels(row: DataView, start: number): readonly Level[] {
+  const dimension_count = row.getInt32(start)
+  if (dimension_count === 0) return []
+  const first = start + ARRAY_HEAD_BYTES
+  if (dimension_count !== 2 || row.getInt32(first + DIMENSION_BYTES) !== 2) {
+    throw new Error('Depth levels are not [price, qty] pairs.')
+  }
+  let at = first + 2 * DIMENSION_BYTES + 4
+  return Array.from({ length: row.getInt32(first) }, () => {
+    const level = [row.getFloat64(at), row.getFloat64(at + ELEMENT_BYTES)] as const
+    at += 2 * ELEMENT_BYTES
+    return level
+  })
+}

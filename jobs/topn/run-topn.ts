@@ -1,0 +1,122 @@
+/**
+ * Job orderbook_topn: brings every symbol's rows up to its newest depth. Each symbol has a
+ * watermark of its own (orderbook_topn_watermarks); one that fails leaves the others alone and is
+ * tried again with the next run.
+ */
+import { describeError, OperatorError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import { type Client, type Pool, withClient } from '#core/node/pool.ts'
+import { micros } from '#core/time.ts'
+import { runJob, type RunLog, type RunResult } from '../run.ts'
+import type { Cadence } from './sampler.ts'
+import { beginSymbol, type DueSymbol, runSymbol, type SymbolProgress } from './symbol-run.ts'
+
+export const TOPN_JOB = 'orderbook_topn'
+
+export interface TopnOptions {
+  readonly pool: Pool
+  readonly cadence: Cadence
+  readonly log: Logger
+  /** The time now, in milliseconds since 1970. */
+  readonly now: () => number
+}
+
+export interface TopnResult extends RunResult {
+  /** Symbols that had new depth. */
+  readonly symbol_count: number
+}
+
+export interface TopnJob {
+  /**
+   * One run, with its row in job_runs. An abort ends it early, between two parts of a symbol:
+   * what is left is the next run's. Throws `run_in_progress` where another process is at it, and
+   * `topn_failed` where symbols failed, after all others were done.
+   */
+  run(signal: AbortSignal): Promise<TopnResult>
+}
+
+/** A run is for whatever is new: all of them share one window, and so one lock. */
+const WINDOW = 'newest'
+/** There is a run every half minute, 2,880 a day: nobody asks for older ones. */
+const KEEP_S = 86_400
+
+/** Books are kept in the job between its runs, so that each reads only what is new. */
+export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob {
+  const known = new Map<number, SymbolProgress>()
+
+  const runOne = async (client: Client, due: DueSymbol, signal: AbortSignal): Promise<number> => {
+    const { symbol_id, covered_to } = due
+    const kept = known.get(symbol_id)
+    // Another process, or a hand, has moved the watermark: what we hold is of another past.
+    const fits = kept !== undefined && kept.covered_to === covered_to
+    const progress = fits ? kept : await beginSymbol(client, due, cadence)
+    if (progress === undefined) return 0
+    known.delete(symbol_id)
+    const row_count = await runSymbol(client, due, progress, signal)
+    known.set(symbol_id, progress)
+    return row_count
+  }
+
+  const runAll = async (run_log: RunLog, signal: AbortSignal): Promise<TopnResult> => {
+    const due = await withClient(pool, selectDue)
+    const failures: string[] = []
+    let row_count = 0
+    for (const one of due) {
+      if (signal.aborted) break
+      try {
+        row_count += await withClient(pool, (client) => runOne(client, one, signal))
+      } catch (error) {
+        const { symbol } = one
+        failures.push(`${symbol}: ${describeError(error)}`)
+        const facts = { code: 'topn_symbol_failed', symbol, error: describeError(error) }
+        run_log.warn(facts, 'No rows of orderbook_topn for a symbol; the next run tries again.')
+        // Where Postgres itself is away the run ends here: all other symbols would fail too.
+        await pool.query('select 1')
+      }
+    }
+    if (failures.length > 0) throw symbolsFailed(failures, due.length)
+    return { symbol_count: due.length, row_count, byte_count: 0 }
+  }
+
+  return {
+    run(signal) {
+      const run = { job: TOPN_JOB, job_window: WINDOW, attempt: 1, keep_s: KEEP_S, now, log }
+      return runJob(pool, run, (run_log) => runAll(run_log, signal))
+    },
+  }
+}
+
+function symbolsFailed(failures: readonly string[], due_count: number): OperatorError {
+  const message = `${failures.length} of ${due_count} symbols failed; the first is ${failures[0]}`
+  return new OperatorError('topn_failed', message, {
+    hint: 'The next run tries them again; the log of this one names them all.',
+    retryable: true,
+  })
+}
+
+async function selectDue(client: Client): Promise<readonly DueSymbol[]> {
+  const { rows } = await client.query<{
+    symbol_id: string
+    symbol: string
+    covered_to: number | null
+    newest: number
+  }>(
+    `select s.id as symbol_id, s.symbol,
+       (extract(epoch from w.covered_to) * 1000000)::float8 as covered_to,
+       (extract(epoch from d.ts_exchange) * 1000000)::float8 as newest
+     from marketdata.symbols s
+     left join marketdata.orderbook_topn_watermarks w on w.symbol_id = s.id
+     cross join lateral (
+       select ts_exchange from marketdata.depth_events
+       where symbol_id = s.id and ts_exchange > coalesce(w.covered_to, '-infinity')
+       order by ts_exchange desc limit 1
+     ) d
+     order by s.id`,
+  )
+  return rows.map(({ symbol_id, symbol, covered_to, newest }) => ({
+    symbol_id: Number(symbol_id),
+    symbol,
+    covered_to: covered_to === null ? undefined : micros(covered_to),
+    newest: micros(newest),
+  }))
+}

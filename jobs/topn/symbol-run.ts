@@ -1,0 +1,104 @@
+/**
+ * One symbol's way from depth_events to orderbook_topn: reads what is new since the last run,
+ * some minutes at a time, and writes each part together with its watermark in one transaction.
+ * The book stays in memory between runs; where it is lost it is rebuilt from the snapshot before
+ * the watermark, and gives the same rows.
+ */
+import { SNAPSHOT_LATE_US } from '#core/book-at.ts'
+import type { DepthChange } from '#core/book-sync.ts'
+import type { Client } from '#core/node/pool.ts'
+import { type Micros, micros, SECOND_US } from '#core/time.ts'
+import { readDiffs, readSnapshots, snapshotTimeNear } from './depth-reader.ts'
+import type { TopRow } from './row.ts'
+import { type Cadence, TopSampler } from './sampler.ts'
+import { writeTop } from './write-top.ts'
+
+/** A symbol with depth newer than its watermark. */
+export interface DueSymbol {
+  readonly symbol_id: number
+  readonly symbol: string
+  /** Every moment before it has its rows; undefined before the first run. */
+  readonly covered_to: Micros | undefined
+  /** ts_exchange of the newest depth. */
+  readonly newest: Micros
+}
+
+/** What is kept between two runs. */
+export interface SymbolProgress {
+  readonly sampler: TopSampler
+  covered_to: Micros | undefined
+  /** Diffs before it were taken. */
+  read_to: Micros
+  /** Ids of the snapshots that were taken lately. */
+  snapshot_ids: Set<number>
+}
+
+/** The newest events may still get late companions from a second socket: they wait. */
+const HOLD_US = 2 * SECOND_US
+const PART_US = 300 * SECOND_US
+/** The rows that a row depends on begin at most so long before the watermark. */
+const RUN_UP_US = 2 * SECOND_US
+
+/** Undefined where the symbol has no snapshot yet, hence no book. */
+export async function beginSymbol(
+  client: Client,
+  { symbol_id, covered_to }: DueSymbol,
+  cadence: Cadence,
+): Promise<SymbolProgress | undefined> {
+  const from = covered_to ?? micros(0)
+  const at = await snapshotTimeNear(client, symbol_id, micros(Math.max(0, from - RUN_UP_US)))
+  if (at === undefined) return undefined
+  return {
+    sampler: new TopSampler(cadence, from),
+    covered_to,
+    read_to: micros(at - SNAPSHOT_LATE_US),
+    snapshot_ids: new Set(),
+  }
+}
+
+/** Writes what the depth up to `newest` shows, or up to an abort; the number of rows. */
+export async function runSymbol(
+  client: Client,
+  { symbol_id, newest }: DueSymbol,
+  progress: SymbolProgress,
+  signal: AbortSignal,
+): Promise<number> {
+  const end = newest - HOLD_US
+  let row_count = 0
+  while (progress.read_to < end && !signal.aborted) {
+    const part = { from: progress.read_to, to: micros(Math.min(end, progress.read_to + PART_US)) }
+    progress.sampler.addSnapshots(await newSnapshots(client, symbol_id, progress, part))
+    const rows: TopRow[] = []
+    for await (const diff of readDiffs(client, symbol_id, part)) {
+      rows.push(...progress.sampler.take(diff))
+    }
+    progress.read_to = part.to
+    const { covered_to } = progress.sampler
+    if (covered_to === undefined || covered_to <= (progress.covered_to ?? 0)) continue
+    await writeTop(client, { symbol_id, from: progress.covered_to, to: covered_to, rows })
+    progress.covered_to = covered_to
+    row_count += rows.length
+  }
+  return row_count
+}
+
+/** Snapshots around the part that were not taken yet: one may come later than its diffs. */
+async function newSnapshots(
+  client: Client,
+  symbol_id: number,
+  progress: SymbolProgress,
+  part: { readonly from: Micros; readonly to: Micros },
+): Promise<readonly DepthChange[]> {
+  const around = {
+    from: micros(part.from - SNAPSHOT_LATE_US),
+    to: micros(part.to + SNAPSHOT_LATE_US),
+  }
+  const ids = new Set<number>()
+  const fresh: DepthChange[] = []
+  for await (const snapshot of readSnapshots(client, symbol_id, around)) {
+    ids.add(snapshot.final_update_id)
+    if (!progress.snapshot_ids.has(snapshot.final_update_id)) fresh.push(snapshot)
+  }
+  progress.snapshot_ids = ids
+  return fresh
+}

@@ -1,0 +1,100 @@
+/**
+ * Writes rows of one symbol's orderbook_topn and its watermark in one transaction. What stood in
+ * the span before is replaced, so that a watermark that was set back by hand does no harm.
+ */
+import copyStreams from 'pg-copy-streams'
+import type { Client } from '#core/node/pool.ts'
+import { hourStart, type Micros, toIso } from '#core/time.ts'
+import { type TopRow, VALUE_COLUMNS } from './row.ts'
+
+export interface TopPart {
+  readonly symbol_id: number
+  /** Rows of [from, to), and all of them; undefined: from the beginning. */
+  readonly from: Micros | undefined
+  readonly to: Micros
+  readonly rows: readonly TopRow[]
+}
+
+export async function writeTop(client: Client, part: TopPart): Promise<void> {
+  const { symbol_id, from, to, rows } = part
+  await client.query('begin')
+  try {
+    for (const hour of new Set(rows.map((row) => hourStart(row.ts_exchange)))) {
+      await client.query("select marketdata.ensure_hour('orderbook_topn', $1)", [toIso(hour)])
+    }
+    await client.query(
+      `delete from marketdata.orderbook_topn
+       where symbol_id = $1 and ts_exchange >= $2 and ts_exchange < $3`,
+      [symbol_id, from === undefined ? '-infinity' : toIso(from), toIso(to)],
+    )
+    await copyRows(client, symbol_id, rows)
+    await client.query(
+      `insert into marketdata.orderbook_topn_watermarks (symbol_id, covered_to) values ($1, $2)
+       on conflict (symbol_id) do update set covered_to = excluded.covered_to, updated_at = now()`,
+      [symbol_id, toIso(to)],
+    )
+    await client.query(LOG_INVALIDATION, [
+      symbol_id,
+      from === undefined ? '-infinity' : toIso(from),
+      toIso(to),
+    ])
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined)
+    throw error
+  }
+}
+
+/** What rollups have made of the span already is to be made anew; see ingestor/writer/commit.ts. */
+const LOG_INVALIDATION = `with threshold as (
+    select table_name, consumers, threshold from marketdata.invalidation_thresholds
+    where table_name = 'orderbook_topn' for share
+  )
+  insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
+  select consumer, table_name, $1, $2, $3
+  from threshold cross join unnest(consumers) as consumer
+  where threshold > $2`
+
+const COLUMNS = ['ts_exchange', 'symbol_id', 'final_update_id', ...VALUE_COLUMNS]
+const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
+const TRAILER = Buffer.from([0xff, 0xff])
+/** 2000-01-01, where Postgres' timestamps begin. */
+const PG_EPOCH_US = 946_684_800_000_000
+const TWO_32 = 2 ** 32
+const FIELD_BYTES = 12
+const ROW_BYTES_MAX = 2 + COLUMNS.length * FIELD_BYTES
+
+async function copyRows(client: Client, symbol_id: number, rows: readonly TopRow[]): Promise<void> {
+  if (rows.length === 0) return
+  const sql = `copy marketdata.orderbook_topn (${COLUMNS.join(', ')}) from stdin (format binary)`
+  const stream = client.query(copyStreams.from(sql))
+  await new Promise<void>((resolve, reject) => {
+    stream.on('error', reject)
+    stream.once('finish', resolve)
+    stream.write(HEADER)
+    stream.write(encode(symbol_id, rows))
+    stream.end(TRAILER)
+  })
+}
+
+function encode(symbol_id: number, rows: readonly TopRow[]): Buffer {
+  const bytes = Buffer.allocUnsafe(rows.length * ROW_BYTES_MAX)
+  let at = 0
+  const putInt8 = (value: number): void => {
+    const high = Math.floor(value / TWO_32)
+    at = bytes.writeInt32BE(8, at)
+    at = bytes.writeInt32BE(high, at)
+    at = bytes.writeUInt32BE(value - high * TWO_32, at)
+  }
+  for (const { ts_exchange, final_update_id, values } of rows) {
+    at = bytes.writeInt16BE(COLUMNS.length, at)
+    putInt8(ts_exchange - PG_EPOCH_US)
+    putInt8(symbol_id)
+    putInt8(final_update_id)
+    for (const value of values) {
+      at = bytes.writeInt32BE(value === null ? -1 : 8, at)
+      if (value !== null) at = bytes.writeDoubleBE(value, at)
+    }
+  }
+  return bytes.subarray(0, at)
+}

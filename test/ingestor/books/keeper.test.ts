@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest'
+import type { DepthEvent, Level } from '#core/market.ts'
+import { micros } from '#core/time.ts'
+import { createBookKeeper } from '../../../ingestor/books/keeper.ts'
+
+const ASK: Level = [1_000, 1]
+
+/** A diff of spot's kind: consecutive ids, one level each. */
+function diff(symbol: string, id: number, bid: Level = [id, 1]): DepthEvent {
+  return { ...event(symbol, id), depth_kind: 'diff', first_update_id: id, bids: [bid] }
+}
+
+function snapshot(symbol: string, id: number): DepthEvent {
+  return { ...event(symbol, id), bids: [[1, 1]], asks: [ASK] }
+}
+
+function event(symbol: string, id: number): DepthEvent {
+  const ts = micros(1_700_000_000_000_000 + id * 1_000)
+  return {
+    kind: 'depth', exchange: 'binance-futures', symbol, depth_kind: 'snapshot', ts_exchange: ts,
+    ts_ingest: micros(ts + 500), first_update_id: null, final_update_id: id,
+    prev_final_update_id: null, bids: [], asks: [],
+  }
+}
+
+function keeperWith(...events: readonly DepthEvent[]) {
+  const wanted: string[] = []
+  const keeper = createBookKeeper((_exchange, symbol) => wanted.push(symbol))
+  const gaps = events.map((one) => keeper.take(one, one.depth_kind !== 'snapshot'))
+  const best = (symbol: string) => keeper.book('binance-futures', symbol)?.bids.top(1)
+  return { keeper, wanted, best, gaps }
+}
+
+test('a break of one symbol takes that book alone away, until its own snapshot comes', () => {
+  const { keeper, wanted, best } = keeperWith(
+    ...['A', 'B'].flatMap((symbol) => [
+      diff(symbol, 10), diff(symbol, 11), snapshot(symbol, 10), diff(symbol, 12),
+    ]),
+    diff('A', 14),
+  )
+  expect([best('A'), best('B')]).toEqual([undefined, [[12, 1]]])
+  expect(keeper.counts()).toEqual({ books: 2, books_synced: 1, books_lost: 1 })
+  expect(wanted).toEqual(['A', 'B'])
+  keeper.take(diff('A', 15), true)
+  expect(wanted).toEqual(['A', 'B', 'A'])
+  keeper.take(snapshot('B', 15), false)
+  expect(best('A')).toBeUndefined()
+  keeper.take(snapshot('A', 15), false)
+  expect([best('A'), best('B')]).toEqual([[[1, 1]], [[1, 1]]])
+  expect(keeper.counts()).toEqual({ books: 2, books_synced: 2, books_lost: 1 })
+})
+
+test('a book that would be crossed is served to nobody and stands in the ledger', () => {
+  const { best, gaps } = keeperWith(
+    diff('A', 10), diff('A', 11), snapshot('A', 11), diff('A', 12, [1_000, 2]),
+  )
+  expect(best('A')).toBeUndefined()
+  expect(gaps.slice(0, 3)).toEqual([undefined, undefined, undefined])
+  expect(gaps[3]).toMatchObject({
+    symbol: 'A', channel: 'depth_events', cause: 'sequence', from_id: 12, to_id: 12,
+  })
+})
+
+test('what is read a second time, after the connection to Postgres was lost, changes no book', () => {
+  const events = [diff('A', 10), diff('A', 11), snapshot('A', 10), diff('A', 12), diff('A', 13)]
+  const { keeper, wanted, best } = keeperWith(...events, ...events.slice(1))
+  expect(best('A')).toEqual([[13, 1]])
+  expect(keeper.counts()).toEqual({ books: 1, books_synced: 1, books_lost: 0 })
+  expect(wanted).toEqual(['A'])
+})
+
+test('a book whose stream nobody hears is not served, and is again once a diff continues it', () => {
+  const { keeper, best } = keeperWith(
+    ...['A', 'B'].flatMap((symbol) => [diff(symbol, 10), diff(symbol, 11), snapshot(symbol, 11)]),
+  )
+  keeper.deafen('binance-futures', 'A')
+  keeper.deafen('binance-futures', 'NEVERKNOWN')
+  expect([best('A'), best('B')]).toEqual([undefined, [[1, 1]]])
+  expect(keeper.counts()).toEqual({ books: 2, books_synced: 1, books_lost: 0 })
+  // A renewal shows the book of the moment, but nobody hears what follows.
+  keeper.take(snapshot('A', 15), false)
+  expect(best('A')).toBeUndefined()
+  keeper.take(diff('A', 16), true)
+  expect(best('A')).toEqual([[16, 1]])
+  expect(keeper.counts()).toEqual({ books: 2, books_synced: 2, books_lost: 0 })
+})
+
+test('a diff behind what was not heard takes the book away', () => {
+  const { keeper, best } = keeperWith(diff('A', 10), diff('A', 11), snapshot('A', 11))
+  keeper.deafen('binance-futures', 'A')
+  keeper.take(diff('A', 19), true)
+  expect(best('A')).toBeUndefined()
+  expect(keeper.counts()).toEqual({ books: 1, books_synced: 0, books_lost: 1 })
+})
+
+test('a partial book is no part of the sequence', () => {
+  const partial: DepthEvent = { ...snapshot('A', 12), depth_kind: 'partial' }
+  const { keeper } = keeperWith(partial, partial)
+  expect(keeper.counts()).toEqual({ books: 0, books_synced: 0, books_lost: 0 })
+})
+
+test('a renewal brings back levels that lie beyond the first snapshot', () => {
+  const { keeper, best } = keeperWith(diff('A', 10), diff('A', 11), snapshot('A', 11))
+  keeper.noteAsked('binance-futures', 'A')
+  keeper.take(diff('A', 12), true)
+  keeper.take(diff('A', 13), true)
+  keeper.take({ ...snapshot('A', 12), bids: [[0.1, 7]] }, false)
+  expect(best('A')).toEqual([[13, 1]])
+  expect(keeper.book('binance-futures', 'A')?.bids.top(9)).toEqual([[13, 1], [0.1, 7]])
+})
