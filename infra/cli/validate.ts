@@ -1,0 +1,74 @@
+/** `npx booktape validate`: is the recorded data whole, fresh and sane? */
+import { Command } from 'commander'
+import { describeError } from '#core/errors.ts'
+import { createPool } from '#core/node/pool.ts'
+import { CHECKS, type Report } from '../../jobs/validation/finding.ts'
+import { validate } from '../../jobs/validation/run-validation.ts'
+import { readStackFile } from '../local/data-dir.ts'
+
+const EXIT_FOUND = 1
+const EXIT_UNCHECKED = 2
+const SYMBOLS_SHOWN_MAX = 12
+
+interface Flags {
+  readonly dataDir: string
+  readonly json?: true
+}
+
+export function validateCommand(): Command {
+  return new Command('validate')
+    .description('check structure, freshness, quality and frequency of the recorded data')
+    .option('--json', 'the report for machines')
+    .option(
+      '--data-dir <dir>',
+      'the folder of the local stack; not used where DATABASE_URL is set',
+      '.data',
+    )
+    .addHelpText('after', '\nExit code: 0 nothing found, 1 something found, 2 it could not be checked.')
+    .allowExcessArguments(false)
+    .action(async ({ dataDir, json }: Flags) => {
+      let report: Report
+      try {
+        report = await validateDatabase(process.env['DATABASE_URL'] ?? readStackFile(dataDir).postgres_url)
+      } catch (error) {
+        process.stderr.write(`It could not be checked: ${describeError(error)}\n`)
+        process.exitCode = EXIT_UNCHECKED
+        return
+      }
+      process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : reportText(report))
+      if (report.findings.length > 0) process.exitCode = EXIT_FOUND
+    })
+}
+
+async function validateDatabase(database_url: string): Promise<Report> {
+  const pool = createPool(database_url, 'booktape-validate', 1)
+  try {
+    return await validate(pool, Date.now())
+  } finally {
+    await pool.end()
+  }
+}
+
+export function reportText({ checked_at, looked_at, findings }: Report): string {
+  const lines = CHECKS.flatMap((check) => {
+    const found = findings.filter((finding) => finding.check === check)
+    const state = found.length === 0 ? 'ok' : `${found.length} found`
+    const scope = looked_at[check]
+    return [
+      scope === null
+        ? `${check.padEnd(10)} skipped`
+        : `${check.padEnd(10)} ${state.padEnd(8)} (${scope})`,
+      ...found.flatMap(({ sentence, symbols }) => [
+        `  - ${sentence}`,
+        ...(symbols.length === 0 ? [] : [`    ${namesText(symbols)}`]),
+      ]),
+    ]
+  })
+  return [`Data as of ${checked_at}`, ...lines, ''].join('\n')
+}
+
+function namesText(symbols: readonly string[]): string {
+  const shown = symbols.slice(0, SYMBOLS_SHOWN_MAX).join(', ')
+  const more = symbols.length - SYMBOLS_SHOWN_MAX
+  return more > 0 ? `${shown} and ${more} more` : shown
+}

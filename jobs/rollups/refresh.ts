@@ -1,0 +1,176 @@
+/**
+ * Brings one rollup up to date: what became invalid below its watermark is made anew, then the
+ * watermark is raised, slice by slice. Each step is one transaction with what it settles, so a
+ * run that is killed anywhere is finished by the next one.
+ *
+ * Invariants
+ * 1. The thresholds of the sources are raised, and that is committed, before rows below them are
+ *    read: a row that a refresh does not see is in the log of invalidations.
+ * 2. An invalidation is deleted in the transaction that writes the seconds it tells of; its rows
+ *    were committed with it, and so are seen.
+ * 3. The watermark's row is locked first: two refreshes of one rollup take turns.
+ * 4. A second is replaced whole, and is a function of the raw rows in it alone.
+ */
+import { type Client, type Pool, withClient } from '#core/node/pool.ts'
+import { type Micros, micros, toIso } from '#core/time.ts'
+import type { Rollup } from './rollup.ts'
+import { cutSpans, type SymbolSpan } from './slices.ts'
+import { refreshTarget } from './target.ts'
+import { inRefresh, replaceSlice, selectSymbolIds, selectWatermark } from './transaction.ts'
+import { wholeHours } from './whole-hours.ts'
+
+export interface Refreshed extends Mended {
+  /** In microseconds, -Infinity where nothing was ever made. */
+  readonly watermark: number
+}
+
+interface Mended {
+  /** Seconds that were written, of all symbols. */
+  readonly row_count: number
+  /** Invalidations that were settled. */
+  readonly invalidation_count: number
+  /** Of them, those of hours whose raw rows are gone: the rollup stays as it was. */
+  readonly beyond_raw_count: number
+}
+
+/** An abort ends it early, between two steps. */
+export async function refreshRollup(
+  pool: Pool,
+  rollup: Rollup,
+  now: Micros,
+  signal: AbortSignal,
+): Promise<Refreshed> {
+  const mended = await mendInvalidated(pool, rollup, signal)
+  const { target, ...found } = await withClient(pool, async (client) => {
+    const watermark = await selectWatermark(client, rollup)
+    return { watermark, target: await refreshTarget(client, rollup, watermark, now) }
+  })
+  if (target === undefined) return { ...mended, ...found }
+  await raiseThresholds(pool, rollup, target)
+  let { row_count } = mended
+  let { watermark } = found
+  while (watermark < target && !signal.aborted) {
+    const step = await advance(pool, rollup, target)
+    row_count += step.row_count
+    watermark = step.watermark
+  }
+  return { ...mended, row_count, watermark }
+}
+
+/** Makes the seconds of [from, to) anew that lie below the watermark; the number written. */
+export async function recompute(
+  pool: Pool,
+  rollup: Rollup,
+  { from, to }: { readonly from: Micros; readonly to: Micros },
+  signal: AbortSignal,
+): Promise<number> {
+  const slices = await inRefresh(pool, rollup, async (client, watermark) => {
+    const end = Math.min(to, watermark)
+    const spans = await spansOfAll(client, from, end)
+    return cutSpans(spans, await wholeHours(client, rollup, from, end))
+  })
+  let row_count = 0
+  for (const slice of slices) {
+    if (signal.aborted) break
+    row_count += await inRefresh(pool, rollup, async (client) => {
+      const hours = await wholeHours(client, rollup, slice.from, slice.to)
+      return hours.length === 0 ? 0 : replaceSlice(client, rollup, slice)
+    })
+  }
+  return row_count
+}
+
+/** Invalidations that one transaction takes at most. */
+const INVALIDATIONS_MAX = 20_000
+
+async function mendInvalidated(pool: Pool, rollup: Rollup, signal: AbortSignal): Promise<Mended> {
+  const sum = { row_count: 0, invalidation_count: 0, beyond_raw_count: 0 }
+  let has_more = true
+  while (has_more && !signal.aborted) {
+    const step = await inRefresh(pool, rollup, (client, watermark) =>
+      mendSome(client, rollup, watermark),
+    )
+    sum.row_count += step.row_count
+    sum.invalidation_count += step.invalidation_count
+    sum.beyond_raw_count += step.beyond_raw_count
+    has_more = step.invalidation_count === INVALIDATIONS_MAX
+  }
+  return sum
+}
+
+async function mendSome(client: Client, rollup: Rollup, watermark: number): Promise<Mended> {
+  const spans = await takeInvalidations(client, rollup)
+  // What lies above the watermark is made together with the rest there.
+  const below = spans
+    .filter((span) => span.from < watermark)
+    .map((span) => ({ ...span, to: Math.min(span.to, watermark) }))
+  if (below.length === 0) {
+    return { row_count: 0, invalidation_count: spans.length, beyond_raw_count: 0 }
+  }
+  const from = below.reduce((lowest, span) => Math.min(lowest, span.from), Infinity)
+  const hours = await wholeHours(client, rollup, from, watermark)
+  let row_count = 0
+  for (const slice of cutSpans(below, hours)) row_count += await replaceSlice(client, rollup, slice)
+  const beyond_raw_count = below.filter((span) => cutSpans([span], hours).length === 0).length
+  return { row_count, invalidation_count: spans.length, beyond_raw_count }
+}
+
+async function takeInvalidations(
+  client: Client,
+  { sources }: Rollup,
+): Promise<readonly SymbolSpan[]> {
+  const { rows } = await client.query<{ symbol_id: string; lowest: number; greatest: number }>(
+    `delete from marketdata.invalidations
+     where id in (
+       select id from marketdata.invalidations
+       where consumer = 'rollups' and table_name = any ($1) order by id limit $2
+     )
+     returning symbol_id,
+       (extract(epoch from lowest) * 1000000)::float8 as lowest,
+       (extract(epoch from greatest) * 1000000)::float8 as greatest`,
+    [sources, INVALIDATIONS_MAX],
+  )
+  return rows.map(({ symbol_id, lowest, greatest }) => {
+    return { symbol_id: Number(symbol_id), from: lowest, to: greatest + 1 }
+  })
+}
+
+/** In a transaction of its own, which waits for the writers that have seen the old ones. */
+async function raiseThresholds(pool: Pool, { sources }: Rollup, target: Micros): Promise<void> {
+  for (const table of sources) {
+    const values = [table, toIso(target)]
+    await withClient(pool, (client) =>
+      client.query('select marketdata.raise_invalidation_threshold($1, $2)', values),
+    )
+  }
+}
+
+/** Makes the next slice above the watermark that has raw rows to be made from. */
+async function advance(
+  pool: Pool,
+  rollup: Rollup,
+  target: Micros,
+): Promise<{ readonly row_count: number; readonly watermark: number }> {
+  return inRefresh(pool, rollup, async (client, watermark) => {
+    const hours = await wholeHours(client, rollup, watermark, target)
+    const spans = await spansOfAll(client, watermark, target)
+    const slice = cutSpans(spans, hours.slice(0, 1))[0]
+    const row_count = slice === undefined ? 0 : await replaceSlice(client, rollup, slice)
+    const raised = slice?.to ?? micros(Math.max(target, watermark))
+    await client.query(
+      `update marketdata.rollup_watermarks set watermark = $2, refreshed_at = now()
+       where rollup = $1`,
+      [rollup.name, toIso(raised)],
+    )
+    return { row_count, watermark: raised }
+  })
+}
+
+async function spansOfAll(
+  client: Client,
+  from: number,
+  to: number,
+): Promise<readonly SymbolSpan[]> {
+  const symbol_ids = await selectSymbolIds(client)
+  return symbol_ids.map((symbol_id) => ({ symbol_id, from, to }))
+}

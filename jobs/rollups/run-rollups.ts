@@ -1,0 +1,105 @@
+/**
+ * Job `rollups`: brings bt_1s, trade_1s and depth_1s up to date, or makes a window of them anew.
+ * One that fails leaves the others alone.
+ */
+import { describeError, OperatorError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { fromMillis, type Micros, toIso } from '#core/time.ts'
+import { type RunLog, type RunResult, runJob } from '../run.ts'
+import { findEngine } from './engine.ts'
+import { recompute, refreshRollup } from './refresh.ts'
+import { type Rollup, ROLLUPS } from './rollup.ts'
+import { ceilSecond, floorSecond } from './slices.ts'
+import { keepAggregates, refreshAggregates } from './timescale.ts'
+
+export const ROLLUPS_JOB = 'rollups'
+
+export interface RollupsOptions {
+  readonly pool: Pool
+  readonly log: Logger
+  /** The time now, in milliseconds since 1970. */
+  readonly now: () => number
+  /** Ends the run early, between two steps; what is left is the next run's. */
+  readonly signal: AbortSignal
+  /** Made anew from the raw rows, as far as they are there; undefined: what is new or invalid. */
+  readonly window?: RollupWindow | undefined
+}
+
+/** [from, to) */
+export interface RollupWindow {
+  readonly from: Micros
+  readonly to: Micros
+}
+
+/** A run is for whatever is new: all of them share one window, and so one lock. */
+const NEWEST = 'newest'
+/** There is a run every half minute, 2,880 a day: nobody asks for older ones. */
+const KEEP_S = 86_400
+
+/** Errors: `run_in_progress`; `rollups_failed` where one failed, after the others were done. */
+export function runRollups(options: RollupsOptions): Promise<RunResult> {
+  const { pool, log, now, window } = options
+  const run = { job: ROLLUPS_JOB, attempt: 1, now, log }
+  return runJob(
+    pool,
+    window === undefined
+      ? { ...run, job_window: NEWEST, keep_s: KEEP_S }
+      : { ...run, job_window: `${toIso(window.from)}/${toIso(window.to)}` },
+    (run_log) => runAll(options, run_log),
+  )
+}
+
+async function runAll(options: RollupsOptions, log: RunLog): Promise<RunResult> {
+  const { pool, signal } = options
+  const window = options.window && {
+    from: floorSecond(options.window.from),
+    to: ceilSecond(options.window.to),
+  }
+  if ((await findEngine(pool)).kind === 'continuous_aggregates') {
+    await keepAggregates(pool)
+    if (window !== undefined) await refreshAggregates(pool, window)
+    return { row_count: 0, byte_count: 0 }
+  }
+  const failures: string[] = []
+  let row_count = 0
+  for (const rollup of ROLLUPS) {
+    if (signal.aborted) break
+    try {
+      row_count +=
+        window === undefined
+          ? await refresh(options, rollup, log)
+          : await recompute(pool, rollup, window, signal)
+    } catch (error) {
+      failures.push(`${rollup.name}: ${describeError(error)}`)
+      const facts = { code: 'rollup_failed', rollup: rollup.name, error: describeError(error) }
+      log.warn(facts, 'A rollup failed; the next run goes on where it was.')
+    }
+  }
+  if (failures.length > 0) throw rollupsFailed(failures)
+  return { row_count, byte_count: 0 }
+}
+
+async function refresh(
+  { pool, now, signal }: RollupsOptions,
+  rollup: Rollup,
+  log: RunLog,
+): Promise<number> {
+  const done = await refreshRollup(pool, rollup, fromMillis(now()), signal)
+  const { row_count, invalidation_count, beyond_raw_count } = done
+  if (beyond_raw_count > 0) {
+    const facts = { code: 'rollup_beyond_raw', rollup: rollup.name, beyond_raw_count }
+    log.warn(facts, 'Late rows of hours whose raw rows were dropped are in the archive only.')
+  }
+  if (invalidation_count > 0) {
+    log.info({ rollup: rollup.name, invalidation_count, row_count }, 'Late rows were rolled up.')
+  }
+  return row_count
+}
+
+function rollupsFailed(failures: readonly string[]): OperatorError {
+  return new OperatorError('rollups_failed', `Not brought up to date: ${failures.join('; ')}`, {
+    hint: 'The next run goes on where this one ended.',
+    retryable: true,
+  })
+}

@@ -1,0 +1,75 @@
+/**
+ * The transaction that every step of a refresh runs in: it holds the rollup's watermark, writes
+ * whole seconds from the raw rows as they are committed, and is small enough to be done again.
+ */
+import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
+import { toIso } from '#core/time.ts'
+import type { Rollup } from './rollup.ts'
+import type { Slice } from './slices.ts'
+
+/**
+ * Its end may be lost with the server, all of it: the next run makes it again. Sums of doubles
+ * depend on their order, which is that of the key where one worker reads the index.
+ */
+const SETTINGS = `set local synchronous_commit = off;
+  set local max_parallel_workers_per_gather = 0;
+  set local enable_seqscan = off;
+  set local jit = off;
+  set local lock_timeout = '30s';
+  set local statement_timeout = '10min';
+  set local idle_in_transaction_session_timeout = '1min'`
+
+/** `use` gets the watermark in microseconds, -Infinity before the first refresh. */
+export function inRefresh<T>(
+  pool: Pool,
+  rollup: Rollup,
+  use: (client: Client, watermark: number) => Promise<T>,
+): Promise<T> {
+  return inTransaction(pool, async (client) => {
+    await client.query(SETTINGS)
+    return use(client, await selectWatermark(client, rollup, 'for update'))
+  })
+}
+
+/** In microseconds, -Infinity before the first refresh. */
+export async function selectWatermark(
+  client: Client,
+  { name }: Rollup,
+  locking: 'for update' | '' = '',
+): Promise<number> {
+  const { rows } = await client.query<{ watermark: number }>(
+    `select (extract(epoch from watermark) * 1000000)::float8 as watermark
+     from marketdata.rollup_watermarks where rollup = $1 ${locking}`,
+    [name],
+  )
+  return rows[0]!.watermark
+}
+
+/** Replaces the slice's seconds; the number of rows that are there now. */
+export async function replaceSlice(
+  client: Client,
+  { name }: Rollup,
+  { from, to, symbol_ids }: Slice,
+): Promise<number> {
+  const span = [symbol_ids, toIso(from), toIso(to)]
+  await client.query('select marketdata.ensure_day($1, $2)', [name, toIso(from)])
+  await client.query(
+    `delete from marketdata.${name}
+     where symbol_id = any ($1::bigint[]) and bucket >= $2 and bucket < $3`,
+    span,
+  )
+  // The function's rows are of the table's own type.
+  const { rowCount } = await client.query(
+    `insert into marketdata.${name}
+     select r.* from unnest($1::bigint[]) as s (symbol_id)
+     cross join lateral marketdata.${name}_of(s.symbol_id, $2, $3) r`,
+    span,
+  )
+  return rowCount ?? 0
+}
+
+/** Ids of all symbols: an index probe finds those that have nothing in a slice. */
+export async function selectSymbolIds(client: Client): Promise<readonly number[]> {
+  const { rows } = await client.query<{ id: string }>('select id from marketdata.symbols order by id')
+  return rows.map(({ id }) => Number(id))
+}

@@ -1,0 +1,63 @@
+/**
+ * Which hours of a rollup can be made from its raw rows. Where a partition was dropped after it
+ * was archived and a late row made it anew, that row alone is there: the rollup that was made in
+ * time is the better one and stays.
+ */
+import type { Client } from '#core/node/pool.ts'
+import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
+import type { Rollup } from './rollup.ts'
+
+/**
+ * Starts of the hours that overlap [from, to), oldest first; either end may be infinite. None of
+ * them can be dropped until the transaction ends.
+ */
+export async function wholeHours(
+  client: Client,
+  { sources }: Rollup,
+  from: number,
+  to: number,
+): Promise<readonly Micros[]> {
+  // A partition is dropped under a lock of its parent that waits for this one. The archive's row
+  // says so from the same commit on, and is read after the lock.
+  for (const table of sources) {
+    await client.query(`lock table only marketdata.${table} in access share mode`)
+  }
+  const { rows } = await client.query<{ hour: number }>(
+    `select distinct (extract(epoch from p.hour) * 1000000)::float8 as hour
+     from pg_inherits i
+     join pg_class c on c.oid = i.inhrelid
+     cross join lateral (
+       select to_timestamp(substring(c.relname from '_([0-9]{10})$'), 'YYYYMMDDHH24') as hour
+     ) p
+     where i.inhparent = any ($1::regclass[]) and not exists (
+       select from marketdata.archive a
+       where a.table_name = any ($2::text[]) and a.hour = p.hour and a.dropped_at is not null
+     )
+     order by hour`,
+    [sources.map((table) => `marketdata.${table}`), sources],
+  )
+  const hours = rows
+    .map(({ hour }) => micros(hour))
+    .filter((hour) => hour + HOUR_US > from && hour < to)
+  if (!sources.includes('orderbook_topn')) return hours
+  const lost = await lostBooks(client, hours)
+  return hours.filter((hour) => !lost.has(hour))
+}
+
+/**
+ * Hours whose rows of orderbook_topn were dropped after they were rolled up: nothing archives
+ * them, so nothing else says so.
+ */
+async function lostBooks(client: Client, hours: readonly Micros[]): Promise<ReadonlySet<number>> {
+  const { rows } = await client.query<{ hour: number }>(
+    `select (extract(epoch from h.hour) * 1000000)::float8 as hour
+     from unnest($1::timestamptz[]) as h (hour)
+     where to_regclass('marketdata.orderbook_topn_' || to_char(h.hour, 'YYYYMMDDHH24')) is null
+       and exists (
+         select from marketdata.depth_1s
+         where bucket >= h.hour and bucket < h.hour + interval '1 hour' and book_count > 0
+       )`,
+    [hours.map(toIso)],
+  )
+  return new Set(rows.map(({ hour }) => hour))
+}

@@ -1,0 +1,93 @@
+/**
+ * Checks `freshness` and `frequency`: of what was heard in the last day, nothing is older than
+ * five minutes, and steady streams speak at least once a minute. Trades are expected of an
+ * exchange, not of each symbol; liquidations are not expected at all.
+ */
+import type { Client } from '#core/node/pool.ts'
+import { type Checked, type Finding, HEARD_S, WINDOW_S } from './finding.ts'
+import { type HeardStream, STEADY_CHANNELS, WINDOW_MINUTES } from './streams.ts'
+
+/** Behind the clock by the lag of a refresh and the time between two. */
+const ROLLUP_AGE_S_MAX = WINDOW_S
+
+export async function checkFreshness(
+  client: Client,
+  heard: readonly HeardStream[],
+  now: string,
+): Promise<Checked> {
+  const streams = heard.filter(({ channel }) => channel !== 'liquidations')
+  const groups = Map.groupBy(streams, ({ exchange, channel }) => `${exchange} ${channel}`)
+  const findings = [...groups.values()].flatMap(staleOf)
+  const is_silent = heard.length === 0
+  return {
+    looked_at: `${streams.length} streams`,
+    row_count: streams.filter(({ age_s }) => age_s !== null).length,
+    findings: is_silent
+      ? [nothingHeard()]
+      : [...findings, ...(await checkRollups(client, now))],
+  }
+}
+
+export function checkFrequency(heard: readonly HeardStream[]): Checked {
+  const steady = heard.filter(({ minute_count }) => minute_count !== undefined)
+  const groups = Map.groupBy(steady, ({ exchange, channel }) => `${exchange} ${channel}`)
+  const findings = [...groups.values()].flatMap((streams): readonly Finding[] => {
+    const rare = streams.filter(({ minute_count }) => minute_count! < WINDOW_MINUTES)
+    const { exchange, channel } = streams[0]!
+    if (rare.length === 0) return []
+    return [
+      {
+        check: 'frequency',
+        code: 'too_rare',
+        table_name: channel,
+        symbols: rare.map(({ symbol }) => symbol),
+        sentence: `${exchange} ${channel}: ${rare.length} of ${streams.length} symbols were silent for a whole minute of the last ${WINDOW_MINUTES}, expected a row a minute.`,
+      },
+    ]
+  })
+  return { looked_at: `${steady.length} streams`, row_count: 0, findings }
+}
+
+/** `streams`: all of one exchange and channel. */
+function staleOf(streams: readonly HeardStream[]): readonly Finding[] {
+  const { exchange, channel } = streams[0]!
+  const stale = streams.filter(({ age_s }) => age_s === null || age_s > WINDOW_S)
+  const about = { check: 'freshness', table_name: channel } as const
+  const newest_s = Math.min(...streams.map(({ age_s }) => age_s ?? Infinity))
+  if (newest_s > WINDOW_S) {
+    const age = newest_s === Infinity ? `older than ${HEARD_S} s` : `${Math.round(newest_s)} s old`
+    const sentence = `${exchange} ${channel}: the newest row is ${age}, expected at most ${WINDOW_S} s.`
+    return [{ ...about, code: 'table_stale', symbols: [], sentence }]
+  }
+  if (stale.length === 0 || !(STEADY_CHANNELS.includes(channel) || channel === 'prices')) return []
+  const sentence = `${exchange} ${channel}: ${stale.length} of ${streams.length} symbols have no row of the last ${WINDOW_S} s.`
+  const symbols = stale.map(({ symbol }) => symbol)
+  return [{ ...about, code: 'symbol_stale', symbols, sentence }]
+}
+
+function nothingHeard(): Finding {
+  return {
+    check: 'freshness',
+    code: 'nothing_heard',
+    table_name: null,
+    symbols: [],
+    sentence: `No stream of an active symbol was heard in the last ${HEARD_S} s: is an ingestor running?`,
+  }
+}
+
+/** Only of rollups that somebody keeps: a watermark that has been raised once. */
+async function checkRollups(client: Client, now: string): Promise<readonly Finding[]> {
+  const { rows } = await client.query<{ rollup: string; age_s: number }>(
+    `select rollup, extract(epoch from $1::timestamptz - refreshed_at)::float8 as age_s
+     from marketdata.rollup_watermarks
+     where refreshed_at < $1::timestamptz - make_interval(secs => $2) order by rollup`,
+    [now, ROLLUP_AGE_S_MAX],
+  )
+  return rows.map(({ rollup, age_s }) => ({
+    check: 'freshness',
+    code: 'rollup_stale',
+    table_name: rollup,
+    symbols: [],
+    sentence: `${rollup} was raised ${Math.round(age_s)} s ago, expected at most ${ROLLUP_AGE_S_MAX} s.`,
+  }))
+}

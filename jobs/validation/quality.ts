@@ -1,0 +1,142 @@
+/**
+ * Check `quality`: values of the last five minutes that no market has. Linear in the rows, with
+ * nothing sorted: an outlier is measured from the ends of the span.
+ */
+import type { Client } from '#core/node/pool.ts'
+import { type Checked, type Finding, WINDOW_S } from './finding.ts'
+
+interface Rule {
+  readonly code: string
+  /** SQL over one row, true where it is wrong. */
+  readonly is_wrong: string
+  readonly meaning: string
+}
+
+interface Subject {
+  readonly table_name: string
+  /** SQL for the price that outliers are looked for in; undefined: none. */
+  readonly price: string | undefined
+  readonly rules: readonly Rule[]
+}
+
+/**
+ * A price that lies further than this outside the first and the last one of the span is an outlier:
+ * a market that goes somewhere in five minutes has none.
+ */
+const OUTLIER_SHARE = 0.1
+
+const noNumber = (...columns: readonly string[]): Rule => ({
+  code: 'no_number',
+  is_wrong: columns
+    .map((name) => `${name} is null or ${name} in ('NaN', 'Infinity', '-Infinity')`)
+    .join(' or '),
+  meaning: 'have a value that is null or no number',
+})
+const notPositive = (...columns: readonly string[]): Rule => ({
+  code: 'price_not_positive',
+  is_wrong: columns.map((name) => `${name} <= 0`).join(' or '),
+  meaning: 'have a price of 0 or less',
+})
+const badQty = (is_wrong: string): Rule => ({
+  code: 'bad_qty',
+  is_wrong,
+  meaning: 'have a quantity that cannot be',
+})
+const crossed = (bid: string, ask: string): Rule => ({
+  code: 'crossed',
+  is_wrong: `${bid} >= ${ask} and ${ask} > 0`,
+  meaning: 'have a bid that is not below the ask',
+})
+
+const SUBJECTS: readonly Subject[] = [
+  {
+    table_name: 'book_ticker',
+    price: '(best_bid + best_ask) / 2',
+    rules: [
+      noNumber('best_bid', 'best_ask', 'bid_qty', 'ask_qty'),
+      notPositive('best_bid', 'best_ask'),
+      badQty('bid_qty < 0 or ask_qty < 0'),
+      crossed('best_bid', 'best_ask'),
+    ],
+  },
+  {
+    table_name: 'trades',
+    price: 'price',
+    rules: [noNumber('price', 'qty'), notPositive('price'), badQty('qty <= 0')],
+  },
+  {
+    table_name: 'orderbook_topn',
+    price: undefined,
+    rules: [notPositive('b1_price', 'a1_price'), crossed('b1_price', 'a1_price')],
+  },
+  {
+    table_name: 'mark_price',
+    price: 'mark_price',
+    rules: [noNumber('mark_price'), notPositive('mark_price', 'index_price')],
+  },
+  {
+    table_name: 'liquidations',
+    price: undefined,
+    rules: [noNumber('price', 'qty'), notPositive('price'), badQty('qty <= 0 or filled_qty > qty')],
+  },
+]
+
+export async function checkQuality(client: Client, now: string): Promise<Checked> {
+  const findings: Finding[] = []
+  let row_count = 0
+  for (const subject of SUBJECTS) {
+    const { rows } = await client.query<Record<string, string | number>>(sqlOf(subject), [
+      now,
+      WINDOW_S,
+    ])
+    row_count += rows.reduce((sum, row) => sum + Number(row['row_count']), 0)
+    for (const [index, rule] of rulesOf(subject).entries()) {
+      const wrong = rows.filter((row) => Number(row[`wrong_${index}`]) > 0)
+      if (wrong.length === 0) continue
+      const count = wrong.reduce((sum, row) => sum + Number(row[`wrong_${index}`]), 0)
+      findings.push({
+        check: 'quality',
+        code: rule.code,
+        table_name: subject.table_name,
+        symbols: wrong.map((row) => String(row['symbol'])),
+        sentence: `${subject.table_name}: ${count} rows of the last ${WINDOW_S} s ${rule.meaning}.`,
+      })
+    }
+  }
+  return { looked_at: `${row_count} rows`, row_count, findings }
+}
+
+function rulesOf({ price, rules }: Subject): readonly Rule[] {
+  if (price === undefined) return rules
+  const outlier: Rule = {
+    code: 'outlier',
+    is_wrong: `${price} > 0 and first > 0 and last > 0 and
+      (${price} < ${1 - OUTLIER_SHARE} * least(first, last)
+        or ${price} > ${1 + OUTLIER_SHARE} * greatest(first, last))`,
+    meaning: `have a price more than ${OUTLIER_SHARE * 100} % outside the first and the last one of the span`,
+  }
+  return [...rules, outlier]
+}
+
+/** Symbol by symbol along the primary key: no other time of the partition is read. */
+function sqlOf(subject: Subject): string {
+  const { table_name, price } = subject
+  const span = `from marketdata.${table_name} where symbol_id = s.id
+    and ts_exchange >= $1::timestamptz - make_interval(secs => $2) and ts_exchange < $1`
+  const end = (name: string, order: string): string =>
+    price === undefined
+      ? ''
+      : `left join lateral (
+          select ${price} as ${name} ${span} order by ts_exchange ${order} limit 1
+        ) ${name}_price on true`
+  const counts = rulesOf(subject).map(
+    ({ is_wrong }, index) => `count(*) filter (where ${is_wrong}) as wrong_${index}`,
+  )
+  return `select s.exchange || ' ' || s.symbol as symbol, r.*
+    from marketdata.symbols s
+    ${end('first', 'asc')}
+    ${end('last', 'desc')}
+    cross join lateral (select count(*) as row_count, ${counts.join(', ')} ${span}) r
+    where r.row_count > 0
+    order by s.exchange, s.symbol`
+}

@@ -1,0 +1,95 @@
+import { expect, test } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { momentArgument } from '../../../infra/cli/rollups.ts'
+import { findEngine } from '../../../jobs/rollups/engine.ts'
+import { ROLLUPS } from '../../../jobs/rollups/rollup.ts'
+import { runRollups } from '../../../jobs/rollups/run-rollups.ts'
+import { selectRuns } from '../../../jobs/run-list.ts'
+import { createTestDatabase } from '../../support/database.ts'
+import { after, ingest, never, randomEntries, recomputed, rowsOf, seeded } from './support.ts'
+
+const options = (pool: Pool, now_ms: number) => {
+  const now = () => Number(after(now_ms)) / 1_000
+  return { pool, log: silentLogger, now, signal: never }
+}
+
+test('a run brings all three up to date and leaves its row; late rows are in its log', async () => {
+  const database = await createTestDatabase()
+  const { pool } = database
+  await ingest(database, randomEntries(seeded(51), 300, 200_000))
+  const { row_count } = await runRollups(options(pool, 500_000))
+  expect(row_count).toBeGreaterThan(200)
+  await ingest(database, randomEntries(seeded(52), 30, 200_000))
+  await runRollups(options(pool, 530_000))
+  for (const rollup of ROLLUPS) expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
+  const runs = await selectRuns(pool, 10)
+  expect(runs).toMatchObject([
+    { job: 'rollups', job_window: 'newest', status: 'done' },
+    { job: 'rollups', job_window: 'newest', status: 'done', row_count: String(row_count) },
+  ])
+  const { rows } = await pool.query<{ msg: string }>(
+    `select line ->> 'msg' as msg from marketdata.job_runs, jsonb_array_elements(log_lines) as line`,
+  )
+  expect(new Set(rows.map(({ msg }) => msg))).toEqual(new Set(['Late rows were rolled up.']))
+})
+
+test('a rollup that fails leaves the others alone; its run says which, and the next one goes on', async () => {
+  const database = await createTestDatabase()
+  const { pool } = database
+  await ingest(database, randomEntries(seeded(53), 300, 200_000))
+  await pool.query('alter table marketdata.trade_1s add constraint spoiled check (volume < 0)')
+  await expect(runRollups(options(pool, 500_000))).rejects.toThrow(/trade_1s: .*spoiled/)
+  expect((await rowsOf(pool, ROLLUPS[2]!)).length).toBeGreaterThan(50)
+  expect(await selectRuns(pool, 1)).toMatchObject([{ status: 'failed' }])
+  await pool.query('drop table if exists marketdata.trade_1s_20260301')
+  await pool.query('alter table marketdata.trade_1s drop constraint spoiled')
+  await runRollups(options(pool, 500_000))
+  for (const rollup of ROLLUPS) expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
+})
+
+test('a window by hand mends what somebody spoiled', async () => {
+  const database = await createTestDatabase()
+  const { pool } = database
+  await ingest(database, randomEntries(seeded(54), 200, 200_000))
+  await runRollups(options(pool, 500_000))
+  await pool.query('delete from marketdata.trade_1s; update marketdata.depth_1s set diff_count = 99')
+  const window = { from: momentArgument('2026-03-01T12:00:00Z'), to: after(500_000) }
+  await runRollups({ ...options(pool, 500_000), window })
+  for (const rollup of ROLLUPS) expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
+  const [run] = await selectRuns(pool, 1)
+  expect(run!.job_window).toBe('2026-03-01T12:00:00.000000Z/2026-03-01T13:08:19.500000Z')
+})
+
+test('a moment without a zone is refused', () => {
+  for (const text of ['2026-03-01T12:00:00', '2026-03-01', 'yesterday', '2026-13-01T00:00:00Z']) {
+    expect(() => momentArgument(text), text).toThrow('such as 2026-03-01T12:00:00Z')
+  }
+})
+
+test('the engine is probed: without the licence and the hypertables it is our own', async () => {
+  const database = await createTestDatabase()
+  const { pool } = database
+  const reason = async () => {
+    const engine = await findEngine(pool)
+    return engine.kind === 'plain' ? engine.reason : engine.kind
+  }
+  expect(await reason()).toBe('Timescale is not there')
+  await pool.query(`create schema timescaledb_information;
+    create table timescaledb_information.hypertables (hypertable_schema name, hypertable_name name)`)
+  expect(await reason()).toBe('Timescale is not there')
+  // Every session of the pool has it, as with the extension's own setting.
+  const claim = async (license: string) => {
+    await pool.query(`do $$ begin
+      execute format('alter database %I set timescaledb.license = ${license}', current_database()); end $$`)
+    const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
+    await pool.query('select pg_terminate_backend($1)', [rows[0]!.pid]).catch(() => undefined)
+  }
+  await claim('apache')
+  expect(await reason()).toMatch(/license is apache, without/)
+  await claim('timescale')
+  expect(await reason()).toMatch(/no hypertables: book_ticker, trades, depth_events, orderbook_topn/)
+  await pool.query(`insert into timescaledb_information.hypertables
+    select 'marketdata', unnest('{book_ticker,trades,depth_events,orderbook_topn}'::text[])`)
+  expect(await reason()).toBe('continuous_aggregates')
+})
