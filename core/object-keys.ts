@@ -41,6 +41,11 @@ export function latestKey(name: string): string {
   return `${DATASETS_PREFIX}${name}/latest.json`
 }
 
+/** `models/features/v1/date=2024-08-08/fit.json`: what a day leaves for the features of the next. */
+export function featureFitKey(fit_version: number, date: Day): string {
+  return `models/features/v${fit_version}/date=${date}/fit.json`
+}
+
 /** The parts of a manifest's key, or undefined for any other key. */
 export function parseManifestKey(
   key: string,
@@ -49,4 +54,30 @@ export function parseManifestKey(
     /^datasets\/([a-z][a-z0-9_]*)\/v(\d+)\/date=(\d{4}-\d{2}-\d{2})\/manifest\.json$/.exec(key)
   if (match === null) return undefined
   return { name: match[1]!, schema_version: Number(match[2]), date: match[3]! }
+}
+
+/** `raw/book_ticker/exchange=binance-futures/date=2024-08-08/` */
+export function archiveDayPrefix(table_name: string, exchange: string, date: Day): string {
+  return `raw/${table_name}/exchange=${exchange}/date=${date}/`
+}
+
+/**
+ * `raw/book_ticker/exchange=binance-futures/date=2024-08-08/hour=13.parquet`, and `hour=13.v2.parquet`
+ * for what late rows made of it: a file that somebody reads never changes.
+ */
+export function archiveKey(
+  table_name: string,
+  exchange: string,
+  date: Day,
+  hour: number,
+  version: number,
+): string {
+  const suffix = version === 1 ? '' : `.v${version}`
+  const name = `hour=${String(hour).padStart(2, '0')}${suffix}.parquet`
+  return `${archiveDayPrefix(table_name, exchange, date)}${name}`
+}
+
+/** Which files of a day are the newest: an ArchiveIndex, written after the files. */
+export function archiveIndexKey(table_name: string, exchange: string, date: Day): string {
+  return `${archiveDayPrefix(table_name, exchange, date)}index.json`
 }

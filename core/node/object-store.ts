@@ -25,6 +25,8 @@ export interface ObjectStoreConfig {
 }
 
 export interface ObjectStore {
+  /** Where it is: another thread opens its own. Holds a secret. */
+  readonly config: ObjectStoreConfig
   put(key: string, body: Uint8Array | string, content_type: string): Promise<void>
   /** Uploads a file from disk without holding it in memory. */
   putFile(key: string, path: string, content_type: string): Promise<void>
@@ -32,6 +34,8 @@ export interface ObjectStore {
   get(key: string): Promise<Uint8Array | undefined>
   /** The object as a stream, or undefined where there is none. */
   read(key: string): Promise<Readable | undefined>
+  /** Bytes [from, to) of the object, in one request; undefined where there is no such object. */
+  readRange(key: string, from: number, to: number): Promise<Uint8Array | undefined>
   copy(from_key: string, to_key: string): Promise<void>
   delete(key: string): Promise<void>
   /** Every key under the prefix, in order. */
@@ -49,17 +53,23 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
     responseChecksumValidation: 'WHEN_REQUIRED',
     credentials: { accessKeyId: config.access_key_id, secretAccessKey: config.secret_access_key },
   })
-  const read = async (Key: string): Promise<Readable | undefined> => {
+  const open = async (input: { Key: string; Range?: string }): Promise<Readable | undefined> => {
     try {
-      const answer = await s3.send(new GetObjectCommand({ Bucket, Key }))
+      const answer = await s3.send(new GetObjectCommand({ Bucket, ...input }))
       return answer.Body as Readable
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined
       throw error
     }
   }
+  const read = (Key: string): Promise<Readable | undefined> => open({ Key })
   return {
+    config,
     read,
+    async readRange(Key, from, to) {
+      const stream = await open({ Key, Range: `bytes=${from}-${to - 1}` })
+      return stream === undefined ? undefined : bytesOf(stream)
+    },
     async put(Key, body, ContentType) {
       const Body = typeof body === 'string' ? Buffer.from(body) : body
       await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength: Body.byteLength }))
@@ -101,4 +111,10 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
     },
     close: () => s3.destroy(),
   }
+}
+
+async function bytesOf(stream: Readable): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk as Uint8Array)
+  return Buffer.concat(chunks)
 }

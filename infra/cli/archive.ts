@@ -1,0 +1,135 @@
+/** `npx booktape jobs run archive` and `... retention`: what a person sees of them. */
+import { InvalidArgumentError } from 'commander'
+import { silentLogger } from '#core/node/log.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import type { Pool } from '#core/node/pool.ts'
+import {
+  type Day,
+  dayRange,
+  fromMillis,
+  HOUR_US,
+  hourStart,
+  type Micros,
+  micros,
+  parseDay,
+} from '#core/time.ts'
+import { selectHours } from '../../jobs/archive/due-hours.ts'
+import { CODECS, type Codec } from '../../jobs/archive/parquet/codecs.ts'
+import { hourWindow } from '../../jobs/archive/records.ts'
+import { runArchive } from '../../jobs/archive/run-archive.ts'
+import type { RetentionPlan } from '../../jobs/retention/plan.ts'
+import { planNow, runRetention } from '../../jobs/retention/run-retention.ts'
+import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
+
+interface Services {
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly work_dir: string
+}
+
+export interface ArchiveFlags {
+  readonly hour?: Micros
+  readonly date?: Day
+  readonly codec: Codec
+}
+
+export async function runArchiveByHand(services: Services, flags: ArchiveFlags): Promise<void> {
+  const stopping = new AbortController()
+  const stop = (): void => stopping.abort(new Error('Stopped. The hour in hand was not archived.'))
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    const span = spanOf(flags)
+    const hours = span && (await selectHours(services.pool, span.from, span.to))
+    const result = await runArchive({
+      ...services,
+      codec: flags.codec,
+      log: silentLogger,
+      now: Date.now,
+      signal: stopping.signal,
+      ...(hours === undefined ? {} : { hours }),
+      onHour(table_hour, { object_keys, row_count, byte_count }) {
+        const made = object_keys.length === 0 ? 'unchanged' : object_keys.join('\n  ')
+        const text = `${hourWindow(table_hour)}: ${row_count} rows, ${byte_count} bytes\n  ${made}\n`
+        process.stdout.write(text)
+      },
+    })
+    const { hour_count, file_count, row_count, byte_count } = result
+    process.stdout.write(
+      `Hours: ${hour_count}, new files: ${file_count}, ${row_count} rows, ${byte_count} bytes.\n`,
+    )
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
+
+export async function runRetentionByHand(pool: Pool, is_dry_run: boolean): Promise<void> {
+  const settings = parseRetentionSettings(process.env)
+  const options = { pool, settings, log: silentLogger, now: Date.now }
+  if (is_dry_run) {
+    process.stdout.write(planText(await planNow(options)))
+    return
+  }
+  const { plan, dropped, kept, byte_count } = await runRetention(options)
+  process.stdout.write(planText(plan))
+  for (const { partition, why } of kept) process.stdout.write(`${partition} stays: ${why}.\n`)
+  process.stdout.write(`Dropped: ${dropped.length} partitions, ${megabytes(byte_count)} MB.\n`)
+}
+
+/** Of an hour such as 2024-08-08T13. */
+export function hourArgument(text: string): Micros {
+  const [date, hour] = text.split('T')
+  const day = parseDay(date ?? '')
+  if (day === undefined || hour === undefined || !/^([01]\d|2[0-3])$/.test(hour)) {
+    throw new InvalidArgumentError('Expected an hour (UTC) as YYYY-MM-DDTHH: 2024-08-08T13.')
+  }
+  return micros(dayRange(day).from + Number(hour) * HOUR_US)
+}
+
+export function codecArgument(text: string): Codec {
+  const codec = CODECS.find((one) => one === text)
+  if (codec === undefined) throw new InvalidArgumentError(`Expected ${CODECS.join(', ')}.`)
+  return codec
+}
+
+/** Of a day the hours that are over; undefined where neither is given: every hour that is due. */
+function spanOf({ hour, date }: ArchiveFlags): { readonly from: Micros; readonly to: Micros } | undefined {
+  if (hour !== undefined) return { from: hour, to: micros(hour + HOUR_US) }
+  if (date === undefined) return undefined
+  const { from, to } = dayRange(date)
+  return { from, to: micros(Math.min(to, hourStart(fromMillis(Date.now())))) }
+}
+
+const REASONS = {
+  age: 'older than its limit',
+  budget: 'over the budget',
+  empty: 'empty',
+  remainder: 'late rows, archived; the rest of the hour is gone',
+  not_over: 'its time is not over',
+  not_archived: 'not archived yet',
+  late_rows: 'late rows are waiting for the archive or a rollup',
+  rollup_behind: 'a rollup has not got so far',
+  source_not_archived: 'what it is made from is not archived yet',
+  within_limits: 'within the limits',
+} as const
+
+function planText({ partitions, used_bytes, budget_bytes }: RetentionPlan): string {
+  const limit = budget_bytes === 0 ? 'no limit' : `a budget of ${megabytes(budget_bytes)} MB`
+  const lines = partitions.map(({ state, fate }) =>
+    [
+      fate.kind === 'drop' ? 'drop' : 'keep',
+      megabytes(state.byte_count).padStart(10),
+      state.partition.padEnd(28),
+      REASONS[fate.reason],
+    ].join('  '),
+  )
+  return [
+    `Hourly partitions take ${megabytes(used_bytes)} MB; there is ${limit}.`,
+    ...(lines.length === 0 ? [] : [`PLAN${'MB'.padStart(12)}  ${'PARTITION'.padEnd(28)}  WHY`]),
+    ...lines,
+    '',
+  ].join('\n')
+}
+
+function megabytes(byte_count: number): string {
+  return (byte_count / 1e6).toFixed(1)
+}

@@ -1,0 +1,232 @@
+/**
+ * Archives one hour of one table: gather the rows, write a file per exchange, upload it, read it
+ * back and compare, and only then say so in marketdata.archive.
+ *
+ * Invariants
+ * 1. A row of marketdata.archive stands for a file that was read back from the store and has the
+ *    row count and the checksums of the table's rows, together with those of the version before.
+ * 2. An archived row stays: a new version holds all rows of the one before. So a version can be
+ *    made from late rows alone, once the partition was dropped.
+ * 3. Late rows that a version holds are forgotten in the transaction that records the version; any
+ *    that come later than what it read are still logged.
+ * 4. The same rows make the same bytes, so a run that was killed anywhere is simply run again.
+ */
+import { mkdir, rm } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import { inTransaction, type Pool } from '#core/node/pool.ts'
+import { archiveKey } from '#core/object-keys.ts'
+import type { Exchange } from '#core/symbols.ts'
+import { RAW_TABLES } from '#core/tables.ts'
+import { dayOf, HOUR_US, type Micros, toIso } from '#core/time.ts'
+import { digestOf } from '../datasets/digest.ts'
+import type { RunLog, RunResult } from '../run.ts'
+import { type Checksums, ChecksumSums } from './checksum.ts'
+import { dataColumns } from './columns.ts'
+import { copyOut } from './copy-out.ts'
+import { partitionName } from './due-hours.ts'
+import { HourRows } from './gather.ts'
+import { deleteLate, raiseThreshold } from './late-rows.ts'
+import type { Codec } from './parquet/codecs.ts'
+import { createHourFile, type HourFile } from './parquet/write.ts'
+import {
+  type ArchiveRecord,
+  insertRecord,
+  selectNewest,
+  type TableHour,
+  updateTableRowCount,
+} from './records.ts'
+import { rereadFile } from './stored-file.ts'
+
+export interface HourOptions {
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly codec: Codec
+  /** Holds the rows and files while they are made; nothing is left there. */
+  readonly work_dir: string
+  readonly now: () => number
+  readonly signal: AbortSignal
+}
+
+export interface HourResult extends RunResult {
+  /** Of the versions that were written. */
+  readonly object_keys: readonly string[]
+  /** Exchanges whose newest version already holds every row. */
+  readonly unchanged_count: number
+}
+
+const CONTENT_TYPE = 'application/vnd.apache.parquet'
+/** Of one symbol: some 700 KB in a file of quotes. */
+const GROUP_ROWS_MAX = 131_072
+
+/** The caller holds the hour's lock. */
+export async function archiveHour(
+  options: HourOptions,
+  table_hour: TableHour,
+  log: RunLog,
+): Promise<HourResult> {
+  const { pool, work_dir, now, signal } = options
+  const dir = join(work_dir, `archive-${partitionName(table_hour)}`)
+  // The lock makes this folder ours alone; an earlier run may have been killed in it.
+  await rm(dir, { recursive: true, force: true })
+  await mkdir(dir, { recursive: true })
+  const table = RAW_TABLES[table_hour.table_name]
+  const rows = await HourRows.create(table, table_hour.hour, join(dir, 'rows'))
+  try {
+    await raiseThreshold(pool, table_hour)
+    const newest = await selectNewest(pool, table_hour)
+    const late_ids = await copyOut(pool, table_hour, rows, signal)
+    const run: HourRun = { ...options, table_hour, dir, rows, newest, log }
+    const records: ArchiveRecord[] = []
+    const unchanged: ArchiveRecord[] = []
+    for (const exchange of rows.exchanges) {
+      const known = newest.get(exchange)
+      const record = isSame(rows, exchange, known) ? undefined : await writeVersion(run, exchange)
+      if (record === undefined) unchanged.push(known!)
+      else records.push(record)
+    }
+    await inTransaction(pool, async (client) => {
+      for (const record of records) await insertRecord(client, record, new Date(now()))
+      for (const record of unchanged) {
+        const { row_count } = rows.sumsOf(record.exchange).table
+        await updateTableRowCount(client, record, row_count)
+      }
+      await deleteLate(client, late_ids)
+    })
+    return {
+      row_count: records.reduce((sum, record) => sum + record.row_count, 0),
+      byte_count: records.reduce((sum, record) => sum + record.byte_count, 0),
+      object_keys: records.map(({ object_key }) => object_key),
+      unchanged_count: unchanged.length,
+    }
+  } finally {
+    await rows.close()
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+interface HourRun extends HourOptions {
+  readonly table_hour: TableHour
+  readonly dir: string
+  readonly rows: HourRows
+  readonly newest: ReadonlyMap<Exchange, ArchiveRecord>
+  readonly log: RunLog
+}
+
+function isSame(rows: HourRows, exchange: Exchange, known: ArchiveRecord | undefined): boolean {
+  const { table } = rows.sumsOf(exchange)
+  return known?.row_count === table.row_count && areEqual(known.checksums, table.toChecksums())
+}
+
+function areEqual(left: Checksums, right: Checksums): boolean {
+  return Object.keys(right).every((name) => left[name] === right[name])
+}
+
+/** Undefined where the version before turns out to hold every row. */
+async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRecord | undefined> {
+  const { store, rows, dir, signal, log } = run
+  const known = run.newest.get(exchange)
+  const reread_path = join(dir, 'reread')
+  if (known !== undefined) {
+    await rereadFile(store, known, reread_path, (symbol, of_file) =>
+      rows.addFileRows({ exchange, symbol }, of_file),
+    )
+  }
+  const path = join(dir, `${exchange}.parquet`)
+  const file = await createHourFile({
+    path,
+    table: RAW_TABLES[run.table_hour.table_name],
+    codec: run.codec,
+    facts: { exchange, table: run.table_hour.table_name, hour: toIso(run.table_hour.hour) },
+  })
+  let written: Written
+  try {
+    written = await writeRows(run, exchange, file)
+  } finally {
+    await file.close()
+  }
+  signal.throwIfAborted()
+  if (known?.row_count === written.row_count && areEqual(known.checksums, written.checksums)) {
+    return undefined
+  }
+  const record = await describe(run, exchange, path, written)
+  const { object_key, row_count, byte_count, version } = record
+  await store.putFile(object_key, path, CONTENT_TYPE)
+  try {
+    await rereadFile(store, record, reread_path)
+  } catch (error) {
+    // Nobody refers to it. Where even that fails, the next run puts the right file in its place.
+    await store.delete(object_key).catch(() => undefined)
+    throw error
+  }
+  log.info({ object_key, version, row_count, byte_count }, 'Archived.')
+  return record
+}
+
+interface Written {
+  readonly row_count: number
+  readonly checksums: Checksums
+  readonly min_ts_exchange: Micros
+  readonly max_ts_exchange: Micros
+}
+
+async function writeRows(run: HourRun, exchange: Exchange, file: HourFile): Promise<Written> {
+  const table = RAW_TABLES[run.table_hour.table_name]
+  const repeated = new ChecksumSums(dataColumns(table))
+  const ts_column = dataColumns(table).findIndex(({ name }) => name === 'ts_exchange')
+  let [first, last] = [Infinity, -Infinity]
+  for await (const { symbol, rows } of run.rows.parts(exchange, repeated)) {
+    run.signal.throwIfAborted()
+    const group_count = Math.ceil(rows.row_count / GROUP_ROWS_MAX)
+    const group_rows = Math.ceil(rows.row_count / group_count)
+    for (let from = 0; from < rows.row_count; from += group_rows) {
+      await file.writeGroup(symbol, rows, { from, to: Math.min(rows.row_count, from + group_rows) })
+    }
+    const ts = rows.columns[ts_column]!
+    if (ts.kind !== 'numbers') throw new Error('ts_exchange is not a number.')
+    first = Math.min(first, ts.values[0]!)
+    last = Math.max(last, ts.values[rows.row_count - 1]!)
+  }
+  await file.finish()
+  const { table: of_table, file: of_file } = run.rows.sumsOf(exchange)
+  const sums = new ChecksumSums(dataColumns(table))
+  sums.add(of_table, 1)
+  sums.add(of_file, 1)
+  sums.add(repeated, -1)
+  return {
+    row_count: sums.row_count,
+    checksums: sums.toChecksums(),
+    min_ts_exchange: first as Micros,
+    max_ts_exchange: last as Micros,
+  }
+}
+
+async function describe(
+  run: HourRun,
+  exchange: Exchange,
+  path: string,
+  written: Written,
+): Promise<ArchiveRecord> {
+  const { table_name, hour } = run.table_hour
+  const known = run.newest.get(exchange)
+  const version = (known?.version ?? 0) + 1
+  const date = dayOf(hour)
+  const hour_of_day = (hour / HOUR_US) % 24
+  const { bytes, sha256 } = await digestOf(createReadStream(path))
+  return {
+    exchange,
+    table_name,
+    hour: toIso(hour),
+    version,
+    object_key: archiveKey(table_name, exchange, date, hour_of_day, version),
+    row_count: written.row_count,
+    byte_count: bytes,
+    sha256,
+    min_ts_exchange: toIso(written.min_ts_exchange),
+    max_ts_exchange: toIso(written.max_ts_exchange),
+    checksums: written.checksums,
+    table_row_count: run.rows.sumsOf(exchange).table.row_count,
+    is_dropped: known?.is_dropped ?? false,
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Rows of a raw table as binary COPY has them: where each ends, what it hashes to, and its values
+ * as columns. Written for all tables of core/tables.ts; any other shape ends with an error.
+ */
+import type { ColumnType, Table } from '#core/tables.ts'
+import { readInt8, readMicros } from '../source/copy-decoder.ts'
+import type { ChecksumSums } from './checksum.ts'
+import { hashText } from './checksum.ts'
+import { type ColumnData, compareText, dataColumns, type SymbolRows } from './columns.ts'
+
+const HEAD_BYTES = 2
+const LENGTH_BYTES = 4
+/** The stamps come first in every table and are never null: ts_exchange, ts_ingest, symbol_id. */
+const TS_EXCHANGE_AT = HEAD_BYTES + LENGTH_BYTES
+const SYMBOL_ID_AT = HEAD_BYTES + 2 * (LENGTH_BYTES + 8) + LENGTH_BYTES
+const TRAILER = -1
+/** Dimensions, null flag, element type; then size and lower bound of each of two dimensions. */
+const ARRAY_HEAD_BYTES = 12
+const DIMENSION_BYTES = 8
+const ELEMENT_BYTES = LENGTH_BYTES + 8
+/** Kinds and sides: a text column of ours has few words. */
+const WORDS_MAX = 255
+
+/** Where the row at `at` ends; undefined where it is not all there, or the trailer stands there. */
+export function rowEnd(view: DataView, at: number, column_count: number): number | undefined {
+  const end = view.byteLength
+  if (at + HEAD_BYTES > end) return undefined
+  const found = view.getInt16(at)
+  if (found === TRAILER) return undefined
+  if (found !== column_count) throw wrongShape(`a row has ${found} columns, not ${column_count}`)
+  let next = at + HEAD_BYTES
+  for (let column = 0; column < column_count; column++) {
+    if (next + LENGTH_BYTES > end) return undefined
+    const length = view.getInt32(next)
+    next += length < 0 ? LENGTH_BYTES : LENGTH_BYTES + length
+  }
+  return next <= end ? next : undefined
+}
+
+export function tsOfRow(view: DataView, at: number): number {
+  return readMicros(view, at + TS_EXCHANGE_AT)
+}
+
+export function symbolIdOfRow(view: DataView, at: number): number {
+  return readInt8(view, at + SYMBOL_ID_AT)
+}
+
+/** Adds the row at `at` to the sums. */
+export type RowHasher = (sums: ChecksumSums, symbol_hash: number, view: DataView, at: number) => void
+
+export function rowHasher(table: Table): RowHasher {
+  const words = new Map<string, number>()
+  const hashWord = (view: DataView, at: number, length: number): number => {
+    const word = readText(view, at, length)
+    let hash = words.get(word)
+    if (hash === undefined) words.set(word, (hash = hashText(word)))
+    return hash
+  }
+  const columns = table.columns.map(({ name, type }) => (name === 'symbol_id' ? undefined : type))
+  return (sums, symbol_hash, view, at) => {
+    sums.beginRow(symbol_hash)
+    let next = at + HEAD_BYTES
+    for (const type of columns) {
+      const length = view.getInt32(next)
+      const value_at = next + LENGTH_BYTES
+      next = value_at + (length < 0 ? 0 : length)
+      if (type === undefined) continue
+      if (length < 0) sums.null()
+      else hashValue(sums, type, view, value_at, length, hashWord)
+      sums.endColumn()
+    }
+  }
+}
+
+function hashValue(
+  sums: ChecksumSums,
+  type: ColumnType,
+  view: DataView,
+  at: number,
+  length: number,
+  hashWord: (view: DataView, at: number, length: number) => number,
+): void {
+  switch (type) {
+    case 'timestamptz':
+      return sums.number(readMicros(view, at))
+    case 'int8':
+      return sums.number(readInt8(view, at))
+    case 'float8':
+      return sums.number(view.getFloat64(at))
+    case 'bool':
+      return sums.word(view.getUint8(at))
+    case 'text':
+      return sums.word(hashWord(view, at, length))
+    case 'levels': {
+      const count = levelCount(view, at)
+      sums.word(count)
+      for (let i = 0, value = firstElement(at); i < 2 * count; i++, value += ELEMENT_BYTES) {
+        sums.number(view.getFloat64(value))
+      }
+    }
+  }
+}
+
+/** Rows of one symbol that stand one after another. */
+export function decodeRows(table: Table, view: DataView, row_count: number): SymbolRows {
+  const builders = table.columns.map(({ name, type }) =>
+    name === 'symbol_id' ? undefined : builderOf(type, row_count),
+  )
+  let at = 0
+  for (let row = 0; row < row_count; row++) {
+    at += HEAD_BYTES
+    for (const builder of builders) {
+      const length = view.getInt32(at)
+      at += LENGTH_BYTES
+      builder?.put(row, view, at, length)
+      if (length > 0) at += length
+    }
+  }
+  if (at !== view.byteLength) {
+    throw wrongShape(`${row_count} rows end at byte ${at} of ${view.byteLength}`)
+  }
+  const columns = builders.flatMap((builder) => (builder === undefined ? [] : [builder.take()]))
+  if (columns.length !== dataColumns(table).length) throw wrongShape('no symbol_id')
+  return { row_count, columns }
+}
+
+interface ColumnBuilder {
+  /** `length` is negative where the row has a null. */
+  put(row: number, view: DataView, at: number, length: number): void
+  take(): ColumnData
+}
+
+function builderOf(type: ColumnType, row_count: number): ColumnBuilder {
+  switch (type) {
+    case 'timestamptz':
+      return numberBuilder(row_count, readMicros)
+    case 'int8':
+      return numberBuilder(row_count, readInt8)
+    case 'float8':
+      return numberBuilder(row_count, (view, at) => view.getFloat64(at))
+    case 'bool':
+      return flagBuilder(row_count)
+    case 'text':
+      return textBuilder(row_count)
+    case 'levels':
+      return levelBuilder(row_count)
+  }
+}
+
+function numberBuilder(
+  row_count: number,
+  read: (view: DataView, at: number) => number,
+): ColumnBuilder {
+  const values = new Float64Array(row_count)
+  let nulls: Uint8Array | undefined
+  return {
+    put(row, view, at, length) {
+      if (length < 0) {
+        nulls ??= new Uint8Array(row_count)
+        nulls[row] = 1
+      } else values[row] = read(view, at)
+    },
+    take: () => ({ kind: 'numbers', values, nulls }),
+  }
+}
+
+function flagBuilder(row_count: number): ColumnBuilder {
+  const values = new Uint8Array(row_count)
+  return {
+    put(row, view, at, length) {
+      if (length < 0) throw wrongShape('a flag is null')
+      values[row] = view.getUint8(at)
+    },
+    take: () => ({ kind: 'flags', values }),
+  }
+}
+
+function textBuilder(row_count: number): ColumnBuilder {
+  const found = new Map<string, number>()
+  const codes = new Uint8Array(row_count)
+  return {
+    put(row, view, at, length) {
+      if (length < 0) throw wrongShape('a text is null')
+      const word = readText(view, at, length)
+      let code = found.get(word)
+      if (code === undefined) {
+        if (found.size === WORDS_MAX) throw wrongShape(`more than ${WORDS_MAX} different texts`)
+        found.set(word, (code = found.size))
+      }
+      codes[row] = code
+    },
+    // In an order of their own, so that the same rows give the same bytes however they came.
+    take() {
+      const words = [...found.keys()].toSorted(compareText)
+      const renumbered = new Map(words.map((word, code) => [found.get(word)!, code]))
+      return { kind: 'texts', words, codes: codes.map((code) => renumbered.get(code)!) }
+    },
+  }
+}
+
+function levelBuilder(row_count: number): ColumnBuilder {
+  const ends = new Uint32Array(row_count)
+  let price = new Float64Array(row_count * 8)
+  let qty = new Float64Array(row_count * 8)
+  let end = 0
+  return {
+    put(row, view, at, length) {
+      if (length < 0) throw wrongShape('levels are null')
+      const count = levelCount(view, at)
+      while (end + count > price.length) [price, qty] = [doubled(price), doubled(qty)]
+      for (let i = 0, value = firstElement(at); i < count; i++, value += 2 * ELEMENT_BYTES) {
+        price[end] = view.getFloat64(value)
+        qty[end++] = view.getFloat64(value + ELEMENT_BYTES)
+      }
+      ends[row] = end
+    },
+    take: () => ({ kind: 'levels', ends, price, qty }),
+  }
+}
+
+function doubled(values: Float64Array): Float64Array<ArrayBuffer> {
+  const longer = new Float64Array(Math.max(16, values.length * 2))
+  longer.set(values)
+  return longer
+}
+
+/** float8[][] with two columns; an array without dimensions has no level. */
+function levelCount(view: DataView, at: number): number {
+  const dimension_count = view.getInt32(at)
+  if (dimension_count === 0) return 0
+  const first = at + ARRAY_HEAD_BYTES
+  if (dimension_count !== 2 || view.getInt32(first + DIMENSION_BYTES) !== 2) {
+    throw wrongShape('levels are not [price, qty] pairs')
+  }
+  return view.getInt32(first)
+}
+
+/** Where the first element's value stands, behind its length. */
+function firstElement(at: number): number {
+  return at + ARRAY_HEAD_BYTES + 2 * DIMENSION_BYTES + LENGTH_BYTES
+}
+
+function readText(view: DataView, at: number, length: number): string {
+  return Buffer.from(view.buffer, view.byteOffset + at, length).toString('utf8')
+}
+
+function wrongShape(found: string): Error {
+  return new Error(`Binary COPY is not of the archive's select list: ${found}.`)
+}

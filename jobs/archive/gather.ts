@@ -1,0 +1,223 @@
+/**
+ * An hour's rows on local disk, gathered by symbol and ten seconds, and their checksums. The table
+ * is read once and in its own order; nothing is sorted but ten seconds or more of one symbol in
+ * memory. Invariant: ten seconds of one symbol fit into memory; everything else may be any size.
+ */
+import type { Exchange } from '#core/symbols.ts'
+import type { Table } from '#core/tables.ts'
+import { type Micros, SECOND_US } from '#core/time.ts'
+import { addRows, ChecksumSums, hashText } from './checksum.ts'
+import { compareText, dataColumns, type SymbolRows } from './columns.ts'
+import { decodeRows, rowEnd, rowHasher, symbolIdOfRow, tsOfRow } from './copy-rows.ts'
+import { encodeRows } from './encode-rows.ts'
+import { sortRows } from './sort.ts'
+import { Spill } from './spill.ts'
+
+export interface ListedSymbol {
+  readonly exchange: Exchange
+  readonly symbol: string
+}
+
+/** Sorted rows of one symbol; parts of a symbol follow one another in time. */
+export interface Part {
+  readonly symbol: string
+  readonly rows: SymbolRows
+}
+
+/** An exchange's rows, by where they came from. */
+export interface ExchangeSums {
+  /** Rows of the table. */
+  readonly table: ChecksumSums
+  /** Rows of the version before. */
+  readonly file: ChecksumSums
+}
+
+const SLOT_US = 10 * SECOND_US
+const SLOTS = 360
+/** Memory that the spill takes is twice this. */
+const BUFFER_BYTES = 24 * 1024 * 1024
+/** Rows that are sorted at once: some 120,000 quotes. */
+const PART_BYTES_MAX = 12 * 1024 * 1024
+/** Rows of a file that are turned back into rows of COPY at once. */
+const FILE_ROWS = 4_096
+const HEADER_BYTES = 19
+const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
+
+interface KnownSymbol extends ListedSymbol {
+  readonly index: number
+  readonly hash: number
+}
+
+interface TableSymbol {
+  readonly known: KnownSymbol
+  readonly sums: ChecksumSums
+}
+
+export class HourRows {
+  readonly #table: Table
+  readonly #hour: Micros
+  readonly #spill: Spill
+  readonly #symbols: KnownSymbol[] = []
+  readonly #by_name = new Map<string, KnownSymbol>()
+  readonly #sums = new Map<Exchange, ExchangeSums>()
+
+  private constructor(table: Table, hour: Micros, spill: Spill) {
+    this.#table = table
+    this.#hour = hour
+    this.#spill = spill
+  }
+
+  /** `path` is a file that does not exist yet; the caller deletes it after close(). */
+  static async create(table: Table, hour: Micros, path: string): Promise<HourRows> {
+    return new HourRows(table, hour, await Spill.create(path, BUFFER_BYTES))
+  }
+
+  /** Every exchange that has rows, in the order of their names. */
+  get exchanges(): readonly Exchange[] {
+    return [...this.#sums.keys()].toSorted(compareText)
+  }
+
+  sumsOf(exchange: Exchange): ExchangeSums {
+    let sums = this.#sums.get(exchange)
+    if (sums === undefined) {
+      const columns = dataColumns(this.#table)
+      sums = { table: new ChecksumSums(columns), file: new ChecksumSums(columns) }
+      this.#sums.set(exchange, sums)
+    }
+    return sums
+  }
+
+  /** Rows of a file. The table's must have been added: they give way to these. */
+  async addFileRows(listed: ListedSymbol, rows: SymbolRows): Promise<void> {
+    const symbol = this.#symbolOf(listed)
+    addRows(this.sumsOf(listed.exchange).file, listed.symbol, rows)
+    for (let from = 0; from < rows.row_count; from += FILE_ROWS) {
+      const to = Math.min(rows.row_count, from + FILE_ROWS)
+      const { bytes, ends } = encodeRows(this.#table, rows, from, to)
+      const view = viewOf(bytes)
+      const keys = ends.map((_, row) => this.#keyOf(symbol, tsOfRow(view, ends[row - 1] ?? 0)))
+      await this.#spill.add({ bytes, ends, keys })
+    }
+  }
+
+  /** `stream` is binary COPY of the table's columns in their order; `listed` is by symbol_id. */
+  async addTableRows(
+    stream: AsyncIterable<Buffer>,
+    listed: ReadonlyMap<number, ListedSymbol>,
+  ): Promise<void> {
+    const take = this.#rowTaker(listed)
+    let rest: Buffer = Buffer.alloc(0)
+    let is_header_read = false
+    for await (const chunk of stream) {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      if (!is_header_read) {
+        if (rest.length < HEADER_BYTES) continue
+        if (!rest.subarray(0, SIGNATURE.length).equals(SIGNATURE)) {
+          throw new Error('The stream is not binary COPY.')
+        }
+        is_header_read = true
+        rest = rest.subarray(HEADER_BYTES)
+      }
+      rest = await take(rest)
+    }
+    if (rest.length !== 2 || rest.readInt16BE(0) !== -1) {
+      throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes into it.`)
+    }
+  }
+
+  /**
+   * The exchange's rows by symbol and time. A row whose identity a later one has is left out and
+   * added to `repeated`. All its rows must have been added.
+   */
+  async *parts(exchange: Exchange, repeated: ChecksumSums): AsyncGenerator<Part> {
+    await this.#spill.flush()
+    for (const { symbol, keys } of this.#partKeys(exchange)) {
+      const { bytes, row_count } = await this.#spill.read(keys)
+      const sorted = sortRows(this.#table, decodeRows(this.#table, viewOf(bytes), row_count))
+      if (sorted.repeated !== undefined) addRows(repeated, symbol, sorted.repeated)
+      yield { symbol, rows: sorted.rows }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#spill.close()
+  }
+
+  /** Takes what whole rows there are; returns what is left. */
+  #rowTaker(listed: ReadonlyMap<number, ListedSymbol>): (bytes: Buffer) => Promise<Buffer> {
+    const hashRow = rowHasher(this.#table)
+    const column_count = this.#table.columns.length
+    const by_id = new Map<number, TableSymbol>()
+    const symbolOf = (symbol_id: number): TableSymbol => {
+      const found = listed.get(symbol_id)
+      if (found === undefined) throw new Error(`No symbol has the id ${symbol_id}.`)
+      const symbol = { known: this.#symbolOf(found), sums: this.sumsOf(found.exchange).table }
+      by_id.set(symbol_id, symbol)
+      return symbol
+    }
+    return async (bytes) => {
+      const view = viewOf(bytes)
+      const ends: number[] = []
+      const keys: number[] = []
+      let at = 0
+      for (;;) {
+        const end = rowEnd(view, at, column_count)
+        if (end === undefined) break
+        const symbol_id = symbolIdOfRow(view, at)
+        const { known, sums } = by_id.get(symbol_id) ?? symbolOf(symbol_id)
+        hashRow(sums, known.hash, view, at)
+        keys.push(this.#keyOf(known, tsOfRow(view, at)))
+        ends.push(end)
+        at = end
+      }
+      await this.#spill.add({ bytes, ends, keys })
+      return bytes.subarray(at)
+    }
+  }
+
+  #keyOf({ index }: KnownSymbol, ts: number): number {
+    const slot = Math.floor((ts - this.#hour) / SLOT_US)
+    if (slot < 0 || slot >= SLOTS) throw new Error('A row is not of the hour.')
+    return index * SLOTS + slot
+  }
+
+  #symbolOf(listed: ListedSymbol): KnownSymbol {
+    const name = `${listed.exchange} ${listed.symbol}`
+    let symbol = this.#by_name.get(name)
+    if (symbol === undefined) {
+      symbol = { ...listed, index: this.#symbols.length, hash: hashText(listed.symbol) }
+      this.#symbols.push(symbol)
+      this.#by_name.set(name, symbol)
+    }
+    return symbol
+  }
+
+  /** Neighbouring slots of a symbol together, as long as they are not too large. */
+  #partKeys(exchange: Exchange): readonly PartKeys[] {
+    const by_symbol = Map.groupBy(this.#spill.sizes(), ({ key }) => Math.floor(key / SLOTS))
+    return this.#symbols
+      .filter((symbol) => symbol.exchange === exchange)
+      .toSorted((left, right) => compareText(left.symbol, right.symbol))
+      .flatMap(({ symbol, index }) => {
+        const parts: { symbol: string; keys: number[]; byte_count: number }[] = []
+        const slots = (by_symbol.get(index) ?? []).toSorted((left, right) => left.key - right.key)
+        for (const { key, byte_count } of slots) {
+          const part = parts.at(-1)
+          if (part !== undefined && part.byte_count + byte_count <= PART_BYTES_MAX) {
+            part.keys.push(key)
+            part.byte_count += byte_count
+          } else parts.push({ symbol, keys: [key], byte_count })
+        }
+        return parts
+      })
+  }
+}
+
+interface PartKeys {
+  readonly symbol: string
+  readonly keys: readonly number[]
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,125 @@
+/**
+ * DELTA_BINARY_PACKED of Parquet for whole numbers in doubles: the differences of neighbours, in
+ * blocks of 128, bit-packed at the width that each 32 of them need. Source: the format's
+ * Encodings.md. With doubles in place of bigints it is some ten times faster; where a difference
+ * might not be exact the caller takes another encoding.
+ */
+const BLOCK_VALUES = 128
+const MINIBLOCKS = 4
+const MINIBLOCK_VALUES = BLOCK_VALUES / MINIBLOCKS
+/** Widths up to it are packed in one step of 32-bit arithmetic, with seven bits left over before. */
+const STEP_BITS = 24
+const STEP = 2 ** STEP_BITS
+/** Twice of it, and the difference of two of them, are exact. */
+const EXACT_MAX = 2 ** 52
+const HEAD_BYTES_MAX = 32
+/** Smallest difference, four widths, 128 values of at most 53 bits. */
+const BLOCK_BYTES_MAX = 10 + MINIBLOCKS + BLOCK_VALUES * 8
+
+/** The encoded values, or undefined where a difference is too large for exact arithmetic. */
+export function encodeDelta(values: Float64Array): Uint8Array | undefined {
+  if (Math.abs(values[0] ?? 0) > EXACT_MAX) return undefined
+  const block_count = Math.ceil(Math.max(0, values.length - 1) / BLOCK_VALUES)
+  const out = new Packer(new Uint8Array(HEAD_BYTES_MAX + block_count * BLOCK_BYTES_MAX))
+  out.varint(BLOCK_VALUES)
+  out.varint(MINIBLOCKS)
+  out.varint(values.length)
+  out.zigzag(values[0] ?? 0)
+  const deltas = new Float64Array(BLOCK_VALUES)
+  for (let first = 1; first < values.length; first += BLOCK_VALUES) {
+    const count = Math.min(BLOCK_VALUES, values.length - first)
+    let smallest = Infinity
+    for (let i = 0; i < count; i++) {
+      const delta = values[first + i]! - values[first + i - 1]!
+      if (Math.abs(delta) > EXACT_MAX) return undefined
+      deltas[i] = delta
+      if (delta < smallest) smallest = delta
+    }
+    for (let i = 0; i < count; i++) deltas[i]! -= smallest
+    deltas.fill(0, count)
+    out.zigzag(smallest)
+    writeMiniblocks(out, deltas)
+  }
+  return out.taken()
+}
+
+/** Four widths, then the values of each miniblock; one that is all zeros takes no byte. */
+function writeMiniblocks(out: Packer, deltas: Float64Array): void {
+  const widths: number[] = []
+  for (let at = 0; at < BLOCK_VALUES; at += MINIBLOCK_VALUES) {
+    let largest = 0
+    for (let i = at; i < at + MINIBLOCK_VALUES; i++) {
+      if (deltas[i]! > largest) largest = deltas[i]!
+    }
+    widths.push(bitsOf(largest))
+  }
+  for (const width of widths) out.byte(width)
+  for (const [miniblock, width] of widths.entries()) {
+    if (width === 0) continue
+    const from = miniblock * MINIBLOCK_VALUES
+    for (let i = from; i < from + MINIBLOCK_VALUES; i++) out.bits(deltas[i]!, width)
+  }
+}
+
+function bitsOf(value: number): number {
+  const high = Math.floor(value / 2 ** 32)
+  return high === 0 ? 32 - Math.clz32(value) : 64 - Math.clz32(high)
+}
+
+class Packer {
+  readonly #bytes: Uint8Array
+  #at = 0
+  #pending = 0
+  #pending_bits = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  byte(value: number): void {
+    this.#bytes[this.#at++] = value
+  }
+
+  /** An unsigned number, seven bits a byte. */
+  varint(value: number): void {
+    let rest = value
+    while (rest >= 128) {
+      this.byte((rest % 128) + 128)
+      rest = Math.floor(rest / 128)
+    }
+    this.byte(rest)
+  }
+
+  /** A signed number: 0, -1, 1, -2 become 0, 1, 2, 3. */
+  zigzag(value: number): void {
+    this.varint(value >= 0 ? value * 2 : -value * 2 - 1)
+  }
+
+  /** The lowest bits first. A miniblock ends with a whole byte, since it has 32 values. */
+  bits(value: number, width: number): void {
+    let rest = value
+    let left = width
+    for (; left > STEP_BITS; left -= STEP_BITS) {
+      const high = Math.floor(rest / STEP)
+      this.#step(rest - high * STEP, STEP_BITS)
+      rest = high
+    }
+    this.#step(rest, left)
+  }
+
+  taken(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  #step(value: number, width: number): void {
+    let pending = this.#pending | (value << this.#pending_bits)
+    let bits = this.#pending_bits + width
+    while (bits >= 8) {
+      this.#bytes[this.#at++] = pending & 0xff
+      pending >>>= 8
+      bits -= 8
+    }
+    this.#pending = pending
+    this.#pending_bits = bits
+  }
+}

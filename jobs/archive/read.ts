@@ -1,0 +1,184 @@
+/**
+ * The archive as jobs read it: one symbol's rows of an hour, in the order of (ts_exchange, id), as
+ * columns of typed arrays. A symbol costs one range request a row group, and the file's footer
+ * once; the next group is fetched while one is worked on.
+ */
+import { open } from 'node:fs/promises'
+import type { ArchivedHour } from '#core/archive.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import { RAW_TABLES } from '#core/tables.ts'
+import type { Micros } from '#core/time.ts'
+import type { ColumnData, LevelColumn } from './columns.ts'
+import { type Footer, type Group, type RangeFile, readFooter, unreadable } from './parquet/footer.ts'
+import { columnsByName, readGroup } from './parquet/read.ts'
+
+/** Rows of one row group. Asking for a column that was not read, or of another type, throws. */
+export class ArchiveChunk {
+  readonly row_count: number
+  readonly #columns: ReadonlyMap<string, ColumnData>
+
+  constructor(row_count: number, columns: ReadonlyMap<string, ColumnData>) {
+    this.row_count = row_count
+    this.#columns = columns
+  }
+
+  /** Of timestamptz (microseconds since 1970), int8 and float8; NaN where the row has a null. */
+  numbers(name: string): Float64Array {
+    const { values, nulls } = this.#column(name, 'numbers')
+    if (nulls === undefined) return values
+    return values.map((value, row) => (nulls[row] === 1 ? Number.NaN : value))
+  }
+
+  /** Of bool: 1 is true. */
+  flags(name: string): Uint8Array {
+    return this.#column(name, 'flags').values
+  }
+
+  texts(name: string): readonly string[] {
+    const { words, codes } = this.#column(name, 'texts')
+    return Array.from(codes, (code) => words[code]!)
+  }
+
+  levels(name: string): LevelColumn {
+    return this.#column(name, 'levels')
+  }
+
+  #column<Kind extends ColumnData['kind']>(
+    name: string,
+    kind: Kind,
+  ): Extract<ColumnData, { readonly kind: Kind }> {
+    const column = this.#columns.get(name)
+    if (column?.kind !== kind) {
+      throw new Error(`Column ${name} was read as ${column?.kind ?? 'nothing'}, not as ${kind}.`)
+    }
+    return column as Extract<ColumnData, { readonly kind: Kind }>
+  }
+}
+
+/** What of a symbol is wanted. */
+export interface WantedRows {
+  readonly symbol: string
+  /** Columns of the table but symbol_id. */
+  readonly columns: readonly string[]
+  /** Row groups that lie before it, or at or after `to`, are left out; others come whole. */
+  readonly from?: Micros
+  readonly to?: Micros
+}
+
+export interface ArchiveReader {
+  /** The hour's symbols with their number of rows, in the order of their UTF-8 bytes. */
+  symbols(hour: ArchivedHour): Promise<readonly SymbolSpan[]>
+  /** Nothing where the hour has no such symbol. */
+  readSymbolHour(hour: ArchivedHour, wanted: WantedRows): AsyncGenerator<ArchiveChunk>
+}
+
+export interface SymbolSpan {
+  readonly symbol: string
+  readonly row_count: number
+  /** Of ts_exchange, both inclusive. */
+  readonly first_ts: Micros
+  readonly last_ts: Micros
+}
+
+/** A day of five tables: some 20 KB each with 200 symbols. */
+const FOOTERS_MAX = 24 * 5 * 2
+
+/**
+ * Footers are kept by their key: a version of a file never changes. Errors:
+ * `archive_unreadable` where a file is gone or is not what its row says.
+ */
+export function createArchiveReader(
+  store: Pick<ObjectStore, 'readRange'>,
+  footers_max = FOOTERS_MAX,
+): ArchiveReader {
+  const footers = new Map<string, Promise<Footer>>()
+
+  const footerOf = (hour: ArchivedHour): Promise<Footer> => {
+    const { object_key, table_name } = hour
+    const known = footers.get(object_key)
+    footers.delete(object_key)
+    const footer = known ?? readFooter(storedFile(store, hour), RAW_TABLES[table_name])
+    // The newest at the end; the oldest goes. One that failed is not kept.
+    footers.set(object_key, footer)
+    footer.catch(() => footers.delete(object_key))
+    if (footers.size > footers_max) footers.delete(footers.keys().next().value!)
+    return footer
+  }
+
+  return {
+    async symbols(hour) {
+      return spansOf((await footerOf(hour)).groups)
+    },
+    async *readSymbolHour(hour, { symbol, columns, from, to }) {
+      const footer = await footerOf(hour)
+      const file = storedFile(store, hour)
+      const wanted = columnsByName(RAW_TABLES[hour.table_name], columns)
+      const groups = footer.groups.filter(
+        (group) =>
+          group.symbol === symbol &&
+          (from === undefined || group.last_ts >= from) &&
+          (to === undefined || group.first_ts < to),
+      )
+      const fetch = (index: number): ReturnType<typeof readGroup> | undefined => {
+        const group = groups[index]
+        if (group === undefined) return undefined
+        const columns_read = readGroup(file, footer, group, wanted)
+        // Whoever waits for it gets the error; until then it is nobody's.
+        columns_read.catch(() => undefined)
+        return columns_read
+      }
+      let next = fetch(0)
+      for (const [index, { row_count }] of groups.entries()) {
+        const current = (await next)!
+        next = fetch(index + 1)
+        yield new ArchiveChunk(row_count, current)
+      }
+    },
+  }
+}
+
+/** A file on disk, as it is read by ranges; `use` has it while it is open. */
+export async function withLocalFile<T>(
+  path: string,
+  use: (file: RangeFile) => Promise<T>,
+): Promise<T> {
+  const handle = await open(path)
+  try {
+    const { size } = await handle.stat()
+    return await use({
+      name: path,
+      byte_count: size,
+      async read(from, to) {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(to - from), 0, to - from, from)
+        return buffer.subarray(0, bytesRead)
+      },
+    })
+  } finally {
+    await handle.close()
+  }
+}
+
+function storedFile(store: Pick<ObjectStore, 'readRange'>, hour: ArchivedHour): RangeFile {
+  const { object_key: name, byte_count } = hour
+  return {
+    name,
+    byte_count,
+    async read(from, to) {
+      const bytes = await store.readRange(name, from, to)
+      if (bytes === undefined) throw unreadable({ name }, 'the object store does not have it')
+      return bytes
+    },
+  }
+}
+
+function spansOf(groups: readonly Group[]): readonly SymbolSpan[] {
+  const spans: { symbol: string; row_count: number; first_ts: Micros; last_ts: Micros }[] = []
+  for (const { symbol, row_count, first_ts, last_ts } of groups) {
+    const span = spans.at(-1)
+    if (span?.symbol === symbol) {
+      span.row_count += row_count
+      span.last_ts = last_ts
+    } else spans.push({ symbol, row_count, first_ts, last_ts })
+  }
+  return spans
+}

@@ -1,0 +1,124 @@
+/** What partitions there are, and what of each is known elsewhere. */
+import type { Pool } from '#core/node/pool.ts'
+import { RAW_CHANNELS } from '#core/tables.ts'
+import { DAY_US, HOUR_US, micros } from '#core/time.ts'
+import type { PartitionState } from './plan.ts'
+import type { RetentionKind } from './settings.ts'
+
+interface Retained {
+  readonly table_name: string
+  readonly kind: RetentionKind
+  readonly made_from: readonly string[] | undefined
+  /** The rollup that is made from its rows. */
+  readonly rollup: string | undefined
+}
+
+const ROLLUP_OF: Readonly<Record<string, string>> = {
+  book_ticker: 'bt_1s',
+  trades: 'trade_1s',
+  depth_events: 'depth_1s',
+  orderbook_topn: 'depth_1s',
+}
+
+const made = (table_name: string, kind: RetentionKind, made_from: readonly string[]): Retained => ({
+  table_name,
+  kind,
+  made_from,
+  rollup: ROLLUP_OF[table_name],
+})
+
+/** Rollups that are views of Timescale's have no partitions, and policies of their own. */
+const RETAINED: readonly Retained[] = [
+  ...RAW_CHANNELS.map((table_name) => ({
+    table_name,
+    kind: table_name === 'depth_events' ? ('depth' as const) : ('raw' as const),
+    made_from: undefined,
+    rollup: ROLLUP_OF[table_name],
+  })),
+  made('orderbook_topn', 'depth', ['depth_events']),
+  made('bt_1s', 'rollups', ['book_ticker']),
+  made('trade_1s', 'rollups', ['trades']),
+  made('depth_1s', 'rollups', ['depth_events']),
+]
+
+export async function selectPartitions(pool: Pool): Promise<readonly PartitionState[]> {
+  const { rows } = await pool.query<PartitionRow>(PARTITIONS, [
+    RETAINED.map(({ table_name }) => table_name),
+    RETAINED.map(({ rollup }) => rollup ?? null),
+    RETAINED.map(({ table_name, made_from }) => made_from?.[0] ?? table_name),
+  ])
+  const states: PartitionState[] = []
+  for (const row of rows) {
+    const { table_name, partition, from_us, ...known } = row
+    const { kind, made_from } = RETAINED.find((one) => one.table_name === table_name)!
+    const from = micros(from_us)
+    states.push({
+      ...known,
+      table_name,
+      partition,
+      kind,
+      made_from,
+      from,
+      to: micros(from + (kind === 'rollups' ? DAY_US : HOUR_US)),
+      byte_count: Number(row.byte_count),
+      // What was archived was not empty; the others are few.
+      is_empty: !known.is_archived && (await isEmpty(pool, partition)),
+    })
+  }
+  return states
+}
+
+async function isEmpty(pool: Pool, partition: string): Promise<boolean> {
+  const { rowCount } = await pool.query(`select from marketdata.${partition} limit 1`)
+  return rowCount === 0
+}
+
+interface PartitionRow {
+  readonly table_name: string
+  readonly partition: string
+  readonly from_us: number
+  readonly byte_count: string
+  readonly is_archived: boolean
+  readonly is_remainder: boolean
+  readonly has_late_rows: boolean
+  readonly is_ahead_of_rollup: boolean
+}
+
+/**
+ * A partition is named after its table and the day or hour that it holds. A rollup's watermark
+ * stands behind the newest row that it has seen, which need not be the hour's end.
+ */
+const PARTITIONS = `
+select t.table_name, c.relname as partition,
+  (extract(epoch from p.from_ts) * 1000000)::float8 as from_us,
+  pg_total_relation_size(c.oid) as byte_count,
+  coalesce(a.is_archived, false) as is_archived, coalesce(a.is_remainder, false) as is_remainder,
+  exists (
+    select from marketdata.invalidations i
+    where i.table_name = t.table_name and i.lowest < p.from_ts + p.span and i.greatest >= p.from_ts
+  ) as has_late_rows,
+  exists (
+    select from marketdata.rollup_watermarks w
+    join pg_class r on r.relname = w.rollup and r.relnamespace = 'marketdata'::regnamespace
+    join marketdata.archive newest on newest.table_name = t.source and newest.hour = p.from_ts
+    where w.rollup = t.rollup and r.relkind = 'p' and w.watermark <= newest.max_ts_exchange
+  ) as is_ahead_of_rollup
+from unnest($1::text[], $2::text[], $3::text[]) as t (table_name, rollup, source)
+join pg_class parent on parent.relname = t.table_name and parent.relkind = 'p'
+  and parent.relnamespace = 'marketdata'::regnamespace
+join pg_inherits i on i.inhparent = parent.oid
+join pg_class c on c.oid = i.inhrelid
+cross join lateral (
+  select substring(c.relname from '_([0-9]{8}|[0-9]{10})$') as digits
+) n
+cross join lateral (
+  select to_timestamp(n.digits, 'YYYYMMDDHH24') as from_ts,
+    case when length(n.digits) = 8 then interval '1 day' else interval '1 hour' end as span
+) p
+left join lateral (
+  select true as is_archived, bool_or(dropped_at is not null) as is_remainder
+  from marketdata.archive where table_name = t.table_name and hour = p.from_ts
+  having count(*) > 0
+) a on true
+where n.digits is not null
+order by p.from_ts, c.relname`
