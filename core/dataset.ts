@@ -1,6 +1,6 @@
 /**
  * The shape of a published dataset's manifest.json and latest.json: written by jobs, served by
- * the edge. But for `complete`, nothing in a manifest depends on when it was built, so a rebuild
+ * the edge. But for `complete` and `inputs`, nothing in a manifest depends on when it was built, so a rebuild
  * has the same bytes.
  */
 import type { Exchange } from './symbols.ts'
@@ -8,7 +8,7 @@ import type { Channel, GapCause } from './market.ts'
 
 export interface DatasetFile {
   readonly name: string
-  readonly format: 'parquet' | 'arrow'
+  readonly format: 'parquet' | 'arrow' | 'csv.gz'
   readonly bytes: number
   readonly sha256: string
   readonly row_count: number
@@ -40,19 +40,35 @@ export const GAP_NOTES_MAX = 100
 export interface SymbolCoverage {
   readonly exchange: Exchange
   readonly symbol: string
-  /** Start of the first and the last second that have a row. */
+  /** Start of the first and the last second that the symbol's rows may lie in. */
   readonly from_ts: string
   readonly to_ts: string
   readonly row_count: number
-  /** Seconds of the day with a known quote. coverage.parquet says the same of every channel. */
+  /**
+   * Seconds of the day with a known quote; in candles and trades, seconds whose trades were heard.
+   * coverage.parquet says the same of every channel.
+   */
   readonly present_s: number
-  /** The other seconds of the day: before the first quote, across gaps, after the last row. */
+  /** The other seconds of the day: before the first event, across gaps, after the last row. */
   readonly missing_s: number
   readonly quote_count: number
   readonly trade_count: number
   readonly gap_count: number
   /** The first GAP_NOTES_MAX of them; all are in coverage.parquet. */
   readonly gaps: readonly GapNote[]
+}
+
+/** What a dataset was made from besides the day's rows. */
+export interface DatasetInputs {
+  /** Parameters fitted on the day before; null where there were none. */
+  readonly fit: { readonly key: string; readonly sha256: string } | null
+  /** Archived hours that late rows changed afterwards, with the version that was current. */
+  readonly revised_hours: readonly {
+    readonly exchange: Exchange
+    readonly table_name: string
+    readonly hour: string
+    readonly version: number
+  }[]
 }
 
 export interface Manifest {
@@ -65,6 +81,8 @@ export interface Manifest {
   readonly columns: readonly DatasetColumn[]
   readonly files: readonly DatasetFile[]
   readonly coverage: readonly SymbolCoverage[]
+  /** Absent from manifests that were written before it was known. */
+  readonly inputs?: DatasetInputs | undefined
 }
 
 /** What "yesterday" means right now: the newest day that is over, or else the newest. */

@@ -5,9 +5,12 @@ import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
+import { startLoop } from './loop.ts'
+import { ROLLUPS_JOB, runRollups } from './rollups/run-rollups.ts'
 import { startSchedule } from './schedule.ts'
+import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'
 
-const POOL_SIZE = 8
+const POOL_SIZE = 18
 
 let config: JobsConfig
 try {
@@ -20,18 +23,34 @@ const log = createLogger('jobs', config.log_level)
 const pool = createPool(config.database_url, 'booktape-jobs', POOL_SIZE)
 const store = createObjectStore(config.object_store)
 try {
-  const { work_dir, intraday_features_s } = config
+  const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
+  const { retention } = config
   const schedule = await startSchedule({
     pool,
     store,
     work_dir,
     intraday_features_s,
+    features,
+    index_prices,
+    retention,
     log,
     now: Date.now,
   })
+  const { run } = createTopnJob({ pool, cadence: topn.cadence, log, now: Date.now })
+  const { every_s } = topn
+  const topn_loop = every_s === 0 ? undefined : startLoop({ job: TOPN_JOB, every_s, run, log })
+  const rollups_loop =
+    rollups_every_s === 0
+      ? undefined
+      : startLoop({
+          job: ROLLUPS_JOB,
+          every_s: rollups_every_s,
+          run: (signal) => runRollups({ pool, log, now: Date.now, signal }),
+          log,
+        })
   const shutdown = onShutdown(log, async (reason) => {
     log.info({ reason }, 'Stopping.')
-    await schedule.stop()
+    await Promise.all([schedule.stop(), topn_loop?.stop(), rollups_loop?.stop()])
     store.close()
     await pool.end()
   })
@@ -41,7 +60,7 @@ try {
     shutdown.begin('queue_ended', 1)
   }
   schedule.ended.then(() => queueEnded('no reason given'), queueEnded)
-  log.info({ intraday_features_s }, 'Ready.')
+  log.info({ intraday_features_s, index_names: index_prices?.names ?? [] }, 'Ready.')
   tellParent({ type: 'ready' })
 } catch (error) {
   log.fatal({ code: 'start_failed', error: describeError(error) }, 'Cannot start.')

@@ -12,6 +12,8 @@ export interface Run {
   readonly job_window: string
   /** 1 for the first try. */
   readonly attempt: number
+  /** Older rows of the same window are deleted; undefined: none. */
+  readonly keep_s?: number
   /** The time now, in milliseconds since 1970. */
   readonly now: () => number
   readonly log: Logger
@@ -80,6 +82,7 @@ async function recordRun<T extends RunResult>(
   work: (log: RunLog) => Promise<T>,
 ): Promise<T> {
   await failInterrupted(pool, run)
+  await forgetOld(pool, run)
   const id = await insertRun(pool, run)
   const lines: LogLine[] = []
   const write = (level: Level, facts: Readonly<Record<string, unknown>>, msg: string): void => {
@@ -121,6 +124,16 @@ async function failInterrupted(pool: Pool, { job, job_window, now }: Run): Promi
        error = 'The process was ended in the middle of the run.'
      where job = $1 and job_window = $2 and status = 'running'`,
     [job, job_window, new Date(now())],
+  )
+}
+
+async function forgetOld(pool: Pool, run: Run): Promise<void> {
+  const { job, job_window, keep_s, now } = run
+  if (keep_s === undefined) return
+  await pool.query(
+    `delete from marketdata.job_runs
+     where job = $1 and job_window = $2 and started_at < $3`,
+    [job, job_window, new Date(now() - keep_s * 1_000)],
   )
 }
 

@@ -7,15 +7,27 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { addDays, dayOf, dayRange, fromMillis, parseDay, toIso, type Day } from '#core/time.ts'
-import { FEATURES_JOB, runFeatures } from './features/run-features.ts'
+import { dayOf, fromMillis } from '#core/time.ts'
+import { ARCHIVE_JOB, runArchive } from './archive/run-archive.ts'
+import type { IndexPricesConfig } from './config.ts'
+import { DATASETS_JOB } from './datasets/run-datasets.ts'
+import { findStaleDays, runDayTask, STALE_DAYS_JOB } from './day-tasks.ts'
+import { FEATURES_JOB, type FeaturesSettings } from './features/run-features.ts'
+import { INDEX_PRICES_JOB, runIndexPrices } from './index-prices/run-index-prices.ts'
+import { RETENTION_JOB, runRetention } from './retention/run-retention.ts'
+import type { RetentionSettings } from './retention/settings.ts'
+import { runValidation, VALIDATION_JOB } from './validation/run-validation.ts'
 
 export interface ScheduleOptions {
-  /** Needs six connections. */
+  /** Needs fourteen connections. */
   readonly pool: Pool
   readonly store: ObjectStore
   readonly work_dir: string
   readonly intraday_features_s: number
+  readonly features: FeaturesSettings
+  /** Polled once a minute; undefined: not at all. */
+  readonly index_prices: IndexPricesConfig | undefined
+  readonly retention: RetentionSettings
   readonly log: Logger
   /** The time now, in milliseconds since 1970. */
   readonly now: () => number
@@ -29,10 +41,25 @@ export interface Schedule {
 }
 
 /**
- * Every night at 00:10 UTC the day before. `fill`: runs missed in the last week are made up for.
+ * Every night at 00:10 UTC the day before, one job after the other. `fill`: runs missed in the last week are made up for.
  * `max`: attempts, with waits of e^n seconds between them, over an hour in all.
  */
-const CRONTAB = `10 0 * * * ${FEATURES_JOB} ?id=nightly_features&fill=7d&max=9&queue=features`
+const CRONTAB = [
+  `10 0 * * * ${FEATURES_JOB} ?id=nightly_features&fill=7d&max=9&queue=features`,
+  `10 0 * * * ${DATASETS_JOB} ?id=nightly_datasets&fill=7d&max=9&queue=features`,
+]
+/** After the archive: it looks at what there is now, so what was missed is not made up for. */
+const STALE_DAYS_CRONTAB = `45 * * * * ${STALE_DAYS_JOB} ?id=stale_days&max=1&queue=stale_days`
+/** A price of the past cannot be asked for: what was missed is not made up for. */
+const INDEX_CRONTAB = `* * * * * ${INDEX_PRICES_JOB} ?id=index_prices&max=1&queue=index_prices`
+/** It looks at the data as it is now: what was missed is not made up for. */
+const VALIDATION_CRONTAB = `*/5 * * * * ${VALIDATION_JOB} ?id=validation&max=1&queue=validation`
+/** Each run looks for hours that are due by itself: one missed run is made up for, not more. */
+const ARCHIVE_CRONTAB = `5 * * * * ${ARCHIVE_JOB} ?id=archive&fill=1h&max=3&queue=archive`
+/** After the archive, in its queue: what it could not drop it drops an hour later. */
+const RETENTION_CRONTAB = `15 * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive`
+/** One for every queue: a poll does not wait for the features of a day. */
+const CONCURRENCY = 4
 /** Held by every daemon as long as it lives. */
 const DAEMON_LOCK = 'booktape.jobs'
 
@@ -45,12 +72,30 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
   const queue = await run({
     pgPool: pool,
     logger,
-    concurrency: 1,
+    concurrency: CONCURRENCY,
     noHandleSignals: true,
-    crontab: CRONTAB,
+    crontab: [
+      ...CRONTAB,
+      STALE_DAYS_CRONTAB,
+      ARCHIVE_CRONTAB,
+      RETENTION_CRONTAB,
+      VALIDATION_CRONTAB,
+      ...(options.index_prices === undefined ? [] : [INDEX_CRONTAB]),
+    ].join('\n'),
     taskList: {
       [FEATURES_JOB]: (payload, { job }) =>
-        runTask(options, payload, job.attempts, controller.signal),
+        runDayTask(options, FEATURES_JOB, payload, job.attempts, controller.signal),
+      [DATASETS_JOB]: (payload, { job }) =>
+        runDayTask(options, DATASETS_JOB, payload, job.attempts, controller.signal),
+      [STALE_DAYS_JOB]: (_payload, { addJob }) =>
+        findStaleDays(options, async ({ job, date }) => {
+          const jobKey = `rebuild_${job}_${date}`
+          await addJob(job, { date }, { jobKey, queueName: FEATURES_JOB, maxAttempts: 9 })
+        }),
+      [INDEX_PRICES_JOB]: () => pollIndexPrices(options, controller.signal),
+      [ARCHIVE_JOB]: () => archiveDueHours(options, controller.signal),
+      [RETENTION_JOB]: () => freePartitions(options, controller.signal),
+      [VALIDATION_JOB]: () => lookAtData(options),
     },
   })
   const addIntraday = (): void => {
@@ -78,57 +123,38 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
   }
 }
 
-/** Errors that no repetition mends are not thrown to the queue: the run's row tells them. */
-async function runTask(
-  options: ScheduleOptions,
-  payload: unknown,
-  attempt: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const { pool, store, work_dir, log, now } = options
-  const { date, intraday } = parsePayload(payload)
-  if (intraday && !(await hasQuotes(pool, date))) return
-  try {
-    await runFeatures({ pool, store, date, work_dir, log, now, signal, attempt })
-  } catch (error) {
-    if (error instanceof OperatorError && !error.retryable) return
-    throw error
-  }
-}
-
-interface FeaturesPayload {
-  readonly date: Day
-  readonly intraday: boolean
-}
-
-/** A run from the crontab is for the day before the time it was due. */
-export function parsePayload(payload: unknown): FeaturesPayload {
-  const { date, intraday, _cron } = (payload ?? {}) as {
-    readonly date?: unknown
-    readonly intraday?: unknown
-    readonly _cron?: { readonly ts?: unknown }
-  }
-  const due_ms = typeof _cron?.ts === 'string' ? Date.parse(_cron.ts) : NaN
-  const day =
-    typeof date === 'string'
-      ? parseDay(date)
-      : Number.isNaN(due_ms)
-        ? undefined
-        : addDays(dayOf(fromMillis(due_ms)), -1)
-  if (day === undefined) {
-    const found = JSON.stringify(payload)
-    throw new Error(`A job of ${FEATURES_JOB} needs a date (YYYY-MM-DD), got ${found}.`)
-  }
-  return { date: day, intraday: intraday === true }
-}
-
-async function hasQuotes(pool: Pool, date: Day): Promise<boolean> {
-  const { from, to } = dayRange(date)
-  const { rowCount } = await pool.query(
-    'select 1 from marketdata.book_ticker where ts_exchange >= $1 and ts_exchange < $2 limit 1',
-    [toIso(from), toIso(to)],
+/** Its row tells of a failure; the next minute asks anew. */
+async function pollIndexPrices(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
+  const { index_prices, pool, log, now } = options
+  // Left in the queue by a daemon that polled.
+  if (index_prices === undefined) return
+  await runIndexPrices({ ...index_prices, pool, log, now, random: Math.random, signal }).catch(
+    (error: unknown) => {
+      log.warn({ code: 'poll_failed', error: describeError(error) }, 'Prices were not polled.')
+    },
   )
-  return rowCount === 1
+}
+
+/** Each hour has a row of its own; what failed is thrown, and tried again. */
+async function archiveDueHours(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
+  const { pool, store, work_dir, log, now } = options
+  await runArchive({ pool, store, work_dir, codec: 'zstd', log, now, signal })
+}
+
+/** Its row tells of a failure; in an hour there is another try. */
+async function freePartitions(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
+  const { pool, retention: settings, log, now } = options
+  await runRetention({ pool, settings, log, now, signal }).catch((error: unknown) => {
+    const facts = { code: 'retention_failed', error: describeError(error) }
+    log.warn(facts, 'No partitions were freed.')
+  })
+}
+
+/** Its row tells of a failure; in five minutes there is another look. */
+async function lookAtData({ pool, log, now }: ScheduleOptions): Promise<void> {
+  await runValidation({ pool, log, now }).catch((error: unknown) => {
+    log.warn({ code: 'validation_failed', error: describeError(error) }, 'Data was not validated.')
+  })
 }
 
 /**

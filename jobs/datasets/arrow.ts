@@ -25,7 +25,6 @@ import {
   type Vector,
 } from 'apache-arrow'
 import { NEVER, type Feature } from '#core/features.ts'
-import type { SymbolFile } from './parquet.ts'
 import { hasNull, identityPairs, valuesOf, type FileIdentity, type SymbolRows } from './rows.ts'
 
 compressionRegistry.set(CompressionType.ZSTD, {
@@ -40,12 +39,19 @@ export interface NameLists {
   readonly symbol: readonly string[]
 }
 
+export interface FeaturesArrow {
+  write(rows: SymbolRows): Promise<void>
+  finish(): Promise<void>
+  /** After finish(), or where there is none. */
+  close(): Promise<void>
+}
+
 export async function createFeaturesArrow(
   path: string,
   features: readonly Feature[],
   names: NameLists,
   identity: FileIdentity,
-): Promise<SymbolFile & { close(): Promise<void> }> {
+): Promise<FeaturesArrow> {
   const dictionaries = {
     exchange: dictionary(names.exchange, 0),
     symbol: dictionary(names.symbol, 1),

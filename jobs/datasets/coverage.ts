@@ -13,10 +13,24 @@ import type { FileIdentity } from './rows.ts'
 const DAY_S = DAY_US / SECOND_US
 
 /** A symbol's day without its values: small enough to keep for every symbol. */
-export type SymbolSummary = Omit<SymbolDay, 'columns'>
+export type SymbolSummary = Omit<SymbolDay, 'columns' | 'labels' | 'fit'>
 
-export function symbolCoverage(summary: SymbolSummary): SymbolCoverage {
+/** What the summary of a symbol in a manifest is about. */
+export interface CoveredRows {
+  /** Whose seconds are present or missing. */
+  readonly channel: 'book_ticker' | 'trades'
+  readonly row_count: number
+}
+
+export function symbolCoverage(
+  summary: SymbolSummary,
+  { channel, row_count }: CoveredRows = {
+    channel: 'book_ticker',
+    row_count: summary.grid.row_count,
+  },
+): SymbolCoverage {
   const { exchange, symbol, grid } = summary
+  const { present_s } = streamOf(summary, channel)
   const quotes = streamOf(summary, 'book_ticker')
   const trades = streamOf(summary, 'trades')
   const gaps = summary.coverage
@@ -26,10 +40,10 @@ export function symbolCoverage(summary: SymbolSummary): SymbolCoverage {
     exchange,
     symbol,
     from_ts: toIso(grid.from),
-    to_ts: toIso(micros(grid.from + (grid.row_count - 1) * SECOND_US)),
-    row_count: grid.row_count,
-    present_s: quotes.present_s,
-    missing_s: DAY_S - quotes.present_s,
+    to_ts: toIso(micros(grid.from + (grid.row_count - 1) * grid.step_us)),
+    row_count,
+    present_s,
+    missing_s: DAY_S - present_s,
     quote_count: quotes.event_count,
     trade_count: trades.event_count,
     gap_count: gaps.length,

@@ -1,19 +1,11 @@
 /**
- * Writes Parquet: zstd, microsecond UTC timestamps, one row group a symbol, statistics on. The
- * schema is given, never inferred, and the same rows make the same bytes.
+ * Writes small Parquet files: zstd, microsecond UTC timestamps, statistics on. The schema is given,
+ * never inferred, and the same rows make the same bytes.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
-import type { DecodedArray, SchemaElement } from 'hyparquet'
+import type { SchemaElement } from 'hyparquet'
 import { fileWriter, ParquetWriter, type ColumnSource } from 'hyparquet-writer'
-import { NEVER, type Feature } from '#core/features.ts'
-import {
-  CREATED_BY,
-  hasNull,
-  identityPairs,
-  valuesOf,
-  type FileIdentity,
-  type SymbolRows,
-} from './rows.ts'
+import { CREATED_BY, identityPairs, type FileIdentity } from './rows.ts'
 
 export interface ParquetFile {
   /** One row group. */
@@ -49,23 +41,6 @@ export function createParquetFile(
   }
 }
 
-export interface SymbolFile {
-  write(rows: SymbolRows): Promise<void>
-  finish(): Promise<void>
-}
-
-export function createFeaturesParquet(
-  path: string,
-  features: readonly Feature[],
-  identity: FileIdentity,
-): SymbolFile {
-  const file = createParquetFile(path, features.map(fieldOf), features.length, identity)
-  return {
-    write: (rows) => file.write(features.map((feature) => columnOf(feature, rows))),
-    finish: () => file.finish(),
-  }
-}
-
 export const TIMESTAMP_US = {
   type: 'INT64',
   converted_type: 'TIMESTAMP_MICROS',
@@ -76,48 +51,6 @@ export const TEXT = {
   converted_type: 'UTF8',
   logical_type: { type: 'STRING' },
 } as const
-
-function fieldOf({ name, type, null_rule }: Feature): SchemaElement {
-  const repetition_type = null_rule === NEVER ? 'REQUIRED' : 'OPTIONAL'
-  switch (type) {
-    case 'timestamp_us':
-      return { name, repetition_type, ...TIMESTAMP_US }
-    case 'string':
-      return { name, repetition_type, ...TEXT }
-    case 'float64':
-      return { name, repetition_type, type: 'DOUBLE' }
-    case 'int64':
-      return { name, repetition_type, type: 'INT64' }
-  }
-}
-
-function columnOf(feature: Feature, rows: SymbolRows): ColumnSource {
-  const { name, type } = feature
-  switch (type) {
-    case 'timestamp_us':
-      return { name, data: rows.ts, encoding: 'DELTA_BINARY_PACKED' }
-    case 'string': {
-      const text = name === 'exchange' ? rows.exchange : rows.symbol
-      const data = Array.from<string>({ length: rows.ts.length }).fill(text)
-      return { name, data, encoding: 'RLE_DICTIONARY' }
-    }
-    case 'float64':
-      return { name, data: withNulls(valuesOf(rows, feature)) }
-    case 'int64':
-      return { name, data: wholeNumbers(valuesOf(rows, feature)) }
-  }
-}
-
-/** The writer takes a typed array as it is, but knows nulls only in a plain one. */
-function withNulls(values: Float64Array): DecodedArray {
-  if (!hasNull(values)) return values
-  return Array.from(values, (value) => (Number.isNaN(value) ? null : value))
-}
-
-function wholeNumbers(values: Float64Array): DecodedArray {
-  if (!hasNull(values)) return BigInt64Array.from(values, BigInt)
-  return Array.from(values, (value) => (Number.isNaN(value) ? null : BigInt(value)))
-}
 
 function compress(bytes: Uint8Array): Uint8Array {
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } })

@@ -26,6 +26,7 @@ export interface PublishedFile extends DatasetFile {
 const CONTENT_TYPES: Readonly<Record<DatasetFile['format'], string>> = {
   parquet: 'application/vnd.apache.parquet',
   arrow: 'application/vnd.apache.arrow.file',
+  'csv.gz': 'application/gzip',
 }
 const JSON_TYPE = 'application/json'
 

@@ -1,10 +1,10 @@
 /**
- * What a hole in a stream does to features: where the chain of quotes is cut, and which seconds
- * of the trade stream are unknown. Pure; the ledger's rows come from source/.
+ * What a hole in a stream does to features: where the chain of quotes is cut, and which
+ * intervals of the other streams are unknown. Pure; the ledger's rows come from source/.
  */
 import type { GapCause } from '#core/market.ts'
-import { SECOND_US, type Micros } from '#core/time.ts'
-import type { Grid } from './grid.ts'
+import type { Micros } from '#core/time.ts'
+import { rowOf, type Grid } from './grid.ts'
 
 /** A row of the gap ledger: we know nothing of what lies between the two events. */
 export interface StreamGap {
@@ -46,18 +46,23 @@ export function isBehind(cut: Cut, ts: number, id: number): boolean {
 }
 
 /**
- * 1 for every second of the grid that an open gap touches. Both ends count as touched: what is
+ * 1 for every row of the grid that an open gap touches. Both ends count as touched: what is
  * missing may bear the very timestamp of the event before or after the hole.
  */
-export function blindSeconds(gaps: readonly StreamGap[], grid: Grid): Uint8Array {
+export function blindRows(gaps: readonly StreamGap[], grid: Grid): Uint8Array {
   const blind = new Uint8Array(grid.row_count)
   for (const gap of gaps) {
     if (gap.repaired) continue
-    const first = Math.max(Math.floor((gap.from_ts - grid.from) / SECOND_US), 0)
-    const last = Math.min(Math.floor((gap.to_ts - grid.from) / SECOND_US), grid.row_count - 1)
+    const first = Math.max(rowOf(grid, gap.from_ts), 0)
+    const last = Math.min(rowOf(grid, gap.to_ts), grid.row_count - 1)
     if (first <= last) blind.fill(1, first, last + 1)
   }
   return blind
+}
+
+/** True where an open gap leaves unknown what was so at this moment: (from_ts, to_ts]. */
+export function isUnknownAt(gap: StreamGap, ts: number): boolean {
+  return !gap.repaired && gap.from_ts < ts && ts <= gap.to_ts
 }
 
 /** Infinity - Infinity is NaN, which no sort survives. */

@@ -1,27 +1,35 @@
-/** The dense grid of seconds that features stand on. */
-import { SECOND_US, micros, type Micros } from '#core/time.ts'
+/** The dense grid of intervals that features stand on. */
+import { micros, type Micros } from '#core/time.ts'
 
 export interface Grid {
-  /** Start of the first second. */
+  /** Start of the first interval. */
   readonly from: Micros
-  /** Seconds, without holes. */
+  /** Length of an interval; a divisor of a day. */
+  readonly step_us: number
+  /** Intervals, without holes. */
   readonly row_count: number
 }
 
-/** The seconds from the one that holds `first_ts` to the one that holds `last_ts`. */
-export function gridOf(first_ts: Micros, last_ts: Micros): Grid {
-  const from = Math.floor(first_ts / SECOND_US) * SECOND_US
-  return { from: micros(from), row_count: Math.floor((last_ts - from) / SECOND_US) + 1 }
+/** The intervals from the one that holds `first_ts` to the one that holds `last_ts`. */
+export function gridOf(first_ts: Micros, last_ts: Micros, step_us: number): Grid {
+  const from = Math.floor(first_ts / step_us) * step_us
+  const row_count = Math.floor((last_ts - from) / step_us) + 1
+  return { from: micros(from), step_us, row_count }
 }
 
-/** Row of the second that holds this moment. */
+/** Row of the interval that holds this moment. */
 export function rowOf(grid: Grid, ts: number): number {
-  return Math.floor((ts - grid.from) / SECOND_US)
+  return Math.floor((ts - grid.from) / grid.step_us)
 }
 
-/** Starts of the seconds, as Parquet and Arrow want them. */
-export function gridTimes(grid: Grid): BigInt64Array {
-  const times = new BigInt64Array(grid.row_count)
-  for (let row = 0; row < grid.row_count; row++) times[row] = BigInt(grid.from + row * SECOND_US)
+/** End of a row's interval, which is the start of the next. */
+export function endOf(grid: Grid, row: number): number {
+  return grid.from + (row + 1) * grid.step_us
+}
+
+/** Starts of the intervals, as Parquet and Arrow want them. */
+export function gridTimes({ from, step_us, row_count }: Grid): BigInt64Array {
+  const times = new BigInt64Array(row_count)
+  for (let row = 0; row < row_count; row++) times[row] = BigInt(from + row * step_us)
   return times
 }

@@ -1,12 +1,13 @@
 /**
- * Folds best quotes into the quote features of a grid of seconds. Events come in the order of
+ * Folds best quotes into the quote features of a grid. Events come in the order of
  * (ts_exchange, update_id); values are carried forward until a gap cuts the chain. Sums run in
  * that order, so the same events give the same bits.
  */
 import { SECOND_US } from '#core/time.ts'
 import type { QuoteChunk } from '../source/source.ts'
+import { columnsFor, type Columns } from './columns.ts'
 import { isBehind, type Cut } from './gaps.ts'
-import { type Grid, rowOf } from './grid.ts'
+import { endOf, type Grid, rowOf } from './grid.ts'
 import { ofi } from './ofi.ts'
 import { isTwoSided, mid, spread, type TopOfBook } from './quote.ts'
 import { queueImbalance } from './queue-imbalance.ts'
@@ -28,23 +29,35 @@ const NAMES = [
   'i1',
   'ofi',
   'quote_count',
+  'quote_age_s',
   'realised_variance',
 ] as const
 
-/** One value a second; NaN is null. */
-export type QuoteColumns = Readonly<Record<(typeof NAMES)[number], Float64Array>>
+export type QuoteColumns = Columns<(typeof NAMES)[number]>
+
+/** A quote and when it was made. */
+export interface TimedQuote extends TopOfBook {
+  readonly ts_exchange: number
+}
+
+export interface QuoteResult {
+  readonly columns: QuoteColumns
+  /** 1 for every row in which the chain of quotes was cut. */
+  readonly cut: Uint8Array
+}
 
 export class QuoteFold {
   readonly #grid: Grid
   readonly #cuts: readonly Cut[]
   readonly #columns: QuoteColumns
+  readonly #cut: Uint8Array
   /** The quote that is valid now; undefined where we do not know it. */
-  #state: TopOfBook | undefined
+  #state: TimedQuote | undefined
   #row = 0
   #next_cut = 0
-  /** Mid at the end of the second before; NaN where it had none. */
+  /** Mid at the end of the interval before; NaN where it had none. */
   #mid_before: number
-  // Of the second that is open:
+  // Of the interval that is open:
   #is_cut = false
   #open: number
   #high: number
@@ -56,14 +69,13 @@ export class QuoteFold {
 
   /**
    * `carried` is the quote that was valid at the start of the grid, where the stream was heard
-   * without a hole since; it is no event of the grid's first second.
+   * without a hole since; it is no event of the grid's first interval.
    */
-  constructor(grid: Grid, cuts: readonly Cut[], carried?: TopOfBook) {
+  constructor(grid: Grid, cuts: readonly Cut[], carried?: TimedQuote) {
     this.#grid = grid
     this.#cuts = cuts.filter((cut) => cut.ts >= grid.from)
-    this.#columns = Object.fromEntries(
-      NAMES.map((name) => [name, new Float64Array(grid.row_count).fill(NaN)]),
-    ) as QuoteColumns
+    this.#columns = columnsFor(NAMES, grid, NaN)
+    this.#cut = new Uint8Array(grid.row_count)
     this.#state = carried
     this.#mid_before = carried === undefined ? NaN : mid(carried)
     this.#open = this.#high = this.#low = this.#mid_before
@@ -73,9 +85,10 @@ export class QuoteFold {
     for (let i = 0; i < chunk.row_count; i++) {
       const ts = chunk.ts_exchange[i]!
       const target = rowOf(this.#grid, ts)
-      while (this.#row < target) this.#closeSecond()
+      while (this.#row < target) this.#closeRow()
       this.#cutUntil(ts, chunk.update_id[i]!)
       this.#addQuote({
+        ts_exchange: ts,
         best_bid: chunk.best_bid[i]!,
         bid_qty: chunk.bid_qty[i]!,
         best_ask: chunk.best_ask[i]!,
@@ -84,13 +97,13 @@ export class QuoteFold {
     }
   }
 
-  /** Closes every second up to the end of the grid. Call once. */
-  finish(): QuoteColumns {
-    while (this.#row < this.#grid.row_count) this.#closeSecond()
-    return this.#columns
+  /** Closes every interval up to the end of the grid. Call once. */
+  finish(): QuoteResult {
+    while (this.#row < this.#grid.row_count) this.#closeRow()
+    return { columns: this.#columns, cut: this.#cut }
   }
 
-  #addQuote(quote: TopOfBook): void {
+  #addQuote(quote: TimedQuote): void {
     this.#quote_count += 1
     if (!isTwoSided(quote)) {
       this.#state = undefined
@@ -115,9 +128,10 @@ export class QuoteFold {
     }
   }
 
-  #closeSecond(): void {
-    this.#cutUntil(this.#grid.from + (this.#row + 1) * SECOND_US, -Infinity)
+  #closeRow(): void {
+    this.#cutUntil(endOf(this.#grid, this.#row), -Infinity)
     if (this.#state !== undefined) this.#writeRow(this.#state)
+    if (this.#is_cut) this.#cut[this.#row] = 1
     const mid_close = this.#state === undefined ? NaN : mid(this.#state)
     this.#row += 1
     this.#mid_before = this.#open = this.#high = this.#low = mid_close
@@ -125,7 +139,7 @@ export class QuoteFold {
     this.#spread_sum = this.#two_sided_count = this.#quote_count = this.#ofi = 0
   }
 
-  #writeRow(quote: TopOfBook): void {
+  #writeRow(quote: TimedQuote): void {
     const row = this.#row
     const columns = this.#columns
     columns.mid_open[row] = this.#open
@@ -143,6 +157,7 @@ export class QuoteFold {
     columns.i1[row] = queueImbalance(quote) ?? NaN
     columns.ofi[row] = this.#ofi
     columns.quote_count[row] = this.#quote_count
+    columns.quote_age_s[row] = (endOf(this.#grid, row) - quote.ts_exchange) / SECOND_US
     if (!this.#is_cut) {
       columns.realised_variance[row] = realisedVariance(this.#mid_before, mid(quote))
     }

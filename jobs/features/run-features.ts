@@ -1,33 +1,40 @@
 /**
- * The job `features`: builds features_1s for one UTC day and publishes it. A function of the
- * day: the same rows give the same bytes, whoever runs it, and whenever.
+ * The job `features`: builds features_1s, labels_1s and, for chosen symbols, features_100ms for
+ * one UTC day and publishes them, with what the day leaves for the features of the next. A
+ * function of the day: the same rows give the same bytes, whoever runs it, and whenever.
  */
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DatasetFile, Manifest } from '#core/dataset.ts'
+import type { DatasetInputs, Manifest } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
-import { FEATURES_1S, FEATURES_1S_VERSION } from '#core/features.ts'
+import { FEATURE_SETS } from '#core/features.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { MANIFEST_FILE, stagingKey, stagingPrefix } from '#core/object-keys.ts'
-import { dayOf, dayRange, fromMillis, parseDay, type Day } from '#core/time.ts'
-import { createFeaturesArrow } from '../datasets/arrow.ts'
-import { symbolCoverage, writeCoverage, type SymbolSummary } from '../datasets/coverage.ts'
-import { createFeaturesParquet } from '../datasets/parquet.ts'
-import { describeFile, publishDay, type PublishedFile } from '../datasets/publish.ts'
-import { runJob, withLock, type RunLog } from '../run.ts'
-import { selectDaysWithData, withPostgresDay } from '../source/postgres.ts'
-import type { DaySource } from '../source/source.ts'
-import { gridTimes } from './grid.ts'
-import { buildSymbolDay, exchangeDays } from './symbol-day.ts'
+import { MANIFEST_FILE } from '#core/object-keys.ts'
+import { addDays, dayOf, fromMillis, type Day } from '#core/time.ts'
+import { symbolCoverage } from '../datasets/coverage.ts'
+import { deleteLeftOvers } from '../datasets/left-overs.ts'
+import { publishDay, type PublishedFile } from '../datasets/publish.ts'
+import { runJob, type RunLog } from '../run.ts'
+import { withDay, type OpenDay } from '../source/day.ts'
+import { noData } from '../source/days.ts'
+import { buildFiles, type BuiltDay, type BuiltSet } from './build-files.ts'
+import { inlineBuilder, threadBuilder, type Builder } from './builders.ts'
+import { putFit, readFit, type DayFit } from './fit/fit.ts'
 
 export const FEATURES_JOB = 'features'
-const DATASET = 'features_1s'
-const DAYS_NAMED_MAX = 10
 const PROGRESS_INTERVAL_MS = 10_000
 
-export interface FeaturesOptions {
+/** How a day is built, whichever day it is. */
+export interface FeaturesSettings {
+  /** Threads that compute beside this one; 0: this one computes too. */
+  readonly thread_count: number
+  /** Names of symbols that features_100ms is made of. */
+  readonly symbols_100ms: readonly string[]
+}
+
+export interface FeaturesOptions extends FeaturesSettings {
   readonly pool: Pool
   readonly store: ObjectStore
   readonly date: Day
@@ -39,24 +46,36 @@ export interface FeaturesOptions {
   /** Ends the run early; nothing is published then. */
   readonly signal?: AbortSignal
   readonly attempt?: number
-  /** Copies what was published to EXPORT_DIR/date=YYYY-MM-DD as well. */
+  /**
+   * Copies what was published to EXPORT_DIR as well: features_1s into date=YYYY-MM-DD, the others
+   * into DATASET/date=YYYY-MM-DD.
+   */
   readonly export_dir?: string
   readonly onProgress?: (done_count: number, symbol_count: number) => void
 }
 
-export interface FeaturesResult {
+export interface PublishedSet {
   readonly dataset: string
-  readonly date: Day
-  readonly complete: boolean
   readonly symbol_count: number
   readonly row_count: number
-  readonly byte_count: number
   readonly files: readonly PublishedFile[]
+}
+
+export interface FeaturesResult {
+  readonly date: Day
+  readonly complete: boolean
+  /** Of features_1s, as is row_count. */
+  readonly symbol_count: number
+  readonly row_count: number
+  /** Of all files. */
+  readonly byte_count: number
+  /** features_1s first. */
+  readonly sets: readonly [PublishedSet, ...PublishedSet[]]
 }
 
 /**
  * Errors: `day_in_future`; `no_data` where nothing was recorded in the day; `run_in_progress`.
- * Needs three connections of the pool.
+ * Needs three connections of the pool, and one of its own a thread.
  */
 export async function runFeatures(options: FeaturesOptions): Promise<FeaturesResult> {
   const { pool, date, now, log, attempt = 1 } = options
@@ -79,126 +98,122 @@ async function buildAndPublish(
   const signal = options.signal ?? new AbortController().signal
   const started_ms = now()
   // The run's lock makes this folder ours alone; an earlier run may have been killed in it.
-  const dir = join(work_dir, `${DATASET}-${date}`)
+  const dir = join(work_dir, `${FEATURES_JOB}-${date}`)
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })
   try {
-    await deleteLeftOvers(pool, store, date)
-    const built = await withPostgresDay(pool, date, (source) =>
-      buildFiles(options, source, dir, log, signal),
-    )
-    const manifest: Manifest = {
-      dataset: DATASET,
-      schema_version: FEATURES_1S_VERSION,
+    for (const { dataset } of Object.values(FEATURE_SETS)) {
+      await deleteLeftOvers(pool, store, { job: FEATURES_JOB, dataset, date })
+    }
+    const fit = await readFit(store, addDays(date, -1))
+    const { built, inputs } = await withDay(options, date, async (day) => ({
+      built: await build(options, day, fit, dir, log, signal),
+      inputs: inputsOf(day, fit),
+    }))
+    const sets = await publish(options, built, inputs, complete, signal)
+    // Of a day that is not over the next one is not to be made: it would not be made again.
+    if (complete) await putFit(store, date, built.fits)
+    const result = {
       date,
       complete,
-      row_count: built.row_count,
-      columns: FEATURES_1S,
-      files: built.files,
-      coverage: built.summaries.map(symbolCoverage),
+      symbol_count: sets[0].symbol_count,
+      row_count: sets[0].row_count,
+      byte_count: sets.flatMap(({ files }) => files).reduce((sum, { bytes }) => sum + bytes, 0),
     }
-    const files = await publishDay(store, dir, date, manifest, signal)
-    if (options.export_dir !== undefined) await exportFiles(dir, options.export_dir, manifest)
-    const symbol_count = built.summaries.length
-    const byte_count = files.reduce((sum, file) => sum + file.bytes, 0)
-    const { row_count } = built
-    log.info(
-      { symbol_count, row_count, byte_count, complete, elapsed_ms: now() - started_ms },
-      'Published.',
-    )
-    return { dataset: DATASET, date, complete, symbol_count, row_count, byte_count, files }
+    log.info({ ...result, elapsed_ms: now() - started_ms }, 'Published.')
+    return { ...result, sets }
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
 }
 
-interface Built {
-  readonly summaries: readonly SymbolSummary[]
-  readonly files: readonly DatasetFile[]
-  readonly row_count: number
-}
-
-/** One symbol after another, so that memory holds one symbol's day and not more. */
-async function buildFiles(
-  { pool, date, now, onProgress }: FeaturesOptions,
-  source: DaySource,
+async function build(
+  options: FeaturesOptions,
+  day: OpenDay,
+  fit: DayFit | undefined,
   dir: string,
   log: RunLog,
   signal: AbortSignal,
-): Promise<Built> {
-  const { symbols } = source
+): Promise<BuiltDay> {
+  const { pool, date, now, symbols_100ms, onProgress } = options
+  const { symbols } = day
   if (symbols.length === 0) throw await noData(pool, date)
-  const exchange_days = exchangeDays(symbols, dayRange(date).from)
-  log.info({ symbol_count: symbols.length }, 'Building features.')
-
-  const identity = { dataset: DATASET, schema_version: FEATURES_1S_VERSION, date }
-  const names = {
-    exchange: [...exchange_days.keys()],
-    symbol: [...new Set(symbols.map(({ symbol }) => symbol))],
-  }
-  const parquet = createFeaturesParquet(join(dir, `${DATASET}.parquet`), FEATURES_1S, identity)
-  const arrow_path = join(dir, `${DATASET}.arrow`)
-  const arrow = await createFeaturesArrow(arrow_path, FEATURES_1S, names, identity)
-  const summaries: SymbolSummary[] = []
-  let row_count = 0
+  const fits = fit?.symbols ?? []
+  log.info({ symbol_count: symbols.length, fit_count: fits.length }, 'Building features.')
+  const builder = await startBuilder(options.thread_count, day, signal)
   let reported_ms = now()
   try {
-    for (const symbol of symbols) {
-      const exchange_day = exchange_days.get(symbol.exchange)!
-      const { columns, ...summary } = await buildSymbolDay(source, symbol, exchange_day, signal)
-      const { exchange, grid } = summary
-      const rows = { exchange, symbol: symbol.symbol, ts: gridTimes(grid), columns }
-      await parquet.write(rows)
-      await arrow.write(rows)
-      summaries.push(summary)
-      row_count += grid.row_count
-      onProgress?.(summaries.length, symbols.length)
-      if (now() - reported_ms >= PROGRESS_INTERVAL_MS) {
+    return await buildFiles({
+      dir,
+      date,
+      symbols,
+      symbols_100ms,
+      fits,
+      builder,
+      onSymbol(done_count, symbol_count) {
+        onProgress?.(done_count, symbol_count)
+        if (now() - reported_ms < PROGRESS_INTERVAL_MS) return
         reported_ms = now()
-        const done_count = summaries.length
-        log.info({ done_count, symbol_count: symbols.length, row_count }, 'Building.')
-      }
-    }
-    await parquet.finish()
-    await arrow.finish()
+        log.info({ done_count, symbol_count }, 'Building.')
+      },
+    })
   } finally {
-    await arrow.close()
+    await builder.close()
   }
-  const coverage_count = await writeCoverage(join(dir, 'coverage.parquet'), summaries, identity)
-  const files = [
-    await describeFile(dir, `${DATASET}.parquet`, 'parquet', row_count),
-    await describeFile(dir, `${DATASET}.arrow`, 'arrow', row_count),
-    await describeFile(dir, 'coverage.parquet', 'parquet', coverage_count),
-  ]
-  return { summaries, files, row_count }
 }
 
-async function noData(pool: Pool, date: Day): Promise<OperatorError> {
-  const days = await selectDaysWithData(pool, DAYS_NAMED_MAX)
-  const found = days.length === 0 ? 'no day has any' : `days with data are ${days.join(', ')}`
-  return new OperatorError('no_data', `There are no quotes and no trades of ${date}; ${found}.`, {
-    hint: 'Name one of those days, or check that the ingestor was running.',
-  })
+/** No more threads than there are symbols. */
+async function startBuilder(
+  thread_count: number,
+  day: OpenDay,
+  signal: AbortSignal,
+): Promise<Builder> {
+  if (thread_count === 0) return inlineBuilder(day.reader, signal)
+  const count = Math.min(thread_count, day.symbols.length)
+  const builder = await threadBuilder(await day.share(), count, signal)
+  await day.release()
+  return builder
 }
 
-/** Staged files whose run is not alive: their day's lock is free. Our own day's lock is ours. */
-async function deleteLeftOvers(pool: Pool, store: ObjectStore, own_date: Day): Promise<void> {
-  const prefix = stagingPrefix(DATASET)
-  const keys = (await store.list(prefix)).map(({ key }) => key)
-  const dates = new Set(keys.map((key) => parseDay(key.slice(prefix.length).slice(5, 15))))
-  for (const date of dates) {
-    if (date === undefined) continue
-    const of_date = keys.filter((key) => key.startsWith(stagingKey(DATASET, date, '')))
-    const deleteAll = async (): Promise<void> => {
-      for (const key of of_date) await store.delete(key)
+function inputsOf({ revised_hours }: OpenDay, fit: DayFit | undefined): DatasetInputs {
+  return {
+    fit: fit === undefined ? null : { key: fit.key, sha256: fit.sha256 },
+    revised_hours,
+  }
+}
+
+async function publish(
+  { store, date, export_dir }: FeaturesOptions,
+  { sets: [first, ...others] }: BuiltDay,
+  inputs: DatasetInputs,
+  complete: boolean,
+  signal: AbortSignal,
+): Promise<FeaturesResult['sets']> {
+  const publishSet = async (built: BuiltSet, export_folder: string): Promise<PublishedSet> => {
+    const { set, dir, row_count } = built
+    const manifest: Manifest = {
+      dataset: set.dataset,
+      schema_version: set.schema_version,
+      date,
+      complete,
+      row_count,
+      columns: set.columns,
+      files: built.files,
+      coverage: built.summaries.map((summary) => symbolCoverage(summary)),
+      inputs,
     }
-    if (date === own_date) await deleteAll()
-    else await withLock(pool, FEATURES_JOB, date, deleteAll)
+    const files = await publishDay(store, dir, date, manifest, signal)
+    if (export_dir !== undefined) {
+      await exportFiles(dir, join(export_dir, export_folder, `date=${date}`), manifest)
+    }
+    return { dataset: set.dataset, symbol_count: built.summaries.length, row_count, files }
   }
+  const published: [PublishedSet, ...PublishedSet[]] = [await publishSet(first, '')]
+  for (const built of others) published.push(await publishSet(built, built.set.dataset))
+  return published
 }
 
-async function exportFiles(dir: string, export_dir: string, manifest: Manifest): Promise<void> {
-  const target = join(export_dir, `date=${manifest.date}`)
+async function exportFiles(dir: string, target: string, manifest: Manifest): Promise<void> {
   await mkdir(target, { recursive: true })
   for (const { name } of manifest.files) await copyFile(join(dir, name), join(target, name))
   await writeFile(join(target, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`)

@@ -1,8 +1,9 @@
 /**
- * Folds trades into the trade features of a grid of seconds. A second without a trade has count
- * and volume 0; a second that we did not hear in full has nothing.
+ * Folds trades into the trade features of a grid. An interval without a trade has count and
+ * volume 0; one that we did not hear in full has nothing.
  */
 import type { TradeChunk } from '../source/source.ts'
+import { columnsFor, type Columns } from './columns.ts'
 import { type Grid, rowOf } from './grid.ts'
 import { tradeImbalance } from './trade-imbalance.ts'
 import { vwap } from './vwap.ts'
@@ -17,21 +18,18 @@ const NAMES = [
   'trade_imbalance',
 ] as const
 
-/** One value a second; NaN is null. */
-export type TradeColumns = Readonly<Record<(typeof NAMES)[number], Float64Array>>
+export type TradeColumns = Columns<(typeof NAMES)[number]>
 
 export class TradeFold {
   readonly #grid: Grid
   readonly #blind: Uint8Array
   readonly #columns: TradeColumns
 
-  /** `blind` has 1 where the second is not known in full. */
+  /** `blind` has 1 where the interval is not known in full. */
   constructor(grid: Grid, blind: Uint8Array) {
     this.#grid = grid
     this.#blind = blind
-    this.#columns = Object.fromEntries(
-      NAMES.map((name) => [name, new Float64Array(grid.row_count)]),
-    ) as TradeColumns
+    this.#columns = columnsFor(NAMES, grid, 0)
   }
 
   add(chunk: TradeChunk): void {

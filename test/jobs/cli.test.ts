@@ -52,8 +52,9 @@ test('run features ends with one line a file: key, rows, bytes, sha256', async (
   await jobs('run', 'features', '--date', '2024-08-08')
   const lines = output.trimEnd().split('\n')
   expect(lines[0]).toBe('features_1s of 2024-08-08: 1 rows, symbols: 1.')
-  expect(lines).toHaveLength(4)
-  for (const line of lines.slice(1)) {
+  expect(lines[4]).toBe('labels_1s of 2024-08-08: 1 rows, symbols: 1.')
+  expect(lines).toHaveLength(8)
+  for (const line of [...lines.slice(1, 4), ...lines.slice(5)]) {
     const [, key, bytes, sha256] = /^(\S+) {2}\d+ rows {2}(\d+) bytes {2}sha256 ([0-9a-f]{64})$/.exec(line)!
     const stored = await stand.store.get(key!)
     expect(stored!.byteLength).toBe(Number(bytes))
@@ -69,7 +70,7 @@ test('ls shows what ran, failures with their reason', async () => {
   const [head, first, second] = output.split('\n')
   expect(head).toMatch(/^STARTED +JOB +WINDOW +STATUS/)
   expect(first).toMatch(/features +2024-08-08 +done +1 +1 +\d+/)
-  expect(second).toMatch(/features +2024-08-07 +failed .*There are no quotes and no trades of 2024-08-07/)
+  expect(second).toMatch(/features +2024-08-07 +failed .*There are no quotes, trades or depth of 2024-08-07/)
 })
 
 for (const date of ['2024-02-30', '8.8.2024', '20240808', '']) {
@@ -92,3 +93,35 @@ test('a Postgres that does not answer is named without its password', async () =
   expect(error).toMatchObject({ code: 'postgres_unreachable' })
   expect(String((error as Error).message)).not.toContain('hidden')
 })
+
+test('run archive writes the hours that are due, run retention shows its plan before it acts', async () => {
+  await jobs('run', 'archive')
+  const key = 'raw/book_ticker/exchange=binance-futures/date=2024-08-08/hour=23.parquet'
+  const [window, made, sum] = output.split('\n')
+  expect([window, made?.trim()]).toEqual([expect.stringMatching(/^book_ticker 2024-08-08T23: 1 rows, \d+ bytes$/), key])
+  expect(sum).toMatch(/^Hours: 1, new files: 1, 1 rows, \d+ bytes\.$/)
+  expect(await stand.store.get(key)).toBeDefined()
+
+  output = ''
+  await jobs('run', 'archive', '--hour', '2024-08-08T23')
+  expect(output).toContain('unchanged')
+
+  output = ''
+  await stand.pool.query("update marketdata.rollup_watermarks set watermark = 'infinity'")
+  await jobs('run', 'retention', '--dry-run')
+  expect(output).toMatch(/^Hourly partitions take \d+\.\d MB; there is a budget of 20000\.0 MB\.\nPLAN +MB +PARTITION +WHY\n/)
+  expect(output).toMatch(/drop +\d+\.\d +book_ticker_2024080823 +older than its limit\n/)
+  output = ''
+  await jobs('run', 'retention')
+  expect(output).toMatch(/\nDropped: 1 partitions, \d+\.\d MB\.\n$/)
+})
+
+for (const [option, value, hint] of [
+  ['--hour', '2024-08-08T24', 'YYYY-MM-DDTHH'],
+  ['--hour', '2024-08-08', 'YYYY-MM-DDTHH'],
+  ['--codec', 'lz4', 'zstd, snappy, gzip'],
+] as const) {
+  test(`run archive ${option} ${value} is refused with what was expected`, async () => {
+    await expect(jobs('run', 'archive', option, value)).rejects.toThrow(hint)
+  })
+}

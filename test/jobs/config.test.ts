@@ -47,3 +47,29 @@ for (const seconds of ['-1', 'x', '86401', 'Infinity']) {
     expect(() => parseConfig({ ...GOOD, INTRADAY_FEATURES_S: seconds })).toThrow('INTRADAY_FEATURES_S')
   })
 }
+
+test('rollups run twice a minute, as often as is said, or not at all', () => {
+  expect(parseConfig(GOOD).rollups_every_s).toBe(30)
+  expect(parseConfig({ ...GOOD, ROLLUPS_EVERY_S: '0' }).rollups_every_s).toBe(0)
+  for (const seconds of ['-1', '1.5', '3601', 'x']) {
+    expect(() => parseConfig({ ...GOOD, ROLLUPS_EVERY_S: seconds }), seconds).toThrow('ROLLUPS_EVERY_S')
+  }
+})
+
+test('index prices are polled only where that was asked for', () => {
+  expect(parseConfig(GOOD).index_prices).toBeUndefined()
+  expect(parseConfig({ ...GOOD, INDEX_PRICES: 'poll' }).index_prices).toEqual({
+    rest_url: 'https://www.deribit.com',
+    names: ['btc_usd', 'eth_usd'],
+  })
+  const names = { ...GOOD, INDEX_PRICES: 'poll', INDEX_NAMES: ' sol_usd, sol_usd,', DERIBIT_REST_URL: 'http://x' }
+  expect(parseConfig(names).index_prices).toEqual({ rest_url: 'http://x', names: ['sol_usd'] })
+  for (const [name, value] of [
+    ['INDEX_PRICES', 'socket'],
+    ['INDEX_NAMES', ' , '],
+    ['INDEX_NAMES', 'btc usd'],
+    ['DERIBIT_REST_URL', 'ftp://x'],
+  ] as const) {
+    expect(() => parseConfig({ ...GOOD, [name]: value }), value).toThrow(name)
+  }
+})

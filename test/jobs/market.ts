@@ -1,6 +1,7 @@
 /** Puts market rows straight into the raw tables, the way a test wants them. */
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import type { Channel } from '#core/market.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
 
@@ -24,9 +25,36 @@ export interface TradeRow {
   readonly is_buyer_maker: boolean
 }
 
+/** Levels as Postgres writes them: {{price,qty},...}. */
+export interface DepthEventRow {
+  readonly symbol: string
+  readonly ts: number
+  readonly kind: 'diff' | 'snapshot'
+  /** The id of the diff before; null in a snapshot. */
+  readonly before: number | null
+  readonly id: number
+  readonly bids: string
+  readonly asks: string
+}
+
+export interface MarkRow {
+  readonly symbol: string
+  readonly ts: number
+  readonly mark: number
+  readonly index: number | null
+  readonly funding: number | null
+}
+
+export interface LiquidationRow {
+  readonly symbol: string
+  readonly ts: number
+  readonly side: 'buy' | 'sell'
+  readonly qty: number
+}
+
 export interface GapRow {
   readonly symbol: string
-  readonly channel: 'book_ticker' | 'trades'
+  readonly channel: Channel
   readonly from_ts: number
   readonly to_ts: number
   readonly from_id?: number
@@ -82,6 +110,66 @@ export async function insertTrades(pool: Pool, rows: readonly TradeRow[]): Promi
       rows.map((row) => row.price),
       rows.map((row) => row.qty),
       rows.map((row) => row.is_buyer_maker),
+    ],
+  )
+}
+
+export async function insertDepth(pool: Pool, rows: readonly DepthEventRow[]): Promise<void> {
+  await ensureHours(pool, 'depth_events', rows)
+  await pool.query(
+    `insert into marketdata.depth_events (ts_exchange, ts_ingest, symbol_id, final_update_id,
+       depth_kind, first_update_id, prev_final_update_id, bids, asks)
+     select r.ts, r.ts, s.id, r.id, r.kind, r.before + 1, r.before, r.bids::float8[], r.asks::float8[]
+     from unnest($1::timestamptz[], $2::text[], $3::int8[], $4::text[], $5::int8[], $6::text[], $7::text[])
+       as r (ts, symbol, id, kind, before, bids, asks)
+     join marketdata.symbols s using (symbol)`,
+    [
+      rows.map((row) => toIso(micros(row.ts))),
+      rows.map((row) => row.symbol),
+      rows.map((row) => row.id),
+      rows.map((row) => row.kind),
+      rows.map((row) => row.before),
+      rows.map((row) => row.bids),
+      rows.map((row) => row.asks),
+    ],
+  )
+}
+
+export async function insertMarks(pool: Pool, rows: readonly MarkRow[]): Promise<void> {
+  await ensureHours(pool, 'mark_price', rows)
+  await pool.query(
+    `insert into marketdata.mark_price
+       (ts_exchange, ts_ingest, symbol_id, mark_price, index_price, funding_rate)
+     select r.ts, r.ts, s.id, r.mark, r.index, r.funding
+     from unnest($1::timestamptz[], $2::text[], $3::float8[], $4::float8[], $5::float8[])
+       as r (ts, symbol, mark, index, funding)
+     join marketdata.symbols s using (symbol)`,
+    [
+      rows.map((row) => toIso(micros(row.ts))),
+      rows.map((row) => row.symbol),
+      rows.map((row) => row.mark),
+      rows.map((row) => row.index),
+      rows.map((row) => row.funding),
+    ],
+  )
+}
+
+export async function insertLiquidations(
+  pool: Pool,
+  rows: readonly LiquidationRow[],
+): Promise<void> {
+  await ensureHours(pool, 'liquidations', rows)
+  await pool.query(
+    `insert into marketdata.liquidations
+       (ts_exchange, ts_ingest, symbol_id, side, price, qty, average_price, filled_qty)
+     select r.ts, r.ts, s.id, r.side, 100, r.qty * 2, 100, r.qty
+     from unnest($1::timestamptz[], $2::text[], $3::text[], $4::float8[]) as r (ts, symbol, side, qty)
+     join marketdata.symbols s using (symbol)`,
+    [
+      rows.map((row) => toIso(micros(row.ts))),
+      rows.map((row) => row.symbol),
+      rows.map((row) => row.side),
+      rows.map((row) => row.qty),
     ],
   )
 }

@@ -4,7 +4,10 @@ import { afterEach, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { addDays, dayOf, dayRange, fromMillis, type Day } from '#core/time.ts'
-import { parsePayload, startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
+import { startExchange } from '../../infra/local/exchange/server.ts'
+import { parsePayload } from '../../jobs/day-tasks.ts'
+import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
+import { startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
 import { insertQuotes, insertSymbols } from './market.ts'
 import { createStand, NOON, type Stand } from './stand.ts'
 
@@ -23,6 +26,9 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
     store: stand.store,
     work_dir: stand.dir,
     intraday_features_s: 0,
+    features: { thread_count: 0, symbols_100ms: [] },
+    index_prices: undefined,
+    retention: parseRetentionSettings({}),
     log: silentLogger,
     now: Date.now,
     ...options,
@@ -46,7 +52,7 @@ async function standWithDays(...days: readonly Day[]): Promise<Stand> {
 
 async function runsOf(stand: Stand): Promise<readonly Record<string, unknown>[]> {
   const { rows } = await stand.pool.query(
-    'select job_window, status, attempt from marketdata.job_runs order by job_window, id',
+    "select job_window, status, attempt from marketdata.job_runs where job <> 'validation' order by job_window, id",
   )
   return rows
 }
@@ -74,7 +80,7 @@ test('nights missed while nothing was running are made up for at the next start,
   await expect
     .poll(() => runsOf(stand), { timeout: 20_000 })
     .toEqual(due.map((job_window) => ({ job_window, status: 'done', attempt: 1 })))
-  expect(await stand.store.list('datasets/features_1s/v1/')).toHaveLength(4 * due.length)
+  expect(await stand.store.list('datasets/features_1s/v2/')).toHaveLength(4 * due.length)
   await expect
     .poll(async () => (await stand.pool.query('select 1 from graphile_worker.jobs')).rowCount)
     .toBe(0)
@@ -156,4 +162,44 @@ test('a stop in the middle of a run ends it at once, publishes nothing and keeps
   expect(await stand.store.list('')).toEqual([])
   const { rowCount } = await stand.pool.query('select 1 from graphile_worker.jobs where attempts = 1')
   expect(rowCount).toBe(1)
+})
+
+test('index prices are polled beside everything else, and a poll that fails is only a failed run', async () => {
+  const stand = await standWithDays()
+  const exchange = await startExchange({
+    port: 0,
+    source: { kind: 'sim', seed: 3, symbols: 2, events_per_s: 50 },
+  })
+  const countOf = async (rows: string): Promise<number | null> =>
+    (await stand.pool.query(`select from ${rows}`)).rowCount
+  await start(stand, { index_prices: { rest_url: exchange.url, names: ['btc_usd'] } })
+  // The crontab would add it with the next minute.
+  const poll = "select graphile_worker.add_job('index_prices')"
+  await stand.pool.query(poll)
+  await expect
+    .poll(() => countOf("marketdata.prices where ticker = 'btc_usd'"), { timeout: 15_000 })
+    .toBeGreaterThan(0)
+  await exchange.stop()
+  await stand.pool.query(poll)
+  await expect
+    .poll(() => countOf("marketdata.job_runs where status = 'failed'"), { timeout: 15_000 })
+    .toBeGreaterThan(0)
+  await expect.poll(() => countOf('graphile_worker.jobs'), { timeout: 15_000 }).toBe(0)
+}, 60_000)
+
+test('hours that are due are archived, and then dropped where the budget asks for it', async () => {
+  const stand = await standWithDays(yesterday)
+  const retention = parseRetentionSettings({ RAW_DISK_BUDGET_GB: '0.000000001' })
+  await start(stand, { retention })
+  await stand.pool.query("select graphile_worker.add_job('archive', queue_name := 'archive'), graphile_worker.add_job('retention', queue_name := 'archive')")
+  const window = `book_ticker ${yesterday}T23`
+  await expect.poll(() => runsOf(stand)).toMatchObject([{ job_window: 'all', status: 'done' }, { job_window: window, status: 'done' }])
+  const { rows } = await stand.pool.query('select row_count::int, table_row_count::int from marketdata.archive')
+  // The rollups have not got so far: nothing may go before they have seen it.
+  expect(rows).toEqual([{ row_count: 1, table_row_count: 1 }])
+  await stand.pool.query("update marketdata.rollup_watermarks set watermark = 'infinity'")
+  await stand.pool.query("select graphile_worker.add_job('retention', queue_name := 'archive')")
+  await expect
+    .poll(async () => (await stand.pool.query('select table_row_count::int from marketdata.archive')).rows)
+    .toEqual([{ table_row_count: 0 }])
 })

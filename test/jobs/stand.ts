@@ -67,6 +67,8 @@ export async function createStand(): Promise<Stand> {
         work_dir: join(dir, 'work'),
         log: silentLogger,
         now: () => NOON,
+        thread_count: 0,
+        symbols_100ms: [],
         ...options,
       }),
   }

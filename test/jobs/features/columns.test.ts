@@ -1,8 +1,7 @@
 /** Folding events into seconds: carrying forward, holes, empty seconds. */
 import { expect, test } from 'vitest'
-import { FEATURES_1S } from '#core/features.ts'
 import { micros } from '#core/time.ts'
-import { blindSeconds, cutsOf, type StreamGap } from '../../../jobs/features/gaps.ts'
+import { blindRows, cutsOf, type StreamGap } from '../../../jobs/features/gaps.ts'
 import { gridOf } from '../../../jobs/features/grid.ts'
 import { QuoteFold, type QuoteColumns } from '../../../jobs/features/quote-columns.ts'
 import { TradeFold, type TradeColumns } from '../../../jobs/features/trade-columns.ts'
@@ -13,7 +12,7 @@ type Quote = readonly [number, number, number, number, number, number]
 type Trade = readonly [number, number, number, 'buy' | 'sell']
 
 const us = (seconds: number): ReturnType<typeof micros> => micros(Math.round(seconds * 1e6))
-const grid = gridOf(us(0), us(5.5))
+const grid = gridOf(us(0), us(5.5), 1e6)
 
 function gap(from: number, to: number, extra: Partial<StreamGap> = {}): StreamGap {
   return {
@@ -28,7 +27,7 @@ function gap(from: number, to: number, extra: Partial<StreamGap> = {}): StreamGa
 }
 
 function quotes(rows: readonly Quote[], gaps: readonly StreamGap[] = [], carried?: Quote): QuoteColumns {
-  const top = (q: Quote) => ({ best_bid: q[2], bid_qty: q[3], best_ask: q[4], ask_qty: q[5] })
+  const top = (q: Quote) => ({ ts_exchange: us(q[0]), best_bid: q[2], bid_qty: q[3], best_ask: q[4], ask_qty: q[5] })
   const fold = new QuoteFold(grid, cutsOf(gaps), carried && top(carried))
   // One row a chunk, so that chunk borders are everywhere.
   for (const q of rows) {
@@ -42,11 +41,11 @@ function quotes(rows: readonly Quote[], gaps: readonly StreamGap[] = [], carried
       ask_qty: Float64Array.of(q[5]),
     })
   }
-  return fold.finish()
+  return fold.finish().columns
 }
 
 function trades(rows: readonly Trade[], gaps: readonly StreamGap[] = []): TradeColumns {
-  const fold = new TradeFold(grid, blindSeconds(gaps, grid))
+  const fold = new TradeFold(grid, blindRows(gaps, grid))
   fold.add({
     row_count: rows.length,
     ts_exchange: Float64Array.from(rows, (t) => us(t[0])),
@@ -59,14 +58,6 @@ function trades(rows: readonly Trade[], gaps: readonly StreamGap[] = []): TradeC
 
 const N = NaN
 const list = (column: Float64Array): readonly number[] => [...column]
-
-test('the folds make exactly the columns of the registry', () => {
-  const made = [...Object.keys(quotes([])), ...Object.keys(trades([]))]
-  const registered = FEATURES_1S.map(({ name }) => name).filter(
-    (name) => !['ts', 'exchange', 'symbol'].includes(name),
-  )
-  expect(made.toSorted()).toEqual(registered.toSorted())
-})
 
 test('a second without quotes carries the last one; its ofi and count are 0', () => {
   const c = quotes([

@@ -37,7 +37,7 @@ test.skipIf(feeds === undefined)(
     await insertTrades(stand.pool, trades)
     const actual = new Map<number, Record<string, unknown>>()
     for (const date of ['2024-08-08', '2024-08-09']) {
-      const { files } = await stand.features(date)
+      const { files } = (await stand.features(date)).sets[0]
       const rows = await readWithDuckDb(
         stand,
         files[0]!.key,

@@ -77,7 +77,8 @@ async function load(stand: Stand, reversed: boolean): Promise<void> {
 const stand = await createStand()
 await load(stand, false)
 const result = await stand.features('2024-08-09')
-const [parquet_key, arrow_key, coverage_key] = result.files.map(({ key }) => key) as [string, string, string]
+const published = result.sets[0].files
+const [parquet_key, arrow_key, coverage_key] = published.map(({ key }) => key) as [string, string, string]
 const manifest = JSON.parse(
   Buffer.from((await stand.store.get(parquet_key.replace(/[^/]+$/, 'manifest.json')))!).toString(),
 ) as Manifest
@@ -149,7 +150,7 @@ test('Parquet: columns, types, nulls and statistics are the registry’s, one ro
   expect(metadata.created_by).toBe('booktape')
   expect(metadata.key_value_metadata).toEqual([
     { key: 'dataset', value: 'features_1s' },
-    { key: 'schema_version', value: '1' },
+    { key: 'schema_version', value: '2' },
     { key: 'date', value: '2024-08-09' },
   ])
   expect(metadata.schema.slice(1).map(({ name, repetition_type }) => [name, repetition_type])).toEqual(
@@ -194,11 +195,11 @@ test('Arrow: the same values and nulls as the Parquet file, compressed as the fo
 
 test('the manifest holds what the files are, and what is missing', async () => {
   for (const file of manifest.files) {
-    const stored = result.files.find(({ name }) => name === file.name)!
+    const stored = published.find(({ name }) => name === file.name)!
     const { bytes, sha256 } = await digestOf((await stand.store.read(stored.key))!)
     expect([bytes, sha256]).toEqual([file.bytes, file.sha256])
   }
-  expect(manifest).toMatchObject({ dataset: 'features_1s', schema_version: 1, complete: true, row_count: 27 })
+  expect(manifest).toMatchObject({ dataset: 'features_1s', schema_version: 2, complete: true, row_count: 27 })
   expect(manifest.columns).toEqual(FEATURES_1S)
   expect(manifest.coverage.map(({ symbol, row_count, present_s, missing_s }) => [symbol, row_count, present_s, missing_s])).toEqual([
     ['ADAUSDT', 7, 7, 86_393],
@@ -228,9 +229,13 @@ test('coverage.parquet tells every stream and gap to a reader that knows lists',
                from ${file} where symbol in ('BTCUSDT', 'ADAUSDT')`,
   )
   const none = { gap_count: 0, from_ts: null, cause: null, repaired: null }
+  const unheard = { n: 0, present_s: 0, missing_s: 86_400, ...none }
+  const others = (symbol: string) =>
+    ['depth_events', 'mark_price', 'liquidations'].map((channel) => ({ symbol, channel, ...unheard }))
   expect(rows).toEqual([
     { symbol: 'ADAUSDT', channel: 'book_ticker', n: 1, present_s: 7, missing_s: 86_393, ...none },
     { symbol: 'ADAUSDT', channel: 'trades', n: 0, present_s: 7, missing_s: 86_393, ...none },
+    ...others('ADAUSDT'),
     { symbol: 'BTCUSDT', channel: 'book_ticker', n: 2, present_s: 10, missing_s: 86_390, ...none },
     {
       symbol: 'BTCUSDT',
@@ -243,6 +248,7 @@ test('coverage.parquet tells every stream and gap to a reader that knows lists',
       cause: 'disconnect',
       repaired: true,
     },
+    ...others('BTCUSDT'),
   ])
 })
 
@@ -250,7 +256,7 @@ test('another database with other symbol ids and another order of insertion give
   const other = await createStand()
   await load(other, true)
   const again = await other.features('2024-08-09', { export_dir: join(other.dir, 'export') })
-  expect(again.files).toEqual(result.files)
+  expect(again.sets).toEqual(result.sets)
   const folder = join(other.dir, 'export', 'date=2024-08-09')
   expect((await readdir(folder)).toSorted()).toEqual(
     ['coverage.parquet', 'features_1s.arrow', 'features_1s.parquet', 'manifest.json'],
@@ -263,7 +269,7 @@ test('an exchange without a single trade was not asked for trades: null, not 0',
   const other = await createStand()
   await insertSymbols(other.pool, ['BTCUSDT'])
   await insertQuotes(other.pool, [quote('BTCUSDT', 1, 1, 100)])
-  const { files } = await other.features('2024-08-09')
+  const { files } = (await other.features('2024-08-09')).sets[0]
   const rows = await readWithDuckDb(other, files[0]!.key, (file) => `select mid_close, volume, trade_count from ${file}`)
   expect(rows).toEqual([{ mid_close: 101, volume: null, trade_count: null }])
 })
@@ -272,7 +278,7 @@ test('a day without data is refused with the days that have some, and nothing is
   const before = await stand.store.list('')
   await expect(stand.features('2024-08-11')).rejects.toMatchObject({
     code: 'no_data',
-    message: 'There are no quotes and no trades of 2024-08-11; days with data are 2024-08-09, 2024-08-08.',
+    message: 'There are no quotes, trades or depth of 2024-08-11; days with data are 2024-08-09, 2024-08-08.',
   })
   expect(await stand.store.list('')).toEqual(before)
 })

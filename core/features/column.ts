@@ -1,0 +1,58 @@
+/** What a column of a dataset says about itself, and the words that many of them share. */
+import type { DatasetColumn } from '../dataset.ts'
+
+export type FeatureType = 'timestamp_us' | 'string' | 'float64' | 'int64'
+
+export interface Feature extends DatasetColumn {
+  readonly type: FeatureType
+}
+
+/** The null rule of a column that has a value in every row. */
+export const NEVER = 'never'
+
+/** Columns of one group: what they have in common, then name, unit, description and formula. */
+export function columnsOf(
+  common: { readonly null_rule: string; readonly source?: string },
+  rows: readonly ColumnRow[],
+): readonly Feature[] {
+  return rows.map(([name, unit, description, formula, own = {}]) => ({
+    name,
+    type: 'float64',
+    unit,
+    description,
+    formula,
+    source: 'definition',
+    ...common,
+    ...own,
+  }))
+}
+
+export type ColumnRow = readonly [
+  name: string,
+  unit: string,
+  description: string,
+  formula: string,
+  own?: Partial<Pick<Feature, 'type' | 'source' | 'null_rule'>>,
+]
+
+/** The columns that name a row. Rows are sorted by exchange, symbol, ts. */
+export function keyColumns(step: string): readonly Feature[] {
+  const key = (
+    name: string,
+    type: FeatureType,
+    unit: string,
+    description: string,
+    formula = '',
+  ): Feature => ({ name, type, unit, description, formula, source: 'definition', null_rule: NEVER })
+  return [
+    key(
+      'ts',
+      'timestamp_us',
+      'UTC',
+      `start of the interval [ts, ts + ${step}), by ts_exchange`,
+      `floor(ts_exchange to ${step})`,
+    ),
+    key('exchange', 'string', 'name', 'exchange'),
+    key('symbol', 'string', 'name', "the exchange's own name, upper case"),
+  ]
+}

@@ -1,0 +1,74 @@
+/** Features of the best quotes: book_ticker. */
+import { columnsOf, type Feature } from './column.ts'
+
+const NO_QUOTE =
+  'at the end of the interval there is no two-sided quote since the start, ' +
+  'or since the last open gap'
+const NO_QTY = `${NO_QUOTE}, or both quantities are 0`
+export const NO_RETURN =
+  'this interval or the one before it has no mid, or a gap lies between the two'
+const CKS = 'Cont, Kukanov & Stoikov (2014), The Price Impact of Order Book Events, arXiv 1011.6402'
+const GB =
+  'Gould & Bonart (2015), Queue Imbalance as a One-Tick-Ahead Price Predictor, arXiv 1512.03492'
+const ABDL =
+  'Andersen, Bollerslev, Diebold & Labys (2003), Modeling and Forecasting Realized Volatility'
+
+export const QUOTE_COLUMNS: readonly Feature[] = columnsOf({ null_rule: NO_QUOTE }, [
+  [
+    'mid_open',
+    'quote asset',
+    'mid at the start of the interval; the first one where none was carried in',
+    'm at ts',
+  ],
+  ['mid_high', 'quote asset', 'highest mid, the carried one included', 'max m'],
+  ['mid_low', 'quote asset', 'lowest mid, the carried one included', 'min m'],
+  ['mid_close', 'quote asset', 'last mid', 'm = (b + a) / 2'],
+  ['best_bid', 'quote asset', 'last best bid price', 'b'],
+  ['bid_qty', 'base asset', 'quantity at the last best bid', 'Qb'],
+  ['best_ask', 'quote asset', 'last best ask price', 'a'],
+  ['ask_qty', 'base asset', 'quantity at the last best ask', 'Qa'],
+  ['spread', 'quote asset', 'last spread', 'a - b'],
+  [
+    'spread_mean',
+    'quote asset',
+    'mean spread over the two-sided quotes of the interval; the last spread where there is none',
+    'mean(a_n - b_n)',
+  ],
+  [
+    'weighted_mid',
+    'quote asset',
+    'mid weighted by the opposite quantities at the end of the interval',
+    '(a Qb + b Qa) / (Qa + Qb)',
+    { null_rule: NO_QTY },
+  ],
+  [
+    'i1',
+    '1',
+    'imbalance of the best level at the end of the interval, -1 to 1',
+    '(Qb - Qa) / (Qb + Qa)',
+    { source: GB, null_rule: NO_QTY },
+  ],
+  [
+    'ofi',
+    'base asset',
+    'order flow imbalance of the best level; the chain runs on over intervals and midnight; ' +
+      'the first quote after a gap contributes 0 and starts it anew',
+    'sum e_n; e_n = Qb_n[b_n>=b_(n-1)] - Qb_(n-1)[b_n<=b_(n-1)] ' +
+      '- Qa_n[a_n<=a_(n-1)] + Qa_(n-1)[a_n>=a_(n-1)]',
+    { source: CKS },
+  ],
+  ['quote_count', 'updates', 'best-quote updates in the interval', 'n', { type: 'int64' }],
+  [
+    'quote_age_s',
+    's',
+    'age of the last quote at the end of the interval',
+    'end of the interval - ts_exchange of the last quote',
+  ],
+  [
+    'realised_variance',
+    '1',
+    'squared log return of the mid; the sum over a window is its realised variance',
+    'r^2; r = ln(mid_close / mid_close of the interval before)',
+    { source: ABDL, null_rule: NO_RETURN },
+  ],
+])

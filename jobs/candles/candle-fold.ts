@@ -1,0 +1,154 @@
+/**
+ * Folds a symbol's trades of a day into candles of every length. Minutes are folded from the
+ * trades, longer candles from minutes. Pure.
+ */
+import { DAY_US, SECOND_US, type Micros } from '#core/time.ts'
+import type { Columns } from '../features/columns.ts'
+import type { Grid } from '../features/grid.ts'
+import { vwap } from '../features/vwap.ts'
+import { INTERVALS_S } from './columns.ts'
+
+/** Trades in the order of (ts_exchange, id). Arrays may be longer than `row_count`. */
+export interface CandleTrades {
+  readonly row_count: number
+  readonly ts_exchange: Float64Array
+  readonly price: Float64Array
+  readonly qty: Float64Array
+  /** 1: the taker sold. */
+  readonly is_buyer_maker: Uint8Array
+}
+
+export interface Candles {
+  /** Starts of the candles: those of a minute first. */
+  readonly ts: BigInt64Array
+  readonly columns: Columns<string>
+}
+
+const MINUTE_S = 60
+const MINUTES = DAY_US / SECOND_US / MINUTE_S
+
+export class CandleFold {
+  readonly #from: Micros
+  readonly #minutes: Candle[] = Array.from({ length: MINUTES }, emptyCandle)
+
+  /** `from` is the start of the UTC day. */
+  constructor(from: Micros) {
+    this.#from = from
+  }
+
+  add({ row_count, ts_exchange, price, qty, is_buyer_maker }: CandleTrades): void {
+    for (let i = 0; i < row_count; i++) {
+      const minute = Math.floor((ts_exchange[i]! - this.#from) / (MINUTE_S * SECOND_US))
+      const [p, q] = [price[i]!, qty[i]!]
+      addTo(this.#minutes[minute]!, {
+        open: p,
+        high: p,
+        low: p,
+        close: p,
+        buy_volume: is_buyer_maker[i] === 1 ? 0 : q,
+        sell_volume: is_buyer_maker[i] === 1 ? q : 0,
+        volume: q,
+        notional: p * q,
+        trade_count: 1,
+      })
+    }
+  }
+
+  /**
+   * The candles that `grid` touches, which has a second a row; `blind` has 1 where a second was not
+   * heard in full.
+   */
+  finish(grid: Grid, blind: Uint8Array): Candles {
+    const heard = heardSeconds(this.#from, grid, blind)
+    const first_s = (grid.from - this.#from) / SECOND_US
+    const last_s = first_s + grid.row_count - 1
+    const rows = INTERVALS_S.flatMap((interval_s) => {
+      const first = Math.floor(first_s / interval_s)
+      const last = Math.floor(last_s / interval_s)
+      return Array.from({ length: last - first + 1 }, (_, i) =>
+        this.#rowOf((first + i) * interval_s, interval_s, heard),
+      )
+    })
+    const ts = BigInt64Array.from(rows, ({ start_s }) => BigInt(this.#from + start_s * SECOND_US))
+    const names = Object.keys(rows[0]!.values) as (keyof CandleRow)[]
+    const columns = Object.fromEntries(
+      names.map((name) => [name, Float64Array.from(rows, ({ values }) => values[name])]),
+    )
+    return { ts, columns }
+  }
+
+  #rowOf(
+    start_s: number,
+    interval_s: number,
+    heard: Uint32Array,
+  ): { readonly start_s: number; readonly values: CandleRow } {
+    const candle = emptyCandle()
+    const minute = start_s / MINUTE_S
+    for (const part of this.#minutes.slice(minute, minute + interval_s / MINUTE_S)) {
+      if (part.trade_count > 0) addTo(candle, part)
+    }
+    const heard_s = heard[start_s + interval_s]! - heard[start_s]!
+    const missing_s = interval_s - heard_s
+    const unknown = { ...candle, vwap: NaN }
+    for (const name of Object.keys(unknown) as (keyof typeof unknown)[]) unknown[name] = NaN
+    const known = { ...candle, vwap: vwap(candle.notional, candle.volume) ?? NaN }
+    return { start_s, values: { interval_s, ...(heard_s === 0 ? unknown : known), missing_s } }
+  }
+}
+
+interface Candle {
+  open: number
+  high: number
+  low: number
+  close: number
+  volume: number
+  buy_volume: number
+  sell_volume: number
+  notional: number
+  trade_count: number
+}
+
+type CandleRow = Readonly<Candle> & {
+  readonly interval_s: number
+  readonly vwap: number
+  readonly missing_s: number
+}
+
+function emptyCandle(): Candle {
+  return {
+    open: NaN,
+    high: NaN,
+    low: NaN,
+    close: NaN,
+    volume: 0,
+    buy_volume: 0,
+    sell_volume: 0,
+    notional: 0,
+    trade_count: 0,
+  }
+}
+
+/** `later` comes after everything that the candle holds. */
+function addTo(candle: Candle, later: Readonly<Candle>): void {
+  if (candle.trade_count === 0) candle.open = later.open
+  candle.high = candle.trade_count === 0 ? later.high : Math.max(candle.high, later.high)
+  candle.low = candle.trade_count === 0 ? later.low : Math.min(candle.low, later.low)
+  candle.close = later.close
+  candle.volume += later.volume
+  candle.buy_volume += later.buy_volume
+  candle.sell_volume += later.sell_volume
+  candle.notional += later.notional
+  candle.trade_count += later.trade_count
+}
+
+/** Entry n: heard seconds among the first n of the day. */
+function heardSeconds(day_from: Micros, grid: Grid, blind: Uint8Array): Uint32Array {
+  const first = (grid.from - day_from) / SECOND_US
+  const heard = new Uint32Array(DAY_US / SECOND_US + 1)
+  for (let second = 0; second < heard.length - 1; second++) {
+    const row = second - first
+    const is_heard = row >= 0 && row < grid.row_count && blind[row] === 0
+    heard[second + 1] = heard[second]! + (is_heard ? 1 : 0)
+  }
+  return heard
+}

@@ -1,0 +1,159 @@
+/**
+ * Builds the files of candles, trades and quotes of a day on disk, in one pass over each symbol's
+ * rows: memory holds one symbol's candles and a row group, whatever the day's size.
+ */
+import { join } from 'node:path'
+import type { DatasetColumn, DatasetFile } from '#core/dataset.ts'
+import { dayRange, SECOND_US, type Day } from '#core/time.ts'
+import { CandleFold, type Candles } from '../candles/candle-fold.ts'
+import { CANDLES } from '../candles/columns.ts'
+import { blindRows } from '../features/gaps.ts'
+import { gridOf, type Grid } from '../features/grid.ts'
+import {
+  carriedQuote,
+  exchangeDays,
+  gapsOf,
+  type ExchangeDay,
+  type StreamCoverage,
+} from '../features/symbol-day.ts'
+import type { OpenDay } from '../source/day.ts'
+import type { RawDataset } from '../source/raw-rows.ts'
+import type { DaySymbol } from '../source/source.ts'
+import type { NameLists } from './arrow.ts'
+import type { CoveredRows, SymbolSummary } from './coverage.ts'
+import { createDayFiles, type DayFiles } from './day-files.ts'
+import { RawDay } from './raw-day.ts'
+import { QUOTES_SET, TRADES_SET } from './raw-sets.ts'
+import { encodeRowGroup } from './row-group.ts'
+
+export interface MarketOptions {
+  readonly day: Pick<OpenDay, 'symbols' | 'reader' | 'raw'>
+  readonly dir: string
+  readonly date: Day
+  readonly signal: AbortSignal
+  readonly onSymbol: (done_count: number, symbol_count: number) => void
+}
+
+/** A dataset's day on disk. */
+export interface MarketSet {
+  readonly dataset: string
+  readonly schema_version: number
+  readonly columns: readonly DatasetColumn[]
+  readonly dir: string
+  readonly row_count: number
+  readonly files: readonly DatasetFile[]
+  /** Per symbol, with what the manifest says of its rows. */
+  readonly summaries: readonly { readonly summary: SymbolSummary; readonly rows: CoveredRows }[]
+}
+
+export async function buildMarketFiles(options: MarketOptions): Promise<readonly MarketSet[]> {
+  const { day, dir, date } = options
+  const candle_files = await createDayFiles(join(dir, CANDLES.dataset), CANDLES, namesOf(day), date)
+  const raw_days: RawDay[] = []
+  try {
+    const trades = await RawDay.create(dir, TRADES_SET, date)
+    raw_days.push(trades)
+    const quotes = await RawDay.create(dir, QUOTES_SET, date)
+    raw_days.push(quotes)
+    const candle_counts: number[] = []
+    const summaries = await fillFiles(options, { trades, quotes }, async (symbol, candles) => {
+      const rows = { exchange: symbol.exchange, symbol: symbol.symbol, ...candles }
+      await candle_files.write(rows, encodeRowGroup(CANDLES.columns, rows))
+      candle_counts.push(candles.ts.length)
+    })
+    const sets = [await candleSet(candle_files, summaries, candle_counts)]
+    for (const raw of raw_days) sets.push(await raw.finish(summaries))
+    return sets
+  } finally {
+    await candle_files.close()
+    for (const raw of raw_days) await raw.close()
+  }
+}
+
+async function fillFiles(
+  options: MarketOptions,
+  { trades, quotes }: { readonly trades: RawDay; readonly quotes: RawDay },
+  writeCandles: (symbol: DaySymbol, candles: Candles) => Promise<void>,
+): Promise<readonly SymbolSummary[]> {
+  const { day, date, onSymbol } = options
+  const exchange_days = exchangeDays(day.symbols, dayRange(date).from)
+  const summaries: SymbolSummary[] = []
+  for (const symbol of day.symbols) {
+    const exchange_day = exchange_days.get(symbol.exchange)!
+    const carried = await carriedQuote(day.reader, symbol, exchange_day.from)
+    const first_ts = carried === undefined ? symbol.first_ts : exchange_day.from
+    const heard: Heard = {
+      symbol,
+      exchange_day,
+      grid: gridOf(first_ts, exchange_day.last_ts, SECOND_US),
+    }
+    const fold = new CandleFold(exchange_day.from)
+    const trade_count = await trades.addSymbol(options, symbol, (chunk) =>
+      fold.add({
+        row_count: chunk.row_count,
+        ts_exchange: chunk.numbers('ts_exchange'),
+        price: chunk.numbers('price'),
+        qty: chunk.numbers('qty'),
+        is_buyer_maker: chunk.flags('is_buyer_maker'),
+      }),
+    )
+    const quote_count = await quotes.addSymbol(options, symbol)
+    await writeCandles(symbol, fold.finish(heard.grid, blindSeconds(heard, 'trades')))
+    summaries.push({
+      exchange: symbol.exchange,
+      symbol: symbol.symbol,
+      grid: heard.grid,
+      coverage: [covered(heard, 'book_ticker', quote_count), covered(heard, 'trades', trade_count)],
+    })
+    onSymbol(summaries.length, day.symbols.length)
+  }
+  return summaries
+}
+
+async function candleSet(
+  candle_files: DayFiles,
+  summaries: readonly SymbolSummary[],
+  row_counts: readonly number[],
+): Promise<MarketSet> {
+  return {
+    ...CANDLES,
+    dir: candle_files.dir,
+    row_count: row_counts.reduce((sum, count) => sum + count, 0),
+    files: await candle_files.finish(summaries),
+    summaries: summaries.map((summary, i) => ({
+      summary,
+      rows: { channel: 'trades', row_count: row_counts[i]! },
+    })),
+  }
+}
+
+/** What of a symbol's day was listened to. */
+interface Heard {
+  readonly symbol: DaySymbol
+  readonly exchange_day: ExchangeDay
+  /** Of seconds. */
+  readonly grid: Grid
+}
+
+/** 1 for seconds of a stream that were not heard in full. */
+function blindSeconds({ symbol, exchange_day, grid }: Heard, channel: RawDataset): Uint8Array {
+  const blind = blindRows(gapsOf(symbol, channel), grid)
+  return exchange_day.channels.includes(channel) ? blind : blind.fill(1)
+}
+
+function covered(heard: Heard, channel: RawDataset, event_count: number): StreamCoverage {
+  const { symbol, exchange_day } = heard
+  return {
+    channel,
+    event_count,
+    present_s: blindSeconds(heard, channel).filter((is_blind) => is_blind === 0).length,
+    gaps: gapsOf(symbol, channel).filter((gap) => gap.to_ts >= exchange_day.from),
+  }
+}
+
+function namesOf({ symbols }: Pick<OpenDay, 'symbols'>): NameLists {
+  return {
+    exchange: [...new Set(symbols.map(({ exchange }) => exchange))],
+    symbol: [...new Set(symbols.map(({ symbol }) => symbol))],
+  }
+}

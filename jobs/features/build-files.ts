@@ -1,0 +1,125 @@
+/**
+ * Builds the files of a day's datasets on disk: one symbol after another in the day's order, so
+ * that memory holds a few symbols' days and not more, whoever computes them.
+ */
+import { join } from 'node:path'
+import type { DatasetFile } from '#core/dataset.ts'
+import { FEATURE_SETS, type FeatureSet } from '#core/features.ts'
+import { dayRange, type Day } from '#core/time.ts'
+import type { SymbolSummary } from '../datasets/coverage.ts'
+import { createDayFiles, type DayFiles } from '../datasets/day-files.ts'
+import type { DaySymbol } from '../source/source.ts'
+import { inOrder, type Builder } from './builders.ts'
+import type { SymbolFit } from './fit/fit.ts'
+import { exchangeDays, type SymbolTask } from './symbol-day.ts'
+
+export interface BuildOptions {
+  readonly dir: string
+  readonly date: Day
+  readonly symbols: readonly DaySymbol[]
+  /** Names of symbols that features_100ms is made of. */
+  readonly symbols_100ms: readonly string[]
+  /** Of the day before. */
+  readonly fits: readonly SymbolFit[]
+  readonly builder: Builder
+  readonly onSymbol: (done_count: number, symbol_count: number) => void
+}
+
+/** A dataset's day on disk. */
+export interface BuiltSet {
+  readonly set: FeatureSet
+  readonly dir: string
+  readonly row_count: number
+  readonly files: readonly DatasetFile[]
+  readonly summaries: readonly SymbolSummary[]
+}
+
+export interface BuiltDay {
+  /** features_1s first. */
+  readonly sets: readonly [BuiltSet, ...BuiltSet[]]
+  /** What the day leaves for the next, in the day's order. */
+  readonly fits: readonly SymbolFit[]
+}
+
+export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
+  const { symbols, symbols_100ms, builder, onSymbol } = options
+  const chosen = symbols.filter(({ symbol }) => symbols_100ms.includes(symbol))
+  const symbol_count = symbols.length + chosen.length
+  const fits: SymbolFit[] = []
+  const [features, labels] = await withFiles(
+    options,
+    symbols,
+    [FEATURE_SETS.features_1s, FEATURE_SETS.labels_1s],
+    async (files, summaries) => {
+      // Beside the days that are computed, one is written.
+      const tasks = tasksOf(options, symbols, 'features_1s')
+      const days = inOrder(builder, tasks, builder.thread_count + 1)
+      for await (const { features: of_day, labels: ahead, fit, ...summary } of days) {
+        await files[0]!.write(of_day.rows, of_day.group)
+        await files[1]!.write(ahead!.rows, ahead!.group)
+        fits.push({ exchange: summary.exchange, symbol: summary.symbol, fit: fit! })
+        summaries.push(summary)
+        onSymbol(summaries.length, symbol_count)
+      }
+    },
+  )
+  if (chosen.length === 0) return { sets: [features!, labels!], fits }
+  const [features_100ms] = await withFiles(
+    options,
+    chosen,
+    [FEATURE_SETS.features_100ms],
+    async (files, summaries) => {
+      // Such a day is large: one is computed while the one before it is written.
+      for await (const day of inOrder(builder, tasksOf(options, chosen, 'features_100ms'), 1)) {
+        const { features: of_day, labels: _labels, fit: _fit, ...summary } = day
+        await files[0]!.write(of_day.rows, of_day.group)
+        summaries.push(summary)
+        onSymbol(symbols.length + summaries.length, symbol_count)
+      }
+    },
+  )
+  return { sets: [features!, labels!, features_100ms!], fits }
+}
+
+/** Opens the sets' files, has them filled, and ends them. */
+async function withFiles(
+  { dir, date }: BuildOptions,
+  symbols: readonly DaySymbol[],
+  sets: readonly FeatureSet[],
+  fill: (files: readonly DayFiles[], summaries: SymbolSummary[]) => Promise<void>,
+): Promise<readonly BuiltSet[]> {
+  const names = {
+    exchange: [...new Set(symbols.map(({ exchange }) => exchange))],
+    symbol: [...new Set(symbols.map(({ symbol }) => symbol))],
+  }
+  const opened: DayFiles[] = []
+  try {
+    for (const set of sets) {
+      opened.push(await createDayFiles(join(dir, set.dataset), set, names, date))
+    }
+    const summaries: SymbolSummary[] = []
+    await fill(opened, summaries)
+    const row_count = summaries.reduce((sum, { grid }) => sum + grid.row_count, 0)
+    const built: BuiltSet[] = []
+    for (const { set, dir: of_set, finish } of opened) {
+      built.push({ set, dir: of_set, row_count, summaries, files: await finish(summaries) })
+    }
+    return built
+  } finally {
+    for (const files of opened) await files.close()
+  }
+}
+
+function tasksOf(
+  { date, symbols: of_day, fits }: BuildOptions,
+  symbols: readonly DaySymbol[],
+  made: SymbolTask['made'],
+): readonly SymbolTask[] {
+  const exchange_days = exchangeDays(of_day, dayRange(date).from)
+  return symbols.map((symbol) => ({
+    made,
+    symbol,
+    exchange_day: exchange_days.get(symbol.exchange)!,
+    fit: fits.find((one) => one.exchange === symbol.exchange && one.symbol === symbol.symbol)?.fit,
+  }))
+}

@@ -1,0 +1,49 @@
+/** One of the threads that compute symbols' days. The other side is builders.ts. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { OperatorError } from '#core/errors.ts'
+import { joinDay, type SharedDay } from '../source/day.ts'
+import { buffersOf, makeSymbolDay, type MadeDay } from './made-day.ts'
+import type { SymbolTask } from './symbol-day.ts'
+
+export type ToBuilder = { readonly kind: 'build'; readonly task: SymbolTask }
+
+export type FromBuilder =
+  | { readonly kind: 'joined' }
+  | { readonly kind: 'built'; readonly day: MadeDay }
+  | BuilderFailure
+
+/** An error's class is lost between threads. */
+export interface BuilderFailure {
+  readonly kind: 'failed'
+  /** Undefined where it was no OperatorError. */
+  readonly code: string | undefined
+  readonly message: string
+  readonly hint?: string
+  readonly retryable: boolean
+}
+
+if (parentPort !== null) await run(parentPort, workerData as SharedDay)
+
+async function run(port: NonNullable<typeof parentPort>, shared: SharedDay): Promise<void> {
+  const fail = (error: unknown): void => port.postMessage(failureOf(error))
+  const reader = await joinDay(shared).catch(fail)
+  if (reader === undefined) return
+  // The thread is ended from outside; a run that is called off is no concern of it.
+  const { signal } = new AbortController()
+  port.on('message', ({ task }: ToBuilder) => {
+    makeSymbolDay(reader, task, signal).then(
+      (day) => port.postMessage({ kind: 'built', day } satisfies FromBuilder, buffersOf(day)),
+      fail,
+    )
+  })
+  port.postMessage({ kind: 'joined' } satisfies FromBuilder)
+}
+
+function failureOf(error: unknown): BuilderFailure {
+  if (error instanceof OperatorError) {
+    const { code, message, hint, retryable } = error
+    return { kind: 'failed', code, message, retryable, ...(hint === undefined ? {} : { hint }) }
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { kind: 'failed', code: undefined, message, retryable: false }
+}

@@ -1,0 +1,21 @@
+/** Columns of features while they are computed: one value a row of the grid; NaN is null. */
+import type { Grid } from './grid.ts'
+
+export type Columns<Name extends string> = Readonly<Record<Name, Float64Array>>
+
+/** A column a name, filled with one value. */
+export function columnsFor<Name extends string>(
+  names: readonly Name[],
+  { row_count }: Grid,
+  value: number,
+): Columns<Name> {
+  const entries = names.map((name) => [name, new Float64Array(row_count).fill(value)])
+  return Object.fromEntries(entries) as Columns<Name>
+}
+
+/** Values that are not null. */
+export function countKnown(column: Float64Array): number {
+  let count = 0
+  for (const value of column) if (!Number.isNaN(value)) count += 1
+  return count
+}

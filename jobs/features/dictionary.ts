@@ -1,0 +1,48 @@
+/** docs/features.md: the registry of features as a person reads it. */
+import { FEATURE_SETS, type FeatureSet } from '#core/features.ts'
+import { FIT_VERSION } from '#core/features/fitted.ts'
+
+export function featureDictionary(): string {
+  return `${[HEAD, ...Object.values(FEATURE_SETS).map(section)].join('\n\n')}\n`
+}
+
+const HEAD = `# Features
+
+Generated from core/features.ts; a test keeps it true.
+
+Rows stand on a dense grid from a symbol's first event of the day (midnight where a quote is
+carried in) to the last event of its exchange. What is carried forward is carried only while the
+stream was heard: behind an open gap of the ledger a value is null until it is known again, and no
+chain, window or label runs over it. 0/0 is null, never 0. Symbols are those with quotes, trades or
+depth.
+
+Parameters of the fitted columns come from the whole day before: they lie in
+\`models/features/v${FIT_VERSION}/date=YYYY-MM-DD/fit.json\`, and each manifest names the file and its
+sha256 under \`inputs\`.
+
+In formulas: b, a best bid and ask; Qb, Qa the quantities there; Qb_k, Qa_k those of level k of the
+book; m the mid; p, q price and quantity of a trade; [x] is 1 where x holds, else 0.`
+
+function section({ dataset, schema_version, description, columns }: FeatureSet): string {
+  const lines = columns.map(({ name, type, unit, description: what, formula, source, null_rule }) =>
+    row([code(name), type, unit, what, formula === '' ? '' : code(formula), source, null_rule]),
+  )
+  return [
+    `## ${dataset} (version ${schema_version})`,
+    '',
+    description,
+    '',
+    row(['column', 'type', 'unit', 'what it is', 'formula', 'source', 'null where']),
+    row(Array.from({ length: 7 }, () => '---')),
+    ...lines,
+  ].join('\n')
+}
+
+function code(text: string): string {
+  return `\`${text}\``
+}
+
+/** A bar would end the cell, inside code too. */
+function row(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}

@@ -1,0 +1,33 @@
+/** Labels: log returns of the mid after each second, over gaps never. */
+import { LABEL_COLUMNS, LABEL_HORIZONS } from '#core/features/label.ts'
+import type { Columns } from './columns.ts'
+import type { QuoteResult } from './quote-columns.ts'
+
+export function labelColumns({ columns, cut }: QuoteResult): Columns<string> {
+  const { mid_close } = columns
+  const whole_from = wholeFrom(mid_close, cut)
+  return Object.fromEntries(
+    LABEL_HORIZONS.map((seconds, i) => [
+      LABEL_COLUMNS[i]!.name,
+      mid_close.map((mid, row) => {
+        const later = row + seconds
+        const is_known = later < mid_close.length && whole_from[later]! <= row
+        return is_known ? Math.log(mid_close[later]! / mid) : NaN
+      }),
+    ]),
+  )
+}
+
+/**
+ * Per row the first one from whose end on nothing is missing up to this row's end; the row after
+ * it where its own end is not known.
+ */
+function wholeFrom(mid_close: Float64Array, cut: Uint8Array): Int32Array {
+  const from = new Int32Array(mid_close.length)
+  for (let row = 0; row < from.length; row++) {
+    if (Number.isNaN(mid_close[row])) from[row] = row + 1
+    else if (cut[row] === 1 || row === 0) from[row] = row
+    else from[row] = from[row - 1]!
+  }
+  return from
+}

@@ -1,0 +1,71 @@
+/** Folds mark prices into the features of a grid: carried forward until a gap cuts the stream. */
+import type { CarriedMark, MarkChunk } from '../source/source.ts'
+import { columnsFor, type Columns } from './columns.ts'
+import { isBehind, type Cut } from './gaps.ts'
+import { endOf, type Grid, rowOf } from './grid.ts'
+
+const NAMES = ['mark_price', 'index_price', 'mark_index_basis_bps', 'funding_rate'] as const
+
+export type MarkColumns = Columns<(typeof NAMES)[number]>
+
+export class MarkFold {
+  readonly #grid: Grid
+  readonly #cuts: readonly Cut[]
+  readonly #columns: MarkColumns
+  #state: Omit<CarriedMark, 'ts_exchange'> | undefined
+  #row = 0
+  #next_cut = 0
+
+  /** `carried` is what was valid at the start of the grid. */
+  constructor(grid: Grid, cuts: readonly Cut[], carried?: CarriedMark) {
+    this.#grid = grid
+    this.#cuts = cuts.filter((cut) => cut.ts >= grid.from)
+    this.#columns = columnsFor(NAMES, grid, NaN)
+    this.#state = carried
+  }
+
+  add(chunk: MarkChunk): void {
+    for (let i = 0; i < chunk.row_count; i++) {
+      const ts = chunk.ts_exchange[i]!
+      const row = Math.min(rowOf(this.#grid, ts), this.#grid.row_count)
+      while (this.#row < row) this.#closeRow()
+      this.#cutUntil(ts)
+      this.#state = {
+        mark_price: chunk.mark_price[i]!,
+        index_price: chunk.index_price[i]!,
+        funding_rate: chunk.funding_rate[i]!,
+      }
+    }
+  }
+
+  /** Call once. */
+  finish(): MarkColumns {
+    while (this.#row < this.#grid.row_count) this.#closeRow()
+    return this.#columns
+  }
+
+  /** The stream has no ids: of two events at one moment a cut cannot tell the order. */
+  #cutUntil(ts: number): void {
+    while (this.#next_cut < this.#cuts.length && isBehind(this.#cuts[this.#next_cut]!, ts, 0)) {
+      this.#state = undefined
+      this.#next_cut += 1
+    }
+  }
+
+  #closeRow(): void {
+    this.#cutUntil(endOf(this.#grid, this.#row))
+    if (this.#state !== undefined) {
+      const { mark_price, index_price, funding_rate } = this.#state
+      this.#columns.mark_price[this.#row] = mark_price
+      this.#columns.index_price[this.#row] = index_price
+      this.#columns.mark_index_basis_bps[this.#row] = basisBps(mark_price, index_price)
+      this.#columns.funding_rate[this.#row] = funding_rate
+    }
+    this.#row += 1
+  }
+}
+
+/** How far the mark price stands above the index [bps]; NaN where the index is not known, or 0. */
+export function basisBps(mark_price: number, index_price: number): number {
+  return index_price === 0 ? NaN : (mark_price / index_price - 1) * 1e4
+}
