@@ -5,33 +5,53 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { cors } from 'hono/cors'
 import { etag } from 'hono/etag'
+import { secureHeaders } from 'hono/secure-headers'
+import { guard } from './access/guard.ts'
 import { cacheFor, type App, type Deps } from './deps.ts'
+import { mcpRoute } from './mcp/route.ts'
 import { OPENAPI_HEAD } from './openapi-head.ts'
 import { refuseBadParameters } from './parameters.ts'
 import { Problem, found, problemResponse, toProblem } from './problem.ts'
+import { bookRoutes } from './routes/book.ts'
+import { candleRoutes } from './routes/candles.ts'
+import { coverageRoutes } from './routes/coverage.ts'
+import { dataRoutes } from './routes/data.ts'
 import { datasetFileRoutes } from './routes/dataset-files.ts'
 import { datasetRoutes } from './routes/datasets.ts'
+import { featureRoutes } from './routes/features.ts'
 import { gapRoutes } from './routes/gaps.ts'
 import { healthRoutes } from './routes/health.ts'
 import { indexRoutes } from './routes/index.ts'
 import { jobRoutes } from './routes/jobs.ts'
+import { priceRoutes } from './routes/prices.ts'
 import { quoteRoutes } from './routes/quotes.ts'
+import { rangeRoutes } from './routes/ranges.ts'
+import { statsRoutes } from './routes/stats.ts'
 import { symbolRoutes } from './routes/symbols.ts'
-import { tradeRoutes } from './routes/trades.ts'
 
 export function createApp(deps: Deps): App {
   const app: App = new OpenAPIHono({ defaultHook: refuseBadParameters })
-  addHeaders(app)
+  addHeaders(app, deps.cors_origins)
+  app.use('*', guard(deps.access))
+  if (deps.answer_cache !== undefined) app.use('*', deps.answer_cache)
   indexRoutes(app)
   healthRoutes(app, deps)
   symbolRoutes(app, deps)
   quoteRoutes(app, deps)
-  tradeRoutes(app, deps)
+  rangeRoutes(app, deps)
+  candleRoutes(app, deps)
+  featureRoutes(app, deps)
+  bookRoutes(app, deps)
   gapRoutes(app, deps)
+  coverageRoutes(app, deps)
+  priceRoutes(app, deps)
   jobRoutes(app, deps)
+  statsRoutes(app, deps)
+  dataRoutes(app, deps)
   // Before the routes with {date}, which would take "yesterday.parquet" for one.
   datasetFileRoutes(app, deps)
   datasetRoutes(app, deps)
+  mcpRoute(app)
   addOpenApi(app)
   refuseOtherMethods(app)
   app.notFound((c) => {
@@ -45,28 +65,45 @@ export function createApp(deps: Deps): App {
   return app
 }
 
-const SECURITY_HEADERS = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'strict-transport-security': 'max-age=31536000; includeSubDomains',
-} as const
-
-function addHeaders(app: App): void {
+function addHeaders(app: App, cors_origins: readonly string[]): void {
+  const security = secureHeaders({
+    contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    strictTransportSecurity: 'max-age=31536000; includeSubDomains',
+    xFrameOptions: 'DENY',
+    // Pages elsewhere may read the answers: which ones is the business of CORS.
+    crossOriginResourcePolicy: 'cross-origin',
+  })
   const allow_cors = cors({
-    origin: '*',
+    origin: cors_origins.includes('*') ? '*' : [...cors_origins],
+    allowHeaders: ['Authorization', 'If-None-Match', 'Content-Type'],
     allowMethods: [...METHODS],
-    exposeHeaders: ['ETag', 'Retry-After', 'X-Dataset-Date', 'X-Dataset-Complete'],
+    exposeHeaders: [
+      'ETag',
+      'Link',
+      'Retry-After',
+      'WWW-Authenticate',
+      'X-Dataset-Date',
+      'X-Dataset-Complete',
+    ],
     maxAge: 86_400,
   })
-  app.use('*', allow_cors)
-  app.use('*', async (c, next) => {
-    await next()
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value)
+  const allow_posts = cors({
+    origin: cors_origins.includes('*') ? '*' : [...cors_origins],
+    allowHeaders: ['Authorization', 'Content-Type', 'Mcp-Protocol-Version'],
+    allowMethods: ['POST', 'OPTIONS'],
+    maxAge: 86_400,
   })
+  app.use('*', security)
+  app.use('/mcp', allow_posts)
+  app.use('*', allow_cors)
 }
 
 function addOpenApi(app: App): void {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A token of `npx booktape token create`.',
+  })
   let document: unknown
   app.get('/openapi.json', etag(), (c) => {
     document ??= app.getOpenAPI31Document(OPENAPI_HEAD)

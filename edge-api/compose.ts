@@ -1,49 +1,109 @@
 /** The composition root: turns the worker's bindings into the functions that the app needs. */
+import { bookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
+import { createRevocations, type AccessBindings } from './access/bindings.ts'
+import { createVerifier } from './access/token.ts'
 import { createApp } from './app.ts'
+import { createAnswerCache } from './cache/answer-cache.ts'
+import { createByteCache, no_byte_cache } from './cache/byte-cache.ts'
+import type { HttpCache } from './cache/http-cache.ts'
 import { parseConfig } from './config.ts'
 import { createDatabase } from './database.ts'
 import { createDatasets } from './datasets.ts'
 import type { App } from './deps.ts'
 import { createInstrumentFinder } from './instruments.ts'
+import { readArchivedHours } from './lake/day-index.ts'
+import { createParquetReader } from './lake/parquet-reader.ts'
+import { readSymbolHour } from './lake/symbol-hour.ts'
 import { createObjectReader } from './object-store.ts'
+import { selectArchivedHours } from './queries/archived-hours.ts'
+import { selectCandles } from './queries/candles.ts'
+import { selectCoverage } from './queries/coverage.ts'
+import { depthSource } from './queries/depth-source.ts'
 import { findSymbol } from './queries/find-symbol.ts'
 import { selectGaps } from './queries/gaps.ts'
+import { selectJobLog } from './queries/job-log.ts'
 import { selectJobRuns } from './queries/job-runs.ts'
 import { selectLatestQuote } from './queries/latest-quote.ts'
 import { selectNewestQuoteTime } from './queries/newest-quote.ts'
-import { selectQuotes } from './queries/quotes.ts'
+import { selectPriceStats } from './queries/price-stats.ts'
+import { selectPriceTickers } from './queries/price-tickers.ts'
+import { selectPrices } from './queries/prices.ts'
+import { selectRange } from './queries/range.ts'
+import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
-import { selectTrades } from './queries/trades.ts'
+import { archivedDepth } from './range/archived-depth.ts'
+import { createDatasetReader } from './range/read-dataset.ts'
+import { createRangeReader, type RangeSources } from './range/read-range.ts'
 import { createUrlSigner } from './sign-url.ts'
 
 export interface Surroundings {
+  /** The cache of the place where the worker runs; without it no answer is kept at all. */
+  readonly cache?: HttpCache
+  /** Without them no token is known to be taken back and nobody asks too often. */
+  readonly access?: AccessBindings
   now(): Micros
   /** Told of every error that is our fault. */
   report(error: unknown): void
 }
 
 /** Throws an OperatorError that names every binding that is missing or wrong. */
-export function composeApp(bindings: unknown, { now, report }: Surroundings): App {
+export function composeApp(bindings: unknown, { now, report, cache, access }: Surroundings): App {
   const config = parseConfig(bindings)
   const db = createDatabase(config)
   const store = createObjectReader(config.store)
+  const datasets = createDatasets(store)
+  const lake = createParquetReader(
+    store,
+    cache === undefined ? no_byte_cache : createByteCache(cache),
+  )
+  const sources: RangeSources = {
+    now,
+    hot: (args) => selectRange(db, args),
+    archivedHours: (args) => selectArchivedHours(db, args),
+    archivedHoursOfStore: (args) => readArchivedHours(store, args),
+    symbolHour: (hour, args, budget) => readSymbolHour(lake, hour, args, budget),
+  }
+  const readRange = createRangeReader(sources)
   return createApp({
     now,
     report,
+    access: {
+      public_scopes: config.public_scopes,
+      verifyToken: createVerifier(config.token_secrets),
+      isRevoked: access ? createRevocations(access.revoked_tokens, now) : async () => false,
+      limitToken: access?.limitToken ?? unlimited,
+      limitAddress: access?.limitAddress ?? unlimited,
+      now,
+    },
+    cors_origins: config.cors_origins,
+    answer_cache: cache && createAnswerCache({ now, cache }),
     findInstrument: createInstrumentFinder(
       (symbol, exchange) => findSymbol(db, symbol, exchange),
       now,
     ),
     symbols: (args) => selectSymbols(db, args),
     latestQuote: (symbol_id, at) => selectLatestQuote(db, symbol_id, at),
-    quotes: (args) => selectQuotes(db, args),
-    trades: (args) => selectTrades(db, args),
+    readRange,
+    readDataset: createDatasetReader(datasets, lake),
+    candles: (args) => selectCandles(db, args),
+    bookAt: (instrument, ts) => {
+      const hot = depthSource(db, instrument.id)
+      return bookAt(archivedDepth({ instrument, hot, sources, readRange }), ts)
+    },
     gaps: (args) => selectGaps(db, args),
+    prices: (args) => selectPrices(db, args),
+    priceStats: (ticker) => selectPriceStats(db, ticker),
+    priceTickers: () => selectPriceTickers(db),
+    jobLog: (id) => selectJobLog(db, id),
+    coverage: (args) => selectCoverage(db, args),
+    symbolStats: (since, limit) => selectSymbolStats(db, since, limit),
     jobRuns: (args) => selectJobRuns(db, args),
     newestQuoteTime: (since) => selectNewestQuoteTime(db, since),
     checkStore: () => store.check(),
-    datasets: createDatasets(store),
+    datasets,
     signUrl: createUrlSigner(config.store, config.signed_url_ttl_s),
   })
 }
+
+const unlimited = async (): Promise<boolean> => true

@@ -4,19 +4,39 @@
  */
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
+import { SCOPES, TOKEN_SECRET_BYTES_MIN, type Scope } from './access/token.ts'
 
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .transform((url) => url.replace(/\/+$/, ''))
 const filled = z.string({ error: 'is missing' }).min(1, { error: 'is empty' })
 const DAY_S = 86_400
+const isLong = (text: string): boolean =>
+  new TextEncoder().encode(text).length >= TOKEN_SECRET_BYTES_MIN
+const TOO_SHORT = `must have at least ${TOKEN_SECRET_BYTES_MIN} bytes`
+
+/** Texts between commas. */
+const list = (text: string): string[] => text.split(',').map((part) => part.trim())
+
+const SCOPE_RULE = `must be false, true (the same as read), or scopes out of ${SCOPES.join(', ')}`
+const publicScopes = z
+  .string()
+  .transform((text) => (text === 'false' ? [] : text === 'true' ? ['read'] : list(text)))
+  .pipe(z.array(z.enum(SCOPES, { error: SCOPE_RULE })))
+
+const ORIGIN_RULE = 'must be *, or origins such as https://example.com with commas between'
+const corsOrigins = z
+  .string()
+  .transform(list)
+  .refine((origins) => origins.every((one) => one === '*' || isOrigin(one)), { error: ORIGIN_RULE })
 
 const Bindings = z.object({
   /** postgres://user:password@host/database of a login in booktape_reader. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
   /** Queries go to `<url>/sql`, in the format of Neon's driver. */
   GATEWAY_URL: httpUrl,
-  GATEWAY_SECRET: filled,
+  /** Left out where GATEWAY_URL is Neon's own: there the connection string is enough. */
+  GATEWAY_SECRET: filled.optional(),
   /** Path style: objects are `<endpoint>/<bucket>/<key>`. */
   S3_ENDPOINT: httpUrl,
   S3_BUCKET: filled.regex(/^[a-z0-9][a-z0-9.-]{1,62}$/, { error: 'must be a bucket name' }),
@@ -30,14 +50,28 @@ const Bindings = z.object({
     .min(1, { error: 'must be at least 1' })
     .max(7 * DAY_S, { error: `must be at most ${7 * DAY_S}` })
     .default(3_600),
+  /** Signs access tokens; the previous one is good as well while the new one takes its place. */
+  TOKEN_SECRET: filled.refine(isLong, { error: TOO_SHORT }),
+  TOKEN_SECRET_PREVIOUS: z
+    .string()
+    .refine((text) => text === '' || isLong(text), { error: TOO_SHORT })
+    .default(''),
+  /** What needs no token. */
+  PUBLIC_READ: publicScopes.default([]),
+  /** Pages of these origins may read the answers in a browser. */
+  CORS_ORIGINS: corsOrigins.default(['*']),
 })
 
 export interface Config {
   readonly database_url: string
   readonly gateway_url: string
-  readonly gateway_secret: string
+  readonly gateway_secret: string | undefined
   readonly store: StoreConfig
   readonly signed_url_ttl_s: number
+  /** The newest first. */
+  readonly token_secrets: readonly string[]
+  readonly public_scopes: ReadonlySet<Scope>
+  readonly cors_origins: readonly string[]
 }
 
 export interface StoreConfig {
@@ -51,7 +85,7 @@ export interface StoreConfig {
 export function parseConfig(env: unknown): Config {
   const result = Bindings.safeParse(env)
   if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
+    const problems = result.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
     throw new OperatorError(
       'bad_config',
       `The worker's bindings are not usable: ${problems.join('; ')}.`,
@@ -73,5 +107,12 @@ export function parseConfig(env: unknown): Config {
       secret_access_key: b.S3_SECRET_ACCESS_KEY,
     }),
     signed_url_ttl_s: b.SIGNED_URL_TTL_S,
+    token_secrets: [b.TOKEN_SECRET, b.TOKEN_SECRET_PREVIOUS].filter((one) => one !== ''),
+    public_scopes: new Set(b.PUBLIC_READ),
+    cors_origins: b.CORS_ORIGINS,
   })
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text
 }

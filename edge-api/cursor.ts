@@ -1,27 +1,40 @@
-/** Where a page ended: the identity of its last row, opaque to the caller. */
+/**
+ * Where a page ended: the identity of its last row, opaque to the caller. The first part is always
+ * the row's time.
+ */
 import { micros, type Micros } from '#core/time.ts'
 
-export interface Cursor {
-  readonly ts: Micros
-  readonly id: number
+export type PartKind = 'time' | 'id' | 'number' | 'word'
+export type CursorPart = number | string
+export type Cursor = readonly [time: Micros, ...rest: CursorPart[]]
+
+/** What the cursor of a page ordered by (time, id) holds. */
+export const TIME_AND_ID: readonly PartKind[] = ['time', 'id']
+
+export function encodeCursor(cursor: Cursor): string {
+  return btoa(cursor.join(',')).replace(/=+$/, '')
 }
 
-export function encodeCursor({ ts, id }: Cursor): string {
-  return btoa(`${ts},${id}`).replace(/=+$/, '')
-}
-
-/** Undefined for a text that `encodeCursor` did not make. */
-export function decodeCursor(text: string): Cursor | undefined {
-  if (!/^[A-Za-z0-9]{1,64}$/.test(text)) return undefined
+/** Undefined for a text that `encodeCursor` did not make of parts of these kinds. */
+export function decodeCursor(text: string, kinds: readonly PartKind[]): Cursor | undefined {
+  if (!/^[A-Za-z0-9]{1,200}$/.test(text)) return undefined
   let plain: string
   try {
     plain = atob(text)
   } catch {
     return undefined
   }
-  const match = /^(\d{1,16}),(\d{1,16})$/.exec(plain)
-  if (match === null) return undefined
-  const [ts, id] = [Number(match[1]), Number(match[2])]
-  if (!Number.isSafeInteger(ts) || !Number.isSafeInteger(id)) return undefined
-  return { ts: micros(ts), id }
+  const texts = plain.split(',')
+  if (texts.length !== kinds.length) return undefined
+  const [time, ...rest] = texts.map((part, index) => parsePart(part, kinds[index]!))
+  if (typeof time !== 'number' || rest.includes(undefined)) return undefined
+  return [micros(time), ...(rest as CursorPart[])]
+}
+
+function parsePart(text: string, kind: PartKind): CursorPart | undefined {
+  if (kind === 'word') return /^[a-z]{1,16}$/.test(text) ? text : undefined
+  const value = Number(text)
+  // The one way to write a number: a page has one cursor.
+  if (String(value) !== text || !Number.isFinite(value)) return undefined
+  return kind === 'number' || (Number.isSafeInteger(value) && value >= 0) ? value : undefined
 }

@@ -1,7 +1,8 @@
 /**
  * Postgres as the worker sees it: fixed SQL with parameters, sent in the format of Neon's driver
  * to the gateway (or to Neon itself). Values arrive as core keeps them: timestamptz as
- * microseconds, bigint and double as numbers. Failures arrive as OperatorErrors.
+ * microseconds, bigint and double as numbers, arrays of doubles as arrays. Failures arrive as
+ * OperatorErrors.
  */
 import { neon, neonConfig, NeonDbError } from '@neondatabase/serverless'
 import { OperatorError } from '#core/errors.ts'
@@ -19,11 +20,13 @@ const TIMEOUT_MS = 10_000
 export function createDatabase(options: {
   readonly database_url: string
   readonly gateway_url: string
-  readonly gateway_secret: string
+  /** Undefined: the connection string is all that is shown at the door. */
+  readonly gateway_secret: string | undefined
 }): Database {
   neonConfig.fetchEndpoint = () => `${options.gateway_url}/sql`
   neonConfig.fetchFunction = fetchFromGateway
-  const sql = neon(options.database_url, { authToken: options.gateway_secret })
+  const { database_url, gateway_secret } = options
+  const sql = neon(database_url, gateway_secret === undefined ? {} : { authToken: gateway_secret })
   return {
     async query<Row>(text: string, parameters: readonly Parameter[]) {
       try {
@@ -47,7 +50,16 @@ export function parseTimestamp(text: string): Micros {
   return micros(whole_ms * 1_000 + Number((match[3] ?? '').padEnd(6, '0')))
 }
 
-const OID = { bool: 16, int8: 20, int4: 23, json: 114, float8: 701, timestamptz: 1184, jsonb: 3802 }
+const OID = {
+  bool: 16,
+  int8: 20,
+  int4: 23,
+  json: 114,
+  float8: 701,
+  float8_array: 1022,
+  timestamptz: 1184,
+  jsonb: 3802,
+}
 
 function parserOf(oid: number): (text: string) => unknown {
   switch (oid) {
@@ -59,6 +71,8 @@ function parserOf(oid: number): (text: string) => unknown {
       return Number
     case OID.timestamptz:
       return parseTimestamp
+    case OID.float8_array:
+      return (text) => JSON.parse(text.replaceAll('{', '[').replaceAll('}', ']')) as unknown
     case OID.json:
     case OID.jsonb:
       return (text) => JSON.parse(text) as unknown

@@ -8,7 +8,12 @@ import { parseDay } from '#core/time.ts'
 const count = z.int().min(0)
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 /** A file's name becomes a part of an object key and of a URL. */
-const fileName = z.string().regex(/^[a-z0-9_]{1,64}\.(?:parquet|arrow)$/)
+const FILE_NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_-]{0,119}\.(?:parquet|arrow|csv\.gz)$/u
+// Patterns of JSON Schema have no flags: the document says a little less.
+const fileName = z
+  .string()
+  .regex(FILE_NAME)
+  .openapi({ pattern: '^[^/.\\s]{1,120}\\.(?:parquet|arrow|csv\\.gz)$' })
 
 const DatasetColumn = z
   .object({
@@ -24,7 +29,7 @@ const DatasetColumn = z
 
 export const DatasetFile = z.object({
   name: fileName.openapi({ example: 'features_1s.parquet' }),
-  format: z.enum(['parquet', 'arrow']),
+  format: z.enum(['parquet', 'arrow', 'csv.gz']),
   bytes: count,
   sha256,
   row_count: count,
@@ -56,6 +61,25 @@ const SymbolCoverage = z
   })
   .openapi('SymbolCoverage')
 
+const DatasetInputs = z
+  .object({
+    fit: z.object({ key: z.string(), sha256 }).nullable().openapi({
+      description: 'Parameters fitted on the day before; null where there were none.',
+    }),
+    revised_hours: z
+      .array(
+        z.object({
+          exchange: z.enum(EXCHANGES),
+          table_name: z.string(),
+          hour: z.string(),
+          version: z.int().min(1),
+        }),
+      )
+      .readonly()
+      .openapi({ description: 'Archived hours that late rows changed afterwards.' }),
+  })
+  .openapi('DatasetInputs')
+
 /** The parts of a manifest that callers get as they stand; files get a URL each. */
 export const manifestShape = {
   dataset: z.string().openapi({ example: 'features_1s' }),
@@ -70,6 +94,7 @@ export const manifestShape = {
   row_count: count,
   columns: z.array(DatasetColumn).readonly(),
   coverage: z.array(SymbolCoverage).readonly(),
+  inputs: DatasetInputs.optional(),
 }
 
 export const DatasetManifest = z

@@ -4,6 +4,12 @@
  * step (the exchange has changed it since, or never told us), it is its shortest decimal.
  */
 
+/** Digits behind the point of an instrument's prices and quantities; null where not known. */
+export interface Decimals {
+  readonly price_decimals: number | null
+  readonly qty_decimals: number | null
+}
+
 /** `decimals` is null where the instrument's step is not known. */
 export function decimalText(value: number, decimals: number | null): string {
   if (decimals !== null) {

@@ -1,26 +1,48 @@
 /** What the routes need, as functions: worker.ts makes them from bindings, tests as they like. */
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { BookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
+import type { Access } from './access/guard.ts'
 import type { Datasets } from './datasets.ts'
+import type { CandlesArgs } from './queries/candles.ts'
+import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
 import type { GapRow, GapsArgs } from './queries/gaps.ts'
+import type { JobLogRow } from './queries/job-log.ts'
 import type { JobRunRow, JobRunsArgs } from './queries/job-runs.ts'
-import type { QuoteRow, RangeArgs } from './queries/quotes.ts'
+import type { PriceStatsRow } from './queries/price-stats.ts'
+import type { PriceRow, PricesArgs } from './queries/prices.ts'
+import type { SymbolStatsRow } from './queries/symbol-stats.ts'
 import type { SymbolRow, SymbolsArgs } from './queries/symbols.ts'
-import type { TradeRow } from './queries/trades.ts'
+import type { ReadDataset } from './range/read-dataset.ts'
+import type { ReadRange } from './range/read-range.ts'
+import type { Row } from './range/table.ts'
 import type { SignUrl } from './sign-url.ts'
-import type { FindInstrument } from './instruments.ts'
+import type { FindInstrument, Instrument } from './instruments.ts'
 
 export interface Deps {
+  readonly access: Access
+  /** Origins whose pages may read the answers; * is all. */
+  readonly cors_origins: readonly string[]
+  /** Keeps answers and joins callers; without it every request goes to its route. */
+  readonly answer_cache: MiddlewareHandler | undefined
   now(): Micros
   /** Told of every error that is our fault. */
   report(error: unknown): void
   findInstrument: FindInstrument
   symbols(args: SymbolsArgs): Promise<readonly SymbolRow[]>
-  latestQuote(symbol_id: number, now: Micros): Promise<QuoteRow | undefined>
-  quotes(args: RangeArgs): Promise<readonly QuoteRow[]>
-  trades(args: RangeArgs): Promise<readonly TradeRow[]>
+  latestQuote(symbol_id: number, now: Micros): Promise<Row | undefined>
+  readRange: ReadRange
+  readDataset: ReadDataset
+  candles(args: CandlesArgs): Promise<readonly Row[]>
+  bookAt(instrument: Instrument, ts: Micros): Promise<BookAt>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>
+  prices(args: PricesArgs): Promise<readonly PriceRow[]>
+  priceStats(ticker: string): Promise<PriceStatsRow>
+  priceTickers(): Promise<readonly string[]>
+  jobLog(id: number): Promise<JobLogRow | undefined>
+  coverage(args: CoverageArgs): Promise<readonly CoverageRow[]>
+  symbolStats(since: Micros, limit: number): Promise<readonly SymbolStatsRow[]>
   jobRuns(args: JobRunsArgs): Promise<readonly JobRunRow[]>
   /** When the newest quote of any instrument was made; null where there is none since `since`. */
   newestQuoteTime(since: Micros): Promise<Micros | null>
@@ -35,4 +57,9 @@ export type App = OpenAPIHono
 /** Sets how long an answer may be kept; without it nothing may be. */
 export function cacheFor(c: Context, seconds: number): void {
   c.header('cache-control', seconds === 0 ? 'no-cache' : `public, max-age=${seconds}`)
+}
+
+/** For what changes with the market: kept a second, shown two more while it is made anew. */
+export function cacheLatest(c: Context): void {
+  c.header('cache-control', 'public, max-age=1, stale-while-revalidate=2')
 }

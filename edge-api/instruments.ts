@@ -1,20 +1,24 @@
 /**
  * From a symbol's name to the instrument that is meant. What was found is kept for a minute, so
- * that most requests are one query; what was not found is asked for every time.
+ * that most requests are one query, and for longer while the database does not answer; what was
+ * not found is asked for every time.
  */
+import { OperatorError } from '#core/errors.ts'
 import { decimalsOf } from '#core/symbols.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
+import type { Decimals } from './decimal-text.ts'
 import { Problem, badParameters } from './problem.ts'
 import type { FoundSymbolRow } from './queries/find-symbol.ts'
 
-export interface Instrument {
+/** Decimals are null where the exchange's listing was not read. */
+export interface Instrument extends Decimals {
   readonly id: number
   readonly exchange: string
   readonly symbol: string
-  /** Null where the exchange's listing was not read. */
-  readonly price_decimals: number | null
-  readonly qty_decimals: number | null
 }
+
+/** An instrument that the database could not be asked about has no id. */
+export type ArchivedInstrument = Omit<Instrument, 'id'> & { readonly id: number | null }
 
 /** Throws a 404 where there is none, a 400 where several exchanges have the name. */
 export type FindInstrument = (symbol: string, exchange: string | null) => Promise<Instrument>
@@ -31,11 +35,39 @@ export function createInstrumentFinder(
     const key = `${exchange ?? ''}/${symbol}`
     const known = kept.get(key)
     if (known !== undefined && now() < known.until) return known.instrument
-    const instrument = choose(await find(symbol, exchange), symbol, exchange)
+    let rows: readonly FoundSymbolRow[]
+    try {
+      rows = await find(symbol, exchange)
+    } catch (error) {
+      if (known !== undefined && isAway(error)) return known.instrument
+      throw error
+    }
+    const instrument = choose(rows, symbol, exchange)
     if (kept.size >= KEPT_COUNT_MAX) kept.clear()
     kept.set(key, { instrument, until: now() + KEPT_FOR_US })
     return instrument
   }
+}
+
+/**
+ * For what lies in the archive: where the database does not answer, the name must do, and the
+ * exchange has to be named with it. Decimals are not known then.
+ */
+export async function findArchived(
+  find: FindInstrument,
+  symbol: string,
+  exchange: string | null,
+): Promise<ArchivedInstrument> {
+  try {
+    return await find(symbol, exchange)
+  } catch (error) {
+    if (exchange === null || !isAway(error)) throw error
+    return { id: null, exchange, symbol, price_decimals: null, qty_decimals: null }
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof OperatorError && error.retryable
 }
 
 function choose(

@@ -10,6 +10,8 @@ import { parseListObjects, type ObjectPage } from './list-objects-xml.ts'
 export interface ObjectReader {
   /** The object's bytes, or undefined where there is none. */
   read(key: string, bytes_max: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** Bytes [start, end) of an object, or undefined where there is none. */
+  readRange(key: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** Everything below a prefix; with a delimiter only its direct children. */
   list(prefix: string, delimiter?: '/'): Promise<Pick<ObjectPage, 'keys' | 'folders'>>
   /** Throws where the store does not answer, or not to us. */
@@ -23,9 +25,10 @@ const PAGE_BYTES_MAX = 4 << 20
 
 export function createObjectReader(config: StoreConfig): ObjectReader {
   const aws = createClient(config)
-  const get = async (url: URL): Promise<Response> => {
+  const get = async (url: URL, headers: Record<string, string> = {}): Promise<Response> => {
     try {
-      return await fetch(await aws.sign(url.href, { signal: AbortSignal.timeout(TIMEOUT_MS) }))
+      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      return await fetch(await aws.sign(url.href, { signal, headers }))
     } catch (cause) {
       throw unreachable(cause)
     }
@@ -44,15 +47,27 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
       throw new OperatorError('object_store_refused', 'The object store answered no listing.')
     return page
   }
+  const getObject = async (
+    key: string,
+    headers?: Record<string, string>,
+  ): Promise<Response | undefined> => {
+    const response = await get(objectUrl(config, key), headers)
+    if (response.ok) return response
+    if (response.status !== 404) throw await refused(response)
+    await response.body?.cancel()
+    return undefined
+  }
   return {
     async read(key, bytes_max) {
-      const response = await get(objectUrl(config, key))
-      if (response.status === 404) {
-        await response.body?.cancel()
-        return undefined
-      }
-      if (!response.ok) throw await refused(response)
-      return readBytes(response, key, bytes_max)
+      const response = await getObject(key)
+      return response === undefined ? undefined : readBytes(response, key, bytes_max)
+    },
+    async readRange(key, start, end) {
+      const response = await getObject(key, { range: `bytes=${start}-${end - 1}` })
+      if (response === undefined) return undefined
+      // A store that does not know ranges would send the whole object.
+      if (response.status !== 206) throw await refused(response)
+      return readBytes(response, key, end - start)
     },
     async list(prefix, delimiter) {
       const keys: string[] = []

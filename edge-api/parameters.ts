@@ -8,7 +8,8 @@ import { CHANNELS } from '#core/market.ts'
 import { isDatasetName } from '#core/object-keys.ts'
 import { EXCHANGES, isSymbolName } from '#core/symbols.ts'
 import { parseDay, toIso, type Micros, micros } from '#core/time.ts'
-import { decodeCursor, type Cursor } from './cursor.ts'
+import { decodeCursor, type Cursor, type PartKind } from './cursor.ts'
+import { FORMATS } from './formats/format.ts'
 import { badParameters, found, type ParameterError } from './problem.ts'
 import { TIME_RULE, parseTime } from './time-parameter.ts'
 
@@ -73,6 +74,13 @@ export const datasetPath = z.object({ name: datasetName })
 export const datasetDatePath = z.object({ name: datasetName, date })
 export const datasetFilePath = z.object({ name: datasetName, date, file })
 
+export const runPath = z.object({
+  id: text('the id of a run, a whole number', (value) => {
+    const id = /^[1-9]\d{0,15}$/.test(value) ? Number(value) : undefined
+    return id !== undefined && Number.isSafeInteger(id) ? id : undefined
+  }).openapi({ type: 'integer' }),
+})
+
 export const exchangeQuery = choice(EXCHANGES)
   .optional()
   .openapi({
@@ -115,7 +123,7 @@ export function limitQuery(maximum = LIMIT_MAX, standard = LIMIT_DEFAULT) {
     .openapi({ type: 'integer', minimum: 1, maximum, default: standard })
 }
 
-const timeQuery = (description: string) =>
+export const timeQuery = (description: string) =>
   text(TIME_RULE, parseTime)
     .optional()
     .openapi({
@@ -125,14 +133,72 @@ const timeQuery = (description: string) =>
     })
 
 /** from, to, limit and cursor: the same on every route that answers a range. */
-export const rangeShape = {
-  from: timeQuery('First moment of the range.'),
-  to: timeQuery('End of the range, not itself in it.'),
-  limit: limitQuery(),
-  cursor: text("the cursor of an earlier answer's next", decodeCursor)
-    .optional()
-    .openapi({ type: 'string', description: 'Goes on behind the last row of an earlier answer.' }),
+export function rangeShape(cursor_kinds: readonly PartKind[]) {
+  return {
+    from: timeQuery('First moment of the range.'),
+    to: timeQuery('End of the range, not itself in it.'),
+    limit: limitQuery(),
+    cursor: text("the cursor of an earlier answer's next", (value) =>
+      decodeCursor(value, cursor_kinds),
+    )
+      .optional()
+      .openapi({
+        type: 'string',
+        description: 'Goes on behind the last row of an earlier answer.',
+      }),
+  }
 }
+
+/** Some of a table's columns, in the order of the answer. */
+export function columnsQuery(names: readonly string[]) {
+  const allowed = `names out of ${names.join(', ')}, each once, with commas between`
+  return text(allowed, (value) => {
+    const wanted = value.split(',')
+    const is_known = wanted.every((name) => names.includes(name))
+    return is_known && new Set(wanted).size === wanted.length ? wanted : undefined
+  })
+    .optional()
+    .openapi({
+      type: 'string',
+      description: 'Only these columns, with commas between; all without it.',
+    })
+}
+
+export const percentQuery = (description: string) =>
+  text('a number above 0 and up to 100, of at most 6 decimals', (value) => {
+    const percent = /^\d{1,3}(\.\d{1,6})?$/.test(value) ? Number(value) : 0
+    return percent > 0 && percent <= 100 ? percent : undefined
+  })
+    .optional()
+    .openapi({ type: 'number', exclusiveMinimum: 0, maximum: 100, description })
+
+/** One of some words; without it the standard one. */
+export function wordQuery<const T extends string>(words: readonly T[], standard: T) {
+  return choice(words)
+    .optional()
+    .transform((word) => word ?? standard)
+    .openapi({ type: 'string', enum: [...words], default: standard })
+}
+
+/** Columns that only the data itself knows. */
+export const nameListQuery = text('names of columns, at most 500, with commas between', (value) => {
+  const names = value.split(',')
+  const is_list = names.length <= 500 && names.every((name) => /^[a-z][a-z0-9_]{0,63}$/.test(name))
+  return is_list && new Set(names).size === names.length ? names : undefined
+})
+  .optional()
+  .openapi({
+    type: 'string',
+    description: 'Only these columns, with commas between; all without it.',
+  })
+
+export const formatQuery = choice(FORMATS)
+  .optional()
+  .openapi({
+    type: 'string',
+    enum: [...FORMATS],
+    description: 'Without it the Accept header decides. Arrow is an IPC stream.',
+  })
 
 interface RangeQuery {
   readonly from?: Micros | undefined
@@ -150,7 +216,7 @@ export function resolveRange(
   default_span_us: number,
 ): { readonly from: Micros; readonly to: Micros } {
   const end = to ?? now
-  const start = from ?? cursor?.ts ?? micros(Math.max(0, end - default_span_us))
+  const start = from ?? cursor?.[0] ?? micros(Math.max(0, end - default_span_us))
   if (start < end) return { from: start, to: end }
   const bound = to === undefined ? 'now' : 'to'
   const parameter = from === undefined && cursor !== undefined ? 'cursor' : 'from'

@@ -16,6 +16,8 @@ export interface ParameterError {
 export interface ProblemOptions {
   readonly errors?: readonly ParameterError[]
   readonly headers?: Readonly<Record<string, string>>
+  /** Answered in place of the problem document, where callers know another form. */
+  readonly body?: Readonly<Record<string, unknown>>
 }
 
 /** A request that cannot be answered as it stands, and what the caller can do about it. */
@@ -58,11 +60,14 @@ export function found(value: string | undefined): string | null {
 const OPERATING: Readonly<Record<string, { readonly status: number; readonly title: string }>> = {
   database_unreachable: { status: 503, title: 'The database cannot be reached.' },
   database_busy: { status: 503, title: 'The database has too many callers.' },
+  book_too_far: { status: 503, title: 'The book would take too long to rebuild.' },
+  revocations_unreachable: { status: 503, title: 'The token cannot be checked.' },
   query_timeout: { status: 503, title: 'The query took too long.' },
   object_store_unreachable: { status: 503, title: 'The object store cannot be reached.' },
   gateway_refused: { status: 502, title: 'The database refused this service.' },
   object_store_refused: { status: 502, title: 'The object store refused this service.' },
   object_too_large: { status: 502, title: 'An object is larger than it may be.' },
+  archive_damaged: { status: 502, title: 'A file of the archive is damaged.' },
   dataset_corrupt: { status: 502, title: 'A dataset is damaged.' },
 }
 
@@ -80,8 +85,8 @@ export function toProblem(
 }
 
 export function problemResponse(problem: Problem, request_url: string): Response {
-  const { errors, headers } = problem.options
-  const body = {
+  const { errors, headers, body } = problem.options
+  const document = {
     type: `urn:booktape:problem:${problem.code}`,
     title: problem.title,
     status: problem.status,
@@ -89,10 +94,10 @@ export function problemResponse(problem: Problem, request_url: string): Response
     instance: found(new URL(request_url).pathname),
     ...(errors === undefined ? {} : { errors }),
   }
-  return new Response(JSON.stringify(body), {
+  return new Response(JSON.stringify(body ?? document), {
     status: problem.status,
     headers: {
-      'content-type': 'application/problem+json',
+      'content-type': body === undefined ? 'application/problem+json' : 'application/json',
       'cache-control': 'no-store',
       ...headers,
     },

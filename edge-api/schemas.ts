@@ -1,32 +1,21 @@
 /**
- * What the routes answer, as zod schemas: types for the code and OpenAPI for the docs. Names,
- * units and descriptions of row fields come from core/tables.ts.
+ * What the routes answer, as zod schemas: types for the code and OpenAPI for the docs. Ranges of
+ * rows are described by range/row-schema.ts.
  */
 import { z } from '@hono/zod-openapi'
 import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
-import { book_ticker, trades, type Table } from '#core/tables.ts'
+import { TIME_SOURCES, TIMED_KINDS, type TimedKind } from '#core/time-source.ts'
 import { DatasetFile, manifestShape } from './dataset-schema.ts'
-
-const describe = (table: Table, name: string): string => {
-  const column = table.columns.find((c) => c.name === name)!
-  return `${column.description} [${column.unit}]`
-}
-const time = (description?: string) =>
-  z.string().openapi({
-    format: 'date-time',
-    example: '2024-08-08T23:54:16.313000Z',
-    ...(description === undefined ? {} : { description }),
-  })
-const decimal = (description: string, example: string) =>
-  z
-    .string()
-    .regex(/^-?\d+(\.\d+)?$/)
-    .openapi({
-      description: `${description}, decimal text with the exchange's own decimals`,
-      example,
-    })
-const id = (description: string) => z.int().openapi({ description })
-const count = z.int().min(0)
+import { rowShape } from './range/row-schema.ts'
+import { quotes } from './range/tables.ts'
+import {
+  count,
+  decimal,
+  id,
+  instrumentShape as instrument,
+  pageShape as page,
+  time,
+} from './schema-parts.ts'
 
 export const ProblemDocument = z
   .object({
@@ -42,79 +31,60 @@ export const ProblemDocument = z
   })
   .openapi('Problem', { description: 'RFC 9457 problem document.' })
 
+const timeSource = z.enum(TIME_SOURCES).optional()
+
+const timeSources = z
+  .object(
+    Object.fromEntries(TIMED_KINDS.map((kind) => [kind, timeSource])) as {
+      readonly [kind in TimedKind]: typeof timeSource
+    },
+  )
+  .openapi({
+    description:
+      "Where ts_exchange comes from, per kind of row: the matching engine (engine), the exchange's sending (event), our receiving it (receive: the exchange says no time), or our receiving it by the clock that the changes before it show (stream). A kind that the exchange does not bring is absent.",
+    example: { book_ticker: 'receive', trades: 'engine' },
+  })
+
 const SymbolItem = z
   .object({
     exchange: z.string().openapi({ example: 'binance-futures' }),
     symbol: z.string().openapi({ example: 'BTCUSDT' }),
-    instrument_type: z.enum(['perp', 'future', 'spot']).nullable(),
+    instrument_type: z.enum(['perp', 'future', 'spot', 'index']).nullable(),
     base_asset: z.string().nullable(),
     quote_asset: z.string().nullable(),
     is_active: z.boolean(),
     tick_size: decimal('Smallest price step [quote asset]', '0.10').nullable(),
     step_size: decimal('Smallest quantity step [base asset]', '0.001').nullable(),
+    ts_exchange_source: timeSources,
   })
   .openapi('Symbol')
 
 export const SymbolList = z.object({ symbols: z.array(SymbolItem) }).openapi('SymbolList')
 
-const quote = (name: string, example: string) => decimal(describe(book_ticker, name), example)
-
-const quoteShape = {
-  ts_exchange: time(describe(book_ticker, 'ts_exchange')),
-  ts_ingest: time(describe(book_ticker, 'ts_ingest')),
-  update_id: id(describe(book_ticker, 'update_id')),
-  best_bid: quote('best_bid', '61800.20'),
-  best_ask: quote('best_ask', '61800.30'),
-  bid_qty: quote('bid_qty', '0.500'),
-  ask_qty: quote('ask_qty', '12.041'),
-  spread: decimal('best_ask - best_bid [quote asset]', '0.10'),
-  mid: decimal('(best_ask + best_bid) / 2 [quote asset], one decimal more', '61800.250'),
-}
-
-const Quote = z.object(quoteShape).openapi('Quote')
-
-const instrument = { exchange: z.string(), symbol: z.string() }
-
 export const LatestQuote = z
   .object({
     ...instrument,
     age_ms: count.openapi({ description: 'Time since ts_exchange, by our clock [ms].' }),
-    ...quoteShape,
+    ...rowShape(quotes),
   })
   .openapi('LatestQuote')
 
-const trade = (name: string, example: string) => decimal(describe(trades, name), example)
+const level = z.tuple([
+  decimal('price [quote asset]', '61800.20'),
+  decimal('quantity [base asset]', '0.500'),
+])
 
-const Trade = z
+export const Book = z
   .object({
-    ts_exchange: time(describe(trades, 'ts_exchange')),
-    ts_ingest: time(describe(trades, 'ts_ingest')),
-    agg_trade_id: id(describe(trades, 'agg_trade_id')),
-    price: trade('price', '61800.20'),
-    qty: trade('qty', '0.005'),
-    non_rpi_qty: trade('non_rpi_qty', '0.005').nullable(),
-    first_trade_id: id(describe(trades, 'first_trade_id')).nullable(),
-    last_trade_id: id(describe(trades, 'last_trade_id')).nullable(),
-    is_buyer_maker: z.boolean().openapi({ description: describe(trades, 'is_buyer_maker') }),
+    ...instrument,
+    ts: time('The moment that was asked for.'),
+    ts_exchange: time('When the newest change in the book was made.'),
+    age_ms: count.openapi({ description: 'From ts_exchange to that moment [ms].' }),
+    update_id: id("The exchange's id of that change."),
+    bids: z.array(level).openapi({ description: 'Best first.' }),
+    asks: z.array(level).openapi({ description: 'Best first.' }),
   })
-  .openapi('Trade')
-
-/** The frame of every answer that is a range of rows in order. */
-const page = {
-  from: time('First moment of the range.'),
-  to: time('End of the range, not itself in it.'),
-  row_count: count,
-  next: z.string().nullable().openapi({
-    description: 'Path of the next page; null where the range ends. Stable while data arrives.',
-  }),
-}
-
-export const QuotePage = z
-  .object({ ...instrument, ...page, rows: z.array(Quote) })
-  .openapi('QuotePage')
-export const TradePage = z
-  .object({ ...instrument, ...page, rows: z.array(Trade) })
-  .openapi('TradePage')
+  .openapi('Book')
 
 const Gap = z
   .object({
@@ -151,6 +121,34 @@ const JobRun = z
   .openapi('JobRun')
 
 export const JobRunList = z.object({ runs: z.array(JobRun) }).openapi('JobRunList')
+
+export const JobRunLog = JobRun.extend({
+  line_count: count.openapi({ description: 'Lines of the whole log.' }),
+  log_lines: z.array(z.record(z.string(), z.unknown())).openapi({
+    description: 'Each with ts, level, msg and facts.',
+  }),
+}).openapi('JobRunLog')
+
+export const Coverage = z
+  .object({
+    ...instrument,
+    from: page.from,
+    to: page.to,
+    streams: z.array(
+      z.object({
+        channel: z.enum(CHANNELS),
+        hot_first_ts: time('First row in the database; null where there is none.').nullable(),
+        hot_last_ts: time('Last row in the database.').nullable(),
+        archived_hour_count: count.openapi({
+          description: "Hours of the exchange's stream that lie in the archive.",
+        }),
+        gap_count: count,
+        open_gap_count: count,
+        missing_s: z.number().min(0).openapi({ description: 'Seconds in open holes [s].' }),
+      }),
+    ),
+  })
+  .openapi('Coverage')
 
 export const DatasetList = z
   .object({

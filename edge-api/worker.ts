@@ -1,6 +1,7 @@
 /** The worker as Cloudflare runs it: one app an isolate, errors to its log. */
 import { describeError } from '#core/errors.ts'
 import { fromMillis } from '#core/time.ts'
+import { accessBindings } from './access/bindings.ts'
 import { composeApp } from './compose.ts'
 import type { App } from './deps.ts'
 import { Problem, problemResponse } from './problem.ts'
@@ -10,7 +11,12 @@ let app: App | undefined
 export default {
   async fetch(request, env, context) {
     try {
-      app ??= composeApp(env, { now: () => fromMillis(Date.now()), report })
+      app ??= composeApp(env, {
+        now: () => fromMillis(Date.now()),
+        report,
+        cache: caches.default,
+        access: accessBindings(env),
+      })
     } catch (error) {
       report(error)
       const problem = new Problem(

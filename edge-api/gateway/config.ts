@@ -12,25 +12,33 @@ const whole = (minimum: number, maximum: number, standard: number) => {
     .default(standard)
 }
 
-const Environment = z.object({
-  HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
-  PORT: whole(0, 65_535, 8_090),
-  /** The only login and database that queries may name; a member of booktape_reader. */
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
-  GATEWAY_SECRET: z
-    .string({ error: 'is missing' })
-    .min(16, { error: 'must have at least 16 characters' }),
-  POOL_MAX: whole(1, 100, 8),
-  /** Queries that run or wait for a connection; more are turned away with a 503. */
-  CONCURRENCY_MAX: whole(1, 10_000, 64),
-  STATEMENT_TIMEOUT_MS: whole(10, 600_000, 5_000),
-  REQUEST_BYTES_MAX: whole(100, 1 << 24, 64 << 10),
-  ROW_COUNT_MAX: whole(1, 1_000_000, 20_000),
-  RESPONSE_BYTES_MAX: whole(1_000, 1 << 30, 16 << 20),
-  LOG_LEVEL: z
-    .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
-    .default('info'),
-})
+const Environment = z
+  .object({
+    HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
+    PORT: whole(0, 65_535, 8_090),
+    /** The only login and database that queries may name; a member of booktape_reader. */
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
+    GATEWAY_SECRET: z
+      .string({ error: 'is missing' })
+      .min(16, { error: 'must have at least 16 characters' }),
+    /** PEM files. Without them TLS has to end before the gateway. */
+    TLS_CERT_FILE: z.string().default(''),
+    TLS_KEY_FILE: z.string().default(''),
+    POOL_MAX: whole(1, 100, 8),
+    /** Queries that run or wait for a connection; more are turned away with a 503. */
+    CONCURRENCY_MAX: whole(1, 10_000, 64),
+    STATEMENT_TIMEOUT_MS: whole(10, 600_000, 5_000),
+    REQUEST_BYTES_MAX: whole(100, 1 << 24, 64 << 10),
+    ROW_COUNT_MAX: whole(1, 1_000_000, 20_000),
+    RESPONSE_BYTES_MAX: whole(1_000, 1 << 30, 16 << 20),
+    LOG_LEVEL: z
+      .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
+      .default('info'),
+  })
+  .refine((e) => (e.TLS_CERT_FILE === '') === (e.TLS_KEY_FILE === ''), {
+    path: ['TLS_CERT_FILE'],
+    error: 'and TLS_KEY_FILE are needed both, or neither',
+  })
 
 export interface GatewayLimits {
   readonly pool_max: number
@@ -47,6 +55,8 @@ export interface GatewayConfig {
   readonly database_url: string
   readonly gateway_secret: string
   readonly limits: GatewayLimits
+  /** PEM files; undefined: plain HTTP. */
+  readonly tls: { readonly cert_file: string; readonly key_file: string } | undefined
   readonly log_level: string
 }
 
@@ -69,6 +79,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     database_url: e.DATABASE_URL,
     gateway_secret: e.GATEWAY_SECRET,
     log_level: e.LOG_LEVEL,
+    tls:
+      e.TLS_CERT_FILE === ''
+        ? undefined
+        : { cert_file: e.TLS_CERT_FILE, key_file: e.TLS_KEY_FILE },
     limits: Object.freeze({
       pool_max: e.POOL_MAX,
       concurrency_max: e.CONCURRENCY_MAX,

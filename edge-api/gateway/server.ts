@@ -1,8 +1,17 @@
 /**
  * The gateway: Neon's HTTP format in front of Postgres, for one login and one database, reading
- * only. POST /sql runs a statement, GET /health says whether Postgres answers. TLS ends before it.
+ * only. POST /sql runs a statement, GET /health says whether Postgres answers. TLS ends here where
+ * it is given a certificate, and else before it.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { readFileSync } from 'node:fs'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import pg from 'pg'
 import { z } from 'zod'
@@ -36,7 +45,7 @@ const Body = z.object({
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
   const pool = createPool(config.database_url, 'booktape-gateway', config.limits.pool_max)
   const answer = createHandler(config, pool, log)
-  const server = createServer(TIMEOUTS, (request, response) => {
+  const server = serve(config, (request, response) => {
     answer(request, response).catch((error: unknown) => {
       const fields = { code: 'gateway_fault', error: describeError(error) }
       log.error(fields, 'A request failed unexpectedly.')
@@ -49,13 +58,27 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   })
   const { port } = server.address() as AddressInfo
   return {
-    url: `http://${config.host}:${port}`,
+    url: `${config.tls === undefined ? 'http' : 'https'}://${config.host}:${port}`,
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeIdleConnections()
       await closed
       await pool.end()
     },
+  }
+}
+
+function serve({ tls }: GatewayConfig, listener: RequestListener): Server {
+  if (tls === undefined) return createServer(TIMEOUTS, listener)
+  const { cert_file, key_file } = tls
+  try {
+    const [cert, key] = [readFileSync(cert_file), readFileSync(key_file)]
+    return createTlsServer({ ...TIMEOUTS, minVersion: 'TLSv1.2', cert, key }, listener)
+  } catch (cause) {
+    throw new OperatorError('bad_certificate', `The certificate cannot be used: ${String(cause)}.`, {
+      hint: `TLS_CERT_FILE (${cert_file}) and TLS_KEY_FILE (${key_file}) must be PEM files that belong together.`,
+      cause,
+    })
   }
 }
 

@@ -46,7 +46,7 @@ order by g.from_ts, g.id
 limit $9::int`
 
 export function selectGaps(db: Database, args: GapsArgs): Promise<readonly GapRow[]> {
-  const after_ts = args.after === null ? null : toIso(args.after.ts)
+  const after_ts = args.after === null ? null : toIso(args.after[0])
   return db.query(SQL, [
     toIso(args.from),
     toIso(args.to),
@@ -55,7 +55,7 @@ export function selectGaps(db: Database, args: GapsArgs): Promise<readonly GapRo
     args.channel,
     args.open,
     after_ts,
-    args.after?.id ?? null,
+    args.after?.[1] ?? null,
     args.limit,
   ])
 }

@@ -5,10 +5,10 @@
  */
 import { toIso, micros, HOUR_US, type Micros } from '#core/time.ts'
 import type { Database } from '../database.ts'
-import { QUOTE_COLUMNS, type QuoteRow } from './quotes.ts'
+import type { Row } from '../range/table.ts'
 
 const SQL = `
-select ${QUOTE_COLUMNS}
+select ts_exchange, ts_ingest, update_id, best_bid, best_ask, bid_qty, ask_qty
 from marketdata.book_ticker
 where symbol_id = $1 and ts_exchange >= $2::timestamptz
 order by ts_exchange desc, update_id desc
@@ -21,9 +21,9 @@ export async function selectLatestQuote(
   db: Database,
   symbol_id: number,
   now: Micros,
-): Promise<QuoteRow | undefined> {
+): Promise<Row | undefined> {
   for (const since of [...LOOK_BACK_US.map((span_us) => micros(now - span_us)), micros(0)]) {
-    const [row] = await db.query<QuoteRow>(SQL, [symbol_id, toIso(since)])
+    const [row] = await db.query<Row>(SQL, [symbol_id, toIso(since)])
     if (row !== undefined) return row
   }
   return undefined

@@ -4,7 +4,7 @@ import type { Database } from '../database.ts'
 export interface SymbolRow {
   readonly exchange: string
   readonly symbol: string
-  readonly instrument_type: 'perp' | 'future' | 'spot' | null
+  readonly instrument_type: 'perp' | 'future' | 'spot' | 'index' | null
   readonly base_asset: string | null
   readonly quote_asset: string | null
   readonly is_active: boolean

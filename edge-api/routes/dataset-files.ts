@@ -38,7 +38,7 @@ const yesterday = (format: 'parquet' | 'arrow') =>
     responses: { 302: redirect, ...problems(400, 404, 502, 503) },
   })
 
-const manifestRoute = createRoute({
+export const manifestRoute = createRoute({
   method: 'get',
   path: `/v1/datasets/{name}/{date}/${MANIFEST_FILE}`,
   operationId: 'getDatasetManifest',

@@ -8,7 +8,7 @@ import { DatasetDate, DatasetDates, DatasetList } from '../schemas.ts'
 import { json, problems } from './answers.ts'
 import { requireManifest, unknownDataset } from './dataset-lookup.ts'
 
-const list = createRoute({
+export const list = createRoute({
   method: 'get',
   path: '/v1/datasets',
   operationId: 'listDatasets',
@@ -18,7 +18,7 @@ const list = createRoute({
   responses: { 200: json(DatasetList, 'Datasets by name.'), ...problems(400, 502, 503) },
 })
 
-const dates = createRoute({
+export const dates = createRoute({
   method: 'get',
   path: '/v1/datasets/{name}',
   operationId: 'listDatasetDates',
@@ -28,7 +28,7 @@ const dates = createRoute({
   responses: { 200: json(DatasetDates, 'Dates in order.'), ...problems(400, 404, 502, 503) },
 })
 
-const date = createRoute({
+export const date = createRoute({
   method: 'get',
   path: '/v1/datasets/{name}/{date}',
   operationId: 'getDatasetDate',

@@ -1,7 +1,8 @@
 /** GET /v1/gaps : the holes of the recording that we know of. */
 import { createRoute } from '@hono/zod-openapi'
 import { DAY_US, toIso } from '#core/time.ts'
-import { cacheFor, type App, type Deps } from '../deps.ts'
+import { TIME_AND_ID } from '../cursor.ts'
+import { cacheLatest, type App, type Deps } from '../deps.ts'
 import {
   channelQuery,
   exchangeQuery,
@@ -13,9 +14,9 @@ import {
 } from '../parameters.ts'
 import { GapPage } from '../schemas.ts'
 import { json, problems } from './answers.ts'
-import { nextPath, splitPage } from './rows.ts'
+import { nextPath, splitPage } from './paging.ts'
 
-const route = createRoute({
+export const route = createRoute({
   method: 'get',
   path: '/v1/gaps',
   operationId: 'listGaps',
@@ -29,7 +30,7 @@ const route = createRoute({
       symbol: symbolQuery,
       channel: channelQuery,
       open: flagQuery('Only holes that are still open (true) or closed (false).'),
-      ...rangeShape,
+      ...rangeShape(TIME_AND_ID),
     }),
   },
   responses: { 200: json(GapPage, 'A page of gaps.'), ...problems(400, 502, 503) },
@@ -50,8 +51,8 @@ export function gapRoutes(app: App, deps: Deps): void {
       after: cursor ?? null,
       limit: limit + 1,
     })
-    const page = splitPage(found, limit, (row) => ({ ts: row.from_ts, id: row.id }))
-    cacheFor(c, 0)
+    const page = splitPage(found, limit, (row) => [row.from_ts, row.id])
+    cacheLatest(c)
     const bounds = { from: toIso(from), to: toIso(to) }
     return c.json(
       {

@@ -7,7 +7,7 @@ import { Health } from '../schemas.ts'
 import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'
 
-const route = createRoute({
+export const route = createRoute({
   method: 'get',
   path: '/health',
   operationId: 'health',

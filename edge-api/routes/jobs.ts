@@ -1,12 +1,14 @@
-/** GET /v1/jobs : what the jobs did lately. */
+/** GET /v1/jobs and /v1/jobs/{id} : what the jobs did lately, and the log of one run. */
 import { createRoute } from '@hono/zod-openapi'
 import { toIso } from '#core/time.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
-import { jobQuery, limitQuery, query, statusQuery } from '../parameters.ts'
-import { JobRunList } from '../schemas.ts'
+import { jobQuery, limitQuery, query, runPath, statusQuery } from '../parameters.ts'
+import { Problem } from '../problem.ts'
+import type { JobRunRow } from '../queries/job-runs.ts'
+import { JobRunList, JobRunLog } from '../schemas.ts'
 import { json, problems } from './answers.ts'
 
-const route = createRoute({
+export const list = createRoute({
   method: 'get',
   path: '/v1/jobs',
   operationId: 'listJobRuns',
@@ -16,16 +18,40 @@ const route = createRoute({
   responses: { 200: json(JobRunList, 'Runs.'), ...problems(400, 502, 503) },
 })
 
+export const log = createRoute({
+  method: 'get',
+  path: '/v1/jobs/{id}',
+  operationId: 'getJobRun',
+  tags: ['service'],
+  summary: 'A run of a job with its log',
+  description: 'Of a long log the newest 1,000 lines.',
+  request: { params: runPath, query: query({}) },
+  responses: { 200: json(JobRunLog, 'The run.'), ...problems(400, 404, 502, 503) },
+})
+
 export function jobRoutes(app: App, deps: Deps): void {
-  app.openapi(route, async (c) => {
+  app.openapi(list, async (c) => {
     const { job = null, status = null, limit } = c.req.valid('query')
     const rows = await deps.jobRuns({ job, status, limit })
     cacheFor(c, 0)
-    const runs = rows.map((row) => ({
-      ...row,
-      started_at: toIso(row.started_at),
-      finished_at: row.finished_at === null ? null : toIso(row.finished_at),
-    }))
-    return c.json({ runs }, 200)
+    return c.json({ runs: rows.map((row) => ({ ...row, ...timesOf(row) })) }, 200)
   })
+
+  app.openapi(log, async (c) => {
+    const { id } = c.req.valid('param')
+    const row = await deps.jobLog(id)
+    if (row === undefined) {
+      const detail = `Run ${id} is not known; /v1/jobs lists the newest.`
+      throw new Problem(404, 'unknown_run', 'There is no such run.', detail)
+    }
+    cacheFor(c, 0)
+    return c.json({ ...row, ...timesOf(row), log_lines: [...row.log_lines] }, 200)
+  })
+}
+
+function timesOf(row: JobRunRow) {
+  return {
+    started_at: toIso(row.started_at),
+    finished_at: row.finished_at === null ? null : toIso(row.finished_at),
+  }
 }

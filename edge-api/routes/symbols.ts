@@ -1,12 +1,14 @@
 /** GET /v1/symbols : the instruments we record. */
 import { createRoute } from '@hono/zod-openapi'
+import { isExchange } from '#core/symbols.ts'
+import { timeSourcesOf } from '#core/time-source.ts'
 import { decimalText } from '../decimal-text.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
 import { exchangeQuery, flagQuery, limitQuery, query } from '../parameters.ts'
 import { SymbolList } from '../schemas.ts'
 import { json, problems } from './answers.ts'
 
-const route = createRoute({
+export const route = createRoute({
   method: 'get',
   path: '/v1/symbols',
   operationId: 'listSymbols',
@@ -34,6 +36,7 @@ export function symbolRoutes(app: App, deps: Deps): void {
       ...row,
       tick_size: row.tick_size === null ? null : decimalText(row.tick_size, null),
       step_size: row.step_size === null ? null : decimalText(row.step_size, null),
+      ts_exchange_source: isExchange(row.exchange) ? timeSourcesOf(row.exchange) : {},
     }))
     return c.json({ symbols }, 200)
   })

@@ -5,9 +5,23 @@ import { z } from 'zod'
 type Json = { readonly [key: string]: unknown }
 export type Ask = (path: string, init?: RequestInit) => Promise<Response>
 
+export interface Parameter {
+  readonly name: string
+  readonly in: string
+  readonly required?: boolean
+  readonly schema: {
+    readonly type?: string
+    readonly enum?: readonly string[]
+    readonly minimum?: number
+    readonly maximum?: number
+    readonly example?: string | number
+    readonly format?: string
+  }
+}
+
 interface Operation extends Json {
   readonly operationId: string
-  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+  readonly parameters?: readonly Parameter[]
   readonly responses: Readonly<
     Record<string, { readonly content?: Readonly<Record<string, { schema: Json }>> }>
   >
@@ -27,17 +41,24 @@ export async function readContract(ask: Ask): Promise<Contract> {
   const paths = document['paths'] as Contract['paths']
   const schemas = (document['components'] as { schemas: Json }).schemas
   const $defs = strict(schemas) as Json
+  const compiled = new Map<string, z.ZodType>()
   const check = async (path: string, answer: Response): Promise<Json> => {
-    const declared = paths[template(paths, path)]!.get.responses[String(answer.status)]
+    const pattern = template(paths, path)
+    const declared = paths[pattern]!.get.responses[String(answer.status)]
     expect(declared, `${path} may answer ${answer.status}`).toBeDefined()
     if (declared!.content === undefined) return {}
     const media = answer.headers.get('content-type')?.split(';')[0] ?? ''
     expect(Object.keys(declared!.content)).toContain(media)
+    if (!/^application\/(?:problem\+)?json$/.test(media)) return {}
     const body = (await answer.json()) as Json
-    const schema = z.fromJSONSchema({
-      ...(strict(declared!.content[media]!.schema) as Json),
-      $defs,
-    } as never)
+    const place = `${pattern} ${answer.status} ${media}`
+    const schema =
+      compiled.get(place) ??
+      z.fromJSONSchema({
+        ...(strict(declared!.content[media]!.schema) as Json),
+        $defs,
+      } as never)
+    compiled.set(place, schema)
     const result = schema.safeParse(body)
     expect(result.error?.issues ?? [], `${path}: ${JSON.stringify(body).slice(0, 300)}`).toEqual([])
     return body

@@ -1,7 +1,11 @@
 /** The gateway from outside the worker: who may ask, and that asking can only be reading. */
-import { fork } from 'node:child_process'
+import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
+import { get } from 'node:https'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../edge-api/gateway/config.ts'
@@ -152,6 +156,23 @@ describe('asking is reading', () => {
     'select * from marketdata.tape_positions',
     "select pg_read_file('/etc/passwd')",
     "select lo_import('/etc/passwd')",
+    "select lo_from_bytea(0, 'x')",
+    "select pg_ls_dir('/')",
+    "select nextval('marketdata.symbols_id_seq')",
+    'explain analyze insert into public.open_to_all values (1)',
+    'prepare p as insert into public.open_to_all values (1)',
+    'declare c cursor for select 1',
+    'listen x',
+    "notify x, 'y'",
+    'lock table marketdata.symbols',
+    'vacuum',
+    "with w as (delete from marketdata.symbols returning 1) select 'x' where false",
+    "/* select */ insert into public.open_to_all values (1)",
+    "select set_config('statement_timeout', '0', true), pg_sleep(5)",
+    "select query_to_xml('insert into public.open_to_all values (1)', true, true, '')",
+    "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
+    'select rolpassword from pg_authid',
+    'select passwd from pg_shadow',
     '',
   ]) {
     test(`${statement || 'nothing at all'} is refused`, async () => {
@@ -296,6 +317,39 @@ test('the environment is checked as a whole, and no value is repeated', () => {
     port: 8090,
     limits: { statement_timeout_ms: 5_000 },
   })
+})
+
+// Needs openssl for a certificate. Without it this test is skipped.
+test.skipIf(!existsSync('/usr/bin/openssl'))(
+  'with a certificate it speaks TLS alone; with files that are none it does not start',
+  async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'booktape-tls-'))
+    const [TLS_CERT_FILE, TLS_KEY_FILE] = [join(dir, 'cert.pem'), join(dir, 'key.pem')]
+    const made = ['-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost']
+    execFileSync('openssl', ['req', ...made, '-out', TLS_CERT_FILE, '-keyout', TLS_KEY_FILE], {
+      stdio: 'ignore',
+    })
+    const secure = await startTestGateway(reader_url, { TLS_CERT_FILE, TLS_KEY_FILE })
+    expect(secure.url).toMatch(/^https:/)
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const options = { ca: readFileSync(TLS_CERT_FILE), servername: 'localhost' }
+      get(`${secure.url}/health`, { ...options, checkServerIdentity: () => undefined }, (answer) => {
+        answer.resume()
+        resolve(answer.statusCode)
+      }).on('error', reject)
+    })
+    expect(status).toBe(200)
+    await expect(fetch(`${secure.url.replace('https', 'http')}/health`)).rejects.toThrow('fetch failed')
+    await secure.stop()
+    const swapped = { TLS_CERT_FILE: TLS_KEY_FILE, TLS_KEY_FILE: TLS_CERT_FILE }
+    await expect(startTestGateway(reader_url, swapped)).rejects.toThrow(/certificate cannot be used/)
+    await rm(dir, { recursive: true })
+  },
+)
+
+test('a certificate without its key is refused', () => {
+  const environment = { DATABASE_URL: reader_url, GATEWAY_SECRET: SECRET, TLS_CERT_FILE: 'cert.pem' }
+  expect(() => parseConfig(environment)).toThrow(/TLS_CERT_FILE and TLS_KEY_FILE are needed both/)
 })
 
 describe('as a program', () => {

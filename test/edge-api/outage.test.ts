@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
+import { archiveHour, dropHour } from '../support/archive-hours.ts'
+import { fillHour } from '../support/market-hours.ts'
 import { readContract, type Ask } from './contract.ts'
 import { addSymbol, publish, setLatest, startEdge } from './support.ts'
 
@@ -36,18 +38,28 @@ test('a wrong store secret is a 502 for listings', async () => {
   expect(response.status).toBe(502)
 })
 
-test('without the gateway database routes are 503 with Retry-After, and datasets go on', async () => {
-  await addSymbol(edge.pool, 'BTCUSDT')
+test('without the gateway database routes are 503 with Retry-After, and datasets and archived hours go on', async () => {
+  const symbol_id = await addSymbol(edge.pool, 'BTCUSDT')
+  for (const hour of ['2024-08-07T22:00:00Z', '2024-08-07T23:00:00Z']) {
+    await fillHour(edge.pool, symbol_id, hour, 5)
+  }
+  const hour = await archiveHour(edge.pool, edge.store, 'trades', '2024-08-07T22:00:00Z')
+  await dropHour(edge.pool, hour)
   await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-07'))
   const ask = askWith(edge.bindings)
   const contract = await readContract(ask)
   expect((await ask('/health')).status).toBe(200)
+  const cold = '/v1/trades/BTCUSDT?from=2024-08-07T22:00:00Z&to=2024-08-07T23:00:00Z'
+  const before: unknown = await (await ask(cold)).json()
   await edge.stopGateway()
+  expect(await (await ask(cold)).json()).toEqual(before)
   for (const path of [
     '/health',
     '/v1/symbols',
     '/v1/quotes/BTCUSDT/latest',
     '/v1/trades/BTCUSDT',
+    '/v1/trades/BTCUSDT?from=2024-08-07T22:00:00Z&to=2024-08-07T23:00:00.000001Z',
+    '/v1/trades/BTCUSDT?from=2024-08-07T21:59:59.999999Z&to=2024-08-07T23:00:00Z',
     '/v1/gaps',
     '/v1/jobs',
   ]) {
@@ -58,6 +70,15 @@ test('without the gateway database routes are 503 with Retry-After, and datasets
     })
   }
   expect((await ask('/v1/datasets/features_1s/yesterday.parquet')).status).toBe(302)
+  // A worker that has just started knows no instrument: the exchange has to be named.
+  const fresh = askWith(edge.bindings)
+  expect((await fresh(cold)).status).toBe(503)
+  const found = await contract.check(cold, await fresh(`${cold}&exchange=binance-futures`))
+  const rows = found['rows'] as readonly Record<string, unknown>[]
+  const expected = (before as { readonly rows: readonly Record<string, unknown>[] }).rows
+  const ids = (some: typeof rows) => some.map((row) => [row['agg_trade_id'], Number(row['price'])])
+  expect(ids(rows)).toEqual(ids(expected))
+  expect(expected).toHaveLength(5)
 })
 
 test('without the object store dataset routes are 503', async () => {

@@ -20,6 +20,7 @@ import { startObjectStore } from '../../infra/local/object-store.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 export const SECRET = 'a secret of the tests'
+export const TOKEN_SECRET = 'a secret of the tests, for tokens of the tests'
 
 /** A database and the URL of a login in it that is a member of booktape_reader, as in production. */
 export async function createReaderDatabase(): Promise<
@@ -55,6 +56,8 @@ export async function startTestGateway(
 
 export interface TestEdge {
   readonly pool: Pool
+  /** The owner's: the bindings hold the reader's. */
+  readonly database_url: string
   readonly store: ObjectStore
   readonly bindings: Readonly<Record<string, string>>
   readonly stopGateway: () => Promise<void>
@@ -62,7 +65,7 @@ export interface TestEdge {
 }
 
 export async function startEdge(): Promise<TestEdge> {
-  const { pool, reader_url } = await createReaderDatabase()
+  const { pool, url: database_url, reader_url } = await createReaderDatabase()
   const gateway = await startTestGateway(reader_url)
   const dir = await mkdtemp(join(tmpdir(), 'booktape-edge-'))
   const server = await startObjectStore({
@@ -81,7 +84,7 @@ export async function startEdge(): Promise<TestEdge> {
     await rm(dir, { recursive: true })
   })
   const bindings = bindingsOf(reader_url, gateway.url, server.config)
-  return { pool, store, bindings, stopGateway, stopStore }
+  return { pool, database_url, store, bindings, stopGateway, stopStore }
 }
 
 function once(stop: () => Promise<void>): () => Promise<void> {
@@ -104,6 +107,8 @@ function bindingsOf(
     S3_ACCESS_KEY_ID: store.access_key_id,
     S3_SECRET_ACCESS_KEY: store.secret_access_key,
     SIGNED_URL_TTL_S: '600',
+    TOKEN_SECRET,
+    PUBLIC_READ: 'read,datasets,ops',
   }
 }
 

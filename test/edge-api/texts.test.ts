@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { micros, toIso } from '#core/time.ts'
 import { parseConfig } from '../../edge-api/config.ts'
-import { decodeCursor, encodeCursor } from '../../edge-api/cursor.ts'
+import { decodeCursor, encodeCursor, TIME_AND_ID } from '../../edge-api/cursor.ts'
 import { parseTimestamp } from '../../edge-api/database.ts'
 import { decimalText } from '../../edge-api/decimal-text.ts'
 import { parseListObjects } from '../../edge-api/list-objects-xml.ts'
@@ -82,12 +82,20 @@ test('cursors come back as they were, up to the largest', () => {
     [1_723_161_256_313_001, 5_045_622_456_123],
     [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   ] as const) {
-    expect(decodeCursor(encodeCursor({ ts: micros(ts), id }))).toEqual({ ts, id })
+    expect(decodeCursor(encodeCursor([micros(ts), id]), TIME_AND_ID)).toEqual([ts, id])
   }
-  for (const text of ['', 'A', 'MSwy='.repeat(30), btoa('1,2,3'), btoa('-1,2'), btoa('1;2'), 'ü']) {
-    expect(decodeCursor(text)).toBeUndefined()
-  }
+  const kinds = ['time', 'word', 'number', 'number'] as const
+  const liquidation = [micros(1_723_161_256_313_001), 'sell', 61_800.2, 1e-8] as const
+  expect(decodeCursor(encodeCursor(liquidation), kinds)).toEqual(liquidation)
 })
+
+const PLAIN = '1|1,2,3|-1,2|1;2|1,2.5|01,2|1,+2|1,Infinity|1,1e3|a,1|1,|1, 2'
+
+for (const text of ['', 'A', 'MSwy='.repeat(30), 'ü', ...PLAIN.split('|').map(btoa)]) {
+  test(`${JSON.stringify(text)} is no cursor`, () => {
+    expect(decodeCursor(text.replace(/=+$/, ''), TIME_AND_ID)).toBeUndefined()
+  })
+}
 
 test("Postgres' timestamps keep their microseconds; another zone is an error, not a wrong hour", () => {
   expect(toIso(parseTimestamp('2024-08-08 23:54:16.000001+00'))).toBe('2024-08-08T23:54:16.000001Z')
@@ -137,6 +145,7 @@ describe('bindings', () => {
     S3_REGION: 'fra1',
     S3_ACCESS_KEY_ID: 'id',
     S3_SECRET_ACCESS_KEY: 'key',
+    TOKEN_SECRET: 'a secret for the tokens of this test',
   }
 
   test('a URL loses its last slash, and URLs are signed for an hour by default', () => {

@@ -1,8 +1,12 @@
 /** The bundle in real workerd: every route once, downloads, the docs page in a browser. */
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { tableFromIPC } from 'apache-arrow'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -11,6 +15,9 @@ import {
   type LocalWorker,
   type WorkerBundle,
 } from '../../infra/local/worker.ts'
+import { archiveHour, dropHour } from '../support/archive-hours.ts'
+import { datasetBytes } from '../support/dataset-file.ts'
+import { fillHour } from '../support/market-hours.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import {
   addQuotes,
@@ -26,6 +33,7 @@ const CHROMIUM = '/usr/bin/chromium'
 
 const edge = await startEdge()
 const dir = await mkdtemp(join(tmpdir(), 'booktape-worker-'))
+const counted = await countQueries(edge.bindings['GATEWAY_URL']!)
 let bundle: WorkerBundle
 let worker: LocalWorker
 let contract: Contract
@@ -36,7 +44,7 @@ beforeAll(async () => {
   worker = await startWorker({
     port: 0,
     bundle,
-    bindings: edge.bindings,
+    bindings: { ...edge.bindings, GATEWAY_URL: counted.url },
     persist_dir: join(dir, 'state'),
   })
   contract = await readContract(ask)
@@ -44,12 +52,59 @@ beforeAll(async () => {
   const now = new Date().toISOString()
   await addQuotes(edge.pool, id, [[now, 1, 61800.2, 61800.3, 0.5, 12.041]])
   await addTrades(edge.pool, id, [[now, 1, 61800.2, 0.005]])
-  await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-07'))
+  await addBook(id, now)
+  await edge.pool.query(
+    `insert into marketdata.prices (ticker, price, "timestamp", ts_ingest)
+     values ('btc_usd', 61795.12, $1, $1)`,
+    [now],
+  )
+  const bytes = await datasetBytes(['BTCUSDT'], [Date.parse('2024-08-07') * 1_000], ['ofi'])
+  await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-07', { bytes }))
+  await edge.pool.query(
+    `insert into marketdata.job_runs (job, job_window, status, attempt, started_at)
+     values ('archive', '2024-08-07T22', 'running', 1, $1)`,
+    [now],
+  )
 })
 afterAll(async () => {
   await worker?.stop()
+  await counted.stop()
   await rm(dir, { recursive: true })
 })
+
+/** Stands before the gateway and counts what comes. */
+async function countQueries(gateway_url: string) {
+  let query_count = 0
+  const server = createServer(async (request, response) => {
+    query_count += 1
+    const answer = await fetch(`${gateway_url}${request.url}`, {
+      method: 'POST',
+      headers: Object.entries(request.headers).filter(
+        ([name]) => !/^(host|connection|content-length|transfer-encoding)$/.test(name),
+      ) as [string, string][],
+      body: await text(request),
+    })
+    response
+      .writeHead(answer.status, { 'content-type': 'application/json' })
+      .end(await answer.text())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    queryCount: () => query_count,
+    stop: () => new Promise((resolve) => server.close(resolve)),
+  }
+}
+
+async function addBook(symbol_id: number, ts: string): Promise<void> {
+  await edge.pool.query("select marketdata.ensure_hour('depth_events', $1)", [ts])
+  await edge.pool.query(
+    `insert into marketdata.depth_events
+       (ts_exchange, ts_ingest, symbol_id, depth_kind, final_update_id, bids, asks)
+     values ($1, $1, $2, 'snapshot', 1, '{{61800.2,0.5}}', '{{61800.3,12.041}}')`,
+    [ts, symbol_id],
+  )
+}
 
 test('the bundle stays below 200 KiB compressed', () => {
   expect(bundle.gzip_bytes).toBeLessThan(200 * 1024)
@@ -67,10 +122,14 @@ test('every route of the OpenAPI document answers as it says', async () => {
     name: 'features_1s',
     date: '2024-08-07',
     file: 'features_1s.parquet',
+    id: '1',
+    ticker: 'btc_usd',
   }
   const statuses: Record<string, number> = {}
-  for (const path of Object.keys(contract.paths)) {
-    const concrete = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => parameters[name]!)
+  for (const [path, { get }] of Object.entries(contract.paths)) {
+    const required = (get.parameters ?? []).filter((one) => one.in === 'query' && one.required)
+    const query = required.map(({ name }) => `${name}=${parameters[name]}`).join('&')
+    const concrete = `${path.replaceAll(/\{(\w+)\}/g, (_, name: string) => parameters[name]!)}?${query}`
     const response = await ask(concrete)
     statuses[path] = response.status
     await contract.check(concrete, response)
@@ -116,11 +175,42 @@ test('a wrong parameter, path and method are problem documents here too', async 
   ])
 })
 
-test('many callers at once are all answered', async () => {
+test('many callers at once are all answered, with a query or two', async () => {
+  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  const before = counted.queryCount()
   const answers = await Promise.all(
     Array.from({ length: 60 }, () => ask('/v1/quotes/BTCUSDT/latest')),
   )
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]))
+  expect(counted.queryCount() - before).toBeLessThanOrEqual(2)
+})
+
+test('an archived hour is read in the worker, and comes in every form', async () => {
+  const id = await addSymbol(edge.pool, 'COLDUSDT')
+  const hour = '2024-08-07T22:00:00Z'
+  await fillHour(edge.pool, id, hour, 3_000)
+  const range = 'from=2024-08-07T22:00:00Z&to=2024-08-07T23:00:00Z&limit=4000'
+  const path = `/v1/trades/COLDUSDT?${range}`
+  const before = (await (await ask(`${path}&columns=ts_exchange,price,qty`)).json()) as {
+    rows: object[]
+  }
+  await dropHour(edge.pool, await archiveHour(edge.pool, edge.store, 'trades', hour))
+  const json = await ask(path)
+  expect(json.headers.get('cache-control')).toBe('public, max-age=60')
+  const { rows } = (await contract.check(path, json)) as { rows: Record<string, unknown>[] }
+  expect(rows.map(({ ts_exchange, price, qty }) => ({ ts_exchange, price, qty }))).toEqual(
+    before.rows,
+  )
+  const lines = (await (await ask(`${path}&format=ndjson`)).text()).trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(rows)
+  const csv = (await (await ask(path, { headers: { accept: 'text/csv' } })).text()).split('\r\n')
+  expect([csv.length, csv[0]]).toEqual([rows.length + 2, Object.keys(rows[0]!).join(',')])
+  const arrow = tableFromIPC(
+    new Uint8Array(await (await ask(`${path}&format=arrow`)).arrayBuffer()),
+  )
+  expect([...arrow.getChild('price')!]).toEqual(rows.map((row) => Number(row['price'])))
+  const known = await ask(path, { headers: { 'if-none-match': json.headers.get('etag')! } })
+  expect(known.status).toBe(304)
 })
 
 test('the docs page and its assets come from here, under a strict policy', async () => {
@@ -184,3 +274,11 @@ test.skipIf(!existsSync(CHROMIUM))(
     }
   },
 )
+
+test('what was read of the archive is not fetched again, in another form neither', async () => {
+  const path = '/v1/trades/COLDUSDT?from=2024-08-07T22:00:00Z&to=2024-08-07T23:00:00Z&limit=3999'
+  await edge.stopStore()
+  const response = await ask(`${path}&format=csv`)
+  expect(response.status).toBe(200)
+  expect((await response.text()).split('\r\n')).toHaveLength(3_002)
+})

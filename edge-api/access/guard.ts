@@ -1,0 +1,109 @@
+/**
+ * Who may ask, and how often: the first thing every request meets. A token in the Authorization
+ * header is checked even where none is needed, so that a wrong one is noticed.
+ */
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Micros } from '#core/time.ts'
+import { Problem } from '../problem.ts'
+import { scopeOf } from './scopes.ts'
+import type { Scope, TokenPayload, VerifyToken } from './token.ts'
+
+/** True where the caller may go on. */
+export type RateLimit = (key: string) => Promise<boolean>
+
+export interface Access {
+  /** Scopes that need no token. */
+  readonly public_scopes: ReadonlySet<Scope>
+  readonly verifyToken: VerifyToken
+  /** True for the id of a token that was taken back. */
+  isRevoked(token_id: string): Promise<boolean>
+  /** Asked with the token's id, or else with the caller's address. */
+  readonly limitToken: RateLimit
+  readonly limitAddress: RateLimit
+  now(): Micros
+}
+
+const RETRY_AFTER_S = '10'
+const CHALLENGE = 'Bearer realm="booktape"'
+
+export function guard(access: Access): MiddlewareHandler {
+  return async (c, next) => {
+    // Preflights carry no token.
+    if (c.req.method === 'OPTIONS') return next()
+    const token = await identify(access, c)
+    const scope = scopeOf(c.req.path)
+    if (scope === undefined || access.public_scopes.has(scope)) return next()
+    requireScope(token, scope)
+    await next()
+    keepPrivate(c.res)
+  }
+}
+
+/** Counts the request to the token, or to the caller's address where there is no good one. */
+async function identify(access: Access, c: Context): Promise<TokenPayload | undefined> {
+  const authorization = c.req.header('authorization')
+  const checked =
+    authorization === undefined ? undefined : await checkToken(access, authorization)
+  if (checked === undefined || checked instanceof Problem) {
+    // Guessing tokens is counted like asking without one.
+    await requireRate(access.limitAddress, c.req.header('cf-connecting-ip') ?? 'unknown')
+    if (checked !== undefined) throw checked
+    return undefined
+  }
+  await requireRate(access.limitToken, checked.id)
+  return checked
+}
+
+async function checkToken(access: Access, authorization: string): Promise<TokenPayload | Problem> {
+  const text = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
+  const verdict = text === undefined ? undefined : await access.verifyToken(text, access.now())
+  if (verdict?.kind === 'expired') {
+    const at = new Date(verdict.expired_at * 1_000).toISOString()
+    return unauthorized('token_expired', `The token ended at ${at}. Ask for a new one.`, true)
+  }
+  if (verdict?.kind !== 'valid') {
+    const detail = 'The Authorization header must be "Bearer" and a token of this installation.'
+    return unauthorized('token_invalid', detail, true)
+  }
+  if (await access.isRevoked(verdict.token.id)) {
+    return unauthorized('token_revoked', 'The token was taken back. Ask for a new one.', true)
+  }
+  return verdict.token
+}
+
+function requireScope(token: TokenPayload | undefined, scope: Scope): void {
+  if (token === undefined) {
+    throw unauthorized('token_missing', `This needs a token with the scope "${scope}".`)
+  }
+  if (token.scopes.includes(scope)) return
+  const detail = `The token has ${token.scopes.join(', ')}; this needs the scope "${scope}".`
+  throw new Problem(403, 'scope_missing', 'The token does not reach so far.', detail)
+}
+
+async function requireRate(limit: RateLimit, key: string): Promise<void> {
+  if (await limit(key)) return
+  throw new Problem(
+    429,
+    'too_many_requests',
+    'Too many requests.',
+    `Wait ${RETRY_AFTER_S} seconds, and ask for more at once: a page has up to thousands of rows, ` +
+      'and a whole day is one file of a dataset.',
+    { headers: { 'retry-after': RETRY_AFTER_S } },
+  )
+}
+
+function unauthorized(code: string, detail: string, had_token = false): Problem {
+  const challenge = had_token ? `${CHALLENGE}, error="invalid_token"` : CHALLENGE
+  return new Problem(401, code, 'A token is needed.', detail, {
+    headers: { 'www-authenticate': challenge },
+  })
+}
+
+/** What a token opened must not be kept for those who have none. */
+function keepPrivate(response: Response): void {
+  const value = response.headers.get('cache-control')
+  if (value?.startsWith('public') === true) {
+    response.headers.set('cache-control', value.replace('public', 'private'))
+  }
+  response.headers.append('vary', 'authorization')
+}

@@ -1,0 +1,181 @@
+/**
+ * Keeps answers for as long as their Cache-Control says, and has many callers of one answer wait
+ * for one of them. It stands behind whatever decides who may ask, and in front of the routes.
+ *
+ * 1. Fresh answers come from the isolate's memory; those that are good for longer than a moment
+ *    also from the cache of the place, which other isolates fill too.
+ * 2. Of callers that ask at once, one goes on to the route; the others get its answer, or at once
+ *    the old one while that may still be shown.
+ * 3. Answers have an ETag; who names it in If-None-Match gets a 304.
+ */
+import type { Context, MiddlewareHandler, Next } from 'hono'
+import { micros, SECOND_US, type Micros } from '#core/time.ts'
+import { entityTag, namesTag } from '../entity-tag.ts'
+import { acceptedFormat } from '../formats/format.ts'
+import { freshnessOf } from './freshness.ts'
+import type { HttpCache } from './http-cache.ts'
+import { createKeptAnswers, type KeptAnswer, type TimedAnswer } from './kept-answers.ts'
+
+export interface AnswerCacheOptions {
+  now(): Micros
+  readonly cache: HttpCache
+}
+
+/** What answers the same to everybody who may ask: not signed URLs, not the service's state. */
+const SHARED = /^\/(?:v1\/(?!datasets\/[^/]+\/|jobs)|prices(?:\/|$)|stats$|data\/)/
+/** What belongs to the answer; all else (CORS, security) is the business of the request. */
+const HEADERS = ['content-type', 'cache-control', 'etag', 'link', 'retry-after'] as const
+const ORIGIN = 'https://answers.invalid'
+/** What is good for less is not worth a place in the other cache. */
+const PLACE_FRESH_US = 10 * SECOND_US
+const MADE_AT = 'x-made-at'
+/** A caller that was cut off never tells: after so long the next one goes itself. */
+const WAIT_US = 5 * SECOND_US
+
+interface Flight {
+  readonly begun_at: Micros
+  readonly entry: Promise<TimedAnswer>
+}
+
+export function createAnswerCache({ now, cache }: AnswerCacheOptions): MiddlewareHandler {
+  const kept = createKeptAnswers()
+  const flights = new Map<string, Flight>()
+
+  /** The answer of the place's cache, or else of the route. */
+  const make = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
+    const found = await readPlace(cache, key)
+    if (found !== undefined && now() < found.fresh_until) return found
+    await next()
+    const entry = timed(await takeAnswer(c.res), now())
+    const is_lasting = entry.fresh_until - entry.made_at >= PLACE_FRESH_US
+    if (entry.answer.status === 200 && is_lasting) await writePlace(cache, key, entry)
+    return entry
+  }
+
+  const lead = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
+    const flight = { begun_at: now(), entry: make(key, c, next) }
+    flights.set(key, flight)
+    keepRunning(c, flight.entry)
+    try {
+      const entry = await flight.entry
+      if (entry.answer.status === 200 && entry.fresh_until > entry.made_at) kept.set(key, entry)
+      return entry
+    } finally {
+      if (flights.get(key) === flight) flights.delete(key)
+    }
+  }
+
+  const find = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
+    const entry = kept.get(key)
+    if (entry !== undefined && now() < entry.fresh_until) return entry
+    const flight = flights.get(key)
+    if (flight === undefined || now() >= flight.begun_at + WAIT_US) return lead(key, c, next)
+    if (entry !== undefined && now() < entry.stale_until) return entry
+    return (await firstOf(flight.entry, WAIT_US / 1_000)) ?? lead(key, c, next)
+  }
+
+  return async (c, next) => {
+    if (!SHARED.test(c.req.path) || !['GET', 'HEAD'].includes(c.req.method)) return next()
+    const { answer, made_at } = await find(keyOf(c), c, next)
+    give(c, answer, Math.floor((now() - made_at) / SECOND_US))
+  }
+}
+
+function timed(answer: KeptAnswer, made_at: Micros): TimedAnswer {
+  const { fresh_s, stale_s } = freshnessOf(headerOf(answer, 'cache-control'))
+  const fresh_until = micros(made_at + fresh_s * SECOND_US)
+  return { answer, made_at, fresh_until, stale_until: micros(fresh_until + stale_s * SECOND_US) }
+}
+
+/** The same for all spellings of the same question. */
+function keyOf(c: Context): string {
+  const { pathname, searchParams } = new URL(c.req.url)
+  searchParams.sort()
+  const form = acceptedFormat(c.req.header('accept')) ?? 'none'
+  return `${pathname}?${searchParams.toString()}#${form}`
+}
+
+async function takeAnswer(response: Response): Promise<KeptAnswer> {
+  const body = new Uint8Array(await response.arrayBuffer())
+  const headers = HEADERS.flatMap((name): [string, string][] => {
+    const value = response.headers.get(name)
+    return value === null ? [] : [[name, value]]
+  })
+  if (response.status === 200 && !response.headers.has('etag')) {
+    headers.push(['etag', await entityTag('', body)])
+  }
+  return { status: response.status, headers, body }
+}
+
+/** Answers this caller; headers that were set for its request stay. */
+function give(c: Context, answer: KeptAnswer, age_s: number): void {
+  const tag = headerOf(answer, 'etag')
+  const is_known = tag !== undefined && namesTag(c.req.header('if-none-match'), tag)
+  const response = is_known
+    ? new Response(null, { status: 304 })
+    : new Response(answer.body, { status: answer.status })
+  for (const [name, value] of answer.headers) {
+    if (!is_known || name !== 'content-type') response.headers.set(name, value)
+  }
+  if (age_s > 0) response.headers.set('age', String(age_s))
+  // Hono carries over what others have set before: CORS, and a Vary of its own.
+  c.res = response
+  if (!/\baccept\b/i.test(c.res.headers.get('vary') ?? '')) c.res.headers.append('vary', 'accept')
+}
+
+function headerOf({ headers }: KeptAnswer, name: string): string | undefined {
+  return headers.find(([known]) => known === name)?.[1]
+}
+
+async function readPlace(cache: HttpCache, key: string): Promise<TimedAnswer | undefined> {
+  const response = await cache.match(placeUrl(key)).catch(() => undefined)
+  if (response === undefined) return undefined
+  return timed(await takeAnswer(response), micros(Number(response.headers.get(MADE_AT))))
+}
+
+async function writePlace(
+  cache: HttpCache,
+  key: string,
+  { answer, made_at }: TimedAnswer,
+): Promise<void> {
+  const headers = new Headers(
+    answer.headers.map(([name, value]): [string, string] => [name, value]),
+  )
+  headers.set(MADE_AT, String(made_at))
+  // A cache that is full or broken only makes answers slower.
+  await cache.put(placeUrl(key), new Response(answer.body, { headers })).catch(() => undefined)
+}
+
+function placeUrl(key: string): string {
+  return `${ORIGIN}${key.replace('#', '&form=')}`
+}
+
+/** Whoever waits for it gets it, though the caller who leads may go away. */
+function keepRunning(c: Context, entry: Promise<TimedAnswer>): void {
+  const done = entry.then(
+    () => undefined,
+    () => undefined,
+  )
+  try {
+    c.executionCtx.waitUntil(done)
+  } catch {
+    // Outside a worker there is no such thing.
+  }
+}
+
+/** Undefined where it takes longer. */
+async function firstOf(
+  entry: Promise<TimedAnswer>,
+  wait_ms: number,
+): Promise<TimedAnswer | undefined> {
+  let stop = (): void => undefined
+  const timeout = new Promise<undefined>((resolve) => {
+    const timer = setTimeout(() => resolve(undefined), wait_ms)
+    stop = () => clearTimeout(timer)
+  })
+  try {
+    return await Promise.race([entry, timeout])
+  } finally {
+    stop()
+  }
+}

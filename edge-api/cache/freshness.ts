@@ -1,0 +1,23 @@
+/** How long an answer may be kept, by its own Cache-Control: what callers are told holds here. */
+
+export interface Freshness {
+  readonly fresh_s: number
+  /** After that, while a new answer is being made. */
+  readonly stale_s: number
+}
+
+const NOT_KEPT: Freshness = { fresh_s: 0, stale_s: 0 }
+
+export function freshnessOf(cache_control: string | null | undefined): Freshness {
+  const directives = (cache_control ?? '').split(',').map((text) => text.trim())
+  if (!directives.includes('public')) return NOT_KEPT
+  return {
+    fresh_s: secondsOf(directives, 'max-age'),
+    stale_s: secondsOf(directives, 'stale-while-revalidate'),
+  }
+}
+
+function secondsOf(directives: readonly string[], name: string): number {
+  const value = directives.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1)
+  return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : 0
+}

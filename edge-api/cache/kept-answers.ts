@@ -1,0 +1,55 @@
+/** Answers in the isolate's memory: bounded in bytes, the oldest dropped first. */
+import type { Micros } from '#core/time.ts'
+
+/** An answer as bytes, without what belongs to one caller. */
+export interface KeptAnswer {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Uint8Array<ArrayBuffer>
+}
+
+export interface TimedAnswer {
+  readonly answer: KeptAnswer
+  readonly made_at: Micros
+  /** Until when it may be given, and until when while another one is being made. */
+  readonly fresh_until: Micros
+  readonly stale_until: Micros
+}
+
+export interface KeptAnswers {
+  get(key: string): TimedAnswer | undefined
+  set(key: string, entry: TimedAnswer): void
+}
+
+const BYTES_MAX = 16 << 20
+const ANSWER_BYTES_MAX = 2 << 20
+/** What an entry takes besides its body. */
+const ENTRY_BYTES = 1_000
+
+export function createKeptAnswers(): KeptAnswers {
+  const entries = new Map<string, TimedAnswer>()
+  let byte_count = 0
+  const remove = (key: string): void => {
+    const entry = entries.get(key)
+    if (entry === undefined) return
+    entries.delete(key)
+    byte_count -= sizeOf(entry)
+  }
+  return {
+    get: (key) => entries.get(key),
+    set(key, entry) {
+      remove(key)
+      if (entry.answer.body.byteLength > ANSWER_BYTES_MAX) return
+      entries.set(key, entry)
+      byte_count += sizeOf(entry)
+      for (const oldest of entries.keys()) {
+        if (byte_count <= BYTES_MAX) return
+        remove(oldest)
+      }
+    },
+  }
+}
+
+function sizeOf({ answer }: TimedAnswer): number {
+  return answer.body.byteLength + ENTRY_BYTES
+}

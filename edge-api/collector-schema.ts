@@ -1,0 +1,58 @@
+/**
+ * Answers of /data and /stats, which keep the form of the order book collector that callers know:
+ * times are seconds since 1970, prices and quantities text, levels counted from 0.
+ */
+import { z } from '@hono/zod-openapi'
+import { count, decimal } from './schema-parts.ts'
+
+const seconds = z.number().openapi({ description: '[s since 1970]', example: 1_703_875_200.123 })
+const price = (description: string) => decimal(description, '43500.00')
+
+const Level = z.object({
+  price: price('price [quote asset]'),
+  quantity: decimal('quantity [base asset]', '0.15'),
+  level: count.openapi({ description: '0 is the best.' }),
+})
+
+const snapshotShape = {
+  timestamp: seconds,
+  bids: z.array(Level),
+  asks: z.array(Level),
+  spread: price('best ask - best bid').nullable(),
+  mid_price: price('(best ask + best bid) / 2').nullable(),
+}
+
+export const CollectorBook = z
+  .object({ symbol: z.string(), ...snapshotShape })
+  .openapi('CollectorBook')
+
+export const CollectorHistory = z
+  .object({
+    symbol: z.string(),
+    count,
+    next: z.string().nullable().openapi({ description: 'Path of the next page.' }),
+    data: z.array(z.object(snapshotShape)),
+  })
+  .openapi('CollectorHistory')
+
+export const CollectorStats = z
+  .object({
+    timestamp: seconds,
+    symbol_count: count,
+    active_count: count.openapi({ description: 'Symbols with a quote or trade in the last hour.' }),
+    symbols: z.array(
+      z.object({
+        exchange: z.string(),
+        symbol: z.string(),
+        is_active: z.boolean().openapi({ description: 'The exchange trades it.' }),
+        last_update: seconds.nullable().openapi({
+          description: 'Newest quote or trade; null where there was none for an hour.',
+        }),
+        best_bid: price('best bid').nullable(),
+        best_ask: price('best ask').nullable(),
+        spread: price('best ask - best bid').nullable(),
+        last_price: price('price of the newest trade').nullable(),
+      }),
+    ),
+  })
+  .openapi('CollectorStats')

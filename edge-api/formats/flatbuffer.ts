@@ -1,0 +1,136 @@
+/**
+ * Writes FlatBuffers, the encoding of Arrow's metadata: as much of it as Arrow needs. A buffer is
+ * built from its end to its beginning, so that every offset points to what is there already.
+ * https://flatbuffers.dev/internals
+ */
+
+/** A place in the buffer, as bytes from its end. */
+export type Offset = number
+
+/** A field of a table; those that are left out have the format's default. */
+export type TableField =
+  | { readonly slot: number; readonly int8: number }
+  | { readonly slot: number; readonly int16: number }
+  | { readonly slot: number; readonly int32: number }
+  | { readonly slot: number; readonly int64: number }
+  | { readonly slot: number; readonly offset: Offset }
+
+export class FlatBufferBuilder {
+  #bytes = new Uint8Array(1_024)
+  #view = new DataView(this.#bytes.buffer)
+  /** Bytes written, counted from the end. */
+  #used = 0
+
+  string(text: string): Offset {
+    const bytes = new TextEncoder().encode(text)
+    // A zero behind the text, which its length does not count.
+    this.#align(4, bytes.length + 1)
+    this.#used += 1
+    this.#grow(bytes.length)
+    this.#used += bytes.length
+    this.#bytes.set(bytes, this.#bytes.length - this.#used)
+    return this.#putInt32(bytes.length)
+  }
+
+  /** A vector of offsets to tables or strings. */
+  offsets(offsets: readonly Offset[]): Offset {
+    this.#align(4, offsets.length * 4)
+    for (const offset of offsets.toReversed()) this.#putOffset(offset)
+    return this.#putInt32(offsets.length)
+  }
+
+  /** A vector of structs that are made of so many 64-bit numbers each. */
+  structs(values: readonly number[], per_struct: number): Offset {
+    this.#align(8, values.length * 8)
+    for (const value of values.toReversed()) this.#putInt64(value)
+    return this.#putInt32(values.length / per_struct)
+  }
+
+  table(fields: readonly TableField[]): Offset {
+    const places = new Map<number, Offset>()
+    const end = this.#used
+    // Largest first, so that little is lost to alignment.
+    for (const field of fields.toSorted((a, b) => sizeOf(b) - sizeOf(a))) {
+      places.set(field.slot, this.#putField(field))
+    }
+    const slot_count = Math.max(-1, ...places.keys()) + 1
+    const table = this.#putInt32(0)
+    for (let slot = slot_count - 1; slot >= 0; slot--) {
+      const place = places.get(slot)
+      this.#putInt16(place === undefined ? 0 : table - place)
+    }
+    this.#putInt16(table - end)
+    const vtable = this.#putInt16((slot_count + 2) * 2)
+    this.#view.setInt32(this.#bytes.length - table, vtable - table, true)
+    return table
+  }
+
+  /** The whole buffer, its root in front; its length is a multiple of 8. */
+  finish(root: Offset): Uint8Array<ArrayBuffer> {
+    this.#align(8, 4)
+    this.#putOffset(root)
+    return this.#bytes.slice(this.#bytes.length - this.#used)
+  }
+
+  #putField(field: TableField): Offset {
+    if ('int8' in field) return this.#putInt8(field.int8)
+    if ('int16' in field) return this.#putInt16(field.int16)
+    if ('int32' in field) return this.#putInt32(field.int32)
+    return 'int64' in field ? this.#putInt64(field.int64) : this.#putOffset(field.offset)
+  }
+
+  #putInt8(value: number): Offset {
+    this.#view.setInt8(this.#claim(1), value)
+    return this.#used
+  }
+
+  #putInt16(value: number): Offset {
+    this.#view.setInt16(this.#claim(2), value, true)
+    return this.#used
+  }
+
+  #putInt32(value: number): Offset {
+    this.#view.setInt32(this.#claim(4), value, true)
+    return this.#used
+  }
+
+  #putInt64(value: number): Offset {
+    this.#view.setBigInt64(this.#claim(8), BigInt(value), true)
+    return this.#used
+  }
+
+  /** Relative to where it stands. */
+  #putOffset(offset: Offset): Offset {
+    const at = this.#claim(4)
+    this.#view.setInt32(at, this.#used - offset, true)
+    return this.#used
+  }
+
+  #claim(size: number): number {
+    this.#align(size, 0)
+    this.#grow(size)
+    this.#used += size
+    return this.#bytes.length - this.#used
+  }
+
+  /** Pads with zeros so that after `more` bytes the place is a multiple of `size`. */
+  #align(size: number, more: number): void {
+    const padding = -(this.#used + more) & (size - 1)
+    this.#grow(padding + more)
+    this.#used += padding
+  }
+
+  #grow(more: number): void {
+    if (this.#used + more <= this.#bytes.length) return
+    const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + more))
+    bytes.set(this.#bytes, bytes.length - this.#bytes.length)
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer)
+  }
+}
+
+function sizeOf(field: TableField): number {
+  if ('int8' in field) return 1
+  if ('int16' in field) return 2
+  return 'int64' in field ? 8 : 4
+}

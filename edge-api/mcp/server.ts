@@ -1,0 +1,55 @@
+/** An MCP server that lists the tools and answers their calls; one for every request. */
+import { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import {
+  CallToolRequestSchema,
+  ErrorCode,
+  ListToolsRequestSchema,
+  McpError,
+  type CallToolResult,
+} from '@modelcontextprotocol/sdk/types.js'
+import { MCP_TOOLS, pathOf } from './tools.ts'
+
+/** Asks this API itself, on behalf of the caller. */
+export type AskApi = (path: string) => Promise<Response>
+
+const INFO = { name: 'booktape', version: '1' }
+const INSTRUCTIONS =
+  'Recorded market data: order books, trades, features and datasets. Prices are decimal text, ' +
+  'times ISO 8601 in UTC. Where an answer has `next`, its cursor goes on behind the last row.'
+
+export function createMcpServer(ask: AskApi): Server {
+  const server = new Server(INFO, {
+    capabilities: { tools: {} },
+    instructions: INSTRUCTIONS,
+    jsonSchemaValidator: { getValidator: neverAsked },
+  })
+  server.setRequestHandler(ListToolsRequestSchema, () => ({
+    tools: MCP_TOOLS.map(({ name, title, description, inputSchema }) => ({
+      name,
+      title,
+      description,
+      inputSchema,
+      annotations: { readOnlyHint: true, openWorldHint: false },
+    })),
+  }))
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
+    const tool = MCP_TOOLS.find(({ name }) => name === params.name)
+    if (tool === undefined) {
+      const names = MCP_TOOLS.map(({ name }) => name).join(', ')
+      throw new McpError(ErrorCode.InvalidParams, `There is no such tool; there are ${names}.`)
+    }
+    return resultOf(await ask(pathOf(tool, params.arguments ?? {})))
+  })
+  return server
+}
+
+/** A problem document is a result too: whoever called can read what is allowed. */
+async function resultOf(response: Response): Promise<CallToolResult> {
+  const text = await response.text()
+  return { content: [{ type: 'text', text }], isError: !response.ok }
+}
+
+/** Only for questions back to the caller, of which there are none. */
+function neverAsked(): never {
+  throw new TypeError('No tool asks its caller anything.')
+}

@@ -1,0 +1,64 @@
+/**
+ * What of an instrument's streams is there in [from, to): first and last row in the database, what
+ * is archived of the exchange's hours, and the known holes, clipped to the range and joined where
+ * they overlap.
+ */
+import type { Channel } from '#core/market.ts'
+import { RAW_CHANNELS } from '#core/tables.ts'
+import { toIso, type Micros } from '#core/time.ts'
+import type { Database } from '../database.ts'
+
+export interface CoverageRow {
+  readonly channel: Channel
+  /** Of what the database holds; null where it holds nothing of the range. */
+  readonly hot_first_ts: Micros | null
+  readonly hot_last_ts: Micros | null
+  readonly archived_hour_count: number
+  readonly gap_count: number
+  readonly open_gap_count: number
+  /** Seconds of the range that lie in an open hole. */
+  readonly missing_s: number
+}
+
+export interface CoverageArgs {
+  readonly symbol_id: number
+  readonly exchange: string
+  readonly from: Micros
+  readonly to: Micros
+}
+
+const edge = (channel: string, direction: 'asc' | 'desc'): string => `(
+      select ts_exchange from marketdata.${channel}
+      where symbol_id = $1 and ts_exchange >= $2::timestamptz and ts_exchange < $3::timestamptz
+      order by ts_exchange ${direction} limit 1
+    )`
+
+const STREAMS = RAW_CHANNELS.map(
+  (channel) =>
+    `select '${channel}' as channel, ${edge(channel, 'asc')} as hot_first_ts,
+    ${edge(channel, 'desc')} as hot_last_ts`,
+).join('\n  union all ')
+
+const SQL = `
+with streams as (
+  ${STREAMS}
+), holes as (
+  select channel, repaired_at is null as is_open,
+    tstzrange(greatest(from_ts, $2::timestamptz), least(to_ts, $3::timestamptz)) as span
+  from marketdata.gaps
+  where symbol_id = $1 and to_ts > $2::timestamptz and from_ts < $3::timestamptz
+)
+select channel, hot_first_ts, hot_last_ts,
+  (select count(distinct hour) from marketdata.archive a
+   where a.exchange = $4 and a.table_name = channel
+     and hour > $2::timestamptz - interval '1 hour' and hour < $3::timestamptz) as archived_hour_count,
+  (select count(*) from holes h where h.channel = s.channel) as gap_count,
+  (select count(*) from holes h where h.channel = s.channel and is_open) as open_gap_count,
+  (select coalesce(extract(epoch from sum(upper(part) - lower(part))), 0)::double precision
+   from (select unnest(range_agg(span)) as part from holes h where h.channel = s.channel and is_open) p
+  ) as missing_s
+from streams s`
+
+export function selectCoverage(db: Database, args: CoverageArgs): Promise<readonly CoverageRow[]> {
+  return db.query(SQL, [args.symbol_id, toIso(args.from), toIso(args.to), args.exchange])
+}

@@ -1,0 +1,74 @@
+/** The recorded depth of one instrument, as core's bookAt reads it: page by page. */
+import type { DepthSource } from '#core/book-at.ts'
+import type { DepthChange } from '#core/book-sync.ts'
+import { OperatorError } from '#core/errors.ts'
+import { type Micros, toIso } from '#core/time.ts'
+import type { Database } from '../database.ts'
+
+const COLUMNS =
+  'ts_exchange, final_update_id, first_update_id, prev_final_update_id, bids, asks'
+
+const SNAPSHOT = `
+select ${COLUMNS}
+from marketdata.depth_events
+where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange <= $2::timestamptz
+order by ts_exchange desc, final_update_id desc
+limit 1`
+
+/** From (ts_exchange, final_update_id) on, to `to`. */
+const DIFFS = `
+select ${COLUMNS}
+from marketdata.depth_events
+where symbol_id = $1 and depth_kind = 'diff' and final_update_id >= $4::bigint
+  and ts_exchange >= $2::timestamptz and ts_exchange <= $5::timestamptz
+  and (ts_exchange, final_update_id) > ($2::timestamptz, $3::bigint)
+order by ts_exchange, final_update_id
+limit $6::int`
+
+const NEXT_DIFF = `
+select ${COLUMNS}
+from marketdata.depth_events
+where symbol_id = $1 and depth_kind = 'diff' and ts_exchange > $2::timestamptz
+order by ts_exchange, final_update_id
+limit 1`
+
+const PAGE_ROWS = 500
+/** Half an hour of the usual stream: snapshots are recorded every few minutes. */
+const DIFFS_MAX = 20_000
+
+/** `diffs` throws OperatorError `book_too_far` where there are too many of them. */
+export function depthSource(db: Database, symbol_id: number): DepthSource {
+  return {
+    async snapshotBefore(ts) {
+      const [snapshot] = await db.query<DepthChange>(SNAPSHOT, [symbol_id, toIso(ts)])
+      return snapshot
+    },
+    async *diffs({ from_ts, from_id, to_ts }) {
+      let after: { readonly ts: Micros; readonly id: number } = { ts: from_ts, id: -1 }
+      for (let count = 0; ; count += PAGE_ROWS) {
+        if (count >= DIFFS_MAX) throw tooFar()
+        const rows = await db.query<DepthChange>(DIFFS, [
+          symbol_id,
+          toIso(after.ts),
+          after.id,
+          from_id,
+          toIso(to_ts),
+          PAGE_ROWS,
+        ])
+        yield* rows
+        const last = rows.at(-1)
+        if (last === undefined || rows.length < PAGE_ROWS) break
+        after = { ts: last.ts_exchange, id: last.final_update_id }
+      }
+      yield* await db.query<DepthChange>(NEXT_DIFF, [symbol_id, toIso(to_ts)])
+    },
+  }
+}
+
+function tooFar(): OperatorError {
+  return new OperatorError(
+    'book_too_far',
+    `More than ${DIFFS_MAX} changes lie between the last snapshot of the book and that moment.`,
+    { hint: 'Ask for a moment soon after a snapshot; DEPTH_SNAPSHOT_S says how often there is one.' },
+  )
+}

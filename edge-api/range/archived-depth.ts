@@ -1,0 +1,147 @@
+/**
+ * The recorded depth of one instrument wherever it lies, as core's bookAt reads it: what the
+ * database has and what of it was dropped. The database is asked first and for what was dropped
+ * afterwards, for the reason of read-range.ts.
+ */
+import type { DepthSource, WantedDiffs } from '#core/book-at.ts'
+import type { DepthChange } from '#core/book-sync.ts'
+import { OperatorError } from '#core/errors.ts'
+import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
+import type { Cursor } from '../cursor.ts'
+import type { Instrument } from '../instruments.ts'
+import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
+import type { SymbolHourArgs } from '../lake/symbol-hour.ts'
+import type { ArchivedHourRow } from '../queries/archived-hours.ts'
+import type { RangeSources, ReadRange } from './read-range.ts'
+import { columnOf, type RangeColumn, type Row } from './table.ts'
+import { depth } from './tables.ts'
+
+/** A book is snapshotted every few minutes: where the last hours have none, there is no book. */
+const SNAPSHOT_HOURS = 3
+const PAGE_ROWS = 2_000
+const ROWS_MAX = 20_000
+/** How far behind the moment the diff is looked for that tells whether it lies in a hole. */
+const NEXT_DIFF_US = HOUR_US
+
+const CHANGE = [
+  'ts_exchange',
+  'final_update_id',
+  'depth_kind',
+  'first_update_id',
+  'prev_final_update_id',
+  'bids',
+  'asks',
+].map((name) => columnOf(depth, name))
+const KIND = CHANGE.slice(0, 3)
+
+export interface ArchivedDepthOptions {
+  readonly instrument: Instrument
+  /** What the database has. */
+  readonly hot: DepthSource
+  readonly sources: Pick<RangeSources, 'now' | 'archivedHours' | 'symbolHour'>
+  readonly readRange: ReadRange
+}
+
+export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
+  const { instrument, hot, sources, readRange } = options
+  const droppedHours = async (from: Micros, to: Micros): Promise<readonly ArchivedHourRow[]> => {
+    if (from >= hourStart(sources.now())) return []
+    const { exchange } = instrument
+    const args = { exchange, table_name: 'depth_events', from, to, limit: 1_000 } as const
+    return (await sources.archivedHours(args)).filter((hour) => hour.is_dropped)
+  }
+  return {
+    async snapshotBefore(ts) {
+      const found = await hot.snapshotBefore(ts)
+      const oldest = micros(hourStart(ts) - (SNAPSHOT_HOURS - 1) * HOUR_US)
+      const from = micros(Math.max(oldest, found?.ts_exchange ?? 0))
+      const hours = await droppedHours(from, micros(ts + 1))
+      for (const hour of hours.toReversed()) {
+        const cold = await lastSnapshot(sources, hour, instrument.symbol, ts)
+        if (cold !== undefined) return newer(found, cold)
+      }
+      return found
+    },
+    async *diffs(wanted) {
+      const to = micros(wanted.to_ts + NEXT_DIFF_US)
+      const hours = await droppedHours(wanted.from_ts, to)
+      yield* hours.length === 0 ? hot.diffs(wanted) : mergedDiffs(readRange, instrument, wanted)
+    },
+  }
+}
+
+async function lastSnapshot(
+  sources: ArchivedDepthOptions['sources'],
+  hour: ArchivedHourRow,
+  symbol: string,
+  ts: Micros,
+): Promise<DepthChange | undefined> {
+  const budget = createBudget(LAKE_LIMITS)
+  const read = async (
+    columns: readonly RangeColumn[],
+    span: Pick<SymbolHourArgs, 'from' | 'to'>,
+  ): Promise<readonly Row[]> => {
+    const args = { table: depth, columns, symbol, after: null, limit: Infinity, ...span }
+    try {
+      const rows = await sources.symbolHour(hour, args, budget)
+      return rows.filter((row) => row['depth_kind'] === 'snapshot')
+    } catch (error) {
+      throw error instanceof LakeBudgetError ? tooFar(error.message) : error
+    }
+  }
+  // First which row it is, then the row: levels are most of the bytes.
+  const last = (await read(KIND, { from: hour.hour, to: micros(ts + 1) })).at(-1)
+  if (last === undefined) return undefined
+  const from = last['ts_exchange'] as Micros
+  const rows = await read(CHANGE, { from, to: micros(from + 1) })
+  return changeOf(rows.at(-1)!)
+}
+
+async function* mergedDiffs(
+  readRange: ReadRange,
+  { id: symbol_id, exchange, symbol }: Instrument,
+  { from_ts, from_id, to_ts }: WantedDiffs,
+): AsyncGenerator<DepthChange> {
+  const to = micros(to_ts + NEXT_DIFF_US)
+  let after: Cursor | null = null
+  for (let row_count = 0; row_count < ROWS_MAX; row_count += PAGE_ROWS) {
+    const page = await readRange({
+      table: depth,
+      columns: CHANGE,
+      symbol_id,
+      exchange,
+      symbol,
+      from: from_ts,
+      to,
+      after,
+      limit: PAGE_ROWS,
+    })
+    for (const row of page.rows) {
+      const change = changeOf(row)
+      if (row['depth_kind'] !== 'diff' || change.final_update_id < from_id) continue
+      yield change
+      if (change.ts_exchange > to_ts) return
+    }
+    after = page.next
+    if (after === null) return
+  }
+  throw tooFar(`more than ${ROWS_MAX} events`)
+}
+
+function newer(hot: DepthChange | undefined, cold: DepthChange): DepthChange {
+  return hot === undefined || cold.ts_exchange > hot.ts_exchange ? cold : hot
+}
+
+function changeOf(row: Row): DepthChange {
+  return row as unknown as DepthChange
+}
+
+function tooFar(what: string): OperatorError {
+  return new OperatorError(
+    'book_too_far',
+    `Between the last snapshot of the book and that moment lie ${what}.`,
+    {
+      hint: 'Ask for a moment soon after a snapshot; DEPTH_SNAPSHOT_S says how often there is one.',
+    },
+  )
+}

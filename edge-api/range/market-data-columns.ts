@@ -1,0 +1,117 @@
+/**
+ * Columns of marketdata.market_data_1s, and of candles; how each is computed stands in the tables'
+ * comments. Prices and quantities that were quoted or traded are decimals, sums and means plain
+ * numbers.
+ */
+import type { ColumnKind, RangeColumn } from './table.ts'
+
+const QUOTE = 'quote asset'
+const BASE = 'base asset'
+
+const column = (
+  name: string,
+  kind: ColumnKind,
+  unit: string,
+  description: string,
+  nullable = true,
+): RangeColumn => ({ name, kind, nullable, unit, description })
+
+const SIDES = ['bid', 'ask'] as const
+
+const quotePrices = [...SIDES, 'mid'].flatMap((side) =>
+  ['open', 'high', 'low', 'close'].map((place) =>
+    column(`${side}_${place}`, 'price', QUOTE, `${place} of the ${side} over the quotes`),
+  ),
+)
+
+const quoteQuantities = SIDES.flatMap((side) => [
+  ...['open', 'close', 'min', 'max'].map((place) =>
+    column(`${side}_qty_${place}`, 'qty', BASE, `${place} of the quantity at the best ${side}`),
+  ),
+  column(`${side}_qty_mean`, 'number', BASE, `mean of the quantity at the best ${side}`),
+])
+
+const quotes: readonly RangeColumn[] = [
+  ...quotePrices,
+  column('mid_mean', 'number', QUOTE, 'mean of the mid over the quotes'),
+  ...quoteQuantities,
+  ...['min', 'max', 'mean'].map((what) =>
+    column(`spread_${what}`, 'number', QUOTE, `${what} of the spread over the quotes`),
+  ),
+  column('microprice_close', 'number', QUOTE, 'weighted mid of the last quote'),
+  column('microprice_mean', 'number', QUOTE, 'its mean over the quotes'),
+  column('ofi_inside', 'number', BASE, 'order flow imbalance from quote to quote in the second'),
+  column('quote_count', 'id', 'rows', 'quotes'),
+]
+
+const trades: readonly RangeColumn[] = [
+  column('open', 'price', QUOTE, 'price of the first trade'),
+  column('high', 'price', QUOTE, 'highest price'),
+  column('low', 'price', QUOTE, 'lowest price'),
+  column('close', 'price', QUOTE, 'price of the last trade'),
+  column('volume', 'number', BASE, 'traded quantity'),
+  column('notional', 'number', QUOTE, 'traded value'),
+  column('trade_count', 'id', 'rows', 'trades'),
+  column('buy_volume', 'number', BASE, 'quantity that takers bought'),
+  column('sell_volume', 'number', BASE, 'quantity that takers sold'),
+  column('buy_count', 'id', 'rows', 'trades in which the taker bought'),
+  column('sell_count', 'id', 'rows', 'trades in which the taker sold'),
+  column('vwap', 'number', QUOTE, 'notional / volume'),
+  column('buy_ratio', 'number', '1', 'buy_volume / volume'),
+]
+
+const CANDLE = [
+  'open',
+  'high',
+  'low',
+  'close',
+  'volume',
+  'notional',
+  'trade_count',
+  'buy_volume',
+  'sell_volume',
+  'vwap',
+]
+
+export const candle_columns: readonly RangeColumn[] = [
+  column('ts', 'time', 'UTC', 'start of the candle', false),
+  ...CANDLE.map((name) => ({
+    ...trades.find((one) => one.name === name)!,
+    nullable: name === 'vwap',
+  })),
+]
+
+const ends = ['first', 'last'] as const
+
+const bookSides = (part: '' | '_qty' | '_qty10', kind: ColumnKind, unit: string, what: string) =>
+  SIDES.flatMap((side) =>
+    ends.map((end) =>
+      column(
+        `book_${side}${part}_${end}`,
+        kind,
+        unit,
+        `${what} ${side} in the ${end} sampled book`,
+      ),
+    ),
+  )
+
+const depth: readonly RangeColumn[] = [
+  column('diff_count', 'id', 'rows', 'diffs'),
+  column('partial_count', 'id', 'rows', 'partial books'),
+  column('snapshot_count', 'id', 'rows', 'snapshots'),
+  column('bid_change_count', 'id', 'levels', 'bid levels that the diffs name'),
+  column('ask_change_count', 'id', 'levels', 'ask levels that the diffs name'),
+  column('final_update_id', 'id', 'id', 'largest update id of the depth events'),
+  column('book_count', 'id', 'rows', 'sampled books'),
+  ...bookSides('', 'price', QUOTE, 'best'),
+  ...bookSides('_qty', 'qty', BASE, 'quantity at the best'),
+  ...bookSides('_qty10', 'number', BASE, 'quantity of the best ten levels of the'),
+  column('book_ofi_inside', 'number', BASE, 'order flow imbalance from book to book in the second'),
+]
+
+export const market_data_1s_columns: readonly RangeColumn[] = [
+  column('bucket', 'time', 'UTC', 'start of the second', false),
+  ...quotes,
+  ...trades,
+  ...depth,
+]

@@ -1,0 +1,204 @@
+/**
+ * A page of rows, wherever they lie: in the database (hot), in the archive (cold), or some here
+ * and some there.
+ *
+ * Invariants
+ * 1. No row is missing. The database is asked for rows first and for what was dropped afterwards,
+ *    each by one statement that sees its own moment: an hour that is dropped in between is in both
+ *    answers, never in neither. (One snapshot for both would be wrong: a partition that was dropped
+ *    since is gone for every later statement, whatever the snapshot.)
+ * 2. No row comes twice: both sources are merged by the rows' identity.
+ * 3. Each source gives its first `limit` rows behind the cursor, so the first `limit` of the
+ *    merged ones are the page.
+ */
+import { OperatorError } from '#core/errors.ts'
+import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
+import type { RawChannel } from '#core/tables.ts'
+import type { Cursor } from '../cursor.ts'
+import { createBudget, LAKE_LIMITS, LakeBudgetError, type LakeBudget } from '../lake/budget.ts'
+import type { SymbolHourArgs } from '../lake/symbol-hour.ts'
+import { Problem } from '../problem.ts'
+import type { ArchivedHourRow, ArchivedHoursArgs } from '../queries/archived-hours.ts'
+import type { RangeArgs } from '../queries/range.ts'
+import { mergeRows } from './merge.ts'
+import { cursorOf, storedColumns, type RangeColumn, type RangeTable, type Row } from './table.ts'
+
+export interface RangeWanted {
+  readonly table: RangeTable
+  readonly columns: readonly RangeColumn[]
+  /** Null where the database did not answer: then there are archived rows at most. */
+  readonly symbol_id: number | null
+  readonly exchange: string
+  readonly symbol: string
+  readonly from: Micros
+  readonly to: Micros
+  readonly after: Cursor | null
+  readonly limit: number
+}
+
+export interface RangePage {
+  readonly rows: readonly Row[]
+  /** Behind the last row, where more follow. */
+  readonly next: Cursor | null
+  /**
+   * The archived hours that the page covers, with their versions, where all of it is archived:
+   * then it changes with them or with rows that came late, and otherwise not. Null else.
+   */
+  readonly archive_version: string | null
+}
+
+export type ReadRange = (wanted: RangeWanted) => Promise<RangePage>
+
+export interface RangeSources {
+  now(): Micros
+  hot(args: RangeArgs): Promise<readonly Row[]>
+  archivedHours(args: ArchivedHoursArgs): Promise<readonly ArchivedHourRow[]>
+  /** The same without the database, days at most DAYS_MAX. */
+  archivedHoursOfStore(args: {
+    readonly exchange: string
+    readonly table_name: RawChannel
+    readonly from: Micros
+    readonly to: Micros
+    readonly day_count_max: number
+  }): Promise<readonly ArchivedHourRow[]>
+  symbolHour(
+    hour: ArchivedHourRow,
+    args: SymbolHourArgs,
+    budget: LakeBudget,
+  ): Promise<readonly Row[]>
+}
+
+/** Six weeks: a page that is not full by then has to be asked for in parts. */
+const HOURS_MAX = 1_000
+const DAYS_MAX = 31
+
+export function createRangeReader(sources: RangeSources): ReadRange {
+  return async (wanted) => {
+    const start = startOf(wanted)
+    const hot = await readHot(sources, wanted)
+    const { archived } = wanted.table
+    // An hour is archived once it is over.
+    const may_be_archived = archived !== null && start < hourStart(sources.now())
+    if (!may_be_archived) {
+      if (hot.kind === 'away') throw hot.error
+      return pageOf(wanted, hot.rows, null)
+    }
+    const { exchange, to } = wanted
+    const args = { exchange, table_name: archived, from: start, to }
+    if (hot.kind === 'away') {
+      const hours = await sources.archivedHoursOfStore({ ...args, day_count_max: DAYS_MAX })
+      if (!coversAll(hours, start, to)) throw hot.error
+      return pageOf(wanted, await readCold(sources, wanted, hours, []), null)
+    }
+    const hours = await sources.archivedHours({ ...args, limit: HOURS_MAX })
+    const known_to =
+      hours.length < HOURS_MAX ? to : micros(Math.min(to, hours.at(-1)!.hour + HOUR_US))
+    const dropped = hours.filter((hour) => hour.is_dropped)
+    const hot_rows = hot.rows.filter((row) => timeOf(wanted.table, row) < known_to)
+    const rows = await readCold(sources, wanted, dropped, hot_rows)
+    if (known_to < to && rows.length <= wanted.limit) {
+      throw tooMuch(wanted, `more than ${HOURS_MAX} hours`, known_to)
+    }
+    return pageOf(wanted, rows, hours)
+  }
+}
+
+type Hot =
+  | { readonly kind: 'rows'; readonly rows: readonly Row[] }
+  | { readonly kind: 'away'; readonly error: unknown }
+
+async function readHot(sources: RangeSources, wanted: RangeWanted): Promise<Hot> {
+  const { table, columns, symbol_id, from, to, after, limit } = wanted
+  if (symbol_id === null) return { kind: 'away', error: databaseAway() }
+  const names = storedColumns(table, columns).map(({ name }) => name)
+  try {
+    const args = { table, columns: names, symbol_id, from, to, after, limit: limit + 1 }
+    return { kind: 'rows', rows: await sources.hot(args) }
+  } catch (error) {
+    if (error instanceof OperatorError && error.retryable) return { kind: 'away', error }
+    throw error
+  }
+}
+
+/** Rows of these hours and the hot ones, merged: the page's and perhaps more. */
+async function readCold(
+  sources: RangeSources,
+  wanted: RangeWanted,
+  hours: readonly ArchivedHourRow[],
+  hot: readonly Row[],
+): Promise<readonly Row[]> {
+  const { table, symbol, from, to, after, limit } = wanted
+  const columns = storedColumns(table, wanted.columns)
+  const budget = createBudget(LAKE_LIMITS)
+  const last_hot = hot.length > limit ? timeOf(table, hot.at(-1)!) : Infinity
+  const cold: Row[] = []
+  for (const hour of hours) {
+    if (cold.length > limit || hour.hour > last_hot) break
+    const args = { table, columns, symbol, from, to, after, limit: limit + 1 - cold.length }
+    try {
+      cold.push(...(await sources.symbolHour(hour, args, budget)))
+    } catch (error) {
+      if (error instanceof LakeBudgetError) throw tooMuch(wanted, error.message, hour.hour)
+      throw error
+    }
+  }
+  return mergeRows(table, hot, cold)
+}
+
+function pageOf(
+  wanted: RangeWanted,
+  found: readonly Row[],
+  hours: readonly ArchivedHourRow[] | null,
+): RangePage {
+  const { table, limit, to } = wanted
+  const rows = found.length > limit ? found.slice(0, limit) : found
+  const last = rows.at(-1)
+  const next = found.length > limit ? cursorOf(table, last!) : null
+  const end = next === null ? to : micros(timeOf(table, last!) + 1)
+  return { rows, next, archive_version: hours && versionsOf(hours, startOf(wanted), end) }
+}
+
+/** Null where an hour of the span is not archived. */
+function versionsOf(hours: readonly ArchivedHourRow[], start: Micros, end: Micros): string | null {
+  const inside = hours.filter(({ hour }) => hour < end)
+  if (!coversAll(inside, start, end)) return null
+  return inside.map(({ hour, version }) => `${toIso(hour).slice(0, 13)}=${version}`).join(' ')
+}
+
+/** `hours` are in order and touch the span. */
+function coversAll(hours: readonly ArchivedHourRow[], start: Micros, end: Micros): boolean {
+  return hours.length === (hourStart(micros(end - 1)) - hourStart(start)) / HOUR_US + 1
+}
+
+function startOf({ from, after }: RangeWanted): Micros {
+  return after === null || after[0] < from ? from : after[0]
+}
+
+function timeOf(table: RangeTable, row: Row): Micros {
+  return row[table.identity[0]] as Micros
+}
+
+function databaseAway(): OperatorError {
+  return new OperatorError('database_unreachable', 'The database does not answer.', {
+    hint: 'Ask again in some seconds.',
+    retryable: true,
+  })
+}
+
+/** `reached`: up to where the range could be read. */
+function tooMuch(wanted: RangeWanted, what: string, reached: Micros): Problem {
+  const { dataset } = wanted.table
+  const start = startOf(wanted)
+  const parts = reached > start ? `in parts, the first with to=${toIso(reached)}, or ` : ''
+  const files =
+    dataset === null
+      ? '/v1/datasets lists files of whole days.'
+      : `/v1/datasets/${dataset} has whole days as files.`
+  return new Problem(
+    400,
+    'range_too_large',
+    'This is too much for one answer.',
+    `${toIso(start)} to ${toIso(wanted.to)} would read ${what}. Ask ${parts}with a lower limit ` +
+      `or fewer columns. ${files}`,
+  )
+}

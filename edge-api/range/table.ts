@@ -1,0 +1,120 @@
+/**
+ * What a route of rows in a range of time serves: a relation of the database, its columns and the
+ * order of its rows. Reading is read-range.ts' affair, writing the answer that of ../formats/.
+ */
+import type { Level } from '#core/market.ts'
+import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
+import type { Cursor, PartKind } from '../cursor.ts'
+import type { Decimals } from '../decimal-text.ts'
+
+/** Prices and quantities are decimal text in text formats; a `number` is a plain one. */
+export type ColumnKind = 'time' | 'id' | 'price' | 'qty' | 'number' | 'flag' | 'text' | 'levels'
+
+export type Cell = number | string | boolean | null | readonly Level[]
+/** By column name. Times are microseconds. */
+export type Row = Readonly<Record<string, Cell>>
+
+export interface RangeColumn {
+  readonly name: string
+  readonly kind: ColumnKind
+  readonly nullable: boolean
+  readonly unit: string
+  readonly description: string
+  /** Set where the column is not stored but follows from others: a decimal text. */
+  readonly derived?: {
+    readonly from: readonly string[]
+    text(row: Row, decimals: Decimals): string
+  }
+}
+
+export interface RangeTable {
+  /** Name of the route: /v1/<name>/{symbol}. */
+  readonly name: string
+  /** Name of a row in the docs. */
+  readonly row_name: string
+  readonly summary: string
+  /** What is meant where no range is given: so much before its end. */
+  readonly default_span_us: number
+  /** Relation in schema marketdata; it has symbol_id. */
+  readonly relation: string
+  /** The raw table whose finished hours lie in the archive; null where there are no such files. */
+  readonly archived: RawChannel | null
+  /** In the order of the answer. */
+  readonly columns: readonly RangeColumn[]
+  /** The order of a symbol's rows: the time, then what tells rows of one moment apart. */
+  readonly identity: readonly [string, ...string[]]
+  /** The dataset that holds whole days of it, where there is one. */
+  readonly dataset: string | null
+}
+
+/** Columns that must be read for those that are asked for: stored ones, the identity included. */
+export function storedColumns(
+  table: RangeTable,
+  wanted: readonly RangeColumn[],
+): readonly RangeColumn[] {
+  const names = new Set<string>(table.identity)
+  for (const column of wanted) {
+    for (const name of column.derived?.from ?? [column.name]) names.add(name)
+  }
+  return table.columns.filter((column) => names.has(column.name) && column.derived === undefined)
+}
+
+export function cursorOf(table: RangeTable, row: Row): Cursor {
+  return table.identity.map((name) => row[name]) as unknown as Cursor
+}
+
+export function cursorKinds(table: RangeTable): readonly PartKind[] {
+  return table.identity.map((name) => partKind(columnOf(table, name).kind))
+}
+
+export function columnOf(table: RangeTable, name: string): RangeColumn {
+  return table.columns.find((column) => column.name === name)!
+}
+
+function partKind(kind: ColumnKind): PartKind {
+  switch (kind) {
+    case 'time':
+    case 'id':
+      return kind
+    case 'text':
+      return 'word'
+    default:
+      return 'number'
+  }
+}
+
+/** Before, at or behind a cursor: negative, 0 or positive. */
+export function compareToCursor(table: RangeTable, row: Row, cursor: Cursor): number {
+  for (const [index, name] of table.identity.entries()) {
+    const [own, other] = [row[name] as number | string, cursor[index]!]
+    // Texts are compared by their bytes, as the database's collation "C" does.
+    if (own !== other) return own < other ? -1 : 1
+  }
+  return 0
+}
+
+/** The columns of a raw table as callers get them: without symbol_id, which is ours. */
+export function rawColumns(channel: RawChannel): readonly RangeColumn[] {
+  return RAW_TABLES[channel].columns.flatMap((column) => {
+    const { name, nullable, unit, description } = column
+    if (name === 'symbol_id') return []
+    return [{ name, nullable, unit, description, kind: kindOf(column) }]
+  })
+}
+
+function kindOf({ type, unit }: Column): ColumnKind {
+  switch (type) {
+    case 'timestamptz':
+      return 'time'
+    case 'int8':
+      return 'id'
+    case 'bool':
+      return 'flag'
+    case 'text':
+      return 'text'
+    case 'levels':
+      return 'levels'
+    case 'float8':
+      return unit === 'quote asset' ? 'price' : unit === 'base asset' ? 'qty' : 'number'
+  }
+}

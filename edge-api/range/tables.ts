@@ -1,0 +1,140 @@
+/** The tables that are served as ranges of rows, one route each. */
+import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
+import { DAY_US, SECOND_US } from '#core/time.ts'
+import { decimalText, decimalsIn, roundedText, type Decimals } from '../decimal-text.ts'
+import { candle_columns, market_data_1s_columns } from './market-data-columns.ts'
+import { rawColumns, type RangeColumn, type RangeTable, type Row } from './table.ts'
+import { orderbook_topn_columns } from './topn-columns.ts'
+
+const MINUTES_5_US = 300 * SECOND_US
+
+function rawTable(
+  channel: RawChannel,
+  said: Pick<RangeTable, 'name' | 'row_name' | 'summary'> &
+    Partial<Pick<RangeTable, 'dataset' | 'default_span_us'>>,
+  derived: readonly RangeColumn[] = [],
+): RangeTable {
+  const [, time, ...rest] = RAW_TABLES[channel].identity
+  return {
+    relation: channel,
+    archived: channel,
+    columns: [...rawColumns(channel), ...derived],
+    identity: [time, ...rest],
+    dataset: null,
+    default_span_us: MINUTES_5_US,
+    ...said,
+  }
+}
+
+const BEST = ['best_bid', 'best_ask'] as const
+
+/** Differences and means of doubles carry noise behind the prices' own decimals. */
+function quoteDecimals({ best_bid, best_ask }: Row, { price_decimals }: Decimals): number {
+  const texts = [best_bid, best_ask].map((price) => decimalText(price as number, price_decimals))
+  return Math.max(...texts.map(decimalsIn))
+}
+
+const spread: RangeColumn = {
+  name: 'spread',
+  kind: 'price',
+  nullable: false,
+  unit: 'quote asset',
+  description: 'best_ask - best_bid',
+  derived: {
+    from: BEST,
+    text: (row, decimals) =>
+      roundedText(
+        (row['best_ask'] as number) - (row['best_bid'] as number),
+        quoteDecimals(row, decimals),
+      ),
+  },
+}
+
+const mid: RangeColumn = {
+  name: 'mid',
+  kind: 'price',
+  nullable: false,
+  unit: 'quote asset',
+  description: '(best_ask + best_bid) / 2, with one decimal more',
+  derived: {
+    from: BEST,
+    text: (row, decimals) =>
+      roundedText(
+        ((row['best_ask'] as number) + (row['best_bid'] as number)) / 2,
+        quoteDecimals(row, decimals) + 1,
+      ),
+  },
+}
+
+export const quotes = rawTable(
+  'book_ticker',
+  {
+    name: 'quotes',
+    row_name: 'Quote',
+    summary: 'Quotes of a symbol: best bid and offer after every change of the book',
+    dataset: 'quotes',
+  },
+  [spread, mid],
+)
+export const trades = rawTable('trades', {
+  name: 'trades',
+  row_name: 'Trade',
+  summary: 'Trades of a symbol',
+  dataset: 'trades',
+})
+export const depth = rawTable('depth_events', {
+  name: 'depth',
+  row_name: 'DepthEvent',
+  summary: 'Changes of the order book of a symbol, partial books and snapshots',
+})
+export const mark_price = rawTable('mark_price', {
+  name: 'mark-price',
+  row_name: 'MarkPrice',
+  summary: 'Mark price, index price and funding of a symbol',
+})
+export const liquidations = rawTable('liquidations', {
+  name: 'liquidations',
+  row_name: 'Liquidation',
+  summary: 'Forced orders of a symbol: the last one of a second is all that Binance sends',
+  default_span_us: DAY_US,
+})
+export const orderbook_topn: RangeTable = {
+  name: 'orderbook-topn',
+  row_name: 'TopOfBook',
+  summary: 'The best ten levels of the book of a symbol, sampled, with what follows from them',
+  relation: 'orderbook_topn',
+  archived: null,
+  columns: orderbook_topn_columns,
+  identity: ['ts_exchange'],
+  dataset: 'features_1s',
+  default_span_us: MINUTES_5_US,
+}
+
+export const market_data_1s: RangeTable = {
+  name: 'market-data-1s',
+  row_name: 'MarketSecond',
+  summary: 'Quotes, trades and depth of a symbol by the second, up to the newest',
+  relation: 'market_data_1s',
+  archived: null,
+  columns: market_data_1s_columns,
+  identity: ['bucket'],
+  dataset: 'features_1s',
+  default_span_us: MINUTES_5_US,
+}
+
+/** Not read as they lie, but made of trade_1s: a route of its own. */
+export const candles: Pick<RangeTable, 'row_name' | 'columns'> = {
+  row_name: 'Candle',
+  columns: candle_columns,
+}
+
+/** One route each. */
+export const RANGE_TABLES: readonly RangeTable[] = [
+  quotes,
+  trades,
+  depth,
+  mark_price,
+  liquidations,
+  orderbook_topn,
+  market_data_1s,
+]

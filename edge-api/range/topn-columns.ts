@@ -1,0 +1,40 @@
+/** Columns of marketdata.orderbook_topn; how each is computed stands in the table's comments. */
+import type { ColumnKind, RangeColumn } from './table.ts'
+
+const LEVEL_COUNT = 10
+const QUOTE = 'quote asset'
+const BASE = 'base asset'
+
+const column = (
+  name: string,
+  kind: ColumnKind,
+  unit: string,
+  description: string,
+  nullable = true,
+): RangeColumn => ({ name, kind, nullable, unit, description })
+
+const levels = (letter: 'b' | 'a', side: string): readonly RangeColumn[] =>
+  Array.from({ length: LEVEL_COUNT }, (_, index) => index + 1).flatMap((rank) => [
+    column(`${letter}${rank}_price`, 'price', QUOTE, `price of ${side} level no. ${rank}`),
+    column(`${letter}${rank}_qty`, 'qty', BASE, `quantity at ${side} level no. ${rank}`),
+  ])
+
+const shape = (side: 'bid' | 'ask'): readonly RangeColumn[] => [
+  column(`${side}_wall_size`, 'qty', BASE, `quantity of the largest of the best 10 ${side} levels`),
+  column(`${side}_wall_dist_bps`, 'number', 'bps', 'its distance from the mid'),
+  column(`${side}_wall_ratio`, 'number', '1', "its quantity over the levels' median"),
+  column(`${side}_slope`, 'number', 'base asset per bps', `liquidity slope of the ${side} levels`),
+]
+
+export const orderbook_topn_columns: readonly RangeColumn[] = [
+  column('ts_exchange', 'time', 'UTC', 'the moment: every change up to it is in the row', false),
+  column('final_update_id', 'id', 'id', 'update id of the newest change in the book', false),
+  ...levels('b', 'bid'),
+  ...levels('a', 'ask'),
+  column('i1', 'number', '1', 'imbalance of the best level, -1 to 1'),
+  column('i5', 'number', '1', 'imbalance of the best 5 levels, -1 to 1'),
+  column('i10', 'number', '1', 'imbalance of the best 10 levels, -1 to 1'),
+  column('microprice', 'number', QUOTE, 'mid weighted by the opposite quantities'),
+  ...shape('bid'),
+  ...shape('ask'),
+]

@@ -1,0 +1,128 @@
+/** GET /v1/book/{symbol} : the order book as it is, or as it was at a moment. */
+import { createRoute } from '@hono/zod-openapi'
+import type { BookSide, OrderBook } from '#core/book.ts'
+import type { BookAt } from '#core/book-at.ts'
+import type { Level } from '#core/market.ts'
+import { type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
+import { cacheLatest, type App, type Deps } from '../deps.ts'
+import { decimalText, type Decimals } from '../decimal-text.ts'
+import {
+  exchangeQuery,
+  limitQuery,
+  percentQuery,
+  query,
+  symbolPath,
+  timeQuery,
+} from '../parameters.ts'
+import { Problem } from '../problem.ts'
+import { Book } from '../schemas.ts'
+import { ageMs } from './age.ts'
+import { json, problems } from './answers.ts'
+
+/** The exchange's clock may be ahead of ours: the newest change is not to be cut off. */
+const CLOCKS_DIFFER_US = 60 * SECOND_US
+const DEPTH_MAX = 5_000
+const DEPTH_DEFAULT = 20
+
+export const route = createRoute({
+  method: 'get',
+  path: '/v1/book/{symbol}',
+  operationId: 'getBook',
+  tags: ['market data'],
+  summary: 'The order book of a symbol, now or at a moment',
+  description:
+    'Rebuilt from the recorded snapshot before the moment and every change since. There is none ' +
+    'where changes are missing before the next snapshot.',
+  request: {
+    params: symbolPath,
+    query: query({
+      exchange: exchangeQuery,
+      ts: timeQuery('The moment; without it the newest book.'),
+      depth: limitQuery(DEPTH_MAX, DEPTH_DEFAULT),
+      range: percentQuery('Only levels at most so many percent of the mid away from it.'),
+    }),
+  },
+  responses: { 200: json(Book, 'The book.'), ...problems(400, 404, 502, 503) },
+})
+
+export function bookRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const { symbol } = c.req.valid('param')
+    const { exchange: wanted = null, ts: asked, depth, range } = c.req.valid('query')
+    const instrument = await deps.findInstrument(symbol, wanted)
+    const now = deps.now()
+    const found = await deps.bookAt(instrument, asked ?? micros(now + CLOCKS_DIFFER_US))
+    const ts = asked ?? now
+    if (found.kind !== 'book') throw noBook(found, symbol, ts, asked === undefined)
+    const { book, update_id, ts_exchange } = found
+    const age_ms = ageMs(ts_exchange, ts)
+    // Within a range all levels are meant, unless a number of them is said as well.
+    const is_limited = range === undefined || c.req.query('depth') !== undefined
+    cacheLatest(c)
+    return c.json(
+      {
+        exchange: instrument.exchange,
+        symbol,
+        ts: toIso(ts),
+        ts_exchange: toIso(ts_exchange),
+        age_ms,
+        update_id,
+        ...levelsAround(book, is_limited ? depth : DEPTH_MAX, range, instrument),
+      },
+      200,
+    )
+  })
+}
+
+interface LevelTexts {
+  readonly bids: [string, string][]
+  readonly asks: [string, string][]
+}
+
+/** mid (1 - range %) <= price <= mid (1 + range %); nothing where there is no mid. */
+function levelsAround(
+  { bids, asks }: OrderBook,
+  depth: number,
+  range: number | undefined,
+  decimals: Decimals,
+): LevelTexts {
+  const mid = (bids.priceAt(0) + asks.priceAt(0)) / 2
+  const is_near = ([price]: Level): boolean =>
+    range === undefined || Math.abs(price - mid) <= (mid * range) / 100
+  const textsOf = (side: BookSide): [string, string][] =>
+    side
+      .top(depth)
+      .filter(is_near)
+      .map((level) => levelTexts(level, decimals))
+  return { bids: textsOf(bids), asks: textsOf(asks) }
+}
+
+function levelTexts(
+  [price, qty]: Level,
+  { price_decimals, qty_decimals }: Decimals,
+): [string, string] {
+  return [decimalText(price, price_decimals), decimalText(qty, qty_decimals)]
+}
+
+function noBook(
+  found: Exclude<BookAt, { kind: 'book' }>,
+  symbol: string,
+  ts: Micros,
+  is_latest: boolean,
+): Problem {
+  if (found.kind === 'no_snapshot') {
+    const before = is_latest ? '' : ` before ${toIso(ts)}`
+    return new Problem(
+      404,
+      'no_book',
+      'There is no book.',
+      `No book of ${symbol} has been recorded${before}.`,
+    )
+  }
+  const detail = `Changes of ${symbol} are missing since ${toIso(found.since)}.`
+  if (!is_latest) return new Problem(404, 'book_unknown', 'The book is not known.', detail)
+  const headers = { 'retry-after': '5' }
+  return new Problem(503, 'book_resyncing', 'The book is being put in sequence.', detail, {
+    headers,
+  })
+}

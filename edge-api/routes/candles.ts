@@ -1,0 +1,107 @@
+/** GET /v1/candles/{symbol} : candles of a symbol in a range of time. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { DAY_US, HOUR_US, micros, SECOND_US, toIso, type Micros } from '#core/time.ts'
+import type { Cursor } from '../cursor.ts'
+import type { App, Deps } from '../deps.ts'
+import { chooseFormat } from '../formats/format.ts'
+import {
+  exchangeQuery,
+  formatQuery,
+  query,
+  rangeShape,
+  resolveRange,
+  symbolPath,
+  wordQuery,
+} from '../parameters.ts'
+import { pageSchema } from '../range/row-schema.ts'
+import { candles } from '../range/tables.ts'
+import { page, problems } from './answers.ts'
+import { nextPath } from './paging.ts'
+import { rangeAnswer } from './range-answer.ts'
+
+const INTERVALS = ['1m', '5m', '15m', '1h', '4h', '1d'] as const
+type Interval = (typeof INTERVALS)[number]
+
+const INTERVAL_US: { readonly [interval in Interval]: number } = {
+  '1m': 60 * SECOND_US,
+  '5m': 300 * SECOND_US,
+  '15m': 900 * SECOND_US,
+  '1h': HOUR_US,
+  '4h': 4 * HOUR_US,
+  '1d': DAY_US,
+}
+
+/** A page reads at most so many seconds: 864,000. */
+const SPAN_MAX_US = 10 * DAY_US
+const DEFAULT_COUNT = 100
+
+export const route = createRoute({
+  method: 'get',
+  path: '/v1/candles/{symbol}',
+  operationId: 'listCandles',
+  tags: ['market data'],
+  summary: 'Candles of a symbol, made of its trades',
+  description:
+    'Those that begin in the range, oldest first; none where nothing was traded, and the newest ' +
+    'may not be over. A page ends after ten days at the latest, with fewer candles than `limit`, ' +
+    `or none. Without \`to\` until now; without \`from\` the last ${DEFAULT_COUNT} before \`to\`. ` +
+    'Where the seconds are no longer kept, dataset candles has whole days.',
+  request: {
+    params: symbolPath,
+    query: query({
+      exchange: exchangeQuery,
+      interval: wordQuery(INTERVALS, '1m'),
+      ...rangeShape(['time']),
+      format: formatQuery,
+    }),
+  },
+  responses: {
+    200: page(pageSchema(candles, { interval: z.enum(INTERVALS) }), 'A page of candles.'),
+    ...problems(400, 404, 406, 502, 503),
+  },
+})
+
+export function candleRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const { symbol } = c.req.valid('param')
+    const asked = c.req.valid('query')
+    const format = chooseFormat(c as Context, asked.format)
+    const interval_us = INTERVAL_US[asked.interval]
+    const { from, to } = resolveRange(asked, deps.now(), DEFAULT_COUNT * interval_us)
+    const instrument = await deps.findInstrument(symbol, asked.exchange ?? null)
+    const { exchange, id: symbol_id } = instrument
+    const span = spanOf(from, to, asked.cursor, interval_us, asked.limit)
+    const rows = span.from < span.to ? await deps.candles({ symbol_id, interval_us, ...span }) : []
+    const next: Cursor | null = span.to < to ? [micros(span.to - interval_us)] : null
+    const bounds = { from: toIso(from), to: toIso(to) }
+    const { interval, limit } = asked
+    const parameters = { exchange, interval, ...bounds, limit, format: asked.format }
+    return rangeAnswer(c as Context, format, {
+      head: { exchange, symbol, interval, ...bounds },
+      rows,
+      columns: candles.columns,
+      decimals: instrument,
+      next: nextPath(c.req.path, next, parameters),
+      version: null,
+    })
+  })
+}
+
+/** The part of the grid that a page covers: from the first candle to the end of the last one. */
+function spanOf(
+  from: Micros,
+  to: Micros,
+  cursor: Cursor | undefined,
+  interval_us: number,
+  limit: number,
+): { readonly from: Micros; readonly to: Micros } {
+  const behind = cursor === undefined ? from : Math.max(from, cursor[0] + 1)
+  const start = upToGrid(behind, interval_us)
+  const end = Math.min(start + limit * interval_us, start + SPAN_MAX_US)
+  return { from: micros(start), to: micros(Math.min(end, upToGrid(to, interval_us))) }
+}
+
+function upToGrid(ts: number, interval_us: number): number {
+  return Math.ceil(ts / interval_us) * interval_us
+}

@@ -1,0 +1,139 @@
+/**
+ * GET /data/{symbol} : the book of a symbol, now or second by second, in the form of the order book
+ * collector. Where no book is kept of the symbol, its best quote is the book.
+ */
+import { createRoute } from '@hono/zod-openapi'
+import { micros, SECOND_US, type Micros } from '#core/time.ts'
+import type { Level } from '#core/market.ts'
+import { CollectorBook, CollectorHistory } from '../collector-schema.ts'
+import { decimalText, decimalsIn, roundedText, type Decimals } from '../decimal-text.ts'
+import { cacheLatest, type App, type Deps } from '../deps.ts'
+import type { Instrument } from '../instruments.ts'
+import { exchangeQuery, query, rangeShape, resolveRange, symbolPath } from '../parameters.ts'
+import { Problem } from '../problem.ts'
+import { cursorKinds, type Row } from '../range/table.ts'
+import { orderbook_topn } from '../range/tables.ts'
+import { json, problems } from './answers.ts'
+import { nextPath } from './paging.ts'
+
+const LEVEL_COUNT = 20
+const TOPN_COUNT = 10
+/** The exchange's clock may be ahead of ours. */
+const CLOCKS_DIFFER_US = 60 * SECOND_US
+
+export const route = createRoute({
+  method: 'get',
+  path: '/data/{symbol}',
+  operationId: 'collectorData',
+  tags: ['collector'],
+  summary: 'The order book of a symbol: now, or sampled in a range of time',
+  description:
+    'Without from and to the newest book, its best 20 levels. With them the sampled books of the ' +
+    'range, their best 10 levels; see /v1/orderbook-topn and /v1/book for more.',
+  request: {
+    params: symbolPath,
+    query: query({ exchange: exchangeQuery, ...rangeShape(cursorKinds(orderbook_topn)) }),
+  },
+  responses: {
+    200: json(CollectorBook.or(CollectorHistory), 'A book, or the books of the range.'),
+    ...problems(400, 404, 502, 503),
+  },
+})
+
+export function dataRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const { symbol } = c.req.valid('param')
+    const asked = c.req.valid('query')
+    const instrument = await deps.findInstrument(symbol, asked.exchange ?? null)
+    if ((asked.from ?? asked.to ?? asked.cursor) === undefined) {
+      const book = await newestBook(deps, instrument)
+      cacheLatest(c)
+      return c.json({ symbol, ...book }, 200)
+    }
+    const { from, to } = resolveRange(asked, deps.now(), orderbook_topn.default_span_us)
+    const { limit, cursor: after = null } = asked
+    const { id: symbol_id, exchange } = instrument
+    const { columns } = orderbook_topn
+    const wanted = {
+      table: orderbook_topn,
+      columns,
+      symbol_id,
+      exchange,
+      symbol,
+      from,
+      to,
+      after,
+      limit,
+    }
+    const { rows, next } = await deps.readRange(wanted)
+    cacheLatest(c)
+    return c.json(
+      {
+        symbol,
+        count: rows.length,
+        next: nextPath(c.req.path, next, { exchange, from, to, limit }),
+        data: rows.map((row) => sampledBook(row, instrument)),
+      },
+      200,
+    )
+  })
+}
+
+async function newestBook(deps: Deps, instrument: Instrument) {
+  const now = deps.now()
+  const found = await deps.bookAt(instrument, micros(now + CLOCKS_DIFFER_US))
+  if (found.kind === 'book') {
+    const { bids, asks } = found.book
+    return bookJson(found.ts_exchange, bids.top(LEVEL_COUNT), asks.top(LEVEL_COUNT), instrument)
+  }
+  const quote = await deps.latestQuote(instrument.id, now)
+  if (quote === undefined) {
+    const detail = `Neither a book nor a quote of ${instrument.symbol} has been recorded yet.`
+    throw new Problem(404, 'no_book', 'There is no book.', detail)
+  }
+  const bid: Level = [quote['best_bid'] as number, quote['bid_qty'] as number]
+  const ask: Level = [quote['best_ask'] as number, quote['ask_qty'] as number]
+  return bookJson(quote['ts_exchange'] as Micros, [bid], [ask], instrument)
+}
+
+function sampledBook(row: Row, decimals: Decimals) {
+  const levelsOf = (letter: 'a' | 'b'): readonly Level[] =>
+    Array.from({ length: TOPN_COUNT }, (_, i) => i + 1).flatMap((rank): readonly Level[] => {
+      const [price, qty] = [row[`${letter}${rank}_price`], row[`${letter}${rank}_qty`]]
+      return typeof price === 'number' && typeof qty === 'number' ? [[price, qty]] : []
+    })
+  return bookJson(row['ts_exchange'] as Micros, levelsOf('b'), levelsOf('a'), decimals)
+}
+
+function bookJson(ts: Micros, bids: readonly Level[], asks: readonly Level[], decimals: Decimals) {
+  const best = [bids[0], asks[0]].map((level) => level?.[0])
+  return {
+    timestamp: ts / SECOND_US,
+    bids: bids.map((level, i) => levelJson(level, i, decimals)),
+    asks: asks.map((level, i) => levelJson(level, i, decimals)),
+    ...distances(best[0], best[1], decimals),
+  }
+}
+
+function levelJson([price, qty]: Level, level: number, decimals: Decimals) {
+  return {
+    price: decimalText(price, decimals.price_decimals),
+    quantity: decimalText(qty, decimals.qty_decimals),
+    level,
+  }
+}
+
+function distances(
+  bid: number | undefined,
+  ask: number | undefined,
+  { price_decimals }: Decimals,
+): { readonly spread: string | null; readonly mid_price: string | null } {
+  if (bid === undefined || ask === undefined) return { spread: null, mid_price: null }
+  const decimals = Math.max(
+    ...[bid, ask].map((price) => decimalsIn(decimalText(price, price_decimals))),
+  )
+  return {
+    spread: roundedText(ask - bid, decimals),
+    mid_price: roundedText((ask + bid) / 2, decimals + 1),
+  }
+}

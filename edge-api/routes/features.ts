@@ -1,0 +1,109 @@
+/** GET /v1/features/{symbol} : features of a symbol in a range of time, out of the datasets. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { DAY_US, dayRange, parseDay, toIso } from '#core/time.ts'
+import type { App, Deps } from '../deps.ts'
+import { chooseFormat } from '../formats/format.ts'
+import { findArchived } from '../instruments.ts'
+import {
+  exchangeQuery,
+  formatQuery,
+  nameListQuery,
+  query,
+  rangeShape,
+  resolveRange,
+  symbolPath,
+  wordQuery,
+} from '../parameters.ts'
+import { instrumentShape, pageShape } from '../schema-parts.ts'
+import { page, problems } from './answers.ts'
+import { unknownDataset } from './dataset-lookup.ts'
+import { nextPath } from './paging.ts'
+import { rangeAnswer } from './range-answer.ts'
+
+const DATASETS = ['features_1s', 'features_100ms', 'labels_1s'] as const
+
+const FeaturePage = z
+  .object({
+    ...instrumentShape,
+    dataset: z.enum(DATASETS),
+    ...pageShape,
+    rows: z
+      .array(z.record(z.string(), z.union([z.string(), z.number(), z.null()])))
+      .openapi({ description: 'Columns as in the manifest of the dataset; ts is a time.' }),
+  })
+  .openapi('FeaturePage')
+
+export const route = createRoute({
+  method: 'get',
+  path: '/v1/features/{symbol}',
+  operationId: 'listFeatures',
+  tags: ['market data'],
+  summary: 'Features of a symbol, as they are in the datasets',
+  description:
+    'What each column means stands in the manifest of the dataset. A day is there once its ' +
+    'dataset is published. Without `from` and `to` the newest day that is over; without ' +
+    'one of them a day.',
+  request: {
+    params: symbolPath,
+    query: query({
+      exchange: exchangeQuery,
+      dataset: wordQuery(DATASETS, 'features_1s'),
+      ...rangeShape(['time']),
+      columns: nameListQuery,
+      format: formatQuery,
+    }),
+  },
+  responses: {
+    200: page(FeaturePage, 'A page of rows.'),
+    ...problems(400, 404, 406, 502, 503),
+  },
+})
+
+export function featureRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const { symbol } = c.req.valid('param')
+    const asked = c.req.valid('query')
+    const { dataset, limit, cursor: after = null, columns } = asked
+    const format = chooseFormat(c as Context, asked.format)
+    const { from, to } =
+      (asked.from ?? asked.to) === undefined
+        ? await newestDay(deps, dataset)
+        : resolveRange(asked, deps.now(), DAY_US)
+    const { exchange } = await findArchived(deps.findInstrument, symbol, asked.exchange ?? null)
+    const found = await deps.readDataset({
+      dataset,
+      exchange,
+      symbol,
+      from,
+      to,
+      after,
+      limit,
+      columns,
+    })
+    if (found === undefined) throw unknownDataset(dataset)
+    const bounds = { from: toIso(from), to: toIso(to) }
+    const next = nextPath(c.req.path, found.next, {
+      exchange,
+      dataset,
+      ...bounds,
+      limit,
+      columns: columns?.join(','),
+      format: asked.format,
+    })
+    return rangeAnswer(c as Context, format, {
+      head: { exchange, symbol, dataset, ...bounds },
+      rows: found.rows,
+      columns: found.columns,
+      decimals: { price_decimals: null, qty_decimals: null },
+      next,
+      version: found.version,
+    })
+  })
+}
+
+async function newestDay(deps: Deps, dataset: string) {
+  const latest = await deps.datasets.latest(dataset)
+  if (latest === undefined) throw unknownDataset(dataset)
+  return dayRange(parseDay(latest.date)!)
+}

@@ -1,0 +1,70 @@
+/** A page of rows as the answer that was asked for, and how long it may be kept. */
+import type { Context } from 'hono'
+import type { Decimals } from '../decimal-text.ts'
+import { cacheFor, cacheLatest } from '../deps.ts'
+import { entityTag } from '../entity-tag.ts'
+import { arrowStream } from '../formats/arrow-stream.ts'
+import { MEDIA_TYPES, type Format } from '../formats/format.ts'
+import { csvText, jsonRow, ndjsonText } from '../formats/table-text.ts'
+import type { RangeColumn, Row } from '../range/table.ts'
+
+export interface RangeAnswer {
+  /** What the JSON form says before the rows. */
+  readonly head: Readonly<Record<string, string>>
+  readonly rows: readonly Row[]
+  readonly columns: readonly RangeColumn[]
+  readonly decimals: Decimals
+  /** Path of the next page. */
+  readonly next: string | null
+  /** What the rows were read from, where that is closed; null while rows may still come. */
+  readonly version: string | null
+}
+
+/** Late rows may change a closed hour: who asks again after a minute learns of it. */
+const CLOSED_S = 60
+
+export async function rangeAnswer(
+  c: Context,
+  format: Format,
+  answer: RangeAnswer,
+): Promise<Response> {
+  const body = bodyOf(format, answer)
+  if (answer.version === null) cacheLatest(c)
+  else cacheFor(c, CLOSED_S)
+  c.header('vary', 'accept', { append: true })
+  if (answer.next !== null) c.header('link', `<${answer.next}>; rel="next"`)
+  c.header('etag', await entityTag(answer.version ?? '', body))
+  return c.body(body, 200, { 'content-type': contentType(format) })
+}
+
+function contentType(format: Format): string {
+  const charset = format === 'csv' || format === 'ndjson' ? '; charset=utf-8' : ''
+  return MEDIA_TYPES[format] + charset
+}
+
+function bodyOf(format: Format, answer: RangeAnswer): Uint8Array<ArrayBuffer> {
+  const { rows, columns, decimals } = answer
+  switch (format) {
+    case 'json':
+      return encode(jsonText(answer))
+    case 'ndjson':
+      return encode(ndjsonText(rows, columns, decimals))
+    case 'csv':
+      return encode(csvText(rows, columns, decimals))
+    case 'arrow':
+      return arrowStream(rows, columns, decimals)
+  }
+}
+
+function jsonText({ head, rows, columns, decimals, next }: RangeAnswer): string {
+  return JSON.stringify({
+    ...head,
+    row_count: rows.length,
+    next,
+    rows: rows.map((row) => jsonRow(row, columns, decimals)),
+  })
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(new TextEncoder().encode(text))
+}

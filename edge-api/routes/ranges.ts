@@ -1,0 +1,103 @@
+/** GET /v1/<table>/{symbol} : rows of a symbol in a range of time, one route a table. */
+import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { toIso } from '#core/time.ts'
+import { cursorKinds, type RangeTable } from '../range/table.ts'
+import { pageSchema } from '../range/row-schema.ts'
+import { RANGE_TABLES } from '../range/tables.ts'
+import type { App, Deps } from '../deps.ts'
+import { chooseFormat } from '../formats/format.ts'
+import { findArchived } from '../instruments.ts'
+import {
+  columnsQuery,
+  exchangeQuery,
+  formatQuery,
+  query,
+  rangeShape,
+  resolveRange,
+  symbolPath,
+} from '../parameters.ts'
+import { page, problems } from './answers.ts'
+import { nextPath } from './paging.ts'
+import { rangeAnswer } from './range-answer.ts'
+
+export function rangeRoutes(app: App, deps: Deps): void {
+  for (const table of RANGE_TABLES) addRoute(app, deps, table)
+}
+
+export function routeOf(table: RangeTable) {
+  const order = table.identity.join(', ')
+  const span_s = table.default_span_us / 1_000_000
+  return createRoute({
+    method: 'get',
+    path: `/v1/${table.name}/{symbol}`,
+    operationId: `list${table.row_name}s`,
+    tags: ['market data'],
+    summary: table.summary,
+    description:
+      `In a range of time, in the order of ${order}. ` +
+      `Without \`to\` until now; without \`from\` the last ${span_s} seconds before \`to\`.`,
+    request: {
+      params: symbolPath,
+      query: query({
+        exchange: exchangeQuery,
+        ...rangeShape(cursorKinds(table)),
+        columns: columnsQuery(table.columns.map(({ name }) => name)),
+        format: formatQuery,
+      }),
+    },
+    responses: {
+      200: page(pageSchema(table), 'A page of rows.'),
+      ...problems(400, 404, 406, 502, 503),
+    },
+  })
+}
+
+function addRoute(app: App, deps: Deps, table: RangeTable): void {
+  app.openapi(routeOf(table), async (c) => {
+    const { symbol } = c.req.valid('param')
+    const asked = c.req.valid('query')
+    const format = chooseFormat(c as Context, asked.format)
+    const { from, to } = resolveRange(asked, deps.now(), table.default_span_us)
+    const find = table.archived === null ? deps.findInstrument : findArchivedOf(deps)
+    const instrument = await find(symbol, asked.exchange ?? null)
+    const { limit, cursor: after = null } = asked
+    const columns =
+      asked.columns === undefined
+        ? table.columns
+        : asked.columns.map((name) => table.columns.find((column) => column.name === name)!)
+    const { id: symbol_id, exchange } = instrument
+    const found = await deps.readRange({
+      table,
+      columns,
+      symbol_id,
+      exchange,
+      symbol,
+      from,
+      to,
+      after,
+      limit,
+    })
+    const bounds = { from: toIso(from), to: toIso(to) }
+    const next = nextPath(c.req.path, found.next, {
+      exchange,
+      ...bounds,
+      limit,
+      columns: asked.columns?.join(','),
+      format: asked.format,
+    })
+    return rangeAnswer(c as Context, format, {
+      head: { exchange, symbol, ...bounds },
+      rows: found.rows,
+      columns,
+      decimals: instrument,
+      next,
+      version: found.archive_version,
+    })
+  })
+}
+
+function findArchivedOf(deps: Deps) {
+  return (symbol: string, exchange: string | null) =>
+    findArchived(deps.findInstrument, symbol, exchange)
+}

@@ -1,0 +1,66 @@
+/** GET /stats : every symbol in one line, in the form of the order book collector. */
+import { createRoute } from '@hono/zod-openapi'
+import { decimalsOf } from '#core/symbols.ts'
+import { HOUR_US, micros, SECOND_US } from '#core/time.ts'
+import { CollectorStats } from '../collector-schema.ts'
+import { decimalText, decimalsIn, roundedText } from '../decimal-text.ts'
+import { cacheFor, type App, type Deps } from '../deps.ts'
+import { query } from '../parameters.ts'
+import type { SymbolStatsRow } from '../queries/symbol-stats.ts'
+import { json, problems } from './answers.ts'
+
+const SYMBOLS_MAX = 5_000
+/** Two probes a symbol: not for every caller anew. */
+const KEPT_S = 5
+
+export const route = createRoute({
+  method: 'get',
+  path: '/stats',
+  operationId: 'symbolStats',
+  tags: ['collector'],
+  summary: 'The newest quote and trade of every symbol',
+  request: { query: query({}) },
+  responses: { 200: json(CollectorStats, 'One entry a symbol.'), ...problems(400, 502, 503) },
+})
+
+export function statsRoutes(app: App, deps: Deps): void {
+  app.openapi(route, async (c) => {
+    const now = deps.now()
+    const rows = await deps.symbolStats(micros(now - HOUR_US), SYMBOLS_MAX)
+    const symbols = rows.map(statsJson)
+    cacheFor(c, KEPT_S)
+    return c.json(
+      {
+        timestamp: now / SECOND_US,
+        symbol_count: symbols.length,
+        active_count: symbols.filter(({ last_update }) => last_update !== null).length,
+        symbols,
+      },
+      200,
+    )
+  })
+}
+
+function statsJson(row: SymbolStatsRow) {
+  const decimals = row.tick_size === null ? null : decimalsOf(row.tick_size)
+  const textOf = (value: number | null): string | null =>
+    value === null ? null : decimalText(value, decimals)
+  const [best_bid, best_ask] = [textOf(row.best_bid), textOf(row.best_ask)]
+  const newest = Math.max(row.quote_ts ?? 0, row.trade_ts ?? 0)
+  return {
+    exchange: row.exchange,
+    symbol: row.symbol,
+    is_active: row.is_active,
+    last_update: newest === 0 ? null : newest / SECOND_US,
+    best_bid,
+    best_ask,
+    spread: spreadText(best_bid, best_ask),
+    last_price: textOf(row.price),
+  }
+}
+
+function spreadText(best_bid: string | null, best_ask: string | null): string | null {
+  if (best_bid === null || best_ask === null) return null
+  const decimals = Math.max(decimalsIn(best_bid), decimalsIn(best_ask))
+  return roundedText(Number(best_ask) - Number(best_bid), decimals)
+}

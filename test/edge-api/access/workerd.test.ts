@@ -1,0 +1,121 @@
+/** Access as it is deployed: real KV and rate limits in workerd, tokens from the command line. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { appendRevoked, followRevoked } from '../../../infra/local/revoked-tokens.ts'
+import { buildWorker, startWorker, type LocalWorker } from '../../../infra/local/worker.ts'
+import { runWrangler } from '../../../infra/local/wrangler.ts'
+import { addSymbol, startEdge, TOKEN_SECRET } from '../support.ts'
+
+const CLI = join(import.meta.dirname, '../../../infra/cli/main.ts')
+const edge = await startEdge()
+const dir = await mkdtemp(join(tmpdir(), 'booktape-access-'))
+const revoked_file = join(dir, 'revoked-tokens')
+let worker: LocalWorker
+let following: { stop(): void }
+
+beforeAll(async () => {
+  await writeFile(join(dir, 'secrets.json'), JSON.stringify({ token_secret: TOKEN_SECRET }))
+  await addSymbol(edge.pool, 'BTCUSDT')
+  worker = await startWorker({
+    port: 0,
+    bundle: await buildWorker(join(dir, 'bundle')),
+    bindings: { ...edge.bindings, PUBLIC_READ: 'false' },
+    persist_dir: join(dir, 'state'),
+    rate_limits: { token: 5, address: 4 },
+  })
+  following = await followRevoked(revoked_file, worker.revokeToken, (error) => {
+    throw error
+  })
+})
+afterAll(async () => {
+  following?.stop()
+  await worker?.stop()
+  await rm(dir, { recursive: true })
+})
+
+async function booktape(...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  const { TOKEN_SECRET: _, ...env } = process.env
+  return promisify(execFile)(process.execPath, [CLI, ...args], { env })
+}
+
+async function createToken(): Promise<{ readonly text: string; readonly id: string }> {
+  const args = ['token', 'create', '--scope', 'read,ops', '--days', '2', '--data-dir', dir]
+  const { stdout, stderr } = await booktape(...args)
+  expect(stderr).toMatch(/^Token [a-f0-9]{24}: read, ops, until \d{4}-/)
+  return { text: stdout.trim(), id: stderr.split(/[ :]/)[1]! }
+}
+
+const statusWith = async (token: string, path = '/v1/symbols'): Promise<number> =>
+  (await fetch(worker.url + path, { headers: { authorization: `Bearer ${token}` } })).status
+
+test('a token of the command line opens what it was made for, until it is taken back', async () => {
+  const { text, id } = await createToken()
+  expect(await statusWith(text)).toBe(200)
+  expect(await statusWith(text, '/v1/datasets/features_1s/2024-08-07')).toBe(403)
+  expect((await booktape('token', 'revoke', id, '--data-dir', dir)).stdout).toContain(`Token ${id} is taken back`)
+  await expect.poll(() => statusWith(text), { interval: 1_000, timeout: 20_000 }).toBe(401)
+})
+
+test('what was taken back while the stack was down is known when it is up', async () => {
+  const { text, id } = await createToken()
+  const other_file = join(dir, 'revoked-before')
+  appendRevoked(other_file, id)
+  const started = await followRevoked(other_file, worker.revokeToken, () => undefined)
+  started.stop()
+  expect(await statusWith(text)).toBe(401)
+})
+
+test('the command line refuses scopes, days and ids that are none, and a folder without a secret', async () => {
+  const create = ['token', 'create', '--data-dir', dir]
+  for (const [args, message] of [
+    [[...create, '--scope', 'write'], /read, datasets, ops/],
+    [[...create, '--scope', 'read,read'], /read, datasets, ops/],
+    [[...create, '--scope', 'read', '--days', '0'], /from 1 to 366/],
+    [[...create, '--scope', 'read', '--days', '367'], /from 1 to 366/],
+    [create, /--scope/],
+    [['token', 'create', '--scope', 'read', '--data-dir', join(dir, 'nothing')], /no secret to sign/],
+    [['token', 'revoke', 'bt1.a.b', '--data-dir', dir], /not the token itself/],
+    [['token', 'revoke', 'a'.repeat(24), '--data-dir', join(dir, 'nothing')], /not the folder of a stack/],
+  ] as const) {
+    await expect(booktape(...args)).rejects.toThrow(message)
+  }
+})
+
+test('an address that asks too often is told so; a token has a rate of its own', async () => {
+  const { text } = await createToken()
+  const open = Array.from({ length: 60 }, async () => (await fetch(`${worker.url}/`)).status)
+  const counts = Map.groupBy(await Promise.all(open), (status) => status)
+  // The window of ten seconds may end in between.
+  expect(counts.get(429)!.length).toBeGreaterThanOrEqual(20)
+  expect(await statusWith(text)).toBe(200)
+})
+
+describe('deploying', () => {
+  for (const env of ['staging', 'production'] as const) {
+    test(`${env}: wrangler takes the configuration, and the bundle is small and without an AWS SDK`, async () => {
+      const out_dir = join(dir, env)
+      const args = ['deploy', '--env', env, '--dry-run', '--minify', '--outdir', out_dir]
+      const said = await runWrangler(args)
+      for (const name of ['REVOKED_TOKENS', 'LIMIT_TOKEN', 'LIMIT_ADDRESS', 'PUBLIC_READ']) {
+        expect(said).toContain(`env.${name}`)
+      }
+      const script = await readFile(join(out_dir, 'worker.js'))
+      expect(gzipSync(script).byteLength).toBeLessThan(200 * 1024)
+      expect(script.toString()).not.toMatch(/@aws-sdk|aws-sdk-js|SmithyClient/)
+    })
+  }
+
+  test('taking a token back on Cloudflare puts its id into the namespace of the environment', async () => {
+    const state = join(dir, 'wrangler-state')
+    const id = 'b'.repeat(24)
+    await booktape('token', 'revoke', id, '--env', 'production', '--persist-to', state)
+    const read = ['kv', 'key', 'get', id, '--binding', 'REVOKED_TOKENS', '--local', '--persist-to', state]
+    expect(await runWrangler([...read, '--env', 'production'])).toContain('revoked')
+    expect(await runWrangler([...read, '--env', 'staging'])).not.toContain('revoked')
+  })
+})

@@ -1,0 +1,143 @@
+/** GET /v1/book over the real gateway: made-up depth for the rules, a recording for the truth. */
+import { beforeAll, expect, test } from 'vitest'
+import { fromMillis, micros, toIso } from '#core/time.ts'
+import { composeApp } from '../../edge-api/compose.ts'
+import { BTC, depthLines, FEEDS_DIR } from '../core/depth-recordings.ts'
+import { changesOf, mapBookAt } from '../core/map-book.ts'
+import { loadRecordedDepth } from '../support/recorded-depth.ts'
+import { readContract, type Ask, type Contract } from './contract.ts'
+import { addSymbol, startEdge } from './support.ts'
+
+const edge = await startEdge()
+const NOW = '2024-08-08T13:00:30Z'
+const app = composeApp(edge.bindings, {
+  now: () => fromMillis(Date.parse(NOW)),
+  report: () => undefined,
+})
+const ask: Ask = async (path, init) => app.request(path, init)
+let contract: Contract
+
+interface BookAnswer {
+  readonly ts_exchange: string
+  readonly age_ms: number
+  readonly update_id: number
+  readonly bids: readonly (readonly [string, string])[]
+  readonly asks: readonly (readonly [string, string])[]
+}
+
+async function book(path: string): Promise<BookAnswer> {
+  const response = await ask(path)
+  expect([path, response.status]).toEqual([path, 200])
+  return (await contract.check(path, response)) as unknown as BookAnswer
+}
+
+async function problem(path: string, status: number): Promise<string> {
+  const response = await ask(path)
+  expect([path, response.status]).toEqual([path, status])
+  const { type } = await contract.check(path, response)
+  return String(type).split(':').at(-1)!
+}
+
+/** [seconds after 12:59:50, kind, U, u, pu, bids] */
+type Made = readonly [number, string, number | null, number, number | null, string]
+
+async function addDepth(symbol_id: number, made: readonly Made[]): Promise<void> {
+  for (const [second, ...rest] of made) {
+    const ts = toIso(micros(Date.parse('2024-08-08T12:59:50Z') * 1_000 + second * 1_000_000))
+    await edge.pool.query("select marketdata.ensure_hour('depth_events', $1)", [ts])
+    await edge.pool.query(
+      `insert into marketdata.depth_events (ts_exchange, ts_ingest, symbol_id, depth_kind,
+         first_update_id, final_update_id, prev_final_update_id, bids, asks)
+       values ($1, $1, $2, $3, $4, $5, $6, $7::float8[], $8::float8[])`,
+      [ts, symbol_id, ...rest, rest[0] === 'snapshot' ? '{{61801,2},{61800.3,12.041}}' : '{}'],
+    )
+  }
+}
+
+const SNAPSHOT = '{{61800.2,0.5},{61799.5,1e-3},{61000,3}}'
+const ROWS: readonly Made[] = [
+  [-20, 'diff', 1, 5, 0, '{{1,1}}'],
+  [0, 'snapshot', null, 100, null, SNAPSHOT],
+  // Older than the snapshot, and stored with a later time.
+  [1, 'diff', 90, 99, 89, '{{61799.5,77}}'],
+  [2, 'diff', 98, 105, 97, '{{61800.2,0.25}}'],
+  [4, 'diff', 106, 110, 105, '{{61000,0},{60000.5,1}}'],
+  [5, 'partial', null, 110, null, '{{5,5}}'],
+  [6, 'diff', 111, 112, 110, '{{61799.5,0.002}}'],
+  // Over the hour, and behind a hole.
+  [15, 'diff', 140, 150, 139, '{{61800.2,9}}'],
+  [16, 'diff', 151, 160, 150, '{{61800.2,8}}'],
+]
+
+beforeAll(async () => {
+  contract = await readContract(ask)
+  await addDepth(await addSymbol(edge.pool, 'BTCUSDT'), ROWS)
+  const mended: Made = [20, 'snapshot', null, 155, null, SNAPSHOT]
+  await addDepth(await addSymbol(edge.pool, 'MENDEDUSDT'), [...ROWS, mended])
+  await addSymbol(edge.pool, 'NEWUSDT')
+})
+
+const at = (clock: string, symbol = 'BTCUSDT', more = ''): string =>
+  `/v1/book/${symbol}?ts=2024-08-08T${clock}Z${more}`
+
+test('the book after every change up to the moment, in the exchange\'s own decimals', async () => {
+  const found = await book(at('12:59:52'))
+  expect(found).toMatchObject({ update_id: 105, ts_exchange: '2024-08-08T12:59:52.000000Z', age_ms: 0 })
+  expect(found.bids).toEqual([['61800.20', '0.250'], ['61799.50', '0.001'], ['61000.00', '3.000']])
+  expect(found.asks).toEqual([['61800.30', '12.041'], ['61801.00', '2.000']])
+  expect((await book(at('12:59:51.999999'))).bids[0]).toEqual(['61800.20', '0.500'])
+})
+
+test('depth cuts both sides; a level that went is gone', async () => {
+  expect((await book(at('12:59:53', 'BTCUSDT', '&depth=1'))).bids).toEqual([['61800.20', '0.250']])
+  const { bids } = await book(at('12:59:55'))
+  expect(bids.map(([price]) => price)).toEqual(['61800.20', '61799.50', '60000.50'])
+})
+
+test('in a hole, behind it, and before anything was recorded there is no book', async () => {
+  expect(await problem(at('13:00:00'), 404)).toBe('book_unknown')
+  expect(await problem(at('13:00:07'), 404)).toBe('book_unknown')
+  expect(await problem(at('12:59:49.9'), 404)).toBe('no_book')
+  expect(await problem('/v1/book/NEWUSDT', 404)).toBe('no_book')
+})
+
+test('the newest book: none while it is put in sequence, and there again after its snapshot', async () => {
+  const response = await ask('/v1/book/BTCUSDT')
+  expect(response.headers.get('retry-after')).toBe('5')
+  expect(await problem('/v1/book/BTCUSDT', 503)).toBe('book_resyncing')
+  const found = await book('/v1/book/MENDEDUSDT')
+  expect(found).toMatchObject({ update_id: 160, age_ms: 20_000 })
+  expect(found.bids[0]).toEqual(['61800.20', '8.000'])
+})
+
+for (const [name, path, status, type] of [
+  ['an unknown symbol', '/v1/book/NOUSDT', 404, 'unknown_symbol'],
+  ['a moment that is none', '/v1/book/BTCUSDT?ts=yesterday', 400, 'bad_parameter'],
+  ['no level', '/v1/book/BTCUSDT?depth=0', 400, 'bad_parameter'],
+  ['too many levels', '/v1/book/BTCUSDT?depth=5001', 400, 'bad_parameter'],
+  ['a parameter of another route', '/v1/book/BTCUSDT?limit=5', 400, 'bad_parameter'],
+] as const) {
+  test(`${name}: ${status}`, async () => {
+    expect(await problem(path, status)).toBe(type)
+  })
+}
+
+test.skipIf(FEEDS_DIR === undefined)("BTCUSDT as recorded: the book at random moments is the recording's (FEEDS_DIR names it)", async () => {
+  const own = await startEdge()
+  await loadRecordedDepth({ pool: own.pool, url: own.database_url }, BTC)
+  const recorded = composeApp(own.bindings, { now: () => micros(0), report: () => undefined })
+  const changes = changesOf(depthLines(BTC), 'BTCUSDT')
+  const start = changes.find(({ kind }) => kind === 'snapshot')!.change.ts_exchange
+  const span = changes.at(-1)!.change.ts_exchange - start
+  for (let moment = 0; moment < 5; moment++) {
+    const ts = micros(start + Math.floor(Math.random() * span))
+    const response = await recorded.request(`/v1/book/BTCUSDT?ts=${toIso(ts)}&depth=5000`)
+    const found = (await response.json()) as BookAnswer
+    const expected = mapBookAt(changes, ts)
+    expect(found.update_id, toIso(ts)).toBe(expected.update_id)
+    for (const side of ['bids', 'asks'] as const) {
+      const levels = expected[side].slice(0, 5_000)
+      expect(found[side].map((level) => level.map(Number)), toIso(ts)).toEqual(levels)
+    }
+  }
+}, 60_000)

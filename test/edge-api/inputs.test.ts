@@ -1,0 +1,195 @@
+/**
+ * Every route of the OpenAPI document with good, missing, wrong, outlying and hostile values, then
+ * thousands of mixtures: none is a fault of ours, and every answer is as the document says.
+ * More on demand: FUZZ_REQUESTS=100000 FUZZ_SEED=7 npx vitest run test/edge-api/inputs.test.ts
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { datasetKey } from '#core/object-keys.ts'
+import { fromMillis, parseDay } from '#core/time.ts'
+import { composeApp } from '../../edge-api/compose.ts'
+import { publishRows } from '../support/dataset-file.ts'
+import { readContract, type Ask, type Contract } from './contract.ts'
+import {
+  createRandom,
+  goodValues,
+  HOSTILE,
+  outOfRange,
+  questionOf,
+  randomQuestion,
+  wrongTypes,
+  type Question,
+} from './hostile.ts'
+import { addQuotes, addSymbol, addTrades, publish, setLatest, startEdge } from './support.ts'
+
+const REQUEST_COUNT = Number(process.env['FUZZ_REQUESTS'] ?? 3_000)
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_808)
+
+const edge = await startEdge()
+const reported: unknown[] = []
+const app = composeApp(edge.bindings, {
+  now: () => fromMillis(Date.parse('2024-08-09T00:00:00Z')),
+  report: (error) => reported.push(error),
+})
+const ask: Ask = async (path, init) => app.request(path, init)
+const contract: Contract = await readContract(ask)
+const operations = Object.entries(contract.paths).map(([pattern, { get }]) => ({
+  pattern,
+  parameters: get.parameters ?? [],
+}))
+
+beforeAll(async () => {
+  const id = await addSymbol(edge.pool, 'BTCUSDT')
+  await addQuotes(edge.pool, id, [['2024-08-08T23:54:30Z', 1, 61800.2, 61800.3, 0.5, 12]])
+  await addTrades(edge.pool, id, [['2024-08-08T23:54:30Z', 1, 61800.2, 0.005]])
+  await edge.pool.query("select marketdata.ensure_hour('depth_events', '2024-08-08T23:00:00Z')")
+  await edge.pool.query(
+    `insert into marketdata.depth_events
+       (ts_exchange, ts_ingest, symbol_id, depth_kind, final_update_id, bids, asks)
+     values ('2024-08-08T23:53:00Z', '2024-08-08T23:53:00Z', $1, 'snapshot', 1,
+             '{{61800.2,0.5}}', '{{61800.3,12.041}}')`,
+    [id],
+  )
+  await edge.pool.query(
+    `insert into marketdata.prices (ticker, price, "timestamp", ts_ingest)
+     values ('btc_usd', 61795.12, '2024-08-08T23:54:00Z', '2024-08-08T23:54:00Z')`,
+  )
+  await edge.pool.query(
+    `insert into marketdata.job_runs (job, job_window, status, attempt, started_at)
+     values ('features', '2024-08-08', 'running', 1, '2024-08-08T23:54:00Z')`,
+  )
+  const times = [fromMillis(Date.parse('2024-08-08T23:54:00Z'))]
+  await publishRows(edge.store, 'features_1s', '2024-08-08', ['BTCUSDT'], times, ['ofi'])
+  const key = datasetKey('features_1s', 1, parseDay('2024-08-08')!, 'features_1s.parquet')
+  const bytes = (await edge.store.get(key))!
+  await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-08', { bytes }))
+})
+
+/** The least that the route needs, all of it from the document. */
+function needed(parameters: (typeof operations)[number]['parameters']): Record<string, string> {
+  const required = parameters.filter((one) => one.required === true)
+  return Object.fromEntries(required.map((one) => [one.name, goodValues(one)[0] ?? '1']))
+}
+
+/** The status; fails where it is a fault of ours or not what the document says. */
+async function statusOf({ path }: Question): Promise<number> {
+  const response = await ask(path)
+  expect(response.status, path).not.toBe(500)
+  for (const [name, value] of response.headers) {
+    expect(`${name}: ${value}`, path).not.toMatch(/set-cookie|^location: https:\/\/evil/i)
+  }
+  expect(response.headers.get('x-content-type-options'), path).toBe('nosniff')
+  await contract.check(path, response)
+  return response.status
+}
+
+describe.each(operations)('$pattern', ({ pattern, parameters }) => {
+  const least = needed(parameters)
+  const ask1 = (values: Readonly<Record<string, string>>) =>
+    statusOf(questionOf(pattern, parameters, { ...least, ...values }))
+
+  test('good: the least that is needed, and every example of the document, is answered', async () => {
+    expect([200, 302]).toContain(await ask1({}))
+    for (const one of parameters) {
+      for (const value of goodValues(one)) {
+        // An exchange may not list the symbol, and a moment may have no book.
+        const allowed = one.schema.enum === undefined && one.schema.type !== 'integer' ? [200, 302] : [200, 302, 400, 404]
+        expect(allowed, `${one.name}=${value}`).toContain(await ask1({ [one.name]: value }))
+      }
+    }
+  })
+
+  test('missing: a required parameter that is left out is named', async () => {
+    for (const { name, required, in: place } of parameters) {
+      if (required !== true || place !== 'query') continue
+      const { [name]: _, ...rest } = least
+      const response = await ask(questionOf(pattern, parameters, rest).path)
+      expect([400, 422]).toContain(response.status)
+      expect(await response.text()).toContain(name)
+    }
+  })
+
+  test('wrong type and out of range: refused, or known to be nothing', async () => {
+    for (const one of parameters) {
+      for (const value of [...wrongTypes(one), ...outOfRange(one)]) {
+        if (one.in === 'path' && value === '') continue
+        const status = await ask1({ [one.name]: value })
+        // A free text, a name or a time, may be one that there is nothing of.
+        const is_free = one.schema.type === 'string' && one.schema.enum === undefined
+        expect(is_free ? [200, 400, 404, 422] : [400, 404, 422], `${one.name}=${value}`).toContain(status)
+      }
+    }
+  })
+
+  test('hostile: neither SQL nor paths nor headers come through', async () => {
+    for (const one of parameters) {
+      for (const value of HOSTILE) {
+        const status = await ask1({ [one.name]: value })
+        expect([200, 400, 404, 422], `${one.name}=${value.slice(0, 40)}`).toContain(status)
+      }
+    }
+    for (const value of HOSTILE) {
+      const { path } = questionOf(pattern, parameters, least)
+      const unknown = `${path}${path.includes('?') ? '&' : '?'}${encodeURIComponent(value.toWellFormed())}=1`
+      const response = await ask(unknown)
+      expect(response.status, unknown.slice(0, 100)).not.toBe(500)
+      await contract.check(path, response)
+    }
+  })
+})
+
+test(`${REQUEST_COUNT} random mixtures (seed ${SEED}) are each answered as the document says`, async () => {
+  const random = createRandom(SEED)
+  const statuses = new Map<number, number>()
+  for (let i = 0; i < REQUEST_COUNT; i++) {
+    const status = await statusOf(randomQuestion(contract.paths, random))
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  }
+  // A fuzzer that only meets refusals tests one line of code.
+  expect(statuses.get(200)!).toBeGreaterThan(REQUEST_COUNT / 20)
+  expect(statuses.get(400)!).toBeGreaterThan(REQUEST_COUNT / 20)
+})
+
+test('headers that mean harm change nothing', async () => {
+  for (const [name, value] of [
+    ['accept', 'x'.repeat(5_000)],
+    ['accept', "application/json; q=1'; drop table x"],
+    ['if-none-match', '"x", W/"y", *'.repeat(200)],
+    ['range', 'bytes=0-1,2-3,-1'],
+    ['authorization', 'Bearer '],
+    ['x-forwarded-host', 'evil.example'],
+    ['x-http-method-override', 'DELETE'],
+    ['origin', 'null'],
+    ['content-length', '99999999999'],
+  ] as const) {
+    const response = await ask('/v1/quotes/BTCUSDT', { headers: { [name]: value } })
+    expect([200, 304, 401, 406], `${name}: ${value.slice(0, 30)}`).toContain(response.status)
+    expect(await response.text()).not.toContain('evil.example')
+  }
+})
+
+test('every example in the schemas of the document is one of its schema', () => {
+  const { schemas } = contract.document['components'] as { schemas: Record<string, Schema> }
+  const examples = Object.values(schemas).flatMap(examplesOf)
+  expect(examples.length).toBeGreaterThan(20)
+  for (const { schema, example } of examples) {
+    const { example: _, ...plain } = schema
+    const result = z.fromJSONSchema(plain as never).safeParse(example)
+    expect(result.success, JSON.stringify(schema)).toBe(true)
+  }
+})
+
+interface Schema {
+  readonly example?: unknown
+  readonly [key: string]: unknown
+}
+
+function examplesOf(schema: Schema): { schema: Schema; example: unknown }[] {
+  const own = 'example' in schema && 'type' in schema ? [{ schema, example: schema.example }] : []
+  const inner = Object.entries(schema).flatMap(([key, value]) =>
+    typeof value === 'object' && value !== null && key !== 'example' ? examplesOf(value as Schema) : [],
+  )
+  return [...own, ...inner]
+}
+
+test('nothing of all this was a fault of ours', () => expect(reported).toEqual([]))

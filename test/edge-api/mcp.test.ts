@@ -1,0 +1,143 @@
+/** /mcp in real workerd, asked by the official client. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DAY_US, fromMillis, toIso, micros } from '#core/time.ts'
+import { mintToken, type Scope } from '../../edge-api/access/token.ts'
+import { buildWorker, startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { publishRows } from '../support/dataset-file.ts'
+import { addSymbol, addTrades, setLatest, startEdge, TOKEN_SECRET } from './support.ts'
+
+const edge = await startEdge()
+const dir = await mkdtemp(join(tmpdir(), 'booktape-mcp-'))
+const now = fromMillis(Date.now())
+const moment = toIso(micros(now - 5_000_000))
+const clients: Client[] = []
+let worker: LocalWorker
+let client: Client
+
+beforeAll(async () => {
+  const id = await addSymbol(edge.pool, 'BTCUSDT')
+  await addTrades(edge.pool, id, [
+    [moment, 1, 61800.2, 0.005],
+    [moment, 2, 61800.3, 0.005],
+  ])
+  await edge.pool.query("select marketdata.ensure_hour('depth_events', $1)", [moment])
+  await edge.pool.query(
+    `insert into marketdata.depth_events
+       (ts_exchange, ts_ingest, symbol_id, depth_kind, final_update_id, bids, asks)
+     values ($1, $1, $2, 'snapshot', 1, '{{61800.2,0.5},{61800.1,1}}', '{{61800.3,12.041}}')`,
+    [moment, id],
+  )
+  const day = toIso(micros(now - DAY_US)).slice(0, 10)
+  const times = [fromMillis(Date.parse(`${day}T12:00:00Z`))]
+  const columns = ['ofi', 'mid_close']
+  await setLatest(edge.store, await publishRows(edge.store, 'features_1s', day, ['BTCUSDT'], times, columns))
+  worker = await startWorker({
+    port: 0,
+    bundle: await buildWorker(join(dir, 'bundle')),
+    bindings: { ...edge.bindings, PUBLIC_READ: 'false' },
+    persist_dir: join(dir, 'state'),
+  })
+  client = await connect(['read'])
+})
+afterAll(async () => {
+  for (const one of clients) await one.close()
+  await worker?.stop()
+  await rm(dir, { recursive: true })
+})
+
+async function connect(scopes: readonly Scope[]): Promise<Client> {
+  const { text } = await mintToken(TOKEN_SECRET, scopes, 1, now)
+  const made = new Client({ name: 'test', version: '1' })
+  const requestInit = { headers: { authorization: `Bearer ${text}` } }
+  // The SDK's own types do not hold under exactOptionalPropertyTypes.
+  const transport = new StreamableHTTPClientTransport(new URL(`${worker.url}/mcp`), { requestInit })
+  await made.connect(transport as Parameters<Client['connect']>[0])
+  clients.push(made)
+  return made
+}
+
+async function call(name: string, args: Record<string, unknown>) {
+  const result = await client.callTool({ name, arguments: args })
+  const [content] = result.content as { type: string; text: string }[]
+  return { is_error: result.isError, answer: JSON.parse(content!.text) as Record<string, unknown> }
+}
+
+test('the tools are the four that read, and say so', async () => {
+  const { tools } = await client.listTools()
+  expect(tools.map(({ name }) => name)).toEqual([
+    'list_datasets',
+    'get_order_book_snapshot',
+    'get_trades_slice',
+    'get_features',
+  ])
+  expect(new Set(tools.map(({ annotations }) => annotations?.readOnlyHint))).toEqual(new Set([true]))
+})
+
+test('each tool answers what its route does', async () => {
+  const trades = await call('get_trades_slice', { symbol: 'BTCUSDT', limit: 1 })
+  expect(trades).toMatchObject({
+    is_error: false,
+    answer: { row_count: 1, rows: [{ agg_trade_id: 1, price: '61800.20' }] },
+  })
+  const cursor = new URL(String(trades.answer['next']), worker.url).searchParams.get('cursor')
+  const rest = await call('get_trades_slice', { symbol: 'BTCUSDT', cursor })
+  expect(rest.answer).toMatchObject({ rows: [{ agg_trade_id: 2 }], next: null })
+  expect((await call('get_order_book_snapshot', { symbol: 'BTCUSDT', depth: 1 })).answer).toMatchObject({
+    bids: [['61800.20', '0.500']],
+    asks: [['61800.30', '12.041']],
+  })
+  expect((await call('get_features', { symbol: 'BTCUSDT', columns: 'ts,ofi' })).answer).toMatchObject({
+    dataset: 'features_1s',
+    row_count: 1,
+  })
+  expect((await call('list_datasets', {})).answer).toMatchObject({ datasets: [{ name: 'features_1s' }] })
+  expect((await call('list_datasets', { name: 'features_1s' })).answer).toMatchObject({ name: 'features_1s' })
+})
+
+test('arguments that are wrong or mean harm come back as problems that say what is allowed', async () => {
+  for (const [name, args, type] of [
+    ['get_trades_slice', {}, 'unknown_path'],
+    ['get_trades_slice', { symbol: 'NOUSDT' }, 'unknown_symbol'],
+    ['get_trades_slice', { symbol: '../../v1/jobs' }, 'bad_parameter'],
+    ['get_trades_slice', { symbol: '..' }, 'unknown_path'],
+    ['get_trades_slice', { symbol: 'BTCUSDT', limit: 'many' }, 'bad_parameter'],
+    ['get_trades_slice', { symbol: 'BTCUSDT', limit: { $gt: 1 } }, 'bad_parameter'],
+    ['get_order_book_snapshot', { symbol: "x' or 1=1" }, 'bad_parameter'],
+    ['get_features', { symbol: 'BTCUSDT', secret: 1 }, 'bad_parameter'],
+    ['list_datasets', { name: '../secrets' }, 'bad_parameter'],
+  ] as const) {
+    const { is_error, answer } = await call(name, args)
+    expect([JSON.stringify(args), is_error, answer['type']]).toEqual([
+      JSON.stringify(args),
+      true,
+      `urn:booktape:problem:${type}`,
+    ])
+  }
+  await expect(client.callTool({ name: 'drop_table' })).rejects.toThrow(/There is no such tool/)
+})
+
+test('who has no token, or one without the scope, is not let in', async () => {
+  const anonymous = await fetch(`${worker.url}/mcp`, { method: 'POST', body: '{}' })
+  expect(anonymous.status).toBe(401)
+  await expect(connect(['ops'])).rejects.toThrow(/403|scope/)
+})
+
+test('what is no message is refused: too large, no JSON, another method', async () => {
+  const { text } = await mintToken(TOKEN_SECRET, ['read'], 1, now)
+  const headers = {
+    authorization: `Bearer ${text}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  }
+  const statusOf = async (method: string, body: string | null) =>
+    (await fetch(`${worker.url}/mcp`, { method, headers, body })).status
+  expect(await statusOf('POST', JSON.stringify({ x: 'x'.repeat(70_000) }))).toBe(413)
+  expect(await statusOf('POST', '{"jsonrpc":')).toBe(400)
+  expect(await statusOf('GET', null)).toBe(405)
+  expect(await statusOf('DELETE', null)).toBe(405)
+})
