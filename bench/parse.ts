@@ -17,12 +17,18 @@ const ROUND_COUNT = 7
 const feeds_dir = process.env['FEEDS_DIR']
 if (feeds_dir === undefined) throw new Error('Set FEEDS_DIR to the folder of the recordings.')
 
-run('bookTicker and trade, BTCUSDT 2024', 'trade', 'binance-usdm-btcusdt-20240808')
-run('bookTicker and aggTrade, 5 coins 2021', 'aggTrade', 'binance-usdm-5coins-20210405')
+const BTC = 'binance-usdm-btcusdt-20240808'
+const COINS = 'binance-usdm-5coins-20210405'
 
-function run(title: string, trade_stream: StreamChoice['trade_stream'], folder: string): void {
-  const frames = readFrames(join(feeds_dir!, folder, 'feed.ndjson.gz'), trade_stream)
-  const choice: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream }
+run('bookTicker and trade, BTCUSDT 2024', ['bookTicker', 'trade'], BTC)
+run('bookTicker and aggTrade, 5 coins 2021', ['bookTicker', 'aggTrade'], COINS)
+run('depthUpdate, BTCUSDT 2024', ['depthUpdate'], BTC)
+run('depthUpdate, 5 coins 2021', ['depthUpdate'], COINS)
+
+function run(title: string, event_types: readonly string[], folder: string): void {
+  const frames = readFrames(join(feeds_dir!, folder, 'feed.ndjson.gz'), event_types)
+  const trade_stream = event_types.includes('trade') ? 'trade' : 'aggTrade'
+  const choice: StreamChoice = { channels: ['book_ticker', 'trades', 'depth_events'], trade_stream }
   const now = micros(1_723_161_256_000_000)
   const rates = {
     adapter: (frame: Buffer) => binance_futures.parse(frame, now, choice),
@@ -47,8 +53,8 @@ function bestRate(frames: readonly Buffer[], parse: (frame: Buffer) => unknown):
   return best
 }
 
-function readFrames(path: string, trade_stream: string): Buffer[] {
-  const wanted = new RegExp(`"e":"(?:bookTicker|${trade_stream})"`)
+function readFrames(path: string, event_types: readonly string[]): Buffer[] {
+  const wanted = new RegExp(`"e":"(?:${event_types.join('|')})"`)
   return gunzipSync(readFileSync(path))
     .toString('utf8')
     .split('\n')

@@ -5,11 +5,21 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStore } from '#core/node/object-store.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
-import { parseDay, type Day } from '#core/time.ts'
-import { parseConfig } from '../../jobs/config.ts'
+import { parseDay, type Day, type Micros } from '#core/time.ts'
+import { parseConfig, parseFeaturesSettings, parseTopnConfig } from '../../jobs/config.ts'
 import { runFeatures, type FeaturesResult } from '../../jobs/features/run-features.ts'
+import { runIndexPrices } from '../../jobs/index-prices/run-index-prices.ts'
 import { selectRuns, type JobRun } from '../../jobs/run-list.ts'
+import { createTopnJob } from '../../jobs/topn/run-topn.ts'
 import { readStackFile } from '../local/data-dir.ts'
+import {
+  type ArchiveFlags,
+  codecArgument,
+  hourArgument,
+  runArchiveByHand,
+  runRetentionByHand,
+} from './archive.ts'
+import { momentArgument, runRollupsByHand } from './rollups.ts'
 import { wholeNumber } from './options.ts'
 
 interface Flags {
@@ -21,11 +31,52 @@ export function jobsCommand(): Command {
   const run = new Command('run').description('run a job now')
   run
     .command('features')
-    .description('build and publish features_1s for one UTC day')
+    .description('build and publish features and labels of one UTC day (FEATURES_*)')
     .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly date: Day }) =>
       withServices(flags.dataDir, (services) => featuresAction(services, flags.date)),
+    )
+  run
+    .command('index-prices')
+    .description("ask Deribit for index prices once, and store them")
+    .option('--names <names>', 'the indexes, separated by commas', 'btc_usd,eth_usd')
+    .option('--url <url>', "where Deribit's REST is", 'https://www.deribit.com')
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & { readonly names: string; readonly url: string }) =>
+      withServices(flags.dataDir, (services) => indexPricesAction(services.pool, flags)),
+    )
+  run
+    .command('topn')
+    .description('write orderbook_topn up to the newest depth (TOPN_MIN_MS, TOPN_MAX_MS)')
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags) => withServices(flags.dataDir, topnAction))
+  run
+    .command('rollups')
+    .description('bring bt_1s, trade_1s and depth_1s up to date, or make a window of them anew')
+    .option('--from <time>', 'begin of the window, such as 2026-03-01T12:00:00Z', momentArgument)
+    .option('--to <time>', 'end of the window; without it, now', momentArgument)
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & { readonly from?: Micros; readonly to?: Micros }) =>
+      withServices(flags.dataDir, ({ pool }) => runRollupsByHand(pool, flags)),
+    )
+  run
+    .command('archive')
+    .description('write finished hours of the raw tables to the object store: all that are due')
+    .option('--hour <hour>', 'this hour (UTC), such as 2024-08-08T13, due or not', hourArgument)
+    .option('--date <day>', 'the hours of this day, due or not', dayArgument)
+    .option('--codec <codec>', 'zstd, snappy or gzip, which older readers know', codecArgument, 'zstd')
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & ArchiveFlags) =>
+      withServices(flags.dataDir, (services) => runArchiveByHand(services, flags)),
+    )
+  run
+    .command('retention')
+    .description('drop partitions that are archived: old ones, and those over the budget')
+    .option('--dry-run', 'print the plan, and drop nothing', false)
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & { readonly dryRun: boolean }) =>
+      withServices(flags.dataDir, ({ pool }) => runRetentionByHand(pool, flags.dryRun)),
     )
   return jobs.addCommand(run).addCommand(
     new Command('ls')
@@ -114,6 +165,7 @@ async function featuresAction(services: Services, date: Day): Promise<void> {
   try {
     const result = await runFeatures({
       ...services,
+      ...parseFeaturesSettings(process.env),
       date,
       log: silentLogger,
       now: Date.now,
@@ -129,17 +181,47 @@ async function featuresAction(services: Services, date: Day): Promise<void> {
   }
 }
 
-function featuresReport(result: FeaturesResult): string {
-  const { dataset, date, symbol_count, row_count, complete, files } = result
+async function indexPricesAction(
+  pool: Pool,
+  { names, url }: { readonly names: string; readonly url: string },
+): Promise<void> {
+  const asked = names.split(',').map((name) => name.trim())
+  const { row_count } = await runIndexPrices({
+    pool,
+    rest_url: url,
+    names: asked,
+    log: silentLogger,
+    now: Date.now,
+    random: Math.random,
+    signal: new AbortController().signal,
+  })
+  process.stdout.write(`Prices of ${asked.join(', ')}: ${row_count} new.\n`)
+}
+
+async function topnAction({ pool }: Services): Promise<void> {
+  const stopping = new AbortController()
+  const stop = (): void => stopping.abort()
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    const { cadence } = parseTopnConfig(process.env)
+    const job = createTopnJob({ pool, cadence, log: silentLogger, now: Date.now })
+    const { symbol_count, row_count } = await job.run(stopping.signal)
+    const state = stopping.signal.aborted ? ' Stopped early: run it again for the rest.' : ''
+    process.stdout.write(`orderbook_topn: ${row_count} rows, symbols: ${symbol_count}.${state}\n`)
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
+
+function featuresReport({ date, complete, sets }: FeaturesResult): string {
   const state = complete ? '' : ' The day is not over: run it again after midnight UTC.'
-  return [
+  const lines = sets.flatMap(({ dataset, symbol_count, row_count, files }) => [
     `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
     ...files.map(
-      (file) =>
-        `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`,
+      (file) => `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`,
     ),
-    '',
-  ].join('\n')
+  ])
+  return `${lines.join('\n')}\n`
 }
 
 function runTable(runs: readonly JobRun[]): string {

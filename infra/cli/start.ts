@@ -1,5 +1,6 @@
 /** `npm start`, `npx booktape start`. */
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
+import { type VenueName, VENUE_NAMES } from '../local/exchange/venue.ts'
 import { parseFeed, parseSymbols } from '../local/feed.ts'
 import { launcherOf } from '../local/launcher.ts'
 import { runStart } from '../local/start.ts'
@@ -7,29 +8,43 @@ import { wholeNumber } from './options.ts'
 
 interface Flags {
   readonly feed: string
+  readonly exchange: VenueName
   readonly symbols?: string
   readonly dataDir: string
   readonly portBase?: number
   readonly rate: number
+  readonly indexPrices: 'socket' | 'poll' | 'off'
 }
 
 export function startCommand(): Command {
   return new Command('start')
     .description('run the whole stack on this machine until Ctrl-C')
-    .option('--feed <feed>', 'sim, live (Binance USD-M), none, or a recording to play', 'sim')
+    .option('--feed <feed>', 'sim, live, none, or a recording to play', 'sim')
+    .addOption(
+      new Option('--exchange <exchange>', 'which one is simulated or, live, recorded')
+        .choices(VENUE_NAMES)
+        .default('binance-futures'),
+    )
     .option('--symbols <list>', 'only these symbols: A,B,C')
     .option('--data-dir <dir>', 'where everything is kept', '.data')
     .option('--port-base <port>', 'five ports from here; free ones otherwise', wholeNumber(1_024, 65_530))
     .option('--rate <events>', 'events per second of the simulated market', wholeNumber(1, 100_000), 1_000)
+    .addOption(
+      new Option('--index-prices <how>', "Deribit's index prices: from its socket, over REST once a minute, or not")
+        .choices(['socket', 'poll', 'off'])
+        .default('socket'),
+    )
     .allowExcessArguments(false)
     .action(async (flags: Flags) => {
       await runStart({
         feed: await parseFeed(flags.feed),
+        exchange: flags.exchange,
         symbols: parseSymbols(flags.symbols),
         data_dir: flags.dataDir,
         port_base: flags.portBase,
         launcher: launcherOf(process.env, process.ppid),
         events_per_s: flags.rate,
+        index_prices: flags.indexPrices,
       })
     })
 }

@@ -1,6 +1,6 @@
 /** Appends a recording to a tape: the same records that the ingestor would have written live. */
 import { OperatorError } from '#core/errors.ts'
-import { CHANNELS } from '#core/market.ts'
+import type { Channel } from '#core/market.ts'
 import { EXCHANGES, isExchange } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import { adapterFor } from '../../ingestor/exchanges/registry.ts'
@@ -27,13 +27,13 @@ const REST_CONNECTION = 0
  */
 export async function importRecording(tape: Tape, path: string): Promise<ImportCounts> {
   const summary = await summariseRecording(path)
-  const { exchange } = summary
+  const { exchange, time_unit } = summary
   if (!isExchange(exchange)) {
     throw new OperatorError('unknown_exchange', `${path} is of exchange "${exchange}".`, {
       hint: `This build records ${EXCHANGES.join(', ')}.`,
     })
   }
-  const adapter = adapterFor(exchange)
+  const adapter = adapterFor(exchange, time_unit)
   tape.flush()
   const from = tape.end
   const append = (kind: RecordKind, connection: number, ts: Micros, text: string): void => {
@@ -41,7 +41,7 @@ export async function importRecording(tape: Tape, path: string): Promise<ImportC
     if (typeof result !== 'number') throw refusal(path, result, tape)
   }
   const { from_ts, symbols } = summary
-  if (from_ts !== null) append('mark', CONNECTION, from_ts, startedMark(symbols))
+  if (from_ts !== null) append('mark', CONNECTION, from_ts, startedMark(adapter.channels, symbols))
   for await (const line of readRecording(path)) {
     if (line.kind === 'ws') append('frame', CONNECTION, line.ts, line.data)
     else append('rest', REST_CONNECTION, line.ts, `${line.path}\n${line.data}`)
@@ -50,8 +50,8 @@ export async function importRecording(tape: Tape, path: string): Promise<ImportC
   return { ws_count: summary.ws_count, rest_count: summary.rest_count, from, to: tape.end }
 }
 
-function startedMark(symbols: readonly string[]): string {
-  const streams = symbols.flatMap((symbol) => CHANNELS.map((channel) => ({ symbol, channel })))
+function startedMark(channels: readonly Channel[], symbols: readonly string[]): string {
+  const streams = symbols.flatMap((symbol) => channels.map((channel) => ({ symbol, channel })))
   const mark: Mark = { kind: 'started', streams }
   return JSON.stringify(mark)
 }

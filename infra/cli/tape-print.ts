@@ -5,9 +5,11 @@ import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { OperatorError } from '#core/errors.ts'
 import { CHANNELS } from '#core/market.ts'
+import type { TimeUnit } from '#core/time-source.ts'
 import { micros, toIso } from '#core/time.ts'
-import type { ExchangeAdapter } from '../../ingestor/exchanges/adapter.ts'
-import { adapterByCode } from '../../ingestor/exchanges/registry.ts'
+import type { DepthChoice, ExchangeAdapter } from '../../ingestor/exchanges/adapter.ts'
+import { DEPTH_STREAMS } from '../../ingestor/exchanges/depth-choice.ts'
+import { adapterByCode, adapterFor } from '../../ingestor/exchanges/registry.ts'
 import { lockHolder } from '../../ingestor/tape/lock.ts'
 import { openReader, type Damage, type TapeReader } from '../../ingestor/tape/reader.ts'
 import { RECORD_KINDS, type RecordKind, type TapeRecord } from '../../ingestor/tape/record.ts'
@@ -49,9 +51,10 @@ export async function catTape(
   const counts = { damage: 0, not_text: 0 }
   const reader = openReader(options.dir, options.from)
   function* lines(): Generator<string> {
-    const { exchange } = adapter ?? { exchange: 'none' }
+    const { exchange = 'none' } = adapter ?? {}
+    const unit = adapter === undefined || adapterFor(adapter.exchange) === adapter ? {} : FINE
     const source = `tape ${reader.tape_id}`
-    yield `${JSON.stringify({ t: 'header', exchange, symbols, source })}\n`
+    yield `${JSON.stringify({ t: 'header', exchange, ...unit, symbols, source })}\n`
     for (const item of items(reader, options.limit)) {
       if ('reason' in item) {
         counts.damage += 1
@@ -144,9 +147,15 @@ function survey({ dir, from, limit }: CatOptions): {
   return { adapter, symbols: [...symbols].toSorted() }
 }
 
+/** What a recording says of itself whose times are in microseconds. */
+const FINE: { readonly time_unit: TimeUnit } = { time_unit: 'microsecond' }
+
+/** Whatever stands on the tape was asked for once. */
+const EVERY_DEPTH: DepthChoice = { symbols: 'all', streams: DEPTH_STREAMS, interval_ms: 100 }
+
 function symbolsOf(adapter: ExchangeAdapter, record: TapeRecord): readonly string[] {
   for (const trade_stream of ['aggTrade', 'trade'] as const) {
-    const choice = { channels: CHANNELS, trade_stream }
+    const choice = { channels: CHANNELS, trade_stream, depth: EVERY_DEPTH, include_coin_m: true }
     const parsed = adapter.parse(record.payload, record.ts_ingest, choice)
     if (parsed.kind === 'events') return parsed.events.map(({ symbol }) => symbol)
   }
