@@ -12,6 +12,7 @@ export interface CandlesArgs {
   /** Both on the grid of the interval. */
   readonly from: Micros
   readonly to: Micros
+  readonly limit: number
 }
 
 const COLUMNS =
@@ -41,9 +42,10 @@ select date_bin(make_interval(secs => $4::double precision), bucket, timestamptz
   sum(notional) / nullif(sum(volume), 0) as vwap
 from seconds
 group by 1
-order by 1`
+order by 1
+limit $5`
 
 export function selectCandles(db: Database, args: CandlesArgs): Promise<readonly Row[]> {
-  const { symbol_id, interval_us, from, to } = args
-  return db.query(SQL, [symbol_id, toIso(from), toIso(to), interval_us / 1_000_000])
+  const { symbol_id, interval_us, from, to, limit } = args
+  return db.query(SQL, [symbol_id, toIso(from), toIso(to), interval_us / 1_000_000, limit])
 }

@@ -72,10 +72,13 @@ export function candleRoutes(app: App, deps: Deps): void {
     const instrument = await deps.findInstrument(symbol, asked.exchange ?? null)
     const { exchange, id: symbol_id } = instrument
     const span = spanOf(from, to, asked.cursor, interval_us, asked.limit)
-    const rows = span.from < span.to ? await deps.candles({ symbol_id, interval_us, ...span }) : []
-    const next: Cursor | null = span.to < to ? [micros(span.to - interval_us)] : null
-    const bounds = { from: toIso(from), to: toIso(to) }
     const { interval, limit } = asked
+    const args = { symbol_id, interval_us, ...span, limit }
+    const rows = span.from < span.to ? await deps.candles(args) : []
+    const is_full = rows.length === limit
+    const last_ts = is_full ? (rows.at(-1)!['ts'] as Micros) : micros(span.to - interval_us)
+    const next: Cursor | null = last_ts + interval_us < to ? [last_ts] : null
+    const bounds = { from: toIso(from), to: toIso(to) }
     const parameters = { exchange, interval, ...bounds, limit, format: asked.format }
     return rangeAnswer(c as Context, format, {
       head: { exchange, symbol, interval, ...bounds },
@@ -88,7 +91,7 @@ export function candleRoutes(app: App, deps: Deps): void {
   })
 }
 
-/** The part of the grid that a page covers: from the first candle to the end of the last one. */
+/** The part of the grid that a page may cover: enough for `limit` candles, and a day at least. */
 function spanOf(
   from: Micros,
   to: Micros,
@@ -98,7 +101,7 @@ function spanOf(
 ): { readonly from: Micros; readonly to: Micros } {
   const behind = cursor === undefined ? from : Math.max(from, cursor[0] + 1)
   const start = upToGrid(behind, interval_us)
-  const end = Math.min(start + limit * interval_us, start + SPAN_MAX_US)
+  const end = start + Math.min(Math.max(limit * interval_us, DAY_US), SPAN_MAX_US)
   return { from: micros(start), to: micros(Math.min(end, upToGrid(to, interval_us))) }
 }
 

@@ -10,7 +10,10 @@ export interface HeardStream {
   readonly symbol: string
   /** Seconds since the ts_exchange of its newest row; null where it has none. */
   readonly age_s: number | null
-  /** Of the minutes of the window, those with a row of it; undefined where none is expected. */
+  /**
+   * Of the minutes of the window, those with a row of it, or before its first one; undefined where
+   * none is expected.
+   */
   readonly minute_count: number | undefined
 }
 
@@ -58,6 +61,10 @@ const streamsSql = (channel: Channel): string => `
         select from marketdata.${channel}
         where symbol_id = h.id and ts_exchange >= $1::timestamptz - make_interval(mins => m)
           and ts_exchange < $1::timestamptz - make_interval(mins => m - 1)
+      ) or not exists (
+        select from marketdata.${channel}
+        where symbol_id = h.id and ts_exchange < $1::timestamptz - make_interval(mins => m)
+          and ts_exchange > $1::timestamptz - make_interval(secs => $2)
       )
     ) as minute_count
   from heard h

@@ -216,6 +216,12 @@ describe('candles', () => {
     expect(second.next).toBeNull()
   })
 
+  test('hours without a trade are not pages of nothing', async () => {
+    const path = '/v1/candles/BTCUSDT?from=2024-08-08T12:00:00Z&to=2024-08-09&limit=1'
+    const { rows } = await good(path)
+    expect(rows.map((row) => row['ts'])).toEqual(['2024-08-08T23:57:00.000000Z'])
+  })
+
   test('a page of days ends after ten of them, and the next one goes on', async () => {
     let path: string | null = '/v1/candles/BTCUSDT?interval=1d&from=2024-07-20&to=2024-08-09'
     const pages: unknown[] = []

@@ -134,6 +134,17 @@ test('frequency: one silent minute of five', async () => {
   )
 })
 
+test('frequency: nothing is expected of the minutes before a stream began', async () => {
+  const database = await createTestDatabase()
+  const entries = soundMarket(['BTCUSDT', 'ETHUSDT']).filter(
+    ({ payload, ts_ingest }) =>
+      !payload.includes('ethusdt') || ts_ingest / 1_000 - START_MS > 190_000,
+  )
+  await ingest(database, [...entries, markPrice('BTCUSDT', 0)])
+  const report = await validate(database.pool, NOW_MS)
+  expect(codesOf(report).filter((code) => code.startsWith('frequency'))).toEqual([])
+})
+
 test('the job leaves its findings in the log of a run that is done', async () => {
   const database = await createTestDatabase()
   const { pool } = database
