@@ -43,12 +43,13 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
 
   /** The answer of the place's cache, or else of the route. */
   const make = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
-    const found = await readPlace(cache, key)
+    // What was fleeting the last time is not there.
+    const last = kept.get(key)
+    const found = last === undefined || isLasting(last) ? await readPlace(cache, key) : undefined
     if (found !== undefined && now() < found.fresh_until) return found
     await next()
     const entry = timed(await takeAnswer(c.res), now())
-    const is_lasting = entry.fresh_until - entry.made_at >= PLACE_FRESH_US
-    if (entry.answer.status === 200 && is_lasting) await writePlace(cache, key, entry)
+    if (entry.answer.status === 200 && isLasting(entry)) await writePlace(cache, key, entry)
     return entry
   }
 
@@ -79,6 +80,10 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
     const { answer, made_at } = await find(keyOf(c), c, next)
     give(c, answer, Math.floor((now() - made_at) / SECOND_US))
   }
+}
+
+function isLasting({ fresh_until, made_at }: TimedAnswer): boolean {
+  return fresh_until - made_at >= PLACE_FRESH_US
 }
 
 function timed(answer: KeptAnswer, made_at: Micros): TimedAnswer {
