@@ -41,15 +41,15 @@ export interface Schedule {
 }
 
 /**
- * Every night at 00:10 UTC the day before, one job after the other. `fill`: runs missed in the last week are made up for.
- * `max`: attempts, with waits of e^n seconds between them, over an hour in all.
+ * Every night at 00:10 UTC the day before, one job after the other. `fill`: runs missed in the last
+ * week are made up for. `max`: attempts, with waits of e^n seconds between them, over an hour in all.
  */
 const CRONTAB = [
   `10 0 * * * ${FEATURES_JOB} ?id=nightly_features&fill=7d&max=9&queue=features`,
   `10 0 * * * ${DATASETS_JOB} ?id=nightly_datasets&fill=7d&max=9&queue=features`,
 ]
-/** After the archive: it looks at what there is now, so what was missed is not made up for. */
-const STALE_DAYS_CRONTAB = `45 * * * * ${STALE_DAYS_JOB} ?id=stale_days&max=1&queue=stale_days`
+/** After the archive, in its queue: it looks at what there is now. */
+const STALE_DAYS_CRONTAB = `10 * * * * ${STALE_DAYS_JOB} ?id=stale_days&max=1&queue=archive`
 /** A price of the past cannot be asked for: what was missed is not made up for. */
 const INDEX_CRONTAB = `* * * * * ${INDEX_PRICES_JOB} ?id=index_prices&max=1&queue=index_prices`
 /** It looks at the data as it is now: what was missed is not made up for. */

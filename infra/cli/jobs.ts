@@ -19,6 +19,12 @@ import {
   runArchiveByHand,
   runRetentionByHand,
 } from './archive.ts'
+import {
+  datasetArgument,
+  runDatasetsByHand,
+  runStaleDaysByHand,
+  verifyDatasetByHand,
+} from './datasets.ts'
 import { momentArgument, runRollupsByHand } from './rollups.ts'
 import { wholeNumber } from './options.ts'
 
@@ -78,6 +84,7 @@ export function jobsCommand(): Command {
     .action((flags: Flags & { readonly dryRun: boolean }) =>
       withServices(flags.dataDir, ({ pool }) => runRetentionByHand(pool, flags.dryRun)),
     )
+  addDatasetCommands(run)
   return jobs.addCommand(run).addCommand(
     new Command('ls')
       .description('the newest runs')
@@ -89,6 +96,35 @@ export function jobsCommand(): Command {
         }),
       ),
   )
+}
+
+function addDatasetCommands(run: Command): void {
+  run
+    .command('datasets')
+    .description('build and publish candles, trades and quotes of one UTC day')
+    .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & { readonly date: Day }) =>
+      withServices(flags.dataDir, (services) => runDatasetsByHand(services, flags.date)),
+    )
+  run
+    .command('stale-days')
+    .description('build published days again that late rows or their inputs have changed')
+    .option('--dry-run', 'print them, and build nothing', false)
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & { readonly dryRun: boolean }) =>
+      withServices(flags.dataDir, (services) => runStaleDaysByHand(services, flags.dryRun)),
+    )
+  run
+    .command('verify-dataset')
+    .description('read a published day back and check everything in it')
+    .requiredOption('--dataset <name>', 'such as features_1s', datasetArgument)
+    .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
+    .option(...DATA_DIR_OPTION)
+    .addHelpText('after', '\nExit code: 0 all is well, 1 something is wrong or could not be read.')
+    .action((flags: Flags & { readonly dataset: string; readonly date: Day }) =>
+      withServices(flags.dataDir, (services) => verifyDatasetByHand(services, flags)),
+    )
 }
 
 const DATA_DIR_OPTION = [

@@ -2,7 +2,7 @@
  * Writes an Arrow IPC file: zstd, microsecond UTC timestamps, names as dictionaries, one record
  * batch a symbol. Dictionary ids are given, so that the same rows make the same bytes.
  */
-import { open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import {
   CompressionType,
@@ -15,6 +15,7 @@ import {
   makeData,
   RecordBatch,
   RecordBatchFileWriter,
+  RecordBatchReader,
   Schema,
   Struct,
   TimestampMicrosecond,
@@ -82,6 +83,13 @@ export async function createFeaturesArrow(
     },
     close: () => file.close(),
   }
+}
+
+/** The batches of a file that createFeaturesArrow wrote, one at a time. */
+export async function openArrow(handle: FileHandle): Promise<RecordBatchReader> {
+  const reader = await RecordBatchReader.from(handle)
+  await reader.open()
+  return reader
 }
 
 interface BodyBuffers {

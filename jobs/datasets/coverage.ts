@@ -34,7 +34,7 @@ export function symbolCoverage(
   const quotes = streamOf(summary, 'book_ticker')
   const trades = streamOf(summary, 'trades')
   const gaps = summary.coverage
-    .flatMap(({ channel, gaps: of_channel }) => of_channel.map((gap) => ({ channel, ...gap })))
+    .flatMap((stream) => stream.gaps.map((gap) => ({ channel: stream.channel, ...gap })))
     .toSorted((a, b) => a.from_ts - b.from_ts)
   return {
     exchange,
@@ -47,12 +47,12 @@ export function symbolCoverage(
     quote_count: quotes.event_count,
     trade_count: trades.event_count,
     gap_count: gaps.length,
-    gaps: gaps.slice(0, GAP_NOTES_MAX).map(({ channel, from_ts, to_ts, cause, repaired }) => ({
-      channel,
-      from_ts: toIso(from_ts),
-      to_ts: toIso(to_ts),
-      cause,
-      repaired,
+    gaps: gaps.slice(0, GAP_NOTES_MAX).map((gap) => ({
+      channel: gap.channel,
+      from_ts: toIso(gap.from_ts),
+      to_ts: toIso(gap.to_ts),
+      cause: gap.cause,
+      repaired: gap.repaired,
     })),
   }
 }

@@ -1,9 +1,10 @@
 /** docs/features.md: the registry of features as a person reads it. */
-import { FEATURE_SETS, type FeatureSet } from '#core/features.ts'
+import type { DatasetColumn } from '#core/dataset.ts'
+import { FEATURE_SETS } from '#core/features.ts'
 import { FIT_VERSION } from '#core/features/fitted.ts'
 
 export function featureDictionary(): string {
-  return `${[HEAD, ...Object.values(FEATURE_SETS).map(section)].join('\n\n')}\n`
+  return `${[HEAD, ...Object.values(FEATURE_SETS).map(datasetSection)].join('\n\n')}\n`
 }
 
 const HEAD = `# Features
@@ -23,7 +24,18 @@ sha256 under \`inputs\`.
 In formulas: b, a best bid and ask; Qb, Qa the quantities there; Qb_k, Qa_k those of level k of the
 book; m the mid; p, q price and quantity of a trade; [x] is 1 where x holds, else 0.`
 
-function section({ dataset, schema_version, description, columns }: FeatureSet): string {
+/** A dataset with all of its columns. */
+export function datasetSection({
+  dataset,
+  schema_version,
+  description,
+  columns,
+}: {
+  readonly dataset: string
+  readonly schema_version: number
+  readonly description: string
+  readonly columns: readonly DatasetColumn[]
+}): string {
   const lines = columns.map(({ name, type, unit, description: what, formula, source, null_rule }) =>
     row([code(name), type, unit, what, formula === '' ? '' : code(formula), source, null_rule]),
   )

@@ -6,6 +6,7 @@
 import type { Exchange } from '#core/symbols.ts'
 import type { Day } from '#core/time.ts'
 import type { ArchiveChunk } from '../archive/read.ts'
+import { LineBuffer } from './line-buffer.ts'
 
 /** What Tardis calls the kind of data. */
 export type TardisKind = 'trades' | 'quotes'
@@ -22,8 +23,13 @@ export const TARDIS_HEADERS: Readonly<Record<TardisKind, string>> = {
   quotes: 'exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount',
 }
 
-/** A text of some 400 KB. */
+/** Some 400 KB. */
 const LINES_MAX = 4_096
+/** Three whole numbers of 16 digits, and four decimals: the longest double has 326 characters. */
+const VALUES_BYTES_MAX = 4 * 326 + 3 * 17 + 8
+const COMMA = 44
+const LINE_END = 10
+const [BUY, SELL] = [Buffer.from('buy,'), Buffer.from('sell,')]
 
 /** `binance-futures_trades_2024-08-08_BTCUSDT.csv.gz`: the name that Tardis' client gives a file. */
 export function tardisFileName(
@@ -41,52 +47,55 @@ export function* tardisLines(
   exchange: Exchange,
   symbol: string,
   chunk: ArchiveChunk,
-): Generator<string> {
-  const head = `${TARDIS_EXCHANGES[exchange]},${symbol},`
-  const lineOf = kind === 'trades' ? tradeLine(head, chunk) : quoteLine(head, chunk)
+): Generator<Uint8Array> {
+  const head = Buffer.from(`${TARDIS_EXCHANGES[exchange]},${symbol},`)
+  const lines = new LineBuffer(LINES_MAX * (head.length + VALUES_BYTES_MAX))
+  const addValues = kind === 'trades' ? tradeValues(chunk) : quoteValues(chunk)
   for (let from = 0; from < chunk.row_count; from += LINES_MAX) {
     const to = Math.min(chunk.row_count, from + LINES_MAX)
-    let text = ''
-    for (let row = from; row < to; row++) text += lineOf(row)
-    yield text
+    for (let row = from; row < to; row++) {
+      lines.add(head)
+      addValues(lines, row)
+      lines.addByte(LINE_END)
+    }
+    yield lines.take()
   }
 }
 
-/** The shortest decimal that reads back as the same double, without an exponent. */
-export function plainDecimal(value: number): string {
-  const text = String(value)
-  if (!text.includes('e')) return text
-  const match = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text)
-  if (match === null) return text
-  const [, sign = '', head = '', tail = '', exponent] = match
-  const digits = head + tail
-  const point = 1 + Number(exponent)
-  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`
-  return `${sign}${digits.padEnd(point, '0')}`
-}
+type AddValues = (lines: LineBuffer, row: number) => void
 
-function tradeLine(head: string, chunk: ArchiveChunk): (row: number) => string {
+function tradeValues(chunk: ArchiveChunk): AddValues {
   const ts = chunk.numbers('ts_exchange')
   const local_ts = chunk.numbers('ts_ingest')
   const id = chunk.numbers('agg_trade_id')
   const price = chunk.numbers('price')
   const qty = chunk.numbers('qty')
   const is_buyer_maker = chunk.flags('is_buyer_maker')
-  return (row) => {
-    const side = is_buyer_maker[row] === 1 ? 'sell' : 'buy'
-    const [p, q] = [plainDecimal(price[row]!), plainDecimal(qty[row]!)]
-    return `${head}${ts[row]},${local_ts[row]},${id[row]},${side},${p},${q}\n`
+  return (lines, row) => {
+    for (const whole of [ts, local_ts, id]) {
+      lines.addWhole(whole[row]!)
+      lines.addByte(COMMA)
+    }
+    lines.add(is_buyer_maker[row] === 1 ? SELL : BUY)
+    lines.addDecimal(price[row]!)
+    lines.addByte(COMMA)
+    lines.addDecimal(qty[row]!)
   }
 }
 
-function quoteLine(head: string, chunk: ArchiveChunk): (row: number) => string {
-  const ts = chunk.numbers('ts_exchange')
-  const local_ts = chunk.numbers('ts_ingest')
-  const [ask_qty, best_ask] = [chunk.numbers('ask_qty'), chunk.numbers('best_ask')]
-  const [best_bid, bid_qty] = [chunk.numbers('best_bid'), chunk.numbers('bid_qty')]
-  return (row) => {
-    const ask = `${plainDecimal(ask_qty[row]!)},${plainDecimal(best_ask[row]!)}`
-    const bid = `${plainDecimal(best_bid[row]!)},${plainDecimal(bid_qty[row]!)}`
-    return `${head}${ts[row]},${local_ts[row]},${ask},${bid}\n`
+function quoteValues(chunk: ArchiveChunk): AddValues {
+  const wholes = ['ts_exchange', 'ts_ingest'].map((name) => chunk.numbers(name))
+  const first = chunk.numbers('ask_qty')
+  const others = ['best_ask', 'best_bid', 'bid_qty'].map((name) => chunk.numbers(name))
+  return (lines, row) => {
+    for (const whole of wholes) {
+      lines.addWhole(whole[row]!)
+      lines.addByte(COMMA)
+    }
+    lines.addDecimal(first[row]!)
+    for (const decimal of others) {
+      lines.addByte(COMMA)
+      lines.addDecimal(decimal[row]!)
+    }
   }
 }

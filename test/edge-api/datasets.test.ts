@@ -113,6 +113,26 @@ test('the signed URLs of a date give the bytes of its manifest, to whoever has n
   expect([partial.status, await partial.text()]).toEqual([206, 'PAR1'])
 })
 
+test('a CSV file of one symbol is listed and signed, whatever letters its name has', async () => {
+  const name = 'binance-futures_trades_2024-08-08_龙USDT.csv.gz'
+  const manifest = await publish(edge.store, 'trades', '2024-08-08')
+  const csv = { name, format: 'csv.gz', bytes: features.byteLength, sha256: sha256(features), row_count: 1 }
+  const folder = 'datasets/trades/v1/date=2024-08-08'
+  await edge.store.put(`${folder}/${name}`, features, 'application/gzip')
+  const files = [...manifest.files, csv]
+  await edge.store.put(`${folder}/manifest.json`, JSON.stringify({ ...manifest, files }), 'application/json')
+
+  const { body } = await answer('/v1/datasets/trades/2024-08-08')
+  const listed = (body['files'] as { name: string; url: string }[]).find((file) => file.name === name)
+  expect(listed).toMatchObject(csv)
+  const redirect = await ask(`/v1/datasets/trades/2024-08-08/${encodeURIComponent(name)}`)
+  for (const url of [listed!.url, redirect.headers.get('location')!]) {
+    expect(Buffer.from(await (await fetch(url)).arrayBuffer())).toEqual(features)
+  }
+  const prefix = `${folder}/`
+  for (const { key } of await edge.store.list(prefix)) await edge.store.delete(key)
+})
+
 test('yesterday redirects to the newest day that is over, and names it', async () => {
   for (const format of ['parquet', 'arrow']) {
     const response = await ask(`/v1/datasets/features_1s/yesterday.${format}`)

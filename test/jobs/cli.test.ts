@@ -62,6 +62,43 @@ test('run features ends with one line a file: key, rows, bytes, sha256', async (
   }
 })
 
+test('run datasets lists the files but for CSV, which it counts; verify-dataset finds them right', async () => {
+  await jobs('run', 'datasets', '--date', '2024-08-08')
+  const lines = output.trimEnd().split('\n')
+  expect(lines[0]).toMatch(/^candles of 2024-08-08: \d+ rows, symbols: 1\.$/)
+  expect(lines.filter((line) => line.startsWith('CSV files in the form of Tardis: 1, '))).toHaveLength(1)
+  output = ''
+  await jobs('run', 'verify-dataset', '--dataset', 'quotes', '--date', '2024-08-08')
+  expect(output).toMatch(/^quotes v1 of 2024-08-08: ok \(3 files, 1 rows, \d+ bytes\)\n$/)
+  expect(process.exitCode).toBeUndefined()
+  const manifest_key = 'datasets/quotes/v1/date=2024-08-08/manifest.json'
+  const manifest = await stand.store.get(manifest_key)
+  await stand.store.put(manifest_key, '[]', 'application/json')
+  output = ''
+  await jobs('run', 'verify-dataset', '--dataset', 'quotes', '--date', '2024-08-08')
+  expect(output).toMatch(/: 1 found .*\n {2}- manifest.json: Its whole is not what it must be/)
+  expect(process.exitCode).toBe(1)
+  process.exitCode = undefined
+  await stand.store.put(manifest_key, manifest!, 'application/json')
+})
+
+test('stale-days says why a day is built again, and builds it only where it is asked to', async () => {
+  await jobs('run', 'stale-days', '--dry-run')
+  expect(output).toBe('Every published day is as it would be built now.\n')
+  await stand.store.delete('datasets/quotes/v1/date=2024-08-08/manifest.json')
+  await stand.pool.query(
+    `insert into marketdata.archive (exchange, table_name, hour, version, object_key, row_count, byte_count,
+       sha256, checksums, min_ts_exchange, max_ts_exchange, archived_at, table_row_count, dropped_at)
+     values ('deribit', 'trades', '2024-08-08T01:00:00Z', 1, '', 0, 0, '', '{}', now(), now(), now(), 0, now())`,
+  )
+  output = ''
+  await jobs('run', 'stale-days', '--dry-run')
+  expect(output).toBe('datasets of 2024-08-08: 1 of its datasets are not published.\n')
+  await jobs('run', 'stale-days')
+  expect(output).toMatch(/datasets of 2024-08-08: built again\.\n$/)
+  await stand.pool.query('delete from marketdata.archive')
+})
+
 test('ls shows what ran, failures with their reason', async () => {
   await expect(jobs('run', 'features', '--date', '2024-08-07')).rejects.toMatchObject({ code: 'no_data' })
   await jobs('run', 'features', '--date', '2024-08-08')

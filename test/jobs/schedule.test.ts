@@ -8,7 +8,7 @@ import { startExchange } from '../../infra/local/exchange/server.ts'
 import { parsePayload } from '../../jobs/day-tasks.ts'
 import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
 import { startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
-import { insertQuotes, insertSymbols } from './market.ts'
+import { insertQuotes, insertSymbols, insertTrades } from './market.ts'
 import { createStand, NOON, type Stand } from './stand.ts'
 
 const today = dayOf(fromMillis(Date.now()))
@@ -52,7 +52,8 @@ async function standWithDays(...days: readonly Day[]): Promise<Stand> {
 
 async function runsOf(stand: Stand): Promise<readonly Record<string, unknown>[]> {
   const { rows } = await stand.pool.query(
-    "select job_window, status, attempt from marketdata.job_runs where job <> 'validation' order by job_window, id",
+    `select job_window, status, attempt from marketdata.job_runs
+     where job not in ('validation', 'datasets') order by job_window, id`,
   )
   return rows
 }
@@ -70,7 +71,7 @@ test('nights missed while nothing was running are made up for at the next start,
   // The last run was due at 00:10 three days ago.
   await stand.pool.query(
     `insert into graphile_worker._private_known_crontabs (identifier, known_since, last_execution)
-     values ('nightly_features', $1, $2)`,
+     select 'nightly_' || job, $1, $2 from unnest(array['features', 'datasets']) as job`,
     [new Date(dayRange(addDays(today, -9)).from / 1e3), new Date(dayRange(addDays(today, -2)).from / 1e3 - 1)],
   )
   await start(stand)
@@ -80,10 +81,53 @@ test('nights missed while nothing was running are made up for at the next start,
   await expect
     .poll(() => runsOf(stand), { timeout: 20_000 })
     .toEqual(due.map((job_window) => ({ job_window, status: 'done', attempt: 1 })))
-  expect(await stand.store.list('datasets/features_1s/v2/')).toHaveLength(4 * due.length)
   await expect
     .poll(async () => (await stand.pool.query('select 1 from graphile_worker.jobs')).rowCount)
     .toBe(0)
+  expect(await stand.store.list('datasets/features_1s/v2/')).toHaveLength(4 * due.length)
+  for (const dataset of ['candles', 'quotes', 'trades']) {
+    const keys = (await stand.store.list(`datasets/${dataset}/v1/`)).map(({ key }) => key)
+    expect(keys.filter((key) => key.endsWith('/manifest.json'))).toEqual(
+      due.map((date) => `datasets/${dataset}/v1/date=${date}/manifest.json`),
+    )
+  }
+})
+
+test('a late trade of an archived hour: the archive, then every dataset of its day, without a hand', async () => {
+  const date = addDays(today, -2)
+  const stand = await standWithDays(date)
+  await start(stand)
+  const countOf = async (rows: string): Promise<number | null> =>
+    (await stand.pool.query(`select from ${rows}`)).rowCount
+  const done = async (run: () => Promise<unknown>): Promise<void> => {
+    await run()
+    await expect.poll(() => countOf('graphile_worker.jobs'), { timeout: 20_000 }).toBe(0)
+  }
+  const add = (job: string): Promise<unknown> =>
+    stand.pool.query('select graphile_worker.add_job($1, $2)', [job, { date }])
+  await done(() => add('features'))
+  await done(() => add('datasets'))
+  await done(() => add('archive'))
+  await done(() => add('stale_days'))
+  expect(await countOf("marketdata.job_runs where job in ('features', 'datasets')")).toBe(2)
+
+  const ts = dayRange(date).to - 3e6
+  await insertTrades(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, price: 7, qty: 2, is_buyer_maker: false }])
+  await stand.pool.query(
+    `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
+     select 'archive', 'trades', id, $1, $1 from marketdata.symbols`,
+    [new Date(ts / 1e3)],
+  )
+  await done(() => add('archive'))
+  // What came first has no newer version: the archive holds a row more.
+  await done(() => add('stale_days'))
+  expect(await countOf("marketdata.job_runs where job in ('features', 'datasets') and status = 'done'")).toBe(4)
+  for (const [dataset, version] of [['features_1s', 2], ['labels_1s', 1], ['candles', 1], ['trades', 1], ['quotes', 1]]) {
+    const bytes = await stand.store.get(`datasets/${dataset}/v${version}/date=${date}/manifest.json`)
+    expect(JSON.parse(Buffer.from(bytes!).toString()).coverage).toMatchObject([{ trade_count: 1 }])
+  }
+  await done(() => add('stale_days'))
+  expect(await countOf("marketdata.job_runs where job in ('features', 'datasets')")).toBe(4)
 })
 
 test('a run from the crontab is for the day before it was due; a run by hand names its day', () => {

@@ -7,7 +7,10 @@ import { afterAll, expect, test } from 'vitest'
 import { ArchiveChunk } from '../../../jobs/archive/read.ts'
 import type { ColumnData } from '../../../jobs/archive/columns.ts'
 import { createCsvFile } from '../../../jobs/tardis/csv-file.ts'
-import { plainDecimal, TARDIS_HEADERS, tardisFileName, tardisLines } from '../../../jobs/tardis/csv.ts'
+import { LineBuffer, plainDecimal } from '../../../jobs/tardis/line-buffer.ts'
+import { TARDIS_HEADERS, tardisFileName, tardisLines, type TardisKind } from '../../../jobs/tardis/csv.ts'
+import type { Exchange } from '#core/symbols.ts'
+import { randomNumbers } from '../features/random.ts'
 import { parseDay } from '#core/time.ts'
 
 const dir = await mkdtemp(join(tmpdir(), 'booktape-csv-'))
@@ -22,6 +25,16 @@ function chunkOf(row_count: number, columns: Readonly<Record<string, (row: numbe
   return new ArchiveChunk(row_count, new Map(data))
 }
 
+function linesOf(kind: TardisKind, exchange: Exchange, chunk: ArchiveChunk): string {
+  return Buffer.concat([...tardisLines(kind, exchange, 'BTCUSDT', chunk)]).toString()
+}
+
+function decimalOf(value: number): string {
+  const lines = new LineBuffer(400)
+  lines.addDecimal(value)
+  return lines.take().toString()
+}
+
 test('trades: names and order of the columns, whole microseconds, the taker’s side', () => {
   const chunk = chunkOf(2, {
     ts_exchange: (row) => 1_723_161_600_000_001 + row,
@@ -32,7 +45,7 @@ test('trades: names and order of the columns, whole microseconds, the taker’s 
     is_buyer_maker: (row) => row,
   })
   expect(TARDIS_HEADERS.trades).toBe('exchange,symbol,timestamp,local_timestamp,id,side,price,amount')
-  expect([...tardisLines('trades', 'binance-futures', 'BTCUSDT', chunk)].join('')).toBe(
+  expect(linesOf('trades', 'binance-futures', chunk)).toBe(
     'binance-futures,BTCUSDT,1723161600000001,1723161600004577,9007199254740991,buy,61800.2,0.00000001\n' +
       'binance-futures,BTCUSDT,1723161600000002,1723161600004578,9007199254740991,sell,61800.2,0.001\n',
   )
@@ -50,9 +63,7 @@ test('quotes: ask first, then bid, as Tardis has them; spot is called binance', 
   expect(TARDIS_HEADERS.quotes).toBe(
     'exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount',
   )
-  expect([...tardisLines('quotes', 'binance-spot', 'BTCUSDT', chunk)]).toEqual([
-    'binance,BTCUSDT,5,6,3,10.75,10.5,2\n',
-  ])
+  expect(linesOf('quotes', 'binance-spot', chunk)).toBe('binance,BTCUSDT,5,6,3,10.75,10.5,2\n')
   expect(tardisFileName('quotes', 'binance-spot', parseDay('2024-08-08')!, 'BTCUSDT')).toBe(
     'binance_quotes_2024-08-08_BTCUSDT.csv.gz',
   )
@@ -60,17 +71,37 @@ test('quotes: ask first, then bid, as Tardis has them; spot is called binance', 
 
 for (const [value, text] of [
   [1e-7, '0.0000001'],
+  [1e-8, '0.00000001'],
   [1.25e-9, '0.00000000125'],
   [1e21, '1000000000000000000000'],
   [1.5e22, '15000000000000000000000'],
+  [9_007_199_254_740_992, '9007199254740992'],
   [61_800.20000000001, '61800.20000000001'],
+  [0.1 + 0.2, '0.30000000000000004'],
+  [99_999_999.99, '99999999.99'],
+  [100_000_000.05, '100000000.05'],
+  [1.05, '1.05'],
+  [-0.5, '-0.5'],
   [0, '0'],
+  [5e-324, plainDecimal(5e-324)],
 ] as const) {
-  test(`${value} is written as ${text}, which reads back as the same double`, () => {
+  test(`${value} is written as ${text.slice(0, 40)}, which reads back as the same double`, () => {
+    expect(decimalOf(value)).toBe(text)
     expect(plainDecimal(value)).toBe(text)
-    expect(Number(plainDecimal(value))).toBe(value)
+    expect(Number(text)).toBe(value)
   })
 }
+
+test('digits are those of String for any price in steps, and for any double', () => {
+  const random = randomNumbers(11)
+  const wrong: number[] = []
+  for (let i = 0; i < 100_000; i++) {
+    const steps = Math.floor(random() * 10 ** (1 + (i % 13)))
+    const value = i % 3 === 0 ? random() * 10 ** (i % 9) : steps / 10 ** (i % 10)
+    if (decimalOf(value) !== plainDecimal(value)) wrong.push(value)
+  }
+  expect(wrong).toEqual([])
+})
 
 test('more lines than one piece holds arrive in order, and the same lines make the same bytes', async () => {
   const row_count = 20_000

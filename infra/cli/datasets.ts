@@ -1,0 +1,103 @@
+/** `npx booktape jobs run datasets`, `stale-days` and `verify-dataset`: what a person sees of them. */
+import { InvalidArgumentError } from 'commander'
+import { OperatorError } from '#core/errors.ts'
+import { silentLogger } from '#core/node/log.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { isDatasetName } from '#core/object-keys.ts'
+import type { Day } from '#core/time.ts'
+import { parseFeaturesSettings } from '../../jobs/config.ts'
+import { DATASETS_JOB, runDatasets } from '../../jobs/datasets/run-datasets.ts'
+import { selectStaleDays } from '../../jobs/datasets/stale-days.ts'
+import { runVerify, type VerifyResult } from '../../jobs/datasets/verify/run-verify.ts'
+import { runFeatures } from '../../jobs/features/run-features.ts'
+
+const EXIT_FOUND = 1
+/** A day has a CSV file a symbol: they are counted, not listed. */
+const CSV_FORMAT = 'csv.gz'
+
+interface Services {
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly work_dir: string
+}
+
+export async function runDatasetsByHand(services: Services, date: Day): Promise<void> {
+  await stoppable(async (signal) => {
+    const { isTTY } = process.stderr
+    const { sets, complete } = await runDatasets({
+      ...services,
+      date,
+      log: silentLogger,
+      now: Date.now,
+      signal,
+      onProgress(done_count, symbol_count) {
+        if (isTTY) process.stderr.write(`\r${done_count} of ${symbol_count} symbols `)
+      },
+    })
+    if (isTTY) process.stderr.write('\r\u001B[K')
+    const state = complete ? '' : ' The day is not over: run it again after midnight UTC.'
+    for (const { dataset, symbol_count, row_count, files } of sets) {
+      const csv = files.filter(({ format }) => format === CSV_FORMAT)
+      const csv_bytes = csv.reduce((sum, { bytes }) => sum + bytes, 0)
+      const lines = [
+        `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
+        ...files
+          .filter(({ format }) => format !== CSV_FORMAT)
+          .map((file) => `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`),
+        ...(csv.length === 0 ? [] : [`CSV files in the form of Tardis: ${csv.length}, ${csv_bytes} bytes`]),
+      ]
+      process.stdout.write(`${lines.join('\n')}\n`)
+    }
+  })
+}
+
+export async function runStaleDaysByHand(services: Services, is_dry_run: boolean): Promise<void> {
+  const { pool, store } = services
+  const stale = await selectStaleDays(pool, store, Date.now())
+  if (stale.length === 0) process.stdout.write('Every published day is as it would be built now.\n')
+  await stoppable(async (signal) => {
+    for (const { job, date, why } of stale) {
+      process.stdout.write(`${job} of ${date}: ${why}.\n`)
+      if (is_dry_run) continue
+      const options = { ...services, date, log: silentLogger, now: Date.now, signal }
+      if (job === DATASETS_JOB) await runDatasets(options)
+      else await runFeatures({ ...options, ...parseFeaturesSettings(process.env) })
+      process.stdout.write(`${job} of ${date}: built again.\n`)
+    }
+  })
+}
+
+export async function verifyDatasetByHand(
+  services: Services,
+  { dataset, date }: { readonly dataset: string; readonly date: Day },
+): Promise<void> {
+  const result = await runVerify({ ...services, dataset, date, log: silentLogger, now: Date.now })
+  process.stdout.write(verifyText(dataset, date, result))
+  if (result.findings.length > 0) process.exitCode = EXIT_FOUND
+}
+
+export function datasetArgument(text: string): string {
+  if (isDatasetName(text)) return text
+  throw new InvalidArgumentError('Expected a name such as features_1s.')
+}
+
+function verifyText(dataset: string, date: Day, result: VerifyResult): string {
+  const { schema_version, file_count, row_count, byte_count, findings } = result
+  const lines = findings.map(({ file, sentence }) => `  - ${file}: ${sentence}`)
+  const state = findings.length === 0 ? 'ok' : `${findings.length} found`
+  const scope = `${file_count} files, ${row_count} rows, ${byte_count} bytes`
+  return [`${dataset} v${schema_version} of ${date}: ${state} (${scope})`, ...lines, ''].join('\n')
+}
+
+async function stoppable(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController()
+  const stop = (): void =>
+    controller.abort(new OperatorError('stopped', 'Stopped. Run it again for what is not published.'))
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    await work(controller.signal)
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}

@@ -1,0 +1,51 @@
+/** The parts of a manifest that a look at a dataset relies on, checked before they are. */
+import { z } from 'zod'
+
+const count = z.int().min(0)
+
+const CheckedManifest = z.object({
+  dataset: z.string(),
+  schema_version: z.int().min(1),
+  date: z.string(),
+  complete: z.boolean(),
+  row_count: count,
+  columns: z.array(z.object({ name: z.string(), type: z.string(), null_rule: z.string() })).min(1),
+  files: z
+    .array(
+      z.object({
+        // It becomes a part of a path.
+        name: z.string().regex(/^[\p{L}\p{N}_][\p{L}\p{N}_-]*\.(?:parquet|arrow|csv\.gz)$/u),
+        format: z.enum(['parquet', 'arrow', 'csv.gz']),
+        bytes: count,
+        sha256: z.string(),
+        row_count: count,
+      }),
+    )
+    .min(1),
+  coverage: z.array(
+    z.object({
+      exchange: z.string(),
+      symbol: z.string(),
+      row_count: count,
+      present_s: count,
+      missing_s: count,
+      gap_count: count,
+    }),
+  ),
+})
+export type CheckedManifest = z.infer<typeof CheckedManifest>
+export type CheckedFile = CheckedManifest['files'][number]
+
+/** The manifest, or what is wrong with it. */
+export function checkManifest(bytes: Uint8Array): CheckedManifest | string {
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch {
+    return 'It is not JSON.'
+  }
+  const result = CheckedManifest.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  return `Its ${issue.path.join('.') || 'whole'} is not what it must be: ${issue.message}.`
+}

@@ -1,0 +1,99 @@
+/** A dataset's Arrow and CSV files: the same rows once more. */
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { isExchange } from '#core/symbols.ts'
+import { openArrow } from '../arrow.ts'
+import { TARDIS_EXCHANGES, TARDIS_HEADERS } from '../../tardis/csv.ts'
+import { ColumnDigests } from './column-digest.ts'
+import type { Tell } from './finding.ts'
+import type { CheckedFile, CheckedManifest } from './manifest.ts'
+import type { TableFacts } from './table-file.ts'
+
+export async function checkArrow(
+  path: string,
+  { name, row_count }: CheckedFile,
+  manifest: CheckedManifest,
+  table: TableFacts | undefined,
+  tell: Tell,
+): Promise<void> {
+  const digests = new ColumnDigests()
+  let found_count = 0
+  const handle = await open(path)
+  try {
+    const reader = await openArrow(handle)
+    const columns = reader.schema.fields.map((field) => field.name).join(', ')
+    const expected = manifest.columns.map((column) => column.name).join(', ')
+    if (columns !== expected) tell(name, `Its columns are ${columns}; the manifest says ${expected}.`)
+    for await (const batch of reader) {
+      found_count += batch.numRows
+      for (const [i, field] of batch.schema.fields.entries()) {
+        const vector = batch.getChildAt(i)!
+        // A timestamp's own getter gives milliseconds.
+        const is_time = manifest.columns[i]?.type === 'timestamp_us'
+        digests.add(field.name, is_time ? vector.data[0]!.values : [...vector])
+      }
+    }
+  } finally {
+    await handle.close().catch(() => undefined)
+  }
+  if (found_count !== row_count) tell(name, `It has ${found_count} rows, its manifest says ${row_count}.`)
+  const of_arrow = digests.finish()
+  for (const [column, digest] of table?.digests ?? []) {
+    if (of_arrow.get(column) !== digest) tell(name, `${column} differs from the Parquet file.`)
+  }
+}
+
+const NAME = /^(?<exchange>.+)_(?<kind>trades|quotes)_\d{4}-\d{2}-\d{2}_(?<symbol>.+)\.csv\.gz$/
+
+export async function checkCsv(
+  path: string,
+  { name, row_count }: CheckedFile,
+  table: TableFacts | undefined,
+  tell: Tell,
+): Promise<void> {
+  const { exchange = '', kind, symbol = '' } = NAME.exec(name)?.groups ?? {}
+  if (kind !== 'trades' && kind !== 'quotes') {
+    tell(name, 'Its name is not of the form exchange_kind_date_symbol.csv.gz.')
+    return
+  }
+  let [found_count, last_ts] = [-1, -Infinity]
+  const start = `${exchange},${symbol},`
+  const field_count = TARDIS_HEADERS[kind].split(',').length
+  await eachLine(path, (line) => {
+    found_count += 1
+    if (found_count === 0) {
+      if (line !== TARDIS_HEADERS[kind]) tell(name, `Its header is ${line.slice(0, 200)}.`)
+      return
+    }
+    const fields = line.split(',')
+    const ts = Number(fields[2])
+    if (!line.startsWith(start) || fields.length !== field_count || !Number.isSafeInteger(ts)) {
+      tell(name, `Row ${found_count} is not one of ${symbol}: ${line.slice(0, 200)}`)
+    } else if (ts < last_ts) tell(name, `Row ${found_count} is earlier than the one before it.`)
+    last_ts = ts
+  })
+  if (found_count !== row_count) tell(name, `It has ${found_count} rows, its manifest says ${row_count}.`)
+  const in_table = [...(table?.row_counts ?? [])].find(([key]) => {
+    const [of_table, ...rest] = key.split(' ')
+    const name_of = isExchange(of_table!) ? TARDIS_EXCHANGES[of_table] : undefined
+    return name_of === exchange && rest.join(' ') === symbol
+  })
+  if (table !== undefined && in_table?.[1] !== found_count) {
+    tell(name, `It has ${found_count} rows, the Parquet file ${in_table?.[1] ?? 0} of ${symbol}.`)
+  }
+}
+
+async function eachLine(path: string, onLine: (line: string) => void): Promise<void> {
+  let rest = ''
+  const decoder = new TextDecoder()
+  await pipeline(createReadStream(path), createGunzip(), async (source: AsyncIterable<Buffer>) => {
+    for await (const bytes of source) {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
+      rest = lines.pop()!
+      for (const line of lines) onLine(line)
+    }
+  })
+  if (rest !== '') onLine(rest)
+}

@@ -1,0 +1,207 @@
+/**
+ * The job `verify_dataset`: reads every file of a published day back and compares it with the
+ * manifest, with the other files and with the ledger of gaps. It changes nothing.
+ */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { describeError, OperatorError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import type { Pool } from '#core/node/pool.ts'
+import {
+  datasetKey,
+  DATASETS_PREFIX,
+  latestKey,
+  MANIFEST_FILE,
+  parseManifestKey,
+} from '#core/object-keys.ts'
+import type { Day } from '#core/time.ts'
+import { runJob, type RunResult } from '../../run.ts'
+import { digestOf } from '../digest.ts'
+import { checkCoverage } from './coverage-file.ts'
+import { createFindings, type DatasetFinding, type Tell } from './finding.ts'
+import { checkManifest, type CheckedFile, type CheckedManifest } from './manifest.ts'
+import { checkArrow, checkCsv } from './other-files.ts'
+import { checkTable, type TableFacts } from './table-file.ts'
+
+export const VERIFY_JOB = 'verify_dataset'
+const COVERAGE_FILE = 'coverage.parquet'
+
+export interface VerifyOptions {
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly dataset: string
+  readonly date: Day
+  /** Holds one file at a time, and the Parquet file besides; nothing is left there. */
+  readonly work_dir: string
+  readonly log: Logger
+  readonly now: () => number
+}
+
+export interface VerifyResult extends RunResult {
+  readonly schema_version: number
+  readonly file_count: number
+  /** Empty where all is well. */
+  readonly findings: readonly DatasetFinding[]
+}
+
+/** Errors: `not_published` where there is no such day. Needs two connections of the pool. */
+export function runVerify(options: VerifyOptions): Promise<VerifyResult> {
+  const { pool, dataset, date, now, log } = options
+  const run = { job: VERIFY_JOB, job_window: `${dataset} ${date}`, attempt: 1, now, log }
+  return runJob(pool, run, async (run_log) => {
+    const result = await verify(options)
+    for (const finding of result.findings) {
+      run_log.warn({ code: 'dataset_wrong', ...finding }, 'A dataset is not what it must be.')
+    }
+    return result
+  })
+}
+
+async function verify(options: VerifyOptions): Promise<VerifyResult> {
+  const { store, dataset, date, work_dir } = options
+  const schema_version = await newestVersion(store, dataset, date)
+  const { findings, tell } = createFindings()
+  const bytes = await store.get(datasetKey(dataset, schema_version, date, MANIFEST_FILE))
+  const manifest = checkManifest(bytes!)
+  if (typeof manifest === 'string') {
+    tell(MANIFEST_FILE, manifest)
+    return { schema_version, file_count: 0, row_count: 0, byte_count: 0, findings }
+  }
+  checkIdentity(manifest, { dataset, schema_version, date }, tell)
+  await checkFolder(store, manifest, tell)
+  await checkLatest(store, manifest, tell)
+  const dir = join(work_dir, `${VERIFY_JOB}-${dataset}-${date}`)
+  await rm(dir, { recursive: true, force: true })
+  await mkdir(dir, { recursive: true })
+  try {
+    await checkFiles(options, manifest, dir, tell)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+  return {
+    schema_version,
+    file_count: manifest.files.length,
+    row_count: manifest.row_count,
+    byte_count: manifest.files.reduce((sum, file) => sum + file.bytes, 0),
+    findings,
+  }
+}
+
+async function newestVersion(store: ObjectStore, dataset: string, date: Day): Promise<number> {
+  const keys = await store.list(`${DATASETS_PREFIX}${dataset}/`)
+  const versions = keys.flatMap(({ key }) => {
+    const parts = parseManifestKey(key)
+    return parts?.date === date ? [parts.schema_version] : []
+  })
+  if (versions.length > 0) return Math.max(...versions)
+  throw new OperatorError('not_published', `${dataset} of ${date} has no manifest.`, {
+    hint: '`npx booktape jobs run features` or `... datasets` publishes a day.',
+  })
+}
+
+function checkIdentity(
+  manifest: CheckedManifest,
+  expected: { readonly dataset: string; readonly schema_version: number; readonly date: Day },
+  tell: Tell,
+): void {
+  for (const name of ['dataset', 'schema_version', 'date'] as const) {
+    if (manifest[name] === expected[name]) continue
+    tell(MANIFEST_FILE, `It says ${name} ${manifest[name]} under a key of ${expected[name]}.`)
+  }
+  const row_count = manifest.coverage.reduce((sum, symbol) => sum + symbol.row_count, 0)
+  if (row_count === manifest.row_count) return
+  tell(MANIFEST_FILE, `Its symbols have ${row_count} rows together, it says ${manifest.row_count}.`)
+}
+
+/** Files that nobody tells of mislead whoever lists the folder. */
+async function checkFolder(store: ObjectStore, manifest: CheckedManifest, tell: Tell): Promise<void> {
+  const { dataset, schema_version, date, files } = manifest
+  const prefix = datasetKey(dataset, schema_version, date as Day, '')
+  const names = new Set([MANIFEST_FILE, ...files.map(({ name }) => name)])
+  for (const { key } of await store.list(prefix)) {
+    const name = key.slice(prefix.length)
+    if (!names.has(name)) tell(name, 'It lies in the folder, but the manifest does not name it.')
+  }
+}
+
+async function checkLatest(store: ObjectStore, manifest: CheckedManifest, tell: Tell): Promise<void> {
+  const { dataset, schema_version, date, complete } = manifest
+  const bytes = await store.get(latestKey(dataset))
+  if (bytes === undefined) {
+    tell('latest.json', 'It is not there.')
+    return
+  }
+  const latest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<CheckedManifest>
+  if (latest.date !== date && complete && String(latest.date) < date) {
+    tell('latest.json', `It names ${latest.date}, which is older than this day.`)
+  }
+  if ((latest.schema_version ?? 0) < schema_version) {
+    tell('latest.json', `It names version ${latest.schema_version}.`)
+  }
+}
+
+/** The Parquet file first: the others are compared with it. */
+async function checkFiles(
+  { pool, store }: VerifyOptions,
+  manifest: CheckedManifest,
+  dir: string,
+  tell: Tell,
+): Promise<void> {
+  const { dataset, schema_version, date, files } = manifest
+  const main = `${dataset}.parquet`
+  const in_order = files.toSorted((a, b) => Number(b.name === main) - Number(a.name === main))
+  if (in_order[0]?.name !== main) tell(MANIFEST_FILE, `It does not name ${main}.`)
+  let table: TableFacts | undefined
+  for (const file of in_order) {
+    const path = join(dir, file.name)
+    const key = datasetKey(dataset, schema_version, date as Day, file.name)
+    if (!(await fetchFile(store, key, path, file, tell))) continue
+    try {
+      if (file.name === main) table = await checkMain(path, file, manifest, tell)
+      else if (file.name === COVERAGE_FILE) await checkCoverage(pool, path, file, manifest, tell)
+      else if (file.format === 'arrow') await checkArrow(path, file, manifest, table, tell)
+      else if (file.format === 'csv.gz') await checkCsv(path, file, table, tell)
+    } catch (error) {
+      tell(file.name, `It cannot be read: ${describeError(error)}.`)
+    }
+    await rm(path)
+  }
+}
+
+async function checkMain(
+  path: string,
+  file: CheckedFile,
+  manifest: CheckedManifest,
+  tell: Tell,
+): Promise<TableFacts> {
+  const table = await checkTable(path, file, manifest, tell)
+  for (const { exchange, symbol, row_count } of manifest.coverage) {
+    const found = table.row_counts.get(`${exchange} ${symbol}`) ?? 0
+    if (found === row_count) continue
+    tell(file.name, `${symbol} has ${found} rows, its manifest says ${row_count}.`)
+  }
+  return table
+}
+
+/** False where there is nothing to look into. */
+async function fetchFile(
+  store: ObjectStore,
+  key: string,
+  path: string,
+  { name, bytes, sha256 }: CheckedFile,
+  tell: Tell,
+): Promise<boolean> {
+  const stream = await store.read(key)
+  if (stream === undefined) {
+    tell(name, 'It is not in the store.')
+    return false
+  }
+  await pipeline(stream, createWriteStream(path))
+  const found = await digestOf(createReadStream(path))
+  if (found.bytes !== bytes) tell(name, `It has ${found.bytes} bytes, its manifest says ${bytes}.`)
+  if (found.sha256 !== sha256) tell(name, `Its sha256 is ${found.sha256}, not ${sha256}.`)
+  return true
+}

@@ -1,0 +1,186 @@
+/**
+ * A dataset's Parquet file against its manifest: schema, row counts, the order of rows, null rules.
+ * Read with hyparquet, which did not write it, one row group at a time.
+ */
+import { zstdDecompressSync } from 'node:zlib'
+import {
+  asyncBufferFromFile,
+  parquetMetadataAsync,
+  parquetRead,
+  type AsyncBuffer,
+  type FileMetaData,
+  type SchemaElement,
+} from 'hyparquet'
+import { NEVER } from '#core/features.ts'
+import { compareText } from '../../archive/columns.ts'
+import { ColumnDigests, type Values } from './column-digest.ts'
+import type { Tell } from './finding.ts'
+import type { CheckedFile, CheckedManifest } from './manifest.ts'
+
+/** Rows of a symbol are in this order, no two alike. */
+const ORDER: Readonly<Record<string, readonly string[]>> = {
+  candles: ['interval_s', 'ts'],
+  trades: ['ts_exchange', 'agg_trade_id'],
+  quotes: ['ts_exchange', 'update_id'],
+}
+const STANDARD_ORDER = ['ts']
+
+export interface TableFacts {
+  /** By column. */
+  readonly digests: ReadonlyMap<string, string>
+  /** By `exchange symbol`. */
+  readonly row_counts: ReadonlyMap<string, number>
+}
+
+export async function checkTable(
+  path: string,
+  { name, row_count }: CheckedFile,
+  manifest: CheckedManifest,
+  tell: Tell,
+): Promise<TableFacts> {
+  const file = await asyncBufferFromFile(path)
+  const metadata = await parquetMetadataAsync(file)
+  checkSchema(metadata, manifest, (sentence) => tell(name, sentence))
+  if (Number(metadata.num_rows) !== row_count) {
+    tell(name, `Its footer says ${metadata.num_rows} rows, its manifest ${row_count}.`)
+  }
+  const digests = new ColumnDigests()
+  const row_counts = new Map<string, number>()
+  const order = new RowOrder(ORDER[manifest.dataset] ?? STANDARD_ORDER, (sentence) =>
+    tell(name, sentence),
+  )
+  let row_start = 0
+  for (const [index, group] of metadata.row_groups.entries()) {
+    const row_end = row_start + Number(group.num_rows)
+    const columns = await readGroup(file, metadata, row_start, row_end)
+    for (const { name: column, null_rule, type } of manifest.columns) {
+      const values = columns.get(column)
+      if (values === undefined) continue
+      digests.add(column, values)
+      const wrong = findWrong(values, null_rule === NEVER, type)
+      if (wrong !== undefined) tell(name, `Row group ${index}: ${column} ${wrong}.`)
+    }
+    const symbol = order.check(index, columns)
+    row_counts.set(symbol, (row_counts.get(symbol) ?? 0) + row_end - row_start)
+    row_start = row_end
+  }
+  return { digests: digests.finish(), row_counts }
+}
+
+/** Every value of the rows, by column; times are microseconds. */
+export async function readGroup(
+  file: AsyncBuffer,
+  metadata: FileMetaData,
+  rowStart: number,
+  rowEnd: number,
+): Promise<ReadonlyMap<string, Values>> {
+  const columns = new Map<string, unknown[]>()
+  await parquetRead({
+    file,
+    metadata,
+    rowStart,
+    rowEnd,
+    compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
+    parsers: { timestampFromMicroseconds: (us: bigint) => us } as never,
+    onChunk({ columnName, columnData, rowStart: first }) {
+      const values = columns.get(columnName) ?? []
+      for (let i = 0; i < columnData.length; i++) values[first - rowStart + i] = columnData[i]
+      columns.set(columnName, values)
+    },
+  })
+  return columns
+}
+
+const TYPES: Readonly<Record<string, (element: SchemaElement) => boolean>> = {
+  timestamp_us: ({ type, converted_type }) => type === 'INT64' && converted_type === 'TIMESTAMP_MICROS',
+  string: ({ type, converted_type }) => type === 'BYTE_ARRAY' && converted_type === 'UTF8',
+  float64: ({ type }) => type === 'DOUBLE',
+  int64: ({ type, converted_type }) => type === 'INT64' && converted_type === undefined,
+  bool: ({ type }) => type === 'BOOLEAN',
+}
+
+function checkSchema(
+  { schema, key_value_metadata }: FileMetaData,
+  { columns, dataset, schema_version, date }: CheckedManifest,
+  tell: (sentence: string) => void,
+): void {
+  const fields = schema.slice(1)
+  const found = fields.map((field) => field.name).join(', ')
+  const expected = columns.map((column) => column.name).join(', ')
+  if (found !== expected) tell(`Its columns are ${found}; the manifest says ${expected}.`)
+  for (const { name, type, null_rule } of columns) {
+    const field = fields.find((one) => one.name === name)
+    if (field === undefined) continue
+    if (TYPES[type]?.(field) !== true) tell(`${name} is stored as ${field.type}, not as ${type}.`)
+    const is_required = field.repetition_type === 'REQUIRED'
+    if (is_required !== (null_rule === NEVER)) tell(`${name} is ${field.repetition_type} in the file.`)
+  }
+  const pairs = new Map(key_value_metadata?.map(({ key, value }) => [key, value]))
+  for (const [key, value] of Object.entries({ dataset, schema_version, date })) {
+    if (pairs.get(key) !== String(value)) tell(`It says ${key} ${pairs.get(key)}, not ${value}.`)
+  }
+}
+
+function findWrong(values: Values, is_never_null: boolean, type: string): string | undefined {
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row]
+    const is_null = value === null || value === undefined
+    if (is_null && is_never_null) return `is null in row ${row}, which it must never be`
+    if (!is_null && type === 'float64' && !Number.isFinite(value)) return `is ${value} in row ${row}`
+  }
+  return undefined
+}
+
+/** Follows the rows of a file from group to group. */
+class RowOrder {
+  readonly #keys: readonly string[]
+  readonly #tell: (sentence: string) => void
+  #symbol: readonly [exchange: string, symbol: string] | undefined
+  #last: readonly number[] | undefined
+
+  constructor(keys: readonly string[], tell: (sentence: string) => void) {
+    this.#keys = keys
+    this.#tell = tell
+  }
+
+  /** `exchange symbol` of the group. */
+  check(group: number, columns: ReadonlyMap<string, Values>): string {
+    const exchange = this.#nameOf(group, columns, 'exchange')
+    const symbol = this.#nameOf(group, columns, 'symbol')
+    const before = this.#symbol
+    const place =
+      before === undefined ? 1 : compareText(exchange, before[0]) || compareText(symbol, before[1])
+    if (place < 0) this.#tell(`Row group ${group}: ${symbol} stands behind ${before?.[1]}.`)
+    if (place !== 0) this.#last = undefined
+    this.#symbol = [exchange, symbol]
+    const keys = this.#keys.map((name) => columns.get(name) ?? [])
+    const row_count = keys[0]!.length
+    for (let row = 0; row < row_count; row++) {
+      const key = keys.map((values) => Number(values[row]))
+      if (this.#last !== undefined && !isAfter(key, this.#last)) {
+        this.#tell(`Row group ${group}: row ${row} is not behind the one before it (${this.#keys}).`)
+        break
+      }
+      this.#last = key
+    }
+    return `${exchange} ${symbol}`
+  }
+
+  #nameOf(group: number, columns: ReadonlyMap<string, Values>, name: string): string {
+    const values = columns.get(name) ?? []
+    const first = String(values[0])
+    for (let row = 1; row < values.length; row++) {
+      if (values[row] === first) continue
+      this.#tell(`Row group ${group} holds rows of ${first} and of ${String(values[row])}.`)
+      break
+    }
+    return first
+  }
+}
+
+function isAfter(key: readonly number[], before: readonly number[]): boolean {
+  for (let i = 0; i < key.length; i++) {
+    if (key[i] !== before[i]) return key[i]! > before[i]!
+  }
+  return false
+}

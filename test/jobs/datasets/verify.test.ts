@@ -1,0 +1,179 @@
+/** A published day that is right has no findings; each way of spoiling one has its own. */
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { afterEach, expect, test } from 'vitest'
+import type { DatasetFile, Manifest } from '#core/dataset.ts'
+import { silentLogger } from '#core/node/log.ts'
+import { parseDay } from '#core/time.ts'
+import { createFeaturesParquet } from '../../../jobs/datasets/features-parquet.ts'
+import { describeFile } from '../../../jobs/datasets/publish.ts'
+import { encodeRowGroup } from '../../../jobs/datasets/row-group.ts'
+import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
+import { runVerify, type VerifyResult } from '../../../jobs/datasets/verify/run-verify.ts'
+import { LABELS_1S } from '#core/features.ts'
+import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
+import { createStand, NOON } from '../stand.ts'
+
+const MIDNIGHT = Date.parse('2024-08-09T00:00:00Z') * 1_000
+const DATE = parseDay('2024-08-09')!
+const stand = await createStand()
+const { pool, store } = stand
+const SYMBOLS = ['ADAUSDT', 'BTCUSDT']
+await insertSymbols(pool, SYMBOLS)
+for (const [place, symbol] of SYMBOLS.entries()) {
+  const times = Array.from({ length: 300 }, (_, i) => MIDNIGHT + place + i * 700_001)
+  await insertQuotes(pool, times.map((ts, i) => ({ symbol, ts, id: i + 1, bid: 10, bid_qty: 1, ask: 11, ask_qty: 1 })))
+  await insertTrades(pool, times.map((ts, i) => ({ symbol, ts, id: i + 1, price: 10, qty: 1, is_buyer_maker: false })))
+}
+const gap = { symbol: 'BTCUSDT', channel: 'trades', from_ts: MIDNIGHT + 60e6, to_ts: MIDNIGHT + 90e6 } as const
+await insertGap(pool, gap)
+const work_dir = join(stand.dir, 'work')
+await stand.features(DATE)
+await runDatasets({ pool, store, date: DATE, work_dir, log: silentLogger, now: () => NOON })
+
+/** What a test spoils is put back. */
+const spoiled = new Map<string, Uint8Array>()
+async function spoil(key: string, bytes: Uint8Array | string): Promise<void> {
+  if (!spoiled.has(key)) spoiled.set(key, (await store.get(key)) ?? new Uint8Array())
+  await store.put(key, bytes, 'application/octet-stream')
+}
+async function putBack(): Promise<void> {
+  for (const [key, bytes] of spoiled) {
+    if (bytes.length === 0) await store.delete(key)
+    else await store.put(key, bytes, 'application/octet-stream')
+  }
+  spoiled.clear()
+}
+afterEach(putBack)
+
+const verify = (dataset: string): Promise<VerifyResult> =>
+  runVerify({ pool, store, dataset, date: DATE, work_dir, log: silentLogger, now: Date.now })
+const findings = async (dataset: string): Promise<readonly string[]> =>
+  (await verify(dataset)).findings.map(({ file, sentence }) => `${file}: ${sentence}`)
+const keyOf = (dataset: string, file: string): string =>
+  `datasets/${dataset}/v${dataset === 'features_1s' ? 2 : 1}/date=${DATE}/${file}`
+const read = async (key: string): Promise<Buffer> => Buffer.from((await store.get(key))!)
+
+async function changeManifest(dataset: string, change: (manifest: Manifest) => Manifest): Promise<void> {
+  const key = keyOf(dataset, 'manifest.json')
+  await spoil(key, JSON.stringify(change(JSON.parse(String(await read(key))) as Manifest)))
+}
+
+/** Puts other bytes in a file's place, with a manifest that is true of their size and sha256. */
+async function replaceFile(dataset: string, file: DatasetFile, path: string, bytes: Uint8Array): Promise<void> {
+  await spoil(keyOf(dataset, path), bytes)
+  await changeManifest(dataset, (manifest) => ({
+    ...manifest,
+    files: manifest.files.map((one) => (one.name === path ? file : one)),
+  }))
+}
+
+for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
+  test(`${dataset}: what was published is right, in every file`, async () => {
+    const { findings: found, file_count, row_count } = await verify(dataset)
+    expect(found).toEqual([])
+    expect(file_count).toBe(dataset === 'trades' || dataset === 'quotes' ? 4 : 3)
+    expect(row_count).toBeGreaterThan(0)
+  })
+}
+
+test('a byte that was turned over is told, whatever it does to the file', async () => {
+  for (const [dataset, file] of [
+    ['features_1s', 'features_1s.parquet'],
+    ['features_1s', 'features_1s.arrow'],
+    ['trades', `binance-futures_trades_${DATE}_BTCUSDT.csv.gz`],
+    ['trades', 'coverage.parquet'],
+  ] as const) {
+    const bytes = await read(keyOf(dataset, file))
+    bytes[bytes.length >> 1]! ^= 0x40
+    await spoil(keyOf(dataset, file), bytes)
+    expect((await findings(dataset))[0]).toMatch(new RegExp(`^${file}: Its sha256 is [0-9a-f]{64}, not `))
+    await putBack()
+  }
+})
+
+test('a file that is gone, and one that nobody tells of', async () => {
+  const key = keyOf('candles', 'candles.arrow')
+  spoiled.set(key, await read(key))
+  await store.delete(key)
+  await spoil(keyOf('candles', 'old.parquet'), 'left')
+  expect(await findings('candles')).toEqual([
+    'old.parquet: It lies in the folder, but the manifest does not name it.',
+    'candles.arrow: It is not in the store.',
+  ])
+})
+
+test('rows out of order, a null where none may be, other values than in Arrow', async () => {
+  const path = join(stand.dir, 'labels_1s.parquet')
+  const identity = { dataset: 'labels_1s', schema_version: 1, date: DATE }
+  const file = await createFeaturesParquet(path, LABELS_1S, identity)
+  const { coverage } = JSON.parse(String(await read(keyOf('labels_1s', 'manifest.json')))) as Manifest
+  for (const { exchange, symbol, row_count } of coverage) {
+    // The second row repeats the time of the first; labels are all 0.
+    const ts = BigInt64Array.from({ length: row_count }, (_, i) => BigInt(MIDNIGHT + Math.max(0, i - 1) * 1e6))
+    const columns = Object.fromEntries(LABELS_1S.slice(3).map(({ name }) => [name, new Float64Array(row_count)]))
+    await file.append(encodeRowGroup(LABELS_1S, { exchange, symbol, ts, columns }))
+  }
+  await file.finish()
+  await file.close()
+  const total = coverage.reduce((sum, { row_count }) => sum + row_count, 0)
+  const described = await describeFile(stand.dir, 'labels_1s.parquet', 'parquet', total)
+  const { readFile } = await import('node:fs/promises')
+  await replaceFile('labels_1s', described, 'labels_1s.parquet', await readFile(path))
+  expect(await findings('labels_1s')).toEqual([
+    'labels_1s.parquet: Row group 0: row 1 is not behind the one before it (ts).',
+    'labels_1s.parquet: Row group 1: row 1 is not behind the one before it (ts).',
+    ...['ts', ...LABELS_1S.slice(3).map(({ name }) => name)].map(
+      (name) => `labels_1s.arrow: ${name} differs from the Parquet file.`,
+    ),
+  ])
+})
+
+test('a CSV file that lacks a row, under a manifest that is true of its bytes', async () => {
+  const name = `binance-futures_trades_${DATE}_BTCUSDT.csv.gz`
+  const lines = gunzipSync(await read(keyOf('trades', name))).toString().trimEnd().split('\n')
+  const bytes = gzipSync(`${lines.toSpliced(5, 1).join('\n')}\n`)
+  const { writeFile } = await import('node:fs/promises')
+  await writeFile(join(stand.dir, name), bytes)
+  await replaceFile('trades', await describeFile(stand.dir, name, 'csv.gz', 300), name, bytes)
+  expect(await findings('trades')).toEqual([
+    `${name}: It has 299 rows, its manifest says 300.`,
+    `${name}: It has 299 rows, the Parquet file 300 of BTCUSDT.`,
+  ])
+})
+
+test('columns that the file does not have, counts that do not add up', async () => {
+  await changeManifest('quotes', (manifest) => ({
+    ...manifest,
+    row_count: 601,
+    columns: manifest.columns.map((column) =>
+      column.name === 'best_bid' ? { ...column, name: 'bid', type: 'int64' } : column,
+    ),
+  }))
+  expect(await findings('quotes')).toEqual([
+    'manifest.json: Its symbols have 600 rows together, it says 601.',
+    expect.stringMatching(/^quotes\.parquet: Its columns are .*best_bid.*; the manifest says .* bid, /),
+  ])
+})
+
+test('a manifest of another day, and one that is none', async () => {
+  await changeManifest('candles', (manifest) => ({ ...manifest, date: '2024-08-10' }))
+  expect((await findings('candles'))[0]).toBe('manifest.json: It says date 2024-08-10 under a key of 2024-08-09.')
+  await spoil(keyOf('candles', 'manifest.json'), '{')
+  expect(await findings('candles')).toEqual(['manifest.json: It is not JSON.'])
+})
+
+test('a gap that was repaired since the build, and one that was found since', async () => {
+  await pool.query('update marketdata.gaps set repaired_at = now()')
+  await insertGap(pool, { ...gap, channel: 'book_ticker' })
+  const times = `${gap.from_ts} ${gap.to_ts} disconnect`
+  expect(await findings('trades')).toEqual([
+    `coverage.parquet: BTCUSDT, book_ticker: the ledger has a gap (${times} open) that it does not tell of.`,
+    `coverage.parquet: BTCUSDT, trades: the ledger has a gap (${times} repaired) that it does not tell of.`,
+    `coverage.parquet: BTCUSDT, trades: the ledger does not have its gap (${times} open).`,
+  ])
+})
+
+test('a day that is not published', async () => {
+  await expect(verify('features_100ms')).rejects.toMatchObject({ code: 'not_published' })
+})
