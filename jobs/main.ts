@@ -7,10 +7,11 @@ import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
 import { startLoop } from './loop.ts'
 import { ROLLUPS_JOB, runRollups } from './rollups/run-rollups.ts'
-import { startSchedule } from './schedule.ts'
+import { SCHEDULE_CONNECTIONS, startSchedule } from './schedule.ts'
 import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'
 
-const POOL_SIZE = 18
+/** Rollups and the top of the book run beside the schedule, with two connections each. */
+const POOL_SIZE = SCHEDULE_CONNECTIONS + 4
 
 let config: JobsConfig
 try {

@@ -18,8 +18,11 @@ import { RETENTION_JOB, runRetention } from './retention/run-retention.ts'
 import type { RetentionSettings } from './retention/settings.ts'
 import { runValidation, VALIDATION_JOB } from './validation/run-validation.ts'
 
+/** Connections that the schedule holds at most at one time; with fewer its parts wait in turn. */
+export const SCHEDULE_CONNECTIONS = 14
+
 export interface ScheduleOptions {
-  /** Needs fourteen connections. */
+  /** Of at least SCHEDULE_CONNECTIONS. */
   readonly pool: Pool
   readonly store: ObjectStore
   readonly work_dir: string
@@ -105,6 +108,8 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
       log.warn({ code: 'intraday_skipped', error: describeError(error) }, 'Postgres took no job.')
     })
   }
+  // Its end may come before anyone waits for it.
+  queue.promise.catch(() => undefined)
   const intraday =
     intraday_features_s > 0 ? setInterval(addIntraday, intraday_features_s * 1_000) : undefined
   return {

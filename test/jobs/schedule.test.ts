@@ -7,7 +7,7 @@ import { addDays, dayOf, dayRange, fromMillis, type Day } from '#core/time.ts'
 import { startExchange } from '../../infra/local/exchange/server.ts'
 import { parsePayload } from '../../jobs/day-tasks.ts'
 import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
-import { startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
+import { SCHEDULE_CONNECTIONS, startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
 import { insertQuotes, insertSymbols, insertTrades } from './market.ts'
 import { createStand, NOON, type Stand } from './stand.ts'
 
@@ -37,10 +37,10 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
   return schedule
 }
 
-/** A stand with one quote in the last seconds of each day, whose pool is large enough for the queue. */
+/** A stand with one quote in the last seconds of each day, and the pool that the queue needs. */
 async function standWithDays(...days: readonly Day[]): Promise<Stand> {
   const stand = await createStand()
-  const pool = createPool(stand.database_url, 'test', 10)
+  const pool = createPool(stand.database_url, 'test', SCHEDULE_CONNECTIONS)
   pools.push(pool)
   await insertSymbols(pool, ['BTCUSDT'])
   for (const day of days) {
@@ -79,7 +79,7 @@ test('nights missed while nothing was running are made up for at the next start,
   // Tonight's run is due only once it is past 00:10.
   if (Date.now() * 1e3 >= dayRange(today).from + 601e6) due.push(yesterday)
   await expect
-    .poll(() => runsOf(stand), { timeout: 20_000 })
+    .poll(() => runsOf(stand))
     .toEqual(due.map((job_window) => ({ job_window, status: 'done', attempt: 1 })))
   await expect
     .poll(async () => (await stand.pool.query('select 1 from graphile_worker.jobs')).rowCount)
@@ -101,7 +101,7 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
     (await stand.pool.query(`select from ${rows}`)).rowCount
   const done = async (run: () => Promise<unknown>): Promise<void> => {
     await run()
-    await expect.poll(() => countOf('graphile_worker.jobs'), { timeout: 20_000 }).toBe(0)
+    await expect.poll(() => countOf('graphile_worker.jobs')).toBe(0)
   }
   const add = (job: string): Promise<unknown> =>
     stand.pool.query('select graphile_worker.add_job($1, $2)', [job, { date }])
@@ -149,7 +149,7 @@ test('a failure that may pass is tried again later, one that no repetition mends
   await addJob(stand, '2001-01-01')
   // The first retry waits e seconds.
   await expect
-    .poll(() => runsOf(stand), { timeout: 15_000 })
+    .poll(() => runsOf(stand))
     .toMatchObject([
       { job_window: '2001-01-01', status: 'failed', attempt: 1 },
       { job_window: yesterday, status: 'failed', attempt: 1 },
@@ -167,9 +167,7 @@ test('the current day is rebuilt while it is on, once it has data', async () => 
   const ts = NOON * 1e3
   await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
   await expect
-    .poll(async () => (await runsOf(stand)).filter(({ status }) => status === 'done').length, {
-      timeout: 15_000,
-    })
+    .poll(async () => (await runsOf(stand)).filter(({ status }) => status === 'done').length)
     .toBeGreaterThanOrEqual(2)
   const latest = Buffer.from((await stand.store.get('datasets/features_1s/latest.json'))!).toString()
   expect(JSON.parse(latest)).toMatchObject({ date: '2024-08-20', complete: false })
@@ -184,7 +182,7 @@ test('a job that a killed daemon still holds runs at the next start, not in four
   )
   await start(stand)
   await expect
-    .poll(() => runsOf(stand), { timeout: 15_000 })
+    .poll(() => runsOf(stand))
     .toEqual([{ job_window: yesterday, status: 'done', attempt: 2 }])
 })
 
@@ -221,15 +219,15 @@ test('index prices are polled beside everything else, and a poll that fails is o
   const poll = "select graphile_worker.add_job('index_prices')"
   await stand.pool.query(poll)
   await expect
-    .poll(() => countOf("marketdata.prices where ticker = 'btc_usd'"), { timeout: 15_000 })
+    .poll(() => countOf("marketdata.prices where ticker = 'btc_usd'"))
     .toBeGreaterThan(0)
   await exchange.stop()
   await stand.pool.query(poll)
   await expect
-    .poll(() => countOf("marketdata.job_runs where status = 'failed'"), { timeout: 15_000 })
+    .poll(() => countOf("marketdata.job_runs where status = 'failed'"))
     .toBeGreaterThan(0)
-  await expect.poll(() => countOf('graphile_worker.jobs'), { timeout: 15_000 }).toBe(0)
-}, 60_000)
+  await expect.poll(() => countOf('graphile_worker.jobs')).toBe(0)
+})
 
 test('hours that are due are archived, and then dropped where the budget asks for it', async () => {
   const stand = await standWithDays(yesterday)
