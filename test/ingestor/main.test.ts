@@ -1,6 +1,5 @@
 /** The whole program as a process, against the exchange server over real sockets. */
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { orderOf } from '#core/market.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
@@ -13,7 +12,7 @@ import { openReader } from '../../ingestor/tape/reader.ts'
 import type { TapeRecord } from '../../ingestor/tape/record.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { withDatabase } from '../support/global-setup.ts'
-import { type IngestorProcess, startIngestor, until } from './support.ts'
+import { type IngestorProcess, received, startIngestor, until } from './support.ts'
 import { appendAll, CHOICE, openTestTape, temporaryDirectory, text } from './writer/support.ts'
 
 const SYMBOL_COUNT = 20
@@ -43,7 +42,7 @@ function environment(exchange: ExchangeServer, database_url: string, tape_dir: s
 /** Nothing more comes, and what was sent has arrived. */
 async function quiet(exchange: ExchangeServer, ingestor: IngestorProcess): Promise<void> {
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
-  await sleep(1_500)
+  await exchange.settled()
   await ingestor.drain()
 }
 
@@ -73,7 +72,7 @@ test('what the exchange says it sent is in the tables, stream by stream, and a s
     HEALTH_PORT: String(health_port),
   })
   await ingestor.ready
-  await sleep(2_500)
+  await received(ingestor, 6_000)
   const health = await fetch(`http://127.0.0.1:${health_port}/health`)
   expect(health.status).toBe(200)
   expect(await health.json()).toMatchObject({ status: 'ok', state: 'live' })
@@ -101,16 +100,16 @@ test('killed with -9 in full flow, again and again: all that was on the tape is 
   const { url, pool } = await createTestDatabase()
   const tape_dir = join(temporaryDirectory(), 'tape')
   const env = environment(exchange, url, tape_dir)
-  for (const run_ms of [700, 450, 900]) {
+  for (const frame_count of [2_000, 1_200, 2_500]) {
     const ingestor = startIngestor(env)
     await ingestor.ready
-    await sleep(run_ms)
+    await received(ingestor, frame_count)
     ingestor.kill('SIGKILL')
     expect(await ingestor.exited).toBe('SIGKILL')
   }
   const ingestor = startIngestor(env)
   await ingestor.ready
-  await sleep(500)
+  await received(ingestor, 1_000)
   await quiet(exchange, ingestor)
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)
@@ -153,7 +152,7 @@ test('a full tape stops listening and fails its health; once it has room it goes
   }
   const first = startIngestor(env)
   await first.ready
-  await sleep(500)
+  await received(first, 500)
   first.kill('SIGTERM')
   expect(await first.exited).toBe(0)
   // Acknowledgements with padding, until the tape holds no more.
@@ -176,7 +175,7 @@ test('a full tape stops listening and fails its health; once it has room it goes
   await admin.end()
   await second.ready
   await until('it is live again', () => second.status()?.state === 'live')
-  await sleep(500)
+  await received(second, 500)
   await quiet(exchange, second)
   expect(second.status()?.rows_committed.book_ticker).toBeGreaterThan(0)
   second.kill('SIGTERM')

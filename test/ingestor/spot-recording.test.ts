@@ -137,7 +137,7 @@ describe.skipIf(FEEDS_DIR === undefined)('three coins of 2021 (skipped where FEE
     }
     const again = await imported(url, FEED)
     expect(again.rows).toMatchObject({ depth_events: 0, trades: 0 })
-  }, 60_000)
+  })
 })
 
 test('quotes without a time: played twice they are the same rows, and a copy on a second line is none', async () => {

@@ -66,8 +66,14 @@ export function startIngestor(env: Readonly<Record<string, string>>): IngestorPr
   }
 }
 
+/** Waits until this process has taken so many frames from its sockets. */
+export function received(ingestor: IngestorProcess, frame_count: number): Promise<void> {
+  const has = (): boolean => (ingestor.status()?.frames_received ?? 0) >= frame_count
+  return until(`${frame_count} frames were received`, has)
+}
+
 /** Waits until `check` is true; the error names what was waited for. */
-export async function until(what: string, check: () => boolean | Promise<boolean>, limit_ms = 20_000): Promise<void> {
+export async function until(what: string, check: () => boolean | Promise<boolean>, limit_ms = 100_000): Promise<void> {
   const deadline = performance.now() + limit_ms
   while (!(await check())) {
     if (performance.now() > deadline) throw new Error(`Waited ${limit_ms} ms in vain until ${what}.`)

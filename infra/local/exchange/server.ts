@@ -76,6 +76,8 @@ export interface ExchangeServer {
   startReplay(): void
   /** What POST /_exchange/faults takes. */
   setFaults(request: FaultRequestInput): void
+  /** Settles when every client has read everything sent so far. Frames held back by a fault are not waited for. */
+  settled(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -143,6 +145,9 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
     status,
     startReplay,
     setFaults: (request) => applyFaults(parseFaultRequest(request)),
+    async settled() {
+      await Promise.all([...hub.clients].map((client) => client.echo()))
+    },
     async stop() {
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve())

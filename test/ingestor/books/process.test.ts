@@ -111,7 +111,7 @@ async function watchBooks(ingestor: IngestorProcess, isOver: () => boolean): Pro
     if (status !== undefined && status !== last) seen.push(status.books_synced)
     last = status
     return isOver()
-  }, 60_000)
+  })
   return seen
 }
 

@@ -1,18 +1,15 @@
 /** Whole ingestors in processes of their own, over real sockets, against an exchange that misbehaves. */
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
 import { ID_MODULUS } from '../../../infra/local/exchange/ledger.ts'
 import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
 import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
 import { createTestDatabase } from '../../support/database.ts'
-import { type IngestorProcess, startIngestor, until } from '../support.ts'
+import { type IngestorProcess, received, startIngestor, until } from '../support.ts'
 import { temporaryDirectory } from '../writer/support.ts'
 
 const SYMBOL_COUNT = 10
-/** Several starts of a program, on a machine that may have other work. */
-vi.setConfig({ testTimeout: 90_000 })
 
 async function simulator(): Promise<ExchangeServer> {
   const exchange = await startExchange({
@@ -60,6 +57,17 @@ async function missingTrades(exchange: ExchangeServer, pool: Pool): Promise<read
   return missing
 }
 
+function sentFrames(exchange: ExchangeServer): number {
+  return exchange.ledger().streams.reduce((sum, stream) => sum + stream.sent_count, 0)
+}
+
+function withheldTrades(exchange: ExchangeServer): number {
+  return exchange
+    .ledger()
+    .streams.filter(({ stream }) => stream.endsWith('@aggTrade'))
+    .reduce((sum, stream) => sum + stream.undelivered_count, 0)
+}
+
 /** Frames times the sockets they went to. */
 function copiesOf(exchange: ExchangeServer): number {
   return exchange.ledger().streams.reduce((sum, stream) => sum + stream.copy_count, 0)
@@ -78,25 +86,27 @@ test('dropped frames, cut sockets, spoiled frames and a kill -9: every trade bet
   const tape_dir = join(temporaryDirectory(), 'tape')
   const first = start(exchange, url, tape_dir)
   await first.ready
-  await sleep(800)
+  await received(first, 1_000)
   exchange.setFaults({
     faults: [
       { kind: 'drop', streams: '*@aggTrade', probability: 0.1 },
       { kind: 'corrupt', streams: '*@aggTrade', probability: 0.02 },
     ],
   })
-  await sleep(1_000)
+  await until('enough trades are withheld', () => withheldTrades(exchange) > 40)
+  const sockets_closed_at = sentFrames(exchange)
   exchange.setFaults({ faults: [], actions: [{ kind: 'close_all' }] })
-  await sleep(300)
+  await until('it listens again', () => sentFrames(exchange) > sockets_closed_at + 200)
   first.kill('SIGKILL')
   expect(await first.exited).toBe('SIGKILL')
-  await sleep(1_000)
+  const withheld_before = withheldTrades(exchange)
+  await until('trades are missed', () => withheldTrades(exchange) > withheld_before + 100)
 
   const second = start(exchange, url, tape_dir)
   await second.ready
-  await sleep(1_500)
+  await received(second, 2_000)
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
-  await sleep(300)
+  await exchange.settled()
   await second.drain()
   await until('no gap of trades is open', async () => (await openGaps(pool)) === 0)
   const { rows } = await pool.query<{ cause: string }>(
@@ -118,24 +128,24 @@ test('killed with -9 in the middle of the repair, again and again: the next star
   const tape_dir = join(temporaryDirectory(), 'tape')
   const first = start(exchange, url, tape_dir)
   await first.ready
-  await sleep(500)
+  await received(first, 500)
   exchange.setFaults({ faults: [{ kind: 'drop', streams: '*@aggTrade', probability: 0.3 }] })
-  await sleep(1_500)
+  await until('enough trades are withheld', () => withheldTrades(exchange) > 150)
   first.kill('SIGKILL')
   await first.exited
   exchange.setFaults({ faults: [] })
-  for (const run_ms of [200, 400]) {
+  for (const frame_count of [200, 500]) {
     const ingestor = start(exchange, url, tape_dir)
     await ingestor.ready
-    await sleep(run_ms)
+    await received(ingestor, frame_count)
     ingestor.kill('SIGKILL')
     await ingestor.exited
   }
   const last = start(exchange, url, tape_dir)
   await last.ready
-  await sleep(1_000)
+  await received(last, 1_000)
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
-  await sleep(300)
+  await exchange.settled()
   await last.drain()
   await until('no gap of trades is open', async () => (await openGaps(pool)) === 0)
   expect(await missingTrades(exchange, pool)).toEqual([])
@@ -149,9 +159,9 @@ test('two ingestors that record the same symbols into one database give the rows
   )
   await Promise.all(both.map((ingestor) => ingestor.ready))
   const heard_by_one = copiesOf(exchange)
-  await sleep(2_500)
+  await until('both have heard enough', () => copiesOf(exchange) > heard_by_one + 6_000)
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
-  await sleep(500)
+  await exchange.settled()
   const counts = await Promise.all(both.map((ingestor) => ingestor.drain()))
 
   const sent = exchange.ledger().streams.filter((stream) => stream.sent_count > 0)
@@ -192,7 +202,8 @@ test('two shards record every symbol once between them', async () => {
     start(exchange, url, join(temporaryDirectory(), 'tape'), { SHARD }),
   )
   await Promise.all(both.map((ingestor) => ingestor.ready))
-  await sleep(1_000)
+  // The marks with which they began to listen name every stream of theirs.
+  for (const ingestor of both) await ingestor.drain()
   const { rows } = await pool.query<{ ingestor_id: string; symbols: number }>(
     `select ingestor_id, count(distinct symbol_id)::int as symbols from marketdata.stream_offsets
       group by ingestor_id order by 1`,

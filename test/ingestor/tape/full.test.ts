@@ -160,7 +160,7 @@ test('an fsync that fails closes the tape to frames; a new segment is begun befo
   expect(tape.status().synced).toBe(0)
   expect(appendText(tape, 'refused')).toBe('full')
   fails = false
-  await vi.waitFor(() => expect(tape.full).toBeUndefined(), { timeout: 5_000 })
+  await vi.waitFor(() => expect(tape.full).toBeUndefined(), { timeout: 100_000 })
   expect(tape.status().segment_count).toBe(2)
   appendText(tape, 'after')
   await tape.sync()

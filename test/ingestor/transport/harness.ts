@@ -96,7 +96,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   return rig
 }
 
-export async function until(what: string, is_so: () => boolean, limit_ms = 5_000): Promise<void> {
+export async function until(what: string, is_so: () => boolean, limit_ms = 100_000): Promise<void> {
   const deadline_ms = performance.now() + limit_ms
   while (!is_so()) {
     if (performance.now() > deadline_ms) throw new Error(`Waited ${limit_ms} ms in vain: ${what}`)

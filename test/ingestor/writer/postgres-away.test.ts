@@ -73,7 +73,7 @@ beforeAll(async () => {
     random: Math.random,
     log: silentLogger,
   })
-}, 60_000)
+})
 
 afterAll(async () => {
   await follower.stop()

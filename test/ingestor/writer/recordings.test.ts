@@ -48,5 +48,5 @@ for (const [name, trade_stream, rows] of [
     const again = await followToEnd({ ...options, ingestor_id: 'once-more' })
     expect(again.rows).toEqual(NOTHING)
     expect(again.duplicates).toEqual(counts.rows)
-  }, 90_000)
+  })
 }

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { echo } from '../protocol/echo.ts'
 import type { Client, Hub, Topic } from '../protocol/hub.ts'
 import { Outbox } from '../protocol/outbox.ts'
 import type { Source } from '../source.ts'
@@ -79,6 +80,10 @@ class BybitSession implements Client {
 
   isOpen(): boolean {
     return this.#ws.readyState === this.#ws.OPEN
+  }
+
+  echo(): Promise<void> {
+    return echo(this.#ws, this.outbox)
   }
 
   /** Bybit does not say that it is about to go. */

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { echo } from '../protocol/echo.ts'
 import type { Client, Hub, Topic } from '../protocol/hub.ts'
 import { Outbox } from '../protocol/outbox.ts'
 import type { Source } from '../source.ts'
@@ -93,6 +94,10 @@ class DeribitSession implements Client {
 
   isOpen(): boolean {
     return this.#ws.readyState === this.#ws.OPEN
+  }
+
+  echo(): Promise<void> {
+    return echo(this.#ws, this.outbox)
   }
 
   /** Deribit does not say that it is about to go. */

@@ -30,6 +30,8 @@ export interface Client {
   /** The goodbye around `event`, where the protocol has one. */
   shutdownFrame(event: string): string | undefined
   isOpen(): boolean
+  /** Settles when the client has read everything sent so far, or is gone. */
+  echo(): Promise<void>
   /** Ends the connection without a goodbye. */
   terminate(): void
 }

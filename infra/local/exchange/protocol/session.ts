@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import type { Source } from '../source.ts'
 import { errorAnswer, parseCommand, resultAnswer } from './commands.ts'
+import { echo } from './echo.ts'
 import type { Client, Hub, Topic } from './hub.ts'
 import { Outbox } from './outbox.ts'
 import { isOnRoute, type Route } from './streams.ts'
@@ -97,6 +98,10 @@ class Session implements Client {
 
   isOpen(): boolean {
     return this.#ws.readyState === this.#ws.OPEN
+  }
+
+  echo(): Promise<void> {
+    return echo(this.#ws, this.outbox)
   }
 
   shutdownFrame(event: string): string {

@@ -131,7 +131,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR na
     expect(compareAll(recordedFrames('binance-usdm-5coins-20210405'), AGG)).toBe(3_424 + 574)
     expect(compareAll(recordedFrames('binance-usdm-btcusdt-20240808'), BOOK)).toBe(6_551)
     expect(compareAll(recordedFrames('binance-usdm-5coins-20210405'), BOOK)).toBe(4_423)
-  }, 90_000)
+  })
 
   test('damaged recorded frames are never read differently', () => {
     const random = seededRandom(SEED)
@@ -143,7 +143,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR na
     const damaged = frames.map((frame) => mutate(frame, random))
     const fast_count = [AGG, RAW, BOOK].reduce((sum, choice) => sum + compareAll(damaged, choice), 0)
     expect(fast_count).toBeGreaterThan(frames.length / 200)
-  }, 90_000)
+  })
 })
 
 function digitsOf(count: number, random: () => number): string {
