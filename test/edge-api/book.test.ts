@@ -140,4 +140,4 @@ test.skipIf(FEEDS_DIR === undefined)("BTCUSDT as recorded: the book at random mo
       expect(found[side].map((level) => level.map(Number)), toIso(ts)).toEqual(levels)
     }
   }
-}, 60_000)
+})

@@ -40,4 +40,4 @@ test('killed in the middle of initdb, the next start makes a whole cluster', asy
     await pool.end()
     await postgres.stop()
   }
-}, 120_000)
+})

@@ -92,7 +92,7 @@ test('it says where everything is, and that the market is simulated', async () =
   await until('the live line', 60_000, async () =>
     /\d events\/s \| \S+ rows committed \| lag \d+ ms \| \d+ gaps?/.test(running!.output()) ? true : undefined,
   )
-}, 120_000)
+})
 
 test('the edge answers from the rows that were just recorded', async () => {
   const { edge_url } = readStack()
@@ -114,7 +114,7 @@ test('index prices of the simulated Deribit come through /prices', async () => {
     expect(latest.ticker).toBe(ticker)
     expect(Math.abs(Date.now() - latest.timestamp)).toBeLessThan(30_000)
   }
-}, 70_000)
+})
 
 test('a dataset of the day so far is built by hand and comes through a signed URL', async () => {
   const today = new Date().toISOString().slice(0, 10)
@@ -124,7 +124,7 @@ test('a dataset of the day so far is built by hand and comes through a signed UR
   const answer = await fetch(`${edge_url}/v1/datasets/features_1s/yesterday.parquet`)
   expect(answer.status).toBe(200)
   expect(Buffer.from(await answer.arrayBuffer()).subarray(0, 4).toString()).toBe('PAR1')
-}, 120_000)
+})
 
 test('a second start on the same folder says so and refuses', async () => {
   const second = start()
@@ -143,7 +143,7 @@ test('a program that is killed is started again, and the rows go on', async () =
     running!.output().includes('The ingestor ended (SIGKILL); starting it again.') ? true : undefined,
   )
   await until('more rows', 60_000, grows(before))
-}, 120_000)
+})
 
 test('killed with -9 and started again it ends its orphans and goes on with its data', async () => {
   const children = readChildren()
@@ -164,7 +164,7 @@ test('SIGTERM stops everything in order and leaves no process behind', async () 
   expect(() => process.kill(postgres_pid, 0)).toThrow(/ESRCH/)
   expect(existsSync(join(dir, 'stack.lock'))).toBe(false)
   running = undefined
-}, 120_000)
+})
 
 test('a closed terminal (SIGHUP) stops everything as well', async () => {
   running = run('start', '--data-dir', dir, '--feed', 'none')
@@ -175,7 +175,7 @@ test('a closed terminal (SIGHUP) stops everything as well', async () => {
   expect(children.filter(isRunning)).toEqual([])
   expect(() => process.kill(postgres_pid, 0)).toThrow(/ESRCH/)
   running = undefined
-}, 120_000)
+})
 
 test('unknown flags and files that are no recording are refused before anything starts', async () => {
   const other = join(dir, 'untouched')
@@ -190,4 +190,4 @@ test('unknown flags and files that are no recording are refused before anything 
     expect(refused.output()).toContain(message)
     expect(existsSync(other)).toBe(false)
   }
-}, 120_000)
+})

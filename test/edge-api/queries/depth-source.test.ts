@@ -61,7 +61,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
           expect(told(await find(symbol, ts)), `${symbol} at ${ts}`).toEqual(mapBookAt(own, ts))
         }
       }
-    }, 60_000)
+    })
   }
 
   describe('with one change of BATUSDT lost and a snapshot taken some seconds later', () => {
@@ -88,7 +88,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
          values (to_timestamp($1), now(), $2, 'snapshot', $3, $4, $5)`,
         [mended / 1e6, id, update_id, bids, asks],
       )
-    }, 60_000)
+    })
 
     test('there is no book from the change before the hole to the snapshot', async () => {
       const { find } = loaded

@@ -41,7 +41,7 @@ export async function connect(url: string): Promise<TestClient> {
   }
 }
 
-export async function until(holds: () => boolean, limit_ms = 15_000): Promise<void> {
+export async function until(holds: () => boolean, limit_ms = 100_000): Promise<void> {
   const deadline = performance.now() + limit_ms
   while (!holds()) {
     if (performance.now() > deadline) {

@@ -331,7 +331,7 @@ describe.skipIf(feeds === undefined)(
         }
         expect(sent).toEqual(counts)
         await server.stop()
-      }, 120_000)
+      })
     }
 
     test('the trades of the recording can be refetched by id, as they were sent', async () => {

@@ -180,5 +180,5 @@ for (const folder of [BTC, FIVE_COINS]) {
       await job.run(never)
     }
     expect(await written(parts.pool)).toEqual(await written(whole.pool))
-  }, 90_000)
+  })
 }
