@@ -211,9 +211,9 @@ describe('limits', () => {
 
   test('a statement that takes too long is stopped, with the code of Postgres', async () => {
     const started = performance.now()
-    const { status, body } = await sql('select pg_sleep(20)')
+    const { status, body } = await sql('select pg_sleep(60)')
     expect([status, body.code]).toEqual([400, '57014'])
-    expect(performance.now() - started).toBeLessThan(3_000)
+    expect(performance.now() - started).toBeLessThan(50_000)
   })
 
   test('too many rows, or rows too long, are refused; the most that is allowed is answered', async () => {

@@ -1,5 +1,5 @@
 /** The bundle in real workerd: every route once, downloads, the docs page in a browser. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -111,9 +111,9 @@ test('the bundle stays below 200 KiB compressed', () => {
 })
 
 test('it is not built again while its sources are the same', async () => {
-  const started = performance.now()
+  const { mtimeMs } = statSync(bundle.script_path)
   expect(await buildWorker(join(dir, 'bundle'))).toEqual(bundle)
-  expect(performance.now() - started).toBeLessThan(1_000)
+  expect(statSync(bundle.script_path).mtimeMs).toBe(mtimeMs)
 })
 
 test('every route of the OpenAPI document answers as it says', async () => {
@@ -178,11 +178,14 @@ test('a wrong parameter, path and method are problem documents here too', async 
 test('many callers at once are all answered, with a query or two', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1_100))
   const before = counted.queryCount()
+  const began = performance.now()
   const answers = await Promise.all(
     Array.from({ length: 60 }, () => ask('/v1/quotes/BTCUSDT/latest')),
   )
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]))
-  expect(counted.queryCount() - before).toBeLessThanOrEqual(2)
+  // An answer is kept for a second: one more for each that a busy machine takes.
+  const seconds = Math.floor((performance.now() - began) / 1_000)
+  expect(counted.queryCount() - before).toBeLessThanOrEqual(2 + seconds)
 })
 
 test('an archived hour is read in the worker, and comes in every form', async () => {

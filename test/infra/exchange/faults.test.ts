@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { FaultRequestInput } from '../../../infra/local/exchange/faults/spec.ts'
 import {
@@ -70,12 +69,12 @@ describe('frames withheld', () => {
 
   test('a silence hits one stream, for a time, while the socket lives and the other goes on', async () => {
     server.setFaults({ faults: [{ kind: 'silence', streams: QUOTES, for_ms: 400 }] })
-    const before = countOf(client, TRADES)
-    await sleep(200)
-    const silent_since = countOf(client, QUOTES)
-    await until(() => countOf(client, TRADES) > before + 10)
     expect(server.status().faults).toMatchObject([{ kind: 'silence' }])
-    await until(() => countOf(client, QUOTES) > silent_since + 10)
+    const before = account(TRADES).sent_count
+    await until(() => account(QUOTES).undelivered_count > 10)
+    await until(() => account(TRADES).sent_count > before + 10)
+    const silent_since = account(QUOTES).sent_count
+    await until(() => account(QUOTES).sent_count > silent_since + 10)
     expect(account(QUOTES).undelivered).toMatchObject([{ cause: 'silence', merged: false }])
     expect(server.status().faults).toEqual([])
   })
@@ -93,9 +92,10 @@ describe('frames withheld', () => {
 describe('frames that arrive otherwise', () => {
   test('delayed: late, but all of them and in order', async () => {
     server.setFaults({ faults: [{ kind: 'delay', delay_ms: 150, streams: QUOTES, count_max: 2 }] })
-    const trade_count = countOf(client, TRADES)
-    await until(() => countOf(client, TRADES) > trade_count + 50)
-    await sleep(200)
+    await until(() => server.status().faults.length === 0)
+    // Quotes wait behind the second delayed one until it is due.
+    const { sent_count } = account(QUOTES)
+    await until(() => account(QUOTES).sent_count > sent_count + 50)
     await settle()
     const ids = idsOf(client.frames)
     expect(ids).toHaveLength(account(QUOTES).sent_count)
@@ -185,9 +185,9 @@ describe('frames of its own', () => {
 
 describe('connections', () => {
   test('refused while the fault lasts, then accepted', async () => {
-    server.setFaults({ faults: [{ kind: 'refuse', for_ms: 200 }] })
+    server.setFaults({ faults: [{ kind: 'refuse', for_ms: 2_000 }] })
     await expect(connect(`${server.ws_url}/public/stream`)).rejects.toThrow(/hang up|ECONNRESET/)
-    await sleep(250)
+    await until(() => server.status().faults.length === 0)
     await (await connect(`${server.ws_url}/public/stream`)).close()
   })
 

@@ -204,8 +204,12 @@ test('a market asked for more than the machine gives does not fall behind the cl
   const source = { kind: 'sim', seed: 1, symbols: 200, events_per_s: 1_000_000_000 } as const
   const server = await startExchange({ port: 0, source })
   await sleep(1_000)
-  const { body } = await getJson(`${server.url}/fapi/v1/time`)
-  expect(Math.abs(Date.now() - (body as { serverTime: number }).serverTime)).toBeLessThan(1_500)
+  const behind_ms = async (): Promise<number> => {
+    const { body } = await getJson(`${server.url}/fapi/v1/time`)
+    return Math.abs(Date.now() - (body as { serverTime: number }).serverTime)
+  }
+  // A market that falls behind never catches up; a busy machine delays one answer.
+  await expect.poll(behind_ms).toBeLessThan(500)
   await server.stop()
 })
 

@@ -147,11 +147,10 @@ test('writers and refreshes at the same time, backends killed at random: nothing
       }
     }),
   )
+  await expect.poll(() => Math.min(killed_count, refresh_count)).toBeGreaterThan(0)
   writing.abort()
   await Promise.all([refreshing, killing])
   await victims.end()
-  expect(killed_count).toBeGreaterThan(0)
-  expect(refresh_count).toBeGreaterThan(0)
   await refreshAll(pool, after(1_000_000))
   await expectConverged(pool)
   expect(await pendingCount(pool, 'rollups')).toBe(0)

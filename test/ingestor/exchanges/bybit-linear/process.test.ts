@@ -168,10 +168,11 @@ test('whole books are asked for again and again, and nothing is missed for it', 
     )
     return found.length === 3 && found.every((count) => Number(count) >= 4)
   })
+  // The second subscription brought changes that the first one had brought, or this proves nothing.
+  await until('both subscriptions overlapped', () => (ingestor.status()?.duplicates.depth_events ?? 0) > 0)
   const counts = await settle(exchange, ingestor)
   expect(counts).toMatchObject({ rejected: {}, dead_letters: 0, gaps: 0 })
   expect(ingestor.status()).toMatchObject({ books_lost: 0 })
-  expect(counts.duplicates.depth_events).toBeGreaterThan(0)
 })
 
 test('a cut socket and a kill -9 are in the ledger; nothing else is, and no mark price is half', async () => {
