@@ -20,6 +20,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { migrate } from '#core/node/migrate.ts'
 import { createPool } from '#core/node/pool.ts'
+import { NODE_ARGS } from '../infra/local/child.ts'
 import { freePort } from '../infra/local/ports.ts'
 import { POSTGRES_SETTINGS, startPostgres } from '../infra/local/postgres.ts'
 import { copyAll, insertAll, prepareCopies, prepareInserts } from './ingest/baselines.ts'
@@ -44,7 +45,9 @@ const steps = values.quick
   ? [[10_000, 6], [30_000, 2], [10_000, 6]] as const
   : [[10_000, 30], [30_000, 10], [10_000, 30]] as const
 const profile_dir = values['cpu-prof']
-const node_args = profile_dir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile_dir}`]
+const profile_args =
+  profile_dir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile_dir}`]
+const node_args = [...NODE_ARGS, ...profile_args]
 
 const dir = mkdtempSync(join(tmpdir(), 'booktape-bench-'))
 // Postgres may run as another user and has to pass through.

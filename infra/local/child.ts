@@ -33,13 +33,20 @@ export interface Child {
   stop(): Promise<void>
 }
 
+/**
+ * V8 lets the space for young objects grow to 134 MB a thread on a machine with much memory, and
+ * keeps it. With 16 MB halves each program stays small, at no cost in speed that we could measure.
+ */
+export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=16']
+
 const ROOT = new URL('../../', import.meta.url)
 const STOP_LIMIT_MS = 40_000
 const LOG_BYTES_MAX = 16 * 1024 * 1024
 
 export function startChild(options: ChildOptions): Child {
   const log = openLog(options.log_file)
-  const child = spawn(process.execPath, [fileURLToPath(new URL(options.entry, ROOT))], {
+  const entry = fileURLToPath(new URL(options.entry, ROOT))
+  const child = spawn(process.execPath, [...NODE_ARGS, entry], {
     cwd: fileURLToPath(ROOT),
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
