@@ -108,7 +108,8 @@ const REASONS = {
   not_archived: 'not archived yet',
   late_rows: 'late rows are waiting for the archive or a rollup',
   rollup_behind: 'a rollup has not got so far',
-  source_not_archived: 'what it is made from is not archived yet',
+  topn_behind: 'orderbook_topn has not got so far',
+  source_stays: 'what it is made from cannot go yet',
   within_limits: 'within the limits',
 } as const
 

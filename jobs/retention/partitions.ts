@@ -38,7 +38,7 @@ const RETAINED: readonly Retained[] = [
   made('orderbook_topn', 'depth', ['depth_events']),
   made('bt_1s', 'rollups', ['book_ticker']),
   made('trade_1s', 'rollups', ['trades']),
-  made('depth_1s', 'rollups', ['depth_events']),
+  made('depth_1s', 'rollups', ['depth_events', 'orderbook_topn']),
 ]
 
 export async function selectPartitions(pool: Pool): Promise<readonly PartitionState[]> {
@@ -63,6 +63,8 @@ export async function selectPartitions(pool: Pool): Promise<readonly PartitionSt
       byte_count: Number(row.byte_count),
       // What was archived was not empty; the others are few.
       is_empty: !known.is_archived && (await isEmpty(pool, partition)),
+      is_ahead_of_topn:
+        table_name === 'depth_events' && known.is_archived && (await isUnread(pool, partition)),
     })
   }
   return states
@@ -71,6 +73,19 @@ export async function selectPartitions(pool: Pool): Promise<readonly PartitionSt
 async function isEmpty(pool: Pool, partition: string): Promise<boolean> {
   const { rowCount } = await pool.query(`select from marketdata.${partition} limit 1`)
   return rowCount === 0
+}
+
+/** Whether it has depth that orderbook_topn was not made from yet. */
+async function isUnread(pool: Pool, partition: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `select from marketdata.symbols s
+     left join marketdata.orderbook_topn_watermarks w on w.symbol_id = s.id
+     where exists (
+       select from marketdata.${partition} d
+       where d.symbol_id = s.id and d.ts_exchange >= coalesce(w.read_to, '-infinity')
+     ) limit 1`,
+  )
+  return rowCount === 1
 }
 
 interface PartitionRow {

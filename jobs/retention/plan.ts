@@ -4,8 +4,8 @@
  *
  * Rules
  * 1. A raw partition goes only if its hour is archived, and nothing came since.
- * 2. A partition of what is made from raw rows (orderbook_topn, rollups) goes only if no raw
- *    partition of its span waits to be archived.
+ * 2. A partition of what is made from others (orderbook_topn, rollups) goes only if everything in
+ *    its span that it is made from is gone, or could go now.
  * 3. What is empty, or a remainder of an hour that was dropped before, goes at once. Else a
  *    partition goes by its age, and the oldest hours go until the rest fits the budget.
  */
@@ -21,7 +21,7 @@ export interface PartitionState {
   readonly to: Micros
   readonly byte_count: number
   readonly is_empty: boolean
-  /** Raw tables that it is made from; undefined: it is one itself. */
+  /** Tables that it is made from; undefined: it is a raw one. */
   readonly made_from: readonly string[] | undefined
   readonly is_archived: boolean
   /** Its hour was dropped before: these are rows that came later. */
@@ -30,6 +30,8 @@ export interface PartitionState {
   readonly has_late_rows: boolean
   /** A rollup has not got so far yet. */
   readonly is_ahead_of_rollup: boolean
+  /** It has depth that orderbook_topn was not made from yet. */
+  readonly is_ahead_of_topn: boolean
 }
 
 export type DropReason = 'age' | 'budget' | 'empty' | 'remainder'
@@ -38,7 +40,8 @@ export type KeepReason =
   | 'not_archived'
   | 'late_rows'
   | 'rollup_behind'
-  | 'source_not_archived'
+  | 'topn_behind'
+  | 'source_stays'
   | 'within_limits'
 
 export type Fate =
@@ -69,7 +72,7 @@ export function planRetention(
   const oldest_first = states.toSorted(
     (left, right) => left.from - right.from || (left.partition < right.partition ? -1 : 1),
   )
-  const waiting = states.filter((state) => isWaiting(state))
+  const obstacles = obstaclesOf(states, now)
   const used_bytes = sumBytes(states)
   let excess_bytes = budget_bytes === 0 ? 0 : used_bytes - budget_bytes
   const dropBecause = (state: PartitionState): DropReason | undefined => {
@@ -80,7 +83,7 @@ export function planRetention(
     return excess_bytes > 0 && isHourly(state) ? 'budget' : undefined
   }
   const partitions = oldest_first.map((state) => {
-    const obstacle = obstacleOf(state, waiting, now)
+    const obstacle = obstacles.get(state)
     const reason = obstacle === undefined ? dropBecause(state) : undefined
     if (reason === undefined) {
       return { state, fate: { kind: 'keep', reason: obstacle ?? 'within_limits' } } as const
@@ -91,27 +94,44 @@ export function planRetention(
   return { partitions, used_bytes, budget_bytes }
 }
 
-/** Why it may not go, whatever its age. */
-function obstacleOf(
-  state: PartitionState,
-  waiting: readonly PartitionState[],
+/** Why partitions may not go, whatever their age; those that may are not in it. */
+function obstaclesOf(
+  states: readonly PartitionState[],
   now: Micros,
-): KeepReason | undefined {
+): ReadonlyMap<PartitionState, KeepReason> {
+  const obstacles = new Map<PartitionState, KeepReason>()
+  // What others are made from comes before them.
+  for (const state of states.toSorted((left, right) => rankOf(left) - rankOf(right))) {
+    const obstacle = ownObstacle(state, now) ?? sourceObstacle(state, obstacles)
+    if (obstacle !== undefined) obstacles.set(state, obstacle)
+  }
+  return obstacles
+}
+
+/** Raw rows, then what is made from them alone, then what may be made from that too. */
+function rankOf({ made_from, kind }: PartitionState): number {
+  if (made_from === undefined) return 0
+  return kind === 'rollups' ? 2 : 1
+}
+
+function ownObstacle(state: PartitionState, now: Micros): KeepReason | undefined {
   if (state.to + SETTLED_US > now) return 'not_over'
   if (state.has_late_rows) return 'late_rows'
   if (state.is_empty) return undefined
   if (state.made_from === undefined && !state.is_archived) return 'not_archived'
   if (state.is_ahead_of_rollup) return 'rollup_behind'
-  const is_source_waiting = waiting.some(
-    ({ table_name, from, to }) =>
-      state.made_from?.includes(table_name) === true && from < state.to && to > state.from,
-  )
-  return is_source_waiting ? 'source_not_archived' : undefined
+  return state.is_ahead_of_topn ? 'topn_behind' : undefined
 }
 
-function isWaiting(state: PartitionState): boolean {
-  if (state.made_from !== undefined || state.is_empty) return false
-  return !state.is_archived || state.has_late_rows
+function sourceObstacle(
+  { made_from = [], is_empty, from, to }: PartitionState,
+  obstacles: ReadonlyMap<PartitionState, KeepReason>,
+): KeepReason | undefined {
+  if (is_empty) return undefined
+  const stays = [...obstacles.keys()].some(
+    (source) => made_from.includes(source.table_name) && source.from < to && source.to > from,
+  )
+  return stays ? 'source_stays' : undefined
 }
 
 function isHourly({ kind }: PartitionState): boolean {

@@ -6,7 +6,10 @@ import { floorSecond } from './slices.ts'
 
 /** Rows are written a fraction of a second after their event. What takes longer is a late row. */
 const LAG_US = 10 * SECOND_US
-/** orderbook_topn follows half a minute behind the depth, and is not waited for any longer. */
+/**
+ * orderbook_topn follows half a minute behind the depth. Depth that is older than this is not kept
+ * waiting for it: rows of orderbook_topn that come later are told of as late ones.
+ */
 const BOOKS_WAIT_US = 300 * SECOND_US
 
 /** Undefined where there is no row at or after the watermark, or nothing is over yet. */
@@ -31,7 +34,7 @@ export function targetOf(
 ): Micros {
   const over = Math.min(floorSecond(now - LAG_US), floorSecond(newest) + SECOND_US)
   if (books_covered_to === undefined) return micros(over)
-  const books = Math.max(floorSecond(books_covered_to), over - BOOKS_WAIT_US)
+  const books = Math.max(floorSecond(books_covered_to), floorSecond(now - BOOKS_WAIT_US))
   return micros(Math.min(over, books))
 }
 

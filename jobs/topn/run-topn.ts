@@ -6,10 +6,16 @@
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
-import { micros } from '#core/time.ts'
+import { type Micros, micros, toIso } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../run.ts'
 import type { Cadence } from './sampler.ts'
-import { beginSymbol, type DueSymbol, runSymbol, type SymbolProgress } from './symbol-run.ts'
+import {
+  beginSymbol,
+  type DueSymbol,
+  readEnd,
+  runSymbol,
+  type SymbolProgress,
+} from './symbol-run.ts'
 
 export const TOPN_JOB = 'orderbook_topn'
 
@@ -39,12 +45,28 @@ export interface TopnJob {
 const WINDOW = 'newest'
 /** There is a run every half minute, 2,880 a day: nobody asks for older ones. */
 const KEEP_S = 86_400
+/** A stream of depth whose newest event stays the newest for so long has come to a rest. */
+const QUIET_MS = 20_000
 
 /** Books are kept in the job between its runs, so that each reads only what is new. */
 export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob {
   const known = new Map<number, SymbolProgress>()
+  const newest_since = new Map<number, { readonly newest: Micros; readonly ms: number }>()
+
+  const isQuiet = ({ symbol_id, newest }: NewDepth): boolean => {
+    const seen = newest_since.get(symbol_id)
+    if (seen?.newest === newest) return now() - seen.ms >= QUIET_MS
+    newest_since.set(symbol_id, { newest, ms: now() })
+    return false
+  }
 
   const runOne = async (client: Client, due: DueSymbol, signal: AbortSignal): Promise<number> => {
+    const row_count = await showNew(client, due, signal)
+    if (!signal.aborted) await noteRead(client, due)
+    return row_count
+  }
+
+  const showNew = async (client: Client, due: DueSymbol, signal: AbortSignal): Promise<number> => {
     const { symbol_id, covered_to } = due
     const kept = known.get(symbol_id)
     // Another process, or a hand, has moved the watermark: what we hold is of another past.
@@ -58,7 +80,8 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
   }
 
   const runAll = async (run_log: RunLog, signal: AbortSignal): Promise<TopnResult> => {
-    const due = await withClient(pool, selectDue)
+    const found = await withClient(pool, selectDue)
+    const due = found.map((one) => ({ ...one, is_quiet: isQuiet(one) }))
     const failures: string[] = []
     let row_count = 0
     for (const one of due) {
@@ -94,7 +117,19 @@ function symbolsFailed(failures: readonly string[], due_count: number): Operator
   })
 }
 
-async function selectDue(client: Client): Promise<readonly DueSymbol[]> {
+type NewDepth = Omit<DueSymbol, 'is_quiet'>
+
+/** Also of a symbol without a book, so that nobody waits for what its depth does not show. */
+async function noteRead(client: Client, due: DueSymbol): Promise<void> {
+  await client.query(
+    `insert into marketdata.orderbook_topn_watermarks (symbol_id, read_to) values ($1, $2)
+     on conflict (symbol_id) do update set read_to = excluded.read_to`,
+    [due.symbol_id, toIso(readEnd(due))],
+  )
+}
+
+/** Symbols with depth that was not read yet. */
+async function selectDue(client: Client): Promise<readonly NewDepth[]> {
   const { rows } = await client.query<{
     symbol_id: string
     symbol: string
@@ -108,7 +143,7 @@ async function selectDue(client: Client): Promise<readonly DueSymbol[]> {
      left join marketdata.orderbook_topn_watermarks w on w.symbol_id = s.id
      cross join lateral (
        select ts_exchange from marketdata.depth_events
-       where symbol_id = s.id and ts_exchange > coalesce(w.covered_to, '-infinity')
+       where symbol_id = s.id and ts_exchange >= coalesce(w.read_to, w.covered_to, '-infinity')
        order by ts_exchange desc limit 1
      ) d
      order by s.id`,

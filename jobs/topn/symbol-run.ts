@@ -21,6 +21,8 @@ export interface DueSymbol {
   readonly covered_to: Micros | undefined
   /** ts_exchange of the newest depth. */
   readonly newest: Micros
+  /** Nothing newer has come for a while: the newest depth waits for no companion. */
+  readonly is_quiet: boolean
 }
 
 /** What is kept between two runs. */
@@ -39,6 +41,11 @@ const PART_US = 300 * SECOND_US
 /** The rows that a row depends on begin at most so long before the watermark. */
 const RUN_UP_US = 2 * SECOND_US
 
+/** Depth before it is read now. */
+export function readEnd({ newest, is_quiet }: DueSymbol): Micros {
+  return micros(is_quiet ? newest + 1 : newest - HOLD_US)
+}
+
 /** Undefined where the symbol has no snapshot yet, hence no book. */
 export async function beginSymbol(
   client: Client,
@@ -56,14 +63,15 @@ export async function beginSymbol(
   }
 }
 
-/** Writes what the depth up to `newest` shows, or up to an abort; the number of rows. */
+/** Writes what the depth up to `readEnd` shows, or up to an abort; the number of rows. */
 export async function runSymbol(
   client: Client,
-  { symbol_id, newest }: DueSymbol,
+  due: DueSymbol,
   progress: SymbolProgress,
   signal: AbortSignal,
 ): Promise<number> {
-  const end = newest - HOLD_US
+  const { symbol_id } = due
+  const end = readEnd(due)
   let row_count = 0
   while (progress.read_to < end && !signal.aborted) {
     const part = { from: progress.read_to, to: micros(Math.min(end, progress.read_to + PART_US)) }

@@ -23,6 +23,7 @@ function hour(hours_ago: number, change: Partial<PartitionState> = {}): Partitio
     is_remainder: false,
     has_late_rows: false,
     is_ahead_of_rollup: false,
+    is_ahead_of_topn: false,
     ...change,
   }
 }
@@ -45,6 +46,7 @@ for (const [name, state, expected] of [
   ['an old hour that is not archived stays', hour(DAYS_31, { is_archived: false }), 'keep not_archived'],
   ['an old hour with late rows stays', hour(DAYS_31, { has_late_rows: true }), 'keep late_rows'],
   ['an old hour that a rollup has not seen stays', hour(DAYS_31, { is_ahead_of_rollup: true }), 'keep rollup_behind'],
+  ['old depth that orderbook_topn has not read stays', hour(DAYS_31, { kind: 'depth', is_ahead_of_topn: true }), 'keep topn_behind'],
   ['an empty hour goes without an archive', hour(5, { is_archived: false, is_empty: true }), 'drop empty'],
   ['an empty hour that just ended may still get rows', hour(1.5, { is_archived: false, is_empty: true }), 'keep not_over'],
   ['a remainder of a dropped hour goes once it is archived', hour(5, { is_remainder: true }), 'drop remainder'],
@@ -63,9 +65,22 @@ test('what is made from raw rows stays while raw rows of its span wait for the a
   const next = topn(8 * 24 - 1)
   expect(fates([waiting, topn(8 * 24), next])).toEqual([
     `depth_events_${8 * 24} keep not_archived`,
-    `orderbook_topn_${8 * 24} keep source_not_archived`,
+    `orderbook_topn_${8 * 24} keep source_stays`,
     `orderbook_topn_${8 * 24 - 1} drop age`,
   ])
+})
+
+test('a rollup stays while anything that it is made from has to stay', () => {
+  const depth = hour(8 * 24, { table_name: 'depth_events', kind: 'depth' })
+  const books = topn(8 * 24, { has_late_rows: true })
+  const rollup = hour(200 * 24, {
+    table_name: 'depth_1s', kind: 'rollups', made_from: ['depth_events', 'orderbook_topn'],
+    is_archived: false, to: micros(NOW - 7 * DAY_US),
+  })
+  const fate = (states: readonly PartitionState[]) => fates(states).find((line) => line.startsWith('depth_1s'))
+  expect(fate([rollup, depth, books])).toBe(`depth_1s_${200 * 24} keep source_stays`)
+  expect(fate([rollup, { ...depth, is_ahead_of_topn: true }])).toBe(`depth_1s_${200 * 24} keep source_stays`)
+  expect(fate([{ ...rollup, to: micros(NOW - 199 * DAY_US) }, depth, books])).toBe(`depth_1s_${200 * 24} drop age`)
 })
 
 test('over the budget the oldest hours go, until the rest fits; what may not go is passed over', () => {

@@ -34,7 +34,8 @@ for (const [name, newest, now, books, expected] of [
   ['the second of the newest row is over once the clock says so', 100.4, 200, undefined, 101],
   ['the last ten seconds are left alone', 100.4, 105.5, undefined, 95],
   ['the books are waited for', 100.4, 200, 60.7, 60],
-  ['but not for more than five minutes', 1000.4, 2000, 60.7, 701],
+  ['but not for more than five minutes of the clock', 1000.4, 1300.6, 60.7, 1000],
+  ['a day of the past is made up to its end, whatever the books show', 1000.4, 1e6, 60.7, 1001],
   ['books that are further than the depth add nothing', 100.4, 200, 150, 101],
 ] as const) {
   test(`target: ${name}`, () => {
