@@ -26,7 +26,10 @@ export interface WriterThread {
   books(): BookCounts
   /** The exchange is being asked for the symbol's whole book. */
   noteAsked(exchange: Exchange, symbol: string): void
-  /** Settles with the status as of the moment when everything before `position` was committed. */
+  /**
+   * Settles with the status as of the moment when everything before `position` was committed;
+   * rejects when the writer ends before that, or has ended.
+   */
   committed(position: number): Promise<FollowerStatus>
   stop(): Promise<void>
 }
@@ -44,6 +47,7 @@ export function startWriterThread(
   const tried = Promise.withResolvers<void>()
   const waiting = new Map<number, PromiseWithResolvers<FollowerStatus>>()
   let stopping = false
+  let failure: { readonly error: unknown } | undefined
   let status: FollowerStatus = {
     has_resumed: false,
     committed_position: 0,
@@ -53,6 +57,7 @@ export function startWriterThread(
   }
   let books: BookCounts = { books: 0, books_synced: 0, books_lost: 0 }
   const fail = (error: unknown): void => {
+    failure ??= { error }
     ended.reject(error)
     tried.reject(error)
     for (const { reject } of waiting.values()) reject(error)
@@ -88,7 +93,8 @@ export function startWriterThread(
     status: () => status,
     books: () => books,
     noteAsked: (exchange, symbol) => send({ kind: 'snapshot_asked', exchange, symbol }),
-    committed(position) {
+    async committed(position) {
+      if (failure !== undefined) throw failure.error
       const known = waiting.get(position)
       if (known !== undefined) return known.promise
       const wish = Promise.withResolvers<FollowerStatus>()
