@@ -30,6 +30,8 @@ export interface MissingRange {
 export interface Missing {
   /** Of all ids, also where `ranges` is cut short. */
   readonly count: number
+  /** Trades that are stored between the hole's ends. */
+  readonly stored_count: number
   /** Ascending; at most RANGES_MAX of them. */
   readonly ranges: readonly MissingRange[]
 }
@@ -52,7 +54,7 @@ export interface Recorded {
 
 const RANGES_MAX = 10_000
 /** Event times of one stream may go back a little: so far outside the hole's own times we look. */
-export const TIME_MARGIN_US = 60 * SECOND_US
+const TIME_MARGIN_US = 60 * SECOND_US
 
 /** Open holes of trades that may be asked for now, newest first. */
 export async function selectDueHoles(
@@ -95,12 +97,22 @@ export async function withClaim<T>(
   }
 }
 
-/** Ids of the hole that no row has. */
-export async function selectMissing(
-  client: Client,
-  hole: TradeHole & { readonly from_id: number; readonly to_id: number },
-): Promise<Missing> {
-  const { rows } = await ask<{ after_id: string; before_id: string; missing: string }>(
+type LocatedHole = TradeHole & { readonly from_id: number; readonly to_id: number }
+
+/** Open holes of trades between two ids, whether they are due or not. */
+export async function selectLocatedHoles(client: Client): Promise<readonly LocatedHole[]> {
+  const { rows } = await ask<HoleRow>(client, `${SELECT_HOLE} and g.to_id > g.from_id`, ['infinity'])
+  return rows.map((row) => holeOf(row) as LocatedHole)
+}
+
+/** Trades of the hole that no row has. */
+export async function selectMissing(client: Client, hole: LocatedHole): Promise<Missing> {
+  const { rows } = await ask<{
+    after_id: string | null
+    before_id: string | null
+    missing: string
+    stored: string
+  }>(
     client,
     SELECT_MISSING,
     [
@@ -113,11 +125,13 @@ export async function selectMissing(
     ],
   )
   return {
-    count: Number(rows[0]?.missing ?? 0),
-    ranges: rows.map((row) => ({
-      after_id: Number(row.after_id),
-      before_id: Number(row.before_id),
-    })),
+    count: Number(rows[0]!.missing),
+    stored_count: Number(rows[0]!.stored),
+    ranges: rows.flatMap(({ after_id, before_id }) =>
+      after_id === null || before_id === null
+        ? []
+        : [{ after_id: Number(after_id), before_id: Number(before_id) }],
+    ),
   }
 }
 
@@ -235,17 +249,26 @@ const SELECT_HOLE = `select g.id as gap_id, s.symbol, g.symbol_id, g.from_id, g.
   where g.repaired_at is null and g.channel = 'trades'
     and (g.repair_due_at is null or g.repair_due_at <= $1::timestamptz)`
 
-const SELECT_MISSING = `with known (id) as (
-    select $1::bigint
-    union all
-    select agg_trade_id from marketdata.trades
-    where symbol_id = $3 and ts_exchange >= $4 and ts_exchange <= $5
-      and agg_trade_id > $1::bigint and agg_trade_id < $2::bigint
-    union all
-    select $2::bigint
+// An id that the exchange left out is not missing: the fills before and after it are consecutive.
+const SELECT_MISSING = `with known as (
+    select id, min(first_fill) as first_fill, max(last_fill) as last_fill, sum(row_count) as row_count
+    from (
+      select agg_trade_id, first_trade_id, last_trade_id, 1 from marketdata.trades
+      where symbol_id = $3 and ts_exchange >= $4 and ts_exchange <= $5
+        and agg_trade_id between $1::bigint and $2::bigint
+      union all values ($1::bigint, null::bigint, null::bigint, 0), ($2::bigint, null, null, 0)
+    ) as row (id, first_fill, last_fill, row_count)
+    group by id
   ), steps as (
-    select id as after_id, lead(id) over (order by id) as before_id from known
+    select id as after_id, last_fill, lead(id) over by_id as before_id,
+      lead(first_fill) over by_id as next_fill
+    from known window by_id as (order by id)
+  ), missing as (
+    select after_id, before_id from steps
+    where before_id > after_id + 1 and (next_fill = last_fill + 1) is not true
   )
-  select after_id, before_id, sum(before_id - after_id - 1) over () as missing
-  from steps where before_id > after_id + 1
+  select after_id, before_id,
+    (select coalesce(sum(before_id - after_id - 1), 0) from missing) as missing,
+    (select coalesce(sum(row_count), 0) from known where id > $1::bigint and id < $2::bigint) as stored
+  from (values (1)) as one left join missing on true
   order by after_id limit $6`

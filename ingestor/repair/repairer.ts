@@ -202,7 +202,7 @@ class LedgerRepairer implements Repairer {
     const oldest = windowStart(adapter.tradeHistory(choice), clock())
     const before = await this.#missing(client, hole)
     const facts = { hole, window_s, oldest }
-    const lost = hopeless({ ...facts, missing_count: before.count })
+    const lost = hopeless({ ...facts, missing_count: before.count, stored_count: before.stored_count })
     if (lost !== undefined) {
       await writeVerdict(client, hole.gap_id, lost, clock())
       return true
@@ -218,8 +218,8 @@ class LedgerRepairer implements Repairer {
     if (end.kind === 'more') this.#walks.set(hole.gap_id, walk)
     else this.#walks.delete(hole.gap_id)
     await this.#options.committed()
-    const { count: missing_count } = await this.#missing(client, hole)
-    const attempt = { ...facts, missing_count, void_count: walk.void_count, end }
+    const { count: missing_count, stored_count } = await this.#missing(client, hole)
+    const attempt = { ...facts, missing_count, stored_count, void_count: walk.void_count, end }
     const verdict = judge(attempt, this.#settings, clock(), random)
     await writeVerdict(client, hole.gap_id, verdict, clock())
     this.#tell(hole, verdict)
@@ -228,7 +228,7 @@ class LedgerRepairer implements Repairer {
 
   async #missing(client: Client, hole: TradeHole): Promise<Missing> {
     const { from_id, to_id } = hole
-    if (from_id === null || to_id === null) return { count: 0, ranges: [] }
+    if (from_id === null || to_id === null) return { count: 0, stored_count: 0, ranges: [] }
     return selectMissing(client, { ...hole, from_id, to_id })
   }
 

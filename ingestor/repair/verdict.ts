@@ -17,7 +17,9 @@ export interface Attempt {
   readonly hole: Pick<TradeHole, 'from_id' | 'to_id' | 'from_ts' | 'to_ts' | 'repair_attempts'>
   /** Ids that no row has, after everything that was given is committed. */
   readonly missing_count: number
-  /** Of them, those that the exchange left out as no market trades. */
+  /** Trades of the hole that are stored by then. */
+  readonly stored_count: number
+  /** Of the missing ones, those that the exchange left out as no market trades. */
   readonly void_count: number
   readonly end: Exclude<RefillEnd, { kind: 'tape_full' }>
   /** See windowStart in refill.ts. */
@@ -34,10 +36,9 @@ export function judge(
   now: Micros,
   random: () => number,
 ): Verdict {
-  const { hole, missing_count, void_count, end } = attempt
+  const { hole, missing_count, stored_count: repaired_count, void_count, end } = attempt
   const wanted_count = idCount(hole)
   const left_count = missing_count - void_count
-  const repaired_count = wanted_count - missing_count
   const known = { repaired_count, repair_attempts: hole.repair_attempts }
   if (left_count <= 0) {
     const odd = `${missing_count} of ${wanted_count} ids are no market trades.`
@@ -100,9 +101,10 @@ export function unlocated(
 export function hopeless({
   hole,
   missing_count,
+  stored_count,
   oldest,
   window_s,
-}: Pick<Attempt, 'hole' | 'missing_count' | 'oldest' | 'window_s'>): Verdict | undefined {
+}: Pick<Attempt, 'hole' | 'missing_count' | 'stored_count' | 'oldest' | 'window_s'>): Verdict | undefined {
   const never = (repair_note: string, repaired_count: number): Verdict => ({
     is_closed: false,
     repaired_count,
@@ -115,9 +117,8 @@ export function hopeless({
     return never('The ids began anew inside the hole; how many trades it holds is not known.', 0)
   }
   if (missing_count === 0 || oldest === undefined || hole.to_ts >= oldest) return undefined
-  const wanted_count = idCount(hole)
-  const left = `${missing_count} of ${wanted_count} trades are missing. `
-  return never(left + windowReason({ window_s }), wanted_count - missing_count)
+  const left = `${missing_count} of ${idCount(hole)} trades are missing. `
+  return never(left + windowReason({ window_s }), stored_count)
 }
 
 function windowReason({ window_s }: Pick<Attempt, 'window_s'>): string {

@@ -318,7 +318,14 @@ function sequencedEvent(event: MarketEvent, connection: number): SequencedEvent 
   const id = orderOf(event)
   // What shows a whole state under the first id of all: the exchange has begun to count anew.
   const begins_anew = id === 1 && (event.kind === 'depth' || event.kind === 'book_ticker')
-  return { id, follows: followsOf(event), begins_anew, ts_exchange, ts_ingest, connection }
+  const follows = followsOf(event)
+  return { id, follows, fills: fillsOf(event), begins_anew, ts_exchange, ts_ingest, connection }
+}
+
+function fillsOf(event: MarketEvent): SequencedEvent['fills'] {
+  if (event.kind !== 'trade') return undefined
+  const { first_trade_id: first, last_trade_id: last } = event
+  return first === null || last === null ? undefined : { first, last }
 }
 
 /** Ids by which a hole can be measured, and its trades be asked for. */

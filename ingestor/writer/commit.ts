@@ -201,12 +201,12 @@ const PROGRESS = `with gap as (
     returning 1
   ), stream_offset as (
     insert into marketdata.stream_offsets
-      (ingestor_id, symbol_id, channel, last_id, ts_exchange, ts_ingest, deaf_cause)
-    select $1, symbol_id, channel, last_id, ts_exchange, ts_ingest, deaf_cause
+      (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, deaf_cause)
+    select $1, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, deaf_cause
     from jsonb_to_recordset($6::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
-      ts_exchange timestamptz, ts_ingest timestamptz, deaf_cause text)
+      last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, deaf_cause text)
     on conflict (ingestor_id, symbol_id, channel) do update
-    set last_id = excluded.last_id, ts_exchange = excluded.ts_exchange,
+    set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id, ts_exchange = excluded.ts_exchange,
       ts_ingest = excluded.ts_ingest, deaf_cause = excluded.deaf_cause
   ), moved as (
     update marketdata.tape_positions set tape_position = $4, updated_at = now()

@@ -71,7 +71,7 @@ export async function requireSchema(client: Client): Promise<void> {
 
 async function readOffsets(client: Client, ingestor_id: string): Promise<readonly StreamOffset[]> {
   const { rows } = await client.query<Record<string, string | null>>(
-    `select s.exchange, s.symbol, o.channel, o.last_id, o.deaf_cause,
+    `select s.exchange, s.symbol, o.channel, o.last_id, o.last_fill_id, o.deaf_cause,
         (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_exchange,
         (extract(epoch from o.ts_ingest) * 1000000)::bigint as ts_ingest
       from marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
@@ -89,6 +89,7 @@ async function readOffsets(client: Client, ingestor_id: string): Promise<readonl
         symbol: row['symbol']!,
         channel,
         last_id: row['last_id'] === null ? null : Number(row['last_id']),
+        last_fill_id: row['last_fill_id'] === null ? null : Number(row['last_fill_id']),
         ts_exchange: micros(Number(row['ts_exchange'])),
         ts_ingest: micros(Number(row['ts_ingest'])),
         deaf_cause: GAP_CAUSES.find((cause) => cause === row['deaf_cause']) ?? null,

@@ -19,7 +19,11 @@
  * 5. An id that fell while time went on by more than OVERLAP_US is a new numbering (the exchange
  *    listed the symbol anew): the old one ends in a hole, since nobody knows what came between.
  *    One that says itself that it begins a numbering is believed at once, if nothing newer was seen.
- * 6. A stream that was listened to and lost before it ever spoke has a hole too. It begins when
+ * 6. Where the exchange says which fills an event holds, they decide before its id does: an event
+ *    whose first fill is the one after the newest fill misses nothing, though its id repeats or
+ *    skips. Fills that jump while ids do not are no hole: exchanges leave fills out that are no
+ *    market trades.
+ * 7. A stream that was listened to and lost before it ever spoke has a hole too. It begins when
  *    we began to listen and has no first id.
  */
 import type { GapCause } from '#core/market.ts'
@@ -32,6 +36,8 @@ export interface StreamState {
   /** Latest ts_exchange up to `last_id`; before the first event, when we began to listen. */
   ts_exchange: Micros
   ts_ingest: Micros
+  /** The last fill in the event that `last_id` is of; undefined where the exchange names none. */
+  last_fill: number | undefined
   /** The socket that brought `last_id`; undefined after it was read back from the database. */
   connection: number | undefined
   /** Set while nobody listens: why. The next new event closes the hole. */
@@ -44,9 +50,11 @@ interface Ahead {
   readonly first_id: number
   /** What the first of them follows. */
   readonly first_follows: number
+  readonly first_fill: number | undefined
   readonly first_ts: Micros
   readonly seen_at: Micros
   last_id: number
+  last_fill: number | undefined
   ts_exchange: Micros
   ts_ingest: Micros
   connection: number
@@ -67,6 +75,8 @@ export interface SequencedEvent {
   readonly id: number
   /** Nothing is missing where the last id is this one or larger; undefined where ids only grow. */
   readonly follows: number | undefined
+  /** First and last id of the fills that it sums up, where the exchange says them. */
+  readonly fills?: { readonly first: number; readonly last: number } | undefined
   /** It is the first of a new numbering. */
   readonly begins_anew?: boolean
   readonly ts_exchange: Micros
@@ -88,6 +98,7 @@ export function unheardState(since: Micros): StreamState {
     last_id: UNHEARD,
     ts_exchange: since,
     ts_ingest: since,
+    last_fill: undefined,
     connection: undefined,
     deaf_cause: undefined,
     ahead: undefined,
@@ -101,6 +112,11 @@ export function firstState(event: SequencedEvent): StreamState {
 
 /** Takes the next event of a stream into `state` and returns the holes that it proves. */
 export function observe(state: StreamState, event: SequencedEvent): readonly Hole[] {
+  if (isNextFill(state, event)) {
+    advance(state, event)
+    if (state.ahead !== undefined && reaches(event, state.ahead)) joinAhead(state, state.ahead)
+    return NONE
+  }
   if (event.id === state.last_id && !isChained(event)) {
     hearAgain(state, event)
     return NONE
@@ -173,6 +189,7 @@ function observeChained(state: StreamState, event: ChainedEvent): readonly Hole[
       ...position(event),
       first_id: event.id,
       first_follows: event.follows,
+      first_fill: event.fills?.first,
       first_ts: event.ts_exchange,
       seen_at: event.ts_ingest,
     }
@@ -191,7 +208,7 @@ function observeBesideAhead(
   if (event.id < ahead.first_id) {
     const missed = event.follows <= state.last_id ? NONE : [holeUntil(state, event, 'sequence')]
     advance(state, event)
-    if (event.id >= ahead.first_follows) joinAhead(state, ahead)
+    if (reaches(event, ahead)) joinAhead(state, ahead)
     return missed
   }
   // The old socket is past the hole itself: it will not bring what is missing.
@@ -200,7 +217,7 @@ function observeBesideAhead(
     return event.id <= state.last_id ? [hole] : [hole, ...observeChained(state, event)]
   }
   if (event.id <= ahead.last_id) return NONE
-  if (event.follows <= ahead.last_id) {
+  if (event.follows <= ahead.last_id || isNextFill(ahead, event)) {
     Object.assign(ahead, position(event))
     return NONE
   }
@@ -219,6 +236,7 @@ function closeAhead(state: StreamState, ahead: Ahead): Hole {
 
 function joinAhead(state: StreamState, ahead: Ahead): void {
   state.last_id = ahead.last_id
+  state.last_fill = ahead.last_fill
   state.ts_exchange = later(state.ts_exchange, ahead.ts_exchange)
   state.ts_ingest = ahead.ts_ingest
   state.connection = ahead.connection
@@ -227,6 +245,7 @@ function joinAhead(state: StreamState, ahead: Ahead): void {
 
 function advance(state: StreamState, event: SequencedEvent): void {
   state.last_id = event.id
+  state.last_fill = event.fills?.last
   state.ts_exchange = later(state.ts_exchange, event.ts_exchange)
   state.ts_ingest = event.ts_ingest
   state.connection = event.connection
@@ -251,12 +270,27 @@ function holeUntil(
 
 function position(event: SequencedEvent): {
   last_id: number
+  last_fill: number | undefined
   ts_exchange: Micros
   ts_ingest: Micros
   connection: number
 } {
   const { id: last_id, ts_exchange, ts_ingest, connection } = event
-  return { last_id, ts_exchange, ts_ingest, connection }
+  return { last_id, last_fill: event.fills?.last, ts_exchange, ts_ingest, connection }
+}
+
+/** The event's fills go on where those that were heard ended: right after them, or with their id. */
+function isNextFill(
+  { last_id, last_fill }: Pick<StreamState, 'last_id' | 'last_fill'>,
+  { id, fills }: SequencedEvent,
+): boolean {
+  if (fills === undefined || last_fill === undefined || id < last_id) return false
+  return fills.first === last_fill + 1 || (id === last_id && fills.first > last_fill)
+}
+
+/** Nothing is missing between the event and what is ahead of it. */
+function reaches({ id, fills }: SequencedEvent, { first_follows, first_fill }: Ahead): boolean {
+  return id >= first_follows || (fills !== undefined && fills.last + 1 === first_fill)
 }
 
 function newestTs(state: StreamState): Micros {

@@ -21,6 +21,8 @@ export interface StreamKey {
 export interface StreamOffset extends StreamKey {
   /** Null where it has been listened to and never spoke. */
   readonly last_id: number | null
+  /** The last fill in it, where the exchange names fills. */
+  readonly last_fill_id: number | null
   readonly ts_exchange: Micros
   readonly ts_ingest: Micros
   readonly deaf_cause: GapCause | null
@@ -53,11 +55,12 @@ export class StreamTable {
   readonly #waiting = new Set<Stream>()
 
   constructor(offsets: readonly StreamOffset[]) {
-    for (const { exchange, symbol, channel, deaf_cause, ...offset } of offsets) {
+    for (const { exchange, symbol, channel, deaf_cause, last_fill_id, ...offset } of offsets) {
       const stream = this.of(exchange, symbol, channel)
       stream.state = {
         ...offset,
         last_id: offset.last_id ?? UNHEARD,
+        last_fill: last_fill_id ?? undefined,
         connection: undefined,
         deaf_cause: deaf_cause ?? undefined,
         ahead: undefined,
@@ -137,7 +140,15 @@ export class StreamTable {
 
 function offsetOf({ exchange, symbol, channel, state }: Stream): StreamOffset | undefined {
   if (state === undefined) return undefined
-  const { ts_exchange, ts_ingest, deaf_cause } = state
-  const last_id = state.last_id === UNHEARD ? null : state.last_id
-  return { exchange, symbol, channel, last_id, ts_exchange, ts_ingest, deaf_cause: deaf_cause ?? null }
+  const { ts_exchange, ts_ingest } = state
+  return {
+    exchange,
+    symbol,
+    channel,
+    last_id: state.last_id === UNHEARD ? null : state.last_id,
+    last_fill_id: state.last_fill ?? null,
+    ts_exchange,
+    ts_ingest,
+    deaf_cause: state.deaf_cause ?? null,
+  }
 }

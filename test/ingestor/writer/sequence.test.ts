@@ -24,6 +24,11 @@ function change(follows: number, id: number, connection = 1): SequencedEvent {
   return { ...event(id, connection), follows }
 }
 
+/** A trade that sums up the fills from `first` to `last`; the clock goes on by a minute with each. */
+function summed(id: number, first: number, last: number, connection = 1): SequencedEvent {
+  return { ...event(id, connection, at(first * 60)), fills: { first, last } }
+}
+
 /** An event of a stream whose ids only grow. */
 function loose(id: number, connection = 1): SequencedEvent {
   return { ...event(id, connection), follows: undefined }
@@ -67,6 +72,23 @@ describe('trades', () => {
     ['a disconnect ends the waiting', [event(1), event(4, 2), 'disconnect', event(5, 3)], ['sequence 1-4']],
     ['numbers that begin anew are a hole', [event(900), event(1, 1, at(60)), event(2, 1, at(61))], ['sequence 900-1']],
     ['a restarted exchange has the cause of the restart', [event(900), 'restart', event(1, 2, at(60)), event(2, 2, at(61))], ['restart 900-1']],
+  ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
+    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
+  }
+})
+
+describe('trades that say which fills they sum up', () => {
+  for (const [name, steps, expected] of [
+    ['an id that comes twice with consecutive fills is no hole', [summed(1, 10, 10), summed(2, 11, 12), summed(2, 13, 13), summed(3, 14, 20)], []],
+    ['an id that is left out between consecutive fills is no hole', [summed(1, 10, 10), summed(4, 11, 12), summed(5, 13, 13)], []],
+    ['ids that fall began anew, whatever the fills say', [summed(900, 10, 10), summed(2, 11, 12), summed(3, 13, 13)], ['sequence 900-2']],
+    ['fills that jump while ids do not are no hole', [summed(1, 10, 10), summed(2, 31, 32), summed(2, 40, 41), summed(3, 50, 50)], []],
+    ['fills that jump with the ids are a hole', [summed(1, 10, 10), summed(4, 12, 12)], ['sequence 1-4']],
+    ['numbers that begin anew are a hole, fills and all', [summed(900, 10, 10), { ...summed(1, 1, 1), ts_exchange: at(6_000) }], ['sequence 900-1']],
+    ['after deafness consecutive fills show that nothing is missing', [summed(1, 10, 10), 'disconnect', summed(3, 11, 12, 2)], []],
+    ['a renewal: both sockets bring an id that is used twice', [summed(1, 10, 10), summed(1, 10, 10, 2), summed(1, 11, 11), summed(1, 11, 11, 2), summed(2, 12, 12, 2), summed(2, 12, 12)], []],
+    ['a renewal: the old socket fills up to an id that is left out', [summed(1, 10, 10), summed(5, 13, 13, 2), summed(2, 11, 11), summed(3, 12, 12), summed(6, 14, 14, 2)], []],
+    ['a renewal: what is missing before an id that comes twice is one hole', [summed(1, 10, 10), summed(5, 20, 20, 2), summed(5, 21, 21, 2), summed(6, 22, 22), summed(7, 23, 23, 2)], ['sequence 1-5']],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
     test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
   }
