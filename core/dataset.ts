@@ -75,6 +75,11 @@ export interface Manifest {
   readonly dataset: string
   readonly schema_version: number
   readonly date: string
+  /**
+   * Folder of the files beside the manifest: build=BUILD. Absent from manifests that were written
+   * before builds had folders; their files lie beside them.
+   */
+  readonly build?: string | undefined
   /** False for a day that was built before it was over. */
   readonly complete: boolean
   readonly row_count: number

@@ -15,22 +15,50 @@ export function datasetPrefix(name: string, schema_version: number): string {
   return `${DATASETS_PREFIX}${name}/v${schema_version}/`
 }
 
-/** `datasets/features_1s/v1/date=2024-08-08/features_1s.parquet` */
-export function datasetKey(name: string, schema_version: number, date: Day, file: string): string {
-  return `${datasetPrefix(name, schema_version)}date=${date}/${file}`
+/** `datasets/features_1s/v1/date=2024-08-08/` */
+export function datasetDayPrefix(name: string, schema_version: number, date: Day): string {
+  return `${datasetPrefix(name, schema_version)}date=${date}/`
+}
+
+/** `datasets/features_1s/v1/date=2024-08-08/manifest.json` */
+export function manifestKey(name: string, schema_version: number, date: Day): string {
+  return `${datasetDayPrefix(name, schema_version, date)}${MANIFEST_FILE}`
+}
+
+/** What tells the key of a manifest's files. */
+export interface DatasetBuild {
+  readonly dataset: string
+  readonly schema_version: number
+  /** Undefined in a manifest of before builds had folders: its files lie beside it. */
+  readonly build?: string | undefined
 }
 
 /**
- * `tmp/datasets/features_1s/`: where files of a dataset lie until they are checked. Nobody reads
- * there, and what a crash left is deleted by the next run.
+ * `datasets/features_1s/v1/date=2024-08-08/build=5f3a90c1d2e4b687/features_1s.parquet`: the folder
+ * follows from the files' content, so what lies under a key never changes.
  */
-export function stagingPrefix(name: string): string {
-  return `tmp/${DATASETS_PREFIX}${name}/`
+export function datasetFileKey(
+  { dataset, schema_version, build }: DatasetBuild,
+  date: Day,
+  file: string,
+): string {
+  return `${datasetDayPrefix(dataset, schema_version, date)}${buildFolder(build)}${file}`
 }
 
-/** `tmp/datasets/features_1s/date=2024-08-08/features_1s.parquet` */
-export function stagingKey(name: string, date: Day, file: string): string {
-  return `${stagingPrefix(name)}date=${date}/${file}`
+/** `build=5f3a90c1d2e4b687/` */
+export function buildFolder(build: string | undefined): string {
+  return build === undefined ? '' : `build=${build}/`
+}
+
+/** Of a build's name. */
+export const BUILD_NAME = /^[0-9a-f]{16}$/
+
+/** `tmp/datasets/`: notes on days that have files no manifest names. No reader needs them. */
+export const DAY_NOTES_PREFIX = 'tmp/datasets/'
+
+/** `tmp/datasets/features_1s/v1/date=2024-08-08.json` */
+export function dayNoteKey(name: string, schema_version: number, date: Day): string {
+  return `${DAY_NOTES_PREFIX}${name}/v${schema_version}/date=${date}.json`
 }
 
 /** Written last: a date without it is not published. */

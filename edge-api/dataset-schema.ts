@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Manifest } from '#core/dataset.ts'
 import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
 import { EXCHANGES } from '#core/symbols.ts'
+import { BUILD_NAME } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 
 const count = z.int().min(0)
@@ -88,6 +89,12 @@ export const manifestShape = {
     .string()
     .refine((text) => parseDay(text) !== undefined)
     .openapi({ format: 'date', example: '2024-08-08' }),
+  build: z.string().regex(BUILD_NAME).optional().openapi({
+    example: '5f3a90c1d2e4b687',
+    description:
+      'Folder of the files beside the manifest, build=…, named after their content. Absent from ' +
+      'old manifests, whose files lie beside them.',
+  }),
   complete: z
     .boolean()
     .openapi({ description: 'False for a day that was built before it was over.' }),

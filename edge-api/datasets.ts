@@ -7,9 +7,8 @@ import type { Latest, Manifest } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
 import {
   DATASETS_PREFIX,
-  MANIFEST_FILE,
-  datasetKey,
   latestKey,
+  manifestKey,
   parseManifestKey,
 } from '#core/object-keys.ts'
 import { parseDay, type Day } from '#core/time.ts'
@@ -67,7 +66,7 @@ export function createDatasets(store: ObjectReader): Datasets {
     },
     async manifest(name, date) {
       for (const schema_version of await versionsOf(store, name)) {
-        const key = datasetKey(name, schema_version, date, MANIFEST_FILE)
+        const key = manifestKey(name, schema_version, date)
         const bytes = await store.read(key, MANIFEST_BYTES_MAX)
         if (bytes === undefined) continue
         const manifest = parse(DatasetManifest, bytes, key)

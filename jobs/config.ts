@@ -3,6 +3,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
+import { KEEP_REPLACED_H } from './datasets/replaced-builds.ts'
 import type { FeaturesSettings } from './features/run-features.ts'
 import { parseRetention, type RetentionSettings } from './retention/settings.ts'
 import type { Cadence } from './topn/sampler.ts'
@@ -16,6 +17,8 @@ export interface JobsConfig {
   /** The current day's features are rebuilt every so many seconds; 0: never. */
   readonly intraday_features_s: number
   readonly features: FeaturesSettings
+  /** How long files of a dataset that were replaced stay readable [h]. */
+  readonly keep_replaced_h: number
   /** Index prices that are asked for once a minute; undefined: none. */
   readonly index_prices: IndexPricesConfig | undefined
   readonly topn: TopnConfig
@@ -40,6 +43,7 @@ type Env = Readonly<Record<string, string | undefined>>
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 const INTRADAY_MAX_S = 86_400
+const KEEP_REPLACED_MAX_H = 8_760
 const INDEX_NAMES_MAX = 100
 const FEATURES_THREADS_MAX = 16
 /** Each takes up to a gigabyte of disk and some minutes a day. */
@@ -74,6 +78,7 @@ export function parseConfig(env: Env): JobsConfig {
     log_level: env['LOG_LEVEL'] ?? 'info',
     intraday_features_s: Number(env['INTRADAY_FEATURES_S'] ?? '0'),
     features: parseFeatures(env, problems),
+    keep_replaced_h: parseKeepReplaced(env, problems),
     index_prices: parseIndexPrices(env, problems),
     topn: parseTopn(env, problems),
     rollups_every_s: Number(env['ROLLUPS_EVERY_S'] ?? '30'),
@@ -103,6 +108,25 @@ function refuse(problems: readonly string[]): void {
   throw new OperatorError('bad_config', `Settings of jobs: ${problems.join('; ')}.`, {
     hint: 'Set them in the environment.',
   })
+}
+
+/** What of it a run by hand needs, with or without the daemon's environment. */
+export function parseKeepReplacedHours(env: Env): number {
+  const problems: string[] = []
+  const hours = parseKeepReplaced(env, problems)
+  refuse(problems)
+  return hours
+}
+
+function parseKeepReplaced(env: Env, problems: string[]): number {
+  const hours = Number(env['DATASET_KEEP_REPLACED_H'] ?? KEEP_REPLACED_H)
+  if (!Number.isInteger(hours) || hours < 1 || hours > KEEP_REPLACED_MAX_H) {
+    problems.push(
+      `DATASET_KEEP_REPLACED_H is '${env['DATASET_KEEP_REPLACED_H']}', ` +
+        `expected whole hours from 1 to ${KEEP_REPLACED_MAX_H}`,
+    )
+  }
+  return hours
 }
 
 /** What of it a run by hand needs, with or without the daemon's environment. */

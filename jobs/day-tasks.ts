@@ -16,6 +16,7 @@ export interface DayTaskOptions {
   readonly store: ObjectStore
   readonly work_dir: string
   readonly features: FeaturesSettings
+  readonly keep_replaced_h: number
   readonly log: Logger
   /** The time now, in milliseconds since 1970. */
   readonly now: () => number

@@ -25,13 +25,14 @@ const pool = createPool(config.database_url, 'booktape-jobs', POOL_SIZE)
 const store = createObjectStore(config.object_store)
 try {
   const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
-  const { retention } = config
+  const { retention, keep_replaced_h } = config
   const schedule = await startSchedule({
     pool,
     store,
     work_dir,
     intraday_features_s,
     features,
+    keep_replaced_h,
     index_prices,
     retention,
     log,

@@ -10,6 +10,7 @@ import type { Pool } from '#core/node/pool.ts'
 import { dayOf, fromMillis } from '#core/time.ts'
 import { ARCHIVE_JOB, runArchive } from './archive/run-archive.ts'
 import type { IndexPricesConfig } from './config.ts'
+import { SWEEP_JOB, sweepReplacedBuilds } from './datasets/replaced-builds.ts'
 import { DATASETS_JOB } from './datasets/run-datasets.ts'
 import { findStaleDays, runDayTask, STALE_DAYS_JOB } from './day-tasks.ts'
 import { FEATURES_JOB, type FeaturesSettings } from './features/run-features.ts'
@@ -28,6 +29,8 @@ export interface ScheduleOptions {
   readonly work_dir: string
   readonly intraday_features_s: number
   readonly features: FeaturesSettings
+  /** How long files of a dataset that were replaced stay readable [h]. */
+  readonly keep_replaced_h: number
   /** Polled once a minute; undefined: not at all. */
   readonly index_prices: IndexPricesConfig | undefined
   readonly retention: RetentionSettings
@@ -53,6 +56,8 @@ const CRONTAB = [
 ]
 /** After the archive, in its queue: it looks at what there is now. */
 const STALE_DAYS_CRONTAB = `10 * * * * ${STALE_DAYS_JOB} ?id=stale_days&max=1&queue=archive`
+/** What it could not delete it deletes an hour later. */
+const SWEEP_CRONTAB = `20 * * * * ${SWEEP_JOB} ?id=replaced_builds&max=1&queue=archive`
 /** A price of the past cannot be asked for: what was missed is not made up for. */
 const INDEX_CRONTAB = `* * * * * ${INDEX_PRICES_JOB} ?id=index_prices&max=1&queue=index_prices`
 /** It looks at the data as it is now: what was missed is not made up for. */
@@ -80,6 +85,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     crontab: [
       ...CRONTAB,
       STALE_DAYS_CRONTAB,
+      SWEEP_CRONTAB,
       ARCHIVE_CRONTAB,
       RETENTION_CRONTAB,
       VALIDATION_CRONTAB,
@@ -95,6 +101,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
           const jobKey = `rebuild_${job}_${date}`
           await addJob(job, { date }, { jobKey, queueName: FEATURES_JOB, maxAttempts: 9 })
         }),
+      [SWEEP_JOB]: () => sweepReplacedBuilds(options),
       [INDEX_PRICES_JOB]: () => pollIndexPrices(options, controller.signal),
       [ARCHIVE_JOB]: () => archiveDueHours(options, controller.signal),
       [RETENTION_JOB]: () => freePartitions(options, controller.signal),

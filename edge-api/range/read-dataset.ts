@@ -3,7 +3,7 @@
  * ranges. Which columns there are is what the newest manifest says; an older day may lack some.
  */
 import type { DatasetColumn, DatasetFile, Manifest } from '#core/dataset.ts'
-import { datasetKey } from '#core/object-keys.ts'
+import { datasetFileKey } from '#core/object-keys.ts'
 import { dayRange, micros, parseDay, toIso, type Micros } from '#core/time.ts'
 import type { Cursor } from '../cursor.ts'
 import type { Datasets } from '../datasets.ts'
@@ -75,13 +75,12 @@ async function readDay(
   { from, to, limit }: { readonly from: Micros; readonly to: Micros; readonly limit: number },
   budget: ReturnType<typeof createBudget>,
 ): Promise<readonly Row[]> {
-  const { dataset, schema_version, date } = manifest
   const names = new Set([TIME, ...columns.map(({ name }) => name)])
   const found = await lake.read(
     {
-      key: datasetKey(dataset, schema_version, parseDay(date)!, file.name),
+      key: datasetFileKey(manifest, parseDay(manifest.date)!, file.name),
       byte_count: file.bytes,
-      // A day that is not over is built anew under the same key.
+      // Files without a folder for their build were built anew under the same key.
       tag: file.sha256,
     },
     {

@@ -6,7 +6,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { etag } from 'hono/etag'
 import type { Manifest } from '#core/dataset.ts'
-import { MANIFEST_FILE, datasetKey } from '#core/object-keys.ts'
+import { MANIFEST_FILE, datasetFileKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 import { OperatorError } from '#core/errors.ts'
 import { DatasetManifest } from '../dataset-schema.ts'
@@ -105,8 +105,8 @@ async function redirectToFile(
 ): Promise<Response> {
   const names = manifest.files.map(({ name }) => name)
   if (!names.includes(file)) throw unknownFile(file, names)
-  const { dataset, schema_version, date, complete } = manifest
-  const key = datasetKey(dataset, schema_version, parseDay(date)!, file)
+  const { date, complete } = manifest
+  const key = datasetFileKey(manifest, parseDay(date)!, file)
   const { url } = await deps.signUrl(key, c.req.method === 'HEAD' ? 'HEAD' : 'GET', deps.now())
   c.header('cache-control', 'no-store')
   c.header('x-dataset-date', date)

@@ -1,7 +1,7 @@
 /** GET /v1/datasets and below: which datasets there are, and what is in each date of them. */
 import { createRoute } from '@hono/zod-openapi'
 import { toIso } from '#core/time.ts'
-import { MANIFEST_FILE, datasetKey } from '#core/object-keys.ts'
+import { MANIFEST_FILE, datasetFileKey } from '#core/object-keys.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
 import { datasetDatePath, datasetPath, query } from '../parameters.ts'
 import { DatasetDate, DatasetDates, DatasetList } from '../schemas.ts'
@@ -68,7 +68,7 @@ export function datasetRoutes(app: App, deps: Deps): void {
     const now = deps.now()
     const signed = await Promise.all(
       manifest.files.map(async (file) => {
-        const key = datasetKey(name, manifest.schema_version, day, file.name)
+        const key = datasetFileKey(manifest, day, file.name)
         return { file, ...(await deps.signUrl(key, 'GET', now)) }
       }),
     )

@@ -6,7 +6,7 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { isDatasetName } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
-import { parseFeaturesSettings } from '../../jobs/config.ts'
+import { parseFeaturesSettings, parseKeepReplacedHours } from '../../jobs/config.ts'
 import { DATASETS_JOB, runDatasets } from '../../jobs/datasets/run-datasets.ts'
 import { selectStaleDays } from '../../jobs/datasets/stale-days.ts'
 import { runVerify, type VerifyResult } from '../../jobs/datasets/verify/run-verify.ts'
@@ -31,6 +31,7 @@ export async function runDatasetsByHand(services: Services, date: Day): Promise<
       log: silentLogger,
       now: Date.now,
       signal,
+      keep_replaced_h: parseKeepReplacedHours(process.env),
       onProgress(done_count, symbol_count) {
         if (isTTY) process.stderr.write(`\r${done_count} of ${symbol_count} symbols `)
       },
@@ -60,7 +61,8 @@ export async function runStaleDaysByHand(services: Services, is_dry_run: boolean
     for (const { job, date, why } of stale) {
       process.stdout.write(`${job} of ${date}: ${why}.\n`)
       if (is_dry_run) continue
-      const options = { ...services, date, log: silentLogger, now: Date.now, signal }
+      const keep_replaced_h = parseKeepReplacedHours(process.env)
+      const options = { ...services, date, log: silentLogger, now: Date.now, signal, keep_replaced_h }
       if (job === DATASETS_JOB) await runDatasets(options)
       else await runFeatures({ ...options, ...parseFeaturesSettings(process.env) })
       process.stdout.write(`${job} of ${date}: built again.\n`)

@@ -6,7 +6,12 @@ import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStore } from '#core/node/object-store.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { parseDay, type Day, type Micros } from '#core/time.ts'
-import { parseConfig, parseFeaturesSettings, parseTopnConfig } from '../../jobs/config.ts'
+import {
+  parseConfig,
+  parseFeaturesSettings,
+  parseKeepReplacedHours,
+  parseTopnConfig,
+} from '../../jobs/config.ts'
 import { runFeatures, type FeaturesResult } from '../../jobs/features/run-features.ts'
 import { runIndexPrices } from '../../jobs/index-prices/run-index-prices.ts'
 import { selectRuns, type JobRun } from '../../jobs/run-list.ts'
@@ -202,6 +207,7 @@ async function featuresAction(services: Services, date: Day): Promise<void> {
     const result = await runFeatures({
       ...services,
       ...parseFeaturesSettings(process.env),
+      keep_replaced_h: parseKeepReplacedHours(process.env),
       date,
       log: silentLogger,
       now: Date.now,

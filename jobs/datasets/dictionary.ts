@@ -33,20 +33,33 @@ Generated from the registries; a test keeps it true. Columns of features and lab
 
 Every night at 00:10 UTC the day before is built and published. The same rows give the same bytes,
 whether they lie in Postgres or in the archive, and however often a run was killed in between. Files
-are staged, read back and compared by sha256 before the manifest is written, which comes last: a date
-without a manifest.json is not published.`
+are read back and compared by sha256 before the manifest is written, which comes last: a date without
+a manifest.json is not published.`
 
 const LAYOUT = `## Where files lie
 
 \`\`\`
-datasets/NAME/vSCHEMA/date=YYYY-MM-DD/NAME.parquet        all symbols; a row group holds one symbol
-                                      NAME.arrow          features, labels, candles: Arrow IPC, a batch a symbol
-                                      binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
+datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the build that counts: files with sha256, columns,
+                                                          coverage, inputs
+                                      build=BUILD/
+                                        NAME.parquet      all symbols; a row group holds one symbol
+                                        NAME.arrow        features, labels, candles: Arrow IPC, a batch a symbol
+                                        binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
                                                           trades, quotes: a file for each symbol with rows
-                                      coverage.parquet    per symbol and stream: seconds, gaps with causes
-                                      manifest.json       files with sha256, columns, coverage, inputs
+                                        coverage.parquet  per symbol and stream: seconds, gaps with causes
 datasets/NAME/latest.json                                 the newest day that is over
 \`\`\`
+
+BUILD follows from the files' content, so a file never changes under its key. A rebuild with other
+bytes gets a folder of its own, and then the manifest names that folder in \`build\`: one write, so a
+reader has the old day or the new one, whole. Replaced files stay for DATASET_KEEP_REPLACED_H hours (24
+unless set; those of a day that is not over, for one), then the job \`replaced_builds\` deletes them.
+Days that were published before builds had folders have their files beside the manifest, which then
+has no \`build\`.
+
+People need none of this: \`/v1/datasets/NAME/YYYY-MM-DD/NAME.parquet\` and \`yesterday.parquet\` lead to
+the file that counts. A program that reads one file in several requests asks for the signed URL once
+and keeps to it: asked again, the stable address may lead to a newer build.
 
 A change of a column's name, type or meaning raises SCHEMA: the new version gets a folder of its own,
 and what lies in the old one stays as it is.
@@ -112,6 +125,16 @@ import pandas as pd
 features = pd.read_parquet("features_1s.parquet", filters=[("symbol", "==", "BTCUSDT")])
 trades = pd.read_csv("binance-futures_trades_2024-08-08_BTCUSDT.csv.gz")
 trades.index = pd.to_datetime(trades["timestamp"], unit="us", utc=True)
+\`\`\`
+
+Many days at once, from the bucket or a copy of it, each in the build that its manifest names:
+
+\`\`\`sql
+select f.date, f.symbol, f.ts, f.mid_close
+from read_parquet('datasets/features_1s/v2/date=*/build=*/features_1s.parquet',
+  hive_types = {'date': date, 'build': varchar}) f
+join read_json('datasets/features_1s/v2/date=*/manifest.json',
+  columns = {'date': 'date', 'build': 'varchar'}) m using (date, build);
 \`\`\`
 
 Polars:

@@ -4,21 +4,19 @@
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DatasetInputs, Manifest } from '#core/dataset.ts'
+import type { DatasetInputs } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { dayOf, fromMillis, type Day } from '#core/time.ts'
-import { CANDLES } from '../candles/columns.ts'
 import { runJob, type RunLog, type RunResult } from '../run.ts'
 import { withDay, type OpenDay } from '../source/day.ts'
 import { noData } from '../source/days.ts'
 import { symbolCoverage } from './coverage.ts'
-import { deleteLeftOvers } from './left-overs.ts'
 import { buildMarketFiles, type MarketSet } from './market-files.ts'
 import { publishDay, type PublishedFile } from './publish.ts'
-import { RAW_SETS } from './raw-sets.ts'
+import { KEEP_REPLACED_H } from './replaced-builds.ts'
 
 export const DATASETS_JOB = 'datasets'
 const PROGRESS_INTERVAL_MS = 10_000
@@ -32,9 +30,11 @@ export interface DatasetsOptions {
   readonly log: Logger
   /** The time now, in milliseconds since 1970. */
   readonly now: () => number
-  /** Ends the run early; what is being published then stays without a manifest. */
+  /** Ends the run early; what is being published then stays as it was. */
   readonly signal?: AbortSignal
   readonly attempt?: number
+  /** How long files that were replaced stay readable [h]; KEEP_REPLACED_H where it is not said. */
+  readonly keep_replaced_h?: number
   readonly onProgress?: (done_count: number, symbol_count: number) => void
 }
 
@@ -73,7 +73,7 @@ async function buildAndPublish(
   log: RunLog,
   complete: boolean,
 ): Promise<DatasetsResult> {
-  const { pool, store, date, work_dir, now } = options
+  const { date, work_dir, now } = options
   const signal = options.signal ?? new AbortController().signal
   const started_ms = now()
   // The run's lock makes this folder ours alone; an earlier run may have been killed in it.
@@ -81,9 +81,6 @@ async function buildAndPublish(
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })
   try {
-    for (const { dataset } of [CANDLES, ...RAW_SETS]) {
-      await deleteLeftOvers(pool, store, { job: DATASETS_JOB, dataset, date })
-    }
     const { built, inputs } = await withDay(options, date, async (day) => ({
       built: await build(options, day, dir, log, signal),
       inputs: { fit: null, revised_hours: day.revised_hours },
@@ -128,13 +125,13 @@ async function build(
 }
 
 async function publish(
-  { store, date }: DatasetsOptions,
+  { store, date, now, keep_replaced_h = KEEP_REPLACED_H }: DatasetsOptions,
   { dataset, schema_version, columns, dir, row_count, files, summaries }: MarketSet,
   inputs: DatasetInputs,
   complete: boolean,
   signal: AbortSignal,
 ): Promise<PublishedSet> {
-  const manifest: Manifest = {
+  const manifest = {
     dataset,
     schema_version,
     date,
@@ -145,6 +142,7 @@ async function publish(
     coverage: summaries.map(({ summary, rows }) => symbolCoverage(summary, rows)),
     inputs,
   }
-  const published = await publishDay(store, dir, date, manifest, signal)
+  const publishing = { store, job: DATASETS_JOB, date, keep_replaced_h, now, signal }
+  const published = await publishDay(publishing, dir, manifest)
   return { dataset, symbol_count: summaries.length, row_count, files: published }
 }

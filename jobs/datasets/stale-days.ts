@@ -10,7 +10,7 @@ import { FEATURE_SETS } from '#core/features.ts'
 import { FIT_VERSION } from '#core/features/fitted.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { datasetKey, featureFitKey, MANIFEST_FILE } from '#core/object-keys.ts'
+import { featureFitKey, manifestKey } from '#core/object-keys.ts'
 import { addDays, DAY_US, dayRange, fromMillis, micros, toIso, type Day } from '#core/time.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { FEATURES_JOB } from '../features/run-features.ts'
@@ -77,7 +77,7 @@ async function reasonOf(
 ): Promise<string | undefined> {
   const manifests: Manifest[] = []
   for (const { dataset, schema_version } of SETS[job]) {
-    const bytes = await store.get(datasetKey(dataset, schema_version, date, MANIFEST_FILE))
+    const bytes = await store.get(manifestKey(dataset, schema_version, date))
     if (bytes !== undefined) manifests.push(JSON.parse(Buffer.from(bytes).toString('utf8')))
   }
   // A day that was never published is the nightly run's, or nobody's.

@@ -7,15 +7,14 @@ import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatasetInputs, Manifest } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
-import { FEATURE_SETS } from '#core/features.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { MANIFEST_FILE } from '#core/object-keys.ts'
 import { addDays, dayOf, fromMillis, type Day } from '#core/time.ts'
 import { symbolCoverage } from '../datasets/coverage.ts'
-import { deleteLeftOvers } from '../datasets/left-overs.ts'
 import { publishDay, type PublishedFile } from '../datasets/publish.ts'
+import { KEEP_REPLACED_H } from '../datasets/replaced-builds.ts'
 import { runJob, type RunLog } from '../run.ts'
 import { withDay, type OpenDay } from '../source/day.ts'
 import { noData } from '../source/days.ts'
@@ -46,6 +45,8 @@ export interface FeaturesOptions extends FeaturesSettings {
   /** Ends the run early; nothing is published then. */
   readonly signal?: AbortSignal
   readonly attempt?: number
+  /** How long files that were replaced stay readable [h]; KEEP_REPLACED_H where it is not said. */
+  readonly keep_replaced_h?: number
   /**
    * Copies what was published to EXPORT_DIR as well: features_1s into date=YYYY-MM-DD, the others
    * into DATASET/date=YYYY-MM-DD.
@@ -94,7 +95,7 @@ async function buildAndPublish(
   log: RunLog,
   complete: boolean,
 ): Promise<FeaturesResult> {
-  const { pool, store, date, work_dir, now } = options
+  const { store, date, work_dir, now } = options
   const signal = options.signal ?? new AbortController().signal
   const started_ms = now()
   // The run's lock makes this folder ours alone; an earlier run may have been killed in it.
@@ -102,9 +103,6 @@ async function buildAndPublish(
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })
   try {
-    for (const { dataset } of Object.values(FEATURE_SETS)) {
-      await deleteLeftOvers(pool, store, { job: FEATURES_JOB, dataset, date })
-    }
     const fit = await readFit(store, addDays(date, -1))
     const { built, inputs } = await withDay(options, date, async (day) => ({
       built: await build(options, day, fit, dir, log, signal),
@@ -183,7 +181,7 @@ function inputsOf({ revised_hours }: OpenDay, fit: DayFit | undefined): DatasetI
 }
 
 async function publish(
-  { store, date, export_dir }: FeaturesOptions,
+  { store, date, export_dir, now, keep_replaced_h = KEEP_REPLACED_H }: FeaturesOptions,
   { sets: [first, ...others] }: BuiltDay,
   inputs: DatasetInputs,
   complete: boolean,
@@ -191,7 +189,7 @@ async function publish(
 ): Promise<FeaturesResult['sets']> {
   const publishSet = async (built: BuiltSet, export_folder: string): Promise<PublishedSet> => {
     const { set, dir, row_count } = built
-    const manifest: Manifest = {
+    const manifest = {
       dataset: set.dataset,
       schema_version: set.schema_version,
       date,
@@ -202,7 +200,8 @@ async function publish(
       coverage: built.summaries.map((summary) => symbolCoverage(summary)),
       inputs,
     }
-    const files = await publishDay(store, dir, date, manifest, signal)
+    const publishing = { store, job: FEATURES_JOB, date, keep_replaced_h, now, signal }
+    const files = await publishDay(publishing, dir, manifest)
     if (export_dir !== undefined) {
       await exportFiles(dir, join(export_dir, export_folder, `date=${date}`), manifest)
     }

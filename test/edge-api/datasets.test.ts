@@ -118,7 +118,7 @@ test('a CSV file of one symbol is listed and signed, whatever letters its name h
   const manifest = await publish(edge.store, 'trades', '2024-08-08')
   const csv = { name, format: 'csv.gz', bytes: features.byteLength, sha256: sha256(features), row_count: 1 }
   const folder = 'datasets/trades/v1/date=2024-08-08'
-  await edge.store.put(`${folder}/${name}`, features, 'application/gzip')
+  await edge.store.put(`${folder}/build=${manifest.build}/${name}`, features, 'application/gzip')
   const files = [...manifest.files, csv]
   await edge.store.put(`${folder}/manifest.json`, JSON.stringify({ ...manifest, files }), 'application/json')
 

@@ -5,7 +5,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { datasetKey } from '#core/object-keys.ts'
+import { datasetFileKey } from '#core/object-keys.ts'
 import { fromMillis, parseDay } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
 import { publishRows } from '../support/dataset-file.ts'
@@ -60,7 +60,11 @@ beforeAll(async () => {
   )
   const times = [fromMillis(Date.parse('2024-08-08T23:54:00Z'))]
   await publishRows(edge.store, 'features_1s', '2024-08-08', ['BTCUSDT'], times, ['ofi'])
-  const key = datasetKey('features_1s', 1, parseDay('2024-08-08')!, 'features_1s.parquet')
+  const key = datasetFileKey(
+    { dataset: 'features_1s', schema_version: 1 },
+    parseDay('2024-08-08')!,
+    'features_1s.parquet',
+  )
   const bytes = (await edge.store.get(key))!
   await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-08', { bytes }))
 })

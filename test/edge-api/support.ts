@@ -12,7 +12,7 @@ import {
   type ObjectStoreConfig,
 } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { datasetKey, latestKey } from '#core/object-keys.ts'
+import { datasetFileKey, latestKey, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 import { parseConfig } from '../../edge-api/gateway/config.ts'
 import { startGateway } from '../../edge-api/gateway/server.ts'
@@ -182,16 +182,14 @@ export async function publish(
   options: PublishOptions = {},
 ): Promise<Manifest> {
   const { schema_version = 1, complete = true, bytes = randomBytes(4_000) } = options
-  const put = (file: string, body: Uint8Array | string): Promise<void> =>
-    store.put(
-      datasetKey(name, schema_version, parseDay(date)!, file),
-      body,
-      'application/octet-stream',
-    )
+  const day = parseDay(date)!
+  const build = sha256(bytes).slice(0, 16)
+  const type = 'application/octet-stream'
   const files: DatasetFile[] = []
   for (const format of ['parquet', 'arrow'] as const) {
     const file = `${name}.${format}`
-    await put(file, bytes)
+    const key = datasetFileKey({ dataset: name, schema_version, build }, day, file)
+    await store.put(key, bytes, type)
     files.push({
       name: file,
       format,
@@ -204,6 +202,7 @@ export async function publish(
     dataset: name,
     schema_version,
     date,
+    build,
     complete,
     row_count: 86_400,
     columns: [
@@ -242,7 +241,7 @@ export async function publish(
       },
     ],
   }
-  await put('manifest.json', JSON.stringify(manifest))
+  await store.put(manifestKey(name, schema_version, day), JSON.stringify(manifest), type)
   return manifest
 }
 

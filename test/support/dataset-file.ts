@@ -4,10 +4,10 @@ import { zstdCompressSync } from 'node:zlib'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import type { Manifest } from '#core/dataset.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
-import { datasetKey } from '#core/object-keys.ts'
+import { datasetFileKey, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 
-/** Publishes a date with such a file. */
+/** Publishes a date with such a file, in the way of before builds had folders. */
 export async function publishRows(
   store: ObjectStore,
   dataset: string,
@@ -43,9 +43,10 @@ export async function publishRows(
     ],
     coverage: [],
   }
-  const keyOf = (file: string): string => datasetKey(dataset, 1, parseDay(date)!, file)
-  await store.put(keyOf(`${dataset}.parquet`), bytes, 'application/octet-stream')
-  await store.put(keyOf('manifest.json'), JSON.stringify(manifest), 'application/json')
+  const day = parseDay(date)!
+  const key = datasetFileKey(manifest, day, `${dataset}.parquet`)
+  await store.put(key, bytes, 'application/octet-stream')
+  await store.put(manifestKey(dataset, 1, day), JSON.stringify(manifest), 'application/json')
   return manifest
 }
 

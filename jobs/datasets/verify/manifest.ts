@@ -1,5 +1,6 @@
 /** The parts of a manifest that a look at a dataset relies on, checked before they are. */
 import { z } from 'zod'
+import { BUILD_NAME } from '#core/object-keys.ts'
 
 const count = z.int().min(0)
 
@@ -7,6 +8,7 @@ const CheckedManifest = z.object({
   dataset: z.string(),
   schema_version: z.int().min(1),
   date: z.string(),
+  build: z.string().regex(BUILD_NAME).optional(),
   complete: z.boolean(),
   row_count: count,
   columns: z.array(z.object({ name: z.string(), type: z.string(), null_rule: z.string() })).min(1),

@@ -11,10 +11,11 @@ import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import {
-  datasetKey,
+  datasetFileKey,
   DATASETS_PREFIX,
   latestKey,
   MANIFEST_FILE,
+  manifestKey,
   parseManifestKey,
 } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
@@ -64,7 +65,7 @@ async function verify(options: VerifyOptions): Promise<VerifyResult> {
   const { store, dataset, date, work_dir } = options
   const schema_version = await newestVersion(store, dataset, date)
   const { findings, tell } = createFindings()
-  const bytes = await store.get(datasetKey(dataset, schema_version, date, MANIFEST_FILE))
+  const bytes = await store.get(manifestKey(dataset, schema_version, date))
   const manifest = checkManifest(bytes!)
   if (typeof manifest === 'string') {
     tell(MANIFEST_FILE, manifest)
@@ -116,11 +117,13 @@ function checkIdentity(
   tell(MANIFEST_FILE, `Its symbols have ${row_count} rows together, it says ${manifest.row_count}.`)
 }
 
-/** Files that nobody tells of mislead whoever lists the folder. */
+/** Files beside those of the manifest mislead people who list the folder. */
 async function checkFolder(store: ObjectStore, manifest: CheckedManifest, tell: Tell): Promise<void> {
-  const { dataset, schema_version, date, files } = manifest
-  const prefix = datasetKey(dataset, schema_version, date as Day, '')
-  const names = new Set([MANIFEST_FILE, ...files.map(({ name }) => name)])
+  const { date, files, build } = manifest
+  // Without a folder for its build the manifest lies there too, and so do other builds.
+  if (build === undefined) return
+  const prefix = datasetFileKey(manifest, date as Day, '')
+  const names = new Set(files.map(({ name }) => name))
   for (const { key } of await store.list(prefix)) {
     const name = key.slice(prefix.length)
     if (!names.has(name)) tell(name, 'It lies in the folder, but the manifest does not name it.')
@@ -150,14 +153,14 @@ async function checkFiles(
   dir: string,
   tell: Tell,
 ): Promise<void> {
-  const { dataset, schema_version, date, files } = manifest
+  const { dataset, date, files } = manifest
   const main = `${dataset}.parquet`
   const in_order = files.toSorted((a, b) => Number(b.name === main) - Number(a.name === main))
   if (in_order[0]?.name !== main) tell(MANIFEST_FILE, `It does not name ${main}.`)
   let table: TableFacts | undefined
   for (const file of in_order) {
     const path = join(dir, file.name)
-    const key = datasetKey(dataset, schema_version, date as Day, file.name)
+    const key = datasetFileKey(manifest, date as Day, file.name)
     if (!(await fetchFile(store, key, path, file, tell))) continue
     try {
       if (file.name === main) table = await checkMain(path, file, manifest, tell)

@@ -1,6 +1,6 @@
 /** docs/datasets.md follows the registries, and its DuckDB statements run on real files. */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -9,6 +9,7 @@ import { CANDLES } from '../../../jobs/candles/columns.ts'
 import { datasetDictionary } from '../../../jobs/datasets/dictionary.ts'
 import { QUOTES_SET, TRADES_SET } from '../../../jobs/datasets/raw-sets.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
+import { readManifest } from '../../support/published.ts'
 import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON } from '../stand.ts'
 
@@ -63,6 +64,38 @@ test('every SQL statement of the page runs on a published day', async () => {
       counts.push((await connection.runAndReadAll(sql)).currentRowCount)
     }
     expect(counts).toEqual([90, 90, 1, 1])
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+})
+
+test('the statement over many days takes every day once, though a replaced build lies there', async () => {
+  const { pool, store, dir, features } = await createStand()
+  const from = Date.parse(`${DATE}T10:00:00Z`) * 1_000
+  const quote = (ts: number, id: number) => ({ symbol: 'BTCUSDT', ts, id, bid: 10, bid_qty: 1, ask: 12, ask_qty: 1 })
+  await insertSymbols(pool, ['BTCUSDT'])
+  await insertQuotes(pool, [quote(from, 1), quote(from + 86_400e6, 2)])
+  await features(DATE)
+  await features('2024-08-09')
+  await insertQuotes(pool, [quote(from + 30e6, 3)])
+  await features(DATE)
+  const keys = (await store.list('datasets/features_1s/')).map(({ key }) => key)
+  expect(keys.filter((key) => key.endsWith('/features_1s.parquet'))).toHaveLength(3)
+  for (const key of keys) {
+    mkdirSync(dirname(join(dir, key)), { recursive: true })
+    writeFileSync(join(dir, key), (await store.get(key))!)
+  }
+  const [statement = ''] = /select f\.date[\s\S]*?;/.exec(datasetDictionary()) ?? []
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  try {
+    const sql = statement.replaceAll("'datasets/", `'${dir}/datasets/`).replace('f.ts', 'count(*)')
+    const grouped = sql.replace(', f.mid_close', '').replace(';', ' group by all order by 1;')
+    const rows = (await connection.runAndReadAll(grouped)).getRowsJson()
+    expect(rows.map(([date]) => date)).toEqual([DATE, '2024-08-09'])
+    const { row_count } = (await readManifest(store, 'features_1s', 2, DATE))!
+    expect(Number(rows[0]![2])).toBe(row_count)
   } finally {
     connection.closeSync()
     instance.closeSync()

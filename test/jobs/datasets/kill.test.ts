@@ -33,31 +33,27 @@ async function load({ pool }: Stand): Promise<void> {
   for (const channel of ['trades', 'book_ticker'] as const) await insertGap(pool, { ...gap, channel })
 }
 
-function start({ database_url, store_config, dir }: Stand): ChildProcess {
-  const task: KillTask = { database_url, store_config, work_dir: join(dir, 'work'), date: DATE, now_ms: NOON }
+function start({ database_url, store_config, dir }: Stand, write_index: number): ChildProcess {
+  const work_dir = join(dir, 'work')
+  const task: KillTask = { database_url, store_config, work_dir, date: DATE, now_ms: NOON, write_index }
   return fork(MAIN, [JSON.stringify(task)], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
 }
 
-/** Until the process has got to its end, and the milliseconds from its begin to each of its stages. */
-async function runToEnd(stand: Stand): Promise<readonly number[]> {
-  const child = start(stand)
-  const stages: number[] = []
-  child.on('message', () => stages.push(performance.now()))
+/** Until the process has got to its end; the number of its writes to the store. */
+async function runToEnd(stand: Stand): Promise<number> {
+  const child = start(stand, -1)
+  let write_count = 0
+  child.on('message', (count) => (write_count = Number(count)))
   const [code] = (await once(child, 'exit')) as [number]
   expect(code).toBe(0)
-  stages.push(performance.now())
-  return stages.map((ms) => ms - stages[0]!)
+  return write_count
 }
 
-/** Killed so long after its begin; false where it had ended before. */
-async function runAndKill(stand: Stand, after_ms: number): Promise<boolean> {
+/** Killed at that write; false where it had ended before. */
+async function runAndKill(stand: Stand, write_index: number): Promise<boolean> {
   await lockIsFree(stand)
-  const child = start(stand)
-  const exited = once(child, 'exit') as Promise<[number | null, string | null]>
-  await Promise.race([once(child, 'message'), exited])
-  await new Promise((resolve) => setTimeout(resolve, after_ms))
-  child.kill('SIGKILL')
-  return (await exited)[1] === 'SIGKILL'
+  const [, signal] = (await once(start(stand, write_index), 'exit')) as [number | null, string | null]
+  return signal === 'SIGKILL'
 }
 
 /** Postgres needs a moment to see that a session is dead, and gives its locks back then. */
@@ -78,21 +74,17 @@ async function bytesOf({ store }: Stand): Promise<Readonly<Record<string, string
 test('what is built after many kills has the bytes of what was never disturbed, and nothing is left over', async () => {
   const clean = await createStand()
   await load(clean)
-  const [, archived = 0, features = 0, ended = 0] = await runToEnd(clean)
+  const write_count = await runToEnd(clean)
   const expected = await bytesOf(clean)
   expect(Object.keys(expected).length).toBeGreaterThan(30)
 
   const stand = await createStand()
   await load(stand)
-  // Stages that were finished run again, quicker or as before: kills spread over all of them.
-  const moments = [0.3, 0.6, 0.9].map((part) => part * archived)
-  for (const part of [0.4, 0.7, 0.9]) moments.push(archived * 0.3 + part * (features - archived))
-  for (const part of [0.3, 0.8]) moments.push(features - archived * 0.7 + part * (ended - features))
-  for (const moment of moments) {
-    // A run that ends before its moment changes nothing: the next one is killed sooner.
-    let after_ms = moment
-    while (!(await runAndKill(stand, after_ms))) after_ms *= 0.7
-  }
+  // What a killed run had finished is not written again, so the next one gets further.
+  let kill_count = 0
+  const step = Math.ceil(write_count / 6)
+  while (await runAndKill(stand, kill_count % 2 === 0 ? step : step + 1)) kill_count += 1
+  expect(kill_count).toBeGreaterThanOrEqual(3)
 
   await lockIsFree(stand)
   await runToEnd(stand)
@@ -104,4 +96,4 @@ test('what is built after many kills has the bytes of what was never disturbed, 
     "select status, count(*)::int as count from marketdata.job_runs where status = 'running' group by 1",
   )
   expect(rows).toEqual([])
-})
+}, 240_000)

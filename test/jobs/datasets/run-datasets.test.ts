@@ -4,10 +4,12 @@ import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import type { Manifest } from '#core/dataset.ts'
 import { silentLogger } from '#core/node/log.ts'
+import { MANIFEST_FILE, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { selectStaleDays } from '../../../jobs/datasets/stale-days.ts'
 import { runDatasets, type DatasetsResult } from '../../../jobs/datasets/run-datasets.ts'
+import { publishedKey, readManifest } from '../../support/published.ts'
 import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
 
@@ -58,10 +60,8 @@ const archive = (stand: Stand): ReturnType<typeof runArchive> =>
     now: () => NOON,
   })
 
-async function manifestOf({ store }: Stand, dataset: string): Promise<Manifest> {
-  const bytes = await store.get(`datasets/${dataset}/v1/date=${DATE}/manifest.json`)
-  return JSON.parse(Buffer.from(bytes!).toString()) as Manifest
-}
+const manifestOf = async ({ store }: Stand, dataset: string): Promise<Manifest> =>
+  (await readManifest(store, dataset, 1, DATE))!
 
 async function bytesOf({ store }: Stand): Promise<Readonly<Record<string, string>>> {
   const keys = (await store.list('datasets/')).map(({ key }) => key)
@@ -73,7 +73,15 @@ const stand = await createStand()
 await load(stand, false)
 const result = await build(stand)
 const built = await bytesOf(stand)
-const key = (dataset: string, file: string): string => `datasets/${dataset}/v1/date=${DATE}/${file}`
+const published = new Map(
+  await Promise.all(
+    result.sets.map(async ({ dataset }) => [dataset, await manifestOf(stand, dataset)] as const),
+  ),
+)
+const key = (dataset: string, file: string): string =>
+  file === MANIFEST_FILE
+    ? manifestKey(dataset, 1, DATE)
+    : publishedKey(published.get(dataset)!, file)
 
 test('a day has a Parquet file, its coverage, and a CSV file for each symbol that has rows', () => {
   expect(Object.keys(built)).toEqual([
@@ -86,14 +94,14 @@ test('a day has a Parquet file, its coverage, and a CSV file for each symbol tha
     key('quotes', `binance-futures_quotes_${DATE}_BTCUSDT.csv.gz`),
     key('quotes', `binance-futures_quotes_${DATE}_龙USDT.csv.gz`),
     key('quotes', 'coverage.parquet'),
-    key('quotes', 'manifest.json'),
     key('quotes', 'quotes.parquet'),
+    key('quotes', 'manifest.json'),
     'datasets/trades/latest.json',
     key('trades', `binance-futures_trades_${DATE}_ADAUSDT.csv.gz`),
     key('trades', `binance-futures_trades_${DATE}_BTCUSDT.csv.gz`),
     key('trades', 'coverage.parquet'),
-    key('trades', 'manifest.json'),
     key('trades', 'trades.parquet'),
+    key('trades', 'manifest.json'),
   ])
   expect(result.sets.map(({ dataset, row_count }) => [dataset, row_count])).toEqual([
     ['candles', expect.any(Number)],
@@ -207,10 +215,11 @@ test('a late trade of an archived hour: new version, both jobs are due again, an
   await stand.features(DATE)
   expect(await selectStaleDays(stand.pool, stand.store, NOON)).toEqual([])
   const { inputs, row_count } = await manifestOf(stand, 'trades')
+  const candles = await manifestOf(stand, 'candles')
   expect([inputs!.revised_hours, row_count]).toEqual([[hour], 101])
   const high = await readWithDuckDb(
     stand,
-    key('candles', 'candles.parquet'),
+    publishedKey(candles, 'candles.parquet'),
     (file) => `select high from ${file} where symbol = 'BTCUSDT' and interval_s = 86400`,
   )
   expect(high).toEqual([{ high: 200 }])

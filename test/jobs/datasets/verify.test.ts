@@ -4,6 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import type { DatasetFile, Manifest } from '#core/dataset.ts'
 import { silentLogger } from '#core/node/log.ts'
+import { datasetFileKey, MANIFEST_FILE, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 import { createFeaturesParquet } from '../../../jobs/datasets/features-parquet.ts'
 import { describeFile } from '../../../jobs/datasets/publish.ts'
@@ -11,6 +12,7 @@ import { encodeRowGroup } from '../../../jobs/datasets/row-group.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { runVerify, type VerifyResult } from '../../../jobs/datasets/verify/run-verify.ts'
 import { LABELS_1S } from '#core/features.ts'
+import { readManifest } from '../../support/published.ts'
 import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON } from '../stand.ts'
 
@@ -50,8 +52,16 @@ const verify = (dataset: string): Promise<VerifyResult> =>
   runVerify({ pool, store, dataset, date: DATE, work_dir, log: silentLogger, now: Date.now })
 const findings = async (dataset: string): Promise<readonly string[]> =>
   (await verify(dataset)).findings.map(({ file, sentence }) => `${file}: ${sentence}`)
-const keyOf = (dataset: string, file: string): string =>
-  `datasets/${dataset}/v${dataset === 'features_1s' ? 2 : 1}/date=${DATE}/${file}`
+const versionOf = (dataset: string): number => (dataset === 'features_1s' ? 2 : 1)
+const builds = new Map<string, string | undefined>()
+for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
+  builds.set(dataset, (await readManifest(store, dataset, versionOf(dataset), DATE))!.build)
+}
+const keyOf = (dataset: string, file: string): string => {
+  const of_dataset = { dataset, schema_version: versionOf(dataset) }
+  if (file === MANIFEST_FILE) return manifestKey(dataset, of_dataset.schema_version, DATE)
+  return datasetFileKey({ ...of_dataset, build: builds.get(dataset) }, DATE, file)
+}
 const read = async (key: string): Promise<Buffer> => Buffer.from((await store.get(key))!)
 
 async function changeManifest(dataset: string, change: (manifest: Manifest) => Manifest): Promise<void> {

@@ -95,7 +95,7 @@ const build = async (
   const result = await where.features('2024-08-09', with_100ms)
   const manifests = await Promise.all(
     result.sets.map(async ({ files }) => {
-      const bytes = await where.store.get(files[0]!.key.replace(/[^/]+$/, 'manifest.json'))
+      const bytes = await where.store.get(files[0]!.key.replace(/build=.*$/, 'manifest.json'))
       return JSON.parse(Buffer.from(bytes!).toString()) as Manifest
     }),
   )

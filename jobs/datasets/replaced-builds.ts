@@ -1,0 +1,147 @@
+/**
+ * Files of a published day that its manifest does not name: builds that were replaced, and what a
+ * killed run left. They stay readable for a while, since a reader may be in the middle of one, and
+ * then go.
+ *
+ * A day that has such files has a note in the store (core/object-keys.ts, dayNoteKey) with a time
+ * for each build before which it stays. The note is written before a run's first file, and goes
+ * with the last file that no manifest names, so a look at the notes finds every such day.
+ *
+ * Whoever sweeps a day holds its lock, as its publisher does: no build is deleted between the moment
+ * a publisher finds its files in place and the moment its manifest names them.
+ */
+import type { Manifest } from '#core/dataset.ts'
+import { describeError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import type { Pool } from '#core/node/pool.ts'
+import {
+  buildFolder,
+  DAY_NOTES_PREFIX,
+  datasetDayPrefix,
+  dayNoteKey,
+  MANIFEST_FILE,
+  manifestKey,
+} from '#core/object-keys.ts'
+import { parseDay, type Day } from '#core/time.ts'
+import { withLock } from '../run.ts'
+
+export const SWEEP_JOB = 'replaced_builds'
+/** Unless DATASET_KEEP_REPLACED_H says otherwise [h]. */
+export const KEEP_REPLACED_H = 24
+/** Today's files are replaced all day long: they stay no longer than this [h]. */
+const KEEP_UNFINISHED_H = 1
+const HOUR_MS = 3_600_000
+
+/** `stays_until` is by a build's folder, ISO; '' holds the files beside the manifest. */
+interface DayNote {
+  /** Whose lock on the day it is that publishes the dataset. */
+  readonly job: string
+  readonly stays_until: Readonly<Record<string, string>>
+}
+
+export interface SweepDayOptions {
+  readonly store: ObjectStore
+  readonly job: string
+  readonly date: Day
+  readonly keep_replaced_h: number
+  readonly now: () => number
+}
+
+type DatasetVersion = Pick<Manifest, 'dataset' | 'schema_version'>
+
+/** To be called before a run's first file. */
+export async function noteDay(
+  { store, job, date }: SweepDayOptions,
+  { dataset, schema_version }: DatasetVersion,
+): Promise<void> {
+  const key = dayNoteKey(dataset, schema_version, date)
+  const known = await readJson<DayNote>(store, key)
+  await writeNote(store, key, { job, stays_until: known?.stays_until ?? {} })
+}
+
+/**
+ * Deletes the builds whose time is over, and notes the others. `replaced` is the text of the manifest
+ * that named another build until now, where the caller knows it.
+ */
+export async function sweepDay(
+  options: SweepDayOptions,
+  { dataset, schema_version }: DatasetVersion,
+  replaced?: string,
+): Promise<void> {
+  const { store, job, date, keep_replaced_h, now } = options
+  const prefix = datasetDayPrefix(dataset, schema_version, date)
+  const note_key = dayNoteKey(dataset, schema_version, date)
+  // The files first: what is uploaded after it is not looked at.
+  const by_folder = Map.groupBy(await store.list(prefix), ({ key }) => folderOf(key, prefix))
+  const manifest = await readJson<Manifest>(store, manifestKey(dataset, schema_version, date))
+  const named = manifest === undefined ? undefined : buildFolder(manifest.build)
+  const known = (await readJson<DayNote>(store, note_key))?.stays_until ?? {}
+  const before = replaced === undefined ? undefined : (JSON.parse(replaced) as Manifest)
+  const stays_until: Record<string, string> = {}
+  for (const [folder, objects] of by_folder) {
+    const keys = objects.map(({ key }) => key).filter((key) => key !== `${prefix}${MANIFEST_FILE}`)
+    if (folder === named || keys.length === 0) continue
+    const is_fresh = before !== undefined && buildFolder(before.build) === folder
+    const until =
+      is_fresh || known[folder] === undefined
+        ? now() + HOUR_MS * keepHours(is_fresh ? before : undefined, keep_replaced_h)
+        : Date.parse(known[folder])
+    if (until <= now()) for (const key of keys) await store.delete(key)
+    else stays_until[folder] = new Date(until).toISOString()
+  }
+  if (Object.keys(stays_until).length > 0) await writeNote(store, note_key, { job, stays_until })
+  else await store.delete(note_key)
+}
+
+export interface SweepOptions {
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly keep_replaced_h: number
+  readonly log: Logger
+  readonly now: () => number
+}
+
+/** Sweeps every day that has a note, but for those that are being published. */
+export async function sweepReplacedBuilds(options: SweepOptions): Promise<void> {
+  const { pool, store, log } = options
+  for (const { key } of await store.list(DAY_NOTES_PREFIX)) {
+    const of_day = parseNoteKey(key)
+    const note = of_day === undefined ? undefined : await readJson<DayNote>(store, key)
+    if (of_day === undefined || note === undefined) continue
+    const { job } = note
+    const { date } = of_day
+    try {
+      await withLock(pool, job, date, () => sweepDay({ ...options, job, date }, of_day))
+    } catch (error) {
+      const facts = { code: 'sweep_failed', key, error: describeError(error) }
+      log.warn(facts, 'Replaced files of a day stay; in an hour there is another try.')
+    }
+  }
+}
+
+function keepHours(replaced: Manifest | undefined, keep_replaced_h: number): number {
+  return replaced?.complete === false ? Math.min(KEEP_UNFINISHED_H, keep_replaced_h) : keep_replaced_h
+}
+
+/** `build=…/`, or '' for what lies beside the manifest. */
+function folderOf(key: string, prefix: string): string {
+  const path = key.slice(prefix.length)
+  return path.slice(0, path.indexOf('/') + 1)
+}
+
+function parseNoteKey(key: string): (DatasetVersion & { readonly date: Day }) | undefined {
+  const match = /^tmp\/datasets\/([a-z][a-z0-9_]*)\/v(\d+)\/date=(.{10})\.json$/.exec(key)
+  const date = parseDay(match?.[3] ?? '')
+  if (match === null || date === undefined) return undefined
+  return { dataset: match[1]!, schema_version: Number(match[2]), date }
+}
+
+async function writeNote(store: ObjectStore, key: string, note: DayNote): Promise<void> {
+  await store.put(key, `${JSON.stringify(note, null, 2)}\n`, 'application/json')
+}
+
+async function readJson<T>(store: ObjectStore, key: string): Promise<T | undefined> {
+  const bytes = await store.get(key)
+  return bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T)
+}

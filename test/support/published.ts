@@ -1,0 +1,22 @@
+/** Published days as they lie in the store: their manifest, and the keys of its files. */
+import type { Manifest } from '#core/dataset.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import { datasetFileKey, manifestKey } from '#core/object-keys.ts'
+import { parseDay } from '#core/time.ts'
+
+/** Undefined where the day is not published. */
+export async function readManifest(
+  store: ObjectStore,
+  dataset: string,
+  schema_version: number,
+  date: string,
+): Promise<Manifest | undefined> {
+  const bytes = await store.get(manifestKey(dataset, schema_version, parseDay(date)!))
+  return bytes === undefined
+    ? undefined
+    : (JSON.parse(Buffer.from(bytes).toString('utf8')) as Manifest)
+}
+
+export function publishedKey(manifest: Manifest, file: string): string {
+  return datasetFileKey(manifest, parseDay(manifest.date)!, file)
+}
