@@ -26,7 +26,7 @@ import {
 } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
 import { digestOf } from './digest.ts'
-import { noteDay, sweepDay } from './replaced-builds.ts'
+import { hasNote, noteDay, sweepDay } from './replaced-builds.ts'
 
 export interface PublishedFile extends DatasetFile {
   readonly key: string
@@ -75,7 +75,7 @@ export async function publishDay(
   signal.throwIfAborted()
   if (is_new) await store.put(key, text, JSON_TYPE)
   await publishLatest(store, manifest)
-  if (is_new) await sweepDay(options, manifest, published)
+  if (is_new || (await hasNote(options, manifest))) await sweepDay(options, manifest, published)
   return facts.files.map((file) => ({ ...file, key: datasetFileKey(manifest, date, file.name) }))
 }
 

@@ -60,6 +60,14 @@ export async function noteDay(
   await writeNote(store, key, { job, stays_until: known?.stays_until ?? {} })
 }
 
+/** True where a run was killed before it could sweep, or a replaced build still stays. */
+export async function hasNote(
+  { store, date }: SweepDayOptions,
+  { dataset, schema_version }: DatasetVersion,
+): Promise<boolean> {
+  return (await store.get(dayNoteKey(dataset, schema_version, date))) !== undefined
+}
+
 /**
  * Deletes the builds whose time is over, and notes the others. `replaced` is the text of the manifest
  * that named another build until now, where the caller knows it.
