@@ -10,6 +10,7 @@
  * Whoever sweeps a day holds its lock, as its publisher does: no build is deleted between the moment
  * a publisher finds its files in place and the moment its manifest names them.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Manifest } from '#core/dataset.ts'
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -98,8 +99,8 @@ export async function sweepDay(
     if (until <= now()) for (const key of keys) await store.delete(key)
     else stays_until[folder] = new Date(until).toISOString()
   }
-  if (Object.keys(stays_until).length > 0) await writeNote(store, note_key, { job, stays_until })
-  else await store.delete(note_key)
+  if (Object.keys(stays_until).length === 0) await store.delete(note_key)
+  else if (!isDeepStrictEqual(stays_until, known)) await writeNote(store, note_key, { job, stays_until })
 }
 
 export interface SweepOptions {
