@@ -7,6 +7,7 @@ import {
   readRecording,
   summariseRecording,
 } from '../../../infra/local/exchange/replay/recording.ts'
+import { RecordedTrades } from '../../../infra/local/exchange/replay/recorded-trades.ts'
 import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
 import { connect, firstDifference, getJson, payloadsOf, until, type Fields } from './client.ts'
 
@@ -164,6 +165,45 @@ test('ten times the speed takes a tenth of the time, and the next file begins at
   // At its own speed the first file alone would take 4.5 s.
   expect(elapsed_ms).toBeLessThan(4_400)
   await server.stop()
+})
+
+test('of an id that the recording lacks REST says so, and no answer passes over it', async () => {
+  const insured = trade(12).replace('MARKET', 'INSURANCE_FUND')
+  const frames = [trade(10), trade(11), insured, trade(13), trade(15), trade(16)]
+  const server = await play([recording('lacking', frames.map((frame) => [0, frame] as const))])
+  server.startReplay()
+  await done(server)
+  const ask = async (path: string): Promise<unknown> => {
+    const { status, body } = await getJson(`${server.url}/fapi/v1/${path}`)
+    return status === 200 ? (body as Fields[]).map(({ id }) => id) : [status, body]
+  }
+  const fills = (from_id: number): Promise<unknown> =>
+    ask(`historicalTrades?symbol=BTCUSDT&fromId=${from_id}&limit=4`)
+  const refused = (id: number): unknown => [404, { code: -1, msg: `The recording does not hold trade ${id}.` }]
+  expect(await fills(10)).toEqual([10, 11, 13])
+  expect(await fills(12)).toEqual([13])
+  expect(await fills(14)).toEqual(refused(14))
+  expect(await fills(15)).toEqual([15, 16])
+  expect(await fills(17)).toEqual([])
+  // What came before the recording is not its to judge.
+  expect(await fills(1)).toEqual([10, 11, 13])
+  await server.stop()
+})
+
+test('aggregates: an id used twice for other fills is two rows, and a skipped id is no hole where the fills go on', () => {
+  const recorded = new RecordedTrades<string>()
+  // 6 was used twice, 8 never; 10 is missing. The trade before comes late.
+  for (const [id, first_fill, last_fill] of [
+    [6, 52, 52], [6, 53, 55], [5, 50, 51], [7, 56, 56], [9, 57, 58], [11, 60, 60], [12, 61, 61], [6, 52, 52],
+  ] as const) {
+    recorded.add({ id, time_ms: id, first_fill, last_fill, row: `${id}:${first_fill}` })
+  }
+  const from = (from_id: number) => recorded.select({ from_id, from_ms: undefined, to_ms: undefined, limit: 10 })
+  expect(from(5)).toEqual(['5:50', '6:52', '6:53', '7:56', '9:57'])
+  expect(from(8)).toEqual(['9:57'])
+  expect(() => from(10)).toThrow('The recording does not hold trade 10.')
+  expect(from(11)).toEqual(['11:60', '12:61'])
+  expect(recorded.select({ from_id: undefined, from_ms: 6, to_ms: 7, limit: 2 })).toEqual(['6:52', '6:53'])
 })
 
 test('REST answers from the recording, up to where it was played', async () => {

@@ -67,6 +67,22 @@ test('more than a page: voids on either side of the page are counted, and none i
   expect(stand.asked.map((path) => /fromId=(\d+)/.exec(path)?.[1])).toEqual(['91', '1095', '2096'])
 })
 
+test('trades that a recording lacks are not taken for void: their hole stays open, with the reason', async () => {
+  const market = ids(90, 300).map((id) => trade(id))
+  const exchange = await exchangeThatPlayed([...market.slice(0, 30), ...market.slice(32)])
+  const stand = await createStand(exchange, CHOICE)
+  stand.hear([...market.slice(0, 11), ...market.slice(-50)])
+  await stand.committed()
+  stand.repair()
+  await until('it is given up', async () => (await ledger(stand.pool))[0]?.is_given_up === true)
+  expect((await ledger(stand.pool))[0]).toMatchObject({
+    is_closed: false,
+    repaired_count: 19,
+    repair_note: expect.stringContaining('131 of 150 trades are missing after 3 attempts, given up.') as string,
+  })
+  expect((await storedTrades(stand.pool)).length).toBe(80)
+})
+
 test('ids before the first one that the exchange still has are not taken for void: asked for so often, then given up', async () => {
   const market = ids(90, 300).map((id) => trade(id))
   const exchange = await exchangeThatPlayed(market.slice(60))

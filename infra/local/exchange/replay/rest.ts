@@ -17,12 +17,10 @@ import type {
   TradeRow,
 } from '../source.ts'
 import type { SnapshotLedger } from '../ledger.ts'
-import { firstWhere, selectTrades } from '../trade-range.ts'
 import { parseObject, readFrame } from './frame.ts'
+import { type RecordedTrade, RecordedTrades } from './recorded-trades.ts'
 import { symbolOfPath, type RecordingLine, type RecordingSummary } from './recording.ts'
 
-/** Trades of a symbol that can be asked for again; the oldest half goes when it is full. */
-const HISTORY_ROWS_MAX = 200_000
 /** Snapshots kept ready, over all symbols; later ones are not served. */
 const SNAPSHOTS_MAX = 2_000
 const DAY_MS = 24 * 3_600_000
@@ -38,8 +36,8 @@ export class ReplayRest implements RestSource {
   readonly #given = new Set<RecordedSnapshot>()
   #snapshot_count = 0
   #listings: readonly Listing[] = []
-  readonly #agg_trades = new Map<string, AggTradeRow[]>()
-  readonly #trades = new Map<string, TradeRow[]>()
+  readonly #agg_trades = new Map<string, RecordedTrades<AggTradeRow>>()
+  readonly #trades = new Map<string, RecordedTrades<TradeRow>>()
   readonly #premium = new Map<string, PremiumIndexRow>()
   #position: Micros
 
@@ -78,10 +76,8 @@ export class ReplayRest implements RestSource {
     const frame = readFrame(text)
     if (frame === undefined) return
     const { symbol, payload } = frame
-    if (payload['e'] === 'aggTrade') {
-      insert(this.#agg_trades, symbol, aggTradeRow(payload), (row) => row.a)
-    }
-    if (payload['e'] === 'trade' && isMarketTrade(payload)) insert(this.#trades, symbol, tradeRow(payload), (row) => row.id)
+    if (payload['e'] === 'aggTrade') historyOf(this.#agg_trades, symbol).add(aggTrade(payload))
+    if (payload['e'] === 'trade') historyOf(this.#trades, symbol).add(fill(payload))
     if (payload['e'] === 'markPriceUpdate') this.#premium.set(symbol, premiumRow(symbol, payload))
   }
 
@@ -122,21 +118,11 @@ export class ReplayRest implements RestSource {
   }
 
   aggTrades(symbol: string, query: TradeQuery): readonly AggTradeRow[] {
-    return select(
-      this.#agg_trades.get(symbol) ?? [],
-      (row) => row.a,
-      (row) => row.T,
-      query,
-    )
+    return this.#agg_trades.get(symbol)?.select(query) ?? []
   }
 
   trades(symbol: string, query: TradeQuery): readonly TradeRow[] {
-    return select(
-      this.#trades.get(symbol) ?? [],
-      (row) => row.id,
-      (row) => row.time,
-      query,
-    )
+    return this.#trades.get(symbol)?.select(query) ?? []
   }
 
   /** Of what was played so far. */
@@ -145,8 +131,8 @@ export class ReplayRest implements RestSource {
     const closeTime = this.nowMs()
     const openTime = closeTime - DAY_MS
     const played = [
-      ...(this.#agg_trades.get(symbol) ?? []).map(({ p, q, T }) => ({ price: p, qty: q, time: T })),
-      ...(this.#trades.get(symbol) ?? []),
+      ...(this.#agg_trades.get(symbol)?.rows() ?? []).map(({ p, q, T }) => ({ price: p, qty: q, time: T })),
+      ...(this.#trades.get(symbol)?.rows() ?? []),
     ].filter(({ time }) => time >= openTime)
     const volume = played.reduce((sum, { qty }) => sum + Number(qty), 0)
     const quote_volume = played.reduce((sum, { price, qty }) => sum + Number(price) * Number(qty), 0)
@@ -166,45 +152,34 @@ export class ReplayRest implements RestSource {
   }
 }
 
-function select<Row>(
-  rows: readonly Row[],
-  idOf: (row: Row) => number,
-  timeOf: (row: Row) => number,
-  query: TradeQuery,
-): readonly Row[] {
-  const { start, end } = selectTrades(
-    rows.length,
-    (at) => idOf(rows[at]!),
-    (at) => timeOf(rows[at]!),
-    query,
-  )
-  return rows.slice(start, end)
-}
-
-/** In the order of ids, each once: a recording may hold a trade twice or late. */
-function insert<Row>(
-  histories: Map<string, Row[]>,
+function historyOf<Row>(
+  histories: Map<string, RecordedTrades<Row>>,
   symbol: string,
-  row: Row,
-  idOf: (row: Row) => number,
-): void {
-  const rows = append(histories, symbol)
-  const id = idOf(row)
-  if (!Number.isSafeInteger(id)) return
-  const at = firstWhere(rows.length, (index) => idOf(rows[index]!) >= id)
-  if (at < rows.length && idOf(rows[at]!) === id) return
-  rows.splice(at, 0, row)
-  if (rows.length > HISTORY_ROWS_MAX) rows.splice(0, HISTORY_ROWS_MAX / 2)
+): RecordedTrades<Row> {
+  let history = histories.get(symbol)
+  if (history === undefined) histories.set(symbol, (history = new RecordedTrades()))
+  return history
 }
 
-function append<Row>(lists: Map<string, Row[]>, key: string, row?: Row): Row[] {
-  let list = lists.get(key)
-  if (list === undefined) lists.set(key, (list = []))
-  if (row !== undefined) list.push(row)
-  return list
+function append<Row>(lists: Map<string, Row[]>, key: string, row: Row): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [row])
+  else list.push(row)
 }
 
 type Payload = Readonly<Record<string, unknown>>
+
+function aggTrade(payload: Payload): RecordedTrade<AggTradeRow> {
+  const row = aggTradeRow(payload)
+  return { id: row.a, time_ms: row.T, first_fill: row.f, last_fill: row.l, row }
+}
+
+/** The exchange's REST leaves out what the insurance fund and auto-deleveraging did. */
+function fill(payload: Payload): RecordedTrade<TradeRow> {
+  const row = tradeRow(payload)
+  const fills = { first_fill: row.id, last_fill: row.id }
+  return { id: row.id, time_ms: row.time, ...fills, row: isMarketTrade(payload) ? row : undefined }
+}
 
 function aggTradeRow({ a, p, q, nq, f, l, T, m }: Payload): AggTradeRow {
   const non_rpi = typeof nq === 'string' ? { nq } : {}
@@ -220,7 +195,6 @@ function aggTradeRow({ a, p, q, nq, f, l, T, m }: Payload): AggTradeRow {
   }
 }
 
-/** The exchange's REST leaves out what the insurance fund and auto-deleveraging did. */
 function isMarketTrade({ X, p, q }: Payload): boolean {
   return (X === undefined || X === 'MARKET') && Number(p) > 0 && Number(q) > 0
 }
