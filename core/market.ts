@@ -190,20 +190,28 @@ export function orderOf(event: MarketEvent): number {
 export const GAP_CAUSES = [
   'sequence', // ids jumped while the socket was up
   'disconnect', // the socket was down
-  'restart', // the ingestor was down
+  'restart', // the ingestor was down, or is
   'silence', // connected and acknowledged, but nothing was delivered
+  'refused', // the exchange refuses the subscription
   'rejected', // a frame came that cannot be read
   'tape_full', // the tape's disk budget was used up
   'tape_cut', // recovery cut a torn or corrupt part of the tape
+  'delisted', // the exchange no longer lists the symbol, or we no longer record the stream
 ] as const
 export type GapCause = (typeof GAP_CAUSES)[number]
 
-/** A hole in one stream: we know nothing of (from_ts, to_ts). A row of marketdata.gaps. */
+/**
+ * A hole in one stream: we know nothing of (from_ts, to_ts). A row of marketdata.gaps. A hole that
+ * has not ended yet is in the view marketdata.gap_ledger, beside all others.
+ */
 export interface Gap {
   readonly exchange: Exchange
   readonly symbol: string
   readonly channel: Channel
-  /** ts_exchange of the last event before the hole. */
+  /**
+   * ts_exchange of the last event before the hole; of a stream that was quiet then, up to when it
+   * was certainly heard.
+   */
   readonly from_ts: Micros
   /** ts_exchange of the first event after it. */
   readonly to_ts: Micros

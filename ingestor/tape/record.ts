@@ -23,12 +23,29 @@ export interface TapeRecord {
   readonly payload: Buffer
 }
 
-/** Facts about our own ears, on the tape because gaps are derived from it. */
+/** Facts about ourselves, on the tape because gaps are derived from it. Unknown ones are skipped. */
 export type Mark =
-  /** The ingestor began to listen: what came before on the streams it carries on is a hole. */
-  | { readonly kind: 'started'; readonly streams: readonly StreamName[] }
-  /** These streams are not heard by any socket from now on, until their next frame. */
-  | { readonly kind: 'deaf'; readonly cause: GapCause; readonly streams: readonly StreamName[] }
+  /**
+   * The ingestor began to listen: what came before on the streams it carries on is a hole. With
+   * `is_whole` these are all its streams, and what it recorded beside them has ended.
+   */
+  | { readonly kind: 'started'; readonly is_whole?: boolean; readonly streams: readonly StreamName[] }
+  /**
+   * These streams are not heard by any socket from now on, until their next frame. `heard_until`:
+   * when the socket that carried them last delivered anything.
+   */
+  | {
+      readonly kind: 'deaf'
+      readonly cause: GapCause
+      readonly heard_until?: Micros | undefined
+      readonly streams: readonly StreamName[]
+    }
+  /** Streams that may be quiet for days are listened to again: that is all there is to hear. */
+  | { readonly kind: 'heard'; readonly streams: readonly StreamName[] }
+  /** We no longer record these streams: their symbol is no longer listed, or not wanted. */
+  | { readonly kind: 'ended'; readonly streams: readonly StreamName[] }
+  /** Nothing came for a while, and we are there. */
+  | { readonly kind: 'alive' }
   /** Recovery cut `bytes` off the tape at `position`. */
   | { readonly kind: 'cut'; readonly position: number; readonly bytes: number }
 

@@ -8,7 +8,6 @@ import {
   CHANNELS_WITH_IDS,
   type DepthEvent,
   type Gap,
-  type GapCause,
   type IndexPrice,
   type MarketEvent,
   type MarkPrice,
@@ -21,19 +20,19 @@ import type { BookKeeper } from '../books/keeper.ts'
 import type { ExchangeAdapter, Parsed, RejectReason, StreamChoice } from '../exchanges/adapter.ts'
 import { depthStreamsOf } from '../exchanges/depth-choice.ts'
 import { adapterByCode } from '../exchanges/registry.ts'
-import type { Mark, TapeRecord } from '../tape/record.ts'
+import type { TapeRecord } from '../tape/record.ts'
 import { countIgnored, createCounts, type MutableCounts } from './counts.ts'
+import { createMarkReader, parseMark } from './marks.ts'
 import { noteMarkPrice, wholeMarkPrice } from './mark-prices.ts'
 import { createRepeatWatch } from './repeats.ts'
+import { firstState, type Hole, observe, type SequencedEvent } from './sequence.ts'
 import {
-  deafen,
-  firstState,
-  type Hole,
-  observe,
-  type SequencedEvent,
-  unheardState,
-} from './sequence.ts'
-import { type Stream, type StreamBatch, type StreamOffset, StreamTable } from './stream-table.ts'
+  type OpenHoles,
+  type Stream,
+  type StreamBatch,
+  type StreamOffset,
+  StreamTable,
+} from './stream-table.ts'
 import type { Listing } from './symbol-ids.ts'
 
 /**
@@ -45,11 +44,15 @@ export interface Batch {
   readonly to_position: number
   /** When the first record arrived; undefined where the batch holds only damage. */
   readonly oldest_ts_ingest: Micros | undefined
+  /** When the last one did. */
+  readonly newest_ts_ingest: Micros | undefined
   readonly streams: readonly StreamBatch[]
   /** Index prices, which are no rows of a raw table. */
   readonly prices: readonly IndexPrice[]
   readonly gaps: readonly Gap[]
   readonly listings: readonly Listing[]
+  /** As they are once the batch is committed. */
+  readonly open_holes: OpenHoles
   /**
    * Rows, dead letters, gaps, and duplicates beyond those seen here, are added when it is committed.
    */
@@ -68,6 +71,8 @@ export interface BatcherOptions {
   readonly offsets: readonly StreamOffset[]
   /** What changes of a mark price go on from. */
   readonly mark_prices?: readonly MarkPrice[]
+  /** When the record before the first one arrived. */
+  readonly covered_until?: Micros | undefined
   readonly choice: StreamChoice
   /** Sees every depth event; undefined where nobody could ask for snapshots. */
   readonly books?: Pick<BookKeeper, 'take' | 'deafen'> | undefined
@@ -93,7 +98,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let from_position = options.from_position
   let event_count = 0
   let oldest_ts_ingest: Micros | undefined
-  let newest_ts_ingest: Micros | undefined
+  let newest_ts_ingest = options.covered_until
   let gaps: Gap[] = []
   let prices: IndexPrice[] = []
   let listings: Listing[] = []
@@ -102,19 +107,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const addHoles = (stream: Stream, holes: readonly Hole[], is_counted = true): void => {
     const { exchange, symbol, channel } = stream
     for (const hole of holes) {
-      const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel)
+      // Where a stream begins anew, ids of before and after do not belong together.
+      const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel) && hole.cause !== 'delisted'
       const ids = has_ids ? {} : { from_id: null, to_id: null }
       gaps.push({ exchange, symbol, channel, ...hole, ...ids })
     }
   }
-  const deafenAll = (named: Iterable<Stream>, cause: GapCause): void => {
-    for (const stream of named) {
-      if (stream.state === undefined) continue
-      addHoles(stream, deafen(stream.state, cause))
-      streams.touch(stream)
-      if (stream.channel === 'depth_events') options.books?.deafen(stream.exchange, stream.symbol)
-    }
-  }
+  const marks = createMarkReader(streams, addHoles, options.books)
 
   const addEvent = (event: MarketEvent, connection: number): void => {
     const stream = streams.of(event.exchange, event.symbol, channelOf(event))
@@ -201,7 +200,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
       case 'rejected':
         reject(record, parsed.reason, parsed.detail)
         if (parsed.spoiled === undefined) return
-        deafenAll(streams.named(adapterByCode(record.exchange_code).exchange, [parsed.spoiled]), 'rejected')
+        const { exchange } = adapterByCode(record.exchange_code)
+        marks.lose(streams.named(exchange, [parsed.spoiled]), 'rejected', record.ts_ingest)
     }
   }
 
@@ -240,19 +240,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
   }
 
-  const addMark = (record: TapeRecord): void => {
+  const addMark = (record: TapeRecord, heard_until: Micros | undefined): void => {
     const mark = parseMark(record.payload)
     if (mark === undefined) return reject(record, 'unknown_shape', 'not a mark of this build')
-    if (mark.kind === 'cut') return deafenAll(streams.all(), 'tape_cut')
     const { exchange } = adapterByCode(record.exchange_code)
-    for (const { symbol, channel } of mark.streams) {
-      const stream = streams.of(exchange, symbol, channel)
-      const begins = mark.kind === 'started' && stream.state === undefined
-      stream.state ??= unheardState(record.ts_ingest)
-      if (mark.kind === 'started') stream.last_change = undefined
-      streams.touch(stream)
-      if (!begins) deafenAll([stream], mark.kind === 'deaf' ? mark.cause : 'restart')
-    }
+    marks.take(mark, exchange, record.ts_ingest, heard_until)
   }
 
   return {
@@ -261,6 +253,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     },
     add(record) {
       oldest_ts_ingest ??= record.ts_ingest
+      const before = newest_ts_ingest
       newest_ts_ingest = record.ts_ingest
       if (record.kind === 'frame') {
         counts.frames++
@@ -270,12 +263,12 @@ export function createBatcher(options: BatcherOptions): Batcher {
         addRest(record, adapterByCode(record.exchange_code))
       } else {
         counts.marks++
-        addMark(record)
+        addMark(record, before)
       }
     },
     skip(damaged_bytes) {
       counts.damaged_bytes += damaged_bytes
-      deafenAll(streams.all(), 'tape_cut')
+      marks.lose(streams.all(), 'tape_cut', newest_ts_ingest, newest_ts_ingest)
     },
     seal(to_position) {
       if (newest_ts_ingest !== undefined) {
@@ -285,10 +278,12 @@ export function createBatcher(options: BatcherOptions): Batcher {
         from_position,
         to_position,
         oldest_ts_ingest,
+        newest_ts_ingest,
         streams: streams.take(),
         prices,
         gaps,
         listings,
+        open_holes: streams.openHoles(),
         counts,
       }
       from_position = to_position
@@ -359,13 +354,4 @@ function splitRest(payload: Buffer): { readonly path: string; readonly body: str
   const text = payload.toString('utf8')
   const end = text.indexOf('\n')
   return end === -1 ? { path: text, body: '' } : { path: text.slice(0, end), body: text.slice(end + 1) }
-}
-
-function parseMark(payload: Buffer): Mark | undefined {
-  try {
-    const mark = JSON.parse(payload.toString('utf8')) as Mark
-    return ['started', 'deaf', 'cut'].includes(mark.kind) ? mark : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -25,6 +25,8 @@ export interface CommitDeps {
   readonly partitions: Partitions
   readonly symbolId: SymbolIds
   readonly dead_letters: DeadLetters
+  /** The batches are those of a running ingestor, whose streams end where it stops writing. */
+  readonly live: boolean
 }
 
 /** Tables whose last batch met keys that were there already; they skip the attempt with COPY. */
@@ -167,6 +169,9 @@ async function writeProgress(
             symbol_id: deps.symbolId(offset),
             ts_exchange: toIso(offset.ts_exchange),
             ts_ingest: toIso(offset.ts_ingest),
+            began_ts: toIso(offset.began_ts),
+            lost_ts: offset.lost_ts === null ? null : toIso(offset.lost_ts),
+            lost_at: offset.lost_at === null ? null : toIso(offset.lost_at),
           },
         ],
   )
@@ -180,6 +185,7 @@ async function writeProgress(
     JSON.stringify(offsets),
     oldest.table_names,
     oldest.lowest,
+    deps.live && batch.newest_ts_ingest !== undefined ? toIso(batch.newest_ts_ingest) : null,
   ])
   if (rows[0]?.moved_count !== 1) throw positionMoved(deps.ingestor_id)
   return rows[0]
@@ -201,15 +207,21 @@ const PROGRESS = `with gap as (
     returning 1
   ), stream_offset as (
     insert into marketdata.stream_offsets
-      (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, deaf_cause)
-    select $1, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, deaf_cause
+      (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
+        deaf_cause, lost_ts, lost_at)
+    select $1, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
+      deaf_cause, lost_ts, lost_at
     from jsonb_to_recordset($6::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
-      last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, deaf_cause text)
+      last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, began_ts timestamptz,
+      deaf_cause text, lost_ts timestamptz, lost_at timestamptz)
     on conflict (ingestor_id, symbol_id, channel) do update
-    set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id, ts_exchange = excluded.ts_exchange,
-      ts_ingest = excluded.ts_ingest, deaf_cause = excluded.deaf_cause
+    set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id,
+      ts_exchange = excluded.ts_exchange, ts_ingest = excluded.ts_ingest,
+      began_ts = excluded.began_ts, deaf_cause = excluded.deaf_cause, lost_ts = excluded.lost_ts,
+      lost_at = excluded.lost_at
   ), moved as (
-    update marketdata.tape_positions set tape_position = $4, updated_at = now()
+    update marketdata.tape_positions set tape_position = $4, updated_at = now(),
+      covered_until = coalesce($9::timestamptz, covered_until)
     where ingestor_id = $1 and tape_id = $2 and tape_position = $3
     returning 1
   ), threshold as (

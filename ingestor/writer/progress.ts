@@ -8,6 +8,7 @@ import type { Batch } from './batcher.ts'
 import { addCounts, createCounts, type FollowCounts, type MutableCounts } from './counts.ts'
 import type { Resume } from './resume.ts'
 import type { SessionEvents } from './session.ts'
+import { NO_OPEN_HOLES, type OpenHoles } from './stream-table.ts'
 
 export interface FollowerStatus {
   /** False until Postgres was reached once and the schema found good. */
@@ -19,6 +20,8 @@ export interface FollowerStatus {
    */
   readonly lag_ms: number
   readonly database_away: boolean
+  /** As of the last commit. */
+  readonly open_holes: OpenHoles
   /** What was committed since the follower began. */
   readonly counts: FollowCounts
 }
@@ -46,6 +49,7 @@ export class Progress implements SessionEvents {
   #wishes: { readonly position: number; readonly resolve: () => void }[] = []
   /** Of the last second. */
   #waits: Wait[] = []
+  #open_holes = NO_OPEN_HOLES
   has_resumed = false
   /** True once this session has committed something. */
   advanced = false
@@ -87,6 +91,7 @@ export class Progress implements SessionEvents {
     this.#in_doubt = undefined
     this.advanced = true
     addCounts(this.#total, counts)
+    this.#open_holes = batch.open_holes
     const committed_at = this.#clock()
     const wait_us = committed_at - (batch.oldest_ts_ingest ?? committed_at)
     this.#waits = [...this.#recentWaits(committed_at), { committed_at, wait_us }]
@@ -104,6 +109,7 @@ export class Progress implements SessionEvents {
       committed_position: this.#committed_position,
       lag_ms: this.#lagMs(now),
       database_away: this.#away_since !== undefined || slow,
+      open_holes: this.#open_holes,
       counts: this.#total,
     }
   }

@@ -7,7 +7,7 @@ import { CHANNELS, GAP_CAUSES, type MarkPrice } from '#core/market.ts'
 import { pendingMigrations } from '#core/node/migrate.ts'
 import type { Client } from '#core/node/pool.ts'
 import { isExchange } from '#core/symbols.ts'
-import { micros } from '#core/time.ts'
+import { type Micros, micros } from '#core/time.ts'
 import type { StreamOffset } from './stream-table.ts'
 
 export interface TapeExtent {
@@ -22,6 +22,8 @@ export interface Resume {
   readonly offsets: readonly StreamOffset[]
   /** The newest of each stream: what a change of it goes on from. */
   readonly mark_prices: readonly MarkPrice[]
+  /** Our clock at the newest record that is committed; undefined where that is not known. */
+  readonly covered_until: Micros | undefined
   /** The tape that the database knew for this ingestor, where it is another one. */
   readonly replaced_tape_id: string | undefined
 }
@@ -36,17 +38,19 @@ export async function resume(
   tape: TapeExtent,
   is_ours: boolean,
 ): Promise<Resume> {
-  const { rows } = await client.query<{ tape_id: string; tape_position: string }>(
-    'select tape_id, tape_position from marketdata.tape_positions where ingestor_id = $1',
+  const { rows } = await client.query<PositionRow>(
+    `select tape_id, tape_position, (extract(epoch from covered_until) * 1000000)::bigint as covered_until
+      from marketdata.tape_positions where ingestor_id = $1`,
     [ingestor_id],
   )
   const known = rows[0]
+  const covered_until = microsOrNull(known?.covered_until) ?? undefined
   const offsets = await readOffsets(client, ingestor_id)
   const mark_prices = await readMarkPrices(client, ingestor_id)
   if (known?.tape_id === tape.tape_id) {
     const position = Number(known.tape_position)
     if (position > tape.end) throw beyondTheEnd(ingestor_id, position, tape)
-    return { position, offsets, mark_prices, replaced_tape_id: undefined }
+    return { position, offsets, mark_prices, covered_until, replaced_tape_id: undefined }
   }
   if (known !== undefined && is_ours) throw sharedId(ingestor_id)
   await client.query(
@@ -55,7 +59,14 @@ export async function resume(
       set tape_id = excluded.tape_id, tape_position = excluded.tape_position, updated_at = now()`,
     [ingestor_id, tape.tape_id, tape.oldest],
   )
-  return { position: tape.oldest, offsets, mark_prices, replaced_tape_id: known?.tape_id }
+  const replaced_tape_id = known?.tape_id
+  return { position: tape.oldest, offsets, mark_prices, covered_until, replaced_tape_id }
+}
+
+interface PositionRow {
+  readonly tape_id: string
+  readonly tape_position: string
+  readonly covered_until: string | null
 }
 
 /** Throws where the schema is not there or older than this build. */
@@ -73,7 +84,10 @@ async function readOffsets(client: Client, ingestor_id: string): Promise<readonl
   const { rows } = await client.query<Record<string, string | null>>(
     `select s.exchange, s.symbol, o.channel, o.last_id, o.last_fill_id, o.deaf_cause,
         (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_exchange,
-        (extract(epoch from o.ts_ingest) * 1000000)::bigint as ts_ingest
+        (extract(epoch from o.ts_ingest) * 1000000)::bigint as ts_ingest,
+        (extract(epoch from coalesce(o.began_ts, o.ts_exchange)) * 1000000)::bigint as began_ts,
+        (extract(epoch from o.lost_ts) * 1000000)::bigint as lost_ts,
+        (extract(epoch from o.lost_at) * 1000000)::bigint as lost_at
       from marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
       where o.ingestor_id = $1`,
     [ingestor_id],
@@ -92,10 +106,17 @@ async function readOffsets(client: Client, ingestor_id: string): Promise<readonl
         last_fill_id: row['last_fill_id'] === null ? null : Number(row['last_fill_id']),
         ts_exchange: micros(Number(row['ts_exchange'])),
         ts_ingest: micros(Number(row['ts_ingest'])),
+        began_ts: micros(Number(row['began_ts'])),
+        lost_ts: microsOrNull(row['lost_ts']),
+        lost_at: microsOrNull(row['lost_at']),
         deaf_cause: GAP_CAUSES.find((cause) => cause === row['deaf_cause']) ?? null,
       },
     ]
   })
+}
+
+function microsOrNull(text: string | null | undefined): Micros | null {
+  return text === null || text === undefined ? null : micros(Number(text))
 }
 
 async function readMarkPrices(client: Client, ingestor_id: string): Promise<readonly MarkPrice[]> {

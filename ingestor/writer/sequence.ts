@@ -25,9 +25,14 @@
  *    market trades.
  * 7. A stream that was listened to and lost before it ever spoke has a hole too. It begins when
  *    we began to listen and has no first id.
+ * 8. A hole begins with the last event, or later: a stream that was quiet before it was lost was
+ *    heard all the same. It was heard up to when its socket last delivered anything, less
+ *    HEARD_MARGIN_US for what was under way.
+ * 9. A stream that was delisted has ended. Frames that still come change nothing. When it is
+ *    listened to again it is a new stream: nobody knows whether its ids go on from the old ones.
  */
 import type { GapCause } from '#core/market.ts'
-import { type Micros, SECOND_US } from '#core/time.ts'
+import { type Micros, micros, SECOND_US } from '#core/time.ts'
 
 /** What is known of a stream; mutated in place, since this runs for every event. */
 export interface StreamState {
@@ -40,9 +45,21 @@ export interface StreamState {
   last_fill: number | undefined
   /** The socket that brought `last_id`; undefined after it was read back from the database. */
   connection: number | undefined
+  /** From when on the stream is recorded, apart from its holes. Exchange time. */
+  began_ts: Micros
   /** Set while nobody listens: why. The next new event closes the hole. */
   deaf_cause: GapCause | undefined
+  /** Set with deaf_cause. */
+  loss: Loss | undefined
   ahead: Ahead | undefined
+}
+
+/** When a stream was lost. */
+export interface Loss {
+  /** Exchange time up to which it was certainly heard: where its hole begins. */
+  readonly lost_ts: Micros
+  /** When we noticed. */
+  readonly lost_at: Micros
 }
 
 /** An unbroken run of events beyond a hole that may still be filled. */
@@ -87,6 +104,9 @@ export interface SequencedEvent {
 /** How long a socket that is being replaced may lag behind its successor. */
 export const OVERLAP_US = 10 * SECOND_US
 
+/** How long before its socket's last frame an event may have been sent that never arrived. */
+const HEARD_MARGIN_US = 60 * SECOND_US
+
 const NONE: readonly Hole[] = []
 
 /** Less than every id. */
@@ -100,18 +120,22 @@ export function unheardState(since: Micros): StreamState {
     ts_ingest: since,
     last_fill: undefined,
     connection: undefined,
+    began_ts: since,
     deaf_cause: undefined,
+    loss: undefined,
     ahead: undefined,
   }
 }
 
 /** The state after an event before which nothing can be missing. */
 export function firstState(event: SequencedEvent): StreamState {
-  return { ...position(event), deaf_cause: undefined, ahead: undefined }
+  const began_ts = event.ts_exchange
+  return { ...position(event), began_ts, deaf_cause: undefined, loss: undefined, ahead: undefined }
 }
 
 /** Takes the next event of a stream into `state` and returns the holes that it proves. */
 export function observe(state: StreamState, event: SequencedEvent): readonly Hole[] {
+  if (state.deaf_cause === 'delisted') return NONE
   if (isNextFill(state, event)) {
     advance(state, event)
     if (state.ahead !== undefined && reaches(event, state.ahead)) joinAhead(state, state.ahead)
@@ -125,21 +149,51 @@ export function observe(state: StreamState, event: SequencedEvent): readonly Hol
     const patience_us = event.begins_anew === true && event.id < state.last_id ? 0 : OVERLAP_US
     if (event.ts_exchange <= newestTs(state) + patience_us) return NONE
     const hole = holeUntil(state, event, state.deaf_cause ?? 'sequence')
-    Object.assign(state, firstState(event))
+    const { began_ts } = state
+    Object.assign(state, firstState(event), { began_ts })
     return [hole]
   }
   if (state.last_id === UNHEARD && state.deaf_cause === undefined) {
-    Object.assign(state, firstState(event))
+    const began_ts = micros(Math.min(state.began_ts, event.ts_exchange))
+    Object.assign(state, firstState(event), { began_ts })
     return NONE
   }
   return isChained(event) ? observeChained(state, event) : observeLoose(state, event)
 }
 
-/** Nobody listens to the stream from here on. The first cause stands until the hole is closed. */
-export function deafen(state: StreamState, cause: GapCause): readonly Hole[] {
+/**
+ * Nobody listens to the stream from `lost_at` on. The first cause stands until the hole is closed,
+ * unless the stream has ended. `heard_until`: when its socket last delivered anything.
+ */
+export function deafen(
+  state: StreamState,
+  cause: GapCause,
+  lost_at: Micros,
+  heard_until?: Micros,
+): readonly Hole[] {
   const holes = state.ahead === undefined ? NONE : [closeAhead(state, state.ahead)]
+  if (cause === 'delisted') state.deaf_cause = cause
   state.deaf_cause ??= cause
+  state.loss ??= { lost_ts: heardUntil(state, heard_until), lost_at }
   return holes
+}
+
+/** The stream is listened to again and has nothing to say until it has an event: its hole ends. */
+export function resumeQuiet(state: StreamState, now: Micros): readonly Hole[] {
+  const { deaf_cause } = state
+  if (deaf_cause === undefined || deaf_cause === 'delisted') return NONE
+  const ts_exchange = micros(state.ts_exchange + Math.max(0, now - state.ts_ingest))
+  const hole = holeUntil(state, { id: state.last_id, ts_exchange, ts_ingest: now }, deaf_cause)
+  hear(state)
+  return [hole]
+}
+
+/** The hole of a stream that had ended and is listened to again; it begins anew. */
+export function reopen(state: StreamState, now: Micros): readonly Hole[] {
+  const event = { id: state.last_id, ts_exchange: now, ts_ingest: now }
+  const hole = holeUntil(state, event, 'delisted')
+  Object.assign(state, unheardState(now))
+  return [hole]
 }
 
 /** Time went on to `now` on the tape: what waits to be filled for too long is a hole. */
@@ -159,7 +213,7 @@ function hearAgain(state: StreamState, event: SequencedEvent): void {
   state.ts_exchange = later(state.ts_exchange, event.ts_exchange)
   // On the socket that brought it before it is a duplicate, and says nothing of what came between.
   if (state.deaf_cause === undefined || event.connection === state.connection) return
-  state.deaf_cause = undefined
+  hear(state)
   state.connection = event.connection
 }
 
@@ -249,7 +303,18 @@ function advance(state: StreamState, event: SequencedEvent): void {
   state.ts_exchange = later(state.ts_exchange, event.ts_exchange)
   state.ts_ingest = event.ts_ingest
   state.connection = event.connection
+  hear(state)
+}
+
+function hear(state: StreamState): void {
   state.deaf_cause = undefined
+  state.loss = undefined
+}
+
+function heardUntil(state: StreamState, heard_until: Micros | undefined): Micros {
+  if (heard_until === undefined) return state.ts_exchange
+  const quiet_us = Math.max(0, heard_until - state.ts_ingest - HEARD_MARGIN_US)
+  return micros(state.ts_exchange + quiet_us)
 }
 
 function holeUntil(
@@ -257,10 +322,13 @@ function holeUntil(
   event: Pick<SequencedEvent, 'id' | 'ts_exchange' | 'ts_ingest'>,
   cause: GapCause,
 ): Hole {
+  const lost_ts = state.loss?.lost_ts ?? state.ts_exchange
+  // An event from before that moment shows that what is missing may be older still.
+  const from_ts = event.ts_exchange < lost_ts ? state.ts_exchange : lost_ts
   return {
-    from_ts: state.ts_exchange,
+    from_ts,
     // Event times of one stream may go back a little; a hole never ends before it begins.
-    to_ts: later(state.ts_exchange, event.ts_exchange),
+    to_ts: later(from_ts, event.ts_exchange),
     from_id: state.last_id === UNHEARD ? null : state.last_id,
     to_id: event.id,
     cause,

@@ -64,7 +64,7 @@ export const COMMIT_LIMIT_MS = 60_000
 export async function runSession(
   client: Client,
   options: SessionOptions,
-  from: Pick<Resume, 'position' | 'offsets' | 'mark_prices'>,
+  from: Pick<Resume, 'position' | 'offsets' | 'mark_prices' | 'covered_until'>,
   events: SessionEvents,
   signal: AbortSignal,
 ): Promise<void> {
@@ -73,6 +73,7 @@ export async function runSession(
     from_position: from.position,
     offsets: from.offsets,
     mark_prices: from.mark_prices,
+    covered_until: from.covered_until,
     choice: options.choice,
     books: options.books,
     onRejected: options.onRejected,
@@ -138,7 +139,8 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
   const ahead = RAW_CHANNELS.filter((channel) => channels.includes(channel))
   const partitions = createPartitions(client, ahead)
   const clashing: ClashingTables = new Set()
-  const deps = { ...options, client, partitions, symbolId: symbols.idOf }
+  const live = options.clock !== undefined
+  const deps = { ...options, live, client, partitions, symbolId: symbols.idOf }
   let committing: Promise<void> = Promise.resolve()
 
   const commit = async (prepared: ReturnType<typeof prepareBatch>): Promise<void> => {

@@ -25,8 +25,24 @@ export interface StreamOffset extends StreamKey {
   readonly last_fill_id: number | null
   readonly ts_exchange: Micros
   readonly ts_ingest: Micros
+  readonly began_ts: Micros
   readonly deaf_cause: GapCause | null
+  readonly lost_ts: Micros | null
+  readonly lost_at: Micros | null
 }
+
+/** Holes that have not ended, of all streams. */
+export interface OpenHoles {
+  readonly count: number
+  /** Our clock when the oldest of them was noticed; null where there is none. */
+  readonly oldest_at: Micros | null
+  /** The oldest OPEN_NAMES_MAX of them, for people: "BTCUSDT trades (disconnect)". */
+  readonly names: readonly string[]
+}
+
+export const NO_OPEN_HOLES: OpenHoles = { count: 0, oldest_at: null, names: [] }
+
+const OPEN_NAMES_MAX = 5
 
 /** One stream's part of a batch. */
 export interface StreamBatch extends StreamKey {
@@ -55,14 +71,17 @@ export class StreamTable {
   readonly #waiting = new Set<Stream>()
 
   constructor(offsets: readonly StreamOffset[]) {
-    for (const { exchange, symbol, channel, deaf_cause, last_fill_id, ...offset } of offsets) {
+    for (const { exchange, symbol, channel, ...offset } of offsets) {
+      const { deaf_cause, lost_ts, lost_at, last_fill_id, ...position } = offset
       const stream = this.of(exchange, symbol, channel)
+      const loss = lost_ts === null || lost_at === null ? undefined : { lost_ts, lost_at }
       stream.state = {
-        ...offset,
+        ...position,
         last_id: offset.last_id ?? UNHEARD,
         last_fill: last_fill_id ?? undefined,
         connection: undefined,
         deaf_cause: deaf_cause ?? undefined,
+        loss,
         ahead: undefined,
       }
       if (offset.last_id !== null) stream.last_change = offset
@@ -95,6 +114,20 @@ export class StreamTable {
   *all(): Iterable<Stream> {
     for (const channels of this.#streams.values()) {
       for (const symbols of channels.values()) yield* symbols.values()
+    }
+  }
+
+  openHoles(): OpenHoles {
+    const open = [...this.all()].flatMap(({ symbol, channel, state }) => {
+      if (state?.deaf_cause === undefined || state.deaf_cause === 'delisted') return []
+      const lost_at = state.loss?.lost_at ?? state.ts_ingest
+      return { name: `${symbol} ${channel} (${state.deaf_cause})`, lost_at }
+    })
+    open.sort((a, b) => a.lost_at - b.lost_at)
+    return {
+      count: open.length,
+      oldest_at: open[0]?.lost_at ?? null,
+      names: open.slice(0, OPEN_NAMES_MAX).map(({ name }) => name),
     }
   }
 
@@ -140,7 +173,7 @@ export class StreamTable {
 
 function offsetOf({ exchange, symbol, channel, state }: Stream): StreamOffset | undefined {
   if (state === undefined) return undefined
-  const { ts_exchange, ts_ingest } = state
+  const { ts_exchange, ts_ingest, began_ts, deaf_cause, loss } = state
   return {
     exchange,
     symbol,
@@ -149,6 +182,9 @@ function offsetOf({ exchange, symbol, channel, state }: Stream): StreamOffset | 
     last_fill_id: state.last_fill ?? null,
     ts_exchange,
     ts_ingest,
-    deaf_cause: state.deaf_cause ?? null,
+    began_ts,
+    deaf_cause: deaf_cause ?? null,
+    lost_ts: loss?.lost_ts ?? null,
+    lost_at: loss?.lost_at ?? null,
   }
 }

@@ -5,6 +5,7 @@ import type { Exchange } from '#core/symbols.ts'
 import type { BookCounts } from '../books/keeper.ts'
 import { createCounts } from './counts.ts'
 import type { FollowerStatus } from './progress.ts'
+import { NO_OPEN_HOLES } from './stream-table.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker.ts'
 
 /**
@@ -53,6 +54,7 @@ export function startWriterThread(
     committed_position: 0,
     lag_ms: 0,
     database_away: false,
+    open_holes: NO_OPEN_HOLES,
     counts: createCounts(),
   }
   let books: BookCounts = { books: 0, books_synced: 0, books_lost: 0 }

@@ -41,7 +41,7 @@ function holesOf(steps: readonly Step[]): readonly string[] {
   const holes: Hole[] = []
   for (const step of steps) {
     if (typeof step === 'string') {
-      if (state !== undefined) holes.push(...deafen(state, step))
+      if (state !== undefined) holes.push(...deafen(state, step, state.ts_ingest))
     } else if ('now' in step) {
       if (state !== undefined) holes.push(...expire(state, step.now))
     } else if (state === undefined) state = firstState(step)

@@ -1,0 +1,96 @@
+/** What a mark on the tape means for the streams: which of them are lost, heard again, or ended. */
+import type { GapCause } from '#core/market.ts'
+import type { Exchange } from '#core/symbols.ts'
+import type { Micros } from '#core/time.ts'
+import type { BookKeeper } from '../books/keeper.ts'
+import type { Mark, StreamName } from '../tape/record.ts'
+import { deafen, type Hole, reopen, resumeQuiet, unheardState } from './sequence.ts'
+import type { Stream, StreamTable } from './stream-table.ts'
+
+export interface MarkReader {
+  /** `now`: when the mark was made. `heard_until`: when the record before it arrived. */
+  take(mark: Mark, exchange: Exchange, now: Micros, heard_until: Micros | undefined): void
+  /** Those of them that are known are not heard any more. Without `lost_at`: since their last event. */
+  lose(
+    streams: Iterable<Stream>,
+    cause: GapCause,
+    lost_at: Micros | undefined,
+    heard_until?: Micros,
+  ): void
+}
+
+export function createMarkReader(
+  streams: StreamTable,
+  addHoles: (stream: Stream, holes: readonly Hole[]) => void,
+  books: Pick<BookKeeper, 'deafen'> | undefined,
+): MarkReader {
+  const lose: MarkReader['lose'] = (lost, cause, lost_at, heard_until) => {
+    for (const stream of lost) {
+      const { state } = stream
+      if (state === undefined) continue
+      addHoles(stream, deafen(state, cause, lost_at ?? state.ts_ingest, heard_until))
+      streams.touch(stream)
+      if (stream.channel === 'depth_events') books?.deafen(stream.exchange, stream.symbol)
+    }
+  }
+  /** The streams, known from now on where they were not before. */
+  const listenedTo = (exchange: Exchange, names: readonly StreamName[], since: Micros) =>
+    names.map(({ symbol, channel }) => {
+      const stream = streams.of(exchange, symbol, channel)
+      stream.state ??= unheardState(since)
+      streams.touch(stream)
+      return stream
+    })
+  const start = (
+    { streams: names, is_whole }: Extract<Mark, { kind: 'started' }>,
+    exchange: Exchange,
+    now: Micros,
+    heard_until: Micros | undefined,
+  ): void => {
+    const known = new Set([...streams.all()].filter((stream) => stream.state !== undefined))
+    const started = new Set(listenedTo(exchange, names, now))
+    for (const stream of started) {
+      stream.last_change = undefined
+      if (!known.has(stream)) continue
+      if (stream.state?.deaf_cause === 'delisted') addHoles(stream, reopen(stream.state, now))
+      else lose([stream], 'restart', now, heard_until)
+    }
+    if (is_whole !== true) return
+    lose([...known].filter((stream) => !started.has(stream)), 'delisted', now, heard_until)
+  }
+  return {
+    lose,
+    take(mark, exchange, now, heard_until) {
+      switch (mark.kind) {
+        case 'alive':
+          return
+        case 'cut':
+          return lose(streams.all(), 'tape_cut', now, heard_until)
+        case 'started':
+          return start(mark, exchange, now, heard_until)
+        case 'deaf':
+          return lose(listenedTo(exchange, mark.streams, now), mark.cause, now, mark.heard_until)
+        case 'ended':
+          return lose(streams.named(exchange, mark.streams), 'delisted', now, heard_until)
+        case 'heard':
+          for (const stream of streams.named(exchange, mark.streams)) {
+            if (stream.state === undefined) continue
+            addHoles(stream, resumeQuiet(stream.state, now))
+            streams.touch(stream)
+          }
+      }
+    },
+  }
+}
+
+const KINDS: readonly Mark['kind'][] = ['started', 'deaf', 'heard', 'ended', 'alive', 'cut']
+
+/** Undefined for what no mark of this build is. */
+export function parseMark(payload: Buffer): Mark | undefined {
+  try {
+    const mark = JSON.parse(payload.toString('utf8')) as Mark
+    return KINDS.includes(mark.kind) ? mark : undefined
+  } catch {
+    return undefined
+  }
+}
