@@ -15,6 +15,8 @@ export interface Instrument {
   readonly base_asset: string
   readonly quote_asset: string
   readonly is_active: boolean
+  /** Its market has sessions (stocks, commodities): between them it is silent. Absent: always open. */
+  readonly may_rest?: boolean
   /**
    * Smallest price step; with it a double turns back into the exchange's exact decimal text. Null
    * for an index, which is not traded.

@@ -84,8 +84,8 @@ export async function chooseDepth(
 
 /**
  * The symbols after the listing changed: what was asked for and is active now. Unlike at the
- * start, a name that is not listed is no mistake (it was delisted, and may come back), and where
- * nothing is left the old choice stands.
+ * start, a name that is not listed is no mistake (it was delisted, and may come back). Where the
+ * exchange trades nothing at all the old choice stands: that is a pause of the exchange.
  */
 export function chooseAgain(
   { symbols, shard }: Pick<IngestorConfig, 'symbols' | 'shard'>,
@@ -93,12 +93,18 @@ export function chooseAgain(
   before: readonly string[],
 ): readonly string[] {
   const active = activeByName(instruments)
+  if (active.size === 0) return before
   const listed =
     symbols === 'all'
       ? everySymbol(instruments)
       : symbols.flatMap((symbol) => active.get(symbol.toUpperCase()) ?? [])
-  const chosen = shard === undefined ? listed : symbolsOfShard(listed, shard)
-  return chosen.length === 0 ? before : chosen
+  return shard === undefined ? listed : symbolsOfShard(listed, shard)
+}
+
+/** Those whose market has sessions. */
+export function restingSymbols(instruments: readonly Instrument[]): ReadonlySet<string> {
+  const resting = instruments.filter(({ may_rest }) => may_rest === true)
+  return new Set(resting.map(({ symbol }) => symbol))
 }
 
 async function insist<T>(ask: () => Promise<T>, log: Logger, signal: AbortSignal): Promise<T> {

@@ -6,18 +6,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { OperatorError } from '#core/errors.ts'
-import type { GapCause } from '#core/market.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
 import type { IngestorConfig } from './config.ts'
 import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
 import { adapterFor } from './exchanges/registry.ts'
-import { chooseAgain, chooseDepth, chooseSymbols, fetchListing, readListing } from './listing.ts'
+import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
+import {
+  chooseAgain,
+  chooseDepth,
+  chooseSymbols,
+  fetchListing,
+  readListing,
+  restingSymbols,
+} from './listing.ts'
 import { type ListingWatch, watchListing } from './listing-watch.ts'
 import type { SnapshotQueue } from './books/snapshot-queue.ts'
 import { createSnapshots } from './books/snapshots.ts'
 import { type Repairer, startRepairer } from './repair/repairer.ts'
-import { ingestorState, type IngestorStatus } from './status.ts'
+import { ingestorState, type IngestorStatus, openHolesStatus } from './status.ts'
 import type { Mark, RecordKind, StreamName } from './tape/record.ts'
 import type { Tape } from './tape/tape.ts'
 import { openTape } from './tape/writer.ts'
@@ -72,7 +79,10 @@ class TapeRecorder implements Recorder {
   #transport: Transport | undefined
   #repairer: Repairer | undefined
   #listing_watch: ListingWatch | undefined
+  #heartbeat: Heartbeat | undefined
   #symbols: readonly string[] = []
+  /** Symbols whose market has sessions. */
+  #resting: ReadonlySet<string> = new Set()
   #frames_received = 0
   #rate = { frames: 0, at_ms: performance.now(), per_s: 0 }
 
@@ -157,11 +167,17 @@ class TapeRecorder implements Recorder {
     this.#appendAnswer(listing.answer)
     const symbols = chooseSymbols(this.#config, listing.instruments)
     this.#symbols = symbols
+    this.#resting = restingSymbols(listing.instruments)
     const transport = this.#createTransport(symbols, await this.#chooseStreams(symbols, signal))
     this.#transport = transport
     if (this.#canRepair()) this.#repairer = this.#startRepairer(symbols)
     this.#listing_watch = this.#watchListing()
-    this.#markStreams({ kind: 'started' }, transport.status().streams)
+    const { streams } = transport.status()
+    this.#markUnheard({ kind: 'started', is_whole: true, streams: namesOf(streams) })
+    this.#heartbeat = startHeartbeat(
+      () => this.#tape.end,
+      () => this.#appendMark({ kind: 'alive' }),
+    )
     await transport.start()
     this.#snapshots.start()
     this.#log.info({ symbol_count: symbols.length }, 'Every subscription was acknowledged.')
@@ -192,6 +208,7 @@ class TapeRecorder implements Recorder {
       gaps: counts.gaps,
       gaps_open: this.#repairer?.counts().gaps_open ?? 0,
       gaps_repaired: this.#repairer?.counts().gaps_repaired ?? 0,
+      ...openHolesStatus(writer.open_holes, this.#clock.now()),
       lag_ms,
     }
   }
@@ -204,6 +221,7 @@ class TapeRecorder implements Recorder {
 
   async stop(): Promise<void> {
     clearInterval(this.#releaser)
+    this.#heartbeat?.stop()
     this.#listing_watch?.stop()
     this.#snapshots.stop()
     this.#rest.stop()
@@ -249,6 +267,7 @@ class TapeRecorder implements Recorder {
       read: async () => {
         const { answer, instruments } = await readListing(this.#rest, this.#adapter)
         this.#appendAnswer(answer)
+        this.#resting = restingSymbols(instruments)
         this.#setSymbols(chooseAgain(this.#config, instruments, this.#symbols))
       },
     })
@@ -260,12 +279,14 @@ class TapeRecorder implements Recorder {
     const removed = this.#symbols.filter((symbol) => !symbols.includes(symbol))
     if (transport === undefined || (added.length === 0 && removed.length === 0)) return
     this.#symbols = symbols
+    const gone = transport.status().streams.filter(({ symbol }) => removed.includes(symbol))
     transport.setSymbols(symbols)
+    if (gone.length > 0) this.#appendMark({ kind: 'ended', streams: namesOf(gone) })
     this.#repairer?.setSymbols(symbols)
     this.#snapshots.forget(removed)
-    const is_new = new Set(added)
     const { streams } = transport.status()
-    this.#markStreams({ kind: 'started' }, streams.filter((stream) => is_new.has(stream.symbol)))
+    const fresh = streams.filter(({ symbol }) => added.includes(symbol))
+    if (fresh.length > 0) this.#markUnheard({ kind: 'started', streams: namesOf(fresh) })
     this.#log.info({ added, removed }, 'The listing changed; these symbols come and go.')
   }
 
@@ -278,7 +299,10 @@ class TapeRecorder implements Recorder {
       nextConnection: () => this.#next_connection++,
       onFrame: (connection, _stream, frame, ts_ingest) =>
         this.#takeFrame(connection, frame, ts_ingest),
-      onDeaf: (cause, streams) => this.#markStreams({ kind: 'deaf', cause }, streams),
+      mayRest: (symbol) => this.#resting.has(symbol),
+      onDeaf: (cause, streams, heard_until) =>
+        this.#markUnheard({ kind: 'deaf', cause, heard_until, streams: namesOf(streams) }),
+      onHeard: (streams) => this.#appendMark({ kind: 'heard', streams: namesOf(streams) }),
       onListingChanged: () => this.#listing_watch?.noteNews(),
       log: this.#log,
       clock: this.#clock,
@@ -333,14 +357,14 @@ class TapeRecorder implements Recorder {
   }
 
   /** These streams are not heard before their next frame: the tape and repair have to know. */
-  #markStreams(
-    why: { readonly kind: 'started' } | { readonly kind: 'deaf'; readonly cause: GapCause },
-    streams: readonly StreamName[],
-  ): void {
-    const mark: Mark = { ...why, streams: namesOf(streams) }
+  #markUnheard(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void {
+    this.#appendMark(mark)
+    this.#repairer?.noteDeaf(tradeSymbols(mark.streams), this.#tape.end)
+  }
+
+  #appendMark(mark: Mark): void {
     this.#append('mark', 0, this.#clock.now(), Buffer.from(JSON.stringify(mark)))
     this.#tape.flush()
-    this.#repairer?.noteDeaf(tradeSymbols(streams), this.#tape.end)
   }
 
   #release(): void {

@@ -1,6 +1,8 @@
 /** What the ingestor tells its parent and /health once a second. No logic but the state's rule. */
+import { type Micros, SECOND_US } from '#core/time.ts'
 import type { BookCounts } from './books/keeper.ts'
 import type { PerTable } from './writer/counts.ts'
+import type { OpenHoles } from './writer/stream-table.ts'
 
 export type IngestorState =
   /** Frames are committed as they come. */
@@ -30,6 +32,12 @@ export interface IngestorStatus extends BookCounts {
   /** Holes of our symbols that were detected in the last 24 hours, and how many of them are closed. */
   readonly gaps_open: number
   readonly gaps_repaired: number
+  /** Holes that have not ended: streams that are not heard at the moment. */
+  readonly open_holes: number
+  /** Some of them, the oldest first, for people: "BTCUSDT trades (disconnect)". */
+  readonly open_hole_names: readonly string[]
+  /** Since the oldest of them was noticed; 0 where there is none. */
+  readonly oldest_open_hole_s: number
   /** Longest wait of a frame for its commit in the last second, of those that still wait too. */
   readonly lag_ms: number
 }
@@ -52,3 +60,13 @@ export function isFailing(state: IngestorState): boolean {
   return state === 'tape_full' || state === 'database_away'
 }
 
+export function openHolesStatus(
+  { count, names, oldest_at }: OpenHoles,
+  now: Micros,
+): Pick<IngestorStatus, 'open_holes' | 'open_hole_names' | 'oldest_open_hole_s'> {
+  return {
+    open_holes: count,
+    open_hole_names: names,
+    oldest_open_hole_s: oldest_at === null ? 0 : Math.max(0, Math.round((now - oldest_at) / SECOND_US)),
+  }
+}

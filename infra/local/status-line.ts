@@ -47,11 +47,21 @@ export function describeStatus(status: IngestorStatus): string {
     `lag ${count(status.lag_ms)} ms`,
     describeGaps(status.gaps_open + status.gaps_repaired, status.gaps_repaired, count),
   ]
+  if (status.open_holes > 0) parts.push(describeOpenHoles(status))
   if (status.books_synced < status.books) {
     parts.push(`${count(status.books_synced)} of ${count(status.books)} books`)
   }
   if (status.state !== 'live') parts.push(status.state.replaceAll('_', ' '))
   return parts.join(' | ')
+}
+
+/** `3 streams not heard for 12 s: BTCUSDT trades (disconnect), ...` */
+function describeOpenHoles(status: IngestorStatus): string {
+  const { open_holes, open_hole_names, oldest_open_hole_s } = status
+  const [first] = open_hole_names
+  const more = open_holes > 1 ? ', ...' : ''
+  const streams = `${open_holes} ${open_holes === 1 ? 'stream' : 'streams'} not heard`
+  return `${streams} for ${oldest_open_hole_s} s: ${first}${more}`
 }
 
 function describeGaps(

@@ -88,6 +88,8 @@ export function parseAnswer(
   })
 }
 
+type Described = Pick<Instrument, 'exchange' | 'instrument_type' | 'may_rest'>
+
 /**
  * Instruments of an exchangeInfo answer. An entry that cannot be used (no tick size, a name that
  * is none) is left out, so that one odd listing does not stop the recording of the others.
@@ -95,7 +97,7 @@ export function parseAnswer(
  */
 export function parseExchangeInfo(
   body: string,
-  describe: (entry: Fields) => Pick<Instrument, 'exchange' | 'instrument_type'> | undefined,
+  describe: (entry: Fields) => Described | undefined,
 ): readonly Instrument[] {
   const symbolsIn = (answer: unknown): unknown => (isFields(answer) ? answer['symbols'] : undefined)
   return parseList(body, 'listing', symbolsIn).flatMap((entry) =>
@@ -179,6 +181,7 @@ function readInstrument(
     base_asset: baseAsset,
     quote_asset: quoteAsset,
     is_active: status === 'TRADING',
+    ...(description.may_rest === true ? { may_rest: true } : {}),
     tick_size,
     step_size,
   }

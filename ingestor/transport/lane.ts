@@ -5,13 +5,15 @@
  *
  * Invariants
  * 1. A stream whose `is_covered` is true is subscribed on, or was delivered by, an open socket.
- * 2. When `is_covered` turns false, onDeaf has just been called with the stream, once.
+ * 2. When `is_covered` turns false, onDeaf has just been called with the stream, once; and where
+ *    the exchange refuses a stream that nothing else covers.
  * 3. The old socket of a replacement is closed only when every stream that speaks on it has
  *    spoken on the new one, and has come on the old one to where the new one began. Frames
  *    arrive twice for a while; the tables' keys collapse them.
  */
 import type { GapCause } from '#core/market.ts'
 import type { Logger } from '#core/node/log.ts'
+import type { Micros } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import { compareSockets, socketStatus, type Carrier, type SocketStatus } from './carrier.ts'
 import type { Clock } from './clock.ts'
@@ -40,7 +42,10 @@ export interface LaneOptions {
   readonly budget: ConnectBudget
   readonly nextConnection: () => number
   readonly onFrame: LinkHandlers['onFrame']
-  onDeaf(cause: GapCause, states: readonly StreamState[]): void
+  /** `heard_until`: when the socket that carried them last delivered anything, where that is known. */
+  onDeaf(cause: GapCause, states: readonly StreamState[], heard_until: Micros | undefined): void
+  /** Rare streams that are listened to again. */
+  onHeard(states: readonly StreamState[]): void
   /** Every stream was acknowledged or refused. */
   onReady(): void
   readonly onListingChanged: () => void
@@ -83,10 +88,11 @@ export class Lane {
     this.#cancelConnect?.()
     this.#cancelConnect = undefined
     const carriers = [this.#current, this.#successor]
+    const heard_until = this.#current?.link.last_frame_at
     this.#current = undefined
     this.#successor = undefined
     this.#replace_reason = undefined
-    if (cause !== undefined) this.#noteUncovered(cause)
+    if (cause !== undefined) this.#noteUncovered(cause, heard_until)
     await Promise.all(carriers.map((carrier) => carrier?.link.close()))
   }
 
@@ -216,19 +222,25 @@ export class Lane {
     successor.link.trackIds(false)
     this.#watch.restart(successor.link)
     void old?.link.close()
-    this.#noteUncovered('disconnect')
+    this.#noteUncovered('disconnect', old?.link.last_frame_at)
   }
 
   #noteSubscribed(link: Link, states: readonly StreamState[]): void {
+    const heard: StreamState[] = []
     for (const state of states) {
       state.refusal = undefined
-      if (!state.is_silent) state.is_covered = true
+      if (state.is_silent || state.is_covered) continue
+      state.is_covered = true
+      if (state.stream.is_rare === true) heard.push(state)
     }
+    if (heard.length > 0) this.#options.onHeard(heard)
     this.#noteReady(link)
   }
 
   #noteRefused(link: Link, state: StreamState, detail: string): void {
+    const is_news = state.refusal === undefined
     state.refusal = detail
+    if (is_news && !state.is_covered) this.#options.onDeaf('refused', [state], undefined)
     this.#options.log.error(
       { code: 'stream_refused', stream: state.stream.name, detail },
       'The exchange refuses a stream; the others go on.',
@@ -260,10 +272,10 @@ export class Lane {
     } else if (link === this.#current?.link) {
       log.warn(fields, 'Socket ended; reconnecting.')
       this.#noteFailure(this.#current)
-      this.#current = undefined
       if (this.#successor !== undefined) return this.#promote(this.#successor)
+      this.#current = undefined
       this.#replace_reason = undefined
-      this.#noteUncovered('disconnect')
+      this.#noteUncovered('disconnect', link.last_frame_at)
       this.#connectLater(this.#backoff(end.retry_after_ms))
     }
   }
@@ -291,18 +303,18 @@ export class Lane {
   }
 
   /** Streams that no socket of ours carries any more. */
-  #noteUncovered(cause: GapCause): void {
+  #noteUncovered(cause: GapCause, heard_until: Micros | undefined): void {
     const carried = this.#current?.link
     const states = [...this.streams.values()].filter(
       (state) => carried?.streams.get(state.stream.name)?.is_subscribed !== true,
     )
-    this.#reportDeaf(cause, states)
+    this.#reportDeaf(cause, states, heard_until)
   }
 
-  #reportDeaf(cause: GapCause, states: readonly StreamState[]): void {
+  #reportDeaf(cause: GapCause, states: readonly StreamState[], heard_until?: Micros): void {
     const newly_deaf = states.filter((state) => state.is_covered)
     for (const state of newly_deaf) state.is_covered = false
-    if (newly_deaf.length > 0) this.#options.onDeaf(cause, newly_deaf)
+    if (newly_deaf.length > 0) this.#options.onDeaf(cause, newly_deaf, heard_until)
   }
 }
 

@@ -73,6 +73,8 @@ type Phase = 'connecting' | 'open' | 'ended'
 export class Link {
   readonly connection: number
   readonly streams = new Map<string, LinkStream>()
+  /** Of whatever stream. */
+  last_frame_at: Micros | undefined
   readonly #options: LinkOptions
   readonly #socket: WebSocket
   readonly #requests: Requests
@@ -227,6 +229,7 @@ export class Link {
 
   #take(frame: Buffer, ts_ingest: Micros, handlers: LinkHandlers): void {
     this.#has_traffic = true
+    this.last_frame_at = ts_ingest
     const name = this.#options.adapter.streamOf(frame)
     const entry = name === undefined ? undefined : this.streams.get(name)
     // Before the callback: it may pause the transport, and then the stream is covered no more.

@@ -9,7 +9,8 @@
  *    rate `missing_frames_min` frames are missing. The memory fades during the silence, so what
  *    speaks less often than about once in two seconds can never reach that number: a quiet tail
  *    symbol alone is no alarm, a silent BTC is one after 15 s. Rare events are exempt: they come in
- *    cascades, after which silence says nothing.
+ *    cascades, after which silence says nothing. So are markets with sessions, which may close at
+ *    any moment; where they share a class with others, the class speaks for the socket.
  * 2. Nothing at all. A class that has not delivered a single frame on this socket has no rate to
  *    go by. Ten streams or more get `first_frame_ms`, fewer get `first_frame_ms_of_few`. A class of
  *    rare events gets `first_frame_ms_of_rare`, and any time where it has few streams.

@@ -4,7 +4,7 @@
  * What the frames say is the adapter's business, what becomes of them the caller's.
  */
 import { OperatorError } from '#core/errors.ts'
-import type { GapCause } from '#core/market.ts'
+import type { Channel, GapCause } from '#core/market.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
 import type { ExchangeAdapter, Stream, StreamChoice, StreamGroup } from '../exchanges/adapter.ts'
@@ -30,8 +30,15 @@ export interface TransportOptions {
    * the socket's read buffer: copy what is kept.
    */
   readonly onFrame: LinkHandlers['onFrame']
-  /** Called once when streams are not heard by any socket from now on, until their next frame. */
-  onDeaf(cause: GapCause, streams: readonly Stream[]): void
+  /** Symbols whose market has sessions: their quotes, trades and books may fall silent at any time. */
+  readonly mayRest?: (symbol: string) => boolean
+  /**
+   * Called once when streams are not heard by any socket from now on, until their next frame.
+   * `heard_until`: when the socket that carried them last delivered anything, where that is known.
+   */
+  onDeaf(cause: GapCause, streams: readonly Stream[], heard_until: Micros | undefined): void
+  /** Streams of rare events are listened to: they may have nothing to say for days. */
+  onHeard?(streams: readonly Stream[]): void
   /** The exchange says that its listing is another one; more than once, where several sockets hear it. */
   onListingChanged?(): void
   readonly log: Logger
@@ -76,6 +83,9 @@ export function createTransport(options: TransportOptions): Transport {
   return new SocketTransport(options)
 }
 
+/** What falls silent when a market closes; mark prices are published all the same. */
+const MARKET_CHANNELS: ReadonlySet<Channel> = new Set(['book_ticker', 'trades', 'depth_events'])
+
 type Phase = 'new' | 'running' | 'paused' | 'stopped'
 
 class SocketTransport implements Transport {
@@ -106,7 +116,9 @@ class SocketTransport implements Transport {
       budget: createConnectBudget(options.adapter.limits.connect_attempts_per_5_min_max),
       nextConnection: options.nextConnection ?? (() => this.#next_connection++),
       onFrame: options.onFrame,
-      onDeaf: (cause, states) => options.onDeaf(cause, states.map((state) => state.stream)),
+      onDeaf: (cause, states, heard_until) =>
+        options.onDeaf(cause, states.map(streamIn), heard_until),
+      onHeard: (states) => options.onHeard?.(states.map(streamIn)),
       onReady: () => this.#noteReady(),
       onListingChanged: () => options.onListingChanged?.(),
     }
@@ -138,12 +150,16 @@ class SocketTransport implements Transport {
     const known = new Set<string>()
     for (const lane of this.#lanes) {
       lane.remove([...lane.streams.keys()].filter((name) => !wanted.has(name)))
-      for (const name of lane.streams.keys()) known.add(name)
+      for (const [name, state] of lane.streams) {
+        known.add(name)
+        state.may_rest = this.#mayRest(state.stream)
+      }
     }
     const lanes = [...this.#lanes]
     for (const group of groups) {
       const added = group.streams.filter((stream) => !known.has(stream.name))
-      this.#place(lanes, group, added.map(createStreamState))
+      const states = added.map((stream) => createStreamState(stream, this.#mayRest(stream)))
+      this.#place(lanes, group, states)
     }
     for (const lane of lanes) if (lane.streams.size === 0) void lane.stop()
     this.#lanes = lanes.filter((lane) => lane.streams.size > 0)
@@ -169,6 +185,10 @@ class SocketTransport implements Transport {
       new OperatorError('transport_stopped', 'Stopped before every subscription was acknowledged.'),
     )
     await Promise.all(this.#lanes.map((lane) => lane.stop()))
+  }
+
+  #mayRest({ symbol, channel }: Stream): boolean {
+    return MARKET_CHANNELS.has(channel) && this.#options.mayRest?.(symbol) === true
   }
 
   #place(lanes: Lane[], group: StreamGroup, states: readonly StreamState[]): void {
@@ -211,6 +231,10 @@ class SocketTransport implements Transport {
     if (streams.every((stream) => stream.is_covered || stream.refusal !== null)) return 'live'
     return this.#has_been_ready ? 'degraded' : 'connecting'
   }
+}
+
+function streamIn({ stream }: StreamState): Stream {
+  return stream
 }
 
 function streamStatus(state: StreamState): StreamStatus {

@@ -12,7 +12,7 @@ import {
   restartPulse,
   type Pulse,
 } from './silence.ts'
-import type { StreamState } from './stream-state.ts'
+import { mayBeQuiet, type StreamState } from './stream-state.ts'
 
 interface StreamClass {
   readonly pulse: Pulse
@@ -51,7 +51,7 @@ export function createWatch(settings: TransportSettings): Watch {
       for (const [channel, stream_class] of takeFrames(link, pulseOf)) {
         const { pulse, states, frame_count } = stream_class
         beat(pulse, frame_count, elapsed_ms, settings)
-        const is_rare = states.some((state) => state.stream.is_rare === true)
+        const is_rare = states.every(mayBeQuiet)
         const never_spoke = neverSpoke(pulse, states.length, is_rare, settings)
         if (!missesFrames(pulse, is_rare, settings) && !never_spoke) continue
         noteAlarm(pulseOf(channel))
@@ -61,9 +61,8 @@ export function createWatch(settings: TransportSettings): Watch {
         const { pulse } = entry.state
         beat(pulse, entry.frame_count - entry.seen_count, elapsed_ms, settings)
         entry.seen_count = entry.frame_count
-        const { silence_s_max, is_rare = false } = entry.state.stream
-        const misses_frames = missesFrames(pulse, is_rare, settings)
-        if (!misses_frames && !isOverdue(pulse, silence_s_max)) continue
+        const misses_frames = missesFrames(pulse, mayBeQuiet(entry.state), settings)
+        if (!misses_frames && !isOverdue(pulse, entry.state.stream.silence_s_max)) continue
         noteAlarm(pulse)
         suspects.add(entry.state)
       }

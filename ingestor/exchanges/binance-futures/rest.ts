@@ -43,7 +43,8 @@ export function parseInstruments(body: string): readonly Instrument[] {
     const contract_type = entry[field<WireSymbol>('contractType')]
     if (typeof contract_type !== 'string') return undefined
     const instrument_type = contract_type.endsWith('PERPETUAL') ? 'perp' : 'future'
-    return { exchange: EXCHANGE, instrument_type }
+    const rest = contract_type.startsWith('TRADIFI_') ? { may_rest: true } : {}
+    return { exchange: EXCHANGE, instrument_type, ...rest }
   })
 }
 

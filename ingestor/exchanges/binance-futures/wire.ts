@@ -115,5 +115,5 @@ export type WireRestAggTrade = Pick<WireAggTrade, 'a' | 'p' | 'q' | 'nq' | 'f' |
 
 /** One element of `symbols` in GET /fapi/v1/exchangeInfo. */
 export interface WireSymbol extends CommonSymbol {
-  readonly contractType: string // PERPETUAL, TRADIFI_PERPETUAL, CURRENT_QUARTER, NEXT_QUARTER
+  readonly contractType: string // PERPETUAL, TRADIFI_PERPETUAL (stocks, commodities), CURRENT_QUARTER, NEXT_QUARTER
 }

@@ -64,6 +64,11 @@ export function parseTurnover(body: string): ReadonlyMap<string, number> {
   )
 }
 
+/** Kinds of symbols whose underlying is traded in sessions. */
+const WITH_SESSIONS: ReadonlySet<string> = new Set([
+  'stock', 'commodity', 'forex', 'etf', 'xstocks', 'mstocks',
+])
+
 function readInstrument(entry: Fields): Instrument | undefined {
   const wire = entry as Partial<Record<keyof WireInstrument, unknown>>
   const { symbol, contractType, status, baseCoin, quoteCoin } = wire
@@ -81,6 +86,7 @@ function readInstrument(entry: Fields): Instrument | undefined {
     base_asset: baseCoin,
     quote_asset: quoteCoin,
     is_active: status === 'Trading',
+    ...(WITH_SESSIONS.has(String(wire.symbolType)) ? { may_rest: true } : {}),
     tick_size,
     step_size,
   }

@@ -90,6 +90,7 @@ export interface WireInstrument {
   readonly symbol: string
   readonly contractType: string // LinearPerpetual, LinearFutures
   readonly status: string // PreLaunch, Trading, Delivering, Closed
+  readonly symbolType?: string // innovation, stock, commodity, forex ...; empty for most
   readonly baseCoin: string
   readonly quoteCoin: string
   readonly priceFilter: { readonly tickSize: string }
