@@ -29,14 +29,17 @@ interface Stamped {
   readonly ts_ingest: Micros
 }
 
-/** Best bid and offer after one change of the book. */
+/**
+ * Best bid and offer after one change of the book. A side is empty where its price or its quantity
+ * is 0 or absent; then both are null, whatever the other one says.
+ */
 export interface BookTicker extends Stamped {
   readonly kind: 'book_ticker'
   readonly update_id: number
-  readonly best_bid: number
-  readonly bid_qty: number
-  readonly best_ask: number
-  readonly ask_qty: number
+  readonly best_bid: number | null
+  readonly bid_qty: number | null
+  readonly best_ask: number | null
+  readonly ask_qty: number | null
 }
 
 /** A trade: aggregated by the exchange, or a single fill where raw trades are recorded. */

@@ -89,16 +89,17 @@ const levels = (name: string, description: string): Column => ({
   unit: 'quote asset, base asset',
   description,
 })
+const nullable = (column: Column): Column => ({ ...column, nullable: true })
 
 export const book_ticker: Table = {
   name: 'book_ticker',
   columns: [
     ...stamps,
     id('update_id', "the exchange's order book update id (u)"),
-    price('best_bid', 'best bid price'),
-    price('best_ask', 'best ask price'),
-    qty('bid_qty', 'quantity at the best bid'),
-    qty('ask_qty', 'quantity at the best ask'),
+    nullable(price('best_bid', 'best bid price; null where the side is empty')),
+    nullable(price('best_ask', 'best ask price; null where the side is empty')),
+    nullable(qty('bid_qty', 'quantity at the best bid; null where the side is empty')),
+    nullable(qty('ask_qty', 'quantity at the best ask; null where the side is empty')),
   ],
   identity: ['symbol_id', 'ts_exchange', 'update_id'],
 }
@@ -110,9 +111,9 @@ export const trades: Table = {
     id('agg_trade_id', 'aggregate trade id (a), or the trade id (t) where raw trades are recorded'),
     price('price', 'trade price'),
     qty('qty', 'traded quantity, RPI fills included'),
-    { ...qty('non_rpi_qty', 'traded quantity without RPI fills (nq)'), nullable: true },
-    { ...id('first_trade_id', 'first trade id of the aggregate (f)'), nullable: true },
-    { ...id('last_trade_id', 'last trade id of the aggregate (l)'), nullable: true },
+    nullable(qty('non_rpi_qty', 'traded quantity without RPI fills (nq)')),
+    nullable(id('first_trade_id', 'first trade id of the aggregate (f)')),
+    nullable(id('last_trade_id', 'last trade id of the aggregate (l)')),
     {
       name: 'is_buyer_maker',
       type: 'bool',
@@ -130,11 +131,10 @@ export const depth_events: Table = {
     ...stamps,
     id('final_update_id', 'last update id of the event (u), or of the snapshot (lastUpdateId)'),
     text('depth_kind', 'diff, partial or snapshot', 'kind'),
-    { ...id('first_update_id', 'first update id of a diff (U)'), nullable: true },
-    {
-      ...id('prev_final_update_id', 'final_update_id of the diff before, as the exchange says (pu)'),
-      nullable: true,
-    },
+    nullable(id('first_update_id', 'first update id of a diff (U)')),
+    nullable(
+      id('prev_final_update_id', 'final_update_id of the diff before, as the exchange says (pu)'),
+    ),
     levels('bids', 'bid levels as [price, qty]; in a diff qty 0 takes the level away'),
     levels('asks', 'ask levels as [price, qty]; in a diff qty 0 takes the level away'),
   ],
@@ -146,8 +146,8 @@ export const mark_price: Table = {
   columns: [
     ...stamps,
     price('mark_price', 'mark price'),
-    { ...price('index_price', 'index price'), nullable: true },
-    { ...price('settle_price', 'estimated settlement price'), nullable: true },
+    nullable(price('index_price', 'index price')),
+    nullable(price('settle_price', 'estimated settlement price')),
     {
       name: 'funding_rate',
       type: 'float8',

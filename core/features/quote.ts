@@ -2,9 +2,11 @@
 import { columnsOf, type Feature } from './column.ts'
 
 const NO_QUOTE =
-  'at the end of the interval there is no two-sided quote since the start, ' +
-  'or since the last open gap'
-const NO_QTY = `${NO_QUOTE}, or both quantities are 0`
+  'at the end of the interval there is no quote since the start, or since the last open gap'
+const NO_BID = { null_rule: `${NO_QUOTE}, or the bid side is empty` }
+const NO_ASK = { null_rule: `${NO_QUOTE}, or the ask side is empty` }
+const ONE_SIDED = `${NO_QUOTE}, or a side of the book is empty`
+const NO_QTY = `${ONE_SIDED}, or both quantities are 0`
 export const NO_RETURN =
   'this interval or the one before it has no mid, or a gap lies between the two'
 const CKS = 'Cont, Kukanov & Stoikov (2014), The Price Impact of Order Book Events, arXiv 1011.6402'
@@ -13,7 +15,7 @@ const GB =
 const ABDL =
   'Andersen, Bollerslev, Diebold & Labys (2003), Modeling and Forecasting Realized Volatility'
 
-export const QUOTE_COLUMNS: readonly Feature[] = columnsOf({ null_rule: NO_QUOTE }, [
+export const QUOTE_COLUMNS: readonly Feature[] = columnsOf({ null_rule: ONE_SIDED }, [
   [
     'mid_open',
     'quote asset',
@@ -23,10 +25,10 @@ export const QUOTE_COLUMNS: readonly Feature[] = columnsOf({ null_rule: NO_QUOTE
   ['mid_high', 'quote asset', 'highest mid, the carried one included', 'max m'],
   ['mid_low', 'quote asset', 'lowest mid, the carried one included', 'min m'],
   ['mid_close', 'quote asset', 'last mid', 'm = (b + a) / 2'],
-  ['best_bid', 'quote asset', 'last best bid price', 'b'],
-  ['bid_qty', 'base asset', 'quantity at the last best bid', 'Qb'],
-  ['best_ask', 'quote asset', 'last best ask price', 'a'],
-  ['ask_qty', 'base asset', 'quantity at the last best ask', 'Qa'],
+  ['best_bid', 'quote asset', 'last best bid price', 'b', NO_BID],
+  ['bid_qty', 'base asset', 'quantity at the last best bid', 'Qb', NO_BID],
+  ['best_ask', 'quote asset', 'last best ask price', 'a', NO_ASK],
+  ['ask_qty', 'base asset', 'quantity at the last best ask', 'Qa', NO_ASK],
   ['spread', 'quote asset', 'last spread', 'a - b'],
   [
     'spread_mean',
@@ -52,17 +54,24 @@ export const QUOTE_COLUMNS: readonly Feature[] = columnsOf({ null_rule: NO_QUOTE
     'ofi',
     'base asset',
     'order flow imbalance of the best level; the chain runs on over intervals and midnight; ' +
-      'the first quote after a gap contributes 0 and starts it anew',
+      'the first quote after a gap, or after an empty side, contributes 0 and starts it anew',
     'sum e_n; e_n = Qb_n[b_n>=b_(n-1)] - Qb_(n-1)[b_n<=b_(n-1)] ' +
       '- Qa_n[a_n<=a_(n-1)] + Qa_(n-1)[a_n>=a_(n-1)]',
     { source: CKS },
   ],
-  ['quote_count', 'updates', 'best-quote updates in the interval', 'n', { type: 'int64' }],
+  [
+    'quote_count',
+    'updates',
+    'best-quote updates in the interval, those with an empty side included',
+    'n',
+    { type: 'int64', null_rule: NO_QUOTE },
+  ],
   [
     'quote_age_s',
     's',
     'age of the last quote at the end of the interval',
     'end of the interval - ts_exchange of the last quote',
+    { null_rule: NO_QUOTE },
   ],
   [
     'realised_variance',

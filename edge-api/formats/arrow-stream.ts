@@ -15,12 +15,11 @@ export function arrowStream(
 ): Uint8Array<ArrayBuffer> {
   const body: Body = { nodes: [], buffers: [] }
   for (const column of columns) {
-    const { derived } = column
-    const cells =
-      derived === undefined
-        ? rows.map((row) => row[column.name] ?? null)
-        : rows.map((row) => Number(derived.text(row, decimals)))
-    addColumn(body, column, cells)
+    addColumn(
+      body,
+      column,
+      rows.map((row) => cellOf(row, column, decimals)),
+    )
   }
   let body_byte_count = 0
   const buffers = body.buffers.map((bytes) => {
@@ -35,6 +34,12 @@ export function arrowStream(
     ...body.buffers,
     END_OF_STREAM,
   ])
+}
+
+function cellOf(row: Row, { name, derived }: RangeColumn, decimals: Decimals): Cell {
+  if (derived === undefined) return row[name] ?? null
+  const text = derived.text(row, decimals)
+  return text === null ? null : Number(text)
 }
 
 interface Body {

@@ -20,10 +20,10 @@ export interface RangeColumn {
   readonly nullable: boolean
   readonly unit: string
   readonly description: string
-  /** Set where the column is not stored but follows from others: a decimal text. */
+  /** Set where the column is not stored but follows from others: a decimal text, or null. */
   readonly derived?: {
     readonly from: readonly string[]
-    text(row: Row, decimals: Decimals): string
+    text(row: Row, decimals: Decimals): string | null
   }
 }
 

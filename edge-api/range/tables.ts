@@ -1,9 +1,9 @@
 /** The tables that are served as ranges of rows, one route each. */
 import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { DAY_US, SECOND_US } from '#core/time.ts'
-import { decimalText, decimalsIn, roundedText, type Decimals } from '../decimal-text.ts'
+import { decimalText, decimalsIn, roundedText } from '../decimal-text.ts'
 import { candle_columns, market_data_1s_columns } from './market-data-columns.ts'
-import { rawColumns, type RangeColumn, type RangeTable, type Row } from './table.ts'
+import { rawColumns, type RangeColumn, type RangeTable } from './table.ts'
 import { orderbook_topn_columns } from './topn-columns.ts'
 
 const MINUTES_5_US = 300 * SECOND_US
@@ -28,43 +28,43 @@ function rawTable(
 
 const BEST = ['best_bid', 'best_ask'] as const
 
-/** Differences and means of doubles carry noise behind the prices' own decimals. */
-function quoteDecimals({ best_bid, best_ask }: Row, { price_decimals }: Decimals): number {
-  const texts = [best_bid, best_ask].map((price) => decimalText(price as number, price_decimals))
-  return Math.max(...texts.map(decimalsIn))
+/**
+ * What follows from the two best prices; null where a side is empty. Differences and means of
+ * doubles carry noise behind the prices' own decimals: `text` is told how many these have.
+ */
+function ofBest(
+  said: Pick<RangeColumn, 'name' | 'description'>,
+  text: (best_bid: number, best_ask: number, decimal_count: number) => string,
+): RangeColumn {
+  return {
+    ...said,
+    kind: 'price',
+    nullable: true,
+    unit: 'quote asset',
+    derived: {
+      from: BEST,
+      text({ best_bid, best_ask }, { price_decimals }) {
+        if (typeof best_bid !== 'number' || typeof best_ask !== 'number') return null
+        const texts = [best_bid, best_ask].map((price) => decimalText(price, price_decimals))
+        return text(best_bid, best_ask, Math.max(...texts.map(decimalsIn)))
+      },
+    },
+  }
 }
 
-const spread: RangeColumn = {
-  name: 'spread',
-  kind: 'price',
-  nullable: false,
-  unit: 'quote asset',
-  description: 'best_ask - best_bid',
-  derived: {
-    from: BEST,
-    text: (row, decimals) =>
-      roundedText(
-        (row['best_ask'] as number) - (row['best_bid'] as number),
-        quoteDecimals(row, decimals),
-      ),
-  },
-}
+const spread = ofBest(
+  { name: 'spread', description: 'best_ask - best_bid; null where a side is empty' },
+  (best_bid, best_ask, decimal_count) => roundedText(best_ask - best_bid, decimal_count),
+)
 
-const mid: RangeColumn = {
-  name: 'mid',
-  kind: 'price',
-  nullable: false,
-  unit: 'quote asset',
-  description: '(best_ask + best_bid) / 2, with one decimal more',
-  derived: {
-    from: BEST,
-    text: (row, decimals) =>
-      roundedText(
-        ((row['best_ask'] as number) + (row['best_bid'] as number)) / 2,
-        quoteDecimals(row, decimals) + 1,
-      ),
+const mid = ofBest(
+  {
+    name: 'mid',
+    description: '(best_ask + best_bid) / 2, with one decimal more; null where a side is empty',
   },
-}
+  (best_bid, best_ask, decimal_count) =>
+    roundedText((best_ask + best_bid) / 2, decimal_count + 1),
+)
 
 export const quotes = rawTable(
   'book_ticker',

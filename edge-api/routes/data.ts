@@ -91,17 +91,22 @@ async function newestBook(deps: Deps, instrument: Instrument) {
     const detail = `Neither a book nor a quote of ${instrument.symbol} has been recorded yet.`
     throw new Problem(404, 'no_book', 'There is no book.', detail)
   }
-  const bid: Level = [quote['best_bid'] as number, quote['bid_qty'] as number]
-  const ask: Level = [quote['best_ask'] as number, quote['ask_qty'] as number]
-  return bookJson(quote['ts_exchange'] as Micros, [bid], [ask], instrument)
+  const bids = levelOf(quote, 'best_bid', 'bid_qty')
+  const asks = levelOf(quote, 'best_ask', 'ask_qty')
+  return bookJson(quote['ts_exchange'] as Micros, bids, asks, instrument)
+}
+
+/** No level where the side is empty. */
+function levelOf(row: Row, price_name: string, qty_name: string): readonly Level[] {
+  const [price, qty] = [row[price_name], row[qty_name]]
+  return typeof price === 'number' && typeof qty === 'number' ? [[price, qty]] : []
 }
 
 function sampledBook(row: Row, decimals: Decimals) {
   const levelsOf = (letter: 'a' | 'b'): readonly Level[] =>
-    Array.from({ length: TOPN_COUNT }, (_, i) => i + 1).flatMap((rank): readonly Level[] => {
-      const [price, qty] = [row[`${letter}${rank}_price`], row[`${letter}${rank}_qty`]]
-      return typeof price === 'number' && typeof qty === 'number' ? [[price, qty]] : []
-    })
+    Array.from({ length: TOPN_COUNT }, (_, i) => i + 1).flatMap((rank) =>
+      levelOf(row, `${letter}${rank}_price`, `${letter}${rank}_qty`),
+    )
   return bookJson(row['ts_exchange'] as Micros, levelsOf('b'), levelsOf('a'), decimals)
 }
 

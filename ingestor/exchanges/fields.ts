@@ -123,6 +123,29 @@ export function decimalField(fields: Fields, name: string): number {
   return Number(value)
 }
 
+/** One side of a quote; both are null where it is empty. */
+export interface QuoteSide {
+  readonly price: number | null
+  readonly qty: number | null
+}
+
+export const EMPTY_SIDE: QuoteSide = { price: null, qty: null }
+
+/**
+ * Exchanges write an empty side of a book as a price or a quantity of 0, or as no text at all. One
+ * of the two is enough: nobody can trade at a price without a quantity, or the reverse.
+ */
+export function quoteSide(fields: Fields, price_name: string, qty_name: string): QuoteSide {
+  const price = amountField(fields, price_name)
+  const qty = amountField(fields, qty_name)
+  return price === 0 || qty === 0 ? EMPTY_SIDE : { price, qty }
+}
+
+/** As decimalField, and 0 for an empty text. */
+function amountField(fields: Fields, name: string): number {
+  return fields[name] === '' ? 0 : decimalField(fields, name)
+}
+
 /** A price, or a quantity that cannot be nothing: as decimalField, but more than zero. */
 export function positiveField(fields: Fields, name: string): number {
   const value = decimalField(fields, name)

@@ -165,10 +165,10 @@ export function decodeRow(rows: CopyRows, index: number): Record<string, CellVal
 function putBookTicker(view: DataView, at: number, event: BookTicker): number {
   let end = putStamps(view, at, RAW_TABLES.book_ticker, event)
   end = putInteger(view, end, event.update_id)
-  end = putFloat(view, end, event.best_bid)
-  end = putFloat(view, end, event.best_ask)
-  end = putFloat(view, end, event.bid_qty)
-  return putFloat(view, end, event.ask_qty)
+  end = putFloatOrNull(view, end, event.best_bid)
+  end = putFloatOrNull(view, end, event.best_ask)
+  end = putFloatOrNull(view, end, event.bid_qty)
+  return putFloatOrNull(view, end, event.ask_qty)
 }
 
 function putTrade(view: DataView, at: number, event: Trade): number {

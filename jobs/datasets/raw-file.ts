@@ -3,6 +3,7 @@
  * same ones, however the source cuts its chunks: the same rows make the same bytes.
  */
 import type { Exchange } from '#core/symbols.ts'
+import type { Column } from '#core/tables.ts'
 import { dataColumns, type ColumnData } from '../archive/columns.ts'
 import { createHourFile } from '../archive/parquet/write.ts'
 import type { ArchiveChunk } from '../archive/read.ts'
@@ -35,13 +36,13 @@ export async function createRawFile(
   const facts = Object.fromEntries(identityPairs(identity))
   const file = await createHourFile({ path, table, codec: 'zstd', facts })
   const names = dataColumns(table).map(({ name }) => name)
-  const group = dataColumns(table).map(({ type }) => groupColumn(type === 'bool' ? 'flags' : 'numbers'))
+  const group = dataColumns(table).map(groupColumn)
   let filled = 0
   const flush = async ({ exchange, symbol }: SymbolName): Promise<void> => {
     if (filled === 0) return
     const words = { kind: 'texts', words: [exchange], codes: new Uint8Array(filled) } as const
     const columns = group.map((column, i): ColumnData =>
-      names[i] === EXCHANGE_COLUMN ? words : column,
+      names[i] === EXCHANGE_COLUMN ? words : withNulls(column, filled),
     )
     await file.writeGroup(symbol, { row_count: filled, columns }, { from: 0, to: filled })
     filled = 0
@@ -68,10 +69,18 @@ export async function createRawFile(
   }
 }
 
-function groupColumn(
-  kind: 'numbers' | 'flags',
-): Extract<ColumnData, { readonly kind: 'numbers' | 'flags' }> {
-  return kind === 'flags'
-    ? { kind, values: new Uint8Array(GROUP_ROWS) }
-    : { kind, values: new Float64Array(GROUP_ROWS), nulls: undefined }
+type GroupColumn = Extract<ColumnData, { readonly kind: 'numbers' | 'flags' }>
+
+function groupColumn({ type, nullable }: Column): GroupColumn {
+  if (type === 'bool') return { kind: 'flags', values: new Uint8Array(GROUP_ROWS) }
+  const nulls = nullable ? new Uint8Array(GROUP_ROWS) : undefined
+  return { kind: 'numbers', values: new Float64Array(GROUP_ROWS), nulls }
+}
+
+/** A chunk has NaN for a null, which no column of ours holds as a value. */
+function withNulls(column: GroupColumn, filled: number): ColumnData {
+  if (column.kind === 'flags' || column.nulls === undefined) return column
+  const { values, nulls } = column
+  for (let row = 0; row < filled; row++) nulls[row] = Number.isNaN(values[row]) ? 1 : 0
+  return column
 }

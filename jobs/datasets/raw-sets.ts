@@ -15,6 +15,8 @@ export interface RawSet {
   readonly columns: readonly DatasetColumn[]
 }
 
+const EMPTY_SIDE = 'the side of the book is empty'
+
 export const EXCHANGE_COLUMN = 'exchange'
 
 const exchange: Column = {
@@ -55,8 +57,8 @@ function rawSet(dataset: TardisKind, source: RawDataset, description: string): R
   }
 }
 
-function columnOf({ name, type, unit, description }: Column): DatasetColumn {
-  const common = { formula: '', source: 'recorded', null_rule: NEVER }
+function columnOf({ name, type, nullable, unit, description }: Column): DatasetColumn {
+  const common = { formula: '', source: 'recorded', null_rule: nullable ? EMPTY_SIDE : NEVER }
   if (name === 'symbol_id') {
     const what = "the exchange's own name, upper case"
     return { name: 'symbol', type: 'string', unit: 'name', description: what, ...common }

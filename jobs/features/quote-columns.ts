@@ -51,7 +51,7 @@ export class QuoteFold {
   readonly #cuts: readonly Cut[]
   readonly #columns: QuoteColumns
   readonly #cut: Uint8Array
-  /** The quote that is valid now; undefined where we do not know it. */
+  /** The quote that is valid now, of one side or two; undefined where we do not know it. */
   #state: TimedQuote | undefined
   #row = 0
   #next_cut = 0
@@ -104,14 +104,14 @@ export class QuoteFold {
   }
 
   #addQuote(quote: TimedQuote): void {
+    const before = this.#state
+    this.#state = quote
     this.#quote_count += 1
     if (!isTwoSided(quote)) {
-      this.#state = undefined
       this.#is_cut = true
       return
     }
-    if (this.#state !== undefined) this.#ofi += ofi(this.#state, quote)
-    this.#state = quote
+    if (before !== undefined && isTwoSided(before)) this.#ofi += ofi(before, quote)
     const m = mid(quote)
     if (Number.isNaN(this.#open)) this.#open = this.#high = this.#low = m
     else if (m > this.#high) this.#high = m
@@ -142,22 +142,28 @@ export class QuoteFold {
   #writeRow(quote: TimedQuote): void {
     const row = this.#row
     const columns = this.#columns
-    columns.mid_open[row] = this.#open
-    columns.mid_high[row] = this.#high
-    columns.mid_low[row] = this.#low
-    columns.mid_close[row] = mid(quote)
     columns.best_bid[row] = quote.best_bid
     columns.bid_qty[row] = quote.bid_qty
     columns.best_ask[row] = quote.best_ask
     columns.ask_qty[row] = quote.ask_qty
+    columns.quote_count[row] = this.#quote_count
+    columns.quote_age_s[row] = (endOf(this.#grid, row) - quote.ts_exchange) / SECOND_US
+    if (isTwoSided(quote)) this.#writeTwoSided(quote)
+  }
+
+  #writeTwoSided(quote: TimedQuote): void {
+    const row = this.#row
+    const columns = this.#columns
+    columns.mid_open[row] = this.#open
+    columns.mid_high[row] = this.#high
+    columns.mid_low[row] = this.#low
+    columns.mid_close[row] = mid(quote)
     columns.spread[row] = spread(quote)
     columns.spread_mean[row] =
       this.#two_sided_count === 0 ? spread(quote) : this.#spread_sum / this.#two_sided_count
     columns.weighted_mid[row] = weightedMid(quote) ?? NaN
     columns.i1[row] = queueImbalance(quote) ?? NaN
     columns.ofi[row] = this.#ofi
-    columns.quote_count[row] = this.#quote_count
-    columns.quote_age_s[row] = (endOf(this.#grid, row) - quote.ts_exchange) / SECOND_US
     if (!this.#is_cut) {
       columns.realised_variance[row] = realisedVariance(this.#mid_before, mid(quote))
     }

@@ -1,6 +1,6 @@
 /** The best level of a book, and what follows from it directly. */
 
-/** Prices in the quote asset, quantities in the base asset. */
+/** Prices in the quote asset, quantities in the base asset; NaN for both where the side is empty. */
 export interface TopOfBook {
   readonly best_bid: number
   readonly bid_qty: number
@@ -8,7 +8,7 @@ export interface TopOfBook {
   readonly ask_qty: number
 }
 
-/** An exchange sends price 0 for a side of the book that is empty: such a quote has no mid. */
+/** A quote with an empty side has no mid. */
 export function isTwoSided(quote: TopOfBook): boolean {
   return quote.best_bid > 0 && quote.best_ask > 0
 }

@@ -23,7 +23,6 @@ import { labelColumns } from './label-columns.ts'
 import { LiquidationFold, type LiquidationColumns } from './liquidation-columns.ts'
 import { MarkFold, type MarkColumns } from './mark-columns.ts'
 import { QuoteFold, type QuoteResult } from './quote-columns.ts'
-import { isTwoSided } from './quote.ts'
 import { TradeFold, type TradeColumns } from './trade-columns.ts'
 import { windowColumns } from './window-columns.ts'
 
@@ -91,7 +90,7 @@ export async function buildSymbolDay(
   const trades = await foldTrades(day)
   const book = await foldBook(day, made === 'features_1s' ? BOOK_NAMES : BOOK_NAMES_100MS)
   const streams = [
-    covered(day, 'book_ticker', quotes.event_count, quotes.columns.mid_close),
+    covered(day, 'book_ticker', quotes.event_count, quotes.columns.quote_count),
     covered(day, 'trades', trades.event_count, trades.columns.trade_count),
     covered(day, 'depth_events', book.event_count, book.columns['depth_update_count']!),
   ]
@@ -222,7 +221,7 @@ export async function carriedQuote(
 ): Promise<CarriedQuote | undefined> {
   if (!symbol.channels.includes('book_ticker')) return undefined
   const quote = await reader.quoteBefore(symbol)
-  if (quote === undefined || !isTwoSided(quote)) return undefined
+  if (quote === undefined) return undefined
   const cuts = cutsOf(gapsOf(symbol, 'book_ticker'))
   return isCutSince(cuts, from, quote.ts_exchange, quote.update_id) ? undefined : quote
 }

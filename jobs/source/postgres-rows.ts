@@ -24,7 +24,8 @@ export async function* readQuotes(
   symbol: DaySymbol,
   span: Span,
 ): AsyncGenerator<QuoteChunk> {
-  const columns = ['ts_exchange', 'update_id', 'best_bid', 'bid_qty', 'best_ask', 'ask_qty']
+  const sides = ['best_bid', 'bid_qty', 'best_ask', 'ask_qty'].map(orNaN)
+  const columns = ['ts_exchange', 'update_id', ...sides]
   const [ts_exchange, update_id, best_bid] = [floats(), floats(), floats()]
   const [bid_qty, best_ask, ask_qty] = [floats(), floats(), floats()]
   for await (const rows of copySpan(client, symbol, 'book_ticker', span, columns)) {
@@ -114,12 +115,13 @@ export async function selectLastQuote(
   { symbol_id }: DaySymbol,
   { from, to }: Span,
 ): Promise<CarriedQuote | undefined> {
+  const sides = ['best_bid', 'bid_qty', 'best_ask', 'ask_qty'].map((name) => `${orNaN(name)} as ${name}`)
   const { rows } = await client.query<Omit<CarriedQuote, 'update_id' | 'ts_exchange'> & {
     ts: number
     update_id: string
   }>(
     `select (extract(epoch from ts_exchange) * 1000000)::float8 as ts, update_id,
-       best_bid, bid_qty, best_ask, ask_qty
+       ${sides.join(', ')}
      from marketdata.book_ticker
      where symbol_id = $1 and ts_exchange >= $2 and ts_exchange < $3
      order by ts_exchange desc, update_id desc limit 1`,
@@ -204,6 +206,6 @@ function floats(): Float64Array {
 }
 
 /** A null has no width: what has one takes its place. */
-function orNaN(column: string): string {
+export function orNaN(column: string): string {
   return `coalesce(${column}, 'NaN'::float8)`
 }

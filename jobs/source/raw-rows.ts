@@ -8,7 +8,7 @@ import type { ColumnData } from '../archive/columns.ts'
 import { ArchiveChunk } from '../archive/read.ts'
 import { partsOf, type DayPlan } from './plan.ts'
 import { readInt8, readMicros, type CopyRows } from './copy-decoder.ts'
-import { CHUNK_ROWS, copySpan } from './postgres-rows.ts'
+import { CHUNK_ROWS, copySpan, orNaN } from './postgres-rows.ts'
 import type { Places } from './reader.ts'
 import type { DaySymbol } from './source.ts'
 
@@ -19,9 +19,16 @@ export interface RawReader {
   rows(symbol: DaySymbol, table: RawDataset): AsyncIterable<ArchiveChunk>
 }
 
-/** Those that are never null, but symbol_id. */
+/** What only some exchanges say of a trade. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'symbol_id',
+  'non_rpi_qty',
+  'first_trade_id',
+  'last_trade_id',
+])
+
 export function rawColumns(table: RawDataset): readonly Column[] {
-  return RAW_TABLES[table].columns.filter(({ name, nullable }) => name !== 'symbol_id' && !nullable)
+  return RAW_TABLES[table].columns.filter(({ name }) => !LEFT_OUT.has(name))
 }
 
 export function createRawReader(plan: DayPlan, day: Day, { client, archive }: Places): RawReader {
@@ -30,6 +37,7 @@ export function createRawReader(plan: DayPlan, day: Day, { client, archive }: Pl
     async *rows(symbol, table) {
       const columns = rawColumns(table)
       const names = columns.map(({ name }) => name)
+      const selected = columns.map(({ name, nullable }) => (nullable ? orNaN(name) : name))
       for (const part of partsOf(plan, symbol.exchange, table, from, to)) {
         if (part.kind === 'archive') {
           yield* archive.readSymbolHour(part.hour, { symbol: symbol.symbol, columns: names })
@@ -38,7 +46,7 @@ export function createRawReader(plan: DayPlan, day: Day, { client, archive }: Pl
         if (client === undefined) throw new Error('The plan reads Postgres, but has no client.')
         const widths = columns.map(({ type }) => (type === 'bool' ? 1 : 8))
         const target = targetOf(columns)
-        for await (const rows of copySpan(client, symbol, table, part, names, widths)) {
+        for await (const rows of copySpan(client, symbol, table, part, selected, widths)) {
           yield fill(target, columns, rows)
         }
       }

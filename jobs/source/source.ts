@@ -9,7 +9,10 @@ import type { StreamGap } from '../features/gaps.ts'
 import type { TopOfBook } from '../features/quote.ts'
 import type { DepthRow } from '../topn/depth-reader.ts'
 
-/** Times in microseconds, prices in the quote asset. Arrays may be longer than `row_count`. */
+/**
+ * Times in microseconds, prices in the quote asset; NaN where a side is empty. Arrays may be longer
+ * than `row_count`.
+ */
 export interface QuoteChunk {
   readonly row_count: number
   readonly ts_exchange: Float64Array

@@ -1,6 +1,7 @@
 /**
  * Rows in the form of Tardis' downloadable CSV files (docs.tardis.dev, "Downloadable CSV files"):
- * column names, times in microseconds since 1970, exchange names as Tardis spells them. Rows stand
+ * column names, times in microseconds since 1970, exchange names as Tardis spells them, an empty
+ * field for a side of the book that is empty. Rows stand
  * in the order of the exchange's time and id; Tardis' own files are ordered by local_timestamp.
  */
 import type { Exchange } from '#core/symbols.ts'

@@ -35,8 +35,9 @@ export class LineBuffer {
     } else this.#addDigits(value, digitsIn(value))
   }
 
-  /** The shortest decimal that reads back as the same double, without an exponent. */
+  /** The shortest decimal that reads back as the same double, without an exponent; none for NaN. */
   addDecimal(value: number): void {
+    if (Number.isNaN(value)) return
     for (let decimals = 0; decimals < POWERS.length; decimals++) {
       const power = POWERS[decimals]!
       const steps = Math.round(value * power)

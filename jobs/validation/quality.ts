@@ -32,6 +32,15 @@ const noNumber = (...columns: readonly string[]): Rule => ({
     .join(' or '),
   meaning: 'have a value that is null or no number',
 })
+/** Null is a value here: a side that is empty. */
+const noNumberOrHalf = (...columns: readonly (readonly [price: string, qty: string])[]): Rule => ({
+  code: 'no_number',
+  is_wrong: [
+    ...columns.flat().map((name) => `${name} in ('NaN', 'Infinity', '-Infinity')`),
+    ...columns.map(([price, qty]) => `(${price} is null) <> (${qty} is null)`),
+  ].join(' or '),
+  meaning: 'have a value that is no number, or a price without a quantity',
+})
 const notPositive = (...columns: readonly string[]): Rule => ({
   code: 'price_not_positive',
   is_wrong: columns.map((name) => `${name} <= 0`).join(' or '),
@@ -53,7 +62,7 @@ const SUBJECTS: readonly Subject[] = [
     table_name: 'book_ticker',
     price: '(best_bid + best_ask) / 2',
     rules: [
-      noNumber('best_bid', 'best_ask', 'bid_qty', 'ask_qty'),
+      noNumberOrHalf(['best_bid', 'bid_qty'], ['best_ask', 'ask_qty']),
       notPositive('best_bid', 'best_ask'),
       badQty('bid_qty < 0 or ask_qty < 0'),
       crossed('best_bid', 'best_ask'),

@@ -10,38 +10,31 @@ drop table marketdata.bt_1s, marketdata.trade_1s, marketdata.depth_1s cascade;
 create materialized view marketdata.bt_1s
 with (timescaledb.continuous, timescaledb.materialized_only = false) as
 select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
-  (array_agg(case when best_bid > 0 and best_ask > 0 then best_bid end
-    order by ts_exchange, update_id))[1] as bid_open,
-  max(best_bid) filter (where best_bid > 0 and best_ask > 0) as bid_high,
-  min(best_bid) filter (where best_bid > 0 and best_ask > 0) as bid_low,
-  (array_agg(case when best_bid > 0 and best_ask > 0 then best_bid end
-    order by ts_exchange desc, update_id desc))[1] as bid_close,
-  (array_agg(case when best_bid > 0 and best_ask > 0 then best_ask end
-    order by ts_exchange, update_id))[1] as ask_open,
-  max(best_ask) filter (where best_bid > 0 and best_ask > 0) as ask_high,
-  min(best_ask) filter (where best_bid > 0 and best_ask > 0) as ask_low,
-  (array_agg(case when best_bid > 0 and best_ask > 0 then best_ask end
-    order by ts_exchange desc, update_id desc))[1] as ask_close,
-  (array_agg(case when best_bid > 0 and best_ask > 0 then (best_ask + best_bid) / 2 end
-    order by ts_exchange, update_id))[1] as mid_open,
-  max((best_ask + best_bid) / 2) filter (where best_bid > 0 and best_ask > 0) as mid_high,
-  min((best_ask + best_bid) / 2) filter (where best_bid > 0 and best_ask > 0) as mid_low,
-  (array_agg(case when best_bid > 0 and best_ask > 0 then (best_ask + best_bid) / 2 end
-    order by ts_exchange desc, update_id desc))[1] as mid_close,
-  avg((best_ask + best_bid) / 2) filter (where best_bid > 0 and best_ask > 0) as mid_mean,
+  (array_agg(best_bid order by ts_exchange, update_id))[1] as bid_open,
+  max(best_bid) as bid_high,
+  min(best_bid) as bid_low,
+  (array_agg(best_bid order by ts_exchange desc, update_id desc))[1] as bid_close,
+  (array_agg(best_ask order by ts_exchange, update_id))[1] as ask_open,
+  max(best_ask) as ask_high,
+  min(best_ask) as ask_low,
+  (array_agg(best_ask order by ts_exchange desc, update_id desc))[1] as ask_close,
+  (array_agg((best_ask + best_bid) / 2 order by ts_exchange, update_id))[1] as mid_open,
+  max((best_ask + best_bid) / 2) as mid_high,
+  min((best_ask + best_bid) / 2) as mid_low,
+  (array_agg((best_ask + best_bid) / 2 order by ts_exchange desc, update_id desc))[1] as mid_close,
+  avg((best_ask + best_bid) / 2) as mid_mean,
   (array_agg(bid_qty order by ts_exchange, update_id))[1] as bid_qty_open,
   (array_agg(bid_qty order by ts_exchange desc, update_id desc))[1] as bid_qty_close,
   min(bid_qty) as bid_qty_min, max(bid_qty) as bid_qty_max, avg(bid_qty) as bid_qty_mean,
   (array_agg(ask_qty order by ts_exchange, update_id))[1] as ask_qty_open,
   (array_agg(ask_qty order by ts_exchange desc, update_id desc))[1] as ask_qty_close,
   min(ask_qty) as ask_qty_min, max(ask_qty) as ask_qty_max, avg(ask_qty) as ask_qty_mean,
-  min(best_ask - best_bid) filter (where best_bid > 0 and best_ask > 0) as spread_min,
-  max(best_ask - best_bid) filter (where best_bid > 0 and best_ask > 0) as spread_max,
-  avg(best_ask - best_bid) filter (where best_bid > 0 and best_ask > 0) as spread_mean,
-  (array_agg(case when best_bid > 0 and best_ask > 0 then (best_ask * bid_qty + best_bid * ask_qty) / nullif(bid_qty + ask_qty, 0) end
+  min(best_ask - best_bid) as spread_min,
+  max(best_ask - best_bid) as spread_max,
+  avg(best_ask - best_bid) as spread_mean,
+  (array_agg((best_ask * bid_qty + best_bid * ask_qty) / nullif(bid_qty + ask_qty, 0)
     order by ts_exchange desc, update_id desc))[1] as microprice_close,
-  avg((best_ask * bid_qty + best_bid * ask_qty) / nullif(bid_qty + ask_qty, 0))
-    filter (where best_bid > 0 and best_ask > 0) as microprice_mean,
+  avg((best_ask * bid_qty + best_bid * ask_qty) / nullif(bid_qty + ask_qty, 0)) as microprice_mean,
   null::double precision as ofi_inside,
   count(*) as quote_count
 from marketdata.book_ticker

@@ -4,9 +4,11 @@ import { RAW_CHANNELS, type RawChannel } from '#core/tables.ts'
 
 /** Columns besides the stamps, and their values by row number `n` and an `id` of the row's own. */
 const VALUES: { readonly [table in RawChannel]: readonly [columns: string, values: string] } = {
+  // Sides that are empty, now and then both.
   book_ticker: [
     'update_id, best_bid, best_ask, bid_qty, ask_qty',
-    'id, 61800.2 + n, 61800.3 + n, n * 0.001, 0.5',
+    `id, case when n % 4 <> 3 then 61800.2 + n end, case when n % 6 <> 5 then 61800.3 + n end,
+     case when n % 4 <> 3 then (n + 1) * 0.001 end, case when n % 6 <> 5 then 0.5 end`,
   ],
   // A price that does not fit the tick, a quantity that does not fit the step, nulls.
   trades: [

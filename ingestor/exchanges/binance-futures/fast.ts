@@ -132,8 +132,10 @@ function readBookTicker(
   const best_ask = decimalAt(frame, KEY.a)
   const ask_qty = decimalAt(frame, KEY.A)
   // NaN fails every comparison: what the scan did not find is refused here too.
-  const is_valid = update_id >= 0 && best_bid > 0 && bid_qty >= 0 && best_ask > 0 && ask_qty >= 0
+  const is_valid = update_id >= 0 && best_bid >= 0 && bid_qty >= 0 && best_ask >= 0 && ask_qty >= 0
   if (!is_valid) return undefined
+  const has_bid = best_bid > 0 && bid_qty > 0
+  const has_ask = best_ask > 0 && ask_qty > 0
   return {
     kind: 'book_ticker',
     exchange: EXCHANGE,
@@ -141,10 +143,10 @@ function readBookTicker(
     ts_exchange,
     ts_ingest,
     update_id,
-    best_bid,
-    bid_qty,
-    best_ask,
-    ask_qty,
+    best_bid: has_bid ? best_bid : null,
+    bid_qty: has_bid ? bid_qty : null,
+    best_ask: has_ask ? best_ask : null,
+    ask_qty: has_ask ? ask_qty : null,
   }
 }
 

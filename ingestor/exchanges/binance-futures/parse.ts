@@ -15,6 +15,7 @@ import {
   isFields,
   orRejected,
   positiveField,
+  quoteSide,
   Rejection,
   symbolField,
   timeField,
@@ -156,6 +157,8 @@ function readForceOrder(wire: Fields, ts_ingest: Micros, choice: StreamChoice): 
 
 function readBookTicker(wire: Fields, ts_ingest: Micros): BookTicker {
   const name = field<WireBookTicker>
+  const bid = quoteSide(wire, name('b'), name('B'))
+  const ask = quoteSide(wire, name('a'), name('A'))
   return {
     kind: 'book_ticker',
     exchange: EXCHANGE,
@@ -163,10 +166,10 @@ function readBookTicker(wire: Fields, ts_ingest: Micros): BookTicker {
     ts_exchange: timeField(wire, name('T')),
     ts_ingest,
     update_id: idField(wire, name('u')),
-    best_bid: positiveField(wire, name('b')),
-    bid_qty: decimalField(wire, name('B')),
-    best_ask: positiveField(wire, name('a')),
-    ask_qty: decimalField(wire, name('A')),
+    best_bid: bid.price,
+    bid_qty: bid.qty,
+    best_ask: ask.price,
+    ask_qty: ask.qty,
   }
 }
 

@@ -10,6 +10,7 @@ import {
   idField,
   levelsField,
   positiveField,
+  quoteSide,
   Rejection,
   symbolField,
 } from '../fields.ts'
@@ -23,6 +24,8 @@ export type ReadTime = (fields: Fields, name: string) => Micros
 /** The exchange says no time: the receive time stands for it. */
 export function readBookTicker(wire: Fields, ts_ingest: Micros): BookTicker {
   const name = field<WireBookTicker>
+  const bid = quoteSide(wire, name('b'), name('B'))
+  const ask = quoteSide(wire, name('a'), name('A'))
   return {
     kind: 'book_ticker',
     exchange: EXCHANGE,
@@ -30,10 +33,10 @@ export function readBookTicker(wire: Fields, ts_ingest: Micros): BookTicker {
     ts_exchange: ts_ingest,
     ts_ingest,
     update_id: idField(wire, name('u')),
-    best_bid: positiveField(wire, name('b')),
-    bid_qty: decimalField(wire, name('B')),
-    best_ask: positiveField(wire, name('a')),
-    ask_qty: decimalField(wire, name('A')),
+    best_bid: bid.price,
+    bid_qty: bid.qty,
+    best_ask: ask.price,
+    ask_qty: ask.qty,
   }
 }
 

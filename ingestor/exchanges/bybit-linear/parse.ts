@@ -11,6 +11,7 @@ import type {
 import type { Micros } from '#core/time.ts'
 import type { Parsed, StreamChoice } from '../adapter.ts'
 import {
+  EMPTY_SIDE,
   field,
   type Fields,
   flagField,
@@ -20,6 +21,8 @@ import {
   orRejected,
   parseJsonText,
   positiveField,
+  type QuoteSide,
+  quoteSide,
   Rejection,
   symbolField,
 } from '../fields.ts'
@@ -64,7 +67,7 @@ function readData(
   const data = frame[field<WireFrame>('data')]
   switch (channel) {
     case 'book_ticker':
-      return readQuote(frame, objectOf(data), ts_ingest)
+      return [readQuote(frame, objectOf(data), ts_ingest)]
     case 'depth_events':
       return [readDepth(frame, objectOf(data), ts_ingest)]
     case 'mark_price':
@@ -76,20 +79,36 @@ function readData(
   }
 }
 
-/** Nothing where one side of the book is empty: that is no quote. */
-function readQuote(frame: Fields, wire: Fields, ts_ingest: Micros): readonly BookTicker[] {
+function readQuote(frame: Fields, wire: Fields, ts_ingest: Micros): BookTicker {
   const name = field<WireBook>
   // Until 2025 a quote came as what changed of it; that form is not read.
   if (!isSnapshot(frame)) throw new Rejection('bad_field', 'type: expected "snapshot"')
-  const symbol = symbolField(wire, name('s'))
-  const update_id = idField(wire, name('u'))
-  const [bid, ask] = [levelsField(wire, name('b'))[0], levelsField(wire, name('a'))[0]]
-  const ts_exchange = engineTime(frame)
-  if (bid === undefined || ask === undefined) return []
-  const [best_bid, bid_qty] = bid
-  const [best_ask, ask_qty] = ask
-  const quote = { update_id, best_bid, bid_qty, best_ask, ask_qty }
-  return [{ kind: 'book_ticker', exchange: EXCHANGE, symbol, ts_exchange, ts_ingest, ...quote }]
+  const bid = bestLevel(wire, name('b'))
+  const ask = bestLevel(wire, name('a'))
+  return {
+    kind: 'book_ticker',
+    exchange: EXCHANGE,
+    symbol: symbolField(wire, name('s')),
+    ts_exchange: engineTime(frame),
+    ts_ingest,
+    update_id: idField(wire, name('u')),
+    best_bid: bid.price,
+    bid_qty: bid.qty,
+    best_ask: ask.price,
+    ask_qty: ask.qty,
+  }
+}
+
+/** An empty side is an empty list, or an empty text in the place of the list or of its numbers. */
+function bestLevel(wire: Fields, name: string): QuoteSide {
+  const levels = wire[name] === '' ? [] : wire[name]
+  if (!Array.isArray(levels)) throw new Rejection('bad_field', `${name}: expected a list of levels`)
+  const [best]: readonly unknown[] = levels
+  if (best === undefined) return EMPTY_SIDE
+  if (!Array.isArray(best)) {
+    throw new Rejection('bad_field', `${name}: expected a list of [price, quantity]`)
+  }
+  return quoteSide({ price: best[0], qty: best[1] }, 'price', 'qty')
 }
 
 function readDepth(frame: Fields, wire: Fields, ts_ingest: Micros): DepthEvent {

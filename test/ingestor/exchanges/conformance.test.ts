@@ -204,7 +204,10 @@ function numbersOf(event: MarketEvent): { prices: readonly number[]; qtys: reado
     case 'trade':
       return { prices: [event.price], qtys: [event.qty, event.non_rpi_qty ?? 0] }
     case 'book_ticker':
-      return { prices: [event.best_bid, event.best_ask], qtys: [event.bid_qty, event.ask_qty] }
+      return {
+        prices: [event.best_bid ?? 1, event.best_ask ?? 1],
+        qtys: [event.bid_qty ?? 0, event.ask_qty ?? 0],
+      }
     case 'depth': {
       const levels = [...event.bids, ...event.asks]
       return { prices: levels.map(([price]) => price), qtys: levels.map(([, qty]) => qty) }

@@ -53,8 +53,11 @@ export function makeRows(table_name: RawChannel, count: number, hour: Micros = H
 function valuesOf(table_name: RawChannel, i: number): Row {
   const price = 60_000 + (i % 977) / 10
   switch (table_name) {
-    case 'book_ticker':
-      return { update_id: 5e12 + i, best_bid: price, best_ask: price + 0.1, bid_qty: i / 1_000, ask_qty: 0 }
+    case 'book_ticker': {
+      const bid = i % 7 === 3 ? {} : { best_bid: price, bid_qty: i / 1_000 }
+      const ask = i % 5 === 2 ? {} : { best_ask: price + 0.1, ask_qty: 0 }
+      return { update_id: 5e12 + i, ...bid, ...ask }
+    }
     case 'trades':
       return {
         agg_trade_id: 9_000 + i,

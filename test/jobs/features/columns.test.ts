@@ -156,11 +156,43 @@ test('a repaired gap changes nothing', () => {
 test('a book with an empty side has no mid, and the chain does not run over it', () => {
   const c = quotes([
     [0.1, 1, 99, 1, 101, 1],
-    [1.1, 2, 99, 1, 0, 0],
-    [3.1, 3, 99, 5, 101, 1],
+    [1.1, 2, 99, 1, N, N],
+    [1.2, 3, 99, 3, N, N],
+    [3.1, 4, 99, 5, 101, 1],
   ])
+  for (const name of ['mid_open', 'mid_high', 'mid_low', 'mid_close', 'weighted_mid'] as const) {
+    expect(list(c[name]).map(Number.isNaN)).toEqual([false, true, true, false, false, false])
+  }
   expect(list(c.mid_close)).toEqual([100, N, N, 100, 100, 100])
+  expect(list(c.spread_mean)).toEqual([2, N, N, 2, 2, 2])
   expect(list(c.ofi)).toEqual([0, N, N, 0, 0, 0])
+  expect(list(c.realised_variance)).toEqual([N, N, N, N, 0, 0])
+})
+
+test('of a book with an empty side the other side is known, and its quotes count', () => {
+  const c = quotes([
+    [0.1, 1, 99, 1, 101, 1],
+    [1.1, 2, 99, 2, N, N],
+    [2.1, 3, N, N, N, N],
+    [3.1, 4, N, N, 101, 3],
+    [4.1, 5, 99, 5, 101, 1],
+    [4.2, 6, 99, 6, 101, 1],
+  ])
+  expect(list(c.best_bid)).toEqual([99, 99, N, N, 99, 99])
+  expect(list(c.bid_qty)).toEqual([1, 2, N, N, 6, 6])
+  expect(list(c.best_ask)).toEqual([101, N, N, 101, 101, 101])
+  expect(list(c.ask_qty)).toEqual([1, N, N, 3, 1, 1])
+  expect(list(c.quote_count)).toEqual([1, 1, 1, 1, 2, 0])
+  expect(list(c.quote_age_s).map((age) => age.toFixed(1))).toEqual(['0.9', '0.9', '0.9', '0.9', '0.8', '1.8'])
+  expect(list(c.ofi)).toEqual([0, N, N, N, 1, 0])
+})
+
+test('a bid that went before midnight is not the bid of the day', () => {
+  const c = quotes([[1.5, 2, 99, 3, 101, 1]], [], [-1, 1, N, N, 101, 4])
+  expect(list(c.best_bid)).toEqual([N, 99, 99, 99, 99, 99])
+  expect(list(c.ask_qty)).toEqual([4, 1, 1, 1, 1, 1])
+  expect(list(c.quote_count)).toEqual([0, 1, 0, 0, 0, 0])
+  expect(list(c.ofi).slice(0, 2)).toEqual([N, 0])
 })
 
 test('quantities of 0 on both sides leave the ratios null and the prices known', () => {

@@ -69,6 +69,20 @@ test('quotes: ask first, then bid, as Tardis has them; spot is called binance', 
   )
 })
 
+test('an empty side of a book is two empty fields', () => {
+  const chunk = chunkOf(2, {
+    ts_exchange: () => 5,
+    ts_ingest: () => 6,
+    best_bid: (row) => (row === 0 ? NaN : 10.5),
+    bid_qty: (row) => (row === 0 ? NaN : 2),
+    best_ask: (row) => (row === 1 ? NaN : 10.75),
+    ask_qty: (row) => (row === 1 ? NaN : 3),
+  })
+  expect(linesOf('quotes', 'binance-spot', chunk)).toBe(
+    'binance,BTCUSDT,5,6,3,10.75,,\nbinance,BTCUSDT,5,6,,,10.5,2\n',
+  )
+})
+
 for (const [value, text] of [
   [1e-7, '0.0000001'],
   [1e-8, '0.00000001'],

@@ -49,7 +49,6 @@ for (const [name, change, reason, detail] of [
   ['half an id', { u: 1.5 }, 'out_of_range', 'found 1.5'],
   ['an id past the exact doubles', { u: 2 ** 53 }, 'out_of_range', 'found 9007199254740992'],
   ['a price as a number', { b: 25.3 }, 'bad_field', 'b: expected a decimal number as text'],
-  ['a price of zero', { b: '0.00' }, 'out_of_range', 'b: expected more than 0'],
   ['a negative quantity', { B: '-1' }, 'out_of_range', 'B: expected'],
   ['an exponent', { A: '1e5' }, 'bad_field', 'A: expected'],
   ['NaN', { A: 'NaN' }, 'bad_field', 'A: expected'],
@@ -68,6 +67,24 @@ for (const [name, change, reason, detail] of [
     const parsed = parse({ stream: 'btcusdt@bookTicker', data: { ...QUOTE, ...change } })
     expect(parsed).toMatchObject({ kind: 'rejected', reason })
     expect(parsed.kind === 'rejected' && parsed.detail).toContain(detail)
+  })
+}
+
+for (const [name, change, bid, ask] of [
+  ['a bid of zeros', { b: '0.0000', B: '0' }, [null, null], [25.3652, 40.66]],
+  ['a bid without a quantity', { B: '0.000' }, [null, null], [25.3652, 40.66]],
+  ['a quantity without an ask', { a: '0' }, [25.3519, 31.21], [null, null]],
+  ['an ask of empty texts', { a: '', A: '' }, [25.3519, 31.21], [null, null]],
+  ['nothing on either side', { b: '0', B: '0', a: '0', A: '0' }, [null, null], [null, null]],
+] as const) {
+  test(`a quote with ${name} is a quote, the empty side null`, () => {
+    expect(eventOf(parse({ ...QUOTE, ...change }))).toMatchObject({
+      update_id: QUOTE.u,
+      best_bid: bid[0],
+      bid_qty: bid[1],
+      best_ask: ask[0],
+      ask_qty: ask[1],
+    })
   })
 }
 
