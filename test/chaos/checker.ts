@@ -1,8 +1,8 @@
 /**
- * The verdict: what the exchange sent against what stands in the tables and in the gap ledger.
- * The rule is strict and simple: every frame that was asked for is in the tables, once and with
- * the values it was sent with, or inside a gap of its stream; what reached the tape is in the
- * tables, gap or not.
+ * The verdict: what the exchange sent against what is in the tables and in the gap ledger.
+ * The rule is strict and simple. Every frame that was asked for is in the tables, once and with
+ * the values it was sent with, or inside a gap of its stream. Every frame that reached the tape
+ * whole is in the tables, gap or not. A row comes from a whole frame; only trades are refilled.
  */
 import type { Client } from '#core/node/pool.ts'
 
@@ -11,22 +11,26 @@ export interface Verdict {
   readonly sent: number
   /** Frames that were asked for and dropped, spoiled, or had no socket to go to. */
   readonly undelivered: number
-  /** Frames on the tape that are whole events, each once. */
+  /** Frames on the tape that are whole and as they were sent, each once. */
   readonly received: number
   /** Events in the tables. */
   readonly stored: number
-  /** Sent, or on the tape, and neither in the tables nor inside a gap. */
+  /** Sent, and neither in the tables nor inside a gap. */
   readonly lost: number
   /** Undelivered, and neither in the tables nor inside a gap. */
   readonly unledgered: number
   /** On the tape and not in the tables. A gap is no excuse. */
   readonly received_lost: number
+  /** On the tape with other values than were sent, or never sent. */
+  readonly mangled: number
   /** Ids with more than one row. */
   readonly duplicated: number
   /** Rows with another time or other values than were sent. */
   readonly altered: number
   /** Rows that the exchange knows nothing of; from a stream's first subscription on. */
   readonly invented: number
+  /** Rows of no whole frame on the tape, such as a corrupt one; trades may come by repair. */
+  readonly unreceived: number
   /** Dropped on a healthy socket before the stream had ever spoken: nothing shows them. */
   readonly unknowable: number
   readonly gaps: number
@@ -39,99 +43,162 @@ export interface Verdict {
   readonly falsely_repaired: number
   /** Trades that are missing: the exchange would still give them. */
   readonly unrefilled: number
-  /** Some of the missing ones, for whoever looks for the cause. */
+  /** Some of each kind that was found: its stream, id and time, how it was sent, and its gap. */
   readonly examples: readonly string[]
 }
+
+type Finding = keyof typeof FINDINGS
+type Figures = Omit<Verdict, Finding | 'examples'>
 
 /** Needs the tables of evidence.ts. */
 export async function check(client: Client): Promise<Verdict> {
   await client.query(MISSING)
-  const { rows } = await client.query<Omit<Verdict, 'examples'>>(COUNTS)
+  for (const [kind, { select }] of Object.entries(FINDINGS)) {
+    await client.query(`insert into chaos.finding select '${kind}', symbol, channel, id from (${select}) found`)
+  }
+  const figures = await client.query<Figures>(FIGURES)
+  const found = await client.query<{ counts: Partial<Record<Finding, number>> }>(COUNTS)
   const examples = await client.query<{ text: string }>(EXAMPLES)
-  return { ...rows[0]!, examples: examples.rows.map((row) => row.text) }
+  return {
+    ...figures.rows[0]!,
+    ...NONE_FOUND,
+    ...found.rows[0]!.counts,
+    examples: examples.rows.map((row) => row.text),
+  }
 }
 
 /** What makes a verdict bad, as sentences; none where all is well. */
 export function complaints(verdict: Verdict): readonly string[] {
-  return FAULTS.flatMap(([name, sentence]) =>
-    verdict[name] === 0 ? [] : [`${verdict[name]} ${sentence}`],
-  )
+  return Object.entries(FINDINGS).flatMap(([name, { complaint }]) => {
+    const count = verdict[name as Finding]
+    return count === 0 || complaint === null ? [] : [`${count} ${complaint}`]
+  })
 }
 
-const FAULTS = [
-  ['lost', 'frames were sent and are neither stored nor inside a gap'],
-  ['unledgered', 'undelivered frames are neither stored nor inside a gap'],
-  ['received_lost', 'frames stand on the tape and not in the tables'],
-  ['duplicated', 'events are stored more than once'],
-  ['altered', 'rows differ from what was sent'],
-  ['invented', 'rows were never sent'],
-  ['unrefilled', 'trades are missing that the exchange still gives'],
-  ['falsely_repaired', 'trades are missing from gaps that say they are closed'],
-] as const satisfies readonly (readonly [keyof Verdict, string])[]
+const EXAMPLES_MAX = 5
 
+/** True where gap `g` is of the stream of chaos.sent and holds its frame. */
+const COVERS = `g.symbol = sent.symbol and g.channel = sent.channel
+  and case when g.from_id is null then sent.ts_exchange >= g.from_ts else sent.id > g.from_id end
+  and case when g.to_id is null then sent.ts_exchange <= g.to_ts else sent.id < g.to_id end`
+
+/** Frames that no row holds, and whether a gap does. */
 const MISSING = `
-  create table chaos.missing as
-  select sent.*, coalesce(gap.is_covered, false) as is_covered, coalesce(gap.is_closed, false) as is_closed
+  create unlogged table chaos.missing as
+  select sent.symbol, sent.channel, sent.id, sent.outcome, gap.is_covered, gap.is_closed
   from chaos.sent
-  left join marketdata.symbols s on s.symbol = sent.symbol
   left join lateral (
-    select true as is_covered, bool_or(g.repaired_at is not null) as is_closed
-    from marketdata.gaps g
-    where g.symbol_id = s.id and g.channel = sent.channel
-      and case when g.from_id is null then sent.ts_exchange >= g.from_ts else sent.id > g.from_id end
-      and case when g.to_id is null then sent.ts_exchange <= g.to_ts else sent.id < g.to_id end
-    having count(*) > 0
-    -- A hole of a stream that has not spoken since: its row comes with the next event.
-    union all
-    select true, false from marketdata.stream_offsets o
-    where o.symbol_id = s.id and o.channel = sent.channel and o.deaf_cause is not null
-      and sent.ts_exchange > o.ts_exchange
-    limit 1
+    select count(*) > 0 as is_covered, coalesce(bool_or(g.repaired_at is not null), false) as is_closed
+    from chaos.gap g where ${COVERS}
   ) gap on true
   where not exists (
     select from chaos.stored_key k
     where k.symbol = sent.symbol and k.channel = sent.channel and k.id = sent.id
   );
-  create table chaos.unknowable as
-  with gone as (
-    delete from chaos.missing m
-    where outcome in ('drop', 'silence') and not is_covered and not exists (
-      select from chaos.received r where r.symbol = m.symbol and r.channel = m.channel and r.id < m.id
-    )
-    returning 1
-  )
-  select count(*)::int as frame_count from gone`
+  -- A hole of a stream that has not spoken since: its row comes with the next event.
+  update chaos.missing m set is_covered = true
+  from chaos.sent, marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
+  where not m.is_covered
+    and (sent.symbol, sent.channel, sent.id) = (m.symbol, m.channel, m.id)
+    and s.symbol = m.symbol and o.channel = m.channel and o.deaf_cause is not null
+    and sent.ts_exchange > o.ts_exchange;
+  create unlogged table chaos.finding (kind text, symbol text, channel text, id bigint)`
+
+/** No stream of chaos.missing `m` had ever spoken before this frame was withheld. */
+const IS_UNKNOWABLE = `outcome in ('drop', 'silence') and not is_covered and not exists (
+  select from chaos.received r where r.symbol = m.symbol and r.channel = m.channel and r.id < m.id)`
+
+const FINDINGS = {
+  lost: {
+    select: "select * from chaos.missing where outcome = 'sent' and not is_covered",
+    complaint: 'frames were sent and are neither stored nor inside a gap',
+  },
+  unledgered: {
+    select: `select * from chaos.missing m
+      where outcome <> 'sent' and not is_covered and not (${IS_UNKNOWABLE})`,
+    complaint: 'undelivered frames are neither stored nor inside a gap',
+  },
+  unknowable: { select: `select * from chaos.missing m where ${IS_UNKNOWABLE}`, complaint: null },
+  received_lost: {
+    select: `select * from chaos.received r where not exists (
+      select from chaos.stored_key k
+      where k.symbol = r.symbol and k.channel = r.channel and k.id = r.id)`,
+    complaint: 'frames are on the tape and not in the tables',
+  },
+  mangled: {
+    select: `select distinct f.symbol, f.channel, f.id from chaos.received_frame f
+      left join chaos.sent using (symbol, channel, id)
+      where sent.id is null or (sent.outcome = 'sent' and sent.digest <> f.digest)`,
+    complaint: 'frames on the tape are not what the exchange sent',
+  },
+  duplicated: {
+    select: 'select * from chaos.stored_key where row_count > 1',
+    complaint: 'events are stored more than once',
+  },
+  altered: {
+    select: `select * from chaos.stored t join chaos.sent using (symbol, channel, id)
+      where (t.ts_exchange, t.facts) is distinct from (sent.ts_exchange, sent.facts)`,
+    complaint: 'rows differ from what was sent',
+  },
+  invented: {
+    select: `select * from chaos.stored_key k
+      join (select symbol, channel, min(id) as first_id from chaos.sent group by 1, 2) first
+        using (symbol, channel)
+      where k.id >= first_id and not exists (
+        select from chaos.sent
+        where sent.symbol = k.symbol and sent.channel = k.channel and sent.id = k.id)`,
+    complaint: 'rows were never sent',
+  },
+  unreceived: {
+    select: `select * from chaos.stored_key k where channel <> 'trades' and not exists (
+      select from chaos.received r
+      where r.symbol = k.symbol and r.channel = k.channel and r.id = k.id)`,
+    complaint: 'rows were made of no whole frame on the tape',
+  },
+  unrefilled: {
+    select: "select * from chaos.missing where channel = 'trades'",
+    complaint: 'trades are missing that the exchange still gives',
+  },
+  falsely_repaired: {
+    select: "select * from chaos.missing where channel = 'trades' and is_closed",
+    complaint: 'trades are missing from gaps that say they are closed',
+  },
+} as const satisfies Partial<
+  Record<keyof Verdict, { readonly select: string; readonly complaint: string | null }>
+>
+
+const NONE_FOUND = Object.fromEntries(
+  Object.keys(FINDINGS).map((kind) => [kind, 0]),
+) as Record<Finding, number>
 
 const COUNTS = `
+  select coalesce(jsonb_object_agg(kind, finding_count), '{}') as counts
+  from (select kind, count(*)::int as finding_count from chaos.finding group by kind) by_kind`
+
+const FIGURES = `
   select
     (select count(*) from chaos.sent where outcome = 'sent')::int as sent,
     (select count(*) from chaos.sent where outcome <> 'sent')::int as undelivered,
     (select count(*) from chaos.received)::int as received,
     (select count(*) from chaos.stored_key)::int as stored,
-    (select count(*) from chaos.missing where outcome = 'sent' and not is_covered)::int as lost,
-    (select count(*) from chaos.missing where outcome <> 'sent' and not is_covered)::int as unledgered,
-    (select count(*) from chaos.received r where not exists (
-      select from chaos.stored_key k
-      where k.symbol = r.symbol and k.channel = r.channel and k.id = r.id))::int as received_lost,
-    (select count(*) from chaos.stored_key where row_count > 1)::int as duplicated,
-    (select count(*) from chaos.stored t join chaos.sent using (symbol, channel, id)
-      where (t.ts_exchange, t.facts) is distinct from (sent.ts_exchange, sent.facts))::int as altered,
-    (select count(*) from chaos.stored_key k
-      join (select symbol, channel, min(id) as first_id from chaos.sent group by 1, 2) first
-        using (symbol, channel)
-      where k.id >= first_id and not exists (
-        select from chaos.sent
-        where sent.symbol = k.symbol and sent.channel = k.channel and sent.id = k.id))::int as invented,
-    (select frame_count from chaos.unknowable) as unknowable,
-    (select count(*) from marketdata.gaps)::int as gaps,
+    (select count(*) from chaos.gap)::int as gaps,
     (select coalesce(jsonb_object_agg(cause, gap_count), '{}') from (
-      select cause, count(*)::int as gap_count from marketdata.gaps group by 1) by_cause) as gap_causes,
-    (select count(*) from marketdata.gaps where repaired_at is not null)::int as repaired,
-    (select coalesce(sum(repaired_count), 0) from marketdata.gaps)::int as refilled_rows,
-    (select count(*) from chaos.missing where channel = 'trades' and is_closed)::int as falsely_repaired,
-    (select count(*) from chaos.missing where channel = 'trades')::int as unrefilled`
+      select cause, count(*)::int as gap_count from chaos.gap group by 1) by_cause) as gap_causes,
+    (select count(*) from chaos.gap where repaired_at is not null)::int as repaired,
+    (select coalesce(sum(repaired_count), 0) from chaos.gap)::int as refilled_rows`
+
+const UTC = `at time zone 'UTC'`
 
 const EXAMPLES = `
-  select format('%s %s %s of %s: %s, %s', symbol, channel, id, ts_exchange at time zone 'UTC', outcome,
-    case when is_covered then 'inside a gap' else 'in no gap' end) as text
-  from chaos.missing where not is_covered or channel = 'trades' order by is_covered, ts_exchange limit 10`
+  select format('%s: %s %s %s of %s, %s, %s', kind, symbol, channel, id,
+    coalesce((sent.ts_exchange ${UTC})::text, 'an unknown time'),
+    coalesce('outcome ' || sent.outcome, 'never sent'), coalesce(gap.text, 'in no gap')) as text
+  from (select *, row_number() over (partition by kind order by symbol, channel, id) as place
+    from chaos.finding) f
+  left join chaos.sent using (symbol, channel, id)
+  left join lateral (
+    select format('in gap %s (%s, from %s to %s%s)', g.id, g.cause, g.from_ts ${UTC}, g.to_ts ${UTC},
+      case when g.repaired_at is null then '' else ', closed' end) as text
+    from chaos.gap g where ${COVERS} order by g.id limit 1
+  ) gap on true
+  where place <= ${EXAMPLES_MAX} order by kind, place`

@@ -3,6 +3,7 @@
  * compare it with the tables. It reads the frames with JSON.parse and leaves decimal text to
  * Postgres: nothing of the ingestor's parser is trusted.
  */
+import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -11,15 +12,19 @@ import type { Client } from '#core/node/pool.ts'
 import type { TruthLine } from '../../infra/local/exchange/truth-log.ts'
 
 /**
- * sent: every frame that somebody had asked for. received: those of the tape's frames that are
- * whole, each once. stored: what is in the tables. facts are the numbers of the row.
+ * sent: every frame that somebody had asked for, as it was meant to be sent. received_frame: the
+ * tape's frames that say which event they are. received: those of them that are whole, which is to
+ * say that they hold what was to be sent, each once: a spoiled frame may still be JSON with an id.
+ * stored: what is in the tables. gap: the ledger. facts are the numbers of the row, digest their
+ * text and time.
  */
 const SCHEMA = `
   create schema chaos;
   create unlogged table chaos.sent (
-    symbol text, channel text, id bigint, outcome text, ts_exchange timestamptz, facts float8[]
+    symbol text, channel text, id bigint, digest text, outcome text, ts_exchange timestamptz,
+    facts float8[]
   );
-  create unlogged table chaos.received_frame (symbol text, channel text, id bigint);`
+  create unlogged table chaos.received_frame (symbol text, channel text, id bigint, digest text);`
 
 /** The id of what has none. */
 const MILLIS = '(extract(epoch from ts_exchange) * 1000)::bigint'
@@ -48,12 +53,18 @@ const TABLES = `
     select symbol, 'liquidations', ${MILLIS}, ts_exchange,
       array[(side = 'sell')::int, price, qty, average_price, filled_qty]
     from marketdata.liquidations join marketdata.symbols s on s.id = symbol_id;
-  create unlogged table chaos.received as select distinct symbol, channel, id from chaos.received_frame;
+  create unlogged table chaos.received as
+    select distinct symbol, channel, id
+    from chaos.received_frame join chaos.sent using (symbol, channel, id, digest);
+  create unlogged table chaos.gap as
+    select g.*, s.symbol from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id;
   create unlogged table chaos.stored_key as
     select symbol, channel, id, count(*)::int as row_count from chaos.stored group by 1, 2, 3;
   create unique index on chaos.stored_key (symbol, channel, id);
   create unique index on chaos.sent (symbol, channel, id);
-  analyze chaos.sent, chaos.received, chaos.stored, chaos.stored_key;`
+  create unique index on chaos.received (symbol, channel, id);
+  create index on chaos.gap (symbol, channel);
+  analyze chaos.sent, chaos.received, chaos.stored, chaos.stored_key, chaos.gap;`
 
 /** Loads both sides. Throws where the exchange's own account names a frame twice. */
 export async function loadEvidence(
@@ -109,7 +120,8 @@ function* truthRows(file: string): Generator<string> {
     const event = eventOf(data)
     if (event === undefined) throw new Error(`The exchange sent something unexpected: ${text}`)
     const { key, ts_ms, facts } = event
-    yield `${key}\t${outcome}\t${new Date(ts_ms).toISOString()}\t{${facts.join(',')}}\n`
+    const ts_exchange = new Date(ts_ms).toISOString()
+    yield `${key}\t${digestOf(event)}\t${outcome}\t${ts_exchange}\t{${facts.join(',')}}\n`
   }
 }
 
@@ -123,8 +135,13 @@ function* receivedRows(frames: Iterable<Buffer>): Generator<string> {
     }
     const data = (value as { readonly data?: Fields }).data
     const event = data === undefined ? undefined : eventOf(data)
-    if (event !== undefined) yield `${event.key}\n`
+    if (event !== undefined) yield `${event.key}\t${digestOf(event)}\n`
   }
+}
+
+/** Of the decimals as they are written, so that no number is too large for it. */
+function digestOf({ ts_ms, facts }: Event): string {
+  return createHash('md5').update(`${ts_ms},${facts.join(',')}`).digest('base64')
 }
 
 interface Event {
