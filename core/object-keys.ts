@@ -1,4 +1,5 @@
 /** Where things lie in the object store. Keys are made here and nowhere else. */
+import { type ArchivedTable, isDerived } from './archived-tables.ts'
 import type { Day } from './time.ts'
 
 const DATASET_NAME = /^[a-z][a-z0-9_]{0,40}$/
@@ -84,9 +85,13 @@ export function parseManifestKey(
   return { name: match[1]!, schema_version: Number(match[2]), date: match[3]! }
 }
 
-/** `raw/book_ticker/exchange=binance-futures/date=2024-08-08/` */
-export function archiveDayPrefix(table_name: string, exchange: string, date: Day): string {
-  return `raw/${table_name}/exchange=${exchange}/date=${date}/`
+/**
+ * `raw/book_ticker/exchange=binance-futures/date=2024-08-08/`, and `derived/bt_1s/exchange=…` for what
+ * was made of raw rows.
+ */
+export function archiveDayPrefix(table_name: ArchivedTable, exchange: string, date: Day): string {
+  const root = isDerived(table_name) ? 'derived' : 'raw'
+  return `${root}/${table_name}/exchange=${exchange}/date=${date}/`
 }
 
 /**
@@ -94,7 +99,7 @@ export function archiveDayPrefix(table_name: string, exchange: string, date: Day
  * for what late rows made of it: a file that somebody reads never changes.
  */
 export function archiveKey(
-  table_name: string,
+  table_name: ArchivedTable,
   exchange: string,
   date: Day,
   hour: number,
@@ -106,6 +111,6 @@ export function archiveKey(
 }
 
 /** Which files of a day are the newest: an ArchiveIndex, written after the files. */
-export function archiveIndexKey(table_name: string, exchange: string, date: Day): string {
+export function archiveIndexKey(table_name: ArchivedTable, exchange: string, date: Day): string {
   return `${archiveDayPrefix(table_name, exchange, date)}index.json`
 }

@@ -5,8 +5,10 @@
  * Invariants
  * 1. A row of marketdata.archive stands for a file that was read back from the store and has the
  *    row count and the checksums of the table's rows, together with those of the version before.
- * 2. An archived row stays: a new version holds all rows of the one before. So a version can be
- *    made from late rows alone, once the partition was dropped.
+ * 2. An archived raw row stays: a new version holds all rows of the one before. So a version can be
+ *    made from late rows alone, once the partition was dropped. Rows of rollups and of orderbook_topn
+ *    may be replaced: while Postgres has the whole hour, a version is what Postgres has; once it was
+ *    dropped, rows that were made anew since count instead of those of the version before.
  * 3. Late rows that a version holds are forgotten in the transaction that records the version; any
  *    that come later than what it read are still logged.
  * 4. The same rows make the same bytes, so a run that was killed anywhere is simply run again.
@@ -14,11 +16,11 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
+import { ARCHIVED_TABLES, isDerived } from '#core/archived-tables.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { archiveKey } from '#core/object-keys.ts'
 import type { Exchange } from '#core/symbols.ts'
-import { RAW_TABLES } from '#core/tables.ts'
 import { dayOf, HOUR_US, type Micros, toIso } from '#core/time.ts'
 import { digestOf } from '../datasets/digest.ts'
 import type { RunLog, RunResult } from '../run.ts'
@@ -71,7 +73,7 @@ export async function archiveHour(
   // The lock makes this folder ours alone; an earlier run may have been killed in it.
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })
-  const table = RAW_TABLES[table_hour.table_name]
+  const table = ARCHIVED_TABLES[table_hour.table_name]
   const rows = await HourRows.create(table, table_hour.hour, join(dir, 'rows'))
   try {
     await raiseThreshold(pool, table_hour)
@@ -128,7 +130,8 @@ async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRe
   const { store, rows, dir, signal, log } = run
   const known = run.newest.get(exchange)
   const reread_path = join(dir, 'reread')
-  if (known !== undefined) {
+  const is_whole = isDerived(run.table_hour.table_name) && known?.is_dropped === false
+  if (known !== undefined && !is_whole) {
     await rereadFile(store, known, reread_path, (symbol, of_file) =>
       rows.addFileRows({ exchange, symbol }, of_file),
     )
@@ -136,7 +139,7 @@ async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRe
   const path = join(dir, `${exchange}.parquet`)
   const file = await createHourFile({
     path,
-    table: RAW_TABLES[run.table_hour.table_name],
+    table: ARCHIVED_TABLES[run.table_hour.table_name],
     codec: run.codec,
     facts: { exchange, table: run.table_hour.table_name, hour: toIso(run.table_hour.hour) },
   })
@@ -172,9 +175,9 @@ interface Written {
 }
 
 async function writeRows(run: HourRun, exchange: Exchange, file: HourFile): Promise<Written> {
-  const table = RAW_TABLES[run.table_hour.table_name]
+  const table = ARCHIVED_TABLES[run.table_hour.table_name]
   const repeated = new ChecksumSums(dataColumns(table))
-  const ts_column = dataColumns(table).findIndex(({ name }) => name === 'ts_exchange')
+  const ts_column = dataColumns(table).findIndex(({ name }) => name === table.identity[1])
   let [first, last] = [Infinity, -Infinity]
   for await (const { symbol, rows } of run.rows.parts(exchange, repeated)) {
     run.signal.throwIfAborted()
@@ -184,7 +187,7 @@ async function writeRows(run: HourRun, exchange: Exchange, file: HourFile): Prom
       await file.writeGroup(symbol, rows, { from, to: Math.min(rows.row_count, from + group_rows) })
     }
     const ts = rows.columns[ts_column]!
-    if (ts.kind !== 'numbers') throw new Error('ts_exchange is not a number.')
+    if (ts.kind !== 'numbers') throw new Error(`${table.identity[1]} is not a number.`)
     first = Math.min(first, ts.values[0]!)
     last = Math.max(last, ts.values[rows.row_count - 1]!)
   }

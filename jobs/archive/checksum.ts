@@ -3,7 +3,7 @@
  * sum of its values' hashes. A value's hash is chained on the row's values before it, from the
  * symbol on, so that two values that changed places show too.
  */
-import type { Column } from '#core/tables.ts'
+import type { ArchivedColumn } from '#core/archived-tables.ts'
 import { type ColumnData, levelStart, type SymbolRows } from './columns.ts'
 
 /** Column name to 16 hexadecimal digits; `symbol` stands first. */
@@ -23,7 +23,7 @@ export class ChecksumSums {
   #b = 0
   #at = 0
 
-  constructor(columns: readonly Column[]) {
+  constructor(columns: readonly ArchivedColumn[]) {
     this.#names = ['symbol', ...columns.map(({ name }) => name)]
     this.#sums = new Int32Array(this.#names.length * 2)
   }

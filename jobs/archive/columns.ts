@@ -3,7 +3,7 @@
  * file, in both directions. Times are microseconds since 1970, ids are whole numbers that a double
  * holds exactly.
  */
-import type { Column, Table } from '#core/tables.ts'
+import type { ArchivedColumn, TableShape } from '#core/archived-tables.ts'
 
 /** Of timestamptz, int8 and float8. What stands under a null is of no meaning. */
 export interface NumberColumn {
@@ -45,7 +45,7 @@ export interface SymbolRows {
 }
 
 /** The table's columns but symbol_id, which is the same in all rows of a symbol. */
-export function dataColumns(table: Table): readonly Column[] {
+export function dataColumns(table: TableShape): readonly ArchivedColumn[] {
   return table.columns.filter((column) => column.name !== 'symbol_id')
 }
 

@@ -1,11 +1,12 @@
 /**
- * One partition as one consistent view: what was logged as late, the symbols, and the rows by one
+ * An hour of a table as one consistent view: what was logged as late, the symbols, and the rows by one
  * sequential COPY, without a sort and without an index.
  */
 import copyStreams from 'pg-copy-streams'
+import { ARCHIVED_TABLES, hasDayPartitions } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
-import { RAW_TABLES } from '#core/tables.ts'
+import { HOUR_US, micros, toIso } from '#core/time.ts'
 import { partitionName } from './due-hours.ts'
 import type { HourRows, ListedSymbol } from './gather.ts'
 import { selectLate } from './late-rows.ts'
@@ -31,12 +32,7 @@ export async function copyOut(
     const late_ids = await selectLate(client, table_hour)
     if (await hasPartition(client, table_hour)) {
       const listed = await selectListed(client)
-      const columns = RAW_TABLES[table_hour.table_name].columns.map(({ name }) => name).join(', ')
-      const stream = client.query(
-        copyStreams.to(
-          `copy marketdata.${partitionName(table_hour)} (${columns}) to stdout (format binary)`,
-        ),
-      )
+      const stream = client.query(copyStreams.to(copySql(table_hour)))
       await rows.addTableRows(untilAborted(stream, signal), listed)
     }
     await client.query('commit')
@@ -47,6 +43,18 @@ export async function copyOut(
     client.release(true)
     throw error
   }
+}
+
+/** Of a partition that holds a day, the hour alone. */
+function copySql(table_hour: TableHour): string {
+  const { table_name, hour } = table_hour
+  const { columns, identity } = ARCHIVED_TABLES[table_name]
+  const names = columns.map(({ name }) => name).join(', ')
+  const relation = `marketdata.${partitionName(table_hour)}`
+  if (!hasDayPartitions(table_name)) return `copy ${relation} (${names}) to stdout (format binary)`
+  const [from, to] = [hour, micros(hour + HOUR_US)].map((ts) => `timestamptz '${toIso(ts)}'`)
+  const rows = `select ${names} from ${relation} where ${identity[1]} >= ${from} and ${identity[1]} < ${to}`
+  return `copy (${rows}) to stdout (format binary)`
 }
 
 async function* untilAborted(

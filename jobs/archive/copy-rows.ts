@@ -2,7 +2,8 @@
  * Rows of a raw table as binary COPY has them: where each ends, what it hashes to, and its values
  * as columns. Written for all tables of core/tables.ts; any other shape ends with an error.
  */
-import type { ColumnType, Table } from '#core/tables.ts'
+import type { TableShape } from '#core/archived-tables.ts'
+import type { ColumnType } from '#core/tables.ts'
 import { readInt8, readMicros } from '../source/copy-decoder.ts'
 import type { ChecksumSums } from './checksum.ts'
 import { hashText } from './checksum.ts'
@@ -10,9 +11,8 @@ import { type ColumnData, compareText, dataColumns, type SymbolRows } from './co
 
 const HEAD_BYTES = 2
 const LENGTH_BYTES = 4
-/** The stamps come first in every table and are never null: ts_exchange, ts_ingest, symbol_id. */
-const TS_EXCHANGE_AT = HEAD_BYTES + LENGTH_BYTES
-const SYMBOL_ID_AT = HEAD_BYTES + 2 * (LENGTH_BYTES + 8) + LENGTH_BYTES
+/** The time comes first in every table. */
+const TIME_AT = HEAD_BYTES + LENGTH_BYTES
 const TRAILER = -1
 /** Dimensions, null flag, element type; then size and lower bound of each of two dimensions. */
 const ARRAY_HEAD_BYTES = 12
@@ -38,17 +38,20 @@ export function rowEnd(view: DataView, at: number, column_count: number): number
 }
 
 export function tsOfRow(view: DataView, at: number): number {
-  return readMicros(view, at + TS_EXCHANGE_AT)
+  return readMicros(view, at + TIME_AT)
 }
 
-export function symbolIdOfRow(view: DataView, at: number): number {
-  return readInt8(view, at + SYMBOL_ID_AT)
+/** Reads the symbol_id of the row at `at`: the columns before it have 8 bytes and no null. */
+export function symbolIdReader(table: TableShape): (view: DataView, at: number) => number {
+  const before = table.columns.findIndex(({ name }) => name === 'symbol_id')
+  const symbol_id_at = HEAD_BYTES + before * (LENGTH_BYTES + 8) + LENGTH_BYTES
+  return (view, at) => readInt8(view, at + symbol_id_at)
 }
 
 /** Adds the row at `at` to the sums. */
 export type RowHasher = (sums: ChecksumSums, symbol_hash: number, view: DataView, at: number) => void
 
-export function rowHasher(table: Table): RowHasher {
+export function rowHasher(table: TableShape): RowHasher {
   const words = new Map<string, number>()
   const hashWord = (view: DataView, at: number, length: number): number => {
     const word = readText(view, at, length)
@@ -102,7 +105,7 @@ function hashValue(
 }
 
 /** Rows of one symbol that stand one after another. */
-export function decodeRows(table: Table, view: DataView, row_count: number): SymbolRows {
+export function decodeRows(table: TableShape, view: DataView, row_count: number): SymbolRows {
   const builders = table.columns.map(({ name, type }) =>
     name === 'symbol_id' ? undefined : builderOf(type, row_count),
   )

@@ -1,7 +1,8 @@
 /** Which hours are to be archived: those that are over and not archived, and those with late rows. */
+import { ARCHIVED_NAMES, ARCHIVED_TABLES, type ArchivedTable, hasDayPartitions } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { RAW_CHANNELS, type RawChannel } from '#core/tables.ts'
-import { type Micros, micros, toIso } from '#core/time.ts'
+import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
+import { derivedProgress } from './derived-progress.ts'
 import type { TableHour } from './records.ts'
 
 /** Hours that ended up to `ended_by` and have rows that no version is known to hold, oldest first. */
@@ -22,12 +23,14 @@ export async function selectDueHours(pool: Pool, ended_by: Micros): Promise<read
        )
      )
      order by p.hour, array_position($1::text[], p.table_name)`,
-    [RAW_CHANNELS, toIso(ended_by)],
+    [ARCHIVED_NAMES, toIso(ended_by)],
   )
+  const isMade = derivedProgress(pool)
   const due: TableHour[] = []
   for (const { is_archived, ...row } of rows) {
     const table_hour = tableHourOf(row)
-    if (is_archived || (await hasRows(pool, table_hour))) due.push(table_hour)
+    if (!is_archived && !(await hasRows(pool, table_hour))) continue
+    if (await isMade(table_hour)) due.push(table_hour)
   }
   return due
 }
@@ -43,26 +46,37 @@ export async function selectHours(
      from (${PARTITIONS}) p
      where p.hour >= $2 and p.hour < $3
      order by p.hour, array_position($1::text[], p.table_name)`,
-    [RAW_CHANNELS, toIso(from), toIso(to)],
+    [ARCHIVED_NAMES, toIso(from), toIso(to)],
   )
   return rows.map(tableHourOf)
 }
 
-/** `book_ticker_2024080823` of table `book_ticker`: ensure_hour gives a partition its name. */
+/**
+ * `book_ticker_2024080823` of table `book_ticker`, `bt_1s_20240808` of a rollup: ensure_hour and
+ * ensure_day give a partition its name.
+ */
 export function partitionName({ table_name, hour }: TableHour): string {
-  return `${table_name}_${toIso(hour).slice(0, 13).replaceAll(/[-T]/g, '')}`
+  const length = hasDayPartitions(table_name) ? 10 : 13
+  return `${table_name}_${toIso(hour).slice(0, length).replaceAll(/[-T]/g, '')}`
 }
 
-/** $1: the raw tables. */
+/** Hours that have a partition, or lie in one of a day. $1: the tables. */
 const PARTITIONS = `
-  select t.table_name, to_timestamp(right(c.relname, 10), 'YYYYMMDDHH24') as hour
+  select t.table_name, p.hour
   from unnest($1::text[]) as t (table_name)
   join pg_inherits i on i.inhparent = ('marketdata.' || t.table_name)::regclass
   join pg_class c on c.oid = i.inhrelid
-  where c.relname ~ '_[0-9]{10}$'`
+  cross join lateral (
+    select substring(c.relname from '_([0-9]{8}|[0-9]{10})$') as digits
+  ) n
+  cross join lateral (
+    select to_timestamp(n.digits, 'YYYYMMDDHH24') + h * interval '1 hour' as hour
+    from generate_series(0, case length(n.digits) when 8 then 23 else 0 end) h
+  ) p
+  where n.digits is not null`
 
 interface HourRow {
-  readonly table_name: RawChannel
+  readonly table_name: ArchivedTable
   readonly hour: number
 }
 
@@ -70,10 +84,17 @@ function tableHourOf({ table_name, hour }: HourRow): TableHour {
   return { table_name, hour: micros(hour) }
 }
 
-/** Retention drops those without; until then they are looked at here once a run. */
+/** Retention drops partitions without; until then they are looked at here once a run. */
 async function hasRows(pool: Pool, table_hour: TableHour): Promise<boolean> {
+  const { table_name, hour } = table_hour
+  const [, time] = ARCHIVED_TABLES[table_name].identity
   const { rowCount } = await pool.query(
-    `select from marketdata.${partitionName(table_hour)} limit 1`,
+    `select from marketdata.symbols s
+     where exists (
+       select from marketdata.${partitionName(table_hour)}
+       where symbol_id = s.id and ${time} >= $1 and ${time} < $2
+     ) limit 1`,
+    [toIso(hour), toIso(micros(hour + HOUR_US))],
   )
   return rowCount === 1
 }

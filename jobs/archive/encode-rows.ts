@@ -1,5 +1,5 @@
 /** Rows of columns as binary COPY has them: the way back, for rows that come from a file. */
-import type { Table } from '#core/tables.ts'
+import type { TableShape } from '#core/archived-tables.ts'
 import type { ColumnData, SymbolRows } from './columns.ts'
 import { levelStart } from './columns.ts'
 
@@ -19,7 +19,7 @@ export interface EncodedRows {
 }
 
 /** Rows [from, to). The symbol's id is written as 0: whoever has columns knows the symbol's name. */
-export function encodeRows(table: Table, rows: SymbolRows, from: number, to: number): EncodedRows {
+export function encodeRows(table: TableShape, rows: SymbolRows, from: number, to: number): EncodedRows {
   const out = new Output()
   const ends: number[] = []
   for (let row = from; row < to; row++) {

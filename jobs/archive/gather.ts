@@ -4,11 +4,11 @@
  * memory. Invariant: ten seconds of one symbol fit into memory; everything else may be any size.
  */
 import type { Exchange } from '#core/symbols.ts'
-import type { Table } from '#core/tables.ts'
+import { isDerived, type TableShape } from '#core/archived-tables.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 import { addRows, ChecksumSums, hashText } from './checksum.ts'
 import { compareText, dataColumns, type SymbolRows } from './columns.ts'
-import { decodeRows, rowEnd, rowHasher, symbolIdOfRow, tsOfRow } from './copy-rows.ts'
+import { decodeRows, rowEnd, rowHasher, symbolIdReader, tsOfRow } from './copy-rows.ts'
 import { encodeRows } from './encode-rows.ts'
 import { sortRows } from './sort.ts'
 import { Spill } from './spill.ts'
@@ -54,21 +54,24 @@ interface TableSymbol {
 }
 
 export class HourRows {
-  readonly #table: Table
+  readonly #table: TableShape
   readonly #hour: Micros
   readonly #spill: Spill
+  /** Whose row counts where the table and the version before have one of the same identity. */
+  readonly #winner: 'table' | 'file'
   readonly #symbols: KnownSymbol[] = []
   readonly #by_name = new Map<string, KnownSymbol>()
   readonly #sums = new Map<Exchange, ExchangeSums>()
 
-  private constructor(table: Table, hour: Micros, spill: Spill) {
+  private constructor(table: TableShape, hour: Micros, spill: Spill) {
     this.#table = table
     this.#hour = hour
     this.#spill = spill
+    this.#winner = isDerived(table.name) ? 'table' : 'file'
   }
 
   /** `path` is a file that does not exist yet; the caller deletes it after close(). */
-  static async create(table: Table, hour: Micros, path: string): Promise<HourRows> {
+  static async create(table: TableShape, hour: Micros, path: string): Promise<HourRows> {
     return new HourRows(table, hour, await Spill.create(path, BUFFER_BYTES))
   }
 
@@ -87,7 +90,7 @@ export class HourRows {
     return sums
   }
 
-  /** Rows of a file. The table's must have been added: they give way to these. */
+  /** Rows of a file. The table's must have been added before. */
   async addFileRows(listed: ListedSymbol, rows: SymbolRows): Promise<void> {
     const symbol = this.#symbolOf(listed)
     addRows(this.sumsOf(listed.exchange).file, listed.symbol, rows)
@@ -126,14 +129,15 @@ export class HourRows {
   }
 
   /**
-   * The exchange's rows by symbol and time. A row whose identity a later one has is left out and
+   * The exchange's rows by symbol and time. Of rows with one identity one counts; the others are
    * added to `repeated`. All its rows must have been added.
    */
   async *parts(exchange: Exchange, repeated: ChecksumSums): AsyncGenerator<Part> {
     await this.#spill.flush()
     for (const { symbol, keys } of this.#partKeys(exchange)) {
       const { bytes, row_count } = await this.#spill.read(keys)
-      const sorted = sortRows(this.#table, decodeRows(this.#table, viewOf(bytes), row_count))
+      const decoded = decodeRows(this.#table, viewOf(bytes), row_count)
+      const sorted = sortRows(this.#table, decoded, this.#winner === 'table' ? 'first' : 'last')
       if (sorted.repeated !== undefined) addRows(repeated, symbol, sorted.repeated)
       yield { symbol, rows: sorted.rows }
     }
@@ -146,6 +150,7 @@ export class HourRows {
   /** Takes what whole rows there are; returns what is left. */
   #rowTaker(listed: ReadonlyMap<number, ListedSymbol>): (bytes: Buffer) => Promise<Buffer> {
     const hashRow = rowHasher(this.#table)
+    const readSymbolId = symbolIdReader(this.#table)
     const column_count = this.#table.columns.length
     const by_id = new Map<number, TableSymbol>()
     const symbolOf = (symbol_id: number): TableSymbol => {
@@ -163,7 +168,7 @@ export class HourRows {
       for (;;) {
         const end = rowEnd(view, at, column_count)
         if (end === undefined) break
-        const symbol_id = symbolIdOfRow(view, at)
+        const symbol_id = readSymbolId(view, at)
         const { known, sums } = by_id.get(symbol_id) ?? symbolOf(symbol_id)
         hashRow(sums, known.hash, view, at)
         keys.push(this.#keyOf(known, tsOfRow(view, at)))

@@ -4,17 +4,17 @@
  * yet says so itself, and the next run makes good for one that was killed in between.
  */
 import type { ArchiveIndex } from '#core/archive.ts'
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { archiveIndexKey } from '#core/object-keys.ts'
 import type { Exchange } from '#core/symbols.ts'
-import type { RawChannel } from '#core/tables.ts'
 import { type Day, dayRange } from '#core/time.ts'
 import { selectArchivedHours } from './records.ts'
 
 interface IndexedDay {
   readonly exchange: Exchange
-  readonly table_name: RawChannel
+  readonly table_name: ArchivedTable
   readonly date: Day
 }
 

@@ -1,8 +1,9 @@
 /**
  * Rows that come after their hour was archived. The writer logs what it adds below a table's
- * threshold (sql/migrations/0014_rollups.sql); here the threshold is raised before an hour is read,
+ * threshold (sql/migrations/0014_rollups.sql), and jobs what they replace (0040_archive_derived.sql); here the threshold is raised before an hour is read,
  * and what was logged is deleted with the version that holds it.
  */
+import { isDerived } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import { HOUR_US, micros, toIso } from '#core/time.ts'
 import type { TableHour } from './records.ts'
@@ -13,7 +14,7 @@ import type { TableHour } from './records.ts'
  */
 export async function raiseThreshold(pool: Pool, { table_name, hour }: TableHour): Promise<void> {
   await pool.query('select marketdata.raise_invalidation_threshold($1, $2)', [
-    table_name,
+    isDerived(table_name) ? `archive.${table_name}` : table_name,
     toIso(micros(hour + HOUR_US)),
   ])
 }

@@ -5,8 +5,8 @@
  */
 import { open } from 'node:fs/promises'
 import type { ArchivedHour } from '#core/archive.ts'
+import { ARCHIVED_TABLES } from '#core/archived-tables.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
-import { RAW_TABLES } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 import type { ColumnData, LevelColumn } from './columns.ts'
 import { type Footer, type Group, type RangeFile, readFooter, unreadable } from './parquet/footer.ts'
@@ -97,7 +97,7 @@ export function createArchiveReader(
     const { object_key, table_name } = hour
     const known = footers.get(object_key)
     footers.delete(object_key)
-    const footer = known ?? readFooter(storedFile(store, hour), RAW_TABLES[table_name])
+    const footer = known ?? readFooter(storedFile(store, hour), ARCHIVED_TABLES[table_name])
     // The newest at the end; the oldest goes. One that failed is not kept.
     footers.set(object_key, footer)
     footer.catch(() => footers.delete(object_key))
@@ -112,7 +112,7 @@ export function createArchiveReader(
     async *readSymbolHour(hour, { symbol, columns, from, to }) {
       const footer = await footerOf(hour)
       const file = storedFile(store, hour)
-      const wanted = columnsByName(RAW_TABLES[hour.table_name], columns)
+      const wanted = columnsByName(ARCHIVED_TABLES[hour.table_name], columns)
       const groups = footer.groups.filter(
         (group) =>
           group.symbol === symbol &&

@@ -1,8 +1,8 @@
 /** Rows of marketdata.archive: what is archived, in which versions. */
 import type { ArchivedHour } from '#core/archive.ts'
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
-import type { RawChannel } from '#core/tables.ts'
 import { type Micros, toIso } from '#core/time.ts'
 import type { Checksums } from './checksum.ts'
 
@@ -14,9 +14,9 @@ export interface ArchiveRecord extends ArchivedHour {
   readonly is_dropped: boolean
 }
 
-/** A raw table's hour: what is archived at once, under one lock. */
+/** A table's hour: what is archived at once, under one lock. */
 export interface TableHour {
-  readonly table_name: RawChannel
+  readonly table_name: ArchivedTable
   readonly hour: Micros
 }
 
@@ -55,7 +55,7 @@ export async function selectArchivedHours(
   client: Client | Pool,
   wanted: {
     readonly exchange: Exchange
-    readonly table_name: RawChannel
+    readonly table_name: ArchivedTable
     readonly from: Micros
     readonly to: Micros
   },
@@ -100,22 +100,26 @@ export async function insertRecord(
   )
 }
 
-/** The newest version holds all rows of the table as they are now: so many. */
+/**
+ * The newest version holds all rows of the table as they are now: so many; unless they were dropped
+ * since.
+ */
 export async function updateTableRowCount(
   client: Client,
-  { exchange, table_name, hour, version }: ArchivedHour,
+  { exchange, table_name, hour, version, is_dropped }: ArchiveRecord,
   table_row_count: number,
 ): Promise<void> {
   await client.query(
     `update marketdata.archive set table_row_count = $5
-     where exchange = $1 and table_name = $2 and hour = $3 and version = $4`,
-    [exchange, table_name, hour, version, table_row_count],
+     where exchange = $1 and table_name = $2 and hour = $3 and version = $4
+       and (dropped_at is not null) = $6`,
+    [exchange, table_name, hour, version, table_row_count, is_dropped],
   )
 }
 
 interface ArchivedRow {
   readonly exchange: Exchange
-  readonly table_name: RawChannel
+  readonly table_name: ArchivedTable
   readonly hour: string
   readonly version: number
   readonly object_key: string

@@ -1,15 +1,19 @@
 /** One symbol's rows in the order of their identity, each identity once. */
-import type { Table } from '#core/tables.ts'
+import type { TableShape } from '#core/archived-tables.ts'
 import { type ColumnData, dataColumns, levelStart, type SymbolRows } from './columns.ts'
 
 export interface SortedRows {
   readonly rows: SymbolRows
-  /** Rows whose identity a later one has; undefined where there are none. */
+  /** Rows whose identity another one has that stays; undefined where there are none. */
   readonly repeated: SymbolRows | undefined
 }
 
-/** Of rows with the same identity the one that came last stays. */
-export function sortRows(table: Table, rows: SymbolRows): SortedRows {
+/** Of rows with the same identity the one that came first or last stays. */
+export function sortRows(
+  table: TableShape,
+  rows: SymbolRows,
+  keep: 'first' | 'last' = 'last',
+): SortedRows {
   const compare = identityComparer(table, rows)
   if (isAscending(rows.row_count, compare)) return { rows, repeated: undefined }
   // A plain array's sort is stable, and quick where most is in order.
@@ -18,8 +22,9 @@ export function sortRows(table: Table, rows: SymbolRows): SortedRows {
   const repeated: number[] = []
   for (const row of order) {
     const last = kept.at(-1)
-    if (last !== undefined && compare(last, row) === 0) repeated.push(kept.pop()!)
-    kept.push(row)
+    const is_repeated = last !== undefined && compare(last, row) === 0
+    if (is_repeated) repeated.push(keep === 'first' ? row : kept.pop()!)
+    if (!is_repeated || keep === 'last') kept.push(row)
   }
   return {
     rows: pickRows(rows, kept),
@@ -37,7 +42,7 @@ function isAscending(row_count: number, compare: Comparer): boolean {
 
 type Comparer = (left: number, right: number) => number
 
-function identityComparer(table: Table, rows: SymbolRows): Comparer {
+function identityComparer(table: TableShape, rows: SymbolRows): Comparer {
   const names = dataColumns(table).map(({ name }) => name)
   const comparers = table.identity
     .filter((name) => name !== 'symbol_id')

@@ -2,9 +2,9 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { ArchivedHour } from '#core/archive.ts'
+import { ARCHIVED_TABLES } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
-import { RAW_TABLES } from '#core/tables.ts'
 import { digestOf } from '../datasets/digest.ts'
 import { addRows, type Checksums, ChecksumSums } from './checksum.ts'
 import { dataColumns, type SymbolRows } from './columns.ts'
@@ -26,7 +26,7 @@ export async function rereadFile(
 ): Promise<void> {
   const { object_key, table_name } = expected
   await download(store, expected, path)
-  const table = RAW_TABLES[table_name]
+  const table = ARCHIVED_TABLES[table_name]
   const sums = new ChecksumSums(dataColumns(table))
   await withLocalFile(path, async (file) => {
     for await (const { symbol, rows } of readRows(file, table)) {

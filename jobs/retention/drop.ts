@@ -2,11 +2,11 @@
  * Drops one partition, or says why not. Everything that the plan relied on is looked at again under
  * the locks that the drop needs, in the transaction that drops: no row can come in between.
  */
+import { hasDayPartitions } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
 import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
-import { RAW_CHANNELS } from '#core/tables.ts'
 import { toIso } from '#core/time.ts'
-import { hourWindow, type TableHour } from '../archive/records.ts'
+import { hourWindow } from '../archive/records.ts'
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
 import { withLock } from '../run.ts'
 import type { PartitionState } from './plan.ts'
@@ -21,22 +21,15 @@ const COUNT_LIMIT = '10min'
 const LOCK_NOT_AVAILABLE = '55P03'
 
 export async function dropPartition(pool: Pool, state: PartitionState): Promise<DropOutcome> {
-  const table_name = RAW_CHANNELS.find((name) => name === state.table_name)
-  if (table_name === undefined) return attempt(pool, state, (client) => derivedObstacle(client, state))
-  const table_hour = { table_name, hour: state.from }
-  const result = await withLock(pool, ARCHIVE_JOB, hourWindow(table_hour), () =>
-    attempt(pool, state, (client, row_count) => rawObstacle(client, state, table_hour, row_count)),
-  )
+  const { table_name, from } = state
+  // A day's hours are archived one by one; each says where its partition went meanwhile.
+  if (hasDayPartitions(table_name)) return attempt(pool, state)
+  const window = hourWindow({ table_name, hour: from })
+  const result = await withLock(pool, ARCHIVE_JOB, window, () => attempt(pool, state))
   return result.kind === 'done' ? result.value : kept('it is being archived')
 }
 
-type FindObstacle = (client: Client, row_count: number) => Promise<string | undefined>
-
-async function attempt(
-  pool: Pool,
-  state: PartitionState,
-  findObstacle: FindObstacle,
-): Promise<DropOutcome> {
+async function attempt(pool: Pool, state: PartitionState): Promise<DropOutcome> {
   try {
     return await inTransaction(pool, async (client) => {
       await client.query(`set local statement_timeout = '${COUNT_LIMIT}'`)
@@ -45,7 +38,7 @@ async function attempt(
       // The parent first, as everyone does who writes rows.
       await client.query(`lock table only marketdata.${state.table_name} in access exclusive mode`)
       await client.query(`lock table marketdata.${state.partition} in access exclusive mode`)
-      const why = await findObstacle(client, row_count)
+      const why = await findObstacle(client, state, row_count)
       if (why !== undefined) throw new Refused(why)
       await client.query(`drop table marketdata.${state.partition}`)
       await noteDropped(client, state)
@@ -75,54 +68,49 @@ async function countRows(client: Client, { partition }: PartitionState): Promise
   return Number(rows[0]!.count)
 }
 
-async function rawObstacle(
+async function findObstacle(
   client: Client,
-  { partition }: PartitionState,
-  { table_name, hour }: TableHour,
+  { table_name, partition, from, to }: PartitionState,
   row_count: number,
 ): Promise<string | undefined> {
-  const { rows } = await client.query<{ late_count: string; archived_count: string | null }>(
+  const { rows } = await client.query<{ late_for: string | null; archived_count: string | null }>(
     `select
-       (select count(*) from marketdata.invalidations
-        where table_name = $1 and lowest >= $2 and lowest < $2::timestamptz + interval '1 hour')
-         as late_count,
+       (select min(consumer) from marketdata.invalidations
+        where table_name = $1 and lowest < $3 and greatest >= $2) as late_for,
        (select sum(table_row_count) from (
-          select distinct on (exchange) table_row_count from marketdata.archive
-          where table_name = $1 and hour = $2 order by exchange, version desc
+          select distinct on (exchange, hour) table_row_count from marketdata.archive
+          where table_name = $1 and hour >= $2 and hour < $3
+          order by exchange, hour, version desc
         ) newest) as archived_count`,
-    [table_name, toIso(hour)],
+    [table_name, toIso(from), toIso(to)],
   )
-  const { late_count, archived_count } = rows[0]!
-  if (Number(late_count) > 0) return 'rows came late that are not archived'
+  const { late_for, archived_count } = rows[0]!
+  if (late_for === 'archive') return 'rows came late that are not archived'
+  if (late_for !== null) return 'a rollup has yet to look at late rows'
   if (archived_count === null) {
     // Nobody was told to log what comes late into an hour that never was archived.
     const found = await client.query(`select from marketdata.${partition} limit 1`)
     return found.rowCount === 0 ? undefined : 'it has rows that are not archived'
   }
   if (Number(archived_count) === row_count) return undefined
+  // Another hour of its day is still to be archived.
+  if (hasDayPartitions(table_name) && Number(archived_count) < row_count) {
+    return `it has ${row_count} rows, of which ${archived_count} are archived`
+  }
   throw new OperatorError(
     'archive_differs',
     `${partition} has ${row_count} rows; ${archived_count} were compared with the archive.`,
-    { hint: `Run \`npx booktape jobs run archive --hour ${toIso(hour).slice(0, 13)}\`.` },
+    { hint: `Run \`npx booktape jobs run archive --date ${toIso(from).slice(0, 10)}\`.` },
   )
 }
 
-async function derivedObstacle(
+async function noteDropped(
   client: Client,
   { table_name, from, to }: PartitionState,
-): Promise<string | undefined> {
-  const { rowCount } = await client.query(
-    `select from marketdata.invalidations
-     where table_name = $1 and lowest < $3 and greatest >= $2 limit 1`,
-    [table_name, toIso(from), toIso(to)],
-  )
-  return rowCount === 0 ? undefined : 'a rollup has yet to look at late rows'
-}
-
-async function noteDropped(client: Client, { table_name, from }: PartitionState): Promise<void> {
+): Promise<void> {
   await client.query(
     `update marketdata.archive set dropped_at = coalesce(dropped_at, now()), table_row_count = 0
-     where table_name = $1 and hour = $2`,
-    [table_name, toIso(from)],
+     where table_name = $1 and hour >= $2 and hour < $3`,
+    [table_name, toIso(from), toIso(to)],
   )
 }

@@ -1,4 +1,5 @@
 /** What partitions there are, and what of each is known elsewhere. */
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
 import { DAY_US, HOUR_US, micros } from '#core/time.ts'
@@ -6,9 +7,9 @@ import type { PartitionState } from './plan.ts'
 import type { RetentionKind } from './settings.ts'
 
 interface Retained {
-  readonly table_name: string
+  readonly table_name: ArchivedTable
   readonly kind: RetentionKind
-  readonly made_from: readonly string[] | undefined
+  readonly made_from: readonly ArchivedTable[] | undefined
   /** The rollup that is made from its rows. */
   readonly rollup: string | undefined
 }
@@ -20,7 +21,11 @@ const ROLLUP_OF: Readonly<Record<string, string>> = {
   orderbook_topn: 'depth_1s',
 }
 
-const made = (table_name: string, kind: RetentionKind, made_from: readonly string[]): Retained => ({
+const made = (
+  table_name: ArchivedTable,
+  kind: RetentionKind,
+  made_from: readonly ArchivedTable[],
+): Retained => ({
   table_name,
   kind,
   made_from,
@@ -89,7 +94,7 @@ async function isUnread(pool: Pool, partition: string): Promise<boolean> {
 }
 
 interface PartitionRow {
-  readonly table_name: string
+  readonly table_name: ArchivedTable
   readonly partition: string
   readonly from_us: number
   readonly byte_count: string
@@ -132,7 +137,8 @@ cross join lateral (
 ) p
 left join lateral (
   select true as is_archived, bool_or(dropped_at is not null) as is_remainder
-  from marketdata.archive where table_name = t.table_name and hour = p.from_ts
+  from marketdata.archive
+  where table_name = t.table_name and hour >= p.from_ts and hour < p.from_ts + p.span
   having count(*) > 0
 ) a on true
 where n.digits is not null

@@ -3,17 +3,18 @@
  * what may be dropped; whether it still may is looked at again under the lock (drop.ts).
  *
  * Rules
- * 1. A raw partition goes only if its hour is archived, and nothing came since.
- * 2. A partition of what is made from others (orderbook_topn, rollups) goes only if everything in
+ * 1. A partition goes only if its rows are archived, and nothing came since.
+ * 2. One of what is made from others (orderbook_topn, rollups) moreover goes only if everything in
  *    its span that it is made from is gone, or could go now.
  * 3. What is empty, or a remainder of an hour that was dropped before, goes at once. Else a
  *    partition goes by its age, and the oldest hours go until the rest fits the budget.
  */
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import { DAY_US, HOUR_US, type Micros } from '#core/time.ts'
 import type { RetentionKind, RetentionSettings } from './settings.ts'
 
 export interface PartitionState {
-  readonly table_name: string
+  readonly table_name: ArchivedTable
   readonly partition: string
   readonly kind: RetentionKind
   /** Span of its rows. */
@@ -22,7 +23,7 @@ export interface PartitionState {
   readonly byte_count: number
   readonly is_empty: boolean
   /** Tables that it is made from; undefined: it is a raw one. */
-  readonly made_from: readonly string[] | undefined
+  readonly made_from: readonly ArchivedTable[] | undefined
   readonly is_archived: boolean
   /** Its hour was dropped before: these are rows that came later. */
   readonly is_remainder: boolean
@@ -118,7 +119,7 @@ function ownObstacle(state: PartitionState, now: Micros): KeepReason | undefined
   if (state.to + SETTLED_US > now) return 'not_over'
   if (state.has_late_rows) return 'late_rows'
   if (state.is_empty) return undefined
-  if (state.made_from === undefined && !state.is_archived) return 'not_archived'
+  if (!state.is_archived) return 'not_archived'
   if (state.is_ahead_of_rollup) return 'rollup_behind'
   return state.is_ahead_of_topn ? 'topn_behind' : undefined
 }

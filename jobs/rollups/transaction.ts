@@ -65,8 +65,22 @@ export async function replaceSlice(
      cross join lateral marketdata.${name}_of(s.symbol_id, $2, $3) r`,
     span,
   )
+  await client.query(LOG_FOR_ARCHIVE, [name, symbol_ids[0], toIso(from), toIso(to)])
   return rowCount ?? 0
 }
+
+/**
+ * Where the archive may have the slice's seconds already, it is told that they are others now. It
+ * looks at whole hours: one symbol stands for all of the slice.
+ */
+const LOG_FOR_ARCHIVE = `with threshold as (
+    select consumers, threshold from marketdata.invalidation_thresholds
+    where table_name = 'archive.' || $1::text for share
+  )
+  insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
+  select consumer, $1, $2, $3, $4::timestamptz - interval '1 microsecond'
+  from threshold cross join unnest(consumers) as consumer
+  where threshold > $3`
 
 /** Ids of all symbols: an index probe finds those that have nothing in a slice. */
 export async function selectSymbolIds(client: Client): Promise<readonly number[]> {

@@ -4,7 +4,7 @@
  */
 import copyStreams from 'pg-copy-streams'
 import type { Client } from '#core/node/pool.ts'
-import { hourStart, type Micros, toIso } from '#core/time.ts'
+import { hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import { type TopRow, VALUE_COLUMNS } from './row.ts'
 
 export interface TopPart {
@@ -19,14 +19,20 @@ export async function writeTop(client: Client, part: TopPart): Promise<void> {
   const { symbol_id, from, to, rows } = part
   await client.query('begin')
   try {
-    for (const hour of new Set(rows.map((row) => hourStart(row.ts_exchange)))) {
+    const hours = new Set(rows.map((row) => hourStart(row.ts_exchange)))
+    for (const hour of hours) {
       await client.query("select marketdata.ensure_hour('orderbook_topn', $1)", [toIso(hour)])
     }
-    await client.query(
-      `delete from marketdata.orderbook_topn
-       where symbol_id = $1 and ts_exchange >= $2 and ts_exchange < $3`,
+    const replaced = await client.query<{ ts: number }>(
+      `with gone as (
+         delete from marketdata.orderbook_topn
+         where symbol_id = $1 and ts_exchange >= $2 and ts_exchange < $3 returning ts_exchange
+       )
+       select distinct (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as ts
+       from gone`,
       [symbol_id, from === undefined ? '-infinity' : toIso(from), toIso(to)],
     )
+    for (const { ts } of replaced.rows) hours.add(micros(ts))
     await copyRows(client, symbol_id, rows)
     await client.query(
       `insert into marketdata.orderbook_topn_watermarks (symbol_id, covered_to) values ($1, $2)
@@ -38,6 +44,7 @@ export async function writeTop(client: Client, part: TopPart): Promise<void> {
       from === undefined ? '-infinity' : toIso(from),
       toIso(to),
     ])
+    await client.query(LOG_FOR_ARCHIVE, [symbol_id, [...hours].map(toIso)])
     await client.query('commit')
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
@@ -54,6 +61,16 @@ const LOG_INVALIDATION = `with threshold as (
   select consumer, table_name, $1, $2, $3
   from threshold cross join unnest(consumers) as consumer
   where threshold > $2`
+
+/** The archive looks at whole hours: those that have other rows now, each by itself. */
+const LOG_FOR_ARCHIVE = `with threshold as (
+    select consumers, threshold from marketdata.invalidation_thresholds
+    where table_name = 'archive.orderbook_topn' for share
+  )
+  insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
+  select consumer, 'orderbook_topn', $1, hour, hour + interval '1 hour' - interval '1 microsecond'
+  from threshold cross join unnest(consumers) as consumer cross join unnest($2::timestamptz[]) as hour
+  where threshold > hour`
 
 const COLUMNS = ['ts_exchange', 'symbol_id', 'final_update_id', ...VALUE_COLUMNS]
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')

@@ -4,7 +4,7 @@
  */
 import { type FileMetaData, parquetMetadata, type SchemaElement } from 'hyparquet'
 import { OperatorError } from '#core/errors.ts'
-import type { Table } from '#core/tables.ts'
+import type { TableShape } from '#core/archived-tables.ts'
 import { type Micros, micros } from '#core/time.ts'
 import { fileColumns, leafPaths, SYMBOL_COLUMN } from './schema.ts'
 
@@ -27,7 +27,7 @@ export interface Footer {
 export interface Group {
   readonly symbol: string
   readonly row_count: number
-  /** Of ts_exchange, both inclusive. */
+  /** Of the rows' times, both inclusive. */
   readonly first_ts: Micros
   readonly last_ts: Micros
   /** Where leaf n begins and ends: bytes 2n and 2n + 1. */
@@ -51,7 +51,7 @@ const TAIL_BYTES = 8
 const FOOTER_BYTES_MAX = 512 * 1024 * 1024
 
 /** Errors: `archive_unreadable` where the file is not one of this table's. */
-export async function readFooter(file: RangeFile, table: Table): Promise<Footer> {
+export async function readFooter(file: RangeFile, table: TableShape): Promise<Footer> {
   const { byte_count } = file
   const tail_from = Math.max(0, byte_count - FIRST_READ_BYTES)
   let tail = await file.read(tail_from, byte_count)
@@ -74,13 +74,13 @@ export async function readFooter(file: RangeFile, table: Table): Promise<Footer>
   return footerOf(file, metadata, table)
 }
 
-function footerOf(file: RangeFile, metadata: FileMetaData, table: Table): Footer {
+function footerOf(file: RangeFile, metadata: FileMetaData, table: TableShape): Footer {
   const names = fileColumns(table)
   const expected = table.columns.flatMap((column, i) =>
     leafPaths({ ...column, name: names[i]! }).map((path) => path.join('.')),
   )
   const symbol_leaf = expected.indexOf(SYMBOL_COLUMN)
-  const ts_leaf = expected.indexOf('ts_exchange')
+  const ts_leaf = expected.indexOf(table.identity[1])
   const groups = metadata.row_groups.map((group) => {
     const chunks = group.columns.map(({ meta_data }) => meta_data!)
     const found = chunks.map(({ path_in_schema }) => path_in_schema.join('.'))

@@ -6,7 +6,7 @@
 import type { Encoding, ParquetType, Statistics } from 'hyparquet'
 import { ByteWriter } from 'hyparquet-writer'
 import { writeRleBitPackedHybrid } from 'hyparquet-writer/src/encoding.js'
-import type { Column } from '#core/tables.ts'
+import type { ArchivedColumn } from '#core/archived-tables.ts'
 import {
   type ColumnData,
   type FlagColumn,
@@ -41,7 +41,7 @@ export interface LeafOptions {
 
 /** In the order of `leafPaths`. */
 export function encodeColumn(
-  column: Column,
+  column: ArchivedColumn,
   data: ColumnData,
   range: RowRange,
   options: LeafOptions,
@@ -64,7 +64,7 @@ export function encodeConstant(word: string, row_count: number, options: LeafOpt
 }
 
 function encodeNumbers(
-  column: Column,
+  column: ArchivedColumn,
   { values, nulls }: NumberColumn,
   { from, to }: RowRange,
   { plain }: LeafOptions,

@@ -8,7 +8,7 @@ import { parquetHeader } from 'hyparquet/src/column.js'
 import { decompressPage, readDataPage } from 'hyparquet/src/datapage.js'
 import { readPlain } from 'hyparquet/src/plain.js'
 import type { DecodedArray } from 'hyparquet'
-import type { Column, Table } from '#core/tables.ts'
+import type { ArchivedColumn, TableShape } from '#core/archived-tables.ts'
 import {
   type ColumnData,
   compareText,
@@ -35,7 +35,7 @@ export async function readGroup(
   file: RangeFile,
   footer: Footer,
   group: Group,
-  wanted: readonly Column[],
+  wanted: readonly ArchivedColumn[],
 ): Promise<ReadonlyMap<string, ColumnData>> {
   const names = new Set(wanted.map(({ name }) => name))
   const leaves = footer.leaves.flatMap((leaf, i) =>
@@ -67,7 +67,7 @@ export async function readGroup(
 /** Every row of a file of the table, group by group. */
 export async function* readRows(
   file: RangeFile,
-  table: Table,
+  table: TableShape,
 ): AsyncGenerator<{ readonly symbol: string; readonly rows: SymbolRows }> {
   const footer = await readFooter(file, table)
   const wanted = dataColumns(table)
@@ -79,7 +79,7 @@ export async function* readRows(
 }
 
 /** Columns of the table by name, in the order of the names. */
-export function columnsByName(table: Table, names: readonly string[]): readonly Column[] {
+export function columnsByName(table: TableShape, names: readonly string[]): readonly ArchivedColumn[] {
   return names.map((name) => {
     const column = table.columns.find((one) => one.name === name)
     if (column === undefined) throw new Error(`Table ${table.name} has no column ${name}.`)
@@ -161,7 +161,7 @@ function decodeLeaf(bytes: Uint8Array, { codec, elements }: LeafPlace): DecodedL
 }
 
 function columnOf(
-  column: Column,
+  column: ArchivedColumn,
   row_count: number,
   [leaf, second]: readonly DecodedLeaf[],
 ): ColumnData {

@@ -3,29 +3,29 @@
  * order is that of core/tables.ts, with `symbol` where the table has symbol_id.
  */
 import type { SchemaElement } from 'hyparquet'
-import type { Column, Table } from '#core/tables.ts'
+import type { ArchivedColumn, TableShape } from '#core/archived-tables.ts'
 import { TEXT, TIMESTAMP_US } from '../../datasets/parquet.ts'
 
 export const SYMBOL_COLUMN = 'symbol'
 
-export function schemaOf(table: Table): SchemaElement[] {
+export function schemaOf(table: TableShape): SchemaElement[] {
   const fields = table.columns.flatMap(fieldOf)
   return [{ name: 'root', num_children: table.columns.length }, ...fields]
 }
 
 /** Names of the columns in the file, in their order. */
-export function fileColumns(table: Table): readonly string[] {
+export function fileColumns(table: TableShape): readonly string[] {
   return table.columns.map(({ name }) => (name === 'symbol_id' ? SYMBOL_COLUMN : name))
 }
 
 /** Where the values of a column lie: two leaves for levels, else one. */
-export function leafPaths(column: Column): readonly (readonly string[])[] {
+export function leafPaths(column: ArchivedColumn): readonly (readonly string[])[] {
   const { name, type } = column
   if (type !== 'levels') return [[name]]
   return ['price', 'qty'].map((leaf) => [name, 'list', 'element', leaf])
 }
 
-function fieldOf(column: Column): SchemaElement[] {
+function fieldOf(column: ArchivedColumn): SchemaElement[] {
   const { name, nullable } = column
   const repetition_type = nullable ? 'OPTIONAL' : 'REQUIRED'
   if (name === 'symbol_id') return [{ name: SYMBOL_COLUMN, repetition_type, ...TEXT }]

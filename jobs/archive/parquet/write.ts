@@ -8,7 +8,7 @@ import type { ColumnChunk, RowGroup } from 'hyparquet'
 import { ByteWriter } from 'hyparquet-writer'
 import { writePageHeader } from 'hyparquet-writer/src/datapage.js'
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
-import type { Table } from '#core/tables.ts'
+import type { TableShape } from '#core/archived-tables.ts'
 import { CREATED_BY } from '../../datasets/rows.ts'
 import { dataColumns, type SymbolRows } from '../columns.ts'
 import { type Codec, compress, PARQUET_NAME } from './codecs.ts'
@@ -17,7 +17,7 @@ import { fileColumns, leafPaths, schemaOf, SYMBOL_COLUMN } from './schema.ts'
 
 export interface HourFileOptions {
   readonly path: string
-  readonly table: Table
+  readonly table: TableShape
   readonly codec: Codec
   /** Key and value, into the footer. */
   readonly facts: Readonly<Record<string, string>>
@@ -93,7 +93,7 @@ type PathLeaf = { readonly path: readonly string[]; readonly leaf: Leaf }
 
 /** One leaf's encoding lives until it is written; the others do not exist yet. */
 function* leavesOf(
-  table: Table,
+  table: TableShape,
   codec: Codec,
   symbol: string,
   rows: SymbolRows,
@@ -204,7 +204,7 @@ function makePage(bytes: Uint8Array, codec: Codec, kind: PageKind): Page {
 }
 
 /** Symbol, then the table's identity. Leaves are numbered, not columns; levels come last. */
-function sortingColumns(table: Table): NonNullable<RowGroup['sorting_columns']> {
+function sortingColumns(table: TableShape): NonNullable<RowGroup['sorting_columns']> {
   const names = fileColumns(table)
   return table.identity.map((name) => ({
     column_idx: names.indexOf(name === 'symbol_id' ? SYMBOL_COLUMN : name),

@@ -36,7 +36,7 @@ function fates(states: readonly PartitionState[], settings = GENEROUS): readonly
 
 const DAYS_31 = 31 * 24
 const topn = (hours_ago: number, change: Partial<PartitionState> = {}): PartitionState =>
-  hour(hours_ago, { table_name: 'orderbook_topn', kind: 'depth', made_from: ['depth_events'], is_archived: false, ...change })
+  hour(hours_ago, { table_name: 'orderbook_topn', kind: 'depth', made_from: ['depth_events'], ...change })
 
 for (const [name, state, expected] of [
   ['an old hour that is archived goes', hour(DAYS_31), 'drop age'],
@@ -53,7 +53,8 @@ for (const [name, state, expected] of [
   ['a remainder with rows that are not archived stays', hour(5, { is_remainder: true, has_late_rows: true }), 'keep late_rows'],
   ['the hour that is on stays', hour(0.5, { byte_count: 1e12 }), 'keep not_over'],
   ['what is made from archived rows goes by its age', topn(8 * 24), 'drop age'],
-  ['a rollup has days of its own', hour(200 * 24, { kind: 'rollups', made_from: ['trades'], is_archived: false }), 'drop age'],
+  ['a rollup has days of its own', hour(200 * 24, { kind: 'rollups', made_from: ['trades'] }), 'drop age'],
+  ['a rollup that is not archived stays', hour(200 * 24, { kind: 'rollups', made_from: ['trades'], is_archived: false }), 'keep not_archived'],
 ] as const) {
   test(name, () => {
     expect(fates([state])).toEqual([`${state.partition} ${expected}`])
@@ -75,7 +76,7 @@ test('a rollup stays while anything that it is made from has to stay', () => {
   const books = topn(8 * 24, { has_late_rows: true })
   const rollup = hour(200 * 24, {
     table_name: 'depth_1s', kind: 'rollups', made_from: ['depth_events', 'orderbook_topn'],
-    is_archived: false, to: micros(NOW - 7 * DAY_US),
+    to: micros(NOW - 7 * DAY_US),
   })
   const fate = (states: readonly PartitionState[]) => fates(states).find((line) => line.startsWith('depth_1s'))
   expect(fate([rollup, depth, books])).toBe(`depth_1s_${200 * 24} keep source_stays`)

@@ -36,6 +36,9 @@ async function addDay(): Promise<void> {
       lateral (select '2024-08-08T13:00:00.25Z'::timestamptz + make_interval(secs => n) as ts) t`)
 }
 
+const archive = (): Promise<unknown> =>
+  runArchive({ ...common, store, codec: 'zstd', work_dir: join(stand.dir, 'work') })
+
 async function partitions(): Promise<readonly string[]> {
   const { partitions: planned } = await planNow(retention)
   return planned.map(({ state, fate }) => `${state.table_name} ${fate.kind} ${fate.reason}`)
@@ -43,11 +46,15 @@ async function partitions(): Promise<readonly string[]> {
 
 test('depth of a replayed day leaves with its books, after they were made and rolled up to its end', async () => {
   await addDay()
-  await runArchive({ ...common, store, codec: 'zstd', work_dir: join(stand.dir, 'work') })
+  await archive()
   expect(await partitions()).toEqual(['depth_events keep rollup_behind'])
   await runRollups({ ...common, signal: never })
-  expect(await partitions()).toEqual(['depth_1s keep source_stays', 'depth_events keep topn_behind'])
+  expect(await partitions()).toEqual(['depth_1s keep not_archived', 'depth_events keep topn_behind'])
   await letTimePass()
+  expect((await partitions()).toSorted()).toEqual([
+    'depth_1s keep not_archived', 'depth_events drop budget', 'orderbook_topn keep not_archived',
+  ])
+  await archive()
   expect((await partitions()).toSorted()).toEqual([
     'depth_1s keep within_limits', 'depth_events drop budget', 'orderbook_topn drop budget',
   ])

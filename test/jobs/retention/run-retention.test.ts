@@ -1,8 +1,11 @@
 /** Dropping partitions of a real Postgres: what is looked at again under the lock. */
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createPool } from '#core/node/pool.ts'
+import { micros } from '#core/time.ts'
+import type { TableHour } from '../../../jobs/archive/records.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { dropPartition } from '../../../jobs/retention/drop.ts'
 import { selectPartitions } from '../../../jobs/retention/partitions.ts'
@@ -21,8 +24,16 @@ const options: RetentionOptions = {
 }
 const PARTITION = 'trades_2024080813'
 
-const archive = (): Promise<unknown> =>
-  runArchive({ pool, store, codec: 'zstd', work_dir: join(stand.dir, 'work'), log: silentLogger, now })
+const archive = (hours?: readonly TableHour[]): Promise<unknown> =>
+  runArchive({
+    pool,
+    store,
+    codec: 'zstd',
+    work_dir: join(stand.dir, 'work'),
+    log: silentLogger,
+    now,
+    ...(hours === undefined ? {} : { hours }),
+  })
 
 async function partitions(): Promise<readonly string[]> {
   const { rows } = await pool.query<{ relname: string }>(
@@ -144,7 +155,7 @@ test('while the rollup of a table is behind, its hour stays', async () => {
   }
 })
 
-test('days of rollups and hours of orderbook_topn go once what they are made from is archived', async () => {
+test('days of rollups and hours of orderbook_topn go once they and what they are made from are archived', async () => {
   await pool.query("select marketdata.ensure_day('trade_1s', '2024-08-08T00:00:00Z')")
   await pool.query("select marketdata.ensure_hour('orderbook_topn', '2024-08-08T13:00:00Z')")
   await pool.query(
@@ -157,8 +168,20 @@ test('days of rollups and hours of orderbook_topn go once what they are made fro
     now: () => Date.parse('2024-08-20T20:00:00Z'),
     settings: { budget_bytes: 0, days: { raw: 0, depth: 7, rollups: 10 } },
   }
+  const archiveOf = (table_name: ArchivedTable): Promise<unknown> =>
+    archive([{ table_name, hour: micros(Date.parse('2024-08-08T13:00:00Z') * 1e3) }])
+  expect((await runRetention(later)).dropped).toEqual([])
+  await archiveOf('orderbook_topn')
   expect((await runRetention(later)).dropped).toEqual(['orderbook_topn_2024080813'])
-  expect(await partitions()).toEqual(['trade_1s_20240808', PARTITION])
+  await archiveOf('trade_1s')
+  expect((await runRetention(later)).dropped).toEqual([])
+  await archiveOf('trades')
+  // Another hour of its day is not archived.
+  const add = `insert into marketdata.trade_1s (symbol_id, bucket, open, high, low, close, volume, notional,
+    trade_count, buy_volume, sell_volume, buy_count, sell_count) values (1, $1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0)`
+  await pool.query(add, ['2024-08-08T15:00:00Z'])
+  const { dropped, kept } = await runRetention(later)
+  expect([dropped, kept]).toEqual([[], [{ partition: 'trade_1s_20240808', why: 'it has 2 rows, of which 1 are archived' }]])
   await archive()
   expect((await runRetention(later)).dropped).toEqual(['trade_1s_20240808'])
 })

@@ -1,0 +1,68 @@
+/**
+ * How far rollups and orderbook_topn are made: an hour of theirs goes to the archive once nothing is
+ * left that its rows would be made from. (One that changes afterwards makes a new version, as late
+ * raw rows do; so waiting spares files, and is not what makes the archive right.)
+ */
+import { type DerivedTable, isDerived } from '#core/archived-tables.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { HOUR_US, micros, toIso } from '#core/time.ts'
+import type { TableHour } from './records.ts'
+
+const SOURCES: Readonly<Record<Exclude<DerivedTable, 'orderbook_topn'>, readonly string[]>> = {
+  bt_1s: ['book_ticker'],
+  trade_1s: ['trades'],
+  depth_1s: ['depth_events', 'orderbook_topn'],
+}
+
+/** Asks each table once. */
+export function derivedProgress(pool: Pool): (table_hour: TableHour) => Promise<boolean> {
+  const made_to = new Map<DerivedTable, Promise<number>>()
+  return async ({ table_name, hour }) => {
+    if (!isDerived(table_name)) return true
+    const known = made_to.get(table_name) ?? selectMadeTo(pool, table_name)
+    made_to.set(table_name, known)
+    const end = micros(hour + HOUR_US)
+    if ((await known) < end) return false
+    if (table_name === 'orderbook_topn') return true
+    const { rowCount } = await pool.query(
+      `select from marketdata.invalidations
+       where consumer = 'rollups' and table_name = any ($1) and lowest < $3 and greatest >= $2
+       limit 1`,
+      [SOURCES[table_name], toIso(hour), toIso(end)],
+    )
+    return rowCount === 0
+  }
+}
+
+/** In microseconds; Infinity where everything there is has been looked at. */
+async function selectMadeTo(pool: Pool, table_name: DerivedTable): Promise<number> {
+  const { rows } = await pool.query<{ made_to: number | null }>(
+    table_name === 'orderbook_topn' ? BOOKS_MADE_TO : rollupMadeTo(SOURCES[table_name][0]!),
+    table_name === 'orderbook_topn' ? [] : [table_name],
+  )
+  return rows[0]?.made_to ?? Infinity
+}
+
+/** The oldest depth that was not read yet. */
+const BOOKS_MADE_TO = `
+  select (extract(epoch from min(d.ts_exchange)) * 1000000)::float8 as made_to
+  from marketdata.symbols s
+  left join marketdata.orderbook_topn_watermarks w on w.symbol_id = s.id
+  cross join lateral (
+    select ts_exchange from marketdata.depth_events
+    where symbol_id = s.id and ts_exchange >= coalesce(w.read_to, '-infinity')
+    order by ts_exchange limit 1
+  ) d`
+
+/** The watermark, where there are rows at or behind it. */
+function rollupMadeTo(source: string): string {
+  return `
+  select (extract(epoch from w.watermark) * 1000000)::float8 as made_to
+  from marketdata.rollup_watermarks w
+  where w.rollup = $1 and exists (
+    select from marketdata.symbols s
+    where exists (
+      select from marketdata.${source} where symbol_id = s.id and ts_exchange >= w.watermark
+    )
+  )`
+}
