@@ -2,8 +2,8 @@
  * The Parquet file of a day's trades or quotes. Row groups hold rows of one symbol and always the
  * same ones, however the source cuts its chunks: the same rows make the same bytes.
  */
+import type { ArchivedColumn } from '#core/archived-tables.ts'
 import type { Exchange } from '#core/symbols.ts'
-import type { Column } from '#core/tables.ts'
 import { dataColumns, type ColumnData } from '../archive/columns.ts'
 import { createHourFile } from '../archive/parquet/write.ts'
 import type { ArchiveChunk } from '../archive/read.ts'
@@ -71,7 +71,7 @@ export async function createRawFile(
 
 type GroupColumn = Extract<ColumnData, { readonly kind: 'numbers' | 'flags' }>
 
-function groupColumn({ type, nullable }: Column): GroupColumn {
+function groupColumn({ type, nullable }: ArchivedColumn): GroupColumn {
   if (type === 'bool') return { kind: 'flags', values: new Uint8Array(GROUP_ROWS) }
   const nulls = nullable ? new Uint8Array(GROUP_ROWS) : undefined
   return { kind: 'numbers', values: new Float64Array(GROUP_ROWS), nulls }
