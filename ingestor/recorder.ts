@@ -50,7 +50,7 @@ export interface Recorder {
 
 /** Longest record: the listing of a big exchange has some megabytes. */
 const RECORD_BYTES_MAX = 8 * 1024 * 1024
-const RELEASE_MS = 2_000
+const RELEASE_MS = 500
 const ROOM_POLL_MS = 200
 /** What is not committed by then waits on the tape for the next start. */
 const STOP_COMMIT_MS = 10_000
@@ -368,8 +368,11 @@ class TapeRecorder implements Recorder {
   }
 
   #release(): void {
-    const { has_resumed, committed_position } = this.#writer.status()
-    if (has_resumed) this.#tape.release(committed_position, Date.now())
+    const { has_resumed, committed_position, durable_position } = this.#writer.status()
+    if (!has_resumed) return
+    // A commit that Postgres forgets in a crash is written again from the tape.
+    if (this.#tape.closedBefore(committed_position) > durable_position) this.#writer.makeDurable()
+    this.#tape.release(durable_position, Date.now(), durable_position)
   }
 
   #framesPerSecond(): number {
