@@ -80,22 +80,26 @@ export class FlatBufferBuilder {
   }
 
   #putInt8(value: number): Offset {
-    this.#view.setInt8(this.#claim(1), value)
+    const at = this.#claim(1)
+    this.#view.setInt8(at, value)
     return this.#used
   }
 
   #putInt16(value: number): Offset {
-    this.#view.setInt16(this.#claim(2), value, true)
+    const at = this.#claim(2)
+    this.#view.setInt16(at, value, true)
     return this.#used
   }
 
   #putInt32(value: number): Offset {
-    this.#view.setInt32(this.#claim(4), value, true)
+    const at = this.#claim(4)
+    this.#view.setInt32(at, value, true)
     return this.#used
   }
 
   #putInt64(value: number): Offset {
-    this.#view.setBigInt64(this.#claim(8), BigInt(value), true)
+    const at = this.#claim(8)
+    this.#view.setBigInt64(at, BigInt(value), true)
     return this.#used
   }
 
@@ -106,6 +110,7 @@ export class FlatBufferBuilder {
     return this.#used
   }
 
+  /** May replace the view: it is read after this call, never before. */
   #claim(size: number): number {
     this.#align(size, 0)
     this.#grow(size)

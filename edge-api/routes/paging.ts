@@ -12,7 +12,10 @@ export function splitPage<Row>(
   return { rows: kept, next: cursorOf(kept.at(-1)!) }
 }
 
-/** The path that goes on behind a page; the range is fixed, so that "now" does not move. */
+/**
+ * The path that goes on behind a page; the range is fixed, so that "now" does not move. `path` is
+ * percent-encoded again: the router hands it out decoded, and a header holds ASCII alone.
+ */
 export function nextPath(
   path: string,
   next: Cursor | null,
@@ -23,5 +26,5 @@ export function nextPath(
   for (const [name, value] of Object.entries({ ...parameters, cursor: encodeCursor(next) })) {
     if (value !== undefined) search.set(name, String(value))
   }
-  return `${path}?${search}`
+  return `${path.split('/').map(encodeURIComponent).join('/')}?${search}`
 }

@@ -1,0 +1,64 @@
+/** Arrow streams as three independent readers see them: values as our rows hold them. */
+import { tableFromIPC as readFlechette } from '@uwdata/flechette'
+import { tableFromIPC as readApacheArrow, type Vector } from 'apache-arrow'
+import { Table as RustTable } from 'parquet-wasm/node'
+import type { Cell, RangeColumn } from '../../../edge-api/range/table.ts'
+
+/** Column by column. Throws where the stream is not valid. */
+export type ReadColumns = (
+  bytes: Uint8Array,
+  columns: readonly RangeColumn[],
+) => readonly (readonly Cell[])[]
+
+export const ARROW_READERS: Readonly<Record<string, ReadColumns>> = {
+  'apache-arrow': withApacheArrow,
+  flechette: withFlechette,
+  // Reads, checks and writes it again: what comes out is what it understood.
+  'arrow-rs': (bytes, columns) =>
+    withApacheArrow(RustTable.fromIPCStream(bytes).intoIPCStream(), columns),
+}
+
+function withApacheArrow(bytes: Uint8Array, columns: readonly RangeColumn[]) {
+  const table = readApacheArrow(bytes)
+  requireNames(table.schema.fields.map(({ name }) => name), columns)
+  return columns.map(({ kind }, at) => {
+    const vector = table.getChildAt(at)!
+    // Times would be given as milliseconds: the stored microseconds are what counts.
+    return kind === 'time' ? timesOf(vector) : Array.from({ length: table.numRows }, (_, row) =>
+      cellOf(vector.get(row)),
+    )
+  })
+}
+
+function timesOf(vector: Vector): readonly Cell[] {
+  return vector.data.flatMap((data) =>
+    Array.from({ length: data.length }, (_, row) =>
+      data.getValid(row) ? Number((data.values as BigInt64Array)[row]) : null,
+    ),
+  )
+}
+
+function withFlechette(bytes: Uint8Array, columns: readonly RangeColumn[]) {
+  const table = readFlechette(bytes, { useBigInt: true, useDate: false })
+  requireNames(table.schema.fields.map(({ name }) => name), columns)
+  return columns.map(({ kind }, at) =>
+    Array.from(table.getChildAt(at)!, (value: unknown) =>
+      // Milliseconds with a fraction.
+      kind === 'time' && value !== null ? Math.round(Number(value) * 1_000) : cellOf(value),
+    ),
+  )
+}
+
+function requireNames(found: readonly string[], columns: readonly RangeColumn[]): void {
+  const expected = columns.map(({ name }) => name)
+  if (found.join() !== expected.join()) throw new Error(`Columns are ${found.join(', ')}.`)
+}
+
+function cellOf(value: unknown): Cell {
+  if (typeof value === 'bigint') return Number(value)
+  if (value === null || typeof value !== 'object') return value as Cell
+  return Array.from(value as Iterable<{ readonly price: number; readonly qty: number }>, (level) => [
+    level.price,
+    level.qty,
+  ])
+}
