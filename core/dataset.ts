@@ -28,7 +28,8 @@ export interface DatasetColumn {
 export interface GapNote {
   readonly channel: Channel
   readonly from_ts: string
-  readonly to_ts: string
+  /** Null where the gap had not ended when the day was built. */
+  readonly to_ts: string | null
   readonly cause: GapCause
   readonly repaired: boolean
 }
@@ -69,6 +70,11 @@ export interface DatasetInputs {
     readonly hour: string
     readonly version: number
   }[]
+  /**
+   * Of the gap ledger, as far as it concerns the day and its symbols. Absent from manifests that
+   * were written before it was known.
+   */
+  readonly ledger_sha256?: string | undefined
 }
 
 export interface Manifest {

@@ -53,7 +53,9 @@ const SymbolCoverage = z
         z.object({
           channel: z.enum(CHANNELS),
           from_ts: z.string(),
-          to_ts: z.string(),
+          to_ts: z.string().nullable().openapi({
+            description: 'Null where the gap had not ended when the day was built.',
+          }),
           cause: z.enum(GAP_CAUSES),
           repaired: z.boolean(),
         }),
@@ -66,6 +68,9 @@ const DatasetInputs = z
   .object({
     fit: z.object({ key: z.string(), sha256 }).nullable().openapi({
       description: 'Parameters fitted on the day before; null where there were none.',
+    }),
+    ledger_sha256: sha256.optional().openapi({
+      description: 'Of the gap ledger, as far as it concerns the day and its symbols.',
     }),
     revised_hours: z
       .array(

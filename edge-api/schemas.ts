@@ -86,19 +86,27 @@ export const Book = z
   })
   .openapi('Book')
 
+const CAUSES =
+  'sequence: ids jumped. disconnect: the socket was down. restart: the ingestor was down, or is. ' +
+  'silence: connected, and nothing was delivered. refused: the exchange refuses the subscription. ' +
+  'rejected: a frame could not be read. tape_full, tape_cut: the disk of the ingestor. ' +
+  'delisted: no longer listed, or no longer recorded.'
+
 const Gap = z
   .object({
     id: z.int(),
     ...instrument,
     channel: z.enum(CHANNELS),
-    from_ts: time('ts_exchange of the last event before the hole.'),
-    to_ts: time('ts_exchange of the first event after it.'),
+    from_ts: time(
+      'ts_exchange of the last event before the hole; of a stream that was quiet then, up to when it was certainly heard.',
+    ),
+    to_ts: time('ts_exchange of the first event after it; null while it has not ended.').nullable(),
     from_id: z.int().nullable(),
     to_id: z.int().nullable(),
-    cause: z.enum(GAP_CAUSES),
+    cause: z.enum(GAP_CAUSES).openapi({ description: CAUSES }),
     detected_at: time(),
     repaired_count: count.openapi({ description: 'Rows refilled.' }),
-    repaired_at: time('Null while the hole is open.').nullable(),
+    repaired_at: time('Null while events of the hole are missing.').nullable(),
     repair_note: z.string().nullable(),
   })
   .openapi('Gap')
@@ -143,7 +151,10 @@ export const Coverage = z
           description: "Hours of the exchange's stream that lie in the archive.",
         }),
         gap_count: count,
-        open_gap_count: count,
+        open_gap_count: count.openapi({ description: 'Of them, those whose events are missing.' }),
+        unended_gap_count: count.openapi({
+          description: 'Of them, those that have not ended: the stream is not heard at the moment.',
+        }),
         missing_s: z.number().min(0).openapi({ description: 'Seconds in open holes [s].' }),
       }),
     ),

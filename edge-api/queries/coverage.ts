@@ -16,6 +16,8 @@ export interface CoverageRow {
   readonly archived_hour_count: number
   readonly gap_count: number
   readonly open_gap_count: number
+  /** Of them, those that have not ended: the stream is not heard at the moment. */
+  readonly unended_gap_count: number
   /** Seconds of the range that lie in an open hole. */
   readonly missing_s: number
 }
@@ -43,10 +45,12 @@ const SQL = `
 with streams as (
   ${STREAMS}
 ), holes as (
-  select channel, repaired_at is null as is_open,
+  -- An end by delisting is no hole in what there is to record.
+  select channel, repaired_at is null and (to_ts is not null or cause <> 'delisted') as is_open,
+    to_ts is null and cause <> 'delisted' as is_unended,
     tstzrange(greatest(from_ts, $2::timestamptz), least(to_ts, $3::timestamptz)) as span
-  from marketdata.gaps
-  where symbol_id = $1 and to_ts > $2::timestamptz and from_ts < $3::timestamptz
+  from marketdata.gap_ledger
+  where symbol_id = $1 and (to_ts is null or to_ts > $2::timestamptz) and from_ts < $3::timestamptz
 )
 select channel, hot_first_ts, hot_last_ts,
   (select count(distinct hour) from marketdata.archive a
@@ -54,6 +58,7 @@ select channel, hot_first_ts, hot_last_ts,
      and hour > $2::timestamptz - interval '1 hour' and hour < $3::timestamptz) as archived_hour_count,
   (select count(*) from holes h where h.channel = s.channel) as gap_count,
   (select count(*) from holes h where h.channel = s.channel and is_open) as open_gap_count,
+  (select count(*) from holes h where h.channel = s.channel and is_unended) as unended_gap_count,
   (select coalesce(extract(epoch from sum(upper(part) - lower(part))), 0)::double precision
    from (select unnest(range_agg(span)) as part from holes h where h.channel = s.channel and is_open) p
   ) as missing_s

@@ -10,7 +10,8 @@ export interface GapRow {
   readonly symbol: string
   readonly channel: Channel
   readonly from_ts: Micros
-  readonly to_ts: Micros
+  /** Null where it has not ended. */
+  readonly to_ts: Micros | null
   readonly from_id: number | null
   readonly to_id: number | null
   readonly cause: GapCause
@@ -27,6 +28,7 @@ export interface GapsArgs {
   readonly symbol: string | null
   readonly channel: Channel | null
   readonly open: boolean | null
+  readonly ended: boolean | null
   readonly after: Cursor | null
   readonly limit: number
 }
@@ -34,13 +36,14 @@ export interface GapsArgs {
 const SQL = `
 select g.id, s.exchange, s.symbol, g.channel, g.from_ts, g.to_ts, g.from_id, g.to_id, g.cause,
   g.detected_at, g.repaired_count, g.repaired_at, g.repair_note
-from marketdata.gaps g
+from marketdata.gap_ledger g
 join marketdata.symbols s on s.id = g.symbol_id
-where g.to_ts >= $1::timestamptz and g.from_ts < $2::timestamptz
+where (g.to_ts is null or g.to_ts >= $1::timestamptz) and g.from_ts < $2::timestamptz
   and ($3::text is null or s.exchange = $3)
   and ($4::text is null or s.symbol = $4)
   and ($5::text is null or g.channel = $5)
   and ($6::boolean is null or (g.repaired_at is null) = $6)
+  and ($10::boolean is null or (g.to_ts is not null) = $10)
   and ($7::timestamptz is null or (g.from_ts, g.id) > ($7::timestamptz, $8::bigint))
 order by g.from_ts, g.id
 limit $9::int`
@@ -57,5 +60,6 @@ export function selectGaps(db: Database, args: GapsArgs): Promise<readonly GapRo
     after_ts,
     args.after?.[1] ?? null,
     args.limit,
+    args.ended,
   ])
 }

@@ -23,13 +23,18 @@ export const route = createRoute({
   tags: ['market data'],
   summary: 'Known holes of the recording, with what was refilled',
   description:
-    'Those that touch the range, in the order in which they begin. Without `to` until now; without `from` the last 24 hours before `to`.',
+    'Those that touch the range, in the order in which they begin. `to_ts` is null where a hole has ' +
+    'not ended: the stream is not heard at the moment, or its ingestor is down (cause restart), or ' +
+    'the symbol is no longer listed or recorded (cause delisted; then nothing is missing). ' +
+    'Such a hole has a negative id; once it has ended it gets a row of its own, or goes where nothing was ' +
+    'missed. Without `to` until now; without `from` the last 24 hours before `to`.',
   request: {
     query: query({
       exchange: exchangeQuery,
       symbol: symbolQuery,
       channel: channelQuery,
-      open: flagQuery('Only holes that are still open (true) or closed (false).'),
+      open: flagQuery('Only holes whose events are still missing (true) or were refilled (false).'),
+      ended: flagQuery('Only holes that have ended (true), or that have not (false).'),
       ...rangeShape(TIME_AND_ID),
     }),
   },
@@ -40,7 +45,7 @@ export function gapRoutes(app: App, deps: Deps): void {
   app.openapi(route, async (c) => {
     const asked = c.req.valid('query')
     const { from, to } = resolveRange({ from: asked.from, to: asked.to }, deps.now(), DAY_US)
-    const { exchange, symbol, channel, open, limit, cursor } = asked
+    const { exchange, symbol, channel, open, ended, limit, cursor } = asked
     const found = await deps.gaps({
       from,
       to,
@@ -48,6 +53,7 @@ export function gapRoutes(app: App, deps: Deps): void {
       symbol: symbol ?? null,
       channel: channel ?? null,
       open: open ?? null,
+      ended: ended ?? null,
       after: cursor ?? null,
       limit: limit + 1,
     })
@@ -63,13 +69,14 @@ export function gapRoutes(app: App, deps: Deps): void {
           symbol,
           channel,
           open,
+          ended,
           ...bounds,
           limit,
         }),
         rows: page.rows.map((row) => ({
           ...row,
           from_ts: toIso(row.from_ts),
-          to_ts: toIso(row.to_ts),
+          to_ts: row.to_ts === null ? null : toIso(row.to_ts),
           detected_at: toIso(row.detected_at),
           repaired_at: row.repaired_at === null ? null : toIso(row.repaired_at),
         })),

@@ -5,7 +5,7 @@
 import type { SchemaElement } from 'hyparquet'
 import { GAP_NOTES_MAX, type SymbolCoverage } from '#core/dataset.ts'
 import { DAY_US, SECOND_US, micros, toIso } from '#core/time.ts'
-import type { StreamGap } from '../features/gaps.ts'
+import { OPEN_END, type StreamGap } from '../features/gaps.ts'
 import type { StreamCoverage, SymbolDay } from '../features/symbol-day.ts'
 import { createParquetFile, TEXT, TIMESTAMP_US } from './parquet.ts'
 import type { FileIdentity } from './rows.ts'
@@ -50,7 +50,7 @@ export function symbolCoverage(
     gaps: gaps.slice(0, GAP_NOTES_MAX).map((gap) => ({
       channel: gap.channel,
       from_ts: toIso(gap.from_ts),
-      to_ts: toIso(gap.to_ts),
+      to_ts: gap.to_ts === OPEN_END ? null : toIso(gap.to_ts),
       cause: gap.cause,
       repaired: gap.repaired,
     })),
@@ -99,13 +99,15 @@ const COVERAGE_FIELDS: readonly SchemaElement[] = [
   { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
   { name: 'element', ...REQUIRED, num_children: 4 },
   { name: 'from_ts', ...REQUIRED, ...TIMESTAMP_US },
-  { name: 'to_ts', ...REQUIRED, ...TIMESTAMP_US },
+  // Null: it had not ended when the day was built.
+  { name: 'to_ts', repetition_type: 'OPTIONAL', ...TIMESTAMP_US },
   { name: 'cause', ...REQUIRED, ...TEXT },
   { name: 'repaired', ...REQUIRED, type: 'BOOLEAN' },
 ]
 
 function gapEntry({ from_ts, to_ts, cause, repaired }: StreamGap): Record<string, unknown> {
-  return { from_ts: BigInt(from_ts), to_ts: BigInt(to_ts), cause, repaired }
+  const end = to_ts === OPEN_END ? null : BigInt(to_ts)
+  return { from_ts: BigInt(from_ts), to_ts: end, cause, repaired }
 }
 
 function streamOf(summary: SymbolSummary, channel: StreamCoverage['channel']): StreamCoverage {

@@ -72,14 +72,17 @@ Per symbol: Parquet readers fetch the row groups of one symbol by their statisti
 \`present_s\` and \`missing_s\` are the seconds of the day whose values are known and the others.
 coverage.parquet has a row a symbol and stream with \`event_count\`, \`present_s\`, \`missing_s\` and
 \`gaps\`, a list of (\`from_ts\`, \`to_ts\`, \`cause\`, \`repaired\`); the manifest repeats the first hundred
-gaps of a symbol. A repaired gap was refilled: nothing is missing there. Candles say in \`missing_s\`
+gaps of a symbol. A repaired gap was refilled: nothing is missing there. \`to_ts\` is null where a gap
+had not ended when the day was built: from \`from_ts\` on the stream was not heard. Cause \`delisted\` is
+the end of a stream: the symbol is no longer listed, or no longer recorded. Candles say in \`missing_s\`
 how much of them was not heard.
 
 ### When a published day changes
 
-Late rows of an archived hour make a new version of that hour. Every hour published days are compared
-with the archive, and those that are not what they would be if built now are built again: one that is
-revised names the versions under \`inputs.revised_hours\`. \`npx booktape jobs run stale-days --dry-run\`
+Late rows of an archived hour make a new version of that hour, and the gap ledger changes where a gap
+is refilled, ends or is found later. Every hour published days are compared with both, and those that
+are not what they would be if built now are built again: one that is revised names the versions under
+\`inputs.revised_hours\`, and \`inputs.ledger_sha256\` is of what the ledger said. \`npx booktape jobs run stale-days --dry-run\`
 prints them; \`npx booktape jobs run verify-dataset --dataset trades --date 2024-08-08\` reads a day back
 and checks sha256, row counts, schema, order, null rules, the files against each other and coverage
 against the ledger of gaps. It exits with 0 only where all is well.`

@@ -83,7 +83,11 @@ async function buildAndPublish(
   try {
     const { built, inputs } = await withDay(options, date, async (day) => ({
       built: await build(options, day, dir, log, signal),
-      inputs: { fit: null, revised_hours: day.revised_hours },
+      inputs: {
+        fit: null,
+        revised_hours: day.revised_hours,
+        ledger_sha256: day.ledger_sha256,
+      },
     }))
     const sets: PublishedSet[] = []
     for (const set of built) sets.push(await publish(options, set, inputs, complete, signal))

@@ -1,6 +1,6 @@
 /**
  * Published days that are not what they would be if they were built now: an hour of theirs got a
- * new archive version, the archive holds rows that came after the build, the day before left
+ * new archive version, the gap ledger says something else of them, the archive holds rows that came after the build, the day before left
  * another fit, or a run died between two datasets. Told from what manifests and the archive say, so
  * nothing is missed, whoever was off in between.
  */
@@ -14,6 +14,7 @@ import { featureFitKey, manifestKey } from '#core/object-keys.ts'
 import { addDays, DAY_US, dayRange, fromMillis, micros, toIso, type Day } from '#core/time.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { FEATURES_JOB } from '../features/run-features.ts'
+import { digestLedger, selectLedger, type DayLedger } from '../source/ledger.ts'
 import { FEATURE_CHANNELS } from '../source/source.ts'
 import { QUOTES_SET, TRADES_SET } from './raw-sets.ts'
 import { DATASETS_JOB } from './run-datasets.ts'
@@ -45,8 +46,14 @@ export async function selectStaleDays(
   const since = toIso(micros(fromMillis(now_ms) - LOOK_BACK_US))
   const { rows } = await pool.query<{ date: Day }>(
     `select distinct to_char(hour at time zone 'UTC', 'YYYY-MM-DD') as date
-     from marketdata.archive where archived_at >= $1 and table_name = any($2)`,
-    [since, FEATURE_CHANNELS],
+     from marketdata.archive where archived_at >= $1 and table_name = any($2)
+     union
+     select to_char(day at time zone 'UTC', 'YYYY-MM-DD')
+     from marketdata.gap_ledger, lateral generate_series(
+       date_bin('1 day', from_ts, 'epoch'), least(to_ts, $3::timestamptz), interval '1 day') as day
+     where channel = any($2) and (detected_at >= $1 or repaired_at >= $1 or to_ts is null)`,
+    // Today is built again and again in any case.
+    [since, FEATURE_CHANNELS, toIso(micros(fromMillis(now_ms) - DAY_US))],
   )
   const touched = rows.map(({ date }) => date)
   // What a day leaves for the next may have changed with it.
@@ -54,9 +61,10 @@ export async function selectStaleDays(
   const stale: StaleDay[] = []
   for (const date of dates) {
     const hours = await selectHours(pool, date)
+    const ledger = await selectLedger(pool, date)
     const fit_sha256 = await fitBefore(store, date)
     for (const job of [FEATURES_JOB, DATASETS_JOB] as const) {
-      const why = await reasonOf(pool, store, { job, date, hours, fit_sha256 })
+      const why = await reasonOf(pool, store, { job, date, hours, ledger, fit_sha256 })
       if (why !== undefined) stale.push({ job, date, why })
     }
   }
@@ -67,13 +75,14 @@ interface DayState {
   readonly job: StaleDay['job']
   readonly date: Day
   readonly hours: readonly NewestHour[]
+  readonly ledger: DayLedger
   readonly fit_sha256: string | null
 }
 
 async function reasonOf(
   pool: Pool,
   store: ObjectStore,
-  { job, date, hours, fit_sha256 }: DayState,
+  { job, date, hours, ledger, fit_sha256 }: DayState,
 ): Promise<string | undefined> {
   const manifests: Manifest[] = []
   for (const { dataset, schema_version } of SETS[job]) {
@@ -90,6 +99,9 @@ async function reasonOf(
     if (newer !== undefined) return `${keyOf(newer)} got version ${newer.version} since`
     if (job === FEATURES_JOB && (inputs?.fit?.sha256 ?? null) !== fit_sha256) {
       return 'the day before left another fit since'
+    }
+    if (inputs?.ledger_sha256 !== digestLedger(ledger, coverage)) {
+      return 'the ledger of gaps says something else since'
     }
     const late_count = countLate(hours, coverage)
     if (late_count > 0 && (await isArchivedSince(pool, job, date))) {

@@ -3,12 +3,16 @@
  * intervals of the other streams are unknown. Pure; the ledger's rows come from source/.
  */
 import type { GapCause } from '#core/market.ts'
-import type { Micros } from '#core/time.ts'
+import { micros, type Micros } from '#core/time.ts'
 import { rowOf, type Grid } from './grid.ts'
+
+/** The end of a hole that has none yet: after every event. */
+export const OPEN_END = micros(Infinity)
 
 /** A row of the gap ledger: we know nothing of what lies between the two events. */
 export interface StreamGap {
   readonly from_ts: Micros
+  /** OPEN_END where it has not ended. */
   readonly to_ts: Micros
   readonly from_id: number | null
   readonly to_id: number | null

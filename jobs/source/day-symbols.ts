@@ -1,14 +1,13 @@
 /** Which symbols a day has, from when to when, in which streams, and with which gaps. */
-import type { Channel, GapCause } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
-import { DAY_US, dayRange, micros, toIso, type Day } from '#core/time.ts'
+import { dayRange, micros, toIso, type Day } from '#core/time.ts'
 import type { ArchiveReader } from '../archive/read.ts'
+import { nameOf, type DayLedger } from './ledger.ts'
 import { partsOf, type DayPlan, type Part } from './plan.ts'
 import {
   FEATURE_CHANNELS,
   GRID_CHANNELS,
-  type ChannelGap,
   type DaySymbol,
   type FeatureChannel,
 } from './source.ts'
@@ -19,6 +18,7 @@ export async function selectDaySymbols(
   archive: ArchiveReader,
   plan: DayPlan,
   day: Day,
+  ledger: DayLedger,
 ): Promise<readonly DaySymbol[]> {
   const known = await selectSymbols(client)
   const exchanges = [...new Set(known.map(({ exchange }) => exchange))]
@@ -35,7 +35,6 @@ export async function selectDaySymbols(
       }
     }
   }
-  const gaps = await selectGaps(client, day)
   return known.flatMap((symbol) => {
     const found = spans.get(`${symbol.exchange}/${symbol.symbol}`) ?? new Map()
     const on_grid = GRID_CHANNELS.flatMap((channel) => found.get(channel) ?? [])
@@ -45,7 +44,7 @@ export async function selectDaySymbols(
       first_ts: micros(Math.min(...on_grid.map(({ first_ts }) => first_ts))),
       last_ts: micros(Math.max(...on_grid.map(({ last_ts }) => last_ts))),
       channels: FEATURE_CHANNELS.filter((channel) => found.has(channel)),
-      gaps: gaps.get(symbol.symbol_id) ?? [],
+      gaps: ledger.get(nameOf(symbol)) ?? [],
     }
   })
 }
@@ -107,43 +106,4 @@ async function probe(
   return rows.flatMap(({ symbol, first_ts, last_ts }) =>
     first_ts === null || last_ts === null ? [] : { symbol, first_ts, last_ts },
   )
-}
-
-/** By symbol: gaps that touch the day or the day before it, oldest first. */
-async function selectGaps(
-  client: Client,
-  day: Day,
-): Promise<ReadonlyMap<number, readonly ChannelGap[]>> {
-  const { from, to } = dayRange(day)
-  const { rows } = await client.query<{
-    symbol_id: string
-    channel: Channel
-    from_ts: number
-    to_ts: number
-    from_id: string | null
-    to_id: string | null
-    cause: GapCause
-    repaired: boolean
-  }>(
-    `select symbol_id, channel, (extract(epoch from from_ts) * 1000000)::float8 as from_ts,
-       (extract(epoch from to_ts) * 1000000)::float8 as to_ts,
-       from_id, to_id, cause, repaired_at is not null as repaired
-     from marketdata.gaps
-     where channel = any($1) and to_ts >= $2 and from_ts < $3
-     order by gaps.from_ts, gaps.to_ts, gaps.from_id, gaps.to_id, gaps.cause collate "C"`,
-    [FEATURE_CHANNELS, toIso(micros(from - DAY_US)), toIso(to)],
-  )
-  const gaps = new Map<number, ChannelGap[]>()
-  for (const { symbol_id, ...row } of rows) {
-    const of_symbol = gaps.get(Number(symbol_id)) ?? []
-    of_symbol.push({
-      ...row,
-      from_ts: micros(row.from_ts),
-      to_ts: micros(row.to_ts),
-      from_id: row.from_id === null ? null : Number(row.from_id),
-      to_id: row.to_id === null ? null : Number(row.to_id),
-    })
-    gaps.set(Number(symbol_id), of_symbol)
-  }
-  return gaps
 }

@@ -12,6 +12,7 @@ import { createPool, type Client, type Pool } from '#core/node/pool.ts'
 import type { Day } from '#core/time.ts'
 import { createArchiveReader } from '../archive/read.ts'
 import { selectDaySymbols } from './day-symbols.ts'
+import { digestLedger, selectLedger } from './ledger.ts'
 import { planDay, readsPostgres, type DayPlan, type RevisedHour } from './plan.ts'
 import { createRawReader, type RawReader } from './raw-rows.ts'
 import { createDayReader } from './reader.ts'
@@ -21,6 +22,8 @@ export interface OpenDay {
   readonly symbols: readonly DaySymbol[]
   /** Hours of the day that late rows changed after they had been archived. */
   readonly revised_hours: readonly RevisedHour[]
+  /** Of what the ledger says of the symbols. */
+  readonly ledger_sha256: string
   readonly reader: DayReader
   readonly raw: RawReader
   /** What another thread needs to join the view, for as long as it is open here. */
@@ -63,9 +66,12 @@ export async function withDay<T>(
     await begin(client)
     const { plan, revised_hours } = await planDay(client, day)
     const archive = createArchiveReader(store, FOOTERS_MAX)
+    const ledger = await selectLedger(client, day)
+    const symbols = await selectDaySymbols(client, archive, plan, day, ledger)
     const result = await use({
-      symbols: await selectDaySymbols(client, archive, plan, day),
+      symbols,
       revised_hours,
+      ledger_sha256: digestLedger(ledger, symbols),
       reader: createDayReader(plan, day, { client, archive }),
       raw: createRawReader(plan, day, { client, archive }),
       share: () => share(pool, store, client, day, plan),

@@ -1,8 +1,9 @@
 /**
- * Checks `freshness` and `frequency`: of what was heard in the last day, nothing is older than
- * five minutes, and steady streams speak at least once a minute. Trades are expected of an
+ * Checks `freshness` and `frequency`: no stream has a hole that has not ended; of what was heard in
+ * the last day, nothing is older than five minutes, and steady streams speak at least once a minute. Trades are expected of an
  * exchange, not of each symbol; liquidations are not expected at all.
  */
+import type { Channel, GapCause } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { type Checked, type Finding, HEARD_S, WINDOW_S } from './finding.ts'
 import { type HeardStream, STEADY_CHANNELS, WINDOW_MINUTES } from './streams.ts'
@@ -24,7 +25,7 @@ export async function checkFreshness(
     row_count: streams.filter(({ age_s }) => age_s !== null).length,
     findings: is_silent
       ? [nothingHeard()]
-      : [...findings, ...(await checkRollups(client, now))],
+      : [...(await lostStreams(client)), ...findings, ...(await checkRollups(client, now))],
   }
 }
 
@@ -73,6 +74,35 @@ function nothingHeard(): Finding {
     symbols: [],
     sentence: `No stream of an active symbol was heard in the last ${HEARD_S} s: is an ingestor running?`,
   }
+}
+
+/** Holes that have not ended, one finding for each cause of a channel. */
+async function lostStreams(client: Client): Promise<readonly Finding[]> {
+  const { rows } = await client.query<LostStreams>(
+    `select s.exchange, g.channel, g.cause, array_agg(s.symbol order by s.symbol collate "C") as symbols,
+       extract(epoch from now() - min(g.detected_at))::float8 as age_s
+     from marketdata.gap_ledger g join marketdata.symbols s on s.id = g.symbol_id
+     where g.to_ts is null and g.cause <> 'delisted'
+     group by s.exchange, g.channel, g.cause order by s.exchange, g.channel, g.cause`,
+  )
+  return rows.map(({ exchange, channel, cause, symbols, age_s }) => {
+    const count = `${symbols.length} ${symbols.length === 1 ? 'stream is' : 'streams are'}`
+    return {
+      check: 'freshness',
+      code: 'stream_lost',
+      table_name: channel,
+      symbols,
+      sentence: `${exchange} ${channel}: ${count} not heard (${cause}), the first for ${Math.round(age_s)} s.`,
+    }
+  })
+}
+
+interface LostStreams {
+  readonly exchange: string
+  readonly channel: Channel
+  readonly cause: GapCause
+  readonly symbols: readonly string[]
+  readonly age_s: number
 }
 
 /** Only of rollups that somebody keeps: a watermark that has been raised once. */

@@ -48,7 +48,7 @@ const heardSql = (channel: Channel): string => `
   select distinct s.id, s.exchange, s.symbol
   from marketdata.stream_offsets o
   join marketdata.symbols s on s.id = o.symbol_id
-  where o.channel = '${channel}' and s.is_active
+  where o.channel = '${channel}' and s.is_active and o.deaf_cause is distinct from 'delisted'
     and o.ts_ingest > $1::timestamptz - make_interval(secs => $2)`
 
 const streamsSql = (channel: Channel): string => `

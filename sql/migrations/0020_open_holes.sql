@@ -41,7 +41,8 @@ with streams as (
   -- Another ingestor that goes on with the stream ends the hole where it began to record, or
   -- leaves none. Of several that lost it, only the last one's hole has no end.
   select s.ingestor_id, s.symbol_id, s.channel, s.last_id, s.cause, s.lost_ts, s.detected_at,
-    min(greatest(other.began_ts, s.lost_ts)) as resumed_ts
+    min(greatest(other.began_ts, s.lost_ts)) filter (where other.ingestor_id is not null)
+      as resumed_ts
   from streams s
   left join streams other on other.symbol_id = s.symbol_id and other.channel = s.channel
     and other.ingestor_id <> s.ingestor_id and other.covered_until is not null

@@ -14,13 +14,16 @@ interface CoverageRow {
   readonly missing_s: number
   readonly gaps: readonly {
     readonly from_ts: bigint
-    readonly to_ts: bigint
+    /** Null: it had not ended. */
+    readonly to_ts: bigint | null
     readonly cause: string
     readonly repaired: boolean
   }[]
 }
 
 const DAY_S = DAY_US / SECOND_US
+/** The end of a gap that has none. */
+const OPEN = 'open'
 
 export async function checkCoverage(
   pool: Pool,
@@ -60,17 +63,17 @@ async function checkLedger(
   const { rows: ledger } = await pool.query<{ stream: string; gap: string }>(
     `select s.exchange || ' ' || s.symbol || ' ' || g.channel as stream,
        concat_ws(' ', (extract(epoch from g.from_ts) * 1000000)::bigint,
-         (extract(epoch from g.to_ts) * 1000000)::bigint, g.cause,
+         coalesce((extract(epoch from g.to_ts) * 1000000)::bigint::text, '${OPEN}'), g.cause,
          case when g.repaired_at is null then 'open' else 'repaired' end) as gap
-     from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id
-     where g.to_ts >= $1 and g.from_ts < $2`,
+     from marketdata.gap_ledger g join marketdata.symbols s on s.id = g.symbol_id
+     where (g.to_ts is null or g.to_ts >= $1) and g.from_ts < $2`,
     [toIso(from), toIso(to)],
   )
   const in_ledger = Map.groupBy(ledger, ({ stream }) => stream)
   for (const { exchange, symbol, channel, gaps } of rows) {
     const known = (in_ledger.get(`${exchange} ${symbol} ${channel}`) ?? []).map(({ gap }) => gap)
     const told = gaps.map(({ from_ts, to_ts, cause, repaired }) =>
-      [from_ts, to_ts, cause, repaired ? 'repaired' : 'open'].join(' '),
+      [from_ts, to_ts ?? OPEN, cause, repaired ? 'repaired' : 'open'].join(' '),
     )
     for (const gap of differences(known, told)) {
       tell(`${symbol}, ${channel}: the ledger has a gap (${gap}) that it does not tell of.`)

@@ -173,7 +173,11 @@ test('the manifest names the fit that it was made with, and the first day that t
   expect(inputs!.fit!.key).toBe('models/features/v1/date=2024-08-08/fit.json')
   expect((JSON.parse(Buffer.from(fit).toString()) as { symbols: { symbol: string }[] }).symbols.map(({ symbol }) => symbol)).toEqual(SYMBOLS)
   const bytes = await stand.store.get('datasets/features_1s/v2/date=2024-08-08/manifest.json')
-  expect((JSON.parse(Buffer.from(bytes!).toString()) as Manifest).inputs).toEqual({ fit: null, revised_hours: [] })
+  expect((JSON.parse(Buffer.from(bytes!).toString()) as Manifest).inputs).toEqual({
+    fit: null,
+    revised_hours: [],
+    ledger_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+  })
 })
 
 test('a fit that is not one is refused before anything is built', async () => {
