@@ -36,5 +36,7 @@ function parsePart(text: string, kind: PartKind): CursorPart | undefined {
   const value = Number(text)
   // The one way to write a number: a page has one cursor.
   if (String(value) !== text || !Number.isFinite(value)) return undefined
-  return kind === 'number' || (Number.isSafeInteger(value) && value >= 0) ? value : undefined
+  if (kind === 'number') return value
+  // Holes that have no row yet have ids below 0.
+  return Number.isSafeInteger(value) && (kind === 'id' || value >= 0) ? value : undefined
 }

@@ -182,7 +182,11 @@ export function deafen(
 export function resumeQuiet(state: StreamState, now: Micros): readonly Hole[] {
   const { deaf_cause } = state
   if (deaf_cause === undefined || deaf_cause === 'delisted') return NONE
-  const ts_exchange = micros(state.ts_exchange + Math.max(0, now - state.ts_ingest))
+  // What was sent to nobody is older than `now`, by the exchange's clock. How that differs from
+  // ours is not known apart from the delay of the last event: both are taken for delay.
+  const delay_us = Math.min(Math.max(0, state.ts_ingest - state.ts_exchange), HEARD_MARGIN_US)
+  const passed_us = Math.max(0, now - state.ts_ingest) + delay_us
+  const ts_exchange = micros(state.ts_exchange + passed_us)
   const hole = holeUntil(state, { id: state.last_id, ts_exchange, ts_ingest: now }, deaf_cause)
   hear(state)
   return [hole]
