@@ -308,10 +308,7 @@ test('coverage tells first and last rows, archived hours, and what is missing, o
     hot_first_ts: null,
     hot_last_ts: null,
     archived_hour_count: 0,
-    gap_count: 0,
-    open_gap_count: 0,
-    unended_gap_count: 0,
-    missing_s: 0,
+    gap_count: 0, open_gap_count: 0, unended_gap_count: 0, missing_s: 0,
   })
   const clipped = await good(
     '/v1/coverage/BTCUSDT?from=2024-08-08T23:57:33Z&to=2024-08-08T23:57:38Z',
@@ -319,34 +316,6 @@ test('coverage tells first and last rows, archived hours, and what is missing, o
   expect(clipped['streams']).toContainEqual(
     expect.objectContaining({ channel: 'trades', missing_s: 5 }),
   )
-})
-
-test('a hole that has not ended is shown at once, one that delisting ended is not missing', async () => {
-  await edge.pool.query(
-    `insert into marketdata.stream_offsets (ingestor_id, symbol_id, channel, last_id, ts_exchange,
-       ts_ingest, deaf_cause, lost_ts, lost_at)
-     select 'a', id, channel, 7, '2024-08-08T23:40:00Z', '2024-08-08T23:40:00Z', cause,
-       '2024-08-08T23:50:00Z', '2024-08-08T23:50:01Z'
-     from marketdata.symbols, (values ('book_ticker', 'silence'), ('trades', 'delisted')) v (channel, cause)
-     where symbol = 'NEWUSDT'`,
-  )
-  const range = 'from=2024-08-08T23:30:00Z&to=2024-08-08T23:55:00Z'
-  const { streams } = await good(`/v1/coverage/NEWUSDT?${range}`)
-  const counts = { gap_count: 1, open_gap_count: 0, unended_gap_count: 0, missing_s: 0 }
-  expect(streams).toContainEqual(expect.objectContaining({ channel: 'trades', ...counts }))
-  expect(streams).toContainEqual(
-    expect.objectContaining({
-      channel: 'book_ticker', gap_count: 1, open_gap_count: 1, unended_gap_count: 1, missing_s: 300,
-    }),
-  )
-  const unended = (await good(`/v1/gaps?ended=false&${range}&limit=1`)) as Record<string, unknown>
-  expect(unended['row_count']).toBe(1)
-  const next = (await good(String(unended['next']))) as { rows: readonly Record<string, unknown>[] }
-  const rows = [...(unended['rows'] as readonly Record<string, unknown>[]), ...next.rows]
-  expect(rows.map(({ channel, from_ts, to_ts, cause }) => [channel, from_ts, to_ts, cause]).toSorted()).toEqual([
-    ['book_ticker', '2024-08-08T23:50:00.000000Z', null, 'silence'],
-    ['trades', '2024-08-08T23:50:00.000000Z', null, 'delisted'],
-  ])
 })
 
 test('a run of a job comes with the newest lines of its log', async () => {

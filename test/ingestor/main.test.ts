@@ -176,7 +176,7 @@ test('a full tape stops listening and fails its health; once it has room it goes
   await until('it is live again', () => second.status()?.state === 'live')
   await received(second, 500)
   await quiet(exchange, second)
-  expect(second.status()?.rows_committed.book_ticker).toBeGreaterThan(0)
+  await until('quotes are committed', () => (second.status()?.rows_committed.book_ticker ?? 0) > 0)
   second.kill('SIGTERM')
   expect(await second.exited).toBe(0)
   const gaps = await pool.query<{ cause: string }>('select distinct cause from marketdata.gaps')
