@@ -34,8 +34,9 @@ export function isSymbolName(text: string): boolean {
   return /^[\p{L}\p{N}_]{1,32}$/u.test(text)
 }
 
-/** Digits after the point of a step written as a number: 0.001 is 3, 1 is 0, 1e-8 is 8. */
+/** Digits after the point of a step written as a number: 0.001 is 3, 1 is 0, 2.5e-8 is 9. */
 export function decimalsOf(step: number): number {
-  const text = step.toFixed(12).replace(/0+$/, '')
-  return text.length - text.indexOf('.') - 1
+  const [digits = '', exponent = '0'] = String(step).split('e')
+  const [, fraction = ''] = digits.split('.')
+  return Math.max(0, fraction.length - Number(exponent))
 }

@@ -50,7 +50,7 @@ export interface Recorder {
 
 /** Longest record: the listing of a big exchange has some megabytes. */
 const RECORD_BYTES_MAX = 8 * 1024 * 1024
-const RELEASE_MS = 500
+const RELEASE_MS = 2_000
 const ROOM_POLL_MS = 200
 /** What is not committed by then waits on the tape for the next start. */
 const STOP_COMMIT_MS = 10_000
@@ -203,7 +203,7 @@ class TapeRecorder implements Recorder {
       rows_committed: counts.rows,
       duplicates: counts.duplicates,
       ignored: sumOf(counts.ignored),
-      rejected: sumOf(counts.rejected),
+      rejected: sumOf(counts.rejected) + sumOf(counts.rejected_elements),
       dead_letters: counts.dead_letters,
       gaps: counts.gaps,
       gaps_open: this.#repairer?.counts().gaps_open ?? 0,
@@ -368,11 +368,8 @@ class TapeRecorder implements Recorder {
   }
 
   #release(): void {
-    const { has_resumed, committed_position, durable_position } = this.#writer.status()
-    if (!has_resumed) return
-    // A commit that Postgres forgets in a crash is written again from the tape.
-    if (this.#tape.closedBefore(committed_position) > durable_position) this.#writer.makeDurable()
-    this.#tape.release(durable_position, Date.now(), durable_position)
+    const { has_resumed, committed_position } = this.#writer.status()
+    if (has_resumed) this.#tape.release(committed_position, Date.now())
   }
 
   #framesPerSecond(): number {

@@ -12,11 +12,14 @@ export interface PriceStatsRow {
   readonly last_timestamp: Micros | null
 }
 
+/** A quotient has as many decimals as what is divided, so the double nearest to the mean is found. */
+const MEAN_DECIMALS = 60
+
 const SQL = `
 select count(*) as count,
   min(price)::double precision as min_price,
   max(price)::double precision as max_price,
-  avg(price)::double precision as avg_price,
+  (round(sum(price), ${MEAN_DECIMALS}) / nullif(count(*), 0))::double precision as avg_price,
   min("timestamp") as first_timestamp,
   max("timestamp") as last_timestamp
 from marketdata.prices

@@ -15,19 +15,32 @@ export type RejectReason =
   | 'bad_symbol'
   | 'too_large'
 
+/** Why something was not read, and which stream lost an event with it. */
+export interface Rejected {
+  readonly reason: RejectReason
+  readonly detail: string
+  /** The stream that lost an event, where so much of it can be read. */
+  readonly spoiled?: Pick<Stream, 'symbol' | 'channel'>
+}
+
+/** An element of a list that cannot be read; the others are. */
+export interface OddElement extends Rejected {
+  /** How many of the list's events come before it. */
+  readonly events_before: number
+}
+
 export type Parsed =
-  | { readonly kind: 'events'; readonly events: readonly MarketEvent[] }
+  | {
+      readonly kind: 'events'
+      readonly events: readonly MarketEvent[]
+      /** In the order of the list. */
+      readonly odd?: readonly OddElement[]
+    }
   /** Acknowledgement, error answer, pong: no data. */
   | { readonly kind: 'control' }
   /** A well-formed frame that was not asked for, named after the exchange's stream class. */
   | { readonly kind: 'ignored'; readonly stream_class: string }
-  | {
-      readonly kind: 'rejected'
-      readonly reason: RejectReason
-      readonly detail: string
-      /** The stream that lost an event with this frame, where so much of it can be read. */
-      readonly spoiled?: Pick<Stream, 'symbol' | 'channel'>
-    }
+  | ({ readonly kind: 'rejected' } & Rejected)
 
 /** A stream of the order book: its changes, or its best levels a side again and again. */
 export type DepthStream = 'diff' | 'partial5' | 'partial10' | 'partial20'

@@ -15,6 +15,7 @@ import {
   orRejected,
   parseJsonText,
   positiveField,
+  readEach,
   Rejection,
 } from './fields.ts'
 
@@ -131,11 +132,7 @@ function snapshot(answer: unknown, symbol: string, read: (wire: Fields) => Marke
 function trades(answer: unknown, symbol: string, readOne: (wire: Fields) => MarketEvent): Parsed {
   if (!isSymbolName(symbol)) throw new Rejection('bad_symbol', 'the path names no symbol')
   if (!Array.isArray(answer)) throw new Rejection('unknown_shape', 'expected a list of trades')
-  const events = answer.map((wire: unknown) => {
-    if (!isFields(wire)) throw new Rejection('unknown_shape', 'expected a list of objects')
-    return readOne(wire)
-  })
-  return { kind: 'events', events }
+  return readEach(answer, (wire) => [readOne(wire)])
 }
 
 function parseList(

@@ -3,14 +3,15 @@
  * impossible is refused with a reason, nothing is coerced. Which fields a frame has is the
  * adapter's business.
  */
-import type { Level } from '#core/market.ts'
+import type { Level, MarketEvent } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis, type Micros, micros } from '#core/time.ts'
-import type { Parsed, RejectReason } from './adapter.ts'
+import type { OddElement, Parsed, RejectReason } from './adapter.ts'
 
 const DETAIL_CHARS_MAX = 80
-const DECIMAL = /^-?\d+(?:\.\d+)?$/
-const LEVEL_DECIMAL = /^\d+(?:\.\d+)?$/
+/** Some numbers come with an exponent: 1.23454e-05. */
+const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/
+const ZERO_DECIMAL = /^-?[0.]+(?:[eE]|$)/
 const DECIMAL_CHARS_MAX = 40
 
 /** 2017-01-01 and 2100-01-01: no exchange of ours is older, and a partition is made per hour. */
@@ -39,6 +40,33 @@ export function orRejected(parse: () => Parsed): Parsed {
     if (error instanceof Rejection) return rejected(error.reason, error.detail)
     throw error
   }
+}
+
+/**
+ * Reads a list element by element: one that cannot be read is rejected, not the list. `spoiledBy`
+ * names the stream that lost an event with it. A list of one element is that element.
+ */
+export function readEach(
+  list: readonly unknown[],
+  read: (wire: Fields) => readonly MarketEvent[],
+  spoiledBy: (element: unknown) => OddElement['spoiled'] = () => undefined,
+): Parsed {
+  const events: MarketEvent[] = []
+  const odd: OddElement[] = []
+  for (const element of list) {
+    try {
+      if (!isFields(element)) throw new Rejection('unknown_shape', 'expected a list of objects')
+      events.push(...read(element))
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error
+      const spoiled = spoiledBy(element)
+      const detail = clip(error.detail)
+      const facts = { reason: error.reason, detail, ...(spoiled === undefined ? {} : { spoiled }) }
+      if (list.length === 1) return { kind: 'rejected', ...facts }
+      odd.push({ ...facts, events_before: events.length })
+    }
+  }
+  return odd.length === 0 ? { kind: 'events', events } : { kind: 'events', events, odd }
 }
 
 export function rejected(reason: RejectReason, detail: string): Parsed {
@@ -98,29 +126,19 @@ export function exactMicrosField(fields: Fields, name: string): Micros {
   throw outOfRange(name, 'whole microseconds of 2017 to 2100', value)
 }
 
-/** A JSON number from `minimum` on and less than `below`. */
-export function numberField(
-  fields: Fields,
-  name: string,
-  minimum: number,
-  below: number,
-): number {
+/** A price that is a JSON number. */
+export function priceField(fields: Fields, name: string): number {
   const value = fields[name]
   if (typeof value !== 'number') throw badField(name, 'a number', value)
-  if (value >= minimum && value < below) return value
-  throw outOfRange(name, `a number from ${minimum} to less than ${below}`, value)
+  if (value > 0 && Number.isFinite(value)) return value
+  throw outOfRange(name, 'a number of more than 0', value)
 }
 
 /** A decimal as text, `61800.20`: zero or more. */
 export function decimalField(fields: Fields, name: string): number {
-  const value = fields[name]
-  if (typeof value !== 'string' || !DECIMAL.test(value)) {
-    throw badField(name, 'a decimal number as text', value)
-  }
-  if (value.length > DECIMAL_CHARS_MAX || value.startsWith('-')) {
-    throw outOfRange(name, `a number of at least 0 in ${DECIMAL_CHARS_MAX} characters`, value)
-  }
-  return Number(value)
+  const value = decimalOf(name, fields[name])
+  if (value >= 0 && !Object.is(value, -0)) return value
+  throw outOfRange(name, 'a number of at least 0', fields[name])
 }
 
 /** One side of a quote; both are null where it is empty. */
@@ -155,15 +173,8 @@ export function positiveField(fields: Fields, name: string): number {
 
 /** A decimal as text that may be negative: a rate. */
 export function signedDecimalField(fields: Fields, name: string): number {
-  const value = fields[name]
-  if (typeof value !== 'string' || !DECIMAL.test(value)) {
-    throw badField(name, 'a decimal number as text', value)
-  }
-  if (value.length > DECIMAL_CHARS_MAX) {
-    throw outOfRange(name, `a number in ${DECIMAL_CHARS_MAX} characters`, value)
-  }
   // -0.00 is nothing but 0.
-  return Number(value) || 0
+  return decimalOf(name, fields[name]) || 0
 }
 
 /** Levels of a book, `[["61800.20","0.014"], ...]`: prices more than zero, quantities from zero on. */
@@ -200,11 +211,21 @@ export function isPlausibleTime(value_ms: number): boolean {
   return Number.isSafeInteger(value_ms) && value_ms >= TIME_MS_MIN && value_ms < TIME_MS_MAX
 }
 
-function levelNumber(name: string, text: unknown): number {
-  if (typeof text !== 'string' || text.length > DECIMAL_CHARS_MAX || !LEVEL_DECIMAL.test(text)) {
-    throw badField(name, 'decimal numbers of at least 0 as text', text)
+/** The double that is nearest to a decimal text. One that no double comes near is refused. */
+function decimalOf(name: string, text: unknown): number {
+  if (typeof text !== 'string' || !DECIMAL.test(text)) {
+    throw badField(name, 'a decimal number as text', text)
   }
-  return Number(text)
+  const value = Number(text)
+  const is_lost = !Number.isFinite(value) || (value === 0 && !ZERO_DECIMAL.test(text))
+  if (!is_lost && text.length <= DECIMAL_CHARS_MAX) return value
+  throw outOfRange(name, `a number that a double holds, in ${DECIMAL_CHARS_MAX} characters`, text)
+}
+
+function levelNumber(name: string, text: unknown): number {
+  const value = decimalOf(name, text)
+  if (value >= 0 && !Object.is(value, -0)) return value
+  throw badField(name, 'decimal numbers of at least 0 as text', text)
 }
 
 function badField(name: string, expected: string, found: unknown): Rejection {

@@ -5,11 +5,13 @@
  *
  * Invariants
  * 1. Pages go upwards; `next_id` is the first id that was not asked for yet.
- * 2. An id is counted as void only where the exchange leaves ids out that are no market trades
- *    (has_every_id is false), and only between two ids that it gave: what is missing before the
- *    first one may just be older than what the exchange keeps.
+ * 2. An id is counted as void where the exchange gives it as no market trade, or, where it leaves
+ *    such ids out (has_every_id is false), between two ids that it gave: what is missing before the
+ *    first one may just be older than what the exchange keeps. An element that cannot be read may
+ *    be any of the ids that are left out, and is none of the void ones.
  */
 import { OperatorError } from '#core/errors.ts'
+import type { MarketEvent } from '#core/market.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice, TradeHistory } from '../exchanges/adapter.ts'
 import type { RestAnswer, RestClient } from '../transport/rest-client.ts'
@@ -102,7 +104,8 @@ export async function refill(
     if (answer.kind !== 'ids') return answer
     const last_id = answer.ids.at(-1)
     if (last_id === undefined || last_id < plan.first_missing) return { kind: 'asked' }
-    if (!history.has_every_id) noteVoid(walk, wanted.ranges, plan, answer.ids)
+    if (history.has_every_id) noteGivenVoid(walk, wanted.ranges, answer)
+    else noteLeftOut(walk, wanted.ranges, plan, answer)
     walk.next_id = last_id + 1
   }
   return { kind: planPage(wanted.ranges, walk, history) === undefined ? 'asked' : 'more' }
@@ -133,29 +136,45 @@ function planPage(
   return { from_id: first_missing, limit, first_missing }
 }
 
+/** Counts the missing ids that the answer names as void. */
+function noteGivenVoid(walk: Walk, ranges: readonly MissingRange[], { void_ids }: Ids): void {
+  const new_ids = void_ids.filter((id) => id >= walk.next_id)
+  for (const { after_id, before_id } of ranges) {
+    walk.void_count += new_ids.filter((id) => id > after_id && id < before_id).length
+  }
+}
+
 /** Counts the missing ids that the answer passed over. By arithmetic: ids are not to be trusted. */
-function noteVoid(
+function noteLeftOut(
   walk: Walk,
   ranges: readonly MissingRange[],
   { first_missing }: Page,
-  ids: readonly number[],
+  { ids, void_ids, odd_count }: Ids,
 ): void {
   walk.is_anchored ||= ids[0]! < first_missing
   if (!walk.is_anchored) return
   const last_id = ids.at(-1)!
+  const trade_ids = ids.filter((id) => !void_ids.includes(id))
+  let left_out_count = 0
   for (const { after_id, before_id } of ranges) {
     const first = Math.max(after_id + 1, first_missing)
     const last = Math.min(before_id - 1, last_id)
     if (first > last) continue
-    const given_count = ids.filter((id) => id >= first && id <= last).length
-    walk.void_count += last - first + 1 - given_count
+    const given_count = trade_ids.filter((id) => id >= first && id <= last).length
+    left_out_count += last - first + 1 - given_count
   }
+  walk.void_count += Math.max(0, left_out_count - odd_count)
 }
 
-type Answer =
-  | Exclude<RefillEnd, { kind: 'asked' | 'more' }>
-  /** Ascending, each once. */
-  | { readonly kind: 'ids'; readonly ids: readonly number[] }
+interface Ids {
+  /** Of trades and void ones; ascending, each once. */
+  readonly ids: readonly number[]
+  readonly void_ids: readonly number[]
+  /** Elements that cannot be read. */
+  readonly odd_count: number
+}
+
+type Answer = Exclude<RefillEnd, { kind: 'asked' | 'more' }> | ({ readonly kind: 'ids' } & Ids)
 
 async function ask(
   deps: RefillDeps,
@@ -176,10 +195,20 @@ async function ask(
     const detail = parsed.kind === 'rejected' ? `: ${parsed.detail}` : ''
     return { kind: 'refused', detail: `The answer to GET ${path} is no list of trades${detail}.` }
   }
-  const ids = parsed.events.flatMap((event) =>
-    event.kind === 'trade' && event.symbol === symbol ? [event.agg_trade_id] : [],
-  )
-  return { kind: 'ids', ids: [...new Set(ids)].toSorted((a, b) => a - b) }
+  const { events, odd = [] } = parsed
+  const idsOf = (...kinds: readonly MarketEvent['kind'][]): readonly number[] => {
+    const ids = events.flatMap((event) => {
+      const is_trade = event.kind === 'trade' || event.kind === 'void_trade'
+      return is_trade && kinds.includes(event.kind) && event.symbol === symbol ? [event.agg_trade_id] : []
+    })
+    return [...new Set(ids)].toSorted((a, b) => a - b)
+  }
+  const ids = idsOf('trade', 'void_trade')
+  if (ids.length === 0 && odd[0] !== undefined) {
+    const detail = `None of the ${odd.length} trades in the answer to GET ${path} can be read: ${odd[0].detail}.`
+    return { kind: 'refused', detail }
+  }
+  return { kind: 'ids', ids, void_ids: idsOf('void_trade'), odd_count: odd.length }
 }
 
 /**

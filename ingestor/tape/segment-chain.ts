@@ -119,13 +119,8 @@ export class SegmentChain {
     }
   }
 
-  /** See Tape.closedBefore. */
-  closedBefore(position: number): number {
-    return this.#kept.findLast((segment) => segment.end <= position)?.end ?? 0
-  }
-
-  /** Deletes what was committed for so long; returns its bytes. */
-  releaseAged(committed_position: number, now_ms: number, keep_ms: number): number {
+  /** See Tape.release. */
+  release(committed_position: number, now_ms: number, keep_ms: number): number {
     for (const segment of this.#kept) {
       if (segment.end <= committed_position) segment.committed_since_ms ??= now_ms
     }
@@ -133,18 +128,12 @@ export class SegmentChain {
     for (;;) {
       const since_ms = this.#kept[0]?.committed_since_ms
       if (since_ms === undefined || now_ms - since_ms < keep_ms) return freed_bytes
-      freed_bytes += this.releaseOldest(committed_position)
+      const { path, file_bytes } = this.#kept[0]!
+      removeFile(this.#options.files, path)
+      this.#kept.shift()
+      this.#kept_bytes -= file_bytes
+      freed_bytes += file_bytes
     }
-  }
-
-  /** Deletes the oldest segment if it ends there or before; returns its bytes. */
-  releaseOldest(position: number): number {
-    const [oldest] = this.#kept
-    if (oldest === undefined || oldest.end > position) return 0
-    removeFile(this.#options.files, oldest.path)
-    this.#kept.shift()
-    this.#kept_bytes -= oldest.file_bytes
-    return oldest.file_bytes
   }
 
   async close(): Promise<void> {

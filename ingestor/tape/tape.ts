@@ -9,8 +9,7 @@
  * - The files never take more than `max_bytes`. When they would, or when the disk refuses, the
  *   tape is full: frames are refused (the caller stops listening and fails its health check),
  *   marks still go into the reserve, and it opens again when space is free.
- * - A segment is deleted `keep_s` after all of it was committed; earlier only where the tape is
- *   full or its next segment would fill it, and the caller says that it is safe.
+ * - A segment is deleted only `keep_s` after all of it was committed.
  */
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
@@ -26,7 +25,7 @@ export interface TapeOptions {
   readonly segment_bytes: number
   /** Longest payload; a longer one is refused as `too_large`. */
   readonly record_bytes_max: number
-  /** A segment is kept this long after its last record was committed, unless its room is needed. */
+  /** A segment is kept this long after its last record was committed. */
   readonly keep_s: number
   /** The only window that a power failure can take. Default 500. */
   readonly fsync_ms?: number
@@ -82,14 +81,11 @@ export interface Tape {
   flush(): void
   /** Settles when everything appended so far survives a power failure. */
   sync(): Promise<void>
-  /** End of the newest segment that grows no more and ends there or before; 0 where none does. */
-  closedBefore(position: number): number
   /**
    * Deletes the segments whose records were all committed at least keep_s ago, as seen by this
-   * and earlier calls; and, as long as room is needed, those before `spare_position`: nobody will
-   * have to read them again. Returns the bytes that became free.
+   * and earlier calls. Returns the bytes that became free.
    */
-  release(committed_position: number, now_ms: number, spare_position?: number): number
+  release(committed_position: number, now_ms: number): number
   status(): TapeStatus
   close(): Promise<void>
 }

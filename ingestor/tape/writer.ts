@@ -23,8 +23,6 @@ import type { AppendResult, Tape, TapeFull, TapeOptions, TapeStatus } from './ta
 const FSYNC_MS = 500
 const BUFFER_BYTES = 256 * 1024
 const RETRY_MS = 1_000
-/** Causes of a full tape that go away with its oldest segments. */
-const ROOM_HELPS: ReadonlySet<string> = new Set(['budget', 'ENOSPC', 'EDQUOT'])
 /** Stays free, so that a full tape can be opened again: a new segment beside an empty last one. */
 const REOPEN_BYTES = 2 * SEGMENT_HEADER_BYTES
 
@@ -162,20 +160,10 @@ class Writer implements Tape {
     }
   }
 
-  closedBefore(position: number): number {
-    return this.#chain.closedBefore(position)
-  }
-
-  release(committed_position: number, now_ms: number, spare_position = 0): number {
+  release(committed_position: number, now_ms: number): number {
     const keep_ms = this.#options.keep_s * 1_000
-    let freed_bytes = this.#chain.releaseAged(committed_position, now_ms, keep_ms)
+    const freed_bytes = this.#chain.release(committed_position, now_ms, keep_ms)
     if (freed_bytes > 0 && this.#full !== undefined) this.#tryToResume()
-    while (this.#needsRoom()) {
-      const more_bytes = this.#chain.releaseOldest(spare_position)
-      if (more_bytes === 0) break
-      freed_bytes += more_bytes
-      if (this.#full !== undefined) this.#tryToResume()
-    }
     return freed_bytes
   }
 
@@ -306,13 +294,6 @@ class Writer implements Tape {
   /** Room for the reserve twice over, as the disk must have it too. */
   #fitsBudget(): boolean {
     return this.#chain.used_bytes + 2 * this.#reserve_bytes <= this.#options.max_bytes
-  }
-
-  /** True where room would help, or will: the next segment must not fill the tape. */
-  #needsRoom(): boolean {
-    if (this.#full !== undefined) return ROOM_HELPS.has(this.#full.cause)
-    const { max_bytes, segment_bytes } = this.#options
-    return this.#chain.used_bytes + segment_bytes + this.#reserve_bytes > max_bytes
   }
 
   async #tick(): Promise<void> {

@@ -17,7 +17,13 @@ import {
 import { timeSourceOf } from '#core/time-source.ts'
 import { type Micros, micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
-import type { ExchangeAdapter, Parsed, RejectReason, StreamChoice } from '../exchanges/adapter.ts'
+import type {
+  ExchangeAdapter,
+  Parsed,
+  Rejected,
+  RejectReason,
+  StreamChoice,
+} from '../exchanges/adapter.ts'
 import { depthStreamsOf } from '../exchanges/depth-choice.ts'
 import { adapterByCode } from '../exchanges/registry.ts'
 import type { TapeRecord } from '../tape/record.ts'
@@ -184,9 +190,18 @@ export function createBatcher(options: BatcherOptions): Batcher {
     stream.rows?.push(whole)
   }
 
-  const reject = (record: TapeRecord, reason: RejectReason, detail: string): void => {
-    counts.rejected[reason] = (counts.rejected[reason] ?? 0) + 1
+  const reject = (
+    record: TapeRecord,
+    { reason, detail }: Rejected,
+    counted: 'rejected' | 'rejected_elements' = 'rejected',
+  ): void => {
+    counts[counted][reason] = (counts[counted][reason] ?? 0) + 1
     options.onRejected({ reason, detail, record })
+  }
+  const loseSpoiled = ({ exchange_code, ts_ingest }: TapeRecord, { spoiled }: Rejected): void => {
+    if (spoiled === undefined) return
+    const { exchange } = adapterByCode(exchange_code)
+    marks.lose(streams.named(exchange, [spoiled]), 'rejected', ts_ingest)
   }
   /** Everything but events, which a frame and an answer take differently. */
   const addOther = (record: TapeRecord, parsed: Exclude<Parsed, { kind: 'events' }>): void => {
@@ -198,10 +213,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
         countIgnored(counts, parsed.stream_class)
         return
       case 'rejected':
-        reject(record, parsed.reason, parsed.detail)
-        if (parsed.spoiled === undefined) return
-        const { exchange } = adapterByCode(record.exchange_code)
-        marks.lose(streams.named(exchange, [parsed.spoiled]), 'rejected', record.ts_ingest)
+        reject(record, parsed)
+        loseSpoiled(record, parsed)
     }
   }
 
@@ -209,13 +222,20 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const parsed = adapter.parse(record.payload, record.ts_ingest, options.choice)
     if (parsed.kind !== 'events') return addOther(record, parsed)
     counts.event_frames++
-    for (const event of parsed.events) addEvent(event, record.connection)
+    let at = 0
+    for (const element of parsed.odd ?? []) {
+      for (; at < element.events_before; at++) addEvent(parsed.events[at]!, record.connection)
+      reject(record, element, 'rejected_elements')
+      loseSpoiled(record, element)
+    }
+    for (; at < parsed.events.length; at++) addEvent(parsed.events[at]!, record.connection)
   }
 
   /** Answers fill holes of the past or show the whole book: no stream goes on from them. */
   const addAnswer = (record: TapeRecord, parsed: Parsed): void => {
     if (parsed.kind !== 'events') return addOther(record, parsed)
     counts.event_answers++
+    for (const element of parsed.odd ?? []) reject(record, element, 'rejected_elements')
     if (parsed.events[0]?.kind === 'depth') counts.book_answers++
     for (const event of parsed.events) {
       const stream = streams.of(event.exchange, event.symbol, channelOf(event))
@@ -236,13 +256,15 @@ export function createBatcher(options: BatcherOptions): Batcher {
       listings.push({ exchange, listed_at: record.ts_ingest, instruments: adapter.parseInstruments(body) })
       counts.control++
     } catch (error) {
-      reject(record, 'unknown_shape', String(error))
+      reject(record, { reason: 'unknown_shape', detail: String(error) })
     }
   }
 
   const addMark = (record: TapeRecord, heard_until: Micros | undefined): void => {
     const mark = parseMark(record.payload)
-    if (mark === undefined) return reject(record, 'unknown_shape', 'not a mark of this build')
+    if (mark === undefined) {
+      return reject(record, { reason: 'unknown_shape', detail: 'not a mark of this build' })
+    }
     const { exchange } = adapterByCode(record.exchange_code)
     marks.take(mark, exchange, record.ts_ingest, heard_until)
   }

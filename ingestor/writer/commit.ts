@@ -13,7 +13,6 @@ import { copyInto } from './copy.ts'
 import { type MutableCounts, perTable } from './counts.ts'
 import { type Trouble, troubleOf } from './database-errors.ts'
 import type { DeadLetters } from './dead-letters.ts'
-import type { Durability } from './durability.ts'
 import { type AddedRange, logInvalidations, oldestAdded, rangesOf } from './invalidations.ts'
 import type { Partitions } from './partitions.ts'
 import type { PreparedBatch, SymbolIds } from './prepare.ts'
@@ -28,7 +27,6 @@ export interface CommitDeps {
   readonly dead_letters: DeadLetters
   /** The batches are those of a running ingestor, whose streams end where it stops writing. */
   readonly live: boolean
-  readonly durability: Durability
 }
 
 /** Tables whose last batch met keys that were there already; they skip the attempt with COPY. */
@@ -81,10 +79,9 @@ async function commitOnce(
   clashing: ClashingTables,
   onStored: (counts: MutableCounts) => void,
 ): Promise<MutableCounts> {
-  const { client, durability } = deps
+  const { client } = deps
   const { batch } = prepared
-  const is_durable = durability.is_wanted
-  await client.query(`begin; set local synchronous_commit = ${is_durable ? 'on' : 'off'}`)
+  await client.query('begin; set local synchronous_commit = off')
   const stored = await storeRows(client, prepared, (channel) => careful || clashing.has(channel))
   const { gap_count: gaps, late_count } = await writeProgress(deps, prepared, stored.added)
   if (late_count > 0) await logInvalidations(client, stored.added)
@@ -95,7 +92,6 @@ async function commitOnce(
   const counts = { ...batch.counts, rows, duplicates, dead_letters: stored.bad.length, gaps }
   onStored(counts)
   await client.query('commit')
-  if (is_durable) durability.prove(batch.to_position)
   for (const { channel } of prepared.copies) {
     if (stored.met_keys.has(channel)) clashing.add(channel)
     else clashing.delete(channel)

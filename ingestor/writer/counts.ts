@@ -24,6 +24,8 @@ export interface FollowCounts {
   /** By the exchange's stream class; classes beyond the first 50 are counted as `other`. */
   readonly ignored: Readonly<Record<string, number>>
   readonly rejected: { readonly [reason in RejectReason]?: number }
+  /** Elements of lists in frames and answers that held events besides. */
+  readonly rejected_elements: { readonly [reason in RejectReason]?: number }
   /** Events that want a row. */
   readonly events: PerTable
   /** Ids that the exchange used for something else than a market trade; no rows. */
@@ -56,6 +58,7 @@ export function createCounts(): MutableCounts {
     control: 0,
     ignored: {},
     rejected: {},
+    rejected_elements: {},
     events: perTable(),
     void_trades: 0,
     rows: perTable(),
@@ -83,8 +86,10 @@ export function addCounts(total: MutableCounts, more: FollowCounts): void {
   for (const [stream_class, count] of Object.entries(more.ignored)) {
     countIgnored(total, stream_class, count)
   }
-  for (const [reason, count] of Object.entries(more.rejected) as [RejectReason, number][]) {
-    total.rejected[reason] = (total.rejected[reason] ?? 0) + count
+  for (const name of ['rejected', 'rejected_elements'] as const) {
+    for (const [reason, count] of Object.entries(more[name]) as [RejectReason, number][]) {
+      total[name][reason] = (total[name][reason] ?? 0) + count
+    }
   }
   for (const name of ['events', 'rows', 'duplicates'] as const) {
     for (const channel of CHANNELS) total[name][channel] += more[name][channel]

@@ -13,7 +13,6 @@ import { openReader } from '../tape/reader.ts'
 import { backoffMs } from '../transport/pacing.ts'
 import { describeTrouble, troubleOf } from './database-errors.ts'
 import { openDeadLetters } from './dead-letters.ts'
-import { Durability } from './durability.ts'
 import { type FollowerStatus, Progress } from './progress.ts'
 import { createRejectLog } from './reject-log.ts'
 import { requireSchema, resume, type Resume } from './resume.ts'
@@ -51,8 +50,6 @@ export interface Follower {
   status(): FollowerStatus
   /** Settles once everything before `position` is committed; rejects when it ends before that. */
   committed(position: number): Promise<void>
-  /** Asks for `durable_position` of the status to move on to what is committed. */
-  makeDurable(): void
   /** Stops after the commits that are under way. */
   stop(): Promise<void>
 }
@@ -63,9 +60,8 @@ const BACKOFF = { backoff_base_ms: 100, backoff_cap_ms: 10_000 }
 
 export function startFollower(options: FollowerOptions): Follower {
   const stopping = new AbortController()
-  const durability = new Durability()
-  const progress = new Progress(options.clock, durability)
-  const ended = followUntilStopped({ ...options, durability }, progress, stopping.signal).finally(() => {
+  const progress = new Progress(options.clock)
+  const ended = followUntilStopped(options, progress, stopping.signal).finally(() => {
     progress.end()
   })
   ended.catch(() => undefined)
@@ -73,7 +69,6 @@ export function startFollower(options: FollowerOptions): Follower {
     ended,
     status: () => progress.status(),
     committed: (position) => progress.committed(position, ended),
-    makeDurable: () => durability.want(),
     async stop() {
       stopping.abort()
       await ended
@@ -81,10 +76,8 @@ export function startFollower(options: FollowerOptions): Follower {
   }
 }
 
-type Following = FollowerOptions & Pick<SessionOptions, 'durability'>
-
 async function followUntilStopped(
-  options: Following,
+  options: FollowerOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
@@ -115,7 +108,7 @@ async function followUntilStopped(
 /** One session from connecting to its end. The connection is never used again. */
 async function followOnce(
   connect: () => Promise<Client>,
-  options: Following,
+  options: FollowerOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
@@ -155,7 +148,7 @@ function readExtent({ tape_dir }: FollowerOptions): { readonly tape_id: string; 
   return { tape_id, oldest }
 }
 
-function sessionOptions(options: Following, tape_id: string): SessionOptions {
+function sessionOptions(options: FollowerOptions, tape_id: string): SessionOptions {
   const { log } = options
   return {
     ...options,

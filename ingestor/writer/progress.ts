@@ -6,7 +6,6 @@ import { OperatorError } from '#core/errors.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 import type { Batch } from './batcher.ts'
 import { addCounts, createCounts, type FollowCounts, type MutableCounts } from './counts.ts'
-import { Durability } from './durability.ts'
 import type { Resume } from './resume.ts'
 import type { SessionEvents } from './session.ts'
 import { NO_OPEN_HOLES, type OpenHoles } from './stream-table.ts'
@@ -15,8 +14,6 @@ export interface FollowerStatus {
   /** False until Postgres was reached once and the schema found good. */
   readonly has_resumed: boolean
   readonly committed_position: number
-  /** Of that, what Postgres cannot forget by crashing: moves only when asked to. */
-  readonly durable_position: number
   /**
    * The longest time from a frame's receipt to its commit, over the commits of the last second and
    * the frame that has waited longest and still waits; 0 where there was neither.
@@ -42,7 +39,6 @@ interface Wait {
 
 export class Progress implements SessionEvents {
   readonly #clock: () => Micros
-  readonly #durability: Durability
   readonly #total: MutableCounts = createCounts()
   #waiting: Batch[] = []
   /** Stored, and its commit sent: did it arrive? The next session's position tells. */
@@ -58,9 +54,8 @@ export class Progress implements SessionEvents {
   /** True once this session has committed something. */
   advanced = false
 
-  constructor(clock: () => Micros, durability = new Durability()) {
+  constructor(clock: () => Micros) {
     this.#clock = clock
-    this.#durability = durability
   }
 
   resume(from: Pick<Resume, 'position'>): void {
@@ -73,7 +68,6 @@ export class Progress implements SessionEvents {
     this.#away_since = undefined
     this.has_resumed = true
     this.advanced = false
-    this.#durability.fallBack(from.position)
     this.#moveTo(from.position)
   }
 
@@ -113,7 +107,6 @@ export class Progress implements SessionEvents {
     return {
       has_resumed: this.has_resumed,
       committed_position: this.#committed_position,
-      durable_position: this.#durability.position,
       lag_ms: this.#lagMs(now),
       database_away: this.#away_since !== undefined || slow,
       open_holes: this.#open_holes,

@@ -15,7 +15,6 @@ import { type Batch, type Batcher, createBatcher, type RejectedFrame } from './b
 import { type ClashingTables, commitBatch } from './commit.ts'
 import type { MutableCounts } from './counts.ts'
 import type { DeadLetters } from './dead-letters.ts'
-import { commitDurably, type Durability } from './durability.ts'
 import { createPartitions } from './partitions.ts'
 import { prepareBatch } from './prepare.ts'
 import type { Resume } from './resume.ts'
@@ -39,7 +38,6 @@ export interface SessionOptions {
   readonly choice: StreamChoice
   readonly limits: BatchLimits
   readonly dead_letters: DeadLetters
-  readonly durability: Durability
   /** Outlives the session: what a new one reads again changes no book. */
   readonly books?: BookKeeper | undefined
   /** Makes the partitions of the coming hour ahead of time; undefined where nothing is live. */
@@ -95,7 +93,6 @@ export async function runSession(
       if (end.position() > sealed || signal.aborted) continue
       await pipeline.settled()
       await pipeline.makeRoomAhead()
-      await pipeline.makeDurable(sealed)
       await end.grownBeyond(sealed, IDLE_MS)
     }
     await pipeline.settled()
@@ -130,8 +127,6 @@ async function gather(
 interface Pipeline {
   /** Makes the coming hour's partitions; nothing may be being committed. */
   makeRoomAhead(): Promise<void>
-  /** Where that is asked for; nothing may be being committed, and all before `position` is. */
-  makeDurable(position: number): Promise<void>
   /** Prepares the batch, waits for the one before it, and begins to commit it. */
   take(batch: Batch): Promise<void>
   /** Settles when nothing is being committed; throws what the last commit threw. */
@@ -159,12 +154,6 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
   const pipeline: Pipeline = {
     async makeRoomAhead() {
       if (options.clock !== undefined) await withDeadline(partitions.ensureAhead(options.clock()))
-    },
-    async makeDurable(position) {
-      const { durability, ingestor_id } = options
-      if (!durability.is_wanted) return
-      await withDeadline(commitDurably(client, ingestor_id))
-      durability.prove(position)
     },
     settled: () => committing,
     async take(batch) {

@@ -32,8 +32,6 @@ export interface WriterThread {
    * rejects when the writer ends before that, or has ended.
    */
   committed(position: number): Promise<FollowerStatus>
-  /** Asks for `durable_position` of the status to move on to what is committed. */
-  makeDurable(): void
   stop(): Promise<void>
 }
 
@@ -54,7 +52,6 @@ export function startWriterThread(
   let status: FollowerStatus = {
     has_resumed: false,
     committed_position: 0,
-    durable_position: 0,
     lag_ms: 0,
     database_away: false,
     open_holes: NO_OPEN_HOLES,
@@ -107,7 +104,6 @@ export function startWriterThread(
       send({ kind: 'report_at', position })
       return wish.promise
     },
-    makeDurable: () => send({ kind: 'make_durable' }),
     async stop() {
       stopping = true
       send({ kind: 'stop' })

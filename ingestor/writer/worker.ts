@@ -26,8 +26,6 @@ export type ToWorker =
   | { readonly kind: 'report_at'; readonly position: number }
   /** The exchange is being asked for the symbol's whole book. */
   | { readonly kind: 'snapshot_asked'; readonly exchange: Exchange; readonly symbol: string }
-  /** Move the status' durable_position. */
-  | { readonly kind: 'make_durable' }
   | { readonly kind: 'stop' }
 
 export type FromWorker =
@@ -70,7 +68,6 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
       void follower.stop().catch(() => undefined)
       return
     }
-    if (message.kind === 'make_durable') return follower.makeDurable()
     if (message.kind === 'snapshot_asked') return books.noteAsked(message.exchange, message.symbol)
     const { position } = message
     follower.committed(position).then(

@@ -23,7 +23,7 @@ beforeAll(async () => {
     `insert into marketdata.prices (ticker, price, "timestamp", ts_ingest, created_at)
      select ticker, price, to_timestamp(ms / 1000.0), now(), '2026-01-18T20:29:43.530431Z'
      from (values ('btc_usd', 95413.23, $1::bigint), ('btc_usd', 95415.31, $1 + 60000),
-       ('btc_usd', 0.00000001, $1 + 120000), ('eth_usd', 3349.74, $1)) as v (ticker, price, ms)`,
+       ('btc_usd', 0.00000000412, $1 + 120000), ('eth_usd', 3349.74, $1)) as v (ticker, price, ms)`,
     [T],
   )
   await edge.pool.query(
@@ -43,7 +43,7 @@ test('all prices of a ticker: newest first, with count and ticker beside them', 
   const body = await answer(200, '/prices?ticker=btc_usd')
   expect(body).toEqual({
     data: [
-      expect.objectContaining({ price: 1e-8, timestamp: T + 120_000 }),
+      expect.objectContaining({ price: 4.12e-9, timestamp: T + 120_000 }),
       expect.objectContaining({ price: 95415.31, timestamp: T + 60_000 }),
       {
         id: expect.any(Number) as number,
@@ -109,9 +109,10 @@ test('tickers by name, and what is stored of one in figures', async () => {
   }
   expect(await answer(200, '/prices/stats?ticker=btc_usd')).toEqual({
     count: 3,
-    min_price: 1e-8,
+    min_price: 4.12e-9,
     max_price: 95415.31,
-    avg_price: expect.closeTo((95413.23 + 95415.31 + 1e-8) / 3, 6) as number,
+    // The double nearest to 190828.54000000412 / 3.
+    avg_price: Number('63609.51333333470666666667'),
     first_timestamp: T,
     last_timestamp: T + 120_000,
   })

@@ -81,7 +81,7 @@ function expectedPrices(values: readonly Value[]): readonly string[] {
   const first = new Map<string, string>()
   for (const { name, ms, price } of values) {
     const key = `${name} ${ms}`
-    if (!first.has(key)) first.set(key, `${key} ${price.toFixed(8)}`)
+    if (!first.has(key)) first.set(key, `${key} ${price}`)
   }
   return [...first.values()].toSorted()
 }
@@ -178,7 +178,7 @@ test('an index that the exchange does not name is a mistake of the configuration
   const exchange = await exchangeOf()
   const { url } = await createTestDatabase()
   const ingestor = record(exchange, url, { SYMBOLS: 'btc_usd,xyz_usd' })
-  await expect(ingestor.ready).rejects.toThrow('XYZ_USD')
+  await expect(ingestor.ready).rejects.toThrow('no active one is xyz_usd')
   expect(await ingestor.exited).toBe(1)
 })
 

@@ -148,6 +148,7 @@ test('a full tape stops listening and fails its health; once it has room it goes
     HEALTH_PORT: String(health_port),
     TAPE_MAX_BYTES: String(64 * 1024 * 1024),
     TAPE_SEGMENT_BYTES: String(16 * 1024 * 1024),
+    TAPE_KEEP_S: '1',
   }
   const first = startIngestor(env)
   await first.ready

@@ -176,6 +176,7 @@ function describe(
     dead_letters: counts.dead_letters,
     gaps: counts.gaps,
     rejected: counts.rejected,
+    rejected_elements: counts.rejected_elements,
     not_asked_for,
     datasets: days,
     seconds: Number(seconds.toFixed(3)),

@@ -150,6 +150,7 @@ function readBookTicker(
   }
 }
 
+/** What may be a void trade is left to parse.ts, here and in readTrade. */
 function readAggTrade(
   frame: Buffer,
   symbol: string,
@@ -164,7 +165,8 @@ function readAggTrade(
   const last_trade_id = wholeAt(KEY.l)
   const is_buyer_maker = flagAt(KEY.m)
   if (!(agg_trade_id >= 0 && first_trade_id >= 0 && last_trade_id >= 0)) return undefined
-  if (!(price > 0 && qty >= 0 && (non_rpi_qty === null || non_rpi_qty >= 0))) return undefined
+  if (!isAbsent(KEY.X) && !isTextAt(frame, KEY.X, MARKET)) return undefined
+  if (!(price > 0 && qty > 0 && (non_rpi_qty === null || non_rpi_qty >= 0))) return undefined
   if (is_buyer_maker === undefined) return undefined
   return tradeEvent({
     symbol,
@@ -208,7 +210,6 @@ function readDepth(
   }
 }
 
-/** Market fills only: what may be a void trade is left to parse.ts. */
 function readTrade(
   frame: Buffer,
   symbol: string,

@@ -14,16 +14,23 @@ import {
   idField,
   isFields,
   orRejected,
-  positiveField,
   quoteSide,
+  readEach,
   Rejection,
   symbolField,
   timeField,
   type Fields,
 } from '../fields.ts'
+import { isMarkedVoid, tradeAmounts } from '../void-trade.ts'
 import { readDepthUpdate, readLiquidation, readMarkPrice } from './derivatives.ts'
 import { EXCHANGE, isCoinMargined } from './letters.ts'
-import type { WireAggTrade, WireBookTicker, WireForceOrder, WireTrade } from './wire.ts'
+import type {
+  WireAggTrade,
+  WireBookTicker,
+  WireForceOrder,
+  WireMarkPrice,
+  WireTrade,
+} from './wire.ts'
 
 /** Event types (`e`) that are market data, but not what we record. */
 const IGNORED_CLASSES = new Set([
@@ -59,16 +66,28 @@ export function tradeEvent(trade: Omit<Trade, 'kind' | 'exchange'>): Trade {
   }
 }
 
+export function voidTrade(identity: Omit<VoidTrade, 'kind' | 'exchange'>): VoidTrade {
+  return { kind: 'void_trade', exchange: EXCHANGE, ...identity }
+}
+
 /** An aggregated trade, from the stream or from REST: the same event either way. */
-export function readAggTrade(wire: Fields, symbol: string, ts_ingest: Micros): Trade {
+export function readAggTrade(
+  wire: Fields,
+  symbol: string,
+  ts_ingest: Micros,
+): Trade | VoidTrade {
   const name = field<WireAggTrade>
-  return tradeEvent({
+  const identity = {
     symbol,
     ts_exchange: timeField(wire, name('T')),
     ts_ingest,
     agg_trade_id: idField(wire, name('a')),
-    price: positiveField(wire, name('p')),
-    qty: decimalField(wire, name('q')),
+  }
+  const amounts = tradeAmounts(wire, name('p'), name('q'), isMarkedVoid(wire))
+  if (amounts === undefined) return voidTrade(identity)
+  return tradeEvent({
+    ...identity,
+    ...amounts,
     non_rpi_qty: wire['nq'] === undefined ? null : decimalField(wire, name('nq')),
     first_trade_id: idField(wire, name('f')),
     last_trade_id: idField(wire, name('l')),
@@ -128,11 +147,16 @@ function readList(payload: readonly unknown[], ts_ingest: Micros, choice: Stream
     throw new Rejection('unknown_shape', 'a list of nothing we know')
   }
   if (!choice.channels.includes('mark_price')) return ignored(event_type)
-  const events = payload.flatMap((one) => {
-    if (!isFields(one)) throw new Rejection('unknown_shape', 'expected a list of objects')
-    return isLeftOut(one, choice) ? [] : [readMarkPrice(one, ts_ingest)]
-  })
-  return events.length === 0 ? ignored('coin_m') : { kind: 'events', events }
+  const parsed = readEach(
+    payload,
+    (one) => (isLeftOut(one, choice) ? [] : [readMarkPrice(one, ts_ingest)]),
+    (one) => {
+      const symbol = isFields(one) ? one[field<WireMarkPrice>('s')] : undefined
+      return typeof symbol === 'string' ? { symbol, channel: 'mark_price' } : undefined
+    },
+  )
+  const is_empty = parsed.kind === 'events' && parsed.events.length === 0
+  return is_empty && parsed.odd === undefined ? ignored('coin_m') : parsed
 }
 
 function readDepth(
@@ -181,16 +205,11 @@ function readTrade(wire: Fields, ts_ingest: Micros): Trade | VoidTrade {
     ts_ingest,
     agg_trade_id: idField(wire, name('t')),
   }
-  const void_trade = { kind: 'void_trade', exchange: EXCHANGE, ...identity } as const
-  const fill_kind = wire['X']
-  if (fill_kind !== undefined && fill_kind !== 'MARKET') return void_trade
-  const price = decimalField(wire, name('p'))
-  const qty = decimalField(wire, name('q'))
-  if (price === 0 || qty === 0) return void_trade
+  const amounts = tradeAmounts(wire, name('p'), name('q'), isMarkedVoid(wire))
+  if (amounts === undefined) return voidTrade(identity)
   return tradeEvent({
     ...identity,
-    price,
-    qty,
+    ...amounts,
     non_rpi_qty: null,
     first_trade_id: null,
     last_trade_id: null,

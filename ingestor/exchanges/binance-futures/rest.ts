@@ -1,13 +1,14 @@
 /** REST answers of Binance USD-M as the events that the live streams give, and its listing. */
-import type { Trade } from '#core/market.ts'
+import type { Trade, VoidTrade } from '#core/market.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { Parsed, StreamChoice } from '../adapter.ts'
 import { parseAnswer, parseExchangeInfo, type RestReaders, type WireRestTrade } from '../binance-rest.ts'
-import { field, type Fields, flagField, idField, positiveField, timeField } from '../fields.ts'
+import { field, type Fields, flagField, idField, timeField } from '../fields.ts'
+import { isMarkedVoid, tradeAmounts } from '../void-trade.ts'
 import { readSnapshot } from './derivatives.ts'
 import { EXCHANGE } from './letters.ts'
-import { readAggTrade, tradeEvent } from './parse.ts'
+import { readAggTrade, tradeEvent, voidTrade } from './parse.ts'
 import type { WireSymbol } from './wire.ts'
 
 export const INSTRUMENTS_PATH = '/fapi/v1/exchangeInfo'
@@ -49,15 +50,19 @@ export function parseInstruments(body: string): readonly Instrument[] {
 }
 
 /** What the raw trade stream would have brought: it names neither RPI share nor fill ids. */
-function readRestTrade(wire: Fields, symbol: string, ts_ingest: Micros): Trade {
+function readRestTrade(wire: Fields, symbol: string, ts_ingest: Micros): Trade | VoidTrade {
   const name = field<WireRestTrade>
-  return tradeEvent({
+  const identity = {
     symbol,
     ts_exchange: timeField(wire, name('time')),
     ts_ingest,
     agg_trade_id: idField(wire, name('id')),
-    price: positiveField(wire, name('price')),
-    qty: positiveField(wire, name('qty')),
+  }
+  const amounts = tradeAmounts(wire, name('price'), name('qty'), isMarkedVoid(wire))
+  if (amounts === undefined) return voidTrade(identity)
+  return tradeEvent({
+    ...identity,
+    ...amounts,
     non_rpi_qty: null,
     first_trade_id: null,
     last_trade_id: null,

@@ -3,17 +3,16 @@ import type { BookTicker, DepthEvent, Trade, VoidTrade } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import type { WireRestTrade } from '../binance-rest.ts'
 import {
-  decimalField,
   field,
   type Fields,
   flagField,
   idField,
   levelsField,
-  positiveField,
   quoteSide,
   Rejection,
   symbolField,
 } from '../fields.ts'
+import { isMarkedVoid, tradeAmounts } from '../void-trade.ts'
 import type { WireAggTrade, WireBook, WireBookTicker, WireDepthUpdate, WireTrade } from './wire.ts'
 
 export const EXCHANGE = 'binance-spot'
@@ -47,21 +46,19 @@ export function readAggTrade(
   readTime: ReadTime,
 ): Trade | VoidTrade {
   const name = field<WireAggTrade>
-  const trade = {
+  const identity = {
     exchange: EXCHANGE,
     symbol,
     ts_exchange: readTime(wire, name('T')),
     ts_ingest,
     agg_trade_id: idField(wire, name('a')),
   } as const
-  const price = decimalField(wire, name('p'))
-  const qty = decimalField(wire, name('q'))
-  if (price === 0 || qty === 0) return { kind: 'void_trade', ...trade }
+  const amounts = tradeAmounts(wire, name('p'), name('q'), isMarkedVoid(wire))
+  if (amounts === undefined) return { kind: 'void_trade', ...identity }
   return {
     kind: 'trade',
-    ...trade,
-    price,
-    qty,
+    ...identity,
+    ...amounts,
     non_rpi_qty: null,
     first_trade_id: idField(wire, name('f')),
     last_trade_id: idField(wire, name('l')),
@@ -69,17 +66,14 @@ export function readAggTrade(
   }
 }
 
-export function readTrade(wire: Fields, ts_ingest: Micros, readTime: ReadTime): Trade {
-  const name = field<WireTrade>
-  return singleFill({
-    symbol: symbolField(wire, name('s')),
-    ts_exchange: readTime(wire, name('T')),
-    ts_ingest,
-    agg_trade_id: idField(wire, name('t')),
-    price: positiveField(wire, name('p')),
-    qty: positiveField(wire, name('q')),
-    is_buyer_maker: flagField(wire, name('m')),
-  })
+export function readTrade(
+  wire: Fields,
+  ts_ingest: Micros,
+  readTime: ReadTime,
+): Trade | VoidTrade {
+  const symbol = symbolField(wire, field<WireTrade>('s'))
+  const names: FillNames<WireTrade> = { id: 't', price: 'p', qty: 'q', time: 'T', maker: 'm' }
+  return readFill(wire, symbol, ts_ingest, readTime, names)
 }
 
 export function readRestTrade(
@@ -87,17 +81,15 @@ export function readRestTrade(
   symbol: string,
   ts_ingest: Micros,
   readTime: ReadTime,
-): Trade {
-  const name = field<WireRestTrade>
-  return singleFill({
-    symbol,
-    ts_exchange: readTime(wire, name('time')),
-    ts_ingest,
-    agg_trade_id: idField(wire, name('id')),
-    price: positiveField(wire, name('price')),
-    qty: positiveField(wire, name('qty')),
-    is_buyer_maker: flagField(wire, name('isBuyerMaker')),
-  })
+): Trade | VoidTrade {
+  const names: FillNames<WireRestTrade> = {
+    id: 'id',
+    price: 'price',
+    qty: 'qty',
+    time: 'time',
+    maker: 'isBuyerMaker',
+  }
+  return readFill(wire, symbol, ts_ingest, readTime, names)
 }
 
 export function readDepthUpdate(wire: Fields, ts_ingest: Micros, readTime: ReadTime): DepthEvent {
@@ -145,9 +137,34 @@ export function readBook(
   }
 }
 
-function singleFill(
-  fill: Omit<Trade, 'kind' | 'exchange' | 'non_rpi_qty' | 'first_trade_id' | 'last_trade_id'>,
-): Trade {
-  const unknown = { non_rpi_qty: null, first_trade_id: null, last_trade_id: null } as const
-  return { kind: 'trade', exchange: EXCHANGE, ...fill, ...unknown }
+/** What the socket and REST call the fields of one fill. */
+type FillNames<Wire> = Readonly<
+  Record<'id' | 'price' | 'qty' | 'time' | 'maker', keyof Wire & string>
+>
+
+function readFill<Wire>(
+  wire: Fields,
+  symbol: string,
+  ts_ingest: Micros,
+  readTime: ReadTime,
+  names: FillNames<Wire>,
+): Trade | VoidTrade {
+  const identity = {
+    exchange: EXCHANGE,
+    symbol,
+    ts_exchange: readTime(wire, names.time),
+    ts_ingest,
+    agg_trade_id: idField(wire, names.id),
+  } as const
+  const amounts = tradeAmounts(wire, names.price, names.qty, isMarkedVoid(wire))
+  if (amounts === undefined) return { kind: 'void_trade', ...identity }
+  return {
+    kind: 'trade',
+    ...identity,
+    ...amounts,
+    non_rpi_qty: null,
+    first_trade_id: null,
+    last_trade_id: null,
+    is_buyer_maker: flagField(wire, names.maker),
+  }
 }

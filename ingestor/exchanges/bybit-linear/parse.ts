@@ -23,9 +23,11 @@ import {
   positiveField,
   type QuoteSide,
   quoteSide,
+  readEach,
   Rejection,
   symbolField,
 } from '../fields.ts'
+import { tradeAmounts } from '../void-trade.ts'
 import { millisField } from './millis-field.ts'
 import { readTicker } from './ticker.ts'
 import { channelOfClass, EXCHANGE, parseTopic, type RecordedChannel } from './topics.ts'
@@ -51,31 +53,36 @@ function read(value: unknown, ts_ingest: Micros, choice: StreamChoice): Parsed {
   if (channel === undefined || !choice.channels.includes(channel)) {
     return { kind: 'ignored', stream_class: topic_class }
   }
-  const events = readData(channel, value, ts_ingest)
-  for (const event of events) {
-    if (event.symbol === symbol) continue
+  const onTopic = (event: MarketEvent): MarketEvent => {
+    if (event.symbol === symbol) return event
     throw new Rejection('bad_symbol', `${event.symbol} on topic ${topic}`)
   }
-  return { kind: 'events', events }
+  const data = value[field<WireFrame>('data')]
+  if (channel === 'trades' || channel === 'liquidations') {
+    if (!Array.isArray(data)) throw new Rejection('bad_field', 'data: expected a list of objects')
+    const readOne = channel === 'trades' ? readTrade : readLiquidation
+    return readEach(
+      data,
+      (wire) => [onTopic(readOne(wire, ts_ingest))],
+      () => ({ symbol, channel }),
+    )
+  }
+  return { kind: 'events', events: readData(channel, value, objectOf(data), ts_ingest).map(onTopic) }
 }
 
 function readData(
-  channel: RecordedChannel,
+  channel: Exclude<RecordedChannel, 'trades' | 'liquidations'>,
   frame: Fields,
+  data: Fields,
   ts_ingest: Micros,
 ): readonly MarketEvent[] {
-  const data = frame[field<WireFrame>('data')]
   switch (channel) {
     case 'book_ticker':
-      return [readQuote(frame, objectOf(data), ts_ingest)]
+      return [readQuote(frame, data, ts_ingest)]
     case 'depth_events':
-      return [readDepth(frame, objectOf(data), ts_ingest)]
+      return [readDepth(frame, data, ts_ingest)]
     case 'mark_price':
-      return readTicker(isSnapshot(frame), frameTime(frame), objectOf(data), ts_ingest)
-    case 'trades':
-      return listOf(data).map((wire) => readTrade(wire, ts_ingest))
-    case 'liquidations':
-      return listOf(data).map((wire) => readLiquidation(wire, ts_ingest))
+      return readTicker(isSnapshot(frame), frameTime(frame), data, ts_ingest)
   }
 }
 
@@ -142,21 +149,19 @@ function readTrade(wire: Fields, ts_ingest: Micros): Trade | VoidTrade {
     // Before the exchange told its sequence time alone ordered its trades.
     seq: wire[name('seq')] === undefined ? ts_exchange : idField(wire, name('seq')),
   } as const
-  const price = positiveField(wire, name('p'))
-  const qty = positiveField(wire, name('v'))
-  const is_buyer_maker = sideOf(wire) === 'sell'
   // Agreed between two parties and only reported here: no trade of this market.
-  if (flagField(wire, name('BT'))) return { kind: 'void_trade', ...stamped }
+  const is_block_trade = flagField(wire, name('BT'))
+  const amounts = tradeAmounts(wire, name('p'), name('v'), is_block_trade)
+  if (amounts === undefined) return { kind: 'void_trade', ...stamped }
   const has_rpi = wire[name('RPI')] !== undefined
   return {
     kind: 'trade',
     ...stamped,
-    price,
-    qty,
-    non_rpi_qty: has_rpi ? (flagField(wire, name('RPI')) ? 0 : qty) : null,
+    ...amounts,
+    non_rpi_qty: has_rpi ? (flagField(wire, name('RPI')) ? 0 : amounts.qty) : null,
     first_trade_id: null,
     last_trade_id: null,
-    is_buyer_maker,
+    is_buyer_maker: sideOf(wire) === 'sell',
   }
 }
 
@@ -203,9 +208,4 @@ function frameTime(frame: Fields): Micros {
 function objectOf(data: unknown): Fields {
   if (isFields(data)) return data
   throw new Rejection('bad_field', 'data: expected an object')
-}
-
-function listOf(data: unknown): readonly Fields[] {
-  if (Array.isArray(data) && data.every(isFields)) return data
-  throw new Rejection('bad_field', 'data: expected a list of objects')
 }

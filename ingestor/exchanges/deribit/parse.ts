@@ -5,9 +5,9 @@ import type { Micros } from '#core/time.ts'
 import type { Parsed, StreamChoice } from '../adapter.ts'
 import {
   isFields,
-  numberField,
   orRejected,
   parseJsonText,
+  priceField,
   Rejection,
   symbolField,
   timeField,
@@ -17,10 +17,6 @@ import type { WireIndexPrice, WireSubscription } from './wire.ts'
 
 export const EXCHANGE = 'deribit'
 export const INDEX_CHANNEL = 'deribit_price_index.'
-
-/** What the table can hold: numeric(20,8), more than zero. */
-const PRICE_MIN = 1e-8
-const PRICE_BELOW = 1e12
 
 export function parseFrame(frame: Buffer, ts_ingest: Micros, choice: StreamChoice): Parsed {
   return orRejected(() => {
@@ -35,11 +31,6 @@ export function channelOf(value: unknown): string | undefined {
   const params = value['params']
   const channel = isFields(params) ? params[field<WireSubscription>('channel')] : undefined
   return typeof channel === 'string' ? channel : undefined
-}
-
-/** A price as the table can hold it. */
-export function priceField(wire: Fields, name: string): number {
-  return numberField(wire, name, PRICE_MIN, PRICE_BELOW)
 }
 
 /** Names a field of a wire type, so that a misspelt one does not compile. */

@@ -3,8 +3,15 @@ import { OperatorError } from '#core/errors.ts'
 import { isSymbolName, type Instrument } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { Parsed, StreamChoice } from '../adapter.ts'
-import { isFields, microsField, orRejected, parseJsonText, Rejection } from '../fields.ts'
-import { EXCHANGE, field, priceField } from './parse.ts'
+import {
+  isFields,
+  microsField,
+  orRejected,
+  parseJsonText,
+  priceField,
+  Rejection,
+} from '../fields.ts'
+import { EXCHANGE, field } from './parse.ts'
 import type { WireAnswer, WireIndexPriceResult } from './wire.ts'
 
 export const INSTRUMENTS_PATH = '/api/v2/public/get_index_price_names'

@@ -88,32 +88,6 @@ test('a tape that has used its budget refuses frames, takes marks, and never gro
   expect(textsOf(readAll(dir)).at(-1)).toBe('again')
 })
 
-test('what is safe goes before its time where room is needed, and no more of it than that', async () => {
-  const dir = join(folder, 'pressed')
-  const tape = openSmall(dir, { keep_s: 600 })
-  while (appendText(tape, 'x'.repeat(200)) !== 'full');
-  tape.flush()
-  const { segment_count } = tape.status()
-  expect(tape.release(tape.end, 0)).toBe(0)
-  expect(tape.full?.cause).toBe('budget')
-  expect(tape.closedBefore(tape.end)).toBeGreaterThan(0)
-  expect(tape.release(tape.end, 0, tape.closedBefore(tape.end) - 1)).toBeGreaterThan(0)
-  expect(tape.full).toBeUndefined()
-  expect(tape.status().segment_count).toBeGreaterThan(1)
-  expect(tape.status().segment_count).toBeLessThan(segment_count)
-  const taken: string[] = []
-  for (let i = 0; i < 1_000; i++) {
-    const text = `${i}`.padEnd(200)
-    expect(appendText(tape, text)).toBeTypeOf('number')
-    taken.push(text)
-    tape.flush()
-    tape.release(tape.end, 0, tape.closedBefore(tape.end))
-  }
-  expect(diskBytes(dir)).toBeLessThanOrEqual(SMALL.max_bytes)
-  await tape.close()
-  expect(taken.slice(-5)).toEqual(textsOf(readAll(dir)).slice(-5))
-})
-
 test('a full tape can be closed, killed and opened again and again without growing past its budget', async () => {
   const dir = join(folder, 'reopened')
   let tape = openSmall(dir)

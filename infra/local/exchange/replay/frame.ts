@@ -170,9 +170,11 @@ function nameOf(payload: Fields, symbol: string | undefined): string | undefined
   return `${symbol.toLowerCase()}@${STREAM_CLASS[event] ?? event}${interval}`
 }
 
-/** The larger number of decimals; text that is no plain decimal number says nothing. */
+/** The larger number of decimals; text that is no decimal number says nothing. */
 function most(seen: number | undefined, value: unknown): number | undefined {
-  if (typeof value !== 'string' || !/^\d+(\.\d{1,12})?$/.test(value)) return seen
-  const point = value.indexOf('.')
-  return Math.max(seen ?? 0, point === -1 ? 0 : value.length - point - 1)
+  if (typeof value !== 'string') return seen
+  const match = /^\d+(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,2}))?$/.exec(value)
+  if (match === null) return seen
+  const [, fraction = '', exponent = '0'] = match
+  return Math.max(seen ?? 0, fraction.length - Number(exponent))
 }

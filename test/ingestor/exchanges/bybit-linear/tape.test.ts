@@ -201,6 +201,24 @@ describe('what the ledger says', () => {
     expect(await gapsAfter([...again, quote(60_100, 8)])).toEqual([])
   })
 
+  test('trades: one of a list that cannot be read is a hole between its neighbours', async () => {
+    const [first, second, third] = [trade(500, 8_000), trade(510, 8_001), trade(520, 8_002)]
+    const dataOf = ({ payload }: Entry) => (payload as { data: readonly object[] }).data
+    const odd = dataOf(second!).map((one) => ({ ...one, p: 'n/a' }))
+    const data = [...dataOf(first!), ...odd, ...dataOf(third!)]
+    const gaps = await gapsAfter([
+      trade(0, 1_000),
+      frame(520, 'publicTrade.BTCUSDT', 'snapshot', data),
+      trade(600, 9_000),
+    ])
+    expect(gaps).toMatchObject([{ channel: 'trades', cause: 'rejected', from_id: null, length_ms: 20 }])
+    const { rows } = await database.pool.query(
+      `select 1 from marketdata.trades where ts_exchange = to_timestamp($1 / 1000.0)`,
+      [START_MS + 520],
+    )
+    expect(rows).toHaveLength(1)
+  })
+
   test('trades: jumps of the sequence say nothing, deafness is a hole without ids', async () => {
     const streams = [{ symbol: 'BTCUSDT', channel: 'trades' }] as const
     const gaps = await gapsAfter([
