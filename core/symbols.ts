@@ -26,13 +26,21 @@ export interface Instrument {
   readonly step_size: number | null
 }
 
+export const SYMBOL_CHARS_MAX = 64
+
+/** What a symbol's name may be, as messages say it after "expected". */
+export const SYMBOL_RULE = `letters of any script, digits, "_", "-" and ".", at most ${SYMBOL_CHARS_MAX}`
+
 /**
- * Letters, digits and underscore; 1 to 32 characters. Exchanges list names such as 1000PEPEUSDT,
- * BTCUSDT_260925, BTCUSD_PERP and, since 2025, names in Chinese letters: any letter is allowed.
+ * Exchanges list names such as 1000PEPEUSDT, BTCUSDT_260925, XRPUSDT-05JUN26, drbfix-btc_usdc and
+ * 币安人生USDT. Upper and lower case are different names. Nothing is allowed that separates names
+ * in lists, paths, streams and files: no comma, slash, "@" or space, nor a name of dots alone.
  */
 export function isSymbolName(text: string): boolean {
-  return /^[\p{L}\p{N}_]{1,32}$/u.test(text)
+  return SYMBOL_NAME.test(text) && text.length <= SYMBOL_CHARS_MAX
 }
+
+const SYMBOL_NAME = /^[_.-]*[\p{L}\p{N}][\p{L}\p{M}\p{N}_.-]*$/u
 
 /** Digits after the point of a step written as a number: 0.001 is 3, 1 is 0, 2.5e-8 is 9. */
 export function decimalsOf(step: number): number {

@@ -82,7 +82,7 @@ function choose(
       404,
       'unknown_symbol',
       'There is no such symbol.',
-      `${symbol} is not recorded${where}. Names are the exchange's own, in upper case; /v1/symbols lists them.`,
+      `${symbol} is not recorded${where}. Names are the exchange's own, and case counts; /v1/symbols lists them.`,
     )
   }
   if (others.length > 0) {

@@ -6,7 +6,7 @@ import { z, type Hook } from '@hono/zod-openapi'
 import type { Env } from 'hono'
 import { CHANNELS } from '#core/market.ts'
 import { isDatasetName } from '#core/object-keys.ts'
-import { EXCHANGES, isSymbolName } from '#core/symbols.ts'
+import { EXCHANGES, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { parseDay, toIso, type Micros, micros } from '#core/time.ts'
 import { decodeCursor, type Cursor, type PartKind } from './cursor.ts'
 import { FORMATS } from './formats/format.ts'
@@ -41,7 +41,7 @@ export function query<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 const symbolName = () =>
-  text('a symbol name of letters, digits and underscores, at most 32', (value) =>
+  text(`a symbol name of ${SYMBOL_RULE}`, (value) =>
     isSymbolName(value) ? value : undefined,
   )
 

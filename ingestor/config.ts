@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
 import { CHANNELS, type Channel } from '#core/market.ts'
-import { type Exchange, isSymbolName } from '#core/symbols.ts'
+import { type Exchange, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { TIME_UNITS, type TimeUnit } from '#core/time-source.ts'
 import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
 import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
@@ -18,7 +18,7 @@ export interface IngestorConfig {
   readonly time_unit: TimeUnit
   readonly ws_url: string
   readonly rest_url: string
-  /** 'all': what listing.ts takes for it. Names in upper case; the exchange's own may be lower. */
+  /** 'all': what listing.ts takes for it. Names as they were written, in whatever case. */
   readonly symbols: 'all' | readonly string[]
   /** Undefined: this ingestor records all of them. */
   readonly shard: Shard | undefined
@@ -75,9 +75,9 @@ const list = (text: string): readonly string[] => [
 const Symbols = z
   .string()
   .default('all')
-  .transform((text) => (text.trim() === 'all' ? 'all' : list(text.toUpperCase())))
+  .transform((text) => (text.trim() === 'all' ? 'all' : list(text)))
   .refine((symbols) => symbols === 'all' || (symbols.length > 0 && symbols.every(isSymbolName)), {
-    error: "must be 'all' or a comma list of symbols such as BTCUSDT,ETHUSDT",
+    error: `must be 'all' or a comma list of symbols such as BTCUSDT,ETHUSDT: ${SYMBOL_RULE}`,
   })
 
 /** `1/3` to `3/3`. */
@@ -112,7 +112,7 @@ const DepthSymbolsText = z
     if (words === 'tier') return { kind: 'tiers', symbols: [] }
     const count = /^busiest:(\d{1,4})$/.exec(words)?.[1]
     if (count !== undefined) return { kind: 'busiest', count: Number(count) }
-    return { kind: 'named', symbols: list(words.toUpperCase()) }
+    return { kind: 'named', symbols: list(words) }
   })
   .refine(
     (wanted) => wanted.kind !== 'named' || (wanted.symbols.length > 0 && wanted.symbols.every(isSymbolName)),

@@ -7,16 +7,21 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { DepthSymbols, IngestorConfig } from './config.ts'
-import type { DepthChoice, ExchangeAdapter } from './exchanges/adapter.ts'
+import type {
+  DepthChoice,
+  ExchangeAdapter,
+  LeftOut,
+  ParsedListing,
+} from './exchanges/adapter.ts'
 import { type Shard, symbolsOfShard } from './shard.ts'
+import { activeSymbols, createNameFinder, type FoundName } from './symbol-names.ts'
 import type { RestAnswer, RestClient } from './transport/rest-client.ts'
 
 const RETRY_MS = 5_000
 const PAGES_MAX = 20
 
-export interface Listing {
+export interface Listing extends ParsedListing {
   readonly answer: RestAnswer
-  readonly instruments: readonly Instrument[]
 }
 
 /** One try; an OperatorError where there is no answer, or none that is a listing. */
@@ -32,7 +37,7 @@ export async function readListing(rest: RestClient, adapter: ExchangeAdapter): P
   }
   // What is recorded is one answer that lists everything: a symbol it leaves out is delisted.
   const body = pages.length === 1 ? first.body : `[${pages.map((page) => page.body).join(',')}]`
-  return { answer: { ...pages.at(-1)!, path, body }, instruments: adapter.parseInstruments(body) }
+  return { answer: { ...pages.at(-1)!, path, body }, ...adapter.parseInstruments(body) }
 }
 
 function endlessListing(path: string): OperatorError {
@@ -66,8 +71,7 @@ export async function chooseDepth(
     case 'tiers':
       return wanted.symbols
     case 'named':
-      requireRecorded(wanted.symbols, symbols)
-      return wanted.symbols
+      return requireRecorded(wanted.symbols, symbols)
     case 'busiest': {
       const { turnover } = adapter
       if (turnover === undefined) throw noTurnover(adapter)
@@ -92,12 +96,13 @@ export function chooseAgain(
   instruments: readonly Instrument[],
   before: readonly string[],
 ): readonly string[] {
-  const active = activeByName(instruments)
-  if (active.size === 0) return before
+  const active = activeSymbols(instruments)
+  if (active.length === 0) return before
+  const find = createNameFinder(active)
   const listed =
     symbols === 'all'
       ? everySymbol(instruments)
-      : symbols.flatMap((symbol) => active.get(symbol.toUpperCase()) ?? [])
+      : [...new Set(symbols.flatMap((wanted) => foundName(find(wanted))))]
   return shard === undefined ? listed : symbolsOfShard(listed, shard)
 }
 
@@ -125,9 +130,9 @@ async function insist<T>(ask: () => Promise<T>, log: Logger, signal: AbortSignal
 /** Throws where a symbol that was named is not listed, or nothing is left to record. */
 export function chooseSymbols(
   { symbols, shard }: Pick<IngestorConfig, 'symbols' | 'shard'>,
-  instruments: readonly Instrument[],
+  listing: ParsedListing,
 ): readonly string[] {
-  const chosen = listedSymbols(symbols, instruments)
+  const chosen = listedSymbols(symbols, listing)
   return shard === undefined ? chosen : shareOf(chosen, shard)
 }
 
@@ -143,7 +148,7 @@ function shareOf(symbols: readonly string[], shard: Shard): readonly string[] {
 
 function listedSymbols(
   wanted: 'all' | readonly string[],
-  instruments: readonly Instrument[],
+  { instruments, left_out }: ParsedListing,
 ): readonly string[] {
   if (wanted === 'all') {
     const chosen = everySymbol(instruments)
@@ -154,20 +159,27 @@ function listedSymbols(
       { hint: 'Name the symbols in SYMBOLS, or check EXCHANGE_REST_URL.' },
     )
   }
-  const active = activeByName(instruments)
-  const unknown = wanted.filter((symbol) => !active.has(symbol.toUpperCase()))
-  if (unknown.length === 0) return wanted.map((symbol) => active.get(symbol.toUpperCase())!)
+  const find = createNameFinder(activeSymbols(instruments))
+  const found = wanted.map(find)
+  const chosen = [...new Set(found.flatMap(foundName))]
+  const refused = wanted.filter((_, i) => found[i]!.kind !== 'found')
+  if (refused.length === 0) return chosen
+  const reasons = refused.map((name) => describeRefusal(name, find(name), left_out))
   throw new OperatorError(
     'symbol_not_listed',
-    `The exchange lists no active ${unknown.join(', ')} among its ${instruments.length} instruments.`,
+    `Of the ${instruments.length} instruments that the exchange lists: ${reasons.join('; ')}.`,
     { hint: "Correct SYMBOLS; names are the exchange's own, such as BTCUSDT." },
   )
 }
 
-/** Active symbols by their name in upper case, as SYMBOLS has it; indexes are in lower case. */
-function activeByName(instruments: readonly Instrument[]): ReadonlyMap<string, string> {
-  const active = instruments.filter((instrument) => instrument.is_active)
-  return new Map(active.map(({ symbol }) => [symbol.toUpperCase(), symbol]))
+function foundName(found: FoundName): readonly string[] {
+  return found.kind === 'found' ? [found.symbol] : []
+}
+
+function describeRefusal(name: string, found: FoundName, left_out: readonly LeftOut[]): string {
+  if (found.kind === 'ambiguous') return `${name} may be ${found.symbols.join(' or ')}`
+  const odd = left_out.find((entry) => entry.name === name)
+  return odd === undefined ? `no active one is ${name}` : `${name} cannot be recorded (${odd.reason})`
 }
 
 /** What 'all' stands for: active perpetuals and spot pairs in USDT, and indexes. */
@@ -179,10 +191,13 @@ function everySymbol(instruments: readonly Instrument[]): readonly string[] {
   return taken.map((instrument) => instrument.symbol)
 }
 
-function requireRecorded(named: readonly string[], symbols: readonly string[]): void {
-  const recorded = new Set(symbols)
-  const missing = named.filter((symbol) => !recorded.has(symbol))
-  if (missing.length === 0) return
+function requireRecorded(
+  named: readonly string[],
+  symbols: readonly string[],
+): readonly string[] {
+  const found = named.map(createNameFinder(symbols))
+  const missing = named.filter((_, i) => found[i]!.kind !== 'found')
+  if (missing.length === 0) return [...new Set(found.flatMap(foundName))]
   throw new OperatorError(
     'depth_symbol_not_recorded',
     `DEPTH_SYMBOLS names ${missing.join(', ')}, which SYMBOLS does not.`,

@@ -9,7 +9,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
 import type { IngestorConfig } from './config.ts'
-import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
+import type { ExchangeAdapter, LeftOut, StreamChoice } from './exchanges/adapter.ts'
 import { adapterFor } from './exchanges/registry.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import {
@@ -55,6 +55,8 @@ const ROOM_POLL_MS = 200
 /** What is not committed by then waits on the tape for the next start. */
 const STOP_COMMIT_MS = 10_000
 const MICROS_PER_MS = 1_000
+/** Instruments that one line of the log names with their reasons. */
+const LEFT_OUT_TOLD_MAX = 20
 
 /** Opens the tape and starts the writer; nothing listens before `start`. */
 export function createRecorder(config: IngestorConfig, log: Logger): Recorder {
@@ -81,6 +83,8 @@ class TapeRecorder implements Recorder {
   #listing_watch: ListingWatch | undefined
   #heartbeat: Heartbeat | undefined
   #symbols: readonly string[] = []
+  /** Of the newest listing. */
+  #left_out: readonly LeftOut[] = []
   /** Symbols whose market has sessions. */
   #resting: ReadonlySet<string> = new Set()
   #frames_received = 0
@@ -165,9 +169,10 @@ class TapeRecorder implements Recorder {
     const listing = await fetchListing(this.#rest, this.#adapter, this.#log, signal)
     signal.throwIfAborted()
     this.#appendAnswer(listing.answer)
-    const symbols = chooseSymbols(this.#config, listing.instruments)
+    const symbols = chooseSymbols(this.#config, listing)
     this.#symbols = symbols
     this.#resting = restingSymbols(listing.instruments)
+    this.#noteLeftOut(listing.left_out)
     const transport = this.#createTransport(symbols, await this.#chooseStreams(symbols, signal))
     this.#transport = transport
     if (this.#canRepair()) this.#repairer = this.#startRepairer(symbols)
@@ -205,6 +210,7 @@ class TapeRecorder implements Recorder {
       ignored: sumOf(counts.ignored),
       rejected: sumOf(counts.rejected) + sumOf(counts.rejected_elements),
       dead_letters: counts.dead_letters,
+      instruments_left_out: this.#left_out.length,
       gaps: counts.gaps,
       gaps_open: this.#repairer?.counts().gaps_open ?? 0,
       gaps_repaired: this.#repairer?.counts().gaps_repaired ?? 0,
@@ -265,12 +271,24 @@ class TapeRecorder implements Recorder {
       timers: systemTimers,
       log: this.#log,
       read: async () => {
-        const { answer, instruments } = await readListing(this.#rest, this.#adapter)
+        const { answer, instruments, left_out } = await readListing(this.#rest, this.#adapter)
         this.#appendAnswer(answer)
+        this.#noteLeftOut(left_out)
         this.#resting = restingSymbols(instruments)
         this.#setSymbols(chooseAgain(this.#config, instruments, this.#symbols))
       },
     })
+  }
+
+  /** Told once, and again where there are others. */
+  #noteLeftOut(left_out: readonly LeftOut[]): void {
+    const before = this.#left_out.map(({ name }) => name).join()
+    this.#left_out = left_out
+    if (left_out.length === 0 || left_out.map(({ name }) => name).join() === before) return
+    this.#log.warn(
+      { code: 'instruments_left_out', count: left_out.length, first: left_out.slice(0, LEFT_OUT_TOLD_MAX) },
+      'The exchange lists instruments that cannot be recorded.',
+    )
   }
 
   #setSymbols(symbols: readonly string[]): void {

@@ -27,6 +27,8 @@ export interface IngestorStatus extends BookCounts {
   readonly ignored: number
   readonly rejected: number
   readonly dead_letters: number
+  /** Entries of the exchange's newest listing that cannot be recorded; the log says why. */
+  readonly instruments_left_out: number
   /** New rows of the gap ledger since the start. */
   readonly gaps: number
   /** Holes of our symbols that were detected in the last 24 hours, and how many of them are closed. */

@@ -53,6 +53,6 @@ export function keyColumns(step: string): readonly Feature[] {
       `floor(ts_exchange to ${step})`,
     ),
     key('exchange', 'string', 'name', 'exchange'),
-    key('symbol', 'string', 'name', "the exchange's own name, upper case"),
+    key('symbol', 'string', 'name', "the exchange's own name; case counts"),
   ]
 }

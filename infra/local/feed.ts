@@ -1,7 +1,7 @@
 /** What the local stack listens to: --feed sim|live|none|FILE. */
 import { existsSync } from 'node:fs'
 import { OperatorError } from '#core/errors.ts'
-import { isExchange, isSymbolName } from '#core/symbols.ts'
+import { isExchange, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import type { TimeUnit } from '#core/time-source.ts'
 import type { DepthChoice, DepthStream } from '../../ingestor/exchanges/adapter.ts'
 import { STANDARD_INTERVAL_MS } from '../../ingestor/exchanges/depth-choice.ts'
@@ -29,11 +29,11 @@ export async function parseFeed(text: string): Promise<Feed> {
 /** `A,B,C` as exchange names; undefined where the option was not given. */
 export function parseSymbols(text: string | undefined): readonly string[] | undefined {
   if (text === undefined) return undefined
-  const symbols = text.split(',').map((part) => part.trim().toUpperCase())
+  const symbols = text.split(',').map((part) => part.trim())
   const bad = symbols.filter((symbol) => !isSymbolName(symbol))
   if (bad.length > 0) {
     throw new OperatorError('bad_symbols', `--symbols has ${bad.map((name) => `"${name}"`).join(', ')}.`, {
-      hint: 'Expected names such as BTCUSDT,ETHUSDT: letters, digits and _, separated by commas.',
+      hint: `Expected names such as BTCUSDT,ETHUSDT: ${SYMBOL_RULE}; commas between them.`,
     })
   }
   return [...new Set(symbols)]

@@ -136,6 +136,18 @@ export type Control =
   /** We asked too much, or the exchange cannot serve us now: this socket is of no more use. */
   | { readonly kind: 'turned_away'; readonly detail: string; readonly retry_after_ms: number }
 
+/** An entry of a listing that cannot be recorded, and why. */
+export interface LeftOut {
+  readonly name: string
+  /** A sentence's end: `its name has ...`. */
+  readonly reason: string
+}
+
+export interface ParsedListing {
+  readonly instruments: readonly Instrument[]
+  readonly left_out: readonly LeftOut[]
+}
+
 /** How the exchange is asked for trades of the past, of the class that is recorded. */
 export interface TradeHistory {
   /** The most trades that one answer holds. */
@@ -220,9 +232,9 @@ export interface ExchangeAdapter {
   nextInstrumentsPath?(body: string): string | undefined
   /**
    * Its answer turned into instruments; an OperatorError where it is no listing. Of several pages
-   * it gets a JSON list.
+   * it gets a JSON list. One odd entry does not stop the recording of the others.
    */
-  parseInstruments(body: string): readonly Instrument[]
+  parseInstruments(body: string): ParsedListing
 
   /** Turnover of the last 24 hours by symbol, where the exchange tells it for all at once. */
   readonly turnover?: {

@@ -6,7 +6,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { MarketEvent } from '#core/market.ts'
 import { isSymbolName, type Instrument } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
-import type { Parsed, StreamChoice } from './adapter.ts'
+import type { Parsed, ParsedListing, StreamChoice } from './adapter.ts'
 import { wantsTrades } from './binance-socket.ts'
 import {
   field,
@@ -14,10 +14,10 @@ import {
   isFields,
   orRejected,
   parseJsonText,
-  positiveField,
   readEach,
   Rejection,
 } from './fields.ts'
+import { entryStep, entryText, readEntries } from './listing-entries.ts'
 
 /** One element of `symbols` in an exchangeInfo answer, as far as the exchanges agree. */
 export interface WireSymbol {
@@ -91,18 +91,28 @@ export function parseAnswer(
 
 type Described = Pick<Instrument, 'exchange' | 'instrument_type' | 'may_rest'>
 
-/**
- * Instruments of an exchangeInfo answer. An entry that cannot be used (no tick size, a name that
- * is none) is left out, so that one odd listing does not stop the recording of the others.
- * `describe` says what the exchange alone knows; undefined where the entry is none of its own.
- */
+/** Instruments of an exchangeInfo answer; `describe` says what the exchange alone knows. */
 export function parseExchangeInfo(
   body: string,
-  describe: (entry: Fields) => Described | undefined,
-): readonly Instrument[] {
+  describe: (entry: Fields) => Described,
+): ParsedListing {
   const symbolsIn = (answer: unknown): unknown => (isFields(answer) ? answer['symbols'] : undefined)
-  return parseList(body, 'listing', symbolsIn).flatMap((entry) =>
-    isFields(entry) ? (readInstrument(entry, describe) ?? []) : [],
+  const name = field<WireSymbol>
+  return readEntries(
+    parseList(body, 'listing', symbolsIn),
+    (entry) => (isFields(entry) ? entry[name('symbol')] : undefined),
+    (entry, symbol) => {
+      const filters = entry[name('filters')]
+      return {
+        ...describe(entry),
+        symbol,
+        base_asset: entryText(entry, name('baseAsset')),
+        quote_asset: entryText(entry, name('quoteAsset')),
+        is_active: entry[name('status')] === 'TRADING',
+        tick_size: entryStep(filterOf(filters, 'PRICE_FILTER'), 'tickSize'),
+        step_size: entryStep(filterOf(filters, 'LOT_SIZE'), 'stepSize'),
+      }
+    },
   )
 }
 
@@ -156,42 +166,7 @@ function parseList(
   )
 }
 
-function readInstrument(
-  entry: Fields,
-  describe: Parameters<typeof parseExchangeInfo>[1],
-): Instrument | undefined {
-  const { symbol, status, baseAsset, quoteAsset, filters } = entry as Partial<
-    Record<keyof WireSymbol, unknown>
-  >
-  const tick_size = stepOf(filters, 'PRICE_FILTER', 'tickSize')
-  const step_size = stepOf(filters, 'LOT_SIZE', 'stepSize')
-  const description = describe(entry)
-  if (typeof symbol !== 'string' || !isSymbolName(symbol)) return undefined
-  if (typeof baseAsset !== 'string' || typeof quoteAsset !== 'string') return undefined
-  if (description === undefined || tick_size === undefined || step_size === undefined) {
-    return undefined
-  }
-  return {
-    exchange: description.exchange,
-    symbol,
-    instrument_type: description.instrument_type,
-    base_asset: baseAsset,
-    quote_asset: quoteAsset,
-    is_active: status === 'TRADING',
-    ...(description.may_rest === true ? { may_rest: true } : {}),
-    tick_size,
-    step_size,
-  }
-}
-
-function stepOf(filters: unknown, filter_type: string, name: string): number | undefined {
+function filterOf(filters: unknown, filter_type: string): Fields | undefined {
   if (!Array.isArray(filters)) return undefined
-  const filter = filters.filter(isFields).find((one) => one['filterType'] === filter_type)
-  if (filter === undefined) return undefined
-  try {
-    return positiveField(filter, name)
-  } catch (error) {
-    if (error instanceof Rejection) return undefined
-    throw error
-  }
+  return filters.filter(isFields).find((one) => one['filterType'] === filter_type)
 }

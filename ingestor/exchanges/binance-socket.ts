@@ -102,16 +102,20 @@ export function withSpoiled(
   const [name = '', stream_class = ''] = streamOf(frame)?.split('@') ?? []
   const channel = channelOfClass(stream_class)
   if (channel === undefined) return parsed
-  return { ...parsed, spoiled: { symbol: name.toUpperCase(), channel } }
+  return { ...parsed, spoiled: { symbol: symbolIn(frame, name), channel } }
+}
+
+/** As the payload names it; the stream's name is in lower case. */
+function symbolIn(frame: Buffer, stream_symbol: string): string {
+  const value = parseQuietly(frame)
+  const payload = isFields(value) ? value['data'] : undefined
+  const symbol = isFields(payload) ? payload['s'] : undefined
+  const is_named = typeof symbol === 'string' && symbol.toLowerCase() === stream_symbol
+  return is_named ? symbol : stream_symbol.toUpperCase()
 }
 
 export function controlOf(frame: Buffer): Control | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(frame.toString('utf8'))
-  } catch {
-    return undefined
-  }
+  const value = parseQuietly(frame)
   if (!isFields(value)) return undefined
   const inner = value['data'] ?? value
   if (isFields(inner) && inner['e'] === 'serverShutdown') return { kind: 'shutdown' }
@@ -120,6 +124,14 @@ export function controlOf(frame: Buffer): Control | undefined {
   const error = value['error'] ?? (typeof value['code'] === 'number' ? value : undefined)
   if (error !== undefined) return { kind: 'refused', id, detail: describeRefusal(error) }
   return id !== undefined && 'result' in value ? { kind: 'ack', id } : undefined
+}
+
+function parseQuietly(frame: Buffer): unknown {
+  try {
+    return JSON.parse(frame.toString('utf8'))
+  } catch {
+    return undefined
+  }
 }
 
 function describeRefusal(error: unknown): string {

@@ -236,7 +236,7 @@ function outOfRange(name: string, expected: string, found: unknown): Rejection {
   return new Rejection('out_of_range', `${name}: expected ${expected}, found ${show(found)}`)
 }
 
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'an object'

@@ -253,7 +253,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
     try {
       const { exchange } = adapter
-      listings.push({ exchange, listed_at: record.ts_ingest, instruments: adapter.parseInstruments(body) })
+      const { instruments } = adapter.parseInstruments(body)
+      listings.push({ exchange, listed_at: record.ts_ingest, instruments })
       counts.control++
     } catch (error) {
       reject(record, { reason: 'unknown_shape', detail: String(error) })

@@ -60,7 +60,7 @@ function rawSet(dataset: TardisKind, source: RawDataset, description: string): R
 function columnOf({ name, type, nullable, unit, description }: Column): DatasetColumn {
   const common = { formula: '', source: 'recorded', null_rule: nullable ? EMPTY_SIDE : NEVER }
   if (name === 'symbol_id') {
-    const what = "the exchange's own name, upper case"
+    const what = "the exchange's own name; case counts"
     return { name: 'symbol', type: 'string', unit: 'name', description: what, ...common }
   }
   if (type === 'levels') throw new Error(`${name}: levels are no column of a dataset.`)

@@ -18,10 +18,10 @@ test('a file that is no recording is refused with the line and what was expected
   await expect(parseFeed(file)).rejects.toThrow(/line 1/)
 })
 
-test('symbols are upper case and once each; a path among them is named', () => {
-  expect(parseSymbols('btcusdt, ETHUSDT,btcusdt')).toEqual(['BTCUSDT', 'ETHUSDT'])
+test('symbols are as they were written and once each; a path among them is named', () => {
+  expect(parseSymbols('btc_usd, ETHUSDT,btc_usd')).toEqual(['btc_usd', 'ETHUSDT'])
   expect(parseSymbols(undefined)).toBeUndefined()
-  expect(() => parseSymbols('BTCUSDT,../etc')).toThrow(/"\.\.\/ETC"/)
+  expect(() => parseSymbols('BTCUSDT,../etc')).toThrow(/"\.\.\/etc"/)
   expect(() => parseSymbols('')).toThrow(/""/)
 })
 

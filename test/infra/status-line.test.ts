@@ -13,6 +13,7 @@ const STATUS: IngestorStatus = {
   duplicates: NONE,
   ignored: 0,
   rejected: 0,
+  instruments_left_out: 0,
   dead_letters: 0,
   gaps: 0,
   gaps_open: 0,

@@ -24,9 +24,9 @@ test('the database is all that has to be named', () => {
   })
 })
 
-test('lists are trimmed, put into upper case where symbols are meant, and each name counts once', () => {
+test('lists are trimmed, symbols left as they are written, and each name counts once', () => {
   const config = parseConfig({ DATABASE_URL, SYMBOLS: ' btcusdt, ETHUSDT,,btcusdt ', CHANNELS: 'trades' })
-  expect(config.symbols).toEqual(['BTCUSDT', 'ETHUSDT'])
+  expect(config.symbols).toEqual(['btcusdt', 'ETHUSDT'])
   expect(config.choice.channels).toEqual(['trades'])
 })
 
@@ -45,7 +45,7 @@ test('a shard has a name of its own, which does not depend on how many there are
 
 for (const [DEPTH_SYMBOLS, expected] of [
   ['all', { kind: 'all' }],
-  [' btcusdt, ETHUSDT,btcusdt', { kind: 'named', symbols: ['BTCUSDT', 'ETHUSDT'] }],
+  [' btcusdt, ETHUSDT,btcusdt', { kind: 'named', symbols: ['btcusdt', 'ETHUSDT'] }],
   ['busiest:50', { kind: 'busiest', count: 50 }],
 ] as const) {
   test(`DEPTH_SYMBOLS=${DEPTH_SYMBOLS}`, () => {

@@ -28,6 +28,9 @@ function instrument(symbol: string, change: Partial<Instrument> = {}): Instrumen
   }
 }
 
+const chooseListed = (symbols: 'all' | readonly string[], instruments: readonly Instrument[]) =>
+  chooseSymbols({ symbols, shard: undefined }, { instruments, left_out: [] })
+
 const choose = (wanted: Parameters<typeof chooseDepth>[0], symbols: readonly string[]) =>
   chooseDepth(wanted, symbols, rest, binance_futures, silentLogger, new AbortController().signal)
 
@@ -73,7 +76,27 @@ test("'all' takes active perpetuals and spot pairs in USDT and indexes, and no d
     instrument('ETHUSDT', { instrument_type: 'spot' }),
     instrument('btc_usd', { instrument_type: 'index', quote_asset: 'USD' }),
   ]
-  expect(chooseSymbols({ symbols: 'all', shard: undefined }, listed)).toEqual(['BTCUSDT', 'ETHUSDT', 'btc_usd'])
+  expect(chooseListed('all', listed)).toEqual(['BTCUSDT', 'ETHUSDT', 'btc_usd'])
+})
+
+test('names are found as the exchange writes them, else in other case where only one is meant', () => {
+  const listed = ['BTCUSDT', 'btc_usd', 'AbcUSDT', 'ABCUSDT', '人生K线USDT', 'XRPUSDT-05JUN26'].map((name) =>
+    instrument(name),
+  )
+  expect(chooseListed(['btcusdt', 'BTCUSDT', 'BTC_USD', 'AbcUSDT', '人生k线usdt', 'XRPUSDT-05JUN26'], listed)).toEqual([
+    'BTCUSDT', 'btc_usd', 'AbcUSDT', '人生K线USDT', 'XRPUSDT-05JUN26',
+  ])
+  expect(() => chooseListed(['abcusdt'], listed)).toThrow('abcusdt may be AbcUSDT or ABCUSDT')
+})
+
+test('a name that is listed and cannot be recorded is refused with the reason', () => {
+  const left_out = [{ name: 'A/BUSDT', reason: 'names are letters' }, { name: 'NOTUSDT', reason: 'tickSize: found nothing' }]
+  const chooseSome = (...symbols: readonly string[]) =>
+    chooseSymbols({ symbols, shard: undefined }, { instruments: [instrument('BTCUSDT')], left_out })
+  expect(() => chooseSome('BTCUSDT', 'NOTUSDT', 'GONEUSDT')).toThrow(
+    'NOTUSDT cannot be recorded (tickSize: found nothing); no active one is GONEUSDT',
+  )
+  expect(chooseSome('BTCUSDT')).toEqual(['BTCUSDT'])
 })
 
 for (const [name, symbols, listed, before, expected] of [

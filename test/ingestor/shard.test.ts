@@ -42,7 +42,7 @@ test('a shard that gets none of the symbols says so instead of recording nothing
     step_size: 0.001,
   } as const
   const choose = (index: number): readonly string[] =>
-    chooseSymbols({ symbols: 'all', shard: { index, count: 5 } }, [listed])
+    chooseSymbols({ symbols: 'all', shard: { index, count: 5 } }, { instruments: [listed], left_out: [] })
   expect(choose(2)).toEqual(['BTCUSDT'])
   expect(() => choose(1)).toThrow('Shard 1/5 has none of the 1 symbols.')
 })

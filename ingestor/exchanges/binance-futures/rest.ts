@@ -1,10 +1,10 @@
 /** REST answers of Binance USD-M as the events that the live streams give, and its listing. */
 import type { Trade, VoidTrade } from '#core/market.ts'
-import type { Instrument } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
-import type { Parsed, StreamChoice } from '../adapter.ts'
+import type { Parsed, ParsedListing, StreamChoice } from '../adapter.ts'
 import { parseAnswer, parseExchangeInfo, type RestReaders, type WireRestTrade } from '../binance-rest.ts'
 import { field, type Fields, flagField, idField, timeField } from '../fields.ts'
+import { entryText } from '../listing-entries.ts'
 import { isMarkedVoid, tradeAmounts } from '../void-trade.ts'
 import { readSnapshot } from './derivatives.ts'
 import { EXCHANGE } from './letters.ts'
@@ -39,10 +39,9 @@ export function parseRest(
   return parseAnswer(path, body, ts_ingest, choice, READERS)
 }
 
-export function parseInstruments(body: string): readonly Instrument[] {
+export function parseInstruments(body: string): ParsedListing {
   return parseExchangeInfo(body, (entry) => {
-    const contract_type = entry[field<WireSymbol>('contractType')]
-    if (typeof contract_type !== 'string') return undefined
+    const contract_type = entryText(entry, field<WireSymbol>('contractType'))
     const instrument_type = contract_type.endsWith('PERPETUAL') ? 'perp' : 'future'
     const rest = contract_type.startsWith('TRADIFI_') ? { may_rest: true } : {}
     return { exchange: EXCHANGE, instrument_type, ...rest }

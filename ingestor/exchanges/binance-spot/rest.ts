@@ -1,5 +1,5 @@
 /** REST answers of Binance spot as the events that the live streams give, and its listing. */
-import type { Instrument } from '#core/symbols.ts'
+import type { ParsedListing } from '../adapter.ts'
 import { parseExchangeInfo, type RestReaders } from '../binance-rest.ts'
 import { EXCHANGE, readAggTrade, readBook, readRestTrade, type ReadTime } from './payloads.ts'
 
@@ -20,6 +20,6 @@ export function restReaders(readTime: ReadTime): RestReaders {
   }
 }
 
-export function parseInstruments(body: string): readonly Instrument[] {
+export function parseInstruments(body: string): ParsedListing {
   return parseExchangeInfo(body, () => ({ exchange: EXCHANGE, instrument_type: 'spot' }))
 }

@@ -31,7 +31,7 @@ import type { WireAnswer, WireFrame } from './wire.ts'
 
 const FRAME_BYTES_MAX = 1_048_576
 const TOPIC_PREFIX = Buffer.from('{"topic":"')
-const TOPIC_NAME_BYTES_MAX = 128
+const TOPIC_NAME_BYTES_MAX = 256
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 /** A quote that nothing changes comes again every 3 s. */

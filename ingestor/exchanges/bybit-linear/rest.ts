@@ -1,16 +1,16 @@
 /** REST answers of Bybit: the listing, which comes in pages, and the turnover of a day. */
 import { OperatorError } from '#core/errors.ts'
-import { isSymbolName, type Instrument } from '#core/symbols.ts'
-import type { Parsed } from '../adapter.ts'
+import type { Instrument } from '#core/symbols.ts'
+import type { Parsed, ParsedListing } from '../adapter.ts'
 import {
   field,
   type Fields,
   isFields,
   orRejected,
   parseJsonText,
-  positiveField,
   Rejection,
 } from '../fields.ts'
+import { entryStep, entryText, readEntries } from '../listing-entries.ts'
 import { EXCHANGE } from './topics.ts'
 import type { WireInstrument, WireInstruments, WireRest, WireTicker24h } from './wire.ts'
 
@@ -41,15 +41,16 @@ export function nextInstrumentsPath(body: string): string | undefined {
   return `${INSTRUMENTS_PATH}&cursor=${encodeURIComponent(cursor)}`
 }
 
-/**
- * Instruments of one page, or of a list of pages. Dated contracts have names that cannot be symbols
- * here (BTC-26DEC25) and are left out, as is an entry that cannot be used.
- */
-export function parseInstruments(body: string): readonly Instrument[] {
+/** Instruments of one page, or of a list of pages. */
+export function parseInstruments(body: string): ParsedListing {
   const answer = parseQuietly(body)
   const pages: readonly unknown[] = Array.isArray(answer) ? answer : [answer]
   if (pages.length === 0) throw badListing(body)
-  return pages.flatMap((page) => listOf(page, body)).flatMap((entry) => readInstrument(entry) ?? [])
+  return readEntries(
+    pages.flatMap((page) => listOf(page, body)),
+    (entry) => (isFields(entry) ? entry[field<WireInstrument>('symbol')] : undefined),
+    readInstrument,
+  )
 }
 
 /** Turnover of the last 24 hours in quote asset, by symbol; what cannot be read is left out. */
@@ -57,6 +58,7 @@ export function parseTurnover(body: string): ReadonlyMap<string, number> {
   const name = field<WireTicker24h>
   return new Map(
     listOf(parseQuietly(body), body).flatMap((entry) => {
+      if (!isFields(entry)) return []
       const symbol = entry[name('symbol')]
       const turnover = Number(entry[name('turnover24h')])
       return typeof symbol === 'string' && turnover >= 0 ? [[symbol, turnover] as const] : []
@@ -69,42 +71,25 @@ const WITH_SESSIONS: ReadonlySet<string> = new Set([
   'stock', 'commodity', 'forex', 'etf', 'xstocks', 'mstocks',
 ])
 
-function readInstrument(entry: Fields): Instrument | undefined {
-  const wire = entry as Partial<Record<keyof WireInstrument, unknown>>
-  const { symbol, contractType, status, baseCoin, quoteCoin } = wire
-  const tick_size = stepOf(wire.priceFilter, 'tickSize')
-  const step_size = stepOf(wire.lotSizeFilter, 'qtyStep')
-  if (typeof symbol !== 'string' || !isSymbolName(symbol)) return undefined
-  if (typeof baseCoin !== 'string' || typeof quoteCoin !== 'string') return undefined
-  if (typeof contractType !== 'string' || tick_size === undefined || step_size === undefined) {
-    return undefined
-  }
+function readInstrument(entry: Fields, symbol: string): Instrument {
+  const name = field<WireInstrument>
+  const contract_type = entryText(entry, name('contractType'))
   return {
     exchange: EXCHANGE,
     symbol,
-    instrument_type: contractType === 'LinearPerpetual' ? 'perp' : 'future',
-    base_asset: baseCoin,
-    quote_asset: quoteCoin,
-    is_active: status === 'Trading',
-    ...(WITH_SESSIONS.has(String(wire.symbolType)) ? { may_rest: true } : {}),
-    tick_size,
-    step_size,
+    instrument_type: contract_type === 'LinearPerpetual' ? 'perp' : 'future',
+    base_asset: entryText(entry, name('baseCoin')),
+    quote_asset: entryText(entry, name('quoteCoin')),
+    is_active: entry[name('status')] === 'Trading',
+    ...(WITH_SESSIONS.has(String(entry[name('symbolType')])) ? { may_rest: true } : {}),
+    tick_size: entryStep(entry[name('priceFilter')], 'tickSize'),
+    step_size: entryStep(entry[name('lotSizeFilter')], 'qtyStep'),
   }
 }
 
-function stepOf(filter: unknown, name: string): number | undefined {
-  if (!isFields(filter)) return undefined
-  try {
-    return positiveField(filter, name)
-  } catch (error) {
-    if (error instanceof Rejection) return undefined
-    throw error
-  }
-}
-
-function listOf(page: unknown, body: string): readonly Fields[] {
+function listOf(page: unknown, body: string): readonly unknown[] {
   const list = resultOf(page)?.[field<WireInstruments>('list')]
-  if (Array.isArray(list)) return list.filter(isFields)
+  if (Array.isArray(list)) return list
   throw badListing(body)
 }
 

@@ -29,8 +29,10 @@ export function topicName(channel: RecordedChannel, symbol: string): string {
   return `${CLASS_OF[channel]}.${symbol}`
 }
 
+/** A symbol may have a point in its name: classes that we know are told by their own. */
 export function parseTopic(topic: string): Topic {
-  const dot = topic.lastIndexOf('.')
+  const known = RECORDED_CHANNELS.find((channel) => topic.startsWith(topicName(channel, '')))
+  const dot = known === undefined ? topic.lastIndexOf('.') : CLASS_OF[known].length
   return { topic_class: topic.slice(0, Math.max(0, dot)), symbol: topic.slice(dot + 1) }
 }
 

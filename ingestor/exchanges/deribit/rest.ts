@@ -1,8 +1,8 @@
 /** REST answers of Deribit: a price into the event that the socket gives, and the list of names. */
 import { OperatorError } from '#core/errors.ts'
-import { isSymbolName, type Instrument } from '#core/symbols.ts'
+import { isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
-import type { Parsed, StreamChoice } from '../adapter.ts'
+import type { Parsed, ParsedListing, StreamChoice } from '../adapter.ts'
 import {
   isFields,
   microsField,
@@ -11,6 +11,7 @@ import {
   priceField,
   Rejection,
 } from '../fields.ts'
+import { readEntries } from '../listing-entries.ts'
 import { EXCHANGE, field } from './parse.ts'
 import type { WireAnswer, WireIndexPriceResult } from './wire.ts'
 
@@ -49,28 +50,28 @@ export function parseRest(
   })
 }
 
-/** Every index the exchange names. One that cannot be a symbol of ours is left out. */
-export function parseInstruments(body: string): readonly Instrument[] {
-  return parseNames(body).flatMap((name) => {
-    if (!isSymbolName(name)) return []
-    const [base = '', quote = ''] = name.toUpperCase().split('_')
-    return [
-      {
+/** Every index the exchange names: texts, or objects with a name in the extended form. */
+export function parseInstruments(body: string): ParsedListing {
+  return readEntries(
+    parseNames(body),
+    (entry) => (isFields(entry) ? entry['name'] : entry),
+    (_entry, symbol) => {
+      const [base = '', quote = ''] = symbol.toUpperCase().split('_')
+      return {
         exchange: EXCHANGE,
-        symbol: name,
-        instrument_type: 'index' as const,
+        symbol,
+        instrument_type: 'index',
         base_asset: base,
         quote_asset: quote,
         is_active: true,
         tick_size: null,
         step_size: null,
-      },
-    ]
-  })
+      }
+    },
+  )
 }
 
-/** Texts, or objects with a name where the extended form was asked for. */
-function parseNames(body: string): readonly string[] {
+function parseNames(body: string): readonly unknown[] {
   let answer: unknown
   try {
     answer = JSON.parse(body)
@@ -78,10 +79,7 @@ function parseNames(body: string): readonly string[] {
     answer = undefined
   }
   const result = isFields(answer) ? answer[field<WireAnswer>('result')] : undefined
-  if (Array.isArray(result)) {
-    const names = result.map((entry: unknown) => (isFields(entry) ? entry['name'] : entry))
-    return names.filter((name) => typeof name === 'string')
-  }
+  if (Array.isArray(result)) return result
   const beginning = JSON.stringify(body.slice(0, 60))
   throw new OperatorError(
     'bad_listing',

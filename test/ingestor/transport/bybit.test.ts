@@ -153,7 +153,7 @@ test('a listing in pages is read to its end, and recorded as one answer', async 
   expect(instruments).toEqual(whole.instruments)
   expect(answer.path).toBe(paged.instruments_path)
   expect((JSON.parse(answer.body) as unknown[]).length).toBe(5)
-  expect(paged.parseInstruments(answer.body)).toEqual(instruments)
+  expect(paged.parseInstruments(answer.body).instruments).toEqual(instruments)
 })
 
 test('403 asks for a pause as 429 does, and what was asked is asked again', async () => {

@@ -71,7 +71,7 @@ async function listedSymbols(base_url: string): Promise<readonly string[]> {
   rest.stop()
   expect(ts_ingest).toBeGreaterThan(micros(1_700_000_000_000_000))
   expect(binance_futures.parseRest(path, body, ts_ingest, CHOICE).kind).toBe('ignored')
-  return binance_futures.parseInstruments(body).map((instrument) => instrument.symbol)
+  return binance_futures.parseInstruments(body).instruments.map((instrument) => instrument.symbol)
 }
 
 /** Aggregate trade ids are consecutive: what is missing between the first and the last was lost. */

@@ -23,7 +23,7 @@ export class BybitBoard {
   }
 
   #feedOf(name: string): BybitSymbolFeed | undefined {
-    const symbol = /^(?:orderbook\.\d+|publicTrade|tickers|allLiquidation)\.(\w+)$/.exec(name)?.[1]
+    const symbol = /^(?:orderbook\.\d+|publicTrade|tickers|allLiquidation)\.(.+)$/.exec(name)?.[1]
     const market = symbol === undefined ? undefined : this.#market.find(symbol)
     if (symbol === undefined || market === undefined) return undefined
     const known = this.#feeds.get(symbol)

@@ -9,6 +9,8 @@ export interface BybitAnswer {
 const PREFIX = '/v5/market/'
 const PAGE_MAX = 1_000
 const PAGE_STANDARD = 500
+/** XRPUSDT-05JUN26 */
+const DATED = /-\d{2}[A-Z]{3}\d{2}$/
 
 /** Undefined for paths that are none of Bybit's. Errors too have status 200, as on Bybit. */
 export function answerBybit(url: URL, source: RestSource): BybitAnswer | undefined {
@@ -48,7 +50,7 @@ export function answerBybit(url: URL, source: RestSource): BybitAnswer | undefin
 
 /** In the order of names; a cursor names the last symbol of the page before. */
 function pageOf(listings: readonly Listing[], cursor: string, limit: number) {
-  const last = /^last=(\w+)$/.exec(decodeURIComponent(cursor))?.[1] ?? ''
+  const last = /^last=(.+)$/.exec(decodeURIComponent(cursor))?.[1] ?? ''
   const rest = listings
     .filter(({ is_trading, symbol }) => is_trading && symbol > last)
     .toSorted((a, b) => (a.symbol < b.symbol ? -1 : 1))
@@ -61,7 +63,7 @@ function pageOf(listings: readonly Listing[], cursor: string, limit: number) {
 function instrument(listing: Listing): object {
   return {
     symbol: listing.symbol,
-    contractType: 'LinearPerpetual',
+    contractType: DATED.test(listing.symbol) ? 'LinearFutures' : 'LinearPerpetual',
     status: 'Trading',
     baseCoin: listing.base_asset,
     quoteCoin: listing.quote_asset,

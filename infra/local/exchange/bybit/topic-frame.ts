@@ -15,7 +15,13 @@ export function readTopicFrame(value: Fields): TopicFrame | undefined {
   const first = (Array.isArray(data) ? (data as readonly unknown[])[0] : data) as Fields | undefined
   if (typeof topic !== 'string' || typeof first !== 'object' || first === null) return undefined
   const T = cts ?? first['T'] ?? ts
-  return { topic, symbol: topic.slice(topic.lastIndexOf('.') + 1), payload: { ...first, T } }
+  return { topic, symbol: symbolOf(topic, first['s'] ?? first['symbol']), payload: { ...first, T } }
+}
+
+/** A symbol may have a point in its name: where the data names it, that is believed. */
+function symbolOf(topic: string, named: unknown): string {
+  const is_named = typeof named === 'string' && topic.endsWith(`.${named}`)
+  return is_named ? named : topic.slice(topic.lastIndexOf('.') + 1)
 }
 
 /** The id by which a topic counts: its books' update id, else the sequence. Undefined elsewhere. */

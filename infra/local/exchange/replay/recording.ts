@@ -133,9 +133,9 @@ export async function summariseRecording(
   }
 }
 
-/** The symbol a REST path asks for, upper case. */
+/** The symbol a REST path asks for. */
 export function symbolOfPath(path: string): string | undefined {
-  return new URLSearchParams(path.split('?')[1]).get('symbol')?.toUpperCase()
+  return new URLSearchParams(path.split('?')[1]).get('symbol') ?? undefined
 }
 
 type Line = ({ readonly kind: 'header' } & RecordingHeader) | RecordingLine

@@ -61,8 +61,10 @@ for (const [name, change, reason, detail] of [
   ['microseconds instead of milliseconds', { T: 1568014460891000 }, 'out_of_range', 'T: expected'],
   ['a missing time', { T: undefined }, 'bad_field', 'T: expected'],
   ['a symbol with a space', { s: 'BTC USDT' }, 'bad_symbol', 's: expected a symbol'],
+  ['a symbol with a slash', { s: 'BTC/USDT' }, 'bad_symbol', 's: expected a symbol'],
+  ['a symbol of dots', { s: '..' }, 'bad_symbol', 's: expected a symbol'],
   ['an empty symbol', { s: '' }, 'bad_symbol', 's: expected a symbol'],
-  ['a symbol of 33 letters', { s: 'A'.repeat(33) }, 'bad_symbol', 's: expected a symbol'],
+  ['a symbol of 65 letters', { s: 'A'.repeat(65) }, 'bad_symbol', 's: expected a symbol'],
   ['an unknown event type', { e: 'auctionUpdate' }, 'unknown_shape', 'auctionUpdate'],
 ] as const) {
   test(`a quote with ${name} is rejected as ${reason}`, () => {

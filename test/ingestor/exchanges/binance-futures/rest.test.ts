@@ -88,7 +88,8 @@ test('the listing gives type, activity and steps; an entry that cannot be used i
       17,
     ],
   }
-  const instruments = binance_futures.parseInstruments(JSON.stringify(listing))
+  const { instruments, left_out } = binance_futures.parseInstruments(JSON.stringify(listing))
+  expect(left_out).toHaveLength(listing.symbols.length - instruments.length)
   expect(instruments.map((one) => [one.symbol, one.instrument_type, one.is_active])).toEqual([
     ['BTCUSDT', 'perp', true],
     ['BTCUSDT_260925', 'future', true],

@@ -94,7 +94,7 @@ test('a listing: spot pairs with their steps; what has none is left out', () => 
     tick_size: 0.01,
     step_size: 0.00001,
   }
-  expect(binance_spot.parseInstruments(body)).toEqual([
+  expect(binance_spot.parseInstruments(body).instruments).toEqual([
     expected,
     { ...expected, symbol: 'OLDUSDT', is_active: false },
   ])

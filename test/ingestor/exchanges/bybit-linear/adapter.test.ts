@@ -93,21 +93,31 @@ test('the listing: pages are followed to the last, and read as one', () => {
   const last = page([contract('ETHUSDT', { status: 'PreLaunch' }), contract('SOLUSDC')])
   expect(nextInstrumentsPath!(last)).toBeUndefined()
   expect(nextInstrumentsPath!('<html>')).toBeUndefined()
-  expect(parseInstruments(`[${first},${last}]`)).toMatchObject([
+  expect(parseInstruments(`[${first},${last}]`).instruments).toMatchObject([
     { symbol: 'BTCUSDT', instrument_type: 'perp', base_asset: 'BTC', tick_size: 0.1, step_size: 0.001, is_active: true },
     { symbol: 'ETHUSDT', is_active: false },
     { symbol: 'SOLUSDC', quote_asset: 'USDC' },
   ])
 })
 
-test('the listing: dated contracts and entries that cannot be used are left out', () => {
+test('the listing: dated contracts are futures; entries that cannot be used are left out and told', () => {
   const odd = [
     contract('BTC-26DEC25', { contractType: 'LinearFutures' }),
     contract('NOTUSDT', { priceFilter: {} }),
     contract('OKKUSDT', { lotSizeFilter: { qtyStep: '0' } }),
+    contract('A/BUSDT'),
     contract('BTCUSDT'),
   ]
-  expect(parseInstruments(page(odd)).map(({ symbol }) => symbol)).toEqual(['BTCUSDT'])
+  const { instruments, left_out } = parseInstruments(page(odd))
+  expect(instruments.map(({ symbol, instrument_type }) => [symbol, instrument_type])).toEqual([
+    ['BTC-26DEC25', 'future'],
+    ['BTCUSDT', 'perp'],
+  ])
+  expect(left_out.map(({ name, reason }) => [name, reason.split(':')[0]])).toEqual([
+    ['NOTUSDT', 'tickSize'],
+    ['OKKUSDT', 'qtyStep'],
+    ['A/BUSDT', 'names are letters of any script, digits, "_", "-" and ".", at most 64'],
+  ])
 })
 
 test('turnover by symbol; what is no number is left out', () => {

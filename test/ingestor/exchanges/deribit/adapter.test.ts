@@ -73,12 +73,14 @@ test('a price that cannot be read says whose hole it is; a frame of an unknown k
 })
 
 test('the list of names comes as texts or as objects; what is no name is left out', () => {
-  const instruments = parseInstruments(
-    '{"jsonrpc":"2.0","result":["btc_usd",{"name":"usdc_usd"},"a b",7,null]}',
+  const { instruments, left_out } = parseInstruments(
+    '{"jsonrpc":"2.0","result":["btc_usd",{"name":"usdc_usd"},"drbfix-btc_usdc","a b",7,null]}',
   )
+  expect(left_out.map(({ name }) => name)).toEqual(['a b', '7', 'null'])
   expect(instruments).toMatchObject([
     { symbol: 'btc_usd', instrument_type: 'index', base_asset: 'BTC', quote_asset: 'USD', tick_size: null },
     { symbol: 'usdc_usd', base_asset: 'USDC' },
+    { symbol: 'drbfix-btc_usdc', base_asset: 'DRBFIX-BTC', quote_asset: 'USDC' },
   ])
 })
 
