@@ -207,6 +207,7 @@ class TapeRecorder implements Recorder {
       ...this.#writer.books(),
       rows_committed: counts.rows,
       duplicates: counts.duplicates,
+      conflicts: counts.conflicts,
       ignored: sumOf(counts.ignored),
       rejected: sumOf(counts.rejected) + sumOf(counts.rejected_elements),
       dead_letters: counts.dead_letters,

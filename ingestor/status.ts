@@ -24,6 +24,8 @@ export interface IngestorStatus extends BookCounts {
   readonly committed_position: number
   readonly rows_committed: PerTable
   readonly duplicates: PerTable
+  /** Events that contradict a row of their identity; the rows are in marketdata.conflicts. */
+  readonly conflicts: PerTable
   readonly ignored: number
   readonly rejected: number
   readonly dead_letters: number

@@ -47,6 +47,8 @@ export function describeStatus(status: IngestorStatus): string {
     `lag ${count(status.lag_ms)} ms`,
     describeGaps(status.gaps_open + status.gaps_repaired, status.gaps_repaired, count),
   ]
+  const conflict_count = Object.values(status.conflicts).reduce((sum, more) => sum + more, 0)
+  if (conflict_count > 0) parts.push(`${count(conflict_count)} conflicts`)
   if (status.open_holes > 0) parts.push(describeOpenHoles(status))
   if (status.books_synced < status.books) {
     parts.push(`${count(status.books_synced)} of ${count(status.books)} books`)

@@ -9,6 +9,7 @@ import type { Client } from '#core/node/pool.ts'
 import { storePrices } from '#core/node/prices.ts'
 import type { RawChannel } from '#core/tables.ts'
 import { toIso } from '#core/time.ts'
+import { type Conflict, findPriceConflicts, keepConflicts } from './conflicts.ts'
 import { copyInto } from './copy.ts'
 import { type MutableCounts, perTable } from './counts.ts'
 import { type Trouble, troubleOf } from './database-errors.ts'
@@ -88,8 +89,9 @@ async function commitOnce(
   if (stored.bad.length > 0) {
     await deps.dead_letters.write(stored.bad, batch.from_position, batch.to_position)
   }
-  const { rows, duplicates } = stored
-  const counts = { ...batch.counts, rows, duplicates, dead_letters: stored.bad.length, gaps }
+  await keepConflicts(client, deps.ingestor_id, stored.evidence)
+  const { rows, duplicates, conflicts } = stored
+  const counts = { ...batch.counts, rows, duplicates, conflicts, dead_letters: stored.bad.length, gaps }
   onStored(counts)
   await client.query('commit')
   for (const { channel } of prepared.copies) {
@@ -102,6 +104,8 @@ async function commitOnce(
 interface Stored {
   readonly rows: Record<Channel, number>
   readonly duplicates: Record<Channel, number>
+  readonly conflicts: Record<Channel, number>
+  readonly evidence: readonly Conflict[]
   readonly added: readonly AddedRange[]
   readonly bad: readonly BadRow[]
   /** Tables that held keys of the batch already. */
@@ -115,11 +119,15 @@ async function storeRows(
 ): Promise<Stored> {
   const rows = perTable()
   const duplicates = { ...prepared.batch.counts.duplicates }
+  const conflicts = perTable()
+  const evidence: Conflict[] = []
   const added: AddedRange[] = []
   const bad: BadRow[] = []
   const met_keys = new Set<RawChannel>()
-  for (const { channel, rows: encoded, repeated } of prepared.copies) {
-    duplicates[channel] += repeated
+  for (const { channel, rows: encoded, repeated, conflicts: within } of prepared.copies) {
+    duplicates[channel] += repeated - within.count
+    conflicts[channel] = within.count
+    evidence.push(...within.evidence)
     if (!isCareful(channel)) {
       await copyInto(client, `marketdata.${channel}`, encoded)
       rows[channel] = encoded.row_count
@@ -130,13 +138,21 @@ async function storeRows(
     const met = encoded.row_count - staged.stored - staged.bad.length
     if (met > 0) met_keys.add(channel)
     rows[channel] = staged.stored
-    duplicates[channel] += met
+    duplicates[channel] += met - staged.conflict_count
+    conflicts[channel] += staged.conflict_count
+    evidence.push(...staged.conflicts)
     added.push(...staged.added)
     bad.push(...staged.bad)
   }
   rows.prices = await storePrices(client, prepared.batch.prices)
-  duplicates.prices = prepared.batch.prices.length - rows.prices
-  return { rows, duplicates, added, bad, met_keys }
+  const met_prices = prepared.batch.prices.length - rows.prices
+  if (met_prices > 0) {
+    const found = await findPriceConflicts(client, prepared.batch.prices)
+    conflicts.prices = found.count
+    evidence.push(...found.evidence)
+  }
+  duplicates.prices = met_prices - conflicts.prices
+  return { rows, duplicates, conflicts, evidence, added, bad, met_keys }
 }
 
 interface Progress {

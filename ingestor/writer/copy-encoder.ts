@@ -137,12 +137,21 @@ export function sliceRows(rows: CopyRows, from: number, to: number): Buffer {
   return rows.bytes.subarray(rows.offsets[from], rows.offsets[to])
 }
 
+/** What follows the stamps and the symbol: the same in two rows that differ only in ts_ingest. */
+export function saysTheSame(bytes: Buffer, a: number, a_end: number, b: number, b_end: number): boolean {
+  return bytes.compare(bytes, a + KEY_AT, a_end, b + KEY_AT, b_end) === 0
+}
+
 /** One row back from its bytes, for the dead-letter file. */
 export function decodeRow(rows: CopyRows, index: number): Record<string, CellValue> {
-  const { bytes } = rows
-  let at = rows.offsets[index]! + ROW_HEAD_BYTES
+  return decodeRowAt(rows.table, rows.bytes, rows.offsets[index]!)
+}
+
+/** The row that begins there. */
+export function decodeRowAt(table: Table, bytes: Buffer, row_at: number): Record<string, CellValue> {
+  let at = row_at + ROW_HEAD_BYTES
   const row: Record<string, CellValue> = {}
-  for (const { name, type } of rows.table.columns) {
+  for (const { name, type } of table.columns) {
     const length = bytes.readInt32BE(at)
     at += LENGTH_BYTES
     if (length === -1) {

@@ -1,7 +1,7 @@
 /**
  * Counters by outcome: every frame and REST answer that was read from the tape is in exactly one
  * of control, ignored, rejected, event_frames or event_answers, and every event in exactly one of rows,
- * duplicates or dead_letters. Nothing is counted before it is committed.
+ * duplicates, conflicts or dead_letters. Nothing is counted before it is committed.
  */
 import { CHANNELS, type Channel } from '#core/market.ts'
 import type { RejectReason } from '../exchanges/adapter.ts'
@@ -34,6 +34,8 @@ export interface FollowCounts {
   readonly rows: PerTable
   /** Events whose row was there already: from a replay, another ingestor, or a second socket. */
   readonly duplicates: PerTable
+  /** Events of an identity that has a row already which says something else. See conflicts.ts. */
+  readonly conflicts: PerTable
   /** Rows that Postgres refused and that lie in the dead-letter file. */
   readonly dead_letters: number
   /** New rows of the gap ledger. */
@@ -63,6 +65,7 @@ export function createCounts(): MutableCounts {
     void_trades: 0,
     rows: perTable(),
     duplicates: perTable(),
+    conflicts: perTable(),
     dead_letters: 0,
     gaps: 0,
     damaged_bytes: 0,
@@ -91,7 +94,7 @@ export function addCounts(total: MutableCounts, more: FollowCounts): void {
       total[name][reason] = (total[name][reason] ?? 0) + count
     }
   }
-  for (const name of ['events', 'rows', 'duplicates'] as const) {
+  for (const name of ['events', 'rows', 'duplicates', 'conflicts'] as const) {
     for (const channel of CHANNELS) total[name][channel] += more[name][channel]
   }
   total.frames += more.frames

@@ -7,6 +7,7 @@
 import { RAW_CHANNELS, RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 import type { Batch } from './batcher.ts'
+import { type Conflict, type Conflicts, EVIDENCE_MAX } from './conflicts.ts'
 import type { CopyRows } from './copy-encoder.ts'
 import { joinRows } from './row-buffer.ts'
 import type { StreamKey } from './stream-table.ts'
@@ -22,6 +23,8 @@ export interface TableCopy {
   readonly rows: CopyRows
   /** Events of the batch that repeat the key of another one in it: the first one stands. */
   readonly repeated: number
+  /** Of them, those that say something else than the first. */
+  readonly conflicts: Conflicts
   /** Partitions that the rows need. */
   readonly hours: ReadonlySet<Micros>
 }
@@ -42,8 +45,13 @@ function prepareTable(batch: Batch, channel: RawChannel, symbolId: SymbolIds): T
       return [{ symbol_id: symbolId(stream), rows }]
     })
     .toSorted((a, b) => a.symbol_id - b.symbol_id)
-  const rows = joinRows(RAW_TABLES[channel], groups)
+  const evidence: Conflict[] = []
+  let count = 0
+  const rows = joinRows(RAW_TABLES[channel], groups, (conflict) => {
+    if (count++ < EVIDENCE_MAX) evidence.push(conflict)
+  })
   const event_count = groups.reduce((sum, group) => sum + group.rows.row_count, 0)
   const hours = new Set(groups.flatMap((group) => [...group.rows.hours]))
-  return { channel, rows, repeated: event_count - rows.row_count, hours }
+  const repeated = event_count - rows.row_count
+  return { channel, rows, repeated, conflicts: { count, evidence }, hours }
 }

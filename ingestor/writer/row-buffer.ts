@@ -6,12 +6,15 @@
  */
 import type { Table } from '#core/tables.ts'
 import { HOUR_US, hourStart, type Micros } from '#core/time.ts'
+import { type Conflict, conflictOf } from './conflicts.ts'
 import {
   compareKeys,
   type CopyRows,
+  decodeRowAt,
   encodeRow,
   FLAT_ROW_BYTES_MAX,
   rowBytesMax,
+  saysTheSame,
   setSymbolId,
   type StoredEvent,
 } from './copy-encoder.ts'
@@ -83,8 +86,11 @@ export class RowBuffer {
     this.#hour = undefined
   }
 
-  /** Writes the rows behind those in `joined`, in the order of the key, the first of each key only. */
-  moveInto(joined: JoinedRows, symbol_id: number): void {
+  /**
+   * Writes the rows behind those in `joined`, in the order of the key, the first of each key only.
+   * `onOther` is called for a later one that does not say the same, with where both begin.
+   */
+  moveInto(joined: JoinedRows, symbol_id: number, onOther: OnOther): void {
     if (this.#is_sorted) {
       const base = joined.append(this.#bytes, 0, this.#byte_count)
       for (let index = 0; index < this.#row_count; index++) {
@@ -95,12 +101,17 @@ export class RowBuffer {
     const order = Array.from({ length: this.#row_count }, (_, index) => index).toSorted((a, b) =>
       this.#compare(this.#startOf(a), this.#startOf(b)),
     )
-    let before: number | undefined
+    let kept: { readonly start: number; readonly end: number } | undefined
     for (const index of order) {
       const start = this.#startOf(index)
-      if (before !== undefined && this.#compare(before, start) === 0) continue
-      before = start
-      joined.noteRow(joined.append(this.#bytes, start, this.#ends[index]!), symbol_id)
+      const end = this.#ends[index]!
+      if (kept !== undefined && this.#compare(kept.start, start) === 0) {
+        if (saysTheSame(this.#bytes, kept.start, kept.end, start, end)) continue
+        onOther(this.#bytes, kept.start, start)
+        continue
+      }
+      kept = { start, end }
+      joined.noteRow(joined.append(this.#bytes, start, end), symbol_id)
     }
   }
 
@@ -126,16 +137,28 @@ export class RowBuffer {
   }
 }
 
-/** The groups' rows in the groups' order, each group one symbol's; a key that repeats is dropped. */
+type OnOther = (bytes: Buffer, kept_at: number, refused_at: number) => void
+
+/**
+ * The groups' rows in the groups' order, each group one symbol's; a key that repeats is dropped.
+ * Where what is dropped says something else than what stays, `onConflict` gets both.
+ */
 export function joinRows(
   table: Table,
   groups: readonly { readonly symbol_id: number; readonly rows: RowBuffer }[],
+  onConflict?: (conflict: Conflict) => void,
 ): CopyRows {
   const joined = new JoinedRows(
     groups.reduce((sum, { rows }) => sum + rows.row_count, 0),
     groups.reduce((sum, { rows }) => sum + rows.byte_count, 0),
   )
-  for (const { symbol_id, rows } of groups) rows.moveInto(joined, symbol_id)
+  for (const { symbol_id, rows } of groups) {
+    rows.moveInto(joined, symbol_id, (bytes, kept_at, refused_at) => {
+      const decode = (at: number) => ({ ...decodeRowAt(table, bytes, at), symbol_id })
+      const conflict = conflictOf(table, decode(kept_at), decode(refused_at))
+      if (conflict !== undefined) onConflict?.(conflict)
+    })
+  }
   return joined.finish(table)
 }
 

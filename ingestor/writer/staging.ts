@@ -7,6 +7,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Table } from '#core/tables.ts'
 import { micros } from '#core/time.ts'
+import { type Conflict, findConflicts } from './conflicts.ts'
 import { copyInto } from './copy.ts'
 import type { CopyRows } from './copy-encoder.ts'
 import { troubleOf } from './database-errors.ts'
@@ -23,6 +24,9 @@ export interface Staged {
   readonly stored: number
   /** Where they lie. */
   readonly added: readonly AddedRange[]
+  /** Rows whose key the table has with other values. */
+  readonly conflict_count: number
+  readonly conflicts: readonly Conflict[]
   readonly bad: readonly BadRow[]
 }
 
@@ -39,16 +43,22 @@ export async function storeCarefully(client: Client, rows: CopyRows): Promise<St
   const merge = mergeSql(rows.table, stage)
   const added: AddedRange[] = []
   const bad: BadRow[] = []
+  const conflicts: Conflict[] = []
+  let conflict_count = 0
 
   const store = async (from: number, to: number): Promise<number> => {
     await client.query('savepoint part')
     try {
       await copyInto(client, stage, rows, from, to)
       const merged = await client.query<MergedRange>(merge)
+      const added_count = merged.rows.reduce((sum, range) => sum + range.row_count, 0)
+      const met = added_count < to - from ? await findConflicts(client, rows.table, stage) : undefined
       if (to - from < rows.row_count) await client.query(`truncate ${stage}`)
       await client.query('release savepoint part')
       added.push(...merged.rows.map((range) => addedRange(rows.table, range)))
-      return merged.rows.reduce((sum, range) => sum + range.row_count, 0)
+      conflicts.push(...(met?.evidence ?? []))
+      conflict_count += met?.count ?? 0
+      return added_count
     } catch (cause) {
       if (troubleOf(cause) !== 'bad_row') throw cause
       await client.query('rollback to savepoint part; release savepoint part')
@@ -64,7 +74,7 @@ export async function storeCarefully(client: Client, rows: CopyRows): Promise<St
   }
 
   const stored = await store(0, rows.row_count)
-  return { stored, added, bad }
+  return { stored, added, conflict_count, conflicts, bad }
 }
 
 /** New rows of one symbol and hour; times in microseconds. */

@@ -3,7 +3,7 @@
  * nothing sorted: an outlier is measured from the ends of the span.
  */
 import type { Client } from '#core/node/pool.ts'
-import { type Checked, type Finding, WINDOW_S } from './finding.ts'
+import { type Checked, type Finding, HEARD_S, WINDOW_S } from './finding.ts'
 
 interface Rule {
   readonly code: string
@@ -112,7 +112,27 @@ export async function checkQuality(client: Client, now: string): Promise<Checked
       })
     }
   }
+  findings.push(...(await findConflicts(client, now)))
   return { looked_at: `${row_count} rows`, row_count, findings }
+}
+
+/** Rows that were refused since they contradict what is stored: of the last day, since they are rare. */
+async function findConflicts(client: Client, now: string): Promise<readonly Finding[]> {
+  const { rows } = await client.query<{ table_name: string; symbols: string[]; row_count: number }>(
+    `select c.table_name, count(*)::int as row_count,
+        array_agg(distinct coalesce(s.exchange || ' ' || s.symbol, c.kept->>'ticker')) as symbols
+      from marketdata.conflicts c left join marketdata.symbols s on s.id = c.symbol_id
+      where c.detected_at > $1::timestamptz - make_interval(secs => $2)
+      group by c.table_name order by c.table_name`,
+    [now, HEARD_S],
+  )
+  return rows.map(({ table_name, symbols, row_count }) => ({
+    check: 'quality',
+    code: 'conflict',
+    table_name,
+    symbols,
+    sentence: `${table_name}: ${row_count} rows of the last ${HEARD_S} s contradict a stored row of their identity; both are in marketdata.conflicts.`,
+  }))
 }
 
 function rulesOf({ price, rules }: Subject): readonly Rule[] {

@@ -11,6 +11,7 @@ const STATUS: IngestorStatus = {
   committed_position: 0,
   rows_committed: { ...NONE, book_ticker: 123_000, trades: 456 },
   duplicates: NONE,
+  conflicts: NONE,
   ignored: 0,
   rejected: 0,
   instruments_left_out: 0,

@@ -110,7 +110,8 @@ export function accountForTape(summary: RecordingSummary, counts: FollowCounts):
 
 function* commonProblems(counts: FollowCounts): Generator<string> {
   const events = sum(counts.events)
-  const ended = sum(counts.rows) + sum(counts.duplicates) + counts.dead_letters
+  const repeated = sum(counts.duplicates) + sum(counts.conflicts)
+  const ended = sum(counts.rows) + repeated + counts.dead_letters
   if (events !== ended) yield `${events} rows were parsed, ${ended} ended in a table or a dead letter.`
   if (counts.dead_letters > 0) yield `${counts.dead_letters} rows were refused by Postgres.`
   if (counts.damaged_bytes > 0) yield `${counts.damaged_bytes} bytes of the tape could not be read.`

@@ -172,6 +172,7 @@ function describe(
     frames,
     rows: counts.rows,
     duplicates: counts.duplicates,
+    conflicts: counts.conflicts,
     void_trades: counts.void_trades,
     dead_letters: counts.dead_letters,
     gaps: counts.gaps,

@@ -96,6 +96,8 @@ for (const [name, sql, expected] of [
   ['a price of 0', 'update marketdata.trades set price = 0 where ID', 'quality price_not_positive trades'],
   ['a negative quantity', 'update marketdata.book_ticker set bid_qty = -1 where ID', 'quality bad_qty book_ticker'],
   ['a crossed book', 'update marketdata.book_ticker set best_bid = best_ask + 1 where ID', 'quality crossed book_ticker'],
+  ['a row that was contradicted', `insert into marketdata.conflicts (ingestor_id, table_name, symbol_id, ts_exchange, kept, refused)
+    select 'test', 'trades', symbol_id, ts_exchange, '{"price": 1}', '{"price": 2}' from marketdata.trades where ID`, 'quality conflict trades'],
   ['an outlier', 'update marketdata.trades set price = price * 1.2 where ID', 'quality outlier trades'],
 ] as const) {
   test(`quality: ${name}`, async () => {

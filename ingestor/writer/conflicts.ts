@@ -1,0 +1,136 @@
+/**
+ * Rows whose identity is in a table already and that say something else there. A repetition says
+ * the same and is a duplicate; these are counted apart, and both rows are kept as evidence. Looked
+ * for only where keys clash, so a stream without repetitions pays nothing.
+ */
+import type { Client } from '#core/node/pool.ts'
+import type { PriceValue } from '#core/node/prices.ts'
+import type { Channel } from '#core/market.ts'
+import type { RawChannel, Table } from '#core/tables.ts'
+import { micros, toIso } from '#core/time.ts'
+
+export interface Conflict {
+  readonly table_name: Channel
+  /** Null for index prices. */
+  readonly symbol_id: number | null
+  /** ISO 8601. */
+  readonly ts_exchange: string
+  readonly kept: object
+  readonly refused: object
+}
+
+export interface Conflicts {
+  readonly count: number
+  /** At most EVIDENCE_MAX of them. */
+  readonly evidence: readonly Conflict[]
+}
+
+/** Of one batch and table; more are only counted. */
+export const EVIDENCE_MAX = 100
+const TABLE_ROWS_MAX = 10_000
+
+/** Columns in which null means that the exchange did not say: that contradicts nothing. */
+const UNSAID: { readonly [name in RawChannel]?: readonly string[] } = {
+  trades: ['non_rpi_qty', 'first_trade_id', 'last_trade_id'],
+  depth_events: ['first_update_id', 'prev_final_update_id'],
+  mark_price: ['index_price', 'settle_price', 'funding_rate', 'next_funding_at'],
+}
+
+type Row = Readonly<Record<string, unknown>>
+
+/** Two rows of one identity, as decodeRow gives them; undefined where they do not disagree. */
+export function conflictOf(table: Table, kept: Row, refused: Row): Conflict | undefined {
+  const is_other = valuesOf(table).some(({ name, may_be_unsaid }) => {
+    const [a, b] = [kept[name], refused[name]]
+    if (may_be_unsaid && (a === null || b === null)) return false
+    return typeof a === 'object' ? JSON.stringify(a) !== JSON.stringify(b) : a !== b
+  })
+  if (!is_other) return undefined
+  return {
+    table_name: table.name,
+    symbol_id: kept['symbol_id'] as number,
+    ts_exchange: toIso(micros(kept['ts_exchange'] as number)),
+    kept: withIsoTimes(table, kept),
+    refused: withIsoTimes(table, refused),
+  }
+}
+
+/** Rows of `stage` that the table refuses because it says something else under their key. */
+export async function findConflicts(client: Client, table: Table, stage: string): Promise<Conflicts> {
+  const same_key = table.identity.map((name) => `kept.${name} = refused.${name}`).join(' and ')
+  const is_other = valuesOf(table).map(({ name, may_be_unsaid }) =>
+    may_be_unsaid
+      ? `kept.${name} <> refused.${name}`
+      : `kept.${name} is distinct from refused.${name}`,
+  )
+  const asJson = (row: string): string =>
+    `jsonb_build_object(${table.columns.map(({ name }) => `'${name}', ${row}.${name}`).join(', ')})`
+  const { rows } = await client.query<{ count: number; evidence: readonly Conflict[] | null }>(
+    `with other as (
+      select '${table.name}' as table_name, kept.symbol_id, kept.ts_exchange,
+        ${asJson('kept')} as kept, ${asJson('refused')} as refused
+      from ${stage} refused join marketdata.${table.name} kept on ${same_key}
+      where ${is_other.join(' or ')}
+    )
+    select (select count(*) from other)::int as count,
+      (select jsonb_agg(to_jsonb(shown)) from (select * from other limit ${EVIDENCE_MAX}) shown) as evidence`,
+  )
+  return { count: rows[0]?.count ?? 0, evidence: rows[0]?.evidence ?? [] }
+}
+
+/** The same for index prices, after they were stored. */
+export async function findPriceConflicts(
+  client: Client,
+  prices: readonly PriceValue[],
+): Promise<Conflicts> {
+  const { rows } = await client.query<Omit<Conflict, 'table_name' | 'symbol_id'>>(
+    `select p."timestamp" as ts_exchange,
+        jsonb_build_object('ticker', p.ticker, 'price', p.price, 'timestamp', p."timestamp") as kept,
+        jsonb_build_object('ticker', ticker, 'price', new.price, 'timestamp', new."timestamp") as refused
+      from unnest($1::text[], $2::numeric[], $3::timestamptz[]) as new (ticker, price, "timestamp")
+      join marketdata.prices p using (ticker, "timestamp")
+      where p.price <> new.price`,
+    [
+      prices.map((value) => value.symbol),
+      prices.map((value) => String(value.price)),
+      prices.map((value) => toIso(value.ts_exchange)),
+    ],
+  )
+  const all = rows.map((row) => ({ table_name: 'prices', symbol_id: null, ...row }) as const)
+  return { count: all.length, evidence: all.slice(0, EVIDENCE_MAX) }
+}
+
+/** Into marketdata.conflicts, which keeps the newest. */
+export async function keepConflicts(
+  client: Client,
+  ingestor_id: string,
+  evidence: readonly Conflict[],
+): Promise<void> {
+  if (evidence.length === 0) return
+  await client.query(
+    `insert into marketdata.conflicts (ingestor_id, table_name, symbol_id, ts_exchange, kept, refused)
+    select $1, table_name, symbol_id, ts_exchange, kept, refused
+    from jsonb_to_recordset($2::jsonb) as c (table_name text, symbol_id bigint,
+      ts_exchange timestamptz, kept jsonb, refused jsonb)
+    on conflict do nothing`,
+    [ingestor_id, JSON.stringify(evidence)],
+  )
+  await client.query(
+    `delete from marketdata.conflicts where id <= (select max(id) from marketdata.conflicts) - $1::bigint`,
+    [TABLE_ROWS_MAX],
+  )
+}
+
+/** Columns that are neither identity nor our clock's. */
+function valuesOf({ name: table_name, columns, identity }: Table) {
+  const unsaid = UNSAID[table_name] ?? []
+  return columns
+    .filter(({ name }) => name !== 'ts_ingest' && !identity.includes(name))
+    .map(({ name }) => ({ name, may_be_unsaid: unsaid.includes(name) }))
+}
+
+function withIsoTimes({ columns }: Table, row: Row): Row {
+  const times = columns.filter(({ name, type }) => type === 'timestamptz' && row[name] !== null)
+  const iso = times.map(({ name }) => [name, toIso(micros(row[name] as number))])
+  return { ...row, ...Object.fromEntries(iso) }
+}
