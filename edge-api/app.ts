@@ -3,6 +3,7 @@
  * is answered where no route is. No network and no clock of its own.
  */
 import { OpenAPIHono } from '@hono/zod-openapi'
+import type { MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { etag } from 'hono/etag'
 import { secureHeaders } from 'hono/secure-headers'
@@ -51,7 +52,7 @@ export function createApp(deps: Deps): App {
   // Before the routes with {date}, which would take "yesterday.parquet" for one.
   datasetFileRoutes(app, deps)
   datasetRoutes(app, deps)
-  mcpRoute(app)
+  mcpRoute(app, deps.cors_origins)
   addOpenApi(app)
   refuseOtherMethods(app)
   app.notFound((c) => {
@@ -93,9 +94,21 @@ function addHeaders(app: App, cors_origins: readonly string[]): void {
     allowMethods: ['POST', 'OPTIONS'],
     maxAge: 86_400,
   })
+  app.use('*', sayLength)
   app.use('*', security)
   app.use('/mcp', allow_posts)
   app.use('*', allow_cors)
+}
+
+/** HEAD has the Content-Length of its GET, whose body Hono drops: it has to be made to be measured. */
+const sayLength: MiddlewareHandler = async (c, next) => {
+  await next()
+  if (c.req.method !== 'HEAD' || c.res.body === null) return
+  const { byteLength } = await c.res.arrayBuffer()
+  const { status, headers } = c.res
+  c.res = undefined
+  c.res = new Response(null, { status, headers })
+  c.res.headers.set('content-length', String(byteLength))
 }
 
 function addOpenApi(app: App): void {

@@ -1,23 +1,35 @@
-/** POST /mcp : the Model Context Protocol over streamable HTTP, without sessions. */
+/**
+ * POST /mcp : the Model Context Protocol over streamable HTTP, without sessions. A request is
+ * bounded before it is answered: its bytes, its messages, and the bytes of all answers together.
+ */
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { bodyLimit } from 'hono/body-limit'
 import type { Context } from 'hono'
 import type { App } from '../deps.ts'
-import { found, Problem } from '../problem.ts'
-import { createMcpServer } from './server.ts'
+import { found, Problem, problemResponse } from '../problem.ts'
+import { requireOwnOrigin } from './origin.ts'
+import { createMcpServer, type AskApi } from './server.ts'
 
 const BODY_BYTES_MAX = 64 << 10
+/** Of one request; newer revisions of the protocol know no batches at all. */
+const MESSAGES_MAX = 10
+/** Of all answers in one request: the last one may go beyond it by a page. */
+const ANSWER_BYTES_MAX = 2 << 20
 /** What the caller showed us, for the routes that its tools ask. */
 const PASSED_ON = ['authorization', 'cf-connecting-ip'] as const
 
-export function mcpRoute(app: App): void {
+export function mcpRoute(app: App, cors_origins: readonly string[]): void {
   app.post('/mcp', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: refuseLarge }), async (c) => {
-    const server = createMcpServer(async (path) => app.request(path, { headers: passedOn(c) }))
+    const [host, origin] = [c.req.header('host'), c.req.header('origin')]
+    requireOwnOrigin(c.req.url, { host, origin }, cors_origins)
+    const parsedBody = parseMessages(await c.req.text())
+    const headers = passedOn(c)
+    const server = createMcpServer(oneByOne(async (path) => app.request(path, { headers })))
     // Every request stands for itself: no session, and one JSON answer instead of a stream.
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
     try {
       await server.connect(transport)
-      const answer = await transport.handleRequest(c.req.raw)
+      const answer = await transport.handleRequest(c.req.raw, { parsedBody })
       return new Response(answer.body, answer)
     } finally {
       await server.close()
@@ -37,6 +49,43 @@ function passedOn(c: Context): Record<string, string> {
     if (value !== undefined) headers[name] = value
   }
   return headers
+}
+
+function parseMessages(text: string): unknown {
+  let messages: unknown
+  try {
+    messages = JSON.parse(text)
+  } catch {
+    throw new Problem(400, 'bad_message', 'This is no message.', 'The body is not JSON.')
+  }
+  if (Array.isArray(messages) && messages.length > MESSAGES_MAX) {
+    const detail = `A batch has at most ${MESSAGES_MAX} messages, and this one ${messages.length}.`
+    throw new Problem(413, 'batch_too_large', 'The batch is too large.', detail)
+  }
+  return messages
+}
+
+/** Calls of a batch wait for each other, so that one answer at a time is made; none too many. */
+function oneByOne(ask: AskApi): AskApi {
+  let byte_count = 0
+  let last: Promise<unknown> = Promise.resolve()
+  return (path) => {
+    const answer = last.then(async () => {
+      if (byte_count >= ANSWER_BYTES_MAX) return tooMuch(path)
+      const response = await ask(path)
+      const text = await response.text()
+      byte_count += text.length
+      return new Response(text, response)
+    })
+    last = answer.catch(() => undefined)
+    return answer
+  }
+}
+
+function tooMuch(path: string): Response {
+  const detail = `The calls before it took ${ANSWER_BYTES_MAX >> 20} MiB. Ask again for this one alone.`
+  const problem = new Problem(413, 'batch_too_large', 'The batch asks for too much.', detail)
+  return problemResponse(problem, `http://mcp.invalid${path}`)
 }
 
 function refuseLarge(): never {

@@ -7,7 +7,8 @@ import {
   McpError,
   type CallToolResult,
 } from '@modelcontextprotocol/sdk/types.js'
-import { MCP_TOOLS, pathOf } from './tools.ts'
+import { badParameters, problemResponse } from '../problem.ts'
+import { MCP_TOOLS, pathOf, wrongArguments } from './tools.ts'
 
 /** Asks this API itself, on behalf of the caller. */
 export type AskApi = (path: string) => Promise<Response>
@@ -38,7 +39,11 @@ export function createMcpServer(ask: AskApi): Server {
       const names = MCP_TOOLS.map(({ name }) => name).join(', ')
       throw new McpError(ErrorCode.InvalidParams, `There is no such tool; there are ${names}.`)
     }
-    return resultOf(await ask(pathOf(tool, params.arguments ?? {})))
+    const args = params.arguments ?? {}
+    const path = pathOf(tool, args)
+    const wrong = wrongArguments(tool, args)
+    if (wrong.length === 0) return resultOf(await ask(path))
+    return resultOf(problemResponse(badParameters(wrong), `http://mcp.invalid${path}`))
   })
   return server
 }

@@ -3,6 +3,8 @@
  * and access are theirs. All of them only read.
  */
 
+import { found, type ParameterError } from '../problem.ts'
+
 export interface McpTool {
   readonly name: string
   readonly title: string
@@ -94,6 +96,30 @@ export function pathOf(tool: McpTool, args: Readonly<Record<string, unknown>>): 
   }
   if ('limit' in tool.inputSchema.properties && !query.has('limit')) query.set('limit', LIMIT_DEFAULT)
   return query.size === 0 ? path : `${path}?${query.toString()}`
+}
+
+/**
+ * Whole numbers outside of the tool's own bounds: those are lower than the route's, which checks
+ * everything else.
+ */
+export function wrongArguments(
+  { inputSchema: { properties } }: McpTool,
+  args: Readonly<Record<string, unknown>>,
+): readonly ParameterError[] {
+  return Object.entries(args).flatMap(([parameter, value]) => {
+    const { type, minimum = 1, maximum } = (properties[parameter] ?? {}) as IntegerSchema
+    if (type !== 'integer' || maximum === undefined) return []
+    const text = textOf(value)
+    const is_inside = /^\d{1,6}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum
+    const allowed = `a whole number from ${minimum} to ${maximum}`
+    return is_inside ? [] : [{ parameter, found: found(text), allowed }]
+  })
+}
+
+interface IntegerSchema {
+  readonly type?: unknown
+  readonly minimum?: number
+  readonly maximum?: number
 }
 
 /** What is no text and no number is refused by the route, under the argument's own name. */

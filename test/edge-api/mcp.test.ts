@@ -1,7 +1,9 @@
 /** /mcp in real workerd, asked by the official client. */
 import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text as readText } from 'node:stream/consumers'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -107,6 +109,9 @@ test('arguments that are wrong or mean harm come back as problems that say what 
     ['get_trades_slice', { symbol: '..' }, 'unknown_path'],
     ['get_trades_slice', { symbol: 'BTCUSDT', limit: 'many' }, 'bad_parameter'],
     ['get_trades_slice', { symbol: 'BTCUSDT', limit: { $gt: 1 } }, 'bad_parameter'],
+    ['get_trades_slice', { symbol: 'BTCUSDT', limit: 1_001 }, 'bad_parameter'],
+    ['get_features', { symbol: 'BTCUSDT', limit: '10000' }, 'bad_parameter'],
+    ['get_order_book_snapshot', { symbol: 'BTCUSDT', depth: 5_000 }, 'bad_parameter'],
     ['get_order_book_snapshot', { symbol: "x' or 1=1" }, 'bad_parameter'],
     ['get_features', { symbol: 'BTCUSDT', secret: 1 }, 'bad_parameter'],
     ['list_datasets', { name: '../secrets' }, 'bad_parameter'],
@@ -141,3 +146,55 @@ test('what is no message is refused: too large, no JSON, another method', async 
   expect(await statusOf('GET', null)).toBe(405)
   expect(await statusOf('DELETE', null)).toBe(405)
 })
+
+/** Posts a body as a client would, with headers of one's own; `fetch` would not send a Host. */
+async function post(body: unknown, own: Readonly<Record<string, string>> = {}) {
+  const { text } = await mintToken(TOKEN_SECRET, ['read'], 1, now)
+  const headers = {
+    authorization: `Bearer ${text}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    ...own,
+  }
+  return new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const posted = request(`${worker.url}/mcp`, { method: 'POST', headers }, async (response) => {
+      resolve({ status: response.statusCode!, text: await readText(response) })
+    })
+    posted.on('error', reject)
+    posted.end(JSON.stringify(body))
+  })
+}
+
+const LIST = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+const callOf = (id: number) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name: 'get_trades_slice', arguments: { symbol: 'BTCUSDT' } },
+})
+
+test('a batch is answered call by call, and has at most ten messages', async () => {
+  const calls = Array.from({ length: 10 }, (_, id) => callOf(id))
+  const answered = await post(calls)
+  expect(answered.status).toBe(200)
+  const results = JSON.parse(answered.text) as { id: number; result: { isError: boolean } }[]
+  expect(results.map(({ id, result }) => [id, result.isError])).toEqual(
+    calls.map(({ id }) => [id, false]),
+  )
+  const refused = await post([...calls, callOf(10)])
+  expect([refused.status, refused.text]).toEqual([413, expect.stringContaining('batch_too_large')])
+})
+
+for (const [name, headers, status] of [
+  ['no Origin', {}, 200],
+  ['a page of this machine', { origin: 'http://localhost:6274' }, 200],
+  ['a page of another site', { origin: 'https://evil.example' }, 403],
+  ['a page without an origin', { origin: 'null' }, 403],
+  ['a name that was pointed at this machine', { host: 'evil.example' }, 403],
+  ['its page too', { host: 'evil.example:80', origin: 'http://evil.example:80' }, 403],
+  ['a name that only begins like ours', { host: 'localhost.evil.example' }, 403],
+] as const) {
+  test(`from ${name}: ${status}`, async () => {
+    expect((await post(LIST, headers)).status).toBe(status)
+  })
+}
