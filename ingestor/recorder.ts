@@ -319,8 +319,10 @@ class TapeRecorder implements Recorder {
       onFrame: (connection, _stream, frame, ts_ingest) =>
         this.#takeFrame(connection, frame, ts_ingest),
       mayRest: (symbol) => this.#resting.has(symbol),
-      onDeaf: (cause, streams, heard_until) =>
-        this.#markUnheard({ kind: 'deaf', cause, heard_until, streams: namesOf(streams) }),
+      onDeaf: (cause, streams, heard_until, carried_by) =>
+        this.#markUnheard({ kind: 'deaf', cause, heard_until, carried_by, streams: namesOf(streams) }),
+      onCarried: (connection, streams) =>
+        this.#appendMark({ kind: 'carried', connection, streams: namesOf(streams) }),
       onHeard: (streams) => this.#appendMark({ kind: 'heard', streams: namesOf(streams) }),
       onListingChanged: () => this.#listing_watch?.noteNews(),
       log: this.#log,

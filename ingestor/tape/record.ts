@@ -32,14 +32,18 @@ export type Mark =
   | { readonly kind: 'started'; readonly is_whole?: boolean; readonly streams: readonly StreamName[] }
   /**
    * These streams are not heard by any socket from now on, until their next frame. `heard_until`:
-   * when the socket that carried them last delivered anything.
+   * when the socket that carried them last delivered anything. `carried_by`: the socket that
+   * listens to them now, and perhaps not since before the last one was lost.
    */
   | {
       readonly kind: 'deaf'
       readonly cause: GapCause
       readonly heard_until?: Micros | undefined
+      readonly carried_by?: number | undefined
       readonly streams: readonly StreamName[]
     }
+  /** This socket alone carries these streams from now on, and listened before any other went. */
+  | { readonly kind: 'carried'; readonly connection: number; readonly streams: readonly StreamName[] }
   /** Streams that may be quiet for days are listened to again: that is all there is to hear. */
   | { readonly kind: 'heard'; readonly streams: readonly StreamName[] }
   /** We no longer record these streams: their symbol is no longer listed, or not wanted. */

@@ -8,8 +8,10 @@
  * 2. When `is_covered` turns false, onDeaf has just been called with the stream, once; and where
  *    the exchange refuses a stream that nothing else covers.
  * 3. The old socket of a replacement is closed only when every stream that speaks on it has
- *    spoken on the new one, and has come on the old one to where the new one began. Frames
- *    arrive twice for a while; the tables' keys collapse them.
+ *    spoken on the new one, and has come on the old one to where the new one began, and when the
+ *    old one has answered a ping since the new one was subscribed. Frames arrive twice for a while;
+ *    the tables' keys collapse them. Where an old socket ends before that, its end may have come
+ *    before the acknowledgement that we read first: its streams are reported, as in doubt.
  */
 import type { GapCause } from '#core/market.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -17,7 +19,7 @@ import type { Micros } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import { compareSockets, socketStatus, type Carrier, type SocketStatus } from './carrier.ts'
 import type { Clock } from './clock.ts'
-import { Link, type LinkEnd, type LinkHandlers } from './link.ts'
+import { Link, type LinkEnd, type LinkHandlers, type Probe } from './link.ts'
 import { backoffMs, type ConnectBudget } from './pacing.ts'
 import type { TransportSettings } from './settings.ts'
 import type { StreamState } from './stream-state.ts'
@@ -42,8 +44,15 @@ export interface LaneOptions {
   readonly budget: ConnectBudget
   readonly nextConnection: () => number
   readonly onFrame: LinkHandlers['onFrame']
-  /** `heard_until`: when the socket that carried them last delivered anything, where that is known. */
-  onDeaf(cause: GapCause, states: readonly StreamState[], heard_until: Micros | undefined): void
+  /** See TransportOptions. */
+  onDeaf(
+    cause: GapCause,
+    states: readonly StreamState[],
+    heard_until: Micros | undefined,
+    carried_by?: number,
+  ): void
+  /** See TransportOptions. */
+  onCarried(connection: number, states: readonly StreamState[]): void
   /** Rare streams that are listened to again. */
   onHeard(states: readonly StreamState[]): void
   /** Every stream was acknowledged or refused. */
@@ -60,6 +69,8 @@ export class Lane {
   #has_been_ready = false
   #current: Carrier | undefined
   #successor: Carrier | undefined
+  /** Whether the old socket lived when the new one was subscribed; asked of the old one. */
+  #probe: Probe | undefined
   #replace_reason: ReplaceReason | undefined
   #replace_pause_ms = 0
   #failure_count = 0
@@ -181,6 +192,7 @@ export class Lane {
       return
     }
     this.#successor = this.#open()
+    this.#probe = undefined
     this.#successor.link.trackIds(true)
     this.#current.link.trackIds(true)
     log.info(
@@ -196,8 +208,12 @@ export class Lane {
     const { alive_window_ms, renewal_overlap_ms_max } = this.#options.settings
     const { missing, lagging } = compareSockets(old.link, successor.link, alive_window_ms)
     const is_overdue = successor.ready_ms >= renewal_overlap_ms_max
-    const is_proven = missing.length === 0 && (lagging.length === 0 || is_overdue)
-    if (is_proven) return this.#promote(successor)
+    this.#probe ??= old.link.probe()
+    const { is_answered } = this.#probe
+    const is_proven = missing.length === 0 && lagging.length === 0 && is_answered
+    if (is_proven || (is_overdue && missing.length === 0)) {
+      return this.#promote(successor, new Set(is_answered ? lagging : this.streams.values()))
+    }
     if (!is_overdue) return
     this.#options.log.warn(
       { code: 'successor_silent', url: this.url, ...namesOf(missing) },
@@ -208,21 +224,50 @@ export class Lane {
 
   #giveUpSuccessor(successor: Carrier, retry_after_ms: number): void {
     this.#successor = undefined
-    this.#current?.link.trackIds(false)
+    if (this.#current !== undefined) {
+      this.#current.link.trackIds(false)
+      this.#options.onCarried(this.#current.link.connection, this.#carried())
+    }
     void successor.link.close()
     this.#noteFailure(successor)
     this.#replace_pause_ms = this.#backoff(retry_after_ms)
   }
 
-  #promote(successor: Carrier): void {
+  /** Of streams in doubt nobody knows whether the old socket lived until the new one carried them. */
+  #promote(successor: Carrier, in_doubt: ReadonlySet<StreamState>): void {
     const old = this.#current
+    const heard_until = old?.link.last_frame_at
     this.#current = successor
     this.#successor = undefined
     this.#replace_reason = undefined
     successor.link.trackIds(false)
     this.#watch.restart(successor.link)
     void old?.link.close()
-    this.#noteUncovered('disconnect', old?.link.last_frame_at)
+    this.#noteUncovered('disconnect', heard_until)
+    const carried = this.#carried()
+    const { connection } = successor.link
+    const doubtful = carried.filter((state) => in_doubt.has(state))
+    if (doubtful.length < carried.length) {
+      this.#options.onCarried(connection, carried.filter((state) => !in_doubt.has(state)))
+    }
+    if (doubtful.length === 0) return
+    this.#options.onDeaf('disconnect', doubtful, heard_until, connection)
+    const rare = doubtful.filter(({ stream }) => stream.is_rare === true)
+    if (rare.length > 0) this.#options.onHeard(rare)
+  }
+
+  /** The old socket has ended, perhaps before the new one was subscribed: no frame shows that. */
+  #promoteInNeed(old: Link, successor: Carrier): void {
+    const { lagging } = compareSockets(old, successor.link, this.#options.settings.alive_window_ms)
+    const has_overlapped = this.#probe?.is_answered === true
+    this.#promote(successor, new Set(has_overlapped ? lagging : this.streams.values()))
+  }
+
+  /** Those that are covered by the current socket. */
+  #carried(): readonly StreamState[] {
+    return [...(this.#current?.link.streams.values() ?? [])]
+      .filter(({ is_subscribed, state }) => is_subscribed && state.is_covered)
+      .map(({ state }) => state)
   }
 
   #noteSubscribed(link: Link, states: readonly StreamState[]): void {
@@ -272,7 +317,7 @@ export class Lane {
     } else if (link === this.#current?.link) {
       log.warn(fields, 'Socket ended; reconnecting.')
       this.#noteFailure(this.#current)
-      if (this.#successor !== undefined) return this.#promote(this.#successor)
+      if (this.#successor !== undefined) return this.#promoteInNeed(link, this.#successor)
       this.#current = undefined
       this.#replace_reason = undefined
       this.#noteUncovered('disconnect', link.last_frame_at)

@@ -4,6 +4,7 @@
  * business. Time comes as elapsed milliseconds, so a suspended process does not look like a dead
  * exchange.
  */
+import { randomUUID } from 'node:crypto'
 import { WebSocket } from 'ws'
 import { describeError } from '#core/errors.ts'
 import type { Micros } from '#core/time.ts'
@@ -54,6 +55,11 @@ export interface LinkOptions {
   readonly clock: Clock
   readonly timers: Timers
   readonly handlers: LinkHandlers
+}
+
+/** A question whether the other side is there. */
+export interface Probe {
+  readonly is_answered: boolean
 }
 
 /** A stream on this socket. */
@@ -144,6 +150,20 @@ export class Link {
    */
   trackIds(is_tracking: boolean): void {
     this.#is_tracking = is_tracking
+  }
+
+  /**
+   * Asks the exchange for a sign of life. Where it has answered, it had not left before it was
+   * asked, and everything that it sent before the answer has been taken.
+   */
+  probe(): Probe {
+    const probe = { is_answered: false }
+    const question = randomUUID()
+    this.#socket.on('pong', (answer: Buffer) => {
+      if (String(answer) === question) probe.is_answered = true
+    })
+    this.#socket.ping(question)
+    return probe
   }
 
   /** Ends it from our side: no further callback, and no frame is taken any more. Never throws. */

@@ -11,7 +11,7 @@ const LISTEN_MS_MAX = 20_000
  * streams are not heard is no loss: somebody else listens to all of them.
  */
 export async function listenOnce(
-  options: Omit<TransportOptions, 'onDeaf' | 'onHeard' | 'onListingChanged'>,
+  options: Omit<TransportOptions, 'onDeaf' | 'onCarried' | 'onHeard' | 'onListingChanged'>,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const transport = createTransport({ ...options, onDeaf: () => undefined })

@@ -35,8 +35,17 @@ export interface TransportOptions {
   /**
    * Called once when streams are not heard by any socket from now on, until their next frame.
    * `heard_until`: when the socket that carried them last delivered anything, where that is known.
+   * `carried_by`: the socket that listens to them now, though perhaps not since before the last
+   * one was lost; what came before its first frame may be missing.
    */
-  onDeaf(cause: GapCause, streams: readonly Stream[], heard_until: Micros | undefined): void
+  onDeaf(
+    cause: GapCause,
+    streams: readonly Stream[],
+    heard_until: Micros | undefined,
+    carried_by?: number,
+  ): void
+  /** This socket alone carries the streams from now on, and listened before any other went. */
+  onCarried?(connection: number, streams: readonly Stream[]): void
   /** Streams of rare events are listened to: they may have nothing to say for days. */
   onHeard?(streams: readonly Stream[]): void
   /** The exchange says that its listing is another one; more than once, where several sockets hear it. */
@@ -116,8 +125,9 @@ class SocketTransport implements Transport {
       budget: createConnectBudget(options.adapter.limits.connect_attempts_per_5_min_max),
       nextConnection: options.nextConnection ?? (() => this.#next_connection++),
       onFrame: options.onFrame,
-      onDeaf: (cause, states, heard_until) =>
-        options.onDeaf(cause, states.map(streamIn), heard_until),
+      onDeaf: (cause, states, heard_until, carried_by) =>
+        options.onDeaf(cause, states.map(streamIn), heard_until, carried_by),
+      onCarried: (connection, states) => options.onCarried?.(connection, states.map(streamIn)),
       onHeard: (states) => options.onHeard?.(states.map(streamIn)),
       onReady: () => this.#noteReady(),
       onListingChanged: () => options.onListingChanged?.(),

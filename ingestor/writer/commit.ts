@@ -224,17 +224,17 @@ const PROGRESS = `with gap as (
   ), stream_offset as (
     insert into marketdata.stream_offsets
       (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
-        deaf_cause, lost_ts, lost_at)
+        deaf_cause, lost_ts, lost_at, connection)
     select $1, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
-      deaf_cause, lost_ts, lost_at
+      deaf_cause, lost_ts, lost_at, connection
     from jsonb_to_recordset($6::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
       last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, began_ts timestamptz,
-      deaf_cause text, lost_ts timestamptz, lost_at timestamptz)
+      deaf_cause text, lost_ts timestamptz, lost_at timestamptz, connection bigint)
     on conflict (ingestor_id, symbol_id, channel) do update
     set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id,
       ts_exchange = excluded.ts_exchange, ts_ingest = excluded.ts_ingest,
       began_ts = excluded.began_ts, deaf_cause = excluded.deaf_cause, lost_ts = excluded.lost_ts,
-      lost_at = excluded.lost_at
+      lost_at = excluded.lost_at, connection = excluded.connection
   ), moved as (
     update marketdata.tape_positions set tape_position = $4, updated_at = now(),
       covered_until = coalesce($9::timestamptz, covered_until)

@@ -4,7 +4,7 @@ import type { Exchange } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { Mark, StreamName } from '../tape/record.ts'
-import { deafen, type Hole, reopen, resumeQuiet, unheardState } from './sequence.ts'
+import { carryOn, deafen, type Hole, reopen, resumeQuiet, unheardState } from './sequence.ts'
 import type { Stream, StreamTable } from './stream-table.ts'
 
 export interface MarkReader {
@@ -58,6 +58,17 @@ export function createMarkReader(
     if (is_whole !== true) return
     lose([...known].filter((stream) => !started.has(stream)), 'delisted', now, heard_until)
   }
+  /** Books are left alone: their changes tell by themselves whether one is missing. */
+  const doubt = (
+    { streams: names, cause, heard_until }: Extract<Mark, { kind: 'deaf' }>,
+    carried_by: number,
+    exchange: Exchange,
+    now: Micros,
+  ): void => {
+    for (const stream of listenedTo(exchange, names, now)) {
+      addHoles(stream, deafen(stream.state!, cause, now, heard_until, carried_by))
+    }
+  }
   return {
     lose,
     take(mark, exchange, now, heard_until) {
@@ -69,7 +80,15 @@ export function createMarkReader(
         case 'started':
           return start(mark, exchange, now, heard_until)
         case 'deaf':
+          if (mark.carried_by !== undefined) return doubt(mark, mark.carried_by, exchange, now)
           return lose(listenedTo(exchange, mark.streams, now), mark.cause, now, mark.heard_until)
+        case 'carried':
+          for (const stream of streams.named(exchange, mark.streams)) {
+            if (stream.state === undefined) continue
+            carryOn(stream.state, mark.connection)
+            streams.touch(stream)
+          }
+          return
         case 'ended':
           return lose(streams.named(exchange, mark.streams), 'delisted', now, heard_until)
         case 'heard':
@@ -83,7 +102,7 @@ export function createMarkReader(
   }
 }
 
-const KINDS: readonly Mark['kind'][] = ['started', 'deaf', 'heard', 'ended', 'alive', 'cut']
+const KINDS: readonly Mark['kind'][] = ['started', 'deaf', 'carried', 'heard', 'ended', 'alive', 'cut']
 
 /** Undefined for what no mark of this build is. */
 export function parseMark(payload: Buffer): Mark | undefined {

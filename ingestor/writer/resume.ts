@@ -82,7 +82,7 @@ export async function requireSchema(client: Client): Promise<void> {
 
 async function readOffsets(client: Client, ingestor_id: string): Promise<readonly StreamOffset[]> {
   const { rows } = await client.query<Record<string, string | null>>(
-    `select s.exchange, s.symbol, o.channel, o.last_id, o.last_fill_id, o.deaf_cause,
+    `select s.exchange, s.symbol, o.channel, o.last_id, o.last_fill_id, o.deaf_cause, o.connection,
         (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_exchange,
         (extract(epoch from o.ts_ingest) * 1000000)::bigint as ts_ingest,
         (extract(epoch from coalesce(o.began_ts, o.ts_exchange)) * 1000000)::bigint as began_ts,
@@ -109,6 +109,7 @@ async function readOffsets(client: Client, ingestor_id: string): Promise<readonl
         began_ts: micros(Number(row['began_ts'])),
         lost_ts: microsOrNull(row['lost_ts']),
         lost_at: microsOrNull(row['lost_at']),
+        connection: row['connection'] === null ? null : Number(row['connection']),
         deaf_cause: GAP_CAUSES.find((cause) => cause === row['deaf_cause']) ?? null,
       },
     ]

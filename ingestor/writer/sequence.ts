@@ -15,7 +15,9 @@
  *    one too small.
  * 4. Ids of quotes, partial books, and times that stand for ids only grow; a jump says nothing.
  *    Holes of such streams are those of their deafness, unless `last_id` itself is heard again
- *    after it.
+ *    after it. What comes on another socket waits as `ahead` too, until the socket before it has
+ *    come to the same event or is known to have lived until then (`carryOn`): a socket that died
+ *    before its successor was subscribed leaves a hole that no id shows.
  * 5. An id that fell while time went on by more than OVERLAP_US is a new numbering (the exchange
  *    listed the symbol anew): the old one ends in a hole, since nobody knows what came between.
  *    One that says itself that it begins a numbering is believed at once, if nothing newer was seen.
@@ -43,7 +45,7 @@ export interface StreamState {
   ts_ingest: Micros
   /** The last fill in the event that `last_id` is of; undefined where the exchange names none. */
   last_fill: number | undefined
-  /** The socket that brought `last_id`; undefined after it was read back from the database. */
+  /** The socket that carries on from `last_id`; undefined: any. */
   connection: number | undefined
   /** From when on the stream is recorded, apart from its holes. Exchange time. */
   began_ts: Micros
@@ -65,8 +67,8 @@ export interface Loss {
 /** An unbroken run of events beyond a hole that may still be filled. */
 interface Ahead {
   readonly first_id: number
-  /** What the first of them follows. */
-  readonly first_follows: number
+  /** What the first of them follows; undefined where ids only grow. */
+  readonly first_follows: number | undefined
   readonly first_fill: number | undefined
   readonly first_ts: Micros
   readonly seen_at: Micros
@@ -164,18 +166,29 @@ export function observe(state: StreamState, event: SequencedEvent): readonly Hol
 /**
  * Nobody listens to the stream from `lost_at` on. The first cause stands until the hole is closed,
  * unless the stream has ended. `heard_until`: when its socket last delivered anything.
+ * `carried_by`: this socket listens, and what came before its first event may be missing.
  */
 export function deafen(
   state: StreamState,
   cause: GapCause,
   lost_at: Micros,
   heard_until?: Micros,
+  carried_by?: number,
 ): readonly Hole[] {
   const holes = state.ahead === undefined ? NONE : [closeAhead(state, state.ahead)]
+  if (carried_by !== undefined && state.connection === carried_by) return holes
   if (cause === 'delisted') state.deaf_cause = cause
   state.deaf_cause ??= cause
   state.loss ??= { lost_ts: heardUntil(state, heard_until), lost_at }
   return holes
+}
+
+/** From now on this socket alone carries the stream; it listened before the last one went. */
+export function carryOn(state: StreamState, connection: number): void {
+  const { ahead } = state
+  if (state.deaf_cause !== undefined) return
+  if (ahead?.connection === connection && ahead.first_follows === undefined) joinAhead(state, ahead)
+  else state.connection = connection
 }
 
 /** The stream is listened to again and has nothing to say until it has an event: its hole ends. */
@@ -189,6 +202,7 @@ export function resumeQuiet(state: StreamState, now: Micros): readonly Hole[] {
   const ts_exchange = micros(state.ts_exchange + passed_us)
   const hole = holeUntil(state, { id: state.last_id, ts_exchange, ts_ingest: now }, deaf_cause)
   hear(state)
+  state.connection = undefined
   return [hole]
 }
 
@@ -216,7 +230,7 @@ export function expire(state: StreamState, now: Micros): readonly Hole[] {
 function hearAgain(state: StreamState, event: SequencedEvent): void {
   state.ts_exchange = later(state.ts_exchange, event.ts_exchange)
   // On the socket that brought it before it is a duplicate, and says nothing of what came between.
-  if (state.deaf_cause === undefined || event.connection === state.connection) return
+  if (event.connection === state.connection) return
   hear(state)
   state.connection = event.connection
 }
@@ -228,10 +242,33 @@ function isChained(event: SequencedEvent): event is ChainedEvent {
 }
 
 function observeLoose(state: StreamState, event: SequencedEvent): readonly Hole[] {
-  const holes =
-    state.deaf_cause === undefined ? NONE : [holeUntil(state, event, state.deaf_cause)]
+  const { ahead, connection, deaf_cause } = state
+  if (ahead !== undefined) return observeLooseBesideAhead(state, ahead, event)
+  if (deaf_cause === undefined && connection !== undefined && event.connection !== connection) {
+    state.ahead = aheadOf(event)
+    return NONE
+  }
+  const holes = deaf_cause === undefined ? NONE : [holeUntil(state, event, deaf_cause)]
   advance(state, event)
   return holes
+}
+
+function observeLooseBesideAhead(
+  state: StreamState,
+  ahead: Ahead,
+  event: SequencedEvent,
+): readonly Hole[] {
+  if (event.connection === state.connection) {
+    // Where it comes to what the other one began with, nothing was missed in between.
+    if (event.id >= ahead.first_id) joinAhead(state, ahead)
+    if (event.id > state.last_id) advance(state, event)
+    return NONE
+  }
+  if (event.connection !== ahead.connection) {
+    return [closeAhead(state, ahead), ...observeLoose(state, event)]
+  }
+  if (event.id > ahead.last_id) Object.assign(ahead, position(event))
+  return NONE
 }
 
 function observeChained(state: StreamState, event: ChainedEvent): readonly Hole[] {
@@ -243,14 +280,7 @@ function observeChained(state: StreamState, event: ChainedEvent): readonly Hole[
   }
   const { deaf_cause } = state
   if (deaf_cause === undefined && event.connection !== state.connection) {
-    state.ahead = {
-      ...position(event),
-      first_id: event.id,
-      first_follows: event.follows,
-      first_fill: event.fills?.first,
-      first_ts: event.ts_exchange,
-      seen_at: event.ts_ingest,
-    }
+    state.ahead = aheadOf(event)
     return NONE
   }
   const hole = holeUntil(state, event, deaf_cause ?? 'sequence')
@@ -284,10 +314,21 @@ function observeBesideAhead(
   return [hole, ...observeChained(state, event)]
 }
 
+function aheadOf(event: SequencedEvent): Ahead {
+  return {
+    ...position(event),
+    first_id: event.id,
+    first_follows: event.follows,
+    first_fill: event.fills?.first,
+    first_ts: event.ts_exchange,
+    seen_at: event.ts_ingest,
+  }
+}
+
 /** The hole before `ahead` is real. */
 function closeAhead(state: StreamState, ahead: Ahead): Hole {
   const first = { id: ahead.first_id, ts_exchange: ahead.first_ts, ts_ingest: ahead.seen_at }
-  const hole = holeUntil(state, first, 'sequence')
+  const hole = holeUntil(state, first, ahead.first_follows === undefined ? 'disconnect' : 'sequence')
   joinAhead(state, ahead)
   return hole
 }
@@ -362,7 +403,7 @@ function isNextFill(
 
 /** Nothing is missing between the event and what is ahead of it. */
 function reaches({ id, fills }: SequencedEvent, { first_follows, first_fill }: Ahead): boolean {
-  return id >= first_follows || (fills !== undefined && fills.last + 1 === first_fill)
+  return id >= (first_follows ?? Infinity) || (fills !== undefined && fills.last + 1 === first_fill)
 }
 
 function newestTs(state: StreamState): Micros {

@@ -29,6 +29,8 @@ export interface StreamOffset extends StreamKey {
   readonly deaf_cause: GapCause | null
   readonly lost_ts: Micros | null
   readonly lost_at: Micros | null
+  /** The socket that carries on from it; null: any. */
+  readonly connection: number | null
 }
 
 /** Holes that have not ended, of all streams. */
@@ -72,14 +74,14 @@ export class StreamTable {
 
   constructor(offsets: readonly StreamOffset[]) {
     for (const { exchange, symbol, channel, ...offset } of offsets) {
-      const { deaf_cause, lost_ts, lost_at, last_fill_id, ...position } = offset
+      const { deaf_cause, lost_ts, lost_at, last_fill_id, connection, ...position } = offset
       const stream = this.of(exchange, symbol, channel)
       const loss = lost_ts === null || lost_at === null ? undefined : { lost_ts, lost_at }
       stream.state = {
         ...position,
         last_id: offset.last_id ?? UNHEARD,
         last_fill: last_fill_id ?? undefined,
-        connection: undefined,
+        connection: connection ?? undefined,
         deaf_cause: deaf_cause ?? undefined,
         loss,
         ahead: undefined,
@@ -186,5 +188,6 @@ function offsetOf({ exchange, symbol, channel, state }: Stream): StreamOffset | 
     deaf_cause: deaf_cause ?? null,
     lost_ts: loss?.lost_ts ?? null,
     lost_at: loss?.lost_at ?? null,
+    connection: state.connection ?? null,
   }
 }

@@ -19,6 +19,7 @@ export interface HeardFrame {
 export interface Deaf {
   readonly cause: GapCause
   readonly streams: readonly string[]
+  readonly carried_by?: number
 }
 
 export interface Rig {
@@ -28,6 +29,7 @@ export interface Rig {
   readonly frames: readonly HeardFrame[]
   readonly controls: readonly HeardFrame[]
   readonly deaf: readonly Deaf[]
+  readonly carried: readonly { readonly connection: number; readonly streams: readonly string[] }[]
 }
 
 export interface RigOptions {
@@ -72,6 +74,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const frames: HeardFrame[] = []
   const controls: HeardFrame[] = []
   const deaf: Deaf[] = []
+  const carried: { connection: number; streams: readonly string[] }[] = []
   const limits = { ...binance_futures.limits, messages_per_second_max: 200, ...options.limits }
   const transport: Transport = createTransport({
     adapter: { ...binance_futures, limits },
@@ -87,11 +90,15 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
       else frames.push(heard)
       if (stream !== undefined) options.onFrame?.(transport)
     },
-    onDeaf(cause, streams) {
-      deaf.push({ cause, streams: streams.map((stream) => stream.name) })
+    onDeaf(cause, streams, _heard_until, carried_by) {
+      const names = streams.map((stream) => stream.name)
+      deaf.push({ cause, streams: names, ...(carried_by === undefined ? {} : { carried_by }) })
+    },
+    onCarried: (connection, streams) => {
+      carried.push({ connection, streams: streams.map((stream) => stream.name) })
     },
   })
-  const rig = { exchange, transport, frames, controls, deaf }
+  const rig = { exchange, transport, frames, controls, deaf, carried }
   rigs.push(rig)
   return rig
 }

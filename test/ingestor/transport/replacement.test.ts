@@ -122,6 +122,44 @@ test('the old socket dies while the new one subscribes: its streams are deaf, on
   expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: STREAMS }])
 })
 
+test('the old socket left before the new one subscribed, and we read its end last: the streams are in doubt', async () => {
+  const rig = await createRig()
+  await rig.transport.start()
+  rig.exchange.behaviour.acknowledges = false
+  const [old] = rig.exchange.clients()
+  old!.socket.send(JSON.stringify({ e: 'serverShutdown', E: Date.now() }))
+  await until('the successor', () => rig.exchange.clients().length === 2)
+  // From here on the old socket gets nothing any more, though its end is not yet to be seen.
+  old!.streams.clear()
+  rig.exchange.behaviour.answers_pings = false
+  rig.exchange.publish(STREAMS[0]!, { u: 1 })
+  rig.exchange.behaviour.acknowledges = true
+  await until('a successor that is answered', () => rig.exchange.clients()[1]?.streams.size === 2)
+  rig.exchange.publish(STREAMS[0]!, { u: 2 })
+  await until('a frame of the new socket', () => rig.frames.length > 0)
+  old!.wire.destroy()
+  await until('the mark', () => rig.deaf.length > 0)
+  const connection = rig.frames[0]!.connection
+  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: STREAMS, carried_by: connection }])
+  expect(rig.transport.status().state).toBe('live')
+})
+
+test('a renewal says which socket carries on, once the old one has answered since', async () => {
+  const rig = await createRig({ limits: { socket_life_s: 1 } })
+  await rig.transport.start()
+  // Frames keep the silent sockets alive.
+  const talker = talk(rig.exchange, STREAMS)
+  rig.exchange.behaviour.answers_pings = false
+  const newer = (): boolean => rig.frames.some(({ connection }) => connection > 1)
+  await until('frames of the successor', newer)
+  await sleep(100)
+  expect(rig.carried).toEqual([])
+  rig.exchange.behaviour.answers_pings = true
+  await until('a renewal', () => rig.carried.some(({ connection }) => connection > 1))
+  talker.stop()
+  expect(rig.carried.every(({ streams }) => streams.length === 2)).toBe(true)
+})
+
 test('a class that is acknowledged and never delivered is noticed on a busy socket', async () => {
   const rig = await createRig({ choice: RAW, settings: { first_frame_ms_of_few: 300 } })
   rig.exchange.behaviour.mute = { sockets: [1], streams: /@trade$/ }
@@ -143,7 +181,7 @@ test('a busy stream that falls silent is noticed; a quiet one beside it is no al
   const rig = await createRig({ symbols, choice: QUOTES, settings })
   await rig.transport.start()
   rig.exchange.publish('tail@bookTicker', { e: 'test' })
-  const talker = talk(rig.exchange, ['busy@bookTicker', 'alsobusy@bookTicker'])
+  const talker = talk(rig.exchange, ['busy@bookTicker', 'alsobusy@bookTicker'], 1)
   await sleep(1_000)
   expect(rig.deaf).toEqual([])
   rig.exchange.behaviour.mute = { sockets: [1], streams: /^busy@/ }

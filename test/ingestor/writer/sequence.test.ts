@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
 import {
+  carryOn,
   deafen,
   expire,
   firstState,
   type Hole,
   observe,
   OVERLAP_US,
+  resumeQuiet,
   type SequencedEvent,
   type StreamState,
 } from '../../../ingestor/writer/sequence.ts'
@@ -30,11 +32,18 @@ function summed(id: number, first: number, last: number, connection = 1): Sequen
 }
 
 /** An event of a stream whose ids only grow. */
-function loose(id: number, connection = 1): SequencedEvent {
-  return { ...event(id, connection), follows: undefined }
+function loose(id: number, connection = 1, ts_exchange?: Micros): SequencedEvent {
+  return { ...event(id, connection, ts_exchange), follows: undefined }
 }
 
-type Step = SequencedEvent | 'disconnect' | 'restart' | 'silence' | { readonly now: Micros }
+type Step =
+  | SequencedEvent
+  | 'disconnect'
+  | 'restart'
+  | 'silence'
+  | { readonly now: Micros }
+  | { readonly carried: number }
+  | { readonly in_doubt: number }
 
 function holesOf(steps: readonly Step[]): readonly string[] {
   let state: StreamState | undefined
@@ -42,6 +51,10 @@ function holesOf(steps: readonly Step[]): readonly string[] {
   for (const step of steps) {
     if (typeof step === 'string') {
       if (state !== undefined) holes.push(...deafen(state, step, state.ts_ingest))
+    } else if ('carried' in step) {
+      if (state !== undefined) carryOn(state, step.carried)
+    } else if ('in_doubt' in step) {
+      if (state !== undefined) holes.push(...deafen(state, 'disconnect', at(1), undefined, step.in_doubt))
     } else if ('now' in step) {
       if (state !== undefined) holes.push(...expire(state, step.now))
     } else if (state === undefined) state = firstState(step)
@@ -101,6 +114,14 @@ describe('quotes', () => {
     ['after deafness the next quote closes a hole', [loose(1), 'disconnect', loose(9, 2), loose(12, 2)], ['disconnect 1-9']],
     ['an old quote does not close it', [loose(8), 'restart', loose(7, 2), loose(9, 2)], ['restart 8-9']],
     ['the last quote again on a new socket shows that there is none', [loose(8), 'restart', loose(7, 2), loose(8, 2), loose(9, 2)], []],
+    ['a renewal: the old socket comes to where the new one began', [loose(1), loose(7, 2), loose(5), loose(7), { now: at(60) }, loose(9, 2), { carried: 2 }, loose(12, 2)], []],
+    ['a renewal: the new socket follows the old one', [loose(1), loose(5), loose(5, 2), loose(9, 2), { now: at(60) }, loose(12, 2)], []],
+    ['a renewal: a quiet stream first speaks on the new socket alone', [loose(1), { carried: 2 }, loose(9, 2), loose(12, 2), { now: at(60) }], []],
+    ['a renewal: the new socket is given up', [loose(1), loose(5, 2), loose(5), loose(9, 2), { carried: 1 }, loose(9), loose(12), { now: at(60) }], []],
+    ['a renewal: the old socket was gone before the new one began, as we learn later', [loose(1), loose(7, 2), loose(8, 2), { in_doubt: 2 }, loose(9, 2)], ['disconnect 1-7']],
+    ['a renewal: the old socket was gone, and the new one speaks after we learn it', [loose(1), { in_doubt: 2 }, loose(7, 2), loose(8, 2)], ['disconnect 1-7']],
+    ['a renewal: in doubt after the old socket had come to where the new one began', [loose(1), loose(7, 2), loose(7), { in_doubt: 2 }, loose(9, 2)], []],
+    ['a renewal: the old socket never comes to where the new one began', [loose(1), loose(7, 2), loose(5), { now: at(60) }, loose(9, 2)], ['disconnect 5-7']],
     ['the last quote again on its own socket shows nothing', [loose(8), 'silence', loose(8), loose(9)], ['silence 8-9']],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
     test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
@@ -121,6 +142,17 @@ describe('changes of a book', () => {
     ['numbers that begin anew are a hole', [change(4, 900), { ...change(0, 1), ts_exchange: at(60) }], ['sequence 900-1']],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
     test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
+  }
+})
+
+test('a rare stream that is heard again was missed until now, however late its last event had come', () => {
+  for (const delay_s of [0, 3, 59]) {
+    const state = firstState({ ...loose(1, 1, at(0)), ts_ingest: at(delay_s) })
+    deafen(state, 'disconnect', at(70), at(70))
+    expect(resumeQuiet(state, at(100))).toMatchObject([{ to_ts: at(100) }])
+    // Who brings the next event is not known: no hole either.
+    expect(observe(state, loose(2, 9, at(101)))).toEqual([])
+    expect(state.ahead).toBeUndefined()
   }
 })
 
