@@ -33,6 +33,7 @@ import { selectRange } from './queries/range.ts'
 import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
 import { archivedDepth } from './range/archived-depth.ts'
+import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'
 import { createRangeReader, type RangeSources } from './range/read-range.ts'
 import { createUrlSigner } from './sign-url.ts'
@@ -86,7 +87,11 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
     latestQuote: (symbol_id, at) => selectLatestQuote(db, symbol_id, at),
     readRange,
     readDataset: createDatasetReader(datasets, lake),
-    candles: (args) => selectCandles(db, args),
+    readCandles: createCandleReader({
+      ...sources,
+      candles: (args) => selectCandles(db, args),
+      seconds: (args) => selectRange(db, args),
+    }),
     bookAt: (instrument, ts) => {
       const hot = depthSource(db, instrument.id)
       return bookAt(archivedDepth({ instrument, hot, sources, readRange }), ts)

@@ -5,7 +5,6 @@ import type { BookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
 import type { Access } from './access/guard.ts'
 import type { Datasets } from './datasets.ts'
-import type { CandlesArgs } from './queries/candles.ts'
 import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
 import type { GapRow, GapsArgs } from './queries/gaps.ts'
 import type { JobLogRow } from './queries/job-log.ts'
@@ -14,6 +13,7 @@ import type { PriceStatsRow } from './queries/price-stats.ts'
 import type { PriceRow, PricesArgs } from './queries/prices.ts'
 import type { SymbolStatsRow } from './queries/symbol-stats.ts'
 import type { SymbolRow, SymbolsArgs } from './queries/symbols.ts'
+import type { ReadCandles } from './range/read-candles.ts'
 import type { ReadDataset } from './range/read-dataset.ts'
 import type { ReadRange } from './range/read-range.ts'
 import type { Row } from './range/table.ts'
@@ -34,7 +34,7 @@ export interface Deps {
   latestQuote(symbol_id: number, now: Micros): Promise<Row | undefined>
   readRange: ReadRange
   readDataset: ReadDataset
-  candles(args: CandlesArgs): Promise<readonly Row[]>
+  readCandles: ReadCandles
   bookAt(instrument: Instrument, ts: Micros): Promise<BookAt>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>
   prices(args: PricesArgs): Promise<readonly PriceRow[]>

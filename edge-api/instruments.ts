@@ -66,7 +66,8 @@ export async function findArchived(
   }
 }
 
-function isAway(error: unknown): boolean {
+/** The database does not answer now: what the archive has can be had without it. */
+export function isAway(error: unknown): boolean {
   return error instanceof OperatorError && error.retryable
 }
 

@@ -3,10 +3,10 @@
  * Read where the database, which knows better, does not answer.
  */
 import { z } from 'zod'
+import { ARCHIVED_NAMES, type ArchivedTable } from '#core/archived-tables.ts'
 import type { ArchiveIndex } from '#core/archive.ts'
 import { OperatorError } from '#core/errors.ts'
 import { archiveIndexKey } from '#core/object-keys.ts'
-import { RAW_CHANNELS, type RawChannel } from '#core/tables.ts'
 import { addDays, dayOf, HOUR_US, micros, type Day, type Micros } from '#core/time.ts'
 import { EXCHANGES } from '#core/symbols.ts'
 import type { ObjectReader } from '../object-store.ts'
@@ -20,13 +20,13 @@ const count = z.int().min(0)
 
 const Index = z.object({
   exchange: z.enum(EXCHANGES),
-  table_name: z.enum(RAW_CHANNELS as [RawChannel, ...RawChannel[]]),
+  table_name: z.enum(ARCHIVED_NAMES),
   date: z.string(),
   hours: z
     .array(
       z.object({
         exchange: z.enum(EXCHANGES),
-        table_name: z.enum(RAW_CHANNELS as [RawChannel, ...RawChannel[]]),
+        table_name: z.enum(ARCHIVED_NAMES),
         hour: z.string(),
         version: z.int().min(1),
         object_key: z.string(),
@@ -45,7 +45,7 @@ export async function readArchivedHours(
   store: ObjectReader,
   wanted: {
     readonly exchange: string
-    readonly table_name: RawChannel
+    readonly table_name: ArchivedTable
     readonly from: Micros
     readonly to: Micros
     readonly day_count_max: number

@@ -3,7 +3,7 @@
  * What was dropped once is dropped for good: late rows make a partition anew, but with themselves
  * alone, so such an hour is read from its file whatever its newest version says.
  */
-import type { RawChannel } from '#core/tables.ts'
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import { toIso, type Micros } from '#core/time.ts'
 import type { Database } from '../database.ts'
 
@@ -18,7 +18,7 @@ export interface ArchivedHourRow {
 
 export interface ArchivedHoursArgs {
   readonly exchange: string
-  readonly table_name: RawChannel
+  readonly table_name: ArchivedTable
   readonly from: Micros
   readonly to: Micros
   readonly limit: number

@@ -1,6 +1,7 @@
 /**
  * Candles of one instrument out of trade_1s: whole seconds up to its watermark, the newest ones
- * from the trades themselves. Only candles with a trade have a row.
+ * from the trades themselves. Only candles with a trade have a row. range/fold-seconds.ts makes the
+ * same of seconds of the archive: what changes here changes there.
  */
 import { toIso, type Micros } from '#core/time.ts'
 import type { Database } from '../database.ts'
@@ -34,12 +35,12 @@ select date_bin(make_interval(secs => $4::double precision), bucket, timestamptz
   max(high) as high,
   min(low) as low,
   (array_agg(close order by bucket desc))[1] as close,
-  sum(volume) as volume,
-  sum(notional) as notional,
+  sum(volume order by bucket) as volume,
+  sum(notional order by bucket) as notional,
   sum(trade_count)::bigint as trade_count,
-  sum(buy_volume) as buy_volume,
-  sum(sell_volume) as sell_volume,
-  sum(notional) / nullif(sum(volume), 0) as vwap
+  sum(buy_volume order by bucket) as buy_volume,
+  sum(sell_volume order by bucket) as sell_volume,
+  sum(notional order by bucket) / nullif(sum(volume order by bucket), 0) as vwap
 from seconds
 group by 1
 order by 1

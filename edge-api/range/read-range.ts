@@ -11,17 +11,25 @@
  * 3. Each source gives its first `limit` rows behind the cursor, so the first `limit` of the
  *    merged ones are the page.
  */
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
-import type { RawChannel } from '#core/tables.ts'
 import type { Cursor } from '../cursor.ts'
+import { isAway } from '../instruments.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError, type LakeBudget } from '../lake/budget.ts'
 import type { SymbolHourArgs } from '../lake/symbol-hour.ts'
 import { Problem } from '../problem.ts'
 import type { ArchivedHourRow, ArchivedHoursArgs } from '../queries/archived-hours.ts'
 import type { RangeArgs } from '../queries/range.ts'
-import { mergeRows } from './merge.ts'
-import { cursorOf, storedColumns, type RangeColumn, type RangeTable, type Row } from './table.ts'
+import { mergePart } from './merge.ts'
+import {
+  cursorOf,
+  storedColumns,
+  type ArchivedPart,
+  type RangeColumn,
+  type RangeTable,
+  type Row,
+} from './table.ts'
 
 export interface RangeWanted {
   readonly table: RangeTable
@@ -56,7 +64,7 @@ export interface RangeSources {
   /** The same without the database, days at most DAYS_MAX. */
   archivedHoursOfStore(args: {
     readonly exchange: string
-    readonly table_name: RawChannel
+    readonly table_name: ArchivedTable
     readonly from: Micros
     readonly to: Micros
     readonly day_count_max: number
@@ -76,31 +84,56 @@ export function createRangeReader(sources: RangeSources): ReadRange {
   return async (wanted) => {
     const start = startOf(wanted)
     const hot = await readHot(sources, wanted)
-    const { archived } = wanted.table
     // An hour is archived once it is over.
-    const may_be_archived = archived !== null && start < hourStart(sources.now())
-    if (!may_be_archived) {
+    if (start >= hourStart(sources.now())) {
       if (hot.kind === 'away') throw hot.error
       return pageOf(wanted, hot.rows, null)
     }
-    const { exchange, to } = wanted
-    const args = { exchange, table_name: archived, from: start, to }
+    const { to } = wanted
     if (hot.kind === 'away') {
-      const hours = await sources.archivedHoursOfStore({ ...args, day_count_max: DAYS_MAX })
-      if (!coversAll(hours, start, to)) throw hot.error
-      return pageOf(wanted, await readCold(sources, wanted, hours, []), null)
+      const parts = await partsOf(wanted, (args) =>
+        sources.archivedHoursOfStore({ ...args, day_count_max: DAYS_MAX }),
+      )
+      if (!parts.every(({ hours }) => coversAll(hours, start, to))) throw hot.error
+      return pageOf(wanted, await readCold(sources, wanted, parts, []), null)
     }
-    const hours = await sources.archivedHours({ ...args, limit: HOURS_MAX })
-    const known_to =
-      hours.length < HOURS_MAX ? to : micros(Math.min(to, hours.at(-1)!.hour + HOUR_US))
-    const dropped = hours.filter((hour) => hour.is_dropped)
+    const parts = await partsOf(wanted, (args) =>
+      sources.archivedHours({ ...args, limit: HOURS_MAX }),
+    )
+    const known_to = parts.reduce(
+      (least, { hours }) =>
+        hours.length < HOURS_MAX ? least : micros(Math.min(least, hours.at(-1)!.hour + HOUR_US)),
+      to,
+    )
+    const dropped = parts.map(({ part, hours }) => ({
+      part,
+      hours: hours.filter(({ hour, is_dropped }) => is_dropped && hour < known_to),
+    }))
     const hot_rows = hot.rows.filter((row) => timeOf(wanted.table, row) < known_to)
     const rows = await readCold(sources, wanted, dropped, hot_rows)
     if (known_to < to && rows.length <= wanted.limit) {
       throw tooMuch(wanted, `more than ${HOURS_MAX} hours`, known_to)
     }
-    return pageOf(wanted, rows, hours)
+    return pageOf(wanted, rows, parts)
   }
+}
+
+interface PartHours {
+  readonly part: ArchivedPart
+  readonly hours: readonly ArchivedHourRow[]
+}
+
+function partsOf(
+  wanted: RangeWanted,
+  hoursOf: (args: Omit<ArchivedHoursArgs, 'limit'>) => Promise<readonly ArchivedHourRow[]>,
+): Promise<readonly PartHours[]> {
+  const { table, exchange, to } = wanted
+  const args = { exchange, from: startOf(wanted), to }
+  return Promise.all(
+    table.archived.map(async (part) => {
+      return { part, hours: await hoursOf({ ...args, table_name: part.table_name }) }
+    }),
+  )
 }
 
 type Hot =
@@ -115,7 +148,7 @@ async function readHot(sources: RangeSources, wanted: RangeWanted): Promise<Hot>
     const args = { table, columns: names, symbol_id, from, to, after, limit: limit + 1 }
     return { kind: 'rows', rows: await sources.hot(args) }
   } catch (error) {
-    if (error instanceof OperatorError && error.retryable) return { kind: 'away', error }
+    if (isAway(error)) return { kind: 'away', error }
     throw error
   }
 }
@@ -124,38 +157,62 @@ async function readHot(sources: RangeSources, wanted: RangeWanted): Promise<Hot>
 async function readCold(
   sources: RangeSources,
   wanted: RangeWanted,
-  hours: readonly ArchivedHourRow[],
+  parts: readonly PartHours[],
   hot: readonly Row[],
 ): Promise<readonly Row[]> {
-  const { table, symbol, from, to, after, limit } = wanted
+  const { table, limit } = wanted
   const columns = storedColumns(table, wanted.columns)
   const budget = createBudget(LAKE_LIMITS)
   const last_hot = hot.length > limit ? timeOf(table, hot.at(-1)!) : Infinity
-  const cold: Row[] = []
+  const cold = await Promise.all(
+    parts.map((part) => readPart(sources, wanted, part, { columns, last_hot, budget })),
+  )
+  const names = columns.map(({ name }) => name)
+  return parts.reduce((rows, { part }, i) => mergePart(table, rows, part, cold[i]!, names), hot)
+}
+
+interface ColdRead {
+  readonly columns: readonly RangeColumn[]
+  /** No row behind it is wanted. */
+  readonly last_hot: number
+  readonly budget: LakeBudget
+}
+
+/** The part's first rows, more than a page of them where there are. */
+async function readPart(
+  sources: RangeSources,
+  wanted: RangeWanted,
+  { part, hours }: PartHours,
+  { columns: stored, last_hot, budget }: ColdRead,
+): Promise<readonly Row[]> {
+  const { table, symbol, from, to, after, limit } = wanted
+  const columns = stored.filter(({ name }) => part.columns?.includes(name) ?? true)
+  const rows: Row[] = []
   for (const hour of hours) {
-    if (cold.length > limit || hour.hour > last_hot) break
-    const args = { table, columns, symbol, from, to, after, limit: limit + 1 - cold.length }
+    if (rows.length > limit || hour.hour > last_hot) break
+    const args = { table, columns, symbol, from, to, after, limit: limit + 1 - rows.length }
     try {
-      cold.push(...(await sources.symbolHour(hour, args, budget)))
+      rows.push(...(await sources.symbolHour(hour, args, budget)))
     } catch (error) {
       if (error instanceof LakeBudgetError) throw tooMuch(wanted, error.message, hour.hour)
       throw error
     }
   }
-  return mergeRows(table, hot, cold)
+  return rows
 }
 
 function pageOf(
   wanted: RangeWanted,
   found: readonly Row[],
-  hours: readonly ArchivedHourRow[] | null,
+  parts: readonly PartHours[] | null,
 ): RangePage {
   const { table, limit, to } = wanted
   const rows = found.length > limit ? found.slice(0, limit) : found
   const last = rows.at(-1)
   const next = found.length > limit ? cursorOf(table, last!) : null
   const end = next === null ? to : micros(timeOf(table, last!) + 1)
-  return { rows, next, archive_version: hours && versionsOf(hours, startOf(wanted), end) }
+  const versions = parts?.map(({ hours }) => versionsOf(hours, startOf(wanted), end)) ?? [null]
+  return { rows, next, archive_version: versions.includes(null) ? null : versions.join(', ') }
 }
 
 /** Null where an hour of the span is not archived. */
@@ -166,7 +223,11 @@ function versionsOf(hours: readonly ArchivedHourRow[], start: Micros, end: Micro
 }
 
 /** `hours` are in order and touch the span. */
-function coversAll(hours: readonly ArchivedHourRow[], start: Micros, end: Micros): boolean {
+export function coversAll(
+  hours: readonly ArchivedHourRow[],
+  start: Micros,
+  end: Micros,
+): boolean {
   return hours.length === (hourStart(micros(end - 1)) - hourStart(start)) / HOUR_US + 1
 }
 
@@ -178,7 +239,7 @@ function timeOf(table: RangeTable, row: Row): Micros {
   return row[table.identity[0]] as Micros
 }
 
-function databaseAway(): OperatorError {
+export function databaseAway(): OperatorError {
   return new OperatorError('database_unreachable', 'The database does not answer.', {
     hint: 'Ask again in some seconds.',
     retryable: true,

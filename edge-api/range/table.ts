@@ -2,6 +2,7 @@
  * What a route of rows in a range of time serves: a relation of the database, its columns and the
  * order of its rows. Reading is read-range.ts' affair, writing the answer that of ../formats/.
  */
+import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Level } from '#core/market.ts'
 import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
 import type { Cursor, PartKind } from '../cursor.ts'
@@ -27,6 +28,15 @@ export interface RangeColumn {
   }
 }
 
+/** A table whose finished hours lie in the archive, as a part of what is served. */
+export interface ArchivedPart {
+  readonly table_name: ArchivedTable
+  /** Columns that are the part's; undefined: all. */
+  readonly columns: readonly string[] | undefined
+  /** The one that is null where the part has no row; undefined where there is one part alone. */
+  readonly present: string | undefined
+}
+
 export interface RangeTable {
   /** Name of the route: /v1/<name>/{symbol}. */
   readonly name: string
@@ -37,8 +47,8 @@ export interface RangeTable {
   readonly default_span_us: number
   /** Relation in schema marketdata; it has symbol_id. */
   readonly relation: string
-  /** The raw table whose finished hours lie in the archive; null where there are no such files. */
-  readonly archived: RawChannel | null
+  /** Where its finished hours lie in the archive. */
+  readonly archived: readonly ArchivedPart[]
   /** In the order of the answer. */
   readonly columns: readonly RangeColumn[]
   /** The order of a symbol's rows: the time, then what tells rows of one moment apart. */
@@ -47,7 +57,10 @@ export interface RangeTable {
   readonly dataset: string | null
 }
 
-/** Columns that must be read for those that are asked for: stored ones, the identity included. */
+/**
+ * Columns that must be read for those that are asked for: stored ones, the identity and what tells
+ * whether a part has a row included.
+ */
 export function storedColumns(
   table: RangeTable,
   wanted: readonly RangeColumn[],
@@ -56,6 +69,7 @@ export function storedColumns(
   for (const column of wanted) {
     for (const name of column.derived?.from ?? [column.name]) names.add(name)
   }
+  for (const { present } of table.archived) if (present !== undefined) names.add(present)
   return table.columns.filter((column) => names.has(column.name) && column.derived === undefined)
 }
 

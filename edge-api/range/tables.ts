@@ -1,9 +1,15 @@
 /** The tables that are served as ranges of rows, one route each. */
+import { ARCHIVED_TABLES, type DerivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { DAY_US, SECOND_US } from '#core/time.ts'
 import { decimalText, decimalsIn, roundedText } from '../decimal-text.ts'
 import { candle_columns, market_data_1s_columns } from './market-data-columns.ts'
-import { rawColumns, type RangeColumn, type RangeTable } from './table.ts'
+import {
+  rawColumns,
+  type ArchivedPart,
+  type RangeColumn,
+  type RangeTable,
+} from './table.ts'
 import { orderbook_topn_columns } from './topn-columns.ts'
 
 const MINUTES_5_US = 300 * SECOND_US
@@ -17,7 +23,7 @@ function rawTable(
   const [, time, ...rest] = RAW_TABLES[channel].identity
   return {
     relation: channel,
-    archived: channel,
+    archived: [{ table_name: channel, columns: undefined, present: undefined }],
     columns: [...rawColumns(channel), ...derived],
     identity: [time, ...rest],
     dataset: null,
@@ -103,11 +109,16 @@ export const orderbook_topn: RangeTable = {
   row_name: 'TopOfBook',
   summary: 'The best ten levels of the book of a symbol, sampled, with what follows from them',
   relation: 'orderbook_topn',
-  archived: null,
+  archived: [{ table_name: 'orderbook_topn', columns: undefined, present: undefined }],
   columns: orderbook_topn_columns,
   identity: ['ts_exchange'],
   dataset: 'features_1s',
   default_span_us: MINUTES_5_US,
+}
+
+function second(table_name: DerivedTable, present: string): ArchivedPart {
+  const columns = ARCHIVED_TABLES[table_name].columns.map(({ name }) => name)
+  return { table_name, columns, present }
 }
 
 export const market_data_1s: RangeTable = {
@@ -115,11 +126,28 @@ export const market_data_1s: RangeTable = {
   row_name: 'MarketSecond',
   summary: 'Quotes, trades and depth of a symbol by the second, up to the newest',
   relation: 'market_data_1s',
-  archived: null,
+  archived: [
+    second('bt_1s', 'quote_count'),
+    second('trade_1s', 'trade_count'),
+    second('depth_1s', 'diff_count'),
+  ],
   columns: market_data_1s_columns,
   identity: ['bucket'],
   dataset: 'features_1s',
   default_span_us: MINUTES_5_US,
+}
+
+const SECONDS = ARCHIVED_TABLES.trade_1s.columns.map(({ name }) => name)
+
+/** What candles are made of; no route of its own. */
+export const trade_seconds: RangeTable = {
+  ...market_data_1s,
+  name: 'trade-1s',
+  row_name: 'TradeSecond',
+  relation: 'trade_1s',
+  archived: [{ table_name: 'trade_1s', columns: undefined, present: undefined }],
+  columns: market_data_1s_columns.filter(({ name }) => SECONDS.includes(name)),
+  dataset: 'candles',
 }
 
 /** Not read as they lie, but made of trade_1s: a route of its own. */

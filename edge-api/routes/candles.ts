@@ -5,6 +5,7 @@ import { DAY_US, HOUR_US, micros, SECOND_US, toIso, type Micros } from '#core/ti
 import type { Cursor } from '../cursor.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
+import { findArchived } from '../instruments.ts'
 import {
   exchangeQuery,
   formatQuery,
@@ -46,7 +47,8 @@ export const route = createRoute({
     'Those that begin in the range, oldest first; none where nothing was traded, and the newest ' +
     'may not be over. A page ends after ten days at the latest, with fewer candles than `limit`, ' +
     `or none. Without \`to\` until now; without \`from\` the last ${DEFAULT_COUNT} before \`to\`. ` +
-    'Where the seconds are no longer kept, dataset candles has whole days.',
+    'Where the seconds lie in the archive a page is two days at most; dataset candles has whole ' +
+    'days as files.',
   request: {
     params: symbolPath,
     query: query({
@@ -69,14 +71,15 @@ export function candleRoutes(app: App, deps: Deps): void {
     const format = chooseFormat(c as Context, asked.format)
     const interval_us = INTERVAL_US[asked.interval]
     const { from, to } = resolveRange(asked, deps.now(), DEFAULT_COUNT * interval_us)
-    const instrument = await deps.findInstrument(symbol, asked.exchange ?? null)
+    const instrument = await findArchived(deps.findInstrument, symbol, asked.exchange ?? null)
     const { exchange, id: symbol_id } = instrument
     const span = spanOf(from, to, asked.cursor, interval_us, asked.limit)
     const { interval, limit } = asked
-    const args = { symbol_id, interval_us, ...span, limit }
-    const rows = span.from < span.to ? await deps.candles(args) : []
+    const args = { symbol_id, exchange, symbol, interval_us, ...span, limit }
+    const { rows, reached } =
+      span.from < span.to ? await deps.readCandles(args) : { rows: [], reached: span.to }
     const is_full = rows.length === limit
-    const last_ts = is_full ? (rows.at(-1)!['ts'] as Micros) : micros(span.to - interval_us)
+    const last_ts = is_full ? (rows.at(-1)!['ts'] as Micros) : micros(reached - interval_us)
     const next: Cursor | null = last_ts + interval_us < to ? [last_ts] : null
     const bounds = { from: toIso(from), to: toIso(to) }
     const parameters = { exchange, interval, ...bounds, limit, format: asked.format }

@@ -59,8 +59,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
     const asked = c.req.valid('query')
     const format = chooseFormat(c as Context, asked.format)
     const { from, to } = resolveRange(asked, deps.now(), table.default_span_us)
-    const find = table.archived === null ? deps.findInstrument : findArchivedOf(deps)
-    const instrument = await find(symbol, asked.exchange ?? null)
+    const instrument = await findArchived(deps.findInstrument, symbol, asked.exchange ?? null)
     const { limit, cursor: after = null } = asked
     const columns =
       asked.columns === undefined
@@ -95,9 +94,4 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
       version: found.archive_version,
     })
   })
-}
-
-function findArchivedOf(deps: Deps) {
-  return (symbol: string, exchange: string | null) =>
-    findArchived(deps.findInstrument, symbol, exchange)
 }
