@@ -106,6 +106,8 @@ export function takeDiff(state: BookState, diff: DepthChange): Step {
 export function takeSnapshot(state: BookState, snapshot: DepthChange, in_stream = false): Step {
   if (state.kind === 'synced') {
     const renewed = bookFrom(snapshot)
+    // Of the very update that the book ends with: the next diff has to continue that one.
+    renewed.is_chained = state.is_chained && renewed.last_id === state.last_id
     const is_whole = catchUp(renewed, in_stream ? [] : (state.since_asked ?? []))
     state.since_asked = undefined
     const is_newest = is_whole && renewed.last_id >= state.last_id

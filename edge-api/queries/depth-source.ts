@@ -15,6 +15,12 @@ where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange <= $2::timestam
 order by ts_exchange desc, final_update_id desc
 limit 1`
 
+const LATER_SNAPSHOTS = `
+select ${COLUMNS}
+from marketdata.depth_events
+where symbol_id = $1 and depth_kind = 'snapshot'
+  and ts_exchange > $2::timestamptz and ts_exchange <= $3::timestamptz`
+
 /** From (ts_exchange, final_update_id) on, to `to`. */
 const DIFFS = `
 select ${COLUMNS}
@@ -43,6 +49,8 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
       const [snapshot] = await db.query<DepthChange>(SNAPSHOT, [symbol_id, toIso(ts)])
       return snapshot
     },
+    snapshotsAfter: (from, to) =>
+      db.query<DepthChange>(LATER_SNAPSHOTS, [symbol_id, toIso(from), toIso(to)]),
     async *diffs({ from_ts, from_id, to_ts }) {
       let after: { readonly ts: Micros; readonly id: number } = { ts: from_ts, id: -1 }
       for (let count = 0; ; count += PAGE_ROWS) {

@@ -62,6 +62,11 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
       }
       return found
     },
+    async snapshotsAfter(from, to) {
+      const hours = await droppedHours(from, micros(to + 1))
+      if (hours.length === 0) return hot.snapshotsAfter(from, to)
+      return snapshotsIn(readRange, instrument, micros(from + 1), micros(to + 1))
+    },
     async *diffs(wanted) {
       const to = micros(wanted.to_ts + NEXT_DIFF_US)
       const hours = await droppedHours(wanted.from_ts, to)
@@ -99,10 +104,37 @@ async function lastSnapshot(
 
 async function* mergedDiffs(
   readRange: ReadRange,
-  { id: symbol_id, exchange, symbol }: Instrument,
+  instrument: Instrument,
   { from_ts, from_id, to_ts }: WantedDiffs,
 ): AsyncGenerator<DepthChange> {
   const to = micros(to_ts + NEXT_DIFF_US)
+  for await (const { kind, change } of mergedChanges(readRange, instrument, from_ts, to)) {
+    if (kind !== 'diff' || change.final_update_id < from_id) continue
+    yield change
+    if (change.ts_exchange > to_ts) return
+  }
+}
+
+async function snapshotsIn(
+  readRange: ReadRange,
+  instrument: Instrument,
+  from: Micros,
+  to: Micros,
+): Promise<readonly DepthChange[]> {
+  const snapshots: DepthChange[] = []
+  for await (const { kind, change } of mergedChanges(readRange, instrument, from, to)) {
+    if (kind === 'snapshot') snapshots.push(change)
+  }
+  return snapshots
+}
+
+/** Hot and cold, in order of (ts_exchange, final_update_id). */
+async function* mergedChanges(
+  readRange: ReadRange,
+  { id: symbol_id, exchange, symbol }: Instrument,
+  from: Micros,
+  to: Micros,
+): AsyncGenerator<{ readonly kind: unknown; readonly change: DepthChange }> {
   let after: Cursor | null = null
   for (let row_count = 0; row_count < ROWS_MAX; row_count += PAGE_ROWS) {
     const page = await readRange({
@@ -111,17 +143,12 @@ async function* mergedDiffs(
       symbol_id,
       exchange,
       symbol,
-      from: from_ts,
+      from,
       to,
       after,
       limit: PAGE_ROWS,
     })
-    for (const row of page.rows) {
-      const change = changeOf(row)
-      if (row['depth_kind'] !== 'diff' || change.final_update_id < from_id) continue
-      yield change
-      if (change.ts_exchange > to_ts) return
-    }
+    for (const row of page.rows) yield { kind: row['depth_kind'], change: changeOf(row) }
     after = page.next
     if (after === null) return
   }

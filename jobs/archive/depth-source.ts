@@ -35,20 +35,36 @@ export function archiveDepthSource(
       }
       return undefined
     },
+    async snapshotsAfter(from, to) {
+      const found: DepthChange[] = []
+      for await (const { kind, change } of changesFrom(reader, hours, symbol, micros(from + 1))) {
+        if (change.ts_exchange > to) break
+        if (kind === 'snapshot') found.push(change)
+      }
+      return found
+    },
     async *diffs({ from_ts, from_id, to_ts }) {
-      for (const hour of hours) {
-        if (microsOf(hour.max_ts_exchange) < from_ts) continue
-        const wanted = { symbol, columns: COLUMNS, from: from_ts }
-        for await (const chunk of reader.readSymbolHour(hour, wanted)) {
-          for (const { change, kind } of changesOf(chunk, from_ts)) {
-            if (kind !== 'diff') continue
-            const is_behind = change.ts_exchange > to_ts
-            if (is_behind || change.final_update_id >= from_id) yield change
-            if (is_behind) return
-          }
-        }
+      for await (const { kind, change } of changesFrom(reader, hours, symbol, from_ts)) {
+        if (kind !== 'diff') continue
+        const is_behind = change.ts_exchange > to_ts
+        if (is_behind || change.final_update_id >= from_id) yield change
+        if (is_behind) return
       }
     },
+  }
+}
+
+async function* changesFrom(
+  reader: ArchiveReader,
+  hours: readonly ArchivedHour[],
+  symbol: string,
+  from: Micros,
+): AsyncGenerator<Change> {
+  for (const hour of hours) {
+    if (microsOf(hour.max_ts_exchange) < from) continue
+    for await (const chunk of reader.readSymbolHour(hour, { symbol, columns: COLUMNS, from })) {
+      yield* changesOf(chunk, from)
+    }
   }
 }
 
@@ -88,11 +104,13 @@ async function snapshotAt(
   return found
 }
 
+interface Change {
+  readonly kind: string
+  readonly change: DepthChange
+}
+
 /** Rows from `from_ts` on. */
-function* changesOf(
-  chunk: ArchiveChunk,
-  from_ts: Micros,
-): Generator<{ readonly kind: string; readonly change: DepthChange }> {
+function* changesOf(chunk: ArchiveChunk, from_ts: Micros): Generator<Change> {
   const ts = chunk.numbers('ts_exchange')
   const kinds = chunk.texts('depth_kind')
   const final_id = chunk.numbers('final_update_id')

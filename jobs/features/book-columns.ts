@@ -2,24 +2,14 @@
  * Replays a symbol's depth and samples the book at the ends of a grid's intervals.
  *
  * Invariants
- * 1. A row shows the book after every diff with ts_exchange before the row's end.
- * 2. It shows it only where the next diff connects to that book, or none follows: else there may
- *    be a hole before the row's end. Nor is anything shown behind a hole, before the next
- *    snapshot and a diff that continues it.
- * 3. A snapshot takes its place by its id, before the first diff that it does not contain: its
- *    time may be later than theirs, by SNAPSHOT_LATE_US. It is no update of the book.
- * 4. Where the ledger has an open gap at the row's end, nothing is shown.
+ * 1. A row shows the book after every diff with ts_exchange before the row's end, where that book
+ *    is known (core/book-replay.ts) and a diff has continued its snapshot.
+ * 2. A snapshot is no update of the book. Behind a hole the flow begins anew.
+ * 3. Where the ledger has an open gap at the row's end, nothing is shown.
  */
-import { SNAPSHOT_LATE_US } from '#core/book-at.ts'
 import type { OrderBook } from '#core/book.ts'
-import {
-  type BookState,
-  type DepthChange,
-  fitOf,
-  takeDiff,
-  takeSnapshot,
-  unsyncedBook,
-} from '#core/book-sync.ts'
+import { BookReplay, HeldDiffs, type Stretch } from '#core/book-replay.ts'
+import type { DepthChange } from '#core/book-sync.ts'
 import { BOOK_COLUMNS, BOOK_LEVELS } from '#core/features/book.ts'
 import type { DepthRow } from '../topn/depth-reader.ts'
 import { imbalance } from '../topn/imbalance.ts'
@@ -70,14 +60,9 @@ export class BookFold {
   readonly #shown_columns: readonly (readonly [keyof Shown, Float64Array])[]
   readonly #flow_columns: readonly (readonly [(flow: LevelFlow) => number, Float64Array])[]
   readonly #flow = new LevelFlow()
-  #state: BookState = unsyncedBook()
+  readonly #replay = new BookReplay()
+  readonly #held = new HeldDiffs(this.#replay, (diff) => this.#take(diff))
   #row = 0
-  /** Diffs that wait for a snapshot which may come before them; those before `#head` are done. */
-  #waiting: DepthChange[] = []
-  #head = 0
-  #snapshots: DepthChange[] = []
-  /** What the book shows at a row's end; undefined after it changed. */
-  #shown: Shown | undefined
 
   constructor(grid: Grid, wanted: readonly string[] = ALL) {
     this.#grid = grid
@@ -95,71 +80,42 @@ export class BookFold {
 
   /** The next rows in order of (ts_exchange, final_update_id). */
   add(rows: readonly DepthRow[]): void {
-    for (const row of rows) {
-      if (row.depth_kind === 'snapshot') {
-        this.#snapshots.push(row)
-        this.#snapshots.sort((a, b) => a.final_update_id - b.final_update_id)
-      } else this.#waiting.push(row)
-      this.#takeUntil(row.ts_exchange - SNAPSHOT_LATE_US)
-    }
+    for (const row of rows) this.#held.add(row, row.depth_kind === 'snapshot')
   }
 
   /** `gaps` are those of the depth stream. Call once. */
   finish(gaps: readonly StreamGap[]): BookValues {
-    this.#takeUntil(Infinity)
-    this.#showUntil(this.#grid.row_count)
+    this.#held.releaseBefore(Infinity)
+    this.#show(this.#replay.end(endOf(this.#grid, this.#grid.row_count - 1)))
     this.#hide(gaps)
     return this.#columns
   }
 
-  #takeUntil(ts: number): void {
-    while (this.#head < this.#waiting.length && this.#waiting[this.#head]!.ts_exchange < ts) {
-      this.#take(this.#waiting[this.#head]!)
-      this.#head += 1
-    }
-    if (this.#head < this.#waiting.length / 2) return
-    this.#waiting = this.#waiting.slice(this.#head)
-    this.#head = 0
-  }
-
   #take(diff: DepthChange): void {
-    const fit = this.#fitOf(diff)
     const row = rowOf(this.#grid, diff.ts_exchange)
-    if (fit === 'next') this.#showUntil(row)
-    else if (fit === 'hole') this.#skipUntil(row)
-    this.#takeSnapshotsBefore(diff)
-    const is_update = this.#fitOf(diff) === 'next'
-    ;[this.#state] = takeDiff(this.#state, diff)
-    if (this.#state.kind === 'syncing') this.#flow.cut()
-    else if (is_update) {
-      this.#flow.add(this.#state.book)
-      this.#shown = undefined
+    this.#show(this.#replay.before(diff))
+    const outcome = this.#replay.take(diff)
+    if (outcome === 'old') return
+    if (outcome !== 'update') {
+      this.#skipUntil(row)
+      this.#flow.cut()
     }
+    if (outcome !== 'lost') this.#flow.add(this.#replay.book!)
     // The flow of what comes before the grid is no row's.
     if (row < 0) this.#flow.reset()
   }
 
-  /** A book that is not known connects to nothing. */
-  #fitOf(diff: DepthChange): ReturnType<typeof fitOf> {
-    return this.#state.kind === 'synced' ? fitOf(this.#state, diff) : 'hole'
-  }
-
-  #takeSnapshotsBefore(diff: DepthChange): void {
-    for (;;) {
-      const snapshot = this.#snapshots[0]
-      if (snapshot === undefined || snapshot.final_update_id > diff.final_update_id) return
-      this.#snapshots.shift()
-      ;[this.#state] = takeSnapshot(this.#state, snapshot)
-      this.#shown = undefined
-    }
-  }
-
-  /** Rows before `end` show the book, once a diff has continued its snapshot. */
-  #showUntil(end: number): void {
-    const state = this.#state
-    if (state.kind === 'syncing' || !state.is_chained) return this.#skipUntil(end)
-    for (; this.#row < Math.min(end, this.#grid.row_count); this.#row++) {
-      this.#writeRow(state.book)
+  /** Writes the rows that end in the stretch, and leaves those before it unknown. */
+  #show(stretch: Stretch | undefined): void {
+    if (stretch?.is_continued !== true) return
+    const { book, from, to } = stretch
+    this.#skipUntil(rowOf(this.#grid, from))
+    if (this.#row >= this.#grid.row_count || endOf(this.#grid, this.#row) > to) return
+    this.#flow.stand(book)
+    const shown = shownBy(book)
+    while (this.#row < this.#grid.row_count && endOf(this.#grid, this.#row) <= to) {
+      this.#writeRow(shown)
+      this.#row += 1
       this.#flow.reset()
     }
   }
@@ -170,8 +126,7 @@ export class BookFold {
     this.#flow.reset()
   }
 
-  #writeRow(book: OrderBook): void {
-    const shown = (this.#shown ??= shownBy(book))
+  #writeRow(shown: Shown): void {
     for (const [name, column] of this.#shown_columns) column[this.#row] = shown[name]
     for (const [valueOf, column] of this.#flow_columns) column[this.#row] = valueOf(this.#flow)
   }

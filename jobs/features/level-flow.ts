@@ -27,15 +27,18 @@ export class LevelFlow {
     return this.#update_count
   }
 
+  /** A book that no update has led to: it stands, and the chain has yet to begin. */
+  stand(book: OrderBook): void {
+    if (this.#is_chained) return
+    for (let rank = 0; rank < BOOK_LEVELS; rank++) setLevel(this.#now, book, rank)
+  }
+
   /** The book after one update. */
-  add({ bids, asks }: OrderBook): void {
+  add(book: OrderBook): void {
     const before = this.#now
     const now = this.#before
     for (let rank = 0; rank < BOOK_LEVELS; rank++) {
-      now.bid[rank] = bids.priceAt(rank)
-      now.bid_qty[rank] = bids.qtyAt(rank)
-      now.ask[rank] = asks.priceAt(rank)
-      now.ask_qty[rank] = asks.qtyAt(rank)
+      setLevel(now, book, rank)
       this.#depth[rank]! += (now.bid_qty[rank]! + now.ask_qty[rank]!) / 2
       if (this.#is_chained) this.ofi[rank]! += levelOfi(before, now, rank)
       else if (isMissing(now, rank)) this.ofi[rank] = NaN
@@ -64,6 +67,13 @@ export class LevelFlow {
     this.#depth.fill(0)
     this.#update_count = 0
   }
+}
+
+function setLevel(levels: Levels, { bids, asks }: OrderBook, rank: number): void {
+  levels.bid[rank] = bids.priceAt(rank)
+  levels.bid_qty[rank] = bids.qtyAt(rank)
+  levels.ask[rank] = asks.priceAt(rank)
+  levels.ask_qty[rank] = asks.qtyAt(rank)
 }
 
 /** e_n of one level; NaN where it is missing before or after. */

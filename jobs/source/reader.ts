@@ -1,5 +1,5 @@
 /** A symbol's day from where it lies: each part of it from Postgres or from the archive. */
-import { SNAPSHOT_LATE_US } from '#core/book-at.ts'
+import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
 import type { Client } from '#core/node/pool.ts'
 import { DAY_US, dayRange, HOUR_US, micros, type Day } from '#core/time.ts'
 import type { ArchiveReader } from '../archive/read.ts'

@@ -8,6 +8,7 @@ import type { Logger } from '#core/node/log.ts'
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../run.ts'
+import { announceRead, mendLate } from './mend-late.ts'
 import type { Cadence } from './sampler.ts'
 import {
   beginSymbol,
@@ -80,8 +81,14 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
   }
 
   const runAll = async (run_log: RunLog, signal: AbortSignal): Promise<TopnResult> => {
+    const late = await mendLate(pool)
+    for (const symbol_id of late) known.delete(symbol_id)
+    if (late.length > 0) {
+      run_log.info({ symbol_count: late.length }, 'Depth came late; its rows are written anew.')
+    }
     const found = await withClient(pool, selectDue)
     const due = found.map((one) => ({ ...one, is_quiet: isQuiet(one) }))
+    if (due.length > 0) await announceRead(pool, micros(Math.max(...due.map(readEnd))))
     const failures: string[] = []
     let row_count = 0
     for (const one of due) {

@@ -4,7 +4,7 @@
  * The book stays in memory between runs; where it is lost it is rebuilt from the snapshot before
  * the watermark, and gives the same rows.
  */
-import { SNAPSHOT_LATE_US } from '#core/book-at.ts'
+import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import type { Client } from '#core/node/pool.ts'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'

@@ -25,6 +25,8 @@ function sourceOf(snapshots: readonly DepthChange[], diffs: readonly DepthChange
   )
   return {
     snapshotBefore: async (ts) => snapshots.findLast((one) => one.ts_exchange <= ts),
+    snapshotsAfter: async (from, to) =>
+      snapshots.filter((one) => one.ts_exchange > from && one.ts_exchange <= to),
     async *diffs({ from_ts, from_id, to_ts }) {
       yield* ordered.filter(
         (diff) =>

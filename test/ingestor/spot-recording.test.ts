@@ -64,6 +64,8 @@ async function storedDepth(pool: Pool, symbol: string): Promise<DepthSource> {
   return {
     snapshotBefore: async (ts) =>
       events.findLast((event) => event.depth_kind === 'snapshot' && event.ts_exchange <= ts),
+    snapshotsAfter: async (from, to) =>
+      events.filter(({ depth_kind, ts_exchange: ts }) => depth_kind === 'snapshot' && ts > from && ts <= to),
     async *diffs({ from_ts, from_id, to_ts }) {
       yield* diffs.filter((diff) => {
         const { ts_exchange: ts, final_update_id } = diff

@@ -259,6 +259,8 @@ function sourceOf({ diffs, snapshots }: Depth): DepthSource {
   return {
     snapshotBefore: (ts: Micros) =>
       Promise.resolve(whole.findLast((snapshot) => snapshot.ts_exchange <= ts)),
+    snapshotsAfter: (from, to) =>
+      Promise.resolve(whole.filter(({ ts_exchange: ts }) => ts > from && ts <= to)),
     async *diffs({ from_ts, from_id, to_ts }) {
       for (const diff of ordered) {
         if (diff.ts_exchange < from_ts || diff.final_update_id < from_id) continue

@@ -128,9 +128,17 @@ test('two daemons: one writes at a time, the other is told so; a symbol without 
   await addDepth(pool, id, [[1, 'diff', 11, 11], [9, 'diff', 12, 12]])
   const nothing = { symbol_count: 1, row_count: 0 }
   expect(await jobOn(pool).run(never)).toMatchObject(nothing)
-  const results = await Promise.allSettled([jobOn(pool).run(never), jobOn(pool).run(never)])
-  const refused = results.filter((result) => result.status === 'rejected')
-  expect(refused).toMatchObject([{ reason: { code: 'run_in_progress' } }])
+  // The first one waits for this lock while the second one comes.
+  const holder = await pool.connect()
+  await holder.query('begin')
+  await holder.query('lock table marketdata.orderbook_topn_watermarks')
+  const first = jobOn(pool).run(never)
+  const running = "select from marketdata.job_runs where status = 'running'"
+  await expect.poll(async () => (await pool.query(running)).rowCount).toBe(1)
+  await expect(jobOn(pool).run(never)).rejects.toMatchObject({ code: 'run_in_progress' })
+  await holder.query('commit')
+  holder.release()
+  expect(await first).toMatchObject(nothing)
 })
 
 test('a run that is told to stop ends well where it is; the rows of yesterday\'s runs go', async () => {

@@ -1,0 +1,107 @@
+/**
+ * Depth that came late: sets the watermark of its symbol back to where the late rows can have
+ * changed a row of orderbook_topn, from where the run writes everything anew.
+ *
+ * Invariants
+ * 1. The threshold of depth_events is raised, and that is committed, before depth below it is
+ *    read: a row that a run does not see is in the log of invalidations.
+ * 2. An invalidation is deleted in the transaction that sets the watermark back.
+ * 3. Rows of which the depth has left Postgres stay as they are.
+ */
+import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
+import { type Pool, withClient, inTransaction, type Client } from '#core/node/pool.ts'
+import { type Micros, micros, toIso } from '#core/time.ts'
+
+/** Ids of the symbols whose watermark went back: a book that is kept of them is of another past. */
+export async function mendLate(pool: Pool): Promise<readonly number[]> {
+  return inTransaction(pool, async (client) => {
+    const mended: number[] = []
+    for (const late of await takeInvalidations(client)) {
+      const restart = await restartOf(client, late)
+      if (restart === undefined) continue
+      const { rowCount } = await client.query(SET_BACK, [late.symbol_id, toIso(restart)])
+      if (rowCount === 1) mended.push(late.symbol_id)
+    }
+    return mended
+  })
+}
+
+/** Depth before `to` is about to be read. */
+export async function announceRead(pool: Pool, to: Micros): Promise<void> {
+  await withClient(pool, (client) =>
+    client.query("select marketdata.raise_invalidation_threshold('depth_events', $1)", [toIso(to)]),
+  )
+}
+
+interface LateDepth {
+  readonly symbol_id: number
+  readonly lowest: Micros
+}
+
+async function takeInvalidations(client: Client): Promise<readonly LateDepth[]> {
+  const { rows } = await client.query<{ symbol_id: string; lowest: number }>(
+    `with taken as (
+       delete from marketdata.invalidations
+       where consumer = 'orderbook_topn' and table_name = 'depth_events'
+       returning symbol_id, lowest
+     )
+     select symbol_id, (extract(epoch from min(lowest)) * 1000000)::float8 as lowest
+     from taken group by symbol_id order by symbol_id`,
+  )
+  return rows.map(({ symbol_id, lowest }) => ({
+    symbol_id: Number(symbol_id),
+    lowest: micros(lowest),
+  }))
+}
+
+/**
+ * The first moment whose row the late depth can have changed: what lies between it and the diff
+ * before it may be known now, and a late snapshot has its place up to SNAPSHOT_LATE_US before its
+ * time. Undefined where the depth around it is not here any more.
+ */
+async function restartOf(
+  client: Client,
+  { symbol_id, lowest }: LateDepth,
+): Promise<Micros | undefined> {
+  const { rows } = await client.query<{ restart: number | null }>(RESTART, [
+    symbol_id,
+    toIso(lowest),
+    SNAPSHOT_LATE_US,
+  ])
+  const restart = rows[0]?.restart ?? undefined
+  return restart === undefined ? undefined : micros(restart)
+}
+
+/**
+ * Where no snapshot is left before that moment, it is the first diff behind the first one that is
+ * left: the rows before it were made from what is gone.
+ */
+const RESTART = `with whole as (
+    select coalesce(max(a.hour + interval '1 hour'), '-infinity') as from_ts
+    from marketdata.archive a join marketdata.symbols s on s.exchange = a.exchange
+    where s.id = $1 and a.table_name = 'depth_events' and a.dropped_at is not null
+      and a.hour <= $2::timestamptz
+  ), wanted as (
+    select least($2::timestamptz - $3 * interval '1 microsecond', coalesce((
+      select max(d.ts_exchange) from marketdata.depth_events d
+      where d.symbol_id = $1 and d.depth_kind = 'diff' and d.ts_exchange < $2::timestamptz
+        and d.ts_exchange >= whole.from_ts
+    ), $2::timestamptz)) as ts, whole.from_ts
+    from whole
+  ), snapshot as (
+    select min(d.ts_exchange) as first_ts from marketdata.depth_events d, wanted
+    where d.symbol_id = $1 and d.depth_kind = 'snapshot' and d.ts_exchange >= wanted.from_ts
+  ), begin as (
+    select case when snapshot.first_ts <= wanted.ts then wanted.ts else (
+      select min(d.ts_exchange) from marketdata.depth_events d
+      where d.symbol_id = $1 and d.depth_kind = 'diff' and d.ts_exchange > snapshot.first_ts
+    ) end as ts
+    from wanted, snapshot
+    where $2::timestamptz >= wanted.from_ts
+  )
+  select (extract(epoch from ts) * 1000000)::float8 as restart from begin where ts is not null`
+
+/** A symbol that was not read so far takes the late rows as they come. */
+const SET_BACK = `update marketdata.orderbook_topn_watermarks
+  set covered_to = case when covered_to is null then null else least(covered_to, $2) end, read_to = $2
+  where symbol_id = $1 and coalesce(read_to, covered_to) > $2`
