@@ -1,36 +1,15 @@
 /** Holes in raw trades, where the exchange's REST leaves out ids that were no market trades. */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, expect, test } from 'vitest'
-import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
+import { expect, test } from 'vitest'
 import { until } from '../support.ts'
-import { temporaryDirectory } from '../writer/support.ts'
-import { createStand, ledger, storedTrades, SYMBOL } from './stand.ts'
+import { createStand, exchangeThatPlayed, ledger, storedTrades, SYMBOL } from './stand.ts'
 
 const CHOICE = { channels: ['trades'], trade_stream: 'trade' } as const
 const START_MS = Date.now() - 3_600_000
-const HEADER = { t: 'header', exchange: 'binance-futures', symbols: [SYMBOL] }
 
-const trade = (id: number, X = 'MARKET'): object => ({
+const trade = (id: number, X = 'MARKET') => ({
   e: 'trade', E: START_MS + id, T: START_MS + id, s: SYMBOL, t: id, p: '100.5', q: '0.010', X, m: false,
 })
-
-/** An exchange that has traded this and nothing else. */
-async function exchangeThatPlayed(trades: readonly object[]): Promise<ExchangeServer> {
-  const path = join(temporaryDirectory(), 'trades.ndjson')
-  const lines = trades.map((data, index) => ({
-    t: 'ws',
-    ts: (START_MS + index) * 1_000,
-    data: JSON.stringify({ stream: 'btcusdt@trade', data }),
-  }))
-  writeFileSync(path, [HEADER, ...lines].map((line) => JSON.stringify(line)).join('\n'))
-  const exchange = await startExchange({ port: 0, source: { kind: 'replay', files: [path], speed: 'max' } })
-  afterAll(() => exchange.stop())
-  exchange.startReplay()
-  await until('everything was played', () => exchange.status().state === 'done')
-  return exchange
-}
 
 const ids = (from: number, to: number): readonly number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index)
@@ -38,7 +17,7 @@ const ids = (from: number, to: number): readonly number[] =>
 test('ids of the insurance fund and of deleveraging count as there, at both ends of a hole too', async () => {
   const void_ids = new Set([101, 150, 151, 199, 200])
   const market = ids(50, 260).map((id) => trade(id, void_ids.has(id) ? 'INSURANCE_FUND' : 'MARKET'))
-  const exchange = await exchangeThatPlayed(market)
+  const exchange = await exchangeThatPlayed('trade', market)
   const stand = await createStand(exchange, CHOICE)
   // The stream brings them, and so the trade that ends the hole may be none.
   stand.hear([...market.slice(0, 51), ...market.slice(150)])
@@ -57,7 +36,7 @@ test('ids of the insurance fund and of deleveraging count as there, at both ends
 test('more than a page: voids on either side of the page are counted, and none is asked for twice', async () => {
   const void_ids = new Set([1_089, 1_090, 1_091, 1_092, 1_500])
   const market = ids(90, 2_200).map((id) => trade(id, void_ids.has(id) ? 'ADL' : 'MARKET'))
-  const exchange = await exchangeThatPlayed(market)
+  const exchange = await exchangeThatPlayed('trade', market)
   const stand = await createStand(exchange, CHOICE)
   stand.hear([...market.slice(0, 11), ...market.slice(-50)])
   await stand.committed()
@@ -69,7 +48,7 @@ test('more than a page: voids on either side of the page are counted, and none i
 
 test('trades that a recording lacks are not taken for void: their hole stays open, with the reason', async () => {
   const market = ids(90, 300).map((id) => trade(id))
-  const exchange = await exchangeThatPlayed([...market.slice(0, 30), ...market.slice(32)])
+  const exchange = await exchangeThatPlayed('trade', [...market.slice(0, 30), ...market.slice(32)])
   const stand = await createStand(exchange, CHOICE)
   stand.hear([...market.slice(0, 11), ...market.slice(-50)])
   await stand.committed()
@@ -85,7 +64,7 @@ test('trades that a recording lacks are not taken for void: their hole stays ope
 
 test('ids before the first one that the exchange still has are not taken for void: asked for so often, then given up', async () => {
   const market = ids(90, 300).map((id) => trade(id))
-  const exchange = await exchangeThatPlayed(market.slice(60))
+  const exchange = await exchangeThatPlayed('trade', market.slice(60))
   const stand = await createStand(exchange, CHOICE)
   stand.hear([...market.slice(0, 11), ...market.slice(-50)])
   await stand.committed()
@@ -103,7 +82,7 @@ test('ids before the first one that the exchange still has are not taken for voi
 })
 
 test('a symbol that the exchange does not list any more: its refusal stands in the note', async () => {
-  const exchange = await exchangeThatPlayed([trade(1)])
+  const exchange = await exchangeThatPlayed('trade', [trade(1)])
   const stand = await createStand(exchange, CHOICE)
   stand.hear([5, 9].map((id) => ({ ...trade(id), s: 'GONEUSDT' })))
   await stand.committed()

@@ -2,13 +2,14 @@
  * A repairer between real parts: the exchange server's REST, a tape, the writer and Postgres. Only
  * the sockets are left out: a test says which of the exchange's trades were heard.
  */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { type Micros, micros } from '#core/time.ts'
-import type { ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
 import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
 import { binance_futures } from '../../../ingestor/exchanges/binance-futures/adapter.ts'
 import type { StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
@@ -22,6 +23,7 @@ import type { Mark } from '../../../ingestor/tape/record.ts'
 import { createRestClient } from '../../../ingestor/transport/rest-client.ts'
 import { startFollower } from '../../../ingestor/writer/follower.ts'
 import { createSharedTapeEnd, sharedTapeEnd } from '../../../ingestor/writer/tape-end.ts'
+import { until } from '../support.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
 import { CHOICE, openTestTape, temporaryDirectory } from '../writer/support.ts'
 
@@ -136,6 +138,26 @@ export async function createStand(
       return repairer
     },
   }
+}
+
+/** An exchange that has traded this and nothing else. */
+export async function exchangeThatPlayed(
+  stream_class: 'trade' | 'aggTrade',
+  trades: readonly { readonly T: number }[],
+): Promise<ExchangeServer> {
+  const path = join(temporaryDirectory(), 'trades.ndjson')
+  const header = { t: 'header', exchange: 'binance-futures', symbols: [SYMBOL] }
+  const lines = trades.map((data, index) => ({
+    t: 'ws',
+    ts: (trades[0]!.T + index) * 1_000,
+    data: JSON.stringify({ stream: `btcusdt@${stream_class}`, data }),
+  }))
+  writeFileSync(path, [header, ...lines].map((line) => JSON.stringify(line)).join('\n'))
+  const exchange = await startExchange({ port: 0, source: { kind: 'replay', files: [path], speed: 'max' } })
+  afterAll(() => exchange.stop())
+  exchange.startReplay()
+  await until('everything was played', () => exchange.status().state === 'done')
+  return exchange
 }
 
 export function started(): Mark {
