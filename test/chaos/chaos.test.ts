@@ -1,4 +1,4 @@
-/** The short form of `npm run chaos`: a fixed seed, every promise asserted. */
+/** The short forms of `npm run chaos`, quiet and loaded: fixed seeds, every promise asserted. */
 import { expect, test } from 'vitest'
 import { planFaults } from './plan.ts'
 import { runChaos } from './run.ts'
@@ -20,6 +20,7 @@ test('200 symbols at 5,000 events/s with books, marks and liquidations, processe
     run_ms: 10_000,
     symbol_count: 200,
     events_per_s: 6_000,
+    load: false,
     keep_files: false,
   })
   expect(report.complaints, report.examples.join('\n')).toEqual([])
@@ -29,4 +30,18 @@ test('200 symbols at 5,000 events/s with books, marks and liquidations, processe
   expect(names).toEqual(expect.arrayContaining(expected))
   expect(report.gaps).toBeGreaterThan(100)
   expect(report.undelivered).toBeGreaterThan(1_000)
+}, 240_000)
+
+test('beside busy cores and a busy disk, the same', async () => {
+  const report = await runChaos({
+    seed: 7_003,
+    run_ms: 8_000,
+    symbol_count: 50,
+    events_per_s: 1_500,
+    load: true,
+    keep_files: false,
+  })
+  expect(report.complaints, report.examples.join('\n')).toEqual([])
+  expect(report.faults.length).toBeGreaterThan(5)
+  expect(report.undelivered).toBeGreaterThan(100)
 }, 240_000)

@@ -9,6 +9,7 @@ interface Flags {
   readonly seed: number
   readonly symbols: number
   readonly eventsPerS: number
+  readonly load?: true
   readonly keep?: true
 }
 
@@ -20,6 +21,7 @@ await new Command('chaos')
   .option('--seed <seed>', 'the same seed plans the same faults', wholeNumber(0, SEED_MAX), randomInt(SEED_MAX))
   .option('--symbols <count>', 'symbols of the simulated exchange', wholeNumber(1, 200), 200)
   .option('--events-per-s <rate>', 'frames a second over all symbols', wholeNumber(10, 100_000), 6_000)
+  .option('--load', 'keep every core and the disk busy meanwhile')
   .option('--keep', 'keep the files of a run that fails')
   .action(async (flags: Flags) => {
     const { seed, symbols: symbol_count, eventsPerS: events_per_s } = flags
@@ -32,6 +34,7 @@ await new Command('chaos')
       run_ms: Math.round(flags.minutes * 60_000),
       symbol_count,
       events_per_s,
+      load: flags.load ?? false,
       keep_files: flags.keep ?? false,
       onProgress: (what) => {
         process.stderr.write(`${((performance.now() - started) / 1_000).toFixed(1)} s: ${what}\n`)

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, type Pool, withClient } from '#core/node/pool.ts'
 import { check, complaints, type Verdict } from './checker.ts'
 import { loadEvidence } from './evidence.ts'
+import { type Load, startLoad } from './load.ts'
 import { type Actor, DEPTH_SYMBOLS, planFaults, type PlannedFault } from './plan.ts'
 import { World } from './world.ts'
 
@@ -12,6 +13,8 @@ export interface ChaosOptions {
   readonly run_ms: number
   readonly symbol_count: number
   readonly events_per_s: number
+  /** Every core and the disk are kept busy meanwhile. */
+  readonly load: boolean
   /** The files of a run with complaints are kept for a look. */
   readonly keep_files: boolean
   /** Told of every fault and phase as it begins. */
@@ -20,6 +23,7 @@ export interface ChaosOptions {
 
 export interface ChaosReport extends Verdict {
   readonly seed: number
+  readonly load: boolean
   readonly run_s: number
   readonly events_per_s: number
   readonly faults: readonly { readonly at_s: number; readonly name: string }[]
@@ -41,9 +45,11 @@ const POLL_MS = 500
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const world = new World(options)
   let keep_files = options.keep_files
+  let load: Load | undefined
   try {
     await world.open()
     await world.ready()
+    if (options.load) load = startLoad(world.dir)
     const started = performance.now()
     const faults = await strikeAll(world, options)
     const { frames_published } = await world.exchangeStatus()
@@ -53,12 +59,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       await heal(world, pool, faults, options)
       options.onProgress?.('stopping')
       const ingestor_end = await endFeed(world)
+      await load?.stop()
       options.onProgress?.('checking')
       const verdict = await judge(world, pool)
       const found = [...complaints(verdict), ...troubles(world, ingestor_end)]
       keep_files = options.keep_files && found.length > 0
       return {
         seed: options.seed,
+        load: options.load,
         run_s: options.run_ms / 1_000,
         events_per_s: Math.round(events_per_s),
         ...verdict,
@@ -70,6 +78,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       await pool.end()
     }
   } finally {
+    await load?.stop()
     await world.close(keep_files)
   }
 }
@@ -156,12 +165,8 @@ async function openTradeGaps(pool: Pool): Promise<number> {
   return rows[0]!.open
 }
 
-/** Everything that was sent arrives and is committed, and the programs stop. */
+/** Everything that was sent has arrived: it is committed, and the programs stop. */
 async function endFeed(world: World): Promise<string> {
-  for (let before = -1; before !== world.status?.frames_received; ) {
-    before = world.status?.frames_received ?? -1
-    await sleep(3 * POLL_MS)
-  }
   await world.drain()
   return world.endFeed()
 }

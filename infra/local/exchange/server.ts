@@ -145,9 +145,7 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
     status,
     startReplay,
     setFaults: (request) => applyFaults(parseFaultRequest(request)),
-    async settled() {
-      await Promise.all([...hub.clients].map((client) => client.echo()))
-    },
+    settled: () => hub.settled(),
     async stop() {
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve())

@@ -72,7 +72,7 @@ const action = z.discriminatedUnion('kind', [
     symbol: z.string().regex(/^[A-Z0-9]{2,20}$/),
     change: z.enum(['list', 'delist', 'finer_tick']),
   }),
-  /** The market stands still from now on; its state is `done` when every frame has gone out. */
+  /** The market stands still from now on; its state is `done` when clients have read every frame. */
   z.strictObject({ kind: z.literal('halt') }),
 ])
 

@@ -152,6 +152,11 @@ export class Hub {
     await Promise.all([...this.clients].map((client) => client.outbox.drained()))
   }
 
+  /** Settles when every client has read everything sent so far, or is gone. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.clients].map((client) => client.echo()))
+  }
+
   /** What was sent; of REST answers it knows nothing. */
   ledger(): Omit<Ledger, 'snapshots'> {
     return {

@@ -105,6 +105,8 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
       stopping.abort()
       await running
       await hub.empty()
+      // A client that is slow to read is as good as any other: what it has not read is on its way.
+      await hub.settled()
       state = 'done'
     },
   }

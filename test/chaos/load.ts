@@ -1,0 +1,29 @@
+/** Makes the machine busy for as long as a run lasts: every core, and a disk that has to sync. */
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { LoadTask } from './load-worker.ts'
+
+export interface Load {
+  stop(): Promise<void>
+}
+
+const DISK_WRITERS = 2
+
+/** One busy loop a core, and writers of files in `dir`. They end with this process at the latest. */
+export function startLoad(dir: string): Load {
+  const tasks: readonly LoadTask[] = [
+    ...Array.from({ length: availableParallelism() }, (): LoadTask => ({ kind: 'core' })),
+    ...Array.from({ length: DISK_WRITERS }, (_, index): LoadTask => ({
+      kind: 'disk',
+      file: join(dir, `load-${index}`),
+    })),
+  ]
+  const entry = new URL('./load-worker.ts', import.meta.url)
+  const workers = tasks.map((task) => new Worker(entry, { workerData: task }))
+  return {
+    async stop() {
+      await Promise.all(workers.map((worker) => worker.terminate()))
+    },
+  }
+}
