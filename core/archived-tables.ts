@@ -101,7 +101,7 @@ export function isDerived(name: ArchivedTable): name is DerivedTable {
   return DERIVED_TABLES.some((one) => one === name)
 }
 
-/** Partitions of the rollups hold a day, all others an hour. Files hold an hour. */
-export function hasDayPartitions(name: ArchivedTable): boolean {
+/** Partitions of the rollups hold a day or an hour, all others an hour. Files hold an hour. */
+export function isRollup(name: ArchivedTable): boolean {
   return ARCHIVED_TABLES[name].identity[1] === 'bucket'
 }

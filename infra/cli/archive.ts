@@ -25,6 +25,7 @@ interface Services {
   readonly pool: Pool
   readonly store: ObjectStore
   readonly work_dir: string
+  readonly env: Readonly<Record<string, string | undefined>>
 }
 
 export interface ArchiveFlags {
@@ -40,8 +41,11 @@ export async function runArchiveByHand(services: Services, flags: ArchiveFlags):
   try {
     const span = spanOf(flags)
     const hours = span && (await selectHours(services.pool, span.from, span.to))
+    const { env, ...places } = services
+    const { settle_us: delay_us } = parseRetentionSettings(env)
     const result = await runArchive({
-      ...services,
+      ...places,
+      delay_us,
       codec: flags.codec,
       log: silentLogger,
       now: Date.now,
@@ -62,8 +66,11 @@ export async function runArchiveByHand(services: Services, flags: ArchiveFlags):
   }
 }
 
-export async function runRetentionByHand(pool: Pool, is_dry_run: boolean): Promise<void> {
-  const settings = parseRetentionSettings(process.env)
+export async function runRetentionByHand(
+  { pool, env }: Services,
+  is_dry_run: boolean,
+): Promise<void> {
+  const settings = parseRetentionSettings(env)
   const options = { pool, settings, log: silentLogger, now: Date.now }
   if (is_dry_run) {
     process.stdout.write(planText(await planNow(options)))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { describeError, OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
-import { createObjectStore, type ObjectStore } from '#core/node/object-store.ts'
+import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { parseDay, type Day, type Micros } from '#core/time.ts'
 import {
@@ -16,7 +16,7 @@ import { runFeatures, type FeaturesResult } from '../../jobs/features/run-featur
 import { runIndexPrices } from '../../jobs/index-prices/run-index-prices.ts'
 import { selectRuns, type JobRun } from '../../jobs/run-list.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
-import { readStackFile } from '../local/data-dir.ts'
+import { readStackFile, type StackFile } from '../local/data-dir.ts'
 import {
   type ArchiveFlags,
   codecArgument,
@@ -87,7 +87,7 @@ export function jobsCommand(): Command {
     .option('--dry-run', 'print the plan, and drop nothing', false)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly dryRun: boolean }) =>
-      withServices(flags.dataDir, ({ pool }) => runRetentionByHand(pool, flags.dryRun)),
+      withServices(flags.dataDir, (services) => runRetentionByHand(services, flags.dryRun)),
     )
   addDatasetCommands(run)
   return jobs.addCommand(run).addCommand(
@@ -143,6 +143,8 @@ interface Services {
   readonly pool: Pool
   readonly store: ObjectStore
   readonly work_dir: string
+  /** The environment, before what the local stack's daemon was told. */
+  readonly env: Readonly<Record<string, string | undefined>>
 }
 
 /** The environment's services where DATABASE_URL is set, else those of the local stack. */
@@ -152,27 +154,29 @@ async function withServices(
 ): Promise<void> {
   const work_dir = join(data_dir, 'work')
   const { env } = process
-  const { database_url, object_store } =
+  const { database_url, object_store, jobs_settings } =
     env['DATABASE_URL'] === undefined
       ? fromStackFile(data_dir)
-      : parseConfig({ WORK_DIR: work_dir, ...env })
+      : { ...parseConfig({ WORK_DIR: work_dir, ...env }), jobs_settings: {} }
   const pool = createPool(database_url, 'booktape-cli', POOL_SIZE)
   const store = createObjectStore(object_store)
   try {
     await checkDatabase(pool)
-    await use({ pool, store, work_dir: env['WORK_DIR'] ?? work_dir })
+    const settings = { ...jobs_settings, ...env }
+    await use({ pool, store, work_dir: env['WORK_DIR'] ?? work_dir, env: settings })
   } finally {
     store.close()
     await pool.end()
   }
 }
 
-function fromStackFile(data_dir: string): Pick<
-  ReturnType<typeof parseConfig>,
-  'database_url' | 'object_store'
-> {
-  const { postgres_url, object_store } = readStackFile(data_dir)
-  return { database_url: postgres_url, object_store }
+function fromStackFile(data_dir: string): {
+  readonly database_url: string
+  readonly object_store: ObjectStoreConfig
+  readonly jobs_settings: StackFile['jobs_settings']
+} {
+  const { postgres_url, object_store, jobs_settings } = readStackFile(data_dir)
+  return { database_url: postgres_url, object_store, jobs_settings }
 }
 
 async function checkDatabase(pool: Pool): Promise<void> {

@@ -4,7 +4,7 @@ import { type VenueName, VENUE_NAMES } from '../local/exchange/venue.ts'
 import { parseFeed, parseSymbols } from '../local/feed.ts'
 import { launcherOf } from '../local/launcher.ts'
 import { runStart } from '../local/start.ts'
-import { wholeNumber } from './options.ts'
+import { gigabytes, wholeNumber } from './options.ts'
 
 interface Flags {
   readonly feed: string
@@ -14,6 +14,7 @@ interface Flags {
   readonly portBase?: number
   readonly rate: number
   readonly indexPrices: 'socket' | 'poll' | 'off'
+  readonly diskBudget: number
 }
 
 export function startCommand(): Command {
@@ -34,6 +35,7 @@ export function startCommand(): Command {
         .choices(['socket', 'poll', 'off'])
         .default('socket'),
     )
+    .option('--disk-budget <GB>', 'what Postgres may take on the disk; 0: no limit', gigabytes, 2)
     .allowExcessArguments(false)
     .action(async (flags: Flags) => {
       await runStart({
@@ -45,6 +47,7 @@ export function startCommand(): Command {
         launcher: launcherOf(process.env, process.ppid),
         events_per_s: flags.rate,
         index_prices: flags.indexPrices,
+        disk_budget_gb: flags.diskBudget,
       })
     })
 }

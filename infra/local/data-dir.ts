@@ -46,6 +46,8 @@ export interface StackFile {
   /** Null where nothing is simulated (--feed none) and the exchange's own where it is real. */
   readonly exchange_url: string | null
   readonly object_store: ObjectStoreConfig
+  /** Settings of the jobs daemon that a job which is run by hand shares. */
+  readonly jobs_settings: Readonly<Record<string, string>>
 }
 
 export interface DataDir {

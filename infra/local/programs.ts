@@ -147,6 +147,8 @@ export function jobsProgram(
   database_url: string,
   store: ObjectStoreConfig,
   intraday_features_s: number,
+  /** Of retention; a job that is run by hand shares them. */
+  settings: Readonly<Record<string, string>>,
   /** Index prices to poll, and where; undefined: none. */
   polled: { readonly names: readonly string[]; readonly exchange_url: string | undefined } | undefined,
 ): ChildOptions {
@@ -158,6 +160,7 @@ export function jobsProgram(
       DATABASE_URL: database_url,
       WORK_DIR: data_dir.join('work'),
       INTRADAY_FEATURES_S: String(intraday_features_s),
+      ...settings,
       ...(polled === undefined
         ? {}
         : {

@@ -26,7 +26,7 @@ import {
   objectStoreProgram,
   workerProgram,
 } from './programs.ts'
-import { POSTGRES_SETTINGS } from './postgres.ts'
+import { budgetLine, jobsSettings, LOCAL_POSTGRES_SETTINGS } from './disk-budget.ts'
 import { createStatusLine, type StatusLine } from './status-line.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
 
@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly events_per_s: number
   /** How Deribit's index prices are recorded: from its socket, over REST once a minute, or not. */
   readonly index_prices: 'socket' | 'poll' | 'off'
+  /** What Postgres may take on the disk, in gigabytes; 0: as much as there is. */
+  readonly disk_budget_gb: number
 }
 
 /** Today's dataset is built anew this often, so that a newcomer holds a file in a minute. */
@@ -107,7 +109,7 @@ async function startEverything(
         dir: data_dir.join('postgres'),
         port: ports.postgres,
         password: data_dir.secrets.postgres_password,
-        settings: POSTGRES_SETTINGS,
+        settings: LOCAL_POSTGRES_SETTINGS,
       })
       .then((postgres) => prepareDatabase(postgres.url, data_dir.secrets.edge_password)),
     supervisor
@@ -116,6 +118,7 @@ async function startEverything(
     startExchange(options, data_dir, ports.exchange, supervisor),
   ])
   const names = indexNames(options)
+  const settings = jobsSettings(options.disk_budget_gb)
   const gateway_url = `http://127.0.0.1:${ports.gateway}`
   const [worker] = await Promise.all([
     supervisor.start(workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store })),
@@ -126,6 +129,7 @@ async function startEverything(
         urls.owner_url,
         store,
         feed.kind === 'none' ? 0 : INTRADAY_FEATURES_S,
+        settings,
         names.length > 0 && options.index_prices === 'poll' ? { names, exchange_url } : undefined,
       ),
     ),
@@ -136,6 +140,7 @@ async function startEverything(
     gateway_url,
     exchange_url: feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
     object_store: store,
+    jobs_settings: settings,
   }
   data_dir.writeStackFile(stack)
   line.say(describeStack(stack, options))
@@ -193,7 +198,8 @@ function showStatus(message: ChildMessage, line: StatusLine): void {
   if (message.type === 'status') line.update(message as unknown as IngestorStatus)
 }
 
-function describeStack(stack: StackFile, { feed, exchange, data_dir }: StartOptions): string {
+function describeStack(stack: StackFile, options: StartOptions): string {
+  const { feed, exchange, data_dir, disk_budget_gb } = options
   const postgres = new URL(stack.postgres_url)
   const market = {
     sim: 'The market is simulated: prices and trades are made up, no exchange is connected.',
@@ -208,6 +214,7 @@ function describeStack(stack: StackFile, { feed, exchange, data_dir }: StartOpti
     `  Postgres      postgres://${postgres.username}@${postgres.host}${postgres.pathname}`,
     `  object store  ${stack.object_store.endpoint} (bucket ${stack.object_store.bucket})`,
     `  passwords     ${data_dir}/stack.json`,
+    `  disk          ${budgetLine(disk_budget_gb, feed.kind === 'sim' ? options.events_per_s : undefined)}`,
     'Ctrl-C stops everything; the next start goes on with the data.',
   ].join('\n')
 }

@@ -27,7 +27,6 @@ import type { RunLog, RunResult } from '../run.ts'
 import { type Checksums, ChecksumSums } from './checksum.ts'
 import { dataColumns } from './columns.ts'
 import { copyOut } from './copy-out.ts'
-import { partitionName } from './due-hours.ts'
 import { HourRows } from './gather.ts'
 import { deleteLate, raiseThreshold } from './late-rows.ts'
 import type { Codec } from './parquet/codecs.ts'
@@ -69,7 +68,7 @@ export async function archiveHour(
   log: RunLog,
 ): Promise<HourResult> {
   const { pool, work_dir, now, signal } = options
-  const dir = join(work_dir, `archive-${partitionName(table_hour)}`)
+  const dir = join(work_dir, `archive-${table_hour.table_name}-${toIso(table_hour.hour).slice(0, 13)}`)
   // The lock makes this folder ours alone; an earlier run may have been killed in it.
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })

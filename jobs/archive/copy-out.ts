@@ -3,11 +3,11 @@
  * sequential COPY, without a sort and without an index.
  */
 import copyStreams from 'pg-copy-streams'
-import { ARCHIVED_TABLES, hasDayPartitions } from '#core/archived-tables.ts'
+import { ARCHIVED_TABLES, isRollup } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { HOUR_US, micros, toIso } from '#core/time.ts'
-import { partitionName } from './due-hours.ts'
+import { relationOf } from './due-hours.ts'
 import type { HourRows, ListedSymbol } from './gather.ts'
 import { selectLate } from './late-rows.ts'
 import type { TableHour } from './records.ts'
@@ -45,13 +45,13 @@ export async function copyOut(
   }
 }
 
-/** Of a partition that holds a day, the hour alone. */
+/** Of a rollup the hour alone. */
 function copySql(table_hour: TableHour): string {
   const { table_name, hour } = table_hour
   const { columns, identity } = ARCHIVED_TABLES[table_name]
   const names = columns.map(({ name }) => name).join(', ')
-  const relation = `marketdata.${partitionName(table_hour)}`
-  if (!hasDayPartitions(table_name)) return `copy ${relation} (${names}) to stdout (format binary)`
+  const relation = `marketdata.${relationOf(table_hour)}`
+  if (!isRollup(table_name)) return `copy ${relation} (${names}) to stdout (format binary)`
   const [from, to] = [hour, micros(hour + HOUR_US)].map((ts) => `timestamptz '${toIso(ts)}'`)
   const rows = `select ${names} from ${relation} where ${identity[1]} >= ${from} and ${identity[1]} < ${to}`
   return `copy (${rows}) to stdout (format binary)`
@@ -71,7 +71,7 @@ async function* untilAborted(
 async function hasPartition(client: Client, table_hour: TableHour): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     'select to_regclass($1) is not null as found',
-    [`marketdata.${partitionName(table_hour)}`],
+    [`marketdata.${relationOf(table_hour)}`],
   )
   return rows[0]!.found
 }

@@ -1,5 +1,5 @@
 /** Which hours are to be archived: those that are over and not archived, and those with late rows. */
-import { ARCHIVED_NAMES, ARCHIVED_TABLES, type ArchivedTable, hasDayPartitions } from '#core/archived-tables.ts'
+import { ARCHIVED_NAMES, ARCHIVED_TABLES, type ArchivedTable, isRollup } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import { derivedProgress } from './derived-progress.ts'
@@ -52,12 +52,12 @@ export async function selectHours(
 }
 
 /**
- * `book_ticker_2024080823` of table `book_ticker`, `bt_1s_20240808` of a rollup: ensure_hour and
- * ensure_day give a partition its name.
+ * Where the hour's rows are: in `book_ticker_2024080823` of table `book_ticker`, as ensure_hour names
+ * it, and nothing else is there; of a rollup in the table itself, beside other hours.
  */
-export function partitionName({ table_name, hour }: TableHour): string {
-  const length = hasDayPartitions(table_name) ? 10 : 13
-  return `${table_name}_${toIso(hour).slice(0, length).replaceAll(/[-T]/g, '')}`
+export function relationOf({ table_name, hour }: TableHour): string {
+  if (isRollup(table_name)) return table_name
+  return `${table_name}_${toIso(hour).slice(0, 13).replaceAll(/[-T]/g, '')}`
 }
 
 /** Hours that have a partition, or lie in one of a day. $1: the tables. */
@@ -91,7 +91,7 @@ async function hasRows(pool: Pool, table_hour: TableHour): Promise<boolean> {
   const { rowCount } = await pool.query(
     `select from marketdata.symbols s
      where exists (
-       select from marketdata.${partitionName(table_hour)}
+       select from marketdata.${relationOf(table_hour)}
        where symbol_id = s.id and ${time} >= $1 and ${time} < $2
      ) limit 1`,
     [toIso(hour), toIso(micros(hour + HOUR_US))],

@@ -13,14 +13,16 @@ import { hourWindow, type TableHour } from './records.ts'
 
 export const ARCHIVE_JOB = 'archive'
 
-/** An hour may still get rows of a slow or restarted ingestor; later ones make a new version. */
-const DELAY_US = HOUR_US
-
 export interface ArchiveOptions extends Omit<HourOptions, 'signal'> {
   readonly log: Logger
   readonly signal?: AbortSignal
   /** These hours, whether due or not; undefined: all that are due. */
   readonly hours?: readonly TableHour[]
+  /**
+   * After its end an hour may still get rows of a slow or restarted ingestor: it is due when so
+   * many microseconds have gone by, by default an hour, and rows that come later make a new version.
+   */
+  readonly delay_us?: number
   readonly onHour?: (table_hour: TableHour, result: HourResult) => void
 }
 
@@ -37,9 +39,9 @@ export interface ArchiveResult {
  * failed, each of which has a row in job_runs. Needs three connections of the pool.
  */
 export async function runArchive(options: ArchiveOptions): Promise<ArchiveResult> {
-  const { pool, store, now, log } = options
+  const { pool, store, now, log, delay_us = HOUR_US } = options
   const signal = options.signal ?? new AbortController().signal
-  const hours = options.hours ?? (await selectDueHours(pool, micros(fromMillis(now()) - DELAY_US)))
+  const hours = options.hours ?? (await selectDueHours(pool, micros(fromMillis(now()) - delay_us)))
   for (const table_hour of hours) refuseUnfinished(table_hour, now())
   const results: HourResult[] = []
   const failures: unknown[] = []

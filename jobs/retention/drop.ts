@@ -2,10 +2,9 @@
  * Drops one partition, or says why not. Everything that the plan relied on is looked at again under
  * the locks that the drop needs, in the transaction that drops: no row can come in between.
  */
-import { hasDayPartitions } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
 import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
-import { toIso } from '#core/time.ts'
+import { HOUR_US, toIso } from '#core/time.ts'
 import { hourWindow } from '../archive/records.ts'
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
 import { withLock } from '../run.ts'
@@ -23,10 +22,14 @@ const LOCK_NOT_AVAILABLE = '55P03'
 export async function dropPartition(pool: Pool, state: PartitionState): Promise<DropOutcome> {
   const { table_name, from } = state
   // A day's hours are archived one by one; each says where its partition went meanwhile.
-  if (hasDayPartitions(table_name)) return attempt(pool, state)
+  if (holdsDay(state)) return attempt(pool, state)
   const window = hourWindow({ table_name, hour: from })
   const result = await withLock(pool, ARCHIVE_JOB, window, () => attempt(pool, state))
   return result.kind === 'done' ? result.value : kept('it is being archived')
+}
+
+function holdsDay({ from, to }: PartitionState): boolean {
+  return to - from > HOUR_US
 }
 
 async function attempt(pool: Pool, state: PartitionState): Promise<DropOutcome> {
@@ -70,9 +73,10 @@ async function countRows(client: Client, { partition }: PartitionState): Promise
 
 async function findObstacle(
   client: Client,
-  { table_name, partition, from, to }: PartitionState,
+  state: PartitionState,
   row_count: number,
 ): Promise<string | undefined> {
+  const { table_name, partition, from, to } = state
   const { rows } = await client.query<{ late_for: string | null; archived_count: string | null }>(
     `select
        (select min(consumer) from marketdata.invalidations
@@ -94,7 +98,7 @@ async function findObstacle(
   }
   if (Number(archived_count) === row_count) return undefined
   // Another hour of its day is still to be archived.
-  if (hasDayPartitions(table_name) && Number(archived_count) < row_count) {
+  if (holdsDay(state) && Number(archived_count) < row_count) {
     return `it has ${row_count} rows, of which ${archived_count} are archived`
   }
   throw new OperatorError(

@@ -2,7 +2,7 @@
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
-import { DAY_US, HOUR_US, micros } from '#core/time.ts'
+import { micros } from '#core/time.ts'
 import type { PartitionState } from './plan.ts'
 import type { RetentionKind } from './settings.ts'
 
@@ -54,7 +54,7 @@ export async function selectPartitions(pool: Pool): Promise<readonly PartitionSt
   ])
   const states: PartitionState[] = []
   for (const row of rows) {
-    const { table_name, partition, from_us, ...known } = row
+    const { table_name, partition, from_us, span_us, ...known } = row
     const { kind, made_from } = RETAINED.find((one) => one.table_name === table_name)!
     const from = micros(from_us)
     states.push({
@@ -64,7 +64,7 @@ export async function selectPartitions(pool: Pool): Promise<readonly PartitionSt
       kind,
       made_from,
       from,
-      to: micros(from + (kind === 'rollups' ? DAY_US : HOUR_US)),
+      to: micros(from + span_us),
       byte_count: Number(row.byte_count),
       // What was archived was not empty; the others are few.
       is_empty: !known.is_archived && (await isEmpty(pool, partition)),
@@ -97,6 +97,7 @@ interface PartitionRow {
   readonly table_name: ArchivedTable
   readonly partition: string
   readonly from_us: number
+  readonly span_us: number
   readonly byte_count: string
   readonly is_archived: boolean
   readonly is_remainder: boolean
@@ -111,6 +112,7 @@ interface PartitionRow {
 const PARTITIONS = `
 select t.table_name, c.relname as partition,
   (extract(epoch from p.from_ts) * 1000000)::float8 as from_us,
+  (extract(epoch from p.span) * 1000000)::float8 as span_us,
   pg_total_relation_size(c.oid) as byte_count,
   coalesce(a.is_archived, false) as is_archived, coalesce(a.is_remainder, false) as is_remainder,
   exists (

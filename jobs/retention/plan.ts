@@ -10,7 +10,7 @@
  *    partition goes by its age, and the oldest hours go until the rest fits the budget.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
-import { DAY_US, HOUR_US, type Micros } from '#core/time.ts'
+import { DAY_US, HOUR_US, type Micros, micros } from '#core/time.ts'
 import type { RetentionKind, RetentionSettings } from './settings.ts'
 
 export interface PartitionState {
@@ -62,18 +62,15 @@ export interface RetentionPlan {
   readonly budget_bytes: number
 }
 
-/** An hour may still get rows until the archive takes it. */
-const SETTLED_US = HOUR_US
-
 export function planRetention(
   states: readonly PartitionState[],
-  { budget_bytes, days }: RetentionSettings,
+  { budget_bytes, days, settle_us }: RetentionSettings,
   now: Micros,
 ): RetentionPlan {
   const oldest_first = states.toSorted(
     (left, right) => left.from - right.from || (left.partition < right.partition ? -1 : 1),
   )
-  const obstacles = obstaclesOf(states, now)
+  const obstacles = obstaclesOf(states, micros(now - settle_us))
   const used_bytes = sumBytes(states)
   let excess_bytes = budget_bytes === 0 ? 0 : used_bytes - budget_bytes
   const dropBecause = (state: PartitionState): DropReason | undefined => {
@@ -98,12 +95,12 @@ export function planRetention(
 /** Why partitions may not go, whatever their age; those that may are not in it. */
 function obstaclesOf(
   states: readonly PartitionState[],
-  now: Micros,
+  settled: Micros,
 ): ReadonlyMap<PartitionState, KeepReason> {
   const obstacles = new Map<PartitionState, KeepReason>()
   // What others are made from comes before them.
   for (const state of states.toSorted((left, right) => rankOf(left) - rankOf(right))) {
-    const obstacle = ownObstacle(state, now) ?? sourceObstacle(state, obstacles)
+    const obstacle = ownObstacle(state, settled) ?? sourceObstacle(state, obstacles)
     if (obstacle !== undefined) obstacles.set(state, obstacle)
   }
   return obstacles
@@ -115,8 +112,9 @@ function rankOf({ made_from, kind }: PartitionState): number {
   return kind === 'rollups' ? 2 : 1
 }
 
-function ownObstacle(state: PartitionState, now: Micros): KeepReason | undefined {
-  if (state.to + SETTLED_US > now) return 'not_over'
+/** `settled`: what ended before it gets no rows any more but late ones. */
+function ownObstacle(state: PartitionState, settled: Micros): KeepReason | undefined {
+  if (state.to > settled) return 'not_over'
   if (state.has_late_rows) return 'late_rows'
   if (state.is_empty) return undefined
   if (!state.is_archived) return 'not_archived'
@@ -135,8 +133,8 @@ function sourceObstacle(
   return stays ? 'source_stays' : undefined
 }
 
-function isHourly({ kind }: PartitionState): boolean {
-  return kind !== 'rollups'
+function isHourly({ from, to }: PartitionState): boolean {
+  return to - from === HOUR_US
 }
 
 function sumBytes(states: readonly PartitionState[]): number {

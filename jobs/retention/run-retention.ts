@@ -27,7 +27,8 @@ export interface RetentionResult extends RunResult {
 }
 
 const WINDOW = 'all'
-const KEEP_RUNS_S = (30 * DAY_US) / 1_000_000
+/** There is a run every five minutes. */
+const KEEP_RUNS_S = (7 * DAY_US) / 1_000_000
 
 /** What would be done now. */
 export async function planNow({ pool, settings, now }: RetentionOptions): Promise<RetentionPlan> {

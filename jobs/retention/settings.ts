@@ -1,11 +1,14 @@
 /** How long partitions stay, and how much disk they may take. */
 import { OperatorError } from '#core/errors.ts'
+import { SECOND_US } from '#core/time.ts'
 
 export interface RetentionSettings {
   /** Bytes of all hourly partitions together; above it the oldest go. 0: no limit. */
   readonly budget_bytes: number
   /** Days after which a partition goes; 0: none goes by its age. */
   readonly days: { readonly [kind in RetentionKind]: number }
+  /** How long after an hour's end it may still get rows that are not late ones. */
+  readonly settle_us: number
 }
 
 /** `depth` is much larger than the other raw tables, and `rollups` are much smaller. */
@@ -16,6 +19,8 @@ type Env = Readonly<Record<string, string | undefined>>
 const GIGABYTE = 1_000_000_000
 const BUDGET_GB_MAX = 100_000
 const DAYS_MAX = 3_650
+const DELAY_MIN_S = 60
+const DELAY_MAX_S = 86_400
 
 /** What of the daemon's environment a run by hand needs. */
 export function parseRetentionSettings(env: Env): RetentionSettings {
@@ -48,5 +53,18 @@ export function parseRetention(env: Env, problems: string[]): RetentionSettings 
       depth: days('RETENTION_DAYS_DEPTH', 7),
       rollups: days('RETENTION_DAYS_ROLLUPS', 180),
     }),
+    settle_us: parseArchiveDelay(env, problems),
   })
+}
+
+/** Microseconds from an hour's end until the archive takes it, and retention may look at it. */
+export function parseArchiveDelay(env: Env, problems: string[]): number {
+  const delay_s = Number(env['ARCHIVE_DELAY_S'] ?? '3600')
+  if (!Number.isInteger(delay_s) || delay_s < DELAY_MIN_S || delay_s > DELAY_MAX_S) {
+    problems.push(
+      `ARCHIVE_DELAY_S is '${env['ARCHIVE_DELAY_S']}', ` +
+        `expected whole seconds from ${DELAY_MIN_S} to ${DELAY_MAX_S}`,
+    )
+  }
+  return delay_s * SECOND_US
 }

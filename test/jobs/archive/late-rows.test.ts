@@ -4,6 +4,7 @@ import { beforeEach, expect, test } from 'vitest'
 import type { ArchiveIndex } from '#core/archive.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createPool } from '#core/node/pool.ts'
+import { HOUR_US } from '#core/time.ts'
 import { createArchiveReader } from '../../../jobs/archive/read.ts'
 import { type ArchiveResult, runArchive } from '../../../jobs/archive/run-archive.ts'
 import { runRetention } from '../../../jobs/retention/run-retention.ts'
@@ -23,7 +24,7 @@ const archive = (options: Partial<Parameters<typeof runArchive>[0]> = {}): Promi
 const free = (): ReturnType<typeof runRetention> =>
   runRetention({
     pool,
-    settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 } },
+    settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, settle_us: HOUR_US },
     log: silentLogger,
     now: NOW,
   })

@@ -5,7 +5,7 @@ import { type PartitionState, planRetention } from '../../../jobs/retention/plan
 import { parseRetentionSettings, type RetentionSettings } from '../../../jobs/retention/settings.ts'
 
 const NOW = micros(Date.parse('2026-03-31T12:00:00Z') * 1_000)
-const GENEROUS: RetentionSettings = { budget_bytes: 0, days: { raw: 30, depth: 7, rollups: 180 } }
+const GENEROUS: RetentionSettings = { budget_bytes: 0, days: { raw: 30, depth: 7, rollups: 180 }, settle_us: HOUR_US }
 
 function hour(hours_ago: number, change: Partial<PartitionState> = {}): PartitionState {
   const from = micros(NOW - hours_ago * HOUR_US)
@@ -96,15 +96,35 @@ test('over the budget the oldest hours go, until the rest fits; what may not go 
   ])
 })
 
-test('what goes by its age counts towards the budget, and rollups are no part of it', () => {
+test('what goes by its age counts towards the budget, and days of rollups are no part of it', () => {
   const budget = { ...GENEROUS, budget_bytes: 250 }
-  const rollup = hour(300, { table_name: 'bt_1s', kind: 'rollups', made_from: ['book_ticker'], byte_count: 1e9 })
+  const rollup = hour(300, {
+    table_name: 'bt_1s', kind: 'rollups', made_from: ['book_ticker'], byte_count: 1e9, to: micros(NOW - 276 * HOUR_US),
+  })
   expect(fates([hour(DAYS_31), rollup, hour(4), hour(3)], budget)).toEqual([
     `trades_${DAYS_31} drop age`,
     'bt_1s_300 keep within_limits',
     'trades_4 keep within_limits',
     'trades_3 keep within_limits',
   ])
+})
+
+test('hours of rollups count, and go where they are archived', () => {
+  const budget = { ...GENEROUS, budget_bytes: 250 }
+  const rollup = (hours_ago: number, is_archived: boolean) =>
+    hour(hours_ago, { table_name: 'bt_1s', kind: 'rollups', made_from: ['book_ticker'], is_archived })
+  expect(fates([rollup(6, false), rollup(5, true), hour(4), hour(3)], budget)).toEqual([
+    'bt_1s_6 keep not_archived',
+    'bt_1s_5 drop budget',
+    'trades_4 drop budget',
+    'trades_3 keep within_limits',
+  ])
+})
+
+test('an hour may go as soon as it has settled', () => {
+  const soon = { ...GENEROUS, budget_bytes: 1, settle_us: 0.1 * HOUR_US }
+  expect(fates([hour(1.05), hour(1.15)], soon)).toEqual(['trades_1.15 drop budget', 'trades_1.05 keep not_over'])
+  expect(parseRetentionSettings({ ARCHIVE_DELAY_S: '120' }).settle_us).toBe(120_000_000)
 })
 
 test('0 days and a budget of 0 keep everything but what is empty', () => {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
+import { HOUR_US } from '#core/time.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { planNow, runRetention } from '../../../jobs/retention/run-retention.ts'
 import { runRollups } from '../../../jobs/rollups/run-rollups.ts'
@@ -14,7 +15,7 @@ const never = new AbortController().signal
 let now_ms = Date.parse('2026-03-31T12:00:00Z')
 const now = (): number => now_ms
 const common = { pool, log: silentLogger, now }
-const retention = { ...common, settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 } } }
+const retention = { ...common, settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, settle_us: HOUR_US } }
 const topn = createTopnJob({ ...common, cadence: { min_us: 100_000, max_us: 1_000_000 } })
 
 /** What the daemon does in a minute or two. */

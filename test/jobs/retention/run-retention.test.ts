@@ -4,7 +4,7 @@ import { beforeEach, expect, test } from 'vitest'
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createPool } from '#core/node/pool.ts'
-import { micros } from '#core/time.ts'
+import { HOUR_US, micros } from '#core/time.ts'
 import type { TableHour } from '../../../jobs/archive/records.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { dropPartition } from '../../../jobs/retention/drop.ts'
@@ -18,7 +18,7 @@ const { pool, store } = stand
 const now = (): number => Date.parse('2024-08-08T20:00:00Z')
 const options: RetentionOptions = {
   pool,
-  settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 } },
+  settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, settle_us: HOUR_US },
   log: silentLogger,
   now,
 }
@@ -166,7 +166,7 @@ test('days of rollups and hours of orderbook_topn go once they and what they are
   const later = {
     ...options,
     now: () => Date.parse('2024-08-20T20:00:00Z'),
-    settings: { budget_bytes: 0, days: { raw: 0, depth: 7, rollups: 10 } },
+    settings: { budget_bytes: 0, days: { raw: 0, depth: 7, rollups: 10 }, settle_us: HOUR_US },
   }
   const archiveOf = (table_name: ArchivedTable): Promise<unknown> =>
     archive([{ table_name, hour: micros(Date.parse('2024-08-08T13:00:00Z') * 1e3) }])

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { budgetLine, jobsSettings } from '../../infra/local/disk-budget.ts'
+
+test('the budget leaves room for the log, and 0 is no limit', () => {
+  expect(jobsSettings(2)).toEqual({ RAW_DISK_BUDGET_GB: '1.5', ARCHIVE_DELAY_S: '120' })
+  expect(jobsSettings(0)['RAW_DISK_BUDGET_GB']).toBe('0')
+  expect(Number(jobsSettings(0.1)['RAW_DISK_BUDGET_GB'])).toBeGreaterThan(0)
+})
+
+test('the banner says what cannot be kept', () => {
+  expect(budgetLine(2, 1_000)).toBe('2 GB for Postgres (--disk-budget): above it the oldest hours leave it, archived ones only')
+  expect(budgetLine(2, 10_000)).toMatch(/at this rate the hour that is on takes it to 16\.1 GB$/)
+  expect(budgetLine(2, undefined)).toMatch(/the hour that is on always stays$/)
+  expect(budgetLine(0, 1_000)).toMatch(/^no limit/)
+})
