@@ -34,7 +34,11 @@ export async function runDayTask(
   if (intraday && !(await hasQuotes(options.pool, date))) return
   try {
     if (job === DATASETS_JOB) await runDatasets({ ...options, date, signal, attempt })
-    else await runFeatures({ ...options, ...features, date, signal, attempt })
+    else {
+      // Every minute: rather small than fast.
+      const thread_count = intraday ? 0 : features.thread_count
+      await runFeatures({ ...options, ...features, thread_count, date, signal, attempt })
+    }
   } catch (error) {
     if (error instanceof OperatorError && !error.retryable) return
     throw error

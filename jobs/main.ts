@@ -5,6 +5,7 @@ import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
+import { runInProcess } from './heavy-process.ts'
 import { startLoop } from './loop.ts'
 import { ROLLUPS_JOB, runRollups } from './rollups/run-rollups.ts'
 import { SCHEDULE_CONNECTIONS, startSchedule } from './schedule.ts'
@@ -35,6 +36,7 @@ try {
     keep_replaced_h,
     index_prices,
     retention,
+    runHeavy: runInProcess,
     log,
     now: Date.now,
   })

@@ -7,14 +7,16 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { dayOf, fromMillis } from '#core/time.ts'
-import { ARCHIVE_JOB, runArchive } from './archive/run-archive.ts'
+import { ARCHIVE_JOB } from './archive/run-archive.ts'
 import type { IndexPricesConfig } from './config.ts'
 import { SWEEP_JOB, sweepReplacedBuilds } from './datasets/replaced-builds.ts'
 import { DATASETS_JOB } from './datasets/run-datasets.ts'
-import { findStaleDays, runDayTask, STALE_DAYS_JOB } from './day-tasks.ts'
+import type { StaleDay } from './datasets/stale-days.ts'
+import { findStaleDays, STALE_DAYS_JOB } from './day-tasks.ts'
 import { FEATURES_JOB, type FeaturesSettings } from './features/run-features.ts'
+import type { RunHeavy } from './heavy-task.ts'
 import { INDEX_PRICES_JOB, runIndexPrices } from './index-prices/run-index-prices.ts'
+import { createIntraday } from './intraday.ts'
 import { RETENTION_JOB, runRetention } from './retention/run-retention.ts'
 import type { RetentionSettings } from './retention/settings.ts'
 import { runValidation, VALIDATION_JOB } from './validation/run-validation.ts'
@@ -34,6 +36,8 @@ export interface ScheduleOptions {
   /** Polled once a minute; undefined: not at all. */
   readonly index_prices: IndexPricesConfig | undefined
   readonly retention: RetentionSettings
+  /** Does what takes much memory, in this process or in another. */
+  readonly runHeavy: RunHeavy
   readonly log: Logger
   /** The time now, in milliseconds since 1970. */
   readonly now: () => number
@@ -62,18 +66,24 @@ const SWEEP_CRONTAB = `20 * * * * ${SWEEP_JOB} ?id=replaced_builds&max=1&queue=a
 const INDEX_CRONTAB = `* * * * * ${INDEX_PRICES_JOB} ?id=index_prices&max=1&queue=index_prices`
 /** It looks at the data as it is now: what was missed is not made up for. */
 const VALIDATION_CRONTAB = `*/5 * * * * ${VALIDATION_JOB} ?id=validation&max=1&queue=validation`
-/** Each run looks for hours that are due by itself: one missed run is made up for, not more. */
-const ARCHIVE_CRONTAB = `5 * * * * ${ARCHIVE_JOB} ?id=archive&fill=1h&max=3&queue=archive`
-/** After the archive, in its queue: what it could not drop it drops an hour later. */
-const RETENTION_CRONTAB = `15 * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive`
+/** Every five minutes of the hour, from this one on. */
+const everyFive = (first: number): string =>
+  Array.from({ length: 12 }, (_, i) => first + 5 * i).join(',')
+/** Each run looks for the hours that are due by itself. */
+const ARCHIVE_CRONTAB = `${everyFive(3)} * * * * ${ARCHIVE_JOB} ?id=archive&max=3&queue=archive&jobKey=archive`
+/** After the archive, in its queue: what it could not drop it drops five minutes later. */
+const RETENTION_CRONTAB = `${everyFive(4)} * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive&jobKey=retention`
 /** One for every queue: a poll does not wait for the features of a day. */
 const CONCURRENCY = 4
 /** Held by every daemon as long as it lives. */
 const DAEMON_LOCK = 'booktape.jobs'
 
 export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
-  const { pool, log, intraday_features_s } = options
+  const { pool, log, runHeavy } = options
   const controller = new AbortController()
+  const intraday = createIntraday(options)
+  const runDay = (job: StaleDay['job'], payload: unknown, attempt: number): Promise<void> =>
+    runHeavy({ kind: 'day', job, payload, attempt }, controller.signal)
   const logger = queueLogger(log)
   await runMigrations({ pgPool: pool, logger })
   const releaseDaemonLock = await freeJobsOfTheDead(pool, logger, log)
@@ -93,9 +103,8 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     ].join('\n'),
     taskList: {
       [FEATURES_JOB]: (payload, { job }) =>
-        runDayTask(options, FEATURES_JOB, payload, job.attempts, controller.signal),
-      [DATASETS_JOB]: (payload, { job }) =>
-        runDayTask(options, DATASETS_JOB, payload, job.attempts, controller.signal),
+        intraday.note(payload, () => runDay(FEATURES_JOB, payload, job.attempts)),
+      [DATASETS_JOB]: (payload, { job }) => runDay(DATASETS_JOB, payload, job.attempts),
       [STALE_DAYS_JOB]: (_payload, { addJob }) =>
         findStaleDays(options, async ({ job, date }) => {
           const jobKey = `rebuild_${job}_${date}`
@@ -103,26 +112,23 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
         }),
       [SWEEP_JOB]: () => sweepReplacedBuilds(options),
       [INDEX_PRICES_JOB]: () => pollIndexPrices(options, controller.signal),
-      [ARCHIVE_JOB]: () => archiveDueHours(options, controller.signal),
+      [ARCHIVE_JOB]: () => runHeavy({ kind: 'archive' }, controller.signal),
       [RETENTION_JOB]: () => freePartitions(options, controller.signal),
       [VALIDATION_JOB]: () => lookAtData(options),
     },
   })
-  const addIntraday = (): void => {
-    const date = dayOf(fromMillis(options.now()))
-    const spec = { jobKey: 'intraday_features', queueName: FEATURES_JOB, maxAttempts: 1 }
-    queue.addJob(FEATURES_JOB, { date, intraday: true }, spec).catch((error: unknown) => {
-      log.warn({ code: 'intraday_skipped', error: describeError(error) }, 'Postgres took no job.')
-    })
-  }
   // Its end may come before anyone waits for it.
   queue.promise.catch(() => undefined)
-  const intraday =
-    intraday_features_s > 0 ? setInterval(addIntraday, intraday_features_s * 1_000) : undefined
+  intraday.start((payload) => {
+    const spec = { jobKey: 'intraday_features', queueName: FEATURES_JOB, maxAttempts: 1 }
+    queue.addJob(FEATURES_JOB, payload, spec).catch((error: unknown) => {
+      log.warn({ code: 'intraday_skipped', error: describeError(error) }, 'Postgres took no job.')
+    })
+  })
   return {
     ended: queue.promise,
     async stop() {
-      clearInterval(intraday)
+      intraday.stop()
       controller.abort(
         new OperatorError('stopped', 'The jobs daemon was stopped in the middle of the run.', {
           retryable: true,
@@ -147,13 +153,7 @@ async function pollIndexPrices(options: ScheduleOptions, signal: AbortSignal): P
   )
 }
 
-/** Each hour has a row of its own; what failed is thrown, and tried again. */
-async function archiveDueHours(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
-  const { pool, store, work_dir, log, now } = options
-  await runArchive({ pool, store, work_dir, codec: 'zstd', log, now, signal })
-}
-
-/** Its row tells of a failure; in an hour there is another try. */
+/** Its row tells of a failure; in five minutes there is another try. */
 async function freePartitions(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
   const { pool, retention: settings, log, now } = options
   await runRetention({ pool, settings, log, now, signal }).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 /** One of the threads that compute symbols' days. The other side is builders.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { OperatorError } from '#core/errors.ts'
+import { type Failure, failureOf } from '../failure.ts'
 import { joinDay, type SharedDay } from '../source/day.ts'
 import { buffersOf, makeSymbolDay, type MadeDay } from './made-day.ts'
 import type { SymbolTask } from './symbol-day.ts'
@@ -13,19 +13,16 @@ export type FromBuilder =
   | BuilderFailure
 
 /** An error's class is lost between threads. */
-export interface BuilderFailure {
+export interface BuilderFailure extends Failure {
   readonly kind: 'failed'
-  /** Undefined where it was no OperatorError. */
-  readonly code: string | undefined
-  readonly message: string
-  readonly hint?: string
-  readonly retryable: boolean
 }
 
 if (parentPort !== null) await run(parentPort, workerData as SharedDay)
 
 async function run(port: NonNullable<typeof parentPort>, shared: SharedDay): Promise<void> {
-  const fail = (error: unknown): void => port.postMessage(failureOf(error))
+  const fail = (error: unknown): void => {
+    port.postMessage({ kind: 'failed', ...failureOf(error) } satisfies FromBuilder)
+  }
   const reader = await joinDay(shared).catch(fail)
   if (reader === undefined) return
   // The thread is ended from outside; a run that is called off is no concern of it.
@@ -37,13 +34,4 @@ async function run(port: NonNullable<typeof parentPort>, shared: SharedDay): Pro
     )
   })
   port.postMessage({ kind: 'joined' } satisfies FromBuilder)
-}
-
-function failureOf(error: unknown): BuilderFailure {
-  if (error instanceof OperatorError) {
-    const { code, message, hint, retryable } = error
-    return { kind: 'failed', code, message, retryable, ...(hint === undefined ? {} : { hint }) }
-  }
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return { kind: 'failed', code: undefined, message, retryable: false }
 }

@@ -6,7 +6,8 @@ import { Worker } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
 import type { SharedDay } from '../source/day.ts'
 import type { DayReader } from '../source/source.ts'
-import type { BuilderFailure, FromBuilder, ToBuilder } from './builder-thread.ts'
+import { errorFrom } from '../failure.ts'
+import type { FromBuilder, ToBuilder } from './builder-thread.ts'
 import { makeSymbolDay, type MadeDay } from './made-day.ts'
 import type { SymbolTask } from './symbol-day.ts'
 
@@ -132,8 +133,4 @@ function startThread(workerData: SharedDay): BuilderThread {
       await worker.terminate()
     },
   }
-}
-
-function errorFrom({ code, message, ...options }: BuilderFailure): Error {
-  return code === undefined ? new Error(message) : new OperatorError(code, message, options)
 }

@@ -6,6 +6,7 @@ import { createPool, type Pool } from '#core/node/pool.ts'
 import { addDays, dayOf, dayRange, fromMillis, type Day } from '#core/time.ts'
 import { startExchange } from '../../infra/local/exchange/server.ts'
 import { parsePayload } from '../../jobs/day-tasks.ts'
+import { runHeavyTask } from '../../jobs/heavy-task.ts'
 import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
 import { SCHEDULE_CONNECTIONS, startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
 import { insertQuotes, insertSymbols, insertTrades } from './market.ts'
@@ -21,18 +22,22 @@ afterEach(async () => {
 })
 
 async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Promise<Schedule> {
-  const schedule = await startSchedule({
+  const common = {
     pool: stand.pool,
     store: stand.store,
     work_dir: stand.dir,
-    intraday_features_s: 0,
     keep_replaced_h: 24,
     features: { thread_count: 0, symbols_100ms: [] },
-    index_prices: undefined,
     retention: parseRetentionSettings({}),
     log: silentLogger,
     now: Date.now,
     ...options,
+  }
+  const schedule = await startSchedule({
+    intraday_features_s: 0,
+    index_prices: undefined,
+    runHeavy: (task, signal) => runHeavyTask(common, task, signal),
+    ...common,
   })
   running.push(schedule)
   return schedule
