@@ -92,9 +92,9 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
       candles: (args) => selectCandles(db, args),
       seconds: (args) => selectRange(db, args),
     }),
-    bookAt: (instrument, ts) => {
+    bookAt: (instrument, ts, max_age_us) => {
       const hot = depthSource(db, instrument.id)
-      return bookAt(archivedDepth({ instrument, hot, sources, readRange }), ts)
+      return bookAt(archivedDepth({ instrument, max_age_us, hot, sources, readRange }), ts)
     },
     gaps: (args) => selectGaps(db, args),
     prices: (args) => selectPrices(db, args),

@@ -35,7 +35,8 @@ export interface Deps {
   readRange: ReadRange
   readDataset: ReadDataset
   readCandles: ReadCandles
-  bookAt(instrument: Instrument, ts: Micros): Promise<BookAt>
+  /** A book whose last change is older than `max_age_us` need not be found. */
+  bookAt(instrument: Instrument, ts: Micros, max_age_us: number): Promise<BookAt>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>
   prices(args: PricesArgs): Promise<readonly PriceRow[]>
   priceStats(ticker: string): Promise<PriceStatsRow>

@@ -80,6 +80,7 @@ export const Book = z
     ts: time('The moment that was asked for.'),
     ts_exchange: time('When the newest change in the book was made.'),
     age_ms: count.openapi({ description: 'From ts_exchange to that moment [ms].' }),
+    max_age_s: count.openapi({ description: 'Where it were older, there would be no book [s].' }),
     update_id: id("The exchange's id of that change."),
     bids: z.array(level).openapi({ description: 'Best first.' }),
     asks: z.array(level).openapi({ description: 'Best first.' }),

@@ -16,8 +16,11 @@ import type { RangeSources, ReadRange } from './read-range.ts'
 import { columnOf, type RangeColumn, type Row } from './table.ts'
 import { depth } from './tables.ts'
 
-/** A book is snapshotted every few minutes: where the last hours have none, there is no book. */
-const SNAPSHOT_HOURS = 3
+/**
+ * How long before the oldest change that counts its snapshot may have been made: a book is snapshotted
+ * every few minutes.
+ */
+const SNAPSHOT_REACH_US = 3 * HOUR_US
 const PAGE_ROWS = 2_000
 const ROWS_MAX = 20_000
 /** How far behind the moment the diff is looked for that tells whether it lies in a hole. */
@@ -36,6 +39,8 @@ const KIND = CHANGE.slice(0, 3)
 
 export interface ArchivedDepthOptions {
   readonly instrument: Instrument
+  /** A book whose last change is older is not wanted [us]. */
+  readonly max_age_us: number
   /** What the database has. */
   readonly hot: DepthSource
   readonly sources: Pick<RangeSources, 'now' | 'archivedHours' | 'symbolHour'>
@@ -43,7 +48,7 @@ export interface ArchivedDepthOptions {
 }
 
 export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
-  const { instrument, hot, sources, readRange } = options
+  const { instrument, max_age_us, hot, sources, readRange } = options
   const droppedHours = async (from: Micros, to: Micros): Promise<readonly ArchivedHourRow[]> => {
     if (from >= hourStart(sources.now())) return []
     const { exchange } = instrument
@@ -52,13 +57,15 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
   }
   return {
     async snapshotBefore(ts) {
-      const found = await hot.snapshotBefore(ts)
-      const oldest = micros(hourStart(ts) - (SNAPSHOT_HOURS - 1) * HOUR_US)
+      const oldest = micros(ts - max_age_us - SNAPSHOT_REACH_US)
+      const newest = await hot.snapshotBefore(ts)
+      // However far back the database could look: the archive is asked no further.
+      const found = newest !== undefined && newest.ts_exchange >= oldest ? newest : undefined
       const from = micros(Math.max(oldest, found?.ts_exchange ?? 0))
       const hours = await droppedHours(from, micros(ts + 1))
       for (const hour of hours.toReversed()) {
         const cold = await lastSnapshot(sources, hour, instrument.symbol, ts)
-        if (cold !== undefined) return newer(found, cold)
+        if (cold !== undefined && cold.ts_exchange >= oldest) return newer(found, cold)
       }
       return found
     },
@@ -70,7 +77,10 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
     async *diffs(wanted) {
       const to = micros(wanted.to_ts + NEXT_DIFF_US)
       const hours = await droppedHours(wanted.from_ts, to)
-      yield* hours.length === 0 ? hot.diffs(wanted) : mergedDiffs(readRange, instrument, wanted)
+      if (hours.length > 0) yield* mergedDiffs(readRange, instrument, wanted)
+      else {
+        for await (const diff of hot.diffs(wanted)) if (diff.ts_exchange < to) yield diff
+      }
     },
   }
 }

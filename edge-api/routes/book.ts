@@ -23,6 +23,8 @@ import { json, problems } from './answers.ts'
 const CLOCKS_DIFFER_US = 60 * SECOND_US
 const DEPTH_MAX = 5_000
 const DEPTH_DEFAULT = 20
+/** How old the last change of a book may be that is still called the book [s]. */
+const MAX_AGE_S = { standard: 3_600, maximum: 86_400 }
 
 export const route = createRoute({
   method: 'get',
@@ -32,13 +34,16 @@ export const route = createRoute({
   summary: 'The order book of a symbol, now or at a moment',
   description:
     'Rebuilt from the recorded snapshot before the moment and every change since. There is none ' +
-    'where changes are missing before the next snapshot.',
+    'where changes are missing before the next snapshot, and none where the last change is older ' +
+    'than `max_age_s` (or the last snapshot three hours older than that): nobody knows whether it ' +
+    'was the book still. The same holds for what lies in the archive.',
   request: {
     params: symbolPath,
     query: query({
       exchange: exchangeQuery,
       ts: timeQuery('The moment; without it the newest book.'),
       depth: limitQuery(DEPTH_MAX, DEPTH_DEFAULT),
+      max_age_s: limitQuery(MAX_AGE_S.maximum, MAX_AGE_S.standard),
       range: percentQuery('Only levels at most so many percent of the mid away from it.'),
     }),
   },
@@ -48,12 +53,15 @@ export const route = createRoute({
 export function bookRoutes(app: App, deps: Deps): void {
   app.openapi(route, async (c) => {
     const { symbol } = c.req.valid('param')
-    const { exchange: wanted = null, ts: asked, depth, range } = c.req.valid('query')
+    const { exchange: wanted = null, ts: asked, depth, range, max_age_s } = c.req.valid('query')
     const instrument = await deps.findInstrument(symbol, wanted)
     const now = deps.now()
-    const found = await deps.bookAt(instrument, asked ?? micros(now + CLOCKS_DIFFER_US))
+    const at = asked ?? micros(now + CLOCKS_DIFFER_US)
     const ts = asked ?? now
-    if (found.kind !== 'book') throw noBook(found, symbol, ts, asked === undefined)
+    const max_age_us = max_age_s * SECOND_US
+    const found = await deps.bookAt(instrument, at, max_age_us)
+    if (isTooOld(found, ts, max_age_us)) throw noBook(symbol, ts, max_age_s)
+    if (found.kind !== 'book') throw bookUnknown(found.since, symbol, asked === undefined)
     const { book, update_id, ts_exchange } = found
     const age_ms = ageMs(ts_exchange, ts)
     // Within a range all levels are meant, unless a number of them is said as well.
@@ -66,6 +74,7 @@ export function bookRoutes(app: App, deps: Deps): void {
         ts: toIso(ts),
         ts_exchange: toIso(ts_exchange),
         age_ms,
+        max_age_s,
         update_id,
         ...levelsAround(book, is_limited ? depth : DEPTH_MAX, range, instrument),
       },
@@ -104,22 +113,34 @@ function levelTexts(
   return [decimalText(price, price_decimals), decimalText(qty, qty_decimals)]
 }
 
-function noBook(
-  found: Exclude<BookAt, { kind: 'book' }>,
-  symbol: string,
+type Found = Exclude<BookAt, { readonly kind: 'no_snapshot' }>
+
+/** Also where there is none, or a hole that began so long ago. */
+function isTooOld(
+  found: BookAt,
   ts: Micros,
-  is_latest: boolean,
-): Problem {
-  if (found.kind === 'no_snapshot') {
-    const before = is_latest ? '' : ` before ${toIso(ts)}`
-    return new Problem(
-      404,
-      'no_book',
-      'There is no book.',
-      `No book of ${symbol} has been recorded${before}.`,
-    )
-  }
-  const detail = `Changes of ${symbol} are missing since ${toIso(found.since)}.`
+  max_age_us: number,
+): found is Extract<BookAt, { readonly kind: 'no_snapshot' }> {
+  if (found.kind === 'no_snapshot') return true
+  return ts - lastChange(found) > max_age_us
+}
+
+function lastChange(found: Found): Micros {
+  return found.kind === 'book' ? found.ts_exchange : found.since
+}
+
+function noBook(symbol: string, ts: Micros, max_age_s: number): Problem {
+  return new Problem(
+    404,
+    'no_book',
+    'There is no book.',
+    `No book of ${symbol} was recorded in the ${max_age_s} seconds before ${toIso(ts)}; ` +
+      `max_age_s allows up to ${MAX_AGE_S.maximum}.`,
+  )
+}
+
+function bookUnknown(since: Micros, symbol: string, is_latest: boolean): Problem {
+  const detail = `Changes of ${symbol} are missing since ${toIso(since)}.`
   if (!is_latest) return new Problem(404, 'book_unknown', 'The book is not known.', detail)
   const headers = { 'retry-after': '5' }
   return new Problem(503, 'book_resyncing', 'The book is being put in sequence.', detail, {

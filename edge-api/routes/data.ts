@@ -3,7 +3,7 @@
  * collector. Where no book is kept of the symbol, its best quote is the book.
  */
 import { createRoute } from '@hono/zod-openapi'
-import { micros, SECOND_US, type Micros } from '#core/time.ts'
+import { HOUR_US, micros, SECOND_US, type Micros } from '#core/time.ts'
 import type { Level } from '#core/market.ts'
 import { CollectorBook, CollectorHistory } from '../collector-schema.ts'
 import { decimalText, decimalsIn, roundedText, type Decimals } from '../decimal-text.ts'
@@ -20,6 +20,8 @@ const LEVEL_COUNT = 20
 const TOPN_COUNT = 10
 /** The exchange's clock may be ahead of ours. */
 const CLOCKS_DIFFER_US = 60 * SECOND_US
+/** Of a book, as /v1/book has it where nothing else is said. */
+const MAX_AGE_US = HOUR_US
 
 export const route = createRoute({
   method: 'get',
@@ -81,8 +83,8 @@ export function dataRoutes(app: App, deps: Deps): void {
 
 async function newestBook(deps: Deps, instrument: Instrument) {
   const now = deps.now()
-  const found = await deps.bookAt(instrument, micros(now + CLOCKS_DIFFER_US))
-  if (found.kind === 'book') {
+  const found = await deps.bookAt(instrument, micros(now + CLOCKS_DIFFER_US), MAX_AGE_US)
+  if (found.kind === 'book' && now - found.ts_exchange <= MAX_AGE_US) {
     const { bids, asks } = found.book
     return bookJson(found.ts_exchange, bids.top(LEVEL_COUNT), asks.top(LEVEL_COUNT), instrument)
   }

@@ -4,6 +4,7 @@ import { fromMillis, micros, toIso } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
 import { BTC, depthLines, FEEDS_DIR } from '../core/depth-recordings.ts'
 import { changesOf, mapBookAt } from '../core/map-book.ts'
+import { archiveHour, dropHour } from '../support/archive-hours.ts'
 import { loadRecordedDepth } from '../support/recorded-depth.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import { addSymbol, startEdge } from './support.ts'
@@ -110,11 +111,45 @@ test('the newest book: none while it is put in sequence, and there again after i
   expect(found.bids[0]).toEqual(['61800.20', '8.000'])
 })
 
+test('a book is one for max_age_s after its last change, in Postgres and in the archive alike', async () => {
+  const found = async (): Promise<unknown> => {
+    const asked = at('14:00:05', 'MENDEDUSDT')
+    return [
+      await book(asked),
+      await problem(at('14:00:11', 'MENDEDUSDT'), 404),
+      await book(at('14:00:11', 'MENDEDUSDT', '&max_age_s=3700')),
+      await problem(at('12:59:52', 'MENDEDUSDT', '&max_age_s=1').replace('2024', '2028'), 404),
+      // In a hole: whether changes are missing is not asked of a moment so long after it.
+      await problem(at('13:59:00', 'BTCUSDT'), 404),
+      await problem(at('14:01:00', 'BTCUSDT'), 404),
+      await problem(at('13:30:00', 'BTCUSDT', '&max_age_s=60'), 404),
+      await problem(`${asked.replace('08T', '09T')}&max_age_s=86400`, 404),
+    ]
+  }
+  const hot = await found()
+  expect(hot).toMatchObject([
+    { age_ms: 3_595_000, max_age_s: 3_600, update_id: 160 },
+    'no_book',
+    { age_ms: 3_601_000, max_age_s: 3_700 },
+    'no_book',
+    'book_unknown',
+    'no_book',
+    'no_book',
+    'no_book',
+  ])
+  for (const hour of ['2024-08-08T12:00:00Z', '2024-08-08T13:00:00Z']) {
+    await dropHour(edge.pool, await archiveHour(edge.pool, edge.store, 'depth_events', hour))
+  }
+  expect((await edge.pool.query('select from marketdata.depth_events')).rowCount).toBe(0)
+  expect(await found()).toEqual(hot)
+})
+
 for (const [name, path, status, type] of [
   ['an unknown symbol', '/v1/book/NOUSDT', 404, 'unknown_symbol'],
   ['a moment that is none', '/v1/book/BTCUSDT?ts=yesterday', 400, 'bad_parameter'],
   ['no level', '/v1/book/BTCUSDT?depth=0', 400, 'bad_parameter'],
   ['too many levels', '/v1/book/BTCUSDT?depth=5001', 400, 'bad_parameter'],
+  ['an age above the most', '/v1/book/BTCUSDT?max_age_s=86401', 400, 'bad_parameter'],
   ['a parameter of another route', '/v1/book/BTCUSDT?limit=5', 400, 'bad_parameter'],
 ] as const) {
   test(`${name}: ${status}`, async () => {
