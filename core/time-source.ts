@@ -5,6 +5,9 @@
  */
 import type { MarketEvent } from './market.ts'
 import type { Exchange } from './symbols.ts'
+import { DAY_US, SECOND_US } from './time.ts'
+
+const MINUTE_US = 60 * SECOND_US
 
 export const TIME_SOURCES = [
   'engine', // when the matching engine made the change
@@ -60,6 +63,42 @@ const SOURCES: { readonly [exchange in Exchange]: TimeSources } = {
     mark_price: 'event',
     liquidations: 'engine',
   },
+}
+
+export interface TimeLimits {
+  /** So far may an exchange time lie after its arrival: two clocks differ by minutes at most. */
+  readonly ahead_us: number
+  /** So far may it lie before: an exchange that is behind, and events that waited in a socket. */
+  readonly behind_us: number
+  /**
+   * The same for what shows a whole state, whose time is that of its last change: a market may have
+   * rested for days.
+   */
+  readonly state_behind_us: number
+}
+
+const USUAL_LIMITS: TimeLimits = {
+  ahead_us: 5 * MINUTE_US,
+  behind_us: DAY_US,
+  state_behind_us: 14 * DAY_US,
+}
+
+/** What ts_exchange is judged by against arrival; see ingestor/writer/plausible-times.ts. */
+export const TIME_LIMITS: { readonly [exchange in Exchange]: TimeLimits } = {
+  'binance-futures': USUAL_LIMITS,
+  'binance-spot': USUAL_LIMITS,
+  deribit: USUAL_LIMITS,
+  'bybit-linear': USUAL_LIMITS,
+}
+
+/** In a replay over sockets a pause of the recording is no pause of arrivals. */
+export const REPLAYED_AHEAD_US = 60 * MINUTE_US
+
+/** Its time is that of the last change of what it shows, however long ago. */
+export function isWholeState(event: MarketEvent): boolean {
+  if (event.kind === 'depth') return event.depth_kind !== 'diff'
+  // Bybit shows the best quote as it is when a subscription begins.
+  return event.kind === 'book_ticker' && event.exchange === 'bybit-linear'
 }
 
 export function timeSourcesOf(exchange: Exchange): TimeSources {

@@ -14,6 +14,8 @@ export type RejectReason =
   | 'out_of_range' // a number that is not finite, negative, or past MAX_SAFE_INTEGER
   | 'bad_symbol'
   | 'too_large'
+  | 'implausible_time' // an exchange time too far from arrival (core/time-source.ts)
+  | 'parser_failed' // our own code threw
 
 /** Why something was not read, and which stream lost an event with it. */
 export interface Rejected {

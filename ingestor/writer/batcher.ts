@@ -3,6 +3,7 @@
  * stream, and counts what became of it. Pure but for the samples of rejected frames it hands out;
  * symbol ids, encoding and Postgres are the matter of prepare.ts and commit.ts.
  */
+import { OperatorError } from '#core/errors.ts'
 import {
   channelOf,
   CHANNELS_WITH_IDS,
@@ -14,6 +15,7 @@ import {
   type MarkPriceChange,
   orderOf,
 } from '#core/market.ts'
+import type { Exchange } from '#core/symbols.ts'
 import { timeSourceOf } from '#core/time-source.ts'
 import { type Micros, micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
@@ -30,6 +32,7 @@ import type { TapeRecord } from '../tape/record.ts'
 import { countIgnored, createCounts, type MutableCounts } from './counts.ts'
 import { createMarkReader, parseMark } from './marks.ts'
 import { noteMarkPrice, wholeMarkPrice } from './mark-prices.ts'
+import { createTimeJudge, type TimeJudge } from './plausible-times.ts'
 import { createRepeatWatch } from './repeats.ts'
 import { firstState, type Hole, observe, type SequencedEvent } from './sequence.ts'
 import {
@@ -120,6 +123,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
   }
   const marks = createMarkReader(streams, addHoles, options.books)
+  const judges = new Map<Exchange, TimeJudge>()
+  const sift = (parsed: Parsed, exchange: Exchange, is_answer: boolean): Parsed => {
+    if (parsed.kind !== 'events') return parsed
+    let judge = judges.get(exchange)
+    if (judge === undefined) judges.set(exchange, (judge = createTimeJudge()))
+    return judge.sift(parsed, is_answer)
+  }
 
   const addEvent = (event: MarketEvent, connection: number): void => {
     const stream = streams.of(event.exchange, event.symbol, channelOf(event))
@@ -173,21 +183,18 @@ export function createBatcher(options: BatcherOptions): Batcher {
       return
     }
     if (event.kind === 'mark_price_change') return storeChange(stream, event)
+    if (event.kind === 'index_price') prices.push(event)
+    else stream.rows?.push(event)
     counts.events[stream.channel]++
-    if (event.kind === 'index_price') {
-      prices.push(event)
-      return
-    }
     if (event.kind === 'mark_price') noteMarkPrice(stream, event)
-    stream.rows?.push(event)
   }
   /** Without anything to go on from a change is no row: the stream begins with a whole one. */
   const storeChange = (stream: Stream, event: MarkPriceChange): void => {
     const whole = wholeMarkPrice(stream, event)
     if (whole === undefined) return
+    stream.rows?.push(whole)
     counts.events.mark_price++
     noteMarkPrice(stream, whole)
-    stream.rows?.push(whole)
   }
 
   const reject = (
@@ -219,7 +226,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 
   const addFrame = (record: TapeRecord, adapter: ExchangeAdapter): void => {
-    const parsed = adapter.parse(record.payload, record.ts_ingest, options.choice)
+    const read = adapter.parse(record.payload, record.ts_ingest, options.choice)
+    const parsed = sift(read, adapter.exchange, false)
     if (parsed.kind !== 'events') return addOther(record, parsed)
     counts.event_frames++
     let at = 0
@@ -248,7 +256,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const addRest = (record: TapeRecord, adapter: ExchangeAdapter): void => {
     const { path, body } = splitRest(record.payload)
     if (path !== adapter.instruments_path) {
-      addAnswer(record, adapter.parseRest(path, body, record.ts_ingest, options.choice))
+      const read = adapter.parseRest(path, body, record.ts_ingest, options.choice)
+      addAnswer(record, sift(read, adapter.exchange, true))
       return
     }
     try {
@@ -261,11 +270,22 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
   }
 
+  /** Our own code fails with this record: its stream has a hole, and everything else goes on. */
+  const setAside = (record: TapeRecord, error: unknown): void => {
+    reject(record, { reason: 'parser_failed', detail: String(error) })
+    if (record.kind !== 'frame') return
+    const adapter = adapterByCode(record.exchange_code)
+    const spoiled = streams.findByName(adapter, adapter.streamOf(record.payload), options.choice)
+    if (spoiled !== undefined) marks.lose([spoiled], 'rejected', record.ts_ingest)
+  }
+
   const addMark = (record: TapeRecord, heard_until: Micros | undefined): void => {
     const mark = parseMark(record.payload)
     if (mark === undefined) {
       return reject(record, { reason: 'unknown_shape', detail: 'not a mark of this build' })
     }
+    // Recovery cut the tape, which is of no exchange.
+    if (mark.kind === 'cut') return marks.lose(streams.all(), 'tape_cut', record.ts_ingest, heard_until)
     const { exchange } = adapterByCode(record.exchange_code)
     marks.take(mark, exchange, record.ts_ingest, heard_until)
   }
@@ -278,15 +298,19 @@ export function createBatcher(options: BatcherOptions): Batcher {
       oldest_ts_ingest ??= record.ts_ingest
       const before = newest_ts_ingest
       newest_ts_ingest = record.ts_ingest
-      if (record.kind === 'frame') {
-        counts.frames++
-        addFrame(record, adapterByCode(record.exchange_code))
-      } else if (record.kind === 'rest') {
-        counts.rest_answers++
-        addRest(record, adapterByCode(record.exchange_code))
-      } else {
-        counts.marks++
-        addMark(record, before)
+      if (record.kind === 'frame') counts.frames++
+      else if (record.kind === 'rest') counts.rest_answers++
+      else counts.marks++
+      const { event_frames, event_answers } = counts
+      try {
+        if (record.kind === 'frame') addFrame(record, adapterByCode(record.exchange_code))
+        else if (record.kind === 'rest') addRest(record, adapterByCode(record.exchange_code))
+        else addMark(record, before)
+      } catch (error) {
+        if (error instanceof OperatorError) throw error
+        // The same record would throw again after every restart.
+        Object.assign(counts, { event_frames, event_answers })
+        setAside(record, error)
       }
     },
     skip(damaged_bytes) {

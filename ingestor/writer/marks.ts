@@ -1,6 +1,6 @@
 /** What a mark on the tape means for the streams: which of them are lost, heard again, or ended. */
-import type { GapCause } from '#core/market.ts'
-import type { Exchange } from '#core/symbols.ts'
+import { CHANNELS, type GapCause } from '#core/market.ts'
+import { type Exchange, isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { Mark, StreamName } from '../tape/record.ts'
@@ -9,7 +9,12 @@ import type { Stream, StreamTable } from './stream-table.ts'
 
 export interface MarkReader {
   /** `now`: when the mark was made. `heard_until`: when the record before it arrived. */
-  take(mark: Mark, exchange: Exchange, now: Micros, heard_until: Micros | undefined): void
+  take(
+    mark: Exclude<Mark, { kind: 'cut' }>,
+    exchange: Exchange,
+    now: Micros,
+    heard_until: Micros | undefined,
+  ): void
   /** Those of them that are known are not heard any more. Without `lost_at`: since their last event. */
   lose(
     streams: Iterable<Stream>,
@@ -75,8 +80,6 @@ export function createMarkReader(
       switch (mark.kind) {
         case 'alive':
           return
-        case 'cut':
-          return lose(streams.all(), 'tape_cut', now, heard_until)
         case 'started':
           return start(mark, exchange, now, heard_until)
         case 'deaf':
@@ -108,7 +111,11 @@ const KINDS: readonly Mark['kind'][] = ['started', 'deaf', 'carried', 'heard', '
 export function parseMark(payload: Buffer): Mark | undefined {
   try {
     const mark = JSON.parse(payload.toString('utf8')) as Mark
-    return KINDS.includes(mark.kind) ? mark : undefined
+    const names = 'streams' in mark ? mark.streams : []
+    const are_named = names.every(
+      ({ symbol, channel }) => isSymbolName(symbol) && CHANNELS.includes(channel),
+    )
+    return KINDS.includes(mark.kind) && are_named ? mark : undefined
   } catch {
     return undefined
   }

@@ -6,6 +6,7 @@ import type { Channel, GapCause, MarketEvent, MarkPrice } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
+import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { StreamName } from '../tape/record.ts'
 import type { RepeatWatch } from './repeats.ts'
 import { RowBuffer } from './row-buffer.ts'
@@ -138,6 +139,19 @@ export class StreamTable {
       const stream = this.#streams.get(exchange)?.get(channel)?.get(symbol)
       if (stream !== undefined) yield stream
     }
+  }
+
+  /** The stream that the exchange calls so; undefined where it is none that has been met. */
+  findByName(
+    adapter: ExchangeAdapter,
+    name: string | undefined,
+    choice: StreamChoice,
+  ): Stream | undefined {
+    const met = [...this.all()].filter((stream) => stream.exchange === adapter.exchange)
+    const symbols = [...new Set(met.map((stream) => stream.symbol))]
+    const named = adapter.groups(adapter.ws_url, symbols, choice).flatMap((group) => group.streams)
+    const found = named.find((stream) => stream.name === name)
+    return met.find(({ symbol, channel }) => symbol === found?.symbol && channel === found.channel)
   }
 
   touch(stream: Stream): void {

@@ -1,0 +1,109 @@
+/**
+ * Judges exchange times against arrival: a frame that says a time which cannot be (days ahead, or
+ * of 1970) would move offsets, grids and the day that its row belongs to.
+ *
+ * An event is believed where its time lies near its arrival, within the limits of
+ * core/time-source.ts. A recording that is played over sockets arrives years after its times, and a
+ * machine's clock may be wrong: so an event is believed too where its distance from arrival is that
+ * of the events before it. The first of such events is believed where it is of the past. Where
+ * AGREEING_MAX frames in a row agree on another distance, it was the clock that jumped.
+ */
+import { channelOf, type MarketEvent } from '#core/market.ts'
+import { isWholeState, REPLAYED_AHEAD_US, TIME_LIMITS } from '#core/time-source.ts'
+import { DAY_US, type Micros, toIso } from '#core/time.ts'
+import type { OddElement, Parsed } from '../exchanges/adapter.ts'
+
+type ParsedEvents = Extract<Parsed, { kind: 'events' }>
+
+export interface TimeJudge {
+  /** Without the events whose time cannot be. `is_answer`: REST may tell of the past. */
+  sift(parsed: ParsedEvents, is_answer: boolean): Parsed
+}
+
+/** So many frames in a row outweigh those before them. */
+const AGREEING_MAX = 5
+/** The share by which each event moves the known distance: a replay may run faster than time. */
+const SHARE = 1 / 8
+/** A distance beyond this is a replay's. */
+const REPLAY_DISTANCE_US = DAY_US
+
+/** One for each exchange: its clock is one. */
+export function createTimeJudge(): TimeJudge {
+  /** Exchange time less arrival, where events are not near their arrival. */
+  let distance_us: number | undefined
+  let has_begun = false
+  let odd_us = 0
+  let agreeing = 0
+  /** When the newest frame of those arrived: its events count once. */
+  let odd_at: Micros | undefined
+
+  const isNear = (event: MarketEvent, off_us: number, is_answer: boolean): boolean => {
+    const { ahead_us, behind_us, state_behind_us } = TIME_LIMITS[event.exchange]
+    if (off_us >= 0) {
+      const is_replay = distance_us !== undefined && distance_us < -REPLAY_DISTANCE_US
+      return off_us <= (is_replay ? Math.max(ahead_us, REPLAYED_AHEAD_US) : ahead_us)
+    }
+    return is_answer || -off_us <= (isWholeState(event) ? state_behind_us : behind_us)
+  }
+  const isBelieved = (event: MarketEvent, is_answer: boolean): boolean => {
+    const off_us = event.ts_exchange - event.ts_ingest
+    const { ahead_us } = TIME_LIMITS[event.exchange]
+    if (off_us <= ahead_us && isNear(event, off_us, is_answer)) {
+      has_begun ||= !is_answer
+      return true
+    }
+    if (is_answer) return distance_us !== undefined && isNear(event, off_us - distance_us, true)
+    if (!has_begun && off_us < 0) distance_us = off_us
+    has_begun = true
+    if (distance_us === undefined || !isNear(event, off_us - distance_us, false)) return false
+    distance_us += (off_us - distance_us) * SHARE
+    return true
+  }
+  /** True once enough frames in a row are as far off as each other. */
+  const isAgreedOn = (event: MarketEvent): boolean => {
+    const off_us = event.ts_exchange - event.ts_ingest
+    const is_same = agreeing > 0 && Math.abs(off_us - odd_us) <= TIME_LIMITS[event.exchange].ahead_us
+    agreeing = is_same ? agreeing + (event.ts_ingest === odd_at ? 0 : 1) : 1
+    odd_us = off_us
+    odd_at = event.ts_ingest
+    if (agreeing < AGREEING_MAX) return false
+    distance_us = off_us
+    return true
+  }
+  const believes = (event: MarketEvent, is_answer: boolean): boolean => {
+    if (!isBelieved(event, is_answer)) return !is_answer && isAgreedOn(event)
+    if (!is_answer) agreeing = 0
+    return true
+  }
+  return {
+    sift(parsed, is_answer) {
+      const { events } = parsed
+      let odd: OddElement[] | undefined
+      for (const [index, event] of events.entries()) {
+        if (!believes(event, is_answer)) (odd ??= []).push(oddElement(event, index))
+      }
+      if (odd === undefined) return parsed
+      const [first] = odd
+      if (events.length === 1 && first !== undefined) return { kind: 'rejected', ...first }
+      const left_out = new Set(odd.map((element) => element.events_before))
+      // The numbers of events that stay before each element.
+      const all = [...(parsed.odd ?? []), ...odd]
+        .toSorted((a, b) => a.events_before - b.events_before)
+        .map((element) => ({
+          ...element,
+          events_before: element.events_before - countBelow(left_out, element.events_before),
+        }))
+      return { ...parsed, events: events.filter((_, index) => !left_out.has(index)), odd: all }
+    },
+  }
+}
+
+function countBelow(indexes: ReadonlySet<number>, limit: number): number {
+  return [...indexes].filter((index) => index < limit).length
+}
+
+function oddElement(event: MarketEvent, events_before: number): OddElement {
+  const { symbol, ts_exchange, ts_ingest } = event
+  const detail = `${symbol} says ${toIso(ts_exchange)} and arrived ${toIso(ts_ingest)}`
+  return { reason: 'implausible_time', detail, spoiled: { symbol, channel: channelOf(event) }, events_before }
+}
