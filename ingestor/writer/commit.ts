@@ -4,16 +4,17 @@
  * the whole batch is rolled back and goes through staging.ts.
  */
 import { OperatorError } from '#core/errors.ts'
-import type { Channel, Gap } from '#core/market.ts'
+import type { Channel, Gap, IndexPrice } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { storePrices } from '#core/node/prices.ts'
 import type { RawChannel } from '#core/tables.ts'
 import { toIso } from '#core/time.ts'
+import { type Refused, storeApart } from './apart.ts'
 import { type Conflict, findPriceConflicts, keepConflicts } from './conflicts.ts'
 import { copyInto } from './copy.ts'
 import { type MutableCounts, perTable } from './counts.ts'
 import { type Trouble, troubleOf } from './database-errors.ts'
-import type { DeadLetters } from './dead-letters.ts'
+import type { DeadLetters, RefusedRecord } from './dead-letters.ts'
 import { type AddedRange, logInvalidations, oldestAdded, rangesOf } from './invalidations.ts'
 import type { Partitions } from './partitions.ts'
 import type { PreparedBatch, SymbolIds } from './prepare.ts'
@@ -83,15 +84,20 @@ async function commitOnce(
   const { client } = deps
   const { batch } = prepared
   await client.query('begin; set local synchronous_commit = off')
-  const stored = await storeRows(client, prepared, (channel) => careful || clashing.has(channel))
-  const { gap_count: gaps, late_count } = await writeProgress(deps, prepared, stored.added)
+  const stored = await storeRows(client, prepared, careful, clashing)
+  const ledger = await writeProgress(deps, prepared, stored.added, careful)
+  const { gap_count: gaps, late_count } = ledger
   if (late_count > 0) await logInvalidations(client, stored.added)
-  if (stored.bad.length > 0) {
-    await deps.dead_letters.write(stored.bad, batch.from_position, batch.to_position)
+  const records = [...prepared.refused, ...ledger.refused]
+  const letters = [...stored.bad, ...stored.bad_prices, ...records]
+  if (letters.length > 0) {
+    await deps.dead_letters.write(letters, batch.from_position, batch.to_position)
   }
   await keepConflicts(client, deps.ingestor_id, stored.evidence)
   const { rows, duplicates, conflicts } = stored
-  const counts = { ...batch.counts, rows, duplicates, conflicts, dead_letters: stored.bad.length, gaps }
+  const dead_letters = stored.bad.length + stored.bad_prices.length
+  const refused_records = records.length
+  const counts = { ...batch.counts, rows, duplicates, conflicts, dead_letters, refused_records, gaps }
   onStored(counts)
   await client.query('commit')
   for (const { channel } of prepared.copies) {
@@ -108,6 +114,7 @@ interface Stored {
   readonly evidence: readonly Conflict[]
   readonly added: readonly AddedRange[]
   readonly bad: readonly BadRow[]
+  readonly bad_prices: readonly RefusedRecord[]
   /** Tables that held keys of the batch already. */
   readonly met_keys: ReadonlySet<RawChannel>
 }
@@ -115,7 +122,8 @@ interface Stored {
 async function storeRows(
   client: Client,
   prepared: PreparedBatch,
-  isCareful: (channel: RawChannel) => boolean,
+  careful: boolean,
+  clashing: ClashingTables,
 ): Promise<Stored> {
   const rows = perTable()
   const duplicates = { ...prepared.batch.counts.duplicates }
@@ -128,7 +136,7 @@ async function storeRows(
     duplicates[channel] += repeated - within.count
     conflicts[channel] = within.count
     evidence.push(...within.evidence)
-    if (!isCareful(channel)) {
+    if (!careful && !clashing.has(channel)) {
       await copyInto(client, `marketdata.${channel}`, encoded)
       rows[channel] = encoded.row_count
       added.push(...rangesOf(encoded))
@@ -144,15 +152,19 @@ async function storeRows(
     added.push(...staged.added)
     bad.push(...staged.bad)
   }
-  rows.prices = await storePrices(client, prepared.batch.prices)
-  const met_prices = prepared.batch.prices.length - rows.prices
+  const { prices } = prepared.batch
+  const store = (part: readonly IndexPrice[]): Promise<number> => storePrices(client, part)
+  const apart = careful ? await storeApart(client, prices, store) : undefined
+  rows.prices = apart?.stored ?? (await store(prices))
+  const bad_prices = refusedFor('prices', apart?.refused ?? [])
+  const met_prices = prices.length - rows.prices - bad_prices.length
   if (met_prices > 0) {
-    const found = await findPriceConflicts(client, prepared.batch.prices)
+    const found = await findPriceConflicts(client, withoutRefused(prices, bad_prices))
     conflicts.prices = found.count
     evidence.push(...found.evidence)
   }
   duplicates.prices = met_prices - conflicts.prices
-  return { rows, duplicates, conflicts, evidence, added, bad, met_keys }
+  return { rows, duplicates, conflicts, evidence, added, bad, bad_prices, met_keys }
 }
 
 interface Progress {
@@ -162,12 +174,31 @@ interface Progress {
   readonly late_count: number
 }
 
-/** Gaps, offsets, the position, and a look at the thresholds, in one statement. */
+function refusedFor(
+  table_name: string,
+  refused: readonly Refused<object>[],
+): readonly RefusedRecord[] {
+  return refused.map(({ item, cause }) => ({ table_name, record: item, cause }))
+}
+
+function withoutRefused<T extends object>(
+  items: readonly T[],
+  refused: readonly RefusedRecord[],
+): readonly T[] {
+  const left_out = new Set(refused.map(({ record }) => record))
+  return items.filter((item) => !left_out.has(item))
+}
+
+/**
+ * Gaps, offsets, the position, and a look at the thresholds, in one statement. Carefully: gaps and
+ * offsets that Postgres refuses are left out.
+ */
 async function writeProgress(
   deps: CommitDeps,
   { batch }: PreparedBatch,
   added: readonly AddedRange[],
-): Promise<Progress> {
+  careful: boolean,
+): Promise<Progress & { readonly refused: readonly RefusedRecord[] }> {
   const gaps = batch.gaps.map(({ from_ts, to_ts, detected_at, ...gap }) => ({
     ...gap,
     symbol_id: deps.symbolId(gap),
@@ -192,19 +223,35 @@ async function writeProgress(
         ],
   )
   const oldest = oldestAdded(added)
+  const { client, ingestor_id } = deps
+  const insert = async (sql: string, values: readonly unknown[]): Promise<number> =>
+    (await client.query(sql, [...values])).rowCount ?? 0
+  const known = careful
+    ? {
+        gaps: await storeApart(client, gaps, (part) => insert(insertGaps('$1'), [JSON.stringify(part)])),
+        offsets: await storeApart(client, offsets, (part) =>
+          insert(upsertOffsets('$1', '$2'), [ingestor_id, JSON.stringify(part)]),
+        ),
+      }
+    : undefined
   const { rows } = await deps.client.query<Progress & { moved_count: number }>(PROGRESS, [
     deps.ingestor_id,
     deps.tape_id,
     batch.from_position,
     batch.to_position,
-    JSON.stringify(gaps),
-    JSON.stringify(offsets),
+    JSON.stringify(known === undefined ? gaps : []),
+    JSON.stringify(known === undefined ? offsets : []),
     oldest.table_names,
     oldest.lowest,
     deps.live && batch.newest_ts_ingest !== undefined ? toIso(batch.newest_ts_ingest) : null,
   ])
-  if (rows[0]?.moved_count !== 1) throw positionMoved(deps.ingestor_id)
-  return rows[0]
+  const [progress] = rows
+  if (progress?.moved_count !== 1) throw positionMoved(ingestor_id)
+  const refused = [
+    ...refusedFor('gaps', known?.gaps.refused ?? []),
+    ...refusedFor('stream_offsets', known?.offsets.refused ?? []),
+  ]
+  return { ...progress, gap_count: progress.gap_count + (known?.gaps.stored ?? 0), refused }
 }
 
 function noteOf({ channel, to_id }: Pick<Gap, 'channel' | 'to_id'>): string | null {
@@ -212,29 +259,35 @@ function noteOf({ channel, to_id }: Pick<Gap, 'channel' | 'to_id'>): string | nu
   return NOT_REFILLABLE[channel] ?? null
 }
 
+const insertGaps = (gaps: string): string =>
+  `insert into marketdata.gaps
+    (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note)
+  select symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note
+  from jsonb_to_recordset(${gaps}::jsonb) as g (symbol_id bigint, channel text, from_ts timestamptz,
+    to_ts timestamptz, from_id bigint, to_id bigint, cause text, detected_at timestamptz,
+    repair_note text)
+  on conflict do nothing`
+
+const upsertOffsets = (ingestor_id: string, offsets: string): string =>
+  `insert into marketdata.stream_offsets
+    (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
+      deaf_cause, lost_ts, lost_at, connection)
+  select ${ingestor_id}::text, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest,
+    began_ts, deaf_cause, lost_ts, lost_at, connection
+  from jsonb_to_recordset(${offsets}::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
+    last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, began_ts timestamptz,
+    deaf_cause text, lost_ts timestamptz, lost_at timestamptz, connection bigint)
+  on conflict (ingestor_id, symbol_id, channel) do update
+  set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id,
+    ts_exchange = excluded.ts_exchange, ts_ingest = excluded.ts_ingest,
+    began_ts = excluded.began_ts, deaf_cause = excluded.deaf_cause, lost_ts = excluded.lost_ts,
+    lost_at = excluded.lost_at, connection = excluded.connection`
+
 const PROGRESS = `with gap as (
-    insert into marketdata.gaps
-      (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note)
-    select symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note
-    from jsonb_to_recordset($5::jsonb) as g (symbol_id bigint, channel text, from_ts timestamptz,
-      to_ts timestamptz, from_id bigint, to_id bigint, cause text, detected_at timestamptz,
-      repair_note text)
-    on conflict do nothing
+    ${insertGaps('$5')}
     returning 1
   ), stream_offset as (
-    insert into marketdata.stream_offsets
-      (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
-        deaf_cause, lost_ts, lost_at, connection)
-    select $1, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
-      deaf_cause, lost_ts, lost_at, connection
-    from jsonb_to_recordset($6::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
-      last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, began_ts timestamptz,
-      deaf_cause text, lost_ts timestamptz, lost_at timestamptz, connection bigint)
-    on conflict (ingestor_id, symbol_id, channel) do update
-    set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id,
-      ts_exchange = excluded.ts_exchange, ts_ingest = excluded.ts_ingest,
-      began_ts = excluded.began_ts, deaf_cause = excluded.deaf_cause, lost_ts = excluded.lost_ts,
-      lost_at = excluded.lost_at, connection = excluded.connection
+    ${upsertOffsets('$1', '$6')}
   ), moved as (
     update marketdata.tape_positions set tape_position = $4, updated_at = now(),
       covered_until = coalesce($9::timestamptz, covered_until)

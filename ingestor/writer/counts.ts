@@ -38,6 +38,8 @@ export interface FollowCounts {
   readonly conflicts: PerTable
   /** Rows that Postgres refused and that lie in the dead-letter file. */
   readonly dead_letters: number
+  /** Listed instruments, gaps and offsets that Postgres refused; they lie in the same file. */
+  readonly refused_records: number
   /** New rows of the gap ledger. */
   readonly gaps: number
   /** Bytes of the tape that could not be read. */
@@ -67,6 +69,7 @@ export function createCounts(): MutableCounts {
     duplicates: perTable(),
     conflicts: perTable(),
     dead_letters: 0,
+    refused_records: 0,
     gaps: 0,
     damaged_bytes: 0,
   }
@@ -106,6 +109,7 @@ export function addCounts(total: MutableCounts, more: FollowCounts): void {
   total.control += more.control
   total.void_trades += more.void_trades
   total.dead_letters += more.dead_letters
+  total.refused_records += more.refused_records
   total.gaps += more.gaps
   total.damaged_bytes += more.damaged_bytes
 }

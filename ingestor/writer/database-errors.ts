@@ -4,7 +4,7 @@ import pg from 'pg'
 export type Trouble =
   /** A key is there already, or two writers crossed: the batch goes through the staging tables. */
   | 'clash'
-  /** A row that no retry makes good. */
+  /** A row, or another record, that no retry makes good. */
   | 'bad_row'
   /** The hour's partition is gone since we made sure of it. */
   | 'no_partition'
@@ -20,7 +20,8 @@ export function troubleOf(error: unknown): Trouble {
   const code = error.code ?? ''
   if (code === '23505' || code === '40P01' || code === '40001') return 'clash'
   if (code === '23514' && error.constraint === undefined) return 'no_partition'
-  if (code.startsWith('22') || code.startsWith('23')) return 'bad_row'
+  // 54: larger than an index or a page takes. P0001: a trigger says no.
+  if (/^(22|23|54)/.test(code) || code === 'P0001') return 'bad_row'
   if (code.startsWith('42') || code === '3F000') return 'schema'
   return 'refused'
 }

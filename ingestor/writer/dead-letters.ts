@@ -1,6 +1,6 @@
 /**
- * Where rows go that Postgres will never take: lines of JSON, one a row, with the reason. Bounded:
- * a full file becomes `<name>.1` in place of the one before, so two files at most are kept. Written
+ * Where rows and other records go that Postgres will never take: lines of JSON, one a row, with the
+ * reason. Bounded: a full file becomes `<name>.1` in place of the one before, so two files at most are kept. Written
  * before the batch commits; a crash between the two repeats the line after the replay.
  */
 import { mkdirSync, renameSync, statSync } from 'node:fs'
@@ -13,9 +13,18 @@ import type { BadRow } from './staging.ts'
 
 export const DEAD_LETTER_FILE_BYTES_MAX = 16 * 1024 * 1024
 
+/** A row of a raw table; or another record with the table that it was for. */
+export type DeadLetter = BadRow | RefusedRecord
+
+export interface RefusedRecord {
+  readonly table_name: string
+  readonly record: object
+  readonly cause: unknown
+}
+
 export interface DeadLetters {
   /** On disk when it settles. `from` and `to` are the batch's range of the tape. */
-  write(bad: readonly BadRow[], from: number, to: number): Promise<void>
+  write(bad: readonly DeadLetter[], from: number, to: number): Promise<void>
 }
 
 export function openDeadLetters(
@@ -25,13 +34,13 @@ export function openDeadLetters(
 ): DeadLetters {
   return {
     async write(bad, from, to) {
-      const lines = bad.map(({ rows, index, cause }) =>
+      const lines = bad.map((letter) =>
         JSON.stringify({
-          table: rows.table.name,
-          ...describeTrouble(cause),
+          table: 'rows' in letter ? letter.rows.table.name : letter.table_name,
+          ...describeTrouble(letter.cause),
           tape_from: from,
           tape_to: to,
-          row: decodeRow(rows, index),
+          row: 'rows' in letter ? decodeRow(letter.rows, letter.index) : letter.record,
         }),
       )
       const text = `${lines.join('\n')}\n`

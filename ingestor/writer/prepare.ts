@@ -9,6 +9,7 @@ import type { Micros } from '#core/time.ts'
 import type { Batch } from './batcher.ts'
 import { type Conflict, type Conflicts, EVIDENCE_MAX } from './conflicts.ts'
 import type { CopyRows } from './copy-encoder.ts'
+import type { RefusedRecord } from './dead-letters.ts'
 import { joinRows } from './row-buffer.ts'
 import type { StreamKey } from './stream-table.ts'
 
@@ -16,6 +17,8 @@ export interface PreparedBatch {
   readonly batch: Batch
   /** Raw tables that get rows, in the order of CHANNELS. */
   readonly copies: readonly TableCopy[]
+  /** Entries of its listings that Postgres has refused. */
+  readonly refused: readonly RefusedRecord[]
 }
 
 export interface TableCopy {
@@ -32,9 +35,13 @@ export interface TableCopy {
 export type SymbolIds = (stream: StreamKey) => number
 
 /** `symbolId` must know every symbol of the batch. */
-export function prepareBatch(batch: Batch, symbolId: SymbolIds): PreparedBatch {
+export function prepareBatch(
+  batch: Batch,
+  symbolId: SymbolIds,
+  refused: readonly RefusedRecord[] = [],
+): PreparedBatch {
   const copies = RAW_CHANNELS.map((channel) => prepareTable(batch, channel, symbolId))
-  return { batch, copies: copies.filter((copy) => copy.rows.row_count > 0) }
+  return { batch, copies: copies.filter((copy) => copy.rows.row_count > 0), refused }
 }
 
 function prepareTable(batch: Batch, channel: RawChannel, symbolId: SymbolIds): TableCopy {

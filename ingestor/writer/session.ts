@@ -14,7 +14,7 @@ import { openReader, type TapeReader } from '../tape/reader.ts'
 import { type Batch, type Batcher, createBatcher, type RejectedFrame } from './batcher.ts'
 import { type ClashingTables, commitBatch } from './commit.ts'
 import type { MutableCounts } from './counts.ts'
-import type { DeadLetters } from './dead-letters.ts'
+import type { DeadLetters, RefusedRecord } from './dead-letters.ts'
 import { createPartitions } from './partitions.ts'
 import { prepareBatch } from './prepare.ts'
 import type { Resume } from './resume.ts'
@@ -158,13 +158,13 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
     settled: () => committing,
     async take(batch) {
       events.onSealed(batch)
+      let refused: readonly RefusedRecord[] = []
       if (needsSymbols(batch, symbols)) {
         await committing
-        await withDeadline(
-          symbols.takeListings(batch.listings).then(() => symbols.register(batch.streams)),
-        )
+        refused = await withDeadline(symbols.takeListings(batch.listings))
+        await withDeadline(symbols.register(batch.streams))
       }
-      const prepared = prepareBatch(batch, symbols.idOf)
+      const prepared = prepareBatch(batch, symbols.idOf, refused)
       await committing
       committing = commit(prepared)
       // Whoever waits for it next gets the error; until then it is nobody's.

@@ -5,6 +5,8 @@
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange, Instrument } from '#core/symbols.ts'
 import { type Micros, toIso } from '#core/time.ts'
+import { storeApart } from './apart.ts'
+import type { RefusedRecord } from './dead-letters.ts'
 import type { StreamKey } from './stream-table.ts'
 
 type Name = Pick<StreamKey, 'exchange' | 'symbol'>
@@ -26,9 +28,10 @@ export interface SymbolTable {
   /**
    * Writes what the listings say, and a row of history for what they changed. A symbol that a
    * listing leaves out is no longer active. Of two entries for a symbol the later one stands; a
-   * listing older than the one that a symbol was last read from changes nothing.
+   * listing older than the one that a symbol was last read from changes nothing. Returns the
+   * entries that Postgres refuses; the others are written.
    */
-  takeListings(listings: readonly Listing[]): Promise<void>
+  takeListings(listings: readonly Listing[]): Promise<readonly RefusedRecord[]>
 }
 
 /** `client` must not be in a transaction when register and takeListings are called. */
@@ -55,14 +58,23 @@ export function createSymbolTable(client: Client): SymbolTable {
       for (const row of rows) ids.set(keyOf(row), Number(row.id))
     },
     async takeListings(listings) {
+      const refused: RefusedRecord[] = []
       for (const { exchange, listed_at, instruments } of listings) {
         const latest = [...new Map(instruments.map((item) => [keyOf(item), item])).values()]
         if (latest.length === 0) continue
         // One at a time, or two ingestors that update the same symbols might wait for each other.
         await client.query("begin; select pg_advisory_xact_lock(hashtext('booktape.listing'))")
-        await client.query(TAKE_LISTING, [JSON.stringify(latest), exchange, toIso(listed_at)])
+        const names = latest.map(({ symbol }) => symbol).filter((symbol) => !symbol.includes('\0'))
+        const taken = await storeApart(client, latest, async (part) => {
+          const values = [JSON.stringify(part), exchange, toIso(listed_at), names]
+          return (await client.query(TAKE_LISTING, values)).rowCount ?? 0
+        })
         await client.query('commit')
+        for (const { item, cause } of taken.refused) {
+          refused.push({ table_name: 'symbols', record: item, cause })
+        }
       }
+      return refused
     },
   }
 }
@@ -104,7 +116,7 @@ const TAKE_LISTING = `with named as (
     select k.id, k.instrument_type, k.base_asset, k.quote_asset, false, k.tick_size, k.step_size
     from known k
     where k.listed_at is not null
-      and not exists (select from named l where l.exchange = k.exchange and l.symbol = k.symbol)
+      and not exists (select from unnest($4::text[]) as l (symbol) where l.symbol = k.symbol)
   ), updated as (
     update marketdata.symbols s
     set instrument_type = l.instrument_type, base_asset = l.base_asset, quote_asset = l.quote_asset,

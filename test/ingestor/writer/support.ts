@@ -127,18 +127,22 @@ export function openTestTape(dir: string, onEnd?: (end: number) => void): Tape {
   })
 }
 
-export function appendAll(tape: Tape, entries: readonly Entry[]): void {
+export function appendAll(tape: Tape, entries: readonly Entry[], exchange_code = 1): void {
   for (const { kind, connection, ts_ingest, payload } of entries) {
-    const taken = tape.append(kind, 1, connection, ts_ingest, payload)
+    const taken = tape.append(kind, exchange_code, connection, ts_ingest, payload)
     if (typeof taken !== 'number') throw new Error(`The tape said ${taken}.`)
   }
   tape.flush()
 }
 
 /** A closed tape with these entries. */
-export async function writeTape(entries: readonly Entry[], dir = temporaryDirectory()): Promise<string> {
+export async function writeTape(
+  entries: readonly Entry[],
+  dir = temporaryDirectory(),
+  exchange_code = 1,
+): Promise<string> {
   const tape = openTestTape(dir)
-  appendAll(tape, entries)
+  appendAll(tape, entries, exchange_code)
   await tape.close()
   return dir
 }

@@ -1,0 +1,90 @@
+/** Records that Postgres refuses: each is put aside with the reason, and everything else goes on. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
+import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
+import { createTestDatabase } from '../../support/database.ts'
+import { appendAll, CHOICE, dumpGaps, dumpRows, type Entry, mark, openTestTape, quote, rest, temporaryDirectory, text, trade, writeTape } from './support.ts'
+
+const DERIBIT = 3
+
+async function follow(database_url: string, entries: readonly Entry[], exchange_code = 1) {
+  const tape_dir = await writeTape(entries, undefined, exchange_code)
+  const dead_letter_path = join(tape_dir, 'dead.ndjson')
+  const choice = { ...CHOICE, channels: [...CHOICE.channels, 'prices'] } as const
+  const options = { database_url, ingestor_id: 'test', tape_dir, choice, dead_letter_path }
+  const counts = await followToEnd({ ...options, log: silentLogger })
+  const lines = existsSync(dead_letter_path) ? readFileSync(dead_letter_path, 'utf8').trimEnd().split('\n') : []
+  return { counts, letters: lines.map((line) => JSON.parse(line) as { table: string; sqlstate: string; row: object }) }
+}
+
+function listing(...assets: readonly (readonly [string, string])[]): Entry {
+  const symbols = assets.map(([symbol, baseAsset]) => ({
+    symbol, contractType: 'PERPETUAL', status: 'TRADING', baseAsset, quoteAsset: 'USDT',
+    filters: [{ filterType: 'PRICE_FILTER', tickSize: '0.1' }, { filterType: 'LOT_SIZE', stepSize: '0.001' }],
+  }))
+  return rest(0, '/fapi/v1/exchangeInfo', JSON.stringify({ symbols }))
+}
+
+test('a listing entry with a NUL, or one that a constraint refuses, leaves the others listed and active', async () => {
+  const { url, pool } = await createTestDatabase()
+  await pool.query(`alter table marketdata.symbols add constraint no_eth check (base_asset <> 'ETH')`)
+  await follow(url, [listing(['BTCUSDT', 'BTC'], ['XRPUSDT', 'XRP'])])
+  const again = listing(['BTCUSDT', 'BTC'], ['SOLUSDT', 'S\u0000L'], ['ETHUSDT', 'ETH'], ['XRPUSDT', 'XRP'])
+  const { counts, letters } = await follow(url, [again, quote('BTCUSDT', 1, 5), quote('ETHUSDT', 1, 6)])
+  expect(counts.rows.book_ticker).toBe(2)
+  const { rows } = await pool.query('select symbol, is_active, base_asset from marketdata.symbols order by symbol')
+  expect(rows).toEqual([
+    { symbol: 'BTCUSDT', is_active: true, base_asset: 'BTC' },
+    { symbol: 'ETHUSDT', is_active: true, base_asset: null },
+    { symbol: 'XRPUSDT', is_active: true, base_asset: 'XRP' },
+  ])
+  expect(counts.refused_records).toBe(letters.length)
+  expect(letters).toContainEqual(expect.objectContaining({ table: 'symbols', sqlstate: '23514' }))
+})
+
+test('the mark of a torn tape is of no exchange: a hole in every stream, and the writer goes on', async () => {
+  const { url, pool } = await createTestDatabase()
+  const tape_dir = temporaryDirectory()
+  const tape = openTestTape(tape_dir)
+  appendAll(tape, [trade('BTCUSDT', 10, 0)])
+  appendAll(tape, [mark(5, { kind: 'cut', position: 1, bytes: 1 })], 0)
+  appendAll(tape, [trade('BTCUSDT', 12, 10)])
+  await tape.close()
+  const dead_letter_path = join(tape_dir, 'dead.ndjson')
+  const options = { database_url: url, ingestor_id: 'test', tape_dir, choice: CHOICE, dead_letter_path }
+  expect((await followToEnd({ ...options, log: silentLogger })).rows.trades).toBe(2)
+  expect((await dumpGaps(pool))[0]).toContain('BTCUSDT trades tape_cut 10 12')
+})
+
+for (const [name, sql, table] of [
+  ['a gap', 'alter table marketdata.gaps add constraint small check (to_id < 1000)', 'gaps'],
+  ['an offset', 'alter table marketdata.stream_offsets add constraint small check (last_id < 1000)', 'stream_offsets'],
+] as const) {
+  test(`${name} that Postgres refuses is put aside, and the rows and the position go on`, async () => {
+    const { url, pool } = await createTestDatabase()
+    await pool.query(sql)
+    const { counts, letters } = await follow(url, [
+      trade('BTCUSDT', 10, 0), trade('BTCUSDT', 15, 1), trade('ETHUSDT', 20, 2), trade('ETHUSDT', 2_000, 3),
+    ])
+    expect(counts).toMatchObject({ rows: { trades: 4 }, refused_records: 1, dead_letters: 0 })
+    expect(letters).toMatchObject([{ table, sqlstate: '23514' }])
+    expect(await dumpRows(pool)).toHaveLength(4)
+    expect((await dumpGaps(pool))[0]).toContain('BTCUSDT trades sequence 10 15')
+  })
+}
+
+test('an index price that Postgres refuses is a dead letter, and the others are stored', async () => {
+  const { url, pool } = await createTestDatabase()
+  await pool.query('alter table marketdata.prices add constraint small check (price < 50000)')
+  const value = (price: number, timestamp: number): Entry =>
+    text(0, JSON.stringify({
+      jsonrpc: '2.0', method: 'subscription',
+      params: { channel: 'deribit_price_index.btc_usd', data: { timestamp, price, index_name: 'btc_usd' } },
+    }))
+  const ms = Math.floor(value(1, 1).ts_ingest / 1_000)
+  const { counts, letters } = await follow(url, [value(49_000, ms), value(51_000, ms + 1), value(48_000, ms + 2)], DERIBIT)
+  expect(counts).toMatchObject({ events: { prices: 3 }, rows: { prices: 2 }, duplicates: { prices: 0 }, dead_letters: 1 })
+  expect(letters).toMatchObject([{ table: 'prices', sqlstate: '23514', row: { price: 51_000 } }])
+})
