@@ -70,7 +70,7 @@ export function latestKey(name: string): string {
   return `${DATASETS_PREFIX}${name}/latest.json`
 }
 
-/** `models/features/v1/date=2024-08-08/fit.json`: what a day leaves for the features of the next. */
+/** `models/features/v2/date=2024-08-08/fit.json`: what a day leaves for the features of the next. */
 export function featureFitKey(fit_version: number, date: Day): string {
   return `models/features/v${fit_version}/date=${date}/fit.json`
 }

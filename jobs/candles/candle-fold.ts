@@ -1,7 +1,8 @@
 /**
  * Folds a symbol's trades of a day into candles of every length. Minutes are folded from the
- * trades, longer candles from minutes. Pure.
+ * trades, longer candles from minutes. Sums are exact. Pure.
  */
+import { DecimalSum, nearest, plus, Scale, ZERO } from '#core/decimals.ts'
 import { DAY_US, SECOND_US, type Micros } from '#core/time.ts'
 import type { Columns } from '../features/columns.ts'
 import type { Grid } from '../features/grid.ts'
@@ -29,7 +30,9 @@ const MINUTES = DAY_US / SECOND_US / MINUTE_S
 
 export class CandleFold {
   readonly #from: Micros
-  readonly #minutes: Candle[] = Array.from({ length: MINUTES }, emptyCandle)
+  readonly #minutes: readonly Minute[] = Array.from({ length: MINUTES }, emptyMinute)
+  readonly #prices = new Scale()
+  readonly #qtys = new Scale()
 
   /** `from` is the start of the UTC day. */
   constructor(from: Micros) {
@@ -40,17 +43,11 @@ export class CandleFold {
     for (let i = 0; i < row_count; i++) {
       const minute = Math.floor((ts_exchange[i]! - this.#from) / (MINUTE_S * SECOND_US))
       const [p, q] = [price[i]!, qty[i]!]
-      addTo(this.#minutes[minute]!, {
-        open: p,
-        high: p,
-        low: p,
-        close: p,
-        buy_volume: is_buyer_maker[i] === 1 ? 0 : q,
-        sell_volume: is_buyer_maker[i] === 1 ? q : 0,
-        volume: q,
-        notional: p * q,
-        trade_count: 1,
-      })
+      const { candle, bought, sold, notional } = this.#minutes[minute]!
+      addPrices(candle, { open: p, high: p, low: p, close: p, trade_count: 1 })
+      const volume = is_buyer_maker[i] === 1 ? sold : bought
+      volume.add(this.#qtys, q)
+      notional.addProduct(this.#prices, p, this.#qtys, q)
     }
   }
 
@@ -82,62 +79,80 @@ export class CandleFold {
     interval_s: number,
     heard: Uint32Array,
   ): { readonly start_s: number; readonly values: CandleRow } {
-    const candle = emptyCandle()
+    const candle = emptyPrices()
+    let [bought, sold, notional] = [ZERO, ZERO, ZERO]
     const minute = start_s / MINUTE_S
     for (const part of this.#minutes.slice(minute, minute + interval_s / MINUTE_S)) {
-      if (part.trade_count > 0) addTo(candle, part)
+      if (part.candle.trade_count === 0) continue
+      addPrices(candle, part.candle)
+      bought = plus(bought, part.bought.value)
+      sold = plus(sold, part.sold.value)
+      notional = plus(notional, part.notional.value)
+    }
+    const volume = plus(bought, sold)
+    const known: Candle = {
+      open: candle.open,
+      high: candle.high,
+      low: candle.low,
+      close: candle.close,
+      volume: nearest(volume),
+      buy_volume: nearest(bought),
+      sell_volume: nearest(sold),
+      notional: nearest(notional),
+      trade_count: candle.trade_count,
+      vwap: vwap(notional, volume) ?? NaN,
     }
     const heard_s = heard[start_s + interval_s]! - heard[start_s]!
     const missing_s = interval_s - heard_s
-    const unknown = { ...candle, vwap: NaN }
+    const unknown = { ...known }
     for (const name of Object.keys(unknown) as (keyof typeof unknown)[]) unknown[name] = NaN
-    const known = { ...candle, vwap: vwap(candle.notional, candle.volume) ?? NaN }
     return { start_s, values: { interval_s, ...(heard_s === 0 ? unknown : known), missing_s } }
   }
 }
 
-interface Candle {
+interface Prices {
   open: number
   high: number
   low: number
   close: number
+  trade_count: number
+}
+
+interface Minute {
+  readonly candle: Prices
+  readonly bought: DecimalSum
+  readonly sold: DecimalSum
+  readonly notional: DecimalSum
+}
+
+interface Candle extends Prices {
   volume: number
   buy_volume: number
   sell_volume: number
   notional: number
-  trade_count: number
+  vwap: number
 }
 
 type CandleRow = Readonly<Candle> & {
   readonly interval_s: number
-  readonly vwap: number
   readonly missing_s: number
 }
 
-function emptyCandle(): Candle {
-  return {
-    open: NaN,
-    high: NaN,
-    low: NaN,
-    close: NaN,
-    volume: 0,
-    buy_volume: 0,
-    sell_volume: 0,
-    notional: 0,
-    trade_count: 0,
-  }
+function emptyMinute(): Minute {
+  const [bought, sold, notional] = [new DecimalSum(), new DecimalSum(), new DecimalSum()]
+  return { candle: emptyPrices(), bought, sold, notional }
+}
+
+function emptyPrices(): Prices {
+  return { open: NaN, high: NaN, low: NaN, close: NaN, trade_count: 0 }
 }
 
 /** `later` comes after everything that the candle holds. */
-function addTo(candle: Candle, later: Readonly<Candle>): void {
+function addPrices(candle: Prices, later: Readonly<Prices>): void {
   if (candle.trade_count === 0) candle.open = later.open
   candle.high = candle.trade_count === 0 ? later.high : Math.max(candle.high, later.high)
   candle.low = candle.trade_count === 0 ? later.low : Math.min(candle.low, later.low)
   candle.close = later.close
-  candle.volume += later.volume
-  candle.buy_volume += later.buy_volume
-  candle.sell_volume += later.sell_volume
-  candle.notional += later.notional
   candle.trade_count += later.trade_count
 }
 

@@ -10,7 +10,7 @@ const UNHEARD = { null_rule: 'no second of the candle was heard' }
 
 export const CANDLES: FeatureSet = {
   dataset: 'candles',
-  schema_version: 1,
+  schema_version: 2,
   description:
     'Candles of trades, 1m to 1d, on a dense grid aligned to the UTC day. Sorted by exchange, ' +
     'symbol, interval_s, ts.',

@@ -7,9 +7,10 @@
  * 2. A snapshot is no update of the book. Behind a hole the flow begins anew.
  * 3. Where the ledger has an open gap at the row's end, nothing is shown.
  */
-import type { OrderBook } from '#core/book.ts'
+import type { BookSide, OrderBook } from '#core/book.ts'
 import { BookReplay, HeldDiffs, type Stretch } from '#core/book-replay.ts'
 import type { DepthChange } from '#core/book-sync.ts'
+import { decimalOf, half, nearest, plus } from '#core/decimals.ts'
 import { BOOK_COLUMNS, BOOK_LEVELS } from '#core/features/book.ts'
 import type { DepthRow } from '../topn/depth-reader.ts'
 import { imbalance } from '../topn/imbalance.ts'
@@ -42,12 +43,12 @@ type Shown = Readonly<Record<(typeof SHOWN)[number], number>>
 /** What follows from its updates in the interval. */
 const FLOW: ReadonlyMap<string, (flow: LevelFlow) => number> = new Map([
   ['depth_update_count', (flow: LevelFlow) => flow.update_count],
-  ['level_qty_mean', (flow: LevelFlow) => depthOf(flow, BOOK_LEVELS) / BOOK_LEVELS],
-  ['mlofi_norm_5', (flow: LevelFlow) => normalisedOfi(flow, 5)],
-  ['mlofi_norm_10', (flow: LevelFlow) => normalisedOfi(flow, BOOK_LEVELS)],
+  ['level_qty_mean', (flow: LevelFlow) => flow.qtyMean(BOOK_LEVELS)],
+  ['mlofi_norm_5', (flow: LevelFlow) => flow.normalisedOfi(5)],
+  ['mlofi_norm_10', (flow: LevelFlow) => flow.normalisedOfi(BOOK_LEVELS)],
   ...Array.from(
     { length: BOOK_LEVELS },
-    (_, rank) => [`mlofi_${rank + 1}`, (flow: LevelFlow) => flow.ofi[rank]!] as const,
+    (_, rank) => [`mlofi_${rank + 1}`, (flow: LevelFlow) => flow.ofi(rank)] as const,
   ),
 ])
 
@@ -148,33 +149,24 @@ export class BookFold {
 function shownBy(book: OrderBook): Shown {
   const { bids, asks } = book
   const is_two_sided = bids.level_count > 0 && asks.level_count > 0
-  const mid = (bids.priceAt(0) + asks.priceAt(0)) / 2
-  const bid_wall = is_two_sided ? wall(bids, mid, BOOK_LEVELS) : null
-  const ask_wall = is_two_sided ? wall(asks, mid, BOOK_LEVELS) : null
+  const mid = is_two_sided
+    ? half(plus(decimalOf(bids.priceAt(0)), decimalOf(asks.priceAt(0))))
+    : null
+  const bid_wall = mid === null ? null : wall(bids, mid, BOOK_LEVELS)
+  const ask_wall = mid === null ? null : wall(asks, mid, BOOK_LEVELS)
+  const slopeOf = (side: BookSide): number =>
+    mid === null ? NaN : (liquiditySlope(side, mid, BOOK_LEVELS) ?? NaN)
   return {
     i5: imbalance(book, 5) ?? NaN,
     i10: imbalance(book, 10) ?? NaN,
     bid_wall_size: bid_wall?.size ?? NaN,
     bid_wall_dist_bps: bid_wall?.dist_bps ?? NaN,
     bid_wall_ratio: bid_wall?.ratio ?? NaN,
-    // Without a mid it is NaN by itself.
-    bid_slope: liquiditySlope(bids, mid, BOOK_LEVELS) ?? NaN,
+    bid_slope: slopeOf(bids),
     ask_wall_size: ask_wall?.size ?? NaN,
     ask_wall_dist_bps: ask_wall?.dist_bps ?? NaN,
     ask_wall_ratio: ask_wall?.ratio ?? NaN,
-    ask_slope: liquiditySlope(asks, mid, BOOK_LEVELS) ?? NaN,
-    book_slope: bookSlope(book, mid, BOOK_LEVELS) ?? NaN,
+    ask_slope: slopeOf(asks),
+    book_slope: mid === null ? NaN : (bookSlope(book, nearest(mid), BOOK_LEVELS) ?? NaN),
   }
-}
-
-function depthOf(flow: LevelFlow, level_count: number): number {
-  let depth = 0
-  for (let rank = 0; rank < level_count; rank++) depth += flow.meanDepth(rank)
-  return depth
-}
-
-function normalisedOfi(flow: LevelFlow, level_count: number): number {
-  let ofi = 0
-  for (let rank = 0; rank < level_count; rank++) ofi += flow.ofi[rank]!
-  return ofi / depthOf(flow, level_count)
 }

@@ -21,6 +21,13 @@ Parameters of the fitted columns come from the whole day before: they lie in
 \`models/features/v${FIT_VERSION}/date=YYYY-MM-DD/fit.json\`, and each manifest names the file and its
 sha256 under \`inputs\`.
 
+Values are the doubles nearest to what the formula gives for the exchange's own decimals: sums,
+differences and products are exact and rounded once, and a quotient (a mean, a share, a slope, vwap)
+is one division of two exact numbers, rounded once to the nearest double, ties to even. Some are
+computed in doubles, in the order of their formula, from values that were rounded so: log returns and what is made of them (realised_variance, bipower_variation, their sums over 60 s,
+oldest first, and labels), book_slope, microprice_stoikov, mlofi_integrated and vpin.
+kyle_lambda_300s is exact in the columns that it names.
+
 In formulas: b, a best bid and ask; Qb, Qa the quantities there; Qb_k, Qa_k those of level k of the
 book; m the mid; p, q price and quantity of a trade; [x] is 1 where x holds, else 0.`
 

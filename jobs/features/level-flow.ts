@@ -1,26 +1,37 @@
 /**
- * The flow of orders at the best levels of a book: sums over its updates in one interval.
+ * The flow of orders at the best levels of a book: exact sums over its updates in one interval.
  * Multi-level OFI: Xu, Gould & Howison (2018), arXiv 1907.06230, e_n of every level as in ofi.ts.
  * Depth that normalises it: Cont, Cucuringu & Zhang (2023), arXiv 2112.13213.
  */
+import {
+  type Decimal,
+  decimalOf,
+  DecimalSum,
+  nearest,
+  plus,
+  quotient,
+  Scale,
+  times,
+  ZERO,
+} from '#core/decimals.ts'
 import type { OrderBook } from '#core/book.ts'
 import { BOOK_LEVELS } from '#core/features/book.ts'
+import { addOfi } from './ofi.ts'
+import type { TopOfBook } from './quote.ts'
 
-/** Prices and quantities by level, best first; NaN where there is none. */
-export interface Levels {
-  readonly bid: Float64Array
-  readonly bid_qty: Float64Array
-  readonly ask: Float64Array
-  readonly ask_qty: Float64Array
-}
+/** A level of both sides; NaN where there is none. */
+type LevelPair = { -readonly [name in keyof TopOfBook]: number }
 
 export class LevelFlow {
-  /** Sums of e_n by level; NaN where a level was missing at some update. */
-  readonly ofi = new Float64Array(BOOK_LEVELS)
-  readonly #depth = new Float64Array(BOOK_LEVELS)
+  readonly #qtys = new Scale()
+  /** Sums of e_n, and of the quantities of both sides, by level. */
+  readonly #ofi = sums()
+  readonly #depth = sums()
+  /** 1 where a level was missing at some update. */
+  readonly #has_missed = new Uint8Array(BOOK_LEVELS)
   #update_count = 0
-  #before = emptyLevels()
-  #now = emptyLevels()
+  #before = noLevels()
+  #now = noLevels()
   #is_chained = false
 
   get update_count(): number {
@@ -30,7 +41,7 @@ export class LevelFlow {
   /** A book that no update has led to: it stands, and the chain has yet to begin. */
   stand(book: OrderBook): void {
     if (this.#is_chained) return
-    for (let rank = 0; rank < BOOK_LEVELS; rank++) setLevel(this.#now, book, rank)
+    for (let rank = 0; rank < BOOK_LEVELS; rank++) setLevel(this.#now[rank]!, book, rank)
   }
 
   /** The book after one update. */
@@ -38,10 +49,14 @@ export class LevelFlow {
     const before = this.#now
     const now = this.#before
     for (let rank = 0; rank < BOOK_LEVELS; rank++) {
-      setLevel(now, book, rank)
-      this.#depth[rank]! += (now.bid_qty[rank]! + now.ask_qty[rank]!) / 2
-      if (this.#is_chained) this.ofi[rank]! += levelOfi(before, now, rank)
-      else if (isMissing(now, rank)) this.ofi[rank] = NaN
+      const [was, is] = [before[rank]!, now[rank]!]
+      setLevel(is, book, rank)
+      if (isMissing(is) || (this.#is_chained && isMissing(was))) this.#has_missed[rank] = 1
+      if (this.#has_missed[rank] === 1) continue
+      this.#depth[rank]!.add(this.#qtys, is.bid_qty)
+      this.#depth[rank]!.add(this.#qtys, is.ask_qty)
+      // What did not change adds up to 0.
+      if (this.#is_chained && !isSame(was, is)) addOfi(this.#ofi[rank]!, this.#qtys, was, is)
     }
     this.#before = before
     this.#now = now
@@ -54,44 +69,92 @@ export class LevelFlow {
     this.#is_chained = false
   }
 
-  /** D_k: mean depth of a level and side over the updates; as it stands where there was none. */
-  meanDepth(rank: number): number {
-    const { bid_qty, ask_qty } = this.#now
-    if (this.#update_count === 0) return (bid_qty[rank]! + ask_qty[rank]!) / 2
-    return this.#depth[rank]! / this.#update_count
+  /** The sum of e_n of a level; NaN where it was missing at some update. */
+  ofi(rank: number): number {
+    return this.#has_missed[rank] === 1 ? NaN : nearest(this.#ofi[rank]!.value)
+  }
+
+  /** Mean quantity at one of the best levels, over levels, sides and updates. */
+  qtyMean(level_count: number): number {
+    if (!this.#isWhole(level_count)) return NaN
+    return quotient(this.#depthSum(level_count), count(2 * level_count * this.#depthCount()))
+  }
+
+  /**
+   * sum e_n / sum D_k of the best levels, where D_k is the mean depth of a level and side over the
+   * updates; of the book as it stands where there was none.
+   */
+  normalisedOfi(level_count: number): number {
+    if (!this.#isWhole(level_count)) return NaN
+    let ofi = ZERO
+    for (let rank = 0; rank < level_count; rank++) ofi = plus(ofi, this.#ofi[rank]!.value)
+    return quotient(times(ofi, count(2 * this.#depthCount())), this.#depthSum(level_count))
   }
 
   /** The sums begin anew; the chain runs on. */
   reset(): void {
-    this.ofi.fill(0)
-    this.#depth.fill(0)
+    for (const sum of this.#ofi) sum.reset()
+    for (const sum of this.#depth) sum.reset()
+    this.#has_missed.fill(0)
     this.#update_count = 0
+  }
+
+  /** Whether none of the levels was missing. */
+  #isWhole(level_count: number): boolean {
+    for (let rank = 0; rank < level_count; rank++) {
+      if (this.#has_missed[rank] === 1) return false
+      if (this.#update_count === 0 && isMissing(this.#now[rank]!)) return false
+    }
+    return true
+  }
+
+  #depthCount(): number {
+    return Math.max(this.#update_count, 1)
+  }
+
+  #depthSum(level_count: number): Decimal {
+    let depth = ZERO
+    for (let rank = 0; rank < level_count; rank++) {
+      const { bid_qty, ask_qty } = this.#now[rank]!
+      const of_level =
+        this.#update_count === 0
+          ? plus(decimalOf(bid_qty), decimalOf(ask_qty))
+          : this.#depth[rank]!.value
+      depth = plus(depth, of_level)
+    }
+    return depth
   }
 }
 
-function setLevel(levels: Levels, { bids, asks }: OrderBook, rank: number): void {
-  levels.bid[rank] = bids.priceAt(rank)
-  levels.bid_qty[rank] = bids.qtyAt(rank)
-  levels.ask[rank] = asks.priceAt(rank)
-  levels.ask_qty[rank] = asks.qtyAt(rank)
+function setLevel(level: LevelPair, { bids, asks }: OrderBook, rank: number): void {
+  level.best_bid = bids.priceAt(rank)
+  level.bid_qty = bids.qtyAt(rank)
+  level.best_ask = asks.priceAt(rank)
+  level.ask_qty = asks.qtyAt(rank)
 }
 
-/** e_n of one level; NaN where it is missing before or after. */
-export function levelOfi(before: Levels, now: Levels, rank: number): number {
-  if (isMissing(before, rank) || isMissing(now, rank)) return NaN
-  let e = 0
-  if (now.bid[rank]! >= before.bid[rank]!) e += now.bid_qty[rank]!
-  if (now.bid[rank]! <= before.bid[rank]!) e -= before.bid_qty[rank]!
-  if (now.ask[rank]! <= before.ask[rank]!) e -= now.ask_qty[rank]!
-  if (now.ask[rank]! >= before.ask[rank]!) e += before.ask_qty[rank]!
-  return e
+function isMissing(level: LevelPair): boolean {
+  return Number.isNaN(level.best_bid) || Number.isNaN(level.best_ask)
 }
 
-function isMissing(levels: Levels, rank: number): boolean {
-  return Number.isNaN(levels.bid[rank]) || Number.isNaN(levels.ask[rank])
+function isSame(a: LevelPair, b: LevelPair): boolean {
+  return (
+    a.best_bid === b.best_bid &&
+    a.bid_qty === b.bid_qty &&
+    a.best_ask === b.best_ask &&
+    a.ask_qty === b.ask_qty
+  )
 }
 
-function emptyLevels(): Levels {
-  const column = (): Float64Array => new Float64Array(BOOK_LEVELS).fill(NaN)
-  return { bid: column(), bid_qty: column(), ask: column(), ask_qty: column() }
+function count(units: number): Decimal {
+  return { units, digits: 0 }
+}
+
+function sums(): readonly DecimalSum[] {
+  return Array.from({ length: BOOK_LEVELS }, () => new DecimalSum())
+}
+
+function noLevels(): readonly LevelPair[] {
+  const none = { best_bid: NaN, bid_qty: NaN, best_ask: NaN, ask_qty: NaN }
+  return Array.from({ length: BOOK_LEVELS }, () => ({ ...none }))
 }

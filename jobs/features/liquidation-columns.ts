@@ -1,4 +1,8 @@
-/** Folds forced orders into the features of a grid: 0 where none came, null where we were blind. */
+/**
+ * Folds forced orders into the features of a grid: 0 where none came, null where we were blind.
+ * They come in order of time; sums are exact.
+ */
+import { DecimalSum, nearest, Scale } from '#core/decimals.ts'
 import type { LiquidationChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
 import { type Grid, rowOf } from './grid.ts'
@@ -13,32 +17,49 @@ export type LiquidationColumns = Columns<(typeof NAMES)[number]>
 
 export class LiquidationFold {
   readonly #grid: Grid
+  readonly #blind: Uint8Array
   readonly #columns: LiquidationColumns
+  readonly #qtys = new Scale()
+  // Of the interval that is open:
+  #row = 0
+  readonly #bought = new DecimalSum()
+  readonly #sold = new DecimalSum()
 
   /** `blind` has 1 where the interval is not known in full. */
   constructor(grid: Grid, blind: Uint8Array) {
     this.#grid = grid
+    this.#blind = blind
     this.#columns = columnsFor(NAMES, grid, 0)
-    for (const name of NAMES) {
-      for (let row = 0; row < grid.row_count; row++) {
-        if (blind[row] === 1) this.#columns[name][row] = NaN
-      }
-    }
   }
 
   add(chunk: LiquidationChunk): void {
-    const { liquidation_count, liquidation_buy_volume, liquidation_sell_volume } = this.#columns
+    const { liquidation_count } = this.#columns
     for (let i = 0; i < chunk.row_count; i++) {
       const row = rowOf(this.#grid, chunk.ts_exchange[i]!)
       // Such a stream may begin before, and end after, those that make the grid.
       if (row < 0 || row >= this.#grid.row_count) continue
+      if (row !== this.#row) this.#closeRow(row)
       liquidation_count[row]! += 1
-      const volume = chunk.is_buy[i] === 1 ? liquidation_buy_volume : liquidation_sell_volume
-      volume[row]! += chunk.filled_qty[i]!
+      const volume = chunk.is_buy[i] === 1 ? this.#bought : this.#sold
+      volume.add(this.#qtys, chunk.filled_qty[i]!)
     }
   }
 
+  /** Call once. */
   finish(): LiquidationColumns {
+    this.#closeRow(this.#grid.row_count)
+    for (let row = 0; row < this.#grid.row_count; row++) {
+      if (this.#blind[row] !== 1) continue
+      for (const name of NAMES) this.#columns[name][row] = NaN
+    }
     return this.#columns
+  }
+
+  #closeRow(next: number): void {
+    this.#columns.liquidation_buy_volume[this.#row] = nearest(this.#bought.value)
+    this.#columns.liquidation_sell_volume[this.#row] = nearest(this.#sold.value)
+    this.#bought.reset()
+    this.#sold.reset()
+    this.#row = next
   }
 }

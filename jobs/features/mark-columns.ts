@@ -1,4 +1,5 @@
 /** Folds mark prices into the features of a grid: carried forward until a gap cuts the stream. */
+import { decimalOf, minus, quotient, times } from '#core/decimals.ts'
 import type { CarriedMark, MarkChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
 import { isBehind, type Cut } from './gaps.ts'
@@ -67,5 +68,7 @@ export class MarkFold {
 
 /** How far the mark price stands above the index [bps]; NaN where the index is not known, or 0. */
 export function basisBps(mark_price: number, index_price: number): number {
-  return index_price === 0 ? NaN : (mark_price / index_price - 1) * 1e4
+  if (Number.isNaN(index_price)) return NaN
+  const index = decimalOf(index_price)
+  return quotient(times(minus(decimalOf(mark_price), index), decimalOf(1e4)), index)
 }

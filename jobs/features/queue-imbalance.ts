@@ -1,3 +1,4 @@
+import { decimalOf, minus, plus, quotient } from '#core/decimals.ts'
 import type { TopOfBook } from './quote.ts'
 
 /**
@@ -6,6 +7,7 @@ import type { TopOfBook } from './quote.ts'
  * Null where both quantities are 0.
  */
 export function queueImbalance(quote: TopOfBook): number | null {
-  const qty = quote.bid_qty + quote.ask_qty
-  return qty === 0 ? null : (quote.bid_qty - quote.ask_qty) / qty
+  if (quote.bid_qty + quote.ask_qty === 0) return null
+  const [bid_qty, ask_qty] = [decimalOf(quote.bid_qty), decimalOf(quote.ask_qty)]
+  return quotient(minus(bid_qty, ask_qty), plus(bid_qty, ask_qty))
 }

@@ -1,14 +1,14 @@
 /**
  * Folds best quotes into the quote features of a grid. Events come in the order of
- * (ts_exchange, update_id); values are carried forward until a gap cuts the chain. Sums run in
- * that order, so the same events give the same bits.
+ * (ts_exchange, update_id); values are carried forward until a gap cuts the chain. Sums are exact.
  */
+import { DecimalSum, nearest, quotient, Scale } from '#core/decimals.ts'
 import { SECOND_US } from '#core/time.ts'
 import type { QuoteChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
 import { isBehind, type Cut } from './gaps.ts'
 import { endOf, type Grid, rowOf } from './grid.ts'
-import { ofi } from './ofi.ts'
+import { addOfi } from './ofi.ts'
 import { isTwoSided, mid, spread, type TopOfBook } from './quote.ts'
 import { queueImbalance } from './queue-imbalance.ts'
 import { realisedVariance } from './realised-variance.ts'
@@ -51,6 +51,8 @@ export class QuoteFold {
   readonly #cuts: readonly Cut[]
   readonly #columns: QuoteColumns
   readonly #cut: Uint8Array
+  readonly #prices = new Scale()
+  readonly #qtys = new Scale()
   /** The quote that is valid now, of one side or two; undefined where we do not know it. */
   #state: TimedQuote | undefined
   #row = 0
@@ -62,10 +64,10 @@ export class QuoteFold {
   #open: number
   #high: number
   #low: number
-  #spread_sum = 0
+  readonly #spread_sum = new DecimalSum()
   #two_sided_count = 0
   #quote_count = 0
-  #ofi = 0
+  readonly #ofi = new DecimalSum()
 
   /**
    * `carried` is the quote that was valid at the start of the grid, where the stream was heard
@@ -111,12 +113,15 @@ export class QuoteFold {
       this.#is_cut = true
       return
     }
-    if (before !== undefined && isTwoSided(before)) this.#ofi += ofi(before, quote)
-    const m = mid(quote)
+    if (before !== undefined && isTwoSided(before)) {
+      addOfi(this.#ofi, this.#qtys, before, quote)
+    }
+    const m = this.#prices.middle(quote.best_bid, quote.best_ask)
     if (Number.isNaN(this.#open)) this.#open = this.#high = this.#low = m
     else if (m > this.#high) this.#high = m
     else if (m < this.#low) this.#low = m
-    this.#spread_sum += spread(quote)
+    this.#spread_sum.add(this.#prices, quote.best_ask)
+    this.#spread_sum.subtract(this.#prices, quote.best_bid)
     this.#two_sided_count += 1
   }
 
@@ -136,7 +141,9 @@ export class QuoteFold {
     this.#row += 1
     this.#mid_before = this.#open = this.#high = this.#low = mid_close
     this.#is_cut = false
-    this.#spread_sum = this.#two_sided_count = this.#quote_count = this.#ofi = 0
+    this.#two_sided_count = this.#quote_count = 0
+    this.#spread_sum.reset()
+    this.#ofi.reset()
   }
 
   #writeRow(quote: TimedQuote): void {
@@ -160,10 +167,12 @@ export class QuoteFold {
     columns.mid_close[row] = mid(quote)
     columns.spread[row] = spread(quote)
     columns.spread_mean[row] =
-      this.#two_sided_count === 0 ? spread(quote) : this.#spread_sum / this.#two_sided_count
+      this.#two_sided_count === 0
+        ? spread(quote)
+        : quotient(this.#spread_sum.value, { units: this.#two_sided_count, digits: 0 })
     columns.weighted_mid[row] = weightedMid(quote) ?? NaN
     columns.i1[row] = queueImbalance(quote) ?? NaN
-    columns.ofi[row] = this.#ofi
+    columns.ofi[row] = nearest(this.#ofi.value)
     if (!this.#is_cut) {
       columns.realised_variance[row] = realisedVariance(this.#mid_before, mid(quote))
     }

@@ -1,4 +1,5 @@
 /** The best level of a book, and what follows from it directly. */
+import { difference, middle } from '#core/decimals.ts'
 
 /** Prices in the quote asset, quantities in the base asset; NaN for both where the side is empty. */
 export interface TopOfBook {
@@ -15,10 +16,10 @@ export function isTwoSided(quote: TopOfBook): boolean {
 
 /** m = (b + a) / 2, in the quote asset. */
 export function mid(quote: TopOfBook): number {
-  return (quote.best_bid + quote.best_ask) / 2
+  return middle(quote.best_bid, quote.best_ask)
 }
 
 /** s = a - b, in the quote asset; negative where the book is crossed. */
 export function spread(quote: TopOfBook): number {
-  return quote.best_ask - quote.best_bid
+  return difference(quote.best_ask, quote.best_bid)
 }

@@ -1,7 +1,9 @@
 /**
  * Folds trades into the trade features of a grid. An interval without a trade has count and
- * volume 0; one that we did not hear in full has nothing.
+ * volume 0; one that we did not hear in full has nothing. Trades come in order of time; sums are
+ * exact.
  */
+import { DecimalSum, nearest, plus, Scale } from '#core/decimals.ts'
 import type { TradeChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
 import { type Grid, rowOf } from './grid.ts'
@@ -24,6 +26,13 @@ export class TradeFold {
   readonly #grid: Grid
   readonly #blind: Uint8Array
   readonly #columns: TradeColumns
+  readonly #prices = new Scale()
+  readonly #qtys = new Scale()
+  // Of the interval that is open:
+  #row = 0
+  readonly #bought = new DecimalSum()
+  readonly #sold = new DecimalSum()
+  readonly #notional = new DecimalSum()
 
   /** `blind` has 1 where the interval is not known in full. */
   constructor(grid: Grid, blind: Uint8Array) {
@@ -33,30 +42,41 @@ export class TradeFold {
   }
 
   add(chunk: TradeChunk): void {
-    const { trade_count, volume, buy_volume, sell_volume, notional } = this.#columns
+    const { trade_count } = this.#columns
     for (let i = 0; i < chunk.row_count; i++) {
       const row = rowOf(this.#grid, chunk.ts_exchange[i]!)
+      if (row !== this.#row) this.#closeRow(row)
       const qty = chunk.qty[i]!
       trade_count[row]! += 1
-      volume[row]! += qty
-      if (chunk.is_buyer_maker[i] === 1) sell_volume[row]! += qty
-      else buy_volume[row]! += qty
-      notional[row]! += chunk.price[i]! * qty
+      const volume = chunk.is_buyer_maker[i] === 1 ? this.#sold : this.#bought
+      volume.add(this.#qtys, qty)
+      this.#notional.addProduct(this.#prices, chunk.price[i]!, this.#qtys, qty)
     }
   }
 
   /** Call once. */
   finish(): TradeColumns {
+    this.#closeRow(this.#grid.row_count)
     const columns = this.#columns
     for (let row = 0; row < this.#grid.row_count; row++) {
-      if (this.#blind[row] === 1) {
-        for (const name of NAMES) columns[name][row] = NaN
-        continue
-      }
-      columns.vwap[row] = vwap(columns.notional[row]!, columns.volume[row]!) ?? NaN
-      columns.trade_imbalance[row] =
-        tradeImbalance(columns.buy_volume[row]!, columns.sell_volume[row]!) ?? NaN
+      if (columns.trade_count[row] === 0) columns.vwap[row] = columns.trade_imbalance[row] = NaN
+      if (this.#blind[row] !== 1) continue
+      for (const name of NAMES) columns[name][row] = NaN
     }
     return columns
+  }
+
+  #closeRow(next: number): void {
+    const [row, columns] = [this.#row, this.#columns]
+    const [bought, sold, notional] = [this.#bought.value, this.#sold.value, this.#notional.value]
+    const volume = plus(bought, sold)
+    columns.volume[row] = nearest(volume)
+    columns.buy_volume[row] = nearest(bought)
+    columns.sell_volume[row] = nearest(sold)
+    columns.notional[row] = nearest(notional)
+    columns.vwap[row] = vwap(notional, volume) ?? NaN
+    columns.trade_imbalance[row] = tradeImbalance(bought, sold) ?? NaN
+    for (const sum of [this.#bought, this.#sold, this.#notional]) sum.reset()
+    this.#row = next
   }
 }

@@ -1,7 +1,10 @@
+import { type Decimal, quotient } from '#core/decimals.ts'
+
 /**
  * Volume-weighted average price, in the quote asset: sum(p q) / sum(q).
  * Null where nothing was traded.
  */
-export function vwap(notional: number, volume: number): number | null {
-  return volume === 0 ? null : notional / volume
+export function vwap(notional: Decimal, volume: Decimal): number | null {
+  const price = quotient(notional, volume)
+  return Number.isNaN(price) ? null : price
 }

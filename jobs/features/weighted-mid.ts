@@ -1,3 +1,4 @@
+import { decimalOf, plus, quotient, times } from '#core/decimals.ts'
 import type { TopOfBook } from './quote.ts'
 
 /**
@@ -6,7 +7,8 @@ import type { TopOfBook } from './quote.ts'
  * Null where both quantities are 0.
  */
 export function weightedMid(quote: TopOfBook): number | null {
-  const { best_bid, bid_qty, best_ask, ask_qty } = quote
-  const qty = ask_qty + bid_qty
-  return qty === 0 ? null : (best_ask * bid_qty + best_bid * ask_qty) / qty
+  if (quote.bid_qty + quote.ask_qty === 0) return null
+  const [bid, ask] = [decimalOf(quote.best_bid), decimalOf(quote.best_ask)]
+  const [bid_qty, ask_qty] = [decimalOf(quote.bid_qty), decimalOf(quote.ask_qty)]
+  return quotient(plus(times(ask, bid_qty), times(bid, ask_qty)), plus(bid_qty, ask_qty))
 }

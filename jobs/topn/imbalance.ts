@@ -1,4 +1,6 @@
+import { minus, plus, quotient } from '#core/decimals.ts'
 import type { OrderBook } from '#core/book.ts'
+import { qtyOfBest } from './qty-of-best.ts'
 
 /**
  * Imbalance of the best N levels, -1 (all on the ask) to 1 (all on the bid):
@@ -8,11 +10,7 @@ import type { OrderBook } from '#core/book.ts'
 export function imbalance(book: OrderBook, level_count: number): number | null {
   const { bids, asks } = book
   if (Math.min(bids.level_count, asks.level_count) < level_count) return null
-  let bid_qty = 0
-  let ask_qty = 0
-  for (let rank = 0; rank < level_count; rank++) {
-    bid_qty += bids.qtyAt(rank)
-    ask_qty += asks.qtyAt(rank)
-  }
-  return (bid_qty - ask_qty) / (bid_qty + ask_qty)
+  const bid_qty = qtyOfBest(bids, level_count)
+  const ask_qty = qtyOfBest(asks, level_count)
+  return quotient(minus(bid_qty, ask_qty), plus(bid_qty, ask_qty))
 }

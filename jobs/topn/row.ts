@@ -3,6 +3,7 @@
  * follows from them. Column order stands here; units and formulas are the table's comments.
  */
 import type { OrderBook } from '#core/book.ts'
+import { decimalOf, half, plus } from '#core/decimals.ts'
 import type { Micros } from '#core/time.ts'
 import { weightedMid } from '../features/weighted-mid.ts'
 import { imbalance } from './imbalance.ts'
@@ -61,10 +62,10 @@ export function topValues(book: OrderBook, levels: TopLevels): readonly (number 
   const [best_bid, best_ask] = [bids.priceAt(0), asks.priceAt(0)]
   const is_two_sided = bids.level_count > 0 && asks.level_count > 0
   const quote = { best_bid, best_ask, bid_qty: bids.qtyAt(0), ask_qty: asks.qtyAt(0) }
-  const mid = (best_bid + best_ask) / 2
+  const mid = is_two_sided ? half(plus(decimalOf(best_bid), decimalOf(best_ask))) : null
   const ofSide = (side: typeof bids): readonly (number | null)[] => {
-    const largest = is_two_sided ? wall(side, mid, TOP_LEVELS) : null
-    const slope = is_two_sided ? liquiditySlope(side, mid, TOP_LEVELS) : null
+    const largest = mid === null ? null : wall(side, mid, TOP_LEVELS)
+    const slope = mid === null ? null : liquiditySlope(side, mid, TOP_LEVELS)
     return [largest?.size ?? null, largest?.dist_bps ?? null, largest?.ratio ?? null, slope]
   }
   return [

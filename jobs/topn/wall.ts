@@ -1,3 +1,13 @@
+import {
+  absolute,
+  type Decimal,
+  decimalOf,
+  half,
+  minus,
+  plus,
+  quotient,
+  times,
+} from '#core/decimals.ts'
 import type { BookSide } from '#core/book.ts'
 
 export interface Wall {
@@ -13,7 +23,7 @@ export interface Wall {
  * The largest of the best N levels of a side; the nearest one where several are equal. There is
  * no standard definition. Null where the side has fewer than N levels.
  */
-export function wall(side: BookSide, mid: number, level_count: number): Wall | null {
+export function wall(side: BookSide, mid: Decimal, level_count: number): Wall | null {
   if (side.level_count < level_count) return null
   let at = 0
   const qtys = new Float64Array(level_count)
@@ -22,13 +32,15 @@ export function wall(side: BookSide, mid: number, level_count: number): Wall | n
     if (qtys[rank]! > qtys[at]!) at = rank
   }
   const size = qtys[at]!
-  const dist_bps = (Math.abs(side.priceAt(at) - mid) / mid) * 1e4
-  return { size, dist_bps, ratio: size / median(qtys) }
+  const distance = absolute(minus(decimalOf(side.priceAt(at)), mid))
+  const dist_bps = quotient(times(distance, decimalOf(1e4)), mid)
+  return { size, dist_bps, ratio: quotient(decimalOf(size), median(qtys)) }
 }
 
 /** Sorts in place. */
-function median(values: Float64Array): number {
+function median(values: Float64Array): Decimal {
   values.sort()
   const middle = values.length >> 1
-  return values.length % 2 === 1 ? values[middle]! : (values[middle - 1]! + values[middle]!) / 2
+  const upper = decimalOf(values[middle]!)
+  return values.length % 2 === 1 ? upper : half(plus(decimalOf(values[middle - 1]!), upper))
 }

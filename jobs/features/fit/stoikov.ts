@@ -10,6 +10,7 @@
  * Every observation counts a second time in the mirror (imbalance and change negated), which makes
  * g antisymmetric, and the sum converge.
  */
+import { difference } from '#core/decimals.ts'
 import type { QuoteResult } from '../quote-columns.ts'
 import { isTwoSided, mid, spread, type TopOfBook } from '../quote.ts'
 import { solve } from './linear.ts'
@@ -101,7 +102,7 @@ function countSteps({ columns, cut }: QuoteResult, spread_unit: number): Steps {
       spread_unit,
     )
     if (before !== undefined && state !== undefined && cut[row] !== 1) {
-      const change = mid_close[row]! - mid_close[row - 1]!
+      const change = difference(mid_close[row]!, mid_close[row - 1]!)
       const does_move = Math.abs(change) > spread_unit * SAME_MID
       const counts = does_move ? steps.moving : steps.still
       counts[before]![state]! += 1

@@ -5,6 +5,7 @@
  * second) are shared out between buckets by volume, and V is a fiftieth of a day's volume: that of
  * the day before. The sides are the exchange's own, where the paper estimates them.
  */
+import { decimalOf, quotient, sumOf } from '#core/decimals.ts'
 import { VPIN_BUCKETS } from '#core/features/fitted.ts'
 import type { TradeColumns } from '../trade-columns.ts'
 
@@ -23,10 +24,9 @@ export interface VpinStart {
 
 /** Of a day, for the next: undefined where nothing was traded. */
 export function fitVpin(trades: TradeColumns): VpinStart | undefined {
-  let volume = 0
-  for (const value of trades.volume) if (!Number.isNaN(value)) volume += value
-  if (!(volume > 0)) return undefined
-  const bucket_volume = volume / VPIN_BUCKETS
+  const volume = sumOf(trades.volume.filter((value) => !Number.isNaN(value)))
+  const bucket_volume = quotient(volume, decimalOf(VPIN_BUCKETS))
+  if (!(bucket_volume > 0)) return undefined
   const buckets = new Buckets({ bucket_volume, imbalances: [], buy_volume: 0, sell_volume: 0 })
   fill(buckets, trades)
   return buckets.state()

@@ -9,7 +9,7 @@ import { createStand } from '../stand.ts'
 
 const stand = await createStand()
 const { pool, store } = stand
-const DAY = 'datasets/features_1s/v2/date=2024-08-08'
+const DAY = 'datasets/features_1s/v3/date=2024-08-08'
 const EVENING_US = Date.parse('2024-08-08T23:59:50Z') * 1_000
 
 const quote = (ts: number, id: number) => ({
@@ -124,7 +124,7 @@ test('until a day is over, latest.json names the newest', async () => {
   const bytes = await other.store.get('datasets/features_1s/latest.json')
   expect(JSON.parse(Buffer.from(bytes!).toString())).toEqual({
     dataset: 'features_1s',
-    schema_version: 2,
+    schema_version: 3,
     date: '2024-08-08',
     complete: false,
   })

@@ -1,6 +1,7 @@
 /** The formulas one by one: tables of worked examples, and identities over random books. */
 import { describe, expect, test } from 'vitest'
-import { ofi } from '../../../jobs/features/ofi.ts'
+import { decimalOf, DecimalSum, nearest, Scale } from '#core/decimals.ts'
+import { addOfi } from '../../../jobs/features/ofi.ts'
 import { mid, spread, type TopOfBook } from '../../../jobs/features/quote.ts'
 import { queueImbalance } from '../../../jobs/features/queue-imbalance.ts'
 import { realisedVariance } from '../../../jobs/features/realised-variance.ts'
@@ -14,6 +15,12 @@ const book = (best_bid: number, bid_qty: number, best_ask: number, ask_qty: numb
   best_ask,
   ask_qty,
 })
+
+function ofi(before: TopOfBook, after: TopOfBook): number {
+  const sum = new DecimalSum()
+  addOfi(sum, new Scale(), before, after)
+  return nearest(sum.value)
+}
 
 /** A small linear congruential generator: the same books in every run. */
 function randomBooks(seed: number, count: number): readonly TopOfBook[] {
@@ -94,14 +101,14 @@ test('queue imbalance runs from -1 to 1', () => {
 test('0/0 is null, never 0', () => {
   expect(weightedMid(book(100, 0, 101, 0))).toBeNull()
   expect(queueImbalance(book(100, 0, 101, 0))).toBeNull()
-  expect(vwap(0, 0)).toBeNull()
-  expect(tradeImbalance(0, 0)).toBeNull()
+  expect(vwap(decimalOf(0), decimalOf(0))).toBeNull()
+  expect(tradeImbalance(decimalOf(0), decimalOf(0))).toBeNull()
 })
 
 test('vwap and trade imbalance', () => {
-  expect(vwap(100 * 2 + 103 * 1, 3)).toBe(101)
-  expect(tradeImbalance(3, 1)).toBe(0.5)
-  expect(tradeImbalance(0, 1)).toBe(-1)
+  expect(vwap(decimalOf(100 * 2 + 103 * 1), decimalOf(3))).toBe(101)
+  expect(tradeImbalance(decimalOf(3), decimalOf(1))).toBe(0.5)
+  expect(tradeImbalance(decimalOf(0), decimalOf(1))).toBe(-1)
 })
 
 test('realised variance is the square of the log return, and the same up and down', () => {

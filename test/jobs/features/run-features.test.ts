@@ -199,7 +199,7 @@ test('the manifest holds what the files are, and what is missing', async () => {
     const { bytes, sha256 } = await digestOf((await stand.store.read(stored.key))!)
     expect([bytes, sha256]).toEqual([file.bytes, file.sha256])
   }
-  expect(manifest).toMatchObject({ dataset: 'features_1s', schema_version: 2, complete: true, row_count: 27 })
+  expect(manifest).toMatchObject({ dataset: 'features_1s', schema_version: 3, complete: true, row_count: 27 })
   expect(manifest.columns).toEqual(FEATURES_1S)
   expect(manifest.coverage.map(({ symbol, row_count, present_s, missing_s }) => [symbol, row_count, present_s, missing_s])).toEqual([
     ['ADAUSDT', 7, 7, 86_393],

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { DecimalSum, nearest, Scale } from '#core/decimals.ts'
 import { CHANNELS } from '#core/market.ts'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { fromMillis, micros } from '#core/time.ts'
 import { readRecording } from '../../../infra/local/exchange/replay/recording.ts'
 import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
-import { ofi } from '../../../jobs/features/ofi.ts'
+import { addOfi } from '../../../jobs/features/ofi.ts'
 import { isTwoSided, type TopOfBook } from '../../../jobs/features/quote.ts'
 import { ROLLUPS } from '../../../jobs/rollups/rollup.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
@@ -68,20 +69,22 @@ async function expectOfi(pool: Pool): Promise<void> {
        best_bid, bid_qty, best_ask, ask_qty
      from marketdata.book_ticker order by symbol_id, ts_exchange, update_id`,
   )
-  const expected = new Map<string, number>()
+  const expected = new Map<string, DecimalSum>()
+  const scale = new Scale()
   let before: QuoteOfSecond | undefined
   for (const row of rows) {
     const key = `${row.symbol_id} ${row.second}`
-    const sum = expected.get(key)
+    const sum = expected.get(key) ?? new DecimalSum()
     const is_chained = before !== undefined && isTwoSided(before) && isTwoSided(row)
-    expected.set(key, sum === undefined ? 0 : sum + (is_chained ? ofi(before!, row) : 0))
+    if (is_chained && expected.has(key)) addOfi(sum, scale, before!, row)
+    expected.set(key, sum)
     before = row
   }
   const found = await readAll(pool, 'bt_1s')
   expect(found.length).toBe(expected.size)
   for (const row of found) {
     const sum = expected.get(`${row['symbol_id']} ${String(row['bucket']).slice(0, 19)}`)
-    expect(row['ofi_inside']).toBeCloseTo(sum!, 9)
+    expect(row['ofi_inside']).toBe(nearest(sum!.value))
   }
 }
 

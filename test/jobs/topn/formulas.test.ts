@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { OrderBook } from '#core/book.ts'
 import type { Level } from '#core/market.ts'
 import { imbalance } from '../../../jobs/topn/imbalance.ts'
+import { decimalOf } from '#core/decimals.ts'
 import { liquiditySlope } from '../../../jobs/topn/liquidity-slope.ts'
 import { topLevels, topValues, VALUE_COLUMNS } from '../../../jobs/topn/row.ts'
 import { wall } from '../../../jobs/topn/wall.ts'
@@ -41,28 +42,28 @@ test('a mirrored book negates the imbalances and swaps walls and slopes', () => 
   const book = tenLevels((k) => 1 + ((k * 7) % 10), (k) => 2 + ((k * 3) % 10))
   const mirror = MIRRORED(book)
   for (const n of [1, 5, 10]) expect(imbalance(mirror, n)).toBeCloseTo(-imbalance(book, n)!, 12)
-  expect(wall(mirror.asks, 100, 10)!.size).toBe(wall(book.bids, 100, 10)!.size)
-  expect(liquiditySlope(mirror.bids, 100, 10)).toBeCloseTo(liquiditySlope(book.asks, 100, 10)!, 9)
+  expect(wall(mirror.asks, decimalOf(100), 10)!.size).toBe(wall(book.bids, decimalOf(100), 10)!.size)
+  expect(liquiditySlope(mirror.bids, decimalOf(100), 10)).toBeCloseTo(liquiditySlope(book.asks, decimalOf(100), 10)!, 9)
 })
 
 test('liquidity slope: quantity that grows by 2 with every basis point is 2 per bps', () => {
   const book = tenLevels(() => 2, () => 5)
-  expect(liquiditySlope(book.bids, 100, 10)).toBeCloseTo(2, 9)
-  expect(liquiditySlope(book.asks, 100, 10)).toBeCloseTo(5, 9)
-  expect(liquiditySlope(bookOf([[99, 1]], []).bids, 100, 10)).toBeNull()
+  expect(liquiditySlope(book.bids, decimalOf(100), 10)).toBeCloseTo(2, 9)
+  expect(liquiditySlope(book.asks, decimalOf(100), 10)).toBeCloseTo(5, 9)
+  expect(liquiditySlope(bookOf([[99, 1]], []).bids, decimalOf(100), 10)).toBeNull()
 })
 
 test('wall: the largest level, its distance, and how much it stands out; the nearer of two equal ones', () => {
   const { bids } = tenLevels((k) => (k === 3 || k === 7 ? 50 : 10), () => 1)
-  const found = wall(bids, 100, 10)!
+  const found = wall(bids, decimalOf(100), 10)!
   expect(found).toMatchObject({ size: 50, ratio: 5 })
   expect(found.dist_bps).toBeCloseTo(4, 9)
-  expect(wall(bookOf([[99, 1]], []).bids, 100, 10)).toBeNull()
+  expect(wall(bookOf([[99, 1]], []).bids, decimalOf(100), 10)).toBeNull()
 })
 
 test('wall: the median of ten levels is between the fifth and the sixth', () => {
   const { asks } = tenLevels(() => 1, (k) => k + 1)
-  expect(wall(asks, 100, 10)).toMatchObject({ size: 10, ratio: 10 / 5.5 })
+  expect(wall(asks, decimalOf(100), 10)).toMatchObject({ size: 10, ratio: 10 / 5.5 })
 })
 
 test('a row has a value for every column, and null where the book is too thin', () => {

@@ -1,0 +1,226 @@
+/**
+ * Exact arithmetic on the exchange's decimals. A stored double is the one nearest to a decimal;
+ * that decimal is the shortest text that reads back as the double. It is found again, sums and
+ * products are made of integers, and the result is rounded once: to the nearest double, ties to
+ * even, quotients as well.
+ *
+ * Integers are numbers while they are safe, and bigints beyond: the same formula serves both.
+ */
+
+/** A whole number; of type number only where it is a safe integer. */
+type Int = number | bigint
+
+/** units / 10^digits. */
+export interface Decimal {
+  readonly units: Int
+  readonly digits: number
+}
+
+export const ZERO: Decimal = { units: 0, digits: 0 }
+
+/** Two decimals of at most 15 significant digits never share a double. */
+const UNITS_MAX = 1e15
+/** Powers of ten that are exact as doubles. */
+const POWERS = Array.from({ length: 23 }, (_, digits) => Number(`1e${digits}`))
+/** Bits of a quotient before it is rounded: more than a double has, and one for what is left. */
+const QUOTIENT_BITS = 66
+
+/** The decimal that a finite double stands for. */
+export function decimalOf(value: number): Decimal {
+  for (let digits = 0; digits < POWERS.length; digits++) {
+    const power = POWERS[digits]!
+    const units = Math.round(value * power)
+    if (!(Math.abs(units) <= UNITS_MAX)) break
+    if (units / power === value) return { units, digits }
+  }
+  return decimalOfText(String(value))
+}
+
+export function plus(a: Decimal, b: Decimal): Decimal {
+  if (a.digits < b.digits) return plus(b, a)
+  return { units: add(a.units, shifted(b.units, a.digits - b.digits)), digits: a.digits }
+}
+
+export function minus(a: Decimal, b: Decimal): Decimal {
+  return plus(a, { units: -b.units, digits: b.digits })
+}
+
+export function times(a: Decimal, b: Decimal): Decimal {
+  return { units: multiply(a.units, b.units), digits: a.digits + b.digits }
+}
+
+export function half(value: Decimal): Decimal {
+  return { units: multiply(value.units, 5), digits: value.digits + 1 }
+}
+
+export function absolute(value: Decimal): Decimal {
+  return value.units < 0 ? { units: -value.units, digits: value.digits } : value
+}
+
+/** Exact, of finite values. */
+export function sumOf(values: Iterable<number>): Decimal {
+  let sum = ZERO
+  for (const value of values) sum = plus(sum, decimalOf(value))
+  return sum
+}
+
+/** The double nearest to it. */
+export function nearest({ units, digits }: Decimal): number {
+  return nearestRatio(units, shifted(1, digits))
+}
+
+/** The double nearest to a / b; NaN where b is 0. */
+export function quotient(a: Decimal, b: Decimal): number {
+  const shift = b.digits - a.digits
+  return shift >= 0
+    ? nearestRatio(shifted(a.units, shift), b.units)
+    : nearestRatio(a.units, shifted(b.units, -shift))
+}
+
+/** The double nearest to a - b; NaN where one of them is. */
+export function difference(a: number, b: number): number {
+  return Number.isNaN(a - b) ? NaN : nearest(minus(decimalOf(a), decimalOf(b)))
+}
+
+/** The double nearest to (a + b) / 2; NaN where one of them is. */
+export function middle(a: number, b: number): number {
+  return Number.isNaN(a + b) ? NaN : nearest(half(plus(decimalOf(a), decimalOf(b))))
+}
+
+/**
+ * Digits behind the point that suffice for all values met so far: those of a stream's prices, or
+ * of its quantities. It makes the way from a double to its integer one multiplication.
+ */
+export class Scale {
+  #digits = 0
+  #power = 1
+
+  get digits(): number {
+    return this.#digits
+  }
+
+  /** value x 10^digits; NaN where that takes a bigint. The digits may grow with it. */
+  unitsOf(value: number): number {
+    const units = Math.round(value * this.#power)
+    const is_exact = units / this.#power === value && Math.abs(units) <= UNITS_MAX
+    return is_exact ? units : this.#grow(value)
+  }
+
+  /** As the function `middle`. */
+  middle(a: number, b: number): number {
+    // Twice, since the second value may have grown the digits.
+    this.unitsOf(a)
+    const sum = this.unitsOf(b) + this.unitsOf(a)
+    return Number.isNaN(sum) ? middle(a, b) : sum / (2 * this.#power)
+  }
+
+  #grow(value: number): number {
+    if (!Number.isFinite(value)) return NaN
+    const { units, digits } = decimalOf(value)
+    if (typeof units === 'bigint' || digits <= this.#digits || digits >= POWERS.length) return NaN
+    this.#digits = digits
+    this.#power = POWERS[digits]!
+    return units
+  }
+}
+
+/** An exact sum: of one safe integer while it fits, and of a rest. */
+export class DecimalSum {
+  #units = 0
+  #digits = 0
+  #rest = ZERO
+
+  get value(): Decimal {
+    return plus({ units: this.#units, digits: this.#digits }, this.#rest)
+  }
+
+  reset(): void {
+    this.#units = 0
+    this.#rest = ZERO
+  }
+
+  add(scale: Scale, value: number): void {
+    const units = scale.unitsOf(value)
+    if (!this.#addUnits(units, scale.digits)) this.#spill(decimalOf(value))
+  }
+
+  subtract(scale: Scale, value: number): void {
+    const units = scale.unitsOf(value)
+    if (!this.#addUnits(-units, scale.digits)) this.#spill(decimalOf(-value))
+  }
+
+  addProduct(scale_a: Scale, a: number, scale_b: Scale, b: number): void {
+    const units = scale_a.unitsOf(a) * scale_b.unitsOf(b)
+    const is_added = this.#addUnits(units, scale_a.digits + scale_b.digits)
+    if (!is_added) this.#spill(times(decimalOf(a), decimalOf(b)))
+  }
+
+  /** False, and nothing added, where the sum is no safe integer. */
+  #addUnits(units: number, digits: number): boolean {
+    if (digits !== this.#digits) {
+      if (digits < this.#digits) return false
+      this.#spill({ units: this.#units, digits: this.#digits })
+      this.#units = 0
+      this.#digits = digits
+    }
+    const sum = this.#units + units
+    if (!(Math.abs(sum) <= Number.MAX_SAFE_INTEGER)) return false
+    this.#units = sum
+    return Math.abs(units) <= Number.MAX_SAFE_INTEGER
+  }
+
+  #spill(value: Decimal): void {
+    this.#rest = plus(this.#rest, value)
+  }
+}
+
+function decimalOfText(text: string): Decimal {
+  const [mantissa = '', exponent = '0'] = text.split('e')
+  const [whole = '', fraction = ''] = mantissa.split('.')
+  const units = BigInt(whole + fraction)
+  const digits = fraction.length - Number(exponent)
+  return digits >= 0 ? { units, digits } : { units: units * 10n ** BigInt(-digits), digits: 0 }
+}
+
+function add(a: Int, b: Int): Int {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const sum = a + b
+    if (Math.abs(sum) <= Number.MAX_SAFE_INTEGER) return sum
+  }
+  return BigInt(a) + BigInt(b)
+}
+
+function multiply(a: Int, b: Int): Int {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const product = a * b
+    if (Math.abs(product) <= Number.MAX_SAFE_INTEGER) return product
+  }
+  return BigInt(a) * BigInt(b)
+}
+
+/** units x 10^digits. */
+function shifted(units: Int, digits: number): Int {
+  if (digits === 0) return units
+  // 10^15 is the largest power of ten that is a safe integer.
+  return multiply(units, digits <= 15 ? POWERS[digits]! : 10n ** BigInt(digits))
+}
+
+function nearestRatio(a: Int, b: Int): number {
+  if (typeof a === 'number' && typeof b === 'number') return b === 0 ? NaN : a / b + 0
+  const [top, bottom] = [BigInt(a), BigInt(b)]
+  if (bottom === 0n) return NaN
+  if (top === 0n) return 0
+  const is_negative = top < 0n !== bottom < 0n
+  const [n, d] = [top < 0n ? -top : top, bottom < 0n ? -bottom : bottom]
+  const shift = QUOTIENT_BITS - bitsOf(n) + bitsOf(d)
+  const [dividend, divisor] = shift >= 0 ? [n << BigInt(shift), d] : [n, d << BigInt(-shift)]
+  const whole = dividend / divisor
+  // A last bit that says that there is more makes the one rounding below the right one.
+  const ratio = Number(whole * divisor === dividend ? whole : whole | 1n) * 2 ** -shift
+  return is_negative ? -ratio : ratio
+}
+
+/** Within 4 of the bits that it has: the quotient has enough to spare. */
+function bitsOf(value: bigint): number {
+  return value.toString(16).length * 4
+}
