@@ -74,8 +74,15 @@ export async function runBooks(options: BooksOptions): Promise<BooksReport> {
     const cold_sync_s = await syncAll()
     exchange.setFaults({ faults: [...frame_faults] })
     await sleep(options.fault_ms / 2)
+    const refusing_ms = performance.now()
     exchange.setFaults({ faults: [...frame_faults, REFUSALS] })
-    await sleep(options.fault_ms / 2)
+    const hasRefused = (): boolean => proxy.account().refused_snapshot_count > 0
+    // Where the weight is used up, the next book is asked for in the exchange's next minute.
+    while (!hasRefused() && performance.now() - refusing_ms < REFUSAL_LIMIT_MS) await sleep(POLL_MS)
+    onProgress?.(`books were refused after ${Math.round(performance.now() - refusing_ms)} ms`)
+    await sleep(REFUSING_MS)
+    exchange.setFaults({ faults: [...frame_faults] })
+    await sleep(Math.max(0, options.fault_ms / 2 - (performance.now() - refusing_ms)))
     const books_lost = ingestor.status?.books_lost ?? 0
     onProgress?.(`${books_lost} books lost by faults of frames; killing the ingestor`)
     exchange.setFaults({ faults: [] })
@@ -115,8 +122,11 @@ const REFUSALS = {
   target: 'rest',
   status: 429,
   retry_after_s: 2,
-  for_ms: 5_000,
 } as const
+/** From the first refusal on: longer than the pause that it asks for, so that more follow. */
+const REFUSING_MS = 3_000
+/** Longer than a minute of the exchange, after which there is weight for a book. */
+const REFUSAL_LIMIT_MS = 150_000
 const CADENCE = { min_us: 100_000, max_us: 1_000_000 }
 
 class Ingestor {
@@ -207,7 +217,7 @@ function complaintsOf(
     [rest.over_limit_count > 0, `${rest.over_limit_count} requests were over the weight limit`],
     [rest.used_weight_max > WEIGHT_PER_MINUTE, `${rest.used_weight_max} of weight in a minute`],
     [rest.in_pause_count > 0, `${rest.in_pause_count} requests came in a pause that was asked for`],
-    [rest.pause_count === 0, 'no pause was asked for'],
+    [rest.refused_snapshot_count === 0, 'no book was refused'],
   ]
   return bad.flatMap(([is_bad, sentence]) => (is_bad ? [sentence] : []))
 }

@@ -14,6 +14,8 @@ export interface RestAccount {
   readonly over_limit_count: number
   /** Turned away by a fault, with a pause to keep. */
   readonly pause_count: number
+  /** Books that were asked for and turned away by a fault. */
+  readonly refused_snapshot_count: number
   /** Requests that came in a pause, PAUSE_GRACE_MS or more after it was asked for. */
   readonly in_pause_count: number
 }
@@ -35,6 +37,7 @@ export async function startWeighingProxy(exchange_url: string): Promise<Weighing
     used_weight_max: 0,
     over_limit_count: 0,
     pause_count: 0,
+    refused_snapshot_count: 0,
     in_pause_count: 0,
   }
   let pause = { from_ms: -Infinity, until_ms: -Infinity }
@@ -51,7 +54,10 @@ export async function startWeighingProxy(exchange_url: string): Promise<Weighing
       const answered_ms = performance.now()
       const is_new = answered_ms > pause.until_ms
       if (used_weight !== null) counts.over_limit_count++
-      else if (is_new) counts.pause_count++
+      else {
+        if (is_new) counts.pause_count++
+        if (path.includes('/depth')) counts.refused_snapshot_count++
+      }
       const until_ms = answered_ms + Number(response.headers.get('retry-after') ?? 0) * 1_000
       pause = { from_ms: is_new ? answered_ms : pause.from_ms, until_ms }
     }
