@@ -4,6 +4,7 @@
  * always rolled back, which undoes every SET it may have smuggled. The login behind it can only
  * select in any case.
  */
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import { OperatorError } from '#core/errors.ts'
 import { isStatementError, type Client, type Pool } from '#core/node/pool.ts'
@@ -31,6 +32,23 @@ export interface Answer {
   }[]
 }
 
+/**
+ * What a read-only transaction of a reader may call and yet acts on others: it ends their
+ * sessions, writes to the log, or runs statements made of texts, which may hide such names. So may
+ * identifiers with escapes.
+ */
+const REFUSED = new RegExp(
+  [
+    '\\bpg_(?:terminate|cancel)_backend\\b',
+    '\\bpg_(?:logical|replication|notify|reload|rotate|switch|create|drop|stat_reset)\\w*',
+    '\\b(?:query|cursor|table|schema|database)_to_xml\\w*',
+    '\\bts_(?:stat|rewrite)\\b',
+    '\\b(?:lo|dblink)_\\w+|\\bdblink\\b',
+    '\\bu&"',
+  ].join('|'),
+  'i',
+)
+
 export async function runQuery(
   pool: Pool,
   statement: Statement,
@@ -41,6 +59,10 @@ export async function runQuery(
       'not_a_select',
       'Only statements that begin with SELECT or WITH are run.',
     )
+  }
+  const function_name = REFUSED.exec(statement.query)?.[0]
+  if (function_name !== undefined) {
+    throw new OperatorError('function_refused', `${function_name} is not for readers.`)
   }
   const client = await connect(pool)
   try {
@@ -77,6 +99,9 @@ function leave(client: Client): void {
   )
 }
 
+/** Lengths and row headers of an answer, besides its values. */
+const PROTOCOL_BYTES = 1 << 20
+
 const RAW_TEXT = { getTypeParser: () => (text: string) => text }
 
 function readRows(
@@ -91,6 +116,16 @@ function readRows(
       // The connection still delivers the rest: it is given up together with the query.
       reject(new OperatorError('answer_too_large', `The answer has more than ${what}.`))
     }
+    // A value is parsed once it is there whole, and one of 512 MB would end this process.
+    const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+    let received = 0
+    const count = (chunk: Buffer): void => {
+      received += chunk.byteLength
+      if (received <= limits.response_bytes_max * 2 + PROTOCOL_BYTES) return
+      tooLarge(`${limits.response_bytes_max} bytes`)
+      stream.destroy()
+    }
+    stream.prependListener('data', count)
     const running = new pg.Query<(string | null)[]>({
       text: query,
       values: [...params],
@@ -104,8 +139,12 @@ function readRows(
       if (rows.length > limits.row_count_max) tooLarge(`${limits.row_count_max} rows`)
       if (byte_count > limits.response_bytes_max) tooLarge(`${limits.response_bytes_max} bytes`)
     })
-    running.on('error', reject)
+    running.on('error', (error) => {
+      stream.off('data', count)
+      reject(error)
+    })
     running.on('end', ({ command, fields }) => {
+      stream.off('data', count)
       resolve({
         command,
         rowCount: rows.length,

@@ -32,7 +32,13 @@ export interface Gateway {
 const PARAMETER_COUNT_MAX = 100
 const RETRY_AFTER_S = '1'
 /** For whole requests; idle connections are kept for the worker's next query. */
-const TIMEOUTS = { requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 60_000 }
+const TIMEOUTS = {
+  requestTimeout: 5_000,
+  headersTimeout: 5_000,
+  // How often Node looks for requests that took too long; it is 30 s otherwise.
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 60_000,
+}
 
 const Body = z.object({
   query: z.string(),
@@ -166,6 +172,7 @@ async function readStatement(request: IncomingMessage, bytes_max: number): Promi
 const STATUSES: Readonly<Record<string, number>> = {
   bad_request: 400,
   not_a_select: 400,
+  function_refused: 400,
   answer_too_large: 400,
   request_too_large: 413,
   database_unreachable: 502,

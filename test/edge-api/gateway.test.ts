@@ -171,6 +171,11 @@ describe('asking is reading', () => {
     "select set_config('statement_timeout', '0', true), pg_sleep(5)",
     "select query_to_xml('insert into public.open_to_all values (1)', true, true, '')",
     "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
+    'select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user',
+    'select "pg_cancel_backend"(1)',
+    "select pg_logical_emit_message(false, 'a', 'b')",
+    "select u&\"pg\\005fterminate_backend\"(1)",
+    "select query_to_xml('select pg_termin' || 'ate_backend(1)', true, true, '')",
     'select rolpassword from pg_authid',
     'select passwd from pg_shadow',
     '',
@@ -226,6 +231,20 @@ describe('limits', () => {
     )
     expect((await sql('select 1')).status).toBe(200)
   })
+
+  test('a value beyond what this process could hold ends its query, and nothing else', async () => {
+    const patient = await startTestGateway(reader_url, { STATEMENT_TIMEOUT_MS: '30000' })
+    const ask = (query: string) =>
+      fetch(`${patient.url}/sql`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${SECRET}`, 'neon-connection-string': reader_url },
+        body: JSON.stringify({ query }),
+      })
+    const refused = await ask("select repeat('x', 600000000)")
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('bytes')])
+    expect((await ask('select 1')).status).toBe(200)
+    await patient.stop()
+  }, 60_000)
 
   test('many at once: as many as may wait do so, the rest are told when to come again', async () => {
     const narrow = await startTestGateway(reader_url, { CONCURRENCY_MAX: '8', POOL_MAX: '4' })
