@@ -6,6 +6,7 @@
 import { micros, toIso, type Micros } from '#core/time.ts'
 import type { Cursor } from '../cursor.ts'
 import type { Database, Parameter } from '../database.ts'
+import { LEVEL_NUMBERS_MAX } from '../range/page-size.ts'
 import { columnOf, type ColumnKind, type RangeTable, type Row } from '../range/table.ts'
 
 export interface RangeArgs {
@@ -33,13 +34,32 @@ export function selectRange(db: Database, args: RangeArgs): Promise<readonly Row
   ])
 }
 
-function rangeSql({ table, columns, after }: RangeArgs): string {
+/**
+ * Levels are of any number: rows are given until those before the last but one fill a page, and
+ * their sum is taken in the database, so that no answer is made that would be too large.
+ */
+function rangeSql(args: RangeArgs): string {
+  const { table, columns } = args
+  const levels = columns.filter((name) => columnOf(table, name).kind === 'levels')
+  if (levels.length === 0) return rowsSql(args, columns)
+  const order = table.identity.join(', ')
+  const numbers = levels.map((name) => `coalesce(cardinality(${name}), 0)`).join(' + ')
+  const before = `sum(${numbers}) over (
+  order by ${order} rows between unbounded preceding and 2 preceding) as numbers_before`
+  return `
+select ${columns.join(', ')}
+from (${rowsSql(args, [...columns, before])}) page
+where coalesce(numbers_before, 0) < ${LEVEL_NUMBERS_MAX}
+order by ${order}`
+}
+
+function rowsSql({ table, after }: RangeArgs, selected: readonly string[]): string {
   const [time] = table.identity
   const order = table.identity.join(', ')
   const parts = table.identity.map((name, i) => `$${i + 5}::${CASTS[columnOf(table, name).kind]}`)
   const behind = after === null ? '' : `\n  and (${order}) > (${parts.join(', ')})`
   return `
-select ${columns.join(', ')}
+select ${selected.join(', ')}
 from marketdata.${table.relation}
 where symbol_id = $1 and ${time} >= $2::timestamptz and ${time} < $3::timestamptz${behind}
 order by ${order}

@@ -11,6 +11,7 @@ import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
 import type { ParquetReader } from '../lake/parquet-reader.ts'
 import { rowAt } from '../lake/symbol-hour.ts'
 import { badParameters, Problem } from '../problem.ts'
+import { rowsThatFit } from './page-size.ts'
 import type { ColumnKind, RangeColumn, Row } from './table.ts'
 
 export interface DatasetWanted {
@@ -39,11 +40,12 @@ export type ReadDataset = (wanted: DatasetWanted) => Promise<DatasetPage | undef
 const TIME = 'ts'
 
 export function createDatasetReader(datasets: Datasets, lake: ParquetReader): ReadDataset {
-  return async (wanted) => {
-    const dates = await datasets.dates(wanted.dataset)
-    const newest = await manifestOf(datasets, wanted.dataset, dates.at(-1)?.date)
+  return async (asked) => {
+    const dates = await datasets.dates(asked.dataset)
+    const newest = await manifestOf(datasets, asked.dataset, dates.at(-1)?.date)
     if (newest === undefined) return undefined
-    const columns = chooseColumns(newest.columns, wanted.columns)
+    const columns = chooseColumns(newest.columns, asked.columns)
+    const wanted = { ...asked, limit: rowsThatFit(columns, asked.limit) }
     const start = wanted.after === null ? wanted.from : Math.max(wanted.from, wanted.after[0] + 1)
     const budget = createBudget(LAKE_LIMITS)
     const rows: Row[] = []

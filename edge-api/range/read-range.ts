@@ -8,8 +8,8 @@
  *    answers, never in neither. (One snapshot for both would be wrong: a partition that was dropped
  *    since is gone for every later statement, whatever the snapshot.)
  * 2. No row comes twice: both sources are merged by the rows' identity.
- * 3. Each source gives its first `limit` rows behind the cursor, so the first `limit` of the
- *    merged ones are the page.
+ * 3. Each source gives its first `limit` rows behind the cursor, or so many that their levels fill
+ *    a page and one more, so the first of the merged ones that fit are the page.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
@@ -22,6 +22,7 @@ import { Problem } from '../problem.ts'
 import type { ArchivedHourRow, ArchivedHoursArgs } from '../queries/archived-hours.ts'
 import type { RangeArgs } from '../queries/range.ts'
 import { mergePart } from './merge.ts'
+import { countThatFits, rowsThatFit } from './page-size.ts'
 import {
   cursorOf,
   storedColumns,
@@ -81,7 +82,8 @@ const HOURS_MAX = 1_000
 const DAYS_MAX = 31
 
 export function createRangeReader(sources: RangeSources): ReadRange {
-  return async (wanted) => {
+  return async (asked) => {
+    const wanted = { ...asked, limit: rowsThatFit(asked.columns, asked.limit) }
     const start = startOf(wanted)
     const hot = await readHot(sources, wanted)
     // An hour is archived once it is over.
@@ -111,7 +113,7 @@ export function createRangeReader(sources: RangeSources): ReadRange {
     }))
     const hot_rows = hot.rows.filter((row) => timeOf(wanted.table, row) < known_to)
     const rows = await readCold(sources, wanted, dropped, hot_rows)
-    if (known_to < to && rows.length <= wanted.limit) {
+    if (known_to < to && !isFull(rows, wanted)) {
       throw tooMuch(wanted, `more than ${HOURS_MAX} hours`, known_to)
     }
     return pageOf(wanted, rows, parts)
@@ -189,7 +191,7 @@ async function readPart(
   const columns = stored.filter(({ name }) => part.columns?.includes(name) ?? true)
   const rows: Row[] = []
   for (const hour of hours) {
-    if (rows.length > limit || hour.hour > last_hot) break
+    if (isFull(rows, wanted) || hour.hour > last_hot) break
     const args = { table, columns, symbol, from, to, after, limit: limit + 1 - rows.length }
     try {
       rows.push(...(await sources.symbolHour(hour, args, budget)))
@@ -206,13 +208,23 @@ function pageOf(
   found: readonly Row[],
   parts: readonly PartHours[] | null,
 ): RangePage {
-  const { table, limit, to } = wanted
-  const rows = found.length > limit ? found.slice(0, limit) : found
+  const { table, to } = wanted
+  const is_full = isFull(found, wanted)
+  const rows = is_full ? found.slice(0, pageLength(found, wanted)) : found
   const last = rows.at(-1)
-  const next = found.length > limit ? cursorOf(table, last!) : null
+  const next = is_full ? cursorOf(table, last!) : null
   const end = next === null ? to : micros(timeOf(table, last!) + 1)
   const versions = parts?.map(({ hours }) => versionsOf(hours, startOf(wanted), end)) ?? [null]
   return { rows, next, archive_version: versions.includes(null) ? null : versions.join(', ') }
+}
+
+/** How many of the rows that were found make the page. */
+function pageLength(found: readonly Row[], { columns, limit }: RangeWanted): number {
+  return Math.min(limit, countThatFits(found, columns))
+}
+
+function isFull(found: readonly Row[], wanted: RangeWanted): boolean {
+  return found.length > pageLength(found, wanted)
 }
 
 /** Null where an hour of the span is not archived. */

@@ -66,5 +66,5 @@ function jsonText({ head, rows, columns, decimals, next }: RangeAnswer): string 
 }
 
 function encode(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(new TextEncoder().encode(text))
+  return new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>
 }

@@ -36,7 +36,8 @@ export function routeOf(table: RangeTable) {
     summary: table.summary,
     description:
       `In a range of time, in the order of ${order}. ` +
-      `Without \`to\` until now; without \`from\` the last ${span_s} seconds before \`to\`.`,
+      `Without \`to\` until now; without \`from\` the last ${span_s} seconds before \`to\`. ` +
+      'A page ends after about 4 MiB, with fewer rows than `limit`; `next` then goes on.',
     request: {
       params: symbolPath,
       query: query({

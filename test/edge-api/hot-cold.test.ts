@@ -227,6 +227,34 @@ test('a symbol-hour costs its footer and at most three requests, a second one no
   expect(ranges).toHaveLength(new Set(ranges).size + 1)
 })
 
+test('a page of many levels ends before its limit, and next goes on, hot and cold alike', async () => {
+  const id = await addSymbol(edge.pool, 'DEEPUSDT')
+  const hour = '2024-07-06T21:00:00Z'
+  await edge.pool.query("select marketdata.ensure_hour('depth_events', $1)", [hour])
+  // 60 changes of 4,000 levels a side: ten pages' worth of one limit.
+  await edge.pool.query(
+    `insert into marketdata.depth_events
+       (symbol_id, ts_exchange, ts_ingest, depth_kind, final_update_id, bids, asks)
+     select $1, $2::timestamptz + n * interval '1 second', $2, 'diff', n, side, side
+     from generate_series(1, 60) n, lateral (
+       select array_agg(array[61800.25 + i, 0.125]) as side from generate_series(1, 4000) i) s`,
+    [id, hour],
+  )
+  const path = '/v1/depth/DEEPUSDT?from=2024-07-06T21:00:00Z&to=2024-07-06T22:00:00Z&limit=10000'
+  const hot = await ask(path)
+  expect(hot.status).toBe(200)
+  expect((await hot.arrayBuffer()).byteLength).toBeLessThan(6 << 20)
+  const first = await page(path)
+  expect(first.rows.length).toBeLessThan(60)
+  const rows = await all(path)
+  expect(rows.map((row) => row['final_update_id'])).toEqual(
+    Array.from({ length: 60 }, (_, i) => i + 1),
+  )
+  await dropHour(edge.pool, await archiveHour(edge.pool, edge.store, 'depth_events', hour))
+  expect((await page(path)).rows).toEqual(first.rows)
+  expect(await all(path)).toEqual(rows)
+}, 60_000)
+
 test('more than one answer can hold is refused, with what to do instead', async () => {
   const [hour] = await day('2024-07-05', ['BTCUSDT'])
   const archived = await archiveHour(edge.pool, edge.store, 'liquidations', hour!)

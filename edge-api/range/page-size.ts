@@ -1,0 +1,49 @@
+/**
+ * How many rows a page may have, in bytes of its text: a worker has 128 MiB for all callers at
+ * once, so a page of wide rows ends before `limit`, and `next` goes on behind it.
+ */
+import type { ColumnKind, RangeColumn, Row } from './table.ts'
+
+/** Of the JSON text, which is the longest form. */
+export const PAGE_BYTES_MAX = 4 << 20
+
+/** What a value usually takes at most; of levels, what those of a short change do. */
+const CELL_BYTES: { readonly [kind in ColumnKind]: number } = {
+  time: 29,
+  id: 16,
+  price: 16,
+  qty: 16,
+  number: 20,
+  flag: 5,
+  text: 24,
+  levels: 240,
+}
+/** Quotes around a name, the colon and the comma. */
+const NAME_EXTRA_BYTES = 4
+/** Price and quantity as text, with quotes, comma and half of the brackets. */
+const LEVEL_NUMBER_BYTES = 13
+/** Prices and quantities of all levels in a page. */
+export const LEVEL_NUMBERS_MAX = Math.floor(PAGE_BYTES_MAX / LEVEL_NUMBER_BYTES)
+
+/** The limit of a page with these columns: at most `limit`, at least one row. */
+export function rowsThatFit(columns: readonly RangeColumn[], limit: number): number {
+  const row_bytes = columns.reduce(
+    (sum, { name, kind }) => sum + name.length + NAME_EXTRA_BYTES + CELL_BYTES[kind],
+    2,
+  )
+  return Math.min(limit, Math.max(1, Math.floor(PAGE_BYTES_MAX / row_bytes)))
+}
+
+/** The same by what the rows hold: one more once their levels before it fill no page. */
+export function countThatFits(rows: readonly Row[], columns: readonly RangeColumn[]): number {
+  const level_columns = columns.filter(({ kind }) => kind === 'levels')
+  let number_count = 0
+  for (const [index, row] of rows.entries()) {
+    if (number_count >= LEVEL_NUMBERS_MAX) return index
+    for (const { name } of level_columns) {
+      const levels = row[name]
+      if (Array.isArray(levels)) number_count += 2 * levels.length
+    }
+  }
+  return rows.length
+}
