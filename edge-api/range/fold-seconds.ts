@@ -3,21 +3,14 @@
  * the same order, so that the same seconds give the same bits.
  */
 import { micros, type Micros } from '#core/time.ts'
+import { candle_columns } from './market-data-columns.ts'
 import type { Row } from './table.ts'
 
 /** Columns of trade_1s that a candle is made of. */
-export const SECOND_COLUMNS = [
+export const SECOND_COLUMNS: readonly string[] = [
   'bucket',
-  'open',
-  'high',
-  'low',
-  'close',
-  'volume',
-  'notional',
-  'trade_count',
-  'buy_volume',
-  'sell_volume',
-] as const
+  ...candle_columns.map(({ name }) => name).filter((name) => name !== 'ts' && name !== 'vwap'),
+]
 
 const SUMS = ['volume', 'notional', 'trade_count', 'buy_volume', 'sell_volume'] as const
 
@@ -37,7 +30,7 @@ export class SecondFold {
 
   add(seconds: readonly Row[]): void {
     for (const second of seconds) {
-      const value = (name: (typeof SECOND_COLUMNS)[number]): number => second[name] as number
+      const value = (name: string): number => second[name] as number
       const ts = candleStart(value('bucket'), this.#interval_us)
       const candle = this.#candles.at(-1)
       if (candle?.['ts'] !== ts) {
