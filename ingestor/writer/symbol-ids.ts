@@ -100,34 +100,37 @@ const SELECT_IDS = `select s.exchange, s.symbol, s.id
  * others.
  */
 const TAKE_LISTING = `with named as (
-    select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size
+    select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size,
+      coalesce(may_rest, false) as may_rest
     from jsonb_to_recordset($1::jsonb) as l (exchange text, symbol text, instrument_type text,
       base_asset text, quote_asset text, is_active boolean, tick_size double precision,
-      step_size double precision)
+      step_size double precision, may_rest boolean)
   ), known as (
     select id, exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size,
-      step_size, listed_at
+      step_size, may_rest, listed_at
     from marketdata.symbols
     where exchange = $2 and (listed_at is null or listed_at <= $3::timestamptz)
   ), listed as (
-    select k.id, l.instrument_type, l.base_asset, l.quote_asset, l.is_active, l.tick_size, l.step_size
+    select k.id, l.instrument_type, l.base_asset, l.quote_asset, l.is_active, l.tick_size, l.step_size,
+      l.may_rest
     from named l join known k using (exchange, symbol)
     union all
-    select k.id, k.instrument_type, k.base_asset, k.quote_asset, false, k.tick_size, k.step_size
+    select k.id, k.instrument_type, k.base_asset, k.quote_asset, false, k.tick_size, k.step_size,
+      k.may_rest
     from known k
     where k.listed_at is not null
       and not exists (select from unnest($4::text[]) as l (symbol) where l.symbol = k.symbol)
   ), updated as (
     update marketdata.symbols s
     set instrument_type = l.instrument_type, base_asset = l.base_asset, quote_asset = l.quote_asset,
-      is_active = l.is_active, tick_size = l.tick_size, step_size = l.step_size,
+      is_active = l.is_active, tick_size = l.tick_size, step_size = l.step_size, may_rest = l.may_rest,
       listed_at = $3::timestamptz
     from listed l where s.id = l.id
   ), added as (
     insert into marketdata.symbols (exchange, symbol, instrument_type, base_asset, quote_asset,
-      is_active, tick_size, step_size, listed_at)
+      is_active, tick_size, step_size, may_rest, listed_at)
     select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size,
-      step_size, $3::timestamptz
+      step_size, may_rest, $3::timestamptz
     from named l
     where not exists (
       select from marketdata.symbols s where s.exchange = l.exchange and s.symbol = l.symbol)

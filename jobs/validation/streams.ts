@@ -19,6 +19,8 @@ export interface HeardStream {
 
 /** Streams that speak every minute. Trades and liquidations may be silent for long. */
 export const STEADY_CHANNELS: readonly Channel[] = ['book_ticker', 'depth_events', 'mark_price']
+/** What is silent while a market is closed. */
+const MARKET_CHANNELS: readonly Channel[] = ['book_ticker', 'trades', 'depth_events']
 export const WINDOW_MINUTES = WINDOW_S / 60
 
 /** Streams of active symbols that an ingestor has heard in the last day. `now`: ISO. */
@@ -49,6 +51,7 @@ const heardSql = (channel: Channel): string => `
   from marketdata.stream_offsets o
   join marketdata.symbols s on s.id = o.symbol_id
   where o.channel = '${channel}' and s.is_active and o.deaf_cause is distinct from 'delisted'
+    ${MARKET_CHANNELS.includes(channel) ? 'and not s.may_rest' : ''}
     and o.ts_ingest > $1::timestamptz - make_interval(secs => $2)`
 
 const streamsSql = (channel: Channel): string => `

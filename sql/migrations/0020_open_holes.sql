@@ -20,8 +20,9 @@ comment on column marketdata.gaps.from_ts is 'ts_exchange of the last event befo
 comment on column marketdata.gaps.to_ts is 'ts_exchange of the first event after the hole [UTC]';
 comment on column marketdata.gaps.cause is 'sequence, disconnect, restart, silence, refused (the exchange refuses the subscription), rejected (a frame came that cannot be read), tape_full, tape_cut or delisted (no longer listed, or no longer recorded)';
 
--- Ten seconds: several heartbeats of an ingestor that is neither down nor behind. Sixty seconds: so
--- long may a frame be under way, see HEARD_MARGIN_US in ingestor/writer/sequence.ts.
+-- Ten seconds: several heartbeats, by the clock of this server. A minute: how far an ingestor may be
+-- behind, or its clock, before its streams are taken for lost. Sixty seconds: so long may a frame be
+-- under way, see HEARD_MARGIN_US in ingestor/writer/sequence.ts.
 create view marketdata.gap_ledger as
 with streams as (
   select o.ingestor_id, o.symbol_id, o.channel, o.last_id, o.began_ts, p.covered_until,
@@ -29,7 +30,8 @@ with streams as (
     case when y.is_active then coalesce(o.deaf_cause, 'restart') else 'delisted' end as cause,
     case
       when o.deaf_cause is not null then coalesce(o.lost_ts, o.ts_exchange)
-      when p.covered_until < now() - interval '10 seconds' then o.ts_exchange
+      when p.updated_at < now() - interval '10 seconds'
+        or p.covered_until < now() - interval '1 minute' then o.ts_exchange
         + greatest(p.covered_until - o.ts_ingest - interval '60 seconds', interval '0')
     end as lost_ts,
     case when o.deaf_cause is null then p.covered_until else coalesce(o.lost_at, o.ts_ingest) end
@@ -62,7 +64,7 @@ select
   detected_at, 0, null, null, ingestor_id
 from lost
 where resumed_ts is distinct from lost_ts;
-comment on view marketdata.gap_ledger is 'Every hole that is known: the rows of gaps, and those that have not ended, whose to_ts is null: streams that are lost, and all streams of an ingestor that has not written for 10 seconds (cause restart).';
+comment on view marketdata.gap_ledger is 'Every hole that is known: the rows of gaps, and those that have not ended, whose to_ts is null: streams that are lost, and all streams of an ingestor that has not written for 10 seconds, or is a minute behind (cause restart).';
 comment on column marketdata.gap_ledger.id is 'id in gaps; negative where the hole has no row there yet';
 comment on column marketdata.gap_ledger.from_ts is 'as in gaps [UTC]';
 comment on column marketdata.gap_ledger.to_ts is 'as in gaps; null: it has not ended [UTC]';

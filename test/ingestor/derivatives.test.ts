@@ -126,6 +126,18 @@ test('a symbol comes, one goes and one gets a finer tick: recorded, ended and wr
   // Nobody waits for what is not traded any more.
   const subscribed = exchange.ledger().streams.find(({ stream }) => stream === 'solusdt@bookTicker')
   expect(subscribed?.sent_count).toBeGreaterThan(0)
-  ingestor.kill('SIGTERM')
-  expect(await ingestor.exited).toBe(0)
+  const unended = async (): Promise<readonly string[]> => {
+    const { rows: holes } = await pool.query<{ line: string }>(`
+      select concat_ws(' ', symbol, cause, count(*)) as line from marketdata.gap_ledger g
+      join marketdata.symbols s on s.id = g.symbol_id where to_ts is null group by symbol, cause order by 1`)
+    return holes.map(({ line }) => line)
+  }
+  await until('SOL has ended', async () => (await unended()).includes('SOLUSDT delisted 3'))
+  await until('no other hole is open', () => ingestor.status()?.open_holes === 0)
+  expect(await unended()).toEqual(['SOLUSDT delisted 3'])
+  // Killed, and never started again: ten seconds later its streams are lost.
+  ingestor.kill('SIGKILL')
+  await ingestor.exited
+  await pool.query("update marketdata.tape_positions set updated_at = updated_at - interval '10 seconds'")
+  expect(await unended()).toEqual(['BTCUSDT restart 3', 'ETHUSDT restart 3', 'SOLUSDT delisted 3', 'WIFUSDT restart 3'])
 })

@@ -143,11 +143,15 @@ async function perform(
   return describe(options, played, days)
 }
 
-/** Whether the ingestor's repair got as far before it was stopped must not show in a dataset. */
+/**
+ * Whether the ingestor's repair got as far before it was stopped must not show in a dataset. Nor may
+ * its end: a recording that was played to its end is no ingestor that went down.
+ */
 async function settleLedger(database_url: string): Promise<void> {
   const pool = createPool(database_url, 'booktape-replay', 1)
   try {
     await closeFilledHoles(pool, fromMillis(Date.now()))
+    await pool.query('update marketdata.tape_positions set covered_until = null')
   } finally {
     await pool.end()
   }

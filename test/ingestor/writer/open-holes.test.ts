@@ -121,7 +121,7 @@ test('an ingestor that is down covers its streams up to its last record, a heart
   await followLive(database.url, tape_dir)
   expect(await dumpGaps(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 10 50 636\d\./)])
   // It is long ago: the heartbeat of this tape's last record is old.
-  await database.pool.query("update marketdata.tape_positions set covered_until = now()")
+  await database.pool.query("update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour'")
   expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^ETHUSDT book_ticker restart 11 8/)])
 })
 
@@ -189,11 +189,11 @@ test('of two ingestors the one that goes on ends the hole of the other, or leave
   await followLive(database.url, await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]), 'a')
   const b = await writeTape([started(60_000, [QUOTES]), quote('BTCUSDT', 20, 60_500)])
   await followLive(database.url, b, 'b')
-  await database.pool.query("update marketdata.tape_positions set covered_until = now() where ingestor_id = 'b'")
+  await database.pool.query("update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour' where ingestor_id = 'b'")
   expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 10 1.000 60\./)])
   await database.pool.query("update marketdata.stream_offsets set began_ts = '2026-03-01T12:00:00Z' where ingestor_id = 'b'")
   expect(await openHoles(database.pool)).toEqual([])
   // Both are down: the last of them has the hole that does not end.
-  await database.pool.query("update marketdata.tape_positions set covered_until = '2026-03-01T13:10:00Z' where ingestor_id = 'b'")
+  await database.pool.query("update marketdata.tape_positions set covered_until = '2026-03-01T13:10:00Z', updated_at = now() where ingestor_id = 'b'")
   expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 20 .* open$/)])
 })
