@@ -149,7 +149,10 @@ export function observe(state: StreamState, event: SequencedEvent): readonly Hol
   }
   if (event.id <= state.last_id) {
     const patience_us = event.begins_anew === true && event.id < state.last_id ? 0 : OVERLAP_US
-    if (event.ts_exchange <= newestTs(state) + patience_us) return NONE
+    if (event.ts_exchange <= newestTs(state) + patience_us) {
+      if (event.id === state.last_id) hearAgain(state, event)
+      return NONE
+    }
     const hole = holeUntil(state, event, state.deaf_cause ?? 'sequence')
     const { began_ts } = state
     Object.assign(state, firstState(event), { began_ts })
@@ -222,10 +225,9 @@ export function expire(state: StreamState, now: Micros): readonly Hole[] {
 }
 
 /**
- * The last event of a stream without a chain once more. Where nothing changes some exchanges say it
- * again from time to time. After the stream was deaf it means that who listens now has listened
- * since before it, so there is no hole; a recording that is played again begins like that. Chained
- * events need no such proof: the next one tells.
+ * The last event of a stream once more. Where nothing changes some exchanges say it again from time
+ * to time. After the stream was lost it means that who listens now has listened since before it, so
+ * there is no hole up to here; a recording that is played again ends like that.
  */
 function hearAgain(state: StreamState, event: SequencedEvent): void {
   state.ts_exchange = later(state.ts_exchange, event.ts_exchange)

@@ -29,6 +29,8 @@ export interface Rig {
   readonly frames: readonly HeardFrame[]
   readonly controls: readonly HeardFrame[]
   readonly deaf: readonly Deaf[]
+  /** Rare streams that are listened to again, in order. */
+  readonly heard_again: readonly string[]
   readonly carried: readonly { readonly connection: number; readonly streams: readonly string[] }[]
 }
 
@@ -74,6 +76,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const frames: HeardFrame[] = []
   const controls: HeardFrame[] = []
   const deaf: Deaf[] = []
+  const heard_again: string[] = []
   const carried: { connection: number; streams: readonly string[] }[] = []
   const limits = { ...binance_futures.limits, messages_per_second_max: 200, ...options.limits }
   const transport: Transport = createTransport({
@@ -94,11 +97,12 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
       const names = streams.map((stream) => stream.name)
       deaf.push({ cause, streams: names, ...(carried_by === undefined ? {} : { carried_by }) })
     },
+    onHeard: (streams) => heard_again.push(...streams.map((stream) => stream.name)),
     onCarried: (connection, streams) => {
       carried.push({ connection, streams: streams.map((stream) => stream.name) })
     },
   })
-  const rig = { exchange, transport, frames, controls, deaf, carried }
+  const rig = { exchange, transport, frames, controls, deaf, carried, heard_again }
   rigs.push(rig)
   return rig
 }

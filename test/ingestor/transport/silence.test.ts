@@ -96,6 +96,30 @@ for (const [name, is_rare, expected] of [
   })
 }
 
+for (const [name, resting_count, silent, expected] of [
+  ['those with sessions alone are no alarm', 4, (index: number) => index < 4, 0],
+  ['one without sessions is', 4, (index: number) => index === 11, 1],
+  ['all of them at once: the socket is dead', 4, () => true, 12],
+  ['nothing but markets with sessions: they closed', 12, () => true, 0],
+] as const) {
+  test(`twelve quotes of which ${resting_count} may rest, and silence: ${name}`, () => {
+    const watch = createWatch(DEFAULT_SETTINGS)
+    const entries = Array.from({ length: 12 }, (_, index) => {
+      const stream = { name: `s${index}`, symbol: `S${index}`, channel: 'book_ticker' } as const
+      return { state: createStreamState(stream, index < resting_count), frame_count: 0, seen_count: 0 }
+    })
+    const link = { streams: new Map(entries.map((entry) => [entry.state.stream.name, entry])) }
+    const suspects = new Set<string>()
+    for (let second = 0; second < 400; second++) {
+      for (const [index, entry] of entries.entries()) {
+        if (second < 300 || !silent(index)) entry.frame_count += 5
+      }
+      for (const state of watch.look(link as unknown as Link, 1_000)) suspects.add(state.stream.name)
+    }
+    expect(suspects.size).toBe(expected)
+  })
+}
+
 test('every alarm doubles the patience, a quiet hour halves it, a new socket remembers it', () => {
   const pulse = createPulse()
   const delays: (number | undefined)[] = []

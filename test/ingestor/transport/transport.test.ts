@@ -135,6 +135,16 @@ test('an exchange that acknowledges nothing is tried again with a new socket', a
   expect(rig.transport.status().streams.every((stream) => !stream.is_covered)).toBe(true)
 })
 
+test('a rare stream is listened to as soon as it is acknowledged, again after a cut', async () => {
+  const choice = { channels: ['liquidations'], trade_stream: 'aggTrade' } as const
+  const rig = await createRig({ symbols: ['BTCUSDT'], choice })
+  await rig.transport.start()
+  expect(rig.heard_again).toEqual(['btcusdt@forceOrder'])
+  rig.exchange.clients()[0]!.wire.destroy()
+  await until('it is listened to again', () => rig.heard_again.length === 2)
+  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: ['btcusdt@forceOrder'] }])
+})
+
 test('one stream that the exchange refuses costs only itself', async () => {
   const symbols = ['A', 'B', 'BAD', 'C', 'D']
   const rig = await createRig({ symbols })
@@ -151,6 +161,7 @@ test('one stream that the exchange refuses costs only itself', async () => {
   expect(streams.filter((stream) => stream.refusal !== null)).toEqual([
     expect.objectContaining({ symbol: 'BAD', is_covered: false, refusal: '2: invalid stream' }),
   ])
+  expect(rig.deaf).toEqual([{ cause: 'refused', streams: ['bad@bookTicker'] }])
 })
 
 test('noise is handed on and harms nothing; a frame past the limit ends the socket', async () => {
