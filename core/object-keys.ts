@@ -62,6 +62,9 @@ export function dayNoteKey(name: string, schema_version: number, date: Day): str
   return `${DAY_NOTES_PREFIX}${name}/v${schema_version}/date=${date}.json`
 }
 
+/** `raw/instruments.json`: what lies in the archive, for readers without the database. */
+export const INSTRUMENTS_KEY = 'raw/instruments.json'
+
 /** Written last: a date without it is not published. */
 export const MANIFEST_FILE = 'manifest.json'
 

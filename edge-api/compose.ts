@@ -11,8 +11,9 @@ import { parseConfig } from './config.ts'
 import { createDatabase } from './database.ts'
 import { createDatasets } from './datasets.ts'
 import type { App } from './deps.ts'
-import { createInstrumentFinder } from './instruments.ts'
+import { createArchivedFinder, createInstrumentFinder, isAway, symbolsOf } from './instruments.ts'
 import { readArchivedHours } from './lake/day-index.ts'
+import { createInstrumentList } from './lake/instrument-list.ts'
 import { createParquetReader } from './lake/parquet-reader.ts'
 import { readSymbolHour } from './lake/symbol-hour.ts'
 import { createObjectReader } from './object-store.ts'
@@ -35,7 +36,8 @@ import { selectSymbols } from './queries/symbols.ts'
 import { archivedDepth } from './range/archived-depth.ts'
 import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'
-import { createRangeReader, type RangeSources } from './range/read-range.ts'
+import { createRangeReader, databaseAway, type RangeSources } from './range/read-range.ts'
+import { storedDepth } from './range/stored-depth.ts'
 import { createUrlSigner } from './sign-url.ts'
 
 export interface Surroundings {
@@ -66,6 +68,11 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
     symbolHour: (hour, args, budget) => readSymbolHour(lake, hour, args, budget),
   }
   const readRange = createRangeReader(sources)
+  const findInstrument = createInstrumentFinder(
+    (symbol, exchange) => findSymbol(db, symbol, exchange),
+    now,
+  )
+  const listInstruments = createInstrumentList(store, now)
   return createApp({
     now,
     report,
@@ -79,11 +86,9 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
     },
     cors_origins: config.cors_origins,
     answer_cache: cache && createAnswerCache({ now, cache }),
-    findInstrument: createInstrumentFinder(
-      (symbol, exchange) => findSymbol(db, symbol, exchange),
-      now,
-    ),
-    symbols: (args) => selectSymbols(db, args),
+    findInstrument,
+    findArchived: createArchivedFinder(findInstrument, listInstruments),
+    symbols: (args) => symbolsOf(args, () => selectSymbols(db, args), listInstruments),
     latestQuote: (symbol_id, at) => selectLatestQuote(db, symbol_id, at),
     readRange,
     readDataset: createDatasetReader(datasets, lake),
@@ -92,9 +97,17 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
       candles: (args) => selectCandles(db, args),
       seconds: (args) => selectRange(db, args),
     }),
-    bookAt: (instrument, ts, max_age_us) => {
-      const hot = depthSource(db, instrument.id)
-      return bookAt(archivedDepth({ instrument, max_age_us, hot, sources, readRange }), ts)
+    bookAt: async (instrument, ts, max_age_us) => {
+      const { id } = instrument
+      try {
+        if (id === null) throw databaseAway()
+        const hot = depthSource(db, id)
+        const options = { instrument: { ...instrument, id }, max_age_us, hot, sources, readRange }
+        return await bookAt(archivedDepth(options), ts)
+      } catch (error) {
+        if (!isAway(error)) throw error
+        return bookAt(storedDepth({ instrument, max_age_us, sources, readRange }), ts)
+      }
     },
     gaps: (args) => selectGaps(db, args),
     prices: (args) => selectPrices(db, args),

@@ -5,6 +5,7 @@
  * OperatorErrors.
  */
 import { neon, neonConfig, NeonDbError } from '@neondatabase/serverless'
+import { Breaker } from '#core/breaker.ts'
 import { OperatorError } from '#core/errors.ts'
 import { micros, type Micros } from '#core/time.ts'
 
@@ -15,7 +16,10 @@ export interface Database {
   query<Row>(sql: string, parameters: readonly Parameter[]): Promise<readonly Row[]>
 }
 
-const TIMEOUT_MS = 10_000
+/** Longer than the gateway lets a statement run. */
+const TIMEOUT_MS = 7_000
+/** How long nobody asks a database that did not answer: cold data is served without it. */
+const PAUSE_MS = 2_000
 
 export function createDatabase(options: {
   readonly database_url: string
@@ -27,16 +31,23 @@ export function createDatabase(options: {
   neonConfig.fetchFunction = fetchFromGateway
   const { database_url, gateway_secret } = options
   const sql = neon(database_url, gateway_secret === undefined ? {} : { authToken: gateway_secret })
+  const breaker = new Breaker(PAUSE_MS, () => Date.now())
   return {
     async query<Row>(text: string, parameters: readonly Parameter[]) {
+      if (!breaker.allows()) throw unreachable()
       try {
         const rows = await sql.query(text, [...parameters], {
           fetchOptions: { signal: AbortSignal.timeout(TIMEOUT_MS) },
           types: { getTypeParser: parserOf },
         })
+        breaker.succeeded()
         return rows as readonly Row[]
-      } catch (error) {
-        throw toOperatorError(error)
+      } catch (cause) {
+        const error = toOperatorError(cause)
+        const is_away = error instanceof OperatorError && error.code === UNREACHABLE
+        if (is_away) breaker.failed()
+        else breaker.succeeded()
+        throw error
       }
     },
   }
@@ -85,30 +96,39 @@ function parserOf(oid: number): (text: string) => unknown {
 async function fetchFromGateway(url: string, init: RequestInit): Promise<Response> {
   const response = await fetch(url, init)
   if (response.ok || response.status === 400) return response
-  await response.body?.cancel()
-  if (response.status === 503) {
+  if (response.status >= 500) {
+    const body: unknown = await response.json().catch(() => undefined)
+    const code = (body as { readonly code?: unknown } | undefined)?.code
+    // What stands between us and the gateway answers 502 and the like for it.
+    if (code === UNREACHABLE || response.status !== 503) throw unreachable()
     throw new OperatorError('database_busy', 'The database takes no more queries at the moment.', {
       hint: 'Ask again in some seconds.',
       retryable: true,
     })
   }
+  await response.body?.cancel()
   throw new OperatorError(
     'gateway_refused',
     `The database gateway answered with status ${response.status}.`,
   )
 }
 
+const UNREACHABLE = 'database_unreachable'
 const QUERY_CANCELED = '57014'
+
+function unreachable(cause?: unknown): OperatorError {
+  return new OperatorError(UNREACHABLE, 'The database does not answer.', {
+    hint: 'Ask again in some seconds.',
+    retryable: true,
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
 
 function toOperatorError(error: unknown): unknown {
   if (!(error instanceof NeonDbError)) return error
   if (error.sourceError instanceof OperatorError) return error.sourceError
   if (error.sourceError !== undefined) {
-    return new OperatorError('database_unreachable', 'The database does not answer.', {
-      hint: 'Ask again in some seconds.',
-      retryable: true,
-      cause: error,
-    })
+    return unreachable(error)
   }
   if (error.code === QUERY_CANCELED) {
     return new OperatorError('query_timeout', 'The query was stopped because it took too long.', {

@@ -18,7 +18,7 @@ import type { ReadDataset } from './range/read-dataset.ts'
 import type { ReadRange } from './range/read-range.ts'
 import type { Row } from './range/table.ts'
 import type { SignUrl } from './sign-url.ts'
-import type { FindInstrument, Instrument } from './instruments.ts'
+import type { ArchivedInstrument, FindArchived, FindInstrument } from './instruments.ts'
 
 export interface Deps {
   readonly access: Access
@@ -30,13 +30,14 @@ export interface Deps {
   /** Told of every error that is our fault. */
   report(error: unknown): void
   findInstrument: FindInstrument
+  findArchived: FindArchived
   symbols(args: SymbolsArgs): Promise<readonly SymbolRow[]>
   latestQuote(symbol_id: number, now: Micros): Promise<Row | undefined>
   readRange: ReadRange
   readDataset: ReadDataset
   readCandles: ReadCandles
   /** A book whose last change is older than `max_age_us` need not be found. */
-  bookAt(instrument: Instrument, ts: Micros, max_age_us: number): Promise<BookAt>
+  bookAt(instrument: ArchivedInstrument, ts: Micros, max_age_us: number): Promise<BookAt>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>
   prices(args: PricesArgs): Promise<readonly PriceRow[]>
   priceStats(ticker: string): Promise<PriceStatsRow>

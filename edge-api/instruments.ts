@@ -8,7 +8,9 @@ import { decimalsOf } from '#core/symbols.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
 import type { Decimals } from './decimal-text.ts'
 import { Problem, badParameters } from './problem.ts'
+import type { ListInstruments } from './lake/instrument-list.ts'
 import type { FoundSymbolRow } from './queries/find-symbol.ts'
+import type { SymbolRow, SymbolsArgs } from './queries/symbols.ts'
 
 /** Decimals are null where the exchange's listing was not read. */
 export interface Instrument extends Decimals {
@@ -49,20 +51,45 @@ export function createInstrumentFinder(
   }
 }
 
-/**
- * For what lies in the archive: where the database does not answer, the name must do, and the
- * exchange has to be named with it. Decimals are not known then.
- */
-export async function findArchived(
-  find: FindInstrument,
+/** For what lies in the archive: where the database does not answer, the archive's own list does. */
+export type FindArchived = (
   symbol: string,
   exchange: string | null,
-): Promise<ArchivedInstrument> {
+) => Promise<ArchivedInstrument>
+
+export function createArchivedFinder(find: FindInstrument, list: ListInstruments): FindArchived {
+  return async (symbol, exchange) => {
+    try {
+      return await find(symbol, exchange)
+    } catch (error) {
+      if (!isAway(error)) throw error
+      const listed = await list().catch(() => undefined)
+      if (listed === undefined) throw error
+      const rows = listed.filter(
+        (one) => one.symbol === symbol && (exchange === null || one.exchange === exchange),
+      )
+      return { ...choose(rows.map((row) => ({ id: NO_ID, ...row })), symbol, exchange), id: null }
+    }
+  }
+}
+
+const NO_ID = 0
+
+/** Rows of /v1/symbols: the database's, or the archive's list where it does not answer. */
+export async function symbolsOf(
+  { exchange, is_active, limit }: SymbolsArgs,
+  select: () => Promise<readonly SymbolRow[]>,
+  list: ListInstruments,
+): Promise<readonly SymbolRow[]> {
   try {
-    return await find(symbol, exchange)
+    return await select()
   } catch (error) {
-    if (exchange === null || !isAway(error)) throw error
-    return { id: null, exchange, symbol, price_decimals: null, qty_decimals: null }
+    const listed = isAway(error) ? await list().catch(() => undefined) : undefined
+    if (listed === undefined) throw error
+    return listed
+      .filter((one) => exchange === null || one.exchange === exchange)
+      .filter((one) => is_active === null || one.is_active === is_active)
+      .slice(0, limit)
   }
 }
 

@@ -7,13 +7,20 @@ import pg from 'pg'
 export type Pool = pg.Pool
 export type Client = pg.PoolClient
 
+const CONNECT_LIMIT_MS = 10_000
+
 /** A pool in UTC whose idle connection errors do not end the process. */
-export function createPool(database_url: string, application_name: string, max = 4): Pool {
+export function createPool(
+  database_url: string,
+  application_name: string,
+  max = 4,
+  connect_limit_ms = CONNECT_LIMIT_MS,
+): Pool {
   const pool = new pg.Pool({
     connectionString: database_url,
     application_name,
     max,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: connect_limit_ms,
     options: '-c timezone=UTC',
   })
   // An idle connection that Postgres closes is replaced at the next checkout.

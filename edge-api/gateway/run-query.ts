@@ -65,12 +65,16 @@ export async function runQuery(
     throw new OperatorError('function_refused', `${function_name} is not for readers.`)
   }
   const client = await connect(pool)
+  const { statement_timeout_ms } = limits
   try {
-    await client.query(
-      `begin read only; set local statement_timeout = ${limits.statement_timeout_ms};
-       set local idle_in_transaction_session_timeout = ${limits.statement_timeout_ms}`,
+    const begin = client.query(
+      `begin read only; set local statement_timeout = ${statement_timeout_ms};
+       set local idle_in_transaction_session_timeout = ${statement_timeout_ms}`,
     )
-    const answer = await readRows(client, statement, limits)
+    await within(ANSWER_LIMIT_MS, begin)
+    // Postgres stops a statement by itself, unless it is frozen.
+    const running = readRows(client, statement, limits)
+    const answer = await within(statement_timeout_ms + ANSWER_LIMIT_MS, running)
     leave(client)
     return answer
   } catch (error) {
@@ -80,14 +84,42 @@ export async function runQuery(
   }
 }
 
+/** What takes no work has to be answered within it: a Postgres that does not is away. */
+export const ANSWER_LIMIT_MS = 1_000
+
 async function connect(pool: Pool): Promise<Client> {
   try {
     return await pool.connect()
   } catch (cause) {
-    throw new OperatorError('database_unreachable', 'Postgres cannot be reached.', {
-      retryable: true,
-      cause,
-    })
+    throw isRefused(cause)
+      ? new OperatorError('database_refused', 'Postgres refuses this login or database.', { cause })
+      : unreachable(cause)
+  }
+}
+
+/** A wrong password, role or database: no repetition mends it. */
+function isRefused(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /^(?:28|3D)/.test(error.code ?? '')
+}
+
+function unreachable(cause: unknown): OperatorError {
+  return new OperatorError('database_unreachable', 'Postgres cannot be reached.', {
+    retryable: true,
+    cause,
+  })
+}
+
+async function within<T>(limit_ms: number, work: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    reject(unreachable(new Error(`Postgres gave no answer for ${limit_ms} ms.`)))
+  }, limit_ms)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+    // It may fail later, with its connection.
+    work.catch(() => undefined)
   }
 }
 

@@ -15,12 +15,13 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import pg from 'pg'
 import { z } from 'zod'
+import { Breaker } from '#core/breaker.ts'
 import { OperatorError, describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { createPool, withClient, type Pool } from '#core/node/pool.ts'
 import { createAccess } from './access.ts'
 import type { GatewayConfig } from './config.ts'
-import { runQuery, type Statement } from './run-query.ts'
+import { ANSWER_LIMIT_MS, runQuery, type Statement } from './run-query.ts'
 
 export interface Gateway {
   readonly url: string
@@ -31,6 +32,8 @@ export interface Gateway {
 /** Postgres takes at most 65,535 parameters; our longest query has nine. */
 const PARAMETER_COUNT_MAX = 100
 const RETRY_AFTER_S = '1'
+/** How long nobody asks a Postgres that did not answer. */
+const PAUSE_MS = 1_000
 /** For whole requests; idle connections are kept for the worker's next query. */
 const TIMEOUTS = {
   requestTimeout: 5_000,
@@ -49,7 +52,8 @@ const Body = z.object({
 })
 
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
-  const pool = createPool(config.database_url, 'booktape-gateway', config.limits.pool_max)
+  const { pool_max } = config.limits
+  const pool = createPool(config.database_url, 'booktape-gateway', pool_max, ANSWER_LIMIT_MS)
   const answer = createHandler(config, pool, log)
   const server = serve(config, (request, response) => {
     answer(request, response).catch((error: unknown) => {
@@ -93,13 +97,19 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<v
 function createHandler(config: GatewayConfig, pool: Pool, log: Logger): Handler {
   const { limits } = config
   const access = createAccess(config.gateway_secret, config.database_url)
+  const breaker = new Breaker(PAUSE_MS, () => performance.now())
   let running_count = 0
 
   const runStatement: Handler = async (request, response) => {
     try {
       const statement = await readStatement(request, limits.request_bytes_max)
-      send(response, 200, await runQuery(pool, statement, limits))
+      if (!breaker.allows()) return refuseAway(response)
+      const answer = await runQuery(pool, statement, limits)
+      breaker.succeeded()
+      send(response, 200, answer)
     } catch (error) {
+      if (isAway(error)) breaker.failed()
+      else breaker.succeeded()
       // A caller who left in the middle of the body gets no answer.
       if (request.errored === null) answerError(response, error, log)
     }
@@ -175,7 +185,14 @@ const STATUSES: Readonly<Record<string, number>> = {
   function_refused: 400,
   answer_too_large: 400,
   request_too_large: 413,
-  database_unreachable: 502,
+  database_refused: 403,
+}
+
+/** Postgres cannot take the statement now: no resources (53), shutting down or starting (57P). */
+const NOT_NOW = /^(?:53|57P)/
+
+function isAway(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === 'database_unreachable'
 }
 
 /** Fields of a Postgres error that the driver passes on. */
@@ -191,6 +208,17 @@ const ERROR_FIELDS = [
 ] as const
 
 function answerError(response: ServerResponse, error: unknown, log: Logger): void {
+  if (isAway(error)) {
+    const cause = describeError((error as OperatorError).cause)
+    log.warn({ code: 'database_unreachable', error: cause }, 'Postgres cannot be reached.')
+    return refuseAway(response)
+  }
+  if (error instanceof pg.DatabaseError && NOT_NOW.test(error.code ?? '')) {
+    const facts = { code: 'database_busy', sqlstate: error.code, error: error.message }
+    log.warn(facts, 'Postgres takes no statement at the moment.')
+    const message = 'Postgres takes no statement at the moment.'
+    return refuse(response, 503, message, { 'retry-after': RETRY_AFTER_S })
+  }
   if (error instanceof pg.DatabaseError && error.severity === 'ERROR') {
     const fields = Object.fromEntries(ERROR_FIELDS.map((name) => [name, error[name] ?? null]))
     return send(response, 400, { message: error.message, ...fields })
@@ -206,7 +234,13 @@ function answerError(response: ServerResponse, error: unknown, log: Logger): voi
     { code: 'connection_lost', error: describeError(error) },
     'The connection to Postgres was lost.',
   )
-  refuse(response, 502, 'The connection to Postgres was lost.')
+  refuseAway(response)
+}
+
+/** The code tells the edge worker a database that is away from one that has too many callers. */
+function refuseAway(response: ServerResponse): void {
+  const body = { code: 'database_unreachable', message: 'Postgres cannot be reached.' }
+  send(response, 503, body, { connection: 'close', 'retry-after': RETRY_AFTER_S })
 }
 
 function refuse(

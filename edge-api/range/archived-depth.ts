@@ -8,7 +8,7 @@ import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
 import type { Cursor } from '../cursor.ts'
-import type { Instrument } from '../instruments.ts'
+import type { ArchivedInstrument, Instrument } from '../instruments.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
 import type { SymbolHourArgs } from '../lake/symbol-hour.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
@@ -20,11 +20,11 @@ import { depth } from './tables.ts'
  * How long before the oldest change that counts its snapshot may have been made: a book is snapshotted
  * every few minutes.
  */
-const SNAPSHOT_REACH_US = 3 * HOUR_US
+export const SNAPSHOT_REACH_US = 3 * HOUR_US
 const PAGE_ROWS = 2_000
 const ROWS_MAX = 20_000
 /** How far behind the moment the diff is looked for that tells whether it lies in a hole. */
-const NEXT_DIFF_US = HOUR_US
+export const NEXT_DIFF_US = HOUR_US
 
 const CHANGE = [
   'ts_exchange',
@@ -77,7 +77,7 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
     async *diffs(wanted) {
       const to = micros(wanted.to_ts + NEXT_DIFF_US)
       const hours = await droppedHours(wanted.from_ts, to)
-      if (hours.length > 0) yield* mergedDiffs(readRange, instrument, wanted)
+      if (hours.length > 0) yield* mergedDiffs(readRange, instrument, wanted, to)
       else {
         for await (const diff of hot.diffs(wanted)) if (diff.ts_exchange < to) yield diff
       }
@@ -85,8 +85,8 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
   }
 }
 
-async function lastSnapshot(
-  sources: ArchivedDepthOptions['sources'],
+export async function lastSnapshot(
+  sources: Pick<RangeSources, 'symbolHour'>,
   hour: ArchivedHourRow,
   symbol: string,
   ts: Micros,
@@ -112,12 +112,13 @@ async function lastSnapshot(
   return changeOf(rows.at(-1)!)
 }
 
-async function* mergedDiffs(
+/** Rows of [from_ts, to): `to` lies behind the moment, so that the next diff can be told. */
+export async function* mergedDiffs(
   readRange: ReadRange,
-  instrument: Instrument,
+  instrument: ArchivedInstrument,
   { from_ts, from_id, to_ts }: WantedDiffs,
+  to: Micros,
 ): AsyncGenerator<DepthChange> {
-  const to = micros(to_ts + NEXT_DIFF_US)
   for await (const { kind, change } of mergedChanges(readRange, instrument, from_ts, to)) {
     if (kind !== 'diff' || change.final_update_id < from_id) continue
     yield change
@@ -125,9 +126,9 @@ async function* mergedDiffs(
   }
 }
 
-async function snapshotsIn(
+export async function snapshotsIn(
   readRange: ReadRange,
-  instrument: Instrument,
+  instrument: ArchivedInstrument,
   from: Micros,
   to: Micros,
 ): Promise<readonly DepthChange[]> {
@@ -141,7 +142,7 @@ async function snapshotsIn(
 /** Hot and cold, in order of (ts_exchange, final_update_id). */
 async function* mergedChanges(
   readRange: ReadRange,
-  { id: symbol_id, exchange, symbol }: Instrument,
+  { id: symbol_id, exchange, symbol }: ArchivedInstrument,
   from: Micros,
   to: Micros,
 ): AsyncGenerator<{ readonly kind: unknown; readonly change: DepthChange }> {

@@ -54,7 +54,7 @@ export function bookRoutes(app: App, deps: Deps): void {
   app.openapi(route, async (c) => {
     const { symbol } = c.req.valid('param')
     const { exchange: wanted = null, ts: asked, depth, range, max_age_s } = c.req.valid('query')
-    const instrument = await deps.findInstrument(symbol, wanted)
+    const instrument = await deps.findArchived(symbol, wanted)
     const now = deps.now()
     const at = asked ?? micros(now + CLOCKS_DIFFER_US)
     const ts = asked ?? now

@@ -5,7 +5,6 @@ import { DAY_US, HOUR_US, micros, SECOND_US, toIso, type Micros } from '#core/ti
 import type { Cursor } from '../cursor.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
-import { findArchived } from '../instruments.ts'
 import {
   exchangeQuery,
   formatQuery,
@@ -71,7 +70,7 @@ export function candleRoutes(app: App, deps: Deps): void {
     const format = chooseFormat(c as Context, asked.format)
     const interval_us = INTERVAL_US[asked.interval]
     const { from, to } = resolveRange(asked, deps.now(), DEFAULT_COUNT * interval_us)
-    const instrument = await findArchived(deps.findInstrument, symbol, asked.exchange ?? null)
+    const instrument = await deps.findArchived(symbol, asked.exchange ?? null)
     const { exchange, id: symbol_id } = instrument
     const span = spanOf(from, to, asked.cursor, interval_us, asked.limit)
     const { interval, limit } = asked

@@ -4,7 +4,6 @@ import type { Context } from 'hono'
 import { DAY_US, dayRange, parseDay, toIso } from '#core/time.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
-import { findArchived } from '../instruments.ts'
 import {
   exchangeQuery,
   formatQuery,
@@ -70,7 +69,7 @@ export function featureRoutes(app: App, deps: Deps): void {
       (asked.from ?? asked.to) === undefined
         ? await newestDay(deps, dataset)
         : resolveRange(asked, deps.now(), DAY_US)
-    const { exchange } = await findArchived(deps.findInstrument, symbol, asked.exchange ?? null)
+    const { exchange } = await deps.findArchived(symbol, asked.exchange ?? null)
     const found = await deps.readDataset({
       dataset,
       exchange,

@@ -7,7 +7,6 @@ import { pageSchema } from '../range/row-schema.ts'
 import { RANGE_TABLES } from '../range/tables.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
-import { findArchived } from '../instruments.ts'
 import {
   columnsQuery,
   exchangeQuery,
@@ -60,7 +59,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
     const asked = c.req.valid('query')
     const format = chooseFormat(c as Context, asked.format)
     const { from, to } = resolveRange(asked, deps.now(), table.default_span_us)
-    const instrument = await findArchived(deps.findInstrument, symbol, asked.exchange ?? null)
+    const instrument = await deps.findArchived(symbol, asked.exchange ?? null)
     const { limit, cursor: after = null } = asked
     const columns =
       asked.columns === undefined

@@ -9,6 +9,7 @@ import { runJob } from '../run.ts'
 import { archiveHour, type HourOptions, type HourResult } from './archive-hour.ts'
 import { selectDueHours } from './due-hours.ts'
 import { writeIndexes } from './index-file.ts'
+import { writeInstruments } from './instruments-file.ts'
 import { hourWindow, type TableHour } from './records.ts'
 
 export const ARCHIVE_JOB = 'archive'
@@ -60,6 +61,7 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchiveResult
     }
   }
   await writeIndexes(pool, store)
+  await writeInstruments(pool, store)
   if (failures.length > 0) throw incomplete(failures, hours.length)
   const sum = (pick: (result: HourResult) => number): number =>
     results.reduce((total, result) => total + pick(result), 0)

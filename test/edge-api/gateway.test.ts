@@ -309,7 +309,7 @@ test('health says whether Postgres answers; other paths do not exist', async () 
   expect((await fetch(`${gateway.url}/sql`)).status).toBe(404)
 })
 
-test('without Postgres a query is a 502 and health a 503, and neither tells the connection string', async () => {
+test('without Postgres a query and health are 503, and neither tells the connection string', async () => {
   const nowhere = new URL(reader_url)
   nowhere.port = '1'
   const lonely = await startTestGateway(nowhere.href)
@@ -320,7 +320,8 @@ test('without Postgres a query is a 502 and health a 503, and neither tells the 
     body: '{"query":"select 1"}',
   })
   const health = await fetch(`${lonely.url}/health`)
-  expect([query.status, health.status]).toEqual([502, 503])
+  expect([query.status, health.status]).toEqual([503, 503])
+  expect(query.headers.get('retry-after')).toBe('1')
   expect(`${await query.text()}${await health.text()}`).not.toMatch(/reader_|127\.0\.0\.1|p%40ss/)
   await lonely.stop()
 })

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
+import { writeInstruments } from '../../jobs/archive/instruments-file.ts'
 import { archiveHour, dropHour } from '../support/archive-hours.ts'
 import { fillHour } from '../support/market-hours.ts'
 import { readContract, type Ask } from './contract.ts'
@@ -45,6 +46,7 @@ test('without the gateway database routes are 503 with Retry-After, and datasets
   }
   const hour = await archiveHour(edge.pool, edge.store, 'trades', '2024-08-07T22:00:00Z')
   await dropHour(edge.pool, hour)
+  await writeInstruments(edge.pool, edge.store)
   await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-07'))
   const ask = askWith(edge.bindings)
   const contract = await readContract(ask)
@@ -55,7 +57,6 @@ test('without the gateway database routes are 503 with Retry-After, and datasets
   expect(await (await ask(cold)).json()).toEqual(before)
   for (const path of [
     '/health',
-    '/v1/symbols',
     '/v1/quotes/BTCUSDT/latest',
     '/v1/trades/BTCUSDT',
     '/v1/trades/BTCUSDT?from=2024-08-07T22:00:00Z&to=2024-08-07T23:00:00.000001Z',
@@ -70,10 +71,9 @@ test('without the gateway database routes are 503 with Retry-After, and datasets
     })
   }
   expect((await ask('/v1/datasets/features_1s/yesterday.parquet')).status).toBe(302)
-  // A worker that has just started knows no instrument: the exchange has to be named.
+  // A worker that has just started finds the instrument in the archive's list.
   const fresh = askWith(edge.bindings)
-  expect((await fresh(cold)).status).toBe(503)
-  const found = await contract.check(cold, await fresh(`${cold}&exchange=binance-futures`))
+  const found = await contract.check(cold, await fresh(cold))
   const rows = found['rows'] as readonly Record<string, unknown>[]
   const expected = (before as { readonly rows: readonly Record<string, unknown>[] }).rows
   const ids = (some: typeof rows) => some.map((row) => [row['agg_trade_id'], Number(row['price'])])
