@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { silentLogger } from '#core/node/log.ts'
-import { createPool } from '#core/node/pool.ts'
+import { createPool, inTransaction } from '#core/node/pool.ts'
 import { HOUR_US, micros } from '#core/time.ts'
 import type { TableHour } from '../../../jobs/archive/records.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
@@ -184,4 +184,24 @@ test('days of rollups and hours of orderbook_topn go once they and what they are
   expect([dropped, kept]).toEqual([[], [{ partition: 'trade_1s_20240808', why: 'it has 2 rows, of which 1 are archived' }]])
   await archive()
   expect((await runRetention(later)).dropped).toEqual(['trade_1s_20240808'])
+})
+
+test('an hour of a rollup is archived from its own partition, and goes by the budget', async () => {
+  await inTransaction(pool, async (client) => {
+    await client.query("set local booktape.rollup_partition = 'hour'")
+    await client.query("select marketdata.ensure_day('trade_1s', hour) from unnest(array['2024-08-08T13:00Z', '2024-08-08T14:00Z']::timestamptz[]) hour")
+  })
+  await pool.query(
+    `insert into marketdata.trade_1s (symbol_id, bucket, open, high, low, close, volume, notional, trade_count,
+       buy_volume, sell_volume, buy_count, sell_count)
+     select 1, bucket, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0
+     from unnest(array['2024-08-08T13:00:01Z', '2024-08-08T14:00:01Z', '2024-08-08T14:00:02Z']::timestamptz[]) bucket`,
+  )
+  await archive()
+  const { dropped } = await runRetention(options)
+  expect(dropped).toEqual(['trade_1s_2024080813', PARTITION, 'trade_1s_2024080814'])
+  const { rows } = await pool.query(
+    "select extract(hour from hour at time zone 'UTC')::int as hour, row_count::int from marketdata.archive where table_name = 'trade_1s' order by 1",
+  )
+  expect(rows).toEqual([{ hour: 13, row_count: 1 }, { hour: 14, row_count: 2 }])
 })
