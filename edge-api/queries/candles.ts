@@ -35,12 +35,14 @@ select date_bin(make_interval(secs => $4::double precision), bucket, timestamptz
   max(high) as high,
   min(low) as low,
   (array_agg(close order by bucket desc))[1] as close,
-  sum(volume order by bucket) as volume,
-  sum(notional order by bucket) as notional,
+  sum(volume::text::numeric)::double precision as volume,
+  sum(notional::text::numeric)::double precision as notional,
   sum(trade_count)::bigint as trade_count,
-  sum(buy_volume order by bucket) as buy_volume,
-  sum(sell_volume order by bucket) as sell_volume,
-  sum(notional order by bucket) / nullif(sum(volume order by bucket), 0) as vwap
+  sum(buy_volume::text::numeric)::double precision as buy_volume,
+  sum(sell_volume::text::numeric)::double precision as sell_volume,
+  -- With enough digits for the nearest double: docs/decisions/0014.
+  ((sum(notional::text::numeric) + 0e-120::numeric)
+    / nullif(sum(volume::text::numeric), 0))::double precision as vwap
 from seconds
 group by 1
 order by 1

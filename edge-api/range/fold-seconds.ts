@@ -1,7 +1,8 @@
 /**
- * Candles out of rows of trade_1s, as queries/candles.ts has Postgres make them: the same sums in
- * the same order, so that the same seconds give the same bits.
+ * Candles out of rows of trade_1s, as queries/candles.ts has Postgres make them: the same exact
+ * sums, so that the same seconds give the same bits.
  */
+import { type Decimal, decimalOf, nearest, plus, quotient } from '#core/decimals.ts'
 import { micros, type Micros } from '#core/time.ts'
 import { candle_columns } from './market-data-columns.ts'
 import type { Row } from './table.ts'
@@ -14,6 +15,11 @@ export const SECOND_COLUMNS: readonly string[] = [
 
 const SUMS = ['volume', 'notional', 'trade_count', 'buy_volume', 'sell_volume'] as const
 
+interface Candle {
+  readonly prices: { ts: Micros; open: number; high: number; low: number; close: number }
+  readonly sums: Record<(typeof SUMS)[number], Decimal>
+}
+
 /** Start of the candle that a moment lies in. */
 export function candleStart(ts: number, interval_us: number): Micros {
   return micros(Math.floor(ts / interval_us) * interval_us)
@@ -22,7 +28,7 @@ export function candleStart(ts: number, interval_us: number): Micros {
 /** Seconds of one symbol, in order, however they are cut into calls of add(). */
 export class SecondFold {
   readonly #interval_us: number
-  readonly #candles: Record<string, number | null>[] = []
+  readonly #candles: Candle[] = []
 
   constructor(interval_us: number) {
     this.#interval_us = interval_us
@@ -33,22 +39,26 @@ export class SecondFold {
       const value = (name: string): number => second[name] as number
       const ts = candleStart(value('bucket'), this.#interval_us)
       const candle = this.#candles.at(-1)
-      if (candle?.['ts'] !== ts) {
-        const { bucket: _bucket, ...first } = second
-        this.#candles.push({ ts, ...(first as Record<string, number>) })
+      if (candle?.prices.ts !== ts) {
+        const [open, high, low, close] = [value('open'), value('high'), value('low'), value('close')]
+        const sums = SUMS.map((name) => [name, decimalOf(value(name))])
+        const prices = { ts, open, high, low, close }
+        this.#candles.push({ prices, sums: Object.fromEntries(sums) as Candle['sums'] })
         continue
       }
-      candle['high'] = Math.max(candle['high']!, value('high'))
-      candle['low'] = Math.min(candle['low']!, value('low'))
-      candle['close'] = value('close')
-      for (const name of SUMS) candle[name] = candle[name]! + value(name)
+      const { prices, sums } = candle
+      prices.high = Math.max(prices.high, value('high'))
+      prices.low = Math.min(prices.low, value('low'))
+      prices.close = value('close')
+      for (const name of SUMS) sums[name] = plus(sums[name], decimalOf(value(name)))
     }
   }
 
   candles(): readonly Row[] {
-    return this.#candles.map((candle) => {
-      const { volume, notional } = candle
-      return { ...candle, vwap: volume === 0 ? null : notional! / volume! }
+    return this.#candles.map(({ prices, sums }) => {
+      const totals = SUMS.map((name) => [name, nearest(sums[name])])
+      const vwap = quotient(sums.notional, sums.volume)
+      return { ...prices, ...Object.fromEntries(totals), vwap: Number.isNaN(vwap) ? null : vwap }
     })
   }
 }
