@@ -91,6 +91,22 @@ test('freshness: a table, a symbol and a rollup that stopped; trades may be rare
   expect(await spoil(pool, 'delete from marketdata.stream_offsets')).toEqual(['freshness nothing_heard '])
 })
 
+test('freshness: a lost stream is told at once; what has ended or may rest is not waited for', async () => {
+  const database = await createTestDatabase()
+  const { pool } = database
+  await ingest(database, soundMarket(['BTCUSDT', 'ETHUSDT', 'XAUUSDT']))
+  const quiet = "ts_exchange > '2026-03-01T13:00:20Z' and symbol_id ="
+  const id = (symbol: string) => `(select id from marketdata.symbols where symbol = '${symbol}')`
+  expect(
+    await spoil(pool, `update marketdata.symbols set may_rest = true where symbol = 'XAUUSDT';
+      delete from marketdata.book_ticker where ${quiet} ${id('XAUUSDT')};
+      delete from marketdata.depth_events where ${quiet} ${id('ETHUSDT')};
+      update marketdata.stream_offsets set deaf_cause = 'delisted' where symbol_id = ${id('ETHUSDT')};
+      update marketdata.stream_offsets set deaf_cause = 'disconnect', lost_at = now()
+        where symbol_id = ${id('BTCUSDT')} and channel = 'trades'`),
+  ).toEqual(['freshness stream_lost trades BTCUSDT'])
+})
+
 for (const [name, sql, expected] of [
   ['not a number', "update marketdata.trades set qty = 'NaN' where ID", 'quality no_number trades'],
   ['a price of 0', 'update marketdata.trades set price = 0 where ID', 'quality price_not_positive trades'],
