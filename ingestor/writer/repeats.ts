@@ -2,10 +2,11 @@
  * Knows an event that came before, for streams whose ts_exchange is the receive time: there the
  * same event has another time, and so another key, on every socket, and the tables cannot tell.
  *
- * A socket brings a stream whole from its first event to its last. So an event is a repetition if
- * its id lies within what another socket brought, and else it is new. A new one may be late: while
- * a socket is being replaced, the old one may be behind the point where the new one began. It takes
- * the time of the first event that was heard after it, for the order of the rows is that of ids.
+ * An event is a repetition if a socket brought its id before; what a socket lost, another may still
+ * bring. Only the newest ids of a socket are remembered (REMEMBERED_MAX): of older ones it is taken
+ * to have brought all. A new event may be late: while a socket is being replaced, the old one may be
+ * behind the new one. It takes the time of the first event after it that was heard, for the order of
+ * the rows is that of ids.
  *
  * What was heard before a restart of the writer counts as one run without a beginning: of an event
  * that was late in that very second nothing is kept.
@@ -27,10 +28,15 @@ interface Run {
   readonly first_ts: Micros
   last_id: number
   last_ts: Micros
+  /** The newest of its ids, ascending, and when each was heard. */
+  ids: number[]
+  times: Micros[]
 }
 
 /** The socket, its successor, and one that was given up. */
 const RUNS_MAX = 3
+/** Ten seconds of a busy stream. */
+const REMEMBERED_MAX = 4_096
 
 /** `state`: as far as the stream was heard before; undefined where that is nothing. */
 export function createRepeatWatch(state: StreamState | undefined): RepeatWatch {
@@ -39,23 +45,66 @@ export function createRepeatWatch(state: StreamState | undefined): RepeatWatch {
   return {
     take({ id, connection, ts }) {
       const near = runs.filter((run) => ts >= run.last_ts && ts <= run.last_ts + OVERLAP_US)
-      const is_repeated = near.some((run) => run.first_id <= id && id <= run.last_id)
-      const behind = near.filter((run) => run.connection !== connection && run.first_id > id)
+      const is_repeated = near.some((run) => hasBrought(run, id))
       const own = runs.find((run) => run.connection === connection)
+      const after = near.map((run) => (run === own && id < run.first_id ? ts : timeAfter(run, id)))
       if (own === undefined || id < own.first_id || ts < own.last_ts) {
-        const begun = { connection, first_id: id, first_ts: ts, last_id: id, last_ts: ts }
+        const range = { first_id: id, first_ts: ts, last_id: id, last_ts: ts }
+        const begun = { connection, ...range, ids: [id], times: [ts] }
         runs = [begun, ...runs.filter((run) => run !== own)].slice(0, RUNS_MAX)
       } else {
-        own.last_id = Math.max(own.last_id, id)
-        own.last_ts = ts
+        remember(own, id, ts)
       }
-      if (is_repeated) return undefined
-      return micros(Math.min(ts, ...behind.map((run) => run.first_ts)))
+      return is_repeated ? undefined : micros(Math.min(ts, ...after))
     },
   }
 }
 
 function runBefore({ last_id, ts_exchange }: StreamState): Run {
   const ts = ts_exchange
-  return { connection: undefined, first_id: 0, first_ts: ts, last_id, last_ts: ts }
+  const range = { first_id: 0, first_ts: ts, last_id, last_ts: ts }
+  return { connection: undefined, ...range, ids: [], times: [] }
+}
+
+function hasBrought({ first_id, last_id, ids }: Run, id: number): boolean {
+  if (id < first_id || id > last_id) return false
+  const oldest = ids[0]
+  return oldest === undefined || id < oldest || ids[indexFrom(ids, id)] === id
+}
+
+/** When the run's first event after this id was heard; Infinity where none was. */
+function timeAfter({ first_id, first_ts, ids, times }: Run, id: number): number {
+  if (id < first_id) return first_ts
+  return times[indexFrom(ids, id + 1)] ?? Infinity
+}
+
+function remember(run: Run, id: number, ts: Micros): void {
+  const { ids, times } = run
+  run.last_ts = ts
+  if (id > run.last_id) {
+    ids.push(id)
+    times.push(ts)
+    run.last_id = id
+  } else {
+    const index = indexFrom(ids, id)
+    if (ids[index] === id) return
+    ids.splice(index, 0, id)
+    times.splice(index, 0, times[index] ?? ts)
+  }
+  if (ids.length < 2 * REMEMBERED_MAX) return
+  run.ids = ids.slice(-REMEMBERED_MAX)
+  run.times = times.slice(-REMEMBERED_MAX)
+}
+
+/** Index of the first id that is not smaller. */
+function indexFrom(ids: readonly number[], id: number): number {
+  // Nearly always the newest, or beyond it.
+  if (ids.length === 0 || id > ids.at(-1)!) return ids.length
+  let [low, high] = [0, ids.length - 1]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ids[middle]! < id) low = middle + 1
+    else high = middle
+  }
+  return low
 }

@@ -43,6 +43,16 @@ for (const [name, frames, expected, before] of [
     [[1, 5, 0], [2, 5, 1], [3, 5, 2], [3, 6, 3], [2, 6, 4], [1, 6, 5], [4, 6, 6], [4, 7, 7]],
     '5@0 - - 6@3 - - - 7@7',
   ],
+  [
+    'what the first socket lost and the second brings is new, and goes before what was heard after it',
+    [[1, 5, 0], [1, 9, 10], [1, 20, 12], [2, 5, 13], [2, 7, 14], [2, 9, 15], [2, 12, 16], [2, 20, 17], [1, 30, 18], [2, 30, 19]],
+    '5@0 9@10 20@12 - 7@10 - 12@12 - 30@18 -',
+  ],
+  [
+    'what came late over the second socket is a repetition on the third',
+    [[1, 5, 0], [1, 20, 12], [2, 5, 13], [2, 9, 15], [3, 9, 16], [3, 20, 17], [2, 20, 18]],
+    '5@0 20@12 - 9@12 - - -',
+  ],
   ['after a restart what was heard before it is known', [[1, 40, 5], [1, 41, 6]], '- 41@6', { id: 40, ms: 0 }],
   [
     'an older recording is none of it',
@@ -58,6 +68,27 @@ for (const [name, frames, expected, before] of [
 test('nothing was heard of a stream that never spoke', () => {
   const watch = createRepeatWatch(unheardState(at(0)))
   expect(watch.take({ id: 3, connection: 1, ts: at(1) })).toBe(at(1))
+})
+
+test('whatever two sockets lose, each id that one of them brought is one row, in the order of ids', () => {
+  let seed = 11
+  const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+  for (let round = 0; round < 200; round++) {
+    const ids = Array.from({ length: 60 }, (_, index) => 10 + index * 3)
+    const queues = [0, 1].map(() => ids.filter((id) => id === 10 || random() < 0.8))
+    const brought = new Set(queues.flat())
+    const watch = createRepeatWatch(undefined)
+    const rows: { id: number; ts: number }[] = []
+    for (let ms = 0; queues.some((queue) => queue.length > 0); ms++) {
+      const connection = random() < 0.5 ? 0 : 1
+      const id = queues[connection]!.shift()
+      if (id === undefined) continue
+      const ts = watch.take({ id, connection, ts: at(ms) })
+      if (ts !== undefined) rows.push({ id, ts })
+    }
+    const ordered = rows.toSorted((a, b) => a.ts - b.ts || a.id - b.id).map(({ id }) => id)
+    expect(ordered, `round ${round}`).toEqual(ids.filter((id) => brought.has(id)))
+  }
 })
 
 test('whatever two sockets repeat and however far one is behind: each id is one row, in the order of ids', () => {
