@@ -1,4 +1,5 @@
 /** The tables that are served as ranges of rows, one route each. */
+import { difference, middle } from '#core/decimals.ts'
 import { ARCHIVED_TABLES, type DerivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { DAY_US, SECOND_US } from '#core/time.ts'
@@ -60,7 +61,7 @@ function ofBest(
 
 const spread = ofBest(
   { name: 'spread', description: 'best_ask - best_bid; null where a side is empty' },
-  (best_bid, best_ask, decimal_count) => roundedText(best_ask - best_bid, decimal_count),
+  (best_bid, best_ask, decimal_count) => roundedText(difference(best_ask, best_bid), decimal_count),
 )
 
 const mid = ofBest(
@@ -69,7 +70,7 @@ const mid = ofBest(
     description: '(best_ask + best_bid) / 2, with one decimal more; null where a side is empty',
   },
   (best_bid, best_ask, decimal_count) =>
-    roundedText((best_ask + best_bid) / 2, decimal_count + 1),
+    roundedText(middle(best_bid, best_ask), decimal_count + 1),
 )
 
 export const quotes = rawTable(

@@ -3,6 +3,7 @@
  * collector. Where no book is kept of the symbol, its best quote is the book.
  */
 import { createRoute } from '@hono/zod-openapi'
+import { difference, middle } from '#core/decimals.ts'
 import { HOUR_US, micros, SECOND_US, type Micros } from '#core/time.ts'
 import type { Level } from '#core/market.ts'
 import { CollectorBook, CollectorHistory } from '../collector-schema.ts'
@@ -140,7 +141,7 @@ function distances(
     ...[bid, ask].map((price) => decimalsIn(decimalText(price, price_decimals))),
   )
   return {
-    spread: roundedText(ask - bid, decimals),
-    mid_price: roundedText((ask + bid) / 2, decimals + 1),
+    spread: roundedText(difference(ask, bid), decimals),
+    mid_price: roundedText(middle(bid, ask), decimals + 1),
   }
 }

@@ -1,5 +1,6 @@
 /** GET /stats : every symbol in one line, in the form of the order book collector. */
 import { createRoute } from '@hono/zod-openapi'
+import { difference } from '#core/decimals.ts'
 import { decimalsOf } from '#core/symbols.ts'
 import { HOUR_US, micros, SECOND_US } from '#core/time.ts'
 import { CollectorStats } from '../collector-schema.ts'
@@ -62,5 +63,5 @@ function statsJson(row: SymbolStatsRow) {
 function spreadText(best_bid: string | null, best_ask: string | null): string | null {
   if (best_bid === null || best_ask === null) return null
   const decimals = Math.max(decimalsIn(best_bid), decimalsIn(best_ask))
-  return roundedText(Number(best_ask) - Number(best_bid), decimals)
+  return roundedText(difference(Number(best_ask), Number(best_bid)), decimals)
 }
