@@ -80,7 +80,7 @@ const result = await stand.features('2024-08-09')
 const published = result.sets[0].files
 const [parquet_key, arrow_key, coverage_key] = published.map(({ key }) => key) as [string, string, string]
 const manifest = JSON.parse(
-  Buffer.from((await stand.store.get(parquet_key.replace(/[^/]+$/, 'manifest.json')))!).toString(),
+  Buffer.from((await stand.store.get(parquet_key.replace(/build=.*$/, 'manifest.json')))!).toString(),
 ) as Manifest
 
 test('rows are sorted by exchange, symbol and second, dense from the first event to the exchange’s last', async () => {
