@@ -29,16 +29,14 @@ export interface CoverageArgs {
   readonly to: Micros
 }
 
-const edge = (channel: string, direction: 'asc' | 'desc'): string => `(
-      select ts_exchange from marketdata.${channel}
-      where symbol_id = $1 and ts_exchange >= $2::timestamptz and ts_exchange < $3::timestamptz
-      order by ts_exchange ${direction} limit 1
-    )`
+const edge = (channel: string, is_newest: boolean): string =>
+  `marketdata.nearest_ts('${channel}', $1, $2::timestamptz, $3::timestamptz, ${is_newest})`
 
 const STREAMS = RAW_CHANNELS.map(
   (channel) =>
-    `select '${channel}' as channel, ${edge(channel, 'asc')} as hot_first_ts,
-    ${edge(channel, 'desc')} as hot_last_ts`,
+    `select '${channel}' as channel, hot_first_ts,
+      case when hot_first_ts is not null then ${edge(channel, true)} end as hot_last_ts
+    from (select ${edge(channel, false)} as hot_first_ts offset 0) first`,
 ).join('\n  union all ')
 
 const SQL = `

@@ -2,7 +2,7 @@
 import type { DepthSource } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
-import { type Micros, toIso } from '#core/time.ts'
+import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import type { Database } from '../database.ts'
 
 const COLUMNS =
@@ -11,7 +11,8 @@ const COLUMNS =
 const SNAPSHOT = `
 select ${COLUMNS}
 from marketdata.depth_events
-where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange <= $2::timestamptz
+where symbol_id = $1 and depth_kind = 'snapshot'
+  and ts_exchange > $2::timestamptz and ts_exchange <= $3::timestamptz
 order by ts_exchange desc, final_update_id desc
 limit 1`
 
@@ -34,9 +35,15 @@ limit $6::int`
 const NEXT_DIFF = `
 select ${COLUMNS}
 from marketdata.depth_events
-where symbol_id = $1 and depth_kind = 'diff' and ts_exchange > $2::timestamptz
+where symbol_id = $1 and depth_kind = 'diff'
+  and ts_exchange > $2::timestamptz and ts_exchange <= $3::timestamptz
 order by ts_exchange, final_update_id
 limit 1`
+
+/** Where there is none within the hour: its time, looked for one partition after the other. */
+const NEAREST = `
+select marketdata.nearest_ts('depth_events', $1, $2::timestamptz, $3::timestamptz, $4::boolean, $5)
+  as ts_exchange`
 
 const PAGE_ROWS = 500
 /** Half an hour of the usual stream: snapshots are recorded every few minutes. */
@@ -44,13 +51,29 @@ const DIFFS_MAX = 20_000
 
 /** `diffs` throws OperatorError `book_too_far` where there are too many of them. */
 export function depthSource(db: Database, symbol_id: number): DepthSource {
+  /** In (from, to]. */
+  const within = (sql: string, from: Micros, to: Micros): Promise<readonly DepthChange[]> =>
+    db.query<DepthChange>(sql, [symbol_id, toIso(from), toIso(to)])
+  const at = (sql: string, ts: Micros): Promise<readonly DepthChange[]> =>
+    within(sql, micros(ts - 1), ts)
+  const nearestTs = async (
+    from: string,
+    to: string,
+    is_newest: boolean,
+    depth_kind: 'snapshot' | 'diff',
+  ): Promise<Micros | null> => {
+    const parameters = [symbol_id, from, to, is_newest, depth_kind]
+    const [row] = await db.query<{ readonly ts_exchange: Micros | null }>(NEAREST, parameters)
+    return row?.ts_exchange ?? null
+  }
   return {
     async snapshotBefore(ts) {
-      const [snapshot] = await db.query<DepthChange>(SNAPSHOT, [symbol_id, toIso(ts)])
-      return snapshot
+      const [snapshot] = await within(SNAPSHOT, micros(ts - HOUR_US), ts)
+      if (snapshot !== undefined) return snapshot
+      const nearest = await nearestTs('-infinity', toIso(ts), true, 'snapshot')
+      return nearest === null ? undefined : (await at(SNAPSHOT, nearest))[0]
     },
-    snapshotsAfter: (from, to) =>
-      db.query<DepthChange>(LATER_SNAPSHOTS, [symbol_id, toIso(from), toIso(to)]),
+    snapshotsAfter: (from, to) => within(LATER_SNAPSHOTS, from, to),
     async *diffs({ from_ts, from_id, to_ts }) {
       let after: { readonly ts: Micros; readonly id: number } = { ts: from_ts, id: -1 }
       for (let count = 0; ; count += PAGE_ROWS) {
@@ -68,7 +91,12 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
         if (last === undefined || rows.length < PAGE_ROWS) break
         after = { ts: last.ts_exchange, id: last.final_update_id }
       }
-      yield* await db.query<DepthChange>(NEXT_DIFF, [symbol_id, toIso(to_ts)])
+      const hour_end = micros(to_ts + HOUR_US)
+      const next = await within(NEXT_DIFF, to_ts, hour_end)
+      yield* next
+      if (next.length > 0) return
+      const nearest = await nearestTs(toIso(hour_end), 'infinity', false, 'diff')
+      if (nearest !== null) yield* await at(NEXT_DIFF, nearest)
     },
   }
 }

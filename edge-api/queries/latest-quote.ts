@@ -1,7 +1,7 @@
 /**
- * The newest quote of one instrument. The time bound is a parameter, so Postgres plans only the
- * partitions behind it: the usual answer touches one or two of them, and only an instrument that
- * has been silent for longer is looked for further back.
+ * The newest quote of one instrument. The time bounds are parameters, so Postgres plans only the
+ * partitions between them: the usual answer touches one or two of them. Of an instrument that has
+ * been silent for longer the time of its newest quote is looked for first, hour by hour.
  */
 import { toIso, micros, HOUR_US, type Micros } from '#core/time.ts'
 import type { Database } from '../database.ts'
@@ -14,17 +14,21 @@ where symbol_id = $1 and ts_exchange >= $2::timestamptz
 order by ts_exchange desc, update_id desc
 limit 1`
 
-/** How far back to look, step by step; 0 is the beginning of the recording. */
-const LOOK_BACK_US = [HOUR_US, 24 * HOUR_US] as const
+const NEWEST = `
+select marketdata.nearest_ts('book_ticker', $1, '-infinity', 'infinity', true) as ts_exchange`
 
 export async function selectLatestQuote(
   db: Database,
   symbol_id: number,
   now: Micros,
 ): Promise<Row | undefined> {
-  for (const since of [...LOOK_BACK_US.map((span_us) => micros(now - span_us)), micros(0)]) {
+  const quoteSince = async (since: Micros): Promise<Row | undefined> => {
     const [row] = await db.query<Row>(SQL, [symbol_id, toIso(since)])
-    if (row !== undefined) return row
+    return row
   }
-  return undefined
+  const recent = await quoteSince(micros(now - HOUR_US))
+  if (recent !== undefined) return recent
+  const [newest] = await db.query<{ readonly ts_exchange: Micros | null }>(NEWEST, [symbol_id])
+  const ts = newest?.ts_exchange ?? null
+  return ts === null ? undefined : quoteSince(ts)
 }
