@@ -31,5 +31,22 @@ export function describeError(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(describeError).join('; ')
   }
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  return isUntrusted(error) ? `${error.message}. ${UNTRUSTED_HINT}` : error.message
+}
+
+/** Of a certificate that an authority unknown to this machine has signed; OpenSSL's words. */
+const UNTRUSTED = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+const UNTRUSTED_HINT =
+  "Save the CA certificate of the server's provider to a file. For Postgres name it in DATABASE_URL " +
+  '(postgres://…?sslmode=verify-full&sslrootcert=/path/ca.crt), for others in NODE_EXTRA_CA_CERTS.'
+
+function isUntrusted(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'string' && UNTRUSTED.has(error.code)
 }

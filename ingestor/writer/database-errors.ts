@@ -1,5 +1,6 @@
 /** What an error of Postgres means for the batch that met it. Codes: appendix A of its manual. */
 import pg from 'pg'
+import { describeError } from '#core/errors.ts'
 
 export type Trouble =
   /** A key is there already, or two writers crossed: the batch goes through the staging tables. */
@@ -29,5 +30,5 @@ export function troubleOf(error: unknown): Trouble {
 /** For logs and dead letters: the server's own words, which never hold a password. */
 export function describeTrouble(error: unknown): { readonly sqlstate: string; readonly error: string } {
   const sqlstate = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
-  return { sqlstate, error: error instanceof Error ? error.message : String(error) }
+  return { sqlstate, error: describeError(error) }
 }
