@@ -6,11 +6,13 @@ import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { OperatorError } from '../errors.ts'
 import { type Client, type Pool, withClient } from './pool.ts'
+import { requireSession } from './session-check.ts'
 
 const FOLDER = new URL('../../sql/migrations/', import.meta.url)
 
 /** Returns the names of the migrations that this call applied. Safe to run from two programs at once. */
 export async function migrate(pool: Pool): Promise<readonly string[]> {
+  await requireSession(pool)
   const files = await migrationFiles()
   return withClient(pool, async (client) => {
     await client.query("select pg_advisory_lock(hashtext('booktape.migrate'))")

@@ -21,7 +21,11 @@ export function createPool(
     application_name,
     max,
     connectionTimeoutMillis: connect_limit_ms,
-    options: '-c timezone=UTC',
+    // A statement, since poolers refuse `options` at the start of a connection; pgbouncer keeps
+    // this setting with the client.
+    onConnect: async (client) => {
+      await client.query({ text: "set timezone to 'UTC'", query_timeout: connect_limit_ms })
+    },
   })
   // An idle connection that Postgres closes is replaced at the next checkout.
   pool.on('error', () => undefined)
