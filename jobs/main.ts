@@ -3,6 +3,7 @@ import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
+import { requireSession } from '#core/node/session-check.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
 import { runInProcess } from './heavy-process.ts'
@@ -27,6 +28,7 @@ const store = createObjectStore(config.object_store)
 try {
   const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
   const { retention, keep_replaced_h } = config
+  await requireSession(pool)
   const schedule = await startSchedule({
     pool,
     store,

@@ -24,7 +24,8 @@ export function createPool(
     // A statement, since poolers refuse `options` at the start of a connection; pgbouncer keeps
     // this setting with the client.
     onConnect: async (client) => {
-      await client.query({ text: "set timezone to 'UTC'", query_timeout: connect_limit_ms })
+      const statement = { text: "set timezone to 'UTC'", query_timeout: connect_limit_ms }
+      await client.query(statement)
     },
   })
   // An idle connection that Postgres closes is replaced at the next checkout.

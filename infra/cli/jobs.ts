@@ -5,6 +5,7 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
+import { requireSession } from '#core/node/session-check.ts'
 import { parseDay, type Day, type Micros } from '#core/time.ts'
 import {
   parseConfig,
@@ -194,6 +195,7 @@ async function checkDatabase(pool: Pool): Promise<void> {
       cause,
     })
   }
+  await requireSession(pool)
   if (!is_migrated) {
     throw new OperatorError('not_migrated', 'The database has no table marketdata.job_runs.', {
       hint: 'Is it the right database? A new one gets its tables from sql/migrations.',
