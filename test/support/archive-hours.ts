@@ -52,8 +52,8 @@ export async function archiveHour(
     row_count: rows.length,
     byte_count: bytes.byteLength,
     sha256: createHash('sha256').update(bytes).digest('hex'),
-    min_ts_exchange: toIso(micros(Math.min(...times))),
-    max_ts_exchange: toIso(micros(Math.max(...times))),
+    min_ts_exchange: toIso(micros(times.reduce((a, b) => Math.min(a, b)))),
+    max_ts_exchange: toIso(micros(times.reduce((a, b) => Math.max(a, b)))),
   }
   await store.put(archived.object_key, bytes, 'application/octet-stream')
   await pool.query(
