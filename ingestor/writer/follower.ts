@@ -6,6 +6,7 @@
 import { describeError, OperatorError } from '#core/errors.ts'
 import { createPool, type Client } from '#core/node/pool.ts'
 import type { Logger } from '#core/node/log.ts'
+import { requireSession } from '#core/node/session-check.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
@@ -87,6 +88,7 @@ async function followUntilStopped(
   try {
     while (!signal.aborted) {
       try {
+        if (!progress.has_resumed) await withDeadline(requireSession(pool))
         await followOnce(() => pool.connect(), options, progress, signal)
         return
       } catch (error) {
