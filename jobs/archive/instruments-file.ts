@@ -4,12 +4,14 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { INSTRUMENTS_KEY } from '#core/object-keys.ts'
 
-/** The same list once more writes nothing. */
+/** The same list once more writes nothing, nor does an archive that holds nothing. */
 export async function writeInstruments(pool: Pool, store: ObjectStore): Promise<void> {
   const { rows: instruments } = await pool.query<ListedInstrument>(
     `select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size
-     from marketdata.symbols order by exchange collate "C", symbol collate "C"`,
+     from marketdata.symbols where exists (select from marketdata.archive)
+     order by exchange collate "C", symbol collate "C"`,
   )
+  if (instruments.length === 0) return
   const list: InstrumentList = { instruments }
   const text = `${JSON.stringify(list)}\n`
   const stored = await store.get(INSTRUMENTS_KEY)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { dayOf, dayRange, fromMillis } from '#core/time.ts'
 import { runInProcess } from '../../jobs/heavy-process.ts'
+import { readManifest, versionOf } from '../support/published.ts'
 import { insertQuotes, insertSymbols } from './market.ts'
 import { createStand, NOON } from './stand.ts'
 
@@ -27,7 +28,7 @@ test('it builds a day, tells of an error as its own, and ends early when it is c
   const ts = dayRange(date).to - 2e6
   await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
   await runInProcess(day({ date }), never)
-  expect(await stand.store.get(`datasets/features_1s/v2/date=${date}/manifest.json`)).toBeDefined()
+  expect(await readManifest(stand.store, 'features_1s', versionOf('features_1s'), date)).toBeDefined()
   await expect(runInProcess(day({}), never)).rejects.toThrow(/needs a date/)
 
   const controller = new AbortController()

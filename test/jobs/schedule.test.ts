@@ -9,6 +9,7 @@ import { parsePayload } from '../../jobs/day-tasks.ts'
 import { runHeavyTask } from '../../jobs/heavy-task.ts'
 import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
 import { SCHEDULE_CONNECTIONS, startSchedule, type Schedule, type ScheduleOptions } from '../../jobs/schedule.ts'
+import { readManifest, versionOf } from '../support/published.ts'
 import { insertQuotes, insertSymbols, insertTrades } from './market.ts'
 import { createStand, NOON, type Stand } from './stand.ts'
 
@@ -94,9 +95,10 @@ test('nights missed while nothing was running are made up for at the next start,
     .toBe(0)
   expect(await stand.store.list('datasets/features_1s/v3/')).toHaveLength(4 * due.length)
   for (const dataset of ['candles', 'quotes', 'trades']) {
-    const keys = (await stand.store.list(`datasets/${dataset}/v1/`)).map(({ key }) => key)
+    const version = versionOf(dataset)
+    const keys = (await stand.store.list(`datasets/${dataset}/`)).map(({ key }) => key)
     expect(keys.filter((key) => key.endsWith('/manifest.json'))).toEqual(
-      due.map((date) => `datasets/${dataset}/v1/date=${date}/manifest.json`),
+      due.map((date) => `datasets/${dataset}/v${version}/date=${date}/manifest.json`),
     )
   }
 })
@@ -130,9 +132,8 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
   // What came first has no newer version: the archive holds a row more.
   await done(() => add('stale_days'))
   expect(await countOf("marketdata.job_runs where job in ('features', 'datasets') and status = 'done'")).toBe(4)
-  for (const [dataset, version] of [['features_1s', 2], ['labels_1s', 1], ['candles', 1], ['trades', 1], ['quotes', 1]]) {
-    const bytes = await stand.store.get(`datasets/${dataset}/v${version}/date=${date}/manifest.json`)
-    expect(JSON.parse(Buffer.from(bytes!).toString()).coverage).toMatchObject([{ trade_count: 1 }])
+  for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
+    expect((await readManifest(stand.store, dataset, versionOf(dataset), date))!.coverage).toMatchObject([{ trade_count: 1 }])
   }
   await done(() => add('stale_days'))
   expect(await countOf("marketdata.job_runs where job in ('features', 'datasets')")).toBe(4)

@@ -1,8 +1,17 @@
 /** Published days as they lie in the store: their manifest, and the keys of its files. */
 import type { Manifest } from '#core/dataset.ts'
+import { FEATURE_SETS } from '#core/features.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import { datasetFileKey, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
+import { CANDLES } from '../../jobs/candles/columns.ts'
+import { QUOTES_SET, TRADES_SET } from '../../jobs/datasets/raw-sets.ts'
+
+/** The schema version that this build publishes. */
+export function versionOf(dataset: string): number {
+  const sets = [...Object.values(FEATURE_SETS), CANDLES, TRADES_SET, QUOTES_SET]
+  return sets.find((set) => set.dataset === dataset)!.schema_version
+}
 
 /** Undefined where the day is not published. */
 export async function readManifest(

@@ -9,7 +9,7 @@ import { CANDLES } from '../../../jobs/candles/columns.ts'
 import { datasetDictionary } from '../../../jobs/datasets/dictionary.ts'
 import { QUOTES_SET, TRADES_SET } from '../../../jobs/datasets/raw-sets.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
-import { readManifest } from '../../support/published.ts'
+import { readManifest, versionOf } from '../../support/published.ts'
 import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON } from '../stand.ts'
 
@@ -94,7 +94,7 @@ test('the statement over many days takes every day once, though a replaced build
     const grouped = sql.replace(', f.mid_close', '').replace(';', ' group by all order by 1;')
     const rows = (await connection.runAndReadAll(grouped)).getRowsJson()
     expect(rows.map(([date]) => date)).toEqual([DATE, '2024-08-09'])
-    const { row_count } = (await readManifest(store, 'features_1s', 2, DATE))!
+    const { row_count } = (await readManifest(store, 'features_1s', versionOf('features_1s'), DATE))!
     expect(Number(rows[0]![2])).toBe(row_count)
   } finally {
     connection.closeSync()

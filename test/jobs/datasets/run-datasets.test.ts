@@ -9,7 +9,7 @@ import { parseDay } from '#core/time.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { selectStaleDays } from '../../../jobs/datasets/stale-days.ts'
 import { runDatasets, type DatasetsResult } from '../../../jobs/datasets/run-datasets.ts'
-import { publishedKey, readManifest } from '../../support/published.ts'
+import { publishedKey, readManifest, versionOf } from '../../support/published.ts'
 import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
 
@@ -61,7 +61,7 @@ const archive = (stand: Stand): ReturnType<typeof runArchive> =>
   })
 
 const manifestOf = async ({ store }: Stand, dataset: string): Promise<Manifest> =>
-  (await readManifest(store, dataset, 1, DATE))!
+  (await readManifest(store, dataset, versionOf(dataset), DATE))!
 
 async function bytesOf({ store }: Stand): Promise<Readonly<Record<string, string>>> {
   const keys = (await store.list('datasets/')).map(({ key }) => key)
@@ -80,7 +80,7 @@ const published = new Map(
 )
 const key = (dataset: string, file: string): string =>
   file === MANIFEST_FILE
-    ? manifestKey(dataset, 1, DATE)
+    ? manifestKey(dataset, versionOf(dataset), DATE)
     : publishedKey(published.get(dataset)!, file)
 
 test('a day has a Parquet file, its coverage, and a CSV file for each symbol that has rows', () => {

@@ -12,7 +12,7 @@ import { encodeRowGroup } from '../../../jobs/datasets/row-group.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { runVerify, type VerifyResult } from '../../../jobs/datasets/verify/run-verify.ts'
 import { LABELS_1S } from '#core/features.ts'
-import { readManifest } from '../../support/published.ts'
+import { readManifest, versionOf } from '../../support/published.ts'
 import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON } from '../stand.ts'
 
@@ -52,7 +52,6 @@ const verify = (dataset: string): Promise<VerifyResult> =>
   runVerify({ pool, store, dataset, date: DATE, work_dir, log: silentLogger, now: Date.now })
 const findings = async (dataset: string): Promise<readonly string[]> =>
   (await verify(dataset)).findings.map(({ file, sentence }) => `${file}: ${sentence}`)
-const versionOf = (dataset: string): number => (dataset === 'features_1s' ? 2 : 1)
 const builds = new Map<string, string | undefined>()
 for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
   builds.set(dataset, (await readManifest(store, dataset, versionOf(dataset), DATE))!.build)
