@@ -6,7 +6,8 @@
  * core/time-source.ts. A recording that is played over sockets arrives years after its times, and a
  * machine's clock may be wrong: so an event is believed too where its distance from arrival is that
  * of the events before it. The first of such events is believed where it is of the past. Where
- * AGREEING_MAX frames in a row agree on another distance, it was the clock that jumped.
+ * AGREEING_MAX frames in a row agree on another distance, it was the clock that jumped: then those
+ * that were left out before come first.
  */
 import { channelOf, type MarketEvent } from '#core/market.ts'
 import { isWholeState, REPLAYED_AHEAD_US, TIME_LIMITS } from '#core/time-source.ts'
@@ -36,6 +37,8 @@ export function createTimeJudge(): TimeJudge {
   let agreeing = 0
   /** When the newest frame of those arrived: its events count once. */
   let odd_at: Micros | undefined
+  /** Events that were left out and agree with each other so far. */
+  let left: MarketEvent[] = []
 
   const isNear = (event: MarketEvent, off_us: number, is_answer: boolean): boolean => {
     const { ahead_us, behind_us, state_behind_us } = TIME_LIMITS[event.exchange]
@@ -63,37 +66,55 @@ export function createTimeJudge(): TimeJudge {
   const isAgreedOn = (event: MarketEvent): boolean => {
     const off_us = event.ts_exchange - event.ts_ingest
     const is_same = agreeing > 0 && Math.abs(off_us - odd_us) <= TIME_LIMITS[event.exchange].ahead_us
+    if (!is_same) left = []
     agreeing = is_same ? agreeing + (event.ts_ingest === odd_at ? 0 : 1) : 1
     odd_us = off_us
     odd_at = event.ts_ingest
-    if (agreeing < AGREEING_MAX) return false
-    distance_us = off_us
-    return true
+    if (agreeing >= AGREEING_MAX) {
+      distance_us = off_us
+      return true
+    }
+    left.push(event)
+    return false
   }
   const believes = (event: MarketEvent, is_answer: boolean): boolean => {
     if (!isBelieved(event, is_answer)) return !is_answer && isAgreedOn(event)
-    if (!is_answer) agreeing = 0
+    if (!is_answer) {
+      agreeing = 0
+      left = []
+    }
     return true
+  }
+  const sift = (parsed: ParsedEvents, is_answer: boolean): Parsed => {
+    const { events } = parsed
+    let odd: OddElement[] | undefined
+    for (const [index, event] of events.entries()) {
+      if (!believes(event, is_answer)) (odd ??= []).push(oddElement(event, index))
+    }
+    if (odd === undefined) return parsed
+    const [first] = odd
+    if (events.length === 1 && first !== undefined) return { kind: 'rejected', ...first }
+    const left_out = new Set(odd.map((element) => element.events_before))
+    // The numbers of events that stay before each element.
+    const all = [...(parsed.odd ?? []), ...odd]
+      .toSorted((a, b) => a.events_before - b.events_before)
+      .map((element) => ({
+        ...element,
+        events_before: element.events_before - countBelow(left_out, element.events_before),
+      }))
+    return { ...parsed, events: events.filter((_, index) => !left_out.has(index)), odd: all }
   }
   return {
     sift(parsed, is_answer) {
-      const { events } = parsed
-      let odd: OddElement[] | undefined
-      for (const [index, event] of events.entries()) {
-        if (!believes(event, is_answer)) (odd ??= []).push(oddElement(event, index))
-      }
-      if (odd === undefined) return parsed
-      const [first] = odd
-      if (events.length === 1 && first !== undefined) return { kind: 'rejected', ...first }
-      const left_out = new Set(odd.map((element) => element.events_before))
-      // The numbers of events that stay before each element.
-      const all = [...(parsed.odd ?? []), ...odd]
-        .toSorted((a, b) => a.events_before - b.events_before)
-        .map((element) => ({
-          ...element,
-          events_before: element.events_before - countBelow(left_out, element.events_before),
-        }))
-      return { ...parsed, events: events.filter((_, index) => !left_out.has(index)), odd: all }
+      const sifted = sift(parsed, is_answer)
+      if (agreeing < AGREEING_MAX || left.length === 0 || sifted.kind !== 'events') return sifted
+      const odd = sifted.odd?.map((element) => ({
+        ...element,
+        events_before: element.events_before + left.length,
+      }))
+      const events = [...left, ...sifted.events]
+      left = []
+      return { ...sifted, events, ...(odd === undefined ? {} : { odd }) }
     },
   }
 }

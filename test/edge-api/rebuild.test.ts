@@ -197,7 +197,7 @@ test('files of a day that is not over stay an hour after they were replaced', as
 })
 
 test('a day whose files lie beside the manifest is read, and moves into a build with the next run', async () => {
-  const prefix = `datasets/labels_1s/v2/date=${DATE}/`
+  const prefix = `datasets/labels_1s/v1/date=${DATE}/`
   const manifest_key = `${prefix}manifest.json`
   const { build, ...manifest } = JSON.parse(Buffer.from((await store.get(manifest_key))!).toString())
   await store.copy(`${prefix}build=${build}/labels_1s.parquet`, `${prefix}labels_1s.parquet`)

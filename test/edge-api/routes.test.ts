@@ -376,8 +376,8 @@ test('queries are planned for the partitions of their range alone, and without s
   )
   expect(partitions).toEqual([
     ['2024080823'],
-    ['2024080822', '2024080823'],
-    ['2024070112', '2024080822', '2024080823'],
+    // A silent instrument is looked for by a function, eight partitions at a time (locks.test.ts).
+    [],
     ['2024080822', '2024080823'],
     ['2024080823'],
   ])

@@ -114,7 +114,7 @@ test('a file that is gone, and one that nobody tells of', async () => {
 
 test('rows out of order, a null where none may be, other values than in Arrow', async () => {
   const path = join(stand.dir, 'labels_1s.parquet')
-  const identity = { dataset: 'labels_1s', schema_version: 1, date: DATE }
+  const identity = { dataset: 'labels_1s', schema_version: versionOf('labels_1s'), date: DATE }
   const file = await createFeaturesParquet(path, LABELS_1S, identity)
   const { coverage } = JSON.parse(String(await read(keyOf('labels_1s', 'manifest.json')))) as Manifest
   for (const { exchange, symbol, row_count } of coverage) {

@@ -2,13 +2,12 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Manifest } from '#core/dataset.ts'
-import { FEATURE_SETS } from '#core/features.ts'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { parseDay } from '#core/time.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { selectStaleDays } from '../../../jobs/datasets/stale-days.ts'
-import { publishedKey, readManifest } from '../../support/published.ts'
+import { publishedKey, readManifest, versionOf } from '../../support/published.ts'
 import { insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
 
@@ -96,8 +95,7 @@ async function known(stand: Stand, date: typeof FIRST): Promise<unknown> {
 }
 
 async function manifestOf(stand: Stand, dataset: string, date: typeof FIRST): Promise<Manifest> {
-  const versions: Readonly<Record<string, { readonly schema_version: number }>> = FEATURE_SETS
-  return (await readManifest(stand.store, dataset, versions[dataset]?.schema_version ?? 1, date))!
+  return (await readManifest(stand.store, dataset, versionOf(dataset), date))!
 }
 
 function btcOf(manifest: Manifest): Manifest['coverage'][number] {
