@@ -183,7 +183,10 @@ class TapeRecorder implements Recorder {
       () => this.#tape.end,
       () => this.#appendMark({ kind: 'alive' }),
     )
-    await transport.start()
+    const ready = transport.start()
+    // The tape may have filled up while there was no transport that could be paused.
+    if (this.#tape.full !== undefined) transport.pause('tape_full')
+    await ready
     this.#snapshots.start()
     this.#log.info({ symbol_count: symbols.length }, 'Every subscription was acknowledged.')
   }
