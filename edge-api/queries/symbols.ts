@@ -1,16 +1,8 @@
 /** The instruments we record, as the exchanges list them. */
+import type { ListedInstrument } from '#core/instrument-list.ts'
 import type { Database } from '../database.ts'
 
-export interface SymbolRow {
-  readonly exchange: string
-  readonly symbol: string
-  readonly instrument_type: 'perp' | 'future' | 'spot' | 'index' | null
-  readonly base_asset: string | null
-  readonly quote_asset: string | null
-  readonly is_active: boolean
-  readonly tick_size: number | null
-  readonly step_size: number | null
-}
+export type SymbolRow = ListedInstrument
 
 export interface SymbolsArgs {
   readonly exchange: string | null
