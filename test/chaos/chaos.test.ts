@@ -32,7 +32,7 @@ test('200 symbols at 5,000 events/s with books, marks and liquidations, processe
   expect(report.undelivered).toBeGreaterThan(1_000)
 }, 240_000)
 
-test('beside busy cores and a busy disk, the same', async () => {
+test('beside busy cores, memory and a busy disk, the same', async () => {
   const report = await runChaos({
     seed: 7_003,
     run_ms: 8_000,

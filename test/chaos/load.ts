@@ -1,4 +1,4 @@
-/** Makes the machine busy for as long as a run lasts: every core, and a disk that has to sync. */
+/** Makes the machine busy for as long as a run lasts: every core, memory, and a disk that has to sync. */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -10,10 +10,11 @@ export interface Load {
 
 const DISK_WRITERS = 2
 
-/** One busy loop a core, and writers of files in `dir`. They end with this process at the latest. */
+/** One busy loop a core, one that rewrites memory, and writers of files in `dir`. They end with this process at the latest. */
 export function startLoad(dir: string): Load {
   const tasks: readonly LoadTask[] = [
     ...Array.from({ length: availableParallelism() }, (): LoadTask => ({ kind: 'core' })),
+    { kind: 'memory' },
     ...Array.from({ length: DISK_WRITERS }, (_, index): LoadTask => ({
       kind: 'disk',
       file: join(dir, `load-${index}`),

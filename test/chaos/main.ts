@@ -21,7 +21,7 @@ await new Command('chaos')
   .option('--seed <seed>', 'the same seed plans the same faults', wholeNumber(0, SEED_MAX), randomInt(SEED_MAX))
   .option('--symbols <count>', 'symbols of the simulated exchange', wholeNumber(1, 200), 200)
   .option('--events-per-s <rate>', 'frames a second over all symbols', wholeNumber(10, 100_000), 6_000)
-  .option('--load', 'keep every core and the disk busy meanwhile')
+  .option('--load', 'keep every core, memory and the disk busy meanwhile')
   .option('--keep', 'keep the files of a run that fails')
   .action(async (flags: Flags) => {
     const { seed, symbols: symbol_count, eventsPerS: events_per_s } = flags
