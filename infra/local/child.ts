@@ -29,6 +29,8 @@ export interface Child {
   readonly ready: Promise<ChildMessage>
   /** Settles when it has ended, with the reason as a sentence. */
   readonly ended: Promise<string>
+  /** The last lines of its log. */
+  logEnd(): string
   send(message: ChildMessage): void
   stop(): Promise<void>
 }
@@ -71,6 +73,7 @@ export function startChild(options: ChildOptions): Child {
     identity: identify(child.pid ?? -1) ?? { pid: child.pid ?? -1, started: '' },
     ready,
     ended,
+    logEnd: () => lastLines(options.log_file, 8),
     send(message) {
       if (child.connected) child.send(message)
     },

@@ -13,7 +13,7 @@ export interface ChaosOptions {
   readonly run_ms: number
   readonly symbol_count: number
   readonly events_per_s: number
-  /** Every core and the disk are kept busy meanwhile. */
+  /** Every core, memory and the disk are kept busy meanwhile. */
   readonly load: boolean
   /** The files of a run with complaints are kept for a look. */
   readonly keep_files: boolean
@@ -61,7 +61,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       const ingestor_end = await endFeed(world)
       await load?.stop()
       options.onProgress?.('checking')
-      const verdict = await judge(world, pool)
+      const verdict = await world.within('The verdict was found', judge(world, pool))
       const found = [...complaints(verdict), ...troubles(world, ingestor_end)]
       keep_files = options.keep_files && found.length > 0
       return {
@@ -97,6 +97,8 @@ async function strikeAll(world: World, options: ChaosOptions): Promise<readonly 
     struck.push(as_it_was)
     options.onProgress?.(planned.name)
     const done = world.strike(fault)
+    // The error surfaces when the next fault of its actor waits for it.
+    done.catch(() => undefined)
     for (const actor of actors) busy.set(actor, done)
   }
   await Promise.all(busy.values())
@@ -121,19 +123,26 @@ async function heal(
   onProgress?.('refilling')
   // Nothing new from now on: the exchange still answers what it is asked.
   await world.tellExchange({ actions: [{ kind: 'halt' }] })
-  while ((await world.exchangeStatus()).state !== 'done') await sleep(POLL_MS)
+  const halted_at = performance.now()
+  while ((await world.exchangeStatus()).state !== 'done') {
+    if (performance.now() - halted_at > HEAL_LIMIT_MS) throw world.failure('The exchange did not halt')
+    await sleep(POLL_MS)
+  }
   await waitForRefill(pool)
 }
 
 /** Gives up when repair makes no progress any more; the verdict then tells what is missing. */
 async function waitForRefill(pool: Pool): Promise<void> {
-  let open = await openTradeGaps(pool)
+  let fewest = Infinity
   let progress_at = performance.now()
-  while (open > 0 && performance.now() - progress_at < REFILL_PATIENCE_MS) {
+  for (;;) {
+    const open = await openTradeGaps(pool)
+    if (open < fewest) {
+      fewest = open
+      progress_at = performance.now()
+    }
+    if (open === 0 || performance.now() - progress_at > REFILL_PATIENCE_MS) return
     await sleep(POLL_MS)
-    const left = await openTradeGaps(pool)
-    if (left < open) progress_at = performance.now()
-    open = left
   }
 }
 
@@ -151,10 +160,7 @@ async function waitForStreams(world: World, pool: Pool, symbol_count: number): P
     return rows[0]?.heard === symbol_count * SPEAKING_COUNT + Math.min(symbol_count, DEPTH_SYMBOLS.length)
   }
   while (!(await areHealed())) {
-    if (performance.now() > deadline) {
-      const state = world.status?.state ?? 'silent'
-      throw new Error(`Not every stream was heard again in time; the ingestor is ${state}. Files: ${world.dir}`)
-    }
+    if (performance.now() > deadline) throw world.failure('Not every stream was heard again in time')
   }
 }
 

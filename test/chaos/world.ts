@@ -15,6 +15,7 @@ import type { SourceStatus } from '../../infra/local/exchange/source.ts'
 import { exchangeStatus } from '../../infra/local/exchange-client.ts'
 import { freePorts } from '../../infra/local/ports.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
+import { drain, STEP_LIMIT_MS, within } from './limits.ts'
 import { CHANNELS, DEPTH_SYMBOLS, type Fault } from './plan.ts'
 import { FragilePostgres } from './postgres.ts'
 import { TapeArchive } from './tape-archive.ts'
@@ -49,6 +50,8 @@ export class World {
   #archive!: TapeArchive
   #status: IngestorStatus | undefined
   #drained: (() => void) | undefined
+  /** The process that we ended ourselves. */
+  #killed: Child | undefined
   #is_closing = false
   /** How the ingestor ended where nobody had ended it. */
   readonly crashes: string[] = []
@@ -103,15 +106,30 @@ export class World {
   }
 
   exchangeStatus(): Promise<SourceStatus> {
-    return exchangeStatus(this.#exchange_url)
+    return this.within('The exchange told its state', exchangeStatus(this.#exchange_url))
   }
 
   async ready(): Promise<void> {
-    await this.#ingestor?.ready
+    await this.within('The ingestor was ready', this.#ingestor!.ready)
+  }
+
+  /** The promise of `what`, a sentence; where it is not kept in time, an error that says so. */
+  within<T>(what: string, promise: Promise<T>): Promise<T> {
+    return within(STEP_LIMIT_MS, promise, () => this.failure(`Not within ${STEP_LIMIT_MS / 1_000} s: ${what}`))
+  }
+
+  failure(sentence: string): Error {
+    const state = this.#status?.state ?? 'silent'
+    const log = this.#ingestor?.logEnd() ?? ''
+    return new Error(`${sentence}. The ingestor is ${state}. Files: ${this.#dir}. Its log ends with:\n${log}`)
   }
 
   /** Strikes, and sets right again; settles when it has. */
-  async strike(fault: Fault): Promise<void> {
+  strike(fault: Fault): Promise<void> {
+    return this.within(`The fault ${fault.kind} was over`, this.#strike(fault))
+  }
+
+  async #strike(fault: Fault): Promise<void> {
     switch (fault.kind) {
       case 'ingestor_kill':
         await this.#killIngestor()
@@ -142,11 +160,12 @@ export class World {
   }
 
   async tellExchange(request: FaultRequestInput): Promise<void> {
-    const answer = await fetch(`${this.#exchange_url}/_exchange/faults`, {
+    const asked = fetch(`${this.#exchange_url}/_exchange/faults`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(request),
     })
+    const answer = await this.within('The exchange took the faults', asked)
     if (!answer.ok) throw new Error(`The exchange refuses the faults: ${await answer.text()}`)
   }
 
@@ -154,8 +173,7 @@ export class World {
   async drain(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#drained = resolve
-    this.#ingestor?.send({ type: 'drain' })
-    await promise
+    await drain(this.#ingestor!, promise)
   }
 
   /** Ends ingestor and exchange as an operator would; Postgres stays. Returns the ingestor's end. */
@@ -202,7 +220,7 @@ export class World {
     })
     this.#ingestor = child
     void child.ended.then((reason) => {
-      if (this.#is_closing || reason === 'SIGKILL') return
+      if (this.#is_closing || (reason === 'SIGKILL' && this.#killed === child)) return
       this.crashes.push(reason)
       // As its supervisor would.
       if (this.#ingestor === child) this.#startIngestor()
@@ -215,6 +233,7 @@ export class World {
   }
 
   async #killIngestor(): Promise<void> {
+    this.#killed = this.#ingestor
     this.#signalIngestor('SIGKILL')
     await this.#ingestor?.ended
     this.#status = undefined

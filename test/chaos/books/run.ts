@@ -13,6 +13,7 @@ import { startExchange } from '../../../infra/local/exchange/server.ts'
 import { createRandom } from '../../../infra/local/exchange/sim/random.ts'
 import type { IngestorStatus } from '../../../ingestor/status.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
+import { drain, STEP_LIMIT_MS, within } from '../limits.ts'
 import { type BookVerdict, checkBooks } from './check.ts'
 import { type RestAccount, startWeighingProxy } from './weighing-proxy.ts'
 
@@ -167,7 +168,8 @@ class Ingestor {
   /** Seconds until so many books are in sequence. `wake` has symbols speak that are quiet. */
   async synced(count: number, wake: () => void): Promise<number> {
     const began_ms = performance.now()
-    await this.#child?.ready
+    const late = (): Error => new Error(`The ingestor is not ready. ${this.#child?.logEnd()}`)
+    await within(STEP_LIMIT_MS, this.#child!.ready, late)
     while ((this.status?.books_synced ?? 0) < count) {
       const elapsed_ms = performance.now() - began_ms
       if (elapsed_ms > SYNC_LIMIT_MS) {
@@ -193,11 +195,13 @@ class Ingestor {
     const drained = new Promise<void>((resolve) => {
       this.#drained = resolve
     })
-    child.send({ type: 'drain' })
-    await Promise.race([drained, child.ended])
+    const undrained = await drain(child, drained).then(
+      () => [],
+      (error: Error) => [error.message],
+    )
     await child.stop()
     const reason = await child.ended
-    return reason === 'exit code 0' ? [] : [`The ingestor stopped with ${reason}.`]
+    return reason === 'exit code 0' ? undrained : [...undrained, `The ingestor stopped with ${reason}.`]
   }
 }
 
