@@ -10,12 +10,12 @@ export interface Heartbeat {
 /** A fifth of the time after which the view gap_ledger takes an ingestor for lost. */
 const BEAT_MS = 2_000
 
-/** `beat` is called where the tape did not grow since the last look. */
-export function startHeartbeat(tapeEnd: () => number, beat: () => void): Heartbeat {
-  let seen = tapeEnd()
+/** `beat` is called where no frame came since the last look. */
+export function startHeartbeat(frameCount: () => number, beat: () => void): Heartbeat {
+  let seen = frameCount()
   const timer = setInterval(() => {
-    if (tapeEnd() === seen) beat()
-    seen = tapeEnd()
+    if (frameCount() === seen) beat()
+    seen = frameCount()
   }, BEAT_MS)
   return { stop: () => clearInterval(timer) }
 }

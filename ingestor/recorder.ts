@@ -180,7 +180,7 @@ class TapeRecorder implements Recorder {
     const { streams } = transport.status()
     this.#markUnheard({ kind: 'started', is_whole: true, streams: namesOf(streams) })
     this.#heartbeat = startHeartbeat(
-      () => this.#tape.end,
+      () => this.#frames_received,
       () => this.#appendMark({ kind: 'alive' }),
     )
     const ready = transport.start()

@@ -53,8 +53,8 @@ export interface Batch {
   readonly to_position: number
   /** When the first record arrived; undefined where the batch holds only damage. */
   readonly oldest_ts_ingest: Micros | undefined
-  /** When the last one did. */
-  readonly newest_ts_ingest: Micros | undefined
+  /** The streams that are listened to were heard up to here, by our clock. */
+  readonly covered_until: Micros | undefined
   readonly streams: readonly StreamBatch[]
   /** Index prices, which are no rows of a raw table. */
   readonly prices: readonly IndexPrice[]
@@ -80,7 +80,7 @@ export interface BatcherOptions {
   readonly offsets: readonly StreamOffset[]
   /** What changes of a mark price go on from. */
   readonly mark_prices?: readonly MarkPrice[]
-  /** When the record before the first one arrived. */
+  /** Of the batch before. */
   readonly covered_until?: Micros | undefined
   readonly choice: StreamChoice
   /** Sees every depth event; undefined where nobody could ask for snapshots. */
@@ -108,6 +108,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let event_count = 0
   let oldest_ts_ingest: Micros | undefined
   let newest_ts_ingest = options.covered_until
+  let covered_until = options.covered_until
   let gaps: Gap[] = []
   let prices: IndexPrice[] = []
   let listings: Listing[] = []
@@ -279,15 +280,18 @@ export function createBatcher(options: BatcherOptions): Batcher {
     if (spoiled !== undefined) marks.lose([spoiled], 'rejected', record.ts_ingest)
   }
 
-  const addMark = (record: TapeRecord, heard_until: Micros | undefined): void => {
+  const addMark = (record: TapeRecord): void => {
     const mark = parseMark(record.payload)
     if (mark === undefined) {
       return reject(record, { reason: 'unknown_shape', detail: 'not a mark of this build' })
     }
     // Recovery cut the tape, which is of no exchange.
-    if (mark.kind === 'cut') return marks.lose(streams.all(), 'tape_cut', record.ts_ingest, heard_until)
+    if (mark.kind === 'cut') {
+      return marks.lose(streams.all(), 'tape_cut', record.ts_ingest, covered_until)
+    }
     const { exchange } = adapterByCode(record.exchange_code)
-    marks.take(mark, exchange, record.ts_ingest, heard_until)
+    marks.take(mark, exchange, record.ts_ingest, covered_until)
+    covered_until = record.ts_ingest
   }
 
   return {
@@ -296,16 +300,19 @@ export function createBatcher(options: BatcherOptions): Batcher {
     },
     add(record) {
       oldest_ts_ingest ??= record.ts_ingest
-      const before = newest_ts_ingest
       newest_ts_ingest = record.ts_ingest
-      if (record.kind === 'frame') counts.frames++
-      else if (record.kind === 'rest') counts.rest_answers++
+      if (record.kind === 'frame') {
+        counts.frames++
+        // An answer shows no socket: the listing is asked for before there is one, perhaps days
+        // after the last frame.
+        covered_until = record.ts_ingest
+      } else if (record.kind === 'rest') counts.rest_answers++
       else counts.marks++
       const { event_frames, event_answers } = counts
       try {
         if (record.kind === 'frame') addFrame(record, adapterByCode(record.exchange_code))
         else if (record.kind === 'rest') addRest(record, adapterByCode(record.exchange_code))
-        else addMark(record, before)
+        else addMark(record)
       } catch (error) {
         if (error instanceof OperatorError) throw error
         // The same record would throw again after every restart.
@@ -315,7 +322,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     },
     skip(damaged_bytes) {
       counts.damaged_bytes += damaged_bytes
-      marks.lose(streams.all(), 'tape_cut', newest_ts_ingest, newest_ts_ingest)
+      marks.lose(streams.all(), 'tape_cut', newest_ts_ingest, covered_until)
     },
     seal(to_position) {
       if (newest_ts_ingest !== undefined) {
@@ -325,7 +332,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
         from_position,
         to_position,
         oldest_ts_ingest,
-        newest_ts_ingest,
+        covered_until,
         streams: streams.take(),
         prices,
         gaps,

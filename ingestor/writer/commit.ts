@@ -243,7 +243,7 @@ async function writeProgress(
     JSON.stringify(known === undefined ? offsets : []),
     oldest.table_names,
     oldest.lowest,
-    deps.live && batch.newest_ts_ingest !== undefined ? toIso(batch.newest_ts_ingest) : null,
+    deps.live && batch.covered_until !== undefined ? toIso(batch.covered_until) : null,
   ])
   const [progress] = rows
   if (progress?.moved_count !== 1) throw positionMoved(ingestor_id)

@@ -8,7 +8,7 @@ import { carryOn, deafen, type Hole, reopen, resumeQuiet, unheardState } from '.
 import type { Stream, StreamTable } from './stream-table.ts'
 
 export interface MarkReader {
-  /** `now`: when the mark was made. `heard_until`: when the record before it arrived. */
+  /** `now`: when the mark was made. `heard_until`: when we last listened, as the tape shows. */
   take(
     mark: Exclude<Mark, { kind: 'cut' }>,
     exchange: Exchange,

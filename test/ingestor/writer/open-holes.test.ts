@@ -19,6 +19,7 @@ import {
   mark,
   openTestTape,
   quote,
+  rest,
   START_MS,
   temporaryDirectory,
   trade,
@@ -116,8 +117,12 @@ test('an ingestor that is down covers its streams up to its last record, a heart
   expect(eth).toMatch(/^ETHUSDT book_ticker restart 11 (839.999|840.000) open$/)
   expect(others).toEqual([])
 
-  // The same hole once the ingestor is back: it began where it was heard last.
-  await append(tape_dir, [started(7_200_000, [QUOTES, ETH]), quote('BTCUSDT', 50, 7_201_000)])
+  // The same holes once it is back, though it asks for the listing before it listens, and is killed.
+  const listing = rest(7_190_000, '/fapi/v1/exchangeInfo', '{"symbols":[]}')
+  await append(tape_dir, [listing])
+  await followLive(database.url, tape_dir)
+  expect(await openHoles(database.pool)).toEqual([btc, eth])
+  await append(tape_dir, [listing, started(7_200_000, [QUOTES, ETH]), quote('BTCUSDT', 50, 7_201_000)])
   await followLive(database.url, tape_dir)
   expect(await dumpGaps(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 10 50 636\d\./)])
   // It is long ago: the heartbeat of this tape's last record is old.
