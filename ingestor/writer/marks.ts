@@ -4,7 +4,9 @@ import { type Exchange, isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { Mark, StreamName } from '../tape/record.ts'
-import { carryOn, deafen, type Hole, reopen, resumeQuiet, unheardState } from './sequence.ts'
+import { carryOn, deafen, reopen, resumeQuiet } from './deafness.ts'
+import type { Hole } from './holes.ts'
+import { unheardState } from './sequence-state.ts'
 import type { Stream, StreamTable } from './stream-table.ts'
 
 export interface MarkReader {

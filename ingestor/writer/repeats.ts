@@ -12,7 +12,7 @@
  * that was late in that very second nothing is kept.
  */
 import { type Micros, micros } from '#core/time.ts'
-import { OVERLAP_US, type SequencedEvent, type StreamState, UNHEARD } from './sequence.ts'
+import { OVERLAP_US, type SequencedEvent, type StreamState, UNHEARD } from './sequence-state.ts'
 
 export interface RepeatWatch {
   /** ts_exchange of the event's row; undefined where it has a row already. */

@@ -8,9 +8,11 @@ import { RAW_TABLES } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { StreamName } from '../tape/record.ts'
+import { expire } from './deafness.ts'
+import type { Hole } from './holes.ts'
 import type { RepeatWatch } from './repeats.ts'
 import { RowBuffer } from './row-buffer.ts'
-import { expire, type Hole, type StreamState, UNHEARD } from './sequence.ts'
+import { type StreamState, UNHEARD } from './sequence-state.ts'
 
 export interface StreamKey {
   readonly exchange: Exchange

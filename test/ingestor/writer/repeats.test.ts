@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Micros, micros } from '#core/time.ts'
 import { createRepeatWatch } from '../../../ingestor/writer/repeats.ts'
-import { firstState, unheardState } from '../../../ingestor/writer/sequence.ts'
+import { firstState, unheardState } from '../../../ingestor/writer/sequence-state.ts'
 
 const T0 = 1_772_000_000_000_000
 const at = (ms: number): Micros => micros(T0 + ms * 1_000)

@@ -1,17 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
+import { carryOn, deafen, expire, resumeQuiet } from '../../../ingestor/writer/deafness.ts'
+import type { Hole } from '../../../ingestor/writer/holes.ts'
+import { observe } from '../../../ingestor/writer/sequence.ts'
 import {
-  carryOn,
-  deafen,
-  expire,
   firstState,
-  type Hole,
-  observe,
   OVERLAP_US,
-  resumeQuiet,
   type SequencedEvent,
   type StreamState,
-} from '../../../ingestor/writer/sequence.ts'
+} from '../../../ingestor/writer/sequence-state.ts'
 
 const T0 = 1_772_000_000_000_000
 const at = (seconds: number): Micros => micros(T0 + seconds * SECOND_US)

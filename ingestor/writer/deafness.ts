@@ -1,0 +1,66 @@
+/**
+ * What marks and the passing of time do to a stream's sequence: it is lost, carried on by another
+ * socket, heard again, or ended. The invariants are those of sequence.ts.
+ */
+import type { GapCause } from '#core/market.ts'
+import { type Micros, micros } from '#core/time.ts'
+import { closeAhead, heardUntil, HEARD_MARGIN_US, type Hole, holeUntil, NO_HOLES } from './holes.ts'
+import { hear, joinAhead, OVERLAP_US, type StreamState, unheardState } from './sequence-state.ts'
+
+/**
+ * Nobody listens to the stream from `lost_at` on. The first cause stands until the hole is closed,
+ * unless the stream has ended. `heard_until`: when its socket last delivered anything.
+ * `carried_by`: this socket listens, and what came before its first event may be missing.
+ */
+export function deafen(
+  state: StreamState,
+  cause: GapCause,
+  lost_at: Micros,
+  heard_until?: Micros,
+  carried_by?: number,
+): readonly Hole[] {
+  const holes = state.ahead === undefined ? NO_HOLES : [closeAhead(state, state.ahead)]
+  if (carried_by !== undefined && state.connection === carried_by) return holes
+  if (cause === 'delisted') state.deaf_cause = cause
+  state.deaf_cause ??= cause
+  state.loss ??= { lost_ts: heardUntil(state, heard_until), lost_at }
+  return holes
+}
+
+/** From now on this socket alone carries the stream; it listened before the last one went. */
+export function carryOn(state: StreamState, connection: number): void {
+  const { ahead } = state
+  if (state.deaf_cause !== undefined) return
+  if (ahead?.connection === connection && ahead.first_follows === undefined) joinAhead(state, ahead)
+  else state.connection = connection
+}
+
+/** The stream is listened to again and has nothing to say until it has an event: its hole ends. */
+export function resumeQuiet(state: StreamState, now: Micros): readonly Hole[] {
+  const { deaf_cause } = state
+  if (deaf_cause === undefined || deaf_cause === 'delisted') return NO_HOLES
+  // What was sent to nobody is older than `now`, by the exchange's clock. How that differs from
+  // ours is not known apart from the delay of the last event: both are taken for delay.
+  const delay_us = Math.min(Math.max(0, state.ts_ingest - state.ts_exchange), HEARD_MARGIN_US)
+  const passed_us = Math.max(0, now - state.ts_ingest) + delay_us
+  const ts_exchange = micros(state.ts_exchange + passed_us)
+  const hole = holeUntil(state, { id: state.last_id, ts_exchange, ts_ingest: now }, deaf_cause)
+  hear(state)
+  state.connection = undefined
+  return [hole]
+}
+
+/** The hole of a stream that had ended and is listened to again; it begins anew. */
+export function reopen(state: StreamState, now: Micros): readonly Hole[] {
+  const event = { id: state.last_id, ts_exchange: now, ts_ingest: now }
+  const hole = holeUntil(state, event, 'delisted')
+  Object.assign(state, unheardState(now))
+  return [hole]
+}
+
+/** Time went on to `now` on the tape: what waits to be filled for too long is a hole. */
+export function expire(state: StreamState, now: Micros): readonly Hole[] {
+  const { ahead } = state
+  if (ahead === undefined || now - ahead.seen_at < OVERLAP_US) return NO_HOLES
+  return [closeAhead(state, ahead)]
+}
