@@ -4,75 +4,19 @@
  * symbol ids, encoding and Postgres are the matter of prepare.ts and commit.ts.
  */
 import { OperatorError } from '#core/errors.ts'
-import {
-  channelOf,
-  CHANNELS_WITH_IDS,
-  type DepthEvent,
-  type Gap,
-  type IndexPrice,
-  type MarketEvent,
-  type MarkPrice,
-  type MarkPriceChange,
-  orderOf,
-} from '#core/market.ts'
+import type { MarkPrice } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
-import { timeSourceOf } from '#core/time-source.ts'
-import { type Micros, micros } from '#core/time.ts'
+import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
-import type {
-  ExchangeAdapter,
-  Parsed,
-  Rejected,
-  RejectReason,
-  StreamChoice,
-} from '../exchanges/adapter.ts'
-import { depthStreamsOf } from '../exchanges/depth-choice.ts'
+import type { ExchangeAdapter, Parsed, Rejected, StreamChoice } from '../exchanges/adapter.ts'
 import { adapterByCode } from '../exchanges/registry.ts'
 import type { TapeRecord } from '../tape/record.ts'
-import { countIgnored, createCounts, type MutableCounts } from './counts.ts'
+import type { Batch, RejectedFrame } from './batch.ts'
+import { countIgnored } from './counts.ts'
+import { createEventTaker, createGathered } from './event-taker.ts'
 import { createMarkReader, parseMark } from './marks.ts'
-import { noteMarkPrice, wholeMarkPrice } from './mark-prices.ts'
 import { createTimeJudge, type TimeJudge } from './plausible-times.ts'
-import { createRepeatWatch } from './repeats.ts'
-import { firstState, type Hole, observe, type SequencedEvent } from './sequence.ts'
-import {
-  type OpenHoles,
-  type Stream,
-  type StreamBatch,
-  type StreamOffset,
-  StreamTable,
-} from './stream-table.ts'
-import type { Listing } from './symbol-ids.ts'
-
-/**
- * Everything that one transaction takes in, still by symbol name. The rows lie in buffers of the
- * batcher: prepare the batch (prepare.ts) before the batcher takes the next record.
- */
-export interface Batch {
-  readonly from_position: number
-  readonly to_position: number
-  /** When the first record arrived; undefined where the batch holds only damage. */
-  readonly oldest_ts_ingest: Micros | undefined
-  /** The streams that are listened to were heard up to here, by our clock. */
-  readonly covered_until: Micros | undefined
-  readonly streams: readonly StreamBatch[]
-  /** Index prices, which are no rows of a raw table. */
-  readonly prices: readonly IndexPrice[]
-  readonly gaps: readonly Gap[]
-  readonly listings: readonly Listing[]
-  /** As they are once the batch is committed. */
-  readonly open_holes: OpenHoles
-  /**
-   * Rows, dead letters, gaps, and duplicates beyond those seen here, are added when it is committed.
-   */
-  readonly counts: MutableCounts
-}
-
-export interface RejectedFrame {
-  readonly reason: RejectReason
-  readonly detail: string
-  readonly record: TapeRecord
-}
+import { type StreamOffset, StreamTable } from './stream-table.ts'
 
 export interface BatcherOptions {
   readonly from_position: number
@@ -105,25 +49,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
     streams.of(exchange, symbol, 'mark_price').mark_price = mark_price
   }
   let from_position = options.from_position
-  let event_count = 0
   let oldest_ts_ingest: Micros | undefined
   let newest_ts_ingest = options.covered_until
   let covered_until = options.covered_until
-  let gaps: Gap[] = []
-  let prices: IndexPrice[] = []
-  let listings: Listing[] = []
-  let counts = createCounts()
+  let gathered = createGathered()
 
-  const addHoles = (stream: Stream, holes: readonly Hole[], is_counted = true): void => {
-    const { exchange, symbol, channel } = stream
-    for (const hole of holes) {
-      // Where a stream begins anew, ids of before and after do not belong together.
-      const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel) && hole.cause !== 'delisted'
-      const ids = has_ids ? {} : { from_id: null, to_id: null }
-      gaps.push({ exchange, symbol, channel, ...hole, ...ids })
-    }
-  }
-  const marks = createMarkReader(streams, addHoles, options.books)
+  const taker = createEventTaker(streams, options.choice, options.books, () => gathered)
+  const marks = createMarkReader(streams, taker.addHoles, options.books)
   const judges = new Map<Exchange, TimeJudge>()
   const sift = (parsed: Parsed, exchange: Exchange, is_answer: boolean): Parsed => {
     if (parsed.kind !== 'events') return parsed
@@ -132,78 +64,12 @@ export function createBatcher(options: BatcherOptions): Batcher {
     return judge.sift(parsed, is_answer)
   }
 
-  const addEvent = (event: MarketEvent, connection: number): void => {
-    const stream = streams.of(event.exchange, event.symbol, channelOf(event))
-    const is_beside = isBesideDiffs(event, options.choice)
-    const is_untimed = timeSourceOf(event) === 'receive'
-    const told = is_untimed ? hearOnce(stream, event, connection, is_beside) : event
-    if (!is_beside) watchSequence(stream, event, connection)
-    if (told === undefined) countRepeated(stream)
-    else store(stream, told)
-    if (event.kind !== 'depth') return
-    if (event.depth_kind === 'diff') stream.last_change = event
-    keepBook(event, true)
-  }
-  const keepBook = (event: DepthEvent, in_stream: boolean): void => {
-    const gap = options.books?.take(event, in_stream)
-    if (gap !== undefined) gaps.push(gap)
-  }
-  /** With the time of its row; undefined where another socket has brought it. */
-  const hearOnce = (
-    stream: Stream,
-    event: MarketEvent,
-    connection: number,
-    is_beside: boolean,
-  ): MarketEvent | undefined => {
-    stream.repeats ??= createRepeatWatch(is_beside ? undefined : stream.state)
-    const ts = event.ts_exchange
-    const ts_exchange = stream.repeats.take({ id: orderOf(event), connection, ts })
-    if (ts_exchange === undefined) return undefined
-    return ts_exchange === ts ? event : { ...event, ts_exchange }
-  }
-  const countRepeated = (stream: Stream): void => {
-    streams.touch(stream)
-    counts.events[stream.channel]++
-    counts.duplicates[stream.channel]++
-  }
-  const watchSequence = (stream: Stream, event: MarketEvent, connection: number): void => {
-    const sequenced = sequencedEvent(event, connection)
-    if (stream.state === undefined) {
-      stream.state = firstState(sequenced)
-      return
-    }
-    const holes = observe(stream.state, sequenced)
-    if (holes.length > 0) addHoles(stream, holes, hasCountedIds(event))
-    streams.watch(stream)
-  }
-  const store = (stream: Stream, event: MarketEvent): void => {
-    streams.touch(stream)
-    event_count++
-    if (event.kind === 'void_trade') {
-      counts.void_trades++
-      return
-    }
-    if (event.kind === 'mark_price_change') return storeChange(stream, event)
-    if (event.kind === 'index_price') prices.push(event)
-    else stream.rows?.push(event)
-    counts.events[stream.channel]++
-    if (event.kind === 'mark_price') noteMarkPrice(stream, event)
-  }
-  /** Without anything to go on from a change is no row: the stream begins with a whole one. */
-  const storeChange = (stream: Stream, event: MarkPriceChange): void => {
-    const whole = wholeMarkPrice(stream, event)
-    if (whole === undefined) return
-    stream.rows?.push(whole)
-    counts.events.mark_price++
-    noteMarkPrice(stream, whole)
-  }
-
   const reject = (
     record: TapeRecord,
     { reason, detail }: Rejected,
     counted: 'rejected' | 'rejected_elements' = 'rejected',
   ): void => {
-    counts[counted][reason] = (counts[counted][reason] ?? 0) + 1
+    gathered.counts[counted][reason] = (gathered.counts[counted][reason] ?? 0) + 1
     options.onRejected({ reason, detail, record })
   }
   const loseSpoiled = ({ exchange_code, ts_ingest }: TapeRecord, { spoiled }: Rejected): void => {
@@ -215,10 +81,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const addOther = (record: TapeRecord, parsed: Exclude<Parsed, { kind: 'events' }>): void => {
     switch (parsed.kind) {
       case 'control':
-        counts.control++
+        gathered.counts.control++
         return
       case 'ignored':
-        countIgnored(counts, parsed.stream_class)
+        countIgnored(gathered.counts, parsed.stream_class)
         return
       case 'rejected':
         reject(record, parsed)
@@ -230,28 +96,25 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const read = adapter.parse(record.payload, record.ts_ingest, options.choice)
     const parsed = sift(read, adapter.exchange, false)
     if (parsed.kind !== 'events') return addOther(record, parsed)
-    counts.event_frames++
+    gathered.counts.event_frames++
     let at = 0
     for (const element of parsed.odd ?? []) {
-      for (; at < element.events_before; at++) addEvent(parsed.events[at]!, record.connection)
+      for (; at < element.events_before; at++) {
+        taker.takeHeard(parsed.events[at]!, record.connection)
+      }
       reject(record, element, 'rejected_elements')
       loseSpoiled(record, element)
     }
-    for (; at < parsed.events.length; at++) addEvent(parsed.events[at]!, record.connection)
+    for (; at < parsed.events.length; at++) taker.takeHeard(parsed.events[at]!, record.connection)
   }
 
   /** Answers fill holes of the past or show the whole book: no stream goes on from them. */
   const addAnswer = (record: TapeRecord, parsed: Parsed): void => {
     if (parsed.kind !== 'events') return addOther(record, parsed)
-    counts.event_answers++
+    gathered.counts.event_answers++
     for (const element of parsed.odd ?? []) reject(record, element, 'rejected_elements')
-    if (parsed.events[0]?.kind === 'depth') counts.book_answers++
-    for (const event of parsed.events) {
-      const stream = streams.of(event.exchange, event.symbol, channelOf(event))
-      const told = timeSourceOf(event) === 'stream' ? timedByStream(stream, event) : event
-      store(stream, told)
-      if (told.kind === 'depth') keepBook(told, false)
-    }
+    if (parsed.events[0]?.kind === 'depth') gathered.counts.book_answers++
+    for (const event of parsed.events) taker.takeAnswered(event)
   }
 
   const addRest = (record: TapeRecord, adapter: ExchangeAdapter): void => {
@@ -264,8 +127,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     try {
       const { exchange } = adapter
       const { instruments } = adapter.parseInstruments(body)
-      listings.push({ exchange, listed_at: record.ts_ingest, instruments })
-      counts.control++
+      gathered.listings.push({ exchange, listed_at: record.ts_ingest, instruments })
+      gathered.counts.control++
     } catch (error) {
       reject(record, { reason: 'unknown_shape', detail: String(error) })
     }
@@ -296,19 +159,19 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   return {
     get event_count() {
-      return event_count
+      return gathered.event_count
     },
     add(record) {
       oldest_ts_ingest ??= record.ts_ingest
       newest_ts_ingest = record.ts_ingest
       if (record.kind === 'frame') {
-        counts.frames++
+        gathered.counts.frames++
         // An answer shows no socket: the listing is asked for before there is one, perhaps days
         // after the last frame.
         covered_until = record.ts_ingest
-      } else if (record.kind === 'rest') counts.rest_answers++
-      else counts.marks++
-      const { event_frames, event_answers } = counts
+      } else if (record.kind === 'rest') gathered.counts.rest_answers++
+      else gathered.counts.marks++
+      const { event_frames, event_answers } = gathered.counts
       try {
         if (record.kind === 'frame') addFrame(record, adapterByCode(record.exchange_code))
         else if (record.kind === 'rest') addRest(record, adapterByCode(record.exchange_code))
@@ -316,18 +179,19 @@ export function createBatcher(options: BatcherOptions): Batcher {
       } catch (error) {
         if (error instanceof OperatorError) throw error
         // The same record would throw again after every restart.
-        Object.assign(counts, { event_frames, event_answers })
+        Object.assign(gathered.counts, { event_frames, event_answers })
         setAside(record, error)
       }
     },
     skip(damaged_bytes) {
-      counts.damaged_bytes += damaged_bytes
+      gathered.counts.damaged_bytes += damaged_bytes
       marks.lose(streams.all(), 'tape_cut', newest_ts_ingest, covered_until)
     },
     seal(to_position) {
       if (newest_ts_ingest !== undefined) {
-        for (const [stream, holes] of streams.expire(newest_ts_ingest)) addHoles(stream, holes)
+        for (const [stream, holes] of streams.expire(newest_ts_ingest)) taker.addHoles(stream, holes)
       }
+      const { prices, gaps, listings, counts } = gathered
       const batch: Batch = {
         from_position,
         to_position,
@@ -341,67 +205,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
         counts,
       }
       from_position = to_position
-      event_count = 0
       oldest_ts_ingest = undefined
-      gaps = []
-      prices = []
-      listings = []
-      counts = createCounts()
+      gathered = createGathered()
       return batch
     },
   }
-}
-
-/**
- * A book that says no time has that of the newest change before it, and what passed since: so it is
- * found among its changes. The receive time is of another clock, and in a replay of another year.
- */
-function timedByStream({ last_change }: Stream, event: MarketEvent): MarketEvent {
-  if (last_change === undefined) return event
-  const passed_us = Math.max(0, event.ts_ingest - last_change.ts_ingest)
-  return { ...event, ts_exchange: micros(last_change.ts_exchange + passed_us) }
-}
-
-function sequencedEvent(event: MarketEvent, connection: number): SequencedEvent {
-  const { ts_exchange, ts_ingest } = event
-  const id = orderOf(event)
-  // What shows a whole state under the first id of all: the exchange has begun to count anew.
-  const begins_anew = id === 1 && (event.kind === 'depth' || event.kind === 'book_ticker')
-  const follows = followsOf(event)
-  return { id, follows, fills: fillsOf(event), begins_anew, ts_exchange, ts_ingest, connection }
-}
-
-function fillsOf(event: MarketEvent): SequencedEvent['fills'] {
-  if (event.kind !== 'trade') return undefined
-  const { first_trade_id: first, last_trade_id: last } = event
-  return first === null || last === null ? undefined : { first, last }
-}
-
-/** Ids by which a hole can be measured, and its trades be asked for. */
-function hasCountedIds(event: MarketEvent): boolean {
-  return !((event.kind === 'trade' || event.kind === 'void_trade') && event.seq !== undefined)
-}
-
-/** The id before this event with which nothing is missing; undefined where ids only grow. */
-function followsOf(event: MarketEvent): number | undefined {
-  switch (event.kind) {
-    case 'trade':
-    case 'void_trade':
-      return event.seq === undefined ? event.agg_trade_id - 1 : undefined
-    case 'depth':
-      if (event.depth_kind === 'partial') return undefined
-      // Of a stream: it stands in the place of the diff with its id.
-      if (event.depth_kind === 'snapshot') return event.final_update_id - 1
-      return event.prev_final_update_id ?? (event.first_update_id ?? event.final_update_id) - 1
-    default:
-      return undefined
-  }
-}
-
-/** Where diffs are recorded too, they alone tell what is missing of the book. */
-function isBesideDiffs(event: MarketEvent, choice: StreamChoice): boolean {
-  if (event.kind !== 'depth' || event.depth_kind !== 'partial') return false
-  return depthStreamsOf(choice).includes('diff')
 }
 
 function splitRest(payload: Buffer): { readonly path: string; readonly body: string } {

@@ -6,7 +6,7 @@
  */
 import { RAW_CHANNELS, RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
-import type { Batch } from './batcher.ts'
+import type { Batch } from './batch.ts'
 import { type Conflict, type Conflicts, EVIDENCE_MAX } from './conflicts.ts'
 import type { CopyRows } from './copy-encoder.ts'
 import type { RefusedRecord } from './dead-letters.ts'

@@ -4,7 +4,7 @@
  */
 import { OperatorError } from '#core/errors.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
-import type { Batch } from './batcher.ts'
+import type { Batch } from './batch.ts'
 import { addCounts, createCounts, type FollowCounts, type MutableCounts } from './counts.ts'
 import type { Resume } from './resume.ts'
 import type { SessionEvents } from './session.ts'

@@ -1,6 +1,6 @@
 /** Logs the first frames that were rejected for each reason; after that they are only counted. */
 import type { Logger } from '#core/node/log.ts'
-import type { RejectedFrame } from './batcher.ts'
+import type { RejectedFrame } from './batch.ts'
 
 const SAMPLES_PER_REASON = 3
 const EXCERPT_BYTES = 300
