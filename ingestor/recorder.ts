@@ -5,34 +5,33 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
-import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
-import type { Micros } from '#core/time.ts'
-import type { IngestorConfig } from './config.ts'
-import type { ExchangeAdapter, LeftOut, StreamChoice } from './exchanges/adapter.ts'
-import { adapterFor } from './exchanges/registry.ts'
-import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
-import {
-  chooseAgain,
-  chooseDepth,
-  chooseSymbols,
-  fetchListing,
-  readListing,
-  restingSymbols,
-} from './listing.ts'
-import { type ListingWatch, watchListing } from './listing-watch.ts'
 import type { SnapshotQueue } from './books/snapshot-queue.ts'
 import { createSnapshots } from './books/snapshots.ts'
+import type { IngestorConfig } from './config.ts'
+import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
+import { adapterFor } from './exchanges/registry.ts'
+import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
+import { createListedSymbols, type ListedSymbols, type SymbolChange } from './listed-symbols.ts'
+import { fetchListing, readListing } from './listing.ts'
+import { type ListingWatch, watchListing } from './listing-watch.ts'
 import { type Repairer, startRepairer } from './repair/repairer.ts'
-import { ingestorState, type IngestorStatus, openHolesStatus } from './status.ts'
-import type { Mark, RecordKind, StreamName } from './tape/record.ts'
+import { type IngestorStatus, ingestorStatus } from './status.ts'
+import {
+  availableChoice,
+  canRepair,
+  tradeSymbols,
+  withDepthSymbols,
+} from './stream-choice.ts'
+import { type Mark, namesOf } from './tape/record.ts'
 import type { Tape } from './tape/tape.ts'
 import { openTape } from './tape/writer.ts'
+import { createTapeIntake, RECORD_BYTES_MAX, type TapeIntake } from './tape-intake.ts'
 import { type Clock, createClock } from './transport/clock.ts'
-import { createRestClient, type RestAnswer, type RestClient } from './transport/rest-client.ts'
+import { exchangeRest, type RestClient } from './transport/rest-client.ts'
 import { systemTimers } from './transport/timers.ts'
 import { createTransport, type Transport } from './transport/transport.ts'
-import { type FollowCounts, sumOf } from './writer/counts.ts'
+import type { FollowCounts } from './writer/counts.ts'
 import { createSharedTapeEnd } from './writer/tape-end.ts'
 import { startWriterThread, type WriterThread } from './writer/thread.ts'
 
@@ -48,15 +47,11 @@ export interface Recorder {
   stop(): Promise<void>
 }
 
-/** Longest record: the listing of a big exchange has some megabytes. */
-const RECORD_BYTES_MAX = 8 * 1024 * 1024
 const RELEASE_MS = 2_000
 const ROOM_POLL_MS = 200
 /** What is not committed by then waits on the tape for the next start. */
 const STOP_COMMIT_MS = 10_000
 const MICROS_PER_MS = 1_000
-/** Instruments that one line of the log names with their reasons. */
-const LEFT_OUT_TOLD_MAX = 20
 
 /** Opens the tape and starts the writer; nothing listens before `start`. */
 export function createRecorder(config: IngestorConfig, log: Logger): Recorder {
@@ -72,6 +67,8 @@ class TapeRecorder implements Recorder {
   readonly #choice: StreamChoice
   readonly #clock: Clock
   readonly #tape: Tape
+  readonly #intake: TapeIntake
+  readonly #symbols: ListedSymbols
   readonly #writer: WriterThread
   readonly #rest: RestClient
   readonly #snapshots: SnapshotQueue
@@ -82,13 +79,6 @@ class TapeRecorder implements Recorder {
   #repairer: Repairer | undefined
   #listing_watch: ListingWatch | undefined
   #heartbeat: Heartbeat | undefined
-  #symbols: readonly string[] = []
-  /** Of the newest listing. */
-  #left_out: readonly LeftOut[] = []
-  /** Symbols whose market has sessions. */
-  #resting: ReadonlySet<string> = new Set()
-  #frames_received = 0
-  #rate = { frames: 0, at_ms: performance.now(), per_s: 0 }
 
   constructor(config: IngestorConfig, log: Logger) {
     this.#config = config
@@ -112,6 +102,8 @@ class TapeRecorder implements Recorder {
       },
     })
     end.publish(this.#tape.end)
+    this.#intake = createTapeIntake(this.#tape, this.#adapter.tape_code, this.#clock, log)
+    this.#symbols = createListedSymbols(config, log)
     this.#writer = startWriterThread(
       {
         database_url: config.database_url,
@@ -125,15 +117,7 @@ class TapeRecorder implements Recorder {
       },
       (_exchange, symbol) => this.#snapshots.want(symbol),
     )
-    this.#rest = createRestClient({
-      base_url: config.rest_url,
-      limits: {
-        ...this.#adapter.rest_limits,
-        weight_per_minute_max:
-          config.rest_weight_per_minute ?? this.#adapter.rest_limits.weight_per_minute_max,
-      },
-      log,
-    })
+    this.#rest = exchangeRest(this.#adapter, config, log)
     this.#snapshots = createSnapshots({
       adapter: this.#adapter,
       choice: this.#choice,
@@ -146,8 +130,8 @@ class TapeRecorder implements Recorder {
       nextConnection: () => this.#next_connection++,
       noteAsked: (symbol) => this.#writer.noteAsked(this.#adapter.exchange, symbol),
       onFrame: (connection, _stream, frame, ts_ingest) =>
-        this.#takeFrame(connection, frame, ts_ingest),
-      append: (answer) => this.#appendAnswer(answer),
+        this.#intake.takeFrame(connection, frame, ts_ingest),
+      append: (answer) => this.#intake.takeAnswer(answer),
     })
     this.#releaser = setInterval(() => this.#release(), RELEASE_MS)
     this.failed = this.#writer.ended.then(() => new Promise<never>(() => undefined))
@@ -168,20 +152,27 @@ class TapeRecorder implements Recorder {
     while (this.#tape.full !== undefined) await sleep(ROOM_POLL_MS, undefined, { signal })
     const listing = await fetchListing(this.#rest, this.#adapter, this.#log, signal)
     signal.throwIfAborted()
-    this.#appendAnswer(listing.answer)
-    const symbols = chooseSymbols(this.#config, listing)
-    this.#symbols = symbols
-    this.#resting = restingSymbols(listing.instruments)
-    this.#noteLeftOut(listing.left_out)
-    const transport = this.#createTransport(symbols, await this.#chooseStreams(symbols, signal))
+    this.#intake.takeAnswer(listing.answer)
+    this.#symbols.begin(listing)
+    const symbols = this.#symbols.names
+    const choice = await withDepthSymbols(
+      this.#choice,
+      this.#config.depth_symbols,
+      symbols,
+      this.#rest,
+      this.#adapter,
+      this.#log,
+      signal,
+    )
+    const transport = this.#createTransport(symbols, choice)
     this.#transport = transport
-    if (this.#canRepair()) this.#repairer = this.#startRepairer(symbols)
+    if (canRepair(choice, this.#adapter)) this.#repairer = this.#startRepairer(symbols)
     this.#listing_watch = this.#watchListing()
     const { streams } = transport.status()
     this.#markUnheard({ kind: 'started', is_whole: true, streams: namesOf(streams) })
     this.#heartbeat = startHeartbeat(
-      () => this.#frames_received,
-      () => this.#appendMark({ kind: 'alive' }),
+      () => this.#intake.frames_received,
+      () => this.#intake.takeMark({ kind: 'alive' }),
     )
     const ready = transport.start()
     // The tape may have filled up while there was no transport that could be paused.
@@ -192,35 +183,16 @@ class TapeRecorder implements Recorder {
   }
 
   status(): IngestorStatus {
-    const writer = this.#writer.status()
-    const { counts } = writer
-    const has_backlog = writer.committed_position < this.#tape.end
-    // While Postgres is away and nothing came meanwhile, nothing waits.
-    const lag_ms = has_backlog || !writer.database_away ? writer.lag_ms : 0
-    return {
-      state: ingestorState({
-        tape_full: this.#tape.full !== undefined,
-        database_away: writer.database_away,
-        lag_ms,
-      }),
-      frames_received: this.#frames_received,
-      frames_per_s: this.#framesPerSecond(),
-      tape_end: this.#tape.end,
-      committed_position: writer.committed_position,
-      ...this.#writer.books(),
-      rows_committed: counts.rows,
-      duplicates: counts.duplicates,
-      conflicts: counts.conflicts,
-      ignored: sumOf(counts.ignored),
-      rejected: sumOf(counts.rejected) + sumOf(counts.rejected_elements),
-      dead_letters: counts.dead_letters,
-      instruments_left_out: this.#left_out.length,
-      gaps: counts.gaps,
-      gaps_open: this.#repairer?.counts().gaps_open ?? 0,
-      gaps_repaired: this.#repairer?.counts().gaps_repaired ?? 0,
-      ...openHolesStatus(writer.open_holes, this.#clock.now()),
-      lag_ms,
-    }
+    return ingestorStatus({
+      tape: this.#tape,
+      writer: this.#writer.status(),
+      books: this.#writer.books(),
+      frames_received: this.#intake.frames_received,
+      frames_per_s: this.#intake.framesPerSecond(),
+      instruments_left_out: this.#symbols.left_out_count,
+      repairs: this.#repairer?.counts(),
+      now: this.#clock.now(),
+    })
   }
 
   async drain(): Promise<FollowCounts> {
@@ -237,7 +209,9 @@ class TapeRecorder implements Recorder {
     this.#rest.stop()
     await Promise.all([this.#transport?.stop(), this.#repairer?.stop()])
     this.#tape.flush()
-    if (!this.#writer.status().database_away) await this.#commitSoon()
+    if (!this.#writer.status().database_away) {
+      await this.#writer.committedSoon(this.#tape.end, STOP_COMMIT_MS)
+    }
     await this.#writer.stop()
     const { committed_position } = this.#writer.status()
     this.#log.info(
@@ -249,62 +223,28 @@ class TapeRecorder implements Recorder {
     await this.#tape.close()
   }
 
-  async #commitSoon(): Promise<void> {
-    const enough = new AbortController()
-    const { signal } = enough
-    const committed = this.#writer.committed(this.#tape.end).catch(() => undefined)
-    await Promise.race([
-      committed,
-      sleep(STOP_COMMIT_MS, undefined, { signal }).catch(() => undefined),
-    ])
-    enough.abort()
-  }
-
-  async #chooseStreams(symbols: readonly string[], signal: AbortSignal): Promise<StreamChoice> {
-    const choice = this.#choice
-    if (choice.depth === undefined || !choice.channels.includes('depth_events')) return choice
-    const wanted = this.#config.depth_symbols
-    const whose = await chooseDepth(wanted, symbols, this.#rest, this.#adapter, this.#log, signal)
-    signal.throwIfAborted()
-    return { ...choice, depth: { ...choice.depth, symbols: whose } }
-  }
-
   #watchListing(): ListingWatch {
     return watchListing({
       interval_ms: this.#config.listing_interval_s * 1_000,
       timers: systemTimers,
       log: this.#log,
       read: async () => {
-        const { answer, instruments, left_out } = await readListing(this.#rest, this.#adapter)
-        this.#appendAnswer(answer)
-        this.#noteLeftOut(left_out)
-        this.#resting = restingSymbols(instruments)
-        this.#setSymbols(chooseAgain(this.#config, instruments, this.#symbols))
+        const listing = await readListing(this.#rest, this.#adapter)
+        this.#intake.takeAnswer(listing.answer)
+        const change = this.#symbols.takeListing(listing)
+        if (change !== undefined) this.#setSymbols(change)
       },
     })
   }
 
-  /** Told once, and again where there are others. */
-  #noteLeftOut(left_out: readonly LeftOut[]): void {
-    const before = this.#left_out.map(({ name }) => name).join()
-    this.#left_out = left_out
-    if (left_out.length === 0 || left_out.map(({ name }) => name).join() === before) return
-    this.#log.warn(
-      { code: 'instruments_left_out', count: left_out.length, first: left_out.slice(0, LEFT_OUT_TOLD_MAX) },
-      'The exchange lists instruments that cannot be recorded.',
-    )
-  }
-
-  #setSymbols(symbols: readonly string[]): void {
+  #setSymbols({ added, removed }: SymbolChange): void {
     const transport = this.#transport
-    const added = symbols.filter((symbol) => !this.#symbols.includes(symbol))
-    const removed = this.#symbols.filter((symbol) => !symbols.includes(symbol))
-    if (transport === undefined || (added.length === 0 && removed.length === 0)) return
-    this.#symbols = symbols
+    if (transport === undefined) return
+    const { names } = this.#symbols
     const gone = transport.status().streams.filter(({ symbol }) => removed.includes(symbol))
-    transport.setSymbols(symbols)
-    if (gone.length > 0) this.#appendMark({ kind: 'ended', streams: namesOf(gone) })
-    this.#repairer?.setSymbols(symbols)
+    transport.setSymbols(names)
+    if (gone.length > 0) this.#intake.takeMark({ kind: 'ended', streams: namesOf(gone) })
+    this.#repairer?.setSymbols(names)
     this.#snapshots.forget(removed)
     const { streams } = transport.status()
     const fresh = streams.filter(({ symbol }) => added.includes(symbol))
@@ -320,13 +260,13 @@ class TapeRecorder implements Recorder {
       choice,
       nextConnection: () => this.#next_connection++,
       onFrame: (connection, _stream, frame, ts_ingest) =>
-        this.#takeFrame(connection, frame, ts_ingest),
-      mayRest: (symbol) => this.#resting.has(symbol),
+        this.#intake.takeFrame(connection, frame, ts_ingest),
+      mayRest: (symbol) => this.#symbols.mayRest(symbol),
       onDeaf: (cause, streams, heard_until, carried_by) =>
         this.#markUnheard({ kind: 'deaf', cause, heard_until, carried_by, streams: namesOf(streams) }),
       onCarried: (connection, streams) =>
-        this.#appendMark({ kind: 'carried', connection, streams: namesOf(streams) }),
-      onHeard: (streams) => this.#appendMark({ kind: 'heard', streams: namesOf(streams) }),
+        this.#intake.takeMark({ kind: 'carried', connection, streams: namesOf(streams) }),
+      onHeard: (streams) => this.#intake.takeMark({ kind: 'heard', streams: namesOf(streams) }),
       onListingChanged: () => this.#listing_watch?.noteNews(),
       log: this.#log,
       clock: this.#clock,
@@ -342,7 +282,7 @@ class TapeRecorder implements Recorder {
       choice: this.#choice,
       symbols,
       rest: this.#rest,
-      append: (answer) => this.#appendAnswer(answer),
+      append: (answer) => this.#intake.takeAnswer(answer),
       committed: () => this.drain(),
       committedPosition: () => this.#writer.status().committed_position,
       coveredSymbols: () => {
@@ -355,74 +295,14 @@ class TapeRecorder implements Recorder {
     })
   }
 
-  #takeFrame(connection: number, frame: Buffer, ts_ingest: Micros): void {
-    this.#frames_received++
-    this.#append('frame', connection, ts_ingest, frame)
-  }
-
-  #canRepair(): boolean {
-    return this.#choice.channels.includes('trades') && this.#adapter.trade_ids !== 'loose'
-  }
-
-  #appendAnswer({ path, body, ts_ingest }: RestAnswer): boolean {
-    return this.#append('rest', 0, ts_ingest, Buffer.from(`${path}\n${body}`))
-  }
-
-  /** True where the tape has taken it. */
-  #append(kind: RecordKind, connection: number, ts_ingest: Micros, payload: Buffer): boolean {
-    const taken = this.#tape.append(kind, this.#adapter.tape_code, connection, ts_ingest, payload)
-    // 'full' is told by onFull, once. The transport lets no frame through that is too large.
-    if (taken !== 'too_large') return taken !== 'full'
-    this.#log.error(
-      { code: 'record_too_large', kind, bytes: payload.length, bytes_max: RECORD_BYTES_MAX },
-      'A record is too large for the tape; it is lost.',
-    )
-    return false
-  }
-
   /** These streams are not heard before their next frame: the tape and repair have to know. */
   #markUnheard(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void {
-    this.#appendMark(mark)
+    this.#intake.takeMark(mark)
     this.#repairer?.noteDeaf(tradeSymbols(mark.streams), this.#tape.end)
-  }
-
-  #appendMark(mark: Mark): void {
-    this.#append('mark', 0, this.#clock.now(), Buffer.from(JSON.stringify(mark)))
-    this.#tape.flush()
   }
 
   #release(): void {
     const { has_resumed, committed_position } = this.#writer.status()
     if (has_resumed) this.#tape.release(committed_position, Date.now())
   }
-
-  #framesPerSecond(): number {
-    const now_ms = performance.now()
-    const { frames, at_ms } = this.#rate
-    if (now_ms - at_ms >= 500) {
-      const per_s = Math.round(((this.#frames_received - frames) * 1_000) / (now_ms - at_ms))
-      this.#rate = { frames: this.#frames_received, at_ms: now_ms, per_s }
-    }
-    return this.#rate.per_s
-  }
-}
-
-/** Each once: changes of a book and partial books are two streams of one name. */
-function namesOf(streams: readonly StreamName[]): readonly StreamName[] {
-  const names = streams.map(({ symbol, channel }) => ({ symbol, channel }))
-  return [...new Map(names.map((name) => [`${name.channel} ${name.symbol}`, name])).values()]
-}
-
-function availableChoice(choice: StreamChoice, adapter: ExchangeAdapter): StreamChoice {
-  const channels = choice.channels.filter((channel) => adapter.channels.includes(channel))
-  if (channels.length > 0) return { ...choice, channels }
-  throw new OperatorError(
-    'no_channels',
-    `${adapter.exchange} has none of the channels ${choice.channels.join(', ')}.`,
-    { hint: `Set CHANNELS to some of ${adapter.channels.join(', ')}.` },
-  )
-}
-
-function tradeSymbols(streams: readonly StreamName[]): readonly string[] {
-  return streams.filter((stream) => stream.channel === 'trades').map((stream) => stream.symbol)
 }

@@ -1,7 +1,10 @@
-/** What the ingestor tells its parent and /health once a second. No logic but the state's rule. */
+/** What the ingestor tells its parent and /health once a second. No logic but the rules of state and lag. */
 import { type Micros, SECOND_US } from '#core/time.ts'
 import type { BookCounts } from './books/keeper.ts'
-import type { PerTable } from './writer/counts.ts'
+import type { Repairer } from './repair/repairer.ts'
+import type { Tape } from './tape/tape.ts'
+import { type PerTable, sumOf } from './writer/counts.ts'
+import type { FollowerStatus } from './writer/progress.ts'
 import type { OpenHoles } from './writer/stream-table.ts'
 
 export type IngestorState =
@@ -62,6 +65,43 @@ export function ingestorState(facts: {
 /** True where an operator should look: what /health turns into 503. */
 export function isFailing(state: IngestorState): boolean {
   return state === 'tape_full' || state === 'database_away'
+}
+
+export function ingestorStatus(parts: {
+  readonly tape: Pick<Tape, 'full' | 'end'>
+  readonly writer: FollowerStatus
+  readonly books: BookCounts
+  readonly frames_received: number
+  readonly frames_per_s: number
+  readonly instruments_left_out: number
+  readonly repairs: ReturnType<Repairer['counts']> | undefined
+  readonly now: Micros
+}): IngestorStatus {
+  const { tape, writer, books, frames_received, frames_per_s, instruments_left_out, repairs } = parts
+  const { counts, committed_position, database_away, open_holes } = writer
+  const has_backlog = committed_position < tape.end
+  // While Postgres is away and nothing came meanwhile, nothing waits.
+  const lag_ms = has_backlog || !database_away ? writer.lag_ms : 0
+  return {
+    state: ingestorState({ tape_full: tape.full !== undefined, database_away, lag_ms }),
+    frames_received,
+    frames_per_s,
+    tape_end: tape.end,
+    committed_position,
+    ...books,
+    rows_committed: counts.rows,
+    duplicates: counts.duplicates,
+    conflicts: counts.conflicts,
+    ignored: sumOf(counts.ignored),
+    rejected: sumOf(counts.rejected) + sumOf(counts.rejected_elements),
+    dead_letters: counts.dead_letters,
+    instruments_left_out,
+    gaps: counts.gaps,
+    gaps_open: repairs?.gaps_open ?? 0,
+    gaps_repaired: repairs?.gaps_repaired ?? 0,
+    ...openHolesStatus(open_holes, parts.now),
+    lag_ms,
+  }
 }
 
 export function openHolesStatus(

@@ -57,3 +57,9 @@ export interface StreamName {
   readonly symbol: string
   readonly channel: Channel
 }
+
+/** Each once: changes of a book and partial books are two streams of one name. */
+export function namesOf(streams: readonly StreamName[]): readonly StreamName[] {
+  const names = streams.map(({ symbol, channel }) => ({ symbol, channel }))
+  return [...new Map(names.map((name) => [`${name.channel} ${name.symbol}`, name])).values()]
+}

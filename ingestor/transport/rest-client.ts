@@ -6,7 +6,8 @@
 import { OperatorError, describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
-import type { RestLimits } from '../exchanges/adapter.ts'
+import type { IngestorConfig } from '../config.ts'
+import type { ExchangeAdapter, RestLimits } from '../exchanges/adapter.ts'
 import { createClock, type Clock } from './clock.ts'
 import { backoffMs, retryAfterMs } from './pacing.ts'
 import { systemTimers, type Timers } from './timers.ts'
@@ -75,6 +76,17 @@ export interface RestClient {
 
 export function createRestClient(options: RestClientOptions): RestClient {
   return new QueuedRestClient(options)
+}
+
+/** For the exchange of the adapter, at the address and within the weight that the operator says. */
+export function exchangeRest(
+  { rest_limits }: Pick<ExchangeAdapter, 'rest_limits'>,
+  config: Pick<IngestorConfig, 'rest_url' | 'rest_weight_per_minute'>,
+  log: Logger,
+): RestClient {
+  const weight_per_minute_max = config.rest_weight_per_minute ?? rest_limits.weight_per_minute_max
+  const limits = { ...rest_limits, weight_per_minute_max }
+  return createRestClient({ base_url: config.rest_url, limits, log })
 }
 
 interface Job extends Required<RestRequest> {

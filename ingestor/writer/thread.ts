@@ -1,4 +1,5 @@
 /** The writer as the main thread sees it: started, watched, waited for, stopped. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
 import type { Exchange } from '#core/symbols.ts'
@@ -32,6 +33,8 @@ export interface WriterThread {
    * rejects when the writer ends before that, or has ended.
    */
   committed(position: number): Promise<FollowerStatus>
+  /** Settles then too, or when the writer ended, or after so long. */
+  committedSoon(position: number, limit_ms: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -89,7 +92,7 @@ export function startWriterThread(
     fail(new OperatorError('writer_stopped', 'The writer has ended.'))
   })
   const send = (message: ToWorker): void => worker.postMessage(message, [])
-  return {
+  const thread: WriterThread = {
     ended: ended.promise,
     tried: tried.promise,
     status: () => status,
@@ -104,6 +107,15 @@ export function startWriterThread(
       send({ kind: 'report_at', position })
       return wish.promise
     },
+    async committedSoon(position, limit_ms) {
+      const enough = new AbortController()
+      const { signal } = enough
+      await Promise.race([
+        thread.committed(position).catch(() => undefined),
+        sleep(limit_ms, undefined, { signal }).catch(() => undefined),
+      ])
+      enough.abort()
+    },
     async stop() {
       stopping = true
       send({ kind: 'stop' })
@@ -113,4 +125,5 @@ export function startWriterThread(
       clearTimeout(timer)
     },
   }
+  return thread
 }

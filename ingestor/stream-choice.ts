@@ -1,0 +1,45 @@
+/** Which streams are recorded: of what was asked for, that which the exchange has. */
+import { OperatorError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { DepthSymbols } from './config.ts'
+import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
+import { chooseDepth } from './listing.ts'
+import type { StreamName } from './tape/record.ts'
+import type { RestClient } from './transport/rest-client.ts'
+
+/** Throws where the exchange has none of the channels. */
+export function availableChoice(choice: StreamChoice, adapter: ExchangeAdapter): StreamChoice {
+  const channels = choice.channels.filter((channel) => adapter.channels.includes(channel))
+  if (channels.length > 0) return { ...choice, channels }
+  throw new OperatorError(
+    'no_channels',
+    `${adapter.exchange} has none of the channels ${choice.channels.join(', ')}.`,
+    { hint: `Set CHANNELS to some of ${adapter.channels.join(', ')}.` },
+  )
+}
+
+/** With the symbols whose books are recorded; asks the exchange where that is a matter of turnover. */
+export async function withDepthSymbols(
+  choice: StreamChoice,
+  wanted: DepthSymbols,
+  symbols: readonly string[],
+  rest: RestClient,
+  adapter: ExchangeAdapter,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<StreamChoice> {
+  if (choice.depth === undefined || !choice.channels.includes('depth_events')) return choice
+  const whose = await chooseDepth(wanted, symbols, rest, adapter, log, signal)
+  signal.throwIfAborted()
+  return { ...choice, depth: { ...choice.depth, symbols: whose } }
+}
+
+/** Trades that were missed can be asked for by their ids. */
+export function canRepair(choice: StreamChoice, adapter: ExchangeAdapter): boolean {
+  return choice.channels.includes('trades') && adapter.trade_ids !== 'loose'
+}
+
+/** Symbols whose trades are among the streams. */
+export function tradeSymbols(streams: readonly StreamName[]): readonly string[] {
+  return streams.filter((stream) => stream.channel === 'trades').map((stream) => stream.symbol)
+}
