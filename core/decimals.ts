@@ -57,6 +57,12 @@ export function absolute(value: Decimal): Decimal {
   return value.units < 0 ? { units: -value.units, digits: value.digits } : value
 }
 
+/** Whole numbers with the ratio of a to b. */
+export function integersOf(a: Decimal, b: Decimal): readonly [Int, Int] {
+  const shift = b.digits - a.digits
+  return shift >= 0 ? [shifted(a.units, shift), b.units] : [a.units, shifted(b.units, -shift)]
+}
+
 /** Exact, of finite values. */
 export function sumOf(values: Iterable<number>): Decimal {
   let sum = ZERO
@@ -71,10 +77,8 @@ export function nearest({ units, digits }: Decimal): number {
 
 /** The double nearest to a / b; NaN where b is 0. */
 export function quotient(a: Decimal, b: Decimal): number {
-  const shift = b.digits - a.digits
-  return shift >= 0
-    ? nearestRatio(shifted(a.units, shift), b.units)
-    : nearestRatio(a.units, shifted(b.units, -shift))
+  const [top, bottom] = integersOf(a, b)
+  return nearestRatio(top, bottom)
 }
 
 /** The double nearest to a - b; NaN where one of them is. */
@@ -164,9 +168,10 @@ export class DecimalSum {
       this.#digits = digits
     }
     const sum = this.#units + units
-    if (!(Math.abs(sum) <= Number.MAX_SAFE_INTEGER)) return false
-    this.#units = sum
-    return Math.abs(units) <= Number.MAX_SAFE_INTEGER
+    const is_exact =
+      Math.abs(units) <= Number.MAX_SAFE_INTEGER && Math.abs(sum) <= Number.MAX_SAFE_INTEGER
+    if (is_exact) this.#units = sum
+    return is_exact
   }
 
   #spill(value: Decimal): void {

@@ -85,3 +85,10 @@ test('an empty side has no mid and no spread', () => {
   expect(difference(1, NaN)).toBeNaN()
   expect(new Scale().middle(1, NaN)).toBeNaN()
 })
+
+test('a product too long for a double is added once, whatever the sum was before', () => {
+  const [notional, prices, qtys] = [new DecimalSum(), new Scale(), new Scale()]
+  notional.addProduct(prices, -1e9, qtys, 1)
+  notional.addProduct(prices, 94_906_267, qtys, 94_906_266)
+  expect(notional.value.units).toBe(94_906_267n * 94_906_266n - 1_000_000_000n)
+})
