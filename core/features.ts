@@ -24,7 +24,7 @@ export interface FeatureSet {
   readonly columns: readonly Feature[]
 }
 
-export const FEATURES_1S_VERSION = 3
+export const FEATURES_1S_VERSION = 4
 
 export const FEATURES_1S: readonly Feature[] = [
   ...keyColumns('1 s'),
@@ -61,13 +61,13 @@ export const FEATURE_SETS = {
   },
   features_100ms: {
     dataset: 'features_100ms',
-    schema_version: 2,
+    schema_version: 3,
     description: 'Some of them on a grid of 100 ms, for the symbols of FEATURES_100MS_SYMBOLS.',
     columns: FEATURES_100MS,
   },
   labels_1s: {
     dataset: 'labels_1s',
-    schema_version: 2,
+    schema_version: 3,
     description: 'What the mid did afterwards, for the rows of features_1s.',
     columns: LABELS_1S,
   },

@@ -104,6 +104,6 @@ export const BOOK_COLUMNS: readonly Feature[] = columnsOf({ null_rule: SHALLOW }
       'logarithm is of base-asset units, so it compares within a symbol',
     '(S_b + S_a) / 2; S = (v_1 / |p_1/m - 1| + sum (v_(k+1)/v_k - 1) / |p_(k+1)/p_k - 1|, ' +
       'k = 1..9) / 10; v_k = ln(Q_1 + .. + Q_k)',
-    { source: NS, null_rule: `${NO_BOOK}, or a side has fewer than 10 levels, or some v_k is 0` },
+    { source: NS, null_rule: `${NO_BOOK}, or a side has fewer than 10 levels, or v_k = 0, k = 1..9, or b = a` },
   ],
 ])

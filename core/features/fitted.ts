@@ -4,7 +4,7 @@ import { columnsOf, type Feature } from './column.ts'
 import { BLIND_TRADES } from './trade.ts'
 
 /** Raised with every change of what is fitted, or how; a part of the fit's object key. */
-export const FIT_VERSION = 2
+export const FIT_VERSION = 3
 /** Volume buckets of VPIN: each is this share of the volume of the day before. */
 export const VPIN_BUCKETS = 50
 

@@ -134,9 +134,9 @@ Many days at once, from the bucket or a copy of it, each in the build that its m
 
 \`\`\`sql
 select f.date, f.symbol, f.ts, f.mid_close
-from read_parquet('datasets/features_1s/v3/date=*/build=*/features_1s.parquet',
+from read_parquet('datasets/features_1s/v4/date=*/build=*/features_1s.parquet',
   hive_types = {'date': date, 'build': varchar}) f
-join read_json('datasets/features_1s/v3/date=*/manifest.json',
+join read_json('datasets/features_1s/v4/date=*/manifest.json',
   columns = {'date': 'date', 'build': 'varchar'}) m using (date, build);
 \`\`\`
 

@@ -10,7 +10,7 @@
 import type { BookSide, OrderBook } from '#core/book.ts'
 import { BookReplay, HeldDiffs, type Stretch } from '#core/book-replay.ts'
 import type { DepthChange } from '#core/book-sync.ts'
-import { decimalOf, half, nearest, plus } from '#core/decimals.ts'
+import { decimalOf, half, plus } from '#core/decimals.ts'
 import { BOOK_COLUMNS, BOOK_LEVELS } from '#core/features/book.ts'
 import type { DepthRow } from '../topn/depth-reader.ts'
 import { imbalance } from '../topn/imbalance.ts'
@@ -52,6 +52,14 @@ const FLOW: ReadonlyMap<string, (flow: LevelFlow) => number> = new Map([
   ),
 ])
 
+/** Its weights come from the day before. */
+const INTEGRATED = 'mlofi_integrated'
+
+function withIntegratedOfi(weights: readonly number[]): typeof FLOW {
+  const exact = weights.map(decimalOf)
+  return new Map([...FLOW, [INTEGRATED, (flow: LevelFlow) => flow.integratedOfi(exact)]])
+}
+
 /** By name, those that were asked for. */
 export type BookValues = Columns<string>
 
@@ -65,15 +73,17 @@ export class BookFold {
   readonly #held = new HeldDiffs(this.#replay, (diff) => this.#take(diff))
   #row = 0
 
-  constructor(grid: Grid, wanted: readonly string[] = ALL) {
+  /** `ofi_weights` are those of mlofi_integrated, one a level: it is null without. */
+  constructor(grid: Grid, wanted: readonly string[] = ALL, ofi_weights?: readonly number[]) {
     this.#grid = grid
-    const columns = columnsFor(ALL.filter((name) => wanted.includes(name)), grid, NaN)
+    const flow = ofi_weights === undefined ? FLOW : withIntegratedOfi(ofi_weights)
+    const columns = columnsFor([...ALL, INTEGRATED].filter((name) => wanted.includes(name)), grid, NaN)
     this.#columns = columns
     this.#shown_columns = SHOWN.flatMap((name) => {
       const column = columns[name]
       return column === undefined ? [] : [[name, column] as const]
     })
-    this.#flow_columns = [...FLOW].flatMap(([name, valueOf]) => {
+    this.#flow_columns = [...flow].flatMap(([name, valueOf]) => {
       const column = columns[name]
       return column === undefined ? [] : [[valueOf, column] as const]
     })
@@ -167,6 +177,6 @@ function shownBy(book: OrderBook): Shown {
     ask_wall_dist_bps: ask_wall?.dist_bps ?? NaN,
     ask_wall_ratio: ask_wall?.ratio ?? NaN,
     ask_slope: slopeOf(asks),
-    book_slope: mid === null ? NaN : (bookSlope(book, nearest(mid), BOOK_LEVELS) ?? NaN),
+    book_slope: mid === null ? NaN : (bookSlope(book, mid, BOOK_LEVELS) ?? NaN),
   }
 }

@@ -23,10 +23,15 @@ sha256 under \`inputs\`.
 
 Values are the doubles nearest to what the formula gives for the exchange's own decimals: sums,
 differences and products are exact and rounded once, and a quotient (a mean, a share, a slope, vwap)
-is one division of two exact numbers, rounded once to the nearest double, ties to even. Some are
-computed in doubles, in the order of their formula, from values that were rounded so: log returns and what is made of them (realised_variance, bipower_variation, their sums over 60 s,
-oldest first, and labels), book_slope, microprice_stoikov, mlofi_integrated and vpin.
-kyle_lambda_300s is exact in the columns that it names.
+is one division of two exact numbers, rounded once to the nearest double, ties to even. That holds
+for columns made of other columns too: they start from those columns' exact values.
+
+Log returns and what is made of them (realised_variance, bipower_variation, their sums over 60 s,
+labels) and book_slope start from exact prices and quantities as well, are computed to more than 80
+bits, and are rounded once: only a value within 2^-80 of itself of the middle between two doubles
+could become the other one of the two. vpin cuts shares of a bucket at 2^-200 before it is rounded.
+Fitted parameters (g, w_k, the bucket's volume and what the day before left in it) are computed in
+doubles; a column takes them for the decimals that fit.json writes.
 
 In formulas: b, a best bid and ask; Qb, Qa the quantities there; Qb_k, Qa_k those of level k of the
 book; m the mid; p, q price and quantity of a trade; [x] is 1 where x holds, else 0.`

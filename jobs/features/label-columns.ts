@@ -1,18 +1,24 @@
-/** Labels: log returns of the mid after each second, over gaps never. */
+/**
+ * Labels: log returns of the mid after each second, over gaps never. Each is the double nearest to
+ * the logarithm of the quotient of the exact mids.
+ */
 import { LABEL_COLUMNS, LABEL_HORIZONS } from '#core/features/label.ts'
 import type { Columns } from './columns.ts'
+import type { MidReturns } from './mid-returns.ts'
 import type { QuoteResult } from './quote-columns.ts'
 
-export function labelColumns({ columns, cut }: QuoteResult): Columns<string> {
-  const { mid_close } = columns
+export function labelColumns(
+  { columns: { mid_close }, cut }: QuoteResult,
+  returns: MidReturns,
+): Columns<string> {
   const whole_from = wholeFrom(mid_close, cut)
   return Object.fromEntries(
     LABEL_HORIZONS.map((seconds, i) => [
       LABEL_COLUMNS[i]!.name,
-      mid_close.map((mid, row) => {
+      mid_close.map((_, row) => {
         const later = row + seconds
         const is_known = later < mid_close.length && whole_from[later]! <= row
-        return is_known ? Math.log(mid_close[later]! / mid) : NaN
+        return is_known ? returns.between(row, later).hi : NaN
       }),
     ]),
   )

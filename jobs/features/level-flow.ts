@@ -4,6 +4,7 @@
  * Depth that normalises it: Cont, Cucuringu & Zhang (2023), arXiv 2112.13213.
  */
 import {
+  absolute,
   type Decimal,
   decimalOf,
   DecimalSum,
@@ -89,6 +90,21 @@ export class LevelFlow {
     let ofi = ZERO
     for (let rank = 0; rank < level_count; rank++) ofi = plus(ofi, this.#ofi[rank]!.value)
     return quotient(times(ofi, count(2 * this.#depthCount())), this.#depthSum(level_count))
+  }
+
+  /**
+   * sum w_k e_n / sum |w_k| of all levels, over the mean quantity at one of them; a weight a level.
+   */
+  integratedOfi(weights: readonly Decimal[]): number {
+    if (!this.#isWhole(BOOK_LEVELS)) return NaN
+    let ofi = ZERO
+    let norm = ZERO
+    for (const [rank, weight] of weights.entries()) {
+      ofi = plus(ofi, times(weight, this.#ofi[rank]!.value))
+      norm = plus(norm, absolute(weight))
+    }
+    const slots = count(2 * BOOK_LEVELS * this.#depthCount())
+    return quotient(times(ofi, slots), times(norm, this.#depthSum(BOOK_LEVELS)))
   }
 
   /** The sums begin anew; the chain runs on. */

@@ -2,16 +2,16 @@
  * Folds best quotes into the quote features of a grid. Events come in the order of
  * (ts_exchange, update_id); values are carried forward until a gap cuts the chain. Sums are exact.
  */
-import { DecimalSum, nearest, quotient, Scale } from '#core/decimals.ts'
+import { DecimalSum, quotient, Scale } from '#core/decimals.ts'
 import { SECOND_US } from '#core/time.ts'
 import type { QuoteChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
+import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'
 import { isBehind, type Cut } from './gaps.ts'
 import { endOf, type Grid, rowOf } from './grid.ts'
 import { addOfi } from './ofi.ts'
 import { isTwoSided, mid, spread, type TopOfBook } from './quote.ts'
 import { queueImbalance } from './queue-imbalance.ts'
-import { realisedVariance } from './realised-variance.ts'
 import { weightedMid } from './weighted-mid.ts'
 
 const NAMES = [
@@ -30,7 +30,6 @@ const NAMES = [
   'ofi',
   'quote_count',
   'quote_age_s',
-  'realised_variance',
 ] as const
 
 export type QuoteColumns = Columns<(typeof NAMES)[number]>
@@ -42,6 +41,9 @@ export interface TimedQuote extends TopOfBook {
 
 export interface QuoteResult {
   readonly columns: QuoteColumns
+  readonly ofi: ExactColumn
+  /** The quote that was valid at the start of the grid. */
+  readonly carried: TopOfBook | undefined
   /** 1 for every row in which the chain of quotes was cut. */
   readonly cut: Uint8Array
 }
@@ -50,15 +52,15 @@ export class QuoteFold {
   readonly #grid: Grid
   readonly #cuts: readonly Cut[]
   readonly #columns: QuoteColumns
+  readonly #ofi_column: ExactColumnWriter
   readonly #cut: Uint8Array
   readonly #prices = new Scale()
   readonly #qtys = new Scale()
+  readonly #carried: TopOfBook | undefined
   /** The quote that is valid now, of one side or two; undefined where we do not know it. */
   #state: TimedQuote | undefined
   #row = 0
   #next_cut = 0
-  /** Mid at the end of the interval before; NaN where it had none. */
-  #mid_before: number
   // Of the interval that is open:
   #is_cut = false
   #open: number
@@ -77,10 +79,10 @@ export class QuoteFold {
     this.#grid = grid
     this.#cuts = cuts.filter((cut) => cut.ts >= grid.from)
     this.#columns = columnsFor(NAMES, grid, NaN)
+    this.#ofi_column = new ExactColumnWriter(this.#columns.ofi)
     this.#cut = new Uint8Array(grid.row_count)
-    this.#state = carried
-    this.#mid_before = carried === undefined ? NaN : mid(carried)
-    this.#open = this.#high = this.#low = this.#mid_before
+    this.#carried = this.#state = carried
+    this.#open = this.#high = this.#low = carried === undefined ? NaN : mid(carried)
   }
 
   add(chunk: QuoteChunk): void {
@@ -102,7 +104,12 @@ export class QuoteFold {
   /** Closes every interval up to the end of the grid. Call once. */
   finish(): QuoteResult {
     while (this.#row < this.#grid.row_count) this.#closeRow()
-    return { columns: this.#columns, cut: this.#cut }
+    return {
+      columns: this.#columns,
+      ofi: this.#ofi_column,
+      carried: this.#carried,
+      cut: this.#cut,
+    }
   }
 
   #addQuote(quote: TimedQuote): void {
@@ -139,7 +146,7 @@ export class QuoteFold {
     if (this.#is_cut) this.#cut[this.#row] = 1
     const mid_close = this.#state === undefined ? NaN : mid(this.#state)
     this.#row += 1
-    this.#mid_before = this.#open = this.#high = this.#low = mid_close
+    this.#open = this.#high = this.#low = mid_close
     this.#is_cut = false
     this.#two_sided_count = this.#quote_count = 0
     this.#spread_sum.reset()
@@ -172,9 +179,6 @@ export class QuoteFold {
         : quotient(this.#spread_sum.value, { units: this.#two_sided_count, digits: 0 })
     columns.weighted_mid[row] = weightedMid(quote) ?? NaN
     columns.i1[row] = queueImbalance(quote) ?? NaN
-    columns.ofi[row] = nearest(this.#ofi.value)
-    if (!this.#is_cut) {
-      columns.realised_variance[row] = realisedVariance(this.#mid_before, mid(quote))
-    }
+    this.#ofi_column.write(row, this.#ofi.value)
   }
 }

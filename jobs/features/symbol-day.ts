@@ -22,8 +22,9 @@ import { gridOf, type Grid } from './grid.ts'
 import { labelColumns } from './label-columns.ts'
 import { LiquidationFold, type LiquidationColumns } from './liquidation-columns.ts'
 import { MarkFold, type MarkColumns } from './mark-columns.ts'
+import { MidReturns } from './mid-returns.ts'
 import { QuoteFold, type QuoteResult } from './quote-columns.ts'
-import { TradeFold, type TradeColumns } from './trade-columns.ts'
+import { TradeFold, type TradeResult } from './trade-columns.ts'
 import { windowColumns } from './window-columns.ts'
 
 /** What is to be made of a symbol's day. Goes from thread to thread as it is. */
@@ -68,7 +69,7 @@ export interface ExchangeDay {
 }
 
 const STEP_US = { features_1s: SECOND_US, features_100ms: SECOND_US / 10 } as const
-const BOOK_NAMES = BOOK_COLUMNS.map(({ name }) => name)
+const BOOK_NAMES = [...BOOK_COLUMNS.map(({ name }) => name), 'mlofi_integrated']
 const BOOK_NAMES_100MS = BOOK_NAMES.filter((name) =>
   FEATURES_100MS.some((feature) => feature.name === name),
 )
@@ -88,7 +89,7 @@ export async function buildSymbolDay(
 
   const quotes = await foldQuotes(day, carried)
   const trades = await foldTrades(day)
-  const book = await foldBook(day, made === 'features_1s' ? BOOK_NAMES : BOOK_NAMES_100MS)
+  const book = await foldBook(day, made === 'features_1s' ? BOOK_NAMES : BOOK_NAMES_100MS, task.fit)
   const streams = [
     covered(day, 'book_ticker', quotes.event_count, quotes.columns.quote_count),
     covered(day, 'trades', trades.event_count, trades.columns.trade_count),
@@ -101,13 +102,13 @@ export async function buildSymbolDay(
   }
   const marks = await foldMarks(day)
   const liquidations = await foldLiquidations(day)
-  const { columns: of_trades } = trades
+  const returns = new MidReturns(quotes)
   const columns = {
     ...common,
-    ...windowColumns(quotes, of_trades),
+    ...windowColumns(quotes, trades, returns),
     ...marks.columns,
     ...liquidations.columns,
-    ...fittedColumns(quotes, { trades: of_trades, book: book.columns }, task.fit),
+    ...fittedColumns(quotes, trades, task.fit),
   }
   const { mark_price } = marks.columns
   const { liquidation_count } = liquidations.columns
@@ -116,8 +117,8 @@ export async function buildSymbolDay(
     covered(day, 'mark_price', marks.event_count, mark_price),
     covered(day, 'liquidations', liquidations.event_count, liquidation_count),
   ]
-  const fit = fitDay(quotes, of_trades, book.columns)
-  return { ...of_day, columns, coverage, labels: labelColumns(quotes), fit }
+  const fit = fitDay(quotes, trades, book.columns)
+  return { ...of_day, columns, coverage, labels: labelColumns(quotes, returns), fit }
 }
 
 /** Of each exchange: its last event in the day, and its streams. */
@@ -159,10 +160,10 @@ async function foldQuotes(
   return { ...fold.finish(), event_count }
 }
 
-async function foldTrades(day: Day): Promise<Folded<TradeColumns>> {
+async function foldTrades(day: Day): Promise<TradeResult & { readonly event_count: number }> {
   const fold = new TradeFold(day.grid, blindTo(day, 'trades'))
   const event_count = await feed(fold, day.reader.trades(day.symbol), day.signal)
-  return { columns: fold.finish(), event_count }
+  return { ...fold.finish(), event_count }
 }
 
 async function foldLiquidations(day: Day): Promise<Folded<LiquidationColumns>> {
@@ -184,8 +185,9 @@ async function foldMarks({ reader, symbol, exchange_day, grid, signal }: Day): P
 async function foldBook(
   { reader, symbol, exchange_day, grid, signal }: Day,
   wanted: readonly string[],
+  fit: Fit | undefined,
 ): Promise<Folded<Columns<string>>> {
-  const fold = new BookFold(grid, wanted)
+  const fold = new BookFold(grid, wanted, fit?.ofi_weights ?? undefined)
   let event_count = 0
   for await (const rows of reader.depth(symbol)) {
     signal.throwIfAborted()

@@ -6,6 +6,7 @@
 import { DecimalSum, nearest, plus, Scale } from '#core/decimals.ts'
 import type { TradeChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
+import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'
 import { type Grid, rowOf } from './grid.ts'
 import { tradeImbalance } from './trade-imbalance.ts'
 import { vwap } from './vwap.ts'
@@ -22,10 +23,22 @@ const NAMES = [
 
 export type TradeColumns = Columns<(typeof NAMES)[number]>
 
+/** What takers bought and sold, to compute on from. */
+export interface SideVolumes {
+  readonly buy_volume: ExactColumn
+  readonly sell_volume: ExactColumn
+}
+
+export interface TradeResult extends SideVolumes {
+  readonly columns: TradeColumns
+}
+
 export class TradeFold {
   readonly #grid: Grid
   readonly #blind: Uint8Array
   readonly #columns: TradeColumns
+  readonly #buy_volume: ExactColumnWriter
+  readonly #sell_volume: ExactColumnWriter
   readonly #prices = new Scale()
   readonly #qtys = new Scale()
   // Of the interval that is open:
@@ -39,6 +52,8 @@ export class TradeFold {
     this.#grid = grid
     this.#blind = blind
     this.#columns = columnsFor(NAMES, grid, 0)
+    this.#buy_volume = new ExactColumnWriter(this.#columns.buy_volume)
+    this.#sell_volume = new ExactColumnWriter(this.#columns.sell_volume)
   }
 
   add(chunk: TradeChunk): void {
@@ -55,7 +70,7 @@ export class TradeFold {
   }
 
   /** Call once. */
-  finish(): TradeColumns {
+  finish(): TradeResult {
     this.#closeRow(this.#grid.row_count)
     const columns = this.#columns
     for (let row = 0; row < this.#grid.row_count; row++) {
@@ -63,7 +78,7 @@ export class TradeFold {
       if (this.#blind[row] !== 1) continue
       for (const name of NAMES) columns[name][row] = NaN
     }
-    return columns
+    return { columns, buy_volume: this.#buy_volume, sell_volume: this.#sell_volume }
   }
 
   #closeRow(next: number): void {
@@ -71,8 +86,8 @@ export class TradeFold {
     const [bought, sold, notional] = [this.#bought.value, this.#sold.value, this.#notional.value]
     const volume = plus(bought, sold)
     columns.volume[row] = nearest(volume)
-    columns.buy_volume[row] = nearest(bought)
-    columns.sell_volume[row] = nearest(sold)
+    this.#buy_volume.write(row, bought)
+    this.#sell_volume.write(row, sold)
     columns.notional[row] = nearest(notional)
     columns.vwap[row] = vwap(notional, volume) ?? NaN
     columns.trade_imbalance[row] = tradeImbalance(bought, sold) ?? NaN

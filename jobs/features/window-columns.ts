@@ -1,84 +1,84 @@
-/** Features over the last seconds: pure functions of columns that are done. */
+/**
+ * Features of the last seconds. They start from exact values and are rounded once: what is made of
+ * logarithms too, as far as twice a double's precision tells (logarithm/double-double.ts).
+ */
 import {
   type Decimal,
-  decimalOf,
   minus,
   nearest,
   plus,
   quotient,
-  sumOf,
   times,
   ZERO,
 } from '#core/decimals.ts'
 import { LAMBDA_MIN, LAMBDA_WINDOW, VARIANCE_WINDOW } from '#core/features/window.ts'
 import type { Columns } from './columns.ts'
+import { type ExactColumn, exactAt } from './exact-column.ts'
+import { multiplyWide, type Wide } from './logarithm/double-double.ts'
+import type { MidReturns } from './mid-returns.ts'
 import type { QuoteResult } from './quote-columns.ts'
-import type { TradeColumns } from './trade-columns.ts'
+import type { SideVolumes } from './trade-columns.ts'
+import { trailingSums, WideColumn } from './wide-column.ts'
 
 export function windowColumns(
-  { columns: quotes, cut }: QuoteResult,
-  trades: TradeColumns,
+  { ofi, cut }: QuoteResult,
+  trades: SideVolumes,
+  returns: MidReturns,
 ): Columns<string> {
-  const uncut_ofi = quotes.ofi.map((value, row) => (cut[row] === 1 ? NaN : value))
-  const { realised_variance } = quotes
-  const bipower_variation = bipowerVariation(realised_variance)
+  const changes = logReturns(returns)
+  const squares = WideColumn.of(cut.length, (row) => {
+    const change = changes[row]
+    return change && multiplyWide(change, change)
+  })
+  const products = bipowerVariation(changes)
   return {
-    ofi_2s: trailingSum(uncut_ofi, 2, exactSum),
-    ofi_3s: trailingSum(uncut_ofi, 3, exactSum),
-    bipower_variation,
-    [`realised_variance_${VARIANCE_WINDOW}s`]: trailingSum(realised_variance, VARIANCE_WINDOW, plainSum),
-    [`bipower_variation_${VARIANCE_WINDOW}s`]: trailingSum(
-      bipower_variation,
-      VARIANCE_WINDOW - 1,
-      plainSum,
-    ),
-    [`kyle_lambda_${LAMBDA_WINDOW}s`]: kyleLambda(
-      quotes.mid_close,
-      realised_variance,
-      trades,
-    ),
+    ofi_2s: trailingOfi(ofi, cut, 2),
+    ofi_3s: trailingOfi(ofi, cut, 3),
+    realised_variance: squares.hi,
+    bipower_variation: products.hi,
+    [`realised_variance_${VARIANCE_WINDOW}s`]: trailingSums(squares, VARIANCE_WINDOW),
+    [`bipower_variation_${VARIANCE_WINDOW}s`]: trailingSums(products, VARIANCE_WINDOW - 1),
+    [`kyle_lambda_${LAMBDA_WINDOW}s`]: kyleLambda(returns, trades),
   }
 }
 
-/**
- * Sum of the last `length` values; NaN where one of them is, or where there are fewer. Each sum
- * is made anew: a running one would keep what rounding left of values long gone.
- */
-export function trailingSum(
-  values: Float64Array,
-  length: number,
-  sum: (values: Float64Array) => number,
-): Float64Array {
-  const sums = new Float64Array(values.length).fill(NaN)
-  for (let row = 0, known = 0; row < values.length; row++) {
-    known = Number.isNaN(values[row]) ? 0 : known + 1
-    if (known >= length) sums[row] = sum(values.subarray(row - length + 1, row + 1))
+/** The double nearest to the sum of the last `length` rows; NaN where one is null, or is cut. */
+function trailingOfi(ofi: ExactColumn, cut: Uint8Array, length: number): Float64Array {
+  const sums = new Float64Array(cut.length).fill(NaN)
+  for (let row = 0, known = 0; row < cut.length; row++) {
+    known = cut[row] === 1 || Number.isNaN(ofi.column[row]) ? 0 : known + 1
+    if (known < length) continue
+    let sum = ZERO
+    for (let at = row - length + 1; at <= row; at++) sum = plus(sum, exactAt(ofi, at))
+    sums[row] = nearest(sum)
   }
   return sums
 }
 
-/** The double nearest to the sum of the decimals. */
-export function exactSum(values: Float64Array): number {
-  return nearest(sumOf(values))
-}
-
-/** In doubles, from the first on: of values that are no decimals. */
-export function plainSum(values: Float64Array): number {
-  let sum = 0
-  for (const value of values) sum += value
-  return sum
+/** r = ln(m / m of the second before); undefined is null. */
+function logReturns(returns: MidReturns): readonly (Wide | undefined)[] {
+  return Array.from({ length: returns.row_count }, (_, row) =>
+    returns.isKnown(row) ? returns.between(row - 1, row) : undefined,
+  )
 }
 
 /**
- * (pi/2) |r_t| |r_(t-1)|, from squared returns. It adds up, as realised variance does; jumps, which
- * seldom come twice in a row, leave no trace in it. Barndorff-Nielsen & Shephard (2004), "Power and
- * Bipower Variation with Stochastic Volatility and Jumps".
+ * (pi/2) |r_t| |r_(t-1)|. It adds up, as realised variance does; jumps, which seldom come twice in
+ * a row, leave no trace in it. Barndorff-Nielsen & Shephard (2004), "Power and Bipower Variation
+ * with Stochastic Volatility and Jumps".
  */
-function bipowerVariation(realised_variance: Float64Array): Float64Array {
-  return realised_variance.map((square, row) => {
-    const before = row === 0 ? NaN : realised_variance[row - 1]!
-    return (Math.PI / 2) * Math.sqrt(square) * Math.sqrt(before)
+function bipowerVariation(changes: readonly (Wide | undefined)[]): WideColumn {
+  return WideColumn.of(changes.length, (row) => {
+    const [before, now] = [changes[row - 1], changes[row]]
+    return before && now && multiplyWide(HALF_PI, absolute(multiplyWide(before, now)))
   })
+}
+
+/** As 106 bits. */
+const HALF_PI: Wide = { hi: Math.PI / 2, lo: 6.123_233_995_736_766e-17 }
+
+function absolute(value: Wide): Wide {
+  return value.hi < 0 ? { hi: -value.hi, lo: -value.lo } : value
 }
 
 /**
@@ -87,25 +87,23 @@ function bipowerVariation(realised_variance: Float64Array): Float64Array {
  * window. Kyle (1985), "Continuous Auctions and Insider Trading". Exact sums, one quotient.
  */
 function kyleLambda(
-  mid_close: Float64Array,
-  realised_variance: Float64Array,
-  { buy_volume, sell_volume }: TradeColumns,
+  returns: MidReturns,
+  { buy_volume, sell_volume }: SideVolumes,
 ): Float64Array {
-  const lambda = new Float64Array(mid_close.length).fill(NaN)
+  const lambda = new Float64Array(returns.row_count).fill(NaN)
   const points: Point[] = []
   let moments = NO_MOMENTS
   for (let row = 0; row < lambda.length; row++) {
     // Where there is a return there is a change: the same gaps make both null.
-    const is_known =
-      row > 0 && !Number.isNaN(realised_variance[row]) && !Number.isNaN(buy_volume[row])
+    const is_known = row > 0 && returns.isKnown(row) && !Number.isNaN(buy_volume.column[row])
     if (!is_known) {
       points.length = 0
       moments = NO_MOMENTS
       continue
     }
     const point = {
-      x: minus(decimalOf(buy_volume[row]!), decimalOf(sell_volume[row]!)),
-      y: minus(decimalOf(mid_close[row]!), decimalOf(mid_close[row - 1]!)),
+      x: minus(exactAt(buy_volume, row), exactAt(sell_volume, row)),
+      y: minus(returns.midAt(row), returns.midAt(row - 1)),
     }
     points.push(point)
     moments = moved(moments, point, plus)

@@ -93,7 +93,7 @@ test('nights missed while nothing was running are made up for at the next start,
   await expect
     .poll(async () => (await stand.pool.query('select 1 from graphile_worker.jobs')).rowCount)
     .toBe(0)
-  expect(await stand.store.list('datasets/features_1s/v3/')).toHaveLength(4 * due.length)
+  expect(await stand.store.list('datasets/features_1s/v4/')).toHaveLength(4 * due.length)
   for (const dataset of ['candles', 'quotes', 'trades']) {
     const version = versionOf(dataset)
     const keys = (await stand.store.list(`datasets/${dataset}/`)).map(({ key }) => key)

@@ -15,7 +15,7 @@ import { EXCHANGES } from '#core/symbols.ts'
 import type { Day } from '#core/time.ts'
 import type { BookValues } from '../book-columns.ts'
 import type { QuoteResult } from '../quote-columns.ts'
-import type { TradeColumns } from '../trade-columns.ts'
+import type { SideVolumes } from '../trade-columns.ts'
 import { fitWeights } from './integrated-ofi.ts'
 import { fitStoikov, STATE_COUNT } from './stoikov.ts'
 import { fitVpin } from './vpin.ts'
@@ -59,7 +59,7 @@ export interface DayFit {
   readonly symbols: readonly SymbolFit[]
 }
 
-export function fitDay(quotes: QuoteResult, trades: TradeColumns, book: BookValues): Fit {
+export function fitDay(quotes: QuoteResult, trades: SideVolumes, book: BookValues): Fit {
   return {
     stoikov: fitStoikov(quotes) ?? null,
     ofi_weights: fitWeights(book) ?? null,

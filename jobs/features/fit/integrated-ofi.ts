@@ -22,17 +22,6 @@ export function fitWeights(book: BookValues): readonly number[] | undefined {
   return Array.from(component, (value) => value / norm)
 }
 
-/** One value a row; NaN where a level is not known. */
-export function integratedOfi(book: BookValues, weights: readonly number[]): Float64Array {
-  const levels = levelColumns(book)
-  const level_qty_mean = book['level_qty_mean']!
-  return level_qty_mean.map((scale, row) => {
-    let sum = 0
-    for (let rank = 0; rank < BOOK_LEVELS; rank++) sum += weights[rank]! * levels[rank]![row]!
-    return sum / scale
-  })
-}
-
 /** Of the normalised imbalances in the seconds that have all ten and at least one update. */
 function momentsOf(book: BookValues): {
   readonly counts: number

@@ -10,9 +10,9 @@
  * Every observation counts a second time in the mirror (imbalance and change negated), which makes
  * g antisymmetric, and the sum converge.
  */
-import { difference } from '#core/decimals.ts'
+import { decimalOf, difference, half, nearest, plus } from '#core/decimals.ts'
 import type { QuoteResult } from '../quote-columns.ts'
-import { isTwoSided, mid, spread, type TopOfBook } from '../quote.ts'
+import { isTwoSided, spread, type TopOfBook } from '../quote.ts'
 import { solve } from './linear.ts'
 
 const IMBALANCE_CLASSES = 10
@@ -34,11 +34,16 @@ export interface StoikovTable {
   readonly g: readonly (number | null)[]
 }
 
-/** The micro-price [quote asset], or null where the table does not know the state. */
+/**
+ * The micro-price [quote asset], or null where the table does not know the state: the double
+ * nearest to the exact mid plus g as the table writes it.
+ */
 export function microprice(table: StoikovTable, quote: TopOfBook): number | null {
   const state = stateOf(quote, table.spread_unit)
   const g = state === undefined ? null : (table.g[state] ?? null)
-  return g === null ? null : mid(quote) + g
+  if (g === null) return null
+  const twice_mid = plus(decimalOf(quote.best_bid), decimalOf(quote.best_ask))
+  return nearest(plus(half(twice_mid), decimalOf(g)))
 }
 
 /** Undefined where the mid never moved, or moved too little to tell. */
@@ -85,7 +90,7 @@ function smallestSpread(spreads: Float64Array): number | undefined {
   return smallest === Infinity ? undefined : smallest
 }
 
-function countSteps({ columns, cut }: QuoteResult, spread_unit: number): Steps {
+function countSteps({ columns, cut }: Pick<QuoteResult, 'columns' | 'cut'>, spread_unit: number): Steps {
   const matrix = (): readonly Float64Array[] =>
     Array.from({ length: STATE_COUNT }, () => new Float64Array(STATE_COUNT))
   const steps = { still: matrix(), moving: matrix(), change: new Float64Array(STATE_COUNT) }

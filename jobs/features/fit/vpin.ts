@@ -4,13 +4,24 @@
  * in a High-frequency World", Review of Financial Studies 25 (5). As there, time bars (here of one
  * second) are shared out between buckets by volume, and V is a fiftieth of a day's volume: that of
  * the day before. The sides are the exchange's own, where the paper estimates them.
+ *
+ * It starts from exact volumes and is rounded once; until then shares of a bucket are cut at 2^-200.
+ * What a day leaves for the next is rounded to doubles in its fit.
  */
-import { decimalOf, quotient, sumOf } from '#core/decimals.ts'
+import {
+  type Decimal,
+  decimalOf,
+  integersOf,
+  minus,
+  nearest,
+  plus,
+  quotient,
+  times,
+  ZERO,
+} from '#core/decimals.ts'
 import { VPIN_BUCKETS } from '#core/features/fitted.ts'
-import type { TradeColumns } from '../trade-columns.ts'
-
-/** A bucket that is full but for this share of it is full: sums of volumes are not exact. */
-const ROUNDING = 1e-9
+import { exactAt } from '../exact-column.ts'
+import type { SideVolumes } from '../trade-columns.ts'
 
 /** How a day begins: the bucket's volume, and what the day before left in the buckets. */
 export interface VpinStart {
@@ -23,9 +34,8 @@ export interface VpinStart {
 }
 
 /** Of a day, for the next: undefined where nothing was traded. */
-export function fitVpin(trades: TradeColumns): VpinStart | undefined {
-  const volume = sumOf(trades.volume.filter((value) => !Number.isNaN(value)))
-  const bucket_volume = quotient(volume, decimalOf(VPIN_BUCKETS))
+export function fitVpin(trades: SideVolumes): VpinStart | undefined {
+  const bucket_volume = quotient(volumeOf(trades), decimalOf(VPIN_BUCKETS))
   if (!(bucket_volume > 0)) return undefined
   const buckets = new Buckets({ bucket_volume, imbalances: [], buy_volume: 0, sell_volume: 0 })
   fill(buckets, trades)
@@ -33,30 +43,57 @@ export function fitVpin(trades: TradeColumns): VpinStart | undefined {
 }
 
 /** One value a row; NaN where fewer than 50 buckets are full since the last gap. */
-export function vpin(trades: TradeColumns, start: VpinStart): Float64Array {
+export function vpin(trades: SideVolumes, start: VpinStart): Float64Array {
   return fill(new Buckets(start), trades)
 }
 
-function fill(buckets: Buckets, { buy_volume, sell_volume }: TradeColumns): Float64Array {
-  return buy_volume.map((bought, row) => {
+function volumeOf({ buy_volume, sell_volume }: SideVolumes): Decimal {
+  let volume = ZERO
+  for (const [row, bought] of buy_volume.column.entries()) {
+    if (Number.isNaN(bought)) continue
+    volume = plus(volume, plus(exactAt(buy_volume, row), exactAt(sell_volume, row)))
+  }
+  return volume
+}
+
+function fill(buckets: Buckets, { buy_volume, sell_volume }: SideVolumes): Float64Array {
+  return buy_volume.column.map((bought, row) => {
     if (Number.isNaN(bought)) buckets.clear()
-    else buckets.add(bought, sell_volume[row]!)
+    else if (bought > 0 || sell_volume.column[row]! > 0) {
+      buckets.add(exactAt(buy_volume, row), exactAt(sell_volume, row))
+    }
     return buckets.vpin
   })
 }
 
+/** Shares of a bucket are whole numbers of 2^-200. */
+const SHARE_BITS = 200n
+const WHOLE = { units: 1n << SHARE_BITS, digits: 0 }
+
+/** a / b, towards 0. */
+function shareOf(a: Decimal, b: Decimal): bigint {
+  const [top, bottom] = integersOf(a, b)
+  return (BigInt(top) << SHARE_BITS) / BigInt(bottom)
+}
+
 class Buckets {
-  readonly #bucket_volume: number
-  #imbalances: number[]
-  #buy_volume: number
-  #sell_volume: number
+  readonly #size: Decimal
+  /** |Vb - Vs| of the last full buckets, as shares, oldest first; and their sum. */
+  #imbalances: bigint[]
+  #sum: bigint
+  /** Of the open bucket: its volume, and Vb - Vs of what it began with, and of the bars since. */
+  #volume: Decimal
+  #first = 0n
+  #since: Decimal
   #vpin: number
 
   constructor({ bucket_volume, imbalances, buy_volume, sell_volume }: VpinStart) {
-    this.#bucket_volume = bucket_volume
-    this.#imbalances = [...imbalances]
-    this.#buy_volume = buy_volume
-    this.#sell_volume = sell_volume
+    const [bought, sold] = [decimalOf(buy_volume), decimalOf(sell_volume)]
+    this.#size = decimalOf(bucket_volume)
+    this.#imbalances = imbalances.map((value) => shareOf(decimalOf(value), this.#size))
+    this.#sum = this.#imbalances.reduce((sum, share) => sum + share, 0n)
+    this.#volume = plus(bought, sold)
+    this.#since = minus(bought, sold)
     this.#vpin = this.#computed()
   }
 
@@ -66,51 +103,67 @@ class Buckets {
 
   clear(): void {
     this.#imbalances = []
-    this.#buy_volume = this.#sell_volume = 0
+    this.#sum = this.#first = 0n
+    this.#volume = this.#since = ZERO
     this.#vpin = NaN
   }
 
   /** One bar. What does not fit into the open bucket goes to the next ones, in the same shares. */
-  add(bought: number, sold: number): void {
-    const size = this.#bucket_volume
-    const volume = bought + sold
-    const room = size - this.#buy_volume - this.#sell_volume
-    if (volume < room - size * ROUNDING) {
-      this.#buy_volume += bought
-      this.#sell_volume += sold
+  add(bought: Decimal, sold: Decimal): void {
+    const [volume, balance] = [plus(bought, sold), minus(bought, sold)]
+    const filled = plus(this.#volume, volume)
+    const beyond = minus(filled, this.#size)
+    if (beyond.units < 0) {
+      this.#volume = filled
+      this.#since = plus(this.#since, balance)
       return
     }
-    const [buy_share, sell_share] = [bought / volume, sold / volume]
-    this.#close(this.#buy_volume + room * buy_share, this.#sell_volume + room * sell_share)
-    const rest = Math.max(0, volume - room)
-    const full_count = Math.floor(rest / size + ROUNDING)
+    const balanceOf = (part: Decimal): bigint =>
+      shareOf(times(part, balance), times(volume, this.#size))
+    this.#close(this.#balance() + balanceOf(minus(this.#size, this.#volume)))
+    const full_count = wholeQuotient(beyond, this.#size)
+    const of_full = balanceOf(this.#size)
     // More than VPIN_BUCKETS of the same would only push each other out.
-    for (let i = 0; i < Math.min(full_count, VPIN_BUCKETS); i++) {
-      this.#close(size * buy_share, size * sell_share)
-    }
-    const left = Math.max(0, rest - full_count * size)
-    this.#buy_volume = left * buy_share
-    this.#sell_volume = left * sell_share
+    for (let i = 0; i < VPIN_BUCKETS && i < full_count; i++) this.#close(of_full)
+    this.#volume = minus(beyond, times(this.#size, { units: full_count, digits: 0 }))
+    this.#first = balanceOf(this.#volume)
+    this.#since = ZERO
     this.#vpin = this.#computed()
   }
 
   state(): VpinStart {
+    const size = this.#size
+    const partOf = (share: bigint): number =>
+      quotient(times({ units: share, digits: 0 }, size), WHOLE)
+    const filled = shareOf(this.#volume, size)
     return {
-      bucket_volume: this.#bucket_volume,
-      imbalances: this.#imbalances,
-      buy_volume: this.#buy_volume,
-      sell_volume: this.#sell_volume,
+      bucket_volume: nearest(size),
+      imbalances: this.#imbalances.map(partOf),
+      buy_volume: partOf((filled + this.#balance()) / 2n),
+      sell_volume: partOf((filled - this.#balance()) / 2n),
     }
   }
 
-  #close(bought: number, sold: number): void {
-    this.#imbalances.push(Math.abs(bought - sold))
-    if (this.#imbalances.length > VPIN_BUCKETS) this.#imbalances.shift()
+  /** Vb - Vs of the open bucket. */
+  #balance(): bigint {
+    return this.#first + shareOf(this.#since, this.#size)
+  }
+
+  #close(balance: bigint): void {
+    const imbalance = balance < 0n ? -balance : balance
+    this.#imbalances.push(imbalance)
+    this.#sum += imbalance
+    if (this.#imbalances.length > VPIN_BUCKETS) this.#sum -= this.#imbalances.shift()!
   }
 
   #computed(): number {
     if (this.#imbalances.length < VPIN_BUCKETS) return NaN
-    const sum = this.#imbalances.reduce((total, value) => total + value, 0)
-    return sum / (VPIN_BUCKETS * this.#bucket_volume)
+    const of_all = { units: this.#sum, digits: 0 }
+    return quotient(of_all, times(WHOLE, { units: VPIN_BUCKETS, digits: 0 }))
   }
+}
+
+function wholeQuotient(a: Decimal, b: Decimal): bigint {
+  const [top, bottom] = integersOf(a, b)
+  return BigInt(top) / BigInt(bottom)
 }

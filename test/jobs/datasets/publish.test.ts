@@ -9,7 +9,7 @@ import { createStand } from '../stand.ts'
 
 const stand = await createStand()
 const { pool, store } = stand
-const DAY = 'datasets/features_1s/v3/date=2024-08-08'
+const DAY = 'datasets/features_1s/v4/date=2024-08-08'
 const EVENING_US = Date.parse('2024-08-08T23:59:50Z') * 1_000
 
 const quote = (ts: number, id: number) => ({

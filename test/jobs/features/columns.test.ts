@@ -3,8 +3,10 @@ import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { blindRows, cutsOf, type StreamGap } from '../../../jobs/features/gaps.ts'
 import { gridOf } from '../../../jobs/features/grid.ts'
+import { MidReturns } from '../../../jobs/features/mid-returns.ts'
 import { QuoteFold, type QuoteColumns } from '../../../jobs/features/quote-columns.ts'
 import { TradeFold, type TradeColumns } from '../../../jobs/features/trade-columns.ts'
+import { windowColumns } from '../../../jobs/features/window-columns.ts'
 
 /** [second, id, bid, bid_qty, ask, ask_qty] */
 type Quote = readonly [number, number, number, number, number, number]
@@ -26,7 +28,9 @@ function gap(from: number, to: number, extra: Partial<StreamGap> = {}): StreamGa
   }
 }
 
-function quotes(rows: readonly Quote[], gaps: readonly StreamGap[] = [], carried?: Quote): QuoteColumns {
+type Quotes = QuoteColumns & { readonly realised_variance: Float64Array }
+
+function quotes(rows: readonly Quote[], gaps: readonly StreamGap[] = [], carried?: Quote): Quotes {
   const top = (q: Quote) => ({ ts_exchange: us(q[0]), best_bid: q[2], bid_qty: q[3], best_ask: q[4], ask_qty: q[5] })
   const fold = new QuoteFold(grid, cutsOf(gaps), carried && top(carried))
   // One row a chunk, so that chunk borders are everywhere.
@@ -41,7 +45,10 @@ function quotes(rows: readonly Quote[], gaps: readonly StreamGap[] = [], carried
       ask_qty: Float64Array.of(q[5]),
     })
   }
-  return fold.finish().columns
+  const result = fold.finish()
+  const no_trades = new TradeFold(grid, blindRows([], grid)).finish()
+  const windows = windowColumns(result, no_trades, new MidReturns(result))
+  return { ...result.columns, realised_variance: windows['realised_variance']! }
 }
 
 function trades(rows: readonly Trade[], gaps: readonly StreamGap[] = []): TradeColumns {
@@ -53,7 +60,7 @@ function trades(rows: readonly Trade[], gaps: readonly StreamGap[] = []): TradeC
     qty: Float64Array.from(rows, (t) => t[2]),
     is_buyer_maker: Uint8Array.from(rows, (t) => (t[3] === 'sell' ? 1 : 0)),
   })
-  return fold.finish()
+  return fold.finish().columns
 }
 
 const N = NaN

@@ -4,7 +4,6 @@ import { decimalOf, DecimalSum, nearest, Scale } from '#core/decimals.ts'
 import { addOfi } from '../../../jobs/features/ofi.ts'
 import { mid, spread, type TopOfBook } from '../../../jobs/features/quote.ts'
 import { queueImbalance } from '../../../jobs/features/queue-imbalance.ts'
-import { realisedVariance } from '../../../jobs/features/realised-variance.ts'
 import { tradeImbalance } from '../../../jobs/features/trade-imbalance.ts'
 import { vwap } from '../../../jobs/features/vwap.ts'
 import { weightedMid } from '../../../jobs/features/weighted-mid.ts'
@@ -109,10 +108,4 @@ test('vwap and trade imbalance', () => {
   expect(vwap(decimalOf(100 * 2 + 103 * 1), decimalOf(3))).toBe(101)
   expect(tradeImbalance(decimalOf(3), decimalOf(1))).toBe(0.5)
   expect(tradeImbalance(decimalOf(0), decimalOf(1))).toBe(-1)
-})
-
-test('realised variance is the square of the log return, and the same up and down', () => {
-  expect(realisedVariance(100, 100)).toBe(0)
-  expect(realisedVariance(100, 101)).toBeCloseTo(Math.log(1.01) ** 2, 15)
-  expect(realisedVariance(101, 100)).toBeCloseTo(realisedVariance(100, 101), 15)
 })

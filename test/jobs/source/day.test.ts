@@ -171,9 +171,9 @@ test('labels lie beside the features they belong to', async () => {
 test('the manifest names the fit that it was made with, and the first day that there was none', async () => {
   const { inputs } = first.manifests[0]!
   const fit = (await stand.store.get(inputs!.fit!.key))!
-  expect(inputs!.fit!.key).toBe('models/features/v2/date=2024-08-08/fit.json')
+  expect(inputs!.fit!.key).toBe('models/features/v3/date=2024-08-08/fit.json')
   expect((JSON.parse(Buffer.from(fit).toString()) as { symbols: { symbol: string }[] }).symbols.map(({ symbol }) => symbol)).toEqual(SYMBOLS)
-  const bytes = await stand.store.get('datasets/features_1s/v3/date=2024-08-08/manifest.json')
+  const bytes = await stand.store.get('datasets/features_1s/v4/date=2024-08-08/manifest.json')
   expect((JSON.parse(Buffer.from(bytes!).toString()) as Manifest).inputs).toEqual({
     fit: null,
     revised_hours: [],
@@ -182,7 +182,7 @@ test('the manifest names the fit that it was made with, and the first day that t
 })
 
 test('a fit that is not one is refused before anything is built', async () => {
-  const key = 'models/features/v2/date=2024-08-08/fit.json'
+  const key = 'models/features/v3/date=2024-08-08/fit.json'
   const good = (await stand.store.get(key))!
   await stand.store.put(key, '{"fit_version":1,"date":"2024-08-08","symbols":[{}]}', 'application/json')
   await expect(stand.features('2024-08-09')).rejects.toMatchObject({ code: 'fit_corrupt' })

@@ -1,0 +1,57 @@
+/** Log returns of the mid between the ends of two seconds, from the exact mids. */
+import { type Decimal, decimalOf, half, plus, Scale } from '#core/decimals.ts'
+import type { Wide } from './logarithm/double-double.ts'
+import { logOfIntegers, logRatio } from './logarithm/log-ratio.ts'
+import type { QuoteResult } from './quote-columns.ts'
+
+/** Row -1 is the moment before the grid. */
+export class MidReturns {
+  readonly #bids: Float64Array
+  readonly #asks: Float64Array
+  /** Bid and ask in ticks; NaN where there is no mid, or where it takes bigints. */
+  readonly #units: Float64Array
+  readonly #cut: Uint8Array
+
+  constructor({ columns: { best_bid, best_ask }, carried, cut }: QuoteResult) {
+    this.#bids = withFirst(carried?.best_bid, best_bid)
+    this.#asks = withFirst(carried?.best_ask, best_ask)
+    this.#cut = cut
+    const prices = new Scale()
+    // Once for the digits, which grow on the way.
+    for (const side of [this.#bids, this.#asks]) for (const price of side) prices.unitsOf(price)
+    this.#units = this.#bids.map((bid, i) => prices.unitsOf(bid) + prices.unitsOf(this.#asks[i]!))
+  }
+
+  get row_count(): number {
+    return this.#cut.length
+  }
+
+  /** Whether the mid is known at the end of this row and of the one before, without a cut between. */
+  isKnown(row: number): boolean {
+    return this.#hasMid(row) && this.#hasMid(row - 1) && this.#cut[row] !== 1
+  }
+
+  /** (b + a) / 2 at the end of a row that has a mid. */
+  midAt(row: number): Decimal {
+    return half(plus(decimalOf(this.#bids[row + 1]!), decimalOf(this.#asks[row + 1]!)))
+  }
+
+  /** ln(m_to / m_from), both of which are known. */
+  between(from: number, to: number): Wide {
+    const [before, now] = [this.#units[from + 1]!, this.#units[to + 1]!]
+    return before + now <= Number.MAX_SAFE_INTEGER
+      ? logOfIntegers(now, before)
+      : logRatio(this.midAt(to), this.midAt(from))
+  }
+
+  #hasMid(row: number): boolean {
+    return this.#bids[row + 1]! > 0 && this.#asks[row + 1]! > 0
+  }
+}
+
+function withFirst(first: number | undefined, rest: Float64Array): Float64Array {
+  const all = new Float64Array(rest.length + 1)
+  all[0] = first ?? NaN
+  all.set(rest, 1)
+  return all
+}

@@ -1,0 +1,56 @@
+/** A column of numbers of twice a double's precision, and its sums over the last rows. */
+import { addWide, type Wide } from './logarithm/double-double.ts'
+
+export class WideColumn {
+  /** The doubles nearest to the values; NaN is null. */
+  readonly hi: Float64Array
+  readonly lo: Float64Array
+
+  constructor(length: number) {
+    this.hi = new Float64Array(length).fill(NaN)
+    this.lo = new Float64Array(length).fill(NaN)
+  }
+
+  static of(length: number, valueAt: (row: number) => Wide | undefined): WideColumn {
+    const column = new WideColumn(length)
+    for (let row = 0; row < length; row++) column.write(row, valueAt(row))
+    return column
+  }
+
+  at(row: number): Wide {
+    return { hi: this.hi[row]!, lo: this.lo[row]! }
+  }
+
+  write(row: number, value: Wide | undefined): void {
+    this.hi[row] = value?.hi ?? NaN
+    this.lo[row] = value?.lo ?? NaN
+  }
+}
+
+/**
+ * Sum of the last `length` values, none below 0; NaN where one of them is, or where there are
+ * fewer. No value is ever taken away again: a sum is that of the end of one block of `length`
+ * rows, and of the beginning of the next.
+ */
+export function trailingSums(values: WideColumn, length: number): Float64Array {
+  const row_count = values.hi.length
+  const sums = new Float64Array(row_count).fill(NaN)
+  const ends = new WideColumn(length)
+  for (let block = 0; block < row_count; block += length) {
+    let begun: Wide | undefined
+    for (let row = block; row < Math.min(block + length, row_count); row++) {
+      begun = begun === undefined ? values.at(row) : addWide(begun, values.at(row))
+      const is_last = row === block + length - 1
+      if (is_last) sums[row] = begun.hi
+      else if (block > 0) sums[row] = addWide(ends.at(row - block + 1), begun).hi
+    }
+    if (block + length > row_count) break
+    let end = values.at(block + length - 1)
+    ends.write(length - 1, end)
+    for (let at = length - 2; at >= 0; at--) {
+      end = addWide(values.at(block + at), end)
+      ends.write(at, end)
+    }
+  }
+  return sums
+}
