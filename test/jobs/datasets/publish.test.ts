@@ -124,7 +124,7 @@ test('until a day is over, latest.json names the newest', async () => {
   const bytes = await other.store.get('datasets/features_1s/latest.json')
   expect(JSON.parse(Buffer.from(bytes!).toString())).toEqual({
     dataset: 'features_1s',
-    schema_version: 3,
+    schema_version: 4,
     date: '2024-08-08',
     complete: false,
   })

@@ -150,7 +150,7 @@ test('Parquet: columns, types, nulls and statistics are the registry’s, one ro
   expect(metadata.created_by).toBe('booktape')
   expect(metadata.key_value_metadata).toEqual([
     { key: 'dataset', value: 'features_1s' },
-    { key: 'schema_version', value: '3' },
+    { key: 'schema_version', value: '4' },
     { key: 'date', value: '2024-08-09' },
   ])
   expect(metadata.schema.slice(1).map(({ name, repetition_type }) => [name, repetition_type])).toEqual(
@@ -199,7 +199,7 @@ test('the manifest holds what the files are, and what is missing', async () => {
     const { bytes, sha256 } = await digestOf((await stand.store.read(stored.key))!)
     expect([bytes, sha256]).toEqual([file.bytes, file.sha256])
   }
-  expect(manifest).toMatchObject({ dataset: 'features_1s', schema_version: 3, complete: true, row_count: 27 })
+  expect(manifest).toMatchObject({ dataset: 'features_1s', schema_version: 4, complete: true, row_count: 27 })
   expect(manifest.columns).toEqual(FEATURES_1S)
   expect(manifest.coverage.map(({ symbol, row_count, present_s, missing_s }) => [symbol, row_count, present_s, missing_s])).toEqual([
     ['ADAUSDT', 7, 7, 86_393],
