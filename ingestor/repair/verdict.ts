@@ -1,6 +1,7 @@
 /** What the ledger says after an attempt: pure, time and chance are arguments. */
 import { type Micros, micros } from '#core/time.ts'
 import { backoffMs } from '../transport/pacing.ts'
+import { storableText } from '../writer/storable-text.ts'
 import type { TradeHole, Verdict } from './ledger.ts'
 import type { RefillEnd } from './refill.ts'
 
@@ -129,6 +130,8 @@ function idCount({ from_id, to_id }: Attempt['hole']): number {
   return from_id === null || to_id === null ? 0 : Math.max(0, to_id - from_id - 1)
 }
 
+/** The exchange's own words may hold anything. */
 function clip(text: string): string {
-  return text.length <= NOTE_CHARS_MAX ? text : `${text.slice(0, NOTE_CHARS_MAX - 3)}...`
+  const short = text.length <= NOTE_CHARS_MAX ? text : `${text.slice(0, NOTE_CHARS_MAX - 3)}...`
+  return storableText(short)
 }

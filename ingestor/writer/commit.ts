@@ -89,13 +89,13 @@ async function commitOnce(
   const { gap_count: gaps, late_count } = ledger
   if (late_count > 0) await logInvalidations(client, stored.added)
   const records = [...prepared.refused, ...ledger.refused]
-  const letters = [...stored.bad, ...stored.bad_prices, ...records]
+  const letters = [...stored.bad, ...stored.bad_prices, ...prepared.dead, ...records]
   if (letters.length > 0) {
     await deps.dead_letters.write(letters, batch.from_position, batch.to_position)
   }
   await keepConflicts(client, deps.ingestor_id, stored.evidence)
   const { rows, duplicates, conflicts } = stored
-  const dead_letters = stored.bad.length + stored.bad_prices.length
+  const dead_letters = stored.bad.length + stored.bad_prices.length + prepared.dead.length
   const refused_records = records.length
   const counts = { ...batch.counts, rows, duplicates, conflicts, dead_letters, refused_records, gaps }
   onStored(counts)

@@ -17,8 +17,10 @@ export interface PreparedBatch {
   readonly batch: Batch
   /** Raw tables that get rows, in the order of CHANNELS. */
   readonly copies: readonly TableCopy[]
-  /** Entries of its listings that Postgres has refused. */
+  /** Entries of its listings, symbols and their gaps that Postgres has refused. */
   readonly refused: readonly RefusedRecord[]
+  /** Events of such symbols. */
+  readonly dead: readonly RefusedRecord[]
 }
 
 export interface TableCopy {
@@ -39,9 +41,10 @@ export function prepareBatch(
   batch: Batch,
   symbolId: SymbolIds,
   refused: readonly RefusedRecord[] = [],
+  dead: readonly RefusedRecord[] = [],
 ): PreparedBatch {
   const copies = RAW_CHANNELS.map((channel) => prepareTable(batch, channel, symbolId))
-  return { batch, copies: copies.filter((copy) => copy.rows.row_count > 0), refused }
+  return { batch, copies: copies.filter((copy) => copy.rows.row_count > 0), refused, dead }
 }
 
 function prepareTable(batch: Batch, channel: RawChannel, symbolId: SymbolIds): TableCopy {

@@ -72,6 +72,14 @@ export class RowBuffer {
     }
   }
 
+  /** The rows as decodeRow gives them, each with the symbol in place of its id. */
+  decoded(table: Table, symbol: string): readonly object[] {
+    return Array.from({ length: this.#row_count }, (_, index) => {
+      const { symbol_id: _none, ...row } = decodeRowAt(table, this.#bytes, this.#startOf(index))
+      return { symbol, ...row }
+    })
+  }
+
   /** Forgets the rows; their memory stays for the next ones, up to a limit. */
   clear(): void {
     if (this.#bytes.length > KEPT_BYTES_MAX) {

@@ -11,16 +11,18 @@ import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { openReader, type TapeReader } from '../tape/reader.ts'
+import type { Refused } from './apart.ts'
 import type { Batch, RejectedFrame } from './batch.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
 import { type ClashingTables, commitBatch } from './commit.ts'
 import type { MutableCounts } from './counts.ts'
 import type { DeadLetters, RefusedRecord } from './dead-letters.ts'
 import { createPartitions } from './partitions.ts'
-import { prepareBatch } from './prepare.ts'
+import { prepareBatch, type PreparedBatch } from './prepare.ts'
 import type { Resume } from './resume.ts'
-import { createSymbolTable, type SymbolTable } from './symbol-ids.ts'
+import { createSymbolTable, type Name, type SymbolTable } from './symbol-ids.ts'
 import type { TapeEnd } from './tape-end.ts'
+import { withoutSymbols } from './unnamed.ts'
 
 /** A batch is committed as soon as one of them is reached. */
 export interface BatchLimits {
@@ -144,8 +146,8 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
   const deps = { ...options, live, client, partitions, symbolId: symbols.idOf }
   let committing: Promise<void> = Promise.resolve()
 
-  const commit = async (prepared: ReturnType<typeof prepareBatch>): Promise<void> => {
-    const { batch } = prepared
+  /** `batch`: as it was sealed. */
+  const commit = async (batch: Batch, prepared: PreparedBatch): Promise<void> => {
     await pipeline.makeRoomAhead()
     const counts = await withDeadline(
       commitBatch(deps, prepared, clashing, (stored) => events.onStored(batch, stored)),
@@ -159,15 +161,18 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
     settled: () => committing,
     async take(batch) {
       events.onSealed(batch)
-      let refused: readonly RefusedRecord[] = []
+      let listed: readonly RefusedRecord[] = []
+      let unnamed: readonly Refused<Name>[] = []
       if (needsSymbols(batch, symbols)) {
         await committing
-        refused = await withDeadline(symbols.takeListings(batch.listings))
-        await withDeadline(symbols.register(batch.streams))
+        listed = await withDeadline(symbols.takeListings(batch.listings))
+        unnamed = await withDeadline(symbols.register(batch.streams))
       }
-      const prepared = prepareBatch(batch, symbols.idOf, refused)
+      const named = withoutSymbols(batch, unnamed)
+      const refused = [...listed, ...named.refused]
+      const prepared = prepareBatch(named.batch, symbols.idOf, refused, named.dead)
       await committing
-      committing = commit(prepared)
+      committing = commit(batch, prepared)
       // Whoever waits for it next gets the error; until then it is nobody's.
       committing.catch(() => undefined)
     },

@@ -5,11 +5,15 @@
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange, Instrument } from '#core/symbols.ts'
 import { type Micros, toIso } from '#core/time.ts'
-import { storeApart } from './apart.ts'
+import { type Refused, storeApart } from './apart.ts'
 import type { RefusedRecord } from './dead-letters.ts'
+import { storableText, textFault } from './storable-text.ts'
 import type { StreamKey } from './stream-table.ts'
 
-type Name = Pick<StreamKey, 'exchange' | 'symbol'>
+export type Name = Pick<StreamKey, 'exchange' | 'symbol'>
+
+/** A symbol that Postgres refused is not tried again before that. */
+const REFUSED_MS = 60_000
 
 /** Everything that an exchange listed at one moment. */
 export interface Listing {
@@ -23,8 +27,11 @@ export interface SymbolTable {
   has(name: Name): boolean
   /** The id of a known symbol; throws for any other. */
   idOf(name: Name): number
-  /** Makes all of them known. */
-  register(names: readonly Name[]): Promise<void>
+  /**
+   * Makes all of them known but those that Postgres refuses, and returns these with the reason.
+   * They are tried again after REFUSED_MS.
+   */
+  register(names: readonly Name[]): Promise<readonly Refused<Name>[]>
   /**
    * Writes what the listings say, and a row of history for what they changed. A symbol that a
    * listing leaves out is no longer active. Of two entries for a symbol the later one stands; a
@@ -37,6 +44,7 @@ export interface SymbolTable {
 /** `client` must not be in a transaction when register and takeListings are called. */
 export function createSymbolTable(client: Client): SymbolTable {
   const ids = new Map<string, number>()
+  const refusals = new Map<string, Refused<Name> & { readonly until_ms: number }>()
   return {
     has: (name) => ids.has(keyOf(name)),
     idOf(name) {
@@ -45,17 +53,14 @@ export function createSymbolTable(client: Client): SymbolTable {
       return id
     },
     async register(names) {
-      const missing = [...new Map(names.map((name) => [keyOf(name), name])).values()].filter(
-        (name) => !ids.has(keyOf(name)),
-      )
-      if (missing.length === 0) return
-      const columns = [missing.map((name) => name.exchange), missing.map((name) => name.symbol)]
-      await client.query(REGISTER, columns)
-      const { rows } = await client.query<{ exchange: string; symbol: string; id: string }>(
-        SELECT_IDS,
-        columns,
-      )
-      for (const row of rows) ids.set(keyOf(row), Number(row.id))
+      const missing = namesOf(names).filter((name) => !ids.has(keyOf(name)))
+      const now_ms = performance.now()
+      const due = missing.filter((name) => now_ms >= (refusals.get(keyOf(name))?.until_ms ?? 0))
+      for (const refusal of await registerApart(client, due, ids)) {
+        refusals.set(keyOf(refusal.item), { ...refusal, until_ms: now_ms + REFUSED_MS })
+      }
+      const refused = missing.filter((name) => !ids.has(keyOf(name)))
+      return refused.flatMap((name) => refusals.get(keyOf(name)) ?? [])
     },
     async takeListings(listings) {
       const refused: RefusedRecord[] = []
@@ -64,19 +69,59 @@ export function createSymbolTable(client: Client): SymbolTable {
         if (latest.length === 0) continue
         // One at a time, or two ingestors that update the same symbols might wait for each other.
         await client.query("begin; select pg_advisory_xact_lock(hashtext('booktape.listing'))")
-        const names = latest.map(({ symbol }) => symbol).filter((symbol) => !symbol.includes('\0'))
-        const taken = await storeApart(client, latest, async (part) => {
+        const names = latest.map(({ symbol }) => storableText(symbol))
+        const [storable, faulty] = sortOut(latest)
+        const taken = await storeApart(client, storable, async (part) => {
           const values = [JSON.stringify(part), exchange, toIso(listed_at), names]
           return (await client.query(TAKE_LISTING, values)).rowCount ?? 0
         })
         await client.query('commit')
-        for (const { item, cause } of taken.refused) {
+        for (const { item, cause } of [...faulty, ...taken.refused]) {
           refused.push({ table_name: 'symbols', record: item, cause })
         }
       }
       return refused
     },
   }
+}
+
+/** Each once. */
+function namesOf(keys: readonly Name[]): readonly Name[] {
+  const names = keys.map(({ exchange, symbol }) => ({ exchange, symbol }))
+  return [...new Map(names.map((name) => [keyOf(name), name])).values()]
+}
+
+/** Returns those that Postgres refuses; the ids of the others are in `ids` afterwards. */
+async function registerApart(
+  client: Client,
+  names: readonly Name[],
+  ids: Map<string, number>,
+): Promise<readonly Refused<Name>[]> {
+  const [storable, faulty] = sortOut(names)
+  if (storable.length === 0) return faulty
+  await client.query('begin')
+  const { refused } = await storeApart(client, storable, async (part) => {
+    const columns = [part.map((name) => name.exchange), part.map((name) => name.symbol)]
+    await client.query(REGISTER, columns)
+    const { rows } = await client.query<{ exchange: string; symbol: string; id: string }>(
+      SELECT_IDS,
+      columns,
+    )
+    for (const row of rows) ids.set(keyOf(row), Number(row.id))
+    return rows.length
+  })
+  await client.query('commit')
+  return [...faulty, ...refused]
+}
+
+/** Those whose texts Postgres can keep, and the others. */
+function sortOut<T extends object>(items: readonly T[]): [readonly T[], readonly Refused<T>[]] {
+  const faulty = items.flatMap((item) => {
+    const cause = textFault(item)
+    return cause === undefined ? [] : [{ item, cause }]
+  })
+  const left_out = new Set(faulty.map(({ item }) => item))
+  return [items.filter((item) => !left_out.has(item)), faulty]
 }
 
 function keyOf({ exchange, symbol }: { readonly exchange: string; readonly symbol: string }): string {
@@ -88,6 +133,7 @@ const REGISTER = `insert into marketdata.symbols (exchange, symbol)
   select exchange, symbol from unnest($1::text[], $2::text[]) as new (exchange, symbol)
   where not exists (
     select from marketdata.symbols s where s.exchange = new.exchange and s.symbol = new.symbol)
+  order by exchange, symbol
   on conflict (exchange, symbol) do nothing`
 
 const SELECT_IDS = `select s.exchange, s.symbol, s.id

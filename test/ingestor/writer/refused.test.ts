@@ -2,21 +2,26 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { describeError } from '#core/errors.ts'
+import { CHANNELS } from '#core/market.ts'
 import { silentLogger } from '#core/node/log.ts'
+import { withClient } from '#core/node/pool.ts'
+import { sumOf } from '../../../ingestor/writer/counts.ts'
 import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
+import { createSymbolTable } from '../../../ingestor/writer/symbol-ids.ts'
 import { createTestDatabase } from '../../support/database.ts'
-import { appendAll, CHOICE, dumpGaps, dumpRows, type Entry, mark, openTestTape, quote, rest, temporaryDirectory, text, trade, writeTape } from './support.ts'
+import { appendAll, CHOICE, diff, dumpGaps, dumpRows, type Entry, forceOrder, mark, markPrice, openTestTape, quote, rest, temporaryDirectory, text, trade, writeTape } from './support.ts'
 
 const DERIBIT = 3
 
 async function follow(database_url: string, entries: readonly Entry[], exchange_code = 1) {
   const tape_dir = await writeTape(entries, undefined, exchange_code)
   const dead_letter_path = join(tape_dir, 'dead.ndjson')
-  const choice = { ...CHOICE, channels: [...CHOICE.channels, 'prices'] } as const
+  const choice = { ...CHOICE, channels: CHANNELS }
   const options = { database_url, ingestor_id: 'test', tape_dir, choice, dead_letter_path }
   const counts = await followToEnd({ ...options, log: silentLogger })
   const lines = existsSync(dead_letter_path) ? readFileSync(dead_letter_path, 'utf8').trimEnd().split('\n') : []
-  return { counts, letters: lines.map((line) => JSON.parse(line) as { table: string; sqlstate: string; row: object }) }
+  return { counts, letters: lines.map((line) => JSON.parse(line) as { table: string; sqlstate: string; error: string; row: object }) }
 }
 
 function listing(...assets: readonly (readonly [string, string])[]): Entry {
@@ -87,4 +92,85 @@ test('an index price that Postgres refuses is a dead letter, and the others are 
   const { counts, letters } = await follow(url, [value(49_000, ms), value(51_000, ms + 1), value(48_000, ms + 2)], DERIBIT)
   expect(counts).toMatchObject({ events: { prices: 3 }, rows: { prices: 2 }, duplicates: { prices: 0 }, dead_letters: 1 })
   expect(letters).toMatchObject([{ table: 'prices', sqlstate: '23514', row: { price: 51_000 } }])
+})
+
+test('a symbol that Postgres refuses is put aside with its rows and gaps, and the batch goes on', async () => {
+  const { url, pool } = await createTestDatabase()
+  await pool.query(`alter table marketdata.symbols add constraint no_eth check (symbol <> 'ETHUSDT')`)
+  const { counts, letters } = await follow(url, [
+    trade('BTCUSDT', 10, 0), trade('ETHUSDT', 10, 1), trade('ETHUSDT', 12, 2), trade('BTCUSDT', 12, 3),
+  ])
+  expect(counts).toMatchObject({
+    events: { trades: 4 }, rows: { trades: 2 }, dead_letters: 2, refused_records: 2, gaps: 1,
+  })
+  expect(letters).toMatchObject([
+    { table: 'trades', sqlstate: '23514', row: { symbol: 'ETHUSDT', agg_trade_id: 10, price: 100.1 } },
+    { table: 'trades', sqlstate: '23514', row: { symbol: 'ETHUSDT', agg_trade_id: 12 } },
+    { table: 'symbols', sqlstate: '23514', row: { symbol: 'ETHUSDT' } },
+    { table: 'gaps', sqlstate: '23514', row: { symbol: 'ETHUSDT', from_id: 10, to_id: 12 } },
+  ])
+  expect(await dumpGaps(pool)).toEqual([expect.stringContaining('BTCUSDT trades sequence 10 12')])
+})
+
+test('a name that no Postgres keeps is refused with the reason; every other one is registered', async () => {
+  const { pool } = await createTestDatabase()
+  await withClient(pool, async (client) => {
+    const table = createSymbolTable(client)
+    const names = ODD_TEXTS.map((symbol) => ({ exchange: 'deribit', symbol }) as const)
+    const refused = await table.register([...names, { exchange: 'deribit', symbol: 'GOOD' }])
+    expect(refused.map(({ item, cause }) => [item.symbol, describeError(cause)])).toEqual([
+      ['A\0B', expect.stringContaining('symbol has the character U+0000')],
+      ['A\ud800B', expect.stringContaining('symbol has half of a surrogate pair')],
+    ])
+    expect(table.has({ exchange: 'deribit', symbol: 'GOOD' })).toBe(true)
+  })
+})
+
+/** Texts that an exchange may send in the place of any other. */
+const ODD_TEXTS = ['A\0B', 'A\ud800B', 'x'.repeat(10_000), '']
+
+/** Every way to replace one text in the value by an odd one, names of fields and keys left alone. */
+function* spoilt(value: unknown): Generator<unknown> {
+  if (typeof value === 'string') return yield* ODD_TEXTS
+  if (typeof value !== 'object' || value === null) return
+  for (const key of Object.keys(value)) {
+    const part = (value as Record<string, unknown>)[key]
+    for (const other of spoilt(part)) {
+      yield Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other }
+    }
+  }
+}
+
+test('an odd text in any field of any record stops nothing: the good records after it are stored', async () => {
+  const { url, pool } = await createTestDatabase()
+  const good = [
+    trade('BTCUSDT', 10, 1), quote('BTCUSDT', 5, 1), diff('BTCUSDT', 1, 2, 1), markPrice('BTCUSDT', 1),
+    forceOrder('BTCUSDT', 1), mark(1, { kind: 'started', streams: [{ symbol: 'ETHUSDT', channel: 'trades' }] }),
+    mark(1, { kind: 'deaf', cause: 'disconnect', streams: [{ symbol: 'BTCUSDT', channel: 'trades' }] }),
+  ]
+  const odd = good.flatMap(({ payload, ...entry }) => {
+    const whole: unknown = JSON.parse(payload.toString())
+    return [...spoilt(whole)].map((value): Entry => ({ ...entry, payload: Buffer.from(JSON.stringify(value)) }))
+  })
+  const listed = JSON.parse(listing(['BTCUSDT', 'BTC']).payload.toString().split('\n')[1]!) as unknown
+  const listings = [...spoilt(listed)].map((value) => rest(2, '/fapi/v1/exchangeInfo', JSON.stringify(value)))
+  expect(odd.length).toBeGreaterThan(150)
+  const { counts, letters } = await follow(url, [
+    ...odd.flatMap((entry, index) => [entry, trade('ETHUSDT', 1_000 + index, 5 + index)]),
+    ...listings.flatMap((entry, index) => [entry, quote('ETHUSDT', 1_000 + index, 5 + index)]),
+  ])
+  const { rows } = await pool.query<{ trades: number; quotes: number }>(`
+    select (select count(*) from marketdata.trades t join marketdata.symbols s on s.id = t.symbol_id
+        where symbol = 'ETHUSDT')::int as trades,
+      (select count(*) from marketdata.book_ticker t join marketdata.symbols s on s.id = t.symbol_id
+        where symbol = 'ETHUSDT')::int as quotes`)
+  expect(rows).toEqual([{ trades: odd.length, quotes: listings.length }])
+  expect(sumOf(counts.rejected)).toBeGreaterThan(100)
+  // Assets are kept as they are: only what Postgres cannot keep is refused, and says why.
+  expect(letters.map(({ table, error }) => [table, error.split(' which')[0]])).toEqual([
+    ['symbols', 'base_asset has the character U+0000,'],
+    ['symbols', 'base_asset has half of a surrogate pair,'],
+    ['symbols', 'quote_asset has the character U+0000,'],
+    ['symbols', 'quote_asset has half of a surrogate pair,'],
+  ])
 })
