@@ -97,8 +97,9 @@ class TapeRecorder implements Recorder {
       log,
       onEnd: end.publish,
       onFull: (full) => {
-        if (full === undefined) this.#transport?.resume()
-        else this.#transport?.pause('tape_full')
+        if (full !== undefined) return this.#transport?.pause('tape_full')
+        this.#intake.writeWaiting()
+        this.#transport?.resume()
       },
     })
     end.publish(this.#tape.end)

@@ -1,11 +1,16 @@
 /**
  * Everything that goes onto the tape while recording: frames, REST answers and marks of one
  * exchange. Counts the frames.
+ *
+ * A mark for which even the tape's reserve has no room waits in memory, and those after it with it:
+ * they are written in their order, with the times they were made, before any frame. While the tape
+ * is full only a change of the listing makes marks, so few wait. What is lost with the process is
+ * made good by the mark of the next start: the streams were not heard since the last record.
  */
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
 import type { Mark, RecordKind } from './tape/record.ts'
-import type { Tape } from './tape/tape.ts'
+import type { AppendResult, Tape } from './tape/tape.ts'
 import type { Clock } from './transport/clock.ts'
 import type { RestAnswer } from './transport/rest-client.ts'
 
@@ -20,6 +25,8 @@ export interface TapeIntake {
   /** True where the tape has taken it. */
   takeAnswer(answer: RestAnswer): boolean
   takeMark(mark: Mark): void
+  /** The tape has room again: the marks that wait go onto it. To be called before frames come. */
+  writeWaiting(): void
   /** Over the time since the last call but RATE_WINDOW_MS at least. */
   framesPerSecond(): number
 }
@@ -30,6 +37,7 @@ export function createTapeIntake(
   clock: Clock,
   log: Logger,
 ): TapeIntake {
+  const waiting: { readonly made_at: Micros; readonly payload: Buffer }[] = []
   let frames_received = 0
   let rate = { frames: 0, at_ms: performance.now(), per_s: 0 }
   const append = (
@@ -37,15 +45,28 @@ export function createTapeIntake(
     connection: number,
     ts_ingest: Micros,
     payload: Buffer,
-  ): boolean => {
+  ): AppendResult => {
     const taken = tape.append(kind, exchange_code, connection, ts_ingest, payload)
     // 'full' is told by onFull, once. The transport lets no frame through that is too large.
-    if (taken !== 'too_large') return taken !== 'full'
-    log.error(
-      { code: 'record_too_large', kind, bytes: payload.length, bytes_max: RECORD_BYTES_MAX },
-      'A record is too large for the tape; it is lost.',
+    if (taken === 'too_large') {
+      log.error(
+        { code: 'record_too_large', kind, bytes: payload.length, bytes_max: RECORD_BYTES_MAX },
+        'A record is too large for the tape; it is lost.',
+      )
+    }
+    return taken
+  }
+  const writeWaiting = (): void => {
+    const left = waiting.findIndex(
+      ({ made_at, payload }) => append('mark', 0, made_at, payload) === 'full',
     )
-    return false
+    waiting.splice(0, left === -1 ? waiting.length : left)
+    tape.flush()
+  }
+  /** Behind the marks that wait; true where the tape has taken it. */
+  const appendBehind: (...record: Parameters<typeof append>) => boolean = (...record) => {
+    if (waiting.length > 0) writeWaiting()
+    return waiting.length === 0 && typeof append(...record) === 'number'
   }
   return {
     get frames_received() {
@@ -53,14 +74,17 @@ export function createTapeIntake(
     },
     takeFrame(connection, frame, ts_ingest) {
       frames_received++
-      append('frame', connection, ts_ingest, frame)
+      appendBehind('frame', connection, ts_ingest, frame)
     },
     takeAnswer: ({ path, body, ts_ingest }) =>
-      append('rest', 0, ts_ingest, Buffer.from(`${path}\n${body}`)),
+      appendBehind('rest', 0, ts_ingest, Buffer.from(`${path}\n${body}`)),
     takeMark(mark) {
-      append('mark', 0, clock.now(), Buffer.from(JSON.stringify(mark)))
-      tape.flush()
+      // One that waits tells more than that we are there.
+      if (mark.kind === 'alive' && waiting.length > 0) return
+      waiting.push({ made_at: clock.now(), payload: Buffer.from(JSON.stringify(mark)) })
+      writeWaiting()
     },
+    writeWaiting,
     framesPerSecond() {
       const now_ms = performance.now()
       const { frames, at_ms } = rate
