@@ -70,9 +70,9 @@ export class LevelFlow {
     this.#is_chained = false
   }
 
-  /** The sum of e_n of a level; NaN where it was missing at some update. */
+  /** The sum of e_n of a level; NaN where it was missing at some update, or is not there. */
   ofi(rank: number): number {
-    return this.#has_missed[rank] === 1 ? NaN : nearest(this.#ofi[rank]!.value)
+    return this.#isMissed(rank) ? NaN : nearest(this.#ofi[rank]!.value)
   }
 
   /** Mean quantity at one of the best levels, over levels, sides and updates. */
@@ -117,11 +117,14 @@ export class LevelFlow {
 
   /** Whether none of the levels was missing. */
   #isWhole(level_count: number): boolean {
-    for (let rank = 0; rank < level_count; rank++) {
-      if (this.#has_missed[rank] === 1) return false
-      if (this.#update_count === 0 && isMissing(this.#now[rank]!)) return false
-    }
+    for (let rank = 0; rank < level_count; rank++) if (this.#isMissed(rank)) return false
     return true
+  }
+
+  #isMissed(rank: number): boolean {
+    return (
+      this.#has_missed[rank] === 1 || (this.#update_count === 0 && isMissing(this.#now[rank]!))
+    )
   }
 
   #depthCount(): number {
