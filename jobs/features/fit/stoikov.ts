@@ -10,7 +10,7 @@
  * Every observation counts a second time in the mirror (imbalance and change negated), which makes
  * g antisymmetric, and the sum converge.
  */
-import { decimalOf, difference, half, nearest, plus } from '#core/decimals.ts'
+import { decimalOf, difference, half, nearest, plus, quotient, times } from '#core/decimals.ts'
 import type { QuoteResult } from '../quote-columns.ts'
 import { isTwoSided, spread, type TopOfBook } from '../quote.ts'
 import { solve } from './linear.ts'
@@ -67,14 +67,18 @@ interface Steps {
   readonly change: Float64Array
 }
 
+/** Classes are told from exact values: a tenth is one, not a little less. */
 function stateOf(quote: TopOfBook, spread_unit: number): number | undefined {
-  const qty = quote.bid_qty + quote.ask_qty
-  const units = Math.max(1, Math.round(spread(quote) / spread_unit))
-  if (!isTwoSided(quote) || qty === 0 || !(spread(quote) > 0)) return undefined
-  const imbalance = Math.min(
-    Math.floor((quote.bid_qty / qty) * IMBALANCE_CLASSES),
-    IMBALANCE_CLASSES - 1,
+  if (!isTwoSided(quote) || quote.bid_qty + quote.ask_qty === 0) return undefined
+  const width = spread(quote)
+  if (!(width > 0)) return undefined
+  const units = Math.max(1, Math.round(quotient(decimalOf(width), decimalOf(spread_unit))))
+  const bid_qty = decimalOf(quote.bid_qty)
+  const share = quotient(
+    times(bid_qty, { units: IMBALANCE_CLASSES, digits: 0 }),
+    plus(bid_qty, decimalOf(quote.ask_qty)),
   )
+  const imbalance = Math.min(Math.floor(share), IMBALANCE_CLASSES - 1)
   return (Math.min(units, SPREAD_CLASSES) - 1) * IMBALANCE_CLASSES + imbalance
 }
 
