@@ -18,10 +18,12 @@ export function rational(text: string): Rational {
     : { top: units * 10n ** BigInt(power), bottom: 1n }
 }
 
-export const sum = (a: Rational, b: Rational): Rational => ({
-  top: a.top * b.bottom + b.top * a.bottom,
-  bottom: a.bottom * b.bottom,
-})
+/** Over the larger denominator where the other divides it, as powers of ten do. */
+export function sum(a: Rational, b: Rational): Rational {
+  if (a.bottom < b.bottom) return sum(b, a)
+  if (a.bottom % b.bottom === 0n) return { top: a.top + b.top * (a.bottom / b.bottom), bottom: a.bottom }
+  return { top: a.top * b.bottom + b.top * a.bottom, bottom: a.bottom * b.bottom }
+}
 export const negated = ({ top, bottom }: Rational): Rational => ({ top: -top, bottom })
 export const product = (a: Rational, b: Rational): Rational => ({
   top: a.top * b.top,
