@@ -1,9 +1,14 @@
-/** Candles against a slow fold straight from the definitions, and at the edges of the day. */
+/** Candles against exact sums of their trades' decimals, and at the edges of the day. */
 import { expect, test } from 'vitest'
 import { DAY_US, micros, SECOND_US } from '#core/time.ts'
 import { CandleFold } from '../../../jobs/candles/candle-fold.ts'
 import { CANDLES, INTERVALS_S } from '../../../jobs/candles/columns.ts'
+import { isNearest } from '../../core/rational.ts'
+import { decimalText } from '../features/exact/market.ts'
+import { tradeColumns } from '../features/exact/quotes.ts'
 import { randomNumbers } from '../features/random.ts'
+
+const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 const FROM = micros(Date.parse('2024-08-09T00:00:00Z') * 1_000)
 const WHOLE_DAY = { from: FROM, step_us: SECOND_US, row_count: 86_400 }
@@ -33,40 +38,44 @@ function fold(trades: readonly Trade[], grid = WHOLE_DAY, blind = new Uint8Array
   })) as (Record<string, number> & { start_s: number })[]
 }
 
-test('every candle of every length is what its own trades say', () => {
-  const random = randomNumbers(7)
-  const times = Array.from({ length: 3_000 }, () => Math.floor(random() * DAY_US)).toSorted((a, b) => a - b)
-  const trades = times.map((ts) => ({
-    ts, price: 100 + Math.floor(random() * 64) / 8, qty: Math.ceil(random() * 16) / 8, sold: random() < 0.5,
-  }))
-  const rows = fold(trades)
-  expect(rows).toHaveLength(INTERVALS_S.reduce<number>((sum, seconds) => sum + 86_400 / seconds, 0))
-  for (const row of rows) {
-    const inside = trades.filter(({ ts }) => {
-      const second = ts / SECOND_US
-      return second >= row.start_s && second < row.start_s + row['interval_s']!
-    })
-    const sum = (of: (trade: Trade) => number): number => inside.reduce((total, trade) => total + of(trade), 0)
-    const prices = inside.map(({ price }) => price)
-    const none = inside.length === 0
-    // Eighths add up exactly.
-    expect(row).toEqual({
-      start_s: row.start_s,
-      interval_s: row['interval_s'],
-      open: none ? NaN : prices[0],
-      high: none ? NaN : Math.max(...prices),
-      low: none ? NaN : Math.min(...prices),
-      close: none ? NaN : prices.at(-1),
-      volume: sum(({ qty }) => qty),
-      buy_volume: sum(({ qty, sold }) => (sold ? 0 : qty)),
-      sell_volume: sum(({ qty, sold }) => (sold ? qty : 0)),
-      notional: sum(({ price, qty }) => price * qty),
-      trade_count: inside.length,
-      vwap: none ? NaN : sum(({ price, qty }) => price * qty) / sum(({ qty }) => qty),
-      missing_s: 0,
-    })
-  }
-})
+for (const [name, price_digits, first_price, qty_digits, qty_max] of [
+  ['ticks of 0.1, lots of 0.001', 1, 618_000, 3, 30_000],
+  ['a price of 0.0000123456, whole lots', 10, 123_400, 0, 9e8],
+  ['lots of 1e-12, in quantities of 15 digits', 2, 181_200, 12, 9e14],
+] as const) {
+  test(`every candle is the exact sum of its own trades: ${name} (seed ${SEED})`, () => {
+    const random = randomNumbers(SEED)
+    const times = Array.from({ length: 2_000 }, () => Math.floor(random() * DAY_US)).toSorted((a, b) => a - b)
+    const texts = times.map((ts) => ({
+      ts,
+      price: decimalText(first_price + Math.floor(random() * 99), price_digits),
+      qty: decimalText(1 + Math.floor(random() * qty_max), qty_digits),
+      is_sell: random() < 0.5,
+    }))
+    const rows = fold(texts.map(({ ts, price, qty, is_sell }) => ({ ts, price: Number(price), qty: Number(qty), sold: is_sell })))
+    expect(rows).toHaveLength(INTERVALS_S.reduce<number>((sum, seconds) => sum + 86_400 / seconds, 0))
+    for (const row of rows) {
+      const { start_s, interval_s, missing_s, open, high, low, close, ...sums } = row
+      const inside = texts.filter(({ ts }) => ts >= start_s * SECOND_US && ts < (start_s + interval_s!) * SECOND_US)
+      const prices = inside.map(({ price }) => Number(price))
+      const none = inside.length === 0
+      expect({ open, high, low, close, missing_s }).toEqual({
+        open: none ? NaN : prices[0],
+        high: none ? NaN : Math.max(...prices),
+        low: none ? NaN : Math.min(...prices),
+        close: none ? NaN : prices.at(-1),
+        missing_s: 0,
+      })
+      const { trade_imbalance: _, ...exact } = tradeColumns(inside)
+      expect(Object.keys(sums).toSorted()).toEqual(Object.keys(exact).toSorted())
+      for (const [column, value] of Object.entries(exact)) {
+        const found = sums[column]!
+        const is_right = value === undefined ? Number.isNaN(found) : isNearest(found, value)
+        if (!is_right) expect.fail(`${column} of the candle of ${interval_s} s at ${start_s} is ${found}`)
+      }
+    }
+  })
+}
 
 test('a gap marks the candles that it touches, and one that is all gap has no values', () => {
   const blind = new Uint8Array(86_400).fill(1, 50, 130)
