@@ -38,10 +38,29 @@ async function rowsOf(pool: Pool, name: string): Promise<ReadonlyMap<string, Num
 }
 
 function expectExact(found: Numbers, expected: Readonly<Record<string, Rational | null>>, where: string): void {
+  const names = Object.keys(found).filter((name) => name !== 'symbol_id' && name !== 'bucket')
+  expect(Object.keys(expected).toSorted()).toEqual(names.toSorted())
   for (const [name, value] of Object.entries(expected)) {
     const is = found[name] ?? null
     const is_right = value === null || is === null ? value === is : isNearest(is, value)
     expect(is_right, `${where} ${name}: ${is}, not ${JSON.stringify(value, (_, part) => typeof part === 'bigint' ? String(part) : part)}`).toBe(true)
+  }
+}
+
+type Side = readonly [price: string, qty: string] | null
+interface Quote {
+  readonly bid: Side
+  readonly ask: Side
+}
+
+/** Of a quote with two sides. */
+function exactOf({ bid, ask }: Quote): Readonly<Record<'mid' | 'micro' | 'spread', Rational>> | undefined {
+  if (bid === null || ask === null) return undefined
+  const [b, bq, a, aq] = [bid[0], bid[1], ask[0], ask[1]].map(rational) as [Rational, Rational, Rational, Rational]
+  return {
+    mid: ratio(sum(a, b), TWO),
+    micro: ratio(sum(product(a, bq), product(b, aq)), sum(bq, aq)),
+    spread: sum(a, negated(b)),
   }
 }
 
@@ -58,8 +77,7 @@ const extreme = (values: readonly Rational[], sign: 1 | -1): Rational | null =>
 test(`quotes by the second: every column is the double nearest to the exact value (seed ${SEED})`, async () => {
   const { pool } = await createTestDatabase()
   await pool.query("select marketdata.ensure_hour('book_ticker', '2026-03-01T12:00:00Z')")
-  type Side = readonly [price: string, qty: string] | null
-  const seconds = new Map<string, { bid: Side; ask: Side }[]>()
+  const seconds = new Map<string, Quote[]>()
   for (const [index, [price_digits, price_behind, qty_digits, qty_behind]] of SCALES.entries()) {
     for (let n = 0; n < 250; n++) {
       const ms = START_MS + below(SECONDS * 1_000)
@@ -91,13 +109,7 @@ test(`quotes by the second: every column is the double nearest to the exact valu
   for (const [key, quotes] of seconds) {
     const of = (pick: (quote: (typeof quotes)[number]) => string | undefined): Rational[] =>
       quotes.flatMap((quote) => pick(quote) ?? []).map(rational)
-    const exact = quotes.flatMap(({ bid, ask }) => {
-      if (bid === null || ask === null) return []
-      const [b, bq, a, aq] = [bid[0], bid[1], ask[0], ask[1]].map(rational) as [Rational, Rational, Rational, Rational]
-      const mid = ratio(sum(a, b), TWO)
-      const micro = ratio(sum(product(a, bq), product(b, aq)), sum(bq, aq))
-      return [{ mid, micro, spread: sum(a, negated(b)) }]
-    })
+    const exact = quotes.flatMap((quote) => exactOf(quote) ?? [])
     let ofi = ZERO
     for (const [i, { bid, ask }] of quotes.entries()) {
       const before = quotes[i - 1]
@@ -108,61 +120,176 @@ test(`quotes by the second: every column is the double nearest to the exact valu
       if (a <= a0) ofi = sum(ofi, negated(rational(ask[1])))
       if (a >= a0) ofi = sum(ofi, rational(before.ask[1]))
     }
-    const bid_qtys = of((quote) => quote.bid?.[1])
-    const ask_qtys = of((quote) => quote.ask?.[1])
+    const [first, last] = [exactOf(quotes[0]!), exactOf(quotes.at(-1)!)]
+    const sides = Object.fromEntries((['bid', 'ask'] as const).flatMap((side) => {
+      const [prices, qtys] = [of((quote) => quote[side]?.[0]), of((quote) => quote[side]?.[1])]
+      const at = (quote: (typeof quotes)[number], part: 0 | 1): Rational | null => {
+        const value = quote[side]?.[part]
+        return value === undefined ? null : rational(value)
+      }
+      return [
+        [`${side}_open`, at(quotes[0]!, 0)],
+        [`${side}_high`, extreme(prices, 1)],
+        [`${side}_low`, extreme(prices, -1)],
+        [`${side}_close`, at(quotes.at(-1)!, 0)],
+        [`${side}_qty_open`, at(quotes[0]!, 1)],
+        [`${side}_qty_close`, at(quotes.at(-1)!, 1)],
+        [`${side}_qty_min`, extreme(qtys, -1)],
+        [`${side}_qty_max`, extreme(qtys, 1)],
+        [`${side}_qty_mean`, meanOf(qtys)],
+      ] as const
+    }))
     expectExact(found.get(key)!, {
+      ...sides,
+      mid_open: first?.mid ?? null,
       mid_high: extreme(exact.map(({ mid }) => mid), 1),
       mid_low: extreme(exact.map(({ mid }) => mid), -1),
+      mid_close: last?.mid ?? null,
       mid_mean: meanOf(exact.map(({ mid }) => mid)),
       spread_min: extreme(exact.map(({ spread }) => spread), -1),
       spread_max: extreme(exact.map(({ spread }) => spread), 1),
       spread_mean: meanOf(exact.map(({ spread }) => spread)),
-      bid_qty_mean: meanOf(bid_qtys),
-      ask_qty_mean: meanOf(ask_qtys),
-      bid_qty_max: extreme(bid_qtys, 1),
-      ask_qty_min: extreme(ask_qtys, -1),
-      bid_high: extreme(of((quote) => quote.bid?.[0]), 1),
-      ask_low: extreme(of((quote) => quote.ask?.[0]), -1),
+      microprice_close: last?.micro ?? null,
       microprice_mean: meanOf(exact.map(({ micro }) => micro)),
       ofi_inside: ofi,
+      quote_count: rational(String(quotes.length)),
     }, key)
-    expect(found.get(key)!['quote_count']).toBe(quotes.length)
   }
 })
 
 test(`trades by the second: every column is the double nearest to the exact value (seed ${SEED})`, async () => {
   const { pool } = await createTestDatabase()
   await pool.query("select marketdata.ensure_hour('trades', '2026-03-01T12:00:00Z')")
-  const seconds = new Map<string, { price: Rational; qty: Rational; is_sell: boolean }[]>()
+  const seconds = new Map<string, { ms: number; price: Rational; qty: Rational; is_sell: boolean }[]>()
   for (const [index, [price_digits, price_behind, qty_digits, qty_behind]] of SCALES.entries()) {
     for (let n = 0; n < 250; n++) {
       const second = below(SECONDS)
+      const ms = START_MS + second * 1_000 + below(1_000)
       const [price, qty, is_sell] = [text(price_digits, price_behind), text(qty_digits, qty_behind), below(2) === 0]
       await pool.query(
         `insert into marketdata.trades (ts_exchange, ts_ingest, symbol_id, agg_trade_id, price, qty, is_buyer_maker)
          values (to_timestamp($1::float8 / 1000), now(), $2, $3, $4, $5, $6)`,
-        [START_MS + second * 1_000 + below(1_000), index + 1, n, price, qty, is_sell],
+        [ms, index + 1, n, price, qty, is_sell],
       )
       const key = `${index + 1} ${START_MS / 1_000 + second}`
-      seconds.set(key, [...(seconds.get(key) ?? []), { price: rational(price), qty: rational(qty), is_sell }])
+      seconds.set(key, [...(seconds.get(key) ?? []), { ms, price: rational(price), qty: rational(qty), is_sell }])
     }
   }
   const found = await rowsOf(pool, 'trade_1s')
   expect(found.size).toBe(seconds.size)
-  for (const [key, trades] of seconds) {
+  for (const [key, unordered] of seconds) {
+    // They were inserted in the order of their ids.
+    const trades = unordered.toSorted((a, b) => a.ms - b.ms)
     const volume = total(trades.map(({ qty }) => qty))
     const notional = total(trades.map(({ price, qty }) => product(price, qty)))
     const of = (is_sell: boolean): Rational => total(trades.filter((trade) => trade.is_sell === is_sell).map(({ qty }) => qty))
     const prices = trades.map(({ price }) => price)
+    const count = (is_sell?: boolean): Rational =>
+      rational(String(trades.filter((trade) => is_sell === undefined || trade.is_sell === is_sell).length))
     expectExact(found.get(key)!, {
+      open: prices[0]!,
       high: extreme(prices, 1),
       low: extreme(prices, -1),
+      close: prices.at(-1)!,
       volume,
       notional,
+      trade_count: count(),
+      buy_count: count(false),
+      sell_count: count(true),
       buy_volume: of(false),
       sell_volume: of(true),
       vwap: ratio(notional, volume),
       buy_ratio: ratio(of(false), volume),
+    }, key)
+  }
+})
+
+test(`books by the second: every column is the double nearest to the exact value (seed ${SEED})`, async () => {
+  const { pool } = await createTestDatabase()
+  for (const table of ['orderbook_topn', 'depth_events']) {
+    await pool.query("select marketdata.ensure_hour($1, '2026-03-01T12:00:00Z')", [table])
+  }
+  type Level = readonly [price: string, qty: string]
+  interface Book {
+    readonly bids: readonly Level[]
+    readonly asks: readonly Level[]
+  }
+  interface Second {
+    readonly books: Book[]
+    readonly changes: { readonly id: number; readonly bids: number; readonly asks: number }[]
+  }
+  const seconds = new Map<string, Second>()
+  const sides = ['b', 'a'] as const
+  const columns = sides.flatMap((side) => Array.from({ length: 10 }, (_, k) => [`${side}${k + 1}_price`, `${side}${k + 1}_qty`])).flat()
+  for (const [index, [price_digits, price_behind, qty_digits, qty_behind]] of SCALES.entries()) {
+    const levels = (): Level[] =>
+      Array.from({ length: below(8) === 0 ? below(10) : 10 }, () => [text(price_digits, price_behind), text(qty_digits, qty_behind)])
+    for (let n = 0; n < 120; n++) {
+      const ms = START_MS + n * 250
+      const key = `${index + 1} ${Math.floor(ms / 1_000)}`
+      const second = seconds.get(key) ?? { books: [], changes: [] }
+      seconds.set(key, second)
+      const before = second.books.at(-1)
+      // Prices that stay are half of them: else every flow is a whole level.
+      const stay = (side: 'bids' | 'asks'): Level[] => {
+        const drawn = levels()
+        const best = before?.[side][0]
+        if (best !== undefined && drawn[0] !== undefined && below(2) === 0) drawn[0] = [best[0], drawn[0][1]]
+        return drawn
+      }
+      const book = { bids: stay('bids'), asks: stay('asks') }
+      second.books.push(book)
+      const cells = sides.flatMap((side) =>
+        Array.from({ length: 10 }, (_, k) => (side === 'b' ? book.bids : book.asks)[k] ?? [null, null]).flat())
+      await pool.query(
+        `insert into marketdata.orderbook_topn (ts_exchange, symbol_id, final_update_id, ${columns.join(', ')})
+         values (to_timestamp($1::float8 / 1000), $2, $3, ${columns.map((_, i) => `$${i + 4}`).join(', ')})`,
+        [ms, index + 1, n, ...cells],
+      )
+      const change = { id: n, bids: below(4), asks: below(4) }
+      second.changes.push(change)
+      const array = (count: number): string => `{${Array.from({ length: count }, () => '{1,2}').join(',')}}`
+      await pool.query(
+        `insert into marketdata.depth_events (ts_exchange, ts_ingest, symbol_id, depth_kind, first_update_id, final_update_id, bids, asks)
+         values (to_timestamp($1::float8 / 1000), now(), $2, 'diff', $3, $3, $4, $5)`,
+        [ms, index + 1, n, array(change.bids), array(change.asks)],
+      )
+    }
+  }
+  const found = await rowsOf(pool, 'depth_1s')
+  expect(found.size).toBe(seconds.size)
+  for (const [key, { books, changes }] of seconds) {
+    const count = (value: number): Rational => rational(String(value))
+    const of_sides = Object.fromEntries((['bid', 'ask'] as const).flatMap((side) =>
+      ([['first', books[0]!], ['last', books.at(-1)!]] as const).flatMap(([place, book]) => {
+        const levels = book[`${side}s`]
+        const best = levels[0]
+        return [
+          [`book_${side}_${place}`, best === undefined ? null : rational(best[0])],
+          [`book_${side}_qty_${place}`, best === undefined ? null : rational(best[1])],
+          [`book_${side}_qty10_${place}`, best === undefined ? null : total(levels.map(([, qty]) => rational(qty)))],
+        ] as const
+      })))
+    let flow = ZERO
+    for (const [i, { bids: [bid], asks: [ask] }] of books.entries()) {
+      const [bid0, ask0] = [books[i - 1]?.bids[0], books[i - 1]?.asks[0]]
+      if (bid === undefined || ask === undefined || bid0 === undefined || ask0 === undefined) continue
+      const [b, b0, a, a0] = [bid, bid0, ask, ask0].map(([price]) => rational(price)) as [Rational, Rational, Rational, Rational]
+      if (!isLess(b, b0)) flow = sum(flow, rational(bid[1]))
+      if (!isLess(b0, b)) flow = sum(flow, negated(rational(bid0[1])))
+      if (!isLess(a0, a)) flow = sum(flow, negated(rational(ask[1])))
+      if (!isLess(a, a0)) flow = sum(flow, rational(ask0[1]))
+    }
+    expectExact(found.get(key)!, {
+      ...of_sides,
+      diff_count: count(changes.length),
+      partial_count: ZERO,
+      snapshot_count: ZERO,
+      bid_change_count: count(changes.reduce((all, { bids }) => all + bids, 0)),
+      ask_change_count: count(changes.reduce((all, { asks }) => all + asks, 0)),
+      final_update_id: count(changes.at(-1)!.id),
+      book_count: count(books.length),
+      book_ofi_inside: flow,
     }, key)
   }
 })
