@@ -32,7 +32,7 @@ const made = (
   rollup: ROLLUP_OF[table_name],
 })
 
-/** Rollups that are views of Timescale's have no partitions, and policies of their own. */
+/** Hours of raw tables, days of rollups. */
 const RETAINED: readonly Retained[] = [
   ...RAW_CHANNELS.map((table_name) => ({
     table_name,

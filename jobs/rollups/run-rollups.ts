@@ -7,11 +7,9 @@ import type { Logger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { fromMillis, type Micros, toIso } from '#core/time.ts'
 import { type RunLog, type RunResult, runJob } from '../run.ts'
-import { findEngine } from './engine.ts'
 import { recompute, refreshRollup } from './refresh.ts'
 import { type Rollup, ROLLUPS } from './rollup.ts'
 import { ceilSecond, floorSecond } from './slices.ts'
-import { keepAggregates, refreshAggregates } from './timescale.ts'
 
 export const ROLLUPS_JOB = 'rollups'
 
@@ -55,11 +53,6 @@ async function runAll(options: RollupsOptions, log: RunLog): Promise<RunResult> 
   const window = options.window && {
     from: floorSecond(options.window.from),
     to: ceilSecond(options.window.to),
-  }
-  if ((await findEngine(pool)).kind === 'continuous_aggregates') {
-    await keepAggregates(pool)
-    if (window !== undefined) await refreshAggregates(pool, window)
-    return { row_count: 0, byte_count: 0 }
   }
   const failures: string[] = []
   let row_count = 0

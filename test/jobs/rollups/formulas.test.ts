@@ -26,18 +26,9 @@ async function readAll(pool: Pool, name: string): Promise<readonly Row[]> {
   return rows.map(({ row }) => row)
 }
 
-/** The queries of the continuous aggregates, which are formulas of another kind, on plain Postgres. */
+/** Views by other formulas, in the place of the tables. */
 async function makeAggregates(pool: Pool): Promise<void> {
-  const file = new URL('../../../sql/timescale/continuous_aggregates.sql', import.meta.url)
-  const sql = readFileSync(file, 'utf8')
-    .replaceAll(/^with \(timescaledb.*\) as$/gm, 'as')
-    .replaceAll(/^with no data;$/gm, ';')
-  await pool.query(`
-    create function public.time_bucket(width interval, ts timestamptz) returns timestamptz
-      language sql immutable as $$ select date_bin(width, ts, 'epoch') $$;
-    create function public.add_continuous_aggregate_policy(aggregate regclass, start_offset interval,
-      end_offset interval, schedule_interval interval) returns int language sql as $$ select 1 $$`)
-  await pool.query(sql)
+  await pool.query(readFileSync(new URL('plain-aggregates.sql', import.meta.url), 'utf8'))
 }
 
 function expectClose(found: readonly Row[], expected: readonly Row[]): void {
@@ -46,7 +37,7 @@ function expectClose(found: readonly Row[], expected: readonly Row[]): void {
     const other = found[index]!
     expect(Object.keys(other)).toEqual(Object.keys(row))
     for (const [name, value] of Object.entries(row)) {
-      // Continuous aggregates know no window functions.
+      // They use no window functions: expectOfi looks at these.
       if (name.endsWith('ofi_inside')) continue
       const near = other[name]
       const is_close =

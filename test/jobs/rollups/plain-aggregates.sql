@@ -1,15 +1,11 @@
--- The rollups as continuous aggregates, in the place of the tables of migration 0014. Run by the job
--- `rollups` where it finds Timescale's community licence and hypertables, once.
--- Readers: edge-api, jobs. Columns and formulas as in 0014, but for the OFI within a second, which
--- needs window functions.
--- Not run on a Timescale: see README.md.
+-- The rollups by other formulas, in the place of the tables of migration 0014: aggregates over whole
+-- rows instead of window functions, in doubles. Columns as in 0014, but for the OFI within a second.
 
 drop view marketdata.market_data_1s;
 drop table marketdata.bt_1s, marketdata.trade_1s, marketdata.depth_1s cascade;
 
-create materialized view marketdata.bt_1s
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
+create view marketdata.bt_1s as
+select symbol_id, date_bin('1 second', ts_exchange, 'epoch') as bucket,
   (array_agg(best_bid order by ts_exchange, update_id))[1] as bid_open,
   max(best_bid) as bid_high,
   min(best_bid) as bid_low,
@@ -38,12 +34,10 @@ select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
   null::double precision as ofi_inside,
   count(*) as quote_count
 from marketdata.book_ticker
-group by symbol_id, time_bucket('1 second', ts_exchange)
-with no data;
+group by symbol_id, date_bin('1 second', ts_exchange, 'epoch');
 
-create materialized view marketdata.trade_1s
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
+create view marketdata.trade_1s as
+select symbol_id, date_bin('1 second', ts_exchange, 'epoch') as bucket,
   (array_agg(price order by ts_exchange, agg_trade_id))[1] as open,
   max(price) as high, min(price) as low,
   (array_agg(price order by ts_exchange desc, agg_trade_id desc))[1] as close,
@@ -55,13 +49,10 @@ select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
   sum(price * qty) / nullif(sum(qty), 0) as vwap,
   coalesce(sum(qty) filter (where not is_buyer_maker), 0) / nullif(sum(qty), 0) as buy_ratio
 from marketdata.trades
-group by symbol_id, time_bucket('1 second', ts_exchange)
-with no data;
+group by symbol_id, date_bin('1 second', ts_exchange, 'epoch');
 
--- An aggregate has one hypertable: depth_1s is a view of two.
-create materialized view marketdata.depth_event_1s
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
+create view marketdata.depth_event_1s as
+select symbol_id, date_bin('1 second', ts_exchange, 'epoch') as bucket,
   count(*) filter (where depth_kind = 'diff') as diff_count,
   count(*) filter (where depth_kind = 'partial') as partial_count,
   count(*) filter (where depth_kind = 'snapshot') as snapshot_count,
@@ -69,12 +60,10 @@ select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
   coalesce(sum(array_length(asks, 1)) filter (where depth_kind = 'diff'), 0) as ask_change_count,
   max(final_update_id) as final_update_id
 from marketdata.depth_events
-group by symbol_id, time_bucket('1 second', ts_exchange)
-with no data;
+group by symbol_id, date_bin('1 second', ts_exchange, 'epoch');
 
-create materialized view marketdata.depth_state_1s
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
+create view marketdata.depth_state_1s as
+select symbol_id, date_bin('1 second', ts_exchange, 'epoch') as bucket,
   count(*) as book_count,
   (array_agg(b1_price order by ts_exchange))[1] as book_bid_first,
   (array_agg(b1_price order by ts_exchange desc))[1] as book_bid_last,
@@ -97,8 +86,7 @@ select symbol_id, time_bucket('1 second', ts_exchange) as bucket,
     + coalesce(a5_qty, 0) + coalesce(a6_qty, 0) + coalesce(a7_qty, 0) + coalesce(a8_qty, 0)
     + coalesce(a9_qty, 0) + coalesce(a10_qty, 0) order by ts_exchange desc))[1] as book_ask_qty10_last
 from marketdata.orderbook_topn
-group by symbol_id, time_bucket('1 second', ts_exchange)
-with no data;
+group by symbol_id, date_bin('1 second', ts_exchange, 'epoch');
 
 create view marketdata.depth_1s as
 select symbol_id, bucket,
@@ -140,12 +128,3 @@ begin
     from marketdata.symbols s
     cross join lateral (select bucket, %s from (%s) u group by bucket) m', names, branches);
 end $$;
-
-grant select on marketdata.bt_1s, marketdata.trade_1s, marketdata.depth_event_1s,
-  marketdata.depth_state_1s, marketdata.depth_1s, marketdata.market_data_1s to booktape_reader;
-
--- Whole seconds that are over for ten seconds; late rows within two days.
-select add_continuous_aggregate_policy(aggregate::regclass, start_offset => interval '2 days',
-  end_offset => interval '10 seconds', schedule_interval => interval '30 seconds')
-from unnest(array['marketdata.bt_1s', 'marketdata.trade_1s', 'marketdata.depth_event_1s',
-  'marketdata.depth_state_1s']) as aggregate;

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { momentArgument } from '../../../infra/cli/rollups.ts'
-import { findEngine } from '../../../jobs/rollups/engine.ts'
 import { ROLLUPS } from '../../../jobs/rollups/rollup.ts'
 import { runRollups } from '../../../jobs/rollups/run-rollups.ts'
 import { selectRuns } from '../../../jobs/run-list.ts'
@@ -65,31 +64,4 @@ test('a moment without a zone is refused', () => {
   for (const text of ['2026-03-01T12:00:00', '2026-03-01', 'yesterday', '2026-13-01T00:00:00Z']) {
     expect(() => momentArgument(text), text).toThrow('such as 2026-03-01T12:00:00Z')
   }
-})
-
-test('the engine is probed: without the licence and the hypertables it is our own', async () => {
-  const database = await createTestDatabase()
-  const { pool } = database
-  const reason = async () => {
-    const engine = await findEngine(pool)
-    return engine.kind === 'plain' ? engine.reason : engine.kind
-  }
-  expect(await reason()).toBe('Timescale is not there')
-  await pool.query(`create schema timescaledb_information;
-    create table timescaledb_information.hypertables (hypertable_schema name, hypertable_name name)`)
-  expect(await reason()).toBe('Timescale is not there')
-  // Every session of the pool has it, as with the extension's own setting.
-  const claim = async (license: string) => {
-    await pool.query(`do $$ begin
-      execute format('alter database %I set timescaledb.license = ${license}', current_database()); end $$`)
-    const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
-    await pool.query('select pg_terminate_backend($1)', [rows[0]!.pid]).catch(() => undefined)
-  }
-  await claim('apache')
-  expect(await reason()).toMatch(/license is apache, without/)
-  await claim('timescale')
-  expect(await reason()).toMatch(/no hypertables: book_ticker, trades, depth_events, orderbook_topn/)
-  await pool.query(`insert into timescaledb_information.hypertables
-    select 'marketdata', unnest('{book_ticker,trades,depth_events,orderbook_topn}'::text[])`)
-  expect(await reason()).toBe('continuous_aggregates')
 })
