@@ -267,7 +267,8 @@ class TapeRecorder implements Recorder {
         this.#markUnheard({ kind: 'deaf', cause, heard_until, carried_by, streams: namesOf(streams) }),
       onCarried: (connection, streams) =>
         this.#intake.takeMark({ kind: 'carried', connection, streams: namesOf(streams) }),
-      onHeard: (streams) => this.#intake.takeMark({ kind: 'heard', streams: namesOf(streams) }),
+      onHeard: (connection, streams) =>
+        this.#intake.takeMark({ kind: 'heard', connection, streams: namesOf(streams) }),
       onListingChanged: () => this.#listing_watch?.noteNews(),
       log: this.#log,
       clock: this.#clock,

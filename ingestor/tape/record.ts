@@ -44,8 +44,11 @@ export type Mark =
     }
   /** This socket alone carries these streams from now on, and listened before any other went. */
   | { readonly kind: 'carried'; readonly connection: number; readonly streams: readonly StreamName[] }
-  /** Streams that may be quiet for days are listened to again: that is all there is to hear. */
-  | { readonly kind: 'heard'; readonly streams: readonly StreamName[] }
+  /**
+   * Streams that may be quiet for days are listened to again, by this socket: that is all there is
+   * to hear. Older builds did not say which socket.
+   */
+  | { readonly kind: 'heard'; readonly connection?: number; readonly streams: readonly StreamName[] }
   /** We no longer record these streams: their symbol is no longer listed, or not wanted. */
   | { readonly kind: 'ended'; readonly streams: readonly StreamName[] }
   /** Nothing came for a while, and we are there. */

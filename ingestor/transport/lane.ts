@@ -54,7 +54,7 @@ export interface LaneOptions {
   /** See TransportOptions. */
   onCarried(connection: number, states: readonly StreamState[]): void
   /** Rare streams that are listened to again. */
-  onHeard(states: readonly StreamState[]): void
+  onHeard(connection: number, states: readonly StreamState[]): void
   /** Every stream was acknowledged or refused. */
   onReady(): void
   readonly onListingChanged: () => void
@@ -253,7 +253,7 @@ export class Lane {
     if (doubtful.length === 0) return
     this.#options.onDeaf('disconnect', doubtful, heard_until, connection)
     const rare = doubtful.filter(({ stream }) => stream.is_rare === true)
-    if (rare.length > 0) this.#options.onHeard(rare)
+    if (rare.length > 0) this.#options.onHeard(connection, rare)
   }
 
   /** The old socket has ended, perhaps before the new one was subscribed: no frame shows that. */
@@ -278,7 +278,7 @@ export class Lane {
       state.is_covered = true
       if (state.stream.is_rare === true) heard.push(state)
     }
-    if (heard.length > 0) this.#options.onHeard(heard)
+    if (heard.length > 0) this.#options.onHeard(link.connection, heard)
     this.#noteReady(link)
   }
 

@@ -46,8 +46,8 @@ export interface TransportOptions {
   ): void
   /** This socket alone carries the streams from now on, and listened before any other went. */
   onCarried?(connection: number, streams: readonly Stream[]): void
-  /** Streams of rare events are listened to: they may have nothing to say for days. */
-  onHeard?(streams: readonly Stream[]): void
+  /** This socket listens to streams of rare events: they may have nothing to say for days. */
+  onHeard?(connection: number, streams: readonly Stream[]): void
   /** The exchange says that its listing is another one; more than once, where several sockets hear it. */
   onListingChanged?(): void
   readonly log: Logger
@@ -128,7 +128,7 @@ class SocketTransport implements Transport {
       onDeaf: (cause, states, heard_until, carried_by) =>
         options.onDeaf(cause, states.map(streamIn), heard_until, carried_by),
       onCarried: (connection, states) => options.onCarried?.(connection, states.map(streamIn)),
-      onHeard: (states) => options.onHeard?.(states.map(streamIn)),
+      onHeard: (connection, states) => options.onHeard?.(connection, states.map(streamIn)),
       onReady: () => this.#noteReady(),
       onListingChanged: () => options.onListingChanged?.(),
     }

@@ -5,7 +5,7 @@
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros } from '#core/time.ts'
 import { closeAhead, heardUntil, HEARD_MARGIN_US, type Hole, holeUntil, NO_HOLES } from './holes.ts'
-import { hear, joinAhead, OVERLAP_US, type StreamState, unheardState } from './sequence-state.ts'
+import { hear, joinAhead, OVERLAP_US, type StreamState, UNHEARD, unheardState } from './sequence-state.ts'
 
 /**
  * Nobody listens to the stream from `lost_at` on. The first cause stands until the hole is closed,
@@ -31,14 +31,30 @@ export function deafen(
 export function carryOn(state: StreamState, connection: number): void {
   const { ahead } = state
   if (state.deaf_cause !== undefined) return
-  if (ahead?.connection === connection && ahead.first_follows === undefined) joinAhead(state, ahead)
-  else state.connection = connection
+  if (ahead?.connection === connection && ahead.first_follows === undefined) {
+    joinAhead(state, ahead)
+    return
+  }
+  state.connection = connection
+  // What another socket brought before it went stays ahead until this one has come there.
+  if (ahead !== undefined) ahead.connection = undefined
 }
 
-/** The stream is listened to again and has nothing to say until it has an event: its hole ends. */
-export function resumeQuiet(state: StreamState, now: Micros): readonly Hole[] {
+/**
+ * The stream is listened to, again or at last, and has nothing to say until it has an event: its
+ * hole ends. `connection`: the socket that listens; undefined on tapes of older builds.
+ */
+export function resumeQuiet(
+  state: StreamState,
+  now: Micros,
+  connection: number | undefined,
+): readonly Hole[] {
   const { deaf_cause } = state
-  if (deaf_cause === undefined || deaf_cause === 'delisted') return NO_HOLES
+  if (deaf_cause === 'delisted') return NO_HOLES
+  if (deaf_cause === undefined) {
+    if (state.last_id === UNHEARD) state.connection = connection
+    return NO_HOLES
+  }
   // What was sent to nobody is older than `now`, by the exchange's clock. How that differs from
   // ours is not known apart from the delay of the last event: both are taken for delay.
   const delay_us = Math.min(Math.max(0, state.ts_ingest - state.ts_exchange), HEARD_MARGIN_US)
@@ -46,7 +62,7 @@ export function resumeQuiet(state: StreamState, now: Micros): readonly Hole[] {
   const ts_exchange = micros(state.ts_exchange + passed_us)
   const hole = holeUntil(state, { id: state.last_id, ts_exchange, ts_ingest: now }, deaf_cause)
   hear(state)
-  state.connection = undefined
+  state.connection = connection
   return [hole]
 }
 

@@ -99,7 +99,7 @@ export function createMarkReader(
         case 'heard':
           for (const stream of streams.named(exchange, mark.streams)) {
             if (stream.state === undefined) continue
-            addHoles(stream, resumeQuiet(stream.state, now))
+            addHoles(stream, resumeQuiet(stream.state, now, mark.connection))
             streams.touch(stream)
           }
       }

@@ -45,7 +45,8 @@ export interface Ahead {
   last_fill: number | undefined
   ts_exchange: Micros
   ts_ingest: Micros
-  connection: number
+  /** Undefined once its socket has gone, and that of the state goes on. */
+  connection: number | undefined
 }
 
 export interface SequencedEvent {
@@ -131,7 +132,7 @@ export function joinAhead(state: StreamState, ahead: Ahead): void {
   state.last_fill = ahead.last_fill
   state.ts_exchange = later(state.ts_exchange, ahead.ts_exchange)
   state.ts_ingest = ahead.ts_ingest
-  state.connection = ahead.connection
+  state.connection = ahead.connection ?? state.connection
   state.ahead = undefined
 }
 

@@ -75,12 +75,18 @@ export function observe(state: StreamState, event: SequencedEvent): readonly Hol
     Object.assign(state, firstState(event), { began_ts })
     return [hole]
   }
-  if (state.last_id === UNHEARD && state.deaf_cause === undefined) {
+  if (state.last_id === UNHEARD && state.deaf_cause === undefined && isFirst(state, event)) {
     const began_ts = micros(Math.min(state.began_ts, event.ts_exchange))
     Object.assign(state, firstState(event), { began_ts })
     return NO_HOLES
   }
   return isChained(event) ? observeChained(state, event) : observeLoose(state, event)
+}
+
+/** Whether nothing of a stream that never spoke can be before the event. */
+function isFirst({ connection, ahead }: StreamState, event: SequencedEvent): boolean {
+  if (isChained(event) || connection === undefined) return true
+  return event.connection === connection && ahead === undefined
 }
 
 function observeLoose(state: StreamState, event: SequencedEvent): readonly Hole[] {

@@ -97,7 +97,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
       const names = streams.map((stream) => stream.name)
       deaf.push({ cause, streams: names, ...(carried_by === undefined ? {} : { carried_by }) })
     },
-    onHeard: (streams) => heard_again.push(...streams.map((stream) => stream.name)),
+    onHeard: (_connection, streams) => heard_again.push(...streams.map((stream) => stream.name)),
     onCarried: (connection, streams) => {
       carried.push({ connection, streams: streams.map((stream) => stream.name) })
     },

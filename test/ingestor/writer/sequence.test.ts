@@ -8,6 +8,7 @@ import {
   OVERLAP_US,
   type SequencedEvent,
   type StreamState,
+  unheardState,
 } from '../../../ingestor/writer/sequence-state.ts'
 
 const T0 = 1_772_000_000_000_000
@@ -147,11 +148,18 @@ test('a rare stream that is heard again was missed until now, however late its l
   for (const delay_s of [0, 3, 59]) {
     const state = firstState({ ...loose(1, 1, at(0)), ts_ingest: at(delay_s) })
     deafen(state, 'disconnect', at(70), at(70))
-    expect(resumeQuiet(state, at(100))).toMatchObject([{ to_ts: at(100) }])
-    // Who brings the next event is not known: no hole either.
+    expect(resumeQuiet(state, at(100), 9)).toMatchObject([{ to_ts: at(100) }])
     expect(observe(state, loose(2, 9, at(101)))).toEqual([])
     expect(state.ahead).toBeUndefined()
   }
+})
+
+test('a rare stream: the socket that hears it again dies behind the one that speaks first', () => {
+  const state = unheardState(at(0))
+  expect(resumeQuiet(state, at(1), 1)).toEqual([])
+  expect(observe(state, loose(50, 2, at(50)))).toEqual([])
+  expect(observe(state, loose(20, 1, at(20)))).toEqual([])
+  expect(deafen(state, 'disconnect', at(60), at(60), 2)).toMatchObject([{ from_id: 20, to_id: 50 }])
 })
 
 test('a hole never ends before it begins, though the time of trades goes back', () => {
