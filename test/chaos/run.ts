@@ -41,6 +41,8 @@ const REPLACING: ReadonlySet<string> = new Set(['server_shutdown', 'silence_of_q
 const SETTLE_MS = 11_000
 const REFILL_PATIENCE_MS = 60_000
 const POLL_MS = 500
+/** Millions of frames are compared, perhaps on a machine that has other things to do. */
+const JUDGE_LIMIT_MS = 3_600_000
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const world = new World(options)
@@ -61,7 +63,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       const ingestor_end = await endFeed(world)
       await load?.stop()
       options.onProgress?.('checking')
-      const verdict = await world.within('The verdict was found', judge(world, pool))
+      const verdict = await world.within('The verdict was found', judge(world, pool), JUDGE_LIMIT_MS)
       const found = [...complaints(verdict), ...troubles(world, ingestor_end)]
       keep_files = options.keep_files && found.length > 0
       return {

@@ -114,8 +114,8 @@ export class World {
   }
 
   /** The promise of `what`, a sentence; where it is not kept in time, an error that says so. */
-  within<T>(what: string, promise: Promise<T>): Promise<T> {
-    return within(STEP_LIMIT_MS, promise, () => this.failure(`Not within ${STEP_LIMIT_MS / 1_000} s: ${what}`))
+  within<T>(what: string, promise: Promise<T>, limit_ms = STEP_LIMIT_MS): Promise<T> {
+    return within(limit_ms, promise, () => this.failure(`Not within ${limit_ms / 1_000} s: ${what}`))
   }
 
   failure(sentence: string): Error {
