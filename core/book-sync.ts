@@ -105,6 +105,9 @@ export function takeDiff(state: BookState, diff: DepthChange): Step {
 /** `in_stream`: it came over a socket, between the diffs. */
 export function takeSnapshot(state: BookState, snapshot: DepthChange, in_stream = false): Step {
   if (state.kind === 'synced') {
+    // The table keeps the first row of an identity, so the book does too.
+    const is_known = snapshot.final_update_id === state.last_id && !state.is_chained
+    if (in_stream && is_known && snapshot.ts_exchange === state.ts_exchange) return [state, NO_NEWS]
     const renewed = bookFrom(snapshot)
     // Of the very update that the book ends with: the next diff has to continue that one.
     renewed.is_chained = state.is_chained && renewed.last_id === state.last_id

@@ -14,6 +14,7 @@ import type { TapeRecord } from '../tape/record.ts'
 import type { Batch, RejectedFrame } from './batch.ts'
 import { countIgnored } from './counts.ts'
 import { createEventTaker, createGathered } from './event-taker.ts'
+import { MarkPrices } from './mark-prices.ts'
 import { createMarkReader, parseMark } from './marks.ts'
 import { createTimeJudge, type TimeJudge } from './plausible-times.ts'
 import { type StreamOffset, StreamTable } from './stream-table.ts'
@@ -22,7 +23,7 @@ export interface BatcherOptions {
   readonly from_position: number
   /** The streams as the database remembers them. */
   readonly offsets: readonly StreamOffset[]
-  /** What changes of a mark price go on from. */
+  /** The newest rows of each stream, in the order of their times. */
   readonly mark_prices?: readonly MarkPrice[]
   /** Of the batch before. */
   readonly covered_until?: Micros | undefined
@@ -46,7 +47,9 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const streams = new StreamTable(options.offsets)
   for (const mark_price of options.mark_prices ?? []) {
     const { exchange, symbol } = mark_price
-    streams.of(exchange, symbol, 'mark_price').mark_price = mark_price
+    const stream = streams.of(exchange, symbol, 'mark_price')
+    stream.mark_prices ??= new MarkPrices()
+    stream.mark_prices.restore(mark_price)
   }
   let from_position = options.from_position
   let oldest_ts_ingest: Micros | undefined

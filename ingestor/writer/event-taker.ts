@@ -9,6 +9,7 @@ import {
   type Gap,
   type IndexPrice,
   type MarketEvent,
+  type MarkPrice,
   type MarkPriceChange,
   orderOf,
 } from '#core/market.ts'
@@ -19,7 +20,7 @@ import type { StreamChoice } from '../exchanges/adapter.ts'
 import { depthStreamsOf } from '../exchanges/depth-choice.ts'
 import { createCounts, type MutableCounts } from './counts.ts'
 import type { Hole } from './holes.ts'
-import { noteMarkPrice, wholeMarkPrice } from './mark-prices.ts'
+import { MarkPrices } from './mark-prices.ts'
 import { createRepeatWatch } from './repeats.ts'
 import { observe } from './sequence.ts'
 import { firstState } from './sequence-state.ts'
@@ -35,6 +36,9 @@ export interface Gathered {
   readonly listings: Listing[]
   readonly counts: MutableCounts
 }
+
+/** Number of the socket that answers have on the tape. */
+const REST_CONNECTION = 0
 
 export interface EventTaker {
   /** Of a frame: its stream goes on from it. */
@@ -98,7 +102,7 @@ export function createEventTaker(
     if (holes.length > 0) addHoles(stream, holes, hasCountedIds(event))
     streams.watch(stream)
   }
-  const store = (stream: Stream, event: MarketEvent): void => {
+  const store = (stream: Stream, event: MarketEvent, connection: number): void => {
     const into = gathered()
     streams.touch(stream)
     into.event_count++
@@ -106,19 +110,24 @@ export function createEventTaker(
       into.counts.void_trades++
       return
     }
-    if (event.kind === 'mark_price_change') return storeChange(stream, event)
+    if (event.kind === 'mark_price' || event.kind === 'mark_price_change') {
+      return storeMarkPrice(stream, event, connection)
+    }
     if (event.kind === 'index_price') into.prices.push(event)
     else stream.rows?.push(event)
     into.counts.events[stream.channel]++
-    if (event.kind === 'mark_price') noteMarkPrice(stream, event)
   }
   /** Without anything to go on from a change is no row: the stream begins with a whole one. */
-  const storeChange = (stream: Stream, event: MarkPriceChange): void => {
-    const whole = wholeMarkPrice(stream, event)
-    if (whole === undefined) return
-    stream.rows?.push(whole)
+  const storeMarkPrice = (
+    stream: Stream,
+    event: MarkPrice | MarkPriceChange,
+    connection: number,
+  ): void => {
+    stream.mark_prices ??= new MarkPrices()
+    const row = stream.mark_prices.take(event, connection)
+    if (row === undefined) return
+    stream.rows?.push(row)
     gathered().counts.events.mark_price++
-    noteMarkPrice(stream, whole)
   }
   return {
     addHoles,
@@ -129,7 +138,7 @@ export function createEventTaker(
       const told = is_untimed ? hearOnce(stream, event, connection, is_beside) : event
       if (!is_beside) watchSequence(stream, event, connection)
       if (told === undefined) countRepeated(stream)
-      else store(stream, told)
+      else store(stream, told, connection)
       if (event.kind !== 'depth') return
       if (event.depth_kind === 'diff') stream.last_change = event
       keepBook(event, true)
@@ -137,7 +146,7 @@ export function createEventTaker(
     takeAnswered(event) {
       const stream = streams.of(event.exchange, event.symbol, channelOf(event))
       const told = timeSourceOf(event) === 'stream' ? timedByStream(stream, event) : event
-      store(stream, told)
+      store(stream, told, REST_CONNECTION)
       if (told.kind === 'depth') keepBook(told, false)
     },
   }

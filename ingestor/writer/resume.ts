@@ -7,7 +7,9 @@ import { CHANNELS, GAP_CAUSES, type MarkPrice } from '#core/market.ts'
 import { pendingMigrations } from '#core/node/migrate.ts'
 import type { Client } from '#core/node/pool.ts'
 import { isExchange } from '#core/symbols.ts'
-import { type Micros, micros } from '#core/time.ts'
+import { type Micros, micros, SECOND_US } from '#core/time.ts'
+import { ROWS_MAX } from './mark-prices.ts'
+import { OVERLAP_US } from './sequence-state.ts'
 import type { StreamOffset } from './stream-table.ts'
 
 export interface TapeExtent {
@@ -20,7 +22,7 @@ export interface TapeExtent {
 export interface Resume {
   readonly position: number
   readonly offsets: readonly StreamOffset[]
-  /** The newest of each stream: what a change of it goes on from. */
+  /** The newest of each stream, in the order of their times. */
   readonly mark_prices: readonly MarkPrice[]
   /** Our clock at the newest record that is committed; undefined where that is not known. */
   readonly covered_until: Micros | undefined
@@ -120,6 +122,7 @@ function microsOrNull(text: string | null | undefined): Micros | null {
   return text === null || text === undefined ? null : micros(Number(text))
 }
 
+/** While one socket replaces another the offset is behind the newest row, by OVERLAP_US at most. */
 async function readMarkPrices(client: Client, ingestor_id: string): Promise<readonly MarkPrice[]> {
   const { rows } = await client.query<MarkPriceRow>(
     `select s.exchange, s.symbol, (extract(epoch from m.ts_exchange) * 1000000)::float8 as ts_exchange,
@@ -128,9 +131,17 @@ async function readMarkPrices(client: Client, ingestor_id: string): Promise<read
         (extract(epoch from m.next_funding_at) * 1000000)::float8 as next_funding_at
       from marketdata.stream_offsets o
       join marketdata.symbols s on s.id = o.symbol_id
-      join marketdata.mark_price m on m.symbol_id = o.symbol_id and m.ts_exchange = o.ts_exchange
-      where o.ingestor_id = $1 and o.channel = 'mark_price'`,
-    [ingestor_id],
+      join marketdata.tape_positions p on p.ingestor_id = o.ingestor_id
+      cross join lateral (
+        select m.* from marketdata.mark_price m
+        where m.symbol_id = o.symbol_id and m.ts_exchange >= o.ts_exchange
+          and m.ts_exchange < o.ts_exchange + make_interval(secs => $2)
+          and m.ts_ingest <= coalesce(p.covered_until, 'infinity')
+        order by m.ts_exchange desc limit $3
+      ) m
+      where o.ingestor_id = $1 and o.channel = 'mark_price'
+      order by m.symbol_id, m.ts_exchange`,
+    [ingestor_id, OVERLAP_US / SECOND_US, ROWS_MAX],
   )
   return rows.flatMap((row) => {
     const { exchange } = row

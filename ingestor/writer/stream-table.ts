@@ -2,7 +2,7 @@
  * All streams that a session of the follower has met: the sequence state of each, the rows that
  * the current batch holds for it, and which of them the batch has touched.
  */
-import type { Channel, GapCause, MarketEvent, MarkPrice } from '#core/market.ts'
+import type { Channel, GapCause, MarketEvent } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
@@ -10,6 +10,7 @@ import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { StreamName } from '../tape/record.ts'
 import { expire } from './deafness.ts'
 import type { Hole } from './holes.ts'
+import type { MarkPrices } from './mark-prices.ts'
 import type { RepeatWatch } from './repeats.ts'
 import { RowBuffer } from './row-buffer.ts'
 import { type StreamState, UNHEARD } from './sequence-state.ts'
@@ -60,8 +61,8 @@ export interface StreamBatch extends StreamKey {
 export interface Stream extends StreamKey {
   state: StreamState | undefined
   readonly rows: RowBuffer | undefined
-  /** The newest whole one, where it is that channel. */
-  mark_price: MarkPrice | undefined
+  /** Once it brought one, where it is that channel. */
+  mark_prices: MarkPrices | undefined
   /** The last change of the book since we began to listen: what the exchange's clock showed then. */
   last_change: Pick<MarketEvent, 'ts_exchange' | 'ts_ingest'> | undefined
   /** Once it brought an event without a time of the exchange's. */
@@ -103,7 +104,7 @@ export class StreamTable {
       channel,
       state: undefined,
       rows,
-      mark_price: undefined,
+      mark_prices: undefined,
       last_change: undefined,
       repeats: undefined,
       touched: false,

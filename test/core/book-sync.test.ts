@@ -271,3 +271,15 @@ function oracleRows(): readonly string[] {
     return [U, u, bid, bid_qty, ask, ask_qty, bid_count, ask_count].join(' ')
   })
 }
+
+test('a snapshot of the stream under the id and time of the first changes nothing, as in the table', () => {
+  const first: DepthChange = { ...change(7, 7), bids: [[100, 1]], asks: [[101, 1]] }
+  const other: DepthChange = { ...first, bids: [[99, 2]] }
+  const newer: DepthChange = { ...other, ts_exchange: micros(first.ts_exchange + 1) }
+  const bidAfter = (second: DepthChange): number | undefined => {
+    const [known] = takeSnapshot(unsyncedBook(), first, true)
+    const [state] = takeSnapshot(known, second, true)
+    return state.kind === 'synced' ? state.book.bids.priceAt(0) : undefined
+  }
+  expect([bidAfter(other), bidAfter(newer)]).toEqual([100, 99])
+})

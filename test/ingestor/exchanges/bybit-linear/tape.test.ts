@@ -135,6 +135,36 @@ describe('mark prices', () => {
     await write(database, ...ENTRIES.map((entry) => [entry]))
     expect(await rowsOf(database)).toEqual(ROWS)
   })
+
+  test('two of one millisecond are two rows, a microsecond apart, from either socket and after a restart', async () => {
+    const entries = [
+      ticker(0, 'snapshot', WHOLE),
+      ticker(0, 'snapshot', WHOLE, 2),
+      ticker(100, 'delta', { markPrice: '101' }),
+      ticker(100, 'delta', { markPrice: '102' }),
+      ticker(100, 'delta', { markPrice: '101' }, 2),
+      ticker(200, 'delta', { indexPrice: '100' }),
+      ticker(100, 'delta', { markPrice: '102' }, 2),
+      ticker(200, 'delta', { indexPrice: '100' }, 2),
+    ]
+    const exact = async ({ pool }: TestDatabase) => {
+      const { rows } = await pool.query<{ row: unknown }>(
+        `select jsonb_build_array((extract(epoch from ts_exchange) * 1000 - $1)::float8, mark_price,
+           index_price) as row
+         from marketdata.mark_price order by ts_exchange`,
+        [START_MS],
+      )
+      return rows.map(({ row }) => row)
+    }
+    const expected = [[0, 100, 99], [100, 101, 99], [100.001, 102, 99], [200, 102, 100]]
+    const whole = await createTestDatabase()
+    const counts = await write(whole, entries)
+    expect(await exact(whole)).toEqual(expected)
+    expect([counts.duplicates.mark_price, counts.conflicts.mark_price]).toEqual([4, 0])
+    const parts = await createTestDatabase()
+    await write(parts, ...entries.map((entry) => [entry]))
+    expect(await exact(parts)).toEqual(expected)
+  })
 })
 
 describe('what the ledger says', () => {
