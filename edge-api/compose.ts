@@ -15,7 +15,8 @@ import { createArchivedFinder, createInstrumentFinder, isAway, symbolsOf } from 
 import { readArchivedHours } from './lake/day-index.ts'
 import { createInstrumentList } from './lake/instrument-list.ts'
 import { createParquetReader } from './lake/parquet-reader.ts'
-import { readSymbolHour } from './lake/symbol-hour.ts'
+import { readNewestRow, readSymbolHour } from './lake/symbol-hour.ts'
+import { createMemoryGate, LAKE_MEMORY } from './memory-gate.ts'
 import { createObjectReader } from './object-store.ts'
 import { selectArchivedHours } from './queries/archived-hours.ts'
 import { selectCandles } from './queries/candles.ts'
@@ -59,6 +60,7 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
   const lake = createParquetReader(
     store,
     cache === undefined ? no_byte_cache : createByteCache(cache),
+    createMemoryGate(LAKE_MEMORY, Date.now),
   )
   const sources: RangeSources = {
     now,
@@ -66,6 +68,7 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
     archivedHours: (args) => selectArchivedHours(db, args),
     archivedHoursOfStore: (args) => readArchivedHours(store, args),
     symbolHour: (hour, args, budget) => readSymbolHour(lake, hour, args, budget),
+    newestRow: (hour, args, having, budget) => readNewestRow(lake, hour, args, having, budget),
   }
   const readRange = createRangeReader(sources)
   const findInstrument = createInstrumentFinder(

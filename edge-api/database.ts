@@ -1,8 +1,8 @@
 /**
  * Postgres as the worker sees it: fixed SQL with parameters, sent in the format of Neon's driver
  * to the gateway (or to Neon itself). Values arrive as core keeps them: timestamptz as
- * microseconds, bigint and double as numbers, arrays of doubles as arrays. Failures arrive as
- * OperatorErrors.
+ * microseconds, bigint and double as numbers, arrays of doubles as one flat array. Failures arrive
+ * as OperatorErrors.
  */
 import { neon, neonConfig, NeonDbError } from '@neondatabase/serverless'
 import { Breaker } from '#core/breaker.ts'
@@ -83,13 +83,18 @@ function parserOf(oid: number): (text: string) => unknown {
     case OID.timestamptz:
       return parseTimestamp
     case OID.float8_array:
-      return (text) => JSON.parse(text.replaceAll('{', '[').replaceAll('}', ']')) as unknown
+      return flatNumbers
     case OID.json:
     case OID.jsonb:
       return (text) => JSON.parse(text) as unknown
     default:
       return (text) => text
   }
+}
+
+/** Numbers of an array of any dimensions: '{{61800.2,0.5},{61800.3,1}}'. */
+function flatNumbers(text: string): Float64Array {
+  return Float64Array.from(JSON.parse(`[${text.replaceAll(/[{}]/g, '')}]`) as number[])
 }
 
 /** 200 and 400 are the driver's own business; every other status is the gateway's word to us. */

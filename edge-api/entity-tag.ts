@@ -1,13 +1,14 @@
 /** Strong entity tags: the same bytes of the same version, the same tag. */
 
 export async function entityTag(version: string, body: Uint8Array<ArrayBuffer>): Promise<string> {
-  const head = new TextEncoder().encode(`${version}\n`)
-  const bytes = new Uint8Array(head.byteLength + body.byteLength)
-  bytes.set(head)
-  bytes.set(body, head.byteLength)
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
-  const hex = [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0'))
-  return `"${hex.join('')}"`
+  // Not of one text with both: the body may have megabytes, and a copy of them as many.
+  const of_body = hexOf(await crypto.subtle.digest('SHA-256', body))
+  const both = new TextEncoder().encode(`${version}\n${of_body}`)
+  return `"${hexOf(await crypto.subtle.digest('SHA-256', both)).slice(0, 32)}"`
+}
+
+function hexOf(digest: ArrayBuffer): string {
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** Whether If-None-Match names the tag; tags are compared weakly there (RFC 9110, 13.1.2). */

@@ -12,6 +12,12 @@ export interface ObjectReader {
   read(key: string, bytes_max: number): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** Bytes [start, end) of an object, or undefined where there is none. */
   readRange(key: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** The same as it comes, for a caller that may stop anywhere. */
+  streamRange(
+    key: string,
+    start: number,
+    end: number,
+  ): Promise<AsyncIterable<Uint8Array> | undefined>
   /** Everything below a prefix; with a delimiter only its direct children. */
   list(prefix: string, delimiter?: '/'): Promise<Pick<ObjectPage, 'keys' | 'folders'>>
   /** Throws where the store does not answer, or not to us. */
@@ -57,17 +63,28 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
     await response.body?.cancel()
     return undefined
   }
+  const getRange = async (
+    key: string,
+    start: number,
+    end: number,
+  ): Promise<Response | undefined> => {
+    const response = await getObject(key, { range: `bytes=${start}-${end - 1}` })
+    // A store that does not know ranges would send the whole object.
+    if (response !== undefined && response.status !== 206) throw await refused(response)
+    return response
+  }
   return {
     async read(key, bytes_max) {
       const response = await getObject(key)
       return response === undefined ? undefined : readBytes(response, key, bytes_max)
     },
     async readRange(key, start, end) {
-      const response = await getObject(key, { range: `bytes=${start}-${end - 1}` })
-      if (response === undefined) return undefined
-      // A store that does not know ranges would send the whole object.
-      if (response.status !== 206) throw await refused(response)
-      return readBytes(response, key, end - start)
+      const response = await getRange(key, start, end)
+      return response === undefined ? undefined : readBytes(response, key, end - start)
+    },
+    async streamRange(key, start, end) {
+      const response = await getRange(key, start, end)
+      return response === undefined ? undefined : chunksOf(response)
     },
     async list(prefix, delimiter) {
       const keys: string[] = []
@@ -117,21 +134,15 @@ async function readBytes(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let byte_count = 0
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
-  for (;;) {
-    const { done, value } = await reader
-      .read()
-      .catch((cause: unknown) => Promise.reject(unreachable(cause)))
-    if (done) break
-    byte_count += value.byteLength
+  for await (const chunk of chunksOf(response)) {
+    byte_count += chunk.byteLength
     if (byte_count > bytes_max) {
-      await reader.cancel()
       throw new OperatorError(
         'object_too_large',
         `Object ${key} is larger than ${bytes_max} bytes.`,
       )
     }
-    chunks.push(value)
+    chunks.push(chunk)
   }
   const bytes = new Uint8Array(byte_count)
   let offset = 0
@@ -140,6 +151,22 @@ async function readBytes(
     offset += chunk.byteLength
   }
   return bytes
+}
+
+/** The body is cancelled where the caller stops. */
+async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  try {
+    for (;;) {
+      const { done, value } = await reader
+        .read()
+        .catch((cause: unknown) => Promise.reject(unreachable(cause)))
+      if (done) return
+      yield value
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined)
+  }
 }
 
 /** The store's own answer is not passed on: it names keys and credentials. */

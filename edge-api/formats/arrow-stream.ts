@@ -3,7 +3,6 @@
  * times are microseconds in UTC, levels lists of {price, qty}. Written by hand, since apache-arrow
  * alone is 50 KiB of the worker's bundle.
  */
-import type { Level } from '#core/market.ts'
 import type { Decimals } from '../decimal-text.ts'
 import type { Cell, RangeColumn, Row } from '../range/table.ts'
 import { recordBatchMessage, schemaMessage, type FieldNode } from './arrow-schema.ts'
@@ -93,7 +92,7 @@ function addColumn(body: Body, { kind }: RangeColumn, cells: readonly Cell[]): v
     case 'text':
       return addTexts(body, cells as readonly (string | null)[])
     case 'levels':
-      return addLevels(body, cells as readonly (readonly Level[] | null)[])
+      return addLevels(body, cells as readonly (Float64Array | null)[])
   }
 }
 
@@ -116,13 +115,20 @@ function addTexts(body: Body, texts: readonly (string | null)[]): void {
   body.buffers.push(offsetsOf(parts.map((part) => part.byteLength)), join(parts, 1))
 }
 
-function addLevels(body: Body, lists: readonly (readonly Level[] | null)[]): void {
-  const levels = lists.flatMap((list) => list ?? [])
-  const node = { length: levels.length, null_count: 0 }
-  body.buffers.push(offsetsOf(lists.map((list) => list?.length ?? 0)), NO_BYTES)
+function addLevels(body: Body, lists: readonly (Float64Array | null)[]): void {
+  const lengths = lists.map((list) => (list === null ? 0 : list.length / 2))
+  const length = lengths.reduce((sum, one) => sum + one, 0)
+  const node = { length, null_count: 0 }
+  body.buffers.push(offsetsOf(lengths), NO_BYTES)
   body.nodes.push(node, node, node)
-  for (const at of [0, 1] as const) {
-    body.buffers.push(NO_BYTES, bytesOf(Float64Array.from(levels, (level) => level[at])))
+  for (const first of [0, 1]) {
+    const numbers = new Float64Array(length)
+    let at = 0
+    for (const list of lists) {
+      if (list === null) continue
+      for (let i = first; i < list.length; i += 2) numbers[at++] = list[i]!
+    }
+    body.buffers.push(NO_BYTES, bytesOf(numbers))
   }
 }
 

@@ -1,8 +1,8 @@
-/** Rows as text: values of JSON, lines of NDJSON and of CSV (RFC 4180). */
+/** Rows as text: a page of JSON, lines of NDJSON and of CSV (RFC 4180), one row after another. */
 import { micros, toIso } from '#core/time.ts'
-import type { Level } from '#core/market.ts'
 import { decimalText, type Decimals } from '../decimal-text.ts'
 import type { RangeColumn, Row } from '../range/table.ts'
+import { Utf8Text } from './utf8.ts'
 
 /** Times in ISO 8601, prices and quantities as decimal text, the rest as it is. */
 export type JsonCell = string | number | boolean | null | (readonly [string, string])[]
@@ -12,12 +12,30 @@ export function jsonRow(row: Row, columns: readonly RangeColumn[], decimals: Dec
   return Object.fromEntries(columns.map((column) => [column.name, jsonCell(row, column, decimals)]))
 }
 
+/** `head` is what the page says before its rows. */
+export function jsonText(
+  head: Readonly<Record<string, unknown>>,
+  rows: readonly Row[],
+  columns: readonly RangeColumn[],
+  decimals: Decimals,
+): Uint8Array<ArrayBuffer> {
+  const text = new Utf8Text()
+  text.add(`${JSON.stringify(head).slice(0, -1)},"rows":[`)
+  for (const [i, row] of rows.entries()) {
+    text.add(`${i === 0 ? '' : ','}${JSON.stringify(jsonRow(row, columns, decimals))}`)
+  }
+  text.add(']}')
+  return text.bytes()
+}
+
 export function ndjsonText(
   rows: readonly Row[],
   columns: readonly RangeColumn[],
   decimals: Decimals,
-): string {
-  return rows.map((row) => `${JSON.stringify(jsonRow(row, columns, decimals))}\n`).join('')
+): Uint8Array<ArrayBuffer> {
+  const text = new Utf8Text()
+  for (const row of rows) text.add(`${JSON.stringify(jsonRow(row, columns, decimals))}\n`)
+  return text.bytes()
 }
 
 /** With a line of column names; an empty field is null, levels are a JSON text. */
@@ -25,11 +43,14 @@ export function csvText(
   rows: readonly Row[],
   columns: readonly RangeColumn[],
   decimals: Decimals,
-): string {
-  const lines = rows.map((row) =>
-    columns.map((column) => csvField(jsonCell(row, column, decimals))).join(','),
-  )
-  return [columns.map(({ name }) => name).join(','), ...lines, ''].join('\r\n')
+): Uint8Array<ArrayBuffer> {
+  const text = new Utf8Text()
+  text.add(`${columns.map(({ name }) => name).join(',')}\r\n`)
+  for (const row of rows) {
+    const fields = columns.map((column) => csvField(jsonCell(row, column, decimals)))
+    text.add(`${fields.join(',')}\r\n`)
+  }
+  return text.bytes()
 }
 
 function jsonCell(row: Row, column: RangeColumn, decimals: Decimals): JsonCell {
@@ -44,16 +65,23 @@ function jsonCell(row: Row, column: RangeColumn, decimals: Decimals): JsonCell {
     case 'qty':
       return decimalText(value as number, decimals.qty_decimals)
     case 'levels':
-      return (value as readonly Level[]).map(([price, qty]) => [
-        decimalText(price, decimals.price_decimals),
-        decimalText(qty, decimals.qty_decimals),
-      ])
+      return levelTexts(value as Float64Array, decimals)
     case 'id':
     case 'number':
     case 'flag':
     case 'text':
       return value as JsonCell
   }
+}
+
+function levelTexts(
+  numbers: Float64Array,
+  { price_decimals, qty_decimals }: Decimals,
+): (readonly [string, string])[] {
+  return Array.from({ length: numbers.length / 2 }, (_, i) => [
+    decimalText(numbers[2 * i]!, price_decimals),
+    decimalText(numbers[2 * i + 1]!, qty_decimals),
+  ])
 }
 
 function csvField(value: JsonCell): string {

@@ -1,4 +1,4 @@
-/** Which bytes to ask for: few requests, little between them that nobody needs. */
+/** Which bytes to ask for: few requests, little at once, little between them that nobody needs. */
 
 /** Bytes [start, end) of a file. */
 export interface ByteRange {
@@ -6,25 +6,19 @@ export interface ByteRange {
   readonly end: number
 }
 
-/**
- * Ranges closer than this are one: a request costs more than such a gap. hyparquet itself reads
- * over gaps of 8 KiB.
- */
-const GAP_BYTES = 64 << 10
+/** Ranges closer than this are asked for together: a request costs more than such a gap. */
+const GAP_BYTES_MAX = 512 << 10
+/** What one request asks for, unless a single range has more. It is held until the next one. */
+export const BATCH_BYTES = 4 << 20
 
-/** At most `count_max` ranges that cover all of these, the smallest gaps closed first. */
-export function coalesce(ranges: readonly ByteRange[], count_max: number): readonly ByteRange[] {
-  const merged: ByteRange[] = []
-  for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
-    const last = merged.at(-1)
-    if (last !== undefined && range.start - last.end <= GAP_BYTES) {
-      merged[merged.length - 1] = { start: last.start, end: Math.max(last.end, range.end) }
-    } else merged.push(range)
+/** What to ask for to have the first of the ranges, and as many behind it as go along. */
+export function batchOf(ranges: readonly ByteRange[]): ByteRange {
+  const { start } = ranges[0]!
+  let { end } = ranges[0]!
+  for (const range of ranges.slice(1)) {
+    const is_near = range.start >= start && range.start - end <= GAP_BYTES_MAX
+    if (!is_near || range.end - start > BATCH_BYTES) break
+    end = Math.max(end, range.end)
   }
-  while (merged.length > count_max) {
-    const gaps = merged.slice(1).map((range, i) => range.start - merged[i]!.end)
-    const at = gaps.indexOf(Math.min(...gaps))
-    merged.splice(at, 2, { start: merged[at]!.start, end: merged[at + 1]!.end })
-  }
-  return merged
+  return { start, end }
 }

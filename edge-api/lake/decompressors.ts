@@ -3,12 +3,14 @@
  * (node:zlib), where decompressors in JavaScript would weigh on the bundle and be several times
  * slower: the one import of Node in the worker.
  *
- * No page gives more than its header says, and no header is believed beyond PAGE_BYTES_MAX:
- * hyparquet compares the length of what comes back, and these bound what it takes to find out.
+ * A page of up to PAGE_BYTES_MAX is unpacked at once and gives no more than its header says. A
+ * larger one is unpacked as it is read (`unpacked`), so that it is never held.
  */
-import { gunzipSync, zstdDecompressSync } from 'node:zlib'
-import { snappyUncompress, type Compressors } from 'hyparquet'
-import { LAKE_LIMITS } from './budget.ts'
+import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { snappyUncompress, type CompressionCodec, type Compressors } from 'hyparquet'
+
+/** The largest page that is unpacked at once. */
+export const PAGE_BYTES_MAX = 8 << 20
 
 /** Throw RangeError or Error where the page is corrupt; the reader says which file it is. */
 export const decompressors: Compressors = {
@@ -22,8 +24,37 @@ export const decompressors: Compressors = {
   },
 }
 
-/** The column that a page belongs to may not be larger either. */
-const PAGE_BYTES_MAX = LAKE_LIMITS.unpacked_byte_count_max
+/** Codecs whose pages can be unpacked as they are read. */
+export function canStream(codec: CompressionCodec): boolean {
+  return codec === 'ZSTD' || codec === 'GZIP'
+}
+
+/** A page's bytes as they are unpacked; no further than the caller asks. */
+export async function* unpacked(
+  codec: CompressionCodec,
+  packed: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const create = codec === 'ZSTD' ? createZstdDecompress : createGunzip
+  const unpacker = create({ chunkSize: STREAM_CHUNK_BYTES })
+  const feed = async (): Promise<void> => {
+    for await (const bytes of packed) {
+      // Called back once there is room for more.
+      await new Promise<void>((resolve, reject) => {
+        unpacker.write(bytes, (error) => (error ? reject(error) : resolve()))
+      })
+    }
+    unpacker.end()
+  }
+  // A reader that has enough destroys the unpacker, and then nobody asks for the error.
+  feed().catch((error: unknown) => unpacker.destroy(error as Error))
+  try {
+    yield* unpacker
+  } finally {
+    unpacker.destroy()
+  }
+}
+
+const STREAM_CHUNK_BYTES = 128 << 10
 
 /**
  * workerd asks for room for a whole chunk (40 KiB today) before it looks whether more comes, and

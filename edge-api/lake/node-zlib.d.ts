@@ -5,4 +5,12 @@ declare module 'node:zlib' {
     options: { maxOutputLength: number },
   ): Uint8Array
   export function gunzipSync(bytes: Uint8Array, options: { maxOutputLength: number }): Uint8Array
+
+  export interface Unpacker extends AsyncIterable<Uint8Array> {
+    write(bytes: Uint8Array, done: (error?: Error | null) => void): void
+    end(): void
+    destroy(error?: Error): void
+  }
+  export function createZstdDecompress(options: { chunkSize: number }): Unpacker
+  export function createGunzip(options: { chunkSize: number }): Unpacker
 }

@@ -1,8 +1,8 @@
 /** Rows of one instrument in one archived hour, as the database would have given them. */
-import type { Level } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import type { Cursor } from '../cursor.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
+import { LEVEL_NUMBERS_MAX } from '../range/page-size.ts'
 import {
   compareToCursor,
   type Cell,
@@ -11,7 +11,9 @@ import {
   type Row,
 } from '../range/table.ts'
 import type { LakeBudget } from './budget.ts'
-import type { LakeRows, ParquetReader } from './parquet-reader.ts'
+import type { LakeFile, ParquetReader } from './parquet-reader.ts'
+import type { LakeRows } from './read-group.ts'
+import type { WantedRows } from './plan.ts'
 
 export interface SymbolHourArgs {
   readonly table: RangeTable
@@ -31,25 +33,9 @@ export async function readSymbolHour(
   args: SymbolHourArgs,
   budget: LakeBudget,
 ): Promise<readonly Row[]> {
-  const { table, columns, from, to, after, limit } = args
-  const [time_column] = table.identity
-  const file = {
-    key: hour.object_key,
-    byte_count: hour.byte_count,
-    tag: `v${hour.version}`,
-  }
-  const found = await reader.read(
-    file,
-    {
-      where: { symbol: args.symbol },
-      time_column,
-      from: after === null || after[0] < from ? from : after[0],
-      to,
-      columns: columns.map(({ name }) => name),
-      row_count: limit,
-    },
-    budget,
-  )
+  const { table, columns, from, after, limit } = args
+  const start = after === null || after[0] < from ? from : after[0]
+  const found = await reader.read(fileOf(hour), wantedRows({ ...args, from: start }), budget)
   const rows: Row[] = []
   for (let i = 0; i < found.row_count && rows.length < limit; i++) {
     const row = rowAt(found, columns, i)
@@ -58,25 +44,44 @@ export async function readSymbolHour(
   return rows
 }
 
+/** The newest row in [from, to) whose text column has the value. Throws LakeBudgetError. */
+export async function readNewestRow(
+  reader: ParquetReader,
+  hour: ArchivedHourRow,
+  args: Omit<SymbolHourArgs, 'after' | 'limit'>,
+  having: readonly [column: string, value: string],
+  budget: LakeBudget,
+): Promise<Row | undefined> {
+  const wanted = wantedRows({ ...args, limit: 1 })
+  const found = await reader.readNewest(fileOf(hour), wanted, having, budget)
+  return found.row_count === 0 ? undefined : rowAt(found, args.columns, 0)
+}
+
+function fileOf({ object_key, byte_count, version }: ArchivedHourRow): LakeFile {
+  return { key: object_key, byte_count, tag: `v${version}` }
+}
+
+function wantedRows({
+  table,
+  columns,
+  symbol,
+  from,
+  to,
+  limit,
+}: Omit<SymbolHourArgs, 'after'>): WantedRows {
+  return {
+    where: { symbol },
+    time_column: table.identity[0],
+    from,
+    to,
+    columns: columns.map(({ name }) => name),
+    row_count: limit,
+    list_number_count: LEVEL_NUMBERS_MAX,
+  }
+}
+
 export function rowAt(found: LakeRows, columns: readonly RangeColumn[], index: number): Row {
   const row: Record<string, Cell> = {}
-  for (const { name, kind } of columns) {
-    const value = found.columns.get(name)?.[index] ?? null
-    row[name] = value === null ? null : cellOf(value, kind)
-  }
+  for (const { name } of columns) row[name] = found.columns.get(name)?.[index] ?? null
   return row
-}
-
-function cellOf(value: unknown, kind: RangeColumn['kind']): Cell {
-  if (typeof value === 'bigint') return Number(value)
-  return kind === 'levels' ? (value as readonly LevelStruct[]).map(levelOf) : (value as Cell)
-}
-
-interface LevelStruct {
-  readonly price: number
-  readonly qty: number
-}
-
-function levelOf({ price, qty }: LevelStruct): Level {
-  return [price, qty]
 }

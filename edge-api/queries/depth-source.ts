@@ -4,6 +4,7 @@ import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import type { Database } from '../database.ts'
+import { depthChangeOf, type DepthRow } from '../depth-change.ts'
 
 const COLUMNS =
   'ts_exchange, final_update_id, first_update_id, prev_final_update_id, bids, asks'
@@ -52,8 +53,8 @@ const DIFFS_MAX = 20_000
 /** `diffs` throws OperatorError `book_too_far` where there are too many of them. */
 export function depthSource(db: Database, symbol_id: number): DepthSource {
   /** In (from, to]. */
-  const within = (sql: string, from: Micros, to: Micros): Promise<readonly DepthChange[]> =>
-    db.query<DepthChange>(sql, [symbol_id, toIso(from), toIso(to)])
+  const within = async (sql: string, from: Micros, to: Micros): Promise<readonly DepthChange[]> =>
+    (await db.query<DepthRow>(sql, [symbol_id, toIso(from), toIso(to)])).map(depthChangeOf)
   const at = (sql: string, ts: Micros): Promise<readonly DepthChange[]> =>
     within(sql, micros(ts - 1), ts)
   const nearestTs = async (
@@ -78,7 +79,7 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
       let after: { readonly ts: Micros; readonly id: number } = { ts: from_ts, id: -1 }
       for (let count = 0; ; count += PAGE_ROWS) {
         if (count >= DIFFS_MAX) throw tooFar()
-        const rows = await db.query<DepthChange>(DIFFS, [
+        const rows = await db.query<DepthRow>(DIFFS, [
           symbol_id,
           toIso(after.ts),
           after.id,
@@ -86,8 +87,8 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
           toIso(to_ts),
           PAGE_ROWS,
         ])
-        yield* rows
-        const last = rows.at(-1)
+        let last: DepthChange | undefined
+        for (const row of rows) yield (last = depthChangeOf(row))
         if (last === undefined || rows.length < PAGE_ROWS) break
         after = { ts: last.ts_exchange, id: last.final_update_id }
       }

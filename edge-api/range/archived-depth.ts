@@ -8,12 +8,12 @@ import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
 import type { Cursor } from '../cursor.ts'
+import { depthChangeOf, type DepthRow } from '../depth-change.ts'
 import type { ArchivedInstrument, Instrument } from '../instruments.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
-import type { SymbolHourArgs } from '../lake/symbol-hour.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
 import type { RangeSources, ReadRange } from './read-range.ts'
-import { columnOf, type RangeColumn, type Row } from './table.ts'
+import { columnOf, type Row } from './table.ts'
 import { depth } from './tables.ts'
 
 /**
@@ -35,7 +35,6 @@ const CHANGE = [
   'bids',
   'asks',
 ].map((name) => columnOf(depth, name))
-const KIND = CHANGE.slice(0, 3)
 
 export interface ArchivedDepthOptions {
   readonly instrument: Instrument
@@ -43,7 +42,7 @@ export interface ArchivedDepthOptions {
   readonly max_age_us: number
   /** What the database has. */
   readonly hot: DepthSource
-  readonly sources: Pick<RangeSources, 'now' | 'archivedHours' | 'symbolHour'>
+  readonly sources: Pick<RangeSources, 'now' | 'archivedHours' | 'newestRow'>
   readonly readRange: ReadRange
 }
 
@@ -86,30 +85,19 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
 }
 
 export async function lastSnapshot(
-  sources: Pick<RangeSources, 'symbolHour'>,
+  sources: Pick<RangeSources, 'newestRow'>,
   hour: ArchivedHourRow,
   symbol: string,
   ts: Micros,
 ): Promise<DepthChange | undefined> {
-  const budget = createBudget(LAKE_LIMITS)
-  const read = async (
-    columns: readonly RangeColumn[],
-    span: Pick<SymbolHourArgs, 'from' | 'to'>,
-  ): Promise<readonly Row[]> => {
-    const args = { table: depth, columns, symbol, after: null, limit: Infinity, ...span }
-    try {
-      const rows = await sources.symbolHour(hour, args, budget)
-      return rows.filter((row) => row['depth_kind'] === 'snapshot')
-    } catch (error) {
-      throw error instanceof LakeBudgetError ? tooFar(error.message) : error
-    }
+  const args = { table: depth, columns: CHANGE, symbol, from: hour.hour, to: micros(ts + 1) }
+  try {
+    const budget = createBudget(LAKE_LIMITS)
+    const row = await sources.newestRow(hour, args, ['depth_kind', 'snapshot'], budget)
+    return row === undefined ? undefined : changeOf(row)
+  } catch (error) {
+    throw error instanceof LakeBudgetError ? tooFar(error.message) : error
   }
-  // First which row it is, then the row: levels are most of the bytes.
-  const last = (await read(KIND, { from: hour.hour, to: micros(ts + 1) })).at(-1)
-  if (last === undefined) return undefined
-  const from = last['ts_exchange'] as Micros
-  const rows = await read(CHANGE, { from, to: micros(from + 1) })
-  return changeOf(rows.at(-1)!)
 }
 
 /** Rows of [from_ts, to): `to` lies behind the moment, so that the next diff can be told. */
@@ -171,7 +159,7 @@ function newer(hot: DepthChange | undefined, cold: DepthChange): DepthChange {
 }
 
 function changeOf(row: Row): DepthChange {
-  return row as unknown as DepthChange
+  return depthChangeOf(row as unknown as DepthRow)
 }
 
 function tooFar(what: string): OperatorError {

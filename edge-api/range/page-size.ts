@@ -42,7 +42,7 @@ export function countThatFits(rows: readonly Row[], columns: readonly RangeColum
     if (number_count >= LEVEL_NUMBERS_MAX) return index
     for (const { name } of level_columns) {
       const levels = row[name]
-      if (Array.isArray(levels)) number_count += 2 * levels.length
+      if (levels instanceof Float64Array) number_count += levels.length
     }
   }
   return rows.length

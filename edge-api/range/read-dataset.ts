@@ -92,6 +92,7 @@ async function readDay(
       to,
       columns: [...names],
       row_count: limit,
+      list_number_count: Infinity,
     },
     budget,
   )

@@ -75,6 +75,13 @@ export interface RangeSources {
     args: SymbolHourArgs,
     budget: LakeBudget,
   ): Promise<readonly Row[]>
+  /** The newest row of the hour whose text column has the value. */
+  newestRow(
+    hour: ArchivedHourRow,
+    args: Omit<SymbolHourArgs, 'after' | 'limit'>,
+    having: readonly [column: string, value: string],
+    budget: LakeBudget,
+  ): Promise<Row | undefined>
 }
 
 /** Six weeks: a page that is not full by then has to be asked for in parts. */

@@ -19,7 +19,7 @@ export interface StoredDepthOptions {
   readonly instrument: ArchivedInstrument
   /** A book whose last change is older is not wanted [us]. */
   readonly max_age_us: number
-  readonly sources: Pick<RangeSources, 'archivedHoursOfStore' | 'symbolHour'>
+  readonly sources: Pick<RangeSources, 'archivedHoursOfStore' | 'newestRow'>
   readonly readRange: ReadRange
 }
 

@@ -3,7 +3,6 @@
  * order of its rows. Reading is read-range.ts' affair, writing the answer that of ../formats/.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
-import type { Level } from '#core/market.ts'
 import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
 import type { Cursor, PartKind } from '../cursor.ts'
 import type { Decimals } from '../decimal-text.ts'
@@ -11,7 +10,8 @@ import type { Decimals } from '../decimal-text.ts'
 /** Prices and quantities are decimal text in text formats; a `number` is a plain one. */
 export type ColumnKind = 'time' | 'id' | 'price' | 'qty' | 'number' | 'flag' | 'text' | 'levels'
 
-export type Cell = number | string | boolean | null | readonly Level[]
+/** Levels are price, quantity, price, quantity …: as pairs they would take ten times the memory. */
+export type Cell = number | string | boolean | null | Float64Array
 /** By column name. Times are microseconds. */
 export type Row = Readonly<Record<string, Cell>>
 

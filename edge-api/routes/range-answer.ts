@@ -5,7 +5,7 @@ import { cacheFor, cacheLatest } from '../deps.ts'
 import { entityTag } from '../entity-tag.ts'
 import { arrowStream } from '../formats/arrow-stream.ts'
 import { MEDIA_TYPES, type Format } from '../formats/format.ts'
-import { csvText, jsonRow, ndjsonText } from '../formats/table-text.ts'
+import { csvText, jsonText, ndjsonText } from '../formats/table-text.ts'
 import type { RangeColumn, Row } from '../range/table.ts'
 
 export interface RangeAnswer {
@@ -43,28 +43,15 @@ function contentType(format: Format): string {
 }
 
 function bodyOf(format: Format, answer: RangeAnswer): Uint8Array<ArrayBuffer> {
-  const { rows, columns, decimals } = answer
+  const { head, rows, columns, decimals, next } = answer
   switch (format) {
     case 'json':
-      return encode(jsonText(answer))
+      return jsonText({ ...head, row_count: rows.length, next }, rows, columns, decimals)
     case 'ndjson':
-      return encode(ndjsonText(rows, columns, decimals))
+      return ndjsonText(rows, columns, decimals)
     case 'csv':
-      return encode(csvText(rows, columns, decimals))
+      return csvText(rows, columns, decimals)
     case 'arrow':
       return arrowStream(rows, columns, decimals)
   }
-}
-
-function jsonText({ head, rows, columns, decimals, next }: RangeAnswer): string {
-  return JSON.stringify({
-    ...head,
-    row_count: rows.length,
-    next,
-    rows: rows.map((row) => jsonRow(row, columns, decimals)),
-  })
-}
-
-function encode(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>
 }

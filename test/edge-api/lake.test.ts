@@ -3,84 +3,23 @@ import type { FileMetaData } from 'hyparquet'
 import { describe, expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { createBudget, LakeBudgetError } from '../../edge-api/lake/budget.ts'
-import { coalesce } from '../../edge-api/lake/byte-ranges.ts'
+import { batchOf } from '../../edge-api/lake/byte-ranges.ts'
 import { planRowGroups } from '../../edge-api/lake/plan.ts'
 
 const MIB = 1 << 20
-const pairs = (ranges: readonly { start: number; end: number }[]) =>
-  ranges.map(({ start, end }) => [start, end])
 
-describe('byte ranges', () => {
-  for (const [name, ranges, count_max, expected] of [
-    [
-      'neighbours are one',
-      [
-        [0, 10],
-        [10, 20],
-      ],
-      3,
-      [[0, 20]],
-    ],
-    [
-      'in any order, overlaps included',
-      [
-        [15, 30],
-        [0, 20],
-      ],
-      3,
-      [[0, 30]],
-    ],
-    [
-      'a small gap is read over',
-      [
-        [0, 10],
-        [65_546, 65_556],
-      ],
-      3,
-      [[0, 65_556]],
-    ],
-    [
-      'a large one is not',
-      [
-        [0, 10],
-        [65_547, 65_557],
-      ],
-      3,
-      [
-        [0, 10],
-        [65_547, 65_557],
-      ],
-    ],
-    [
-      'too many: the smallest gap is closed first',
-      [
-        [0, 1],
-        [5 * MIB, 6 * MIB],
-        [8 * MIB, 9 * MIB],
-        [20 * MIB, 21 * MIB],
-      ],
-      3,
-      [
-        [0, 1],
-        [5 * MIB, 9 * MIB],
-        [20 * MIB, 21 * MIB],
-      ],
-    ],
-    [
-      'all into one',
-      [
-        [0, 1],
-        [5 * MIB, 6 * MIB],
-        [8 * MIB, 9 * MIB],
-      ],
-      1,
-      [[0, 9 * MIB]],
-    ],
-    ['none', [], 3, []],
+describe('what one request asks for', () => {
+  for (const [name, ranges, expected] of [
+    ['one range, however large', [[0, 9 * MIB]], [0, 9 * MIB]],
+    ['neighbours along with it', [[0, 10], [10, 20]], [0, 20]],
+    ['with a gap of half a MiB, which costs less than a request', [[0, 10], [MIB / 2 + 10, MIB]], [0, MIB]],
+    ['not what lies farther away', [[0, 10], [MIB / 2 + 11, MIB]], [0, 10]],
+    ['not what lies before it', [[100, 110], [0, 10]], [100, 110]],
+    ['nor more than a piece', [[0, 3 * MIB], [3 * MIB, 4 * MIB], [4 * MIB, 5 * MIB]], [0, 4 * MIB]],
   ] as const) {
     test(name, () => {
-      const given = ranges.map(([start, end]) => ({ start, end }))
-      expect(pairs(coalesce(given, count_max))).toEqual(expected)
+      const { start, end } = batchOf(ranges.map(([from, to]) => ({ start: from, end: to })))
+      expect([start, end]).toEqual(expected)
     })
   }
 })
@@ -97,6 +36,7 @@ function fileOf(groups: readonly (readonly [string, number, number, number])[]):
     },
   })
   return {
+    schema: ['root', 'ts', 'symbol', 'price'].map((name) => ({ name })),
     row_groups: groups.map(([symbol, first, last, row_count], i) => ({
       num_rows: BigInt(row_count),
       columns: [
@@ -127,34 +67,38 @@ describe('row groups', () => {
     ['of which the first may not count', 50, 1_000, 1, [1, 2]],
   ] as const) {
     test(name, () => {
-      const { groups, ranges, unpacked_byte_count } = planRowGroups(FILE, {
+      const groups = planRowGroups(FILE, {
         where: { symbol: 'B' },
         time_column: 'ts',
         from: micros(from),
         to: micros(to),
         columns: ['ts', 'price'],
         row_count,
+        list_number_count: Infinity,
       })
-      expect(groups.map((group) => FILE.row_groups.indexOf(group))).toEqual(expected)
-      expect(ranges).toHaveLength(expected.length * 2)
-      expect(unpacked_byte_count).toBe(expected.length * 100)
+      expect(groups.map(({ leaves }) => leaves.map(({ column, start }) => [column, start]))).toEqual(
+        expected.map((group) => [
+          ['ts', group * 30],
+          ['price', group * 30 + 20],
+        ]),
+      )
     })
   }
 
   test('a file that does not say what its groups hold is damaged', () => {
-    const wanted = { time_column: 'ts', from: micros(0), to: micros(9), columns: [], row_count: 1 }
+    const wanted = { time_column: 'ts', from: micros(0), to: micros(9), columns: [], row_count: 1, list_number_count: 1 }
     expect(() => planRowGroups(FILE, { ...wanted, where: { exchange: 'x' } })).toThrow(/exchange/)
   })
 })
 
-test('a budget is spent by files, by bytes, and by what one column unpacks to', () => {
+test('a budget is spent by files, by bytes, and by what they unpack to', () => {
   const limits = { file_count_max: 2, byte_count_max: 100, unpacked_byte_count_max: 50 }
   const budget = createBudget(limits)
   budget.openFile()
   budget.openFile()
   expect(() => budget.openFile()).toThrow(LakeBudgetError)
-  budget.spend(60, 50)
-  budget.spend(40, 50)
+  budget.spend(60, 30)
+  budget.spend(40, 20)
   expect(() => budget.spend(1, 0)).toThrow(LakeBudgetError)
   expect(() => createBudget(limits).spend(0, 51)).toThrow(LakeBudgetError)
 })

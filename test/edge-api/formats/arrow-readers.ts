@@ -57,8 +57,6 @@ function requireNames(found: readonly string[], columns: readonly RangeColumn[])
 function cellOf(value: unknown): Cell {
   if (typeof value === 'bigint') return Number(value)
   if (value === null || typeof value !== 'object') return value as Cell
-  return Array.from(value as Iterable<{ readonly price: number; readonly qty: number }>, (level) => [
-    level.price,
-    level.qty,
-  ])
+  const levels = Array.from(value as Iterable<{ readonly price: number; readonly qty: number }>)
+  return Float64Array.from(levels.flatMap(({ price, qty }) => [price, qty]))
 }

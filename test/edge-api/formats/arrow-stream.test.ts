@@ -37,7 +37,7 @@ function someCell(kind: ColumnKind, n: number): Cell {
     case 'text':
       return ['', 'sell', 'äß币', 'x'.repeat(n % 300)][n % 4]!
     case 'levels':
-      return Array.from({ length: n % 5 }, (_, at) => [n + at / 2, 1e-8 * at] as const)
+      return Float64Array.from({ length: 2 * (n % 5) }, (_, at) => (at % 2 === 0 ? n + at : 1e-8 * at))
     case 'price':
     case 'qty':
     case 'number':
@@ -79,13 +79,10 @@ test('every kind of column comes with its type, nulls and empty lists included',
       price: 61_800.2,
       flag: true,
       text: 'sell',
-      levels: [
-        [1.5, 2],
-        [3, 1e-8],
-      ],
+      levels: Float64Array.of(1.5, 2, 3, 1e-8),
     },
     { ts: 1_723_161_240_000_002, some_id: null, price: null, flag: null, text: null, levels: null },
-    { ts: 1_723_161_240_000_003, some_id: -1, price: -0.5, flag: false, text: 'äß币', levels: [] },
+    { ts: 1_723_161_240_000_003, some_id: -1, price: -0.5, flag: false, text: 'äß币', levels: new Float64Array(0) },
   ]
   const { schema } = tableFromIPC(arrowStream(rows, KINDS, DECIMALS))
   expect(schema.fields.map(({ name, nullable, type }) => [name, nullable, String(type)])).toEqual([

@@ -1,0 +1,33 @@
+/** Text as bytes while it is written: piece by piece, so that the whole is never a string too. */
+
+const PIECE_CHARS = 64 << 10
+
+export class Utf8Text {
+  readonly #encoder = new TextEncoder()
+  readonly #pieces: Uint8Array[] = []
+  #byte_count = 0
+  #text = ''
+
+  add(text: string): void {
+    this.#text += text
+    if (this.#text.length >= PIECE_CHARS) this.#encode()
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    this.#encode()
+    const bytes = new Uint8Array(this.#byte_count)
+    let at = 0
+    for (const piece of this.#pieces) {
+      bytes.set(piece, at)
+      at += piece.byteLength
+    }
+    return bytes
+  }
+
+  #encode(): void {
+    const piece = this.#encoder.encode(this.#text)
+    this.#text = ''
+    this.#pieces.push(piece)
+    this.#byte_count += piece.byteLength
+  }
+}

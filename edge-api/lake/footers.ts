@@ -1,0 +1,48 @@
+/** Footers of Parquet files, kept in memory: a file that was written never changes. */
+import { parquetMetadataAsync, type AsyncBuffer, type FileMetaData } from 'hyparquet'
+import type { ByteRange } from './byte-ranges.ts'
+import type { LakeFile } from './parquet-reader.ts'
+
+/** The footer grows with the file; most of the time one request gets it whole. */
+const FOOTER_SHARE = 1 / 64
+const FOOTER_BYTES = { least: 32 << 10, most: 512 << 10 }
+/** Of footers as they lie in the files; in memory they take ten times as much. */
+const KEPT_FOOTER_BYTES = 1 << 20
+
+/** Times as microseconds, which are exact in a number; hyparquet's own Date is not. */
+const parsers = { timestampFromMicroseconds: Number }
+
+export type ReadFooter = (file: LakeFile) => Promise<FileMetaData>
+
+export function createFooterReader(
+  fetchRange: (file: LakeFile, range: ByteRange) => Promise<Uint8Array<ArrayBuffer>>,
+): ReadFooter {
+  const footers = new Map<string, FileMetaData>()
+  return async (file) => {
+    const name = `${file.key} ${file.tag}`
+    const known = footers.get(name)
+    if (known !== undefined) return known
+    const buffer: AsyncBuffer = {
+      byteLength: file.byte_count,
+      slice: async (start, end = file.byte_count) =>
+        (await fetchRange(file, { start, end })).buffer,
+    }
+    const guess = Math.ceil(file.byte_count * FOOTER_SHARE)
+    const initialFetchSize = Math.min(Math.max(guess, FOOTER_BYTES.least), FOOTER_BYTES.most)
+    const options = { parsers, initialFetchSize, geoparquet: false }
+    const footer = await parquetMetadataAsync(buffer, options)
+    keep(footers, name, footer)
+    return footer
+  }
+}
+
+function keep(footers: Map<string, FileMetaData>, name: string, footer: FileMetaData): void {
+  footers.set(name, footer)
+  let byte_count = 0
+  for (const { metadata_length } of footers.values()) byte_count += metadata_length
+  for (const [oldest, { metadata_length }] of footers) {
+    if (byte_count <= KEPT_FOOTER_BYTES || oldest === name) return
+    footers.delete(oldest)
+    byte_count -= metadata_length
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The bytes of leaves in the order in which they are read: fetched some MiB at once, of which no
+ * more than one piece is held, or as a stream where a single leaf is large.
+ */
+import { BATCH_BYTES, batchOf, type ByteRange } from './byte-ranges.ts'
+import { ByteFeed } from './byte-feed.ts'
+import { isLarge } from './leaf-pages.ts'
+import type { PlacedLeaf } from './plan.ts'
+
+export interface LeafSource {
+  /** Leaves are asked for in the order of the list; some may be left out. */
+  feedOf(leaf: PlacedLeaf): Promise<ByteFeed>
+}
+
+export interface FileBytes {
+  read(range: ByteRange): Promise<Uint8Array>
+  stream(range: ByteRange): Promise<AsyncIterable<Uint8Array>>
+}
+
+export function createLeafSource(leaves: readonly PlacedLeaf[], file: FileBytes): LeafSource {
+  let held: { readonly range: ByteRange; readonly bytes: Uint8Array } | undefined
+  return {
+    async feedOf(leaf) {
+      if (isStreamed(leaf)) return new ByteFeed(await file.stream(leaf))
+      const { start, end } = leaf
+      if (held === undefined || start < held.range.start || end > held.range.end) {
+        held = undefined
+        const range = batchOf(leaves.slice(leaves.indexOf(leaf)).filter((one) => !isStreamed(one)))
+        held = { range, bytes: await file.read(range) }
+      }
+      const { range, bytes } = held
+      return ByteFeed.of(bytes.subarray(start - range.start, end - range.start))
+    },
+  }
+}
+
+/** Bytes that are held at once while these leaves are read, the unpacked page included. */
+export function heldBytes(leaves: readonly PlacedLeaf[]): number {
+  const largest = leaves.map((leaf) =>
+    isStreamed(leaf) ? STREAM_BYTES : Number(leaf.chunk.total_uncompressed_size),
+  )
+  const packed = leaves.reduce((sum, leaf) => sum + sizeOf(leaf), 0)
+  return Math.min(packed, BATCH_BYTES) + Math.max(0, ...largest)
+}
+
+function isStreamed(leaf: PlacedLeaf): boolean {
+  return isLarge(leaf) || sizeOf(leaf) > BATCH_BYTES
+}
+
+/** What a stream holds: windows of the decompressor, and the levels of a page of 20 million. */
+const STREAM_BYTES = 6 << 20
+
+function sizeOf({ start, end }: ByteRange): number {
+  return end - start
+}

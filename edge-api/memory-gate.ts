@@ -1,0 +1,110 @@
+/**
+ * What all requests of an isolate together may hold at once. Who would go beyond it waits its
+ * turn; where too many wait, or one waits too long, the answer is a 503 that says when to ask
+ * again. An isolate has 128 MiB, and one that goes beyond it is ended with all its callers.
+ *
+ * A caller that goes away may take its request's code along, in the middle of anything: what it
+ * held is given back after a while, and its place in the queue is passed over.
+ */
+import { Problem } from './problem.ts'
+
+export interface MemoryGate {
+  /** Runs the work once so many bytes are free. Throws a Problem, 503, where they never are. */
+  run<T>(byte_count: number, work: () => Promise<T>): Promise<T>
+}
+
+export interface MemoryLimits {
+  readonly byte_count_max: number
+  readonly waiting_count_max: number
+  readonly wait_ms: number
+  /** Nobody holds anything for longer. */
+  readonly hold_ms: number
+}
+
+const WAITING = { waiting_count_max: 32, wait_ms: 5_000, hold_ms: 20_000 } as const
+
+/** Of what is read of the archive, and of pages while they are made: each beside the other. */
+export const LAKE_MEMORY: MemoryLimits = { byte_count_max: 24 << 20, ...WAITING }
+export const PAGE_MEMORY: MemoryLimits = { byte_count_max: 32 << 20, ...WAITING }
+
+interface Holder {
+  readonly byte_count: number
+  readonly until: number
+}
+
+interface Waiter {
+  readonly byte_count: number
+  readonly until: number
+  enter(holder: Holder): void
+}
+
+export function createMemoryGate(limits: MemoryLimits, now_ms: () => number): MemoryGate {
+  const holders = new Set<Holder>()
+  let waiters: readonly Waiter[] = []
+
+  const hold = (byte_count: number): Holder => {
+    const holder = { byte_count, until: now_ms() + limits.hold_ms }
+    holders.add(holder)
+    return holder
+  }
+  const hasRoom = (byte_count: number): boolean => {
+    let held = byte_count
+    for (const holder of holders) {
+      if (holder.until < now_ms()) holders.delete(holder)
+      else held += holder.byte_count
+    }
+    return held <= limits.byte_count_max
+  }
+  /** In the order in which they came, so that a large one is not passed for ever. */
+  const admit = (): void => {
+    waiters = waiters.filter(({ until }) => until > now_ms())
+    for (let first = waiters[0]; first !== undefined; first = waiters[0]) {
+      if (!hasRoom(first.byte_count)) return
+      waiters = waiters.slice(1)
+      first.enter(hold(first.byte_count))
+    }
+  }
+  const wait = (byte_count: number): Promise<Holder> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        waiters = waiters.filter((one) => one !== waiter)
+        reject(busy())
+      }, limits.wait_ms)
+      const waiter: Waiter = {
+        byte_count,
+        until: now_ms() + limits.wait_ms,
+        enter(holder) {
+          clearTimeout(timer)
+          resolve(holder)
+        },
+      }
+      waiters = [...waiters, waiter]
+    })
+
+  return {
+    async run(wanted, work) {
+      const byte_count = Math.min(wanted, limits.byte_count_max)
+      admit()
+      if (waiters.length >= limits.waiting_count_max) throw busy()
+      const is_free = waiters.length === 0 && hasRoom(byte_count)
+      const holder = is_free ? hold(byte_count) : await wait(byte_count)
+      try {
+        return await work()
+      } finally {
+        holders.delete(holder)
+        admit()
+      }
+    },
+  }
+}
+
+function busy(): Problem {
+  return new Problem(
+    503,
+    'too_busy',
+    'Too much is asked at once.',
+    'This place makes as many large answers as it has memory for. Ask again in some seconds, ' +
+      'or for less: a lower limit, a shorter range, fewer columns.',
+    { headers: { 'retry-after': '2' } },
+  )
+}
