@@ -38,6 +38,7 @@ import {
   type TableHour,
   updateTableRowCount,
 } from './records.ts'
+import { groupRanges } from './row-groups.ts'
 import { rereadFile } from './stored-file.ts'
 
 export interface HourOptions {
@@ -58,8 +59,6 @@ export interface HourResult extends RunResult {
 }
 
 const CONTENT_TYPE = 'application/vnd.apache.parquet'
-/** Of one symbol: some 700 KB in a file of quotes. */
-const GROUP_ROWS_MAX = 131_072
 
 /** The caller holds the hour's lock. */
 export async function archiveHour(
@@ -180,11 +179,7 @@ async function writeRows(run: HourRun, exchange: Exchange, file: HourFile): Prom
   let [first, last] = [Infinity, -Infinity]
   for await (const { symbol, rows } of run.rows.parts(exchange, repeated)) {
     run.signal.throwIfAborted()
-    const group_count = Math.ceil(rows.row_count / GROUP_ROWS_MAX)
-    const group_rows = Math.ceil(rows.row_count / group_count)
-    for (let from = 0; from < rows.row_count; from += group_rows) {
-      await file.writeGroup(symbol, rows, { from, to: Math.min(rows.row_count, from + group_rows) })
-    }
+    for (const range of groupRanges(rows)) await file.writeGroup(symbol, rows, range)
     const ts = rows.columns[ts_column]!
     if (ts.kind !== 'numbers') throw new Error(`${table.identity[1]} is not a number.`)
     first = Math.min(first, ts.values[0]!)
