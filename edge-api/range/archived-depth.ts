@@ -135,7 +135,7 @@ async function* mergedChanges(
   to: Micros,
 ): AsyncGenerator<{ readonly kind: unknown; readonly change: DepthChange }> {
   let after: Cursor | null = null
-  for (let row_count = 0; row_count < ROWS_MAX; row_count += PAGE_ROWS) {
+  for (let row_count = 0; row_count < ROWS_MAX; ) {
     const page = await readRange({
       table: depth,
       columns: CHANGE,
@@ -148,6 +148,8 @@ async function* mergedChanges(
       limit: PAGE_ROWS,
     })
     for (const row of page.rows) yield { kind: row['depth_kind'], change: changeOf(row) }
+    // A page of many levels has fewer rows than were asked for.
+    row_count += page.rows.length
     after = page.next
     if (after === null) return
   }
