@@ -16,7 +16,7 @@ import { readArchivedHours } from './lake/day-index.ts'
 import { createInstrumentList } from './lake/instrument-list.ts'
 import { createParquetReader } from './lake/parquet-reader.ts'
 import { readNewestRow, readSymbolHour } from './lake/symbol-hour.ts'
-import { createMemoryGate, LAKE_MEMORY } from './memory-gate.ts'
+import { createMemoryGate, LAKE_MEMORY, PAGE_MEMORY } from './memory-gate.ts'
 import { createObjectReader } from './object-store.ts'
 import { selectArchivedHours } from './queries/archived-hours.ts'
 import { selectCandles } from './queries/candles.ts'
@@ -88,6 +88,7 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
       now,
     },
     cors_origins: config.cors_origins,
+    memory: createMemoryGate(PAGE_MEMORY, Date.now),
     answer_cache: cache && createAnswerCache({ now, cache }),
     findInstrument,
     findArchived: createArchivedFinder(findInstrument, listInstruments),

@@ -5,6 +5,7 @@ import type { BookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
 import type { Access } from './access/guard.ts'
 import type { Datasets } from './datasets.ts'
+import type { MemoryGate } from './memory-gate.ts'
 import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
 import type { GapRow, GapsArgs } from './queries/gaps.ts'
 import type { JobLogRow } from './queries/job-log.ts'
@@ -27,6 +28,8 @@ export interface Deps {
   /** Keeps answers and joins callers; without it every request goes to its route. */
   readonly answer_cache: MiddlewareHandler | undefined
   now(): Micros
+  /** What pages may hold while they are made, all callers together. */
+  readonly memory: MemoryGate
   /** Told of every error that is our fault. */
   report(error: unknown): void
   findInstrument: FindInstrument

@@ -24,8 +24,8 @@ export interface MemoryLimits {
 const WAITING = { waiting_count_max: 32, wait_ms: 5_000, hold_ms: 20_000 } as const
 
 /** Of what is read of the archive, and of pages while they are made: each beside the other. */
-export const LAKE_MEMORY: MemoryLimits = { byte_count_max: 24 << 20, ...WAITING }
-export const PAGE_MEMORY: MemoryLimits = { byte_count_max: 32 << 20, ...WAITING }
+export const LAKE_MEMORY: MemoryLimits = { byte_count_max: 16 << 20, ...WAITING }
+export const PAGE_MEMORY: MemoryLimits = { byte_count_max: 24 << 20, ...WAITING }
 
 interface Holder {
   readonly byte_count: number

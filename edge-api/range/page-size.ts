@@ -34,6 +34,22 @@ export function rowsThatFit(columns: readonly RangeColumn[], limit: number): num
   return Math.min(limit, Math.max(1, Math.floor(PAGE_BYTES_MAX / row_bytes)))
 }
 
+/** Bytes that a worker holds while it makes such a page: rows, text, and the answer. */
+export function heldBytes(columns: readonly Pick<RangeColumn, 'name' | 'kind'>[], limit: number): number {
+  const row_bytes = columns.reduce((sum, { name, kind }) => {
+    const cell_bytes = kind === 'levels' ? LEVEL_ROW_BYTES : CELL_BYTES[kind]
+    return sum + name.length + NAME_EXTRA_BYTES + cell_bytes
+  }, 2)
+  return HELD_PER_BYTE * Math.min(PAGE_BYTES_MAX, limit * row_bytes)
+}
+
+/** While a book is rebuilt: a page of its changes, and its levels. */
+export const BOOK_BYTES = 8 << 20
+/** As text, of a snapshot's row with 5,000 levels. */
+const LEVEL_ROW_BYTES = 128 << 10
+/** What came from the database, the rows, the pieces of text and the answer made of them. */
+const HELD_PER_BYTE = 4
+
 /** The same by what the rows hold: one more once their levels before it fill no page. */
 export function countThatFits(rows: readonly Row[], columns: readonly RangeColumn[]): number {
   const level_columns = columns.filter(({ kind }) => kind === 'levels')

@@ -35,7 +35,9 @@ const PROBLEMS = {
   406: 'There is no such form of the answer.',
   429: 'Too many requests; Retry-After says when to ask again.',
   502: 'The object store or the gateway gave an answer that cannot be used.',
-  503: 'The database or the object store does not answer; Retry-After says when to ask again.',
+  503:
+    'The database or the object store does not answer, or too many large answers are being ' +
+    'made; Retry-After says when to ask again.',
 } as const
 
 /** What the guard before every route may answer (../access/guard.ts). */

@@ -15,6 +15,7 @@ import {
   wordQuery,
 } from '../parameters.ts'
 import { pageSchema } from '../range/row-schema.ts'
+import { heldBytes } from '../range/page-size.ts'
 import { candles } from '../range/tables.ts'
 import { page, problems } from './answers.ts'
 import { nextPath } from './paging.ts'
@@ -75,20 +76,22 @@ export function candleRoutes(app: App, deps: Deps): void {
     const span = spanOf(from, to, asked.cursor, interval_us, asked.limit)
     const { interval, limit } = asked
     const args = { symbol_id, exchange, symbol, interval_us, ...span, limit }
-    const { rows, reached } =
-      span.from < span.to ? await deps.readCandles(args) : { rows: [], reached: span.to }
-    const is_full = rows.length === limit
-    const last_ts = is_full ? (rows.at(-1)!['ts'] as Micros) : micros(reached - interval_us)
-    const next: Cursor | null = last_ts + interval_us < to ? [last_ts] : null
-    const bounds = { from: toIso(from), to: toIso(to) }
-    const parameters = { exchange, interval, ...bounds, limit, format: asked.format }
-    return rangeAnswer(c as Context, format, {
-      head: { exchange, symbol, interval, ...bounds },
-      rows,
-      columns: candles.columns,
-      decimals: instrument,
-      next: nextPath(c.req.path, next, parameters),
-      version: null,
+    return deps.memory.run(heldBytes(candles.columns, limit), async () => {
+      const { rows, reached } =
+        span.from < span.to ? await deps.readCandles(args) : { rows: [], reached: span.to }
+      const is_full = rows.length === limit
+      const last_ts = is_full ? (rows.at(-1)!['ts'] as Micros) : micros(reached - interval_us)
+      const next: Cursor | null = last_ts + interval_us < to ? [last_ts] : null
+      const bounds = { from: toIso(from), to: toIso(to) }
+      const parameters = { exchange, interval, ...bounds, limit, format: asked.format }
+      return rangeAnswer(c as Context, format, {
+        head: { exchange, symbol, interval, ...bounds },
+        rows,
+        columns: candles.columns,
+        decimals: instrument,
+        next: nextPath(c.req.path, next, parameters),
+        version: null,
+      })
     })
   })
 }

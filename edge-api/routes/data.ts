@@ -12,6 +12,7 @@ import { cacheLatest, type App, type Deps } from '../deps.ts'
 import type { Instrument } from '../instruments.ts'
 import { exchangeQuery, query, rangeShape, resolveRange, symbolPath } from '../parameters.ts'
 import { Problem } from '../problem.ts'
+import { BOOK_BYTES, heldBytes } from '../range/page-size.ts'
 import { cursorKinds, type Row } from '../range/table.ts'
 import { orderbook_topn } from '../range/tables.ts'
 import { json, problems } from './answers.ts'
@@ -49,7 +50,7 @@ export function dataRoutes(app: App, deps: Deps): void {
     const asked = c.req.valid('query')
     const instrument = await deps.findInstrument(symbol, asked.exchange ?? null)
     if ((asked.from ?? asked.to ?? asked.cursor) === undefined) {
-      const book = await newestBook(deps, instrument)
+      const book = await deps.memory.run(BOOK_BYTES, () => newestBook(deps, instrument))
       cacheLatest(c)
       return c.json({ symbol, ...book }, 200)
     }
@@ -68,17 +69,19 @@ export function dataRoutes(app: App, deps: Deps): void {
       after,
       limit,
     }
-    const { rows, next } = await deps.readRange(wanted)
-    cacheLatest(c)
-    return c.json(
-      {
-        symbol,
-        count: rows.length,
-        next: nextPath(c.req.path, next, { exchange, from, to, limit }),
-        data: rows.map((row) => sampledBook(row, instrument)),
-      },
-      200,
-    )
+    return deps.memory.run(heldBytes(columns, limit), async () => {
+      const { rows, next } = await deps.readRange(wanted)
+      cacheLatest(c)
+      return c.json(
+        {
+          symbol,
+          count: rows.length,
+          next: nextPath(c.req.path, next, { exchange, from, to, limit }),
+          data: rows.map((row) => sampledBook(row, instrument)),
+        },
+        200,
+      )
+    })
   })
 }
 

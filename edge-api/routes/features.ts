@@ -14,6 +14,7 @@ import {
   symbolPath,
   wordQuery,
 } from '../parameters.ts'
+import { heldBytes } from '../range/page-size.ts'
 import { instrumentShape, pageShape } from '../schema-parts.ts'
 import { page, problems } from './answers.ts'
 import { unknownDataset } from './dataset-lookup.ts'
@@ -70,35 +71,43 @@ export function featureRoutes(app: App, deps: Deps): void {
         ? await newestDay(deps, dataset)
         : resolveRange(asked, deps.now(), DAY_US)
     const { exchange } = await deps.findArchived(symbol, asked.exchange ?? null)
-    const found = await deps.readDataset({
-      dataset,
-      exchange,
-      symbol,
-      from,
-      to,
-      after,
-      limit,
-      columns,
-    })
-    if (found === undefined) throw unknownDataset(dataset)
-    const bounds = { from: toIso(from), to: toIso(to) }
-    const next = nextPath(c.req.path, found.next, {
-      exchange,
-      dataset,
-      ...bounds,
-      limit,
-      columns: columns?.join(','),
-      format: asked.format,
-    })
-    return rangeAnswer(c as Context, format, {
-      head: { exchange, symbol, dataset, ...bounds },
-      rows: found.rows,
-      columns: found.columns,
-      decimals: { price_decimals: null, qty_decimals: null },
-      next,
-      version: found.version,
+    return deps.memory.run(heldBytes(numbers(columns), limit), async () => {
+      const found = await deps.readDataset({
+        dataset,
+        exchange,
+        symbol,
+        from,
+        to,
+        after,
+        limit,
+        columns,
+      })
+      if (found === undefined) throw unknownDataset(dataset)
+      const bounds = { from: toIso(from), to: toIso(to) }
+      const next = nextPath(c.req.path, found.next, {
+        exchange,
+        dataset,
+        ...bounds,
+        limit,
+        columns: columns?.join(','),
+        format: asked.format,
+      })
+      return rangeAnswer(c as Context, format, {
+        head: { exchange, symbol, dataset, ...bounds },
+        rows: found.rows,
+        columns: found.columns,
+        decimals: { price_decimals: null, qty_decimals: null },
+        next,
+        version: found.version,
+      })
     })
   })
+}
+
+/** What a page of them holds; all columns are as many as the widest dataset has. */
+function numbers(names: readonly string[] | undefined) {
+  const of_all = Array.from({ length: 100 }, (_, i) => `feature_${i}`)
+  return (names ?? of_all).map((name) => ({ name, kind: 'number' as const }))
 }
 
 async function newestDay(deps: Deps, dataset: string) {

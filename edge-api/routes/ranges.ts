@@ -2,6 +2,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { toIso } from '#core/time.ts'
+import { heldBytes } from '../range/page-size.ts'
 import { cursorKinds, type RangeTable } from '../range/table.ts'
 import { pageSchema } from '../range/row-schema.ts'
 import { RANGE_TABLES } from '../range/tables.ts'
@@ -65,33 +66,35 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
       asked.columns === undefined
         ? table.columns
         : asked.columns.map((name) => table.columns.find((column) => column.name === name)!)
-    const { id: symbol_id, exchange } = instrument
-    const found = await deps.readRange({
-      table,
-      columns,
-      symbol_id,
-      exchange,
-      symbol,
-      from,
-      to,
-      after,
-      limit,
-    })
-    const bounds = { from: toIso(from), to: toIso(to) }
-    const next = nextPath(c.req.path, found.next, {
-      exchange,
-      ...bounds,
-      limit,
-      columns: asked.columns?.join(','),
-      format: asked.format,
-    })
-    return rangeAnswer(c as Context, format, {
-      head: { exchange, symbol, ...bounds },
-      rows: found.rows,
-      columns,
-      decimals: instrument,
-      next,
-      version: found.archive_version,
+    return deps.memory.run(heldBytes(columns, limit), async () => {
+      const { id: symbol_id, exchange } = instrument
+      const found = await deps.readRange({
+        table,
+        columns,
+        symbol_id,
+        exchange,
+        symbol,
+        from,
+        to,
+        after,
+        limit,
+      })
+      const bounds = { from: toIso(from), to: toIso(to) }
+      const next = nextPath(c.req.path, found.next, {
+        exchange,
+        ...bounds,
+        limit,
+        columns: asked.columns?.join(','),
+        format: asked.format,
+      })
+      return rangeAnswer(c as Context, format, {
+        head: { exchange, symbol, ...bounds },
+        rows: found.rows,
+        columns,
+        decimals: instrument,
+        next,
+        version: found.archive_version,
+      })
     })
   })
 }

@@ -92,7 +92,7 @@ function once(stop: () => Promise<void>): () => Promise<void> {
   return () => (stopped ??= stop())
 }
 
-function bindingsOf(
+export function bindingsOf(
   reader_url: string,
   gateway_url: string,
   store: ObjectStoreConfig,

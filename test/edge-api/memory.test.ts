@@ -1,0 +1,162 @@
+/**
+ * What the worker holds while several callers ask for the most there is, of a store as large as a
+ * busy day's, with nothing cached and the database away: below 128 MiB more than when it idles. An
+ * isolate on Cloudflare has 128 MiB, and is ended with all its callers when it goes beyond them.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { createObjectStore } from '#core/node/object-store.ts'
+import { helperProcesses } from '../../infra/local/helper-processes.ts'
+import { startObjectStore } from '../../infra/local/object-store.ts'
+import { freePort } from '../../infra/local/ports.ts'
+import { buildWorker, startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { DATE, fillLake, SYMBOL } from './memory/lake.ts'
+import { bindingsOf } from './support.ts'
+
+const MIB = 1 << 20
+const ISOLATE_BYTES_MAX = 128 * MIB
+/**
+ * Of JavaScript alone: workerd ends where it needs more, and without a bound would collect its
+ * garbage later than Cloudflare's does, where all of an isolate has 128 MiB.
+ */
+const HEAP_MIB_MAX = 48
+const FORMATS = ['json', 'ndjson', 'csv', 'arrow'] as const
+
+const dir = await mkdtemp(join(tmpdir(), 'booktape-memory-'))
+let worker: LocalWorker
+let stopStore: (() => Promise<void>) | undefined
+let idle_bytes: number
+
+beforeAll(async () => {
+  const server = await startObjectStore({
+    dir: join(dir, 'store'),
+    port: 0,
+    access_key_id: 'key',
+    secret_access_key: 'secret',
+  })
+  stopStore = () => server.stop()
+  const store = createObjectStore(server.config)
+  await fillLake(store, dir)
+  store.close()
+  // Nobody listens there: all that is read lies in the archive.
+  const gateway_url = `http://127.0.0.1:${await freePort()}`
+  vi.stubEnv('MINIFLARE_WORKERD_V8_FLAGS', `--max-heap-size=${HEAP_MIB_MAX}`)
+  worker = await startWorker({
+    port: 0,
+    bundle: await buildWorker(join(dir, 'bundle')),
+    bindings: bindingsOf('postgres://reader:password@127.0.0.1/booktape', gateway_url, server.config),
+    persist_dir: join(dir, 'state'),
+  })
+  for (const path of ['/', '/openapi.json']) await (await fetch(worker.url + path)).arrayBuffer()
+  idle_bytes = residentBytes('VmRSS')
+})
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await worker?.stop()
+  await stopStore?.()
+  await rm(dir, { recursive: true })
+})
+
+/** Of workerd: all its processes together, now (VmRSS) or at most since it was reset (VmHWM). */
+function residentBytes(what: 'VmRSS' | 'VmHWM'): number {
+  return workerds().reduce((sum, pid) => {
+    const line = new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    return sum + Number(line![1]) * 1_024
+  }, 0)
+}
+
+function workerds(): readonly number[] {
+  return helperProcesses()
+    .map(({ pid }) => pid)
+    .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('workerd'))
+}
+
+function forgetPeak(): void {
+  for (const pid of workerds()) writeFileSync(`/proc/${pid}/clear_refs`, '5')
+}
+
+let asked = 0
+
+/** A range that nobody has asked for, so that nothing of the answer is kept. */
+const hour = (of_day: number): string => {
+  const ms = String((asked += 1)).padStart(3, '0')
+  return `from=${DATE}T${of_day}:00:00.${ms}Z&to=${DATE}T${of_day + 1}:00:00Z&limit=10000`
+}
+
+const WORST: Readonly<Record<string, (format: string) => string>> = {
+  depth: (format) => `/v1/depth/${SYMBOL}?${hour(22)}&format=${format}`,
+  'depth of a file of before': (format) => `/v1/depth/${SYMBOL}?${hour(21)}&format=${format}`,
+  'sampled books': (format) => `/v1/orderbook-topn/${SYMBOL}?${hour(22)}&format=${format}`,
+  quotes: (format) => `/v1/quotes/${SYMBOL}?${hour(22)}&format=${format}`,
+  trades: (format) => `/v1/trades/${SYMBOL}?${hour(22)}&format=${format}`,
+  features: (format) => `/v1/features/${SYMBOL}?${hour(22)}&format=${format}`,
+  // The end of the hour: every change since the snapshot before it.
+  book: () => `/v1/book/${SYMBOL}?depth=5000&ts=${DATE}T22:59:${10 + (asked += 1) % 50}Z`,
+}
+
+for (const [name, pathOf] of Object.entries(WORST)) {
+  test(`${name}: ${FORMATS.length} callers at once, each in another form`, async () => {
+    forgetPeak()
+    const answers = await Promise.all(FORMATS.map((format) => askUntilAnswered(pathOf(format))))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expectSmall(name)
+  })
+}
+
+test('all of them at once, and batches of tools: answered, or told when to ask again', async () => {
+  forgetPeak()
+  const paths = Object.values(WORST).flatMap((pathOf) => FORMATS.map((format) => pathOf(format)))
+  const answers = await Promise.all([...paths.map((path) => ask(path)), askTools(), askTools()])
+  const refused = answers.filter(({ status }) => status !== 200)
+  expect(refused).toEqual(refused.map(() => ({ status: 503, retry_after: '2' })))
+  expect(refused.length).toBeLessThan(answers.length - FORMATS.length)
+  expectSmall('all')
+  const after = await askUntilAnswered(WORST['depth']!('json'))
+  expect(after.status).toBe(200)
+})
+
+function expectSmall(name: string): void {
+  const held_bytes = residentBytes('VmHWM') - idle_bytes
+  expect(held_bytes, name).toBeLessThan(ISOLATE_BYTES_MAX)
+}
+
+interface Answered {
+  readonly status: number
+  readonly retry_after: string | null
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Answered> {
+  const response = await fetch(worker.url + path, init)
+  await response.arrayBuffer()
+  return { status: response.status, retry_after: response.headers.get('retry-after') }
+}
+
+/** As a client does that is told to ask again: on a busy machine one answer takes seconds. */
+async function askUntilAnswered(path: string): Promise<Answered> {
+  for (;;) {
+    const answer = await ask(path)
+    if (answer.status !== 503) return answer
+    await new Promise((resolve) => setTimeout(resolve, Number(answer.retry_after) * 1_000))
+  }
+}
+
+/** As many messages as there may be in one, each for as much as a tool gives. */
+function askTools(): Promise<Answered> {
+  const messages = Array.from({ length: 10 }, (_, id) => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: {
+      name: 'get_features',
+      arguments: { symbol: SYMBOL, from: `${DATE}T0${id}:00:00Z`, to: `${DATE}T23:00:00Z`, limit: 1_000 },
+    },
+  }))
+  return ask('/mcp', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify(messages),
+  })
+}
