@@ -60,7 +60,7 @@ beforeAll(async () => {
     bindings: edge.bindings,
     persist_dir: join(dir, 'state'),
   })
-}, 120_000)
+})
 afterAll(async () => {
   await worker?.stop()
   await rm(dir, { recursive: true })
