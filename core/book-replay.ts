@@ -7,8 +7,9 @@
  * 1. Diffs come in order of (ts_exchange, final_update_id). The book of a moment holds every diff
  *    with ts_exchange up to it.
  * 2. A snapshot is placed by its id: behind every diff that it contains, before the first one that
- *    continues it. Its time may be later than that of the diffs around it, by SNAPSHOT_LATE_US,
- *    and counts only where no diff continues it.
+ *    continues it. Its time may be later than that of the diffs around it, by SNAPSHOT_LATE_US and
+ *    no more, and counts only where no diff continues it. So what a diff does depends on rows up to
+ *    SNAPSHOT_LATE_US after it, and on no later one.
  * 3. The book is known between two changes where the second one connects to it, and behind the
  *    last change where nothing follows. Behind a hole it is unknown until a snapshot, or the diffs
  *    that were missing.
@@ -16,11 +17,12 @@
  * 5. Behind a hole a snapshot makes the book known from its own time on, or from the diff on that
  *    continues it, whichever is earlier.
  */
-import type { OrderBook } from './book.ts'
+import { type Levels, OrderBook } from './book.ts'
 import {
   type BookState,
   type DepthChange,
   fitOf,
+  type Synced,
   takeDiff,
   takeSnapshot,
   unsyncedBook,
@@ -53,6 +55,25 @@ export interface Stretch {
  */
 export type Outcome = 'update' | 'found' | 'old' | 'lost'
 
+/** A replay as plain data: it holds no book that the next diff changes. */
+export interface SavedReplay {
+  readonly state:
+    | ({ readonly kind: 'synced' } & SavedBook)
+    | {
+        readonly kind: 'syncing'
+        readonly buffered: readonly DepthChange[]
+        readonly is_wanted: boolean
+        readonly lost: SavedBook | undefined
+      }
+  readonly since: Micros | undefined
+  readonly is_fresh: boolean
+  readonly last_ts: Micros | undefined
+  /** Not placed yet. */
+  readonly snapshots: readonly DepthChange[]
+}
+
+type SavedBook = Pick<Synced, 'last_id' | 'ts_exchange' | 'is_chained'> & { readonly levels: Levels }
+
 /** Snapshots are given ahead of the diffs that they have their place among. */
 export class BookReplay {
   #state: BookState = unsyncedBook()
@@ -64,6 +85,44 @@ export class BookReplay {
   #last: Pick<DepthChange, 'ts_exchange'> | undefined
   /** Not placed yet, in order of their times. */
   #snapshots: DepthChange[] = []
+
+  /** One that goes on where the other one was saved. */
+  static from({ state, since, is_fresh, last_ts, snapshots }: SavedReplay): BookReplay {
+    const replay = new BookReplay()
+    replay.#state =
+      state.kind === 'synced'
+        ? restoredBook(state)
+        : {
+            kind: 'syncing',
+            buffered: [...state.buffered],
+            is_wanted: state.is_wanted,
+            lost: state.lost === undefined ? undefined : restoredBook(state.lost),
+          }
+    replay.#since = since
+    replay.#is_fresh = is_fresh
+    replay.#last = last_ts === undefined ? undefined : { ts_exchange: last_ts }
+    replay.#snapshots = [...snapshots]
+    return replay
+  }
+
+  save(): SavedReplay {
+    const state = this.#state
+    return {
+      state:
+        state.kind === 'synced'
+          ? { kind: 'synced', ...savedBook(state) }
+          : {
+              kind: 'syncing',
+              buffered: [...state.buffered],
+              is_wanted: state.is_wanted,
+              lost: state.lost === undefined ? undefined : savedBook(state.lost),
+            },
+      since: this.#since,
+      is_fresh: this.#is_fresh,
+      last_ts: this.#last?.ts_exchange,
+      snapshots: [...this.#snapshots],
+    }
+  }
 
   /** As it stands behind the last diff; undefined where it is not known. Changed by the next one. */
   get book(): OrderBook | undefined {
@@ -134,7 +193,9 @@ export class BookReplay {
     for (const snapshot of this.#snapshots) {
       const fit = fitOf({ last_id: snapshot.final_update_id, is_chained: false }, diff)
       const is_past = snapshot.ts_exchange + SNAPSHOT_LATE_US < diff.ts_exchange
-      if (fit === 'next' || (fit === 'hole' && snapshot.ts_exchange <= diff.ts_exchange)) {
+      const is_ahead = snapshot.ts_exchange > diff.ts_exchange + SNAPSHOT_LATE_US
+      if (is_ahead) waiting.push(snapshot)
+      else if (fit === 'next' || (fit === 'hole' && snapshot.ts_exchange <= diff.ts_exchange)) {
         this.#place(snapshot, fit === 'next')
       } else if (fit === 'hole' || !is_past) waiting.push(snapshot)
     }
@@ -157,6 +218,19 @@ export class BookReplay {
     const taken_ts = this.#last?.ts_exchange ?? snapshot.ts_exchange
     this.#since = this.#is_fresh ? micros(Math.max(snapshot.ts_exchange, taken_ts)) : taken_ts
   }
+}
+
+/** No snapshot is asked for in a replay: there is nothing in `since_asked`. */
+function savedBook({ book, last_id, ts_exchange, is_chained }: Synced): SavedBook {
+  const levelsOf = (side: 'bids' | 'asks'): Levels['bids'] => book[side].top(book[side].level_count)
+  const levels = { bids: levelsOf('bids'), asks: levelsOf('asks') }
+  return { levels, last_id, ts_exchange, is_chained }
+}
+
+function restoredBook({ levels, last_id, ts_exchange, is_chained }: SavedBook): Synced {
+  const book = new OrderBook()
+  book.replace(levels)
+  return { kind: 'synced', book, last_id, ts_exchange, is_chained, since_asked: undefined }
 }
 
 /**
