@@ -1,4 +1,5 @@
 /** What the queue does for a UTC day: its features, its datasets, and both again where they must. */
+import { join } from 'node:path'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
@@ -6,7 +7,9 @@ import type { Pool } from '#core/node/pool.ts'
 import { addDays, dayOf, dayRange, fromMillis, parseDay, toIso, type Day } from '#core/time.ts'
 import { DATASETS_JOB, runDatasets } from './datasets/run-datasets.ts'
 import { selectStaleDays, type StaleDay } from './datasets/stale-days.ts'
+import { forgetOtherDays } from './features/kept-hours.ts'
 import { FEATURES_JOB, runFeatures, type FeaturesSettings } from './features/run-features.ts'
+import { forgetLateRows } from './source/late-rows.ts'
 
 /** Looks for published days that are to be built again. */
 export const STALE_DAYS_JOB = 'stale_days'
@@ -35,9 +38,11 @@ export async function runDayTask(
   try {
     if (job === DATASETS_JOB) await runDatasets({ ...options, date, signal, attempt })
     else {
-      // Every minute: rather small than fast.
-      const thread_count = intraday ? 0 : features.thread_count
-      await runFeatures({ ...options, ...features, thread_count, date, signal, attempt })
+      // Every minute: rather small than fast, and from where the build before it ended.
+      const kept_dir = join(options.work_dir, 'today')
+      const preview = intraday ? { thread_count: 0, kept_dir } : {}
+      await runFeatures({ ...options, ...features, ...preview, date, signal, attempt })
+      if (!intraday) await forgetOtherDays(kept_dir, dayOf(fromMillis(options.now())))
     }
   } catch (error) {
     if (error instanceof OperatorError && !error.retryable) return
@@ -51,6 +56,7 @@ export async function findStaleDays(
   rebuild: (day: StaleDay) => Promise<void>,
 ): Promise<void> {
   try {
+    await forgetLateRows(pool)
     for (const day of await selectStaleDays(pool, store, now())) {
       log.info({ ...day }, 'A published day is to be built again.')
       await rebuild(day)

@@ -13,7 +13,9 @@ import type { FileIdentity } from './rows.ts'
 const DAY_S = DAY_US / SECOND_US
 
 /** A symbol's day without its values: small enough to keep for every symbol. */
-export type SymbolSummary = Omit<SymbolDay, 'columns' | 'labels' | 'fit'>
+export interface SymbolSummary extends Pick<SymbolDay, 'exchange' | 'symbol' | 'grid'> {
+  readonly coverage: readonly StreamCoverage[]
+}
 
 /** What the summary of a symbol in a manifest is about. */
 export interface CoveredRows {

@@ -8,14 +8,14 @@ import { createFeaturesArrow, type NameLists } from './arrow.ts'
 import { writeCoverage, type SymbolSummary } from './coverage.ts'
 import { createFeaturesParquet } from './features-parquet.ts'
 import { describeFile } from './publish.ts'
-import type { RowGroupBytes } from './row-group.ts'
+import type { PartBytes } from './part.ts'
 import type { SymbolRows } from './rows.ts'
 
 export interface DayFiles {
   readonly set: FeatureSet
   readonly dir: string
-  /** One symbol's rows, and the same as a row group. */
-  write(rows: SymbolRows, group: RowGroupBytes): Promise<void>
+  /** One symbol's rows, cut into parts. */
+  write(name: Pick<SymbolRows, 'exchange' | 'symbol'>, parts: readonly PartBytes[]): Promise<void>
   /** Ends both, adds coverage.parquet, and says what there is. */
   finish(summaries: readonly SymbolSummary[]): Promise<readonly DatasetFile[]>
   /** After finish(), or where there is none. */
@@ -38,10 +38,12 @@ export async function createDayFiles(
   return {
     set,
     dir,
-    async write(rows, group) {
-      await parquet.append(group)
-      await arrow.write(rows)
-      row_count += rows.ts.length
+    async write(name, parts) {
+      await parquet.append(name, parts)
+      for (const part of parts) {
+        await arrow.append(part.batch)
+        row_count += part.row_count
+      }
     },
     async finish(summaries) {
       await parquet.finish()

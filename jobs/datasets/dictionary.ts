@@ -43,7 +43,7 @@ datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the build that counts:
                                                           coverage, inputs
                                       build=BUILD/
                                         NAME.parquet      all symbols; a row group holds one symbol
-                                        NAME.arrow        features, labels, candles: Arrow IPC, a batch a symbol
+                                        NAME.arrow        features, labels, candles: Arrow IPC, a batch an hour of a symbol
                                         binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
                                                           trades, quotes: a file for each symbol with rows
                                         coverage.parquet  per symbol and stream: seconds, gaps with causes
@@ -53,7 +53,7 @@ datasets/NAME/latest.json                                 the newest day that is
 BUILD follows from the files' content, so a file never changes under its key. A rebuild with other
 bytes gets a folder of its own, and then the manifest names that folder in \`build\`: one write, so a
 reader has the old day or the new one, whole. Replaced files stay for DATASET_KEEP_REPLACED_H hours (24
-unless set; those of a day that is not over, for one), then the job \`replaced_builds\` deletes them.
+unless set; those of a day that is not over, for 10 minutes), then the job \`replaced_builds\` deletes them.
 Days that were published before builds had folders have their files beside the manifest, which then
 has no \`build\`.
 
@@ -65,7 +65,7 @@ A change of a column's name, type or meaning raises SCHEMA: the new version gets
 and what lies in the old one stays as it is.
 
 Per symbol: Parquet readers fetch the row groups of one symbol by their statistics (\`where symbol =
-'BTCUSDT'\`), Arrow readers the batch; the CSV files are per symbol.
+'BTCUSDT'\`), Arrow readers its batches; the CSV files are per symbol.
 
 ### What is missing
 

@@ -1,18 +1,22 @@
 /**
- * Puts row groups that are made already, one a symbol, together into a Parquet file. The footer is
- * hyparquet-writer's work.
+ * Puts a Parquet file together from pages that are made already: a row group a symbol, in it a page
+ * a column and part. The footer is hyparquet-writer's work.
  */
 import { open } from 'node:fs/promises'
 import type { ColumnChunk, RowGroup, SchemaElement } from 'hyparquet'
 import { ByteWriter } from 'hyparquet-writer'
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { NEVER, type Feature } from '#core/features.ts'
+import { chunkOfPages } from '../archive/parquet/write.ts'
 import { TEXT, TIMESTAMP_US } from './parquet.ts'
-import type { RowGroupBytes } from './row-group.ts'
-import { CREATED_BY, identityPairs, type FileIdentity } from './rows.ts'
+import { CODEC, type PartBytes } from './part.ts'
+import { CREATED_BY, identityPairs, type FileIdentity, type SymbolRows } from './rows.ts'
+
+type SymbolName = Pick<SymbolRows, 'exchange' | 'symbol'>
 
 export interface FeaturesParquet {
-  append(group: RowGroupBytes): Promise<void>
+  /** A symbol's parts in their order, at least one, as one row group. */
+  append(name: SymbolName, parts: readonly PartBytes[]): Promise<void>
   /** Writes the footer. */
   finish(): Promise<void>
   /** After finish(), or where there is none. */
@@ -31,10 +35,30 @@ export async function createFeaturesParquet(
   const row_groups: RowGroup[] = []
   let offset = MAGIC.length
   return {
-    async append(group) {
-      await file.writeFile(group.bytes)
-      row_groups.push(placedAt(offset, group))
-      offset += group.bytes.length
+    async append(name, parts) {
+      const group_offset = offset
+      const columns: ColumnChunk[] = []
+      const bytes: Uint8Array[] = []
+      for (const [i, feature] of features.entries()) {
+        const pages = parts.map((part) => part.pages[i]!)
+        const dictionary = feature.type === 'string' ? [name[feature.name as keyof SymbolName]] : undefined
+        const place = { path_in_schema: [feature.name], dictionary, codec: CODEC, offset } as const
+        const chunk = chunkOfPages(pages, place)
+        columns.push(chunk.column)
+        bytes.push(...chunk.parts)
+        offset += chunk.byte_count
+      }
+      await file.writeFile(Buffer.concat(bytes))
+      row_groups.push({
+        columns,
+        num_rows: BigInt(parts.reduce((sum, { row_count }) => sum + row_count, 0)),
+        total_byte_size: columns.reduce(
+          (sum, { meta_data }) => sum + meta_data!.total_uncompressed_size,
+          0n,
+        ),
+        total_compressed_size: BigInt(offset - group_offset),
+        file_offset: BigInt(group_offset),
+      })
     },
     async finish() {
       const footer = new ByteWriter()
@@ -52,34 +76,6 @@ export async function createFeaturesParquet(
       await file.writeFile(Buffer.concat([footer.getBytes(), MAGIC]))
     },
     close: () => file.close(),
-  }
-}
-
-function placedAt(offset: number, { row_count, bytes, columns }: RowGroupBytes): RowGroup {
-  const placed = columns.map((column) => placedColumn(BigInt(offset), column))
-  return {
-    columns: placed,
-    num_rows: BigInt(row_count),
-    total_byte_size: placed.reduce(
-      (sum, { meta_data }) => sum + meta_data!.total_uncompressed_size,
-      0n,
-    ),
-    total_compressed_size: BigInt(bytes.length),
-    file_offset: BigInt(offset),
-  }
-}
-
-function placedColumn(offset: bigint, { file_offset, meta_data }: ColumnChunk): ColumnChunk {
-  const { data_page_offset, dictionary_page_offset, ...rest } = meta_data!
-  return {
-    file_offset: file_offset + offset,
-    meta_data: {
-      ...rest,
-      data_page_offset: data_page_offset + offset,
-      ...(dictionary_page_offset === undefined
-        ? {}
-        : { dictionary_page_offset: dictionary_page_offset + offset }),
-    },
   }
 }
 

@@ -9,22 +9,18 @@ import { CandleFold, type Candles } from '../candles/candle-fold.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { blindRows } from '../features/gaps.ts'
 import { gridOf, type Grid } from '../features/grid.ts'
-import {
-  carriedQuote,
-  exchangeDays,
-  gapsOf,
-  type ExchangeDay,
-  type StreamCoverage,
-} from '../features/symbol-day.ts'
+import { exchangeDays, type ExchangeDay } from '../features/exchange-day.ts'
+import { gapsOf } from '../features/fold-streams.ts'
+import { carriedQuote, type StreamCoverage } from '../features/symbol-day.ts'
 import type { OpenDay } from '../source/day.ts'
 import type { RawDataset } from '../source/raw-rows.ts'
 import type { DaySymbol } from '../source/source.ts'
-import type { NameLists } from './arrow.ts'
+import { namesOf, placesOf } from './names.ts'
 import type { CoveredRows, SymbolSummary } from './coverage.ts'
 import { createDayFiles, type DayFiles } from './day-files.ts'
 import { RawDay } from './raw-day.ts'
 import { QUOTES_SET, TRADES_SET } from './raw-sets.ts'
-import { encodeRowGroup } from './row-group.ts'
+import { encodePart } from './part.ts'
 
 export interface MarketOptions {
   readonly day: Pick<OpenDay, 'symbols' | 'reader' | 'raw'>
@@ -48,7 +44,8 @@ export interface MarketSet {
 
 export async function buildMarketFiles(options: MarketOptions): Promise<readonly MarketSet[]> {
   const { day, dir, date } = options
-  const candle_files = await createDayFiles(join(dir, CANDLES.dataset), CANDLES, namesOf(day), date)
+  const names = namesOf(day.symbols)
+  const candle_files = await createDayFiles(join(dir, CANDLES.dataset), CANDLES, names, date)
   const raw_days: RawDay[] = []
   try {
     const trades = await RawDay.create(dir, TRADES_SET, date)
@@ -58,7 +55,7 @@ export async function buildMarketFiles(options: MarketOptions): Promise<readonly
     const candle_counts: number[] = []
     const summaries = await fillFiles(options, { trades, quotes }, async (symbol, candles) => {
       const rows = { exchange: symbol.exchange, symbol: symbol.symbol, ...candles }
-      await candle_files.write(rows, encodeRowGroup(CANDLES.columns, rows))
+      await candle_files.write(rows, [encodePart(CANDLES.columns, rows, placesOf(names, symbol))])
       candle_counts.push(candles.ts.length)
     })
     const sets = [await candleSet(candle_files, summaries, candle_counts)]
@@ -148,12 +145,5 @@ function covered(heard: Heard, channel: RawDataset, event_count: number): Stream
     event_count,
     present_s: blindSeconds(heard, channel).filter((is_blind) => is_blind === 0).length,
     gaps: gapsOf(symbol, channel).filter((gap) => gap.to_ts >= exchange_day.from),
-  }
-}
-
-function namesOf({ symbols }: Pick<OpenDay, 'symbols'>): NameLists {
-  return {
-    exchange: [...new Set(symbols.map(({ exchange }) => exchange))],
-    symbol: [...new Set(symbols.map(({ symbol }) => symbol))],
   }
 }

@@ -6,9 +6,18 @@
  *    is known (core/book-replay.ts) and a diff has continued its snapshot.
  * 2. A snapshot is no update of the book. Behind a hole the flow begins anew.
  * 3. Where the ledger has an open gap at the row's end, nothing is shown.
+ * 4. A fold that begins at a whole hour with what another one carried there gives the same rows. It
+ *    is given depth from that hour on, of which the other one has had SNAPSHOT_LATE_US already, for
+ *    its snapshots.
  */
 import type { BookSide, OrderBook } from '#core/book.ts'
-import { BookReplay, HeldDiffs, type Stretch } from '#core/book-replay.ts'
+import {
+  BookReplay,
+  HeldDiffs,
+  type SavedReplay,
+  SNAPSHOT_LATE_US,
+  type Stretch,
+} from '#core/book-replay.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import { decimalOf, half, plus } from '#core/decimals.ts'
 import { BOOK_COLUMNS, BOOK_LEVELS } from '#core/features/book.ts'
@@ -19,8 +28,8 @@ import { wall } from '../topn/wall.ts'
 import { bookSlope } from './book-slope.ts'
 import { columnsFor, type Columns } from './columns.ts'
 import { isUnknownAt, type StreamGap } from './gaps.ts'
-import { endOf, type Grid, rowOf } from './grid.ts'
-import { LevelFlow } from './level-flow.ts'
+import { endOf, type Grid, hoursOf, rowOf } from './grid.ts'
+import { LevelFlow, type SavedFlow } from './level-flow.ts'
 
 const ALL = BOOK_COLUMNS.map(({ name }) => name)
 
@@ -63,19 +72,54 @@ function withIntegratedOfi(weights: readonly number[]): typeof FLOW {
 /** By name, those that were asked for. */
 export type BookValues = Columns<string>
 
+/** What a fold carries into a whole hour. */
+export interface CarriedBook {
+  readonly replay: SavedReplay
+  readonly flow: SavedFlow
+}
+
+/** What is known at the end of an hour. */
+export interface BookHour {
+  /** Undefined before the first depth. */
+  readonly carried: CarriedBook | undefined
+  /** No depth from this moment on can change the rows before the hour's end; Infinity: any can. */
+  readonly read_to: number
+}
+
 export class BookFold {
   readonly #grid: Grid
   readonly #columns: BookValues
   readonly #shown_columns: readonly (readonly [keyof Shown, Float64Array])[]
   readonly #flow_columns: readonly (readonly [(flow: LevelFlow) => number, Float64Array])[]
-  readonly #flow = new LevelFlow()
-  readonly #replay = new BookReplay()
-  readonly #held = new HeldDiffs(this.#replay, (diff) => this.#take(diff))
+  readonly #flow: LevelFlow
+  readonly #replay: BookReplay
+  readonly #held: HeldDiffs
+  /** Snapshots before it were given to the fold that this one goes on for. */
+  readonly #snapshots_from: number
+  /** By the end of the hour. */
+  readonly #hours = new Map<number, BookHour>()
+  /** Ends of the hours that no diff has come after yet. */
+  readonly #hour_ends: number[]
+  #has_depth: boolean
   #row = 0
 
-  /** `ofi_weights` are those of mlofi_integrated, one a level: it is null without. */
-  constructor(grid: Grid, wanted: readonly string[] = ALL, ofi_weights?: readonly number[]) {
+  /**
+   * `ofi_weights` are those of mlofi_integrated, one a level: it is null without. `carried`: of the
+   * fold of the hour before, where the grid begins at a whole hour.
+   */
+  constructor(
+    grid: Grid,
+    wanted: readonly string[] = ALL,
+    ofi_weights?: readonly number[],
+    carried?: CarriedBook,
+  ) {
     this.#grid = grid
+    this.#flow = carried === undefined ? new LevelFlow() : LevelFlow.from(carried.flow)
+    this.#replay = carried === undefined ? new BookReplay() : BookReplay.from(carried.replay)
+    this.#held = new HeldDiffs(this.#replay, (diff) => this.#take(diff))
+    this.#snapshots_from = carried === undefined ? -Infinity : grid.from + SNAPSHOT_LATE_US
+    this.#has_depth = carried !== undefined
+    this.#hour_ends = hoursOf(grid).map(({ to }) => to)
     const flow = ofi_weights === undefined ? FLOW : withIntegratedOfi(ofi_weights)
     const columns = columnsFor([...ALL, INTEGRATED].filter((name) => wanted.includes(name)), grid, NaN)
     this.#columns = columns
@@ -91,18 +135,35 @@ export class BookFold {
 
   /** The next rows in order of (ts_exchange, final_update_id). */
   add(rows: readonly DepthRow[]): void {
-    for (const row of rows) this.#held.add(row, row.depth_kind === 'snapshot')
+    this.#has_depth ||= rows.length > 0
+    for (const row of rows) {
+      const is_snapshot = row.depth_kind === 'snapshot'
+      if (is_snapshot && row.ts_exchange <= this.#snapshots_from) continue
+      this.#held.add(row, is_snapshot)
+    }
   }
 
   /** `gaps` are those of the depth stream. Call once. */
   finish(gaps: readonly StreamGap[]): BookValues {
+    // What still waits may have its place behind a snapshot that has yet to come.
+    for (const to of this.#hour_ends.splice(0)) {
+      this.#hours.set(to, { carried: undefined, read_to: this.#has_depth ? Infinity : to })
+    }
     this.#held.releaseBefore(Infinity)
     this.#show(this.#replay.end(endOf(this.#grid, this.#grid.row_count - 1)))
     this.#hide(gaps)
     return this.#columns
   }
 
+  /** Of an hour that the grid reaches into. Call after finish. */
+  atHour(to: number): BookHour {
+    return this.#hours.get(to)!
+  }
+
   #take(diff: DepthChange): void {
+    while (this.#hour_ends.length > 0 && this.#hour_ends[0]! <= diff.ts_exchange) {
+      this.#carry(this.#hour_ends.shift()!, diff)
+    }
     const row = rowOf(this.#grid, diff.ts_exchange)
     this.#show(this.#replay.before(diff))
     const outcome = this.#replay.take(diff)
@@ -129,6 +190,17 @@ export class BookFold {
       this.#row += 1
       this.#flow.reset()
     }
+  }
+
+  /** `next` is the first diff behind the hour's end, and has not been taken. */
+  #carry(to: number, next: DepthChange): void {
+    const replay = this.#replay.save()
+    // Whoever goes on reads the later ones again.
+    const snapshots = replay.snapshots.filter(({ ts_exchange: ts }) => ts <= to + SNAPSHOT_LATE_US)
+    this.#hours.set(to, {
+      carried: { replay: { ...replay, snapshots }, flow: this.#flow.save() },
+      read_to: next.ts_exchange + SNAPSHOT_LATE_US + 1,
+    })
   }
 
   #skipUntil(end: number): void {

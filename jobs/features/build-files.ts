@@ -8,10 +8,12 @@ import { FEATURE_SETS, type FeatureSet } from '#core/features.ts'
 import { dayRange, type Day } from '#core/time.ts'
 import type { SymbolSummary } from '../datasets/coverage.ts'
 import { createDayFiles, type DayFiles } from '../datasets/day-files.ts'
+import { namesOf, placesOf } from '../datasets/names.ts'
 import type { DaySymbol } from '../source/source.ts'
 import { inOrder, type Builder } from './builders.ts'
+import { exchangeDays } from './exchange-day.ts'
 import type { SymbolFit } from './fit/fit.ts'
-import { exchangeDays, type SymbolTask } from './symbol-day.ts'
+import type { SymbolTask } from './symbol-day.ts'
 
 export interface BuildOptions {
   readonly dir: string
@@ -21,6 +23,8 @@ export interface BuildOptions {
   readonly symbols_100ms: readonly string[]
   /** Of the day before. */
   readonly fits: readonly SymbolFit[]
+  /** The day is over: it leaves fits for the next. */
+  readonly is_complete: boolean
   readonly builder: Builder
   readonly onSymbol: (done_count: number, symbol_count: number) => void
 }
@@ -37,7 +41,7 @@ export interface BuiltSet {
 export interface BuiltDay {
   /** features_1s first. */
   readonly sets: readonly [BuiltSet, ...BuiltSet[]]
-  /** What the day leaves for the next, in the day's order. */
+  /** What the day leaves for the next, in the day's order; nothing where it is not over. */
   readonly fits: readonly SymbolFit[]
 }
 
@@ -55,9 +59,10 @@ export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
       const tasks = tasksOf(options, symbols, 'features_1s')
       const days = inOrder(builder, tasks, builder.thread_count + 1)
       for await (const { features: of_day, labels: ahead, fit, ...summary } of days) {
-        await files[0]!.write(of_day.rows, of_day.group)
-        await files[1]!.write(ahead!.rows, ahead!.group)
-        fits.push({ exchange: summary.exchange, symbol: summary.symbol, fit: fit! })
+        await files[0]!.write(summary, of_day)
+        await files[1]!.write(summary, ahead!)
+        const { exchange, symbol } = summary
+        if (fit !== undefined) fits.push({ exchange, symbol, fit })
         summaries.push(summary)
         onSymbol(summaries.length, symbol_count)
       }
@@ -72,7 +77,7 @@ export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
       // Such a day is large: one is computed while the one before it is written.
       for await (const day of inOrder(builder, tasksOf(options, chosen, 'features_100ms'), 1)) {
         const { features: of_day, labels: _labels, fit: _fit, ...summary } = day
-        await files[0]!.write(of_day.rows, of_day.group)
+        await files[0]!.write(summary, of_day)
         summaries.push(summary)
         onSymbol(symbols.length + summaries.length, symbol_count)
       }
@@ -88,10 +93,7 @@ async function withFiles(
   sets: readonly FeatureSet[],
   fill: (files: readonly DayFiles[], summaries: SymbolSummary[]) => Promise<void>,
 ): Promise<readonly BuiltSet[]> {
-  const names = {
-    exchange: [...new Set(symbols.map(({ exchange }) => exchange))],
-    symbol: [...new Set(symbols.map(({ symbol }) => symbol))],
-  }
+  const names = namesOf(symbols)
   const opened: DayFiles[] = []
   try {
     for (const set of sets) {
@@ -111,14 +113,17 @@ async function withFiles(
 }
 
 function tasksOf(
-  { date, symbols: of_day, fits }: BuildOptions,
+  { date, symbols: of_day, fits, is_complete }: BuildOptions,
   symbols: readonly DaySymbol[],
   made: SymbolTask['made'],
 ): readonly SymbolTask[] {
   const exchange_days = exchangeDays(of_day, dayRange(date).from)
+  const names = namesOf(symbols)
   return symbols.map((symbol) => ({
     made,
     symbol,
+    places: placesOf(names, symbol),
+    is_complete,
     exchange_day: exchange_days.get(symbol.exchange)!,
     fit: fits.find((one) => one.exchange === symbol.exchange && one.symbol === symbol.symbol)?.fit,
   }))

@@ -8,7 +8,7 @@ import type { SharedDay } from '../source/day.ts'
 import type { DayReader } from '../source/source.ts'
 import { errorFrom } from '../failure.ts'
 import type { FromBuilder, ToBuilder } from './builder-thread.ts'
-import { makeSymbolDay, type MadeDay } from './made-day.ts'
+import { type KeptHours, makeSymbolDay, type MadeDay } from './made-day.ts'
 import type { SymbolTask } from './symbol-day.ts'
 
 export interface Builder {
@@ -19,10 +19,15 @@ export interface Builder {
   close(): Promise<void>
 }
 
-export function inlineBuilder(reader: DayReader, signal: AbortSignal): Builder {
+/** `kept`: hours that earlier builds of the day have finished. */
+export function inlineBuilder(
+  reader: DayReader,
+  signal: AbortSignal,
+  kept?: KeptHours,
+): Builder {
   return {
     thread_count: 0,
-    build: (task) => makeSymbolDay(reader, task, signal),
+    build: (task) => makeSymbolDay(reader, task, signal, kept),
     close: () => Promise.resolve(),
   }
 }

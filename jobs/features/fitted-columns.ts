@@ -2,24 +2,46 @@
 import type { Columns } from './columns.ts'
 import type { Fit } from './fit/fit.ts'
 import { microprice, type StoikovTable } from './fit/stoikov.ts'
-import { vpin } from './fit/vpin.ts'
+import { type SavedBuckets, Vpin } from './fit/vpin.ts'
+import type { GridHour } from './grid.ts'
 import type { QuoteResult } from './quote-columns.ts'
-import type { TradeResult } from './trade-columns.ts'
+import type { SideVolumes } from './trade-columns.ts'
 
-/** `trades` is undefined where only the micro-price is wanted. */
-export function fittedColumns(
-  quotes: QuoteResult,
-  trades: TradeResult | undefined,
-  fit: Fit | undefined,
-): Columns<string> {
-  const { stoikov = null, vpin: start = null } = fit ?? {}
-  const nothing = (): Float64Array => new Float64Array(quotes.cut.length).fill(NaN)
-  const microprice_stoikov = stoikov === null ? nothing() : microprices(quotes, stoikov)
-  if (trades === undefined) return { microprice_stoikov }
-  return { microprice_stoikov, vpin: start === null ? nothing() : vpin(trades, start) }
+export interface FittedInputs {
+  readonly quotes: Pick<QuoteResult, 'columns'>
+  /** Undefined where only the micro-price is wanted. */
+  readonly trades: SideVolumes | undefined
+  readonly hours: readonly GridHour[]
+  readonly fit: Fit | undefined
+  /** What the hours before left in the buckets of VPIN; undefined at the start of the day. */
+  readonly buckets: SavedBuckets | undefined
 }
 
-function microprices({ columns }: QuoteResult, table: StoikovTable): Float64Array {
+export interface FittedColumns {
+  readonly columns: Columns<string>
+  /** The buckets by the end of each hour; nothing where VPIN has no fit. */
+  readonly buckets: ReadonlyMap<number, SavedBuckets>
+}
+
+export function fittedColumns(inputs: FittedInputs): FittedColumns {
+  const { quotes, trades, hours, fit } = inputs
+  const { stoikov = null, vpin: start = null } = fit ?? {}
+  const nothing = (): Float64Array => new Float64Array(quotes.columns.best_bid.length).fill(NaN)
+  const microprice_stoikov = stoikov === null ? nothing() : microprices(quotes, stoikov)
+  const buckets = new Map<number, SavedBuckets>()
+  if (trades === undefined) return { columns: { microprice_stoikov }, buckets }
+  const values = nothing()
+  if (start !== null) {
+    const vpin = new Vpin(inputs.buckets ?? start)
+    for (const { to, first, end } of hours) {
+      values.set(vpin.over(trades, first, end), first)
+      buckets.set(to, vpin.save())
+    }
+  }
+  return { columns: { microprice_stoikov, vpin: values }, buckets }
+}
+
+function microprices({ columns }: Pick<QuoteResult, 'columns'>, table: StoikovTable): Float64Array {
   const { best_bid, bid_qty, best_ask, ask_qty } = columns
   return best_bid.map((bid, row) => {
     const quote = {

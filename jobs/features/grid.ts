@@ -1,5 +1,5 @@
 /** The dense grid of intervals that features stand on. */
-import { micros, type Micros } from '#core/time.ts'
+import { HOUR_US, micros, type Micros } from '#core/time.ts'
 
 export interface Grid {
   /** Start of the first interval. */
@@ -32,4 +32,23 @@ export function gridTimes({ from, step_us, row_count }: Grid): BigInt64Array {
   const times = new BigInt64Array(row_count)
   for (let row = 0; row < row_count; row++) times[row] = BigInt(from + row * step_us)
   return times
+}
+
+/** Rows [first, end) of a grid that begin in one hour of the clock. */
+export interface GridHour {
+  /** End of the hour. */
+  readonly to: Micros
+  readonly first: number
+  readonly end: number
+}
+
+/** All hours of the grid in their order; only the first and the last may lack rows. */
+export function hoursOf(grid: Grid): readonly GridHour[] {
+  const hours: GridHour[] = []
+  for (let first = 0; first < grid.row_count; first = hours.at(-1)!.end) {
+    const start = grid.from + first * grid.step_us
+    const to = micros((Math.floor(start / HOUR_US) + 1) * HOUR_US)
+    hours.push({ to, first, end: Math.min(rowOf(grid, to), grid.row_count) })
+  }
+  return hours
 }

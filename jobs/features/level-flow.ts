@@ -23,6 +23,12 @@ import type { TopOfBook } from './quote.ts'
 /** A level of both sides; NaN where there is none. */
 type LevelPair = { -readonly [name in keyof TopOfBook]: number }
 
+/** What the sums of the next interval depend on, when those of this one have begun anew. */
+export interface SavedFlow {
+  readonly levels: readonly Readonly<LevelPair>[]
+  readonly is_chained: boolean
+}
+
 export class LevelFlow {
   readonly #qtys = new Scale()
   /** Sums of e_n, and of the quantities of both sides, by level. */
@@ -34,6 +40,18 @@ export class LevelFlow {
   #before = noLevels()
   #now = noLevels()
   #is_chained = false
+
+  static from({ levels, is_chained }: SavedFlow): LevelFlow {
+    const flow = new LevelFlow()
+    flow.#now = levels.map((level) => ({ ...level }))
+    flow.#is_chained = is_chained
+    return flow
+  }
+
+  /** At the end of an interval. */
+  save(): SavedFlow {
+    return { levels: this.#now.map((level) => ({ ...level })), is_chained: this.#is_chained }
+  }
 
   get update_count(): number {
     return this.#update_count

@@ -1,5 +1,6 @@
 /** Folds mark prices into the features of a grid: carried forward until a gap cuts the stream. */
 import { decimalOf, minus, quotient, times } from '#core/decimals.ts'
+import { HOUR_US } from '#core/time.ts'
 import type { CarriedMark, MarkChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
 import { isBehind, type Cut } from './gaps.ts'
@@ -9,16 +10,19 @@ const NAMES = ['mark_price', 'index_price', 'mark_index_basis_bps', 'funding_rat
 
 export type MarkColumns = Columns<(typeof NAMES)[number]>
 
+export type MarkValues = Omit<CarriedMark, 'ts_exchange'>
+
 export class MarkFold {
   readonly #grid: Grid
   readonly #cuts: readonly Cut[]
   readonly #columns: MarkColumns
-  #state: Omit<CarriedMark, 'ts_exchange'> | undefined
+  readonly #hours = new Map<number, MarkValues | undefined>()
+  #state: MarkValues | undefined
   #row = 0
   #next_cut = 0
 
   /** `carried` is what was valid at the start of the grid. */
-  constructor(grid: Grid, cuts: readonly Cut[], carried?: CarriedMark) {
+  constructor(grid: Grid, cuts: readonly Cut[], carried?: MarkValues) {
     this.#grid = grid
     this.#cuts = cuts.filter((cut) => cut.ts >= grid.from)
     this.#columns = columnsFor(NAMES, grid, NaN)
@@ -45,6 +49,11 @@ export class MarkFold {
     return this.#columns
   }
 
+  /** By the end of each hour what was valid there: `carried` of a grid that begins there. */
+  get hours(): ReadonlyMap<number, MarkValues | undefined> {
+    return this.#hours
+  }
+
   /** The stream has no ids: of two events at one moment a cut cannot tell the order. */
   #cutUntil(ts: number): void {
     while (this.#next_cut < this.#cuts.length && isBehind(this.#cuts[this.#next_cut]!, ts, 0)) {
@@ -54,7 +63,9 @@ export class MarkFold {
   }
 
   #closeRow(): void {
-    this.#cutUntil(endOf(this.#grid, this.#row))
+    const end = endOf(this.#grid, this.#row)
+    this.#cutUntil(end)
+    if (end % HOUR_US === 0) this.#hours.set(end, this.#state)
     if (this.#state !== undefined) {
       const { mark_price, index_price, funding_rate } = this.#state
       this.#columns.mark_price[this.#row] = mark_price

@@ -1,8 +1,18 @@
 /** Log returns of the mid between the ends of two seconds, from the exact mids. */
 import { type Decimal, decimalOf, half, plus, Scale } from '#core/decimals.ts'
+import type { Columns } from './columns.ts'
 import type { Wide } from './logarithm/double-double.ts'
 import { logOfIntegers, logRatio } from './logarithm/log-ratio.ts'
-import type { QuoteResult } from './quote-columns.ts'
+import type { TopOfBook } from './quote.ts'
+
+/** Quotes at the ends of seconds. */
+export interface SecondQuotes {
+  readonly columns: Columns<'best_bid' | 'best_ask'>
+  /** The quote that was valid at the start of the first second. */
+  readonly carried: Pick<TopOfBook, 'best_bid' | 'best_ask'> | undefined
+  /** 1 for every second in which the chain of quotes was cut. */
+  readonly cut: Uint8Array
+}
 
 /** Row -1 is the moment before the grid. */
 export class MidReturns {
@@ -12,7 +22,7 @@ export class MidReturns {
   readonly #units: Float64Array
   readonly #cut: Uint8Array
 
-  constructor({ columns: { best_bid, best_ask }, carried, cut }: QuoteResult) {
+  constructor({ columns: { best_bid, best_ask }, carried, cut }: SecondQuotes) {
     this.#bids = withFirst(carried?.best_bid, best_bid)
     this.#asks = withFirst(carried?.best_ask, best_ask)
     this.#cut = cut

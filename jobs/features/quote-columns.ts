@@ -3,7 +3,7 @@
  * (ts_exchange, update_id); values are carried forward until a gap cuts the chain. Sums are exact.
  */
 import { DecimalSum, quotient, Scale } from '#core/decimals.ts'
-import { SECOND_US } from '#core/time.ts'
+import { HOUR_US, SECOND_US } from '#core/time.ts'
 import type { QuoteChunk } from '../source/source.ts'
 import { columnsFor, type Columns } from './columns.ts'
 import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'
@@ -48,12 +48,18 @@ export interface QuoteResult {
   readonly cut: Uint8Array
 }
 
+export interface FoldedQuotes extends QuoteResult {
+  /** By the end of each hour the quote that was valid there: `carried` of a grid that begins there. */
+  readonly hours: ReadonlyMap<number, TimedQuote | undefined>
+}
+
 export class QuoteFold {
   readonly #grid: Grid
   readonly #cuts: readonly Cut[]
   readonly #columns: QuoteColumns
   readonly #ofi_column: ExactColumnWriter
   readonly #cut: Uint8Array
+  readonly #hours = new Map<number, TimedQuote | undefined>()
   readonly #prices = new Scale()
   readonly #qtys = new Scale()
   readonly #carried: TopOfBook | undefined
@@ -102,13 +108,14 @@ export class QuoteFold {
   }
 
   /** Closes every interval up to the end of the grid. Call once. */
-  finish(): QuoteResult {
+  finish(): FoldedQuotes {
     while (this.#row < this.#grid.row_count) this.#closeRow()
     return {
       columns: this.#columns,
       ofi: this.#ofi_column,
       carried: this.#carried,
       cut: this.#cut,
+      hours: this.#hours,
     }
   }
 
@@ -141,7 +148,9 @@ export class QuoteFold {
   }
 
   #closeRow(): void {
-    this.#cutUntil(endOf(this.#grid, this.#row), -Infinity)
+    const end = endOf(this.#grid, this.#row)
+    this.#cutUntil(end, -Infinity)
+    if (end % HOUR_US === 0) this.#hours.set(end, this.#state)
     if (this.#state !== undefined) this.#writeRow(this.#state)
     if (this.#is_cut) this.#cut[this.#row] = 1
     const mid_close = this.#state === undefined ? NaN : mid(this.#state)

@@ -11,19 +11,25 @@ import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { MANIFEST_FILE } from '#core/object-keys.ts'
-import { addDays, dayOf, fromMillis, type Day } from '#core/time.ts'
+import { addDays, dayOf, fromMillis, type Micros, micros, SECOND_US, type Day } from '#core/time.ts'
 import { symbolCoverage } from '../datasets/coverage.ts'
 import { publishDay, type PublishedFile } from '../datasets/publish.ts'
 import { KEEP_REPLACED_H } from '../datasets/replaced-builds.ts'
 import { runJob, type RunLog } from '../run.ts'
 import { withDay, type OpenDay } from '../source/day.ts'
 import { noData } from '../source/days.ts'
+import { announceRead } from '../source/late-rows.ts'
 import { buildFiles, type BuiltDay, type BuiltSet } from './build-files.ts'
 import { inlineBuilder, threadBuilder, type Builder } from './builders.ts'
+import { digestCode } from './code-digest.ts'
 import { putFit, readFit, type DayFit } from './fit/fit.ts'
+import { forgetOtherDays, openKeptHours, type OpenKeptHours, readSeen } from './kept-hours.ts'
+import type { KeptHours } from './made-day.ts'
 
 export const FEATURES_JOB = 'features'
 const PROGRESS_INTERVAL_MS = 10_000
+/** Rows come later than that only after trouble: hours that end after it are not kept yet. */
+const SETTLE_US = 120 * SECOND_US
 
 /** How a day is built, whichever day it is. */
 export interface FeaturesSettings {
@@ -52,6 +58,11 @@ export interface FeaturesOptions extends FeaturesSettings {
    * into DATASET/date=YYYY-MM-DD.
    */
   readonly export_dir?: string
+  /**
+   * Where hours of the day that are finished are kept for its next build, which goes on behind them;
+   * undefined: the day is built from its start, and nothing is kept. Only without threads.
+   */
+  readonly kept_dir?: string
   readonly onProgress?: (done_count: number, symbol_count: number) => void
 }
 
@@ -104,8 +115,9 @@ async function buildAndPublish(
   await mkdir(dir, { recursive: true })
   try {
     const fit = await readFit(store, addDays(date, -1))
+    const settled_to = await settle(options)
     const { built, inputs } = await withDay(options, date, async (day) => ({
-      built: await build(options, day, fit, dir, log, signal),
+      built: await build(options, day, { fit, dir, settled_to, is_complete: complete }, log, signal),
       inputs: inputsOf(day, fit),
     }))
     const sets = await publish(options, built, inputs, complete, signal)
@@ -125,11 +137,18 @@ async function buildAndPublish(
   }
 }
 
+interface BuildPlace {
+  readonly fit: DayFit | undefined
+  readonly dir: string
+  /** Rows before it that come from now on are logged, where hours are kept. */
+  readonly settled_to: Micros
+  readonly is_complete: boolean
+}
+
 async function build(
   options: FeaturesOptions,
   day: OpenDay,
-  fit: DayFit | undefined,
-  dir: string,
+  { fit, dir, settled_to, is_complete }: BuildPlace,
   log: RunLog,
   signal: AbortSignal,
 ): Promise<BuiltDay> {
@@ -138,15 +157,17 @@ async function build(
   if (symbols.length === 0) throw await noData(pool, date)
   const fits = fit?.symbols ?? []
   log.info({ symbol_count: symbols.length, fit_count: fits.length }, 'Building features.')
-  const builder = await startBuilder(options.thread_count, day, signal)
+  const kept = await openKept(options, day, settled_to, log)
+  const builder = await startBuilder(options.thread_count, day, signal, kept)
   let reported_ms = now()
   try {
-    return await buildFiles({
+    const built = await buildFiles({
       dir,
       date,
       symbols,
       symbols_100ms,
       fits,
+      is_complete,
       builder,
       onSymbol(done_count, symbol_count) {
         onProgress?.(done_count, symbol_count)
@@ -155,9 +176,31 @@ async function build(
         log.info({ done_count, symbol_count }, 'Building.')
       },
     })
+    await kept?.finish()
+    return built
   } finally {
     await builder.close()
   }
+}
+
+/** Before the day is opened: what comes late to it from now on is logged. */
+async function settle({ pool, kept_dir, now }: FeaturesOptions): Promise<Micros> {
+  const settled_to = micros(fromMillis(now()) - SETTLE_US)
+  if (kept_dir !== undefined) await announceRead(pool, settled_to)
+  return settled_to
+}
+
+async function openKept(
+  { kept_dir, date }: FeaturesOptions,
+  day: OpenDay,
+  settled_to: Micros,
+  log: RunLog,
+): Promise<OpenKeptHours | undefined> {
+  if (kept_dir === undefined) return undefined
+  await forgetOtherDays(kept_dir, date)
+  const dir = join(kept_dir, date)
+  const [code, late] = [await digestCode(), await day.lateSince(await readSeen(dir))]
+  return openKeptHours({ dir, code, late, settled_to, log, revised: day.revised_files })
 }
 
 /** No more threads than there are symbols. */
@@ -165,8 +208,9 @@ async function startBuilder(
   thread_count: number,
   day: OpenDay,
   signal: AbortSignal,
+  kept: KeptHours | undefined,
 ): Promise<Builder> {
-  if (thread_count === 0) return inlineBuilder(day.reader, signal)
+  if (thread_count === 0) return inlineBuilder(day.reader, signal, kept)
   const count = Math.min(thread_count, day.symbols.length)
   const builder = await threadBuilder(await day.share(), count, signal)
   await day.release()

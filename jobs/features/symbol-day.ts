@@ -3,28 +3,42 @@
  * folds its streams, and says what is missing.
  */
 import { BOOK_COLUMNS } from '#core/features/book.ts'
+import { LABEL_HORIZONS } from '#core/features/label.ts'
 import { FEATURES_100MS } from '#core/features.ts'
 import type { Exchange } from '#core/symbols.ts'
-import { SECOND_US, micros, type Micros } from '#core/time.ts'
-import type {
-  CarriedMark,
-  CarriedQuote,
-  DayReader,
-  DaySymbol,
-  FeatureChannel,
+import { SECOND_US, type Micros } from '#core/time.ts'
+import type { NamePlaces } from '../datasets/arrow-batch.ts'
+import {
+  type CarriedMark,
+  type CarriedQuote,
+  type DayReader,
+  type DaySymbol,
+  FEATURE_CHANNELS,
+  type FeatureChannel,
 } from '../source/source.ts'
-import { BookFold } from './book-columns.ts'
-import { countKnown, type Columns } from './columns.ts'
+import type { CarriedBook } from './book-columns.ts'
+import type { Columns } from './columns.ts'
+import type { ExchangeDay } from './exchange-day.ts'
 import { fittedColumns } from './fitted-columns.ts'
 import { fitDay, type Fit } from './fit/fit.ts'
-import { blindRows, cutsOf, isBehind, type Cut, type StreamGap } from './gaps.ts'
-import { gridOf, type Grid } from './grid.ts'
+import type { SavedBuckets } from './fit/vpin.ts'
+import {
+  type DayPart,
+  foldBook,
+  foldLiquidations,
+  foldMarks,
+  foldQuotes,
+  foldTrades,
+  gapsOf,
+} from './fold-streams.ts'
+import { cutsOf, isBehind, type Cut, type StreamGap } from './gaps.ts'
+import { gridOf, type Grid, type GridHour, hoursOf } from './grid.ts'
+import { countsOf, type HourCounts, type Streams } from './hour-counts.ts'
 import { labelColumns } from './label-columns.ts'
-import { LiquidationFold, type LiquidationColumns } from './liquidation-columns.ts'
-import { MarkFold, type MarkColumns } from './mark-columns.ts'
+import type { MarkValues } from './mark-columns.ts'
 import { MidReturns } from './mid-returns.ts'
-import { QuoteFold, type QuoteResult } from './quote-columns.ts'
-import { TradeFold, type TradeResult } from './trade-columns.ts'
+import type { TimedQuote } from './quote-columns.ts'
+import { joinInputs, lastInputs, type WindowInputs } from './window-inputs.ts'
 import { windowColumns } from './window-columns.ts'
 
 /** What is to be made of a symbol's day. Goes from thread to thread as it is. */
@@ -32,8 +46,12 @@ export interface SymbolTask {
   readonly made: 'features_1s' | 'features_100ms'
   readonly symbol: DaySymbol
   readonly exchange_day: ExchangeDay
+  /** In the dictionaries of the files. */
+  readonly places: NamePlaces
   /** Of the day before; undefined where there is none. */
   readonly fit: Fit | undefined
+  /** Whether the day leaves a fit for the next. */
+  readonly is_complete: boolean
 }
 
 /** What is known of one stream of one symbol in the day. */
@@ -46,29 +64,52 @@ export interface StreamCoverage {
   readonly gaps: readonly StreamGap[]
 }
 
+/** Where a build goes on: what lies before a whole hour of the day was built before. */
+export interface Resume {
+  readonly from: Micros
+  /** Start of the day's grid. */
+  readonly grid_from: Micros
+  readonly carried: CarriedHour
+}
+
+/** All that the hours behind a whole hour take over from those before it; plain data. */
+export interface CarriedHour {
+  readonly quote: TimedQuote | undefined
+  readonly mark: MarkValues | undefined
+  readonly book: CarriedBook | undefined
+  readonly buckets: SavedBuckets | undefined
+  /** Of features_1s only. */
+  readonly window: WindowInputs | undefined
+}
+
+/** One hour of the rows that were built. */
+export interface BuiltHour extends GridHour {
+  readonly counts: HourCounts
+  readonly carried: CarriedHour
+  /** No event from this moment on can change the hour's rows; Infinity: any can. */
+  readonly read_to: number
+}
+
 export interface SymbolDay {
   readonly exchange: Exchange
   readonly symbol: string
+  /** Of the whole day, wherever the build began. */
   readonly grid: Grid
-  /** One value a row; NaN is null. */
+  /** What was built: the grid, or what of it lies behind `resume`. */
+  readonly built: Grid
+  /** Of `built`. */
+  readonly hours: readonly BuiltHour[]
+  /** One value a row of `built`; NaN is null. */
   readonly columns: Columns<string>
-  readonly coverage: readonly StreamCoverage[]
   /** Of features_1s only. */
   readonly labels: Columns<string> | undefined
+  /** Of features_1s, where it was asked for. */
   readonly fit: Fit | undefined
 }
 
-/** What the whole exchange's day says about one of its symbols. */
-export interface ExchangeDay {
-  /** Start of the UTC day. */
-  readonly from: Micros
-  /** The exchange's last event in the day, of whatever symbol. */
-  readonly last_ts: Micros
-  /** Streams that any of its symbols has: another was not recorded. */
-  readonly channels: readonly FeatureChannel[]
-}
-
 const STEP_US = { features_1s: SECOND_US, features_100ms: SECOND_US / 10 } as const
+/** Rows that the labels of a row depend on behind it. */
+const LABEL_ROWS = Math.max(...LABEL_HORIZONS)
 const BOOK_NAMES = [...BOOK_COLUMNS.map(({ name }) => name), 'mlofi_integrated']
 const BOOK_NAMES_100MS = BOOK_NAMES.filter((name) =>
   FEATURES_100MS.some((feature) => feature.name === name),
@@ -79,137 +120,115 @@ export async function buildSymbolDay(
   reader: DayReader,
   task: SymbolTask,
   signal: AbortSignal,
+  resume?: Resume,
 ): Promise<SymbolDay> {
-  const { made, symbol, exchange_day } = task
-  const { from, last_ts } = exchange_day
-  const carried = await carriedQuote(reader, symbol, from)
-  const grid = gridOf(carried === undefined ? symbol.first_ts : from, last_ts, STEP_US[made])
-  const day: Day = { reader, symbol, exchange_day, grid, signal }
-  const of_day = { exchange: symbol.exchange, symbol: symbol.symbol, grid }
+  const { made, symbol, exchange_day, is_complete } = task
+  const step_us = STEP_US[made]
+  const carried = resume?.carried ?? (await carriedIn(reader, symbol, exchange_day.from))
+  const starts_at_midnight = carried.quote !== undefined
+  const first_ts = resume?.grid_from ?? (starts_at_midnight ? exchange_day.from : symbol.first_ts)
+  const grid = gridOf(first_ts, exchange_day.last_ts, step_us)
+  const built = resume === undefined ? grid : gridOf(resume.from, exchange_day.last_ts, step_us)
+  const hours = hoursOf(built)
+  const day: DayPart = { reader, symbol, exchange_day, grid: built, hours, from: resume?.from, signal }
 
-  const quotes = await foldQuotes(day, carried)
+  const quotes = await foldQuotes(day, carried.quote)
   const trades = await foldTrades(day)
-  const book = await foldBook(day, made === 'features_1s' ? BOOK_NAMES : BOOK_NAMES_100MS, task.fit)
-  const streams = [
-    covered(day, 'book_ticker', quotes.event_count, quotes.columns.quote_count),
-    covered(day, 'trades', trades.event_count, trades.columns.trade_count),
-    covered(day, 'depth_events', book.event_count, book.columns['depth_update_count']!),
-  ]
-  const common = { ...quotes.columns, ...trades.columns, ...book.columns }
+  const names = made === 'features_1s' ? BOOK_NAMES : BOOK_NAMES_100MS
+  const book = await foldBook(day, names, task.fit, carried.book)
+  const fitted = fittedColumns({
+    quotes,
+    trades: made === 'features_1s' ? trades : undefined,
+    hours,
+    fit: task.fit,
+    buckets: carried.buckets,
+  })
+  const common = { ...quotes.columns, ...trades.columns, ...book.columns, ...fitted.columns }
+  const streams: Streams = {
+    book_ticker: { ...quotes, known: quotes.columns.quote_count },
+    trades: { ...trades, known: trades.columns.trade_count },
+    depth_events: { ...book, known: book.columns['depth_update_count']! },
+  }
+  const of_symbol = { exchange: symbol.exchange, symbol: symbol.symbol, grid, built }
+  const carriedAt = ({ to }: GridHour): Omit<CarriedHour, 'window' | 'mark'> => ({
+    quote: quotes.hours.get(to),
+    book: book.atHour(to).carried,
+    buckets: fitted.buckets.get(to),
+  })
+  /** All of its rows are there, and so many behind it. */
+  const isWhole = ({ end }: GridHour, ahead: number): boolean => end + ahead <= built.row_count
   if (made === 'features_100ms') {
-    const columns = { ...common, ...fittedColumns(quotes, undefined, task.fit) }
-    return { ...of_day, columns, coverage: streams, labels: undefined, fit: undefined }
+    const built_hours = hours.map((hour) => ({
+      ...hour,
+      counts: countsOf(streams, hour, hours),
+      carried: { ...carriedAt(hour), mark: undefined, window: undefined },
+      read_to: Math.max(isWhole(hour, 1) ? hour.to : Infinity, book.atHour(hour.to).read_to),
+    }))
+    return { ...of_symbol, hours: built_hours, columns: common, labels: undefined, fit: undefined }
   }
-  const marks = await foldMarks(day)
+  const marks = await foldMarks(day, carried.mark)
   const liquidations = await foldLiquidations(day)
-  const returns = new MidReturns(quotes)
-  const columns = {
-    ...common,
-    ...windowColumns(quotes, trades, returns),
-    ...marks.columns,
-    ...liquidations.columns,
-    ...fittedColumns(quotes, trades, task.fit),
-  }
-  const { mark_price } = marks.columns
-  const { liquidation_count } = liquidations.columns
-  const coverage = [
+  const inputs = joinInputs(carried.window, quotes, trades)
+  const before = inputs.cut.length - built.row_count
+  const with_before = windowColumns(inputs, inputs, new MidReturns(inputs), inputs.first_row)
+  const windows = Object.entries(with_before).map(
+    ([name, values]) => [name, values.subarray(before)] as const,
+  )
+  const columns = { ...common, ...Object.fromEntries(windows), ...marks.columns, ...liquidations.columns }
+  const all_streams = {
     ...streams,
-    covered(day, 'mark_price', marks.event_count, mark_price),
-    covered(day, 'liquidations', liquidations.event_count, liquidation_count),
-  ]
-  const fit = fitDay(quotes, trades, book.columns)
-  return { ...of_day, columns, coverage, labels: labelColumns(quotes, returns), fit }
-}
-
-/** Of each exchange: its last event in the day, and its streams. */
-export function exchangeDays(
-  symbols: readonly DaySymbol[],
-  from: Micros,
-): ReadonlyMap<Exchange, ExchangeDay> {
-  const days = new Map<Exchange, ExchangeDay>()
-  for (const { exchange, last_ts, channels } of symbols) {
-    const day = days.get(exchange)
-    days.set(exchange, {
-      from,
-      last_ts: micros(Math.max(last_ts, day?.last_ts ?? 0)),
-      channels: [...new Set([...(day?.channels ?? []), ...channels])],
-    })
+    mark_price: { ...marks, known: marks.columns.mark_price },
+    liquidations: { ...liquidations, known: liquidations.columns.liquidation_count },
   }
-  return days
-}
-
-interface Day {
-  readonly reader: DayReader
-  readonly symbol: DaySymbol
-  readonly exchange_day: ExchangeDay
-  readonly grid: Grid
-  readonly signal: AbortSignal
-}
-
-interface Folded<T> {
-  readonly columns: T
-  readonly event_count: number
-}
-
-async function foldQuotes(
-  { reader, symbol, grid, signal }: Day,
-  carried: CarriedQuote | undefined,
-): Promise<QuoteResult & { readonly event_count: number }> {
-  const fold = new QuoteFold(grid, cutsOf(gapsOf(symbol, 'book_ticker')), carried)
-  const event_count = await feed(fold, reader.quotes(symbol), signal)
-  return { ...fold.finish(), event_count }
-}
-
-async function foldTrades(day: Day): Promise<TradeResult & { readonly event_count: number }> {
-  const fold = new TradeFold(day.grid, blindTo(day, 'trades'))
-  const event_count = await feed(fold, day.reader.trades(day.symbol), day.signal)
-  return { ...fold.finish(), event_count }
-}
-
-async function foldLiquidations(day: Day): Promise<Folded<LiquidationColumns>> {
-  const fold = new LiquidationFold(day.grid, blindTo(day, 'liquidations'))
-  const event_count = await feed(fold, day.reader.liquidations(day.symbol), day.signal)
-  return { columns: fold.finish(), event_count }
-}
-
-async function foldMarks({ reader, symbol, exchange_day, grid, signal }: Day): Promise<
-  Folded<MarkColumns>
-> {
-  const cuts = cutsOf(gapsOf(symbol, 'mark_price'))
-  const carried = await carriedMark(reader, symbol, cuts, exchange_day.from)
-  const fold = new MarkFold(grid, cuts, carried)
-  const event_count = await feed(fold, reader.marks(symbol), signal)
-  return { columns: fold.finish(), event_count }
-}
-
-async function foldBook(
-  { reader, symbol, exchange_day, grid, signal }: Day,
-  wanted: readonly string[],
-  fit: Fit | undefined,
-): Promise<Folded<Columns<string>>> {
-  const fold = new BookFold(grid, wanted, fit?.ofi_weights ?? undefined)
-  let event_count = 0
-  for await (const rows of reader.depth(symbol)) {
-    signal.throwIfAborted()
-    fold.add(rows)
-    for (const row of rows) if (row.ts_exchange >= exchange_day.from) event_count += 1
+  return {
+    ...of_symbol,
+    columns,
+    labels: labelColumns(quotes, new MidReturns(quotes)),
+    fit: is_complete ? fitDay(quotes, trades, book.columns) : undefined,
+    hours: hours.map((hour) => ({
+      ...hour,
+      counts: countsOf(all_streams, hour, hours),
+      carried: {
+        ...carriedAt(hour),
+        mark: marks.hours.get(hour.to),
+        window: lastInputs(inputs, before + hour.end),
+      },
+      read_to: Math.max(
+        // Labels look ahead.
+        isWhole(hour, LABEL_ROWS) ? hour.to + LABEL_ROWS * step_us : Infinity,
+        book.atHour(hour.to).read_to,
+      ),
+    })),
   }
-  return { columns: fold.finish(gapsOf(symbol, 'depth_events')), event_count }
 }
 
-/** The number of rows. */
-async function feed<Chunk extends { readonly row_count: number }>(
-  fold: { add(chunk: Chunk): void },
-  chunks: AsyncIterable<Chunk>,
-  signal: AbortSignal,
-): Promise<number> {
-  let row_count = 0
-  for await (const chunk of chunks) {
-    signal.throwIfAborted()
-    fold.add(chunk)
-    row_count += chunk.row_count
+/** A symbol's day that is finished but for what the ledger says of it: sums over its hours. */
+export function coverageOf(
+  { made, symbol, exchange_day }: SymbolTask,
+  hours: readonly HourCounts[],
+): readonly StreamCoverage[] {
+  return FEATURE_CHANNELS.flatMap((channel) => {
+    const counts = hours.flatMap((hour) => hour[channel] ?? [])
+    if (counts.length === 0) return []
+    const known_count = counts.reduce((sum, hour) => sum + hour.known_count, 0)
+    return {
+      channel,
+      event_count: counts.reduce((sum, hour) => sum + hour.event_count, 0),
+      present_s: Math.floor((known_count * STEP_US[made]) / SECOND_US),
+      gaps: gapsOf(symbol, channel).filter((gap) => gap.to_ts >= exchange_day.from),
+    }
+  })
+}
+
+/** What was valid at midnight. The book is carried in by the depth that is read. */
+async function carriedIn(reader: DayReader, symbol: DaySymbol, from: Micros): Promise<CarriedHour> {
+  return {
+    quote: await carriedQuote(reader, symbol, from),
+    mark: await carriedMark(reader, symbol, cutsOf(gapsOf(symbol, 'mark_price')), from),
+    book: undefined,
+    buckets: undefined,
+    window: undefined,
   }
-  return row_count
 }
 
 /**
@@ -243,28 +262,4 @@ async function carriedMark(
 /** Whether a cut lies between this event of the day before and midnight. */
 function isCutSince(cuts: readonly Cut[], from: Micros, ts: number, id: number): boolean {
   return cuts.some((cut) => cut.ts < from && !isBehind(cut, ts, id))
-}
-
-export function gapsOf(symbol: DaySymbol, channel: FeatureChannel): readonly StreamGap[] {
-  return symbol.gaps.filter((gap) => gap.channel === channel)
-}
-
-/** Rows of a stream that were not heard in full. */
-function blindTo({ symbol, exchange_day, grid }: Day, channel: FeatureChannel): Uint8Array {
-  const blind = blindRows(gapsOf(symbol, channel), grid)
-  return exchange_day.channels.includes(channel) ? blind : blind.fill(1)
-}
-
-function covered(
-  { symbol, exchange_day, grid }: Day,
-  channel: FeatureChannel,
-  event_count: number,
-  column: Float64Array,
-): StreamCoverage {
-  return {
-    channel,
-    event_count,
-    present_s: Math.floor((countKnown(column) * grid.step_us) / SECOND_US),
-    gaps: gapsOf(symbol, channel).filter((gap) => gap.to_ts >= exchange_day.from),
-  }
 }

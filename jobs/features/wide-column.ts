@@ -30,19 +30,21 @@ export class WideColumn {
 /**
  * Sum of the last `length` values, none below 0; NaN where one of them is, or where there are
  * fewer. No value is ever taken away again: a sum is that of the end of one block of `length`
- * rows, and of the beginning of the next.
+ * rows, and of the beginning of the next. Blocks are those of the whole column, of which `values`
+ * begin at `first_row`; of rows whose block or the one before it is cut off there is no sum.
  */
-export function trailingSums(values: WideColumn, length: number): Float64Array {
+export function trailingSums(values: WideColumn, length: number, first_row = 0): Float64Array {
   const row_count = values.hi.length
   const sums = new Float64Array(row_count).fill(NaN)
   const ends = new WideColumn(length)
-  for (let block = 0; block < row_count; block += length) {
+  const cut_off = first_row % length
+  for (let block = cut_off === 0 ? 0 : length - cut_off; block < row_count; block += length) {
     let begun: Wide | undefined
     for (let row = block; row < Math.min(block + length, row_count); row++) {
       begun = begun === undefined ? values.at(row) : addWide(begun, values.at(row))
       const is_last = row === block + length - 1
       if (is_last) sums[row] = begun.hi
-      else if (block > 0) sums[row] = addWide(ends.at(row - block + 1), begun).hi
+      else if (block >= length) sums[row] = addWide(ends.at(row - block + 1), begun).hi
     }
     if (block + length > row_count) break
     let end = values.at(block + length - 1)

@@ -20,10 +20,12 @@ import type { QuoteResult } from './quote-columns.ts'
 import type { SideVolumes } from './trade-columns.ts'
 import { trailingSums, WideColumn } from './wide-column.ts'
 
+/** `first_row`: place of the first row in the day's grid, where these are not all of it. */
 export function windowColumns(
-  { ofi, cut }: QuoteResult,
+  { ofi, cut }: Pick<QuoteResult, 'ofi' | 'cut'>,
   trades: SideVolumes,
   returns: MidReturns,
+  first_row = 0,
 ): Columns<string> {
   const changes = logReturns(returns)
   const squares = WideColumn.of(cut.length, (row) => {
@@ -36,8 +38,8 @@ export function windowColumns(
     ofi_3s: trailingOfi(ofi, cut, 3),
     realised_variance: squares.hi,
     bipower_variation: products.hi,
-    [`realised_variance_${VARIANCE_WINDOW}s`]: trailingSums(squares, VARIANCE_WINDOW),
-    [`bipower_variation_${VARIANCE_WINDOW}s`]: trailingSums(products, VARIANCE_WINDOW - 1),
+    [`realised_variance_${VARIANCE_WINDOW}s`]: trailingSums(squares, VARIANCE_WINDOW, first_row),
+    [`bipower_variation_${VARIANCE_WINDOW}s`]: trailingSums(products, VARIANCE_WINDOW - 1, first_row),
     [`kyle_lambda_${LAMBDA_WINDOW}s`]: kyleLambda(returns, trades),
   }
 }

@@ -13,7 +13,15 @@ import type { Day } from '#core/time.ts'
 import { createArchiveReader } from '../archive/read.ts'
 import { selectDaySymbols } from './day-symbols.ts'
 import { digestLedger, selectLedger } from './ledger.ts'
-import { planDay, readsPostgres, type DayPlan, type RevisedHour } from './plan.ts'
+import { type LateRows, type Seen, selectLateSince } from './late-rows.ts'
+import {
+  planDay,
+  readsPostgres,
+  revisedFiles,
+  type DayPlan,
+  type RevisedFile,
+  type RevisedHour,
+} from './plan.ts'
 import { createRawReader, type RawReader } from './raw-rows.ts'
 import { createDayReader } from './reader.ts'
 import type { DayReader, DaySymbol } from './source.ts'
@@ -24,6 +32,10 @@ export interface OpenDay {
   readonly revised_hours: readonly RevisedHour[]
   /** Of what the ledger says of the symbols. */
   readonly ledger_sha256: string
+  /** Files that are read, of the day before as well, which are not their hours' first versions. */
+  readonly revised_files: readonly RevisedFile[]
+  /** Rows that came to the day since an earlier view of it. */
+  lateSince(seen: Seen | undefined): Promise<LateRows>
   readonly reader: DayReader
   readonly raw: RawReader
   /** What another thread needs to join the view, for as long as it is open here. */
@@ -72,6 +84,8 @@ export async function withDay<T>(
       symbols,
       revised_hours,
       ledger_sha256: digestLedger(ledger, symbols),
+      revised_files: revisedFiles(plan),
+      lateSince: (seen) => selectLateSince(client, day, seen),
       reader: createDayReader(plan, day, { client, archive }),
       raw: createRawReader(plan, day, { client, archive }),
       share: () => share(pool, store, client, day, plan),

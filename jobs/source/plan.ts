@@ -44,6 +44,22 @@ export function readsPostgres(plan: DayPlan): boolean {
   return [...plan.values()].some((parts) => parts.some(({ kind }) => kind === 'postgres'))
 }
 
+/** A file of the archive that is not its hour's first version. */
+export interface RevisedFile {
+  readonly exchange: Exchange
+  readonly from: Micros
+  /** Of table, hour and version. */
+  readonly name: string
+}
+
+export function revisedFiles(plan: DayPlan): readonly RevisedFile[] {
+  return [...plan.values()].flat().flatMap((part) => {
+    if (part.kind === 'postgres' || part.hour.version === 1) return []
+    const { exchange, table_name, hour, version } = part.hour
+    return { exchange, from: part.from, name: `${table_name} ${hour} ${version}` }
+  })
+}
+
 /** An archived hour that late rows changed afterwards, and the version that is read. */
 export type RevisedHour = Pick<ArchivedHour, 'exchange' | 'table_name' | 'hour' | 'version'>
 

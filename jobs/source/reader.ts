@@ -24,8 +24,8 @@ export function createDayReader(plan: DayPlan, day: Day, places: Places): DayRea
     if (places.client === undefined) throw new Error('The plan reads Postgres, but has no client.')
     return places.client
   }
-  const parts = (symbol: DaySymbol, channel: FeatureChannel): readonly Part[] =>
-    partsOf(plan, symbol.exchange, channel, from, to)
+  const parts = (symbol: DaySymbol, channel: FeatureChannel, start = from): readonly Part[] =>
+    partsOf(plan, symbol.exchange, channel, start, to)
   const snapshotBefore = (symbol: DaySymbol): Promise<number | undefined> =>
     newest(
       partsOf(plan, symbol.exchange, 'depth_events', micros(from - SNAPSHOT_AGE_MAX_US), from),
@@ -37,33 +37,33 @@ export function createDayReader(plan: DayPlan, day: Day, places: Places): DayRea
   const dayBefore = (symbol: DaySymbol, channel: FeatureChannel): readonly Part[] =>
     partsOf(plan, symbol.exchange, channel, micros(from - DAY_US), from)
   return {
-    quotes: (symbol) =>
-      overParts(parts(symbol, 'book_ticker'), (part) =>
+    quotes: (symbol, start) =>
+      overParts(parts(symbol, 'book_ticker', start), (part) =>
         part.kind === 'postgres'
           ? live.readQuotes(client(), symbol, part)
           : archived.readQuotes(archive, symbol, part.hour),
       ),
-    trades: (symbol) =>
-      overParts(parts(symbol, 'trades'), (part) =>
+    trades: (symbol, start) =>
+      overParts(parts(symbol, 'trades', start), (part) =>
         part.kind === 'postgres'
           ? live.readTrades(client(), symbol, part)
           : archived.readTrades(archive, symbol, part.hour),
       ),
-    marks: (symbol) =>
-      overParts(parts(symbol, 'mark_price'), (part) =>
+    marks: (symbol, start) =>
+      overParts(parts(symbol, 'mark_price', start), (part) =>
         part.kind === 'postgres'
           ? live.readMarks(client(), symbol, part)
           : archived.readMarks(archive, symbol, part.hour),
       ),
-    liquidations: (symbol) =>
-      overParts(parts(symbol, 'liquidations'), (part) =>
+    liquidations: (symbol, start) =>
+      overParts(parts(symbol, 'liquidations', start), (part) =>
         part.kind === 'postgres'
           ? live.readLiquidations(client(), symbol, part)
           : archived.readLiquidations(archive, symbol, part.hour),
       ),
-    async *depth(symbol) {
-      const snapshot_ts = await snapshotBefore(symbol)
-      const start = snapshot_ts === undefined ? from : micros(snapshot_ts - SNAPSHOT_LATE_US)
+    async *depth(symbol, begin) {
+      const snapshot_ts = begin === undefined ? await snapshotBefore(symbol) : undefined
+      const start = snapshot_ts === undefined ? (begin ?? from) : micros(snapshot_ts - SNAPSHOT_LATE_US)
       yield* overParts(partsOf(plan, symbol.exchange, 'depth_events', start, to), (part) =>
         part.kind === 'postgres'
           ? live.readBookChanges(client(), symbol, part)

@@ -88,17 +88,21 @@ export interface CarriedMark {
   readonly funding_rate: number
 }
 
-/** A symbol's events in the day. A chunk's arrays are reused: it is valid until the next. */
+/**
+ * A symbol's events in the day, from a whole hour on where one is given. A chunk's arrays are
+ * reused: it is valid until the next.
+ */
 export interface DayReader {
-  quotes(symbol: DaySymbol): AsyncIterable<QuoteChunk>
-  trades(symbol: DaySymbol): AsyncIterable<TradeChunk>
-  marks(symbol: DaySymbol): AsyncIterable<MarkChunk>
-  liquidations(symbol: DaySymbol): AsyncIterable<LiquidationChunk>
+  quotes(symbol: DaySymbol, from?: Micros): AsyncIterable<QuoteChunk>
+  trades(symbol: DaySymbol, from?: Micros): AsyncIterable<TradeChunk>
+  marks(symbol: DaySymbol, from?: Micros): AsyncIterable<MarkChunk>
+  liquidations(symbol: DaySymbol, from?: Micros): AsyncIterable<LiquidationChunk>
   /**
-   * Diffs and snapshots from some time before the newest snapshot of the last hours of the day
-   * before, if any. Partial books are of no use to a book that is kept in sequence.
+   * Diffs and snapshots from `from` on; without it from some time before the newest snapshot of the
+   * last hours of the day before, if any. Partial books are of no use to a book that is kept in
+   * sequence.
    */
-  depth(symbol: DaySymbol): AsyncIterable<readonly DepthRow[]>
+  depth(symbol: DaySymbol, from?: Micros): AsyncIterable<readonly DepthRow[]>
   /** The newest quote of the day before, or undefined. */
   quoteBefore(symbol: DaySymbol): Promise<CarriedQuote | undefined>
   markBefore(symbol: DaySymbol): Promise<CarriedMark | undefined>

@@ -4,7 +4,7 @@
  * knows. The footer is hyparquet-writer's work.
  */
 import { open } from 'node:fs/promises'
-import type { ColumnChunk, RowGroup } from 'hyparquet'
+import type { ColumnChunk, RowGroup, Statistics } from 'hyparquet'
 import { ByteWriter } from 'hyparquet-writer'
 import { writePageHeader } from 'hyparquet-writer/src/datapage.js'
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
@@ -128,30 +128,81 @@ export function encodeChunk(
   codec: Codec,
   offset: number,
 ): EncodedChunk {
-  const pages: Page[] = []
-  if (leaf.dictionary !== undefined) pages.push(dictionaryPage(leaf.dictionary, codec))
-  const data_page_offset = offset + (pages[0]?.byte_count ?? 0)
-  pages.push(dataPage(leaf, codec))
-  const byte_count = pages.reduce((sum, page) => sum + page.byte_count, 0)
-  const uncompressed = pages.reduce((sum, page) => sum + page.uncompressed_bytes, 0)
+  const { dictionary } = leaf
+  return chunkOfPages([encodePage(leaf, codec)], { path_in_schema, dictionary, codec, offset })
+}
+
+/** Some rows of a column as a data page, wherever in a file it will lie. */
+export interface EncodedPage extends Pick<Leaf, 'type' | 'encoding' | 'value_count' | 'statistics'> {
+  /** With a buffer of its own: it goes from thread to thread. */
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** With its header. */
+  readonly uncompressed_bytes: number
+}
+
+export function encodePage(leaf: Leaf, codec: Codec): EncodedPage {
+  const { type, encoding, value_count, statistics } = leaf
+  const { header, body, uncompressed_bytes } = dataPage(leaf, codec)
+  const bytes = new Uint8Array(header.length + body.length)
+  bytes.set(header)
+  bytes.set(body, header.length)
+  return { type, encoding, value_count, statistics, bytes, uncompressed_bytes }
+}
+
+export interface ChunkPlace {
+  readonly path_in_schema: readonly string[]
+  /** The words that the pages' values are numbers of; undefined where there is no dictionary. */
+  readonly dictionary: readonly string[] | undefined
+  readonly codec: Codec
+  /** Of the chunk's first byte in its file. */
+  readonly offset: number
+}
+
+/** One page after another, at least one. */
+export function chunkOfPages(
+  pages: readonly EncodedPage[],
+  { path_in_schema, dictionary, codec, offset }: ChunkPlace,
+): EncodedChunk {
+  const words = dictionary === undefined ? undefined : dictionaryPage(dictionary, codec)
+  const data_page_offset = offset + (words?.byte_count ?? 0)
+  const sum = (of: (page: EncodedPage) => number): number =>
+    pages.reduce((total, page) => total + of(page), 0)
+  const byte_count = (words?.byte_count ?? 0) + sum(({ bytes }) => bytes.length)
+  const uncompressed =
+    (words?.uncompressed_bytes ?? 0) + sum(({ uncompressed_bytes }) => uncompressed_bytes)
+  const encodings = [...new Set(pages.map(({ encoding }) => encoding))]
   return {
     column: {
       file_offset: BigInt(offset),
       meta_data: {
-        type: leaf.type,
-        encodings: leaf.dictionary === undefined ? [leaf.encoding] : ['PLAIN', leaf.encoding],
+        type: pages[0]!.type,
+        encodings: words === undefined ? encodings : ['PLAIN', ...encodings],
         path_in_schema: [...path_in_schema],
         codec: PARQUET_NAME[codec],
-        num_values: BigInt(leaf.value_count),
+        num_values: BigInt(sum(({ value_count }) => value_count)),
         total_uncompressed_size: BigInt(uncompressed),
         total_compressed_size: BigInt(byte_count),
         data_page_offset: BigInt(data_page_offset),
-        ...(leaf.dictionary === undefined ? {} : { dictionary_page_offset: BigInt(offset) }),
-        statistics: leaf.statistics,
+        ...(words === undefined ? {} : { dictionary_page_offset: BigInt(offset) }),
+        statistics: mergeStatistics(pages.map(({ statistics }) => statistics)),
       },
     },
-    parts: pages.flatMap(({ header, body }) => [header, body]),
+    parts: [...(words === undefined ? [] : [words.header, words.body]), ...pages.map(({ bytes }) => bytes)],
     byte_count,
+  }
+}
+
+/** Bounds are there where a page has a value that is a number. */
+function mergeStatistics(all: readonly Statistics[]): Statistics {
+  const null_count = all.reduce((sum, one) => sum + (one.null_count ?? 0n), 0n)
+  const known = all.filter(({ min_value }) => min_value !== undefined)
+  if (known.length === 0) return { null_count }
+  const minima = known.map(({ min_value }) => min_value!)
+  const maxima = known.map(({ max_value }) => max_value!)
+  return {
+    null_count,
+    min_value: minima.reduce((least, value) => (value < least ? value : least)),
+    max_value: maxima.reduce((most, value) => (value > most ? value : most)),
   }
 }
 

@@ -42,9 +42,35 @@ export function fitVpin(trades: SideVolumes): VpinStart | undefined {
   return buckets.state()
 }
 
-/** One value a row; NaN where fewer than 50 buckets are full since the last gap. */
-export function vpin(trades: SideVolumes, start: VpinStart): Float64Array {
-  return fill(new Buckets(start), trades)
+/**
+ * VPIN of one stretch of rows after another: a value a row, NaN where fewer than 50 buckets are full
+ * since the last gap.
+ */
+export class Vpin {
+  readonly #buckets: Buckets
+
+  /** `start`: of the day, or of rows that go on where another one was saved. */
+  constructor(start: VpinStart | SavedBuckets) {
+    this.#buckets = 'size' in start ? Buckets.from(start) : new Buckets(start)
+  }
+
+  /** Of rows [first, end). */
+  over(trades: SideVolumes, first: number, end: number): Float64Array {
+    return fill(this.#buckets, trades, first, end)
+  }
+
+  save(): SavedBuckets {
+    return this.#buckets.save()
+  }
+}
+
+/** Buckets as plain data, exact. */
+export interface SavedBuckets {
+  readonly size: Decimal
+  readonly imbalances: readonly bigint[]
+  readonly volume: Decimal
+  readonly first: bigint
+  readonly since: Decimal
 }
 
 function volumeOf({ buy_volume, sell_volume }: SideVolumes): Decimal {
@@ -56,8 +82,14 @@ function volumeOf({ buy_volume, sell_volume }: SideVolumes): Decimal {
   return volume
 }
 
-function fill(buckets: Buckets, { buy_volume, sell_volume }: SideVolumes): Float64Array {
-  return buy_volume.column.map((bought, row) => {
+function fill(
+  buckets: Buckets,
+  { buy_volume, sell_volume }: SideVolumes,
+  first = 0,
+  end = buy_volume.column.length,
+): Float64Array {
+  return buy_volume.column.slice(first, end).map((bought, i) => {
+    const row = first + i
     if (Number.isNaN(bought)) buckets.clear()
     else if (bought > 0 || sell_volume.column[row]! > 0) {
       buckets.add(exactAt(buy_volume, row), exactAt(sell_volume, row))
@@ -95,6 +127,28 @@ class Buckets {
     this.#volume = plus(bought, sold)
     this.#since = minus(bought, sold)
     this.#vpin = this.#computed()
+  }
+
+  static from({ size, imbalances, volume, first, since }: SavedBuckets): Buckets {
+    const nothing = { imbalances: [], buy_volume: 0, sell_volume: 0 }
+    const buckets = new Buckets({ bucket_volume: nearest(size), ...nothing })
+    buckets.#imbalances = [...imbalances]
+    buckets.#sum = imbalances.reduce((sum, share) => sum + share, 0n)
+    buckets.#volume = volume
+    buckets.#first = first
+    buckets.#since = since
+    buckets.#vpin = buckets.#computed()
+    return buckets
+  }
+
+  save(): SavedBuckets {
+    return {
+      size: this.#size,
+      imbalances: [...this.#imbalances],
+      volume: this.#volume,
+      first: this.#first,
+      since: this.#since,
+    }
   }
 
   get vpin(): number {

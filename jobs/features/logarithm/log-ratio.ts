@@ -15,12 +15,15 @@ import {
   wideOfInteger,
 } from './double-double.ts'
 
-/** ln(a / b); both above 0. */
+/** ln(a / b); both above 0. A function of the ratio alone, however it is written. */
 export function logRatio(a: Decimal, b: Decimal): Wide {
   const [top, bottom] = integersOf(a, b)
-  return typeof top === 'number' && typeof bottom === 'number'
-    ? logOfIntegers(top, bottom)
-    : logOfBigints(BigInt(top), BigInt(bottom))
+  if (isSafe(top, bottom)) return logOfIntegers(Number(top), Number(bottom))
+  const [n, d] = [BigInt(top), BigInt(bottom)]
+  const divisor = commonDivisor(n, d)
+  return isSafe(n / divisor, d / divisor)
+    ? logOfIntegers(Number(n / divisor), Number(d / divisor))
+    : logOfBigints(n / divisor, d / divisor)
 }
 
 /** ln(value), which is above 0; 0 only of 1. */
@@ -31,10 +34,21 @@ export function logOfDecimal(value: Decimal): Wide {
 }
 
 /** As logRatio, of whole numbers whose sum is safe. */
-export function logOfIntegers(a: number, b: number): Wide {
-  if (a === b) return WIDE_ZERO
+export function logOfIntegers(top: number, bottom: number): Wide {
+  if (top === bottom) return WIDE_ZERO
+  let [divisor, rest] = [top, bottom]
+  while (rest !== 0) [divisor, rest] = [rest, divisor % rest]
+  const [a, b] = [top / divisor, bottom / divisor]
   if (isNear(a, b)) return twiceAtanh(divideWide(wide(a - b), wide(a + b)))
   return logOf(divideWide(wide(a), wide(b)))
+}
+
+function isSafe(a: number | bigint, b: number | bigint): boolean {
+  return Number(a) + Number(b) <= Number.MAX_SAFE_INTEGER
+}
+
+function commonDivisor(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : commonDivisor(b, a % b)
 }
 
 function logOfBigints(a: bigint, b: bigint): Wide {

@@ -70,7 +70,7 @@ test('a threshold that is just being raised is waited for, and counts', async ()
     'select consumer, lowest, greatest from marketdata.invalidations order by consumer',
   )
   expect(rows).toEqual(
-    ['archive', 'rollups'].map((consumer) => {
+    ['archive', 'features', 'rollups'].map((consumer) => {
       return { consumer, lowest: new Date(START_MS), greatest: new Date(START_MS + 100) }
     }),
   )

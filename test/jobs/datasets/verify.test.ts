@@ -8,7 +8,7 @@ import { datasetFileKey, MANIFEST_FILE, manifestKey } from '#core/object-keys.ts
 import { parseDay } from '#core/time.ts'
 import { createFeaturesParquet } from '../../../jobs/datasets/features-parquet.ts'
 import { describeFile } from '../../../jobs/datasets/publish.ts'
-import { encodeRowGroup } from '../../../jobs/datasets/row-group.ts'
+import { encodePart } from '../../../jobs/datasets/part.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { runVerify, type VerifyResult } from '../../../jobs/datasets/verify/run-verify.ts'
 import { LABELS_1S } from '#core/features.ts'
@@ -121,7 +121,8 @@ test('rows out of order, a null where none may be, other values than in Arrow', 
     // The second row repeats the time of the first; labels are all 0.
     const ts = BigInt64Array.from({ length: row_count }, (_, i) => BigInt(MIDNIGHT + Math.max(0, i - 1) * 1e6))
     const columns = Object.fromEntries(LABELS_1S.slice(3).map(({ name }) => [name, new Float64Array(row_count)]))
-    await file.append(encodeRowGroup(LABELS_1S, { exchange, symbol, ts, columns }))
+    const rows = { exchange, symbol, ts, columns }
+    await file.append(rows, [encodePart(LABELS_1S, rows, { exchange: 0, symbol: 0 })])
   }
   await file.finish()
   await file.close()

@@ -117,7 +117,14 @@ function build(market: Market, made: SymbolTask['made'], fit: Fit): Promise<Symb
     channels,
     gaps,
   }
-  const task: SymbolTask = { made, symbol, exchange_day: { from, last_ts, channels }, fit }
+  const task: SymbolTask = {
+    made,
+    symbol,
+    exchange_day: { from, last_ts, channels },
+    places: { exchange: 0, symbol: 0 },
+    fit,
+    is_complete: true,
+  }
   return buildSymbolDay(readerOf(market), task, new AbortController().signal)
 }
 

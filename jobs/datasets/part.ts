@@ -1,21 +1,21 @@
 /**
- * One symbol's rows of a registry dataset as the bytes of a Parquet row group: zstd, statistics on.
- * It does not depend on where in a file it will lie, so any thread can make it.
+ * Rows of one symbol of a registry dataset in the bytes of both file formats: a page a column for
+ * Parquet, a record batch for Arrow. Neither depends on where in a file it will lie. A symbol's day
+ * is cut into parts at whole hours, so that what is over is encoded once.
  */
-import type { ColumnChunk } from 'hyparquet'
 import { NEVER, type Feature } from '#core/features.ts'
 import type { Column, ColumnType } from '#core/tables.ts'
 import type { ColumnData } from '../archive/columns.ts'
-import { encodeColumn, encodeConstant } from '../archive/parquet/leaf.ts'
-import { encodeChunk } from '../archive/parquet/write.ts'
+import { encodeColumn, encodeConstant, type Leaf } from '../archive/parquet/leaf.ts'
+import { encodePage, type EncodedPage } from '../archive/parquet/write.ts'
+import { type BatchBytes, encodeBatch, type NamePlaces } from './arrow-batch.ts'
 import { hasNull, valuesOf, type SymbolRows } from './rows.ts'
 
-export interface RowGroupBytes {
+export interface PartBytes {
   readonly row_count: number
-  /** With a buffer of its own: it goes from thread to thread. */
-  readonly bytes: Uint8Array<ArrayBuffer>
-  /** Their offsets count from the group's first byte. */
-  readonly columns: readonly ColumnChunk[]
+  /** In the order of the registry; what is constant in all of a symbol's parts has a dictionary. */
+  readonly pages: readonly EncodedPage[]
+  readonly batch: BatchBytes
 }
 
 const TYPES: Readonly<Record<Feature['type'], ColumnType>> = {
@@ -25,28 +25,26 @@ const TYPES: Readonly<Record<Feature['type'], ColumnType>> = {
   int64: 'int8',
 }
 const OPTIONS = { plain: false }
+export const CODEC = 'zstd'
 
-export function encodeRowGroup(features: readonly Feature[], rows: SymbolRows): RowGroupBytes {
-  const row_count = rows.ts.length
-  const columns: ColumnChunk[] = []
-  const parts: Uint8Array[] = []
-  let byte_count = 0
-  for (const feature of features) {
-    const chunk = encodeChunk(leafOf(feature, rows), [feature.name], 'zstd', byte_count)
-    columns.push(chunk.column)
-    parts.push(...chunk.parts)
-    byte_count += chunk.byte_count
+export function encodePart(
+  features: readonly Feature[],
+  rows: SymbolRows,
+  places: NamePlaces,
+): PartBytes {
+  return {
+    row_count: rows.ts.length,
+    pages: features.map((feature) => encodePage(leafOf(feature, rows), CODEC)),
+    batch: encodeBatch(features, rows, places),
   }
-  const bytes = new Uint8Array(byte_count)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return { row_count, bytes, columns }
 }
 
-function leafOf(feature: Feature, rows: SymbolRows): ReturnType<typeof encodeConstant> {
+/** What moves to another thread, rather than being copied. */
+export function buffersOfPart({ pages, batch }: PartBytes): readonly ArrayBuffer[] {
+  return [batch.bytes, ...pages.map(({ bytes }) => bytes)].map(({ buffer }) => buffer as ArrayBuffer)
+}
+
+function leafOf(feature: Feature, rows: SymbolRows): Leaf {
   const row_count = rows.ts.length
   const { name, type, unit, description } = feature
   if (type === 'string') {

@@ -1,0 +1,75 @@
+/**
+ * Rows that came late to a day of which earlier builds kept finished hours: the writer logs what it
+ * adds below a table's threshold (sql/migrations/0060_late_for_features.sql).
+ *
+ * Invariants
+ * 1. The thresholds are raised to T, and that is committed, before a view of the day is opened: what
+ *    of the time before T is not in the view will be logged.
+ * 2. A row and its log entry become visible together. An entry that an earlier view did not see
+ *    belongs to rows that it did not see.
+ * 3. Entries stay for KEPT_H hours: a view that is older by then knows nothing of what was logged.
+ */
+import type { Client, Pool } from '#core/node/pool.ts'
+import { DAY_US, dayRange, type Day, type Micros, micros, toIso } from '#core/time.ts'
+import { FEATURE_CHANNELS } from './source.ts'
+
+const KEPT_H = 12
+/** A view that is older than this is not compared. */
+const SEEN_MAX_H = 6
+
+/** A view of the database. */
+export interface Seen {
+  /** Postgres' own word for it (pg_snapshot). */
+  readonly snapshot: string
+  /** When it was opened, by the server's clock [s since 1970]. */
+  readonly at_s: number
+}
+
+export interface LateRows {
+  /** This view. */
+  readonly now: Seen
+  /** By symbol_id the earliest row that came since; undefined where nobody can tell. */
+  readonly lowest: ReadonlyMap<number, Micros> | undefined
+}
+
+/** From now on rows before `to` are logged when they come. Waits for writers that do not know. */
+export async function announceRead(pool: Pool, to: Micros): Promise<void> {
+  for (const channel of FEATURE_CHANNELS) {
+    await pool.query('select marketdata.raise_invalidation_threshold($1, $2)', [channel, toIso(to)])
+  }
+}
+
+/** What came to the day, or to the day before it, since `seen`. In the transaction of the view. */
+export async function selectLateSince(
+  client: Client,
+  day: Day,
+  seen: Seen | undefined,
+): Promise<LateRows> {
+  const found = await client.query<{ snapshot: string; at_s: number; is_known: boolean | null }>(
+    `select pg_current_snapshot()::text as snapshot, extract(epoch from now())::float8 as at_s,
+       extract(epoch from now()) between $2::float8 and $2::float8 + $3 * 3600
+         and pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) as is_known`,
+    [seen?.snapshot ?? null, seen?.at_s ?? null, SEEN_MAX_H],
+  )
+  const { is_known, ...now } = found.rows[0]!
+  if (seen === undefined || is_known !== true) return { now, lowest: undefined }
+  const { from, to } = dayRange(day)
+  const { rows } = await client.query<{ symbol_id: string; lowest: number }>(
+    `select symbol_id, (extract(epoch from min(lowest)) * 1000000)::float8 as lowest
+     from marketdata.invalidations
+     where consumer = 'features' and greatest >= $2 and lowest < $3
+       and not pg_visible_in_snapshot(logged_xid, $1::pg_snapshot)
+     group by symbol_id`,
+    [seen.snapshot, toIso(micros(from - DAY_US)), toIso(to)],
+  )
+  const lowest = rows.map((row) => [Number(row.symbol_id), micros(row.lowest)] as const)
+  return { now, lowest: new Map(lowest) }
+}
+
+export async function forgetLateRows(pool: Pool): Promise<void> {
+  await pool.query(
+    `delete from marketdata.invalidations
+     where consumer = 'features' and logged_at < now() - $1 * interval '1 hour'`,
+    [KEPT_H],
+  )
+}
