@@ -30,8 +30,8 @@ import { withLock } from '../run.ts'
 export const SWEEP_JOB = 'replaced_builds'
 /** Unless DATASET_KEEP_REPLACED_H says otherwise [h]. */
 export const KEEP_REPLACED_H = 24
-/** Today's files are replaced all day long: they stay no longer than this [h]. */
-const KEEP_UNFINISHED_H = 1
+/** Today's files are replaced every minute, all day long: they stay no longer than this [h]. */
+const KEEP_UNFINISHED_H = 1 / 6
 const HOUR_MS = 3_600_000
 
 /** `stays_until` is by a build's folder, ISO; '' holds the files beside the manifest. */

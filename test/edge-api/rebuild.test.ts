@@ -185,14 +185,14 @@ test('a URL that was signed before a rebuild goes on until the time of replaced 
   ])
 })
 
-test('files of a day that is not over stay an hour after they were replaced', async () => {
+test('files of a day that is not over stay ten minutes after they were replaced', async () => {
   await publishVersion(publishing(store), dir, ++version, false)
   const old = await signedFile()
   const later = (minutes: number) => publishing(store, Date.now() + minutes * 60_000)
   await publishVersion(later(0), dir, ++version, false)
-  await publishVersion(later(50), dir, ++version, false)
+  await publishVersion(later(8), dir, ++version, false)
   expect((await fetch(old.url)).status).toBe(200)
-  await publishVersion(later(70), dir, ++version, false)
+  await publishVersion(later(12), dir, ++version, false)
   expect((await fetch(old.url)).status).toBe(404)
 })
 
