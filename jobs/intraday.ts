@@ -16,8 +16,11 @@ export interface Intraday {
   note(payload: unknown, build: () => Promise<void>): Promise<void>
 }
 
-/** A build that takes ten seconds is followed by ninety seconds of rest, or more. */
-const REST_PER_WORK = 9
+/**
+ * A build that takes twenty seconds is followed by eighty seconds of rest, or more. Most take a few:
+ * they go on where the one before ended, and what is left is to copy the day's files.
+ */
+const REST_PER_WORK = 4
 
 export function createIntraday({ intraday_features_s, now }: IntradayOptions): Intraday {
   let timer: NodeJS.Timeout | undefined

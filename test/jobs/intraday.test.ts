@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { createIntraday } from '../../jobs/intraday.ts'
 
-test('a build is followed by nine times its length of rest, whatever was asked for', async () => {
+test('a build is followed by four times its length of rest, whatever was asked for', async () => {
   vi.useFakeTimers()
   const intraday = createIntraday({ intraday_features_s: 60, now: () => Date.parse('2026-03-01T12:00:00Z') })
   const asked: number[] = []
@@ -15,7 +15,7 @@ test('a build is followed by nine times its length of rest, whatever was asked f
   const began = performance.now() / 60_000
   await vi.advanceTimersByTimeAsync(25 * 60_000)
   intraday.stop()
-  expect(asked.map((minute) => Math.round(minute - began))).toEqual([1, 2, 12, 22])
+  expect(asked.map((minute) => Math.round(minute - began))).toEqual([1, 2, 7, 12, 17, 22])
   // A night's build asks for no rest.
   await intraday.note({}, () => Promise.resolve())
   vi.useRealTimers()
