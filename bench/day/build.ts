@@ -13,6 +13,10 @@ export interface BuildTask {
   readonly store_config: ObjectStoreConfig
   readonly work_dir: string
   readonly thread_count: number
+  /** The time that the job takes for now; undefined: the clock's. */
+  readonly now_ms?: number
+  /** Where finished hours of the day are kept for its next build. */
+  readonly kept_dir?: string
 }
 
 export interface BuildFigures {
@@ -24,17 +28,23 @@ export interface BuildFigures {
   readonly byte_count: number
 }
 
-const { job, date, database_url, store_config, work_dir, thread_count } = JSON.parse(
+const { job, date, database_url, store_config, work_dir, thread_count, now_ms, kept_dir } = JSON.parse(
   process.argv[2]!,
 ) as BuildTask
 const pool = createPool(database_url, 'bench')
 const store = createObjectStore(store_config)
-const options = { pool, store, date, work_dir, log: silentLogger, now: Date.now }
+const now = (): number => now_ms ?? Date.now()
+const options = { pool, store, date, work_dir, log: silentLogger, now }
 const rss_before_bytes = process.memoryUsage.rss()
 const began_ms = performance.now()
 const { row_count, byte_count } =
   job === 'features'
-    ? await runFeatures({ ...options, thread_count, symbols_100ms: [] })
+    ? await runFeatures({
+        ...options,
+        thread_count,
+        symbols_100ms: [],
+        ...(kept_dir === undefined ? {} : { kept_dir }),
+      })
     : await runDatasets(options)
 const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
 const figures: BuildFigures = {
