@@ -1,9 +1,8 @@
 /** The arrows of the design: who may import whom. */
 import { globSync, readFileSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-
-const ROOT = resolve(import.meta.dirname, '..')
+import { importsOf, ROOT } from './support/imports.ts'
 
 /** A folder and what its files may import of ours. Longest prefix wins. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -29,22 +28,9 @@ const files = globSync('{core,ingestor,jobs,edge-api,sql,infra,bench}/**/*.ts', 
   exclude: ['**/node_modules/**'],
 })
 
-function importsOf(file: string): readonly string[] {
-  const text = readFileSync(join(ROOT, file), 'utf8')
-  const found = text.matchAll(/^(?:import|export)\b[^'"`;=]*?from '([^']+)'|^import '([^']+)'/gm)
-  const dynamic = text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g)
-  return [...found, ...dynamic].map((match) => match[1] ?? match[2]!)
-}
-
 function folderOf(path: string): string {
   const candidates = Object.keys(ALLOWED).filter((folder) => path === folder || path.startsWith(`${folder}/`))
   return candidates.toSorted((a, b) => b.length - a.length)[0] ?? path
-}
-
-function targetOf(file: string, specifier: string): string | undefined {
-  if (specifier.startsWith('#core/')) return specifier.replace('#core/', 'core/')
-  if (specifier.startsWith('.')) return relative(ROOT, resolve(ROOT, file, '..', specifier))
-  return undefined
 }
 
 test('the tree has files of every program', () => {
@@ -55,8 +41,7 @@ test('the tree has files of every program', () => {
 
 test('every import follows the arrows: core <- ingestor, jobs, edge-api <- infra; programs never import each other', () => {
   const wrong = files.flatMap((file) =>
-    importsOf(file).flatMap((specifier) => {
-      const target = targetOf(file, specifier)
+    importsOf(file).flatMap(({ target }) => {
       if (target === undefined) return []
       const allowed = ALLOWED[folderOf(file)]!
       return allowed.some((folder) => target.startsWith(`${folder}/`))
@@ -72,11 +57,11 @@ const BUILT_IN: Readonly<Record<string, string>> = { 'edge-api/lake/decompressor
 
 test('what runs in a Worker imports nothing of Node', () => {
   const wrong = files.filter(isWorkerFile).flatMap((file) =>
-    importsOf(file).flatMap((specifier) =>
-      specifier === BUILT_IN[file] ? [] : specifier.startsWith('node:') || (targetOf(file, specifier) ?? '').startsWith('core/node/')
-        ? [`${file} imports ${specifier}`]
-        : [],
-    ),
+    importsOf(file).flatMap(({ specifier, target = '' }) => {
+      if (specifier === BUILT_IN[file]) return []
+      const is_node = specifier.startsWith('node:') || target.startsWith('core/node/')
+      return is_node ? [`${file} imports ${specifier}`] : []
+    }),
   )
   expect(wrong).toEqual([])
 })
@@ -87,11 +72,11 @@ test('an exchange folder imports no other exchange, no socket and no clock', () 
     .flatMap((file) => {
       const own = file.split('/').slice(0, 3).join('/')
       const text = readFileSync(join(ROOT, file), 'utf8')
-      const bad = importsOf(file).filter((specifier) => {
-        const target = targetOf(file, specifier)
+      const imports = importsOf(file).filter(({ specifier, target }) => {
         if (target === undefined) return ['ws', 'node:net', 'node:http', 'node:https', 'node:timers'].includes(specifier)
         return /^ingestor\/exchanges\/[^/]+\//.test(target) && !target.startsWith(`${own}/`)
       })
+      const bad = imports.map(({ specifier }) => specifier)
       if (/\bDate\.now\(|performance\.now\(|Math\.random\(|\bfetch\(/.test(text)) bad.push('a clock, chance or the network')
       return bad.map((what) => `${file} uses ${what}`)
     })

@@ -17,8 +17,11 @@ export async function startObjectStore(options: {
   readonly port: number
   readonly access_key_id: string
   readonly secret_access_key: string
+  /** The config names the first. */
+  readonly buckets?: readonly [string, ...string[]]
 }): Promise<LocalObjectStore> {
-  const { access_key_id, secret_access_key } = options
+  const { access_key_id, secret_access_key, buckets = [BUCKET] } = options
+  const experimentalS3Credentials = { accessKeyId: access_key_id, secretAccessKey: secret_access_key }
   const contents = 'export default { fetch() { return new Response("This is the object store: speak S3.", { status: 404 }) } }'
   const server = new Miniflare({
     host: '127.0.0.1',
@@ -39,15 +42,9 @@ export async function startObjectStore(options: {
             modulesRoot: process.cwd(),
             modules: { 'worker.js': { type: 'esm', contents } },
           },
-          env: {
-            BUCKET: {
-              type: 'r2',
-              name: BUCKET,
-              dev: {
-                experimentalS3Credentials: { accessKeyId: access_key_id, secretAccessKey: secret_access_key },
-              },
-            },
-          },
+          env: Object.fromEntries(
+            buckets.map((name) => [name, { type: 'r2', name, dev: { experimentalS3Credentials } }]),
+          ),
         },
         dev: { rootPath: process.cwd() },
       },
@@ -57,7 +54,7 @@ export async function startObjectStore(options: {
   return {
     config: {
       endpoint: `http://127.0.0.1:${url.port}/cdn-cgi/local/r2/s3`,
-      bucket: BUCKET,
+      bucket: buckets[0],
       region: 'auto',
       access_key_id,
       secret_access_key,

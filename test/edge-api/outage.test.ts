@@ -8,7 +8,7 @@ import { fillHour } from '../support/market-hours.ts'
 import { readContract, type Ask } from './contract.ts'
 import { addSymbol, publish, setLatest, startEdge } from './support.ts'
 
-const edge = await startEdge()
+const edge = await startEdge({ own_store: true })
 const answers: string[] = []
 
 function askWith(bindings: Readonly<Record<string, string>>): Ask {

@@ -3,7 +3,6 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import type { DatasetFile, Manifest } from '#core/dataset.ts'
 import { silentLogger } from '#core/node/log.ts'
 import {
@@ -17,7 +16,9 @@ import { parseDay } from '#core/time.ts'
 import { parseConfig } from '../../edge-api/gateway/config.ts'
 import { startGateway } from '../../edge-api/gateway/server.ts'
 import { startObjectStore } from '../../infra/local/object-store.ts'
+import { takeBucket } from '../support/bucket.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { atFileEnd } from '../support/file-end.ts'
 
 export const SECRET = 'a secret of the tests'
 export const TOKEN_SECRET = 'a secret of the tests, for tokens of the tests'
@@ -32,7 +33,7 @@ export async function createReaderDatabase(): Promise<
   await database.pool.query(
     `create role ${login} login password '${password}' in role booktape_reader`,
   )
-  afterAll(async () => {
+  atFileEnd(async () => {
     await database.pool.query(`drop role ${login}`).catch(() => undefined)
   })
   const url = new URL(database.url)
@@ -61,12 +62,34 @@ export interface TestEdge {
   readonly store: ObjectStore
   readonly bindings: Readonly<Record<string, string>>
   readonly stopGateway: () => Promise<void>
+  /** Of an edge with a store of its own; the run's store serves other tests. */
   readonly stopStore: () => Promise<void>
 }
 
-export async function startEdge(): Promise<TestEdge> {
+export async function startEdge(options: { own_store?: true } = {}): Promise<TestEdge> {
   const { pool, url: database_url, reader_url } = await createReaderDatabase()
   const gateway = await startTestGateway(reader_url)
+  const { config, stopStore } = options.own_store ? await startStore() : sharedStore()
+  const store = createObjectStore(config)
+  const stopGateway = once(() => gateway.stop())
+  atFileEnd(async () => {
+    store.close()
+    await stopGateway()
+  })
+  const bindings = bindingsOf(reader_url, gateway.url, config)
+  return { pool, database_url, store, bindings, stopGateway, stopStore }
+}
+
+type TestStore = Pick<TestEdge, 'stopStore'> & { readonly config: ObjectStoreConfig }
+
+function sharedStore(): TestStore {
+  return {
+    config: takeBucket(),
+    stopStore: () => Promise.reject(new Error('Ask startEdge for an own_store.')),
+  }
+}
+
+async function startStore(): Promise<TestStore> {
   const dir = await mkdtemp(join(tmpdir(), 'booktape-edge-'))
   const server = await startObjectStore({
     dir,
@@ -74,17 +97,12 @@ export async function startEdge(): Promise<TestEdge> {
     access_key_id: 'key',
     secret_access_key: 'secret',
   })
-  const store = createObjectStore(server.config)
-  const stopGateway = once(() => gateway.stop())
   const stopStore = once(() => server.stop())
-  afterAll(async () => {
-    store.close()
-    await stopGateway()
+  atFileEnd(async () => {
     await stopStore()
     await rm(dir, { recursive: true })
   })
-  const bindings = bindingsOf(reader_url, gateway.url, server.config)
-  return { pool, database_url, store, bindings, stopGateway, stopStore }
+  return { config: server.config, stopStore }
 }
 
 function once(stop: () => Promise<void>): () => Promise<void> {

@@ -31,7 +31,7 @@ import {
 
 const CHROMIUM = '/usr/bin/chromium'
 
-const edge = await startEdge()
+const edge = await startEdge({ own_store: true })
 const dir = await mkdtemp(join(tmpdir(), 'booktape-worker-'))
 const counted = await countQueries(edge.bindings['GATEWAY_URL']!)
 let bundle: WorkerBundle

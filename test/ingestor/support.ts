@@ -1,10 +1,10 @@
 /** A real ingestor in a process of its own, watched over IPC. */
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll } from 'vitest'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import type { FollowCounts } from '../../ingestor/writer/counts.ts'
+import { atFileEnd } from '../support/file-end.ts'
 
 export interface IngestorProcess {
   /** Settles with the message {type: 'ready'}; rejects when the process ends before it. */
@@ -19,17 +19,12 @@ export interface IngestorProcess {
 
 const MAIN = fileURLToPath(new URL('../../ingestor/main.ts', import.meta.url))
 
-const children: ChildProcess[] = []
-afterAll(() => {
-  for (const child of children) child.kill('SIGKILL')
-})
-
 export function startIngestor(env: Readonly<Record<string, string>>): IngestorProcess {
   const child = fork(MAIN, {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'info', ...env },
   })
-  children.push(child)
+  atFileEnd(() => child.kill('SIGKILL'))
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (chunk: string) => {

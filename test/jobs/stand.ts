@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance, type JS } from '@duckdb/node-api'
-import { afterAll } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import {
   createObjectStore,
@@ -12,19 +11,14 @@ import {
 } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { parseDay } from '#core/time.ts'
-import { startObjectStore } from '../../infra/local/object-store.ts'
 import {
   runFeatures,
   type FeaturesOptions,
   type FeaturesResult,
 } from '../../jobs/features/run-features.ts'
+import { takeBucket } from '../support/bucket.ts'
 import { createTestDatabase } from '../support/database.ts'
-
-/** Registered as the file is loaded: vitest ignores hooks that are set up inside a test. */
-const closers: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const close of closers) await close()
-})
+import { atFileEnd } from '../support/file-end.ts'
 
 export interface Stand {
   readonly pool: Pool
@@ -41,23 +35,17 @@ export const NOON = Date.parse('2024-08-20T12:00:00Z')
 export async function createStand(): Promise<Stand> {
   const { pool, url } = await createTestDatabase()
   const dir = await mkdtemp(join(tmpdir(), 'booktape-jobs-'))
-  const server = await startObjectStore({
-    dir: join(dir, 'store'),
-    port: 0,
-    access_key_id: 'k',
-    secret_access_key: 's',
-  })
-  const store = createObjectStore(server.config)
-  closers.push(async () => {
+  const store_config = takeBucket()
+  const store = createObjectStore(store_config)
+  atFileEnd(async () => {
     store.close()
-    await server.stop()
     await rm(dir, { recursive: true })
   })
   return {
     pool,
     database_url: url,
     store,
-    store_config: server.config,
+    store_config,
     dir,
     features: (date, options) =>
       runFeatures({

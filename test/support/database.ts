@@ -1,14 +1,9 @@
 /** A database of its own for a test file: a clone of the migrated template, dropped at the end. */
 import { randomBytes } from 'node:crypto'
-import { afterAll, inject } from 'vitest'
+import { inject } from 'vitest'
 import { createPool, type Pool } from '#core/node/pool.ts'
+import { atFileEnd } from './file-end.ts'
 import { TEMPLATE, withDatabase } from './global-setup.ts'
-
-/** Registered as the file is loaded: vitest ignores hooks that are set up inside a test. */
-const drops: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const drop of drops.toReversed()) await drop()
-})
 
 export interface TestDatabase {
   readonly url: string
@@ -22,7 +17,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await admin.query(`create database ${name} template ${TEMPLATE}`)
   const url = withDatabase(server_url, name)
   const pool = createPool(url, 'test')
-  drops.push(async () => {
+  atFileEnd(async () => {
     await pool.end()
     await admin.query(`drop database ${name} with (force)`)
     await admin.end()

@@ -5,7 +5,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { type Micros, micros } from '#core/time.ts'
@@ -13,6 +12,7 @@ import { type ExchangeServer, startExchange } from '../../../infra/local/exchang
 import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
 import { binance_futures } from '../../../ingestor/exchanges/binance-futures/adapter.ts'
 import type { StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
+import { atFileEnd } from '../../support/file-end.ts'
 import {
   type Repairer,
   type RepairOptions,
@@ -88,7 +88,7 @@ export async function createStand(
     tape.flush()
     await follower.committed(tape.end)
   }
-  afterAll(async () => {
+  atFileEnd(async () => {
     rest.stop()
     await Promise.all(repairers.map((repairer) => repairer.stop()))
     await follower.stop()
@@ -154,7 +154,7 @@ export async function exchangeThatPlayed(
   }))
   writeFileSync(path, [header, ...lines].map((line) => JSON.stringify(line)).join('\n'))
   const exchange = await startExchange({ port: 0, source: { kind: 'replay', files: [path], speed: 'max' } })
-  afterAll(() => exchange.stop())
+  atFileEnd(() => exchange.stop())
   exchange.startReplay()
   await until('everything was played', () => exchange.status().state === 'done')
   return exchange

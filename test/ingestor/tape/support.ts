@@ -2,7 +2,6 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import { micros } from '#core/time.ts'
 import { nodeFiles, type TapeFiles } from '../../../ingestor/tape/files.ts'
@@ -10,6 +9,7 @@ import { openReader, type Damage } from '../../../ingestor/tape/reader.ts'
 import type { RecordKind } from '../../../ingestor/tape/record.ts'
 import type { Tape, TapeOptions } from '../../../ingestor/tape/tape.ts'
 import { openTape } from '../../../ingestor/tape/writer.ts'
+import { atFileEnd } from '../../support/file-end.ts'
 
 /** What was appended, or read back. */
 export interface Line {
@@ -53,7 +53,7 @@ const FOLDERS = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 /** A folder that is deleted when the test file is done. */
 export function createFolder(parent = FOLDERS): string {
   const dir = mkdtempSync(join(parent, 'booktape-tape-'))
-  afterAll(() => rmSync(dir, { recursive: true, force: true }))
+  atFileEnd(() => rmSync(dir, { recursive: true, force: true }))
   return dir
 }
 

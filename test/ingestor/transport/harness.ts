@@ -1,5 +1,5 @@
 /** A transport against the lying exchange, with patience in milliseconds instead of minutes. */
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { GapCause } from '#core/market.ts'
 import { silentLogger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
@@ -62,15 +62,6 @@ const QUICK: Partial<TransportSettings> = {
   silence_ms_min: 60_000,
 }
 
-const rigs: Rig[] = []
-
-afterEach(async () => {
-  for (const rig of rigs.splice(0)) {
-    await rig.transport.stop()
-    await rig.exchange.stop()
-  }
-})
-
 export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const exchange = await startLyingExchange()
   const frames: HeardFrame[] = []
@@ -102,9 +93,11 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
       carried.push({ connection, streams: streams.map((stream) => stream.name) })
     },
   })
-  const rig = { exchange, transport, frames, controls, deaf, carried, heard_again }
-  rigs.push(rig)
-  return rig
+  onTestFinished(async () => {
+    await transport.stop()
+    await exchange.stop()
+  })
+  return { exchange, transport, frames, controls, deaf, carried, heard_again }
 }
 
 export async function until(what: string, is_so: () => boolean, limit_ms = 100_000): Promise<void> {

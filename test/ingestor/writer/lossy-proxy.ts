@@ -2,8 +2,8 @@
  * A TCP proxy before Postgres that loses the connection at a chosen moment of the conversation,
  * once, and is honest before and after.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net'
-import { afterAll } from 'vitest'
+import { connect, createServer, type Socket } from 'node:net'
+import { atFileEnd } from '../../support/file-end.ts'
 
 /** What the client says when it happens: text that stands in the bytes it sends. */
 export interface Loss {
@@ -23,15 +23,9 @@ export interface LossyProxy {
   readonly has_struck: () => boolean
 }
 
-const servers: Server[] = []
-const sockets = new Set<Socket>()
-afterAll(() => {
-  for (const socket of sockets) socket.destroy()
-  for (const server of servers) server.close()
-})
-
 export async function startLossyProxy(database_url: string, loss: Loss): Promise<LossyProxy> {
   const target = new URL(database_url)
+  const sockets = new Set<Socket>()
   const wanted = Buffer.from(loss.when)
   let said = 0
   let has_struck = false
@@ -69,7 +63,10 @@ export async function startLossyProxy(database_url: string, loss: Loss): Promise
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
   })
-  servers.push(server)
+  atFileEnd(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
   const address = server.address()
   const url = new URL(database_url)
   url.port = String(typeof address === 'object' ? address?.port : 0)

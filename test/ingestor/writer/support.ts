@@ -2,7 +2,6 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { type Micros, micros } from '#core/time.ts'
@@ -10,6 +9,7 @@ import type { Mark, RecordKind } from '../../../ingestor/tape/record.ts'
 import type { Tape } from '../../../ingestor/tape/tape.ts'
 import { openTape } from '../../../ingestor/tape/writer.ts'
 import type { StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
+import { atFileEnd } from '../../support/file-end.ts'
 
 /** 2026-03-01T12:59:59.500Z: half a second before an hour ends. */
 export const START_MS = Date.UTC(2026, 2, 1, 12, 59, 59, 500)
@@ -105,14 +105,13 @@ export function market(symbols: readonly string[], count: number): readonly Entr
   })
 }
 
-const root = mkdtempSync(join(tmpdir(), 'booktape-ingestor-'))
-// Postgres may run as another user and has to pass through.
-chmodSync(root, 0o755)
-afterAll(() => rmSync(root, { recursive: true, force: true }))
-
 /** Gone when the test file is done. */
 export function temporaryDirectory(): string {
-  return mkdtempSync(join(root, 'dir-'))
+  const dir = mkdtempSync(join(tmpdir(), 'booktape-ingestor-'))
+  // Postgres may run as another user and has to pass through.
+  chmodSync(dir, 0o755)
+  atFileEnd(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
 }
 
 export function openTestTape(dir: string, onEnd?: (end: number) => void): Tape {

@@ -1,0 +1,44 @@
+/**
+ * One object store for the whole test run: workerd and Miniflare take two seconds of CPU to start.
+ * Every stand has a bucket of its own (test/support/bucket.ts).
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import type { ObjectStoreConfig } from '#core/node/object-store.ts'
+import { startObjectStore } from '../../infra/local/object-store.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    object_store: ObjectStoreConfig
+    /** A folder here of a bucket's name says that the bucket is taken. */
+    bucket_leases: string
+  }
+}
+
+/** More than there are stands in a run. */
+export const BUCKET_COUNT = 300
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dir = mkdtempSync(join(tmpdir(), 'booktape-test-store-'))
+  const leases = join(dir, 'leases')
+  mkdirSync(leases)
+  const server = await startObjectStore({
+    dir: join(dir, 'store'),
+    port: 0,
+    access_key_id: 'key',
+    secret_access_key: 'secret',
+    buckets: [bucketName(0), ...Array.from({ length: BUCKET_COUNT - 1 }, (_, i) => bucketName(i + 1))],
+  })
+  project.provide('object_store', server.config)
+  project.provide('bucket_leases', leases)
+  return async () => {
+    await server.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+export function bucketName(index: number): string {
+  return `test-${index}`
+}

@@ -1,0 +1,44 @@
+/** The imports of the project's files, read from their text. Paths are from the root of the project. */
+import { readFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+
+export const ROOT = resolve(import.meta.dirname, '../..')
+
+export interface Import {
+  readonly specifier: string
+  /** Gone once the types are stripped. */
+  readonly is_type: boolean
+  /** The file of the project that it names; undefined for packages and for Node's own modules. */
+  readonly target: string | undefined
+}
+
+const STATIC = /^(?:import|export)\b( type\b)?[^'"`;=]*?from '([^']+)'|^import '([^']+)'/gm
+/** Modules that are loaded when asked for, and those that a worker or a process is started with. */
+const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]|new URL\('([^']+\.ts)'/g
+
+const known = new Map<string, readonly Import[]>()
+
+export function importsOf(file: string): readonly Import[] {
+  let imports = known.get(file)
+  if (imports === undefined) {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    imports = [
+      ...[...text.matchAll(STATIC)].map((match) => ({
+        specifier: match[2] ?? match[3]!,
+        is_type: match[1] !== undefined,
+      })),
+      ...[...text.matchAll(DYNAMIC)].map((match) => ({
+        specifier: match[1] ?? match[2]!,
+        is_type: false,
+      })),
+    ].map((found) => ({ ...found, target: targetOf(file, found.specifier) }))
+    known.set(file, imports)
+  }
+  return imports
+}
+
+function targetOf(file: string, specifier: string): string | undefined {
+  if (specifier.startsWith('#core/')) return specifier.replace('#core/', 'core/')
+  if (specifier.startsWith('.')) return relative(ROOT, resolve(ROOT, file, '..', specifier))
+  return undefined
+}

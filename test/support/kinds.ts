@@ -1,0 +1,34 @@
+/**
+ * Which test files are pure: nothing that they load starts a process, a thread or a server. They
+ * are the inner loop (`npm run test:fast`), and need neither Postgres nor workerd.
+ */
+import { globSync } from 'node:fs'
+import { importsOf, ROOT } from './imports.ts'
+
+/** Loading one of these makes a test a test with services. */
+const SERVICES = new Set([
+  '@aws-sdk/client-s3',
+  'miniflare',
+  'node:child_process',
+  'node:http',
+  'node:net',
+  'node:worker_threads',
+  'pg',
+  'ws',
+])
+
+export function testFiles(): readonly string[] {
+  return globSync('test/**/*.test.ts', { cwd: ROOT }).toSorted()
+}
+
+export function isPure(file: string): boolean {
+  const seen = new Set([file])
+  for (const at of seen) {
+    for (const { specifier, is_type, target } of importsOf(at)) {
+      if (is_type) continue
+      if (SERVICES.has(specifier)) return false
+      if (target?.endsWith('.ts')) seen.add(target)
+    }
+  }
+  return true
+}
