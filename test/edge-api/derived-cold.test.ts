@@ -143,7 +143,7 @@ test('the same questions have the same rows before, behind, during and after arc
   )
   expect(left.rowCount).toBe(0)
   expect(await answers(paths)).toEqual(before)
-}, 240_000)
+})
 
 test('a page of market data whose parts are not all dropped has every column', async () => {
   const path = `/v1/market-data-1s/AAAUSDT?${IN_FILES}&limit=1000`

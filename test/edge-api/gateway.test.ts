@@ -244,7 +244,7 @@ describe('limits', () => {
     expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('bytes')])
     expect((await ask('select 1')).status).toBe(200)
     await patient.stop()
-  }, 60_000)
+  })
 
   test('many at once: as many as may wait do so, the rest are told when to come again', async () => {
     const narrow = await startTestGateway(reader_url, { CONCURRENCY_MAX: '8', POOL_MAX: '4' })

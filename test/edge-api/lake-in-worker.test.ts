@@ -120,7 +120,7 @@ test('a day as large as real ones is read cold in the worker, and is what was ho
   for (const path of [...PATHS, DEPTH]) {
     expect([path, await all(inWorker, path)]).toEqual([path, hot.get(path)])
   }
-}, 60_000)
+})
 
 test('a feature dataset of a whole day is read in the worker, row for row', async () => {
   const rows = await all(inWorker, '/v1/features/BTCUSDT?limit=10000&columns=feature_0,feature_9')
@@ -130,4 +130,4 @@ test('a feature dataset of a whole day is read in the worker, row for row', asyn
       feature_0 !== 1_000 + i || feature_9 !== (i % 2 === 1 ? null : 1_000 + i),
   )
   expect(wrong).toEqual([])
-}, 60_000)
+})

@@ -37,4 +37,4 @@ test('10 books through dropped, doubled, late and spoiled diffs and a kill -9: e
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
-}, 300_000)
+})

@@ -49,7 +49,7 @@ beforeAll(async () => {
       )
     }
   }
-}, 300_000)
+})
 
 /** Counts the locks of the statement that took most of them. */
 function countingDatabase(of: Pool): Database & { most(): number } {

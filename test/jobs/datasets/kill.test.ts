@@ -96,4 +96,4 @@ test('what is built after many kills has the bytes of what was never disturbed, 
     "select status, count(*)::int as count from marketdata.job_runs where status = 'running' group by 1",
   )
   expect(rows).toEqual([])
-}, 240_000)
+})
