@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { createLogger } from '#core/node/log.ts'
 import { openTape } from '../../ingestor/tape/writer.ts'
 import { wholeNumber } from './options.ts'
-import { importRecording } from './tape-import.ts'
+import { importRecording } from '../local/tape-import.ts'
 import { catTape, listTape, verifyTape } from './tape-print.ts'
 
 interface Place {

@@ -2,7 +2,7 @@
 import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import type { ExchangeLimits, ExchangeOptions } from './server.ts'
-import { SYMBOL_COUNT_MAX } from './sim/simulation.ts'
+import { SYMBOL_COUNT_MAX } from './simulation.ts'
 import { VENUE_NAMES } from './venue.ts'
 
 export interface ExchangeConfig {

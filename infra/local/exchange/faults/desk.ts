@@ -2,7 +2,6 @@
  * Decides what goes wrong. It holds the faults that were asked for, and judges frames, handshakes
  * and REST requests; others carry the verdicts out. Chance comes from a seeded generator.
  */
-import type { Frame, Topic } from '../protocol/hub.ts'
 import type { UndeliveredCause } from '../ledger.ts'
 import {
   FRAME_FAULT_KINDS,
@@ -33,6 +32,17 @@ export type Verdict =
 export interface Refusal {
   readonly status: number
   readonly retry_after_s: number | undefined
+}
+
+/** What the desk needs to know of a topic and of its frame. */
+interface Topic {
+  readonly stream: string
+  readonly prefix: string
+}
+
+interface Frame {
+  readonly ts_ms: number
+  readonly payload: string
 }
 
 interface Active<Fault> {

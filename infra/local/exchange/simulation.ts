@@ -1,13 +1,13 @@
 /** A simulated market as the exchange server's source: it runs in real time and answers REST. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import type { Hub, Topic } from '../protocol/hub.ts'
-import type { RestSource, Source, SourceStatus } from '../source.ts'
-import { BybitBoard } from '../bybit/board.ts'
-import { IndexBoard } from './index-board.ts'
-import { ListingBoard } from './listing-board.ts'
-import { listedSymbols, namedSymbols, UNIVERSE_SIZE } from './listings.ts'
-import { Market } from './market.ts'
-import { FUTURES_STYLE, type PayloadStyle } from './payloads.ts'
+import type { Hub, Topic } from './protocol/hub.ts'
+import type { RestSource, Source, SourceStatus } from './source.ts'
+import { BybitBoard } from './bybit/board.ts'
+import { IndexBoard } from './sim/index-board.ts'
+import { ListingBoard } from './sim/listing-board.ts'
+import { listedSymbols, namedSymbols, UNIVERSE_SIZE } from './sim/listings.ts'
+import { Market } from './sim/market.ts'
+import { FUTURES_STYLE, type PayloadStyle } from './sim/payloads.ts'
 
 export interface SimulationOptions {
   /** The same seed and clock give the same market. */
