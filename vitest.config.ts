@@ -11,8 +11,6 @@ export default defineConfig({
   test: {
     // One more than cores: most tests wait for Postgres, workerd or sockets part of their time.
     maxWorkers: 3,
-    // Files share a process and its modules: loading them anew took more CPU than the tests.
-    isolate: false,
     expect: { poll: { timeout: 100_000 } },
     // Far above what a test takes: these end a test that hangs, on any machine.
     testTimeout: 600_000,
@@ -20,7 +18,15 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE },
     setupFiles: ['test/support/setup.ts'],
     projects: [
-      { extends: true, test: { name: 'pure', include: files.filter(isPure) } },
+      {
+        extends: true,
+        test: {
+          name: 'pure',
+          include: files.filter(isPure),
+          // Files share a process and its modules: loading them anew took half of the CPU.
+          isolate: false,
+        },
+      },
       {
         extends: true,
         test: {

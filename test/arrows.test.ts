@@ -92,13 +92,11 @@ const AGAINST: readonly string[] = [
   'edge-api/formats -> edge-api/range',
   'edge-api/lake -> edge-api/range',
   'edge-api/queries -> edge-api/range',
-  // Columns, digests and the Parquet schema belong below archive; gaps and quotes into the day.
+  // Digests and the Parquet schema belong below archive; gaps and quotes into the day.
   'jobs/archive -> jobs/datasets',
-  'jobs/archive -> jobs/source',
   'jobs/archive/parquet -> jobs/datasets',
   'jobs/features -> jobs/datasets',
   'jobs/source -> jobs/features',
-  'jobs/source -> jobs/topn',
   'jobs/topn -> jobs/features',
 ]
 

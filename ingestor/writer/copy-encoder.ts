@@ -15,8 +15,24 @@ import type {
   Trade,
   VoidTrade,
 } from '#core/market.ts'
+import {
+  putFloat,
+  putInteger,
+  putMicros,
+  putNull,
+  putPairsHead,
+  readInt8,
+  readMicros,
+} from '#core/node/pg-copy/cells.ts'
+import {
+  ARRAY_HEAD_BYTES,
+  DIMENSION_BYTES,
+  LENGTH_BYTES,
+  NUMBER_BYTES,
+  ROW_HEAD_BYTES,
+} from '#core/node/pg-copy/format.ts'
 import { RAW_TABLES, type Table } from '#core/tables.ts'
-import { type Micros, micros } from '#core/time.ts'
+import type { Micros } from '#core/time.ts'
 
 /** What becomes a row of a raw table. */
 export type StoredEvent = Exclude<MarketEvent, VoidTrade | IndexPrice | MarkPriceChange>
@@ -32,27 +48,11 @@ export interface CopyRows {
 
 export type CellValue = number | boolean | string | readonly Level[] | null
 
-/** Signature, flags and header extension: what goes before the rows. */
-export const COPY_HEADER: Buffer = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
-/** What goes after them. */
-export const COPY_TRAILER: Buffer = Buffer.from([0xff, 0xff])
-
-/** 2000-01-01T00:00:00Z, Postgres' epoch. */
-const POSTGRES_EPOCH_US = 946_684_800_000_000
-const TWO_32 = 2 ** 32
-const LENGTH_BYTES = 4
-const ROW_HEAD_BYTES = 2
-/** A length and eight bytes. */
-const NUMBER_BYTES = LENGTH_BYTES + 8
 const TS_EXCHANGE_AT = ROW_HEAD_BYTES
 const TS_INGEST_AT = TS_EXCHANGE_AT + NUMBER_BYTES
 const SYMBOL_ID_AT = TS_INGEST_AT + NUMBER_BYTES
 /** Where the columns of the identity after the stamps begin: an id, in most tables. */
 const KEY_AT = SYMBOL_ID_AT + NUMBER_BYTES
-const FLOAT8_OID = 701
-/** Dimensions, null flag and element type; size and lower bound of each of two dimensions. */
-const ARRAY_HEAD_BYTES = 12
-const DIMENSION_BYTES = 8
 const LEVEL_BYTES = 2 * NUMBER_BYTES
 
 export function copySql(table: Table, target: string): string {
@@ -100,12 +100,12 @@ export function setSymbolId(view: DataView, row_at: number, symbol_id: number): 
 
 /** Of the row that begins at `row_at`. */
 export function symbolIdAt(view: DataView, row_at: number): number {
-  return readInteger(view, row_at + SYMBOL_ID_AT)
+  return readInt8(view, row_at + SYMBOL_ID_AT + LENGTH_BYTES)
 }
 
 /** Of the row that begins at `row_at`. */
 export function tsExchangeAt(view: DataView, row_at: number): Micros {
-  return micros(readInteger(view, row_at + TS_EXCHANGE_AT) + POSTGRES_EPOCH_US)
+  return readMicros(view, row_at + TS_EXCHANGE_AT + LENGTH_BYTES)
 }
 
 /**
@@ -114,7 +114,8 @@ export function tsExchangeAt(view: DataView, row_at: number): Micros {
  * is the number of those columns.
  */
 export function compareKeys(view: DataView, a: number, b: number, key_count: number): number {
-  const by_time = readInteger(view, a + TS_EXCHANGE_AT) - readInteger(view, b + TS_EXCHANGE_AT)
+  const time_at = TS_EXCHANGE_AT + LENGTH_BYTES
+  const by_time = readInt8(view, a + time_at) - readInt8(view, b + time_at)
   if (by_time !== 0) return by_time
   let a_at = a + KEY_AT
   let b_at = b + KEY_AT
@@ -150,6 +151,7 @@ export function decodeRow(rows: CopyRows, index: number): Record<string, CellVal
 /** The row that begins there. */
 export function decodeRowAt(table: Table, bytes: Buffer, row_at: number): Record<string, CellValue> {
   let at = row_at + ROW_HEAD_BYTES
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const row: Record<string, CellValue> = {}
   for (const { name, type } of table.columns) {
     const length = bytes.readInt32BE(at)
@@ -163,8 +165,7 @@ export function decodeRowAt(table: Table, bytes: Buffer, row_at: number): Record
     else if (type === 'text') row[name] = bytes.toString('utf8', at, at + length)
     else if (type === 'levels') row[name] = readLevels(bytes, at, length)
     else {
-      const integer = bytes.readInt32BE(at) * TWO_32 + bytes.readUInt32BE(at + 4)
-      row[name] = type === 'timestamptz' ? integer + POSTGRES_EPOCH_US : integer
+      row[name] = type === 'timestamptz' ? readMicros(view, at) : readInt8(view, at)
     }
     at += length
   }
@@ -210,11 +211,7 @@ function putMarkPrice(view: DataView, at: number, event: MarkPrice): number {
   end = putFloatOrNull(view, end, event.index_price)
   end = putFloatOrNull(view, end, event.settle_price)
   end = putFloatOrNull(view, end, event.funding_rate)
-  return putIntegerOrNull(
-    view,
-    end,
-    next_funding_at === null ? null : next_funding_at - POSTGRES_EPOCH_US,
-  )
+  return next_funding_at === null ? putNull(view, end) : putMicros(view, end, next_funding_at)
 }
 
 function putLiquidation(view: DataView, at: number, event: Liquidation): number {
@@ -229,29 +226,18 @@ function putLiquidation(view: DataView, at: number, event: Liquidation): number 
 /** The columns that every raw table begins with; their places are fixed, since none is nullable. */
 function putStamps(view: DataView, at: number, table: Table, event: StoredEvent): number {
   view.setInt16(at, table.columns.length)
-  putInteger(view, at + TS_EXCHANGE_AT, event.ts_exchange - POSTGRES_EPOCH_US)
-  putInteger(view, at + TS_INGEST_AT, event.ts_ingest - POSTGRES_EPOCH_US)
+  putMicros(view, at + TS_EXCHANGE_AT, event.ts_exchange)
+  putMicros(view, at + TS_INGEST_AT, event.ts_ingest)
   return putInteger(view, at + SYMBOL_ID_AT, 0)
 }
 
 /** float8[][] of [price, qty]; no level at all is an array without dimensions. */
 function putLevels(view: DataView, at: number, levels: readonly Level[]): number {
-  const begin = at + LENGTH_BYTES
-  const dimension_count = levels.length === 0 ? 0 : 2
-  view.setInt32(begin, dimension_count)
-  view.setInt32(begin + 4, 0)
-  view.setInt32(begin + 8, FLOAT8_OID)
-  let end = begin + ARRAY_HEAD_BYTES
-  for (const size of dimension_count === 0 ? [] : [levels.length, 2]) {
-    view.setInt32(end, size)
-    view.setInt32(end + 4, 1)
-    end += DIMENSION_BYTES
-  }
+  let end = putPairsHead(view, at, levels.length)
   for (const [price, qty] of levels) {
     end = putFloat(view, end, price)
     end = putFloat(view, end, qty)
   }
-  view.setInt32(at, end - begin)
   return end
 }
 
@@ -264,35 +250,12 @@ function putWord(view: DataView, at: number, word: string): number {
   return at + LENGTH_BYTES + word.length
 }
 
-function putInteger(view: DataView, at: number, value: number): number {
-  const high = Math.floor(value / TWO_32)
-  view.setInt32(at, 8)
-  view.setInt32(at + LENGTH_BYTES, high)
-  view.setUint32(at + LENGTH_BYTES + 4, value - high * TWO_32)
-  return at + NUMBER_BYTES
-}
-
 function putIntegerOrNull(view: DataView, at: number, value: number | null): number {
   return value === null ? putNull(view, at) : putInteger(view, at, value)
 }
 
 function putFloatOrNull(view: DataView, at: number, value: number | null): number {
   return value === null ? putNull(view, at) : putFloat(view, at, value)
-}
-
-function putFloat(view: DataView, at: number, value: number): number {
-  view.setInt32(at, 8)
-  view.setFloat64(at + LENGTH_BYTES, value)
-  return at + NUMBER_BYTES
-}
-
-function putNull(view: DataView, at: number): number {
-  view.setInt32(at, -1)
-  return at + LENGTH_BYTES
-}
-
-function readInteger(view: DataView, at: number): number {
-  return view.getInt32(at + LENGTH_BYTES) * TWO_32 + view.getUint32(at + LENGTH_BYTES + 4)
 }
 
 function readLevels(bytes: Buffer, at: number, length: number): readonly Level[] {

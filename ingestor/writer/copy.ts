@@ -1,7 +1,8 @@
 /** Sends encoded rows into one table or staging table. */
 import { from as copyFrom } from 'pg-copy-streams'
 import type { Client } from '#core/node/pool.ts'
-import { COPY_HEADER, COPY_TRAILER, type CopyRows, copySql, sliceRows } from './copy-encoder.ts'
+import { COPY_HEADER, COPY_TRAILER } from '#core/node/pg-copy/format.ts'
+import { type CopyRows, copySql, sliceRows } from './copy-encoder.ts'
 
 /** COPYs rows [from, to) into `target`, inside the transaction that `client` is in. */
 export function copyInto(

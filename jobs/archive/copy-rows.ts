@@ -4,7 +4,7 @@
  */
 import type { TableShape } from '#core/archived-tables.ts'
 import type { ColumnType } from '#core/tables.ts'
-import { readInt8, readMicros } from '../source/copy-decoder.ts'
+import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
 import type { ChecksumSums } from './checksum.ts'
 import { hashText } from './checksum.ts'
 import { type ColumnData, compareText, dataColumns, type SymbolRows } from './columns.ts'

@@ -1,15 +1,16 @@
 /** Rows of columns as binary COPY has them: the way back, for rows that come from a file. */
 import type { TableShape } from '#core/archived-tables.ts'
+import { putFloat, putInteger, putMicros, putNull, putPairsHead } from '#core/node/pg-copy/cells.ts'
+import {
+  ARRAY_HEAD_BYTES,
+  DIMENSION_BYTES,
+  LENGTH_BYTES,
+  NUMBER_BYTES,
+  ROW_HEAD_BYTES,
+} from '#core/node/pg-copy/format.ts'
 import type { ColumnData, SymbolRows } from './columns.ts'
 import { levelStart } from './columns.ts'
 
-/** 2000-01-01T00:00:00Z, Postgres' epoch. */
-const POSTGRES_EPOCH_US = 946_684_800_000_000
-const HEAD_BYTES = 2
-const NUMBER_BYTES = 12
-const ARRAY_HEAD_BYTES = 4 + 12
-const DIMENSION_BYTES = 8
-const FLOAT8_OID = 701
 const FIRST_BYTES = 64 * 1024
 
 export interface EncodedRows {
@@ -40,7 +41,7 @@ function putValue(out: Output, column: ColumnData, type: string, row: number): v
       if (column.nulls?.[row] === 1) return out.null()
       const value = column.values[row]!
       if (type === 'float8') return out.double(value)
-      return out.integer(type === 'timestamptz' ? value - POSTGRES_EPOCH_US : value)
+      return type === 'timestamptz' ? out.micros(value) : out.integer(value)
     }
     case 'flags':
       return out.field(Uint8Array.of(column.values[row]!))
@@ -49,7 +50,7 @@ function putValue(out: Output, column: ColumnData, type: string, row: number): v
     case 'levels': {
       const start = levelStart(column, row)
       const count = column.ends[row]! - start
-      out.arrayHead(count)
+      out.pairsHead(count)
       for (let level = start; level < start + count; level++) {
         out.double(column.price[level]!)
         out.double(column.qty[level]!)
@@ -60,6 +61,7 @@ function putValue(out: Output, column: ColumnData, type: string, row: number): v
 
 class Output {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  #view = viewOf(this.#bytes)
   #at = 0
 
   get length(): number {
@@ -71,47 +73,40 @@ class Output {
   }
 
   int16(value: number): void {
-    this.#reserve(HEAD_BYTES)
+    this.#reserve(ROW_HEAD_BYTES)
     this.#at = this.#bytes.writeInt16BE(value, this.#at)
   }
 
   integer(value: number): void {
     this.#reserve(NUMBER_BYTES)
-    this.#at = this.#bytes.writeInt32BE(8, this.#at)
-    this.#at = this.#bytes.writeBigInt64BE(BigInt(value), this.#at)
+    this.#at = putInteger(this.#view, this.#at, value)
+  }
+
+  micros(value: number): void {
+    this.#reserve(NUMBER_BYTES)
+    this.#at = putMicros(this.#view, this.#at, value)
   }
 
   double(value: number): void {
     this.#reserve(NUMBER_BYTES)
-    this.#at = this.#bytes.writeInt32BE(8, this.#at)
-    this.#at = this.#bytes.writeDoubleBE(value, this.#at)
+    this.#at = putFloat(this.#view, this.#at, value)
   }
 
   null(): void {
-    this.#reserve(4)
-    this.#at = this.#bytes.writeInt32BE(-1, this.#at)
+    this.#reserve(LENGTH_BYTES)
+    this.#at = putNull(this.#view, this.#at)
   }
 
   field(value: Uint8Array): void {
-    this.#reserve(4 + value.length)
+    this.#reserve(LENGTH_BYTES + value.length)
     this.#at = this.#bytes.writeInt32BE(value.length, this.#at)
     this.#bytes.set(value, this.#at)
     this.#at += value.length
   }
 
-  /** What stands before the elements of float8[][]; no level is an array without dimensions. */
-  arrayHead(level_count: number): void {
-    const sizes = level_count === 0 ? [] : [level_count, 2]
-    const dimension_bytes = sizes.length * DIMENSION_BYTES
-    const length = ARRAY_HEAD_BYTES - 4 + dimension_bytes + level_count * 2 * NUMBER_BYTES
-    this.#reserve(ARRAY_HEAD_BYTES + dimension_bytes)
-    for (const value of [length, sizes.length, 0, FLOAT8_OID]) {
-      this.#at = this.#bytes.writeInt32BE(value, this.#at)
-    }
-    for (const size of sizes) {
-      this.#at = this.#bytes.writeInt32BE(size, this.#at)
-      this.#at = this.#bytes.writeInt32BE(1, this.#at)
-    }
+  pairsHead(pair_count: number): void {
+    this.#reserve(LENGTH_BYTES + ARRAY_HEAD_BYTES + 2 * DIMENSION_BYTES)
+    this.#at = putPairsHead(this.#view, this.#at, pair_count)
   }
 
   #reserve(byte_count: number): void {
@@ -119,5 +114,10 @@ class Output {
     const longer = Buffer.allocUnsafeSlow(this.#bytes.length * 2 + byte_count)
     this.#bytes.copy(longer, 0, 0, this.#at)
     this.#bytes = longer
+    this.#view = viewOf(longer)
   }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

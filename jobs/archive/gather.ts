@@ -6,6 +6,7 @@
 import type { Exchange } from '#core/symbols.ts'
 import { isDerived, type TableShape } from '#core/archived-tables.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
+import { COPY_HEADER, COPY_SIGNATURE } from '#core/node/pg-copy/format.ts'
 import { addRows, ChecksumSums, hashText } from './checksum.ts'
 import { compareText, dataColumns, type SymbolRows } from './columns.ts'
 import { decodeRows, rowEnd, rowHasher, symbolIdReader, tsOfRow } from './copy-rows.ts'
@@ -40,8 +41,6 @@ const BUFFER_BYTES = 24 * 1024 * 1024
 const PART_BYTES_MAX = 12 * 1024 * 1024
 /** Rows of a file that are turned back into rows of COPY at once. */
 const FILE_ROWS = 4_096
-const HEADER_BYTES = 19
-const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
 
 interface KnownSymbol extends ListedSymbol {
   readonly index: number
@@ -114,12 +113,12 @@ export class HourRows {
     for await (const chunk of stream) {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
       if (!is_header_read) {
-        if (rest.length < HEADER_BYTES) continue
-        if (!rest.subarray(0, SIGNATURE.length).equals(SIGNATURE)) {
+        if (rest.length < COPY_HEADER.length) continue
+        if (!rest.subarray(0, COPY_SIGNATURE.length).equals(COPY_SIGNATURE)) {
           throw new Error('The stream is not binary COPY.')
         }
         is_header_read = true
-        rest = rest.subarray(HEADER_BYTES)
+        rest = rest.subarray(COPY_HEADER.length)
       }
       rest = await take(rest)
     }

@@ -7,7 +7,8 @@ import copyStreams from 'pg-copy-streams'
 import type { Client } from '#core/node/pool.ts'
 import { micros, toIso } from '#core/time.ts'
 import { readDepth, type DepthRow, type Span } from '../topn/depth-reader.ts'
-import { copyRows, readInt8, readMicros, type CopyRows, type Widths } from './copy-decoder.ts'
+import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
+import { copyRows, type CopyRows, type Widths } from '#core/node/pg-copy/fixed-rows.ts'
 import type {
   CarriedMark,
   CarriedQuote,

@@ -7,7 +7,7 @@ import type { DepthChange } from '#core/book-sync.ts'
 import type { Level } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { micros, type Micros, toIso } from '#core/time.ts'
-import { readInt8, readMicros } from '../source/copy-decoder.ts'
+import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
 
 export interface DepthRow extends DepthChange {
   readonly depth_kind: 'diff' | 'snapshot'

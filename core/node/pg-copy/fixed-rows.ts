@@ -2,7 +2,7 @@
  * Decodes binary COPY whose columns all have a fixed width and no null: a row then has a fixed
  * size, and a chunk of the stream is read in place. Anything else ends with an error.
  */
-import { micros, type Micros } from '#core/time.ts'
+import { COPY_HEADER, COPY_SIGNATURE } from './format.ts'
 
 /** Bytes of each column's value, in the order of the select list. */
 export type Widths = readonly (1 | 8)[]
@@ -15,11 +15,6 @@ export interface CopyRows {
   /** Where the value of each column begins inside a row. */
   readonly offsets: readonly number[]
 }
-
-const HEADER_BYTES = 19
-const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
-/** 2000-01-01, where Postgres' timestamps begin. */
-const PG_EPOCH_US = 946_684_800_000_000
 
 /** Rows in batches of at most `rows_max`; the bytes of a batch are only valid until the next. */
 export async function* copyRows(
@@ -44,8 +39,8 @@ export async function* copyRows(
   let header = Buffer.alloc(0)
   for await (const piece of stream) {
     let chunk = piece
-    if (header.length < HEADER_BYTES) {
-      const missing = HEADER_BYTES - header.length
+    if (header.length < COPY_HEADER.length) {
+      const missing = COPY_HEADER.length - header.length
       header = Buffer.concat([header, chunk.subarray(0, missing)])
       chunk = chunk.subarray(missing)
     }
@@ -59,7 +54,7 @@ export async function* copyRows(
       }
     }
   }
-  if (!header.subarray(0, SIGNATURE.length).equals(SIGNATURE)) {
+  if (!header.subarray(0, COPY_SIGNATURE.length).equals(COPY_SIGNATURE)) {
     throw new Error('The stream is not binary COPY.')
   }
   // The stream ends with a field count of -1, which stands where the next row would begin.
@@ -68,16 +63,6 @@ export async function* copyRows(
     throw new Error(`Binary COPY ended in the middle of a row, ${rest} bytes into it.`)
   }
   if (filled > 2) yield batch(filled - 2)
-}
-
-/** Microseconds since 1970 of a timestamptz. Exact. */
-export function readMicros(view: DataView, at: number): Micros {
-  return micros(readInt8(view, at) + PG_EPOCH_US)
-}
-
-/** A bigint (int8 in Postgres' words). Exact up to Number.MAX_SAFE_INTEGER. */
-export function readInt8(view: DataView, at: number): number {
-  return view.getInt32(at) * 4_294_967_296 + view.getUint32(at + 4)
 }
 
 /** A look at the first and last row: a null or a wider column shifts every byte after it. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { copyRows, readInt8, readMicros } from '../../../jobs/source/copy-decoder.ts'
+import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
+import { copyRows } from '#core/node/pg-copy/fixed-rows.ts'
 
 const WIDTHS = [8, 8, 1] as const
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
