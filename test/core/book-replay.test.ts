@@ -3,7 +3,7 @@
  * over the same made-up depth, and against plain Maps that know which moments are known.
  */
 import { expect, test } from 'vitest'
-import { bookAt, type DepthSource } from '#core/book-at.ts'
+import { bookAt } from '#core/book-at.ts'
 import { BookReplay } from '#core/book-replay.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import { BOOK_COLUMNS } from '#core/features/book.ts'
@@ -14,6 +14,7 @@ import { gridOf } from '../../jobs/features/grid.ts'
 import type { DepthRow } from '../../jobs/topn/depth-reader.ts'
 import { TopSampler } from '../../jobs/topn/sampler.ts'
 import { randomNumbers } from '../jobs/features/random.ts'
+import { sourceOf } from './depth-source.ts'
 
 const START = 1_700_000_000_000_000
 const SECONDS = 60
@@ -84,22 +85,6 @@ function makeDepth(seed: number, style: Style, loss: number): Made {
   return {
     rows,
     bestBidAt: (ts) => truth.findLast(([moment]) => moment <= ts)?.[1],
-  }
-}
-
-function sourceOf(rows: readonly DepthRow[]): DepthSource {
-  const snapshots = rows.filter((row) => row.depth_kind === 'snapshot')
-  const diffs = rows.filter((row) => row.depth_kind === 'diff')
-  return {
-    snapshotBefore: async (ts) => snapshots.findLast((one) => one.ts_exchange <= ts),
-    snapshotsAfter: async (from, to) =>
-      snapshots.filter((one) => one.ts_exchange > from && one.ts_exchange <= to),
-    async *diffs({ from_ts, from_id, to_ts }) {
-      yield* diffs.filter(
-        (diff) => diff.ts_exchange >= from_ts && diff.ts_exchange <= to_ts && diff.final_update_id >= from_id,
-      )
-      yield* diffs.filter((diff) => diff.ts_exchange > to_ts).slice(0, 1)
-    },
   }
 }
 
