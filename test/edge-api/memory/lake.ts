@@ -21,13 +21,14 @@ import { dataColumns, type ColumnData, type SymbolRows } from '../../../jobs/arc
 import { createHourFile } from '../../../jobs/archive/parquet/write.ts'
 import { groupRanges } from '../../../jobs/archive/row-groups.ts'
 import { createFeaturesParquet } from '../../../jobs/datasets/features-parquet.ts'
-import { encodeRowGroup } from '../../../jobs/datasets/row-group.ts'
+import { encodePart } from '../../../jobs/datasets/part.ts'
 
 export const DATE = parseDay('2024-08-07')!
 export const SYMBOL = 'BTCUSDT'
 const DAY_START = micros(Date.parse(DATE) * 1_000)
 const EXCHANGE = 'binance-futures'
 const DAY_ROWS = 86_400
+const HOUR_ROWS = 3_600
 
 interface Hour {
   readonly table: ArchivedTable
@@ -155,7 +156,14 @@ async function putFeatures(store: ObjectStore, dir: string): Promise<void> {
     ),
   } as const
   const file = await createFeaturesParquet(path, FEATURES_1S, identity)
-  await file.append(encodeRowGroup(FEATURES_1S, rows))
+  // A part an hour, as the job cuts them.
+  const parts = Array.from({ length: 24 }, (_, hour) => {
+    const [first, end] = [hour * HOUR_ROWS, (hour + 1) * HOUR_ROWS]
+    const columns = Object.entries(rows.columns).map(([name, all]) => [name, all.subarray(first, end)])
+    const of_hour = { ...rows, ts: rows.ts.subarray(first, end), columns: Object.fromEntries(columns) }
+    return encodePart(FEATURES_1S, of_hour, { exchange: 0, symbol: 0 })
+  })
+  await file.append(rows, parts)
   await file.finish()
   await file.close()
   const bytes = await readFile(path)
