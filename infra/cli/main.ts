@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.ts')).validateCommand(),
   tape: async () => (await import('./tape.ts')).tapeCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
+  retire: async () => (await import('./retire.ts')).retireCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
 }
 

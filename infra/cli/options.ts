@@ -1,5 +1,6 @@
 /** Checks of option values that several commands share. */
 import { InvalidArgumentError } from 'commander'
+import { OperatorError } from '#core/errors.ts'
 
 /** Of a disk: 2, 0.5, or 0. */
 export function gigabytes(text: string): number {
@@ -19,4 +20,13 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
     }
     return value
   }
+}
+
+/** DATABASE_URL of the environment; throws where it is none. */
+export function databaseUrl(): string {
+  const database_url = process.env['DATABASE_URL']
+  if (database_url !== undefined && URL.canParse(database_url)) return database_url
+  throw new OperatorError('no_database_url', 'DATABASE_URL is not set to a URL.', {
+    hint: 'Give it as postgres://user:password@host:5432/database. `npm start` migrates its own database.',
+  })
 }
