@@ -5,6 +5,7 @@
  */
 import type { Decimals } from '../decimal-text.ts'
 import type { Cell, RangeColumn, Row } from '../range/table.ts'
+import { release } from '../release.ts'
 import { recordBatchMessage, schemaMessage, type FieldNode } from './arrow-schema.ts'
 
 export function arrowStream(
@@ -27,12 +28,14 @@ export function arrowStream(
     return { offset, byte_count: bytes.byteLength }
   })
   const batch = { row_count: rows.length, nodes: body.nodes, buffers, body_byte_count }
-  return join([
+  const stream = join([
     ...framed(schemaMessage(columns)),
     ...framed(recordBatchMessage(batch)),
     ...body.buffers,
     END_OF_STREAM,
   ])
+  for (const bytes of body.buffers) release(bytes)
+  return stream
 }
 
 function cellOf(row: Row, { name, derived }: RangeColumn, decimals: Decimals): Cell {

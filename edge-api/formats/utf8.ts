@@ -1,4 +1,5 @@
 /** Text as bytes while it is written: piece by piece, so that the whole is never a string too. */
+import { release } from '../release.ts'
 
 const PIECE_CHARS = 64 << 10
 
@@ -13,6 +14,7 @@ export class Utf8Text {
     if (this.#text.length >= PIECE_CHARS) this.#encode()
   }
 
+  /** Of all that was added. Asked once. */
   bytes(): Uint8Array<ArrayBuffer> {
     this.#encode()
     const bytes = new Uint8Array(this.#byte_count)
@@ -20,6 +22,7 @@ export class Utf8Text {
     for (const piece of this.#pieces) {
       bytes.set(piece, at)
       at += piece.byteLength
+      release(piece)
     }
     return bytes
   }

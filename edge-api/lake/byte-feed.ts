@@ -10,8 +10,9 @@ export class ByteFeed {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
-  static of(bytes: Uint8Array): ByteFeed {
-    return new ByteFeed(once(bytes))
+  /** `done` is told of them when nobody reads on. */
+  static of(bytes: Uint8Array, done?: (bytes: Uint8Array) => void): ByteFeed {
+    return new ByteFeed(once(bytes, done))
   }
 
   /** The next bytes, which stay: so many, or fewer where the feed ends. */
@@ -61,8 +62,15 @@ export class ByteFeed {
   }
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
+async function* once(
+  bytes: Uint8Array,
+  done?: (bytes: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield bytes
+  } finally {
+    done?.(bytes)
+  }
 }
 
 function joined(left: Uint8Array, right: Uint8Array): Uint8Array {

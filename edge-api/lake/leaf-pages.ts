@@ -7,6 +7,7 @@ import type { ColumnMetaData, DecodedArray, PageHeader, SchemaElement } from 'hy
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js'
 import { readPlain } from 'hyparquet/src/plain.js'
+import { release } from '../release.ts'
 import { LakeBudgetError } from './budget.ts'
 import { ByteFeed } from './byte-feed.ts'
 import { canStream, decompressors, PAGE_BYTES_MAX, unpacked } from './decompressors.ts'
@@ -123,7 +124,10 @@ async function unpackedBytes({ leaf, header, feed, packed }: Page): Promise<Byte
   const { codec } = leaf.chunk
   if (uncompressed_page_size <= PAGE_BYTES_MAX || !canStream(codec)) {
     packed.left = 0
-    return ByteFeed.of(unpackWhole(leaf, header, await feed.take(compressed_page_size)))
+    const bytes = await feed.take(compressed_page_size)
+    const page = unpackWhole(leaf, header, bytes)
+    if (page !== bytes) release(bytes)
+    return ByteFeed.of(page, release)
   }
   return new ByteFeed(unpacked(codec, passing(feed, packed)))
 }
@@ -199,13 +203,14 @@ function valuesOf(decoded: DecodedArray): Values {
 
 const texts = new TextDecoder()
 
-/** Of whole numbers in 64 bits. Two halves of 32, the lower one first: no bigint is made. */
+/** Of whole numbers in 64 bits, whose buffer is released. Two halves of 32, the lower one first: no bigint is made. */
 function doublesOf(buffer: ArrayBufferLike): Float64Array {
   const halves = new Int32Array(buffer)
   const doubles = new Float64Array(halves.length / 2)
   for (let i = 0; i < doubles.length; i++) {
     doubles[i] = halves[2 * i + 1]! * 2 ** 32 + (halves[2 * i]! >>> 0)
   }
+  release(halves)
   return doubles
 }
 

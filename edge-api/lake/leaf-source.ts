@@ -2,6 +2,7 @@
  * The bytes of leaves in the order in which they are read: fetched some MiB at once, of which no
  * more than one piece is held, or as a stream where a single leaf is large.
  */
+import { release } from '../release.ts'
 import { BATCH_BYTES, batchOf, type ByteRange } from './byte-ranges.ts'
 import { ByteFeed } from './byte-feed.ts'
 import { isLarge } from './leaf-pages.ts'
@@ -24,6 +25,7 @@ export function createLeafSource(leaves: readonly PlacedLeaf[], file: FileBytes)
       if (isStreamed(leaf)) return new ByteFeed(await file.stream(leaf))
       const { start, end } = leaf
       if (held === undefined || start < held.range.start || end > held.range.end) {
+        if (held !== undefined) release(held.bytes)
         held = undefined
         const range = batchOf(leaves.slice(leaves.indexOf(leaf)).filter((one) => !isStreamed(one)))
         held = { range, bytes: await file.read(range) }

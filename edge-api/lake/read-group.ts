@@ -2,6 +2,7 @@
  * Rows out of planned row groups: the times tell which rows are wanted, and of every other column
  * no more than these is unpacked. Levels are never objects: a row's are one array of numbers.
  */
+import { release } from '../release.ts'
 import type { LakeBudget } from './budget.ts'
 import { pagesOf } from './leaf-pages.ts'
 import { createLeafSource, type FileBytes, type LeafSource } from './leaf-source.ts'
@@ -110,6 +111,8 @@ async function readColumns(
     const price = await readList(leaf, source, window)
     const qty = await readList(leaves[++i]!, source, window)
     const rows = pairs(price, qty)
+    release(price.values)
+    release(qty.values)
     row_count = Math.min(row_count, rows.length)
     found.set(leaf.column, rows)
   }

@@ -1,4 +1,5 @@
 /** Values of some rows of a row group: no more of them are made than these rows have. */
+import { release } from '../release.ts'
 import type { LeafPage, Values } from './leaf-pages.ts'
 
 /** Rows [from, to) of a row group. */
@@ -35,6 +36,7 @@ export async function readValues(
     const found = await take(skipped, count)
     let at = 0
     for (const present of is_there) values.push(present ? found[at++]! : null)
+    if (found instanceof Float64Array) release(found)
     if (row >= to) break
   }
   return values
@@ -106,6 +108,7 @@ function joined(parts: readonly Float64Array[], length: number): Float64Array {
   for (const part of parts) {
     values.set(part, at)
     at += part.length
+    release(part)
   }
   return values
 }
