@@ -31,9 +31,8 @@ export default {
   },
 } satisfies ExportedHandler
 
-/** A worker's log is its console: one JSON line an error. */
+/** A worker's log is its console: one JSON line an error. Too many callers are no fault. */
 function report(error: unknown): void {
-  console.error(
-    JSON.stringify({ level: 'error', program: 'edge-api', error: describeError(error) }),
-  )
+  const level = error instanceof Problem && error.code === 'too_busy' ? 'warn' : 'error'
+  console[level](JSON.stringify({ level, program: 'edge-api', error: describeError(error) }))
 }
