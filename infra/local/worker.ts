@@ -18,6 +18,8 @@ export interface WorkerBundle {
 
 export interface LocalWorker {
   readonly url: string
+  /** Of V8's inspector, where it was asked for. */
+  readonly inspector_url: string | undefined
   /** Puts the id of a token into the revocation list. */
   revokeToken(token_id: string): Promise<void>
   stop(): Promise<void>
@@ -56,12 +58,14 @@ export async function startWorker(options: {
   readonly persist_dir: string
   /** Requests in ten seconds of a token, and of an address. */
   readonly rate_limits?: { readonly token: number; readonly address: number }
+  readonly has_inspector?: boolean
 }): Promise<LocalWorker> {
-  const { bundle, bindings, rate_limits } = options
+  const { bundle, bindings, rate_limits, has_inspector = false } = options
   const contents = readFileSync(bundle.script_path, 'utf8')
   const server = new Miniflare({
     host: '127.0.0.1',
     port: options.port,
+    ...(has_inspector ? { inspectorPort: 0 } : {}),
     cf: false,
     log: new Log(LogLevel.WARN),
     logRequests: false,
@@ -105,6 +109,7 @@ export async function startWorker(options: {
   const revoked = await server.getKVNamespace('REVOKED_TOKENS')
   return {
     url: `http://127.0.0.1:${url.port}`,
+    inspector_url: has_inspector ? (await server.getInspectorURL()).href : undefined,
     revokeToken: (token_id) => revoked.put(token_id, 'revoked'),
     stop: () => server.dispose(),
   }
