@@ -77,15 +77,19 @@ function rowOf(
   return row
 }
 
+/** Quotients near 1 and logarithms near 0 lose digits: what goes into them is rounded to decimals. */
 function naesSkjeltorp(side: readonly Level[], mid: number): number {
   const p = [mid, ...side.slice(0, 10).map(([price]) => price)]
   const v = Array.from({ length: 11 }, (_, k) =>
-    Math.log(side.slice(0, k).reduce((total, [, qty]) => total + qty, 0)),
+    Math.log(decimal(side.slice(0, k).reduce((total, [, qty]) => total + qty, 0))),
   )
-  let sum = v[1]! / Math.abs(p[1]! / p[0]! - 1)
-  for (let k = 1; k < 10; k++) sum += (v[k + 1]! / v[k]! - 1) / Math.abs(p[k + 1]! / p[k]! - 1)
+  const change = (k: number): number => Math.abs(decimal(p[k + 1]! - p[k]!)) / p[k]!
+  let sum = v[1]! / change(0)
+  for (let k = 1; k < 10; k++) sum += (v[k + 1]! / v[k]! - 1) / change(k)
   return sum / 10
 }
+
+const decimal = (value: number): number => Number(value.toFixed(8))
 
 /** e_n of level k: what came to the bid less what came to the ask. */
 function flow(
