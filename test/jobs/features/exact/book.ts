@@ -29,8 +29,9 @@ function booksOf({ snapshot, updates }: Chain): readonly Levels[] {
 }
 
 function exactly({ bids, asks }: Book): Pick<Levels, 'bids' | 'asks'> {
+  // No column looks deeper.
   const exact = (sides: readonly Side[]): readonly Level[] =>
-    sides.map(({ price, qty }) => ({ price: rational(price), qty: rational(qty) }))
+    sides.slice(0, RANKS.length).map(({ price, qty }) => ({ price: rational(price), qty: rational(qty) }))
   return { bids: exact(bids), asks: exact(asks) }
 }
 

@@ -58,6 +58,7 @@ export function quoteRows(market: Market, step_us: number, row_count: number, st
     ...cuts.map((ts) => ({ ts: ts as number, quote: undefined })),
   ].toSorted((a, b) => a.ts - b.ts)
   let last: Quote | undefined
+  let next = 0
   return Array.from({ length: row_count }, (_, row) => {
     const end = (row + 1) * step_us
     const carried = last && topOf(last)
@@ -65,8 +66,8 @@ export function quoteRows(market: Market, step_us: number, row_count: number, st
     const spreads: Rational[] = []
     const flows: Rational[] = []
     let [is_cut, count] = [false, 0]
-    while (events[0] !== undefined && events[0].ts < end) {
-      const { quote } = events.shift()!
+    for (; next < events.length && events[next]!.ts < end; next++) {
+      const { quote } = events[next]!
       const before = last && topOf(last)
       last = quote
       if (quote === undefined) {
