@@ -1,10 +1,10 @@
 /**
  * Postgres as the worker sees it: fixed SQL with parameters, sent in the format of Neon's driver
- * to the gateway (or to Neon itself). Values arrive as core keeps them: timestamptz as
+ * to the gateway (or to Neon itself). The driver itself also speaks Postgres over WebSockets, and
+ * would be a quarter of the worker's script. Values arrive as core keeps them: timestamptz as
  * microseconds, bigint and double as numbers, arrays of doubles as one flat array. Failures arrive
  * as OperatorErrors.
  */
-import { neon, neonConfig, NeonDbError } from '@neondatabase/serverless'
 import { Breaker } from '#core/breaker.ts'
 import { OperatorError } from '#core/errors.ts'
 import { micros, type Micros } from '#core/time.ts'
@@ -27,23 +27,24 @@ export function createDatabase(options: {
   /** Undefined: the connection string is all that is shown at the door. */
   readonly gateway_secret: string | undefined
 }): Database {
-  neonConfig.fetchEndpoint = () => `${options.gateway_url}/sql`
-  neonConfig.fetchFunction = fetchFromGateway
-  const { database_url, gateway_secret } = options
-  const sql = neon(database_url, gateway_secret === undefined ? {} : { authToken: gateway_secret })
+  const { database_url, gateway_url, gateway_secret } = options
+  const headers = {
+    'neon-connection-string': database_url,
+    // Values as Postgres writes them, each row an array.
+    'neon-raw-text-output': 'true',
+    'neon-array-mode': 'true',
+    ...(gateway_secret === undefined ? {} : { authorization: `Bearer ${gateway_secret}` }),
+  }
   const breaker = new Breaker(PAUSE_MS, () => Date.now())
   return {
-    async query<Row>(text: string, parameters: readonly Parameter[]) {
+    async query<Row>(query: string, params: readonly Parameter[]) {
       if (!breaker.allows()) throw unreachable()
       try {
-        const rows = await sql.query(text, [...parameters], {
-          fetchOptions: { signal: AbortSignal.timeout(TIMEOUT_MS) },
-          types: { getTypeParser: parserOf },
-        })
+        const body = JSON.stringify({ query, params: params.map(textOf) })
+        const answer = await post(`${gateway_url}/sql`, headers, body)
         breaker.succeeded()
-        return rows as readonly Row[]
-      } catch (cause) {
-        const error = toOperatorError(cause)
+        return rowsOf(answer) as readonly Row[]
+      } catch (error) {
         const is_away = error instanceof OperatorError && error.code === UNREACHABLE
         if (is_away) breaker.failed()
         else breaker.succeeded()
@@ -51,6 +52,47 @@ export function createDatabase(options: {
       }
     },
   }
+}
+
+/** What a statement answers: each value as Postgres writes it, in the order of the fields. */
+interface Answer {
+  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[]
+  readonly rows: readonly (readonly (string | null)[])[]
+}
+
+/** As Neon's driver writes them. */
+function textOf(parameter: Parameter): string | null {
+  return parameter === null ? null : String(parameter)
+}
+
+async function post(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): Promise<Answer> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const init = { method: 'POST', headers, body, signal }
+  const response = await fetch(url, init).catch((cause: unknown) => {
+    throw unreachable(cause)
+  })
+  if (response.status !== 200 && response.status !== 400) throw await refusal(response)
+  // An answer that breaks off comes from a gateway that went away.
+  const answer: unknown = await response.json().catch((cause: unknown) => {
+    throw unreachable(cause)
+  })
+  if (response.status === 400) throw statementError(answer as StatementFailure)
+  return answer as Answer
+}
+
+function rowsOf({ fields, rows }: Answer): readonly Record<string, unknown>[] {
+  const parsers = fields.map(({ dataTypeID }) => parserOf(dataTypeID))
+  return rows.map((values) => {
+    const row: Record<string, unknown> = {}
+    for (const [i, value] of values.entries()) {
+      row[fields[i]!.name] = value === null ? null : parsers[i]!(value)
+    }
+    return row
+  })
 }
 
 /** `2024-08-08 23:54:16.313+00`, as Postgres writes a timestamptz in UTC, in microseconds. */
@@ -97,25 +139,21 @@ function flatNumbers(text: string): Float64Array {
   return Float64Array.from(JSON.parse(`[${text.replaceAll(/[{}]/g, '')}]`) as number[])
 }
 
-/** 200 and 400 are the driver's own business; every other status is the gateway's word to us. */
-async function fetchFromGateway(url: string, init: RequestInit): Promise<Response> {
-  const response = await fetch(url, init)
-  if (response.ok || response.status === 400) return response
-  if (response.status >= 500) {
+/** What the gateway says to us, and not Postgres. */
+async function refusal(response: Response): Promise<OperatorError> {
+  const { status } = response
+  if (status >= 500) {
     const body: unknown = await response.json().catch(() => undefined)
     const code = (body as { readonly code?: unknown } | undefined)?.code
     // What stands between us and the gateway answers 502 and the like for it.
-    if (code === UNREACHABLE || response.status !== 503) throw unreachable()
-    throw new OperatorError('database_busy', 'The database takes no more queries at the moment.', {
+    if (code === UNREACHABLE || status !== 503) return unreachable()
+    return new OperatorError('database_busy', 'The database takes no more queries at the moment.', {
       hint: 'Ask again in some seconds.',
       retryable: true,
     })
   }
   await response.body?.cancel()
-  throw new OperatorError(
-    'gateway_refused',
-    `The database gateway answered with status ${response.status}.`,
-  )
+  return new OperatorError('gateway_refused', `The database gateway answered with status ${status}.`)
 }
 
 const UNREACHABLE = 'database_unreachable'
@@ -129,17 +167,19 @@ function unreachable(cause?: unknown): OperatorError {
   })
 }
 
-function toOperatorError(error: unknown): unknown {
-  if (!(error instanceof NeonDbError)) return error
-  if (error.sourceError instanceof OperatorError) return error.sourceError
-  if (error.sourceError !== undefined) {
-    return unreachable(error)
+interface StatementFailure {
+  readonly message?: unknown
+  /** SQLSTATE; null or missing where the gateway itself refused the statement. */
+  readonly code?: unknown
+}
+
+function statementError({ message, code }: StatementFailure): OperatorError {
+  const said = `${String(code ?? 'no SQLSTATE')}: ${String(message)}`
+  if (code !== QUERY_CANCELED) {
+    return new OperatorError('query_failed', `The database refused a query: ${said}.`)
   }
-  if (error.code === QUERY_CANCELED) {
-    return new OperatorError('query_timeout', 'The query was stopped because it took too long.', {
-      hint: 'Ask for a shorter range or a lower limit.',
-      cause: error,
-    })
-  }
-  return error
+  return new OperatorError('query_timeout', 'The query was stopped because it took too long.', {
+    hint: 'Ask for a shorter range or a lower limit.',
+    cause: new Error(said),
+  })
 }

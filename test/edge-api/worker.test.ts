@@ -109,8 +109,8 @@ async function addBook(symbol_id: number, ts: string): Promise<void> {
   )
 }
 
-test('the bundle stays below 200 KiB compressed', () => {
-  expect(bundle.gzip_bytes).toBeLessThan(200 * 1024)
+test('the bundle stays below 150 KiB compressed', () => {
+  expect(bundle.gzip_bytes).toBeLessThan(150 * 1024)
 })
 
 test('it is not built again while its sources are the same', async () => {

@@ -105,7 +105,7 @@ describe('deploying', () => {
         expect(said).toContain(`env.${name}`)
       }
       const script = await readFile(join(out_dir, 'worker.js'))
-      expect(gzipSync(script).byteLength).toBeLessThan(200 * 1024)
+      expect(gzipSync(script).byteLength).toBeLessThan(150 * 1024)
       expect(script.toString()).not.toMatch(/@aws-sdk|aws-sdk-js|SmithyClient/)
     })
   }
