@@ -23,9 +23,9 @@ import { hourStart, micros } from '#core/time.ts'
 import { startObjectStore } from '../infra/local/object-store.ts'
 import { freePort } from '../infra/local/ports.ts'
 import { startPostgres } from '../infra/local/postgres.ts'
-import { CODECS } from '../jobs/archive/parquet/codecs.ts'
 import { createArchiveReader } from '../jobs/archive/read.ts'
 import { selectArchivedHours } from '../jobs/archive/records.ts'
+import { CODECS } from '../jobs/parquet/codecs.ts'
 import type { ArchiveFigures, ArchiveJob } from './archive/run.ts'
 
 const HOUR = hourStart(micros(Date.parse('2024-08-08T13:00:00Z') * 1_000))

@@ -19,7 +19,7 @@ import { startObjectStore } from '../infra/local/object-store.ts'
 import { freePort } from '../infra/local/ports.ts'
 import { startPostgres } from '../infra/local/postgres.ts'
 import { runArchive } from '../jobs/archive/run-archive.ts'
-import { runFeatures } from '../jobs/features/run-features.ts'
+import { runFeatures } from '../jobs/datasets/run-features.ts'
 
 const DAY = parseDay('2024-08-08')!
 const TRADES_PER_QUOTE = 0.1

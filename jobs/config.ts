@@ -4,7 +4,8 @@ import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
 import { KEEP_REPLACED_H } from './datasets/replaced-builds.ts'
-import type { FeaturesSettings } from './features/run-features.ts'
+import type { FeaturesSettings } from './datasets/run-features.ts'
+import type { IndexPricesConfig } from './index-prices/run-index-prices.ts'
 import { parseRetention, type RetentionSettings } from './retention/settings.ts'
 import type { Cadence } from './topn/sampler.ts'
 
@@ -32,11 +33,6 @@ export interface TopnConfig {
   /** Seconds between two runs; 0: the daemon leaves it to others. */
   readonly every_s: number
   readonly cadence: Cadence
-}
-
-export interface IndexPricesConfig {
-  readonly rest_url: string
-  readonly names: readonly string[]
 }
 
 type Env = Readonly<Record<string, string | undefined>>

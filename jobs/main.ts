@@ -6,10 +6,10 @@ import { createPool } from '#core/node/pool.ts'
 import { requireSession } from '#core/node/session-check.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
-import { runInProcess } from './heavy-process.ts'
-import { startLoop } from './loop.ts'
 import { ROLLUPS_JOB, runRollups } from './rollups/run-rollups.ts'
-import { SCHEDULE_CONNECTIONS, startSchedule } from './schedule.ts'
+import { runInProcess } from './schedule/heavy-process.ts'
+import { startLoop } from './schedule/loop.ts'
+import { SCHEDULE_CONNECTIONS, startSchedule } from './schedule/schedule.ts'
 import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'
 
 /** Rollups and the top of the book run beside the schedule, with two connections each. */

@@ -29,7 +29,9 @@ const files = globSync('{core,ingestor,jobs,edge-api,sql,infra,bench}/**/*.ts', 
 })
 
 function folderOf(path: string): string {
-  const candidates = Object.keys(ALLOWED).filter((folder) => path === folder || path.startsWith(`${folder}/`))
+  const candidates = Object.keys(ALLOWED).filter(
+    (folder) => path === folder || path.startsWith(`${folder}/`),
+  )
   return candidates.toSorted((a, b) => b.length - a.length)[0] ?? path
 }
 
@@ -39,7 +41,7 @@ test('the tree has files of every program', () => {
   }
 })
 
-test('every import follows the arrows: core <- ingestor, jobs, edge-api <- infra; programs never import each other', () => {
+test('every import follows core <- ingestor, jobs, edge-api <- infra', () => {
   const wrong = files.flatMap((file) =>
     importsOf(file).flatMap(({ target }) => {
       if (target === undefined) return []
@@ -52,7 +54,7 @@ test('every import follows the arrows: core <- ingestor, jobs, edge-api <- infra
   expect(wrong).toEqual([])
 })
 
-/** The one part of Node that a Worker has built in and that is used there, in the one place. */
+/** The one part of Node that Workers have built in and that we use, in one file. */
 const BUILT_IN: Readonly<Record<string, string>> = { 'edge-api/lake/decompressors.ts': 'node:zlib' }
 
 test('what runs in a Worker imports nothing of Node', () => {
@@ -66,6 +68,9 @@ test('what runs in a Worker imports nothing of Node', () => {
   expect(wrong).toEqual([])
 })
 
+const SOCKETS_AND_TIMERS = ['ws', 'node:net', 'node:http', 'node:https', 'node:timers']
+const IMPURE = /\bDate\.now\(|performance\.now\(|Math\.random\(|\bfetch\(/
+
 test('an exchange folder imports no other exchange, no socket and no clock', () => {
   const wrong = files
     .filter((file) => /^ingestor\/exchanges\/[^/]+\//.test(file))
@@ -73,11 +78,11 @@ test('an exchange folder imports no other exchange, no socket and no clock', () 
       const own = file.split('/').slice(0, 3).join('/')
       const text = readFileSync(join(ROOT, file), 'utf8')
       const imports = importsOf(file).filter(({ specifier, target }) => {
-        if (target === undefined) return ['ws', 'node:net', 'node:http', 'node:https', 'node:timers'].includes(specifier)
+        if (target === undefined) return SOCKETS_AND_TIMERS.includes(specifier)
         return /^ingestor\/exchanges\/[^/]+\//.test(target) && !target.startsWith(`${own}/`)
       })
       const bad = imports.map(({ specifier }) => specifier)
-      if (/\bDate\.now\(|performance\.now\(|Math\.random\(|\bfetch\(/.test(text)) bad.push('a clock, chance or the network')
+      if (IMPURE.test(text)) bad.push('a clock, chance or the network')
       return bad.map((what) => `${file} uses ${what}`)
     })
   expect(wrong).toEqual([])
@@ -92,13 +97,47 @@ const AGAINST: readonly string[] = [
   'edge-api/formats -> edge-api/range',
   'edge-api/lake -> edge-api/range',
   'edge-api/queries -> edge-api/range',
-  // Digests and the Parquet schema belong below archive; gaps and quotes into the day.
-  'jobs/archive -> jobs/datasets',
-  'jobs/archive/parquet -> jobs/datasets',
-  'jobs/features -> jobs/datasets',
-  'jobs/source -> jobs/features',
-  'jobs/topn -> jobs/features',
 ]
+
+/** What each folder of jobs/ may import of jobs/, besides the folders inside it. */
+const JOBS: Readonly<Record<string, readonly string[]>> = {
+  runs: [],
+  formulas: [],
+  columns: [],
+  parquet: ['columns'],
+  archive: ['runs', 'columns', 'parquet'],
+  day: ['formulas', 'columns', 'archive'],
+  topn: ['runs', 'formulas', 'day'],
+  features: ['formulas', 'day'],
+  candles: ['formulas', 'day'],
+  datasets: ['runs', 'columns', 'parquet', 'day', 'features', 'candles'],
+  rollups: ['runs'],
+  validation: ['runs'],
+  'index-prices': ['runs'],
+  retention: ['runs', 'archive'],
+  schedule: ['runs', 'archive', 'day', 'datasets', 'validation', 'index-prices', 'retention'],
+}
+/** The process of a heavy task is a program of its own, with the daemon's settings. */
+const JOBS_CONFIG = ['jobs/schedule/heavy-main.ts', 'jobs/config.ts']
+
+test('folders of jobs/ import only what lies below them', () => {
+  const folderIn = (path: string): string => path.split('/').slice(1, -1)[0] ?? ''
+  const of_jobs = files.filter((file) => file.startsWith('jobs/') && folderIn(file) !== '')
+  const wrong = of_jobs.flatMap((file) => {
+    const folder = folderIn(file)
+    const allowed = JOBS[folder]
+    if (allowed === undefined) return [`jobs/${folder} has no arrows yet: add it to JOBS`]
+    return importsOf(file).flatMap(({ target }) => {
+      if (!target?.startsWith('jobs/') || folderIn(target) === folder) return []
+      if (allowed.includes(folderIn(target))) return []
+      if (file === JOBS_CONFIG[0] && target === JOBS_CONFIG[1]) return []
+      return [`${file} imports ${target}; of jobs/ it may import ${allowed.join(', ') || 'nothing'}`]
+    })
+  })
+  expect(wrong).toEqual([])
+  const gone = Object.keys(JOBS).filter((name) => !of_jobs.some((file) => folderIn(file) === name))
+  expect(gone, 'folders of JOBS without files').toEqual([])
+})
 
 type Arrows = ReadonlyMap<string, ReadonlySet<string>>
 

@@ -4,8 +4,8 @@ import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-sto
 import { createPool } from '#core/node/pool.ts'
 import type { Micros } from '#core/time.ts'
 import type { RawChannel } from '#core/tables.ts'
-import type { Codec } from '../../jobs/archive/parquet/codecs.ts'
 import { runArchive } from '../../jobs/archive/run-archive.ts'
+import type { Codec } from '../../jobs/parquet/codecs.ts'
 
 export interface ArchiveJob {
   readonly database_url: string

@@ -4,7 +4,7 @@ import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-sto
 import { createPool } from '#core/node/pool.ts'
 import type { Day } from '#core/time.ts'
 import { runDatasets } from '../../jobs/datasets/run-datasets.ts'
-import { runFeatures } from '../../jobs/features/run-features.ts'
+import { runFeatures } from '../../jobs/datasets/run-features.ts'
 
 export interface BuildTask {
   readonly job: 'features' | 'datasets'

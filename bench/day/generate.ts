@@ -7,9 +7,9 @@ import type { Pool } from '#core/node/pool.ts'
 import { archiveKey } from '#core/object-keys.ts'
 import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { dayRange, HOUR_US, micros, SECOND_US, toIso, type Day } from '#core/time.ts'
-import { dataColumns, type ColumnData, type SymbolRows } from '../../jobs/archive/columns.ts'
-import { createHourFile } from '../../jobs/archive/parquet/write.ts'
-import { digestOf } from '../../jobs/datasets/digest.ts'
+import { dataColumns, type ColumnData, type SymbolRows } from '../../jobs/columns/columns.ts'
+import { digestOf } from '../../jobs/columns/digest.ts'
+import { createHourFile } from '../../jobs/parquet/write.ts'
 
 export interface GenerateOptions {
   readonly pool: Pool

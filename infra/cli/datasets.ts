@@ -8,9 +8,9 @@ import { isDatasetName } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
 import { parseFeaturesSettings, parseKeepReplacedHours } from '../../jobs/config.ts'
 import { DATASETS_JOB, runDatasets } from '../../jobs/datasets/run-datasets.ts'
+import { runFeatures } from '../../jobs/datasets/run-features.ts'
 import { selectStaleDays } from '../../jobs/datasets/stale-days.ts'
 import { runVerify, type VerifyResult } from '../../jobs/datasets/verify/run-verify.ts'
-import { runFeatures } from '../../jobs/features/run-features.ts'
 
 const EXIT_FOUND = 1
 /** A day has a CSV file a symbol: they are counted, not listed. */

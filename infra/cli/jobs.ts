@@ -13,9 +13,9 @@ import {
   parseKeepReplacedHours,
   parseTopnConfig,
 } from '../../jobs/config.ts'
-import { runFeatures, type FeaturesResult } from '../../jobs/features/run-features.ts'
+import { runFeatures, type FeaturesResult } from '../../jobs/datasets/run-features.ts'
 import { runIndexPrices } from '../../jobs/index-prices/run-index-prices.ts'
-import { selectRuns, type JobRun } from '../../jobs/run-list.ts'
+import { selectRuns, type JobRun } from '../../jobs/runs/run-list.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
 import { readStackFile, type StackFile } from '../local/data-dir.ts'
 import {
@@ -31,8 +31,8 @@ import {
   runStaleDaysByHand,
   verifyDatasetByHand,
 } from './datasets.ts'
-import { momentArgument, runRollupsByHand } from './rollups.ts'
 import { wholeNumber } from './options.ts'
+import { momentArgument, runRollupsByHand } from './rollups.ts'
 
 interface Flags {
   readonly dataDir: string

@@ -22,15 +22,16 @@ import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { archiveKey } from '#core/object-keys.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { dayOf, HOUR_US, type Micros, toIso } from '#core/time.ts'
-import { digestOf } from '../datasets/digest.ts'
-import type { RunLog, RunResult } from '../run.ts'
-import { type Checksums, ChecksumSums } from './checksum.ts'
-import { dataColumns } from './columns.ts'
+import { type Checksums, ChecksumSums } from '../columns/checksum.ts'
+import { dataColumns } from '../columns/columns.ts'
+import { digestOf } from '../columns/digest.ts'
+import type { Codec } from '../parquet/codecs.ts'
+import { groupRanges } from '../parquet/row-groups.ts'
+import { createHourFile, type HourFile } from '../parquet/write.ts'
+import type { RunLog, RunResult } from '../runs/run.ts'
 import { copyOut } from './copy-out.ts'
 import { HourRows } from './gather.ts'
 import { deleteLate, raiseThreshold } from './late-rows.ts'
-import type { Codec } from './parquet/codecs.ts'
-import { createHourFile, type HourFile } from './parquet/write.ts'
 import {
   type ArchiveRecord,
   insertRecord,
@@ -38,7 +39,6 @@ import {
   type TableHour,
   updateTableRowCount,
 } from './records.ts'
-import { groupRanges } from './row-groups.ts'
 import { rereadFile } from './stored-file.ts'
 
 export interface HourOptions {

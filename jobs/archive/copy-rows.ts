@@ -5,9 +5,9 @@
 import type { TableShape } from '#core/archived-tables.ts'
 import type { ColumnType } from '#core/tables.ts'
 import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
-import type { ChecksumSums } from './checksum.ts'
-import { hashText } from './checksum.ts'
-import { type ColumnData, compareText, dataColumns, type SymbolRows } from './columns.ts'
+import type { ChecksumSums } from '../columns/checksum.ts'
+import { hashText } from '../columns/checksum.ts'
+import { type ColumnData, compareText, dataColumns, type SymbolRows } from '../columns/columns.ts'
 
 const HEAD_BYTES = 2
 const LENGTH_BYTES = 4

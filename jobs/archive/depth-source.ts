@@ -7,8 +7,9 @@ import type { DepthSource } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import type { Level } from '#core/market.ts'
 import { type Micros, micros } from '#core/time.ts'
-import { type LevelColumn, levelStart } from './columns.ts'
-import type { ArchiveChunk, ArchiveReader } from './read.ts'
+import { type LevelColumn, levelStart } from '../columns/columns.ts'
+import type { RowChunk } from '../columns/row-chunk.ts'
+import type { ArchiveReader } from './read.ts'
 
 const KEYS = ['ts_exchange', 'depth_kind'] as const
 const COLUMNS = [
@@ -110,7 +111,7 @@ interface Change {
 }
 
 /** Rows from `from_ts` on. */
-function* changesOf(chunk: ArchiveChunk, from_ts: Micros): Generator<Change> {
+function* changesOf(chunk: RowChunk, from_ts: Micros): Generator<Change> {
   const ts = chunk.numbers('ts_exchange')
   const kinds = chunk.texts('depth_kind')
   const final_id = chunk.numbers('final_update_id')

@@ -8,8 +8,8 @@ import {
   NUMBER_BYTES,
   ROW_HEAD_BYTES,
 } from '#core/node/pg-copy/format.ts'
-import type { ColumnData, SymbolRows } from './columns.ts'
-import { levelStart } from './columns.ts'
+import type { ColumnData, SymbolRows } from '../columns/columns.ts'
+import { levelStart } from '../columns/columns.ts'
 
 const FIRST_BYTES = 64 * 1024
 

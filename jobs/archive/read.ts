@@ -8,52 +8,9 @@ import type { ArchivedHour } from '#core/archive.ts'
 import { ARCHIVED_TABLES } from '#core/archived-tables.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Micros } from '#core/time.ts'
-import type { ColumnData, LevelColumn } from './columns.ts'
-import { type Footer, type Group, type RangeFile, readFooter, unreadable } from './parquet/footer.ts'
-import { columnsByName, readGroup } from './parquet/read.ts'
-
-/** Rows of one row group. Asking for a column that was not read, or of another type, throws. */
-export class ArchiveChunk {
-  readonly row_count: number
-  readonly #columns: ReadonlyMap<string, ColumnData>
-
-  constructor(row_count: number, columns: ReadonlyMap<string, ColumnData>) {
-    this.row_count = row_count
-    this.#columns = columns
-  }
-
-  /** Of timestamptz (microseconds since 1970), int8 and float8; NaN where the row has a null. */
-  numbers(name: string): Float64Array {
-    const { values, nulls } = this.#column(name, 'numbers')
-    if (nulls === undefined) return values
-    return values.map((value, row) => (nulls[row] === 1 ? Number.NaN : value))
-  }
-
-  /** Of bool: 1 is true. */
-  flags(name: string): Uint8Array {
-    return this.#column(name, 'flags').values
-  }
-
-  texts(name: string): readonly string[] {
-    const { words, codes } = this.#column(name, 'texts')
-    return Array.from(codes, (code) => words[code]!)
-  }
-
-  levels(name: string): LevelColumn {
-    return this.#column(name, 'levels')
-  }
-
-  #column<Kind extends ColumnData['kind']>(
-    name: string,
-    kind: Kind,
-  ): Extract<ColumnData, { readonly kind: Kind }> {
-    const column = this.#columns.get(name)
-    if (column?.kind !== kind) {
-      throw new Error(`Column ${name} was read as ${column?.kind ?? 'nothing'}, not as ${kind}.`)
-    }
-    return column as Extract<ColumnData, { readonly kind: Kind }>
-  }
-}
+import { RowChunk } from '../columns/row-chunk.ts'
+import { type Footer, type Group, type RangeFile, readFooter, unreadable } from '../parquet/footer.ts'
+import { columnsByName, readGroup } from '../parquet/read.ts'
 
 /** What of a symbol is wanted. */
 export interface WantedRows {
@@ -69,7 +26,7 @@ export interface ArchiveReader {
   /** The hour's symbols with their number of rows, in the order of their UTF-8 bytes. */
   symbols(hour: ArchivedHour): Promise<readonly SymbolSpan[]>
   /** Nothing where the hour has no such symbol. */
-  readSymbolHour(hour: ArchivedHour, wanted: WantedRows): AsyncGenerator<ArchiveChunk>
+  readSymbolHour(hour: ArchivedHour, wanted: WantedRows): AsyncGenerator<RowChunk>
 }
 
 export interface SymbolSpan {
@@ -131,7 +88,7 @@ export function createArchiveReader(
       for (const [index, { row_count }] of groups.entries()) {
         const current = (await next)!
         next = fetch(index + 1)
-        yield new ArchiveChunk(row_count, current)
+        yield new RowChunk(row_count, current)
       }
     },
   }

@@ -4,7 +4,7 @@ import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { type Micros, toIso } from '#core/time.ts'
-import type { Checksums } from './checksum.ts'
+import type { Checksums } from '../columns/checksum.ts'
 
 export interface ArchiveRecord extends ArchivedHour {
   readonly checksums: Checksums

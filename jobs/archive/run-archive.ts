@@ -5,7 +5,7 @@
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { fromMillis, HOUR_US, micros } from '#core/time.ts'
-import { runJob } from '../run.ts'
+import { runJob } from '../runs/run.ts'
 import { archiveHour, type HourOptions, type HourResult } from './archive-hour.ts'
 import { selectDueHours } from './due-hours.ts'
 import { writeIndexes } from './index-file.ts'

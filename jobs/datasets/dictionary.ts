@@ -1,9 +1,9 @@
 /** docs/datasets.md: what lies in the bucket each morning, as a person reads it. */
 import { FEATURE_SETS } from '#core/features.ts'
 import { CANDLES } from '../candles/columns.ts'
-import { datasetSection } from '../features/dictionary.ts'
-import { TARDIS_EXCHANGES, TARDIS_HEADERS } from '../tardis/csv.ts'
-import { QUOTES_SET, TRADES_SET } from './raw-sets.ts'
+import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
+import { datasetSection } from './feature-dictionary.ts'
+import { TARDIS_EXCHANGES, TARDIS_HEADERS } from './tardis/csv.ts'
 
 export function datasetDictionary(): string {
   const features = Object.values(FEATURE_SETS).map(

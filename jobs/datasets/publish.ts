@@ -12,7 +12,6 @@
  * one are not tidied away by the other.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import type { DatasetFile, Latest, Manifest } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
@@ -25,7 +24,7 @@ import {
   parseManifestKey,
 } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
-import { digestOf } from './digest.ts'
+import { digestOf } from '../columns/digest.ts'
 import { hasNote, noteDay, sweepDay } from './replaced-builds.ts'
 
 export interface PublishedFile extends DatasetFile {
@@ -151,17 +150,6 @@ async function findLatest(
     if (complete) break
   }
   return latest
-}
-
-/** Size and sha256 of a local file, as the manifest names it. */
-export async function describeFile(
-  dir: string,
-  name: string,
-  format: DatasetFile['format'],
-  row_count: number,
-): Promise<DatasetFile> {
-  const digest = await digestOf(createReadStream(join(dir, name)))
-  return { name, format, ...digest, row_count }
 }
 
 async function readText(store: ObjectStore, key: string): Promise<string | undefined> {

@@ -25,7 +25,7 @@ import {
   manifestKey,
 } from '#core/object-keys.ts'
 import { parseDay, type Day } from '#core/time.ts'
-import { withLock } from '../run.ts'
+import { withLock } from '../runs/run.ts'
 
 export const SWEEP_JOB = 'replaced_builds'
 /** Unless DATASET_KEEP_REPLACED_H says otherwise [h]. */

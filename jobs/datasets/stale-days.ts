@@ -13,11 +13,11 @@ import type { Pool } from '#core/node/pool.ts'
 import { featureFitKey, manifestKey } from '#core/object-keys.ts'
 import { addDays, DAY_US, dayRange, fromMillis, micros, toIso, type Day } from '#core/time.ts'
 import { CANDLES } from '../candles/columns.ts'
-import { FEATURES_JOB } from '../features/run-features.ts'
-import { digestLedger, selectLedger, type DayLedger } from '../source/ledger.ts'
-import { FEATURE_CHANNELS } from '../source/source.ts'
-import { QUOTES_SET, TRADES_SET } from './raw-sets.ts'
+import { digestLedger, selectLedger, type DayLedger } from '../day/ledger.ts'
+import { FEATURE_CHANNELS } from '../day/source.ts'
+import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
 import { DATASETS_JOB } from './run-datasets.ts'
+import { FEATURES_JOB } from './run-features.ts'
 
 export interface StaleDay {
   readonly job: typeof FEATURES_JOB | typeof DATASETS_JOB

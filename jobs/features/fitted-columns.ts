@@ -1,9 +1,9 @@
 /** Features whose parameters come from the day before; null where it left none. */
-import type { Columns } from './columns.ts'
+import type { Columns } from '../day/grid-columns.ts'
+import type { GridHour } from '../day/grid.ts'
 import type { Fit } from './fit/fit.ts'
 import { microprice, type StoikovTable } from './fit/stoikov.ts'
 import { type SavedBuckets, Vpin } from './fit/vpin.ts'
-import type { GridHour } from './grid.ts'
 import type { QuoteResult } from './quote-columns.ts'
 import type { SideVolumes } from './trade-columns.ts'
 

@@ -1,12 +1,12 @@
 /** Reads the streams of a part of a symbol's day, and folds each of them into its columns. */
 import type { Micros } from '#core/time.ts'
-import type { DayReader, DaySymbol, FeatureChannel } from '../source/source.ts'
+import type { ExchangeDay } from '../day/exchange-day.ts'
+import { blindRows, cutsOf } from '../day/gaps.ts'
+import type { Columns } from '../day/grid-columns.ts'
+import type { Grid, GridHour } from '../day/grid.ts'
+import { type DayReader, type DaySymbol, type FeatureChannel, gapsOf } from '../day/source.ts'
 import { BookFold, type BookHour, type CarriedBook } from './book-columns.ts'
-import type { Columns } from './columns.ts'
-import type { ExchangeDay } from './exchange-day.ts'
 import type { Fit } from './fit/fit.ts'
-import { blindRows, cutsOf, type StreamGap } from './gaps.ts'
-import type { Grid, GridHour } from './grid.ts'
 import { EventCounter } from './hour-counts.ts'
 import { LiquidationFold, type LiquidationColumns } from './liquidation-columns.ts'
 import { MarkFold, type MarkColumns, type MarkValues } from './mark-columns.ts'
@@ -99,10 +99,6 @@ async function feed<
     for (let i = 0; i < chunk.row_count; i++) counter.add(chunk.ts_exchange[i]!)
   }
   return counter.counts
-}
-
-export function gapsOf(symbol: DaySymbol, channel: FeatureChannel): readonly StreamGap[] {
-  return symbol.gaps.filter((gap) => gap.channel === channel)
 }
 
 /** Rows of a stream that were not heard in full. */

@@ -3,7 +3,7 @@
  * the logarithm of the quotient of the exact mids.
  */
 import { LABEL_COLUMNS, LABEL_HORIZONS } from '#core/features/label.ts'
-import type { Columns } from './columns.ts'
+import type { Columns } from '../day/grid-columns.ts'
 import type { MidReturns } from './mid-returns.ts'
 import type { QuoteResult } from './quote-columns.ts'
 

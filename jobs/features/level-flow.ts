@@ -17,8 +17,8 @@ import {
 } from '#core/decimals.ts'
 import type { OrderBook } from '#core/book.ts'
 import { BOOK_LEVELS } from '#core/features/book.ts'
-import { addOfi } from './ofi.ts'
-import type { TopOfBook } from './quote.ts'
+import { addOfi } from '../formulas/ofi.ts'
+import type { TopOfBook } from '../formulas/quote.ts'
 
 /** A level of both sides; NaN where there is none. */
 type LevelPair = { -readonly [name in keyof TopOfBook]: number }

@@ -3,9 +3,9 @@
  * They come in order of time; sums are exact.
  */
 import { DecimalSum, nearest, Scale } from '#core/decimals.ts'
-import type { LiquidationChunk } from '../source/source.ts'
-import { columnsFor, type Columns } from './columns.ts'
-import { type Grid, rowOf } from './grid.ts'
+import { columnsFor, type Columns } from '../day/grid-columns.ts'
+import { type Grid, rowOf } from '../day/grid.ts'
+import type { LiquidationChunk } from '../day/source.ts'
 
 const NAMES = [
   'liquidation_count',

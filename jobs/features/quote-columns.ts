@@ -4,15 +4,15 @@
  */
 import { DecimalSum, quotient, Scale } from '#core/decimals.ts'
 import { HOUR_US, SECOND_US } from '#core/time.ts'
-import type { QuoteChunk } from '../source/source.ts'
-import { columnsFor, type Columns } from './columns.ts'
+import { isBehind, type Cut } from '../day/gaps.ts'
+import { columnsFor, type Columns } from '../day/grid-columns.ts'
+import { endOf, type Grid, rowOf } from '../day/grid.ts'
+import type { QuoteChunk } from '../day/source.ts'
+import { addOfi } from '../formulas/ofi.ts'
+import { queueImbalance } from '../formulas/queue-imbalance.ts'
+import { isTwoSided, mid, spread, type TopOfBook } from '../formulas/quote.ts'
+import { weightedMid } from '../formulas/weighted-mid.ts'
 import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'
-import { isBehind, type Cut } from './gaps.ts'
-import { endOf, type Grid, rowOf } from './grid.ts'
-import { addOfi } from './ofi.ts'
-import { isTwoSided, mid, spread, type TopOfBook } from './quote.ts'
-import { queueImbalance } from './queue-imbalance.ts'
-import { weightedMid } from './weighted-mid.ts'
 
 const NAMES = [
   'mid_open',

@@ -7,21 +7,16 @@ import { LABEL_HORIZONS } from '#core/features/label.ts'
 import { FEATURES_100MS } from '#core/features.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
-import type { NamePlaces } from '../datasets/arrow-batch.ts'
-import {
-  type CarriedMark,
-  type CarriedQuote,
-  type DayReader,
-  type DaySymbol,
-  FEATURE_CHANNELS,
-  type FeatureChannel,
-} from '../source/source.ts'
+import { carriedMark, carriedQuote } from '../day/carried.ts'
+import type { StreamCoverage } from '../day/coverage.ts'
+import type { ExchangeDay } from '../day/exchange-day.ts'
+import type { Columns } from '../day/grid-columns.ts'
+import { gridOf, type Grid, type GridHour, hoursOf } from '../day/grid.ts'
+import { type DayReader, type DaySymbol, FEATURE_CHANNELS, gapsOf } from '../day/source.ts'
 import type { CarriedBook } from './book-columns.ts'
-import type { Columns } from './columns.ts'
-import type { ExchangeDay } from './exchange-day.ts'
-import { fittedColumns } from './fitted-columns.ts'
 import { fitDay, type Fit } from './fit/fit.ts'
 import type { SavedBuckets } from './fit/vpin.ts'
+import { fittedColumns } from './fitted-columns.ts'
 import {
   type DayPart,
   foldBook,
@@ -29,39 +24,24 @@ import {
   foldMarks,
   foldQuotes,
   foldTrades,
-  gapsOf,
 } from './fold-streams.ts'
-import { cutsOf, isBehind, type Cut, type StreamGap } from './gaps.ts'
-import { gridOf, type Grid, type GridHour, hoursOf } from './grid.ts'
 import { countsOf, type HourCounts, type Streams } from './hour-counts.ts'
 import { labelColumns } from './label-columns.ts'
 import type { MarkValues } from './mark-columns.ts'
 import { MidReturns } from './mid-returns.ts'
 import type { TimedQuote } from './quote-columns.ts'
-import { joinInputs, lastInputs, type WindowInputs } from './window-inputs.ts'
 import { windowColumns } from './window-columns.ts'
+import { joinInputs, lastInputs, type WindowInputs } from './window-inputs.ts'
 
 /** What is to be made of a symbol's day. Goes from thread to thread as it is. */
 export interface SymbolTask {
   readonly made: 'features_1s' | 'features_100ms'
   readonly symbol: DaySymbol
   readonly exchange_day: ExchangeDay
-  /** In the dictionaries of the files. */
-  readonly places: NamePlaces
   /** Of the day before; undefined where there is none. */
   readonly fit: Fit | undefined
   /** Whether the day leaves a fit for the next. */
   readonly is_complete: boolean
-}
-
-/** What is known of one stream of one symbol in the day. */
-export interface StreamCoverage {
-  readonly channel: FeatureChannel
-  readonly event_count: number
-  /** Seconds of the grid whose values are known. */
-  readonly present_s: number
-  /** Gaps that touch the day, repaired ones included. */
-  readonly gaps: readonly StreamGap[]
 }
 
 /** Where a build goes on: what lies before a whole hour of the day was built before. */
@@ -224,42 +204,10 @@ export function coverageOf(
 async function carriedIn(reader: DayReader, symbol: DaySymbol, from: Micros): Promise<CarriedHour> {
   return {
     quote: await carriedQuote(reader, symbol, from),
-    mark: await carriedMark(reader, symbol, cutsOf(gapsOf(symbol, 'mark_price')), from),
+    mark: await carriedMark(reader, symbol, from),
     book: undefined,
     buckets: undefined,
     window: undefined,
   }
 }
 
-/**
- * The quote that was valid at midnight, unless a gap since then makes it a guess. A symbol
- * without a quote in the day is not recorded any more: nothing is carried in for it.
- */
-export async function carriedQuote(
-  reader: DayReader,
-  symbol: DaySymbol,
-  from: Micros,
-): Promise<CarriedQuote | undefined> {
-  if (!symbol.channels.includes('book_ticker')) return undefined
-  const quote = await reader.quoteBefore(symbol)
-  if (quote === undefined) return undefined
-  const cuts = cutsOf(gapsOf(symbol, 'book_ticker'))
-  return isCutSince(cuts, from, quote.ts_exchange, quote.update_id) ? undefined : quote
-}
-
-async function carriedMark(
-  reader: DayReader,
-  symbol: DaySymbol,
-  cuts: readonly Cut[],
-  from: Micros,
-): Promise<CarriedMark | undefined> {
-  if (!symbol.channels.includes('mark_price')) return undefined
-  const mark = await reader.markBefore(symbol)
-  if (mark === undefined || isCutSince(cuts, from, mark.ts_exchange, 0)) return undefined
-  return mark
-}
-
-/** Whether a cut lies between this event of the day before and midnight. */
-function isCutSince(cuts: readonly Cut[], from: Micros, ts: number, id: number): boolean {
-  return cuts.some((cut) => cut.ts < from && !isBehind(cut, ts, id))
-}

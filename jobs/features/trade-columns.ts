@@ -4,12 +4,12 @@
  * exact.
  */
 import { DecimalSum, nearest, plus, Scale } from '#core/decimals.ts'
-import type { TradeChunk } from '../source/source.ts'
-import { columnsFor, type Columns } from './columns.ts'
+import { columnsFor, type Columns } from '../day/grid-columns.ts'
+import { type Grid, rowOf } from '../day/grid.ts'
+import type { TradeChunk } from '../day/source.ts'
+import { tradeImbalance } from '../formulas/trade-imbalance.ts'
+import { vwap } from '../formulas/vwap.ts'
 import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'
-import { type Grid, rowOf } from './grid.ts'
-import { tradeImbalance } from './trade-imbalance.ts'
-import { vwap } from './vwap.ts'
 
 const NAMES = [
   'trade_count',

@@ -12,7 +12,7 @@ import {
   ZERO,
 } from '#core/decimals.ts'
 import { LAMBDA_MIN, LAMBDA_WINDOW, VARIANCE_WINDOW } from '#core/features/window.ts'
-import type { Columns } from './columns.ts'
+import type { Columns } from '../day/grid-columns.ts'
 import { type ExactColumn, exactAt } from './exact-column.ts'
 import { multiplyWide, type Wide } from './logarithm/double-double.ts'
 import type { MidReturns } from './mid-returns.ts'

@@ -7,15 +7,18 @@ import type { Logger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { storePrices } from '#core/node/prices.ts'
 import { fromMillis, toIso } from '#core/time.ts'
-import { runJob, type RunLog, type RunResult } from '../run.ts'
+import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
 import { type AskSettings, getIndexPrice } from './get-index-price.ts'
 
 export const INDEX_PRICES_JOB = 'index_prices'
 
-export interface IndexPricesOptions {
-  readonly pool: Pool
+export interface IndexPricesConfig {
   readonly rest_url: string
   readonly names: readonly string[]
+}
+
+export interface IndexPricesOptions extends IndexPricesConfig {
+  readonly pool: Pool
   readonly log: Logger
   /** Milliseconds since 1970. */
   readonly now: () => number

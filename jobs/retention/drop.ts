@@ -7,7 +7,7 @@ import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
 import { HOUR_US, toIso } from '#core/time.ts'
 import { hourWindow } from '../archive/records.ts'
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
-import { withLock } from '../run.ts'
+import { withLock } from '../runs/run.ts'
 import type { PartitionState } from './plan.ts'
 
 export type DropOutcome =

@@ -5,10 +5,10 @@
 import type { OrderBook } from '#core/book.ts'
 import { decimalOf, half, plus } from '#core/decimals.ts'
 import type { Micros } from '#core/time.ts'
-import { weightedMid } from '../features/weighted-mid.ts'
-import { imbalance } from './imbalance.ts'
-import { liquiditySlope } from './liquidity-slope.ts'
-import { wall } from './wall.ts'
+import { imbalance } from '../formulas/imbalance.ts'
+import { liquiditySlope } from '../formulas/liquidity-slope.ts'
+import { wall } from '../formulas/wall.ts'
+import { weightedMid } from '../formulas/weighted-mid.ts'
 
 export const TOP_LEVELS = 10
 

@@ -7,7 +7,7 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
-import { runJob, type RunLog, type RunResult } from '../run.ts'
+import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
 import { announceRead, mendLate } from './mend-late.ts'
 import type { Cadence } from './sampler.ts'
 import {

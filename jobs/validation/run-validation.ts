@@ -5,7 +5,7 @@
 import type { Logger } from '#core/node/log.ts'
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { fromMillis, toIso } from '#core/time.ts'
-import { type RunResult, runJob } from '../run.ts'
+import { type RunResult, runJob } from '../runs/run.ts'
 import type { Checked, Report } from './finding.ts'
 import { checkFreshness, checkFrequency } from './freshness.ts'
 import { checkQuality } from './quality.ts'

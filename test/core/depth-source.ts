@@ -1,6 +1,6 @@
 /** Rows of depth in a list, as the book of a moment asks for them. */
 import type { DepthSource } from '#core/book-at.ts'
-import type { DepthRow } from '../../jobs/topn/depth-reader.ts'
+import type { DepthRow } from '../../jobs/day/depth-reader.ts'
 
 /** In order of (ts_exchange, final_update_id). */
 export function sourceOf(rows: readonly DepthRow[]): DepthSource {

@@ -15,7 +15,7 @@ import {
   runFeatures,
   type FeaturesOptions,
   type FeaturesResult,
-} from '../../jobs/features/run-features.ts'
+} from '../../jobs/datasets/run-features.ts'
 import { takeBucket } from '../support/bucket.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { atFileEnd } from '../support/file-end.ts'

@@ -5,7 +5,7 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import { datasetFileKey, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 import { CANDLES } from '../../jobs/candles/columns.ts'
-import { QUOTES_SET, TRADES_SET } from '../../jobs/datasets/raw-sets.ts'
+import { QUOTES_SET, TRADES_SET } from '../../jobs/datasets/build/raw-sets.ts'
 
 /** The schema version that this build publishes. */
 export function versionOf(dataset: string): number {

@@ -7,8 +7,8 @@ import {
   type FeaturesResult,
   type PublishedSet,
   runFeatures,
-} from '../../../jobs/features/run-features.ts'
-import { selectDaysWithData } from '../../../jobs/source/days.ts'
+} from '../../../jobs/datasets/run-features.ts'
+import { selectDaysWithData } from '../../../jobs/day/days.ts'
 import type { RecordingSummary } from '../exchange/replay/recording.ts'
 
 export interface PublishOptions {

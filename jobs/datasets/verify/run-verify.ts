@@ -19,8 +19,8 @@ import {
   parseManifestKey,
 } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
-import { runJob, type RunResult } from '../../run.ts'
-import { digestOf } from '../digest.ts'
+import { digestOf } from '../../columns/digest.ts'
+import { runJob, type RunResult } from '../../runs/run.ts'
 import { checkCoverage } from './coverage-file.ts'
 import { createFindings, type DatasetFinding, type Tell } from './finding.ts'
 import { checkManifest, type CheckedFile, type CheckedManifest } from './manifest.ts'

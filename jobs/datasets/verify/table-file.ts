@@ -12,7 +12,7 @@ import {
   type SchemaElement,
 } from 'hyparquet'
 import { NEVER } from '#core/features.ts'
-import { compareText } from '../../archive/columns.ts'
+import { compareText } from '../../columns/columns.ts'
 import { ColumnDigests, type Values } from './column-digest.ts'
 import type { Tell } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'

@@ -11,8 +11,8 @@
  * g antisymmetric, and the sum converge.
  */
 import { decimalOf, difference, half, nearest, plus, quotient, times } from '#core/decimals.ts'
+import { isTwoSided, spread, type TopOfBook } from '../../formulas/quote.ts'
 import type { QuoteResult } from '../quote-columns.ts'
-import { isTwoSided, spread, type TopOfBook } from '../quote.ts'
 import { solve } from './linear.ts'
 
 const IMBALANCE_CLASSES = 10

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { compress, PARQUET_NAME, type Codec } from '../../../jobs/archive/parquet/codecs.ts'
+import { compress, PARQUET_NAME, type Codec } from '../../../jobs/parquet/codecs.ts'
 import { startTestWorker } from '../worker/start.ts'
 
 const worker = await startTestWorker(join(import.meta.dirname, '../worker/unpack.ts'))

@@ -17,11 +17,11 @@ import {
   manifestKey,
 } from '#core/object-keys.ts'
 import { HOUR_US, micros, parseDay, SECOND_US, toIso, type Micros } from '#core/time.ts'
-import { dataColumns, type ColumnData, type SymbolRows } from '../../../jobs/archive/columns.ts'
-import { createHourFile } from '../../../jobs/archive/parquet/write.ts'
-import { groupRanges } from '../../../jobs/archive/row-groups.ts'
-import { createFeaturesParquet } from '../../../jobs/datasets/features-parquet.ts'
-import { encodePart } from '../../../jobs/datasets/part.ts'
+import { dataColumns, type ColumnData, type SymbolRows } from '../../../jobs/columns/columns.ts'
+import { createFeaturesParquet } from '../../../jobs/datasets/files/features-parquet.ts'
+import { encodePart } from '../../../jobs/datasets/files/part.ts'
+import { groupRanges } from '../../../jobs/parquet/row-groups.ts'
+import { createHourFile } from '../../../jobs/parquet/write.ts'
 
 export const DATE = parseDay('2024-08-07')!
 export const SYMBOL = 'BTCUSDT'

@@ -9,7 +9,7 @@ import { createPool } from '#core/node/pool.ts'
 import type { Day } from '#core/time.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
-import { runFeatures } from '../../../jobs/features/run-features.ts'
+import { runFeatures } from '../../../jobs/datasets/run-features.ts'
 
 export interface KillTask {
   readonly database_url: string

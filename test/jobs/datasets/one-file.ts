@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import type { DatasetFile, Manifest } from '#core/dataset.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import { micros, parseDay } from '#core/time.ts'
-import { describeFile, publishDay, type PublishOptions } from '../../../jobs/datasets/publish.ts'
+import { describeFile } from '../../../jobs/datasets/files/describe-file.ts'
+import { publishDay, type PublishOptions } from '../../../jobs/datasets/publish.ts'
 import { datasetBytes } from '../../support/dataset-file.ts'
 
 export const DATE = parseDay('2024-08-08')!

@@ -1,6 +1,7 @@
 /** A process that publishes a day's file and is killed (-9) in the middle, at one of its writes. */
 import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
-import { describeFile, publishDay } from '../../../jobs/datasets/publish.ts'
+import { describeFile } from '../../../jobs/datasets/files/describe-file.ts'
+import { publishDay } from '../../../jobs/datasets/publish.ts'
 import { factsOf, publishing } from './one-file.ts'
 
 export interface PublishTask {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Latest, Manifest } from '#core/dataset.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
-import { digestOf } from '../../../jobs/datasets/digest.ts'
+import { digestOf } from '../../../jobs/columns/digest.ts'
 import { publishedKey } from '../../support/published.ts'
 import { insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand } from '../stand.ts'

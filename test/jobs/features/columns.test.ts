@@ -1,8 +1,8 @@
 /** Folding events into seconds: carrying forward, holes, empty seconds. */
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
-import { blindRows, cutsOf, type StreamGap } from '../../../jobs/features/gaps.ts'
-import { gridOf } from '../../../jobs/features/grid.ts'
+import { blindRows, cutsOf, type StreamGap } from '../../../jobs/day/gaps.ts'
+import { gridOf } from '../../../jobs/day/grid.ts'
 import { MidReturns } from '../../../jobs/features/mid-returns.ts'
 import { QuoteFold, type QuoteColumns } from '../../../jobs/features/quote-columns.ts'
 import { TradeFold, type TradeColumns } from '../../../jobs/features/trade-columns.ts'

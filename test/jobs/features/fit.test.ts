@@ -1,16 +1,16 @@
 /** What is fitted on a day, each against another way to the same number. */
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
-import { columnsFor } from '../../../jobs/features/columns.ts'
+import { cutsOf, type StreamGap } from '../../../jobs/day/gaps.ts'
+import { columnsFor } from '../../../jobs/day/grid-columns.ts'
+import { gridOf } from '../../../jobs/day/grid.ts'
 import type { ExactColumn } from '../../../jobs/features/exact-column.ts'
 import { fitWeights } from '../../../jobs/features/fit/integrated-ofi.ts'
 import { fitStoikov, microprice, type StoikovTable } from '../../../jobs/features/fit/stoikov.ts'
 import { fitVpin, Vpin, type VpinStart } from '../../../jobs/features/fit/vpin.ts'
-import { cutsOf, type StreamGap } from '../../../jobs/features/gaps.ts'
-import { gridOf } from '../../../jobs/features/grid.ts'
 import { QuoteFold, type QuoteResult } from '../../../jobs/features/quote-columns.ts'
-import type { TopOfBook } from '../../../jobs/features/quote.ts'
 import type { SideVolumes } from '../../../jobs/features/trade-columns.ts'
+import type { TopOfBook } from '../../../jobs/formulas/quote.ts'
 import { randomNumbers } from './random.ts'
 
 const gridOfSeconds = (count: number) => gridOf(micros(0), micros((count - 1) * 1e6), 1e6)

@@ -5,11 +5,11 @@
 import { deserialize, serialize } from 'node:v8'
 import { expect, test } from 'vitest'
 import { HOUR_US, type Micros, micros, SECOND_US } from '#core/time.ts'
-import type { Columns } from '../../../jobs/features/columns.ts'
+import type { DepthRow } from '../../../jobs/day/depth-reader.ts'
+import type { Columns } from '../../../jobs/day/grid-columns.ts'
+import type { ChannelGap, DayReader, DaySymbol } from '../../../jobs/day/source.ts'
 import type { Fit } from '../../../jobs/features/fit/fit.ts'
 import { buildSymbolDay, type SymbolDay, type SymbolTask } from '../../../jobs/features/symbol-day.ts'
-import type { ChannelGap, DayReader, DaySymbol } from '../../../jobs/source/source.ts'
-import type { DepthRow } from '../../../jobs/topn/depth-reader.ts'
 import { randomNumbers } from './random.ts'
 
 const DAY = Date.parse('2024-08-08T00:00:00Z') * 1_000
@@ -145,7 +145,6 @@ function build(market: Market, made: SymbolTask['made'], to: number, resume?: Pa
     made,
     symbol: { symbol_id: 1, exchange: 'deribit', symbol: 'X', first_ts, last_ts, channels, gaps: market.gaps },
     exchange_day: { from: micros(DAY), last_ts, channels },
-    places: { exchange: 0, symbol: 0 },
     fit: FIT,
     is_complete: false,
   }

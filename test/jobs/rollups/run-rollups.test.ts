@@ -4,7 +4,7 @@ import type { Pool } from '#core/node/pool.ts'
 import { momentArgument } from '../../../infra/cli/rollups.ts'
 import { ROLLUPS } from '../../../jobs/rollups/rollup.ts'
 import { runRollups } from '../../../jobs/rollups/run-rollups.ts'
-import { selectRuns } from '../../../jobs/run-list.ts'
+import { selectRuns } from '../../../jobs/runs/run-list.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { after, ingest, never, randomEntries, recomputed, rowsOf, seeded } from './support.ts'
 

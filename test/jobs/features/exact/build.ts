@@ -2,9 +2,9 @@
 import { expect } from 'vitest'
 import type { Feature } from '#core/features.ts'
 import { micros, SECOND_US } from '#core/time.ts'
-import { buildSymbolDay, type SymbolDay, type SymbolTask } from '../../../../jobs/features/symbol-day.ts'
+import type { DayReader, DaySymbol } from '../../../../jobs/day/source.ts'
 import type { Fit } from '../../../../jobs/features/fit/fit.ts'
-import type { DayReader, DaySymbol } from '../../../../jobs/source/source.ts'
+import { buildSymbolDay, type SymbolDay, type SymbolTask } from '../../../../jobs/features/symbol-day.ts'
 import { isNearest } from '../../../core/rational.ts'
 import { randomNumbers } from '../random.ts'
 import { bookRows } from './book.ts'
@@ -115,7 +115,6 @@ export function build(market: Market, made: SymbolTask['made'], fit: Fit): Promi
     made,
     symbol,
     exchange_day: { from, last_ts, channels },
-    places: { exchange: 0, symbol: 0 },
     fit,
     is_complete: true,
   }

@@ -4,7 +4,7 @@
  */
 import type { Level } from '#core/market.ts'
 import { micros } from '#core/time.ts'
-import type { StreamGap } from '../../../../jobs/features/gaps.ts'
+import type { StreamGap } from '../../../../jobs/day/gaps.ts'
 import { randomNumbers } from '../random.ts'
 
 /** Digits behind the point, and the largest whole number of ticks or lots. */

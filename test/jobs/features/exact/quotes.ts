@@ -1,5 +1,5 @@
 /** The columns of best quotes and of trades, row by row from docs/features.md, as rationals. */
-import type { StreamGap } from '../../../../jobs/features/gaps.ts'
+import type { StreamGap } from '../../../../jobs/day/gaps.ts'
 import type { StoikovTable } from '../../../../jobs/features/fit/stoikov.ts'
 import { negated, product, ratio, rational, type Rational, sum, total } from '../../../core/rational.ts'
 import type { Market, Quote, Trade } from './market.ts'

@@ -1,0 +1,45 @@
+/** Rows of one symbol as named columns, from Postgres or from a Parquet file. */
+import type { ColumnData, LevelColumn } from './columns.ts'
+
+/** Asking for a column that was not read, or of another type, throws. */
+export class RowChunk {
+  readonly row_count: number
+  readonly #columns: ReadonlyMap<string, ColumnData>
+
+  constructor(row_count: number, columns: ReadonlyMap<string, ColumnData>) {
+    this.row_count = row_count
+    this.#columns = columns
+  }
+
+  /** Of timestamptz (microseconds since 1970), int8 and float8; NaN where the row has a null. */
+  numbers(name: string): Float64Array {
+    const { values, nulls } = this.#column(name, 'numbers')
+    if (nulls === undefined) return values
+    return values.map((value, row) => (nulls[row] === 1 ? Number.NaN : value))
+  }
+
+  /** Of bool: 1 is true. */
+  flags(name: string): Uint8Array {
+    return this.#column(name, 'flags').values
+  }
+
+  texts(name: string): readonly string[] {
+    const { words, codes } = this.#column(name, 'texts')
+    return Array.from(codes, (code) => words[code]!)
+  }
+
+  levels(name: string): LevelColumn {
+    return this.#column(name, 'levels')
+  }
+
+  #column<Kind extends ColumnData['kind']>(
+    name: string,
+    kind: Kind,
+  ): Extract<ColumnData, { readonly kind: Kind }> {
+    const column = this.#columns.get(name)
+    if (column?.kind !== kind) {
+      throw new Error(`Column ${name} was read as ${column?.kind ?? 'nothing'}, not as ${kind}.`)
+    }
+    return column as Extract<ColumnData, { readonly kind: Kind }>
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Builds the files of candles, trades and quotes of a day on disk, in one pass over each symbol's
+ * rows: memory holds one symbol's candles and a row group, whatever the day's size.
+ */
+import { join } from 'node:path'
+import { dayRange, SECOND_US } from '#core/time.ts'
+import { CandleFold, type Candles } from '../../candles/candle-fold.ts'
+import { CANDLES } from '../../candles/columns.ts'
+import { carriedQuote } from '../../day/carried.ts'
+import type { StreamCoverage, SymbolSummary } from '../../day/coverage.ts'
+import { exchangeDays, type ExchangeDay } from '../../day/exchange-day.ts'
+import { blindRows } from '../../day/gaps.ts'
+import { gridOf, type Grid } from '../../day/grid.ts'
+import type { RawDataset } from '../../day/raw-rows.ts'
+import { type DaySymbol, gapsOf } from '../../day/source.ts'
+import { createDayFiles, type DayFiles } from '../files/day-files.ts'
+import { namesOf, placesOf } from '../files/names.ts'
+import { encodePart } from '../files/part.ts'
+import type { MarketOptions, MarketSet } from './market-set.ts'
+import { RawDay } from './raw-day.ts'
+import { QUOTES_SET, TRADES_SET } from './raw-sets.ts'
+
+export async function buildMarketFiles(options: MarketOptions): Promise<readonly MarketSet[]> {
+  const { day, dir, date } = options
+  const names = namesOf(day.symbols)
+  const candle_files = await createDayFiles(join(dir, CANDLES.dataset), CANDLES, names, date)
+  const raw_days: RawDay[] = []
+  try {
+    const trades = await RawDay.create(dir, TRADES_SET, date)
+    raw_days.push(trades)
+    const quotes = await RawDay.create(dir, QUOTES_SET, date)
+    raw_days.push(quotes)
+    const candle_counts: number[] = []
+    const summaries = await fillFiles(options, { trades, quotes }, async (symbol, candles) => {
+      const rows = { exchange: symbol.exchange, symbol: symbol.symbol, ...candles }
+      await candle_files.write(rows, [encodePart(CANDLES.columns, rows, placesOf(names, symbol))])
+      candle_counts.push(candles.ts.length)
+    })
+    const sets = [await candleSet(candle_files, summaries, candle_counts)]
+    for (const raw of raw_days) sets.push(await raw.finish(summaries))
+    return sets
+  } finally {
+    await candle_files.close()
+    for (const raw of raw_days) await raw.close()
+  }
+}
+
+async function fillFiles(
+  options: MarketOptions,
+  { trades, quotes }: { readonly trades: RawDay; readonly quotes: RawDay },
+  writeCandles: (symbol: DaySymbol, candles: Candles) => Promise<void>,
+): Promise<readonly SymbolSummary[]> {
+  const { day, date, onSymbol } = options
+  const exchange_days = exchangeDays(day.symbols, dayRange(date).from)
+  const summaries: SymbolSummary[] = []
+  for (const symbol of day.symbols) {
+    const exchange_day = exchange_days.get(symbol.exchange)!
+    const carried = await carriedQuote(day.reader, symbol, exchange_day.from)
+    const first_ts = carried === undefined ? symbol.first_ts : exchange_day.from
+    const heard: Heard = {
+      symbol,
+      exchange_day,
+      grid: gridOf(first_ts, exchange_day.last_ts, SECOND_US),
+    }
+    const fold = new CandleFold(exchange_day.from)
+    const trade_count = await trades.addSymbol(options, symbol, (chunk) =>
+      fold.add({
+        row_count: chunk.row_count,
+        ts_exchange: chunk.numbers('ts_exchange'),
+        price: chunk.numbers('price'),
+        qty: chunk.numbers('qty'),
+        is_buyer_maker: chunk.flags('is_buyer_maker'),
+      }),
+    )
+    const quote_count = await quotes.addSymbol(options, symbol)
+    await writeCandles(symbol, fold.finish(heard.grid, blindSeconds(heard, 'trades')))
+    summaries.push({
+      exchange: symbol.exchange,
+      symbol: symbol.symbol,
+      grid: heard.grid,
+      coverage: [covered(heard, 'book_ticker', quote_count), covered(heard, 'trades', trade_count)],
+    })
+    onSymbol(summaries.length, day.symbols.length)
+  }
+  return summaries
+}
+
+async function candleSet(
+  candle_files: DayFiles,
+  summaries: readonly SymbolSummary[],
+  row_counts: readonly number[],
+): Promise<MarketSet> {
+  return {
+    ...CANDLES,
+    dir: candle_files.dir,
+    row_count: row_counts.reduce((sum, count) => sum + count, 0),
+    files: await candle_files.finish(summaries),
+    summaries: summaries.map((summary, i) => ({
+      summary,
+      rows: { channel: 'trades', row_count: row_counts[i]! },
+    })),
+  }
+}
+
+/** What of a symbol's day was listened to. */
+interface Heard {
+  readonly symbol: DaySymbol
+  readonly exchange_day: ExchangeDay
+  /** Of seconds. */
+  readonly grid: Grid
+}
+
+/** 1 for seconds of a stream that were not heard in full. */
+function blindSeconds({ symbol, exchange_day, grid }: Heard, channel: RawDataset): Uint8Array {
+  const blind = blindRows(gapsOf(symbol, channel), grid)
+  return exchange_day.channels.includes(channel) ? blind : blind.fill(1)
+}
+
+function covered(heard: Heard, channel: RawDataset, event_count: number): StreamCoverage {
+  const { symbol, exchange_day } = heard
+  return {
+    channel,
+    event_count,
+    present_s: blindSeconds(heard, channel).filter((is_blind) => is_blind === 0).length,
+    gaps: gapsOf(symbol, channel).filter((gap) => gap.to_ts >= exchange_day.from),
+  }
+}

@@ -1,0 +1,26 @@
+/** What the datasets of a market's day are built from, and what is on disk afterwards. */
+import type { DatasetColumn, DatasetFile } from '#core/dataset.ts'
+import type { Day } from '#core/time.ts'
+import type { SymbolSummary } from '../../day/coverage.ts'
+import type { OpenDay } from '../../day/day.ts'
+import type { CoveredRows } from '../files/coverage.ts'
+
+export interface MarketOptions {
+  readonly day: Pick<OpenDay, 'symbols' | 'reader' | 'raw'>
+  readonly dir: string
+  readonly date: Day
+  readonly signal: AbortSignal
+  readonly onSymbol: (done_count: number, symbol_count: number) => void
+}
+
+/** A dataset's day on disk. */
+export interface MarketSet {
+  readonly dataset: string
+  readonly schema_version: number
+  readonly columns: readonly DatasetColumn[]
+  readonly dir: string
+  readonly row_count: number
+  readonly files: readonly DatasetFile[]
+  /** Per symbol, with what the manifest says of its rows. */
+  readonly summaries: readonly { readonly summary: SymbolSummary; readonly rows: CoveredRows }[]
+}

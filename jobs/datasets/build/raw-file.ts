@@ -1,0 +1,86 @@
+/**
+ * The Parquet file of a day's trades or quotes. Row groups hold rows of one symbol and always the
+ * same ones, however the source cuts its chunks: the same rows make the same bytes.
+ */
+import type { ArchivedColumn } from '#core/archived-tables.ts'
+import type { Exchange } from '#core/symbols.ts'
+import { dataColumns, type ColumnData } from '../../columns/columns.ts'
+import type { RowChunk } from '../../columns/row-chunk.ts'
+import { identityPairs, type FileIdentity } from '../../parquet/identity.ts'
+import { createHourFile } from '../../parquet/write.ts'
+import { EXCHANGE_COLUMN, type RawSet } from './raw-sets.ts'
+
+export interface SymbolName {
+  readonly exchange: Exchange
+  readonly symbol: string
+}
+
+export interface RawFile {
+  /** Rows of one symbol come one after another, in their order. */
+  add(of: SymbolName, chunk: RowChunk): Promise<void>
+  /** After the symbol's last rows. */
+  endSymbol(of: SymbolName): Promise<void>
+  finish(): Promise<void>
+  /** After finish(), or where there is none. */
+  close(): Promise<void>
+}
+
+/** Of quotes: 7 MB before compression. */
+const GROUP_ROWS = 131_072
+
+export async function createRawFile(
+  path: string,
+  { table }: RawSet,
+  identity: FileIdentity,
+): Promise<RawFile> {
+  const facts = Object.fromEntries(identityPairs(identity))
+  const file = await createHourFile({ path, table, codec: 'zstd', facts })
+  const names = dataColumns(table).map(({ name }) => name)
+  const group = dataColumns(table).map(groupColumn)
+  let filled = 0
+  const flush = async ({ exchange, symbol }: SymbolName): Promise<void> => {
+    if (filled === 0) return
+    const words = { kind: 'texts', words: [exchange], codes: new Uint8Array(filled) } as const
+    const columns = group.map((column, i): ColumnData =>
+      names[i] === EXCHANGE_COLUMN ? words : withNulls(column, filled),
+    )
+    await file.writeGroup(symbol, { row_count: filled, columns }, { from: 0, to: filled })
+    filled = 0
+  }
+  return {
+    async add(of, chunk) {
+      const sources = group.map(({ kind }, i) => {
+        if (names[i] === EXCHANGE_COLUMN) return undefined
+        return kind === 'flags' ? chunk.flags(names[i]!) : chunk.numbers(names[i]!)
+      })
+      for (let from = 0; from < chunk.row_count; ) {
+        const to = Math.min(chunk.row_count, from + GROUP_ROWS - filled)
+        for (const [i, source] of sources.entries()) {
+          if (source !== undefined) group[i]!.values.set(source.subarray(from, to), filled)
+        }
+        filled += to - from
+        from = to
+        if (filled === GROUP_ROWS) await flush(of)
+      }
+    },
+    endSymbol: flush,
+    finish: () => file.finish(),
+    close: () => file.close(),
+  }
+}
+
+type GroupColumn = Extract<ColumnData, { readonly kind: 'numbers' | 'flags' }>
+
+function groupColumn({ type, nullable }: ArchivedColumn): GroupColumn {
+  if (type === 'bool') return { kind: 'flags', values: new Uint8Array(GROUP_ROWS) }
+  const nulls = nullable ? new Uint8Array(GROUP_ROWS) : undefined
+  return { kind: 'numbers', values: new Float64Array(GROUP_ROWS), nulls }
+}
+
+/** A chunk has NaN for a null, which no column of ours holds as a value. */
+function withNulls(column: GroupColumn, filled: number): ColumnData {
+  if (column.kind === 'flags' || column.nulls === undefined) return column
+  const { values, nulls } = column
+  for (let row = 0; row < filled; row++) nulls[row] = Number.isNaN(values[row]) ? 1 : 0
+  return column
+}

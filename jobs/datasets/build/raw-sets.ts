@@ -1,0 +1,68 @@
+/** Registry of datasets `trades` and `quotes`: the raw rows of a day, as they were recorded. */
+import type { DatasetColumn } from '#core/dataset.ts'
+import { NEVER } from '#core/features.ts'
+import { RAW_TABLES, type Column, type Table } from '#core/tables.ts'
+import { rawColumns, type RawDataset } from '../../day/raw-rows.ts'
+import type { TardisKind } from '../tardis/csv.ts'
+
+export interface RawSet {
+  readonly dataset: TardisKind
+  readonly schema_version: number
+  readonly description: string
+  readonly source: RawDataset
+  /** The Parquet file: the recorded columns with the exchange's and the symbol's name. */
+  readonly table: Table
+  readonly columns: readonly DatasetColumn[]
+}
+
+const EMPTY_SIDE = 'the side of the book is empty'
+
+export const EXCHANGE_COLUMN = 'exchange'
+
+const exchange: Column = {
+  name: EXCHANGE_COLUMN,
+  type: 'text',
+  nullable: false,
+  unit: 'name',
+  description: 'exchange',
+}
+
+const TYPES: Readonly<Record<Exclude<Column['type'], 'levels'>, string>> = {
+  timestamptz: 'timestamp_us',
+  int8: 'int64',
+  float8: 'float64',
+  bool: 'bool',
+  text: 'string',
+}
+
+export const TRADES_SET: RawSet = rawSet('trades', 'trades', 'Every trade, as it was recorded.')
+export const QUOTES_SET: RawSet = rawSet(
+  'quotes',
+  'book_ticker',
+  'Every change of the best bid and ask, as it was recorded.',
+)
+export const RAW_SETS = [TRADES_SET, QUOTES_SET] as const
+
+function rawSet(dataset: TardisKind, source: RawDataset, description: string): RawSet {
+  const symbol_id = RAW_TABLES[source].columns.find(({ name }) => name === 'symbol_id')!
+  const [ts_exchange, ts_ingest, ...others] = rawColumns(source)
+  const columns = [ts_exchange!, ts_ingest!, exchange, symbol_id, ...others]
+  return {
+    dataset,
+    schema_version: 1,
+    description: `${description} Sorted by exchange, symbol, ts_exchange, id.`,
+    source,
+    table: { ...RAW_TABLES[source], columns },
+    columns: columns.map(columnOf),
+  }
+}
+
+function columnOf({ name, type, nullable, unit, description }: Column): DatasetColumn {
+  const common = { formula: '', source: 'recorded', null_rule: nullable ? EMPTY_SIDE : NEVER }
+  if (name === 'symbol_id') {
+    const what = "the exchange's own name; case counts"
+    return { name: 'symbol', type: 'string', unit: 'name', description: what, ...common }
+  }
+  if (type === 'levels') throw new Error(`${name}: levels are no column of a dataset.`)
+  return { name, type: TYPES[type], unit, description, ...common }
+}

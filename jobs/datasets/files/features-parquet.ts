@@ -1,0 +1,95 @@
+/**
+ * Puts a Parquet file together from pages that are made already: a row group a symbol, in it a page
+ * a column and part. The footer is hyparquet-writer's work.
+ */
+import { open } from 'node:fs/promises'
+import type { ColumnChunk, RowGroup, SchemaElement } from 'hyparquet'
+import { ByteWriter } from 'hyparquet-writer'
+import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
+import { NEVER, type Feature } from '#core/features.ts'
+import { CREATED_BY, identityPairs, type FileIdentity } from '../../parquet/identity.ts'
+import { TEXT, TIMESTAMP_US } from '../../parquet/small-file.ts'
+import { chunkOfPages } from '../../parquet/write.ts'
+import { CODEC, type PartBytes } from './part.ts'
+import type { SymbolRows } from './rows.ts'
+
+type SymbolName = Pick<SymbolRows, 'exchange' | 'symbol'>
+
+export interface FeaturesParquet {
+  /** A symbol's parts in their order, at least one, as one row group. */
+  append(name: SymbolName, parts: readonly PartBytes[]): Promise<void>
+  /** Writes the footer. */
+  finish(): Promise<void>
+  /** After finish(), or where there is none. */
+  close(): Promise<void>
+}
+
+const MAGIC = Buffer.from('PAR1')
+
+export async function createFeaturesParquet(
+  path: string,
+  features: readonly Feature[],
+  identity: FileIdentity,
+): Promise<FeaturesParquet> {
+  const file = await open(path, 'w')
+  await file.writeFile(MAGIC)
+  const row_groups: RowGroup[] = []
+  let offset = MAGIC.length
+  return {
+    async append(name, parts) {
+      const group_offset = offset
+      const columns: ColumnChunk[] = []
+      const bytes: Uint8Array[] = []
+      for (const [i, feature] of features.entries()) {
+        const pages = parts.map((part) => part.pages[i]!)
+        const dictionary = feature.type === 'string' ? [name[feature.name as keyof SymbolName]] : undefined
+        const place = { path_in_schema: [feature.name], dictionary, codec: CODEC, offset } as const
+        const chunk = chunkOfPages(pages, place)
+        columns.push(chunk.column)
+        bytes.push(...chunk.parts)
+        offset += chunk.byte_count
+      }
+      await file.writeFile(Buffer.concat(bytes))
+      row_groups.push({
+        columns,
+        num_rows: BigInt(parts.reduce((sum, { row_count }) => sum + row_count, 0)),
+        total_byte_size: columns.reduce(
+          (sum, { meta_data }) => sum + meta_data!.total_uncompressed_size,
+          0n,
+        ),
+        total_compressed_size: BigInt(offset - group_offset),
+        file_offset: BigInt(group_offset),
+      })
+    },
+    async finish() {
+      const footer = new ByteWriter()
+      const metadata = {
+        version: 2,
+        created_by: CREATED_BY,
+        schema: [{ name: 'root', num_children: features.length }, ...features.map(fieldOf)],
+        num_rows: row_groups.reduce((sum, group) => sum + group.num_rows, 0n),
+        row_groups,
+        metadata_length: 0,
+        key_value_metadata: identityPairs(identity).map(([key, value]) => ({ key, value })),
+      }
+      // Symbols are longer than the 16 bytes that statistics keep by default.
+      writeMetadata(footer, metadata, Infinity)
+      await file.writeFile(Buffer.concat([footer.getBytes(), MAGIC]))
+    },
+    close: () => file.close(),
+  }
+}
+
+function fieldOf({ name, type, null_rule }: Feature): SchemaElement {
+  const repetition_type = null_rule === NEVER ? 'REQUIRED' : 'OPTIONAL'
+  switch (type) {
+    case 'timestamp_us':
+      return { name, repetition_type, ...TIMESTAMP_US }
+    case 'string':
+      return { name, repetition_type, ...TEXT }
+    case 'float64':
+      return { name, repetition_type, type: 'DOUBLE' }
+    case 'int64':
+      return { name, repetition_type, type: 'INT64' }
+  }
+}

@@ -1,0 +1,17 @@
+/** The names that a file's dictionaries hold, and where a symbol's own are among them. */
+import type { NamePlaces } from './arrow-batch.ts'
+import type { NameLists } from './arrow.ts'
+import type { SymbolRows } from './rows.ts'
+
+type SymbolName = Pick<SymbolRows, 'exchange' | 'symbol'>
+
+export function namesOf(symbols: readonly SymbolName[]): NameLists {
+  return {
+    exchange: [...new Set(symbols.map(({ exchange }) => exchange))],
+    symbol: [...new Set(symbols.map(({ symbol }) => symbol))],
+  }
+}
+
+export function placesOf(names: NameLists, { exchange, symbol }: SymbolName): NamePlaces {
+  return { exchange: names.exchange.indexOf(exchange), symbol: names.symbol.indexOf(symbol) }
+}

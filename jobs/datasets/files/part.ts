@@ -1,0 +1,68 @@
+/**
+ * Rows of one symbol of a registry dataset in the bytes of both file formats: a page a column for
+ * Parquet, a record batch for Arrow. Neither depends on where in a file it will lie. A symbol's day
+ * is cut into parts at whole hours, so that what is over is encoded once.
+ */
+import { NEVER, type Feature } from '#core/features.ts'
+import type { Column, ColumnType } from '#core/tables.ts'
+import type { ColumnData } from '../../columns/columns.ts'
+import { encodeColumn, encodeConstant, type Leaf } from '../../parquet/leaf.ts'
+import { encodePage, type EncodedPage } from '../../parquet/write.ts'
+import { type BatchBytes, encodeBatch, type NamePlaces } from './arrow-batch.ts'
+import { hasNull, valuesOf, type SymbolRows } from './rows.ts'
+
+export interface PartBytes {
+  readonly row_count: number
+  /** In the order of the registry; what is constant in all of a symbol's parts has a dictionary. */
+  readonly pages: readonly EncodedPage[]
+  readonly batch: BatchBytes
+}
+
+const TYPES: Readonly<Record<Feature['type'], ColumnType>> = {
+  timestamp_us: 'timestamptz',
+  string: 'text',
+  float64: 'float8',
+  int64: 'int8',
+}
+const OPTIONS = { plain: false }
+export const CODEC = 'zstd'
+
+export function encodePart(
+  features: readonly Feature[],
+  rows: SymbolRows,
+  places: NamePlaces,
+): PartBytes {
+  return {
+    row_count: rows.ts.length,
+    pages: features.map((feature) => encodePage(leafOf(feature, rows), CODEC)),
+    batch: encodeBatch(features, rows, places),
+  }
+}
+
+/** What moves to another thread, rather than being copied. */
+export function buffersOfPart({ pages, batch }: PartBytes): readonly ArrayBuffer[] {
+  return [batch.bytes, ...pages.map(({ bytes }) => bytes)].map(({ buffer }) => buffer as ArrayBuffer)
+}
+
+function leafOf(feature: Feature, rows: SymbolRows): Leaf {
+  const row_count = rows.ts.length
+  const { name, type, unit, description } = feature
+  if (type === 'string') {
+    return encodeConstant(name === 'exchange' ? rows.exchange : rows.symbol, row_count, OPTIONS)
+  }
+  const nullable = feature.null_rule !== NEVER
+  const column: Column = { name, type: TYPES[type], nullable, unit, description }
+  const is_time = type === 'timestamp_us'
+  const values = is_time ? Float64Array.from(rows.ts, Number) : valuesOf(rows, feature)
+  const nulls = nullable ? nullsOf(values) : undefined
+  const data: ColumnData = { kind: 'numbers', values, nulls }
+  return encodeColumn(column, data, { from: 0, to: row_count }, OPTIONS)[0]!
+}
+
+/** 1 where a value is NaN; undefined where none is. */
+function nullsOf(values: Float64Array): Uint8Array | undefined {
+  if (!hasNull(values)) return undefined
+  const nulls = new Uint8Array(values.length)
+  for (let row = 0; row < values.length; row++) if (Number.isNaN(values[row])) nulls[row] = 1
+  return nulls
+}

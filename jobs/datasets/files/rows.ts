@@ -1,0 +1,24 @@
+/** The rows of one symbol as the file writers take them. */
+import type { Feature } from '#core/features.ts'
+import type { Exchange } from '#core/symbols.ts'
+
+export interface SymbolRows {
+  readonly exchange: Exchange
+  readonly symbol: string
+  /** Starts of the seconds, microseconds since 1970. */
+  readonly ts: BigInt64Array
+  /** Every other column of the registry by its name; NaN is null. */
+  readonly columns: Readonly<Record<string, Float64Array>>
+}
+
+/** The values of a registry column; throws where the computation does not know it. */
+export function valuesOf(rows: SymbolRows, feature: Feature): Float64Array {
+  const values = rows.columns[feature.name]
+  if (values === undefined) throw new Error(`No values for column ${feature.name} of the registry.`)
+  return values
+}
+
+export function hasNull(values: Float64Array): boolean {
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true
+  return false
+}

@@ -1,0 +1,23 @@
+/** What is known of the streams of a day. */
+import type { Exchange } from '#core/symbols.ts'
+import type { StreamGap } from './gaps.ts'
+import type { Grid } from './grid.ts'
+import type { FeatureChannel } from './source.ts'
+
+/** What is known of one stream of one symbol in the day. */
+export interface StreamCoverage {
+  readonly channel: FeatureChannel
+  readonly event_count: number
+  /** Seconds of the grid whose values are known. */
+  readonly present_s: number
+  /** Gaps that touch the day, repaired ones included. */
+  readonly gaps: readonly StreamGap[]
+}
+
+/** A symbol's day without its values: small enough to keep for every symbol. */
+export interface SymbolSummary {
+  readonly exchange: Exchange
+  readonly symbol: string
+  readonly grid: Grid
+  readonly coverage: readonly StreamCoverage[]
+}

@@ -1,0 +1,113 @@
+/**
+ * Where a day's events come from, as the computations see it: per symbol and stream, in the order
+ * of (ts_exchange, id). Whether they lie in Postgres or in Parquet is the source's own affair.
+ */
+import type { Channel } from '#core/market.ts'
+import type { Exchange } from '#core/symbols.ts'
+import type { Micros } from '#core/time.ts'
+import type { TopOfBook } from '../formulas/quote.ts'
+import type { DepthRow } from './depth-reader.ts'
+import type { StreamGap } from './gaps.ts'
+
+/**
+ * Times in microseconds, prices in the quote asset; NaN where a side is empty. Arrays may be longer
+ * than `row_count`.
+ */
+export interface QuoteChunk {
+  readonly row_count: number
+  readonly ts_exchange: Float64Array
+  readonly update_id: Float64Array
+  readonly best_bid: Float64Array
+  readonly bid_qty: Float64Array
+  readonly best_ask: Float64Array
+  readonly ask_qty: Float64Array
+}
+
+export interface TradeChunk {
+  readonly row_count: number
+  readonly ts_exchange: Float64Array
+  readonly price: Float64Array
+  readonly qty: Float64Array
+  /** 1: the taker sold. */
+  readonly is_buyer_maker: Uint8Array
+}
+
+/** NaN where the exchange did not say. */
+export interface MarkChunk {
+  readonly row_count: number
+  readonly ts_exchange: Float64Array
+  readonly mark_price: Float64Array
+  readonly index_price: Float64Array
+  readonly funding_rate: Float64Array
+}
+
+export interface LiquidationChunk {
+  readonly row_count: number
+  readonly ts_exchange: Float64Array
+  /** 1: the forced order bought. */
+  readonly is_buy: Uint8Array
+  readonly filled_qty: Float64Array
+}
+
+export interface ChannelGap extends StreamGap {
+  readonly channel: Channel
+}
+
+/** Streams that put a symbol into the day: what is only marked or liquidated was not recorded. */
+export const GRID_CHANNELS = ['book_ticker', 'trades', 'depth_events'] as const
+
+/** Every stream that features are made of. */
+export const FEATURE_CHANNELS = [...GRID_CHANNELS, 'mark_price', 'liquidations'] as const
+export type FeatureChannel = (typeof FEATURE_CHANNELS)[number]
+
+/** One symbol with at least one event of GRID_CHANNELS in the day. */
+export interface DaySymbol {
+  /** The database's own handle. Nothing that is published may depend on it. */
+  readonly symbol_id: number
+  readonly exchange: Exchange
+  readonly symbol: string
+  /** First and last event of GRID_CHANNELS. */
+  readonly first_ts: Micros
+  readonly last_ts: Micros
+  /** Channels with at least one event of this symbol in the day. */
+  readonly channels: readonly FeatureChannel[]
+  /** Gaps that touch the day or the day before it, repaired ones included, oldest first. */
+  readonly gaps: readonly ChannelGap[]
+}
+
+export interface CarriedQuote extends TopOfBook {
+  readonly ts_exchange: Micros
+  readonly update_id: number
+}
+
+/** NaN where the exchange did not say. */
+export interface CarriedMark {
+  readonly ts_exchange: Micros
+  readonly mark_price: number
+  readonly index_price: number
+  readonly funding_rate: number
+}
+
+/**
+ * A symbol's events in the day, from a whole hour on where one is given. A chunk's arrays are
+ * reused: it is valid until the next.
+ */
+export interface DayReader {
+  quotes(symbol: DaySymbol, from?: Micros): AsyncIterable<QuoteChunk>
+  trades(symbol: DaySymbol, from?: Micros): AsyncIterable<TradeChunk>
+  marks(symbol: DaySymbol, from?: Micros): AsyncIterable<MarkChunk>
+  liquidations(symbol: DaySymbol, from?: Micros): AsyncIterable<LiquidationChunk>
+  /**
+   * Diffs and snapshots from `from` on; without it from some time before the newest snapshot of the
+   * last hours of the day before, if any. Partial books are of no use to a book that is kept in
+   * sequence.
+   */
+  depth(symbol: DaySymbol, from?: Micros): AsyncIterable<readonly DepthRow[]>
+  /** The newest quote of the day before, or undefined. */
+  quoteBefore(symbol: DaySymbol): Promise<CarriedQuote | undefined>
+  markBefore(symbol: DaySymbol): Promise<CarriedMark | undefined>
+}
+
+export function gapsOf(symbol: DaySymbol, channel: FeatureChannel): readonly StreamGap[] {
+  return symbol.gaps.filter((gap) => gap.channel === channel)
+}

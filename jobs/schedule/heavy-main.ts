@@ -1,0 +1,49 @@
+/** The process of one heavy task: takes it over IPC, tells its end, and ends. */
+import { OperatorError } from '#core/errors.ts'
+import { createLogger } from '#core/node/log.ts'
+import { createObjectStore } from '#core/node/object-store.ts'
+import { createPool } from '#core/node/pool.ts'
+import { onShutdown, tellParent } from '#core/node/shutdown.ts'
+import { parseConfig } from '../config.ts'
+import { failureOf, type Failure } from '../runs/failure.ts'
+import { type HeavyTask, runHeavyTask } from './heavy-task.ts'
+
+export type FromHeavy =
+  | { readonly type: 'done' }
+  | { readonly type: 'failed'; readonly failure: Failure }
+
+const POOL_SIZE = 4
+
+const config = parseConfig(process.env)
+const log = createLogger('jobs', config.log_level)
+const controller = new AbortController()
+const ended = Promise.withResolvers<void>()
+const shutdown = onShutdown(log, async () => {
+  controller.abort(
+    new OperatorError('stopped', 'The jobs daemon was stopped in the middle of the run.', {
+      retryable: true,
+    }),
+  )
+  await ended.promise
+})
+process.once('message', (task: HeavyTask) => {
+  void run(task).then((message) => {
+    tellParent(message)
+    ended.resolve()
+    shutdown.begin('done')
+  })
+})
+
+async function run(task: HeavyTask): Promise<FromHeavy> {
+  const pool = createPool(config.database_url, 'booktape-jobs-heavy', POOL_SIZE)
+  const store = createObjectStore(config.object_store)
+  try {
+    await runHeavyTask({ ...config, pool, store, log, now: Date.now }, task, controller.signal)
+    return { type: 'done' }
+  } catch (error) {
+    return { type: 'failed', failure: failureOf(error) }
+  } finally {
+    store.close()
+    await pool.end()
+  }
+}

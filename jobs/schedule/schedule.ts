@@ -1,0 +1,216 @@
+/**
+ * When jobs run: a durable queue and crontab in Postgres (graphile-worker), with retries, and
+ * with the runs that were missed while nothing was running. What a job does is not known here.
+ */
+import { Logger as QueueLogger, run, runMigrations, makeWorkerUtils } from 'graphile-worker'
+import { describeError, OperatorError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { ARCHIVE_JOB } from '../archive/run-archive.ts'
+import { SWEEP_JOB, sweepReplacedBuilds } from '../datasets/replaced-builds.ts'
+import { DATASETS_JOB } from '../datasets/run-datasets.ts'
+import { FEATURES_JOB, type FeaturesSettings } from '../datasets/run-features.ts'
+import type { StaleDay } from '../datasets/stale-days.ts'
+import {
+  INDEX_PRICES_JOB,
+  type IndexPricesConfig,
+  runIndexPrices,
+} from '../index-prices/run-index-prices.ts'
+import { RETENTION_JOB, runRetention } from '../retention/run-retention.ts'
+import type { RetentionSettings } from '../retention/settings.ts'
+import { runValidation, VALIDATION_JOB } from '../validation/run-validation.ts'
+import { findStaleDays, STALE_DAYS_JOB } from './day-tasks.ts'
+import type { RunHeavy } from './heavy-task.ts'
+import { createIntraday } from './intraday.ts'
+
+/** Connections that the schedule holds at most at one time; with fewer its parts wait in turn. */
+export const SCHEDULE_CONNECTIONS = 14
+
+export interface ScheduleOptions {
+  /** Of at least SCHEDULE_CONNECTIONS. */
+  readonly pool: Pool
+  readonly store: ObjectStore
+  readonly work_dir: string
+  readonly intraday_features_s: number
+  readonly features: FeaturesSettings
+  /** How long files of a dataset that were replaced stay readable [h]. */
+  readonly keep_replaced_h: number
+  /** Polled once a minute; undefined: not at all. */
+  readonly index_prices: IndexPricesConfig | undefined
+  readonly retention: RetentionSettings
+  /** Does what takes much memory, in this process or in another. */
+  readonly runHeavy: RunHeavy
+  readonly log: Logger
+  /** The time now, in milliseconds since 1970. */
+  readonly now: () => number
+}
+
+export interface Schedule {
+  /** Settles when the queue has ended, be it by stop() or by itself. */
+  readonly ended: Promise<void>
+  /** Ends the run that is on, which is tried again after the next start. */
+  stop(): Promise<void>
+}
+
+/**
+ * Every night at 00:10 UTC the day before, one job after the other. `fill`: runs missed in the last
+ * week are made up for. `max`: attempts, with waits of e^n seconds between them, over an hour in all.
+ */
+const CRONTAB = [
+  `10 0 * * * ${FEATURES_JOB} ?id=nightly_features&fill=7d&max=9&queue=features`,
+  `10 0 * * * ${DATASETS_JOB} ?id=nightly_datasets&fill=7d&max=9&queue=features`,
+]
+/** After the archive, in its queue: it looks at what there is now. */
+const STALE_DAYS_CRONTAB = `10 * * * * ${STALE_DAYS_JOB} ?id=stale_days&max=1&queue=archive`
+/** What it could not delete it deletes an hour later. */
+const SWEEP_CRONTAB = `20 * * * * ${SWEEP_JOB} ?id=replaced_builds&max=1&queue=archive`
+/** A price of the past cannot be asked for: what was missed is not made up for. */
+const INDEX_CRONTAB = `* * * * * ${INDEX_PRICES_JOB} ?id=index_prices&max=1&queue=index_prices`
+/** It looks at the data as it is now: what was missed is not made up for. */
+const VALIDATION_CRONTAB = `*/5 * * * * ${VALIDATION_JOB} ?id=validation&max=1&queue=validation`
+/** Every five minutes of the hour, from this one on. */
+const everyFive = (first: number): string =>
+  Array.from({ length: 12 }, (_, i) => first + 5 * i).join(',')
+/** Each run looks for the hours that are due by itself. */
+const ARCHIVE_CRONTAB = `${everyFive(3)} * * * * ${ARCHIVE_JOB} ?id=archive&max=3&queue=archive&jobKey=archive`
+/** After the archive, in its queue: what it could not drop it drops five minutes later. */
+const RETENTION_CRONTAB = `${everyFive(4)} * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive&jobKey=retention`
+/** One for every queue: a poll does not wait for the features of a day. */
+const CONCURRENCY = 4
+/** Held by every daemon as long as it lives. */
+const DAEMON_LOCK = 'booktape.jobs'
+
+export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
+  const { pool, log, runHeavy } = options
+  const controller = new AbortController()
+  const intraday = createIntraday(options)
+  const runDay = (job: StaleDay['job'], payload: unknown, attempt: number): Promise<void> =>
+    runHeavy({ kind: 'day', job, payload, attempt }, controller.signal)
+  const logger = queueLogger(log)
+  await runMigrations({ pgPool: pool, logger })
+  const releaseDaemonLock = await freeJobsOfTheDead(pool, logger, log)
+  const queue = await run({
+    pgPool: pool,
+    logger,
+    concurrency: CONCURRENCY,
+    noHandleSignals: true,
+    crontab: [
+      ...CRONTAB,
+      STALE_DAYS_CRONTAB,
+      SWEEP_CRONTAB,
+      ARCHIVE_CRONTAB,
+      RETENTION_CRONTAB,
+      VALIDATION_CRONTAB,
+      ...(options.index_prices === undefined ? [] : [INDEX_CRONTAB]),
+    ].join('\n'),
+    taskList: {
+      [FEATURES_JOB]: (payload, { job }) =>
+        intraday.note(payload, () => runDay(FEATURES_JOB, payload, job.attempts)),
+      [DATASETS_JOB]: (payload, { job }) => runDay(DATASETS_JOB, payload, job.attempts),
+      [STALE_DAYS_JOB]: (_payload, { addJob }) =>
+        findStaleDays(options, async ({ job, date }) => {
+          const jobKey = `rebuild_${job}_${date}`
+          await addJob(job, { date }, { jobKey, queueName: FEATURES_JOB, maxAttempts: 9 })
+        }),
+      [SWEEP_JOB]: () => sweepReplacedBuilds(options),
+      [INDEX_PRICES_JOB]: () => pollIndexPrices(options, controller.signal),
+      [ARCHIVE_JOB]: () => runHeavy({ kind: 'archive' }, controller.signal),
+      [RETENTION_JOB]: () => freePartitions(options, controller.signal),
+      [VALIDATION_JOB]: () => lookAtData(options),
+    },
+  })
+  // Its end may come before anyone waits for it.
+  queue.promise.catch(() => undefined)
+  intraday.start((payload) => {
+    const spec = { jobKey: 'intraday_features', queueName: FEATURES_JOB, maxAttempts: 1 }
+    queue.addJob(FEATURES_JOB, payload, spec).catch((error: unknown) => {
+      log.warn({ code: 'intraday_skipped', error: describeError(error) }, 'Postgres took no job.')
+    })
+  })
+  return {
+    ended: queue.promise,
+    async stop() {
+      intraday.stop()
+      controller.abort(
+        new OperatorError('stopped', 'The jobs daemon was stopped in the middle of the run.', {
+          retryable: true,
+        }),
+      )
+      // It refuses only where it has ended by itself already.
+      await queue.stop().catch(() => undefined)
+      releaseDaemonLock()
+    },
+  }
+}
+
+/** Its row tells of a failure; the next minute asks anew. */
+async function pollIndexPrices(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
+  const { index_prices, pool, log, now } = options
+  // Left in the queue by a daemon that polled.
+  if (index_prices === undefined) return
+  await runIndexPrices({ ...index_prices, pool, log, now, random: Math.random, signal }).catch(
+    (error: unknown) => {
+      log.warn({ code: 'poll_failed', error: describeError(error) }, 'Prices were not polled.')
+    },
+  )
+}
+
+/** Its row tells of a failure; in five minutes there is another try. */
+async function freePartitions(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
+  const { pool, retention: settings, log, now } = options
+  await runRetention({ pool, settings, log, now, signal }).catch((error: unknown) => {
+    const facts = { code: 'retention_failed', error: describeError(error) }
+    log.warn(facts, 'No partitions were freed.')
+  })
+}
+
+/** Its row tells of a failure; in five minutes there is another look. */
+async function lookAtData({ pool, log, now }: ScheduleOptions): Promise<void> {
+  await runValidation({ pool, log, now }).catch((error: unknown) => {
+    log.warn({ code: 'validation_failed', error: describeError(error) }, 'Data was not validated.')
+  })
+}
+
+/**
+ * The queue gives a killed daemon's jobs back after four hours. Where no other daemon lives,
+ * whoever still holds a job is dead, and it can run again at once. Returns how to let go of the
+ * lock that says that we live.
+ */
+async function freeJobsOfTheDead(
+  pool: Pool,
+  logger: QueueLogger,
+  log: Logger,
+): Promise<() => void> {
+  const client = await pool.connect()
+  client.on('error', (error) => {
+    const facts = { code: 'daemon_lock_lost', error: error.message }
+    log.warn(facts, 'The daemon lock is gone with its connection.')
+  })
+  const { rows } = await client.query<{ alone: boolean }>(
+    'select pg_try_advisory_lock(hashtext($1)) as alone',
+    [DAEMON_LOCK],
+  )
+  if (rows[0]?.alone === true) {
+    const held = await client.query<{ locked_by: string }>(
+      'select distinct locked_by from graphile_worker.jobs where locked_by is not null',
+    )
+    const dead = held.rows.map((row) => row.locked_by)
+    if (dead.length > 0) {
+      const utils = await makeWorkerUtils({ pgPool: pool, logger })
+      await utils.forceUnlockWorkers(dead)
+      await utils.release()
+      log.info({ worker_count: dead.length }, 'Took over the jobs of a daemon that was killed.')
+    }
+  }
+  // Destroyed, not given back: the lock ends with its session.
+  return () => client.release(true)
+}
+
+/** The queue's own words, one level down: its "info" is what happens all day. */
+function queueLogger(log: Logger): QueueLogger {
+  const levels = { error: 'warn', warning: 'warn', info: 'debug', debug: 'trace' } as const
+  return new QueueLogger(() => (level, message) => {
+    log[levels[level]]({ queue: message }, 'Queue message.')
+  })
+}

@@ -1,0 +1,39 @@
+/** A heavy task in a process of its own, as the daemon has it done. */
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { dayOf, dayRange, fromMillis } from '#core/time.ts'
+import { runInProcess } from '../../../jobs/schedule/heavy-process.ts'
+import { readManifest, versionOf } from '../../support/published.ts'
+import { insertQuotes, insertSymbols } from '../market.ts'
+import { createStand, NOON } from '../stand.ts'
+
+const stand = await createStand()
+const { endpoint, bucket, region, access_key_id, secret_access_key } = stand.store_config
+Object.assign(process.env, {
+  DATABASE_URL: stand.database_url,
+  S3_ENDPOINT: endpoint,
+  S3_BUCKET: bucket,
+  S3_REGION: region,
+  S3_ACCESS_KEY_ID: access_key_id,
+  S3_SECRET_ACCESS_KEY: secret_access_key,
+  WORK_DIR: join(stand.dir, 'work'),
+  LOG_LEVEL: 'silent',
+})
+const date = dayOf(fromMillis(NOON))
+const never = new AbortController().signal
+const day = (payload: unknown) => ({ kind: 'day', job: 'features', payload, attempt: 1 }) as const
+
+test('it builds a day, tells of an error as its own, and ends early when it is called off', async () => {
+  await insertSymbols(stand.pool, ['BTCUSDT'])
+  const ts = dayRange(date).to - 2e6
+  await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+  await runInProcess(day({ date }), never)
+  expect(await readManifest(stand.store, 'features_1s', versionOf('features_1s'), date)).toBeDefined()
+  await expect(runInProcess(day({}), never)).rejects.toThrow(/needs a date/)
+
+  const controller = new AbortController()
+  const called_off = new Error('called off')
+  const building = runInProcess(day({ date }), controller.signal)
+  controller.abort(called_off)
+  await expect(building).rejects.toBe(called_off)
+})
