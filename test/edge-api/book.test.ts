@@ -1,8 +1,8 @@
 /** GET /v1/book over the real gateway: made-up depth for the rules, a recording for the truth. */
 import { beforeAll, expect, test } from 'vitest'
-import { fromMillis, micros, toIso } from '#core/time.ts'
+import { fromMillis, type Micros, micros, toIso } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
-import { BTC, depthLines, FEEDS_DIR } from '../core/depth-recordings.ts'
+import { BTC, depthLines, FEEDS_DIR, FIVE_COINS } from '../core/depth-recordings.ts'
 import { changesOf, mapBookAt } from '../core/map-book.ts'
 import { archiveHour, dropHour } from '../support/archive-hours.ts'
 import { loadRecordedDepth } from '../support/recorded-depth.ts'
@@ -157,22 +157,49 @@ for (const [name, path, status, type] of [
   })
 }
 
-test.skipIf(FEEDS_DIR === undefined)("BTCUSDT as recorded: the book at random moments is the recording's (FEEDS_DIR names it)", async () => {
-  const own = await startEdge()
-  await loadRecordedDepth({ pool: own.pool, url: own.database_url }, BTC)
-  const recorded = composeApp(own.bindings, { now: () => micros(0), report: () => undefined })
-  const changes = changesOf(depthLines(BTC), 'BTCUSDT')
-  const start = changes.find(({ kind }) => kind === 'snapshot')!.change.ts_exchange
-  const span = changes.at(-1)!.change.ts_exchange - start
-  for (let moment = 0; moment < 5; moment++) {
-    const ts = micros(start + Math.floor(Math.random() * span))
-    const response = await recorded.request(`/v1/book/BTCUSDT?ts=${toIso(ts)}&depth=5000`)
-    const found = (await response.json()) as BookAnswer
-    const expected = mapBookAt(changes, ts)
-    expect(found.update_id, toIso(ts)).toBe(expected.update_id)
-    for (const side of ['bids', 'asks'] as const) {
-      const levels = expected[side].slice(0, 5_000)
-      expect(found[side].map((level) => level.map(Number)), toIso(ts)).toEqual(levels)
-    }
-  }
-})
+for (const folder of [BTC, FIVE_COINS]) {
+  test.skipIf(FEEDS_DIR === undefined)(
+    `${folder}: at random moments the book is the recording's, hot and cold (FEEDS_DIR names it)`,
+    async () => {
+      const own = await startEdge()
+      await loadRecordedDepth({ pool: own.pool, url: own.database_url }, folder)
+      const lines = depthLines(folder)
+      const moments = [...new Set(lines.map(({ symbol }) => symbol))].flatMap((symbol) => {
+        const changes = changesOf(lines, symbol)
+        const start = changes.find(({ kind }) => kind === 'snapshot')!.change.ts_exchange
+        const span = changes.at(-1)!.change.ts_exchange - start
+        return Array.from({ length: 5 }, () => {
+          const ts = micros(start + Math.floor(Math.random() * span))
+          return { symbol, ts, expected: mapBookAt(changes, ts) }
+        })
+      })
+      /** With nothing cached from before. */
+      const read = (): Promise<readonly unknown[]> => {
+        const now = (): Micros => fromMillis(Date.parse('2026-01-01'))
+        const recorded = composeApp(own.bindings, { now, report: () => undefined })
+        return Promise.all(moments.map(async ({ symbol, ts, expected }) => {
+          const path = `/v1/book/${symbol}?ts=${toIso(ts)}&depth=5000`
+          const response = await recorded.request(path)
+          const found = (await response.json()) as BookAnswer
+          expect(found, path).toMatchObject({ update_id: expected.update_id })
+          for (const side of ['bids', 'asks'] as const) {
+            const levels = expected[side].slice(0, 5_000)
+            expect(found[side].map((level) => level.map(Number)), path).toEqual(levels)
+          }
+          return found
+        }))
+      }
+      const hot = await read()
+      const { rows } = await own.pool.query<{ hour: Date }>(
+        "select distinct date_trunc('hour', ts_exchange) as hour from marketdata.depth_events",
+      )
+      for (const { hour } of rows) {
+        const archived = await archiveHour(own.pool, own.store, 'depth_events', hour.toISOString())
+        await dropHour(own.pool, archived)
+      }
+      expect((await own.pool.query('select from marketdata.depth_events')).rowCount).toBe(0)
+      expect(await read()).toEqual(hot)
+    },
+    120_000,
+  )
+}
