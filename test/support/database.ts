@@ -5,6 +5,9 @@ import { createPool, type Pool } from '#core/node/pool.ts'
 import { atFileEnd } from './file-end.ts'
 import { TEMPLATE, withDatabase } from './global-setup.ts'
 
+/** A machine under load may take its time to connect: that is no test's matter. */
+const CONNECT_LIMIT_MS = 600_000
+
 export interface TestDatabase {
   readonly url: string
   readonly pool: Pool
@@ -13,10 +16,10 @@ export interface TestDatabase {
 export async function createTestDatabase(): Promise<TestDatabase> {
   const server_url = inject('postgres_url')
   const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = createPool(server_url, 'test', 1)
+  const admin = createPool(server_url, 'test', 1, CONNECT_LIMIT_MS)
   await admin.query(`create database ${name} template ${TEMPLATE}`)
   const url = withDatabase(server_url, name)
-  const pool = createPool(url, 'test')
+  const pool = createPool(url, 'test', 4, CONNECT_LIMIT_MS)
   atFileEnd(async () => {
     await pool.end()
     await admin.query(`drop database ${name} with (force)`)

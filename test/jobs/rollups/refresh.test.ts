@@ -142,17 +142,20 @@ test('writers and refreshes at the same time, backends killed at random: nothing
     }
   })()
   const small = { rows_max: 50, bytes_max: 16 * 1024, age_ms_max: 1 }
-  await Promise.all(
-    [11, 12].map(async (seed) => {
+  const write = async (): Promise<void> => {
+    const writers = [11, 12].map(async (seed) => {
       const own = seeded(seed)
       for (let round = 0; round < 6; round++) {
         await ingest(database, randomEntries(own, 400, 100_000 * (round + 1)), small)
       }
-    }),
-  )
-  await expect.poll(() => Math.min(killed_count, refresh_count)).toBeGreaterThan(0)
-  writing.abort()
-  await Promise.all([refreshing, killing])
+    })
+    await Promise.all(writers)
+    await expect.poll(() => Math.min(killed_count, refresh_count)).toBeGreaterThan(0)
+  }
+  // Whichever of them fails, all have ended before their pools do.
+  const loops = [write().finally(() => writing.abort()), refreshing, killing]
+  const ended = await Promise.allSettled(loops)
+  expect(ended.filter(({ status }) => status === 'rejected')).toEqual([])
   await victims.end()
   await refreshAll(pool, after(1_000_000))
   await expectConverged(pool)
