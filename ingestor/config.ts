@@ -29,6 +29,8 @@ export interface IngestorConfig {
   readonly depth_symbols: DepthSymbols
   /** Between two readings of the exchange's listing. */
   readonly listing_interval_s: number
+  /** So many times as long as usual the exchange may take to answer, and streams may be silent. */
+  readonly patience_factor: number
   /** Seconds after which a whole book is asked for anew, in sequence or not; 0: only when it is lost. */
   readonly depth_snapshot_s: number
   readonly tape: {
@@ -53,6 +55,9 @@ export type DepthSymbols =
   | { readonly kind: 'named'; readonly symbols: readonly string[] }
   /** So many with the most turnover in the 24 hours before the start. */
   | { readonly kind: 'busiest'; readonly count: number }
+
+/** Waits of hours: whatever is slow then, it is not taken for dead. */
+export const PATIENCE_FACTOR_MAX = 1_000
 
 const MIB = 1024 * 1024
 /** What this build can record. */
@@ -164,6 +169,7 @@ const Environment = z.object({
     .default('0')
     .transform((text) => text === '1'),
   LISTING_INTERVAL_S: whole(10, 86_400, 3_600),
+  PATIENCE_FACTOR: whole(1, PATIENCE_FACTOR_MAX, 1),
   DEPTH_SNAPSHOT_S: whole(0, 86_400, 300),
   TAPE_DIR: z.string().min(1, { error: 'is empty' }).default('.data/tape'),
   TAPE_MAX_BYTES: whole(64 * MIB, Number.MAX_SAFE_INTEGER, 8_192 * MIB),
@@ -238,6 +244,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
         : e.DEPTH_SYMBOLS,
     ),
     listing_interval_s: e.LISTING_INTERVAL_S,
+    patience_factor: e.PATIENCE_FACTOR,
     depth_snapshot_s: e.DEPTH_SNAPSHOT_S,
     tape: Object.freeze({
       dir: e.TAPE_DIR,

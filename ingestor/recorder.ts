@@ -29,6 +29,7 @@ import { openTape } from './tape/writer.ts'
 import { createTapeIntake, RECORD_BYTES_MAX, type TapeIntake } from './tape-intake.ts'
 import { type Clock, createClock } from './transport/clock.ts'
 import { exchangeRest, type RestClient } from './transport/rest-client.ts'
+import { patientSettings } from './transport/settings.ts'
 import { systemTimers } from './transport/timers.ts'
 import { createTransport, type Transport } from './transport/transport.ts'
 import type { FollowCounts } from './writer/counts.ts'
@@ -271,6 +272,7 @@ class TapeRecorder implements Recorder {
         this.#intake.takeMark({ kind: 'heard', connection, streams: namesOf(streams) }),
       onListingChanged: () => this.#listing_watch?.noteNews(),
       log: this.#log,
+      settings: patientSettings(this.#config.patience_factor),
       clock: this.#clock,
     })
   }

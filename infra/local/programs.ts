@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
+import { PATIENCE_FACTOR_MAX } from '../../ingestor/config.ts'
 import type { ChildMessage, ChildOptions } from './child.ts'
 import type { DataDir } from './data-dir.ts'
 import type { RecordedStreams } from './feed.ts'
@@ -79,6 +80,8 @@ export interface IngestorOptions {
   readonly symbols: readonly string[] | undefined
   /** Undefined: the ingestor's own choice. */
   readonly streams: RecordedStreams | undefined
+  /** What is played may pause, and whoever plays may be slow: that is no hole. */
+  readonly is_replay?: boolean
   readonly onMessage: (message: ChildMessage) => void
 }
 
@@ -96,6 +99,7 @@ export function ingestorProgram(data_dir: DataDir, options: IngestorOptions): Ch
       TAPE_DIR: options.tape_dir,
       ...(options.streams === undefined ? {} : streamsEnvironment(options.streams)),
       ...(symbols === undefined ? {} : { SYMBOLS: symbols.join(',') }),
+      ...(options.is_replay === true ? { PATIENCE_FACTOR: String(PATIENCE_FACTOR_MAX) } : {}),
       ...exchangeEnvironment(exchange_url),
     },
   }

@@ -48,3 +48,20 @@ export const DEFAULT_SETTINGS: TransportSettings = {
   first_frame_ms_of_few: 300_000,
   first_frame_ms_of_rare: 3_600_000,
 }
+
+/** Of every wait for the exchange `factor` times as much; how often it is looked at stays. */
+export function patientSettings(factor: number): TransportSettings {
+  const times = (usual_ms: number): number => usual_ms * factor
+  return {
+    ...DEFAULT_SETTINGS,
+    connect_timeout_ms: times(DEFAULT_SETTINGS.connect_timeout_ms),
+    ack_timeout_ms: times(DEFAULT_SETTINGS.ack_timeout_ms),
+    pong_timeout_ms: times(DEFAULT_SETTINGS.pong_timeout_ms),
+    renewal_overlap_ms_max: times(DEFAULT_SETTINGS.renewal_overlap_ms_max),
+    silence_ms_min: times(DEFAULT_SETTINGS.silence_ms_min),
+    missing_frames_min: times(DEFAULT_SETTINGS.missing_frames_min),
+    first_frame_ms: times(DEFAULT_SETTINGS.first_frame_ms),
+    first_frame_ms_of_few: times(DEFAULT_SETTINGS.first_frame_ms_of_few),
+    first_frame_ms_of_rare: times(DEFAULT_SETTINGS.first_frame_ms_of_rare),
+  }
+}

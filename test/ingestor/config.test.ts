@@ -20,6 +20,7 @@ test('the database is all that has to be named', () => {
     },
     depth_symbols: { kind: 'tiers', symbols: TIERS[0] },
     listing_interval_s: 3_600,
+    patience_factor: 1,
     health: undefined,
   })
 })
