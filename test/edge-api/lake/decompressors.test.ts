@@ -51,7 +51,8 @@ async function unpack(codec: Codec, data: Uint8Array, pages: Iterable<Page>): Pr
     }
     const response = await fetch(worker.url, {
       method: 'POST',
-      headers: { 'x-pages': JSON.stringify(list) },
+      // Packing takes longer than workerd keeps an idle connection, and blocks the news of its end.
+      headers: { 'x-pages': JSON.stringify(list), connection: 'close' },
       body: Buffer.concat([data, ...batch.map(({ packed }) => packed)]),
     })
     const { refused, wrong } = (await response.json()) as Unpacked
