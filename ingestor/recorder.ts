@@ -293,6 +293,13 @@ class TapeRecorder implements Recorder {
         const streams = this.#transport?.status().streams ?? []
         return tradeSymbols(streams.filter((stream) => stream.is_covered))
       },
+      noteNewest: (symbol, { newest_id, ts_exchange }) =>
+        this.#intake.takeMark({
+          kind: 'newest',
+          newest_id,
+          ts_exchange,
+          streams: [{ symbol, channel: 'trades' }],
+        }),
       clock: () => this.#clock.now(),
       random: Math.random,
       log: this.#log,

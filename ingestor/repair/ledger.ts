@@ -185,8 +185,11 @@ export async function countGaps(
 /** A trade stream that nobody has heard since it was lost: where its hole begins. */
 export interface OpenEnd {
   readonly symbol: string
-  readonly last_id: number
+  /** Null where it never spoke; `ts_exchange` is when we began to listen then. */
+  readonly last_id: number | null
   readonly ts_exchange: Micros
+  /** Exchange time up to which it was certainly heard. */
+  readonly lost_ts: Micros
 }
 
 /** Those of the symbols whose trade stream is still deaf by what this ingestor has committed. */
@@ -195,19 +198,28 @@ export async function selectOpenEnds(
   ingestor_id: string,
   { exchange, symbols }: Recorded,
 ): Promise<readonly OpenEnd[]> {
-  const { rows } = await ask<{ symbol: string; last_id: string; ts_us: string }>(
+  const { rows } = await ask<OpenEndRow>(
     client,
-    `select s.symbol, o.last_id, (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_us
+    `select s.symbol, o.last_id, (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_us,
+        (extract(epoch from coalesce(o.lost_ts, o.ts_exchange)) * 1000000)::bigint as lost_us
       from marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
       where o.ingestor_id = $1 and o.channel = 'trades' and o.deaf_cause is not null
-        and o.last_id is not null and s.exchange = $2 and s.symbol = any($3::text[])`,
+        and o.deaf_cause <> 'delisted' and s.exchange = $2 and s.symbol = any($3::text[])`,
     [ingestor_id, exchange, symbols],
   )
-  return rows.map(({ symbol, last_id, ts_us }) => ({
+  return rows.map(({ symbol, last_id, ts_us, lost_us }) => ({
     symbol,
-    last_id: Number(last_id),
+    last_id: last_id === null ? null : Number(last_id),
     ts_exchange: micros(Number(ts_us)),
+    lost_ts: micros(Number(lost_us)),
   }))
+}
+
+interface OpenEndRow {
+  readonly symbol: string
+  readonly last_id: string | null
+  readonly ts_us: string
+  readonly lost_us: string
 }
 
 /** A statement that hangs has lost its server: the connection is then given up. */

@@ -11,7 +11,7 @@
  *    be any of the ids that are left out, and is none of the void ones.
  */
 import { OperatorError } from '#core/errors.ts'
-import type { MarketEvent } from '#core/market.ts'
+import type { MarketEvent, Trade, VoidTrade } from '#core/market.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice, TradeHistory } from '../exchanges/adapter.ts'
 import type { RestAnswer, RestClient } from '../transport/rest-client.ts'
@@ -169,6 +169,8 @@ function noteLeftOut(
 interface Ids {
   /** Of trades and void ones; ascending, each once. */
   readonly ids: readonly number[]
+  /** Of the last of them; undefined where there is none. */
+  readonly last_ts: Micros | undefined
   readonly void_ids: readonly number[]
   /** Elements that cannot be read. */
   readonly odd_count: number
@@ -176,7 +178,8 @@ interface Ids {
 
 type Answer = Exclude<RefillEnd, { kind: 'asked' | 'more' }> | ({ readonly kind: 'ids' } & Ids)
 
-async function ask(
+/** One question. Its answer goes onto the tape. */
+export async function ask(
   deps: RefillDeps,
   symbol: string,
   path: string,
@@ -196,19 +199,23 @@ async function ask(
     return { kind: 'refused', detail: `The answer to GET ${path} is no list of trades${detail}.` }
   }
   const { events, odd = [] } = parsed
-  const idsOf = (...kinds: readonly MarketEvent['kind'][]): readonly number[] => {
-    const ids = events.flatMap((event) => {
-      const is_trade = event.kind === 'trade' || event.kind === 'void_trade'
-      return is_trade && kinds.includes(event.kind) && event.symbol === symbol ? [event.agg_trade_id] : []
-    })
-    return [...new Set(ids)].toSorted((a, b) => a - b)
-  }
-  const ids = idsOf('trade', 'void_trade')
+  const trades = events.filter(isTrade).filter((trade) => trade.symbol === symbol)
+  const idsOf = (some: readonly AnyTrade[]): readonly number[] =>
+    [...new Set(some.map((trade) => trade.agg_trade_id))].toSorted((a, b) => a - b)
+  const ids = idsOf(trades)
   if (ids.length === 0 && odd[0] !== undefined) {
     const detail = `None of the ${odd.length} trades in the answer to GET ${path} can be read: ${odd[0].detail}.`
     return { kind: 'refused', detail }
   }
-  return { kind: 'ids', ids, void_ids: idsOf('void_trade'), odd_count: odd.length }
+  const last_ts = trades.find((trade) => trade.agg_trade_id === ids.at(-1))?.ts_exchange
+  const void_ids = idsOf(trades.filter(({ kind }) => kind === 'void_trade'))
+  return { kind: 'ids', ids, last_ts, void_ids, odd_count: odd.length }
+}
+
+type AnyTrade = Trade | VoidTrade
+
+function isTrade(event: MarketEvent): event is AnyTrade {
+  return event.kind === 'trade' || event.kind === 'void_trade'
 }
 
 /**

@@ -6,9 +6,8 @@
  * open: the exchange does not give them again.
  *
  * A hole gets its row when the next trade shows where it ends. Of a stream that is listened to
- * again but stays quiet nobody knows whether it has one; so what the exchange has since its last
- * trade is asked for once (`noteDeaf`), and the trades are stored without a row. Should the row
- * come later, it is found filled and closed at once.
+ * again but stays quiet nobody knows whether it has one; so the exchange is asked for the newest
+ * trade of its history (`noteDeaf`, quiet-stream.ts), and a mark on the tape ends the hole with it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError } from '#core/errors.ts'
@@ -22,7 +21,6 @@ import {
   countGaps,
   type LedgerCounts,
   type Missing,
-  type OpenEnd,
   type Recorded,
   selectDueHoles,
   selectMissing,
@@ -40,6 +38,7 @@ import {
   type Walk,
   windowStart,
 } from './refill.ts'
+import { askNewest, type Newest } from './quiet-stream.ts'
 import { UnheardStreams } from './unheard-streams.ts'
 import { hopeless, judge, unlocated, type VerdictSettings } from './verdict.ts'
 
@@ -76,6 +75,8 @@ export interface RepairOptions extends Omit<RefillDeps, 'clock'> {
   committedPosition(): number
   /** Symbols whose trade stream is listened to at the moment. */
   coveredSymbols(): readonly string[]
+  /** Of a quiet stream that was not lost since it was asked for: puts the mark onto the tape. */
+  noteNewest(symbol: string, newest: Extract<Newest, { kind: 'newest' }>): void
 }
 
 export interface Repairer {
@@ -90,8 +91,6 @@ export interface Repairer {
 }
 
 const HOLES_PER_LOOK = 50
-/** Answers for a quiet stream; what is more waits for its next trade and the row in the ledger. */
-const QUIET_PAGES_MAX = 20
 const STOP_LIMIT_MS = 2_000
 const RECONNECT = { backoff_base_ms: 500, backoff_cap_ms: 15_000 }
 
@@ -244,7 +243,7 @@ class LedgerRepairer implements Repairer {
 
   async #askForQuietStream(client: Client): Promise<boolean> {
     if (this.#unheard.size === 0) return false
-    const { clock, committedPosition, coveredSymbols, ingestor_id } = this.#options
+    const { committedPosition, coveredSymbols, ingestor_id } = this.#options
     const symbols = this.#unheard.due(coveredSymbols(), committedPosition(), performance.now())
     if (symbols.length === 0) return false
     const { exchange } = this.#recorded
@@ -253,16 +252,14 @@ class LedgerRepairer implements Repairer {
     this.#unheard.forget(symbols.filter((symbol) => !quiet.has(symbol)))
     const [end] = ends
     if (end === undefined) return false
-    const wanted = { ...beyond(end), to_ts: clock() }
-    const outcome = await refill(this.#options, wanted, startWalk(), QUIET_PAGES_MAX)
-    if (outcome.kind === 'tape_full' || outcome.kind === 'unanswered') return false
-    this.#unheard.forget([end.symbol])
+    const { symbol } = end
+    const position = this.#unheard.positionOf(symbol)
+    const newest = await askNewest(this.#options, end)
+    if (newest.kind === 'later') return false
+    // Lost again while the exchange was asked: what it says then is of before.
+    if (this.#unheard.positionOf(symbol) !== position) return true
+    if (newest.kind === 'newest') this.#options.noteNewest(symbol, newest)
+    this.#unheard.forget([symbol])
     return true
   }
-}
-
-/** Everything after the last trade that was heard. */
-function beyond({ symbol, last_id, ts_exchange }: OpenEnd) {
-  const ranges = [{ after_id: last_id, before_id: Number.MAX_SAFE_INTEGER }]
-  return { symbol, ranges, from_ts: ts_exchange }
 }

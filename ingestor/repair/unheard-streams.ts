@@ -27,6 +27,11 @@ export class UnheardStreams {
     }
   }
 
+  /** Another one once the stream was lost again; undefined where it is not waited for. */
+  positionOf(symbol: string): number | undefined {
+    return this.#streams.get(symbol)?.position
+  }
+
   forget(symbols: readonly string[]): void {
     for (const symbol of symbols) this.#streams.delete(symbol)
   }

@@ -49,6 +49,17 @@ export type Mark =
    * to hear. Older builds did not say which socket.
    */
   | { readonly kind: 'heard'; readonly connection?: number; readonly streams: readonly StreamName[] }
+  /**
+   * Of trade streams that are listened to again and stay quiet: what the exchange's own history, asked
+   * since, ends with. Null where the stream never spoke, and has no trade.
+   */
+  | {
+      readonly kind: 'newest'
+      readonly newest_id: number | null
+      /** Of that trade. */
+      readonly ts_exchange: Micros
+      readonly streams: readonly StreamName[]
+    }
   /** We no longer record these streams: their symbol is no longer listed, or not wanted. */
   | { readonly kind: 'ended'; readonly streams: readonly StreamName[] }
   /** Nothing came for a while, and we are there. */

@@ -5,7 +5,7 @@
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros } from '#core/time.ts'
 import { closeAhead, heardUntil, HEARD_MARGIN_US, type Hole, holeUntil, NO_HOLES } from './holes.ts'
-import { hear, joinAhead, OVERLAP_US, type StreamState, UNHEARD, unheardState } from './sequence-state.ts'
+import { hear, joinAhead, later, OVERLAP_US, type StreamState, UNHEARD, unheardState } from './sequence-state.ts'
 
 /**
  * Nobody listens to the stream from `lost_at` on. The first cause stands until the hole is closed,
@@ -64,6 +64,36 @@ export function resumeQuiet(
   hear(state)
   state.connection = connection
   return [hole]
+}
+
+/**
+ * The stream is listened to again and stays quiet; the exchange's history ends with this trade (null:
+ * it has none). Where that is the last one that was heard, nothing was missed. Otherwise the hole ends
+ * with it: it was fetched with those before it, and belongs to what has to be there.
+ */
+export function endQuiet(
+  state: StreamState,
+  newest_id: number | null,
+  ts_exchange: Micros,
+  now: Micros,
+): readonly Hole[] {
+  const { deaf_cause, last_id } = state
+  const id = newest_id ?? UNHEARD
+  // A history that ends before our last trade is behind, or of another numbering.
+  if (deaf_cause === undefined || deaf_cause === 'delisted' || id < last_id) return NO_HOLES
+  // A time that cannot be must not move the stream's own.
+  const newest_ts = micros(Math.min(ts_exchange, now))
+  const after = { id: id + 1, ts_exchange: newest_ts, ts_ingest: now }
+  const holes = id === last_id ? NO_HOLES : [holeUntil(state, after, deaf_cause)]
+  if (id > last_id) {
+    state.last_id = id
+    state.last_fill = undefined
+    state.ts_exchange = later(state.ts_exchange, newest_ts)
+    state.ts_ingest = now
+  }
+  hear(state)
+  state.connection = undefined
+  return holes
 }
 
 /** The hole of a stream that had ended and is listened to again; it begins anew. */

@@ -4,7 +4,7 @@ import { type Exchange, isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { Mark, StreamName } from '../tape/record.ts'
-import { carryOn, deafen, reopen, resumeQuiet } from './deafness.ts'
+import { carryOn, deafen, endQuiet, reopen, resumeQuiet } from './deafness.ts'
 import type { Hole } from './holes.ts'
 import { unheardState } from './sequence-state.ts'
 import type { Stream, StreamTable } from './stream-table.ts'
@@ -94,6 +94,13 @@ export function createMarkReader(
             streams.touch(stream)
           }
           return
+        case 'newest':
+          for (const stream of streams.named(exchange, mark.streams)) {
+            if (stream.state === undefined) continue
+            addHoles(stream, endQuiet(stream.state, mark.newest_id, mark.ts_exchange, now))
+            streams.touch(stream)
+          }
+          return
         case 'ended':
           return lose(streams.named(exchange, mark.streams), 'delisted', now, heard_until)
         case 'heard':
@@ -107,7 +114,16 @@ export function createMarkReader(
   }
 }
 
-const KINDS: readonly Mark['kind'][] = ['started', 'deaf', 'carried', 'heard', 'ended', 'alive', 'cut']
+const KINDS: readonly Mark['kind'][] = [
+  'started',
+  'deaf',
+  'carried',
+  'heard',
+  'newest',
+  'ended',
+  'alive',
+  'cut',
+]
 
 /** Undefined for what no mark of this build is. */
 export function parseMark(payload: Buffer): Mark | undefined {

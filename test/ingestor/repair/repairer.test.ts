@@ -6,6 +6,7 @@ import { type ExchangeServer, startExchange } from '../../../infra/local/exchang
 import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { until } from '../support.ts'
+import type { Repairer } from '../../../ingestor/repair/repairer.ts'
 import { CHOICE } from '../writer/support.ts'
 import {
   asNumbers,
@@ -15,6 +16,7 @@ import {
   history,
   ledger,
   newestId,
+  openHoles,
   started,
   storedTrades,
   SYMBOL,
@@ -182,20 +184,71 @@ describe('holes that the exchange can refill', () => {
     expect((await ledger(database.pool))[0]).toMatchObject({ repaired_count: 200 })
   })
 
-  test('a stream that stays quiet after it was lost is asked for once; its row in the ledger closes at once', async () => {
+  test('a stream that stays quiet after it was lost is asked for once; its hole ends with the newest trade and is closed', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100]))
     const position = stand.mark(deaf())
     const repairer = stand.repair()
     repairer.noteDeaf([SYMBOL], position)
-    await until('the trades are there', async () => (await storedTrades(stand.pool)).length === trades.length)
-    const asked_count = stand.asked.length
-    expect(await ledger(stand.pool)).toEqual([])
-    stand.hear(heard([3_900, 3_901]))
     await until('the row is there and closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
-    expect((await ledger(stand.pool))[0]).toMatchObject({ cause: 'disconnect', repaired_count: 3_800 })
+    expect((await storedTrades(stand.pool)).length).toBe(trades.length)
+    const asked_count = stand.asked.length
+    const closed = [{ cause: 'disconnect', from_id: id(99), to_id: trades.at(-1)!.a + 1, repaired_count: trades.length - 100 }]
+    expect(await ledger(stand.pool)).toMatchObject(closed)
+    expect(await openHoles(stand.pool)).toBe(0)
+    stand.hear(heard([3_900, 3_901]))
+    await stand.committed()
     await sleep(200)
+    expect(await ledger(stand.pool)).toMatchObject(closed)
     expect(stand.asked.length).toBe(asked_count)
+  })
+
+  test('a stream that missed nothing and stays quiet: one question ends its hole, and there is no row', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, trades.length]))
+    const position = stand.mark(deaf())
+    await stand.committed()
+    expect(await openHoles(stand.pool)).toBe(1)
+    stand.repair().noteDeaf([SYMBOL], position)
+    await until('its hole has ended', async () => (await openHoles(stand.pool)) === 0)
+    expect(await ledger(stand.pool)).toEqual([])
+    expect(stand.asked.length).toBe(1)
+  })
+
+  test('a quiet stream that is lost again while it is asked for: its hole stays open', async () => {
+    const stand = await createStand(exchange)
+    stand.hear(heard([0, trades.length]))
+    const position = stand.mark(deaf())
+    await stand.committed()
+    const covered = [SYMBOL]
+    const asking = Promise.withResolvers<void>()
+    const repairer: Repairer = stand.repair({
+      coveredSymbols: () => covered,
+      append: () => {
+        // Lost between the answer and what is made of it.
+        if (covered.pop() !== undefined) repairer.noteDeaf([SYMBOL], stand.mark(deaf()))
+        asking.resolve()
+        return true
+      },
+    })
+    repairer.noteDeaf([SYMBOL], position)
+    await asking.promise
+    await repairer.stop()
+    await stand.committed()
+    expect(await openHoles(stand.pool)).toBe(1)
+  })
+
+  test('a stream that never spoke and was lost: a history without a trade since ends its hole', async () => {
+    const stand = await createStand(exchange)
+    // The market of this test is an hour old, and stands still.
+    stand.mark(started())
+    const position = stand.mark(deaf())
+    await stand.committed()
+    expect(await openHoles(stand.pool)).toBe(1)
+    stand.repair().noteDeaf([SYMBOL], position)
+    await until('its hole has ended', async () => (await openHoles(stand.pool)) === 0)
+    expect(await ledger(stand.pool)).toEqual([])
+    expect(stand.asked.length).toBe(1)
   })
 
   test('a stream that was lost and heard again at once is not asked for', async () => {

@@ -88,6 +88,11 @@ export async function createStand(
     tape.flush()
     await follower.committed(tape.end)
   }
+  const mark = (what: Mark, ts_ingest = clock()): number => {
+    tape.append('mark', 1, 0, ts_ingest, Buffer.from(JSON.stringify(what)))
+    tape.flush()
+    return tape.end
+  }
   atFileEnd(async () => {
     rest.stop()
     await Promise.all(repairers.map((repairer) => repairer.stop()))
@@ -105,11 +110,7 @@ export async function createStand(
       }
       tape.flush()
     },
-    mark(mark, ts_ingest = clock()) {
-      tape.append('mark', 1, 0, ts_ingest, Buffer.from(JSON.stringify(mark)))
-      tape.flush()
-      return tape.end
-    },
+    mark,
     repair(options = {}) {
       const repairer = startRepairer({
         database_url: url,
@@ -128,6 +129,9 @@ export async function createStand(
         committed,
         committedPosition: () => follower.status().committed_position,
         coveredSymbols: () => [SYMBOL],
+        noteNewest(symbol, { newest_id, ts_exchange }) {
+          mark({ kind: 'newest', newest_id, ts_exchange, streams: [{ symbol, channel: 'trades' }] })
+        },
         clock,
         random: Math.random,
         log: silentLogger,
@@ -229,4 +233,13 @@ export async function ledger(pool: Pool): Promise<readonly LedgerRow[]> {
       from marketdata.gaps where channel = 'trades' order by from_id`,
   )
   return rows
+}
+
+/** Trade streams that were lost and of which nobody knows yet whether they missed anything. */
+export async function openHoles(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    `select count(*)::int as count from marketdata.gap_ledger
+      where to_ts is null and channel = 'trades' and cause = 'disconnect'`,
+  )
+  return rows[0]!.count
 }

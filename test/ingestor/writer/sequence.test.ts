@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
-import { carryOn, deafen, expire, resumeQuiet } from '../../../ingestor/writer/deafness.ts'
+import { carryOn, deafen, endQuiet, expire, resumeQuiet } from '../../../ingestor/writer/deafness.ts'
 import type { Hole } from '../../../ingestor/writer/holes.ts'
 import { observe } from '../../../ingestor/writer/sequence.ts'
 import {
@@ -42,6 +42,7 @@ type Step =
   | { readonly now: Micros }
   | { readonly carried: number }
   | { readonly in_doubt: number }
+  | { readonly newest: number | null }
 
 function holesOf(steps: readonly Step[]): readonly string[] {
   let state: StreamState | undefined
@@ -53,6 +54,8 @@ function holesOf(steps: readonly Step[]): readonly string[] {
       if (state !== undefined) carryOn(state, step.carried)
     } else if ('in_doubt' in step) {
       if (state !== undefined) holes.push(...deafen(state, 'disconnect', at(1), undefined, step.in_doubt))
+    } else if ('newest' in step) {
+      if (state !== undefined) holes.push(...endQuiet(state, step.newest, at(2), at(3)))
     } else if ('now' in step) {
       if (state !== undefined) holes.push(...expire(state, step.now))
     } else if (state === undefined) state = firstState(step)
@@ -82,6 +85,11 @@ describe('trades', () => {
     ['a renewal: what is not filled in time is a hole', [event(1), event(4, 2), { now: at(60) }, event(5, 2)], ['sequence 1-4']],
     ['a renewal: time that was not enough changes nothing', [event(1), event(4, 2), { now: micros(T0 + OVERLAP_US) }, event(2), event(3)], []],
     ['a disconnect ends the waiting', [event(1), event(4, 2), 'disconnect', event(5, 3)], ['sequence 1-4']],
+    ['a quiet stream: the history ends with the last trade, so nothing was missed', [event(1), 'disconnect', { newest: 1 }, 'silence', event(4, 3)], ['silence 1-4']],
+    ['a quiet stream: what the history has besides is the hole, its newest included', [event(1), 'disconnect', { newest: 4 }, event(3, 2), event(5, 2)], ['disconnect 1-5']],
+    ['a quiet stream: what is missed after its history was read is a hole as ever', [event(1), 'disconnect', { newest: 1 }, event(4, 2), { now: at(60) }], ['sequence 1-4']],
+    ['a quiet stream: a history that ends before its last trade says nothing', [event(5), 'disconnect', { newest: 4 }, event(9, 2)], ['disconnect 5-9']],
+    ['a stream that spoke meanwhile: its history says nothing', [event(1), 'disconnect', event(2, 2), { newest: 1 }, event(5, 2)], ['sequence 2-5']],
     ['numbers that begin anew are a hole', [event(900), event(1, 1, at(60)), event(2, 1, at(61))], ['sequence 900-1']],
     ['a restarted exchange has the cause of the restart', [event(900), 'restart', event(1, 2, at(60)), event(2, 2, at(61))], ['restart 900-1']],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
