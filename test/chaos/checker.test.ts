@@ -127,6 +127,17 @@ for (const [channel, of] of KINDS) {
   })
 }
 
+test('a trade that was withheld before its stream ever spoke can be neither known nor refilled', async () => {
+  const truth = [trade(1, 'drop'), trade(2), trade(3, 'drop'), trade(4)]
+  const tape = [truth[1]!, truth[3]!].map(({ payload }) => payload)
+  const verdict = await verdictOf(truth, tape, async (client) => {
+    for (const id of [2, 4]) await store(client, 'trades', id)
+    await hole(client, 'trades', 2, 4)
+  })
+  expect(verdict).toMatchObject({ unknowable: 1, unledgered: 0, unrefilled: 1 })
+  expect(verdict.examples.join('\n')).toContain('unrefilled: BTCUSDT trades 3 of')
+})
+
 test('every kind of fault is counted apart and shown with its stream, id, time, outcome and gap', async () => {
   const truth = [1, 2, 3, 4, 5].map((id) => quote(id))
   const trades = [trade(1), trade(2), trade(3, 'drop'), trade(4)]

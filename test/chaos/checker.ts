@@ -156,7 +156,7 @@ const FINDINGS = {
     complaint: 'rows were made of no whole frame on the tape',
   },
   unrefilled: {
-    select: "select * from chaos.missing where channel = 'trades'",
+    select: `select * from chaos.missing m where channel = 'trades' and not (${IS_UNKNOWABLE})`,
     complaint: 'trades are missing that the exchange still gives',
   },
   falsely_repaired: {
