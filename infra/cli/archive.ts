@@ -17,7 +17,7 @@ import { selectHours } from '../../jobs/archive/due-hours.ts'
 import { hourWindow } from '../../jobs/archive/records.ts'
 import { runArchive } from '../../jobs/archive/run-archive.ts'
 import { CODECS, type Codec } from '../../jobs/parquet/codecs.ts'
-import type { RetentionPlan } from '../../jobs/retention/plan.ts'
+import type { RetentionPlan } from '../../jobs/retention/retention-plan.ts'
 import { planNow, runRetention } from '../../jobs/retention/run-retention.ts'
 import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
 

@@ -1,7 +1,10 @@
 /** Rows of one symbol as named columns, from Postgres or from a Parquet file. */
 import type { ColumnData, LevelColumn } from './columns.ts'
 
-/** Asking for a column that was not read, or of another type, throws. */
+/**
+ * Arrays may be longer than `row_count`. Asking for a column that was not read, or of another type,
+ * throws.
+ */
 export class RowChunk {
   readonly row_count: number
   readonly #columns: ReadonlyMap<string, ColumnData>
@@ -25,7 +28,7 @@ export class RowChunk {
 
   texts(name: string): readonly string[] {
     const { words, codes } = this.#column(name, 'texts')
-    return Array.from(codes, (code) => words[code]!)
+    return Array.from(codes.subarray(0, this.row_count), (code) => words[code]!)
   }
 
   levels(name: string): LevelColumn {

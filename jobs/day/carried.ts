@@ -1,13 +1,13 @@
 /** What a day takes over from the day before: the quote and the mark price valid at midnight. */
 import type { Micros } from '#core/time.ts'
-import { type Cut, cutsOf, isBehind } from './gaps.ts'
 import {
   type CarriedMark,
   type CarriedQuote,
   type DayReader,
   type DaySymbol,
   gapsOf,
-} from './source.ts'
+} from './events.ts'
+import { type Cut, cutsOf, isBehind } from './gaps.ts'
 
 /**
  * The quote that was valid at midnight, unless a gap since then makes it a guess. A symbol

@@ -1,8 +1,8 @@
 /** What is known of the streams of a day. */
 import type { Exchange } from '#core/symbols.ts'
+import type { FeatureChannel } from './events.ts'
 import type { StreamGap } from './gaps.ts'
 import type { Grid } from './grid.ts'
-import type { FeatureChannel } from './source.ts'
 
 /** What is known of one stream of one symbol in the day. */
 export interface StreamCoverage {

@@ -1,22 +1,21 @@
 /** Which symbols a day has, from when to when, in which streams, and with which gaps. */
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
-import { dayRange, micros, toIso, type Day } from '#core/time.ts'
-import type { ArchiveReader } from '../archive/read.ts'
-import { nameOf, type DayLedger } from './ledger.ts'
-import { partsOf, type DayPlan, type Part } from './plan.ts'
+import { dayRange, micros, type Day } from '#core/time.ts'
 import {
   FEATURE_CHANNELS,
   GRID_CHANNELS,
   type DaySymbol,
   type FeatureChannel,
-} from './source.ts'
+} from './events.ts'
+import { nameOf, type DayLedger } from './ledger.ts'
+import type { OpenParts } from './reader.ts'
+import type { EventSpan } from './stream-part.ts'
 
 /** Sorted by exchange and symbol, in the order of their UTF-8 bytes. */
 export async function selectDaySymbols(
   client: Client,
-  archive: ArchiveReader,
-  plan: DayPlan,
+  parts: OpenParts,
   day: Day,
   ledger: DayLedger,
 ): Promise<readonly DaySymbol[]> {
@@ -26,12 +25,8 @@ export async function selectDaySymbols(
   const { from, to } = dayRange(day)
   for (const exchange of exchanges) {
     for (const channel of FEATURE_CHANNELS) {
-      for (const part of partsOf(plan, exchange, channel, from, to)) {
-        const found =
-          part.kind === 'postgres'
-            ? await probe(client, exchange, channel, part)
-            : await archive.symbols(part.hour)
-        for (const span of found) addSpan(spans, exchange, channel, span)
+      for (const part of parts(exchange, channel, from, to)) {
+        for (const span of await part.symbols()) addSpan(spans, exchange, channel, span)
       }
     }
   }
@@ -49,22 +44,17 @@ export async function selectDaySymbols(
   })
 }
 
-interface Span {
-  readonly first_ts: number
-  readonly last_ts: number
-}
-
 /** By exchange and symbol, then channel. */
-type Spans = Map<string, Map<FeatureChannel, Span>>
+type Spans = Map<string, Map<FeatureChannel, EventSpan>>
 
 function addSpan(
   spans: Spans,
   exchange: Exchange,
   channel: FeatureChannel,
-  { symbol, first_ts, last_ts }: Span & { readonly symbol: string },
+  { symbol, first_ts, last_ts }: EventSpan & { readonly symbol: string },
 ): void {
   const key = `${exchange}/${symbol}`
-  const of_symbol = spans.get(key) ?? new Map<FeatureChannel, Span>()
+  const of_symbol = spans.get(key) ?? new Map<FeatureChannel, EventSpan>()
   const so_far = of_symbol.get(channel)
   of_symbol.set(channel, {
     first_ts: Math.min(first_ts, so_far?.first_ts ?? Infinity),
@@ -81,29 +71,4 @@ async function selectSymbols(
      order by exchange collate "C", symbol collate "C"`,
   )
   return rows.map(({ id, exchange, symbol }) => ({ symbol_id: Number(id), exchange, symbol }))
-}
-
-/** First and last event of every symbol in the span. */
-async function probe(
-  client: Client,
-  exchange: Exchange,
-  channel: FeatureChannel,
-  { from, to }: Part,
-): Promise<readonly (Span & { readonly symbol: string })[]> {
-  const end = (order: 'asc' | 'desc'): string =>
-    `(select (extract(epoch from ts_exchange) * 1000000)::float8 from marketdata.${channel}
-      where symbol_id = s.id and ts_exchange >= $2 and ts_exchange < $3
-      order by ts_exchange ${order} limit 1)`
-  const { rows } = await client.query<{
-    symbol: string
-    first_ts: number | null
-    last_ts: number | null
-  }>(
-    `select s.symbol, ${end('asc')} as first_ts, ${end('desc')} as last_ts
-     from marketdata.symbols s where s.exchange = $1`,
-    [exchange, toIso(from), toIso(to)],
-  )
-  return rows.flatMap(({ symbol, first_ts, last_ts }) =>
-    first_ts === null || last_ts === null ? [] : { symbol, first_ts, last_ts },
-  )
 }

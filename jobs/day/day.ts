@@ -11,9 +11,6 @@ import {
 import { createPool, type Client, type Pool } from '#core/node/pool.ts'
 import type { Day } from '#core/time.ts'
 import { createArchiveReader } from '../archive/read.ts'
-import { selectDaySymbols } from './day-symbols.ts'
-import { type LateRows, type Seen, selectLateSince } from './late-rows.ts'
-import { digestLedger, selectLedger } from './ledger.ts'
 import {
   planDay,
   readsPostgres,
@@ -21,10 +18,12 @@ import {
   type DayPlan,
   type RevisedFile,
   type RevisedHour,
-} from './plan.ts'
-import { createRawReader, type RawReader } from './raw-rows.ts'
-import { createDayReader } from './reader.ts'
-import type { DayReader, DaySymbol } from './source.ts'
+} from './day-plan.ts'
+import { selectDaySymbols } from './day-symbols.ts'
+import type { DayReader, DaySymbol, RowReader } from './events.ts'
+import { type LateRows, type Seen, selectLateSince } from './late-rows.ts'
+import { digestLedger, selectLedger } from './ledger.ts'
+import { createDayReader, openParts } from './reader.ts'
 
 export interface OpenDay {
   readonly symbols: readonly DaySymbol[]
@@ -36,8 +35,7 @@ export interface OpenDay {
   readonly revised_files: readonly RevisedFile[]
   /** Rows that came to the day since an earlier view of it. */
   lateSince(seen: Seen | undefined): Promise<LateRows>
-  readonly reader: DayReader
-  readonly raw: RawReader
+  readonly reader: DayReader & RowReader
   /** What another thread needs to join the view, for as long as it is open here. */
   share(): Promise<SharedDay>
   /** Lets go of Postgres: others have joined, and nothing more is read through `reader`. */
@@ -78,16 +76,16 @@ export async function withDay<T>(
     await begin(client)
     const { plan, revised_hours } = await planDay(client, day)
     const archive = createArchiveReader(store, FOOTERS_MAX)
+    const parts = openParts(plan, { client, archive })
     const ledger = await selectLedger(client, day)
-    const symbols = await selectDaySymbols(client, archive, plan, day, ledger)
+    const symbols = await selectDaySymbols(client, parts, day, ledger)
     const result = await use({
       symbols,
       revised_hours,
       ledger_sha256: digestLedger(ledger, symbols),
       revised_files: revisedFiles(plan),
       lateSince: (seen) => selectLateSince(client, day, seen),
-      reader: createDayReader(plan, day, { client, archive }),
-      raw: createRawReader(plan, day, { client, archive }),
+      reader: createDayReader(parts, day),
       share: () => share(pool, store, client, day, plan),
       release,
     })
@@ -104,10 +102,17 @@ export async function withDay<T>(
 export async function joinDay(shared: SharedDay): Promise<DayReader> {
   const { date, plan, object_store, postgres } = shared
   const archive = createArchiveReader(createObjectStore(object_store), FOOTERS_MAX)
-  if (postgres === undefined) return createDayReader(plan, date, { client: undefined, archive })
-  const client = await createPool(postgres.database_url, 'booktape-features', 1).connect()
-  await begin(client, postgres.snapshot_id)
-  return createDayReader(plan, date, { client, archive })
+  const client = postgres && (await joinTransaction(postgres))
+  return createDayReader(openParts(plan, { client, archive }), date)
+}
+
+async function joinTransaction({
+  database_url,
+  snapshot_id,
+}: NonNullable<SharedDay['postgres']>): Promise<Client> {
+  const client = await createPool(database_url, 'booktape-features', 1).connect()
+  await begin(client, snapshot_id)
+  return client
 }
 
 async function share(

@@ -1,7 +1,7 @@
 /** What all of an exchange's symbols say about its day. */
 import type { Exchange } from '#core/symbols.ts'
 import { type Micros, micros } from '#core/time.ts'
-import type { DaySymbol, FeatureChannel } from './source.ts'
+import type { DaySymbol, FeatureChannel } from './events.ts'
 
 /** What the whole exchange's day says about one of its symbols. */
 export interface ExchangeDay {

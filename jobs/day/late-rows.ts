@@ -11,7 +11,7 @@
  */
 import type { Client, Pool } from '#core/node/pool.ts'
 import { DAY_US, dayRange, type Day, type Micros, micros, toIso } from '#core/time.ts'
-import { FEATURE_CHANNELS } from './source.ts'
+import { FEATURE_CHANNELS } from './events.ts'
 
 const KEPT_H = 12
 /** A view that is older than this is not compared. */

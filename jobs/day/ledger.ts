@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto'
 import type { Channel, GapCause } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { DAY_US, dayRange, micros, toIso, type Day } from '#core/time.ts'
+import { FEATURE_CHANNELS, type ChannelGap } from './events.ts'
 import { OPEN_END } from './gaps.ts'
-import { FEATURE_CHANNELS, type ChannelGap } from './source.ts'
 
 /** By nameOf its symbol: gaps that touch the day or the day before it, oldest first. */
 export type DayLedger = ReadonlyMap<string, readonly ChannelGap[]>

@@ -1,15 +1,23 @@
-/** A symbol's day from where it lies: each part of it from Postgres or from the archive. */
+/** A symbol's day from where it lies: its parts, one after another. */
 import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
 import type { Client } from '#core/node/pool.ts'
-import { DAY_US, dayRange, HOUR_US, micros, type Day } from '#core/time.ts'
+import type { Exchange } from '#core/symbols.ts'
+import { DAY_US, dayRange, HOUR_US, type Micros, micros, type Day } from '#core/time.ts'
 import type { ArchiveReader } from '../archive/read.ts'
-import * as archived from './archive-rows.ts'
-import { partsOf, type DayPlan, type Part } from './plan.ts'
-import * as live from './postgres-rows.ts'
-import type { DayReader, DaySymbol, FeatureChannel } from './source.ts'
+import type { RowChunk } from '../columns/row-chunk.ts'
+import { archivePart } from './archive-part.ts'
+import { partsOf, type DayPlan } from './day-plan.ts'
+import type { DayReader, DaySymbol, FeatureChannel, RowReader } from './events.ts'
+import { postgresPart } from './postgres-part.ts'
+import type { StreamPart } from './stream-part.ts'
 
 /** A book is carried into the day where its newest snapshot is not older. */
 const SNAPSHOT_AGE_MAX_US = 2 * HOUR_US
+
+const QUOTE = ['ts_exchange', 'update_id', 'best_bid', 'bid_qty', 'best_ask', 'ask_qty'] as const
+const TRADE = ['ts_exchange', 'price', 'qty', 'is_buyer_maker'] as const
+const MARK = ['ts_exchange', 'mark_price', 'index_price', 'funding_rate'] as const
+const LIQUIDATION = ['ts_exchange', 'side', 'filled_qty'] as const
 
 export interface Places {
   /** Inside a transaction that reads; undefined where the plan has no part in Postgres. */
@@ -17,85 +25,107 @@ export interface Places {
   readonly archive: ArchiveReader
 }
 
-export function createDayReader(plan: DayPlan, day: Day, places: Places): DayReader {
+/** Parts of a stream that touch [from, to), oldest first. */
+export type OpenParts = (
+  exchange: Exchange,
+  channel: FeatureChannel,
+  from: Micros,
+  to: Micros,
+) => readonly StreamPart[]
+
+export function openParts(plan: DayPlan, { client, archive }: Places): OpenParts {
+  return (exchange, channel, from, to) =>
+    partsOf(plan, exchange, channel, from, to).map((part) => {
+      if (part.kind === 'archive') return archivePart(archive, part.hour, part)
+      if (client === undefined) throw new Error('The plan reads Postgres, but has no client.')
+      return postgresPart(client, exchange, channel, part)
+    })
+}
+
+export function createDayReader(parts: OpenParts, day: Day): DayReader & RowReader {
   const { from, to } = dayRange(day)
-  const { archive } = places
-  const client = (): Client => {
-    if (places.client === undefined) throw new Error('The plan reads Postgres, but has no client.')
-    return places.client
+  const dayBefore = ({ exchange }: DaySymbol, channel: FeatureChannel): readonly StreamPart[] =>
+    parts(exchange, channel, micros(from - DAY_US), from)
+  async function* rows<Chunk>(
+    symbol: DaySymbol,
+    channel: FeatureChannel,
+    columns: readonly string[],
+    start: Micros | undefined,
+    chunkOf: (rows: RowChunk) => Chunk,
+  ): AsyncGenerator<Chunk> {
+    for (const part of parts(symbol.exchange, channel, start ?? from, to)) {
+      for await (const chunk of part.rows(symbol, columns)) yield chunkOf(chunk)
+    }
   }
-  const parts = (symbol: DaySymbol, channel: FeatureChannel, start = from): readonly Part[] =>
-    partsOf(plan, symbol.exchange, channel, start, to)
-  const snapshotBefore = (symbol: DaySymbol): Promise<number | undefined> =>
-    newest(
-      partsOf(plan, symbol.exchange, 'depth_events', micros(from - SNAPSHOT_AGE_MAX_US), from),
-      (part) =>
-        part.kind === 'postgres'
-          ? live.selectLastSnapshot(client(), symbol, part)
-          : archived.lastSnapshot(archive, symbol, part.hour, part),
-    )
-  const dayBefore = (symbol: DaySymbol, channel: FeatureChannel): readonly Part[] =>
-    partsOf(plan, symbol.exchange, channel, micros(from - DAY_US), from)
   return {
+    rows: (symbol, channel, columns) => rows(symbol, channel, columns, from, (chunk) => chunk),
     quotes: (symbol, start) =>
-      overParts(parts(symbol, 'book_ticker', start), (part) =>
-        part.kind === 'postgres'
-          ? live.readQuotes(client(), symbol, part)
-          : archived.readQuotes(archive, symbol, part.hour),
-      ),
+      rows(symbol, 'book_ticker', QUOTE, start, (chunk) => ({
+        row_count: chunk.row_count,
+        ts_exchange: chunk.numbers('ts_exchange'),
+        update_id: chunk.numbers('update_id'),
+        best_bid: chunk.numbers('best_bid'),
+        bid_qty: chunk.numbers('bid_qty'),
+        best_ask: chunk.numbers('best_ask'),
+        ask_qty: chunk.numbers('ask_qty'),
+      })),
     trades: (symbol, start) =>
-      overParts(parts(symbol, 'trades', start), (part) =>
-        part.kind === 'postgres'
-          ? live.readTrades(client(), symbol, part)
-          : archived.readTrades(archive, symbol, part.hour),
-      ),
+      rows(symbol, 'trades', TRADE, start, (chunk) => ({
+        row_count: chunk.row_count,
+        ts_exchange: chunk.numbers('ts_exchange'),
+        price: chunk.numbers('price'),
+        qty: chunk.numbers('qty'),
+        is_buyer_maker: chunk.flags('is_buyer_maker'),
+      })),
     marks: (symbol, start) =>
-      overParts(parts(symbol, 'mark_price', start), (part) =>
-        part.kind === 'postgres'
-          ? live.readMarks(client(), symbol, part)
-          : archived.readMarks(archive, symbol, part.hour),
-      ),
+      rows(symbol, 'mark_price', MARK, start, (chunk) => ({
+        row_count: chunk.row_count,
+        ts_exchange: chunk.numbers('ts_exchange'),
+        mark_price: chunk.numbers('mark_price'),
+        index_price: chunk.numbers('index_price'),
+        funding_rate: chunk.numbers('funding_rate'),
+      })),
     liquidations: (symbol, start) =>
-      overParts(parts(symbol, 'liquidations', start), (part) =>
-        part.kind === 'postgres'
-          ? live.readLiquidations(client(), symbol, part)
-          : archived.readLiquidations(archive, symbol, part.hour),
-      ),
+      rows(symbol, 'liquidations', LIQUIDATION, start, (chunk) => ({
+        row_count: chunk.row_count,
+        ts_exchange: chunk.numbers('ts_exchange'),
+        is_buy: Uint8Array.from(chunk.texts('side'), (side) => (side === 'buy' ? 1 : 0)),
+        filled_qty: chunk.numbers('filled_qty'),
+      })),
     async *depth(symbol, begin) {
-      const snapshot_ts = begin === undefined ? await snapshotBefore(symbol) : undefined
-      const start = snapshot_ts === undefined ? (begin ?? from) : micros(snapshot_ts - SNAPSHOT_LATE_US)
-      yield* overParts(partsOf(plan, symbol.exchange, 'depth_events', start, to), (part) =>
-        part.kind === 'postgres'
-          ? live.readBookChanges(client(), symbol, part)
-          : archived.readBookChanges(archive, symbol, part.hour, part),
-      )
+      const before = begin === undefined ? await snapshotBefore(parts, symbol, from) : undefined
+      const start = before === undefined ? (begin ?? from) : micros(before - SNAPSHOT_LATE_US)
+      for (const part of parts(symbol.exchange, 'depth_events', start, to)) yield* part.depth(symbol)
     },
-    quoteBefore: (symbol) =>
-      newest(dayBefore(symbol, 'book_ticker'), (part) =>
-        part.kind === 'postgres'
-          ? live.selectLastQuote(client(), symbol, part)
-          : archived.lastQuote(archive, symbol, part.hour),
-      ),
-    markBefore: (symbol) =>
-      newest(dayBefore(symbol, 'mark_price'), (part) =>
-        part.kind === 'postgres'
-          ? live.selectLastMark(client(), symbol, part)
-          : archived.lastMark(archive, symbol, part.hour),
-      ),
+    async quoteBefore(symbol) {
+      const row = await newest(dayBefore(symbol, 'book_ticker'), (part) =>
+        part.lastRow(symbol, QUOTE),
+      )
+      return row && { ...row, ts_exchange: micros(row.ts_exchange) }
+    },
+    async markBefore(symbol) {
+      const row = await newest(dayBefore(symbol, 'mark_price'), (part) => part.lastRow(symbol, MARK))
+      return row && { ...row, ts_exchange: micros(row.ts_exchange) }
+    },
   }
 }
 
-async function* overParts<T>(
-  parts: readonly Part[],
-  read: (part: Part) => AsyncIterable<T>,
-): AsyncGenerator<T> {
-  for (const part of parts) yield* read(part)
+/** ts_exchange of the snapshot that the day's book starts from; undefined where it is too old. */
+function snapshotBefore(
+  parts: OpenParts,
+  symbol: DaySymbol,
+  from: Micros,
+): Promise<number | undefined> {
+  const begin = micros(from - SNAPSHOT_AGE_MAX_US)
+  return newest(parts(symbol.exchange, 'depth_events', begin, from), (part) =>
+    part.lastSnapshot(symbol),
+  )
 }
 
 /** What the newest part that has any gives. */
 async function newest<T>(
-  parts: readonly Part[],
-  find: (part: Part) => Promise<T | undefined>,
+  parts: readonly StreamPart[],
+  find: (part: StreamPart) => Promise<T | undefined>,
 ): Promise<T | undefined> {
   for (const part of parts.toReversed()) {
     const found = await find(part)

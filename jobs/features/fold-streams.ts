@@ -1,10 +1,10 @@
 /** Reads the streams of a part of a symbol's day, and folds each of them into its columns. */
 import type { Micros } from '#core/time.ts'
+import { type DayReader, type DaySymbol, type FeatureChannel, gapsOf } from '../day/events.ts'
 import type { ExchangeDay } from '../day/exchange-day.ts'
 import { blindRows, cutsOf } from '../day/gaps.ts'
 import type { Columns } from '../day/grid-columns.ts'
 import type { Grid, GridHour } from '../day/grid.ts'
-import { type DayReader, type DaySymbol, type FeatureChannel, gapsOf } from '../day/source.ts'
 import { BookFold, type BookHour, type CarriedBook } from './book-columns.ts'
 import type { Fit } from './fit/fit.ts'
 import { EventCounter } from './hour-counts.ts'

@@ -1,8 +1,8 @@
 /** How many events each stream has in each hour of a grid, and how many rows are known there. */
 import { HOUR_US } from '#core/time.ts'
+import type { FeatureChannel } from '../day/events.ts'
 import { countKnown } from '../day/grid-columns.ts'
 import type { GridHour } from '../day/grid.ts'
-import type { FeatureChannel } from '../day/source.ts'
 
 /** By the streams that were read. */
 export type HourCounts = {

@@ -3,9 +3,9 @@
  * They come in order of time; sums are exact.
  */
 import { DecimalSum, nearest, Scale } from '#core/decimals.ts'
+import type { LiquidationChunk } from '../day/events.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { type Grid, rowOf } from '../day/grid.ts'
-import type { LiquidationChunk } from '../day/source.ts'
 
 const NAMES = [
   'liquidation_count',

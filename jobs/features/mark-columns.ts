@@ -1,10 +1,10 @@
 /** Folds mark prices into the features of a grid: carried forward until a gap cuts the stream. */
 import { decimalOf, minus, quotient, times } from '#core/decimals.ts'
 import { HOUR_US } from '#core/time.ts'
+import type { CarriedMark, MarkChunk } from '../day/events.ts'
 import { isBehind, type Cut } from '../day/gaps.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { endOf, type Grid, rowOf } from '../day/grid.ts'
-import type { CarriedMark, MarkChunk } from '../day/source.ts'
 
 const NAMES = ['mark_price', 'index_price', 'mark_index_basis_bps', 'funding_rate'] as const
 

@@ -4,10 +4,10 @@
  */
 import { DecimalSum, quotient, Scale } from '#core/decimals.ts'
 import { HOUR_US, SECOND_US } from '#core/time.ts'
+import type { QuoteChunk } from '../day/events.ts'
 import { isBehind, type Cut } from '../day/gaps.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { endOf, type Grid, rowOf } from '../day/grid.ts'
-import type { QuoteChunk } from '../day/source.ts'
 import { addOfi } from '../formulas/ofi.ts'
 import { queueImbalance } from '../formulas/queue-imbalance.ts'
 import { isTwoSided, mid, spread, type TopOfBook } from '../formulas/quote.ts'

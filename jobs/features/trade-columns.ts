@@ -4,9 +4,9 @@
  * exact.
  */
 import { DecimalSum, nearest, plus, Scale } from '#core/decimals.ts'
+import type { TradeChunk } from '../day/events.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { type Grid, rowOf } from '../day/grid.ts'
-import type { TradeChunk } from '../day/source.ts'
 import { tradeImbalance } from '../formulas/trade-imbalance.ts'
 import { vwap } from '../formulas/vwap.ts'
 import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'

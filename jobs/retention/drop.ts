@@ -8,7 +8,7 @@ import { HOUR_US, toIso } from '#core/time.ts'
 import { hourWindow } from '../archive/records.ts'
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
 import { withLock } from '../runs/run.ts'
-import type { PartitionState } from './plan.ts'
+import type { PartitionState } from './retention-plan.ts'
 
 export type DropOutcome =
   | { readonly kind: 'dropped'; readonly row_count: number }

@@ -3,7 +3,7 @@ import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
 import { micros } from '#core/time.ts'
-import type { PartitionState } from './plan.ts'
+import type { PartitionState } from './retention-plan.ts'
 import type { RetentionKind } from './settings.ts'
 
 interface Retained {

@@ -6,7 +6,7 @@ import { DAY_US, fromMillis } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
 import { dropPartition } from './drop.ts'
 import { selectPartitions } from './partitions.ts'
-import { planRetention, type RetentionPlan } from './plan.ts'
+import { planRetention, type RetentionPlan } from './retention-plan.ts'
 import type { RetentionSettings } from './settings.ts'
 
 export const RETENTION_JOB = 'retention'

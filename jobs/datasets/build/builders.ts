@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
 import type { SharedDay } from '../../day/day.ts'
-import type { DayReader } from '../../day/source.ts'
+import type { DayReader } from '../../day/events.ts'
 import { errorFrom } from '../../runs/failure.ts'
 import type { FromBuilder, ToBuilder } from './builder-thread.ts'
 import { type BuildTask, type KeptHours, type MadeDay, makeSymbolDay } from './made-day.ts'

@@ -16,8 +16,8 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
 import { type Day, HOUR_US, type Micros } from '#core/time.ts'
+import type { RevisedFile } from '../../day/day-plan.ts'
 import type { LateRows, Seen } from '../../day/late-rows.ts'
-import type { RevisedFile } from '../../day/plan.ts'
 import type { RunLog } from '../../runs/run.ts'
 import type { BuildTask, KeptHours, MadeHour } from './made-day.ts'
 

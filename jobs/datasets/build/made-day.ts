@@ -1,9 +1,9 @@
 /** A symbol's day computed and encoded: all the work that can be done beside the other symbols. */
 import { FEATURE_SETS, type FeatureSet } from '#core/features.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
+import type { DayReader } from '../../day/events.ts'
 import type { Columns } from '../../day/grid-columns.ts'
 import { type GridHour, gridTimes } from '../../day/grid.ts'
-import type { DayReader } from '../../day/source.ts'
 import type { Fit } from '../../features/fit/fit.ts'
 import type { HourCounts } from '../../features/hour-counts.ts'
 import {

@@ -6,7 +6,7 @@ import type { OpenDay } from '../../day/day.ts'
 import type { CoveredRows } from '../files/coverage.ts'
 
 export interface MarketOptions {
-  readonly day: Pick<OpenDay, 'symbols' | 'reader' | 'raw'>
+  readonly day: Pick<OpenDay, 'symbols' | 'reader'>
   readonly dir: string
   readonly date: Day
   readonly signal: AbortSignal

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Day } from '#core/time.ts'
 import type { RowChunk } from '../../columns/row-chunk.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
-import type { DaySymbol } from '../../day/source.ts'
+import type { DaySymbol } from '../../day/events.ts'
 import type { FileIdentity } from '../../parquet/identity.ts'
 import { writeCoverage } from '../files/coverage.ts'
 import { describeFile } from '../files/describe-file.ts'
@@ -42,7 +42,7 @@ export class RawDay {
     symbol: DaySymbol,
     onChunk?: (chunk: RowChunk) => void,
   ): Promise<number> {
-    const { dataset, source } = this.#set
+    const { dataset, source, recorded } = this.#set
     if (!symbol.channels.includes(source)) {
       this.#row_counts.push(0)
       return 0
@@ -51,7 +51,7 @@ export class RawDay {
     const csv = createCsvFile(join(this.#dir, name), TARDIS_HEADERS[dataset])
     let row_count = 0
     try {
-      for await (const chunk of day.raw.rows(symbol, source)) {
+      for await (const chunk of day.reader.rows(symbol, source, recorded)) {
         signal.throwIfAborted()
         onChunk?.(chunk)
         await this.#parquet.add(symbol, chunk)

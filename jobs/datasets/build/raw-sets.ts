@@ -2,14 +2,17 @@
 import type { DatasetColumn } from '#core/dataset.ts'
 import { NEVER } from '#core/features.ts'
 import { RAW_TABLES, type Column, type Table } from '#core/tables.ts'
-import { rawColumns, type RawDataset } from '../../day/raw-rows.ts'
 import type { TardisKind } from '../tardis/csv.ts'
+
+export type RawDataset = 'trades' | 'book_ticker'
 
 export interface RawSet {
   readonly dataset: TardisKind
   readonly schema_version: number
   readonly description: string
   readonly source: RawDataset
+  /** The columns that are read. */
+  readonly recorded: readonly string[]
   /** The Parquet file: the recorded columns with the exchange's and the symbol's name. */
   readonly table: Table
   readonly columns: readonly DatasetColumn[]
@@ -35,6 +38,18 @@ const TYPES: Readonly<Record<Exclude<Column['type'], 'levels'>, string>> = {
   text: 'string',
 }
 
+/** What only some exchanges say of a trade. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'symbol_id',
+  'non_rpi_qty',
+  'first_trade_id',
+  'last_trade_id',
+])
+
+function rawColumns(table: RawDataset): readonly Column[] {
+  return RAW_TABLES[table].columns.filter(({ name }) => !LEFT_OUT.has(name))
+}
+
 export const TRADES_SET: RawSet = rawSet('trades', 'trades', 'Every trade, as it was recorded.')
 export const QUOTES_SET: RawSet = rawSet(
   'quotes',
@@ -45,13 +60,15 @@ export const RAW_SETS = [TRADES_SET, QUOTES_SET] as const
 
 function rawSet(dataset: TardisKind, source: RawDataset, description: string): RawSet {
   const symbol_id = RAW_TABLES[source].columns.find(({ name }) => name === 'symbol_id')!
-  const [ts_exchange, ts_ingest, ...others] = rawColumns(source)
+  const recorded = rawColumns(source)
+  const [ts_exchange, ts_ingest, ...others] = recorded
   const columns = [ts_exchange!, ts_ingest!, exchange, symbol_id, ...others]
   return {
     dataset,
     schema_version: 1,
     description: `${description} Sorted by exchange, symbol, ts_exchange, id.`,
     source,
+    recorded: recorded.map(({ name }) => name),
     table: { ...RAW_TABLES[source], columns },
     columns: columns.map(columnOf),
   }

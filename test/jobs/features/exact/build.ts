@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import type { Feature } from '#core/features.ts'
 import { micros, SECOND_US } from '#core/time.ts'
-import type { DayReader, DaySymbol } from '../../../../jobs/day/source.ts'
+import type { DayReader, DaySymbol } from '../../../../jobs/day/events.ts'
 import type { Fit } from '../../../../jobs/features/fit/fit.ts'
 import { buildSymbolDay, type SymbolDay, type SymbolTask } from '../../../../jobs/features/symbol-day.ts'
 import { isNearest } from '../../../core/rational.ts'

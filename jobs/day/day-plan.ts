@@ -8,7 +8,7 @@ import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { DAY_US, dayRange, HOUR_US, type Micros, micros, toIso, type Day } from '#core/time.ts'
 import { selectArchivedHours } from '../archive/records.ts'
-import { FEATURE_CHANNELS, type FeatureChannel } from './source.ts'
+import { FEATURE_CHANNELS, type FeatureChannel } from './events.ts'
 
 /** A span [from, to) of one stream's rows that lies in one place. */
 export type Part =

@@ -5,6 +5,7 @@
 import type { Channel } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
+import type { RowChunk } from '../columns/row-chunk.ts'
 import type { TopOfBook } from '../formulas/quote.ts'
 import type { DepthRow } from './depth-reader.ts'
 import type { StreamGap } from './gaps.ts'
@@ -106,6 +107,16 @@ export interface DayReader {
   /** The newest quote of the day before, or undefined. */
   quoteBefore(symbol: DaySymbol): Promise<CarriedQuote | undefined>
   markBefore(symbol: DaySymbol): Promise<CarriedMark | undefined>
+}
+
+/** A symbol's rows in the day as they were recorded. A chunk is valid until the next. */
+export interface RowReader {
+  /** In the order of the table's identity. */
+  rows(
+    symbol: DaySymbol,
+    channel: FeatureChannel,
+    columns: readonly string[],
+  ): AsyncIterable<RowChunk>
 }
 
 export function gapsOf(symbol: DaySymbol, channel: FeatureChannel): readonly StreamGap[] {

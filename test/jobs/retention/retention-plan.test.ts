@@ -1,7 +1,7 @@
 /** What may go and what stays, without a database. */
 import { expect, test } from 'vitest'
 import { DAY_US, HOUR_US, micros } from '#core/time.ts'
-import { type PartitionState, planRetention } from '../../../jobs/retention/plan.ts'
+import { type PartitionState, planRetention } from '../../../jobs/retention/retention-plan.ts'
 import { parseRetentionSettings, type RetentionSettings } from '../../../jobs/retention/settings.ts'
 
 const NOW = micros(Date.parse('2026-03-31T12:00:00Z') * 1_000)
