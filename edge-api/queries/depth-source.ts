@@ -2,7 +2,7 @@
 import type { DepthSource } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
-import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
+import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import type { Database } from '../database.ts'
 import { depthChangeOf, type DepthRow } from '../depth-change.ts'
 
@@ -50,6 +50,14 @@ const PAGE_ROWS = 500
 /** Half an hour of the usual stream: snapshots are recorded every few minutes. */
 const DIFFS_MAX = 20_000
 
+/** A statement locks every partition that it may read: so many hours at a time. */
+const SPAN_HOURS = 8
+
+/** The last moment of the hours that are read at once. */
+function spanEnd(ts: Micros): Micros {
+  return micros(hourStart(ts) + SPAN_HOURS * HOUR_US - 1)
+}
+
 /** `diffs` throws OperatorError `book_too_far` where there are too many of them. */
 export function depthSource(db: Database, symbol_id: number): DepthSource {
   /** In (from, to]. */
@@ -74,23 +82,35 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
       const nearest = await nearestTs('-infinity', toIso(ts), true, 'snapshot')
       return nearest === null ? undefined : (await at(SNAPSHOT, nearest))[0]
     },
-    snapshotsAfter: (from, to) => within(LATER_SNAPSHOTS, from, to),
+    async snapshotsAfter(from, to) {
+      const snapshots: DepthChange[] = []
+      for (let at_ts = from; at_ts < to; ) {
+        const end = micros(Math.min(to, spanEnd(at_ts)))
+        snapshots.push(...(await within(LATER_SNAPSHOTS, at_ts, end)))
+        at_ts = end
+      }
+      return snapshots
+    },
     async *diffs({ from_ts, from_id, to_ts }) {
       let after: { readonly ts: Micros; readonly id: number } = { ts: from_ts, id: -1 }
-      for (let count = 0; ; count += PAGE_ROWS) {
+      for (let count = 0; ; ) {
         if (count >= DIFFS_MAX) throw tooFar()
+        const end = micros(Math.min(to_ts, spanEnd(after.ts)))
         const rows = await db.query<DepthRow>(DIFFS, [
           symbol_id,
           toIso(after.ts),
           after.id,
           from_id,
-          toIso(to_ts),
+          toIso(end),
           PAGE_ROWS,
         ])
+        count += rows.length
         let last: DepthChange | undefined
         for (const row of rows) yield (last = depthChangeOf(row))
-        if (last === undefined || rows.length < PAGE_ROWS) break
-        after = { ts: last.ts_exchange, id: last.final_update_id }
+        if (last !== undefined && rows.length === PAGE_ROWS) {
+          after = { ts: last.ts_exchange, id: last.final_update_id }
+        } else if (end < to_ts) after = { ts: micros(end + 1), id: -1 }
+        else break
       }
       const hour_end = micros(to_ts + HOUR_US)
       const next = await within(NEXT_DIFF, to_ts, hour_end)

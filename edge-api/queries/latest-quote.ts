@@ -1,6 +1,6 @@
 /**
  * The newest quote of one instrument. The time bounds are parameters, so Postgres plans only the
- * partitions between them: the usual answer touches one or two of them. Of an instrument that has
+ * partitions between them: the usual answer touches two or three of them. Of an instrument that has
  * been silent for longer the time of its newest quote is looked for first, hour by hour.
  */
 import { toIso, micros, HOUR_US, type Micros } from '#core/time.ts'
@@ -10,7 +10,7 @@ import type { Row } from '../range/table.ts'
 const SQL = `
 select ts_exchange, ts_ingest, update_id, best_bid, best_ask, bid_qty, ask_qty
 from marketdata.book_ticker
-where symbol_id = $1 and ts_exchange >= $2::timestamptz
+where symbol_id = $1 and ts_exchange >= $2::timestamptz and ts_exchange < $3::timestamptz
 order by ts_exchange desc, update_id desc
 limit 1`
 
@@ -22,13 +22,14 @@ export async function selectLatestQuote(
   symbol_id: number,
   now: Micros,
 ): Promise<Row | undefined> {
-  const quoteSince = async (since: Micros): Promise<Row | undefined> => {
-    const [row] = await db.query<Row>(SQL, [symbol_id, toIso(since)])
+  const newestIn = async (from: Micros, to: Micros): Promise<Row | undefined> => {
+    const [row] = await db.query<Row>(SQL, [symbol_id, toIso(from), toIso(to)])
     return row
   }
-  const recent = await quoteSince(micros(now - HOUR_US))
+  // An exchange's clock may be ahead of ours.
+  const recent = await newestIn(micros(now - HOUR_US), micros(now + HOUR_US))
   if (recent !== undefined) return recent
   const [newest] = await db.query<{ readonly ts_exchange: Micros | null }>(NEWEST, [symbol_id])
   const ts = newest?.ts_exchange ?? null
-  return ts === null ? undefined : quoteSince(ts)
+  return ts === null ? undefined : newestIn(ts, micros(ts + 1))
 }

@@ -2,7 +2,7 @@
  * When the newest quote of any instrument was made. One index probe an instrument: the primary
  * key begins with the instrument, so max(ts_exchange) alone would read whole partitions.
  */
-import { toIso, type Micros } from '#core/time.ts'
+import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import type { Database } from '../database.ts'
 
 const SQL = `
@@ -12,12 +12,19 @@ cross join lateral (
   select b.ts_exchange
   from marketdata.book_ticker b
   where b.symbol_id = s.id and b.ts_exchange >= $1::timestamptz
+    and b.ts_exchange < $2::timestamptz
   order by b.ts_exchange desc
   limit 1
 ) q`
 
-/** Null where there was none since `since`. */
+/** A day and an hour: every partition that may be read is locked. */
+const SPAN_US = 25 * HOUR_US
+
+/** Null where there was none in the 25 hours since `since`. */
 export async function selectNewestQuoteTime(db: Database, since: Micros): Promise<Micros | null> {
-  const rows = await db.query<{ readonly ts_exchange: Micros | null }>(SQL, [toIso(since)])
+  const rows = await db.query<{ readonly ts_exchange: Micros | null }>(SQL, [
+    toIso(since),
+    toIso(micros(since + SPAN_US)),
+  ])
   return rows[0]?.ts_exchange ?? null
 }

@@ -1,5 +1,5 @@
 /** The newest quote and trade of every instrument; one index probe each. */
-import { toIso, type Micros } from '#core/time.ts'
+import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import type { Database } from '../database.ts'
 
 export interface SymbolStatsRow {
@@ -22,24 +22,28 @@ from marketdata.symbols s
 left join lateral (
   select ts_exchange, best_bid, best_ask
   from marketdata.book_ticker
-  where symbol_id = s.id and ts_exchange >= $1::timestamptz
+  where symbol_id = s.id and ts_exchange >= $1::timestamptz and ts_exchange < $3::timestamptz
   order by ts_exchange desc, update_id desc
   limit 1
 ) q on true
 left join lateral (
   select ts_exchange, price
   from marketdata.trades
-  where symbol_id = s.id and ts_exchange >= $1::timestamptz
+  where symbol_id = s.id and ts_exchange >= $1::timestamptz and ts_exchange < $3::timestamptz
   order by ts_exchange desc, agg_trade_id desc
   limit 1
 ) t on true
 order by s.exchange, s.symbol
 limit $2::int`
 
+/** Every partition that may be read is locked. */
+const SPAN_US = 6 * HOUR_US
+
+/** Of the six hours since `since`. */
 export function selectSymbolStats(
   db: Database,
   since: Micros,
   limit: number,
 ): Promise<readonly SymbolStatsRow[]> {
-  return db.query(SQL, [toIso(since), limit])
+  return db.query(SQL, [toIso(since), limit, toIso(micros(since + SPAN_US))])
 }

@@ -4,6 +4,7 @@
  * raw rows do; so waiting spares files, and is not what makes the archive right.)
  */
 import { type DerivedTable, isDerived } from '#core/archived-tables.ts'
+import { selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { HOUR_US, micros, toIso } from '#core/time.ts'
 import type { TableHour } from './records.ts'
@@ -36,33 +37,47 @@ export function derivedProgress(pool: Pool): (table_hour: TableHour) => Promise<
 
 /** In microseconds; Infinity where everything there is has been looked at. */
 async function selectMadeTo(pool: Pool, table_name: DerivedTable): Promise<number> {
-  const { rows } = await pool.query<{ made_to: number | null }>(
-    table_name === 'orderbook_topn' ? BOOKS_MADE_TO : rollupMadeTo(SOURCES[table_name][0]!),
-    table_name === 'orderbook_topn' ? [] : [table_name],
+  if (table_name === 'orderbook_topn') return selectBooksMadeTo(pool)
+  const { rows } = await pool.query<{ watermark: number }>(
+    `select (extract(epoch from watermark) * 1000000)::float8 as watermark
+     from marketdata.rollup_watermarks where rollup = $1`,
+    [table_name],
   )
-  return rows[0]?.made_to ?? Infinity
+  const { watermark } = rows[0]!
+  const source = SOURCES[table_name][0]!
+  for (const { from, to } of await selectHourSpans(pool, [source], watermark, Infinity)) {
+    const { rowCount } = await pool.query(
+      `select from marketdata.symbols s where exists (
+         select from marketdata.${source}
+         where symbol_id = s.id and ts_exchange >= $1 and ts_exchange < $2
+       ) limit 1`,
+      [toIso(from), toIso(to)],
+    )
+    if (rowCount === 1) return watermark
+  }
+  return Infinity
 }
 
 /** The oldest depth that was not read yet. */
-const BOOKS_MADE_TO = `
+async function selectBooksMadeTo(pool: Pool): Promise<number> {
+  for (const { from, to } of await selectHourSpans(pool, ['depth_events'], -Infinity, Infinity)) {
+    const { rows } = await pool.query<{ made_to: number | null }>(OLDEST_UNREAD, [
+      toIso(from),
+      toIso(to),
+    ])
+    const made_to = rows[0]?.made_to ?? undefined
+    if (made_to !== undefined) return made_to
+  }
+  return Infinity
+}
+
+const OLDEST_UNREAD = `
   select (extract(epoch from min(d.ts_exchange)) * 1000000)::float8 as made_to
   from marketdata.symbols s
   left join marketdata.orderbook_topn_watermarks w on w.symbol_id = s.id
   cross join lateral (
     select ts_exchange from marketdata.depth_events
-    where symbol_id = s.id and ts_exchange >= coalesce(w.read_to, '-infinity')
+    where symbol_id = s.id and ts_exchange >= $1 and ts_exchange < $2
+      and ts_exchange >= coalesce(w.read_to, '-infinity')
     order by ts_exchange limit 1
   ) d`
-
-/** The watermark, where there are rows at or behind it. */
-function rollupMadeTo(source: string): string {
-  return `
-  select (extract(epoch from w.watermark) * 1000000)::float8 as made_to
-  from marketdata.rollup_watermarks w
-  where w.rollup = $1 and exists (
-    select from marketdata.symbols s
-    where exists (
-      select from marketdata.${source} where symbol_id = s.id and ts_exchange >= w.watermark
-    )
-  )`
-}

@@ -20,7 +20,7 @@ import {
   type RevisedHour,
 } from './day-plan.ts'
 import { selectDaySymbols } from './day-symbols.ts'
-import type { DayReader, DaySymbol, RowReader } from './events.ts'
+import { type DayReader, type DaySymbol, FEATURE_CHANNELS, type RowReader } from './events.ts'
 import { type LateRows, type Seen, selectLateSince } from './late-rows.ts'
 import { digestLedger, selectLedger } from './ledger.ts'
 import { createDayReader, openParts } from './reader.ts'
@@ -138,6 +138,11 @@ async function begin(client: Client, snapshot_id?: string): Promise<void> {
   }
   await client.query(`set local statement_timeout = '${STATEMENT_LIMIT}'`)
   await client.query(`set local idle_in_transaction_session_timeout = '${IDLE_LIMIT}'`)
+  // Each read gives the locks of its partitions back (postgres-part.ts). These keep all of them from
+  // being dropped for as long as the view is open.
+  for (const channel of FEATURE_CHANNELS) {
+    await client.query(`lock table only marketdata.${channel} in access share mode`)
+  }
   // A partition without statistics looks small enough to be sorted. It is read in index order.
   for (const way of ['seqscan', 'bitmapscan', 'sort']) {
     await client.query(`set local enable_${way} = off`)

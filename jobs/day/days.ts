@@ -1,35 +1,47 @@
 /** Which days have anything at all, wherever it lies. */
 import { OperatorError } from '#core/errors.ts'
+import { selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Pool } from '#core/node/pool.ts'
-import type { Day } from '#core/time.ts'
+import { type Day, dayRange, toIso } from '#core/time.ts'
+
+const TABLES = ['book_ticker', 'trades', 'depth_events'] as const
 
 /** Days that have quotes, trades or depth, newest first, at most `limit`. */
 export async function selectDaysWithData(pool: Pool, limit: number): Promise<readonly Day[]> {
-  const first = (table: string): string =>
-    `(select 1 from marketdata.${table}
-      where ts_exchange >= d.day and ts_exchange < d.day + interval '1 day' limit 1)`
-  const { rows } = await pool.query<{ day: Day }>(
-    `select to_char(d.day at time zone 'UTC', 'YYYY-MM-DD') as day
+  const { rows } = await pool.query<{ day: Day; is_archived: boolean }>(
+    `select to_char(d.day at time zone 'UTC', 'YYYY-MM-DD') as day, bool_or(is_archived) as is_archived
      from (
-       select to_timestamp(substring(p.relname from '_([0-9]{8})[0-9]{2}$'), 'YYYYMMDD') as day
+       select to_timestamp(substring(p.relname from '_([0-9]{8})[0-9]{2}$'), 'YYYYMMDD') as day,
+         false as is_archived
        from pg_inherits i join pg_class p on p.oid = i.inhrelid
-       where i.inhparent in ('marketdata.book_ticker'::regclass, 'marketdata.trades'::regclass,
-         'marketdata.depth_events'::regclass)
+       join unnest($1::text[]) as t (name) on i.inhparent = ('marketdata.' || t.name)::regclass
        union
-       select date_bin('1 day', hour, 'epoch') from marketdata.archive
-       where table_name in ('book_ticker', 'trades', 'depth_events') and row_count > 0
+       select date_bin('1 day', hour, 'epoch'), true from marketdata.archive
+       where table_name = any ($1) and row_count > 0
      ) d
-     where exists ${first('book_ticker')} or exists ${first('trades')}
-       or exists ${first('depth_events')}
-       or exists (
-         select from marketdata.archive
-         where table_name in ('book_ticker', 'trades', 'depth_events') and row_count > 0
-           and hour >= d.day and hour < d.day + interval '1 day'
-       )
-     order by d.day desc limit $1`,
-    [limit],
+     group by d.day order by d.day desc`,
+    [TABLES],
   )
-  return rows.map((row) => row.day)
+  const days: Day[] = []
+  for (const { day, is_archived } of rows) {
+    if (days.length === limit) break
+    if (is_archived || (await hasRows(pool, day))) days.push(day)
+  }
+  return days
+}
+
+async function hasRows(pool: Pool, day: Day): Promise<boolean> {
+  const { from, to } = dayRange(day)
+  for (const table of TABLES) {
+    for (const span of await selectHourSpans(pool, [table], from, to)) {
+      const { rowCount } = await pool.query(
+        `select from marketdata.${table} where ts_exchange >= $1 and ts_exchange < $2 limit 1`,
+        [toIso(span.from), toIso(span.to)],
+      )
+      if (rowCount === 1) return true
+    }
+  }
+  return false
 }
 
 const DAYS_NAMED_MAX = 10

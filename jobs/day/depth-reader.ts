@@ -43,20 +43,15 @@ export async function snapshotTimeNear(
   symbol_id: number,
   ts: Micros,
 ): Promise<Micros | undefined> {
-  const { rows } = await client.query<{ ts: number }>(
-    `(select 1 as rank, (extract(epoch from ts_exchange) * 1000000)::float8 as ts
-      from marketdata.depth_events
-      where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange <= $2
-      order by ts_exchange desc limit 1)
-     union all
-     (select 2, (extract(epoch from ts_exchange) * 1000000)::float8
-      from marketdata.depth_events
-      where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange > $2
-      order by ts_exchange limit 1)
-     order by rank limit 1`,
-    [symbol_id, toIso(ts)],
+  const { rows } = await client.query<{ ts: number | null }>(
+    `select (extract(epoch from coalesce(
+       marketdata.nearest_ts('depth_events', $1, '-infinity', $2, true, 'snapshot'),
+       marketdata.nearest_ts('depth_events', $1, $2, 'infinity', false, 'snapshot')
+     )) * 1000000)::float8 as ts`,
+    [symbol_id, toIso(micros(ts + 1))],
   )
-  return rows[0] === undefined ? undefined : micros(rows[0].ts)
+  const found = rows[0]?.ts ?? undefined
+  return found === undefined ? undefined : micros(found)
 }
 
 /**

@@ -1,11 +1,12 @@
 /**
  * A stream's events from the raw tables, by binary COPY in the order of the primary key, so that
  * Postgres neither sorts nor scans other hours. The client is inside a transaction that makes the
- * reads one view; whoever opened it closes it.
+ * reads one view; whoever opened it closes it. Each read gives the locks of its partitions back.
  */
 import copyStreams from 'pg-copy-streams'
 import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
 import { copyRows, type CopyRows } from '#core/node/pg-copy/fixed-rows.ts'
+import { givingLocksBack, streamGivingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { type Column, RAW_TABLES } from '#core/tables.ts'
@@ -40,18 +41,16 @@ export function postgresPart(
     async *rows({ symbol_id }, names) {
       const columns = names.map(columnOf)
       // COPY takes no parameters: the id and the times in the text are numbers that we made text.
-      const stream = client.query(
-        copyStreams.to(
-          `copy (
-             select ${columns.map(fixedWidth).join(', ')} from marketdata.${channel}
-             where symbol_id = ${symbol_id} and ts_exchange >= '${begin}' and ts_exchange < '${end}'
-             order by ${order.join(', ')}
-           ) to stdout (format binary)`,
-        ),
-      )
+      const sql = `copy (
+          select ${columns.map(fixedWidth).join(', ')} from marketdata.${channel}
+          where symbol_id = ${symbol_id} and ts_exchange >= '${begin}' and ts_exchange < '${end}'
+          order by ${order.join(', ')}
+        ) to stdout (format binary)`
       const target = targetOf(columns)
       const widths = columns.map((column) => (isFlag(column) ? 1 : 8))
-      for await (const rows of copyRows(stream, widths, CHUNK_ROWS)) {
+      const read = (): AsyncIterable<CopyRows> =>
+        copyRows(client.query(copyStreams.to(sql)), widths, CHUNK_ROWS)
+      for await (const rows of streamGivingLocksBack(client, read)) {
         yield fill(target, columns, rows)
       }
     },
@@ -59,23 +58,29 @@ export function postgresPart(
       { symbol_id }: { readonly symbol_id: number },
       names: readonly Name[],
     ) {
-      const { rows } = await client.query<Readonly<Record<Name, number>>>(
-        `select ${names.map((name) => `${asDouble(columnOf(name))} as ${name}`).join(', ')}
+      const sql = `select ${names.map((name) => `${asDouble(columnOf(name))} as ${name}`).join(', ')}
          from marketdata.${channel} as r
          where symbol_id = $1 and r.ts_exchange >= $2 and r.ts_exchange < $3
-         order by ${order.map((name) => `r.${name} desc`).join(', ')} limit 1`,
-        [symbol_id, begin, end],
+         order by ${order.map((name) => `r.${name} desc`).join(', ')} limit 1`
+      const { rows } = await givingLocksBack(client, () =>
+        client.query<Readonly<Record<Name, number>>>(sql, [symbol_id, begin, end]),
       )
       return rows[0]
     },
-    depth: ({ symbol_id }) => readDepth(client, symbol_id, ['diff', 'snapshot'], { from, to }),
+    depth: ({ symbol_id }) =>
+      streamGivingLocksBack(client, () =>
+        readDepth(client, symbol_id, ['diff', 'snapshot'], { from, to }),
+      ),
     async lastSnapshot({ symbol_id }) {
-      const { rows } = await client.query<{ ts: number }>(
-        `select (extract(epoch from ts_exchange) * 1000000)::float8 as ts
-         from marketdata.depth_events
-         where symbol_id = $1 and depth_kind = 'snapshot' and ts_exchange >= $2 and ts_exchange < $3
-         order by ts_exchange desc limit 1`,
-        [symbol_id, begin, end],
+      const { rows } = await givingLocksBack(client, () =>
+        client.query<{ ts: number }>(
+          `select (extract(epoch from ts_exchange) * 1000000)::float8 as ts
+           from marketdata.depth_events
+           where symbol_id = $1 and depth_kind = 'snapshot'
+             and ts_exchange >= $2 and ts_exchange < $3
+           order by ts_exchange desc limit 1`,
+          [symbol_id, begin, end],
+        ),
       )
       return rows[0]?.ts
     },
@@ -94,14 +99,12 @@ async function selectSymbols(
     `(select (extract(epoch from ts_exchange) * 1000000)::float8 from marketdata.${channel}
       where symbol_id = s.id and ts_exchange >= $2 and ts_exchange < $3
       order by ts_exchange ${order} limit 1)`
-  const { rows } = await client.query<{
-    symbol: string
-    first_ts: number | null
-    last_ts: number | null
-  }>(
-    `select s.symbol, ${edge('asc')} as first_ts, ${edge('desc')} as last_ts
-     from marketdata.symbols s where s.exchange = $1`,
-    [exchange, begin, end],
+  const { rows } = await givingLocksBack(client, () =>
+    client.query<{ symbol: string; first_ts: number | null; last_ts: number | null }>(
+      `select s.symbol, ${edge('asc')} as first_ts, ${edge('desc')} as last_ts
+       from marketdata.symbols s where s.exchange = $1`,
+      [exchange, begin, end],
+    ),
   )
   return rows.flatMap(({ symbol, first_ts, last_ts }) =>
     first_ts === null || last_ts === null ? [] : { symbol, first_ts, last_ts },

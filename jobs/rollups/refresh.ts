@@ -12,7 +12,7 @@
  * 4. A second is replaced whole, and is a function of the raw rows in it alone.
  */
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
-import { type Micros, micros, toIso } from '#core/time.ts'
+import { hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import type { Rollup } from './rollup.ts'
 import { cutSpans, type SymbolSpan } from './slices.ts'
 import { refreshTarget } from './target.ts'
@@ -80,8 +80,9 @@ export async function recompute(
   return row_count
 }
 
-/** Invalidations that one transaction takes at most. */
+/** Invalidations that one transaction looks at, and hours that it makes anew, at most. */
 const INVALIDATIONS_MAX = 20_000
+const HOURS_AT_ONCE = 3
 
 async function mendInvalidated(pool: Pool, rollup: Rollup, signal: AbortSignal): Promise<Mended> {
   const sum = { row_count: 0, invalidation_count: 0, beyond_raw_count: 0 }
@@ -93,46 +94,86 @@ async function mendInvalidated(pool: Pool, rollup: Rollup, signal: AbortSignal):
     sum.row_count += step.row_count
     sum.invalidation_count += step.invalidation_count
     sum.beyond_raw_count += step.beyond_raw_count
-    has_more = step.invalidation_count === INVALIDATIONS_MAX
+    has_more = step.has_more
   }
   return sum
 }
 
-async function mendSome(client: Client, rollup: Rollup, watermark: number): Promise<Mended> {
-  const spans = await takeInvalidations(client, rollup)
+async function mendSome(
+  client: Client,
+  rollup: Rollup,
+  watermark: number,
+): Promise<Mended & { readonly has_more: boolean }> {
+  const found = await selectInvalidations(client, rollup)
   // What lies above the watermark is made together with the rest there.
-  const below = spans
+  const below = found
     .filter((span) => span.from < watermark)
     .map((span) => ({ ...span, to: Math.min(span.to, watermark) }))
-  if (below.length === 0) {
-    return { row_count: 0, invalidation_count: spans.length, beyond_raw_count: 0 }
-  }
   const from = below.reduce((lowest, span) => Math.min(lowest, span.from), Infinity)
-  const hours = await wholeHours(client, rollup, from, watermark)
+  const hours = below.length === 0 ? [] : await wholeHours(client, rollup, from, watermark)
+  const slices = cutSpans(below, hours)
+  const mended_hours = [...new Set(slices.map((slice) => hourStart(slice.from)))]
+  // Each hour's partitions stay locked until the commit.
+  const end = mended_hours[HOURS_AT_ONCE] ?? Infinity
   let row_count = 0
-  for (const slice of cutSpans(below, hours)) row_count += await replaceSlice(client, rollup, slice)
-  const beyond_raw_count = below.filter((span) => cutSpans([span], hours).length === 0).length
-  return { row_count, invalidation_count: spans.length, beyond_raw_count }
+  for (const slice of slices) {
+    if (slice.from < end) row_count += await replaceSlice(client, rollup, slice)
+  }
+  const settled = found.filter(({ from: begin, to }) => to <= end || begin >= watermark)
+  await settle(client, settled, found, end)
+  const settled_ids = new Set(settled.map(({ id }) => id))
+  const beyond = below.filter(({ id, ...span }) => {
+    return settled_ids.has(id) && cutSpans([span], hours).length === 0
+  })
+  return {
+    row_count,
+    invalidation_count: settled.length,
+    beyond_raw_count: beyond.length,
+    has_more: settled.length < found.length || found.length === INVALIDATIONS_MAX,
+  }
 }
 
-async function takeInvalidations(
+interface Invalidation extends SymbolSpan {
+  readonly id: string
+}
+
+async function selectInvalidations(
   client: Client,
   { sources }: Rollup,
-): Promise<readonly SymbolSpan[]> {
-  const { rows } = await client.query<{ symbol_id: string; lowest: number; greatest: number }>(
-    `delete from marketdata.invalidations
-     where id in (
-       select id from marketdata.invalidations
-       where consumer = 'rollups' and table_name = any ($1) order by id limit $2
-     )
-     returning symbol_id,
+): Promise<readonly Invalidation[]> {
+  const { rows } = await client.query<{
+    id: string
+    symbol_id: string
+    lowest: number
+    greatest: number
+  }>(
+    `select id, symbol_id,
        (extract(epoch from lowest) * 1000000)::float8 as lowest,
-       (extract(epoch from greatest) * 1000000)::float8 as greatest`,
+       (extract(epoch from greatest) * 1000000)::float8 as greatest
+     from marketdata.invalidations
+     where consumer = 'rollups' and table_name = any ($1) order by id limit $2`,
     [sources, INVALIDATIONS_MAX],
   )
-  return rows.map(({ symbol_id, lowest, greatest }) => {
-    return { symbol_id: Number(symbol_id), from: lowest, to: greatest + 1 }
+  return rows.map(({ id, symbol_id, lowest, greatest }) => {
+    return { id, symbol_id: Number(symbol_id), from: lowest, to: greatest + 1 }
   })
+}
+
+/** Of the others what lies before `end` is made good. */
+async function settle(
+  client: Client,
+  settled: readonly Invalidation[],
+  found: readonly Invalidation[],
+  end: number,
+): Promise<void> {
+  const ids = settled.map(({ id }) => id)
+  await client.query('delete from marketdata.invalidations where id = any ($1::bigint[])', [ids])
+  if (settled.length === found.length) return
+  await client.query(
+    `update marketdata.invalidations set lowest = $2
+     where id = any ($1::bigint[]) and lowest < $2`,
+    [found.map(({ id }) => id), toIso(micros(end))],
+  )
 }
 
 /** In a transaction of its own, which waits for the writers that have seen the old ones. */

@@ -1,4 +1,5 @@
 /** How far a rollup can be made: the seconds that are over, and whose rows should all be there. */
+import { selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import { type Micros, SECOND_US, toIso, micros } from '#core/time.ts'
 import type { Rollup, SourceTable } from './rollup.ts'
@@ -43,18 +44,22 @@ async function selectNewest(
   table: SourceTable,
   watermark: number,
 ): Promise<Micros | undefined> {
-  const { rows } = await client.query<{ newest: number | null }>(
-    `select (extract(epoch from max(n.ts_exchange)) * 1000000)::float8 as newest
-     from marketdata.symbols s
-     cross join lateral (
-       select ts_exchange from marketdata.${table}
-       where symbol_id = s.id and ts_exchange >= $1
-       order by ts_exchange desc limit 1
-     ) n`,
-    [watermark === -Infinity ? '-infinity' : toIso(micros(watermark))],
-  )
-  const newest = rows[0]?.newest ?? undefined
-  return newest === undefined ? undefined : micros(newest)
+  const spans = await selectHourSpans(client, [table], watermark, Infinity)
+  for (const { from, to } of spans.toReversed()) {
+    const { rows } = await client.query<{ newest: number | null }>(
+      `select (extract(epoch from max(n.ts_exchange)) * 1000000)::float8 as newest
+       from marketdata.symbols s
+       cross join lateral (
+         select ts_exchange from marketdata.${table}
+         where symbol_id = s.id and ts_exchange >= $1 and ts_exchange < $2
+         order by ts_exchange desc limit 1
+       ) n`,
+      [toIso(from), toIso(to)],
+    )
+    const newest = rows[0]?.newest ?? undefined
+    if (newest !== undefined) return micros(newest)
+  }
+  return undefined
 }
 
 /** Of the symbol that is furthest: those behind it are told of when their rows come. */

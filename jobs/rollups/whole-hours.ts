@@ -3,6 +3,7 @@
  * was archived and a late row made it anew, that row alone is there: the rollup that was made in
  * time is the better one and stays.
  */
+import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import type { Rollup } from './rollup.ts'
@@ -52,12 +53,20 @@ async function lostBooks(client: Client, hours: readonly Micros[]): Promise<Read
   const { rows } = await client.query<{ hour: number }>(
     `select (extract(epoch from h.hour) * 1000000)::float8 as hour
      from unnest($1::timestamptz[]) as h (hour)
-     where to_regclass('marketdata.orderbook_topn_' || to_char(h.hour, 'YYYYMMDDHH24')) is null
-       and exists (
-         select from marketdata.depth_1s
-         where bucket >= h.hour and bucket < h.hour + interval '1 hour' and book_count > 0
-       )`,
+     where to_regclass('marketdata.orderbook_topn_' || to_char(h.hour, 'YYYYMMDDHH24')) is null`,
     [hours.map(toIso)],
   )
-  return new Set(rows.map(({ hour }) => hour))
+  const lost = new Set<number>()
+  for (const { hour } of rows) {
+    const span = [toIso(micros(hour)), toIso(micros(hour + HOUR_US))]
+    const { rowCount } = await givingLocksBack(client, () =>
+      client.query(
+        `select from marketdata.depth_1s
+         where bucket >= $1 and bucket < $2 and book_count > 0 limit 1`,
+        span,
+      ),
+    )
+    if (rowCount === 1) lost.add(hour)
+  }
+  return lost
 }

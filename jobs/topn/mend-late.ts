@@ -82,20 +82,18 @@ const RESTART = `with whole as (
     where s.id = $1 and a.table_name = 'depth_events' and a.dropped_at is not null
       and a.hour <= $2::timestamptz
   ), wanted as (
-    select least($2::timestamptz - $3 * interval '1 microsecond', coalesce((
-      select max(d.ts_exchange) from marketdata.depth_events d
-      where d.symbol_id = $1 and d.depth_kind = 'diff' and d.ts_exchange < $2::timestamptz
-        and d.ts_exchange >= whole.from_ts
-    ), $2::timestamptz)) as ts, whole.from_ts
+    select least($2::timestamptz - $3 * interval '1 microsecond', coalesce(
+      marketdata.nearest_ts('depth_events', $1, whole.from_ts, $2::timestamptz, true, 'diff'),
+      $2::timestamptz)) as ts, whole.from_ts
     from whole
   ), snapshot as (
-    select min(d.ts_exchange) as first_ts from marketdata.depth_events d, wanted
-    where d.symbol_id = $1 and d.depth_kind = 'snapshot' and d.ts_exchange >= wanted.from_ts
+    select marketdata.nearest_ts('depth_events', $1, wanted.from_ts, 'infinity', false, 'snapshot')
+      as first_ts
+    from wanted
   ), begin as (
-    select case when snapshot.first_ts <= wanted.ts then wanted.ts else (
-      select min(d.ts_exchange) from marketdata.depth_events d
-      where d.symbol_id = $1 and d.depth_kind = 'diff' and d.ts_exchange > snapshot.first_ts
-    ) end as ts
+    select case when snapshot.first_ts <= wanted.ts then wanted.ts
+      when snapshot.first_ts is not null then marketdata.nearest_ts('depth_events', $1,
+        snapshot.first_ts + interval '1 microsecond', 'infinity', false, 'diff') end as ts
     from wanted, snapshot
     where $2::timestamptz >= wanted.from_ts
   )

@@ -8,6 +8,7 @@ import type { Logger } from '#core/node/log.ts'
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
+import { type NewDepth, selectDue } from './due-symbols.ts'
 import { announceRead, mendLate } from './mend-late.ts'
 import type { Cadence } from './sampler.ts'
 import {
@@ -124,8 +125,6 @@ function symbolsFailed(failures: readonly string[], due_count: number): Operator
   })
 }
 
-type NewDepth = Omit<DueSymbol, 'is_quiet'>
-
 /** Also of a symbol without a book, so that nobody waits for what its depth does not show. */
 async function noteRead(client: Client, due: DueSymbol): Promise<void> {
   await client.query(
@@ -133,32 +132,4 @@ async function noteRead(client: Client, due: DueSymbol): Promise<void> {
      on conflict (symbol_id) do update set read_to = excluded.read_to`,
     [due.symbol_id, toIso(readEnd(due))],
   )
-}
-
-/** Symbols with depth that was not read yet. */
-async function selectDue(client: Client): Promise<readonly NewDepth[]> {
-  const { rows } = await client.query<{
-    symbol_id: string
-    symbol: string
-    covered_to: number | null
-    newest: number
-  }>(
-    `select s.id as symbol_id, s.symbol,
-       (extract(epoch from w.covered_to) * 1000000)::float8 as covered_to,
-       (extract(epoch from d.ts_exchange) * 1000000)::float8 as newest
-     from marketdata.symbols s
-     left join marketdata.orderbook_topn_watermarks w on w.symbol_id = s.id
-     cross join lateral (
-       select ts_exchange from marketdata.depth_events
-       where symbol_id = s.id and ts_exchange >= coalesce(w.read_to, w.covered_to, '-infinity')
-       order by ts_exchange desc limit 1
-     ) d
-     order by s.id`,
-  )
-  return rows.map(({ symbol_id, symbol, covered_to, newest }) => ({
-    symbol_id: Number(symbol_id),
-    symbol,
-    covered_to: covered_to === null ? undefined : micros(covered_to),
-    newest: micros(newest),
-  }))
 }

@@ -4,7 +4,7 @@
  */
 import copyStreams from 'pg-copy-streams'
 import type { Client } from '#core/node/pool.ts'
-import { hourStart, type Micros, micros, toIso } from '#core/time.ts'
+import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import { type TopRow, VALUE_COLUMNS } from './row.ts'
 
 export interface TopPart {
@@ -15,24 +15,22 @@ export interface TopPart {
   readonly rows: readonly TopRow[]
 }
 
+/** A transaction locks the partitions that it deletes from until it ends. */
+const HOURS_AT_ONCE = 3
+
 export async function writeTop(client: Client, part: TopPart): Promise<void> {
   const { symbol_id, from, to, rows } = part
+  const is_long = from === undefined || to - from > HOURS_AT_ONCE * HOUR_US
+  if (is_long) await clearSpan(client, part)
   await client.query('begin')
   try {
     const hours = new Set(rows.map((row) => hourStart(row.ts_exchange)))
     for (const hour of hours) {
       await client.query("select marketdata.ensure_hour('orderbook_topn', $1)", [toIso(hour)])
     }
-    const replaced = await client.query<{ ts: number }>(
-      `with gone as (
-         delete from marketdata.orderbook_topn
-         where symbol_id = $1 and ts_exchange >= $2 and ts_exchange < $3 returning ts_exchange
-       )
-       select distinct (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as ts
-       from gone`,
-      [symbol_id, from === undefined ? '-infinity' : toIso(from), toIso(to)],
-    )
-    for (const { ts } of replaced.rows) hours.add(micros(ts))
+    if (!is_long) {
+      for (const hour of await deleteRows(client, symbol_id, from, to)) hours.add(hour)
+    }
     await copyRows(client, symbol_id, rows)
     await client.query(
       `insert into marketdata.orderbook_topn_watermarks (symbol_id, covered_to) values ($1, $2)
@@ -50,6 +48,47 @@ export async function writeTop(client: Client, part: TopPart): Promise<void> {
     await client.query('rollback').catch(() => undefined)
     throw error
   }
+}
+
+/** Deletes the rows of a span of many hours, some of them a transaction; a later run would go on. */
+async function clearSpan(client: Client, { symbol_id, from, to }: TopPart): Promise<void> {
+  let begin = from === undefined ? '-infinity' : toIso(from)
+  for (;;) {
+    const { rows } = await client.query<{ oldest: number | null }>(
+      `select (extract(epoch from marketdata.nearest_ts('orderbook_topn', $1, $2, $3, false))
+         * 1000000)::float8 as oldest`,
+      [symbol_id, begin, toIso(to)],
+    )
+    const oldest = rows[0]?.oldest ?? undefined
+    if (oldest === undefined) return
+    const lowest = micros(oldest)
+    const end = micros(Math.min(to, hourStart(lowest) + HOURS_AT_ONCE * HOUR_US))
+    await client.query('begin')
+    const hours = await deleteRows(client, symbol_id, lowest, end)
+    await client.query(LOG_INVALIDATION, [symbol_id, toIso(lowest), toIso(end)])
+    await client.query(LOG_FOR_ARCHIVE, [symbol_id, hours.map(toIso)])
+    await client.query('commit')
+    begin = toIso(end)
+  }
+}
+
+/** The hours that they lay in. */
+async function deleteRows(
+  client: Client,
+  symbol_id: number,
+  from: Micros,
+  to: Micros,
+): Promise<readonly Micros[]> {
+  const { rows } = await client.query<{ ts: number }>(
+    `with gone as (
+       delete from marketdata.orderbook_topn
+       where symbol_id = $1 and ts_exchange >= $2 and ts_exchange < $3 returning ts_exchange
+     )
+     select distinct (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as ts
+     from gone`,
+    [symbol_id, toIso(from), toIso(to)],
+  )
+  return rows.map(({ ts }) => micros(ts))
 }
 
 /** What rollups have made of the span already is to be made anew; see ingestor/writer/commit.ts. */

@@ -29,6 +29,11 @@ export const WINDOW_S = 300
 /** A symbol that nobody has heard for longer is not recorded any more. */
 export const HEARD_S = 86_400
 
+/** So many seconds before a time; both ISO. A bound that the planner knows spares partitions. */
+export function before(now: string, seconds: number): string {
+  return new Date(Date.parse(now) - seconds * 1_000).toISOString()
+}
+
 /** What one check contributes to the report. */
 export interface Checked {
   readonly looked_at: string | null

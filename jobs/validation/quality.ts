@@ -2,8 +2,9 @@
  * Check `quality`: values of the last five minutes that no market has. Linear in the rows, with
  * nothing sorted: an outlier is measured from the ends of the span.
  */
+import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
-import { type Checked, type Finding, HEARD_S, WINDOW_S } from './finding.ts'
+import { before, type Checked, type Finding, HEARD_S, WINDOW_S } from './finding.ts'
 
 interface Rule {
   readonly code: string
@@ -94,10 +95,9 @@ export async function checkQuality(client: Client, now: string): Promise<Checked
   const findings: Finding[] = []
   let row_count = 0
   for (const subject of SUBJECTS) {
-    const { rows } = await client.query<Record<string, string | number>>(sqlOf(subject), [
-      now,
-      WINDOW_S,
-    ])
+    const { rows } = await givingLocksBack(client, () =>
+      client.query<Record<string, string | number>>(sqlOf(subject), [now, before(now, WINDOW_S)]),
+    )
     row_count += rows.reduce((sum, row) => sum + Number(row['row_count']), 0)
     for (const [index, rule] of rulesOf(subject).entries()) {
       const wrong = rows.filter((row) => Number(row[`wrong_${index}`]) > 0)
@@ -151,7 +151,7 @@ function rulesOf({ price, rules }: Subject): readonly Rule[] {
 function sqlOf(subject: Subject): string {
   const { table_name, price } = subject
   const span = `from marketdata.${table_name} where symbol_id = s.id
-    and ts_exchange >= $1::timestamptz - make_interval(secs => $2) and ts_exchange < $1`
+    and ts_exchange >= $2 and ts_exchange < $1`
   const end = (name: string, order: string): string =>
     price === undefined
       ? ''
