@@ -129,13 +129,13 @@ test('two ingestors hear the same values, some of them twice and late: each is o
 })
 
 test('heartbeats are answered; a cut socket and a kill -9 are holes in the ledger, and nothing is stored twice', async () => {
-  const exchange = await exchangeOf({ limits: { heartbeat_second_ms: 10 } })
+  const exchange = await exchangeOf({ limits: { heartbeat_second_ms: 60 } })
   const { url, pool } = await createTestDatabase()
   const env = { TAPE_DIR: join(temporaryDirectory(), 'tape') }
   const ingestor = record(exchange, url, env)
   await ingestor.ready
-  // Ten intervals of 30 shortened seconds: without an answer the second one would end the socket.
-  await sleep(3_000)
+  // Two intervals of 30 shortened seconds: without an answer the second one ends the socket.
+  await sleep(4_000)
   await ingestor.drain()
   expect(await gapsOf(pool)).toEqual([])
 

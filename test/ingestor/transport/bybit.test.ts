@@ -46,7 +46,7 @@ function listen(exchange: ExchangeServer, adapter: ExchangeAdapter, symbols: rea
 }
 
 test('a socket is kept alive by pings of the exchange\'s own kind, and lost without them', async () => {
-  const exchange = await simulated(2, { bybit_quiet_limit_ms: 600 })
+  const exchange = await simulated(2, { bybit_quiet_limit_ms: 2_000 })
   const { text } = bybit_linear.keepalive!
   const faithful = { ...bybit_linear, keepalive: { text, interval_s: 0.1 } }
   const silent = { ...bybit_linear, keepalive: { text, interval_s: 60 } }
@@ -54,7 +54,7 @@ test('a socket is kept alive by pings of the exchange\'s own kind, and lost with
   const lost = listen(exchange, silent, ['BTCUSDT'])
   await Promise.all([kept.transport.start(), lost.transport.start()])
   await until('the silent one is cut', () => lost.deaf.length === 5)
-  await sleep(600)
+  await sleep(500)
   expect(kept.deaf).toEqual([])
   expect(kept.transport.status().state).toBe('live')
 })

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -8,6 +7,7 @@ import { joinRows, RowBuffer } from '../../../ingestor/writer/row-buffer.ts'
 import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { trades } from '#core/tables.ts'
 import { createTestDatabase } from '../../support/database.ts'
+import { untilBlocked } from '../../support/lock-waits.ts'
 import { CHOICE, START_MS, temporaryDirectory, trade, writeTape } from './support.ts'
 
 const HOUR = '2026-03-01T13:00:00.000000Z'
@@ -61,7 +61,7 @@ test('a threshold that is just being raised is waited for, and counts', async ()
   }).finally(() => {
     is_written = true
   })
-  await sleep(1_500)
+  await untilBlocked(pool)
   expect(is_written).toBe(false)
   await raising.query('commit')
   raising.release()

@@ -31,7 +31,7 @@ function run(rest_url: string, names: readonly string[], options: Partial<IndexP
     now: () => NOW,
     random: () => 0.5,
     signal: new AbortController().signal,
-    settings: { timeout_ms: 300, delay_ms: 10 },
+    settings: { timeout_ms: 60_000, delay_ms: 10 },
     ...options,
   })
 }
@@ -113,14 +113,14 @@ test('two fetchers that get the same value make one row, exact to the last digit
 
 test('what fails twice is asked for a third time, and the run tells of it', async () => {
   const { url, asked } = await lyingExchange({ btc_usd: [says(400, { error: { code: 10028, message: 'too_many_requests' } }), hangs, price(1.5)] })
-  await run(url, ['btc_usd'])
+  await run(url, ['btc_usd'], { settings: { timeout_ms: 2_000, delay_ms: 10 } })
   expect(asked().length).toBe(3)
   expect(await stored()).toHaveLength(1)
   const { log_lines, ...row } = await lastRun()
   expect(row).toMatchObject({ job: 'index_prices', job_window: '2026-01-18T20:29', status: 'done', row_count: '1' })
   expect(log_lines.filter((line) => line.code === 'index_price_retry')).toMatchObject([
     { symbol: 'btc_usd', error: '10028: too_many_requests', delay_ms: 8 },
-    { symbol: 'btc_usd', error: 'no answer in 300 ms', delay_ms: 15 },
+    { symbol: 'btc_usd', error: 'no answer in 2000 ms', delay_ms: 15 },
   ])
 })
 

@@ -4,6 +4,7 @@ import { createPool, type Pool } from '#core/node/pool.ts'
 import { recompute, refreshRollup } from '../../../jobs/rollups/refresh.ts'
 import { type Rollup, ROLLUPS } from '../../../jobs/rollups/rollup.ts'
 import { createTestDatabase } from '../../support/database.ts'
+import { untilBlocked } from '../../support/lock-waits.ts'
 import { diff, quote, rest, trade } from '../../ingestor/writer/support.ts'
 import {
   after,
@@ -108,7 +109,7 @@ test('a writer that has seen the old threshold is waited for, and its rows are i
   const refresh = refreshRollup(pool, TRADE, after(60_000), never).finally(() => {
     is_done = true
   })
-  await sleep(500)
+  await untilBlocked(pool)
   expect(is_done).toBe(false)
   await writer.query('commit')
   writer.release()
