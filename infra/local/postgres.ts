@@ -51,7 +51,10 @@ export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   max_wal_senders: '0',
 }
 
-const START_LIMIT_MS = 60_000
+/** On a machine under load, or with a log to read again, it takes minutes. */
+const START_LIMIT_MS = 600_000
+/** So long a server, or its sessions, may take to end before they are made to. */
+const END_LIMIT_MS = 60_000
 const USER = 'postgres'
 
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
@@ -194,7 +197,7 @@ async function stopLeftOver(dir: string): Promise<void> {
   const left_over = identify(pid)
   if (left_over === undefined || !isPostgresOf(pid, dir)) return endBackends(dir)
   process.kill(pid, 'SIGINT')
-  const deadline = performance.now() + START_LIMIT_MS
+  const deadline = performance.now() + END_LIMIT_MS
   while (identify(pid)?.started === left_over.started) {
     if (performance.now() > deadline) process.kill(pid, 'SIGQUIT')
     await sleep(25)
@@ -207,7 +210,7 @@ async function stopLeftOver(dir: string): Promise<void> {
  * found where there is a /proc.
  */
 async function endBackends(dir: string): Promise<void> {
-  const deadline = performance.now() + START_LIMIT_MS
+  const deadline = performance.now() + END_LIMIT_MS
   const real_dir = realpathSync(dir)
   for (;;) {
     const pids = backendsIn(real_dir)
