@@ -11,7 +11,7 @@ import {
 } from '../../infra/local/exchange/server.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { FEEDS_DIR } from './exchanges/recordings.ts'
-import { type IngestorProcess, startIngestor, until } from './support.ts'
+import { cutAndMiss, type IngestorProcess, missed, startIngestor, until } from './support.ts'
 import { temporaryDirectory } from './writer/support.ts'
 
 const exchanges: ExchangeServer[] = []
@@ -139,13 +139,16 @@ test('heartbeats are answered; a cut socket and a kill -9 are holes in the ledge
   await ingestor.drain()
   expect(await gapsOf(pool)).toEqual([])
 
-  exchange.setFaults({ actions: [{ kind: 'close_all' }] })
+  const channels = exchange.ledger().streams.map(({ stream }) => stream).filter((name) => /(btc|eth)_usd$/.test(name))
+  expect(channels.length).toBe(2)
+  await cutAndMiss(exchange, channels)
   await until('both streams are heard again', async () => {
     await ingestor.drain()
     return (await gapsOf(pool)).length === 2
   })
   ingestor.kill('SIGKILL')
   await ingestor.exited
+  await missed(exchange, channels)
   const again = record(exchange, url, env)
   await again.ready
   await until('both streams are heard after the restart', async () => {

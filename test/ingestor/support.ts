@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ExchangeServer } from '../../infra/local/exchange/server.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import type { FollowCounts } from '../../ingestor/writer/counts.ts'
 import { atFileEnd } from '../support/file-end.ts'
@@ -74,4 +75,23 @@ export async function until(what: string, check: () => boolean | Promise<boolean
     if (performance.now() > deadline) throw new Error(`Waited ${limit_ms} ms in vain until ${what}.`)
     await sleep(20)
   }
+}
+
+/**
+ * Waits until each of these streams of the exchange had something to say that nobody got. Where
+ * nothing happens while a socket is away, what it hears next is what it heard last: that is no hole.
+ */
+export async function missed(exchange: ExchangeServer, streams: readonly string[]): Promise<void> {
+  const countOf = (name: string): number =>
+    exchange.ledger().streams.find(({ stream }) => stream === name)!.undelivered_count
+  const before = streams.map(countOf)
+  await until('each stream was missed', () => streams.every((name, i) => countOf(name) > before[i]!))
+}
+
+/** Cuts every socket and lets nobody back before that. */
+export async function cutAndMiss(exchange: ExchangeServer, streams: readonly string[]): Promise<void> {
+  const all_missed = missed(exchange, streams)
+  exchange.setFaults({ faults: [{ kind: 'refuse' }], actions: [{ kind: 'close_all' }] })
+  await all_missed
+  exchange.setFaults({ faults: [] })
 }

@@ -7,7 +7,7 @@ import type { Level } from '#core/market.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { type ExchangeServer, startExchange } from '../../../../infra/local/exchange/server.ts'
 import { createTestDatabase } from '../../../support/database.ts'
-import { type IngestorProcess, startIngestor, until } from '../../support.ts'
+import { cutAndMiss, type IngestorProcess, missed, startIngestor, until } from '../../support.ts'
 import { temporaryDirectory } from '../../writer/support.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
@@ -182,7 +182,8 @@ test('a cut socket and a kill -9 are in the ledger; nothing else is, and no mark
   const ingestor = record(exchange, url, env)
   await ingestor.ready
   await until('rows come', () => (ingestor.status()?.rows_committed.mark_price ?? 0) > 0)
-  exchange.setFaults({ actions: [{ kind: 'close_all' }] })
+  const topics = ['publicTrade', 'orderbook.50', 'orderbook.1', 'tickers'].map((topic) => `${topic}.BTCUSDT`)
+  await cutAndMiss(exchange, topics)
   // Trades, changes of the book, quotes and mark prices; liquidations may be quiet.
   await until('all are heard again', async () => {
     await ingestor.drain()
@@ -190,6 +191,7 @@ test('a cut socket and a kill -9 are in the ledger; nothing else is, and no mark
   })
   ingestor.kill('SIGKILL')
   await ingestor.exited
+  await missed(exchange, topics)
   const again = record(exchange, url, env)
   await again.ready
   await until('all are heard after the restart', async () => {
