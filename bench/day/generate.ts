@@ -9,7 +9,7 @@ import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { dayRange, HOUR_US, micros, SECOND_US, toIso, type Day } from '#core/time.ts'
 import { dataColumns, type ColumnData, type SymbolRows } from '../../jobs/columns/columns.ts'
 import { digestOf } from '../../jobs/columns/digest.ts'
-import { createHourFile } from '../../jobs/parquet/write.ts'
+import { createTableFile } from '../../jobs/parquet/table-file.ts'
 
 export interface GenerateOptions {
   readonly pool: Pool
@@ -62,7 +62,7 @@ async function generateHour(
   const path = join(dir, 'hour.parquet')
   const table = RAW_TABLES[table_name]
   const facts = { exchange: EXCHANGE, table: table_name, hour: toIso(micros(from)) }
-  const file = await createHourFile({ path, table, codec: 'zstd', facts })
+  const file = await createTableFile({ path, table, codec: 'zstd', facts })
   const per_symbol = Math.max(1, Math.floor((rate * SHARES[table_name] * 3_600) / symbols.length))
   for (const [place, symbol] of symbols.entries()) {
     const random = randomNumbers(place * 1_000 + hour)

@@ -27,7 +27,7 @@ import { dataColumns } from '../columns/columns.ts'
 import { digestOf } from '../columns/digest.ts'
 import type { Codec } from '../parquet/codecs.ts'
 import { groupRanges } from '../parquet/row-groups.ts'
-import { createHourFile, type HourFile } from '../parquet/write.ts'
+import { createTableFile, type TableFile } from '../parquet/table-file.ts'
 import type { RunLog, RunResult } from '../runs/run.ts'
 import { copyOut } from './copy-out.ts'
 import { HourRows } from './gather.ts'
@@ -135,7 +135,7 @@ async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRe
     )
   }
   const path = join(dir, `${exchange}.parquet`)
-  const file = await createHourFile({
+  const file = await createTableFile({
     path,
     table: ARCHIVED_TABLES[run.table_hour.table_name],
     codec: run.codec,
@@ -172,7 +172,7 @@ interface Written {
   readonly max_ts_exchange: Micros
 }
 
-async function writeRows(run: HourRun, exchange: Exchange, file: HourFile): Promise<Written> {
+async function writeRows(run: HourRun, exchange: Exchange, file: TableFile): Promise<Written> {
   const table = ARCHIVED_TABLES[run.table_hour.table_name]
   const repeated = new ChecksumSums(dataColumns(table))
   const ts_column = dataColumns(table).findIndex(({ name }) => name === table.identity[1])

@@ -6,7 +6,7 @@ import { DecimalSum, nearest, plus, Scale, ZERO } from '#core/decimals.ts'
 import { DAY_US, SECOND_US, type Micros } from '#core/time.ts'
 import type { Columns } from '../day/grid-columns.ts'
 import type { Grid } from '../day/grid.ts'
-import { vwap } from '../formulas/vwap.ts'
+import { vwap } from '../formulas/formulas.ts'
 import { INTERVALS_S } from './columns.ts'
 
 /** Trades in the order of (ts_exchange, id). Arrays may be longer than `row_count`. */

@@ -6,7 +6,7 @@ import type { ArchiveReader } from '../archive/read.ts'
 import { levelStart, type LevelColumn } from '../columns/columns.ts'
 import type { RowChunk } from '../columns/row-chunk.ts'
 import type { DepthRow, Span } from './depth-reader.ts'
-import type { StreamPart } from './stream-part.ts'
+import type { PartSymbol, StreamPart } from './stream-part.ts'
 
 const DEPTH = [
   'ts_exchange',
@@ -23,10 +23,7 @@ export function archivePart(archive: ArchiveReader, hour: ArchivedHour, span: Sp
   return {
     symbols: () => archive.symbols(hour),
     rows: ({ symbol }, columns) => archive.readSymbolHour(hour, { symbol, columns }),
-    async lastRow<Name extends string>(
-      { symbol }: { readonly symbol: string },
-      columns: readonly Name[],
-    ) {
+    async lastRow<Name extends string>({ symbol }: PartSymbol, columns: readonly Name[]) {
       let last: Readonly<Record<Name, number>> | undefined
       for await (const chunk of archive.readSymbolHour(hour, { symbol, columns })) {
         const row = chunk.row_count - 1

@@ -6,7 +6,7 @@ import type { Channel } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { RowChunk } from '../columns/row-chunk.ts'
-import type { TopOfBook } from '../formulas/quote.ts'
+import type { TopOfBook } from '../formulas/formulas.ts'
 import type { DepthRow } from './depth-reader.ts'
 import type { StreamGap } from './gaps.ts'
 

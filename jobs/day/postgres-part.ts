@@ -15,7 +15,7 @@ import type { ColumnData } from '../columns/columns.ts'
 import { RowChunk } from '../columns/row-chunk.ts'
 import { readDepth, type Span } from './depth-reader.ts'
 import type { FeatureChannel } from './events.ts'
-import type { EventSpan, StreamPart } from './stream-part.ts'
+import type { EventSpan, PartSymbol, StreamPart } from './stream-part.ts'
 
 /** Rows per chunk. */
 const CHUNK_ROWS = 8_192
@@ -54,10 +54,7 @@ export function postgresPart(
         yield fill(target, columns, rows)
       }
     },
-    async lastRow<Name extends string>(
-      { symbol_id }: { readonly symbol_id: number },
-      names: readonly Name[],
-    ) {
+    async lastRow<Name extends string>({ symbol_id }: PartSymbol, names: readonly Name[]) {
       const sql = `select ${names.map((name) => `${asDouble(columnOf(name))} as ${name}`).join(', ')}
          from marketdata.${channel} as r
          where symbol_id = $1 and r.ts_exchange >= $2 and r.ts_exchange < $3

@@ -17,8 +17,7 @@ import {
 } from '#core/decimals.ts'
 import type { OrderBook } from '#core/book.ts'
 import { BOOK_LEVELS } from '#core/features/book.ts'
-import { addOfi } from '../formulas/ofi.ts'
-import type { TopOfBook } from '../formulas/quote.ts'
+import { addOfi, type TopOfBook } from '../formulas/formulas.ts'
 
 /** A level of both sides; NaN where there is none. */
 type LevelPair = { -readonly [name in keyof TopOfBook]: number }

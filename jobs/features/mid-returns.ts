@@ -1,7 +1,7 @@
 /** Log returns of the mid between the ends of two seconds, from the exact mids. */
 import { type Decimal, decimalOf, half, plus, Scale } from '#core/decimals.ts'
 import type { Columns } from '../day/grid-columns.ts'
-import type { TopOfBook } from '../formulas/quote.ts'
+import type { TopOfBook } from '../formulas/formulas.ts'
 import type { Wide } from './logarithm/double-double.ts'
 import { logOfIntegers, logRatio } from './logarithm/log-ratio.ts'
 

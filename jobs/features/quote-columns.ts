@@ -8,10 +8,15 @@ import type { QuoteChunk } from '../day/events.ts'
 import { isBehind, type Cut } from '../day/gaps.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { endOf, type Grid, rowOf } from '../day/grid.ts'
-import { addOfi } from '../formulas/ofi.ts'
-import { queueImbalance } from '../formulas/queue-imbalance.ts'
-import { isTwoSided, mid, spread, type TopOfBook } from '../formulas/quote.ts'
-import { weightedMid } from '../formulas/weighted-mid.ts'
+import {
+  addOfi,
+  isTwoSided,
+  mid,
+  queueImbalance,
+  spread,
+  type TopOfBook,
+  weightedMid,
+} from '../formulas/formulas.ts'
 import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'
 
 const NAMES = [

@@ -7,8 +7,7 @@ import { DecimalSum, nearest, plus, Scale } from '#core/decimals.ts'
 import type { TradeChunk } from '../day/events.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { type Grid, rowOf } from '../day/grid.ts'
-import { tradeImbalance } from '../formulas/trade-imbalance.ts'
-import { vwap } from '../formulas/vwap.ts'
+import { tradeImbalance, vwap } from '../formulas/formulas.ts'
 import { type ExactColumn, ExactColumnWriter } from './exact-column.ts'
 
 const NAMES = [

@@ -7,19 +7,19 @@ import type { SchemaElement } from 'hyparquet'
 import { fileWriter, ParquetWriter, type ColumnSource } from 'hyparquet-writer'
 import { CREATED_BY, identityPairs, type FileIdentity } from './identity.ts'
 
-export interface ParquetFile {
+export interface SmallParquet {
   /** One row group. */
   write(columns: readonly ColumnSource[]): Promise<void>
   finish(): Promise<void>
 }
 
 /** `fields` are the schema's elements below its root, in order. */
-export function createParquetFile(
+export function createSmallParquet(
   path: string,
   fields: readonly SchemaElement[],
   column_count: number,
   identity: FileIdentity,
-): ParquetFile {
+): SmallParquet {
   const parquet = new ParquetWriter({
     writer: fileWriter(path),
     schema: [{ name: 'root', num_children: column_count }, ...fields],

@@ -5,10 +5,8 @@
 import type { OrderBook } from '#core/book.ts'
 import { decimalOf, half, plus } from '#core/decimals.ts'
 import type { Micros } from '#core/time.ts'
-import { imbalance } from '../formulas/imbalance.ts'
-import { liquiditySlope } from '../formulas/liquidity-slope.ts'
-import { wall } from '../formulas/wall.ts'
-import { weightedMid } from '../formulas/weighted-mid.ts'
+import { imbalance, liquiditySlope, wall } from '../formulas/book-shape.ts'
+import { weightedMid } from '../formulas/formulas.ts'
 
 export const TOP_LEVELS = 10
 

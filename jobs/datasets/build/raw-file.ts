@@ -7,7 +7,7 @@ import type { Exchange } from '#core/symbols.ts'
 import { dataColumns, type ColumnData } from '../../columns/columns.ts'
 import type { RowChunk } from '../../columns/row-chunk.ts'
 import { identityPairs, type FileIdentity } from '../../parquet/identity.ts'
-import { createHourFile } from '../../parquet/write.ts'
+import { createTableFile } from '../../parquet/table-file.ts'
 import { EXCHANGE_COLUMN, type RawSet } from './raw-sets.ts'
 
 export interface SymbolName {
@@ -34,7 +34,7 @@ export async function createRawFile(
   identity: FileIdentity,
 ): Promise<RawFile> {
   const facts = Object.fromEntries(identityPairs(identity))
-  const file = await createHourFile({ path, table, codec: 'zstd', facts })
+  const file = await createTableFile({ path, table, codec: 'zstd', facts })
   const names = dataColumns(table).map(({ name }) => name)
   const group = dataColumns(table).map(groupColumn)
   let filled = 0

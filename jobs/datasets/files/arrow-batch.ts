@@ -23,7 +23,7 @@ import {
   type DataType,
 } from 'apache-arrow'
 import { NEVER, type Feature } from '#core/features.ts'
-import { hasNull, valuesOf, type SymbolRows } from './rows.ts'
+import { hasNull, valuesOf, type DatasetRows } from './dataset-rows.ts'
 
 compressionRegistry.set(CompressionType.ZSTD, {
   encode: (bytes) =>
@@ -54,7 +54,7 @@ export function arrowFields(features: readonly Feature[]): readonly Field[] {
 
 export function encodeBatch(
   features: readonly Feature[],
-  rows: SymbolRows,
+  rows: DatasetRows,
   places: NamePlaces,
 ): BatchBytes {
   const fields = [...arrowFields(features)]
@@ -149,7 +149,7 @@ const NO_WORDS = vectorFromArray([], new Utf8())
 function columnData(
   feature: Feature,
   type: DataType,
-  rows: SymbolRows,
+  rows: DatasetRows,
   places: NamePlaces,
 ): Data {
   const length = rows.ts.length

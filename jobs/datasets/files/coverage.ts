@@ -8,7 +8,7 @@ import { DAY_US, SECOND_US, micros, toIso } from '#core/time.ts'
 import type { StreamCoverage, SymbolSummary } from '../../day/coverage.ts'
 import { OPEN_END, type StreamGap } from '../../day/gaps.ts'
 import type { FileIdentity } from '../../parquet/identity.ts'
-import { createParquetFile, TEXT, TIMESTAMP_US } from '../../parquet/small-file.ts'
+import { createSmallParquet, TEXT, TIMESTAMP_US } from '../../parquet/small-file.ts'
 
 const DAY_S = DAY_US / SECOND_US
 
@@ -63,7 +63,7 @@ export async function writeCoverage(
   const streams = summaries.flatMap((summary) =>
     summary.coverage.map((stream) => ({ ...summary, ...stream })),
   )
-  const file = createParquetFile(path, COVERAGE_FIELDS, COVERAGE_COLUMN_COUNT, identity)
+  const file = createSmallParquet(path, COVERAGE_FIELDS, COVERAGE_COLUMN_COUNT, identity)
   await file.write([
     { name: 'exchange', data: streams.map((stream) => stream.exchange) },
     { name: 'symbol', data: streams.map((stream) => stream.symbol) },

@@ -5,18 +5,18 @@ import type { DatasetFile } from '#core/dataset.ts'
 import type { FeatureSet } from '#core/features.ts'
 import type { Day } from '#core/time.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
-import { createFeaturesArrow, type NameLists } from './arrow.ts'
 import { writeCoverage } from './coverage.ts'
+import type { DatasetRows } from './dataset-rows.ts'
 import { describeFile } from './describe-file.ts'
-import { createFeaturesParquet } from './features-parquet.ts'
 import type { PartBytes } from './part.ts'
-import type { SymbolRows } from './rows.ts'
+import { createPartsArrow, type NameLists } from './parts-arrow.ts'
+import { createPartsParquet } from './parts-parquet.ts'
 
 export interface DayFiles {
   readonly set: FeatureSet
   readonly dir: string
   /** One symbol's rows, cut into parts. */
-  write(name: Pick<SymbolRows, 'exchange' | 'symbol'>, parts: readonly PartBytes[]): Promise<void>
+  write(name: Pick<DatasetRows, 'exchange' | 'symbol'>, parts: readonly PartBytes[]): Promise<void>
   /** Ends both, adds coverage.parquet, and says what there is. */
   finish(summaries: readonly SymbolSummary[]): Promise<readonly DatasetFile[]>
   /** After finish(), or where there is none. */
@@ -32,9 +32,9 @@ export async function createDayFiles(
   const { dataset, schema_version, columns } = set
   await mkdir(dir, { recursive: true })
   const identity = { dataset, schema_version, date }
-  const parquet = await createFeaturesParquet(join(dir, `${dataset}.parquet`), columns, identity)
+  const parquet = await createPartsParquet(join(dir, `${dataset}.parquet`), columns, identity)
   const arrow_path = join(dir, `${dataset}.arrow`)
-  const arrow = await createFeaturesArrow(arrow_path, columns, names, identity)
+  const arrow = await createPartsArrow(arrow_path, columns, names, identity)
   let row_count = 0
   return {
     set,

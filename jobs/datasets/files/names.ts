@@ -1,9 +1,9 @@
 /** The names that a file's dictionaries hold, and where a symbol's own are among them. */
 import type { NamePlaces } from './arrow-batch.ts'
-import type { NameLists } from './arrow.ts'
-import type { SymbolRows } from './rows.ts'
+import type { DatasetRows } from './dataset-rows.ts'
+import type { NameLists } from './parts-arrow.ts'
 
-type SymbolName = Pick<SymbolRows, 'exchange' | 'symbol'>
+type SymbolName = Pick<DatasetRows, 'exchange' | 'symbol'>
 
 export function namesOf(symbols: readonly SymbolName[]): NameLists {
   return {

@@ -7,9 +7,9 @@ import { NEVER, type Feature } from '#core/features.ts'
 import type { Column, ColumnType } from '#core/tables.ts'
 import type { ColumnData } from '../../columns/columns.ts'
 import { encodeColumn, encodeConstant, type Leaf } from '../../parquet/leaf.ts'
-import { encodePage, type EncodedPage } from '../../parquet/write.ts'
+import { encodePage, type EncodedPage } from '../../parquet/table-file.ts'
 import { type BatchBytes, encodeBatch, type NamePlaces } from './arrow-batch.ts'
-import { hasNull, valuesOf, type SymbolRows } from './rows.ts'
+import { hasNull, valuesOf, type DatasetRows } from './dataset-rows.ts'
 
 export interface PartBytes {
   readonly row_count: number
@@ -29,7 +29,7 @@ export const CODEC = 'zstd'
 
 export function encodePart(
   features: readonly Feature[],
-  rows: SymbolRows,
+  rows: DatasetRows,
   places: NamePlaces,
 ): PartBytes {
   return {
@@ -44,7 +44,7 @@ export function buffersOfPart({ pages, batch }: PartBytes): readonly ArrayBuffer
   return [batch.bytes, ...pages.map(({ bytes }) => bytes)].map(({ buffer }) => buffer as ArrayBuffer)
 }
 
-function leafOf(feature: Feature, rows: SymbolRows): Leaf {
+function leafOf(feature: Feature, rows: DatasetRows): Leaf {
   const row_count = rows.ts.length
   const { name, type, unit, description } = feature
   if (type === 'string') {

@@ -11,7 +11,7 @@
  * g antisymmetric, and the sum converge.
  */
 import { decimalOf, difference, half, nearest, plus, quotient, times } from '#core/decimals.ts'
-import { isTwoSided, spread, type TopOfBook } from '../../formulas/quote.ts'
+import { isTwoSided, spread, type TopOfBook } from '../../formulas/formulas.ts'
 import type { QuoteResult } from '../quote-columns.ts'
 import { solve } from './linear.ts'
 

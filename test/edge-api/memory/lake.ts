@@ -18,10 +18,10 @@ import {
 } from '#core/object-keys.ts'
 import { HOUR_US, micros, parseDay, SECOND_US, toIso, type Micros } from '#core/time.ts'
 import { dataColumns, type ColumnData, type SymbolRows } from '../../../jobs/columns/columns.ts'
-import { createFeaturesParquet } from '../../../jobs/datasets/files/features-parquet.ts'
 import { encodePart } from '../../../jobs/datasets/files/part.ts'
+import { createPartsParquet } from '../../../jobs/datasets/files/parts-parquet.ts'
 import { groupRanges } from '../../../jobs/parquet/row-groups.ts'
-import { createHourFile } from '../../../jobs/parquet/write.ts'
+import { createTableFile } from '../../../jobs/parquet/table-file.ts'
 
 export const DATE = parseDay('2024-08-07')!
 export const SYMBOL = 'BTCUSDT'
@@ -71,7 +71,7 @@ async function putHour(store: ObjectStore, dir: string, what: Hour): Promise<voi
   const columns = dataColumns(shape).map((column) => columnOf(column, what, start))
   const rows: SymbolRows = { row_count, columns }
   const path = join(dir, `${table}-${hour}.parquet`)
-  const file = await createHourFile({ path, table: shape, codec: 'zstd', facts: {} })
+  const file = await createTableFile({ path, table: shape, codec: 'zstd', facts: {} })
   const ranges = what.is_one_group ? [{ from: 0, to: row_count }] : groupRanges(rows)
   for (const range of ranges) await file.writeGroup(SYMBOL, rows, range)
   await file.finish()
@@ -155,7 +155,7 @@ async function putFeatures(store: ObjectStore, dir: string): Promise<void> {
       ]),
     ),
   } as const
-  const file = await createFeaturesParquet(path, FEATURES_1S, identity)
+  const file = await createPartsParquet(path, FEATURES_1S, identity)
   // A part an hour, as the job cuts them.
   const parts = Array.from({ length: 24 }, (_, hour) => {
     const [first, end] = [hour * HOUR_ROWS, (hour + 1) * HOUR_ROWS]

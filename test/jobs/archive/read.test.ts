@@ -8,11 +8,13 @@ import type { Pool } from '#core/node/pool.ts'
 import { DAY_US, HOUR_US, type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
 import { createDatabase } from '../../../edge-api/database.ts'
 import { depthSource } from '../../../edge-api/queries/depth-source.ts'
-import { archiveDepthSource } from '../../../jobs/archive/depth-source.ts'
 import { createArchiveReader } from '../../../jobs/archive/read.ts'
 import { selectArchivedHours } from '../../../jobs/archive/records.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
+import { archivePart } from '../../../jobs/day/archive-part.ts'
+import type { DepthRow } from '../../../jobs/day/depth-reader.ts'
 import { BTC, depthLines, FEEDS_DIR, FIVE_COINS } from '../../core/depth-recordings.ts'
+import { sourceOf } from '../../core/depth-source.ts'
 import { changesOf, mapBookAt } from '../../core/map-book.ts'
 import { createReaderDatabase, SECRET, startTestGateway } from '../../edge-api/support.ts'
 import { loadRecordedDepth } from '../../support/recorded-depth.ts'
@@ -39,6 +41,19 @@ function counted(): { readonly ranges: number[]; readonly readRange: typeof stor
       return store.readRange(key, from, to)
     },
   }
+}
+
+/** The depth of one symbol as a day's builds read it from the archive. */
+async function archivedDepth(hours: readonly ArchivedHour[], symbol: string): Promise<DepthSource> {
+  const archive = createArchiveReader(store)
+  const rows: DepthRow[] = []
+  for (const hour of hours) {
+    const from = micros(Date.parse(hour.hour) * 1_000)
+    const part = archivePart(archive, hour, { from, to: micros(from + HOUR_US) })
+    const of_symbol = { symbol_id: 0, symbol }
+    for await (const some of part.depth(of_symbol)) rows.push(...some)
+  }
+  return sourceOf(rows)
 }
 
 describe('trades of three symbols', async () => {
@@ -129,15 +144,14 @@ test('a book is followed from the snapshot of one hour into the next', async () 
   ])
   const hours = await archiveAll(stand.pool, 'depth_events')
   expect(hours).toHaveLength(2)
-  const source = archiveDepthSource(createArchiveReader(store), hours, 'BTCUSDT')
+  const source = await archivedDepth(hours, 'BTCUSDT')
   const moment = (second: number): Micros => micros(HOUR + HOUR_US + second * SECOND_US)
   expect(told(await bookAt(source, moment(-6)))).toMatchObject({ update_id: 100 })
   expect(told(await bookAt(source, moment(5)))).toMatchObject({ update_id: 110, bids: [[110, 1], [105, 1], [100, 1]] })
   expect(await bookAt(source, moment(8))).toEqual({ kind: 'hole', since: moment(6) })
   expect(await bookAt(source, moment(-11))).toEqual({ kind: 'no_snapshot' })
-  expect(await bookAt(archiveDepthSource(createArchiveReader(store), hours, 'ETHUSDT'), moment(5))).toEqual({
-    kind: 'no_snapshot',
-  })
+  const other = await archivedDepth(hours, 'ETHUSDT')
+  expect(await bookAt(other, moment(5))).toEqual({ kind: 'no_snapshot' })
 })
 
 function told(found: BookAt): unknown {
@@ -156,11 +170,10 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
       const { rows } = await database.pool.query<{ id: string; symbol: string }>('select id, symbol from marketdata.symbols')
       const hours = await archiveAll(database.pool, 'depth_events')
       const db = createDatabase({ database_url: database.reader_url, gateway_url: gateway.url, gateway_secret: SECRET })
-      const reader = createArchiveReader(store)
       const lines = depthLines(folder)
       for (const { id, symbol } of rows) {
         const changes = changesOf(lines, symbol)
-        const cold: DepthSource = archiveDepthSource(reader, hours, symbol)
+        const cold = await archivedDepth(hours, symbol)
         const from = changes.find(({ kind }) => kind === 'snapshot')!.change.ts_exchange
         const to = changes.at(-1)!.change.ts_exchange
         for (const share of [0, 0.0371, 0.25, 0.5003, 0.8, 1]) {

@@ -8,8 +8,8 @@ import { datasetFileKey, MANIFEST_FILE, manifestKey } from '#core/object-keys.ts
 import { parseDay } from '#core/time.ts'
 import { LABELS_1S } from '#core/features.ts'
 import { describeFile } from '../../../jobs/datasets/files/describe-file.ts'
-import { createFeaturesParquet } from '../../../jobs/datasets/files/features-parquet.ts'
 import { encodePart } from '../../../jobs/datasets/files/part.ts'
+import { createPartsParquet } from '../../../jobs/datasets/files/parts-parquet.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { runVerify, type VerifyResult } from '../../../jobs/datasets/verify/run-verify.ts'
 import { readManifest, versionOf } from '../../support/published.ts'
@@ -115,7 +115,7 @@ test('a file that is gone, and one that nobody tells of', async () => {
 test('rows out of order, a null where none may be, other values than in Arrow', async () => {
   const path = join(stand.dir, 'labels_1s.parquet')
   const identity = { dataset: 'labels_1s', schema_version: versionOf('labels_1s'), date: DATE }
-  const file = await createFeaturesParquet(path, LABELS_1S, identity)
+  const file = await createPartsParquet(path, LABELS_1S, identity)
   const { coverage } = JSON.parse(String(await read(keyOf('labels_1s', 'manifest.json')))) as Manifest
   for (const { exchange, symbol, row_count } of coverage) {
     // The second row repeats the time of the first; labels are all 0.

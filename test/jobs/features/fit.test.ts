@@ -10,7 +10,7 @@ import { fitStoikov, microprice, type StoikovTable } from '../../../jobs/feature
 import { fitVpin, Vpin, type VpinStart } from '../../../jobs/features/fit/vpin.ts'
 import { QuoteFold, type QuoteResult } from '../../../jobs/features/quote-columns.ts'
 import type { SideVolumes } from '../../../jobs/features/trade-columns.ts'
-import type { TopOfBook } from '../../../jobs/formulas/quote.ts'
+import type { TopOfBook } from '../../../jobs/formulas/formulas.ts'
 import { randomNumbers } from './random.ts'
 
 const gridOfSeconds = (count: number) => gridOf(micros(0), micros((count - 1) * 1e6), 1e6)

@@ -2,9 +2,7 @@ import { expect, test } from 'vitest'
 import { OrderBook } from '#core/book.ts'
 import type { Level } from '#core/market.ts'
 import { decimalOf } from '#core/decimals.ts'
-import { imbalance } from '../../../jobs/formulas/imbalance.ts'
-import { liquiditySlope } from '../../../jobs/formulas/liquidity-slope.ts'
-import { wall } from '../../../jobs/formulas/wall.ts'
+import { imbalance, liquiditySlope, wall } from '../../../jobs/formulas/book-shape.ts'
 import { topLevels, topValues, VALUE_COLUMNS } from '../../../jobs/topn/row.ts'
 
 function bookOf(bids: readonly Level[], asks: readonly Level[]): OrderBook {

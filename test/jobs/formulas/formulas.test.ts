@@ -1,12 +1,16 @@
 /** The formulas one by one: tables of worked examples, and identities over random books. */
 import { describe, expect, test } from 'vitest'
 import { decimalOf, DecimalSum, nearest, Scale } from '#core/decimals.ts'
-import { addOfi } from '../../../jobs/formulas/ofi.ts'
-import { queueImbalance } from '../../../jobs/formulas/queue-imbalance.ts'
-import { mid, spread, type TopOfBook } from '../../../jobs/formulas/quote.ts'
-import { tradeImbalance } from '../../../jobs/formulas/trade-imbalance.ts'
-import { vwap } from '../../../jobs/formulas/vwap.ts'
-import { weightedMid } from '../../../jobs/formulas/weighted-mid.ts'
+import {
+  addOfi,
+  mid,
+  queueImbalance,
+  spread,
+  type TopOfBook,
+  tradeImbalance,
+  vwap,
+  weightedMid,
+} from '../../../jobs/formulas/formulas.ts'
 
 const book = (best_bid: number, bid_qty: number, best_ask: number, ask_qty: number): TopOfBook => ({
   best_bid,

@@ -9,7 +9,7 @@ import { withLocalFile } from '../../../jobs/archive/read.ts'
 import type { SymbolRows } from '../../../jobs/columns/columns.ts'
 import type { RangeFile } from '../../../jobs/parquet/footer.ts'
 import { readRows } from '../../../jobs/parquet/read.ts'
-import { createHourFile } from '../../../jobs/parquet/write.ts'
+import { createTableFile } from '../../../jobs/parquet/table-file.ts'
 
 const dir = await mkdtemp(join(tmpdir(), 'booktape-parquet-'))
 afterAll(() => rm(dir, { recursive: true }))
@@ -39,7 +39,7 @@ describe.skipIf(FEEDS_DIR === undefined)('the BTC recording (FEEDS_DIR names its
     rows.sort(([left], [right]) => left! - right!)
     expect(rows).toHaveLength(66_089)
     const path = join(dir, 'btc.parquet')
-    const file = await createHourFile({ path, table, codec: 'zstd', facts: {} })
+    const file = await createTableFile({ path, table, codec: 'zstd', facts: {} })
     await file.writeGroup('BTCUSDT', quotes(rows), { from: 0, to: rows.length })
     await file.finish()
     await file.close()
@@ -62,7 +62,7 @@ function bytesOf(column: SymbolRows['columns'][number]): string {
 
 test('a footer larger than the first look at it is fetched with one request more', async () => {
   const path = join(dir, 'groups.parquet')
-  const file = await createHourFile({ path, table, codec: 'zstd', facts: { exchange: 'test' } })
+  const file = await createTableFile({ path, table, codec: 'zstd', facts: { exchange: 'test' } })
   const group_count = 1_500
   for (let group = 0; group < group_count; group++) {
     const symbol = `SYM${String(group).padStart(4, '0')}`
@@ -93,7 +93,7 @@ test('a footer larger than the first look at it is fetched with one request more
 
 test('a file of another table, or no Parquet at all, is refused with what was found', async () => {
   const path = join(dir, 'other.parquet')
-  const file = await createHourFile({ path, table, codec: 'zstd', facts: {} })
+  const file = await createTableFile({ path, table, codec: 'zstd', facts: {} })
   await file.writeGroup('BTCUSDT', quotes([[1, 2, 3, 4, 5, 6, 7]]), { from: 0, to: 1 })
   await file.finish()
   await file.close()

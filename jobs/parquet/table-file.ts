@@ -1,5 +1,5 @@
 /**
- * Writes an hour's file, one row group after another, each with rows of one symbol. The same rows
+ * Writes a file of a table: an hour or a day, a row group at a time, each of one symbol. The same rows
  * make the same bytes. Pages are of version 1, one a column and row group: what every reader
  * knows. The footer is hyparquet-writer's work.
  */
@@ -15,7 +15,7 @@ import { CREATED_BY } from './identity.ts'
 import { encodeColumn, encodeConstant, type Leaf, plainWords, type RowRange } from './leaf.ts'
 import { fileColumns, leafPaths, schemaOf, SYMBOL_COLUMN } from './schema.ts'
 
-export interface HourFileOptions {
+export interface TableFileOptions {
   readonly path: string
   readonly table: TableShape
   readonly codec: Codec
@@ -23,7 +23,7 @@ export interface HourFileOptions {
   readonly facts: Readonly<Record<string, string>>
 }
 
-export interface HourFile {
+export interface TableFile {
   /** Rows [from, to) as one row group. */
   writeGroup(symbol: string, rows: SymbolRows, range: RowRange): Promise<void>
   /** Writes the footer. */
@@ -34,7 +34,7 @@ export interface HourFile {
 
 const MAGIC = Buffer.from('PAR1')
 
-export async function createHourFile(options: HourFileOptions): Promise<HourFile> {
+export async function createTableFile(options: TableFileOptions): Promise<TableFile> {
   const { path, table, codec, facts } = options
   const file = await open(path, 'w')
   await file.writeFile(MAGIC)

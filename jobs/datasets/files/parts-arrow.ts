@@ -14,19 +14,19 @@ export interface NameLists {
   readonly symbol: readonly string[]
 }
 
-export interface FeaturesArrow {
+export interface PartsArrow {
   append(batch: BatchBytes): Promise<void>
   finish(): Promise<void>
   /** After finish(), or where there is none. */
   close(): Promise<void>
 }
 
-export async function createFeaturesArrow(
+export async function createPartsArrow(
   path: string,
   features: readonly Feature[],
   names: NameLists,
   identity: FileIdentity,
-): Promise<FeaturesArrow> {
+): Promise<PartsArrow> {
   const schema = new Schema([...arrowFields(features)], new Map(identityPairs(identity)))
   const file = await open(path, 'w')
   const writer = new FileWriter()
@@ -47,7 +47,7 @@ export async function createFeaturesArrow(
   }
 }
 
-/** The batches of a file that createFeaturesArrow wrote, one at a time. */
+/** The batches of a file that createPartsArrow wrote, one at a time. */
 export async function openArrow(handle: FileHandle): Promise<RecordBatchReader> {
   const reader = await RecordBatchReader.from(handle)
   await reader.open()

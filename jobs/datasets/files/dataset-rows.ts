@@ -2,7 +2,7 @@
 import type { Feature } from '#core/features.ts'
 import type { Exchange } from '#core/symbols.ts'
 
-export interface SymbolRows {
+export interface DatasetRows {
   readonly exchange: Exchange
   readonly symbol: string
   /** Starts of the seconds, microseconds since 1970. */
@@ -12,7 +12,7 @@ export interface SymbolRows {
 }
 
 /** The values of a registry column; throws where the computation does not know it. */
-export function valuesOf(rows: SymbolRows, feature: Feature): Float64Array {
+export function valuesOf(rows: DatasetRows, feature: Feature): Float64Array {
   const values = rows.columns[feature.name]
   if (values === undefined) throw new Error(`No values for column ${feature.name} of the registry.`)
   return values

@@ -9,13 +9,13 @@ import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { NEVER, type Feature } from '#core/features.ts'
 import { CREATED_BY, identityPairs, type FileIdentity } from '../../parquet/identity.ts'
 import { TEXT, TIMESTAMP_US } from '../../parquet/small-file.ts'
-import { chunkOfPages } from '../../parquet/write.ts'
+import { chunkOfPages } from '../../parquet/table-file.ts'
+import type { DatasetRows } from './dataset-rows.ts'
 import { CODEC, type PartBytes } from './part.ts'
-import type { SymbolRows } from './rows.ts'
 
-type SymbolName = Pick<SymbolRows, 'exchange' | 'symbol'>
+type SymbolName = Pick<DatasetRows, 'exchange' | 'symbol'>
 
-export interface FeaturesParquet {
+export interface PartsParquet {
   /** A symbol's parts in their order, at least one, as one row group. */
   append(name: SymbolName, parts: readonly PartBytes[]): Promise<void>
   /** Writes the footer. */
@@ -26,11 +26,11 @@ export interface FeaturesParquet {
 
 const MAGIC = Buffer.from('PAR1')
 
-export async function createFeaturesParquet(
+export async function createPartsParquet(
   path: string,
   features: readonly Feature[],
   identity: FileIdentity,
-): Promise<FeaturesParquet> {
+): Promise<PartsParquet> {
   const file = await open(path, 'w')
   await file.writeFile(MAGIC)
   const row_groups: RowGroup[] = []
