@@ -5,7 +5,7 @@ import type { RejectReason } from '../exchanges/adapter.ts'
 import type { TapeRecord } from '../tape/record.ts'
 import type { MutableCounts } from './counts.ts'
 import type { OpenHoles, StreamBatch } from './stream-table.ts'
-import type { Listing } from './symbol-ids.ts'
+import type { ListedInstruments } from './symbol-ids.ts'
 
 /**
  * Everything that one transaction takes in, still by symbol name. The rows lie in buffers of the
@@ -22,7 +22,7 @@ export interface Batch {
   /** Index prices, which are no rows of a raw table. */
   readonly prices: readonly IndexPrice[]
   readonly gaps: readonly Gap[]
-  readonly listings: readonly Listing[]
+  readonly listings: readonly ListedInstruments[]
   /** As they are once the batch is committed. */
   readonly open_holes: OpenHoles
   /**

@@ -167,7 +167,7 @@ async function storeRows(
   return { rows, duplicates, conflicts, evidence, added, bad, bad_prices, met_keys }
 }
 
-interface Progress {
+interface CommitEffects {
   /** New rows of the gap ledger. */
   readonly gap_count: number
   /** Tables that got rows below their threshold. */
@@ -198,7 +198,7 @@ async function writeProgress(
   { batch }: PreparedBatch,
   added: readonly AddedRange[],
   careful: boolean,
-): Promise<Progress & { readonly refused: readonly RefusedRecord[] }> {
+): Promise<CommitEffects & { readonly refused: readonly RefusedRecord[] }> {
   const gaps = batch.gaps.map(({ from_ts, to_ts, detected_at, ...gap }) => ({
     ...gap,
     symbol_id: deps.symbolId(gap),
@@ -234,7 +234,7 @@ async function writeProgress(
         ),
       }
     : undefined
-  const { rows } = await deps.client.query<Progress & { moved_count: number }>(PROGRESS, [
+  const { rows } = await deps.client.query<CommitEffects & { moved_count: number }>(PROGRESS, [
     deps.ingestor_id,
     deps.tape_id,
     batch.from_position,

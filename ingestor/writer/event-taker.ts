@@ -22,18 +22,18 @@ import { createCounts, type MutableCounts } from './counts.ts'
 import type { Hole } from './holes.ts'
 import { MarkPrices } from './mark-prices.ts'
 import { createRepeatWatch } from './repeats.ts'
-import { observe } from './sequence.ts'
 import { firstState } from './sequence-state.ts'
+import { observe } from './sequence.ts'
 import { hasCountedIds, sequencedEvent } from './sequenced-event.ts'
-import type { Stream, StreamTable } from './stream-table.ts'
-import type { Listing } from './symbol-ids.ts'
+import type { StreamEntry, StreamTable } from './stream-table.ts'
+import type { ListedInstruments } from './symbol-ids.ts'
 
 /** What the current batch holds besides the rows, which lie with their streams. */
 export interface Gathered {
   event_count: number
   readonly gaps: Gap[]
   readonly prices: IndexPrice[]
-  readonly listings: Listing[]
+  readonly listings: ListedInstruments[]
   readonly counts: MutableCounts
 }
 
@@ -46,7 +46,7 @@ export interface EventTaker {
   /** Of an answer, which fills holes of the past or shows a whole book: no stream goes on from it. */
   takeAnswered(event: MarketEvent): void
   /** `is_counted`: ids say how much is missing, where the channel has any. */
-  addHoles(stream: Stream, holes: readonly Hole[], is_counted?: boolean): void
+  addHoles(stream: StreamEntry, holes: readonly Hole[], is_counted?: boolean): void
 }
 
 export function createGathered(): Gathered {
@@ -75,7 +75,7 @@ export function createEventTaker(
   }
   /** With the time of its row; undefined where another socket has brought it. */
   const hearOnce = (
-    stream: Stream,
+    stream: StreamEntry,
     event: MarketEvent,
     connection: number,
     is_beside: boolean,
@@ -86,13 +86,13 @@ export function createEventTaker(
     if (ts_exchange === undefined) return undefined
     return ts_exchange === ts ? event : { ...event, ts_exchange }
   }
-  const countRepeated = (stream: Stream): void => {
+  const countRepeated = (stream: StreamEntry): void => {
     const { counts } = gathered()
     streams.touch(stream)
     counts.events[stream.channel]++
     counts.duplicates[stream.channel]++
   }
-  const watchSequence = (stream: Stream, event: MarketEvent, connection: number): void => {
+  const watchSequence = (stream: StreamEntry, event: MarketEvent, connection: number): void => {
     const sequenced = sequencedEvent(event, connection)
     if (stream.state === undefined) {
       stream.state = firstState(sequenced)
@@ -102,7 +102,7 @@ export function createEventTaker(
     if (holes.length > 0) addHoles(stream, holes, hasCountedIds(event))
     streams.watch(stream)
   }
-  const store = (stream: Stream, event: MarketEvent, connection: number): void => {
+  const store = (stream: StreamEntry, event: MarketEvent, connection: number): void => {
     const into = gathered()
     streams.touch(stream)
     into.event_count++
@@ -119,7 +119,7 @@ export function createEventTaker(
   }
   /** Without anything to go on from a change is no row: the stream begins with a whole one. */
   const storeMarkPrice = (
-    stream: Stream,
+    stream: StreamEntry,
     event: MarkPrice | MarkPriceChange,
     connection: number,
   ): void => {
@@ -156,7 +156,7 @@ export function createEventTaker(
  * A book that says no time has that of the newest change before it, and what passed since: so it is
  * found among its changes. The receive time is of another clock, and in a replay of another year.
  */
-function timedByStream({ last_change }: Stream, event: MarketEvent): MarketEvent {
+function timedByStream({ last_change }: StreamEntry, event: MarketEvent): MarketEvent {
   if (last_change === undefined) return event
   const passed_us = Math.max(0, event.ts_ingest - last_change.ts_ingest)
   return { ...event, ts_exchange: micros(last_change.ts_exchange + passed_us) }

@@ -7,7 +7,7 @@ import type { Mark, StreamName } from '../tape/record.ts'
 import { carryOn, deafen, endQuiet, reopen, resumeQuiet } from './deafness.ts'
 import type { Hole } from './holes.ts'
 import { unheardState } from './sequence-state.ts'
-import type { Stream, StreamTable } from './stream-table.ts'
+import type { StreamEntry, StreamTable } from './stream-table.ts'
 
 export interface MarkReader {
   /** `now`: when the mark was made. `heard_until`: when we last listened, as the tape shows. */
@@ -19,7 +19,7 @@ export interface MarkReader {
   ): void
   /** Those of them that are known are not heard any more. Without `lost_at`: since their last event. */
   lose(
-    streams: Iterable<Stream>,
+    streams: Iterable<StreamEntry>,
     cause: GapCause,
     lost_at: Micros | undefined,
     heard_until?: Micros,
@@ -28,7 +28,7 @@ export interface MarkReader {
 
 export function createMarkReader(
   streams: StreamTable,
-  addHoles: (stream: Stream, holes: readonly Hole[]) => void,
+  addHoles: (stream: StreamEntry, holes: readonly Hole[]) => void,
   books: Pick<BookKeeper, 'deafen'> | undefined,
 ): MarkReader {
   const lose: MarkReader['lose'] = (lost, cause, lost_at, heard_until) => {

@@ -58,7 +58,7 @@ export interface StreamBatch extends StreamKey {
   readonly offset: StreamOffset | undefined
 }
 
-export interface Stream extends StreamKey {
+export interface StreamEntry extends StreamKey {
   state: StreamState | undefined
   readonly rows: RowBuffer | undefined
   /** Once it brought one, where it is that channel. */
@@ -71,10 +71,10 @@ export interface Stream extends StreamKey {
 }
 
 export class StreamTable {
-  readonly #streams = new Map<Exchange, Map<Channel, Map<string, Stream>>>()
-  #touched: Stream[] = []
+  readonly #streams = new Map<Exchange, Map<Channel, Map<string, StreamEntry>>>()
+  #touched: StreamEntry[] = []
   /** Streams with trades that wait for older ones. */
-  readonly #waiting = new Set<Stream>()
+  readonly #waiting = new Set<StreamEntry>()
 
   constructor(offsets: readonly StreamOffset[]) {
     for (const { exchange, symbol, channel, ...offset } of offsets) {
@@ -94,11 +94,11 @@ export class StreamTable {
     }
   }
 
-  of(exchange: Exchange, symbol: string, channel: Channel): Stream {
+  of(exchange: Exchange, symbol: string, channel: Channel): StreamEntry {
     const found = this.#streams.get(exchange)?.get(channel)?.get(symbol)
     if (found !== undefined) return found
     const rows = channel === 'prices' ? undefined : new RowBuffer(RAW_TABLES[channel])
-    const stream: Stream = {
+    const stream: StreamEntry = {
       exchange,
       symbol,
       channel,
@@ -109,15 +109,15 @@ export class StreamTable {
       repeats: undefined,
       touched: false,
     }
-    const channels = this.#streams.get(exchange) ?? new Map<Channel, Map<string, Stream>>()
+    const channels = this.#streams.get(exchange) ?? new Map<Channel, Map<string, StreamEntry>>()
     this.#streams.set(exchange, channels)
-    const symbols = channels.get(channel) ?? new Map<string, Stream>()
+    const symbols = channels.get(channel) ?? new Map<string, StreamEntry>()
     channels.set(channel, symbols)
     symbols.set(symbol, stream)
     return stream
   }
 
-  *all(): Iterable<Stream> {
+  *all(): Iterable<StreamEntry> {
     for (const channels of this.#streams.values()) {
       for (const symbols of channels.values()) yield* symbols.values()
     }
@@ -137,7 +137,7 @@ export class StreamTable {
     }
   }
 
-  *named(exchange: Exchange, names: readonly StreamName[]): Iterable<Stream> {
+  *named(exchange: Exchange, names: readonly StreamName[]): Iterable<StreamEntry> {
     for (const { symbol, channel } of names) {
       const stream = this.#streams.get(exchange)?.get(channel)?.get(symbol)
       if (stream !== undefined) yield stream
@@ -149,7 +149,7 @@ export class StreamTable {
     adapter: ExchangeAdapter,
     name: string | undefined,
     choice: StreamChoice,
-  ): Stream | undefined {
+  ): StreamEntry | undefined {
     const met = [...this.all()].filter((stream) => stream.exchange === adapter.exchange)
     const symbols = [...new Set(met.map((stream) => stream.symbol))]
     const named = adapter.groups(adapter.ws_url, symbols, choice).flatMap((group) => group.streams)
@@ -157,18 +157,18 @@ export class StreamTable {
     return met.find(({ symbol, channel }) => symbol === found?.symbol && channel === found.channel)
   }
 
-  touch(stream: Stream): void {
+  touch(stream: StreamEntry): void {
     if (stream.touched) return
     stream.touched = true
     stream.rows?.clear()
     this.#touched.push(stream)
   }
 
-  watch(stream: Stream): void {
+  watch(stream: StreamEntry): void {
     if (stream.state?.ahead !== undefined) this.#waiting.add(stream)
   }
 
-  *expire(now: Micros): Iterable<[Stream, readonly Hole[]]> {
+  *expire(now: Micros): Iterable<[StreamEntry, readonly Hole[]]> {
     for (const stream of this.#waiting) {
       const holes = stream.state === undefined ? [] : expire(stream.state, now)
       if (holes.length > 0) {
@@ -190,7 +190,7 @@ export class StreamTable {
   }
 }
 
-function offsetOf({ exchange, symbol, channel, state }: Stream): StreamOffset | undefined {
+function offsetOf({ exchange, symbol, channel, state }: StreamEntry): StreamOffset | undefined {
   if (state === undefined) return undefined
   const { ts_exchange, ts_ingest, began_ts, deaf_cause, loss } = state
   return {

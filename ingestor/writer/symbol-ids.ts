@@ -16,7 +16,7 @@ export type Name = Pick<StreamKey, 'exchange' | 'symbol'>
 const REFUSED_MS = 60_000
 
 /** Everything that an exchange listed at one moment. */
-export interface Listing {
+export interface ListedInstruments {
   readonly exchange: Exchange
   /** Receive time of the answer. */
   readonly listed_at: Micros
@@ -38,7 +38,7 @@ export interface SymbolTable {
    * listing older than the one that a symbol was last read from changes nothing. Returns the
    * entries that Postgres refuses; the others are written.
    */
-  takeListings(listings: readonly Listing[]): Promise<readonly RefusedRecord[]>
+  takeListings(listings: readonly ListedInstruments[]): Promise<readonly RefusedRecord[]>
 }
 
 /** `client` must not be in a transaction when register and takeListings are called. */

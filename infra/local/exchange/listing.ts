@@ -1,5 +1,5 @@
 /** A symbol's listing from its name and its decimals. */
-import type { Listing } from './source.ts'
+import type { ListedMarket } from './source.ts'
 
 const QUOTE_ASSETS = ['USDT', 'USDC', 'FDUSD', 'BUSD', 'USD', 'BTC', 'ETH', 'BNB']
 
@@ -9,7 +9,7 @@ export function createListing(
   price_decimals: number,
   qty_decimals: number,
   tick_units = 1,
-): Listing {
+): ListedMarket {
   const quote_asset =
     QUOTE_ASSETS.find((quote) => symbol.endsWith(quote) && symbol !== quote) ?? 'USDT'
   return {

@@ -41,7 +41,7 @@ export interface SourceStatus {
 /** Price and quantity as the exchange's exact decimal text. */
 export type Level = readonly [price: string, qty: string]
 
-export interface Listing {
+export interface ListedMarket {
   readonly symbol: string
   readonly base_asset: string
   readonly quote_asset: string
@@ -134,7 +134,7 @@ export interface Ticker24hRow {
 export interface RestSource {
   /** The exchange's clock, in milliseconds. */
   nowMs(): number
-  listings(): readonly Listing[]
+  listings(): readonly ListedMarket[]
   /** Undefined where the symbol is known but has no book. */
   depth(symbol: string, limit: number): DepthSnapshot | undefined
   /** Ascending by id. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { createClock } from '../../../ingestor/transport/clock.ts'
 import { backoffMs, createConnectBudget, retryAfterMs } from '../../../ingestor/transport/pacing.ts'
-import { placeStreams } from '../../../ingestor/transport/plan.ts'
+import { placeStreams } from '../../../ingestor/transport/stream-placement.ts'
 import { createWeightBudget } from '../../../ingestor/transport/weight-budget.ts'
 
 describe('plan', () => {

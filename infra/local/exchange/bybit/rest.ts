@@ -1,5 +1,5 @@
 /** Bybit's REST questions: the listing, in pages, and the time. */
-import type { Listing, RestSource } from '../source.ts'
+import type { ListedMarket, RestSource } from '../source.ts'
 
 export interface BybitAnswer {
   readonly status: number
@@ -49,7 +49,7 @@ export function answerBybit(url: URL, source: RestSource): BybitAnswer | undefin
 }
 
 /** In the order of names; a cursor names the last symbol of the page before. */
-function pageOf(listings: readonly Listing[], cursor: string, limit: number) {
+function pageOf(listings: readonly ListedMarket[], cursor: string, limit: number) {
   const last = /^last=(.+)$/.exec(decodeURIComponent(cursor))?.[1] ?? ''
   const rest = listings
     .filter(({ is_trading, symbol }) => is_trading && symbol > last)
@@ -60,7 +60,7 @@ function pageOf(listings: readonly Listing[], cursor: string, limit: number) {
   return { list: list.map(instrument), nextPageCursor }
 }
 
-function instrument(listing: Listing): object {
+function instrument(listing: ListedMarket): object {
   return {
     symbol: listing.symbol,
     contractType: DATED.test(listing.symbol) ? 'LinearFutures' : 'LinearPerpetual',

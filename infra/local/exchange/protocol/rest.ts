@@ -2,7 +2,7 @@
  * Binance USD-M's REST questions about the market: parameters, weights, error bodies and the
  * shapes of answers. The answers' content comes from the source.
  */
-import type { Listing, RestSource } from '../source.ts'
+import type { ListedMarket, RestSource } from '../source.ts'
 import { invalidSymbol, RestError } from './rest-errors.ts'
 import {
   aggTradeQuery,
@@ -114,7 +114,7 @@ function exchangeInfo(source: RestSource, weight_per_minute_max: number): unknow
   }
 }
 
-function symbolInfo(listing: Listing): unknown {
+function symbolInfo(listing: ListedMarket): unknown {
   const { symbol, tick_size, step_size, is_trading } = listing
   return {
     symbol,

@@ -4,19 +4,19 @@
  */
 import type { Micros } from '#core/time.ts'
 import { decimalsOf } from '#core/symbols.ts'
+import type { SnapshotLedger } from '../ledger.ts'
 import { createListing } from '../listing.ts'
 import type {
   AggTradeRow,
   DepthSnapshot,
   Level,
-  Listing,
+  ListedMarket,
   PremiumIndexRow,
   RestSource,
   Ticker24hRow,
   TradeQuery,
   TradeRow,
 } from '../source.ts'
-import type { SnapshotLedger } from '../ledger.ts'
 import { parseObject, readFrame } from './frame.ts'
 import { type RecordedTrade, RecordedTrades } from './recorded-trades.ts'
 import { symbolOfPath, type RecordingLine, type RecordingSummary } from './recording.ts'
@@ -35,7 +35,7 @@ export class ReplayRest implements RestSource {
   readonly #snapshots = new Map<string, RecordedSnapshot[]>()
   readonly #given = new Set<RecordedSnapshot>()
   #snapshot_count = 0
-  #listings: readonly Listing[] = []
+  #listings: readonly ListedMarket[] = []
   readonly #agg_trades = new Map<string, RecordedTrades<AggTradeRow>>()
   readonly #trades = new Map<string, RecordedTrades<TradeRow>>()
   readonly #premium = new Map<string, PremiumIndexRow>()
@@ -85,7 +85,7 @@ export class ReplayRest implements RestSource {
     return Math.floor(this.#position / 1_000)
   }
 
-  listings(): readonly Listing[] {
+  listings(): readonly ListedMarket[] {
     return this.#listings
   }
 

@@ -4,12 +4,12 @@
  */
 import { INDEX_CHANNEL, indexPayload } from '../deribit/index-channel.ts'
 import type { Hub, Topic } from '../protocol/hub.ts'
-import type { IndexSource, IndexValue, Listing } from '../source.ts'
+import type { IndexSource, IndexValue, ListedMarket } from '../source.ts'
 import type { Market } from './market.ts'
 
 interface Index {
   readonly name: string
-  readonly listing: Listing
+  readonly listing: ListedMarket
   topic: Topic | undefined
   published_ms: number
 }
@@ -19,7 +19,7 @@ export class IndexBoard implements IndexSource {
   readonly #hub: Hub
   readonly #indexes: ReadonlyMap<string, Index>
 
-  constructor(market: Market, listings: readonly Listing[], hub: Hub) {
+  constructor(market: Market, listings: readonly ListedMarket[], hub: Hub) {
     this.#market = market
     this.#hub = hub
     this.#indexes = new Map(

@@ -1,7 +1,7 @@
 /** What the simulated exchange lists, and the news of it: symbols come, go and get finer ticks. */
 import { OperatorError } from '#core/errors.ts'
 import type { Hub, Topic } from '../protocol/hub.ts'
-import type { Listing, ListingChange } from '../source.ts'
+import type { ListedMarket, ListingChange } from '../source.ts'
 import { namedSymbols, type SimulatedSymbol } from './listings.ts'
 import type { Market } from './market.ts'
 import { contractInfoPayload } from './payloads.ts'
@@ -11,7 +11,7 @@ const NEWS_STREAM = '!contractInfo'
 export class ListingBoard {
   readonly #market: Market
   readonly #hub: Hub
-  readonly #listings: Map<string, Listing>
+  readonly #listings: Map<string, ListedMarket>
   #topic: Topic | undefined
 
   constructor(market: Market, simulated: readonly SimulatedSymbol[], hub: Hub) {
@@ -20,7 +20,7 @@ export class ListingBoard {
     this.#listings = new Map(simulated.map(({ listing }) => [listing.symbol, listing]))
   }
 
-  listings(): readonly Listing[] {
+  listings(): readonly ListedMarket[] {
     return [...this.#listings.values()]
   }
 
@@ -42,14 +42,14 @@ export class ListingBoard {
     else this.#listings.set(symbol, withFinerTick(listing!))
   }
 
-  #list(symbol: string, before: Listing | undefined): void {
+  #list(symbol: string, before: ListedMarket | undefined): void {
     const simulated = namedSymbols([symbol])[0]!
     this.#listings.set(symbol, before === undefined ? simulated.listing : { ...before, is_trading: true })
     this.#market.add(simulated)
     this.#publish(symbol, 'TRADING')
   }
 
-  #delist(listing: Listing): void {
+  #delist(listing: ListedMarket): void {
     this.#listings.set(listing.symbol, { ...listing, is_trading: false })
     this.#market.remove(listing.symbol)
     this.#publish(listing.symbol, 'SETTLING')
@@ -64,7 +64,7 @@ export class ListingBoard {
 }
 
 /** Prices go on by the old step, which is a multiple of the new one. */
-function withFinerTick(listing: Listing): Listing {
+function withFinerTick(listing: ListedMarket): ListedMarket {
   const price_decimals = listing.price_decimals + 1
   return { ...listing, price_decimals, tick_size: (Number(listing.tick_size) / 10).toFixed(price_decimals) }
 }

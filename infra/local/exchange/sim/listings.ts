@@ -1,10 +1,10 @@
 /** The simulated universe: names, prices to start from, steps, and how busy each symbol is. */
 import { createListing } from '../listing.ts'
-import type { Listing } from '../source.ts'
+import type { ListedMarket } from '../source.ts'
 import { createRandom, seedOf } from './random.ts'
 
 export interface SimulatedSymbol {
-  readonly listing: Listing
+  readonly listing: ListedMarket
   /** The first mid, in units of the last price decimal; a multiple of tick_units. */
   readonly start_units: number
   readonly tick_units: number

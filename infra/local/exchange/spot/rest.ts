@@ -9,7 +9,7 @@ import {
   tradesFrom,
 } from '../protocol/rest-questions.ts'
 import type { RestAnswer } from '../protocol/rest.ts'
-import type { Listing, RestSource, TradeRow } from '../source.ts'
+import type { ListedMarket, RestSource, TradeRow } from '../source.ts'
 
 const DEPTH_LEVELS_MAX = 5_000
 
@@ -88,7 +88,7 @@ function exchangeInfo(
   }
 }
 
-function symbolInfo(listing: Listing) {
+function symbolInfo(listing: ListedMarket) {
   const { symbol, base_asset, quote_asset, tick_size, step_size, is_trading } = listing
   const tickSize = eightDigits(tick_size)
   const stepSize = eightDigits(step_size)
