@@ -10,7 +10,8 @@ import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.
 import { createStand, NOON, type Stand } from '../stand.ts'
 import type { KillTask } from './kill-main.ts'
 
-const MIDNIGHT = Date.parse('2024-08-09T00:00:00Z') * 1_000
+/** Ten minutes before a full hour and seven after it. */
+const BEGIN = Date.parse('2024-08-09T00:50:00Z') * 1_000
 const DATE = parseDay('2024-08-09')!
 const SYMBOLS = ['BTCUSDT', '龙USDT']
 const MAIN = new URL('kill-main.ts', import.meta.url)
@@ -19,7 +20,7 @@ async function load({ pool }: Stand): Promise<void> {
   await insertSymbols(pool, SYMBOLS)
   for (const [place, symbol] of SYMBOLS.entries()) {
     const random = randomNumbers(place + 1)
-    const times = Array.from({ length: 4_000 }, (_, i) => MIDNIGHT + place + Math.round((i + random()) * 1e6))
+    const times = Array.from({ length: 1_000 }, (_, i) => BEGIN + place + Math.round((i + random()) * 1e6))
     await insertQuotes(
       pool,
       times.map((ts, i) => ({ symbol, ts, id: i + 1, bid: 100 + random(), bid_qty: 1, ask: 102, ask_qty: random() })),
@@ -29,7 +30,7 @@ async function load({ pool }: Stand): Promise<void> {
       times.map((ts, i) => ({ symbol, ts, id: i + 1, price: 101, qty: random(), is_buyer_maker: random() < 0.5 })),
     )
   }
-  const gap = { symbol: 'BTCUSDT', from_ts: MIDNIGHT + 100e6, to_ts: MIDNIGHT + 130e6 }
+  const gap = { symbol: 'BTCUSDT', from_ts: BEGIN + 100e6, to_ts: BEGIN + 130e6 }
   for (const channel of ['trades', 'book_ticker'] as const) await insertGap(pool, { ...gap, channel })
 }
 
