@@ -199,7 +199,8 @@ export const GAP_CAUSES = [
   'rejected', // a frame came that cannot be read
   'tape_full', // the tape's disk budget was used up
   'tape_cut', // recovery cut a torn or corrupt part of the tape
-  'delisted', // the exchange no longer lists the symbol, or we no longer record the stream
+  'delisted', // the exchange no longer lists the symbol
+  'operator', // an operator paused the recording, or chose not to record the stream
 ] as const
 export type GapCause = (typeof GAP_CAUSES)[number]
 

@@ -91,7 +91,8 @@ const CAUSES =
   'sequence: ids jumped. disconnect: the socket was down. restart: the ingestor was down, or is. ' +
   'silence: connected, and nothing was delivered. refused: the exchange refuses the subscription. ' +
   'rejected: a frame could not be read. tape_full, tape_cut: the disk of the ingestor. ' +
-  'delisted: no longer listed, or no longer recorded.'
+  'delisted: no longer listed. operator: an operator paused the recording or left the stream out; ' +
+  'what was missed is not refilled.'
 
 const Gap = z
   .object({

@@ -8,7 +8,7 @@ import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
 import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
 import { ADAPTERS, adapterFor } from './exchanges/registry.ts'
 import { type Shard, SHARD_COUNT_MAX } from './shard.ts'
-import { symbolsUpToTier } from './symbol-tiers.ts'
+import type { DepthSymbols } from './wanted.ts'
 import type { BatchLimits } from './writer/session.ts'
 
 export interface IngestorConfig {
@@ -18,7 +18,7 @@ export interface IngestorConfig {
   readonly time_unit: TimeUnit
   readonly ws_url: string
   readonly rest_url: string
-  /** 'all': what listing.ts takes for it. Names as they were written, in whatever case. */
+  /** As in wanted.ts. */
   readonly symbols: 'all' | readonly string[]
   /** Undefined: this ingestor records all of them. */
   readonly shard: Shard | undefined
@@ -45,16 +45,6 @@ export interface IngestorConfig {
   /** Undefined: nothing is served. */
   readonly health: { readonly host: string; readonly port: number } | undefined
 }
-
-/** Whose order books are recorded, among the symbols that are. */
-export type DepthSymbols =
-  | { readonly kind: 'all' }
-  /** Names that are not recorded are left out. */
-  | { readonly kind: 'tiers'; readonly symbols: readonly string[] }
-  /** Names that are not recorded are a mistake. */
-  | { readonly kind: 'named'; readonly symbols: readonly string[] }
-  /** So many with the most turnover in the 24 hours before the start. */
-  | { readonly kind: 'busiest'; readonly count: number }
 
 /** Waits of hours: whatever is slow then, it is not taken for dead. */
 export const PATIENCE_FACTOR_MAX = 1_000
@@ -114,7 +104,7 @@ const DepthSymbolsText = z
   .transform((text): DepthSymbols => {
     const words = text.trim()
     if (words === 'all') return { kind: 'all' }
-    if (words === 'tier') return { kind: 'tiers', symbols: [] }
+    if (words === 'tier') return { kind: 'tier', tier: 1 }
     const count = /^busiest:(\d{1,4})$/.exec(words)?.[1]
     if (count !== undefined) return { kind: 'busiest', count: Number(count) }
     return { kind: 'named', symbols: list(words) }
@@ -239,8 +229,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       include_coin_m: e.INCLUDE_COIN_M,
     }),
     depth_symbols: Object.freeze(
-      e.DEPTH_SYMBOLS.kind === 'tiers'
-        ? { kind: 'tiers', symbols: symbolsUpToTier(Number(e.TIER)) }
+      e.DEPTH_SYMBOLS.kind === 'tier'
+        ? { kind: 'tier', tier: Number(e.TIER) }
         : e.DEPTH_SYMBOLS,
     ),
     listing_interval_s: e.LISTING_INTERVAL_S,

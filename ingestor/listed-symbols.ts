@@ -1,17 +1,28 @@
 /** Which symbols are recorded, as the newest listing has it, and what it says of them. */
 import type { Logger } from '#core/node/log.ts'
-import type { IngestorConfig } from './config.ts'
+import type { Instrument } from '#core/symbols.ts'
 import type { LeftOut, ParsedListing } from './exchanges/adapter.ts'
-import { chooseAgain, chooseSymbols, restingSymbols } from './listing.ts'
+import { activeSymbols } from './symbol-names.ts'
+import { chooseAgain, chooseSymbols, restingSymbols, type SymbolQuestion } from './symbol-choice.ts'
+import type { SymbolsWanted } from './wanted.ts'
 
 export interface ListedSymbols {
   readonly names: readonly string[]
+  /** What can be recorded by the newest listing. */
+  readonly active: readonly string[]
   /** Instruments of the newest listing that cannot be recorded. */
   readonly left_out_count: number
   /** Its market has sessions. */
   mayRest(symbol: string): boolean
-  /** The first listing. Throws where a symbol that was named is not in it. */
-  begin(listing: ParsedListing): void
+  /**
+   * The first listing. Throws where a symbol that was named is not in it, unless the choice was
+   * `kept` from an earlier run: then the name was listed once.
+   */
+  begin(listing: ParsedListing, is_kept: boolean): void
+  /** What another choice would be. Throws where a symbol that is named is not listed. */
+  choose(symbols: SymbolsWanted): readonly string[]
+  /** The choice is this one from now on; names that are not listed any more are left out. */
+  take(symbols: SymbolsWanted): SymbolChange | undefined
   /** What a later listing changes; undefined for nothing. */
   takeListing(listing: ParsedListing): SymbolChange | undefined
 }
@@ -24,10 +35,9 @@ export interface SymbolChange {
 /** Instruments that one line of the log names with their reasons. */
 const LEFT_OUT_TOLD_MAX = 20
 
-export function createListedSymbols(
-  config: Pick<IngestorConfig, 'symbols' | 'shard'>,
-  log: Logger,
-): ListedSymbols {
+export function createListedSymbols(asked: SymbolQuestion, log: Logger): ListedSymbols {
+  let question = asked
+  let listed: ParsedListing = { instruments: [], left_out: [] }
   let names: readonly string[] = []
   let resting: ReadonlySet<string> = new Set()
   let left_out: readonly LeftOut[] = []
@@ -42,7 +52,18 @@ export function createListedSymbols(
       'The exchange lists instruments that cannot be recorded.',
     )
   }
+  const chooseNow = (instruments: readonly Instrument[]): SymbolChange | undefined => {
+    const chosen = chooseAgain(question, instruments, names)
+    const added = chosen.filter((symbol) => !names.includes(symbol))
+    const removed = names.filter((symbol) => !chosen.includes(symbol))
+    if (added.length === 0 && removed.length === 0) return undefined
+    names = chosen
+    return { added, removed }
+  }
   return {
+    get active() {
+      return activeSymbols(listed.instruments)
+    },
     get names() {
       return names
     },
@@ -50,20 +71,26 @@ export function createListedSymbols(
       return left_out.length
     },
     mayRest: (symbol) => resting.has(symbol),
-    begin(listing) {
-      names = chooseSymbols(config, listing)
+    begin(listing, is_kept) {
+      listed = listing
+      names = is_kept
+        ? chooseAgain(question, listing.instruments, [])
+        : chooseSymbols(question, listing)
+      // Nothing is left of a choice that was kept: that is said as of any other.
+      if (names.length === 0) chooseSymbols(question, listing)
       resting = restingSymbols(listing.instruments)
       noteLeftOut(listing.left_out)
     },
-    takeListing({ instruments, left_out: now }) {
-      noteLeftOut(now)
-      resting = restingSymbols(instruments)
-      const chosen = chooseAgain(config, instruments, names)
-      const added = chosen.filter((symbol) => !names.includes(symbol))
-      const removed = names.filter((symbol) => !chosen.includes(symbol))
-      if (added.length === 0 && removed.length === 0) return undefined
-      names = chosen
-      return { added, removed }
+    choose: (symbols) => chooseSymbols({ ...question, symbols }, listed),
+    take(symbols) {
+      question = { ...question, symbols }
+      return chooseNow(listed.instruments)
+    },
+    takeListing(listing) {
+      listed = listing
+      noteLeftOut(listing.left_out)
+      resting = restingSymbols(listing.instruments)
+      return chooseNow(listing.instruments)
     },
   }
 }

@@ -1,20 +1,12 @@
-/**
- * Which symbols this ingestor records, and which order books: what was asked for, held against
- * what the exchange lists.
- */
+/** What the exchange lists, asked over REST, and whose order books are recorded of what it lists. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
-import type { Instrument } from '#core/symbols.ts'
-import type { DepthSymbols, IngestorConfig } from './config.ts'
-import type {
-  DepthChoice,
-  ExchangeAdapter,
-  LeftOut,
-  ParsedListing,
-} from './exchanges/adapter.ts'
-import { type Shard, symbolsOfShard } from './shard.ts'
-import { activeSymbols, createNameFinder, type FoundName } from './symbol-names.ts'
+import type { DepthChoice, ExchangeAdapter, ParsedListing } from './exchanges/adapter.ts'
+import { foundName } from './symbol-choice.ts'
+import { createNameFinder } from './symbol-names.ts'
+import { symbolsUpToTier } from './symbol-tiers.ts'
+import type { DepthSymbols } from './wanted.ts'
 import type { RestAnswer, RestClient } from './transport/rest-client.ts'
 
 const RETRY_MS = 5_000
@@ -56,8 +48,11 @@ export function fetchListing(
   return insist(() => readListing(rest, adapter), log, signal)
 }
 
-/** Whose books are recorded, as StreamChoice has it. Throws where a symbol that was named is not. */
-export async function chooseDepth(
+/**
+ * Whose books are recorded, as StreamChoice has it. Throws where a symbol that was named is not.
+ * Where turnover decides, it asks until there is an answer.
+ */
+export function chooseDepth(
   wanted: DepthSymbols,
   symbols: readonly string[],
   rest: RestClient,
@@ -65,51 +60,43 @@ export async function chooseDepth(
   log: Logger,
   signal: AbortSignal,
 ): Promise<DepthChoice['symbols']> {
+  const ask = (): ReturnType<typeof readTurnover> => insist(() => readTurnover(rest, adapter), log, signal)
+  return depthSymbols(wanted, symbols, ask)
+}
+
+/** As chooseDepth. `kept`: symbols whose books are recorded already stay among the busiest. */
+export async function depthSymbols(
+  wanted: DepthSymbols,
+  symbols: readonly string[],
+  askTurnover: () => Promise<ReadonlyMap<string, number>>,
+  kept: readonly string[] = [],
+): Promise<DepthChoice['symbols']> {
   switch (wanted.kind) {
     case 'all':
       return 'all'
-    case 'tiers':
-      return wanted.symbols
+    case 'tier':
+      return symbolsUpToTier(wanted.tier)
     case 'named':
       return requireRecorded(wanted.symbols, symbols)
     case 'busiest': {
-      const { turnover } = adapter
-      if (turnover === undefined) throw noTurnover(adapter)
-      const by_symbol = await insist(
-        async () => turnover.parse((await rest.get(turnover)).body),
-        log,
-        signal,
-      )
-      const turnoverOf = (symbol: string): number => by_symbol.get(symbol) ?? 0
-      return symbols.toSorted((a, b) => turnoverOf(b) - turnoverOf(a)).slice(0, wanted.count)
+      const by_symbol = await askTurnover()
+      const rankOf = (symbol: string): number =>
+        kept.includes(symbol) ? Infinity : (by_symbol.get(symbol) ?? 0)
+      const compare = (a: string, b: string): number =>
+        rankOf(a) === rankOf(b) ? 0 : rankOf(b) - rankOf(a)
+      return symbols.toSorted(compare).slice(0, wanted.count)
     }
   }
 }
 
-/**
- * The symbols after the listing changed: what was asked for and is active now. Unlike at the
- * start, a name that is not listed is no mistake (it was delisted, and may come back). Where the
- * exchange trades nothing at all the old choice stands: that is a pause of the exchange.
- */
-export function chooseAgain(
-  { symbols, shard }: Pick<IngestorConfig, 'symbols' | 'shard'>,
-  instruments: readonly Instrument[],
-  before: readonly string[],
-): readonly string[] {
-  const active = activeSymbols(instruments)
-  if (active.length === 0) return before
-  const find = createNameFinder(active)
-  const listed =
-    symbols === 'all'
-      ? everySymbol(instruments)
-      : [...new Set(symbols.flatMap((wanted) => foundName(find(wanted))))]
-  return shard === undefined ? listed : symbolsOfShard(listed, shard)
-}
-
-/** Those whose market has sessions. */
-export function restingSymbols(instruments: readonly Instrument[]): ReadonlySet<string> {
-  const resting = instruments.filter(({ may_rest }) => may_rest === true)
-  return new Set(resting.map(({ symbol }) => symbol))
+/** Turnover of the last 24 hours by symbol; one try. */
+export async function readTurnover(
+  rest: RestClient,
+  adapter: ExchangeAdapter,
+): Promise<ReadonlyMap<string, number>> {
+  const { turnover } = adapter
+  if (turnover === undefined) throw noTurnover(adapter)
+  return turnover.parse((await rest.get(turnover)).body)
 }
 
 async function insist<T>(ask: () => Promise<T>, log: Logger, signal: AbortSignal): Promise<T> {
@@ -125,70 +112,6 @@ async function insist<T>(ask: () => Promise<T>, log: Logger, signal: AbortSignal
       await sleep(RETRY_MS, undefined, { signal })
     }
   }
-}
-
-/** Throws where a symbol that was named is not listed, or nothing is left to record. */
-export function chooseSymbols(
-  { symbols, shard }: Pick<IngestorConfig, 'symbols' | 'shard'>,
-  listing: ParsedListing,
-): readonly string[] {
-  const chosen = listedSymbols(symbols, listing)
-  return shard === undefined ? chosen : shareOf(chosen, shard)
-}
-
-function shareOf(symbols: readonly string[], shard: Shard): readonly string[] {
-  const share = symbolsOfShard(symbols, shard)
-  if (share.length > 0) return share
-  throw new OperatorError(
-    'no_symbols',
-    `Shard ${shard.index}/${shard.count} has none of the ${symbols.length} symbols.`,
-    { hint: 'Use fewer shards, or name more symbols.' },
-  )
-}
-
-function listedSymbols(
-  wanted: 'all' | readonly string[],
-  { instruments, left_out }: ParsedListing,
-): readonly string[] {
-  if (wanted === 'all') {
-    const chosen = everySymbol(instruments)
-    if (chosen.length > 0) return chosen
-    throw new OperatorError(
-      'no_symbols',
-      `The exchange lists ${instruments.length} instruments; none is an active one in USDT, or an index.`,
-      { hint: 'Name the symbols in SYMBOLS, or check EXCHANGE_REST_URL.' },
-    )
-  }
-  const find = createNameFinder(activeSymbols(instruments))
-  const found = wanted.map(find)
-  const chosen = [...new Set(found.flatMap(foundName))]
-  const refused = wanted.filter((_, i) => found[i]!.kind !== 'found')
-  if (refused.length === 0) return chosen
-  const reasons = refused.map((name) => describeRefusal(name, find(name), left_out))
-  throw new OperatorError(
-    'symbol_not_listed',
-    `Of the ${instruments.length} instruments that the exchange lists: ${reasons.join('; ')}.`,
-    { hint: "Correct SYMBOLS; names are the exchange's own, such as BTCUSDT." },
-  )
-}
-
-function foundName(found: FoundName): readonly string[] {
-  return found.kind === 'found' ? [found.symbol] : []
-}
-
-function describeRefusal(name: string, found: FoundName, left_out: readonly LeftOut[]): string {
-  if (found.kind === 'ambiguous') return `${name} may be ${found.symbols.join(' or ')}`
-  const odd = left_out.find((entry) => entry.name === name)
-  return odd === undefined ? `no active one is ${name}` : `${name} cannot be recorded (${odd.reason})`
-}
-
-/** What 'all' stands for: active perpetuals and spot pairs in USDT, and indexes. */
-function everySymbol(instruments: readonly Instrument[]): readonly string[] {
-  const taken = instruments.filter(({ is_active, instrument_type, quote_asset }) => {
-    if (!is_active || instrument_type === 'future') return false
-    return instrument_type === 'index' || quote_asset === 'USDT'
-  })
-  return taken.map((instrument) => instrument.symbol)
 }
 
 function requireRecorded(

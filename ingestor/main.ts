@@ -5,6 +5,7 @@ import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { type IngestorConfig, parseConfig } from './config.ts'
 import { type HealthServer, serveHealth } from './health.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
+import { wantedBy } from './wanted.ts'
 
 const STATUS_MS = 1_000
 
@@ -17,7 +18,7 @@ async function main(): Promise<void> {
   try {
     config = parseConfig(process.env)
     log = createLogger('ingestor', config.log_level)
-    recorder = createRecorder(config, log)
+    recorder = createRecorder(config, { wanted: wantedBy(config), is_kept: false }, log)
   } catch (error) {
     logFatal(log, error)
     process.exitCode = 1

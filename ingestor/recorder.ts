@@ -12,17 +12,13 @@ import type { IngestorConfig } from './config.ts'
 import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
 import { adapterFor } from './exchanges/registry.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
-import { createListedSymbols, type ListedSymbols, type SymbolChange } from './listed-symbols.ts'
+import { createListening, type Listening } from './listening.ts'
 import { fetchListing, readListing } from './listing.ts'
 import { type ListingWatch, watchListing } from './listing-watch.ts'
 import { type Repairer, startRepairer } from './repair/repairer.ts'
 import { type IngestorStatus, ingestorStatus } from './status.ts'
-import {
-  availableChoice,
-  canRepair,
-  tradeSymbols,
-  withDepthSymbols,
-} from './stream-choice.ts'
+import { createSteering, type Steering } from './steering.ts'
+import { canRepair, tradeSymbols } from './stream-choice.ts'
 import { type Mark, namesOf } from './tape/record.ts'
 import type { Tape } from './tape/tape.ts'
 import { openTape } from './tape/writer.ts'
@@ -32,6 +28,7 @@ import { exchangeRest, type RestClient } from './transport/rest-client.ts'
 import { patientSettings } from './transport/settings.ts'
 import { systemTimers } from './transport/timers.ts'
 import { createTransport, type Transport } from './transport/transport.ts'
+import type { Wanted } from './wanted.ts'
 import type { FollowCounts } from './writer/counts.ts'
 import { createSharedTapeEnd } from './writer/tape-end.ts'
 import { startWriterThread, type WriterThread } from './writer/thread.ts'
@@ -42,6 +39,7 @@ export interface Recorder {
   /** Settles when every subscription was acknowledged. `signal` ends the wait for that. */
   start(signal: AbortSignal): Promise<void>
   status(): IngestorStatus
+  readonly steering: Pick<Steering, 'wanted' | 'plan' | 'apply'>
   /** Settles when everything that is on the tape now is committed, with the counts so far. */
   drain(): Promise<FollowCounts>
   /** Closes the sockets, commits what is on the tape if that can be done soon, and ends. */
@@ -54,9 +52,15 @@ const ROOM_POLL_MS = 200
 const STOP_COMMIT_MS = 10_000
 const MICROS_PER_MS = 1_000
 
+/** What is recorded: as the environment has it, or `is_kept` from an earlier run. */
+export interface Asked {
+  readonly wanted: Wanted
+  readonly is_kept: boolean
+}
+
 /** Opens the tape and starts the writer; nothing listens before `start`. */
-export function createRecorder(config: IngestorConfig, log: Logger): Recorder {
-  return new TapeRecorder(config, log)
+export function createRecorder(config: IngestorConfig, asked: Asked, log: Logger): Recorder {
+  return new TapeRecorder(config, asked, log)
 }
 
 class TapeRecorder implements Recorder {
@@ -64,28 +68,28 @@ class TapeRecorder implements Recorder {
   readonly #config: IngestorConfig
   readonly #log: Logger
   readonly #adapter: ExchangeAdapter
-  /** Of what was asked for, that which the exchange has. */
-  readonly #choice: StreamChoice
+  /** By which the tape is read: whatever is chosen now or later, or was in another run. */
+  readonly #every_channel: StreamChoice
   readonly #clock: Clock
   readonly #tape: Tape
   readonly #intake: TapeIntake
-  readonly #symbols: ListedSymbols
   readonly #writer: WriterThread
   readonly #rest: RestClient
   readonly #snapshots: SnapshotQueue
+  readonly #listening: Listening
+  readonly steering: Steering
   /** Numbers of sockets are unique over all lives of the tape: fewer than one a second is opened. */
   #next_connection: number
   readonly #releaser: NodeJS.Timeout
-  #transport: Transport | undefined
   #repairer: Repairer | undefined
   #listing_watch: ListingWatch | undefined
   #heartbeat: Heartbeat | undefined
 
-  constructor(config: IngestorConfig, log: Logger) {
+  constructor(config: IngestorConfig, asked: Asked, log: Logger) {
     this.#config = config
     this.#log = log
     this.#adapter = adapterFor(config.exchange, config.time_unit)
-    this.#choice = availableChoice(config.choice, this.#adapter)
+    this.#every_channel = { ...config.choice, channels: this.#adapter.channels }
     this.#clock = createClock({
       onStep: (step_ms) =>
         log.warn({ code: 'clock_step', step_ms }, "The system's clock was set; receive times follow it."),
@@ -98,21 +102,20 @@ class TapeRecorder implements Recorder {
       log,
       onEnd: end.publish,
       onFull: (full) => {
-        if (full !== undefined) return this.#transport?.pause('tape_full')
+        if (full !== undefined) return this.#listening.hold('tape_full')
         this.#intake.writeWaiting()
-        this.#transport?.resume()
+        this.#listening.release('tape_full')
       },
     })
     end.publish(this.#tape.end)
     this.#intake = createTapeIntake(this.#tape, this.#adapter.tape_code, this.#clock, log)
-    this.#symbols = createListedSymbols(config, log)
     this.#writer = startWriterThread(
       {
         database_url: config.database_url,
         ingestor_id: config.ingestor_id,
         tape_dir: config.tape.dir,
         tape_end: end.memory,
-        choice: this.#choice,
+        choice: this.#every_channel,
         limits: config.batch,
         dead_letter_path: join(config.tape.dir, 'dead-letters.ndjson'),
         log_level: config.log_level,
@@ -122,19 +125,35 @@ class TapeRecorder implements Recorder {
     this.#rest = exchangeRest(this.#adapter, config, log)
     this.#snapshots = createSnapshots({
       adapter: this.#adapter,
-      choice: this.#choice,
+      choice: this.#every_channel,
       config,
       rest: this.#rest,
       clock: this.#clock,
       log,
       heardStreams: () =>
-        (this.#transport?.status().streams ?? []).filter((stream) => stream.is_covered),
+        this.#listening.status().streams.filter((stream) => stream.is_covered),
       nextConnection: () => this.#next_connection++,
       noteAsked: (symbol) => this.#writer.noteAsked(this.#adapter.exchange, symbol),
       onFrame: (connection, _stream, frame, ts_ingest) =>
         this.#intake.takeFrame(connection, frame, ts_ingest),
       append: (answer) => this.#intake.takeAnswer(answer),
     })
+    this.#listening = createListening({
+      createTransport: (symbols, choice) => this.#createTransport(symbols, choice),
+      markUnheard: (mark) => this.#markUnheard(mark),
+      takeMark: (mark) => this.#intake.takeMark(mark),
+    })
+    this.steering = createSteering({
+      ...asked,
+      config,
+      adapter: this.#adapter,
+      rest: this.#rest,
+      listening: this.#listening,
+      snapshots: this.#snapshots,
+      log,
+      onChosen: (symbols, choice) => this.#repair(symbols, choice),
+    })
+    if (this.#tape.full !== undefined) this.#listening.hold('tape_full')
     this.#releaser = setInterval(() => this.#release(), RELEASE_MS)
     this.failed = this.#writer.ended.then(() => new Promise<never>(() => undefined))
     this.failed.catch(() => undefined)
@@ -155,33 +174,16 @@ class TapeRecorder implements Recorder {
     const listing = await fetchListing(this.#rest, this.#adapter, this.#log, signal)
     signal.throwIfAborted()
     this.#intake.takeAnswer(listing.answer)
-    this.#symbols.begin(listing)
-    const symbols = this.#symbols.names
-    const choice = await withDepthSymbols(
-      this.#choice,
-      this.#config.depth_symbols,
-      symbols,
-      this.#rest,
-      this.#adapter,
-      this.#log,
-      signal,
-    )
-    const transport = this.#createTransport(symbols, choice)
-    this.#transport = transport
-    if (canRepair(choice, this.#adapter)) this.#repairer = this.#startRepairer(symbols)
+    const ready = this.steering.begin(listing, signal)
     this.#listing_watch = this.#watchListing()
-    const { streams } = transport.status()
-    this.#markUnheard({ kind: 'started', is_whole: true, streams: namesOf(streams) })
     this.#heartbeat = startHeartbeat(
       () => this.#intake.frames_received,
       () => this.#intake.takeMark({ kind: 'alive' }),
     )
-    const ready = transport.start()
-    // The tape may have filled up while there was no transport that could be paused.
-    if (this.#tape.full !== undefined) transport.pause('tape_full')
     await ready
     this.#snapshots.start()
-    this.#log.info({ symbol_count: symbols.length }, 'Every subscription was acknowledged.')
+    const symbol_count = this.steering.names.length
+    this.#log.info({ symbol_count }, 'Every subscription was acknowledged.')
   }
 
   status(): IngestorStatus {
@@ -191,7 +193,8 @@ class TapeRecorder implements Recorder {
       books: this.#writer.books(),
       frames_received: this.#intake.frames_received,
       frames_per_s: this.#intake.framesPerSecond(),
-      instruments_left_out: this.#symbols.left_out_count,
+      instruments_left_out: this.steering.left_out_count,
+      is_paused: this.#listening.holds.has('operator'),
       repairs: this.#repairer?.counts(),
       now: this.#clock.now(),
     })
@@ -209,7 +212,7 @@ class TapeRecorder implements Recorder {
     this.#listing_watch?.stop()
     this.#snapshots.stop()
     this.#rest.stop()
-    await Promise.all([this.#transport?.stop(), this.#repairer?.stop()])
+    await Promise.all([this.#listening.stop(), this.#repairer?.stop()])
     this.#tape.flush()
     if (!this.#writer.status().database_away) {
       await this.#writer.committedSoon(this.#tape.end, STOP_COMMIT_MS)
@@ -233,25 +236,15 @@ class TapeRecorder implements Recorder {
       read: async () => {
         const listing = await readListing(this.#rest, this.#adapter)
         this.#intake.takeAnswer(listing.answer)
-        const change = this.#symbols.takeListing(listing)
-        if (change !== undefined) this.#setSymbols(change)
+        this.steering.takeListing(listing)
       },
     })
   }
 
-  #setSymbols({ added, removed }: SymbolChange): void {
-    const transport = this.#transport
-    if (transport === undefined) return
-    const { names } = this.#symbols
-    const gone = transport.status().streams.filter(({ symbol }) => removed.includes(symbol))
-    transport.setSymbols(names)
-    if (gone.length > 0) this.#intake.takeMark({ kind: 'ended', streams: namesOf(gone) })
-    this.#repairer?.setSymbols(names)
-    this.#snapshots.forget(removed)
-    const { streams } = transport.status()
-    const fresh = streams.filter(({ symbol }) => added.includes(symbol))
-    if (fresh.length > 0) this.#markUnheard({ kind: 'started', streams: namesOf(fresh) })
-    this.#log.info({ added, removed }, 'The listing changed; these symbols come and go.')
+  /** From when on trades are recorded; where they are no more, what was missed is still refilled. */
+  #repair(symbols: readonly string[], choice: StreamChoice): void {
+    if (this.#repairer !== undefined) return this.#repairer.setSymbols(symbols)
+    if (canRepair(choice, this.#adapter)) this.#repairer = this.#startRepairer(symbols)
   }
 
   #createTransport(symbols: readonly string[], choice: StreamChoice): Transport {
@@ -263,7 +256,7 @@ class TapeRecorder implements Recorder {
       nextConnection: () => this.#next_connection++,
       onFrame: (connection, _stream, frame, ts_ingest) =>
         this.#intake.takeFrame(connection, frame, ts_ingest),
-      mayRest: (symbol) => this.#symbols.mayRest(symbol),
+      mayRest: (symbol) => this.steering.mayRest(symbol),
       onDeaf: (cause, streams, heard_until, carried_by) =>
         this.#markUnheard({ kind: 'deaf', cause, heard_until, carried_by, streams: namesOf(streams) }),
       onCarried: (connection, streams) =>
@@ -283,14 +276,14 @@ class TapeRecorder implements Recorder {
       database_url,
       ingestor_id,
       adapter: this.#adapter,
-      choice: this.#choice,
+      choice: this.#every_channel,
       symbols,
       rest: this.#rest,
       append: (answer) => this.#intake.takeAnswer(answer),
       committed: () => this.drain(),
       committedPosition: () => this.#writer.status().committed_position,
       coveredSymbols: () => {
-        const streams = this.#transport?.status().streams ?? []
+        const { streams } = this.#listening.status()
         return tradeSymbols(streams.filter((stream) => stream.is_covered))
       },
       noteNewest: (symbol, { newest_id, ts_exchange }) =>

@@ -16,6 +16,8 @@ export type IngestorState =
   | 'database_away'
   /** The tape's disk budget is used up: no frame is taken until segments are freed. */
   | 'tape_full'
+  /** The operator paused the recording: no socket is open. */
+  | 'paused'
 
 export interface IngestorStatus extends BookCounts {
   readonly state: IngestorState
@@ -55,10 +57,12 @@ export const LIVE_LAG_MS_MAX = 2_000
 export function ingestorState(facts: {
   readonly tape_full: boolean
   readonly database_away: boolean
+  readonly is_paused: boolean
   readonly lag_ms: number
 }): IngestorState {
   if (facts.tape_full) return 'tape_full'
   if (facts.database_away) return 'database_away'
+  if (facts.is_paused) return 'paused'
   return facts.lag_ms > LIVE_LAG_MS_MAX ? 'catching_up' : 'live'
 }
 
@@ -74,6 +78,7 @@ export function ingestorStatus(parts: {
   readonly frames_received: number
   readonly frames_per_s: number
   readonly instruments_left_out: number
+  readonly is_paused: boolean
   readonly repairs: ReturnType<Repairer['counts']> | undefined
   readonly now: Micros
 }): IngestorStatus {
@@ -83,7 +88,12 @@ export function ingestorStatus(parts: {
   // While Postgres is away and nothing came meanwhile, nothing waits.
   const lag_ms = has_backlog || !database_away ? writer.lag_ms : 0
   return {
-    state: ingestorState({ tape_full: tape.full !== undefined, database_away, lag_ms }),
+    state: ingestorState({
+      tape_full: tape.full !== undefined,
+      database_away,
+      is_paused: parts.is_paused,
+      lag_ms,
+    }),
     frames_received,
     frames_per_s,
     tape_end: tape.end,

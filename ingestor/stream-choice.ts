@@ -1,11 +1,11 @@
 /** Which streams are recorded: of what was asked for, that which the exchange has. */
 import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
-import type { DepthSymbols } from './config.ts'
 import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
 import { chooseDepth } from './listing.ts'
 import type { StreamName } from './tape/record.ts'
 import type { RestClient } from './transport/rest-client.ts'
+import type { DepthSymbols } from './wanted.ts'
 
 /** Throws where the exchange has none of the channels. */
 export function availableChoice(choice: StreamChoice, adapter: ExchangeAdapter): StreamChoice {

@@ -25,7 +25,8 @@ export const route = createRoute({
   description:
     'Those that touch the range, in the order in which they begin. `to_ts` is null where a hole has ' +
     'not ended: the stream is not heard at the moment, or its ingestor is down (cause restart), or ' +
-    'the symbol is no longer listed or recorded (cause delisted; then nothing is missing). ' +
+    'the symbol is no longer listed (cause delisted; then nothing is missing), or an operator chose ' +
+    'not to record the stream (cause operator). ' +
     'Such a hole has a negative id; once it has ended it gets a row of its own, or goes where nothing was ' +
     'missed. Without `to` until now; without `from` the last 24 hours before `to`.',
   request: {

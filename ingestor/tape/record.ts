@@ -27,9 +27,16 @@ export interface TapeRecord {
 export type Mark =
   /**
    * The ingestor began to listen: what came before on the streams it carries on is a hole. With
-   * `is_whole` these are all its streams, and what it recorded beside them has ended.
+   * `is_whole` these are all its streams, and what it recorded beside them has ended: by the
+   * operator's choice where the symbol is among `listed`, otherwise because it is not listed. Older
+   * builds named no symbols there.
    */
-  | { readonly kind: 'started'; readonly is_whole?: boolean; readonly streams: readonly StreamName[] }
+  | {
+      readonly kind: 'started'
+      readonly is_whole?: boolean
+      readonly listed?: readonly string[]
+      readonly streams: readonly StreamName[]
+    }
   /**
    * These streams are not heard by any socket from now on, until their next frame. `heard_until`:
    * when the socket that carried them last delivered anything. `carried_by`: the socket that
@@ -60,8 +67,12 @@ export type Mark =
       readonly ts_exchange: Micros
       readonly streams: readonly StreamName[]
     }
-  /** We no longer record these streams: their symbol is no longer listed, or not wanted. */
-  | { readonly kind: 'ended'; readonly streams: readonly StreamName[] }
+  /** We no longer record these streams. Absent cause: their symbol is no longer listed. */
+  | {
+      readonly kind: 'ended'
+      readonly cause?: 'operator' | undefined
+      readonly streams: readonly StreamName[]
+    }
   /** Nothing came for a while, and we are there. */
   | { readonly kind: 'alive' }
   /** Recovery cut `bytes` off the tape at `position`. */

@@ -75,12 +75,20 @@ export interface TransportStatus {
   readonly streams: readonly StreamStatus[]
 }
 
+export interface StreamChange {
+  readonly added: readonly Stream[]
+  readonly removed: readonly Stream[]
+  readonly kept: readonly Stream[]
+}
+
 export interface Transport {
   /** Connects; resolves when every subscription was acknowledged (or refused, see status). */
   start(): Promise<void>
   status(): TransportStatus
-  /** Adds and removes symbols; the streams that stay are not touched. */
-  setSymbols(symbols: readonly string[]): void
+  /** What `setStreams` would do. */
+  compare(symbols: readonly string[], choice: StreamChoice): StreamChange
+  /** Adds and removes streams; those that stay are not touched. */
+  setStreams(symbols: readonly string[], choice: StreamChoice): StreamChange
   /** Takes no frames until `resume`: closes every socket, and reports the streams deaf. */
   pause(cause: GapCause): void
   resume(): void
@@ -116,7 +124,8 @@ class SocketTransport implements Transport {
     this.#timers = options.timers ?? systemTimers
     this.#lane_options = {
       adapter: options.adapter,
-      choice: options.choice,
+      // Only read by: any stream of the exchange may be chosen later.
+      choice: { ...options.choice, channels: options.adapter.channels },
       settings: this.#settings,
       clock: options.clock ?? createClock(),
       timers: this.#timers,
@@ -134,7 +143,7 @@ class SocketTransport implements Transport {
     }
     // A start that nobody awaits must not end the process when stop() rejects it.
     this.#ready.promise.catch(() => undefined)
-    this.setSymbols(options.symbols)
+    this.setStreams(options.symbols, options.choice)
   }
 
   start(): Promise<void> {
@@ -153,27 +162,29 @@ class SocketTransport implements Transport {
     return { state: this.#state(streams), sockets, streams }
   }
 
-  setSymbols(symbols: readonly string[]): void {
-    const { adapter, ws_url, choice } = this.#options
-    const groups = adapter.groups(ws_url, symbols, choice)
-    const wanted = new Set(groups.flatMap((group) => group.streams.map((stream) => stream.name)))
-    const known = new Set<string>()
+  compare(symbols: readonly string[], choice: StreamChoice): StreamChange {
+    return this.#compare(this.#groups(symbols, choice))
+  }
+
+  setStreams(symbols: readonly string[], choice: StreamChoice): StreamChange {
+    const groups = this.#groups(symbols, choice)
+    const change = this.#compare(groups)
+    const removed = new Set(change.removed.map((stream) => stream.name))
+    const added = new Set(change.added.map((stream) => stream.name))
     for (const lane of this.#lanes) {
-      lane.remove([...lane.streams.keys()].filter((name) => !wanted.has(name)))
-      for (const [name, state] of lane.streams) {
-        known.add(name)
-        state.may_rest = this.#mayRest(state.stream)
-      }
+      lane.remove([...lane.streams.keys()].filter((name) => removed.has(name)))
+      for (const state of lane.streams.values()) state.may_rest = this.#mayRest(state.stream)
     }
     const lanes = [...this.#lanes]
     for (const group of groups) {
-      const added = group.streams.filter((stream) => !known.has(stream.name))
-      const states = added.map((stream) => createStreamState(stream, this.#mayRest(stream)))
+      const streams = group.streams.filter((stream) => added.has(stream.name))
+      const states = streams.map((stream) => createStreamState(stream, this.#mayRest(stream)))
       this.#place(lanes, group, states)
     }
     for (const lane of lanes) if (lane.streams.size === 0) void lane.stop()
     this.#lanes = lanes.filter((lane) => lane.streams.size > 0)
     if (this.#phase === 'running') for (const lane of this.#lanes) lane.start()
+    return change
   }
 
   pause(cause: GapCause): void {
@@ -195,6 +206,22 @@ class SocketTransport implements Transport {
       new OperatorError('transport_stopped', 'Stopped before every subscription was acknowledged.'),
     )
     await Promise.all(this.#lanes.map((lane) => lane.stop()))
+  }
+
+  #groups(symbols: readonly string[], choice: StreamChoice): readonly StreamGroup[] {
+    const { adapter, ws_url } = this.#options
+    return adapter.groups(ws_url, symbols, choice)
+  }
+
+  #compare(groups: readonly StreamGroup[]): StreamChange {
+    const wanted = new Map(groups.flatMap(({ streams }) => streams.map((one) => [one.name, one])))
+    const now = this.#lanes.flatMap((lane) => [...lane.streams.values()].map(streamIn))
+    const known = new Set(now.map((stream) => stream.name))
+    return {
+      added: [...wanted.values()].filter((stream) => !known.has(stream.name)),
+      removed: now.filter((stream) => !wanted.has(stream.name)),
+      kept: now.filter((stream) => wanted.has(stream.name)),
+    }
   }
 
   #mayRest({ symbol, channel }: Stream): boolean {

@@ -5,11 +5,21 @@
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros } from '#core/time.ts'
 import { closeAhead, heardUntil, HEARD_MARGIN_US, type Hole, holeUntil, NO_HOLES } from './holes.ts'
-import { hear, joinAhead, later, OVERLAP_US, type StreamState, UNHEARD, unheardState } from './sequence-state.ts'
+import {
+  hasEnded,
+  hear,
+  joinAhead,
+  later,
+  NO_SOCKET,
+  OVERLAP_US,
+  type StreamState,
+  UNHEARD,
+  unheardState,
+} from './sequence-state.ts'
 
 /**
  * Nobody listens to the stream from `lost_at` on. The first cause stands until the hole is closed,
- * unless the stream has ended. `heard_until`: when its socket last delivered anything.
+ * unless the stream has ended: then it is why. `heard_until`: when its socket last delivered anything.
  * `carried_by`: this socket listens, and what came before its first event may be missing.
  */
 export function deafen(
@@ -21,7 +31,8 @@ export function deafen(
 ): readonly Hole[] {
   const holes = state.ahead === undefined ? NO_HOLES : [closeAhead(state, state.ahead)]
   if (carried_by !== undefined && state.connection === carried_by) return holes
-  if (cause === 'delisted') state.deaf_cause = cause
+  if (cause === 'delisted' || cause === 'operator') state.deaf_cause = cause
+  if (cause === 'operator') state.connection = NO_SOCKET
   state.deaf_cause ??= cause
   state.loss ??= { lost_ts: heardUntil(state, heard_until), lost_at }
   return holes
@@ -50,7 +61,7 @@ export function resumeQuiet(
   connection: number | undefined,
 ): readonly Hole[] {
   const { deaf_cause } = state
-  if (deaf_cause === 'delisted') return NO_HOLES
+  if (hasEnded(state)) return NO_HOLES
   if (deaf_cause === undefined) {
     if (state.last_id === UNHEARD) state.connection = connection
     return NO_HOLES
@@ -80,7 +91,7 @@ export function endQuiet(
   const { deaf_cause, last_id } = state
   const id = newest_id ?? UNHEARD
   // A history that ends before our last trade is behind, or of another numbering.
-  if (deaf_cause === undefined || deaf_cause === 'delisted' || id < last_id) return NO_HOLES
+  if (deaf_cause === undefined || hasEnded(state) || id < last_id) return NO_HOLES
   // A time that cannot be must not move the stream's own.
   const newest_ts = micros(Math.min(ts_exchange, now))
   const after = { id: id + 1, ts_exchange: newest_ts, ts_ingest: now }
@@ -102,6 +113,11 @@ export function reopen(state: StreamState, now: Micros): readonly Hole[] {
   const hole = holeUntil(state, event, 'delisted')
   Object.assign(state, unheardState(now))
   return [hole]
+}
+
+/** A stream that the operator chose not to record is listened to again: its next event ends the hole. */
+export function expectAgain(state: StreamState): void {
+  state.connection = undefined
 }
 
 /** Time went on to `now` on the tape: what waits to be filled for too long is a hole. */

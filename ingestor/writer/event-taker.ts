@@ -63,8 +63,11 @@ export function createEventTaker(
   const addHoles: EventTaker['addHoles'] = (stream, holes, is_counted = true) => {
     const { exchange, symbol, channel } = stream
     for (const hole of holes) {
-      // Where a stream begins anew, ids of before and after do not belong together.
-      const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel) && hole.cause !== 'delisted'
+      // Where a stream begins anew, ids of before and after do not belong together. What an operator
+      // chose not to record is not asked for either: without ids nothing is refilled.
+      const { cause } = hole
+      const is_chosen = cause === 'delisted' || cause === 'operator'
+      const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel) && !is_chosen
       const ids = has_ids ? {} : { from_id: null, to_id: null }
       gathered().gaps.push({ exchange, symbol, channel, ...hole, ...ids })
     }

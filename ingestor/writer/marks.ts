@@ -4,9 +4,9 @@ import { type Exchange, isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { Mark, StreamName } from '../tape/record.ts'
-import { carryOn, deafen, endQuiet, reopen, resumeQuiet } from './deafness.ts'
+import { carryOn, deafen, endQuiet, expectAgain, reopen, resumeQuiet } from './deafness.ts'
 import type { Hole } from './holes.ts'
-import { unheardState } from './sequence-state.ts'
+import { hasEnded, unheardState } from './sequence-state.ts'
 import type { StreamEntry, StreamTable } from './stream-table.ts'
 
 export interface MarkReader {
@@ -49,7 +49,7 @@ export function createMarkReader(
       return stream
     })
   const start = (
-    { streams: names, is_whole }: Extract<Mark, { kind: 'started' }>,
+    { streams: names, is_whole, listed = [] }: Extract<Mark, { kind: 'started' }>,
     exchange: Exchange,
     now: Micros,
     heard_until: Micros | undefined,
@@ -59,11 +59,18 @@ export function createMarkReader(
     for (const stream of started) {
       stream.last_change = undefined
       if (!known.has(stream)) continue
-      if (stream.state?.deaf_cause === 'delisted') addHoles(stream, reopen(stream.state, now))
+      const state = stream.state!
+      if (state.deaf_cause === 'delisted') addHoles(stream, reopen(state, now))
+      else if (hasEnded(state)) expectAgain(state)
       else lose([stream], 'restart', now, heard_until)
     }
     if (is_whole !== true) return
-    lose([...known].filter((stream) => !started.has(stream)), 'delisted', now, heard_until)
+    const are_listed = new Set(listed)
+    for (const stream of known) {
+      if (started.has(stream) || hasEnded(stream.state!)) continue
+      const cause = are_listed.has(stream.symbol) ? 'operator' : 'delisted'
+      lose([stream], cause, now, heard_until)
+    }
   }
   /** Books are left alone: their changes tell by themselves whether one is missing. */
   const doubt = (
@@ -102,7 +109,12 @@ export function createMarkReader(
           }
           return
         case 'ended':
-          return lose(streams.named(exchange, mark.streams), 'delisted', now, heard_until)
+          return lose(
+            streams.named(exchange, mark.streams),
+            mark.cause ?? 'delisted',
+            now,
+            heard_until,
+          )
         case 'heard':
           for (const stream of streams.named(exchange, mark.streams)) {
             if (stream.state === undefined) continue

@@ -14,7 +14,7 @@ export interface StreamState {
   ts_ingest: Micros
   /** The last fill in the event that `last_id` is of; undefined where the exchange names none. */
   last_fill: number | undefined
-  /** The socket that carries on from `last_id`; undefined: any. */
+  /** The socket that carries on from `last_id`; undefined: any; NO_SOCKET: none, until further notice. */
   connection: number | undefined
   /** From when on the stream is recorded, apart from its holes. Exchange time. */
   began_ts: Micros
@@ -67,6 +67,14 @@ export const OVERLAP_US = 10 * SECOND_US
 
 /** Less than every id. */
 export const UNHEARD = -1
+
+/** No socket has this number: the operator chose that nobody listens. */
+export const NO_SOCKET = 0
+
+/** Nobody listens, and no event is expected. Frames that still come change nothing. */
+export function hasEnded({ deaf_cause, connection }: StreamState): boolean {
+  return deaf_cause === 'delisted' || (deaf_cause === 'operator' && connection === NO_SOCKET)
+}
 
 /** The state of a stream that we have begun to listen to, and that never spoke yet. */
 export function unheardState(since: Micros): StreamState {

@@ -30,8 +30,9 @@
  * 8. A hole begins with the last event, or later: a stream that was quiet before it was lost was
  *    heard all the same. It was heard up to when its socket last delivered anything, less
  *    HEARD_MARGIN_US for what was under way.
- * 9. A stream that was delisted has ended. Frames that still come change nothing. When it is
- *    listened to again it is a new stream: nobody knows whether its ids go on from the old ones.
+ * 9. A stream that was delisted, or that the operator chose not to record, has ended. Frames that
+ *    still come change nothing. When a delisted one is listened to again it is a new stream: nobody
+ *    knows whether its ids go on from the old ones. The operator's hole ends with the next event.
  *
  * Marks and the passing of time change a stream too: deafness.ts. Where holes lie: holes.ts.
  */
@@ -42,6 +43,7 @@ import {
   type Ahead,
   aheadOf,
   firstState,
+  hasEnded,
   hearAgain,
   joinAhead,
   newestTs,
@@ -54,7 +56,7 @@ import {
 
 /** Takes the next event of a stream into `state` and returns the holes that it proves. */
 export function observe(state: StreamState, event: SequencedEvent): readonly Hole[] {
-  if (state.deaf_cause === 'delisted') return NO_HOLES
+  if (hasEnded(state)) return NO_HOLES
   if (isNextFill(state, event)) {
     advance(state, event)
     if (state.ahead !== undefined && reaches(event, state.ahead)) joinAhead(state, state.ahead)

@@ -13,7 +13,7 @@ import type { Hole } from './holes.ts'
 import type { MarkPrices } from './mark-prices.ts'
 import type { RepeatWatch } from './repeats.ts'
 import { RowBuffer } from './row-buffer.ts'
-import { type StreamState, UNHEARD } from './sequence-state.ts'
+import { hasEnded, type StreamState, UNHEARD } from './sequence-state.ts'
 
 export interface StreamKey {
   readonly exchange: Exchange
@@ -125,7 +125,7 @@ export class StreamTable {
 
   openHoles(): OpenHoles {
     const open = [...this.all()].flatMap(({ symbol, channel, state }) => {
-      if (state?.deaf_cause === undefined || state.deaf_cause === 'delisted') return []
+      if (state?.deaf_cause === undefined || hasEnded(state)) return []
       const lost_at = state.loss?.lost_at ?? state.ts_ingest
       return { name: `${symbol} ${channel} (${state.deaf_cause})`, lost_at }
     })

@@ -74,8 +74,8 @@ coverage.parquet has a row a symbol and stream with \`event_count\`, \`present_s
 \`gaps\`, a list of (\`from_ts\`, \`to_ts\`, \`cause\`, \`repaired\`); the manifest repeats the first hundred
 gaps of a symbol. A repaired gap was refilled: nothing is missing there. \`to_ts\` is null where a gap
 had not ended when the day was built: from \`from_ts\` on the stream was not heard. Cause \`delisted\` is
-the end of a stream: the symbol is no longer listed, or no longer recorded. Candles say in \`missing_s\`
-how much of them was not heard.
+the end of a stream: the symbol is no longer listed. With \`operator\` an operator paused the recording or
+left the stream out; it is not refilled. Candles say in \`missing_s\` how much of them was not heard.
 
 ### When a published day changes
 

@@ -82,7 +82,7 @@ async function lostStreams(client: Client): Promise<readonly Finding[]> {
     `select s.exchange, g.channel, g.cause, array_agg(s.symbol order by s.symbol collate "C") as symbols,
        extract(epoch from now() - min(g.detected_at))::float8 as age_s
      from marketdata.gap_ledger g join marketdata.symbols s on s.id = g.symbol_id
-     where g.to_ts is null and g.cause <> 'delisted'
+     where g.to_ts is null and g.cause not in ('delisted', 'operator')
      group by s.exchange, g.channel, g.cause order by s.exchange, g.channel, g.cause`,
   )
   return rows.map(({ exchange, channel, cause, symbols, age_s }) => {

@@ -140,7 +140,7 @@ const heardSql = (channel: Channel): string => `
   select distinct s.id, s.exchange, s.symbol
   from marketdata.stream_offsets o
   join marketdata.symbols s on s.id = o.symbol_id
-  where o.channel = '${channel}' and s.is_active and o.deaf_cause is distinct from 'delisted'
+  where o.channel = '${channel}' and s.is_active and coalesce(o.deaf_cause, '') not in ('delisted', 'operator')
     ${MARKET_CHANNELS.includes(channel) ? 'and not s.may_rest' : ''}
     and o.ts_ingest > $1::timestamptz - make_interval(secs => $2)`
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { CHANNELS } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { CONFIG_KEYS, parseConfig } from '../../ingestor/config.ts'
-import { TIERS } from '../../ingestor/symbol-tiers.ts'
+import { symbolsUpToTier } from '../../ingestor/symbol-tiers.ts'
 
 const DATABASE_URL = 'postgres://user:secret@localhost/booktape'
 
@@ -18,7 +18,7 @@ test('the database is all that has to be named', () => {
       depth: { symbols: 'all', streams: ['diff'], interval_ms: 100 },
       include_coin_m: false,
     },
-    depth_symbols: { kind: 'tiers', symbols: TIERS[0] },
+    depth_symbols: { kind: 'tier', tier: 1 },
     listing_interval_s: 3_600,
     patience_factor: 1,
     health: undefined,
@@ -57,7 +57,7 @@ for (const [DEPTH_SYMBOLS, expected] of [
 test('a tier stands for all up to it: 20, 70 and 200 symbols, none twice', () => {
   for (const [TIER, count] of [['1', 20], ['2', 70], ['3', 200]] as const) {
     const { depth_symbols } = parseConfig({ DATABASE_URL, TIER })
-    const symbols = depth_symbols.kind === 'tiers' ? depth_symbols.symbols : []
+    const symbols = depth_symbols.kind === 'tier' ? symbolsUpToTier(depth_symbols.tier) : []
     expect(new Set(symbols).size).toBe(count)
     expect(symbols.every(isSymbolName)).toBe(true)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chooseSymbols } from '../../ingestor/listing.ts'
+import { chooseSymbols } from '../../ingestor/symbol-choice.ts'
 import { shardOf, SHARD_COUNT_MAX, symbolsOfShard } from '../../ingestor/shard.ts'
 
 const SYMBOLS = Array.from({ length: 600 }, (_, index) => `SYM${index}USDT`)

@@ -1,6 +1,6 @@
 /** Sockets that behave, and the ways in which they do not. */
 import { expect, test } from 'vitest'
-import { createRig, heardCounters, RAW, sleep, talk, until } from './harness.ts'
+import { createRig, heardCounters, QUOTES, RAW, sleep, talk, until } from './harness.ts'
 
 const QUOTE_STREAMS = ['btcusdt@bookTicker', 'ethusdt@bookTicker']
 
@@ -187,7 +187,7 @@ test('symbols come and go over open sockets; a new one is only for want of room'
   const rig = await createRig({ symbols: ['A', 'B', 'C'], limits: { streams_per_socket_max: 4 } })
   await rig.transport.start()
   const { requests } = rig.exchange
-  rig.transport.setSymbols(['A', 'B', 'D'])
+  rig.transport.setStreams(['A', 'B', 'D'], QUOTES)
   const isAsked = (name: string): boolean => requests.some((one) => one.params.includes(name))
   await until('the addition', () => isAsked('d@bookTicker'))
   await until('live', () => rig.transport.status().state === 'live')
@@ -196,11 +196,11 @@ test('symbols come and go over open sockets; a new one is only for want of room'
     ['SUBSCRIBE', ['d@bookTicker']],
   ])
   expect(rig.exchange.handshakes.length).toBe(1)
-  rig.transport.setSymbols(['A', 'B', 'D', 'E', 'F', 'G'])
+  rig.transport.setStreams(['A', 'B', 'D', 'E', 'F', 'G'], QUOTES)
   await until('the second socket', () => rig.exchange.clients().length === 2)
   await until('live with six', () => rig.transport.status().state === 'live')
   expect(rig.exchange.clients().map((client) => client.streams.size)).toEqual([3, 3])
-  rig.transport.setSymbols(['A'])
+  rig.transport.setStreams(['A'], QUOTES)
   await until('one socket again', () => rig.exchange.clients().length === 1)
   expect(rig.transport.status().streams.map((stream) => stream.symbol)).toEqual(['A'])
   expect(rig.deaf).toEqual([])

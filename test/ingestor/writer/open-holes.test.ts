@@ -174,6 +174,66 @@ test('what a restart no longer records has ended', async () => {
   expect(await openHoles(database.pool)).toEqual(['ETHUSDT book_ticker delisted 11 1.000 open'])
 })
 
+test('what an operator leaves out has ended: late frames change nothing; chosen again, the next event ends the hole', async () => {
+  const database = await createTestDatabase()
+  const tape_dir = temporaryDirectory()
+  await append(tape_dir, [
+    started(0, [QUOTES, TRADES, FORCED]),
+    quote('BTCUSDT', 10, 1_000),
+    trade('BTCUSDT', 500, 1_000),
+    forceOrder('BTCUSDT', 1_000),
+    mark(30_000, { kind: 'ended', cause: 'operator', streams: [QUOTES, TRADES, FORCED] }),
+    quote('BTCUSDT', 11, 30_001),
+    trade('BTCUSDT', 502, 30_001),
+    mark(30_002, { kind: 'heard', connection: 1, streams: [FORCED] }),
+    mark(30_003, { kind: 'newest', newest_id: 502, ts_exchange: at(30_001), streams: [TRADES] }),
+  ])
+  await follow(database.url, tape_dir)
+  expect((await openHoles(database.pool)).map((line) => line.split(' ').slice(1, 3).join(' '))).toEqual(
+    ['book_ticker operator', 'liquidations operator', 'trades operator'],
+  )
+  // A restart in between, of an ingestor that records others, leaves them as they are.
+  await append(tape_dir, [mark(60_000, { kind: 'started', is_whole: true, listed: ['BTCUSDT'], streams: [ETH] })])
+  await append(tape_dir, [
+    mark(90_000, { kind: 'started', streams: [QUOTES, TRADES, FORCED] }),
+    mark(91_000, { kind: 'heard', connection: 7, streams: [FORCED] }),
+    quote('BTCUSDT', 20, 92_000),
+    trade('BTCUSDT', 900, 93_000),
+    trade('BTCUSDT', 901, 93_001),
+  ])
+  await follow(database.url, tape_dir)
+  expect(await openHoles(database.pool)).toEqual([])
+  // Without ids: what was left out on purpose is not asked for again.
+  const { rows } = await database.pool.query(`
+    select channel, cause, from_id, to_id, round(extract(epoch from to_ts - from_ts))::int as length_s
+    from marketdata.gaps order by channel`)
+  expect(rows).toEqual([
+    { channel: 'book_ticker', cause: 'operator', from_id: null, to_id: null, length_s: 91 },
+    { channel: 'liquidations', cause: 'operator', from_id: null, to_id: null, length_s: 90 },
+    { channel: 'trades', cause: 'operator', from_id: null, to_id: null, length_s: 92 },
+  ])
+})
+
+test('what a restart no longer records has ended by the operator where it is listed', async () => {
+  const database = await createTestDatabase()
+  const tape_dir = temporaryDirectory()
+  const SOL: StreamName = { symbol: 'SOLUSDT', channel: 'book_ticker' }
+  await append(tape_dir, [
+    started(0, [QUOTES, ETH, SOL]),
+    quote('BTCUSDT', 10, 1_000),
+    quote('ETHUSDT', 11, 1_000),
+    quote('SOLUSDT', 12, 1_000),
+  ])
+  const listed = ['BTCUSDT', 'ETHUSDT']
+  await append(tape_dir, [mark(5_000, { kind: 'started', is_whole: true, listed, streams: [QUOTES] })])
+  await append(tape_dir, [quote('BTCUSDT', 12, 6_000)])
+  await follow(database.url, tape_dir)
+  expect(await openHoles(database.pool)).toEqual([
+    'ETHUSDT book_ticker operator 11 1.000 open',
+    'SOLUSDT book_ticker delisted 12 1.000 open',
+  ])
+})
+
 test('rare streams are whole again as soon as they are listened to', async () => {
   const database = await createTestDatabase()
   const tape_dir = await writeTape([

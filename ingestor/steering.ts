@@ -1,0 +1,217 @@
+/**
+ * What is recorded, from the first listing on: the choice of symbols, channels and books, changed by
+ * the exchange's listing and by the operator. A change is planned first and then carried out in one
+ * turn of the event loop; what a plan asks the exchange for is asked before that.
+ */
+import { OperatorError } from '#core/errors.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { SnapshotQueue } from './books/snapshot-queue.ts'
+import type { IngestorConfig } from './config.ts'
+import type { DepthChoice, ExchangeAdapter, ParsedListing, StreamChoice } from './exchanges/adapter.ts'
+import { createListedSymbols, type ListedSymbols, type SymbolChange } from './listed-symbols.ts'
+import type { Listening } from './listening.ts'
+import { depthSymbols, readTurnover } from './listing.ts'
+import { availableChoice, withDepthSymbols } from './stream-choice.ts'
+import { createNameFinder } from './symbol-names.ts'
+import type { RestClient } from './transport/rest-client.ts'
+import type { StreamChange } from './transport/transport.ts'
+import type { Wanted } from './wanted.ts'
+
+export interface ChangePlan {
+  readonly wanted: Wanted
+  readonly symbols: SymbolChange
+  readonly streams: StreamChange
+  /** Of the whole books that the exchange is asked for. */
+  readonly rest_weight: number
+  readonly rest_weight_per_minute: number
+  /** Until every stream is subscribed and every new book has been asked for, at the best. */
+  readonly duration_s: number
+  readonly choice: StreamChoice
+}
+
+export interface SteeringOptions {
+  readonly config: Pick<IngestorConfig, 'choice' | 'shard' | 'rest_weight_per_minute'>
+  readonly adapter: ExchangeAdapter
+  readonly wanted: Wanted
+  /** `wanted` is of an earlier run, whose symbols were all listed then. */
+  readonly is_kept: boolean
+  readonly rest: RestClient
+  readonly listening: Listening
+  readonly snapshots: Pick<SnapshotQueue, 'forget'>
+  readonly log: Logger
+  /** The symbols or the choice are others from now on, or are known at last. */
+  onChosen(symbols: readonly string[], choice: StreamChoice): void
+}
+
+export interface Steering extends Pick<ListedSymbols, 'names' | 'left_out_count' | 'mayRest'> {
+  readonly wanted: Wanted
+  /** Settles when every subscription was acknowledged. */
+  begin(listing: ParsedListing, signal: AbortSignal): Promise<void>
+  takeListing(listing: ParsedListing): void
+  /** Errors: not_started; whatever is wrong with the wish; those of RestClient.get. */
+  plan(wanted: Wanted): Promise<ChangePlan>
+  /** The listing may have changed since it was planned: what is done may differ by that. */
+  apply(plan: ChangePlan): StreamChange
+}
+
+export function createSteering(options: SteeringOptions): Steering {
+  return new StreamSteering(options)
+}
+
+class StreamSteering implements Steering {
+  readonly #options: SteeringOptions
+  readonly #symbols: ListedSymbols
+  #wanted: Wanted
+  /** Undefined before the first listing. */
+  #choice: StreamChoice | undefined
+
+  constructor(options: SteeringOptions) {
+    const { config, wanted, log } = options
+    this.#options = options
+    this.#wanted = wanted
+    this.#symbols = createListedSymbols({ symbols: wanted.symbols, shard: config.shard }, log)
+    // An exchange that has none of the channels is told now, not once it was asked for its listing.
+    this.#choiceOf(wanted)
+  }
+
+  get wanted(): Wanted {
+    return this.#wanted
+  }
+
+  get names(): readonly string[] {
+    return this.#symbols.names
+  }
+
+  get left_out_count(): number {
+    return this.#symbols.left_out_count
+  }
+
+  mayRest(symbol: string): boolean {
+    return this.#symbols.mayRest(symbol)
+  }
+
+  async begin(listing: ParsedListing, signal: AbortSignal): Promise<void> {
+    const { adapter, is_kept, listening, rest, log } = this.#options
+    this.#symbols.begin(listing, is_kept)
+    const { names } = this.#symbols
+    const choice = this.#choiceOf(this.#wanted)
+    const { depth } = this.#wanted
+    const chosen = await withDepthSymbols(choice, depth, names, rest, adapter, log, signal)
+    this.#choice = chosen
+    if (this.#wanted.recording === 'paused') listening.hold('operator')
+    this.#options.onChosen(names, chosen)
+    await listening.begin(names, chosen, this.#symbols.active)
+  }
+
+  takeListing(listing: ParsedListing): void {
+    const change = this.#symbols.takeListing(listing)
+    if (change === undefined || this.#choice === undefined) return
+    const { listening, snapshots, log, onChosen } = this.#options
+    listening.setStreams(this.#symbols.names, this.#choice, 'delisted')
+    onChosen(this.#symbols.names, this.#choice)
+    snapshots.forget(change.removed)
+    log.info({ ...change }, 'The listing changed; these symbols come and go.')
+  }
+
+  async plan(wanted: Wanted): Promise<ChangePlan> {
+    const { listening } = this.#options
+    const now = this.#choice
+    if (now === undefined) throw notStarted()
+    const names = this.#symbols.choose(wanted.symbols)
+    const choice = await this.#planChoice(wanted, names, now)
+    const before = new Set(this.#symbols.names)
+    const after = new Set(names)
+    const symbols = {
+      added: names.filter((symbol) => !before.has(symbol)),
+      removed: [...before].filter((symbol) => !after.has(symbol)),
+    }
+    const was_paused = listening.holds.has('operator')
+    const streams = inAll(listening.compare(names, choice), was_paused, wanted)
+    return { wanted, symbols, streams, choice, ...this.#cost(streams) }
+  }
+
+  apply({ wanted, choice }: ChangePlan): StreamChange {
+    const { listening, snapshots, onChosen } = this.#options
+    const was_paused = listening.holds.has('operator')
+    this.#symbols.take(wanted.symbols)
+    const { names } = this.#symbols
+    // First: streams that come with the change are not opened for a moment.
+    if (wanted.recording === 'paused') listening.hold('operator')
+    const change = listening.setStreams(names, choice, 'operator')
+    this.#wanted = wanted
+    this.#choice = choice
+    onChosen(names, choice)
+    const books = change.removed.filter(({ channel }) => channel === 'depth_events')
+    snapshots.forget(books.map(({ symbol }) => symbol))
+    if (wanted.recording === 'recording') listening.release('operator')
+    return inAll(change, was_paused, wanted)
+  }
+
+  #choiceOf({ channels }: Wanted): StreamChoice {
+    const { config, adapter } = this.#options
+    return availableChoice({ ...config.choice, channels }, adapter)
+  }
+
+  /** Which books are recorded stays as it is where only other things were asked for. */
+  async #planChoice(
+    wanted: Wanted,
+    names: readonly string[],
+    now: StreamChoice,
+  ): Promise<StreamChoice> {
+    const { rest, adapter } = this.#options
+    const choice = this.#choiceOf(wanted)
+    if (choice.depth === undefined || !choice.channels.includes('depth_events')) return choice
+    const { depth } = wanted
+    const is_asked = depth !== this.#wanted.depth
+    const kept = depthNamesOf(now)
+    const find = createNameFinder(names)
+    // Asked for before: names whose symbols go with this change are no mistake.
+    const asked =
+      depth.kind === 'named' && !is_asked
+        ? { ...depth, symbols: depth.symbols.filter((name) => find(name).kind === 'found') }
+        : depth
+    const ask = (): Promise<ReadonlyMap<string, number>> => readTurnover(rest, adapter)
+    const symbols = await depthSymbols(asked, names, ask, is_asked ? [] : kept)
+    return { ...choice, depth: { ...choice.depth, symbols } }
+  }
+
+  #cost({ added }: StreamChange): Pick<ChangePlan, 'rest_weight' | 'rest_weight_per_minute' | 'duration_s'> {
+    const { adapter, config } = this.#options
+    const { limits, rest_limits, depthSnapshot } = adapter
+    const books = new Set(
+      added.filter(({ channel }) => channel === 'depth_events').map(({ symbol }) => symbol),
+    )
+    const rest_weight = [...books].reduce(
+      (sum, symbol) => sum + (depthSnapshot?.(symbol).weight ?? 0),
+      0,
+    )
+    const rest_weight_per_minute = config.rest_weight_per_minute ?? rest_limits.weight_per_minute_max
+    const message_count = Math.ceil(added.length / limits.streams_per_subscribe_max)
+    const subscribe_s = message_count / limits.messages_per_second_max
+    const duration_s = Math.ceil(Math.max(subscribe_s, (rest_weight / rest_weight_per_minute) * 60))
+    return { rest_weight, rest_weight_per_minute, duration_s }
+  }
+}
+
+/** A pause ends every stream, and what follows it begins every one. */
+function inAll(
+  { added, removed, kept }: StreamChange,
+  was_paused: boolean,
+  { recording }: Wanted,
+): StreamChange {
+  const is_paused = recording === 'paused'
+  if (is_paused && !was_paused) return { added: [], removed: [...kept, ...removed], kept: [] }
+  if (was_paused && !is_paused) return { added: [...kept, ...added], removed: [], kept: [] }
+  return { added, removed, kept }
+}
+
+function depthNamesOf({ depth }: StreamChoice): readonly string[] {
+  const symbols: DepthChoice['symbols'] = depth?.symbols ?? 'all'
+  return symbols === 'all' ? [] : symbols
+}
+
+function notStarted(): OperatorError {
+  const message = "The ingestor has not read the exchange's listing yet."
+  const hint = 'Ask again in some seconds; GET /status tells its state.'
+  return new OperatorError('not_started', message, { hint, retryable: true })
+}
