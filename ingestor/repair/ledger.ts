@@ -120,7 +120,7 @@ export async function selectMissing(client: Client, hole: LocatedHole): Promise<
       hole.to_id,
       hole.symbol_id,
       toIso(micros(hole.from_ts - TIME_MARGIN_US)),
-      toIso(micros(hole.to_ts + TIME_MARGIN_US)),
+      toIso(micros(hole.to_ts + TIME_MARGIN_US + 1)),
       RANGES_MAX,
     ],
   )
@@ -265,9 +265,8 @@ const SELECT_HOLE = `select g.id as gap_id, s.symbol, g.symbol_id, g.from_id, g.
 const SELECT_MISSING = `with known as (
     select id, min(first_fill) as first_fill, max(last_fill) as last_fill, sum(row_count) as row_count
     from (
-      select agg_trade_id, first_trade_id, last_trade_id, 1 from marketdata.trades
-      where symbol_id = $3 and ts_exchange >= $4 and ts_exchange <= $5
-        and agg_trade_id between $1::bigint and $2::bigint
+      select agg_trade_id, first_trade_id, last_trade_id, 1
+      from marketdata.trade_ids($3, $4::timestamptz, $5::timestamptz, $1::bigint, $2::bigint)
       union all values ($1::bigint, null::bigint, null::bigint, 0), ($2::bigint, null, null, 0)
     ) as row (id, first_fill, last_fill, row_count)
     group by id

@@ -7,7 +7,7 @@ import { CHANNELS, GAP_CAUSES, type MarkPrice } from '#core/market.ts'
 import { pendingMigrations } from '#core/node/migrate.ts'
 import type { Client } from '#core/node/pool.ts'
 import { isExchange } from '#core/symbols.ts'
-import { type Micros, micros, SECOND_US } from '#core/time.ts'
+import { HOUR_US, type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
 import { ROWS_MAX } from './mark-prices.ts'
 import { OVERLAP_US } from './sequence-state.ts'
 import type { StreamOffset } from './stream-table.ts'
@@ -124,30 +124,49 @@ function microsOrNull(text: string | null | undefined): Micros | null {
 
 /** While one socket replaces another the offset is behind the newest row, by OVERLAP_US at most. */
 async function readMarkPrices(client: Client, ingestor_id: string): Promise<readonly MarkPrice[]> {
-  const { rows } = await client.query<MarkPriceRow>(
-    `select s.exchange, s.symbol, (extract(epoch from m.ts_exchange) * 1000000)::float8 as ts_exchange,
-        (extract(epoch from m.ts_ingest) * 1000000)::float8 as ts_ingest,
-        m.mark_price, m.index_price, m.settle_price, m.funding_rate,
-        (extract(epoch from m.next_funding_at) * 1000000)::float8 as next_funding_at
-      from marketdata.stream_offsets o
-      join marketdata.symbols s on s.id = o.symbol_id
-      join marketdata.tape_positions p on p.ingestor_id = o.ingestor_id
-      cross join lateral (
-        select m.* from marketdata.mark_price m
-        where m.symbol_id = o.symbol_id and m.ts_exchange >= o.ts_exchange
-          and m.ts_exchange < o.ts_exchange + make_interval(secs => $2)
-          and m.ts_ingest <= coalesce(p.covered_until, 'infinity')
-        order by m.ts_exchange desc limit $3
-      ) m
-      where o.ingestor_id = $1 and o.channel = 'mark_price'
-      order by m.symbol_id, m.ts_exchange`,
-    [ingestor_id, OVERLAP_US / SECOND_US, ROWS_MAX],
+  // By the hour of the offsets, with bounds that the planner knows: else it locks every partition.
+  const { rows: hours } = await client.query<{ hour: number }>(
+    `select distinct (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as hour
+      from marketdata.stream_offsets where ingestor_id = $1 and channel = 'mark_price'`,
+    [ingestor_id],
   )
-  return rows.flatMap((row) => {
-    const { exchange } = row
-    return isExchange(exchange) ? [{ kind: 'mark_price', ...row, exchange } as const] : []
-  })
+  const found: MarkPrice[] = []
+  for (const { hour } of hours) {
+    const { rows } = await client.query<MarkPriceRow>(MARK_PRICES, [
+      ingestor_id,
+      OVERLAP_US / SECOND_US,
+      ROWS_MAX,
+      toIso(micros(hour)),
+      toIso(micros(hour + HOUR_US)),
+      toIso(micros(hour + HOUR_US + OVERLAP_US)),
+    ])
+    for (const row of rows) {
+      const { exchange } = row
+      if (isExchange(exchange)) found.push({ kind: 'mark_price', ...row, exchange })
+    }
+  }
+  return found
 }
+
+const MARK_PRICES = `
+  select s.exchange, s.symbol, (extract(epoch from m.ts_exchange) * 1000000)::float8 as ts_exchange,
+    (extract(epoch from m.ts_ingest) * 1000000)::float8 as ts_ingest,
+    m.mark_price, m.index_price, m.settle_price, m.funding_rate,
+    (extract(epoch from m.next_funding_at) * 1000000)::float8 as next_funding_at
+  from marketdata.stream_offsets o
+  join marketdata.symbols s on s.id = o.symbol_id
+  join marketdata.tape_positions p on p.ingestor_id = o.ingestor_id
+  cross join lateral (
+    select m.* from marketdata.mark_price m
+    where m.symbol_id = o.symbol_id and m.ts_exchange >= o.ts_exchange
+      and m.ts_exchange >= $4 and m.ts_exchange < $6
+      and m.ts_exchange < o.ts_exchange + make_interval(secs => $2)
+      and m.ts_ingest <= coalesce(p.covered_until, 'infinity')
+    order by m.ts_exchange desc limit $3
+  ) m
+  where o.ingestor_id = $1 and o.channel = 'mark_price'
+    and o.ts_exchange >= $4 and o.ts_exchange < $5
+  order by m.symbol_id, m.ts_exchange`
 
 type MarkPriceRow = Omit<MarkPrice, 'kind' | 'exchange'> & { readonly exchange: string }
 
