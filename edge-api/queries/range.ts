@@ -30,6 +30,8 @@ export interface RangeArgs {
 
 /** Hours that one statement reads. */
 const SPAN_HOURS = 8
+/** Read by the function of its name, which has the bounds in every part of it. */
+const VIEW = 'market_data_1s'
 /** The view reads three rollups and the tables of their newest seconds. */
 const VIEW_SPAN_HOURS = 2
 
@@ -37,7 +39,7 @@ export async function selectRange(db: Database, args: RangeArgs): Promise<readon
   const { table, after, to, limit, symbol_id } = args
   // A page begins where the one before it ended.
   const from = after === null ? args.from : micros(Math.max(args.from, after[0]))
-  const hour_count = table.relation === 'market_data_1s' ? VIEW_SPAN_HOURS : SPAN_HOURS
+  const hour_count = table.relation === VIEW ? VIEW_SPAN_HOURS : SPAN_HOURS
   const end = micros(Math.min(to, hourStart(from) + hour_count * HOUR_US))
   const behind = after === null ? [] : after.map((part, i) => parameterOf(table, i, part))
   const first = await db.query<Row>(pageSql(args, rowsSql, LEVEL_NUMBERS_MAX), [
@@ -87,7 +89,7 @@ function rowsSql({ table, after }: RangeArgs, selected: readonly string[]): stri
   const behind = after === null ? '' : `\n  and (${order}) > (${parts.join(', ')})`
   return `
 select ${selected.join(', ')}
-from marketdata.${table.relation}
+from marketdata.${table.relation === VIEW ? `${VIEW}_of($1, $2, $3)` : table.relation}
 where symbol_id = $1 and ${time} >= $2::timestamptz and ${time} < $3::timestamptz${behind}
 order by ${order}
 limit $4::int`

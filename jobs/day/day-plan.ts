@@ -4,7 +4,6 @@
  * day's features do not depend on it.
  */
 import type { ArchivedHour } from '#core/archive.ts'
-import { SPAN_HOURS } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { DAY_US, dayRange, HOUR_US, type Micros, micros, toIso, type Day } from '#core/time.ts'
@@ -107,10 +106,13 @@ function revisedHour({ exchange, table_name, hour, version }: ArchivedHour): Rev
   return { exchange, table_name, hour, version }
 }
 
-/** One read for neighbouring hours, but not for too many: it locks the partitions of all. */
+/** A read locks the partitions of all its hours. */
+const JOINED_HOURS_MAX = 4
+
+/** One read for neighbouring hours. */
 function addLive(parts: Part[], span: { readonly from: Micros; readonly to: Micros }): void {
   const last = parts.at(-1)
-  const is_short = last !== undefined && span.to - last.from <= SPAN_HOURS * HOUR_US
+  const is_short = last !== undefined && span.to - last.from <= JOINED_HOURS_MAX * HOUR_US
   if (last?.kind === 'postgres' && last.to === span.from && is_short) {
     parts[parts.length - 1] = { ...last, to: span.to }
   } else parts.push({ kind: 'postgres', ...span })
