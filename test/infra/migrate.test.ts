@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { expect, inject, test } from 'vitest'
 import { createPool } from '#core/node/pool.ts'
 import { withDatabase } from '../support/global-setup.ts'
+import { CONNECT_LIMIT_MS } from '../support/patience.ts'
 
 const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
 const run = (env: Record<string, string>) =>
@@ -11,7 +12,7 @@ const run = (env: Record<string, string>) =>
 
 test('an empty database gets the schema, once', async () => {
   const server_url = inject('postgres_url')
-  const admin = createPool(server_url, 'test', 1)
+  const admin = createPool(server_url, 'test', 1, CONNECT_LIMIT_MS)
   await admin.query('create database migrate_test')
   const DATABASE_URL = withDatabase(server_url, 'migrate_test')
   try {
@@ -25,10 +26,10 @@ test('an empty database gets the schema, once', async () => {
 
 test('an applied migration that was edited is named, and nothing is changed', async () => {
   const server_url = inject('postgres_url')
-  const admin = createPool(server_url, 'test', 1)
+  const admin = createPool(server_url, 'test', 1, CONNECT_LIMIT_MS)
   await admin.query('create database migrate_edited')
   const DATABASE_URL = withDatabase(server_url, 'migrate_edited')
-  const pool = createPool(DATABASE_URL, 'test', 1)
+  const pool = createPool(DATABASE_URL, 'test', 1, CONNECT_LIMIT_MS)
   try {
     await run({ DATABASE_URL })
     await pool.query(`update marketdata.schema_migrations set sha256 = 'x' where name like '0001%'`)

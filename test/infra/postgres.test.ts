@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createPool } from '#core/node/pool.ts'
 import { freePort } from '../../infra/local/ports.ts'
 import { startPostgres } from '../../infra/local/postgres.ts'
+import { CONNECT_LIMIT_MS } from '../support/patience.ts'
 
 let dir = ''
 beforeEach(() => {
@@ -31,7 +32,7 @@ test('killed in the middle of initdb, the next start makes a whole cluster', asy
   await ended
 
   const postgres = await startPostgres(options)
-  const pool = createPool(postgres.url, 'test', 1)
+  const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   try {
     const { rows } = await pool.query('select 1 as one')
     expect(rows).toEqual([{ one: 1 }])

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
 import { createPool } from '#core/node/pool.ts'
 import type { StackFile } from '../../infra/local/data-dir.ts'
+import { CONNECT_LIMIT_MS } from '../support/patience.ts'
 
 const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
 const SYMBOLS = 'BTCUSDT,ETHUSDT,SOLUSDT'
@@ -67,7 +68,7 @@ const readChildren = (): readonly ProcessIdentity[] =>
   JSON.parse(readFileSync(join(dir, 'children.json'), 'utf8')) as readonly ProcessIdentity[]
 
 async function countQuotes(): Promise<number> {
-  const pool = createPool(readStack().postgres_url, 'test', 1)
+  const pool = createPool(readStack().postgres_url, 'test', 1, CONNECT_LIMIT_MS)
   try {
     const { rows } = await pool.query<{ count: string }>('select count(*) from marketdata.book_ticker')
     return Number(rows[0]!.count)

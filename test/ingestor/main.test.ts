@@ -14,6 +14,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { withDatabase } from '../support/global-setup.ts'
 import { type IngestorProcess, received, startIngestor, until } from './support.ts'
 import { appendAll, CHOICE, openTestTape, temporaryDirectory, text } from './writer/support.ts'
+import { CONNECT_LIMIT_MS } from '../support/patience.ts'
 
 const SYMBOL_COUNT = 20
 
@@ -161,7 +162,7 @@ test('a full tape stops listening and fails its health; once it has room it goes
   while (tape.status().used_bytes < 58 * 1024 * 1024) appendAll(tape, [padding])
   await tape.close()
   // With the database away nothing is committed, and so nothing is freed.
-  const admin = createPool(withDatabase(url, 'postgres'), 'test', 1)
+  const admin = createPool(withDatabase(url, 'postgres'), 'test', 1, CONNECT_LIMIT_MS)
   const name = new URL(url).pathname.slice(1)
   await admin.query(`alter database ${name} allow_connections false`)
 

@@ -4,9 +4,7 @@ import { inject } from 'vitest'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { atFileEnd } from './file-end.ts'
 import { TEMPLATE, withDatabase } from './global-setup.ts'
-
-/** A machine under load may take its time to connect: that is no test's matter. */
-const CONNECT_LIMIT_MS = 600_000
+import { CONNECT_LIMIT_MS } from './patience.ts'
 
 export interface TestDatabase {
   readonly url: string

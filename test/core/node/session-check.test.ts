@@ -11,6 +11,7 @@ import { createPool } from '#core/node/pool.ts'
 import { requireSession } from '#core/node/session-check.ts'
 import { freePort } from '../../../infra/local/ports.ts'
 import { createTestDatabase } from '../../support/database.ts'
+import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
 
 const { pool, url } = await createTestDatabase()
 const has_pgbouncer = spawnSync('pgbouncer', ['--version']).status === 0
@@ -61,7 +62,7 @@ test('Postgres itself has sessions', async () => {
 
 describe.skipIf(!has_pgbouncer)('pgbouncer (skipped where it is not installed)', () => {
   test('in session mode it is as good as Postgres', async () => {
-    const through = createPool(await startPgbouncer('session'), 'test', 1)
+    const through = createPool(await startPgbouncer('session'), 'test', 1, CONNECT_LIMIT_MS)
     try {
       expect(await requireSession(through)).toBeUndefined()
     } finally {
@@ -70,7 +71,7 @@ describe.skipIf(!has_pgbouncer)('pgbouncer (skipped where it is not installed)',
   })
 
   test('in transaction mode it is refused, but for programs that only read: they are in UTC', async () => {
-    const through = createPool(await startPgbouncer('transaction'), 'test', 2)
+    const through = createPool(await startPgbouncer('transaction'), 'test', 2, CONNECT_LIMIT_MS)
     try {
       await expect(requireSession(through)).rejects.toMatchObject({ code: 'transaction_pooler' })
       const { rows } = await through.query('show timezone')

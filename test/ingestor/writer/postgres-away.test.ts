@@ -15,6 +15,7 @@ import { createSharedTapeEnd, sharedTapeEnd } from '../../../ingestor/writer/tap
 import type { Tape } from '../../../ingestor/tape/tape.ts'
 import { until } from '../support.ts'
 import { appendAll, CHOICE, market, openTestTape, temporaryDirectory } from './support.ts'
+import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 const PART = 300
@@ -38,7 +39,7 @@ async function record(parts: number): Promise<void> {
 /** The rows are exactly what was appended, each once. */
 async function expectAllRows(): Promise<void> {
   await follower.committed(tape.end)
-  const pool = createPool(postgres.url, 'test', 1)
+  const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   const { rows } = await pool.query<{ count: string; quotes: string; trades: string }>(`select
     (select count(*) from marketdata.book_ticker) + (select count(*) from marketdata.trades) as count,
     (select count(distinct update_id) from marketdata.book_ticker) as quotes,
@@ -53,7 +54,7 @@ beforeAll(async () => {
   chmodSync(dir, 0o755)
   settings = { dir: join(dir, 'postgres'), port: await freePort(), password: 'test' }
   postgres = await startPostgres(settings)
-  const pool = createPool(postgres.url, 'test', 1)
+  const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   await migrate(pool)
   await pool.end()
 
@@ -85,7 +86,7 @@ test('rows are committed as they come, and the coming hour has its partition', a
   await record(5)
   await expectAllRows()
   expect(follower.status().database_away).toBe(false)
-  const pool = createPool(postgres.url, 'test', 1)
+  const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   const next = new Date(Date.now() + 3_600_000).toISOString().slice(0, 13).replaceAll(/[-T]/g, '')
   await until('the next partition is there', async () => {
     const { rows } = await pool.query('select to_regclass($1) as found', [`marketdata.trades_${next}`])
@@ -118,7 +119,7 @@ test('Postgres killed with -9 in full flow: what it forgot of its last commits i
 })
 
 test('a server that freezes in the middle of its work goes on where it was', async () => {
-  const pool = createPool(postgres.url, 'test', 1)
+  const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   const { rows } = await pool.query<{ pid: number }>(
     "select pid from pg_stat_activity where application_name like 'booktape-ingestor%'",
   )
@@ -133,7 +134,7 @@ test('a server that freezes in the middle of its work goes on where it was', asy
 
 test('connections cut by the server again and again', async () => {
   const flow = record(15)
-  const pool = createPool(postgres.url, 'test', 1)
+  const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   for (let round = 0; round < 8; round++) {
     await pool.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'booktape-ingestor%'")
     await sleep(40)

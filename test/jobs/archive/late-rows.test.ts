@@ -10,6 +10,7 @@ import { type ArchiveResult, runArchive } from '../../../jobs/archive/run-archiv
 import { runRetention } from '../../../jobs/retention/run-retention.ts'
 import { createStand } from '../stand.ts'
 import { digestOfBytes, HOUR, insertListed, insertRows, makeRows, type Row } from './rows.ts'
+import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
 
 const stand = await createStand()
 const { pool, store } = stand
@@ -133,7 +134,7 @@ test('rows that come after the hour was read stay logged, and are in the version
 
 test('a writer that has read the threshold and not yet committed is waited for', async () => {
   await pool.query("update marketdata.invalidation_thresholds set threshold = '-infinity'")
-  const writer = createPool(stand.database_url, 'test', 1)
+  const writer = createPool(stand.database_url, 'test', 1, CONNECT_LIMIT_MS)
   const client = await writer.connect()
   await client.query('begin')
   await client.query(

@@ -12,6 +12,7 @@ import { selectPartitions } from '../../../jobs/retention/partitions.ts'
 import { planNow, type RetentionOptions, runRetention } from '../../../jobs/retention/run-retention.ts'
 import { insertListed, insertRows, makeRows } from '../archive/rows.ts'
 import { createStand } from '../stand.ts'
+import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
 
 const stand = await createStand()
 const { pool, store } = stand
@@ -96,7 +97,7 @@ test('rows that arrive between the plan and the drop keep the partition', async 
 test('a writer in the middle of its transaction keeps the partition, and is not held up for long', async () => {
   await archive()
   const [state] = await tradesState()
-  const writer = createPool(stand.database_url, 'writer', 1)
+  const writer = createPool(stand.database_url, 'writer', 1, CONNECT_LIMIT_MS)
   await writer.query('begin')
   await writer.query(`update marketdata.trades set qty = qty where symbol_id = 1`)
   expect(await dropPartition(pool, state!)).toEqual({ kind: 'kept', why: 'others are using the table' })
@@ -117,7 +118,7 @@ test('rows that came by a way that logs nothing keep the partition until the hou
 test('an hour that is being archived is left alone', async () => {
   await archive()
   const [state] = await tradesState()
-  const other = createPool(stand.database_url, 'other', 1)
+  const other = createPool(stand.database_url, 'other', 1, CONNECT_LIMIT_MS)
   await other.query("select pg_advisory_lock(hashtext('booktape.job'), hashtext('archive:trades 2024-08-08T13'))")
   expect(await dropPartition(pool, state!)).toEqual({ kind: 'kept', why: 'it is being archived' })
   await other.end()

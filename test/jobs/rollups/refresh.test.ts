@@ -16,6 +16,7 @@ import {
   rowsOf,
   seeded,
 } from './support.ts'
+import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
 
 const [BT, TRADE, DEPTH] = ROLLUPS as [Rollup, Rollup, Rollup]
 
@@ -123,7 +124,7 @@ test('writers and refreshes at the same time, backends killed at random: nothing
   const database = await createTestDatabase()
   const { pool } = database
   const random = seeded(7)
-  const victims = createPool(database.url, 'refresh-to-be-killed', 2)
+  const victims = createPool(database.url, 'refresh-to-be-killed', 2, CONNECT_LIMIT_MS)
   const writing = new AbortController()
   let [refresh_count, killed_count] = [0, 0]
   const refreshing = (async () => {

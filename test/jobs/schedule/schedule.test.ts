@@ -12,6 +12,7 @@ import { SCHEDULE_CONNECTIONS, startSchedule, type Schedule, type ScheduleOption
 import { readManifest, versionOf } from '../../support/published.ts'
 import { insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON, type Stand } from '../stand.ts'
+import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
 
 const today = dayOf(fromMillis(Date.now()))
 const yesterday = addDays(today, -1)
@@ -47,7 +48,7 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
 /** A stand with one quote in the last seconds of each day, and the pool that the queue needs. */
 async function standWithDays(...days: readonly Day[]): Promise<Stand> {
   const stand = await createStand()
-  const pool = createPool(stand.database_url, 'test', SCHEDULE_CONNECTIONS)
+  const pool = createPool(stand.database_url, 'test', SCHEDULE_CONNECTIONS, CONNECT_LIMIT_MS)
   pools.push(pool)
   await insertSymbols(pool, ['BTCUSDT'])
   for (const day of days) {
