@@ -153,7 +153,7 @@ test('what is wrong with a request is said, and refuses all of it', async () => 
 })
 
 test('who pings keeps the socket, who says nothing loses it', async () => {
-  const exchange = await exchangeOf({ limits: { bybit_quiet_limit_ms: 400 } })
+  const exchange = await exchangeOf({ limits: { bybit_quiet_limit_ms: 1_500 } })
   const faithful = await clientOf(exchange)
   const pings = setInterval(() => faithful.socket.send('{"op":"ping"}'), 50)
   const silent = await clientOf(exchange)

@@ -154,7 +154,7 @@ describe('the life of a socket', () => {
   })
 
   test('it is pinged, and dropped where no pong comes', async () => {
-    const limits = { ping_interval_ms: 40, pong_limit_ms: 300 }
+    const limits = { ping_interval_ms: 40, pong_limit_ms: 1_500 }
     const strict = await startExchange({
       port: 0,
       source: SIM,

@@ -107,7 +107,7 @@ describe('limits', () => {
       port: 0,
       source: SIM,
       venue: 'binance-spot',
-      limits: { ping_interval_ms: 60, pong_limit_ms: 250, messages_per_second_max: 100 },
+      limits: { ping_interval_ms: 60, pong_limit_ms: 1_500, messages_per_second_max: 100 },
     })
     const good = await connect(`${strict.ws_url}/stream`)
     const socket = new WebSocket(`${strict.ws_url}/stream`, { autoPong: false })

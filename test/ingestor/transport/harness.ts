@@ -49,7 +49,7 @@ export const RAW: StreamChoice = { channels: ['book_ticker', 'trades'], trade_st
 
 const QUICK: Partial<TransportSettings> = {
   tick_ms: 20,
-  connect_timeout_ms: 1_000,
+  connect_timeout_ms: 60_000,
   ack_timeout_ms: 200,
   idle_ping_ms: 200,
   pong_timeout_ms: 200,

@@ -81,14 +81,17 @@ test('418 without a Retry-After is a pause too', async () => {
   expect(asked[1]!.at_ms - asked[0]!.at_ms).toBeGreaterThan(45)
 })
 
-for (const [name, handler] of [
-  ['server errors', (_request, response) => response.writeHead(503).end()],
-  ['a connection that is cut', (request) => request.socket.destroy()],
-  ['no answer in time', () => undefined],
-  ['a body that never ends', (_request, response) => response.write('{')],
-] as const satisfies readonly (readonly [string, Handler])[]) {
+/** Long enough for the request to be sent on a busy machine. */
+const SHORT_MS = 500
+
+for (const [name, timeout_ms, handler] of [
+  ['server errors', 60_000, (_request, response) => response.writeHead(503).end()],
+  ['a connection that is cut', 60_000, (request) => request.socket.destroy()],
+  ['no answer in time', SHORT_MS, () => undefined],
+  ['a body that never ends', SHORT_MS, (_request, response) => response.write('{')],
+] as const satisfies readonly (readonly [string, number, Handler])[]) {
   test(`${name}: tried as often as allowed, then an error that says so`, async () => {
-    const { client, asked } = await setup(handler, { attempts_max: 3, timeout_ms: 60 })
+    const { client, asked } = await setup(handler, { attempts_max: 3, timeout_ms })
     await expect(client.get({ path: '/a', weight: 1 })).rejects.toMatchObject({
       code: 'rest_failed',
       retryable: true,
