@@ -3,6 +3,13 @@
  * the span before is replaced, so that a watermark that was set back by hand does no harm.
  */
 import copyStreams from 'pg-copy-streams'
+import { putFloat, putInteger, putMicros, putNull } from '#core/node/pg-copy/cells.ts'
+import {
+  COPY_HEADER,
+  COPY_TRAILER,
+  NUMBER_BYTES,
+  ROW_HEAD_BYTES,
+} from '#core/node/pg-copy/format.ts'
 import type { Client } from '#core/node/pool.ts'
 import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import { type TopRow, VALUE_COLUMNS } from './row.ts'
@@ -84,7 +91,8 @@ async function deleteRows(
        delete from marketdata.orderbook_topn
        where symbol_id = $1 and ts_exchange >= $2 and ts_exchange < $3 returning ts_exchange
      )
-     select distinct (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as ts
+     select distinct
+       (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as ts
      from gone`,
     [symbol_id, toIso(from), toIso(to)],
   )
@@ -108,17 +116,12 @@ const LOG_FOR_ARCHIVE = `with threshold as (
   )
   insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
   select consumer, 'orderbook_topn', $1, hour, hour + interval '1 hour' - interval '1 microsecond'
-  from threshold cross join unnest(consumers) as consumer cross join unnest($2::timestamptz[]) as hour
+  from threshold cross join unnest(consumers) as consumer
+    cross join unnest($2::timestamptz[]) as hour
   where threshold > hour`
 
 const COLUMNS = ['ts_exchange', 'symbol_id', 'final_update_id', ...VALUE_COLUMNS]
-const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
-const TRAILER = Buffer.from([0xff, 0xff])
-/** 2000-01-01, where Postgres' timestamps begin. */
-const PG_EPOCH_US = 946_684_800_000_000
-const TWO_32 = 2 ** 32
-const FIELD_BYTES = 12
-const ROW_BYTES_MAX = 2 + COLUMNS.length * FIELD_BYTES
+const ROW_BYTES_MAX = ROW_HEAD_BYTES + COLUMNS.length * NUMBER_BYTES
 
 async function copyRows(client: Client, symbol_id: number, rows: readonly TopRow[]): Promise<void> {
   if (rows.length === 0) return
@@ -127,29 +130,23 @@ async function copyRows(client: Client, symbol_id: number, rows: readonly TopRow
   await new Promise<void>((resolve, reject) => {
     stream.on('error', reject)
     stream.once('finish', resolve)
-    stream.write(HEADER)
+    stream.write(COPY_HEADER)
     stream.write(encode(symbol_id, rows))
-    stream.end(TRAILER)
+    stream.end(COPY_TRAILER)
   })
 }
 
 function encode(symbol_id: number, rows: readonly TopRow[]): Buffer {
   const bytes = Buffer.allocUnsafe(rows.length * ROW_BYTES_MAX)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let at = 0
-  const putInt8 = (value: number): void => {
-    const high = Math.floor(value / TWO_32)
-    at = bytes.writeInt32BE(8, at)
-    at = bytes.writeInt32BE(high, at)
-    at = bytes.writeUInt32BE(value - high * TWO_32, at)
-  }
   for (const { ts_exchange, final_update_id, values } of rows) {
-    at = bytes.writeInt16BE(COLUMNS.length, at)
-    putInt8(ts_exchange - PG_EPOCH_US)
-    putInt8(symbol_id)
-    putInt8(final_update_id)
+    view.setInt16(at, COLUMNS.length)
+    at = putMicros(view, at + ROW_HEAD_BYTES, ts_exchange)
+    at = putInteger(view, at, symbol_id)
+    at = putInteger(view, at, final_update_id)
     for (const value of values) {
-      at = bytes.writeInt32BE(value === null ? -1 : 8, at)
-      if (value !== null) at = bytes.writeDoubleBE(value, at)
+      at = value === null ? putNull(view, at) : putFloat(view, at, value)
     }
   }
   return bytes.subarray(0, at)
