@@ -1,12 +1,32 @@
 /**
  * Rows as an Arrow IPC stream: one schema, one record batch. Prices and quantities are doubles,
- * times are microseconds in UTC, levels lists of {price, qty}. Written by hand, since apache-arrow
- * alone is 50 KiB of the worker's bundle.
+ * times are microseconds in UTC, levels lists of {price, qty}.
  */
+import {
+  bytesOf,
+  END_OF_STREAM,
+  framed,
+  joinParts,
+  NO_BYTES,
+  offsetsOf,
+  recordBatch,
+  textBuffers,
+} from '#core/arrow/message.ts'
+import { type ArrowType, type FieldNode, schemaMessage } from '#core/arrow/metadata.ts'
 import type { Decimals } from '../decimal-text.ts'
-import type { Cell, RangeColumn, Row } from '../range/table.ts'
+import type { Cell, ColumnKind, RangeColumn, Row } from '../range/table.ts'
 import { release } from '../release.ts'
-import { recordBatchMessage, schemaMessage, type FieldNode } from './arrow-schema.ts'
+
+const TYPES: Readonly<Record<ColumnKind, ArrowType>> = {
+  time: 'timestamp_us',
+  id: 'int64',
+  flag: 'bool',
+  text: 'utf8',
+  levels: 'levels',
+  price: 'float64',
+  qty: 'float64',
+  number: 'float64',
+}
 
 export function arrowStream(
   rows: readonly Row[],
@@ -21,17 +41,10 @@ export function arrowStream(
       rows.map((row) => cellOf(row, column, decimals)),
     )
   }
-  let body_byte_count = 0
-  const buffers = body.buffers.map((bytes) => {
-    const offset = body_byte_count
-    body_byte_count += padded(bytes.byteLength)
-    return { offset, byte_count: bytes.byteLength }
-  })
-  const batch = { row_count: rows.length, nodes: body.nodes, buffers, body_byte_count }
-  const stream = join([
-    ...framed(schemaMessage(columns)),
-    ...framed(recordBatchMessage(batch)),
-    ...body.buffers,
+  const fields = columns.map(({ name, kind, nullable }) => ({ name, nullable, type: TYPES[kind] }))
+  const stream = joinParts([
+    ...framed(schemaMessage(fields)).parts,
+    ...recordBatch({ row_count: rows.length, ...body }).parts,
     END_OF_STREAM,
   ])
   for (const bytes of body.buffers) release(bytes)
@@ -47,34 +60,6 @@ function cellOf(row: Row, { name, derived }: RangeColumn, decimals: Decimals): C
 interface Body {
   readonly nodes: FieldNode[]
   readonly buffers: Uint8Array[]
-}
-
-const CONTINUATION = Uint8Array.of(255, 255, 255, 255)
-const END_OF_STREAM = Uint8Array.of(255, 255, 255, 255, 0, 0, 0, 0)
-const NO_BYTES = new Uint8Array(0)
-
-function framed(metadata: Uint8Array): readonly Uint8Array[] {
-  return [join([CONTINUATION, bytesOf(Int32Array.of(metadata.byteLength))], 4), metadata]
-}
-
-/** Every part begins at a multiple of `alignment`. */
-function join(parts: readonly Uint8Array[], alignment = 8): Uint8Array<ArrayBuffer> {
-  const byte_count = parts.reduce((sum, part) => sum + padded(part.byteLength, alignment), 0)
-  const joined = new Uint8Array(byte_count)
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += padded(part.byteLength, alignment)
-  }
-  return joined
-}
-
-function padded(byte_count: number, alignment = 8): number {
-  return Math.ceil(byte_count / alignment) * alignment
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 function addColumn(body: Body, { kind }: RangeColumn, cells: readonly Cell[]): void {
@@ -93,7 +78,8 @@ function addColumn(body: Body, { kind }: RangeColumn, cells: readonly Cell[]): v
       body.buffers.push(bitmap(cells, (cell) => cell === true))
       return
     case 'text':
-      return addTexts(body, cells as readonly (string | null)[])
+      body.buffers.push(...textBuffers(cells as readonly (string | null)[]))
+      return
     case 'levels':
       return addLevels(body, cells as readonly (Float64Array | null)[])
   }
@@ -112,17 +98,11 @@ function bitmap(cells: readonly Cell[], isSet: (cell: Cell) => boolean): Uint8Ar
   return bits
 }
 
-function addTexts(body: Body, texts: readonly (string | null)[]): void {
-  const encoder = new TextEncoder()
-  const parts = texts.map((text) => (text === null ? NO_BYTES : encoder.encode(text)))
-  body.buffers.push(offsetsOf(parts.map((part) => part.byteLength)), join(parts, 1))
-}
-
 function addLevels(body: Body, lists: readonly (Float64Array | null)[]): void {
   const lengths = lists.map((list) => (list === null ? 0 : list.length / 2))
   const length = lengths.reduce((sum, one) => sum + one, 0)
   const node = { length, null_count: 0 }
-  body.buffers.push(offsetsOf(lengths), NO_BYTES)
+  body.buffers.push(bytesOf(offsetsOf(lengths)), NO_BYTES)
   body.nodes.push(node, node, node)
   for (const first of [0, 1]) {
     const numbers = new Float64Array(length)
@@ -133,11 +113,4 @@ function addLevels(body: Body, lists: readonly (Float64Array | null)[]): void {
     }
     body.buffers.push(NO_BYTES, bytesOf(numbers))
   }
-}
-
-/** Where each of them begins, and where the last one ends. */
-function offsetsOf(lengths: readonly number[]): Uint8Array {
-  const offsets = new Int32Array(lengths.length + 1)
-  for (const [i, length] of lengths.entries()) offsets[i + 1] = offsets[i]! + length
-  return bytesOf(offsets)
 }

@@ -1,12 +1,13 @@
 /**
- * Writes an Arrow IPC file from record batches that are made already: names as dictionaries, zstd,
- * and the footer.
+ * Puts an Arrow IPC file together from record batches that are made already: names as dictionaries,
+ * zstd, and the footer.
  */
-import { open, type FileHandle } from 'node:fs/promises'
-import { RecordBatchReader, Schema, Utf8, vectorFromArray, type RecordBatch } from 'apache-arrow'
+import { open } from 'node:fs/promises'
+import { bytesOf, dictionaryBatch, END_OF_STREAM, joinParts } from '#core/arrow/message.ts'
+import { type Block, footer } from '#core/arrow/metadata.ts'
 import type { Feature } from '#core/features.ts'
 import { identityPairs, type FileIdentity } from '../../parquet/identity.ts'
-import { arrowFields, ArrowWriter, type BatchBytes, DICTIONARY_IDS } from './arrow-batch.ts'
+import { arrowFields, type BatchBytes, compress, DICTIONARY_IDS } from './arrow-batch.ts'
 
 /** The values that the name columns take, known before the first row. */
 export interface NameLists {
@@ -21,56 +22,46 @@ export interface PartsArrow {
   close(): Promise<void>
 }
 
+const MAGIC = Buffer.from('ARROW1')
+/** Messages begin at multiples of 8 bytes. */
+const MAGIC_PADDING = Buffer.alloc(2)
+
 export async function createPartsArrow(
   path: string,
   features: readonly Feature[],
   names: NameLists,
   identity: FileIdentity,
 ): Promise<PartsArrow> {
-  const schema = new Schema([...arrowFields(features)], new Map(identityPairs(identity)))
   const file = await open(path, 'w')
-  const writer = new FileWriter()
-  writer.begin(schema, names)
-  const flush = async (): Promise<void> => {
-    for (const chunk of writer.take()) await file.writeFile(chunk)
+  const dictionaries: Block[] = []
+  const batches: Block[] = []
+  let offset = 0
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    await file.writeFile(bytes)
+    offset += bytes.byteLength
+  }
+  const writeMessage = async (
+    blocks: Block[],
+    { bytes, metadata_bytes, body_bytes }: BatchBytes,
+  ): Promise<void> => {
+    blocks.push({ offset, metadata_bytes, body_bytes })
+    await write(bytes)
+  }
+  await write(MAGIC)
+  await write(MAGIC_PADDING)
+  for (const name of ['exchange', 'symbol'] as const) {
+    const { parts, ...sizes } = dictionaryBatch(DICTIONARY_IDS[name], names[name], compress)
+    await writeMessage(dictionaries, { bytes: joinParts(parts), ...sizes })
   }
   return {
-    async append(batch) {
-      writer.append(batch)
-      await flush()
-    },
+    append: (batch) => writeMessage(batches, batch),
     async finish() {
-      writer.finish()
-      await flush()
+      const end = footer(arrowFields(features), identityPairs(identity), dictionaries, batches)
+      await write(END_OF_STREAM)
+      await write(end)
+      await write(bytesOf(Int32Array.of(end.byteLength)))
+      await write(MAGIC)
     },
     close: () => file.close(),
-  }
-}
-
-/** The batches of a file that createPartsArrow wrote, one at a time. */
-export async function openArrow(handle: FileHandle): Promise<RecordBatchReader> {
-  const reader = await RecordBatchReader.from(handle)
-  await reader.open()
-  return reader
-}
-
-class FileWriter extends ArrowWriter {
-  begin(schema: Schema, names: NameLists): void {
-    this.reset(undefined, schema)
-    const dictionaries = new Map(
-      (['exchange', 'symbol'] as const).map((name) => [
-        DICTIONARY_IDS[name] as number,
-        vectorFromArray([...names[name]], new Utf8()),
-      ]),
-    )
-    // Of a batch it takes nothing else.
-    this._writeDictionaries({ dictionaries } as unknown as RecordBatch)
-  }
-
-  append({ bytes, metadata_bytes, body_bytes }: BatchBytes): void {
-    // The footer's writer reads these fields of a block, and no others.
-    const block = { metaDataLength: metadata_bytes, bodyLength: body_bytes, offset: this._position }
-    this._recordBatchBlocks.push(block as (typeof this._recordBatchBlocks)[number])
-    this._write(bytes)
   }
 }

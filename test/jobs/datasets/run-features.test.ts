@@ -2,7 +2,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { zstdDecompressSync } from 'node:zlib'
-import { tableFromIPC } from 'apache-arrow'
+import { CompressionType, compressionRegistry, tableFromIPC } from 'apache-arrow'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { expect, test } from 'vitest'
 import type { Manifest } from '#core/dataset.ts'
@@ -18,6 +18,8 @@ import {
   type TradeRow,
 } from '../market.ts'
 import { createStand, readWithDuckDb, type Stand } from '../stand.ts'
+
+compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
 
 const MIDNIGHT = Date.parse('2024-08-09T00:00:00Z') * 1_000
 const at = (seconds: number): number => MIDNIGHT + Math.round(seconds * 1e6)

@@ -7,7 +7,7 @@
 /** A place in the buffer, as bytes from its end. */
 export type Offset = number
 
-/** A field of a table; those that are left out have the format's default. */
+/** A field of a table. One that is left out, or is 0, has the format's default. */
 export type TableField =
   | { readonly slot: number; readonly int8: number }
   | { readonly slot: number; readonly int16: number }
@@ -20,6 +20,8 @@ export class FlatBufferBuilder {
   #view = new DataView(this.#bytes.buffer)
   /** Bytes written, counted from the end. */
   #used = 0
+  /** Tables of one shape share the list of where their fields lie. */
+  readonly #vtables = new Map<string, Offset>()
 
   string(text: string): Offset {
     const bytes = new TextEncoder().encode(text)
@@ -46,21 +48,27 @@ export class FlatBufferBuilder {
     return this.#putInt32(values.length / per_struct)
   }
 
+  /** Its fields are written in this order, from the buffer's end on. */
   table(fields: readonly TableField[]): Offset {
     const places = new Map<number, Offset>()
     const end = this.#used
-    // Largest first, so that little is lost to alignment.
-    for (const field of fields.toSorted((a, b) => sizeOf(b) - sizeOf(a))) {
-      places.set(field.slot, this.#putField(field))
+    for (const field of fields) {
+      if (!isDefault(field)) places.set(field.slot, this.#putField(field))
     }
     const slot_count = Math.max(-1, ...places.keys()) + 1
     const table = this.#putInt32(0)
-    for (let slot = slot_count - 1; slot >= 0; slot--) {
+    const inside = Array.from({ length: slot_count }, (_, slot) => {
       const place = places.get(slot)
-      this.#putInt16(place === undefined ? 0 : table - place)
+      return place === undefined ? 0 : table - place
+    })
+    const shape = [table - end, ...inside].join(' ')
+    let vtable = this.#vtables.get(shape)
+    if (vtable === undefined) {
+      for (const place of inside.toReversed()) this.#putInt16(place)
+      this.#putInt16(table - end)
+      vtable = this.#putInt16((slot_count + 2) * 2)
+      this.#vtables.set(shape, vtable)
     }
-    this.#putInt16(table - end)
-    const vtable = this.#putInt16((slot_count + 2) * 2)
     this.#view.setInt32(this.#bytes.length - table, vtable - table, true)
     return table
   }
@@ -134,8 +142,9 @@ export class FlatBufferBuilder {
   }
 }
 
-function sizeOf(field: TableField): number {
-  if ('int8' in field) return 1
-  if ('int16' in field) return 2
-  return 'int64' in field ? 8 : 4
+function isDefault(field: TableField): boolean {
+  if ('int8' in field) return field.int8 === 0
+  if ('int16' in field) return field.int16 === 0
+  if ('int32' in field) return field.int32 === 0
+  return 'int64' in field && field.int64 === 0
 }
