@@ -134,6 +134,8 @@ test('an import makes no claim beyond its last event', async () => {
   const database = await createTestDatabase()
   await follow(database.url, await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]))
   expect(await openHoles(database.pool)).toEqual([])
+  await database.pool.query("update marketdata.tape_positions set updated_at = updated_at - interval '1 day'")
+  expect(await openHoles(database.pool)).toEqual([])
 })
 
 test('a delisted symbol ends, late frames change nothing, and what is listed again is a new stream', async () => {
