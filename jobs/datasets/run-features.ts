@@ -3,31 +3,32 @@
  * one UTC day and publishes them, with what the day leaves for the features of the next. A
  * function of the day: the same rows give the same bytes, whoever runs it, and whenever.
  */
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatasetInputs, Manifest } from '#core/dataset.ts'
-import { OperatorError } from '#core/errors.ts'
-import type { Logger } from '#core/node/log.ts'
-import type { ObjectStore } from '#core/node/object-store.ts'
-import type { Pool } from '#core/node/pool.ts'
 import { MANIFEST_FILE } from '#core/object-keys.ts'
-import { addDays, dayOf, fromMillis, type Micros, micros, SECOND_US, type Day } from '#core/time.ts'
+import { addDays, fromMillis, type Micros, micros, SECOND_US } from '#core/time.ts'
 import { withDay, type OpenDay } from '../day/day.ts'
 import { noData } from '../day/days.ts'
 import { announceRead } from '../day/late-rows.ts'
 import { putFit, readFit, type DayFit } from '../features/fit/fit.ts'
-import { runJob, type RunLog } from '../runs/run.ts'
+import type { RunLog } from '../runs/run.ts'
 import { inlineBuilder, threadBuilder, type Builder } from './build/builders.ts'
 import { digestCode } from './build/code-digest.ts'
 import { buildFiles, type BuiltDay, type BuiltSet } from './build/feature-files.ts'
 import { forgetOtherDays, openKeptHours, type OpenKeptHours, readSeen } from './build/kept-hours.ts'
 import type { KeptHours } from './build/made-day.ts'
+import {
+  type DayJobOptions,
+  type DayResult,
+  type DayRun,
+  publishSet,
+  type PublishedSet,
+  runDayJob,
+} from './day-job.ts'
 import { symbolCoverage } from './files/coverage.ts'
-import { publishDay, type PublishedFile } from './publish.ts'
-import { KEEP_REPLACED_H } from './replaced-builds.ts'
 
 export const FEATURES_JOB = 'features'
-const PROGRESS_INTERVAL_MS = 10_000
 /** Rows come later than that only after trouble: hours that end after it are not kept yet. */
 const SETTLE_US = 120 * SECOND_US
 
@@ -39,48 +40,22 @@ export interface FeaturesSettings {
   readonly symbols_100ms: readonly string[]
 }
 
-export interface FeaturesOptions extends FeaturesSettings {
-  readonly pool: Pool
-  readonly store: ObjectStore
-  readonly date: Day
-  /** Holds the files while they are made; nothing is left there. */
-  readonly work_dir: string
-  readonly log: Logger
-  /** The time now, in milliseconds since 1970. */
-  readonly now: () => number
-  /** Ends the run early; nothing is published then. */
-  readonly signal?: AbortSignal
-  readonly attempt?: number
-  /** How long files that were replaced stay readable [h]; KEEP_REPLACED_H where it is not said. */
-  readonly keep_replaced_h?: number
+export interface FeaturesOptions extends DayJobOptions, FeaturesSettings {
   /**
    * Copies what was published to EXPORT_DIR as well: features_1s into date=YYYY-MM-DD, the others
    * into DATASET/date=YYYY-MM-DD.
    */
   readonly export_dir?: string
   /**
-   * Where hours of the day that are finished are kept for its next build, which goes on behind them;
-   * undefined: the day is built from its start, and nothing is kept. Only without threads.
+   * Where hours of the day that are finished are kept for its next build, which goes on behind
+   * them; undefined: the day is built from its start, and nothing is kept. Only without threads.
    */
   readonly kept_dir?: string
-  readonly onProgress?: (done_count: number, symbol_count: number) => void
 }
 
-export interface PublishedSet {
-  readonly dataset: string
-  readonly symbol_count: number
-  readonly row_count: number
-  readonly files: readonly PublishedFile[]
-}
-
-export interface FeaturesResult {
-  readonly date: Day
-  readonly complete: boolean
+export interface FeaturesResult extends DayResult {
   /** Of features_1s, as is row_count. */
   readonly symbol_count: number
-  readonly row_count: number
-  /** Of all files. */
-  readonly byte_count: number
   /** features_1s first. */
   readonly sets: readonly [PublishedSet, ...PublishedSet[]]
 }
@@ -89,93 +64,41 @@ export interface FeaturesResult {
  * Errors: `day_in_future`; `no_data` where nothing was recorded in the day; `run_in_progress`.
  * Needs three connections of the pool, and one of its own a thread.
  */
-export async function runFeatures(options: FeaturesOptions): Promise<FeaturesResult> {
-  const { pool, date, now, log, attempt = 1 } = options
-  const today = dayOf(fromMillis(now()))
-  if (date > today) {
-    throw new OperatorError('day_in_future', `${date} has not begun: today is ${today} (UTC).`, {
-      hint: 'Name a day up to today.',
-    })
-  }
-  const run = { job: FEATURES_JOB, job_window: date, attempt, now, log }
-  return runJob(pool, run, (run_log) => buildAndPublish(options, run_log, date < today))
-}
-
-async function buildAndPublish(
-  options: FeaturesOptions,
-  log: RunLog,
-  complete: boolean,
-): Promise<FeaturesResult> {
-  const { store, date, work_dir, now } = options
-  const signal = options.signal ?? new AbortController().signal
-  const started_ms = now()
-  // The run's lock makes this folder ours alone; an earlier run may have been killed in it.
-  const dir = join(work_dir, `${FEATURES_JOB}-${date}`)
-  await rm(dir, { recursive: true, force: true })
-  await mkdir(dir, { recursive: true })
-  try {
+export function runFeatures(options: FeaturesOptions): Promise<FeaturesResult> {
+  return runDayJob(FEATURES_JOB, options, async (run) => {
+    const { store, date } = options
     const fit = await readFit(store, addDays(date, -1))
     const settled_to = await settle(options)
     const { built, inputs } = await withDay(options, date, async (day) => ({
-      built: await build(options, day, { fit, dir, settled_to, is_complete: complete }, log, signal),
+      built: await build(options, day, run, fit, settled_to),
       inputs: inputsOf(day, fit),
     }))
-    const sets = await publish(options, built, inputs, complete, signal)
+    const sets = await publish(options, run, built, inputs)
     // Of a day that is not over the next one is not to be made: it would not be made again.
-    if (complete) await putFit(store, date, built.fits)
-    const result = {
-      date,
-      complete,
-      symbol_count: sets[0].symbol_count,
-      row_count: sets[0].row_count,
-      byte_count: sets.flatMap(({ files }) => files).reduce((sum, { bytes }) => sum + bytes, 0),
-    }
-    log.info({ ...result, elapsed_ms: now() - started_ms }, 'Published.')
-    return { ...result, sets }
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
+    if (run.complete) await putFit(store, date, built.fits)
+    const { symbol_count, row_count } = sets[0]
+    return { symbol_count, row_count, sets }
+  })
 }
 
-interface BuildPlace {
-  readonly fit: DayFit | undefined
-  readonly dir: string
-  /** Rows before it that come from now on are logged, where hours are kept. */
-  readonly settled_to: Micros
-  readonly is_complete: boolean
-}
-
+/** Rows before `settled_to` that come from now on are logged, where hours are kept. */
 async function build(
   options: FeaturesOptions,
   day: OpenDay,
-  { fit, dir, settled_to, is_complete }: BuildPlace,
-  log: RunLog,
-  signal: AbortSignal,
+  { dir, complete: is_complete, log, signal, onSymbol }: DayRun,
+  fit: DayFit | undefined,
+  settled_to: Micros,
 ): Promise<BuiltDay> {
-  const { pool, date, now, symbols_100ms, onProgress } = options
+  const { pool, date, symbols_100ms } = options
   const { symbols } = day
   if (symbols.length === 0) throw await noData(pool, date)
   const fits = fit?.symbols ?? []
   log.info({ symbol_count: symbols.length, fit_count: fits.length }, 'Building features.')
   const kept = await openKept(options, day, settled_to, log)
   const builder = await startBuilder(options.thread_count, day, signal, kept)
-  let reported_ms = now()
+  const wanted = { dir, date, symbols, symbols_100ms, fits, is_complete }
   try {
-    const built = await buildFiles({
-      dir,
-      date,
-      symbols,
-      symbols_100ms,
-      fits,
-      is_complete,
-      builder,
-      onSymbol(done_count, symbol_count) {
-        onProgress?.(done_count, symbol_count)
-        if (now() - reported_ms < PROGRESS_INTERVAL_MS) return
-        reported_ms = now()
-        log.info({ done_count, symbol_count }, 'Building.')
-      },
-    })
+    const built = await buildFiles({ ...wanted, builder, onSymbol })
     await kept?.finish()
     return built
   } finally {
@@ -226,38 +149,33 @@ function inputsOf({ revised_hours, ledger_sha256 }: OpenDay, fit: DayFit | undef
 }
 
 async function publish(
-  { store, date, export_dir, now, keep_replaced_h = KEEP_REPLACED_H }: FeaturesOptions,
+  options: FeaturesOptions,
+  run: DayRun,
   { sets: [first, ...others] }: BuiltDay,
   inputs: DatasetInputs,
-  complete: boolean,
-  signal: AbortSignal,
 ): Promise<FeaturesResult['sets']> {
-  const publishSet = async (built: BuiltSet, export_folder: string): Promise<PublishedSet> => {
-    const { set, dir, row_count } = built
-    const manifest = {
-      dataset: set.dataset,
-      schema_version: set.schema_version,
-      date,
-      complete,
-      row_count,
-      columns: set.columns,
-      files: built.files,
-      coverage: built.summaries.map((summary) => symbolCoverage(summary)),
-      inputs,
-    }
-    const publishing = { store, job: FEATURES_JOB, date, keep_replaced_h, now, signal }
-    const files = await publishDay(publishing, dir, manifest)
-    if (export_dir !== undefined) {
-      await exportFiles(dir, join(export_dir, export_folder, `date=${date}`), manifest)
-    }
-    return { dataset: set.dataset, symbol_count: built.summaries.length, row_count, files }
+  const { date, export_dir } = options
+  const publishOne = (
+    { set, summaries, dir, row_count, files }: BuiltSet,
+    folder: string,
+  ): Promise<PublishedSet> => {
+    const coverage = summaries.map((summary) => symbolCoverage(summary))
+    const on_disk = { ...set, dir, row_count, files, coverage }
+    return publishSet(options, run, on_disk, inputs, async (manifest) => {
+      if (export_dir === undefined) return
+      await exportFiles(dir, join(export_dir, folder, `date=${date}`), manifest)
+    })
   }
-  const published: [PublishedSet, ...PublishedSet[]] = [await publishSet(first, '')]
-  for (const built of others) published.push(await publishSet(built, built.set.dataset))
+  const published: [PublishedSet, ...PublishedSet[]] = [await publishOne(first, '')]
+  for (const built of others) published.push(await publishOne(built, built.set.dataset))
   return published
 }
 
-async function exportFiles(dir: string, target: string, manifest: Manifest): Promise<void> {
+async function exportFiles(
+  dir: string,
+  target: string,
+  manifest: Omit<Manifest, 'build'>,
+): Promise<void> {
   await mkdir(target, { recursive: true })
   for (const { name } of manifest.files) await copyFile(join(dir, name), join(target, name))
   await writeFile(join(target, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`)

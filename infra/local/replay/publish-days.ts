@@ -3,11 +3,8 @@ import type { Logger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
 import { addDays, dayRange, type Day } from '#core/time.ts'
-import {
-  type FeaturesResult,
-  type PublishedSet,
-  runFeatures,
-} from '../../../jobs/datasets/run-features.ts'
+import type { PublishedSet } from '../../../jobs/datasets/day-job.ts'
+import { type FeaturesResult, runFeatures } from '../../../jobs/datasets/run-features.ts'
 import { selectDaysWithData } from '../../../jobs/day/days.ts'
 import type { RecordingSummary } from '../exchange/replay/recording.ts'
 

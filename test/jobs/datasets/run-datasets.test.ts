@@ -7,8 +7,9 @@ import { silentLogger } from '#core/node/log.ts'
 import { MANIFEST_FILE, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
+import type { DayResult } from '../../../jobs/datasets/day-job.ts'
+import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { selectStaleDays } from '../../../jobs/datasets/stale-days.ts'
-import { runDatasets, type DatasetsResult } from '../../../jobs/datasets/run-datasets.ts'
 import { publishedKey, readManifest, versionOf } from '../../support/published.ts'
 import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
@@ -40,7 +41,7 @@ async function load({ pool }: Stand, reversed: boolean): Promise<void> {
   await insertGap(pool, gap)
 }
 
-const build = (stand: Stand): Promise<DatasetsResult> =>
+const build = (stand: Stand): Promise<DayResult> =>
   runDatasets({
     pool: stand.pool,
     store: stand.store,
