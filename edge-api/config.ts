@@ -3,7 +3,7 @@
  * the values are secrets.
  */
 import { z } from 'zod'
-import { OperatorError } from '#core/errors.ts'
+import { readEnvironment } from '#core/environment.ts'
 import { SCOPES, TOKEN_SECRET_BYTES_MIN, type Scope } from './access/token.ts'
 
 const httpUrl = z
@@ -83,18 +83,8 @@ export interface StoreConfig {
 }
 
 export function parseConfig(env: unknown): Config {
-  const result = Bindings.safeParse(env)
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`)
-    throw new OperatorError(
-      'bad_config',
-      `The worker's bindings are not usable: ${problems.join('; ')}.`,
-      {
-        hint: 'Set them as vars and secrets of the worker.',
-      },
-    )
-  }
-  const b = result.data
+  const subject = "The worker's bindings are not usable"
+  const b = readEnvironment(Bindings, env, subject, 'Set them as vars and secrets of the worker.')
   return Object.freeze({
     database_url: b.DATABASE_URL,
     gateway_url: b.GATEWAY_URL,

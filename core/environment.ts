@@ -1,0 +1,82 @@
+/**
+ * A program's environment, read by a zod schema: all problems are reported together. Text that may
+ * be a secret is never repeated.
+ */
+import { z } from 'zod'
+import { OperatorError } from './errors.ts'
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** Throws OperatorError `bad_config`, which says what is wrong with which variable. */
+export function readEnvironment<Schema extends z.ZodType>(
+  schema: Schema,
+  env: unknown,
+  subject: string,
+  hint: string,
+): z.output<Schema> {
+  const result = schema.safeParse(env)
+  if (result.success) return result.data
+  const problems = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
+  throw new OperatorError('bad_config', `${subject}: ${problems.join('; ')}.`, { hint })
+}
+
+export interface NumberRule {
+  readonly min: number
+  readonly max: number
+  readonly standard: number
+  /** What is counted, such as `whole seconds`. */
+  readonly what: string
+}
+
+/** A number from `min` to `max`, both included. */
+export function decimal({ min, max, standard, what }: NumberRule) {
+  return z
+    .string()
+    .default(String(standard))
+    .transform((text, context) => {
+      const value = Number(text)
+      if (value >= min && value <= max) return value
+      const message = `is '${text}', expected ${what} from ${min} to ${max}`
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    })
+}
+
+export function whole(rule: NumberRule) {
+  const { min, max, what } = rule
+  return decimal(rule).refine(Number.isInteger, {
+    error: ({ input }) => `is '${String(input)}', expected ${what} from ${min} to ${max}`,
+  })
+}
+
+/** Names between commas, each once. `isName` says which texts are names. */
+export function nameList(rule: {
+  readonly standard: string
+  readonly min: number
+  readonly max: number
+  readonly isName: (text: string) => boolean
+  readonly what: string
+}) {
+  const { standard, min, max, isName, what } = rule
+  return z
+    .string()
+    .default(standard)
+    .transform((text, context): readonly string[] => {
+      const names = [...new Set(text.split(',').map((name) => name.trim()))].filter(Boolean)
+      if (names.length >= min && names.length <= max && names.every(isName)) return names
+      const message = `is '${names.join(',')}', expected ${min} to ${max} ${what}`
+      context.addIssue({ code: 'custom', message })
+      return z.NEVER
+    })
+}
+
+/** Text that is not empty. */
+export const filled = z.string({ error: 'is missing' }).trim().min(1, { error: 'is missing' })
+
+/** The URL may hold a password: it is not repeated. */
+export function urlOf(...schemes: readonly string[]) {
+  const expected = schemes.map((scheme) => `${scheme}://`).join(' or ')
+  const isUrl = (text: string): boolean =>
+    schemes.includes(URL.parse(text)?.protocol.slice(0, -1) ?? '')
+  return filled.refine(isUrl, { error: `is not a URL that begins with ${expected}` })
+}
