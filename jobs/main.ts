@@ -7,13 +7,15 @@ import { requireSession } from '#core/node/session-check.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
 import { ROLLUPS_JOB, runRollups } from './rollups/run-rollups.ts'
+import {
+  createConnectionBudget,
+  DAEMON_CONNECTIONS,
+  RUN_CONNECTIONS,
+} from './schedule/connections.ts'
 import { runInProcess } from './schedule/heavy-process.ts'
 import { startLoop } from './schedule/loop.ts'
-import { SCHEDULE_CONNECTIONS, startSchedule } from './schedule/schedule.ts'
+import { startSchedule } from './schedule/schedule.ts'
 import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'
-
-/** Rollups and the top of the book run beside the schedule, with two connections each. */
-const POOL_SIZE = SCHEDULE_CONNECTIONS + 4
 
 let config: JobsConfig
 try {
@@ -23,14 +25,16 @@ try {
   process.exit(1)
 }
 const log = createLogger('jobs', config.log_level)
-const pool = createPool(config.database_url, 'booktape-jobs', POOL_SIZE)
+const pool = createPool(config.database_url, 'booktape-jobs', DAEMON_CONNECTIONS)
 const store = createObjectStore(config.object_store)
 try {
   const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
   const { retention, keep_replaced_h } = config
   await requireSession(pool)
+  const connections = createConnectionBudget()
   const schedule = await startSchedule({
     pool,
+    connections,
     store,
     work_dir,
     intraday_features_s,
@@ -44,14 +48,17 @@ try {
   })
   const { run } = createTopnJob({ pool, cadence: topn.cadence, log, now: Date.now })
   const { every_s } = topn
-  const topn_loop = every_s === 0 ? undefined : startLoop({ job: TOPN_JOB, every_s, run, log })
+  const runTopn = (signal: AbortSignal): Promise<unknown> =>
+    connections.take(RUN_CONNECTIONS, () => run(signal))
+  const topn_loop = every_s === 0 ? undefined : startLoop({ job: TOPN_JOB, every_s, run: runTopn, log })
   const rollups_loop =
     rollups_every_s === 0
       ? undefined
       : startLoop({
           job: ROLLUPS_JOB,
           every_s: rollups_every_s,
-          run: (signal) => runRollups({ pool, log, now: Date.now, signal }),
+          run: (signal) =>
+            connections.take(RUN_CONNECTIONS, () => runRollups({ pool, log, now: Date.now, signal })),
           log,
         })
   const shutdown = onShutdown(log, async (reason) => {

@@ -17,7 +17,7 @@ export function createPool(
   connect_limit_ms = CONNECT_LIMIT_MS,
 ): Pool {
   const pool = new pg.Pool({
-    connectionString: database_url,
+    connectionString: withRootCertificate(database_url, process.env['PGSSLROOTCERT']),
     application_name,
     max,
     connectionTimeoutMillis: connect_limit_ms,
@@ -34,6 +34,18 @@ export function createPool(
   // nobody listens, would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
+}
+
+/**
+ * pg verifies certificates whatever of require, prefer and verify-ca the URL says, and warns of it:
+ * the URL says verify-full then. `root_file` is libpq's PGSSLROOTCERT, which pg does not know.
+ */
+export function withRootCertificate(database_url: string, root_file: string | undefined): string {
+  if (/[?&]uselibpqcompat=true/.test(database_url)) return database_url
+  const url = database_url.replace(/([?&]sslmode=)(?:require|prefer|verify-ca)(?=&|$)/, '$1verify-full')
+  const needs_root = url.includes('sslmode=verify-full') && !/[?&]sslrootcert=/.test(url)
+  if (!needs_root || root_file === undefined || root_file === '') return url
+  return `${url}&sslrootcert=${encodeURIComponent(root_file)}`
 }
 
 export async function withClient<T>(pool: Pool, use: (client: Client) => Promise<T>): Promise<T> {

@@ -24,7 +24,8 @@ const Environment = z
     /** PEM files. Without them TLS has to end before the gateway. */
     TLS_CERT_FILE: z.string().default(''),
     TLS_KEY_FILE: z.string().default(''),
-    POOL_MAX: whole(1, 100, 8),
+    /** With the other programs it makes 22 of a small server's 25: docs/deploy-edge.md. */
+    POOL_MAX: whole(1, 100, 4),
     /** Queries that run or wait for a connection; more are turned away with a 503. */
     CONCURRENCY_MAX: whole(1, 10_000, 64),
     STATEMENT_TIMEOUT_MS: whole(10, 600_000, 5_000),

@@ -138,7 +138,7 @@ const DATA_DIR_OPTION = [
   'the folder of the local stack; not used where DATABASE_URL and S3_* are set',
   '.data',
 ] as const
-const POOL_SIZE = 4
+const POOL_SIZE = 3
 
 interface Services {
   readonly pool: Pool

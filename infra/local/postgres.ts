@@ -31,6 +31,8 @@ export interface PostgresOptions {
   readonly port: number
   readonly password: string
   readonly settings?: Readonly<Record<string, string>>
+  /** Holds initdb and postgres of another version; undefined: the embedded one. */
+  readonly bin_dir?: string | undefined
 }
 
 export interface Postgres {
@@ -58,7 +60,7 @@ const END_LIMIT_MS = 60_000
 const USER = 'postgres'
 
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const binaries = locateBinaries()
+  const binaries = binariesIn(options.bin_dir) ?? locateBinaries()
   const launch = chooseLaunch(binaries.postgres, options.dir)
   if (!existsSync(join(options.dir, 'PG_VERSION'))) initialise(options, binaries.initdb, launch)
   await stopLeftOver(options.dir)
@@ -173,7 +175,9 @@ function initialise(options: PostgresOptions, initdb: string, launch: Launch): v
   own(password_file)
   try {
     const args = ['-D', dir, '-U', USER, '--pwfile', password_file, '--auth=scram-sha-256']
-    const locale = ['--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
+    // Before Postgres 17 there is no locale of its own.
+    const builtin = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+    const locale = ['--encoding=UTF8', '--locale=C', ...(options.bin_dir === undefined ? builtin : [])]
     const command = launch.command(initdb, [...args, ...locale, '--no-sync', '--no-instructions'])
     execFileSync(...command, { ...launch.ids, stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment(), cwd: '/' })
     remove(options.dir)
@@ -269,6 +273,13 @@ function readPidFile(dir: string): readonly string[] {
 
 function plainEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+}
+
+function binariesIn(
+  bin_dir: string | undefined,
+): { readonly initdb: string; readonly postgres: string } | undefined {
+  if (bin_dir === undefined) return undefined
+  return { initdb: join(bin_dir, 'initdb'), postgres: join(bin_dir, 'postgres') }
 }
 
 function locateBinaries(): { readonly initdb: string; readonly postgres: string } {

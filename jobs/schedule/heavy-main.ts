@@ -6,13 +6,12 @@ import { createPool } from '#core/node/pool.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig } from '../config.ts'
 import { failureOf, type Failure } from '../runs/failure.ts'
+import { HEAVY_CONNECTIONS } from './connections.ts'
 import { type HeavyTask, runHeavyTask } from './heavy-task.ts'
 
 export type FromHeavy =
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly failure: Failure }
-
-const POOL_SIZE = 4
 
 const config = parseConfig(process.env)
 const log = createLogger('jobs', config.log_level)
@@ -35,7 +34,7 @@ process.once('message', (task: HeavyTask) => {
 })
 
 async function run(task: HeavyTask): Promise<FromHeavy> {
-  const pool = createPool(config.database_url, 'booktape-jobs-heavy', POOL_SIZE)
+  const pool = createPool(config.database_url, 'booktape-jobs-heavy', HEAVY_CONNECTIONS)
   const store = createObjectStore(config.object_store)
   try {
     await runHeavyTask({ ...config, pool, store, log, now: Date.now }, task, controller.signal)

@@ -20,16 +20,20 @@ import {
 import { RETENTION_JOB, runRetention } from '../retention/run-retention.ts'
 import type { RetentionSettings } from '../retention/settings.ts'
 import { runValidation, VALIDATION_JOB } from '../validation/run-validation.ts'
+import {
+  type ConnectionBudget,
+  RETENTION_CONNECTIONS,
+  RUN_CONNECTIONS,
+} from './connections.ts'
 import { findStaleDays, STALE_DAYS_JOB } from './day-tasks.ts'
 import type { RunHeavy } from './heavy-task.ts'
 import { createIntraday } from './intraday.ts'
 
-/** Connections that the schedule holds at most at one time; with fewer its parts wait in turn. */
-export const SCHEDULE_CONNECTIONS = 14
-
 export interface ScheduleOptions {
-  /** Of at least SCHEDULE_CONNECTIONS. */
+  /** Of DAEMON_CONNECTIONS. */
   readonly pool: Pool
+  /** Shared with whatever else uses the pool. */
+  readonly connections: ConnectionBudget
   readonly store: ObjectStore
   readonly work_dir: string
   readonly intraday_features_s: number
@@ -82,7 +86,7 @@ const CONCURRENCY = 4
 const DAEMON_LOCK = 'booktape.jobs'
 
 export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
-  const { pool, log, runHeavy } = options
+  const { pool, connections, log, runHeavy } = options
   const controller = new AbortController()
   const intraday = createIntraday(options)
   const runDay = (job: StaleDay['job'], payload: unknown, attempt: number): Promise<void> =>
@@ -113,11 +117,13 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
           const jobKey = `rebuild_${job}_${date}`
           await addJob(job, { date }, { jobKey, queueName: FEATURES_JOB, maxAttempts: 9 })
         }),
-      [SWEEP_JOB]: () => sweepReplacedBuilds(options),
-      [INDEX_PRICES_JOB]: () => pollIndexPrices(options, controller.signal),
+      [SWEEP_JOB]: () => connections.take(RUN_CONNECTIONS, () => sweepReplacedBuilds(options)),
+      [INDEX_PRICES_JOB]: () =>
+        connections.take(RUN_CONNECTIONS, () => pollIndexPrices(options, controller.signal)),
       [ARCHIVE_JOB]: () => runHeavy({ kind: 'archive' }, controller.signal),
-      [RETENTION_JOB]: () => freePartitions(options, controller.signal),
-      [VALIDATION_JOB]: () => lookAtData(options),
+      [RETENTION_JOB]: () =>
+        connections.take(RETENTION_CONNECTIONS, () => freePartitions(options, controller.signal)),
+      [VALIDATION_JOB]: () => connections.take(RUN_CONNECTIONS, () => lookAtData(options)),
     },
   })
   // Its end may come before anyone waits for it.

@@ -41,6 +41,7 @@ export async function startSmallServer(hour_count: number): Promise<SmallServer>
   const server = await startPostgres({
     dir: join(dir, 'postgres'),
     port: await freePort(),
+    bin_dir: process.env['TEST_POSTGRES_BIN'],
     password: 'test',
     settings: {
       fsync: 'off',

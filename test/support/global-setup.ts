@@ -25,6 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const postgres = await startPostgres({
     dir: join(dir, 'postgres'),
     port: await freePort(),
+    bin_dir: process.env['TEST_POSTGRES_BIN'],
     password: 'test',
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
   })

@@ -8,7 +8,8 @@ import { startExchange } from '../../../infra/local/exchange/server.ts'
 import { parseRetentionSettings } from '../../../jobs/retention/settings.ts'
 import { parsePayload } from '../../../jobs/schedule/day-tasks.ts'
 import { runHeavyTask } from '../../../jobs/schedule/heavy-task.ts'
-import { SCHEDULE_CONNECTIONS, startSchedule, type Schedule, type ScheduleOptions } from '../../../jobs/schedule/schedule.ts'
+import { createConnectionBudget } from '../../../jobs/schedule/connections.ts'
+import { startSchedule, type Schedule, type ScheduleOptions } from '../../../jobs/schedule/schedule.ts'
 import { readManifest, versionOf } from '../../support/published.ts'
 import { insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON, type Stand } from '../stand.ts'
@@ -36,6 +37,7 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
     ...options,
   }
   const schedule = await startSchedule({
+    connections: createConnectionBudget(),
     intraday_features_s: 0,
     index_prices: undefined,
     runHeavy: (task, signal) => runHeavyTask(common, task, signal),
@@ -48,7 +50,7 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
 /** A stand with one quote in the last seconds of each day, and the pool that the queue needs. */
 async function standWithDays(...days: readonly Day[]): Promise<Stand> {
   const stand = await createStand()
-  const pool = createPool(stand.database_url, 'test', SCHEDULE_CONNECTIONS, CONNECT_LIMIT_MS)
+  const pool = createPool(stand.database_url, 'test', 14, CONNECT_LIMIT_MS)
   pools.push(pool)
   await insertSymbols(pool, ['BTCUSDT'])
   for (const day of days) {
