@@ -8,6 +8,7 @@ import type { Socket } from 'node:net'
 import pg from 'pg'
 import { OperatorError } from '#core/errors.ts'
 import { isStatementError, type Client, type Pool } from '#core/node/pool.ts'
+import { withDeadline } from '#core/waiting.ts'
 import type { GatewayLimits } from './config.ts'
 
 export interface Statement {
@@ -109,18 +110,10 @@ function unreachable(cause: unknown): OperatorError {
   })
 }
 
-async function within<T>(limit_ms: number, work: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    reject(unreachable(new Error(`Postgres gave no answer for ${limit_ms} ms.`)))
-  }, limit_ms)
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-    // It may fail later, with its connection.
-    work.catch(() => undefined)
-  }
+function within<T>(limit_ms: number, work: Promise<T>): Promise<T> {
+  return withDeadline(work, limit_ms, () =>
+    unreachable(new Error(`Postgres gave no answer for ${limit_ms} ms.`)),
+  )
 }
 
 /** The caller has its answer already: nobody waits for this. Advisory locks outlive a rollback. */

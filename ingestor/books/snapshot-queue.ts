@@ -13,8 +13,8 @@
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
+import { backoffMs } from '#core/waiting.ts'
 import type { ExchangeAdapter } from '../exchanges/adapter.ts'
-import { backoffMs } from '../transport/pacing.ts'
 import type { RestAnswer, RestClient } from '../transport/rest-client.ts'
 import { systemTimers, type Timers } from '../transport/timers.ts'
 

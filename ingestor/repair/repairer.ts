@@ -14,9 +14,9 @@ import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { type Client, createPool } from '#core/node/pool.ts'
 import { DAY_US, type Micros, micros } from '#core/time.ts'
+import { backoffMs } from '#core/waiting.ts'
 import { describeTrouble } from '../writer/database-errors.ts'
 import { pause } from '../writer/session.ts'
-import { backoffMs } from '../transport/pacing.ts'
 import {
   countGaps,
   type LedgerCounts,
@@ -29,6 +29,7 @@ import {
   withClaim,
   writeVerdict,
 } from './ledger.ts'
+import { askNewest, type Newest } from './quiet-stream.ts'
 import {
   findFirst,
   refill,
@@ -38,7 +39,6 @@ import {
   type Walk,
   windowStart,
 } from './refill.ts'
-import { askNewest, type Newest } from './quiet-stream.ts'
 import { UnheardStreams } from './unheard-streams.ts'
 import { hopeless, judge, unlocated, type VerdictSettings } from './verdict.ts'
 

@@ -1,6 +1,6 @@
 /** What the ledger says after an attempt: pure, time and chance are arguments. */
 import { type Micros, micros } from '#core/time.ts'
-import { backoffMs } from '../transport/pacing.ts'
+import { backoffMs } from '#core/waiting.ts'
 import { storableText } from '../writer/storable-text.ts'
 import type { TradeHole, Verdict } from './ledger.ts'
 import type { RefillEnd } from './refill.ts'

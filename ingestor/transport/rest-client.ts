@@ -6,10 +6,10 @@
 import { OperatorError, describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
+import { backoffMs, retryAfterMs } from '#core/waiting.ts'
 import type { IngestorConfig } from '../config.ts'
 import type { ExchangeAdapter, RestLimits } from '../exchanges/adapter.ts'
 import { createClock, type Clock } from './clock.ts'
-import { backoffMs, retryAfterMs } from './pacing.ts'
 import { systemTimers, type Timers } from './timers.ts'
 import { createWeightBudget, type Priority, type WeightBudget } from './weight-budget.ts'
 

@@ -8,6 +8,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { Client } from '#core/node/pool.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
+import { withDeadline as withinLimit } from '#core/waiting.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { openReader, type TapeReader } from '../tape/reader.ts'
@@ -185,20 +186,11 @@ function needsSymbols(batch: Batch, symbols: SymbolTable): boolean {
 }
 
 /** The promise, or an error after COMMIT_LIMIT_MS; the caller then drops the connection. */
-export async function withDeadline<T>(promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    reject(
-      new OperatorError('database_silent', `Postgres gave no answer for ${COMMIT_LIMIT_MS} ms.`, {
-        retryable: true,
-      }),
-    )
-  }, COMMIT_LIMIT_MS)
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
+export function withDeadline<T>(promise: Promise<T>): Promise<T> {
+  return withinLimit(promise, COMMIT_LIMIT_MS, () => {
+    const message = `Postgres gave no answer for ${COMMIT_LIMIT_MS} ms.`
+    return new OperatorError('database_silent', message, { retryable: true })
+  })
 }
 
 /** Sleeps; an abort ends it early and is no error. */

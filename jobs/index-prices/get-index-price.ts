@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { PriceValue } from '#core/node/prices.ts'
 import { fromMillis } from '#core/time.ts'
+import { backoffMs, retryAfterMs } from '#core/waiting.ts'
 
 interface Retry {
   readonly symbol: string
@@ -35,6 +36,8 @@ export interface AskSettings {
 }
 
 const SETTINGS: AskSettings = { timeout_ms: 10_000, attempts_max: 3, delay_ms: 1_000 }
+/** A try waits at least half of the exponential delay. */
+const JITTER = 0.5
 const RETRY_AFTER_MS_MAX = 15_000
 const BODY_BYTES_MAX = 64 * 1024
 const TOO_MANY_REQUESTS = 429
@@ -51,17 +54,12 @@ export async function getIndexPrice(symbol: string, options: AskOptions): Promis
     options.signal.throwIfAborted()
     const { detail: error } = outcome
     if (attempt >= settings.attempts_max) throw failed(symbol, attempt, error)
-    const delay_ms = Math.round(
-      Math.max(outcome.retry_after_ms, backoffMs(attempt, settings.delay_ms, options.random)),
-    )
+    const backoff = { backoff_base_ms: settings.delay_ms, backoff_cap_ms: Infinity }
+    const pause_ms = backoffMs(attempt - 1, backoff, options.random, JITTER)
+    const delay_ms = Math.round(Math.max(outcome.retry_after_ms, pause_ms))
     options.onRetry({ symbol, error, delay_ms })
     await sleep(delay_ms, undefined, { signal: options.signal })
   }
-}
-
-/** Between half of the exponential delay and all of it: many clients do not return as one. */
-function backoffMs(attempt: number, delay_ms: number, random: () => number): number {
-  return delay_ms * 2 ** (attempt - 1) * (0.5 + random() / 2)
 }
 
 type Outcome =
@@ -83,7 +81,7 @@ async function ask(
     const { status, headers } = response
     if (status === TOO_MANY_REQUESTS || status >= 500) {
       await response.body?.cancel()
-      const asked_ms = Number(headers.get('retry-after') ?? 0) * 1_000 || 0
+      const asked_ms = retryAfterMs(headers.get('retry-after'))
       const retry_after_ms = Math.min(asked_ms, RETRY_AFTER_MS_MAX)
       return { kind: 'failed', detail: `HTTP ${status}`, retry_after_ms }
     }

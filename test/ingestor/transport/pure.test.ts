@@ -1,7 +1,8 @@
 /** The small pure parts: planning, pacing, the clock, the weight budget. */
 import { describe, expect, test } from 'vitest'
+import { backoffMs, retryAfterMs } from '#core/waiting.ts'
 import { createClock } from '../../../ingestor/transport/clock.ts'
-import { backoffMs, createConnectBudget, retryAfterMs } from '../../../ingestor/transport/pacing.ts'
+import { createConnectBudget } from '../../../ingestor/transport/pacing.ts'
 import { placeStreams } from '../../../ingestor/transport/stream-placement.ts'
 import { createWeightBudget } from '../../../ingestor/transport/weight-budget.ts'
 
