@@ -44,6 +44,10 @@ const REFUSED = new RegExp(
     '\\bpg_(?:logical|replication|notify|reload|rotate|switch|create|drop|stat_reset)\\w*',
     '\\b(?:query|cursor|table|schema|database)_to_xml\\w*',
     '\\bts_(?:stat|rewrite)\\b',
+    // Jobs and migrations lock by these; the others use up transaction ids, or leave a file.
+    '\\bpg_(?:try_)?advisory_\\w+',
+    '\\b(?:txid_current|pg_current_xact_id)\\b',
+    '\\bpg_export_snapshot\\b',
     '\\b(?:lo|dblink)_\\w+|\\bdblink\\b',
     '\\bu&"',
   ].join('|'),

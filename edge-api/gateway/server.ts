@@ -188,8 +188,11 @@ const STATUSES: Readonly<Record<string, number>> = {
   database_refused: 403,
 }
 
-/** Postgres cannot take the statement now: no resources (53), shutting down or starting (57P). */
-const NOT_NOW = /^(?:53|57P)/
+/**
+ * Postgres cannot take the statement now: no resources (53), shutting down or starting (57P), or a
+ * pooler has no connection for it (08).
+ */
+const NOT_NOW = /^(?:53|57P|08)/
 
 function isAway(error: unknown): boolean {
   return error instanceof OperatorError && error.code === 'database_unreachable'

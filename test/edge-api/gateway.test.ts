@@ -176,6 +176,11 @@ describe('asking is reading', () => {
     "select pg_logical_emit_message(false, 'a', 'b')",
     "select u&\"pg\\005fterminate_backend\"(1)",
     "select query_to_xml('select pg_termin' || 'ate_backend(1)', true, true, '')",
+    "select pg_try_advisory_lock(hashtext('booktape.job'), 1)",
+    "select pg_advisory_xact_lock(hashtext('booktape.migrate'))",
+    'select txid_current()',
+    'select pg_current_xact_id()',
+    'select pg_export_snapshot()',
     'select rolpassword from pg_authid',
     'select passwd from pg_shadow',
     '',
@@ -249,20 +254,20 @@ describe('limits', () => {
   test('many at once: as many as may wait do so, the rest are told when to come again', async () => {
     const narrow = await startTestGateway(reader_url, { CONCURRENCY_MAX: '8', POOL_MAX: '4' })
     const holder = await pool.connect()
-    await holder.query('select pg_advisory_lock(7)')
+    await holder.query('begin; lock table marketdata.symbols in access exclusive mode')
     const statuses: number[] = []
     const calls = Array.from({ length: 30 }, async () => {
       const response = await fetch(`${narrow.url}/sql`, {
         method: 'POST',
         headers: { authorization: `Bearer ${SECRET}`, 'neon-connection-string': reader_url },
-        body: '{"query":"select pg_advisory_xact_lock_shared(7)"}',
+        body: '{"query":"select count(*) from marketdata.symbols"}',
       })
       if (response.status === 503) expect(response.headers.get('retry-after')).toBe('1')
       statuses.push(response.status)
     })
     await expect.poll(() => statuses.length).toBe(22)
     expect(new Set(statuses)).toEqual(new Set([503]))
-    await holder.query('select pg_advisory_unlock(7)')
+    await holder.query('rollback')
     holder.release()
     await Promise.all(calls)
     expect(statuses.slice(22)).toEqual(Array.from({ length: 8 }, () => 200))
