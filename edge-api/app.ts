@@ -33,6 +33,7 @@ import { symbolRoutes } from './routes/symbols.ts'
 export function createApp(deps: Deps): App {
   const app: App = new OpenAPIHono({ defaultHook: refuseBadParameters })
   addHeaders(app, deps.cors_origins)
+  app.use('*', deps.send_bodies)
   app.use('*', guard(deps.access))
   if (deps.answer_cache !== undefined) app.use('*', deps.answer_cache)
   indexRoutes(app)

@@ -39,6 +39,7 @@ import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'
 import { createRangeReader, databaseAway, type RangeSources } from './range/read-range.ts'
 import { storedDepth } from './range/stored-depth.ts'
+import { sendBodies, type OpenBody } from './send-body.ts'
 import { createUrlSigner } from './sign-url.ts'
 
 export interface Surroundings {
@@ -46,17 +47,21 @@ export interface Surroundings {
   readonly cache?: HttpCache
   /** Without them no token is known to be taken back and nobody asks too often. */
   readonly access?: AccessBindings
+  /** Without it bodies are left to the runtime. */
+  readonly open_body?: OpenBody
   now(): Micros
   /** Told of every error that is our fault. */
   report(error: unknown): void
 }
 
 /** Throws an OperatorError that names every binding that is missing or wrong. */
-export function composeApp(bindings: unknown, { now, report, cache, access }: Surroundings): App {
+export function composeApp(bindings: unknown, surroundings: Surroundings): App {
+  const { now, report, cache, access, open_body } = surroundings
   const config = parseConfig(bindings)
   const db = createDatabase(config)
   const store = createObjectReader(config.store)
   const datasets = createDatasets(store)
+  const memory = createMemoryGate(PAGE_MEMORY, Date.now)
   const lake = createParquetReader(
     store,
     cache === undefined ? no_byte_cache : createByteCache(cache),
@@ -88,7 +93,8 @@ export function composeApp(bindings: unknown, { now, report, cache, access }: Su
       now,
     },
     cors_origins: config.cors_origins,
-    memory: createMemoryGate(PAGE_MEMORY, Date.now),
+    memory,
+    send_bodies: sendBodies(memory, open_body, Date.now),
     answer_cache: cache && createAnswerCache({ now, cache }),
     findInstrument,
     findArchived: createArchivedFinder(findInstrument, listInstruments),

@@ -28,8 +28,10 @@ export interface Deps {
   /** Keeps answers and joins callers; without it every request goes to its route. */
   readonly answer_cache: MiddlewareHandler | undefined
   now(): Micros
-  /** What pages may hold while they are made, all callers together. */
+  /** What pages and bodies may hold, all callers together. */
   readonly memory: MemoryGate
+  /** Hands bodies to callers part by part. */
+  readonly send_bodies: MiddlewareHandler
   /** Told of every error that is our fault. */
   report(error: unknown): void
   findInstrument: FindInstrument

@@ -5,6 +5,7 @@
 import { AwsClient } from 'aws4fetch'
 import { OperatorError } from '#core/errors.ts'
 import type { StoreConfig } from './config.ts'
+import { release } from './release.ts'
 import { parseListObjects, type ObjectPage } from './list-objects-xml.ts'
 
 export interface ObjectReader {
@@ -149,6 +150,7 @@ async function readBytes(
   for (const chunk of chunks) {
     bytes.set(chunk, offset)
     offset += chunk.byteLength
+    release(chunk)
   }
   return bytes
 }

@@ -16,6 +16,7 @@ export default {
         report,
         cache: caches.default,
         access: accessBindings(env),
+        open_body: (byte_count) => new FixedLengthStream(byte_count),
       })
     } catch (error) {
       report(error)

@@ -10,11 +10,18 @@
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { micros, SECOND_US, type Micros } from '#core/time.ts'
+import { bodyOf } from '../body-parts.ts'
 import { entityTag, namesTag } from '../entity-tag.ts'
+import { ANSWER_BYTES, OWN_BYTES } from '../send-body.ts'
 import { acceptedFormat } from '../formats/format.ts'
 import { freshnessOf } from './freshness.ts'
 import type { HttpCache } from './http-cache.ts'
-import { createKeptAnswers, type KeptAnswer, type TimedAnswer } from './kept-answers.ts'
+import {
+  ANSWER_BYTES_MAX,
+  createKeptAnswers,
+  type KeptAnswer,
+  type TimedAnswer,
+} from './kept-answers.ts'
 
 export interface AnswerCacheOptions {
   now(): Micros
@@ -33,6 +40,8 @@ const MADE_AT = 'x-made-at'
 const WAIT_US = 5 * SECOND_US
 
 interface Flight {
+  /** Others than its leader get its answer. */
+  is_shared: boolean
   readonly begun_at: Micros
   readonly entry: Promise<TimedAnswer>
 }
@@ -48,18 +57,22 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
     const found = last === undefined || isLasting(last) ? await readPlace(cache, key) : undefined
     if (found !== undefined && now() < found.fresh_until) return found
     await next()
-    const entry = timed(await takeAnswer(c.res), now())
-    if (entry.answer.status === 200 && isLasting(entry)) await writePlace(cache, key, entry)
+    const entry = timed(await takeAnswer(c.res, c.get(ANSWER_BYTES)), now())
+    const { status, body } = entry.answer
+    const is_small = body.byteLength <= ANSWER_BYTES_MAX
+    if (status === 200 && is_small && isLasting(entry)) await writePlace(cache, key, entry)
     return entry
   }
 
   const lead = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
-    const flight = { begun_at: now(), entry: make(key, c, next) }
+    const flight: Flight = { begun_at: now(), entry: make(key, c, next), is_shared: false }
     flights.set(key, flight)
     keepRunning(c, flight.entry)
     try {
       const entry = await flight.entry
-      if (entry.answer.status === 200 && entry.fresh_until > entry.made_at) kept.set(key, entry)
+      const is_good = entry.answer.status === 200 && entry.fresh_until > entry.made_at
+      const is_kept = is_good && kept.set(key, entry)
+      if (!is_kept && !flight.is_shared) c.set(OWN_BYTES, true)
       return entry
     } finally {
       if (flights.get(key) === flight) flights.delete(key)
@@ -72,6 +85,7 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
     const flight = flights.get(key)
     if (flight === undefined || now() >= flight.begun_at + WAIT_US) return lead(key, c, next)
     if (entry !== undefined && now() < entry.stale_until) return entry
+    flight.is_shared = true
     return (await firstOf(flight.entry, WAIT_US / 1_000)) ?? lead(key, c, next)
   }
 
@@ -100,8 +114,11 @@ function keyOf(c: Context): string {
   return `${pathname}?${searchParams.toString()}#${form}`
 }
 
-async function takeAnswer(response: Response): Promise<KeptAnswer> {
-  const body = new Uint8Array(await response.arrayBuffer())
+async function takeAnswer(
+  response: Response,
+  made?: Uint8Array<ArrayBuffer>,
+): Promise<KeptAnswer> {
+  const body = made ?? new Uint8Array(await response.arrayBuffer())
   const headers = HEADERS.flatMap((name): [string, string][] => {
     const value = response.headers.get(name)
     return value === null ? [] : [[name, value]]
@@ -118,10 +135,11 @@ function give(c: Context, answer: KeptAnswer, age_s: number): void {
   const is_known = tag !== undefined && namesTag(c.req.header('if-none-match'), tag)
   const response = is_known
     ? new Response(null, { status: 304 })
-    : new Response(answer.body, { status: answer.status })
+    : new Response(bodyOf(answer.body), { status: answer.status })
   for (const [name, value] of answer.headers) {
     if (!is_known || name !== 'content-type') response.headers.set(name, value)
   }
+  c.set(ANSWER_BYTES, answer.body)
   if (age_s > 0) response.headers.set('age', String(age_s))
   // Hono carries over what others have set before: CORS, and a Vary of its own.
   c.res = response
@@ -148,7 +166,8 @@ async function writePlace(
   )
   headers.set(MADE_AT, String(made_at))
   // A cache that is full or broken only makes answers slower.
-  await cache.put(placeUrl(key), new Response(answer.body, { headers })).catch(() => undefined)
+  const copy = new Response(bodyOf(answer.body), { headers })
+  await cache.put(placeUrl(key), copy).catch(() => undefined)
 }
 
 function placeUrl(key: string): string {

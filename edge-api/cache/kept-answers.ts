@@ -18,11 +18,13 @@ export interface TimedAnswer {
 
 export interface KeptAnswers {
   get(key: string): TimedAnswer | undefined
-  set(key: string, entry: TimedAnswer): void
+  /** False where it is too large to be kept. */
+  set(key: string, entry: TimedAnswer): boolean
 }
 
-const BYTES_MAX = 16 << 20
-const ANSWER_BYTES_MAX = 2 << 20
+const BYTES_MAX = 8 << 20
+/** A larger one is made anew: to keep it takes more memory than to make it. */
+export const ANSWER_BYTES_MAX = 1 << 20
 /** What an entry takes besides its body. */
 const ENTRY_BYTES = 1_000
 
@@ -39,13 +41,14 @@ export function createKeptAnswers(): KeptAnswers {
     get: (key) => entries.get(key),
     set(key, entry) {
       remove(key)
-      if (entry.answer.body.byteLength > ANSWER_BYTES_MAX) return
+      if (entry.answer.body.byteLength > ANSWER_BYTES_MAX) return false
       entries.set(key, entry)
       byte_count += sizeOf(entry)
       for (const oldest of entries.keys()) {
-        if (byte_count <= BYTES_MAX) return
+        if (byte_count <= BYTES_MAX) break
         remove(oldest)
       }
+      return true
     },
   }
 }

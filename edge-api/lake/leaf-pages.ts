@@ -55,11 +55,12 @@ export async function* pagesOf(leaf: Leaf, feed: ByteFeed): AsyncGenerator<LeafP
     const header = await readHeader(feed)
     const { data_page_header, data_page_header_v2, dictionary_page_header } = header
     if (dictionary_page_header !== undefined) {
-      const bytes = unpackWhole(leaf, header, await feed.take(header.compressed_page_size))
+      const bytes = unpackOnce(leaf, header, await feed.take(header.compressed_page_size))
       const plain = { view: viewOf(bytes), offset: 0 }
       const { num_values } = dictionary_page_header
       const words = readPlain(plain, leaf.chunk.type, num_values, undefined)
       dictionary = Array.from(valuesOf(words))
+      release(bytes)
       continue
     }
     const value_count = (data_page_header ?? data_page_header_v2)!.num_values
@@ -125,9 +126,7 @@ async function unpackedBytes({ leaf, header, feed, packed }: Page): Promise<Byte
   if (uncompressed_page_size <= PAGE_BYTES_MAX || !canStream(codec)) {
     packed.left = 0
     const bytes = await feed.take(compressed_page_size)
-    const page = unpackWhole(leaf, header, bytes)
-    if (page !== bytes) release(bytes)
-    return ByteFeed.of(page, release)
+    return ByteFeed.of(unpackOnce(leaf, header, bytes), release)
   }
   return new ByteFeed(unpacked(codec, passing(feed, packed)))
 }
@@ -157,10 +156,11 @@ async function openWhole({ leaf, header, dictionary, feed, packed }: Page): Prom
     compressors: decompressors,
   }
   const { data_page_header } = header
+  let page: Uint8Array = bytes
   const found =
     data_page_header === undefined
       ? (requireSize(header), readDataPageV2(bytes, header, decoder))
-      : readDataPage(unpackWhole(leaf, header, bytes), data_page_header, decoder)
+      : readDataPage((page = unpackOnce(leaf, header, bytes)), data_page_header, decoder)
   const { encoding } = (data_page_header ?? header.data_page_header_v2)!
   const { definitionLevels = [], repetitionLevels, dataPage } = found
   const bitsOf = (levels: readonly number[]): LevelBits | undefined =>
@@ -170,8 +170,11 @@ async function openWhole({ leaf, header, dictionary, feed, packed }: Page): Prom
     definition: bitsOf(definitionLevels),
     async values(from, count) {
       const wanted = dataPage.slice(from, from + count)
-      if (!encoding.endsWith('_DICTIONARY')) return valuesOf(wanted)
-      return Array.from(wanted as ArrayLike<number>, (code) => dictionary![code]!)
+      const values = encoding.endsWith('_DICTIONARY')
+        ? Array.from(wanted as ArrayLike<number>, (code) => dictionary![code]!)
+        : valuesOf(wanted)
+      release(page)
+      return values
     },
   }
 }
@@ -179,10 +182,13 @@ async function openWhole({ leaf, header, dictionary, feed, packed }: Page): Prom
 const ROOT: SchemaElement = { name: 'root' }
 const NO_PARSERS = {} as Parameters<typeof readDataPage>[2]['parsers']
 
-function unpackWhole(leaf: Leaf, header: PageHeader, bytes: Uint8Array): Uint8Array {
+/** Of bytes that nobody else needs. */
+function unpackOnce(leaf: Leaf, header: PageHeader, bytes: Uint8Array): Uint8Array {
   requireSize(header)
   const { uncompressed_page_size: size } = header
-  return decompressPage(bytes, size, leaf.chunk.codec, decompressors)
+  const page = decompressPage(bytes, size, leaf.chunk.codec, decompressors)
+  if (page.buffer !== bytes.buffer) release(bytes)
+  return page
 }
 
 function requireSize({ uncompressed_page_size: size }: PageHeader): void {

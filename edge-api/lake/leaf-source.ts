@@ -11,6 +11,8 @@ import type { PlacedLeaf } from './plan.ts'
 export interface LeafSource {
   /** Leaves are asked for in the order of the list; some may be left out. */
   feedOf(leaf: PlacedLeaf): Promise<ByteFeed>
+  /** Nothing more is asked for. */
+  close(): void
 }
 
 export interface FileBytes {
@@ -32,6 +34,10 @@ export function createLeafSource(leaves: readonly PlacedLeaf[], file: FileBytes)
       }
       const { range, bytes } = held
       return ByteFeed.of(bytes.subarray(start - range.start, end - range.start))
+    },
+    close() {
+      if (held !== undefined) release(held.bytes)
+      held = undefined
     },
   }
 }

@@ -47,6 +47,7 @@ export async function readGroups(
       numbers: left.numbers - numbersBeforeLast(found, counted_from - from),
     }
   }
+  source.close()
   return { row_count, columns }
 }
 
@@ -70,10 +71,14 @@ export async function findNewest(
     const to = countBefore(times, wanted.to)
     const all = { from, to, counted_from: from, value_count_max: Infinity }
     const { columns } = await readColumns(telling, source, wanted, times, all)
+    source.close()
     const row = Array.from(columns.get(column)!).lastIndexOf(value) + from
     if (row < from) continue
     const window = { from: row, to: row + 1, counted_from: row, value_count_max: Infinity }
-    return readColumns(leaves, createLeafSource(leaves, file), wanted, times, window)
+    const whole = createLeafSource(leaves, file)
+    const found = await readColumns(leaves, whole, wanted, times, window)
+    whole.close()
+    return found
   }
   return { row_count: 0, columns: new Map() }
 }

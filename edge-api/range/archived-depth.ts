@@ -13,7 +13,7 @@ import type { ArchivedInstrument, Instrument } from '../instruments.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
 import type { RangeSources, ReadRange } from './read-range.ts'
-import { columnOf, type Row } from './table.ts'
+import { columnOf, releaseLevels, type Row } from './table.ts'
 import { depth } from './tables.ts'
 
 /**
@@ -148,6 +148,7 @@ async function* mergedChanges(
       limit: PAGE_ROWS,
     })
     for (const row of page.rows) yield { kind: row['depth_kind'], change: changeOf(row) }
+    releaseLevels(page.rows)
     // A page of many levels has fewer rows than were asked for.
     row_count += page.rows.length
     after = page.next

@@ -5,7 +5,7 @@
 import type { ColumnKind, RangeColumn, Row } from './table.ts'
 
 /** Of the JSON text, which is the longest form. */
-export const PAGE_BYTES_MAX = 4 << 20
+export const PAGE_BYTES_MAX = 2 << 20
 
 /** What a value usually takes at most; of levels, what those of a short change do. */
 const CELL_BYTES: { readonly [kind in ColumnKind]: number } = {

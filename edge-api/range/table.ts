@@ -6,6 +6,7 @@ import type { ArchivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
 import type { Cursor, PartKind } from '../cursor.ts'
 import type { Decimals } from '../decimal-text.ts'
+import { releaseWhole } from '../release.ts'
 
 /** Prices and quantities are decimal text in text formats; a `number` is a plain one. */
 export type ColumnKind = 'time' | 'id' | 'price' | 'qty' | 'number' | 'flag' | 'text' | 'levels'
@@ -131,4 +132,9 @@ function kindOf({ type, unit }: Column): ColumnKind {
     case 'float8':
       return unit === 'quote asset' ? 'price' : unit === 'base asset' ? 'qty' : 'number'
   }
+}
+
+/** Gives back the memory of the rows' levels, which nobody may read any more. */
+export function releaseLevels(rows: readonly Row[]): void {
+  for (const row of rows) releaseWhole(Object.values(row))
 }

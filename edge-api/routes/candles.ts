@@ -84,7 +84,7 @@ export function candleRoutes(app: App, deps: Deps): void {
       const next: Cursor | null = last_ts + interval_us < to ? [last_ts] : null
       const bounds = { from: toIso(from), to: toIso(to) }
       const parameters = { exchange, interval, ...bounds, limit, format: asked.format }
-      return rangeAnswer(c as Context, format, {
+      return rangeAnswer(c as Context, deps.memory, format, {
         head: { exchange, symbol, interval, ...bounds },
         rows,
         columns: candles.columns,

@@ -92,7 +92,7 @@ export function featureRoutes(app: App, deps: Deps): void {
         columns: columns?.join(','),
         format: asked.format,
       })
-      return rangeAnswer(c as Context, format, {
+      return rangeAnswer(c as Context, deps.memory, format, {
         head: { exchange, symbol, dataset, ...bounds },
         rows: found.rows,
         columns: found.columns,

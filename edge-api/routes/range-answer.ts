@@ -1,12 +1,15 @@
 /** A page of rows as the answer that was asked for, and how long it may be kept. */
 import type { Context } from 'hono'
+import { bodyOf } from '../body-parts.ts'
 import type { Decimals } from '../decimal-text.ts'
 import { cacheFor, cacheLatest } from '../deps.ts'
 import { entityTag } from '../entity-tag.ts'
 import { arrowStream } from '../formats/arrow-stream.ts'
 import { MEDIA_TYPES, type Format } from '../formats/format.ts'
 import { csvText, jsonText, ndjsonText } from '../formats/table-text.ts'
-import type { RangeColumn, Row } from '../range/table.ts'
+import type { MemoryGate } from '../memory-gate.ts'
+import { ANSWER_BYTES } from '../send-body.ts'
+import { releaseLevels, type RangeColumn, type Row } from '../range/table.ts'
 
 export interface RangeAnswer {
   /** What the JSON form says before the rows. */
@@ -25,16 +28,20 @@ const CLOSED_S = 60
 
 export async function rangeAnswer(
   c: Context,
+  memory: MemoryGate,
   format: Format,
   answer: RangeAnswer,
 ): Promise<Response> {
-  const body = bodyOf(format, answer)
+  const body = bytesOf(format, answer)
+  memory.count(body)
+  releaseLevels(answer.rows)
   if (answer.version === null) cacheLatest(c)
   else cacheFor(c, CLOSED_S)
   c.header('vary', 'accept', { append: true })
   if (answer.next !== null) c.header('link', `<${answer.next}>; rel="next"`)
   c.header('etag', await entityTag(answer.version ?? '', body))
-  return c.body(body, 200, { 'content-type': contentType(format) })
+  c.set(ANSWER_BYTES, body)
+  return c.body(bodyOf(body), 200, { 'content-type': contentType(format) })
 }
 
 function contentType(format: Format): string {
@@ -42,7 +49,7 @@ function contentType(format: Format): string {
   return MEDIA_TYPES[format] + charset
 }
 
-function bodyOf(format: Format, answer: RangeAnswer): Uint8Array<ArrayBuffer> {
+function bytesOf(format: Format, answer: RangeAnswer): Uint8Array<ArrayBuffer> {
   const { head, rows, columns, decimals, next } = answer
   switch (format) {
     case 'json':

@@ -37,7 +37,7 @@ export function routeOf(table: RangeTable) {
     description:
       `In a range of time, in the order of ${order}. ` +
       `Without \`to\` until now; without \`from\` the last ${span_s} seconds before \`to\`. ` +
-      'A page ends after about 4 MiB, with fewer rows than `limit`; `next` then goes on.',
+      'A page ends after about 2 MiB, with fewer rows than `limit`; `next` then goes on.',
     request: {
       params: symbolPath,
       query: query({
@@ -87,7 +87,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
         columns: asked.columns?.join(','),
         format: asked.format,
       })
-      return rangeAnswer(c as Context, format, {
+      return rangeAnswer(c as Context, deps.memory, format, {
         head: { exchange, symbol, ...bounds },
         rows: found.rows,
         columns,

@@ -28,6 +28,12 @@ export interface LocalWorker {
 const ROOT = join(import.meta.dirname, '..', '..')
 /** On loopback there is one caller: the limits are there, and out of the way. */
 const RATE_LIMIT = { limit: 1_000_000, period: 10 } as const
+/**
+ * V8 sizes its heap by the machine's memory, and collects late where there is much. An isolate on
+ * Cloudflare has 128 MiB with its buffers, so here it gets a heap that ends before them and is collected
+ * as soon as it has grown by a quarter.
+ */
+const V8_FLAGS = '--max-heap-size=96 --max-semi-space-size=4 --heap-growing-percent=25'
 const SOURCES = [
   'edge-api/**/*.{ts,mjs,jsonc,html,js}',
   'edge-api/public/_headers',
@@ -62,6 +68,7 @@ export async function startWorker(options: {
 }): Promise<LocalWorker> {
   const { bundle, bindings, rate_limits, has_inspector = false } = options
   const contents = readFileSync(bundle.script_path, 'utf8')
+  process.env['MINIFLARE_WORKERD_V8_FLAGS'] ??= V8_FLAGS
   const server = new Miniflare({
     host: '127.0.0.1',
     port: options.port,
