@@ -16,8 +16,11 @@ export function readEnvironment<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(env)
   if (result.success) return result.data
-  const problems = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
-  throw new OperatorError('bad_config', `${subject}: ${problems.join('; ')}.`, { hint })
+  // A variable may hold a list: the path goes on to an element that nobody set under such a name.
+  const problems = new Set(
+    result.error.issues.map(({ path, message }) => `${String(path[0])} ${message}`),
+  )
+  throw new OperatorError('bad_config', `${subject}: ${[...problems].join('; ')}.`, { hint })
 }
 
 export interface NumberRule {

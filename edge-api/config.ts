@@ -22,7 +22,11 @@ const SCOPE_RULE = `must be false, true (the same as read), or scopes out of ${S
 const publicScopes = z
   .string()
   .transform((text) => (text === 'false' ? [] : text === 'true' ? ['read'] : list(text)))
-  .pipe(z.array(z.enum(SCOPES, { error: SCOPE_RULE })))
+  .pipe(
+    z.array(
+      z.enum(SCOPES, { error: ({ input }) => `${SCOPE_RULE}; '${String(input)}' is none of them` }),
+    ),
+  )
 
 const ORIGIN_RULE = 'must be *, or origins such as https://example.com with commas between'
 const corsOrigins = z
