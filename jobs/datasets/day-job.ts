@@ -4,13 +4,14 @@
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DatasetColumn, DatasetFile, DatasetInputs, Manifest } from '#core/dataset.ts'
+import type { DatasetInputs, Manifest } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { dayOf, fromMillis, type Day } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
+import type { SetOnDisk } from './files/set-on-disk.ts'
 import { publishDay, type PublishedFile } from './publish.ts'
 import { KEEP_REPLACED_H } from './replaced-builds.ts'
 
@@ -43,17 +44,6 @@ export interface DayRun {
   readonly log: RunLog
   readonly signal: AbortSignal
   readonly onSymbol: (done_count: number, symbol_count: number) => void
-}
-
-/** A dataset's day on disk. */
-export interface SetOnDisk {
-  readonly dataset: string
-  readonly schema_version: number
-  readonly columns: readonly DatasetColumn[]
-  readonly dir: string
-  readonly row_count: number
-  readonly files: readonly DatasetFile[]
-  readonly coverage: Manifest['coverage']
 }
 
 export interface PublishedSet {
@@ -115,7 +105,7 @@ export async function runDayJob<
 export async function publishSet(
   { store, date, now, keep_replaced_h = KEEP_REPLACED_H }: DayJobOptions,
   { job, complete, signal }: DayRun,
-  { dir, ...set }: SetOnDisk,
+  { dir, ...set }: SetOnDisk & Pick<Manifest, 'coverage'>,
   inputs: DatasetInputs,
   onManifest?: (manifest: Omit<Manifest, 'build'>) => Promise<void>,
 ): Promise<PublishedSet> {

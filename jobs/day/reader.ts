@@ -15,9 +15,9 @@ import type { StreamPart } from './stream-part.ts'
 const SNAPSHOT_AGE_MAX_US = 2 * HOUR_US
 
 const QUOTE = ['ts_exchange', 'update_id', 'best_bid', 'bid_qty', 'best_ask', 'ask_qty'] as const
-const TRADE = ['ts_exchange', 'price', 'qty', 'is_buyer_maker'] as const
+const TRADE = ['ts_exchange', 'price', 'qty'] as const
 const MARK = ['ts_exchange', 'mark_price', 'index_price', 'funding_rate'] as const
-const LIQUIDATION = ['ts_exchange', 'side', 'filled_qty'] as const
+const LIQUIDATION = ['ts_exchange', 'filled_qty'] as const
 
 export interface Places {
   /** Inside a transaction that reads; undefined where the plan has no part in Postgres. */
@@ -59,38 +59,17 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
   }
   return {
     rows: (symbol, channel, columns) => rows(symbol, channel, columns, from, (chunk) => chunk),
-    quotes: (symbol, start) =>
-      rows(symbol, 'book_ticker', QUOTE, start, (chunk) => ({
-        row_count: chunk.row_count,
-        ts_exchange: chunk.numbers('ts_exchange'),
-        update_id: chunk.numbers('update_id'),
-        best_bid: chunk.numbers('best_bid'),
-        bid_qty: chunk.numbers('bid_qty'),
-        best_ask: chunk.numbers('best_ask'),
-        ask_qty: chunk.numbers('ask_qty'),
-      })),
+    quotes: (symbol, start) => rows(symbol, 'book_ticker', QUOTE, start, numbersOf(QUOTE)),
     trades: (symbol, start) =>
-      rows(symbol, 'trades', TRADE, start, (chunk) => ({
-        row_count: chunk.row_count,
-        ts_exchange: chunk.numbers('ts_exchange'),
-        price: chunk.numbers('price'),
-        qty: chunk.numbers('qty'),
+      rows(symbol, 'trades', [...TRADE, 'is_buyer_maker'], start, (chunk) => ({
+        ...numbersOf(TRADE)(chunk),
         is_buyer_maker: chunk.flags('is_buyer_maker'),
       })),
-    marks: (symbol, start) =>
-      rows(symbol, 'mark_price', MARK, start, (chunk) => ({
-        row_count: chunk.row_count,
-        ts_exchange: chunk.numbers('ts_exchange'),
-        mark_price: chunk.numbers('mark_price'),
-        index_price: chunk.numbers('index_price'),
-        funding_rate: chunk.numbers('funding_rate'),
-      })),
+    marks: (symbol, start) => rows(symbol, 'mark_price', MARK, start, numbersOf(MARK)),
     liquidations: (symbol, start) =>
-      rows(symbol, 'liquidations', LIQUIDATION, start, (chunk) => ({
-        row_count: chunk.row_count,
-        ts_exchange: chunk.numbers('ts_exchange'),
+      rows(symbol, 'liquidations', [...LIQUIDATION, 'side'], start, (chunk) => ({
+        ...numbersOf(LIQUIDATION)(chunk),
         is_buy: Uint8Array.from(chunk.texts('side'), (side) => (side === 'buy' ? 1 : 0)),
-        filled_qty: chunk.numbers('filled_qty'),
       })),
     async *depth(symbol, begin) {
       const before = begin === undefined ? await snapshotBefore(parts, symbol, from) : undefined
@@ -107,6 +86,15 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
       const row = await newest(dayBefore(symbol, 'mark_price'), (part) => part.lastRow(symbol, MARK))
       return row && { ...row, ts_exchange: micros(row.ts_exchange) }
     },
+  }
+}
+
+/** These columns of a chunk, by their names. */
+function numbersOf<Name extends string>(names: readonly Name[]) {
+  return (chunk: RowChunk): Readonly<Record<Name, Float64Array>> & Pick<RowChunk, 'row_count'> => {
+    const columns = names.map((name) => [name, chunk.numbers(name)] as const)
+    const by_name = Object.fromEntries(columns) as Record<Name, Float64Array>
+    return { row_count: chunk.row_count, ...by_name }
   }
 }
 

@@ -1,9 +1,9 @@
 /** What the datasets of a market's day are built from, and what is on disk afterwards. */
-import type { DatasetColumn, DatasetFile } from '#core/dataset.ts'
 import type { Day } from '#core/time.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
 import type { OpenDay } from '../../day/day.ts'
 import type { CoveredRows } from '../files/coverage.ts'
+import type { SetOnDisk } from '../files/set-on-disk.ts'
 
 export interface MarketOptions {
   readonly day: Pick<OpenDay, 'symbols' | 'reader'>
@@ -14,13 +14,7 @@ export interface MarketOptions {
 }
 
 /** A dataset's day on disk. */
-export interface MarketSet {
-  readonly dataset: string
-  readonly schema_version: number
-  readonly columns: readonly DatasetColumn[]
-  readonly dir: string
-  readonly row_count: number
-  readonly files: readonly DatasetFile[]
+export interface MarketSet extends SetOnDisk {
   /** Per symbol, with what the manifest says of its rows. */
   readonly summaries: readonly { readonly summary: SymbolSummary; readonly rows: CoveredRows }[]
 }
