@@ -1,7 +1,7 @@
 /**
  * Every table that the archive holds as Parquet files: the raw ones of tables.ts, and what jobs make
  * of them. Columns in the order of the files; a test compares them with the database's own catalog.
- * What a column means stands in the catalog, and for callers in edge-api/range.
+ * What a column means stands in the catalog, and for callers in edge-api/tables.
  */
 import { type Column, RAW_CHANNELS, RAW_TABLES, type RawChannel } from './tables.ts'
 

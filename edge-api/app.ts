@@ -10,8 +10,6 @@ import { secureHeaders } from 'hono/secure-headers'
 import { guard } from './access/guard.ts'
 import { cacheFor, type App, type Deps } from './deps.ts'
 import { mcpRoute } from './mcp/route.ts'
-import { OPENAPI_HEAD } from './openapi-head.ts'
-import { refuseBadParameters } from './parameters.ts'
 import { Problem, found, problemResponse, toProblem } from './problem.ts'
 import { bookRoutes } from './routes/book.ts'
 import { candleRoutes } from './routes/candles.ts'
@@ -29,6 +27,8 @@ import { quoteRoutes } from './routes/quotes.ts'
 import { rangeRoutes } from './routes/ranges.ts'
 import { statsRoutes } from './routes/stats.ts'
 import { symbolRoutes } from './routes/symbols.ts'
+import { OPENAPI_HEAD } from './schemas/openapi-head.ts'
+import { refuseBadParameters } from './schemas/parameters.ts'
 
 export function createApp(deps: Deps): App {
   const app: App = new OpenAPIHono({ defaultHook: refuseBadParameters })

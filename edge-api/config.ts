@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { readEnvironment } from '#core/environment.ts'
 import { SCOPES, TOKEN_SECRET_BYTES_MIN, type Scope } from './access/token.ts'
+import type { StoreConfig } from './store/store-config.ts'
 
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
@@ -76,14 +77,6 @@ export interface Config {
   readonly token_secrets: readonly string[]
   readonly public_scopes: ReadonlySet<Scope>
   readonly cors_origins: readonly string[]
-}
-
-export interface StoreConfig {
-  readonly endpoint: string
-  readonly bucket: string
-  readonly region: string
-  readonly access_key_id: string
-  readonly secret_access_key: string
 }
 
 export function parseConfig(env: unknown): Config {

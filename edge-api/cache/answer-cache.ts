@@ -10,10 +10,10 @@
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { micros, SECOND_US, type Micros } from '#core/time.ts'
-import { bodyOf } from '../body-parts.ts'
-import { entityTag, namesTag } from '../entity-tag.ts'
-import { ANSWER_BYTES, OWN_BYTES } from '../send-body.ts'
 import { acceptedFormat } from '../formats/format.ts'
+import { bodyOf } from '../memory/body-parts.ts'
+import { ANSWER_BYTES, OWN_BYTES } from '../memory/send-body.ts'
+import { entityTag, namesTag } from './entity-tag.ts'
 import { freshnessOf } from './freshness.ts'
 import type { HttpCache } from './http-cache.ts'
 import {

@@ -2,7 +2,7 @@
  * Bytes that never change, kept in the cache of the place where the worker runs (the Cache API):
  * for as long as it likes, since a name stands for one content for ever.
  */
-import { bodyOf } from '../body-parts.ts'
+import { bodyOf } from '../memory/body-parts.ts'
 import type { HttpCache } from './http-cache.ts'
 
 export interface ByteCache {

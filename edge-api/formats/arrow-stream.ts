@@ -13,9 +13,9 @@ import {
   textBuffers,
 } from '#core/arrow/message.ts'
 import { type ArrowType, type FieldNode, schemaMessage } from '#core/arrow/metadata.ts'
-import type { Decimals } from '../decimal-text.ts'
-import type { Cell, ColumnKind, RangeColumn, Row } from '../range/table.ts'
-import { release } from '../release.ts'
+import { release } from '../memory/release.ts'
+import type { Decimals } from '../tables/decimal-text.ts'
+import type { Cell, ColumnKind, RangeColumn, Row } from '../tables/table.ts'
 
 const TYPES: Readonly<Record<ColumnKind, ArrowType>> = {
   time: 'timestamp_us',

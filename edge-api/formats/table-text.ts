@@ -1,7 +1,7 @@
 /** Rows as text: a page of JSON, lines of NDJSON and of CSV (RFC 4180), one row after another. */
 import { micros, toIso } from '#core/time.ts'
-import { decimalText, type Decimals } from '../decimal-text.ts'
-import type { RangeColumn, Row } from '../range/table.ts'
+import { decimalText, type Decimals } from '../tables/decimal-text.ts'
+import type { RangeColumn, Row } from '../tables/table.ts'
 import { Utf8Text } from './utf8.ts'
 
 /** Times in ISO 8601, prices and quantities as decimal text, the rest as it is. */

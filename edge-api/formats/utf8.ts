@@ -1,5 +1,5 @@
 /** Text as bytes while it is written: piece by piece, so that the whole is never a string too. */
-import { release } from '../release.ts'
+import { release } from '../memory/release.ts'
 
 const PIECE_CHARS = 64 << 10
 

@@ -9,9 +9,9 @@ import { OperatorError } from '#core/errors.ts'
 import { archiveIndexKey } from '#core/object-keys.ts'
 import { addDays, dayOf, HOUR_US, micros, type Day, type Micros } from '#core/time.ts'
 import { EXCHANGES } from '#core/symbols.ts'
-import type { ObjectReader } from '../object-store.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
-import { parseTime } from '../time-parameter.ts'
+import { parseTime } from '../schemas/time-parameter.ts'
+import type { ObjectReader } from '../store/object-store.ts'
 
 /** A day has 24 hours of about 400 bytes. */
 const INDEX_BYTES_MAX = 256 << 10

@@ -1,7 +1,6 @@
 /** Footers of Parquet files, kept in memory: a file that was written never changes. */
 import { parquetMetadataAsync, type AsyncBuffer, type FileMetaData } from 'hyparquet'
 import type { ByteRange } from './byte-ranges.ts'
-import type { LakeFile } from './parquet-reader.ts'
 
 /** The footer grows with the file; most of the time one request gets it whole. */
 const FOOTER_SHARE = 1 / 64
@@ -11,6 +10,14 @@ const KEPT_FOOTER_BYTES = 1 << 20
 
 /** Times as microseconds, which are exact in a number; hyparquet's own Date is not. */
 const parsers = { timestampFromMicroseconds: Number }
+
+/** A file of the store. */
+export interface LakeFile {
+  readonly key: string
+  readonly byte_count: number
+  /** What tells this content from any other under the same key. */
+  readonly tag: string
+}
 
 export type ReadFooter = (file: LakeFile) => Promise<FileMetaData>
 

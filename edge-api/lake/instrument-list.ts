@@ -8,7 +8,7 @@ import type { InstrumentList, ListedInstrument } from '#core/instrument-list.ts'
 import { INSTRUMENTS_KEY } from '#core/object-keys.ts'
 import { EXCHANGES } from '#core/symbols.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
-import type { ObjectReader } from '../object-store.ts'
+import type { ObjectReader } from '../store/object-store.ts'
 
 /** Ten thousand instruments have two megabytes. */
 const BYTES_MAX = 8 << 20

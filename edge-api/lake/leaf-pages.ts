@@ -7,7 +7,7 @@ import type { ColumnMetaData, DecodedArray, PageHeader, SchemaElement } from 'hy
 import { parquetHeader } from 'hyparquet/src/column.js'
 import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js'
 import { readPlain } from 'hyparquet/src/plain.js'
-import { release } from '../release.ts'
+import { release } from '../memory/release.ts'
 import { LakeBudgetError } from './budget.ts'
 import { ByteFeed } from './byte-feed.ts'
 import { canStream, decompressors, PAGE_BYTES_MAX, unpacked } from './decompressors.ts'

@@ -2,11 +2,11 @@
  * The bytes of leaves in the order in which they are read: fetched some MiB at once, of which no
  * more than one piece is held, or as a stream where a single leaf is large.
  */
-import { release } from '../release.ts'
-import { BATCH_BYTES, batchOf, type ByteRange } from './byte-ranges.ts'
+import { release } from '../memory/release.ts'
 import { ByteFeed } from './byte-feed.ts'
+import { BATCH_BYTES, batchOf, type ByteRange } from './byte-ranges.ts'
 import { isLarge } from './leaf-pages.ts'
-import type { PlacedLeaf } from './plan.ts'
+import type { PlacedLeaf } from './row-group-plan.ts'
 
 export interface LeafSource {
   /** Leaves are asked for in the order of the list; some may be left out. */

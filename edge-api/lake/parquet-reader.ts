@@ -7,22 +7,15 @@
 import type { FileMetaData } from 'hyparquet'
 import { OperatorError } from '#core/errors.ts'
 import type { ByteCache } from '../cache/byte-cache.ts'
-import type { MemoryGate } from '../memory-gate.ts'
-import type { ObjectReader } from '../object-store.ts'
+import type { MemoryGate } from '../memory/memory-gate.ts'
 import { Problem } from '../problem.ts'
+import type { ObjectReader } from '../store/object-store.ts'
 import { LakeBudgetError, type LakeBudget } from './budget.ts'
 import type { ByteRange } from './byte-ranges.ts'
-import { createFooterReader } from './footers.ts'
+import { createFooterReader, type LakeFile } from './footers.ts'
 import { createLeafSource, heldBytes, type FileBytes } from './leaf-source.ts'
-import { planNewest, planRowGroups, type GroupPlan, type WantedRows } from './plan.ts'
 import { findNewest, readGroups, type LakeRows } from './read-group.ts'
-
-export interface LakeFile {
-  readonly key: string
-  readonly byte_count: number
-  /** What tells this content from any other under the same key. */
-  readonly tag: string
-}
+import { planNewest, planRowGroups, type GroupPlan, type WantedRows } from './row-group-plan.ts'
 
 export interface ParquetReader {
   /** Columns that the file has are given, others left out. Throws LakeBudgetError. */

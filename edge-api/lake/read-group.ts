@@ -2,12 +2,12 @@
  * Rows out of planned row groups: the times tell which rows are wanted, and of every other column
  * no more than these is unpacked. Levels are never objects: a row's are one array of numbers.
  */
-import { release } from '../release.ts'
+import { release } from '../memory/release.ts'
 import type { LakeBudget } from './budget.ts'
 import { pagesOf } from './leaf-pages.ts'
 import { createLeafSource, type FileBytes, type LeafSource } from './leaf-source.ts'
-import type { GroupPlan, PlacedLeaf, WantedRows } from './plan.ts'
 import { readLists, readValues, type ListValues, type ListWindow, type Value } from './read-leaf.ts'
+import type { GroupPlan, PlacedLeaf, WantedRows } from './row-group-plan.ts'
 
 /** Columns of the wanted rows in the order of the file. */
 export interface LakeRows {

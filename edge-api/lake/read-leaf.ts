@@ -1,5 +1,5 @@
 /** Values of some rows of a row group: no more of them are made than these rows have. */
-import { release } from '../release.ts'
+import { release } from '../memory/release.ts'
 import type { LeafPage, Values } from './leaf-pages.ts'
 
 /** Rows [from, to) of a row group. */

@@ -1,19 +1,20 @@
 /** Rows of one instrument in one archived hour, as the database would have given them. */
 import type { Micros } from '#core/time.ts'
-import type { Cursor } from '../cursor.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
-import { LEVEL_NUMBERS_MAX } from '../range/page-size.ts'
+import type { Cursor } from '../tables/cursor.ts'
+import { LEVEL_NUMBERS_MAX } from '../tables/page-size.ts'
 import {
   compareToCursor,
   type Cell,
   type RangeColumn,
   type RangeTable,
   type Row,
-} from '../range/table.ts'
+} from '../tables/table.ts'
 import type { LakeBudget } from './budget.ts'
-import type { LakeFile, ParquetReader } from './parquet-reader.ts'
+import type { ParquetReader } from './parquet-reader.ts'
+import type { LakeFile } from './footers.ts'
 import type { LakeRows } from './read-group.ts'
-import type { WantedRows } from './plan.ts'
+import type { WantedRows } from './row-group-plan.ts'
 
 export interface SymbolHourArgs {
   readonly table: RangeTable

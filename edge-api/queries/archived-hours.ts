@@ -5,7 +5,7 @@
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { toIso, type Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 export interface ArchivedHourRow {
   /** Its start. */

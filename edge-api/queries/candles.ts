@@ -4,8 +4,8 @@
  * same of seconds of the archive: what changes in marketdata.candles changes there.
  */
 import { toIso, type Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
-import type { Row } from '../range/table.ts'
+import type { Row } from '../tables/table.ts'
+import type { Database } from './database.ts'
 
 export interface CandlesArgs {
   readonly symbol_id: number

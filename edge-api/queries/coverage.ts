@@ -6,7 +6,7 @@
 import type { Channel } from '#core/market.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
 import { toIso, type Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 export interface CoverageRow {
   readonly channel: Channel

@@ -3,8 +3,8 @@ import type { DepthSource } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
-import type { Database } from '../database.ts'
-import { depthChangeOf, type DepthRow } from '../depth-change.ts'
+import { depthChangeOf, type DepthRow } from '../tables/depth-change.ts'
+import type { Database } from './database.ts'
 
 const COLUMNS =
   'ts_exchange, final_update_id, first_update_id, prev_final_update_id, bids, asks'

@@ -1,5 +1,5 @@
 /** The instruments of one name; a name may stand on several exchanges. */
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 export interface FoundSymbolRow {
   readonly id: number

@@ -1,8 +1,8 @@
 /** Holes of the recording that touch [from, to), in the order in which they begin. */
 import type { Channel, GapCause } from '#core/market.ts'
 import { toIso, type Micros } from '#core/time.ts'
-import type { Cursor } from '../cursor.ts'
-import type { Database } from '../database.ts'
+import type { Cursor } from '../tables/cursor.ts'
+import type { Database } from './database.ts'
 
 export interface GapRow {
   readonly id: number

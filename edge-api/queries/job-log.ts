@@ -1,5 +1,5 @@
 /** One run of a job with its log. */
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 import type { JobRunRow } from './job-runs.ts'
 
 export interface JobLogRow extends JobRunRow {

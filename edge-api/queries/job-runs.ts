@@ -1,6 +1,6 @@
 /** Runs of jobs, newest first. Their logs are not read: they may be long. */
 import type { Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 export interface JobRunRow {
   readonly id: number

@@ -4,8 +4,8 @@
  * been silent for longer the time of its newest quote is looked for first, hour by hour.
  */
 import { toIso, micros, HOUR_US, type Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
-import type { Row } from '../range/table.ts'
+import type { Row } from '../tables/table.ts'
+import type { Database } from './database.ts'
 
 const SQL = `
 select ts_exchange, ts_ingest, update_id, best_bid, best_ask, bid_qty, ask_qty

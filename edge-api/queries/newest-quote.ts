@@ -3,7 +3,7 @@
  * key begins with the instrument, so max(ts_exchange) alone would read whole partitions.
  */
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 const SQL = `
 select max(q.ts_exchange) as ts_exchange

@@ -1,6 +1,6 @@
 /** What is stored of one ticker, in figures. */
 import type { Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 /** Everything but the count is null where nothing is stored. */
 export interface PriceStatsRow {

@@ -2,7 +2,7 @@
  * The tickers that have prices, by name. One index probe a ticker: a plain DISTINCT would read
  * every price ever stored.
  */
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 const SQL = `
 with recursive ticker as (

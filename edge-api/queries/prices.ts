@@ -1,6 +1,6 @@
 /** Index prices of one ticker: the newest first, by page or by range of time. */
 import { toIso, type Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 export interface PriceRow {
   readonly id: number

@@ -6,16 +6,16 @@
  * by marketdata.range_rows, which gives its locks back.
  */
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
-import type { Cursor } from '../cursor.ts'
-import type { Database, Parameter } from '../database.ts'
-import { LEVEL_NUMBERS_MAX } from '../range/page-size.ts'
+import type { Cursor } from '../tables/cursor.ts'
+import { LEVEL_NUMBERS_MAX } from '../tables/page-size.ts'
 import {
   type Cell,
   columnOf,
   type ColumnKind,
   type RangeTable,
   type Row,
-} from '../range/table.ts'
+} from '../tables/table.ts'
+import type { Database, Parameter } from './database.ts'
 
 export interface RangeArgs {
   readonly table: RangeTable

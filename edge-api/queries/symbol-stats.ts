@@ -1,6 +1,6 @@
 /** The newest quote and trade of every instrument; one index probe each. */
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 export interface SymbolStatsRow {
   readonly exchange: string

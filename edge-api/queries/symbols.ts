@@ -1,6 +1,6 @@
 /** The instruments we record, as the exchanges list them. */
 import type { ListedInstrument } from '#core/instrument-list.ts'
-import type { Database } from '../database.ts'
+import type { Database } from './database.ts'
 
 export type SymbolRow = ListedInstrument
 

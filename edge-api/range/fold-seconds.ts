@@ -4,8 +4,8 @@
  */
 import { type Decimal, decimalOf, nearest, plus, quotient } from '#core/decimals.ts'
 import { micros, type Micros } from '#core/time.ts'
-import { candle_columns } from './market-data-columns.ts'
-import type { Row } from './table.ts'
+import { candle_columns } from '../tables/market-data-columns.ts'
+import type { Row } from '../tables/table.ts'
 
 /** Columns of trade_1s that a candle is made of. */
 export const SECOND_COLUMNS: readonly string[] = [

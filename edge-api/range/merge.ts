@@ -1,5 +1,5 @@
 /** Rows of several sources in one order: each row once, however many sources have it. */
-import { compareToCursor, cursorOf, type ArchivedPart, type RangeTable, type Row } from './table.ts'
+import { compareToCursor, cursorOf, type ArchivedPart, type RangeTable, type Row } from '../tables/table.ts'
 
 /** Both in the order of the table's identity, and without doubles; the result is too. */
 export function mergeRows(

@@ -11,15 +11,15 @@
  */
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
-import { isAway } from '../instruments.ts'
 import { Problem } from '../problem.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
 import type { CandlesArgs } from '../queries/candles.ts'
+import { columnOf, type Row } from '../tables/table.ts'
+import { trade_seconds } from '../tables/tables.ts'
 import { candleStart, SECOND_COLUMNS, SecondFold } from './fold-seconds.ts'
+import { isAway } from './instruments.ts'
 import { mergeRows } from './merge.ts'
 import { coversAll, databaseAway, type RangeSources } from './read-range.ts'
-import { columnOf, type Row } from './table.ts'
-import { trade_seconds } from './tables.ts'
 
 export interface CandlesWanted extends Omit<CandlesArgs, 'symbol_id'> {
   /** Null where the database did not answer. */

@@ -5,14 +5,14 @@
 import type { DatasetColumn, DatasetFile, Manifest } from '#core/dataset.ts'
 import { datasetFileKey } from '#core/object-keys.ts'
 import { dayRange, micros, parseDay, toIso, type Micros } from '#core/time.ts'
-import type { Cursor } from '../cursor.ts'
-import type { Datasets } from '../datasets.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
 import type { ParquetReader } from '../lake/parquet-reader.ts'
 import { rowAt } from '../lake/symbol-hour.ts'
 import { badParameters, Problem } from '../problem.ts'
-import { rowsThatFit } from './page-size.ts'
-import type { ColumnKind, RangeColumn, Row } from './table.ts'
+import type { Datasets } from '../store/datasets.ts'
+import type { Cursor } from '../tables/cursor.ts'
+import { rowsThatFit } from '../tables/page-size.ts'
+import type { ColumnKind, RangeColumn, Row } from '../tables/table.ts'
 
 export interface DatasetWanted {
   readonly dataset: string

@@ -14,15 +14,13 @@
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
-import type { Cursor } from '../cursor.ts'
-import { isAway } from '../instruments.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError, type LakeBudget } from '../lake/budget.ts'
 import type { SymbolHourArgs } from '../lake/symbol-hour.ts'
 import { Problem } from '../problem.ts'
 import type { ArchivedHourRow, ArchivedHoursArgs } from '../queries/archived-hours.ts'
 import type { RangeArgs } from '../queries/range.ts'
-import { mergePart } from './merge.ts'
-import { countThatFits, rowsThatFit } from './page-size.ts'
+import type { Cursor } from '../tables/cursor.ts'
+import { countThatFits, rowsThatFit } from '../tables/page-size.ts'
 import {
   cursorOf,
   storedColumns,
@@ -30,7 +28,9 @@ import {
   type RangeColumn,
   type RangeTable,
   type Row,
-} from './table.ts'
+} from '../tables/table.ts'
+import { isAway } from './instruments.ts'
+import { mergePart } from './merge.ts'
 
 export interface RangeWanted {
   readonly table: RangeTable

@@ -4,7 +4,6 @@
  */
 import type { DepthSource } from '#core/book-at.ts'
 import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
-import type { ArchivedInstrument } from '../instruments.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
 import {
   lastSnapshot,
@@ -13,6 +12,7 @@ import {
   SNAPSHOT_REACH_US,
   snapshotsIn,
 } from './archived-depth.ts'
+import type { ArchivedInstrument } from './instruments.ts'
 import { databaseAway, type RangeSources, type ReadRange } from './read-range.ts'
 
 export interface StoredDepthOptions {

@@ -1,7 +1,7 @@
 /** How answers are declared in the OpenAPI document. */
 import { z } from '@hono/zod-openapi'
 import { MEDIA_TYPES } from '../formats/format.ts'
-import { ProblemDocument } from '../schemas.ts'
+import { ProblemDocument } from '../schemas/schemas.ts'
 
 export function json<S extends z.ZodType>(schema: S, description: string) {
   return { description, content: { 'application/json': { schema } } }

@@ -5,7 +5,7 @@ import type { BookAt } from '#core/book-at.ts'
 import type { Level } from '#core/market.ts'
 import { type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
-import { decimalText, type Decimals } from '../decimal-text.ts'
+import { Problem } from '../problem.ts'
 import {
   exchangeQuery,
   limitQuery,
@@ -13,10 +13,10 @@ import {
   query,
   symbolPath,
   timeQuery,
-} from '../parameters.ts'
-import { Problem } from '../problem.ts'
-import { BOOK_BYTES } from '../range/page-size.ts'
-import { Book } from '../schemas.ts'
+} from '../schemas/parameters.ts'
+import { Book } from '../schemas/schemas.ts'
+import { decimalText, type Decimals } from '../tables/decimal-text.ts'
+import { BOOK_BYTES } from '../tables/page-size.ts'
 import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'
 

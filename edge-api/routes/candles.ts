@@ -2,7 +2,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { DAY_US, HOUR_US, micros, SECOND_US, toIso, type Micros } from '#core/time.ts'
-import type { Cursor } from '../cursor.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
 import {
@@ -13,10 +12,11 @@ import {
   resolveRange,
   symbolPath,
   wordQuery,
-} from '../parameters.ts'
-import { pageSchema } from '../range/row-schema.ts'
-import { heldBytes } from '../range/page-size.ts'
-import { candles } from '../range/tables.ts'
+} from '../schemas/parameters.ts'
+import { pageSchema } from '../schemas/row-schema.ts'
+import type { Cursor } from '../tables/cursor.ts'
+import { heldBytes } from '../tables/page-size.ts'
+import { candles } from '../tables/tables.ts'
 import { page, problems } from './answers.ts'
 import { nextPath } from './paging.ts'
 import { rangeAnswer } from './range-answer.ts'

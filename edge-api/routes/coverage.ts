@@ -2,8 +2,8 @@
 import { createRoute } from '@hono/zod-openapi'
 import { DAY_US, toIso, type Micros } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
-import { exchangeQuery, query, resolveRange, symbolPath, timeQuery } from '../parameters.ts'
-import { Coverage } from '../schemas.ts'
+import { exchangeQuery, query, resolveRange, symbolPath, timeQuery } from '../schemas/parameters.ts'
+import { Coverage } from '../schemas/schemas.ts'
 import { json, problems } from './answers.ts'
 
 export const route = createRoute({

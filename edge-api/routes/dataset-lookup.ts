@@ -1,7 +1,7 @@
 /** Finds a published date, or says what there is instead. */
 import type { Day } from '#core/time.ts'
-import type { Datasets, PublishedManifest } from '../datasets.ts'
 import { Problem, found } from '../problem.ts'
+import type { Datasets, PublishedManifest } from '../store/datasets.ts'
 
 export async function requireManifest(
   datasets: Datasets,

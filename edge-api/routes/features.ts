@@ -13,9 +13,9 @@ import {
   resolveRange,
   symbolPath,
   wordQuery,
-} from '../parameters.ts'
-import { heldBytes } from '../range/page-size.ts'
-import { instrumentShape, pageShape } from '../schema-parts.ts'
+} from '../schemas/parameters.ts'
+import { instrumentShape, pageShape } from '../schemas/schema-parts.ts'
+import { heldBytes } from '../tables/page-size.ts'
 import { page, problems } from './answers.ts'
 import { unknownDataset } from './dataset-lookup.ts'
 import { nextPath } from './paging.ts'

@@ -1,7 +1,6 @@
 /** GET /v1/gaps : the holes of the recording that we know of. */
 import { createRoute } from '@hono/zod-openapi'
 import { DAY_US, toIso } from '#core/time.ts'
-import { TIME_AND_ID } from '../cursor.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
 import {
   channelQuery,
@@ -11,8 +10,9 @@ import {
   rangeShape,
   resolveRange,
   symbolQuery,
-} from '../parameters.ts'
-import { GapPage } from '../schemas.ts'
+} from '../schemas/parameters.ts'
+import { GapPage } from '../schemas/schemas.ts'
+import { TIME_AND_ID } from '../tables/cursor.ts'
 import { json, problems } from './answers.ts'
 import { nextPath, splitPage } from './paging.ts'
 

@@ -2,8 +2,8 @@
 import { createRoute } from '@hono/zod-openapi'
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
-import { query } from '../parameters.ts'
-import { Health } from '../schemas.ts'
+import { query } from '../schemas/parameters.ts'
+import { Health } from '../schemas/schemas.ts'
 import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'
 

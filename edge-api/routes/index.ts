@@ -1,8 +1,8 @@
 /** GET / : where everything is. */
 import { createRoute } from '@hono/zod-openapi'
 import { cacheFor, type App } from '../deps.ts'
-import { query } from '../parameters.ts'
-import { Index } from '../schemas.ts'
+import { query } from '../schemas/parameters.ts'
+import { Index } from '../schemas/schemas.ts'
 import { json, problems } from './answers.ts'
 
 const LINKS = {

@@ -2,10 +2,10 @@
 import { createRoute } from '@hono/zod-openapi'
 import { toIso } from '#core/time.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
-import { jobQuery, limitQuery, query, runPath, statusQuery } from '../parameters.ts'
 import { Problem } from '../problem.ts'
 import type { JobRunRow } from '../queries/job-runs.ts'
-import { JobRunList, JobRunLog } from '../schemas.ts'
+import { jobQuery, limitQuery, query, runPath, statusQuery } from '../schemas/parameters.ts'
+import { JobRunList, JobRunLog } from '../schemas/schemas.ts'
 import { json, problems } from './answers.ts'
 
 export const list = createRoute({

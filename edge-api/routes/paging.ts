@@ -1,5 +1,5 @@
 /** Where a page ends and the next one begins. */
-import { encodeCursor, type Cursor } from '../cursor.ts'
+import { encodeCursor, type Cursor } from '../tables/cursor.ts'
 
 /** Splits `limit + 1` rows into a page and the cursor of the next one, where there is one. */
 export function splitPage<Row>(

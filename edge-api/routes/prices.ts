@@ -6,6 +6,8 @@ import { createRoute, type z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { fromMillis, toIso, type Micros } from '#core/time.ts'
 import { cacheFor, cacheLatest, type App, type Deps } from '../deps.ts'
+import { found, Problem } from '../problem.ts'
+import type { PriceRow } from '../queries/prices.ts'
 import {
   FILTER_MAX,
   filterQuery,
@@ -17,9 +19,7 @@ import {
   pricesQuery,
   tickerQuery,
   Tickers,
-} from '../price-schema.ts'
-import { found, Problem } from '../problem.ts'
-import type { PriceRow } from '../queries/prices.ts'
+} from '../schemas/price-schema.ts'
 import { json, problems } from './answers.ts'
 
 const shared = { method: 'get' as const, tags: ['index prices'] }

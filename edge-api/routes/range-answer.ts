@@ -1,15 +1,15 @@
 /** A page of rows as the answer that was asked for, and how long it may be kept. */
 import type { Context } from 'hono'
-import { bodyOf } from '../body-parts.ts'
-import type { Decimals } from '../decimal-text.ts'
+import { entityTag } from '../cache/entity-tag.ts'
 import { cacheFor, cacheLatest } from '../deps.ts'
-import { entityTag } from '../entity-tag.ts'
 import { arrowStream } from '../formats/arrow-stream.ts'
 import { MEDIA_TYPES, type Format } from '../formats/format.ts'
 import { csvText, jsonText, ndjsonText } from '../formats/table-text.ts'
-import type { MemoryGate } from '../memory-gate.ts'
-import { ANSWER_BYTES } from '../send-body.ts'
-import { releaseLevels, type RangeColumn, type Row } from '../range/table.ts'
+import { bodyOf } from '../memory/body-parts.ts'
+import type { MemoryGate } from '../memory/memory-gate.ts'
+import { ANSWER_BYTES } from '../memory/send-body.ts'
+import type { Decimals } from '../tables/decimal-text.ts'
+import { releaseLevels, type RangeColumn, type Row } from '../tables/table.ts'
 
 export interface RangeAnswer {
   /** What the JSON form says before the rows. */

@@ -2,10 +2,6 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { toIso } from '#core/time.ts'
-import { heldBytes } from '../range/page-size.ts'
-import { cursorKinds, type RangeTable } from '../range/table.ts'
-import { pageSchema } from '../range/row-schema.ts'
-import { RANGE_TABLES } from '../range/tables.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
 import {
@@ -16,7 +12,11 @@ import {
   rangeShape,
   resolveRange,
   symbolPath,
-} from '../parameters.ts'
+} from '../schemas/parameters.ts'
+import { pageSchema } from '../schemas/row-schema.ts'
+import { heldBytes } from '../tables/page-size.ts'
+import { cursorKinds, type RangeTable } from '../tables/table.ts'
+import { RANGE_TABLES } from '../tables/tables.ts'
 import { page, problems } from './answers.ts'
 import { nextPath } from './paging.ts'
 import { rangeAnswer } from './range-answer.ts'

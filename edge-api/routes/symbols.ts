@@ -2,10 +2,10 @@
 import { createRoute } from '@hono/zod-openapi'
 import { isExchange } from '#core/symbols.ts'
 import { timeSourcesOf } from '#core/time-source.ts'
-import { decimalText } from '../decimal-text.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
-import { exchangeQuery, flagQuery, limitQuery, query } from '../parameters.ts'
-import { SymbolList } from '../schemas.ts'
+import { exchangeQuery, flagQuery, limitQuery, query } from '../schemas/parameters.ts'
+import { SymbolList } from '../schemas/schemas.ts'
+import { decimalText } from '../tables/decimal-text.ts'
 import { json, problems } from './answers.ts'
 
 export const route = createRoute({

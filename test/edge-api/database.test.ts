@@ -1,7 +1,7 @@
 /** Statements through the gateway: the worker's own client, and Neon's driver, speak one protocol. */
 import { neon, neonConfig } from '@neondatabase/serverless'
 import { afterAll, expect, test } from 'vitest'
-import { createDatabase } from '../../edge-api/database.ts'
+import { createDatabase } from '../../edge-api/queries/database.ts'
 import { createReaderDatabase, SECRET, startTestGateway } from './support.ts'
 
 const { reader_url } = await createReaderDatabase()

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { createBudget, LakeBudgetError } from '../../edge-api/lake/budget.ts'
 import { batchOf } from '../../edge-api/lake/byte-ranges.ts'
-import { planRowGroups } from '../../edge-api/lake/plan.ts'
+import { planRowGroups } from '../../edge-api/lake/row-group-plan.ts'
 
 const MIB = 1 << 20
 

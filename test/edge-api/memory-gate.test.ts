@@ -1,6 +1,6 @@
 /** Who is let in at the gate of the worker's memory, who waits, and who is told to come back. */
 import { expect, test } from 'vitest'
-import { createMemoryGate } from '../../edge-api/memory-gate.ts'
+import { createMemoryGate } from '../../edge-api/memory/memory-gate.ts'
 
 const LIMITS = { byte_count_max: 10, waiting_count_max: 2, wait_ms: 60_000, hold_ms: 1_000 }
 

@@ -2,10 +2,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
-import type { Database } from '../../edge-api/database.ts'
+import type { Database } from '../../edge-api/queries/database.ts'
 import { selectLatestQuote } from '../../edge-api/queries/latest-quote.ts'
 import { selectRange } from '../../edge-api/queries/range.ts'
-import { quotes, trades } from '../../edge-api/range/tables.ts'
+import { quotes, trades } from '../../edge-api/tables/tables.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import { addQuotes, addSymbol, addTrades, startEdge } from './support.ts'
 

@@ -1,10 +1,10 @@
 /** Bodies on their way to callers that take them, take them slowly, or do not take them at all. */
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
-import { createMemoryGate, type MemoryGate } from '../../edge-api/memory-gate.ts'
+import { bodyOf } from '../../edge-api/memory/body-parts.ts'
+import { createMemoryGate, type MemoryGate } from '../../edge-api/memory/memory-gate.ts'
+import { ANSWER_BYTES, sendBodies } from '../../edge-api/memory/send-body.ts'
 import type { Problem } from '../../edge-api/problem.ts'
-import { ANSWER_BYTES, sendBodies } from '../../edge-api/send-body.ts'
-import { bodyOf } from '../../edge-api/body-parts.ts'
 
 const BODY = new Uint8Array(1 << 20).map((_, i) => i % 251)
 const LIMITS = { byte_count_max: 1 << 20, waiting_count_max: 2, wait_ms: 60_000, hold_ms: 20_000 }

@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest'
 import { micros, toIso } from '#core/time.ts'
 import { parseConfig } from '../../edge-api/config.ts'
-import { decodeCursor, encodeCursor, TIME_AND_ID } from '../../edge-api/cursor.ts'
-import { parseTimestamp } from '../../edge-api/database.ts'
-import { decimalText } from '../../edge-api/decimal-text.ts'
-import { parseListObjects } from '../../edge-api/list-objects-xml.ts'
-import { parseTime } from '../../edge-api/time-parameter.ts'
+import { parseTimestamp } from '../../edge-api/queries/database.ts'
+import { parseTime } from '../../edge-api/schemas/time-parameter.ts'
+import { parseListObjects } from '../../edge-api/store/list-objects-xml.ts'
+import { decodeCursor, encodeCursor, TIME_AND_ID } from '../../edge-api/tables/cursor.ts'
+import { decimalText } from '../../edge-api/tables/decimal-text.ts'
 
 describe('time parameters', () => {
   for (const [text, expected] of [

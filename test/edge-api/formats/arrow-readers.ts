@@ -2,7 +2,7 @@
 import { tableFromIPC as readFlechette } from '@uwdata/flechette'
 import { tableFromIPC as readApacheArrow, type Vector } from 'apache-arrow'
 import { Table as RustTable } from 'parquet-wasm/node'
-import type { Cell, RangeColumn } from '../../../edge-api/range/table.ts'
+import type { Cell, RangeColumn } from '../../../edge-api/tables/table.ts'
 
 /** Column by column. Throws where the stream is not valid. */
 export type ReadColumns = (

@@ -2,9 +2,9 @@
 import { tableFromIPC } from 'apache-arrow'
 import { describe, expect, test } from 'vitest'
 import { arrowStream } from '../../../edge-api/formats/arrow-stream.ts'
-import { candle_columns } from '../../../edge-api/range/market-data-columns.ts'
-import type { Cell, ColumnKind, RangeColumn, Row } from '../../../edge-api/range/table.ts'
-import { quotes, RANGE_TABLES } from '../../../edge-api/range/tables.ts'
+import { candle_columns } from '../../../edge-api/tables/market-data-columns.ts'
+import type { Cell, ColumnKind, RangeColumn, Row } from '../../../edge-api/tables/table.ts'
+import { quotes, RANGE_TABLES } from '../../../edge-api/tables/tables.ts'
 import { ARROW_READERS } from './arrow-readers.ts'
 
 const column = (name: string, kind: ColumnKind, nullable = true): RangeColumn => ({

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bookAt, type BookAt } from '#core/book-at.ts'
 import { type Micros, micros } from '#core/time.ts'
-import { createDatabase } from '../../../edge-api/database.ts'
+import { createDatabase } from '../../../edge-api/queries/database.ts'
 import { depthSource } from '../../../edge-api/queries/depth-source.ts'
 import { BTC, depthLines, FEEDS_DIR, FIVE_COINS } from '../../core/depth-recordings.ts'
 import { type Change, changesOf, mapBookAt } from '../../core/map-book.ts'

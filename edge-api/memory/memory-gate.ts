@@ -7,7 +7,7 @@
  * A caller that goes away may take its request's code along, in the middle of anything: what it
  * held is given back after a while, and its place in the queue is passed over.
  */
-import { Problem } from './problem.ts'
+import { Problem } from '../problem.ts'
 
 export interface MemoryGate {
   /** Runs the work once so many bytes are free. Throws a Problem, 503, where they never are. */

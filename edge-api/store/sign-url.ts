@@ -1,7 +1,7 @@
 /** Signed URLs of single objects (SigV4 in the query), for callers without credentials. */
 import { toIso, micros, SECOND_US, type Micros } from '#core/time.ts'
-import type { StoreConfig } from './config.ts'
 import { createClient, objectUrl } from './object-store.ts'
+import type { StoreConfig } from './store-config.ts'
 
 export interface SignedUrl {
   readonly url: string

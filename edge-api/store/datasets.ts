@@ -12,7 +12,7 @@ import {
   parseManifestKey,
 } from '#core/object-keys.ts'
 import { parseDay, type Day } from '#core/time.ts'
-import { DatasetManifest } from './dataset-schema.ts'
+import { DatasetManifest } from '../schemas/dataset-schema.ts'
 import type { ObjectReader } from './object-store.ts'
 
 export interface DatasetSummary {

@@ -6,11 +6,11 @@
 import { OperatorError } from '#core/errors.ts'
 import { decimalsOf } from '#core/symbols.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
-import type { Decimals } from './decimal-text.ts'
-import { Problem, badParameters } from './problem.ts'
-import type { ListInstruments } from './lake/instrument-list.ts'
-import type { FoundSymbolRow } from './queries/find-symbol.ts'
-import type { SymbolRow, SymbolsArgs } from './queries/symbols.ts'
+import type { ListInstruments } from '../lake/instrument-list.ts'
+import { Problem, badParameters } from '../problem.ts'
+import type { FoundSymbolRow } from '../queries/find-symbol.ts'
+import type { SymbolRow, SymbolsArgs } from '../queries/symbols.ts'
+import type { Decimals } from '../tables/decimal-text.ts'
 
 /** Decimals are null where the exchange's listing was not read. */
 export interface Instrument extends Decimals {

@@ -1,13 +1,13 @@
 /**
  * What the routes answer, as zod schemas: types for the code and OpenAPI for the docs. Ranges of
- * rows are described by range/row-schema.ts.
+ * rows are described by row-schema.ts.
  */
 import { z } from '@hono/zod-openapi'
 import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
 import { TIME_SOURCES, TIMED_KINDS, type TimedKind } from '#core/time-source.ts'
+import { quotes } from '../tables/tables.ts'
 import { DatasetFile, manifestShape } from './dataset-schema.ts'
-import { rowShape } from './range/row-schema.ts'
-import { quotes } from './range/tables.ts'
+import { rowShape } from './row-schema.ts'
 import {
   count,
   decimal,

@@ -8,9 +8,9 @@ import { CHANNELS } from '#core/market.ts'
 import { isDatasetName } from '#core/object-keys.ts'
 import { EXCHANGES, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { parseDay, toIso, type Micros, micros } from '#core/time.ts'
-import { decodeCursor, type Cursor, type PartKind } from './cursor.ts'
-import { FORMATS } from './formats/format.ts'
-import { badParameters, found, type ParameterError } from './problem.ts'
+import { FORMATS } from '../formats/format.ts'
+import { badParameters, found, type ParameterError } from '../problem.ts'
+import { decodeCursor, type Cursor, type PartKind } from '../tables/cursor.ts'
 import { TIME_RULE, parseTime } from './time-parameter.ts'
 
 const LIMIT_MAX = 10_000

@@ -4,9 +4,9 @@
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
-import type { Cursor, PartKind } from '../cursor.ts'
-import type { Decimals } from '../decimal-text.ts'
-import { releaseWhole } from '../release.ts'
+import { releaseWhole } from '../memory/release.ts'
+import type { Cursor, PartKind } from './cursor.ts'
+import type { Decimals } from './decimal-text.ts'
 
 /** Prices and quantities are decimal text in text formats; a `number` is a plain one. */
 export type ColumnKind = 'time' | 'id' | 'price' | 'qty' | 'number' | 'flag' | 'text' | 'levels'

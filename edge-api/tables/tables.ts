@@ -3,7 +3,7 @@ import { difference, middle } from '#core/decimals.ts'
 import { ARCHIVED_TABLES, type DerivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { DAY_US, SECOND_US } from '#core/time.ts'
-import { decimalText, decimalsIn, roundedText } from '../decimal-text.ts'
+import { decimalText, decimalsIn, roundedText } from './decimal-text.ts'
 import { candle_columns, market_data_1s_columns } from './market-data-columns.ts'
 import {
   rawColumns,

@@ -4,9 +4,9 @@
  */
 import { AwsClient } from 'aws4fetch'
 import { OperatorError } from '#core/errors.ts'
-import type { StoreConfig } from './config.ts'
-import { release } from './release.ts'
+import { release } from '../memory/release.ts'
 import { parseListObjects, type ObjectPage } from './list-objects-xml.ts'
+import type { StoreConfig } from './store-config.ts'
 
 export interface ObjectReader {
   /** The object's bytes, or undefined where there is none. */

@@ -1,7 +1,7 @@
 /** Rows and pages of a range table, as zod schemas for the OpenAPI document. */
 import { z } from '@hono/zod-openapi'
-import { decimal, instrumentShape, pageShape, time } from '../schema-parts.ts'
-import type { ColumnKind, RangeColumn, RangeTable } from './table.ts'
+import type { ColumnKind, RangeColumn, RangeTable } from '../tables/table.ts'
+import { decimal, instrumentShape, pageShape, time } from './schema-parts.ts'
 
 /** One schema a column. */
 export function rowShape({ columns }: Pick<RangeTable, 'columns'>): Record<string, z.ZodType> {
