@@ -1,20 +1,20 @@
 /**
- * Finished hours of tables as Parquet files: what jobs write and the edge, the features and a person
- * with DuckDB read. Where the files lie is core/object-keys.ts' affair.
+ * Archived hours: one finished hour of one table, as a Parquet file. Jobs write them; the edge, the
+ * feature job and anyone with DuckDB read them. core/object-keys.ts defines their keys.
  *
  * Invariants of a file
- * 1. One (exchange, table, hour) and one version of it; a file that an index names is never
- *    changed. A version of a raw table's hour holds every row of the one before; rows of a rollup or
- *    of orderbook_topn may have given way to others.
- * 2. Columns are those of core/archived-tables.ts in their order, with `symbol` in place of `symbol_id`,
- *    which belongs to one database: timestamps as microseconds UTC (INT64), ids as INT64, prices and
- *    quantities as DOUBLE, levels as LIST<STRUCT<price DOUBLE, qty DOUBLE>>; null where the table
- *    allows it.
+ * 1. A file is one version of one (exchange, table, hour). Once an index lists a file, it never
+ *    changes. A new version of a raw table's hour keeps every row of the previous version. A new
+ *    version of a rollup or of orderbook_topn may replace rows.
+ * 2. Columns are those of core/archived-tables.ts, in that order. `symbol` replaces `symbol_id`,
+ *    because an id is valid in one database only. Timestamps are microseconds UTC (INT64), ids are
+ *    INT64, prices and quantities are DOUBLE, levels are LIST<STRUCT<price DOUBLE, qty DOUBLE>>.
+ *    A column is nullable if the table's column is.
  * 3. Rows are sorted by symbol (UTF-8 bytes), then by the table's identity. A row group holds at
- *    most 131,072 rows of one symbol, and its statistics say of which and from when to when.
- * 4. Each column of a row group is one page of version 1. In zstd files whole numbers are
- *    DELTA_BINARY_PACKED and texts have a dictionary; snappy and gzip files have PLAIN alone, for
- *    readers that know no other.
+ *    most 131,072 rows, all of one symbol. Its statistics give the symbol and the time range.
+ * 4. Each column of a row group is one page of version 1. In zstd files integers are
+ *    DELTA_BINARY_PACKED and text columns have a dictionary. Snappy and gzip files use PLAIN only,
+ *    for readers that support no other encoding.
  */
 import type { ArchivedTable } from './archived-tables.ts'
 import type { Exchange } from './symbols.ts'
@@ -25,7 +25,7 @@ export interface ArchivedHour {
   readonly table_name: ArchivedTable
   /** Start of the hour, ISO: 2026-11-20T13:00:00.000000Z. */
   readonly hour: string
-  /** 1, and one more whenever late rows changed the hour. */
+  /** Starts at 1; each change by late rows adds 1. */
   readonly version: number
   readonly object_key: string
   readonly row_count: number

@@ -1,7 +1,7 @@
 /**
- * Every table that the archive holds as Parquet files: the raw ones of tables.ts, and what jobs make
- * of them. Columns in the order of the files; a test compares them with the database's own catalog.
- * What a column means stands in the catalog, and for callers in edge-api/tables.
+ * Every table in the archive: the raw tables of tables.ts, and the tables that jobs derive from
+ * them. Columns are in file order; a test compares them with the database's catalog. The catalog
+ * describes each column, and edge-api/tables does so for callers.
  */
 import { type Column, RAW_CHANNELS, RAW_TABLES, type RawChannel } from './tables.ts'
 
@@ -13,7 +13,7 @@ export type ArchivedColumn = Pick<Column, 'name' | 'type' | 'nullable'>
 
 export interface TableShape {
   readonly name: ArchivedTable
-  /** The time first, and symbol_id among the next ones; all of them up to it have 8 bytes. */
+  /** The time column comes first. All columns up to and including symbol_id have 8 bytes. */
   readonly columns: readonly ArchivedColumn[]
   readonly identity: readonly ['symbol_id', 'ts_exchange' | 'bucket', ...string[]]
 }
@@ -24,7 +24,7 @@ const column = (name: string, type: Column['type'], nullable = false): ArchivedC
   nullable,
 })
 
-/** Null where there is nothing to say: a stream was silent, a side is empty. */
+/** Nullable: the stream was silent, or the side is empty. */
 const values = (type: 'float8' | 'int8', ...names: readonly string[]): readonly ArchivedColumn[] =>
   names.map((name) => column(name, type, true))
 
@@ -93,15 +93,15 @@ export const ARCHIVED_TABLES: { readonly [name in ArchivedTable]: TableShape } =
   depth_1s,
 }
 
-/** Raw tables first: what is made of them comes after them. */
+/** Raw tables first, then the tables derived from them. */
 export const ARCHIVED_NAMES: readonly ArchivedTable[] = [...RAW_CHANNELS, ...DERIVED_TABLES]
 
-/** Its rows may be replaced by others, where raw rows came late; a raw row never changes. */
+/** Late raw rows can replace rows of a derived table; a raw row never changes. */
 export function isDerived(name: ArchivedTable): name is DerivedTable {
   return DERIVED_TABLES.some((one) => one === name)
 }
 
-/** Partitions of the rollups hold a day or an hour, all others an hour. Files hold an hour. */
+/** A rollup's partition holds a day or an hour; other partitions and all files hold an hour. */
 export function isRollup(name: ArchivedTable): boolean {
   return ARCHIVED_TABLES[name].identity[1] === 'bucket'
 }

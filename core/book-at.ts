@@ -1,7 +1,7 @@
 /**
- * The book of a symbol as it was at one moment, from recorded depth alone: the snapshots around it
- * and the diffs since the newest one before it, replayed (book-replay.ts). Where the rows lie
- * (Postgres, Parquet) is the source's affair.
+ * A symbol's book at a given time, from recorded depth alone: book-replay.ts replays the snapshots
+ * around that time and the diffs since the newest snapshot before it. A DepthSource hides whether
+ * the rows come from Postgres or Parquet.
  */
 import type { OrderBook } from './book.ts'
 import { BookReplay, SNAPSHOT_LATE_US, type Stretch } from './book-replay.ts'
@@ -12,17 +12,17 @@ import { type Micros, micros } from './time.ts'
 export interface DepthSource {
   /** The newest snapshot with ts_exchange <= ts. */
   snapshotBefore(ts: Micros): Promise<DepthChange | undefined>
-  /** Those with ts_exchange in (from, to], in any order. */
+  /** Snapshots with ts_exchange in (from, to], in any order. */
   snapshotsAfter(from: Micros, to: Micros): Promise<readonly DepthChange[]>
-  /** In order of (ts_exchange, final_update_id); the caller may stop reading anywhere. */
+  /** Ordered by (ts_exchange, final_update_id). The caller may stop reading at any row. */
   diffs(wanted: WantedDiffs): AsyncIterable<DepthChange>
 }
 
 export interface WantedDiffs {
   readonly from_ts: Micros
-  /** Those with a smaller final_update_id are left out. */
+  /** Diffs with a smaller final_update_id are skipped. */
   readonly from_id: number
-  /** The diffs up to this moment, it included, and the first one after it. */
+  /** Diffs with ts_exchange <= to_ts, and the first one after it. */
   readonly to_ts: Micros
 }
 
@@ -30,31 +30,31 @@ export type BookAt =
   | {
       readonly kind: 'book'
       readonly book: OrderBook
-      /** Of the newest change in it. */
+      /** Id of the newest change in the book. */
       readonly update_id: number
       readonly ts_exchange: Micros
     }
-  /** No snapshot was recorded before that moment. */
+  /** No snapshot was recorded before that time. */
   | { readonly kind: 'no_snapshot' }
   /** Changes are missing between `since` and the next snapshot. */
-  | { readonly kind: 'hole'; readonly since: Micros }
+  | { readonly kind: 'gap'; readonly since: Micros }
 
 /**
- * The book after every diff with ts_exchange <= ts. The first diff after that moment is looked at
- * too: where it does not connect, the moment lies in a hole, and no book is known.
+ * The book after every diff with ts_exchange <= ts. The first diff after `ts` counts too: if it
+ * does not continue the book, `ts` is in a gap and the book is unknown.
  */
 export async function bookAt(source: DepthSource, ts: Micros): Promise<BookAt> {
   const newest = await source.snapshotBefore(ts)
   const found = newest === undefined ? NO_SNAPSHOT : await replayTo(source, ts, [newest])
   if (found.kind === 'book') return found
-  // One whose time is that of its arrival may have its place before the moment.
+  // A snapshot stamped on arrival may belong before `ts`.
   const late = await source.snapshotsAfter(ts, micros(ts + SNAPSHOT_LATE_US))
   if (late.length === 0) return found
   const again = await replayTo(source, ts, newest === undefined ? late : [newest, ...late])
   return again.kind === 'book' ? again : found
 }
 
-/** `next` is the first diff behind the moment; one that the book holds already says nothing. */
+/** `next` is the first diff after `ts`. It proves nothing if the book already contains it. */
 function stretchAt(
   replay: BookReplay,
   ts: Micros,
@@ -91,7 +91,7 @@ async function replayTo(
     if (outcome === 'update' || outcome === 'found') since = diff.ts_exchange
   }
   const stretch = stretchAt(replay, ts, next)
-  if (stretch === undefined || stretch.from > ts) return { kind: 'hole', since }
+  if (stretch === undefined || stretch.from > ts) return { kind: 'gap', since }
   const { book, update_id, ts_exchange } = stretch
   return { kind: 'book', book, update_id, ts_exchange }
 }

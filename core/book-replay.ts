@@ -1,21 +1,21 @@
 /**
- * Replays one symbol's recorded depth: the one replay behind the book of a moment, the rows of
- * orderbook_topn and the book columns of features. Pure: no clock, no I/O, and the same rows give
- * the same books however they are read. How ids connect is decided in book-sync.ts.
+ * Replays one symbol's recorded depth. Book queries, orderbook_topn and the book columns of
+ * features all use this replay. Pure: no clock, no I/O; the same rows give the same books however
+ * they are read. book-sync.ts decides how ids connect.
  *
  * Invariants
- * 1. Diffs come in order of (ts_exchange, final_update_id). The book of a moment holds every diff
- *    with ts_exchange up to it.
- * 2. A snapshot is placed by its id: behind every diff that it contains, before the first one that
- *    continues it. Its time may be later than that of the diffs around it, by SNAPSHOT_LATE_US and
- *    no more, and counts only where no diff continues it. So what a diff does depends on rows up to
- *    SNAPSHOT_LATE_US after it, and on no later one.
- * 3. The book is known between two changes where the second one connects to it, and behind the
- *    last change where nothing follows. Behind a hole it is unknown until a snapshot, or the diffs
- *    that were missing.
- * 4. A snapshot of a known book changes nothing of when it is known.
- * 5. Behind a hole a snapshot makes the book known from its own time on, or from the diff on that
- *    continues it, whichever is earlier.
+ * 1. Diffs arrive in order of (ts_exchange, final_update_id). The book at time t contains every
+ *    diff with ts_exchange <= t.
+ * 2. A snapshot is placed by its id: after every diff it contains, before the first diff that
+ *    continues it. Its time may be up to SNAPSHOT_LATE_US later than the diffs around it, and
+ *    counts only if no diff continues it. So the effect of a diff depends on rows up to
+ *    SNAPSHOT_LATE_US after it, and on none later.
+ * 3. The book is known between two changes if the second continues the first, and after the last
+ *    change if nothing follows. After a gap it is unknown until a snapshot or the missing diffs
+ *    arrive.
+ * 4. A snapshot of a known book does not change when the book is known.
+ * 5. After a gap, a snapshot makes the book known from the snapshot's own time, or from the diff
+ *    that continues it, whichever is earlier.
  */
 import { type Levels, OrderBook } from './book.ts'
 import {
@@ -29,33 +29,33 @@ import {
 } from './book-sync.ts'
 import { type Micros, micros, SECOND_US } from './time.ts'
 
-/** A snapshot without a time of its own (spot) has that of its arrival: how late that may be. */
+/** How late a snapshot's time may be: spot snapshots carry no time and are stamped on arrival. */
 export const SNAPSHOT_LATE_US = 60 * SECOND_US
 
-/** The book is known in [from, to), and did not change there. Empty where `from` is not before `to`. */
+/** A time range [from, to) with one known, unchanged book. Empty if from >= to. */
 export interface Stretch {
   /** Valid until the next diff is taken. */
   readonly book: OrderBook
-  /** Id of the newest change in it. */
+  /** Id of the newest change in the book. */
   readonly update_id: number
-  /** The newest of what it is made of. */
+  /** The latest ts_exchange of the rows in the book. */
   readonly ts_exchange: Micros
   readonly from: Micros
   readonly to: number
   /**
-   * False right behind a snapshot that begins a known book, up to the first diff that continues
-   * it: `from` is then the snapshot's own time, which may be that of its arrival.
+   * False between a snapshot that makes the book known and the first diff that continues it. `from`
+   * is then the snapshot's own time, which may be its arrival time.
    */
   readonly is_continued: boolean
 }
 
 /**
- * update: it changed the known book. found: the book is known again, or for the first time.
- * old: the book holds it already. lost: the book is not known behind it.
+ * update: the diff changed a known book. found: the book became known. old: the book already
+ * contained the diff. lost: the book is unknown after the diff.
  */
 export type Outcome = 'update' | 'found' | 'old' | 'lost'
 
-/** A replay as plain data: it holds no book that the next diff changes. */
+/** A replay as plain data; later diffs do not change it. */
 export interface SavedReplay {
   readonly state:
     | ({ readonly kind: 'synced' } & SavedBook)
@@ -74,19 +74,19 @@ export interface SavedReplay {
 
 type SavedBook = Pick<Synced, 'last_id' | 'ts_exchange' | 'is_chained'> & { readonly levels: Levels }
 
-/** Snapshots are given ahead of the diffs that they have their place among. */
+/** The caller adds each snapshot before the diffs around it. */
 export class BookReplay {
   #state: BookState = unsyncedBook()
-  /** Since when the book has been as it is; undefined while it is not known. */
+  /** Start of the current book's validity; undefined while the book is unknown. */
   #since: Micros | undefined
-  /** A snapshot made it known, and no diff has continued it yet. */
+  /** A snapshot made the book known, and no diff has continued it yet. */
   #is_fresh = false
-  /** The newest diff that was taken. */
+  /** The newest diff taken. */
   #last: Pick<DepthChange, 'ts_exchange'> | undefined
-  /** Not placed yet, in order of their times. */
+  /** Not placed yet, sorted by time. */
   #snapshots: DepthChange[] = []
 
-  /** One that goes on where the other one was saved. */
+  /** A replay that continues from a saved one. */
   static from({ state, since, is_fresh, last_ts, snapshots }: SavedReplay): BookReplay {
     const replay = new BookReplay()
     replay.#state =
@@ -124,12 +124,12 @@ export class BookReplay {
     }
   }
 
-  /** As it stands behind the last diff; undefined where it is not known. Changed by the next one. */
+  /** The book after the last diff; undefined if unknown. The next diff changes it in place. */
   get book(): OrderBook | undefined {
     return this.#state.kind === 'synced' && this.#since !== undefined ? this.#state.book : undefined
   }
 
-  /** Snapshots whose place is among the diffs that come next, in any order. */
+  /** Adds snapshots that belong among the next diffs, in any order. */
   addSnapshots(snapshots: readonly DepthChange[]): void {
     if (snapshots.length === 0) return
     this.#snapshots.push(...snapshots)
@@ -138,18 +138,17 @@ export class BookReplay {
     )
   }
 
-  /** The book up to the next diff; undefined where it is not known, or the diff is in it already. */
+  /** The book up to the next diff; undefined if it is unknown or already contains the diff. */
   before(diff: DepthChange): Stretch | undefined {
     if (!this.connects(diff)) this.#placeBefore(diff)
     return this.#fitOf(diff) === 'next' ? this.#stretch(diff.ts_exchange) : undefined
   }
 
-  /** Whether the known book goes on with the diff, or holds it already. */
+  /** Whether the book is known, and the diff continues it or is already in it. */
   connects(diff: DepthChange): boolean {
-    return this.#since !== undefined && this.#fitOf(diff) !== 'hole'
+    return this.#since !== undefined && this.#fitOf(diff) !== 'gap'
   }
 
-  /** Takes the next diff. */
   take(diff: DepthChange): Outcome {
     this.#placeBefore(diff)
     const fit = this.#fitOf(diff)
@@ -166,7 +165,7 @@ export class BookReplay {
     return is_found ? 'found' : 'update'
   }
 
-  /** The book before `to` where no other diff comes; undefined where it is not known. */
+  /** The book up to `to` if no more diffs come; undefined if unknown. */
   end(to: number): Stretch | undefined {
     const due = this.#snapshots.filter((snapshot) => snapshot.ts_exchange < to)
     this.#snapshots = this.#snapshots.filter((snapshot) => snapshot.ts_exchange >= to)
@@ -181,9 +180,9 @@ export class BookReplay {
     return { book, update_id, ts_exchange, ...span }
   }
 
-  /** A book that is not there connects to nothing. */
+  /** Without a book, every diff is after a gap. */
   #fitOf(diff: DepthChange): ReturnType<typeof fitOf> {
-    return this.#state.kind === 'synced' ? fitOf(this.#state, diff) : 'hole'
+    return this.#state.kind === 'synced' ? fitOf(this.#state, diff) : 'gap'
   }
 
   #placeBefore(diff: DepthChange): void {
@@ -195,32 +194,32 @@ export class BookReplay {
       const is_past = snapshot.ts_exchange + SNAPSHOT_LATE_US < diff.ts_exchange
       const is_ahead = snapshot.ts_exchange > diff.ts_exchange + SNAPSHOT_LATE_US
       if (is_ahead) waiting.push(snapshot)
-      else if (fit === 'next' || (fit === 'hole' && snapshot.ts_exchange <= diff.ts_exchange)) {
+      else if (fit === 'next' || (fit === 'gap' && snapshot.ts_exchange <= diff.ts_exchange)) {
         this.#place(snapshot, fit === 'next')
-      } else if (fit === 'hole' || !is_past) waiting.push(snapshot)
+      } else if (fit === 'gap' || !is_past) waiting.push(snapshot)
     }
     this.#snapshots = waiting
   }
 
-  /** `is_continued`: the diff to come is the first that it does not contain. */
+  /** `is_continued`: the next diff is the first one that the snapshot does not contain. */
   #place(snapshot: DepthChange, is_continued: boolean): void {
     const before = this.#state
     const is_known = this.#since !== undefined
-    // What was heard behind a hole does not matter to one that is continued directly.
+    // Diffs buffered after a gap do not matter if the next diff directly continues the snapshot.
     const state = !is_known && is_continued ? unsyncedBook() : before
     const [after] = takeSnapshot(state, snapshot, true)
     this.#state = after
     if (after.kind === 'syncing' || after === before) return
-    const is_anew = before.kind === 'synced' && after.last_id < before.last_id
-    if (is_known && !is_anew) return
-    // Chained: diffs that were taken before continue it.
+    const is_renumbered = before.kind === 'synced' && after.last_id < before.last_id
+    if (is_known && !is_renumbered) return
+    // Chained: diffs taken earlier continue the snapshot.
     this.#is_fresh = !after.is_chained
     const taken_ts = this.#last?.ts_exchange ?? snapshot.ts_exchange
     this.#since = this.#is_fresh ? micros(Math.max(snapshot.ts_exchange, taken_ts)) : taken_ts
   }
 }
 
-/** No snapshot is asked for in a replay: there is nothing in `since_asked`. */
+/** A replay never requests a snapshot, so `since_asked` is not saved. */
 function savedBook({ book, last_id, ts_exchange, is_chained }: Synced): SavedBook {
   const levelsOf = (side: 'bids' | 'asks'): Levels['bids'] => book[side].top(book[side].level_count)
   const levels = { bids: levelsOf('bids'), asks: levelsOf('asks') }
@@ -234,17 +233,17 @@ function restoredBook({ levels, last_id, ts_exchange, is_chained }: SavedBook): 
 }
 
 /**
- * Gives rows in order of (ts_exchange, final_update_id) to a replay: diffs wait for a snapshot
- * that may have its place before them and come later.
+ * Feeds a replay with rows in order of (ts_exchange, final_update_id). It holds each diff back for
+ * SNAPSHOT_LATE_US, because a snapshot that belongs before the diff may come later.
  */
 export class HeldDiffs {
   readonly #replay: BookReplay
   readonly #onDiff: (diff: DepthChange) => void
-  /** Those before `#head` are done. */
+  /** Entries before `#head` have been released. */
   #waiting: DepthChange[] = []
   #head = 0
 
-  /** `onDiff` takes each diff in its turn. */
+  /** `onDiff` receives the diffs in order. */
   constructor(replay: BookReplay, onDiff: (diff: DepthChange) => void) {
     this.#replay = replay
     this.#onDiff = onDiff

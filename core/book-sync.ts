@@ -1,39 +1,40 @@
 /**
- * Keeps one symbol's book in sequence: (state, message) => [state, news]. Pure but for the book
- * and the buffers inside the state, which are changed in place, since this runs for every diff.
+ * Keeps one symbol's book in sequence: (state, message) => [state, news]. Pure, except that it
+ * changes the book and the buffers of the state in place, because it runs for every diff.
  * Sources: Binance, "How to manage a local order book correctly", for USD-M and for spot.
  *
- * In the letters of the exchange: U and u are a diff's first and final update id, pu is the u of
- * the diff before it (USD-M only), L is a snapshot's lastUpdateId.
+ * The exchange's letters: U and u are a diff's first and final update id, pu is the u of the
+ * previous diff (USD-M only), L is a snapshot's lastUpdateId.
  *
  * Invariants
- * 1. A book is L plus every diff after it, each applied once and in order; `last_id` is the u of
- *    the newest. Quantities are absolute and 0 takes a level away, so the first diff may reach
- *    back before L.
- * 2. USD-M. After a snapshot diffs with u < L are dropped; the first one has U <= L <= u, or
- *    directly continues it (pu = L). Each later one has pu = u of the one before.
- * 3. Spot. Diffs with u <= last_id are dropped; every other one has U <= last_id + 1.
- * 4. A diff that fits neither is a hole: the book is lost at once, and nothing of it is served
- *    until a snapshot connects to the diffs that came since, or until what was missing comes late
- *    (while a socket is being renewed, the new one may be ahead of the old one): then the ids prove
- *    the chain unbroken, from the book before the hole to the newest diff.
+ * 1. A book is a snapshot (L) plus every later diff, each applied once and in order; `last_id` is
+ *    the u of the newest. Quantities are absolute and 0 removes a level, so the first diff may
+ *    start before L.
+ * 2. USD-M: after a snapshot, diffs with u < L are dropped. The first diff applied has
+ *    U <= L <= u, or continues the snapshot directly (pu = L). Each later one has pu = u of the
+ *    previous diff.
+ * 3. Spot: diffs with u <= last_id are dropped; every other diff has U <= last_id + 1.
+ * 4. Any other diff reveals a gap. The book is lost at once. It is served again when (a) a snapshot
+ *    connects to the diffs since, or (b) the missing diffs arrive late and the ids prove a chain
+ *    without gaps from the old book to the newest diff. (b) happens while a socket is renewed: the
+ *    new socket may be ahead of the old one.
  * 5. A book whose best bid is not below its best ask is lost in the same way.
- * 6. A snapshot is wanted once SNAPSHOT_AFTER_DIFFS diffs in sequence have come: before that it may
- *    be older than the first of them. One that is older is dropped, and another is wanted.
- * 7. A snapshot for a book in sequence takes its place (a snapshot reaches only so deep, and what
- *    lies beyond it is unknown until it changes), where it can be brought up to `last_id` with the
- *    diffs since it was asked for; else it is dropped.
- * 8. A snapshot that comes in the stream (Bybit) connects by its id like any other. It is also the
- *    newest there is, unless an older id shows that the socket which brought it lags behind
- *    another. Where ids begin anew it is taken as it is.
- * 9. An id that fell while time went on by more than RENUMBERED_US is a new numbering: the book is
- *    lost.
+ * 6. A snapshot is wanted after SNAPSHOT_AFTER_DIFFS consecutive diffs; an earlier one might be
+ *    older than the first diff. A snapshot that is too old is dropped, and another is wanted.
+ * 7. A snapshot for a book in sequence replaces it, if the diffs since the request bring the
+ *    snapshot up to `last_id`; otherwise it is dropped. (Snapshots have limited depth; levels
+ *    beyond it are unknown until they change.)
+ * 8. A snapshot in the stream (Bybit) connects by its id like any other. It is the newest state,
+ *    unless its id is older, which shows that its socket lags behind another. After a renumbering
+ *    it is taken as it is.
+ * 9. An id that is smaller although more than RENUMBERED_US have passed starts a new numbering:
+ *    the book is lost.
  */
 import { type Levels, OrderBook } from './book.ts'
 import type { DepthEvent } from './market.ts'
 import { type Micros, SECOND_US } from './time.ts'
 
-/** What of a depth event the sequence is made from: an event of a stream, or a row of a table. */
+/** The fields of a depth event that matter to the sequence: of a live event or of a table row. */
 export type DepthChange = Levels &
   Pick<
     DepthEvent,
@@ -42,10 +43,10 @@ export type DepthChange = Levels &
 
 export interface Syncing {
   readonly kind: 'syncing'
-  /** The newest diffs, without a hole between them; at most BUFFERED_DIFFS_MAX. */
+  /** The newest consecutive diffs; at most BUFFERED_DIFFS_MAX. */
   buffered: DepthChange[]
   is_wanted: boolean
-  /** The book before the hole that `buffered` lies behind. */
+  /** The book before the gap; `buffered` holds the diffs after it. */
   lost: Synced | undefined
 }
 
@@ -53,11 +54,11 @@ export interface Synced {
   readonly kind: 'synced'
   book: OrderBook
   last_id: number
-  /** Latest ts_exchange of what the book is made of. */
+  /** The latest ts_exchange of the rows in the book. */
   ts_exchange: Micros
-  /** False until the first diff after a snapshot. */
+  /** False between a snapshot and the first diff after it. */
   is_chained: boolean
-  /** The diffs since a snapshot was asked for; undefined while none is on its way. */
+  /** The diffs since a snapshot was requested; undefined while no request is pending. */
   since_asked: DepthChange[] | undefined
 }
 
@@ -69,7 +70,7 @@ export type BookNews =
   | {
       readonly kind: 'lost'
       readonly cause: 'sequence' | 'crossed'
-      /** Of the last change that was right, and of the one that was not. */
+      /** Ids of the last good change and of the first bad one; the times likewise. */
       readonly from_id: number
       readonly to_id: number
       readonly from_ts: Micros
@@ -79,7 +80,7 @@ export type BookNews =
 export type Step = readonly [BookState, readonly BookNews[]]
 
 export const SNAPSHOT_AFTER_DIFFS = 2
-/** Some seconds of the fastest stream, 20 s of the usual one: longer than an answer takes. */
+/** Some seconds of the fastest stream, 20 s of a usual one: longer than a REST request takes. */
 export const BUFFERED_DIFFS_MAX = 200
 export const RENUMBERED_US = 10 * SECOND_US
 
@@ -92,7 +93,7 @@ export function unsyncedBook(): Syncing {
 export function takeDiff(state: BookState, diff: DepthChange): Step {
   if (state.kind === 'syncing') return wait(state, diff)
   const fit = fitOf(state, diff)
-  if (fit === 'hole') return lose(state, 'sequence', diff)
+  if (fit === 'gap') return lose(state, 'sequence', diff)
   if (fit === 'old') {
     const is_renumbered = diff.ts_exchange > state.ts_exchange + RENUMBERED_US
     return is_renumbered ? lose(state, 'sequence', diff) : [state, NO_NEWS]
@@ -102,54 +103,54 @@ export function takeDiff(state: BookState, diff: DepthChange): Step {
   return state.book.is_crossed ? lose(state, 'crossed', diff) : [state, NO_NEWS]
 }
 
-/** `in_stream`: it came over a socket, between the diffs. */
+/** `in_stream`: the snapshot came over a socket, between the diffs. */
 export function takeSnapshot(state: BookState, snapshot: DepthChange, in_stream = false): Step {
   if (state.kind === 'synced') {
     // The table keeps the first row of an identity, so the book does too.
     const is_known = snapshot.final_update_id === state.last_id && !state.is_chained
     if (in_stream && is_known && snapshot.ts_exchange === state.ts_exchange) return [state, NO_NEWS]
     const renewed = bookFrom(snapshot)
-    // Of the very update that the book ends with: the next diff has to continue that one.
+    // A snapshot of the book's last update: the next diff must continue that update.
     renewed.is_chained = state.is_chained && renewed.last_id === state.last_id
     const is_whole = catchUp(renewed, in_stream ? [] : (state.since_asked ?? []))
     state.since_asked = undefined
     const is_newest = is_whole && renewed.last_id >= state.last_id
-    const is_anew = in_stream && beginsAnew(snapshot, state.last_id, state.ts_exchange)
-    const is_better = (is_newest || is_anew) && !renewed.book.is_crossed
+    const is_renumbered = in_stream && isRenumbered(snapshot, state.last_id, state.ts_exchange)
+    const is_better = (is_newest || is_renumbered) && !renewed.book.is_crossed
     return [is_better ? renewed : state, NO_NEWS]
   }
   const newest = state.buffered.at(-1)
-  const is_anew =
+  const is_renumbered =
     in_stream &&
     newest !== undefined &&
-    beginsAnew(snapshot, newest.final_update_id, newest.ts_exchange)
+    isRenumbered(snapshot, newest.final_update_id, newest.ts_exchange)
   const synced = bookFrom(snapshot)
-  const is_whole = catchUp(synced, is_anew ? [] : state.buffered)
+  const is_whole = catchUp(synced, is_renumbered ? [] : state.buffered)
   if (is_whole && !synced.book.is_crossed) return [synced, [{ kind: 'synced' }]]
   state.is_wanted = false
   return wanted(state)
 }
 
-/** A snapshot has been asked for. */
+/** Records that a snapshot has been requested. */
 export function noteAsked(state: BookState): void {
   if (state.kind === 'synced') state.since_asked = []
 }
 
-/** How a diff stands to a book: already in it, the next one, or behind a hole. */
+/** How a diff relates to a book: already in it, the next one, or after a gap. */
 export function fitOf(
   { last_id, is_chained }: Pick<Synced, 'last_id' | 'is_chained'>,
   diff: DepthChange,
-): 'old' | 'next' | 'hole' {
+): 'old' | 'next' | 'gap' {
   const { final_update_id, prev_final_update_id } = diff
   const first_update_id = diff.first_update_id ?? final_update_id
   if (prev_final_update_id === null) {
     if (final_update_id <= last_id) return 'old'
-    return first_update_id <= last_id + 1 ? 'next' : 'hole'
+    return first_update_id <= last_id + 1 ? 'next' : 'gap'
   }
   if (prev_final_update_id === last_id) return 'next'
-  if (is_chained) return final_update_id <= last_id ? 'old' : 'hole'
+  if (is_chained) return final_update_id <= last_id ? 'old' : 'gap'
   if (final_update_id < last_id) return 'old'
-  return first_update_id <= last_id ? 'next' : 'hole'
+  return first_update_id <= last_id ? 'next' : 'gap'
 }
 
 function wait(state: Syncing, diff: DepthChange): Step {
@@ -158,7 +159,7 @@ function wait(state: Syncing, diff: DepthChange): Step {
     apply(lost, diff)
     if (!catchUp(lost, state.buffered)) return [state, NO_NEWS]
     if (!lost.book.is_crossed) return [lost, [{ kind: 'synced' }]]
-    // Whole by its ids and yet wrong: only a snapshot helps.
+    // The ids are complete, yet the book is crossed: only a snapshot helps.
     state.lost = undefined
     return [state, NO_NEWS]
   }
@@ -192,19 +193,19 @@ function bookFrom(snapshot: DepthChange): Synced {
   }
 }
 
-/** A new numbering begins with 1, or shows by an id that fell while time went on for long. */
-function beginsAnew(snapshot: DepthChange, last_id: number, ts_exchange: Micros): boolean {
+/** A new numbering: the id is 1, or it is smaller although RENUMBERED_US have passed. */
+function isRenumbered(snapshot: DepthChange, last_id: number, ts_exchange: Micros): boolean {
   const { final_update_id } = snapshot
   if (final_update_id >= last_id) return false
   const patience_us = final_update_id === 1 ? 0 : RENUMBERED_US
   return snapshot.ts_exchange > ts_exchange + patience_us
 }
 
-/** Applies what the book does not hold yet; false where it does not connect. */
+/** Applies the diffs that the book does not contain yet; false at the first gap. */
 function catchUp(state: Synced, diffs: readonly DepthChange[]): boolean {
   for (const diff of diffs) {
     const fit = fitOf(state, diff)
-    if (fit === 'hole') return false
+    if (fit === 'gap') return false
     if (fit === 'next') apply(state, diff)
   }
   return true
@@ -223,7 +224,7 @@ function lose(state: Synced, cause: 'sequence' | 'crossed', diff: DepthChange): 
   if (cause === 'sequence') syncing.lost = state
   const { last_id: from_id, ts_exchange: from_ts } = state
   const to_id = diff.final_update_id
-  // Event times may go back a little; a hole never ends before it begins.
+  // Event times may go back a little, but a gap never ends before it begins.
   const to_ts = diff.ts_exchange > from_ts ? diff.ts_exchange : from_ts
   return [syncing, [{ kind: 'lost', cause, from_id, to_id, from_ts, to_ts }]]
 }

@@ -1,9 +1,9 @@
 /**
- * A limit order book by price levels: replaced by a snapshot, changed by diffs, read from the best
- * level on. It knows nothing of ids and gaps; book-sync.ts decides what may be applied.
+ * A limit order book by price level. Snapshots replace it, diffs change it, readers go from the
+ * best level down. It knows nothing of ids and gaps: book-sync.ts decides what may be applied.
  *
- * Each side is two typed arrays with the best level at the end, because changes are near the
- * best: inserting there moves few levels, and finding the place from the end takes few steps.
+ * Each side is two typed arrays with the best level at the end. Most changes are near the best
+ * level, so an insert moves few levels and a search from the end takes few steps.
  */
 import type { Level } from './market.ts'
 
@@ -12,7 +12,7 @@ const CAPACITY_MIN = 64
 const LOOP_MOVE_MAX = 32
 
 export class BookSide {
-  /** Makes prices ascend towards the best: 1 for bids, -1 for asks. */
+  /** Makes keys ascend towards the best level: 1 for bids, -1 for asks. */
   readonly #sign: 1 | -1
   /** sign * price, ascending. */
   #keys = new Float64Array(CAPACITY_MIN)
@@ -27,14 +27,14 @@ export class BookSide {
     return this.#level_count
   }
 
-  /** The price of a level, counted from the best, which is 0; NaN where there is none. */
+  /** Price of the level with this rank (0 is the best); NaN beyond the last level. */
   priceAt(rank: number): number {
     return rank < this.#level_count
       ? this.#sign * this.#keys[this.#level_count - 1 - rank]!
       : Number.NaN
   }
 
-  /** The quantity of a level, counted from the best, which is 0; NaN where there is none. */
+  /** Quantity of the level with this rank (0 is the best); NaN beyond the last level. */
   qtyAt(rank: number): number {
     return rank < this.#level_count ? this.#qtys[this.#level_count - 1 - rank]! : Number.NaN
   }
@@ -45,7 +45,7 @@ export class BookSide {
     return Array.from({ length }, (_, rank) => [this.priceAt(rank), this.qtyAt(rank)] as const)
   }
 
-  /** Puts `qty` at a price; 0 takes the level away, and one that is not there stays away. */
+  /** Sets the quantity at a price. 0 removes the level, or does nothing if there is none. */
   set(price: number, qty: number): void {
     const key = this.#sign * price
     const at = this.#find(key)
@@ -58,7 +58,7 @@ export class BookSide {
     }
   }
 
-  /** Forgets what it holds and takes these levels, in any order; the last of a price stands. */
+  /** Replaces all levels. Any order; if a price occurs twice, the last one wins. */
   replace(levels: readonly Level[]): void {
     const sorted = levels
       .filter(([, qty]) => qty > 0)
@@ -74,7 +74,7 @@ export class BookSide {
     this.#level_count = count
   }
 
-  /** Where the key stands or would stand: in doubling steps from the best, then by halves. */
+  /** Index of the key, or its insertion point: doubling steps from the best, then bisection. */
   #find(key: number): number {
     const keys = this.#keys
     let high = this.#level_count
@@ -146,25 +146,24 @@ export class OrderBook {
     return this.bids.level_count + this.asks.level_count
   }
 
-  /** No exchange has such a book: a change was missed. An empty side crosses nothing. */
+  /** A crossed book means that a change was missed. A book with an empty side is never crossed. */
   get is_crossed(): boolean {
     return this.bids.priceAt(0) >= this.asks.priceAt(0)
   }
 
-  /** Becomes the snapshot. */
   replace({ bids, asks }: Levels): void {
     this.bids.replace(bids)
     this.asks.replace(asks)
   }
 
-  /** Takes a diff: quantities are absolute, 0 takes a level away. */
+  /** Applies a diff: quantities are absolute, 0 removes a level. */
   apply({ bids, asks }: Levels): void {
     for (const [price, qty] of bids) this.bids.set(price, qty)
     for (const [price, qty] of asks) this.asks.set(price, qty)
   }
 }
 
-/** What of a depth event a book is made from. */
+/** The fields of a depth event that a book is built from. */
 export interface Levels {
   readonly bids: readonly Level[]
   readonly asks: readonly Level[]

@@ -1,14 +1,15 @@
 /**
- * Lets callers fail at once while what they need is known to be away. After a failure nobody is
- * let through for a pause; then one caller tries, and the others wait for how that ends.
+ * A circuit breaker: callers fail at once while a dependency is known to be down. After a failure
+ * it blocks every call for a pause, then lets one call through as a probe. Other calls stay blocked
+ * until that probe succeeds or another pause has passed.
  */
 export class Breaker {
   readonly #pause_ms: number
   readonly #now: () => number
-  /** Undefined while all is well. */
+  /** Undefined while calls succeed. */
   #closed_until: number | undefined
 
-  /** `now` in milliseconds, of any clock. */
+  /** `now` returns milliseconds of any clock. */
   constructor(pause_ms: number, now: () => number) {
     this.#pause_ms = pause_ms
     this.#now = now

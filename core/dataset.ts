@@ -1,6 +1,6 @@
 /**
- * The shape of a published dataset's manifest.json and latest.json: written by jobs, served by
- * the edge. But for `complete` and `inputs`, nothing in a manifest depends on when it was built, so a rebuild
+ * The shape of a published dataset's manifest.json and latest.json. Jobs write them, the edge
+ * serves them. Only `complete` and `inputs` can depend on when a manifest was built, so a rebuild
  * has the same bytes.
  */
 import type { Exchange } from './symbols.ts'
@@ -28,7 +28,7 @@ export interface DatasetColumn {
 export interface GapNote {
   readonly channel: Channel
   readonly from_ts: string
-  /** Null where the gap had not ended when the day was built. */
+  /** Null if the gap was still open when the day was built. */
   readonly to_ts: string | null
   readonly cause: GapCause
   readonly repaired: boolean
@@ -37,17 +37,17 @@ export interface GapNote {
 /** Gaps listed per symbol in a manifest, so that a bad day does not make it unreadable. */
 export const GAP_NOTES_MAX = 100
 
-/** What is there and what is missing, per symbol. Times are ISO 8601, UTC. */
+/** What is present and what is missing, per symbol. Times are ISO 8601, UTC. */
 export interface SymbolCoverage {
   readonly exchange: Exchange
   readonly symbol: string
-  /** Start of the first and the last second that the symbol's rows may lie in. */
+  /** Start of the first and the last second that can hold rows of the symbol. */
   readonly from_ts: string
   readonly to_ts: string
   readonly row_count: number
   /**
-   * Seconds of the day with a known quote; in candles and trades, seconds whose trades were heard.
-   * coverage.parquet says the same of every channel.
+   * Seconds of the day with a known quote; for candles and trades, seconds in which the trade
+   * stream was recorded. coverage.parquet has the same for every channel.
    */
   readonly present_s: number
   /** The other seconds of the day: before the first event, across gaps, after the last row. */
@@ -55,15 +55,15 @@ export interface SymbolCoverage {
   readonly quote_count: number
   readonly trade_count: number
   readonly gap_count: number
-  /** The first GAP_NOTES_MAX of them; all are in coverage.parquet. */
+  /** The first GAP_NOTES_MAX gaps; coverage.parquet has all. */
   readonly gaps: readonly GapNote[]
 }
 
-/** What a dataset was made from besides the day's rows. */
+/** What a dataset was built from, in addition to the day's rows. */
 export interface DatasetInputs {
-  /** Parameters fitted on the day before; null where there were none. */
+  /** Parameters fitted on the previous day; null if there were none. */
   readonly fit: { readonly key: string; readonly sha256: string } | null
-  /** Archived hours that late rows changed afterwards, with the version that was current. */
+  /** Archived hours that late rows had changed, with the version used. */
   readonly revised_hours: readonly {
     readonly exchange: Exchange
     readonly table_name: string
@@ -71,8 +71,8 @@ export interface DatasetInputs {
     readonly version: number
   }[]
   /**
-   * Of the gap ledger, as far as it concerns the day and its symbols. Absent from manifests that
-   * were written before it was known.
+   * Hash of the gap ledger's entries for this day and its symbols. Absent from manifests written
+   * before this field existed.
    */
   readonly ledger_sha256?: string | undefined
 }
@@ -82,21 +82,21 @@ export interface Manifest {
   readonly schema_version: number
   readonly date: string
   /**
-   * Folder of the files beside the manifest: build=BUILD. Absent from manifests that were written
-   * before builds had folders; their files lie beside them.
+   * The files are in the folder build=BUILD next to the manifest. Absent from manifests written
+   * before builds had folders; their files are next to the manifest itself.
    */
   readonly build?: string | undefined
-  /** False for a day that was built before it was over. */
+  /** False if the day was built before it ended. */
   readonly complete: boolean
   readonly row_count: number
   readonly columns: readonly DatasetColumn[]
   readonly files: readonly DatasetFile[]
   readonly coverage: readonly SymbolCoverage[]
-  /** Absent from manifests that were written before it was known. */
+  /** Absent from manifests written before this field existed. */
   readonly inputs?: DatasetInputs | undefined
 }
 
-/** What "yesterday" means right now: the newest day that is over, or else the newest. */
+/** What "yesterday" means right now: the newest complete day, or else the newest day. */
 export interface Latest {
   readonly dataset: string
   readonly schema_version: number

@@ -1,13 +1,13 @@
 /**
- * Exact arithmetic on the exchange's decimals. A stored double is the one nearest to a decimal;
- * that decimal is the shortest text that reads back as the double. It is found again, sums and
- * products are made of integers, and the result is rounded once: to the nearest double, ties to
- * even, quotients as well.
+ * Exact arithmetic on the exchange's decimals. A stored double is the nearest one to the exchange's
+ * decimal, and that decimal is the shortest text that reads back as the double. So the code
+ * recovers the decimal, computes sums and products with integers, and rounds once at the end: to
+ * the nearest double, ties to even, for quotients too.
  *
- * Integers are numbers while they are safe, and bigints beyond: the same formula serves both.
+ * An integer is a number while it is safe and a bigint beyond that; one formula serves both.
  */
 
-/** A whole number; of type number only where it is a safe integer. */
+/** An integer; of type number only if it is safe. */
 type Int = number | bigint
 
 /** units / 10^digits. */
@@ -22,10 +22,10 @@ export const ZERO: Decimal = { units: 0, digits: 0 }
 const UNITS_MAX = 1e15
 /** Powers of ten that are exact as doubles. */
 const POWERS = Array.from({ length: 23 }, (_, digits) => Number(`1e${digits}`))
-/** Bits of a quotient before it is rounded: more than a double has, and one for what is left. */
+/** Bits of a quotient before rounding: more than a double has, plus one for the remainder. */
 const QUOTIENT_BITS = 66
 
-/** The decimal that a finite double stands for. */
+/** The decimal that a finite double represents. */
 export function decimalOf(value: number): Decimal {
   for (let digits = 0; digits < POWERS.length; digits++) {
     const power = POWERS[digits]!
@@ -57,43 +57,43 @@ export function absolute(value: Decimal): Decimal {
   return value.units < 0 ? { units: -value.units, digits: value.digits } : value
 }
 
-/** Whole numbers with the ratio of a to b. */
+/** Two integers whose ratio is a / b. */
 export function integersOf(a: Decimal, b: Decimal): readonly [Int, Int] {
   const shift = b.digits - a.digits
   return shift >= 0 ? [shifted(a.units, shift), b.units] : [a.units, shifted(b.units, -shift)]
 }
 
-/** Exact, of finite values. */
+/** The exact sum of finite values. */
 export function sumOf(values: Iterable<number>): Decimal {
   let sum = ZERO
   for (const value of values) sum = plus(sum, decimalOf(value))
   return sum
 }
 
-/** The double nearest to it. */
+/** The nearest double. */
 export function nearest({ units, digits }: Decimal): number {
   return nearestRatio(units, shifted(1, digits))
 }
 
-/** The double nearest to a / b; NaN where b is 0. */
+/** The double nearest to a / b; NaN if b is 0. */
 export function quotient(a: Decimal, b: Decimal): number {
   const [top, bottom] = integersOf(a, b)
   return nearestRatio(top, bottom)
 }
 
-/** The double nearest to a - b; NaN where one of them is. */
+/** The double nearest to a - b; NaN if a or b is. */
 export function difference(a: number, b: number): number {
   return Number.isNaN(a - b) ? NaN : nearest(minus(decimalOf(a), decimalOf(b)))
 }
 
-/** The double nearest to (a + b) / 2; NaN where one of them is. */
+/** The double nearest to (a + b) / 2; NaN if a or b is. */
 export function middle(a: number, b: number): number {
   return Number.isNaN(a + b) ? NaN : nearest(half(plus(decimalOf(a), decimalOf(b))))
 }
 
 /**
- * Digits behind the point that suffice for all values met so far: those of a stream's prices, or
- * of its quantities. It makes the way from a double to its integer one multiplication.
+ * The decimal places needed for every value seen so far, of a stream's prices or of its
+ * quantities. With them, one multiplication turns a double into its integer.
  */
 export class Scale {
   #digits = 0
@@ -103,16 +103,16 @@ export class Scale {
     return this.#digits
   }
 
-  /** value x 10^digits; NaN where that takes a bigint. The digits may grow with it. */
+  /** value x 10^digits; NaN if that needs a bigint. May raise `digits`. */
   unitsOf(value: number): number {
     const units = Math.round(value * this.#power)
     const is_exact = units / this.#power === value && Math.abs(units) <= UNITS_MAX
     return is_exact ? units : this.#grow(value)
   }
 
-  /** As the function `middle`. */
+  /** Same result as the function `middle`, but faster. */
   middle(a: number, b: number): number {
-    // Twice, since the second value may have grown the digits.
+    // `a` is read twice, because `b` may raise the digits.
     this.unitsOf(a)
     const sum = this.unitsOf(b) + this.unitsOf(a)
     return Number.isNaN(sum) ? middle(a, b) : sum / (2 * this.#power)
@@ -128,7 +128,7 @@ export class Scale {
   }
 }
 
-/** An exact sum: of one safe integer while it fits, and of a rest. */
+/** An exact sum: one safe integer as long as it fits, plus the rest. */
 export class DecimalSum {
   #units = 0
   #digits = 0
@@ -159,7 +159,7 @@ export class DecimalSum {
     if (!is_added) this.#spill(times(decimalOf(a), decimalOf(b)))
   }
 
-  /** False, and nothing added, where the sum is no safe integer. */
+  /** Returns false and adds nothing if the sum would not be a safe integer. */
   #addUnits(units: number, digits: number): boolean {
     if (digits !== this.#digits) {
       if (digits < this.#digits) return false
@@ -220,12 +220,12 @@ function nearestRatio(a: Int, b: Int): number {
   const shift = QUOTIENT_BITS - bitsOf(n) + bitsOf(d)
   const [dividend, divisor] = shift >= 0 ? [n << BigInt(shift), d] : [n, d << BigInt(-shift)]
   const whole = dividend / divisor
-  // A last bit that says that there is more makes the one rounding below the right one.
+  // If there is a remainder, setting the last bit makes the rounding below correct.
   const ratio = Number(whole * divisor === dividend ? whole : whole | 1n) * 2 ** -shift
   return is_negative ? -ratio : ratio
 }
 
-/** Within 4 of the bits that it has: the quotient has enough to spare. */
+/** The bit length, rounded up to a multiple of 4: QUOTIENT_BITS allows for the difference. */
 function bitsOf(value: bigint): number {
   return value.toString(16).length * 4
 }

@@ -1,13 +1,13 @@
 /**
- * A program's environment, read by a zod schema: all problems are reported together. Text that may
- * be a secret is never repeated.
+ * Reads a program's environment with a zod schema and reports all problems together. Messages never
+ * repeat text that may be a secret.
  */
 import { z } from 'zod'
 import { OperatorError } from './errors.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
-/** Throws OperatorError `bad_config`, which says what is wrong with which variable. */
+/** Throws OperatorError `bad_config`, which lists each variable with its problem. */
 export function readEnvironment<Schema extends z.ZodType>(
   schema: Schema,
   env: unknown,
@@ -27,11 +27,11 @@ export interface NumberRule {
   readonly min: number
   readonly max: number
   readonly standard: number
-  /** What is counted, such as `whole seconds`. */
+  /** What the number counts, for messages: `whole seconds`. */
   readonly what: string
 }
 
-/** A number from `min` to `max`, both included. */
+/** A number from `min` to `max`, inclusive. */
 export function decimal({ min, max, standard, what }: NumberRule) {
   return z
     .string()
@@ -52,7 +52,7 @@ export function whole(rule: NumberRule) {
   })
 }
 
-/** Names between commas, each once. `isName` says which texts are names. */
+/** Comma-separated names without duplicates. `isName` accepts or rejects each one. */
 export function nameList(rule: {
   readonly standard: string
   readonly min: number
@@ -76,7 +76,7 @@ export function nameList(rule: {
 /** Text that is not empty. */
 export const filled = z.string({ error: 'is missing' }).trim().min(1, { error: 'is missing' })
 
-/** The URL may hold a password: it is not repeated. */
+/** A URL may hold a password, so the message does not repeat it. */
 export function urlOf(...schemes: readonly string[]) {
   const expected = schemes.map((scheme) => `${scheme}://`).join(' or ')
   const isUrl = (text: string): boolean =>

@@ -1,13 +1,13 @@
 /**
- * The one error class for things an operator can act on. It says what was found, what was
- * expected and what to do; programs print `message` and `hint`, machines read `code`.
+ * The error class for failures that an operator can act on. Messages say what was found, what was
+ * expected and what to do. Programs print `message` and `hint`; machines read `code`.
  */
 export class OperatorError extends Error {
   /** A constant, reused as the metric label. */
   readonly code: string
   /** What to do about it, as a sentence. */
   readonly hint: string | undefined
-  /** True where the same call may succeed later without anyone changing anything. */
+  /** True if the same call may succeed later without any change. */
   readonly retryable: boolean
 
   constructor(
@@ -23,7 +23,7 @@ export class OperatorError extends Error {
   }
 }
 
-/** The message of anything thrown, with the hint where there is one; never a stack. */
+/** The message of anything thrown, plus the hint if there is one; never a stack. */
 export function describeError(error: unknown): string {
   if (error instanceof OperatorError && error.hint !== undefined) {
     return `${error.message} ${error.hint}`
@@ -35,7 +35,7 @@ export function describeError(error: unknown): string {
   return isUntrusted(error) ? `${error.message}. ${UNTRUSTED_HINT}` : error.message
 }
 
-/** Of a certificate that an authority unknown to this machine has signed; OpenSSL's words. */
+/** OpenSSL's codes for a certificate whose authority this machine does not trust. */
 const UNTRUSTED = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -44,8 +44,9 @@ const UNTRUSTED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 const UNTRUSTED_HINT =
-  "Save the CA certificate of the server's provider to a file. For Postgres name it in DATABASE_URL " +
-  '(postgres://…?sslmode=verify-full&sslrootcert=/path/ca.crt), for others in NODE_EXTRA_CA_CERTS.'
+  "Save the CA certificate of the server's provider to a file. For Postgres, name the file in " +
+  'DATABASE_URL (postgres://…?sslmode=verify-full&sslrootcert=/path/ca.crt); for other servers, ' +
+  'in NODE_EXTRA_CA_CERTS.'
 
 function isUntrusted(error: Error): boolean {
   return 'code' in error && typeof error.code === 'string' && UNTRUSTED.has(error.code)

@@ -1,7 +1,7 @@
 /**
- * Registry of features: per dataset the columns in their order, each with unit, formula, source
- * and null rule. Parquet, Arrow, the manifest and docs/features.md are made from it; the groups
- * of columns stand in features/.
+ * Registry of features: the columns of each dataset in order, each with unit, formula, source and
+ * null rule. Parquet, Arrow, the manifest and docs/features.md are generated from it. features/
+ * defines the groups of columns.
  */
 import { BOOK_COLUMNS } from './features/book.ts'
 import { keyColumns, type Feature } from './features/column.ts'
@@ -14,7 +14,7 @@ import { WINDOW_COLUMNS } from './features/window.ts'
 
 export { NEVER, type Feature, type FeatureType } from './features/column.ts'
 
-/** A dataset that the job `features` makes. */
+/** A dataset that the job `features` builds. */
 export interface FeatureSet {
   readonly dataset: string
   /** Raised with every change of a column's name, type or meaning; a part of the object key. */
@@ -62,13 +62,13 @@ export const FEATURE_SETS = {
   features_100ms: {
     dataset: 'features_100ms',
     schema_version: 3,
-    description: 'Some of them on a grid of 100 ms, for the symbols of FEATURES_100MS_SYMBOLS.',
+    description: 'Some of features_1s on a 100 ms grid, for the symbols in FEATURES_100MS_SYMBOLS.',
     columns: FEATURES_100MS,
   },
   labels_1s: {
     dataset: 'labels_1s',
     schema_version: 3,
-    description: 'What the mid did afterwards, for the rows of features_1s.',
+    description: 'How the mid moved after each row of features_1s.',
     columns: LABELS_1S,
   },
 } as const satisfies Readonly<Record<string, FeatureSet>>

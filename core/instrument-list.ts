@@ -1,4 +1,4 @@
-/** What `raw/instruments.json` says: the instruments of marketdata.symbols, as last archived. */
+/** The content of `raw/instruments.json`: marketdata.symbols as last archived. */
 import type { Exchange } from './symbols.ts'
 
 export interface ListedInstrument {
@@ -13,6 +13,6 @@ export interface ListedInstrument {
 }
 
 export interface InstrumentList {
-  /** By exchange and symbol. */
+  /** Sorted by exchange and symbol. */
   readonly instruments: readonly ListedInstrument[]
 }

@@ -1,14 +1,14 @@
 /**
- * The market events, a union on `kind`. An exchange's adapter makes them, the writer turns them
- * into rows. Prices and quantities are doubles; ids are checked against MAX_SAFE_INTEGER when
- * parsed, so there is no bigint on the hot path.
+ * The market events, a union on `kind`. An exchange's adapter produces them; the writer turns them
+ * into rows. Prices and quantities are doubles. The parser checks ids against MAX_SAFE_INTEGER, so
+ * the hot path has no bigint.
  */
 import type { Exchange } from './symbols.ts'
 import type { Micros } from './time.ts'
 
 /**
- * What a stream feeds, named after its table: one stream of a symbol is (exchange, symbol, channel).
- * Raw trades and aggregated trades are both `trades`: an ingestor takes one of them.
+ * A channel is named after the table it fills. A stream is one (exchange, symbol, channel). Raw
+ * and aggregated trades are both `trades`; an ingestor records one of the two.
  */
 export const CHANNELS = [
   'book_ticker',
@@ -23,15 +23,15 @@ export type Channel = (typeof CHANNELS)[number]
 interface Stamped {
   readonly exchange: Exchange
   readonly symbol: string
-  /** Matching engine's time where the payload has it, else the event time, else ts_ingest. */
+  /** The matching engine's time if the payload has it, else the event time, else ts_ingest. */
   readonly ts_exchange: Micros
   /** Our clock when the frame arrived. Never replaced. */
   readonly ts_ingest: Micros
 }
 
 /**
- * Best bid and offer after one change of the book. A side is empty where its price or its quantity
- * is 0 or absent; then both are null, whatever the other one says.
+ * Best bid and ask after one change of the book. A side is empty if its price or its quantity is 0
+ * or absent; then both are null.
  */
 export interface BookTicker extends Stamped {
   readonly kind: 'book_ticker'
@@ -42,23 +42,24 @@ export interface BookTicker extends Stamped {
   readonly ask_qty: number | null
 }
 
-/** A trade: aggregated by the exchange, or a single fill where raw trades are recorded. */
+/** A trade: aggregated by the exchange, or a single fill if raw trades are recorded. */
 export interface Trade extends Stamped {
   readonly kind: 'trade'
   /**
-   * Aggregate trade id; the trade id where raw trades are recorded. Consecutive per symbol, unless
-   * there is a `seq`: then it only tells the trades of one moment apart.
+   * Aggregate trade id, or the trade id if raw trades are recorded. Consecutive per symbol. If the
+   * event has a `seq`, this id only distinguishes trades of the same time.
    */
   readonly agg_trade_id: number
   /**
-   * The exchange's sequence, where its trade ids do not count (Bybit: UUIDs): it only grows, and
-   * several trades may share it. Absent where agg_trade_id is the sequence.
+   * The exchange's sequence number, for exchanges whose trade ids are not consecutive (Bybit:
+   * UUIDs). It never decreases, and several trades may share it. Absent if agg_trade_id is the
+   * sequence.
    */
   readonly seq?: number
   readonly price: number
   /** Base-asset quantity, retail price improvement (RPI) fills included. */
   readonly qty: number
-  /** The quantity without RPI fills; null where the exchange did not say (before 2026). */
+  /** The quantity without RPI fills; null if the exchange did not send it (before 2026). */
   readonly non_rpi_qty: number | null
   readonly first_trade_id: number | null
   readonly last_trade_id: number | null
@@ -67,8 +68,8 @@ export interface Trade extends Stamped {
 }
 
 /**
- * An id the exchange used for something that is not a market trade (insurance fund, ADL).
- * It is no row, but it keeps the trade sequence unbroken.
+ * An id that the exchange used for something other than a market trade (insurance fund, ADL).
+ * It makes no row, but it keeps the trade sequence unbroken.
  */
 export interface VoidTrade extends Stamped {
   readonly kind: 'void_trade'
@@ -77,13 +78,13 @@ export interface VoidTrade extends Stamped {
   readonly seq?: number
 }
 
-/** Price and quantity; quantity 0 in a diff takes the level away. */
+/** Price and quantity; quantity 0 in a diff removes the level. */
 export type Level = readonly [price: number, qty: number]
 
 /**
- * A change of the book, or a whole book. `diff`: levels that changed between first_update_id and
- * final_update_id. `partial`: the best levels of one side each, complete as far as they go.
- * `snapshot`: the whole book, as far down as the exchange gives it, from REST or from the stream.
+ * A change of the book, or a whole book. `diff`: the levels that changed between first_update_id
+ * and final_update_id. `partial`: the best levels of each side, with none left out between them.
+ * `snapshot`: the book as deep as the exchange sends it, from REST or from the stream.
  */
 export interface DepthEvent extends Stamped {
   readonly kind: 'depth'
@@ -91,9 +92,9 @@ export interface DepthEvent extends Stamped {
   /** Null for partial books and snapshots. */
   readonly first_update_id: number | null
   readonly final_update_id: number
-  /** final_update_id of the event before, where the exchange says it (USD-M: pu). */
+  /** final_update_id of the previous event, if the exchange sends it (USD-M: pu). */
   readonly prev_final_update_id: number | null
-  /** Best first as the exchange sends them; order is not relied on. */
+  /** The exchange sends the best level first; no code relies on the order. */
   readonly bids: readonly Level[]
   readonly asks: readonly Level[]
 }
@@ -105,7 +106,7 @@ export interface MarkPrice extends Stamped, MarkPriceValues {
 
 export interface MarkPriceValues {
   readonly mark_price: number
-  /** Null where the exchange did not say. */
+  /** Null if the exchange did not send it. */
   readonly index_price: number | null
   readonly settle_price: number | null
   readonly funding_rate: number | null
@@ -113,8 +114,8 @@ export interface MarkPriceValues {
 }
 
 /**
- * What changed of a mark price: the other values are those of the event before it. The writer
- * makes whole ones of them, since an adapter remembers nothing.
+ * The changed values of a mark price; the others are as in the previous event. Adapters keep no
+ * state, so the writer merges the changes into whole events.
  */
 export interface MarkPriceChange extends Stamped {
   readonly kind: 'mark_price_change'
@@ -127,13 +128,13 @@ export interface Liquidation extends Stamped {
   /** Side of the forced order, which is the taker's. */
   readonly side: 'buy' | 'sell'
   readonly price: number
-  /** 0 where nothing is filled, or where the exchange does not say. */
+  /** 0 if nothing is filled, or if the exchange does not send it. */
   readonly average_price: number
   readonly qty: number
   readonly filled_qty: number
 }
 
-/** A value of an index. `symbol` is its name at the exchange, in its own lower case: btc_usd. */
+/** A value of an index. `symbol` is the exchange's name for it, in lower case: btc_usd. */
 export interface IndexPrice extends Stamped {
   readonly kind: 'index_price'
   readonly price: number
@@ -160,19 +161,18 @@ const CHANNEL_OF: { readonly [kind in MarketEvent['kind']]: Channel } = {
   index_price: 'prices',
 }
 
-/** The channel of the stream that brings such events. */
 export function channelOf(event: MarketEvent): Channel {
   return CHANNEL_OF[event.kind]
 }
 
-/** Channels whose events have ids of the exchange's; the others are ordered by time alone. */
+/** Channels whose events carry an id of the exchange; the others are ordered by time alone. */
 export const CHANNELS_WITH_IDS: ReadonlySet<Channel> = new Set([
   'book_ticker',
   'trades',
   'depth_events',
 ])
 
-/** What orders the events of a stream: the exchange's id where it gives one, else ts_exchange. */
+/** The order of events within a stream: the exchange's id if it sends one, else ts_exchange. */
 export function orderOf(event: MarketEvent): number {
   switch (event.kind) {
     case 'book_ticker':
@@ -193,10 +193,10 @@ export function orderOf(event: MarketEvent): number {
 export const GAP_CAUSES = [
   'sequence', // ids jumped while the socket was up
   'disconnect', // the socket was down
-  'restart', // the ingestor was down, or is
+  'restart', // the ingestor was down, or still is
   'silence', // connected and acknowledged, but nothing was delivered
   'refused', // the exchange refuses the subscription
-  'rejected', // a frame came that cannot be read
+  'rejected', // a frame could not be parsed
   'tape_full', // the tape's disk budget was used up
   'tape_cut', // recovery cut a torn or corrupt part of the tape
   'delisted', // the exchange no longer lists the symbol
@@ -205,21 +205,21 @@ export const GAP_CAUSES = [
 export type GapCause = (typeof GAP_CAUSES)[number]
 
 /**
- * A hole in one stream: we know nothing of (from_ts, to_ts). A row of marketdata.gaps. A hole that
- * has not ended yet is in the view marketdata.gap_ledger, beside all others.
+ * A gap in one stream: nothing is known between from_ts and to_ts. A row of marketdata.gaps. The
+ * view marketdata.gap_ledger also lists gaps that are still open.
  */
 export interface Gap {
   readonly exchange: Exchange
   readonly symbol: string
   readonly channel: Channel
   /**
-   * ts_exchange of the last event before the hole; of a stream that was quiet then, up to when it
-   * was certainly heard.
+   * ts_exchange of the last event before the gap. For a stream that was quiet then: the last time
+   * at which it was known to be connected.
    */
   readonly from_ts: Micros
-  /** ts_exchange of the first event after it. */
+  /** ts_exchange of the first event after the gap. */
   readonly to_ts: Micros
-  /** Last id before and first id after, where the stream has ids. */
+  /** Last id before and first id after the gap; null if the stream has no ids. */
   readonly from_id: number | null
   readonly to_id: number | null
   readonly cause: GapCause

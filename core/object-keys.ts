@@ -1,4 +1,4 @@
-/** Where things lie in the object store. Keys are made here and nowhere else. */
+/** The layout of the object store. Only this file builds keys. */
 import { type ArchivedTable, isDerived } from './archived-tables.ts'
 import type { Day } from './time.ts'
 
@@ -26,17 +26,17 @@ export function manifestKey(name: string, schema_version: number, date: Day): st
   return `${datasetDayPrefix(name, schema_version, date)}${MANIFEST_FILE}`
 }
 
-/** What tells the key of a manifest's files. */
+/** The facts that determine the keys of a manifest's files. */
 export interface DatasetBuild {
   readonly dataset: string
   readonly schema_version: number
-  /** Undefined in a manifest of before builds had folders: its files lie beside it. */
+  /** Undefined in manifests older than build folders: their files are next to the manifest. */
   readonly build?: string | undefined
 }
 
 /**
- * `datasets/features_1s/v1/date=2024-08-08/build=5f3a90c1d2e4b687/features_1s.parquet`: the folder
- * follows from the files' content, so what lies under a key never changes.
+ * `datasets/features_1s/v1/date=2024-08-08/build=5f3a90c1d2e4b687/features_1s.parquet`. The name of
+ * the build folder is a hash of the files' content, so the content under a key never changes.
  */
 export function datasetFileKey(
   { dataset, schema_version, build }: DatasetBuild,
@@ -51,10 +51,10 @@ export function buildFolder(build: string | undefined): string {
   return build === undefined ? '' : `build=${build}/`
 }
 
-/** Of a build's name. */
+/** The name of a build. */
 export const BUILD_NAME = /^[0-9a-f]{16}$/
 
-/** `tmp/datasets/`: notes on days that have files no manifest names. No reader needs them. */
+/** `tmp/datasets/`: notes on days with files that no manifest lists. Readers ignore them. */
 export const DAY_NOTES_PREFIX = 'tmp/datasets/'
 
 /** `tmp/datasets/features_1s/v1/date=2024-08-08.json` */
@@ -62,10 +62,10 @@ export function dayNoteKey(name: string, schema_version: number, date: Day): str
   return `${DAY_NOTES_PREFIX}${name}/v${schema_version}/date=${date}.json`
 }
 
-/** `raw/instruments.json`: what lies in the archive, for readers without the database. */
+/** `raw/instruments.json`: the archived instruments, for readers without the database. */
 export const INSTRUMENTS_KEY = 'raw/instruments.json'
 
-/** Written last: a date without it is not published. */
+/** Written last: a day without a manifest is not published. */
 export const MANIFEST_FILE = 'manifest.json'
 
 /** `datasets/features_1s/latest.json`: what "yesterday" means right now. */
@@ -73,7 +73,7 @@ export function latestKey(name: string): string {
   return `${DATASETS_PREFIX}${name}/latest.json`
 }
 
-/** `models/features/v2/date=2024-08-08/fit.json`: what a day leaves for the features of the next. */
+/** `models/features/v2/date=2024-08-08/fit.json`: fitted on a day, used by the next day. */
 export function featureFitKey(fit_version: number, date: Day): string {
   return `models/features/v${fit_version}/date=${date}/fit.json`
 }
@@ -89,8 +89,8 @@ export function parseManifestKey(
 }
 
 /**
- * `raw/book_ticker/exchange=binance-futures/date=2024-08-08/`, and `derived/bt_1s/exchange=…` for what
- * was made of raw rows.
+ * `raw/book_ticker/exchange=binance-futures/date=2024-08-08/`, or `derived/bt_1s/exchange=…` for
+ * tables derived from raw rows.
  */
 export function archiveDayPrefix(table_name: ArchivedTable, exchange: string, date: Day): string {
   const root = isDerived(table_name) ? 'derived' : 'raw'
@@ -98,8 +98,8 @@ export function archiveDayPrefix(table_name: ArchivedTable, exchange: string, da
 }
 
 /**
- * `raw/book_ticker/exchange=binance-futures/date=2024-08-08/hour=13.parquet`, and `hour=13.v2.parquet`
- * for what late rows made of it: a file that somebody reads never changes.
+ * `raw/book_ticker/exchange=binance-futures/date=2024-08-08/hour=13.parquet`. If late rows change
+ * the hour, the new version is `hour=13.v2.parquet`: a published file never changes.
  */
 export function archiveKey(
   table_name: ArchivedTable,
@@ -113,7 +113,7 @@ export function archiveKey(
   return `${archiveDayPrefix(table_name, exchange, date)}${name}`
 }
 
-/** Which files of a day are the newest: an ArchiveIndex, written after the files. */
+/** Key of the ArchiveIndex, which lists the newest files of a day. Written after the files. */
 export function archiveIndexKey(table_name: ArchivedTable, exchange: string, date: Day): string {
   return `${archiveDayPrefix(table_name, exchange, date)}index.json`
 }

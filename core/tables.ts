@@ -1,6 +1,6 @@
 /**
- * Per raw table: ordered columns with type and unit. The one source for COPY, Parquet, Arrow,
- * JSON and OpenAPI; a test compares it with the database's own catalog.
+ * The raw tables: ordered columns with type and unit. COPY, Parquet, Arrow, JSON and OpenAPI are
+ * all derived from this file; a test compares it with the database's catalog.
  */
 import { CHANNELS, type Channel } from './market.ts'
 
@@ -24,8 +24,8 @@ export interface Table {
   readonly name: RawChannel
   readonly columns: readonly Column[]
   /**
-   * The primary key: symbol_id, ts_exchange (the partition key), then the columns that come right
-   * after the stamps, in their order.
+   * The primary key: symbol_id, ts_exchange (the partition key), then the first columns after the
+   * stamps, in their order.
    */
   readonly identity: readonly ['symbol_id', 'ts_exchange', ...string[]]
 }
@@ -96,10 +96,10 @@ export const book_ticker: Table = {
   columns: [
     ...stamps,
     id('update_id', "the exchange's order book update id (u)"),
-    nullable(price('best_bid', 'best bid price; null where the side is empty')),
-    nullable(price('best_ask', 'best ask price; null where the side is empty')),
-    nullable(qty('bid_qty', 'quantity at the best bid; null where the side is empty')),
-    nullable(qty('ask_qty', 'quantity at the best ask; null where the side is empty')),
+    nullable(price('best_bid', 'best bid price; null if the side is empty')),
+    nullable(price('best_ask', 'best ask price; null if the side is empty')),
+    nullable(qty('bid_qty', 'quantity at the best bid; null if the side is empty')),
+    nullable(qty('ask_qty', 'quantity at the best ask; null if the side is empty')),
   ],
   identity: ['symbol_id', 'ts_exchange', 'update_id'],
 }
@@ -108,7 +108,7 @@ export const trades: Table = {
   name: 'trades',
   columns: [
     ...stamps,
-    id('agg_trade_id', 'aggregate trade id (a), or the trade id (t) where raw trades are recorded'),
+    id('agg_trade_id', 'aggregate trade id (a), or the trade id (t) if raw trades are recorded'),
     price('price', 'trade price'),
     qty('qty', 'traded quantity, RPI fills included'),
     nullable(qty('non_rpi_qty', 'traded quantity without RPI fills (nq)')),
@@ -133,10 +133,10 @@ export const depth_events: Table = {
     text('depth_kind', 'diff, partial or snapshot', 'kind'),
     nullable(id('first_update_id', 'first update id of a diff (U)')),
     nullable(
-      id('prev_final_update_id', 'final_update_id of the diff before, as the exchange says (pu)'),
+      id('prev_final_update_id', 'final_update_id of the previous diff, as the exchange says (pu)'),
     ),
-    levels('bids', 'bid levels as [price, qty]; in a diff qty 0 takes the level away'),
-    levels('asks', 'ask levels as [price, qty]; in a diff qty 0 takes the level away'),
+    levels('bids', 'bid levels as [price, qty]; in a diff, qty 0 removes the level'),
+    levels('asks', 'ask levels as [price, qty]; in a diff, qty 0 removes the level'),
   ],
   identity: ['symbol_id', 'ts_exchange', 'final_update_id', 'depth_kind'],
 }

@@ -1,7 +1,7 @@
 /**
- * Where ts_exchange comes from: a fact of every exchange and kind of event. Users see it with the
- * symbols and in manifests; the writer needs it, because a receive time is no part of what the
- * exchange says: the same event has another one on every socket.
+ * The source of ts_exchange, for each exchange and kind of event. Users see it with the symbols and
+ * in manifests. The writer needs it because a receive time is not part of the event: the same event
+ * has a different one on every socket.
  */
 import type { MarketEvent } from './market.ts'
 import type { Exchange } from './symbols.ts'
@@ -12,16 +12,16 @@ const MINUTE_US = 60 * SECOND_US
 export const TIME_SOURCES = [
   'engine', // when the matching engine made the change
   'event', // when the exchange sent the event
-  'receive', // when it arrived here: the exchange says no time
-  'stream', // when it arrived, by the clock that the stream of its changes shows
+  'receive', // when it arrived here: the exchange sends no time
+  'stream', // when it arrived, read from the event times of its diff stream
 ] as const
 export type TimeSource = (typeof TIME_SOURCES)[number]
 
-/** The unit of an exchange's own times, where it lets us choose. */
+/** The unit of an exchange's times, for exchanges that let clients choose. */
 export const TIME_UNITS = ['millisecond', 'microsecond'] as const
 export type TimeUnit = (typeof TIME_UNITS)[number]
 
-/** Channels, with the three kinds of depth_events apart. */
+/** The channels, with depth_events split into its three kinds. */
 export const TIMED_KINDS = [
   'book_ticker',
   'trades',
@@ -36,7 +36,7 @@ export type TimedKind = (typeof TIMED_KINDS)[number]
 
 export type TimeSources = { readonly [kind in TimedKind]?: TimeSource }
 
-/** A kind that an exchange does not bring is absent. */
+/** A kind is absent if the exchange does not send it. */
 const SOURCES: { readonly [exchange in Exchange]: TimeSources } = {
   'binance-futures': {
     book_ticker: 'engine',
@@ -66,13 +66,13 @@ const SOURCES: { readonly [exchange in Exchange]: TimeSources } = {
 }
 
 export interface TimeLimits {
-  /** So far may an exchange time lie after its arrival: two clocks differ by minutes at most. */
+  /** How far ts_exchange may be after arrival: two clocks differ by minutes at most. */
   readonly ahead_us: number
-  /** So far may it lie before: an exchange that is behind, and events that waited in a socket. */
+  /** How far it may be before arrival: a delayed exchange, or events that waited in a socket. */
   readonly behind_us: number
   /**
-   * The same for what shows a whole state, whose time is that of its last change: a market may have
-   * rested for days.
+   * The same for an event that shows a whole state: it carries the time of the last change, and a
+   * market may have been closed for days.
    */
   readonly state_behind_us: number
 }
@@ -83,7 +83,7 @@ const USUAL_LIMITS: TimeLimits = {
   state_behind_us: 14 * DAY_US,
 }
 
-/** What ts_exchange is judged by against arrival; see ingestor/writer/plausible-times.ts. */
+/** Limits on ts_exchange relative to arrival; see ingestor/writer/plausible-times.ts. */
 export const TIME_LIMITS: { readonly [exchange in Exchange]: TimeLimits } = {
   'binance-futures': USUAL_LIMITS,
   'binance-spot': USUAL_LIMITS,
@@ -91,13 +91,13 @@ export const TIME_LIMITS: { readonly [exchange in Exchange]: TimeLimits } = {
   'bybit-linear': USUAL_LIMITS,
 }
 
-/** In a replay over sockets a pause of the recording is no pause of arrivals. */
+/** A replay over sockets skips the pauses of a recording, so event times run ahead of arrivals. */
 export const REPLAYED_AHEAD_US = 60 * MINUTE_US
 
-/** Its time is that of the last change of what it shows, however long ago. */
+/** Whether the event shows a whole state and carries the time of its last change. */
 export function isWholeState(event: MarketEvent): boolean {
   if (event.kind === 'depth') return event.depth_kind !== 'diff'
-  // Bybit shows the best quote as it is when a subscription begins.
+  // Bybit sends the current best quote when a subscription begins.
   return event.kind === 'book_ticker' && event.exchange === 'bybit-linear'
 }
 
@@ -105,7 +105,7 @@ export function timeSourcesOf(exchange: Exchange): TimeSources {
   return SOURCES[exchange]
 }
 
-/** Undefined where the exchange is not known to bring such events. */
+/** Undefined if the exchange is not known to send such events. */
 export function timeSourceOf(event: MarketEvent): TimeSource | undefined {
   return SOURCES[event.exchange][timedKindOf(event)]
 }

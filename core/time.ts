@@ -1,6 +1,6 @@
 /**
- * Time as this project keeps it: microseconds since 1970-01-01T00:00:00Z in a plain number, UTC.
- * Nothing here reads a clock, so core stays pure; clocks are arguments.
+ * Time as a plain number: microseconds since 1970-01-01T00:00:00Z, UTC. No function here reads a
+ * clock; callers pass the time in, so core stays pure.
  */
 declare const unit: unique symbol
 
@@ -29,7 +29,7 @@ export function toIso(ts: Micros): string {
   return new Date(whole_ms).toISOString().replace('Z', `${String(rest_us).padStart(3, '0')}Z`)
 }
 
-/** The UTC day that holds this moment. */
+/** The UTC day that contains this time. */
 export function dayOf(ts: Micros): Day {
   return new Date(Math.floor(ts / 1_000)).toISOString().slice(0, 10) as Day
 }
@@ -44,7 +44,7 @@ export function addDays(day: Day, count: number): Day {
   return dayOf(micros(dayRange(day).from + count * DAY_US))
 }
 
-/** The text as a day, or undefined where it is not a real calendar date in the form YYYY-MM-DD. */
+/** The text as a day; undefined if it is not a real calendar date in the form YYYY-MM-DD. */
 export function parseDay(text: string): Day | undefined {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return undefined
   const ms = Date.parse(`${text}T00:00:00Z`)
@@ -52,7 +52,7 @@ export function parseDay(text: string): Day | undefined {
   return text as Day
 }
 
-/** Start of the UTC hour that holds this moment: the partition key of every raw table. */
+/** Start of the UTC hour that contains this time: the partition key of every raw table. */
 export function hourStart(ts: Micros): Micros {
   return micros(Math.floor(ts / HOUR_US) * HOUR_US)
 }

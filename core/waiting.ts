@@ -1,4 +1,4 @@
-/** How long to wait: between attempts, and for an answer. */
+/** Waiting: back-off between attempts, and deadlines for answers. */
 
 const DAY_MS = 86_400_000
 
@@ -8,8 +8,8 @@ export interface BackoffSettings {
 }
 
 /**
- * The exponential delay after so many failures, capped and then shortened by chance, so that many
- * clients do not return at once. `jitter` is the share that chance may take: 1 is "full jitter".
+ * The exponential delay after `failure_count` failures, capped and then shortened at random so that
+ * many clients do not return at once. `jitter` is the random share: 1 is "full jitter".
  */
 export function backoffMs(
   failure_count: number,
@@ -17,18 +17,18 @@ export function backoffMs(
   random: () => number,
   jitter = 1,
 ): number {
-  // 2^30 is past every cap, and stays a number however long the other side is away.
+  // 2^30 exceeds every cap; without this limit a long outage would overflow to Infinity.
   const exponential = backoff_base_ms * 2 ** Math.min(failure_count, 30)
   return Math.min(backoff_cap_ms, exponential) * (1 - jitter + jitter * random())
 }
 
-/** A Retry-After header in ms: 0 where it is missing or no number of seconds, a day at most. */
+/** A Retry-After header in ms, at most a day; 0 if it is missing or not a number of seconds. */
 export function retryAfterMs(header: string | null | undefined): number {
   const seconds = Number(header ?? 0)
   return seconds > 0 ? Math.min(seconds * 1_000, DAY_MS) : 0
 }
 
-/** The promise's value, or the error `late` once the limit is over. The race takes what comes later. */
+/** The promise's value, or the error of `late` after the limit. A later outcome is ignored. */
 export async function withDeadline<T>(
   promise: Promise<T>,
   limit_ms: number,

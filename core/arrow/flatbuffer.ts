@@ -1,13 +1,13 @@
 /**
- * Writes FlatBuffers, the encoding of Arrow's metadata: as much of it as Arrow needs. A buffer is
- * built from its end to its beginning, so that every offset points to what is there already.
+ * Writes FlatBuffers, the encoding of Arrow's metadata, as far as Arrow needs them. A buffer is
+ * built from its end to its start, so that every offset points to bytes already written.
  * https://flatbuffers.dev/internals
  */
 
-/** A place in the buffer, as bytes from its end. */
+/** A position in the buffer, in bytes from its end. */
 export type Offset = number
 
-/** A field of a table. One that is left out, or is 0, has the format's default. */
+/** A field of a table. An absent or zero field has the format's default. */
 export type TableField =
   | { readonly slot: number; readonly int8: number }
   | { readonly slot: number; readonly int16: number }
@@ -20,12 +20,12 @@ export class FlatBufferBuilder {
   #view = new DataView(this.#bytes.buffer)
   /** Bytes written, counted from the end. */
   #used = 0
-  /** Tables of one shape share the list of where their fields lie. */
+  /** Tables of one shape share a vtable: the list of their field positions. */
   readonly #vtables = new Map<string, Offset>()
 
   string(text: string): Offset {
     const bytes = new TextEncoder().encode(text)
-    // A zero behind the text, which its length does not count.
+    // A terminating zero, which the length does not include.
     this.#align(4, bytes.length + 1)
     this.#used += 1
     this.#grow(bytes.length)
@@ -41,14 +41,14 @@ export class FlatBufferBuilder {
     return this.#putInt32(offsets.length)
   }
 
-  /** A vector of structs that are made of so many 64-bit numbers each. */
+  /** A vector of structs, each of `per_struct` 64-bit numbers. */
   structs(values: readonly number[], per_struct: number): Offset {
     this.#align(8, values.length * 8)
     for (const value of values.toReversed()) this.#putInt64(value)
     return this.#putInt32(values.length / per_struct)
   }
 
-  /** Its fields are written in this order, from the buffer's end on. */
+  /** Writes the fields in the given order, starting at the buffer's end. */
   table(fields: readonly TableField[]): Offset {
     const places = new Map<number, Offset>()
     const end = this.#used
@@ -73,7 +73,7 @@ export class FlatBufferBuilder {
     return table
   }
 
-  /** The whole buffer, its root in front; its length is a multiple of 8. */
+  /** The whole buffer, starting with its root; the length is a multiple of 8. */
   finish(root: Offset): Uint8Array<ArrayBuffer> {
     this.#align(8, 4)
     this.#putOffset(root)
@@ -111,14 +111,14 @@ export class FlatBufferBuilder {
     return this.#used
   }
 
-  /** Relative to where it stands. */
+  /** Offsets are relative to their own position. */
   #putOffset(offset: Offset): Offset {
     const at = this.#claim(4)
     this.#view.setInt32(at, this.#used - offset, true)
     return this.#used
   }
 
-  /** May replace the view: it is read after this call, never before. */
+  /** May replace the view, so callers read `#view` after this call. */
   #claim(size: number): number {
     this.#align(size, 0)
     this.#grow(size)
@@ -126,7 +126,7 @@ export class FlatBufferBuilder {
     return this.#bytes.length - this.#used
   }
 
-  /** Pads with zeros so that after `more` bytes the place is a multiple of `size`. */
+  /** Pads with zeros so that the position after `more` bytes is a multiple of `size`. */
   #align(size: number, more: number): void {
     const padding = -(this.#used + more) & (size - 1)
     this.#grow(padding + more)

@@ -1,4 +1,4 @@
-/** Messages of Arrow IPC with their bodies, as a stream and a file hold them. */
+/** Arrow IPC messages with their bodies, for streams and files. */
 import {
   type Batch,
   type BodyBuffer,
@@ -7,10 +7,10 @@ import {
   recordBatchMessage,
 } from './metadata.ts'
 
-/** Of a column's validity and values; undefined: bytes stay as they are. Must be zstd. */
+/** Compresses a buffer with zstd. Without this function, buffers stay uncompressed. */
 export type Compress = (bytes: Uint8Array) => Uint8Array
 
-/** Columns of a batch: nodes and buffers in the order that Arrow wants. */
+/** Columns of a batch: nodes and buffers in Arrow's order. */
 export interface BatchColumns {
   readonly row_count: number
   readonly nodes: readonly FieldNode[]
@@ -18,19 +18,19 @@ export interface BatchColumns {
 }
 
 export interface FramedMessage {
-  /** One after another, each padded to 8 bytes. */
+  /** Consecutive parts, each to be padded to 8 bytes. */
   readonly parts: readonly Uint8Array[]
-  /** Of the message in front of the body. */
+  /** Size of the message before the body. */
   readonly metadata_bytes: number
   readonly body_bytes: number
 }
 
 export const NO_BYTES = new Uint8Array(0)
-/** Ends a stream, and the messages of a file. */
+/** Ends a stream, or the messages of a file. */
 export const END_OF_STREAM = Uint8Array.of(255, 255, 255, 255, 0, 0, 0, 0)
 
 const CONTINUATION = -1
-/** In place of a length: the bytes behind it are not compressed. */
+/** In place of a length: the following bytes are not compressed. */
 const NOT_COMPRESSED = -1n
 const LENGTH_BYTES = 8
 
@@ -53,7 +53,7 @@ export function dictionaryBatch(
   return framed(dictionaryMessage(id, batch), body, batch.body_byte_count)
 }
 
-/** A message: what says how long it is, the metadata, the body. */
+/** A message: the length prefix, the metadata, the body. */
 export function framed(
   metadata: Uint8Array,
   body: readonly Uint8Array[] = [],
@@ -64,7 +64,7 @@ export function framed(
   return { parts: [head, metadata, ...body], metadata_bytes, body_bytes }
 }
 
-/** Every part begins at a multiple of 8. */
+/** Every part starts at a multiple of 8. */
 export function joinParts(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + padded(part.byteLength), 0))
   let at = 0
@@ -89,7 +89,7 @@ export function textBuffers(texts: readonly (string | null)[]): readonly [Uint8A
   return [bytesOf(offsets), bytes]
 }
 
-/** Where each of them begins, and where the last one ends. */
+/** The start of each item, and the end of the last. */
 export function offsetsOf(lengths: readonly number[]): Int32Array {
   const offsets = new Int32Array(lengths.length + 1)
   for (const [i, length] of lengths.entries()) offsets[i + 1] = offsets[i]! + length
@@ -104,7 +104,7 @@ function layOut(
   const buffers: BodyBuffer[] = []
   let end = 0
   for (const { byteLength: byte_count } of body) {
-    // Among compressed buffers apache-arrow does not align an empty one: its bytes are kept.
+    // apache-arrow does not align empty compressed buffers; doing the same keeps files identical.
     const offset = byte_count === 0 && compress !== undefined ? end : padded(end)
     buffers.push({ offset, byte_count })
     end = offset + byte_count
@@ -113,7 +113,7 @@ function layOut(
   return { batch: { row_count, nodes, buffers, body_byte_count: padded(end), is_compressed }, body }
 }
 
-/** The length before, then the bytes: the smaller ones of both. */
+/** The uncompressed length, then the compressed or the raw bytes, whichever are fewer. */
 function compressed(bytes: Uint8Array, compress: Compress): Uint8Array {
   if (bytes.byteLength === 0) return NO_BYTES
   const smaller = compress(bytes)

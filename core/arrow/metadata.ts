@@ -1,23 +1,23 @@
 /**
- * The metadata of Arrow IPC: the messages that say what columns there are and where their bytes
- * lie, and the footer of a file. Slots and numbers are those of Arrow's Schema.fbs, Message.fbs
- * and File.fbs. Fields are written in the order of apache-arrow for JavaScript, which wrote the
- * datasets before: files that are built again keep their bytes.
+ * The metadata of Arrow IPC: the messages that describe the columns and locate their bytes, and the
+ * footer of a file. Slots and numbers are from Arrow's Schema.fbs, Message.fbs and File.fbs. Fields
+ * are written in the order of apache-arrow for JavaScript, which wrote earlier datasets, so that
+ * rebuilt files keep their bytes.
  */
 import { FlatBufferBuilder, type Offset, type TableField } from './flatbuffer.ts'
 
-/** `levels`: a list of {price, qty}. `name`: text, as places in a dictionary. */
+/** `levels`: a list of {price, qty}. `name`: text, as indexes into a dictionary. */
 export type ArrowType = 'timestamp_us' | 'int64' | 'float64' | 'bool' | 'utf8' | 'levels' | 'name'
 
 export interface ArrowField {
   readonly name: string
   readonly type: ArrowType
   readonly nullable: boolean
-  /** Of a `name`: the dictionary that its places are in. */
+  /** For a `name`: the dictionary of its indexes. */
   readonly dictionary_id?: number
 }
 
-/** Where in the body a buffer lies. */
+/** The position of a buffer in the body. */
 export interface BodyBuffer {
   readonly offset: number
   readonly byte_count: number
@@ -33,11 +33,11 @@ export interface Batch {
   readonly nodes: readonly FieldNode[]
   readonly buffers: readonly BodyBuffer[]
   readonly body_byte_count: number
-  /** Each buffer is compressed by zstd, behind its length. */
+  /** Each buffer is its length, then zstd data. */
   readonly is_compressed: boolean
 }
 
-/** Where in a file a message lies. */
+/** The position of a message in a file. */
 export interface Block {
   readonly offset: number
   readonly metadata_bytes: number
@@ -62,7 +62,7 @@ export function recordBatchMessage(batch: Batch): Uint8Array<ArrayBuffer> {
   return message(builder, HEADER.record_batch, batchTable(builder, batch), batch.body_byte_count)
 }
 
-/** The words of a dictionary, as a batch of one column. */
+/** The values of a dictionary, as a batch of one column. */
 export function dictionaryMessage(id: number, batch: Batch): Uint8Array<ArrayBuffer> {
   const builder = new FlatBufferBuilder()
   const data = batchTable(builder, batch)
@@ -92,7 +92,7 @@ export function footer(
   return builder.finish(root)
 }
 
-/** The length of the metadata has 32 bits, and 32 bits of padding behind it. */
+/** The metadata length has 32 bits, followed by 32 bits of padding. */
 function blocks(builder: FlatBufferBuilder, list: readonly Block[]): Offset {
   const numbers = list.flatMap(({ offset, metadata_bytes, body_bytes }) => {
     if (metadata_bytes >= TWO_32) throw new RangeError('Metadata of 4 GiB.')
@@ -159,7 +159,7 @@ function columnField(builder: FlatBufferBuilder, of: ArrowField): Offset {
   return field(builder, name, nullable, type_number, type_table, children, dictionary)
 }
 
-/** Places are int32. */
+/** Dictionary indexes are int32. */
 function encoding(builder: FlatBufferBuilder, id: number): Offset {
   const index = builder.table([
     { slot: 0, int32: 32 },

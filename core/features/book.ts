@@ -1,18 +1,19 @@
-/** Features of the book below its best level: depth_events, replayed. */
+/** Features of the book below its best level, from replayed depth_events. */
 import { columnsOf, type ColumnRow, type Feature } from './column.ts'
 
-/** Levels of a side that features look at. */
+/** Levels per side that features use. */
 export const BOOK_LEVELS = 10
 const NO_BOOK =
-  'at the end of the interval the book is not known: no snapshot yet, changes are missing, ' +
-  'or an open gap of the depth stream'
-const SHALLOW = `${NO_BOOK}, or the side has fewer than 10 levels, or the other is empty`
+  'the book is unknown at the end of the interval: no snapshot yet, missing changes, ' +
+  'or an open gap in the depth stream'
+const SHALLOW = `${NO_BOOK}, or the side has fewer than 10 levels, or the other side is empty`
 const XGH =
   'Xu, Gould & Howison (2018), Multi-Level Order-Flow Imbalance in a Limit Order Book, ' +
   'arXiv 1907.06230'
 export const CCZ =
   'Cont, Cucuringu & Zhang (2023), Cross-Impact of Order Flow Imbalance in Equity Markets, ' +
   'arXiv 2112.13213'
+const NO_SLOPE = `${NO_BOOK}, or a side has fewer than 10 levels, or v_k = 0, k = 1..9, or b = a`
 const NS =
   'Naes & Skjeltorp (2006), Order book characteristics and the volume-volatility relation'
 
@@ -27,47 +28,47 @@ const imbalance = (level_count: number): ColumnRow => [
 const levelOfi = (level: number): ColumnRow => [
   `mlofi_${level}`,
   'base asset',
-  `order flow imbalance of level ${level} of the book over its updates as recorded ` +
-    '(what one update bundles counts as one change); the first book after a gap starts the ' +
-    'chain anew',
-  `sum e_n as in ofi, of the prices and quantities of level ${level}`,
-  { source: XGH, null_rule: `${NO_BOOK}, or it had no level ${level} on a side in the interval` },
+  `order flow imbalance of level ${level} of the book over its recorded updates ` +
+    '(all changes in one update count as one); the first book after a gap restarts the chain',
+  `sum e_n as in ofi, with the prices and quantities of level ${level}`,
+  { source: XGH, null_rule: `${NO_BOOK}, or a side had no level ${level} in the interval` },
 ]
 
 const normalisedOfi = (level_count: number): ColumnRow => [
   `mlofi_norm_${level_count}`,
   '1',
-  `order flow imbalance of the best ${level_count} levels over their mean depth, each level with ` +
-    'the same weight',
+  `order flow imbalance of the best ${level_count} levels divided by their mean depth; all ` +
+    'levels have the same weight',
   `sum mlofi_k / sum D_k, k = 1..${level_count}; D_k = mean over the updates of ` +
-    '(Qb_k + Qa_k) / 2, without an update that of the book as it stands',
-  { source: CCZ, null_rule: `${NO_BOOK}, or it had fewer levels in the interval` },
+    '(Qb_k + Qa_k) / 2, or of the current book if there was no update',
+  { source: CCZ, null_rule: `${NO_BOOK}, or the book had fewer levels in the interval` },
 ]
 
 const ofSide = (side: 'bid' | 'ask'): readonly ColumnRow[] => [
   [
     `${side}_wall_size`,
     'base asset',
-    `quantity of the largest of the best 10 ${side} levels at the end of the interval, the ` +
-      'nearest where several are equal',
+    `quantity of the largest of the best 10 ${side} levels at the end of the interval; the ` +
+      'nearest one if several are equal',
     'Q_w = max Q_k, k = 1..10',
   ],
   [
     `${side}_wall_dist_bps`,
     'bps',
-    `its distance from the mid of the book`,
+    `distance of the ${side} wall from the mid of the book`,
     '|p_w / m - 1| 1e4',
   ],
   [
     `${side}_wall_ratio`,
     '1',
-    'its quantity over the median of the ten; 5 and more is often called a wall',
+    `size of the ${side} wall over the median quantity of the ten levels; 5 or more is often ` +
+      'called a wall',
     'Q_w / median Q_k',
   ],
   [
     `${side}_slope`,
     'base asset per bps',
-    `liquidity slope of the best 10 ${side} levels: cumulated quantity over distance from the ` +
+    `liquidity slope of the best 10 ${side} levels: cumulative quantity over distance from the ` +
       'mid of the book, least squares through the origin',
     'sum x_k y_k / sum x_k^2; x_k = |p_k / m - 1| 1e4, y_k = Q_1 + .. + Q_k',
     { source: `regression form of ${NS}` },
@@ -88,10 +89,10 @@ export const BOOK_COLUMNS: readonly Feature[] = columnsOf({ null_rule: SHALLOW }
   [
     'level_qty_mean',
     'base asset',
-    'mean quantity at one of the best 10 levels, over levels, sides and updates; mlofi_k over it ' +
-      'is the normalised OFI of level k',
+    'mean quantity of one of the best 10 levels, over levels, sides and updates; mlofi_k divided ' +
+      'by it is the normalised OFI of level k',
     'sum D_k / 10, k = 1..10',
-    { source: CCZ, null_rule: `${NO_BOOK}, or it had fewer levels in the interval` },
+    { source: CCZ, null_rule: `${NO_BOOK}, or the book had fewer levels in the interval` },
   ],
   normalisedOfi(5),
   normalisedOfi(10),
@@ -100,10 +101,10 @@ export const BOOK_COLUMNS: readonly Feature[] = columnsOf({ null_rule: SHALLOW }
   [
     'book_slope',
     '1',
-    'mean slope of the two sides of the book: how much its log volume grows with the price. The ' +
-      'logarithm is of base-asset units, so it compares within a symbol',
+    'mean slope of the two sides of the book: how fast the log volume grows with the price. The ' +
+      'logarithm depends on the base-asset unit, so values compare only within a symbol',
     '(S_b + S_a) / 2; S = (v_1 / |p_1/m - 1| + sum (v_(k+1)/v_k - 1) / |p_(k+1)/p_k - 1|, ' +
       'k = 1..9) / 10; v_k = ln(Q_1 + .. + Q_k)',
-    { source: NS, null_rule: `${NO_BOOK}, or a side has fewer than 10 levels, or v_k = 0, k = 1..9, or b = a` },
+    { source: NS, null_rule: NO_SLOPE },
   ],
 ])

@@ -1,4 +1,4 @@
-/** What a column of a dataset says about itself, and the words that many of them share. */
+/** The description of a dataset column, and helpers for groups of columns. */
 import type { DatasetColumn } from '../dataset.ts'
 
 export type FeatureType = 'timestamp_us' | 'string' | 'float64' | 'int64'
@@ -10,7 +10,7 @@ export interface Feature extends DatasetColumn {
 /** The null rule of a column that has a value in every row. */
 export const NEVER = 'never'
 
-/** Columns of one group: what they have in common, then name, unit, description and formula. */
+/** The columns of one group: shared properties, then name, unit, description and formula each. */
 export function columnsOf(
   common: { readonly null_rule: string; readonly source?: string },
   rows: readonly ColumnRow[],
@@ -35,7 +35,7 @@ export type ColumnRow = readonly [
   own?: Partial<Pick<Feature, 'type' | 'source' | 'null_rule'>>,
 ]
 
-/** The columns that name a row. Rows are sorted by exchange, symbol, ts. */
+/** The columns that identify a row. Rows are sorted by exchange, symbol, ts. */
 export function keyColumns(step: string): readonly Feature[] {
   const key = (
     name: string,
@@ -53,6 +53,6 @@ export function keyColumns(step: string): readonly Feature[] {
       `floor(ts_exchange to ${step})`,
     ),
     key('exchange', 'string', 'name', 'exchange'),
-    key('symbol', 'string', 'name', "the exchange's own name; case counts"),
+    key('symbol', 'string', 'name', "the exchange's name for the symbol; case-sensitive"),
   ]
 }

@@ -1,4 +1,4 @@
-/** Labels: what the mid did afterwards. */
+/** Labels: how the mid moved afterwards. */
 import { columnsOf, type Feature } from './column.ts'
 
 /** How far labels look ahead [s]. */
@@ -7,8 +7,8 @@ export const LABEL_HORIZONS = [1, 5, 30, 60] as const
 export const LABEL_COLUMNS: readonly Feature[] = columnsOf(
   {
     null_rule:
-      'no mid at the end of this second or of that one, a gap touches a second in between, ' +
-      'or that one lies behind the last second of the day',
+      'no mid at the end of this second or of the later one, a gap touches a second in between, ' +
+      'or the later one is after the last second of the day',
   },
   LABEL_HORIZONS.map((seconds) => [
     `forward_log_return_${seconds}s`,

@@ -1,9 +1,9 @@
-/** Features of the derivative itself: mark_price. */
+/** Features of the derivative itself, from mark_price. */
 import { columnsOf, type Feature } from './column.ts'
 
 const NO_MARK =
-  'at the end of the interval there is no mark price since the start, or since the last open gap'
-const NO_INDEX = `${NO_MARK}, or the exchange did not say`
+  'at the end of the interval there was no mark price since the start or since the last open gap'
+const NO_INDEX = `${NO_MARK}, or the exchange did not send the value`
 
 export const MARK_COLUMNS: readonly Feature[] = columnsOf({ null_rule: NO_MARK }, [
   ['mark_price', 'quote asset', 'last mark price', 'p_mark'],
@@ -11,7 +11,7 @@ export const MARK_COLUMNS: readonly Feature[] = columnsOf({ null_rule: NO_MARK }
   [
     'mark_index_basis_bps',
     'bps',
-    'how far the mark price stands above the index',
+    'how far the mark price is above the index',
     '(p_mark / p_index - 1) 1e4',
     { null_rule: `${NO_INDEX}, or the index is 0` },
   ],

@@ -1,8 +1,8 @@
-/** Features of the takers' side: trades and liquidations. */
+/** Features of trades and liquidations, by taker side. */
 import { columnsOf, type Feature } from './column.ts'
 
 export const BLIND_TRADES =
-  'an open gap of the trade stream touches the interval, ' +
+  'an open gap in the trade stream touches the interval, ' +
   'or no trade of the exchange was recorded that day'
 const NO_TRADE = `no trade in the interval, or ${BLIND_TRADES}`
 
@@ -10,7 +10,7 @@ export const TRADE_COLUMNS: readonly Feature[] = columnsOf({ null_rule: BLIND_TR
   [
     'trade_count',
     'trades',
-    'trades in the interval, as the recorded stream counts them: aggregated, or single fills',
+    'trades in the interval: aggregates or single fills, depending on the recorded stream',
     'n',
     { type: 'int64' },
   ],
@@ -37,28 +37,28 @@ export const TRADE_COLUMNS: readonly Feature[] = columnsOf({ null_rule: BLIND_TR
 export const LIQUIDATION_COLUMNS: readonly Feature[] = columnsOf(
   {
     null_rule:
-      'an open gap of the liquidation stream touches the interval, ' +
+      'an open gap in the liquidation stream touches the interval, ' +
       'or no liquidation of the exchange was recorded that day',
   },
   [
     [
       'liquidation_count',
       'orders',
-      'forced orders heard of in the interval; a lower bound, as Binance sends only the last one ' +
-        'of a symbol and second',
+      'forced orders received in the interval; a lower bound, because Binance sends only the ' +
+        'last one per symbol and second',
       'n',
       { type: 'int64' },
     ],
     [
       'liquidation_buy_volume',
       'base asset',
-      'quantity filled of forced orders that bought; a lower bound too',
+      'filled quantity of forced buy orders; also a lower bound',
       'sum filled_qty[side = buy]',
     ],
     [
       'liquidation_sell_volume',
       'base asset',
-      'quantity filled of forced orders that sold; a lower bound too',
+      'filled quantity of forced sell orders; also a lower bound',
       'sum filled_qty[side = sell]',
     ],
   ],

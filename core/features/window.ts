@@ -1,4 +1,4 @@
-/** Features of the last seconds, over gaps and midnight never. Only features_1s has them. */
+/** Features of the last seconds. Windows never cross a gap or midnight. Only in features_1s. */
 import { columnsOf, type Feature } from './column.ts'
 import { NO_RETURN } from './quote.ts'
 import { BLIND_TRADES } from './trade.ts'
@@ -8,9 +8,9 @@ const BNS =
   'and Jumps'
 const KYLE = 'Kyle (1985), Continuous Auctions and Insider Trading'
 
-/** Terms of realised_variance_60s. */
+/** Seconds of realised_variance_60s. */
 export const VARIANCE_WINDOW = 60
-/** Seconds of kyle_lambda_300s, at most and at least. */
+/** Maximum and minimum seconds of kyle_lambda_300s. */
 export const LAMBDA_WINDOW = 300
 export const LAMBDA_MIN = 60
 
@@ -23,26 +23,26 @@ const ofiOver = (seconds: number): readonly [string, string, string, string] => 
 
 export const WINDOW_COLUMNS: readonly Feature[] = [
   ...columnsOf(
-    { null_rule: 'one of the seconds has no ofi or is not of this day, or a gap touches it' },
+    { null_rule: 'one of the seconds has no ofi, is not in this day, or is touched by a gap' },
     [ofiOver(2), ofiOver(3)],
   ),
-  ...columnsOf({ null_rule: 'one of the terms is null, or not of this day', source: BNS }, [
+  ...columnsOf({ null_rule: 'one of the terms is null or not in this day', source: BNS }, [
     [
       'bipower_variation',
       '1',
-      'product of two successive absolute log returns of the mid: variance without its jumps',
-      '(pi / 2) |r| |r of the second before|; r^2 = realised_variance',
+      'product of two successive absolute log returns of the mid: variance without jumps',
+      '(pi / 2) |r| |r of the previous second|; r^2 = realised_variance',
     ],
     [
       `realised_variance_${VARIANCE_WINDOW}s`,
       '1',
-      `realised variance of the last ${VARIANCE_WINDOW} returns of a second`,
+      `realised variance of the last ${VARIANCE_WINDOW} one-second returns`,
       `sum of realised_variance over ${VARIANCE_WINDOW} rows`,
     ],
     [
       `bipower_variation_${VARIANCE_WINDOW}s`,
       '1',
-      `bipower variation of the last ${VARIANCE_WINDOW} returns of a second`,
+      `bipower variation of the last ${VARIANCE_WINDOW} one-second returns`,
       `sum of bipower_variation over ${VARIANCE_WINDOW - 1} rows: the products inside the window`,
     ],
   ]),
@@ -51,8 +51,8 @@ export const WINDOW_COLUMNS: readonly Feature[] = [
       `kyle_lambda_${LAMBDA_WINDOW}s`,
       'quote asset per base asset',
       `price impact of signed volume: slope of the least-squares line over the last ` +
-        `${LAMBDA_WINDOW} seconds, or those since the last gap if they are ${LAMBDA_MIN} or more`,
-      'Cov(dm, Vb - Vs) / Var(Vb - Vs); dm = mid_close - mid_close of the second before',
+        `${LAMBDA_WINDOW} seconds, or over those since the last gap if at least ${LAMBDA_MIN}`,
+      'Cov(dm, Vb - Vs) / Var(Vb - Vs); dm = mid_close - mid_close of the previous second',
       {
         null_rule:
           `fewer than ${LAMBDA_MIN} seconds of this day since the last one without a return ` +

@@ -1,8 +1,8 @@
 /**
- * Reads of many partitions that lock only some of them at a time. A statement locks every partition
- * that it may read, and their indexes, until its transaction ends, and Postgres has room for 64
- * locks a connection. So a long range is read in spans of some hours, each with bounds that the
- * planner knows, and inside of a transaction each gives its locks back.
+ * Reads many partitions but locks only some of them at a time. A statement locks every partition
+ * that it may read, and their indexes, until its transaction ends. Postgres has room for 64 locks
+ * per connection. So a long range is read in spans of a few hours, each with bounds that the
+ * planner knows. Inside a transaction, a savepoint per span releases the span's locks.
  */
 import type { Client } from './pool.ts'
 import { type Micros, micros, toIso } from '../time.ts'
@@ -13,12 +13,12 @@ export interface HourSpan {
   readonly to: Micros
 }
 
-/** Of a table with three relations an hour (itself and two indexes) 24 locks. */
+/** 24 locks for a table with three relations per hour (itself and two indexes). */
 export const SPAN_HOURS = 8
 
 /**
- * Parts of [from, to) in which one of the tables has a partition, oldest first, each of at most
- * `hour_count` hours. Either end may be infinite.
+ * The parts of [from, to) in which at least one of the tables has a partition. Oldest first, each
+ * at most `hour_count` hours long. Either end may be infinite.
  */
 export async function selectHourSpans(
   client: Pick<Client, 'query'>,
@@ -36,7 +36,7 @@ export async function selectHourSpans(
   return rows.map((row) => ({ from: micros(row.from), to: micros(row.to) }))
 }
 
-/** What `look` finds; its locks are given back. Only reads, inside of a transaction. */
+/** The result of `look`, whose locks are then released. Inside a transaction; `look` only reads. */
 export async function givingLocksBack<T>(
   client: Pick<Client, 'query'>,
   look: () => Promise<T>,
@@ -47,7 +47,7 @@ export async function givingLocksBack<T>(
   return found
 }
 
-/** The same for what comes in pieces. Who leaves in the middle gives up the transaction. */
+/** The same for a stream. A caller that stops early must end the transaction. */
 export async function* streamGivingLocksBack<T>(
   client: Pick<Client, 'query'>,
   read: () => AsyncIterable<T>,

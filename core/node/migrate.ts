@@ -1,6 +1,6 @@
 /**
- * Applies sql/migrations in the order of their numbers, each in a transaction of its own.
- * An applied file must never change: its sha256 is kept and compared.
+ * Applies sql/migrations in numeric order, each in its own transaction. An applied file must never
+ * change: its sha256 is stored and compared.
  */
 import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { requireSession } from './session-check.ts'
 
 const FOLDER = new URL('../../sql/migrations/', import.meta.url)
 
-/** Returns the names of the migrations that this call applied. Safe to run from two programs at once. */
+/** Returns the names of the migrations it applied. Two programs may call it at the same time. */
 export async function migrate(pool: Pool): Promise<readonly string[]> {
   await requireSession(pool)
   const files = await migrationFiles()
@@ -36,8 +36,8 @@ export async function migrate(pool: Pool): Promise<readonly string[]> {
         const before = applied.get(name)
         if (before === sha256) continue
         if (before !== undefined) {
-          throw new OperatorError('migration_changed', `Migration ${name} is not the file that was applied.`, {
-            hint: 'Restore the file from git and put the change into a new migration.',
+          throw new OperatorError('migration_changed', `Migration ${name} has changed since it was applied.`, {
+            hint: 'Restore the file from git. Put the change into a new migration.',
           })
         }
         try {
@@ -61,7 +61,7 @@ export async function migrate(pool: Pool): Promise<readonly string[]> {
   })
 }
 
-/** Names of the migrations that the database lacks: all of them where there is no schema at all. */
+/** Names of the migrations that the database lacks: all of them if it has no schema yet. */
 export async function pendingMigrations(client: Client): Promise<readonly string[]> {
   const files = await migrationFiles()
   const table = await client.query<{ found: boolean }>(

@@ -1,7 +1,7 @@
 /**
- * The object store as jobs and the local stack use it: any S3. Spaces is Ceph's gateway, which
- * refuses aws-chunked bodies (411), so checksums are sent only where required and every body
- * has a known length.
+ * The object store of jobs and the local stack: any S3. DigitalOcean Spaces (Ceph's gateway)
+ * refuses aws-chunked bodies with 411. So checksums are sent only if required, and every body has a
+ * known length.
  */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -25,16 +25,16 @@ export interface ObjectStoreConfig {
 }
 
 export interface ObjectStore {
-  /** Where it is: another thread opens its own. Holds a secret. */
+  /** For opening the same store in another thread. Contains a secret. */
   readonly config: ObjectStoreConfig
   put(key: string, body: Uint8Array | string, content_type: string): Promise<void>
   /** Uploads a file from disk without holding it in memory. */
   putFile(key: string, path: string, content_type: string): Promise<void>
-  /** The object's bytes, or undefined where there is none. */
+  /** The object's bytes; undefined if it does not exist. */
   get(key: string): Promise<Uint8Array | undefined>
-  /** The object as a stream, or undefined where there is none. */
+  /** The object as a stream; undefined if it does not exist. */
   read(key: string): Promise<Readable | undefined>
-  /** Bytes [from, to) of the object, in one request; undefined where there is no such object. */
+  /** Bytes [from, to) of the object, in one request; undefined if it does not exist. */
   readRange(key: string, from: number, to: number): Promise<Uint8Array | undefined>
   copy(from_key: string, to_key: string): Promise<void>
   delete(key: string): Promise<void>

@@ -1,6 +1,6 @@
 /**
- * Connections to Postgres. `pg.Pool.query()` destroys its connection on any SQL error, so
- * `withClient` hands the client back where the error was only the statement's.
+ * Connections to Postgres. `pg.Pool.query()` destroys its connection on any SQL error. `withClient`
+ * keeps the connection if only the statement failed.
  */
 import pg from 'pg'
 
@@ -21,8 +21,8 @@ export function createPool(
     application_name,
     max,
     connectionTimeoutMillis: connect_limit_ms,
-    // A statement, since poolers refuse `options` at the start of a connection; pgbouncer keeps
-    // this setting with the client.
+    // A statement, because poolers refuse startup `options`. pgbouncer tracks this setting per
+    // client.
     onConnect: async (client) => {
       const statement = { text: "set timezone to 'UTC'", query_timeout: connect_limit_ms }
       await client.query(statement)
@@ -30,15 +30,15 @@ export function createPool(
   })
   // An idle connection that Postgres closes is replaced at the next checkout.
   pool.on('error', () => undefined)
-  // One that breaks while it is checked out fails the statement in hand; the event itself, where
-  // nobody listens, would end the process.
+  // If a connection breaks while it is checked out, its statement fails. Without a listener the
+  // 'error' event would also end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 
 /**
- * pg verifies certificates whatever of require, prefer and verify-ca the URL says, and warns of it:
- * the URL says verify-full then. `root_file` is libpq's PGSSLROOTCERT, which pg does not know.
+ * pg treats sslmode require, prefer and verify-ca as verify-full, with a warning; rewriting the URL
+ * avoids the warning. `root_file` is libpq's PGSSLROOTCERT, which pg does not read.
  */
 export function withRootCertificate(database_url: string, root_file: string | undefined): string {
   if (/[?&]uselibpqcompat=true/.test(database_url)) return database_url
@@ -75,7 +75,7 @@ export function inTransaction<T>(pool: Pool, use: (client: Client) => Promise<T>
   })
 }
 
-/** True where Postgres refused the statement but the connection is still good. */
+/** True if Postgres refused the statement but the connection is still good. */
 export function isStatementError(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.severity === 'ERROR'
 }

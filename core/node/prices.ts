@@ -1,6 +1,6 @@
 /**
- * Index prices into marketdata.prices, which the ingestor's writer and the poller share: however
- * often a value is fetched, and by whomever, it is one row.
+ * Stores index prices in marketdata.prices, for the ingestor's writer and for the poller. A value
+ * makes one row, however often and by whichever program it is fetched.
  */
 import type { IndexPrice } from '../market.ts'
 import { toIso } from '../time.ts'
@@ -8,7 +8,7 @@ import type { Client, Pool } from './pool.ts'
 
 export type PriceValue = Pick<IndexPrice, 'symbol' | 'price' | 'ts_exchange' | 'ts_ingest'>
 
-/** Returns how many are new. With a client it is a part of the client's transaction. */
+/** Returns the number of new rows. With a client, it runs in the client's transaction. */
 export async function storePrices(
   database: Pick<Client | Pool, 'query'>,
   prices: readonly PriceValue[],
@@ -16,7 +16,7 @@ export async function storePrices(
   if (prices.length === 0) return 0
   const { rowCount } = await database.query(INSERT, [
     prices.map((value) => value.symbol),
-    // As decimal text: numeric takes it without a detour over binary digits.
+    // Decimal text, so that numeric gets the exact digits.
     prices.map((value) => String(value.price)),
     prices.map((value) => toIso(value.ts_exchange)),
     prices.map((value) => toIso(value.ts_ingest)),

@@ -1,17 +1,17 @@
 /**
- * Is a process still the one we started? A pid alone is not enough, since the kernel gives it
- * out again: the start time goes with it.
+ * Is a process still the one we started? The kernel reuses pids, so an identity is a pid plus the
+ * start time.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 
 export interface ProcessIdentity {
   readonly pid: number
-  /** When it started, in the kernel's own words; compared as text. */
+  /** Start time as the kernel reports it; compared as text. */
   readonly started: string
 }
 
-/** The identity of a running process, or undefined where there is none. A zombie is none. */
+/** The identity of a running process; undefined if there is none or it is a zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined
   if (existsSync('/proc/self/stat')) {
@@ -21,7 +21,7 @@ export function identify(pid: number): ProcessIdentity | undefined {
     } catch {
       return undefined
     }
-    // The name in parentheses may hold blanks; after it come state (field 3) ... start time (22).
+    // The name in parentheses may contain spaces. After it: state (field 3) ... start time (22).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return fields[0] === 'Z' ? undefined : { pid, started: fields[19]! }
   }

@@ -1,13 +1,14 @@
 /**
- * Refuses a connection pooler that gives every transaction another session of Postgres. Locks that
- * last as long as a session (one run of a job, one migration) would then lock nothing.
+ * Refuses a connection pooler in transaction mode, which may run each transaction in a different
+ * Postgres session. Session-level locks (one run of a job, one migration) would then protect
+ * nothing.
  */
 import { OperatorError } from '../errors.ts'
 import { createPool, type Client, type Pool, withClient } from './pool.ts'
 
 /**
- * Throws OperatorError `transaction_pooler`. Without a pooler this is one statement: Postgres told
- * its process id when the connection began, and a pooler tells one of its own making.
+ * Throws OperatorError `transaction_pooler`. Without a pooler this costs one statement: the backend
+ * pid equals the one that Postgres sent at connection start. A pooler sends a pid it made up.
  */
 export async function requireSession(pool: Pool): Promise<void> {
   const is_direct = await withClient(pool, async (client) => {
@@ -30,10 +31,10 @@ export async function requireSession(pool: Pool): Promise<void> {
   }
 }
 
-/** True where two connections, or two transactions of one, do not have sessions of their own. */
+/** True if two connections share a session, or two transactions of one connection do not. */
 async function shareSessions(one: Client, other: Client): Promise<boolean> {
   const before = await backendOf(one)
-  // Held by its transaction, the session of `other` cannot be given to `one`.
+  // The open transaction of `other` holds its session, so the pooler cannot give it to `one`.
   await other.query('begin')
   if ((await backendOf(other)) === before) return true
   return (await backendOf(one)) !== before
@@ -47,9 +48,11 @@ async function backendOf(client: Client): Promise<number> {
 function transactionPooler(): OperatorError {
   return new OperatorError(
     'transaction_pooler',
-    'DATABASE_URL leads to a pooler that shares sessions of Postgres between transactions.',
+    'DATABASE_URL points to a connection pooler in transaction mode.',
     {
-      hint: 'Name the direct port of Postgres, or a pooler in session mode; only the gateway may use a pooler in transaction mode.',
+      hint:
+        'Use the direct port of Postgres, or a pooler in session mode. ' +
+        'Only the gateway may use a pooler in transaction mode.',
     },
   )
 }

@@ -1,23 +1,23 @@
 /**
- * One way to stop for every program: SIGINT, SIGTERM, SIGHUP (the terminal was closed), or the end
- * of the parent that started us over IPC (the local stack). The steps run in order, once; a second
- * signal ends at once.
+ * How every program stops: on SIGINT, SIGTERM, SIGHUP (the terminal was closed), or the exit of the
+ * parent that started it with IPC (the local stack). `stop` runs once; a second signal ends the
+ * process at once.
  */
 import type { Logger } from './log.ts'
 
 export interface Shutdown {
-  /** Aborted as soon as stopping begins. */
+  /** Aborted when the shutdown begins. */
   readonly signal: AbortSignal
-  /** Begins to stop, as a signal would. */
+  /** Begins the shutdown, as a signal does. */
   begin(reason: string, exit_code?: number): void
 }
 
-/** On Ctrl-C the terminal signals us, and npm passes its own signal on: those two are one. */
+/** On Ctrl-C both the terminal and npm signal this process: signals this close count as one. */
 const ONE_SIGNAL_MS = 1_000
 
 /**
- * `stop` must finish within `limit_ms`; then the process ends by force with exit code 1. After a
- * signal it ends with `interrupted_code`, which is not 0 where stopping leaves work undone.
+ * `stop` must finish within `limit_ms`; otherwise the process exits with code 1. After a signal the
+ * exit code is `interrupted_code`: not 0 if stopping leaves work undone.
  */
 export function onShutdown(
   log: Logger,
@@ -31,14 +31,14 @@ export function onShutdown(
     if (controller.signal.aborted) return
     controller.abort()
     const timer = setTimeout(() => {
-      log.error({ code: 'shutdown_timeout', limit_ms }, 'Stopping took too long; ending by force.')
+      log.error({ code: 'shutdown_timeout', limit_ms }, 'Shutdown took too long; exiting now.')
       process.exit(1)
     }, limit_ms)
     timer.unref()
     stop(reason).then(
       () => process.exit(exit_code),
       (error: unknown) => {
-        log.error({ code: 'shutdown_failed', error: String(error) }, 'Stopping failed.')
+        log.error({ code: 'shutdown_failed', error: String(error) }, 'Shutdown failed.')
         process.exit(1)
       },
     )
@@ -51,12 +51,12 @@ export function onShutdown(
     })
   }
   if (process.connected !== undefined) process.on('disconnect', () => begin('parent_gone'))
-  // It may have gone while this program was still starting.
+  // The parent may have exited while this program was still starting.
   if (process.connected === false) begin('parent_gone')
   return { signal: controller.signal, begin }
 }
 
-/** Tells the parent that started us over IPC, where there is one. Never throws. */
+/** Sends a message to the parent that started this process with IPC, if any. Never throws. */
 export function tellParent(message: Readonly<Record<string, unknown>>): void {
   if (process.send === undefined || !process.connected) return
   process.send(message, () => undefined)

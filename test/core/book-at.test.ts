@@ -70,7 +70,7 @@ for (const [name, snapshots, diffs, second, expected] of [
     const told =
       found.kind === 'book'
         ? found.book.bids.top(Infinity).map(([price]) => price)
-        : found.kind === 'hole'
+        : found.kind === 'gap'
           ? `hole since ${(found.since - START) / SECOND_US}`
           : found.kind
     expect(told).toEqual(expected)

@@ -33,7 +33,7 @@ test('an applied migration that was edited is named, and nothing is changed', as
   try {
     await run({ DATABASE_URL })
     await pool.query(`update marketdata.schema_migrations set sha256 = 'x' where name like '0001%'`)
-    await expect(run({ DATABASE_URL })).rejects.toThrow('0001_market_data.sql is not the file that was applied')
+    await expect(run({ DATABASE_URL })).rejects.toThrow('0001_market_data.sql has changed since it was applied')
   } finally {
     await pool.end()
     await admin.query('drop database migrate_edited with (force)')

@@ -1,6 +1,6 @@
 /**
- * One cell of binary COPY, written and read at a byte. Every `put` returns where the cell ends; the
- * caller has made room. Integers are exact: 64 bits made from safe integers.
+ * Writes and reads single cells of binary COPY at a byte offset. Every `put` returns the end of its
+ * cell; the caller has reserved the space. Integers are exact: 64 bits from safe integers.
  */
 import { type Micros, micros } from '#core/time.ts'
 import {
@@ -14,7 +14,7 @@ import {
 const TWO_32 = 2 ** 32
 const FLOAT8_OID = 701
 
-/** An int8, or anything of eight bytes that is one underneath. */
+/** An int8, or any type with the same eight bytes. */
 export function putInteger(view: DataView, at: number, value: number): number {
   const high = Math.floor(value / TWO_32)
   view.setInt32(at, 8)
@@ -40,8 +40,8 @@ export function putNull(view: DataView, at: number): number {
 }
 
 /**
- * What comes before the elements of a float8[][] of pairs, its length included; no pair at all is
- * an array without dimensions. Each element is a `putFloat`.
+ * The head of a float8[][] of pairs, including the cell's length. Without pairs the array has no
+ * dimensions. The elements follow, each written by `putFloat`.
  */
 export function putPairsHead(view: DataView, at: number, pair_count: number): number {
   const dimension_count = pair_count === 0 ? 0 : 2
@@ -59,12 +59,12 @@ export function putPairsHead(view: DataView, at: number, pair_count: number): nu
   return at + LENGTH_BYTES + head_bytes
 }
 
-/** A bigint (int8 in Postgres' words), at its first byte, after the length. */
+/** An int8 (SQL bigint). `at` is its first byte, after the length. */
 export function readInt8(view: DataView, at: number): number {
   return view.getInt32(at) * TWO_32 + view.getUint32(at + 4)
 }
 
-/** Microseconds since 1970 of a timestamptz, at its first byte, after the length. */
+/** A timestamptz as microseconds since 1970. `at` is its first byte, after the length. */
 export function readMicros(view: DataView, at: number): Micros {
   return micros(readInt8(view, at) + POSTGRES_EPOCH_US)
 }

@@ -1,6 +1,6 @@
 /**
- * Decodes binary COPY whose columns all have a fixed width and no null: a row then has a fixed
- * size, and a chunk of the stream is read in place. Anything else ends with an error.
+ * Decodes binary COPY with fixed-width columns and no nulls. All rows then have the same size, and
+ * callers read them in place. Any other input is an error.
  */
 import { COPY_HEADER, COPY_SIGNATURE } from './format.ts'
 
@@ -12,11 +12,11 @@ export interface CopyRows {
   readonly view: DataView
   readonly row_count: number
   readonly row_bytes: number
-  /** Where the value of each column begins inside a row. */
+  /** Offset of each column's value within a row. */
   readonly offsets: readonly number[]
 }
 
-/** Rows in batches of at most `rows_max`; the bytes of a batch are only valid until the next. */
+/** Batches of at most `rows_max` rows. A batch's bytes are valid until the next batch. */
 export async function* copyRows(
   stream: AsyncIterable<Buffer>,
   widths: Widths,
@@ -57,7 +57,7 @@ export async function* copyRows(
   if (!header.subarray(0, COPY_SIGNATURE.length).equals(COPY_SIGNATURE)) {
     throw new Error('The stream is not binary COPY.')
   }
-  // The stream ends with a field count of -1, which stands where the next row would begin.
+  // The stream ends with a field count of -1 in place of the next row.
   const rest = filled % row_bytes
   if (rest !== 2 || buffer.readInt16BE(filled - 2) !== -1) {
     throw new Error(`Binary COPY ended in the middle of a row, ${rest} bytes into it.`)
@@ -65,13 +65,13 @@ export async function* copyRows(
   if (filled > 2) yield batch(filled - 2)
 }
 
-/** A look at the first and last row: a null or a wider column shifts every byte after it. */
+/** Checks the first and last row: a null or a wider column would shift every later byte. */
 function checkRows(rows: CopyRows, widths: Widths): void {
   for (const row of [0, rows.row_count - 1]) {
     const at = row * rows.row_bytes
     const is_right =
       rows.view.getInt16(at) === widths.length &&
       widths.every((width, i) => rows.view.getInt32(at + rows.offsets[i]! - 4) === width)
-    if (!is_right) throw new Error('Binary COPY: a row has another shape than the select list.')
+    if (!is_right) throw new Error('Binary COPY: a row does not match the select list.')
   }
 }

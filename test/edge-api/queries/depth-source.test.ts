@@ -94,7 +94,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
       const { find } = loaded
       const since = before.change.ts_exchange
       for (const ts of [since, lost.change.ts_exchange, micros(mended - 1)]) {
-        expect(await find('BATUSDT', ts)).toEqual({ kind: 'hole', since })
+        expect(await find('BATUSDT', ts)).toEqual({ kind: 'gap', since })
       }
       const own = loaded.changes.get('BATUSDT')!
       const earlier = micros(since - 1)
