@@ -101,7 +101,9 @@ function addHeaders(app: App, cors_origins: readonly string[]): void {
   app.use('*', allow_cors)
 }
 
-/** HEAD has the Content-Length of its GET, whose body Hono drops: it has to be made to be measured. */
+/**
+ * HEAD has the Content-Length of its GET, whose body Hono drops: it has to be made to be measured.
+ */
 const sayLength: MiddlewareHandler = async (c, next) => {
   await next()
   if (c.req.method !== 'HEAD' || c.res.body === null) return

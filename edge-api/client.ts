@@ -59,7 +59,9 @@ type Get<R extends Definition> = {
 
 type At<R extends Definition> = { readonly [Path in HonoPath<R['path']>]: Get<R> }
 
-/** Tables of rows in a range of time; they are declared in a loop, so their paths are named here. */
+/**
+ * Tables of rows in a range of time; they are declared in a loop, so their paths are named here.
+ */
 type Ranges = {
   readonly [Name in
     | 'quotes'

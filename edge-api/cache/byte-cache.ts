@@ -17,8 +17,8 @@ export interface ByteCache {
 export const no_byte_cache: ByteCache = { read: (_name, load) => load() }
 
 /**
- * Footers, and columns of a few thousand rows. Larger pieces cost the worker more memory to put there
- * than the store costs time.
+ * Footers, and columns of a few thousand rows. Larger pieces cost the worker more memory to put
+ * there than the store costs time.
  */
 const KEPT_BYTES_MAX = 512 << 10
 

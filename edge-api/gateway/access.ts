@@ -9,7 +9,10 @@ import { OperatorError } from '#core/errors.ts'
 export interface Access {
   /** True where the Authorization header bears the secret. */
   bearsSecret(authorization: string | undefined): boolean
-  /** True where the connection string names our login, password and database; its host is not ours to judge. */
+  /**
+   * True where the connection string names our login, password and database; its host is not ours
+   * to judge.
+   */
   namesDatabase(connection_string: string | undefined): boolean
 }
 

@@ -209,7 +209,10 @@ function valuesOf(decoded: DecodedArray): Values {
 
 const texts = new TextDecoder()
 
-/** Of whole numbers in 64 bits, whose buffer is released. Two halves of 32, the lower one first: no bigint is made. */
+/**
+ * Of whole numbers in 64 bits, whose buffer is released. Two halves of 32, the lower one first: no
+ * bigint is made.
+ */
 function doublesOf(buffer: ArrayBufferLike): Float64Array {
   const halves = new Int32Array(buffer)
   const doubles = new Float64Array(halves.length / 2)

@@ -1,7 +1,7 @@
 /**
  * What all requests of an isolate together may hold at once: pages while they are made, and their
- * bodies until the callers have taken them (send-body.ts). A request that would go beyond it waits its
- * turn; where too many wait, or one waits too long, the answer is a 503 that says when to ask
+ * bodies until the callers have taken them (send-body.ts). A request that would go beyond it waits
+ * its turn; where too many wait, or one waits too long, the answer is a 503 that says when to ask
  * again. An isolate has 128 MiB, and one that goes beyond it is ended with all its callers.
  *
  * A caller that goes away may take its request's code along, in the middle of anything: what it

@@ -12,7 +12,9 @@ export interface PriceStatsRow {
   readonly last_timestamp: Micros | null
 }
 
-/** A quotient has as many decimals as what is divided, so the double nearest to the mean is found. */
+/**
+ * A quotient has as many decimals as what is divided, so the double nearest to the mean is found.
+ */
 const MEAN_DECIMALS = 60
 
 const SQL = `

@@ -17,8 +17,8 @@ import type { ArchivedInstrument, Instrument } from './instruments.ts'
 import type { RangeSources, ReadRange } from './read-range.ts'
 
 /**
- * How long before the oldest change that counts its snapshot may have been made: a book is snapshotted
- * every few minutes.
+ * How long before the oldest change that counts its snapshot may have been made: a book is
+ * snapshotted every few minutes.
  */
 export const SNAPSHOT_REACH_US = 3 * HOUR_US
 const PAGE_ROWS = 2_000

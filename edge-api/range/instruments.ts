@@ -51,7 +51,9 @@ export function createInstrumentFinder(
   }
 }
 
-/** For what lies in the archive: where the database does not answer, the archive's own list does. */
+/**
+ * For what lies in the archive: where the database does not answer, the archive's own list does.
+ */
 export type FindArchived = (
   symbol: string,
   exchange: string | null,

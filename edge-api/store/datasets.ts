@@ -36,7 +36,9 @@ export interface PublishedManifest {
 
 export interface Datasets {
   list(): Promise<readonly DatasetSummary[]>
-  /** Dates with the newest schema version of each, in order; empty where there is no such dataset. */
+  /**
+   * Dates with the newest schema version of each, in order; empty where there is no such dataset.
+   */
   dates(name: string): Promise<readonly PublishedDate[]>
   latest(name: string): Promise<Latest | undefined>
   /** The manifest of a date in its newest schema version. */

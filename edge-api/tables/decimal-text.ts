@@ -19,7 +19,10 @@ export function decimalText(value: number, decimals: number | null): string {
   return shortestText(value)
 }
 
-/** Rounded to so many decimals. From 1e21 on, where doubles have none, `toFixed` would write an exponent. */
+/**
+ * Rounded to so many decimals. From 1e21 on, where doubles have none, `toFixed` would write an
+ * exponent.
+ */
 export function roundedText(value: number, decimals: number): string {
   return Math.abs(value) < 1e21 ? value.toFixed(Math.min(decimals, 100)) : shortestText(value)
 }

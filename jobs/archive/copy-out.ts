@@ -1,6 +1,6 @@
 /**
- * An hour of a table as one consistent view: what was logged as late, the symbols, and the rows by one
- * sequential COPY, without a sort and without an index.
+ * An hour of a table as one consistent view: what was logged as late, the symbols, and the rows by
+ * one sequential COPY, without a sort and without an index.
  */
 import copyStreams from 'pg-copy-streams'
 import { ARCHIVED_TABLES, isRollup } from '#core/archived-tables.ts'

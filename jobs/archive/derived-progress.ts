@@ -1,7 +1,7 @@
 /**
- * How far rollups and orderbook_topn are made: an hour of theirs goes to the archive once nothing is
- * left that its rows would be made from. (One that changes afterwards makes a new version, as late
- * raw rows do; so waiting spares files, and is not what makes the archive right.)
+ * How far rollups and orderbook_topn are made: an hour of theirs goes to the archive once nothing
+ * is left that its rows would be made from. (One that changes afterwards makes a new version, as
+ * late raw rows do; so waiting spares files, and is not what makes the archive right.)
  */
 import { type DerivedTable, isDerived } from '#core/archived-tables.ts'
 import { selectHourSpans } from '#core/node/hour-spans.ts'

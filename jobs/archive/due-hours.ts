@@ -1,11 +1,15 @@
-/** Which hours are to be archived: those that are over and not archived, and those with late rows. */
+/**
+ * Which hours are to be archived: those that are over and not archived, and those with late rows.
+ */
 import { ARCHIVED_NAMES, ARCHIVED_TABLES, type ArchivedTable, isRollup } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import { derivedProgress } from './derived-progress.ts'
 import type { TableHour } from './records.ts'
 
-/** Hours that ended up to `ended_by` and have rows that no version is known to hold, oldest first. */
+/**
+ * Hours that ended up to `ended_by` and have rows that no version is known to hold, oldest first.
+ */
 export async function selectDueHours(pool: Pool, ended_by: Micros): Promise<readonly TableHour[]> {
   const { rows } = await pool.query<HourRow & { is_archived: boolean }>(
     `select p.table_name, (extract(epoch from p.hour) * 1000000)::float8 as hour, is_archived
@@ -52,8 +56,8 @@ export async function selectHours(
 }
 
 /**
- * Where the hour's rows are: in `book_ticker_2024080823` of table `book_ticker`, as ensure_hour names
- * it, and nothing else is there; of a rollup in the table itself, beside other hours.
+ * Where the hour's rows are: in `book_ticker_2024080823` of table `book_ticker`, as ensure_hour
+ * names it, and nothing else is there; of a rollup in the table itself, beside other hours.
  */
 export function relationOf({ table_name, hour }: TableHour): string {
   if (isRollup(table_name)) return table_name

@@ -19,7 +19,9 @@ export interface EncodedRows {
   readonly ends: readonly number[]
 }
 
-/** Rows [from, to). The symbol's id is written as 0: whoever has columns knows the symbol's name. */
+/**
+ * Rows [from, to). The symbol's id is written as 0: whoever has columns knows the symbol's name.
+ */
 export function encodeRows(table: TableShape, rows: SymbolRows, from: number, to: number): EncodedRows {
   const out = new Output()
   const ends: number[] = []

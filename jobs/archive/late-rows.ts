@@ -1,7 +1,8 @@
 /**
  * Rows that come after their hour was archived. The writer logs what it adds below a table's
- * threshold (sql/migrations/0014_rollups.sql), and jobs what they replace (0040_archive_derived.sql); here the threshold is raised before an hour is read,
- * and what was logged is deleted with the version that holds it.
+ * threshold (sql/migrations/0014_rollups.sql), and jobs what they replace
+ * (0040_archive_derived.sql); here the threshold is raised before an hour is read, and what was
+ * logged is deleted with the version that holds it.
  */
 import { isDerived } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'

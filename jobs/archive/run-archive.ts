@@ -21,7 +21,8 @@ export interface ArchiveOptions extends Omit<HourOptions, 'signal'> {
   readonly hours?: readonly TableHour[]
   /**
    * After its end an hour may still get rows of a slow or restarted ingestor: it is due when so
-   * many microseconds have gone by, by default an hour, and rows that come later make a new version.
+   * many microseconds have gone by, by default an hour, and rows that come later make a new
+   * version.
    */
   readonly delay_us?: number
   readonly onHour?: (table_hour: TableHour, result: HourResult) => void

@@ -7,8 +7,8 @@
  * for each build before which it stays. The note is written before a run's first file, and goes
  * with the last file that no manifest names, so a look at the notes finds every such day.
  *
- * Whoever sweeps a day holds its lock, as its publisher does: no build is deleted between the moment
- * a publisher finds its files in place and the moment its manifest names them.
+ * Whoever sweeps a day holds its lock, as its publisher does: no build is deleted between the
+ * moment a publisher finds its files in place and the moment its manifest names them.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Manifest } from '#core/dataset.ts'
@@ -70,8 +70,8 @@ export async function hasNote(
 }
 
 /**
- * Deletes the builds whose time is over, and notes the others. `replaced` is the text of the manifest
- * that named another build until now, where the caller knows it.
+ * Deletes the builds whose time is over, and notes the others. `replaced` is the text of the
+ * manifest that named another build until now, where the caller knows it.
  */
 export async function sweepDay(
   options: SweepDayOptions,

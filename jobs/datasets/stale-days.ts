@@ -1,8 +1,8 @@
 /**
  * Published days that are not what they would be if they were built now: an hour of theirs got a
- * new archive version, the gap ledger says something else of them, the archive holds rows that came after the build, the day before left
- * another fit, or a run died between two datasets. Told from what manifests and the archive say, so
- * nothing is missed, whoever was off in between.
+ * new archive version, the gap ledger says something else of them, the archive holds rows that came
+ * after the build, the day before left another fit, or a run died between two datasets. Told from
+ * what manifests and the archive say, so nothing is missed, whoever was off in between.
  */
 import { createHash } from 'node:crypto'
 import type { Manifest, SymbolCoverage } from '#core/dataset.ts'

@@ -138,7 +138,8 @@ async function begin(client: Client, snapshot_id?: string): Promise<void> {
   }
   await client.query(`set local statement_timeout = '${STATEMENT_LIMIT}'`)
   await client.query(`set local idle_in_transaction_session_timeout = '${IDLE_LIMIT}'`)
-  // Each read gives the locks of its partitions back (postgres-part.ts). These keep all of them from
+  // Each read gives the locks of its partitions back (postgres-part.ts). These keep all of them
+  // from
   // being dropped for as long as the view is open.
   for (const channel of FEATURE_CHANNELS) {
     await client.query(`lock table only marketdata.${channel} in access share mode`)

@@ -17,8 +17,8 @@ import { logOfDecimal } from './logarithm/log-ratio.ts'
  * volume-volatility relation: S = (1/N) [v_1 / |p_1/p_0 - 1| + sum_(k=1..N-1)
  * (v_(k+1)/v_k - 1) / |p_(k+1)/p_k - 1|], p_0 the mid, v_k = ln of the quantity of the best k
  * levels, here in base-asset units. From exact mids and quantities, with twice a double's
- * precision, rounded once. Null where a side has fewer than N levels, where a v_k that divides is 0,
- * and where the best prices are equal.
+ * precision, rounded once. Null where a side has fewer than N levels, where a v_k that divides is
+ * 0, and where the best prices are equal.
  */
 export function bookSlope({ bids, asks }: OrderBook, mid: Decimal, level_count: number): number | null {
   if (Math.min(bids.level_count, asks.level_count) < level_count) return null

@@ -36,7 +36,9 @@ export class MidReturns {
     return this.#cut.length
   }
 
-  /** Whether the mid is known at the end of this row and of the one before, without a cut between. */
+  /**
+   * Whether the mid is known at the end of this row and of the one before, without a cut between.
+   */
   isKnown(row: number): boolean {
     return this.#hasMid(row) && this.#hasMid(row - 1) && this.#cut[row] !== 1
   }

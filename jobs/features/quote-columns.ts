@@ -54,7 +54,9 @@ export interface QuoteResult {
 }
 
 export interface FoldedQuotes extends QuoteResult {
-  /** By the end of each hour the quote that was valid there: `carried` of a grid that begins there. */
+  /**
+   * By the end of each hour the quote that was valid there: `carried` of a grid that begins there.
+   */
   readonly hours: ReadonlyMap<number, TimedQuote | undefined>
 }
 

@@ -1,6 +1,6 @@
 /**
- * What windows look at: rows that are built, and, where a build goes on at a whole hour, as many rows
- * before it as the longest window reaches back.
+ * What windows look at: rows that are built, and, where a build goes on at a whole hour, as many
+ * rows before it as the longest window reaches back.
  */
 import { LAMBDA_WINDOW, VARIANCE_WINDOW } from '#core/features/window.ts'
 import type { ExactColumn } from './exact-column.ts'

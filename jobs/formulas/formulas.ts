@@ -12,7 +12,9 @@ import {
   times,
 } from '#core/decimals.ts'
 
-/** Prices in the quote asset, quantities in the base asset; NaN for both where the side is empty. */
+/**
+ * Prices in the quote asset, quantities in the base asset; NaN for both where the side is empty.
+ */
 export interface TopOfBook {
   readonly best_bid: number
   readonly bid_qty: number

@@ -7,7 +7,9 @@
 const BLOCK_VALUES = 128
 const MINIBLOCKS = 4
 const MINIBLOCK_VALUES = BLOCK_VALUES / MINIBLOCKS
-/** Widths up to it are packed in one step of 32-bit arithmetic, with seven bits left over before. */
+/**
+ * Widths up to it are packed in one step of 32-bit arithmetic, with seven bits left over before.
+ */
 const STEP_BITS = 24
 const STEP = 2 ** STEP_BITS
 /** Twice of it, and the difference of two of them, are exact. */

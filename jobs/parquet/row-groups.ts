@@ -12,7 +12,10 @@ export interface GroupLimits {
   readonly level_count_max: number
 }
 
-/** 700 KB in a file of quotes; of depth 1 MiB a leaf, once unpacked, and one or two pages of the edge. */
+/**
+ * 700 KB in a file of quotes; of depth 1 MiB a leaf, once unpacked, and one or two pages of the
+ * edge.
+ */
 export const GROUP_LIMITS: GroupLimits = { row_count_max: 131_072, level_count_max: 262_144 }
 
 export function groupRanges(

@@ -1,6 +1,6 @@
 /**
- * Writes a file of a table: an hour or a day, a row group at a time, each of one symbol. The same rows
- * make the same bytes. Pages are of version 1, one a column and row group: what every reader
+ * Writes a file of a table: an hour or a day, a row group at a time, each of one symbol. The same
+ * rows make the same bytes. Pages are of version 1, one a column and row group: what every reader
  * knows. The footer is hyparquet-writer's work.
  */
 import { open } from 'node:fs/promises'

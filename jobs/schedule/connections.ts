@@ -1,6 +1,6 @@
 /**
- * How many connections to Postgres the programs of jobs hold at most. A small server has 25, of which
- * three are its superuser's; docs/deploy-edge.md has the sum with the others.
+ * How many connections to Postgres the programs of jobs hold at most. A small server has 25, of
+ * which three are its superuser's; docs/deploy-edge.md has the sum with the others.
  */
 
 /** For the work of the daemon itself; a job that finds too few of them waits for its turn. */

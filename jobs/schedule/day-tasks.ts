@@ -1,4 +1,6 @@
-/** What the queue does for a UTC day: its features, its datasets, and both again where they must. */
+/**
+ * What the queue does for a UTC day: its features, its datasets, and both again where they must.
+ */
 import { join } from 'node:path'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'

@@ -17,8 +17,8 @@ export interface Intraday {
 }
 
 /**
- * A build that takes twenty seconds is followed by eighty seconds of rest, or more. Most take a few:
- * they go on where the one before ended, and what is left is to copy the day's files.
+ * A build that takes twenty seconds is followed by eighty seconds of rest, or more. Most take a
+ * few: they go on where the one before ended, and what is left is to copy the day's files.
  */
 const REST_PER_WORK = 4
 

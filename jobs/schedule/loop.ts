@@ -13,7 +13,9 @@ export interface Loop {
 
 export interface LoopOptions {
   readonly job: string
-  /** From the beginning of a run to that of the next, in seconds; a longer run is followed at once. */
+  /**
+   * From the beginning of a run to that of the next, in seconds; a longer run is followed at once.
+   */
   readonly every_s: number
   /** One run, with its row in job_runs. */
   readonly run: (signal: AbortSignal) => Promise<unknown>

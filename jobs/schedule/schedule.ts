@@ -59,7 +59,8 @@ export interface Schedule {
 
 /**
  * Every night at 00:10 UTC the day before, one job after the other. `fill`: runs missed in the last
- * week are made up for. `max`: attempts, with waits of e^n seconds between them, over an hour in all.
+ * week are made up for. `max`: attempts, with waits of e^n seconds between them, over an hour in
+ * all.
  */
 const CRONTAB = [
   `10 0 * * * ${FEATURES_JOB} ?id=nightly_features&fill=7d&max=9&queue=features`,

@@ -57,7 +57,9 @@ export async function writeTop(client: Client, part: TopPart): Promise<void> {
   }
 }
 
-/** Deletes the rows of a span of many hours, some of them a transaction; a later run would go on. */
+/**
+ * Deletes the rows of a span of many hours, some of them a transaction; a later run would go on.
+ */
 async function clearSpan(client: Client, { symbol_id, from, to }: TopPart): Promise<void> {
   let begin = from === undefined ? '-infinity' : toIso(from)
   for (;;) {

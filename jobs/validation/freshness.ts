@@ -1,7 +1,8 @@
 /**
  * Checks `freshness` and `frequency`: no stream has a hole that has not ended; of what was heard in
- * the last day, nothing is older than five minutes, and steady streams speak at least once a minute. Trades are expected of an
- * exchange, not of each symbol; liquidations are not expected at all.
+ * the last day, nothing is older than five minutes, and steady streams speak at least once a
+ * minute. Trades are expected of an exchange, not of each symbol; liquidations are not expected at
+ * all.
  */
 import type { Channel, GapCause } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'

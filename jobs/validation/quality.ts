@@ -116,7 +116,10 @@ export async function checkQuality(client: Client, now: string): Promise<Checked
   return { looked_at: `${row_count} rows`, row_count, findings }
 }
 
-/** Rows that were refused since they contradict what is stored: of the last day, since they are rare. */
+/**
+ * Rows that were refused since they contradict what is stored: of the last day, since they are
+ * rare.
+ */
 async function findConflicts(client: Client, now: string): Promise<readonly Finding[]> {
   const { rows } = await client.query<{ table_name: string; symbols: string[]; row_count: number }>(
     `select c.table_name, count(*)::int as row_count,

@@ -58,7 +58,9 @@ interface Heard {
   readonly symbol: string
 }
 
-/** Seconds since the newest row of the last day, by symbol; the newest hours are looked at first. */
+/**
+ * Seconds since the newest row of the last day, by symbol; the newest hours are looked at first.
+ */
 async function selectAges(
   client: Client,
   channel: RawChannel,

@@ -1,6 +1,6 @@
 /**
- * What computes and encodes a day, as one digest: hours that other code has made are not taken over.
- * Rather too much is in it than too little; all of it takes some milliseconds.
+ * What computes and encodes a day, as one digest: hours that other code has made are not taken
+ * over. Rather too much is in it than too little; all of it takes some milliseconds.
  */
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'

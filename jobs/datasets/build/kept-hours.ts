@@ -1,7 +1,7 @@
 /**
- * Finished hours of the day that is on, kept on the local disk: the next build of the day takes them
- * over and goes on behind them. A cache: whatever is missing, damaged or made of something else is
- * built again from the tables.
+ * Finished hours of the day that is on, kept on the local disk: the next build of the day takes
+ * them over and goes on behind them. A cache: whatever is missing, damaged or made of something
+ * else is built again from the tables.
  *
  * Invariants
  * 1. An hour is kept only where nothing that comes from `settled_to` on can change it, and late rows

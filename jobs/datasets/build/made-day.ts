@@ -45,7 +45,9 @@ export interface MadeHour extends Resume {
 export interface KeptHours {
   /** The first hours of the symbol's day, one after the other, as they would be made now. */
   find(task: BuildTask): Promise<readonly MadeHour[]>
-  /** Keeps the hour that comes after those that are kept, where it is final; false where it is not. */
+  /**
+   * Keeps the hour that comes after those that are kept, where it is final; false where it is not.
+   */
   keep(task: BuildTask, hour: MadeHour): Promise<boolean>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Rows of one symbol as an Arrow record batch: the message and its body, zstd. It does not depend on
- * where in a file it will lie, so any thread can make it, and it can be kept.
+ * Rows of one symbol as an Arrow record batch: the message and its body, zstd. It does not depend
+ * on where in a file it will lie, so any thread can make it, and it can be kept.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
 import { bytesOf, type Compress, joinParts, NO_BYTES, recordBatch } from '#core/arrow/message.ts'

@@ -32,7 +32,9 @@ const COMMA = 44
 const LINE_END = 10
 const [BUY, SELL] = [Buffer.from('buy,'), Buffer.from('sell,')]
 
-/** `binance-futures_trades_2024-08-08_BTCUSDT.csv.gz`: the name that Tardis' client gives a file. */
+/**
+ * `binance-futures_trades_2024-08-08_BTCUSDT.csv.gz`: the name that Tardis' client gives a file.
+ */
 export function tardisFileName(
   kind: TardisKind,
   exchange: Exchange,

@@ -5,8 +5,8 @@
  * second) are shared out between buckets by volume, and V is a fiftieth of a day's volume: that of
  * the day before. The sides are the exchange's own, where the paper estimates them.
  *
- * It starts from exact volumes and is rounded once; until then shares of a bucket are cut at 2^-200.
- * What a day leaves for the next is rounded to doubles in its fit.
+ * It starts from exact volumes and is rounded once; until then shares of a bucket are cut at
+ * 2^-200. What a day leaves for the next is rounded to doubles in its fit.
  */
 import {
   type Decimal,
@@ -43,8 +43,8 @@ export function fitVpin(trades: SideVolumes): VpinStart | undefined {
 }
 
 /**
- * VPIN of one stretch of rows after another: a value a row, NaN where fewer than 50 buckets are full
- * since the last gap.
+ * VPIN of one stretch of rows after another: a value a row, NaN where fewer than 50 buckets are
+ * full since the last gap.
  */
 export class Vpin {
   readonly #buckets: Buckets
