@@ -1,4 +1,4 @@
-/** `npx booktape jobs run archive` and `... retention`: what a person sees of them. */
+/** `npx booktape jobs run archive` and `... retention`: options and output. */
 import { InvalidArgumentError } from 'commander'
 import { silentLogger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
@@ -36,7 +36,7 @@ export interface ArchiveFlags {
 
 export async function runArchiveByHand(services: Services, flags: ArchiveFlags): Promise<void> {
   const stopping = new AbortController()
-  const stop = (): void => stopping.abort(new Error('Stopped. The hour in hand was not archived.'))
+  const stop = (): void => stopping.abort(new Error('Stopped. The current hour was not archived.'))
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
     const span = spanOf(flags)
@@ -78,11 +78,11 @@ export async function runRetentionByHand(
   }
   const { plan, dropped, kept, byte_count } = await runRetention(options)
   process.stdout.write(planText(plan))
-  for (const { partition, why } of kept) process.stdout.write(`${partition} stays: ${why}.\n`)
+  for (const { partition, why } of kept) process.stdout.write(`${partition} kept: ${why}.\n`)
   process.stdout.write(`Dropped: ${dropped.length} partitions, ${megabytes(byte_count)} MB.\n`)
 }
 
-/** Of an hour such as 2024-08-08T13. */
+/** Parses an hour such as 2024-08-08T13. */
 export function hourArgument(text: string): Micros {
   const [date, hour] = text.split('T')
   const day = parseDay(date ?? '')
@@ -98,7 +98,7 @@ export function codecArgument(text: string): Codec {
   return codec
 }
 
-/** Of a day the hours that are over; undefined where neither is given: every hour that is due. */
+/** The hour, or the finished hours of the day; undefined for neither: every hour that is due. */
 function spanOf({ hour, date }: ArchiveFlags): { readonly from: Micros; readonly to: Micros } | undefined {
   if (hour !== undefined) return { from: hour, to: micros(hour + HOUR_US) }
   if (date === undefined) return undefined
@@ -107,21 +107,21 @@ function spanOf({ hour, date }: ArchiveFlags): { readonly from: Micros; readonly
 }
 
 const REASONS = {
-  age: 'older than its limit',
-  budget: 'over the budget',
+  age: 'past the age limit',
+  budget: 'over the disk budget',
   empty: 'empty',
-  remainder: 'late rows, archived; the rest of the hour is gone',
-  not_over: 'its time is not over',
+  remainder: 'archived late rows; the rest of the hour was dropped before',
+  not_over: 'its time range has not ended',
   not_archived: 'not archived yet',
-  late_rows: 'late rows are waiting for the archive or a rollup',
-  rollup_behind: 'a rollup has not got so far',
-  topn_behind: 'orderbook_topn has not got so far',
-  source_stays: 'what it is made from cannot go yet',
+  late_rows: 'late rows wait for the archive or a rollup',
+  rollup_behind: 'a rollup has not covered it yet',
+  topn_behind: 'orderbook_topn has not covered it yet',
+  source_stays: 'its source rows must stay for now',
   within_limits: 'within the limits',
 } as const
 
 function planText({ partitions, used_bytes, budget_bytes }: RetentionPlan): string {
-  const limit = budget_bytes === 0 ? 'no limit' : `a budget of ${megabytes(budget_bytes)} MB`
+  const limit = budget_bytes === 0 ? 'none' : `${megabytes(budget_bytes)} MB`
   const lines = partitions.map(({ state, fate }) =>
     [
       fate.kind === 'drop' ? 'drop' : 'keep',
@@ -131,7 +131,7 @@ function planText({ partitions, used_bytes, budget_bytes }: RetentionPlan): stri
     ].join('  '),
   )
   return [
-    `Hourly partitions take ${megabytes(used_bytes)} MB; there is ${limit}.`,
+    `Hourly partitions use ${megabytes(used_bytes)} MB; limit: ${limit}.`,
     ...(lines.length === 0 ? [] : [`PLAN${'MB'.padStart(12)}  ${'PARTITION'.padEnd(28)}  WHY`]),
     ...lines,
     '',

@@ -1,4 +1,4 @@
-/** `npx booktape jobs run datasets`, `stale-days` and `verify-dataset`: what a person sees of them. */
+/** `npx booktape jobs run datasets`, `stale-days` and `verify-dataset`: their output. */
 import { InvalidArgumentError } from 'commander'
 import { OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
@@ -13,7 +13,7 @@ import { selectStaleDays } from '../../jobs/datasets/stale-days.ts'
 import { runVerify, type VerifyResult } from '../../jobs/datasets/verify/run-verify.ts'
 
 const EXIT_FOUND = 1
-/** A day has a CSV file a symbol: they are counted, not listed. */
+/** A day has one CSV file per symbol, so the output counts them instead of listing them. */
 const CSV_FORMAT = 'csv.gz'
 
 interface Services {
@@ -37,7 +37,7 @@ export async function runDatasetsByHand(services: Services, date: Day): Promise<
       },
     })
     if (isTTY) process.stderr.write('\r\u001B[K')
-    const state = complete ? '' : ' The day is not over: run it again after midnight UTC.'
+    const state = complete ? '' : ' The day has not ended: run this again after midnight UTC.'
     for (const { dataset, symbol_count, row_count, files } of sets) {
       const csv = files.filter(({ format }) => format === CSV_FORMAT)
       const csv_bytes = csv.reduce((sum, { bytes }) => sum + bytes, 0)
@@ -46,7 +46,7 @@ export async function runDatasetsByHand(services: Services, date: Day): Promise<
         ...files
           .filter(({ format }) => format !== CSV_FORMAT)
           .map((file) => `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`),
-        ...(csv.length === 0 ? [] : [`CSV files in the form of Tardis: ${csv.length}, ${csv_bytes} bytes`]),
+        ...(csv.length === 0 ? [] : [`CSV files in the Tardis format: ${csv.length}, ${csv_bytes} bytes`]),
       ]
       process.stdout.write(`${lines.join('\n')}\n`)
     }
@@ -56,7 +56,7 @@ export async function runDatasetsByHand(services: Services, date: Day): Promise<
 export async function runStaleDaysByHand(services: Services, is_dry_run: boolean): Promise<void> {
   const { pool, store } = services
   const stale = await selectStaleDays(pool, store, Date.now())
-  if (stale.length === 0) process.stdout.write('Every published day is as it would be built now.\n')
+  if (stale.length === 0) process.stdout.write('All published days are up to date.\n')
   await stoppable(async (signal) => {
     for (const { job, date, why } of stale) {
       process.stdout.write(`${job} of ${date}: ${why}.\n`)
@@ -65,7 +65,7 @@ export async function runStaleDaysByHand(services: Services, is_dry_run: boolean
       const options = { ...services, date, log: silentLogger, now: Date.now, signal, keep_replaced_h }
       if (job === DATASETS_JOB) await runDatasets(options)
       else await runFeatures({ ...options, ...parseFeaturesSettings(process.env) })
-      process.stdout.write(`${job} of ${date}: built again.\n`)
+      process.stdout.write(`${job} of ${date}: rebuilt.\n`)
     }
   })
 }
@@ -95,7 +95,7 @@ function verifyText(dataset: string, date: Day, result: VerifyResult): string {
 async function stoppable(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController()
   const stop = (): void =>
-    controller.abort(new OperatorError('stopped', 'Stopped. Run it again for what is not published.'))
+    controller.abort(new OperatorError('stopped', 'Stopped. Run this again to publish the rest.'))
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
     await work(controller.signal)

@@ -1,4 +1,4 @@
-/** `npx booktape jobs ...`: runs a job by hand, in this process, and shows what ran. */
+/** `npx booktape jobs ...`: runs a job in this process, or lists the newest runs. */
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { describeError, OperatorError } from '#core/errors.ts'
@@ -39,7 +39,7 @@ interface Flags {
 }
 
 export function jobsCommand(): Command {
-  const jobs = new Command('jobs').description('run a job by hand, and see what ran')
+  const jobs = new Command('jobs').description('run a job by hand, or list the newest runs')
   const run = new Command('run').description('run a job now')
   run
     .command('features')
@@ -51,9 +51,9 @@ export function jobsCommand(): Command {
     )
   run
     .command('index-prices')
-    .description("ask Deribit for index prices once, and store them")
-    .option('--names <names>', 'the indexes, separated by commas', 'btc_usd,eth_usd')
-    .option('--url <url>', "where Deribit's REST is", 'https://www.deribit.com')
+    .description('fetch index prices from Deribit once and store them')
+    .option('--names <names>', 'comma-separated index names', 'btc_usd,eth_usd')
+    .option('--url <url>', "base URL of Deribit's REST API", 'https://www.deribit.com')
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly names: string; readonly url: string }) =>
       withServices(flags.dataDir, (services) => indexPricesAction(services.pool, flags)),
@@ -65,27 +65,27 @@ export function jobsCommand(): Command {
     .action((flags: Flags) => withServices(flags.dataDir, topnAction))
   run
     .command('rollups')
-    .description('bring bt_1s, trade_1s and depth_1s up to date, or make a window of them anew')
-    .option('--from <time>', 'begin of the window, such as 2026-03-01T12:00:00Z', momentArgument)
-    .option('--to <time>', 'end of the window; without it, now', momentArgument)
+    .description('bring bt_1s, trade_1s and depth_1s up to date, or rebuild a time range of them')
+    .option('--from <time>', 'rebuild from this time, such as 2026-03-01T12:00:00Z', momentArgument)
+    .option('--to <time>', 'rebuild up to this time (default: now)', momentArgument)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly from?: Micros; readonly to?: Micros }) =>
       withServices(flags.dataDir, ({ pool }) => runRollupsByHand(pool, flags)),
     )
   run
     .command('archive')
-    .description('write finished hours of the raw tables to the object store: all that are due')
-    .option('--hour <hour>', 'this hour (UTC), such as 2024-08-08T13, due or not', hourArgument)
-    .option('--date <day>', 'the hours of this day, due or not', dayArgument)
-    .option('--codec <codec>', 'zstd, snappy or gzip, which older readers know', codecArgument, 'zstd')
+    .description('write all due hours of the raw tables to the object store')
+    .option('--hour <hour>', 'only this hour (UTC), due or not: 2024-08-08T13', hourArgument)
+    .option('--date <day>', 'only the hours of this day, due or not', dayArgument)
+    .option('--codec <codec>', 'zstd; or snappy or gzip for older readers', codecArgument, 'zstd')
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & ArchiveFlags) =>
       withServices(flags.dataDir, (services) => runArchiveByHand(services, flags)),
     )
   run
     .command('retention')
-    .description('drop partitions that are archived: old ones, and those over the budget')
-    .option('--dry-run', 'print the plan, and drop nothing', false)
+    .description('drop archived partitions that are too old or over the disk budget')
+    .option('--dry-run', 'print the plan without dropping anything', false)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly dryRun: boolean }) =>
       withServices(flags.dataDir, (services) => runRetentionByHand(services, flags.dryRun)),
@@ -93,8 +93,8 @@ export function jobsCommand(): Command {
   addDatasetCommands(run)
   return jobs.addCommand(run).addCommand(
     new Command('ls')
-      .description('the newest runs')
-      .option('--limit <count>', 'how many', wholeNumber(1, 1_000), 20)
+      .description('list the newest runs')
+      .option('--limit <count>', 'maximum number of runs', wholeNumber(1, 1_000), 20)
       .option(...DATA_DIR_OPTION)
       .action((flags: Flags & { readonly limit: number }) =>
         withServices(flags.dataDir, async ({ pool }) => {
@@ -115,19 +115,19 @@ function addDatasetCommands(run: Command): void {
     )
   run
     .command('stale-days')
-    .description('build published days again that late rows or their inputs have changed')
-    .option('--dry-run', 'print them, and build nothing', false)
+    .description('rebuild published days whose inputs have changed (late rows, gaps)')
+    .option('--dry-run', 'print the days without building anything', false)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly dryRun: boolean }) =>
       withServices(flags.dataDir, (services) => runStaleDaysByHand(services, flags.dryRun)),
     )
   run
     .command('verify-dataset')
-    .description('read a published day back and check everything in it')
-    .requiredOption('--dataset <name>', 'such as features_1s', datasetArgument)
+    .description('read a published day back and check its files')
+    .requiredOption('--dataset <name>', 'name of the dataset, such as features_1s', datasetArgument)
     .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
     .option(...DATA_DIR_OPTION)
-    .addHelpText('after', '\nExit code: 0 all is well, 1 something is wrong or could not be read.')
+    .addHelpText('after', '\nExit code: 0 no problems, 1 problems found or the check failed.')
     .action((flags: Flags & { readonly dataset: string; readonly date: Day }) =>
       withServices(flags.dataDir, (services) => verifyDatasetByHand(services, flags)),
     )
@@ -135,7 +135,7 @@ function addDatasetCommands(run: Command): void {
 
 const DATA_DIR_OPTION = [
   '--data-dir <dir>',
-  'the folder of the local stack; not used where DATABASE_URL and S3_* are set',
+  'folder of the local stack; ignored if DATABASE_URL and S3_* are set',
   '.data',
 ] as const
 const POOL_SIZE = 3
@@ -144,11 +144,11 @@ interface Services {
   readonly pool: Pool
   readonly store: ObjectStore
   readonly work_dir: string
-  /** The environment, before what the local stack's daemon was told. */
+  /** The settings of the local stack's jobs daemon, overridden by the environment. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** The environment's services where DATABASE_URL is set, else those of the local stack. */
+/** Uses the services of the environment if DATABASE_URL is set, else those of the local stack. */
 async function withServices(
   data_dir: string,
   use: (services: Services) => Promise<void>,
@@ -188,7 +188,7 @@ async function checkDatabase(pool: Pool): Promise<void> {
     )
     is_migrated = rows[0]!.found
   } catch (cause) {
-    const message = `Postgres does not answer: ${describeError(cause)}.`
+    const message = `Cannot connect to Postgres: ${describeError(cause)}.`
     throw new OperatorError('postgres_unreachable', message, {
       hint: 'Check DATABASE_URL, or start the local stack with `npm start`.',
       retryable: true,
@@ -198,7 +198,7 @@ async function checkDatabase(pool: Pool): Promise<void> {
   await requireSession(pool)
   if (!is_migrated) {
     throw new OperatorError('not_migrated', 'The database has no table marketdata.job_runs.', {
-      hint: 'Is it the right database? A new one gets its tables from sql/migrations.',
+      hint: 'Check DATABASE_URL, or create the tables with `npx booktape migrate`.',
     })
   }
 }
@@ -254,7 +254,7 @@ async function topnAction({ pool }: Services): Promise<void> {
     const { cadence } = parseTopnConfig(process.env)
     const job = createTopnJob({ pool, cadence, log: silentLogger, now: Date.now })
     const { symbol_count, row_count } = await job.run(stopping.signal)
-    const state = stopping.signal.aborted ? ' Stopped early: run it again for the rest.' : ''
+    const state = stopping.signal.aborted ? ' Stopped early: run this again for the rest.' : ''
     process.stdout.write(`orderbook_topn: ${row_count} rows, symbols: ${symbol_count}.${state}\n`)
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
@@ -262,7 +262,7 @@ async function topnAction({ pool }: Services): Promise<void> {
 }
 
 function featuresReport({ date, complete, sets }: FeaturesResult): string {
-  const state = complete ? '' : ' The day is not over: run it again after midnight UTC.'
+  const state = complete ? '' : ' The day has not ended: run this again after midnight UTC.'
   const lines = sets.flatMap(({ dataset, symbol_count, row_count, files }) => [
     `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
     ...files.map(

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { describeError } from '#core/errors.ts'
 
-/** A command's code is loaded when it is asked for: an S3 client costs a second that `tape ls` can spare. */
+/** Each command loads its code on use: `tape ls` need not spend a second on an S3 client. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./start.ts')).startCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
@@ -16,7 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 const program = new Command('booktape')
   .description('A tape recorder for markets.')
-  .showHelpAfterError('(--help shows what there is)')
+  .showHelpAfterError('(--help lists the commands and options)')
 const asked = process.argv[2] ?? ''
 for (const name of Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS)) {
   program.addCommand(await COMMANDS[name]!())

@@ -1,4 +1,4 @@
-/** `npx booktape migrate`: brings a database to the schema of this build. */
+/** `npx booktape migrate`: brings a database to this build's schema. */
 import { Command } from 'commander'
 import { migrate } from '#core/node/migrate.ts'
 import { createPool } from '#core/node/pool.ts'
@@ -6,14 +6,16 @@ import { databaseUrl } from './options.ts'
 
 export function migrateCommand(): Command {
   return new Command('migrate')
-    .description('apply the migrations that the database named by DATABASE_URL lacks')
+    .description('apply the missing migrations to the database at DATABASE_URL')
     .allowExcessArguments(false)
     .action(async () => {
       const pool = createPool(databaseUrl(), 'booktape-migrate', 1)
       try {
         const applied = await migrate(pool)
         process.stdout.write(
-          applied.length === 0 ? 'Nothing to do: the schema is up to date.\n' : `Applied ${applied.join(', ')}.\n`,
+          applied.length === 0
+            ? 'Nothing to do: the schema is up to date.\n'
+            : `Applied ${applied.join(', ')}.\n`,
         )
       } finally {
         await pool.end()

@@ -1,8 +1,8 @@
-/** Checks of option values that several commands share. */
+/** Option parsers that several commands share. */
 import { InvalidArgumentError } from 'commander'
 import { OperatorError } from '#core/errors.ts'
 
-/** Of a disk: 2, 0.5, or 0. */
+/** Parses a disk size in GB, such as 2, 0.5 or 0. */
 export function gigabytes(text: string): number {
   const value = Number(text)
   if (!/^\d+(\.\d+)?$/.test(text) || value > 100_000) {
@@ -11,7 +11,7 @@ export function gigabytes(text: string): number {
   return value
 }
 
-/** A whole number from min to max. */
+/** Returns a parser for whole numbers from min to max. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
@@ -22,11 +22,13 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   }
 }
 
-/** DATABASE_URL of the environment; throws where it is none. */
+/** DATABASE_URL from the environment. Throws OperatorError `no_database_url` if it is not a URL. */
 export function databaseUrl(): string {
   const database_url = process.env['DATABASE_URL']
   if (database_url !== undefined && URL.canParse(database_url)) return database_url
   throw new OperatorError('no_database_url', 'DATABASE_URL is not set to a URL.', {
-    hint: 'Give it as postgres://user:password@host:5432/database. `npm start` migrates its own database.',
+    hint:
+      'Set it to postgres://user:password@host:5432/database. ' +
+      '(`npm start` migrates its own database.)',
   })
 }

@@ -14,17 +14,17 @@ interface Flags {
 
 export function replayCommand(): Command {
   return new Command('replay')
-    .description('play recordings through the whole path and publish the datasets of their days')
+    .description('play recordings through the whole pipeline and publish their days as datasets')
     .argument('<files...>', 'recordings (NDJSON, gzip or plain), played one after another')
     .addOption(
-      new Option('--via <way>', 'over real sockets, or imported onto the tape with their own receive times')
+      new Option('--via <way>', 'real sockets, or import onto the tape with the recorded times')
         .choices(['socket', 'tape'])
         .default('socket'),
     )
-    .option('--data-dir <dir>', 'where to keep the data; a temporary folder otherwise')
+    .option('--data-dir <dir>', 'where to keep the data (default: a temporary folder)')
     .option('--speed <speed>', 'max, real, or a multiple such as 10x (sockets only)', checkSpeed, 'max')
     .option('--export-dir <dir>', 'copy the dataset files into this folder')
-    .option('--keep', 'do not delete the temporary folder')
+    .option('--keep', 'keep the temporary folder')
     .action(async (files: readonly string[], flags: Flags) => {
       process.exitCode = await runReplay({
         files,

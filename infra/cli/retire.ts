@@ -6,8 +6,8 @@ import { databaseUrl } from './options.ts'
 
 export function retireCommand(): Command {
   return new Command('retire')
-    .description('ends the streams of an ingestor that will not run again: they are no longer open holes')
-    .argument('<ingestor-id>', 'its INGESTOR_ID')
+    .description('end the streams of an ingestor that will not run again, closing their open gaps')
+    .argument('<ingestor-id>', 'INGESTOR_ID of the ingestor')
     .action(async (ingestor_id: string) => {
       const pool = createPool(databaseUrl(), 'booktape-retire', 1)
       try {
@@ -20,9 +20,9 @@ export function retireCommand(): Command {
 }
 
 /**
- * As if its tape had ended with a mark that says so: each stream has the cause `delisted` from when
- * it was last heard. Returns how many had not ended before. Should the ingestor start again, they
- * begin anew. Errors: ingestor_unknown, ingestor_running.
+ * Gives each stream the cause `delisted` from the last time it was recorded, as a mark on the tape
+ * would do. Returns the number of streams that had not ended before. If the ingestor starts again,
+ * its streams start again. Errors: ingestor_unknown, ingestor_running.
  */
 export async function retireIngestor(pool: Pool, ingestor_id: string): Promise<number> {
   return inTransaction(pool, async (client) => {
@@ -33,20 +33,21 @@ export async function retireIngestor(pool: Pool, ingestor_id: string): Promise<n
     )
     const [known] = rows
     if (known === undefined) {
-      const hint = 'select ingestor_id from marketdata.tape_positions names them all.'
-      throw new OperatorError('ingestor_unknown', `No ingestor ${ingestor_id} has written here.`, { hint })
+      const hint = 'To list all: select ingestor_id from marketdata.tape_positions.'
+      const message = `No ingestor ${ingestor_id} has written to this database.`
+      throw new OperatorError('ingestor_unknown', message, { hint })
     }
     if (known.is_running) {
-      throw new OperatorError('ingestor_running', `Ingestor ${ingestor_id} wrote within the last ten seconds.`, {
-        hint: 'Stop it first, and try again ten seconds later.',
-      })
+      const message = `Ingestor ${ingestor_id} wrote within the last 10 seconds.`
+      const hint = 'Stop it first, and try again 10 seconds later.'
+      throw new OperatorError('ingestor_running', message, { hint })
     }
     const { rowCount } = await client.query(RETIRE, [ingestor_id])
     return rowCount ?? 0
   })
 }
 
-// The moment is that of the view gap_ledger (migration 20).
+// The end time is computed as in the view gap_ledger (migration 20).
 const RETIRE = `update marketdata.stream_offsets o
   set deaf_cause = 'delisted',
     lost_ts = coalesce(o.lost_ts, o.ts_exchange

@@ -20,22 +20,26 @@ interface Flags {
 export function startCommand(): Command {
   return new Command('start')
     .description('run the whole stack on this machine until Ctrl-C')
-    .option('--feed <feed>', 'sim, live, none, or a recording to play', 'sim')
+    .option('--feed <feed>', 'sim, live, none, or the path of a recording to play', 'sim')
     .addOption(
-      new Option('--exchange <exchange>', 'which one is simulated or, live, recorded')
+      new Option('--exchange <exchange>', 'exchange to simulate (or to record with --feed live)')
         .choices(VENUE_NAMES)
         .default('binance-futures'),
     )
-    .option('--symbols <list>', 'only these symbols: A,B,C')
-    .option('--data-dir <dir>', 'where everything is kept', '.data')
-    .option('--port-base <port>', 'five ports from here; free ones otherwise', wholeNumber(1_024, 65_530))
+    .option('--symbols <list>', 'record only these symbols: A,B,C')
+    .option('--data-dir <dir>', 'folder for all data', '.data')
+    .option(
+      '--port-base <port>',
+      'use the five ports from here (default: any free ports)',
+      wholeNumber(1_024, 65_530),
+    )
     .option('--rate <events>', 'events per second of the simulated market', wholeNumber(1, 100_000), 1_000)
     .addOption(
-      new Option('--index-prices <how>', "Deribit's index prices: from its socket, over REST once a minute, or not")
+      new Option('--index-prices <how>', "Deribit's index prices: socket, poll (each minute), off")
         .choices(['socket', 'poll', 'off'])
         .default('socket'),
     )
-    .option('--disk-budget <GB>', 'what Postgres may take on the disk; 0: no limit', gigabytes, 2)
+    .option('--disk-budget <GB>', 'disk space for Postgres; 0: no limit', gigabytes, 2)
     .allowExcessArguments(false)
     .action(async (flags: Flags) => {
       await runStart({

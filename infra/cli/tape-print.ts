@@ -1,4 +1,4 @@
-/** Shows, prints and checks a tape. Only reads: the ingestor may be writing at the same time. */
+/** Lists, prints and checks a tape. Read-only: the ingestor may write at the same time. */
 import { isUtf8 } from 'node:buffer'
 import { basename } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
@@ -18,30 +18,33 @@ import { fileEnd, requireSegments } from '../../ingestor/tape/segments.ts'
 export interface CatOptions {
   readonly dir: string
   readonly from: number | 'oldest'
-  /** Most records to print. */
+  /** Maximum number of records to print. */
   readonly limit: number
   readonly marks: boolean
 }
 
-/** One line a segment, and a line about the whole. */
+/** One line per segment, and one for the whole tape. */
 export function listTape(dir: string): string {
   const segments = requireSegments(dir)
   const lines = segments.map((segment) => {
     const { header, first, file_bytes } = segment
-    const created = header === undefined ? 'header broken' : toIso(micros(header.created_us))
+    const created = header === undefined ? 'corrupt header' : toIso(micros(header.created_us))
     const range = `${first} to ${fileEnd(segment)}`
     return `${basename(segment.path)}  ${range}  ${file_bytes} bytes  ${created}`
   })
   const ids = new Set(segments.flatMap(({ header }) => header?.tape_id ?? []))
   const bytes = segments.reduce((sum, { file_bytes }) => sum + file_bytes, 0)
   const holder = lockHolder(dir)
-  const state = holder === undefined ? 'nobody writes it' : `process ${holder.pid} writes it`
+  const state = holder === undefined ? 'no process writes it' : `process ${holder.pid} writes it`
   const name = [...ids].join(', ') || '(unknown)'
   lines.push(`tape ${name}: ${segments.length} segments, ${bytes} bytes; ${state}`)
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Prints a recording: header, frames, REST answers; marks where asked for. False where it could not read a part. */
+/**
+ * Prints the tape as a recording: header, frames, REST answers and, on request, marks. Returns false
+ * if a part of the tape is damaged.
+ */
 export async function catTape(
   options: CatOptions,
   output: Writable,
@@ -68,22 +71,22 @@ export async function catTape(
   try {
     await pipeline(Readable.from(lines()), output, { end: false })
   } catch (cause) {
-    // `| head` has seen enough.
+    // The reader closed the pipe, as `| head` does.
     if ((cause as NodeJS.ErrnoException).code !== 'EPIPE') throw cause
   } finally {
     reader.close()
   }
   if (counts.not_text > 0) {
-    notes.write(`${counts.not_text} records are not UTF-8: bad bytes are printed as U+FFFD.\n`)
+    notes.write(`${counts.not_text} records are not UTF-8: invalid bytes are printed as U+FFFD.\n`)
   }
   return counts.damage === 0
 }
 
-/** Reads everything. Damage is named with position and file. */
+/** Reads every record. The report gives position and file of all damage. */
 export function verifyTape(dir: string): { readonly report: string; readonly intact: boolean } {
   const lines = requireSegments(dir)
     .filter(({ header }) => header === undefined)
-    .map(({ path }) => `damaged: the header of ${path} is broken; its records were read all the same`)
+    .map(({ path }) => `damaged: the header of ${path} is corrupt; its records were read anyway`)
   const counts: Record<RecordKind, number> = { frame: 0, rest: 0, mark: 0 }
   const reader = openReader(dir, 'oldest')
   try {
@@ -93,22 +96,22 @@ export function verifyTape(dir: string): { readonly report: string; readonly int
       else counts[item.kind] += 1
     }
     const torn_bytes = reader.tornBytes()
-    // While somebody writes, the last record may be on its way.
+    // While a process writes the tape, the last record may be incomplete.
     if (torn_bytes > 0 && lockHolder(dir) === undefined) {
       const where = `position ${reader.position}`
-      lines.push(`damaged: ${where}: the last ${torn_bytes} bytes are no whole record`)
+      lines.push(`damaged: ${where}: the last ${torn_bytes} bytes are not a complete record`)
     }
     const intact = lines.length === 0
     const kinds = RECORD_KINDS.map((kind) => `${counts[kind]} ${kind}`).join(', ')
     lines.push(`tape ${reader.tape_id}: positions ${from} to ${reader.position}; records: ${kinds}`)
-    lines.push(intact ? 'The tape is whole.' : 'The tape is damaged.')
+    lines.push(intact ? 'The tape is intact.' : 'The tape is damaged.')
     return { report: lines.map((line) => `${line}\n`).join(''), intact }
   } finally {
     reader.close()
   }
 }
 
-/** Payloads hold until the next item. */
+/** A payload is valid until the next item. */
 function* items(reader: TapeReader, limit: number): Generator<TapeRecord | Damage> {
   let left = limit
   while (left > 0) {
@@ -122,7 +125,7 @@ function* items(reader: TapeReader, limit: number): Generator<TapeRecord | Damag
   }
 }
 
-/** What the header line has to say before the first record is printed. */
+/** Reads the records once for the header line, which precedes them. */
 function survey({ dir, from, limit }: CatOptions): {
   readonly adapter: ExchangeAdapter | undefined
   readonly symbols: readonly string[]
@@ -147,10 +150,10 @@ function survey({ dir, from, limit }: CatOptions): {
   return { adapter, symbols: [...symbols].toSorted() }
 }
 
-/** What a recording says of itself whose times are in microseconds. */
+/** Header field of a recording whose times are in microseconds. */
 const FINE: { readonly time_unit: TimeUnit } = { time_unit: 'microsecond' }
 
-/** Whatever stands on the tape was asked for once. */
+/** Accepts every depth stream, because the tape may hold any of them. */
 const EVERY_DEPTH: DepthChoice = { symbols: 'all', streams: DEPTH_STREAMS, interval_ms: 100 }
 
 function symbolsOf(adapter: ExchangeAdapter, record: TapeRecord): readonly string[] {
@@ -179,7 +182,7 @@ function describeDamage({ from, to, reason, path }: Damage): string {
 function twoExchanges(position: number): OperatorError {
   return new OperatorError(
     'tape_of_two_exchanges',
-    `The record at position ${position} is of another exchange than the ones before it.`,
-    { hint: 'A recording is of one exchange: print the parts one by one with --from and --limit.' },
+    `The record at position ${position} is from another exchange than the records before it.`,
+    { hint: 'A recording holds one exchange: print each part separately with --from and --limit.' },
   )
 }

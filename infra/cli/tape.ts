@@ -1,4 +1,4 @@
-/** `npx booktape tape ls|cat|verify|import`: looks at a tape, and fills one from recordings. */
+/** `npx booktape tape ls|cat|verify|import`: inspects a tape, or fills it from recordings. */
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { createLogger } from '#core/node/log.ts'
@@ -28,7 +28,7 @@ const RECORD_BYTES_MAX = 16 * 1024 ** 2
 
 export function tapeCommand(): Command {
   return new Command('tape')
-    .description('the log of everything that was received, on the disk of the ingestor')
+    .description("inspect the tape: the ingestor's on-disk log of everything it received")
     .addCommand(lsCommand())
     .addCommand(catCommand())
     .addCommand(verifyCommand())
@@ -36,16 +36,16 @@ export function tapeCommand(): Command {
 }
 
 function lsCommand(): Command {
-  return placed('ls', 'show the segments of the tape').action((flags: Place) => {
+  return placed('ls', 'list the segments of the tape').action((flags: Place) => {
     process.stdout.write(listTape(tapeDir(flags)))
   })
 }
 
 function catCommand(): Command {
-  return placed('cat', 'print what is on the tape in the form of a recording (NDJSON)')
-    .option('--from <position>', 'begin with the record at this position', position)
-    .option('--limit <records>', 'print no more than this many', position)
-    .option('--marks', 'print the marks as well; `import` and `replay` do not take them', false)
+  return placed('cat', 'print the tape as a recording (NDJSON)')
+    .option('--from <position>', 'start with the record at this position', position)
+    .option('--limit <records>', 'print at most this many records', position)
+    .option('--marks', 'also print marks, which `import` and `replay` do not accept', false)
     .action(async (flags: CatFlags) => {
       const { from, limit, marks } = flags
       const whole = await catTape(
@@ -58,7 +58,7 @@ function catCommand(): Command {
 }
 
 function verifyCommand(): Command {
-  const description = 'check every record; exit code 1 where the tape is damaged'
+  const description = 'check every record; exit code 1 if the tape is damaged'
   return placed('verify', description).action((flags: Place) => {
     const { report, intact } = verifyTape(tapeDir(flags))
     process.stdout.write(report)
@@ -67,9 +67,9 @@ function verifyCommand(): Command {
 }
 
 function importCommand(): Command {
-  return placed('import', 'append recordings to the tape, with their own receive times')
+  return placed('import', 'append recordings to the tape, with their recorded receive times')
     .argument('<files...>', 'recordings (NDJSON, gzip or plain)')
-    .option('--max-bytes <bytes>', 'limit on all files of the tape', position, 16 * GIB)
+    .option('--max-bytes <bytes>', 'limit on the total size of the tape', position, 16 * GIB)
     .action(async (files: readonly string[], flags: ImportFlags) => {
       const tape = openTape({
         dir: tapeDir(flags),
@@ -94,8 +94,8 @@ function importCommand(): Command {
 function placed(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('--data-dir <dir>', 'data directory of the stack; the tape is its folder tape', '.data')
-    .option('--tape-dir <dir>', 'directory of the tape itself')
+    .option('--data-dir <dir>', 'folder of the local stack; the tape is in its subfolder tape', '.data')
+    .option('--tape-dir <dir>', 'folder of the tape itself')
     .allowExcessArguments(false)
 }
 

@@ -27,17 +27,20 @@ const DAY_S = 86_400
 
 export function tokenCommand(): Command {
   return new Command('token')
-    .description('access tokens of the edge API')
+    .description('create and revoke access tokens of the edge API')
     .addCommand(createCommand())
     .addCommand(revokeCommand())
 }
 
 function createCommand(): Command {
   return new Command('create')
-    .description('print a token; who it is and until when goes to stderr')
-    .requiredOption('--scope <scopes>', `what it opens, a comma list of ${SCOPES.join(', ')}`, scopes)
-    .option('--days <days>', 'how long it holds', wholeNumber(1, TOKEN_DAYS_MAX), 30)
-    .option('--data-dir <dir>', `sign with the secret of this stack (${DATA_DIR} where TOKEN_SECRET is not set)`)
+    .description('create a token and print it; its id, scopes and expiry go to stderr')
+    .requiredOption('--scope <scopes>', `comma-separated scopes: ${SCOPES.join(', ')}`, scopes)
+    .option('--days <days>', 'days until it expires', wholeNumber(1, TOKEN_DAYS_MAX), 30)
+    .option(
+      '--data-dir <dir>',
+      `sign with the secret of this stack (default: TOKEN_SECRET, else the stack in ${DATA_DIR})`,
+    )
     .allowExcessArguments(false)
     .action(async (flags: CreateFlags) => {
       const secret = secretOf(flags.dataDir, process.env['TOKEN_SECRET'])
@@ -50,10 +53,12 @@ function createCommand(): Command {
 
 function revokeCommand(): Command {
   return new Command('revoke')
-    .description('take a token back, by the id that `create` printed')
+    .description('revoke a token, by the id that `create` printed')
     .argument('<id>', 'id of the token', tokenId)
-    .addOption(new Option('--data-dir <dir>', `a stack on this machine (default: ${DATA_DIR})`).conflicts('env'))
-    .option('--env <name>', 'a worker on Cloudflare instead: an environment of edge-api/wrangler.jsonc')
+    .addOption(
+      new Option('--data-dir <dir>', `a local stack (default: ${DATA_DIR})`).conflicts('env'),
+    )
+    .option('--env <name>', 'a worker on Cloudflare: an environment in edge-api/wrangler.jsonc')
     .addOption(new Option('--persist-to <dir>', "wrangler's local state instead of Cloudflare").hideHelp())
     .allowExcessArguments(false)
     .action(async (id: string, flags: RevokeFlags) => {
@@ -62,11 +67,13 @@ function revokeCommand(): Command {
       } else {
         await runWrangler(revokeArguments(id, flags.env, flags.persistTo))
       }
-      process.stdout.write(`Token ${id} is taken back; everywhere within a minute.\n`)
+      process.stdout.write(
+        `Token ${id} is revoked. All edge locations refuse it within a minute.\n`,
+      )
     })
 }
 
-/** What --data-dir names, else the environment's, else that of the usual folder. */
+/** The secret of --data-dir if given, else TOKEN_SECRET, else the secret of the default folder. */
 function secretOf(data_dir: string | undefined, from_environment: string | undefined): string {
   if (data_dir === undefined && from_environment !== undefined) return from_environment
   return readSecrets(data_dir ?? DATA_DIR).token_secret
@@ -74,14 +81,14 @@ function secretOf(data_dir: string | undefined, from_environment: string | undef
 
 function revokeHere(data_dir: string, id: string): void {
   if (!existsSync(join(data_dir, 'secrets.json'))) {
-    throw new OperatorError('no_stack', `${data_dir} is not the folder of a stack.`, {
-      hint: 'Name it with --data-dir, or a worker on Cloudflare with --env.',
+    throw new OperatorError('no_stack', `${data_dir} is not the folder of a local stack.`, {
+      hint: 'Give the folder with --data-dir, or a worker on Cloudflare with --env.',
     })
   }
   appendRevoked(join(data_dir, 'revoked-tokens'), id)
 }
 
-/** An entry ends when the longest token that it may stand for has ended. */
+/** The KV entry expires after the longest possible lifetime of a token. */
 function revokeArguments(id: string, env: string, persist_dir: string | undefined): string[] {
   const where = persist_dir === undefined ? ['--remote'] : ['--local', '--persist-to', persist_dir]
   const ttl_s = String(TOKEN_DAYS_MAX * DAY_S)
@@ -93,7 +100,7 @@ function scopes(text: string): readonly Scope[] {
   const wanted = text.split(',').map((part) => part.trim())
   const known = SCOPES.filter((scope) => wanted.includes(scope))
   if (wanted.length === known.length) return known
-  throw new InvalidArgumentError(`Expected a comma list of ${SCOPES.join(', ')}.`)
+  throw new InvalidArgumentError(`Expected comma-separated scopes: ${SCOPES.join(', ')}.`)
 }
 
 function tokenId(text: string): string {

@@ -1,4 +1,4 @@
-/** `npx booktape validate`: is the recorded data whole, fresh and sane? */
+/** `npx booktape validate`: is the recorded data complete, fresh and plausible? */
 import { Command } from 'commander'
 import { describeError } from '#core/errors.ts'
 import { createPool } from '#core/node/pool.ts'
@@ -18,20 +18,20 @@ interface Flags {
 export function validateCommand(): Command {
   return new Command('validate')
     .description('check structure, freshness, quality and frequency of the recorded data')
-    .option('--json', 'the report for machines')
+    .option('--json', 'print the report as JSON')
     .option(
       '--data-dir <dir>',
-      'the folder of the local stack; not used where DATABASE_URL is set',
+      'folder of the local stack; ignored if DATABASE_URL is set',
       '.data',
     )
-    .addHelpText('after', '\nExit code: 0 nothing found, 1 something found, 2 it could not be checked.')
+    .addHelpText('after', '\nExit code: 0 no problems, 1 problems found, 2 the check failed.')
     .allowExcessArguments(false)
     .action(async ({ dataDir, json }: Flags) => {
       let report: Report
       try {
         report = await validateDatabase(process.env['DATABASE_URL'] ?? readStackFile(dataDir).postgres_url)
       } catch (error) {
-        process.stderr.write(`It could not be checked: ${describeError(error)}\n`)
+        process.stderr.write(`The check failed: ${describeError(error)}\n`)
         process.exitCode = EXIT_UNCHECKED
         return
       }

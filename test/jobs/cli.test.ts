@@ -66,7 +66,7 @@ test('run datasets lists the files but for CSV, which it counts; verify-dataset 
   await jobs('run', 'datasets', '--date', '2024-08-08')
   const lines = output.trimEnd().split('\n')
   expect(lines[0]).toMatch(/^candles of 2024-08-08: \d+ rows, symbols: 1\.$/)
-  expect(lines.filter((line) => line.startsWith('CSV files in the form of Tardis: 1, '))).toHaveLength(1)
+  expect(lines.filter((line) => line.startsWith('CSV files in the Tardis format: 1, '))).toHaveLength(1)
   output = ''
   await jobs('run', 'verify-dataset', '--dataset', 'quotes', '--date', '2024-08-08')
   expect(output).toMatch(/^quotes v1 of 2024-08-08: ok \(3 files, 1 rows, \d+ bytes\)\n$/)
@@ -84,7 +84,7 @@ test('run datasets lists the files but for CSV, which it counts; verify-dataset 
 
 test('stale-days says why a day is built again, and builds it only where it is asked to', async () => {
   await jobs('run', 'stale-days', '--dry-run')
-  expect(output).toBe('Every published day is as it would be built now.\n')
+  expect(output).toBe('All published days are up to date.\n')
   await stand.store.delete('datasets/quotes/v1/date=2024-08-08/manifest.json')
   await stand.pool.query(
     `insert into marketdata.archive (exchange, table_name, hour, version, object_key, row_count, byte_count,
@@ -95,7 +95,7 @@ test('stale-days says why a day is built again, and builds it only where it is a
   await jobs('run', 'stale-days', '--dry-run')
   expect(output).toBe('datasets of 2024-08-08: 1 of its datasets are not published.\n')
   await jobs('run', 'stale-days')
-  expect(output).toMatch(/datasets of 2024-08-08: built again\.\n$/)
+  expect(output).toMatch(/datasets of 2024-08-08: rebuilt\.\n$/)
   await stand.pool.query('delete from marketdata.archive')
 })
 
@@ -146,8 +146,8 @@ test('run archive writes the hours that are due, run retention shows its plan be
   output = ''
   await stand.pool.query("update marketdata.rollup_watermarks set watermark = 'infinity'")
   await jobs('run', 'retention', '--dry-run')
-  expect(output).toMatch(/^Hourly partitions take \d+\.\d MB; there is a budget of 20000\.0 MB\.\nPLAN +MB +PARTITION +WHY\n/)
-  expect(output).toMatch(/drop +\d+\.\d +book_ticker_2024080823 +older than its limit\n/)
+  expect(output).toMatch(/^Hourly partitions use \d+\.\d MB; limit: 20000\.0 MB\.\nPLAN +MB +PARTITION +WHY\n/)
+  expect(output).toMatch(/drop +\d+\.\d +book_ticker_2024080823 +past the age limit\n/)
   output = ''
   await jobs('run', 'retention')
   expect(output).toMatch(/\nDropped: 1 partitions, \d+\.\d MB\.\n$/)

@@ -57,7 +57,7 @@ test('a token of the command line opens what it was made for, until it is taken 
   const { text, id } = await createToken()
   expect(await statusWith(text)).toBe(200)
   expect(await statusWith(text, '/v1/datasets/features_1s/2024-08-07')).toBe(403)
-  expect((await booktape('token', 'revoke', id, '--data-dir', dir)).stdout).toContain(`Token ${id} is taken back`)
+  expect((await booktape('token', 'revoke', id, '--data-dir', dir)).stdout).toContain(`Token ${id} is revoked`)
   await expect.poll(() => statusWith(text), { interval: 1_000 }).toBe(401)
 })
 
@@ -80,7 +80,7 @@ test('the command line refuses scopes, days and ids that are none, and a folder 
     [create, /--scope/],
     [['token', 'create', '--scope', 'read', '--data-dir', join(dir, 'nothing')], /no secret to sign/],
     [['token', 'revoke', 'bt1.a.b', '--data-dir', dir], /not the token itself/],
-    [['token', 'revoke', 'a'.repeat(24), '--data-dir', join(dir, 'nothing')], /not the folder of a stack/],
+    [['token', 'revoke', 'a'.repeat(24), '--data-dir', join(dir, 'nothing')], /not the folder of a local stack/],
   ] as const) {
     await expect(booktape(...args)).rejects.toThrow(message)
   }

@@ -88,12 +88,12 @@ test('verify names position and file of every damage and exits with 1; ls shows 
   await writer.close()
   expect(await tape('verify', '--tape-dir', dir)).toMatchObject({
     code: 0,
-    stdout: expect.stringMatching(/records: 40 frame, 0 rest, 0 mark\nThe tape is whole.\n$/),
+    stdout: expect.stringMatching(/records: 40 frame, 0 rest, 0 mark\nThe tape is intact.\n$/),
   })
   const listed = (await tape('ls', '--tape-dir', dir)).stdout.trimEnd().split('\n')
   expect(listed).toHaveLength(segmentFiles(dir).length + 1)
   expect(listed[0]).toMatch(/^0{16}\.tape {2}0 to 1914 {2}1978 bytes {2}20/)
-  expect(listed.at(-1)).toMatch(/4 segments, 7216 bytes; nobody writes it$/)
+  expect(listed.at(-1)).toMatch(/4 segments, 7216 bytes; no process writes it$/)
 
   const [first, second] = segmentFiles(dir) as [string, string]
   const bytes = readFileSync(first)
@@ -105,10 +105,10 @@ test('verify names position and file of every damage and exits with 1; ls shows 
   const { code, stdout } = await tape('verify', '--tape-dir', dir)
   expect(code).toBe(1)
   expect(stdout.split('\n').slice(0, -1)).toEqual([
-    `damaged: the header of ${first} is broken; its records were read all the same`,
+    `damaged: the header of ${first} is corrupt; its records were read anyway`,
     `damaged: position 522 to 696 of ${first} is corrupt`,
     `damaged: position 2088 to 3828 of ${second} is corrupt`,
-    'damaged: position 5742: the last 100 bytes are no whole record',
+    'damaged: position 5742: the last 100 bytes are not a complete record',
     expect.stringMatching(/positions 0 to 5742; records: 22 frame, 0 rest, 0 mark$/),
     'The tape is damaged.',
   ])
