@@ -8,30 +8,41 @@ import { join } from 'node:path'
 import type { Logger } from '#core/node/log.ts'
 import type { SnapshotQueue } from './books/snapshot-queue.ts'
 import { createSnapshots } from './books/snapshots.ts'
+import { type CommitMeter, createCommitMeter } from './commit-meter.ts'
 import type { IngestorConfig } from './config.ts'
 import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
 import { adapterFor } from './exchanges/registry.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
-import { createListening, type Listening } from './listening.ts'
+import { createListening, type Hold, type Listening } from './listening.ts'
 import { fetchListing, readListing } from './listing.ts'
 import { type ListingWatch, watchListing } from './listing-watch.ts'
-import { type Repairer, startRepairer } from './repair/repairer.ts'
 import { type IngestorStatus, ingestorStatus } from './status.ts'
 import { createSteering, type Steering } from './steering.ts'
-import { canRepair, tradeSymbols } from './stream-choice.ts'
 import { type Mark, namesOf } from './tape/record.ts'
-import type { Tape } from './tape/tape.ts'
+import type { Tape, TapeStatus } from './tape/tape.ts'
 import { openTape } from './tape/writer.ts'
 import { createTapeIntake, RECORD_BYTES_MAX, type TapeIntake } from './tape-intake.ts'
+import { createTradeRepair, type TradeRepair } from './trade-repair.ts'
 import { type Clock, createClock } from './transport/clock.ts'
 import { exchangeRest, type RestClient } from './transport/rest-client.ts'
 import { patientSettings } from './transport/settings.ts'
 import { systemTimers } from './transport/timers.ts'
-import { createTransport, type Transport } from './transport/transport.ts'
+import { createTransport, type Transport, type TransportStatus } from './transport/transport.ts'
 import type { Wanted } from './wanted.ts'
 import type { FollowCounts } from './writer/counts.ts'
 import { createSharedTapeEnd } from './writer/tape-end.ts'
+import type { StreamReport } from './writer/stream-report.ts'
 import { startWriterThread, type WriterThread } from './writer/thread.ts'
+
+/** What nobody but the admin API asks for. */
+export interface RecorderFacts {
+  readonly tape: TapeStatus
+  readonly transport: TransportStatus
+  readonly holds: readonly Hold[]
+  readonly database_away: boolean
+  /** Steps of the system's clock since the start. */
+  readonly clock: { readonly step_count: number; readonly last_step_ms: number | null }
+}
 
 export interface Recorder {
   /** Rejects when recording cannot go on. */
@@ -39,7 +50,11 @@ export interface Recorder {
   /** Settles when every subscription was acknowledged. `signal` ends the wait for that. */
   start(signal: AbortSignal): Promise<void>
   status(): IngestorStatus
-  readonly steering: Pick<Steering, 'wanted' | 'plan' | 'apply'>
+  readonly steering: Pick<Steering, 'wanted' | 'names' | 'plan' | 'apply'>
+  readonly commits: CommitMeter
+  facts(): RecorderFacts
+  /** What the writer knows of each stream. */
+  streams(): Promise<readonly StreamReport[]>
   /** Settles when everything that is on the tape now is committed, with the counts so far. */
   drain(): Promise<FollowCounts>
   /** Closes the sockets, commits what is on the tape if that can be done soon, and ends. */
@@ -77,11 +92,13 @@ class TapeRecorder implements Recorder {
   readonly #rest: RestClient
   readonly #snapshots: SnapshotQueue
   readonly #listening: Listening
+  readonly #repair: TradeRepair
   readonly steering: Steering
+  readonly commits = createCommitMeter()
+  #clock_steps: RecorderFacts['clock'] = { step_count: 0, last_step_ms: null }
   /** Numbers of sockets are unique over all lives of the tape: fewer than one a second is opened. */
   #next_connection: number
   readonly #releaser: NodeJS.Timeout
-  #repairer: Repairer | undefined
   #listing_watch: ListingWatch | undefined
   #heartbeat: Heartbeat | undefined
 
@@ -91,8 +108,11 @@ class TapeRecorder implements Recorder {
     this.#adapter = adapterFor(config.exchange, config.time_unit)
     this.#every_channel = { ...config.choice, channels: this.#adapter.channels }
     this.#clock = createClock({
-      onStep: (step_ms) =>
-        log.warn({ code: 'clock_step', step_ms }, "The system's clock was set; receive times follow it."),
+      onStep: (step_ms) => {
+        const step_count = this.#clock_steps.step_count + 1
+        this.#clock_steps = { step_count, last_step_ms: step_ms }
+        log.warn({ code: 'clock_step', step_ms }, "The system's clock was set; receive times follow it.")
+      },
     })
     this.#next_connection = Math.floor(this.#clock.now() / (1_000 * MICROS_PER_MS))
     const end = createSharedTapeEnd()
@@ -120,7 +140,10 @@ class TapeRecorder implements Recorder {
         dead_letter_path: join(config.tape.dir, 'dead-letters.ndjson'),
         log_level: config.log_level,
       },
-      (_exchange, symbol) => this.#snapshots.want(symbol),
+      {
+        onWanted: (_exchange, symbol) => this.#snapshots.want(symbol),
+        onCommits: (commits) => this.commits.note(commits),
+      },
     )
     this.#rest = exchangeRest(this.#adapter, config, log)
     this.#snapshots = createSnapshots({
@@ -143,6 +166,21 @@ class TapeRecorder implements Recorder {
       markUnheard: (mark) => this.#markUnheard(mark),
       takeMark: (mark) => this.#intake.takeMark(mark),
     })
+    this.#repair = createTradeRepair({
+      database_url: config.database_url,
+      ingestor_id: config.ingestor_id,
+      adapter: this.#adapter,
+      choice: this.#every_channel,
+      rest: this.#rest,
+      listening: this.#listening,
+      append: (answer) => this.#intake.takeAnswer(answer),
+      takeMark: (mark) => this.#intake.takeMark(mark),
+      committed: () => this.drain(),
+      committedPosition: () => this.#writer.status().committed_position,
+      clock: () => this.#clock.now(),
+      random: Math.random,
+      log,
+    })
     this.steering = createSteering({
       ...asked,
       config,
@@ -151,7 +189,7 @@ class TapeRecorder implements Recorder {
       listening: this.#listening,
       snapshots: this.#snapshots,
       log,
-      onChosen: (symbols, choice) => this.#repair(symbols, choice),
+      onChosen: (symbols, choice) => this.#repair.take(symbols, choice),
     })
     if (this.#tape.full !== undefined) this.#listening.hold('tape_full')
     this.#releaser = setInterval(() => this.#release(), RELEASE_MS)
@@ -195,9 +233,23 @@ class TapeRecorder implements Recorder {
       frames_per_s: this.#intake.framesPerSecond(),
       instruments_left_out: this.steering.left_out_count,
       is_paused: this.#listening.holds.has('operator'),
-      repairs: this.#repairer?.counts(),
+      repairs: this.#repair.counts(),
       now: this.#clock.now(),
     })
+  }
+
+  facts(): RecorderFacts {
+    return {
+      tape: this.#tape.status(),
+      transport: this.#listening.status(),
+      holds: [...this.#listening.holds],
+      database_away: this.#writer.status().database_away,
+      clock: this.#clock_steps,
+    }
+  }
+
+  streams(): Promise<readonly StreamReport[]> {
+    return this.#writer.streams()
   }
 
   async drain(): Promise<FollowCounts> {
@@ -212,7 +264,7 @@ class TapeRecorder implements Recorder {
     this.#listing_watch?.stop()
     this.#snapshots.stop()
     this.#rest.stop()
-    await Promise.all([this.#listening.stop(), this.#repairer?.stop()])
+    await Promise.all([this.#listening.stop(), this.#repair.stop()])
     this.#tape.flush()
     if (!this.#writer.status().database_away) {
       await this.#writer.committedSoon(this.#tape.end, STOP_COMMIT_MS)
@@ -241,12 +293,6 @@ class TapeRecorder implements Recorder {
     })
   }
 
-  /** From when on trades are recorded; where they are no more, what was missed is still refilled. */
-  #repair(symbols: readonly string[], choice: StreamChoice): void {
-    if (this.#repairer !== undefined) return this.#repairer.setSymbols(symbols)
-    if (canRepair(choice, this.#adapter)) this.#repairer = this.#startRepairer(symbols)
-  }
-
   #createTransport(symbols: readonly string[], choice: StreamChoice): Transport {
     return createTransport({
       adapter: this.#adapter,
@@ -270,39 +316,10 @@ class TapeRecorder implements Recorder {
     })
   }
 
-  #startRepairer(symbols: readonly string[]): Repairer {
-    const { database_url, ingestor_id } = this.#config
-    return startRepairer({
-      database_url,
-      ingestor_id,
-      adapter: this.#adapter,
-      choice: this.#every_channel,
-      symbols,
-      rest: this.#rest,
-      append: (answer) => this.#intake.takeAnswer(answer),
-      committed: () => this.drain(),
-      committedPosition: () => this.#writer.status().committed_position,
-      coveredSymbols: () => {
-        const { streams } = this.#listening.status()
-        return tradeSymbols(streams.filter((stream) => stream.is_covered))
-      },
-      noteNewest: (symbol, { newest_id, ts_exchange }) =>
-        this.#intake.takeMark({
-          kind: 'newest',
-          newest_id,
-          ts_exchange,
-          streams: [{ symbol, channel: 'trades' }],
-        }),
-      clock: () => this.#clock.now(),
-      random: Math.random,
-      log: this.#log,
-    })
-  }
-
   /** These streams are not heard before their next frame: the tape and repair have to know. */
   #markUnheard(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void {
     this.#intake.takeMark(mark)
-    this.#repairer?.noteDeaf(tradeSymbols(mark.streams), this.#tape.end)
+    this.#repair.noteDeaf(mark.streams, this.#tape.end)
   }
 
   #release(): void {

@@ -36,6 +36,8 @@ export interface BookKeeper {
   noteAsked(exchange: Exchange, symbol: string): void
   /** Undefined while the book is out of sequence, or not heard of: then there is none to serve. */
   book(exchange: Exchange, symbol: string): OrderBook | undefined
+  /** Undefined where nothing was heard of it; whether `book` has one. */
+  state(exchange: Exchange, symbol: string): 'synced' | 'lost' | undefined
   counts(): BookCounts
 }
 
@@ -87,6 +89,11 @@ export function createBookKeeper(
       if (one !== undefined) noteAsked(one.state)
     },
     book: (exchange, symbol) => bookOf(kept.get(exchange)?.get(symbol)),
+    state(exchange, symbol) {
+      const one = kept.get(exchange)?.get(symbol)
+      if (one === undefined) return undefined
+      return bookOf(one) === undefined ? 'lost' : 'synced'
+    },
     counts() {
       const all = [...kept.values()].flatMap((symbols) => [...symbols.values()])
       const books_synced = all.filter((one) => bookOf(one) !== undefined).length

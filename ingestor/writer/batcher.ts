@@ -34,6 +34,7 @@ export interface BatcherOptions {
 }
 
 export interface Batcher {
+  readonly streams: StreamTable
   /** Events since the last seal. */
   readonly event_count: number
   add(record: TapeRecord): void
@@ -161,6 +162,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 
   return {
+    streams,
     get event_count() {
       return gathered.event_count
     },

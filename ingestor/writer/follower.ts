@@ -14,7 +14,7 @@ import type { StreamChoice } from '../exchanges/adapter.ts'
 import { openReader } from '../tape/reader.ts'
 import { describeTrouble, troubleOf } from './database-errors.ts'
 import { openDeadLetters } from './dead-letters.ts'
-import { type FollowerStatus, Progress } from './progress.ts'
+import { type Commit, type FollowerStatus, Progress } from './progress.ts'
 import { createRejectLog } from './reject-log.ts'
 import { requireSchema, resume, type Resume } from './resume.ts'
 import {
@@ -24,6 +24,7 @@ import {
   type SessionOptions,
   withDeadline,
 } from './session.ts'
+import { reportStreams, type StreamReport } from './stream-report.ts'
 import type { TapeEnd } from './tape-end.ts'
 
 export interface FollowerOptions {
@@ -49,6 +50,9 @@ export interface Follower {
   /** Settles when it has been stopped; rejects with what no retry can help. */
   readonly ended: Promise<void>
   status(): FollowerStatus
+  /** Commits since the last call. */
+  takeCommits(): readonly Commit[]
+  streams(): readonly StreamReport[]
   /** Settles once everything before `position` is committed; rejects when it ends before that. */
   committed(position: number): Promise<void>
   /** Stops after the commits that are under way. */
@@ -69,6 +73,9 @@ export function startFollower(options: FollowerOptions): Follower {
   return {
     ended,
     status: () => progress.status(),
+    takeCommits: () => progress.takeCommits(),
+    streams: () =>
+      progress.streams === undefined ? [] : reportStreams(progress.streams, options.books),
     committed: (position) => progress.committed(position, ended),
     async stop() {
       stopping.abort()

@@ -5,10 +5,10 @@
 import { OperatorError } from '#core/errors.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 import type { Batch } from './batch.ts'
-import { addCounts, createCounts, type FollowCounts, type MutableCounts } from './counts.ts'
+import { addCounts, createCounts, type FollowCounts, type MutableCounts, sumOf } from './counts.ts'
 import type { Resume } from './resume.ts'
 import type { SessionEvents } from './session.ts'
-import { NO_OPEN_HOLES, type OpenHoles } from './stream-table.ts'
+import { NO_OPEN_HOLES, type OpenHoles, type StreamTable } from './stream-table.ts'
 
 export interface FollowerStatus {
   /** False until Postgres was reached once and the schema found good. */
@@ -25,6 +25,16 @@ export interface FollowerStatus {
   /** What was committed since the follower began. */
   readonly counts: FollowCounts
 }
+
+/** One batch that was committed. */
+export interface Commit {
+  readonly row_count: number
+  /** From the receipt of its oldest frame; 0 where it held none. */
+  readonly lag_ms: number
+}
+
+/** Commits that nobody has taken yet; there are at most some twenty a second. */
+const COMMITS_MAX = 1_000
 
 /** A commit under way for longer than this: Postgres is as good as away. */
 const SLOW_COMMIT_MS = 5_000
@@ -50,6 +60,9 @@ export class Progress implements SessionEvents {
   /** Of the last second. */
   #waits: Wait[] = []
   #open_holes = NO_OPEN_HOLES
+  #commits: Commit[] = []
+  /** Undefined before the first session. */
+  streams: StreamTable | undefined
   has_resumed = false
   /** True once this session has committed something. */
   advanced = false
@@ -78,6 +91,10 @@ export class Progress implements SessionEvents {
     this.#commit_since = undefined
   }
 
+  onBegun(streams: StreamTable): void {
+    this.streams = streams
+  }
+
   onSealed(batch: Batch): void {
     this.#waiting.push(batch)
     this.#commit_since ??= this.#clock()
@@ -95,6 +112,10 @@ export class Progress implements SessionEvents {
     const committed_at = this.#clock()
     const wait_us = committed_at - (batch.oldest_ts_ingest ?? committed_at)
     this.#waits = [...this.#recentWaits(committed_at), { committed_at, wait_us }]
+    const lag_ms = Math.max(0, wait_us / MICROS_PER_MS)
+    if (this.#commits.length < COMMITS_MAX) {
+      this.#commits.push({ row_count: sumOf(counts.rows), lag_ms })
+    }
     this.#waiting = this.#waiting.filter((waiting) => waiting !== batch)
     this.#commit_since = this.#waiting.length === 0 ? undefined : committed_at
     this.#moveTo(batch.to_position)
@@ -112,6 +133,13 @@ export class Progress implements SessionEvents {
       open_holes: this.#open_holes,
       counts: this.#total,
     }
+  }
+
+  /** Those since the last call. */
+  takeCommits(): readonly Commit[] {
+    const commits = this.#commits
+    this.#commits = []
+    return commits
   }
 
   async committed(position: number, ended: Promise<void>): Promise<void> {

@@ -22,6 +22,7 @@ import { createPartitions } from './partitions.ts'
 import { prepareBatch, type PreparedBatch } from './prepare.ts'
 import type { Resume } from './resume.ts'
 import { createSymbolTable, type Name, type SymbolTable } from './symbol-ids.ts'
+import type { StreamTable } from './stream-table.ts'
 import type { TapeEnd } from './tape-end.ts'
 import { withoutSymbols } from './unnamed.ts'
 
@@ -52,6 +53,8 @@ export interface SessionOptions {
 
 /** What a session tells while it runs. */
 export interface SessionEvents {
+  /** The streams that this session reads, changing while it does. */
+  onBegun(streams: StreamTable): void
   onSealed(batch: Batch): void
   /** Everything but the commit itself is done; its acknowledgement may yet be lost. */
   onStored(batch: Batch, counts: MutableCounts): void
@@ -82,6 +85,7 @@ export async function runSession(
     books: options.books,
     onRejected: options.onRejected,
   })
+  events.onBegun(batcher.streams)
   const pipeline = createPipeline(client, options, events)
   const reader = openReader(options.tape_dir, from.position)
   let sealed = from.position

@@ -5,7 +5,8 @@ import { OperatorError } from '#core/errors.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { BookCounts } from '../books/keeper.ts'
 import { createCounts } from './counts.ts'
-import type { FollowerStatus } from './progress.ts'
+import type { Commit, FollowerStatus } from './progress.ts'
+import type { StreamReport } from './stream-report.ts'
 import { NO_OPEN_HOLES } from './stream-table.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker.ts'
 
@@ -26,6 +27,8 @@ export interface WriterThread {
   status(): FollowerStatus
   /** Of the same age. */
   books(): BookCounts
+  /** What it knows of each stream now; rejects as `committed` does. */
+  streams(): Promise<readonly StreamReport[]>
   /** The exchange is being asked for the symbol's whole book. */
   noteAsked(exchange: Exchange, symbol: string): void
   /**
@@ -38,10 +41,15 @@ export interface WriterThread {
   stop(): Promise<void>
 }
 
-/** `onWanted` is called for a symbol whose book is out of sequence and wants a snapshot. */
+export interface WriterEvents {
+  /** The symbol's book is out of sequence and wants a snapshot. */
+  onWanted(exchange: Exchange, symbol: string): void
+  onCommits?(commits: readonly Commit[]): void
+}
+
 export function startWriterThread(
   workerData: WorkerOptions,
-  onWanted: (exchange: Exchange, symbol: string) => void,
+  { onWanted, onCommits }: WriterEvents,
 ): WriterThread {
   const worker = new Worker(new URL('worker.ts', import.meta.url), {
     workerData,
@@ -60,6 +68,7 @@ export function startWriterThread(
     open_holes: NO_OPEN_HOLES,
     counts: createCounts(),
   }
+  let reports: PromiseWithResolvers<readonly StreamReport[]> | undefined
   let books: BookCounts = { books: 0, books_synced: 0, books_lost: 0 }
   const fail = (error: unknown): void => {
     failure ??= { error }
@@ -67,6 +76,8 @@ export function startWriterThread(
     tried.reject(error)
     for (const { reject } of waiting.values()) reject(error)
     waiting.clear()
+    reports?.reject(error)
+    reports = undefined
   }
   const take = (message: FromWorker): void => {
     if (message.kind === 'failed') {
@@ -75,10 +86,16 @@ export function startWriterThread(
       return
     }
     if (message.kind === 'snapshot_wanted') return onWanted(message.exchange, message.symbol)
+    if (message.kind === 'streams') {
+      reports?.resolve(message.streams)
+      reports = undefined
+      return
+    }
     status = message.status
     if (status.has_resumed || status.database_away) tried.resolve()
     if (message.kind === 'status') {
       books = message.books
+      if (message.commits.length > 0) onCommits?.(message.commits)
       return
     }
     waiting.get(message.position)?.resolve(status)
@@ -97,6 +114,14 @@ export function startWriterThread(
     tried: tried.promise,
     status: () => status,
     books: () => books,
+    async streams() {
+      if (failure !== undefined) throw failure.error
+      if (reports === undefined) {
+        reports = Promise.withResolvers()
+        send({ kind: 'report_streams' })
+      }
+      return reports.promise
+    },
     noteAsked: (exchange, symbol) => send({ kind: 'snapshot_asked', exchange, symbol }),
     async committed(position) {
       if (failure !== undefined) throw failure.error

@@ -9,7 +9,8 @@ import type { Exchange } from '#core/symbols.ts'
 import { type BookCounts, createBookKeeper } from '../books/keeper.ts'
 import { createClock } from '../transport/clock.ts'
 import { type FollowerOptions, startFollower } from './follower.ts'
-import type { FollowerStatus } from './progress.ts'
+import type { Commit, FollowerStatus } from './progress.ts'
+import type { StreamReport } from './stream-report.ts'
 import { sharedTapeEnd } from './tape-end.ts'
 
 export interface WorkerOptions
@@ -26,10 +27,19 @@ export type ToWorker =
   | { readonly kind: 'report_at'; readonly position: number }
   /** The exchange is being asked for the symbol's whole book. */
   | { readonly kind: 'snapshot_asked'; readonly exchange: Exchange; readonly symbol: string }
+  /** Say what is known of each stream. */
+  | { readonly kind: 'report_streams' }
   | { readonly kind: 'stop' }
 
 export type FromWorker =
-  | { readonly kind: 'status'; readonly status: FollowerStatus; readonly books: BookCounts }
+  | {
+      readonly kind: 'status'
+      readonly status: FollowerStatus
+      readonly books: BookCounts
+      /** Since the last of these messages. */
+      readonly commits: readonly Commit[]
+    }
+  | { readonly kind: 'streams'; readonly streams: readonly StreamReport[] }
   /** The symbol's book is out of sequence, and the stream brings diffs that can mend it. */
   | { readonly kind: 'snapshot_wanted'; readonly exchange: Exchange; readonly symbol: string }
   | { readonly kind: 'reached'; readonly position: number; readonly status: FollowerStatus }
@@ -60,7 +70,8 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     log: createLogger('ingestor', options.log_level),
   })
   const tellStatus = (): void => {
-    tell({ kind: 'status', status: follower.status(), books: books.counts() })
+    const commits = follower.takeCommits()
+    tell({ kind: 'status', status: follower.status(), books: books.counts(), commits })
   }
   const ticker = setInterval(tellStatus, STATUS_MS)
   port.on('message', (message: ToWorker) => {
@@ -69,6 +80,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
       return
     }
     if (message.kind === 'snapshot_asked') return books.noteAsked(message.exchange, message.symbol)
+    if (message.kind === 'report_streams') return tell({ kind: 'streams', streams: follower.streams() })
     const { position } = message
     follower.committed(position).then(
       () => tell({ kind: 'reached', position, status: follower.status() }),

@@ -19,7 +19,7 @@ async function startThread(database_url: string) {
     dead_letter_path: join(tape_dir, 'dead.ndjson'),
     log_level: 'silent',
   }
-  return startWriterThread(options, () => undefined)
+  return startWriterThread(options, { onWanted: () => undefined })
 }
 
 test('what is asked of a writer that has failed is refused at once, with what it failed of', async () => {

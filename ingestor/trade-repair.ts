@@ -1,0 +1,55 @@
+/**
+ * The repairer of a recorder (repair/repairer.ts): started once trades are recorded whose ids show
+ * what is missing. It goes on when they are no longer chosen, for what was missed before.
+ */
+import type { StreamChoice } from './exchanges/adapter.ts'
+import type { Listening } from './listening.ts'
+import { type Repairer, type RepairOptions, startRepairer } from './repair/repairer.ts'
+import { canRepair, tradeSymbols } from './stream-choice.ts'
+import type { Mark, StreamName } from './tape/record.ts'
+
+export interface TradeRepairOptions
+  extends Omit<RepairOptions, 'symbols' | 'coveredSymbols' | 'noteNewest'> {
+  readonly listening: Pick<Listening, 'status'>
+  takeMark(mark: Mark): void
+}
+
+export interface TradeRepair {
+  /** The symbols or the choice are others from now on. */
+  take(symbols: readonly string[], choice: StreamChoice): void
+  /** Nobody listens to these streams; a mark before `position` says so. */
+  noteDeaf(streams: readonly StreamName[], position: number): void
+  /** Undefined while nothing is repaired. */
+  counts(): ReturnType<Repairer['counts']> | undefined
+  stop(): Promise<void>
+}
+
+export function createTradeRepair(options: TradeRepairOptions): TradeRepair {
+  const { adapter, listening, takeMark } = options
+  let repairer: Repairer | undefined
+  const start = (symbols: readonly string[]): Repairer =>
+    startRepairer({
+      ...options,
+      symbols,
+      coveredSymbols: () =>
+        tradeSymbols(listening.status().streams.filter((stream) => stream.is_covered)),
+      noteNewest: (symbol, { newest_id, ts_exchange }) =>
+        takeMark({
+          kind: 'newest',
+          newest_id,
+          ts_exchange,
+          streams: [{ symbol, channel: 'trades' }],
+        }),
+    })
+  return {
+    take(symbols, choice) {
+      if (repairer !== undefined) return repairer.setSymbols(symbols)
+      if (canRepair(choice, adapter)) repairer = start(symbols)
+    },
+    noteDeaf: (streams, position) => repairer?.noteDeaf(tradeSymbols(streams), position),
+    counts: () => repairer?.counts(),
+    async stop() {
+      await repairer?.stop()
+    },
+  }
+}
