@@ -3,6 +3,8 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import { createLogger, type Logger } from '#core/node/log.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { type IngestorConfig, parseConfig } from './config.ts'
+import { type Control, startControl } from './control/control.ts'
+import { readStartingPoint, type StartingPoint } from './control/desired.ts'
 import { type HealthServer, serveHealth } from './health.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { wantedBy } from './wanted.ts'
@@ -14,21 +16,25 @@ await main()
 async function main(): Promise<void> {
   let config: IngestorConfig
   let log = createLogger('ingestor')
+  let start: StartingPoint
   let recorder: Recorder
   try {
     config = parseConfig(process.env)
     log = createLogger('ingestor', config.log_level)
-    recorder = createRecorder(config, { wanted: wantedBy(config), is_kept: false }, log)
+    start = readStartingPoint(config.tape.dir, wantedBy(config), log)
+    recorder = createRecorder(config, start, log)
   } catch (error) {
     logFatal(log, error)
     process.exitCode = 1
     return
   }
   let health: HealthServer | undefined
+  let control: Control | undefined
   const shutdown = onShutdown(log, async (reason) => {
     log.info({ reason }, 'Stopping.')
     await starting.catch(() => undefined)
     await health?.close()
+    await control?.stop()
     await recorder.stop()
   })
   const fail = (error: unknown): void => {
@@ -37,13 +43,14 @@ async function main(): Promise<void> {
     shutdown.begin('failed', 1)
   }
   const tell = (): void => tellParent({ type: 'status', ...recorder.status() })
-  const start = async (): Promise<void> => {
+  const begin = async (): Promise<void> => {
     if (config.health !== undefined) health = await serveHealth(config.health, () => recorder.status())
+    control = await startControl(config, recorder, start, log)
     await recorder.start(shutdown.signal)
     tellParent({ type: 'ready' })
     tell()
   }
-  const starting = start()
+  const starting = begin()
   starting.catch(fail)
   recorder.failed.catch(fail)
   setInterval(tell, STATUS_MS)

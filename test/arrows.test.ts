@@ -160,6 +160,13 @@ for (const [program, folders] of Object.entries(FOLDERS)) {
   })
 }
 
+test('nothing of an ingestor but its main.ts knows of the admin API', () => {
+  const wrong = files
+    .filter((file) => !/^ingestor\/(control\/|main\.ts)/.test(file) && file.startsWith('ingestor/'))
+    .filter((file) => importsOf(file).some(({ target }) => target?.startsWith('ingestor/control/')))
+  expect(wrong).toEqual([])
+})
+
 type Arrows = ReadonlyMap<string, ReadonlySet<string>>
 
 /** Folder to folder. A folder that holds the other one composes it, and lends it its types. */

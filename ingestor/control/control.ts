@@ -1,0 +1,166 @@
+/**
+ * The admin API of one ingestor: what it is and does, and what an operator asks it for. Recording
+ * does not depend on it: where its socket cannot be made, that is said, and frames are recorded.
+ */
+import { hostname } from 'node:os'
+import { readFileSync } from 'node:fs'
+import { describeError } from '#core/errors.ts'
+import { createDoorApp, type DoorApp } from '#core/node/door/app.ts'
+import { type OpenDoor, openTcpDoor, openUnixDoor } from '#core/node/door/listen.ts'
+import type { Logger } from '#core/node/log.ts'
+import { withDeadline } from '#core/waiting.ts'
+import type { IngestorConfig } from '../config.ts'
+import type { Recorder } from '../recorder.ts'
+import { wantedBy } from '../wanted.ts'
+import { openAuditLog } from './audit-log.ts'
+import { createChanges } from './changes.ts'
+import type { StartingPoint } from './desired.ts'
+import { createEventHub } from './events.ts'
+import { createIngestorMetrics } from './metrics.ts'
+import { startReporter } from './reporter.ts'
+import { addRoutes } from './routes.ts'
+import { type Identity, statusView, type StatusView, type StreamView, streamViews } from './view.ts'
+
+export interface Control {
+  readonly endpoints: readonly string[]
+  stop(): Promise<void>
+}
+
+/** Statuses of what can go wrong with a wish. */
+const STATUSES: Readonly<Record<string, number>> = {
+  symbol_not_listed: 422,
+  no_symbols: 422,
+  no_channels: 422,
+  depth_symbol_not_recorded: 422,
+  no_turnover: 422,
+  not_started: 503,
+  audit_unwritable: 503,
+  plan_timeout: 503,
+  rest_failed: 503,
+  rest_refused: 503,
+  rest_too_large: 503,
+  rest_queue_full: 503,
+  rest_stopped: 503,
+}
+/** A stream report costs the writer's thread some milliseconds: callers share one. */
+const REPORT_MS = 1_000
+const WRITER_MS = 2_000
+
+/** Errors: OperatorError control_port_taken. */
+export async function startControl(
+  config: IngestorConfig,
+  recorder: Recorder,
+  start: StartingPoint,
+  log: Logger,
+): Promise<Control> {
+  const { ingestor_id, exchange, control, tape, database_url } = config
+  const identity: Identity = {
+    ingestor_id,
+    exchange,
+    host: hostname(),
+    pid: process.pid,
+    version: version(),
+    started_at: new Date(Date.now() - process.uptime() * 1_000).toISOString(),
+  }
+  const audit = openAuditLog(tape.dir)
+  const from_environment = wantedBy(config)
+  const unwritten = [...audit.entries()]
+  let wakeReporter = (): void => undefined
+  const changes = createChanges({
+    dir: tape.dir,
+    instance: ingestor_id,
+    steering: recorder.steering,
+    start,
+    from_environment,
+    log,
+    audit,
+    onChanged(entry) {
+      unwritten.push(entry)
+      wakeReporter()
+      // Once it is carried out, which is in this turn.
+      queueMicrotask(() => events.changed())
+    },
+  })
+  const endpoints: string[] = []
+  const status = (): StatusView =>
+    statusView({ identity, endpoints, recorder, changes, now_ms: Date.now() })
+  const events = createEventHub(status, () => `${recorder.status().state} ${changes.etag}`)
+  const streams = shared(() => readStreams(recorder))
+  const metrics = createIngestorMetrics({
+    commits: recorder.commits,
+    status,
+    streams: control.has_symbol_metrics ? streams : undefined,
+    viewerCount: () => events.viewer_count,
+    changeCount: () => changes.revision,
+  })
+  const app = createDoorApp({
+    tokens: control.tokens,
+    hosts: control.hosts,
+    statuses: STATUSES,
+    log,
+    onAnswered: metrics.noteRequest,
+  })
+  addRoutes(app, {
+    status,
+    streams,
+    symbols: () => recorder.steering.names,
+    audit: () => audit.entries(),
+    metrics: async () => ({ type: metrics.content_type, text: await metrics.text() }),
+    from_environment,
+    changes,
+    events,
+  })
+  const doors = await openDoors(app, control, log)
+  endpoints.push(...doors.map(({ endpoint }) => endpoint))
+  const reporter = startReporter({ database_url, ingestor_id, unwritten, log, status })
+  wakeReporter = () => reporter.wake()
+  if (endpoints.length > 0) log.info({ endpoints }, 'The admin API is up.')
+  return {
+    endpoints,
+    async stop() {
+      events.stop()
+      await Promise.all([...doors.map((door) => door.close()), reporter.stop()])
+      audit.close()
+    },
+  }
+}
+
+async function openDoors(
+  app: DoorApp,
+  { socket_path, tcp }: IngestorConfig['control'],
+  log: Logger,
+): Promise<readonly OpenDoor[]> {
+  const doors: OpenDoor[] = []
+  try {
+    if (socket_path !== undefined) doors.push(await openUnixDoor(app, socket_path))
+  } catch (error) {
+    const facts = { code: 'control_socket_unusable', error: describeError(error) }
+    log.error(facts, 'There is no admin API on this machine; recording goes on without it.')
+  }
+  if (tcp !== undefined) doors.push(await openTcpDoor(app, tcp.host, tcp.port))
+  return doors
+}
+
+/** Without what the writer knows, where it does not answer in time. */
+async function readStreams(recorder: Recorder): Promise<readonly StreamView[]> {
+  const late = (): Error => new Error('The writer does not say what it knows.')
+  const reports = await withDeadline(recorder.streams(), WRITER_MS, late).catch(() => [])
+  return streamViews(recorder.facts().transport.streams, reports, Date.now())
+}
+
+/** Who asks within REPORT_MS of another gets the same answer. */
+function shared<T>(read: () => Promise<T>): () => Promise<T> {
+  let known: { readonly at_ms: number; readonly answer: Promise<T> } | undefined
+  return () => {
+    const now_ms = performance.now()
+    if (known === undefined || now_ms - known.at_ms > REPORT_MS) {
+      known = { at_ms: now_ms, answer: read() }
+    }
+    return known.answer
+  }
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}
