@@ -1,4 +1,4 @@
-/** What a day takes over from the day before: the quote and the mark price valid at midnight. */
+/** State at midnight from the day before: the current quote and mark price. */
 import type { Micros } from '#core/time.ts'
 import {
   type CarriedMark,
@@ -7,11 +7,11 @@ import {
   type DaySymbol,
   gapsOf,
 } from './events.ts'
-import { type Cut, cutsOf, isBehind } from './gaps.ts'
+import { type Cut, cutsOf, isAfterCut } from './gaps.ts'
 
 /**
- * The quote that was valid at midnight, unless a gap since then makes it a guess. A symbol
- * without a quote in the day is not recorded any more: nothing is carried in for it.
+ * The quote that was current at midnight. Undefined if a gap between it and midnight makes it
+ * uncertain, or if the symbol has no quotes in this day, which means it is no longer recorded.
  */
 export async function carriedQuote(
   reader: DayReader,
@@ -25,7 +25,7 @@ export async function carriedQuote(
   return isCutSince(cuts, from, quote.ts_exchange, quote.update_id) ? undefined : quote
 }
 
-/** The mark price that was valid at midnight, under the same conditions. */
+/** The mark price that was current at midnight, under the same conditions. */
 export async function carriedMark(
   reader: DayReader,
   symbol: DaySymbol,
@@ -38,7 +38,7 @@ export async function carriedMark(
   return isCutSince(cuts, from, mark.ts_exchange, 0) ? undefined : mark
 }
 
-/** Whether a cut lies between this event of the day before and midnight. */
+/** Whether a cut is between this event of the day before and midnight. */
 function isCutSince(cuts: readonly Cut[], from: Micros, ts: number, id: number): boolean {
-  return cuts.some((cut) => cut.ts < from && !isBehind(cut, ts, id))
+  return cuts.some((cut) => cut.ts < from && !isAfterCut(cut, ts, id))
 }

@@ -1,7 +1,7 @@
 /**
- * Where each hour of a day lies, and of the day before it: in the archive where it is there, with
- * no load on Postgres; else in the raw tables. Both hold the same rows in the same order, so a
- * day's features do not depend on it.
+ * Decides for each hour of a day, and of the day before it, where to read it. An archived hour is
+ * read from the archive, which puts no load on Postgres; any other hour from the raw tables. Both
+ * hold the same rows in the same order, so the choice does not change a day's features.
  */
 import type { ArchivedHour } from '#core/archive.ts'
 import type { Client } from '#core/node/pool.ts'
@@ -10,7 +10,7 @@ import { DAY_US, dayRange, HOUR_US, type Micros, micros, toIso, type Day } from 
 import { selectArchivedHours } from '../archive/records.ts'
 import { FEATURE_CHANNELS, type FeatureChannel } from './events.ts'
 
-/** A span [from, to) of one stream's rows that lies in one place. */
+/** A span [from, to) of one stream that is read from one source. */
 export type Part =
   | { readonly kind: 'postgres'; readonly from: Micros; readonly to: Micros }
   | {
@@ -20,7 +20,7 @@ export type Part =
       readonly hour: ArchivedHour
     }
 
-/** By exchange and channel: parts in order, from the start of the day before on. */
+/** By exchange and channel: parts in order, from the start of the day before. */
 export type DayPlan = ReadonlyMap<string, readonly Part[]>
 
 /** Parts of a stream that touch [from, to), cut to it. */
@@ -44,11 +44,11 @@ export function readsPostgres(plan: DayPlan): boolean {
   return [...plan.values()].some((parts) => parts.some(({ kind }) => kind === 'postgres'))
 }
 
-/** A file of the archive that is not its hour's first version. */
+/** An archive file that is not the first version of its hour. */
 export interface RevisedFile {
   readonly exchange: Exchange
   readonly from: Micros
-  /** Of table, hour and version. */
+  /** Table, hour and version, separated by spaces. */
   readonly name: string
 }
 
@@ -60,12 +60,12 @@ export function revisedFiles(plan: DayPlan): readonly RevisedFile[] {
   })
 }
 
-/** An archived hour that late rows changed afterwards, and the version that is read. */
+/** An archived hour that late rows changed afterwards, with the version to read. */
 export type RevisedHour = Pick<ArchivedHour, 'exchange' | 'table_name' | 'hour' | 'version'>
 
 export interface PlannedDay {
   readonly plan: DayPlan
-  /** Of the day itself, in the order of exchange, table and hour. */
+  /** Hours of the day itself, ordered by exchange, table and hour. */
   readonly revised_hours: readonly RevisedHour[]
 }
 
@@ -86,7 +86,7 @@ export async function planDay(client: Client, day: Day): Promise<PlannedDay> {
       for (let hour = before; hour < to; hour = micros(hour + HOUR_US)) {
         const file = files.get(toIso(hour))
         const is_live = live.has(`${channel}/${hour}`)
-        // Rows that came late are in the table at once, in a new version of the file soon.
+        // Late rows are in the table at once, but in a new version of the file only later.
         const is_behind = late.has(`${streamKey(exchange, channel)}/${hour}`)
         const span = { from: hour, to: micros(hour + HOUR_US) }
         if (file !== undefined && !(is_live && is_behind)) {
@@ -106,10 +106,10 @@ function revisedHour({ exchange, table_name, hour, version }: ArchivedHour): Rev
   return { exchange, table_name, hour, version }
 }
 
-/** A read locks the partitions of all its hours. */
+/** Longer reads would hold the locks of too many partitions at once. */
 const JOINED_HOURS_MAX = 4
 
-/** One read for neighbouring hours. */
+/** Adds the hour to the read of the hour before it, if that one is live too. */
 function addLive(parts: Part[], span: { readonly from: Micros; readonly to: Micros }): void {
   const last = parts.at(-1)
   const is_short = last !== undefined && span.to - last.from <= JOINED_HOURS_MAX * HOUR_US
@@ -122,7 +122,7 @@ function streamKey(exchange: string, channel: string): string {
   return `${exchange}/${channel}`
 }
 
-/** Hours whose partition is there. */
+/** Hours that still have their partition. */
 async function selectLiveHours(client: Client): Promise<ReadonlySet<string>> {
   const { rows } = await client.query<{ table_name: string; hour_us: number }>(
     `select t.table_name,
@@ -138,8 +138,8 @@ async function selectLiveHours(client: Client): Promise<ReadonlySet<string>> {
 }
 
 /**
- * Hours with rows that the newest version of their file does not have yet, and that Postgres has
- * as a whole: what comes late to an hour whose partition is gone lies there alone.
+ * Hours with late rows that the newest version of their file does not have yet. Left out are hours
+ * whose partition was dropped: Postgres then holds only the late rows.
  */
 async function selectLateHours(
   client: Client,

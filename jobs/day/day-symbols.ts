@@ -1,4 +1,4 @@
-/** Which symbols a day has, from when to when, in which streams, and with which gaps. */
+/** Finds the symbols of a day: first and last event, streams and gaps of each. */
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { dayRange, micros, type Day } from '#core/time.ts'
@@ -12,7 +12,7 @@ import { nameOf, type DayLedger } from './ledger.ts'
 import type { OpenParts } from './reader.ts'
 import type { EventSpan } from './stream-part.ts'
 
-/** Sorted by exchange and symbol, in the order of their UTF-8 bytes. */
+/** Sorted by the UTF-8 bytes of exchange and symbol. */
 export async function selectDaySymbols(
   client: Client,
   parts: OpenParts,
@@ -55,10 +55,10 @@ function addSpan(
 ): void {
   const key = `${exchange}/${symbol}`
   const of_symbol = spans.get(key) ?? new Map<FeatureChannel, EventSpan>()
-  const so_far = of_symbol.get(channel)
+  const known = of_symbol.get(channel)
   of_symbol.set(channel, {
-    first_ts: Math.min(first_ts, so_far?.first_ts ?? Infinity),
-    last_ts: Math.max(last_ts, so_far?.last_ts ?? -Infinity),
+    first_ts: Math.min(first_ts, known?.first_ts ?? Infinity),
+    last_ts: Math.max(last_ts, known?.last_ts ?? -Infinity),
   })
   spans.set(key, of_symbol)
 }

@@ -1,7 +1,7 @@
 /**
- * Opens a day as one consistent view: whatever of it lies in Postgres is read in repeatable-read
- * transactions that see the same rows, and the files of the archive never change. Threads join
- * the view by what `share` gives them.
+ * Opens a day as one consistent view. Rows in Postgres are read in repeatable-read transactions
+ * that share one snapshot; archive files never change. Other threads join the view with the result
+ * of `share`.
  */
 import {
   createObjectStore,
@@ -27,38 +27,38 @@ import { createDayReader, openParts } from './reader.ts'
 
 export interface OpenDay {
   readonly symbols: readonly DaySymbol[]
-  /** Hours of the day that late rows changed after they had been archived. */
+  /** Hours of the day that late rows changed after archiving. */
   readonly revised_hours: readonly RevisedHour[]
-  /** Of what the ledger says of the symbols. */
+  /** Digest of the symbols' gaps in the ledger. */
   readonly ledger_sha256: string
-  /** Files that are read, of the day before as well, which are not their hours' first versions. */
+  /** Files read for this day or the day before that are not the first version of their hour. */
   readonly revised_files: readonly RevisedFile[]
-  /** Rows that came to the day since an earlier view of it. */
+  /** Rows that arrived after an earlier view of the day was opened. */
   lateSince(seen: Seen | undefined): Promise<LateRows>
   readonly reader: DayReader & RowReader
-  /** What another thread needs to join the view, for as long as it is open here. */
+  /** What another thread needs to join the view while it is open here. */
   share(): Promise<SharedDay>
-  /** Lets go of Postgres: others have joined, and nothing more is read through `reader`. */
+  /** Ends the transaction. Call it once others have joined and `reader` is no longer used. */
   release(): Promise<void>
 }
 
-/** Goes from thread to thread as it is. */
+/** Plain data that can be posted to another thread. */
 export interface SharedDay {
   readonly date: Day
   readonly plan: DayPlan
   readonly object_store: ObjectStoreConfig
-  /** Undefined where nothing lies in Postgres. */
+  /** Undefined if nothing is read from Postgres. */
   readonly postgres: { readonly database_url: string; readonly snapshot_id: string } | undefined
 }
 
-/** A single statement that takes longer than this has met something that is broken. */
+/** A single statement that takes longer has run into a fault. */
 const STATEMENT_LIMIT = '15min'
-/** The transaction holds back vacuum: a build that stops asking must let go of it. */
+/** The transaction holds back vacuum, so a build that stops reading must not keep it open. */
 const IDLE_LIMIT = '5min'
-/** Two days of five tables and some exchanges: 20 KB each with 200 symbols. */
+/** Two days of five tables on several exchanges: 20 KB each with 200 symbols. */
 const FOOTERS_MAX = 1_000
 
-/** Opens the view, hands it to `use`, and closes it. */
+/** Opens the view, passes it to `use`, and closes it. */
 export async function withDay<T>(
   { pool, store }: { readonly pool: Pool; readonly store: ObjectStore },
   day: Day,
@@ -92,13 +92,13 @@ export async function withDay<T>(
     await release()
     return result
   } catch (error) {
-    // A COPY that was left in the middle cannot be ended politely: its connection goes.
+    // An unfinished COPY cannot be ended cleanly, so its connection is closed.
     if (is_open) client.release(true)
     throw error
   }
 }
 
-/** Joins a view from another thread, with connections of its own, which end with the thread. */
+/** Joins a view from another thread. Its connection closes when the thread ends. */
 export async function joinDay(shared: SharedDay): Promise<DayReader> {
   const { date, plan, object_store, postgres } = shared
   const archive = createArchiveReader(createObjectStore(object_store), FOOTERS_MAX)
@@ -126,11 +126,11 @@ async function share(
   if (!readsPostgres(plan)) return { date, plan, object_store, postgres: undefined }
   const { rows } = await client.query<{ id: string }>('select pg_export_snapshot() as id')
   const database_url = pool.options.connectionString
-  if (database_url === undefined) throw new Error('A pool without a connection string is not ours.')
+  if (database_url === undefined) throw new Error('The pool has no connection string to share.')
   return { date, plan, object_store, postgres: { database_url, snapshot_id: rows[0]!.id } }
 }
 
-/** `snapshot_id` is the server's own word for another transaction's view. */
+/** `snapshot_id` comes from pg_export_snapshot() in another transaction. */
 async function begin(client: Client, snapshot_id?: string): Promise<void> {
   await client.query('begin isolation level repeatable read read only')
   if (snapshot_id !== undefined) {
@@ -138,13 +138,13 @@ async function begin(client: Client, snapshot_id?: string): Promise<void> {
   }
   await client.query(`set local statement_timeout = '${STATEMENT_LIMIT}'`)
   await client.query(`set local idle_in_transaction_session_timeout = '${IDLE_LIMIT}'`)
-  // Each read gives the locks of its partitions back (postgres-part.ts). These keep all of them
-  // from
-  // being dropped for as long as the view is open.
+  // Each read releases the locks of its partitions (postgres-part.ts). These locks on the parents
+  // keep every partition from being dropped while the view is open.
   for (const channel of FEATURE_CHANNELS) {
     await client.query(`lock table only marketdata.${channel} in access share mode`)
   }
-  // A partition without statistics looks small enough to be sorted. It is read in index order.
+  // The planner thinks a partition without statistics is small, and would sort it instead of
+  // reading it in index order.
   for (const way of ['seqscan', 'bitmapscan', 'sort']) {
     await client.query(`set local enable_${way} = off`)
   }

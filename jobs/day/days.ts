@@ -1,4 +1,4 @@
-/** Which days have anything at all, wherever it lies. */
+/** Which days have any data, in Postgres or in the archive. */
 import { OperatorError } from '#core/errors.ts'
 import { selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Pool } from '#core/node/pool.ts'
@@ -6,7 +6,7 @@ import { type Day, dayRange, toIso } from '#core/time.ts'
 
 const TABLES = ['book_ticker', 'trades', 'depth_events'] as const
 
-/** Days that have quotes, trades or depth, newest first, at most `limit`. */
+/** Days with quotes, trades or depth, newest first, at most `limit`. */
 export async function selectDaysWithData(pool: Pool, limit: number): Promise<readonly Day[]> {
   const { rows } = await pool.query<{ day: Day; is_archived: boolean }>(
     `select to_char(d.day at time zone 'UTC', 'YYYY-MM-DD') as day, bool_or(is_archived) as is_archived
@@ -46,7 +46,7 @@ async function hasRows(pool: Pool, day: Day): Promise<boolean> {
 
 const DAYS_NAMED_MAX = 10
 
-/** What a build of a day says that has nothing to build from. */
+/** The error of a build for a day without data. */
 export async function noData(pool: Pool, date: Day): Promise<OperatorError> {
   const days = await selectDaysWithData(pool, DAYS_NAMED_MAX)
   const found = days.length === 0 ? 'no day has any' : `days with data are ${days.join(', ')}`

@@ -1,6 +1,6 @@
 /**
- * One symbol's depth from Postgres by binary COPY: the float8[][] of a diff is read from its bytes,
- * which is several times faster than from its text.
+ * Reads one symbol's depth from Postgres by binary COPY. Decoding the float8[][] of a diff from
+ * binary is several times faster than parsing its text.
  */
 import copyStreams from 'pg-copy-streams'
 import type { DepthChange } from '#core/book-sync.ts'
@@ -37,7 +37,7 @@ export function readSnapshots(
   return flat(readDepth(client, symbol_id, ['snapshot'], span))
 }
 
-/** ts_exchange of the newest snapshot up to `ts`, else of the oldest one; undefined without any. */
+/** ts_exchange of the newest snapshot up to `ts`, or else of the oldest one; undefined if none. */
 export async function snapshotTimeNear(
   client: Client,
   symbol_id: number,
@@ -55,8 +55,8 @@ export async function snapshotTimeNear(
 }
 
 /**
- * Rows of these kinds in order of (ts_exchange, final_update_id, depth_kind), many at a time. COPY
- * takes no parameters: the id and the times in the text are numbers that we made text.
+ * Rows of these kinds in batches, ordered by (ts_exchange, final_update_id, depth_kind). COPY takes
+ * no parameters, but the id and times in its text come from numbers, so nothing can be injected.
  */
 export async function* readDepth(
   client: Client,
@@ -90,7 +90,7 @@ async function* flat<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T>
 const HEADER_BYTES = 19
 const TRAILER = -1
 
-/** Rows of the columns above, those of a piece of the stream together. */
+/** Decodes rows of the columns above. One batch holds the rows of one chunk of the stream. */
 async function* decodeRows(stream: AsyncIterable<Buffer>): AsyncGenerator<readonly DepthRow[]> {
   let rest: Buffer = Buffer.alloc(0)
   let is_header_read = false
@@ -113,13 +113,13 @@ async function* decodeRows(stream: AsyncIterable<Buffer>): AsyncGenerator<readon
     if (rows.length > 0) yield rows
   }
   if (rest.length !== 2 || rest.readInt16BE(0) !== TRAILER) {
-    throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes into it.`)
+    throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes left over.`)
   }
 }
 
 const FIELD_COUNT = 7
 
-/** Where the row that begins at `at` ends; undefined where it is not all there, or none. */
+/** End of the row that begins at `at`; undefined if it is incomplete or the stream has ended. */
 function rowEnd(bytes: Buffer, at: number): number | undefined {
   if (bytes.length < at + 2 || bytes.readInt16BE(at) === TRAILER) return undefined
   let end = at + 2
@@ -131,7 +131,7 @@ function rowEnd(bytes: Buffer, at: number): number | undefined {
 }
 
 function decodeRow(row: DataView): DepthRow {
-  if (row.getInt16(0) !== FIELD_COUNT) throw new Error('Binary COPY: not the columns asked for.')
+  if (row.getInt16(0) !== FIELD_COUNT) throw new Error('Binary COPY: wrong column count.')
   let at = 2
   const next = (): number | undefined => {
     const length = row.getInt32(at)

@@ -1,6 +1,6 @@
 /**
- * Where a day's events come from, as the computations see it: per symbol and stream, in the order
- * of (ts_exchange, id). Whether they lie in Postgres or in Parquet is the source's own affair.
+ * A day's events as the computations see them: per symbol and stream, ordered by (ts_exchange, id).
+ * Only the reader knows whether they come from Postgres or Parquet.
  */
 import type { Channel } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
@@ -11,7 +11,7 @@ import type { DepthRow } from './depth-reader.ts'
 import type { StreamGap } from './gaps.ts'
 
 /**
- * Times in microseconds, prices in the quote asset; NaN where a side is empty. Arrays may be longer
+ * Times in microseconds, prices in the quote asset; NaN for an empty side. Arrays may be longer
  * than `row_count`.
  */
 export interface QuoteChunk {
@@ -33,7 +33,7 @@ export interface TradeChunk {
   readonly is_buyer_maker: Uint8Array
 }
 
-/** NaN where the exchange did not say. */
+/** NaN for a value that the exchange did not send. */
 export interface MarkChunk {
   readonly row_count: number
   readonly ts_exchange: Float64Array
@@ -54,16 +54,16 @@ export interface ChannelGap extends StreamGap {
   readonly channel: Channel
 }
 
-/** Streams that put a symbol into the day: what is only marked or liquidated was not recorded. */
+/** A symbol is in the day if one of these has events. Marks and liquidations alone do not count. */
 export const GRID_CHANNELS = ['book_ticker', 'trades', 'depth_events'] as const
 
-/** Every stream that features are made of. */
+/** Every stream that features are computed from. */
 export const FEATURE_CHANNELS = [...GRID_CHANNELS, 'mark_price', 'liquidations'] as const
 export type FeatureChannel = (typeof FEATURE_CHANNELS)[number]
 
 /** One symbol with at least one event of GRID_CHANNELS in the day. */
 export interface DaySymbol {
-  /** The database's own handle. Nothing that is published may depend on it. */
+  /** The database's internal id. Published bytes must not depend on it. */
   readonly symbol_id: number
   readonly exchange: Exchange
   readonly symbol: string
@@ -81,7 +81,7 @@ export interface CarriedQuote extends TopOfBook {
   readonly update_id: number
 }
 
-/** NaN where the exchange did not say. */
+/** NaN for a value that the exchange did not send. */
 export interface CarriedMark {
   readonly ts_exchange: Micros
   readonly mark_price: number
@@ -90,8 +90,8 @@ export interface CarriedMark {
 }
 
 /**
- * A symbol's events in the day, from a whole hour on where one is given. A chunk's arrays are
- * reused: it is valid until the next.
+ * A symbol's events in the day. With `from`, which is a whole hour, only those from there on. The
+ * next chunk reuses a chunk's arrays.
  */
 export interface DayReader {
   quotes(symbol: DaySymbol, from?: Micros): AsyncIterable<QuoteChunk>
@@ -99,19 +99,19 @@ export interface DayReader {
   marks(symbol: DaySymbol, from?: Micros): AsyncIterable<MarkChunk>
   liquidations(symbol: DaySymbol, from?: Micros): AsyncIterable<LiquidationChunk>
   /**
-   * Diffs and snapshots from `from` on; without it from some time before the newest snapshot of the
-   * last hours of the day before, if any. Partial books are of no use to a book that is kept in
-   * sequence.
+   * Diffs and snapshots from `from` on. Without it they begin shortly before the newest snapshot in
+   * the last hours of the day before, if there is one. Partial books are left out: they cannot
+   * continue a book that is kept in sequence.
    */
   depth(symbol: DaySymbol, from?: Micros): AsyncIterable<readonly DepthRow[]>
-  /** The newest quote of the day before, or undefined. */
+  /** The newest quote of the day before; undefined if none. */
   quoteBefore(symbol: DaySymbol): Promise<CarriedQuote | undefined>
   markBefore(symbol: DaySymbol): Promise<CarriedMark | undefined>
 }
 
-/** A symbol's rows in the day as they were recorded. A chunk is valid until the next. */
+/** A symbol's rows in the day as they were recorded. The next chunk reuses a chunk's arrays. */
 export interface RowReader {
-  /** In the order of the table's identity. */
+  /** Ordered by the table's identity. */
   rows(
     symbol: DaySymbol,
     channel: FeatureChannel,

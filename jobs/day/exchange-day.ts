@@ -1,19 +1,19 @@
-/** What all of an exchange's symbols say about its day. */
+/** Facts about an exchange's day that only all of its symbols together show. */
 import type { Exchange } from '#core/symbols.ts'
 import { type Micros, micros } from '#core/time.ts'
 import type { DaySymbol, FeatureChannel } from './events.ts'
 
-/** What the whole exchange's day says about one of its symbols. */
+/** One exchange's day over all of its symbols. */
 export interface ExchangeDay {
   /** Start of the UTC day. */
   readonly from: Micros
-  /** The exchange's last event in the day, of whatever symbol. */
+  /** Last event of any of its symbols in the day. */
   readonly last_ts: Micros
-  /** Streams that any of its symbols has: another was not recorded. */
+  /** Streams that any of its symbols has. The others were not recorded. */
   readonly channels: readonly FeatureChannel[]
 }
 
-/** Of each exchange: its last event in the day, and its streams. */
+/** Finds each exchange's last event in the day, and its streams. */
 export function exchangeDays(
   symbols: readonly DaySymbol[],
   from: Micros,

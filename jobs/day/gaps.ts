@@ -1,29 +1,30 @@
 /**
- * What a hole in a stream does to features: where the chain of quotes is cut, and which
- * intervals of the other streams are unknown. Pure; the ledger's rows come from source/.
+ * What a gap does to features: it cuts the chain of quotes, and makes intervals of the other
+ * streams unknown. Pure; ledger.ts reads the rows.
  */
 import type { GapCause } from '#core/market.ts'
 import { micros, type Micros } from '#core/time.ts'
 import { rowOf, type Grid } from './grid.ts'
 
-/** The end of a hole that has none yet: after every event. */
+/** End of a gap that is still open: after every event. */
 export const OPEN_END = micros(Infinity)
 
-/** A row of the gap ledger: we know nothing of what lies between the two events. */
+/** A row of the gap ledger: what happened between the two events is unknown. */
 export interface StreamGap {
   readonly from_ts: Micros
-  /** OPEN_END where it has not ended. */
+  /** OPEN_END if the gap has not ended. */
   readonly to_ts: Micros
   readonly from_id: number | null
   readonly to_id: number | null
   readonly cause: GapCause
-  /** True where everything that was missing has been refilled: such a gap changes nothing. */
+  /** True if everything that was missing has been refilled. Such a gap changes nothing. */
   readonly repaired: boolean
 }
 
 /**
- * A cut in a stream sorted by (ts, id): events whose (ts, id) is smaller come before it. Ids are
- * whole numbers, so a half, or an infinity where the id is not known, lies between two of them.
+ * A cut in a stream sorted by (ts, id): events with a smaller (ts, id) come before it. Ids are
+ * whole numbers, so the cut uses a half to fall between two of them, or an infinity if the id is
+ * unknown.
  */
 export interface Cut {
   readonly ts: number
@@ -31,8 +32,8 @@ export interface Cut {
 }
 
 /**
- * Both ends of every open gap, in order. The far end is cut too, because rows inside a hole
- * (a second recorder heard some of it) do not make it whole.
+ * Both ends of every unrepaired gap, in order. The far end is a cut too: a second recorder may have
+ * left rows inside the gap, but they do not close it.
  */
 export function cutsOf(gaps: readonly StreamGap[]): readonly Cut[] {
   return gaps
@@ -44,14 +45,14 @@ export function cutsOf(gaps: readonly StreamGap[]): readonly Cut[] {
     .toSorted((a, b) => a.ts - b.ts || compareIds(a.id, b.id))
 }
 
-/** True where the event lies behind the cut. */
-export function isBehind(cut: Cut, ts: number, id: number): boolean {
+/** True if the event comes after the cut. */
+export function isAfterCut(cut: Cut, ts: number, id: number): boolean {
   return cut.ts < ts || (cut.ts === ts && cut.id < id)
 }
 
 /**
- * 1 for every row of the grid that an open gap touches. Both ends count as touched: what is
- * missing may bear the very timestamp of the event before or after the hole.
+ * 1 for every row of the grid that an unrepaired gap touches. Both ends count: a missing event may
+ * have the same timestamp as the event before or after the gap.
  */
 export function blindRows(gaps: readonly StreamGap[], grid: Grid): Uint8Array {
   const blind = new Uint8Array(grid.row_count)
@@ -64,12 +65,12 @@ export function blindRows(gaps: readonly StreamGap[], grid: Grid): Uint8Array {
   return blind
 }
 
-/** True where an open gap leaves unknown what was so at this moment: (from_ts, to_ts]. */
+/** True if an unrepaired gap makes the state at this time unknown: (from_ts, to_ts]. */
 export function isUnknownAt(gap: StreamGap, ts: number): boolean {
   return !gap.repaired && gap.from_ts < ts && ts <= gap.to_ts
 }
 
-/** Infinity - Infinity is NaN, which no sort survives. */
+/** Infinity - Infinity is NaN, which would break the sort. */
 function compareIds(a: number, b: number): number {
   return a === b ? 0 : a - b
 }

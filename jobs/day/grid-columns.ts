@@ -1,9 +1,9 @@
-/** Columns of features while they are computed: one value a row of the grid; NaN is null. */
+/** Columns of features during computation: one value per row of the grid; NaN is null. */
 import type { Grid } from './grid.ts'
 
 export type Columns<Name extends string> = Readonly<Record<Name, Float64Array>>
 
-/** A column a name, filled with one value. */
+/** One column per name, filled with one value. */
 export function columnsFor<Name extends string>(
   names: readonly Name[],
   { row_count }: Grid,

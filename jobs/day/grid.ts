@@ -1,4 +1,4 @@
-/** The dense grid of intervals that features stand on. */
+/** The dense grid of intervals that features are computed on. */
 import { HOUR_US, micros, type Micros } from '#core/time.ts'
 
 export interface Grid {
@@ -6,7 +6,7 @@ export interface Grid {
   readonly from: Micros
   /** Length of an interval; a divisor of a day. */
   readonly step_us: number
-  /** Intervals, without holes. */
+  /** Number of intervals. The grid has no gaps. */
   readonly row_count: number
 }
 
@@ -17,7 +17,7 @@ export function gridOf(first_ts: Micros, last_ts: Micros, step_us: number): Grid
   return { from: micros(from), step_us, row_count }
 }
 
-/** Row of the interval that holds this moment. */
+/** Row of the interval that contains this time. */
 export function rowOf(grid: Grid, ts: number): number {
   return Math.floor((ts - grid.from) / grid.step_us)
 }
@@ -27,14 +27,14 @@ export function endOf(grid: Grid, row: number): number {
   return grid.from + (row + 1) * grid.step_us
 }
 
-/** Starts of the intervals, as Parquet and Arrow want them. */
+/** Starts of the intervals, in the type that Parquet and Arrow columns take. */
 export function gridTimes({ from, step_us, row_count }: Grid): BigInt64Array {
   const times = new BigInt64Array(row_count)
   for (let row = 0; row < row_count; row++) times[row] = BigInt(from + row * step_us)
   return times
 }
 
-/** Rows [first, end) of a grid that begin in one hour of the clock. */
+/** Rows [first, end) of a grid that begin in one clock hour. */
 export interface GridHour {
   /** End of the hour. */
   readonly to: Micros
@@ -42,7 +42,7 @@ export interface GridHour {
   readonly end: number
 }
 
-/** All hours of the grid in their order; only the first and the last may lack rows. */
+/** All hours of the grid in order; only the first and the last may be partial. */
 export function hoursOf(grid: Grid): readonly GridHour[] {
   const hours: GridHour[] = []
   for (let first = 0; first < grid.row_count; first = hours.at(-1)!.end) {

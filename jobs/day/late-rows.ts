@@ -1,25 +1,25 @@
 /**
- * Rows that came late to a day of which earlier builds kept finished hours: the writer logs what it
- * adds below a table's threshold (sql/migrations/0060_late_for_features.sql).
+ * Finds rows that arrived late in a day whose finished hours an earlier build kept. The writer logs
+ * rows that it adds below a table's threshold (sql/migrations/0060_late_for_features.sql).
  *
  * Invariants
- * 1. The thresholds are raised to T, and that is committed, before a view of the day is opened: what
- *    of the time before T is not in the view will be logged.
+ * 1. The thresholds are raised to T and committed before a view of the day is opened. So every row
+ *    before T that the view does not see will be logged.
  * 2. A row and its log entry become visible together. An entry that an earlier view did not see
  *    belongs to rows that it did not see.
- * 3. Entries stay for KEPT_H hours: a view that is older by then knows nothing of what was logged.
+ * 3. Entries are kept for KEPT_H hours. A view older than that cannot tell what has been logged.
  */
 import type { Client, Pool } from '#core/node/pool.ts'
 import { DAY_US, dayRange, type Day, type Micros, micros, toIso } from '#core/time.ts'
 import { FEATURE_CHANNELS } from './events.ts'
 
 const KEPT_H = 12
-/** A view that is older than this is not compared. */
+/** An older view is not compared. */
 const SEEN_MAX_H = 6
 
 /** A view of the database. */
 export interface Seen {
-  /** Postgres' own word for it (pg_snapshot). */
+  /** The server's own pg_snapshot, as text. */
   readonly snapshot: string
   /** When it was opened, by the server's clock [s since 1970]. */
   readonly at_s: number
@@ -28,18 +28,18 @@ export interface Seen {
 export interface LateRows {
   /** This view. */
   readonly now: Seen
-  /** By symbol_id the earliest row that came since; undefined where nobody can tell. */
+  /** Earliest late row by symbol_id since the earlier view; undefined if that cannot be known. */
   readonly lowest: ReadonlyMap<number, Micros> | undefined
 }
 
-/** From now on rows before `to` are logged when they come. Waits for writers that do not know. */
+/** Makes writers log rows before `to` from now on. Waits for those that began before. */
 export async function announceRead(pool: Pool, to: Micros): Promise<void> {
   for (const channel of FEATURE_CHANNELS) {
     await pool.query('select marketdata.raise_invalidation_threshold($1, $2)', [channel, toIso(to)])
   }
 }
 
-/** What came to the day, or to the day before it, since `seen`. In the transaction of the view. */
+/** Rows added to the day or the day before it since `seen`. Runs in the view's transaction. */
 export async function selectLateSince(
   client: Client,
   day: Day,

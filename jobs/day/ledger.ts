@@ -1,6 +1,6 @@
 /**
- * The gap ledger of a day, as builds read it, and its digest: published days keep it among their
- * inputs, so that a change of the ledger alone has them built again.
+ * The gap ledger of a day as builds read it, and its digest. A published day keeps the digest among
+ * its inputs, so a change of the ledger alone makes the day stale.
  */
 import { createHash } from 'node:crypto'
 import type { Channel, GapCause } from '#core/market.ts'
@@ -9,7 +9,7 @@ import { DAY_US, dayRange, micros, toIso, type Day } from '#core/time.ts'
 import { FEATURE_CHANNELS, type ChannelGap } from './events.ts'
 import { OPEN_END } from './gaps.ts'
 
-/** By nameOf its symbol: gaps that touch the day or the day before it, oldest first. */
+/** Key: nameOf the symbol. Value: gaps that touch the day or the day before it, oldest first. */
 export type DayLedger = ReadonlyMap<string, readonly ChannelGap[]>
 
 interface SymbolName {
@@ -51,7 +51,7 @@ export async function selectLedger(
   return ledger
 }
 
-/** Sha256 of what the ledger says of these symbols. No handle of the database is in it. */
+/** Sha256 of these symbols' gaps. It contains no database ids. */
 export function digestLedger(ledger: DayLedger, symbols: readonly SymbolName[]): string {
   const lines = symbols.flatMap((symbol) =>
     (ledger.get(nameOf(symbol)) ?? []).map((gap) =>

@@ -1,7 +1,7 @@
 /**
- * A stream's events from the raw tables, by binary COPY in the order of the primary key, so that
- * Postgres neither sorts nor scans other hours. The client is inside a transaction that makes the
- * reads one view; whoever opened it closes it. Each read gives the locks of its partitions back.
+ * A stream's events from the raw tables, by binary COPY in primary-key order, so that Postgres
+ * neither sorts nor scans other hours. The caller has begun the transaction that makes the reads
+ * one view, and ends it. Each read releases the locks of its partitions.
  */
 import copyStreams from 'pg-copy-streams'
 import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
@@ -17,9 +17,8 @@ import { readDepth, type Span } from './depth-reader.ts'
 import type { FeatureChannel } from './events.ts'
 import type { EventSpan, PartSymbol, StreamPart } from './stream-part.ts'
 
-/** Rows per chunk. */
 const CHUNK_ROWS = 8_192
-/** Text has no fixed width: a column of two words is read as a flag. */
+/** Text has no fixed width, so a column with two possible words is read as a flag. */
 const WORDS: Readonly<Record<string, readonly [string, string]>> = { side: ['buy', 'sell'] }
 
 export function postgresPart(
@@ -40,7 +39,7 @@ export function postgresPart(
     symbols: () => selectSymbols(client, exchange, channel, begin, end),
     async *rows({ symbol_id }, names) {
       const columns = names.map(columnOf)
-      // COPY takes no parameters: the id and the times in the text are numbers that we made text.
+      // COPY takes no parameters, but the id and times come from numbers: nothing can be injected.
       const sql = `copy (
           select ${columns.map(fixedWidth).join(', ')} from marketdata.${channel}
           where symbol_id = ${symbol_id} and ts_exchange >= '${begin}' and ts_exchange < '${end}'
@@ -112,7 +111,7 @@ function isFlag({ type }: Column): boolean {
   return type === 'bool' || type === 'text'
 }
 
-/** A null has no width either: NaN is sent for it. */
+/** A null has no fixed width either, so NaN is sent for it. */
 function fixedWidth({ name, type, nullable }: Column): string {
   if (type === 'text') return `${name} = '${WORDS[name]![1]}'`
   return nullable ? `coalesce(${name}, 'NaN'::float8)` : name

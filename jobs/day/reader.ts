@@ -1,4 +1,4 @@
-/** A symbol's day from where it lies: its parts, one after another. */
+/** Reads a symbol's day from Postgres and the archive: its parts, one after another. */
 import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
@@ -11,7 +11,7 @@ import type { DayReader, DaySymbol, FeatureChannel, RowReader } from './events.t
 import { postgresPart } from './postgres-part.ts'
 import type { StreamPart } from './stream-part.ts'
 
-/** A book is carried into the day where its newest snapshot is not older. */
+/** A book is carried into the day if its newest snapshot is at most this old at midnight. */
 const SNAPSHOT_AGE_MAX_US = 2 * HOUR_US
 
 const QUOTE = ['ts_exchange', 'update_id', 'best_bid', 'bid_qty', 'best_ask', 'ask_qty'] as const
@@ -19,8 +19,8 @@ const TRADE = ['ts_exchange', 'price', 'qty'] as const
 const MARK = ['ts_exchange', 'mark_price', 'index_price', 'funding_rate'] as const
 const LIQUIDATION = ['ts_exchange', 'filled_qty'] as const
 
-export interface Places {
-  /** Inside a transaction that reads; undefined where the plan has no part in Postgres. */
+export interface Sources {
+  /** Inside a read transaction; undefined if the plan has no part in Postgres. */
   readonly client: Client | undefined
   readonly archive: ArchiveReader
 }
@@ -33,11 +33,11 @@ export type OpenParts = (
   to: Micros,
 ) => readonly StreamPart[]
 
-export function openParts(plan: DayPlan, { client, archive }: Places): OpenParts {
+export function openParts(plan: DayPlan, { client, archive }: Sources): OpenParts {
   return (exchange, channel, from, to) =>
     partsOf(plan, exchange, channel, from, to).map((part) => {
       if (part.kind === 'archive') return archivePart(archive, part.hour, part)
-      if (client === undefined) throw new Error('The plan reads Postgres, but has no client.')
+      if (client === undefined) throw new Error('The plan reads Postgres, but there is no client.')
       return postgresPart(client, exchange, channel, part)
     })
 }
@@ -89,7 +89,7 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
   }
 }
 
-/** These columns of a chunk, by their names. */
+/** Picks these columns of a chunk, by name. */
 function numbersOf<Name extends string>(names: readonly Name[]) {
   return (chunk: RowChunk): Readonly<Record<Name, Float64Array>> & Pick<RowChunk, 'row_count'> => {
     const columns = names.map((name) => [name, chunk.numbers(name)] as const)
@@ -98,7 +98,7 @@ function numbersOf<Name extends string>(names: readonly Name[]) {
   }
 }
 
-/** ts_exchange of the snapshot that the day's book starts from; undefined where it is too old. */
+/** ts_exchange of the snapshot that the day's book starts from; undefined if none is recent. */
 function snapshotBefore(
   parts: OpenParts,
   symbol: DaySymbol,
@@ -110,7 +110,7 @@ function snapshotBefore(
   )
 }
 
-/** What the newest part that has any gives. */
+/** The result of the newest part that has one. */
 async function newest<T>(
   parts: readonly StreamPart[],
   find: (part: StreamPart) => Promise<T | undefined>,

@@ -1,14 +1,14 @@
 /**
- * Replays a symbol's depth and samples the book at the ends of a grid's intervals.
+ * Replays a symbol's depth and samples the book at the end of each interval of a grid.
  *
  * Invariants
- * 1. A row shows the book after every diff with ts_exchange before the row's end, where that book
- *    is known (core/book-replay.ts) and a diff has continued its snapshot.
- * 2. A snapshot is no update of the book. Behind a hole the flow begins anew.
- * 3. Where the ledger has an open gap at the row's end, nothing is shown.
- * 4. A fold that begins at a whole hour with what another one carried there gives the same rows. It
- *    is given depth from that hour on, of which the other one has had SNAPSHOT_LATE_US already, for
- *    its snapshots.
+ * 1. A row shows the book after every diff with ts_exchange before the row's end, if that book is
+ *    known (core/book-replay.ts) and a diff has continued its snapshot.
+ * 2. A snapshot does not count as an update of the book. After a gap the flow starts from scratch.
+ * 3. A row is null if the ledger has an open gap at its end.
+ * 4. A fold may continue another fold from a whole hour on, with what that fold saved there, and
+ *    gives the same rows. It gets depth from that hour on. The other fold has already read the
+ *    first SNAPSHOT_LATE_US of it, to find its snapshots.
  */
 import type { BookSide, OrderBook } from '#core/book.ts'
 import {
@@ -31,7 +31,7 @@ import { LevelFlow, type SavedFlow } from './level-flow.ts'
 
 const ALL = BOOK_COLUMNS.map(({ name }) => name)
 
-/** What follows from the book as it stands. */
+/** Columns computed from the book at the end of the interval. */
 const SHOWN = [
   'i5',
   'i10',
@@ -47,7 +47,7 @@ const SHOWN = [
 ] as const
 type Shown = Readonly<Record<(typeof SHOWN)[number], number>>
 
-/** What follows from its updates in the interval. */
+/** Columns computed from the book's updates in the interval. */
 const FLOW: ReadonlyMap<string, (flow: LevelFlow) => number> = new Map([
   ['depth_update_count', (flow: LevelFlow) => flow.update_count],
   ['level_qty_mean', (flow: LevelFlow) => flow.qtyMean(BOOK_LEVELS)],
@@ -59,7 +59,7 @@ const FLOW: ReadonlyMap<string, (flow: LevelFlow) => number> = new Map([
   ),
 ])
 
-/** Its weights come from the day before. */
+/** Its weights were fitted on the day before. */
 const INTEGRATED = 'mlofi_integrated'
 
 function withIntegratedOfi(weights: readonly number[]): typeof FLOW {
@@ -67,20 +67,20 @@ function withIntegratedOfi(weights: readonly number[]): typeof FLOW {
   return new Map([...FLOW, [INTEGRATED, (flow: LevelFlow) => flow.integratedOfi(exact)]])
 }
 
-/** By name, those that were asked for. */
+/** Requested columns by name. */
 export type BookValues = Columns<string>
 
-/** What a fold carries into a whole hour. */
+/** State that a fold takes over at a whole hour. */
 export interface CarriedBook {
   readonly replay: SavedReplay
   readonly flow: SavedFlow
 }
 
-/** What is known at the end of an hour. */
+/** State at the end of an hour. */
 export interface BookHour {
   /** Undefined before the first depth. */
   readonly carried: CarriedBook | undefined
-  /** No depth from this moment on can change the rows before the hour's end; Infinity: any can. */
+  /** Depth from this time on cannot change rows before the hour's end. Infinity: any depth can. */
   readonly read_to: number
 }
 
@@ -92,18 +92,18 @@ export class BookFold {
   readonly #flow: LevelFlow
   readonly #replay: BookReplay
   readonly #held: HeldDiffs
-  /** Snapshots before it were given to the fold that this one goes on for. */
+  /** The fold that this one continues has already taken snapshots before this time. */
   readonly #snapshots_from: number
-  /** By the end of the hour. */
+  /** Key: end of the hour. */
   readonly #hours = new Map<number, BookHour>()
-  /** Ends of the hours that no diff has come after yet. */
+  /** Ends of hours that are not yet followed by a diff. */
   readonly #hour_ends: number[]
   #has_depth: boolean
   #row = 0
 
   /**
-   * `ofi_weights` are those of mlofi_integrated, one a level: it is null without. `carried`: of the
-   * fold of the hour before, where the grid begins at a whole hour.
+   * `ofi_weights` has one weight per level for mlofi_integrated, which is null without them.
+   * `carried` is the state at the end of the hour before, for a grid that begins at a whole hour.
    */
   constructor(
     grid: Grid,
@@ -131,7 +131,7 @@ export class BookFold {
     })
   }
 
-  /** The next rows in order of (ts_exchange, final_update_id). */
+  /** Adds the next rows, ordered by (ts_exchange, final_update_id). */
   add(rows: readonly DepthRow[]): void {
     this.#has_depth ||= rows.length > 0
     for (const row of rows) {
@@ -141,9 +141,9 @@ export class BookFold {
     }
   }
 
-  /** `gaps` are those of the depth stream. Call once. */
+  /** Takes the gaps of the depth stream. Call once. */
   finish(gaps: readonly StreamGap[]): BookValues {
-    // What still waits may have its place behind a snapshot that has yet to come.
+    // Diffs that still wait may belong after a snapshot that has not arrived yet.
     for (const to of this.#hour_ends.splice(0)) {
       this.#hours.set(to, { carried: undefined, read_to: this.#has_depth ? Infinity : to })
     }
@@ -153,7 +153,7 @@ export class BookFold {
     return this.#columns
   }
 
-  /** Of an hour that the grid reaches into. Call after finish. */
+  /** For an hour that the grid overlaps. Call after finish. */
   atHour(to: number): BookHour {
     return this.#hours.get(to)!
   }
@@ -171,17 +171,17 @@ export class BookFold {
       this.#flow.cut()
     }
     if (outcome !== 'lost') this.#flow.add(this.#replay.book!)
-    // The flow of what comes before the grid is no row's.
+    // Flow before the grid belongs to no row.
     if (row < 0) this.#flow.reset()
   }
 
-  /** Writes the rows that end in the stretch, and leaves those before it unknown. */
+  /** Writes the rows that end in the stretch. Rows before it stay unknown. */
   #show(stretch: Stretch | undefined): void {
     if (stretch?.is_continued !== true) return
     const { book, from, to } = stretch
     this.#skipUntil(rowOf(this.#grid, from))
     if (this.#row >= this.#grid.row_count || endOf(this.#grid, this.#row) > to) return
-    this.#flow.stand(book)
+    this.#flow.startFrom(book)
     const shown = shownBy(book)
     while (this.#row < this.#grid.row_count && endOf(this.#grid, this.#row) <= to) {
       this.#writeRow(shown)
@@ -190,10 +190,10 @@ export class BookFold {
     }
   }
 
-  /** `next` is the first diff behind the hour's end, and has not been taken. */
+  /** `next` is the first diff after the hour's end; the replay has not taken it yet. */
   #carry(to: number, next: DepthChange): void {
     const replay = this.#replay.save()
-    // Whoever goes on reads the later ones again.
+    // The fold that continues from here reads later snapshots again.
     const snapshots = replay.snapshots.filter(({ ts_exchange: ts }) => ts <= to + SNAPSHOT_LATE_US)
     this.#hours.set(to, {
       carried: { replay: { ...replay, snapshots }, flow: this.#flow.save() },

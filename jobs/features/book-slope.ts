@@ -12,13 +12,12 @@ import {
 import { logOfDecimal } from './logarithm/log-ratio.ts'
 
 /**
- * Mean slope of the two sides of the book over N levels, without a unit: how much its log volume
- * grows with the price. Naes & Skjeltorp (2006), Order book characteristics and the
- * volume-volatility relation: S = (1/N) [v_1 / |p_1/p_0 - 1| + sum_(k=1..N-1)
- * (v_(k+1)/v_k - 1) / |p_(k+1)/p_k - 1|], p_0 the mid, v_k = ln of the quantity of the best k
- * levels, here in base-asset units. From exact mids and quantities, with twice a double's
- * precision, rounded once. Null where a side has fewer than N levels, where a v_k that divides is
- * 0, and where the best prices are equal.
+ * Mean slope of both sides of the book over N levels, without a unit: how fast log volume grows
+ * with price. Naes & Skjeltorp (2006), Order book characteristics and the volume-volatility
+ * relation: S = (1/N) [v_1 / |p_1/p_0 - 1| + sum_(k=1..N-1) (v_(k+1)/v_k - 1) / |p_(k+1)/p_k - 1|].
+ * p_0 is the mid, v_k the logarithm of the total quantity of the best k levels in base-asset units.
+ * Computed from exact mids and quantities at twice a double's precision, and rounded once. Null if
+ * a side has fewer than N levels, if a v_k used as a divisor is 0, or if the best prices are equal.
  */
 export function bookSlope({ bids, asks }: OrderBook, mid: Decimal, level_count: number): number | null {
   if (Math.min(bids.level_count, asks.level_count) < level_count) return null
@@ -27,7 +26,7 @@ export function bookSlope({ bids, asks }: OrderBook, mid: Decimal, level_count: 
   return divideWide(addWide(bid, ask), wide(2 * level_count)).hi
 }
 
-/** N S. */
+/** N times S for one side. */
 function sideSlope(side: BookSide, mid: Decimal, level_count: number): Wide | undefined {
   let cumulated_qty = decimalOf(side.qtyAt(0))
   let price = decimalOf(side.priceAt(0))
@@ -40,7 +39,7 @@ function sideSlope(side: BookSide, mid: Decimal, level_count: number): Wide | un
     cumulated_qty = plus(cumulated_qty, decimalOf(side.qtyAt(rank)))
     const next_volume = logOfDecimal(cumulated_qty)
     const next_price = decimalOf(side.priceAt(rank))
-    // Two levels of a side have two prices.
+    // Two levels of a side never have the same price.
     const { from, length } = distance(price, next_price)!
     const growth = addWide(next_volume, negateWide(volume))
     sum = addWide(sum, divideWide(multiplyWide(growth, from), multiplyWide(volume, length)))
@@ -50,7 +49,7 @@ function sideSlope(side: BookSide, mid: Decimal, level_count: number): Wide | un
   return sum
 }
 
-/** |to / from - 1| as length / from; undefined where it is 0. */
+/** |to / from - 1| as length / from; undefined if it is 0. */
 function distance(from: Decimal, to: Decimal): { readonly from: Wide; readonly length: Wide } | undefined {
   const [length, start] = integersOf(absolute(minus(to, from)), from)
   if (length === 0 || length === 0n) return undefined

@@ -1,13 +1,13 @@
 /**
- * A column of decimals together with their exact values: what is made of several rows starts from
- * those. A double of up to 15 digits stands for one decimal; what has more is kept beside it.
+ * A column of exact decimals. Values computed from several rows start from these, not from rounded
+ * doubles. A double of up to 15 digits identifies one decimal; longer decimals are kept in a map.
  */
 import { type Decimal, decimalOf, nearest } from '#core/decimals.ts'
 
 export interface ExactColumn {
   /** The doubles nearest to the values; NaN is null. */
   readonly column: Float64Array
-  /** By row, the values for which the double does not stand. */
+  /** By row, exact values that the double does not identify. */
   readonly rest: ReadonlyMap<number, Decimal>
 }
 

@@ -1,4 +1,4 @@
-/** Features whose parameters come from the day before; null where it left none. */
+/** Features with parameters fitted on the day before; null if that day has no fit. */
 import type { Columns } from '../day/grid-columns.ts'
 import type { GridHour } from '../day/grid.ts'
 import type { Fit } from './fit/fit.ts'
@@ -9,17 +9,17 @@ import type { SideVolumes } from './trade-columns.ts'
 
 export interface FittedInputs {
   readonly quotes: Pick<QuoteResult, 'columns'>
-  /** Undefined where only the micro-price is wanted. */
+  /** Undefined if only the micro-price is requested. */
   readonly trades: SideVolumes | undefined
   readonly hours: readonly GridHour[]
   readonly fit: Fit | undefined
-  /** What the hours before left in the buckets of VPIN; undefined at the start of the day. */
+  /** VPIN's buckets after the hours before; undefined at the start of the day. */
   readonly buckets: SavedBuckets | undefined
 }
 
 export interface FittedColumns {
   readonly columns: Columns<string>
-  /** The buckets by the end of each hour; nothing where VPIN has no fit. */
+  /** VPIN's buckets at the end of each hour; empty if VPIN has no fit. */
   readonly buckets: ReadonlyMap<number, SavedBuckets>
 }
 

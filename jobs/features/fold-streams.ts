@@ -1,4 +1,4 @@
-/** Reads the streams of a part of a symbol's day, and folds each of them into its columns. */
+/** Reads the streams of a part of a symbol's day and folds each of them into its columns. */
 import type { Micros } from '#core/time.ts'
 import { type DayReader, type DaySymbol, type FeatureChannel, gapsOf } from '../day/events.ts'
 import type { ExchangeDay } from '../day/exchange-day.ts'
@@ -13,22 +13,22 @@ import { MarkFold, type MarkColumns, type MarkValues } from './mark-columns.ts'
 import { type FoldedQuotes, QuoteFold, type TimedQuote } from './quote-columns.ts'
 import { TradeFold, type TradeResult } from './trade-columns.ts'
 
-/** Part of a symbol's day that is built. */
+/** The part of a symbol's day to build. */
 export interface DayPart {
   readonly reader: DayReader
   readonly symbol: DaySymbol
   readonly exchange_day: ExchangeDay
-  /** What is built. */
+  /** Grid of the rows to build. */
   readonly grid: Grid
   readonly hours: readonly GridHour[]
-  /** Events are read from here on; undefined: all of the day. */
+  /** Read events from this time on; undefined: the whole day. */
   readonly from: Micros | undefined
   readonly signal: AbortSignal
 }
 
 interface Folded<T> {
   readonly columns: T
-  /** Events by hour. */
+  /** Number of events per hour. */
   readonly event_counts: readonly number[]
 }
 
@@ -83,7 +83,7 @@ export async function foldBook(
   return { columns, event_counts: counter.counts, atHour: (to) => fold.atHour(to) }
 }
 
-/** Events by hour. */
+/** Adds a stream's events to a fold, and counts them by hour. */
 async function feed<
   Chunk extends { readonly row_count: number; readonly ts_exchange: Float64Array },
 >(
@@ -101,7 +101,7 @@ async function feed<
   return counter.counts
 }
 
-/** Rows of a stream that were not heard in full. */
+/** 1 for rows in which the stream was not fully recorded. */
 function blindTo({ symbol, exchange_day, grid }: DayPart, channel: FeatureChannel): Uint8Array {
   const blind = blindRows(gapsOf(symbol, channel), grid)
   return exchange_day.channels.includes(channel) ? blind : blind.fill(1)

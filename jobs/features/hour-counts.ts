@@ -1,19 +1,19 @@
-/** How many events each stream has in each hour of a grid, and how many rows are known there. */
+/** How many events each stream has in each hour of a grid, and how many known rows. */
 import { HOUR_US } from '#core/time.ts'
 import type { FeatureChannel } from '../day/events.ts'
 import { countKnown } from '../day/grid-columns.ts'
 import type { GridHour } from '../day/grid.ts'
 
-/** By the streams that were read. */
+/** Keys: the streams that were read. */
 export type HourCounts = {
   readonly [Channel in FeatureChannel]?: {
     readonly event_count: number
-    /** Rows of the hour. */
+    /** Rows of the hour in which the stream is known. */
     readonly known_count: number
   }
 }
 
-/** By channel: events by hour, and a column whose values are known where the stream is. */
+/** By channel: events per hour, and a column that is null wherever the stream is not known. */
 export type Streams = {
   readonly [Channel in FeatureChannel]?: {
     readonly event_counts: readonly number[]
@@ -21,7 +21,7 @@ export type Streams = {
   }
 }
 
-/** Events outside the grid count for its first or last hour. */
+/** Events outside the grid count towards its first or last hour. */
 export class EventCounter {
   readonly #first_to: number
   readonly #counts: number[]

@@ -1,6 +1,6 @@
 /**
- * Labels: log returns of the mid after each second, over gaps never. Each is the double nearest to
- * the logarithm of the quotient of the exact mids.
+ * Labels: log returns of the mid over the seconds after a row; null across gaps. Each is the double
+ * nearest to the logarithm of the quotient of the exact mids.
  */
 import { LABEL_COLUMNS, LABEL_HORIZONS } from '#core/features/label.ts'
 import type { Columns } from '../day/grid-columns.ts'
@@ -25,8 +25,8 @@ export function labelColumns(
 }
 
 /**
- * Per row the first one from whose end on nothing is missing up to this row's end; the row after
- * it where its own end is not known.
+ * For each row, the earliest row whose end is connected to this row's end without a gap. If this
+ * row's own mid is unknown, the row after it.
  */
 function wholeFrom(mid_close: Float64Array, cut: Uint8Array): Int32Array {
   const from = new Int32Array(mid_close.length)

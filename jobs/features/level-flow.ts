@@ -1,7 +1,8 @@
 /**
- * The flow of orders at the best levels of a book: exact sums over its updates in one interval.
- * Multi-level OFI: Xu, Gould & Howison (2018), arXiv 1907.06230, e_n of every level as in ofi.ts.
- * Depth that normalises it: Cont, Cucuringu & Zhang (2023), arXiv 2112.13213.
+ * Order flow at the best levels of a book: exact sums over its updates in one interval.
+ * Multi-level OFI: Xu, Gould & Howison (2018), arXiv 1907.06230, with e_n per level as in
+ * formulas/formulas.ts. The depth that normalises it: Cont, Cucuringu & Zhang (2023),
+ * arXiv 2112.13213.
  */
 import {
   absolute,
@@ -19,10 +20,10 @@ import type { OrderBook } from '#core/book.ts'
 import { BOOK_LEVELS } from '#core/features/book.ts'
 import { addOfi, type TopOfBook } from '../formulas/formulas.ts'
 
-/** A level of both sides; NaN where there is none. */
+/** One level of both sides; NaN for a missing level. */
 type LevelPair = { -readonly [name in keyof TopOfBook]: number }
 
-/** What the sums of the next interval depend on, when those of this one have begun anew. */
+/** State that the next interval's sums depend on, after a reset. */
 export interface SavedFlow {
   readonly levels: readonly Readonly<LevelPair>[]
   readonly is_chained: boolean
@@ -33,7 +34,7 @@ export class LevelFlow {
   /** Sums of e_n, and of the quantities of both sides, by level. */
   readonly #ofi = sums()
   readonly #depth = sums()
-  /** 1 where a level was missing at some update. */
+  /** 1 if the level was missing at any update. */
   readonly #has_missed = new Uint8Array(BOOK_LEVELS)
   #update_count = 0
   #before = noLevels()
@@ -47,7 +48,7 @@ export class LevelFlow {
     return flow
   }
 
-  /** At the end of an interval. */
+  /** Call at the end of an interval. */
   save(): SavedFlow {
     return { levels: this.#now.map((level) => ({ ...level })), is_chained: this.#is_chained }
   }
@@ -56,13 +57,13 @@ export class LevelFlow {
     return this.#update_count
   }
 
-  /** A book that no update has led to: it stands, and the chain has yet to begin. */
-  stand(book: OrderBook): void {
+  /** Sets a book that does not follow from an update. Does nothing once updates have been added. */
+  startFrom(book: OrderBook): void {
     if (this.#is_chained) return
     for (let rank = 0; rank < BOOK_LEVELS; rank++) setLevel(this.#now[rank]!, book, rank)
   }
 
-  /** The book after one update. */
+  /** Adds the book after one update. */
   add(book: OrderBook): void {
     const before = this.#now
     const now = this.#before
@@ -73,7 +74,7 @@ export class LevelFlow {
       if (this.#has_missed[rank] === 1) continue
       this.#depth[rank]!.add(this.#qtys, is.bid_qty)
       this.#depth[rank]!.add(this.#qtys, is.ask_qty)
-      // What did not change adds up to 0.
+      // A level without a change adds 0.
       if (this.#is_chained && !isSame(was, is)) addOfi(this.#ofi[rank]!, this.#qtys, was, is)
     }
     this.#before = before
@@ -82,12 +83,12 @@ export class LevelFlow {
     this.#update_count += 1
   }
 
-  /** Behind a hole: the next book is compared with nothing. */
+  /** Call after a gap: the next book is not compared with the one before. */
   cut(): void {
     this.#is_chained = false
   }
 
-  /** The sum of e_n of a level; NaN where it was missing at some update, or is not there. */
+  /** Sum of a level's e_n; NaN if the level is missing now or was at any update. */
   ofi(rank: number): number {
     return this.#isMissed(rank) ? NaN : nearest(this.#ofi[rank]!.value)
   }
@@ -99,8 +100,8 @@ export class LevelFlow {
   }
 
   /**
-   * sum e_n / sum D_k of the best levels, where D_k is the mean depth of a level and side over the
-   * updates; of the book as it stands where there was none.
+   * sum e_n / sum D_k of the best levels. D_k is the mean depth per level and side over the
+   * updates, or that of the current book if there were none.
    */
   normalisedOfi(level_count: number): number {
     if (!this.#isWhole(level_count)) return NaN
@@ -109,9 +110,7 @@ export class LevelFlow {
     return quotient(times(ofi, count(2 * this.#depthCount())), this.#depthSum(level_count))
   }
 
-  /**
-   * sum w_k e_n / sum |w_k| of all levels, over the mean quantity at one of them; a weight a level.
-   */
+  /** sum w_k e_n / sum |w_k| over all levels, divided by the mean quantity of a level. */
   integratedOfi(weights: readonly Decimal[]): number {
     if (!this.#isWhole(BOOK_LEVELS)) return NaN
     let ofi = ZERO
@@ -124,7 +123,7 @@ export class LevelFlow {
     return quotient(times(ofi, slots), times(norm, this.#depthSum(BOOK_LEVELS)))
   }
 
-  /** The sums begin anew; the chain runs on. */
+  /** Resets the sums; the next book is still compared with the last one. */
   reset(): void {
     for (const sum of this.#ofi) sum.reset()
     for (const sum of this.#depth) sum.reset()

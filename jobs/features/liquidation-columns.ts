@@ -1,6 +1,6 @@
 /**
- * Folds forced orders into the features of a grid: 0 where none came, null where we were blind.
- * They come in order of time; sums are exact.
+ * Folds forced orders into the features of a grid: 0 in an interval without any, null if the
+ * interval was not fully recorded. Orders are added by time; sums are exact.
  */
 import { DecimalSum, nearest, Scale } from '#core/decimals.ts'
 import type { LiquidationChunk } from '../day/events.ts'
@@ -20,12 +20,12 @@ export class LiquidationFold {
   readonly #blind: Uint8Array
   readonly #columns: LiquidationColumns
   readonly #qtys = new Scale()
-  // Of the interval that is open:
+  // State of the open interval:
   #row = 0
   readonly #bought = new DecimalSum()
   readonly #sold = new DecimalSum()
 
-  /** `blind` has 1 where the interval is not known in full. */
+  /** `blind` is 1 for an interval that was not fully recorded. */
   constructor(grid: Grid, blind: Uint8Array) {
     this.#grid = grid
     this.#blind = blind
@@ -36,7 +36,7 @@ export class LiquidationFold {
     const { liquidation_count } = this.#columns
     for (let i = 0; i < chunk.row_count; i++) {
       const row = rowOf(this.#grid, chunk.ts_exchange[i]!)
-      // Such a stream may begin before, and end after, those that make the grid.
+      // This stream may begin before the streams that define the grid, and end after them.
       if (row < 0 || row >= this.#grid.row_count) continue
       if (row !== this.#row) this.#closeRow(row)
       liquidation_count[row]! += 1

@@ -1,8 +1,8 @@
-/** Folds mark prices into the features of a grid: carried forward until a gap cuts the stream. */
+/** Folds mark prices into the features of a grid; a price is carried forward up to the next gap. */
 import { decimalOf, minus, quotient, times } from '#core/decimals.ts'
 import { HOUR_US } from '#core/time.ts'
 import type { CarriedMark, MarkChunk } from '../day/events.ts'
-import { isBehind, type Cut } from '../day/gaps.ts'
+import { isAfterCut, type Cut } from '../day/gaps.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { endOf, type Grid, rowOf } from '../day/grid.ts'
 
@@ -21,7 +21,7 @@ export class MarkFold {
   #row = 0
   #next_cut = 0
 
-  /** `carried` is what was valid at the start of the grid. */
+  /** `carried` holds the values at the start of the grid. */
   constructor(grid: Grid, cuts: readonly Cut[], carried?: MarkValues) {
     this.#grid = grid
     this.#cuts = cuts.filter((cut) => cut.ts >= grid.from)
@@ -49,14 +49,14 @@ export class MarkFold {
     return this.#columns
   }
 
-  /** By the end of each hour what was valid there: `carried` of a grid that begins there. */
+  /** Values at the end of each hour: the `carried` of a grid that begins there. */
   get hours(): ReadonlyMap<number, MarkValues | undefined> {
     return this.#hours
   }
 
-  /** The stream has no ids: of two events at one moment a cut cannot tell the order. */
+  /** The stream has no ids, so a cut at the timestamp of an event comes before that event. */
   #cutUntil(ts: number): void {
-    while (this.#next_cut < this.#cuts.length && isBehind(this.#cuts[this.#next_cut]!, ts, 0)) {
+    while (this.#next_cut < this.#cuts.length && isAfterCut(this.#cuts[this.#next_cut]!, ts, 0)) {
       this.#state = undefined
       this.#next_cut += 1
     }
@@ -77,7 +77,7 @@ export class MarkFold {
   }
 }
 
-/** How far the mark price stands above the index [bps]; NaN where the index is not known, or 0. */
+/** Mark price above the index [bps]; NaN if the index is unknown or 0. */
 export function basisBps(mark_price: number, index_price: number): number {
   if (Number.isNaN(index_price)) return NaN
   const index = decimalOf(index_price)

@@ -1,11 +1,11 @@
-/** Log returns of the mid between the ends of two seconds, from the exact mids. */
+/** Log returns of the mid from the end of one second to the end of another, from exact mids. */
 import { type Decimal, decimalOf, half, plus, Scale } from '#core/decimals.ts'
 import type { Columns } from '../day/grid-columns.ts'
 import type { TopOfBook } from '../formulas/formulas.ts'
 import type { Wide } from './logarithm/double-double.ts'
 import { logOfIntegers, logRatio } from './logarithm/log-ratio.ts'
 
-/** Quotes at the ends of seconds. */
+/** Quotes at the end of each second. */
 export interface SecondQuotes {
   readonly columns: Columns<'best_bid' | 'best_ask'>
   /** The quote that was valid at the start of the first second. */
@@ -14,11 +14,11 @@ export interface SecondQuotes {
   readonly cut: Uint8Array
 }
 
-/** Row -1 is the moment before the grid. */
+/** Row -1 is the time just before the grid. */
 export class MidReturns {
   readonly #bids: Float64Array
   readonly #asks: Float64Array
-  /** Bid and ask in ticks; NaN where there is no mid, or where it takes bigints. */
+  /** Bid and ask in ticks; NaN if there is no mid or if the ticks need bigints. */
   readonly #units: Float64Array
   readonly #cut: Uint8Array
 
@@ -27,7 +27,7 @@ export class MidReturns {
     this.#asks = withFirst(carried?.best_ask, best_ask)
     this.#cut = cut
     const prices = new Scale()
-    // Once for the digits, which grow on the way.
+    // The first pass only finds the number of digits, which grows with each price.
     for (const side of [this.#bids, this.#asks]) for (const price of side) prices.unitsOf(price)
     this.#units = this.#bids.map((bid, i) => prices.unitsOf(bid) + prices.unitsOf(this.#asks[i]!))
   }
@@ -36,19 +36,17 @@ export class MidReturns {
     return this.#cut.length
   }
 
-  /**
-   * Whether the mid is known at the end of this row and of the one before, without a cut between.
-   */
+  /** Whether the mid is known at the end of this row and of the one before, with no cut between. */
   isKnown(row: number): boolean {
     return this.#hasMid(row) && this.#hasMid(row - 1) && this.#cut[row] !== 1
   }
 
-  /** (b + a) / 2 at the end of a row that has a mid. */
+  /** (b + a) / 2 at the end of a row. The row must have a mid. */
   midAt(row: number): Decimal {
     return half(plus(decimalOf(this.#bids[row + 1]!), decimalOf(this.#asks[row + 1]!)))
   }
 
-  /** ln(m_to / m_from), both of which are known. */
+  /** ln(m_to / m_from). Both mids must be known. */
   between(from: number, to: number): Wide {
     const [before, now] = [this.#units[from + 1]!, this.#units[to + 1]!]
     return before + now <= Number.MAX_SAFE_INTEGER

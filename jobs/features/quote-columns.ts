@@ -1,11 +1,11 @@
 /**
- * Folds best quotes into the quote features of a grid. Events come in the order of
- * (ts_exchange, update_id); values are carried forward until a gap cuts the chain. Sums are exact.
+ * Folds best quotes into the quote features of a grid. Events are added in order of
+ * (ts_exchange, update_id). Values are carried forward up to the next gap. Sums are exact.
  */
 import { DecimalSum, quotient, Scale } from '#core/decimals.ts'
 import { HOUR_US, SECOND_US } from '#core/time.ts'
 import type { QuoteChunk } from '../day/events.ts'
-import { isBehind, type Cut } from '../day/gaps.ts'
+import { isAfterCut, type Cut } from '../day/gaps.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { endOf, type Grid, rowOf } from '../day/grid.ts'
 import {
@@ -39,7 +39,7 @@ const NAMES = [
 
 export type QuoteColumns = Columns<(typeof NAMES)[number]>
 
-/** A quote and when it was made. */
+/** A quote and its time. */
 export interface TimedQuote extends TopOfBook {
   readonly ts_exchange: number
 }
@@ -47,16 +47,14 @@ export interface TimedQuote extends TopOfBook {
 export interface QuoteResult {
   readonly columns: QuoteColumns
   readonly ofi: ExactColumn
-  /** The quote that was valid at the start of the grid. */
+  /** The quote that was current at the start of the grid. */
   readonly carried: TopOfBook | undefined
   /** 1 for every row in which the chain of quotes was cut. */
   readonly cut: Uint8Array
 }
 
 export interface FoldedQuotes extends QuoteResult {
-  /**
-   * By the end of each hour the quote that was valid there: `carried` of a grid that begins there.
-   */
+  /** The quote at the end of each hour: the `carried` of a grid that begins there. */
   readonly hours: ReadonlyMap<number, TimedQuote | undefined>
 }
 
@@ -70,11 +68,11 @@ export class QuoteFold {
   readonly #prices = new Scale()
   readonly #qtys = new Scale()
   readonly #carried: TopOfBook | undefined
-  /** The quote that is valid now, of one side or two; undefined where we do not know it. */
+  /** The current quote, with one side or two; undefined if it is unknown. */
   #state: TimedQuote | undefined
   #row = 0
   #next_cut = 0
-  // Of the interval that is open:
+  // State of the open interval:
   #is_cut = false
   #open: number
   #high: number
@@ -85,8 +83,8 @@ export class QuoteFold {
   readonly #ofi = new DecimalSum()
 
   /**
-   * `carried` is the quote that was valid at the start of the grid, where the stream was heard
-   * without a hole since; it is no event of the grid's first interval.
+   * `carried` is the quote that was current at the start of the grid. Pass it only if there is no
+   * gap between it and the grid. It does not count as an event of the first interval.
    */
   constructor(grid: Grid, cuts: readonly Cut[], carried?: TimedQuote) {
     this.#grid = grid
@@ -147,7 +145,7 @@ export class QuoteFold {
   }
 
   #cutUntil(ts: number, id: number): void {
-    while (this.#next_cut < this.#cuts.length && isBehind(this.#cuts[this.#next_cut]!, ts, id)) {
+    while (this.#next_cut < this.#cuts.length && isAfterCut(this.#cuts[this.#next_cut]!, ts, id)) {
       this.#state = undefined
       this.#is_cut = true
       this.#next_cut += 1

@@ -1,6 +1,6 @@
 /**
- * The features of one symbol in one day: finds its grid, carries in what was valid at midnight,
- * folds its streams, and says what is missing.
+ * Builds the features of one symbol's day: finds its grid, carries in the state at midnight, folds
+ * its streams, and counts what is known.
  */
 import { BOOK_COLUMNS } from '#core/features/book.ts'
 import { LABEL_HORIZONS } from '#core/features/label.ts'
@@ -33,18 +33,18 @@ import type { TimedQuote } from './quote-columns.ts'
 import { windowColumns } from './window-columns.ts'
 import { joinInputs, lastInputs, type WindowInputs } from './window-inputs.ts'
 
-/** What is to be made of a symbol's day. Goes from thread to thread as it is. */
+/** What to build of a symbol's day. Plain data that can be posted to another thread. */
 export interface SymbolTask {
   readonly made: 'features_1s' | 'features_100ms'
   readonly symbol: DaySymbol
   readonly exchange_day: ExchangeDay
-  /** Of the day before; undefined where there is none. */
+  /** Fit of the day before; undefined if it has none. */
   readonly fit: Fit | undefined
-  /** Whether the day leaves a fit for the next. */
+  /** Whether to fit this day for the next one. */
   readonly is_complete: boolean
 }
 
-/** Where a build goes on: what lies before a whole hour of the day was built before. */
+/** Where a build continues: everything before this whole hour was built earlier. */
 export interface Resume {
   readonly from: Micros
   /** Start of the day's grid. */
@@ -52,50 +52,50 @@ export interface Resume {
   readonly carried: CarriedHour
 }
 
-/** All that the hours behind a whole hour take over from those before it; plain data. */
+/** State at a whole hour that the hours after it need. Plain data. */
 export interface CarriedHour {
   readonly quote: TimedQuote | undefined
   readonly mark: MarkValues | undefined
   readonly book: CarriedBook | undefined
   readonly buckets: SavedBuckets | undefined
-  /** Of features_1s only. */
+  /** Only for features_1s. */
   readonly window: WindowInputs | undefined
 }
 
-/** One hour of the rows that were built. */
+/** One hour of the built rows. */
 export interface BuiltHour extends GridHour {
   readonly counts: HourCounts
   readonly carried: CarriedHour
-  /** No event from this moment on can change the hour's rows; Infinity: any can. */
+  /** No event from this time on can change the hour's rows. Infinity: any can. */
   readonly read_to: number
 }
 
 export interface SymbolDay {
   readonly exchange: Exchange
   readonly symbol: string
-  /** Of the whole day, wherever the build began. */
+  /** Grid of the whole day, even if the build continues an earlier one. */
   readonly grid: Grid
-  /** What was built: the grid, or what of it lies behind `resume`. */
+  /** Rows that were built: the whole grid, or its part after `resume`. */
   readonly built: Grid
-  /** Of `built`. */
+  /** The hours of `built`. */
   readonly hours: readonly BuiltHour[]
-  /** One value a row of `built`; NaN is null. */
+  /** One value per row of `built`; NaN is null. */
   readonly columns: Columns<string>
-  /** Of features_1s only. */
+  /** Only for features_1s. */
   readonly labels: Columns<string> | undefined
-  /** Of features_1s, where it was asked for. */
+  /** Only for features_1s, if requested. */
   readonly fit: Fit | undefined
 }
 
 const STEP_US = { features_1s: SECOND_US, features_100ms: SECOND_US / 10 } as const
-/** Rows that the labels of a row depend on behind it. */
+/** A row's labels depend on this many rows after it. */
 const LABEL_ROWS = Math.max(...LABEL_HORIZONS)
 const BOOK_NAMES = [...BOOK_COLUMNS.map(({ name }) => name), 'mlofi_integrated']
 const BOOK_NAMES_100MS = BOOK_NAMES.filter((name) =>
   FEATURES_100MS.some((feature) => feature.name === name),
 )
 
-/** Rejects with the signal's reason as soon as it is aborted. */
+/** Rejects with the signal's reason when it is aborted. */
 export async function buildSymbolDay(
   reader: DayReader,
   task: SymbolTask,
@@ -135,7 +135,7 @@ export async function buildSymbolDay(
     book: book.atHour(to).carried,
     buckets: fitted.buckets.get(to),
   })
-  /** All of its rows are there, and so many behind it. */
+  /** The hour's rows and `ahead` rows after them are all built. */
   const isWhole = ({ end }: GridHour, ahead: number): boolean => end + ahead <= built.row_count
   if (made === 'features_100ms') {
     const built_hours = hours.map((hour) => ({
@@ -174,7 +174,7 @@ export async function buildSymbolDay(
         window: lastInputs(inputs, before + hour.end),
       },
       read_to: Math.max(
-        // Labels look ahead.
+        // Labels depend on later rows.
         isWhole(hour, LABEL_ROWS) ? hour.to + LABEL_ROWS * step_us : Infinity,
         book.atHour(hour.to).read_to,
       ),
@@ -182,7 +182,7 @@ export async function buildSymbolDay(
   }
 }
 
-/** A symbol's day that is finished but for what the ledger says of it: sums over its hours. */
+/** A symbol's coverage, summed over its hours. Its gaps come from the ledger. */
 export function coverageOf(
   { made, symbol, exchange_day }: SymbolTask,
   hours: readonly HourCounts[],
@@ -200,7 +200,7 @@ export function coverageOf(
   })
 }
 
-/** What was valid at midnight. The book is carried in by the depth that is read. */
+/** The state at midnight. The book is not in it: reading depth from before midnight rebuilds it. */
 async function carriedIn(reader: DayReader, symbol: DaySymbol, from: Micros): Promise<CarriedHour> {
   return {
     quote: await carriedQuote(reader, symbol, from),

@@ -1,7 +1,6 @@
 /**
- * Folds trades into the trade features of a grid. An interval without a trade has count and
- * volume 0; one that we did not hear in full has nothing. Trades come in order of time; sums are
- * exact.
+ * Folds trades into the trade features of a grid. An interval without trades has count 0 and volume
+ * 0; one that was not fully recorded is null. Trades are added by time; sums are exact.
  */
 import { DecimalSum, nearest, plus, Scale } from '#core/decimals.ts'
 import type { TradeChunk } from '../day/events.ts'
@@ -22,7 +21,7 @@ const NAMES = [
 
 export type TradeColumns = Columns<(typeof NAMES)[number]>
 
-/** What takers bought and sold, to compute on from. */
+/** Exact volumes that takers bought and sold, for further computation. */
 export interface SideVolumes {
   readonly buy_volume: ExactColumn
   readonly sell_volume: ExactColumn
@@ -40,13 +39,13 @@ export class TradeFold {
   readonly #sell_volume: ExactColumnWriter
   readonly #prices = new Scale()
   readonly #qtys = new Scale()
-  // Of the interval that is open:
+  // State of the open interval:
   #row = 0
   readonly #bought = new DecimalSum()
   readonly #sold = new DecimalSum()
   readonly #notional = new DecimalSum()
 
-  /** `blind` has 1 where the interval is not known in full. */
+  /** `blind` is 1 for an interval that was not fully recorded. */
   constructor(grid: Grid, blind: Uint8Array) {
     this.#grid = grid
     this.#blind = blind

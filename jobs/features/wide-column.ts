@@ -28,10 +28,11 @@ export class WideColumn {
 }
 
 /**
- * Sum of the last `length` values, none below 0; NaN where one of them is, or where there are
- * fewer. No value is ever taken away again: a sum is that of the end of one block of `length`
- * rows, and of the beginning of the next. Blocks are those of the whole column, of which `values`
- * begin at `first_row`; of rows whose block or the one before it is cut off there is no sum.
+ * Sums of the last `length` values, which must not be negative. NaN if one of them is NaN or if
+ * there are too few rows. Nothing is ever subtracted, so no rounding error accumulates: each sum
+ * adds the end of one block of `length` rows and the beginning of the next. Blocks are counted from
+ * the start of the day's grid, and `values` begin at its row `first_row`. A sum that needs a block
+ * which begins before `first_row` is NaN.
  */
 export function trailingSums(values: WideColumn, length: number, first_row = 0): Float64Array {
   const row_count = values.hi.length

@@ -1,6 +1,6 @@
 /**
- * Features of the last seconds. They start from exact values and are rounded once: what is made of
- * logarithms too, as far as twice a double's precision tells (logarithm/double-double.ts).
+ * Features over the last seconds. They are computed from exact values and rounded once. Those that
+ * use logarithms are computed at twice a double's precision (logarithm/double-double.ts).
  */
 import {
   type Decimal,
@@ -20,7 +20,7 @@ import type { QuoteResult } from './quote-columns.ts'
 import type { SideVolumes } from './trade-columns.ts'
 import { trailingSums, WideColumn } from './wide-column.ts'
 
-/** `first_row`: place of the first row in the day's grid, where these are not all of it. */
+/** `first_row`: row of the day's grid at which the inputs begin. */
 export function windowColumns(
   { ofi, cut }: Pick<QuoteResult, 'ofi' | 'cut'>,
   trades: SideVolumes,
@@ -44,7 +44,7 @@ export function windowColumns(
   }
 }
 
-/** The double nearest to the sum of the last `length` rows; NaN where one is null, or is cut. */
+/** The double nearest to the sum of the last `length` rows; NaN if one is null or is cut. */
 function trailingOfi(ofi: ExactColumn, cut: Uint8Array, length: number): Float64Array {
   const sums = new Float64Array(cut.length).fill(NaN)
   for (let row = 0, known = 0; row < cut.length; row++) {
@@ -57,7 +57,7 @@ function trailingOfi(ofi: ExactColumn, cut: Uint8Array, length: number): Float64
   return sums
 }
 
-/** r = ln(m / m of the second before); undefined is null. */
+/** r = ln(m_t / m_(t-1)) per second; undefined is null. */
 function logReturns(returns: MidReturns): readonly (Wide | undefined)[] {
   return Array.from({ length: returns.row_count }, (_, row) =>
     returns.isKnown(row) ? returns.between(row - 1, row) : undefined,
@@ -65,9 +65,9 @@ function logReturns(returns: MidReturns): readonly (Wide | undefined)[] {
 }
 
 /**
- * (pi/2) |r_t| |r_(t-1)|. It adds up, as realised variance does; jumps, which seldom come twice in
- * a row, leave no trace in it. Barndorff-Nielsen & Shephard (2004), "Power and Bipower Variation
- * with Stochastic Volatility and Jumps".
+ * (pi/2) |r_t| |r_(t-1)|. Its sum estimates variance as realised variance does, but without jumps,
+ * because two jumps rarely follow each other. Barndorff-Nielsen & Shephard (2004), "Power and
+ * Bipower Variation with Stochastic Volatility and Jumps".
  */
 function bipowerVariation(changes: readonly (Wide | undefined)[]): WideColumn {
   return WideColumn.of(changes.length, (row) => {
@@ -76,7 +76,7 @@ function bipowerVariation(changes: readonly (Wide | undefined)[]): WideColumn {
   })
 }
 
-/** As 106 bits. */
+/** pi / 2 to 106 bits. */
 const HALF_PI: Wide = { hi: Math.PI / 2, lo: 6.123_233_995_736_766e-17 }
 
 function absolute(value: Wide): Wide {
@@ -84,9 +84,9 @@ function absolute(value: Wide): Wide {
 }
 
 /**
- * Kyle's lambda: the slope of the least-squares line of the mid's changes over the signed volume
- * of the same seconds. A second counts where both are known; one where they are not ends the
- * window. Kyle (1985), "Continuous Auctions and Insider Trading". Exact sums, one quotient.
+ * Kyle's lambda: the slope of the least-squares line of the mid's changes over the signed volume of
+ * the same seconds. The window ends at a second in which either is unknown. Exact sums, one
+ * quotient. Kyle (1985), "Continuous Auctions and Insider Trading".
  */
 function kyleLambda(
   returns: MidReturns,
@@ -96,7 +96,7 @@ function kyleLambda(
   const points: Point[] = []
   let moments = NO_MOMENTS
   for (let row = 0; row < lambda.length; row++) {
-    // Where there is a return there is a change: the same gaps make both null.
+    // If the return is known, so is the change of the mid: the same gaps make both null.
     const is_known = row > 0 && returns.isKnown(row) && !Number.isNaN(buy_volume.column[row])
     if (!is_known) {
       points.length = 0
@@ -115,7 +115,7 @@ function kyleLambda(
   return lambda
 }
 
-/** Signed volume, and the change of the mid. */
+/** Signed volume and change of the mid in one second. */
 interface Point {
   readonly x: Decimal
   readonly y: Decimal
@@ -130,7 +130,7 @@ interface Moments {
 
 const NO_MOMENTS: Moments = { x: ZERO, y: ZERO, xy: ZERO, xx: ZERO }
 
-/** With a point more, or less: the sums are exact, so nothing is left of one that is gone. */
+/** Adds or removes a point. The sums are exact, so a removed point leaves no rounding error. */
 function moved(sums: Moments, { x, y }: Point, change: typeof plus): Moments {
   return {
     x: change(sums.x, x),
@@ -140,7 +140,7 @@ function moved(sums: Moments, { x, y }: Point, change: typeof plus): Moments {
   }
 }
 
-/** NaN where x does not vary. */
+/** NaN if x does not vary. */
 function slope({ x, y, xy, xx }: Moments, point_count: number): number {
   const n = { units: point_count, digits: 0 }
   return quotient(minus(times(n, xy), times(x, y)), minus(times(n, xx), times(x, x)))

@@ -1,6 +1,6 @@
 /**
- * What windows look at: rows that are built, and, where a build goes on at a whole hour, as many
- * rows before it as the longest window reaches back.
+ * Inputs of the window features: the rows to build. If a build continues at a whole hour, also the
+ * rows before it that the longest window needs.
  */
 import { LAMBDA_WINDOW, VARIANCE_WINDOW } from '#core/features/window.ts'
 import type { ExactColumn } from './exact-column.ts'
@@ -10,14 +10,14 @@ import type { SideVolumes } from './trade-columns.ts'
 
 export interface WindowInputs extends SecondQuotes, SideVolumes {
   readonly ofi: ExactColumn
-  /** Place of the first row in the day's grid. */
+  /** Row of the day's grid at which the inputs begin. */
   readonly first_row: number
 }
 
-/** A change needs the mid before it; a sum the block of rows before the one that it ends in. */
+/** A change needs one more mid; a trailing sum needs one more block of rows. */
 const ROWS_MAX = Math.max(LAMBDA_WINDOW + 1, 2 * VARIANCE_WINDOW)
 
-/** `before` in front of the others; undefined: there is nothing. */
+/** Puts `before`, if there is any, in front of the other rows. */
 export function joinInputs(
   before: WindowInputs | undefined,
   { columns, carried, cut, ofi }: QuoteResult,
@@ -43,7 +43,7 @@ export function joinInputs(
   }
 }
 
-/** What windows of the rows from `end` on look at before them. A copy. */
+/** Copies the inputs before row `end` that windows from there on need. */
 export function lastInputs(inputs: WindowInputs, end: number): WindowInputs {
   const first = Math.max(0, end - ROWS_MAX)
   const { best_bid, best_ask } = inputs.columns

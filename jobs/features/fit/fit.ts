@@ -1,8 +1,8 @@
 /**
- * What a day leaves for the features of the next: per symbol the table of Stoikov's micro-price,
- * the weights of the integrated OFI and the buckets of VPIN. A pure function of the day, kept in
- * the object store under a version of its own, and named with its sha256 in the manifests that
- * were made with it.
+ * Parameters that a day leaves for the features of the next: per symbol the table of Stoikov's
+ * micro-price, the weights of the integrated OFI and the buckets of VPIN. A pure function of the
+ * day. The object store keeps it under a version of its own. Manifests of days that used it name it
+ * with its sha256.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -23,7 +23,7 @@ import { fitVpin } from './vpin.ts'
 const finite = z.number()
 const volume = z.number().min(0)
 
-/** Null: there was too little to fit. */
+/** Null: too little data to fit. */
 const Fit = z.object({
   stoikov: z
     .object({
@@ -41,7 +41,7 @@ const Fit = z.object({
     })
     .nullable(),
 })
-/** What is fitted of one symbol's day. */
+/** Fit of one symbol's day. */
 export type Fit = Readonly<z.infer<typeof Fit>>
 
 const SymbolFit = z.object({ exchange: z.enum(EXCHANGES), symbol: z.string(), fit: Fit })
@@ -67,7 +67,7 @@ export function fitDay(quotes: QuoteResult, trades: SideVolumes, book: BookValue
   }
 }
 
-/** `symbols` in the day's order: the same day gives the same bytes. */
+/** `symbols` must be in the day's order, so that the same day gives the same bytes. */
 export async function putFit(
   store: ObjectStore,
   date: Day,
@@ -77,14 +77,14 @@ export async function putFit(
   await store.put(featureFitKey(FIT_VERSION, date), text, 'application/json')
 }
 
-/** The fit of a day; undefined where it was not built as a whole. */
+/** The fit of a day; undefined if the day has not been built completely. */
 export async function readFit(store: ObjectStore, date: Day): Promise<DayFit | undefined> {
   const key = featureFitKey(FIT_VERSION, date)
   const bytes = await store.get(key)
   if (bytes === undefined) return undefined
   const file = DayFitFile.safeParse(parseJson(bytes))
   if (!file.success || file.data.date !== date) {
-    throw new OperatorError('fit_corrupt', `${key} is not the fit of ${date}.`, {
+    throw new OperatorError('fit_corrupt', `${key} is not a valid fit of ${date}.`, {
       hint: `Build that day again: npx booktape jobs run features --date ${date}`,
     })
   }

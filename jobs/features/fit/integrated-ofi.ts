@@ -6,10 +6,10 @@ import { BOOK_LEVELS } from '#core/features/book.ts'
 import type { BookValues } from '../book-columns.ts'
 import { firstComponent } from './linear.ts'
 
-/** Seconds with updates that a fit needs at least. */
+/** A fit needs at least this many seconds with updates. */
 const SECONDS_MIN = 300
 
-/** One weight a level, their absolute values adding up to 1; undefined with too little to fit. */
+/** One weight per level; absolute values add up to 1. Undefined if there is too little data. */
 export function fitWeights(book: BookValues): readonly number[] | undefined {
   const { counts, sums, products } = momentsOf(book)
   if (counts < SECONDS_MIN) return undefined
@@ -22,7 +22,7 @@ export function fitWeights(book: BookValues): readonly number[] | undefined {
   return Array.from(component, (value) => value / norm)
 }
 
-/** Of the normalised imbalances in the seconds that have all ten and at least one update. */
+/** Moments of the normalised imbalances, over seconds with all ten levels and an update. */
 function momentsOf(book: BookValues): {
   readonly counts: number
   readonly sums: Float64Array

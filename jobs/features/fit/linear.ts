@@ -1,7 +1,7 @@
-/** The little linear algebra that fits need, the same bits for the same numbers. */
+/** Linear algebra for the fits. The same numbers give the same bits. */
 
 /**
- * X of left X = right, by elimination with row pivoting; both are changed. Undefined where `left`
+ * Solves left X = right by elimination with row pivoting, and overwrites both. Undefined if `left`
  * has no inverse.
  */
 export function solve(
@@ -29,8 +29,8 @@ export function solve(
 }
 
 /**
- * The direction in which vectors with this covariance vary most, of length 1, with a sum that is
- * not negative; undefined where they do not vary. By power iteration.
+ * The direction in which vectors with this covariance vary most, with length 1 and a sum of at
+ * least 0; undefined if they do not vary. Uses power iteration.
  */
 export function firstComponent(covariance: readonly Float64Array[]): Float64Array | undefined {
   const size = covariance.length

@@ -1,14 +1,14 @@
 /**
- * Stoikov's micro-price: what the mid is expected to be in the long run, given the imbalance of
- * the best level and the spread. Stoikov (2018), "The Micro-Price", SSRN 2970694. The state is
- * sampled at the ends of seconds; a step is a second.
+ * Stoikov's micro-price: the expected mid in the long run, given the imbalance at the best level
+ * and the spread. Stoikov (2018), "The Micro-Price", SSRN 2970694. The state is sampled at the end
+ * of each second; a step is one second.
  *
- * In the letters of the paper: Q are the probabilities of a step without a change of the mid, R1 K
- * is the mean change of a step, R2 are the probabilities of a step with a change.
+ * Notation of the paper: Q are the probabilities of a step without a change of the mid, R1 K is the
+ * mean change of a step, R2 are the probabilities of a step with a change.
  * g1 = (1-Q)^-1 R1 K is the mean first change, B = (1-Q)^-1 R2 the state after it, and
  * g = g1 + B g1 + B^2 g1 + ..
- * Every observation counts a second time in the mirror (imbalance and change negated), which makes
- * g antisymmetric, and the sum converge.
+ * Each observation is also counted mirrored, with imbalance and change negated. That makes g
+ * antisymmetric and the sum converge.
  */
 import { decimalOf, difference, half, nearest, plus, quotient, times } from '#core/decimals.ts'
 import { isTwoSided, spread, type TopOfBook } from '../../formulas/formulas.ts'
@@ -18,25 +18,25 @@ import { solve } from './linear.ts'
 const IMBALANCE_CLASSES = 10
 const SPREAD_CLASSES = 5
 export const STATE_COUNT = IMBALANCE_CLASSES * SPREAD_CLASSES
-/** A mid that moved by less than this share of the smallest spread stood still: it is rounded. */
+/** A smaller change of the mid, as a share of the smallest spread, is only rounding. */
 const SAME_MID = 1e-6
-/** The sum ends where its terms are below this share of the smallest spread. */
+/** The sum stops when its terms are below this share of the smallest spread. */
 const TERM_MIN = 1e-9
 const TERMS_MAX = 10_000
 
 export interface StoikovTable {
-  /** The smallest spread of the fitted day [quote asset]. */
+  /** Smallest spread of the fitted day [quote asset]. */
   readonly spread_unit: number
   /**
-   * g(I, s) in the quote asset, by class of spread, then of imbalance; null where the state was
-   * not seen, or no change of the mid ever followed it.
+   * g(I, s) in the quote asset, by spread class, then imbalance class. Null if the state did not
+   * occur or if no change of the mid ever followed it.
    */
   readonly g: readonly (number | null)[]
 }
 
 /**
- * The micro-price [quote asset], or null where the table does not know the state: the double
- * nearest to the exact mid plus g as the table writes it.
+ * The micro-price [quote asset]: the double nearest to the exact mid plus g as the table holds it.
+ * Null if the table has no value for the state.
  */
 export function microprice(table: StoikovTable, quote: TopOfBook): number | null {
   const state = stateOf(quote, table.spread_unit)
@@ -46,7 +46,7 @@ export function microprice(table: StoikovTable, quote: TopOfBook): number | null
   return nearest(plus(half(twice_mid), decimalOf(g)))
 }
 
-/** Undefined where the mid never moved, or moved too little to tell. */
+/** Undefined if the mid never moved, or too rarely to fit. */
 export function fitStoikov({ columns, cut }: QuoteResult): StoikovTable | undefined {
   const spread_unit = smallestSpread(columns.spread)
   if (spread_unit === undefined) return undefined
@@ -60,14 +60,14 @@ export function fitStoikov({ columns, cut }: QuoteResult): StoikovTable | undefi
 }
 
 interface Steps {
-  /** By [from][to]: steps without, and with, a change of the mid. */
+  /** Steps by [from][to], without and with a change of the mid. */
   readonly still: readonly Float64Array[]
   readonly moving: readonly Float64Array[]
-  /** Sum of the changes by state they started from [quote asset]. */
+  /** Sum of the changes by starting state [quote asset]. */
   readonly change: Float64Array
 }
 
-/** Classes are told from exact values: a tenth is one, not a little less. */
+/** Classes come from exact values, so that a tenth is never rounded into the class below. */
 function stateOf(quote: TopOfBook, spread_unit: number): number | undefined {
   if (!isTwoSided(quote) || quote.bid_qty + quote.ask_qty === 0) return undefined
   const width = spread(quote)
@@ -82,7 +82,7 @@ function stateOf(quote: TopOfBook, spread_unit: number): number | undefined {
   return (Math.min(units, SPREAD_CLASSES) - 1) * IMBALANCE_CLASSES + imbalance
 }
 
-/** The same spread, and the imbalance seen from the other side. */
+/** The state with the same spread and the opposite imbalance. */
 function mirrored(state: number): number {
   const imbalance = state % IMBALANCE_CLASSES
   return state - imbalance + (IMBALANCE_CLASSES - 1 - imbalance)
@@ -126,7 +126,7 @@ function countSteps({ columns, cut }: Pick<QuoteResult, 'columns' | 'cut'>, spre
   return steps
 }
 
-/** States from which a change of the mid can be reached, in order. */
+/** States that can lead to a change of the mid, in order. */
 function statesThatMove({ still, moving }: Steps): readonly number[] {
   const found = new Set<number>()
   for (let grown = -1; grown !== found.size; ) {
@@ -141,7 +141,7 @@ function statesThatMove({ still, moving }: Steps): readonly number[] {
   return [...found].toSorted((a, b) => a - b)
 }
 
-/** g by state; undefined where its sum does not converge. Steps to other states are left out. */
+/** g by state; undefined if its sum does not converge. Steps to other states are ignored. */
 function expectedChange(
   { still, moving, change }: Steps,
   states: readonly number[],
@@ -150,7 +150,7 @@ function expectedChange(
   const size = states.length
   const among = (counts: Float64Array): number[] => states.map((to) => counts[to]!)
   const left: Float64Array[] = []
-  // The last column is R1 K, the others are R2: one elimination solves for all of them.
+  // The last column is R1 K, the others are R2, so one elimination solves for all of them.
   const right: Float64Array[] = []
   for (const [i, state] of states.entries()) {
     const [stays, moves] = [among(still[state]!), among(moving[state]!)]

@@ -1,12 +1,12 @@
 /**
  * Volume-synchronised probability of informed trading: sum |Vb - Vs| / (n V) over the last n = 50
  * buckets of equal volume V. Easley, Lopez de Prado & O'Hara (2012), "Flow Toxicity and Liquidity
- * in a High-frequency World", Review of Financial Studies 25 (5). As there, time bars (here of one
- * second) are shared out between buckets by volume, and V is a fiftieth of a day's volume: that of
- * the day before. The sides are the exchange's own, where the paper estimates them.
+ * in a High-frequency World", Review of Financial Studies 25 (5). As in the paper, time bars (here
+ * one second) are split between buckets by volume, and V is a fiftieth of a day's volume, here that
+ * of the day before. The exchange gives the side of each trade, which the paper has to estimate.
  *
- * It starts from exact volumes and is rounded once; until then shares of a bucket are cut at
- * 2^-200. What a day leaves for the next is rounded to doubles in its fit.
+ * Computation starts from exact volumes, keeps shares of a bucket to 2^-200, and rounds once. The
+ * buckets that a day leaves for the next are doubles in its fit.
  */
 import {
   type Decimal,
@@ -23,17 +23,17 @@ import { VPIN_BUCKETS } from '#core/features/fitted.ts'
 import { exactAt } from '../exact-column.ts'
 import type { SideVolumes } from '../trade-columns.ts'
 
-/** How a day begins: the bucket's volume, and what the day before left in the buckets. */
+/** How a day begins: the volume of a bucket, and the state of the buckets after the day before. */
 export interface VpinStart {
   readonly bucket_volume: number
   /** |Vb - Vs| of the last full buckets since the last gap, oldest first. */
   readonly imbalances: readonly number[]
-  /** What the bucket that is being filled has so far. */
+  /** Volumes in the bucket that is being filled. */
   readonly buy_volume: number
   readonly sell_volume: number
 }
 
-/** Of a day, for the next: undefined where nothing was traded. */
+/** Start of the next day; undefined if nothing was traded. */
 export function fitVpin(trades: SideVolumes): VpinStart | undefined {
   const bucket_volume = quotient(volumeOf(trades), decimalOf(VPIN_BUCKETS))
   if (!(bucket_volume > 0)) return undefined
@@ -43,18 +43,18 @@ export function fitVpin(trades: SideVolumes): VpinStart | undefined {
 }
 
 /**
- * VPIN of one stretch of rows after another: a value a row, NaN where fewer than 50 buckets are
- * full since the last gap.
+ * VPIN over consecutive stretches of rows: one value per row, NaN until 50 buckets are full after a
+ * gap.
  */
 export class Vpin {
   readonly #buckets: Buckets
 
-  /** `start`: of the day, or of rows that go on where another one was saved. */
+  /** `start`: state at the start of the day, or a saved state to continue from. */
   constructor(start: VpinStart | SavedBuckets) {
     this.#buckets = 'size' in start ? Buckets.from(start) : new Buckets(start)
   }
 
-  /** Of rows [first, end). */
+  /** Values of rows [first, end). */
   over(trades: SideVolumes, first: number, end: number): Float64Array {
     return fill(this.#buckets, trades, first, end)
   }
@@ -98,11 +98,11 @@ function fill(
   })
 }
 
-/** Shares of a bucket are whole numbers of 2^-200. */
+/** Shares of a bucket are multiples of 2^-200. */
 const SHARE_BITS = 200n
 const WHOLE = { units: 1n << SHARE_BITS, digits: 0 }
 
-/** a / b, towards 0. */
+/** a / b, rounded towards 0. */
 function shareOf(a: Decimal, b: Decimal): bigint {
   const [top, bottom] = integersOf(a, b)
   return (BigInt(top) << SHARE_BITS) / BigInt(bottom)
@@ -110,10 +110,10 @@ function shareOf(a: Decimal, b: Decimal): bigint {
 
 class Buckets {
   readonly #size: Decimal
-  /** |Vb - Vs| of the last full buckets, as shares, oldest first; and their sum. */
+  /** |Vb - Vs| of the last full buckets as shares, oldest first; then their sum. */
   #imbalances: bigint[]
   #sum: bigint
-  /** Of the open bucket: its volume, and Vb - Vs of what it began with, and of the bars since. */
+  /** The open bucket: its volume, Vb - Vs at its start, and Vb - Vs of the bars since. */
   #volume: Decimal
   #first = 0n
   #since: Decimal
@@ -162,7 +162,7 @@ class Buckets {
     this.#vpin = NaN
   }
 
-  /** One bar. What does not fit into the open bucket goes to the next ones, in the same shares. */
+  /** Adds one bar. Volume that overflows the open bucket keeps its buy/sell ratio. */
   add(bought: Decimal, sold: Decimal): void {
     const [volume, balance] = [plus(bought, sold), minus(bought, sold)]
     const filled = plus(this.#volume, volume)
@@ -177,7 +177,7 @@ class Buckets {
     this.#close(this.#balance() + balanceOf(minus(this.#size, this.#volume)))
     const full_count = wholeQuotient(beyond, this.#size)
     const of_full = balanceOf(this.#size)
-    // More than VPIN_BUCKETS of the same would only push each other out.
+    // The bar fills identical buckets, of which only the last VPIN_BUCKETS count.
     for (let i = 0; i < VPIN_BUCKETS && i < full_count; i++) this.#close(of_full)
     this.#volume = minus(beyond, times(this.#size, { units: full_count, digits: 0 }))
     this.#first = balanceOf(this.#volume)
@@ -198,7 +198,7 @@ class Buckets {
     }
   }
 
-  /** Vb - Vs of the open bucket. */
+  /** Vb - Vs of the open bucket, as a share. */
   #balance(): bigint {
     return this.#first + shareOf(this.#since, this.#size)
   }

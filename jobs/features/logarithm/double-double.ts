@@ -1,8 +1,7 @@
 /**
- * Numbers of twice a double's precision: the unrounded sum of two doubles, about 106 bits. One
- * operation errs by less than 2^-102 of its result. Rounded once more, to `hi`, a result is the
- * double nearest to the exact value, unless that lies within such an error of the middle between
- * two doubles.
+ * Double-double arithmetic: the unrounded sum of two doubles, about 106 bits. One operation errs by
+ * less than 2^-102 of its result. A result rounded to `hi` is the double nearest to the exact
+ * value, unless the exact value is within that error of the midpoint between two doubles.
  * Dekker (1971), A floating-point technique for extending the available precision.
  */
 
@@ -14,7 +13,7 @@ export interface Wide {
 
 export const WIDE_ZERO: Wide = { hi: 0, lo: 0 }
 
-/** 2^27 + 1: cuts a double into two halves of 26 bits. */
+/** 2^27 + 1: splits a double into two halves of 26 bits. */
 const CUT = 134_217_729
 
 export function wide(value: number): Wide {
@@ -61,7 +60,7 @@ function normal(hi: number, lo: number): Wide {
   return { hi: sum, lo: lo - (sum - hi) }
 }
 
-/** a x b less its rounded product: exact. */
+/** a x b minus its rounded product: exact. */
 function productRest(a: number, b: number, product: number): number {
   const [a_cut, b_cut] = [a * CUT, b * CUT]
   const [a_high, b_high] = [a_cut - (a_cut - a), b_cut - (b_cut - b)]

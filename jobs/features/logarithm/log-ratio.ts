@@ -1,7 +1,8 @@
 /**
- * Natural logarithms of exact decimals and of their quotients, to more than 80 bits: what is made
- * of them can be rounded once, at the end. Math.log cannot serve: it takes a rounded quotient, of
- * which a small return has lost a third of its digits, and its last bit depends on the engine.
+ * Natural logarithms of exact decimals and of their quotients, to more than 80 bits, so that values
+ * computed from them can be rounded once at the end. Math.log does not serve. Its argument is a
+ * rounded quotient, which costs a small return a third of its digits. Its last bit also depends on
+ * the engine.
  */
 import { type Decimal, integersOf, nearest } from '#core/decimals.ts'
 import {
@@ -15,7 +16,7 @@ import {
   wideOfInteger,
 } from './double-double.ts'
 
-/** ln(a / b); both above 0. A function of the ratio alone, however it is written. */
+/** ln(a / b); both above 0. Equal ratios give equal results, however a and b are written. */
 export function logRatio(a: Decimal, b: Decimal): Wide {
   const [top, bottom] = integersOf(a, b)
   if (isSafe(top, bottom)) return logOfIntegers(Number(top), Number(bottom))
@@ -26,14 +27,14 @@ export function logRatio(a: Decimal, b: Decimal): Wide {
     : logOfBigints(n / divisor, d / divisor)
 }
 
-/** ln(value), which is above 0; 0 only of 1. */
+/** ln(value), for a value above 0. The result is 0 only for 1. */
 export function logOfDecimal(value: Decimal): Wide {
   if (nearest(value) === 1) return logRatio(value, ONE)
   const powers = multiplyWide(wide(-value.digits), LN_10)
   return addWide(logOf(wideOfInteger(value.units)), powers)
 }
 
-/** As logRatio, of whole numbers whose sum is safe. */
+/** Like logRatio, for whole numbers whose sum is a safe integer. */
 export function logOfIntegers(top: number, bottom: number): Wide {
   if (top === bottom) return WIDE_ZERO
   let [divisor, rest] = [top, bottom]
@@ -58,12 +59,12 @@ function logOfBigints(a: bigint, b: bigint): Wide {
   return logOf(divideWide(wideOfInteger(a), wideOfInteger(b)))
 }
 
-/** The difference counts: it is taken before anything is rounded. */
+/** The exact difference decides, before anything is rounded. */
 function isNear(a: number, b: number): boolean {
   return Math.abs(a - b) * 128 < a + b
 }
 
-/** ln x = k ln 2 + ln(c / 64) + ln(x / (2^k c / 64)), c a whole number from 45 to 91. */
+/** ln x = k ln 2 + ln(c / 64) + ln(x / (2^k c / 64)), with c a whole number from 45 to 91. */
 function logOf(x: Wide): Wide {
   const exponent = Math.round(Math.log2(x.hi))
   const power = 2 ** -exponent
@@ -78,8 +79,8 @@ function logOf(x: Wide): Wide {
 }
 
 /**
- * 2 atanh z = 2 z (1 + z^2 / 3 + z^4 / 5 + ..), |z| below 2^-7. From the third term on doubles
- * do: what they lose is 2^-84 of the whole, and 2^-100 where |z| is below 2^-10.
+ * 2 atanh z = 2 z (1 + z^2 / 3 + z^4 / 5 + ..), |z| below 2^-7. Doubles are enough from the third
+ * term on: they lose 2^-84 of the whole, or 2^-100 if |z| is below 2^-10.
  */
 function twiceAtanh(z: Wide): Wide {
   const square = multiplyWide(z, z)
@@ -93,7 +94,7 @@ function twiceAtanh(z: Wide): Wide {
 const THIRD = divideWide(wide(1), wide(3))
 
 const CELLS = 64
-/** The mantissa is between the roots of 1/2 and 2. */
+/** The mantissa is between the square roots of 1/2 and 2. */
 const CELL_MIN = 45
 const CELL_MAX = 91
 const ONE: Decimal = { units: 1, digits: 0 }
@@ -103,7 +104,7 @@ const LN_CELLS = Array.from({ length: CELL_MAX - CELL_MIN + 1 }, (_, i) =>
   slowLog(CELL_MIN + i, CELLS),
 )
 
-/** ln(a / b) by the series of atanh alone; for the tables. */
+/** ln(a / b) by the atanh series alone; for the tables. */
 function slowLog(a: number, b: number): Wide {
   const z = divideWide(wide(a - b), wide(a + b))
   const square = multiplyWide(z, z)
