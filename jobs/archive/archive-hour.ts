@@ -1,17 +1,17 @@
 /**
- * Archives one hour of one table: gather the rows, write a file per exchange, upload it, read it
- * back and compare, and only then say so in marketdata.archive.
+ * Archives one hour of one table: gathers the rows, writes a file per exchange, uploads it, reads
+ * it back and compares. Only then does it add the row in marketdata.archive.
  *
  * Invariants
- * 1. A row of marketdata.archive stands for a file that was read back from the store and has the
- *    row count and the checksums of the table's rows, together with those of the version before.
- * 2. An archived raw row stays: a new version holds all rows of the one before. So a version can be
- *    made from late rows alone, once the partition was dropped. Rows of rollups and of orderbook_topn
- *    may be replaced: while Postgres has the whole hour, a version is what Postgres has; once it was
- *    dropped, rows that were made anew since count instead of those of the version before.
- * 3. Late rows that a version holds are forgotten in the transaction that records the version; any
- *    that come later than what it read are still logged.
- * 4. The same rows make the same bytes, so a run that was killed anywhere is simply run again.
+ * 1. A row of marketdata.archive means that its file was read back from the store. The file's row
+ *    count and checksums match those of the table's rows together with the previous version.
+ * 2. An archived raw row stays: a new version holds all rows of the previous one. So late rows
+ *    alone are enough to make a version after the partition has been dropped. Rows of rollups and
+ *    of orderbook_topn may be replaced. While Postgres has the whole hour, a version holds what
+ *    Postgres has. After the drop, recomputed rows win over those of the previous version.
+ * 3. The transaction that records a version deletes the log entries of the late rows in it. Rows
+ *    that arrive after its read are still logged.
+ * 4. The same rows give the same bytes, so a run that was killed is simply run again.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { createReadStream } from 'node:fs'
@@ -45,16 +45,16 @@ export interface HourOptions {
   readonly pool: Pool
   readonly store: ObjectStore
   readonly codec: Codec
-  /** Holds the rows and files while they are made; nothing is left there. */
+  /** Holds rows and files during the run and is emptied afterwards. */
   readonly work_dir: string
   readonly now: () => number
   readonly signal: AbortSignal
 }
 
 export interface HourResult extends RunResult {
-  /** Of the versions that were written. */
+  /** Keys of the versions that were written. */
   readonly object_keys: readonly string[]
-  /** Exchanges whose newest version already holds every row. */
+  /** Number of exchanges whose newest version already holds every row. */
   readonly unchanged_count: number
 }
 
@@ -68,7 +68,7 @@ export async function archiveHour(
 ): Promise<HourResult> {
   const { pool, work_dir, now, signal } = options
   const dir = join(work_dir, `archive-${table_hour.table_name}-${toIso(table_hour.hour).slice(0, 13)}`)
-  // The lock makes this folder ours alone; an earlier run may have been killed in it.
+  // The run holds the lock, so it owns this folder. A killed run may have left files in it.
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })
   const table = ARCHIVED_TABLES[table_hour.table_name]
@@ -123,7 +123,7 @@ function areEqual(left: Checksums, right: Checksums): boolean {
   return Object.keys(right).every((name) => left[name] === right[name])
 }
 
-/** Undefined where the version before turns out to hold every row. */
+/** Undefined if the previous version already holds every row. */
 async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRecord | undefined> {
   const { store, rows, dir, signal, log } = run
   const known = run.newest.get(exchange)
@@ -157,7 +157,7 @@ async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRe
   try {
     await rereadFile(store, record, reread_path)
   } catch (error) {
-    // Nobody refers to it. Where even that fails, the next run puts the right file in its place.
+    // No record names it. If the delete fails too, the next run overwrites it.
     await store.delete(object_key).catch(() => undefined)
     throw error
   }

@@ -1,6 +1,6 @@
 /**
- * An hour of a table as one consistent view: what was logged as late, the symbols, and the rows by
- * one sequential COPY, without a sort and without an index.
+ * Reads an hour of a table as one consistent view: log entries of late rows, the symbols, and the
+ * rows by one sequential COPY, without a sort and without an index.
  */
 import copyStreams from 'pg-copy-streams'
 import { ARCHIVED_TABLES, isRollup } from '#core/archived-tables.ts'
@@ -12,12 +12,12 @@ import type { HourRows, ListedSymbol } from './gather.ts'
 import { selectLate } from './late-rows.ts'
 import type { TableHour } from './records.ts'
 
-/** A COPY that takes longer has met something that is broken. */
+/** A COPY that takes longer has run into a fault. */
 const STATEMENT_LIMIT = '30min'
-/** The transaction holds back vacuum: a run that stops asking must let go of it. */
+/** The transaction holds back vacuum, so a run that stops reading must not keep it open. */
 const IDLE_LIMIT = '5min'
 
-/** Adds the partition's rows; ids of the invalidations that they make good. */
+/** Adds the partition's rows. Returns the ids of the invalidations that these rows settle. */
 export async function copyOut(
   pool: Pool,
   table_hour: TableHour,
@@ -39,13 +39,13 @@ export async function copyOut(
     client.release()
     return late_ids
   } catch (error) {
-    // A COPY that was left in the middle cannot be ended politely: its connection goes.
+    // An unfinished COPY cannot be ended cleanly, so its connection is closed.
     client.release(true)
     throw error
   }
 }
 
-/** Of a rollup the hour alone. */
+/** A rollup is filtered to the hour, because its partitions span a day. */
 function copySql(table_hour: TableHour): string {
   const { table_name, hour } = table_hour
   const { columns, identity } = ARCHIVED_TABLES[table_name]
@@ -67,7 +67,7 @@ async function* untilAborted(
   }
 }
 
-/** It may have been dropped while rows for it were logged as late, and those rolled back. */
+/** The partition may be gone: dropped while the transaction that logged late rows rolled back. */
 async function hasPartition(client: Client, table_hour: TableHour): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     'select to_regclass($1) is not null as found',

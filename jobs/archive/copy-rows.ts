@@ -1,6 +1,6 @@
 /**
- * Rows of a raw table as binary COPY has them: where each ends, what it hashes to, and its values
- * as columns. Written for all tables of core/tables.ts; any other shape ends with an error.
+ * Decodes binary COPY rows of a raw table: the end of each row, its hash, and its values as
+ * columns. Made for the tables of core/tables.ts; any other shape is an error.
  */
 import type { TableShape } from '#core/archived-tables.ts'
 import type { ColumnType } from '#core/tables.ts'
@@ -14,14 +14,14 @@ const LENGTH_BYTES = 4
 /** The time comes first in every table. */
 const TIME_AT = HEAD_BYTES + LENGTH_BYTES
 const TRAILER = -1
-/** Dimensions, null flag, element type; then size and lower bound of each of two dimensions. */
+/** Dimensions, null flag and element type; then size and lower bound of each of two dimensions. */
 const ARRAY_HEAD_BYTES = 12
 const DIMENSION_BYTES = 8
 const ELEMENT_BYTES = LENGTH_BYTES + 8
-/** Kinds and sides: a text column of ours has few words. */
+/** Text columns such as kind and side have few distinct values. */
 const WORDS_MAX = 255
 
-/** Where the row at `at` ends; undefined where it is not all there, or the trailer stands there. */
+/** End of the row at `at`; undefined if the row is incomplete or if the trailer is there. */
 export function rowEnd(view: DataView, at: number, column_count: number): number | undefined {
   const end = view.byteLength
   if (at + HEAD_BYTES > end) return undefined
@@ -41,7 +41,7 @@ export function tsOfRow(view: DataView, at: number): number {
   return readMicros(view, at + TIME_AT)
 }
 
-/** Reads the symbol_id of the row at `at`: the columns before it have 8 bytes and no null. */
+/** Reads symbol_id of the row at `at`. All columns before it have 8 bytes and are not null. */
 export function symbolIdReader(table: TableShape): (view: DataView, at: number) => number {
   const before = table.columns.findIndex(({ name }) => name === 'symbol_id')
   const symbol_id_at = HEAD_BYTES + before * (LENGTH_BYTES + 8) + LENGTH_BYTES
@@ -104,7 +104,7 @@ function hashValue(
   }
 }
 
-/** Rows of one symbol that stand one after another. */
+/** Decodes consecutive rows of one symbol. */
 export function decodeRows(table: TableShape, view: DataView, row_count: number): SymbolRows {
   const builders = table.columns.map(({ name, type }) =>
     name === 'symbol_id' ? undefined : builderOf(type, row_count),
@@ -128,7 +128,7 @@ export function decodeRows(table: TableShape, view: DataView, row_count: number)
 }
 
 interface ColumnBuilder {
-  /** `length` is negative where the row has a null. */
+  /** `length` is negative for a null. */
   put(row: number, view: DataView, at: number, length: number): void
   take(): ColumnData
 }
@@ -192,7 +192,7 @@ function textBuilder(row_count: number): ColumnBuilder {
       }
       codes[row] = code
     },
-    // In an order of their own, so that the same rows give the same bytes however they came.
+    // Sorted, so that the same rows give the same bytes in whatever order they arrived.
     take() {
       const words = [...found.keys()].toSorted(compareText)
       const renumbered = new Map(words.map((word, code) => [found.get(word)!, code]))
@@ -227,7 +227,7 @@ function doubled(values: Float64Array): Float64Array<ArrayBuffer> {
   return longer
 }
 
-/** float8[][] with two columns; an array without dimensions has no level. */
+/** float8[][] with two columns; an array without dimensions has no levels. */
 function levelCount(view: DataView, at: number): number {
   const dimension_count = view.getInt32(at)
   if (dimension_count === 0) return 0
@@ -238,7 +238,7 @@ function levelCount(view: DataView, at: number): number {
   return view.getInt32(first)
 }
 
-/** Where the first element's value stands, behind its length. */
+/** Offset of the first element's value, after its length. */
 function firstElement(at: number): number {
   return at + ARRAY_HEAD_BYTES + 2 * DIMENSION_BYTES + LENGTH_BYTES
 }
@@ -248,5 +248,5 @@ function readText(view: DataView, at: number, length: number): string {
 }
 
 function wrongShape(found: string): Error {
-  return new Error(`Binary COPY is not of the archive's select list: ${found}.`)
+  return new Error(`Binary COPY does not match the archive's select list: ${found}.`)
 }

@@ -1,7 +1,7 @@
 /**
- * How far rollups and orderbook_topn are made: an hour of theirs goes to the archive once nothing
- * is left that its rows would be made from. (One that changes afterwards makes a new version, as
- * late raw rows do; so waiting spares files, and is not what makes the archive right.)
+ * How far rollups and orderbook_topn have been computed. Their hours are archived only when no
+ * source rows are left to process. Waiting avoids extra files but is not needed for correctness: an
+ * hour that changes later gets a new version, as with late raw rows.
  */
 import { type DerivedTable, isDerived } from '#core/archived-tables.ts'
 import { selectHourSpans } from '#core/node/hour-spans.ts'
@@ -15,7 +15,7 @@ const SOURCES: Readonly<Record<Exclude<DerivedTable, 'orderbook_topn'>, readonly
   depth_1s: ['depth_events', 'orderbook_topn'],
 }
 
-/** Asks each table once. */
+/** Queries each table once. */
 export function derivedProgress(pool: Pool): (table_hour: TableHour) => Promise<boolean> {
   const made_to = new Map<DerivedTable, Promise<number>>()
   return async ({ table_name, hour }) => {
@@ -35,7 +35,7 @@ export function derivedProgress(pool: Pool): (table_hour: TableHour) => Promise<
   }
 }
 
-/** In microseconds; Infinity where everything there is has been looked at. */
+/** In microseconds; Infinity if every source row has been processed. */
 async function selectMadeTo(pool: Pool, table_name: DerivedTable): Promise<number> {
   if (table_name === 'orderbook_topn') return selectBooksMadeTo(pool)
   const { rows } = await pool.query<{ watermark: number }>(
@@ -58,7 +58,7 @@ async function selectMadeTo(pool: Pool, table_name: DerivedTable): Promise<numbe
   return Infinity
 }
 
-/** The oldest depth that was not read yet. */
+/** The oldest depth that has not been read yet. */
 async function selectBooksMadeTo(pool: Pool): Promise<number> {
   for (const { from, to } of await selectHourSpans(pool, ['depth_events'], -Infinity, Infinity)) {
     const { rows } = await pool.query<{ made_to: number | null }>(OLDEST_UNREAD, [

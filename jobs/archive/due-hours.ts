@@ -1,15 +1,11 @@
-/**
- * Which hours are to be archived: those that are over and not archived, and those with late rows.
- */
+/** Finds the hours to archive: finished ones without a file, and those with late rows. */
 import { ARCHIVED_NAMES, ARCHIVED_TABLES, type ArchivedTable, isRollup } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import { derivedProgress } from './derived-progress.ts'
 import type { TableHour } from './records.ts'
 
-/**
- * Hours that ended up to `ended_by` and have rows that no version is known to hold, oldest first.
- */
+/** Hours that ended up to `ended_by` and have rows that no version holds, oldest first. */
 export async function selectDueHours(pool: Pool, ended_by: Micros): Promise<readonly TableHour[]> {
   const { rows } = await pool.query<HourRow & { is_archived: boolean }>(
     `select p.table_name, (extract(epoch from p.hour) * 1000000)::float8 as hour, is_archived
@@ -56,15 +52,16 @@ export async function selectHours(
 }
 
 /**
- * Where the hour's rows are: in `book_ticker_2024080823` of table `book_ticker`, as ensure_hour
- * names it, and nothing else is there; of a rollup in the table itself, beside other hours.
+ * The relation that holds the hour's rows. A raw table has a partition per hour, named by
+ * ensure_hour, for example `book_ticker_2024080823`. A rollup is read from the table itself, which
+ * also holds other hours.
  */
 export function relationOf({ table_name, hour }: TableHour): string {
   if (isRollup(table_name)) return table_name
   return `${table_name}_${toIso(hour).slice(0, 13).replaceAll(/[-T]/g, '')}`
 }
 
-/** Hours that have a partition, or lie in one of a day. $1: the tables. */
+/** Hours that have their own partition, or are in the partition of a day. $1: the tables. */
 const PARTITIONS = `
   select t.table_name, p.hour
   from unnest($1::text[]) as t (table_name)
@@ -88,7 +85,7 @@ function tableHourOf({ table_name, hour }: HourRow): TableHour {
   return { table_name, hour: micros(hour) }
 }
 
-/** Retention drops partitions without; until then they are looked at here once a run. */
+/** Retention drops empty partitions. Until then, every run checks them here. */
 async function hasRows(pool: Pool, table_hour: TableHour): Promise<boolean> {
   const { table_name, hour } = table_hour
   const [, time] = ARCHIVED_TABLES[table_name].identity

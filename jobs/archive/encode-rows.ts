@@ -1,4 +1,4 @@
-/** Rows of columns as binary COPY has them: the way back, for rows that come from a file. */
+/** Encodes columns as binary COPY rows, for rows that come from an archive file. */
 import type { TableShape } from '#core/archived-tables.ts'
 import { putFloat, putInteger, putMicros, putNull, putPairsHead } from '#core/node/pg-copy/cells.ts'
 import {
@@ -15,13 +15,11 @@ const FIRST_BYTES = 64 * 1024
 
 export interface EncodedRows {
   readonly bytes: Buffer
-  /** Where each row ends. */
+  /** End of each row. */
   readonly ends: readonly number[]
 }
 
-/**
- * Rows [from, to). The symbol's id is written as 0: whoever has columns knows the symbol's name.
- */
+/** Encodes rows [from, to). symbol_id is written as 0: the reader knows the symbol by its name. */
 export function encodeRows(table: TableShape, rows: SymbolRows, from: number, to: number): EncodedRows {
   const out = new Output()
   const ends: number[] = []

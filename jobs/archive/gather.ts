@@ -1,7 +1,8 @@
 /**
- * An hour's rows on local disk, gathered by symbol and ten seconds, and their checksums. The table
- * is read once and in its own order; nothing is sorted but ten seconds or more of one symbol in
- * memory. Invariant: ten seconds of one symbol fit into memory; everything else may be any size.
+ * Gathers an hour's rows on the local disk by symbol and ten-second slot, and sums their checksums.
+ * The table is read once, in its physical order. Sorting happens in memory, for one or more slots
+ * of one symbol at a time. Invariant: ten seconds of one symbol fit into memory; nothing else has a
+ * limit.
  */
 import type { Exchange } from '#core/symbols.ts'
 import { isDerived, type TableShape } from '#core/archived-tables.ts'
@@ -19,27 +20,27 @@ export interface ListedSymbol {
   readonly symbol: string
 }
 
-/** Sorted rows of one symbol; parts of a symbol follow one another in time. */
+/** Sorted rows of one symbol. Parts of a symbol are in order of time. */
 export interface Part {
   readonly symbol: string
   readonly rows: SymbolRows
 }
 
-/** An exchange's rows, by where they came from. */
+/** Sums of an exchange's rows by source. */
 export interface ExchangeSums {
   /** Rows of the table. */
   readonly table: ChecksumSums
-  /** Rows of the version before. */
+  /** Rows of the previous version. */
   readonly file: ChecksumSums
 }
 
 const SLOT_US = 10 * SECOND_US
 const SLOTS = 360
-/** Memory that the spill takes is twice this. */
+/** The spill takes twice this much memory. */
 const BUFFER_BYTES = 24 * 1024 * 1024
-/** Rows that are sorted at once: some 120,000 quotes. */
+/** Rows are sorted in parts of this size: about 120,000 quotes. */
 const PART_BYTES_MAX = 12 * 1024 * 1024
-/** Rows of a file that are turned back into rows of COPY at once. */
+/** Rows of a file are converted back to COPY rows in batches of this size. */
 const FILE_ROWS = 4_096
 
 interface KnownSymbol extends ListedSymbol {
@@ -56,7 +57,7 @@ export class HourRows {
   readonly #table: TableShape
   readonly #hour: Micros
   readonly #spill: Spill
-  /** Whose row counts where the table and the version before have one of the same identity. */
+  /** Whose row counts if the table and the previous version both have a row with one identity. */
   readonly #winner: 'table' | 'file'
   readonly #symbols: KnownSymbol[] = []
   readonly #by_name = new Map<string, KnownSymbol>()
@@ -69,12 +70,12 @@ export class HourRows {
     this.#winner = isDerived(table.name) ? 'table' : 'file'
   }
 
-  /** `path` is a file that does not exist yet; the caller deletes it after close(). */
+  /** `path` must not exist yet. The caller deletes it after close(). */
   static async create(table: TableShape, hour: Micros, path: string): Promise<HourRows> {
     return new HourRows(table, hour, await Spill.create(path, BUFFER_BYTES))
   }
 
-  /** Every exchange that has rows, in the order of their names. */
+  /** Every exchange that has rows, sorted by name. */
   get exchanges(): readonly Exchange[] {
     return [...this.#sums.keys()].toSorted(compareText)
   }
@@ -89,7 +90,7 @@ export class HourRows {
     return sums
   }
 
-  /** Rows of a file. The table's must have been added before. */
+  /** Adds rows of a file. Call after addTableRows. */
   async addFileRows(listed: ListedSymbol, rows: SymbolRows): Promise<void> {
     const symbol = this.#symbolOf(listed)
     addRows(this.sumsOf(listed.exchange).file, listed.symbol, rows)
@@ -102,7 +103,7 @@ export class HourRows {
     }
   }
 
-  /** `stream` is binary COPY of the table's columns in their order; `listed` is by symbol_id. */
+  /** `stream` is a binary COPY of the table's columns in order; `listed` is by symbol_id. */
   async addTableRows(
     stream: AsyncIterable<Buffer>,
     listed: ReadonlyMap<number, ListedSymbol>,
@@ -115,7 +116,7 @@ export class HourRows {
       if (!is_header_read) {
         if (rest.length < COPY_HEADER.length) continue
         if (!rest.subarray(0, COPY_SIGNATURE.length).equals(COPY_SIGNATURE)) {
-          throw new Error('The stream is not binary COPY.')
+          throw new Error('The stream is not a binary COPY.')
         }
         is_header_read = true
         rest = rest.subarray(COPY_HEADER.length)
@@ -123,13 +124,13 @@ export class HourRows {
       rest = await take(rest)
     }
     if (rest.length !== 2 || rest.readInt16BE(0) !== -1) {
-      throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes into it.`)
+      throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes left over.`)
     }
   }
 
   /**
-   * The exchange's rows by symbol and time. Of rows with one identity one counts; the others are
-   * added to `repeated`. All its rows must have been added.
+   * The exchange's rows by symbol and time. If several rows have one identity, one is kept and the
+   * others are added to `repeated`. Call after all rows have been added.
    */
   async *parts(exchange: Exchange, repeated: ChecksumSums): AsyncGenerator<Part> {
     await this.#spill.flush()
@@ -146,7 +147,7 @@ export class HourRows {
     return this.#spill.close()
   }
 
-  /** Takes what whole rows there are; returns what is left. */
+  /** Takes all complete rows, and returns the rest of the bytes. */
   #rowTaker(listed: ReadonlyMap<number, ListedSymbol>): (bytes: Buffer) => Promise<Buffer> {
     const hashRow = rowHasher(this.#table)
     const readSymbolId = symbolIdReader(this.#table)
@@ -154,7 +155,7 @@ export class HourRows {
     const by_id = new Map<number, TableSymbol>()
     const symbolOf = (symbol_id: number): TableSymbol => {
       const found = listed.get(symbol_id)
-      if (found === undefined) throw new Error(`No symbol has the id ${symbol_id}.`)
+      if (found === undefined) throw new Error(`The symbols table lacks the id ${symbol_id}.`)
       const symbol = { known: this.#symbolOf(found), sums: this.sumsOf(found.exchange).table }
       by_id.set(symbol_id, symbol)
       return symbol
@@ -181,7 +182,7 @@ export class HourRows {
 
   #keyOf({ index }: KnownSymbol, ts: number): number {
     const slot = Math.floor((ts - this.#hour) / SLOT_US)
-    if (slot < 0 || slot >= SLOTS) throw new Error('A row is not of the hour.')
+    if (slot < 0 || slot >= SLOTS) throw new Error('A row is outside the hour.')
     return index * SLOTS + slot
   }
 
@@ -196,7 +197,7 @@ export class HourRows {
     return symbol
   }
 
-  /** Neighbouring slots of a symbol together, as long as they are not too large. */
+  /** Joins neighbouring slots of a symbol up to PART_BYTES_MAX. */
   #partKeys(exchange: Exchange): readonly PartKeys[] {
     const by_symbol = Map.groupBy(this.#spill.sizes(), ({ key }) => Math.floor(key / SLOTS))
     return this.#symbols

@@ -1,7 +1,7 @@
 /**
- * index.json of a day: which file is the newest of every hour, for readers without the database.
- * It is made from marketdata.archive alone, after the rows are committed; a row that no index names
- * yet says so itself, and the next run makes good for one that was killed in between.
+ * index.json of a day: the newest file of every hour, for readers without the database. It is built
+ * only from committed rows of marketdata.archive. A row records whether an index names it, so if a
+ * run is killed in between, the next run writes the index.
  */
 import type { ArchiveIndex } from '#core/archive.ts'
 import type { ArchivedTable } from '#core/archived-tables.ts'
@@ -28,7 +28,7 @@ export async function writeIndexes(pool: Pool, store: ObjectStore): Promise<void
   for (const day of rows) await writeIndex(pool, store, day)
 }
 
-/** Two writers of one day take turns, so that the later one's, which is the fuller one, stays. */
+/** Writers of one day take turns, so that the later and more complete index stays. */
 async function writeIndex(pool: Pool, store: ObjectStore, day: IndexedDay): Promise<void> {
   const { exchange, table_name, date } = day
   const key = archiveIndexKey(table_name, exchange, date)

@@ -1,10 +1,10 @@
-/** Writes raw/instruments.json, by which readers find names and decimals without the database. */
+/** Writes raw/instruments.json, which gives readers names and decimals without the database. */
 import type { InstrumentList, ListedInstrument } from '#core/instrument-list.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { INSTRUMENTS_KEY } from '#core/object-keys.ts'
 
-/** The same list once more writes nothing, nor does an archive that holds nothing. */
+/** Writes nothing if the list has not changed, or if the archive is empty. */
 export async function writeInstruments(pool: Pool, store: ObjectStore): Promise<void> {
   const { rows: instruments } = await pool.query<ListedInstrument>(
     `select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size

@@ -1,8 +1,8 @@
 /**
- * Rows that come after their hour was archived. The writer logs what it adds below a table's
- * threshold (sql/migrations/0014_rollups.sql), and jobs what they replace
- * (0040_archive_derived.sql); here the threshold is raised before an hour is read, and what was
- * logged is deleted with the version that holds it.
+ * Rows that arrive after their hour was archived. The writer logs rows that it adds below a table's
+ * threshold (sql/migrations/0014_rollups.sql), and jobs log rows that they replace
+ * (0040_archive_derived.sql). The archive raises the threshold before it reads an hour, and deletes
+ * log entries together with recording the version that holds their rows.
  */
 import { isDerived } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
@@ -10,8 +10,8 @@ import { HOUR_US, micros, toIso } from '#core/time.ts'
 import type { TableHour } from './records.ts'
 
 /**
- * Waits for every writer that has added rows without knowing the threshold. From its commit on,
- * rows of the hour that a later snapshot does not show are logged.
+ * Waits for every writer that added rows before it could see the new threshold. Once this has
+ * committed, every row of the hour that a later snapshot does not see is logged.
  */
 export async function raiseThreshold(pool: Pool, { table_name, hour }: TableHour): Promise<void> {
   await pool.query('select marketdata.raise_invalidation_threshold($1, $2)', [
@@ -20,7 +20,7 @@ export async function raiseThreshold(pool: Pool, { table_name, hour }: TableHour
   ])
 }
 
-/** Ids of what is logged for the hour; a range never crosses one. */
+/** Ids of the hour's log entries. The range of an entry is always within one hour. */
 export async function selectLate(
   client: Client,
   { table_name, hour }: TableHour,

@@ -1,7 +1,7 @@
 /**
- * The archive as jobs read it: one symbol's rows of an hour, in the order of (ts_exchange, id), as
- * columns of typed arrays. A symbol costs one range request a row group, and the file's footer
- * once; the next group is fetched while one is worked on.
+ * Reads one symbol's rows of an archived hour as typed arrays, ordered by (ts_exchange, id). A
+ * symbol costs one range request per row group, plus one per file for the footer. The next group is
+ * fetched while one is being processed.
  */
 import { open } from 'node:fs/promises'
 import type { ArchivedHour } from '#core/archive.ts'
@@ -12,37 +12,37 @@ import { RowChunk } from '../columns/row-chunk.ts'
 import { type Footer, type Group, type RangeFile, readFooter, unreadable } from '../parquet/footer.ts'
 import { columnsByName, readGroup } from '../parquet/read.ts'
 
-/** What of a symbol is wanted. */
+/** The rows to read. */
 export interface WantedRows {
   readonly symbol: string
-  /** Columns of the table but symbol_id. */
+  /** Columns of the table, except symbol_id. */
   readonly columns: readonly string[]
-  /** Row groups that lie before it, or at or after `to`, are left out; others come whole. */
+  /** Row groups outside [from, to) are skipped; others are read whole. */
   readonly from?: Micros
   readonly to?: Micros
 }
 
 export interface ArchiveReader {
-  /** The hour's symbols with their number of rows, in the order of their UTF-8 bytes. */
+  /** The hour's symbols and their row counts, in the order of their UTF-8 bytes. */
   symbols(hour: ArchivedHour): Promise<readonly SymbolSpan[]>
-  /** Nothing where the hour has no such symbol. */
+  /** Yields nothing if the hour does not have the symbol. */
   readSymbolHour(hour: ArchivedHour, wanted: WantedRows): AsyncGenerator<RowChunk>
 }
 
 export interface SymbolSpan {
   readonly symbol: string
   readonly row_count: number
-  /** Of ts_exchange, both inclusive. */
+  /** First and last ts_exchange, both inclusive. */
   readonly first_ts: Micros
   readonly last_ts: Micros
 }
 
-/** A day of five tables: some 20 KB each with 200 symbols. */
+/** A day of five tables: about 20 KB each with 200 symbols. */
 const FOOTERS_MAX = 24 * 5 * 2
 
 /**
- * Footers are kept by their key: a version of a file never changes. Errors:
- * `archive_unreadable` where a file is gone or is not what its row says.
+ * Footers are cached by key, since a version of a file never changes. Errors: `archive_unreadable`
+ * if a file is missing or does not match its record.
  */
 export function createArchiveReader(
   store: Pick<ObjectStore, 'readRange'>,
@@ -55,7 +55,7 @@ export function createArchiveReader(
     const known = footers.get(object_key)
     footers.delete(object_key)
     const footer = known ?? readFooter(storedFile(store, hour), ARCHIVED_TABLES[table_name])
-    // The newest at the end; the oldest goes. One that failed is not kept.
+    // Least recently used first: that one is evicted. A failed read is not cached.
     footers.set(object_key, footer)
     footer.catch(() => footers.delete(object_key))
     if (footers.size > footers_max) footers.delete(footers.keys().next().value!)
@@ -80,7 +80,7 @@ export function createArchiveReader(
         const group = groups[index]
         if (group === undefined) return undefined
         const columns_read = readGroup(file, footer, group, wanted)
-        // Whoever waits for it gets the error; until then it is nobody's.
+        // The error surfaces when the loop awaits the columns; until then it must not be unhandled.
         columns_read.catch(() => undefined)
         return columns_read
       }
@@ -94,7 +94,7 @@ export function createArchiveReader(
   }
 }
 
-/** A file on disk, as it is read by ranges; `use` has it while it is open. */
+/** Opens a local file for range reads while `use` runs. */
 export async function withLocalFile<T>(
   path: string,
   use: (file: RangeFile) => Promise<T>,

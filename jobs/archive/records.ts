@@ -1,4 +1,4 @@
-/** Rows of marketdata.archive: what is archived, in which versions. */
+/** Rows of marketdata.archive: the archived hours and their versions. */
 import type { ArchivedHour } from '#core/archive.ts'
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
@@ -8,13 +8,13 @@ import type { Checksums } from '../columns/checksum.ts'
 
 export interface ArchiveRecord extends ArchivedHour {
   readonly checksums: Checksums
-  /** Rows of the hour that Postgres holds. */
+  /** Number of the hour's rows in Postgres. */
   readonly table_row_count: number
-  /** True where Postgres does not hold all rows of the file. */
+  /** True if Postgres no longer holds all rows of the file. */
   readonly is_dropped: boolean
 }
 
-/** A table's hour: what is archived at once, under one lock. */
+/** One hour of one table: the unit that is archived under one lock. */
 export interface TableHour {
   readonly table_name: ArchivedTable
   readonly hour: Micros
@@ -101,8 +101,8 @@ export async function insertRecord(
 }
 
 /**
- * The newest version holds all rows of the table as they are now: so many; unless they were dropped
- * since.
+ * Records how many rows the table now has, all of which the newest version holds. Does nothing if
+ * they have been dropped in the meantime.
  */
 export async function updateTableRowCount(
   client: Client,

@@ -1,6 +1,6 @@
 /**
- * Job `archive`: one run, with a lock and a row in job_runs, for each hour and table that is due.
- * Hours that were missed are made up for, oldest first; one that fails leaves the others alone.
+ * The job `archive`: archives every hour and table that is due, oldest first, each in a run of its
+ * own with a lock and a row in job_runs. A failed hour does not stop the others.
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -17,12 +17,11 @@ export const ARCHIVE_JOB = 'archive'
 export interface ArchiveOptions extends Omit<HourOptions, 'signal'> {
   readonly log: Logger
   readonly signal?: AbortSignal
-  /** These hours, whether due or not; undefined: all that are due. */
+  /** Archives exactly these hours; undefined: all that are due. */
   readonly hours?: readonly TableHour[]
   /**
-   * After its end an hour may still get rows of a slow or restarted ingestor: it is due when so
-   * many microseconds have gone by, by default an hour, and rows that come later make a new
-   * version.
+   * Wait after the end of an hour [us], default one hour: a slow or restarted ingestor may still
+   * add rows. Rows that arrive later still create a new version.
    */
   readonly delay_us?: number
   readonly onHour?: (table_hour: TableHour, result: HourResult) => void
@@ -37,8 +36,8 @@ export interface ArchiveResult {
 }
 
 /**
- * Errors: `hour_not_over` where one of `hours` is not over; `archive_incomplete` where hours
- * failed, each of which has a row in job_runs. Needs three connections of the pool.
+ * Errors: `hour_not_over` if one of `hours` has not ended; `archive_incomplete` if hours failed.
+ * Each failed hour has a row in job_runs. Needs three connections of the pool.
  */
 export async function runArchive(options: ArchiveOptions): Promise<ArchiveResult> {
   const { pool, store, now, log, delay_us = HOUR_US } = options
@@ -78,7 +77,7 @@ export async function runArchive(options: ArchiveOptions): Promise<ArchiveResult
 function refuseUnfinished(table_hour: TableHour, now_ms: number): void {
   if (table_hour.hour + HOUR_US <= fromMillis(now_ms)) return
   throw new OperatorError('hour_not_over', `${hourWindow(table_hour)} is not over yet.`, {
-    hint: 'Name an hour (UTC) that is over.',
+    hint: 'Give an hour (UTC) that is over.',
   })
 }
 
@@ -86,7 +85,7 @@ function incomplete(failures: readonly unknown[], hour_count: number): OperatorE
   const first = describeError(failures[0])
   return new OperatorError(
     'archive_incomplete',
-    `${failures.length} of ${hour_count} hours were not archived; the first one: ${first}`,
-    { hint: '`npx booktape jobs ls` shows them. The next run tries again.', retryable: true },
+    `${failures.length} of ${hour_count} hours could not be archived. The first: ${first}`,
+    { hint: '`npx booktape jobs ls` lists them. The next run tries again.', retryable: true },
   )
 }

@@ -1,12 +1,12 @@
 /**
- * Gathers rows by key on disk, in bounded memory: rows are collected in a buffer, which is written
- * behind the file in the order of the keys whenever it is full. A key's rows come back in the order
- * in which they were added. The file belongs to the caller, who deletes it.
+ * Gathers rows by key on disk in bounded memory. Rows go into a buffer; when it is full, they are
+ * appended to the file sorted by key. The rows of a key come back in the order of addition. The
+ * file belongs to the caller, who deletes it.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 
 export interface GatheredRows {
-  /** One after another. */
+  /** All rows, concatenated. */
   readonly bytes: Buffer
   readonly row_count: number
 }
@@ -17,18 +17,18 @@ export interface KeySize {
   readonly byte_count: number
 }
 
-/** Where a key's rows lie in the file. */
+/** Position of a key's rows in the file. */
 interface Kept {
   row_count: number
   byte_count: number
-  /** Begin and length in turn. */
+  /** Alternating offset and length. */
   readonly pieces: number[]
 }
 
-/** Rows that lie one after another. */
+/** Consecutive rows. */
 export interface RowBlock {
   readonly bytes: Buffer
-  /** Where each row ends; the first begins at 0. */
+  /** End of each row; the first begins at 0. */
   readonly ends: readonly number[]
   readonly keys: readonly number[]
 }
@@ -39,11 +39,11 @@ const NONE = -1
 export class Spill {
   readonly #file: FileHandle
   #file_bytes = 0
-  /** Rows as they come in the first half, and in the order of their keys in the second. */
+  /** First half: rows in order of arrival. Second half: the same rows ordered by key. */
   readonly #bytes: Uint8Array
   readonly #half: number
   #filled = 0
-  /** Runs of rows of one key: where they end, how many rows they have, the next run of the key. */
+  /** Runs of rows of one key: their ends, their row counts, and the next run of the same key. */
   #ends = new Int32Array(FIRST_RUNS)
   #counts = new Int32Array(FIRST_RUNS)
   #nexts = new Int32Array(FIRST_RUNS)
@@ -59,7 +59,7 @@ export class Spill {
     this.#bytes = new Uint8Array(2 * buffer_bytes)
   }
 
-  /** Takes twice `buffer_bytes` of memory; a block must fit into it once. */
+  /** Takes twice `buffer_bytes` of memory. No block may be larger than `buffer_bytes`. */
   static async create(path: string, buffer_bytes: number): Promise<Spill> {
     return new Spill(await open(path, 'wx+'), buffer_bytes)
   }
@@ -67,14 +67,16 @@ export class Spill {
   async add({ bytes, ends, keys }: RowBlock): Promise<void> {
     const length = ends.at(-1) ?? 0
     if (this.#filled + length > this.#half) await this.flush()
-    if (length > this.#half) throw new Error(`${length} bytes of rows, more than ${this.#half}.`)
+    if (length > this.#half) {
+      throw new Error(`A block of ${length} bytes exceeds the buffer of ${this.#half}.`)
+    }
     const base = this.#filled
     this.#bytes.set(bytes.subarray(0, length), base)
     this.#filled += length
     for (let row = 0; row < ends.length; row++) this.#noteRow(keys[row]!, base + ends[row]!)
   }
 
-  /** Writes what is in memory. */
+  /** Writes the buffer to the file. */
   async flush(): Promise<void> {
     let end = this.#half
     for (const key of [...this.#chains.keys()].toSorted((left, right) => left - right)) {
@@ -97,7 +99,7 @@ export class Spill {
     this.#chains.clear()
   }
 
-  /** In no order. Only what was flushed is known. */
+  /** In no particular order. Covers only flushed rows. */
   sizes(): readonly KeySize[] {
     return Array.from(this.#keys, ([key, { row_count, byte_count }]) => ({
       key,
@@ -106,7 +108,7 @@ export class Spill {
     }))
   }
 
-  /** The rows of all the keys together; those of one key in the order in which they were added. */
+  /** The rows of these keys; those of one key are in the order of addition. */
   async read(keys: readonly number[]): Promise<GatheredRows> {
     const kept = keys.map((key) => this.#keys.get(key)!)
     const row_count = kept.reduce((sum, one) => sum + one.row_count, 0)
@@ -114,7 +116,7 @@ export class Spill {
     let end = 0
     for (const [begin, length] of joinedPieces(kept)) {
       const { bytesRead } = await this.#file.read(bytes, end, length, begin)
-      if (bytesRead !== length) throw new Error('The spill file is shorter than what was written.')
+      if (bytesRead !== length) throw new Error('The spill file is shorter than expected.')
       end += length
     }
     return { bytes, row_count }
@@ -165,7 +167,7 @@ function doubled(values: Int32Array): Int32Array<ArrayBuffer> {
   return longer
 }
 
-/** Begin and length in the order of the file; what lies side by side is read at once. */
+/** Offsets and lengths in file order. Adjacent pieces are joined into one read. */
 function joinedPieces(kept: readonly Kept[]): readonly (readonly [number, number])[] {
   const pieces: [number, number][] = []
   for (const { pieces: of_key } of kept) {

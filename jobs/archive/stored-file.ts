@@ -1,4 +1,4 @@
-/** A file of the archive brought back from the object store onto disk, and what its rows sum to. */
+/** Downloads an archive file from the object store, and checks its rows against its sums. */
 import { createReadStream, createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { ArchivedHour } from '#core/archive.ts'
@@ -11,12 +11,12 @@ import { digestOf } from '../columns/digest.ts'
 import { readRows } from '../parquet/read.ts'
 import { withLocalFile } from './read.ts'
 
-/** Rows of one symbol, once they have been added to the sums. */
+/** Gets rows of one symbol after they have been added to the sums. */
 export type TakeRows = (symbol: string, rows: SymbolRows) => Promise<void>
 
 /**
- * Reads the whole file back and adds up its rows; `take` gets them on the way. Errors:
- * `archive_differs` where the bytes, the number of rows or a column are not what they should be.
+ * Reads the whole file back, sums its rows and passes them to `take`. Errors: `archive_differs` if
+ * the bytes, the number of rows or the values of a column are not as expected.
  */
 export async function rereadFile(
   store: ObjectStore,
@@ -35,26 +35,27 @@ export async function rereadFile(
     }
   })
   if (sums.row_count !== expected.row_count) {
-    throw differs(object_key, `${sums.row_count} rows, not ${expected.row_count}`)
+    throw differs(object_key, `it has ${sums.row_count} rows instead of ${expected.row_count}`)
   }
   const found = sums.toChecksums()
   const wrong = Object.keys(found).filter((name) => found[name] !== expected.checksums[name])
-  if (wrong.length > 0) throw differs(object_key, `other values in ${wrong.join(', ')}`)
+  if (wrong.length > 0) throw differs(object_key, `it has other values in ${wrong.join(', ')}`)
 }
 
 async function download(store: ObjectStore, expected: ArchivedHour, path: string): Promise<void> {
   const { object_key, byte_count, sha256 } = expected
   const stream = await store.read(object_key)
-  if (stream === undefined) throw differs(object_key, 'no such object in the store')
+  if (stream === undefined) throw differs(object_key, 'the object store does not have it')
   await pipeline(stream, createWriteStream(path))
   const digest = await digestOf(createReadStream(path))
   if (digest.sha256 !== sha256) {
-    throw differs(object_key, `${digest.bytes} bytes of another sha256, not ${byte_count}`)
+    const found = `it has ${digest.bytes} bytes instead of ${byte_count}`
+    throw differs(object_key, `${found}, with another sha256`)
   }
 }
 
 function differs(object_key: string, found: string): OperatorError {
-  return new OperatorError('archive_differs', `${object_key} read back has ${found}.`, {
+  return new OperatorError('archive_differs', `${object_key} was read back, but ${found}.`, {
     hint: 'The partition stays in Postgres. Check the object store and the disk, then run again.',
     retryable: true,
   })

@@ -1,4 +1,4 @@
-/** Which symbols have depth that orderbook_topn was not made from yet. */
+/** Finds symbols with depth that orderbook_topn does not include yet. */
 import { type HourSpan, selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
@@ -10,11 +10,11 @@ interface KnownSymbol {
   readonly symbol_id: number
   readonly symbol: string
   readonly covered_to: number | null
-  /** In microseconds, -Infinity where nothing of it was read. */
+  /** In microseconds; -Infinity if nothing has been read. */
   readonly read_to: number
 }
 
-/** Symbols with depth that was not read yet: the newest hours are looked at first. */
+/** Symbols with unread depth. Queries the newest hours first. */
 export async function selectDue(client: Client): Promise<readonly NewDepth[]> {
   let left = await selectKnown(client)
   const read_to = left.reduce((least, symbol) => Math.min(least, symbol.read_to), Infinity)
@@ -45,7 +45,7 @@ async function selectKnown(client: Client): Promise<readonly KnownSymbol[]> {
   return rows.map((row) => ({ ...row, symbol_id: Number(row.symbol_id) }))
 }
 
-/** By symbol_id: the newest depth of the span that was not read yet. */
+/** Newest unread depth of the span, by symbol_id. */
 async function selectNewest(
   client: Client,
   symbols: readonly KnownSymbol[],

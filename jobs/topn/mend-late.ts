@@ -1,18 +1,18 @@
 /**
- * Depth that came late: sets the watermark of its symbol back to where the late rows can have
- * changed a row of orderbook_topn, from where the run writes everything anew.
+ * Handles late depth: sets the symbol's watermark back to the first row of orderbook_topn that it
+ * may change. The run then rewrites all rows from there.
  *
  * Invariants
- * 1. The threshold of depth_events is raised, and that is committed, before depth below it is
- *    read: a row that a run does not see is in the log of invalidations.
+ * 1. The threshold of depth_events is raised and committed before depth below it is read. So every
+ *    row that a run does not see is in the log of invalidations.
  * 2. An invalidation is deleted in the transaction that sets the watermark back.
- * 3. Rows of which the depth has left Postgres stay as they are.
+ * 3. If the depth is no longer in Postgres, rows computed from it stay as they are.
  */
 import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
 import { type Pool, withClient, inTransaction, type Client } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
 
-/** Ids of the symbols whose watermark went back: a book that is kept of them is of another past. */
+/** Returns the ids of symbols whose watermark was set back: books kept in memory are outdated. */
 export async function mendLate(pool: Pool): Promise<readonly number[]> {
   return inTransaction(pool, async (client) => {
     const mended: number[] = []
@@ -26,7 +26,7 @@ export async function mendLate(pool: Pool): Promise<readonly number[]> {
   })
 }
 
-/** Depth before `to` is about to be read. */
+/** Call before depth up to `to` is read. */
 export async function announceRead(pool: Pool, to: Micros): Promise<void> {
   await withClient(pool, (client) =>
     client.query("select marketdata.raise_invalidation_threshold('depth_events', $1)", [toIso(to)]),
@@ -55,9 +55,9 @@ async function takeInvalidations(client: Client): Promise<readonly LateDepth[]> 
 }
 
 /**
- * The first moment whose row the late depth can have changed: what lies between it and the diff
- * before it may be known now, and a late snapshot has its place up to SNAPSHOT_LATE_US before its
- * time. Undefined where the depth around it is not here any more.
+ * The earliest time whose row the late depth may change. The time between it and the diff before it
+ * may now be known, and a late snapshot may apply up to SNAPSHOT_LATE_US before its own time.
+ * Undefined if the depth around it is no longer in Postgres.
  */
 async function restartOf(
   client: Client,
@@ -73,8 +73,8 @@ async function restartOf(
 }
 
 /**
- * Where no snapshot is left before that moment, it is the first diff behind the first one that is
- * left: the rows before it were made from what is gone.
+ * If no snapshot remains before that time, the restart is the first diff after the first remaining
+ * snapshot: earlier rows were computed from depth that is gone.
  */
 const RESTART = `with whole as (
     select coalesce(max(a.hour + interval '1 hour'), '-infinity') as from_ts
@@ -99,7 +99,7 @@ const RESTART = `with whole as (
   )
   select (extract(epoch from ts) * 1000000)::float8 as restart from begin where ts is not null`
 
-/** A symbol that was not read so far takes the late rows as they come. */
+/** A symbol that has not been read yet is left alone: its first run reads the late rows anyway. */
 const SET_BACK = `update marketdata.orderbook_topn_watermarks
   set covered_to = case when covered_to is null then null else least(covered_to, $2) end, read_to = $2
   where symbol_id = $1 and coalesce(read_to, covered_to) > $2`

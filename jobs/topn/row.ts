@@ -1,6 +1,7 @@
 /**
- * A row of marketdata.orderbook_topn: the best ten levels of each side at one moment, and what
- * follows from them. Column order stands here; units and formulas are the table's comments.
+ * A row of marketdata.orderbook_topn: the best ten levels of each side at one time, and columns
+ * computed from them. This file defines the column order; comments in the schema give units and
+ * formulas.
  */
 import type { OrderBook } from '#core/book.ts'
 import { decimalOf, half, plus } from '#core/decimals.ts'
@@ -36,7 +37,7 @@ export const VALUE_COLUMNS: readonly string[] = [
   ]),
 ]
 
-/** Price and quantity of the best ten levels, bids first; NaN where there is none. */
+/** Price and quantity of the best ten levels, bids first; NaN for a missing level. */
 export type TopLevels = Float64Array
 
 export function topLevels(book: OrderBook): TopLevels {

@@ -1,7 +1,7 @@
 /**
- * Job orderbook_topn: brings every symbol's rows up to its newest depth. Each symbol has a
- * watermark of its own (orderbook_topn_watermarks); one that fails leaves the others alone and is
- * tried again with the next run.
+ * The job orderbook_topn: brings every symbol's rows up to its newest depth. Each symbol has its
+ * own watermark (orderbook_topn_watermarks). A failed symbol does not stop the others; the next run
+ * tries it again.
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -25,7 +25,7 @@ export interface TopnOptions {
   readonly pool: Pool
   readonly cadence: Cadence
   readonly log: Logger
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
 }
 
@@ -36,21 +36,21 @@ export interface TopnResult extends RunResult {
 
 export interface TopnJob {
   /**
-   * One run, with its row in job_runs. An abort ends it early, between two parts of a symbol:
-   * what is left is the next run's. Throws `run_in_progress` where another process is at it, and
-   * `topn_failed` where symbols failed, after all others were done.
+   * Does one run and records it in job_runs. An abort ends it early, between two parts of a symbol;
+   * the next run does the rest. Throws `run_in_progress` if another process is running the job, and
+   * `topn_failed` if symbols failed, after all others are done.
    */
   run(signal: AbortSignal): Promise<TopnResult>
 }
 
-/** A run is for whatever is new: all of them share one window, and so one lock. */
+/** A run processes whatever is new, so all runs share one window and one lock. */
 const WINDOW = 'newest'
-/** There is a run every half minute, 2,880 a day: nobody asks for older ones. */
+/** A run every half minute gives 2,880 rows a day; older ones are deleted. */
 const KEEP_S = 86_400
-/** A stream of depth whose newest event stays the newest for so long has come to a rest. */
+/** A depth stream without a newer event for this long is considered quiet. */
 const QUIET_MS = 20_000
 
-/** Books are kept in the job between its runs, so that each reads only what is new. */
+/** The job keeps books in memory between runs, so that each run reads only new depth. */
 export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob {
   const known = new Map<number, SymbolProgress>()
   const newest_since = new Map<number, { readonly newest: Micros; readonly ms: number }>()
@@ -71,7 +71,7 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
   const showNew = async (client: Client, due: DueSymbol, signal: AbortSignal): Promise<number> => {
     const { symbol_id, covered_to } = due
     const kept = known.get(symbol_id)
-    // Another process, or a hand, has moved the watermark: what we hold is of another past.
+    // If another process or an operator moved the watermark, the book in memory is outdated.
     const fits = kept !== undefined && kept.covered_to === covered_to
     const progress = fits ? kept : await beginSymbol(client, due, cadence)
     if (progress === undefined) return 0
@@ -85,7 +85,7 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
     const late = await mendLate(pool)
     for (const symbol_id of late) known.delete(symbol_id)
     if (late.length > 0) {
-      run_log.info({ symbol_count: late.length }, 'Depth came late; its rows are written anew.')
+      run_log.info({ symbol_count: late.length }, 'Rewriting rows of symbols with late depth.')
     }
     const found = await withClient(pool, selectDue)
     const due = found.map((one) => ({ ...one, is_quiet: isQuiet(one) }))
@@ -100,8 +100,8 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
         const { symbol } = one
         failures.push(`${symbol}: ${describeError(error)}`)
         const facts = { code: 'topn_symbol_failed', symbol, error: describeError(error) }
-        run_log.warn(facts, 'No rows of orderbook_topn for a symbol; the next run tries again.')
-        // Where Postgres itself is away the run ends here: all other symbols would fail too.
+        run_log.warn(facts, 'Cannot write orderbook_topn of a symbol; the next run tries again.')
+        // If Postgres itself is down, end the run here: all other symbols would fail too.
         await pool.query('select 1')
       }
     }
@@ -118,14 +118,14 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
 }
 
 function symbolsFailed(failures: readonly string[], due_count: number): OperatorError {
-  const message = `${failures.length} of ${due_count} symbols failed; the first is ${failures[0]}`
+  const message = `${failures.length} of ${due_count} symbols failed. The first: ${failures[0]}`
   return new OperatorError('topn_failed', message, {
-    hint: 'The next run tries them again; the log of this one names them all.',
+    hint: 'The next run tries them again. The log of this run names all of them.',
     retryable: true,
   })
 }
 
-/** Also of a symbol without a book, so that nobody waits for what its depth does not show. */
+/** Also for a symbol without a book, so that nothing waits for rows that its depth cannot give. */
 async function noteRead(client: Client, due: DueSymbol): Promise<void> {
   await client.query(
     `insert into marketdata.orderbook_topn_watermarks (symbol_id, read_to) values ($1, $2)

@@ -1,18 +1,18 @@
 /**
- * From one symbol's recorded depth to rows of orderbook_topn: pure, without a clock, so the same
- * rows of depth give the same rows however they are cut into runs.
+ * Turns one symbol's recorded depth into rows of orderbook_topn. Pure and without a clock: the same
+ * depth gives the same rows, however it is cut into runs.
  *
- * (Where a book was lost, that holds once its next snapshot is stored: of what was taken before
- * that, nothing is shown.)
+ * After a book was lost, this holds once its next snapshot is stored. Depth before that snapshot
+ * gives no rows.
  *
  * Invariants
  * 1. The row at t shows the book after every diff with ts_exchange <= t. t is a multiple of
  *    `min_us`.
- * 2. There is a row at t where the best ten levels differ from those at t - min_us, and at every
+ * 2. There is a row at t if the best ten levels differ from those at t - min_us, and at every
  *    multiple of `max_us`.
- * 3. A moment is only shown once a later diff has connected to the book: until then there may be
- *    a hole between. Where the book is known, core/book-replay.ts says; a diff has to have
- *    continued its snapshot, so that the time at which a snapshot arrived shows nowhere.
+ * 3. A time gets a row only once a later diff has connected to the book; until then there may be a
+ *    gap in between. core/book-replay.ts decides where the book is known. A diff must have
+ *    continued its snapshot, so that rows do not depend on when the snapshot arrived.
  */
 import { BookReplay, type Stretch } from '#core/book-replay.ts'
 import type { DepthChange } from '#core/book-sync.ts'
@@ -20,18 +20,18 @@ import { type Micros, micros } from '#core/time.ts'
 import { sameLevels, topLevels, type TopLevels, type TopRow, topValues } from './row.ts'
 
 export interface Cadence {
-  /** Least time between two rows. */
+  /** Shortest time between two rows. */
   readonly min_us: number
-  /** Most time between two rows, a multiple of min_us. */
+  /** Longest time between two rows, a multiple of min_us. */
   readonly max_us: number
 }
 
 export class TopSampler {
   readonly #cadence: Cadence
-  /** Moments before it are not shown: they have their rows. */
+  /** Times before it already have their rows. */
   readonly #from: Micros
   readonly #replay = new BookReplay()
-  /** The last moment that was looked at, and the levels there. */
+  /** The last sampled time and its levels. */
   #seen: { readonly t: number; readonly levels: TopLevels } | undefined
   #covered_to: Micros | undefined
 
@@ -40,17 +40,17 @@ export class TopSampler {
     this.#from = from
   }
 
-  /** Every moment before it has its row, if it is to have one; undefined before the first book. */
+  /** Every time before it that needs a row has one; undefined before the first book. */
   get covered_to(): Micros | undefined {
     return this.#covered_to
   }
 
-  /** Snapshots whose place is among the diffs that come next, in any order. */
+  /** Adds snapshots that belong among the next diffs, in any order. */
   addSnapshots(snapshots: readonly DepthChange[]): void {
     this.#replay.addSnapshots(snapshots)
   }
 
-  /** Takes the next diff in order of (ts_exchange, final_update_id); the rows it allows to show. */
+  /** Takes the next diff by (ts_exchange, final_update_id). Returns rows that are now certain. */
   take(diff: DepthChange): readonly TopRow[] {
     const stretch = this.#replay.before(diff)
     const rows = stretch?.is_continued === true ? this.#show(stretch) : []
@@ -62,7 +62,7 @@ export class TopSampler {
     return rows
   }
 
-  /** The moments of the stretch that are to have a row. */
+  /** Rows for the times of the stretch that need one. */
   #show({ book, update_id, from, to }: Stretch): readonly TopRow[] {
     const { min_us, max_us } = this.#cadence
     const first = Math.max(ceilTo(from, min_us), (this.#seen?.t ?? -Infinity) + min_us)

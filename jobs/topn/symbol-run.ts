@@ -1,8 +1,8 @@
 /**
- * One symbol's way from depth_events to orderbook_topn: reads what is new since the last run,
- * some minutes at a time, and writes each part together with its watermark in one transaction.
- * The book stays in memory between runs; where it is lost it is rebuilt from the snapshot before
- * the watermark, and gives the same rows.
+ * Turns one symbol's depth_events into orderbook_topn. It reads depth since the last run, some
+ * minutes at a time, and writes each part together with its watermark in one transaction. The book
+ * stays in memory between runs. If it is lost, it is rebuilt from the snapshot before the watermark
+ * and gives the same rows.
  */
 import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
 import type { DepthChange } from '#core/book-sync.ts'
@@ -17,36 +17,36 @@ import { writeTop } from './write-top.ts'
 export interface DueSymbol {
   readonly symbol_id: number
   readonly symbol: string
-  /** Every moment before it has its rows; undefined before the first run. */
+  /** All rows before it have been written; undefined before the first run. */
   readonly covered_to: Micros | undefined
   /** ts_exchange of the newest depth. */
   readonly newest: Micros
-  /** Nothing newer has come for a while: the newest depth waits for no companion. */
+  /** The stream has been silent for a while, so no companion of the newest depth is expected. */
   readonly is_quiet: boolean
 }
 
-/** What is kept between two runs. */
+/** State that is kept between two runs. */
 export interface SymbolProgress {
   readonly sampler: TopSampler
   covered_to: Micros | undefined
-  /** Diffs before it were taken. */
+  /** Diffs before it have been taken. */
   read_to: Micros
-  /** Ids of the snapshots that were taken lately. */
+  /** Ids of recently taken snapshots. */
   snapshot_ids: Set<number>
 }
 
-/** The newest events may still get late companions from a second socket: they wait. */
+/** The newest events are held back: a second socket may still add events of the same time. */
 const HOLD_US = 2 * SECOND_US
 const PART_US = 300 * SECOND_US
-/** The rows that a row depends on begin at most so long before the watermark. */
+/** A row depends on rows from at most this long before the watermark. */
 const RUN_UP_US = 2 * SECOND_US
 
-/** Depth before it is read now. */
+/** Depth before this time is read now. */
 export function readEnd({ newest, is_quiet }: DueSymbol): Micros {
   return micros(is_quiet ? newest + 1 : newest - HOLD_US)
 }
 
-/** Undefined where the symbol has no snapshot yet, hence no book. */
+/** Undefined if the symbol has no snapshot yet, and therefore no book. */
 export async function beginSymbol(
   client: Client,
   { symbol_id, covered_to }: DueSymbol,
@@ -63,7 +63,7 @@ export async function beginSymbol(
   }
 }
 
-/** Writes what the depth up to `readEnd` shows, or up to an abort; the number of rows. */
+/** Writes rows for depth up to `readEnd`, or up to an abort. Returns the number of rows. */
 export async function runSymbol(
   client: Client,
   due: DueSymbol,
@@ -90,7 +90,7 @@ export async function runSymbol(
   return row_count
 }
 
-/** Snapshots around the part that were not taken yet: one may come later than its diffs. */
+/** Snapshots around the part that were not taken yet. A snapshot may arrive after its diffs. */
 async function newSnapshots(
   client: Client,
   symbol_id: number,

@@ -1,6 +1,6 @@
 /**
- * Writes rows of one symbol's orderbook_topn and its watermark in one transaction. What stood in
- * the span before is replaced, so that a watermark that was set back by hand does no harm.
+ * Writes rows of one symbol's orderbook_topn and its watermark in one transaction. It replaces all
+ * rows of the span, so that setting a watermark back by hand does no harm.
  */
 import copyStreams from 'pg-copy-streams'
 import { putFloat, putInteger, putMicros, putNull } from '#core/node/pg-copy/cells.ts'
@@ -16,13 +16,13 @@ import { type TopRow, VALUE_COLUMNS } from './row.ts'
 
 export interface TopPart {
   readonly symbol_id: number
-  /** Rows of [from, to), and all of them; undefined: from the beginning. */
+  /** All rows of [from, to). Undefined: from the beginning. */
   readonly from: Micros | undefined
   readonly to: Micros
   readonly rows: readonly TopRow[]
 }
 
-/** A transaction locks the partitions that it deletes from until it ends. */
+/** A transaction locks the partitions that it deletes from until its end. */
 const HOURS_AT_ONCE = 3
 
 export async function writeTop(client: Client, part: TopPart): Promise<void> {
@@ -57,9 +57,7 @@ export async function writeTop(client: Client, part: TopPart): Promise<void> {
   }
 }
 
-/**
- * Deletes the rows of a span of many hours, some of them a transaction; a later run would go on.
- */
+/** Deletes the rows of a long span over several transactions. A later run can continue. */
 async function clearSpan(client: Client, { symbol_id, from, to }: TopPart): Promise<void> {
   let begin = from === undefined ? '-infinity' : toIso(from)
   for (;;) {
@@ -81,7 +79,7 @@ async function clearSpan(client: Client, { symbol_id, from, to }: TopPart): Prom
   }
 }
 
-/** The hours that they lay in. */
+/** Returns the hours that had rows. */
 async function deleteRows(
   client: Client,
   symbol_id: number,
@@ -101,7 +99,7 @@ async function deleteRows(
   return rows.map(({ ts }) => micros(ts))
 }
 
-/** What rollups have made of the span already is to be made anew; see ingestor/writer/commit.ts. */
+/** Rollups computed from the span must be recomputed; see ingestor/writer/commit.ts. */
 const LOG_INVALIDATION = `with threshold as (
     select table_name, consumers, threshold from marketdata.invalidation_thresholds
     where table_name = 'orderbook_topn' for share
@@ -111,7 +109,7 @@ const LOG_INVALIDATION = `with threshold as (
   from threshold cross join unnest(consumers) as consumer
   where threshold > $2`
 
-/** The archive looks at whole hours: those that have other rows now, each by itself. */
+/** The archive works by hour, so each changed hour gets its own entry. */
 const LOG_FOR_ARCHIVE = `with threshold as (
     select consumers, threshold from marketdata.invalidation_thresholds
     where table_name = 'archive.orderbook_topn' for share

@@ -115,7 +115,7 @@ test('a symbol that fails leaves the others alone and is tried again', async () 
     .toEqual(lines.filter((line) => line.startsWith('GOOD')).map((line) => line.slice(9)))
   const runs = await pool.query(`select job, job_window, status, row_count, error,
     log_lines -> 0 ->> 'symbol' as failed_symbol from marketdata.job_runs order by id`)
-  const words = expect.stringContaining('1 of 2 symbols failed; the first is BADUSDT: ')
+  const words = expect.stringContaining('1 of 2 symbols failed. The first: BADUSDT: ')
   expect(runs.rows).toEqual([
     { job: 'orderbook_topn', job_window: 'newest', status: 'failed', row_count: null, error: words, failed_symbol: 'BADUSDT' },
     { job: 'orderbook_topn', job_window: 'newest', status: 'done', row_count: String(lines.length / 2), error: null, failed_symbol: null },
