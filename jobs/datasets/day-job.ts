@@ -1,6 +1,6 @@
 /**
- * What the jobs that build and publish a UTC day share: options, checks, the folder of the files
- * while they are made, progress, and the manifest.
+ * Shared by the jobs that build and publish a UTC day: options, checks, the work folder, progress
+ * and the manifest.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,15 +21,15 @@ export interface DayJobOptions {
   readonly pool: Pool
   readonly store: ObjectStore
   readonly date: Day
-  /** Holds the files while they are made; nothing is left there. */
+  /** Holds the files during the build and is emptied afterwards. */
   readonly work_dir: string
   readonly log: Logger
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
-  /** Ends the run early; what is being published then stays as it was. */
+  /** Ends the run early. A day that is being published stays as it was. */
   readonly signal?: AbortSignal
   readonly attempt?: number
-  /** How long files that were replaced stay readable [h]; KEEP_REPLACED_H where it is not said. */
+  /** How long replaced files stay readable [h]. Default: KEEP_REPLACED_H. */
   readonly keep_replaced_h?: number
   readonly onProgress?: (done_count: number, symbol_count: number) => void
 }
@@ -37,7 +37,7 @@ export interface DayJobOptions {
 /** One run of such a job. */
 export interface DayRun {
   readonly job: string
-  /** Of this run alone. */
+  /** Work folder of this run. */
   readonly dir: string
   /** The day is over. */
   readonly complete: boolean
@@ -60,7 +60,7 @@ export interface DayResult extends RunResult {
 }
 
 /**
- * Runs `work` for the day, under the job's lock. Errors: `day_in_future`; `run_in_progress`; those
+ * Runs `work` for the day, under the job's lock. Errors: `day_in_future`; `run_in_progress`; errors
  * of `work`.
  */
 export async function runDayJob<
@@ -74,15 +74,15 @@ export async function runDayJob<
   const signal = options.signal ?? new AbortController().signal
   const today = dayOf(fromMillis(now()))
   if (date > today) {
-    throw new OperatorError('day_in_future', `${date} has not begun: today is ${today} (UTC).`, {
-      hint: 'Name a day up to today.',
+    throw new OperatorError('day_in_future', `${date} has not begun. Today is ${today} (UTC).`, {
+      hint: 'Give a day up to today.',
     })
   }
   const complete = date < today
   const run = { job, job_window: date, attempt, now, log: program_log }
   return runJob(pool, run, async (log) => {
     const started_ms = now()
-    // The run's lock makes this folder ours alone; an earlier run may have been killed in it.
+    // The run holds the lock, so it owns this folder. A killed run may have left files in it.
     const dir = join(work_dir, `${job}-${date}`)
     await rm(dir, { recursive: true, force: true })
     await mkdir(dir, { recursive: true })
@@ -101,7 +101,7 @@ export async function runDayJob<
   })
 }
 
-/** Publishes a set; `onManifest` gets what its manifest says besides the build. */
+/** Publishes a dataset. `onManifest` gets the manifest without its build id. */
 export async function publishSet(
   { store, date, now, keep_replaced_h = KEEP_REPLACED_H }: DayJobOptions,
   { job, complete, signal }: DayRun,

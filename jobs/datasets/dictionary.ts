@@ -1,4 +1,4 @@
-/** docs/datasets.md: what lies in the bucket each morning, as a person reads it. */
+/** Writes docs/datasets.md: the datasets in the bucket, for readers. */
 import { FEATURE_SETS } from '#core/features.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
@@ -31,65 +31,70 @@ const HEAD = `# Datasets
 
 Generated from the registries; a test keeps it true. Columns of features and labels: docs/features.md.
 
-Every night at 00:10 UTC the day before is built and published. The same rows give the same bytes,
-whether they lie in Postgres or in the archive, and however often a run was killed in between. Files
-are read back and compared by sha256 before the manifest is written, which comes last: a date without
-a manifest.json is not published.`
+Every night at 00:10 UTC the day before is built and published. Equal rows give equal bytes, whether
+they come from Postgres or from the archive, and even if runs were killed. The job reads every file
+back and compares its sha256 before it writes the manifest. The manifest comes last, so a date
+without a manifest.json is not published.`
 
-const LAYOUT = `## Where files lie
+const LAYOUT = `## Layout
 
 \`\`\`
-datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the build that counts: files with sha256, columns,
-                                                          coverage, inputs
+datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the current build: files with sha256,
+                                                          columns, coverage, inputs
                                       build=BUILD/
                                         NAME.parquet      all symbols; a row group holds one symbol
-                                        NAME.arrow        features, labels, candles: Arrow IPC, a batch an hour of a symbol
+                                        NAME.arrow        features, labels, candles: Arrow IPC,
+                                                          one batch per symbol and hour
                                         binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
-                                                          trades, quotes: a file for each symbol with rows
+                                                          trades, quotes: one file per symbol
                                         coverage.parquet  per symbol and stream: seconds, gaps with causes
-datasets/NAME/latest.json                                 the newest day that is over
+datasets/NAME/latest.json                                 the newest complete day
 \`\`\`
 
-BUILD follows from the files' content, so a file never changes under its key. A rebuild with other
-bytes gets a folder of its own, and then the manifest names that folder in \`build\`: one write, so a
-reader has the old day or the new one, whole. Replaced files stay for DATASET_KEEP_REPLACED_H hours (24
-unless set; those of a day that is not over, for 10 minutes), then the job \`replaced_builds\` deletes them.
-Days that were published before builds had folders have their files beside the manifest, which then
-has no \`build\`.
+BUILD is a digest of the files' content, so a file never changes under its key. A rebuild with other
+bytes gets a new folder, and then the manifest names that folder in \`build\`. This is one write, so
+a reader gets either the complete old day or the complete new one. Replaced files stay for
+DATASET_KEEP_REPLACED_H hours (default 24), or for 10 minutes if the day is not over. Then the job
+\`replaced_builds\` deletes them. The oldest days were published without build folders: their files
+are in the manifest's folder, and the manifest has no \`build\`.
 
-People need none of this: \`/v1/datasets/NAME/YYYY-MM-DD/NAME.parquet\` and \`yesterday.parquet\` lead to
-the file that counts. A program that reads one file in several requests asks for the signed URL once
-and keeps to it: asked again, the stable address may lead to a newer build.
+The stable addresses hide all of this: \`/v1/datasets/NAME/YYYY-MM-DD/NAME.parquet\` and
+\`yesterday.parquet\` redirect to the file of the current build. A program that reads one file in
+several requests must request the signed URL once and keep it, because the stable address may later
+redirect to a newer build.
 
-A change of a column's name, type or meaning raises SCHEMA: the new version gets a folder of its own,
-and what lies in the old one stays as it is.
+SCHEMA increases when the name, type or meaning of a column changes. The new version gets its own
+folder, and files of the old version stay as they are.
 
-Per symbol: Parquet readers fetch the row groups of one symbol by their statistics (\`where symbol =
-'BTCUSDT'\`), Arrow readers its batches; the CSV files are per symbol.
+To read one symbol, a Parquet reader finds its row groups by their statistics (\`where symbol =
+'BTCUSDT'\`), an Arrow reader takes its batches, and CSV files hold one symbol each.
 
 ### What is missing
 
-\`present_s\` and \`missing_s\` are the seconds of the day whose values are known and the others.
-coverage.parquet has a row a symbol and stream with \`event_count\`, \`present_s\`, \`missing_s\` and
-\`gaps\`, a list of (\`from_ts\`, \`to_ts\`, \`cause\`, \`repaired\`); the manifest repeats the first hundred
-gaps of a symbol. A repaired gap was refilled: nothing is missing there. \`to_ts\` is null where a gap
-had not ended when the day was built: from \`from_ts\` on the stream was not heard. Cause \`delisted\` is
-the end of a stream: the symbol is no longer listed. With \`operator\` an operator paused the recording or
-left the stream out; it is not refilled. Candles say in \`missing_s\` how much of them was not heard.
+\`present_s\` and \`missing_s\` count the seconds of the day with known and with unknown values.
+coverage.parquet has one row per symbol and stream: \`event_count\`, \`present_s\`, \`missing_s\`
+and \`gaps\`, a list of (\`from_ts\`, \`to_ts\`, \`cause\`, \`repaired\`). The manifest repeats the
+first hundred gaps of each symbol. A repaired gap was refilled, so nothing is missing there.
+\`to_ts\` is null if the gap had not ended when the day was built: nothing after \`from_ts\` was
+recorded. Cause \`delisted\` marks the end of a stream whose symbol is no longer listed. Cause
+\`operator\` means that an operator paused the recording or excluded the stream; such a gap is not
+refilled. In candles, \`missing_s\` counts the seconds of the interval that were not recorded.
 
 ### When a published day changes
 
-Late rows of an archived hour make a new version of that hour, and the gap ledger changes where a gap
-is refilled, ends or is found later. Every hour published days are compared with both, and those that
-are not what they would be if built now are built again: one that is revised names the versions under
-\`inputs.revised_hours\`, and \`inputs.ledger_sha256\` is of what the ledger said. \`npx booktape jobs run stale-days --dry-run\`
-prints them; \`npx booktape jobs run verify-dataset --dataset trades --date 2024-08-08\` reads a day back
-and checks sha256, row counts, schema, order, null rules, the files against each other and coverage
-against the ledger of gaps. It exits with 0 only where all is well.`
+Late rows of an archived hour create a new version of that hour. The gap ledger changes when a gap
+is found, ends or is refilled. Every hour, a job compares published days with both, and rebuilds
+each stale day. The manifest of a rebuilt day lists the versions it used in
+\`inputs.revised_hours\`, and the digest of its ledger entries in \`inputs.ledger_sha256\`.
+
+\`npx booktape jobs run stale-days --dry-run\` lists stale days.
+\`npx booktape jobs run verify-dataset --dataset trades --date 2024-08-08\` reads a day back. It
+checks sha256, row counts, schema, order and null rules, compares the files with each other, and
+compares the coverage with the gap ledger. It exits with 0 only if everything is right.`
 
 function tardis(): string {
   const names = Object.entries(TARDIS_EXCHANGES).map(([ours, theirs]) => `${ours} is \`${theirs}\``)
-  return `## CSV in the form of Tardis
+  return `## CSV like Tardis
 
 \`\`\`
 trades   ${TARDIS_HEADERS.trades}
@@ -97,20 +102,23 @@ quotes   ${TARDIS_HEADERS.quotes}
 \`\`\`
 
 Gzip, comma-separated, times in microseconds since 1970: \`timestamp\` is \`ts_exchange\`,
-\`local_timestamp\` is \`ts_ingest\`; \`side\` is the taker's; numbers have no exponents. In the column
-\`exchange\` and in file names ${names.join(', ')}. Two things differ from
-Tardis' own files: rows are in the order of (\`timestamp\`, \`id\`) rather than \`local_timestamp\`, and a day
-is one of \`timestamp\`. A trade that was refilled after a gap has the \`local_timestamp\` of its refill.`
+\`local_timestamp\` is \`ts_ingest\`; \`side\` is the taker's; numbers have no exponents. In the
+column \`exchange\` and in file names, ${names.join(', ')}.
+
+Two things differ from Tardis' own files: rows are ordered by (\`timestamp\`, \`id\`) instead of
+\`local_timestamp\`, and days are cut by \`timestamp\`. A refilled trade has the time of its refill
+in \`local_timestamp\`.`
 }
 
-const EXAMPLES = `## Reading them
+const EXAMPLES = `## Reading datasets
 
-DuckDB, one symbol of a day (the URL comes from \`/v1/datasets/features_1s/2024-08-08\`, or is a file):
+DuckDB, one symbol of a day. Instead of a local file, use a URL from
+\`/v1/datasets/features_1s/2024-08-08\`:
 
 \`\`\`sql
 select ts, mid_close, ofi from read_parquet('features_1s.parquet') where symbol = 'BTCUSDT';
 
--- Features with what happened afterwards.
+-- Features with the returns that followed.
 select f.*, l.forward_log_return_5s
 from read_parquet('features_1s.parquet') f join read_parquet('labels_1s.parquet') l
   using (exchange, symbol, ts);
@@ -130,7 +138,7 @@ trades = pd.read_csv("binance-futures_trades_2024-08-08_BTCUSDT.csv.gz")
 trades.index = pd.to_datetime(trades["timestamp"], unit="us", utc=True)
 \`\`\`
 
-Many days at once, from the bucket or a copy of it, each in the build that its manifest names:
+Many days at once, from the bucket or a copy of it. The manifest of each day selects the build:
 
 \`\`\`sql
 select f.date, f.symbol, f.ts, f.mid_close

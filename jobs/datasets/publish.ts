@@ -1,15 +1,15 @@
 /**
- * Brings the files of one day into the object store so that a reader never sees a wrong one, and
- * always sees a whole one.
+ * Publishes the files of one day to the object store. A reader always sees one complete build, and
+ * never a wrong one.
  *
  * Invariants
- * 1. A build's folder is named after the content of its files: what lies under a key never changes.
- * 2. The manifest is the one pointer to a build. It is put in one piece, once every file of the
- *    build was read back; it is never deleted.
+ * 1. A build's folder is named by a digest of its files, so the object under a key never changes.
+ * 2. Only the manifest points to a build. It is written with one put, after every file of the build
+ *    has been read back, and is never deleted.
  * 3. A build that the manifest no longer names stays readable for a while (replaced-builds.ts).
  *
- * Two publishers of one day do each other no harm; the caller's lock makes sure that the files of
- * one are not tidied away by the other.
+ * Two publishers of one day cannot corrupt it. The caller's lock keeps one from deleting the files
+ * of the other.
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
@@ -33,12 +33,12 @@ export interface PublishedFile extends DatasetFile {
 
 export interface PublishOptions {
   readonly store: ObjectStore
-  /** Whose lock on the day the caller holds. */
+  /** The job that holds the lock on the day. */
   readonly job: string
   readonly date: Day
-  /** How long a build that was replaced stays readable [h]. */
+  /** How long a replaced build stays readable [h]. */
   readonly keep_replaced_h: number
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
   readonly signal: AbortSignal
 }
@@ -51,7 +51,7 @@ const CONTENT_TYPES: Readonly<Record<DatasetFile['format'], string>> = {
 const JSON_TYPE = 'application/json'
 const BUILD_DIGITS = 16
 
-/** `dir` holds the files that `facts` names. The same files once more change nothing. */
+/** `dir` holds the files that `facts` names. Publishing the same files again changes nothing. */
 export async function publishDay(
   options: PublishOptions,
   dir: string,
@@ -65,7 +65,7 @@ export async function publishDay(
   const text = `${JSON.stringify(manifest, null, 2)}\n`
   const published = await readText(store, key)
   const is_new = published !== text
-  // A run that is killed from here on leaves files that nobody names: the note says where.
+  // A run that is killed after this leaves files that no manifest names. The note records the day.
   if (is_new) await noteDay(options, manifest)
   for (const file of facts.files) {
     signal.throwIfAborted()
@@ -78,14 +78,14 @@ export async function publishDay(
   return facts.files.map((file) => ({ ...file, key: datasetFileKey(manifest, date, file.name) }))
 }
 
-/** The same for the same files. */
+/** Equal files give the same id. */
 function buildOf(files: readonly DatasetFile[]): string {
   const hash = createHash('sha256')
   for (const { name, sha256 } of files) hash.update(`${sha256} ${name}\n`)
   return hash.digest('hex').slice(0, BUILD_DIGITS)
 }
 
-/** What lies there already, in the right bytes, stays. */
+/** Uploads the file and reads it back, unless the store already has the same bytes. */
 async function upload(
   store: ObjectStore,
   path: string,
@@ -99,8 +99,8 @@ async function upload(
   if (found?.sha256 === expected.sha256) return
   throw new OperatorError(
     'upload_corrupt',
-    `${expected.name} was sent with ${expected.bytes} bytes and read back from the store ` +
-      `with ${found?.bytes ?? 0} bytes and another sha256.`,
+    `${expected.name}: ${expected.bytes} bytes were uploaded, but the store returned ` +
+      `${found?.bytes ?? 0} bytes with another sha256.`,
     {
       hint: 'Nothing was published. Check the object store, then run the job again.',
       retryable: true,
@@ -117,8 +117,8 @@ async function storedDigest(
 }
 
 /**
- * Publishers of two days of a dataset may do this at once: each looks again after it wrote, so the
- * one that is last sees both manifests.
+ * Two days of a dataset may be published at once. Each publisher checks again after its write, so
+ * the last one sees both manifests.
  */
 async function publishLatest(store: ObjectStore, published: Manifest): Promise<void> {
   const key = latestKey(published.dataset)
@@ -131,7 +131,7 @@ async function publishLatest(store: ObjectStore, published: Manifest): Promise<v
   }
 }
 
-/** The newest day that is over; until there is one, the newest. */
+/** The newest complete day; if there is none yet, the newest day. */
 async function findLatest(
   store: ObjectStore,
   { dataset, schema_version }: Manifest,

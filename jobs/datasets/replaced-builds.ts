@@ -1,14 +1,13 @@
 /**
- * Files of a published day that its manifest does not name: builds that were replaced, and what a
- * killed run left. They stay readable for a while, since a reader may be in the middle of one, and
- * then go.
+ * Deletes files of a published day that its manifest does not name: replaced builds, and leftovers
+ * of a killed run. They stay readable for a while, since a reader may be in the middle of one.
  *
- * A day that has such files has a note in the store (core/object-keys.ts, dayNoteKey) with a time
- * for each build before which it stays. The note is written before a run's first file, and goes
- * with the last file that no manifest names, so a look at the notes finds every such day.
+ * A day with such files has a note in the store (core/object-keys.ts, dayNoteKey), which says until
+ * when each build stays. The note is written before a run's first file, and deleted with the last
+ * file that no manifest names. So reading the notes finds every such day.
  *
- * Whoever sweeps a day holds its lock, as its publisher does: no build is deleted between the
- * moment a publisher finds its files in place and the moment its manifest names them.
+ * A sweep holds the day's lock, as a publisher does. No build is deleted between the time its
+ * publisher finds its files in the store and the time the manifest names them.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Manifest } from '#core/dataset.ts'
@@ -28,15 +27,15 @@ import { parseDay, type Day } from '#core/time.ts'
 import { withLock } from '../runs/run.ts'
 
 export const SWEEP_JOB = 'replaced_builds'
-/** Unless DATASET_KEEP_REPLACED_H says otherwise [h]. */
+/** Default of DATASET_KEEP_REPLACED_H [h]. */
 export const KEEP_REPLACED_H = 24
-/** Today's files are replaced every minute, all day long: they stay no longer than this [h]. */
+/** Files of the current day are replaced every minute, so they stay no longer than this [h]. */
 const KEEP_UNFINISHED_H = 1 / 6
 const HOUR_MS = 3_600_000
 
-/** `stays_until` is by a build's folder, ISO; '' holds the files beside the manifest. */
+/** `stays_until`: ISO time by build folder; '' stands for files in the manifest's own folder. */
 interface DayNote {
-  /** Whose lock on the day it is that publishes the dataset. */
+  /** The job that publishes the dataset and holds the lock on the day. */
   readonly job: string
   readonly stays_until: Readonly<Record<string, string>>
 }
@@ -51,7 +50,7 @@ export interface SweepDayOptions {
 
 type DatasetVersion = Pick<Manifest, 'dataset' | 'schema_version'>
 
-/** To be called before a run's first file. */
+/** Call before a run uploads its first file. */
 export async function noteDay(
   { store, job, date }: SweepDayOptions,
   { dataset, schema_version }: DatasetVersion,
@@ -61,7 +60,7 @@ export async function noteDay(
   await writeNote(store, key, { job, stays_until: known?.stays_until ?? {} })
 }
 
-/** True where a run was killed before it could sweep, or a replaced build still stays. */
+/** True if a killed run did not sweep the day, or if a replaced build is still kept. */
 export async function hasNote(
   { store, date }: SweepDayOptions,
   { dataset, schema_version }: DatasetVersion,
@@ -70,8 +69,8 @@ export async function hasNote(
 }
 
 /**
- * Deletes the builds whose time is over, and notes the others. `replaced` is the text of the
- * manifest that named another build until now, where the caller knows it.
+ * Deletes builds that have been kept long enough, and notes the others. `replaced` is the text of
+ * the manifest that has just been replaced, if the caller knows it.
  */
 export async function sweepDay(
   options: SweepDayOptions,
@@ -81,7 +80,7 @@ export async function sweepDay(
   const { store, job, date, keep_replaced_h, now } = options
   const prefix = datasetDayPrefix(dataset, schema_version, date)
   const note_key = dayNoteKey(dataset, schema_version, date)
-  // The files first: what is uploaded after it is not looked at.
+  // List the files first, so that files uploaded later are not considered.
   const by_folder = Map.groupBy(await store.list(prefix), ({ key }) => folderOf(key, prefix))
   const manifest = await readJson<Manifest>(store, manifestKey(dataset, schema_version, date))
   const named = manifest === undefined ? undefined : buildFolder(manifest.build)
@@ -111,7 +110,7 @@ export interface SweepOptions {
   readonly now: () => number
 }
 
-/** Sweeps every day that has a note, but for those that are being published. */
+/** Sweeps every day that has a note, except days that are being published. */
 export async function sweepReplacedBuilds(options: SweepOptions): Promise<void> {
   const { pool, store, log } = options
   for (const { key } of await store.list(DAY_NOTES_PREFIX)) {
@@ -124,7 +123,7 @@ export async function sweepReplacedBuilds(options: SweepOptions): Promise<void> 
       await withLock(pool, job, date, () => sweepDay({ ...options, job, date }, of_day))
     } catch (error) {
       const facts = { code: 'sweep_failed', key, error: describeError(error) }
-      log.warn(facts, 'Replaced files of a day stay; in an hour there is another try.')
+      log.warn(facts, 'Cannot delete replaced files of a day. The next hourly run tries again.')
     }
   }
 }
@@ -133,7 +132,7 @@ function keepHours(replaced: Manifest | undefined, keep_replaced_h: number): num
   return replaced?.complete === false ? Math.min(KEEP_UNFINISHED_H, keep_replaced_h) : keep_replaced_h
 }
 
-/** `build=…/`, or '' for what lies beside the manifest. */
+/** `build=…/`, or '' for a file in the manifest's own folder. */
 function folderOf(key: string, prefix: string): string {
   const path = key.slice(prefix.length)
   return path.slice(0, path.indexOf('/') + 1)

@@ -1,6 +1,6 @@
 /**
- * The job `datasets`: builds candles, trades and quotes of one UTC day and publishes them. A
- * function of the day, as the job `features` is: the same rows give the same bytes.
+ * The job `datasets`: builds candles, trades and quotes of one UTC day and publishes them. Like the
+ * job `features`, its result is a function of the day's rows: equal rows give equal bytes.
  */
 import { withDay } from '../day/day.ts'
 import { noData } from '../day/days.ts'
@@ -17,8 +17,8 @@ import { symbolCoverage } from './files/coverage.ts'
 export const DATASETS_JOB = 'datasets'
 
 /**
- * Its sets are candles, trades, quotes. Errors: `day_in_future`; `no_data` where nothing was
- * recorded in the day; `run_in_progress`. Needs three connections of the pool.
+ * Publishes candles, trades and quotes. Errors: `day_in_future`; `no_data` if nothing was recorded
+ * in the day; `run_in_progress`. Needs three connections of the pool.
  */
 export function runDatasets(options: DayJobOptions): Promise<DayResult> {
   return runDayJob(DATASETS_JOB, options, async (run) => {

@@ -1,7 +1,7 @@
 /**
- * The job `features`: builds features_1s, labels_1s and, for chosen symbols, features_100ms for
- * one UTC day and publishes them, with what the day leaves for the features of the next. A
- * function of the day: the same rows give the same bytes, whoever runs it, and whenever.
+ * The job `features`: builds features_1s, labels_1s and, for chosen symbols, features_100ms of one
+ * UTC day, and publishes them. It also stores the day's fit for the features of the next day. The
+ * result is a function of the day's rows: equal rows give equal bytes.
  */
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -29,40 +29,40 @@ import {
 import { symbolCoverage } from './files/coverage.ts'
 
 export const FEATURES_JOB = 'features'
-/** Rows come later than that only after trouble: hours that end after it are not kept yet. */
+/** Rows rarely arrive later than this. Hours that end after it are not kept yet. */
 const SETTLE_US = 120 * SECOND_US
 
-/** How a day is built, whichever day it is. */
+/** Settings that hold for every day. */
 export interface FeaturesSettings {
-  /** Threads that compute beside this one; 0: this one computes too. */
+  /** Worker threads that compute; 0: the main thread computes. */
   readonly thread_count: number
-  /** Names of symbols that features_100ms is made of. */
+  /** Symbols for which features_100ms is built. */
   readonly symbols_100ms: readonly string[]
 }
 
 export interface FeaturesOptions extends DayJobOptions, FeaturesSettings {
   /**
-   * Copies what was published to EXPORT_DIR as well: features_1s into date=YYYY-MM-DD, the others
+   * Also copies the published files to EXPORT_DIR: features_1s into date=YYYY-MM-DD, the others
    * into DATASET/date=YYYY-MM-DD.
    */
   readonly export_dir?: string
   /**
-   * Where hours of the day that are finished are kept for its next build, which goes on behind
-   * them; undefined: the day is built from its start, and nothing is kept. Only without threads.
+   * Folder that keeps finished hours, so that the day's next build continues after them. Undefined:
+   * the day is built from its start and nothing is kept. Works only without threads.
    */
   readonly kept_dir?: string
 }
 
 export interface FeaturesResult extends DayResult {
-  /** Of features_1s, as is row_count. */
+  /** Of features_1s, like row_count. */
   readonly symbol_count: number
   /** features_1s first. */
   readonly sets: readonly [PublishedSet, ...PublishedSet[]]
 }
 
 /**
- * Errors: `day_in_future`; `no_data` where nothing was recorded in the day; `run_in_progress`.
- * Needs three connections of the pool, and one of its own a thread.
+ * Errors: `day_in_future`; `no_data` if nothing was recorded in the day; `run_in_progress`. Needs
+ * three connections of the pool, and each thread opens one of its own.
  */
 export function runFeatures(options: FeaturesOptions): Promise<FeaturesResult> {
   return runDayJob(FEATURES_JOB, options, async (run) => {
@@ -74,14 +74,14 @@ export function runFeatures(options: FeaturesOptions): Promise<FeaturesResult> {
       inputs: inputsOf(day, fit),
     }))
     const sets = await publish(options, run, built, inputs)
-    // Of a day that is not over the next one is not to be made: it would not be made again.
+    // An incomplete day leaves no fit: the next day would not be rebuilt when it changes.
     if (run.complete) await putFit(store, date, built.fits)
     const { symbol_count, row_count } = sets[0]
     return { symbol_count, row_count, sets }
   })
 }
 
-/** Rows before `settled_to` that come from now on are logged, where hours are kept. */
+/** If hours are kept, rows that arrive before `settled_to` from now on are logged. */
 async function build(
   options: FeaturesOptions,
   day: OpenDay,
@@ -106,7 +106,7 @@ async function build(
   }
 }
 
-/** Before the day is opened: what comes late to it from now on is logged. */
+/** Runs before the day is opened, so that rows which arrive later are logged. */
 async function settle({ pool, kept_dir, now }: FeaturesOptions): Promise<Micros> {
   const settled_to = micros(fromMillis(now()) - SETTLE_US)
   if (kept_dir !== undefined) await announceRead(pool, settled_to)
@@ -126,7 +126,7 @@ async function openKept(
   return openKeptHours({ dir, code, late, settled_to, log, revised: day.revised_files })
 }
 
-/** No more threads than there are symbols. */
+/** Uses at most one thread per symbol. */
 async function startBuilder(
   thread_count: number,
   day: OpenDay,

@@ -1,8 +1,8 @@
 /**
- * Published days that are not what they would be if they were built now: an hour of theirs got a
- * new archive version, the gap ledger says something else of them, the archive holds rows that came
- * after the build, the day before left another fit, or a run died between two datasets. Told from
- * what manifests and the archive say, so nothing is missed, whoever was off in between.
+ * Finds published days that a build today would change: an hour has a new archive version, the gap
+ * ledger has changed, the archive holds rows that arrived after the build, the day before has a new
+ * fit, or a run died between two datasets. The answer comes only from manifests and the database,
+ * so nothing is missed while a program is down.
  */
 import { createHash } from 'node:crypto'
 import type { Manifest, SymbolCoverage } from '#core/dataset.ts'
@@ -22,22 +22,22 @@ import { FEATURES_JOB } from './run-features.ts'
 export interface StaleDay {
   readonly job: typeof FEATURES_JOB | typeof DATASETS_JOB
   readonly date: Day
-  /** For people. */
+  /** Reason, as text for people. */
   readonly why: string
 }
 
-/** A day whose hours were last archived longer ago was looked at since, every hour. */
+/** Earlier hourly runs have already checked days whose last archiving is longer ago. */
 const LOOK_BACK_US = 8 * DAY_US
 
 type SetName = { readonly dataset: string; readonly schema_version: number }
 
-/** What a job publishes for every day, in its order. */
+/** The datasets that each job publishes for a day, in order. */
 const SETS: Readonly<Record<StaleDay['job'], readonly SetName[]>> = {
   [FEATURES_JOB]: [FEATURE_SETS.features_1s, FEATURE_SETS.labels_1s],
   [DATASETS_JOB]: [CANDLES, TRADES_SET, QUOTES_SET],
 }
 
-/** `now_ms` is milliseconds since 1970. In the order of days, features first. */
+/** `now_ms` is milliseconds since 1970. Ordered by day, features first. */
 export async function selectStaleDays(
   pool: Pool,
   store: ObjectStore,
@@ -52,11 +52,11 @@ export async function selectStaleDays(
      from marketdata.gap_ledger, lateral generate_series(
        date_bin('1 day', from_ts, 'epoch'), least(to_ts, $3::timestamptz), interval '1 day') as day
      where channel = any($2) and (detected_at >= $1 or repaired_at >= $1 or to_ts is null)`,
-    // Today is built again and again in any case.
+    // The current day is rebuilt all the time anyway.
     [since, FEATURE_CHANNELS, toIso(micros(fromMillis(now_ms) - DAY_US))],
   )
   const touched = rows.map(({ date }) => date)
-  // What a day leaves for the next may have changed with it.
+  // A changed day may leave another fit for the next day.
   const dates = [...new Set([...touched, ...touched.map((date) => addDays(date, 1))])].toSorted()
   const stale: StaleDay[] = []
   for (const date of dates) {
@@ -89,23 +89,23 @@ async function reasonOf(
     const bytes = await store.get(manifestKey(dataset, schema_version, date))
     if (bytes !== undefined) manifests.push(JSON.parse(Buffer.from(bytes).toString('utf8')))
   }
-  // A day that was never published is the nightly run's, or nobody's.
+  // The nightly run publishes days for the first time; this job does not.
   if (manifests.length === 0) return undefined
   const missing_count = SETS[job].length - manifests.length
   if (missing_count > 0) return `${missing_count} of its datasets are not published`
   for (const { dataset, inputs, coverage } of manifests) {
     const known = new Map(inputs?.revised_hours.map((hour) => [keyOf(hour), hour.version]))
     const newer = hours.find((hour) => hour.version > 1 && known.get(keyOf(hour)) !== hour.version)
-    if (newer !== undefined) return `${keyOf(newer)} got version ${newer.version} since`
+    if (newer !== undefined) return `${keyOf(newer)} now has version ${newer.version}`
     if (job === FEATURES_JOB && (inputs?.fit?.sha256 ?? null) !== fit_sha256) {
-      return 'the day before left another fit since'
+      return 'the fit of the day before has changed since the build'
     }
     if (inputs?.ledger_sha256 !== digestLedger(ledger, coverage)) {
-      return 'the ledger of gaps says something else since'
+      return 'the gap ledger has changed since the build'
     }
     const late_count = countLate(hours, coverage)
     if (late_count > 0 && (await isArchivedSince(pool, job, date))) {
-      return `the archive holds ${late_count} rows that ${dataset} was made without`
+      return `the archive holds ${late_count} rows that arrived after the build of ${dataset}`
     }
   }
   return undefined
@@ -139,8 +139,8 @@ async function selectHours(pool: Pool, date: Day): Promise<readonly NewestHour[]
 }
 
 /**
- * Quotes and trades that came between the build and the hour's first archive, which has no newer
- * version to tell of them. Hours that are not archived yet only make the sum smaller.
+ * Counts quotes and trades that arrived after the build but before the hour was first archived, so
+ * that no second version shows them. An hour that is not archived yet only lowers the sum.
  */
 function countLate(hours: readonly NewestHour[], coverage: readonly SymbolCoverage[]): number {
   const exchanges = new Set(hours.map(({ exchange }) => exchange))
@@ -161,7 +161,7 @@ function countLate(hours: readonly NewestHour[], coverage: readonly SymbolCovera
   return late_count
 }
 
-/** A run that began after the archive's newest file of the day has read all there is. */
+/** Whether a run began after the day was last archived. Such a run has read every row. */
 async function isArchivedSince(pool: Pool, job: string, date: Day): Promise<boolean> {
   const { from, to } = dayRange(date)
   const { rows } = await pool.query<{ is_since: boolean }>(

@@ -76,7 +76,7 @@ test('run datasets lists the files but for CSV, which it counts; verify-dataset 
   await stand.store.put(manifest_key, '[]', 'application/json')
   output = ''
   await jobs('run', 'verify-dataset', '--dataset', 'quotes', '--date', '2024-08-08')
-  expect(output).toMatch(/: 1 found .*\n {2}- manifest.json: Its whole is not what it must be/)
+  expect(output).toMatch(/: 1 found .*\n {2}- manifest.json: Its content is invalid/)
   expect(process.exitCode).toBe(1)
   process.exitCode = undefined
   await stand.store.put(manifest_key, manifest!, 'application/json')

@@ -1,4 +1,4 @@
-/** One of the threads that compute symbols' days. The other side is builders.ts. */
+/** A thread that computes symbols' days. builders.ts is the other side. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { joinDay, type SharedDay } from '../../day/day.ts'
 import { type Failure, failureOf } from '../../runs/failure.ts'
@@ -11,7 +11,7 @@ export type FromBuilder =
   | { readonly kind: 'built'; readonly day: MadeDay }
   | BuilderFailure
 
-/** An error's class is lost between threads. */
+/** Threads do not preserve the class of an error. */
 export interface BuilderFailure extends Failure {
   readonly kind: 'failed'
 }
@@ -24,7 +24,7 @@ async function run(port: NonNullable<typeof parentPort>, shared: SharedDay): Pro
   }
   const reader = await joinDay(shared).catch(fail)
   if (reader === undefined) return
-  // The thread is ended from outside; a run that is called off is no concern of it.
+  // The main thread ends this one, so it needs no signal of its own.
   const { signal } = new AbortController()
   port.on('message', ({ task }: ToBuilder) => {
     makeSymbolDay(reader, task, signal).then(

@@ -1,6 +1,6 @@
 /**
- * Who computes symbols' days: this thread, or several others beside it. What is computed does not
- * depend on it, and results come in the order of the tasks, so neither do the bytes.
+ * Computes symbols' days on this thread or on several others. Results do not depend on the choice
+ * and come in the order of the tasks, so the bytes are the same.
  */
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
@@ -11,10 +11,10 @@ import type { FromBuilder, ToBuilder } from './builder-thread.ts'
 import { type BuildTask, type KeptHours, type MadeDay, makeSymbolDay } from './made-day.ts'
 
 export interface Builder {
-  /** How many threads it has beside this one. */
+  /** Number of threads besides this one. */
   readonly thread_count: number
   build(task: BuildTask): Promise<MadeDay>
-  /** Ends the threads, whatever they are at. */
+  /** Ends the threads, even in the middle of a task. */
   close(): Promise<void>
 }
 
@@ -47,7 +47,7 @@ export async function threadBuilder(
   signal.addEventListener('abort', stop, { once: true })
   const failing = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error: unknown) => {
-      // A thread that was ended says so; why it was ended is what counts.
+      // A terminated thread reports an error, but the reason for ending it is what matters.
       signal.throwIfAborted()
       throw error
     })
@@ -78,8 +78,8 @@ export async function threadBuilder(
 }
 
 /**
- * The tasks' results in their order. At most `ahead` are in the making or wait to be taken, so that
- * memory holds that many days of a symbol and no more.
+ * The tasks' results in order. At most `ahead` tasks run or wait to be taken, so that memory holds
+ * only that many symbols' days.
  */
 export async function* inOrder(
   builder: Builder,
@@ -91,7 +91,7 @@ export async function* inOrder(
   for (let taken = 0; taken < tasks.length; taken++) {
     for (; next < tasks.length && next < taken + ahead; next++) {
       const day = builder.build(tasks[next]!)
-      // Whoever waits for it gets the error; until then it is nobody's.
+      // The error surfaces when the loop awaits the day; until then it must not be unhandled.
       day.catch(() => undefined)
       started.push(day)
     }
@@ -123,7 +123,7 @@ function startThread(workerData: SharedDay): BuilderThread {
   })
   worker.on('error', fail)
   worker.on('exit', () => {
-    fail(new OperatorError('thread_ended', 'A thread of the build has ended.'))
+    fail(new OperatorError('thread_ended', 'A build thread ended unexpectedly.'))
   })
   return {
     joined: joined.promise,

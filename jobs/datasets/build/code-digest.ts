@@ -1,6 +1,6 @@
 /**
- * What computes and encodes a day, as one digest: hours that other code has made are not taken
- * over. Rather too much is in it than too little; all of it takes some milliseconds.
+ * One digest of the code that computes and encodes a day. Hours kept by other code are not reused.
+ * It covers too many files rather than too few; hashing all of them takes a few milliseconds.
  */
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
@@ -12,7 +12,7 @@ const FOLDERS = ['core', 'jobs']
 
 /** Sha256, hexadecimal. */
 export async function digestCode(): Promise<string> {
-  // Libraries are pinned in package.json; what compresses comes with the runtime.
+  // package.json pins the libraries; the compression libraries come with the runtime.
   const hash = createHash('sha256').update(JSON.stringify(process.versions))
   hash.update(await readFile(join(ROOT, 'package.json')))
   for (const folder of FOLDERS) {

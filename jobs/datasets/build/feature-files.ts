@@ -1,6 +1,6 @@
 /**
- * Builds the files of a day's datasets on disk: one symbol after another in the day's order, so
- * that memory holds a few symbols' days and not more, whoever computes them.
+ * Builds the files of a day's feature datasets on disk, symbol by symbol in the day's order, so
+ * that memory holds only a few symbols' days.
  */
 import { join } from 'node:path'
 import type { DatasetFile } from '#core/dataset.ts'
@@ -19,11 +19,11 @@ export interface BuildOptions {
   readonly dir: string
   readonly date: Day
   readonly symbols: readonly DaySymbol[]
-  /** Names of symbols that features_100ms is made of. */
+  /** Symbols for which features_100ms is built. */
   readonly symbols_100ms: readonly string[]
-  /** Of the day before. */
+  /** Fits of the day before. */
   readonly fits: readonly SymbolFit[]
-  /** The day is over: it leaves fits for the next. */
+  /** The day is over, so it leaves fits for the next. */
   readonly is_complete: boolean
   readonly builder: Builder
   readonly onSymbol: (done_count: number, symbol_count: number) => void
@@ -41,7 +41,7 @@ export interface BuiltSet {
 export interface BuiltDay {
   /** features_1s first. */
   readonly sets: readonly [BuiltSet, ...BuiltSet[]]
-  /** What the day leaves for the next, in the day's order; nothing where it is not over. */
+  /** The day's fits for the next day, in the day's order; empty if the day is not over. */
   readonly fits: readonly SymbolFit[]
 }
 
@@ -55,7 +55,7 @@ export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
     symbols,
     [FEATURE_SETS.features_1s, FEATURE_SETS.labels_1s],
     async (files, summaries) => {
-      // Beside the days that are computed, one is written.
+      // One more than the threads, because one day is being written.
       const tasks = tasksOf(options, symbols, 'features_1s')
       const days = inOrder(builder, tasks, builder.thread_count + 1)
       for await (const { features: of_day, labels: ahead, fit, ...summary } of days) {
@@ -74,7 +74,7 @@ export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
     chosen,
     [FEATURE_SETS.features_100ms],
     async (files, summaries) => {
-      // Such a day is large: one is computed while the one before it is written.
+      // These days are large: one is computed while the one before it is written.
       for await (const day of inOrder(builder, tasksOf(options, chosen, 'features_100ms'), 1)) {
         const { features: of_day, labels: _labels, fit: _fit, ...summary } = day
         await files[0]!.write(summary, of_day)
@@ -86,7 +86,7 @@ export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
   return { sets: [features!, labels!, features_100ms!], fits }
 }
 
-/** Opens the sets' files, has them filled, and ends them. */
+/** Opens the datasets' files, fills them, and finishes them. */
 async function withFiles(
   { dir, date }: BuildOptions,
   symbols: readonly DaySymbol[],

@@ -1,15 +1,15 @@
 /**
- * Finished hours of the day that is on, kept on the local disk: the next build of the day takes
- * them over and goes on behind them. A cache: whatever is missing, damaged or made of something
- * else is built again from the tables.
+ * Keeps finished hours of the current day on the local disk, so that the next build of the day
+ * continues after them. It is a cache: hours that are missing, corrupt or outdated are built again
+ * from the tables.
  *
  * Invariants
- * 1. An hour is kept only where nothing that comes from `settled_to` on can change it, and late rows
- *    before that are logged (day/late-rows.ts).
- * 2. A kept hour is used where it was made by the same code, of the same facts, and where no row has
- *    come late to what it was made of; behind one that is not used none is.
- * 3. The note of what was seen is written at the end of a build, when every hour that late rows have
- *    changed is gone. A build that fails leaves the older note, so the next one looks again.
+ * 1. An hour is kept only if nothing that arrives from `settled_to` on can change it, and if late
+ *    rows before that are logged (day/late-rows.ts).
+ * 2. A kept hour is used only if the same code made it from the same facts, and if none of its
+ *    inputs has late rows. After an hour that cannot be used, no later one is used.
+ * 3. The note of what a build saw is written at its end, after every hour changed by late rows has
+ *    been deleted. A failed build leaves the older note, so the next build checks again.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -22,27 +22,27 @@ import type { RunLog } from '../../runs/run.ts'
 import type { BuildTask, KeptHours, MadeHour } from './made-day.ts'
 
 export interface KeptHoursOptions {
-  /** Of the day; made where it is not there. */
+  /** Folder of the day; created if missing. */
   readonly dir: string
-  /** Sha256 of what computes (code-digest.ts). */
+  /** Digest of the code (code-digest.ts). */
   readonly code: string
   readonly late: LateRows
-  /** Of the day and the day before it. */
+  /** For the day and the day before it. */
   readonly revised: readonly RevisedFile[]
-  /** Late rows before it are logged. */
+  /** Late rows before this time are logged. */
   readonly settled_to: Micros
   readonly log: RunLog
 }
 
 export interface OpenKeptHours extends KeptHours {
-  /** To be called when every symbol of the day was built. */
+  /** Call once every symbol of the day has been built. */
   finish(): Promise<void>
 }
 
 const SEEN_FILE = 'seen.json'
 const DIGEST_BYTES = 32
 
-/** Folders of other days go. */
+/** Deletes the folders of other days. */
 export async function forgetOtherDays(kept_dir: string, day: Day): Promise<void> {
   const names = await readdir(kept_dir).catch(() => [])
   for (const name of names.filter((one) => one !== day)) {
@@ -50,7 +50,7 @@ export async function forgetOtherDays(kept_dir: string, day: Day): Promise<void>
   }
 }
 
-/** What the last build saw; undefined where there was none. */
+/** What the last build saw; undefined if there was none. */
 export async function readSeen(dir: string): Promise<Seen | undefined> {
   try {
     return JSON.parse(await readFile(join(dir, SEEN_FILE), 'utf8')) as Seen
@@ -73,7 +73,7 @@ export async function openKeptHours(options: KeptHoursOptions): Promise<OpenKept
     const bytes = await readFile(join(dir, name))
     const kept = decode(bytes)
     if (kept === undefined) {
-      log.warn({ code: 'kept_hour_damaged', file: name }, 'A kept hour is damaged; it is built again.')
+      log.warn({ code: 'kept_hour_damaged', file: name }, 'Rebuilding a corrupt kept hour.')
       return undefined
     }
     const { facts, hour } = kept
@@ -112,29 +112,29 @@ export async function openKeptHours(options: KeptHoursOptions): Promise<OpenKept
 }
 
 interface Kept {
-  /** Digest of what else the hour was made of. */
+  /** Digest of the hour's other inputs. */
   readonly facts: string
   readonly hour: MadeHour
 }
 
-/** In the order of the hours. A symbol's name may hold what a file's may not. */
+/** In the order of the hours. Hashed, because a symbol's name may not be a valid file name. */
 function namesOf({ made, symbol: { exchange, symbol } }: BuildTask): readonly string[] {
   const digest = createHash('sha256').update(`${made} ${exchange} ${symbol}`).digest('hex')
   return Array.from({ length: 24 }, (_, hour) => `${digest}-${String(hour).padStart(2, '0')}`)
 }
 
-/** `from` is where the next one begins. */
+/** `from` is the start of the next hour. */
 function hourOf({ from }: MadeHour): number {
   return (Math.floor(from / HOUR_US) - 1) % 24
 }
 
-/** The first one holds the beginning of the grid. */
+/** The first hour holds the start of the grid. */
 function follows({ from, grid_from }: MadeHour, before: MadeHour | undefined): boolean {
   if (before === undefined) return grid_from < from && grid_from >= from - HOUR_US
   return before.grid_from === grid_from && before.from === from - HOUR_US
 }
 
-/** Digest of everything but rows that the hours up to there are a function of. */
+/** Digest of every input, other than rows, of the hours up to there. */
 function factsOf({ code, revised }: KeptHoursOptions, task: BuildTask, read_to: number): string {
   const { made, symbol, exchange_day, places, fit, is_complete } = task
   const gaps = symbol.gaps
@@ -149,7 +149,7 @@ function factsOf({ code, revised }: KeptHoursOptions, task: BuildTask, read_to: 
   const facts = [
     code,
     [made, symbol.exchange, symbol.symbol, symbol.symbol_id, symbol.first_ts, is_complete],
-    // What is carried over midnight, and which streams were recorded at all.
+    // Decides what is carried over midnight, and which streams were recorded at all.
     [symbol.channels.includes('book_ticker'), symbol.channels.includes('mark_price')],
     [exchange_day.from, exchange_day.channels.includes('trades')],
     exchange_day.channels.includes('liquidations'),
@@ -166,7 +166,7 @@ function encode(kept: Kept): Buffer {
   return Buffer.concat([createHash('sha256').update(body).digest(), body])
 }
 
-/** Undefined where the bytes are not what was written. */
+/** Undefined if the bytes are not the ones that were written. */
 function decode(bytes: Buffer): Kept | undefined {
   const body = bytes.subarray(DIGEST_BYTES)
   const digest = createHash('sha256').update(body).digest()

@@ -1,4 +1,4 @@
-/** A symbol's day computed and encoded: all the work that can be done beside the other symbols. */
+/** Computes and encodes a symbol's day: the work that can run in parallel for several symbols. */
 import { FEATURE_SETS, type FeatureSet } from '#core/features.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
 import type { DayReader } from '../../day/events.ts'
@@ -16,38 +16,36 @@ import {
 import type { NamePlaces } from '../files/arrow-batch.ts'
 import { buffersOfPart, encodePart, type PartBytes } from '../files/part.ts'
 
-/** A symbol's day to build and encode. Goes from thread to thread as it is. */
+/** A symbol's day to build and encode. Plain data that can be posted to another thread. */
 export interface BuildTask extends SymbolTask {
-  /** Of the symbol's names, in the dictionaries of the files. */
+  /** Indexes of the symbol's names in the files' dictionaries. */
   readonly places: NamePlaces
 }
 
-/** Goes from thread to thread as it is. */
+/** Plain data that can be posted to another thread. */
 export interface MadeDay extends SymbolSummary {
-  /** A part an hour. */
+  /** One part per hour. */
   readonly features: readonly PartBytes[]
-  /** With features_1s only. */
+  /** Only with features_1s. */
   readonly labels: readonly PartBytes[] | undefined
   readonly fit: Fit | undefined
 }
 
-/** An hour that is finished, as it is kept for the next build of the day. */
+/** A finished hour, as it is kept for the next build of the day. */
 export interface MadeHour extends Resume {
   readonly features: PartBytes
-  /** With features_1s only. */
+  /** Only with features_1s. */
   readonly labels: PartBytes | undefined
   readonly counts: HourCounts
-  /** No event from this moment on can change it. */
+  /** No event from this time on can change the hour. */
   readonly read_to: number
 }
 
 /** Hours of a day that earlier builds have finished. */
 export interface KeptHours {
-  /** The first hours of the symbol's day, one after the other, as they would be made now. */
+  /** The first hours of the symbol's day that a build now would make the same, without gaps. */
   find(task: BuildTask): Promise<readonly MadeHour[]>
-  /**
-   * Keeps the hour that comes after those that are kept, where it is final; false where it is not.
-   */
+  /** Keeps the hour after the last kept one, and returns true, if it is final. */
   keep(task: BuildTask, hour: MadeHour): Promise<boolean>
 }
 
@@ -102,7 +100,7 @@ function* encodeHours(task: BuildTask, day: SymbolDay): Generator<MadeHour> {
   }
 }
 
-/** What moves to the other thread, rather than being copied. */
+/** Buffers to transfer to the other thread instead of copying. */
 export function buffersOf({ features, labels = [] }: MadeDay): ArrayBuffer[] {
   return [...features, ...labels].flatMap(buffersOfPart)
 }

@@ -1,6 +1,6 @@
 /**
  * Builds the files of candles, trades and quotes of a day on disk, in one pass over each symbol's
- * rows: memory holds one symbol's candles and a row group, whatever the day's size.
+ * rows. Memory holds one symbol's candles and one row group, however large the day is.
  */
 import { join } from 'node:path'
 import { dayRange, SECOND_US } from '#core/time.ts'
@@ -56,7 +56,7 @@ async function fillFiles(
     const exchange_day = exchange_days.get(symbol.exchange)!
     const carried = await carriedQuote(day.reader, symbol, exchange_day.from)
     const first_ts = carried === undefined ? symbol.first_ts : exchange_day.from
-    const heard: Heard = {
+    const heard: RecordedDay = {
       symbol,
       exchange_day,
       grid: gridOf(first_ts, exchange_day.last_ts, SECOND_US),
@@ -101,21 +101,21 @@ async function candleSet(
   }
 }
 
-/** What of a symbol's day was listened to. */
-interface Heard {
+/** One symbol's day with the seconds that its files cover. */
+interface RecordedDay {
   readonly symbol: DaySymbol
   readonly exchange_day: ExchangeDay
-  /** Of seconds. */
+  /** One-second grid. */
   readonly grid: Grid
 }
 
-/** 1 for seconds of a stream that were not heard in full. */
-function blindSeconds({ symbol, exchange_day, grid }: Heard, channel: RawDataset): Uint8Array {
+/** 1 for each second in which the stream was not fully recorded. */
+function blindSeconds({ symbol, exchange_day, grid }: RecordedDay, channel: RawDataset): Uint8Array {
   const blind = blindRows(gapsOf(symbol, channel), grid)
   return exchange_day.channels.includes(channel) ? blind : blind.fill(1)
 }
 
-function covered(heard: Heard, channel: RawDataset, event_count: number): StreamCoverage {
+function covered(heard: RecordedDay, channel: RawDataset, event_count: number): StreamCoverage {
   const { symbol, exchange_day } = heard
   return {
     channel,

@@ -1,4 +1,4 @@
-/** What the datasets of a market's day are built from, and what is on disk afterwards. */
+/** Input and result of a build of a market dataset. */
 import type { Day } from '#core/time.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
 import type { OpenDay } from '../../day/day.ts'
@@ -15,6 +15,6 @@ export interface MarketOptions {
 
 /** A dataset's day on disk. */
 export interface MarketSet extends SetOnDisk {
-  /** Per symbol, with what the manifest says of its rows. */
+  /** Per symbol, with the rows that the manifest counts. */
   readonly summaries: readonly { readonly summary: SymbolSummary; readonly rows: CoveredRows }[]
 }

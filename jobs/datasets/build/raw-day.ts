@@ -1,4 +1,4 @@
-/** Trades or quotes of a day while they are written: one Parquet file, and a CSV file a symbol. */
+/** Writes trades or quotes of a day: one Parquet file, and one CSV file per symbol. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Day } from '#core/time.ts'
@@ -36,7 +36,7 @@ export class RawDay {
     return new RawDay(set, own_dir, date, await createRawFile(path, set, identityOf(set, date)))
   }
 
-  /** The number of rows. */
+  /** Returns the number of rows. */
   async addSymbol(
     { day, signal }: MarketOptions,
     symbol: DaySymbol,

@@ -1,6 +1,6 @@
 /**
- * The Parquet file of a day's trades or quotes. Row groups hold rows of one symbol and always the
- * same ones, however the source cuts its chunks: the same rows make the same bytes.
+ * The Parquet file of a day's trades or quotes. A row group holds rows of one symbol. Its rows do
+ * not depend on the size of the source's chunks, so equal rows give equal bytes.
  */
 import type { ArchivedColumn } from '#core/archived-tables.ts'
 import type { Exchange } from '#core/symbols.ts'
@@ -16,16 +16,16 @@ export interface SymbolName {
 }
 
 export interface RawFile {
-  /** Rows of one symbol come one after another, in their order. */
+  /** Adds rows of one symbol, in order, before those of the next symbol. */
   add(of: SymbolName, chunk: RowChunk): Promise<void>
-  /** After the symbol's last rows. */
+  /** Call after the symbol's last rows. */
   endSymbol(of: SymbolName): Promise<void>
   finish(): Promise<void>
-  /** After finish(), or where there is none. */
+  /** Call after finish(), or to abandon the file. */
   close(): Promise<void>
 }
 
-/** Of quotes: 7 MB before compression. */
+/** For quotes: 7 MB before compression. */
 const GROUP_ROWS = 131_072
 
 export async function createRawFile(
@@ -77,7 +77,7 @@ function groupColumn({ type, nullable }: ArchivedColumn): GroupColumn {
   return { kind: 'numbers', values: new Float64Array(GROUP_ROWS), nulls }
 }
 
-/** A chunk has NaN for a null, which no column of ours holds as a value. */
+/** A chunk holds NaN for null. None of our columns has NaN as a value. */
 function withNulls(column: GroupColumn, filled: number): ColumnData {
   if (column.kind === 'flags' || column.nulls === undefined) return column
   const { values, nulls } = column

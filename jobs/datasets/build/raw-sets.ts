@@ -1,4 +1,4 @@
-/** Registry of datasets `trades` and `quotes`: the raw rows of a day, as they were recorded. */
+/** Registry of the datasets `trades` and `quotes`: the raw rows of a day as they were recorded. */
 import type { DatasetColumn } from '#core/dataset.ts'
 import { NEVER } from '#core/features.ts'
 import { RAW_TABLES, type Column, type Table } from '#core/tables.ts'
@@ -11,9 +11,9 @@ export interface RawSet {
   readonly schema_version: number
   readonly description: string
   readonly source: RawDataset
-  /** The columns that are read. */
+  /** Columns to read. */
   readonly recorded: readonly string[]
-  /** The Parquet file: the recorded columns with the exchange's and the symbol's name. */
+  /** Columns of the Parquet file: exchange and symbol, then the recorded columns. */
   readonly table: Table
   readonly columns: readonly DatasetColumn[]
 }
@@ -38,7 +38,7 @@ const TYPES: Readonly<Record<Exclude<Column['type'], 'levels'>, string>> = {
   text: 'string',
 }
 
-/** What only some exchanges say of a trade. */
+/** Columns that only some exchanges send for a trade. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'symbol_id',
   'non_rpi_qty',
@@ -80,6 +80,6 @@ function columnOf({ name, type, nullable, unit, description }: Column): DatasetC
     const what = "the exchange's own name; case counts"
     return { name: 'symbol', type: 'string', unit: 'name', description: what, ...common }
   }
-  if (type === 'levels') throw new Error(`${name}: levels are no column of a dataset.`)
+  if (type === 'levels') throw new Error(`${name}: a dataset column cannot hold levels.`)
   return { name, type: TYPES[type], unit, description, ...common }
 }

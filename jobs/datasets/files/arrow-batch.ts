@@ -1,6 +1,7 @@
 /**
- * Rows of one symbol as an Arrow record batch: the message and its body, zstd. It does not depend
- * on where in a file it will lie, so any thread can make it, and it can be kept.
+ * Encodes rows of one symbol as an Arrow record batch: the message and its zstd-compressed body.
+ * The bytes do not depend on their offset in the file, so any thread can encode them, and they can
+ * be kept.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
 import { bytesOf, type Compress, joinParts, NO_BYTES, recordBatch } from '#core/arrow/message.ts'
@@ -11,21 +12,21 @@ import { hasNull, valuesOf, type DatasetRows } from './dataset-rows.ts'
 export const compress: Compress = (bytes) =>
   zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
 
-/** Places of a symbol's names in the file's dictionaries. */
+/** Indexes of a symbol's names in the file's dictionaries. */
 export interface NamePlaces {
   readonly exchange: number
   readonly symbol: number
 }
 
 export interface BatchBytes {
-  /** With a buffer of its own: it goes from thread to thread. */
+  /** Owns its buffer, which can be transferred to another thread. */
   readonly bytes: Uint8Array<ArrayBuffer>
-  /** Of the message in front of the body. */
+  /** Length of the message before the body. */
   readonly metadata_bytes: number
   readonly body_bytes: number
 }
 
-/** Ids of the dictionaries: given, so that the same rows make the same bytes. */
+/** Fixed ids of the dictionaries, so that equal rows give equal bytes. */
 export const DICTIONARY_IDS = { exchange: 0, symbol: 1 } as const
 
 const TYPES: Readonly<Record<Feature['type'], ArrowType>> = {
@@ -63,7 +64,7 @@ export function encodeBatch(
 
 interface ArrowColumn {
   readonly node: FieldNode
-  /** No bytes where nothing is null. */
+  /** Empty if nothing is null. */
   readonly validity: Uint8Array
   readonly values: Uint8Array
 }
@@ -90,7 +91,7 @@ function columnOf(feature: Feature, rows: DatasetRows, places: NamePlaces): Arro
   }
 }
 
-/** NaN becomes 0 under a cleared bit: what lies under a null must not vary either. */
+/** Replaces NaN by 0 and clears its bit: the bytes under a null must not vary either. */
 function splitNulls(column: Float64Array): {
   readonly values: Float64Array
   readonly null_count: number

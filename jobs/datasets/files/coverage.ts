@@ -1,6 +1,6 @@
 /**
- * Says what is there and what is missing: the manifest's summary per symbol, and
- * coverage.parquet with every gap of every stream.
+ * Describes what a day covers: the manifest's summary per symbol, and coverage.parquet with every
+ * gap of every stream.
  */
 import type { SchemaElement } from 'hyparquet'
 import { GAP_NOTES_MAX, type SymbolCoverage } from '#core/dataset.ts'
@@ -12,9 +12,9 @@ import { createSmallParquet, TEXT, TIMESTAMP_US } from '../../parquet/small-file
 
 const DAY_S = DAY_US / SECOND_US
 
-/** What the summary of a symbol in a manifest is about. */
+/** Rows that a symbol's summary in a manifest counts. */
 export interface CoveredRows {
-  /** Whose seconds are present or missing. */
+  /** The stream whose seconds are counted as present or missing. */
   readonly channel: 'book_ticker' | 'trades'
   readonly row_count: number
 }
@@ -54,7 +54,7 @@ export function symbolCoverage(
   }
 }
 
-/** One row a stream, sorted by exchange, symbol and channel. Returns the row count. */
+/** One row per stream, sorted by exchange, symbol and channel. Returns the row count. */
 export async function writeCoverage(
   path: string,
   summaries: readonly SymbolSummary[],
@@ -96,7 +96,7 @@ const COVERAGE_FIELDS: readonly SchemaElement[] = [
   { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
   { name: 'element', ...REQUIRED, num_children: 4 },
   { name: 'from_ts', ...REQUIRED, ...TIMESTAMP_US },
-  // Null: it had not ended when the day was built.
+  // Null: the gap had not ended when the day was built.
   { name: 'to_ts', repetition_type: 'OPTIONAL', ...TIMESTAMP_US },
   { name: 'cause', ...REQUIRED, ...TEXT },
   { name: 'repaired', ...REQUIRED, type: 'BOOLEAN' },

@@ -1,17 +1,17 @@
-/** The rows of one symbol as the file writers take them. */
+/** Rows of one symbol, in the shape that the file writers take. */
 import type { Feature } from '#core/features.ts'
 import type { Exchange } from '#core/symbols.ts'
 
 export interface DatasetRows {
   readonly exchange: Exchange
   readonly symbol: string
-  /** Starts of the seconds, microseconds since 1970. */
+  /** Starts of the intervals, microseconds since 1970. */
   readonly ts: BigInt64Array
-  /** Every other column of the registry by its name; NaN is null. */
+  /** Every other column of the registry by name; NaN is null. */
   readonly columns: Readonly<Record<string, Float64Array>>
 }
 
-/** The values of a registry column; throws where the computation does not know it. */
+/** The values of a registry column; throws if the computation did not produce it. */
 export function valuesOf(rows: DatasetRows, feature: Feature): Float64Array {
   const values = rows.columns[feature.name]
   if (values === undefined) throw new Error(`No values for column ${feature.name} of the registry.`)

@@ -1,4 +1,4 @@
-/** The files of one dataset's day while they are made: the same rows as Parquet and as Arrow. */
+/** Writes one day of a dataset: the same rows as Parquet and as Arrow. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatasetFile } from '#core/dataset.ts'
@@ -17,9 +17,9 @@ export interface DayFiles {
   readonly dir: string
   /** One symbol's rows, cut into parts. */
   write(name: Pick<DatasetRows, 'exchange' | 'symbol'>, parts: readonly PartBytes[]): Promise<void>
-  /** Ends both, adds coverage.parquet, and says what there is. */
+  /** Finishes both files, adds coverage.parquet, and describes all of them. */
   finish(summaries: readonly SymbolSummary[]): Promise<readonly DatasetFile[]>
-  /** After finish(), or where there is none. */
+  /** Call after finish(), or to abandon the files. */
   close(): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** The names that a file's dictionaries hold, and where a symbol's own are among them. */
+/** The names in a file's dictionaries, and the indexes of a symbol's own names. */
 import type { NamePlaces } from './arrow-batch.ts'
 import type { DatasetRows } from './dataset-rows.ts'
 import type { NameLists } from './parts-arrow.ts'

@@ -1,7 +1,7 @@
 /**
- * Rows of one symbol of a registry dataset in the bytes of both file formats: a page a column for
- * Parquet, a record batch for Arrow. Neither depends on where in a file it will lie. A symbol's day
- * is cut into parts at whole hours, so that what is over is encoded once.
+ * Encodes rows of one symbol for both file formats: one page per column for Parquet, one record
+ * batch for Arrow. The bytes do not depend on their offset in the file. A symbol's day is cut into
+ * parts at whole hours, so that finished hours are encoded once.
  */
 import { NEVER, type Feature } from '#core/features.ts'
 import type { Column, ColumnType } from '#core/tables.ts'
@@ -13,7 +13,7 @@ import { hasNull, valuesOf, type DatasetRows } from './dataset-rows.ts'
 
 export interface PartBytes {
   readonly row_count: number
-  /** In the order of the registry; what is constant in all of a symbol's parts has a dictionary. */
+  /** In registry order. A column that is constant in all of a symbol's parts uses a dictionary. */
   readonly pages: readonly EncodedPage[]
   readonly batch: BatchBytes
 }
@@ -39,7 +39,7 @@ export function encodePart(
   }
 }
 
-/** What moves to another thread, rather than being copied. */
+/** Buffers to transfer to another thread instead of copying. */
 export function buffersOfPart({ pages, batch }: PartBytes): readonly ArrayBuffer[] {
   return [batch.bytes, ...pages.map(({ bytes }) => bytes)].map(({ buffer }) => buffer as ArrayBuffer)
 }
@@ -59,7 +59,7 @@ function leafOf(feature: Feature, rows: DatasetRows): Leaf {
   return encodeColumn(column, data, { from: 0, to: row_count }, OPTIONS)[0]!
 }
 
-/** 1 where a value is NaN; undefined where none is. */
+/** 1 for each NaN; undefined if there are none. */
 function nullsOf(values: Float64Array): Uint8Array | undefined {
   if (!hasNull(values)) return undefined
   const nulls = new Uint8Array(values.length)

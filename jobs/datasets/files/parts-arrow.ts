@@ -1,6 +1,6 @@
 /**
- * Puts an Arrow IPC file together from record batches that are made already: names as dictionaries,
- * zstd, and the footer.
+ * Assembles an Arrow IPC file from finished record batches. Names are dictionaries; compression is
+ * zstd.
  */
 import { open } from 'node:fs/promises'
 import { bytesOf, dictionaryBatch, END_OF_STREAM, joinParts } from '#core/arrow/message.ts'
@@ -9,7 +9,7 @@ import type { Feature } from '#core/features.ts'
 import { identityPairs, type FileIdentity } from '../../parquet/identity.ts'
 import { arrowFields, type BatchBytes, compress, DICTIONARY_IDS } from './arrow-batch.ts'
 
-/** The values that the name columns take, known before the first row. */
+/** All values of the name columns, known before the first row. */
 export interface NameLists {
   readonly exchange: readonly string[]
   readonly symbol: readonly string[]
@@ -18,7 +18,7 @@ export interface NameLists {
 export interface PartsArrow {
   append(batch: BatchBytes): Promise<void>
   finish(): Promise<void>
-  /** After finish(), or where there is none. */
+  /** Call after finish(), or to abandon the file. */
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Puts a Parquet file together from pages that are made already: a row group a symbol, in it a page
- * a column and part. The footer is hyparquet-writer's work.
+ * Assembles a Parquet file from finished pages: one row group per symbol, with a page for each
+ * column and part. hyparquet-writer writes the footer.
  */
 import { open } from 'node:fs/promises'
 import type { ColumnChunk, RowGroup, SchemaElement } from 'hyparquet'
@@ -16,11 +16,11 @@ import { CODEC, type PartBytes } from './part.ts'
 type SymbolName = Pick<DatasetRows, 'exchange' | 'symbol'>
 
 export interface PartsParquet {
-  /** A symbol's parts in their order, at least one, as one row group. */
+  /** Writes a symbol's parts, at least one, as one row group. */
   append(name: SymbolName, parts: readonly PartBytes[]): Promise<void>
   /** Writes the footer. */
   finish(): Promise<void>
-  /** After finish(), or where there is none. */
+  /** Call after finish(), or to abandon the file. */
   close(): Promise<void>
 }
 
@@ -72,7 +72,7 @@ export async function createPartsParquet(
         metadata_length: 0,
         key_value_metadata: identityPairs(identity).map(([key, value]) => ({ key, value })),
       }
-      // Symbols are longer than the 16 bytes that statistics keep by default.
+      // Names of symbols can exceed the 16 bytes that statistics keep by default.
       writeMetadata(footer, metadata, Infinity)
       await file.writeFile(Buffer.concat([footer.getBytes(), MAGIC]))
     },

@@ -1,15 +1,15 @@
 /**
- * Rows in the form of Tardis' downloadable CSV files (docs.tardis.dev, "Downloadable CSV files"):
- * column names, times in microseconds since 1970, exchange names as Tardis spells them, an empty
- * field for a side of the book that is empty. Rows stand
- * in the order of the exchange's time and id; Tardis' own files are ordered by local_timestamp.
+ * Writes rows like Tardis' downloadable CSV files (docs.tardis.dev, "Downloadable CSV files"):
+ * column names, times in microseconds since 1970, Tardis' exchange names, an empty field for an
+ * empty side of the book. Rows are ordered by the exchange's time and id, while Tardis' own files
+ * are ordered by local_timestamp.
  */
 import type { Exchange } from '#core/symbols.ts'
 import type { Day } from '#core/time.ts'
 import type { RowChunk } from '../../columns/row-chunk.ts'
 import { LineBuffer } from './line-buffer.ts'
 
-/** What Tardis calls the kind of data. */
+/** Tardis' name of the data type. */
 export type TardisKind = 'trades' | 'quotes'
 
 export const TARDIS_EXCHANGES: Readonly<Record<Exchange, string>> = {
@@ -24,7 +24,7 @@ export const TARDIS_HEADERS: Readonly<Record<TardisKind, string>> = {
   quotes: 'exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount',
 }
 
-/** Some 400 KB. */
+/** About 400 KB. */
 const LINES_MAX = 4_096
 /** Three whole numbers of 16 digits, and four decimals: the longest double has 326 characters. */
 const VALUES_BYTES_MAX = 4 * 326 + 3 * 17 + 8
@@ -44,7 +44,7 @@ export function tardisFileName(
   return `${TARDIS_EXCHANGES[exchange]}_${kind}_${date}_${symbol}.csv.gz`
 }
 
-/** The chunk's lines, each with its end, some thousands at a time. */
+/** The chunk's lines, each with its line end, in batches of some thousands. */
 export function* tardisLines(
   kind: TardisKind,
   exchange: Exchange,

@@ -1,12 +1,12 @@
 /**
- * Lines of numbers as bytes. `String` spends most of the time of a CSV file on digits; prices and
- * quantities have few of them, and are written here as the whole numbers that they are in steps.
+ * Writes lines of numbers as bytes. With `String`, most of the time of a CSV file goes into digits.
+ * Prices and quantities have few digits, so they are written here as whole multiples of their step.
  */
 
 const ZERO = 48
 const POINT = 46
 const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
-/** A whole number below it, and its half, are exact; so is its division by a power of ten. */
+/** Whole numbers below it, their halves, and their division by a power of ten are exact. */
 const WHOLE_MAX = Number.MAX_SAFE_INTEGER
 
 export class LineBuffer {
@@ -53,7 +53,7 @@ export class LineBuffer {
     this.#at += this.#bytes.write(plainDecimal(value), this.#at, 'latin1')
   }
 
-  /** What was added since; the next call begins anew. A copy. */
+  /** Takes a copy of what was added since the last call, and starts over. */
   take(): Buffer {
     const taken = Buffer.from(this.#bytes.subarray(0, this.#at))
     this.#at = 0
@@ -84,7 +84,7 @@ export function plainDecimal(value: number): string {
   return `${sign}${digits.padEnd(point, '0')}`
 }
 
-/** Of a whole number below 1e8. */
+/** Number of digits of a whole number below 1e8. */
 function digitsIn(value: number): number {
   let count = 1
   while (count < 8 && value >= POWERS[count]!) count += 1

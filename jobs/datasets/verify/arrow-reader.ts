@@ -1,4 +1,4 @@
-/** Arrow files as a reader that is not ours sees them: apache-arrow. */
+/** Reads Arrow files with apache-arrow, so that the check does not rely on our own code. */
 import type { FileHandle } from 'node:fs/promises'
 import { zstdDecompressSync } from 'node:zlib'
 import { CompressionType, compressionRegistry, RecordBatchReader } from 'apache-arrow'

@@ -1,7 +1,7 @@
-/** Tells whether two files hold the same values in the same order, without holding both. */
+/** Compares the values and order of two files without holding both in memory. */
 import { createHash } from 'node:crypto'
 
-/** Null, a number, a whole number or a word a row. */
+/** One value per row: null, number, bigint or string. */
 export type Values = ArrayLike<unknown>
 
 export class ColumnDigests {

@@ -1,9 +1,9 @@
-/** coverage.parquet against the manifest, and against what the ledger of gaps says today. */
+/** Compares coverage.parquet with the manifest, and with the gap ledger as it is now. */
 import { zstdDecompressSync } from 'node:zlib'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import type { Pool } from '#core/node/pool.ts'
 import { DAY_US, dayRange, SECOND_US, toIso, type Day } from '#core/time.ts'
-import type { Tell } from './finding.ts'
+import type { Report } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 
 interface CoverageRow {
@@ -14,7 +14,7 @@ interface CoverageRow {
   readonly missing_s: number
   readonly gaps: readonly {
     readonly from_ts: bigint
-    /** Null: it had not ended. */
+    /** Null: the gap had not ended. */
     readonly to_ts: bigint | null
     readonly cause: string
     readonly repaired: boolean
@@ -22,7 +22,7 @@ interface CoverageRow {
 }
 
 const DAY_S = DAY_US / SECOND_US
-/** The end of a gap that has none. */
+/** Written for the end of a gap that has not ended. */
 const OPEN = 'open'
 
 export async function checkCoverage(
@@ -30,34 +30,38 @@ export async function checkCoverage(
   path: string,
   { name, row_count }: CheckedFile,
   { coverage, date }: CheckedManifest,
-  tell: Tell,
+  report: Report,
 ): Promise<void> {
   const rows = (await parquetReadObjects({
     file: await asyncBufferFromFile(path),
     compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
     parsers: { timestampFromMicroseconds: (us: bigint) => us } as never,
   })) as unknown as readonly CoverageRow[]
-  if (rows.length !== row_count) tell(name, `It has ${rows.length} rows, its manifest says ${row_count}.`)
+  if (rows.length !== row_count) {
+    report(name, `It has ${rows.length} rows, but the manifest says ${row_count}.`)
+  }
   for (const { exchange, symbol, gap_count, present_s } of coverage) {
     const of_symbol = rows.filter((row) => row.exchange === exchange && row.symbol === symbol)
     const found = of_symbol.reduce((sum, { gaps }) => sum + gaps.length, 0)
-    if (found !== gap_count) tell(name, `${symbol} has ${found} gaps, in the manifest ${gap_count}.`)
+    if (found !== gap_count) {
+      report(name, `${symbol} has ${found} gaps, but the manifest says ${gap_count}.`)
+    }
     if (!of_symbol.some((row) => row.present_s === present_s)) {
-      tell(name, `No stream of ${symbol} has the ${present_s} seconds that the manifest says.`)
+      report(name, `No stream of ${symbol} has ${present_s} known seconds, as the manifest says.`)
     }
   }
   for (const { symbol, channel, present_s, missing_s } of rows) {
     if (present_s + missing_s === DAY_S) continue
-    tell(name, `${symbol}, ${channel}: ${present_s} and ${missing_s} seconds are not a day.`)
+    report(name, `${symbol}, ${channel}: ${present_s} + ${missing_s} seconds are not a day.`)
   }
-  await checkLedger(pool, date as Day, rows, (sentence) => tell(name, sentence))
+  await checkLedger(pool, date as Day, rows, (sentence) => report(name, sentence))
 }
 
 async function checkLedger(
   pool: Pool,
   date: Day,
   rows: readonly CoverageRow[],
-  tell: (sentence: string) => void,
+  report: (sentence: string) => void,
 ): Promise<void> {
   const { from, to } = dayRange(date)
   const { rows: ledger } = await pool.query<{ stream: string; gap: string }>(
@@ -72,19 +76,19 @@ async function checkLedger(
   const in_ledger = Map.groupBy(ledger, ({ stream }) => stream)
   for (const { exchange, symbol, channel, gaps } of rows) {
     const known = (in_ledger.get(`${exchange} ${symbol} ${channel}`) ?? []).map(({ gap }) => gap)
-    const told = gaps.map(({ from_ts, to_ts, cause, repaired }) =>
+    const reported = gaps.map(({ from_ts, to_ts, cause, repaired }) =>
       [from_ts, to_ts ?? OPEN, cause, repaired ? 'repaired' : 'open'].join(' '),
     )
-    for (const gap of differences(known, told)) {
-      tell(`${symbol}, ${channel}: the ledger has a gap (${gap}) that it does not tell of.`)
+    for (const gap of differences(known, reported)) {
+      report(`${symbol}, ${channel}: it lacks a gap of the ledger (${gap}).`)
     }
-    for (const gap of differences(told, known)) {
-      tell(`${symbol}, ${channel}: the ledger does not have its gap (${gap}).`)
+    for (const gap of differences(reported, known)) {
+      report(`${symbol}, ${channel}: it has a gap that the ledger lacks (${gap}).`)
     }
   }
 }
 
-/** Of `left` what `right` has not, each as often as it is too much. */
+/** Elements of `left` that `right` lacks. Repeated elements are matched one by one. */
 function differences(left: readonly string[], right: readonly string[]): readonly string[] {
   const rest = [...right]
   return left.filter((gap) => {

@@ -1,28 +1,28 @@
-/** What a look at a published dataset found. */
+/** Something wrong with a published dataset. */
 
 export interface DatasetFinding {
-  /** The file it is about; the manifest's own name where it is about the whole. */
+  /** File concerned; the manifest's name if the finding is about the whole dataset. */
   readonly file: string
   /** A sentence for people. */
   readonly sentence: string
 }
 
-export type Tell = (file: string, sentence: string) => void
+export type Report = (file: string, sentence: string) => void
 
-/** So many of a file are told one by one: a spoiled file has as many as rows. */
+/** At most this many are listed per file: a corrupt file can have one for every row. */
 const FINDINGS_MAX = 20
 
-/** Collects findings, at most FINDINGS_MAX a file. */
-export function createFindings(): { readonly findings: DatasetFinding[]; readonly tell: Tell } {
+/** Collects findings, at most FINDINGS_MAX per file. */
+export function createFindings(): { readonly findings: DatasetFinding[]; readonly report: Report } {
   const findings: DatasetFinding[] = []
   const counts = new Map<string, number>()
   return {
     findings,
-    tell(file, sentence) {
+    report(file, sentence) {
       const count = (counts.get(file) ?? 0) + 1
       counts.set(file, count)
       if (count <= FINDINGS_MAX) findings.push({ file, sentence })
-      if (count === FINDINGS_MAX + 1) findings.push({ file, sentence: 'There is more of it.' })
+      if (count === FINDINGS_MAX + 1) findings.push({ file, sentence: 'There are more findings.' })
     },
   }
 }

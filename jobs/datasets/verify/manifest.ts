@@ -1,4 +1,4 @@
-/** The parts of a manifest that a look at a dataset relies on, checked before they are. */
+/** The parts of a manifest that the verification uses, validated first. */
 import { z } from 'zod'
 import { BUILD_NAME } from '#core/object-keys.ts'
 
@@ -15,7 +15,7 @@ const CheckedManifest = z.object({
   files: z
     .array(
       z.object({
-        // It becomes a part of a path.
+        // It becomes part of a path.
         name: z.string().regex(/^[\p{L}\p{N}_][\p{L}\p{N}_-]*\.(?:parquet|arrow|csv\.gz)$/u),
         format: z.enum(['parquet', 'arrow', 'csv.gz']),
         bytes: count,
@@ -38,7 +38,7 @@ const CheckedManifest = z.object({
 export type CheckedManifest = z.infer<typeof CheckedManifest>
 export type CheckedFile = CheckedManifest['files'][number]
 
-/** The manifest, or what is wrong with it. */
+/** The manifest, or a sentence that says what is wrong with it. */
 export function checkManifest(bytes: Uint8Array): CheckedManifest | string {
   let value: unknown
   try {
@@ -49,5 +49,5 @@ export function checkManifest(bytes: Uint8Array): CheckedManifest | string {
   const result = CheckedManifest.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]!
-  return `Its ${issue.path.join('.') || 'whole'} is not what it must be: ${issue.message}.`
+  return `Its ${issue.path.join('.') || 'content'} is invalid: ${issue.message}.`
 }

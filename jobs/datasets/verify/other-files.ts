@@ -1,4 +1,4 @@
-/** A dataset's Arrow and CSV files: the same rows once more. */
+/** Checks that a dataset's Arrow and CSV files hold the same rows as its Parquet file. */
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
@@ -7,7 +7,7 @@ import { isExchange } from '#core/symbols.ts'
 import { TARDIS_EXCHANGES, TARDIS_HEADERS } from '../tardis/csv.ts'
 import { openArrow } from './arrow-reader.ts'
 import { ColumnDigests } from './column-digest.ts'
-import type { Tell } from './finding.ts'
+import type { Report } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 import type { TableFacts } from './table-file.ts'
 
@@ -16,7 +16,7 @@ export async function checkArrow(
   { name, row_count }: CheckedFile,
   manifest: CheckedManifest,
   table: TableFacts | undefined,
-  tell: Tell,
+  report: Report,
 ): Promise<void> {
   const digests = new ColumnDigests()
   let found_count = 0
@@ -25,12 +25,12 @@ export async function checkArrow(
     const reader = await openArrow(handle)
     const columns = reader.schema.fields.map((field) => field.name).join(', ')
     const expected = manifest.columns.map((column) => column.name).join(', ')
-    if (columns !== expected) tell(name, `Its columns are ${columns}; the manifest says ${expected}.`)
+    if (columns !== expected) report(name, `Its columns are ${columns}; the manifest says ${expected}.`)
     for await (const batch of reader) {
       found_count += batch.numRows
       for (const [i, field] of batch.schema.fields.entries()) {
         const vector = batch.getChildAt(i)!
-        // A timestamp's own getter gives milliseconds.
+        // The getter of a timestamp returns milliseconds.
         const is_time = manifest.columns[i]?.type === 'timestamp_us'
         digests.add(field.name, is_time ? vector.data[0]!.values : [...vector])
       }
@@ -38,10 +38,12 @@ export async function checkArrow(
   } finally {
     await handle.close().catch(() => undefined)
   }
-  if (found_count !== row_count) tell(name, `It has ${found_count} rows, its manifest says ${row_count}.`)
+  if (found_count !== row_count) {
+    report(name, `It has ${found_count} rows, but the manifest says ${row_count}.`)
+  }
   const of_arrow = digests.finish()
   for (const [column, digest] of table?.digests ?? []) {
-    if (of_arrow.get(column) !== digest) tell(name, `${column} differs from the Parquet file.`)
+    if (of_arrow.get(column) !== digest) report(name, `${column} differs from the Parquet file.`)
   }
 }
 
@@ -51,11 +53,11 @@ export async function checkCsv(
   path: string,
   { name, row_count }: CheckedFile,
   table: TableFacts | undefined,
-  tell: Tell,
+  report: Report,
 ): Promise<void> {
   const { exchange = '', kind, symbol = '' } = NAME.exec(name)?.groups ?? {}
   if (kind !== 'trades' && kind !== 'quotes') {
-    tell(name, 'Its name is not of the form exchange_kind_date_symbol.csv.gz.')
+    report(name, 'Its name does not have the form exchange_kind_date_symbol.csv.gz.')
     return
   }
   let [found_count, last_ts] = [-1, -Infinity]
@@ -64,24 +66,28 @@ export async function checkCsv(
   await eachLine(path, (line) => {
     found_count += 1
     if (found_count === 0) {
-      if (line !== TARDIS_HEADERS[kind]) tell(name, `Its header is ${line.slice(0, 200)}.`)
+      if (line !== TARDIS_HEADERS[kind]) report(name, `Its header is ${line.slice(0, 200)}.`)
       return
     }
     const fields = line.split(',')
     const ts = Number(fields[2])
     if (!line.startsWith(start) || fields.length !== field_count || !Number.isSafeInteger(ts)) {
-      tell(name, `Row ${found_count} is not one of ${symbol}: ${line.slice(0, 200)}`)
-    } else if (ts < last_ts) tell(name, `Row ${found_count} is earlier than the one before it.`)
+      report(name, `Row ${found_count} does not belong to ${symbol}: ${line.slice(0, 200)}`)
+    } else if (ts < last_ts) report(name, `Row ${found_count} is earlier than the one before it.`)
     last_ts = ts
   })
-  if (found_count !== row_count) tell(name, `It has ${found_count} rows, its manifest says ${row_count}.`)
+  if (found_count !== row_count) {
+    report(name, `It has ${found_count} rows, but the manifest says ${row_count}.`)
+  }
   const in_table = [...(table?.row_counts ?? [])].find(([key]) => {
     const [of_table, ...rest] = key.split(' ')
     const name_of = isExchange(of_table!) ? TARDIS_EXCHANGES[of_table] : undefined
     return name_of === exchange && rest.join(' ') === symbol
   })
   if (table !== undefined && in_table?.[1] !== found_count) {
-    tell(name, `It has ${found_count} rows, the Parquet file ${in_table?.[1] ?? 0} of ${symbol}.`)
+    const table_count = in_table?.[1] ?? 0
+    const expected = `${table_count} of ${symbol}`
+    report(name, `It has ${found_count} rows, but the Parquet file has ${expected}.`)
   }
 }
 

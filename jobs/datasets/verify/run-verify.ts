@@ -1,6 +1,6 @@
 /**
  * The job `verify_dataset`: reads every file of a published day back and compares it with the
- * manifest, with the other files and with the ledger of gaps. It changes nothing.
+ * manifest, with the other files and with the gap ledger. It changes nothing.
  */
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
@@ -22,7 +22,7 @@ import type { Day } from '#core/time.ts'
 import { digestOf } from '../../columns/digest.ts'
 import { runJob, type RunResult } from '../../runs/run.ts'
 import { checkCoverage } from './coverage-file.ts'
-import { createFindings, type DatasetFinding, type Tell } from './finding.ts'
+import { createFindings, type DatasetFinding, type Report } from './finding.ts'
 import { checkManifest, type CheckedFile, type CheckedManifest } from './manifest.ts'
 import { checkArrow, checkCsv } from './other-files.ts'
 import { checkTable, type TableFacts } from './table-file.ts'
@@ -35,7 +35,7 @@ export interface VerifyOptions {
   readonly store: ObjectStore
   readonly dataset: string
   readonly date: Day
-  /** Holds one file at a time, and the Parquet file besides; nothing is left there. */
+  /** Holds the Parquet file and one other file at a time, and is emptied afterwards. */
   readonly work_dir: string
   readonly log: Logger
   readonly now: () => number
@@ -44,18 +44,18 @@ export interface VerifyOptions {
 export interface VerifyResult extends RunResult {
   readonly schema_version: number
   readonly file_count: number
-  /** Empty where all is well. */
+  /** Empty if everything is right. */
   readonly findings: readonly DatasetFinding[]
 }
 
-/** Errors: `not_published` where there is no such day. Needs two connections of the pool. */
+/** Errors: `not_published` if the day is not published. Needs two connections of the pool. */
 export function runVerify(options: VerifyOptions): Promise<VerifyResult> {
   const { pool, dataset, date, now, log } = options
   const run = { job: VERIFY_JOB, job_window: `${dataset} ${date}`, attempt: 1, now, log }
   return runJob(pool, run, async (run_log) => {
     const result = await verify(options)
     for (const finding of result.findings) {
-      run_log.warn({ code: 'dataset_wrong', ...finding }, 'A dataset is not what it must be.')
+      run_log.warn({ code: 'dataset_wrong', ...finding }, 'A published dataset is wrong.')
     }
     return result
   })
@@ -64,21 +64,21 @@ export function runVerify(options: VerifyOptions): Promise<VerifyResult> {
 async function verify(options: VerifyOptions): Promise<VerifyResult> {
   const { store, dataset, date, work_dir } = options
   const schema_version = await newestVersion(store, dataset, date)
-  const { findings, tell } = createFindings()
+  const { findings, report } = createFindings()
   const bytes = await store.get(manifestKey(dataset, schema_version, date))
   const manifest = checkManifest(bytes!)
   if (typeof manifest === 'string') {
-    tell(MANIFEST_FILE, manifest)
+    report(MANIFEST_FILE, manifest)
     return { schema_version, file_count: 0, row_count: 0, byte_count: 0, findings }
   }
-  checkIdentity(manifest, { dataset, schema_version, date }, tell)
-  await checkFolder(store, manifest, tell)
-  await checkLatest(store, manifest, tell)
+  checkIdentity(manifest, { dataset, schema_version, date }, report)
+  await checkFolder(store, manifest, report)
+  await checkLatest(store, manifest, report)
   const dir = join(work_dir, `${VERIFY_JOB}-${dataset}-${date}`)
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })
   try {
-    await checkFiles(options, manifest, dir, tell)
+    await checkFiles(options, manifest, dir, report)
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
@@ -99,76 +99,77 @@ async function newestVersion(store: ObjectStore, dataset: string, date: Day): Pr
   })
   if (versions.length > 0) return Math.max(...versions)
   throw new OperatorError('not_published', `${dataset} of ${date} has no manifest.`, {
-    hint: '`npx booktape jobs run features` or `... datasets` publishes a day.',
+    hint: 'Publish the day with `npx booktape jobs run features` or `... datasets`.',
   })
 }
 
 function checkIdentity(
   manifest: CheckedManifest,
   expected: { readonly dataset: string; readonly schema_version: number; readonly date: Day },
-  tell: Tell,
+  report: Report,
 ): void {
   for (const name of ['dataset', 'schema_version', 'date'] as const) {
     if (manifest[name] === expected[name]) continue
-    tell(MANIFEST_FILE, `It says ${name} ${manifest[name]} under a key of ${expected[name]}.`)
+    report(MANIFEST_FILE, `It says ${name} ${manifest[name]}, but its key says ${expected[name]}.`)
   }
   const row_count = manifest.coverage.reduce((sum, symbol) => sum + symbol.row_count, 0)
   if (row_count === manifest.row_count) return
-  tell(MANIFEST_FILE, `Its symbols have ${row_count} rows together, it says ${manifest.row_count}.`)
+  const sum = `Its symbols have ${row_count} rows in total`
+  report(MANIFEST_FILE, `${sum}, but it says ${manifest.row_count}.`)
 }
 
-/** Files beside those of the manifest mislead people who list the folder. */
-async function checkFolder(store: ObjectStore, manifest: CheckedManifest, tell: Tell): Promise<void> {
+/** A file that the manifest does not name misleads people who list the folder. */
+async function checkFolder(store: ObjectStore, manifest: CheckedManifest, report: Report): Promise<void> {
   const { date, files, build } = manifest
-  // Without a folder for its build the manifest lies there too, and so do other builds.
+  // A build without a folder shares the manifest's folder with the folders of other builds.
   if (build === undefined) return
   const prefix = datasetFileKey(manifest, date as Day, '')
   const names = new Set(files.map(({ name }) => name))
   for (const { key } of await store.list(prefix)) {
     const name = key.slice(prefix.length)
-    if (!names.has(name)) tell(name, 'It lies in the folder, but the manifest does not name it.')
+    if (!names.has(name)) report(name, 'It is in the folder, but the manifest does not name it.')
   }
 }
 
-async function checkLatest(store: ObjectStore, manifest: CheckedManifest, tell: Tell): Promise<void> {
+async function checkLatest(store: ObjectStore, manifest: CheckedManifest, report: Report): Promise<void> {
   const { dataset, schema_version, date, complete } = manifest
   const bytes = await store.get(latestKey(dataset))
   if (bytes === undefined) {
-    tell('latest.json', 'It is not there.')
+    report('latest.json', 'It is missing.')
     return
   }
   const latest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<CheckedManifest>
   if (latest.date !== date && complete && String(latest.date) < date) {
-    tell('latest.json', `It names ${latest.date}, which is older than this day.`)
+    report('latest.json', `It names ${latest.date}, which is before this day.`)
   }
   if ((latest.schema_version ?? 0) < schema_version) {
-    tell('latest.json', `It names version ${latest.schema_version}.`)
+    report('latest.json', `It names the older version ${latest.schema_version}.`)
   }
 }
 
-/** The Parquet file first: the others are compared with it. */
+/** Checks the Parquet file first, because the others are compared with it. */
 async function checkFiles(
   { pool, store }: VerifyOptions,
   manifest: CheckedManifest,
   dir: string,
-  tell: Tell,
+  report: Report,
 ): Promise<void> {
   const { dataset, date, files } = manifest
   const main = `${dataset}.parquet`
   const in_order = files.toSorted((a, b) => Number(b.name === main) - Number(a.name === main))
-  if (in_order[0]?.name !== main) tell(MANIFEST_FILE, `It does not name ${main}.`)
+  if (in_order[0]?.name !== main) report(MANIFEST_FILE, `It does not name ${main}.`)
   let table: TableFacts | undefined
   for (const file of in_order) {
     const path = join(dir, file.name)
     const key = datasetFileKey(manifest, date as Day, file.name)
-    if (!(await fetchFile(store, key, path, file, tell))) continue
+    if (!(await fetchFile(store, key, path, file, report))) continue
     try {
-      if (file.name === main) table = await checkMain(path, file, manifest, tell)
-      else if (file.name === COVERAGE_FILE) await checkCoverage(pool, path, file, manifest, tell)
-      else if (file.format === 'arrow') await checkArrow(path, file, manifest, table, tell)
-      else if (file.format === 'csv.gz') await checkCsv(path, file, table, tell)
+      if (file.name === main) table = await checkMain(path, file, manifest, report)
+      else if (file.name === COVERAGE_FILE) await checkCoverage(pool, path, file, manifest, report)
+      else if (file.format === 'arrow') await checkArrow(path, file, manifest, table, report)
+      else if (file.format === 'csv.gz') await checkCsv(path, file, table, report)
     } catch (error) {
-      tell(file.name, `It cannot be read: ${describeError(error)}.`)
+      report(file.name, `Reading it failed: ${describeError(error)}.`)
     }
     await rm(path)
   }
@@ -178,33 +179,37 @@ async function checkMain(
   path: string,
   file: CheckedFile,
   manifest: CheckedManifest,
-  tell: Tell,
+  report: Report,
 ): Promise<TableFacts> {
-  const table = await checkTable(path, file, manifest, tell)
+  const table = await checkTable(path, file, manifest, report)
   for (const { exchange, symbol, row_count } of manifest.coverage) {
     const found = table.row_counts.get(`${exchange} ${symbol}`) ?? 0
     if (found === row_count) continue
-    tell(file.name, `${symbol} has ${found} rows, its manifest says ${row_count}.`)
+    report(file.name, `${symbol} has ${found} rows, but the manifest says ${row_count}.`)
   }
   return table
 }
 
-/** False where there is nothing to look into. */
+/** Returns false if the file is missing. */
 async function fetchFile(
   store: ObjectStore,
   key: string,
   path: string,
   { name, bytes, sha256 }: CheckedFile,
-  tell: Tell,
+  report: Report,
 ): Promise<boolean> {
   const stream = await store.read(key)
   if (stream === undefined) {
-    tell(name, 'It is not in the store.')
+    report(name, 'It is not in the store.')
     return false
   }
   await pipeline(stream, createWriteStream(path))
   const found = await digestOf(createReadStream(path))
-  if (found.bytes !== bytes) tell(name, `It has ${found.bytes} bytes, its manifest says ${bytes}.`)
-  if (found.sha256 !== sha256) tell(name, `Its sha256 is ${found.sha256}, not ${sha256}.`)
+  if (found.bytes !== bytes) {
+    report(name, `It has ${found.bytes} bytes, but the manifest says ${bytes}.`)
+  }
+  if (found.sha256 !== sha256) {
+    report(name, `Its sha256 is ${found.sha256}, but the manifest says ${sha256}.`)
+  }
   return true
 }

@@ -1,6 +1,6 @@
 /**
- * A dataset's Parquet file against its manifest: schema, row counts, the order of rows, null rules.
- * Read with hyparquet, which did not write it, one row group at a time.
+ * Checks a dataset's Parquet file against its manifest: schema, row counts, row order, null rules.
+ * hyparquet reads it, which did not write it, one row group at a time.
  */
 import { zstdDecompressSync } from 'node:zlib'
 import {
@@ -14,10 +14,10 @@ import {
 import { NEVER } from '#core/features.ts'
 import { compareText } from '../../columns/columns.ts'
 import { ColumnDigests, type Values } from './column-digest.ts'
-import type { Tell } from './finding.ts'
+import type { Report } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 
-/** Rows of a symbol are in this order, no two alike. */
+/** Sort columns of a symbol's rows. No two rows have the same key. */
 const ORDER: Readonly<Record<string, readonly string[]>> = {
   candles: ['interval_s', 'ts'],
   trades: ['ts_exchange', 'agg_trade_id'],
@@ -28,7 +28,7 @@ const STANDARD_ORDER = ['ts']
 export interface TableFacts {
   /** By column. */
   readonly digests: ReadonlyMap<string, string>
-  /** By `exchange symbol`. */
+  /** Key: `exchange symbol`. */
   readonly row_counts: ReadonlyMap<string, number>
 }
 
@@ -36,18 +36,18 @@ export async function checkTable(
   path: string,
   { name, row_count }: CheckedFile,
   manifest: CheckedManifest,
-  tell: Tell,
+  report: Report,
 ): Promise<TableFacts> {
   const file = await asyncBufferFromFile(path)
   const metadata = await parquetMetadataAsync(file)
-  checkSchema(metadata, manifest, (sentence) => tell(name, sentence))
+  checkSchema(metadata, manifest, (sentence) => report(name, sentence))
   if (Number(metadata.num_rows) !== row_count) {
-    tell(name, `Its footer says ${metadata.num_rows} rows, its manifest ${row_count}.`)
+    report(name, `Its footer says ${metadata.num_rows} rows, the manifest says ${row_count}.`)
   }
   const digests = new ColumnDigests()
   const row_counts = new Map<string, number>()
   const order = new RowOrder(ORDER[manifest.dataset] ?? STANDARD_ORDER, (sentence) =>
-    tell(name, sentence),
+    report(name, sentence),
   )
   let row_start = 0
   for (const [index, group] of metadata.row_groups.entries()) {
@@ -58,7 +58,7 @@ export async function checkTable(
       if (values === undefined) continue
       digests.add(column, values)
       const wrong = findWrong(values, null_rule === NEVER, type)
-      if (wrong !== undefined) tell(name, `Row group ${index}: ${column} ${wrong}.`)
+      if (wrong !== undefined) report(name, `Row group ${index}: ${column} ${wrong}.`)
     }
     const symbol = order.check(index, columns)
     row_counts.set(symbol, (row_counts.get(symbol) ?? 0) + row_end - row_start)
@@ -67,7 +67,7 @@ export async function checkTable(
   return { digests: digests.finish(), row_counts }
 }
 
-/** Every value of the rows, by column; times are microseconds. */
+/** Values of all columns; times are microseconds. */
 export async function readGroup(
   file: AsyncBuffer,
   metadata: FileMetaData,
@@ -102,22 +102,22 @@ const TYPES: Readonly<Record<string, (element: SchemaElement) => boolean>> = {
 function checkSchema(
   { schema, key_value_metadata }: FileMetaData,
   { columns, dataset, schema_version, date }: CheckedManifest,
-  tell: (sentence: string) => void,
+  report: (sentence: string) => void,
 ): void {
   const fields = schema.slice(1)
   const found = fields.map((field) => field.name).join(', ')
   const expected = columns.map((column) => column.name).join(', ')
-  if (found !== expected) tell(`Its columns are ${found}; the manifest says ${expected}.`)
+  if (found !== expected) report(`Its columns are ${found}; the manifest says ${expected}.`)
   for (const { name, type, null_rule } of columns) {
     const field = fields.find((one) => one.name === name)
     if (field === undefined) continue
-    if (TYPES[type]?.(field) !== true) tell(`${name} is stored as ${field.type}, not as ${type}.`)
+    if (TYPES[type]?.(field) !== true) report(`${name} is stored as ${field.type}, not as ${type}.`)
     const is_required = field.repetition_type === 'REQUIRED'
-    if (is_required !== (null_rule === NEVER)) tell(`${name} is ${field.repetition_type} in the file.`)
+    if (is_required !== (null_rule === NEVER)) report(`${name} is ${field.repetition_type} in the file.`)
   }
   const pairs = new Map(key_value_metadata?.map(({ key, value }) => [key, value]))
   for (const [key, value] of Object.entries({ dataset, schema_version, date })) {
-    if (pairs.get(key) !== String(value)) tell(`It says ${key} ${pairs.get(key)}, not ${value}.`)
+    if (pairs.get(key) !== String(value)) report(`It says ${key} ${pairs.get(key)}, not ${value}.`)
   }
 }
 
@@ -125,32 +125,32 @@ function findWrong(values: Values, is_never_null: boolean, type: string): string
   for (let row = 0; row < values.length; row++) {
     const value = values[row]
     const is_null = value === null || value === undefined
-    if (is_null && is_never_null) return `is null in row ${row}, which it must never be`
+    if (is_null && is_never_null) return `is null in row ${row}, but must never be null`
     if (!is_null && type === 'float64' && !Number.isFinite(value)) return `is ${value} in row ${row}`
   }
   return undefined
 }
 
-/** Follows the rows of a file from group to group. */
+/** Checks the order of a file's rows across row groups. */
 class RowOrder {
   readonly #keys: readonly string[]
-  readonly #tell: (sentence: string) => void
+  readonly #report: (sentence: string) => void
   #symbol: readonly [exchange: string, symbol: string] | undefined
   #last: readonly number[] | undefined
 
-  constructor(keys: readonly string[], tell: (sentence: string) => void) {
+  constructor(keys: readonly string[], report: (sentence: string) => void) {
     this.#keys = keys
-    this.#tell = tell
+    this.#report = report
   }
 
-  /** `exchange symbol` of the group. */
+  /** Returns the group's `exchange symbol`. */
   check(group: number, columns: ReadonlyMap<string, Values>): string {
     const exchange = this.#nameOf(group, columns, 'exchange')
     const symbol = this.#nameOf(group, columns, 'symbol')
     const before = this.#symbol
     const place =
       before === undefined ? 1 : compareText(exchange, before[0]) || compareText(symbol, before[1])
-    if (place < 0) this.#tell(`Row group ${group}: ${symbol} stands behind ${before?.[1]}.`)
+    if (place < 0) this.#report(`Row group ${group}: ${symbol} comes after ${before?.[1]}.`)
     if (place !== 0) this.#last = undefined
     this.#symbol = [exchange, symbol]
     const keys = this.#keys.map((name) => columns.get(name) ?? [])
@@ -158,7 +158,7 @@ class RowOrder {
     for (let row = 0; row < row_count; row++) {
       const key = keys.map((values) => Number(values[row]))
       if (this.#last !== undefined && !isAfter(key, this.#last)) {
-        this.#tell(`Row group ${group}: row ${row} is not behind the one before it (${this.#keys}).`)
+        this.#report(`Row group ${group}: row ${row} is out of order (${this.#keys}).`)
         break
       }
       this.#last = key
@@ -171,7 +171,7 @@ class RowOrder {
     const first = String(values[0])
     for (let row = 1; row < values.length; row++) {
       if (values[row] === first) continue
-      this.#tell(`Row group ${group} holds rows of ${first} and of ${String(values[row])}.`)
+      this.#report(`Row group ${group} holds rows of both ${first} and ${String(values[row])}.`)
       break
     }
     return first

@@ -144,7 +144,7 @@ test('silent from before midnight through the next day: nothing frozen, and the 
      select id, 'book_ticker', $1, $2, 15, 90, 'silence', $2 from marketdata.symbols where symbol = 'BTCUSDT'`,
     [iso(14), iso(50)],
   )
-  const why = 'the ledger of gaps says something else since'
+  const why = 'the gap ledger has changed since the build'
   expect(await stale(stand)).toEqual([
     `features ${FIRST}: ${why}`, `datasets ${FIRST}: ${why}`,
     `features ${SECOND}: ${why}`, `datasets ${SECOND}: ${why}`,

@@ -207,7 +207,7 @@ test('a late trade of an archived hour: new version, both jobs are due again, an
   )
   await archive(stand)
   const hour = { exchange: 'binance-futures', table_name: 'trades', hour: '2024-08-09T00:00:00.000000Z', version: 2 }
-  const why = 'binance-futures trades 2024-08-09T00:00:00.000000Z got version 2 since'
+  const why = 'binance-futures trades 2024-08-09T00:00:00.000000Z now has version 2'
   expect(await selectStaleDays(stand.pool, stand.store, NOON)).toEqual([
     { job: 'features', date: DATE, why },
     { job: 'datasets', date: DATE, why },
@@ -237,7 +237,7 @@ test('a row that came between the build and the first archive of its hour is not
   // Jobs and archive stand on one clock; the test's jobs ran in 2024.
   await other.pool.query('update marketdata.archive set archived_at = $1', [new Date(NOON + 1)])
   expect(await selectStaleDays(other.pool, other.store, NOON)).toEqual([
-    { job: 'datasets', date: DATE, why: 'the archive holds 1 rows that candles was made without' },
+    { job: 'datasets', date: DATE, why: 'the archive holds 1 rows that arrived after the build of candles' },
   ])
   await build(other)
   expect((await manifestOf(other, 'trades')).row_count).toBe(101)

@@ -96,7 +96,7 @@ test('a byte that was turned over is told, whatever it does to the file', async 
     const bytes = await read(keyOf(dataset, file))
     bytes[bytes.length >> 1]! ^= 0x40
     await spoil(keyOf(dataset, file), bytes)
-    expect((await findings(dataset))[0]).toMatch(new RegExp(`^${file}: Its sha256 is [0-9a-f]{64}, not `))
+    expect((await findings(dataset))[0]).toMatch(new RegExp(`^${file}: Its sha256 is [0-9a-f]{64}, but `))
     await putBack()
   }
 })
@@ -107,7 +107,7 @@ test('a file that is gone, and one that nobody tells of', async () => {
   await store.delete(key)
   await spoil(keyOf('candles', 'old.parquet'), 'left')
   expect(await findings('candles')).toEqual([
-    'old.parquet: It lies in the folder, but the manifest does not name it.',
+    'old.parquet: It is in the folder, but the manifest does not name it.',
     'candles.arrow: It is not in the store.',
   ])
 })
@@ -131,8 +131,8 @@ test('rows out of order, a null where none may be, other values than in Arrow', 
   const { readFile } = await import('node:fs/promises')
   await replaceFile('labels_1s', described, 'labels_1s.parquet', await readFile(path))
   expect(await findings('labels_1s')).toEqual([
-    'labels_1s.parquet: Row group 0: row 1 is not behind the one before it (ts).',
-    'labels_1s.parquet: Row group 1: row 1 is not behind the one before it (ts).',
+    'labels_1s.parquet: Row group 0: row 1 is out of order (ts).',
+    'labels_1s.parquet: Row group 1: row 1 is out of order (ts).',
     ...['ts', ...LABELS_1S.slice(3).map(({ name }) => name)].map(
       (name) => `labels_1s.arrow: ${name} differs from the Parquet file.`,
     ),
@@ -147,8 +147,8 @@ test('a CSV file that lacks a row, under a manifest that is true of its bytes', 
   await writeFile(join(stand.dir, name), bytes)
   await replaceFile('trades', await describeFile(stand.dir, name, 'csv.gz', 300), name, bytes)
   expect(await findings('trades')).toEqual([
-    `${name}: It has 299 rows, its manifest says 300.`,
-    `${name}: It has 299 rows, the Parquet file 300 of BTCUSDT.`,
+    `${name}: It has 299 rows, but the manifest says 300.`,
+    `${name}: It has 299 rows, but the Parquet file has 300 of BTCUSDT.`,
   ])
 })
 
@@ -161,14 +161,14 @@ test('columns that the file does not have, counts that do not add up', async () 
     ),
   }))
   expect(await findings('quotes')).toEqual([
-    'manifest.json: Its symbols have 600 rows together, it says 601.',
+    'manifest.json: Its symbols have 600 rows in total, but it says 601.',
     expect.stringMatching(/^quotes\.parquet: Its columns are .*best_bid.*; the manifest says .* bid, /),
   ])
 })
 
 test('a manifest of another day, and one that is none', async () => {
   await changeManifest('candles', (manifest) => ({ ...manifest, date: '2024-08-10' }))
-  expect((await findings('candles'))[0]).toBe('manifest.json: It says date 2024-08-10 under a key of 2024-08-09.')
+  expect((await findings('candles'))[0]).toBe('manifest.json: It says date 2024-08-10, but its key says 2024-08-09.')
   await spoil(keyOf('candles', 'manifest.json'), '{')
   expect(await findings('candles')).toEqual(['manifest.json: It is not JSON.'])
 })
@@ -178,9 +178,9 @@ test('a gap that was repaired since the build, and one that was found since', as
   await insertGap(pool, { ...gap, channel: 'book_ticker' })
   const times = `${gap.from_ts} ${gap.to_ts} disconnect`
   expect(await findings('trades')).toEqual([
-    `coverage.parquet: BTCUSDT, book_ticker: the ledger has a gap (${times} open) that it does not tell of.`,
-    `coverage.parquet: BTCUSDT, trades: the ledger has a gap (${times} repaired) that it does not tell of.`,
-    `coverage.parquet: BTCUSDT, trades: the ledger does not have its gap (${times} open).`,
+    `coverage.parquet: BTCUSDT, book_ticker: it lacks a gap of the ledger (${times} open).`,
+    `coverage.parquet: BTCUSDT, trades: it lacks a gap of the ledger (${times} repaired).`,
+    `coverage.parquet: BTCUSDT, trades: it has a gap that the ledger lacks (${times} open).`,
   ])
 })
 
