@@ -20,6 +20,7 @@ import { selectCandles } from './queries/candles.ts'
 import { selectCoverage } from './queries/coverage.ts'
 import { createDatabase } from './queries/database.ts'
 import { depthSource } from './queries/depth-source.ts'
+import { selectDroppedHours } from './queries/dropped-hours.ts'
 import { findSymbol } from './queries/find-symbol.ts'
 import { selectGaps } from './queries/gaps.ts'
 import { selectJobLog } from './queries/job-log.ts'
@@ -34,6 +35,7 @@ import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
 import { archivedDepth } from './range/archived-depth.ts'
 import { createArchivedFinder, createInstrumentFinder, isAway, symbolsOf } from './range/instruments.ts'
+import { createLatestQuote } from './range/latest-quote.ts'
 import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'
 import { createRangeReader, databaseAway, type RangeSources } from './range/read-range.ts'
@@ -99,7 +101,11 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     findInstrument,
     findArchived: createArchivedFinder(findInstrument, listInstruments),
     symbols: (args) => symbolsOf(args, () => selectSymbols(db, args), listInstruments),
-    latestQuote: (symbol_id, at) => selectLatestQuote(db, symbol_id, at),
+    latestQuote: createLatestQuote({
+      ...sources,
+      hot: (symbol_id, at, from) => selectLatestQuote(db, symbol_id, at, from),
+      droppedHours: (args) => selectDroppedHours(db, args),
+    }),
     readRange,
     readDataset: createDatasetReader(datasets, lake),
     readCandles: createCandleReader({

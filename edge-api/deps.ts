@@ -14,12 +14,12 @@ import type { PriceRow, PricesArgs } from './queries/prices.ts'
 import type { SymbolStatsRow } from './queries/symbol-stats.ts'
 import type { SymbolRow, SymbolsArgs } from './queries/symbols.ts'
 import type { ArchivedInstrument, FindArchived, FindInstrument } from './range/instruments.ts'
+import type { LatestQuote } from './range/latest-quote.ts'
 import type { ReadCandles } from './range/read-candles.ts'
 import type { ReadDataset } from './range/read-dataset.ts'
 import type { ReadRange } from './range/read-range.ts'
 import type { Datasets } from './store/datasets.ts'
 import type { SignUrl } from './store/sign-url.ts'
-import type { Row } from './tables/table.ts'
 
 export interface Deps {
   readonly access: Access
@@ -37,7 +37,7 @@ export interface Deps {
   findInstrument: FindInstrument
   findArchived: FindArchived
   symbols(args: SymbolsArgs): Promise<readonly SymbolRow[]>
-  latestQuote(symbol_id: number, now: Micros): Promise<Row | undefined>
+  latestQuote: LatestQuote
   readRange: ReadRange
   readDataset: ReadDataset
   readCandles: ReadCandles

@@ -15,16 +15,22 @@ import type { ByteRange } from './byte-ranges.ts'
 import { createFooterReader, type LakeFile } from './footers.ts'
 import { createLeafSource, heldBytes, type FileBytes } from './leaf-source.ts'
 import { findNewest, readGroups, type LakeRows } from './read-group.ts'
-import { planNewest, planRowGroups, type GroupPlan, type WantedRows } from './row-group-plan.ts'
+import {
+  planNewest,
+  planRowGroups,
+  type GroupPlan,
+  type Having,
+  type WantedRows,
+} from './row-group-plan.ts'
 
 export interface ParquetReader {
   /** Columns that the file has are given, others left out. Throws LakeBudgetError. */
   read(file: LakeFile, wanted: WantedRows, budget: LakeBudget): Promise<LakeRows>
-  /** The newest row of the range whose text column has the value, or no row. */
+  /** The newest row of the range, or the newest whose text column has the value; or no row. */
   readNewest(
     file: LakeFile,
     wanted: WantedRows,
-    having: readonly [column: string, value: string],
+    having: Having | undefined,
     budget: LakeBudget,
   ): Promise<LakeRows>
 }

@@ -7,7 +7,7 @@ import type { LakeBudget } from './budget.ts'
 import { pagesOf } from './leaf-pages.ts'
 import { createLeafSource, type FileBytes, type LeafSource } from './leaf-source.ts'
 import { readLists, readValues, type ListValues, type ListWindow, type Value } from './read-leaf.ts'
-import type { GroupPlan, PlacedLeaf, WantedRows } from './row-group-plan.ts'
+import type { GroupPlan, Having, PlacedLeaf, WantedRows } from './row-group-plan.ts'
 
 /** Columns of the wanted rows in the order of the file. */
 export interface LakeRows {
@@ -51,12 +51,12 @@ export async function readGroups(
   return { row_count, columns }
 }
 
-/** The newest row of the range whose column has the value; the groups come newest first. */
+/** The newest row of the range that has what it must; the groups come newest first. */
 export async function findNewest(
   groups: readonly GroupPlan[],
   file: FileBytes,
   wanted: WantedRows,
-  [column, value]: readonly [column: string, value: string],
+  having: Having | undefined,
   budget: LakeBudget,
 ): Promise<LakeRows> {
   for (const { leaves, row_count } of groups) {
@@ -64,7 +64,7 @@ export async function findNewest(
       budget.spend(leaf.end - leaf.start, Number(leaf.chunk.total_uncompressed_size))
     }
     // First which row it is, then the row: levels are most of the bytes.
-    const telling = leaves.filter((leaf) => [wanted.time_column, column].includes(leaf.column))
+    const telling = leaves.filter((leaf) => [wanted.time_column, having?.[0]].includes(leaf.column))
     const source = createLeafSource(telling, file)
     const times = await readTimes(telling, source, wanted, row_count)
     const from = countBefore(times, wanted.from)
@@ -72,7 +72,7 @@ export async function findNewest(
     const all = { from, to, counted_from: from, value_count_max: Infinity }
     const { columns } = await readColumns(telling, source, wanted, times, all)
     source.close()
-    const row = Array.from(columns.get(column)!).lastIndexOf(value) + from
+    const row = having === undefined ? to - 1 : from + lastWith(columns, having)
     if (row < from) continue
     const window = { from: row, to: row + 1, counted_from: row, value_count_max: Infinity }
     const whole = createLeafSource(leaves, file)
@@ -81,6 +81,11 @@ export async function findNewest(
     return found
   }
   return { row_count: 0, columns: new Map() }
+}
+
+/** -1 where no row has it. */
+function lastWith(columns: LakeRows['columns'], [name, value]: Having): number {
+  return Array.from(columns.get(name)!).lastIndexOf(value)
 }
 
 async function readTimes(

@@ -21,6 +21,9 @@ export interface WantedRows {
   readonly list_number_count: number
 }
 
+/** A text column, and the value that a row must have there. */
+export type Having = readonly [column: string, value: string]
+
 /** A leaf and where in the file its pages are. */
 export interface PlacedLeaf extends Leaf, ByteRange {
   readonly column: string
@@ -52,20 +55,22 @@ export function planRowGroups(
   return groups.map((group) => planOf(group, wanted, elements))
 }
 
-/** The groups that may hold a row of the range whose column has the value, the newest first. */
+/** The groups that may hold a row of the range that has what it must, the newest first. */
 export function planNewest(
   metadata: FileMetaData,
   wanted: WantedRows,
-  [name, value]: readonly [name: string, value: string],
+  having: Having | undefined,
 ): readonly GroupPlan[] {
   const elements = elementsByPath(metadata.schema)
   return groupsWithin(metadata, wanted)
-    .filter((group) => {
-      const { min, max } = boundsOf(group, name)
-      return typeof min !== 'string' || typeof max !== 'string' || (min <= value && value <= max)
-    })
+    .filter((group) => having === undefined || mayHave(group, having))
     .toReversed()
     .map((group) => planOf(group, wanted, elements))
+}
+
+function mayHave(group: RowGroup, [name, value]: Having): boolean {
+  const { min, max } = boundsOf(group, name)
+  return typeof min !== 'string' || typeof max !== 'string' || (min <= value && value <= max)
 }
 
 /** Of the instrument, with times in the range. */

@@ -14,7 +14,7 @@ import type { LakeBudget } from './budget.ts'
 import type { ParquetReader } from './parquet-reader.ts'
 import type { LakeFile } from './footers.ts'
 import type { LakeRows } from './read-group.ts'
-import type { WantedRows } from './row-group-plan.ts'
+import type { Having, WantedRows } from './row-group-plan.ts'
 
 export interface SymbolHourArgs {
   readonly table: RangeTable
@@ -45,12 +45,12 @@ export async function readSymbolHour(
   return rows
 }
 
-/** The newest row in [from, to) whose text column has the value. Throws LakeBudgetError. */
+/** The newest row in [from, to), or the newest whose text column has the value. Throws LakeBudgetError. */
 export async function readNewestRow(
   reader: ParquetReader,
   hour: ArchivedHourRow,
   args: Omit<SymbolHourArgs, 'after' | 'limit'>,
-  having: readonly [column: string, value: string],
+  having: Having | undefined,
   budget: LakeBudget,
 ): Promise<Row | undefined> {
   const wanted = wantedRows({ ...args, limit: 1 })

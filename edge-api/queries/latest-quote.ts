@@ -15,21 +15,28 @@ order by ts_exchange desc, update_id desc
 limit 1`
 
 const NEWEST = `
-select marketdata.nearest_ts('book_ticker', $1, '-infinity', 'infinity', true) as ts_exchange`
+select marketdata.nearest_ts('book_ticker', $1, $2::timestamptz, 'infinity', true) as ts_exchange`
 
+const EVER = micros(0)
+
+/** Undefined where there is none since `from`. */
 export async function selectLatestQuote(
   db: Database,
   symbol_id: number,
   now: Micros,
+  from: Micros = EVER,
 ): Promise<Row | undefined> {
-  const newestIn = async (from: Micros, to: Micros): Promise<Row | undefined> => {
-    const [row] = await db.query<Row>(SQL, [symbol_id, toIso(from), toIso(to)])
+  const newestIn = async (start: Micros, end: Micros): Promise<Row | undefined> => {
+    const [row] = await db.query<Row>(SQL, [symbol_id, toIso(start), toIso(end)])
     return row
   }
   // An exchange's clock may be ahead of ours.
-  const recent = await newestIn(micros(now - HOUR_US), micros(now + HOUR_US))
+  const recent = await newestIn(micros(Math.max(from, now - HOUR_US)), micros(now + HOUR_US))
   if (recent !== undefined) return recent
-  const [newest] = await db.query<{ readonly ts_exchange: Micros | null }>(NEWEST, [symbol_id])
+  const [newest] = await db.query<{ readonly ts_exchange: Micros | null }>(NEWEST, [
+    symbol_id,
+    toIso(from),
+  ])
   const ts = newest?.ts_exchange ?? null
   return ts === null ? undefined : newestIn(ts, micros(ts + 1))
 }

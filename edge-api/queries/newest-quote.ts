@@ -1,21 +1,28 @@
 /**
- * When the newest quote of any instrument was made. One index probe an instrument: the primary
+ * When the newest quote of any instrument was made, also where its hour has left the database. One index probe an instrument: the primary
  * key begins with the instrument, so max(ts_exchange) alone would read whole partitions.
  */
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import type { Database } from './database.ts'
 
 const SQL = `
-select max(q.ts_exchange) as ts_exchange
-from marketdata.symbols s
-cross join lateral (
-  select b.ts_exchange
-  from marketdata.book_ticker b
-  where b.symbol_id = s.id and b.ts_exchange >= $1::timestamptz
-    and b.ts_exchange < $2::timestamptz
-  order by b.ts_exchange desc
-  limit 1
-) q`
+select greatest(
+  (select max(q.ts_exchange)
+   from marketdata.symbols s
+   cross join lateral (
+     select b.ts_exchange
+     from marketdata.book_ticker b
+     where b.symbol_id = s.id and b.ts_exchange >= $1::timestamptz
+       and b.ts_exchange < $2::timestamptz
+     order by b.ts_exchange desc
+     limit 1
+   ) q),
+  (select max(a.max_ts_exchange)
+   from (select distinct exchange from marketdata.symbols) e
+   join marketdata.archive a on a.exchange = e.exchange and a.table_name = 'book_ticker'
+   where a.hour > $1::timestamptz - interval '1 hour' and a.hour < $2::timestamptz
+     and a.max_ts_exchange >= $1::timestamptz)
+) as ts_exchange`
 
 /** A day and an hour: every partition that may be read is locked. */
 const SPAN_US = 25 * HOUR_US

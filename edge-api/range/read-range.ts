@@ -15,6 +15,7 @@ import type { ArchivedTable } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError, type LakeBudget } from '../lake/budget.ts'
+import type { Having } from '../lake/row-group-plan.ts'
 import type { SymbolHourArgs } from '../lake/symbol-hour.ts'
 import { Problem } from '../problem.ts'
 import type { ArchivedHourRow, ArchivedHoursArgs } from '../queries/archived-hours.ts'
@@ -75,11 +76,11 @@ export interface RangeSources {
     args: SymbolHourArgs,
     budget: LakeBudget,
   ): Promise<readonly Row[]>
-  /** The newest row of the hour whose text column has the value. */
+  /** The newest row of the hour, or the newest whose text column has the value. */
   newestRow(
     hour: ArchivedHourRow,
     args: Omit<SymbolHourArgs, 'after' | 'limit'>,
-    having: readonly [column: string, value: string],
+    having: Having | undefined,
     budget: LakeBudget,
   ): Promise<Row | undefined>
 }

@@ -92,9 +92,9 @@ async function newestBook(deps: Deps, instrument: Instrument) {
     const { bids, asks } = found.book
     return bookJson(found.ts_exchange, bids.top(LEVEL_COUNT), asks.top(LEVEL_COUNT), instrument)
   }
-  const quote = await deps.latestQuote(instrument.id, now)
+  const quote = await deps.latestQuote(instrument, now, micros(0))
   if (quote === undefined) {
-    const detail = `Neither a book nor a quote of ${instrument.symbol} has been recorded yet.`
+    const detail = `Neither a book nor a quote of ${instrument.symbol} was recorded lately.`
     throw new Problem(404, 'no_book', 'There is no book.', detail)
   }
   const bids = levelOf(quote, 'best_bid', 'bid_qty')

@@ -1,14 +1,17 @@
 /** GET /v1/quotes/{symbol}/latest : the newest best bid and offer. */
 import { createRoute } from '@hono/zod-openapi'
-import type { Micros } from '#core/time.ts'
+import { type Micros, micros, SECOND_US } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
 import { jsonRow } from '../formats/table-text.ts'
 import { Problem } from '../problem.ts'
-import { exchangeQuery, query, symbolPath } from '../schemas/parameters.ts'
+import { ARCHIVED_HOURS_MAX } from '../range/latest-quote.ts'
+import { boundQuery, exchangeQuery, query, symbolPath } from '../schemas/parameters.ts'
 import { LatestQuote } from '../schemas/schemas.ts'
 import { quotes } from '../tables/tables.ts'
 import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'
+
+const MAX_AGE_S = 86_400
 
 export const latest = createRoute({
   method: 'get',
@@ -16,27 +19,43 @@ export const latest = createRoute({
   operationId: 'latestQuote',
   tags: ['market data'],
   summary: 'The newest quote of a symbol',
-  request: { params: symbolPath, query: query({ exchange: exchangeQuery }) },
+  description:
+    'The same before and after its hour has left the database; age_ms says how old it is. Of the ' +
+    `archive the newest ${ARCHIVED_HOURS_MAX} hours are looked through: a symbol that was silent ` +
+    'for longer is a 404 then, and /v1/quotes with from and to has its quotes. While the database ' +
+    'does not answer, nobody knows which quote is the newest: a 503.',
+  request: {
+    params: symbolPath,
+    query: query({
+      exchange: exchangeQuery,
+      max_age_s: boundQuery(MAX_AGE_S, 'An older quote is a 404; without it there is no limit.'),
+    }),
+  },
   responses: { 200: json(LatestQuote, 'The newest quote.'), ...problems(400, 404, 502, 503) },
 })
 
 export function quoteRoutes(app: App, deps: Deps): void {
   app.openapi(latest, async (c) => {
     const { symbol } = c.req.valid('param')
-    const instrument = await deps.findInstrument(symbol, c.req.valid('query').exchange ?? null)
+    const { exchange: wanted = null, max_age_s } = c.req.valid('query')
+    const instrument = await deps.findInstrument(symbol, wanted)
     const now = deps.now()
-    const row = await deps.latestQuote(instrument.id, now)
-    if (row === undefined) {
-      throw new Problem(
-        404,
-        'no_quote',
-        'There is no quote.',
-        `No quote of ${symbol} has been recorded yet.`,
-      )
-    }
+    const from = max_age_s === undefined ? 0 : now - max_age_s * SECOND_US
+    const row = await deps.latestQuote(instrument, now, micros(from))
+    if (row === undefined) throw noQuote(symbol, max_age_s)
     cacheLatest(c)
     const { exchange } = instrument
     const age_ms = ageMs(row['ts_exchange'] as Micros, now)
-    return c.json({ exchange, symbol, age_ms, ...jsonRow(row, quotes.columns, instrument) }, 200)
+    const age = { age_ms, ...(max_age_s === undefined ? {} : { max_age_s }) }
+    return c.json({ exchange, symbol, ...age, ...jsonRow(row, quotes.columns, instrument) }, 200)
   })
+}
+
+function noQuote(symbol: string, max_age_s: number | undefined): Problem {
+  const detail =
+    max_age_s === undefined
+      ? `No quote of ${symbol} lies in the database or in the newest ${ARCHIVED_HOURS_MAX} hours ` +
+        'of the archive; /v1/quotes with from and to reads older ones.'
+      : `No quote of ${symbol} was recorded in the last ${max_age_s} seconds.`
+  return new Problem(404, 'no_quote', 'There is no quote.', detail)
 }

@@ -20,6 +20,7 @@ export const route = createRoute({
   operationId: 'symbolStats',
   tags: ['collector'],
   summary: 'The newest quote and trade of every symbol',
+  description: 'Of the last hour: null where there was none, whatever was recorded before it.',
   request: { query: query({}) },
   responses: { 200: json(CollectorStats, 'One entry a symbol.'), ...problems(400, 502, 503) },
 })

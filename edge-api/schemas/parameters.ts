@@ -113,12 +113,19 @@ export function flagQuery(description: string) {
     .openapi({ type: 'boolean', description })
 }
 
-export function limitQuery(maximum = LIMIT_MAX, standard = LIMIT_DEFAULT) {
+function countUpTo(maximum: number) {
   return text(`a whole number from 1 to ${maximum}`, (value) => {
     const limit = /^[1-9]\d{0,5}$/.test(value) ? Number(value) : undefined
     return limit !== undefined && limit <= maximum ? limit : undefined
-  })
-    .optional()
+  }).optional()
+}
+
+export function boundQuery(maximum: number, description: string) {
+  return countUpTo(maximum).openapi({ type: 'integer', minimum: 1, maximum, description })
+}
+
+export function limitQuery(maximum = LIMIT_MAX, standard = LIMIT_DEFAULT) {
+  return countUpTo(maximum)
     .transform((limit) => limit ?? standard)
     .openapi({ type: 'integer', minimum: 1, maximum, default: standard })
 }

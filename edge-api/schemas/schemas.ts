@@ -65,6 +65,9 @@ export const LatestQuote = z
   .object({
     ...instrument,
     age_ms: count.openapi({ description: 'Time since ts_exchange, by our clock [ms].' }),
+    max_age_s: count
+      .optional()
+      .openapi({ description: 'Where the request named it: an older one is a 404 [s].' }),
     ...rowShape(quotes),
   })
   .openapi('LatestQuote')

@@ -1,0 +1,58 @@
+/**
+ * The newest quote of one instrument, in the database or in the hours that have left it. As in
+ * read-range.ts the database is asked for the row first and for what was dropped afterwards, so
+ * that an hour that is dropped in between is not missed.
+ */
+import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
+import { createBudget, LAKE_LIMITS } from '../lake/budget.ts'
+import type { ArchivedHourRow } from '../queries/archived-hours.ts'
+import type { DroppedHoursArgs } from '../queries/dropped-hours.ts'
+import { compareToCursor, cursorOf, storedColumns, type Row } from '../tables/table.ts'
+import { quotes } from '../tables/tables.ts'
+import type { Instrument } from './instruments.ts'
+import type { RangeSources } from './read-range.ts'
+
+export interface LatestQuoteSources extends Pick<RangeSources, 'newestRow'> {
+  hot(symbol_id: number, now: Micros, from: Micros): Promise<Row | undefined>
+  droppedHours(args: DroppedHoursArgs): Promise<readonly ArchivedHourRow[]>
+}
+
+/** Undefined where there is none since `from`, as far as ARCHIVED_HOURS_MAX reach. */
+export type LatestQuote = (
+  instrument: Instrument,
+  now: Micros,
+  from: Micros,
+) => Promise<Row | undefined>
+
+/** The archive does not say which symbols an hour has: each has to be opened. */
+export const ARCHIVED_HOURS_MAX = LAKE_LIMITS.file_count_max
+
+export function createLatestQuote(sources: LatestQuoteSources): LatestQuote {
+  return async ({ id, exchange, symbol }, now, from) => {
+    const hot = await sources.hot(id, now, from)
+    const known_from = hot === undefined ? from : (hot['ts_exchange'] as Micros)
+    // An hour is archived once it is over.
+    if (known_from >= hourStart(now)) return hot
+    const hours = await sources.droppedHours({
+      exchange,
+      table_name: 'book_ticker',
+      from: known_from,
+      limit: ARCHIVED_HOURS_MAX,
+    })
+    const budget = createBudget(LAKE_LIMITS)
+    const columns = storedColumns(quotes, quotes.columns)
+    for (const hour of hours) {
+      const to = micros(hour.hour + HOUR_US)
+      const args = { table: quotes, columns, symbol, from: known_from, to }
+      const cold = await sources.newestRow(hour, args, undefined, budget)
+      if (cold !== undefined) return newer(hot, cold)
+    }
+    return hot
+  }
+}
+
+/** A row that came late may lie in the database, in the hour of the file. */
+function newer(hot: Row | undefined, cold: Row): Row {
+  const is_older = hot === undefined || compareToCursor(quotes, hot, cursorOf(quotes, cold)) < 0
+  return is_older ? cold : hot
+}
