@@ -91,7 +91,7 @@ export const TIME_LIMITS: { readonly [exchange in Exchange]: TimeLimits } = {
   'bybit-linear': USUAL_LIMITS,
 }
 
-/** A replay over sockets skips the pauses of a recording, so event times run ahead of arrivals. */
+/** A replay over sockets may be faster than real time, so event times run ahead of arrivals. */
 export const REPLAYED_AHEAD_US = 60 * MINUTE_US
 
 /** Whether the event shows a whole state and carries the time of its last change. */

@@ -1,7 +1,7 @@
 /**
- * One program of the stack as a child process. It is detached, so that Ctrl-C reaches the
- * supervisor alone; it notices the supervisor's death by the end of the IPC channel
- * (core/node/shutdown.ts). Its log goes to a file.
+ * One program of the stack as a child process. It is detached, so that Ctrl-C reaches only the
+ * supervisor. If the supervisor dies, the IPC channel closes and the child stops
+ * (core/node/shutdown.ts). The child logs to a file.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { identify, type ProcessIdentity } from '#core/node/process-table.ts'
 export type ChildMessage = Readonly<Record<string, unknown>> & { readonly type: string }
 
 export interface ChildOptions {
-  /** Its name in messages. */
+  /** Name for messages. */
   readonly name: string
   /** Entry file, relative to the project's root. */
   readonly entry: string
@@ -25,19 +25,19 @@ export interface ChildOptions {
 export interface Child {
   readonly name: string
   readonly identity: ProcessIdentity
-  /** The message {type: 'ready'} it sends once it serves. */
+  /** The message {type: 'ready'}, which the child sends once it serves. */
   readonly ready: Promise<ChildMessage>
-  /** Settles when it has ended, with the reason as a sentence. */
+  /** Resolves when the child has ended: `exit code 1`, a signal's name or an error's message. */
   readonly ended: Promise<string>
-  /** The last lines of its log. */
+  /** The last lines of the log. */
   logEnd(): string
   send(message: ChildMessage): void
   stop(): Promise<void>
 }
 
 /**
- * V8 lets the space for young objects grow to 134 MB a thread on a machine with much memory, and
- * keeps it. With 16 MB halves each program stays small, at no cost in speed that we could measure.
+ * On a machine with much memory, V8 lets the young generation grow to 134 MB per thread and keeps
+ * it. Semi-spaces of 16 MB keep each program small, without a measurable cost in speed.
  */
 export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=16']
 
@@ -89,7 +89,8 @@ async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<v
 }
 
 function startFailure(options: ChildOptions, reason: string): OperatorError {
-  return new OperatorError('child_failed', `The ${options.name} ended before it was ready (${reason}).`, {
+  const message = `The ${options.name} exited before it was ready (${reason}).`
+  return new OperatorError('child_failed', message, {
     hint: `Its log, ${options.log_file}, ends with: ${lastLines(options.log_file, 3)}`,
   })
 }
@@ -100,7 +101,7 @@ function lastLines(file: string, count: number): string {
 
 function openLog(file: string): number {
   mkdirSync(dirname(file), { recursive: true })
-  // One old log is kept, so that a stack that runs for months does not fill the disk with words.
+  // Keeps one old log, so that the logs of a long-running stack do not fill the disk.
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0
   if (size > LOG_BYTES_MAX) renameSync(file, `${file}.1`)
   return openSync(file, 'a', 0o600)

@@ -1,11 +1,11 @@
 /**
- * The folder of one local stack: who holds it, its secrets, what runs out of it. Layout:
+ * The data folder of one local stack: its lock, its secrets and its data. Layout:
  *
- *   stack.lock    the supervisor that holds the folder, and what launched it (pids, start times)
+ *   stack.lock    the supervisor that holds the folder, and its launcher (pids, start times)
  *   children.json the processes it started, so that the next start can end orphans
- *   secrets.json  passwords made at the first start (0600)
- *   stack.json    where everything listens, with keys (0600)
- *   revoked-tokens  ids of tokens that were taken back
+ *   secrets.json  passwords generated at the first start (0600)
+ *   stack.json    URLs and keys of the running services (0600)
+ *   revoked-tokens  ids of revoked tokens
  *   postgres/ object-store/ tape/ tape-deribit/ logs/ work/
  */
 import { randomBytes } from 'node:crypto'
@@ -43,10 +43,10 @@ export interface StackFile {
   readonly postgres_url: string
   readonly edge_url: string
   readonly gateway_url: string
-  /** Null where nothing is simulated (--feed none) and the exchange's own where it is real. */
+  /** The simulated, replayed or (--feed live) real exchange; null for --feed none. */
   readonly exchange_url: string | null
   readonly object_store: ObjectStoreConfig
-  /** Settings of the jobs daemon that a job which is run by hand shares. */
+  /** Settings of the jobs daemon; jobs run by hand use them too. */
   readonly jobs_settings: Readonly<Record<string, string>>
 }
 
@@ -56,14 +56,14 @@ export interface DataDir {
   /** A path inside the folder. */
   join(...parts: string[]): string
   writeStackFile(stack: StackFile): void
-  /** Remembers the processes that must not outlive the supervisor. */
+  /** Records the processes that must not outlive the supervisor. */
   writeChildren(children: readonly ProcessIdentity[]): void
-  /** Gives the folder back. */
+  /** Releases the folder. */
   release(): void
 }
 
 const ORPHAN_GRACE_MS = 15_000
-/** A supervisor whose launcher was killed stops by itself, and may have much to commit. */
+/** A supervisor whose launcher was killed stops by itself, but may first commit many rows. */
 const STOPPING_GRACE_MS = 60_000
 
 interface Holder extends ProcessIdentity {
@@ -71,19 +71,19 @@ interface Holder extends ProcessIdentity {
 }
 
 /**
- * Takes the folder for this process, makes it where it does not exist, and ends what a killed
- * supervisor left running. Throws where another stack holds it; one whose launcher was killed is
- * stopping, and waited for.
+ * Locks the folder for this process, creates it if necessary, and ends the processes that a killed
+ * supervisor left running. Throws if another stack holds the folder. If that stack's launcher was
+ * killed, the stack is about to stop, and this call waits for it.
  */
 export async function openDataDir(dir: string, launcher?: ProcessIdentity): Promise<DataDir> {
   const path = resolve(dir)
   try {
-    // Postgres may have to run as another user: the folder is open to pass through, its secrets are not.
+    // Postgres may run as another user and must enter the folder; the secrets stay private.
     mkdirSync(path, { recursive: true, mode: 0o755 })
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {
     throw new OperatorError('data_dir_unusable', `The data directory ${dir} cannot be used: ${String(cause)}.`, {
-      hint: 'Choose another --data-dir, or one that you may write.',
+      hint: 'Choose another --data-dir that you can write to.',
       cause,
     })
   }
@@ -114,19 +114,19 @@ export function readStackFile(dir: string): StackFile {
   const holder = readHolder(join(dir, 'stack.lock'))
   if (holder === undefined || !isRunning(holder) || !existsSync(join(dir, 'stack.json'))) {
     throw new OperatorError('no_stack', `No stack is running on ${resolve(dir)}.`, {
-      hint: 'Start one with `npm start`, or name its folder with --data-dir.',
+      hint: 'Start one with `npm start`, or give its folder with --data-dir.',
     })
   }
   return JSON.parse(readFileSync(join(dir, 'stack.json'), 'utf8')) as StackFile
 }
 
-/** Reads DATA_DIR/secrets.json, whether a stack runs or not. */
+/** Reads DATA_DIR/secrets.json; the stack need not be running. */
 export function readSecrets(dir: string): Secrets {
   const file = join(dir, 'secrets.json')
   const secrets = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {}
   if (secrets.token_secret !== undefined) return secrets as Secrets
   throw new OperatorError('no_secrets', `${resolve(dir)} has no secret to sign tokens with.`, {
-    hint: '`npm start` makes it. --data-dir names another folder, TOKEN_SECRET another secret.',
+    hint: '`npm start` creates it. Or use another folder (--data-dir) or secret (TOKEN_SECRET).',
   })
 }
 
@@ -157,7 +157,7 @@ async function takeLock(
     }
     rmSync(lock_file, { force: true })
   }
-  throw new OperatorError('data_dir_taken', `The lock ${lock_file} is being taken by another start.`, {
+  throw new OperatorError('data_dir_taken', `Another start is taking the lock ${lock_file}.`, {
     hint: 'Try again.',
     retryable: true,
   })
@@ -171,7 +171,7 @@ function readHolder(file: string): Holder | undefined {
   }
 }
 
-/** Children see their parent die and stop by themselves; what has not after a while is killed. */
+/** Children stop by themselves when their parent dies; this kills those that take too long. */
 async function endOrphans(children_file: string): Promise<void> {
   if (!existsSync(children_file)) return
   let orphans: ProcessIdentity[]
@@ -185,7 +185,7 @@ async function endOrphans(children_file: string): Promise<void> {
   rmSync(children_file, { force: true })
 }
 
-/** Waits for their own end; what takes longer is killed. */
+/** Waits for the processes to end, and kills them after `grace_ms`. */
 async function untilEnded(processes: readonly ProcessIdentity[], grace_ms: number): Promise<void> {
   const deadline = performance.now() + grace_ms
   while (processes.some(isRunning) && performance.now() < deadline) await sleep(50)
@@ -196,11 +196,11 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name)
   } catch {
-    // It ended in between.
+    // The process has ended meanwhile.
   }
 }
 
-/** Makes those that are missing. */
+/** Reads the secrets and generates missing ones. */
 function loadSecrets(file: string): Secrets {
   const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {}
   const random = (): string => randomBytes(24).toString('base64url')
@@ -213,12 +213,12 @@ function loadSecrets(file: string): Secrets {
     token_secret: randomBytes(32).toString('base64url'),
   }
   const secrets = { ...made, ...kept }
-  // A folder of an older version has all but the newest.
+  // A folder of an older version lacks the newest secrets.
   if (Object.keys(made).some((name) => !(name in kept))) writePrivate(file, secrets)
   return secrets
 }
 
-/** Whole or not at all, readable by the owner only. */
+/** Writes atomically, readable only by the owner. */
 function writePrivate(file: string, value: unknown): void {
   const temporary = `${file}.${process.pid}.tmp`
   writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })

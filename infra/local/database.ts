@@ -1,4 +1,4 @@
-/** Makes the stack's database ready: the database itself, the schema, and the edge's login. */
+/** Prepares the stack's database: creates it, migrates it, and creates the edge's login. */
 import { OperatorError } from '#core/errors.ts'
 import { migrate } from '#core/node/migrate.ts'
 import { createPool } from '#core/node/pool.ts'
@@ -7,9 +7,9 @@ const DATABASE = 'booktape'
 const EDGE_LOGIN = 'booktape_edge'
 
 export interface DatabaseUrls {
-  /** The owner's URL: ingestor, jobs, and the operator. */
+  /** The owner's URL, for the ingestor, the jobs and the operator. */
   readonly owner_url: string
-  /** The edge's login: it can only read, and not for long. */
+  /** The edge's login: read-only, with a statement timeout. */
   readonly edge_url: string
 }
 
@@ -37,9 +37,11 @@ export async function prepareDatabase(superuser_url: string, edge_password: stri
 }
 
 async function ensureEdgeLogin(pool: ReturnType<typeof createPool>, password: string): Promise<void> {
-  // `create role` takes no parameters: the password's alphabet is checked instead of escaped.
+  // `create role` takes no parameters, so the password's alphabet is checked.
   if (!/^[A-Za-z0-9_-]{16,128}$/.test(password)) {
-    throw new OperatorError('bad_secret', 'The edge password in secrets.json is not base64url text of 16 to 128 characters.', {
+    const message =
+      'The edge password in secrets.json is not base64url text of 16 to 128 characters.'
+    throw new OperatorError('bad_secret', message, {
       hint: 'Restore secrets.json, or delete it to get new secrets.',
     })
   }

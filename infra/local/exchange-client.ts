@@ -1,9 +1,9 @@
-/** The exchange server's own door (/_exchange): start a recording, ask how it goes. */
+/** Client of the exchange server's control API, /_exchange. */
 import { OperatorError } from '#core/errors.ts'
 import type { Ledger } from './exchange/ledger.ts'
 import type { SourceStatus } from './exchange/source.ts'
 
-/** Begins the recording: everybody who wants to hear it is there. */
+/** Starts the recording, once its clients are connected. */
 export async function startPlaying(exchange_url: string): Promise<void> {
   const answer = await fetch(`${exchange_url}/_exchange/replay/start`, { method: 'POST' })
   if (!answer.ok) {

@@ -1,4 +1,4 @@
-/** What the local stack listens to: --feed sim|live|none|FILE. */
+/** The feed of the local stack: --feed sim|live|none|FILE. */
 import { existsSync } from 'node:fs'
 import { OperatorError } from '#core/errors.ts'
 import { isExchange, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
@@ -15,36 +15,38 @@ export type Feed =
   | { readonly kind: 'none' }
   | { readonly kind: 'recording'; readonly file: string; readonly summary: RecordingSummary }
 
-/** Reads a recording once through, so that a file that is none is refused before anything starts. */
+/** Reads a recording once in full, so that an invalid file is refused before anything starts. */
 export async function parseFeed(text: string): Promise<Feed> {
   if (text === 'sim' || text === 'live' || text === 'none') return { kind: text }
   if (!existsSync(text)) {
-    throw new OperatorError('bad_feed', `--feed ${text} is not sim, live or none, and there is no such file.`, {
-      hint: 'Give one of the three words, or the path of a recording (NDJSON, gzip or plain).',
+    const message = `--feed ${text} is not sim, live or none, and not the path of a file.`
+    throw new OperatorError('bad_feed', message, {
+      hint: 'Use sim, live, none or the path of a recording (NDJSON, gzip or plain).',
     })
   }
   return { kind: 'recording', file: text, summary: await summariseRecording(text) }
 }
 
-/** `A,B,C` as exchange names; undefined where the option was not given. */
+/** Parses `A,B,C`; undefined if the option was not given. */
 export function parseSymbols(text: string | undefined): readonly string[] | undefined {
   if (text === undefined) return undefined
   const symbols = text.split(',').map((part) => part.trim())
   const bad = symbols.filter((symbol) => !isSymbolName(symbol))
   if (bad.length > 0) {
-    throw new OperatorError('bad_symbols', `--symbols has ${bad.map((name) => `"${name}"`).join(', ')}.`, {
-      hint: `Expected names such as BTCUSDT,ETHUSDT: ${SYMBOL_RULE}; commas between them.`,
+    const names = bad.map((name) => `"${name}"`).join(', ')
+    throw new OperatorError('bad_symbols', `--symbols has invalid names: ${names}.`, {
+      hint: `Expected comma-separated names such as BTCUSDT,ETHUSDT. Names are ${SYMBOL_RULE}.`,
     })
   }
   return [...new Set(symbols)]
 }
 
-/** What of a recording's streams an ingestor has to be asked for. */
+/** The settings that make an ingestor subscribe to the streams of a recording. */
 export interface RecordedStreams {
   readonly time_unit: TimeUnit
   readonly trade_stream: 'aggTrade' | 'trade'
   readonly depth: DepthChoice
-  /** Everything in it is margined in coin. */
+  /** True if every symbol is coin-margined. */
   readonly include_coin_m: boolean
 }
 
@@ -57,12 +59,12 @@ export function streamsOf(summary: RecordingSummary): RecordedStreams {
   }
 }
 
-/** Speed of a depth stream whose name says none [ms]. */
+/** Speed of depth streams whose name does not contain it [ms]. */
 const UNNAMED_SPEED_MS: Readonly<Record<string, number>> = { 'binance-spot': 1_000 }
 
 /**
- * Diffs where it has them, and the deepest of its partial books, at the speed of the first. A speed
- * that cannot be asked for today is replaced: what was recorded is played at any.
+ * The recording's diff streams, if any, and its deepest partial book, at the speed of the first. A
+ * speed that the exchange no longer offers is replaced: any speed plays what was recorded.
  */
 function depthOf(summary: RecordingSummary): DepthChoice {
   const names = Object.keys(summary.streams).flatMap((stream) => parseStreamName(stream) ?? [])
@@ -85,7 +87,7 @@ function depthOf(summary: RecordingSummary): DepthChoice {
   }
 }
 
-/** Which of the exchange's two trade streams a recording has; aggTrade where it has both. */
+/** The trade stream that a recording has; aggTrade if it has both. */
 export function tradeStreamOf(summary: RecordingSummary): 'aggTrade' | 'trade' {
   const classes = new Set(Object.keys(summary.streams).map((name) => name.split('@')[1]))
   return classes.has('trade') && !classes.has('aggTrade') ? 'trade' : 'aggTrade'

@@ -1,6 +1,6 @@
 /**
- * The processes that this one started: workerd below Miniflare. They are told to the supervisor,
- * because a host killed with -9 leaves its workerd behind with the port taken.
+ * The child processes of this one: Miniflare's workerd. Programs report them to the supervisor,
+ * because a program killed with -9 leaves its workerd running on the port.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'

@@ -1,25 +1,25 @@
 /**
- * The process between the user and us: npm, npx, or the older Node that handed over to this one.
- * Killed with -9 it can pass nothing on, and what it started would run on unseen; so whoever was
- * started that way stops when it is gone.
+ * The launcher: the process between the user and this one (npm, npx, or an older Node that handed
+ * over). A launcher killed with -9 cannot forward the signal, and this process would keep running
+ * unseen. So this process stops when its launcher is gone.
  */
 import { identify, isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
 
-/** Set by infra/cli/booktape.mjs where it hands over to another Node. */
+/** Set by infra/cli/booktape.mjs when it hands over to another Node. */
 const HANDED_OVER = 'BOOKTAPE_HANDED_OVER'
 const LOOK_MS = 500
 
-/** Undefined where the user's shell (or systemd, or a test) started us itself. */
+/** Undefined if the user's shell, systemd or a test started this process directly. */
 export function launcherOf(
   env: Readonly<Record<string, string | undefined>>,
   parent_pid: number,
 ): ProcessIdentity | undefined {
-  // npm's variables are inherited by everything below it: its script must be ours.
+  // Every descendant of npm inherits its variables, so the script must be one of booktape's.
   const is_script = env['npm_lifecycle_script']?.includes('booktape') === true
   return is_script || env[HANDED_OVER] !== undefined ? identify(parent_pid) : undefined
 }
 
-/** Calls `onGone` once, when the launcher has ended. */
+/** Calls `onGone` once, when the launcher has exited. */
 export function watchLauncher(launcher: ProcessIdentity | undefined, onGone: () => void): void {
   if (launcher === undefined) return
   const timer = setInterval(() => {

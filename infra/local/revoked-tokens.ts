@@ -1,6 +1,6 @@
 /**
- * Tokens of a local stack that were taken back: a file of ids, one a line, that the command line
- * appends to and the worker's process copies into its KV namespace.
+ * Revoked tokens of a local stack: a file with one id per line. The command line appends to it, and
+ * the worker's process copies the ids into its KV namespace.
  */
 import { appendFileSync, readFileSync, unwatchFile, watchFile } from 'node:fs'
 
@@ -10,7 +10,7 @@ export function appendRevoked(file: string, token_id: string): void {
   appendFileSync(file, `${token_id}\n`, { mode: 0o600 })
 }
 
-/** Hands over what is in the file now, and then every id that comes. */
+/** Calls `revoke` with every id in the file, and then with every id appended later. */
 export async function followRevoked(
   file: string,
   revoke: (token_id: string) => Promise<void>,
@@ -25,7 +25,7 @@ export async function followRevoked(
     }
   }
   const onChange = (): void => void handOver().catch(onError)
-  // Watched first: what is appended meanwhile is seen.
+  // Watch first, so that no id appended meanwhile is missed.
   watchFile(file, { interval: LOOK_EVERY_MS }, onChange)
   await handOver()
   return { stop: () => unwatchFile(file, onChange) }

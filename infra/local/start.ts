@@ -1,6 +1,6 @@
 /**
- * `npm start`: the whole stack on one machine. Starts everything in the order of its needs,
- * says where it listens, shows a live line, and stops everything in the reverse order.
+ * `npm start`: the whole stack on one machine. Starts the programs in the order of their
+ * dependencies, prints the URLs, shows a live status line, and stops everything in reverse order.
  */
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
@@ -32,24 +32,24 @@ import { createSupervisor, type Supervisor } from './supervisor.ts'
 
 export interface StartOptions {
   readonly feed: Feed
-  /** Which exchange is simulated or recorded; a recording says it itself. */
+  /** The exchange to simulate or record; a recording names its own. */
   readonly exchange: VenueName
   readonly symbols: readonly string[] | undefined
   readonly data_dir: string
   readonly port_base: number | undefined
-  /** What started us for the user; when it is gone the stack stops. */
+  /** The stack stops when its launcher is gone. */
   readonly launcher: ProcessIdentity | undefined
-  /** Mean rate of the simulated market, all symbols together. */
+  /** Mean rate of the simulated market, over all symbols. */
   readonly events_per_s: number
   /** How Deribit's index prices are recorded: from its socket, over REST once a minute, or not. */
   readonly index_prices: 'socket' | 'poll' | 'off'
-  /** What Postgres may take on the disk, in gigabytes; 0: as much as there is. */
+  /** Disk space for Postgres, in gigabytes; 0: no limit. */
   readonly disk_budget_gb: number
 }
 
-/** Today's dataset is built anew this often, so that a newcomer holds a file in a minute. */
+/** How often today's dataset is rebuilt, so that a new user has a file within a minute. */
 const INTRADAY_FEATURES_S = 60
-/** Recorded indexes, and the symbol whose simulated market moves them. */
+/** Recorded indexes, each with the symbol whose simulated market moves it. */
 const INDEXES: readonly (readonly [name: string, symbol: string])[] = [
   ['btc_usd', 'BTCUSDT'],
   ['eth_usd', 'ETHUSDT'],
@@ -63,7 +63,7 @@ interface Ports {
   readonly gateway: number
 }
 
-/** Runs until a signal; the process ends from here. */
+/** Runs until a signal, then exits the process. */
 export async function runStart(options: StartOptions): Promise<void> {
   const ports = await choosePorts(options.port_base)
   const data_dir = await openDataDir(options.data_dir, options.launcher)
@@ -73,12 +73,12 @@ export async function runStart(options: StartOptions): Promise<void> {
     shutdown.begin('fatal', 1)
   })
   const shutdown = onShutdown(createLogger('stack', 'error'), async (reason) => {
-    line.say(`Stopping (${reason}): the ingestor first, so that what it took is committed.`)
+    line.say(`Stopping (${reason}). The ingestor stops first and commits what it received.`)
     await supervisor.stopAll()
     data_dir.release()
     line.say('Stopped.')
   }, 120_000)
-  watchLauncher(options.launcher, () => shutdown.begin('what started us is gone'))
+  watchLauncher(options.launcher, () => shutdown.begin('the launcher is gone'))
   try {
     await startEverything(options, ports, data_dir, supervisor, line)
   } catch (error) {
@@ -149,7 +149,7 @@ async function startEverything(
   if (names.length > 0 && options.index_prices === 'socket') {
     const { owner_url: database_url } = urls
     const program = indexIngestorProgram(data_dir, { database_url, exchange_url, names })
-    // Deribit may be out of reach while the others are not: nobody waits for it.
+    // Not awaited: Deribit may be unreachable while the rest works.
     supervisor.start(program).catch((error: unknown) => {
       line.say(`Index prices are not recorded. ${describeError(error)}`)
     })
@@ -169,7 +169,7 @@ async function startEverything(
   if (feed.kind === 'recording') await startPlaying(exchange_url!)
 }
 
-/** Those of which there is a market; a recording has its own symbols and no others. */
+/** The indexes to record. A recording plays only its own symbols, so it has none. */
 function indexNames({ feed, symbols }: StartOptions): readonly string[] {
   if (feed.kind !== 'sim' && feed.kind !== 'live') return []
   const moved = INDEXES.filter(
@@ -178,7 +178,7 @@ function indexNames({ feed, symbols }: StartOptions): readonly string[] {
   return moved.map(([name]) => name)
 }
 
-/** The exchange server's URL, or undefined where the feed needs none. */
+/** The exchange server's URL; undefined if the feed needs no server. */
 async function startExchange(
   { feed, exchange, symbols, events_per_s }: StartOptions,
   data_dir: DataDir,
@@ -202,19 +202,19 @@ function describeStack(stack: StackFile, options: StartOptions): string {
   const { feed, exchange, data_dir, disk_budget_gb } = options
   const postgres = new URL(stack.postgres_url)
   const market = {
-    sim: 'The market is simulated: prices and trades are made up, no exchange is connected.',
+    sim: 'The market is simulated: prices and trades are made up, and no exchange is connected.',
     live: `The market is real: ${exchange}.`,
-    none: 'There is no feed: only what was recorded before can be read.',
-    recording: 'The market is a recording, played at its own speed.',
+    none: 'There is no feed: you can read only data recorded before.',
+    recording: 'The market is a recording, played at its original speed.',
   }[feed.kind]
   return [
     `booktape is running. ${market}`,
     `  edge API      ${stack.edge_url}`,
-    `  its docs      ${stack.edge_url}/docs`,
+    `  API docs      ${stack.edge_url}/docs`,
     `  Postgres      postgres://${postgres.username}@${postgres.host}${postgres.pathname}`,
     `  object store  ${stack.object_store.endpoint} (bucket ${stack.object_store.bucket})`,
     `  passwords     ${data_dir}/stack.json`,
     `  disk          ${budgetLine(disk_budget_gb, feed.kind === 'sim' ? options.events_per_s : undefined)}`,
-    'Ctrl-C stops everything; the next start goes on with the data.',
+    'Ctrl-C stops everything; the next start continues with the same data.',
   ].join('\n')
 }

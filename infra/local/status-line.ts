@@ -1,9 +1,9 @@
-/** The live line of the stack: rewritten once a second on a terminal, printed now and then elsewhere. */
+/** The stack's status line: rewritten each second on a terminal, else printed every 10 seconds. */
 import type { IngestorStatus } from '../../ingestor/status.ts'
 
 export interface StatusLine {
   update(status: IngestorStatus): void
-  /** Prints a sentence above the line. */
+  /** Prints a sentence above the status line. */
   say(sentence: string): void
 }
 
@@ -11,7 +11,7 @@ const PLAIN_INTERVAL_MS = 10_000
 const COLUMNS_DEFAULT = 80
 
 export function createStatusLine(out: NodeJS.WriteStream): StatusLine {
-  // The reader may go (a closed terminal, `| head`): that ends the telling, not the stack.
+  // If the reader goes away (a closed terminal, `| head`), the stack keeps running.
   out.on('error', () => undefined)
   let line = ''
   let printed_at = Number.NEGATIVE_INFINITY
@@ -57,12 +57,12 @@ export function describeStatus(status: IngestorStatus): string {
   return parts.join(' | ')
 }
 
-/** `3 streams not heard for 12 s: BTCUSDT trades (disconnect), ...` */
+/** `3 streams silent for 12 s: BTCUSDT trades (disconnect), ...` */
 function describeOpenHoles(status: IngestorStatus): string {
   const { open_holes, open_hole_names, oldest_open_hole_s } = status
   const [first] = open_hole_names
   const more = open_holes > 1 ? ', ...' : ''
-  const streams = `${open_holes} ${open_holes === 1 ? 'stream' : 'streams'} not heard`
+  const streams = `${open_holes} ${open_holes === 1 ? 'stream' : 'streams'} silent`
   return `${streams} for ${oldest_open_hole_s} s: ${first}${more}`
 }
 

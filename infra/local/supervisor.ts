@@ -1,7 +1,7 @@
 /**
- * Keeps the stack's children: starts them, starts them again when they end by themselves (as
- * systemd would), stops them in the reverse order, and remembers their identities in the data
- * directory so that nothing outlives a killed supervisor for longer than its next start.
+ * Supervises the stack's programs: starts them, restarts them when they exit by themselves (as
+ * systemd would), and stops them in reverse order. It records their identities in the data folder,
+ * so that the next start can end what a killed supervisor left running.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
@@ -15,9 +15,9 @@ export interface Supervisor {
   start(options: ChildOptions): Promise<ChildMessage>
   startPostgres(options: PostgresOptions): Promise<Postgres>
   send(name: string, message: ChildMessage): void
-  /** Ends a child for good. */
+  /** Stops a child without restarting it. */
   stop(name: string): Promise<void>
-  /** Ends everything, the last started first. Nothing can be started afterwards. */
+  /** Stops everything, in reverse order of the starts. Later starts are refused. */
   stopAll(): Promise<void>
 }
 
@@ -31,7 +31,7 @@ interface Service {
 const RESTART_LIMIT = 5
 const RESTART_WINDOW_MS = 60_000
 
-/** `onFatal` is called when a child cannot be kept alive; `say` gets sentences for the operator. */
+/** `onFatal` runs when a child keeps exiting; `say` prints sentences for the operator. */
 export function createSupervisor(
   data_dir: DataDir,
   say: (sentence: string) => void,
@@ -42,7 +42,7 @@ export function createSupervisor(
 
   const remember = (): void => data_dir.writeChildren(services.flatMap((service) => service.identities()))
 
-  /** Starts again whatever ends by itself; gives up when it keeps ending. */
+  /** Restarts a service that exits by itself; gives up if it keeps exiting. */
   const keep = (name: string, ended: () => Promise<string>, restart: () => Promise<void>): void => {
     const restarts: number[] = []
     const watch = async (): Promise<void> => {
@@ -51,10 +51,10 @@ export function createSupervisor(
       const now = performance.now()
       restarts.push(now)
       if (restarts.filter((at) => now - at < RESTART_WINDOW_MS).length > RESTART_LIMIT) {
-        onFatal(`The ${name} keeps ending (${reason}); see ${data_dir.join('logs')}.`)
+        onFatal(`The ${name} keeps exiting (${reason}). See the logs in ${data_dir.join('logs')}.`)
         return
       }
-      say(`The ${name} ended (${reason}); starting it again.`)
+      say(`The ${name} exited (${reason}). Restarting it.`)
       await sleep(Math.min(200 * 2 ** (restarts.length - 1), 5_000))
       if (stopping) return
       try {
@@ -70,7 +70,7 @@ export function createSupervisor(
   }
 
   const refuseWhenStopping = (): void => {
-    if (stopping) throw new OperatorError('stopping', 'The stack is being stopped.')
+    if (stopping) throw new OperatorError('stopping', 'The stack is stopping.')
   }
 
   return {
@@ -105,12 +105,12 @@ export function createSupervisor(
         name: 'Postgres',
         stop: () => postgres.stop(),
         send: () => undefined,
-        // Its own pid file finds it again.
+        // The next start finds Postgres by its own pid file.
         identities: () => [],
       })
       keep(
         'Postgres',
-        () => postgres.exited.then(() => 'its log says why'),
+        () => postgres.exited.then(() => 'see its log'),
         async () => {
           postgres = await startPostgres(options)
         },

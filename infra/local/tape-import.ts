@@ -1,4 +1,4 @@
-/** Appends a recording to a tape: the same records that the ingestor would have written live. */
+/** Appends a recording to a tape, as the records that the ingestor would have written live. */
 import { OperatorError } from '#core/errors.ts'
 import type { Channel } from '#core/market.ts'
 import { EXCHANGES, isExchange } from '#core/symbols.ts'
@@ -16,20 +16,20 @@ export interface ImportCounts {
   readonly to: number
 }
 
-/** All frames of a recording count as received by one socket. */
+/** All frames of a recording count as one socket's. */
 const CONNECTION = 1
 const REST_CONNECTION = 0
 
 /**
- * Reads the whole file before the first record, so that a file that is damaged leaves nothing on
- * the tape. A `started` mark goes in front: between this recording and what came before is a hole.
- * Throws OperatorError: recording_*, unknown_exchange, tape_full, record_too_large.
+ * Reads the whole file before it appends the first record, so that a damaged file leaves nothing on
+ * the tape. A `started` mark comes first, because there is a gap between this recording and earlier
+ * ones. Throws OperatorError: recording_*, unknown_exchange, tape_full, record_too_large.
  */
 export async function importRecording(tape: Tape, path: string): Promise<ImportCounts> {
   const summary = await summariseRecording(path)
   const { exchange, time_unit } = summary
   if (!isExchange(exchange)) {
-    throw new OperatorError('unknown_exchange', `${path} is of exchange "${exchange}".`, {
+    throw new OperatorError('unknown_exchange', `${path} is a recording of "${exchange}".`, {
       hint: `This build records ${EXCHANGES.join(', ')}.`,
     })
   }
@@ -59,13 +59,14 @@ function startedMark(channels: readonly Channel[], symbols: readonly string[]): 
 function refusal(path: string, result: 'full' | 'too_large', tape: Tape): OperatorError {
   if (result === 'full') {
     const { used_bytes, max_bytes, full } = tape.status()
+    const state = `${full?.cause}, ${used_bytes} of ${max_bytes} bytes`
     return new OperatorError(
       'tape_full',
-      `The tape is full (${full?.cause}, ${used_bytes} of ${max_bytes} bytes): only a part of ${path} is on it.`,
-      { hint: 'Give it more with --max-bytes, or import onto an empty tape.' },
+      `The tape is full (${state}): only a part of ${path} is on it.`,
+      { hint: 'Raise --max-bytes, or import onto an empty tape.' },
     )
   }
-  return new OperatorError('record_too_large', `${path} holds a line too large for the tape.`, {
-    hint: 'Lines of a recording are frames or REST answers; this one is neither.',
+  return new OperatorError('record_too_large', `A line of ${path} is too large for the tape.`, {
+    hint: 'Lines must be WebSocket frames or REST responses; this one is too large to be either.',
   })
 }

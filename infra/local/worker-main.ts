@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const worker = await startWorker({ port: Number(PORT), bundle, bindings, persist_dir: PERSIST_DIR! })
   const revoked = await followRevoked(REVOKED_FILE!, worker.revokeToken, (error) => {
     const fields = { code: 'revoke_failed', error: describeError(error) }
-    log.error(fields, 'The list of tokens that were taken back could not be read.')
+    log.error(fields, 'Could not read the list of revoked tokens.')
   })
   onShutdown(log, () => {
     revoked.stop()

@@ -1,6 +1,6 @@
 /**
- * The edge worker on this machine: bundled by wrangler as it would be for Cloudflare, and run in
- * real workerd through Miniflare, static assets of /docs included. No account, no network.
+ * The edge worker on this machine: wrangler bundles it as for Cloudflare, and Miniflare runs it in
+ * real workerd, with the static assets of /docs. Needs no account and no network.
  */
 import { createHash } from 'node:crypto'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,26 +12,26 @@ import { runWrangler } from './wrangler.ts'
 export interface WorkerBundle {
   readonly script_path: string
   readonly assets_dir: string
-  /** What Cloudflare counts: the script, compressed. */
+  /** Size of the compressed script, which Cloudflare limits. */
   readonly gzip_bytes: number
 }
 
 export interface LocalWorker {
   readonly url: string
-  /** Of V8's inspector, where it was asked for. */
+  /** V8's inspector, if requested. */
   readonly inspector_url: string | undefined
-  /** Puts the id of a token into the revocation list. */
+  /** Adds the id of a token to the revocation list. */
   revokeToken(token_id: string): Promise<void>
   stop(): Promise<void>
 }
 
 const ROOT = join(import.meta.dirname, '..', '..')
-/** On loopback there is one caller: the limits are there, and out of the way. */
+/** Loopback has one caller, so the limits are too high to matter. */
 const RATE_LIMIT = { limit: 1_000_000, period: 10 } as const
 /**
- * V8 sizes its heap by the machine's memory, and collects late where there is much. An isolate on
- * Cloudflare has 128 MiB with its buffers, so here it gets a heap that ends before them and is collected
- * as soon as it has grown by a quarter.
+ * V8 sizes its heap by the machine's memory, and collects late if there is much. An isolate on
+ * Cloudflare has 128 MiB including its buffers. So the heap here is smaller than that, and V8
+ * collects as soon as the heap has grown by a quarter.
  */
 const V8_FLAGS = '--max-heap-size=96 --max-semi-space-size=4 --heap-growing-percent=25'
 const SOURCES = [
@@ -40,7 +40,7 @@ const SOURCES = [
   'core/*.ts',
   'package-lock.json',
 ]
-/** Bundles the worker into `out_dir`, unless the sources are those of the bundle that is there. */
+/** Bundles the worker into `out_dir`, unless the bundle there was built from the same sources. */
 export async function buildWorker(out_dir: string): Promise<WorkerBundle> {
   const stamp_path = join(out_dir, 'sources.sha256')
   const stamp = hashSources()
@@ -56,13 +56,13 @@ export async function buildWorker(out_dir: string): Promise<WorkerBundle> {
   return { script_path, assets_dir, gzip_bytes: gzipSync(readFileSync(script_path)).byteLength }
 }
 
-/** Starts workerd on loopback; port 0 takes a free one. */
+/** Starts workerd on loopback; port 0 means any free port. */
 export async function startWorker(options: {
   readonly port: number
   readonly bundle: WorkerBundle
   readonly bindings: Readonly<Record<string, string>>
   readonly persist_dir: string
-  /** Requests in ten seconds of a token, and of an address. */
+  /** Requests per ten seconds, per token and per address. */
   readonly rate_limits?: { readonly token: number; readonly address: number }
   readonly has_inspector?: boolean
 }): Promise<LocalWorker> {

@@ -1,4 +1,4 @@
-/** Runs wrangler, the tool of Cloudflare's workers, in the folder of the worker. */
+/** Runs wrangler, Cloudflare's command line for workers, in edge-api/. */
 import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -14,7 +14,7 @@ const QUIET = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
 }
 
-/** What it printed. An OperatorError holds what it complained of. */
+/** Returns its output. Throws OperatorError `wrangler_failed` with its error text. */
 export async function runWrangler(args: readonly string[]): Promise<string> {
   const root = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'))
   try {
@@ -23,7 +23,7 @@ export async function runWrangler(args: readonly string[]): Promise<string> {
       [join(root, 'bin', 'wrangler.js'), ...args],
       {
         cwd: EDGE_DIR,
-        // wrangler runs build-docs.mjs with the `node` of the PATH: it must be this one.
+        // wrangler runs build-docs.mjs with the `node` on the PATH, which must be this one.
         env: {
           ...process.env,
           ...QUIET,

@@ -8,8 +8,8 @@ test('the budget leaves room for the log, and 0 is no limit', () => {
 })
 
 test('the banner says what cannot be kept', () => {
-  expect(budgetLine(2, 1_000)).toBe('2 GB for Postgres (--disk-budget): above it the oldest hours leave it, archived ones only')
-  expect(budgetLine(2, 10_000)).toMatch(/at this rate the hour that is on takes it to 16\.1 GB$/)
-  expect(budgetLine(2, undefined)).toMatch(/the hour that is on always stays$/)
+  expect(budgetLine(2, 1_000)).toBe('2 GB for Postgres (--disk-budget): above it, the oldest archived hours are dropped')
+  expect(budgetLine(2, 10_000)).toMatch(/at this rate, the current hour needs up to 16\.1 GB$/)
+  expect(budgetLine(2, undefined)).toMatch(/the current hour always stays$/)
   expect(budgetLine(0, 1_000)).toMatch(/^no limit/)
 })

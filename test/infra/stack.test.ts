@@ -143,7 +143,7 @@ test('a program that is killed is started again, and the rows go on', async () =
   expect(pid === undefined || pid === ingestor.pid).toBe(true)
   process.kill(ingestor.pid, 'SIGKILL')
   await until('the restart', async () =>
-    running!.output().includes('The ingestor ended (SIGKILL); starting it again.') ? true : undefined,
+    running!.output().includes('The ingestor exited (SIGKILL). Restarting it.') ? true : undefined,
   )
   await until('more rows', grows(before))
 })

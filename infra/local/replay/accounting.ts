@@ -1,35 +1,35 @@
 /**
- * Where every frame of a recording went. A replay is good only if each one is accounted for:
- * stored, a duplicate, of a stream that was not asked for, or rejected with a reason.
+ * Accounts for every frame of a recording. A replay succeeds only if each frame is stored, a
+ * duplicate, from a stream that was not requested, or rejected with a reason.
  */
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import type { Ledger } from '../exchange/ledger.ts'
 import type { RecordingSummary } from '../exchange/replay/recording.ts'
 
 export interface FrameAccount {
-  /** Lines of the recordings: WebSocket frames and REST answers. The others add up to it. */
+  /** Lines of the recordings: WebSocket frames and REST answers. The sum of the other counts. */
   readonly recorded: number
-  /** Frames and answers that became rows, or would have but for a row that was there already. */
+  /** Frames and answers that became rows or were duplicates of rows. */
   readonly with_events: number
-  /** Frames of streams, and REST answers, that were not asked for. */
+  /** Frames of streams, and REST answers, that were not requested. */
   readonly not_asked_for: number
   readonly rejected: number
-  /** Acknowledgements and other frames without data that stand in the recordings. */
+  /** Acknowledgements and other recorded frames without data. */
   readonly control: number
 }
 
 export interface Accounting {
   readonly frames: FrameAccount
-  /** The lines that were not asked for, by class. */
+  /** Lines that were not requested, by class. */
   readonly not_asked_for: Readonly<Record<string, number>>
-  /** Sentences; empty where every frame is accounted for. */
+  /** Sentences; empty if every frame is accounted for. */
   readonly problems: readonly string[]
 }
 
 const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0)
 
-/** Over sockets: the exchange's ledger says what it sent, the follower what became of it. */
+/** Over sockets: compares what the exchange server sent with what the follower counted. */
 export function accountForSockets(
   summary: RecordingSummary,
   ledger: Ledger,
@@ -44,12 +44,12 @@ export function accountForSockets(
   const problems = [...commonProblems(counts)]
   const played = sent + not_subscribed + undelivered + ledger.unroutable_count
   if (played !== summary.ws_count) {
-    problems.push(`The recording has ${summary.ws_count} frames, the exchange server played ${played}.`)
+    problems.push(`The recording has ${summary.ws_count} frames, but the server played ${played}.`)
   }
   if (undelivered > 0) problems.push(`${undelivered} frames were not delivered.`)
   const placed = placedFrames(counts)
   if (placed < sent || placed > sent + ledger.unroutable_sent_count) {
-    problems.push(`${sent} frames were sent, ${placed} arrived and were read.`)
+    problems.push(`${sent} frames were sent, but ${placed} arrived and were parsed.`)
   }
   const not_asked_for: Record<string, number> = { ...counts.ignored }
   for (const { stream, not_subscribed_count } of ledger.streams) {
@@ -61,7 +61,7 @@ export function accountForSockets(
   const { given_count } = ledger.snapshots
   if (counts.book_answers < given_count) {
     const { book_answers } = counts
-    problems.push(`${given_count} book snapshots were given, ${book_answers} arrived and were read.`)
+    problems.push(`${given_count} book snapshots were sent, but ${book_answers} were parsed.`)
   }
   const rest_left = summary.rest_count - given_count
   if (rest_left > 0) not_asked_for['rest'] = rest_left
@@ -79,20 +79,20 @@ export function accountForSockets(
 }
 
 /**
- * Frames that were read and belong to a stream. Frames that belong to none may be control or
- * rejected; all others are one of these three.
+ * Parsed frames that belong to a stream: with events, ignored or rejected. Frames of no stream may
+ * be rejected too, or control.
  */
 export function placedFrames(counts: FollowCounts): number {
   return counts.event_frames + sum(counts.ignored) + sum(counts.rejected)
 }
 
-/** Onto the tape: every line of the recording is a record, and the follower read them all. */
+/** Via the tape: every line of the recording is a record that the follower must have read. */
 export function accountForTape(summary: RecordingSummary, counts: FollowCounts): Accounting {
   const problems = [...commonProblems(counts)]
   if (counts.frames !== summary.ws_count || counts.rest_answers !== summary.rest_count) {
     problems.push(
       `The recording has ${summary.ws_count} frames and ${summary.rest_count} REST answers; ` +
-        `${counts.frames} and ${counts.rest_answers} were read from the tape.`,
+        `the tape had ${counts.frames} and ${counts.rest_answers}.`,
     )
   }
   return {
@@ -112,7 +112,9 @@ function* commonProblems(counts: FollowCounts): Generator<string> {
   const events = sum(counts.events)
   const repeated = sum(counts.duplicates) + sum(counts.conflicts)
   const ended = sum(counts.rows) + repeated + counts.dead_letters
-  if (events !== ended) yield `${events} rows were parsed, ${ended} ended in a table or a dead letter.`
-  if (counts.dead_letters > 0) yield `${counts.dead_letters} rows were refused by Postgres.`
+  if (events !== ended) {
+    yield `${events} rows were parsed, but ${ended} are in tables or dead letters.`
+  }
+  if (counts.dead_letters > 0) yield `Postgres refused ${counts.dead_letters} rows.`
   if (counts.damaged_bytes > 0) yield `${counts.damaged_bytes} bytes of the tape could not be read.`
 }

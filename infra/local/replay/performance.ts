@@ -1,15 +1,15 @@
-/** What playing one recording needs and gives, whichever way it goes. */
+/** Input and result of playing one recording, for both ways. */
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import type { DataDir } from '../data-dir.ts'
 import type { RecordingSummary } from '../exchange/replay/recording.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { Accounting } from './accounting.ts'
 
-/** The folder of the tape inside the data directory, and whose rows they are: of both ways. */
+/** Folder of the tape inside the data folder, and the ingestor's id: the same for both ways. */
 export const REPLAY_TAPE = 'replay-tape'
 export const REPLAY_INGESTOR = 'replay'
 
-/** One recording to play, and what playing it needs. */
+/** One recording to play, with the services it needs. */
 export interface Performance {
   readonly file: string
   readonly summary: RecordingSummary

@@ -1,4 +1,4 @@
-/** Builds and publishes the datasets of the days that recordings touched. */
+/** Builds and publishes the datasets of the days in the recordings. */
 import type { Logger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
@@ -37,7 +37,7 @@ export async function publishDays(options: PublishOptions): Promise<readonly Pub
         symbols_100ms: [],
         work_dir: options.work_dir,
         log: options.log,
-        // A recording may come from a clock that is ahead of ours.
+        // The recorder's clock may have been ahead of this one.
         now: () => Math.max(Date.now(), dayRange(date).from / 1_000),
         ...(options.export_dir === undefined ? {} : { export_dir: options.export_dir }),
       })
@@ -50,7 +50,7 @@ export async function publishDays(options: PublishOptions): Promise<readonly Pub
   }
 }
 
-/** A day's last quote is carried into the next: that one is touched too. */
+/** The last quote of a day is carried into the next day, so that day changes too. */
 function touchedDays(summaries: readonly RecordingSummary[]): ReadonlySet<Day> {
   return new Set(summaries.flatMap(({ days }) => days.flatMap((day) => [day, addDays(day, 1)])))
 }

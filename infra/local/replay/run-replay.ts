@@ -1,6 +1,6 @@
 /**
- * `npm run replay`: recordings through the whole path, and what came of them as one JSON object.
- * A stack of its own (Postgres, object store) is brought up for it and taken down again.
+ * `npm run replay`: plays recordings through the whole pipeline and prints the result as one JSON
+ * object. It starts its own Postgres and object store, and stops them at the end.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,11 +35,11 @@ export interface ReplayOptions {
   readonly speed: string
   readonly export_dir: string | undefined
   readonly keep: boolean
-  /** What started us for the user; when it is gone the replay stops. */
+  /** The replay stops when its launcher is gone. */
   readonly launcher: ProcessIdentity | undefined
 }
 
-/** Prints its result as the last line of stdout; returns the exit code. */
+/** Prints the result as the last line of stdout. Returns the exit code. */
 export async function runReplay(options: ReplayOptions): Promise<number> {
   const say = (sentence: string): void => void process.stderr.write(`${sentence}\n`)
   const recordings = await readSummaries(options)
@@ -55,7 +55,7 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
     if (options.data_dir === undefined && !options.keep) rmSync(folder, { recursive: true, force: true })
   }
   const shutdown = onShutdown(createLogger('replay', 'error'), stop, 120_000, 1)
-  watchLauncher(options.launcher, () => shutdown.begin('what started us is gone'))
+  watchLauncher(options.launcher, () => shutdown.begin('the launcher is gone'))
   try {
     const result = await perform(options, recordings, data_dir, supervisor, say)
     await stop()
@@ -74,11 +74,11 @@ interface Recording {
   readonly summary: RecordingSummary
 }
 
-/** Reads all files through before anything starts, so that a bad one is refused at once. */
+/** Reads every file in full before anything starts, so that an invalid one is refused at once. */
 async function readSummaries(options: ReplayOptions): Promise<readonly Recording[]> {
   if (options.via === 'tape' && options.speed !== 'max') {
-    throw new OperatorError('bad_options', '--speed has no meaning with --via tape: nothing is played.', {
-      hint: 'Leave out --speed, or play with --via socket.',
+    throw new OperatorError('bad_options', '--speed has no effect with --via tape.', {
+      hint: 'Omit --speed, or use --via socket.',
     })
   }
   const recordings: Recording[] = []
@@ -96,7 +96,7 @@ async function readSummaries(options: ReplayOptions): Promise<readonly Recording
 
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'booktape-replay-'))
-  // Postgres may run as another user and has to pass through.
+  // Postgres may run as another user and must enter the folder.
   chmodSync(folder, 0o755)
   return folder
 }
@@ -131,7 +131,7 @@ async function perform(
     played.push(await play(piece))
   }
   await settleLedger(database_url)
-  say('Building the datasets of the days touched.')
+  say('Building the datasets of the recorded days.')
   const days = await publishDays({
     database_url,
     store,
@@ -144,8 +144,9 @@ async function perform(
 }
 
 /**
- * Whether the ingestor's repair got as far before it was stopped must not show in a dataset. Nor may
- * its end: a recording that was played to its end is no ingestor that went down.
+ * Makes the datasets independent of when the ingestor was stopped: closes the gaps that are filled
+ * but not yet marked, and removes the ingestor's coverage claim, because the end of a recording is
+ * not an outage.
  */
 async function settleLedger(database_url: string): Promise<void> {
   const pool = createPool(database_url, 'booktape-replay', 1)

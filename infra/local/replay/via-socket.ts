@@ -1,6 +1,6 @@
 /**
- * A recording over real sockets: the exchange server plays it, the ingestor listens as it would
- * to Binance.
+ * Plays a recording over real sockets: the exchange server sends it, and the ingestor records it as
+ * it would record Binance.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
@@ -17,9 +17,9 @@ import { accountForSockets, placedFrames } from './accounting.ts'
 import { type Performance, type Played, REPLAY_INGESTOR, REPLAY_TAPE } from './performance.ts'
 
 const POLL_MS = 20
-/** How long nothing more may arrive of what was sent. */
+/** How long to wait without a new arrival before the rest counts as lost. */
 const ARRIVAL_LIMIT_MS = 60_000
-/** So long after all that, a recorded book snapshot may wait to be asked for; some belong to no change. */
+/** After the last arrival, how long to wait until the ingestor requests all recorded snapshots. */
 const ASKING_LIMIT_MS = 10_000
 
 export async function playOverSockets(performance_: Performance): Promise<Played> {
@@ -57,7 +57,7 @@ interface Committed {
   readonly counts: FollowCounts
 }
 
-/** What was sent may still be under way: drains until all of it arrived, or nothing more comes. */
+/** Drains the ingestor until everything sent has arrived, or until nothing more arrives. */
 async function untilCommitted(
   exchange_url: string,
   supervisor: Supervisor,
@@ -69,7 +69,7 @@ async function untilCommitted(
     supervisor.send('ingestor', { type: 'drain' })
     const counts = await inbox.drained()
     const ledger = await exchangeLedger(exchange_url)
-    // A machine under load is slow, and not done as long as something arrives.
+    // A loaded machine is slow: as long as anything arrives, the wait starts over.
     const seen = `${placedFrames(counts)} ${counts.book_answers} ${ledger.snapshots.given_count}`
     if (seen !== arrived) arrived_at = performance.now()
     arrived = seen
@@ -83,7 +83,7 @@ async function untilCommitted(
 
 function hasArrived({ streams, snapshots }: Ledger, counts: FollowCounts, waited_ms: number): boolean {
   const sent = streams.reduce((count, stream) => count + stream.sent_count, 0)
-  // A book is asked for some moments after its first changes: a short recording is over by then.
+  // The ingestor requests a book shortly after its first diffs; a short recording ends before.
   const is_asked = snapshots.symbols_left_count === 0 || waited_ms > ASKING_LIMIT_MS
   return is_asked && placedFrames(counts) >= sent && counts.book_answers >= snapshots.given_count
 }
@@ -91,11 +91,11 @@ function hasArrived({ streams, snapshots }: Ledger, counts: FollowCounts, waited
 interface Inbox {
   readonly take: (message: ChildMessage) => void
   readonly status: () => IngestorStatus | undefined
-  /** The answer to the next or the newest `drain`. */
+  /** The response to the newest or next `drain`. */
   drained(): Promise<FollowCounts>
 }
 
-/** What the ingestor tells us. */
+/** Collects the messages of the ingestor. */
 function createInbox(): Inbox {
   let status: IngestorStatus | undefined
   let answer = Promise.withResolvers<FollowCounts>()
@@ -118,15 +118,15 @@ async function untilPlayed(
   inbox: Inbox,
   say: (sentence: string) => void,
 ): Promise<void> {
-  let told_at = performance.now()
+  let printed_at = performance.now()
   for (;;) {
     const status = await exchangeStatus(exchange_url)
     if (status.state === 'done') return
     if (status.state === 'failed') {
       throw new OperatorError('replay_failed', `The exchange server stopped playing: ${status.error}`)
     }
-    if (performance.now() - told_at > 5_000) {
-      told_at = performance.now()
+    if (performance.now() - printed_at > 5_000) {
+      printed_at = performance.now()
       const rows = Object.values(inbox.status()?.rows_committed ?? {}).reduce((a, b) => a + b, 0)
       say(`  ${status.frames_published} of ${status.frames_total} frames played, ${rows} rows committed`)
     }

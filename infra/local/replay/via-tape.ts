@@ -1,6 +1,6 @@
 /**
- * A recording onto the tape and from there into the tables, without a socket: its receive times
- * become ts_ingest, all else is the same code.
+ * Imports a recording onto the tape and follows the tape into the tables, without a socket. The
+ * recorded receive times become ts_ingest; everything else is the ingestor's code.
  */
 import { existsSync, statSync } from 'node:fs'
 import { silentLogger } from '#core/node/log.ts'
@@ -16,7 +16,7 @@ import { type Performance, type Played, REPLAY_INGESTOR, REPLAY_TAPE } from './p
 
 const SEGMENT_BYTES = 64 * 1024 ** 2
 const RECORD_BYTES_MAX = 16 * 1024 ** 2
-/** A recording shrinks at most this much under gzip; the tape is for this one run. */
+/** Upper bound of gzip's ratio for recordings; the tape holds one run. */
 const TAPE_BYTES_PER_FILE_BYTE = 200
 
 export async function playOntoTape(performance_: Performance): Promise<Played> {
@@ -36,7 +36,7 @@ export async function playOntoTape(performance_: Performance): Promise<Played> {
   }
 }
 
-/** What a replay that was killed left on the tape is none of this one's frames: commits it first. */
+/** Commits what a killed replay left on the tape, so that it does not count in this replay. */
 export async function commitLeftOver(performance_: Performance): Promise<void> {
   if (!existsSync(performance_.data_dir.join(REPLAY_TAPE))) return
   const tape = openReplayTape(performance_)
