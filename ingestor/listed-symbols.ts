@@ -3,7 +3,7 @@ import type { Logger } from '#core/node/log.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { LeftOut, ParsedListing } from './exchanges/adapter.ts'
 import { activeSymbols } from './symbol-names.ts'
-import { chooseAgain, chooseSymbols, restingSymbols, type SymbolQuestion } from './symbol-choice.ts'
+import { chooseAgain, chooseSymbols, isNamed, restingSymbols, type SymbolQuestion } from './symbol-choice.ts'
 import type { SymbolsWanted } from './wanted.ts'
 
 export interface ListedSymbols {
@@ -19,6 +19,8 @@ export interface ListedSymbols {
    * `kept` from an earlier run: then the name was listed once.
    */
   begin(listing: ParsedListing, is_kept: boolean): void
+  /** With names as the exchange has them. Throws where a symbol that is named is not listed. */
+  named(symbols: SymbolsWanted): SymbolsWanted
   /** What another choice would be. Throws where a symbol that is named is not listed. */
   choose(symbols: SymbolsWanted): readonly string[]
   /** The choice is this one from now on; names that are not listed any more are left out. */
@@ -81,6 +83,8 @@ export function createListedSymbols(asked: SymbolQuestion, log: Logger): ListedS
       resting = restingSymbols(listing.instruments)
       noteLeftOut(listing.left_out)
     },
+    named: (symbols) =>
+      isNamed(symbols) ? chooseSymbols({ symbols, shard: undefined }, listed) : symbols,
     choose: (symbols) => chooseSymbols({ ...question, symbols }, listed),
     take(symbols) {
       question = { ...question, symbols }

@@ -18,6 +18,7 @@ import type { StreamChange } from './transport/transport.ts'
 import type { Wanted } from './wanted.ts'
 
 export interface ChangePlan {
+  /** With symbols as the exchange names them. */
   readonly wanted: Wanted
   readonly symbols: SymbolChange
   readonly streams: StreamChange
@@ -113,10 +114,11 @@ class StreamSteering implements Steering {
     log.info({ ...change }, 'The listing changed; these symbols come and go.')
   }
 
-  async plan(wanted: Wanted): Promise<ChangePlan> {
+  async plan(asked: Wanted): Promise<ChangePlan> {
     const { listening } = this.#options
     const now = this.#choice
     if (now === undefined) throw notStarted()
+    const wanted = { ...asked, symbols: this.#symbols.named(asked.symbols) }
     const names = this.#symbols.choose(wanted.symbols)
     const choice = await this.#planChoice(wanted, names, now)
     const before = new Set(this.#symbols.names)

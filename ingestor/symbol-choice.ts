@@ -68,7 +68,7 @@ function describeRefusal(name: string, found: FoundName, left_out: readonly Left
   return odd === undefined ? `no active one is ${name}` : `${name} cannot be recorded (${odd.reason})`
 }
 
-function isNamed(wanted: SymbolsWanted): wanted is readonly string[] {
+export function isNamed(wanted: SymbolsWanted): wanted is readonly string[] {
   return Array.isArray(wanted)
 }
 

@@ -1,6 +1,7 @@
 /** The command line: `npx booktape ...`, `npm start`, `npm run replay`. */
 import { Command } from 'commander'
-import { describeError } from '#core/errors.ts'
+import { describeError, OperatorError } from '#core/errors.ts'
+import type * as IngestorCommands from './ingestor/commands.ts'
 
 /** Each command loads its code on use: `tape ls` need not spend a second on an S3 client. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -12,7 +13,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   token: async () => (await import('./token.ts')).tokenCommand(),
   retire: async () => (await import('./retire.ts')).retireCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+  status: () => ingestorCommand('statusCommand'),
+  streams: () => ingestorCommand('streamsCommand'),
+  pause: () => ingestorCommand('pauseCommand'),
+  stop: () => ingestorCommand('stopCommand'),
+  resume: () => ingestorCommand('resumeCommand'),
+  scale: () => ingestorCommand('scaleCommand'),
+  symbols: () => ingestorCommand('symbolsCommand'),
+  channels: () => ingestorCommand('channelsCommand'),
+  depth: () => ingestorCommand('depthCommand'),
+  audit: () => ingestorCommand('auditCommand'),
 }
+
+/** Of everything that goes wrong and is not named here: 1. */
+const EXIT_CODES: Readonly<Record<string, number>> = { ingestor_unreachable: 3 }
 
 const program = new Command('booktape')
   .description('A tape recorder for markets.')
@@ -26,5 +40,10 @@ try {
   await program.parseAsync()
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`)
-  process.exitCode = 1
+  const code = error instanceof OperatorError ? EXIT_CODES[error.code] : undefined
+  process.exitCode = code ?? 1
+}
+
+async function ingestorCommand(name: keyof typeof IngestorCommands): Promise<Command> {
+  return (await import('./ingestor/commands.ts'))[name]()
 }

@@ -135,8 +135,9 @@ class ChangeDesk implements Changes {
     const earlier = idempotency_key === undefined ? undefined : audit.byKey(idempotency_key)
     if (earlier !== undefined && !is_dry_run) return repeat(earlier, fingerprint)
     this.#requireMatch(request.if_match)
-    const wanted = request.wish(this.#wanted)
-    const plan = await withDeadline(steering.plan(wanted), PLAN_MS, planTimeout)
+    const asked = steering.plan(request.wish(this.#wanted))
+    const plan = await withDeadline(asked, PLAN_MS, planTimeout)
+    const { wanted } = plan
     const result = resultOf(plan)
     const is_changed = !isSame(toWire(wanted), toWire(this.#wanted))
     if (is_dry_run || !is_changed) {

@@ -176,7 +176,8 @@ export async function countGaps(
     `select (count(*) filter (where g.repaired_at is null))::int as gaps_open,
         count(g.repaired_at)::int as gaps_repaired
       from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id
-      where g.detected_at >= $1 and s.exchange = $2 and s.symbol = any($3::text[])`,
+      where g.detected_at >= $1 and s.exchange = $2 and s.symbol = any($3::text[])
+        and g.cause <> 'operator'`,
     [toIso(since), exchange, symbols],
   )
   return rows[0]!
