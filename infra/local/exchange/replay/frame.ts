@@ -53,18 +53,20 @@ export function readFrame(text: string): FrameFacts | undefined {
 }
 
 const WRAPPED = /^\{"stream":"([^"\\]+)","data":\{/
+/** Of Binance or Bybit. */
+const NAMED = /^\{"(?:stream|topic)":"([^"\\]+)"/
 
 /**
- * The stream a frame came on, without parsing a frame that Binance wrapped: one that was damaged
- * behind its stream's name is still of that stream.
+ * The stream of a frame. A frame that is corrupt after its stream's name still belongs to that
+ * stream: sent over another socket, it would arrive before or after its neighbours.
  */
 export function streamOf(text: string): string | undefined {
-  return WRAPPED.exec(text)?.[1] ?? readFrame(text)?.stream
+  return NAMED.exec(text)?.[1] ?? readFrame(text)?.stream
 }
 
 /**
- * A frame without its wrapper. Where the wrapper is written otherwise than Binance writes it, the
- * payload is written anew; a damaged frame that cannot be taken apart is its own payload.
+ * A frame without its wrapper. A payload is serialized again if its wrapper is not in Binance's
+ * form. A corrupt frame cannot be split: it is sent as it is, wrapper included.
  */
 export function unwrap(text: string): { readonly payload: string; readonly wrapped: boolean } {
   const match = WRAPPED.exec(text)
@@ -75,7 +77,8 @@ export function unwrap(text: string): { readonly payload: string; readonly wrapp
     }
   }
   const frame = readFrame(text)
-  if (frame?.wrapped !== true) return { payload: text, wrapped: false }
+  if (frame === undefined) return { payload: text, wrapped: NAMED.test(text) }
+  if (!frame.wrapped) return { payload: text, wrapped: false }
   return { payload: JSON.stringify(frame.payload), wrapped: true }
 }
 
