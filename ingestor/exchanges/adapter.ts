@@ -173,6 +173,13 @@ export interface TradeHistory {
     | undefined
 }
 
+/** How the exchange is asked for its clock. */
+export interface ServerTime {
+  readonly path: string
+  /** Milliseconds since 1970; undefined where the body is no such answer. */
+  parse(body: string): number | undefined
+}
+
 export interface ExchangeAdapter {
   readonly exchange: Exchange
   /** The exchange's number in tape records. Never changed, never given out again. */
@@ -225,6 +232,8 @@ export interface ExchangeAdapter {
   readonly trade_ids?: 'loose'
   /** Only asked for where `channels` has trades, and their ids are consecutive. */
   tradeHistory(choice: StreamChoice): TradeHistory
+
+  readonly server_time: ServerTime
 
   /** Path of the listing of all instruments. */
   readonly instruments_path: string

@@ -12,6 +12,7 @@ import {
 } from '../binance-socket.ts'
 import { depthStreamsOf, depthSymbolsOf, STANDARD_INTERVAL_MS } from '../depth-choice.ts'
 import { rejected } from '../fields.ts'
+import { serverTime } from '../server-time.ts'
 import { parseFast } from './fast.ts'
 import { EXCHANGE } from './letters.ts'
 import { parseFrame } from './parse.ts'
@@ -61,6 +62,7 @@ export const binance_futures: ExchangeAdapter = {
     weight: 20,
   }),
   tradeHistory,
+  server_time: serverTime('/fapi/v1/time', 'serverTime'),
   instruments_path: INSTRUMENTS_PATH,
   parseInstruments,
   turnover: { path: '/fapi/v1/ticker/24hr', weight: 40, parse: parseTurnover },

@@ -13,6 +13,7 @@ import {
 } from '../binance-socket.ts'
 import { depthStreamsOf, depthSymbolsOf, STANDARD_INTERVAL_MS } from '../depth-choice.ts'
 import { exactMicrosField, rejected, timeField } from '../fields.ts'
+import { serverTime } from '../server-time.ts'
 import { parseFrame } from './parse.ts'
 import { EXCHANGE } from './payloads.ts'
 import { INSTRUMENTS_PATH, parseInstruments, restReaders } from './rest.ts'
@@ -78,6 +79,7 @@ function adapterIn(unit: TimeUnit): ExchangeAdapter {
       weight: 250,
     }),
     tradeHistory,
+    server_time: serverTime('/api/v3/time', 'serverTime'),
     instruments_path: INSTRUMENTS_PATH,
     instruments_weight: 20,
     parseInstruments,

@@ -10,6 +10,7 @@ import type {
 import { depthStreamsOf, depthSymbolsOf, STANDARD_INTERVAL_MS } from '../depth-choice.ts'
 import { field, type Fields, isFields, rejected } from '../fields.ts'
 import { createInterner } from '../intern.ts'
+import { serverTime } from '../server-time.ts'
 import { parseFrame } from './parse.ts'
 import {
   INSTRUMENTS_PATH,
@@ -85,6 +86,7 @@ export const bybit_linear: ExchangeAdapter = {
   tradeHistory() {
     throw new Error('Trades of Bybit have no ids that could be asked for.')
   },
+  server_time: serverTime('/v5/market/time', 'time'),
   instruments_path: INSTRUMENTS_PATH,
   nextInstrumentsPath,
   parseInstruments,

@@ -8,6 +8,7 @@ import type {
   StreamGroup,
 } from '../adapter.ts'
 import { isFields, rejected } from '../fields.ts'
+import { serverTime } from '../server-time.ts'
 import { channelOf, EXCHANGE, field, INDEX_CHANNEL, parseFrame } from './parse.ts'
 import { INSTRUMENTS_PATH, parseInstruments, parseRest } from './rest.ts'
 import type { WireAnswer, WireHeartbeat } from './wire.ts'
@@ -68,6 +69,7 @@ export const deribit: ExchangeAdapter = {
   tradeHistory() {
     throw new Error('Trades of Deribit are not recorded.')
   },
+  server_time: serverTime('/api/v2/public/get_time', 'result'),
   instruments_path: INSTRUMENTS_PATH,
   parseInstruments,
 }
