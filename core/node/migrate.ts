@@ -25,14 +25,11 @@ export async function migrate(pool: Pool): Promise<readonly string[]> {
           constraint schema_migrations_pkey primary key (name)
         );
         comment on table marketdata.schema_migrations is 'Migrations that were applied, with the sha256 of the file.'`)
-      const { rows } = await client.query<{ name: string; sha256: string }>(
-        'select name, sha256 from marketdata.schema_migrations',
-      )
+      const { rows } = await client.query<AppliedMigration>(SELECT_APPLIED)
       const applied = new Map(rows.map((row) => [row.name, row.sha256]))
       const done: string[] = []
       for (const name of files) {
-        const sql = await readFile(new URL(name, FOLDER), 'utf8')
-        const sha256 = createHash('sha256').update(sql).digest('hex')
+        const { sql, sha256 } = await readMigration(name)
         const before = applied.get(name)
         if (before === sha256) continue
         if (before !== undefined) {
@@ -63,14 +60,48 @@ export async function migrate(pool: Pool): Promise<readonly string[]> {
 
 /** Names of the migrations that the database lacks: all of them if it has no schema yet. */
 export async function pendingMigrations(client: Client): Promise<readonly string[]> {
+  return (await compareMigrations(client)).pending
+}
+
+export interface MigrationDifferences {
+  readonly pending: readonly string[]
+  /** Applied, and another file since. */
+  readonly changed: readonly string[]
+  /** Applied by a build that has more of them. */
+  readonly unknown: readonly string[]
+}
+
+/** What this build's files and the database have different. Reads only. */
+export async function compareMigrations(client: Client): Promise<MigrationDifferences> {
   const files = await migrationFiles()
   const table = await client.query<{ found: boolean }>(
     "select to_regclass('marketdata.schema_migrations') is not null as found",
   )
-  if (table.rows[0]?.found !== true) return files
-  const { rows } = await client.query<{ name: string }>('select name from marketdata.schema_migrations')
-  const applied = new Set(rows.map((row) => row.name))
-  return files.filter((name) => !applied.has(name))
+  if (table.rows[0]?.found !== true) return { pending: files, changed: [], unknown: [] }
+  const { rows } = await client.query<AppliedMigration>(SELECT_APPLIED)
+  const applied = new Map(rows.map(({ name, sha256 }) => [name, sha256]))
+  const changed: string[] = []
+  for (const name of files) {
+    const sha256 = applied.get(name)
+    if (sha256 !== undefined && sha256 !== (await readMigration(name)).sha256) changed.push(name)
+  }
+  return {
+    pending: files.filter((name) => !applied.has(name)),
+    changed,
+    unknown: [...applied.keys()].filter((name) => !files.includes(name)).toSorted(),
+  }
+}
+
+interface AppliedMigration {
+  readonly name: string
+  readonly sha256: string
+}
+
+const SELECT_APPLIED = 'select name, sha256 from marketdata.schema_migrations'
+
+async function readMigration(name: string): Promise<{ readonly sql: string; readonly sha256: string }> {
+  const sql = await readFile(new URL(name, FOLDER), 'utf8')
+  return { sql, sha256: createHash('sha256').update(sql).digest('hex') }
 }
 
 async function migrationFiles(): Promise<readonly string[]> {
