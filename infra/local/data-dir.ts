@@ -48,6 +48,8 @@ export interface StackFile {
   readonly object_store: ObjectStoreConfig
   /** Settings of the jobs daemon; jobs run by hand use them too. */
   readonly jobs_settings: Readonly<Record<string, string>>
+  /** What each program is started with, by its name. Ingestors: none where there is no feed. */
+  readonly environments: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 export interface DataDir {

@@ -8,7 +8,7 @@ import type { ProcessIdentity } from '#core/node/process-table.ts'
 import { onShutdown } from '#core/node/shutdown.ts'
 import { adapterFor } from '../../ingestor/exchanges/registry.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
-import type { ChildMessage } from './child.ts'
+import type { ChildMessage, ChildOptions } from './child.ts'
 import { type DataDir, openDataDir, type StackFile } from './data-dir.ts'
 import { prepareDatabase } from './database.ts'
 import type { VenueName } from './exchange/venue.ts'
@@ -102,7 +102,7 @@ async function startEverything(
   line: StatusLine,
 ): Promise<void> {
   line.say('booktape is starting ...')
-  const { feed, symbols } = options
+  const { feed } = options
   const [urls, store, exchange_url] = await Promise.all([
     supervisor
       .startPostgres({
@@ -120,19 +120,24 @@ async function startEverything(
   const names = indexNames(options)
   const settings = jobsSettings(options.disk_budget_gb)
   const gateway_url = `http://127.0.0.1:${ports.gateway}`
+  const gateway = gatewayProgram(data_dir, ports.gateway, urls.edge_url)
+  const jobs = jobsProgram(
+    data_dir,
+    urls.owner_url,
+    store,
+    feed.kind === 'none' ? 0 : INTRADAY_FEATURES_S,
+    settings,
+    names.length > 0 && options.index_prices === 'poll' ? { names, exchange_url } : undefined,
+  )
+  const ingestor = ingestorOf(options, data_dir, urls.owner_url, exchange_url, line)
+  const index_ingestor =
+    names.length > 0 && options.index_prices === 'socket'
+      ? indexIngestorProgram(data_dir, { database_url: urls.owner_url, exchange_url, names })
+      : undefined
   const [worker] = await Promise.all([
     supervisor.start(workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store })),
-    supervisor.start(gatewayProgram(data_dir, ports.gateway, urls.edge_url)),
-    supervisor.start(
-      jobsProgram(
-        data_dir,
-        urls.owner_url,
-        store,
-        feed.kind === 'none' ? 0 : INTRADAY_FEATURES_S,
-        settings,
-        names.length > 0 && options.index_prices === 'poll' ? { names, exchange_url } : undefined,
-      ),
-    ),
+    supervisor.start(gateway),
+    supervisor.start(jobs),
   ])
   const stack: StackFile = {
     postgres_url: urls.owner_url,
@@ -141,32 +146,46 @@ async function startEverything(
     exchange_url: feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
     object_store: store,
     jobs_settings: settings,
+    environments: Object.fromEntries(
+      [gateway, jobs, ingestor, index_ingestor].flatMap((program) =>
+        program === undefined ? [] : [[program.name, program.env]],
+      ),
+    ),
   }
   data_dir.writeStackFile(stack)
   line.say(describeStack(stack, options))
 
-  if (feed.kind === 'none') return
-  if (names.length > 0 && options.index_prices === 'socket') {
-    const { owner_url: database_url } = urls
-    const program = indexIngestorProgram(data_dir, { database_url, exchange_url, names })
+  if (ingestor === undefined) return
+  if (index_ingestor !== undefined) {
     // Not awaited: Deribit may be unreachable while the rest works.
-    supervisor.start(program).catch((error: unknown) => {
+    supervisor.start(index_ingestor).catch((error: unknown) => {
       line.say(`Index prices are not recorded. ${describeError(error)}`)
     })
   }
-  await supervisor.start(
-    ingestorProgram(data_dir, {
-      database_url: urls.owner_url,
-      ingestor_id: 'local',
-      tape_dir: data_dir.join('tape'),
-      exchange: feed.kind === 'recording' ? feed.summary.exchange : options.exchange,
-      exchange_url,
-      symbols: symbols ?? (feed.kind === 'recording' ? feed.summary.symbols : undefined),
-      streams: feed.kind === 'recording' ? streamsOf(feed.summary) : undefined,
-      onMessage: (message) => showStatus(message, line),
-    }),
-  )
+  await supervisor.start(ingestor)
   if (feed.kind === 'recording') await startPlaying(exchange_url!)
+}
+
+/** Undefined where there is no feed. */
+function ingestorOf(
+  { feed, exchange, symbols }: StartOptions,
+  data_dir: DataDir,
+  database_url: string,
+  exchange_url: string | undefined,
+  line: StatusLine,
+): ChildOptions | undefined {
+  if (feed.kind === 'none') return undefined
+  const summary = feed.kind === 'recording' ? feed.summary : undefined
+  return ingestorProgram(data_dir, {
+    database_url,
+    ingestor_id: 'local',
+    tape_dir: data_dir.join('tape'),
+    exchange: summary?.exchange ?? exchange,
+    exchange_url,
+    symbols: symbols ?? summary?.symbols,
+    streams: summary === undefined ? undefined : streamsOf(summary),
+    onMessage: (message) => showStatus(message, line),
+  })
 }
 
 /** The indexes to record. A recording plays only its own symbols, so it has none. */

@@ -19,6 +19,7 @@ const stack = {
   exchange_url: null,
   object_store: { endpoint: 'e', bucket: 'b', region: 'r', access_key_id: 'k', secret_access_key: 's' },
   jobs_settings: { RAW_DISK_BUDGET_GB: '1.5' },
+  environments: { jobs: { RAW_DISK_BUDGET_GB: '1.5' } },
 }
 
 test('a folder is held by one stack at a time, and free again afterwards', async () => {
