@@ -1,60 +1,12 @@
 /** Behind a real pgbouncer, where there is one on the machine. */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createPool } from '#core/node/pool.ts'
 import { requireSession } from '#core/node/session-check.ts'
-import { freePort } from '../../../infra/local/ports.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
+import { has_pgbouncer, startPgbouncer } from '../../support/pgbouncer.ts'
 
 const { pool, url } = await createTestDatabase()
-const has_pgbouncer = spawnSync('pgbouncer', ['--version']).status === 0
-
-/** Starts pgbouncer in front of the test database; returns its URL. */
-async function startPgbouncer(pool_mode: 'session' | 'transaction'): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'booktape-pgbouncer-'))
-  const port = await freePort()
-  const { hostname, port: server_port, username, password, pathname } = new URL(url)
-  const database = pathname.slice(1)
-  await writeFile(
-    join(dir, 'pgbouncer.ini'),
-    `[databases]
-${database} = host=${hostname} port=${server_port} user=${username} password=${password}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = any
-pool_mode = ${pool_mode}
-default_pool_size = 5
-`,
-  )
-  await chmod(dir, 0o755)
-  // It does not run as root.
-  const as = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
-  const child = spawn('pgbouncer', ['-q', ...as, join(dir, 'pgbouncer.ini')], { stdio: 'ignore' })
-  afterAll(async () => {
-    child.kill('SIGINT')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    await rm(dir, { recursive: true })
-  })
-  for (;;) {
-    if (child.exitCode !== null) throw new Error('pgbouncer ended.')
-    const socket = connect(port, '127.0.0.1')
-    const is_up = await new Promise((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (is_up) return `postgres://${username}:${password}@127.0.0.1:${port}/${database}`
-    await sleep(20)
-  }
-}
 
 test('Postgres itself has sessions', async () => {
   expect(await requireSession(pool)).toBeUndefined()
@@ -62,7 +14,7 @@ test('Postgres itself has sessions', async () => {
 
 describe.skipIf(!has_pgbouncer)('pgbouncer (skipped where it is not installed)', () => {
   test('in session mode it is as good as Postgres', async () => {
-    const through = createPool(await startPgbouncer('session'), 'test', 1, CONNECT_LIMIT_MS)
+    const through = createPool(await startPgbouncer(url, 'session'), 'test', 1, CONNECT_LIMIT_MS)
     try {
       expect(await requireSession(through)).toBeUndefined()
     } finally {
@@ -71,7 +23,7 @@ describe.skipIf(!has_pgbouncer)('pgbouncer (skipped where it is not installed)',
   })
 
   test('in transaction mode it is refused, but for programs that only read: they are in UTC', async () => {
-    const through = createPool(await startPgbouncer('transaction'), 'test', 2, CONNECT_LIMIT_MS)
+    const through = createPool(await startPgbouncer(url, 'transaction'), 'test', 2, CONNECT_LIMIT_MS)
     try {
       await expect(requireSession(through)).rejects.toMatchObject({ code: 'transaction_pooler' })
       const { rows } = await through.query('show timezone')
