@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./start.ts')).startCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   jobs: async () => (await import('./jobs.ts')).jobsCommand(),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   tape: async () => (await import('./tape.ts')).tapeCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),

@@ -1,0 +1,98 @@
+/** `npx booktape doctor`: looks at what an operator gets wrong, before it hurts. */
+import { Command, InvalidArgumentError } from 'commander'
+import { describeError } from '#core/errors.ts'
+import { examine } from '../doctor/doctor.ts'
+import { type Finding, type Level, LEVELS } from '../doctor/finding.ts'
+import {
+  PROGRAM_KINDS,
+  type Program,
+  type ProgramKind,
+  programsOfEnvironment,
+  programsOfStack,
+} from '../doctor/programs.ts'
+
+const EXIT_ERROR = 1
+const EXIT_UNCHECKED = 2
+/** What a check that was given up still holds open does not keep the command from ending. */
+const END_MS = 1_000
+
+interface Flags {
+  readonly dataDir: string
+  readonly program: readonly ProgramKind[]
+  readonly settings: readonly string[]
+  readonly json?: true
+}
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('look at disks, clocks, Postgres, object store, exchange and settings')
+    .option(
+      '--program <names>',
+      `which programs this environment is of, a comma list of ${PROGRAM_KINDS.join(', ')}`,
+      programList,
+      PROGRAM_KINDS,
+    )
+    .option('--settings <file>', 'read variables from this file too; may be repeated', collect, [])
+    .option('--json', 'the findings for machines')
+    .option(
+      '--data-dir <dir>',
+      'the folder of the local stack; not used where DATABASE_URL is set',
+      '.data',
+    )
+    .addHelpText('after', '\nExit code: 0 no error, 1 at least one, 2 nothing could be looked at.')
+    .allowExcessArguments(false)
+    .action(async (flags: Flags) => {
+      let programs: readonly Program[]
+      try {
+        programs = programsOf(flags)
+      } catch (error) {
+        process.stderr.write(`There is nothing to look at: ${describeError(error)}\n`)
+        process.exitCode = EXIT_UNCHECKED
+        return
+      }
+      const findings = await examine(programs)
+      const level = worstOf(findings)
+      process.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify({ checked_at: new Date().toISOString(), level, findings })}\n`
+          : reportText(findings),
+      )
+      if (level === 'error') process.exitCode = EXIT_ERROR
+      setTimeout(() => process.exit(), END_MS).unref()
+    })
+}
+
+function programsOf({ dataDir, program, settings }: Flags): readonly Program[] {
+  const { env } = process
+  if (env['DATABASE_URL'] === undefined && settings.length === 0) return programsOfStack(dataDir)
+  return programsOfEnvironment(program, env, settings)
+}
+
+export function worstOf(findings: readonly Finding[]): Level {
+  const rank = Math.max(0, ...findings.map(({ level }) => LEVELS.indexOf(level)))
+  return LEVELS[rank]!
+}
+
+export function reportText(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ check }) => check.length))
+  const indent = ' '.repeat('warning'.length + width + 4)
+  const lines = findings.flatMap(({ check, level, found, expected, todo }) => [
+    `${level.padEnd('warning'.length)}  ${check.padEnd(width)}  ${found}`,
+    ...(expected === null ? [] : [`${indent}expected: ${expected}`]),
+    ...(todo === null ? [] : [`${indent}to do: ${todo}`]),
+  ])
+  const counts = LEVELS.map((level) => findings.filter((one) => one.level === level).length)
+  const [ok, warnings, errors] = counts
+  return [...lines, `${ok} ok, warnings: ${warnings}, errors: ${errors}.`, ''].join('\n')
+}
+
+function programList(text: string): readonly ProgramKind[] {
+  const names = text.split(',').map((name) => name.trim())
+  const isKind = (name: string): name is ProgramKind => PROGRAM_KINDS.some((kind) => kind === name)
+  if (names.length > 0 && names.every(isKind)) return names
+  throw new InvalidArgumentError(`Expected a comma list of ${PROGRAM_KINDS.join(', ')}.`)
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}

@@ -1,0 +1,81 @@
+/** Which looks a set of programs asks for, and what all of them found. */
+import {
+  DAEMON_CONNECTIONS,
+  HEAVY_CONNECTIONS,
+  HEAVY_PROCESSES,
+} from '../../jobs/schedule/connections.ts'
+import { certificateCheck } from './certificate.ts'
+import { databaseCheck } from './database.ts'
+import { tapeChecks, workDirCheck } from './disk.ts'
+import { exchangeChecks, indexPricesCheck } from './exchange.ts'
+import { type Check, type Finding, runChecks } from './finding.ts'
+import type { Database, Login } from './login.ts'
+import { machineCheck } from './machine.ts'
+import { objectStoreCheck } from './object-store.ts'
+import { configure, type Configured, type Program } from './programs.ts'
+import { createRedactor } from './redact.ts'
+
+/** A look may take so long; there are three stages of them. */
+export const CHECK_LIMIT_MS = 15_000
+/** One for rows, one for repair. */
+const INGESTOR_CONNECTIONS = 2
+
+export async function examine(
+  programs: readonly Program[],
+  limit_ms = CHECK_LIMIT_MS,
+): Promise<readonly Finding[]> {
+  const { findings, configured } = configure(programs)
+  const found = await runChecks(stagesOf(configured), limit_ms)
+  return [...findings, ...found].map(createRedactor(programs.map(({ env }) => env)))
+}
+
+/** Disks come first, by themselves: what else is busy would be measured with them. */
+function stagesOf(configured: readonly Configured[]): readonly (readonly Check[])[] {
+  const ingestors = configured.filter((one) => one.kind === 'ingestor')
+  const jobs = configured.filter((one) => one.kind === 'jobs')
+  const gateways = configured.filter((one) => one.kind === 'gateway')
+  const tapes = ingestors.flatMap(({ config }) => tapeChecks(config.tape))
+  return [
+    [
+      machineCheck(ingestors.map(({ config }) => config.tape.dir)),
+      ...jobs.map(({ config }) => workDirCheck(config.work_dir)),
+      ...gateways.flatMap(({ config }) =>
+        config.tls === undefined ? [] : [certificateCheck(config.tls)],
+      ),
+    ],
+    ...tapes.map((check) => [check]),
+    [
+      ...ingestors.flatMap(({ config }) => exchangeChecks(config)),
+      ...jobs.flatMap(({ config: { index_prices } }) =>
+        index_prices === undefined ? [] : [indexPricesCheck(index_prices.rest_url)],
+      ),
+    ],
+    [
+      ...databasesOf(configured).map(databaseCheck),
+      ...jobs.map(({ config }) => objectStoreCheck(config.object_store)),
+    ],
+  ]
+}
+
+/** Programs that share a login are looked at once. */
+function databasesOf(configured: readonly Configured[]): readonly Database[] {
+  const loginOf = ({ kind }: Configured): Login => (kind === 'gateway' ? 'reader' : 'writer')
+  const groups = Map.groupBy(configured, (one) => `${loginOf(one)} ${one.config.database_url}`)
+  return [...groups.values()].map((group) => ({
+    database_url: group[0]!.config.database_url,
+    login: loginOf(group[0]!),
+    programs: group.map(({ name }) => name).join(', '),
+    connection_count: group.reduce((sum, one) => sum + connectionsOf(one), 0),
+  }))
+}
+
+function connectionsOf({ kind, config }: Configured): number {
+  switch (kind) {
+    case 'ingestor':
+      return INGESTOR_CONNECTIONS
+    case 'jobs':
+      return DAEMON_CONNECTIONS + HEAVY_PROCESSES * HEAVY_CONNECTIONS + config.features.thread_count
+    case 'gateway':
+      return config.limits.pool_max
+  }
+}
