@@ -111,15 +111,8 @@ export async function lookAtSettings(client: Client, login: Login): Promise<read
   })
   const replica = login === 'writer' ? await lookForReplica(client) : []
   if (findings.length + replica.length > 0) return [...findings, ...replica]
-  return [
-    fine(
-      `database.${login}.settings`,
-      `All of ${rows
-        .map(({ name }) => name)
-        .toSorted()
-        .join(', ')} are as they should be.`,
-    ),
-  ]
+  const names = rows.map(({ name }) => name).toSorted()
+  return [fine(`database.${login}.settings`, `As expected: ${names.join(', ')}.`)]
 }
 
 async function lookForReplica(client: Client): Promise<readonly Finding[]> {
