@@ -1,4 +1,4 @@
-/** The jobs daemon's settings from the environment: checked together, reported together. */
+/** The jobs daemon's settings, read from the environment. All errors are reported together. */
 import { z } from 'zod'
 import { type Env, filled, nameList, readEnvironment, urlOf, whole } from '#core/environment.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
@@ -17,25 +17,25 @@ import type { Cadence } from './topn/sampler.ts'
 export interface JobsConfig {
   readonly database_url: string
   readonly object_store: ObjectStoreConfig
-  /** Holds files while they are made; emptied after every run. */
+  /** Holds files during a run and is emptied afterwards. */
   readonly work_dir: string
   readonly log_level: string
-  /** The current day's features are rebuilt every so many seconds; 0: never. */
+  /** Seconds between two rebuilds of the current day's features; 0: never. */
   readonly intraday_features_s: number
   readonly features: FeaturesSettings
-  /** How long files of a dataset that were replaced stay readable [h]. */
+  /** How long replaced files of a dataset stay readable [h]. */
   readonly keep_replaced_h: number
-  /** Index prices that are asked for once a minute; undefined: none. */
+  /** Index prices to request once a minute; undefined: none. */
   readonly index_prices: IndexPricesConfig | undefined
   readonly topn: TopnConfig
-  /** Seconds between two runs of the rollups; 0: the daemon leaves them to others. */
+  /** Seconds between two runs of the rollups; 0: the daemon does not run them. */
   readonly rollups_every_s: number
   readonly retention: RetentionSettings
 }
 
 /** Of orderbook_topn. */
 export interface TopnConfig {
-  /** Seconds between two runs; 0: the daemon leaves it to others. */
+  /** Seconds between two runs; 0: the daemon does not run it. */
   readonly every_s: number
   readonly cadence: Cadence
 }
@@ -55,7 +55,7 @@ const KEEP_REPLACED_VARIABLES = {
 
 const FEATURES_VARIABLES = {
   FEATURES_THREADS: whole({ min: 0, max: 16, standard: 2, what: 'a whole number' }),
-  /** Each takes up to a gigabyte of disk and some minutes a day. */
+  /** Each symbol takes up to a gigabyte of disk and some minutes a day. */
   FEATURES_100MS_SYMBOLS: nameList({
     standard: '',
     min: 0,
@@ -74,7 +74,7 @@ const TOPN_VARIABLES = {
 
 const isMultiple = (read: { readonly TOPN_MIN_MS: number; readonly TOPN_MAX_MS: number }) =>
   read.TOPN_MAX_MS % read.TOPN_MIN_MS === 0
-const MULTIPLE = { path: ['TOPN_MAX_MS'], error: 'is no multiple of TOPN_MIN_MS' }
+const MULTIPLE = { path: ['TOPN_MAX_MS'], error: 'must be a multiple of TOPN_MIN_MS' }
 
 const KeepReplaced = z.object(KEEP_REPLACED_VARIABLES)
 const Features = z.object(FEATURES_VARIABLES)
@@ -90,7 +90,7 @@ const Environment = z
     S3_SECRET_ACCESS_KEY: filled,
     WORK_DIR: filled,
     LOG_LEVEL: z
-      .enum(LOG_LEVELS, { error: `is none of ${LOG_LEVELS.join(', ')}` })
+      .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
       .default('info'),
     INTRADAY_FEATURES_S: whole({ ...seconds, max: 86_400, standard: 0 }),
     ROLLUPS_EVERY_S: whole({ ...seconds, standard: 30 }),
@@ -136,17 +136,17 @@ export function parseConfig(env: Env): JobsConfig {
   })
 }
 
-/** What of it a run by hand needs, with or without the daemon's environment. */
+/** The setting that a manual run needs, with or without the daemon's environment. */
 export function parseKeepReplacedHours(env: Env): number {
   return readEnvironment(KeepReplaced, env, 'Settings of jobs', HINT).DATASET_KEEP_REPLACED_H
 }
 
-/** What of it a run by hand needs, with or without the daemon's environment. */
+/** The settings that a manual run needs, with or without the daemon's environment. */
 export function parseTopnConfig(env: Env): TopnConfig {
   return topnConfig(readEnvironment(Topn, env, 'Settings of jobs', HINT))
 }
 
-/** What of it a run by hand needs, with or without the daemon's environment. */
+/** The settings that a manual run needs, with or without the daemon's environment. */
 export function parseFeaturesSettings(env: Env): FeaturesSettings {
   return featuresSettings(readEnvironment(Features, env, 'Settings of jobs', HINT))
 }

@@ -1,4 +1,4 @@
-/** The jobs daemon: keeps the schedule until it is told to stop. */
+/** The jobs daemon: runs the schedule until it is stopped. */
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
@@ -69,7 +69,7 @@ try {
   })
   const queueEnded = (reason: unknown): void => {
     if (shutdown.signal.aborted) return
-    log.error({ code: 'queue_ended', error: describeError(reason) }, 'The queue ended by itself.')
+    log.error({ code: 'queue_ended', error: describeError(reason) }, 'The queue ended by error.')
     shutdown.begin('queue_ended', 1)
   }
   schedule.ended.then(() => queueEnded('no reason given'), queueEnded)

@@ -1,6 +1,6 @@
 /**
- * Folds a symbol's trades of a day into candles of every length. Minutes are folded from the
- * trades, longer candles from minutes. Sums are exact. Pure.
+ * Folds a symbol's trades of a day into candles of every length. Minutes are folded from trades,
+ * longer candles from minutes. Sums are exact. Pure.
  */
 import { DecimalSum, nearest, plus, Scale, ZERO } from '#core/decimals.ts'
 import { DAY_US, SECOND_US, type Micros } from '#core/time.ts'
@@ -20,7 +20,7 @@ export interface CandleTrades {
 }
 
 export interface Candles {
-  /** Starts of the candles: those of a minute first. */
+  /** Starts of the candles, shortest candles first. */
   readonly ts: BigInt64Array
   readonly columns: Columns<string>
 }
@@ -52,18 +52,18 @@ export class CandleFold {
   }
 
   /**
-   * The candles that `grid` touches, which has a second a row; `blind` has 1 where a second was not
-   * heard in full.
+   * The candles that `grid` overlaps. The grid has one row per second; `blind` is 1 for a second
+   * that was not fully recorded.
    */
   finish(grid: Grid, blind: Uint8Array): Candles {
-    const heard = heardSeconds(this.#from, grid, blind)
+    const recorded = recordedSeconds(this.#from, grid, blind)
     const first_s = (grid.from - this.#from) / SECOND_US
     const last_s = first_s + grid.row_count - 1
     const rows = INTERVALS_S.flatMap((interval_s) => {
       const first = Math.floor(first_s / interval_s)
       const last = Math.floor(last_s / interval_s)
       return Array.from({ length: last - first + 1 }, (_, i) =>
-        this.#rowOf((first + i) * interval_s, interval_s, heard),
+        this.#rowOf((first + i) * interval_s, interval_s, recorded),
       )
     })
     const ts = BigInt64Array.from(rows, ({ start_s }) => BigInt(this.#from + start_s * SECOND_US))
@@ -77,7 +77,7 @@ export class CandleFold {
   #rowOf(
     start_s: number,
     interval_s: number,
-    heard: Uint32Array,
+    recorded: Uint32Array,
   ): { readonly start_s: number; readonly values: CandleRow } {
     const candle = emptyPrices()
     let [bought, sold, notional] = [ZERO, ZERO, ZERO]
@@ -102,11 +102,11 @@ export class CandleFold {
       trade_count: candle.trade_count,
       vwap: vwap(notional, volume) ?? NaN,
     }
-    const heard_s = heard[start_s + interval_s]! - heard[start_s]!
-    const missing_s = interval_s - heard_s
+    const recorded_s = recorded[start_s + interval_s]! - recorded[start_s]!
+    const missing_s = interval_s - recorded_s
     const unknown = { ...known }
     for (const name of Object.keys(unknown) as (keyof typeof unknown)[]) unknown[name] = NaN
-    return { start_s, values: { interval_s, ...(heard_s === 0 ? unknown : known), missing_s } }
+    return { start_s, values: { interval_s, ...(recorded_s === 0 ? unknown : known), missing_s } }
   }
 }
 
@@ -147,7 +147,7 @@ function emptyPrices(): Prices {
   return { open: NaN, high: NaN, low: NaN, close: NaN, trade_count: 0 }
 }
 
-/** `later` comes after everything that the candle holds. */
+/** All trades of `later` must come after those of the candle. */
 function addPrices(candle: Prices, later: Readonly<Prices>): void {
   if (candle.trade_count === 0) candle.open = later.open
   candle.high = candle.trade_count === 0 ? later.high : Math.max(candle.high, later.high)
@@ -156,14 +156,14 @@ function addPrices(candle: Prices, later: Readonly<Prices>): void {
   candle.trade_count += later.trade_count
 }
 
-/** Entry n: heard seconds among the first n of the day. */
-function heardSeconds(day_from: Micros, grid: Grid, blind: Uint8Array): Uint32Array {
+/** Entry n: number of recorded seconds among the first n of the day. */
+function recordedSeconds(day_from: Micros, grid: Grid, blind: Uint8Array): Uint32Array {
   const first = (grid.from - day_from) / SECOND_US
-  const heard = new Uint32Array(DAY_US / SECOND_US + 1)
-  for (let second = 0; second < heard.length - 1; second++) {
+  const recorded = new Uint32Array(DAY_US / SECOND_US + 1)
+  for (let second = 0; second < recorded.length - 1; second++) {
     const row = second - first
-    const is_heard = row >= 0 && row < grid.row_count && blind[row] === 0
-    heard[second + 1] = heard[second]! + (is_heard ? 1 : 0)
+    const is_recorded = row >= 0 && row < grid.row_count && blind[row] === 0
+    recorded[second + 1] = recorded[second]! + (is_recorded ? 1 : 0)
   }
-  return heard
+  return recorded
 }

@@ -1,12 +1,12 @@
-/** Registry of dataset `candles`: its columns in their order. */
+/** Registry of the dataset `candles`: its columns in order. */
 import { columnsOf, keyColumns } from '#core/features/column.ts'
 import { NEVER, type FeatureSet } from '#core/features.ts'
 
 /** Lengths of candles [s]: 1m, 5m, 15m, 1h, 4h, 1d. */
 export const INTERVALS_S = [60, 300, 900, 3_600, 14_400, 86_400] as const
 
-const NO_TRADE = { null_rule: 'nothing was traded, or no second of the candle was heard' }
-const UNHEARD = { null_rule: 'no second of the candle was heard' }
+const NO_TRADE = { null_rule: 'nothing was traded, or no second of the candle was recorded' }
+const UNRECORDED = { null_rule: 'no second of the candle was recorded' }
 
 export const CANDLES: FeatureSet = {
   dataset: 'candles',
@@ -31,7 +31,7 @@ export const CANDLES: FeatureSet = {
       ['low', 'quote asset', 'lowest price', 'min p'],
       ['close', 'quote asset', 'price of the last trade', 'p of the last trade by (time, id)'],
     ]),
-    ...columnsOf(UNHEARD, [
+    ...columnsOf(UNRECORDED, [
       ['volume', 'base asset', 'quantity traded', 'sum q'],
       ['buy_volume', 'base asset', 'quantity of taker buys', 'sum q[taker bought]'],
       ['sell_volume', 'base asset', 'quantity of taker sells', 'sum q[taker sold]'],
@@ -43,9 +43,9 @@ export const CANDLES: FeatureSet = {
       [
         'missing_s',
         's',
-        'seconds of the candle whose trades were not heard in full: before the first event, ' +
-          'across an open gap, after the last event of the exchange; 0 is a whole candle',
-        'interval_s - heard seconds',
+        'seconds of the candle whose trades were not fully recorded: before the first event, ' +
+          'across an open gap, after the last event of the exchange; 0 is a complete candle',
+        'interval_s - recorded seconds',
         { type: 'int64' },
       ],
     ]),

@@ -1,23 +1,23 @@
 /**
- * Checksums that two readings of the same rows agree on in whatever order they come: per column the
- * sum of its values' hashes. A value's hash is chained on the row's values before it, from the
- * symbol on, so that two values that changed places show too.
+ * Checksums of rows that do not depend on their order: per column the sum of its values' hashes.
+ * The hash of a value includes the symbol and the values before it in the row, so swapped values
+ * change the checksum.
  */
 import type { ArchivedColumn } from '#core/archived-tables.ts'
 import { type ColumnData, levelStart, type SymbolRows } from './columns.ts'
 
-/** Column name to 16 hexadecimal digits; `symbol` stands first. */
+/** Column name to 16 hexadecimal digits; `symbol` comes first. */
 export type Checksums = Readonly<Record<string, string>>
 
 const NULL_WORD = 0x6e756c6c
 const double = new Float64Array(1)
 const halves = new Int32Array(double.buffer)
 
-/** Sums over rows; values of a row are added in the order of the table's data columns. */
+/** Sums over rows. The values of a row must be added in the order of the table's data columns. */
 export class ChecksumSums {
   row_count = 0
   readonly #names: readonly string[]
-  /** Two halves of 32 bits a column; the symbol's are the first. */
+  /** Two 32-bit halves per column, starting with the symbol's. */
   readonly #sums: Int32Array
   #a = 0
   #b = 0
@@ -42,7 +42,7 @@ export class ChecksumSums {
     this.#mix(halves[0]!, halves[1]!)
   }
 
-  /** A flag, a count or the hash of a text. */
+  /** Adds a flag, a count or the hash of a text. */
   word(value: number): void {
     this.#mix(value, 0)
   }
@@ -51,14 +51,14 @@ export class ChecksumSums {
     this.#mix(NULL_WORD, NULL_WORD)
   }
 
-  /** The column's values have been added. */
+  /** Call after all values of a column have been added. */
   endColumn(): void {
     this.#sums[this.#at] = (this.#sums[this.#at]! + this.#a) | 0
     this.#sums[this.#at + 1] = (this.#sums[this.#at + 1]! + this.#b) | 0
     this.#at += 2
   }
 
-  /** Adds the other's rows, or takes them away. */
+  /** Adds or subtracts the other's rows. */
   add(other: ChecksumSums, sign: 1 | -1): void {
     this.row_count += sign * other.row_count
     for (let i = 0; i < this.#sums.length; i++) {
@@ -76,7 +76,7 @@ export class ChecksumSums {
     )
   }
 
-  /** Different values give different results: every step can be undone. */
+  /** Injective: different values give different results, because every step can be reversed. */
   #mix(low: number, high: number): void {
     let a = Math.imul(this.#a ^ low, 0x9e3779b1)
     a ^= a >>> 15

@@ -1,4 +1,4 @@
-/** Size and sha256 of bytes that are too many for memory. */
+/** Size and sha256 of a stream that does not fit into memory. */
 import { createHash } from 'node:crypto'
 
 export interface Digest {

@@ -2,8 +2,8 @@
 import type { ColumnData, LevelColumn } from './columns.ts'
 
 /**
- * Arrays may be longer than `row_count`. Asking for a column that was not read, or of another type,
- * throws.
+ * Arrays may be longer than `row_count`. The getters throw if the column was not read or has
+ * another type.
  */
 export class RowChunk {
   readonly row_count: number
@@ -14,14 +14,14 @@ export class RowChunk {
     this.#columns = columns
   }
 
-  /** Of timestamptz (microseconds since 1970), int8 and float8; NaN where the row has a null. */
+  /** For timestamptz (microseconds since 1970), int8 and float8; NaN for a null. */
   numbers(name: string): Float64Array {
     const { values, nulls } = this.#column(name, 'numbers')
     if (nulls === undefined) return values
     return values.map((value, row) => (nulls[row] === 1 ? Number.NaN : value))
   }
 
-  /** Of bool: 1 is true. */
+  /** For bool: 1 is true. */
   flags(name: string): Uint8Array {
     return this.#column(name, 'flags').values
   }

@@ -1,14 +1,14 @@
-/** One symbol's rows in the order of their identity, each identity once. */
+/** Sorts one symbol's rows by identity and keeps one row per identity. */
 import type { TableShape } from '#core/archived-tables.ts'
 import { type ColumnData, dataColumns, levelStart, type SymbolRows } from './columns.ts'
 
 export interface SortedRows {
   readonly rows: SymbolRows
-  /** Rows whose identity another one has that stays; undefined where there are none. */
+  /** Rows that were left out because another has the same identity; undefined if none. */
   readonly repeated: SymbolRows | undefined
 }
 
-/** Of rows with the same identity the one that came first or last stays. */
+/** `stays`: which of several rows with one identity is kept, the first or the last. */
 export function sortRows(
   table: TableShape,
   rows: SymbolRows,
@@ -16,7 +16,7 @@ export function sortRows(
 ): SortedRows {
   const compare = identityComparer(table, rows)
   if (isAscending(rows.row_count, compare)) return { rows, repeated: undefined }
-  // A plain array's sort is stable, and quick where most is in order.
+  // Sorting a plain array is stable, and fast if most of it is already in order.
   const order = Array.from({ length: rows.row_count }, (_, row) => row).toSorted(compare)
   const kept: number[] = []
   const repeated: number[] = []
@@ -32,7 +32,7 @@ export function sortRows(
   }
 }
 
-/** Most symbols' rows are. */
+/** True for most symbols' rows. */
 function isAscending(row_count: number, compare: Comparer): boolean {
   for (let row = 1; row < row_count; row++) {
     if (compare(row - 1, row) >= 0) return false
@@ -65,12 +65,12 @@ function columnComparer(column: ColumnData): Comparer {
       const { values } = column
       return (left, right) => values[left]! - values[right]!
     }
-    // The words are in order, so their numbers are.
+    // The words are sorted, so comparing their indexes is enough.
     case 'texts':
       return (left, right) => column.codes[left]! - column.codes[right]!
     case 'flags':
     case 'levels':
-      throw new Error(`A column of ${column.kind} is in no table's identity.`)
+      throw new Error(`No table's identity has a column of ${column.kind}.`)
   }
 }
 
@@ -113,7 +113,7 @@ function pick(column: ColumnData, picked: readonly number[]): ColumnData {
   }
 }
 
-/** A loop, which is many times faster than from(). */
+/** A loop is many times faster than from(). */
 function pickInto<Values extends Float64Array | Uint8Array>(
   target: Values,
   values: Values,

@@ -1,4 +1,4 @@
-/** Formulas of a book's best levels. Null where a side has fewer levels than asked for. */
+/** Formulas over a book's best levels. Null if a side has fewer levels than requested. */
 import type { BookSide, OrderBook } from '#core/book.ts'
 import {
   absolute,
@@ -16,8 +16,8 @@ const BPS = decimalOf(1e4)
 
 /**
  * Imbalance of the best N levels, -1 (all on the ask) to 1 (all on the bid):
- * (sum Qb_k - sum Qa_k) / (sum Qb_k + sum Qa_k), k = 1..N. For N = 1 the queue imbalance of
- * Gould & Bonart (2015), arXiv 1512.03492. Null where a side has fewer than N levels.
+ * (sum Qb_k - sum Qa_k) / (sum Qb_k + sum Qa_k), k = 1..N. N = 1 is the queue imbalance of
+ * Gould & Bonart (2015), arXiv 1512.03492. Null if a side has fewer than N levels.
  */
 export function imbalance(book: OrderBook, level_count: number): number | null {
   const { bids, asks } = book
@@ -32,12 +32,12 @@ export function imbalance(book: OrderBook, level_count: number): number | null {
  * cumulated quantity y_k over the distance x_k = |p_k - m| / m * 1e4 of the best N levels, by
  * least squares through the origin: sum x_k y_k / sum x_k^2. A regression form of the book slope
  * of Naes & Skjeltorp (2006), Order book characteristics and the volume-volatility relation.
- * Null where the side has fewer than N levels.
+ * Null if the side has fewer than N levels.
  */
 export function liquiditySlope(side: BookSide, mid: Decimal, level_count: number): number | null {
   if (side.level_count < level_count) return null
   let cumulated_qty = ZERO
-  // Of distances in the quote asset: x_k is one of them times 1e4 / m.
+  // The distances here are in the quote asset; x_k is one of them times 1e4 / m.
   let xy = ZERO
   let xx = ZERO
   for (let rank = 0; rank < level_count; rank++) {
@@ -54,13 +54,13 @@ export interface Wall {
   readonly size: number
   /** Its distance from the mid, |p_k - m| / m * 1e4 [bps]. */
   readonly dist_bps: number
-  /** Its quantity over the median of the levels; many call 5 and more a wall. */
+  /** Its quantity over the median of the levels; 5 or more is often called a wall. */
   readonly ratio: number
 }
 
 /**
- * The largest of the best N levels of a side; the nearest one where several are equal. There is
- * no standard definition. Null where the side has fewer than N levels.
+ * The largest of the best N levels of a side; if several are equal, the nearest to the mid. There
+ * is no standard definition. Null if the side has fewer than N levels.
  */
 export function wall(side: BookSide, mid: Decimal, level_count: number): Wall | null {
   if (side.level_count < level_count) return null
@@ -84,7 +84,7 @@ function median(values: Float64Array): Decimal {
   return values.length % 2 === 1 ? upper : half(plus(decimalOf(values[middle - 1]!), upper))
 }
 
-/** Quantity of the best N levels of a side, all of which are there: exact [base asset]. */
+/** Exact quantity of the best N levels of a side, which must exist [base asset]. */
 function qtyOfBest(side: BookSide, level_count: number): Decimal {
   let qty = ZERO
   for (let rank = 0; rank < level_count; rank++) qty = plus(qty, decimalOf(side.qtyAt(rank)))

@@ -1,4 +1,4 @@
-/** Formulas of one quote, of two, or of a sum over trades. What a row lacks is null. */
+/** Formulas over one quote, two quotes, or sums of trades. Null if an input is missing. */
 import {
   type Decimal,
   decimalOf,
@@ -12,9 +12,7 @@ import {
   times,
 } from '#core/decimals.ts'
 
-/**
- * Prices in the quote asset, quantities in the base asset; NaN for both where the side is empty.
- */
+/** Prices in the quote asset, quantities in the base asset; both NaN for an empty side. */
 export interface TopOfBook {
   readonly best_bid: number
   readonly bid_qty: number
@@ -32,15 +30,15 @@ export function mid(quote: TopOfBook): number {
   return middle(quote.best_bid, quote.best_ask)
 }
 
-/** s = a - b, in the quote asset; negative where the book is crossed. */
+/** s = a - b, in the quote asset; negative if the book is crossed. */
 export function spread(quote: TopOfBook): number {
   return difference(quote.best_ask, quote.best_bid)
 }
 
 /**
  * Mid weighted by the opposite quantities, in the quote asset: (a Qb + b Qa) / (Qa + Qb), which
- * equals m + s/2 * I1. Many call it the microprice; Stoikov's micro-price is another thing.
- * Null where both quantities are 0.
+ * equals m + s/2 * I1. It is often called the microprice; Stoikov's micro-price is different.
+ * Null if both quantities are 0.
  */
 export function weightedMid(quote: TopOfBook): number | null {
   if (quote.bid_qty + quote.ask_qty === 0) return null
@@ -52,7 +50,7 @@ export function weightedMid(quote: TopOfBook): number | null {
 /**
  * Imbalance of the best level, -1 (all on the ask) to 1 (all on the bid): (Qb - Qa) / (Qb + Qa).
  * Gould & Bonart (2015), "Queue Imbalance as a One-Tick-Ahead Price Predictor", arXiv 1512.03492.
- * Null where both quantities are 0.
+ * Null if both quantities are 0.
  */
 export function queueImbalance(quote: TopOfBook): number | null {
   if (quote.bid_qty + quote.ask_qty === 0) return null
@@ -61,12 +59,12 @@ export function queueImbalance(quote: TopOfBook): number | null {
 }
 
 /**
- * Adds the order flow imbalance of one best-quote update, in base-asset units: what was added to
- * the bid or taken from the ask, less the reverse. The OFI of a second is the sum over its updates.
- * Cont, Kukanov & Stoikov (2014), "The Price Impact of Order Book Events", arXiv 1011.6402:
- * e_n = Qb_n [b_n >= b_(n-1)] - Qb_(n-1) [b_n <= b_(n-1)]
+ * Adds the order flow imbalance of one best-quote update, in base-asset units: quantity added to
+ * the bid or removed from the ask, minus the reverse. A second's OFI is the sum over its updates.
+ * Cont, Kukanov & Stoikov (2014), "The Price Impact of Order Book Events", arXiv 1011.6402: e_n =
+ * Qb_n [b_n >= b_(n-1)] - Qb_(n-1) [b_n <= b_(n-1)]
  *     - Qa_n [a_n <= a_(n-1)] + Qa_(n-1) [a_n >= a_(n-1)]
- * `scale` is that of quantities.
+ * `scale` is the scale of quantities.
  */
 export function addOfi(sum: DecimalSum, scale: Scale, before: TopOfBook, after: TopOfBook): void {
   if (after.best_bid >= before.best_bid) sum.add(scale, after.bid_qty)
@@ -77,7 +75,7 @@ export function addOfi(sum: DecimalSum, scale: Scale, before: TopOfBook, after: 
 
 /**
  * Signed share of the takers' volume, -1 (all sold) to 1 (all bought): (Vb - Vs) / (Vb + Vs).
- * Null where nothing was traded.
+ * Null if nothing was traded.
  */
 export function tradeImbalance(buy_volume: Decimal, sell_volume: Decimal): number | null {
   const share = quotient(minus(buy_volume, sell_volume), plus(buy_volume, sell_volume))
@@ -86,7 +84,7 @@ export function tradeImbalance(buy_volume: Decimal, sell_volume: Decimal): numbe
 
 /**
  * Volume-weighted average price, in the quote asset: sum(p q) / sum(q).
- * Null where nothing was traded.
+ * Null if nothing was traded.
  */
 export function vwap(notional: Decimal, volume: Decimal): number | null {
   const price = quotient(notional, volume)

@@ -1,6 +1,6 @@
 /**
- * One index's price over Deribit's REST API (public/get_index_price), asked for at most three
- * times, with exponential back-off and jitter between the tries.
+ * Requests one index's price from Deribit's REST API (public/get_index_price), at most three times,
+ * with exponential back-off and jitter between attempts.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -22,29 +22,29 @@ export interface AskOptions {
   readonly now: () => number
   readonly random: () => number
   readonly signal: AbortSignal
-  /** Told of every try that failed and is made again. */
+  /** Called after a failed attempt that will be retried. */
   onRetry(facts: Retry): void
   readonly settings?: Partial<AskSettings>
 }
 
 export interface AskSettings {
   readonly timeout_ms: number
-  /** Tries, the first included. */
+  /** Number of attempts, including the first. */
   readonly attempts_max: number
-  /** Before the second try, and twice as long before each one after. */
+  /** Delay before the second attempt; it doubles before each later one. */
   readonly delay_ms: number
 }
 
 const SETTINGS: AskSettings = { timeout_ms: 10_000, attempts_max: 3, delay_ms: 1_000 }
-/** A try waits at least half of the exponential delay. */
+/** The delay is at least half of the exponential one. */
 const JITTER = 0.5
 const RETRY_AFTER_MS_MAX = 15_000
 const BODY_BYTES_MAX = 64 * 1024
 const TOO_MANY_REQUESTS = 429
 
 /**
- * Errors: OperatorError `index_price_refused` (the exchange does not know the index, or answers
- * something else than a price), `index_price_failed` (every try failed, retryable).
+ * Errors: OperatorError `index_price_refused` (the exchange does not know the index, or its answer
+ * is not a price), `index_price_failed` (every attempt failed; retryable).
  */
 export async function getIndexPrice(symbol: string, options: AskOptions): Promise<PriceValue> {
   const settings = { ...SETTINGS, ...options.settings }
@@ -111,8 +111,8 @@ async function readBody(response: Response): Promise<string> {
 const Trouble = z.object({ error: z.object({ code: z.int(), message: z.string() }) })
 
 /**
- * The exchange's error where it asks for patience: rate limits, maintenance, time-outs. JSON-RPC's
- * own codes say that the call is wrong, and another try will not help.
+ * The exchange's error if a later attempt may succeed: rate limits, maintenance, time-outs. With
+ * one of JSON-RPC's own codes the request is wrong, and another attempt will not help.
  */
 function passingTroubleOf(body: string): string | undefined {
   const trouble = Trouble.safeParse(parseQuietly(body))
@@ -134,7 +134,7 @@ function readAnswer(symbol: string, body: string, now_ms: number): PriceValue {
   return {
     symbol,
     price: result.index_price,
-    // When the answer left the exchange, in whole milliseconds: the price has no time of its own.
+    // The time at which the exchange sent the answer, in whole milliseconds: the price has none.
     ts_exchange: fromMillis(Math.floor(usOut / 1_000)),
     ts_ingest: fromMillis(now_ms),
   }
@@ -149,7 +149,7 @@ function parseQuietly(body: string): unknown {
 }
 
 function refused(found: string): OperatorError {
-  return new OperatorError('index_price_refused', `Deribit gave no price but ${found}.`, {
+  return new OperatorError('index_price_refused', `Deribit did not give a price but ${found}.`, {
     hint: 'Check INDEX_NAMES against public/get_index_price_names, and DERIBIT_REST_URL.',
   })
 }
@@ -157,7 +157,7 @@ function refused(found: string): OperatorError {
 function failed(symbol: string, attempt_count: number, detail: string): OperatorError {
   return new OperatorError(
     'index_price_failed',
-    `Deribit gave no price of ${symbol} in ${attempt_count} tries, last: ${detail}.`,
+    `Deribit gave no price of ${symbol} in ${attempt_count} attempts. Last error: ${detail}.`,
     { hint: 'Check the network and DERIBIT_REST_URL.', retryable: true },
   )
 }

@@ -1,6 +1,6 @@
 /**
- * Job index_prices: asks for the price of every index once and stores what is new. One index that
- * fails does not keep the others from being stored; the run then says which one it was.
+ * The job index_prices: requests the price of every index once and stores new ones. A failed index
+ * does not keep the others from being stored; the run then names it in its error.
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -27,7 +27,7 @@ export interface IndexPricesOptions extends IndexPricesConfig {
   readonly settings?: Partial<AskSettings>
 }
 
-/** A run belongs to the minute in which it begins: `2026-01-18T20:29`. */
+/** A run belongs to the minute in which it begins, such as `2026-01-18T20:29`. */
 export function runIndexPrices(options: IndexPricesOptions): Promise<RunResult> {
   const { pool, log, now } = options
   const job_window = toIso(fromMillis(now())).slice(0, 'YYYY-MM-DDThh:mm'.length)
@@ -40,7 +40,7 @@ async function fetchAndStore(options: IndexPricesOptions, log: RunLog): Promise<
     options.names.map((name) =>
       getIndexPrice(name, {
         ...options,
-        onRetry: (facts) => log.warn({ code: 'index_price_retry', ...facts }, 'Asking again.'),
+        onRetry: (facts) => log.warn({ code: 'index_price_retry', ...facts }, 'Requesting again.'),
       }),
     ),
   )

@@ -1,4 +1,4 @@
-/** How pages are compressed. Everything that reads Parquet knows these three. */
+/** Compression of pages. Every Parquet reader supports these three codecs. */
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { snappyUncompress, type CompressionCodec } from 'hyparquet'
 import { snappyCompress } from 'hyparquet-writer/src/snappy.js'
@@ -6,7 +6,7 @@ import { snappyCompress } from 'hyparquet-writer/src/snappy.js'
 export const CODECS = ['zstd', 'snappy', 'gzip'] as const
 export type Codec = (typeof CODECS)[number]
 
-/** Quotes take 7.1 bytes a row at level 3 and 8.3 at level 1. */
+/** Quotes take 7.1 bytes per row at level 3, and 8.3 at level 1. */
 const ZSTD_LEVEL = 3
 
 export const PARQUET_NAME: Readonly<Record<Codec, CompressionCodec>> = {
@@ -28,7 +28,7 @@ export function compress(codec: Codec, bytes: Uint8Array): Uint8Array {
   }
 }
 
-/** As hyparquet asks for it. */
+/** In the form that hyparquet expects. */
 export function decompress(
   codec: CompressionCodec,
   bytes: Uint8Array,
@@ -45,6 +45,6 @@ export function decompress(
       return out
     }
     default:
-      throw new Error(`Parquet codec ${codec} is not one that the archive uses.`)
+      throw new Error(`The archive does not use the Parquet codec ${codec}.`)
   }
 }

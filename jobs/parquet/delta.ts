@@ -1,24 +1,22 @@
 /**
- * DELTA_BINARY_PACKED of Parquet for whole numbers in doubles: the differences of neighbours, in
- * blocks of 128, bit-packed at the width that each 32 of them need. Source: the format's
- * Encodings.md. With doubles in place of bigints it is some ten times faster; where a difference
- * might not be exact the caller takes another encoding.
+ * Parquet's DELTA_BINARY_PACKED for whole numbers held in doubles: differences of neighbours in
+ * blocks of 128, bit-packed with one width per 32 differences. Source: the format's Encodings.md.
+ * Doubles are about ten times faster than bigints. If a difference might not be exact, the caller
+ * uses another encoding.
  */
 const BLOCK_VALUES = 128
 const MINIBLOCKS = 4
 const MINIBLOCK_VALUES = BLOCK_VALUES / MINIBLOCKS
-/**
- * Widths up to it are packed in one step of 32-bit arithmetic, with seven bits left over before.
- */
+/** Smaller widths are packed in one step of 32-bit arithmetic, with up to seven bits left over. */
 const STEP_BITS = 24
 const STEP = 2 ** STEP_BITS
-/** Twice of it, and the difference of two of them, are exact. */
+/** Twice this value, and the difference of two values up to it, are exact. */
 const EXACT_MAX = 2 ** 52
 const HEAD_BYTES_MAX = 32
 /** Smallest difference, four widths, 128 values of at most 53 bits. */
 const BLOCK_BYTES_MAX = 10 + MINIBLOCKS + BLOCK_VALUES * 8
 
-/** The encoded values, or undefined where a difference is too large for exact arithmetic. */
+/** The encoded values; undefined if a difference is too large for exact arithmetic. */
 export function encodeDelta(values: Float64Array): Uint8Array | undefined {
   if (Math.abs(values[0] ?? 0) > EXACT_MAX) return undefined
   const block_count = Math.ceil(Math.max(0, values.length - 1) / BLOCK_VALUES)
@@ -45,7 +43,7 @@ export function encodeDelta(values: Float64Array): Uint8Array | undefined {
   return out.taken()
 }
 
-/** Four widths, then the values of each miniblock; one that is all zeros takes no byte. */
+/** Four widths, then the values of each miniblock. A miniblock of zeros takes no bytes. */
 function writeMiniblocks(out: Packer, deltas: Float64Array): void {
   const widths: number[] = []
   for (let at = 0; at < BLOCK_VALUES; at += MINIBLOCK_VALUES) {
@@ -82,7 +80,7 @@ class Packer {
     this.#bytes[this.#at++] = value
   }
 
-  /** An unsigned number, seven bits a byte. */
+  /** An unsigned number in groups of seven bits. */
   varint(value: number): void {
     let rest = value
     while (rest >= 128) {
@@ -97,7 +95,7 @@ class Packer {
     this.varint(value >= 0 ? value * 2 : -value * 2 - 1)
   }
 
-  /** The lowest bits first. A miniblock ends with a whole byte, since it has 32 values. */
+  /** Lowest bits first. A miniblock ends at a whole byte, because it has 32 values. */
   bits(value: number, width: number): void {
     let rest = value
     let left = width

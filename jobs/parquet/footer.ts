@@ -1,6 +1,6 @@
 /**
- * What a reader needs of a file's footer: which row groups there are, of which symbol and from when
- * to when, and where their columns lie. Kept small, because a day of files is held at once.
+ * The part of a file's footer that a reader needs: its row groups, their symbols and times, and the
+ * offsets of their columns. Kept small, because the footers of a day are held in memory at once.
  */
 import { type FileMetaData, parquetMetadata, type SchemaElement } from 'hyparquet'
 import { OperatorError } from '#core/errors.ts'
@@ -8,9 +8,9 @@ import type { TableShape } from '#core/archived-tables.ts'
 import { type Micros, micros } from '#core/time.ts'
 import { fileColumns, leafPaths, SYMBOL_COLUMN } from './schema.ts'
 
-/** A file that is read by ranges, wherever it lies. */
+/** A local or stored file that is read by ranges. */
 export interface RangeFile {
-  /** Names it in errors. */
+  /** Used in error messages. */
   readonly name: string
   readonly byte_count: number
   /** Bytes [from, to). */
@@ -19,7 +19,7 @@ export interface RangeFile {
 
 export interface Footer {
   readonly row_count: number
-  /** In the order of the file: by symbol, then by time. */
+  /** In file order: by symbol, then by time. */
   readonly groups: readonly Group[]
   readonly leaves: readonly LeafPlace[]
 }
@@ -27,10 +27,10 @@ export interface Footer {
 export interface Group {
   readonly symbol: string
   readonly row_count: number
-  /** Of the rows' times, both inclusive. */
+  /** First and last time of the rows, both inclusive. */
   readonly first_ts: Micros
   readonly last_ts: Micros
-  /** Where leaf n begins and ends: bytes 2n and 2n + 1. */
+  /** Entries 2n and 2n + 1 are the start and end of leaf n, in bytes. */
   readonly ranges: Float64Array
 }
 
@@ -40,22 +40,22 @@ export interface LeafPlace {
   readonly codec: NonNullable<
     FileMetaData['row_groups'][number]['columns'][number]['meta_data']
   >['codec']
-  /** Below the root, down to the leaf. */
+  /** Schema elements from below the root down to the leaf. */
   readonly elements: readonly SchemaElement[]
 }
 
-/** The footer of most files, in one request: some 100 bytes a column and row group. */
+/** Covers the footer of most files in one request: about 100 bytes per column and row group. */
 const FIRST_READ_BYTES = 512 * 1024
 const TAIL_BYTES = 8
-/** 400 times what 1,000 symbols take; a larger one is not ours. */
+/** 400 times the size with 1,000 symbols; a larger footer cannot be valid. */
 const FOOTER_BYTES_MAX = 512 * 1024 * 1024
 
-/** Errors: `archive_unreadable` where the file is not one of this table's. */
+/** Errors: `archive_unreadable` if the file does not belong to this table. */
 export async function readFooter(file: RangeFile, table: TableShape): Promise<Footer> {
   const { byte_count } = file
   const tail_from = Math.max(0, byte_count - FIRST_READ_BYTES)
   let tail = await file.read(tail_from, byte_count)
-  if (tail.length < TAIL_BYTES) throw unreadable(file, `it has ${tail.length} bytes`)
+  if (tail.length < TAIL_BYTES) throw unreadable(file, `it has only ${tail.length} bytes`)
   const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength)
   const footer_bytes = view.getUint32(tail.length - TAIL_BYTES, true) + TAIL_BYTES
   if (footer_bytes > Math.min(byte_count, FOOTER_BYTES_MAX)) {
@@ -111,7 +111,7 @@ function footerOf(file: RangeFile, metadata: FileMetaData, table: TableShape): F
   return { row_count: Number(metadata.num_rows), groups, leaves }
 }
 
-/** The schema is a tree, written out with every parent before its children. */
+/** A schema is a tree, listed with every parent before its children. */
 function elementsOf(
   schema: readonly SchemaElement[],
   path: readonly string[],

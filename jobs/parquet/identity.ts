@@ -1,14 +1,14 @@
-/** What the files of a dataset say about themselves, in Parquet and in Arrow. */
+/** How dataset files identify themselves, in Parquet and in Arrow. */
 import type { Day } from '#core/time.ts'
 
-/** What a file says about itself. Nothing of it depends on when or where the file was made. */
+/** A file's identity. It does not depend on when or where the file was made. */
 export interface FileIdentity {
   readonly dataset: string
   readonly schema_version: number
   readonly date: Day
 }
 
-/** Written into files as their maker: a library's default would change with its version. */
+/** Written as the file's creator, because a library's default would change with its version. */
 export const CREATED_BY = 'booktape'
 
 export function identityPairs(identity: FileIdentity): readonly (readonly [string, string])[] {

@@ -1,7 +1,7 @@
 /**
- * One leaf's values of a row group as the bytes of its page, and what the footer says of them.
- * Whole numbers are delta-packed where that is smaller in most data and doubles stay as they are:
- * zstd finds in plain doubles what it does not find in split or scaled ones.
+ * Encodes one leaf of a row group as the body of its page, with statistics for the footer. Whole
+ * numbers are delta-packed if that is smaller for most data. Doubles stay plain: zstd compresses
+ * them better than split or scaled ones.
  */
 import type { Encoding, ParquetType, Statistics } from 'hyparquet'
 import { ByteWriter } from 'hyparquet-writer'
@@ -16,7 +16,7 @@ import {
 } from '../columns/columns.ts'
 import { encodeDelta } from './delta.ts'
 
-/** Rows [from, to) of what is written. */
+/** Rows [from, to) to write. */
 export interface RowRange {
   readonly from: number
   readonly to: number
@@ -25,16 +25,16 @@ export interface RowRange {
 export interface Leaf {
   readonly type: ParquetType
   readonly encoding: Encoding
-  /** Repetition levels, definition levels and values, as a version 1 data page holds them. */
+  /** Repetition levels, definition levels and values, as in a version 1 data page. */
   readonly body: Uint8Array
-  /** The words that the values are numbers of; undefined where there is no dictionary. */
+  /** The words that the values index; undefined without a dictionary. */
   readonly dictionary: readonly string[] | undefined
-  /** Values and nulls, and one for an empty list. */
+  /** Counts values and nulls, and one for each empty list. */
   readonly value_count: number
   readonly statistics: Statistics
 }
 
-/** `plain`: no encoding but PLAIN, for readers that know no other. */
+/** `plain`: use only PLAIN, for readers that know no other encoding. */
 export interface LeafOptions {
   readonly plain: boolean
 }
@@ -58,7 +58,7 @@ export function encodeColumn(
   }
 }
 
-/** The same word in every row. */
+/** Encodes a column with the same word in every row. */
 export function encodeConstant(word: string, row_count: number, options: LeafOptions): Leaf {
   return encodeWords([word], new Uint8Array(row_count), options)
 }
@@ -124,7 +124,7 @@ function encodeWords(words: readonly string[], codes: Uint8Array, { plain }: Lea
   }
 }
 
-/** A dictionary's page: every word after its length. */
+/** A dictionary's page: the length and bytes of each word. */
 export function plainWords(words: readonly string[], codes: Iterable<number>): Uint8Array {
   const encoded = words.map((word) => {
     const bytes = Buffer.from(word)
@@ -135,13 +135,13 @@ export function plainWords(words: readonly string[], codes: Iterable<number>): U
   return Buffer.concat(Array.from(codes, (code) => encoded[code]!))
 }
 
-/** At least one bit a number, though one word needs none: not every reader knows that. */
+/** At least one bit per index, although one word needs none: not every reader accepts that. */
 function wordNumbers(words: readonly string[], codes: Uint8Array): Uint8Array {
   const width = Math.max(1, 32 - Math.clz32(words.length - 1))
   return joined(Uint8Array.of(width), hybrid(codes, width))
 }
 
-/** Price and qty. Their levels are the same: 1 repeats the list, and 0 defines an empty one. */
+/** Price and qty. They share their levels: 1 repeats the list, and 0 defines an empty one. */
 function encodeLevels(data: LevelColumn, { from, to }: RowRange): readonly Leaf[] {
   const first = levelStart(data, from)
   const end = levelStart(data, to)
@@ -190,7 +190,7 @@ function withoutNulls(
   return present.subarray(0, count)
 }
 
-/** 1 where there is a value. */
+/** 1 for each value that is not null. */
 function definitionLevels(nulls: Uint8Array | undefined, from: number, to: number): Uint8Array {
   const levels = new Uint8Array(to - from).fill(1)
   if (nulls !== undefined) {
@@ -199,7 +199,7 @@ function definitionLevels(nulls: Uint8Array | undefined, from: number, to: numbe
   return withLength(hybrid(levels, 1))
 }
 
-/** Of what is a number; as the format wants it, a zero is -0 as minimum and +0 as maximum. */
+/** Bounds of values other than NaN. The format wants a zero as -0 in min and as +0 in max. */
 function boundsOf(values: Float64Array): { readonly min: number; readonly max: number } | undefined {
   let min = Infinity
   let max = -Infinity
@@ -228,7 +228,7 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(parts)
 }
 
-/** The values as they lie in memory: little-endian, as Parquet's are. */
+/** The bytes in memory: little-endian, like Parquet's. */
 function bytesOf(values: Float64Array | BigInt64Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }

@@ -1,7 +1,7 @@
 /**
- * Reads columns of one row group into typed arrays, with hyparquet's page decoders: every leaf of
- * ours is one page, and lists need not become objects. bench/archive.ts compares it with DuckDB,
- * which took twice as long to hand the same columns over as values of JavaScript.
+ * Reads columns of a row group into typed arrays with hyparquet's page decoders. Each of our leaves
+ * is one page, and lists need not become objects. bench/archive.ts compares it with DuckDB, which
+ * took twice as long to return the same columns as JavaScript values.
  */
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { parquetHeader } from 'hyparquet/src/column.js'
@@ -27,10 +27,10 @@ import {
   unreadable,
 } from './footer.ts'
 
-/** A gap between wanted columns that is read along rather than asked around. */
+/** A smaller gap between two columns is read too, which saves a request. */
 const GAP_BYTES_MAX = 256 * 1024
 
-/** The wanted columns by name; `symbol` is the group's and is not asked for. */
+/** The requested columns by name. `symbol` is not among them: it is the group's. */
 export async function readGroup(
   file: RangeFile,
   footer: Footer,
@@ -47,7 +47,7 @@ export async function readGroup(
     spansOf(leaves).map(async ({ from, to }) => {
       const bytes = await file.read(from, to)
       if (bytes.length !== to - from) {
-        throw unreadable(file, `bytes ${from} to ${to} are not all there`)
+        throw unreadable(file, `bytes ${from} to ${to} are incomplete`)
       }
       return { from, to, bytes }
     }),
@@ -64,7 +64,7 @@ export async function readGroup(
   return columns
 }
 
-/** Every row of a file of the table, group by group. */
+/** All rows of a table's file, group by group. */
 export async function* readRows(
   file: RangeFile,
   table: TableShape,
@@ -78,7 +78,7 @@ export async function* readRows(
   }
 }
 
-/** Columns of the table by name, in the order of the names. */
+/** Columns of the table by name, in the order of `names`. */
 export function columnsByName(table: TableShape, names: readonly string[]): readonly ArchivedColumn[] {
   return names.map((name) => {
     const column = table.columns.find((one) => one.name === name)
@@ -92,7 +92,7 @@ interface Span {
   readonly to: number
 }
 
-/** Leaves come in the order of the file. */
+/** Leaves must be in file order. */
 function spansOf(leaves: readonly Span[]): readonly Span[] {
   const spans: { from: number; to: number }[] = []
   for (const { from, to } of leaves) {
@@ -180,7 +180,7 @@ function columnOf(
   }
 }
 
-/** hyparquet leaves the levels out where nothing is null. */
+/** hyparquet omits definition levels if nothing is null. */
 function numbersOf({ values, definition }: DecodedLeaf, row_count: number): NumberColumn {
   const present = doublesOf(values)
   if (present.length === row_count) return { kind: 'numbers', values: present, nulls: undefined }
@@ -196,7 +196,7 @@ function numbersOf({ values, definition }: DecodedLeaf, row_count: number): Numb
 function doublesOf(values: DecodedArray): Float64Array {
   if (values instanceof Float64Array) return values
   if (!(values instanceof BigInt64Array)) return Float64Array.from(values as number[])
-  // Two halves of 32 bits, the lower one first: no bigint is made.
+  // Two 32-bit halves, the lower one first, which avoids bigints.
   const halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
   const doubles = new Float64Array(values.length)
   for (let i = 0; i < doubles.length; i++) {

@@ -1,20 +1,20 @@
 /**
- * Where a symbol's rows are cut into row groups. A row group is what a reader unpacks: the edge
- * worker has 128 MiB for all its callers, so rows of a book, which may have thousands of levels
- * each, are counted by their levels too.
+ * Cuts a symbol's rows into row groups. A reader decompresses whole row groups, and the edge worker
+ * has 128 MiB for all its requests. A row of a book may have thousands of levels, so books are also
+ * cut by their number of levels.
  */
 import { levelStart, type LevelColumn, type SymbolRows } from '../columns/columns.ts'
 import type { RowRange } from './leaf.ts'
 
 export interface GroupLimits {
   readonly row_count_max: number
-  /** Of all columns of levels together; a single row may have more. */
+  /** Over all level columns together; a single row may exceed it. */
   readonly level_count_max: number
 }
 
 /**
- * 700 KB in a file of quotes; of depth 1 MiB a leaf, once unpacked, and one or two pages of the
- * edge.
+ * A group takes 700 KB in a file of quotes. For depth, a decompressed leaf takes 1 MiB, which is
+ * one or two pages of the edge API.
  */
 export const GROUP_LIMITS: GroupLimits = { row_count_max: 131_072, level_count_max: 262_144 }
 
@@ -24,7 +24,7 @@ export function groupRanges(
 ): readonly RowRange[] {
   const of_levels = columns.filter((column): column is LevelColumn => column.kind === 'levels')
   const group_count = Math.ceil(row_count / row_count_max)
-  // Groups of one size, not full ones and a small rest.
+  // Equal groups, instead of full ones and a small last one.
   const group_rows = Math.ceil(row_count / group_count)
   const ranges: RowRange[] = []
   let [from, level_count] = [0, 0]

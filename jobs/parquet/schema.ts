@@ -1,6 +1,6 @@
 /**
- * The Parquet schema of a raw table's file, and the leaves that its columns are stored as. The
- * order is that of core/tables.ts, with `symbol` where the table has symbol_id.
+ * The Parquet schema of a raw table's file, and the leaves of its columns. Columns are in the order
+ * of core/tables.ts, with `symbol` instead of symbol_id.
  */
 import type { SchemaElement } from 'hyparquet'
 import type { ArchivedColumn, TableShape } from '#core/archived-tables.ts'
@@ -13,12 +13,12 @@ export function schemaOf(table: TableShape): SchemaElement[] {
   return [{ name: 'root', num_children: table.columns.length }, ...fields]
 }
 
-/** Names of the columns in the file, in their order. */
+/** Names of the file's columns, in order. */
 export function fileColumns(table: TableShape): readonly string[] {
   return table.columns.map(({ name }) => (name === 'symbol_id' ? SYMBOL_COLUMN : name))
 }
 
-/** Where the values of a column lie: two leaves for levels, else one. */
+/** Paths of a column's leaves: two for levels, otherwise one. */
 export function leafPaths(column: ArchivedColumn): readonly (readonly string[])[] {
   const { name, type } = column
   if (type !== 'levels') return [[name]]
@@ -45,7 +45,7 @@ function fieldOf(column: ArchivedColumn): SchemaElement[] {
   }
 }
 
-/** A list of (price, qty), after the three-level form of the format's LogicalTypes.md. */
+/** A list of (price, qty), in the three-level form of the format's LogicalTypes.md. */
 function levelFields(name: string): SchemaElement[] {
   const required = { repetition_type: 'REQUIRED' } as const
   return [

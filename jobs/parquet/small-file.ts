@@ -1,6 +1,6 @@
 /**
- * Writes small Parquet files: zstd, microsecond UTC timestamps, statistics on. The schema is given,
- * never inferred, and the same rows make the same bytes.
+ * Writes small Parquet files with zstd, microsecond UTC timestamps and statistics. The schema is
+ * given, never inferred, and the same rows give the same bytes.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
 import type { SchemaElement } from 'hyparquet'
@@ -8,7 +8,7 @@ import { fileWriter, ParquetWriter, type ColumnSource } from 'hyparquet-writer'
 import { CREATED_BY, identityPairs, type FileIdentity } from './identity.ts'
 
 export interface SmallParquet {
-  /** One row group. */
+  /** Writes one row group. */
   write(columns: readonly ColumnSource[]): Promise<void>
   finish(): Promise<void>
 }
@@ -25,7 +25,7 @@ export function createSmallParquet(
     schema: [{ name: 'root', num_children: column_count }, ...fields],
     codec: 'ZSTD',
     compressors: { ZSTD: compress },
-    // Symbols are longer than the 16 bytes that statistics keep by default.
+    // Names of symbols can exceed the 16 bytes that statistics keep by default.
     statisticsTruncateLength: Infinity,
     createdBy: CREATED_BY,
     kvMetadata: identityPairs(identity).map(([key, value]) => ({ key, value })),

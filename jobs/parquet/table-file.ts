@@ -1,7 +1,7 @@
 /**
- * Writes a file of a table: an hour or a day, a row group at a time, each of one symbol. The same
- * rows make the same bytes. Pages are of version 1, one a column and row group: what every reader
- * knows. The footer is hyparquet-writer's work.
+ * Writes a file of a table's hour or day, one row group at a time, each with rows of one symbol.
+ * The same rows give the same bytes. Each column of a row group has one page of version 1, which
+ * every reader can read. hyparquet-writer writes the footer.
  */
 import { open } from 'node:fs/promises'
 import type { ColumnChunk, RowGroup, Statistics } from 'hyparquet'
@@ -19,16 +19,16 @@ export interface TableFileOptions {
   readonly path: string
   readonly table: TableShape
   readonly codec: Codec
-  /** Key and value, into the footer. */
+  /** Keys and values to put into the footer. */
   readonly facts: Readonly<Record<string, string>>
 }
 
 export interface TableFile {
-  /** Rows [from, to) as one row group. */
+  /** Writes rows [from, to) as one row group. */
   writeGroup(symbol: string, rows: SymbolRows, range: RowRange): Promise<void>
   /** Writes the footer. */
   finish(): Promise<void>
-  /** After finish(), or where there is none. */
+  /** Call after finish(), or to abandon the file. */
   close(): Promise<void>
 }
 
@@ -76,7 +76,7 @@ export async function createTableFile(options: TableFileOptions): Promise<TableF
         metadata_length: 0,
         key_value_metadata: Object.entries(facts).map(([key, value]) => ({ key, value })),
       }
-      // Symbols are longer than the 16 bytes that statistics keep by default.
+      // Names of symbols can exceed the 16 bytes that statistics keep by default.
       writeMetadata(footer, metadata, Infinity)
       await file.writeFile(Buffer.concat([footer.getBytes(), MAGIC]))
     },
@@ -84,14 +84,14 @@ export async function createTableFile(options: TableFileOptions): Promise<TableF
   }
 }
 
-/** Snappy and gzip are asked for on behalf of old readers, which know no other encoding. */
+/** Snappy and gzip are for old readers, which can read only the PLAIN encoding. */
 function isPlain(codec: Codec): boolean {
   return codec !== 'zstd'
 }
 
 type PathLeaf = { readonly path: readonly string[]; readonly leaf: Leaf }
 
-/** One leaf's encoding lives until it is written; the others do not exist yet. */
+/** Encodes leaf by leaf, so that memory holds only the one that is being written. */
 function* leavesOf(
   table: TableShape,
   codec: Codec,
@@ -115,7 +115,7 @@ function* leavesOf(
   }
 }
 
-/** A column's chunk that begins at `offset` of its file. */
+/** A column chunk that begins at `offset` of its file. */
 export interface EncodedChunk {
   readonly column: ColumnChunk
   readonly parts: readonly Uint8Array[]
@@ -132,11 +132,11 @@ export function encodeChunk(
   return chunkOfPages([encodePage(leaf, codec)], { path_in_schema, dictionary, codec, offset })
 }
 
-/** Some rows of a column as a data page, wherever in a file it will lie. */
+/** Some rows of a column as a data page, independent of its offset in the file. */
 export interface EncodedPage extends Pick<Leaf, 'type' | 'encoding' | 'value_count' | 'statistics'> {
-  /** With a buffer of its own: it goes from thread to thread. */
+  /** Owns its buffer, which can be transferred to another thread. */
   readonly bytes: Uint8Array<ArrayBuffer>
-  /** With its header. */
+  /** Including the page header. */
   readonly uncompressed_bytes: number
 }
 
@@ -151,14 +151,14 @@ export function encodePage(leaf: Leaf, codec: Codec): EncodedPage {
 
 export interface ChunkPlace {
   readonly path_in_schema: readonly string[]
-  /** The words that the pages' values are numbers of; undefined where there is no dictionary. */
+  /** The words that the values of the pages index; undefined without a dictionary. */
   readonly dictionary: readonly string[] | undefined
   readonly codec: Codec
-  /** Of the chunk's first byte in its file. */
+  /** File offset of the chunk's first byte. */
   readonly offset: number
 }
 
-/** One page after another, at least one. */
+/** Joins one or more pages into a chunk. */
 export function chunkOfPages(
   pages: readonly EncodedPage[],
   { path_in_schema, dictionary, codec, offset }: ChunkPlace,
@@ -192,7 +192,7 @@ export function chunkOfPages(
   }
 }
 
-/** Bounds are there where a page has a value that is a number. */
+/** Bounds exist if any page has a value other than NaN or null. */
 function mergeStatistics(all: readonly Statistics[]): Statistics {
   const null_count = all.reduce((sum, one) => sum + (one.null_count ?? 0n), 0n)
   const known = all.filter(({ min_value }) => min_value !== undefined)
@@ -254,7 +254,7 @@ function makePage(bytes: Uint8Array, codec: Codec, kind: PageKind): Page {
   }
 }
 
-/** Symbol, then the table's identity. Leaves are numbered, not columns; levels come last. */
+/** Symbol, then the table's identity. Indexes count leaves, not columns; levels come last. */
 function sortingColumns(table: TableShape): NonNullable<RowGroup['sorting_columns']> {
   const names = fileColumns(table)
   return table.identity.map((name) => ({

@@ -1,6 +1,6 @@
 /**
- * Drops one partition, or says why not. Everything that the plan relied on is looked at again under
- * the locks that the drop needs, in the transaction that drops: no row can come in between.
+ * Drops one partition, or says why not. Everything that the plan relied on is checked again in the
+ * dropping transaction, under its locks, so that no row can arrive in between.
  */
 import { OperatorError } from '#core/errors.ts'
 import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
@@ -14,14 +14,14 @@ export type DropOutcome =
   | { readonly kind: 'dropped'; readonly row_count: number }
   | { readonly kind: 'kept'; readonly why: string }
 
-/** Whoever waits for the lock holds up everyone who comes after; a later run tries again. */
+/** A session that waits for this lock blocks all later ones; a later run tries again. */
 const LOCK_LIMIT = '2s'
 const COUNT_LIMIT = '10min'
 const LOCK_NOT_AVAILABLE = '55P03'
 
 export async function dropPartition(pool: Pool, state: PartitionState): Promise<DropOutcome> {
   const { table_name, from } = state
-  // A day's hours are archived one by one; each says where its partition went meanwhile.
+  // A day's hours are archived one by one, and each one checks where its rows are.
   if (holdsDay(state)) return attempt(pool, state)
   const window = hourWindow({ table_name, hour: from })
   const result = await withLock(pool, ARCHIVE_JOB, window, () => attempt(pool, state))
@@ -38,7 +38,7 @@ async function attempt(pool: Pool, state: PartitionState): Promise<DropOutcome> 
       await client.query(`set local statement_timeout = '${COUNT_LIMIT}'`)
       const row_count = await countRows(client, state)
       await client.query(`set local lock_timeout = '${LOCK_LIMIT}'`)
-      // The parent first, as everyone does who writes rows.
+      // The parent first, in the same order as every writer.
       await client.query(`lock table only marketdata.${state.table_name} in access exclusive mode`)
       await client.query(`lock table marketdata.${state.partition} in access exclusive mode`)
       const why = await findObstacle(client, state, row_count)
@@ -63,7 +63,7 @@ function kept(why: string): DropOutcome {
   return { kind: 'kept', why }
 }
 
-/** Before the locks, since it may take a while: what comes after it is logged as late. */
+/** Runs before the locks, since it may take a while. Rows that arrive later are logged as late. */
 async function countRows(client: Client, { partition }: PartitionState): Promise<number> {
   const { rows } = await client.query<{ count: string }>(
     `select count(*) from marketdata.${partition}`,
@@ -89,21 +89,21 @@ async function findObstacle(
     [table_name, toIso(from), toIso(to)],
   )
   const { late_for, archived_count } = rows[0]!
-  if (late_for === 'archive') return 'rows came late that are not archived'
-  if (late_for !== null) return 'a rollup has yet to look at late rows'
+  if (late_for === 'archive') return 'it has late rows that are not archived'
+  if (late_for !== null) return 'a rollup has not processed its late rows yet'
   if (archived_count === null) {
-    // Nobody was told to log what comes late into an hour that never was archived.
+    // An hour that was never archived has no threshold, so its late rows were not logged.
     const found = await client.query(`select from marketdata.${partition} limit 1`)
     return found.rowCount === 0 ? undefined : 'it has rows that are not archived'
   }
   if (Number(archived_count) === row_count) return undefined
-  // Another hour of its day is still to be archived.
+  // Another hour of the day has not been archived yet.
   if (holdsDay(state) && Number(archived_count) < row_count) {
-    return `it has ${row_count} rows, of which ${archived_count} are archived`
+    return `${archived_count} of its ${row_count} rows are archived`
   }
   throw new OperatorError(
     'archive_differs',
-    `${partition} has ${row_count} rows; ${archived_count} were compared with the archive.`,
+    `${partition} has ${row_count} rows, but ${archived_count} were compared with the archive.`,
     { hint: `Run \`npx booktape jobs run archive --date ${toIso(from).slice(0, 10)}\`.` },
   )
 }

@@ -1,4 +1,4 @@
-/** What partitions there are, and what of each is known elsewhere. */
+/** Lists the partitions and the state of each: archived, rolled up, late rows. */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
@@ -10,7 +10,7 @@ interface Retained {
   readonly table_name: ArchivedTable
   readonly kind: RetentionKind
   readonly made_from: readonly ArchivedTable[] | undefined
-  /** The rollup that is made from its rows. */
+  /** The rollup that is computed from its rows. */
   readonly rollup: string | undefined
 }
 
@@ -32,7 +32,7 @@ const made = (
   rollup: ROLLUP_OF[table_name],
 })
 
-/** Hours of raw tables, days of rollups. */
+/** Raw tables have a partition per hour, rollups one per day. */
 const RETAINED: readonly Retained[] = [
   ...RAW_CHANNELS.map((table_name) => ({
     table_name,
@@ -66,7 +66,7 @@ export async function selectPartitions(pool: Pool): Promise<readonly PartitionSt
       from,
       to: micros(from + span_us),
       byte_count: Number(row.byte_count),
-      // What was archived was not empty; the others are few.
+      // An archived partition had rows; few others need the check.
       is_empty: !known.is_archived && (await isEmpty(pool, partition)),
       is_ahead_of_topn:
         table_name === 'depth_events' && known.is_archived && (await isUnread(pool, partition)),
@@ -80,7 +80,7 @@ async function isEmpty(pool: Pool, partition: string): Promise<boolean> {
   return rowCount === 0
 }
 
-/** Whether it has depth that orderbook_topn was not made from yet. */
+/** Whether it has depth that orderbook_topn does not include yet. */
 async function isUnread(pool: Pool, partition: string): Promise<boolean> {
   const { rowCount } = await pool.query(
     `select from marketdata.symbols s
@@ -106,8 +106,8 @@ interface PartitionRow {
 }
 
 /**
- * A partition is named after its table and the day or hour that it holds. A rollup's watermark
- * stands behind the newest row that it has seen, which need not be the hour's end.
+ * A partition's name has its table and the day or hour that it holds. A rollup's watermark is just
+ * after the newest row it has seen, which need not be the end of the hour.
  */
 const PARTITIONS = `
 select t.table_name, c.relname as partition,

@@ -1,13 +1,13 @@
 /**
- * Which partitions go, and why the others stay: a pure function of what there is. The plan says
- * what may be dropped; whether it still may is looked at again under the lock (drop.ts).
+ * Decides which partitions to drop, and why the others stay: a pure function of their state.
+ * drop.ts checks everything again under its locks.
  *
  * Rules
- * 1. A partition goes only if its rows are archived, and nothing came since.
- * 2. One of what is made from others (orderbook_topn, rollups) moreover goes only if everything in
- *    its span that it is made from is gone, or could go now.
- * 3. What is empty, or a remainder of an hour that was dropped before, goes at once. Else a
- *    partition goes by its age, and the oldest hours go until the rest fits the budget.
+ * 1. A partition is dropped only if its rows are archived and none have arrived since.
+ * 2. A partition of a derived table (orderbook_topn, rollups) is dropped only if all its sources in
+ *    the same span are gone, or could be dropped now.
+ * 3. An empty partition is dropped at once. So is the remainder of an hour that was dropped before.
+ *    Others are dropped by age, and then oldest first until the rest fits the budget.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { DAY_US, HOUR_US, type Micros, micros } from '#core/time.ts'
@@ -22,16 +22,16 @@ export interface PartitionState {
   readonly to: Micros
   readonly byte_count: number
   readonly is_empty: boolean
-  /** Tables that it is made from; undefined: it is a raw one. */
+  /** Source tables; undefined for a raw table. */
   readonly made_from: readonly ArchivedTable[] | undefined
   readonly is_archived: boolean
-  /** Its hour was dropped before: these are rows that came later. */
+  /** Its hour was dropped before, and these rows arrived later. */
   readonly is_remainder: boolean
-  /** A consumer has yet to look at rows that came late. */
+  /** A consumer has not processed late rows yet. */
   readonly has_late_rows: boolean
-  /** A rollup has not got so far yet. */
+  /** A rollup has not processed all its rows yet. */
   readonly is_ahead_of_rollup: boolean
-  /** It has depth that orderbook_topn was not made from yet. */
+  /** It has depth that orderbook_topn does not include yet. */
   readonly is_ahead_of_topn: boolean
 }
 
@@ -57,7 +57,7 @@ export interface PlannedPartition {
 export interface RetentionPlan {
   /** Oldest first. */
   readonly partitions: readonly PlannedPartition[]
-  /** Of the hourly partitions. */
+  /** Size of the hourly partitions. */
   readonly used_bytes: number
   readonly budget_bytes: number
 }
@@ -92,13 +92,13 @@ export function planRetention(
   return { partitions, used_bytes, budget_bytes }
 }
 
-/** Why partitions may not go, whatever their age; those that may are not in it. */
+/** Reasons that keep partitions whatever their age. A partition without one is not in the map. */
 function obstaclesOf(
   states: readonly PartitionState[],
   settled: Micros,
 ): ReadonlyMap<PartitionState, KeepReason> {
   const obstacles = new Map<PartitionState, KeepReason>()
-  // What others are made from comes before them.
+  // Sources come before the tables derived from them.
   for (const state of states.toSorted((left, right) => rankOf(left) - rankOf(right))) {
     const obstacle = ownObstacle(state, settled) ?? sourceObstacle(state, obstacles)
     if (obstacle !== undefined) obstacles.set(state, obstacle)
@@ -106,13 +106,13 @@ function obstaclesOf(
   return obstacles
 }
 
-/** Raw rows, then what is made from them alone, then what may be made from that too. */
+/** Raw rows, then tables derived from them alone, then tables derived from those as well. */
 function rankOf({ made_from, kind }: PartitionState): number {
   if (made_from === undefined) return 0
   return kind === 'rollups' ? 2 : 1
 }
 
-/** `settled`: what ended before it gets no rows any more but late ones. */
+/** `settled`: an hour that ended before it gets only late rows. */
 function ownObstacle(state: PartitionState, settled: Micros): KeepReason | undefined {
   if (state.to > settled) return 'not_over'
   if (state.has_late_rows) return 'late_rows'

@@ -1,4 +1,4 @@
-/** Job `retention`: plans, and then drops what the plan says, one partition a transaction. */
+/** The job `retention`: makes a plan, then drops its partitions, each in its own transaction. */
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
@@ -22,7 +22,7 @@ export interface RetentionOptions {
 export interface RetentionResult extends RunResult {
   readonly plan: RetentionPlan
   readonly dropped: readonly string[]
-  /** Partitions that the plan let go but that could not. */
+  /** Partitions that the plan would drop but that had to stay. */
   readonly kept: readonly { readonly partition: string; readonly why: string }[]
 }
 
@@ -30,7 +30,7 @@ const WINDOW = 'all'
 /** There is a run every five minutes. */
 const KEEP_RUNS_S = (7 * DAY_US) / 1_000_000
 
-/** What would be done now. */
+/** The plan for the current state. */
 export async function planNow({ pool, settings, now }: RetentionOptions): Promise<RetentionPlan> {
   return planRetention(await selectPartitions(pool), settings, fromMillis(now()))
 }
@@ -49,7 +49,7 @@ export function runRetention(options: RetentionOptions): Promise<RetentionResult
   return runJob(pool, run, async (run_log) => carryOut(options, await planNow(options), run_log))
 }
 
-/** A partition that stays leaves the others alone: each is archived by itself. */
+/** A partition that must stay does not stop the others: each is archived on its own. */
 async function carryOut(
   { pool, signal }: RetentionOptions,
   plan: RetentionPlan,
@@ -69,7 +69,7 @@ async function carryOut(
     }))
     if (outcome.kind === 'kept') {
       kept.push({ partition, why: outcome.why })
-      log.warn({ code: 'partition_kept', partition, why: outcome.why }, 'A partition stays.')
+      log.warn({ code: 'partition_kept', partition, why: outcome.why }, 'Cannot drop a partition.')
       continue
     }
     dropped.push(partition)

@@ -1,18 +1,18 @@
-/** How long partitions stay, and how much disk they may take. */
+/** How long partitions stay, and how much disk they may use. */
 import { z } from 'zod'
 import { decimal, type Env, readEnvironment, whole } from '#core/environment.ts'
 import { SECOND_US } from '#core/time.ts'
 
 export interface RetentionSettings {
-  /** Bytes of all hourly partitions together; above it the oldest go. 0: no limit. */
+  /** Limit of all hourly partitions together [bytes]; the oldest are dropped first. 0: no limit. */
   readonly budget_bytes: number
-  /** Days after which a partition goes; 0: none goes by its age. */
+  /** Days until a partition is dropped; 0: age does not matter. */
   readonly days: { readonly [kind in RetentionKind]: number }
-  /** How long after an hour's end it may still get rows that are not late ones. */
+  /** How long after an hour's end its rows do not count as late. */
   readonly settle_us: number
 }
 
-/** `depth` is much larger than the other raw tables, and `rollups` are much smaller. */
+/** `depth` is far larger than other raw tables; `rollups` are far smaller. */
 export type RetentionKind = 'raw' | 'depth' | 'rollups'
 
 const GIGABYTE = 1_000_000_000
@@ -24,13 +24,13 @@ export const RETENTION_VARIABLES = {
   RETENTION_DAYS_RAW: whole({ ...days, standard: 30 }),
   RETENTION_DAYS_DEPTH: whole({ ...days, standard: 7 }),
   RETENTION_DAYS_ROLLUPS: whole({ ...days, standard: 180 }),
-  /** From an hour's end until the archive takes it, and retention may look at it. */
+  /** Time from an hour's end until the archive takes it and retention may consider it. */
   ARCHIVE_DELAY_S: whole({ min: 60, max: 86_400, standard: 3_600, what: 'whole seconds' }),
 }
 
 const Variables = z.object(RETENTION_VARIABLES)
 
-/** What of the daemon's environment a run by hand needs. */
+/** The settings that a manual run needs from the daemon's environment. */
 export function parseRetentionSettings(env: Env): RetentionSettings {
   const hint = 'Set them in the environment.'
   return retentionSettings(readEnvironment(Variables, env, 'Settings of retention', hint))

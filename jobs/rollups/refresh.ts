@@ -1,15 +1,15 @@
 /**
- * Brings one rollup up to date: what became invalid below its watermark is made anew, then the
- * watermark is raised, slice by slice. Each step is one transaction with what it settles, so a
- * run that is killed anywhere is finished by the next one.
+ * Brings one rollup up to date: first recomputes seconds below the watermark that became invalid,
+ * then raises the watermark slice by slice. Each step is one transaction that also records what it
+ * has settled, so the next run completes a killed one.
  *
  * Invariants
- * 1. The thresholds of the sources are raised, and that is committed, before rows below them are
- *    read: a row that a refresh does not see is in the log of invalidations.
- * 2. An invalidation is deleted in the transaction that writes the seconds it tells of; its rows
- *    were committed with it, and so are seen.
- * 3. The watermark's row is locked first: two refreshes of one rollup take turns.
- * 4. A second is replaced whole, and is a function of the raw rows in it alone.
+ * 1. The thresholds of the sources are raised and committed before rows below them are read. So
+ *    every row that a refresh does not see is in the log of invalidations.
+ * 2. An invalidation is deleted in the transaction that rewrites its seconds. Its rows were
+ *    committed together with it, so that transaction sees them.
+ * 3. A refresh locks the watermark's row first, so two refreshes of one rollup take turns.
+ * 4. A second is replaced as a whole, and depends only on the raw rows in it.
  */
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { hourStart, type Micros, micros, toIso } from '#core/time.ts'
@@ -20,20 +20,20 @@ import { inRefresh, replaceSlice, selectSymbolIds, selectWatermark } from './tra
 import { wholeHours } from './whole-hours.ts'
 
 export interface Refreshed extends Mended {
-  /** In microseconds, -Infinity where nothing was ever made. */
+  /** In microseconds; -Infinity before the first refresh. */
   readonly watermark: number
 }
 
 interface Mended {
-  /** Seconds that were written, of all symbols. */
+  /** Number of seconds written, over all symbols. */
   readonly row_count: number
-  /** Invalidations that were settled. */
+  /** Number of settled invalidations. */
   readonly invalidation_count: number
-  /** Of them, those of hours whose raw rows are gone: the rollup stays as it was. */
+  /** Those among them whose raw rows are gone: the rollup stays as it was. */
   readonly beyond_raw_count: number
 }
 
-/** An abort ends it early, between two steps. */
+/** An abort ends the refresh early, between two steps. */
 export async function refreshRollup(
   pool: Pool,
   rollup: Rollup,
@@ -57,7 +57,7 @@ export async function refreshRollup(
   return { ...mended, row_count, watermark }
 }
 
-/** Makes the seconds of [from, to) anew that lie below the watermark; the number written. */
+/** Recomputes the seconds of [from, to) below the watermark. Returns the number written. */
 export async function recompute(
   pool: Pool,
   rollup: Rollup,
@@ -80,7 +80,7 @@ export async function recompute(
   return row_count
 }
 
-/** Invalidations that one transaction looks at, and hours that it makes anew, at most. */
+/** Limits of one transaction: invalidations that it reads, and hours that it recomputes. */
 const INVALIDATIONS_MAX = 20_000
 const HOURS_AT_ONCE = 3
 
@@ -105,7 +105,7 @@ async function mendSome(
   watermark: number,
 ): Promise<Mended & { readonly has_more: boolean }> {
   const found = await selectInvalidations(client, rollup)
-  // What lies above the watermark is made together with the rest there.
+  // Spans above the watermark are computed when the watermark passes them.
   const below = found
     .filter((span) => span.from < watermark)
     .map((span) => ({ ...span, to: Math.min(span.to, watermark) }))
@@ -113,7 +113,7 @@ async function mendSome(
   const hours = below.length === 0 ? [] : await wholeHours(client, rollup, from, watermark)
   const slices = cutSpans(below, hours)
   const mended_hours = [...new Set(slices.map((slice) => hourStart(slice.from)))]
-  // Each hour's partitions stay locked until the commit.
+  // The partitions of each hour stay locked until the commit.
   const end = mended_hours[HOURS_AT_ONCE] ?? Infinity
   let row_count = 0
   for (const slice of slices) {
@@ -159,7 +159,7 @@ async function selectInvalidations(
   })
 }
 
-/** Of the others what lies before `end` is made good. */
+/** Deletes the settled ones, and cuts the part before `end` from the others. */
 async function settle(
   client: Client,
   settled: readonly Invalidation[],
@@ -176,7 +176,7 @@ async function settle(
   )
 }
 
-/** In a transaction of its own, which waits for the writers that have seen the old ones. */
+/** Uses its own transaction, and waits for writers that have seen the old thresholds. */
 async function raiseThresholds(pool: Pool, { sources }: Rollup, target: Micros): Promise<void> {
   for (const table of sources) {
     const values = [table, toIso(target)]
@@ -186,7 +186,7 @@ async function raiseThresholds(pool: Pool, { sources }: Rollup, target: Micros):
   }
 }
 
-/** Makes the next slice above the watermark that has raw rows to be made from. */
+/** Computes the next slice above the watermark that has raw rows. */
 async function advance(
   pool: Pool,
   rollup: Rollup,

@@ -1,11 +1,11 @@
-/** The rollups, and which tables each is made from. Their formulas stand in the migrations. */
+/** The rollups and their source tables. The migrations contain their formulas. */
 
-/** `orderbook_topn` is written by a job some time after the depth that it follows from. */
+/** A job writes `orderbook_topn` some time after the depth that it is computed from. */
 export type SourceTable = 'book_ticker' | 'trades' | 'depth_events' | 'orderbook_topn'
 
 export interface Rollup {
   readonly name: 'bt_1s' | 'trade_1s' | 'depth_1s'
-  /** The first one tells how far there is anything to make. */
+  /** The newest row of the first source limits how far the rollup can be computed. */
   readonly sources: readonly [SourceTable, ...SourceTable[]]
 }
 

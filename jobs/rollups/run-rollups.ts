@@ -1,6 +1,6 @@
 /**
- * Job `rollups`: brings bt_1s, trade_1s and depth_1s up to date, or makes a window of them anew.
- * One that fails leaves the others alone.
+ * The job `rollups`: brings bt_1s, trade_1s and depth_1s up to date, or recomputes a window of
+ * them. A failed rollup does not stop the others.
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -16,11 +16,11 @@ export const ROLLUPS_JOB = 'rollups'
 export interface RollupsOptions {
   readonly pool: Pool
   readonly log: Logger
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
-  /** Ends the run early, between two steps; what is left is the next run's. */
+  /** Ends the run early, between two steps; the next run does the rest. */
   readonly signal: AbortSignal
-  /** Made anew from the raw rows, as far as they are there; undefined: what is new or invalid. */
+  /** Span to recompute from the raw rows that still exist; undefined: new and invalid seconds. */
   readonly window?: RollupWindow | undefined
 }
 
@@ -30,12 +30,12 @@ export interface RollupWindow {
   readonly to: Micros
 }
 
-/** A run is for whatever is new: all of them share one window, and so one lock. */
+/** A run processes whatever is new, so all runs share one window and one lock. */
 const NEWEST = 'newest'
-/** There is a run every half minute, 2,880 a day: nobody asks for older ones. */
+/** A run every half minute gives 2,880 rows a day; older ones are deleted. */
 const KEEP_S = 86_400
 
-/** Errors: `run_in_progress`; `rollups_failed` where one failed, after the others were done. */
+/** Errors: `run_in_progress`; `rollups_failed` if one failed, after the others were done. */
 export function runRollups(options: RollupsOptions): Promise<RunResult> {
   const { pool, log, now, window } = options
   const run = { job: ROLLUPS_JOB, attempt: 1, now, log }
@@ -66,7 +66,7 @@ async function runAll(options: RollupsOptions, log: RunLog): Promise<RunResult> 
     } catch (error) {
       failures.push(`${rollup.name}: ${describeError(error)}`)
       const facts = { code: 'rollup_failed', rollup: rollup.name, error: describeError(error) }
-      log.warn(facts, 'A rollup failed; the next run goes on where it was.')
+      log.warn(facts, 'A rollup failed; the next run continues from there.')
     }
   }
   if (failures.length > 0) throw rollupsFailed(failures)
@@ -82,17 +82,17 @@ async function refresh(
   const { row_count, invalidation_count, beyond_raw_count } = done
   if (beyond_raw_count > 0) {
     const facts = { code: 'rollup_beyond_raw', rollup: rollup.name, beyond_raw_count }
-    log.warn(facts, 'Late rows of hours whose raw rows were dropped are in the archive only.')
+    log.warn(facts, 'Late rows of dropped hours are in the archive, but not in the rollup.')
   }
   if (invalidation_count > 0) {
-    log.info({ rollup: rollup.name, invalidation_count, row_count }, 'Late rows were rolled up.')
+    log.info({ rollup: rollup.name, invalidation_count, row_count }, 'Recomputed for late rows.')
   }
   return row_count
 }
 
 function rollupsFailed(failures: readonly string[]): OperatorError {
-  return new OperatorError('rollups_failed', `Not brought up to date: ${failures.join('; ')}`, {
-    hint: 'The next run goes on where this one ended.',
+  return new OperatorError('rollups_failed', `Rollups failed: ${failures.join('; ')}`, {
+    hint: 'The next run continues where this one ended.',
     retryable: true,
   })
 }

@@ -2,10 +2,10 @@
  * Cuts spans of time into slices that are small enough for one statement each. Pure.
  *
  * Invariants
- * 1. A slice begins and ends with a whole second and lies within one cell of SLICE_US, hence
+ * 1. A slice begins and ends at a whole second and is within one cell of SLICE_US, and therefore
  *    within one hour.
- * 2. Every second of a span that lies in one of the hours is in the slice of its cell, and so is
- *    the span's symbol.
+ * 2. Every second of a span that is in one of the hours is in the slice of its cell. That slice
+ *    includes the span's symbol.
  */
 import { HOUR_US, type Micros, micros, SECOND_US } from '#core/time.ts'
 
@@ -34,7 +34,7 @@ export function ceilSecond(ts: number): Micros {
   return micros(Math.ceil(ts / SECOND_US) * SECOND_US)
 }
 
-/** Slices of all spans, oldest first. `hours`: starts of the hours that may be looked at. */
+/** Slices of all spans, oldest first. `hours`: starts of the hours that may be used. */
 export function cutSpans(spans: readonly SymbolSpan[], hours: readonly Micros[]): readonly Slice[] {
   const cells = new Map<number, { from: number; to: number; symbol_ids: Set<number> }>()
   for (const { symbol_id, from, to } of spans) {

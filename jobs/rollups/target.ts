@@ -1,19 +1,19 @@
-/** How far a rollup can be made: the seconds that are over, and whose rows should all be there. */
+/** How far a rollup can be computed: up to the last second whose rows should all be stored. */
 import { selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import { type Micros, SECOND_US, toIso, micros } from '#core/time.ts'
 import type { Rollup, SourceTable } from './rollup.ts'
 import { floorSecond } from './slices.ts'
 
-/** Rows are written a fraction of a second after their event. What takes longer is a late row. */
+/** Rows are written within a fraction of a second after their event. Later rows count as late. */
 const LAG_US = 10 * SECOND_US
 /**
- * orderbook_topn follows half a minute behind the depth. Depth that is older than this is not kept
- * waiting for it: rows of orderbook_topn that come later are told of as late ones.
+ * orderbook_topn is half a minute behind the depth. Depth older than this does not wait for it:
+ * rows of orderbook_topn that come later are logged as late rows.
  */
 const BOOKS_WAIT_US = 300 * SECOND_US
 
-/** Undefined where there is no row at or after the watermark, or nothing is over yet. */
+/** Undefined if there is no row at or after the watermark, or if no second is over yet. */
 export async function refreshTarget(
   client: Client,
   { sources }: Rollup,
@@ -27,7 +27,7 @@ export async function refreshTarget(
   return target > watermark ? target : undefined
 }
 
-/** `books_covered_to`: how far orderbook_topn is written; undefined: it does not matter. */
+/** `books_covered_to`: how far orderbook_topn has been written; undefined: irrelevant. */
 export function targetOf(
   newest: Micros,
   now: Micros,
@@ -62,7 +62,7 @@ async function selectNewest(
   return undefined
 }
 
-/** Of the symbol that is furthest: those behind it are told of when their rows come. */
+/** Progress of the most advanced symbol. Rows of the others are logged as late when they come. */
 async function selectBooksCovered(client: Client): Promise<Micros | undefined> {
   const { rows } = await client.query<{ covered_to: number | null }>(
     `select (extract(epoch from max(covered_to)) * 1000000)::float8 as covered_to

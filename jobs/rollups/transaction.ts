@@ -1,6 +1,6 @@
 /**
- * The transaction that every step of a refresh runs in: it holds the rollup's watermark, writes
- * whole seconds from the raw rows as they are committed, and is small enough to be done again.
+ * The transaction of each step of a refresh. It locks the rollup's watermark, replaces whole
+ * seconds from committed raw rows, and is small enough to be repeated.
  */
 import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
 import { toIso } from '#core/time.ts'
@@ -8,8 +8,8 @@ import type { Rollup } from './rollup.ts'
 import type { Slice } from './slices.ts'
 
 /**
- * Its end may be lost with the server, all of it: the next run makes it again. Sums of doubles
- * depend on their order, which is that of the key where one worker reads the index.
+ * If the server crashes, a transaction that was just committed may be lost as a whole; the next run
+ * repeats it. Sums of doubles depend on row order: one worker reads the index in key order.
  */
 const SETTINGS = `set local synchronous_commit = off;
   set local max_parallel_workers_per_gather = 0;
@@ -19,7 +19,7 @@ const SETTINGS = `set local synchronous_commit = off;
   set local statement_timeout = '10min';
   set local idle_in_transaction_session_timeout = '1min'`
 
-/** `use` gets the watermark in microseconds, -Infinity before the first refresh. */
+/** `use` gets the watermark in microseconds, or -Infinity before the first refresh. */
 export function inRefresh<T>(
   pool: Pool,
   rollup: Rollup,
@@ -31,7 +31,7 @@ export function inRefresh<T>(
   })
 }
 
-/** In microseconds, -Infinity before the first refresh. */
+/** In microseconds; -Infinity before the first refresh. */
 export async function selectWatermark(
   client: Client,
   { name }: Rollup,
@@ -45,7 +45,7 @@ export async function selectWatermark(
   return rows[0]!.watermark
 }
 
-/** Replaces the slice's seconds; the number of rows that are there now. */
+/** Replaces the slice's seconds. Returns the new number of rows. */
 export async function replaceSlice(
   client: Client,
   { name }: Rollup,
@@ -58,7 +58,7 @@ export async function replaceSlice(
      where symbol_id = any ($1::bigint[]) and bucket >= $2 and bucket < $3`,
     span,
   )
-  // The function's rows are of the table's own type.
+  // The function returns rows of the table's type.
   const { rowCount } = await client.query(
     `insert into marketdata.${name}
      select r.* from unnest($1::bigint[]) as s (symbol_id)
@@ -70,8 +70,8 @@ export async function replaceSlice(
 }
 
 /**
- * Where the archive may have the slice's seconds already, it is told that they are others now. It
- * looks at whole hours: one symbol stands for all of the slice.
+ * Logs the change for the archive if it may already have the slice's seconds. The archive works by
+ * hour, so one symbol is enough for the slice.
  */
 const LOG_FOR_ARCHIVE = `with threshold as (
     select consumers, threshold from marketdata.invalidation_thresholds
@@ -82,7 +82,7 @@ const LOG_FOR_ARCHIVE = `with threshold as (
   from threshold cross join unnest(consumers) as consumer
   where threshold > $3`
 
-/** Ids of all symbols: an index probe finds those that have nothing in a slice. */
+/** Ids of all symbols. An index probe skips those without rows in a slice. */
 export async function selectSymbolIds(client: Client): Promise<readonly number[]> {
   const { rows } = await client.query<{ id: string }>('select id from marketdata.symbols order by id')
   return rows.map(({ id }) => Number(id))

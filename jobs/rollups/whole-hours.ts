@@ -1,7 +1,7 @@
 /**
- * Which hours of a rollup can be made from its raw rows. Where a partition was dropped after it
- * was archived and a late row made it anew, that row alone is there: the rollup that was made in
- * time is the better one and stays.
+ * Decides which hours of a rollup can be computed from raw rows. After an hour was archived and
+ * dropped, a late row recreates its partition, which then holds only that row. The rollup that was
+ * computed before the drop is better and stays.
  */
 import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
@@ -9,8 +9,8 @@ import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import type { Rollup } from './rollup.ts'
 
 /**
- * Starts of the hours that overlap [from, to), oldest first; either end may be infinite. None of
- * them can be dropped until the transaction ends.
+ * Starts of the hours that overlap [from, to), oldest first; either end may be infinite. The hours
+ * cannot be dropped until the transaction ends.
  */
 export async function wholeHours(
   client: Client,
@@ -18,8 +18,8 @@ export async function wholeHours(
   from: number,
   to: number,
 ): Promise<readonly Micros[]> {
-  // A partition is dropped under a lock of its parent that waits for this one. The archive's row
-  // says so from the same commit on, and is read after the lock.
+  // Dropping a partition needs a lock on its parent that conflicts with this one. The drop and its
+  // mark in marketdata.archive commit together, so read the archive only after taking the lock.
   for (const table of sources) {
     await client.query(`lock table only marketdata.${table} in access share mode`)
   }
@@ -46,8 +46,8 @@ export async function wholeHours(
 }
 
 /**
- * Hours whose rows of orderbook_topn were dropped after they were rolled up: nothing archives
- * them, so nothing else says so.
+ * Hours whose rows of orderbook_topn were dropped after they had been rolled up. They are not
+ * archived, so there is no other record of it.
  */
 async function lostBooks(client: Client, hours: readonly Micros[]): Promise<ReadonlySet<number>> {
   const { rows } = await client.query<{ hour: number }>(

@@ -1,8 +1,8 @@
-/** An error on its way between threads or processes, where its class is lost. */
+/** An error in transit between threads or processes, which do not preserve its class. */
 import { OperatorError } from '#core/errors.ts'
 
 export interface Failure {
-  /** Undefined where it was no OperatorError. */
+  /** Undefined if it was not an OperatorError. */
   readonly code: string | undefined
   readonly message: string
   readonly hint?: string

@@ -9,7 +9,7 @@ export interface JobRun {
   readonly started_at: Date
   /** Null while it runs. */
   readonly elapsed_s: number | null
-  /** Decimal text, as Postgres gives a bigint. */
+  /** Decimal text, because Postgres returns bigint as text. */
   readonly row_count: string | null
   readonly byte_count: string | null
   readonly error: string | null

@@ -1,6 +1,6 @@
 /**
- * One run of a job for one window: a lock so that two runs of the same window never meet, a row
- * in marketdata.job_runs with the run's log, and the same lines on the program's own log.
+ * Runs a job for one window: takes a lock, so that two runs of one window never overlap, and adds a
+ * row with the run's log to marketdata.job_runs. The same lines go to the program's own log.
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -8,13 +8,13 @@ import { withClient, type Pool } from '#core/node/pool.ts'
 
 export interface Run {
   readonly job: string
-  /** What the run is for: a UTC day. */
+  /** What the run covers, for example a UTC day. */
   readonly job_window: string
-  /** 1 for the first try. */
+  /** 1 for the first attempt. */
   readonly attempt: number
-  /** Older rows of the same window are deleted; undefined: none. */
+  /** Rows of the same window that are older are deleted [s]; undefined: none. */
   readonly keep_s?: number
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
   readonly log: Logger
 }
@@ -32,11 +32,11 @@ export interface RunResult {
 type Level = 'info' | 'warn' | 'error'
 type LogLine = Readonly<Record<string, unknown>> & { readonly ts: string; readonly level: Level }
 
-/** Later lines than this go to the program's log only. */
+/** Lines after the first 500 go to the program's log only. */
 const LOG_LINES_MAX = 500
 const LOCK_CLASS = 'booktape.job'
 
-/** Runs `work` under the lock and leaves a finished row, whatever happens to it. */
+/** Runs `work` under the lock and records how it ended. */
 export async function runJob<T extends RunResult>(
   pool: Pool,
   run: Run,
@@ -46,12 +46,12 @@ export async function runJob<T extends RunResult>(
   if (result.kind === 'done') return result.value
   throw new OperatorError(
     'run_in_progress',
-    `Job ${run.job} for ${run.job_window} is already running.`,
-    { hint: '`npx booktape jobs ls` shows it; try again when it is done.', retryable: true },
+    `Job ${run.job} is already running for ${run.job_window}.`,
+    { hint: '`npx booktape jobs ls` shows it. Try again when it is done.', retryable: true },
   )
 }
 
-/** Runs `work` where no other session holds the window's lock, which ends with its session. */
+/** Runs `work` unless another session holds the window's lock. The session's end releases it. */
 export function withLock<T>(
   pool: Pool,
   job: string,
@@ -68,7 +68,7 @@ export function withLock<T>(
     try {
       return { kind: 'done', value: await work() }
     } finally {
-      // A connection that broke has given the lock back already.
+      // A broken connection has released its lock already.
       await client
         .query('select pg_advisory_unlock(hashtext($1), hashtext($2))', keys)
         .catch(() => undefined)
@@ -108,20 +108,20 @@ async function recordRun<T extends RunResult>(
       error: message,
       lines,
     }).catch((cause: unknown) => {
-      // Postgres may be the very thing that failed; the first error says more than this one.
+      // Postgres itself may have failed; the first error says more than this one.
       const facts = { code: 'job_row_lost', error: describeError(cause) }
-      run.log.warn(facts, 'The run has no end in job_runs.')
+      run.log.warn(facts, 'Cannot record the end of the run in job_runs.')
     })
     throw error
   }
 }
 
-/** Whoever holds the lock knows that a row which says "running" belongs to a process that died. */
+/** The caller holds the lock, so a row with status "running" belongs to a process that died. */
 async function failInterrupted(pool: Pool, { job, job_window, now }: Run): Promise<void> {
   await pool.query(
     `update marketdata.job_runs
      set status = 'failed', finished_at = $3,
-       error = 'The process was ended in the middle of the run.'
+       error = 'The process ended during the run.'
      where job = $1 and job_window = $2 and status = 'running'`,
     [job, job_window, new Date(now())],
   )

@@ -1,29 +1,29 @@
 /**
- * How many connections to Postgres the programs of jobs hold at most. A small server has 25, of
- * which three are its superuser's; docs/deploy-edge.md has the sum with the others.
+ * Limits of the connections to Postgres that the programs of jobs hold. A small server has 25,
+ * three of them reserved for superusers. docs/deploy-edge.md adds up all programs.
  */
 
-/** For the work of the daemon itself; a job that finds too few of them waits for its turn. */
+/** For the daemon's own work; a job waits for its turn if too few are free. */
 const WORK_CONNECTIONS = 4
-/** The lock of the daemon, the queue's LISTEN, and two for the queue's statements. */
+/** The daemon's lock, the queue's LISTEN, and two for the queue's statements. */
 const QUEUE_CONNECTIONS = 4
 export const DAEMON_CONNECTIONS = WORK_CONNECTIONS + QUEUE_CONNECTIONS
-/** A heavy task: its lock, its row in job_runs, and the rows that it reads. */
+/** For a heavy task: its lock, its row in job_runs, and the rows that it reads. */
 export const HEAVY_CONNECTIONS = 3
 /** One builds features and datasets, the other archives. */
 export const HEAVY_PROCESSES = 2
 
-/** A run holds its lock, and asks with another. */
+/** A run holds its lock on one connection and works on another. */
 export const RUN_CONNECTIONS = 2
-/** It locks the hour that it drops as well. */
+/** Like a run, plus one for the lock of the hour that it drops. */
 export const RETENTION_CONNECTIONS = 3
 
 export interface ConnectionBudget {
-  /** Runs `work` once so many connections are free for it, in the order of the calls. */
+  /** Runs `work` once this many connections are free, in the order of the calls. */
   take<T>(connection_count: number, work: () => Promise<T>): Promise<T>
 }
 
-/** Who holds some connections of a pool and waits for more could wait for ever. */
+/** Takes all connections of a run at once: taking them one by one could deadlock. */
 export function createConnectionBudget(connection_count = WORK_CONNECTIONS): ConnectionBudget {
   let free_count = connection_count
   const waiting: { readonly count: number; readonly begin: () => void }[] = []

@@ -1,6 +1,4 @@
-/**
- * What the queue does for a UTC day: its features, its datasets, and both again where they must.
- */
+/** The queue's tasks for a UTC day: build features and datasets, and rebuild stale days. */
 import { join } from 'node:path'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -13,7 +11,7 @@ import { FEATURES_JOB, runFeatures, type FeaturesSettings } from '../datasets/ru
 import { selectStaleDays, type StaleDay } from '../datasets/stale-days.ts'
 import { forgetLateRows } from '../day/late-rows.ts'
 
-/** Looks for published days that are to be built again. */
+/** Finds published days to rebuild. */
 export const STALE_DAYS_JOB = 'stale_days'
 
 export interface DayTaskOptions {
@@ -23,11 +21,11 @@ export interface DayTaskOptions {
   readonly features: FeaturesSettings
   readonly keep_replaced_h: number
   readonly log: Logger
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
 }
 
-/** Errors that no repetition mends are not thrown to the queue: the run's row tells them. */
+/** An error that retrying cannot fix is only recorded in job_runs, not thrown to the queue. */
 export async function runDayTask(
   { features, ...options }: DayTaskOptions,
   job: StaleDay['job'],
@@ -40,7 +38,7 @@ export async function runDayTask(
   try {
     if (job === DATASETS_JOB) await runDatasets({ ...options, date, signal, attempt })
     else {
-      // Every minute: rather small than fast, and from where the build before it ended.
+      // Runs every minute, so it uses little memory and continues after the last build's hours.
       const kept_dir = join(options.work_dir, 'today')
       const preview = intraday ? { thread_count: 0, kept_dir } : {}
       await runFeatures({ ...options, ...features, ...preview, date, signal, attempt })
@@ -52,7 +50,7 @@ export async function runDayTask(
   }
 }
 
-/** Asks for a build of every day that is stale; in an hour there is another look. */
+/** Queues a build of every stale day. The next check is an hour later. */
 export async function findStaleDays(
   { pool, store, log, now }: DayTaskOptions,
   rebuild: (day: StaleDay) => Promise<void>,
@@ -60,12 +58,12 @@ export async function findStaleDays(
   try {
     await forgetLateRows(pool)
     for (const day of await selectStaleDays(pool, store, now())) {
-      log.info({ ...day }, 'A published day is to be built again.')
+      log.info({ ...day }, 'A published day is stale; rebuilding it.')
       await rebuild(day)
     }
   } catch (error) {
     const facts = { code: 'stale_days_failed', error: describeError(error) }
-    log.warn(facts, 'Published days were not compared with the archive.')
+    log.warn(facts, 'Cannot check published days against the archive.')
   }
 }
 
@@ -74,7 +72,7 @@ interface DayPayload {
   readonly intraday: boolean
 }
 
-/** A run from the crontab is for the day before the time it was due. */
+/** The crontab's runs are for the day before their due time. */
 export function parsePayload(payload: unknown): DayPayload {
   const { date, intraday, _cron } = (payload ?? {}) as {
     readonly date?: unknown

@@ -1,4 +1,4 @@
-/** The process of one heavy task: takes it over IPC, tells its end, and ends. */
+/** The process of one heavy task: receives it over IPC, reports the result, and exits. */
 import { OperatorError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
@@ -19,7 +19,7 @@ const controller = new AbortController()
 const ended = Promise.withResolvers<void>()
 const shutdown = onShutdown(log, async () => {
   controller.abort(
-    new OperatorError('stopped', 'The jobs daemon was stopped in the middle of the run.', {
+    new OperatorError('stopped', 'The jobs daemon was stopped during the run.', {
       retryable: true,
     }),
   )

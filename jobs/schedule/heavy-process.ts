@@ -1,4 +1,4 @@
-/** Has a heavy task done by a process of its own. The other side is heavy-main.ts. */
+/** Runs a heavy task in a child process. heavy-main.ts is the other side. */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '#core/errors.ts'
@@ -7,14 +7,14 @@ import type { FromHeavy } from './heavy-main.ts'
 import type { HeavyTask } from './heavy-task.ts'
 
 const MAIN = fileURLToPath(new URL('heavy-main.ts', import.meta.url))
-/** Space for young objects would grow to 134 MB a thread. */
+/** Without this, the space for young objects would grow to 134 MB per thread. */
 const NODE_ARGS = ['--max-semi-space-size=16']
-/** A task that is called off and has not ended by then is ended by force. */
+/** An aborted task that has not ended after this time is killed. */
 const STOP_LIMIT_MS = 20_000
 
 /**
- * Settles when the process has ended. It has the daemon's environment, hence its settings. Errors:
- * the task's own; `heavy_task_ended` where the process ended without a word.
+ * Settles when the process has ended. The process inherits the daemon's environment, and so its
+ * settings. Errors: the task's own; `heavy_task_ended` if the process ended without a result.
  */
 export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
@@ -36,8 +36,8 @@ export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promis
     if (last?.type === 'done') return
     signal.throwIfAborted()
     if (last?.type === 'failed') throw errorFrom(last.failure)
-    throw new OperatorError('heavy_task_ended', `The process of a ${task.kind} task ended: ${reason}.`, {
-      hint: 'Where the system has ended it, give it more memory.',
+    throw new OperatorError('heavy_task_ended', `The process of a ${task.kind} task ended early: ${reason}.`, {
+      hint: 'If the system killed it for lack of memory, give it more.',
       retryable: true,
     })
   } finally {

@@ -1,6 +1,6 @@
 /**
- * Work that takes much memory for a while: building a day, and writing hours to the archive. The
- * daemon has it done in a process that ends with it (heavy-process.ts), so that it stays small.
+ * Tasks that need much memory for a while: building a day, and archiving hours. The daemon runs
+ * each in a child process (heavy-process.ts), so that its own memory stays small.
  */
 import { runArchive } from '../archive/run-archive.ts'
 import type { StaleDay } from '../datasets/stale-days.ts'
@@ -14,7 +14,7 @@ export type HeavyTask =
       readonly payload: unknown
       readonly attempt: number
     }
-  /** Each hour has a row of its own; what failed is thrown, and tried again. */
+  /** Each hour has its own row in job_runs. A failure is thrown, and the queue tries again. */
   | { readonly kind: 'archive' }
 
 /** Its pool needs three connections. */

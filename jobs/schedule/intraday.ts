@@ -1,24 +1,24 @@
-/** When the day that is on is built anew: so often as was asked for, and never most of the time. */
+/** Decides when the current day is rebuilt: as often as configured, but never most of the time. */
 import { dayOf, fromMillis } from '#core/time.ts'
 
 export interface IntradayOptions {
-  /** Between two builds; 0: none. */
+  /** Seconds between two builds; 0: no builds. */
   readonly intraday_features_s: number
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
 }
 
 export interface Intraday {
-  /** `ask` is called with the payload of a build that is due. */
+  /** Calls `ask` with the payload of each build that is due. */
   start(ask: (payload: unknown) => void): void
   stop(): void
-  /** Runs a build. One of the day that is on tells how long to rest before the next one. */
+  /** Runs a build. The duration of a build of the current day sets the rest before the next. */
   note(payload: unknown, build: () => Promise<void>): Promise<void>
 }
 
 /**
- * A build that takes twenty seconds is followed by eighty seconds of rest, or more. Most take a
- * few: they go on where the one before ended, and what is left is to copy the day's files.
+ * A build of twenty seconds is followed by at least eighty seconds of rest. Most builds take a few
+ * seconds: they continue where the last one ended, and only copy the rest of the day's files.
  */
 const REST_PER_WORK = 4
 

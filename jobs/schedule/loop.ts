@@ -1,23 +1,21 @@
 /**
- * Runs a job again and again while the daemon lives. It stands beside the queue, which knows no
- * shorter time than a minute; what a run did not write the next one writes.
+ * Repeats a job while the daemon runs. It exists beside the queue, which cannot schedule anything
+ * more often than once a minute. A failed run needs no retry: the next run does its work.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 
 export interface Loop {
-  /** Aborts the run that is on, and waits for its end. */
+  /** Aborts the current run and waits for its end. */
   stop(): Promise<void>
 }
 
 export interface LoopOptions {
   readonly job: string
-  /**
-   * From the beginning of a run to that of the next, in seconds; a longer run is followed at once.
-   */
+  /** Seconds from the start of one run to the start of the next. Overlong runs follow at once. */
   readonly every_s: number
-  /** One run, with its row in job_runs. */
+  /** Does one run and records it in job_runs. */
   readonly run: (signal: AbortSignal) => Promise<unknown>
   readonly log: Logger
 }
@@ -46,7 +44,7 @@ async function runUntilStopped(
       is_failing = false
     } catch (error) {
       const facts = { code: 'job_failed', job, error: describeError(error) }
-      if (isTaken(error)) log.debug(facts, 'Another process is at this job just now.')
+      if (isTaken(error)) log.debug(facts, 'Another process is running this job.')
       else if (!is_failing) log.warn(facts, 'The job failed; trying again.')
       is_failing ||= !isTaken(error)
     }

@@ -1,6 +1,6 @@
 /**
- * When jobs run: a durable queue and crontab in Postgres (graphile-worker), with retries, and
- * with the runs that were missed while nothing was running. What a job does is not known here.
+ * When jobs run: a durable queue and crontab in Postgres (graphile-worker), with retries. Runs that
+ * were missed during downtime are made up for. The jobs themselves are defined elsewhere.
  */
 import { Logger as QueueLogger, run, runMigrations, makeWorkerUtils } from 'graphile-worker'
 import { describeError, OperatorError } from '#core/errors.ts'
@@ -30,60 +30,62 @@ import type { RunHeavy } from './heavy-task.ts'
 import { createIntraday } from './intraday.ts'
 
 export interface ScheduleOptions {
-  /** Of DAEMON_CONNECTIONS. */
+  /** A pool of DAEMON_CONNECTIONS connections. */
   readonly pool: Pool
-  /** Shared with whatever else uses the pool. */
+  /** Shared with other users of the pool. */
   readonly connections: ConnectionBudget
   readonly store: ObjectStore
   readonly work_dir: string
   readonly intraday_features_s: number
   readonly features: FeaturesSettings
-  /** How long files of a dataset that were replaced stay readable [h]. */
+  /** How long replaced files of a dataset stay readable [h]. */
   readonly keep_replaced_h: number
-  /** Polled once a minute; undefined: not at all. */
+  /** Polled once a minute; undefined: never. */
   readonly index_prices: IndexPricesConfig | undefined
   readonly retention: RetentionSettings
-  /** Does what takes much memory, in this process or in another. */
+  /** Runs tasks that need much memory, in this process or in another. */
   readonly runHeavy: RunHeavy
   readonly log: Logger
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
 }
 
 export interface Schedule {
-  /** Settles when the queue has ended, be it by stop() or by itself. */
+  /** Settles when the queue has ended, after stop() or because of an error. */
   readonly ended: Promise<void>
-  /** Ends the run that is on, which is tried again after the next start. */
+  /** Aborts the current run, which is tried again after the next start. */
   stop(): Promise<void>
 }
 
 /**
- * Every night at 00:10 UTC the day before, one job after the other. `fill`: runs missed in the last
- * week are made up for. `max`: attempts, with waits of e^n seconds between them, over an hour in
- * all.
+ * Every night at 00:10 UTC, the jobs of the day before run one after another. `fill`: runs missed
+ * in the last week are made up for. `max`: attempts, with e^n seconds in between, over an hour in
+ * total.
  */
 const CRONTAB = [
   `10 0 * * * ${FEATURES_JOB} ?id=nightly_features&fill=7d&max=9&queue=features`,
   `10 0 * * * ${DATASETS_JOB} ?id=nightly_datasets&fill=7d&max=9&queue=features`,
 ]
-/** After the archive, in its queue: it looks at what there is now. */
+/** After the archive, in the same queue, so that it sees the newest versions. */
 const STALE_DAYS_CRONTAB = `10 * * * * ${STALE_DAYS_JOB} ?id=stale_days&max=1&queue=archive`
-/** What it could not delete it deletes an hour later. */
+/** Files that could not be deleted are tried again an hour later. */
 const SWEEP_CRONTAB = `20 * * * * ${SWEEP_JOB} ?id=replaced_builds&max=1&queue=archive`
-/** A price of the past cannot be asked for: what was missed is not made up for. */
+/** Past prices cannot be requested, so missed runs are not made up for. */
 const INDEX_CRONTAB = `* * * * * ${INDEX_PRICES_JOB} ?id=index_prices&max=1&queue=index_prices`
-/** It looks at the data as it is now: what was missed is not made up for. */
+/** Checks only current data, so missed runs are not made up for. */
 const VALIDATION_CRONTAB = `*/5 * * * * ${VALIDATION_JOB} ?id=validation&max=1&queue=validation`
-/** Every five minutes of the hour, from this one on. */
+/** Every five minutes, starting at this minute of the hour. */
 const everyFive = (first: number): string =>
   Array.from({ length: 12 }, (_, i) => first + 5 * i).join(',')
-/** Each run looks for the hours that are due by itself. */
+/** Each run finds the hours that are due. */
 const ARCHIVE_CRONTAB = `${everyFive(3)} * * * * ${ARCHIVE_JOB} ?id=archive&max=3&queue=archive&jobKey=archive`
-/** After the archive, in its queue: what it could not drop it drops five minutes later. */
+/**
+ * After the archive, in the same queue. Partitions that had to stay are tried five minutes later.
+ */
 const RETENTION_CRONTAB = `${everyFive(4)} * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive&jobKey=retention`
-/** One for every queue: a poll does not wait for the features of a day. */
+/** One for each queue: a poll does not wait for the features of a day. */
 const CONCURRENCY = 4
-/** Held by every daemon as long as it lives. */
+/** Every daemon holds it while it runs. */
 const DAEMON_LOCK = 'booktape.jobs'
 
 export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
@@ -94,7 +96,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     runHeavy({ kind: 'day', job, payload, attempt }, controller.signal)
   const logger = queueLogger(log)
   await runMigrations({ pgPool: pool, logger })
-  const releaseDaemonLock = await freeJobsOfTheDead(pool, logger, log)
+  const releaseDaemonLock = await freeJobsOfDeadDaemons(pool, logger, log)
   const queue = await run({
     pgPool: pool,
     logger,
@@ -124,15 +126,15 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
       [ARCHIVE_JOB]: () => runHeavy({ kind: 'archive' }, controller.signal),
       [RETENTION_JOB]: () =>
         connections.take(RETENTION_CONNECTIONS, () => freePartitions(options, controller.signal)),
-      [VALIDATION_JOB]: () => connections.take(RUN_CONNECTIONS, () => lookAtData(options)),
+      [VALIDATION_JOB]: () => connections.take(RUN_CONNECTIONS, () => validateData(options)),
     },
   })
-  // Its end may come before anyone waits for it.
+  // The queue may end before anything awaits the promise.
   queue.promise.catch(() => undefined)
   intraday.start((payload) => {
     const spec = { jobKey: 'intraday_features', queueName: FEATURES_JOB, maxAttempts: 1 }
     queue.addJob(FEATURES_JOB, payload, spec).catch((error: unknown) => {
-      log.warn({ code: 'intraday_skipped', error: describeError(error) }, 'Postgres took no job.')
+      log.warn({ code: 'intraday_skipped', error: describeError(error) }, 'Cannot queue a build.')
     })
   })
   return {
@@ -140,51 +142,51 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     async stop() {
       intraday.stop()
       controller.abort(
-        new OperatorError('stopped', 'The jobs daemon was stopped in the middle of the run.', {
+        new OperatorError('stopped', 'The jobs daemon was stopped during the run.', {
           retryable: true,
         }),
       )
-      // It refuses only where it has ended by itself already.
+      // It throws only if the queue has already ended.
       await queue.stop().catch(() => undefined)
       releaseDaemonLock()
     },
   }
 }
 
-/** Its row tells of a failure; the next minute asks anew. */
+/** Its row in job_runs records a failure; the next minute requests again. */
 async function pollIndexPrices(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
   const { index_prices, pool, log, now } = options
-  // Left in the queue by a daemon that polled.
+  // The job was left in the queue by a daemon that did poll.
   if (index_prices === undefined) return
   await runIndexPrices({ ...index_prices, pool, log, now, random: Math.random, signal }).catch(
     (error: unknown) => {
-      log.warn({ code: 'poll_failed', error: describeError(error) }, 'Prices were not polled.')
+      log.warn({ code: 'poll_failed', error: describeError(error) }, 'Cannot poll index prices.')
     },
   )
 }
 
-/** Its row tells of a failure; in five minutes there is another try. */
+/** Its row in job_runs records a failure; the next try is five minutes later. */
 async function freePartitions(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
   const { pool, retention: settings, log, now } = options
   await runRetention({ pool, settings, log, now, signal }).catch((error: unknown) => {
     const facts = { code: 'retention_failed', error: describeError(error) }
-    log.warn(facts, 'No partitions were freed.')
+    log.warn(facts, 'Cannot drop partitions.')
   })
 }
 
-/** Its row tells of a failure; in five minutes there is another look. */
-async function lookAtData({ pool, log, now }: ScheduleOptions): Promise<void> {
+/** Its row in job_runs records a failure; the next check is five minutes later. */
+async function validateData({ pool, log, now }: ScheduleOptions): Promise<void> {
   await runValidation({ pool, log, now }).catch((error: unknown) => {
-    log.warn({ code: 'validation_failed', error: describeError(error) }, 'Data was not validated.')
+    log.warn({ code: 'validation_failed', error: describeError(error) }, 'Cannot validate the data.')
   })
 }
 
 /**
- * The queue gives a killed daemon's jobs back after four hours. Where no other daemon lives,
- * whoever still holds a job is dead, and it can run again at once. Returns how to let go of the
- * lock that says that we live.
+ * The queue releases the jobs of a killed daemon only after four hours. If no other daemon is
+ * running, every holder of a job is dead, so its jobs are released at once. Returns a function that
+ * gives up the lock which marks this daemon as running.
  */
-async function freeJobsOfTheDead(
+async function freeJobsOfDeadDaemons(
   pool: Pool,
   logger: QueueLogger,
   log: Logger,
@@ -192,7 +194,7 @@ async function freeJobsOfTheDead(
   const client = await pool.connect()
   client.on('error', (error) => {
     const facts = { code: 'daemon_lock_lost', error: error.message }
-    log.warn(facts, 'The daemon lock is gone with its connection.')
+    log.warn(facts, 'The daemon lost its lock: the connection broke.')
   })
   const { rows } = await client.query<{ alone: boolean }>(
     'select pg_try_advisory_lock(hashtext($1)) as alone',
@@ -207,14 +209,14 @@ async function freeJobsOfTheDead(
       const utils = await makeWorkerUtils({ pgPool: pool, logger })
       await utils.forceUnlockWorkers(dead)
       await utils.release()
-      log.info({ worker_count: dead.length }, 'Took over the jobs of a daemon that was killed.')
+      log.info({ worker_count: dead.length }, 'Released the jobs of a killed daemon.')
     }
   }
-  // Destroyed, not given back: the lock ends with its session.
+  // Destroy the connection instead of returning it: the lock ends with the session.
   return () => client.release(true)
 }
 
-/** The queue's own words, one level down: its "info" is what happens all day. */
+/** The queue's own messages, one level lower: its "info" is routine. */
 function queueLogger(log: Logger): QueueLogger {
   const levels = { error: 'warn', warning: 'warn', info: 'debug', debug: 'trace' } as const
   return new QueueLogger(() => (level, message) => {

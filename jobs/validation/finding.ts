@@ -1,35 +1,35 @@
-/** What a check of the recorded data says. */
+/** What a check of the recorded data reports. */
 
 export const CHECKS = ['structure', 'freshness', 'quality', 'frequency'] as const
 export type Check = (typeof CHECKS)[number]
 
 export interface Finding {
   readonly check: Check
-  /** A constant: what kind of finding it is. */
+  /** Constant that names the kind of finding. */
   readonly code: string
-  /** Null where it is about no single table. */
+  /** Null if it is not about one table. */
   readonly table_name: string | null
-  /** Whom it concerns, in the order of their names; empty where it is about the table. */
+  /** Affected symbols, sorted by name; empty if the finding is about the table. */
   readonly symbols: readonly string[]
-  /** What was found and what was expected, for people. */
+  /** What was found and what was expected, as text for people. */
   readonly sentence: string
 }
 
 export interface Report {
   readonly checked_at: string
-  /** What each check looked at, for people: "12 streams"; null where it was skipped. */
+  /** What each check covered, as text such as "12 streams"; null if it was skipped. */
   readonly looked_at: { readonly [check in Check]: string | null }
-  /** Rows that were looked at. */
+  /** Number of rows that were checked. */
   readonly row_count: number
   readonly findings: readonly Finding[]
 }
 
-/** The span of time that is looked at, and the age at which data is stale, in seconds. */
+/** Length of the checked span, and the age at which data is stale, in seconds. */
 export const WINDOW_S = 300
-/** A symbol that nobody has heard for longer is not recorded any more. */
-export const HEARD_S = 86_400
+/** A symbol without a row for longer than this is no longer recorded. */
+export const RECORDED_S = 86_400
 
-/** So many seconds before a time; both ISO. A bound that the planner knows spares partitions. */
+/** The time this many seconds earlier; both ISO. A constant lets the planner skip partitions. */
 export function before(now: string, seconds: number): string {
   return new Date(Date.parse(now) - seconds * 1_000).toISOString()
 }

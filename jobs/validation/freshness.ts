@@ -1,37 +1,36 @@
 /**
- * Checks `freshness` and `frequency`: no stream has a hole that has not ended; of what was heard in
- * the last day, nothing is older than five minutes, and steady streams speak at least once a
- * minute. Trades are expected of an exchange, not of each symbol; liquidations are not expected at
- * all.
+ * Checks `freshness` and `frequency`: no stream has an open gap. Streams recorded in the last day
+ * have a row of the last five minutes, and steady streams have one every minute. Trades are
+ * expected of an exchange, not of each symbol; liquidations are not expected at all.
  */
 import type { Channel, GapCause } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
-import { type Checked, type Finding, HEARD_S, WINDOW_S } from './finding.ts'
-import { type HeardStream, STEADY_CHANNELS, WINDOW_MINUTES } from './streams.ts'
+import { type Checked, type Finding, RECORDED_S, WINDOW_S } from './finding.ts'
+import { type RecordedStream, STEADY_CHANNELS, WINDOW_MINUTES } from './streams.ts'
 
-/** Behind the clock by the lag of a refresh and the time between two. */
+/** A rollup is behind the clock by the duration of a refresh and the pause between two. */
 const ROLLUP_AGE_S_MAX = WINDOW_S
 
 export async function checkFreshness(
   client: Client,
-  heard: readonly HeardStream[],
+  recorded: readonly RecordedStream[],
   now: string,
 ): Promise<Checked> {
-  const streams = heard.filter(({ channel }) => channel !== 'liquidations')
+  const streams = recorded.filter(({ channel }) => channel !== 'liquidations')
   const groups = Map.groupBy(streams, ({ exchange, channel }) => `${exchange} ${channel}`)
   const findings = [...groups.values()].flatMap(staleOf)
-  const is_silent = heard.length === 0
+  const is_silent = recorded.length === 0
   return {
     looked_at: `${streams.length} streams`,
     row_count: streams.filter(({ age_s }) => age_s !== null).length,
     findings: is_silent
-      ? [nothingHeard()]
+      ? [nothingRecorded()]
       : [...(await lostStreams(client)), ...findings, ...(await checkRollups(client, now))],
   }
 }
 
-export function checkFrequency(heard: readonly HeardStream[]): Checked {
-  const steady = heard.filter(({ minute_count }) => minute_count !== undefined)
+export function checkFrequency(recorded: readonly RecordedStream[]): Checked {
+  const steady = recorded.filter(({ minute_count }) => minute_count !== undefined)
   const groups = Map.groupBy(steady, ({ exchange, channel }) => `${exchange} ${channel}`)
   const findings = [...groups.values()].flatMap((streams): readonly Finding[] => {
     const rare = streams.filter(({ minute_count }) => minute_count! < WINDOW_MINUTES)
@@ -43,41 +42,44 @@ export function checkFrequency(heard: readonly HeardStream[]): Checked {
         code: 'too_rare',
         table_name: channel,
         symbols: rare.map(({ symbol }) => symbol),
-        sentence: `${exchange} ${channel}: ${rare.length} of ${streams.length} symbols were silent for a whole minute of the last ${WINDOW_MINUTES}, expected a row a minute.`,
+        sentence:
+          `${exchange} ${channel}: ${rare.length} of ${streams.length} symbols had no row in one of ` +
+          `the last ${WINDOW_MINUTES} minutes, expected a row every minute.`,
       },
     ]
   })
   return { looked_at: `${steady.length} streams`, row_count: 0, findings }
 }
 
-/** `streams`: all of one exchange and channel. */
-function staleOf(streams: readonly HeardStream[]): readonly Finding[] {
+/** `streams`: all streams of one exchange and channel. */
+function staleOf(streams: readonly RecordedStream[]): readonly Finding[] {
   const { exchange, channel } = streams[0]!
   const stale = streams.filter(({ age_s }) => age_s === null || age_s > WINDOW_S)
   const about = { check: 'freshness', table_name: channel } as const
   const newest_s = Math.min(...streams.map(({ age_s }) => age_s ?? Infinity))
   if (newest_s > WINDOW_S) {
-    const age = newest_s === Infinity ? `older than ${HEARD_S} s` : `${Math.round(newest_s)} s old`
+    const age = newest_s === Infinity ? `older than ${RECORDED_S} s` : `${Math.round(newest_s)} s old`
     const sentence = `${exchange} ${channel}: the newest row is ${age}, expected at most ${WINDOW_S} s.`
     return [{ ...about, code: 'table_stale', symbols: [], sentence }]
   }
   if (stale.length === 0 || !(STEADY_CHANNELS.includes(channel) || channel === 'prices')) return []
-  const sentence = `${exchange} ${channel}: ${stale.length} of ${streams.length} symbols have no row of the last ${WINDOW_S} s.`
+  const count = `${stale.length} of ${streams.length} symbols`
+  const sentence = `${exchange} ${channel}: ${count} have no row of the last ${WINDOW_S} s.`
   const symbols = stale.map(({ symbol }) => symbol)
   return [{ ...about, code: 'symbol_stale', symbols, sentence }]
 }
 
-function nothingHeard(): Finding {
+function nothingRecorded(): Finding {
   return {
     check: 'freshness',
     code: 'nothing_heard',
     table_name: null,
     symbols: [],
-    sentence: `No stream of an active symbol was heard in the last ${HEARD_S} s: is an ingestor running?`,
+    sentence: `No active symbol was recorded in the last ${RECORDED_S} s: is an ingestor running?`,
   }
 }
 
-/** Holes that have not ended, one finding for each cause of a channel. */
+/** Gaps that have not ended, as one finding per channel and cause. */
 async function lostStreams(client: Client): Promise<readonly Finding[]> {
   const { rows } = await client.query<LostStreams>(
     `select s.exchange, g.channel, g.cause, array_agg(s.symbol order by s.symbol collate "C") as symbols,
@@ -93,7 +95,7 @@ async function lostStreams(client: Client): Promise<readonly Finding[]> {
       code: 'stream_lost',
       table_name: channel,
       symbols,
-      sentence: `${exchange} ${channel}: ${count} not heard (${cause}), the first for ${Math.round(age_s)} s.`,
+      sentence: `${exchange} ${channel}: ${count} silent (${cause}), the first for ${Math.round(age_s)} s.`,
     }
   })
 }
@@ -106,7 +108,7 @@ interface LostStreams {
   readonly age_s: number
 }
 
-/** Only of rollups that somebody keeps: a watermark that has been raised once. */
+/** Checks only rollups in use: those whose watermark has been raised at least once. */
 async function checkRollups(client: Client, now: string): Promise<readonly Finding[]> {
   const { rows } = await client.query<{ rollup: string; age_s: number }>(
     `select rollup, extract(epoch from $1::timestamptz - refreshed_at)::float8 as age_s
@@ -119,6 +121,6 @@ async function checkRollups(client: Client, now: string): Promise<readonly Findi
     code: 'rollup_stale',
     table_name: rollup,
     symbols: [],
-    sentence: `${rollup} was raised ${Math.round(age_s)} s ago, expected at most ${ROLLUP_AGE_S_MAX} s.`,
+    sentence: `${rollup}: last refresh ${Math.round(age_s)} s ago, expected at most ${ROLLUP_AGE_S_MAX} s.`,
   }))
 }

@@ -1,28 +1,29 @@
 /**
- * Check `quality`: values of the last five minutes that no market has. Linear in the rows, with
- * nothing sorted: an outlier is measured from the ends of the span.
+ * Check `quality`: values of the last five minutes that no market produces. Takes linear time and
+ * sorts nothing: outliers are measured against the first and last price of the span.
  */
 import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
-import { before, type Checked, type Finding, HEARD_S, WINDOW_S } from './finding.ts'
+import { before, type Checked, type Finding, RECORDED_S, WINDOW_S } from './finding.ts'
 
 interface Rule {
   readonly code: string
-  /** SQL over one row, true where it is wrong. */
+  /** SQL over one row, true if the row is wrong. */
   readonly is_wrong: string
   readonly meaning: string
 }
 
 interface Subject {
   readonly table_name: string
-  /** SQL for the price that outliers are looked for in; undefined: none. */
+  /** SQL for the price to check for outliers; undefined: none. */
   readonly price: string | undefined
   readonly rules: readonly Rule[]
 }
 
 /**
- * A price that lies further than this outside the first and the last one of the span is an outlier:
- * a market that goes somewhere in five minutes has none.
+ * A price further than this outside the first and the last price of the span is an outlier. A
+ * market that really moves within five minutes has no such prices, because its last price moves
+ * too.
  */
 const OUTLIER_SHARE = 0.1
 
@@ -31,16 +32,16 @@ const noNumber = (...columns: readonly string[]): Rule => ({
   is_wrong: columns
     .map((name) => `${name} is null or ${name} in ('NaN', 'Infinity', '-Infinity')`)
     .join(' or '),
-  meaning: 'have a value that is null or no number',
+  meaning: 'have a value that is null or not a number',
 })
-/** Null is a value here: a side that is empty. */
+/** Null is valid here: it marks an empty side. */
 const noNumberOrHalf = (...columns: readonly (readonly [price: string, qty: string])[]): Rule => ({
   code: 'no_number',
   is_wrong: [
     ...columns.flat().map((name) => `${name} in ('NaN', 'Infinity', '-Infinity')`),
     ...columns.map(([price, qty]) => `(${price} is null) <> (${qty} is null)`),
   ].join(' or '),
-  meaning: 'have a value that is no number, or a price without a quantity',
+  meaning: 'have a value that is not a number, or a price without a quantity',
 })
 const notPositive = (...columns: readonly string[]): Rule => ({
   code: 'price_not_positive',
@@ -50,7 +51,7 @@ const notPositive = (...columns: readonly string[]): Rule => ({
 const badQty = (is_wrong: string): Rule => ({
   code: 'bad_qty',
   is_wrong,
-  meaning: 'have a quantity that cannot be',
+  meaning: 'have an impossible quantity',
 })
 const crossed = (bid: string, ask: string): Rule => ({
   code: 'crossed',
@@ -117,8 +118,8 @@ export async function checkQuality(client: Client, now: string): Promise<Checked
 }
 
 /**
- * Rows that were refused since they contradict what is stored: of the last day, since they are
- * rare.
+ * Rows that were rejected because they contradict a stored row. Covers the last day, because they
+ * are rare.
  */
 async function findConflicts(client: Client, now: string): Promise<readonly Finding[]> {
   const { rows } = await client.query<{ table_name: string; symbols: string[]; row_count: number }>(
@@ -127,14 +128,16 @@ async function findConflicts(client: Client, now: string): Promise<readonly Find
       from marketdata.conflicts c left join marketdata.symbols s on s.id = c.symbol_id
       where c.detected_at > $1::timestamptz - make_interval(secs => $2)
       group by c.table_name order by c.table_name`,
-    [now, HEARD_S],
+    [now, RECORDED_S],
   )
   return rows.map(({ table_name, symbols, row_count }) => ({
     check: 'quality',
     code: 'conflict',
     table_name,
     symbols,
-    sentence: `${table_name}: ${row_count} rows of the last ${HEARD_S} s contradict a stored row of their identity; both are in marketdata.conflicts.`,
+    sentence:
+      `${table_name}: ${row_count} rows of the last ${RECORDED_S} s contradict a stored row with ` +
+      'the same identity; marketdata.conflicts has both.',
   }))
 }
 
@@ -145,12 +148,12 @@ function rulesOf({ price, rules }: Subject): readonly Rule[] {
     is_wrong: `${price} > 0 and first > 0 and last > 0 and
       (${price} < ${1 - OUTLIER_SHARE} * least(first, last)
         or ${price} > ${1 + OUTLIER_SHARE} * greatest(first, last))`,
-    meaning: `have a price more than ${OUTLIER_SHARE * 100} % outside the first and the last one of the span`,
+    meaning: `have a price more than ${OUTLIER_SHARE * 100} % outside the span's first and last price`,
   }
   return [...rules, outlier]
 }
 
-/** Symbol by symbol along the primary key: no other time of the partition is read. */
+/** Reads symbol by symbol along the primary key, and only this span of the partition. */
 function sqlOf(subject: Subject): string {
   const { table_name, price } = subject
   const span = `from marketdata.${table_name} where symbol_id = s.id

@@ -1,6 +1,6 @@
 /**
- * Job `validation`: looks at the recorded data as a stranger would, every five minutes. What it
- * finds is in the run's log, and no reason for the run to fail.
+ * The job `validation`: checks the recorded data from the outside, every five minutes. Findings go
+ * into the run's log and do not make the run fail.
  */
 import type { Logger } from '#core/node/log.ts'
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
@@ -9,7 +9,7 @@ import { type RunResult, runJob } from '../runs/run.ts'
 import type { Checked, Report } from './finding.ts'
 import { checkFreshness, checkFrequency } from './freshness.ts'
 import { checkQuality } from './quality.ts'
-import { selectHeardStreams } from './streams.ts'
+import { selectRecordedStreams } from './streams.ts'
 import { checkStructure } from './structure.ts'
 
 export const VALIDATION_JOB = 'validation'
@@ -17,14 +17,14 @@ export const VALIDATION_JOB = 'validation'
 export interface ValidationOptions {
   readonly pool: Pool
   readonly log: Logger
-  /** The time now, in milliseconds since 1970. */
+  /** Current time, in milliseconds since 1970. */
   readonly now: () => number
 }
 
-/** There is a run every five minutes, 288 a day. */
+/** A run every five minutes gives 288 rows a day. */
 const KEEP_S = 7 * 86_400
 const SYMBOLS_LOGGED_MAX = 20
-/** A check is a look in passing: what takes longer is given up. */
+/** A check must stay light: a statement that takes longer is cancelled. */
 const STATEMENT_LIMIT = '60s'
 
 export function runValidation({ pool, log, now }: ValidationOptions): Promise<RunResult> {
@@ -40,7 +40,7 @@ export function runValidation({ pool, log, now }: ValidationOptions): Promise<Ru
   })
 }
 
-/** `now_ms`: since 1970. Reads only. */
+/** `now_ms`: milliseconds since 1970. Only reads. */
 export function validate(pool: Pool, now_ms: number): Promise<Report> {
   return withClient(pool, async (client) => {
     await client.query(`begin isolation level repeatable read read only;
@@ -55,17 +55,17 @@ export function validate(pool: Pool, now_ms: number): Promise<Report> {
 
 async function checkAll(client: Client, now: string): Promise<Report> {
   const structure = await checkStructure(client)
-  // Of tables that are not there, or not as they should be, nothing more can be said.
+  // If tables are missing or have another shape, the other checks cannot run.
   if (structure.findings.length > 0) {
     const skipped: Checked = { looked_at: null, row_count: 0, findings: [] }
     return reportOf(now, { structure, freshness: skipped, quality: skipped, frequency: skipped })
   }
-  const heard = await selectHeardStreams(client, now)
+  const recorded = await selectRecordedStreams(client, now)
   return reportOf(now, {
     structure,
-    freshness: await checkFreshness(client, heard, now),
+    freshness: await checkFreshness(client, recorded, now),
     quality: await checkQuality(client, now),
-    frequency: checkFrequency(heard),
+    frequency: checkFrequency(recorded),
   })
 }
 

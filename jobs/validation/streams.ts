@@ -1,77 +1,75 @@
-/** The streams that ought to be alive, with their newest rows. */
+/** Streams that should be recorded now, with the age of their newest rows. */
 import type { Channel } from '#core/market.ts'
 import { givingLocksBack, selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import { RAW_CHANNELS, type RawChannel } from '#core/tables.ts'
 import { micros, toIso } from '#core/time.ts'
-import { before, HEARD_S, WINDOW_S } from './finding.ts'
+import { before, RECORDED_S, WINDOW_S } from './finding.ts'
 
-export interface HeardStream {
+export interface RecordedStream {
   readonly channel: Channel
   readonly exchange: string
   readonly symbol: string
-  /** Seconds since the ts_exchange of its newest row; null where it has none. */
+  /** Seconds since ts_exchange of its newest row; null if it has no row. */
   readonly age_s: number | null
   /**
-   * Of the minutes of the window, those with a row of it, or before its first one; undefined where
-   * none is expected.
+   * Minutes of the window that have a row or are before the stream's first row; undefined if the
+   * stream need not have a row every minute.
    */
   readonly minute_count: number | undefined
 }
 
-/** Streams that speak every minute. Trades and liquidations may be silent for long. */
+/** Streams with events every minute. Trades and liquidations may be silent for long. */
 export const STEADY_CHANNELS: readonly Channel[] = ['book_ticker', 'depth_events', 'mark_price']
-/** What is silent while a market is closed. */
+/** Streams that are silent while a market is closed. */
 const MARKET_CHANNELS: readonly Channel[] = ['book_ticker', 'trades', 'depth_events']
 export const WINDOW_MINUTES = WINDOW_S / 60
 
-/** Streams of active symbols that an ingestor has heard in the last day. `now`: ISO. */
-export async function selectHeardStreams(
+/** Streams of active symbols that were recorded in the last day. `now`: ISO. */
+export async function selectRecordedStreams(
   client: Client,
   now: string,
-): Promise<readonly HeardStream[]> {
-  const parts: HeardStream[] = []
+): Promise<readonly RecordedStream[]> {
+  const parts: RecordedStream[] = []
   for (const channel of RAW_CHANNELS) {
-    const { rows: heard } = await client.query<Heard>(
-      `${heardSql(channel)} order by s.exchange, s.symbol`,
-      [now, HEARD_S],
+    const { rows: recorded } = await client.query<RecordedSymbol>(
+      `${recordedSql(channel)} order by s.exchange, s.symbol`,
+      [now, RECORDED_S],
     )
-    const ages = await selectAges(client, channel, heard, now)
+    const ages = await selectAges(client, channel, recorded, now)
     const is_steady = STEADY_CHANNELS.includes(channel)
-    const minutes = is_steady ? await countMinutes(client, channel, heard, now) : undefined
-    for (const { id, exchange, symbol } of heard) {
+    const minutes = is_steady ? await countMinutes(client, channel, recorded, now) : undefined
+    for (const { id, exchange, symbol } of recorded) {
       const age_s = ages.get(id) ?? null
       parts.push({ channel, exchange, symbol, age_s, minute_count: minutes?.get(id) })
     }
   }
-  const { rows } = await client.query<Omit<HeardStream, 'channel' | 'minute_count'>>(PRICES_SQL, [
+  const { rows } = await client.query<Omit<RecordedStream, 'channel' | 'minute_count'>>(PRICES_SQL, [
     now,
-    HEARD_S,
+    RECORDED_S,
   ])
   const prices = rows.map((row) => ({ ...row, channel: 'prices' as const, minute_count: undefined }))
   return [...parts, ...prices]
 }
 
-interface Heard {
+interface RecordedSymbol {
   readonly id: string
   readonly exchange: string
   readonly symbol: string
 }
 
-/**
- * Seconds since the newest row of the last day, by symbol; the newest hours are looked at first.
- */
+/** Age of the newest row of the last day by symbol [s]. Queries the newest hours first. */
 async function selectAges(
   client: Client,
   channel: RawChannel,
-  heard: readonly Heard[],
+  recorded: readonly RecordedSymbol[],
   now: string,
 ): Promise<ReadonlyMap<string, number>> {
   const ages = new Map<string, number>()
-  const from = micros(Date.parse(before(now, HEARD_S)) * 1_000)
+  const from = micros(Date.parse(before(now, RECORDED_S)) * 1_000)
   const spans = await selectHourSpans(client, [channel], from, Infinity)
   for (const span of spans.toReversed()) {
-    const left = heard.flatMap(({ id }) => (ages.has(id) ? [] : [id]))
+    const left = recorded.flatMap(({ id }) => (ages.has(id) ? [] : [id]))
     if (left.length === 0) break
     const { rows } = await givingLocksBack(client, () =>
       client.query<{ id: string; age_s: number }>(
@@ -90,11 +88,11 @@ async function selectAges(
   return ages
 }
 
-/** Minutes of the window with a row, or before the first row of the last day, by symbol. */
+/** By symbol, minutes of the window with a row or before the first row of the last day. */
 async function countMinutes(
   client: Client,
   channel: RawChannel,
-  heard: readonly Heard[],
+  recorded: readonly RecordedSymbol[],
   now: string,
 ): Promise<ReadonlyMap<string, number>> {
   const { rows } = await givingLocksBack(client, () =>
@@ -109,7 +107,7 @@ async function countMinutes(
          )
        ) as silent
        from unnest($1::bigint[]) as h (id)`,
-      [heard.map(({ id }) => id), now, before(now, WINDOW_S)],
+      [recorded.map(({ id }) => id), now, before(now, WINDOW_S)],
     ),
   )
   const counts = new Map<string, number>()
@@ -120,7 +118,7 @@ async function countMinutes(
   return counts
 }
 
-/** Of these minutes those that were over before the first row of the last day. */
+/** How many of these minutes ended before the first row of the last day. */
 async function countBeforeFirst(
   client: Client,
   channel: RawChannel,
@@ -133,12 +131,12 @@ async function countBeforeFirst(
        where first_ts is null or first_ts >= $3::timestamptz - make_interval(mins => m))::int as n
      from unnest($4::int[]) as m,
        (select marketdata.nearest_ts($1, $2, $5, $3, false) as first_ts offset 0) f`,
-    [channel, id, now, minutes, before(now, HEARD_S)],
+    [channel, id, now, minutes, before(now, RECORDED_S)],
   )
   return rows[0]!.n
 }
 
-const heardSql = (channel: Channel): string => `
+const recordedSql = (channel: Channel): string => `
   select distinct s.id, s.exchange, s.symbol
   from marketdata.stream_offsets o
   join marketdata.symbols s on s.id = o.symbol_id
@@ -146,11 +144,11 @@ const heardSql = (channel: Channel): string => `
     ${MARKET_CHANNELS.includes(channel) ? 'and not s.may_rest' : ''}
     and o.ts_ingest > $1::timestamptz - make_interval(secs => $2)`
 
-/** An index is a symbol; its prices stand under its name. */
+/** An index is a symbol; its prices are stored under its name. */
 const PRICES_SQL = `
-  with heard as (${heardSql('prices')})
+  with recorded as (${recordedSql('prices')})
   select h.exchange, h.symbol, extract(epoch from $1::timestamptz - n.ts)::float8 as age_s
-  from heard h
+  from recorded h
   left join lateral (
     select "timestamp" as ts from marketdata.prices
     where ticker = h.symbol order by "timestamp" desc limit 1

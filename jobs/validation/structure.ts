@@ -1,4 +1,4 @@
-/** Check `structure`: the raw tables are what this build writes and reads (core/tables.ts). */
+/** Check `structure`: the raw tables have the shape that this build expects (core/tables.ts). */
 import { pendingMigrations } from '#core/node/migrate.ts'
 import type { Client } from '#core/node/pool.ts'
 import { RAW_TABLES, type Table } from '#core/tables.ts'
@@ -9,7 +9,7 @@ interface FoundColumn {
   readonly name: string
   readonly type: string
   readonly nullable: boolean
-  /** Place in the primary key, from 1; null for other columns. */
+  /** Position in the primary key, from 1; null for other columns. */
   readonly key_position: number | null
 }
 
@@ -21,7 +21,7 @@ export async function checkStructure(client: Client): Promise<Checked> {
   )
   const pending = await pendingMigrations(client)
   const missing = pending.map((name) =>
-    finding('migration_missing', null, `Migration ${name} was not applied: run \`npx booktape migrate\`.`),
+    finding('migration_missing', null, `Migration ${name} is missing: run \`npx booktape migrate\`.`),
   )
   return {
     looked_at: `${tables.length} tables`,
@@ -32,7 +32,7 @@ export async function checkStructure(client: Client): Promise<Checked> {
 
 function compareTable(table: Table, found: readonly FoundColumn[]): readonly Finding[] {
   const { name } = table
-  if (found.length === 0) return [finding('table_missing', name, `There is no table marketdata.${name}.`)]
+  if (found.length === 0) return [finding('table_missing', name, `Table marketdata.${name} is missing.`)]
   const findings = table.columns.flatMap((column) => {
     const there = found.find((other) => other.name === column.name)
     if (there === undefined) {

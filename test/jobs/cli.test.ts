@@ -48,7 +48,7 @@ const jobs = (...args: readonly string[]): Promise<unknown> => {
   return command.parseAsync([...args, '--data-dir', data_dir], { from: 'user' })
 }
 
-test('run features ends with one line a file: key, rows, bytes, sha256', async () => {
+test('run features prints one line per file: key, rows, bytes, sha256', async () => {
   await jobs('run', 'features', '--date', '2024-08-08')
   const lines = output.trimEnd().split('\n')
   expect(lines[0]).toBe('features_1s of 2024-08-08: 1 rows, symbols: 1.')
@@ -62,7 +62,7 @@ test('run features ends with one line a file: key, rows, bytes, sha256', async (
   }
 })
 
-test('run datasets lists the files but for CSV, which it counts; verify-dataset finds them right', async () => {
+test('run datasets lists the files and counts those of CSV; verify-dataset finds no fault', async () => {
   await jobs('run', 'datasets', '--date', '2024-08-08')
   const lines = output.trimEnd().split('\n')
   expect(lines[0]).toMatch(/^candles of 2024-08-08: \d+ rows, symbols: 1\.$/)
@@ -82,7 +82,7 @@ test('run datasets lists the files but for CSV, which it counts; verify-dataset 
   await stand.store.put(manifest_key, manifest!, 'application/json')
 })
 
-test('stale-days says why a day is built again, and builds it only where it is asked to', async () => {
+test('stale-days says why a day is stale, and rebuilds it only on request', async () => {
   await jobs('run', 'stale-days', '--dry-run')
   expect(output).toBe('All published days are up to date.\n')
   await stand.store.delete('datasets/quotes/v1/date=2024-08-08/manifest.json')
@@ -99,7 +99,7 @@ test('stale-days says why a day is built again, and builds it only where it is a
   await stand.pool.query('delete from marketdata.archive')
 })
 
-test('ls shows what ran, failures with their reason', async () => {
+test('ls shows what ran, and the reason of each failure', async () => {
   await expect(jobs('run', 'features', '--date', '2024-08-07')).rejects.toMatchObject({ code: 'no_data' })
   await jobs('run', 'features', '--date', '2024-08-08')
   output = ''
@@ -111,7 +111,7 @@ test('ls shows what ran, failures with their reason', async () => {
 })
 
 for (const date of ['2024-02-30', '8.8.2024', '20240808', '']) {
-  test(`--date '${date}' is refused before anything is asked of a service`, async () => {
+  test(`--date '${date}' is refused before any service is contacted`, async () => {
     await expect(jobs('run', 'features', '--date', date)).rejects.toThrow('YYYY-MM-DD')
   })
 }
@@ -131,7 +131,7 @@ test('a Postgres that does not answer is named without its password', async () =
   expect(String((error as Error).message)).not.toContain('hidden')
 })
 
-test('run archive writes the hours that are due, run retention shows its plan before it acts', async () => {
+test('run archive writes the due hours; run retention shows its plan before it acts', async () => {
   await jobs('run', 'archive')
   const key = 'raw/book_ticker/exchange=binance-futures/date=2024-08-08/hour=23.parquet'
   const [window, made, sum] = output.split('\n')

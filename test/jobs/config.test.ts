@@ -12,7 +12,7 @@ const GOOD = {
   WORK_DIR: '/var/lib/booktape/work',
 }
 
-test('what is not set has its default, and the result is frozen', () => {
+test('unset variables have their defaults, and the result is frozen', () => {
   const config = parseConfig(GOOD)
   expect(config).toMatchObject({ log_level: 'info', intraday_features_s: 0, object_store: { bucket: 'booktape' } })
   expect(Object.isFrozen(config)).toBe(true)
@@ -48,7 +48,7 @@ for (const seconds of ['-1', 'x', '86401', 'Infinity']) {
   })
 }
 
-test('rollups run twice a minute, as often as is said, or not at all', () => {
+test('rollups run every 30 s, as often as configured, or never', () => {
   expect(parseConfig(GOOD).rollups_every_s).toBe(30)
   expect(parseConfig({ ...GOOD, ROLLUPS_EVERY_S: '0' }).rollups_every_s).toBe(0)
   for (const seconds of ['-1', '1.5', '3601', 'x']) {
@@ -56,7 +56,7 @@ test('rollups run twice a minute, as often as is said, or not at all', () => {
   }
 })
 
-test('index prices are polled only where that was asked for', () => {
+test('index prices are polled only if configured', () => {
   expect(parseConfig(GOOD).index_prices).toBeUndefined()
   expect(parseConfig({ ...GOOD, INDEX_PRICES: 'poll' }).index_prices).toEqual({
     rest_url: 'https://www.deribit.com',

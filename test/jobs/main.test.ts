@@ -1,4 +1,4 @@
-/** The daemon as a process: its start, its stop, its refusal. */
+/** The daemon as a process: how it starts, stops and refuses to start. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ function start(env: Readonly<Record<string, string>>): { child: ChildProcess; ou
   return { child, output: () => output }
 }
 
-test('it says that it is ready, and ends with code 0 when it is asked to', async () => {
+test('it says that it is ready, and a stop ends it with code 0', async () => {
   const stand = await createStand()
   const { endpoint, bucket, region, access_key_id, secret_access_key } = stand.store_config
   const { child, output } = start({
@@ -44,7 +44,7 @@ test('without its settings it names all of them and ends with code 1', async () 
   for (const name of ['DATABASE_URL', 'S3_ENDPOINT', 'WORK_DIR']) expect(line.error).toContain(name)
 })
 
-test('a database that refuses it ends it with code 1 and a sentence, not a stack', async () => {
+test('if the database refuses it, it ends with code 1 and a sentence, not a stack', async () => {
   const { child, output } = start({
     DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/db',
     S3_ENDPOINT: 'http://127.0.0.1:1',

@@ -1,4 +1,4 @@
-/** Puts market rows straight into the raw tables, the way a test wants them. */
+/** Puts market rows straight into the raw tables, as a test wants them. */
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import type { Channel } from '#core/market.ts'
@@ -30,7 +30,7 @@ export interface DepthEventRow {
   readonly symbol: string
   readonly ts: number
   readonly kind: 'diff' | 'snapshot'
-  /** The id of the diff before; null in a snapshot. */
+  /** Id of the diff before; null for a snapshot. */
   readonly before: number | null
   readonly id: number
   readonly bids: string
@@ -62,7 +62,7 @@ export interface GapRow {
   readonly repaired?: boolean
 }
 
-/** `ids` are given out in the order of `symbols`. */
+/** Ids are assigned in the order of `symbols`. */
 export async function insertSymbols(pool: Pool, symbols: readonly string[]): Promise<void> {
   for (const symbol of symbols) {
     await pool.query(

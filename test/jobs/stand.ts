@@ -1,4 +1,4 @@
-/** Where a job runs in a test: a database, an object store and a folder of their own. */
+/** A job's surroundings in a test: its own database, object store and folder. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ export interface Stand {
   readonly store: ObjectStore
   readonly store_config: ObjectStoreConfig
   readonly dir: string
-  /** Runs the job as if now were noon of 2024-08-20. */
+  /** Runs the job as if it were noon of 2024-08-20. */
   features(date: string, options?: Partial<FeaturesOptions>): Promise<FeaturesResult>
 }
 
@@ -62,7 +62,7 @@ export async function createStand(): Promise<Stand> {
   }
 }
 
-/** Reads a Parquet file of the store with another program than the one that wrote it. */
+/** Reads a Parquet file of the store with a program other than its writer. */
 export async function readWithDuckDb(
   stand: Stand,
   key: string,

@@ -56,7 +56,7 @@ async function fillFiles(
     const exchange_day = exchange_days.get(symbol.exchange)!
     const carried = await carriedQuote(day.reader, symbol, exchange_day.from)
     const first_ts = carried === undefined ? symbol.first_ts : exchange_day.from
-    const heard: RecordedDay = {
+    const recorded: RecordedDay = {
       symbol,
       exchange_day,
       grid: gridOf(first_ts, exchange_day.last_ts, SECOND_US),
@@ -72,12 +72,12 @@ async function fillFiles(
       }),
     )
     const quote_count = await quotes.addSymbol(options, symbol)
-    await writeCandles(symbol, fold.finish(heard.grid, blindSeconds(heard, 'trades')))
+    await writeCandles(symbol, fold.finish(recorded.grid, blindSeconds(recorded, 'trades')))
     summaries.push({
       exchange: symbol.exchange,
       symbol: symbol.symbol,
-      grid: heard.grid,
-      coverage: [covered(heard, 'book_ticker', quote_count), covered(heard, 'trades', trade_count)],
+      grid: recorded.grid,
+      coverage: [covered(recorded, 'book_ticker', quote_count), covered(recorded, 'trades', trade_count)],
     })
     onSymbol(summaries.length, day.symbols.length)
   }
@@ -115,12 +115,12 @@ function blindSeconds({ symbol, exchange_day, grid }: RecordedDay, channel: RawD
   return exchange_day.channels.includes(channel) ? blind : blind.fill(1)
 }
 
-function covered(heard: RecordedDay, channel: RawDataset, event_count: number): StreamCoverage {
-  const { symbol, exchange_day } = heard
+function covered(recorded: RecordedDay, channel: RawDataset, event_count: number): StreamCoverage {
+  const { symbol, exchange_day } = recorded
   return {
     channel,
     event_count,
-    present_s: blindSeconds(heard, channel).filter((is_blind) => is_blind === 0).length,
+    present_s: blindSeconds(recorded, channel).filter((is_blind) => is_blind === 0).length,
     gaps: gapsOf(symbol, channel).filter((gap) => gap.to_ts >= exchange_day.from),
   }
 }

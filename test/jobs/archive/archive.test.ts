@@ -1,4 +1,4 @@
-/** The archive job against a real Postgres and object store; its files in the eyes of others. */
+/** The archive job against a real Postgres and object store; other programs read its files. */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { writeFile } from 'node:fs/promises'
@@ -28,13 +28,13 @@ beforeAll(async () => {
   for (const name of TABLE_NAMES) await insertRows(pool, name, makeRows(name, ROW_COUNT))
 })
 
-test('an hour that ended less than an hour ago is left alone; an empty partition has no file', async () => {
+test('an hour that ended less than an hour ago is skipped; an empty partition has no file', async () => {
   await pool.query("select marketdata.ensure_hour('trades', '2024-08-08T12:00:00Z')")
   expect(await archive('zstd', Date.parse('2024-08-08T14:59:59Z'))).toMatchObject({ hour_count: 0, file_count: 0 })
   expect(await store.list('raw/')).toEqual([])
 })
 
-test('every table and exchange of the hour becomes a file, with a row that tells of it', async () => {
+test('every table and exchange of the hour becomes a file with a record', async () => {
   expect(await archive()).toMatchObject({
     hour_count: TABLE_NAMES.length,
     file_count: 2 * TABLE_NAMES.length,
@@ -65,7 +65,7 @@ test('every table and exchange of the hour becomes a file, with a row that tells
   )
 })
 
-test('nothing is due a second time', async () => {
+test('no hour is due a second time', async () => {
   expect(await archive()).toMatchObject({ hour_count: 0 })
 })
 
@@ -105,7 +105,7 @@ for (const name of TABLE_NAMES) {
   })
 }
 
-test('a row group has rows of one symbol, and says which by its statistics', async () => {
+test('a row group has rows of one symbol, and its statistics say which', async () => {
   const metadata = parquetMetadata((await store.get(`raw/book_ticker/${PREFIX}.parquet`))!)
   const symbols = metadata.row_groups.map(({ columns }) => {
     const column = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === 'symbol')
@@ -136,7 +136,7 @@ test("the day's index names the newest file of every hour", async () => {
 })
 
 for (const codec of ['snappy', 'gzip'] as const) {
-  test(`a ${codec} file has the same rows, for DuckDB and for parquetjs-lite, which knows little`, async () => {
+  test(`a ${codec} file has the same rows, for DuckDB and for parquetjs-lite, an old reader`, async () => {
     const hour = micros(HOUR + (codec === 'snappy' ? 24 : 48) * HOUR_US)
     const name: RawChannel = 'trades'
     await insertRows(pool, name, makeRows(name, 500, hour))
@@ -196,7 +196,7 @@ function asText(name: RawChannel, row: Row): Row {
   )
 }
 
-/** It comes without types. */
+/** The package has no types. */
 interface ParquetJs {
   readonly ParquetReader: {
     openFile(path: string): Promise<{
@@ -206,7 +206,7 @@ interface ParquetJs {
   }
 }
 
-/** Its timestamps are Dates: milliseconds. */
+/** Its timestamps are Dates, which hold milliseconds. */
 async function readWithParquetJs(path: string): Promise<readonly Row[]> {
   const { ParquetReader } = createRequire(import.meta.url)('parquetjs-lite') as ParquetJs
   const reader = await ParquetReader.openFile(path)

@@ -1,4 +1,6 @@
-/** Rollups and orderbook_topn in the archive: made, replaced by late rows, dropped, and made anew. */
+/**
+ * Rollups and orderbook_topn in the archive: made, replaced by late rows, dropped and recomputed.
+ */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ARCHIVED_TABLES, DERIVED_TABLES, type DerivedTable } from '#core/archived-tables.ts'
@@ -37,7 +39,7 @@ await pool.query(
      lateral (select '2024-08-08T13:00:00.25Z'::timestamptz + make_interval(secs => n) as ts) t`,
 )
 
-/** What the daemon does in a minute or two. */
+/** What the daemon does within a minute or two. */
 async function make(): Promise<void> {
   for (let run = 0; run < 3; run++) {
     now_ms += 30_000
@@ -61,7 +63,7 @@ function lineOf(columns: readonly string[], row: Readonly<Record<string, unknown
   return columns.map((name) => String(row[name] ?? null)).join(' ')
 }
 
-/** Of all hours, in the files' order of columns. */
+/** All hours, in the files' column order. */
 async function archived(table_name: DerivedTable): Promise<readonly string[]> {
   const { columns, identity } = ARCHIVED_TABLES[table_name]
   const names = columns.map(({ name }) => (name === 'symbol_id' ? 'symbol' : name))
@@ -93,7 +95,7 @@ const due = async (): Promise<readonly string[]> =>
     .filter(({ table_name }) => DERIVED_TABLES.some((name) => name === table_name))
     .map(({ table_name, hour }) => `${table_name} ${toIso(hour).slice(0, 13)}`)
 
-/** A trade that the ingestor brings late: the rollups are told of it, and the archive. */
+/** A late trade from the ingestor: it is logged for the rollups and for the archive. */
 async function addLate(seconds: number, id: number): Promise<void> {
   await insertTrades(pool, [{ symbol: 'BTCUSDT', ts: at(seconds), id, price: 77, qty: 3, is_buyer_maker: true }])
   await pool.query(
@@ -104,7 +106,7 @@ async function addLate(seconds: number, id: number): Promise<void> {
   )
 }
 
-test('nothing of them is due before they are made, and then every hour that has rows', async () => {
+test('none of their hours is due before they are computed, and then every hour with rows is', async () => {
   expect(await due()).toEqual([])
   await make()
   expect((await due()).toSorted()).toEqual(
@@ -125,10 +127,10 @@ for (const name of DERIVED_TABLES) {
   })
 }
 
-test('seconds that a late trade replaced make a new version, which is the table as it is now', async () => {
+test('seconds that a late trade replaced give a new version that equals the current table', async () => {
   await addLate(3_585, 9_001)
   await archive()
-  // The rollup still has to look at it.
+  // The rollup has not processed it yet.
   expect(await due()).toEqual([])
   await make()
   expect(await due()).toEqual(['trade_1s 2024-08-08T13'])
@@ -137,7 +139,7 @@ test('seconds that a late trade replaced make a new version, which is the table 
   expect(await archived('trade_1s')).toEqual(await stored('trade_1s'))
 })
 
-test('after its day was dropped, seconds that are made anew count instead of those of the file', async () => {
+test('after a day was dropped, recomputed seconds replace those of the file', async () => {
   const states = await selectPartitions(pool)
   const state = states.find(({ table_name }) => table_name === 'trade_1s')!
   expect(await dropPartition(pool, state)).toMatchObject({ kind: 'dropped' })
@@ -149,7 +151,7 @@ test('after its day was dropped, seconds that are made anew count instead of tho
   expect((await newest('trade_1s')).map(({ version }) => version)).toEqual([3, 2])
   const whole = "(select r.* from marketdata.symbols s cross join lateral marketdata.trade_1s_of(s.id, '-infinity', 'infinity') r)"
   expect(await archived('trade_1s')).toEqual(await stored('trade_1s', whole))
-  // What is left of the partition may go again, and the files stay as they are.
+  // The rest of the partition can be dropped again, and the files stay as they are.
   const [remainder] = (await selectPartitions(pool)).filter(({ table_name }) => table_name === 'trade_1s')
   expect(remainder).toMatchObject({ is_remainder: true })
   expect(await dropPartition(pool, remainder!)).toMatchObject({ kind: 'dropped', row_count: 2 })

@@ -1,4 +1,4 @@
-/** Gathering rows in bounded memory, and the checksums, without a database. */
+/** Gathering rows in bounded memory, and their checksums, without a database. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ const table = RAW_TABLES.liquidations
 let file_count = 0
 const newPath = (): string => join(dir, `rows-${file_count++}`)
 
-test('a spill many times its buffer gives every key its rows in their order', async () => {
+test('a spill of many times its buffer returns every key’s rows in order', async () => {
   const spill = await Spill.create(newPath(), 1_000)
   const expected = new Map<number, number[]>()
   for (let block = 0; block < 200; block++) {
@@ -42,13 +42,13 @@ test('a spill many times its buffer gives every key its rows in their order', as
   await spill.close()
 })
 
-test('a block that is larger than the buffer is refused with its size', async () => {
+test('a block larger than the buffer is refused with its size', async () => {
   const spill = await Spill.create(newPath(), 10)
   await expect(spill.add({ bytes: Buffer.alloc(11), ends: [11], keys: [1] })).rejects.toThrow('11 bytes')
   await spill.close()
 })
 
-/** Rows by the tenth of a second, with a price that may repeat. */
+/** One row per tenth of a second, with a price that may repeat. */
 function rowsOf(times: readonly number[], price = 1): SymbolRows {
   const numbers = (values: readonly number[]): SymbolRows['columns'][number] => ({
     kind: 'numbers',
@@ -71,7 +71,7 @@ function rowsOf(times: readonly number[], price = 1): SymbolRows {
 
 const BTC: ListedSymbol = { exchange: 'binance-futures', symbol: 'BTCUSDT' }
 
-test('parts of a symbol come in order of time whatever the order of the rows, and hold them all', async () => {
+test('parts of a symbol come in order of time, whatever the order of the rows, and hold all of them', async () => {
   const hour_rows = await HourRows.create(table, HOUR, newPath())
   const times = Array.from({ length: 5_000 }, (_, i) => (i * 7_919) % 35_999)
   await hour_rows.addFileRows(BTC, rowsOf(times))
@@ -85,7 +85,7 @@ test('parts of a symbol come in order of time whatever the order of the rows, an
   await hour_rows.close()
 })
 
-test('of two rows with one identity the later one stays, and the other is told of', () => {
+test('of two rows with one identity the later one stays, and the other is returned as repeated', () => {
   const { rows, repeated } = sortRows(table, rowsOf([3, 1, 2, 1]))
   expect(rows.row_count).toBe(3)
   const order = rows.columns[5]!
@@ -99,7 +99,7 @@ test('a row of another hour is refused', async () => {
   await hour_rows.close()
 })
 
-test('a COPY stream that was cut, or is none, ends with an error', async () => {
+test('a truncated COPY stream, or another stream, ends with an error', async () => {
   const { bytes } = encodeRows(table, rowsOf([1, 2]), 0, 2)
   const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
   async function* stream(...parts: readonly Buffer[]): AsyncGenerator<Buffer> {
@@ -143,7 +143,7 @@ test('checksums do not depend on the order of rows, and add up', () => {
   expect(parts.row_count).toBe(2)
 })
 
-test('checksums show a value that changed, two that changed places, a null and another symbol', () => {
+test('checksums change with a changed value, swapped values, a null or another symbol', () => {
   const right = checksumsOf(rowsOf([5, 3, 9]))
   const changed = rowsOf([5, 3, 9])
   const last = changed.columns[6]!

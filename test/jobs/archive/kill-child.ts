@@ -1,4 +1,4 @@
-/** The archive job as a process that kills itself, as kill -9 does, at the moment DIE_AT names. */
+/** Runs the archive job and kills itself (-9) at the point that DIE_AT names. */
 import { globSync } from 'node:fs'
 import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
@@ -30,7 +30,7 @@ function deadly<Name extends 'putFile' | 'read' | 'put'>(name: Name): ObjectStor
 
 if (side === 'spill') {
   setInterval(() => {
-    // Folders come and go while this looks, which glob does not mind.
+    // Folders appear and vanish during this scan, which glob tolerates.
     if (globSync('**/*rows', { cwd: WORK_DIR! }).length > 0) die()
   }, 1)
 }

@@ -1,4 +1,4 @@
-/** kill -9 at every step of archiving: what is left in the end is what one quiet run leaves. */
+/** kill -9 at every step of archiving leaves, in the end, what one undisturbed run leaves. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir } from 'node:fs/promises'
@@ -14,7 +14,7 @@ const { pool, store, store_config, database_url, dir } = await createStand()
 const NOW_MS = Date.parse('2024-08-08T20:00:00Z')
 const work_dir = join(dir, 'work')
 const CHILD = fileURLToPath(new URL('kill-child.ts', import.meta.url))
-/** Gathering, before and after an upload, after it was read back, before and after the first index. */
+/** While gathering, before and after an upload, after reading back, around the first index. */
 const MOMENTS = [
   'spill',
   'before putFile 1',
@@ -34,7 +34,7 @@ test('after any number of kills the files, rows and index are those of an undist
     runArchive({ pool, store, codec: 'zstd', work_dir, log: silentLogger, now: () => NOW_MS })
   await run()
   const expected = await stateOf()
-  // And the list of instruments.
+  // One more for the list of instruments.
   expect(expected.files).toHaveLength(4 * TABLE_NAMES.length + 1)
   for (const { key } of await store.list('')) await store.delete(key)
   await pool.query('truncate marketdata.archive')
@@ -52,7 +52,7 @@ test('after any number of kills the files, rows and index are those of an undist
     })
     const [, signal] = await once(child, 'exit')
     expect(signal, DIE_AT).toBe('SIGKILL')
-    // Whatever is recorded is there, and is what it says.
+    // Every recorded file exists and matches its record.
     const { rows } = await pool.query('select object_key, sha256 from marketdata.archive')
     for (const { object_key, sha256 } of rows) {
       expect(digestOfBytes((await store.get(object_key))!)).toBe(sha256)
@@ -63,7 +63,7 @@ test('after any number of kills the files, rows and index are those of an undist
   expect(await stateOf()).toEqual(expected)
   expect(await readdir(work_dir)).toEqual([])
   const { rows } = await pool.query("select distinct status, error from marketdata.job_runs where status <> 'done'")
-  expect(rows).toEqual([{ status: 'failed', error: 'The process was ended in the middle of the run.' }])
+  expect(rows).toEqual([{ status: 'failed', error: 'The process ended during the run.' }])
 })
 
 async function stateOf(): Promise<{ readonly files: readonly unknown[]; readonly rows: readonly unknown[] }> {

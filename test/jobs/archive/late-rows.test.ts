@@ -1,4 +1,4 @@
-/** Rows that come after their hour was archived, before and after its partition was dropped. */
+/** Rows that arrive after their hour was archived, before and after its partition was dropped. */
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import type { ArchiveIndex } from '#core/archive.ts'
@@ -21,7 +21,7 @@ const ROWS = makeRows('trades', 400)
 const archive = (options: Partial<Parameters<typeof runArchive>[0]> = {}): Promise<ArchiveResult> =>
   runArchive({ pool, store, codec: 'zstd', work_dir: join(stand.dir, 'work'), log: silentLogger, now: NOW, ...options })
 
-/** With a budget of one byte every partition goes that may go. */
+/** With a budget of one byte, every partition that may be dropped is dropped. */
 const free = (): ReturnType<typeof runRetention> =>
   runRetention({
     pool,
@@ -30,7 +30,7 @@ const free = (): ReturnType<typeof runRetention> =>
     now: NOW,
   })
 
-/** As the writer does: the rows, and what it logs of them, in one transaction. */
+/** Like the writer: adds the rows and their log entries in one transaction. */
 async function insertLate(rows: readonly Row[]): Promise<void> {
   await insertRows(pool, 'trades', rows)
   for (const { symbol_id, ts_exchange } of rows) {
@@ -86,7 +86,7 @@ beforeEach(async () => {
   await archive()
 })
 
-test('a late row makes a second version of its exchange alone, and the first one stays as it was', async () => {
+test('a late row gives a second version of its exchange only, and the first one stays as it was', async () => {
   const first = await store.get(`${DAY_PREFIX}/hour=13.parquet`)
   await insertLate([late(77)])
   expect(await archive()).toMatchObject({ hour_count: 1, file_count: 1, unchanged_count: 1 })
@@ -104,7 +104,7 @@ test('a late row makes a second version of its exchange alone, and the first one
   ])
 })
 
-test('a log of rows that the file has already changes nothing but the log', async () => {
+test('a log entry for rows that the file already has changes only the log', async () => {
   await pool.query(
     `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
      values ('archive', 'trades', 2, $1, $1)`,
@@ -115,7 +115,7 @@ test('a log of rows that the file has already changes nothing but the log', asyn
   expect(await lateCount()).toBe(0)
 })
 
-test('rows that come after the hour was read stay logged, and are in the version of the next run', async () => {
+test('rows that arrive after the hour was read stay logged, and are in the next run’s version', async () => {
   await insertLate([late(77)])
   const slow = {
     ...store,
@@ -132,7 +132,7 @@ test('rows that come after the hour was read stay logged, and are in the version
   expect(await lateCount()).toBe(0)
 })
 
-test('a writer that has read the threshold and not yet committed is waited for', async () => {
+test('a run waits for a writer that has read the threshold but not committed yet', async () => {
   await pool.query("update marketdata.invalidation_thresholds set threshold = '-infinity'")
   const writer = createPool(stand.database_url, 'test', 1, CONNECT_LIMIT_MS)
   const client = await writer.connect()
@@ -163,7 +163,7 @@ test('once its partition was dropped, an hour is the file and the late rows toge
     { exchange: 'binance-futures', version: 1, row_count: 300, table_row_count: 0, is_dropped: true },
     { exchange: 'binance-spot', version: 1, row_count: 100, table_row_count: 0, is_dropped: true },
   ])
-  // One is new, one came by the first way already, with another receive time.
+  // One is new; one arrived before, with another receive time.
   const again = { ...ROWS.find(({ symbol_id }) => symbol_id === 2)!, ts_ingest: '2024-08-08T19:00:00Z' }
   await insertLate([late(77), again])
   expect(await archive()).toMatchObject({ hour_count: 1, file_count: 1 })
@@ -176,7 +176,7 @@ test('once its partition was dropped, an hour is the file and the late rows toge
   expect((await free()).dropped).toEqual(['trades_2024080813'])
 })
 
-test('late rows that the file has already, in a dropped hour: no version, and the remainder goes', async () => {
+test('late rows that the file already has, in a dropped hour: no version, and the remainder is dropped', async () => {
   await free()
   await insertLate([ROWS.find(({ symbol_id }) => symbol_id === 2)!])
   expect(await archive()).toMatchObject({ hour_count: 1, file_count: 0, unchanged_count: 1 })
@@ -194,7 +194,7 @@ test('rows that vanished from the table stay in the archive', async () => {
   expect(await idsOf(2)).toEqual([77, ...ids])
 })
 
-test('a file that the store gives back damaged is not recorded, and not left behind', async () => {
+test('a file that the store returns corrupt is not recorded, and is deleted', async () => {
   await insertLate([late(77)])
   const damaged = {
     ...store,
@@ -216,7 +216,7 @@ test('a file that the store gives back damaged is not recorded, and not left beh
   expect(await idsOf(2)).toEqual([77, ...ids])
 })
 
-test('an old file that was damaged in the store stops the next version, whose rows it would lose', async () => {
+test('a corrupt old file in the store stops the next version, which would lose its rows', async () => {
   const key = `${DAY_PREFIX}/hour=13.parquet`
   const bytes = (await store.get(key))!
   await store.put(key, bytes.subarray(0, 100), 'application/vnd.apache.parquet')
@@ -234,7 +234,7 @@ test('an index that was not written before a crash is written by the next run', 
   expect(index.hours).toHaveLength(1)
 })
 
-test('an hour by name is read and compared again, and an hour that is not over is refused', async () => {
+test('an hour given by name is read and compared again; an hour that is not over is refused', async () => {
   const hours = [{ table_name: 'trades', hour: HOUR }] as const
   expect(await archive({ hours })).toMatchObject({ hour_count: 1, unchanged_count: 2 })
   await expect(archive({ hours, now: () => Date.parse('2024-08-08T13:59:59Z') })).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-/** The archive as jobs read it: by ranges, and the book at any moment from its files alone. */
+/** The archive as jobs read it: by ranges, and the book at any time from its files alone. */
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { ArchivedHour } from '#core/archive.ts'
@@ -31,7 +31,7 @@ async function archiveAll(pool: Pool, table_name: 'depth_events' | 'trades'): Pr
   return selectArchivedHours(pool, { exchange: 'binance-futures', table_name, ...span })
 }
 
-/** The store, with a note of every range that was asked for. */
+/** The store, with a list of the requested ranges. */
 function counted(): { readonly ranges: number[]; readonly readRange: typeof store.readRange } {
   const ranges: number[] = []
   return {
@@ -43,7 +43,7 @@ function counted(): { readonly ranges: number[]; readonly readRange: typeof stor
   }
 }
 
-/** The depth of one symbol as a day's builds read it from the archive. */
+/** One symbol's depth, read from the archive like a day's build reads it. */
 async function archivedDepth(hours: readonly ArchivedHour[], symbol: string): Promise<DepthSource> {
   const archive = createArchiveReader(store)
   const rows: DepthRow[] = []
@@ -61,7 +61,7 @@ describe('trades of three symbols', async () => {
   await insertRows(stand.pool, 'trades', makeRows('trades', 40_000))
   const [hour] = await archiveAll(stand.pool, 'trades')
 
-  test('the footer and one range give a symbol-hour, another symbol of the file costs one range more', async () => {
+  test('the footer and one range give a symbol-hour; another symbol of the file costs one more range', async () => {
     const store_reads = counted()
     const reader = createArchiveReader(store_reads)
     for (const [symbol, reads] of [['BTCUSDT', 2], ['ETHUSDT', 3]] as const) {
@@ -97,7 +97,7 @@ describe('trades of three symbols', async () => {
     }
   })
 
-  test('a symbol that is not there, and an hour before or after, cost the footer alone', async () => {
+  test('a missing symbol, and an hour before or after, cost only the footer', async () => {
     const store_reads = counted()
     const reader = createArchiveReader(store_reads)
     for (const wanted of [
@@ -110,7 +110,7 @@ describe('trades of three symbols', async () => {
     expect(store_reads.ranges).toHaveLength(1)
   })
 
-  test('a file that is gone, or shorter than its row says, is named; the next try asks the store again', async () => {
+  test('a missing or truncated file is named; the next try reads from the store again', async () => {
     const reader = createArchiveReader(store)
     const gone = { ...hour!, object_key: 'raw/gone.parquet' }
     await expect(reader.symbols(gone)).rejects.toMatchObject({ code: 'archive_unreadable' })
@@ -162,7 +162,7 @@ function told(found: BookAt): unknown {
 
 describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their folder)', () => {
   for (const folder of [BTC, FIVE_COINS]) {
-    test(`${folder}: the book at any moment from Parquet is that of the tables and of the recording`, async () => {
+    test(`${folder}: the book at any time from Parquet is that of the tables and of the recording`, async () => {
       const database = await createReaderDatabase()
       const gateway = await startTestGateway(database.reader_url)
       afterAll(() => gateway.stop())

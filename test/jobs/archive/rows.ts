@@ -6,7 +6,7 @@ import { HOUR_US, type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** 13:00 of a day; every time in it has a part of a millisecond. */
+/** 13:00 of a day; every time in it has a fraction of a millisecond. */
 export const HOUR = micros(Date.parse('2024-08-08T13:00:00Z') * 1_000)
 export const TABLE_NAMES = Object.keys(RAW_TABLES) as readonly RawChannel[]
 
@@ -36,7 +36,7 @@ export async function insertRows(pool: Pool, table_name: RawChannel, rows: reado
   )
 }
 
-/** `count` rows over the hour, in no order of time or symbol; the same for the same arguments. */
+/** `count` rows over the hour, unordered by time and symbol; equal arguments give equal rows. */
 export function makeRows(table_name: RawChannel, count: number, hour: Micros = HOUR): readonly Row[] {
   return Array.from({ length: count }, (_, i) => {
     const place = (i * 7_919) % count

@@ -77,7 +77,7 @@ for (const [name, price_digits, first_price, qty_digits, qty_max] of [
   })
 }
 
-test('a gap marks the candles that it touches, and one that is all gap has no values', () => {
+test('a gap marks the candles that it touches; a candle entirely in a gap has no values', () => {
   const blind = new Uint8Array(86_400).fill(1, 50, 130)
   const rows = fold([{ ts: 55e6, price: 9, qty: 1, sold: false }], WHOLE_DAY, blind)
   const minutes = rows.filter((row) => row['interval_s'] === 60)
@@ -90,7 +90,7 @@ test('a gap marks the candles that it touches, and one that is all gap has no va
   expect(rows.at(-1)).toMatchObject({ interval_s: 86_400, missing_s: 80, open: 9, trade_count: 1 })
 })
 
-test('candles begin with the one that holds the first event, and what was before it is missing', () => {
+test('candles begin with the one that holds the first event, and time before it is missing', () => {
   const grid = { from: micros(FROM + 7_230 * SECOND_US), step_us: SECOND_US, row_count: 3_600 }
   const rows = fold([{ ts: 7_231e6, price: 9, qty: 1, sold: true }], grid)
   const of = (interval_s: number) => rows.filter((row) => row['interval_s'] === interval_s)
@@ -100,7 +100,7 @@ test('candles begin with the one that holds the first event, and what was before
   expect(of(86_400)).toMatchObject([{ start_s: 0, missing_s: 82_800, sell_volume: 1, buy_volume: 0 }])
 })
 
-test('what is computed is what the registry says', () => {
+test('the computed columns are those of the registry', () => {
   const names = CANDLES.columns.map(({ name }) => name)
   const { start_s: _start_s, ...row } = fold([])[0]!
   expect(['ts', 'exchange', 'symbol', ...Object.keys(row)].toSorted()).toEqual(names.toSorted())

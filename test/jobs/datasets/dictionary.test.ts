@@ -1,4 +1,4 @@
-/** docs/datasets.md follows the registries, and its DuckDB statements run on real files. */
+/** docs/datasets.md matches the registries, and its DuckDB statements run on real files. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -15,14 +15,14 @@ import { createStand, NOON } from '../stand.ts'
 
 const DATE = parseDay('2024-08-08')!
 
-test('docs/datasets.md is what the registries say (UPDATE_GOLDEN=1 writes it)', () => {
+test('docs/datasets.md matches the registries (UPDATE_GOLDEN=1 rewrites it)', () => {
   const path = new URL('../../../docs/datasets.md', import.meta.url)
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, datasetDictionary())
   expect(readFileSync(path, 'utf8')).toBe(datasetDictionary())
 })
 
 for (const { dataset, columns } of [CANDLES, TRADES_SET, QUOTES_SET]) {
-  test(`${dataset}: every name is there once, and every column says what it is`, () => {
+  test(`${dataset}: names are unique, and every column is fully described`, () => {
     const names = columns.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     for (const { name, type, unit, description, source, null_rule } of columns) {
@@ -70,7 +70,7 @@ test('every SQL statement of the page runs on a published day', async () => {
   }
 })
 
-test('the statement over many days takes every day once, though a replaced build lies there', async () => {
+test('the statement over many days reads each day once, although a replaced build still exists', async () => {
   const { pool, store, dir, features } = await createStand()
   const from = Date.parse(`${DATE}T10:00:00Z`) * 1_000
   const quote = (ts: number, id: number) => ({ symbol: 'BTCUSDT', ts, id, bid: 10, bid_qty: 1, ask: 12, ask_qty: 1 })

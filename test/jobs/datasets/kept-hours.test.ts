@@ -1,6 +1,6 @@
 /**
- * Builds of the day that is on go on behind the hours that are kept, and publish the bytes of one
- * that begins at midnight, whatever has happened since to what those hours were made of.
+ * Builds of the current day continue after the kept hours. They publish the bytes of a build from
+ * midnight, whatever has changed in the inputs of those hours.
  */
 import { readdir, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ const DATE = '2024-08-20'
 const MIDNIGHT = Date.parse(`${DATE}T00:00:00Z`) * 1_000
 const at = (hours: number, seconds = 0): number => MIDNIGHT + (hours * 3_600 + seconds) * 1e6
 
-/** Every few seconds a quote, a trade and a change of the book. */
+/** A quote, a trade and a change of the book every few seconds. */
 async function load({ pool }: Stand, symbol: string, from: number, to: number): Promise<void> {
   const times = (step_s: number): number[] =>
     Array.from({ length: Math.ceil((to - from) / (step_s * 1e6)) }, (_, i) => from + i * step_s * 1e6 + 1)
@@ -34,7 +34,7 @@ async function load({ pool }: Stand, symbol: string, from: number, to: number): 
   await insertMarks(pool, times(60).map((ts) => ({ symbol, ts, mark: 101, index: 100.5, funding: 0.0001 })))
 }
 
-/** As the writer does for what lies below the threshold: row and entry in one transaction. */
+/** Like the writer below the threshold: row and log entry in one transaction. */
 async function insertLate({ pool }: Stand, symbol: string, ts: number): Promise<void> {
   await pool.query(
     `with late as (
@@ -55,7 +55,7 @@ const kept_dir = join(stand.dir, 'today')
 const warnings: string[] = []
 const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(JSON.parse(line).code) })
 
-/** Builds both ways; what was kept before and was not made again. */
+/** Builds both ways. Returns the kept hours that were not built again. */
 async function build(hours: number, minutes: number): Promise<{ readonly taken: number; readonly made: number }> {
   const now = () => (at(hours, minutes * 60) + 30e6) / 1_000
   const before = await keptFiles()
@@ -79,27 +79,27 @@ async function keptFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map(files)
 }
 
-test('today is built from where it ended, and has the bytes of a build from midnight', async () => {
+test('today’s build continues where the last one ended, and has the bytes of a build from midnight', async () => {
   await insertSymbols(stand.pool, ['BTCUSDT', 'ETHUSDT', 'ADAUSDT', 'SOLUSDT'])
   // BTC is carried over midnight; ETH begins just before the second hour.
   await load(stand, 'BTCUSDT', at(0, -120), at(1, 240))
   await load(stand, 'ETHUSDT', at(0, 3_400), at(1, 240))
   expect(await build(1, 4)).toEqual({ taken: 0, made: 2 })
-  // Nothing new: the next build takes both.
+  // Nothing has changed: the next build reuses both.
   expect(await build(1, 5)).toEqual({ taken: 2, made: 0 })
 
-  // A symbol that appears, and an hour more. Its name stands behind the others.
+  // A new symbol and one more hour. The new name sorts after the others.
   await load(stand, 'BTCUSDT', at(1, 241), at(2, 240))
   await load(stand, 'ETHUSDT', at(1, 241), at(2, 240))
   await load(stand, 'SOLUSDT', at(2, 5), at(2, 240))
   expect(await build(2, 4)).toEqual({ taken: 2, made: 2 })
 
-  // A row that comes late to the first hour: of that symbol nothing is taken.
+  // A late row in the first hour: nothing of that symbol is reused.
   await insertLate(stand, 'BTCUSDT', at(0, 1_800))
   expect(await build(2, 5)).toEqual({ taken: 2, made: 2 })
   expect(await build(2, 5)).toEqual({ taken: 4, made: 0 })
 
-  // A hole that is found later, and one that begins behind all that is kept.
+  // One gap is found later, and one begins after all kept hours.
   const gap = { symbol: 'ETHUSDT', channel: 'book_ticker', from_ts: at(1, 1_800), to_ts: at(1, 1_900) } as const
   await insertGap(stand.pool, gap)
   await insertGap(stand.pool, { ...gap, symbol: 'BTCUSDT', from_ts: at(2, 200), to_ts: at(2, 210) })
@@ -107,14 +107,14 @@ test('today is built from where it ended, and has the bytes of a build from midn
   await stand.pool.query('update marketdata.gaps set repaired_at = now()')
   expect(await build(2, 5)).toEqual({ taken: 3, made: 1 })
 
-  // Half of a file: that is told, and what is behind it is built again.
+  // A truncated file: a warning, and its hour and the later ones are built again.
   expect(warnings).toEqual([])
   const [first] = [...(await keptFiles()).keys()].filter((name) => name.endsWith('-00')).toSorted()
   await truncate(join(kept_dir, DATE, first!), 1_000)
   expect(await build(2, 5)).toEqual({ taken: 2, made: 2 })
   expect(warnings).toEqual(['kept_hour_damaged'])
 
-  // A name in front of the others moves theirs in the dictionaries.
+  // A name that sorts before the others changes their indexes in the dictionaries.
   await load(stand, 'ADAUSDT', at(2, 230), at(2, 240))
   expect(await build(2, 5)).toEqual({ taken: 0, made: 4 })
 }, 300_000)

@@ -1,4 +1,4 @@
-/** A process to be killed: the archive, the features and the datasets of a day, one after another. */
+/** A process to kill: archives a day and builds its features and datasets, one after another. */
 import { silentLogger } from '#core/node/log.ts'
 import {
   createObjectStore,
@@ -17,7 +17,7 @@ export interface KillTask {
   readonly work_dir: string
   readonly date: Day
   readonly now_ms: number
-  /** Killed at this one of its writes to the store, half of the time in the middle of it; -1: never. */
+  /** The write to the store at which to die, half of the time in the middle of it; -1: never. */
   readonly write_index: number
 }
 

@@ -1,4 +1,4 @@
-/** kill -9 in the middle of archive, features and publish, again and again: then the same bytes. */
+/** Kills archive, features and publish (-9) again and again; the results have the same bytes. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { insertGap, insertQuotes, insertSymbols, insertTrades } from '../market.
 import { createStand, NOON, type Stand } from '../stand.ts'
 import type { KillTask } from './kill-main.ts'
 
-/** Ten minutes before a full hour and seven after it. */
+/** From ten minutes before a full hour to seven minutes after it. */
 const BEGIN = Date.parse('2024-08-09T00:50:00Z') * 1_000
 const DATE = parseDay('2024-08-09')!
 const SYMBOLS = ['BTCUSDT', '龙USDT']
@@ -40,7 +40,7 @@ function start({ database_url, store_config, dir }: Stand, write_index: number):
   return fork(MAIN, [JSON.stringify(task)], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
 }
 
-/** Until the process has got to its end; the number of its writes to the store. */
+/** Runs the process to its end. Returns the number of its writes to the store. */
 async function runToEnd(stand: Stand): Promise<number> {
   const child = start(stand, -1)
   let write_count = 0
@@ -50,14 +50,14 @@ async function runToEnd(stand: Stand): Promise<number> {
   return write_count
 }
 
-/** Killed at that write; false where it had ended before. */
+/** Kills the process at that write; false if it ended before. */
 async function runAndKill(stand: Stand, write_index: number): Promise<boolean> {
   await lockIsFree(stand)
   const [, signal] = (await once(start(stand, write_index), 'exit')) as [number | null, string | null]
   return signal === 'SIGKILL'
 }
 
-/** Postgres needs a moment to see that a session is dead, and gives its locks back then. */
+/** Postgres takes a while to notice that a session is dead, and only then releases its locks. */
 async function lockIsFree({ pool }: Stand): Promise<void> {
   await expect
     .poll(async () => (await pool.query("select from pg_stat_activity where application_name = 'killed'")).rowCount)
@@ -72,7 +72,7 @@ async function bytesOf({ store }: Stand): Promise<Readonly<Record<string, string
   return objects
 }
 
-test('what is built after many kills has the bytes of what was never disturbed, and nothing is left over', async () => {
+test('a build after many kills has the bytes of an undisturbed one and leaves nothing behind', async () => {
   const clean = await createStand()
   await load(clean)
   const write_count = await runToEnd(clean)
@@ -81,7 +81,7 @@ test('what is built after many kills has the bytes of what was never disturbed, 
 
   const stand = await createStand()
   await load(stand)
-  // What a killed run had finished is not written again, so the next one gets further.
+  // Files that a killed run had finished are not written again, so the next one gets further.
   let kill_count = 0
   const step = Math.ceil(write_count / 6)
   while (await runAndKill(stand, kill_count % 2 === 0 ? step : step + 1)) kill_count += 1

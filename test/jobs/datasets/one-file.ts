@@ -1,4 +1,4 @@
-/** A day of one small file, to be published again and again with other bytes. */
+/** A day with one small file, to publish again and again with other bytes. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import type { DatasetFile, Manifest } from '#core/dataset.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
@@ -39,7 +39,7 @@ export const factsOf = (file: DatasetFile, complete = true): Omit<Manifest, 'bui
   coverage: [],
 })
 
-/** SYMBOL has 50 + version rows; `value` is 1000 version + the row's number. */
+/** SYMBOL has 50 + version rows; `value` is 1000 times the version plus the row's number. */
 export async function writeVersion(dir: string, version: number): Promise<DatasetFile> {
   await mkdir(dir, { recursive: true })
   const row_count = 50 + version

@@ -1,4 +1,4 @@
-/** A process that publishes a day's file and is killed (-9) in the middle, at one of its writes. */
+/** Publishes a day's file and is killed (-9) at one of its writes. */
 import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { describeFile } from '../../../jobs/datasets/files/describe-file.ts'
 import { publishDay } from '../../../jobs/datasets/publish.ts'
@@ -14,7 +14,7 @@ const { store_config, dir, writes_before } = JSON.parse(process.argv[2]!) as Pub
 const store = createObjectStore(store_config)
 let left = writes_before
 const counted = async (work: () => Promise<void>): Promise<void> => {
-  // Half of the time the write is under way already.
+  // Half of the time the write has already begun.
   const done = left % 2 === 0 ? undefined : work()
   done?.catch(() => undefined)
   if (left-- === 0) process.kill(process.pid, 'SIGKILL')

@@ -31,7 +31,7 @@ async function readJson<T>(key: string): Promise<T | undefined> {
 const keys = async (prefix = ''): Promise<readonly string[]> =>
   (await store.list(prefix)).map(({ key }) => key)
 
-/** The store, failing at its n-th write as if the connection had gone for good. */
+/** The store, except that its n-th write and all later ones fail, as after a lost connection. */
 function dyingStore(writes_before: number): ObjectStore {
   let left = writes_before
   const write = async (work: () => Promise<void>): Promise<void> => {
@@ -48,7 +48,7 @@ function dyingStore(writes_before: number): ObjectStore {
   }
 }
 
-test('a run that dies at any of its writes leaves the day as it was or as it is to be', async () => {
+test('a run that dies at any of its writes leaves either the old day or the new one', async () => {
   const good = await stand.features('2024-08-08')
   const good_manifest = await readJson<Manifest>(`${DAY}/manifest.json`)
   await insertTrades(pool, [
@@ -69,13 +69,13 @@ test('a run that dies at any of its writes leaves the day as it was or as it is 
     expect(outcome).toContain('the process died here')
     deaths += 1
   }
-  // The note, three uploads and the manifest; what was uploaded already is not again.
+  // The note, three uploads and the manifest. Finished uploads are not repeated.
   expect(deaths).toBeGreaterThanOrEqual(5)
   expect(await readJson(`${DAY}/manifest.json`)).not.toEqual(good_manifest)
   expect(good.sets.map(({ files }) => files.length)).toEqual([3, 3])
 })
 
-test('a store that alters what it was given is found out before anything is published', async () => {
+test('a store that alters the bytes it is given is detected before anything is published', async () => {
   for (const key of await keys(DAY)) await store.delete(key)
   const altering: ObjectStore = {
     ...store,
@@ -88,7 +88,7 @@ test('a store that alters what it was given is found out before anything is publ
   expect(await readJson(`${DAY}/manifest.json`)).toBeUndefined()
 })
 
-test('published again, nothing changes', async () => {
+test('publishing the same files again changes nothing', async () => {
   const first = await stand.features('2024-08-08')
   const manifest = await store.get(`${DAY}/manifest.json`)
   const written: string[] = []
@@ -100,11 +100,11 @@ test('published again, nothing changes', async () => {
   }
   expect(await stand.features('2024-08-08', { store: watched })).toEqual(first)
   expect(await store.get(`${DAY}/manifest.json`)).toEqual(manifest)
-  // What the day leaves for the next is no file of a dataset.
+  // The fit for the next day does not belong to a dataset.
   expect(written.filter((key) => !key.startsWith('models/'))).toEqual([])
 })
 
-test('latest.json names the newest day that is over, whatever was built last', async () => {
+test('latest.json names the newest complete day, whatever was built last', async () => {
   const latest = (): Promise<Latest | undefined> => readJson('datasets/features_1s/latest.json')
   const during_the_9th = { now: () => Date.parse('2024-08-09T18:00:00Z') }
   await stand.features('2024-08-08')
@@ -116,7 +116,7 @@ test('latest.json names the newest day that is over, whatever was built last', a
   expect(await latest()).toMatchObject({ date: '2024-08-09', complete: true })
 })
 
-test('until a day is over, latest.json names the newest', async () => {
+test('before any day is complete, latest.json names the newest', async () => {
   const other = await createStand()
   await insertSymbols(other.pool, ['BTCUSDT'])
   await insertQuotes(other.pool, [quote(EVENING_US, 1)])

@@ -1,4 +1,4 @@
-/** Candles, trades and quotes of a small market: files in the store, as other programs read them. */
+/** Candles, trades and quotes of a small market: files in the store, read by other programs. */
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -84,7 +84,7 @@ const key = (dataset: string, file: string): string =>
     ? manifestKey(dataset, versionOf(dataset), DATE)
     : publishedKey(published.get(dataset)!, file)
 
-test('a day has a Parquet file, its coverage, and a CSV file for each symbol that has rows', () => {
+test('a day has a Parquet file, its coverage, and a CSV file per symbol with rows', () => {
   expect(Object.keys(built)).toEqual([
     'datasets/candles/latest.json',
     key('candles', 'candles.arrow'),
@@ -111,7 +111,7 @@ test('a day has a Parquet file, its coverage, and a CSV file for each symbol tha
   ])
 })
 
-test('Parquet and CSV hold the rows of the table, each with its microseconds', async () => {
+test('Parquet and CSV hold the rows of the table, with microseconds', async () => {
   const { rows } = await stand.pool.query(
     `select s.symbol, (extract(epoch from ts_exchange) * 1000000)::float8 as ts, agg_trade_id::float8 as id,
        price, qty, is_buyer_maker from marketdata.trades t join marketdata.symbols s on s.id = symbol_id
@@ -173,7 +173,7 @@ test('the manifest says what is missing, per symbol and stream', async () => {
   const { coverage, files, row_count } = await manifestOf(stand, 'trades')
   expect(row_count).toBe(100)
   expect(files.filter(({ format }) => format === 'csv.gz').map((file) => file.row_count)).toEqual([20, 80])
-  // The last event of the exchange lies in second 3564; the gap touches 31 seconds of BTCUSDT.
+  // The exchange's last event is in second 3564; the gap touches 31 seconds of BTCUSDT.
   expect(coverage.map(({ symbol, row_count: rows, present_s, gap_count }) => [symbol, rows, present_s, gap_count])).toEqual([
     ['ADAUSDT', 20, 3_565, 0],
     ['BTCUSDT', 80, 3_565 - 31, 1],
@@ -193,7 +193,7 @@ test('another database, another order, another source: the same bytes', async ()
   expect(await bytesOf(other)).toEqual(built)
 })
 
-test('a late trade of an archived hour: new version, both jobs are due again, and the manifest tells', async () => {
+test('a late trade of an archived hour: a new version, both jobs are due again, the manifest names it', async () => {
   await stand.features(DATE)
   await archive(stand)
   expect(await selectStaleDays(stand.pool, stand.store, NOON)).toEqual([])
@@ -226,7 +226,7 @@ test('a late trade of an archived hour: new version, both jobs are due again, an
   expect(high).toEqual([{ high: 200 }])
 })
 
-test('a row that came between the build and the first archive of its hour is not lost either', async () => {
+test('a row that arrived between the build and the first archive of its hour is not lost either', async () => {
   const other = await createStand()
   await load(other, false)
   await build(other)
@@ -234,7 +234,7 @@ test('a row that came between the build and the first archive of its hour is not
     { symbol: 'ADAUSDT', ts: at(6), id: 1_000, price: 200, qty: 1, is_buyer_maker: false },
   ])
   await archive(other)
-  // Jobs and archive stand on one clock; the test's jobs ran in 2024.
+  // The jobs of this test ran in 2024, so the archive's clock is set back to theirs.
   await other.pool.query('update marketdata.archive set archived_at = $1', [new Date(NOON + 1)])
   expect(await selectStaleDays(other.pool, other.store, NOON)).toEqual([
     { job: 'datasets', date: DATE, why: 'the archive holds 1 rows that arrived after the build of candles' },

@@ -1,4 +1,4 @@
-/** The whole job on a small market: rows in the tables, files in the store. */
+/** Runs the whole job on a small market: from rows in the tables to files in the store. */
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { zstdDecompressSync } from 'node:zlib'
@@ -42,8 +42,8 @@ const trade = (symbol: string, seconds: number, id: number, qty: number): TradeR
   is_buyer_maker: id % 2 === 0,
 })
 
-// BTC is carried over midnight; ADA starts at 00:00:03; ZEC traded, but was quoted on the 8th only
-// behind a gap; 龙USDT ends the day for all of them at 00:00:09.
+// BTC is carried over midnight. ADA starts at 00:00:03. ZEC traded, but its only quote on the 8th
+// is after a gap. 龙USDT has the exchange's last event, at 00:00:09.
 const QUOTES: readonly QuoteRow[] = [
   quote('BTCUSDT', -2, 1, 99),
   quote('BTCUSDT', -1, 2, 100, 5),
@@ -102,7 +102,7 @@ test('rows are sorted by exchange, symbol and second, dense from the first event
   expect(result.row_count).toBe(27)
 })
 
-test('the chain of quotes runs over midnight, but not over a gap', async () => {
+test('the chain of quotes continues over midnight, but not across a gap', async () => {
   const rows = await readWithDuckDb(
     stand,
     parquet_key,
@@ -118,7 +118,7 @@ test('the chain of quotes runs over midnight, but not over a gap', async () => {
   ])
 })
 
-test('trades: 0 in a quiet second, null where a gap is open, whole where it was repaired', async () => {
+test('trades: 0 in a quiet second, null in an open gap, complete after a repair', async () => {
   const rows = await readWithDuckDb(
     stand,
     parquet_key,
@@ -140,7 +140,7 @@ test('trades: 0 in a quiet second, null where a gap is open, whole where it was 
   ])
 })
 
-test('Parquet: columns, types, nulls and statistics are the registry’s, one row group a symbol', async () => {
+test('Parquet: columns, types, nulls and statistics of the registry, one row group per symbol', async () => {
   const types = { timestamp_us: 'TIMESTAMP WITH TIME ZONE', string: 'VARCHAR', float64: 'DOUBLE', int64: 'BIGINT' }
   const columns = await readWithDuckDb(stand, parquet_key, (file) => `describe select * from ${file}`)
   expect(columns.map((column) => [column['column_name'], column['column_type']])).toEqual(
@@ -173,7 +173,7 @@ test('Parquet: columns, types, nulls and statistics are the registry’s, one ro
   expect(rows[7]).toMatchObject({ ts: BigInt(at(0)), symbol: 'BTCUSDT', mid_close: 101, trade_count: 0n })
 })
 
-test('Arrow: the same values and nulls as the Parquet file, compressed as the format says', async () => {
+test('Arrow: the same values and nulls as the Parquet file, with the format’s compression', async () => {
   const bytes = (await stand.store.get(arrow_key))!
   const table = tableFromIPC(bytes)
   expect(table.schema.fields.map(({ name, nullable }) => [name, nullable])).toEqual(
@@ -195,7 +195,7 @@ test('Arrow: the same values and nulls as the Parquet file, compressed as the fo
   }
 })
 
-test('the manifest holds what the files are, and what is missing', async () => {
+test('the manifest describes the files and what is missing', async () => {
   for (const file of manifest.files) {
     const stored = published.find(({ name }) => name === file.name)!
     const { bytes, sha256 } = await digestOf((await stand.store.read(stored.key))!)
@@ -222,7 +222,7 @@ test('the manifest holds what the files are, and what is missing', async () => {
   })
 })
 
-test('coverage.parquet tells every stream and gap to a reader that knows lists', async () => {
+test('coverage.parquet has every stream and gap, for readers that support lists', async () => {
   const rows = await readWithDuckDb(
     stand,
     coverage_key,
@@ -254,7 +254,7 @@ test('coverage.parquet tells every stream and gap to a reader that knows lists',
   ])
 })
 
-test('another database with other symbol ids and another order of insertion gives the same bytes', async () => {
+test('another database with other symbol ids and another insertion order gives the same bytes', async () => {
   const other = await createStand()
   await load(other, true)
   const again = await other.features('2024-08-09', { export_dir: join(other.dir, 'export') })
@@ -265,13 +265,13 @@ test('another database with other symbol ids and another order of insertion give
   )
   expect(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))).toEqual({
     ...manifest,
-    // A copy has its files beside it.
+    // A local copy has its files next to it.
     build: undefined,
   })
   expect(await readFile(join(folder, 'features_1s.arrow'))).toEqual(Buffer.from((await stand.store.get(arrow_key))!))
 })
 
-test('an exchange without a single trade was not asked for trades: null, not 0', async () => {
+test('an exchange without any trades did not record trades: null, not 0', async () => {
   const other = await createStand()
   await insertSymbols(other.pool, ['BTCUSDT'])
   await insertQuotes(other.pool, [quote('BTCUSDT', 1, 1, 100)])
@@ -280,7 +280,7 @@ test('an exchange without a single trade was not asked for trades: null, not 0',
   expect(rows).toEqual([{ mid_close: 101, volume: null, trade_count: null }])
 })
 
-test('a day without data is refused with the days that have some, and nothing is published', async () => {
+test('a day without data is refused, with the days that have data, and nothing is published', async () => {
   const before = await stand.store.list('')
   await expect(stand.features('2024-08-11')).rejects.toMatchObject({
     code: 'no_data',
@@ -293,12 +293,12 @@ test('a day that has not begun is refused', async () => {
   await expect(stand.features('2024-08-21')).rejects.toMatchObject({ code: 'day_in_future' })
 })
 
-test('the current day may be built, and its manifest says that it is not complete', async () => {
+test('the current day can be built, and its manifest says that it is not complete', async () => {
   const { complete } = await stand.features('2024-08-08', { now: () => Date.parse('2024-08-08T23:59:59Z') })
   expect(complete).toBe(false)
   expect((await stand.features('2024-08-08')).complete).toBe(true)
 })
 
-test('nothing is left in the work folder', async () => {
+test('the work folder is empty afterwards', async () => {
   expect(await readdir(join(stand.dir, 'work'))).toEqual([])
 })

@@ -1,4 +1,4 @@
-/** A published day that is right has no findings; each way of spoiling one has its own. */
+/** A correct day has no findings; each way to corrupt one has its own. */
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
@@ -33,20 +33,20 @@ const work_dir = join(stand.dir, 'work')
 await stand.features(DATE)
 await runDatasets({ pool, store, date: DATE, work_dir, log: silentLogger, now: () => NOON })
 
-/** What a test spoils is put back. */
-const spoiled = new Map<string, Uint8Array>()
-async function spoil(key: string, bytes: Uint8Array | string): Promise<void> {
-  if (!spoiled.has(key)) spoiled.set(key, (await store.get(key)) ?? new Uint8Array())
+/** Original bytes of what a test corrupts. */
+const originals = new Map<string, Uint8Array>()
+async function corrupt(key: string, bytes: Uint8Array | string): Promise<void> {
+  if (!originals.has(key)) originals.set(key, (await store.get(key)) ?? new Uint8Array())
   await store.put(key, bytes, 'application/octet-stream')
 }
-async function putBack(): Promise<void> {
-  for (const [key, bytes] of spoiled) {
+async function restore(): Promise<void> {
+  for (const [key, bytes] of originals) {
     if (bytes.length === 0) await store.delete(key)
     else await store.put(key, bytes, 'application/octet-stream')
   }
-  spoiled.clear()
+  originals.clear()
 }
-afterEach(putBack)
+afterEach(restore)
 
 const verify = (dataset: string): Promise<VerifyResult> =>
   runVerify({ pool, store, dataset, date: DATE, work_dir, log: silentLogger, now: Date.now })
@@ -65,12 +65,12 @@ const read = async (key: string): Promise<Buffer> => Buffer.from((await store.ge
 
 async function changeManifest(dataset: string, change: (manifest: Manifest) => Manifest): Promise<void> {
   const key = keyOf(dataset, 'manifest.json')
-  await spoil(key, JSON.stringify(change(JSON.parse(String(await read(key))) as Manifest)))
+  await corrupt(key, JSON.stringify(change(JSON.parse(String(await read(key))) as Manifest)))
 }
 
-/** Puts other bytes in a file's place, with a manifest that is true of their size and sha256. */
+/** Replaces a file, and makes the manifest match its size and sha256. */
 async function replaceFile(dataset: string, file: DatasetFile, path: string, bytes: Uint8Array): Promise<void> {
-  await spoil(keyOf(dataset, path), bytes)
+  await corrupt(keyOf(dataset, path), bytes)
   await changeManifest(dataset, (manifest) => ({
     ...manifest,
     files: manifest.files.map((one) => (one.name === path ? file : one)),
@@ -78,7 +78,7 @@ async function replaceFile(dataset: string, file: DatasetFile, path: string, byt
 }
 
 for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
-  test(`${dataset}: what was published is right, in every file`, async () => {
+  test(`${dataset}: every file of a published day is right`, async () => {
     const { findings: found, file_count, row_count } = await verify(dataset)
     expect(found).toEqual([])
     expect(file_count).toBe(dataset === 'trades' || dataset === 'quotes' ? 4 : 3)
@@ -86,7 +86,7 @@ for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes'
   })
 }
 
-test('a byte that was turned over is told, whatever it does to the file', async () => {
+test('a flipped byte is reported, whatever it does to the file', async () => {
   for (const [dataset, file] of [
     ['features_1s', 'features_1s.parquet'],
     ['features_1s', 'features_1s.arrow'],
@@ -95,24 +95,24 @@ test('a byte that was turned over is told, whatever it does to the file', async 
   ] as const) {
     const bytes = await read(keyOf(dataset, file))
     bytes[bytes.length >> 1]! ^= 0x40
-    await spoil(keyOf(dataset, file), bytes)
+    await corrupt(keyOf(dataset, file), bytes)
     expect((await findings(dataset))[0]).toMatch(new RegExp(`^${file}: Its sha256 is [0-9a-f]{64}, but `))
-    await putBack()
+    await restore()
   }
 })
 
-test('a file that is gone, and one that nobody tells of', async () => {
+test('a missing file, and a file that the manifest does not name', async () => {
   const key = keyOf('candles', 'candles.arrow')
-  spoiled.set(key, await read(key))
+  originals.set(key, await read(key))
   await store.delete(key)
-  await spoil(keyOf('candles', 'old.parquet'), 'left')
+  await corrupt(keyOf('candles', 'old.parquet'), 'left')
   expect(await findings('candles')).toEqual([
     'old.parquet: It is in the folder, but the manifest does not name it.',
     'candles.arrow: It is not in the store.',
   ])
 })
 
-test('rows out of order, a null where none may be, other values than in Arrow', async () => {
+test('rows out of order, a null where none is allowed, values that differ from Arrow', async () => {
   const path = join(stand.dir, 'labels_1s.parquet')
   const identity = { dataset: 'labels_1s', schema_version: versionOf('labels_1s'), date: DATE }
   const file = await createPartsParquet(path, LABELS_1S, identity)
@@ -139,7 +139,7 @@ test('rows out of order, a null where none may be, other values than in Arrow', 
   ])
 })
 
-test('a CSV file that lacks a row, under a manifest that is true of its bytes', async () => {
+test('a CSV file that lacks a row, with a manifest that matches its bytes', async () => {
   const name = `binance-futures_trades_${DATE}_BTCUSDT.csv.gz`
   const lines = gunzipSync(await read(keyOf('trades', name))).toString().trimEnd().split('\n')
   const bytes = gzipSync(`${lines.toSpliced(5, 1).join('\n')}\n`)
@@ -166,10 +166,10 @@ test('columns that the file does not have, counts that do not add up', async () 
   ])
 })
 
-test('a manifest of another day, and one that is none', async () => {
+test('a manifest of another day, and an invalid one', async () => {
   await changeManifest('candles', (manifest) => ({ ...manifest, date: '2024-08-10' }))
   expect((await findings('candles'))[0]).toBe('manifest.json: It says date 2024-08-10, but its key says 2024-08-09.')
-  await spoil(keyOf('candles', 'manifest.json'), '{')
+  await corrupt(keyOf('candles', 'manifest.json'), '{')
   expect(await findings('candles')).toEqual(['manifest.json: It is not JSON.'])
 })
 

@@ -1,6 +1,6 @@
 /**
- * The whole job over every stream, from wherever the rows lie: Postgres, the archive, some of each,
- * in one thread or several. The bytes are the same.
+ * Runs the whole job over every stream, with the rows in Postgres, in the archive or in both, in
+ * one thread or several. The bytes are always the same.
  */
 import { expect, test } from 'vitest'
 import type { Manifest } from '#core/dataset.ts'
@@ -24,7 +24,7 @@ import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
 
 const MIDNIGHT = Date.parse('2024-08-09T00:00:00Z') * 1_000
 const SYMBOLS = ['ADAUSDT', 'BTCUSDT', 'ZECUSDT']
-/** Ten minutes of the day before; the day itself goes on over 1 h, with a quiet time in between. */
+/** Ten minutes of the day before; the day itself lasts 1 h, with a quiet time in between. */
 const SPANS = [[-600, -1], [0, 700], [3_500, 3_900]] as const
 const TABLES = ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'] as const
 
@@ -64,7 +64,9 @@ async function loadSymbol({ pool }: Stand, symbol: string, random: () => number)
   })))
 }
 
-/** Snapshots every 5 minutes; in ZEC a diff is missing at 60 s, so the next snapshot is waited for. */
+/**
+ * Snapshots every 5 minutes. ZEC lacks the diff at 60 s, so its book waits for the next snapshot.
+ */
 function depthRows(symbol: string, times: readonly number[], random: () => number): readonly DepthEventRow[] {
   const side = (from: number, step: number): string =>
     `{${Array.from({ length: 12 }, (_, k) => `{${from + step * k},${1 + Math.floor(random() * 9)}}`).join(',')}}`
@@ -122,27 +124,27 @@ const [features, labels, features_100ms] = first.result.sets
 const query = (set: typeof features, sql: string): ReturnType<typeof readWithDuckDb> =>
   readWithDuckDb(stand, set!.files[0]!.key, (file) => sql.replaceAll('FILE', file))
 
-test('every stream leaves its marks: carried in at midnight, null where it was not heard', async () => {
+test('every stream: carried in at midnight, null where it was not recorded', async () => {
   expect(first.result.sets.map(({ dataset }) => dataset)).toEqual(['features_1s', 'labels_1s', 'features_100ms'])
   const rows = await query(
     features,
     `select symbol, count(*)::int as n, count(mid_close)::int as quoted, count(i10)::int as booked,
-       count(mark_price)::int as marked, count(index_price)::int as indexed, count(liquidation_count)::int as heard,
+       count(mark_price)::int as marked, count(index_price)::int as indexed, count(liquidation_count)::int as liquidated,
        min(mark_index_basis_bps) as basis, max(funding_rate) as funding,
        count(microprice_stoikov) > 3000 as priced, count(mlofi_integrated) > 100 as integrated, count(vpin) > 100 as toxic
      from FILE group by symbol order by symbol`,
   )
   const all = { n: 3_900, priced: true, integrated: true, toxic: true, funding: 0.0001 }
-  // Of the mark price 1,001 to the index 1,000, exactly.
+  // Exactly the basis of a mark price of 1,001 over an index of 1,000.
   const basis = 10
   expect(rows).toEqual([
-    { symbol: 'ADAUSDT', ...all, quoted: 3_900, booked: 3_900, marked: 3_900, indexed: 3_900, heard: 3_900, basis },
-    { symbol: 'BTCUSDT', ...all, quoted: 3_899, booked: 3_900, marked: 3_899, indexed: 3_899, heard: 3_869, basis },
-    { symbol: 'ZECUSDT', ...all, quoted: 3_900, booked: expect.toSatisfy((n: number) => n > 3_500 && n < 3_850), marked: 3_900, indexed: 0, heard: 3_900, basis: null },
+    { symbol: 'ADAUSDT', ...all, quoted: 3_900, booked: 3_900, marked: 3_900, indexed: 3_900, liquidated: 3_900, basis },
+    { symbol: 'BTCUSDT', ...all, quoted: 3_899, booked: 3_900, marked: 3_899, indexed: 3_899, liquidated: 3_869, basis },
+    { symbol: 'ZECUSDT', ...all, quoted: 3_900, booked: expect.toSatisfy((n: number) => n > 3_500 && n < 3_850), marked: 3_900, indexed: 0, liquidated: 3_900, basis: null },
   ])
 })
 
-test('features_100ms agrees with features_1s where both look at the same moment', async () => {
+test('features_100ms agrees with features_1s at the same times', async () => {
   const fine = await query(
     features_100ms!,
     `select epoch_us(ts + interval '100 ms' - interval '1 s')::double as ts, mid_close, i10, quote_age_s, microprice_stoikov
@@ -160,7 +162,7 @@ test('features_100ms agrees with features_1s where both look at the same moment'
   expect(await sums(features_100ms!)).toEqual(await sums(features))
 })
 
-test('labels lie beside the features they belong to', async () => {
+test('labels have the same rows as the features they belong to', async () => {
   const [row] = await query(
     labels!,
     `select count(*)::int as n, count(forward_log_return_60s)::int as known from FILE where symbol = 'ADAUSDT'`,
@@ -168,7 +170,7 @@ test('labels lie beside the features they belong to', async () => {
   expect(row).toEqual({ n: 3_900, known: 3_840 })
 })
 
-test('the manifest names the fit that it was made with, and the first day that there was none', async () => {
+test('the manifest names the fit that was used, and on the first day says that there was none', async () => {
   const { inputs } = first.manifests[0]!
   const fit = (await stand.store.get(inputs!.fit!.key))!
   expect(inputs!.fit!.key).toBe('models/features/v3/date=2024-08-08/fit.json')
@@ -181,7 +183,7 @@ test('the manifest names the fit that it was made with, and the first day that t
   })
 })
 
-test('a fit that is not one is refused before anything is built', async () => {
+test('an invalid fit is refused before anything is built', async () => {
   const key = 'models/features/v3/date=2024-08-08/fit.json'
   const good = (await stand.store.get(key))!
   await stand.store.put(key, '{"fit_version":1,"date":"2024-08-08","symbols":[{}]}', 'application/json')
@@ -190,23 +192,23 @@ test('a fit that is not one is refused before anything is built', async () => {
 })
 
 for (const thread_count of [1, 3]) {
-  test(`${thread_count} threads make the same bytes as none`, async () => {
+  test(`${thread_count} threads give the same bytes as none`, async () => {
     expect(await build(stand, { thread_count })).toEqual(first)
   })
 }
 
-test('a run in threads that is called off publishes nothing and says why', async () => {
+test('an aborted run in threads publishes nothing and says why', async () => {
   const stopping = new AbortController()
   const run = stand.features('2024-08-09', {
     thread_count: 2,
     signal: stopping.signal,
-    onProgress: () => stopping.abort(new Error('called off')),
+    onProgress: () => stopping.abort(new Error('cancelled')),
   })
-  await expect(run).rejects.toThrow('called off')
+  await expect(run).rejects.toThrow('cancelled')
   expect(await stand.store.list('tmp/')).toEqual([])
 })
 
-test('an error in a thread ends the run with its own words', async () => {
+test('an error in a thread ends the run with its own message', async () => {
   const broken = { ...stand.store, config: { ...stand.store.config, secret_access_key: 'wrong' } }
   await archive(hoursFrom(1, 1))
   await expect(stand.features('2024-08-09', { thread_count: 2, store: broken })).rejects.toThrow(/signature/i)
@@ -218,7 +220,7 @@ test('some hours from the archive and some from Postgres: the same bytes', async
   expect(await build(stand)).toEqual(first)
 })
 
-test('a late row counts at once, before the archive has it and after, and the manifest tells', async () => {
+test('a late row counts at once, before and after it is archived, and the manifest names it', async () => {
   await archive()
   const ts = MIDNIGHT + 10.5e6
   await insertTrades(stand.pool, [{ symbol: 'ADAUSDT', ts, id: 1e6, price: 1_000, qty: 1, is_buyer_maker: true }])
@@ -243,7 +245,7 @@ test('everything from the archive, with nothing left in Postgres: the same bytes
   for (const table of TABLES) await stand.pool.query(`truncate marketdata.${table}`)
   expect(await build(stand)).toEqual(before)
   expect(await build(stand, { thread_count: 2 })).toEqual(before)
-  // The day before, too: what it leaves for this one is the same.
+  // The day before as well: its fit for this day is the same.
   await stand.features('2024-08-08')
   expect(await build(stand)).toEqual(before)
 })

@@ -1,4 +1,6 @@
-/** Book features: holes and late snapshots by hand, values against a slow implementation. */
+/**
+ * Book features: gaps and late snapshots in hand-made cases, values against a slow implementation.
+ */
 import { expect, test } from 'vitest'
 import type { DepthChange } from '#core/book-sync.ts'
 import { BOOK_COLUMNS } from '#core/features/book.ts'
@@ -15,7 +17,7 @@ import { slowBookRows } from './slow-book.ts'
 const NAMES = BOOK_COLUMNS.map(({ name }) => name)
 const N = NaN
 
-/** Ten levels a side at 99, 98, .. and 101, 102, .. with quantity 1. */
+/** Ten levels per side at 99, 98, .. and 101, 102, .. with quantity 1. */
 const TEN: Pick<DepthRow, 'bids' | 'asks'> = {
   bids: Array.from({ length: 10 }, (_, k) => [99 - k, 1] as const),
   asks: Array.from({ length: 10 }, (_, k) => [101 + k, 1] as const),
@@ -60,15 +62,15 @@ function fold(rows: readonly DepthRow[], gaps: readonly StreamGap[] = []): BookV
 }
 const list = (values: BookValues, name: string): readonly number[] => [...values[name]!]
 
-test('makes exactly the columns of the registry, or those that are asked for', () => {
+test('computes exactly the columns of the registry, or the requested ones', () => {
   expect(Object.keys(fold([]))).toEqual(NAMES)
   expect(Object.keys(new BookFold(grid, ['i5', 'mlofi_3']).finish([]))).toEqual(['i5', 'mlofi_3'])
 })
 
-test('a quiet second shows the book as it stands, with no update and no flow', () => {
+test('a quiet second shows the current book, with no update and no flow', () => {
   const c = fold([snapshot(0, 10), diff(0.5, 10, 11, [[99, 3]]), diff(3.5, 11, 12, [[99, 7]])])
   expect(list(c, 'depth_update_count')).toEqual([1, 0, 0, 1, 0, 0])
-  // The first book starts the chain; then 4 came to the bid.
+  // The first book starts the chain; then a quantity of 4 was added to the bid.
   expect(list(c, 'mlofi_1')).toEqual([0, 0, 0, 4, 0, 0])
   expect(list(c, 'bid_wall_size')).toEqual([3, 3, 3, 7, 7, 7])
   expect(list(c, 'i5').map((value) => Number(value.toFixed(6)))).toEqual(
@@ -76,14 +78,14 @@ test('a quiet second shows the book as it stands, with no update and no flow', (
   )
 })
 
-test('a book carried over midnight shows from the first second on, and its flow is not the grid’s', () => {
+test('a book carried over midnight shows from the first second on, but its flow before the grid does not count', () => {
   const c = fold([snapshot(-50, 10), diff(-40, 10, 11), diff(-1, 11, 12, [[99, 5]]), diff(1.5, 12, 13, [[99, 6]])])
   expect(list(c, 'bid_wall_size')).toEqual([5, 6, 6, 6, 6, 6])
   expect(list(c, 'mlofi_1')).toEqual([0, 1, 0, 0, 0, 0])
   expect(list(c, 'depth_update_count')).toEqual([0, 1, 0, 0, 0, 0])
 })
 
-test('from the last update before a hole to the next snapshot that a diff continues: nothing', () => {
+test('null from the last update before a gap until a diff continues the next snapshot', () => {
   const c = fold([
     snapshot(0, 10),
     diff(0.5, 10, 11, [[99, 2]]),
@@ -94,24 +96,24 @@ test('from the last update before a hole to the next snapshot that a diff contin
     diff(4.4, 18, 19, [[99, 10]]),
   ])
   expect(list(c, 'bid_wall_size')).toEqual([N, N, N, 1, 10, 10])
-  // Behind the hole the chain starts anew with update 17; 18 and 19 bring 8 and 1.
+  // After the gap the chain restarts with update 17; 18 and 19 contribute 8 and 1.
   expect(list(c, 'mlofi_1')).toEqual([N, N, N, 0, 9, 0])
 })
 
-test('a snapshot that was received after the diffs it is older than still takes its place', () => {
+test('a snapshot that arrives after newer diffs is still placed before them', () => {
   const late = fold([diff(0.5, 10, 11, [[99, 3]]), diff(1.5, 11, 12, [[99, 4]]), snapshot(30, 10)])
   expect(list(late, 'bid_wall_size')).toEqual([3, 4, 4, 4, 4, 4])
-  // A minute and more is another story: the diffs went by without a book.
+  // After more than a minute it is too late: the diffs were taken without a book.
   expect(list(fold([diff(0.5, 10, 11), diff(90, 11, 12), snapshot(95, 10)]), 'i5')).toEqual([N, N, N, N, N, N])
 })
 
-test('a snapshot in between is no update, and the chain runs over it', () => {
+test('a snapshot in between does not count as an update, and the chain continues over it', () => {
   const with_one = fold([snapshot(0, 10), diff(0.5, 10, 11), snapshot(1, 11), diff(1.5, 11, 12, [[99, 4]])])
   const without = fold([snapshot(0, 10), diff(0.5, 10, 11), diff(1.5, 11, 12, [[99, 4]])])
   expect(with_one).toEqual(without)
 })
 
-test('an open gap of the ledger hides the seconds that end in it, a repaired one none', () => {
+test('an open gap of the ledger hides the seconds that end in it; a repaired one hides none', () => {
   const rows = [snapshot(0, 10), diff(0.5, 10, 11), diff(5.2, 11, 12)]
   const gap = (repaired: boolean): StreamGap => ({
     from_ts: micros(1.5e6),
@@ -125,7 +127,7 @@ test('an open gap of the ledger hides the seconds that end in it, a repaired one
   expect(fold(rows, [gap(true)])).toEqual(fold(rows))
 })
 
-test('with too few levels each column is null by its own rule', () => {
+test('with too few levels, each column is null by its own rule', () => {
   const seven = { bids: TEN.bids.slice(0, 7), asks: TEN.asks }
   const c = fold([snapshot(0, 10, seven), diff(0.5, 10, 11), diff(1.5, 11, 12, [[99, 2]])])
   const known = NAMES.filter((name) => !Number.isNaN(c[name]![1]))
@@ -133,7 +135,7 @@ test('with too few levels each column is null by its own rule', () => {
   expect(known).toEqual([...expected, 'mlofi_norm_5', 'ask_wall_size', 'ask_wall_dist_bps', 'ask_wall_ratio', 'ask_slope'])
 })
 
-test('a level that was missing at some moment of the second makes its flow null, and only that', () => {
+test('a level that was missing at any time of the second makes only its own flow null', () => {
   const nine = { bids: TEN.bids.slice(0, 9), asks: TEN.asks }
   const c = fold([snapshot(0, 10, nine), diff(0.5, 10, 11), diff(1.2, 11, 12, [[80, 4]]), diff(2.2, 12, 13, [[80, 5]])])
   expect(list(c, 'mlofi_10').slice(0, 3)).toEqual([N, N, 1])
@@ -141,9 +143,9 @@ test('a level that was missing at some moment of the second makes its flow null,
 })
 
 /**
- * Orders that come to, leave or take from the best levels of a book, one diff each. The flow of a
- * second is then the signed size of the messages that changed the best level: what was added to
- * the bid or taken from the ask counts up (Cont, Kukanov & Stoikov 2014, section 2.1).
+ * Orders that join, leave or take from the best levels of a book, one diff each. A second's flow is
+ * then the signed size of the messages that changed the best level: quantity added to the bid or
+ * taken from the ask counts as positive (Cont, Kukanov & Stoikov 2014, section 2.1).
  */
 function randomOrders(seed: number, count: number): { readonly rows: readonly DepthRow[]; readonly flow: readonly number[] } {
   const random = randomNumbers(seed)

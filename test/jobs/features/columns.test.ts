@@ -1,4 +1,4 @@
-/** Folding events into seconds: carrying forward, holes, empty seconds. */
+/** Folding events into seconds: carrying forward, gaps, empty seconds. */
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { blindRows, cutsOf, type StreamGap } from '../../../jobs/day/gaps.ts'
@@ -33,7 +33,7 @@ type Quotes = QuoteColumns & { readonly realised_variance: Float64Array }
 function quotes(rows: readonly Quote[], gaps: readonly StreamGap[] = [], carried?: Quote): Quotes {
   const top = (q: Quote) => ({ ts_exchange: us(q[0]), best_bid: q[2], bid_qty: q[3], best_ask: q[4], ask_qty: q[5] })
   const fold = new QuoteFold(grid, cutsOf(gaps), carried && top(carried))
-  // One row a chunk, so that chunk borders are everywhere.
+  // One row per chunk, so that chunks end everywhere.
   for (const q of rows) {
     fold.add({
       row_count: 1,
@@ -74,7 +74,7 @@ test('a second without quotes carries the last one; its ofi and count are 0', ()
   ])
   expect(list(c.mid_close)).toEqual([100, 100, 100, 101, 101, 101])
   expect(list(c.quote_count)).toEqual([2, 0, 0, 1, 0, 0])
-  // The first quote of all contributes 0; in second 3 the bid rose (+2) and the ask went away (+1).
+  // The very first quote contributes 0; in second 3 the bid rose (+2) and the ask vanished (+1).
   expect(list(c.ofi)).toEqual([3, 0, 0, 3, 0, 0])
   expect(list(c.mid_open)).toEqual([100, 100, 100, 100, 101, 101])
   expect(list(c.mid_high)).toEqual([100, 100, 100, 101, 101, 101])
@@ -85,7 +85,7 @@ test('a second without quotes carries the last one; its ofi and count are 0', ()
   expect(c.realised_variance[4]).toBe(0)
 })
 
-test('a carried quote opens the first second but is no event of it', () => {
+test('a carried quote opens the first second but does not count as its event', () => {
   const c = quotes([[0.5, 2, 99, 3, 101, 1]], [], [-1, 1, 98, 2, 100, 1])
   expect([c.mid_open[0], c.mid_high[0], c.mid_low[0], c.mid_close[0]]).toEqual([99, 100, 99, 100])
   expect(c.quote_count[0]).toBe(1)
@@ -94,7 +94,7 @@ test('a carried quote opens the first second but is no event of it', () => {
   expect(c.realised_variance[0]).toBeCloseTo(Math.log(100 / 99) ** 2, 15)
 })
 
-test('across a gap nothing is carried: null from its beginning to the next quote', () => {
+test('nothing is carried across a gap: null from its beginning to the next quote', () => {
   const c = quotes(
     [
       [0.1, 1, 99, 1, 101, 1],
@@ -108,7 +108,7 @@ test('across a gap nothing is carried: null from its beginning to the next quote
   expect(list(c.quote_count)).toEqual([1, N, N, 2, 0, 0])
   // The first quote after the gap contributes 0, the second one 1.
   expect(list(c.ofi)).toEqual([0, N, N, 1, 0, 0])
-  // A return over the gap is no return of a second.
+  // A return across the gap is not a return of one second.
   expect(list(c.realised_variance)).toEqual([N, N, N, N, 0, 0])
 })
 
@@ -122,7 +122,7 @@ test('a gap inside one second cuts the chain and its return, but the second has 
     ],
     [gap(1.1, 1.3)],
   )
-  // +1 before the gap, +1 after it; the +6 across it is not known to be one change.
+  // +1 before the gap, +1 after it; the +6 across it may not be a single change.
   expect(c.ofi[1]).toBe(2)
   expect(c.mid_close[1]).toBe(100)
   expect(c.realised_variance[1]).toBeNaN()
@@ -140,7 +140,7 @@ test('a gap between two quotes of the same microsecond is placed by its ids', ()
   expect(c.ofi[1]).toBe(2)
 })
 
-test('rows inside an open gap do not make it whole: the chain starts anew behind it', () => {
+test('rows inside an open gap do not close it: the chain starts from scratch after it', () => {
   const c = quotes(
     [
       [0.1, 1, 99, 1, 101, 1],
@@ -160,7 +160,7 @@ test('a repaired gap changes nothing', () => {
   expect(quotes(rows, [gap(0.1, 2.5, { repaired: true })])).toEqual(quotes(rows))
 })
 
-test('a book with an empty side has no mid, and the chain does not run over it', () => {
+test('a book with an empty side has no mid, and the chain does not continue across it', () => {
   const c = quotes([
     [0.1, 1, 99, 1, 101, 1],
     [1.1, 2, 99, 1, N, N],
@@ -176,7 +176,7 @@ test('a book with an empty side has no mid, and the chain does not run over it',
   expect(list(c.realised_variance)).toEqual([N, N, N, N, 0, 0])
 })
 
-test('of a book with an empty side the other side is known, and its quotes count', () => {
+test('if one side of a book is empty, the other is known, and its quotes count', () => {
   const c = quotes([
     [0.1, 1, 99, 1, 101, 1],
     [1.1, 2, 99, 2, N, N],
@@ -194,7 +194,7 @@ test('of a book with an empty side the other side is known, and its quotes count
   expect(list(c.ofi)).toEqual([0, N, N, N, 1, 0])
 })
 
-test('a bid that went before midnight is not the bid of the day', () => {
+test('a bid that vanished before midnight is not carried into the day', () => {
   const c = quotes([[1.5, 2, 99, 3, 101, 1]], [], [-1, 1, N, N, 101, 4])
   expect(list(c.best_bid)).toEqual([N, 99, 99, 99, 99, 99])
   expect(list(c.ask_qty)).toEqual([4, 1, 1, 1, 1, 1])
@@ -223,7 +223,7 @@ test('a second without a trade has count and volume 0 and no vwap', () => {
   expect(c.trade_imbalance[1]).toBeNaN()
 })
 
-test('every second that an open trade gap touches is null, both its ends included', () => {
+test('every second that an open trade gap touches is null, including both ends', () => {
   const rows: readonly Trade[] = [
     [0.1, 100, 1, 'buy'],
     [1.2, 100, 1, 'buy'],
@@ -232,6 +232,6 @@ test('every second that an open trade gap touches is null, both its ends include
   ]
   expect(list(trades(rows, [gap(1.2, 3)]).trade_count)).toEqual([1, N, N, N, 1, 0])
   expect(list(trades(rows, [gap(1.2, 3, { repaired: true })]).trade_count)).toEqual([1, 1, 0, 1, 1, 0])
-  // Gaps that begin before the grid or end behind it touch what lies inside.
+  // Gaps that begin before the grid or end after it touch the rows inside.
   expect(list(trades(rows, [gap(-9, 0.5), gap(4.9, 99)]).volume)).toEqual([N, 1, 0, 1, N, N])
 })

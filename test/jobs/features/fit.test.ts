@@ -1,4 +1,4 @@
-/** What is fitted on a day, each against another way to the same number. */
+/** Fits of a day, each compared with another way to compute the same number. */
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { cutsOf, type StreamGap } from '../../../jobs/day/gaps.ts'
@@ -55,8 +55,8 @@ const adjustment = (table: StoikovTable, imbalance: number, spread?: number): nu
 }
 
 /**
- * g by following the chain step by step, many steps long: the mean change of the mid from each
- * state, by repeated multiplication instead of elimination.
+ * g by following the chain for many steps: the mean change of the mid from each state, by repeated
+ * multiplication instead of elimination.
  */
 function slowStoikov(books: readonly TopOfBook[]): ReadonlyMap<string, number> {
   const stateOf = ({ best_bid, bid_qty, best_ask, ask_qty }: TopOfBook, is_mirrored: boolean): string => {
@@ -74,7 +74,7 @@ function slowStoikov(books: readonly TopOfBook[]): ReadonlyMap<string, number> {
       steps.set(from, taken)
     }
   }
-  // The micro-price is the mid in the long run: the mean of all changes to come.
+  // The micro-price is the mid in the long run: the mean of all future changes.
   let g = new Map([...steps.keys()].map((state) => [state, 0]))
   for (let step = 0; step < 500; step++) {
     g = new Map(
@@ -101,7 +101,7 @@ for (const seed of [1, 2]) {
   })
 }
 
-/** In two stretches, the second of which begins with what the first one saved. */
+/** In two stretches; the second continues from the state that the first one saved. */
 function vpinOf(trades: SideVolumes, start: VpinStart): Float64Array {
   const [row_count, first] = [trades.buy_volume.column.length, new Vpin(start)]
   const cut = Math.floor(row_count / 2)
@@ -109,7 +109,7 @@ function vpinOf(trades: SideVolumes, start: VpinStart): Float64Array {
   return Float64Array.from(values)
 }
 
-test('the micro-price leans to where the mid goes, is antisymmetric, and knows no state it never saw', () => {
+test('the micro-price leans to where the mid goes, is antisymmetric, and is null for unseen states', () => {
   const table = fitStoikov(quotesOf(randomMarket(3, 5_000)))!
   expect(adjustment(table, 0.95)).toBeGreaterThan(0.01)
   for (const tenth of [0, 1, 2, 3, 4]) {
@@ -122,12 +122,12 @@ test('the micro-price leans to where the mid goes, is antisymmetric, and knows n
   expect(microprice(table, { ...quote(0.5), best_bid: 0 })).toBeNull()
 })
 
-test('a mid that never moves, or a day without quotes, fits nothing', () => {
+test('there is no fit if the mid never moves, or for a day without quotes', () => {
   expect(fitStoikov(quotesOf(Array.from({ length: 500 }, () => quote(0.7))))).toBeUndefined()
   expect(fitStoikov(quotesOf([]))).toBeUndefined()
 })
 
-test('a step over a gap is no step', () => {
+test('a step across a gap does not count', () => {
   const books = randomMarket(4, 2_000)
   const jump = books.map((book, i) =>
     i < 1_000 ? book : { ...book, best_bid: book.best_bid + 64, best_ask: book.best_ask + 64 },
@@ -152,7 +152,7 @@ function tradesOf(volumes: readonly (readonly [bought: number, sold: number] | n
   return { buy_volume: side(0), sell_volume: side(1) }
 }
 
-/** VPIN with the volume laid out unit by unit: volumes are whole numbers, and so is the bucket. */
+/** VPIN computed unit by unit. Volumes are whole numbers, and so is the bucket. */
 function slowVpin(
   start: { readonly bucket: number; readonly units: readonly number[] },
   volumes: readonly (readonly [number, number] | null)[],
@@ -164,7 +164,7 @@ function slowVpin(
       return null
     }
     const [bought, sold] = pair
-    // Each unit of a second has the second's own share of buyers: 1 all bought, -1 all sold.
+    // Each unit of a second has the second's share of buyers: 1 all bought, -1 all sold.
     const share = bought + sold === 0 ? 0 : (bought - sold) / (bought + sold)
     for (let i = 0; i < bought + sold; i++) units.push(share)
     const full = Math.floor(units.length / start.bucket)
@@ -178,12 +178,12 @@ function slowVpin(
   })
 }
 
-test('vpin equals the one that lays out every unit of volume, over huge seconds, quiet ones and a gap', () => {
+test('vpin equals the unit-by-unit computation, over huge seconds, quiet ones and a gap', () => {
   const random = randomNumbers(5)
   const day = (): (readonly [number, number] | null)[] =>
     Array.from({ length: 600 }, () => [Math.floor(random() * 9), Math.floor(random() * 9)] as const)
   const before = day()
-  // The day before has a volume of which a fiftieth is a whole number.
+  // The day before has a volume whose fiftieth is a whole number.
   const rest = before.reduce((sum, pair) => sum + pair![0] + pair![1], 0) % 50
   before.push([50 - rest, 0])
   const total = before.reduce((sum, pair) => sum + pair![0] + pair![1], 0)
@@ -208,7 +208,7 @@ test('vpin equals the one that lays out every unit of volume, over huge seconds,
   }
 })
 
-test('vpin is 1 where everything was bought, 0 where buyers and sellers were even, and swaps without a change', () => {
+test('vpin is 1 if everything was bought, 0 if buyers and sellers were even, and symmetric', () => {
   const start: VpinStart = { bucket_volume: 2, imbalances: [], buy_volume: 0, sell_volume: 0 }
   const last = (pair: readonly [number, number]): number =>
     vpinOf(tradesOf(Array.from({ length: 60 }, () => pair)), start).at(-1)!
@@ -217,7 +217,7 @@ test('vpin is 1 where everything was bought, 0 where buyers and sellers were eve
   expect(last([1.5, 0.5])).toBe(last([0.5, 1.5]))
 })
 
-test('a day without trades leaves no bucket', () => {
+test('a day without trades leaves no buckets', () => {
   expect(fitVpin(tradesOf([[0, 0], null]))).toBeUndefined()
 })
 
@@ -251,7 +251,7 @@ test('the weights of the integrated ofi are the direction in which the levels va
   expect(weights[0]).toBeGreaterThan(weights[9]!)
 })
 
-test('less than 300 seconds with updates fit no weights', () => {
+test('fewer than 300 seconds with updates give no weights', () => {
   const names = [...Array.from({ length: 10 }, (_, k) => `mlofi_${k + 1}`), 'level_qty_mean', 'depth_update_count']
   const book = columnsFor(names, gridOfSeconds(299), 1)
   expect(fitWeights(book)).toBeUndefined()

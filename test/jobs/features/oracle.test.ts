@@ -1,6 +1,6 @@
 /**
- * features_1s of the BTC recording against a reference that somebody else computed with exact
- * decimals from the same frames. FEEDS_DIR names the folder of recordings.
+ * features_1s of the BTC recording against an independent reference, computed with exact decimals
+ * from the same frames. FEEDS_DIR names the folder of recordings.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,11 +26,11 @@ const COLUMNS = {
   notional: 'notional',
 } as const
 
-/** The reference rounds its quotients to so many digits behind the point. */
+/** The reference rounds its quotients to this many decimal places. */
 const QUOTIENT_DIGITS: Readonly<Record<string, number>> = { weighted_mid: 10, i1: 12 }
 
 test.skipIf(feeds === undefined)(
-  'every second of the BTC recording equals the exact reference, over midnight too (needs FEEDS_DIR)',
+  'every second of the BTC recording equals the exact reference, even over midnight (needs FEEDS_DIR)',
   async () => {
     const folder = join(feeds!, 'binance-usdm-btcusdt-20240808')
     const stand = await createStand()

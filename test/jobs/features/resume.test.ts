@@ -1,6 +1,6 @@
 /**
- * A build that goes on at a whole hour, with what was carried there, against one of the whole day;
- * and an hour that is said to be final against what comes after. Random streams in memory.
+ * Compares a build that continues at a whole hour with one of the whole day, and final hours with
+ * builds that see later events. Random streams in memory.
  */
 import { deserialize, serialize } from 'node:v8'
 import { expect, test } from 'vitest'
@@ -27,7 +27,7 @@ interface Market {
   readonly gaps: readonly ChannelGap[]
 }
 
-/** Streams begin a while before midnight or in the first hour, fall silent and come back. */
+/** Streams begin a while before midnight or in the first hour, fall silent and resume. */
 function makeMarket(seed: number): Market {
   const random = randomNumbers(seed)
   const times = (mean_s: number, start = DAY - 90 * SECOND_US): number[] => {
@@ -69,7 +69,7 @@ function makeMarket(seed: number): Market {
   }
 }
 
-/** Some diffs are lost; snapshots come now and then, up to 50 s behind the change they end with. */
+/** Some diffs are lost. Snapshots arrive from time to time, up to 50 s after their last change. */
 function makeDepth(random: () => number, times: readonly number[], chained: boolean): readonly DepthRow[] {
   const rows: DepthRow[] = []
   let id = 1_000
@@ -77,7 +77,7 @@ function makeDepth(random: () => number, times: readonly number[], chained: bool
     1_000 + side * (rank + 1) * 0.1, Math.ceil(random() * 5_000) / 1_000,
   ]
   for (const [i, ts] of times.entries()) {
-    // What was said in a long silence was not heard: the rows of it are not known, but late.
+    // A long silence in the data stands for a lost stream: its rows are unknown, but not at once.
     if (i > 0 && ts - times[i - 1]! > 600 * SECOND_US) id += 7
     const before = id
     id += 1 + Math.floor(random() * 3)
@@ -154,14 +154,14 @@ function build(market: Market, made: SymbolTask['made'], to: number, resume?: Pa
 const rowsOf = (columns: Columns<string>, first: number, end?: number) =>
   Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values.slice(first, end)]))
 
-/** As it comes back from the disk. */
+/** Serialised and read back, as from the disk. */
 const stored = <T>(value: T): T => deserialize(serialize(value)) as T
 
 async function checkResumed(market: Market, made: SymbolTask['made'], whole: SymbolDay): Promise<void> {
   for (const hour of whole.hours.slice(0, -1)) {
     const resume = { from: hour.to, grid_from: whole.grid.from, carried: stored(hour.carried) }
     const rest = await build(market, made, END, resume)
-    // An hour whose book is not final carries none: it is never gone on from.
+    // An hour without a final book carries no state, so no build continues from it.
     if (hour.read_to === Infinity) continue
     expect(rest.grid).toEqual(whole.grid)
     expect(rest.columns).toEqual(rowsOf(whole.columns, hour.end))
@@ -173,14 +173,14 @@ async function checkResumed(market: Market, made: SymbolTask['made'], whole: Sym
 }
 
 for (const seed of [1, 2, 3, 4, 5, 6]) {
-  test(`a build that goes on at an hour makes the rows of one that began at midnight (seed ${seed})`, async () => {
+  test(`a build that continues at an hour gives the rows of one from midnight (seed ${seed})`, async () => {
     const market = makeMarket(seed)
     const whole = await build(market, 'features_1s', END)
     expect(whole.hours.filter(({ read_to }) => read_to < Infinity).length).toBeGreaterThan(0)
     await checkResumed(market, 'features_1s', whole)
   }, 120_000)
 
-  test(`what is final stays as it is, whatever comes after (seed ${seed})`, async () => {
+  test(`a final hour stays as it is, whatever follows (seed ${seed})`, async () => {
     const market = makeMarket(seed)
     const whole = await build(market, 'features_1s', END)
     const random = randomNumbers(seed + 50)

@@ -1,13 +1,13 @@
 /**
- * Book features by the shortest way from the formulas: levels in a list, looked at anew
- * for every update. Shares nothing with the program but the types of its input.
+ * Book features computed directly from the formulas: levels in a list that is searched for every
+ * update. Shares only the input types with the program.
  */
 import type { DepthChange } from '#core/book-sync.ts'
 
 type Level = readonly [price: number, qty: number]
 type Row = Record<string, number | null>
 
-/** Rows of whole seconds from `from_s` on; diffs are those of an unbroken chain behind `snapshot`. */
+/** Rows of whole seconds from `from_s` on. `diffs` are an unbroken chain after `snapshot`. */
 export function slowBookRows(
   snapshot: DepthChange,
   diffs: readonly DepthChange[],
@@ -77,7 +77,7 @@ function rowOf(
   return row
 }
 
-/** Quotients near 1 and logarithms near 0 lose digits: what goes into them is rounded to decimals. */
+/** Quotients near 1 and logarithms near 0 lose digits, so their inputs are rounded to decimals. */
 function naesSkjeltorp(side: readonly Level[], mid: number): number {
   const p = [mid, ...side.slice(0, 10).map(([price]) => price)]
   const v = Array.from({ length: 11 }, (_, k) =>
@@ -91,7 +91,7 @@ function naesSkjeltorp(side: readonly Level[], mid: number): number {
 
 const decimal = (value: number): number => Number(value.toFixed(8))
 
-/** e_n of level k: what came to the bid less what came to the ask. */
+/** e_n of level k: quantity added to the bid minus quantity added to the ask. */
 function flow(
   [bids, asks]: readonly [readonly Level[], readonly Level[]],
   [new_bids, new_asks]: readonly [readonly Level[], readonly Level[]],

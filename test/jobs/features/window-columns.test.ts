@@ -1,6 +1,6 @@
 /**
- * Windows and labels against slow implementations straight from the formulas, on random seconds
- * with holes in them.
+ * Windows and labels against slow implementations that follow the formulas, on random seconds with
+ * gaps.
  */
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
@@ -17,7 +17,7 @@ import { randomNumbers } from './random.ts'
 const SECONDS = 2_000
 const grid = gridOf(micros(0), micros((SECONDS - 1) * 1e6), 1e6)
 
-/** Some seconds have no quote, some several; gaps lie now inside a second, now over many. */
+/** Some seconds have no quote, some several. Gaps are within one second or cover many. */
 function randomQuotes(seed: number): QuoteResult {
   const random = randomNumbers(seed)
   const gaps: StreamGap[] = []
@@ -57,7 +57,7 @@ function randomTrades(seed: number): SideVolumes {
   for (let row = 0; row < SECONDS; row++) {
     const is_blind = row % 701 === 700
     for (const name of names) columns[name][row] = is_blind ? NaN : Math.floor(random() * 5)
-    // A quiet time: nothing varies in it.
+    // A quiet time, in which nothing varies.
     if (row >= 1_500 && row < 1_900) columns.buy_volume[row] = columns.sell_volume[row] = 0
   }
   return {
@@ -70,12 +70,14 @@ type Value = number | null
 const known = (value: number | undefined): Value =>
   value === undefined || Number.isNaN(value) ? null : value
 
-/** One value a second, by a function that sees seconds as a person does. */
+/** One value per second, from a function that sees plain seconds. */
 function slowly(valueAt: (row: number) => Value): readonly Value[] {
   return Array.from({ length: SECONDS }, (_, row) => valueAt(row))
 }
 
-/** Rows that differ; where hardly any is known, or all are, nothing was shown. */
+/**
+ * Rows that differ. Fails if nearly all rows, or nearly none, are known: that would prove little.
+ */
 function differences(
   column: Float64Array,
   expected: readonly Value[],
@@ -132,7 +134,7 @@ for (const seed of [1, 2, 3]) {
     expect(differences(windows['bipower_variation_60s']!, bipower_60s, 100)).toEqual([])
   })
 
-  test(`seed ${seed}: Kyle's lambda is Cov / Var of what is known since the last hole`, () => {
+  test(`seed ${seed}: Kyle's lambda is Cov / Var over known seconds since the last gap`, () => {
     const pair = (row: number): readonly [number, number] | null => {
       const [bought, sold] = [known(trades.buy_volume.column[row]), known(trades.sell_volume.column[row])]
       const is_known = bought !== null && sold !== null && logReturn(row) !== null
@@ -160,7 +162,7 @@ for (const seed of [1, 2, 3]) {
     expect(expected.filter((value) => value !== null).length).toBeGreaterThan(300)
   })
 
-  test(`seed ${seed}: a label is the return to a later second, over no hole and not over the end`, () => {
+  test(`seed ${seed}: a label is the return to a later second, not across a gap or the end`, () => {
     const labels = labelColumns(quotes, new MidReturns(quotes))
     for (const horizon of [1, 5, 30, 60]) {
       const expected = slowly((row) => {
@@ -175,7 +177,7 @@ for (const seed of [1, 2, 3]) {
   })
 }
 
-test('mirrored books and takers negate what has a direction, and leave variance alone', () => {
+test('mirrored books and takers negate directed values, and leave variance alone', () => {
   const quotes = randomQuotes(9)
   const trades = randomTrades(9)
   const { columns } = quotes
@@ -194,7 +196,7 @@ test('mirrored books and takers negate what has a direction, and leave variance 
   for (const name of ['ofi_2s', 'ofi_3s']) {
     expect(other[name]).toEqual(one[name]!.map((value) => 0 - value))
   }
-  // Price and volume both change their sign: the slope does not.
+  // Price and volume both change sign, so the slope does not.
   for (const [row, value] of one['kyle_lambda_300s']!.entries()) {
     if (!Number.isNaN(value)) expect(other['kyle_lambda_300s']![row]).toBeCloseTo(value, 9)
   }

@@ -11,7 +11,7 @@ function bookOf(bids: readonly Level[], asks: readonly Level[]): OrderBook {
   return book
 }
 
-/** Ten levels a side around 100, one basis point apart from 100.005 on outwards. */
+/** Ten levels per side around 100, one basis point apart, from 100.005 outwards. */
 function tenLevels(bid_qty: (k: number) => number, ask_qty: (k: number) => number): OrderBook {
   const ranks = Array.from({ length: 10 }, (_, k) => k)
   return bookOf(
@@ -51,7 +51,7 @@ test('liquidity slope: quantity that grows by 2 with every basis point is 2 per 
   expect(liquiditySlope(bookOf([[99, 1]], []).bids, decimalOf(100), 10)).toBeNull()
 })
 
-test('wall: the largest level, its distance, and how much it stands out; the nearer of two equal ones', () => {
+test('wall: the largest level, its distance and ratio; the nearer of two equal ones', () => {
   const { bids } = tenLevels((k) => (k === 3 || k === 7 ? 50 : 10), () => 1)
   const found = wall(bids, decimalOf(100), 10)!
   expect(found).toMatchObject({ size: 50, ratio: 5 })
@@ -64,7 +64,7 @@ test('wall: the median of ten levels is between the fifth and the sixth', () => 
   expect(wall(asks, decimalOf(100), 10)).toMatchObject({ size: 10, ratio: 10 / 5.5 })
 })
 
-test('a row has a value for every column, and null where the book is too thin', () => {
+test('a row has a value for every column, and null if the book is too thin', () => {
   const rowOf = (book: OrderBook) => {
     const values = topValues(book, topLevels(book))
     expect(values).toHaveLength(VALUE_COLUMNS.length)

@@ -1,4 +1,4 @@
-/** The formulas one by one: tables of worked examples, and identities over random books. */
+/** Each formula: tables of worked examples, and identities over random books. */
 import { describe, expect, test } from 'vitest'
 import { decimalOf, DecimalSum, nearest, Scale } from '#core/decimals.ts'
 import {
@@ -65,12 +65,12 @@ describe('ofi', () => {
     }
   })
 
-  test('there and back again sums to 0, whatever happened on the way', () => {
+  test('there and back again sums to 0, whatever happens in between', () => {
     const [a, b] = randomBooks(11, 2) as [TopOfBook, TopOfBook]
     expect(ofi(a, b) + ofi(b, a)).toBe(0)
   })
 
-  test('while prices stand still, the sum is the change of the bid queue less that of the ask queue', () => {
+  test('while prices do not change, the sum is the change of the bid queue minus that of the ask queue', () => {
     const books = randomBooks(3, 500).map((b) => ({ ...b, best_bid: 100, best_ask: 101 }))
     let sum = 0
     for (let i = 1; i < books.length; i++) sum += ofi(books[i - 1]!, books[i]!)
@@ -85,7 +85,7 @@ test('mid and spread', () => {
   expect(spread(book(101, 1, 100, 1))).toBe(-1)
 })
 
-test('weighted mid leans to the side with less on it, stays inside the spread, and is m + s/2 * I1', () => {
+test('weighted mid leans to the thinner side, stays inside the spread, and is m + s/2 * I1', () => {
   expect(weightedMid(book(100, 30, 101, 10))).toBe(100.75)
   for (const b of randomBooks(5, 500)) {
     const wm = weightedMid(b)!

@@ -1,4 +1,6 @@
-/** The poller against the local exchange, and against one that refuses, stalls and lies. */
+/**
+ * The poller against the local exchange, and against one that refuses, stalls and sends nonsense.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeEach, expect, test } from 'vitest'
@@ -36,8 +38,8 @@ function run(rest_url: string, names: readonly string[], options: Partial<IndexP
   })
 }
 
-/** An exchange that answers the n-th question for an index as the list says. */
-async function lyingExchange(
+/** An exchange whose n-th answer for an index is the n-th of the list. */
+async function scriptedExchange(
   answers: Readonly<Record<string, readonly ((response: ServerResponse) => void)[]>>,
 ): Promise<{ readonly url: string; readonly asked: () => readonly string[] }> {
   const asked: string[] = []
@@ -81,7 +83,7 @@ async function lastRun(): Promise<Record<string, unknown> & { log_lines: { code?
   return rows[0]
 }
 
-test('the prices of the simulated Deribit are stored once, with its own time', async () => {
+test('prices of the simulated Deribit are stored once, with the exchange’s time', async () => {
   const exchange = await startExchange({
     port: 0,
     source: { kind: 'sim', seed: 3, symbols: 2, events_per_s: 100 },
@@ -98,8 +100,8 @@ test('the prices of the simulated Deribit are stored once, with its own time', a
   for (const { age_s } of rows) expect(Math.abs(age_s)).toBeLessThan(60)
 })
 
-test('two fetchers that get the same value make one row, exact to the last digit', async () => {
-  const { url } = await lyingExchange({ btc_usd: [price(95413.23000001)] })
+test('two fetchers of the same value store one row, exact to the last digit', async () => {
+  const { url } = await scriptedExchange({ btc_usd: [price(95413.23000001)] })
   const [first, second] = await Promise.all([
     run(url, ['btc_usd']),
     run(url, ['btc_usd'], { now: () => NOW + 60_000 }),
@@ -111,8 +113,8 @@ test('two fetchers that get the same value make one row, exact to the last digit
   expect((await run(url, ['btc_usd'])).row_count).toBe(0)
 })
 
-test('what fails twice is asked for a third time, and the run tells of it', async () => {
-  const { url, asked } = await lyingExchange({ btc_usd: [says(400, { error: { code: 10028, message: 'too_many_requests' } }), hangs, price(1.5)] })
+test('a request that fails twice is sent a third time, and the run’s log shows it', async () => {
+  const { url, asked } = await scriptedExchange({ btc_usd: [says(400, { error: { code: 10028, message: 'too_many_requests' } }), hangs, price(1.5)] })
   await run(url, ['btc_usd'], { settings: { timeout_ms: 2_000, delay_ms: 10 } })
   expect(asked().length).toBe(3)
   expect(await stored()).toHaveLength(1)
@@ -124,8 +126,8 @@ test('what fails twice is asked for a third time, and the run tells of it', asyn
   ])
 })
 
-test('after three tries it gives up; the other index is stored all the same', async () => {
-  const { url, asked } = await lyingExchange({ btc_usd: [resets], eth_usd: [price(3349.74)] })
+test('after three attempts it gives up; the other index is stored anyway', async () => {
+  const { url, asked } = await scriptedExchange({ btc_usd: [resets], eth_usd: [price(3349.74)] })
   await expect(run(url, ['btc_usd', 'eth_usd'])).rejects.toMatchObject({
     code: 'index_price_failed',
     retryable: true,
@@ -134,16 +136,16 @@ test('after three tries it gives up; the other index is stored all the same', as
   expect(await stored()).toMatchObject([{ ticker: 'eth_usd', price: '3349.74' }])
   expect(await lastRun()).toMatchObject({
     status: 'failed',
-    error: expect.stringContaining('no price of btc_usd in 3 tries') as string,
+    error: expect.stringContaining('no price of btc_usd in 3 attempts') as string,
   })
 })
 
-test('Retry-After is kept to where it asks for more patience than ours', async () => {
+test('Retry-After is respected if it is longer than our own delay', async () => {
   const busy = (response: ServerResponse): void => {
     response.setHeader('retry-after', '1')
     says(429, '')(response)
   }
-  const { url } = await lyingExchange({ btc_usd: [busy, price(1)] })
+  const { url } = await scriptedExchange({ btc_usd: [busy, price(1)] })
   const started = performance.now()
   await run(url, ['btc_usd'])
   expect(performance.now() - started).toBeGreaterThan(950)
@@ -153,15 +155,15 @@ for (const [name, answer] of [
   ['an unknown index', says(400, { error: { code: -32602, message: 'Invalid params' } })],
   ['no JSON', says(200, '<html>')],
   ['a price as text', price('95413.23')],
-  ['a price of nothing', price(0)],
-  ['a price below nothing', price(-1)],
-  ['a price that no double holds', says(200, `{"result":{"index_price":1e400},"usOut":${NOW * 1_000}}`)],
+  ['a price of 0', price(0)],
+  ['a negative price', price(-1)],
+  ['a price that no double can hold', says(200, `{"result":{"index_price":1e400},"usOut":${NOW * 1_000}}`)],
   ['an answer without a time', says(200, { result: { index_price: 1 } })],
   ['a time in milliseconds', price(1, NOW)],
   ['an endless answer', says(200, 'x'.repeat(70_000))],
 ] as const) {
   test(`${name} is refused at once, and nothing is stored`, async () => {
-    const { url, asked } = await lyingExchange({ btc_usd: [answer] })
+    const { url, asked } = await scriptedExchange({ btc_usd: [answer] })
     await expect(run(url, ['btc_usd'])).rejects.toMatchObject({ code: 'index_price_refused' })
     expect(asked()).toHaveLength(1)
     expect(await stored()).toEqual([])

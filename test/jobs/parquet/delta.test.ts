@@ -1,4 +1,4 @@
-/** Delta encoding against hyparquet's decoder, which shares nothing with it. */
+/** Delta encoding against hyparquet's decoder, which shares no code with it. */
 import { deltaBinaryUnpack } from 'hyparquet/src/delta.js'
 import { expect, test } from 'vitest'
 import { encodeDelta } from '../../../jobs/parquet/delta.ts'
@@ -17,12 +17,12 @@ const steps = (count: number, step: (i: number) => number): number[] => {
 for (const [name, values] of [
   ['one value', [42]],
   ['a negative first value', [-7, -9, 12]],
-  ['two blocks to the value', steps(257, (i) => i % 7)],
+  ['exactly two blocks', steps(257, (i) => i % 7)],
   ['one more than a block', steps(129, () => 1_000)],
   ['all the same', steps(500, () => 0)],
   ['falling', steps(300, (i) => -i * i)],
   ['widths around 24, 32 and 48 bits', steps(600, (i) => 2 ** (i % 49) - 1)],
-  ['turns by the largest exact difference', [0, 2 ** 52, 0, 2 ** 52, 1]],
+  ['alternating by the largest exact difference', [0, 2 ** 52, 0, 2 ** 52, 1]],
   ['from one end to the other', [-(2 ** 51), 2 ** 51, -(2 ** 51), 5]],
 ] as const) {
   test(`delta: ${name}`, () => {
@@ -31,7 +31,7 @@ for (const [name, values] of [
   })
 }
 
-test('delta: values of every magnitude and sign come back', () => {
+test('delta: values of every magnitude and sign survive a round trip', () => {
   let state = 1
   const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
   for (let round = 0; round < 50; round++) {

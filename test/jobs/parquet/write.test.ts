@@ -28,7 +28,7 @@ function quotes(rows: readonly (readonly number[])[]): SymbolRows {
 }
 
 describe.skipIf(FEEDS_DIR === undefined)('the BTC recording (FEEDS_DIR names its folder)', () => {
-  test('quotes take at most 8 bytes a row, with both times and the id', async () => {
+  test('quotes take at most 8 bytes per row, with both times and the id', async () => {
     const rows: number[][] = []
     const feed = join(FEEDS_DIR ?? '', 'binance-usdm-btcusdt-20240808', 'feed.ndjson.gz')
     for await (const line of readRecording(feed)) {
@@ -60,7 +60,7 @@ function bytesOf(column: SymbolRows['columns'][number]): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString('base64')
 }
 
-test('a footer larger than the first look at it is fetched with one request more', async () => {
+test('a footer larger than the first read is fetched with one more request', async () => {
   const path = join(dir, 'groups.parquet')
   const file = await createTableFile({ path, table, codec: 'zstd', facts: { exchange: 'test' } })
   const group_count = 1_500
@@ -91,7 +91,7 @@ test('a footer larger than the first look at it is fetched with one request more
   })
 })
 
-test('a file of another table, or no Parquet at all, is refused with what was found', async () => {
+test('a file of another table, or one that is not Parquet, is refused with what was found', async () => {
   const path = join(dir, 'other.parquet')
   const file = await createTableFile({ path, table, codec: 'zstd', facts: {} })
   await file.writeGroup('BTCUSDT', quotes([[1, 2, 3, 4, 5, 6, 7]]), { from: 0, to: 1 })

@@ -1,4 +1,4 @@
-/** A day of the past, as a replay brings it: what retention waits for comes by itself. */
+/** A replayed day of the past: everything that retention waits for happens without help. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -18,7 +18,7 @@ const common = { pool, log: silentLogger, now }
 const retention = { ...common, settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, settle_us: HOUR_US } }
 const topn = createTopnJob({ ...common, cadence: { min_us: 100_000, max_us: 1_000_000 } })
 
-/** What the daemon does in a minute or two. */
+/** What the daemon does within a minute or two. */
 async function letTimePass(): Promise<void> {
   for (let run = 0; run < 3; run++) {
     now_ms += 30_000
@@ -27,7 +27,7 @@ async function letTimePass(): Promise<void> {
   }
 }
 
-/** Diffs once a second from :10 to :20; of BTCUSDT after a snapshot, of the other without one. */
+/** Diffs once a second from :10 to :20; BTCUSDT has a snapshot before them, the other does not. */
 async function addDay(): Promise<void> {
   await pool.query(`select marketdata.ensure_hour('depth_events', '2024-08-08T13:00:00Z');
     insert into marketdata.symbols (exchange, symbol) values ('binance-spot', 'BTCUSDT'), ('binance-spot', 'NOBOOK');
@@ -45,7 +45,7 @@ async function partitions(): Promise<readonly string[]> {
   return planned.map(({ state, fate }) => `${state.table_name} ${fate.kind} ${fate.reason}`)
 }
 
-test('depth of a replayed day leaves with its books, after they were made and rolled up to its end', async () => {
+test('depth of a replayed day is dropped with its books, once they are made and rolled up to its end', async () => {
   await addDay()
   await archive()
   expect(await partitions()).toEqual(['depth_events keep rollup_behind'])
@@ -60,7 +60,7 @@ test('depth of a replayed day leaves with its books, after they were made and ro
     'depth_1s keep within_limits', 'depth_events drop budget', 'orderbook_topn drop budget',
   ])
   const { rows } = await pool.query('select sum(diff_count)::int as diffs, sum(book_count)::int as books from marketdata.depth_1s')
-  // From 11.3 on, then every second; the last diff shows what was before it, and nothing what follows.
+  // From 11.3 on, then every second. The last diff shows the book before it, but not after it.
   expect(rows).toEqual([{ diffs: 21, books: 10 }])
   const { dropped } = await runRetention(retention)
   expect(dropped.toSorted()).toEqual(['depth_events_2024080813', 'orderbook_topn_2024080813'])

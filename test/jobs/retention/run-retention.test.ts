@@ -1,4 +1,4 @@
-/** Dropping partitions of a real Postgres: what is looked at again under the lock. */
+/** Drops partitions of a real Postgres: what is checked again under the lock. */
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import type { ArchivedTable } from '#core/archived-tables.ts'
@@ -57,7 +57,7 @@ beforeEach(async () => {
   await insertRows(pool, 'trades', makeRows('trades', 300))
 })
 
-test('what is archived goes, and its row says so; what is not stays', async () => {
+test('archived partitions are dropped, and the archive records it; others stay', async () => {
   await archive()
   await insertRows(pool, 'mark_price', makeRows('mark_price', 10))
   const { dropped, row_count, byte_count } = await runRetention(options)
@@ -87,14 +87,14 @@ test('rows that arrive between the plan and the drop keep the partition', async 
     `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
      values ('archive', 'trades', 1, '2024-08-08T13:10:00Z', '2024-08-08T13:10:00Z')`,
   )
-  expect(await dropPartition(pool, state!)).toEqual({ kind: 'kept', why: 'rows came late that are not archived' })
+  expect(await dropPartition(pool, state!)).toEqual({ kind: 'kept', why: 'it has late rows that are not archived' })
   const { kept, plan } = await runRetention(options)
   expect(kept).toEqual([])
   expect(plan.partitions[0]!.fate).toEqual({ kind: 'keep', reason: 'late_rows' })
   expect(await partitions()).toEqual([PARTITION])
 })
 
-test('a writer in the middle of its transaction keeps the partition, and is not held up for long', async () => {
+test('a writer in the middle of its transaction keeps the partition, and is not blocked for long', async () => {
   await archive()
   const [state] = await tradesState()
   const writer = createPool(stand.database_url, 'writer', 1, CONNECT_LIMIT_MS)
@@ -106,12 +106,12 @@ test('a writer in the middle of its transaction keeps the partition, and is not 
   expect(await dropPartition(pool, state!)).toEqual({ kind: 'dropped', row_count: 300 })
 })
 
-test('rows that came by a way that logs nothing keep the partition until the hour is compared again', async () => {
+test('rows that were added without a log entry keep the partition until the hour is compared again', async () => {
   await archive()
   await pool.query(`delete from marketdata.trades where agg_trade_id = 9000`)
   const { dropped, kept } = await runRetention(options)
   expect(dropped).toEqual([])
-  expect(kept).toEqual([{ partition: PARTITION, why: expect.stringContaining('299 rows; 300 were compared') }])
+  expect(kept).toEqual([{ partition: PARTITION, why: expect.stringContaining('299 rows, but 300 were compared') }])
   expect(await partitions()).toEqual([PARTITION])
 })
 
@@ -124,7 +124,7 @@ test('an hour that is being archived is left alone', async () => {
   await other.end()
 })
 
-test('a partition that was empty in the plan and has rows now stays', async () => {
+test('a partition that was empty in the plan but has rows now stays', async () => {
   await pool.query("select marketdata.ensure_hour('liquidations', '2024-08-08T13:00:00Z')")
   const state = (await selectPartitions(pool)).find(({ table_name }) => table_name === 'liquidations')!
   expect(state.is_empty).toBe(true)
@@ -132,7 +132,7 @@ test('a partition that was empty in the plan and has rows now stays', async () =
   expect(await dropPartition(pool, state)).toEqual({ kind: 'kept', why: 'it has rows that are not archived' })
 })
 
-test('an empty hour goes, and its rows, when they come after all, are archived', async () => {
+test('an empty hour is dropped; if its rows arrive after all, they are archived', async () => {
   await pool.query("select marketdata.ensure_hour('liquidations', '2024-08-08T13:00:00Z')")
   expect((await runRetention(options)).dropped).toEqual(['liquidations_2024080813'])
   await insertRows(pool, 'liquidations', makeRows('liquidations', 3))
@@ -145,7 +145,7 @@ test('while the rollup of a table is behind, its hour stays', async () => {
   const { rows } = await pool.query<{ newest: string }>('select max(max_ts_exchange)::text as newest from marketdata.archive')
   for (const [seconds, fate] of [
     [0, { kind: 'keep', reason: 'rollup_behind' }],
-    // The exchange was silent for the rest of the hour, and for ever after.
+    // The exchange was silent for the rest of the hour, and forever after.
     [1, { kind: 'drop', reason: 'budget' }],
   ] as const) {
     await pool.query(
@@ -156,7 +156,7 @@ test('while the rollup of a table is behind, its hour stays', async () => {
   }
 })
 
-test('days of rollups and hours of orderbook_topn go once they and what they are made from are archived', async () => {
+test('days of rollups and hours of orderbook_topn are dropped once they and their sources are archived', async () => {
   await pool.query("select marketdata.ensure_day('trade_1s', '2024-08-08T00:00:00Z')")
   await pool.query("select marketdata.ensure_hour('orderbook_topn', '2024-08-08T13:00:00Z')")
   await pool.query(
@@ -177,17 +177,17 @@ test('days of rollups and hours of orderbook_topn go once they and what they are
   await archiveOf('trade_1s')
   expect((await runRetention(later)).dropped).toEqual([])
   await archiveOf('trades')
-  // Another hour of its day is not archived.
+  // Another hour of the day is not archived.
   const add = `insert into marketdata.trade_1s (symbol_id, bucket, open, high, low, close, volume, notional,
     trade_count, buy_volume, sell_volume, buy_count, sell_count) values (1, $1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0)`
   await pool.query(add, ['2024-08-08T15:00:00Z'])
   const { dropped, kept } = await runRetention(later)
-  expect([dropped, kept]).toEqual([[], [{ partition: 'trade_1s_20240808', why: 'it has 2 rows, of which 1 are archived' }]])
+  expect([dropped, kept]).toEqual([[], [{ partition: 'trade_1s_20240808', why: '1 of its 2 rows are archived' }]])
   await archive()
   expect((await runRetention(later)).dropped).toEqual(['trade_1s_20240808'])
 })
 
-test('an hour of a rollup is archived from its own partition, and goes by the budget', async () => {
+test('an hour of a rollup is archived from its own partition and dropped by the budget', async () => {
   await inTransaction(pool, async (client) => {
     await client.query("set local booktape.rollup_partition = 'hour'")
     await client.query("select marketdata.ensure_day('trade_1s', hour) from unnest(array['2024-08-08T13:00Z', '2024-08-08T14:00Z']::timestamptz[]) hour")

@@ -1,6 +1,6 @@
 /**
- * Every column of quotes and trades by the second against exact rationals made of decimal texts:
- * awkward ticks and lots, sides that are empty, and nothing of our own arithmetic.
+ * Compares every per-second column of quotes, trades and books with exact rationals computed from
+ * decimal texts, with awkward ticks and lots and empty sides. Uses none of our own arithmetic.
  */
 import { expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
@@ -17,10 +17,10 @@ const ZERO = rational('0')
 const random = seeded(SEED)
 const below = (end: number): number => Math.floor(random() * end)
 
-/** A decimal of at most 15 digits with so many behind the point. */
-function text(digits: number, behind: number): string {
-  const all = String(1 + below(10 ** digits - 1)).padStart(behind + 1, '0')
-  return behind === 0 ? all : `${all.slice(0, -behind)}.${all.slice(-behind)}`
+/** A decimal of at most 15 digits, with this many decimal places. */
+function text(digits: number, places: number): string {
+  const all = String(1 + below(10 ** digits - 1)).padStart(places + 1, '0')
+  return places === 0 ? all : `${all.slice(0, -places)}.${all.slice(-places)}`
 }
 
 /** Ticks of a symbol: some have many digits, some are tiny. */
@@ -53,7 +53,7 @@ interface Quote {
   readonly ask: Side
 }
 
-/** Of a quote with two sides. */
+/** Only for quotes with two sides. */
 function exactOf({ bid, ask }: Quote): Readonly<Record<'mid' | 'micro' | 'spread', Rational>> | undefined {
   if (bid === null || ask === null) return undefined
   const [b, bq, a, aq] = [bid[0], bid[1], ask[0], ask[1]].map(rational) as [Rational, Rational, Rational, Rational]
@@ -78,10 +78,10 @@ test(`quotes by the second: every column is the double nearest to the exact valu
   const { pool } = await createTestDatabase()
   await pool.query("select marketdata.ensure_hour('book_ticker', '2026-03-01T12:00:00Z')")
   const seconds = new Map<string, Quote[]>()
-  for (const [index, [price_digits, price_behind, qty_digits, qty_behind]] of SCALES.entries()) {
+  for (const [index, [price_digits, price_places, qty_digits, qty_places]] of SCALES.entries()) {
     for (let n = 0; n < 250; n++) {
       const ms = START_MS + below(SECONDS * 1_000)
-      const side = (): Side => (below(15) === 0 ? null : [text(price_digits, price_behind), text(qty_digits, qty_behind)])
+      const side = (): Side => (below(15) === 0 ? null : [text(price_digits, price_places), text(qty_digits, qty_places)])
       const [bid, ask] = [side(), side()]
       await pool.query(
         `insert into marketdata.book_ticker
@@ -161,11 +161,11 @@ test(`trades by the second: every column is the double nearest to the exact valu
   const { pool } = await createTestDatabase()
   await pool.query("select marketdata.ensure_hour('trades', '2026-03-01T12:00:00Z')")
   const seconds = new Map<string, { ms: number; price: Rational; qty: Rational; is_sell: boolean }[]>()
-  for (const [index, [price_digits, price_behind, qty_digits, qty_behind]] of SCALES.entries()) {
+  for (const [index, [price_digits, price_places, qty_digits, qty_places]] of SCALES.entries()) {
     for (let n = 0; n < 250; n++) {
       const second = below(SECONDS)
       const ms = START_MS + second * 1_000 + below(1_000)
-      const [price, qty, is_sell] = [text(price_digits, price_behind), text(qty_digits, qty_behind), below(2) === 0]
+      const [price, qty, is_sell] = [text(price_digits, price_places), text(qty_digits, qty_places), below(2) === 0]
       await pool.query(
         `insert into marketdata.trades (ts_exchange, ts_ingest, symbol_id, agg_trade_id, price, qty, is_buyer_maker)
          values (to_timestamp($1::float8 / 1000), now(), $2, $3, $4, $5, $6)`,
@@ -221,16 +221,16 @@ test(`books by the second: every column is the double nearest to the exact value
   const seconds = new Map<string, Second>()
   const sides = ['b', 'a'] as const
   const columns = sides.flatMap((side) => Array.from({ length: 10 }, (_, k) => [`${side}${k + 1}_price`, `${side}${k + 1}_qty`])).flat()
-  for (const [index, [price_digits, price_behind, qty_digits, qty_behind]] of SCALES.entries()) {
+  for (const [index, [price_digits, price_places, qty_digits, qty_places]] of SCALES.entries()) {
     const levels = (): Level[] =>
-      Array.from({ length: below(8) === 0 ? below(10) : 10 }, () => [text(price_digits, price_behind), text(qty_digits, qty_behind)])
+      Array.from({ length: below(8) === 0 ? below(10) : 10 }, () => [text(price_digits, price_places), text(qty_digits, qty_places)])
     for (let n = 0; n < 120; n++) {
       const ms = START_MS + n * 250
       const key = `${index + 1} ${Math.floor(ms / 1_000)}`
       const second = seconds.get(key) ?? { books: [], changes: [] }
       seconds.set(key, second)
       const before = second.books.at(-1)
-      // Prices that stay are half of them: else every flow is a whole level.
+      // Half of the prices stay the same; otherwise every flow would be a whole level.
       const stay = (side: 'bids' | 'asks'): Level[] => {
         const drawn = levels()
         const best = before?.[side][0]

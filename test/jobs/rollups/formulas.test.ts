@@ -25,7 +25,7 @@ async function readAll(pool: Pool, name: string): Promise<readonly Row[]> {
   return rows.map(({ row }) => row)
 }
 
-/** Views by other formulas, in the place of the tables. */
+/** Views with other formulas that replace the tables. */
 async function makeAggregates(pool: Pool): Promise<void> {
   await pool.query(readFileSync(new URL('plain-aggregates.sql', import.meta.url), 'utf8'))
 }
@@ -36,7 +36,7 @@ function expectClose(found: readonly Row[], expected: readonly Row[]): void {
     const other = found[index]!
     expect(Object.keys(other)).toEqual(Object.keys(row))
     for (const [name, value] of Object.entries(row)) {
-      // They use no window functions: expectOfi looks at these.
+      // They use no window functions; expectOfi checks these.
       if (name.endsWith('ofi_inside')) continue
       const near = other[name]
       const is_close =
@@ -96,7 +96,7 @@ async function readView(pool: Pool): Promise<readonly Row[]> {
   return rows.map(({ row }) => row)
 }
 
-test('random rows: every column as plain SQL over the raw rows has it', async () => {
+test('random rows: every column equals plain SQL over the raw rows', async () => {
   const database = await createTestDatabase()
   await ingest(database, randomEntries(seeded(31), 4_000, 300_000))
   await database.pool.query(
@@ -107,13 +107,13 @@ test('random rows: every column as plain SQL over the raw rows has it', async ()
   )
   await refreshAll(database.pool, after(1_000_000))
   const rows = await readAll(database.pool, 'bt_1s')
-  // An empty bid leaves the ask of its second alone.
+  // An empty bid does not affect the ask of its second.
   expect(rows.some((row) => row['bid_open'] === null && row['ask_open'] !== null)).toBe(true)
   await expectRight(database)
 })
 
 test.skipIf(FEEDS_DIR === undefined)(
-  'the BTC recording with its books: every column as plain SQL has it (FEEDS_DIR names the recording)',
+  'the BTC recording with its books: every column equals plain SQL (FEEDS_DIR names the recording)',
   async () => {
     const database = await createTestDatabase()
     const { pool } = database
@@ -132,7 +132,7 @@ test.skipIf(FEEDS_DIR === undefined)(
       log: silentLogger,
     })
     const now = fromMillis(Date.parse('2024-08-10T00:00:00Z'))
-    // The books come later than the depth that they follow from.
+    // The books are written later than the depth that they are computed from.
     await refreshAll(pool, now)
     const depth_1s = ROLLUPS[2]!
     expect((await readAll(pool, depth_1s.name)).every((row) => row['book_count'] === 0)).toBe(true)

@@ -1,9 +1,9 @@
-/** How much time a rollup's partition holds. */
+/** The time span of a rollup's partition. */
 import { expect, test } from 'vitest'
 import { inTransaction } from '#core/node/pool.ts'
 import { createTestDatabase } from '../../support/database.ts'
 
-test('a day, or an hour where the server says so; a day keeps the span that it began with', async () => {
+test('a day, or an hour if the server says so; a day keeps the span that it began with', async () => {
   const { pool } = await createTestDatabase()
   const ensure = async (span: '' | 'hour', ...times: readonly string[]): Promise<void> => {
     for (const time of times) {

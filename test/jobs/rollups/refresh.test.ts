@@ -35,11 +35,11 @@ async function pendingCount(pool: Pool, consumer: string): Promise<number> {
 }
 
 for (const seed of [1, 2, 3]) {
-  test(`random rows in random order, refreshed in between: the same as made at once (seed ${seed})`, async () => {
+  test(`random rows in random order, refreshed in between, equal a single refresh (seed ${seed})`, async () => {
     const database = await createTestDatabase()
     const random = seeded(seed)
     for (let round = 0; round < 8; round++) {
-      // Each round reaches further, and brings late rows of all that was before.
+      // Each round reaches further, and adds late rows of all earlier times.
       await ingest(database, randomEntries(random, 150, 60_000 * (round + 1)))
       await refreshAll(database.pool, after(random() * 500_000))
     }
@@ -52,7 +52,7 @@ for (const seed of [1, 2, 3]) {
   })
 }
 
-test('a late row, a refilled one and one that was there already: only what is new is told of, by the hour', async () => {
+test('a late row, a refilled one and a duplicate: only new rows are logged, by the hour', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   const entries = [quote('BTCUSDT', 1, 0), quote('BTCUSDT', 9, 20_000), trade('BTCUSDT', 1, 0), trade('BTCUSDT', 5, 20_000)]
@@ -90,11 +90,11 @@ test('a late row, a refilled one and one that was there already: only what is ne
   await expectConverged(pool)
   expect(await rowsOf(pool, TRADE)).toHaveLength(3)
   expect(await pendingCount(pool, 'rollups')).toBe(0)
-  // What the archive was told is the archive's to delete.
+  // The archive deletes its own log entries.
   expect(await pendingCount(pool, 'archive')).toBe(3)
 })
 
-test('a writer that has seen the old threshold is waited for, and its rows are in the refresh', async () => {
+test('a refresh waits for a writer that has seen the old threshold, and includes its rows', async () => {
   const { pool } = await createTestDatabase()
   await pool.query(`insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT');
     select marketdata.ensure_hour('trades', '2026-03-01T12:59:59Z')`)
@@ -120,7 +120,7 @@ test('a writer that has seen the old threshold is waited for, and its rows are i
   expect(rows).toEqual([{ trade_count: '2' }])
 })
 
-test('writers and refreshes at the same time, backends killed at random: nothing is missed', async () => {
+test('writers and refreshes at the same time, with backends killed at random: nothing is missed', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   const random = seeded(7)
@@ -154,7 +154,7 @@ test('writers and refreshes at the same time, backends killed at random: nothing
     await Promise.all(writers)
     await expect.poll(() => Math.min(killed_count, refresh_count)).toBeGreaterThan(0)
   }
-  // Whichever of them fails, all have ended before their pools do.
+  // Whichever of them fails, all have ended before their pools are closed.
   const loops = [write().finally(() => writing.abort()), refreshing, killing]
   const ended = await Promise.allSettled(loops)
   expect(ended.filter(({ status }) => status === 'rejected')).toEqual([])
@@ -164,7 +164,7 @@ test('writers and refreshes at the same time, backends killed at random: nothing
   expect(await pendingCount(pool, 'rollups')).toBe(0)
 })
 
-test('of an hour that was archived and dropped the rollup stays as it was, whatever comes late', async () => {
+test('the rollup of an archived and dropped hour stays as it was, whatever arrives late', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, [trade('BTCUSDT', 1, 0), trade('BTCUSDT', 2, 300), trade('BTCUSDT', 3, 60_000)])
@@ -184,7 +184,7 @@ test('of an hour that was archived and dropped the rollup stays as it was, whate
   expect(await rowsOf(pool, TRADE)).toEqual(rows)
 })
 
-test('of an hour whose books were dropped the rollup stays as it was', async () => {
+test('the rollup of an hour whose books were dropped stays as it was', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, [diff('BTCUSDT', 4, 5, 100), diff('BTCUSDT', 5, 6, 60_000)])
@@ -202,14 +202,14 @@ test('of an hour whose books were dropped the rollup stays as it was', async () 
   expect(rows[1]).not.toBe(before[1])
 })
 
-test('a window is made anew from the raw rows, and nothing beside it', async () => {
+test('a window is recomputed from the raw rows, and nothing outside it changes', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, randomEntries(seeded(5), 300, 900_000))
   await refreshAll(pool, after(2_000_000))
   const right = await rowsOf(pool, BT)
-  const spoil = 'update marketdata.bt_1s set bid_open = 0'
-  await pool.query(spoil)
+  const alter = 'update marketdata.bt_1s set bid_open = 0'
+  await pool.query(alter)
   const span = { from: after(100_500), to: after(700_500) }
   const row_count = await recompute(pool, BT, span, never)
   const { rows } = await pool.query<{ count: number }>(
@@ -222,7 +222,7 @@ test('a window is made anew from the raw rows, and nothing beside it', async () 
   expect(await rowsOf(pool, BT)).toEqual(right)
 })
 
-test('an abort ends a run between two steps, and the next one goes on', async () => {
+test('an abort ends a run between two steps, and the next one continues', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, randomEntries(seeded(6), 200, 1_500_000))

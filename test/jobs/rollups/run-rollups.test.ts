@@ -13,7 +13,7 @@ const options = (pool: Pool, now_ms: number) => {
   return { pool, log: silentLogger, now, signal: never }
 }
 
-test('a run brings all three up to date and leaves its row; late rows are in its log', async () => {
+test('a run brings all three up to date and records itself; late rows are in its log', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, randomEntries(seeded(51), 300, 200_000))
@@ -30,24 +30,24 @@ test('a run brings all three up to date and leaves its row; late rows are in its
   const { rows } = await pool.query<{ msg: string }>(
     `select line ->> 'msg' as msg from marketdata.job_runs, jsonb_array_elements(log_lines) as line`,
   )
-  expect(new Set(rows.map(({ msg }) => msg))).toEqual(new Set(['Late rows were rolled up.']))
+  expect(new Set(rows.map(({ msg }) => msg))).toEqual(new Set(['Recomputed for late rows.']))
 })
 
-test('a rollup that fails leaves the others alone; its run says which, and the next one goes on', async () => {
+test('a failed rollup does not stop the others; its run names it, and the next run continues', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, randomEntries(seeded(53), 300, 200_000))
-  await pool.query('alter table marketdata.trade_1s add constraint spoiled check (volume < 0)')
-  await expect(runRollups(options(pool, 500_000))).rejects.toThrow(/trade_1s: .*spoiled/)
+  await pool.query('alter table marketdata.trade_1s add constraint broken check (volume < 0)')
+  await expect(runRollups(options(pool, 500_000))).rejects.toThrow(/trade_1s: .*broken/)
   expect((await rowsOf(pool, ROLLUPS[2]!)).length).toBeGreaterThan(50)
   expect(await selectRuns(pool, 1)).toMatchObject([{ status: 'failed' }])
   await pool.query('drop table if exists marketdata.trade_1s_20260301')
-  await pool.query('alter table marketdata.trade_1s drop constraint spoiled')
+  await pool.query('alter table marketdata.trade_1s drop constraint broken')
   await runRollups(options(pool, 500_000))
   for (const rollup of ROLLUPS) expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
 })
 
-test('a window by hand mends what somebody spoiled', async () => {
+test('a window given by hand repairs altered rows', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, randomEntries(seeded(54), 200, 200_000))
@@ -60,7 +60,7 @@ test('a window by hand mends what somebody spoiled', async () => {
   expect(run!.job_window).toBe('2026-03-01T12:00:00.000000Z/2026-03-01T13:08:19.500000Z')
 })
 
-test('a moment without a zone is refused', () => {
+test('a time without a zone is refused', () => {
   for (const text of ['2026-03-01T12:00:00', '2026-03-01', 'yesterday', '2026-13-01T00:00:00Z']) {
     expect(() => momentArgument(text), text).toThrow('such as 2026-03-01T12:00:00Z')
   }

@@ -1,4 +1,4 @@
-/** Rows by way of the writer, and what the rollups ought to be: made by SQL of another kind. */
+/** Adds rows through the writer, and computes the expected rollups with independent SQL. */
 import { join } from 'node:path'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
@@ -21,12 +21,12 @@ import {
 
 export const never = new AbortController().signal
 
-/** So many milliseconds after START_MS, in microseconds. */
+/** This many milliseconds after START_MS, in microseconds. */
 export const after = (ms: number): Micros => micros((START_MS + ms) * 1_000)
 
 let ingestor_count = 0
 
-/** Another ingestor with a tape of its own brings these frames. */
+/** Adds these frames as another ingestor with its own tape. */
 export async function ingest(
   { url }: TestDatabase,
   entries: readonly Entry[],
@@ -50,7 +50,7 @@ export async function refreshAll(pool: Pool, now: Micros): Promise<readonly Refr
   return done
 }
 
-/** What stands in the rollup. */
+/** The rows of the rollup. */
 export async function rowsOf(pool: Pool, { name }: Rollup): Promise<readonly string[]> {
   const { rows } = await pool.query<{ line: string }>(
     `select t::text as line from marketdata.${name} t order by symbol_id, bucket`,
@@ -58,7 +58,7 @@ export async function rowsOf(pool: Pool, { name }: Rollup): Promise<readonly str
   return rows.map((row) => row.line)
 }
 
-/** The whole rollup at once from the raw rows that are there now, as far as its watermark. */
+/** The whole rollup at once from the current raw rows, up to its watermark. */
 export async function recomputed(pool: Pool, { name }: Rollup): Promise<readonly string[]> {
   const { rows } = await pool.query<{ line: string }>(
     `select r::text as line
@@ -71,7 +71,7 @@ export async function recomputed(pool: Pool, { name }: Rollup): Promise<readonly
   return rows.map((row) => row.line)
 }
 
-/** Frames of some symbols and streams at random moments of `span_ms`; some repeat each other. */
+/** Frames of some symbols and streams at random times within `span_ms`; some are repeated. */
 export function randomEntries(
   random: () => number,
   count: number,
@@ -90,7 +90,7 @@ export function randomEntries(
   })
 }
 
-/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
+/** Numbers from 0 to 1 that depend only on the seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed
   return () => {

@@ -11,7 +11,7 @@ async function lines(pool: Pool, where = 'true'): Promise<readonly string[]> {
   return rows.map((row) => row.line)
 }
 
-test('one row a second and symbol, with null where a stream was silent', async () => {
+test('one row per second and symbol, with null where a stream was silent', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, [
@@ -32,7 +32,7 @@ test('one row a second and symbol, with null where a stream was silent', async (
   expect((await pool.query(read)).rows).toEqual(expected)
 })
 
-test('the newest seconds are there before a refresh, and the same after it', async () => {
+test('the newest seconds are the same before and after a refresh', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, randomEntries(seeded(41), 600, 400_000))
@@ -44,7 +44,7 @@ test('the newest seconds are there before a refresh, and the same after it', asy
   }
 })
 
-test('bounds on symbol and bucket give the part, above and below the watermark', async () => {
+test('bounds on symbol and bucket select their part, above and below the watermark', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, randomEntries(seeded(42), 600, 400_000))
@@ -58,7 +58,7 @@ test('bounds on symbol and bucket give the part, above and below the watermark',
   expect(of_eth.join('\n')).toContain(found.join('\n'))
 })
 
-test('the role of the edge may read it', async () => {
+test('the edge’s database role can read it', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, [quote('BTCUSDT', 10, 500)])

@@ -1,4 +1,4 @@
-/** One run at a time per window, and a row that tells what became of it. */
+/** One run at a time per window, and a row that records how it ended. */
 import { expect, test } from 'vitest'
 import { OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
@@ -28,7 +28,7 @@ const rowsOf = async (job_window: string): Promise<readonly Record<string, unkno
     )
   ).rows
 
-test('a run that ends well has its counts and its log in its row', async () => {
+test('a successful run has its counts and its log in its row', async () => {
   const result = await run('a', async (log) => {
     log.info({ symbol_count: 3 }, 'Building.')
     const running = await rowsOf('a')
@@ -49,9 +49,9 @@ test('a run that ends well has its counts and its log in its row', async () => {
   ])
 })
 
-test('a run that fails says why and what to do, and throws on', async () => {
+test('a failed run says why and what to do, and rethrows', async () => {
   const fail = (): Promise<never> =>
-    Promise.reject(new OperatorError('broken', 'It broke.', { hint: 'Mend it.' }))
+    Promise.reject(new OperatorError('broken', 'It broke.', { hint: 'Fix it.' }))
   await expect(run('b', fail, 4)).rejects.toMatchObject({ code: 'broken' })
   expect(await rowsOf('b')).toMatchObject([
     {
@@ -63,7 +63,7 @@ test('a run that fails says why and what to do, and throws on', async () => {
   ])
 })
 
-test('a second run of the same window is refused while the first is on, another window is not', async () => {
+test('a second run of the same window is refused during the first; one of another window is not', async () => {
   const done = { row_count: 0, byte_count: 0 }
   await run('c', async () => {
     await expect(run('c', () => Promise.resolve(done))).rejects.toMatchObject({
@@ -78,19 +78,19 @@ test('a second run of the same window is refused while the first is on, another 
   expect(await rowsOf('c')).toMatchObject([{ status: 'done' }, { status: 'done' }])
 })
 
-test('the row of a run whose process was killed is closed by the next run of its window', async () => {
+test('the next run of a window closes the row of a killed run', async () => {
   await pool.query(
     `insert into marketdata.job_runs (job, job_window, status, attempt, started_at)
      values ('test', 'e', 'running', 1, '2024-08-09')`,
   )
   await run('e', () => Promise.resolve({ row_count: 1, byte_count: 1 }))
   expect(await rowsOf('e')).toMatchObject([
-    { status: 'failed', error: 'The process was ended in the middle of the run.' },
+    { status: 'failed', error: 'The process ended during the run.' },
     { status: 'done' },
   ])
 })
 
-test('a run that talks without end keeps its first lines', async () => {
+test('a run that logs without end keeps its first lines', async () => {
   await run('f', (log) => {
     for (let i = 0; i < 2_000; i++) log.info({ i }, 'Again.')
     return Promise.resolve({ row_count: 0, byte_count: 0 })

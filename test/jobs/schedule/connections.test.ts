@@ -9,7 +9,7 @@ import {
   HEAVY_PROCESSES,
 } from '../../../jobs/schedule/connections.ts'
 
-/** Of 25, which is what the smallest plans have, Postgres keeps three for its superuser. */
+/** The smallest plans have 25, of which Postgres reserves three for superusers. */
 const FOR_ALL = 22
 /** One for rows, one for repair. */
 const INGESTOR = 2
@@ -21,7 +21,7 @@ test('all programs together fit a small server', () => {
   expect(gateway.limits.pool_max + jobs + INGESTOR).toBeLessThanOrEqual(FOR_ALL)
 })
 
-test('work waits for its connections in turn, and gives them back when it fails', async () => {
+test('work waits for its connections in turn, and returns them when it fails', async () => {
   const budget = createConnectionBudget(4)
   const begun: string[] = []
   const ends = new Map<string, PromiseWithResolvers<void>>()

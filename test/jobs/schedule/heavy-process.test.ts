@@ -1,4 +1,4 @@
-/** A heavy task in a process of its own, as the daemon has it done. */
+/** A heavy task in a child process, as the daemon runs it. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { dayOf, dayRange, fromMillis } from '#core/time.ts'
@@ -23,7 +23,7 @@ const date = dayOf(fromMillis(NOON))
 const never = new AbortController().signal
 const day = (payload: unknown) => ({ kind: 'day', job: 'features', payload, attempt: 1 }) as const
 
-test('it builds a day, tells of an error as its own, and ends early when it is called off', async () => {
+test('it builds a day, passes an error on as its own, and ends early when it is aborted', async () => {
   await insertSymbols(stand.pool, ['BTCUSDT'])
   const ts = dayRange(date).to - 2e6
   await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
@@ -32,8 +32,8 @@ test('it builds a day, tells of an error as its own, and ends early when it is c
   await expect(runInProcess(day({}), never)).rejects.toThrow(/needs a date/)
 
   const controller = new AbortController()
-  const called_off = new Error('called off')
+  const cancelled = new Error('cancelled')
   const building = runInProcess(day({ date }), controller.signal)
-  controller.abort(called_off)
-  await expect(building).rejects.toBe(called_off)
+  controller.abort(cancelled)
+  await expect(building).rejects.toBe(cancelled)
 })

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { createIntraday } from '../../../jobs/schedule/intraday.ts'
 
-test('a build is followed by four times its length of rest, whatever was asked for', async () => {
+test('after a build comes a rest of four times its length, whatever is configured', async () => {
   vi.useFakeTimers()
   const intraday = createIntraday({ intraday_features_s: 60, now: () => Date.parse('2026-03-01T12:00:00Z') })
   const asked: number[] = []
@@ -16,7 +16,7 @@ test('a build is followed by four times its length of rest, whatever was asked f
   await vi.advanceTimersByTimeAsync(25 * 60_000)
   intraday.stop()
   expect(asked.map((minute) => Math.round(minute - began))).toEqual([1, 2, 7, 12, 17, 22])
-  // A night's build asks for no rest.
+  // A nightly build needs no rest.
   await intraday.note({}, () => Promise.resolve())
   vi.useRealTimers()
 })

@@ -1,4 +1,4 @@
-/** The real queue in a real Postgres: nights that were slept through, killed daemons, stops. */
+/** The real queue in a real Postgres: missed nights, killed daemons, stops. */
 import { runMigrations } from 'graphile-worker'
 import { afterEach, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -60,7 +60,7 @@ async function standWithDays(...days: readonly Day[]): Promise<Stand> {
   return { ...stand, pool }
 }
 
-/** Others run every five minutes of the clock, in the middle of a test too. */
+/** Other jobs run every five minutes of the clock, so possibly during a test. */
 async function runsOf(stand: Stand, job = 'features'): Promise<readonly Record<string, unknown>[]> {
   const { rows } = await stand.pool.query(
     `select job_window, status, attempt from marketdata.job_runs
@@ -77,7 +77,7 @@ async function addJob(stand: Stand, date: string): Promise<void> {
   )
 }
 
-test('nights missed while nothing was running are made up for at the next start, each for its own day', async () => {
+test('nights missed during downtime are made up for at the next start, each for its own day', async () => {
   const stand = await standWithDays(addDays(today, -3), addDays(today, -2), yesterday)
   await runMigrations({ pgPool: stand.pool })
   // The last run was due at 00:10 three days ago.
@@ -88,7 +88,7 @@ test('nights missed while nothing was running are made up for at the next start,
   )
   await start(stand)
   const due = [addDays(today, -3), addDays(today, -2)]
-  // Tonight's run is due only once it is past 00:10.
+  // Tonight's run is due only after 00:10.
   if (Date.now() * 1e3 >= dayRange(today).from + 601e6) due.push(yesterday)
   await expect
     .poll(() => runsOf(stand))
@@ -106,7 +106,7 @@ test('nights missed while nothing was running are made up for at the next start,
   }
 })
 
-test('a late trade of an archived hour: the archive, then every dataset of its day, without a hand', async () => {
+test('a late trade of an archived hour: the archive, then every dataset of its day, without help', async () => {
   const date = addDays(today, -2)
   const stand = await standWithDays(date)
   await start(stand)
@@ -132,7 +132,7 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
     [new Date(ts / 1e3)],
   )
   await done(() => add('archive'))
-  // What came first has no newer version: the archive holds a row more.
+  // The first row has no newer version: the archive holds one row more.
   await done(() => add('stale_days'))
   expect(await countOf("marketdata.job_runs where job in ('features', 'datasets') and status = 'done'")).toBe(4)
   for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
@@ -142,7 +142,7 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
   expect(await countOf("marketdata.job_runs where job in ('features', 'datasets')")).toBe(4)
 })
 
-test('a run from the crontab is for the day before it was due; a run by hand names its day', () => {
+test('a run from the crontab is for the day before its due time; a manual run names its day', () => {
   expect(parsePayload({ _cron: { ts: '2024-03-01T00:10:00.000Z' } })).toEqual({
     date: '2024-02-29',
     intraday: false,
@@ -153,9 +153,9 @@ test('a run from the crontab is for the day before it was due; a run by hand nam
   }
 })
 
-test('a failure that may pass is tried again later, one that no repetition mends is not', async () => {
+test('a temporary failure is tried again later; one that retrying cannot fix is not', async () => {
   const stand = await standWithDays(yesterday)
-  const broken = { ...stand.store, putFile: () => Promise.reject(new Error('the store is away')) }
+  const broken = { ...stand.store, putFile: () => Promise.reject(new Error('the store is down')) }
   await start(stand, { store: broken })
   await addJob(stand, yesterday)
   await addJob(stand, '2001-01-01')
@@ -171,7 +171,7 @@ test('a failure that may pass is tried again later, one that no repetition mends
   expect(rows).toEqual([{ last_error: expect.stringContaining('the store is away') }])
 })
 
-test('the current day is rebuilt while it is on, once it has data', async () => {
+test('the current day is rebuilt repeatedly, once it has data', async () => {
   const stand = await standWithDays()
   await start(stand, { intraday_features_s: 1, now: () => NOON })
   await new Promise((resolve) => setTimeout(resolve, 1_500))
@@ -185,7 +185,7 @@ test('the current day is rebuilt while it is on, once it has data', async () => 
   expect(JSON.parse(latest)).toMatchObject({ date: '2024-08-20', complete: false })
 })
 
-test('a job that a killed daemon still holds runs at the next start, not in four hours', async () => {
+test('a job held by a killed daemon runs at the next start, not in four hours', async () => {
   const stand = await standWithDays(yesterday)
   await runMigrations({ pgPool: stand.pool })
   await addJob(stand, yesterday)
@@ -198,9 +198,9 @@ test('a job that a killed daemon still holds runs at the next start, not in four
     .toEqual([{ job_window: yesterday, status: 'done', attempt: 2 }])
 })
 
-test('a stop in the middle of a run ends it at once, publishes nothing and keeps the job', async () => {
+test('a stop during a run ends it at once, publishes nothing and keeps the job', async () => {
   const stand = await standWithDays(yesterday)
-  // Stops as the first file of the day is being uploaded.
+  // Stops while the first file of the day is being uploaded.
   const store = {
     ...stand.store,
     putFile: (...args: Parameters<typeof stand.store.putFile>) => {
@@ -219,7 +219,7 @@ test('a stop in the middle of a run ends it at once, publishes nothing and keeps
   expect(rowCount).toBe(1)
 })
 
-test('index prices are polled beside everything else, and a poll that fails is only a failed run', async () => {
+test('index prices are polled independently of other jobs, and a failed poll is only a failed run', async () => {
   const stand = await standWithDays()
   const exchange = await startExchange({
     port: 0,
@@ -228,7 +228,7 @@ test('index prices are polled beside everything else, and a poll that fails is o
   const countOf = async (rows: string): Promise<number | null> =>
     (await stand.pool.query(`select from ${rows}`)).rowCount
   await start(stand, { index_prices: { rest_url: exchange.url, names: ['btc_usd'] } })
-  // The crontab would add it with the next minute.
+  // The crontab would add it in the next minute.
   const poll = "select graphile_worker.add_job('index_prices')"
   await stand.pool.query(poll)
   await expect
@@ -242,7 +242,7 @@ test('index prices are polled beside everything else, and a poll that fails is o
   await expect.poll(() => countOf('graphile_worker.jobs')).toBe(0)
 })
 
-test('hours that are due are archived, and then dropped where the budget asks for it', async () => {
+test('due hours are archived, and then dropped if the budget requires it', async () => {
   const stand = await standWithDays(yesterday)
   const retention = parseRetentionSettings({ RAW_DISK_BUDGET_GB: '0.000000001' })
   await start(stand, { retention })
@@ -251,7 +251,7 @@ test('hours that are due are archived, and then dropped where the budget asks fo
   await expect.poll(() => runsOf(stand, 'archive')).toMatchObject([{ job_window: window, status: 'done' }])
   await expect.poll(async () => (await runsOf(stand, 'retention'))[0]).toMatchObject({ status: 'done' })
   const { rows } = await stand.pool.query('select row_count::int, table_row_count::int from marketdata.archive')
-  // The rollups have not got so far: nothing may go before they have seen it.
+  // The rollups are not that far yet, and nothing is dropped before they have read it.
   expect(rows).toEqual([{ row_count: 1, table_row_count: 1 }])
   await stand.pool.query("update marketdata.rollup_watermarks set watermark = 'infinity'")
   await stand.pool.query("select graphile_worker.add_job('retention', queue_name := 'archive')")

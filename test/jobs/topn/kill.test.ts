@@ -1,4 +1,4 @@
-/** `booktape jobs run topn` as a process that is killed in the middle of its work. */
+/** `booktape jobs run topn` as a process that is killed during its work. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,7 @@ const CLI = fileURLToPath(new URL('../../../infra/cli/booktape.mjs', import.meta
 const SYMBOL_COUNT = 8
 const DIFF_COUNT = 2_000
 
-/** Three minutes of depth of each symbol, ten diffs a second, one level a diff. */
+/** Three minutes of depth per symbol, ten diffs a second, one level per diff. */
 async function addDepth(pool: Pool): Promise<void> {
   await pool.query("select marketdata.ensure_hour('depth_events', '2026-03-01T12:00:00Z')")
   await pool.query(
@@ -62,7 +62,7 @@ async function written(pool: Pool): Promise<string> {
   return rows[0]!.digest
 }
 
-test('killed with -9 between two symbols and run again: the same rows as of a run that nobody disturbed', async () => {
+test('killed with -9 between two symbols and run again: the rows of an undisturbed run', async () => {
   const [quiet, killed] = [await createStand(), await createStand()]
   await Promise.all([addDepth(quiet.pool), addDepth(killed.pool)])
   const undisturbed = startRun(quiet)
@@ -82,7 +82,7 @@ test('killed with -9 between two symbols and run again: the same rows as of a ru
   expect(await first.exited).toEqual([null, 'SIGKILL'])
   await holder.query('rollback')
   holder.release()
-  // Postgres may need a moment to notice, and keeps the lock until then.
+  // Postgres may take a while to notice, and keeps the lock until then.
   for (;;) {
     const again = startRun(killed)
     const [code] = await again.exited
@@ -93,7 +93,7 @@ test('killed with -9 between two symbols and run again: the same rows as of a ru
   expect(await doneCount(killed.pool)).toBe(SYMBOL_COUNT)
   const { rows } = await killed.pool.query('select status, error from marketdata.job_runs order by id')
   expect(rows).toEqual([
-    { status: 'failed', error: 'The process was ended in the middle of the run.' },
+    { status: 'failed', error: 'The process ended during the run.' },
     { status: 'done', error: null },
   ])
 

@@ -1,4 +1,4 @@
-/** Depth that comes after orderbook_topn was written: by way of the writer, into tables and rollup. */
+/** Depth that the writer adds after orderbook_topn was written changes the table and the rollup. */
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
@@ -36,7 +36,7 @@ const topn = (pool: Pool) => createTopnJob({ pool, cadence, log: silentLogger, n
 for (const [name, late] of [
   ['one change', CHANGES.slice(200, 201)],
   ['changes of half a minute', CHANGES.slice(200, 350)],
-  ['the changes that the first snapshot is continued by', CHANGES.slice(0, 4)],
+  ['the changes that continue the first snapshot', CHANGES.slice(0, 4)],
 ] as const) {
   test(`${name}: the rows and the rollup are those of depth that came in time`, async () => {
     const [in_time, mended] = [await createTestDatabase(), await createTestDatabase()]
@@ -65,7 +65,7 @@ for (const [name, late] of [
   })
 }
 
-test('a snapshot that comes late mends the hole behind which it has its place', async () => {
+test('a late snapshot fills the gap that it belongs after', async () => {
   const [in_time, mended] = [await createTestDatabase(), await createTestDatabase()]
   const holed = [snapshot(100, 100), ...CHANGES.slice(0, 200), ...CHANGES.slice(230)]
   const late = snapshot(200 + 260 * 200, 360)
@@ -81,7 +81,7 @@ test('a snapshot that comes late mends the hole behind which it has its place', 
 
 test('rows whose depth has left Postgres stay as they are', async () => {
   const { pool, ...database } = await createTestDatabase()
-  // The hour turns at one second: the snapshot's hour goes.
+  // The hour turns after one second: the snapshot's hour is dropped.
   await ingest({ pool, ...database }, [snapshot(100, 100), ...CHANGES.filter((_, n) => n !== 300)])
   const job = topn(pool)
   await job.run(never)
@@ -92,6 +92,6 @@ test('rows whose depth has left Postgres stay as they are', async () => {
     drop table marketdata.depth_events_2026030112`)
   await ingest({ pool, ...database }, CHANGES.slice(300, 301))
   await job.run(never)
-  // No snapshot is left from which the hole could be followed.
+  // No snapshot is left from which to follow the book over the gap.
   expect(await topRows(pool)).toEqual(before)
 })

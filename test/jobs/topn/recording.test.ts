@@ -1,6 +1,6 @@
 /**
  * Rows of orderbook_topn against a computation that shares nothing with the job: books in plain
- * maps, searched anew for every moment, formulas written out.
+ * maps, searched for every time, with the formulas written out.
  */
 import { expect, test } from 'vitest'
 import type { DepthChange } from '#core/book-sync.ts'

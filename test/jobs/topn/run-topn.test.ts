@@ -58,7 +58,7 @@ test('the columns are those of the table, in order', async () => {
   expect(names).toEqual(['ts_exchange', 'symbol_id', 'final_update_id', ...VALUE_COLUMNS])
 })
 
-test('each run goes on where the last one ended, over the hour, over a hole and over a restart', async () => {
+test('each run continues where the last one ended, over the hour, a gap and a restart', async () => {
   const { pool } = await createTestDatabase()
   const id = await addSymbol(pool, 'AUSDT')
   const parts: readonly (readonly Made[])[] = [
@@ -97,7 +97,7 @@ test('each run goes on where the last one ended, over the hour, over a hole and 
   expect(await written(pool, ['b1_price', 'b2_price', 'b3_qty', 'a1_price', 'i1', 'microprice'])).toEqual(lines)
 })
 
-test('a symbol that fails leaves the others alone and is tried again', async () => {
+test('a failed symbol does not stop the others and is tried again', async () => {
   const { pool } = await createTestDatabase()
   const [bad, good] = [await addSymbol(pool, 'BADUSDT'), await addSymbol(pool, 'GOODUSDT')]
   const made: readonly Made[] = [[0, 'snapshot', null, 10], [1, 'diff', 11, 11], [9, 'diff', 12, 12], [14, 'diff', 13, 13]]
@@ -122,13 +122,13 @@ test('a symbol that fails leaves the others alone and is tried again', async () 
   ])
 })
 
-test('two daemons: one writes at a time, the other is told so; a symbol without a snapshot waits for one', async () => {
+test('two daemons: one writes at a time, the other gets an error; a symbol without a snapshot waits for one', async () => {
   const { pool } = await createTestDatabase()
   const id = await addSymbol(pool, 'AUSDT')
   await addDepth(pool, id, [[1, 'diff', 11, 11], [9, 'diff', 12, 12]])
   const nothing = { symbol_count: 1, row_count: 0 }
   expect(await jobOn(pool).run(never)).toMatchObject(nothing)
-  // The first one waits for this lock while the second one comes.
+  // The first one waits for this lock while the second one starts.
   const holder = await pool.connect()
   await holder.query('begin')
   await holder.query('lock table marketdata.orderbook_topn_watermarks')
@@ -141,7 +141,7 @@ test('two daemons: one writes at a time, the other is told so; a symbol without 
   expect(await first).toMatchObject(nothing)
 })
 
-test('a run that is told to stop ends well where it is; the rows of yesterday\'s runs go', async () => {
+test('an aborted run ends cleanly where it is; rows of yesterday\'s runs are deleted', async () => {
   const { pool } = await createTestDatabase()
   const id = await addSymbol(pool, 'AUSDT')
   await addDepth(pool, id, [[0, 'snapshot', null, 10], [1, 'diff', 11, 11], [9, 'diff', 12, 12], [14, 'diff', 13, 13]])
@@ -155,7 +155,7 @@ test('a run that is told to stop ends well where it is; the rows of yesterday\'s
   expect((await written(pool, ['i1'])).length).toBeGreaterThan(5)
 })
 
-test('the loop writes by itself and ends when it is told to', async () => {
+test('the loop writes on its own and ends when it is stopped', async () => {
   const { pool } = await createTestDatabase()
   const id = await addSymbol(pool, 'AUSDT')
   await addDepth(pool, id, [[0, 'snapshot', null, 10], [1, 'diff', 11, 11], [9, 'diff', 12, 12]])
@@ -168,13 +168,13 @@ test('the loop writes by itself and ends when it is told to', async () => {
 })
 
 for (const folder of [BTC, FIVE_COINS]) {
-  test.skipIf(FEEDS_DIR === undefined)(`${folder}: the same rows at once and bit by bit (FEEDS_DIR names the recording)`, async () => {
+  test.skipIf(FEEDS_DIR === undefined)(`${folder}: the same rows at once and in pieces (FEEDS_DIR names the recording)`, async () => {
     const [whole, parts] = [await createTestDatabase(), await createTestDatabase()]
     await loadRecordedDepth(whole, folder)
     await loadRecordedDepth(parts, folder)
     const result = await jobOn(whole.pool).run(never)
     expect(result.row_count).toBeGreaterThan(1_000)
-    // The recording grows: what is not to be there yet waits in a table of its own.
+    // The recording grows: rows that should not exist yet wait in another table.
     await parts.pool.query(`create table waiting as select * from marketdata.depth_events
       where ts_exchange > (select min(ts_exchange) from marketdata.depth_events)`)
     const { rows } = await parts.pool.query<{ cut: string }>(

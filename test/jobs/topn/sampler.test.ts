@@ -11,7 +11,7 @@ const CADENCE = { min_us: 100_000, max_us: 1_000_000 }
 const START_S = 1_700_000_000
 const at = (ms: number) => micros(START_S * 1_000_000 + ms * 1_000)
 
-/** A diff of spot's kind, one bid. */
+/** A diff in spot's form, with one bid. */
 function diff(id: number, ms: number, price = 100 - (id % 7), qty = id): DepthChange {
   return {
     ts_exchange: at(ms), first_update_id: id, final_update_id: id, prev_final_update_id: null,
@@ -38,7 +38,7 @@ function sample(
 const times = (rows: readonly TopRow[]): readonly number[] =>
   rows.map((row) => (row.ts_exchange - at(0)) / 1_000)
 
-test('a row where the top changed, at most every 100 ms, and one every second', () => {
+test('a row when the top changes, at most every 100 ms, and one every second', () => {
   const diffs = [
     diff(11, 10), diff(12, 20), diff(13, 130),
     // Far below the best ten levels.
@@ -47,32 +47,32 @@ test('a row where the top changed, at most every 100 ms, and one every second', 
   expect(times(sample([snapshot(10, 0)], diffs))).toEqual([100, 200, 1_000, 2_000, 2_400, 3_000, 4_000])
 })
 
-test('a row shows the book after the diffs of its own moment, and none after', () => {
+test('a row shows the book after the diffs at its own time, and no later ones', () => {
   const diffs = [diff(11, 50, 99, 7), diff(12, 100, 99, 8), diff(13, 101, 99, 9), diff(14, 250)]
   const rows = sample([snapshot(10, 0)], diffs)
   expect(times(rows)).toEqual([100, 200])
   expect(rows.map((row) => [row.final_update_id, row.values[3]])).toEqual([[12, 8], [13, 9]])
 })
 
-test('nothing is shown of a hole, nor after it before the next snapshot and a diff on it', () => {
+test('no rows in a gap, nor after it until a diff continues the next snapshot', () => {
   const diffs = [diff(11, 100), diff(12, 900), diff(20, 3_000), diff(21, 4_000), diff(22, 5_500), diff(23, 6_600)]
   const rows = sample([snapshot(10, 0), snapshot(21, 4_800)], diffs)
   expect(times(rows)).toEqual([100, 5_500, 6_000])
 })
 
-test('a snapshot that fills a hole at once does not show the moments in it', () => {
+test('a snapshot that fills a gap at once gives no rows for the times in it', () => {
   const diffs = [diff(11, 100), diff(20, 3_000), diff(21, 4_000), diff(22, 5_500)]
   expect(times(sample([snapshot(10, 0), snapshot(20, 3_100)], diffs))).toEqual([4_000, 5_000])
 })
 
-test('a snapshot takes its place by its id, whatever its time says', () => {
+test('a snapshot is placed by its id, whatever its time says', () => {
   const diffs = [diff(11, 100), diff(12, 350), diff(13, 1_200), diff(14, 1_400)]
   const early = sample([snapshot(10, -5_000)], diffs)
   expect(early.length).toBeGreaterThan(2)
   expect(sample([snapshot(10, 1_300)], diffs)).toEqual(early)
 })
 
-test('begun anew from the snapshot before, it goes on with exactly the rows that follow', () => {
+test('restarted from the snapshot before, it gives exactly the rows that follow', () => {
   const random = (n: number): number => Math.abs(Math.sin(n * 12.9898) * 43_758.5453) % 1
   let ms = 0
   const diffs = Array.from({ length: 2_000 }, (_, n) => {
@@ -88,12 +88,12 @@ test('begun anew from the snapshot before, it goes on with exactly the rows that
   }
 })
 
-test.skipIf(FEEDS_DIR === undefined)('BTCUSDT: every row is the book of the recording at its moment, every change of the top has its row (FEEDS_DIR names the recording)', () => {
+  test.skipIf(FEEDS_DIR === undefined)('BTCUSDT: every row is the recording’s book at its time, and every change of the top has its row (FEEDS_DIR names the recording)', () => {
   const lines = depthLines(BTC)
   const snapshots = lines.flatMap((line) => (line.kind === 'snapshot' ? [line.change] : []))
   const all = lines.flatMap((line) => (line.kind === 'diff' ? [line.change] : []))
   const rows = sample(snapshots, all)
-  // The plain way: apply what is not older than the snapshot, and look at every 100 ms.
+  // The simple way: apply what is not older than the snapshot, and sample every 100 ms.
   const book = new OrderBook()
   book.replace(snapshots[0]!)
   const applied = all.filter((one) => one.final_update_id >= snapshots[0]!.final_update_id)

@@ -8,7 +8,7 @@ import { createTestDatabase } from '../../support/database.ts'
 import { diff, type Entry, markPrice, quote, START_MS, trade } from '../../ingestor/writer/support.ts'
 import { ingest } from '../rollups/support.ts'
 
-/** Quotes and depth every 20 s, for 330 s, and trades: a market in which all is well. */
+/** Quotes and depth every 20 s for 330 s, and trades: a market without faults. */
 function soundMarket(symbols: readonly string[]): readonly Entry[] {
   const entries: Entry[] = []
   for (const symbol of symbols) {
@@ -31,7 +31,7 @@ async function spoil(pool: Pool, sql: string): Promise<readonly string[]> {
   return codesOf(await validate(pool, NOW_MS))
 }
 
-test('a sound market: nothing is found, and the report says what was looked at', async () => {
+test('a sound market: no findings, and the report says what was checked', async () => {
   const database = await createTestDatabase()
   await ingest(database, soundMarket(['BTCUSDT', 'ETHUSDT']))
   const report = await validate(database.pool, NOW_MS)
@@ -46,7 +46,7 @@ frequency  ok       (4 streams)
   )
 })
 
-test('structure: a column, a type, a key and a table that are not as expected', async () => {
+test('structure: a column, a type, a key and a table that differ', async () => {
   const { pool } = await createTestDatabase()
   expect(
     await spoil(pool, `alter table marketdata.trades drop column first_trade_id;
@@ -68,7 +68,7 @@ test('structure: a column, a type, a key and a table that are not as expected', 
   expect(codesOf(await validate(pool, NOW_MS))[0]).toBe('structure migration_missing ')
 })
 
-test('freshness: a table, a symbol and a rollup that stopped; trades may be rare; a delisted symbol is let go', async () => {
+test('freshness: a table, a symbol and a rollup that stopped; trades may be rare; delisted symbols do not count', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, soundMarket(['BTCUSDT', 'ETHUSDT', 'SOLUSDT']))
@@ -91,7 +91,7 @@ test('freshness: a table, a symbol and a rollup that stopped; trades may be rare
   expect(await spoil(pool, 'delete from marketdata.stream_offsets')).toEqual(['freshness nothing_heard '])
 })
 
-test('freshness: a lost stream is told at once; what has ended or may rest is not waited for', async () => {
+test('freshness: a lost stream is reported at once; a stream that ended or may be silent is not', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, soundMarket(['BTCUSDT', 'ETHUSDT', 'XAUUSDT']))
@@ -127,7 +127,7 @@ for (const [name, sql, expected] of [
   })
 }
 
-test('a move of the whole market is no outlier', async () => {
+test('a move of the whole market is not an outlier', async () => {
   const database = await createTestDatabase()
   await ingest(database, soundMarket(['BTCUSDT']))
   const codes = await spoil(database.pool, `update marketdata.trades
@@ -146,13 +146,13 @@ test('frequency: one silent minute of five', async () => {
   expect(codesOf(report)).toEqual(['frequency too_rare book_ticker ETHUSDT'])
   expect(reportText(report)).toContain(
     `frequency  1 found  (4 streams)
-  - binance-futures book_ticker: 1 of 2 symbols were silent for a whole minute of the last 5, expected a row a minute.
+  - binance-futures book_ticker: 1 of 2 symbols had no row in one of the last 5 minutes, expected a row every minute.
     ETHUSDT
 `,
   )
 })
 
-test('frequency: nothing is expected of the minutes before a stream began', async () => {
+test('frequency: minutes before a stream began do not count', async () => {
   const database = await createTestDatabase()
   const entries = soundMarket(['BTCUSDT', 'ETHUSDT']).filter(
     ({ payload, ts_ingest }) =>
@@ -163,7 +163,7 @@ test('frequency: nothing is expected of the minutes before a stream began', asyn
   expect(codesOf(report).filter((code) => code.startsWith('frequency'))).toEqual([])
 })
 
-test('the job leaves its findings in the log of a run that is done', async () => {
+test('the job writes its findings to the log of a successful run', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, soundMarket(['BTCUSDT']))

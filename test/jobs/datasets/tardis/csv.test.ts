@@ -1,4 +1,4 @@
-/** The form of Tardis' CSV files: https://docs.tardis.dev/downloadable-csv-files */
+/** Tardis' CSV format: https://docs.tardis.dev/downloadable-csv-files */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -117,7 +117,7 @@ test('digits are those of String for any price in steps, and for any double', ()
   expect(wrong).toEqual([])
 })
 
-test('more lines than one piece holds arrive in order, and the same lines make the same bytes', async () => {
+test('more lines than one batch holds arrive in order, and the same lines give the same bytes', async () => {
   const row_count = 20_000
   const chunk = chunkOf(row_count, {
     ts_exchange: (row) => row,
@@ -133,7 +133,7 @@ test('more lines than one piece holds arrive in order, and the same lines make t
     for (const lines of tardisLines('trades', 'deribit', 'X', chunk)) await file.write(lines)
     await file.finish()
     files.push(await readFile(join(dir, name)))
-    // Seconds are what a gzip header could hold.
+    // A gzip header has a resolution of seconds.
     await new Promise((resolve) => setTimeout(resolve, 1_050))
   }
   expect(files[1]).toEqual(files[0])
@@ -142,7 +142,7 @@ test('more lines than one piece holds arrive in order, and the same lines make t
   expect(lines.at(-1)).toBe('deribit,X,19999,19999,19999,buy,1,1')
 })
 
-test('a file that cannot be written fails, and does not wait for ever', async () => {
+test('a file that cannot be written fails instead of waiting forever', async () => {
   const file = createCsvFile(join(dir, 'no', 'such', 'folder'), 'a')
   await expect(file.finish()).rejects.toMatchObject({ code: 'ENOENT' })
   await file.close()

@@ -1,4 +1,4 @@
-/** The columns of the book, from lists of levels, as rationals. */
+/** The columns of the book, computed as rationals from lists of levels. */
 import { negated, product, ratio, rational, type Rational, sum, total } from '../../../core/rational.ts'
 import { inUnits, ln, UNIT } from './logarithm.ts'
 import { applied, type Book, type Chain, type Market, type Side } from './market.ts'
@@ -29,7 +29,7 @@ function booksOf({ snapshot, updates }: Chain): readonly Levels[] {
 }
 
 function exactly({ bids, asks }: Book): Pick<Levels, 'bids' | 'asks'> {
-  // No column looks deeper.
+  // No column uses deeper levels.
   const exact = (sides: readonly Side[]): readonly Level[] =>
     sides.slice(0, RANKS.length).map(({ price, qty }) => ({ price: rational(price), qty: rational(qty) }))
   return { bids: exact(bids), asks: exact(asks) }
@@ -42,7 +42,7 @@ export function bookRows(market: Market, step_us: number, row_count: number, wei
     const chain = chains.findLast((books) => books[0]!.ts < end)
     if (chain === undefined) return {}
     const last = chain.findLastIndex(({ ts }) => ts < end)
-    // Behind the last update of a chain that was lost nothing is known.
+    // After the last update of a lost chain nothing is known.
     if (last === chain.length - 1 && chain !== chains.at(-1)) return {}
     const first = chain.findIndex(({ ts }) => ts >= start)
     const seen = first < 0 ? [] : chain.slice(first, last + 1)
@@ -133,7 +133,7 @@ function shownBy({ bids, asks }: Levels): Row {
   return row
 }
 
-/** In units of 2^-400; undefined where a divisor is 0. */
+/** In units of 2^-400; undefined if a divisor is 0. */
 function naesSkjeltorp(mid: Rational, best: readonly Level[], volumes: readonly Rational[]): Rational | undefined {
   const logs = volumes.map(({ top, bottom }) => ln(top, bottom))
   const prices = [mid, ...best.map(({ price }) => price)]

@@ -64,7 +64,7 @@ function readerOf(market: Market): DayReader {
 function depthOf({ chains }: Market) {
   let id = 100
   return chains.flatMap(({ snapshot, updates }) => {
-    // Between two chains ids are missing.
+    // Ids are missing between two chains.
     id += 10
     const whole = {
       depth_kind: 'snapshot' as const,
@@ -121,7 +121,7 @@ export function build(market: Market, made: SymbolTask['made'], fit: Fit): Promi
   return buildSymbolDay(readerOf(market), task, new AbortController().signal)
 }
 
-/** What a day before might have left: any numbers of the right kind. */
+/** A fit that a day before might have left: arbitrary numbers of the right kind. */
 export function randomFit(seed: number, market: Market, largest_qty: number) {
   const random = randomNumbers(seed)
   const bucket_volume = largest_qty * (1 + random())
@@ -140,7 +140,7 @@ export function randomFit(seed: number, market: Market, largest_qty: number) {
   }
 }
 
-/** Every column of features_1s and labels_1s, each row undefined where it is null. */
+/** Every column of features_1s and labels_1s; null rows are undefined. */
 export function secondsOf(market: Market, fit: ReturnType<typeof randomFit>) {
   const { seconds } = market
   const quotes = quoteRows(market, SECOND_US, seconds, fit.stoikov)
@@ -159,7 +159,7 @@ export function secondsOf(market: Market, fit: ReturnType<typeof randomFit>) {
   return { rows, labels: labelRows(quotes) }
 }
 
-/** Every value of a registry's columns, bit for bit. How many values each column has. */
+/** Compares every value of a registry's columns bit for bit. Returns how many values each has. */
 export function expectExact(
   found: Readonly<Record<string, Float64Array>>,
   rows: readonly Row[],

@@ -1,7 +1,7 @@
 /**
- * Every column of features_1s, labels_1s and features_100ms against rationals made of decimal texts
- * by the words of docs/features.md: bit for bit, on random days of awkward ticks and lots. Shares
- * with the program the types of its input, and nothing of its arithmetic.
+ * Compares every column of features_1s, labels_1s and features_100ms, bit for bit, with rationals
+ * computed from decimal texts as docs/features.md says. Runs on random days with awkward ticks and
+ * lots. Shares the input types with the program, but none of its arithmetic.
  */
 import { expect, test } from 'vitest'
 import { FEATURES_100MS, FEATURES_1S, LABELS_1S } from '#core/features.ts'

@@ -1,4 +1,4 @@
-/** Logarithms and pi as whole numbers of 2^-400, from their series. */
+/** Logarithms and pi in multiples of 2^-400, from their series. */
 import type { Rational } from '../../../core/rational.ts'
 
 const BITS = 400n

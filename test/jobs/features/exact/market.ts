@@ -1,13 +1,13 @@
 /**
- * A random day of one symbol, as decimal texts and as the doubles that a recorder would hand on:
- * empty seconds, empty sides, crossed quotes, gaps, books that are lost and found again.
+ * A random day of one symbol, as decimal texts and as the doubles that a recorder would store:
+ * empty seconds, empty sides, crossed quotes, gaps, and books that are lost and recovered.
  */
 import type { Level } from '#core/market.ts'
 import { micros } from '#core/time.ts'
 import type { StreamGap } from '../../../../jobs/day/gaps.ts'
 import { randomNumbers } from '../random.ts'
 
-/** Digits behind the point, and the largest whole number of ticks or lots. */
+/** Decimal places, and the largest whole number of ticks or lots. */
 export interface Scales {
   readonly price_digits: number
   readonly first_price: number
@@ -46,7 +46,7 @@ export interface Liquidation {
   readonly is_buy: boolean
 }
 
-/** A snapshot and the updates that follow it without a hole. */
+/** A snapshot and the updates that follow it without a gap. */
 export interface Chain {
   readonly snapshot: Book
   readonly updates: readonly (Book & { readonly ts: number })[]
@@ -85,7 +85,7 @@ export function randomMarket(seed: number, seconds: number, scales: Scales): Mar
   const times = (count: number, from_s: number, to_s: number): readonly number[] =>
     [...new Set(Array.from({ length: count }, () => 2 * Math.floor((from_s + random() * (to_s - from_s)) * 5e5)))]
       .toSorted((a, b) => a - b)
-  // Gaps lie at odd microseconds: between two events.
+  // Gaps are at odd microseconds: between two events.
   const odd = (second: number): ReturnType<typeof micros> => micros(2 * Math.floor(second * 5e5) + 1)
   const gap = (from_s: number, length_s: number, repaired = false): StreamGap => ({
     from_ts: odd(from_s),
@@ -99,7 +99,7 @@ export function randomMarket(seed: number, seconds: number, scales: Scales): Mar
   const quotes = [...busy, ...times(Math.floor(seconds / 2), seconds * 0.6, seconds)].map((ts): Quote => {
     const bid = walk()
     const ask = bid + (below(30) === 0 ? -1 - below(3) : below(30) === 0 ? 0 : 1 + below(4))
-    // Not in the time when windows of minutes are to fill.
+    // Not while windows of several minutes fill.
     const missing = ts > seconds * 7.6e5 ? below(20) : -1
     return { ts, bid: missing === 0 ? undefined : side(bid), ask: missing === 1 ? undefined : side(ask) }
   })
@@ -131,7 +131,7 @@ export function randomMarket(seed: number, seconds: number, scales: Scales): Mar
     chains,
   }
 
-  /** Books of about eleven levels a side, and for a while of fewer than ten. */
+  /** Books of about eleven levels per side, and for a while of fewer than ten. */
   function chain(moments: readonly number[]): Chain {
     const middle = at
     const levels = (sign: 1 | -1, count: number): Side[] => {

@@ -1,4 +1,4 @@
-/** The columns of best quotes and of trades, row by row from docs/features.md, as rationals. */
+/** The columns of best quotes and trades as rationals, row by row as docs/features.md says. */
 import type { StreamGap } from '../../../../jobs/day/gaps.ts'
 import type { StoikovTable } from '../../../../jobs/features/fit/stoikov.ts'
 import { negated, product, ratio, rational, type Rational, sum, total } from '../../../core/rational.ts'
@@ -10,7 +10,7 @@ export type Row = Record<string, Rational | undefined>
 export const integer = (value: number): Rational => rational(String(value))
 export const minus = (a: Rational, b: Rational): Rational => sum(a, negated(b))
 export const isLess = (a: Rational, b: Rational): boolean => a.top * b.bottom < b.top * a.bottom
-/** a / b, undefined where b is 0. */
+/** a / b; undefined if b is 0. */
 export const share = (a: Rational, b: Rational): Rational | undefined => (b.top === 0n ? undefined : ratio(a, b))
 const HALF = rational('0.5')
 

@@ -1,6 +1,6 @@
 /**
- * Every column of features_1s and labels_1s of the recordings in FEEDS_DIR, bit for bit, against
- * rationals of the texts that the exchange sent. The recordings are read by a small parser that
+ * Compares every column of features_1s and labels_1s of the recordings in FEEDS_DIR, bit for bit,
+ * with rationals of the texts that the exchange sent. A small parser reads the recordings; it
  * shares nothing with the exchange adapters.
  */
 import { readFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 type Texts = readonly (readonly [string, string])[]
 
-/** What the columns need of frames and REST answers. */
+/** The parts of frames and REST answers that the columns need. */
 interface Wire {
   readonly s: string
   readonly u: number
@@ -38,7 +38,7 @@ interface Wire {
   readonly asks: Texts
 }
 
-/** What was received of one symbol, in its order. */
+/** What was received of one symbol, in order. */
 interface Received {
   readonly quotes: (Quote & { readonly update_id: number })[]
   readonly trades: Trade[]
@@ -79,13 +79,13 @@ function read(folder: string): ReadonlyMap<string, Received> {
 
 const sideOf = (price: string, qty: string): Side | undefined => (Number(qty) > 0 ? { price, qty } : undefined)
 
-/** Levels whose quantity is nought leave the book. */
+/** A level with quantity 0 leaves the book. */
 const sidesOf = (levels: Texts): readonly Side[] =>
   levels.map(([price, qty]) => ({ price, qty: Number(qty) === 0 ? '0' : qty }))
 
 const bookOf = (bids: Texts, asks: Texts): Book => ({ bids: sidesOf(bids), asks: sidesOf(asks) })
 
-/** The market from its first whole second, to the end of that day at most. */
+/** The market from its first whole second, at most to the end of that day. */
 function marketOf({ quotes, trades, diffs, snapshot }: Received): Market {
   const chain = chainOf(diffs, snapshot)
   const ordered = quotes.toSorted((a, b) => a.ts - b.ts || a.update_id - b.update_id)
@@ -110,11 +110,11 @@ function marketOf({ quotes, trades, diffs, snapshot }: Received): Market {
   }
 }
 
-/** By Binance's procedure: changes that the snapshot already holds are left out. */
+/** By Binance's procedure: changes that the snapshot already includes are skipped. */
 function chainOf(diffs: readonly Wire[], snapshot: Wire | undefined): Chain {
   if (snapshot === undefined) return { snapshot: { bids: [], asks: [] }, updates: [] }
   const { lastUpdateId } = snapshot
-  // Spot compares with the next id, futures with the snapshot's own.
+  // Spot compares with the next id, futures with the snapshot's own id.
   const first_id = diffs[0]?.pu === undefined ? lastUpdateId + 1 : lastUpdateId
   return {
     snapshot: bookOf(snapshot.bids, snapshot.asks),
@@ -124,7 +124,7 @@ function chainOf(diffs: readonly Wire[], snapshot: Wire | undefined): Chain {
   }
 }
 
-/** Columns that no recording fills, and those that need quotes. */
+/** Columns that no recording fills, and columns that need quotes. */
 const OF_MARKS = /^(mark|index|funding|liquidation)_/
 const OF_QUOTES =
   /^(mid|best|(bid|ask)_qty$|spread|weighted|i1$|ofi|quote|realised|bipower|kyle|microprice|forward)/

@@ -1,4 +1,4 @@
-/** Columns over several rows, and labels, as rationals: each made anew from its own rows. */
+/** Columns over several rows, and labels, as rationals: each computed only from its own rows. */
 import type { VpinStart } from '../../../../jobs/features/fit/vpin.ts'
 import { negated, product, rational, type Rational, sum, total } from '../../../core/rational.ts'
 import { inUnits, ln, PI } from './logarithm.ts'
@@ -7,7 +7,7 @@ import { integer, minus, type QuoteRow, type Row, share, type TradeRow } from '.
 const rowsBefore = (row: number, count: number): readonly number[] =>
   Array.from({ length: count }, (_, i) => row - count + 1 + i)
 
-/** Undefined where one of them is. */
+/** Undefined if one of them is undefined. */
 function totalOf(values: readonly (Rational | undefined)[]): Rational | undefined {
   return values.every((value) => value !== undefined) ? total(values) : undefined
 }
@@ -77,7 +77,7 @@ function logOf(a: Rational, b: Rational): Rational {
 
 const absolute = (value: Rational): Rational => (value.top < 0n ? negated(value) : value)
 
-/** Fifty buckets of a volume that a day before set; seconds are shared out by volume. */
+/** Fifty buckets whose volume comes from the day before; seconds are split by volume. */
 export function vpinRows(trades: readonly TradeRow[], start: VpinStart): readonly Row[] {
   const size = rational(String(start.bucket_volume))
   let full = start.imbalances.map((value) => rational(String(value)))
@@ -113,7 +113,7 @@ export function vpinRows(trades: readonly TradeRow[], start: VpinStart): readonl
   })
 }
 
-/** Without common factors. */
+/** Reduces the fraction. */
 function reduced({ top, bottom }: Rational): Rational {
   let [a, b] = [top < 0n ? -top : top, bottom]
   while (b !== 0n) [a, b] = [b, a % b]

@@ -1,4 +1,4 @@
-/** Days whose streams fell silent and did not speak again, and what becomes of them once they do. */
+/** Days with streams that fell silent and have not resumed, and what changes once they do. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Manifest } from '#core/dataset.ts'
@@ -13,12 +13,12 @@ import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
 
 const FIRST = parseDay('2024-08-18')!
 const SECOND = parseDay('2024-08-19')!
-/** An event a minute, from 24 minutes before midnight to 24 after it. */
+/** One event per minute, from 24 minutes before midnight to 24 minutes after it. */
 const START = Date.parse('2024-08-18T23:36:00Z') * 1_000
 const at = (minutes: number): number => START + minutes * 60e6
 const iso = (minutes: number): string => new Date(at(minutes) / 1_000).toISOString()
 
-/** Quotes of BTC end in minute 14, of the first day; everything else goes on over both. */
+/** BTC's quotes end in minute 14 of the first day; everything else continues over both days. */
 async function load(pool: Pool): Promise<void> {
   await insertSymbols(pool, ['BTCUSDT', 'ETHUSDT'])
   const minutes = Array.from({ length: 48 }, (_, minute) => minute)
@@ -34,7 +34,7 @@ async function load(pool: Pool): Promise<void> {
   })))
 }
 
-/** What the ingestor knows of its streams; `covered_until` is when it last wrote. */
+/** State of the ingestor's streams; `covered_until` is the time of its last write. */
 async function insertOffsets(
   pool: Pool,
   ingestor_id: string,
@@ -82,7 +82,7 @@ async function build(stand: Stand): Promise<void> {
   }
 }
 
-/** Of BTC: seconds with a quote, and seconds whose trades were heard. */
+/** For BTC: seconds with a quote, and seconds whose trades were recorded. */
 async function known(stand: Stand, date: typeof FIRST): Promise<unknown> {
   const manifest = await manifestOf(stand, 'features_1s', date)
   const [row] = await readWithDuckDb(
@@ -107,11 +107,11 @@ async function stale(stand: Stand): Promise<readonly string[]> {
   return days.map(({ job, date, why }) => `${job} ${date}: ${why}`)
 }
 
-/** Of BTC's quotes in the first day, and of a whole day. */
+/** Seconds of BTC's quotes in the first day, and of a whole day. */
 const HEARD_S = 14 * 60
 const DAY_ROWS = 23 * 60 + 1
 
-test('silent from before midnight through the next day: nothing frozen, and the end of the hole rebuilds both', async () => {
+test('silent from before midnight through the next day: no frozen values; the gap’s end rebuilds both days', async () => {
   const stand = await createStand()
   const { pool } = stand
   await load(pool)
@@ -153,7 +153,7 @@ test('silent from before midnight through the next day: nothing frozen, and the 
   expect(await known(stand, FIRST)).toEqual(cut)
   expect(await stale(stand)).toEqual([])
 
-  // Found to be none: BTC's last quote was the newest all the time.
+  // The gap turns out to be none: BTC's last quote was the newest all the time.
   await pool.query(`update marketdata.gaps set repaired_at = $1`, [new Date(NOON)])
   expect(await stale(stand)).toHaveLength(4)
   await build(stand)
@@ -161,11 +161,12 @@ test('silent from before midnight through the next day: nothing frozen, and the 
   expect(await stale(stand)).toEqual([])
 })
 
-test('an ingestor that stopped writing covers nothing after it, until it has caught up', async () => {
+test('an ingestor that stopped writing covers nothing after that, until it has caught up', async () => {
   const stand = await createStand()
   const { pool } = stand
   await load(pool)
-  // Its quotes of BTC were quiet for three minutes when it was killed; another one has the rest.
+  // BTC's quotes had been quiet for three minutes when it was killed; the other ingestor has the
+  // rest.
   await insertOffsets(pool, 'a', iso(17), [{ symbol: 'BTCUSDT', channel: 'book_ticker', last: 14 }])
   await insertOffsets(pool, 'b', FOREVER, SILENT.slice(1))
   await stand.features(FIRST)
@@ -177,7 +178,7 @@ test('an ingestor that stopped writing covers nothing after it, until it has cau
   expect(await known(stand, FIRST)).toMatchObject({ quoted: DAY_ROWS, present_s: DAY_ROWS })
 })
 
-test('a symbol that is delisted ends there; another ingestor that goes on with a stream ends its hole', async () => {
+test('a delisted symbol ends there; another ingestor that continues a stream ends its gap', async () => {
   const stand = await createStand()
   const { pool } = stand
   await load(pool)
