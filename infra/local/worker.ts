@@ -37,7 +37,7 @@ const V8_FLAGS = '--max-heap-size=96 --max-semi-space-size=4 --heap-growing-perc
 const SOURCES = [
   'edge-api/**/*.{ts,mjs,jsonc,html,js}',
   'edge-api/public/_headers',
-  'core/*.ts',
+  'core/**/*.ts',
   'package-lock.json',
 ]
 /** Bundles the worker into `out_dir`, unless the bundle there was built from the same sources. */
