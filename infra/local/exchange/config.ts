@@ -1,4 +1,4 @@
-/** The exchange server's settings, from its environment. */
+/** Reads the exchange server's settings from its environment. */
 import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import type { ExchangeLimits, ExchangeOptions } from './server.ts'
@@ -52,7 +52,7 @@ export function parseConfig(env: Env): ExchangeConfig {
   }
   const files = parseFiles(env['RECORDINGS'] ?? '')
   if (source_kind === 'replay' && files.length === 0) {
-    problems.push('RECORDINGS names no file; expected a JSON list such as ["day.ndjson.gz"].')
+    problems.push('RECORDINGS has no file; expected a JSON list such as ["day.ndjson.gz"].')
   }
   const symbol_count = whole('SYMBOL_COUNT', 200, 1, SYMBOL_COUNT_MAX)
   const sim = {
@@ -73,7 +73,7 @@ export function parseConfig(env: Env): ExchangeConfig {
     : {}
   const milliseconds = <Key extends keyof ExchangeLimits>(name: string, key: Key) =>
     is_set(name) ? { [key]: number(name, 1, 0.1, 86_400) * 1_000 } : {}
-  // What is not set here is as at the exchange that is played.
+  // Limits that are not set here are those of the simulated exchange.
   const limits: Partial<ExchangeLimits> = {
     ...milliseconds('PING_INTERVAL_S', 'ping_interval_ms'),
     ...milliseconds('PONG_LIMIT_S', 'pong_limit_ms'),
@@ -110,7 +110,7 @@ export function parseConfig(env: Env): ExchangeConfig {
   })
 }
 
-/** JSON, because a file's name may hold any separator. Empty where it is no list of names. */
+/** JSON, because a file name may contain any separator. Empty if it is not a list of names. */
 function parseFiles(text: string): readonly string[] {
   try {
     const value: unknown = JSON.parse(text)

@@ -1,6 +1,6 @@
 /**
- * The HTTP side of the exchange server: Binance's REST with weights and faults, Deribit's under
- * /api/v2, Bybit's under /v5, and the control paths under /_exchange, which answer loopback only.
+ * The HTTP side of the exchange server: Binance's REST API with weights and faults, Deribit's under
+ * /api/v2, Bybit's under /v5, and the control API under /_exchange, which answers loopback only.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describeError, OperatorError } from '#core/errors.ts'
@@ -15,7 +15,7 @@ import { asksForMicroseconds, inMicroseconds } from './protocol/time-unit.ts'
 import type { RestSource, Source } from './source.ts'
 import type { Venue } from './venue.ts'
 
-/** What the control paths can do. */
+/** The operations of the control API. */
 export interface Controls {
   ledger(): Ledger
   status(): unknown
@@ -55,12 +55,12 @@ export function createRequestHandler(
     if (deribit !== undefined) return send(response, deribit.status, deribit.body)
     const bybit = answerBybit(url, source.rest)
     if (bybit !== undefined) return send(response, bybit.status, bybit.body)
-    const door = { rest: source.rest, venue, meter, ...weight_limits }
-    answerMarket(request, response, url, door, nowMs())
+    const market = { rest: source.rest, venue, meter, ...weight_limits }
+    answerMarket(request, response, url, market, nowMs())
   }
 }
 
-interface MarketDoor extends Pick<WeightLimits, 'weight_per_minute_max'> {
+interface MarketApi extends Pick<WeightLimits, 'weight_per_minute_max'> {
   readonly rest: RestSource
   readonly venue: Venue
   readonly meter: WeightMeter
@@ -70,7 +70,7 @@ function answerMarket(
   request: IncomingMessage,
   response: ServerResponse,
   url: URL,
-  { rest, venue, meter, weight_per_minute_max }: MarketDoor,
+  { rest, venue, meter, weight_per_minute_max }: MarketApi,
   now_ms: number,
 ): void {
   const found = venue.answerRest(url.pathname, url.searchParams, rest, weight_per_minute_max)
@@ -108,7 +108,7 @@ async function answerControl(
   controls: Controls,
 ): Promise<void> {
   if (!isLoopback(request.socket.remoteAddress)) {
-    return answer(response, 403, { error: 'The control paths answer loopback only.' })
+    return answer(response, 403, { error: 'The control API answers loopback only.' })
   }
   try {
     switch (`${request.method} ${path}`) {
@@ -123,7 +123,7 @@ async function answerControl(
         controls.applyFaults(parseFaultRequest(await readJson(request)))
         return answer(response, 200, controls.status())
       default:
-        return answer(response, 404, { error: `There is no ${request.method} ${path}.` })
+        return answer(response, 404, { error: `Unknown request: ${request.method} ${path}.` })
     }
   } catch (error) {
     const code = error instanceof OperatorError ? error.code : 'internal'
@@ -138,7 +138,7 @@ const CONTROL_STATUS: Readonly<Record<string, number>> = {
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  // A page in a browser can only send this type after asking, and it is not answered.
+  // A page in a browser sends this type only after a preflight request, which fails here.
   if (request.headers['content-type']?.split(';')[0] !== 'application/json') {
     throw new OperatorError('bad_json', 'Expected content-type application/json.')
   }

@@ -1,19 +1,19 @@
 /**
- * What the exchange sent and what it could not: per stream, counts, ids and the ranges of frames
- * that somebody had asked for but did not get. A checker compares it with what was recorded.
- * Memory is bounded: each stream keeps its newest RANGES_MAX ranges apart and merges older ones.
+ * The ledger of sent frames. Per stream: counts, ids, and the ranges of requested frames that were
+ * not delivered. A checker compares the ledger with the recorded rows. Memory is bounded: each
+ * stream keeps its newest RANGES_MAX ranges and merges older ones.
  */
 
-/** Why a frame that was asked for did not arrive whole. */
+/** Why a requested frame did not arrive intact. */
 export type UndeliveredCause =
-  | 'no_socket' // asked for earlier and not unsubscribed, but no socket is there now
+  | 'no_socket' // subscribed earlier and not unsubscribed, but no socket is connected now
   | 'drop'
   | 'silence'
   | 'corrupt'
   | 'out_of_range'
   | 'cut'
 
-/** Frames in a row that were not delivered, for one cause. */
+/** Consecutive frames that were not delivered, for one cause. */
 export interface UndeliveredRange {
   readonly from_id: number
   readonly to_id: number
@@ -21,21 +21,21 @@ export interface UndeliveredRange {
   readonly to_ts_ms: number
   readonly count: number
   readonly cause: UndeliveredCause
-  /** True for older ranges merged into one: delivered frames may lie between its ends. */
+  /** True for older ranges merged into one: delivered frames may be between its ends. */
   readonly merged: boolean
 }
 
 export interface StreamLedger {
   readonly stream: string
-  /** Frames sent unharmed; a duplicate counts once. */
+  /** Frames sent intact; a duplicate counts once. */
   readonly sent_count: number
-  /** Unharmed frames times the sockets they went to, duplicates included. */
+  /** Copies of intact frames over all sockets, duplicates included. */
   readonly copy_count: number
   readonly first_id: number | null
   readonly last_id: number | null
   /** Sum of (id mod ID_MODULUS) over the frames sent, mod ID_MODULUS. */
   readonly id_sum_mod: number
-  /** Frames nobody wanted just then. A simulation makes none before a stream's first subscriber. */
+  /** Frames without a subscriber. A simulation makes none before a stream's first subscriber. */
   readonly not_subscribed_count: number
   readonly undelivered_count: number
   readonly undelivered: readonly UndeliveredRange[]
@@ -43,19 +43,19 @@ export interface StreamLedger {
 
 export interface Ledger {
   readonly streams: readonly StreamLedger[]
-  /** Frames of a recording that belong to no stream: sent to one socket, as they were received. */
+  /** Recorded frames that belong to no stream; each is sent to one socket. */
   readonly unroutable_count: number
   readonly unroutable_sent_count: number
-  /** Book snapshots that recordings hold, and those of them that somebody was given. */
+  /** Recorded book snapshots, and how many of them were served. */
   readonly snapshots: SnapshotLedger
 }
 
-/** All 0 for a simulation, which makes a snapshot for every question. */
+/** All 0 for a simulation, which makes a snapshot for every request. */
 export interface SnapshotLedger {
   readonly recorded_count: number
-  /** Each counts once, however often it was asked for. */
+  /** Each counts once, however often it was served. */
   readonly given_count: number
-  /** Symbols that have some, of which nobody was given one. */
+  /** Symbols with snapshots of which none was served. */
   readonly symbols_left_count: number
 }
 

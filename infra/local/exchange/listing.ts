@@ -1,9 +1,9 @@
-/** A symbol's listing from its name and its decimals. */
+/** Makes a symbol's listing from its name and its decimals. */
 import type { ListedMarket } from './source.ts'
 
 const QUOTE_ASSETS = ['USDT', 'USDC', 'FDUSD', 'BUSD', 'USD', 'BTC', 'ETH', 'BNB']
 
-/** `tick_units` count the last price decimal: 10 where prices such as 61800.20 move by 0.10. */
+/** `tick_units` is the tick in units of the last decimal: 10 if 61800.20 moves by 0.10. */
 export function createListing(
   symbol: string,
   price_decimals: number,

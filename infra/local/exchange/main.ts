@@ -14,8 +14,9 @@ try {
     log.info({ reason }, 'Stopping.')
     await server.stop()
   })
-  log.info({ url: server.url, source: config.exchange.source.kind }, 'The exchange server is up.')
-  tellParent({ type: 'ready', url: server.url, ws_url: server.ws_url })
+  const { url, ws_url } = server
+  log.info({ url, source: config.exchange.source.kind }, 'The exchange server is running.')
+  tellParent({ type: 'ready', url, ws_url })
 } catch (error) {
   log.error(
     { code: 'start_failed', error: describeError(error) },

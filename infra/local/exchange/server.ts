@@ -1,8 +1,8 @@
 /**
- * An exchange on this machine that speaks Binance's protocol, of USD-M or of spot (WebSocket paths,
- * REST with weights), Deribit's for price indexes and Bybit's of linear contracts, with a control
- * door for tests. Behind it stands a simulated market or a recording.
- * This file puts the parts together.
+ * An exchange server on this machine. It speaks Binance's protocol (USD-M or spot: WebSocket paths,
+ * REST with weights), Deribit's for index prices and Bybit's for linear contracts, and has a
+ * control API for tests. Its data come from a simulated market or a recording. This file assembles
+ * it.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,7 +19,7 @@ import {
 } from './faults/spec.ts'
 import { createRequestHandler } from './http.ts'
 import type { Ledger } from './ledger.ts'
-import { acceptSockets, type Doors } from './protocol/handshake.ts'
+import { acceptSockets, type SocketHandlers } from './protocol/handshake.ts'
 import { type Client, Hub, type SlowClientRule } from './protocol/hub.ts'
 import type { SessionLimits } from './protocol/session.ts'
 import type { WeightLimits } from './protocol/weights.ts'
@@ -31,18 +31,18 @@ import { TruthLog } from './truth-log.ts'
 import { type Venue, type VenueName, VENUES } from './venue.ts'
 
 export interface ExchangeOptions {
-  /** 0 takes a free one. */
+  /** 0: any free port. */
   readonly port: number
-  /** Absent: the one that the recordings are of; USD-M for a simulation. */
+  /** Default: the venue of the recordings, or USD-M for a simulation. */
   readonly venue?: VenueName
   readonly source:
     ({ readonly kind: 'sim' } & SimulationOptions) | ({ readonly kind: 'replay' } & ReplayOptions)
   readonly limits?: Partial<ExchangeLimits>
-  /** A simulation cuts slow clients by default, a replay waits for them. */
+  /** By default a simulation disconnects slow clients, and a replay waits for them. */
   readonly slow_client?: SlowClientRule['kind']
-  /** Of the faults' chance. */
+  /** Seed of random faults. */
   readonly fault_seed?: number
-  /** Where every frame is written down (truth-log.ts). */
+  /** File that logs every frame (truth-log.ts). */
   readonly truth_file?: string
   readonly log?: Logger
 }
@@ -52,7 +52,7 @@ export type ExchangeLimits = SessionLimits &
   Pick<DeribitOptions, 'heartbeat_second_ms'> &
   Pick<BybitOptions, 'bybit_quiet_limit_ms'>
 
-/** Of USD-M, Deribit and Bybit. */
+/** The limits of USD-M, Deribit and Bybit. */
 export const DEFAULT_LIMITS: ExchangeLimits = {
   ...VENUES['binance-futures'].limits,
   heartbeat_second_ms: 1_000,
@@ -67,23 +67,26 @@ export interface ExchangeStatus extends SourceStatus {
 export interface ExchangeServer {
   /** `http://127.0.0.1:PORT`: REST and control. */
   readonly url: string
-  /** The same for sockets: `ws://127.0.0.1:PORT`. */
+  /** `ws://127.0.0.1:PORT`: sockets. */
   readonly ws_url: string
   readonly port: number
   ledger(): Ledger
   status(): ExchangeStatus
-  /** Begins to play; throws where there is nothing to play, or it plays already. */
+  /** Starts the replay. Throws if there is no recording, or if it was started before. */
   startReplay(): void
-  /** What POST /_exchange/faults takes. */
+  /** Same as POST /_exchange/faults. */
   setFaults(request: FaultRequestInput): void
-  /** Settles when every client has read everything sent so far. Frames held back by a fault are not waited for. */
+  /**
+   * Resolves when every client has read everything sent until now. Does not wait for frames that a
+   * fault holds back.
+   */
   settled(): Promise<void>
   stop(): Promise<void>
 }
 
-/** Bytes that may wait for a client: a simulation cuts it then, a replay waits. */
+/** Unsent bytes per client above which a simulation disconnects it and a replay waits. */
 const SLOW_BYTES = { cut: 16 * 1024 * 1024, wait: 1024 * 1024 } as const
-/** 1,024 stream names in a URL. */
+/** Room for 1,024 stream names in a URL. */
 const HEADER_BYTES_MAX = 128 * 1024
 const NO_SNAPSHOTS = { recorded_count: 0, given_count: 0, symbols_left_count: 0 } as const
 
@@ -107,7 +110,7 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
     if (kind !== 'replay' || state !== 'waiting') {
       throw new OperatorError(
         'replay_not_possible',
-        `There is nothing to start: ${kind} is ${state}.`,
+        `Cannot start a replay: the source (${kind}) is ${state}.`
       )
     }
     source.start()
@@ -123,13 +126,13 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
   })
   const controls = { ledger, status, startReplay, applyFaults }
   server.on('request', createRequestHandler(source, venue, faults, limits, controls, Date.now))
-  const doors: Doors = {
+  const socket_handlers: SocketHandlers = {
     [DERIBIT_PATH]: (ws, socket, closes_after_ms) =>
       openDeribitSession(ws, socket, hub, source, { ...limits, closes_after_ms }),
     [BYBIT_PATH]: (ws, socket, closes_after_ms) =>
       openBybitSession(ws, socket, hub, source, { ...limits, closes_after_ms }),
   }
-  acceptSockets(server, hub, source, faults, limits, doors, venue.parseSocketPath)
+  acceptSockets(server, hub, source, faults, limits, socket_handlers, venue.parseSocketPath)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, '127.0.0.1', resolve)
@@ -151,7 +154,7 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
         server.close(() => resolve())
       })
       const stopped = source.stop()
-      // A replay may be waiting for a client that does not read: ending it lets the replay stop.
+      // A replay may be waiting for a client that does not read; disconnecting it ends the wait.
       for (const client of hub.clients) client.terminate()
       server.closeAllConnections()
       await Promise.all([stopped, closed])
@@ -181,12 +184,12 @@ function act(action: FaultAction, hub: Hub, source: Source): void {
       return
     case 'roll_call':
       if (source.rollCall === undefined) {
-        throw new OperatorError('bad_faults', 'A recording has no news but its own.')
+        throw new OperatorError('bad_faults', 'A recording cannot do a roll call.')
       }
       return source.rollCall()
     case 'listing':
       if (source.changeListing === undefined) {
-        throw new OperatorError('bad_faults', "A recording's listing is what its frames imply.")
+        throw new OperatorError('bad_faults', "A recording's listing cannot change.")
       }
       return source.changeListing(action)
     case 'halt':

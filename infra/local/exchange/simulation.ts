@@ -1,4 +1,4 @@
-/** A simulated market as the exchange server's source: it runs in real time and answers REST. */
+/** A simulated market as the exchange server's source. It runs in real time and answers REST. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Hub, Topic } from './protocol/hub.ts'
 import type { RestSource, Source, SourceStatus } from './source.ts'
@@ -12,26 +12,26 @@ import { FUTURES_STYLE, type PayloadStyle } from './sim/payloads.ts'
 export interface SimulationOptions {
   /** The same seed and clock give the same market. */
   readonly seed: number
-  /** The first N of the simulator's universe, or these names. */
+  /** The first N symbols of the simulated universe, or these names. */
   readonly symbols: number | readonly string[]
   /** Mean number of bookTicker and aggTrade frames a second, over all symbols. */
   readonly events_per_s: number
   /** Trades kept for REST over all symbols; about 100 bytes each. */
   readonly history_trades_max?: number
-  /** Milliseconds since 1970; must never go back. */
+  /** Milliseconds since 1970; must never decrease. */
   readonly clock?: () => number
-  /** Binance USD-M's where absent. */
+  /** Default: Binance USD-M. */
   readonly style?: PayloadStyle
 }
 
 export const SYMBOL_COUNT_MAX = UNIVERSE_SIZE
 
 const HISTORY_TRADES_MAX = 1_000_000
-/** Between two looks at the clock: finer than anybody can tell, coarse enough to be cheap. */
+/** Time between two steps: too short to notice, long enough to be cheap. */
 const TICK_MS = 4
-/** Actions before the sockets get their turn. */
+/** Actions before the event loop serves the sockets. */
 const STEPS_PER_TURN_MAX = 1_000
-/** Asked for more than the machine gives, the market leaves out time rather than fall behind. */
+/** If the machine cannot keep up, the market skips time instead of falling further behind. */
 const LAG_MAX_MS = 1_000
 
 /** Monotonic, unlike Date.now. */
@@ -105,7 +105,7 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
       stopping.abort()
       await running
       await hub.empty()
-      // A client that is slow to read is as good as any other: what it has not read is on its way.
+      // Slow clients count too: wait until they have read what was sent.
       await hub.settled()
       state = 'done'
     },

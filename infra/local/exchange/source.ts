@@ -1,39 +1,39 @@
 /**
- * What stands behind the exchange server: a simulated market or a recording. A source publishes
- * frames to topics (protocol/hub.ts) and answers the REST questions; it knows no socket.
+ * The source of an exchange server's data: a simulated market or a recording. A source publishes
+ * frames to topics (protocol/hub.ts) and answers REST requests; it knows nothing of sockets.
  */
 import type { SnapshotLedger } from './ledger.ts'
 import type { Topic } from './protocol/hub.ts'
 
 export interface Source {
-  /** The topics that a stream's name asks for; none where nothing will ever come. */
+  /** The topics of a stream's name; none if the stream will never have frames. */
   topicsOf(stream: string): readonly Topic[]
   /**
-   * The whole state that a new subscription begins with, as of the last frame of its topic, where
-   * the exchange sends that. Absent where it stands in the recording.
+   * The whole state that the exchange sends first on a new subscription, as of the last frame of
+   * the topic. Absent for recordings, which contain it.
    */
   openingFrame?(stream: string): string | undefined
   readonly rest: RestSource
   readonly indexes: IndexSource
-  /** Absent where snapshots are made and not recorded. */
+  /** Absent for simulations, which record no snapshots. */
   snapshots?(): SnapshotLedger
-  /** Begins to publish. A replay may be started once. */
+  /** Starts publishing. A replay can be started once. */
   start(): void
   status(): SourceStatus
-  /** Every symbol has news at once. Absent where the news are given. */
+  /** Makes every symbol publish now. Absent for recordings. */
   rollCall?(): void
-  /** Throws an OperatorError where it cannot be. Absent where the listing is given. */
+  /** Throws an OperatorError if the change is not possible. Absent for recordings. */
   changeListing?(change: ListingChange): void
-  /** Publishes nothing any more; settles when everything published was handed to the sockets. */
+  /** Stops publishing. Resolves when the sockets have everything that was published. */
   stop(): Promise<void>
 }
 
 export interface SourceStatus {
   readonly source: 'sim' | 'replay'
-  /** `waiting`: not started. `done`: everything was handed to the sockets and flushed. */
+  /** `waiting`: not started. `done`: everything was written to the sockets. */
   readonly state: 'waiting' | 'playing' | 'done' | 'failed'
   readonly frames_published: number
-  /** Frames the recordings hold; null for a simulation, which has no end. */
+  /** Frames in the recordings; null for a simulation, which has no end. */
   readonly frames_total: number | null
   readonly error: string | null
 }
@@ -54,10 +54,10 @@ export interface ListedMarket {
   readonly is_trading: boolean
 }
 
-/** What can happen to a simulated listing. */
+/** A change of a simulated listing. */
 export interface ListingChange {
   readonly symbol: string
-  /** `finer_tick`: a tenth of the tick, of which the exchange says nothing but in its listing. */
+  /** `finer_tick`: a tenth of the old tick, which the exchange shows only in its listing. */
   readonly change: 'list' | 'delist' | 'finer_tick'
 }
 
@@ -69,7 +69,7 @@ export interface DepthSnapshot {
   readonly asks: readonly Level[]
 }
 
-/** With the exchange's own letters, as its REST answer has them. */
+/** With the letters of the exchange's REST response. */
 export interface AggTradeRow {
   readonly a: number
   readonly p: string
@@ -90,7 +90,7 @@ export interface TradeRow {
   readonly isBuyerMaker: boolean
 }
 
-/** Which trades: from an id on, or by time, else the newest. `limit` is already checked. */
+/** Which trades: from an id, by time, or else the newest. `limit` has been checked. */
 export interface TradeQuery {
   readonly from_id: number | undefined
   readonly from_ms: number | undefined
@@ -113,14 +113,14 @@ export interface IndexValue {
   readonly ts_ms: number
 }
 
-/** Price indexes, as Deribit names them: `btc_usd`. */
+/** Index prices, by Deribit's names: `btc_usd`. */
 export interface IndexSource {
   names(): readonly string[]
-  /** Undefined where there is no such index, or no value of it yet. */
+  /** Undefined if the index does not exist or has no value yet. */
   latest(name: string): IndexValue | undefined
 }
 
-/** Of the last 24 hours, as far as the source remembers them. */
+/** The last 24 hours, as far as the source keeps trades. */
 export interface Ticker24hRow {
   readonly symbol: string
   readonly lastPrice: string
@@ -135,7 +135,7 @@ export interface RestSource {
   /** The exchange's clock, in milliseconds. */
   nowMs(): number
   listings(): readonly ListedMarket[]
-  /** Undefined where the symbol is known but has no book. */
+  /** Undefined if the symbol has no book. */
   depth(symbol: string, limit: number): DepthSnapshot | undefined
   /** Ascending by id. */
   aggTrades(symbol: string, query: TradeQuery): readonly AggTradeRow[]

@@ -1,7 +1,7 @@
-/** Which of the trades at hand a query wants. They are in the order of their ids and times. */
+/** Selects the trades that a query wants, from trades sorted by id and time. */
 import type { TradeQuery } from './source.ts'
 
-/** Positions from `start` to before `end`. */
+/** Indexes [start, end). */
 export function selectTrades(
   count: number,
   idAt: (index: number) => number,
@@ -21,7 +21,7 @@ export function selectTrades(
   return { start, end: Math.min(past, start + limit) }
 }
 
-/** The first position that holds, or `count`; from it on all must hold. */
+/** The first index for which `holds` is true, or `count`. It must hold for all later ones. */
 export function firstWhere(count: number, holds: (index: number) => boolean): number {
   let low = 0
   let high = count

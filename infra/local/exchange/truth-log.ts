@@ -1,12 +1,12 @@
 /**
- * The truth, frame by frame: a line of NDJSON for every frame that somebody had asked for, with
- * what became of it. The ledger only counts; with this a checker compares every value. Nothing is
- * kept in memory but the lines since the last flush; the file grows by about 250 bytes a frame.
+ * The truth log: one NDJSON line per requested frame, with its outcome. The ledger only counts; the
+ * truth log lets a checker compare every value. Memory holds only the lines since the last flush;
+ * the file grows by about 250 bytes per frame.
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import type { UndeliveredCause } from './ledger.ts'
 
-/** `sent`: handed to a socket unharmed, which is not yet received. */
+/** `sent`: written intact to a socket, but not necessarily received. */
 export type Outcome = 'sent' | UndeliveredCause
 
 /** A line of the file. */
@@ -16,7 +16,7 @@ export interface TruthLine {
   /** As in the ledger: update_id, agg_trade_id. */
   readonly id: number
   readonly ts_ms: number
-  /** The payload as it was, or would have been, sent. */
+  /** The payload that was, or would have been, sent. */
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -26,7 +26,7 @@ export class TruthLog {
   readonly #fd: number
   #lines = ''
 
-  /** Begins the file anew. */
+  /** Truncates the file. */
   constructor(file: string) {
     this.#fd = openSync(file, 'w', 0o600)
   }

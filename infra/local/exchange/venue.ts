@@ -1,6 +1,6 @@
 /**
- * The exchanges of Binance that the server can be, one at a time: their paths and names are the
- * same, and mean different things. What is not here they have in common.
+ * The Binance exchanges that the server can act as, one at a time, because the same paths and names
+ * mean different things on each. A Venue holds the differences.
  */
 import { parseSocketPath, type SocketRequest } from './protocol/handshake.ts'
 import { answerRest, type RestAnswer } from './protocol/rest.ts'
@@ -18,13 +18,13 @@ export type VenueName = (typeof VENUE_NAMES)[number]
 export interface Venue {
   readonly name: VenueName
   readonly limits: SessionLimits & WeightLimits
-  /** Times come in microseconds for who asks for them. */
+  /** Clients may request times in microseconds. */
   readonly has_microseconds: boolean
-  /** How a simulated market writes its payloads. */
+  /** The payload format of a simulated market. */
   readonly style: PayloadStyle
-  /** Undefined where no socket is. */
+  /** Undefined if the URL is not a socket's path. */
   parseSocketPath(url: string): SocketRequest | undefined
-  /** Undefined where there is no such path. */
+  /** Undefined if the path does not exist. */
   answerRest(
     path: string,
     query: URLSearchParams,
@@ -40,7 +40,7 @@ const COMMON = {
   ban_s: 120,
 } as const
 
-/** With the exchanges' own limits. */
+/** Limits are those of the real exchanges. */
 export const VENUES: { readonly [name in VenueName]: Venue } = {
   'binance-futures': {
     name: 'binance-futures',

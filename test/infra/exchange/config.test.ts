@@ -51,7 +51,7 @@ test('all problems are told at once', () => {
     PING_INTERVAL_S: '0',
   }
   expect(() => parseConfig(env)).toThrow(
-    /SYMBOLS has "BTC\/USDT".*RECORDINGS names no file.*SYMBOL_COUNT is 2.5.*SEED is "x".*EVENTS_PER_S is "0".*REPLAY_SPEED is "fast".*SLOW_CLIENT is "kick".*EXCHANGE is "nyse".*PING_INTERVAL_S is "0".*PORT is "70000"/,
+    /SYMBOLS has "BTC\/USDT".*RECORDINGS has no file.*SYMBOL_COUNT is 2.5.*SEED is "x".*EVENTS_PER_S is "0".*REPLAY_SPEED is "fast".*SLOW_CLIENT is "kick".*EXCHANGE is "nyse".*PING_INTERVAL_S is "0".*PORT is "70000"/,
   )
 })
 

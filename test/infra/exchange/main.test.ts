@@ -39,6 +39,6 @@ test('wrong settings end it with exit code 1 and a line that says what to correc
   expect(JSON.parse(output())).toMatchObject({
     level: 'error',
     code: 'start_failed',
-    error: expect.stringMatching(/RECORDINGS names no file.*PORT is "abc".*environment variables/),
+    error: expect.stringMatching(/RECORDINGS has no file.*PORT is "abc".*environment variables/),
   })
 })

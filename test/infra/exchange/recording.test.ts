@@ -125,7 +125,7 @@ test('a recording without a frame has no times and the finest steps', async () =
 
 describe('a file that is no recording is refused with the line and what was expected', () => {
   for (const [name, content, code, message] of [
-    ['empty', '', 'recording_empty', /found no line/],
+    ['empty', '', 'recording_empty', /is empty; expected a header line/],
     [
       'prose',
       '# Recorded feeds\n',
@@ -245,7 +245,7 @@ describe('a file that is no recording is refused with the line and what was expe
   })
 
   test('a missing file and a folder', async () => {
-    expect((await errorOf(join(dir, 'nothing'))).message).toMatch(/no such file/)
+    expect((await errorOf(join(dir, 'nothing'))).message).toMatch(/does not exist/)
     expect((await errorOf(dir)).message).toMatch(/is a folder/)
   })
 

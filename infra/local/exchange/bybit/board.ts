@@ -1,4 +1,4 @@
-/** The simulated market as Bybit: a feed for every symbol that somebody asked for. */
+/** The simulated market as Bybit: one feed per requested symbol. */
 import type { Hub, Topic } from '../protocol/hub.ts'
 import type { Market } from '../sim/market.ts'
 import { BybitSymbolFeed } from './symbol-feed.ts'
@@ -17,7 +17,7 @@ export class BybitBoard {
     return this.#feedOf(name)?.topicOf(name)
   }
 
-  /** What a subscription to the topic begins with. */
+  /** The first frame of a new subscription to the topic. */
   openingFrame(name: string): string | undefined {
     return this.#feedOf(name)?.openingFrame(name, this.#market.now_ms)
   }

@@ -1,4 +1,6 @@
-/** Client messages on /v5/public/linear: subscribe, unsubscribe, ping; and their answers. Pure. */
+/**
+ * Client messages on /v5/public/linear (subscribe, unsubscribe, ping) and their responses. Pure.
+ */
 
 export interface Command {
   readonly op: string
@@ -6,7 +8,7 @@ export interface Command {
   readonly args: readonly string[]
 }
 
-/** Undefined where the text is no command. */
+/** Undefined if the text is not a command. */
 export function parseCommand(text: string): Command | undefined {
   let value: unknown
   try {

@@ -1,10 +1,10 @@
-/** Bybit v5's frames of linear contracts, field for field as documented in 2026. Pure. */
+/** Bybit v5's frames for linear contracts, field for field as documented in 2026. Pure. */
 import { createHash } from 'node:crypto'
 import type { ForcedOrder } from '../sim/liquidations.ts'
 import type { MarkPrice } from '../sim/mark-price.ts'
 import type { Scribe } from '../sim/payloads.ts'
 
-/** In ticks and steps; quantity 0: the level is gone. */
+/** In ticks and steps; quantity 0: the level is removed. */
 export type LevelList = readonly (readonly [price: number, qty: number])[]
 
 export interface BookFrame {
@@ -32,7 +32,7 @@ export interface TradeFact {
   readonly is_buyer_maker: boolean
 }
 
-/** The trades of one action: they share its sequence. */
+/** The trades of one action share its sequence number. */
 export function tradesFrame(
   { symbol, text }: Scribe,
   topic: string,
@@ -55,7 +55,7 @@ export function tradesFrame(
   return JSON.stringify({ topic, type: 'snapshot', ts: ts_ms, data })
 }
 
-/** The figures of a ticker that the simulation has. */
+/** The fields of a ticker that the simulation provides. */
 export type TickerFigures = Readonly<Record<string, string>>
 
 export function figuresOf(mark: MarkPrice): TickerFigures {
@@ -84,13 +84,13 @@ export function liquidationFrame(
   { ts_ms, is_sell, qty, price }: ForcedOrder,
   sent_ms: number,
 ): string {
-  // The side of the position: who was forced to sell was long.
+  // S is the side of the position: a forced sell closes a long position.
   const S = is_sell ? 'Buy' : 'Sell'
   const data = [{ T: ts_ms, s: symbol, S, v: text.qty(qty), p: text.price(price) }]
   return JSON.stringify({ topic, type: 'snapshot', ts: sent_ms, data })
 }
 
-/** A UUID of version 5, as the exchange's are, from the trade's number. */
+/** A version 5 UUID, like the exchange's, derived from the trade's number. */
 function tradeUuid(symbol: string, number: number): string {
   const hex = createHash('sha1').update(`${symbol} ${number}`).digest('hex')
   const version = `5${hex.slice(13, 16)}`

@@ -1,4 +1,4 @@
-/** Bybit's REST questions: the listing, in pages, and the time. */
+/** Bybit's REST API: the listing (paged), tickers and the time. */
 import type { ListedMarket, RestSource } from '../source.ts'
 
 export interface BybitAnswer {
@@ -12,7 +12,7 @@ const PAGE_STANDARD = 500
 /** XRPUSDT-05JUN26 */
 const DATED = /-\d{2}[A-Z]{3}\d{2}$/
 
-/** Undefined for paths that are none of Bybit's. Errors too have status 200, as on Bybit. */
+/** Undefined for other exchanges' paths. Errors also have status 200, as on Bybit. */
 export function answerBybit(url: URL, source: RestSource): BybitAnswer | undefined {
   const { pathname, searchParams } = url
   if (!pathname.startsWith(PREFIX)) return undefined
@@ -48,7 +48,7 @@ export function answerBybit(url: URL, source: RestSource): BybitAnswer | undefin
   return { status: 404, body: '' }
 }
 
-/** In the order of names; a cursor names the last symbol of the page before. */
+/** Sorted by name. A cursor is the last symbol of the previous page. */
 function pageOf(listings: readonly ListedMarket[], cursor: string, limit: number) {
   const last = /^last=(.+)$/.exec(decodeURIComponent(cursor))?.[1] ?? ''
   const rest = listings

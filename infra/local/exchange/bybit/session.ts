@@ -1,6 +1,6 @@
 /**
- * One client's socket on /v5/public/linear: its topics, and the pings it must send. Frames of the
- * topics reach it through the hub; the one that a subscription begins with it gets from the source.
+ * One client's socket on /v5/public/linear: its topics, and the pings it must send. The hub sends
+ * it the frames of its topics; the first frame of a subscription comes from the source.
  */
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -12,9 +12,9 @@ import type { Source } from '../source.ts'
 import { answer, type Command, parseCommand } from './commands.ts'
 
 export interface BybitOptions {
-  /** A client that says nothing for so long loses its socket. */
+  /** A client that is silent for this long is disconnected. */
   readonly bybit_quiet_limit_ms: number
-  /** Set by a fault: the socket ends this long after it was opened. */
+  /** Set by a fault: the socket closes this long after it was opened. */
   readonly closes_after_ms: number | undefined
 }
 
@@ -22,12 +22,12 @@ type BybitSource = Pick<Source, 'topicsOf' | 'openingFrame'>
 
 export const BYBIT_PATH = '/v5/public/linear'
 
-/** Of all topics of a socket together. */
+/** Total length of a socket's topic names. */
 const ARGS_CHARS_MAX = 21_000
 const GOING_AWAY = 1001
 const TERMINATE_LIMIT_MS = 500
 
-/** Puts the socket under Bybit's rules until it ends. */
+/** Runs Bybit's protocol on the socket until it closes. */
 export function openBybitSession(
   ws: WebSocket,
   socket: Socket,
@@ -69,7 +69,7 @@ class BybitSession implements Client {
       quiet.refresh()
       if (this.isOpen()) this.#receive(String(data))
     })
-    // The socket's own end follows as 'close'.
+    // 'close' follows every 'error'.
     ws.on('error', () => undefined)
     ws.on('close', () => {
       clearTimeout(life)
@@ -86,7 +86,7 @@ class BybitSession implements Client {
     return echo(this.#ws, this.outbox)
   }
 
-  /** Bybit does not say that it is about to go. */
+  /** Bybit does not announce a shutdown. */
   shutdownFrame(): undefined {
     return undefined
   }
@@ -112,7 +112,7 @@ class BybitSession implements Client {
     }
   }
 
-  /** What is wrong with a command; one wrong topic refuses them all. */
+  /** The error of a command, if any; one invalid topic rejects the whole command. */
   #fault({ op, args }: Command): string | undefined {
     if (op === 'unsubscribe') return undefined
     if (op !== 'subscribe') return `error:request not supported,op:${op.slice(0, 40)}`
@@ -129,7 +129,7 @@ class BybitSession implements Client {
   #subscribe(name: string): void {
     const topics = this.#source.topicsOf(name)
     this.#topics.set(name, topics)
-    // First the state and then what changes: both in this turn, so nothing comes between.
+    // The state is sent and the topic joined in the same turn, so no change is missed in between.
     const opening = this.#source.openingFrame?.(name)
     if (opening !== undefined) this.#ws.send(opening)
     for (const topic of topics) {
@@ -157,7 +157,7 @@ class BybitSession implements Client {
     this.#ws.close(GOING_AWAY)
   }
 
-  /** The socket is gone, the wish is not: its topics stay intended. */
+  /** The socket is gone, but the client did not unsubscribe: its topics stay intended. */
   #leave(): void {
     this.#hub.clients.delete(this)
     for (const topic of [...this.#topics.values()].flat()) topic.clients.delete(this)

@@ -1,7 +1,7 @@
 /**
- * One simulated symbol as Bybit tells of it: the topics orderbook.1, orderbook.50, publicTrade,
- * tickers and allLiquidation. Books of 50 levels go out every 100 ms (Bybit: 20 ms), each change
- * with an update id one larger than the last.
+ * One simulated symbol in Bybit's format: the topics orderbook.1, orderbook.50, publicTrade,
+ * tickers and allLiquidation. Books of 50 levels are sent every 100 ms (Bybit: 20 ms); each change
+ * raises the update id by one.
  */
 import type { Hub, Topic } from '../protocol/hub.ts'
 import type { Book, Side } from '../sim/book.ts'
@@ -31,7 +31,7 @@ const TOPIC_CLASSES = [
 type TopicClass = (typeof TOPIC_CLASSES)[number]
 
 const LEVEL_COUNT = 50
-/** A quote that nothing changed is sent again. */
+/** An unchanged quote is sent again after this time. */
 const QUOTE_REPEAT_MS = 3_000
 const EPOCH_MS = Date.UTC(2026, 0, 1)
 const UPDATES_PER_S = 1_000
@@ -41,7 +41,7 @@ export class BybitSymbolFeed implements MarketWatcher {
   readonly #book: Book
   readonly #hub: Hub
   readonly #topics = new Map<TopicClass, Topic>()
-  /** What was sent of the book, in ticks and steps. */
+  /** The book as last sent, in ticks and steps. */
   #bids: ReadonlyMap<number, number>
   #asks: ReadonlyMap<number, number>
   #book_u: number
@@ -56,7 +56,7 @@ export class BybitSymbolFeed implements MarketWatcher {
     this.#scribe = scribe
     this.#book = book
     this.#hub = hub
-    // Larger the later it starts: ids do not go back because the simulation was restarted.
+    // A later start has larger ids, so that they do not decrease after a restart.
     const first = Math.max(1, Math.floor(((now_ms - EPOCH_MS) / 1_000) * UPDATES_PER_S))
     this.#book_u = first
     this.#quote_u = first
@@ -65,7 +65,7 @@ export class BybitSymbolFeed implements MarketWatcher {
     this.#asks = this.#top('ask')
   }
 
-  /** Undefined where there is no such topic. */
+  /** Undefined if the topic does not exist. */
   topicOf(name: string): Topic | undefined {
     const topic_class = TOPIC_CLASSES.find((one) => name === `${one}.${this.#scribe.symbol}`)
     if (topic_class === undefined) return undefined
@@ -74,7 +74,7 @@ export class BybitSymbolFeed implements MarketWatcher {
     return topic
   }
 
-  /** What a new subscription begins with; undefined for topics that have no state, or none yet. */
+  /** The first frame of a new subscription; undefined if the topic has no state (yet). */
   openingFrame(name: string, now_ms: number): string | undefined {
     const { symbol } = this.#scribe
     if (name === `orderbook.1.${symbol}`) return this.#quoteFrame(name, now_ms)
@@ -153,12 +153,12 @@ export class BybitSymbolFeed implements MarketWatcher {
     const topic = this.#topics.get('tickers')
     if (topic === undefined) return
     const changed = Object.entries(figures).filter(([name, text]) => before?.[name] !== text)
-    const [type, told] =
+    const [type, sent] =
       before === undefined
         ? (['snapshot', this.#figures] as const)
         : (['delta', Object.fromEntries(changed)] as const)
     this.#publish(topic, ts_ms, ts_ms, () =>
-      tickerFrame(this.#scribe.symbol, topic.stream, type, told, ts_ms, this.#seq),
+      tickerFrame(this.#scribe.symbol, topic.stream, type, sent, ts_ms, this.#seq),
     )
   }
 
@@ -182,7 +182,7 @@ export class BybitSymbolFeed implements MarketWatcher {
   }
 }
 
-/** Levels that are new or have another quantity, and with quantity 0 those that are gone. */
+/** Levels that are new or changed, and removed ones with quantity 0. */
 function changesOf(
   before: ReadonlyMap<number, number>,
   after: ReadonlyMap<number, number>,

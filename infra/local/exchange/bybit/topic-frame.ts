@@ -1,11 +1,11 @@
-/** What can be said of a recorded frame of Bybit: topic, symbol, time and id. Pure. */
+/** Reads facts from a recorded Bybit frame: topic, symbol, time and id. Pure. */
 
 type Fields = Readonly<Record<string, unknown>>
 
 export interface TopicFrame {
   readonly topic: string
   readonly symbol: string
-  /** The data, its first element of a list, with the time under the letter that Binance uses. */
+  /** The data (of a list, its first element), with the time in Binance's field `T`. */
   readonly payload: Fields
 }
 
@@ -18,13 +18,13 @@ export function readTopicFrame(value: Fields): TopicFrame | undefined {
   return { topic, symbol: symbolOf(topic, first['s'] ?? first['symbol']), payload: { ...first, T } }
 }
 
-/** A symbol may have a point in its name: where the data names it, that is believed. */
+/** The symbol that the data names, if any, because a symbol's name may contain a dot. */
 function symbolOf(topic: string, named: unknown): string {
   const is_named = typeof named === 'string' && topic.endsWith(`.${named}`)
   return is_named ? named : topic.slice(topic.lastIndexOf('.') + 1)
 }
 
-/** The id by which a topic counts: its books' update id, else the sequence. Undefined elsewhere. */
+/** A book's update id, else the sequence number; undefined if the text is not a topic's frame. */
 export function topicId(text: string): number | undefined {
   if (!text.startsWith('{"topic":')) return undefined
   return Number((/"u":(\d+)/.exec(text) ?? /"(?:seq|cs)":(\d+)/.exec(text))?.[1] ?? 0)

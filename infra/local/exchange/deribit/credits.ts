@@ -1,4 +1,4 @@
-/** Deribit's rate limit: calls cost credits, which grow back. Pure; time is an argument. */
+/** Deribit's rate limit: calls cost credits, which refill over time. Pure; time is an argument. */
 
 export interface CreditLimits {
   readonly cost: number
@@ -6,16 +6,16 @@ export interface CreditLimits {
   readonly credits_per_s: number
 }
 
-/** Of calls that do not touch the matching engine: 20 a second, 100 at once. */
+/** Calls that do not use the matching engine: 20 per second, bursts of 100. */
 export const CALL_CREDITS: CreditLimits = { cost: 500, credits_max: 50_000, credits_per_s: 10_000 }
-/** Of public/subscribe, which has a pool of its own: three a second, 10 at once. */
+/** public/subscribe, which has its own pool: about three per second, bursts of 10. */
 export const SUBSCRIBE_CREDITS: CreditLimits = {
   cost: 3_000,
   credits_max: 30_000,
   credits_per_s: 10_000,
 }
 
-/** Answers true where the call may be made, and takes its cost. */
+/** Returns true and spends the cost if the call is allowed. */
 export function createCredits(limits: CreditLimits, start_ms: number): (now_ms: number) => boolean {
   let credits = limits.credits_max
   let at_ms = start_ms

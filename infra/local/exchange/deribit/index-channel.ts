@@ -9,7 +9,7 @@ export function indexPayload(name: string, { price, ts_ms }: IndexValue): string
   return notification('subscription', { channel: INDEX_CHANNEL + name, data })
 }
 
-/** Channel and value of such a frame; undefined for every other text. */
+/** Channel and value of an index price's frame; undefined for any other frame. */
 export function readIndexFrame(
   value: Readonly<Record<string, unknown>>,
 ): { readonly channel: string; readonly name: string; readonly value: IndexValue } | undefined {

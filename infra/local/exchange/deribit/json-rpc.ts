@@ -1,4 +1,4 @@
-/** JSON-RPC 2.0 as Deribit speaks it: calls in, answers out. Pure. */
+/** JSON-RPC 2.0 in Deribit's form: parses calls, writes responses. Pure. */
 
 export interface Call {
   readonly id: number | null
@@ -7,7 +7,7 @@ export interface Call {
   readonly params: Readonly<Record<string, unknown>>
 }
 
-/** An error that a call is answered with. */
+/** An error response to a call. */
 export class RpcError extends Error {
   readonly code: number
   readonly data: Readonly<Record<string, unknown>> | undefined
@@ -25,7 +25,7 @@ export const invalidParams = (param: string, reason: string): RpcError =>
 
 export const tooManyRequests = (): RpcError => new RpcError(10028, 'too_many_requests')
 
-/** Throws an RpcError where the text is no call. */
+/** Throws an RpcError if the text is not a call. */
 export function parseCall(text: string): Call {
   let value: unknown
   try {
@@ -41,7 +41,7 @@ export function parseCall(text: string): Call {
   return { id, method, params }
 }
 
-/** `took` are the moments the call came in and the answer goes out [us]. */
+/** `took`: when the call came in and when the response goes out [us]. */
 export function resultAnswer(
   id: number | null,
   result: unknown,

@@ -1,4 +1,4 @@
-/** The public methods that answer the same over the socket and over REST. */
+/** The public methods with the same result over the socket and over REST. */
 import type { IndexSource } from '../source.ts'
 import { invalidParams, RpcError } from './json-rpc.ts'
 
@@ -7,7 +7,7 @@ export interface MethodContext {
   nowMs(): number
 }
 
-/** The result of a method, or undefined where there is no such method here. */
+/** The result of a method; undefined if the method is not here. */
 export function resultOf(
   method: string,
   params: Readonly<Record<string, unknown>>,

@@ -1,4 +1,4 @@
-/** Deribit's methods as GET /api/v2/public/...: the same answers in the same envelope. */
+/** Deribit's methods as GET /api/v2/public/...: the same results in the same envelope. */
 import type { Source } from '../source.ts'
 import { CALL_CREDITS, createCredits } from './credits.ts'
 import { errorAnswer, resultAnswer, RpcError, tooManyRequests } from './json-rpc.ts'
@@ -11,7 +11,7 @@ export interface DeribitAnswer {
 
 const PREFIX = '/api/v2/'
 
-/** Undefined for paths that are none of Deribit's. */
+/** Returns undefined for other exchanges' paths. */
 export type AnswerDeribit = (url: URL) => DeribitAnswer | undefined
 
 export function createDeribitRest(source: Pick<Source, 'indexes' | 'rest'>): AnswerDeribit {

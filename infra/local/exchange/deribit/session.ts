@@ -1,6 +1,6 @@
 /**
- * One client's socket on /ws/api/v2: its channels, the heartbeat it asked for, and what its calls
- * cost. Frames of the channels reach it through the hub.
+ * One client's socket on /ws/api/v2: its channels, its heartbeat, and the cost of its calls. The
+ * hub sends it the frames of its channels.
  */
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
@@ -22,9 +22,9 @@ import {
 import { resultOf } from './methods.ts'
 
 export interface DeribitOptions {
-  /** How long a second of public/set_heartbeat lasts [ms]; tests have less patience. */
+  /** Length of a second for public/set_heartbeat [ms]; tests shorten it. */
   readonly heartbeat_second_ms: number
-  /** Set by a fault: the socket ends this long after it was opened. */
+  /** Set by a fault: the socket closes this long after it was opened. */
   readonly closes_after_ms: number | undefined
 }
 
@@ -38,7 +38,7 @@ const GOING_AWAY = 1001
 const POLICY_VIOLATION = 1008
 const TERMINATE_LIMIT_MS = 500
 
-/** Puts the socket under Deribit's rules until it ends. */
+/** Runs Deribit's protocol on the socket until it closes. */
 export function openDeribitSession(
   ws: WebSocket,
   socket: Socket,
@@ -83,7 +83,7 @@ class DeribitSession implements Client {
         ? undefined
         : setTimeout(() => this.#close(GOING_AWAY, 'going away'), closes_after_ms)
     ws.on('message', (data) => this.#receive(String(data)))
-    // The socket's own end follows as 'close'.
+    // 'close' follows every 'error'.
     ws.on('error', () => undefined)
     ws.on('close', () => {
       clearTimeout(life)
@@ -100,7 +100,7 @@ class DeribitSession implements Client {
     return echo(this.#ws, this.outbox)
   }
 
-  /** Deribit does not say that it is about to go. */
+  /** Deribit does not announce a shutdown. */
   shutdownFrame(): undefined {
     return undefined
   }
@@ -123,7 +123,7 @@ class DeribitSession implements Client {
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
       this.#answer(errorAnswer(call?.id ?? null, error, [came_in_us, this.#nowMicros()]))
-      // Whoever has used up the credits loses the session with them.
+      // A client that has used up its credits is disconnected.
       if (error.code === tooManyRequests().code) this.#close(POLICY_VIOLATION, error.message)
     }
   }
@@ -153,7 +153,7 @@ class DeribitSession implements Client {
     return result
   }
 
-  /** False for a channel that does not exist: it is left out of the answer. */
+  /** Returns false for an unknown channel, which the response omits. */
   #subscribe(channel: string): boolean {
     const topics = this.#source.topicsOf(channel)
     if (topics.length === 0) return false
@@ -206,7 +206,7 @@ class DeribitSession implements Client {
     this.#ws.close(code, reason)
   }
 
-  /** The socket is gone, the wish is not: its channels stay intended. */
+  /** The socket is gone, but the client did not unsubscribe: its channels stay intended. */
   #leave(): void {
     this.#hub.clients.delete(this)
     for (const topic of [...this.#channels.values()].flat()) topic.clients.delete(this)

@@ -1,6 +1,6 @@
 /**
- * Decides what goes wrong. It holds the faults that were asked for, and judges frames, handshakes
- * and REST requests; others carry the verdicts out. Chance comes from a seeded generator.
+ * Decides which fault strikes. It holds the configured faults and judges frames, handshakes and
+ * REST requests; its callers carry out the verdicts. Randomness comes from a seeded generator.
  */
 import type { UndeliveredCause } from '../ledger.ts'
 import {
@@ -16,15 +16,15 @@ import {
   unknownTypeFrame,
   withIdsOutOfRange,
   withUnknownFields,
-} from './spoiled-frames.ts'
+} from './malformed-frames.ts'
 
 export type Verdict =
   | { readonly kind: 'send' | 'duplicate' | 'cut' }
   | { readonly kind: 'withhold'; readonly cause: UndeliveredCause }
   | { readonly kind: 'delay'; readonly delay_ms: number }
-  /** Sent in the frame's place; the frame itself does not count as delivered. */
-  | { readonly kind: 'spoil'; readonly payload: string; readonly cause: UndeliveredCause }
-  /** Sent in the frame's place, and as good as it. */
+  /** Sent instead of the frame, which counts as undelivered. */
+  | { readonly kind: 'replace'; readonly payload: string; readonly cause: UndeliveredCause }
+  /** Sent instead of the frame, which counts as delivered. */
   | { readonly kind: 'alter'; readonly payload: string }
   /** Sent before the frame. */
   | { readonly kind: 'inject'; readonly bytes: Buffer }
@@ -34,7 +34,7 @@ export interface Refusal {
   readonly retry_after_s: number | undefined
 }
 
-/** What the desk needs to know of a topic and of its frame. */
+/** The fields of a topic that the desk needs. */
 interface Topic {
   readonly stream: string
   readonly prefix: string
@@ -61,18 +61,18 @@ export class FaultDesk {
   readonly #random: () => number
   readonly #now: () => number
 
-  /** `random` gives [0, 1); `now` milliseconds that never go back. */
+  /** `random` returns values in [0, 1); `now` returns milliseconds that never decrease. */
   constructor(random: () => number, now: () => number) {
     this.#random = random
     this.#now = now
   }
 
-  /** True while frames have to be judged. */
+  /** True while frame faults are set, so that frames must be judged. */
   get active(): boolean {
     return this.#frame_faults.length > 0
   }
 
-  /** Takes the place of all faults set before. */
+  /** Replaces all faults set before. */
   set(faults: NonNullable<FaultRequest['faults']>): void {
     this.#frame_faults = []
     this.#connection_faults = []
@@ -136,13 +136,13 @@ export class FaultDesk {
 
   #forgetEnded(): void {
     const now = this.#now()
-    const goesOn = ({
+    const isOn = ({
       ends_at,
       fault,
       struck_count,
     }: Active<{ readonly count_max?: number | undefined }>): boolean =>
       now < ends_at && struck_count < (fault.count_max ?? Number.POSITIVE_INFINITY)
-    if (!this.#frame_faults.every(goesOn)) this.#frame_faults = this.#frame_faults.filter(goesOn)
+    if (!this.#frame_faults.every(isOn)) this.#frame_faults = this.#frame_faults.filter(isOn)
     this.#connection_faults = this.#connection_faults.filter(({ ends_at }) => now < ends_at)
   }
 }
@@ -168,9 +168,9 @@ function verdictOf(fault: FrameFault, topic: Topic, frame: Frame, random: () => 
     case 'cut':
       return { kind: fault.kind }
     case 'corrupt':
-      return { kind: 'spoil', cause: 'corrupt', payload: corruptPayload(payload, random()) }
+      return { kind: 'replace', cause: 'corrupt', payload: corruptPayload(payload, random()) }
     case 'out_of_range':
-      return { kind: 'spoil', cause: 'out_of_range', payload: withIdsOutOfRange(payload) }
+      return { kind: 'replace', cause: 'out_of_range', payload: withIdsOutOfRange(payload) }
     case 'unknown_fields':
       return { kind: 'alter', payload: withUnknownFields(payload) }
     case 'unknown_type':

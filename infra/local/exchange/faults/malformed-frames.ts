@@ -1,12 +1,12 @@
-/** Frames that are wrong in one definite way each. Pure. */
+/** Makes frames that are each malformed in one specific way. Pure. */
 
-/** `at` in [0, 1) is where. JSON allows a raw control character nowhere, so no parser takes it. */
+/** `at` in [0, 1) is the position of a raw control character, which every JSON parser refuses. */
 export function corruptPayload(payload: string, at: number): string {
   const index = Math.floor(at * payload.length)
   return `${payload.slice(0, index)}\u0001${payload.slice(index + 1)}`
 }
 
-/** Ids and Deribit's times become 2^64 - 1, prices and quantities numbers past the largest double. */
+/** Ids and Deribit's times become 2^64 - 1, prices and quantities exceed the largest double. */
 export function withIdsOutOfRange(payload: string): string {
   return payload
     .replaceAll(/"(u|U|pu|a|t|f|l|timestamp)":\d+/g, '"$1":18446744073709551615')
@@ -18,7 +18,7 @@ export function withUnknownFields(payload: string): string {
   return `${payload.slice(0, -1)},"zz":{"nested":[1,"two",null]},"yy":-0.5}`
 }
 
-/** `prefix` is the start of a combined frame: these go out whole, on raw sockets too. */
+/** `prefix` is the start of a combined frame. Raw sockets get these frames with it, too. */
 export function unknownTypeFrame(prefix: string, ts_ms: number): Buffer {
   return Buffer.from(`${prefix}{"e":"somethingNew","E":${ts_ms},"v":[]}}`)
 }

@@ -1,4 +1,4 @@
-/** The faults one can ask the exchange server for, and the check of such a request. */
+/** The faults that a client can request of the exchange server, as a schema. */
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
 
@@ -7,7 +7,7 @@ const striking = {
   /** Streams by name, with * for any text: `btcusdt@*`, `*@aggTrade`. */
   streams: z.string().min(1).max(100).default('*'),
   probability: z.number().gt(0).max(1).default(1),
-  /** After this many strikes the fault is over. */
+  /** The fault ends after this many strikes. */
   count_max: z.int().positive().optional(),
   for_ms: z.int().positive().optional(),
 }
@@ -16,7 +16,7 @@ const lasting = { for_ms: z.int().positive().optional() }
 
 const frameFault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('drop'), ...striking }),
-  /** Every frame withheld: the socket lives, the stream is dead. */
+  /** Every frame is withheld: the socket stays open, the stream is silent. */
   z.strictObject({ kind: z.literal('silence'), ...striking }),
   z.strictObject({
     kind: z.literal('delay'),
@@ -24,15 +24,15 @@ const frameFault = z.discriminatedUnion('kind', [
     ...striking,
   }),
   z.strictObject({ kind: z.literal('duplicate'), ...striking }),
-  /** The frame is no JSON any more. */
+  /** The frame is no longer JSON. */
   z.strictObject({ kind: z.literal('corrupt'), ...striking }),
-  /** Ids past 2^53, prices and quantities past the largest double. */
+  /** Ids above 2^53, prices and quantities above the largest double. */
   z.strictObject({ kind: z.literal('out_of_range'), ...striking }),
-  /** The connection ends in the middle of the frame. */
+  /** The connection breaks in the middle of the frame. */
   z.strictObject({ kind: z.literal('cut'), ...striking }),
-  /** Fields that no document names, in a frame that is right otherwise. */
+  /** Undocumented fields in an otherwise correct frame. */
   z.strictObject({ kind: z.literal('unknown_fields'), ...striking }),
-  /** These three send a frame of their own before the right one. */
+  /** The next three send an extra frame before the correct one. */
   z.strictObject({ kind: z.literal('unknown_type'), ...striking }),
   z.strictObject({
     kind: z.literal('huge'),
@@ -48,9 +48,9 @@ const frameFault = z.discriminatedUnion('kind', [
 const connectionFault = z.discriminatedUnion('kind', [
   /** WebSocket connections are reset instead of accepted. */
   z.strictObject({ kind: z.literal('refuse'), ...lasting }),
-  /** Sockets end this long after they were opened. */
+  /** Sockets close this long after they were opened. */
   z.strictObject({ kind: z.literal('close_after'), after_ms: z.int().positive(), ...lasting }),
-  /** REST requests, or WebSocket handshakes, are answered with this. */
+  /** REST requests or WebSocket handshakes get this status. */
   z.strictObject({
     kind: z.literal('http_status'),
     target: z.enum(['rest', 'handshake']),
@@ -62,27 +62,27 @@ const connectionFault = z.discriminatedUnion('kind', [
 
 const action = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('close_all') }),
-  /** Announces the end on every socket, and closes them afterwards. */
+  /** Announces the shutdown on every socket, then closes them. */
   z.strictObject({ kind: z.literal('server_shutdown'), close_after_ms: z.int().nonnegative() }),
   /** Every simulated symbol quotes and trades. */
   z.strictObject({ kind: z.literal('roll_call') }),
-  /** A simulated symbol comes, goes, or gets a finer tick; see ListingChange. */
+  /** A simulated symbol is listed, delisted, or gets a finer tick; see ListingChange. */
   z.strictObject({
     kind: z.literal('listing'),
     symbol: z.string().regex(/^[A-Z0-9]{2,20}$/),
     change: z.enum(['list', 'delist', 'finer_tick']),
   }),
-  /** The market stands still from now on; its state is `done` when clients have read every frame. */
+  /** The market stops; its state is `done` when clients have read every frame. */
   z.strictObject({ kind: z.literal('halt') }),
 ])
 
 const request = z.strictObject({
-  /** Takes the place of all faults set before; [] ends them. */
+  /** Replaces all faults set before; [] ends them. */
   faults: z
     .array(z.union([frameFault, connectionFault]))
     .max(100)
     .optional(),
-  /** Done once, now. */
+  /** Executed once, now. */
   actions: z.array(action).max(10).optional(),
 })
 
@@ -90,18 +90,18 @@ export type FrameFault = z.output<typeof frameFault>
 export type ConnectionFault = z.output<typeof connectionFault>
 export type FaultAction = z.output<typeof action>
 export type FaultRequest = z.output<typeof request>
-/** As it is written, with defaults left out. */
+/** The request as a caller writes it: defaults may be omitted. */
 export type FaultRequestInput = z.input<typeof request>
 
 export const FRAME_FAULT_KINDS: ReadonlySet<string> = new Set(
   frameFault.options.map((option) => option.shape.kind.value),
 )
 
-/** Throws an OperatorError that names every field that is wrong. */
+/** Throws OperatorError `bad_faults`, which lists every wrong field. */
 export function parseFaultRequest(value: unknown): FaultRequest {
   const result = request.safeParse(value)
   if (result.success) return result.data
   throw new OperatorError('bad_faults', z.prettifyError(result.error), {
-    hint: 'The kinds of faults stand in infra/local/exchange/faults/spec.ts.',
+    hint: 'See the kinds of faults in infra/local/exchange/faults/spec.ts.',
   })
 }

@@ -7,7 +7,7 @@ export type Command =
       readonly streams: readonly string[]
     }
   | { readonly kind: 'list'; readonly id: number }
-  /** Binance's answer to a request it cannot take. */
+  /** Binance's response to an invalid request. */
   | { readonly kind: 'error'; readonly answer: string }
 
 const METHODS = {

@@ -1,11 +1,11 @@
-/** Learns that a client has read everything that was sent to it so far. */
+/** Waits until a client has read everything sent to it. */
 import { randomUUID } from 'node:crypto'
 import type { WebSocket } from 'ws'
 import type { Outbox } from './outbox.ts'
 
 /**
- * Sends a ping behind all frames and settles with its pong, or when the socket closes. A client
- * answers in the order of arrival, so it has read every earlier frame by then.
+ * Sends a ping after all frames. Resolves on its pong, or when the socket closes. A client answers
+ * in order, so by then it has read every earlier frame.
  */
 export async function echo(ws: WebSocket, outbox: Outbox): Promise<void> {
   outbox.flush()

@@ -1,4 +1,4 @@
-/** WebSocket handshakes: which path asks for what, and who is let in. */
+/** WebSocket handshakes: parses the path, and accepts or refuses the client. */
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -13,16 +13,16 @@ export interface SocketRequest {
   readonly route: Route
   readonly combined: boolean
   readonly streams: readonly string[]
-  /** Absent: no. */
+  /** Default: false. */
   readonly in_microseconds?: boolean
 }
 
-/** Paths where another protocol is spoken, and what is done with their sockets. */
-export type Doors = Readonly<
+/** Paths of other protocols, each with a handler for its sockets. */
+export type SocketHandlers = Readonly<
   Record<string, (ws: WebSocket, socket: Socket, closes_after_ms: number | undefined) => void>
 >
 
-/** A SUBSCRIBE with all the streams a socket may have is about half of it. */
+/** About twice a SUBSCRIBE with the maximum number of streams. */
 const CLIENT_MESSAGE_BYTES_MAX = 64 * 1024
 
 export function acceptSockets(
@@ -31,7 +31,7 @@ export function acceptSockets(
   source: Pick<Source, 'topicsOf'>,
   faults: FaultDesk,
   limits: SessionLimits,
-  doors: Doors = {},
+  handlers: SocketHandlers = {},
   parsePath = parseSocketPath,
 ): void {
   const sockets = new WebSocketServer({
@@ -40,7 +40,7 @@ export function acceptSockets(
     maxPayload: CLIENT_MESSAGE_BYTES_MAX,
   })
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    // A reset during the handshake is the client's business.
+    // Ignores a reset by the client during the handshake.
     stream.on('error', () => undefined)
     if (faults.refusesSockets() || !(stream instanceof Socket)) {
       stream.destroy()
@@ -48,11 +48,11 @@ export function acceptSockets(
     }
     const refusal = faults.refusal('handshake')
     if (refusal !== undefined) return refuse(stream, refusal)
-    const openDoor = doors[request.url ?? '']
-    if (openDoor !== undefined) {
+    const openSocket = handlers[request.url ?? '']
+    if (openSocket !== undefined) {
       stream.setNoDelay(true)
       sockets.handleUpgrade(request, stream, head, (ws) => {
-        openDoor(ws, stream, faults.closesAfterMs())
+        openSocket(ws, stream, faults.closesAfterMs())
       })
       return
     }
@@ -72,7 +72,7 @@ export function acceptSockets(
 
 /**
  * `/public/stream?streams=a/b`, `/market/ws/a/b`, and the legacy `/stream` and `/ws`, which still
- * connect but deliver the public route's streams only.
+ * connect but deliver only streams of the public route.
  */
 export function parseSocketPath(url: string): SocketRequest | undefined {
   const asked = parseStreamPath(url)
@@ -81,7 +81,7 @@ export function parseSocketPath(url: string): SocketRequest | undefined {
   return { route: prefix === '/market' ? 'market' : 'public', combined, streams }
 }
 
-/** What all of Binance's paths have in common; `prefix` is a route, or nothing. */
+/** Parses the common part of Binance's paths; `prefix` is a route or empty. */
 export function parseStreamPath(url: string):
   | {
       readonly prefix: string

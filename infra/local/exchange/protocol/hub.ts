@@ -1,7 +1,7 @@
 /**
- * Topics and who listens to them: a source publishes a frame once, the hub hands it to the
- * sockets that asked for it, lets the faults interfere, and keeps the ledger. It knows neither
- * how frames are made nor how a socket is opened.
+ * Topics and their subscribers. A source publishes a frame once; the hub applies the faults, sends
+ * the frame to the subscribed sockets and keeps the ledger. It knows neither how frames are made
+ * nor how sockets are opened.
  */
 import type { Logger } from '#core/node/log.ts'
 import type { FaultDesk, Verdict } from '../faults/desk.ts'
@@ -12,10 +12,10 @@ import { inMicroseconds } from './time-unit.ts'
 
 export interface Topic {
   readonly stream: string
-  /** What stands before the payload on a combined socket. */
+  /** Text before the payload on a combined socket. */
   readonly prefix: string
   readonly clients: Set<Client>
-  /** Somebody asked for it and has not unsubscribed: what cannot be delivered is a loss. */
+  /** A client has subscribed and not unsubscribed: a frame that cannot be delivered is a loss. */
   intended: boolean
   readonly account: StreamAccount
 }
@@ -25,33 +25,33 @@ export interface Client {
   /** True on /stream: frames carry their stream's name. */
   readonly combined: boolean
   readonly outbox: Outbox
-  /** It asked for times in microseconds. */
+  /** The client requested times in microseconds. */
   readonly in_microseconds: boolean
-  /** The goodbye around `event`, where the protocol has one. */
+  /** The shutdown notice with `event`; undefined if the protocol has none. */
   shutdownFrame(event: string): string | undefined
   isOpen(): boolean
-  /** Settles when the client has read everything sent so far, or is gone. */
+  /** Resolves when the client has read everything sent until now, or is gone. */
   echo(): Promise<void>
-  /** Ends the connection without a goodbye. */
+  /** Ends the connection without a close frame. */
   terminate(): void
 }
 
 export interface Frame {
-  /** The id that the ledger counts by. */
+  /** The id for the ledger. */
   readonly id: number
   readonly ts_ms: number
   readonly payload: string
-  /** The whole frame for combined sockets where it is not prefix, payload and a brace. */
+  /** The frame for combined sockets, if it differs from prefix + payload + `}`. */
   readonly combined: string | undefined
 }
 
-/** What happens to a socket that does not read fast enough: Binance cuts it, a replay waits. */
+/** What to do with a socket that reads too slowly: Binance cuts it, a replay waits. */
 export interface SlowClientRule {
   readonly kind: 'cut' | 'wait'
   readonly limit_bytes: number
 }
 
-/** Frames of one stream that may wait behind a delayed one. */
+/** Maximum number of frames of one stream that wait behind a delayed one. */
 const DELAYED_FRAMES_MAX = 10_000
 
 interface Delayed {
@@ -86,12 +86,12 @@ export class Hub {
     return topic
   }
 
-  /** Frames that sources gave us, whatever became of them. */
+  /** Frames published by the source, whatever their outcome. */
   get published_count(): number {
     return this.#published_count
   }
 
-  /** False where making a payload would be in vain. */
+  /** False if nothing would use the payload. */
   wantsPayload(topic: Topic): boolean {
     return topic.clients.size > 0 || (this.#truth !== undefined && topic.intended)
   }
@@ -110,7 +110,7 @@ export class Hub {
     }
   }
 
-  /** A frame of no stream goes to one socket, as it once came on one. */
+  /** A frame of no stream goes to one socket, as it was received on one. */
   publishUnroutable(text: string): void {
     this.#published_count += 1
     this.#unroutable_count += 1
@@ -122,7 +122,7 @@ export class Hub {
     }
   }
 
-  /** Writes out what was published. Called by the source at the end of each tick. */
+  /** Writes published frames to the sockets. The source calls it at the end of each tick. */
   flush(): void {
     if (this.#delayed.size > 0) this.#releaseDue(performance.now())
     this.#truth?.flush()
@@ -133,31 +133,31 @@ export class Hub {
       if (this.#slow.kind === 'wait' || waiting_bytes <= this.#slow.limit_bytes) continue
       this.#log.warn(
         { code: 'slow_client', waiting_bytes },
-        'A client reads too slowly; cutting it.',
+        'A client reads too slowly; disconnecting it.',
       )
       client.terminate()
     }
   }
 
-  /** Where slow clients are waited for: settles once every socket has room. */
+  /** If slow clients are waited for: resolves once every socket has room. */
   async room(): Promise<void> {
     if (this.#slow.kind === 'cut') return
     for (const client of this.clients) await client.outbox.drained(this.#slow.limit_bytes)
   }
 
-  /** Settles when nothing published waits here any more: delayed frames and buffers included. */
+  /** Resolves when every published frame is written, delayed and buffered ones included. */
   async empty(): Promise<void> {
     this.#releaseDue(Number.POSITIVE_INFINITY)
     this.flush()
     await Promise.all([...this.clients].map((client) => client.outbox.drained()))
   }
 
-  /** Settles when every client has read everything sent so far, or is gone. */
+  /** Resolves when every client has read everything sent until now, or is gone. */
   async settled(): Promise<void> {
     await Promise.all([...this.clients].map((client) => client.echo()))
   }
 
-  /** What was sent; of REST answers it knows nothing. */
+  /** The ledger without REST responses. */
   ledger(): Omit<Ledger, 'snapshots'> {
     return {
       streams: this.#topics.map((topic) => topic.account.report()),
@@ -168,7 +168,7 @@ export class Hub {
 
   #judge(topic: Topic, frame: Frame): void {
     const queue = this.#delayed.get(topic)
-    // Within a stream the order is kept: frames queue up behind a delayed one.
+    // A stream keeps its order: frames queue behind a delayed one.
     if (queue !== undefined && queue.length < DELAYED_FRAMES_MAX) {
       queue.push({ frame, due: 0 })
       return
@@ -188,7 +188,7 @@ export class Hub {
     switch (verdict.kind) {
       case 'withhold':
         return this.#noteUndelivered(topic, frame, verdict.cause)
-      case 'spoil':
+      case 'replace':
         send(topic, verdict.payload, undefined)
         return this.#noteUndelivered(topic, frame, verdict.cause)
       case 'cut':

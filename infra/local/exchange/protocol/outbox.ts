@@ -1,7 +1,7 @@
 /**
- * Frames on their way to one socket. They are encoded into one buffer and written once a tick:
- * a write per frame is what bounds a WebSocket server's rate. Only unfragmented, unmasked server
- * frames are made here; the handshake, pings and answers are the `ws` package's.
+ * Outgoing frames of one socket. They are encoded into one buffer and written once per tick,
+ * because one write per frame would limit the server's rate. This class makes only unfragmented,
+ * unmasked server frames; the `ws` package does the handshake, pings and responses.
  */
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -28,20 +28,20 @@ export class Outbox {
     this.#end += this.#chunk.write(text, this.#end, 'utf8')
   }
 
-  /** A text frame of these bytes, whether or not they are UTF-8. */
+  /** Adds a text frame of these bytes, even if they are not UTF-8. */
   bytes(payload: Buffer): void {
     this.#reserve(payload.length)
     this.#end = writeHeader(this.#chunk, this.#end, payload.length)
     this.#end += payload.copy(this.#chunk, this.#end)
   }
 
-  /** Whole frames that are encoded already. They are not copied. */
+  /** Sends frames that are already encoded, without copying them. */
   encoded(frames: Buffer): void {
     this.flush()
     if (!this.#socket.destroyed) this.#socket.write(frames)
   }
 
-  /** The first half of a frame, and then the end of the connection. */
+  /** Sends the first half of a frame, then ends the connection. */
   cut(text: string): void {
     this.flush()
     this.text(text)
@@ -56,24 +56,24 @@ export class Outbox {
     this.#start = this.#end
   }
 
-  /** Bytes the other side has not taken from us yet. */
+  /** Bytes that the client has not taken yet. */
   get waiting_bytes(): number {
     return this.#socket.writableLength + this.#end - this.#start
   }
 
-  /** Settles when no more than this waits for the other side, or the socket is gone. */
+  /** Resolves when at most `limit_bytes` wait for the client, or when the socket is gone. */
   async drained(limit_bytes = 0): Promise<void> {
     this.flush()
-    // 'drain' does not follow small writes, so this looks instead.
+    // Small writes cause no 'drain' event, so this polls.
     while (this.waiting_bytes > limit_bytes && !this.#socket.destroyed) await sleep(DRAIN_POLL_MS)
   }
 
-  /** Room for a frame. What is already in the chunk goes out before a new one is begun. */
+  /** Makes room for a frame. Flushes the current chunk before it starts a new one. */
   #reserve(payload_bytes: number): void {
     const needed = payload_bytes + HEADER_BYTES_MAX
     if (this.#end + needed <= this.#chunk.length) return
     this.flush()
-    // The socket still reads from the old chunk, so it is never reused.
+    // The socket still reads from the old chunk, so chunks are never reused.
     this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, needed))
     this.#start = 0
     this.#end = 0

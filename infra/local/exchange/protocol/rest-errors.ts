@@ -1,4 +1,4 @@
-/** Binance's REST errors: an HTTP status, a negative code and a sentence. */
+/** Binance's REST errors: an HTTP status, a negative code and a message. */
 export class RestError extends Error {
   readonly status: number
   readonly code: number

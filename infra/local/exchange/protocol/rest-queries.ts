@@ -1,10 +1,10 @@
-/** Questions about the market that both of Binance's exchanges answer alike: their parameters. */
+/** REST queries with the same parameters on Binance USD-M and spot. */
 import type { RestSource, Ticker24hRow, TradeQuery, TradeRow } from '../source.ts'
 import { invalidParameter, invalidSymbol, missingParameter, RestError } from './rest-errors.ts'
 
 const ANY_TIME: Pick<TradeQuery, 'from_ms' | 'to_ms'> = { from_ms: undefined, to_ms: undefined }
 
-/** By id, or by time; throws where both are asked for. */
+/** By id or by time; throws a RestError if both are given. */
 export function aggTradeQuery(query: URLSearchParams): TradeQuery {
   const from_id = readCount(query, 'fromId')
   const from_ms = readCount(query, 'startTime')

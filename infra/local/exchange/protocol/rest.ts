@@ -1,6 +1,6 @@
 /**
- * Binance USD-M's REST questions about the market: parameters, weights, error bodies and the
- * shapes of answers. The answers' content comes from the source.
+ * Binance USD-M's REST market data: parameters, weights, error bodies and response shapes. The
+ * source supplies the data.
  */
 import type { ListedMarket, RestSource } from '../source.ts'
 import { invalidSymbol, RestError } from './rest-errors.ts'
@@ -10,11 +10,11 @@ import {
   requireSymbol,
   ticker24h,
   tradesFrom,
-} from './rest-questions.ts'
+} from './rest-queries.ts'
 
 export interface RestAnswer {
   readonly weight: number
-  /** Called once the weight is paid; throws a RestError for bad parameters. */
+  /** Called after the weight is spent. Throws a RestError for bad parameters. */
   body(): unknown
 }
 
@@ -30,7 +30,7 @@ const DEPTH_WEIGHTS: ReadonlyMap<number, number> = new Map([
   [1_000, 20],
 ])
 
-/** Undefined where there is no such path. */
+/** Undefined if the path does not exist. */
 export function answerRest(
   path: string,
   query: URLSearchParams,
@@ -81,7 +81,7 @@ function aggTrades(query: URLSearchParams, source: RestSource): unknown {
     throw new RestError(-1127, 'More than 1 hours between startTime and endTime.')
   }
   const rows = source.aggTrades(symbol, wanted)
-  // Since 2026 the exchange answers for the last 24 hours only.
+  // Since 2026 the exchange serves only the last 24 hours.
   const oldest_ms = source.nowMs() - HISTORY_MS
   return rows.filter((row) => row.T >= oldest_ms)
 }

@@ -1,6 +1,6 @@
 /**
- * One client's socket after the handshake: its subscriptions, the limits on what it may send,
- * pings and the end of its life. Frames reach it through the hub.
+ * One client's socket after the handshake: its subscriptions, its rate limit, pings, and its
+ * lifetime. The hub sends it frames.
  */
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
@@ -13,11 +13,11 @@ import { isOnRoute, type Route } from './streams.ts'
 
 export interface SessionLimits {
   readonly streams_per_socket_max: number
-  /** SUBSCRIBE and the like, pings and pongs. One more, and the socket is closed. */
+  /** Requests, pings and pongs. Above this rate, the socket is closed. */
   readonly messages_per_second_max: number
   readonly ping_interval_ms: number
   readonly pong_limit_ms: number
-  /** False: only a pong with the payload of our last ping counts as an answer. */
+  /** False: only a pong with the payload of the last ping counts. */
   readonly takes_any_pong: boolean
   readonly socket_life_ms: number
 }
@@ -28,16 +28,16 @@ export interface SessionOptions {
   readonly in_microseconds: boolean
   readonly streams: readonly string[]
   readonly limits: SessionLimits
-  /** Set by a fault: the socket ends this long after it was opened. */
+  /** Set by a fault: the socket closes this long after it was opened. */
   readonly closes_after_ms: number | undefined
 }
 
-/** RFC 6455: the client broke a rule of ours. */
+/** RFC 6455: the client violated a policy. */
 const POLICY_VIOLATION = 1008
 const GOING_AWAY = 1001
 const TERMINATE_LIMIT_MS = 500
 
-/** Puts the socket under the protocol's rules until it ends. */
+/** Runs the protocol on the socket until it closes. */
 export function openSession(
   ws: WebSocket,
   socket: Socket,
@@ -87,7 +87,7 @@ class Session implements Client {
       if (is_answer) this.#pong_at = performance.now()
       this.#count()
     })
-    // The socket's own end follows as 'close'.
+    // 'close' follows every 'error'.
     ws.on('error', () => undefined)
     ws.on('close', () => {
       clearInterval(ping)
@@ -110,14 +110,14 @@ class Session implements Client {
 
   terminate(): void {
     this.#leave()
-    // What was sent may still go out, such as the first half of a cut frame, if it is taken soon.
+    // Unsent bytes, such as the first half of a cut frame, get a short time to be read.
     this.#socket.destroySoon()
     setTimeout(() => this.#socket.destroy(), TERMINATE_LIMIT_MS).unref()
   }
 
   subscribe(streams: Iterable<string>): void {
     for (const stream of streams) {
-      // Acknowledged and never delivered: a stream of the other route, or one nobody knows.
+      // Unknown streams and streams of the other route are acknowledged but never delivered.
       const topics = isOnRoute(stream, this.#route) ? this.#source.topicsOf(stream) : []
       this.#subscriptions.set(stream, topics)
       for (const topic of topics) {
@@ -153,12 +153,12 @@ class Session implements Client {
     if (subscriptions.size + added.size > this.#limits.streams_per_socket_max) {
       return this.#answer(errorAnswer(2, 'Invalid request: too many parameters', id))
     }
-    // The acknowledgement goes first, as it does on Binance.
+    // The acknowledgement comes first, as on Binance.
     this.#answer(resultAnswer(id))
     this.subscribe(added)
   }
 
-  /** Everything a client sends counts: requests, pings and pongs. */
+  /** Requests, pings and pongs all count towards the rate limit. */
   #count(handle?: () => void): void {
     if (!this.isOpen()) return
     if (this.#withinRate(performance.now())) handle?.()
@@ -183,14 +183,14 @@ class Session implements Client {
     this.#ws.close(code, reason)
   }
 
-  /** The socket is gone, the wish is not: its streams stay intended. */
+  /** The socket is gone, but the client did not unsubscribe: its streams stay intended. */
   #leave(): void {
     this.#hub.clients.delete(this)
     for (const topic of [...this.#subscriptions.values()].flat()) topic.clients.delete(this)
   }
 }
 
-/** True as long as at most `per_second_max` calls lie within any one second. */
+/** Returns true while at most `per_second_max` calls fall within one second. */
 function createRateCheck(per_second_max: number): (now: number) => boolean {
   const recent: number[] = []
   return (now) => {

@@ -1,8 +1,8 @@
-/** Names of Binance's streams: which route of USD-M delivers them, and which are the same thing. */
+/** Names of Binance's streams, and the route of USD-M that delivers each. */
 
 /**
- * Sockets are opened on a route; a stream of the other route is acknowledged and never comes.
- * `every`: the exchange has no routes.
+ * A socket has a route. A stream of the other route is acknowledged but never delivered. `every`:
+ * the exchange has no routes.
  */
 export type Route = 'public' | 'market' | 'every'
 
@@ -11,13 +11,13 @@ export interface StreamName {
   readonly symbol: string
   /** `bookTicker`, `depth`, `depth20`, `aggTrade`, `markPrice`, `kline_1m` ... */
   readonly stream_class: string
-  /** Milliseconds between frames where the name says so. */
+  /** Milliseconds between frames; undefined if the name does not contain it. */
   readonly interval_ms: number | undefined
 }
 
 const PUBLIC_CLASS = /^(bookTicker|trade|depth(5|10|20)?|rpiDepth)$/
 
-/** Undefined where the name is none of a symbol's: no `@`, an all-market stream, a strange tail. */
+/** Undefined if the name is not a symbol's stream: no `@`, all-market, or an unknown suffix. */
 export function parseStreamName(stream: string): StreamName | undefined {
   const match = /^([^@!]+)@([A-Za-z0-9_]+)(?:@(\d+)(ms|s))?$/.exec(stream)
   if (match === null) return undefined
@@ -35,7 +35,7 @@ function routeOf(stream: string): Route {
   return PUBLIC_CLASS.test(stream_class) ? 'public' : 'market'
 }
 
-/** The name without its speed: recordings hold `@depth@0ms` where a client asks `@depth@100ms`. */
+/** The name without its speed: a recording may have `@depth@0ms` for a client's `@depth@100ms`. */
 export function withoutSpeed(stream: string): string {
   const name = parseStreamName(stream)
   return name === undefined ? stream : `${name.symbol}@${name.stream_class}`

@@ -1,10 +1,10 @@
-/** Times in microseconds, for who asks for them. Everything here is made in milliseconds. */
+/** Converts times to microseconds for clients that request them; sources use milliseconds. */
 
 const TIMES = /"(E|T|time|serverTime|openTime|closeTime)":(\d{13})(?=[,}])/g
 
 /**
- * JSON text with its times in microseconds. Their last three digits are made up, but the same for
- * the same millisecond: a trade has one time, by whichever way it is asked for.
+ * JSON text with its times in microseconds. The last three digits are made up, but depend only on
+ * the millisecond, so a trade has the same time over sockets and REST.
  */
 export function inMicroseconds(text: string): string {
   return text.replace(TIMES, (_match, name: string, ms: string) => {
@@ -12,7 +12,7 @@ export function inMicroseconds(text: string): string {
   })
 }
 
-/** What `timeUnit` or the header `x-mbx-time-unit` asks for; undefined for what they cannot be. */
+/** Parses `timeUnit` or the header `x-mbx-time-unit`; undefined for an invalid value. */
 export function asksForMicroseconds(unit: string | null | undefined): boolean | undefined {
   const name = (unit ?? 'millisecond').toLowerCase()
   if (name === 'microsecond') return true

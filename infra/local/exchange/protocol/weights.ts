@@ -1,6 +1,6 @@
 /**
- * Request weights as Binance counts them: per calendar minute and address. Past the limit every
- * request gets 429; who goes on asking is banned for a while and gets 418.
+ * Request weights as Binance counts them, per calendar minute and address. Above the limit, every
+ * request gets 429. A client that keeps sending requests is banned for a while and gets 418.
  */
 export interface WeightLimits {
   readonly weight_per_minute_max: number

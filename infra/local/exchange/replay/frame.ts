@@ -1,14 +1,14 @@
 /**
- * What can be said of a recorded frame, of Binance, Deribit's price indexes or Bybit: its stream,
- * its symbol and the decimals of its numbers. Frames come with or without the combined-stream wrapper.
- * Nothing here judges whether a frame is right: a recording keeps what was received.
+ * Reads facts from a recorded frame of Binance, Deribit (index prices) or Bybit: its stream, its
+ * symbol and the decimals of its numbers. Frames may have the combined-stream wrapper. Nothing here
+ * checks whether a frame is correct: a recording keeps what was received.
  */
 import type { TimeUnit } from '#core/time-source.ts'
 import { fromMillis, type Micros, micros } from '#core/time.ts'
 import { readTopicFrame, topicId } from '../bybit/topic-frame.ts'
 import { readIndexFrame } from '../deribit/index-channel.ts'
 
-/** Where microseconds end to be exact; times behind it are no times. */
+/** Largest value that is exact in microseconds; larger values are not times. */
 const TIME_MAX: { readonly [unit in TimeUnit]: number } = {
   millisecond: Number.MAX_SAFE_INTEGER / 1_000,
   microsecond: Number.MAX_SAFE_INTEGER,
@@ -16,22 +16,22 @@ const TIME_MAX: { readonly [unit in TimeUnit]: number } = {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Most decimals seen in the prices and quantities of a symbol; undefined before the first. */
+/** Largest number of decimals seen in a symbol's prices and quantities; undefined before any. */
 export interface Decimals {
   price: number | undefined
   qty: number | undefined
 }
 
 export interface FrameFacts {
-  /** The stream's name, derived from the payload where the frame has no wrapper. */
+  /** The stream's name, derived from the payload if the frame has no wrapper. */
   readonly stream: string
-  /** The exchange's own name. */
+  /** The exchange's name for the symbol. */
   readonly symbol: string
   readonly wrapped: boolean
   readonly payload: Fields
 }
 
-/** Undefined where the frame belongs to no stream: no JSON, an acknowledgement, unknown shape. */
+/** Undefined if the frame belongs to no stream: not JSON, an acknowledgement, an unknown shape. */
 export function readFrame(text: string): FrameFacts | undefined {
   const value = parseObject(text)
   if (value === undefined) return undefined
@@ -53,7 +53,7 @@ export function readFrame(text: string): FrameFacts | undefined {
 }
 
 const WRAPPED = /^\{"stream":"([^"\\]+)","data":\{/
-/** Of Binance or Bybit. */
+/** The stream of a Binance frame or the topic of a Bybit frame. */
 const NAMED = /^\{"(?:stream|topic)":"([^"\\]+)"/
 
 /**
@@ -82,17 +82,17 @@ export function unwrap(text: string): { readonly payload: string; readonly wrapp
   return { payload: JSON.stringify(frame.payload), wrapped: true }
 }
 
-// The quote before the letter tells them from "U" and "pu", the digit from the prices in "a".
+// The quote before the letter excludes "U" and "pu"; the digit excludes the prices in "a".
 const ID_FIELDS = {
   aggTrade: /"a":(\d+)/,
   trade: /"t":(\d+)/,
-  // Of a quote or a change of the book; spot's partial books name the last update.
+  // Of a quote or a depth update; spot's partial books have lastUpdateId.
   update: /"(?:u|lastUpdateId)":(\d+)/,
 } as const
 
 const INDEX_TIME = /"channel":"deribit_price_index\..*"timestamp":(\d+)/
 
-/** The id by which the frame's stream counts; an index's time; 0 where the frame has neither. */
+/** The id that the frame's stream counts by, or an index price's time; 0 if there is neither. */
 export function idOf(text: string): number {
   const index_time = INDEX_TIME.exec(text)?.[1]
   if (index_time !== undefined) return Number(index_time)
@@ -123,7 +123,7 @@ export function noteDecimals(payload: Fields, seen: Decimals): void {
   }
 }
 
-/** The matching engine's time, else the event's; undefined without. */
+/** The matching engine's time, else the event's; undefined if there is neither. */
 export function eventTime(payload: Fields, unit: TimeUnit): Micros | undefined {
   const value = payload['T'] ?? payload['E']
   const is_time = typeof value === 'number' && Number.isSafeInteger(value) && value > 0
@@ -173,7 +173,7 @@ function nameOf(payload: Fields, symbol: string | undefined): string | undefined
   return `${symbol.toLowerCase()}@${STREAM_CLASS[event] ?? event}${interval}`
 }
 
-/** The larger number of decimals; text that is no decimal number says nothing. */
+/** The larger number of decimals; ignores text that is not a decimal number. */
 function most(seen: number | undefined, value: unknown): number | undefined {
   if (typeof value !== 'string') return seen
   const match = /^\d+(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,2}))?$/.exec(value)

@@ -1,4 +1,4 @@
-/** Price indexes of a recording: their names, and the values that were played so far. */
+/** Index prices of a recording: their names, and the newest values played. */
 import { INDEX_CHANNEL, readIndexFrame } from '../deribit/index-channel.ts'
 import type { IndexSource, IndexValue } from '../source.ts'
 import { parseObject } from './frame.ts'
@@ -7,14 +7,14 @@ export class ReplayIndexes implements IndexSource {
   readonly #names: readonly string[]
   readonly #latest = new Map<string, IndexValue>()
 
-  /** Of all the recording's streams. */
+  /** `streams`: all streams of the recording. */
   constructor(streams: Iterable<string>) {
     this.#names = [...streams].flatMap((stream) =>
       stream.startsWith(INDEX_CHANNEL) ? [stream.slice(INDEX_CHANNEL.length)] : [],
     )
   }
 
-  /** Keeps the value of a frame for later questions. */
+  /** Keeps the value of a frame for later requests. */
   note(text: string): void {
     const frame = readIndexFrame(parseObject(text) ?? {})
     if (frame !== undefined) this.#latest.set(frame.name, frame.value)

@@ -1,7 +1,7 @@
 /**
- * The trades of one symbol that a recording has brought so far, in the order of their ids. An id
- * that the recording lacks may have been a trade: no answer passes over it, since that would say
- * of it, in the exchange's name, that it was none.
+ * The trades of one symbol that a recording has played, in order of their ids. An id that is
+ * missing from the recording may have been a trade. So no response skips such an id: that would
+ * claim, in the exchange's name, that it was not a trade.
  */
 import { RestError } from '../protocol/rest-errors.ts'
 import type { TradeQuery } from '../source.ts'
@@ -10,21 +10,21 @@ import { firstWhere, selectTrades } from '../trade-range.ts'
 export interface RecordedTrade<Row> {
   readonly id: number
   readonly time_ms: number
-  /** Ids of the fills an aggregate holds; the trade's own id twice where it is a fill itself. */
+  /** First and last fill id of an aggregate; for a single fill, its own id twice. */
   readonly first_fill: number
   readonly last_fill: number
-  /** Undefined where the id is that of no market trade, which REST leaves out. */
+  /** Undefined if the id is not a market trade, which REST omits. */
   readonly row: Row | undefined
 }
 
-/** Trades of a symbol that can be asked for again; the oldest half goes when it is full. */
+/** Trades kept per symbol; above this, the oldest half is dropped. */
 const TRADES_MAX = 200_000
 const NOT_RECORDED = -1
 
 export class RecordedTrades<Row> {
   readonly #trades: RecordedTrade<Row>[] = []
 
-  /** A recording may bring a trade twice or late. An aggregate's id may be used twice, for other fills. */
+  /** A trade may be recorded twice or late. An aggregate's id may occur twice, with other fills. */
   add(trade: RecordedTrade<Row>): void {
     const trades = this.#trades
     if (!Number.isSafeInteger(trade.id)) return
@@ -40,9 +40,9 @@ export class RecordedTrades<Row> {
   }
 
   /**
-   * What the exchange answered, as far as the recording knows: it ends before the first id that
-   * the recording lacks. Throws where that is the very id asked for. What came before the
-   * recording is as what an exchange no longer keeps: the answer begins with the oldest.
+   * The exchange's response as far as the recording knows it: it ends before the first id that is
+   * missing from the recording. Throws a RestError if the requested first id itself is missing.
+   * Trades from before the recording count as no longer kept: the response starts with the oldest.
    */
   select(query: TradeQuery): readonly Row[] {
     const trades = this.#trades
@@ -50,7 +50,7 @@ export class RecordedTrades<Row> {
       trades.length,
       (at) => trades[at]!.id,
       (at) => trades[at]!.time_ms,
-      // Ids of no market trade do not count towards the limit.
+      // Ids that are not market trades do not count towards the limit.
       { ...query, limit: query.from_id === undefined ? query.limit : trades.length },
     )
     const { from_id } = query
@@ -75,7 +75,7 @@ function isBefore(one: Place, other: Place): boolean {
   return one.id < other.id || (one.id === other.id && one.first_fill < other.first_fill)
 }
 
-/** Nothing lies between the two: consecutive ids, or consecutive fills where an id was skipped. */
+/** No trade is between the two: consecutive ids, or consecutive fills if an id was skipped. */
 function follows(before: Place, after: Place): boolean {
   return after.id <= before.id + 1 || after.first_fill === before.last_fill + 1
 }

@@ -1,7 +1,7 @@
 /**
- * Recordings: NDJSON, plain or gzip, one header line, then WebSocket frames and REST answers as
- * they were received. This file reads them line by line and says what is in one. It answers for
- * the shape of the lines, not for what the frames say.
+ * Recordings: NDJSON, plain or gzip, with a header line, then WebSocket frames and REST answers as
+ * received. This file reads them line by line and summarises them. It checks the format of the
+ * lines, not the content of the frames.
  */
 import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
@@ -12,7 +12,7 @@ import { readTextLines, type TextLine } from './text-lines.ts'
 
 export interface RecordingHeader {
   readonly exchange: string
-  /** Of the frames' own times; milliseconds where the header does not say. */
+  /** Unit of the times in frames; default: milliseconds. */
   readonly time_unit: TimeUnit
   readonly symbols: readonly string[]
 }
@@ -26,7 +26,7 @@ export type RecordingLine =
 export interface RecordingSummary {
   readonly exchange: string
   readonly time_unit: TimeUnit
-  /** Of the header, then those that only the frames name. */
+  /** Symbols of the header, then others that occur in frames. */
   readonly symbols: readonly string[]
   /** Frame count of each stream. */
   readonly streams: Readonly<Record<string, number>>
@@ -34,21 +34,21 @@ export interface RecordingSummary {
   readonly unroutable_count: number
   readonly ws_count: number
   readonly rest_count: number
-  /** Earliest and latest receive time; null where there is no line but the header. */
+  /** Earliest and latest receive time; null if there is only the header. */
   readonly from_ts: Micros | null
   readonly to_ts: Micros | null
-  /** UTC days of the frames by the exchange's own clock, which the recorder's may not agree with. */
+  /** UTC days of the frames by the exchange's clock, which may differ from the recorder's. */
   readonly days: readonly Day[]
-  /** Per symbol: the steps of the last decimals written, so 0.01 for prices such as 58710.20. */
+  /** Per symbol: steps of the last decimal written, such as 0.01 for a price of 58710.20. */
   readonly steps: Readonly<
     Record<string, { readonly tick_size: number; readonly step_size: number }>
   >
 }
 
 /**
- * The lines after the header, in file order. Recordings written one after another into one file
- * read as one, if they are of the same exchange. Throws an OperatorError that names the line
- * where the file is no recording.
+ * The lines after the header, in file order. A file may contain several recordings in sequence, if
+ * they are of the same exchange. Throws an OperatorError with the line number if the file is not a
+ * recording.
  */
 export async function* readRecording(path: string): AsyncGenerator<RecordingLine> {
   for await (const lines of readLines(path)) {
@@ -56,7 +56,7 @@ export async function* readRecording(path: string): AsyncGenerator<RecordingLine
   }
 }
 
-/** The first line alone. */
+/** Reads only the first line. */
 export async function readHeader(path: string): Promise<RecordingHeader> {
   for await (const lines of readLines(path)) {
     for (const line of lines) if (line.kind === 'header') return line
@@ -64,7 +64,7 @@ export async function readHeader(path: string): Promise<RecordingHeader> {
   throw emptyRecording(path)
 }
 
-/** Reads the whole file, and so proves every line. `onRest` sees the REST answers on the way. */
+/** Reads and checks the whole file. `onRest` gets each REST answer. */
 export async function summariseRecording(
   path: string,
   onRest?: (line: Extract<RecordingLine, { kind: 'rest' }>) => void,
@@ -133,14 +133,14 @@ export async function summariseRecording(
   }
 }
 
-/** The symbol a REST path asks for. */
+/** The symbol in a REST path. */
 export function symbolOfPath(path: string): string | undefined {
   return new URLSearchParams(path.split('?')[1]).get('symbol') ?? undefined
 }
 
 type Line = ({ readonly kind: 'header' } & RecordingHeader) | RecordingLine
 
-/** In parts, as readTextLines gives them. */
+/** In batches, like readTextLines. */
 async function* readLines(path: string): AsyncGenerator<Iterable<Line>> {
   let exchange: string | undefined
   let time_unit: TimeUnit | undefined
@@ -185,7 +185,7 @@ function parseLine(path: string, line: TextLine): Line {
   if (t === 'ws') return { kind: 'ws', ts: micros(ts), data }
   const rest_path = value['path']
   if (typeof rest_path !== 'string' || !rest_path.startsWith('/')) {
-    throw badLine(path, line, `"path" is ${quote(rest_path)}`, 'the path that was asked for')
+    throw badLine(path, line, `"path" is ${quote(rest_path)}`, 'the path of the request')
   }
   return { kind: 'rest', ts: micros(ts), path: rest_path, data }
 }
@@ -216,25 +216,25 @@ function badLine(path: string, line: TextLine, found: string, expected: string):
     'recording_bad_line',
     `${path}, line ${line.number}: found ${found}; expected ${expected}.`,
     {
-      hint: 'The file is not a recording, or was damaged: NDJSON with a header, ws and rest lines.',
+      hint: 'The file is damaged or not a recording (NDJSON with header, ws and rest lines).',
     },
   )
 }
 
 function emptyRecording(path: string): OperatorError {
-  return new OperatorError('recording_empty', `${path}: found no line; expected a header line.`, {
-    hint: 'Name a recording: NDJSON, plain or gzip.',
+  return new OperatorError('recording_empty', `${path} is empty; expected a header line.`, {
+    hint: 'Give the path of a recording (NDJSON, plain or gzip).',
   })
 }
 
-/** The start of what was found, short enough for a message. */
+/** The start of a value, short enough for a message. */
 function quote(value: unknown): string {
   const text =
     typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? 'missing')
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
 
-/** Where no number was seen, fine enough for any. */
+/** If no number was seen, the default is fine enough for any symbol. */
 function stepOf(decimals = 8): number {
   return Number(`1e-${decimals}`)
 }

@@ -1,6 +1,6 @@
 /**
- * Plays recordings to whoever subscribed: at their own pace, faster, or as fast as the sockets
- * take it. Frames go out with the bytes they were recorded with. Nothing is dropped for speed.
+ * Plays recordings to subscribers: at the original speed, faster, or as fast as the sockets accept.
+ * Frames are sent with the recorded bytes. No frame is dropped for speed.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
@@ -18,21 +18,21 @@ import { ReplayIndexes } from './indexes.ts'
 import { ReplayRest } from './rest.ts'
 
 export interface ReplayOptions {
-  /** Played one after the other. */
+  /** Played one after another. */
   readonly files: readonly string[]
-  /** 1 is the recording's own pace, 10 ten times as fast. */
+  /** 1 is the original speed, 10 is ten times as fast. */
   readonly speed: 'max' | number
 }
 
-/** Recordings of them are played whatever else is: their paths are their own. */
-const BESIDE: readonly string[] = ['deribit', 'bybit-linear']
-/** Frames between two looks at the sockets. */
+/** Exchanges that can be played alongside any other, because their paths are distinct. */
+const EXTRA_EXCHANGES: readonly string[] = ['deribit', 'bybit-linear']
+/** Frames between two checks of the sockets. */
 const BATCH_FRAMES = 256
-/** How long a replay at full speed waits for a client that lost its socket to come back. */
+/** How long a replay at full speed waits for a disconnected client to reconnect. */
 const RETURN_LIMIT_MS = 30_000
 const POLL_MS = 20
 
-/** Reads the recordings once through first, so that a bad one is refused before anything starts. */
+/** First reads all recordings in full, so that an invalid one is refused before anything starts. */
 export async function createReplay(
   options: ReplayOptions,
   wanted_venue: VenueName | undefined,
@@ -44,10 +44,10 @@ export async function createReplay(
   const summaries: RecordingSummary[] = []
   for (const file of options.files) {
     const summary = await summariseRecording(file, (line) => rest.addSnapshot(line))
-    if (!BESIDE.includes(summary.exchange)) venue = venueOf(file, summary.exchange, venue)
+    if (!EXTRA_EXCHANGES.includes(summary.exchange)) venue = venueOf(file, summary.exchange, venue)
     summaries.push(summary)
   }
-  // Deribit's indexes are no instruments.
+  // Deribit's indexes are not instruments.
   rest.setListings(summaries.filter(({ exchange }) => exchange !== 'deribit'))
   rest.moveTo(summaries[0]?.from_ts ?? micros(0))
   const streams = new Set(summaries.flatMap((summary) => Object.keys(summary.streams)))
@@ -58,7 +58,7 @@ export async function createReplay(
   return { source, venue: venue ?? 'binance-futures' }
 }
 
-/** Throws where a recording is of none that can be played, or of another one than those before. */
+/** Throws if the exchange cannot be played, or differs from that of earlier recordings. */
 function venueOf(file: string, exchange: string, venue: VenueName | undefined): VenueName {
   const found = VENUE_NAMES.find((name) => name === exchange)
   if (found !== undefined && (venue === undefined || venue === found)) return found
@@ -67,7 +67,9 @@ function venueOf(file: string, exchange: string, venue: VenueName | undefined): 
     'recording_of_other_exchange',
     `${file} is a recording of ${exchange}${found === undefined ? '' : `, not of ${venue}`}.`,
     {
-      hint: `An exchange server speaks for one of ${venues} at a time, and for ${BESIDE.join(' and ')} beside it.`,
+      hint:
+        `An exchange server plays one of ${venues} at a time. ` +
+        `In addition, it can play ${EXTRA_EXCHANGES.join(' and ')}.`,
     },
   )
 }
@@ -175,11 +177,11 @@ class Replay implements Source {
     if (/@(aggTrade|trade|markPrice)/.test(topic.stream)) this.rest.note(text)
     if (topic.stream.startsWith(INDEX_CHANNEL)) this.indexes.note(text)
     const { payload, wrapped } = unwrap(text)
-    // A frame that was recorded without the wrapper gets one where the socket calls for it.
+    // A frame recorded without the wrapper gets one if the socket is combined.
     this.#hub.publish(topic, idOf(payload), ts_ms, payload, wrapped ? text : undefined)
   }
 
-  /** A client that reconnects would miss a whole day in a second: wait, but not for ever. */
+  /** At full speed, a reconnecting client could miss a whole day: wait for it, but not for ever. */
   async #waitForClients(topic: Topic): Promise<void> {
     if (this.#given_up.has(topic)) return
     this.#hub.flush()
@@ -188,26 +190,26 @@ class Replay implements Source {
       await sleep(POLL_MS, undefined, { signal: this.#stopping.signal })
     }
     if (topic.clients.size > 0) return
-    // All that are gone now, or each of them would be waited for in turn.
+    // Give up on all disconnected topics at once, instead of waiting for each in turn.
     for (const other of this.#topics.values()) {
       if (other.clients.size === 0) this.#given_up.add(other)
     }
   }
 
   async #waitUntil(due: number): Promise<void> {
-    // Timers are no finer than this; frames closer together go out together.
+    // Timers are not finer than 1 ms; closer frames go out together.
     if (due - performance.now() < 1) return
     this.#hub.flush()
     while (due > performance.now()) {
       await sleep(Math.min(1_000, due - performance.now()), undefined, {
         signal: this.#stopping.signal,
       })
-      // Delayed frames come due while nothing is played.
+      // Delayed frames become due even while no frame is played.
       this.#hub.flush()
     }
   }
 
-  /** Lets the sockets, REST and the control paths have their turn. */
+  /** Lets the event loop serve sockets, REST and the control API. */
   async #breathe(): Promise<void> {
     this.#hub.flush()
     await this.#hub.room()

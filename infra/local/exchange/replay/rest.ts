@@ -1,6 +1,6 @@
 /**
- * REST answers from a recording: the listings its frames imply, the snapshots it holds, and the
- * trades that were played so far. What the recording does not hold has no answer.
+ * REST answers from a recording: listings derived from its frames, recorded snapshots, and the
+ * trades played until now. Other data have no answer.
  */
 import type { Micros } from '#core/time.ts'
 import { decimalsOf } from '#core/symbols.ts'
@@ -21,7 +21,7 @@ import { parseObject, readFrame } from './frame.ts'
 import { type RecordedTrade, RecordedTrades } from './recorded-trades.ts'
 import { symbolOfPath, type RecordingLine, type RecordingSummary } from './recording.ts'
 
-/** Snapshots kept ready, over all symbols; later ones are not served. */
+/** Snapshots kept over all symbols; later ones are not served. */
 const SNAPSHOTS_MAX = 2_000
 const DAY_MS = 24 * 3_600_000
 const DEPTH_PATH = /^\/(?:f?api)\/v\d\/depth\?/
@@ -71,7 +71,7 @@ export class ReplayRest implements RestSource {
     this.#position = position
   }
 
-  /** Keeps a trade or mark price for later questions; other frames are none of its business. */
+  /** Keeps a trade or mark price for later requests; ignores other frames. */
   note(text: string): void {
     const frame = readFrame(text)
     if (frame === undefined) return
@@ -89,7 +89,7 @@ export class ReplayRest implements RestSource {
     return this.#listings
   }
 
-  /** The next snapshot to come, since a client buffers updates until it has one; else the last. */
+  /** The next recorded snapshot (a client buffers updates until it has one), else the last. */
   depth(symbol: string, limit: number): DepthSnapshot | undefined {
     const snapshots = this.#snapshots.get(symbol)
     const chosen = snapshots?.find(({ ts }) => ts >= this.#position) ?? snapshots?.at(-1)
@@ -125,7 +125,7 @@ export class ReplayRest implements RestSource {
     return this.#trades.get(symbol)?.select(query) ?? []
   }
 
-  /** Of what was played so far. */
+  /** Covers the trades played until now. */
   ticker24h(symbol: string): Ticker24hRow | undefined {
     if (!this.#listings.some((listing) => listing.symbol === symbol)) return undefined
     const closeTime = this.nowMs()
@@ -174,7 +174,7 @@ function aggTrade(payload: Payload): RecordedTrade<AggTradeRow> {
   return { id: row.a, time_ms: row.T, first_fill: row.f, last_fill: row.l, row }
 }
 
-/** The exchange's REST leaves out what the insurance fund and auto-deleveraging did. */
+/** The exchange's REST API omits trades of the insurance fund and of auto-deleveraging. */
 function fill(payload: Payload): RecordedTrade<TradeRow> {
   const row = tradeRow(payload)
   const fills = { first_fill: row.id, last_fill: row.id }

@@ -1,6 +1,6 @@
 /**
- * Lines of a text file, plain or gzip, told apart by the first two bytes. Memory is bounded by
- * the longest line allowed. What the lines mean is recording.ts's business.
+ * Reads the lines of a text file, plain or gzip (detected by the first two bytes). Memory is
+ * bounded by the maximum line length. recording.ts interprets the lines.
  */
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -9,20 +9,20 @@ import { createGunzip } from 'node:zlib'
 import { OperatorError } from '#core/errors.ts'
 
 export interface TextLine {
-  /** Counted from 1, blank lines included, as an editor shows it. */
+  /** Starts at 1 and counts blank lines, as in an editor. */
   readonly number: number
   readonly text: string
 }
 
-/** Two full-depth snapshots of the deepest books known fit in this. */
+/** Twice a full-depth snapshot of the deepest known book. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024
 const LINE_FEED = 0x0a
 
 /**
- * The non-blank lines in order, as many at once as the file is read in: a promise for each line
- * would be a third of the work. Every part must be gone through before the next is asked for.
- * Throws an OperatorError where the file cannot be read, its gzip data is cut short or damaged,
- * or a line is too long or not UTF-8.
+ * The non-blank lines in order, in one batch per chunk of the file: one promise per line would be a
+ * third of the work. Callers must consume each batch before they request the next. Throws an
+ * OperatorError if the file cannot be read, its gzip data is truncated or damaged, or a line is too
+ * long or not UTF-8.
  */
 export async function* readTextLines(path: string): AsyncGenerator<Iterable<TextLine>> {
   const splitter = new LineSplitter(path)
@@ -45,7 +45,7 @@ class LineSplitter {
     this.#path = path
   }
 
-  /** Whole lines so far. */
+  /** Complete lines read. */
   get line_count(): number {
     return this.#line_count
   }
@@ -62,12 +62,12 @@ class LineSplitter {
       throw new OperatorError(
         'recording_line_too_long',
         `${this.#path}, line ${this.#line_count + 1}: longer than ${LINE_BYTES_MAX} bytes.`,
-        { hint: 'A recording holds one JSON object a line.' },
+        { hint: 'A recording has one JSON object per line.' },
       )
     }
   }
 
-  /** The last line, where no line feed ends it. */
+  /** The last line, if no line feed ends it. */
   *end(): Iterable<TextLine> {
     if (this.#pending_bytes > 0) yield* this.#finish(Buffer.alloc(0))
   }
@@ -99,7 +99,7 @@ async function openText(path: string): Promise<AsyncIterable<Buffer>> {
   }
   const source = createReadStream(path, { highWaterMark: 256 * 1024 })
   if (start[0] !== 0x1f || start[1] !== 0x8b) return source
-  // Errors of either stream reach the reader of the second; the callback only has to exist.
+  // Errors of either stream reach the reader of the second one; the callback is mandatory.
   return pipeline(source, createGunzip({ chunkSize: 256 * 1024 }), () => undefined)
 }
 
@@ -111,8 +111,8 @@ function explain(error: unknown, path: string, line_count: number): unknown {
   if (code === 'Z_BUF_ERROR') {
     return new OperatorError(
       'recording_truncated',
-      `${path}: the gzip data ends in the middle, after line ${line_count}.`,
-      { hint: 'The file was not copied or written to its end; fetch it again.', cause: error },
+      `${path}: the gzip data is truncated after line ${line_count}.`,
+      { hint: 'The file is incomplete; fetch it again.', cause: error },
     )
   }
   if (code.startsWith('Z_')) {
@@ -123,12 +123,12 @@ function explain(error: unknown, path: string, line_count: number): unknown {
     )
   }
   const reasons: Readonly<Record<string, string>> = {
-    ENOENT: 'There is no such file.',
+    ENOENT: 'The file does not exist.',
     EISDIR: 'This is a folder, not a file.',
-    EACCES: 'The file may not be read by this user.',
+    EACCES: 'This user cannot read the file.',
   }
   return new OperatorError('recording_unreadable', `${path}: ${reasons[code] ?? error.message}`, {
-    hint: 'Name a recording: NDJSON, plain or gzip.',
+    hint: 'Give the path of a recording (NDJSON, plain or gzip).',
     cause: error,
   })
 }

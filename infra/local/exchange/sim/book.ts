@@ -1,23 +1,24 @@
 /**
- * A limit order book by price levels, in whole ticks and steps. Both sides are arrays with the
- * best level last, so that what changes most is cheapest. Never crossed: setLevel refuses it.
+ * A limit order book by price level, in whole ticks and steps. Each side is an array with the best
+ * level last, so that the most frequent changes are the cheapest. setLevel refuses to cross the
+ * book.
  */
 export type Side = 'bid' | 'ask'
 
-/** Told of every level that changed; quantity 0 means it is gone. */
+/** Called for every changed level; quantity 0 means removed. */
 export type LevelListener = (side: Side, price: number, qty: number) => void
 
 export class Book {
   readonly bids = new BookSide('bid')
   readonly asks = new BookSide('ask')
-  /** Undefined while nobody wants to know. */
+  /** Undefined while no depth stream is subscribed. */
   onChange: LevelListener | undefined
 
   side(side: Side): BookSide {
     return side === 'bid' ? this.bids : this.asks
   }
 
-  /** Puts `qty` at a price; 0 takes the level away. */
+  /** Sets the quantity at a price; 0 removes the level. */
   setLevel(side: Side, price: number, qty: number): void {
     const crossed =
       side === 'bid'
@@ -37,7 +38,7 @@ export class BookSide {
   /** Worst first. Bids ascend, asks descend. */
   readonly prices: number[] = []
   readonly qtys: number[] = []
-  /** Makes prices ascend towards the best: 1 for bids, -1 for asks. */
+  /** Makes prices ascend towards the best level: 1 for bids, -1 for asks. */
   readonly sign: 1 | -1
 
   constructor(side: Side) {
@@ -48,7 +49,7 @@ export class BookSide {
     return this.prices.length
   }
 
-  /** `none` where the side is empty. */
+  /** Returns `none` if the side is empty. */
   bestPrice(none: number): number {
     return this.prices.at(-1) ?? none
   }
@@ -57,7 +58,7 @@ export class BookSide {
     return this.qtys.at(-1) ?? 0
   }
 
-  /** Counted from the best, which is 0. */
+  /** Rank 0 is the best level. */
   priceAt(rank: number): number {
     return this.prices[this.prices.length - 1 - rank]!
   }
@@ -79,7 +80,9 @@ export class BookSide {
     }
   }
 
-  /** Where the price stands or would stand. Near the best, where most changes are, by steps. */
+  /**
+   * Index or insertion point of the price: a linear search from the best, where most changes are.
+   */
   #find(price: number): number {
     let at = this.prices.length
     while (at > 0 && (this.prices[at - 1]! - price) * this.sign >= 0) at -= 1

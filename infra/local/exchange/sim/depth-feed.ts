@@ -1,6 +1,6 @@
 /**
- * One depth stream of a symbol: what changed since its last frame, or the top levels as they
- * stand. Each stream has its own chain: pu is the u of its frame before.
+ * One depth stream of a symbol: the changes since its last frame, or the current top levels. Each
+ * stream has its own chain: pu is the u of the stream's previous frame.
  */
 import type { Hub, Topic } from '../protocol/hub.ts'
 import type { Book, Side } from './book.ts'
@@ -10,7 +10,7 @@ type Levels = (readonly [price: number, qty: number])[]
 
 export class DepthFeed {
   readonly #topic: Topic
-  /** Of a partial book; undefined where the feed sends changes. */
+  /** Levels of a partial book; undefined if the feed sends changes. */
   readonly #level_count: number | undefined
   readonly #interval_ms: number
   readonly #bids = new Map<number, number>()
@@ -34,14 +34,14 @@ export class DepthFeed {
     changed.set(price, qty)
   }
 
-  /** The changes noted before belong to this update id. */
+  /** Assigns the changes noted before to this update id. */
   noteUpdate(u: number, ts_ms: number): void {
     if (this.#first_u === 0) this.#first_u = u
     this.#last_u = u
     this.#ts_ms = ts_ms
   }
 
-  /** `now_ms` is a multiple of 100; a feed sends at multiples of its interval, if there is news. */
+  /** `now_ms` is a multiple of 100. Sends changes at multiples of the feed's interval. */
   emit(hub: Hub, style: PayloadStyle, scribe: Scribe, book: Book, now_ms: number): void {
     if (this.#first_u === 0 || now_ms % this.#interval_ms >= 100) return
     const write = this.#level_count === undefined ? style.depth : style.partialDepth

@@ -1,6 +1,6 @@
 /**
- * Price indexes of the simulated market, as Deribit publishes them: each follows the index price
- * behind the mark price of its coin's perpetual, once a second.
+ * Index prices of the simulated market, as Deribit publishes them: once a second, each follows the
+ * index price of its coin's perpetual.
  */
 import { INDEX_CHANNEL, indexPayload } from '../deribit/index-channel.ts'
 import type { Hub, Topic } from '../protocol/hub.ts'
@@ -42,7 +42,7 @@ export class IndexBoard implements IndexSource {
     return { price, ts_ms: row.time }
   }
 
-  /** The topic of an index's channel, made when it is first asked for. */
+  /** The topic of an index's channel, created on first use. */
   topicOf(channel: string): Topic | undefined {
     if (!channel.startsWith(INDEX_CHANNEL)) return undefined
     const index = this.#indexes.get(channel.slice(INDEX_CHANNEL.length))
@@ -50,7 +50,7 @@ export class IndexBoard implements IndexSource {
     return (index.topic ??= this.#hub.createTopic(channel))
   }
 
-  /** Publishes the values that are new. */
+  /** Publishes new values. */
   publish(): void {
     for (const index of this.#indexes.values()) {
       const { topic } = index

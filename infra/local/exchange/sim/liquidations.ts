@@ -1,6 +1,6 @@
 /**
- * Forced orders of one simulated symbol: now and then the taker of a market order had no choice.
- * As the exchange does, only the latest one of a second is sent.
+ * Forced orders of one simulated symbol: a random share of market orders counts as liquidations.
+ * Like the exchange, it sends only the latest one per second.
  */
 import type { Fill } from './order-flow.ts'
 
@@ -9,7 +9,7 @@ export interface ForcedOrder {
   readonly ts_ms: number
   /** The taker sold. */
   readonly is_sell: boolean
-  /** Limit price: beyond the worst fill, so that the order fills at once. */
+  /** Limit price: worse than the worst fill, so that the order fills at once. */
   readonly price: number
   readonly average_price: number
   readonly qty: number
@@ -24,7 +24,7 @@ export class Liquidations {
   readonly #random: () => number
   #latest: ForcedOrder | undefined
 
-  /** Its chance must be of its own: the market is the same with and without anybody forced. */
+  /** `random` must be a separate generator, so that liquidations do not change the market. */
   constructor(random: () => number) {
     this.#random = random
   }
@@ -48,7 +48,7 @@ export class Liquidations {
     }
   }
 
-  /** The latest since the last call. */
+  /** The latest forced order since the last call. */
   take(): ForcedOrder | undefined {
     const latest = this.#latest
     this.#latest = undefined

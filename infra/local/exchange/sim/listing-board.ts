@@ -1,4 +1,4 @@
-/** What the simulated exchange lists, and the news of it: symbols come, go and get finer ticks. */
+/** The simulated exchange's listing and its changes: listed, delisted, finer tick. */
 import { OperatorError } from '#core/errors.ts'
 import type { Hub, Topic } from '../protocol/hub.ts'
 import type { ListedMarket, ListingChange } from '../source.ts'
@@ -29,13 +29,13 @@ export class ListingBoard {
     return (this.#topic ??= this.#hub.createTopic(NEWS_STREAM))
   }
 
-  /** Throws an OperatorError where the symbol's state does not allow it. */
+  /** Throws OperatorError `bad_faults` if the symbol's state does not allow the change. */
   change({ symbol, change }: ListingChange): void {
     const listing = this.#listings.get(symbol)
     const is_trading = listing?.is_trading ?? false
     if (is_trading === (change === 'list')) {
-      const state = is_trading ? 'is traded' : 'is not traded'
-      throw new OperatorError('bad_faults', `${symbol} ${state} already; ${change} needs the contrary.`)
+      const state = is_trading ? 'is already traded' : 'is not traded'
+      throw new OperatorError('bad_faults', `Cannot ${change} ${symbol}: it ${state}.`)
     }
     if (change === 'list') this.#list(symbol, listing)
     else if (change === 'delist') this.#delist(listing!)
@@ -63,7 +63,7 @@ export class ListingBoard {
   }
 }
 
-/** Prices go on by the old step, which is a multiple of the new one. */
+/** Prices keep moving by the old tick, which is a multiple of the new one. */
 function withFinerTick(listing: ListedMarket): ListedMarket {
   const price_decimals = listing.price_decimals + 1
   return { ...listing, price_decimals, tick_size: (Number(listing.tick_size) / 10).toFixed(price_decimals) }

@@ -1,11 +1,11 @@
-/** The simulated universe: names, prices to start from, steps, and how busy each symbol is. */
+/** The simulated universe: names, start prices, steps, and how active each symbol is. */
 import { createListing } from '../listing.ts'
 import type { ListedMarket } from '../source.ts'
 import { createRandom, seedOf } from './random.ts'
 
 export interface SimulatedSymbol {
   readonly listing: ListedMarket
-  /** The first mid, in units of the last price decimal; a multiple of tick_units. */
+  /** The start price, in units of the last price decimal; a multiple of tick_units. */
   readonly start_units: number
   readonly tick_units: number
   /** Typical quantity of a level, in steps. */
@@ -14,7 +14,7 @@ export interface SimulatedSymbol {
   readonly weight: number
 }
 
-/** Busiest first. Prices are made up, but of the right size. */
+/** Most active first. Prices are made up, but realistic. */
 const UNIVERSE = `
 BTC 64990.9 ETH 1882.58 SOL 141.37 XRP 1.2843 DOGE 0.14236 BNB 611.42 SUI 2.4415
 1000PEPE 0.0087315 ADA 0.5127 LINK 14.382 AVAX 21.864 LTC 84.37 BCH 402.16 TRX 0.27415 NEAR 2.713
@@ -50,14 +50,14 @@ CFX 0.07814 ACH 0.018462 SSV 6.142 LQTY 0.7124 RDNT 0.02174 JOE 0.1537
 
 export const UNIVERSE_SIZE = UNIVERSE.length / 2
 
-/** The first `count` of the universe, busiest first. */
+/** The first `count` symbols of the universe, most active first. */
 export function listedSymbols(count: number): readonly SimulatedSymbol[] {
   return Array.from({ length: count }, (_, rank) =>
     describeSymbol(`${UNIVERSE[rank * 2]!}USDT`, Number(UNIVERSE[rank * 2 + 1]), rank),
   )
 }
 
-/** These symbols, busiest first; those the universe does not know get a price by their name. */
+/** These symbols, most active first. An unknown symbol gets a price derived from its name. */
 export function namedSymbols(names: readonly string[]): readonly SimulatedSymbol[] {
   return names.map((name, rank) => {
     const known = UNIVERSE.indexOf(name.replace(/USDT$/, ''))
@@ -71,14 +71,14 @@ export function namedSymbols(names: readonly string[]): readonly SimulatedSymbol
 
 function describeSymbol(symbol: string, price: number, rank: number): SimulatedSymbol {
   const magnitude = Math.floor(Math.log10(price))
-  // As Binance does for its largest contracts: two decimals, of which the price moves by ten.
+  // Like Binance's largest contracts: two decimals, and a tick of ten units of the last one.
   const tick_units = magnitude >= 4 ? 10 : 1
   const price_decimals = magnitude >= 2 ? 2 : Math.min(7, 4 - Math.min(1, magnitude))
   const qty_decimals = magnitude >= 2 ? 3 : magnitude >= 1 ? 2 : magnitude >= 0 ? 1 : 0
   const start_units = Math.round((price * 10 ** price_decimals) / tick_units) * tick_units
-  // A level of some thousand dollars.
+  // A typical level is worth a few thousand dollars.
   const typical_steps = Math.max(5, Math.round((4_000 / price) * 10 ** qty_decimals))
-  // Falls from about 8 % of a universe of 200 to a few hundredths of a percent.
+  // In a universe of 200, shares fall from about 8 % to a few hundredths of a percent.
   const weight = (rank + 9) ** -1.3 * Math.exp(-rank / 120)
   const listing = createListing(symbol, price_decimals, qty_decimals, tick_units)
   return { listing, start_units, tick_units, typical_steps, weight }

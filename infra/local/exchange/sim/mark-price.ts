@@ -1,4 +1,4 @@
-/** Mark price, index price and funding of a simulated symbol, once a second. Pure. */
+/** Mark price, index price and funding of a simulated symbol, each second. Pure. */
 
 /** Prices as text with eight decimals, as the exchange writes them. */
 export interface MarkPrice {
@@ -14,7 +14,7 @@ export interface MarkPrice {
 const FUNDING_INTERVAL_MS = 8 * 3_600_000
 const BASIS_PERIOD_MS = 47 * 60_000
 
-/** The basis of perpetual over index swings by some hundredths of a percent; `phase` in [0, 1). */
+/** The basis (perpetual over index) swings by a few hundredths of a percent; `phase` in [0, 1). */
 export function markPriceAt(ts_ms: number, mid: number, average: number, phase: number): MarkPrice {
   const basis = 0.0004 * Math.sin(2 * Math.PI * (ts_ms / BASIS_PERIOD_MS + phase))
   const index = mid / (1 + basis)

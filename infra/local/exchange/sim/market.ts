@@ -1,7 +1,7 @@
 /**
- * All simulated symbols on one clock. Actions come as a Poisson process, each of a symbol drawn
- * by its weight; windows end at whole multiples of 100 ms. The same seed and start give the same
- * market, however the time is cut into calls of advance().
+ * All simulated symbols on one clock. Actions are a Poisson process; each action draws its symbol
+ * by weight. Windows end at multiples of 100 ms. The same seed and start give the same market,
+ * however calls of advance() split the time.
  */
 import type { Hub, Topic } from '../protocol/hub.ts'
 import { firstWhere } from '../trade-range.ts'
@@ -19,23 +19,23 @@ export interface MarketOptions {
   /** Trades kept for REST over all symbols, each as a fill and in its aggregate. */
   readonly history_trades_max: number
   readonly start_ms: number
-  /** Binance USD-M's where absent. */
+  /** Default: Binance USD-M. */
   readonly style?: PayloadStyle
 }
 
 const WINDOW_MS = 100
 const SECOND_MS = 1_000
 const HISTORY_ROWS_MIN = 1_000
-/** Update ids are one sequence over all symbols, of which we see some: it jumps. */
+/** Update ids are one sequence over all of the exchange's symbols, so they jump. */
 const UPDATE_ID_JUMP_MAX = 40
 
 export class Market {
   readonly #hub: Hub
   readonly #seed: number
   readonly #style: PayloadStyle
-  /** Those that trade. */
+  /** Symbols that trade. */
   #symbols: readonly SymbolMarket[]
-  /** Delisted ones too: what they traded can still be asked for. */
+  /** Includes delisted symbols: their trades can still be requested. */
   readonly #by_name: Map<string, SymbolMarket>
   readonly #weights: Map<string, number>
   readonly #random: () => number
@@ -75,7 +75,7 @@ export class Market {
     this.#next_window_ms = (Math.floor(start_ms / WINDOW_MS) + 1) * WINDOW_MS
   }
 
-  /** The market's clock: whole milliseconds that never go back. */
+  /** The market's clock: whole milliseconds that never decrease. */
   get now_ms(): number {
     return Math.floor(this.#now_ms)
   }
@@ -86,13 +86,13 @@ export class Market {
 
   topicsOf(stream: string): readonly Topic[] {
     const name = stream.split('@')[0]!
-    // The exchange knows its streams in lower case only.
+    // The exchange accepts stream names in lower case only.
     const market = name === name.toLowerCase() ? this.find(name.toUpperCase()) : undefined
     const topic = market?.topicOf(stream)
     return topic === undefined ? [] : [topic]
   }
 
-  /** Lives on until `to_ms`, or for `steps_max` actions. True where it got there. */
+  /** Runs until `to_ms` or for `steps_max` actions. Returns true if it reached `to_ms`. */
   advance(to_ms: number, steps_max: number): boolean {
     let steps_left = steps_max
     while (Math.min(this.#next_action_ms, this.#next_window_ms) <= to_ms) {
@@ -108,10 +108,10 @@ export class Market {
     return true
   }
 
-  /** Lets time pass in which nothing happens: how a market that fell behind catches up. */
+  /** Skips time without actions, so that a market that fell behind catches up. */
   skipTo(to_ms: number): void {
     if (to_ms <= this.#now_ms) return
-    // What waits for the end of its window belongs to the time before.
+    // Trades that wait for the end of their window belong to the time before the skip.
     if (this.#next_window_ms <= to_ms) this.#endWindow()
     this.#next_action_ms = to_ms + this.#interval()
     this.#now_ms = to_ms
@@ -121,7 +121,7 @@ export class Market {
     )
   }
 
-  /** Every symbol quotes and trades at least once, now: who listens hears of every stream. */
+  /** Makes every symbol quote and trade at least once, so that every stream has a frame. */
   rollCall(): void {
     for (const market of this.#symbols) {
       let has_quoted = false
@@ -134,7 +134,7 @@ export class Market {
     }
   }
 
-  /** A symbol that begins to trade now; one that was delisted goes on where it was. */
+  /** Lists a symbol. One that was delisted before continues where it stopped. */
   add(simulated: SimulatedSymbol): void {
     const { symbol } = simulated.listing
     const ids = { ...firstIds(this.#now_ms), update_id: this.#u }
@@ -147,7 +147,7 @@ export class Market {
     this.#cumulative_weights = this.#addUpWeights()
   }
 
-  /** Nothing happens to it any more. */
+  /** Stops a symbol. */
   remove(symbol: string): void {
     this.#symbols = this.#symbols.filter((one) => one.symbol !== symbol)
     this.#cumulative_weights = this.#addUpWeights()
@@ -193,8 +193,8 @@ export class Market {
 const EPOCH_MS = Date.UTC(2026, 0, 1)
 
 /**
- * A market that starts later has larger ids, as if it had run in between: an exchange's ids never
- * go back. The rates are far above what a simulation reaches.
+ * A market that starts later has larger ids, as if it had run in between, because an exchange's ids
+ * never decrease. The assumed rates are far above those of a simulation.
  */
 function firstIds(start_ms: number): { agg_trade_id: number; trade_id: number; update_id: number } {
   const elapsed_s = Math.max(0, Math.floor((start_ms - EPOCH_MS) / 1_000))

@@ -1,6 +1,7 @@
 /**
- * Random orders for one book: quantities change at the best, prices improve and give way, market
- * orders take. It keeps each side's number of levels within bounds, so that a book never runs dry.
+ * Random orders for one book: they change quantities at the best level, improve or withdraw the
+ * best price, or take liquidity. Each side keeps a bounded number of levels and never becomes
+ * empty.
  */
 import type { Book, BookSide, Side } from './book.ts'
 
@@ -17,15 +18,15 @@ export interface FlowSettings {
   readonly typical_qty: number
 }
 
-/** Levels of a side after the start, and the most and fewest there ever are. */
+/** Levels per side: at the start, at most and at least. */
 const LEVELS_START = 120
 const LEVELS_MAX = 160
 const LEVELS_MIN = 80
 const SPREAD_MAX = 8
-/** The mean number of bookTicker and aggTrade frames an action makes; measured over many seeds. */
+/** Mean number of bookTicker and aggTrade frames per action; measured over many seeds. */
 export const FRAMES_PER_ACTION = 0.97
 
-/** Cumulative chances of each kind of action. */
+/** Cumulative probabilities of the kinds of actions. */
 const CHANGE_BEST = 0.44
 const IMPROVE = 0.68
 const GIVE_WAY = 0.74
@@ -45,11 +46,11 @@ export function fillBook(
   }
 }
 
-/** One action. The fills are in the order in which the book gave them; mostly there are none. */
+/** One action. Returns the fills in order; most actions have none. */
 export function act(book: Book, settings: FlowSettings, random: () => number): readonly Fill[] {
   const kind = random()
   const side: Side = random() < 0.5 ? 'bid' : 'ask'
-  // Prices are drawn back to where they began, so that a market can run for ever.
+  // Prices are pulled back to their start, so that a market can run for ever.
   const pull = (book.bids.bestPrice(0) / settings.start_price - 1) * 5
   const is_up = random() > 0.5 + Math.max(-0.4, Math.min(0.4, pull))
   let fills: readonly Fill[] = []
@@ -72,18 +73,18 @@ function changeQty(
 ): void {
   const levels = book.side(side)
   const qty = someQty(settings.typical_qty, random)
-  // The same quantity again would be no change.
+  // Setting the same quantity would not be a change.
   book.setLevel(side, levels.priceAt(rank), qty === levels.qtyAt(rank) ? qty + 1 : qty)
 }
 
-/** A better price where the spread has room for it, else more or less at the best. */
+/** A better price if the spread has room for it, else another quantity at the best level. */
 function improve(book: Book, side: Side, settings: FlowSettings, random: () => number): void {
   const levels = book.side(side)
   if (book.spread <= 1) return changeQty(book, side, 0, settings, random)
   book.setLevel(side, levels.priceAt(0) + levels.sign, someQty(settings.typical_qty, random))
 }
 
-/** The best level is cancelled, unless the spread is wide already. */
+/** Cancels the best level, unless the spread is already wide. */
 function giveWay(book: Book, side: Side, settings: FlowSettings, random: () => number): void {
   if (book.spread >= SPREAD_MAX) return improve(book, side, settings, random)
   book.setLevel(side, book.side(side).priceAt(0), 0)
@@ -102,7 +103,7 @@ function take(book: Book, side: Side, random: () => number): readonly Fill[] {
     const price = levels.priceAt(0)
     const qty = Math.min(wanted, levels.qtyAt(0))
     wanted -= qty
-    // A level is several resting orders: one or two of them fill.
+    // A level consists of several resting orders; one or two of them fill.
     const first = qty > 1 && random() < 0.4 ? 1 + Math.floor(random() * (qty - 1)) : qty
     fills.push({ price, qty: first, is_buyer_maker })
     if (first < qty) fills.push({ price, qty: qty - first, is_buyer_maker })
@@ -111,15 +112,15 @@ function take(book: Book, side: Side, random: () => number): readonly Fill[] {
   return fills
 }
 
-/** Something behind the best: another quantity, a level gone, or a new one in a hole. */
+/** A change below the best level: another quantity, a removed level, or a new one in a gap. */
 function changeDepth(book: Book, side: Side, settings: FlowSettings, random: () => number): void {
   const levels = book.side(side)
   const rank = 1 + Math.floor(random() ** 2 * (levels.depth - 2))
   const choice = random()
-  const beside = levels.priceAt(rank) - levels.sign
+  const next_price = levels.priceAt(rank) - levels.sign
   if (choice < 0.2) book.setLevel(side, levels.priceAt(rank), 0)
-  else if (choice < 0.4 && beside > 0 && beside !== levels.priceAt(rank + 1)) {
-    book.setLevel(side, beside, someQty(settings.typical_qty, random))
+  else if (choice < 0.4 && next_price > 0 && next_price !== levels.priceAt(rank + 1)) {
+    book.setLevel(side, next_price, someQty(settings.typical_qty, random))
   } else changeQty(book, side, rank, settings, random)
 }
 
@@ -133,7 +134,7 @@ function keepDepth(book: Book, side: Side, settings: FlowSettings, random: () =>
   }
 }
 
-/** Skewed as real sizes are: mostly small, sometimes ten times the typical. */
+/** Skewed like real sizes: mostly small, sometimes ten times the typical quantity. */
 function someQty(typical: number, random: () => number): number {
   return Math.max(1, Math.ceil(typical * 2 * random() ** 3 * (random() < 0.05 ? 8 : 1)))
 }

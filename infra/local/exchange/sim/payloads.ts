@@ -1,6 +1,6 @@
 /**
- * What an exchange's payloads look like, and Binance USD-M's since 2026, field for field. Put
- * together from text: JSON.stringify would be most of the simulator's work.
+ * The interface of payload formats, and Binance USD-M's format since 2026, field for field.
+ * Payloads are concatenated text, because JSON.stringify would be most of the simulator's work.
  */
 import type { ForcedOrder } from './liquidations.ts'
 import type { MarkPrice } from './mark-price.ts'
@@ -11,13 +11,13 @@ export interface NumberText {
   qty(steps: number): string
 }
 
-/** Whose payload is written, and how its numbers are. */
+/** The symbol of a payload, and the text form of its numbers. */
 export interface Scribe {
   readonly symbol: string
   readonly text: NumberText
 }
 
-/** A best bid and offer in ticks and steps. */
+/** Best bid and ask, in ticks and steps. */
 export interface Quote {
   readonly u: number
   readonly bid: number
@@ -33,15 +33,15 @@ export interface SingleTrade {
   readonly is_buyer_maker: boolean
 }
 
-/** How an exchange sends a symbol's news: its streams and their payloads. Times are whole ms. */
+/** An exchange's streams of a symbol, and their payloads. Times are whole ms. */
 export interface PayloadStyle {
-  /** Speeds of each class of streams [ms]; undefined is the name without a speed. */
+  /** Speeds of each class of streams [ms]; undefined: the name without a speed. */
   readonly intervals_ms: Readonly<Record<string, readonly (number | undefined)[]>>
-  /** Speed of a depth stream whose name says none [ms]. */
+  /** Speed of a depth stream whose name contains none [ms]. */
   readonly depth_interval_ms: number
-  /** Aggregated trades wait for the end of their window of 100 ms. */
+  /** Aggregated trades are sent at the end of their 100 ms window. */
   readonly has_trade_windows: boolean
-  /** Digits after the point; undefined where each symbol has its own. */
+  /** Decimal places; undefined if each symbol has its own. */
   readonly decimals: number | undefined
   bookTicker(scribe: Scribe, quote: Quote, ts_ms: number): string
   aggTrade(scribe: Scribe, trade: AggTrade, sent_ms: number): string
@@ -124,7 +124,7 @@ export interface DepthUpdate {
   readonly first_u: number
   readonly last_u: number
   readonly previous_u: number
-  /** Levels in the order in which they are written. */
+  /** Levels in the order of the payload. */
   readonly bids: readonly (readonly [price: number, qty: number])[]
   readonly asks: readonly (readonly [price: number, qty: number])[]
 }

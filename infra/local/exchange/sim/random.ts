@@ -19,7 +19,7 @@ export function createRandom(seed: number): () => number {
   return next
 }
 
-/** A seed of its own for a name, so that adding a symbol leaves the others' markets alone. */
+/** A seed per name, so that adding a symbol does not change the markets of the others. */
 export function seedOf(seed: number, name: string): number {
   let hash = 0x811c9dc5 ^ seed
   for (const char of name) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193)

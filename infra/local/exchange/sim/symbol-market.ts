@@ -1,6 +1,6 @@
 /**
- * One simulated symbol: its book, its trades and its streams. Whatever it publishes and whatever
- * it answers come from the same book, so they agree at every moment.
+ * One simulated symbol: its book, its trades and its streams. Streams and REST responses come from
+ * the same book, so they always agree.
  */
 import type { Hub, Topic } from '../protocol/hub.ts'
 import { parseStreamName } from '../protocol/streams.ts'
@@ -78,8 +78,8 @@ export class SymbolMarket implements Scribe {
   }
 
   /**
-   * One action of somebody, and the frames that follow from it at once. Says which of the two
-   * streams with news of their own it moved.
+   * One action, with the frames that it causes at once. Returns whether it changed the best quote
+   * and whether it traded.
    */
   step(u: number, ts_ms: number): { readonly has_quoted: boolean; readonly has_traded: boolean } {
     const { bids, asks } = this.book
@@ -104,7 +104,7 @@ export class SymbolMarket implements Scribe {
     return { has_quoted: !is_same, has_traded: fills.length > 0 }
   }
 
-  /** The end of a window of 100 ms: aggregated trades and depth go out. */
+  /** The end of a 100 ms window: sends aggregated trades and depth. */
   endWindow(now_ms: number): void {
     this.#trades.endWindow(now_ms)
     for (const feed of this.#depth_feeds) {
@@ -127,7 +127,7 @@ export class SymbolMarket implements Scribe {
     this.watcher?.endSecond(this.#mark, forced)
   }
 
-  /** The topic of one of this symbol's streams, made when it is first asked for. */
+  /** The topic of one of this symbol's streams, created on first use. */
   topicOf(stream: string): Topic | undefined {
     const known = this.#streams.get(stream)
     if (known !== undefined) return known

@@ -1,6 +1,6 @@
 /**
- * The last trades of a symbol, so that whatever was sent can be asked for again. Columns of plain
- * numbers in one growing array: an object a trade would take several times the memory.
+ * The last trades of a symbol, for REST requests. They are plain numbers in one growing array: an
+ * object per trade would take several times the memory.
  */
 import { selectTrades } from '../trade-range.ts'
 import type { TradeQuery } from '../source.ts'
@@ -15,14 +15,14 @@ export class TradeLog {
   #first = 0
   #count = 0
 
-  /** `width` numbers a row, of which the first is the id and the second the time in ms. */
+  /** A row has `width` numbers; the first is the id, the second the time in ms. */
   constructor(width: number, rows_max: number) {
     this.#width = width
     this.#rows_max = Math.max(ROWS_START, rows_max)
     this.#rows = new Float64Array(ROWS_START * width)
   }
 
-  /** Adds a row; the oldest goes when the log is full. */
+  /** Adds a row. A full log drops its oldest row. */
   push(row: readonly number[]): void {
     if (this.#count === this.#capacity && this.#capacity < this.#rows_max) this.#grow()
     if (this.#count < this.#capacity) this.#count += 1
@@ -31,7 +31,7 @@ export class TradeLog {
     for (let column = 0; column < this.#width; column += 1) this.#rows[at + column] = row[column]!
   }
 
-  /** Copies of the rows wanted, oldest first. */
+  /** Copies of the selected rows, oldest first. */
   select(query: TradeQuery): readonly (readonly number[])[] {
     const idAt = (index: number): number => this.#rows[this.#offset(index)]!
     const timeAt = (index: number): number => this.#rows[this.#offset(index) + 1]!
@@ -42,7 +42,7 @@ export class TradeLog {
     })
   }
 
-  /** Only while nothing was dropped yet, so the rows lie in order from 0. */
+  /** Called only before the first row is dropped, so the rows are in order from 0. */
   #grow(): void {
     this.#capacity = Math.min(this.#capacity * 2, this.#rows_max)
     const grown = new Float64Array(this.#capacity * this.#width)

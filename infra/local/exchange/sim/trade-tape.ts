@@ -1,6 +1,6 @@
 /**
- * The trades of one simulated symbol: sent one by one, and gathered into aggregates of the same
- * price and taker side. Whatever was sent is kept, so that REST gives it again field for field.
+ * The trades of one simulated symbol: sent one by one, and aggregated by price and taker side. All
+ * sent trades are kept, so that REST returns them field for field.
  */
 import type { Hub, Topic } from '../protocol/hub.ts'
 import type { AggTradeRow, Ticker24hRow, TradeQuery, TradeRow } from '../source.ts'
@@ -35,7 +35,7 @@ export class TradeTape {
   #next_trade_id: number
   #pending: Writable<AggTrade> | undefined
   #trade_count = 0
-  /** In steps, and in ticks times steps. */
+  /** Volume in steps, turnover in ticks times steps. */
   #volume = 0
   #turnover = 0
   #last_price = 0
@@ -93,7 +93,7 @@ export class TradeTape {
     if (this.#random() >= RPI_SHARE) pending.non_rpi_qty += qty
   }
 
-  /** Sends the aggregate and keeps it in the same moment: REST knows nothing that was not sent. */
+  /** Sends and stores the aggregate at the same time, so REST has no trade that was not sent. */
   endWindow(now_ms: number): void {
     const trade = this.#pending
     if (trade === undefined) return
@@ -118,7 +118,7 @@ export class TradeTape {
     })
   }
 
-  /** Of all trades since the start: a simulation is rarely older than a day. */
+  /** Covers all trades since the start, because a simulation rarely runs for a day. */
   ticker24h(now_ms: number): Ticker24hRow {
     const { symbol, text } = this.#scribe
     const price_scale = Number(text.price(1))

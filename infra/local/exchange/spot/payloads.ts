@@ -21,7 +21,7 @@ export const SPOT_STYLE: PayloadStyle = {
   },
   trade: ({ symbol, text }, { id, price, qty, is_buyer_maker }, ts_ms) =>
     `{"e":"trade","E":${ts_ms},"s":"${symbol}","t":${id},"p":"${text.price(price)}","q":"${text.qty(qty)}","T":${ts_ms},"m":${is_buyer_maker},"M":true}`,
-  // Without an id of the frame before, the first id of this one says what it follows.
+  // Spot has no `pu`: the first id (U) shows which frame precedes.
   depth: ({ symbol, text }, { sent_ms, last_u, previous_u, bids, asks }) =>
     `{"e":"depthUpdate","E":${sent_ms},"s":"${symbol}","U":${previous_u + 1},"u":${last_u},"b":${levelsText(text, bids)},"a":${levelsText(text, asks)}}`,
   partialDepth: ({ text }, { last_u, bids, asks }) =>

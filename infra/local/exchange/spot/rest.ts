@@ -1,4 +1,4 @@
-/** Binance spot's REST questions about the market: weights and the shapes of answers. */
+/** Binance spot's REST market data: weights and response shapes. */
 import { invalidParameter, invalidSymbol } from '../protocol/rest-errors.ts'
 import {
   aggTradeQuery,
@@ -7,13 +7,13 @@ import {
   requireSymbol,
   ticker24h,
   tradesFrom,
-} from '../protocol/rest-questions.ts'
+} from '../protocol/rest-queries.ts'
 import type { RestAnswer } from '../protocol/rest.ts'
 import type { ListedMarket, RestSource, TradeRow } from '../source.ts'
 
 const DEPTH_LEVELS_MAX = 5_000
 
-/** Undefined where there is no such path. */
+/** Undefined if the path does not exist. */
 export function answerSpotRest(
   path: string,
   query: URLSearchParams,
@@ -49,7 +49,7 @@ function depthWeight(query: URLSearchParams): number {
   return limit <= 1_000 ? 50 : 250
 }
 
-/** More levels than there can be are as many as there can be. */
+/** A limit above the maximum counts as the maximum. */
 function depth(query: URLSearchParams, source: RestSource): unknown {
   const symbol = requireSymbol(query, source)
   const limit = readCount(query, 'limit') ?? 100
@@ -60,7 +60,7 @@ function depth(query: URLSearchParams, source: RestSource): unknown {
   return { lastUpdateId, bids, asks }
 }
 
-/** Of all times: unlike the futures' history it has no end. */
+/** Unlike USD-M's, spot's history is not limited to 24 hours. */
 function aggTrades(query: URLSearchParams, source: RestSource): unknown {
   const symbol = requireSymbol(query, source)
   const rows = source.aggTrades(symbol, aggTradeQuery(query))

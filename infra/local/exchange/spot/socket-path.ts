@@ -2,7 +2,7 @@
 import { parseStreamPath, type SocketRequest } from '../protocol/handshake.ts'
 import { asksForMicroseconds } from '../protocol/time-unit.ts'
 
-/** `/stream?streams=a/b&timeUnit=MICROSECOND`, `/ws/a/b`. Undefined for any other. */
+/** `/stream?streams=a/b&timeUnit=MICROSECOND`, `/ws/a/b`. Undefined for any other path. */
 export function parseSpotPath(url: string): SocketRequest | undefined {
   const asked = parseStreamPath(url)
   const query = new URLSearchParams(url.split('?')[1])
