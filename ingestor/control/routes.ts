@@ -71,6 +71,8 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
     return c.body(text, 200, { 'content-type': type })
   })
   app.get('/events', (c) => {
+    // HEAD comes here too, and nobody would read a stream.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
     const stream = deps.events.open(c.req.raw.signal)
     if (stream === undefined) {
       const detail = `${VIEWERS_MAX} viewers watch already.`

@@ -36,7 +36,7 @@ export function admit({ way, address, headers }: Approach, options: GuardOptions
     throw refused('host_not_allowed', `This API is not called ${shorten(host)}.`)
   }
   const origin = headers.get('origin')
-  const is_foreign = origin !== null && hostOf(origin) !== host.toLowerCase()
+  const is_foreign = origin !== null && !isPageOf(origin, host)
   if (is_foreign || headers.get('sec-fetch-site') === 'cross-site') {
     throw refused('origin_not_allowed', 'Pages of other origins may not call this API.')
   }
@@ -64,8 +64,12 @@ function isOurName(host: string, hosts: readonly string[]): boolean {
   return bare === 'localhost' || isIP(bare) !== 0 || hosts.includes(bare)
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined
+/** Both may name the port that is usual for the origin's scheme, or leave it out. */
+function isPageOf(origin: string, host: string): boolean {
+  if (!URL.canParse(origin)) return false
+  const page = new URL(origin)
+  const called = `${page.protocol}//${host}`
+  return URL.canParse(called) && page.host !== '' && new URL(called).host === page.host
 }
 
 /** A program that calls for people says for whom: the console, which has tokens of its own. */

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
 import { ID_MODULUS } from '../../../infra/local/exchange/ledger.ts'
 import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
-import { symbolsUpToTier } from '../../../ingestor/symbol-tiers.ts'
+import { symbolsUpToTier, TIERS } from '../../../ingestor/symbol-tiers.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { startIngestor, until } from '../support.ts'
 import { temporaryDirectory } from '../writer/support.ts'
@@ -15,6 +15,10 @@ import { ask, type Answer } from './support.ts'
 const exchanges: ExchangeServer[] = []
 afterAll(() => Promise.all(exchanges.map((exchange) => exchange.stop())))
 
+/** Of all symbols; SCALE_EVENTS_PER_S=12000 is some 10,000 frames/s with 200 symbols. */
+const EVENTS_PER_S = Number(process.env['SCALE_EVENTS_PER_S'] ?? 4_000)
+/** Between two changes. */
+const FRAMES = Number(process.env['SCALE_FRAMES'] ?? 2_000)
 const STAYING = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 
 async function start(events_per_s: number, more: Readonly<Record<string, string>> = {}) {
@@ -29,7 +33,7 @@ async function start(events_per_s: number, more: Readonly<Record<string, string>
     EXCHANGE_WS_URL: exchange.ws_url,
     EXCHANGE_REST_URL: exchange.url,
     SYMBOLS: STAYING.join(','),
-    CHANNELS: 'book_ticker,trades',
+    CHANNELS: 'book_ticker,trades,depth_events',
     ...more,
   }
   const socket = join(dir, 'control.sock')
@@ -51,13 +55,20 @@ async function storedStreams(pool: Pool, symbols: readonly string[]): Promise<Re
   const { rows } = await pool.query<{ stream: string; facts: string }>(
     `with events as (
       select symbol_id, '@bookTicker' as name, update_id as event_id from marketdata.book_ticker
-      union all select symbol_id, '@aggTrade', agg_trade_id from marketdata.trades)
+      union all select symbol_id, '@aggTrade', agg_trade_id from marketdata.trades
+      union all select symbol_id, '@depth@100ms', final_update_id from marketdata.depth_events where depth_kind = 'diff')
     select lower(symbol) || name as stream,
       concat_ws(' ', count(*), (sum(event_id % $1) % $1)::bigint, min(event_id), max(event_id)) as facts
     from events join marketdata.symbols s on s.id = symbol_id where symbol = any($2) group by 1`,
     [ID_MODULUS, symbols],
   )
   return new Map(rows.map((row) => [row.stream, row.facts]))
+}
+
+/** Books are recorded of the first tier. */
+function streamsOf(symbol: string): readonly string[] {
+  const channels = ['book_ticker', ...(TIERS[0]!.includes(symbol) ? ['depth_events'] : []), 'trades']
+  return channels.map((channel) => `${symbol} ${channel}`)
 }
 
 async function ledgerLines(pool: Pool): Promise<readonly string[]> {
@@ -68,7 +79,7 @@ async function ledgerLines(pool: Pool): Promise<readonly string[]> {
 }
 
 test('3, 50, 200 and 3 symbols again in full flow: nothing of what stays is lost, doubled or connected anew', async () => {
-  const { exchange, pool, dir, launch, call, settled } = await start(4_000)
+  const { exchange, pool, dir, launch, call, settled } = await start(EVENTS_PER_S)
   const ingestor = launch()
   await ingestor.ready
   const first = await call('/status')
@@ -83,7 +94,7 @@ test('3, 50, 200 and 3 symbols again in full flow: nothing of what stays is lost
     await settled(count)
     const rows = (): number => ingestor.status()?.frames_received ?? 0
     const before = rows()
-    await until('frames came', () => rows() > before + 2_000)
+    await until('frames came', () => rows() > before + FRAMES)
     const { sockets } = (await call('/status')).body
     const now = sockets.map(({ connection }: { connection: number }) => connection)
     for (const connection of connections) expect(now).toContain(connection)
@@ -95,16 +106,16 @@ test('3, 50, 200 and 3 symbols again in full flow: nothing of what stays is lost
     const symbol = stream.split('@')[0]!.toUpperCase()
     return sent_count > 0 && STAYING.includes(symbol)
   })
-  expect(sent).toHaveLength(6)
+  expect(sent).toHaveLength(9)
   const expected = sent.map(({ stream, sent_count, id_sum_mod, first_id, last_id }) => {
     return [stream, [sent_count, id_sum_mod, first_id, last_id].join(' ')] as const
   })
   expect(await storedStreams(pool, STAYING)).toEqual(new Map(expected))
   const { body } = await call('/status')
-  expect(body.writer.duplicates).toMatchObject({ book_ticker: 0, trades: 0 })
+  expect(body.writer.duplicates).toMatchObject({ book_ticker: 0, trades: 0, depth_events: 0 })
   const gone = symbolsUpToTier(3).filter((symbol) => !STAYING.includes(symbol))
   expect(await ledgerLines(pool)).toEqual(
-    gone.flatMap((symbol) => [`${symbol} book_ticker operator open`, `${symbol} trades operator open`]).toSorted(),
+    gone.flatMap((symbol) => streamsOf(symbol).map((name) => `${name} operator open`)).toSorted(),
   )
   // On the disk, over the API, and in the database: the same three changes, each once.
   const lines = readFileSync(join(dir, 'audit.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
@@ -124,7 +135,7 @@ test('3, 50, 200 and 3 symbols again in full flow: nothing of what stays is lost
 }, 240_000)
 
 test('a pause in full flow: nothing is recorded in it, and the ledger says so of every stream', async () => {
-  const { exchange, pool, launch, call, settled } = await start(4_000)
+  const { exchange, pool, launch, call, settled } = await start(EVENTS_PER_S)
   const ingestor = launch()
   await ingestor.ready
   await until('frames came', () => (ingestor.status()?.frames_received ?? 0) > 500)
@@ -149,7 +160,7 @@ test('a pause in full flow: nothing is recorded in it, and the ledger says so of
   await until('frames came', () => (ingestor.status()?.frames_received ?? 0) > frames + 500)
   await until('every stream has spoken', async () => (await ledgerLines(pool)).every((line) => line.endsWith('ended')))
   expect(await ledgerLines(pool)).toEqual(
-    STAYING.flatMap((symbol) => [`${symbol} book_ticker operator ended`, `${symbol} trades operator ended`]),
+    STAYING.flatMap((symbol) => streamsOf(symbol).map((name) => `${name} operator ended`)).toSorted(),
   )
   // Not a row of the pause, not by repair either.
   const { rows } = await pool.query<{ n: number }>(

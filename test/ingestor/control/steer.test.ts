@@ -6,13 +6,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
 import { createRandom } from '../../../infra/local/exchange/sim/random.ts'
 import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
+import { freePort } from '../../../infra/local/ports.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { type IngestorProcess, startIngestor, until } from '../support.ts'
+import { VIEWERS_MAX } from '../../../ingestor/control/events.ts'
 import { temporaryDirectory } from '../writer/support.ts'
 import { type Answer, ask } from './support.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT', 'XRPUSDT', 'BNBUSDT', 'DOGEUSDT']
-const PORT = 21_000 + (process.pid % 9_000)
+const PORT = await freePort()
 const READ = 'r'.repeat(32)
 const OPERATE = 'o'.repeat(40)
 
@@ -216,7 +218,7 @@ test('streams are told one by one: last event, silence, open hole and book', asy
   expect((await call('/streams?channel=trades')).body.streams).toHaveLength(2)
 })
 
-test('a pause closes the sockets and is in the ledger; it holds over kill -9, with Postgres never asked', async () => {
+test('a pause closes the sockets and is in the ledger; it holds over kill -9', async () => {
   const done = await call('/recording', 'POST', { state: 'paused' })
   expect(done.body.result).toMatchObject({ streams_removed_count: 4, streams_kept_count: 0 })
   const frames = (await status()).feed.frames_received
@@ -313,8 +315,13 @@ test('events: what is so now, then every change at once; one viewer that does no
   // Told at once, not with the next snapshot that would have come anyway.
   const ids = [...seen.join('').matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
   expect(ids).toEqual(ids.map((_, index) => ids[0]! + index))
-  viewer.destroy()
-  deaf.destroy()
+  // A look at the head is no viewer, and viewers beyond the limit are sent away.
+  for (let at = 0; at < VIEWERS_MAX; at++) await call('/events', 'HEAD')
+  const others = Array.from({ length: VIEWERS_MAX - 2 }, () => connect(socket))
+  for (const other of others) other.write('GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await until('all watch', async () => (await call('/metrics')).text.includes(`control_viewers ${VIEWERS_MAX}`))
+  expect((await call('/events')).status).toBe(503)
+  for (const other of [viewer, deaf, ...others]) other.destroy()
   await until('nobody watches', async () => (await call('/metrics')).text.includes('control_viewers 0'))
 })
 
