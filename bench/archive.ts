@@ -1,9 +1,9 @@
 /**
- * How fast an hour of quotes becomes a file, how large it is, and in how much memory:
+ * Measures time, file size and memory to archive an hour of quotes:
  * `node bench/archive.ts [--rows 2000000] [--symbols 200] [--codec zstd]`. The rows are copies of
- * the BTC recording in FEEDS_DIR, or made up where it is not there; a symbol takes ten copies, which
- * are 660,000 rows. Printed beside it: the raw binary COPY of the same partition, which is the
- * floor, and how fast the hour is read back symbol by symbol, by our reader and by DuckDB.
+ * the BTC recording in FEEDS_DIR, or generated without it; a symbol takes ten copies, which
+ * are 660,000 rows. It also prints the baseline (a raw binary COPY of the same partition) and the
+ * speed of reading the hour back symbol by symbol, with our reader and with DuckDB.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -103,7 +103,7 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - started) / 1_000
 }
 
-/** Some minutes of one symbol. Times and ids count from 0, in microseconds. */
+/** A few minutes of one symbol. Times (in microseconds) and ids start at 0. */
 interface BaseQuote {
   readonly ts: number
   readonly delay: number
@@ -139,7 +139,7 @@ function madeUp(n: number): BaseQuote {
   return { ts: n * 5_000, delay: 1_500 + (n % 877), id: n * 3, bid, ask: bid + 0.1, bid_qty, ask_qty }
 }
 
-/** Copies of the base, dealt out to the symbols; in the order of time, as they would arrive live. */
+/** Copies of the base rows, distributed over the symbols, in time order as if live. */
 async function fill(target: Pool): Promise<number> {
   const base = readBase()
   await target.query(

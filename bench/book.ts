@@ -1,13 +1,13 @@
 /**
- * Diffs a second through the book code on one core, beside two plain ways to keep a book: sorted
- * arrays with a splice a level, and a Map that is searched for its best level after each diff.
- * After every diff the best bid and ask are read, as whoever keeps a book does; a Map of which
- * nothing is ever read stands beside them as the least that any way can cost.
+ * Measures diffs per second through the book code on one core, and compares it with two simple
+ * books: sorted arrays with one splice per level, and a Map that is searched for its best level
+ * after each diff. Every book reads its best bid and ask after each diff. The lower bound is a Map
+ * that is never read.
  *
- *   npm run bench:book                  diffs that are made up, with the level counts of BTCUSDT
- *   FEEDS_DIR=... npm run bench:book    the recording itself: 6,547 diffs onto 2,000 levels
+ *   npm run bench:book                  generated diffs, with the level counts of BTCUSDT
+ *   FEEDS_DIR=... npm run bench:book    the recording: 6,547 diffs on 2,000 levels
  *
- * The whole way (sequence and book) is measured too; parsing is bench/parse.ts' matter.
+ * It also measures sequence checks plus book. bench/parse.ts measures parsing.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ import { parseRest } from '../ingestor/exchanges/binance-futures/rest.ts'
 
 const RUN_MS = 10_000
 const ROUNDS_MIN = 3
-/** Of the made-up book; the recording's ends with 9,596 on both. */
+/** Levels of the generated book; that of the recording ends with 9,596 over both sides. */
 const SIDE_LEVELS = 6_000
 const FOLDER = 'binance-usdm-btcusdt-20240808'
 
@@ -32,7 +32,7 @@ interface Feed {
   readonly diffs: readonly DepthChange[]
 }
 
-/** Takes the whole feed once; what it returns shows that it did the same as the others. */
+/** Applies the whole feed once. All ways must return the same sum. */
 type Way = (feed: Feed) => number
 
 const feeds_dir = process.env['FEEDS_DIR']
@@ -48,7 +48,7 @@ const ways: Readonly<Record<string, Way>> = {
 }
 const unread = { 'map, never read': throughUnreadMaps }
 const sums = new Set(Object.values(ways).map((way) => way(feed)))
-if (sums.size > 1) throw new Error(`The ways do not agree: ${[...sums].join(', ')}.`)
+if (sums.size > 1) throw new Error(`The books differ: ${[...sums].join(', ')}.`)
 const rates = bestRates({ ...ways, ...unread })
 const ours = rates.get('book and sequence')!
 print(`  ${'way'.padEnd(18)} ${'diffs/s'.padStart(10)} ${'levels/s'.padStart(12)} ours over it`)
@@ -80,7 +80,7 @@ function throughBook({ snapshot, diffs }: Feed): number {
   return sum
 }
 
-/** Pairs, best first; the place is found by halves, and a splice makes or closes it. */
+/** Pairs, best first: bisection finds the index, and a splice inserts or removes. */
 function throughArrays({ snapshot, diffs }: Feed): number {
   const sides = [
     { sign: -1, levels: snapshot.bids.map(([price, qty]) => [price, qty] as [number, number]) },
@@ -144,7 +144,7 @@ function applyTo(side: Map<number, number>, levels: readonly Level[]): void {
   }
 }
 
-/** Diffs a second, each in its best round; they take turns, so that all see the same machine. */
+/** Diffs per second, best round of each; rounds alternate, so that all see the same machine. */
 function bestRates(all: Readonly<Record<string, Way>>): ReadonlyMap<string, number> {
   const best = new Map<string, number>()
   const started_ms = performance.now()
@@ -159,7 +159,7 @@ function bestRates(all: Readonly<Record<string, Way>>): ReadonlyMap<string, numb
   return best
 }
 
-/** The diffs that the snapshot does not hold yet. */
+/** The diffs that the snapshot does not contain. */
 function readFeed(path: string): Feed {
   const changes = gunzipSync(readFileSync(path))
     .toString('utf8')
@@ -168,7 +168,7 @@ function readFeed(path: string): Feed {
     .map((line) => JSON.parse(line) as { t: string; path: string; data: string })
     .flatMap(parseLine)
   const snapshot = changes.find(({ depth_kind }) => depth_kind === 'snapshot')
-  if (snapshot === undefined) throw new Error(`${path} holds no snapshot.`)
+  if (snapshot === undefined) throw new Error(`${path} has no snapshot.`)
   const diffs = changes.filter(
     (change) => change.depth_kind === 'diff' && change.final_update_id >= snapshot.final_update_id,
   )
@@ -187,7 +187,7 @@ function parseLine({ t, path, data }: { t: string; path: string; data: string })
   return parsed?.kind === 'events' ? parsed.events.filter((event) => event.kind === 'depth') : []
 }
 
-/** Changes crowd at the best and thin out below; 68 levels a diff, as in the recording. */
+/** Most changes are near the best level; 68 levels per diff, as in the recording. */
 function makeFeed(): Feed {
   const random = createRandom(1)
   const mid = 60_000

@@ -1,9 +1,10 @@
 /**
- * How long a day's features and datasets take from the archive, in how much memory, and how both
- * grow with the number of symbols: `npm run bench:day -- --symbols 20,200 --rate 10000 --hours 24`.
- * `--rate` is that of all symbols together [events/s]: 70 % quotes, 10 % trades, 20 % diffs of
- * depth. The day is generated straight into archive files; what is measured runs in a process of
- * its own, so its memory is that of the build with all of its threads.
+ * Measures the time and memory to build a day's features and datasets from the archive, and how
+ * both grow with the number of symbols:
+ * `npm run bench:day -- --symbols 20,200 --rate 10000 --hours 24`. `--rate` is the total over all
+ * symbols [events/s]: 70 % quotes, 10 % trades, 20 % depth diffs. The day is generated directly as
+ * archive files. The build runs in its own process, so the memory is that of the build with all its
+ * threads.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -108,7 +109,7 @@ async function build(task: BuildTask): Promise<BuildFigures> {
   const exited = once(child, 'exit')
   const [figures] = (await Promise.race([
     once(child, 'message'),
-    exited.then(([code]) => Promise.reject(new Error(`The build ended with ${code}.`))),
+    exited.then(([code]) => Promise.reject(new Error(`The build exited with code ${code}.`))),
   ])) as [BuildFigures]
   await exited
   return figures

@@ -1,9 +1,9 @@
 /**
- * How fast the edge is, all in one run on one machine, the worker in real workerd:
+ * Measures the edge in one run on one machine, with the worker in real workerd:
  *
- *   a handler that does nothing, a cached read, the newest quote, the SELECT behind it straight to
- *   Postgres over pg; each with 1, 16 and 64 callers; and symbol-hours that lie in the archive
- *   alone, with the range requests and bytes that each costs.
+ *   an empty handler, a cached read, the newest quote, and that quote's SELECT directly on Postgres
+ *   with pg, each with 1, 16 and 64 callers; then cold reads of symbol-hours from the archive, with
+ *   their range requests and bytes.
  *
  *   npm run bench:edge [-- --quick]
  */
@@ -101,7 +101,7 @@ const idle = new Miniflare({
 try {
   const file_bytes = await fill(pool)
   const idle_url = (await idle.ready).href
-  // Each caller's query differs, so that no answer is another's.
+  // Queries differ, so that no caller gets a cached response of another.
   let question = 0
   const latest = (): string => `/v1/quotes/SYM${1 + (question++ % SYMBOL_COUNT)}USDT/latest`
   const select = { query: async <Row>(text: string, parameters: readonly unknown[]) =>
@@ -126,7 +126,7 @@ try {
   rmSync(dir, { recursive: true, force: true })
 }
 
-/** Quotes of now, and of an hour that is archived and dropped. The bytes of its file. */
+/** Writes current quotes, and an hour that is archived and dropped. Returns its file's bytes. */
 async function fill(target: Pool): Promise<number> {
   await target.query(
     `insert into marketdata.symbols (exchange, symbol, tick_size, step_size)

@@ -1,7 +1,7 @@
 /**
- * What the exchange server gives: the simulator as fast as it goes, over one socket and route,
- * with the reader in this process and the server in one of its own; and the recordings of
- * FEEDS_DIR the same way. Run: node bench/exchange.ts [seconds]
+ * Measures the exchange server's throughput: the simulator at full speed over one socket per route,
+ * with the reader in this process and the server in its own; then the recordings of FEEDS_DIR in
+ * the same way. Run: node bench/exchange.ts [seconds]
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -110,13 +110,13 @@ async function listen(
   socket.on('message', () => {
     frame_count += 1
   })
-  // The server's end ends it.
+  // The server's exit closes the socket.
   socket.on('error', () => undefined)
   await once(socket, 'open')
   return { frame_count: () => frame_count }
 }
 
-/** User and system time of the server so far, from the kernel, in ticks of 10 ms. */
+/** User and system time of the server, from /proc, in ticks of 10 ms. */
 function cpuSeconds({ child }: Server): number {
   const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -1,9 +1,9 @@
 /**
- * How long a day of features takes, and in how much memory: `node bench/features.ts --symbols 200
- * --quotes-per-s 0.5 --depth-per-s 0.5`. Generates the day in an embedded Postgres, builds and
- * publishes it to the local object store; with `--archived` it is archived first, and read from
- * there. The floor to compare with is the raw binary COPY of the same rows out of the same tables,
- * which is printed beside it. Memory is that of the building process with all of its threads.
+ * Measures the time and memory to build a day of features: `node bench/features.ts --symbols 200
+ * --quotes-per-s 0.5 --depth-per-s 0.5`. It generates the day in an embedded Postgres, then builds
+ * and publishes it to the local object store. With `--archived`, the day is first archived and then
+ * read from the archive. The baseline, also printed, is a raw binary COPY of the same rows out of
+ * the same tables. Memory is that of the building process with all its threads.
  */
 import { mkdtempSync, rmSync, chmodSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -114,7 +114,7 @@ async function seconds(work: () => Promise<void>): Promise<number> {
   return (performance.now() - started) / 1_000
 }
 
-/** A random walk a symbol, quotes evenly spaced; rows arrive as they would live: by time, mixed. */
+/** One random walk per symbol, with evenly spaced quotes. Rows are in time order, as if live. */
 async function generateDay(target: Pool): Promise<void> {
   await target.query(
     `insert into marketdata.symbols (exchange, symbol)
@@ -166,7 +166,7 @@ async function generateDay(target: Pool): Promise<void> {
   }
 }
 
-/** A book of 20 levels a side that stands still; each diff changes two levels of each side. */
+/** A book with 20 fixed price levels per side; each diff changes two levels of each side. */
 async function generateDepth(target: Pool, from: string, hour: number): Promise<void> {
   if (depth_per_s === 0) return
   await target.query(

@@ -1,18 +1,18 @@
 /**
- * How fast the ingestor is, against the best and the usual way to fill the same tables, all in
- * one run on one machine:
+ * Measures the ingestor's speed and compares it with the best and the usual way to fill the same
+ * tables, in one run on one machine:
  *
- *   (a) raw binary COPY of rows that were encoded beforehand: the limit;
- *   (b) the whole ingestor, from frames on sockets to committed rows, sent as fast as it takes;
- *   (c) multi-row INSERTs of 500 rows with ON CONFLICT DO NOTHING: the classic way;
- *   (d) the load it is made for: 10,000 events a second for a minute, 30,000 for ten seconds in
- *       the middle; CPU, memory, and the time from receipt to commit of every row.
+ *   (a) raw binary COPY of pre-encoded rows: the upper bound;
+ *   (b) the whole ingestor, from frames on sockets to committed rows, at full speed;
+ *   (c) multi-row INSERTs of 500 rows with ON CONFLICT DO NOTHING: the usual way;
+ *   (d) the design load: 10,000 events per second for a minute, with 30,000 for ten seconds in the
+ *       middle; CPU, memory, and the time from receipt to commit of every row.
  *
  *   npm run bench:ingest [-- --quick] [-- --rows N --rounds N --cpu-prof DIR]
  *
- * Rows of (a), (b) and (c) are compared: they must be the same. CPU time stands beside wall time,
- * since the sender, the ingestor, Postgres and whatever else runs share the cores. "By CPU time"
- * is the rate that the CPU time a row would allow were the cores ours alone.
+ * The rows of (a), (b) and (c) must be identical. The output has CPU time as well as wall time,
+ * because the sender, the ingestor, Postgres and other programs share the cores. "By CPU time" is
+ * the rate that the CPU time per row would allow if the program had the cores for itself.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     rows: { type: 'string' },
     rounds: { type: 'string' },
-    /** The ingestor's CPU profiles go here. */
+    /** Folder for the ingestor's CPU profiles. */
     'cpu-prof': { type: 'string' },
   },
 })
@@ -50,13 +50,13 @@ const profile_args =
 const node_args = [...NODE_ARGS, ...profile_args]
 
 const dir = mkdtempSync(join(tmpdir(), 'booktape-bench-'))
-// Postgres may run as another user and has to pass through.
+// Postgres may run as another user and must enter the folder.
 chmodSync(dir, 0o755)
 const postgres = await startPostgres({
   dir: join(dir, 'postgres'),
   port: await freePort(),
   password: 'bench',
-  // When a row was committed is asked of Postgres itself.
+  // Postgres itself reports when each row was committed.
   settings: { ...POSTGRES_SETTINGS, track_commit_timestamp: 'on' },
 })
 const pool = createPool(postgres.url, 'bench', 1)
@@ -103,7 +103,7 @@ try {
   rmSync(dir, { recursive: true, force: true })
 }
 
-/** The clock runs from the first frame sent to the last row committed. */
+/** Measures from the first frame sent to the last row committed. */
 async function recordBurst(bench: Bench, ingestor_id: string): Promise<Sample> {
   const tape_dir = join(dir, `tape-${ingestor_id}`)
   const recording = await startRecording({ database_url: postgres.url, ingestor_id, tape_dir, node_args })

@@ -1,6 +1,7 @@
 /**
- * Frames parsed to events per second, one thread: the whole adapter, its JSON path alone, and
- * JSON.parse without reading any field. The frames come from the recordings in FEEDS_DIR.
+ * Measures how many frames per second one thread parses into events: the whole adapter, its JSON
+ * path alone, and JSON.parse without reading any field. Frames come from the recordings in
+ * FEEDS_DIR.
  *
  *   FEEDS_DIR=... node bench/parse.ts
  */
@@ -42,7 +43,7 @@ function run(title: string, event_types: readonly string[], folder: string): voi
   }
 }
 
-/** The best of some rounds: the others had something else to do on the machine. */
+/** The best of several rounds, because other load on the machine disturbs some of them. */
 function bestRate(frames: readonly Buffer[], parse: (frame: Buffer) => unknown): number {
   let best = 0
   for (let round = 0; round < ROUND_COUNT; round++) {

@@ -1,6 +1,6 @@
 /**
- * What the tape costs: frames of 150 bytes appended and read back, against one raw fs.writeSync
- * of the same bytes in the same run. Run: node bench/tape.ts [frames]
+ * Measures the cost of the tape: appending and reading back frames of 150 bytes, compared to a raw
+ * fs.writeSync of the same bytes in the same run. Run: node bench/tape.ts [frames]
  */
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import { openTape } from '../ingestor/tape/writer.ts'
 const FRAME_BYTES = 150
 const RECORD_BYTES = FRAME_BYTES + 24
 const BUFFER_BYTES = 256 * 1024
-/** Frames of one turn of the event loop under load. */
+/** Frames per turn of the event loop under load. */
 const TURN_FRAMES = 1_000
 
 const frame_count = Number(process.argv[2] ?? 3_000_000)
@@ -86,7 +86,7 @@ interface Result {
   readonly what: string
   readonly records_per_s: number
   readonly mb_per_s: number
-  /** Of this process: what holds on a machine that has other things to do, too. */
+  /** Per CPU second of this process, so that other load on the machine matters less. */
   readonly records_per_cpu_s: number
 }
 

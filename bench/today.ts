@@ -1,8 +1,8 @@
 /**
- * What a build of the day that is on takes, after so many hours of it: from midnight, and from where
- * the one before it ended: `npm run bench:today -- --symbols 4 --rate 1000 --hours 1,6`. The last
- * hour is read in both, whole: a build just before it is kept, the dearest there is. The day lies in
- * the archive, and each build runs in a process of its own, as the daemon's do.
+ * Measures a build of the current day after a number of hours: from midnight, and as a continuation
+ * of the previous build. `npm run bench:today -- --symbols 4 --rate 1000 --hours 1,6`. Both read
+ * the whole last hour: the previous build ended just before it, which is the most expensive case.
+ * The day is in the archive, and each build runs in its own process, like the daemon's.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -89,7 +89,7 @@ async function build(task: BuildTask): Promise<BuildFigures> {
   const exited = once(child, 'exit')
   const [figures] = (await Promise.race([
     once(child, 'message'),
-    exited.then(([code]) => Promise.reject(new Error(`The build ended with ${code}.`))),
+    exited.then(([code]) => Promise.reject(new Error(`The build exited with code ${code}.`))),
   ])) as [BuildFigures]
   await exited
   return figures

@@ -1,6 +1,7 @@
 /**
- * Rows a second from a tape into Postgres, against the limit: raw binary COPY of the same rows,
- * encoded beforehand, into the same partitioned table. One run, rounds in turn, medians.
+ * Measures rows per second from a tape into Postgres, compared to the upper bound: raw binary COPY
+ * of the same pre-encoded rows into the same partitioned table. One run, alternating rounds,
+ * medians.
  *
  *   node bench/writer.ts [--rows 400000] [--symbols 200] [--rounds 3]
  */
@@ -75,11 +76,11 @@ async function measure(run: () => Promise<void>): Promise<number> {
   await run()
   const rows_per_s = Math.round(row_count / ((performance.now() - started) / 1_000))
   const { rows } = await pool.query<{ count: number }>('select count(*)::int from marketdata.book_ticker')
-  if (rows[0]?.count !== row_count) throw new Error(`${rows[0]?.count} rows of ${row_count} are there.`)
+  if (rows[0]?.count !== row_count) throw new Error(`The table has ${rows[0]?.count} of ${row_count} rows.`)
   return rows_per_s
 }
 
-/** What a program without a tape, parser or checks would reach. */
+/** The rate of a program without tape, parser or checks. */
 async function copyRaw(prepared: readonly CopyRows[]): Promise<void> {
   for (const rows of prepared) {
     await inTransaction(pool, async (client) => {
@@ -114,7 +115,7 @@ function quoteAt(index: number): Quote {
   return { symbol: index % symbol_count, T, u: 10_000_000 + index, b: price.toFixed(2), a: (price + 0.01).toFixed(2) }
 }
 
-/** As many rows a batch as the writer takes, in the order of the key. */
+/** Batches of the writer's size, in primary-key order. */
 function encodeBatches(): readonly CopyRows[] {
   return Array.from({ length: Math.ceil(row_count / BULK_LIMITS.rows_max) }, (_, batch) => {
     const first = batch * BULK_LIMITS.rows_max

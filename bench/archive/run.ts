@@ -1,4 +1,4 @@
-/** One run of the archive in a process of its own, whose time, CPU and memory are nobody else's. */
+/** One run of the archive in its own process, to measure its time, CPU and memory alone. */
 import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'

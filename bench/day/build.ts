@@ -1,4 +1,4 @@
-/** The process that is measured: one job over a day, and what it took. */
+/** The measured process: one job over a day, with its time, CPU and memory. */
 import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
@@ -13,9 +13,9 @@ export interface BuildTask {
   readonly store_config: ObjectStoreConfig
   readonly work_dir: string
   readonly thread_count: number
-  /** The time that the job takes for now; undefined: the clock's. */
+  /** The time that the job considers as now; undefined: the real time. */
   readonly now_ms?: number
-  /** Where finished hours of the day are kept for its next build. */
+  /** Folder that keeps finished hours of the day for its next build. */
   readonly kept_dir?: string
 }
 
@@ -51,7 +51,7 @@ const figures: BuildFigures = {
   elapsed_s: (performance.now() - began_ms) / 1_000,
   cpu_s: (userCPUTime + systemCPUTime) / 1e6,
   rss_before_bytes,
-  // Kilobytes.
+  // In kilobytes.
   rss_peak_bytes: maxRSS * 1_024,
   row_count,
   byte_count,

@@ -1,4 +1,4 @@
-/** A made-up day as archive files: every hour of every table, with a random walk a symbol. */
+/** Generates a day as archive files: every hour of every table, with one random walk per symbol. */
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ export interface GenerateOptions {
   readonly dir: string
   readonly date: Day
   readonly symbol_count: number
-  /** Events a second of all symbols together. */
+  /** Events per second, over all symbols. */
   readonly rate: number
   readonly hour_count: number
 }
@@ -28,7 +28,7 @@ type Made = keyof typeof SHARES
 const GROUP_ROWS_MAX = 131_072
 const TICK = 0.1
 const LEVELS = 20
-/** Levels a side that a diff changes. */
+/** Levels per side that a diff changes. */
 const CHANGED = 4
 
 export async function generateDay(
@@ -90,7 +90,7 @@ async function generateHour(
 
 interface Slice {
   readonly from: number
-  /** Of the hour's rows the number of the first. */
+  /** Number of the first row of the hour. */
   readonly first: number
   readonly per_symbol: number
   readonly row_count: number
@@ -144,7 +144,7 @@ function rowsOf(table_name: RawChannel, slice: Slice): SymbolRows {
   }
 }
 
-/** A snapshot has every level, a diff changes some of them. */
+/** A snapshot has all levels; a diff changes some of them. */
 function levelsOf(codes: Uint8Array, side: 1 | -1, random: () => number): ColumnData {
   const ends = new Uint32Array(codes.length)
   let end = 0

@@ -1,4 +1,4 @@
-/** Stands before the object store and counts what is asked of it. */
+/** A proxy in front of the object store that counts requests and bytes. */
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -12,7 +12,7 @@ export async function startCountingProxy(store_port: number): Promise<CountingPr
   const counts = { requests: 0, bytes: 0 }
   const server = createServer((asked, answer) => {
     counts.requests += 1
-    // The Host header stays as it was signed.
+    // The Host header is part of the signature, so it must not change.
     const { method, url: path, headers } = asked
     const forward = request({ port: store_port, host: '127.0.0.1', method, path, headers }, (got) => {
       answer.writeHead(got.statusCode ?? 502, got.headers)

@@ -1,4 +1,4 @@
-/** Many callers of one thing, and how long each waited. */
+/** Runs one call with many concurrent callers and measures latencies. */
 export interface Timing {
   readonly callers: number
   readonly per_s: number
@@ -12,7 +12,7 @@ export async function measure(
   call: () => Promise<unknown>,
 ): Promise<Timing> {
   const waits: number[] = []
-  // What starts up (connections, code that is compiled) is not measured.
+  // Warm-up: connections and JIT compilation are not measured.
   await Promise.all(Array.from({ length: callers }, call))
   const begun = performance.now()
   const until = begun + duration_ms
@@ -34,7 +34,7 @@ export async function measure(
   }
 }
 
-/** Of values in order. */
+/** `values` must be sorted. */
 export function quantile(values: readonly number[], share: number): number {
   return values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN
 }

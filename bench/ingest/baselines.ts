@@ -1,4 +1,4 @@
-/** What the ingestor is measured against: the limit, and the classic way. */
+/** The baselines: the upper bound, and the usual way. */
 import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import { copyInto } from '../../ingestor/writer/copy.ts'
@@ -6,21 +6,21 @@ import type { CopyRows } from '../../ingestor/writer/copy-encoder.ts'
 import { joinRows, RowBuffer } from '../../ingestor/writer/row-buffer.ts'
 import { type Channel, CHANNELS, prepared, type WorkloadEvent } from './workload.ts'
 
-/** The writer's own limit. */
+/** The writer's limit. */
 const COPY_ROWS = 20_000
 const INSERT_ROWS = 500
 
 export type SymbolIds = ReadonlyMap<string, number>
 type Row = Readonly<Record<string, string | number | boolean | null>>
 
-/** (a) COPY of rows that were encoded beforehand, sorted as the primary key is, nothing else. */
+/** (a) COPY of pre-encoded rows in primary-key order, and nothing else. */
 export function prepareCopies(row_count: number, ids: SymbolIds): readonly (readonly CopyRows[])[] {
   return [...inGroups(prepared(row_count), COPY_ROWS)].map((events) =>
     CHANNELS.map((channel) => encodeChannel(events, channel, ids)),
   )
 }
 
-/** One transaction a batch, as asynchronous as the writer's. */
+/** One transaction per batch, with asynchronous commit like the writer. */
 export async function copyAll(pool: Pool, batches: readonly (readonly CopyRows[])[]): Promise<void> {
   for (const copies of batches) {
     await inTransaction(pool, async (client) => {
@@ -35,7 +35,7 @@ export interface Insert {
   readonly values: readonly Row[string][]
 }
 
-/** (c) Rows as parameters of multi-row INSERTs, as collectors do it; the values are ready too. */
+/** (c) Rows as parameters of multi-row INSERTs, as usual collectors do; values are prepared too. */
 export function prepareInserts(row_count: number, ids: SymbolIds): readonly Insert[] {
   const inserts: Insert[] = []
   const waiting: Record<Channel, Row[]> = { book_ticker: [], trades: [] }

@@ -1,4 +1,4 @@
-/** One timed way of filling the tables: the same start for each, and a check of what it left. */
+/** Times one way of filling the tables, from the same start state, and checks the rows. */
 import type { Pool } from '#core/node/pool.ts'
 import { CORE_COUNT, cpuSeconds, machineCpuSeconds, threadCpuSeconds, treeCpuSeconds } from './machine.ts'
 import { START_MS, SYMBOLS } from './workload.ts'
@@ -11,9 +11,9 @@ export interface Program {
 export interface Sample {
   readonly seconds: number
   readonly rows_per_s: number
-  /** What the CPU time would allow without anybody else: no thread above one core, all of them on CORE_COUNT. */
+  /** The rate that CPU time allows: at most one core per thread, CORE_COUNT cores in total. */
   readonly rows_per_s_alone: number
-  /** CPU microseconds a row: of Postgres, of this process or the programs, of anybody else. */
+  /** CPU microseconds per row: Postgres, this process or the programs, others. */
   readonly cpu_us_per_row: Readonly<Record<string, number>>
 }
 
@@ -21,7 +21,7 @@ export class Bench {
   readonly #pool: Pool
   readonly #postgres_pid: number
   readonly #row_count: number
-  /** What the first way left in the tables. */
+  /** Hash of the rows of the first way. */
   #fingerprint: string | undefined
 
   constructor(pool: Pool, postgres_pid: number, row_count: number) {
@@ -40,7 +40,7 @@ export class Bench {
     return new Map(rows.map(({ symbol, id }) => [symbol, Number(id)]))
   }
 
-  /** Partitions are there, rows are not, and no checkpoint is due. */
+  /** Start state: partitions without rows, and no checkpoint due. */
   async empty(): Promise<void> {
     const hour = new Date(START_MS).toISOString()
     await this.#pool.query(
@@ -75,7 +75,7 @@ export class Bench {
     const used_s = (name: string): number => after[name]! - before[name]!
     const ours = ['postgres', 'bench', ...programs.map(({ name }) => name)].map(used_s)
     const threads = programs.flatMap(({ pid }, at) => threadDifferences(pid, threads_before[at]!, threads_after[at]!))
-    // Without programs (a and c) this process waits for Postgres with every batch: they take turns.
+    // In (a) and (c) this process waits for Postgres on every batch, so the two alternate.
     const longest_s =
       programs.length === 0 ? used_s('postgres') + used_s('bench') : Math.max(used_s('postgres'), ...threads)
     const total_s = ours.reduce((sum, cpu_s) => sum + cpu_s, 0)
@@ -95,7 +95,7 @@ export class Bench {
     return cpu
   }
 
-  /** Every way leaves the same rows; only the receive times are the ingestor's own. */
+  /** Every way must leave the same rows, except for the ingestor's receive times. */
   async #check(): Promise<void> {
     const { rows } = await this.#pool.query<{ row_count: number; fingerprint: string }>(
       `select count(*)::int as row_count, sum(hash)::text as fingerprint from (
@@ -115,7 +115,7 @@ export class Bench {
   }
 }
 
-/** CPU seconds of each thread in between: the main thread's first, then the largest first. */
+/** CPU seconds that each thread used: main thread first, then in descending order. */
 function threadDifferences(
   pid: number,
   before: ReadonlyMap<string, number>,

@@ -1,4 +1,4 @@
-/** (d) The load the ingestor is made for: what it costs, and how long rows take. */
+/** (d) The design load of the ingestor: its cost, and the latency of rows. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from '#core/node/pool.ts'
 import type { Postgres } from '../../infra/local/postgres.ts'
@@ -22,18 +22,18 @@ export interface Load {
   readonly rows: number
   readonly seconds: number
   readonly sender_behind_ms_max: number
-  /** Of one core. */
+  /** In cores: 1 is one full core. */
   readonly ingestor_cpu_share: number
   readonly postgres_cpu_share: number
   readonly others_cpu_share: number
   readonly rss_max_mb: number
-  /** A line through the last step's figures. */
+  /** Slope of a line through the samples of the last step. */
   readonly rss_mb_per_minute: number
   readonly tape_mb: number
   readonly tape_bytes_per_row: number
-  /** From the frame's receipt to the commit of its row, of every row. */
+  /** From receipt to commit, over all rows. */
   readonly latency: Latency
-  /** Of the rows received in each step. */
+  /** The same for the rows received in each step. */
   readonly latency_by_step: readonly Latency[]
 }
 
@@ -91,7 +91,7 @@ async function latencyBySteps(pool: Pool, begun_us: number, steps: readonly Step
   return found
 }
 
-/** Postgres keeps when each transaction committed, and each row which one brought it. */
+/** Postgres stores each transaction's commit time, and each row's transaction. */
 async function latency(pool: Pool, from_us: number, to_us: number): Promise<Latency> {
   const { rows } = await pool.query<Latency>(
     `select rows, p[1] as p50_ms, p[2] as p99_ms, p[3] as max_ms from (
@@ -124,7 +124,7 @@ class ResidentMemory {
     this.#stopping.abort()
   }
 
-  /** Bytes a minute, by least squares over the last `seconds`. */
+  /** Bytes per minute, by least squares over the last `seconds`. */
   slopeOfLast(seconds: number): number {
     const end_s = this.#samples.at(-1)?.at_s ?? 0
     const last = this.#samples.filter(({ at_s }) => at_s >= end_s - seconds)

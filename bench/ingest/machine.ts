@@ -1,16 +1,16 @@
-/** CPU and memory of processes, from the kernel's own books (/proc), in seconds and bytes. */
+/** CPU and memory of processes, from /proc, in seconds and bytes. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
-/** USER_HZ, which Linux has fixed for what it tells in /proc. */
+/** USER_HZ, the fixed unit of times in /proc. */
 const TICKS_PER_S = 100
 
-/** User and system time of a process, all of its threads. 0 once it is gone. */
+/** User and system time of a process with all its threads; 0 if it has exited. */
 export function cpuSeconds(pid: number): number {
   return ticksIn(`/proc/${pid}/stat`) / TICKS_PER_S
 }
 
-/** The same by thread id; the main thread's is the process'. */
+/** The same per thread id; the main thread's id is the pid. */
 export function threadCpuSeconds(pid: number): ReadonlyMap<string, number> {
   const threads = new Map<string, number>()
   for (const tid of readdirSync(`/proc/${pid}/task`)) {
@@ -19,7 +19,7 @@ export function threadCpuSeconds(pid: number): ReadonlyMap<string, number> {
   return threads
 }
 
-/** A server's process and all its children, such as the backends of Postgres, ended ones included. */
+/** A process with all its children, such as Postgres with its backends, including exited ones. */
 export function treeCpuSeconds(pid: number): number {
   const stat = fieldsOf(`/proc/${pid}/stat`)
   const ended = Number(stat[13]) + Number(stat[14])
@@ -29,7 +29,7 @@ export function treeCpuSeconds(pid: number): number {
   return cpuSeconds(pid) + ended / TICKS_PER_S + children.reduce((sum, child) => sum + cpuSeconds(Number(child)), 0)
 }
 
-/** What all processes of the machine used so far. */
+/** CPU time of all processes of the machine. */
 export function machineCpuSeconds(): number {
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = readFileSync('/proc/stat', 'utf8')
     .split('\n')[0]!
@@ -51,7 +51,7 @@ function ticksIn(path: string): number {
   return Number(stat[11] ?? 0) + Number(stat[12] ?? 0)
 }
 
-/** From the state (field 3 of proc(5)) on: the name before it may hold blanks. */
+/** The fields from the state (field 3 of proc(5)); the name before it may contain spaces. */
 function fieldsOf(path: string): readonly string[] {
   try {
     const stat = readFileSync(path, 'utf8')

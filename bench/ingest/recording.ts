@@ -1,4 +1,4 @@
-/** The sender and a whole ingestor, each in a process of its own, watched over IPC. */
+/** The sender and a whole ingestor, each in its own process, controlled over IPC. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,7 +18,7 @@ export type ToSender =
 
 export interface Sent {
   readonly sent_count: number
-  /** How late the sender itself was at worst. */
+  /** The sender's own maximum delay. */
   readonly behind_ms_max: number
 }
 
@@ -26,11 +26,11 @@ export interface Recording {
   readonly sender_pid: number
   readonly ingestor_pid: number
   status(): IngestorStatus | undefined
-  /** The sender encodes the prepared events; nothing is sent yet. */
+  /** The sender encodes the events without sending them. */
   prepare(row_count: number): Promise<void>
   burst(): Promise<void>
   pace(steps: readonly Step[]): Promise<Sent>
-  /** Settles when so many rows are committed; throws where one is missing or repeated. */
+  /** Resolves when `row_count` rows are committed. Throws if a row is missing or repeated. */
   committed(row_count: number): Promise<FollowCounts>
   stop(): Promise<void>
 }
@@ -39,14 +39,14 @@ export interface RecordingOptions {
   readonly database_url: string
   readonly ingestor_id: string
   readonly tape_dir: string
-  /** Passed to both processes' node, as `--cpu-prof`. */
+  /** Node flags for both processes, such as `--cpu-prof`. */
   readonly node_args: readonly string[]
 }
 
 const ARRIVAL_LIMIT_MS = 120_000
 const POLL_MS = 5
 
-/** Settles when the ingestor listens to every stream. */
+/** Resolves when the ingestor has subscribed to every stream. */
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
   const sender = start('./sender.ts', {}, [])
   const { port } = (await sender.message('ready')) as unknown as { port: number }
@@ -93,7 +93,7 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
         const found = sumOf(counts.rows) + sumOf(counts.duplicates) + counts.dead_letters
         if (found === row_count && sumOf(counts.rows) === row_count) return counts
         if (found >= row_count || performance.now() > deadline) {
-          throw new Error(`${row_count} frames were sent, but: ${JSON.stringify(counts)}`)
+          throw new Error(`${row_count} frames were sent, but the counts are ${JSON.stringify(counts)}`)
         }
         await sleep(POLL_MS)
       }
@@ -107,7 +107,7 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
 
 interface Program {
   readonly child: ChildProcess
-  /** The next message of this type; rejects when the process ends before it. */
+  /** The next message of this type; rejects if the process exits first. */
   message(type: string): Promise<Readonly<Record<string, unknown>>>
   stop(): Promise<void>
 }
@@ -131,7 +131,7 @@ function start(entry: string, env: Readonly<Record<string, string>>, node_args: 
           resolve(message)
         }
         child.on('message', take)
-        void exited.then((how) => reject(new Error(`${entry} ended (${how}).`)))
+        void exited.then((how) => reject(new Error(`${entry} exited (${how}).`)))
       }),
     async stop() {
       child.kill('SIGTERM')

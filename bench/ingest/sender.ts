@@ -1,7 +1,7 @@
 /**
- * The benchmark's exchange, in a process of its own: speaks the protocol through the exchange
- * server's own parts, but hands out frames that were encoded beforehand, or at an exact rate, for
- * as little of the shared cores as can be. Driven over IPC by recording.ts.
+ * The benchmark's exchange, in its own process. It uses the exchange server's protocol code, but
+ * sends pre-encoded frames, or frames at an exact rate, to use as little CPU as possible.
+ * recording.ts controls it over IPC.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -81,7 +81,7 @@ async function obey(message: ToSender): Promise<void> {
 
 function clientOf(event: WorkloadEvent): Client {
   const [client] = topics.get(event.stream)!.clients
-  if (client === undefined) throw new Error(`Nobody has subscribed to ${event.stream}.`)
+  if (client === undefined) throw new Error(`No client has subscribed to ${event.stream}.`)
   return client
 }
 
@@ -89,7 +89,7 @@ function frameOf(event: WorkloadEvent): string {
   return `{"stream":"${event.stream}","data":${event.payload}}`
 }
 
-/** As the socket carries them, in pieces of about 64 KiB for one socket each. */
+/** Encoded WebSocket frames, in pieces of about 64 KiB, each for one socket. */
 function encodeFrames(row_count: number): readonly Chunk[] {
   const chunks: Chunk[] = []
   const open = new Map<Client, { bytes: Buffer; end: number }>()
@@ -118,7 +118,7 @@ function encodeFrames(row_count: number): readonly Chunk[] {
   return chunks
 }
 
-/** As fast as the other side takes them: what is not read is not sent. */
+/** Sends as fast as the client reads. */
 async function sendChunks(chunks: readonly Chunk[]): Promise<void> {
   for (const { client, bytes } of chunks) {
     client.outbox.encoded(bytes)
@@ -127,7 +127,7 @@ async function sendChunks(chunks: readonly Chunk[]): Promise<void> {
   await hub.empty()
 }
 
-/** Events at exact rates, each stamped with its own millisecond. */
+/** Sends events at exact rates, each with its own millisecond as time. */
 async function sendAtRates(steps: readonly Step[]): Promise<{ sent_count: number; behind_ms_max: number }> {
   const workload = new Workload()
   const clock_offset_ms = Date.now() - performance.now()

@@ -1,10 +1,10 @@
-/** The results for a reader. */
+/** Prints the results as a table. */
 import type { Sample } from './bench.ts'
 import { median } from './bench.ts'
 import type { Load } from './load.ts'
 
 const TITLES = {
-  copy: '(a) raw binary COPY, rows prepared',
+  copy: '(a) raw binary COPY, rows pre-encoded',
   ingestor: '(b) socket to committed row',
   insert: '(c) INSERT of 500 rows, on conflict do nothing',
 } as const
@@ -20,7 +20,7 @@ export function printTable(
   { ratio_to_copy, ratio_to_insert, ratio_to_copy_by_cpu }: Ratios,
   load: Load,
 ): void {
-  const lines = [row('CPU in microseconds a row', 'rows/s', 'Postgres', 'client', 'others')]
+  const lines = [row('CPU in microseconds per row', 'rows/s', 'Postgres', 'client', 'others')]
   for (const [kind, title] of Object.entries(TITLES) as [keyof typeof TITLES, string][]) {
     const cpu = (name: string): number => median(samples[kind].map((sample) => sample.cpu_us_per_row[name] ?? 0))
     const rate = median(samples[kind].map((sample) => sample.rows_per_s))
@@ -39,7 +39,7 @@ export function printTable(
     row('    in the burst: p50, p99, max [ms]', burst?.p50_ms ?? '', burst?.p99_ms ?? '', burst?.max_ms ?? ''),
     row('    CPU, cores: ingestor, Postgres, others', load.ingestor_cpu_share, load.postgres_cpu_share, load.others_cpu_share),
     row('    ingestor RSS: max [MB], slope [MB/min]', load.rss_max_mb, load.rss_mb_per_minute),
-    row('    tape: MB, bytes a row', load.tape_mb, load.tape_bytes_per_row),
+    row('    tape: MB, bytes per row', load.tape_mb, load.tape_bytes_per_row),
     '',
   )
   process.stdout.write(`${lines.join('\n')}\n`)

@@ -1,7 +1,7 @@
 /**
- * The market of the benchmark: 200 symbols, busy as the simulator's are, nine quotes to a trade.
- * The same seed gives the same events, so the rows that the ingestor makes of the frames can be
- * compared with those that were prepared without it.
+ * The market of the benchmark: 200 symbols, as active as the simulator's, with nine quotes per
+ * trade. The same seed gives the same events, so the ingestor's rows can be compared with rows
+ * prepared without it.
  */
 import type { BookTicker, Trade } from '#core/market.ts'
 import { micros } from '#core/time.ts'
@@ -11,16 +11,16 @@ import { listedSymbols, type SimulatedSymbol } from '../../infra/local/exchange/
 import { createRandom } from '../../infra/local/exchange/sim/random.ts'
 
 export const SYMBOL_COUNT = 200
-/** 12:00 of a day in 2026; the prepared events stay within the hour. */
+/** 12:00 of a day in 2026; all events are within the hour. */
 export const START_MS = Date.UTC(2026, 2, 1, 12)
 
-/** What is recorded of it, in the order of the tables. */
+/** The recorded channels, in table order. */
 export const CHANNELS = ['book_ticker', 'trades'] as const
 export type Channel = (typeof CHANNELS)[number]
 
 const SEED = 1
 const TRADE_SHARE = 0.1
-/** Prices stay within so many ticks of where they began. */
+/** Maximum distance of a price from its start, in ticks. */
 const SWING_TICKS = 500
 
 export interface WorkloadEvent {
@@ -29,7 +29,9 @@ export interface WorkloadEvent {
   /** `btcusdt@bookTicker` */
   readonly stream: string
   readonly ts_ms: number
-  /** What the adapter makes of the frame, but for the receive time, which is set here. */
+  /**
+   * The event that the adapter makes of the frame, except for the receive time, which is set here.
+   */
   readonly event: BookTicker | Trade
   readonly payload: string
 }
@@ -127,7 +129,7 @@ export class Workload {
   }
 }
 
-/** `count` events, ten in each millisecond. */
+/** `count` events, ten per millisecond. */
 export function* prepared(count: number): Generator<WorkloadEvent> {
   const workload = new Workload()
   for (let index = 0; index < count; index++) yield workload.next(START_MS + Math.floor(index / 10))
