@@ -95,7 +95,7 @@ test('of two rows with one identity the later one stays, and the other is return
 
 test('a row of another hour is refused', async () => {
   const hour_rows = await HourRows.create(table, micros(HOUR + 1), newPath())
-  await expect(hour_rows.addFileRows(BTC, rowsOf([0]))).rejects.toThrow('not of the hour')
+  await expect(hour_rows.addFileRows(BTC, rowsOf([0]))).rejects.toThrow('outside the hour')
   await hour_rows.close()
 })
 
@@ -108,7 +108,7 @@ test('a truncated COPY stream, or another stream, ends with an error', async () 
   for (const [parts, message] of [
     [[header, bytes.subarray(0, -3)], 'in the middle of a row'],
     [[header, bytes], 'in the middle of a row'],
-    [[Buffer.alloc(100), bytes], 'not binary COPY'],
+    [[Buffer.alloc(100), bytes], 'not a binary COPY'],
     [[header, Buffer.from([0, 3]), bytes], '3 columns'],
   ] as const) {
     const hour_rows = await HourRows.create(table, HOUR, newPath())

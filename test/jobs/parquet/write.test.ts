@@ -104,5 +104,5 @@ test('a file of another table, or one that is not Parquet, is refused with what 
   const text = Buffer.from('this is no Parquet file')
   const none: RangeFile = { name: 'text', byte_count: text.length, read: async (from, to) => text.subarray(from, to) }
   await expect(readAs(none)).rejects.toMatchObject({ code: 'archive_unreadable' })
-  await expect(readAs({ ...none, byte_count: 3 })).rejects.toThrow('it has 3 bytes')
+  await expect(readAs({ ...none, byte_count: 3 })).rejects.toThrow('it has only 3 bytes')
 })

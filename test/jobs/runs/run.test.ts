@@ -57,7 +57,7 @@ test('a failed run says why and what to do, and rethrows', async () => {
     {
       status: 'failed',
       attempt: 4,
-      error: 'It broke. Mend it.',
+      error: 'It broke. Fix it.',
       log_lines: [{ level: 'error', code: 'broken', msg: 'The run failed.' }],
     },
   ])

@@ -168,7 +168,7 @@ test('a temporary failure is tried again later; one that retrying cannot fix is 
       { job_window: yesterday, status: 'failed', attempt: 2 },
     ])
   const { rows } = await stand.pool.query('select last_error from graphile_worker.jobs')
-  expect(rows).toEqual([{ last_error: expect.stringContaining('the store is away') }])
+  expect(rows).toEqual([{ last_error: expect.stringContaining('the store is down') }])
 })
 
 test('the current day is rebuilt repeatedly, once it has data', async () => {
