@@ -1,5 +1,5 @@
 /** `npx booktape doctor`: looks at what an operator gets wrong, before it hurts. */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { describeError } from '#core/errors.ts'
 import { examine } from '../doctor/doctor.ts'
 import { type Finding, type Level, LEVELS } from '../doctor/finding.ts'
@@ -10,6 +10,7 @@ import {
   programsOfEnvironment,
   programsOfStack,
 } from '../doctor/programs.ts'
+import { listOf } from './options.ts'
 
 const EXIT_ERROR = 1
 const EXIT_UNCHECKED = 2
@@ -29,8 +30,8 @@ export function doctorCommand(): Command {
     .option(
       '--program <names>',
       `which programs this environment is of, a comma list of ${PROGRAM_KINDS.join(', ')}`,
-      programList,
-      PROGRAM_KINDS,
+      listOf(PROGRAM_KINDS),
+      [...PROGRAM_KINDS],
     )
     .option('--settings <file>', 'read variables from this file too; may be repeated', collect, [])
     .option('--json', 'the findings for machines')
@@ -84,13 +85,6 @@ export function reportText(findings: readonly Finding[]): string {
   const counts = LEVELS.map((level) => findings.filter((one) => one.level === level).length)
   const [ok, warnings, errors] = counts
   return [...lines, `${ok} ok, warnings: ${warnings}, errors: ${errors}.`, ''].join('\n')
-}
-
-function programList(text: string): readonly ProgramKind[] {
-  const names = text.split(',').map((name) => name.trim())
-  const isKind = (name: string): name is ProgramKind => PROGRAM_KINDS.some((kind) => kind === name)
-  if (names.length > 0 && names.every(isKind)) return names
-  throw new InvalidArgumentError(`Expected a comma list of ${PROGRAM_KINDS.join(', ')}.`)
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

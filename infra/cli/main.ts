@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   retire: async () => (await import('./retire.ts')).retireCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
   status: () => ingestorCommand('statusCommand'),
+  summary: () => ingestorCommand('summaryCommand'),
   streams: () => ingestorCommand('streamsCommand'),
   pause: () => ingestorCommand('pauseCommand'),
   stop: () => ingestorCommand('stopCommand'),
@@ -24,10 +25,18 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   channels: () => ingestorCommand('channelsCommand'),
   depth: () => ingestorCommand('depthCommand'),
   audit: () => ingestorCommand('auditCommand'),
+  reset: () => ingestorCommand('resetCommand'),
+  monitor: async () => (await import('./ingestor/monitor.ts')).monitorCommand(),
 }
 
 /** Of everything that goes wrong and is not named here: 1. */
-const EXIT_CODES: Readonly<Record<string, number>> = { ingestor_unreachable: 3 }
+const EXIT_CODES: Readonly<Record<string, number>> = {
+  ingestor_wrong_use: 2,
+  ingestor_unreachable: 3,
+  ingestor_cut_off: 3,
+}
+
+type IngestorCommand = Extract<keyof typeof IngestorCommands, `${string}Command`>
 
 const program = new Command('booktape')
   .description('A tape recorder for markets.')
@@ -45,6 +54,6 @@ try {
   process.exitCode = code ?? 1
 }
 
-async function ingestorCommand(name: keyof typeof IngestorCommands): Promise<Command> {
+async function ingestorCommand(name: IngestorCommand): Promise<Command> {
   return (await import('./ingestor/commands.ts'))[name]()
 }

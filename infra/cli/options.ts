@@ -32,3 +32,13 @@ export function databaseUrl(): string {
       '(`npm start` migrates its own database.)',
   })
 }
+
+/** Returns a parser for a comma list of these words, each once. */
+export function listOf<Word extends string>(words: readonly Word[]): (text: string) => Word[] {
+  const isWord = (name: string): name is Word => words.some((word) => word === name)
+  return (text) => {
+    const names = text.split(',').map((name) => name.trim())
+    if (names.every(isWord)) return [...new Set(names)]
+    throw new InvalidArgumentError(`Expected a comma list of ${words.join(', ')}.`)
+  }
+}

@@ -4,22 +4,27 @@ import { type VenueName, VENUE_NAMES } from '../local/exchange/venue.ts'
 import { parseFeed, parseSymbols } from '../local/feed.ts'
 import { launcherOf } from '../local/launcher.ts'
 import { runStart } from '../local/start.ts'
+import { type ChangeFlags, withChangeOptions, withServerOptions } from './ingestor/command.ts'
+import { startThere } from './ingestor/commands.ts'
 import { gigabytes, wholeNumber } from './options.ts'
 
-interface Flags {
+interface Flags extends ChangeFlags {
   readonly feed: string
   readonly exchange: VenueName
   readonly symbols?: string
-  readonly dataDir: string
   readonly portBase?: number
   readonly rate: number
   readonly indexPrices: 'socket' | 'poll' | 'off'
   readonly diskBudget: number
 }
 
+/** Options of an ingestor elsewhere; --symbols goes with both, and all others are of the stack. */
+const OF_SERVER = ['server', 'token', 'json', 'dryRun', 'ifMatch']
+const EXIT_WRONG_USE = 2
+
 export function startCommand(): Command {
-  return new Command('start')
-    .description('run the whole stack on this machine until Ctrl-C')
+  return withChangeOptions(withServerOptions(new Command('start')))
+    .description('run the whole stack here until Ctrl-C; with --server: let that ingestor record')
     .option('--feed <feed>', 'sim, live, none, or the path of a recording to play', 'sim')
     .addOption(
       new Option('--exchange <exchange>', 'exchange to simulate (or to record with --feed live)')
@@ -41,7 +46,9 @@ export function startCommand(): Command {
     )
     .option('--disk-budget <GB>', 'disk space for Postgres; 0: no limit', gigabytes, 2)
     .allowExcessArguments(false)
-    .action(async (flags: Flags) => {
+    .action(async (flags: Flags, command: Command) => {
+      refuseMixture(flags, command)
+      if (flags.server !== undefined) return startThere(flags, parseSymbols(flags.symbols))
       await runStart({
         feed: await parseFeed(flags.feed),
         exchange: flags.exchange,
@@ -54,4 +61,15 @@ export function startCommand(): Command {
         disk_budget_gb: flags.diskBudget,
       })
     })
+}
+
+function refuseMixture({ server }: Flags, command: Command): void {
+  const wrong = command.options.find((option) => {
+    const name = option.attributeName()
+    const is_given = command.getOptionValueSource(name) === 'cli'
+    return is_given && name !== 'symbols' && OF_SERVER.includes(name) !== (server !== undefined)
+  })
+  if (wrong === undefined) return
+  const rule = server === undefined ? 'needs --server' : 'does not go with --server'
+  command.error(`error: ${wrong.long} ${rule}`, { exitCode: EXIT_WRONG_USE })
 }

@@ -1,6 +1,6 @@
 /** Calls the admin API of an ingestor: over its unix socket, or over HTTP with a token. */
 import { existsSync } from 'node:fs'
-import { request as httpRequest } from 'node:http'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
@@ -16,27 +16,48 @@ export interface ServerFlags {
 
 export interface AdminApi {
   get(path: string): Promise<unknown>
-  /** A retry of a call that was cut off changes nothing twice. */
-  change(method: 'POST' | 'PUT' | 'DELETE', path: string, body: unknown): Promise<unknown>
+  /**
+   * A retry of a call that was cut off changes nothing twice. `if_match`: the ETag that the state
+   * must have.
+   */
+  change(
+    method: 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body: unknown,
+    if_match?: string,
+  ): Promise<unknown>
+  /** An answer that goes on until `signal` is aborted, line by line. */
+  lines(path: string, signal: AbortSignal): Promise<AsyncIterable<string>>
 }
 
 const LIMIT_MS = 30_000
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024
 const ATTEMPTS = 2
 
-/** Errors of the calls: OperatorError ingestor_unreachable (retryable), ingestor_refused. */
+/**
+ * Errors of the calls: OperatorError ingestor_unreachable and ingestor_cut_off (retryable),
+ * ingestor_wrong_use (400), ingestor_refused.
+ */
 export function openAdminApi(flags: ServerFlags): AdminApi {
   const named = flags.server ?? process.env['BOOKTAPE_SERVER'] ?? socketOf(flags.dataDir)
   // As marketdata.ingestors has it.
   const server = named.replace(/^unix:/, '')
-  const token = flags.token ?? process.env['BOOKTAPE_TOKEN']
-  const call = (method: string, path: string, body?: unknown): Promise<unknown> => {
+  const target: Target = { server, token: flags.token ?? process.env['BOOKTAPE_TOKEN'] }
+  const call = (
+    method: string,
+    path: string,
+    body?: unknown,
+    match: Readonly<Record<string, string>> = {},
+  ): Promise<unknown> => {
     const key = { 'idempotency-key': randomUUID() }
-    return insist(() => ask(server, token, method, path, body, body === undefined ? {} : key))
+    const headers = { ...(body === undefined ? {} : key), ...match }
+    return insist(() => ask(target, { method, path, body, headers }))
   }
   return {
     get: (path) => call('GET', path),
-    change: (method, path, body) => call(method, path, body),
+    change: (method, path, body, if_match) =>
+      call(method, path, body, if_match === undefined ? {} : { 'if-match': if_match }),
+    lines: (path, signal) => openLines(target, path, signal),
   }
 }
 
@@ -56,62 +77,105 @@ async function insist(attempt: () => Promise<unknown>): Promise<unknown> {
   }
 }
 
-function ask(
-  server: string,
-  token: string | undefined,
-  method: string,
+interface Call {
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** Ends it at any moment. */
+  readonly signal: AbortSignal
+}
+
+interface Target {
+  readonly server: string
+  readonly token: string | undefined
+}
+
+async function ask(target: Target, call: Omit<Call, 'signal'>): Promise<unknown> {
+  const response = await open(target, { ...call, signal: AbortSignal.timeout(LIMIT_MS) })
+  return readAnswer(response.statusCode ?? 0, await readText(target, response))
+}
+
+/** Lines that end with a line feed, as they come. */
+async function openLines(
+  target: Target,
   path: string,
-  body: unknown,
-  headers: Readonly<Record<string, string>>,
-): Promise<unknown> {
+  signal: AbortSignal,
+): Promise<AsyncIterable<string>> {
+  const response = await open(target, { method: 'GET', path, signal })
+  const status = response.statusCode ?? 0
+  if (status !== 200) readAnswer(status, await readText(target, response))
+  return linesOf(response)
+}
+
+/** Settles once the answer has begun. */
+function open({ server, token }: Target, call: Call): Promise<IncomingMessage> {
+  const { method, path, body, headers, signal } = call
   const is_url = /^https?:\/\//.test(server)
-  if (!is_url && !existsSync(server)) throw unreachable(server, 'there is no such socket')
-  const url = new URL(path, is_url ? server : 'http://localhost')
+  if (!is_url && !existsSync(server)) {
+    return Promise.reject(unreachable(server, 'there is no such socket'))
+  }
+  const url = is_url
+    ? new URL(server.replace(/\/+$/, '') + path)
+    : new URL(path, 'http://localhost')
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  // Node names no length for a DELETE, and what follows it would be the next request.
+  const about: Record<string, string | number> =
+    text === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+  const options = {
+    method,
+    signal,
+    ...(is_url ? {} : { socketPath: server }),
+    headers: {
+      ...headers,
+      ...about,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+  }
   return new Promise((resolve, reject) => {
-    const request = send(
-      url,
-      {
-        method,
-        ...(is_url ? {} : { socketPath: server }),
-        timeout: LIMIT_MS,
-        headers: {
-          ...headers,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        },
-      },
-      (response) => {
-        const chunks: Buffer[] = []
-        let bytes = 0
-        response.on('data', (chunk: Buffer) => {
-          bytes += chunk.length
-          if (bytes > ANSWER_BYTES_MAX) return request.destroy(new Error('the answer is too large'))
-          chunks.push(chunk)
-        })
-        response.on('error', (error) => reject(cutOff(server, error)))
-        response.on('end', () => {
-          try {
-            resolve(readAnswer(response.statusCode ?? 0, Buffer.concat(chunks).toString('utf8')))
-          } catch (error) {
-            reject(error as Error)
-          }
-        })
-      },
-    )
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${LIMIT_MS / 1_000} s`)))
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'ECONNRESET' ? cutOff(server, error) : unreachable(server, error.message))
-    })
-    request.end(body === undefined ? undefined : JSON.stringify(body))
+    send(url, options)
+      .once('response', resolve)
+      .on('error', (error) => reject(brokenBy(server, error)))
+      .end(text)
   })
+}
+
+async function readText({ server }: Target, response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > ANSWER_BYTES_MAX) throw new Error('the answer is too large')
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw brokenBy(server, error as Error)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = ''
+  response.setEncoding('utf8')
+  for await (const chunk of response as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop()!
+    if (rest.length > ANSWER_BYTES_MAX) throw new Error('a line is too long')
+    yield* lines
+  }
 }
 
 function readAnswer(status: number, text: string): unknown {
   const body = parse(text) as { readonly title?: string; readonly detail?: string } | undefined
   if (status >= 200 && status < 300 && body !== undefined) return body
-  const words = body?.title === undefined ? text.slice(0, 200) : `${body.title} ${body.detail ?? ''}`
-  throw new OperatorError('ingestor_refused', `The ingestor answers ${status}: ${words.trim()}`)
+  const words =
+    body?.title === undefined ? text.slice(0, 200) : `${body.title} ${body.detail ?? ''}`
+  const code = status === 400 ? 'ingestor_wrong_use' : 'ingestor_refused'
+  throw new OperatorError(code, `The ingestor answers ${status}: ${words.trim()}`)
 }
 
 function parse(text: string): unknown {
@@ -129,7 +193,10 @@ function unreachable(server: string, detail: string): OperatorError {
   })
 }
 
-function cutOff(server: string, error: Error): OperatorError {
+function brokenBy(server: string, error: NodeJS.ErrnoException): OperatorError {
+  if (error.name === 'AbortError')
+    return unreachable(server, `no answer within ${LIMIT_MS / 1_000} s`)
+  if (error.code !== 'ECONNRESET') return unreachable(server, error.message)
   const message = `The connection to ${server} was cut off: ${error.message}.`
   return new OperatorError('ingestor_cut_off', message, { retryable: true })
 }

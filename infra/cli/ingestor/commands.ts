@@ -3,29 +3,39 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { AuditEntry } from '../../../ingestor/control/audit-log.ts'
 import type { ChangeAnswer } from '../../../ingestor/control/changes.ts'
 import type { StatusView, StreamView } from '../../../ingestor/control/view.ts'
-import { isFailing } from '../../../ingestor/status.ts'
 import { wholeNumber } from '../options.ts'
-import { type AdminApi, openAdminApi, type ServerFlags } from './client.ts'
-import { auditText, changeText, statusText, streamsText } from './print.ts'
-
-interface Flags extends ServerFlags {
-  readonly json?: true
-}
-
-interface ChangeFlags extends Flags {
-  readonly dryRun?: true
-}
-
-/** `status` of an ingestor that records nothing, though it should. */
-const FAILING_EXIT_CODE = 2
+import { openAdminApi } from './client.ts'
+import {
+  changeCommand,
+  type ChangeFlags,
+  command,
+  exitCodeOf,
+  exitWithOurCode,
+  type Flags,
+  print,
+} from './command.ts'
+import { auditText, changeText, statusText, streamsText, summaryText } from './print.ts'
 
 export function statusCommand(): Command {
-  return command('status', 'what an ingestor does now; exit 2 where it cannot record or commit')
-    .action(async (flags: Flags) => {
+  return statusLike('status', 'what an ingestor does now', statusText)
+}
+
+export function summaryCommand(): Command {
+  return statusLike('summary', 'what an ingestor does now, in a sentence', summaryText)
+}
+
+function statusLike(
+  name: string,
+  description: string,
+  text: (status: StatusView) => string,
+): Command {
+  return command(name, `${description}; exit 1 where it cannot record or commit`).action(
+    async (flags: Flags) => {
       const status = (await openAdminApi(flags).get('/status')) as StatusView
-      print(flags, status, statusText(status))
-      if (status.state !== 'starting' && isFailing(status.state)) process.exitCode = FAILING_EXIT_CODE
-    })
+      print(flags, status, text(status))
+      process.exitCode = exitCodeOf(status)
+    },
+  )
 }
 
 export function streamsCommand(): Command {
@@ -36,7 +46,9 @@ export function streamsCommand(): Command {
       const query = new URLSearchParams()
       if (flags.symbol !== undefined) query.set('symbol', flags.symbol)
       if (flags.channel !== undefined) query.set('channel', flags.channel)
-      const answer = (await openAdminApi(flags).get(`/streams?${query}`)) as { streams: readonly StreamView[] }
+      const answer = (await openAdminApi(flags).get(`/streams?${query}`)) as {
+        streams: readonly StreamView[]
+      }
       print(flags, answer, streamsText(answer.streams))
     })
 }
@@ -45,38 +57,44 @@ export function auditCommand(): Command {
   return command('audit', 'who changed what an ingestor records, the newest first')
     .option('--limit <count>', 'so many changes', wholeNumber(1, 1_000), 20)
     .action(async (flags: Flags & { readonly limit: number }) => {
-      const answer = (await openAdminApi(flags).get(`/audit?limit=${flags.limit}`)) as { entries: readonly AuditEntry[] }
+      const answer = (await openAdminApi(flags).get(`/audit?limit=${flags.limit}`)) as {
+        entries: readonly AuditEntry[]
+      }
       print(flags, answer, auditText(answer.entries))
     })
 }
 
 export function pauseCommand(): Command {
-  return changeCommand('pause', 'close the sockets of an ingestor; it records nothing until `resume`')
-    .action((flags: ChangeFlags) => setRecording(flags, 'paused'))
+  return changeCommand(
+    'pause',
+    'close the sockets of an ingestor; it records nothing until `resume`',
+  ).action((flags: ChangeFlags) => setRecording(flags, 'paused'))
 }
 
 export function stopCommand(): Command {
-  return changeCommand('stop', 'the same as `pause`')
-    .action((flags: ChangeFlags) => setRecording(flags, 'paused'))
+  return changeCommand('stop', 'the same as `pause`').action((flags: ChangeFlags) =>
+    setRecording(flags, 'paused'),
+  )
 }
 
 export function resumeCommand(): Command {
-  return changeCommand('resume', 'let an ingestor record again after `pause`')
-    .action((flags: ChangeFlags) => setRecording(flags, 'recording'))
+  return changeCommand('resume', 'let an ingestor record again after `pause`').action(
+    (flags: ChangeFlags) => setRecording(flags, 'recording'),
+  )
 }
 
 export function scaleCommand(): Command {
   return changeCommand('scale', 'record the first N symbols, or those of the first tiers')
     .argument('<size>', 'a number of symbols, or tier:1, tier:2, tier:3', sizeArgument)
-    .action((size: object, flags: ChangeFlags) =>
-      change(flags, (api, query) => api.change('POST', `/scale${query}`, size)),
-    )
+    .action((size: object, flags: ChangeFlags) => change(flags, 'POST', '/scale', size))
 }
 
 export function symbolsCommand(): Command {
-  const symbols = new Command('symbols').description('add and remove symbols of an ingestor')
+  const symbols = new Command('symbols')
+    .description('add and remove symbols of an ingestor')
+    .exitOverride(exitWithOurCode)
   const put = (flags: ChangeFlags, body: unknown): Promise<void> =>
-    change(flags, (api, query) => api.change('PUT', `/symbols${query}`, body))
+    change(flags, 'PUT', '/symbols', body)
   for (const [name, description, bodyOf] of [
     ['add', 'record these symbols as well', (add: readonly string[]) => ({ add })],
     ['remove', 'no longer record these symbols', (remove: readonly string[]) => ({ remove })],
@@ -84,7 +102,7 @@ export function symbolsCommand(): Command {
   ] as const) {
     symbols.addCommand(
       changeCommand(name, description)
-        .argument('<symbols...>', 'names such as BTCUSDT')
+        .argument('<symbols...>', 'names such as BTCUSDT ETHUSDT, or BTCUSDT,ETHUSDT', collectNames)
         .action((names: readonly string[], flags: ChangeFlags) => put(flags, bodyOf(names))),
     )
   }
@@ -93,49 +111,50 @@ export function symbolsCommand(): Command {
 
 export function channelsCommand(): Command {
   return changeCommand('channels', 'record these channels of every symbol')
-    .argument('<channels...>', 'such as book_ticker trades depth_events')
+    .argument('<channels...>', 'such as book_ticker trades depth_events', collectNames)
     .action((channels: readonly string[], flags: ChangeFlags) =>
-      change(flags, (api, query) => api.change('PUT', `/channels${query}`, { channels })),
+      change(flags, 'PUT', '/channels', { channels }),
     )
 }
 
 export function depthCommand(): Command {
   return changeCommand('depth', 'record the order books of these symbols')
-    .argument('<symbols...>', 'names, all, busiest:N, tier:1, tier:2 or tier:3')
+    .argument('<symbols...>', 'names, all, busiest:N, tier:1, tier:2 or tier:3', collectNames)
     .action((words: readonly string[], flags: ChangeFlags) =>
-      change(flags, (api, query) => api.change('PUT', `/depth${query}`, { symbols: depthOf(words) })),
+      change(flags, 'PUT', '/depth', { symbols: depthOf(words) }),
     )
 }
 
+/** Recording begins with the symbols, where they are named. */
+export async function startThere(
+  flags: ChangeFlags,
+  symbols: readonly string[] | undefined,
+): Promise<void> {
+  if (symbols !== undefined) await change(flags, 'PUT', '/symbols', setBody(symbols))
+  await setRecording(flags, 'recording')
+}
+
+export function resetCommand(): Command {
+  return changeCommand('reset', 'record what the environment of the ingestor says').action(
+    (flags: ChangeFlags) => change(flags, 'DELETE', '/desired', {}),
+  )
+}
+
 function setRecording(flags: ChangeFlags, state: 'recording' | 'paused'): Promise<void> {
-  return change(flags, (api, query) => api.change('POST', `/recording${query}`, { state }))
+  return change(flags, 'POST', '/recording', { state })
 }
 
-function command(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .option('--server <where>', 'URL of its admin API, or path of its socket (BOOKTAPE_SERVER)')
-    .option('--token <token>', 'where it is a URL (BOOKTAPE_TOKEN)')
-    .option('--data-dir <dir>', 'the local stack whose ingestor is meant, where no server is named', '.data')
-    .option('--json', 'print the answer of the API as it is')
-    .allowExcessArguments(false)
-}
-
-function changeCommand(name: string, description: string): Command {
-  return command(name, description).option('--dry-run', 'only say what it would do')
-}
+type Method = 'POST' | 'PUT' | 'DELETE'
 
 async function change(
   flags: ChangeFlags,
-  send: (api: AdminApi, query: string) => Promise<unknown>,
+  method: Method,
+  path: string,
+  body: unknown,
 ): Promise<void> {
   const query = flags.dryRun === true ? '?dry_run=true' : ''
-  const answer = (await send(openAdminApi(flags), query)) as ChangeAnswer
-  print(flags, answer, changeText(answer))
-}
-
-function print({ json }: Flags, answer: unknown, text: string): void {
-  process.stdout.write(json === true ? `${JSON.stringify(answer)}\n` : text)
+  const answer = await openAdminApi(flags).change(method, path + query, body, flags.ifMatch)
+  print(flags, answer, changeText(answer as ChangeAnswer))
 }
 
 function setBody(names: readonly string[]): unknown {
@@ -146,7 +165,9 @@ function sizeArgument(text: string): object {
   const tier = tierOf(text)
   if (tier !== undefined) return { tier }
   if (/^[1-9]\d{0,3}$/.test(text)) return { count: Number(text) }
-  throw new InvalidArgumentError('Expected a number of symbols such as 50, or tier:1, tier:2, tier:3.')
+  throw new InvalidArgumentError(
+    'Expected a number of symbols such as 50, or tier:1, tier:2, tier:3.',
+  )
 }
 
 function depthOf(words: readonly string[]): unknown {
@@ -162,4 +183,15 @@ function depthOf(words: readonly string[]): unknown {
 function tierOf(text: string): number | undefined {
   const tier = /^tier:([123])$/.exec(text)?.[1]
   return tier === undefined ? undefined : Number(tier)
+}
+
+/** Names between blanks, commas or both. */
+function collectNames(text: string, before: readonly string[] = []): readonly string[] {
+  return [
+    ...before,
+    ...text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  ]
 }

@@ -25,6 +25,35 @@ export function statusText(status: StatusView): string {
   return `${lines.join('\n')}\n`
 }
 
+export function summaryText({ ingestor, state, actual, feed, writer, tape, books, gaps }: StatusView): string {
+  const parts = [
+    `${ingestor.ingestor_id} (${ingestor.exchange}) is ${words(state)}`,
+    `${number(actual.streams_heard)} of ${number(actual.streams_wanted)} streams are heard`,
+    `${number(feed.frames_per_s)} frames/s`,
+    `${number(writer.rows_per_s)} rows/s`,
+    `lag ${number(writer.lag_ms)} ms`,
+    `${bytes(tape.backlog_bytes)} not committed`,
+    `${number(books.in_sequence)} of ${number(books.known)} books in sequence`,
+    `gaps that have not ended: ${number(gaps.open_holes)}`,
+  ]
+  return `${parts.join('; ')}.\n`
+}
+
+/** For those who watch without a terminal: the time, and what changes. */
+export function watchLine({ clock, state, actual, feed, writer, tape, books, gaps }: StatusView): string {
+  return [
+    `${clock.now.slice(0, 19)}Z`,
+    words(state),
+    `${number(feed.frames_per_s)} frames/s`,
+    `${number(writer.rows_per_s)} rows/s`,
+    `lag ${number(writer.lag_ms)} ms`,
+    `backlog ${bytes(tape.backlog_bytes)}`,
+    `streams ${number(actual.streams_heard)}/${number(actual.streams_wanted)}`,
+    `books ${number(books.in_sequence)}/${number(books.known)}`,
+    `open gaps ${number(gaps.open_holes)}`,
+  ].join('  ')
+}
+
 export function streamsText(streams: readonly StreamView[]): string {
   const rows = streams.map((one) => [
     one.stream,

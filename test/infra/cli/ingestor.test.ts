@@ -78,7 +78,7 @@ test('changes: planned, made, refused with a reason, and listed', async () => {
   const refused = await here('symbols', 'remove', 'GONEUSDT')
   expect(refused).toMatchObject({ exit_code: 1, out: '' })
   expect(refused.err).toContain('The ingestor answers 422: This symbol is not recorded. Not recorded: GONEUSDT.')
-  expect((await here('scale', 'many')).exit_code).toBe(1)
+  expect((await here('scale', 'many')).exit_code).toBe(2)
   expect((await here('symbols', 'set', 'BTCUSDT')).exit_code).toBe(0)
   await heard(2)
   expect((await here('channels', 'trades', 'book_ticker', 'depth_events')).out).toContain('books take a weight of 20')
