@@ -5,7 +5,7 @@ import { createTestDatabase } from '../support/database.ts'
 const { pool } = await createTestDatabase()
 
 for (const name of DERIVED_TABLES) {
-  test(`${name}: its columns are those of the database, the time and the symbol first`, async () => {
+  test(`${name}: columns match the database, with time and symbol first`, async () => {
     const { columns, identity } = ARCHIVED_TABLES[name]
     const { rows } = await pool.query<{ name: string; type: string }>(
       `select attname as name, typname as type

@@ -1,6 +1,6 @@
 /**
- * The books of recordings at random moments by the three ways to one: bookAt, the rows of the top
- * and the features of a second. FEEDS_DIR names the folder of recordings.
+ * The books of recordings at random times, by three ways: bookAt, rows of orderbook_topn, and
+ * features of a second. FEEDS_DIR is the folder of recordings.
  */
 import { expect, test } from 'vitest'
 import { bookAt } from '#core/book-at.ts'
@@ -37,7 +37,7 @@ for (const folder of [BTC, FIVE_COINS, SPOT]) {
   )
 }
 
-/** How many of the moments have a book; it is the same one in all three. */
+/** Returns how many of the times have a book. The book must be the same in all three ways. */
 async function agreeingMoments(rows: readonly DepthRow[]): Promise<number> {
   const diffs = rows.filter((row) => row.depth_kind === 'diff')
   if (diffs.length === 0) return 0
@@ -53,18 +53,18 @@ async function agreeingMoments(rows: readonly DepthRow[]): Promise<number> {
   for (let n = 0; n < MOMENTS; n++) {
     const row = Math.floor(random() * (grid.row_count - 1))
     const end = endOf(grid, row)
-    // A row of features has what came before its end, one of the top what came up to its moment.
+    // A features row contains changes before its end; a topn row, changes up to its time.
     const before = await bookAt(sourceOf(rows), micros(end - 1))
     const then = await bookAt(sourceOf(rows), micros(end))
     const shown = top.get(end)
     if (shown !== undefined) {
-      if (then.kind !== 'book') throw new Error(`a row of the top at ${end}, where bookAt knows no book`)
+      if (then.kind !== 'book') throw new Error(`a topn row at ${end}, but bookAt has no book`)
       expect(shown.slice(0, 40), `top at ${end}`).toEqual(topOf(then.book))
     }
     for (const count of [5, 10]) {
       const value = columns[`i${count}`]![row]!
       if (Number.isNaN(value)) continue
-      if (before.kind !== 'book') throw new Error(`i${count} before ${end}, where bookAt knows no book`)
+      if (before.kind !== 'book') throw new Error(`i${count} before ${end}, but bookAt has no book`)
       expect(isNearest(value, imbalanceOf(before.book, count)), `i${count} before ${end}`).toBe(true)
     }
     if (shown !== undefined && !Number.isNaN(columns['i10']![row]!)) known_count += 1

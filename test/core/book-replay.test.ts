@@ -1,6 +1,6 @@
 /**
- * One book, three readers: the book of a moment, orderbook_topn and the book columns of features
- * over the same made-up depth, and against plain Maps that know which moments are known.
+ * One book, three readers: bookAt, orderbook_topn and the book columns of features over the same
+ * generated depth, compared with plain Maps that also record when the book is known.
  */
 import { expect, test } from 'vitest'
 import { bookAt } from '#core/book-at.ts'
@@ -20,25 +20,25 @@ const START = 1_700_000_000_000_000
 const SECONDS = 60
 const at = (ms: number): Micros => micros(START + ms * 1_000)
 
-/** Spot and Bybit say no id of the diff before; USD-M does. */
+/** USD-M sends the id of the previous diff; spot and Bybit do not. */
 type Style = 'chained' | 'spot'
 
 interface Made {
   readonly rows: readonly DepthRow[]
-  /** Of the best bid, by moment: undefined where nobody can know it. */
+  /** The best bid by time; undefined when it cannot be known. */
   readonly bestBidAt: (ts: number) => number | undefined
 }
 
 /**
- * A minute of changes at random moments. Some are lost; snapshots come every few seconds, each
- * with the id of the newest change (a renewal at the very id) or a little behind it in time.
+ * A minute of changes at random times. Some are lost. Snapshots come every few seconds, each with
+ * the id of the newest change (a renewal of the same id) or with a slightly later time.
  */
 function makeDepth(seed: number, style: Style, loss: number): Made {
   const random = randomNumbers(seed)
   const bids = new Map<number, number>(Array.from({ length: 14 }, (_, k) => [100 - k, 1]))
   const asks: readonly Level[] = Array.from({ length: 14 }, (_, k) => [150 + k, 1])
   const rows: DepthRow[] = []
-  /** [moment, best bid from it on, or undefined]. */
+  /** [time, best bid from that time, or undefined]. */
   const truth: [number, number | undefined][] = []
   let id = 1_000
   let is_known = false
@@ -68,7 +68,7 @@ function makeDepth(seed: number, style: Style, loss: number): Made {
     truth.push([at(ms), is_known ? best() : undefined])
     if (ms < next_snapshot_ms) continue
     next_snapshot_ms = ms + 1_000 + Math.floor(random() * 6_000)
-    // Its time is that of its arrival: later than changes that follow it.
+    // The snapshot has its arrival time, which is later than changes that follow it.
     rows.push({
       ts_exchange: at(ms + Math.floor(random() * 400)),
       depth_kind: 'snapshot',
@@ -90,7 +90,7 @@ function makeDepth(seed: number, style: Style, loss: number): Made {
 
 for (const style of ['chained', 'spot'] as const) {
   for (const [seed, loss] of [[1, 0], [2, 0.01], [3, 0.05], [4, 0.2]] as const) {
-    test(`${style}, seed ${seed}, ${loss * 100} % lost: book, rows of the top and features are one book`, async () => {
+    test(`${style}, seed ${seed}, ${loss * 100} % lost: bookAt, topn rows and features agree`, async () => {
       const { rows, bestBidAt } = makeDepth(seed, style, loss)
       const cadence = { min_us: 100_000, max_us: 1_000_000 }
       const sampler = new TopSampler(cadence, micros(0))
@@ -112,11 +112,11 @@ for (const style of ['chained', 'spot'] as const) {
         const best = found.kind === 'book' ? found.book.bids.priceAt(0) : undefined
         const feature = columns['i5']![second - 1]!
         const where = `second ${second}`
-        // What is served is right.
+        // Every served book is correct.
         if (best !== undefined) expect(best, where).toBe(bestBidAt(moment - 1))
         if (!Number.isNaN(feature)) {
           const side = (levels: readonly Level[]): number => levels.reduce((sum, [, qty]) => sum + qty, 0)
-          if (found.kind !== 'book') throw new Error(`${where}: features know a book that bookAt does not`)
+          if (found.kind !== 'book') throw new Error(`${where}: features have a book, but bookAt has none`)
           const [bid, ask] = [side(found.book.bids.top(5)), side(found.book.asks.top(5))]
           expect(feature, where).toBeCloseTo((bid - ask) / (bid + ask), 12)
           known_count += 1
@@ -124,14 +124,14 @@ for (const style of ['chained', 'spot'] as const) {
         const row = top.get(moment)
         const found_there = await bookAt(sourceOf(rows), moment)
         if (row !== undefined) {
-          if (found_there.kind !== 'book') throw new Error(`${where}: a row of the top where bookAt knows none`)
+          if (found_there.kind !== 'book') throw new Error(`${where}: a topn row, but bookAt has no book`)
           const levels = (side: readonly Level[]): readonly number[] => side.slice(0, 10).flat()
           expect(row.slice(0, 40), where).toEqual([
             ...levels(found_there.book.bids.top(10)),
             ...levels(found_there.book.asks.top(10)),
           ])
         }
-        // A renewal is no reason to know nothing.
+        // A renewal must not make the book unknown.
         if (loss === 0 && second > 2) {
           expect(Number.isNaN(feature), where).toBe(false)
           expect(row, where).toBeDefined()
@@ -152,7 +152,7 @@ const change = (second: number, U: number | null, u: number, bids: readonly Leve
   asks: [[1_000_000, 1]],
 })
 
-test('a snapshot with the id of the last change renews the book and hides no moment of it', () => {
+test('a snapshot with the id of the last change renews the book without a break', () => {
   const replay = new BookReplay()
   replay.addSnapshots([change(0, null, 10), change(2.4, null, 12)])
   const spans: unknown[] = []
@@ -171,7 +171,7 @@ test('a snapshot with the id of the last change renews the book and hides no mom
   ])
 })
 
-test('an exchange that numbers its books anew: the old numbering goes on up to the snapshot that begins the new one', () => {
+test('an exchange renumbers its books: the old numbering ends with the snapshot that starts the new one', () => {
   const replay = new BookReplay()
   replay.addSnapshots([change(0, null, 900), change(5, null, 1)])
   const outcomes = [change(1, 901, 901), change(4, 902, 902), change(6, 2, 2), change(7, 3, 3)].map((diff) => {

@@ -19,7 +19,7 @@ const START = 1_700_000_000_000_000
 
 type Message = readonly ['diff' | 'snapshot' | 'stream_snapshot' | 'asked', DepthChange?]
 
-/** U, u, pu and the price of the only level in it; null for pu makes it a diff of spot. */
+/** A diff with U, u, pu and one level; pu = null makes it a spot diff. */
 function diff(U: number, u: number, pu: number | null, ts_s = u): Message {
   const bids: readonly Level[] = [[u, 1]]
   return ['diff', { ...change(u, ts_s), first_update_id: U, prev_final_update_id: pu, bids }]
@@ -52,7 +52,7 @@ function play(messages: readonly Message[], from: BookState = unsyncedBook()) {
   return { state, told: news.map((one) => one.kind).join(' '), news }
 }
 
-/** The ids of the diffs that the book is made of, since each left a level with its id as price. */
+/** The ids of the diffs in the book: each diff leaves a level with its id as price. */
 function applied(state: BookState): readonly number[] | undefined {
   if (state.kind === 'syncing') return undefined
   return state.book.bids.top(Infinity).map(([price]) => price).filter((price) => price > 1).toReversed()
@@ -63,26 +63,26 @@ const SPOT_DIFFS = [diff(90, 100, null), diff(101, 110, null), diff(111, 120, nu
 
 for (const [name, messages, expected, told] of [
   // USD-M
-  ['USD-M: the snapshot lies inside a diff, which is applied with those after it', [...USDM, snapshot(107)], [110, 120], 'wanted synced'],
+  ['USD-M: a diff that spans the snapshot is applied, with those after it', [...USDM, snapshot(107)], [110, 120], 'wanted synced'],
   ['USD-M: a diff that ends with the snapshot is applied', [...USDM, snapshot(110)], [110, 120], 'wanted synced'],
   ['USD-M: a diff that begins with the snapshot is applied', [...USDM, snapshot(105)], [110, 120], 'wanted synced'],
   ['USD-M: the first diff directly continues the snapshot', [...USDM.slice(1), snapshot(100)], [110, 120], 'wanted synced'],
   ['USD-M: the snapshot is newer than every diff', [...USDM, snapshot(125), diff(121, 130, 120)], [130], 'wanted synced'],
   ['USD-M: the snapshot is older than the first diff', [...USDM, snapshot(80)], undefined, 'wanted wanted'],
   ['USD-M: another snapshot after one that was too old', [...USDM, snapshot(80), snapshot(115)], [120], 'wanted wanted synced'],
-  ['USD-M: later diffs go by pu alone', [...USDM, snapshot(107), diff(500, 600, 120)], [110, 120, 600], 'wanted synced'],
-  ['USD-M: a diff that comes twice is applied once', [...USDM, snapshot(107), USDM[2]!, USDM[1]!], [110, 120], 'wanted synced'],
+  ['USD-M: later diffs connect by pu alone', [...USDM, snapshot(107), diff(500, 600, 120)], [110, 120, 600], 'wanted synced'],
+  ['USD-M: a duplicate diff is applied once', [...USDM, snapshot(107), USDM[2]!, USDM[1]!], [110, 120], 'wanted synced'],
   ['USD-M: a diff is missing', [...USDM, snapshot(107), diff(131, 140, 130)], undefined, 'wanted synced lost'],
-  ['USD-M: after a hole two more diffs and a snapshot', [...USDM, snapshot(107), diff(131, 140, 130), diff(141, 150, 140), snapshot(144)], [150], 'wanted synced lost wanted synced'],
-  ['USD-M: a snapshot that was asked for before the hole does not mend it', [...USDM, snapshot(107), diff(131, 140, 130), diff(141, 150, 140), snapshot(122)], undefined, 'wanted synced lost wanted wanted'],
-  ['USD-M: two diffs change places', [...USDM, snapshot(107), diff(131, 140, 130), diff(121, 130, 120), diff(141, 150, 140)], [110, 120, 130, 140, 150], 'wanted synced lost synced'],
-  ['USD-M: what was missing comes late, bit by bit', [...USDM, snapshot(107), diff(141, 150, 140), diff(151, 160, 150), diff(121, 130, 120), diff(131, 140, 130)], [110, 120, 130, 140, 150, 160], 'wanted synced lost wanted synced'],
-  ['USD-M: a second hole before the first is filled ends the hope for it', [...USDM, snapshot(107), diff(131, 140, 130), diff(151, 160, 150), diff(121, 130, 120)], undefined, 'wanted synced lost'],
-  ['spot: what was missing comes late', [...SPOT_DIFFS, snapshot(107), diff(131, 140, null), diff(121, 130, null)], [110, 120, 130, 140], 'wanted synced lost synced'],
-  ['USD-M: a hole while we wait begins the wait anew', [...USDM, diff(131, 140, 130), snapshot(115)], undefined, 'wanted'],
-  ['USD-M: one diff is not enough to ask', [USDM[0]!], undefined, ''],
+  ['USD-M: after a gap, two more diffs and a snapshot', [...USDM, snapshot(107), diff(131, 140, 130), diff(141, 150, 140), snapshot(144)], [150], 'wanted synced lost wanted synced'],
+  ['USD-M: a snapshot from before the gap does not repair it', [...USDM, snapshot(107), diff(131, 140, 130), diff(141, 150, 140), snapshot(122)], undefined, 'wanted synced lost wanted wanted'],
+  ['USD-M: two diffs are swapped', [...USDM, snapshot(107), diff(131, 140, 130), diff(121, 130, 120), diff(141, 150, 140)], [110, 120, 130, 140, 150], 'wanted synced lost synced'],
+  ['USD-M: the missing diffs come late, one by one', [...USDM, snapshot(107), diff(141, 150, 140), diff(151, 160, 150), diff(121, 130, 120), diff(131, 140, 130)], [110, 120, 130, 140, 150, 160], 'wanted synced lost wanted synced'],
+  ['USD-M: after a second gap, late diffs no longer fill the first', [...USDM, snapshot(107), diff(131, 140, 130), diff(151, 160, 150), diff(121, 130, 120)], undefined, 'wanted synced lost'],
+  ['spot: the missing diff comes late', [...SPOT_DIFFS, snapshot(107), diff(131, 140, null), diff(121, 130, null)], [110, 120, 130, 140], 'wanted synced lost synced'],
+  ['USD-M: a gap while waiting restarts the wait', [...USDM, diff(131, 140, 130), snapshot(115)], undefined, 'wanted'],
+  ['USD-M: one diff is not enough to request a snapshot', [USDM[0]!], undefined, ''],
   // Spot
-  ['spot: the snapshot lies inside a diff', [...SPOT_DIFFS, snapshot(107)], [110, 120], 'wanted synced'],
+  ['spot: a diff that spans the snapshot is applied', [...SPOT_DIFFS, snapshot(107)], [110, 120], 'wanted synced'],
   ['spot: a diff that ends with the snapshot is dropped', [...SPOT_DIFFS, snapshot(110)], [120], 'wanted synced'],
   ['spot: the first diff directly continues the snapshot', [...SPOT_DIFFS.slice(1), snapshot(100)], [110, 120], 'wanted synced'],
   ['spot: the snapshot is older than the first diff', [...SPOT_DIFFS, snapshot(80)], undefined, 'wanted wanted'],
@@ -90,19 +90,19 @@ for (const [name, messages, expected, told] of [
   ['spot: a diff is missing', [...SPOT_DIFFS, snapshot(107), diff(122, 130, null)], undefined, 'wanted synced lost'],
   // Both
   ['a snapshot without any diff is a book', [snapshot(100), diff(101, 105, 100)], [105], 'synced'],
-  ['the ids begin anew', [snapshot(100), diff(1, 2, 0, 20_000)], undefined, 'synced lost'],
+  ['the ids restart', [snapshot(100), diff(1, 2, 0, 20_000)], undefined, 'synced lost'],
   // Snapshots in the stream
-  ['in the stream: a new numbering stands at once', [snapshot(100), snapshot(1, 'stream_snapshot', 101), diff(2, 2, null, 102)], [2], 'synced'],
-  ['in the stream: a new numbering stands beside diffs of the old one', [diff(500, 500, null), diff(501, 501, null), snapshot(1, 'stream_snapshot', 502), diff(2, 2, null, 503)], [2], 'wanted synced'],
-  ['in the stream: the beginning of a numbering comes again over a second socket', [snapshot(1, 'stream_snapshot', 50), diff(2, 2, null, 51), snapshot(1, 'stream_snapshot', 50), diff(3, 3, null, 52)], [2, 3], 'synced'],
-  ['in the stream: one of a socket that lags behind is dropped', [snapshot(100), diff(101, 101, null), snapshot(95, 'stream_snapshot'), diff(96, 96, null), diff(102, 102, null)], [101, 102], 'synced'],
-  ['in the stream: one that is ahead is a book, and what it holds already is dropped', [snapshot(100), snapshot(105, 'stream_snapshot'), diff(101, 101, null), diff(105, 105, null), diff(106, 106, null)], [106], 'synced'],
-  ['in the stream: it mends a lost book', [snapshot(100, 'stream_snapshot'), diff(102, 102, null), diff(103, 103, null), snapshot(102, 'stream_snapshot'), diff(104, 104, null)], [103, 104], 'synced lost wanted synced'],
+  ['in the stream: a new numbering is accepted at once', [snapshot(100), snapshot(1, 'stream_snapshot', 101), diff(2, 2, null, 102)], [2], 'synced'],
+  ['in the stream: a new numbering is accepted after buffered diffs of the old one', [diff(500, 500, null), diff(501, 501, null), snapshot(1, 'stream_snapshot', 502), diff(2, 2, null, 503)], [2], 'wanted synced'],
+  ['in the stream: the start of a numbering comes again over a second socket', [snapshot(1, 'stream_snapshot', 50), diff(2, 2, null, 51), snapshot(1, 'stream_snapshot', 50), diff(3, 3, null, 52)], [2, 3], 'synced'],
+  ['in the stream: a snapshot of a lagging socket is dropped', [snapshot(100), diff(101, 101, null), snapshot(95, 'stream_snapshot'), diff(96, 96, null), diff(102, 102, null)], [101, 102], 'synced'],
+  ['in the stream: a snapshot that is ahead is used, and diffs it contains are dropped', [snapshot(100), snapshot(105, 'stream_snapshot'), diff(101, 101, null), diff(105, 105, null), diff(106, 106, null)], [106], 'synced'],
+  ['in the stream: a snapshot repairs a lost book', [snapshot(100, 'stream_snapshot'), diff(102, 102, null), diff(103, 103, null), snapshot(102, 'stream_snapshot'), diff(104, 104, null)], [103, 104], 'synced lost wanted synced'],
   // Renewal
-  ['a snapshot that was asked for takes the place of the book', [...USDM, snapshot(107), ['asked'], diff(121, 130, 120), diff(131, 140, 130), snapshot(125)], [130, 140], 'wanted synced'],
-  ['a snapshot newer than the book takes its place', [...USDM, snapshot(107), snapshot(125), diff(121, 130, 120)], [130], 'wanted synced'],
-  ['a snapshot that reaches back before what we know since asking is dropped', [...USDM, snapshot(107), diff(121, 130, 120), ['asked'], diff(131, 140, 130), snapshot(125)], [110, 120, 130, 140], 'wanted synced'],
-  ['a snapshot that nobody knows of is dropped', [...USDM, snapshot(107), snapshot(115)], [110, 120], 'wanted synced'],
+  ['a requested snapshot replaces the book', [...USDM, snapshot(107), ['asked'], diff(121, 130, 120), diff(131, 140, 130), snapshot(125)], [130, 140], 'wanted synced'],
+  ['a snapshot newer than the book replaces it', [...USDM, snapshot(107), snapshot(125), diff(121, 130, 120)], [130], 'wanted synced'],
+  ['a snapshot from before the diffs since its request is dropped', [...USDM, snapshot(107), diff(121, 130, 120), ['asked'], diff(131, 140, 130), snapshot(125)], [110, 120, 130, 140], 'wanted synced'],
+  ['an old snapshot that was not requested is dropped', [...USDM, snapshot(107), snapshot(115)], [110, 120], 'wanted synced'],
 ] as const satisfies readonly (readonly [string, readonly Message[], readonly number[] | undefined, string])[]) {
   test(name, () => {
     const played = play(messages)
@@ -111,7 +111,7 @@ for (const [name, messages, expected, told] of [
   })
 }
 
-test('the news of a loss names the last right id and the first wrong one', () => {
+test('the news of a loss has the last good id and the first bad one', () => {
   const { news } = play([...USDM, snapshot(107), diff(131, 140, 130)])
   expect(news.at(-1)).toEqual({
     kind: 'lost', cause: 'sequence', from_id: 120, to_id: 140, from_ts: START + 120_000, to_ts: START + 140_000,
@@ -125,7 +125,7 @@ test('a diff that crosses the book loses it', () => {
   expect(news.at(-1)).toMatchObject({ kind: 'lost', cause: 'crossed', from_id: 130, to_id: 130 })
 })
 
-test('what was missing comes late and the book would be crossed with it: only a snapshot helps', () => {
+test('a late diff that would cross the book: only a snapshot helps', () => {
   const crossing: Message = ['diff', { ...diff(121, 130, 120)[1]!, bids: [[1_000_000, 1]] }]
   const uncrossing: Message = ['diff', { ...diff(141, 150, 140)[1]!, bids: [[1_000_000, 0]] }]
   const { state, told } = play([
@@ -136,12 +136,12 @@ test('what was missing comes late and the book would be crossed with it: only a 
   expect(applied(play([snapshot(135)], state).state)).toEqual([140])
 })
 
-test('a snapshot that is crossed itself is no book, and another one is wanted', () => {
+test('a crossed snapshot is refused, and another one is wanted', () => {
   const crossed: Message = ['snapshot', { ...change(107, 0), bids: [[1_000, 1]], asks: [[999, 1]] }]
   expect(play([...USDM, crossed]).told).toBe('wanted wanted')
 })
 
-test('however long the snapshot takes, only the newest diffs are kept', () => {
+test('while the snapshot is pending, only the newest diffs are kept', () => {
   const many = Array.from({ length: 3_000 }, (_, n) => diff(n + 1, n + 1, n))
   const { state } = play(many)
   expect(state).toMatchObject({ kind: 'syncing' })
@@ -151,11 +151,11 @@ test('however long the snapshot takes, only the newest diffs are kept', () => {
   expect(play([snapshot(100)], play(many).state).told).toBe('wanted')
 })
 
-describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their folder)', () => {
-  test('BTCUSDT: best bid and ask after each applied diff are the exchange\'s own', () => {
+describe.skipIf(FEEDS_DIR === undefined)('recordings (in FEEDS_DIR)', () => {
+  test('BTCUSDT: best bid and ask after each applied diff equal those of the exchange', () => {
     const rows = oracleRows()
     const seen: string[] = []
-    // The snapshot first: in the recording it comes after diffs that are then applied at once.
+    // The snapshot goes first: in the recording it follows diffs, which are then applied at once.
     const lines = depthLines(BTC).toSorted((a, b) => rank(a) - rank(b))
     replay(lines, (state, line) => {
       const { bids, asks } = state.book
@@ -189,7 +189,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
     })
   }
 
-  test('five coins: the book says what the best quote of the same update says', () => {
+  test('five coins: the book equals the best quote of the same update', () => {
     const lines = depthLines(FIVE_COINS)
     const quotes = new Map(lines.flatMap((line) => (line.kind === 'quote' ? [[`${line.symbol} ${line.quote.update_id}`, line.quote]] : [])))
     let compared_count = 0
@@ -205,7 +205,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
 
   for (const folder of [FIVE_COINS, SPOT]) {
     for (const damage of ['dropped', 'swapped'] as const) {
-      test(`${folder}: one diff ${damage}: that symbol alone is lost, and right after the next snapshot`, () => {
+      test(`${folder}: one diff ${damage}: only that symbol is lost, and the next snapshot repairs it`, () => {
         const lines = depthLines(folder)
         const whole = replay(lines)
         const [victim] = [...whole.keys()]
@@ -213,7 +213,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
         const [at, next] = [own[own.length >> 1]!, own[(own.length >> 1) + 1]!]
         const damaged = lines.with(at, lines[next]!).with(next, lines[at]!)
         const told: string[] = []
-        // The exchange's answer to the new question: the whole book as it stands later on.
+        // The exchange's response to the new request: the whole book at a later time.
         const late = own[(own.length >> 1) + 20]!
         const mended = mend(lines, victim!, late)
         const input = damage === 'swapped' ? damaged : lines.toSpliced(at, 1)
@@ -231,7 +231,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
 /** The undamaged book of a symbol after line `at`, as a snapshot. */
 function mend(lines: readonly DepthLine[], symbol: string, at: number): DepthLine {
   const state = replay(lines.slice(0, at + 1)).get(symbol)
-  if (state?.kind !== 'synced') throw new Error('The recording itself is not in sequence.')
+  if (state?.kind !== 'synced') throw new Error('The recording is not in sequence.')
   const { book, last_id, ts_exchange } = state
   const [bids, asks] = [book.bids.top(Infinity), book.asks.top(Infinity)]
   return { kind: 'snapshot', symbol, change: { ...change(last_id, 0), ts_exchange, bids, asks } }
@@ -272,7 +272,7 @@ function oracleRows(): readonly string[] {
   })
 }
 
-test('a snapshot of the stream under the id and time of the first changes nothing, as in the table', () => {
+test('a stream snapshot with the id and time of the first changes nothing, as in the table', () => {
   const first: DepthChange = { ...change(7, 7), bids: [[100, 1]], asks: [[101, 1]] }
   const other: DepthChange = { ...first, bids: [[99, 2]] }
   const newer: DepthChange = { ...other, ts_exchange: micros(first.ts_exchange + 1) }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { BookSide, OrderBook } from '#core/book.ts'
 import type { Level } from '#core/market.ts'
 
-/** Small numbers in an order that repeats: mulberry32. */
+/** Reproducible random numbers: mulberry32. */
 function randomFrom(seed: number): () => number {
   let state = seed
   return () => {
@@ -13,7 +13,7 @@ function randomFrom(seed: number): () => number {
   }
 }
 
-/** The plainest side there is. */
+/** The simplest possible book side. */
 function sorted(levels: ReadonlyMap<number, number>, sign: 1 | -1): readonly Level[] {
   return [...levels].toSorted(([a], [b]) => sign * (b - a))
 }
@@ -22,12 +22,12 @@ for (const [name, sign] of [
   ['bids', 1],
   ['asks', -1],
 ] as const) {
-  test(`${name} equal a sorted map after any levels put, changed and taken away anywhere`, () => {
+  test(`${name} equal a sorted map after random inserts, changes and removals`, () => {
     const random = randomFrom(7)
     const model = new Map<number, number>()
     const side = new BookSide(sign)
     for (let step = 0; step < 20_000; step++) {
-      // Phases of growing and of shrinking, near the best and far from it.
+      // Phases of growth and shrinkage, near the best level and far from it.
       const shrinks = Math.floor(step / 2_500) % 2 === 1
       const price = Math.round(1_000 + sign * -Math.abs(random() + random() - 1) * 900) / 10
       const qty = random() < (shrinks ? 0.7 : 0.2) ? 0 : Math.ceil(random() * 100) / 8
@@ -41,7 +41,7 @@ for (const [name, sign] of [
   })
 }
 
-test('a snapshot may come in any order, name a price twice and hold empty levels', () => {
+test('a snapshot may be unsorted, repeat a price and contain empty levels', () => {
   const book = new OrderBook()
   book.replace({
     bids: [[99, 1], [98, 0], [99.5, 2], [99, 3]],
@@ -52,7 +52,7 @@ test('a snapshot may come in any order, name a price twice and hold empty levels
   expect(book.level_count).toBe(4)
 })
 
-test('a second snapshot leaves nothing of the first, and a diff goes on from it', () => {
+test('a second snapshot replaces the first, and a diff continues it', () => {
   const book = new OrderBook()
   const levels = Array.from({ length: 500 }, (_, index) => [100 - index, 1] as const)
   book.replace({ bids: levels, asks: [[101, 1]] })
@@ -76,7 +76,7 @@ for (const [name, bids, asks, expected] of [
   })
 }
 
-test('a rank that is not there is NaN, never a level that was taken away', () => {
+test('a rank beyond the last level is NaN, never a removed level', () => {
   const side = new BookSide(-1)
   side.set(5, 1)
   side.set(5, 0)

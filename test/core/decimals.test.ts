@@ -1,4 +1,4 @@
-/** Against exact rationals made of the decimal texts, on numbers of awkward sizes. */
+/** Compared with exact rationals of the decimal texts, for numbers of extreme sizes. */
 import { expect, test } from 'vitest'
 import {
   decimalOf,
@@ -23,7 +23,7 @@ function randomTexts(seed: number): () => string {
   }
   const market = { price: 0, qty: 0, length: 6 }
   return () => {
-    // Ticks change, and sizes with them.
+    // The tick changes, and sizes change with it.
     if (below(40) === 0) {
       market.price = below(12)
       market.length = 1 + below(15)
@@ -65,14 +65,14 @@ test(`sums, products, mids, differences and quotients are the nearest doubles (s
   }
 })
 
-test('what once was printed with noise is what the exchange would have written', () => {
+test('values that used to show rounding noise are exactly what the exchange would write', () => {
   expect(difference(61800.1, 61800)).toBe(0.1)
   expect(middle(61800.1, 61800.2)).toBe(61800.15)
   expect(nearest(plus(decimalOf(1.1), decimalOf(0.675)))).toBe(1.775)
   expect(nearest(times(decimalOf(0.00000012), decimalOf(123456789012)))).toBe(14814.81468144)
 })
 
-test('what was taken away again leaves nothing, and no negative zero', () => {
+test('subtracting everything that was added gives 0, not -0', () => {
   const [balance, scale] = [new DecimalSum(), new Scale()]
   for (const value of [0.1, 1e15, 3e-9, 0.7]) balance.add(scale, value)
   for (const value of [0.7, 3e-9, 1e15, 0.1]) balance.subtract(scale, value)

@@ -1,6 +1,6 @@
 /**
- * The depth of the recordings in FEEDS_DIR as the book's own types, read by a small parser that
- * shares nothing with the exchange adapters.
+ * Reads the depth of the recordings in FEEDS_DIR, with a small parser that is independent of the
+ * exchange adapters.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -39,7 +39,7 @@ interface Wire {
   readonly asks: Wire['a']
 }
 
-/** Diffs, snapshots and quotes in the order in which they were received. */
+/** Diffs, snapshots and quotes in the order of their arrival. */
 export function depthLines(folder: string): readonly DepthLine[] {
   const packed = readFileSync(join(FEEDS_DIR ?? '', folder, 'feed.ndjson.gz'))
   return gunzipSync(packed)

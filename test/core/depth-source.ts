@@ -1,8 +1,8 @@
-/** Rows of depth in a list, as the book of a moment asks for them. */
+/** A DepthSource over a list of rows. */
 import type { DepthSource } from '#core/book-at.ts'
 import type { DepthRow } from '../../jobs/day/depth-reader.ts'
 
-/** In order of (ts_exchange, final_update_id). */
+/** Sorted by (ts_exchange, final_update_id). */
 export function sourceOf(rows: readonly DepthRow[]): DepthSource {
   const snapshots = rows.filter((row) => row.depth_kind === 'snapshot')
   const diffs = rows.filter((row) => row.depth_kind === 'diff')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { describeError } from '#core/errors.ts'
 
-test('an unknown authority is told with the setting that names it', () => {
+test('the message about an unknown authority has the setting that fixes it', () => {
   const error = Object.assign(new Error('self-signed certificate in certificate chain'), {
     code: 'SELF_SIGNED_CERT_IN_CHAIN',
   })

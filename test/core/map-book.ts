@@ -1,6 +1,6 @@
 /**
- * The book as anybody would build it from a recording: two Maps and the exchange's documented
- * procedure, in the order in which things were received. It shares nothing with core/book*.ts.
+ * A naive book from a recording: two Maps and the exchange's documented procedure, in order of
+ * arrival. It is independent of core/book*.ts.
  */
 import type { Level } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
@@ -15,17 +15,17 @@ export interface MapBook {
   readonly asks: readonly Level[]
 }
 
-/** What one symbol's recording says of its book, in the order of arrival. */
+/** One symbol's recorded depth, in order of arrival. */
 export function changesOf(lines: readonly DepthLine[], symbol: string): readonly Change[] {
   return lines.filter((line) => line.kind !== 'quote' && line.symbol === symbol) as Change[]
 }
 
-/** The newest snapshot up to `ts` and what came after it; throws where its changes have a hole. */
+/** The newest snapshot up to `ts` plus later changes; throws if the changes have a gap. */
 export function mapBookAt(changes: readonly Change[], ts: Micros): MapBook {
   const known = changes.filter(({ change }) => change.ts_exchange <= ts)
   const snapshots = known.filter(({ kind }) => kind === 'snapshot').map(({ change }) => change)
   const snapshot = snapshots.toSorted((a, b) => a.ts_exchange - b.ts_exchange).at(-1)
-  if (snapshot === undefined) throw new Error('There is no snapshot before that moment.')
+  if (snapshot === undefined) throw new Error('No snapshot before that time.')
   const bids = new Map(snapshot.bids)
   const asks = new Map(snapshot.asks)
   let update_id = snapshot.final_update_id
@@ -33,7 +33,7 @@ export function mapBookAt(changes: readonly Change[], ts: Micros): MapBook {
   for (const { kind, change } of known) {
     const { final_update_id, prev_final_update_id } = change
     if (kind !== 'diff' || final_update_id < snapshot.final_update_id) continue
-    if (!is_first && prev_final_update_id !== update_id) throw new Error('The changes have a hole.')
+    if (!is_first && prev_final_update_id !== update_id) throw new Error('The changes have a gap.')
     is_first = false
     update_id = final_update_id
     put(bids, change.bids)

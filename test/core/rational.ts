@@ -1,10 +1,10 @@
 /**
- * Exact rationals straight from decimal texts, and the double nearest to one: an independent way
- * to the values of core/decimals.ts. The double is found by comparing with its neighbours.
+ * Exact rationals from decimal texts, and the nearest double: an independent check of
+ * core/decimals.ts. The nearest double is found by comparison with its neighbours.
  */
 export interface Rational {
   readonly top: bigint
-  /** Above 0. */
+  /** Positive. */
   readonly bottom: bigint
 }
 
@@ -18,7 +18,7 @@ export function rational(text: string): Rational {
     : { top: units * 10n ** BigInt(power), bottom: 1n }
 }
 
-/** Over the larger denominator where the other divides it, as powers of ten do. */
+/** Uses the larger denominator if the other divides it, as powers of ten do. */
 export function sum(a: Rational, b: Rational): Rational {
   if (a.bottom < b.bottom) return sum(b, a)
   if (a.bottom % b.bottom === 0n) return { top: a.top + b.top * (a.bottom / b.bottom), bottom: a.bottom }
@@ -51,7 +51,7 @@ function distance(double: number, value: Rational): Rational {
   return { top: top < 0n ? -top : top, bottom }
 }
 
-/** A double is a whole number of 2^-1074. */
+/** A double is an integer multiple of 2^-1074. */
 function exact(double: number): Rational {
   const bits = bitsOf(double)
   const exponent = Number((bits >> 52n) & 0x7ffn)

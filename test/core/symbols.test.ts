@@ -18,7 +18,7 @@ for (const name of [
 }
 
 for (const name of ['', '.', '..', '-', '__', 'A B', 'A/B', 'A@B', 'A,B', 'A\n', 'A?', 'A%', 'A'.repeat(65)]) {
-  test(`${JSON.stringify(name)} is none`, () => expect(isSymbolName(name)).toBe(false))
+  test(`${JSON.stringify(name)} is not a symbol`, () => expect(isSymbolName(name)).toBe(false))
 }
 
 for (const [step, decimals] of [

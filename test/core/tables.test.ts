@@ -28,7 +28,7 @@ for (const table of Object.values(RAW_TABLES)) {
   })
 }
 
-test('ensure_hour makes the partition once, however often and from however many sessions it is asked', async () => {
+test('ensure_hour creates the partition once, even if many sessions call it repeatedly', async () => {
   const hour = '2024-08-08T23:54:16Z'
   await Promise.all(
     Array.from({ length: 4 }, () => pool.query(`select marketdata.ensure_hour('trades', $1)`, [hour])),

@@ -22,7 +22,7 @@ const stack = {
   environments: { jobs: { RAW_DISK_BUDGET_GB: '1.5' } },
 }
 
-test('a folder is held by one stack at a time, and free again afterwards', async () => {
+test('one stack at a time holds a folder, and releases it afterwards', async () => {
   const held = await openDataDir(dir)
   await expect(openDataDir(dir)).rejects.toThrow(/already running/)
   held.release()
@@ -31,14 +31,14 @@ test('a folder is held by one stack at a time, and free again afterwards', async
   again.release()
 })
 
-test('the lock of a process that is gone, or whose pid was given to another, is taken over', async () => {
+test('the lock of a process that has exited, or whose pid was reused, is taken over', async () => {
   writeFileSync(join(dir, 'stack.lock'), JSON.stringify({ pid: process.pid, started: 'long ago' }))
   const held = await openDataDir(dir)
   expect(JSON.parse(readFileSync(join(dir, 'stack.lock'), 'utf8'))).toEqual(identify(process.pid))
   held.release()
 })
 
-test('a holder whose npm was killed is stopping: it is waited for, not refused', async () => {
+test('if the npm of a holder was killed, the next start waits for the holder to stop', async () => {
   const holder = spawn('sleep', ['1'], { stdio: 'ignore' })
   const launcher = { pid: process.pid, started: 'long ago' }
   writeFileSync(join(dir, 'stack.lock'), JSON.stringify({ ...identify(holder.pid!), launcher }))
@@ -47,7 +47,7 @@ test('a holder whose npm was killed is stopping: it is waited for, not refused',
   held.release()
 })
 
-test('a folder that may not be used is refused in words', async () => {
+test('an unusable folder has a clear message', async () => {
   const file = join(dir, 'file')
   writeFileSync(file, '')
   await expect(openDataDir(file)).rejects.toThrow(/data directory .*file cannot be used/)
@@ -62,7 +62,7 @@ test('orphans of a killed supervisor are ended before the folder is used', async
   held.release()
 })
 
-test('stack.json is readable by its owner alone and only believed while the stack runs', async () => {
+test('stack.json is readable only by its owner, and used only while the stack runs', async () => {
   const held = await openDataDir(dir)
   held.writeStackFile(stack)
   expect(statSync(join(dir, 'stack.json')).mode & 0o777).toBe(0o600)

@@ -7,25 +7,25 @@ import { parseFeed, parseSymbols, tradeStreamOf } from '../../infra/local/feed.t
 const dir = mkdtempSync(join(tmpdir(), 'booktape-feed-'))
 afterAll(() => rmSync(dir, { recursive: true }))
 
-test('the three words are feeds; a file that is not there is named', async () => {
+test('sim, live and none are feeds; the message for a missing file has its path', async () => {
   expect(await parseFeed('none')).toEqual({ kind: 'none' })
   await expect(parseFeed('nowhere.ndjson')).rejects.toThrow(/nowhere\.ndjson is not sim, live or none/)
 })
 
-test('a file that is no recording is refused with the line and what was expected', async () => {
+test('a file that is not a recording is refused with the line and the expected content', async () => {
   const file = join(dir, 'shopping.txt')
   writeFileSync(file, 'milk\nbread\n')
   await expect(parseFeed(file)).rejects.toThrow(/line 1/)
 })
 
-test('symbols are as they were written and once each; a path among them is named', () => {
+test('symbols keep their case and duplicates are removed; a path is refused', () => {
   expect(parseSymbols('btc_usd, ETHUSDT,btc_usd')).toEqual(['btc_usd', 'ETHUSDT'])
   expect(parseSymbols(undefined)).toBeUndefined()
   expect(() => parseSymbols('BTCUSDT,../etc')).toThrow(/"\.\.\/etc"/)
   expect(() => parseSymbols('')).toThrow(/""/)
 })
 
-test('raw trades are chosen only where a recording has no aggregated ones', async () => {
+test('raw trades are chosen only if a recording has no aggregated trades', async () => {
   const write = async (streams: readonly string[]) => {
     const file = join(dir, `${streams.length}-${streams[0]!.replace('@', '-')}.ndjson`)
     const frames = streams.map((stream) =>

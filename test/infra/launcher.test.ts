@@ -16,7 +16,7 @@ test('npm, npx and an older Node are launchers; a shell, and an npm that runs so
   }
 })
 
-test('the end of the launcher is told once, and not before', async () => {
+test("the launcher's exit is reported once, and not before", async () => {
   const launcher = spawn('sleep', ['600'], { stdio: 'ignore' })
   const gone = Promise.withResolvers<void>()
   let told = 0

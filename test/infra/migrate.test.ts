@@ -24,7 +24,7 @@ test('an empty database gets the schema, once', async () => {
   }
 })
 
-test('an applied migration that was edited is named, and nothing is changed', async () => {
+test('an edited applied migration is an error, and nothing changes', async () => {
   const server_url = inject('postgres_url')
   const admin = createPool(server_url, 'test', 1, CONNECT_LIMIT_MS)
   await admin.query('create database migrate_edited')
@@ -41,6 +41,6 @@ test('an applied migration that was edited is named, and nothing is changed', as
   }
 })
 
-test('no DATABASE_URL is said in words', async () => {
+test('a missing DATABASE_URL has a clear message', async () => {
   await expect(run({})).rejects.toThrow('DATABASE_URL is not set')
 })

@@ -1,4 +1,4 @@
-/** The embedded server's supervisor, killed where it hurts. */
+/** The embedded Postgres, killed at a critical time. */
 import { spawn } from 'node:child_process'
 import { chmodSync, globSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
 
-test('killed in the middle of initdb, the next start makes a whole cluster', async () => {
+test('after a kill during initdb, the next start makes a complete cluster', async () => {
   const options = { dir: join(dir, 'postgres'), port: await freePort(), password: 'secret' }
   const program = `
     import { startPostgres } from '../../infra/local/postgres.ts'
@@ -26,7 +26,7 @@ test('killed in the middle of initdb, the next start makes a whole cluster', asy
   const args = ['--input-type=module-typescript', '-e', program]
   const killed = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: 'ignore' })
   const ended = new Promise((resolve) => killed.once('exit', resolve))
-  // What initdb writes first is what a cluster is known by.
+  // initdb first writes the file that identifies a cluster.
   while (globSync('*/PG_VERSION', { cwd: dir }).length === 0) await sleep(5)
   killed.kill('SIGKILL')
   await ended

@@ -1,4 +1,6 @@
-/** A recording in which a busy stream pauses: a real socket would be replaced for that silence. */
+/**
+ * A recording in which a busy stream pauses. A real ingestor would replace a socket this silent.
+ */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,10 +13,10 @@ const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
 const dir = mkdtempSync(join(tmpdir(), 'booktape-replay-pause-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-test('a busy stream that pauses in a recording pauses in its replay, and no hole is made of it', async () => {
+test('a pause of a busy stream in a recording is not a gap in its replay', async () => {
   const { silence_ms_min, rate_memory_ms, missing_frames_min } = DEFAULT_SETTINGS
   const pause_ms = silence_ms_min + 2_500
-  // So many that at their rate more than enough are missing in the pause.
+  // Enough frames that, at their rate, the pause would count as silence.
   const busy_count = Math.ceil((1.5 * missing_frames_min * rate_memory_ms) / silence_ms_min)
   const START_MS = 1_723_161_256_000
   const lines = Array.from({ length: busy_count + 10 }, (_, u) => {

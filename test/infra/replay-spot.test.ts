@@ -1,4 +1,4 @@
-/** `booktape replay` of a recording of Binance spot, over sockets and by way of the tape. */
+/** `booktape replay` of a Binance spot recording, over sockets and via the tape. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -24,7 +24,7 @@ for (const via of ['socket', 'tape']) {
         rejected: {},
         dead_letters: 0,
       })
-      // At full speed a book may be asked for more than once.
+      // At full speed a book may be requested more than once.
       expect(result.rows['depth_events']).toBeGreaterThanOrEqual(2_688 + 3)
     },
     180_000,

@@ -1,4 +1,4 @@
-/** `npm run replay` on real recordings, over sockets and by way of the tape. */
+/** `npm run replay` with real recordings, over sockets and via the tape. */
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -30,7 +30,7 @@ interface Ended {
 
 function replay(...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    // In the folder of the recordings, so that names without a path are found by every program.
+    // Runs in the folder of the recordings, to test relative paths.
     execFile(process.execPath, [CLI, 'replay', ...args], { cwd: dir }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     )
@@ -38,7 +38,7 @@ function replay(...args: readonly string[]): Promise<Ended> {
 }
 
 interface Running {
-  /** Waits for this on stderr. */
+  /** Waits for this text on stderr. */
   says(text: RegExp): Promise<void>
   end(signal: NodeJS.Signals): Promise<number | null>
 }
@@ -53,7 +53,7 @@ function start(...args: readonly string[]): Running {
         said += String(chunk)
         if (text.test(said)) return
       }
-      throw new Error(`It ended without saying ${String(text)}: ${said}`)
+      throw new Error(`It exited without printing ${String(text)}: ${said}`)
     },
     end(signal) {
       child.kill(signal)
@@ -85,7 +85,7 @@ const NONE = {
   prices: 0,
 }
 
-/** At full speed a book may be asked for twice, and the recording has one answer to both. */
+/** At full speed a book may be requested twice, but the recording has only one snapshot. */
 function withoutDepth(counts: Readonly<Record<string, number>>) {
   return { ...counts, depth_events: 0 }
 }
@@ -93,15 +93,15 @@ function withoutDepth(counts: Readonly<Record<string, number>>) {
 const total = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
 
-describe.skipIf(FEEDS === undefined)('on recordings (skipped where FEEDS_DIR names none)', () => {
+describe.skipIf(FEEDS === undefined)('on recordings (skipped without FEEDS_DIR)', () => {
   const btc = join(FEEDS ?? '', 'binance-usdm-btcusdt-20240808/feed.ndjson.gz')
   const five = join(FEEDS ?? '', 'binance-usdm-5coins-20210405/feed.ndjson.gz')
 
-  test('one symbol across midnight: over sockets and by tape every frame is accounted for, and the datasets have the same bytes', async () => {
+  test('one symbol across midnight: via sockets and via tape, every frame is accounted for, and the datasets have the same bytes', async () => {
     const results = []
     for (const via of ['socket', 'tape'] as const) {
       const result = await replayed(btc, '--via', via, '--export-dir', join(dir, `btc-${via}`))
-      // The REST snapshot is a row like the changes: asked for over sockets, on the tape as it was.
+      // The REST snapshot is a row too: requested over sockets, or as recorded via the tape.
       expect(result.rows).toEqual({ ...NONE, book_ticker: 66_089, trades: 21_313, depth_events: 6_552 })
       expect(withoutDepth(result.duplicates)).toEqual(NONE)
       expect(result.gaps).toBe(0)
@@ -114,7 +114,7 @@ describe.skipIf(FEEDS === undefined)('on recordings (skipped where FEEDS_DIR nam
       })
       expect(result.datasets.map(({ date, row_count }) => [date, row_count])).toEqual([
         ['2024-08-08', 344],
-        // The last quote is of the first second of the day, the last change of the book of the next.
+        // The last quote is in the first second of the day, the last book change in the next one.
         ['2024-08-09', 2],
       ])
       results.push(hashes(join(dir, `btc-${via}`)))
@@ -123,7 +123,7 @@ describe.skipIf(FEEDS === undefined)('on recordings (skipped where FEEDS_DIR nam
     expect(results[0]).toEqual(results[1])
   })
 
-  test('five symbols, then the same again into the same folder: only duplicates, the same files', async () => {
+  test('five symbols, then again into the same folder: only duplicates, and the same files', async () => {
     const first = await replayed(five, '--data-dir', join(dir, 'five'), '--export-dir', join(dir, 'five-1'))
     const rows = { ...NONE, book_ticker: 3_424, trades: 574, depth_events: 4_428 }
     expect(first.rows).toEqual(rows)
@@ -135,7 +135,7 @@ describe.skipIf(FEEDS === undefined)('on recordings (skipped where FEEDS_DIR nam
   })
 })
 
-test('noise is rejected with a reason, and trades that change places lose nothing: the holes they seem to leave are closed, the files are those of the straight order', async () => {
+test('noise is rejected with a reason; swapped trades lose nothing: their apparent gaps are closed, and the files equal those of the correct order', async () => {
   const T = 1_723_161_255_000
   const trade = (id: number) => {
     const time = T + id * 300
@@ -147,7 +147,7 @@ test('noise is rejected with a reason, and trades that change places lose nothin
     data: { e: 'bookTicker', u, s: 'BTCUSDT', b, B: '2', a: '1.1', A: '3', T: T + u, E: T + u },
   })
   const quotes = [quote(1), quote(2), quote(2), quote(3, '-1'), quote(4)]
-  // Received years later, as where a recording is played again: the days are the exchange's.
+  // Received years later, as in a replayed recording: days are those of the exchange.
   const write = (name: string, ids: readonly number[]): string => {
     const frames = [...quotes, ...ids.map(trade)]
     const lines = frames.map((frame, i) => ({ t: 'ws', ts: 1_790_000_000_000_000 + i, data: JSON.stringify(frame) }))
@@ -170,13 +170,13 @@ test('noise is rejected with a reason, and trades that change places lose nothin
     expect(result.datasets.map(({ date, row_count }) => [date, row_count])).toEqual([['2024-08-08', 4]])
     folders.push(hashes(join(dir, name, 'date=2024-08-08')))
   }
-  // What seemed to be missing stays in the ledger as repaired: coverage and manifest tell it.
+  // The apparent gaps stay in the ledger as repaired; coverage and manifest list them.
   const features = folders.map((files) => [files['features_1s.parquet'], files['features_1s.arrow']])
   expect(features[1]).toEqual(features[0])
   expect(folders[2]).toEqual(folders[1])
 })
 
-test('killed with -9 in the middle and played again: the files of a run that nobody disturbed', async () => {
+test('killed with -9 half-way and played again: the same files as an undisturbed run', async () => {
   const quote = (u: number) => {
     const T = 1_723_161_256_000 + u * 50
     return { e: 'bookTicker', u, s: 'BTCUSDT', b: '1', B: String(u), a: '3', A: '4', T, E: T }
@@ -197,13 +197,13 @@ test('killed with -9 in the middle and played again: the files of a run that nob
   await replayed('slow.ndjson', '--export-dir', 'undisturbed')
   expect(hashes(join(dir, 'again'))).toEqual(hashes(join(dir, 'undisturbed')))
 
-  // A signal ends it in order; its frames are not accounted for, and so it does not end with 0.
+  // After a signal it shuts down cleanly, but its exit code is not 0: frames are unaccounted for.
   const interrupted = start(...args, '--speed', 'real')
   await interrupted.says(/Playing/)
   expect(await interrupted.end('SIGTERM')).toBe(1)
 })
 
-test('what is no recording, or of another exchange, is refused before anything starts', async () => {
+test('files that are not recordings or of another exchange are refused before anything starts', async () => {
   const other = join(dir, 'other.ndjson')
   writeFileSync(other, JSON.stringify({ t: 'header', exchange: 'kraken', symbols: ['XBTUSD'] }))
   const data_dir = join(dir, 'never')

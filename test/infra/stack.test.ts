@@ -1,4 +1,4 @@
-/** The whole stack as a newcomer runs it: a child process, its files, its URLs, its end. */
+/** The whole stack as a new user runs it: the process, its files, its URLs and its shutdown. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -82,7 +82,7 @@ const grows = (from: number) => async (): Promise<number | undefined> => {
   return count > from ? count : undefined
 }
 
-test('it says where everything is, and that the market is simulated', async () => {
+test('it prints all URLs, and that the market is simulated', async () => {
   running = start()
   await until('the URLs', async () => (running!.output().includes('is running') ? true : undefined))
   expect(running.output()).toContain('simulated')
@@ -119,7 +119,7 @@ test('index prices of the simulated Deribit come through /prices', async () => {
   }
 })
 
-test('a dataset of the day so far is built by hand and comes through a signed URL', async () => {
+test('a dataset of the current day is built by hand and served through a signed URL', async () => {
   const today = new Date().toISOString().slice(0, 10)
   const job = run('jobs', 'run', 'features', '--date', today, '--data-dir', dir)
   expect(await job.exit_code, job.output()).toBe(0)
@@ -129,13 +129,13 @@ test('a dataset of the day so far is built by hand and comes through a signed UR
   expect(Buffer.from(await answer.arrayBuffer()).subarray(0, 4).toString()).toBe('PAR1')
 })
 
-test('a second start on the same folder says so and refuses', async () => {
+test('a second start on the same folder is refused with a message', async () => {
   const second = start()
   expect(await second.exit_code).toBe(1)
   expect(second.output()).toContain('already running')
 })
 
-test('a program that is killed is started again, and the rows go on', async () => {
+test('a killed program is restarted, and rows keep coming', async () => {
   const before = await countQuotes()
   const log = readFileSync(join(dir, 'logs', 'ingestor.log'), 'utf8')
   const pid = Number(/"pid":(\d+)/.exec(log)?.[1] ?? 0) || undefined
@@ -148,7 +148,7 @@ test('a program that is killed is started again, and the rows go on', async () =
   await until('more rows', grows(before))
 })
 
-test('killed with -9 and started again it ends its orphans and goes on with its data', async () => {
+test('after kill -9, the next start ends the orphans and continues with the data', async () => {
   const children = readChildren()
   const before = await countQuotes()
   await running!.end('SIGKILL')
@@ -169,7 +169,7 @@ test('SIGTERM stops everything in order and leaves no process behind', async () 
   running = undefined
 })
 
-test('a closed terminal (SIGHUP) stops everything as well', async () => {
+test('a closed terminal (SIGHUP) also stops everything', async () => {
   running = run('start', '--data-dir', dir, '--feed', 'none')
   await until('the URLs', async () => (running!.output().includes('is running') ? true : undefined))
   const children = readChildren()
@@ -180,7 +180,7 @@ test('a closed terminal (SIGHUP) stops everything as well', async () => {
   running = undefined
 })
 
-test('unknown flags and files that are no recording are refused before anything starts', async () => {
+test('unknown flags and files that are not recordings are refused before anything starts', async () => {
   const other = join(dir, 'untouched')
   for (const [args, message] of [
     [['--fed', 'sim'], "unknown option '--fed'"],

@@ -31,12 +31,12 @@ const STATUS: IngestorStatus = {
 for (const [name, change, expected] of [
   ['no gap', {}, '1,012 events/s | 123,456 rows committed | lag 54 ms | 0 gaps'],
   ['an open gap', { gaps_open: 1 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 1 gap'],
-  ['repaired ones count as gaps too', { gaps_open: 1, gaps_repaired: 2 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 3 gaps, 2 repaired'],
+  ['repaired gaps count as gaps', { gaps_open: 1, gaps_repaired: 2 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 3 gaps, 2 repaired'],
   ['a silent stream', { gaps_open: 1, open_holes: 2, open_hole_names: ['BTCUSDT trades (disconnect)', 'ETHUSDT trades (disconnect)'], oldest_open_hole_s: 12 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 1 gap | 2 streams silent for 12 s: BTCUSDT trades (disconnect), ...'],
   ['books that are not in sequence', { books_synced: 3 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 0 gaps | 3 of 5 books'],
-  ['a state that is not live stands at the end', { state: 'database_away', gaps_repaired: 1 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 1 gap, 1 repaired | database away'],
+  ['a state other than live is at the end', { state: 'database_away', gaps_repaired: 1 }, '1,012 events/s | 123,456 rows committed | lag 54 ms | 1 gap, 1 repaired | database away'],
 ] as const) {
-  test(`the live line: ${name}`, () => {
+  test(`the status line: ${name}`, () => {
     expect(describeStatus({ ...STATUS, ...change })).toBe(expected)
   })
 }

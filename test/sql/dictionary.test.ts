@@ -6,13 +6,13 @@ import { createTestDatabase } from '../support/database.ts'
 const FILE = new URL('../../sql/README.md', import.meta.url)
 const { pool } = await createTestDatabase()
 
-test('sql/README.md is what the catalog says', async () => {
+test('sql/README.md matches the catalog', async () => {
   const dictionary = await dataDictionary(pool)
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(FILE, dictionary)
   expect(readFileSync(FILE, 'utf8')).toBe(dictionary)
 })
 
-test('every table has a comment, and every column that does not speak for itself', async () => {
+test('every table has a comment, and so has every column that is not self-explanatory', async () => {
   const { rows } = await pool.query<{ name: string }>(`
     select c.relname || coalesce('.' || a.attname, '') as name
     from pg_class c

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createTestDatabase } from '../support/database.ts'
 
-/** By whole numbers of 1e-12: nothing of the database's arithmetic is trusted. */
+/** Computed in whole units of 1e-12, without the database's arithmetic. */
 const DIGITS = 12
 const units = (text: string): bigint => {
   const [whole = '0', part = ''] = text.split('.')

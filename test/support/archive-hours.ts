@@ -1,6 +1,6 @@
 /**
- * Archived hours for tests: rows of a raw table as a Parquet file in the form of core/archive.ts,
- * a row in marketdata.archive, the day's index.json, and dropping the partition afterwards.
+ * Archived hours for tests: writes rows of a raw table as a Parquet file (core/archive.ts), a row
+ * in marketdata.archive and the day's index.json, and drops the partition.
  */
 import { createHash } from 'node:crypto'
 import { zstdCompressSync } from 'node:zlib'
@@ -17,13 +17,13 @@ import { dayOf, fromMillis, HOUR_US, micros, toIso } from '#core/time.ts'
 export interface ArchiveOptions {
   readonly exchange?: Exchange
   readonly version?: number
-  /** Most rows of a row group. */
+  /** Maximum number of rows per row group. */
   readonly group_rows?: number
 }
 
 type DataRow = Readonly<Record<string, unknown>> & { readonly symbol: string }
 
-/** Archives what the table holds of the hour; the partition stays. */
+/** Archives the table's rows of the hour; the partition stays. */
 export async function archiveHour(
   pool: Pool,
   store: ObjectStore,
@@ -66,7 +66,7 @@ export async function archiveHour(
   return archived
 }
 
-/** Drops the partition as retention does, in one transaction with what tells of it. */
+/** Drops the partition as retention does, in one transaction with its bookkeeping. */
 export async function dropHour(
   pool: Pool,
   { table_name, hour }: Pick<ArchivedHour, 'table_name' | 'hour'>,

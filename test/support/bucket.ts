@@ -13,7 +13,7 @@ export function takeBucket(): ObjectStoreConfig {
       mkdirSync(join(leases, bucket))
       return { ...inject('object_store'), bucket }
     } catch (error) {
-      // Another stand has it, perhaps in another process.
+      // Another test fixture has it, perhaps in another process.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
   }

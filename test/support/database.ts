@@ -1,4 +1,4 @@
-/** A database of its own for a test file: a clone of the migrated template, dropped at the end. */
+/** A database per test file: a clone of the migrated template, dropped at the end. */
 import { randomBytes } from 'node:crypto'
 import { inject } from 'vitest'
 import { createPool, type Pool } from '#core/node/pool.ts'

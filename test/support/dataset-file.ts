@@ -1,4 +1,4 @@
-/** Dataset files that can be read, of a few rows a symbol. */
+/** Small valid dataset files, with a few rows per symbol. */
 import { createHash } from 'node:crypto'
 import { zstdCompressSync } from 'node:zlib'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
@@ -7,7 +7,7 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import { datasetFileKey, manifestKey } from '#core/object-keys.ts'
 import { parseDay } from '#core/time.ts'
 
-/** Publishes a date with such a file, in the way of before builds had folders. */
+/** Publishes a day with such a file, in the layout from before build folders. */
 export async function publishRows(
   store: ObjectStore,
   dataset: string,
@@ -50,7 +50,7 @@ export async function publishRows(
   return manifest
 }
 
-/** Every second value is null, but in the first column of `names`. */
+/** Every second value is null, except in the first column of `names`. */
 export async function datasetBytes(
   symbols: readonly string[],
   times_us: readonly number[],

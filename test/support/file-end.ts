@@ -1,10 +1,10 @@
 /**
- * What is to be put away when a test file is done. A module's own `afterAll` would not do: test
- * files share their modules (`isolate: false`), and it would be registered for the first file alone.
+ * Resources to close at the end of a test file. An `afterAll` at module level does not work: test
+ * files share modules (`isolate: false`), so it would be registered only for the first file.
  */
 const closers: (() => unknown)[] = []
 
-/** Closed in the reverse order. */
+/** Closed in reverse order. */
 export function atFileEnd(close: () => unknown): void {
   closers.push(close)
 }

@@ -1,6 +1,6 @@
 /**
- * One object store for the whole test run: workerd and Miniflare take two seconds of CPU to start.
- * Every stand has a bucket of its own (test/support/bucket.ts).
+ * One object store for the whole test run, because workerd and Miniflare take two seconds of CPU to
+ * start. Every test fixture has its own bucket (test/support/bucket.ts).
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,12 +12,12 @@ import { startObjectStore } from '../../infra/local/object-store.ts'
 declare module 'vitest' {
   interface ProvidedContext {
     object_store: ObjectStoreConfig
-    /** A folder here of a bucket's name says that the bucket is taken. */
+    /** A folder here with a bucket's name marks the bucket as taken. */
     bucket_leases: string
   }
 }
 
-/** More than there are stands in a run. */
+/** More than a run needs. */
 export const BUCKET_COUNT = 300
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

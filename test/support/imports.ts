@@ -1,4 +1,4 @@
-/** The imports of the project's files, read from their text. Paths are from the root of the project. */
+/** The imports of the project's files, parsed from their text. Paths are relative to the root. */
 import { readFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 
@@ -6,14 +6,14 @@ export const ROOT = resolve(import.meta.dirname, '../..')
 
 export interface Import {
   readonly specifier: string
-  /** Gone once the types are stripped. */
+  /** A type-only import, which disappears when types are stripped. */
   readonly is_type: boolean
-  /** The file of the project that it names; undefined for packages and for Node's own modules. */
+  /** The imported file of the project; undefined for packages and Node's own modules. */
   readonly target: string | undefined
 }
 
 const STATIC = /^(?:import|export)\b( type\b)?[^'"`;=]*?from '([^']+)'|^import '([^']+)'/gm
-/** Modules that are loaded when asked for, and those that a worker or a process is started with. */
+/** Dynamic imports, and entry files of workers and processes. */
 const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]|new URL\('([^']+\.ts)'/g
 
 const known = new Map<string, readonly Import[]>()

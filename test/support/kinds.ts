@@ -1,12 +1,12 @@
 /**
- * Which test files are pure: nothing that they load starts a process, a thread or a server. They
- * are the inner loop (`npm run test:fast`), and need neither Postgres nor workerd.
+ * Finds the pure test files: no module that they load starts a process, a thread or a server. They
+ * are the inner loop (`npm run test:fast`) and need neither Postgres nor workerd.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { importsOf, ROOT } from './imports.ts'
 
-/** Loading one of these makes a test a test with services. */
+/** A test file that loads one of these needs services. */
 const SERVICES = new Set([
   '@aws-sdk/client-s3',
   'miniflare',

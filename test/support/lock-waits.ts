@@ -1,8 +1,8 @@
-/** Whether a statement waits for another one's lock: a test sees it happen instead of giving it time. */
+/** Detects that a statement waits for a lock, so that tests need no sleep. */
 import { expect } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
 
-/** Waits until a session of this database is held up by another one. */
+/** Waits until another session blocks a session of this database. */
 export async function untilBlocked(pool: Pool): Promise<void> {
   await expect.poll(() => blockedCount(pool)).toBeGreaterThan(0)
 }

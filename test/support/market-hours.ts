@@ -1,21 +1,21 @@
-/** Made-up rows of every raw table, by the hour, with what is awkward in them. */
+/** Generated rows of every raw table, by the hour, with awkward cases. */
 import type { Pool } from '#core/node/pool.ts'
 import { RAW_CHANNELS, type RawChannel } from '#core/tables.ts'
 
-/** Columns besides the stamps, and their values by row number `n` and an `id` of the row's own. */
+/** Columns besides the stamps, with SQL values from the row number `n` and a unique `id`. */
 const VALUES: { readonly [table in RawChannel]: readonly [columns: string, values: string] } = {
-  // Sides that are empty, now and then both.
+  // Some sides are empty, sometimes both.
   book_ticker: [
     'update_id, best_bid, best_ask, bid_qty, ask_qty',
     `id, case when n % 4 <> 3 then 61800.2 + n end, case when n % 6 <> 5 then 61800.3 + n end,
      case when n % 4 <> 3 then (n + 1) * 0.001 end, case when n % 6 <> 5 then 0.5 end`,
   ],
-  // A price that does not fit the tick, a quantity that does not fit the step, nulls.
+  // A price off the tick, a quantity off the step, nulls.
   trades: [
     'agg_trade_id, price, qty, non_rpi_qty, is_buyer_maker',
     'id, 61800.125 + n, 1e-8, case when n % 3 = 0 then null else n * 0.001 end, n % 2 = 0',
   ],
-  // Three kinds of one moment, sides without levels.
+  // Three kinds with the same time; sides without levels.
   depth_events: [
     'final_update_id, depth_kind, first_update_id, bids, asks',
     `id, (array['diff', 'partial', 'snapshot'])[n % 3 + 1], nullif(n, 4),
@@ -25,7 +25,7 @@ const VALUES: { readonly [table in RawChannel]: readonly [columns: string, value
     'mark_price, index_price, funding_rate, next_funding_at',
     `61800.12345678 + n, null, 0.0001 * n, $2::timestamptz + interval '8 hours'`,
   ],
-  // No id of its own: rows of one moment differ in side and quantity.
+  // No id: rows with the same time differ in side and quantity.
   liquidations: [
     'side, price, qty, average_price, filled_qty',
     `case n % 2 when 0 then 'buy' else 'sell' end, 61800.2, n * 0.001, 61800.2, 0`,
@@ -33,8 +33,8 @@ const VALUES: { readonly [table in RawChannel]: readonly [columns: string, value
 }
 
 /**
- * `row_count` rows in each table, from the hour's first microsecond on, two of one moment but where
- * the table knows only one; times are no whole milliseconds.
+ * Inserts `row_count` rows into each table, from the hour's first microsecond. Two rows share each
+ * time, unless the table allows only one. Times are not whole milliseconds.
  */
 export async function fillHour(
   pool: Pool,

@@ -1,4 +1,4 @@
-/** Waits that are no test's matter: a machine under load may take its time. */
+/** Time limits that no test is about, long enough for a loaded machine. */
 
 /** For a connection to Postgres. */
 export const CONNECT_LIMIT_MS = 600_000

@@ -1,4 +1,4 @@
-/** Published days as they lie in the store: their manifest, and the keys of its files. */
+/** Published days in the object store: their manifest, and the keys of its files. */
 import type { Manifest } from '#core/dataset.ts'
 import { FEATURE_SETS } from '#core/features.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
@@ -13,7 +13,7 @@ export function versionOf(dataset: string): number {
   return sets.find((set) => set.dataset === dataset)!.schema_version
 }
 
-/** Undefined where the day is not published. */
+/** Undefined if the day is not published. */
 export async function readManifest(
   store: ObjectStore,
   dataset: string,

@@ -1,4 +1,4 @@
-/** The depth of a recording in a test database, by way of the tape and the writer, as in life. */
+/** Loads the depth of a recording into a test database via the tape and the writer. */
 import { join } from 'node:path'
 import { silentLogger } from '#core/node/log.ts'
 import { micros } from '#core/time.ts'
@@ -7,7 +7,7 @@ import { followToEnd } from '../../ingestor/writer/follow-to-end.ts'
 import type { TestDatabase } from './database.ts'
 import { type Entry, temporaryDirectory, writeTape } from '../ingestor/writer/support.ts'
 
-/** `folder` lies in FEEDS_DIR and is of USD-M. */
+/** `folder` is in FEEDS_DIR and is a USD-M recording. */
 export async function loadRecordedDepth(database: TestDatabase, folder: string): Promise<void> {
   const entries: Entry[] = []
   const path = join(process.env['FEEDS_DIR'] ?? '', folder, 'feed.ndjson.gz')

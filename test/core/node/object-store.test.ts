@@ -14,7 +14,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true })
 })
 
-test('what was put is got, copied, listed in order and deleted', async () => {
+test('objects are put, read, copied, listed in order and deleted', async () => {
   await store.put('a/date=2024-08-08/x.json', '{"x":1}', 'application/json')
   const file = join(dir, 'y.bin')
   await writeFile(file, Buffer.alloc(300_000, 7))
@@ -31,14 +31,14 @@ test('what was put is got, copied, listed in order and deleted', async () => {
   expect(await store.get('a/date=2024-08-08/y.bin')).toBeUndefined()
 })
 
-test('a range is read in part, to the last byte, and not at all where there is no such object', async () => {
+test('ranges are read up to the last byte; a missing object gives undefined', async () => {
   await store.put('range.bin', Uint8Array.from({ length: 256 }, (_, i) => i), 'application/octet-stream')
   expect([...(await store.readRange('range.bin', 3, 6))!]).toEqual([3, 4, 5])
   expect([...(await store.readRange('range.bin', 254, 300))!]).toEqual([254, 255])
   expect(await store.readRange('none.bin', 0, 1)).toBeUndefined()
 })
 
-test('another secret is refused', async () => {
+test('a wrong secret is refused', async () => {
   const stranger = createObjectStore({ ...server.config, secret_access_key: 'wrong' })
   await expect(stranger.list('')).rejects.toThrow(/signature/i)
   stranger.close()

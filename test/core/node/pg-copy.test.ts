@@ -33,7 +33,7 @@ async function decode(bytes: Buffer, piece_bytes: number, rows_max: number) {
   return found
 }
 
-test('rows come out whole and exact, wherever the stream is cut', async () => {
+test('rows are complete and exact, wherever the stream is split', async () => {
   const rows = [row(0n, 1n, 0), row(-1n, 9_007_199_254_740_991n, 1), row(776_476_456_313_001n, -5n, 1)]
   const expected = [
     [946_684_800_000_000, 1, 0],
@@ -48,11 +48,11 @@ test('rows come out whole and exact, wherever the stream is cut', async () => {
   }
 })
 
-test('no rows are no rows', async () => {
+test('an empty stream has no rows', async () => {
   expect(await decode(Buffer.concat([SIGNATURE, TRAILER]), 7, 4)).toEqual([])
 })
 
-test('what is not such a stream is refused, not guessed', async () => {
+test('anything else than such a stream is refused', async () => {
   const good = row(0n, 1n, 0)
   await expect(decode(Buffer.alloc(40), 7, 4)).rejects.toThrow('not binary COPY')
   await expect(decode(Buffer.concat([SIGNATURE, good]), 7, 4)).rejects.toThrow('middle of a row')

@@ -1,4 +1,4 @@
-/** Behind a real pgbouncer, where there is one on the machine. */
+/** With a real pgbouncer, if the machine has one. */
 import { describe, expect, test } from 'vitest'
 import { createPool } from '#core/node/pool.ts'
 import { requireSession } from '#core/node/session-check.ts'
@@ -8,12 +8,12 @@ import { has_pgbouncer, startPgbouncer } from '../../support/pgbouncer.ts'
 
 const { pool, url } = await createTestDatabase()
 
-test('Postgres itself has sessions', async () => {
+test('a direct connection to Postgres is accepted', async () => {
   expect(await requireSession(pool)).toBeUndefined()
 })
 
-describe.skipIf(!has_pgbouncer)('pgbouncer (skipped where it is not installed)', () => {
-  test('in session mode it is as good as Postgres', async () => {
+describe.skipIf(!has_pgbouncer)('pgbouncer (skipped if not installed)', () => {
+  test('session mode is accepted', async () => {
     const through = createPool(await startPgbouncer(url, 'session'), 'test', 1, CONNECT_LIMIT_MS)
     try {
       expect(await requireSession(through)).toBeUndefined()
@@ -22,7 +22,7 @@ describe.skipIf(!has_pgbouncer)('pgbouncer (skipped where it is not installed)',
     }
   })
 
-  test('in transaction mode it is refused, but for programs that only read: they are in UTC', async () => {
+  test('transaction mode is refused; programs that only read may use it, in UTC', async () => {
     const through = createPool(await startPgbouncer(url, 'transaction'), 'test', 2, CONNECT_LIMIT_MS)
     try {
       await expect(requireSession(through)).rejects.toMatchObject({ code: 'transaction_pooler' })

@@ -1,4 +1,4 @@
-/** Signals to a real process: what ends it, in what order, with which code. */
+/** Signals to a real process: what stops it, in which order, and with which exit code. */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -23,8 +23,8 @@ interface End {
 }
 
 /**
- * Sends the signals once the program is ready, each after its pause, which begins when the program
- * has seen the one before.
+ * Sends the signals once the program is ready. Each signal's pause starts when the program has
+ * received the previous one.
  */
 async function run(
   stop_ms: number,
@@ -55,7 +55,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
-test('work that a signal leaves undone ends with its own code', async () => {
+test('work that a signal interrupts has its own exit code', async () => {
   expect(await run(0, 1, [0, 'SIGTERM'])).toEqual({ code: 1, lines: ['SIGTERM', 'stopped'] })
 })
 
@@ -64,7 +64,7 @@ test('Ctrl-C that arrives twice, from the terminal and from npm, is one signal',
   expect(end).toEqual({ code: 0, lines: ['SIGINT', 'stopped'] })
 })
 
-test('a second Ctrl-C of somebody who has lost patience ends at once', async () => {
+test('a second Ctrl-C by an impatient user exits at once', async () => {
   const end = await run(60_000, 0, [0, 'SIGINT'], [1_200, 'SIGINT'])
   expect(end).toEqual({ code: 1, lines: ['SIGINT'] })
 })

@@ -6,7 +6,7 @@ import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { CHOICE, mark, quote, trade, writeTape } from '../../ingestor/writer/support.ts'
 
-test('streams of a retired ingestor have ended where they were last heard; a running one is refused', async () => {
+test('streams of a retired ingestor end at their last coverage; a running ingestor is refused', async () => {
   const { url, pool } = await createTestDatabase()
   const deaf = mark(3, { kind: 'deaf', cause: 'disconnect', streams: [{ symbol: 'BTCUSDT', channel: 'trades' }] })
   const tape_dir = await writeTape([quote('BTCUSDT', 1, 0), trade('BTCUSDT', 9, 1), deaf])

@@ -26,7 +26,7 @@ beforeAll(() => {
   writeFileSync(recording, gzipSync(LINES.map((line) => `${JSON.stringify(line)}\n`).join('')))
 })
 
-test('a recording imported and printed is the same recording, and the import begins with a mark', async () => {
+test('an imported recording prints the same again, and the import starts with a mark', async () => {
   const dir = join(folder, 'round-trip')
   const imported = await tape('import', recording, '--tape-dir', dir)
   expect(imported).toMatchObject({ code: 0, stderr: '' })
@@ -65,7 +65,7 @@ test('a recording imported and printed is the same recording, and the import beg
   expect(textsOf(readAll(second))).toEqual(textsOf(readAll(dir)))
 })
 
-test('a file that is no recording leaves nothing on the tape, wherever its bad line stands', async () => {
+test('a file that is not a recording leaves nothing on the tape, wherever its bad line is', async () => {
   const file = join(folder, 'bad.ndjson')
   writeFileSync(file, `${LINES.map((line) => JSON.stringify(line)).join('\n')}\nnot a line\n`)
   const data_dir = join(folder, 'data')
@@ -75,13 +75,13 @@ test('a file that is no recording leaves nothing on the tape, wherever its bad l
   expect(readAll(join(data_dir, 'tape')).lines).toEqual([])
 })
 
-test('a tape too small for a recording says so, with its limit', async () => {
+test('a tape too small for a recording is an error with the limit', async () => {
   const { code, stderr } = await tape('import', recording, '--tape-dir', join(folder, 'tiny'), '--max-bytes', '1000')
   expect(code).toBe(1)
   expect(stderr).toMatch(/max_bytes is 1000, at least \d+/)
 })
 
-test('verify names position and file of every damage and exits with 1; ls shows what is there', async () => {
+test('verify reports position and file of all damage and exits with 1; ls lists the segments', async () => {
   const dir = join(folder, 'damaged')
   const writer = openSmall(dir)
   for (let i = 0; i < 40; i++) writer.append('frame', 1, 1, micros(1), Buffer.from(`${i}`.padEnd(150)))
@@ -117,7 +117,7 @@ test('verify names position and file of every damage and exits with 1; ls shows 
   expect(printed.stderr).toContain(`position 522 to 696 of ${first} is corrupt`)
 })
 
-test('a folder without a tape, and a tape that somebody writes, are told apart', async () => {
+test('a folder without a tape, and a tape that a process writes, have different messages', async () => {
   const dir = join(folder, 'held')
   expect(await tape('ls', '--tape-dir', join(folder, 'none'))).toMatchObject({
     code: 1,

@@ -62,7 +62,7 @@ const levels = (side: BookData['b']): Level[] => side.map(([price, qty]) => [Num
 
 const market = await exchangeOf()
 
-test('a book begins whole, goes on by one id at a time, and is the market\'s own book', async () => {
+test('a book starts with a snapshot, continues with consecutive ids, and equals the market\'s book', async () => {
   const client = await clientOf(market)
   const topic = 'orderbook.50.BTCUSDT'
   expect(await ask(client, 'subscribe', [topic])).toMatchObject({ success: true, op: 'subscribe' })
@@ -87,7 +87,7 @@ test('a book begins whole, goes on by one id at a time, and is the market\'s own
   expect(book.asks.top(60)).toEqual(levels(whole.a))
 })
 
-test('quotes are whole and are the best of the book; one that stands is said again after 3 s', async () => {
+test('quotes are complete and equal the best of the book; an unchanged one repeats after 3 s', async () => {
   const exchange = await exchangeOf({ source: { kind: 'sim', seed: 3, symbols: 2, events_per_s: 0.1 } })
   const client = await clientOf(exchange)
   const topic = 'orderbook.1.ETHUSDT'
@@ -101,7 +101,7 @@ test('quotes are whole and are the best of the book; one that stands is said aga
   expect([first!.b, first!.a]).toEqual([book!.b.slice(0, 1), book!.a.slice(0, 1)])
 })
 
-test('trades have a UUID each and share the sequence of their order', async () => {
+test('each trade has a UUID; the trades of an order share its sequence number', async () => {
   const client = await clientOf(market)
   const symbols = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
   await ask(client, 'subscribe', symbols.map((symbol) => `publicTrade.${symbol}`))
@@ -116,7 +116,7 @@ test('trades have a UUID each and share the sequence of their order', async () =
   }
 })
 
-test('a ticker begins whole and goes on with what changed', async () => {
+test('a ticker starts with a snapshot and continues with changes', async () => {
   const client = await clientOf(market)
   const topic = 'tickers.BTCUSDT'
   await ask(client, 'subscribe', [topic])
@@ -130,7 +130,7 @@ test('a ticker begins whole and goes on with what changed', async () => {
   expect(deltas().some(({ data }) => 'nextFundingTime' in data)).toBe(false)
 })
 
-test('what is wrong with a request is said, and refuses all of it', async () => {
+test('an invalid request is refused as a whole, with the reason', async () => {
   const client = await clientOf(market)
   expect(await ask(client, 'subscribe', ['tickers.BTCUSDT', 'tickers.NOPEUSDT'])).toMatchObject({
     success: false,
@@ -152,7 +152,7 @@ test('what is wrong with a request is said, and refuses all of it', async () => 
   await until(() => client.frames.some((text) => text.includes('Params Error')))
 })
 
-test('who pings keeps the socket, who says nothing loses it', async () => {
+test('a client that pings keeps its socket; a silent one is disconnected', async () => {
   const exchange = await exchangeOf({ limits: { bybit_quiet_limit_ms: 1_500 } })
   const faithful = await clientOf(exchange)
   const pings = setInterval(() => faithful.socket.send('{"op":"ping"}'), 50)
@@ -163,7 +163,7 @@ test('who pings keeps the socket, who says nothing loses it', async () => {
   expect(JSON.parse(faithful.frames[0]!)).toMatchObject({ success: true, ret_msg: 'pong', op: 'ping' })
 })
 
-test('the listing comes in pages; a delisted symbol is not in it', async () => {
+test('the listing is paged and omits delisted symbols', async () => {
   const exchange = await exchangeOf()
   exchange.setFaults({ actions: [{ kind: 'listing', symbol: 'SOLUSDT', change: 'delist' }] })
   const names: string[] = []
@@ -181,7 +181,7 @@ test('the listing comes in pages; a delisted symbol is not in it', async () => {
   expect((await getJson(`${exchange.url}/v5/market/time`)).body).toMatchObject({ retCode: 0 })
 })
 
-test('faults strike its topics as they do all others', async () => {
+test('faults apply to its topics too', async () => {
   const exchange = await exchangeOf()
   const client = await clientOf(exchange)
   const topic = 'orderbook.50.BTCUSDT'
@@ -198,7 +198,7 @@ test('faults strike its topics as they do all others', async () => {
   expect(client.frames.join('')).not.toContain('serverShutdown')
 })
 
-test('a recording of Bybit plays byte by byte, and its listing is what its frames imply', async () => {
+test('a Bybit recording plays byte for byte, and its listing follows from its frames', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'booktape-bybit-'))
   closers.push(() => rm(dir, { recursive: true }))
   const file = join(dir, 'feed.ndjson')

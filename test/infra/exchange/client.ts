@@ -5,11 +5,11 @@ import { WebSocket } from 'ws'
 
 export interface TestClient {
   readonly socket: WebSocket
-  /** Frames in the order of arrival, as text. */
+  /** Frames in order of arrival, as text. */
   readonly frames: string[]
-  /** Settles with the close code. */
+  /** Resolves with the close code. */
   readonly closed: Promise<number>
-  /** Sends a request and gives its answer. */
+  /** Sends a request and returns the response. */
   ask(request: Readonly<Record<string, unknown>>): Promise<unknown>
   close(): Promise<void>
 }
@@ -22,7 +22,7 @@ export async function connect(url: string): Promise<TestClient> {
     socket.on('close', (code) => resolve(code))
   })
   await once(socket, 'open')
-  // Only now: before, an error is the failure of the handshake and rejects.
+  // Set only now: earlier errors are handshake failures and reject.
   socket.on('error', () => undefined)
   return {
     socket,
@@ -45,7 +45,7 @@ export async function until(holds: () => boolean, limit_ms = 100_000): Promise<v
   const deadline = performance.now() + limit_ms
   while (!holds()) {
     if (performance.now() > deadline) {
-      throw new Error(`Waited ${limit_ms} ms in vain for ${String(holds)}`)
+      throw new Error(`Timed out after ${limit_ms} ms waiting for ${String(holds)}`)
     }
     await sleep(5)
   }
@@ -53,7 +53,7 @@ export async function until(holds: () => boolean, limit_ms = 100_000): Promise<v
 
 export type Fields = Readonly<Record<string, unknown>>
 
-/** Frames of one stream so far. */
+/** Frames of one stream. */
 export function countOf(client: TestClient, stream: string): number {
   const start = `{"stream":"${stream}",`
   return client.frames.reduce((count, frame) => count + (frame.startsWith(start) ? 1 : 0), 0)
@@ -67,7 +67,7 @@ export function payloadsOf(client: TestClient, stream: string): Fields[] {
     .map((frame) => (JSON.parse(frame) as { data: Fields }).data)
 }
 
-/** Where two long lists of texts begin to differ; -1 where they are the same. */
+/** The first index at which two long lists differ; -1 if they are equal. */
 export function firstDifference(found: readonly string[], expected: readonly string[]): number {
   const at = expected.findIndex((text, index) => text !== found[index])
   return at === -1 && found.length > expected.length ? expected.length : at

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseConfig, parseSpeed } from '../../../infra/local/exchange/config.ts'
 
-test('without any setting it is a simulation of 200 symbols on a free port', () => {
+test('without settings it is a simulation of 200 symbols on a free port', () => {
   expect(parseConfig({})).toEqual({
     log_level: 'info',
     exchange: {
@@ -14,13 +14,13 @@ test('without any setting it is a simulation of 200 symbols on a free port', () 
   })
 })
 
-test('it is spot where that is asked for, and keeps the limits of the exchange but for those named', () => {
+test('EXCHANGE selects spot, with its limits except for those that are set', () => {
   const { exchange } = parseConfig({ EXCHANGE: 'binance-spot', PONG_LIMIT_S: '2.5', WEIGHT_PER_MINUTE: '60' })
   expect(exchange).toMatchObject({ venue: 'binance-spot' })
   expect(exchange.limits).toEqual({ pong_limit_ms: 2_500, weight_per_minute_max: 60 })
 })
 
-test('a replay takes its files and speed, and waits for slow clients', () => {
+test('a replay has files and a speed, and waits for slow clients', () => {
   const { exchange } = parseConfig({
     EXCHANGE_SOURCE: 'replay',
     RECORDINGS: '["a.gz", "two, of a day.gz"]',
@@ -32,12 +32,12 @@ test('a replay takes its files and speed, and waits for slow clients', () => {
   })
 })
 
-test('symbols are upper case and each once', () => {
+test('symbols become upper case, and duplicates are removed', () => {
   const { exchange } = parseConfig({ SYMBOLS: 'btcusdt,BTCUSDT, ethusdt ,' })
   expect(exchange.source).toMatchObject({ symbols: ['BTCUSDT', 'ETHUSDT'] })
 })
 
-test('all problems are told at once', () => {
+test('all problems are reported at once', () => {
   const env = {
     PORT: '70000',
     EXCHANGE_SOURCE: 'replay',

@@ -31,7 +31,7 @@ async function clientOf(exchange: ExchangeServer): Promise<TestClient> {
 }
 
 let next_id = 1
-/** Sends a call and gives its answer. */
+/** Sends a call and returns the response. */
 async function call(client: TestClient, method: string, params: object = {}): Promise<Fields> {
   const id = next_id++
   client.socket.send(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
@@ -55,7 +55,7 @@ function pricesOf(client: TestClient, channel = CHANNEL): readonly Notified[] {
 
 const market = await exchangeOf()
 
-test('subscribe answers with the channels it took and leaves out those that do not exist', async () => {
+test('subscribe returns the accepted channels and omits unknown ones', async () => {
   const client = await clientOf(market)
   const channels = [CHANNEL, 'deribit_price_index.xyz_usd', 'book.BTC-PERPETUAL.raw']
   const answer = await call(client, 'public/subscribe', { channels })
@@ -73,7 +73,7 @@ test('subscribe answers with the channels it took and leaves out those that do n
   expect(pricesOf(client).length).toBe(count)
 })
 
-test('the index follows the mid of the simulated market, and REST gives the same value', async () => {
+test('the index follows the mid of the simulated market, and REST returns the same value', async () => {
   const client = await clientOf(market)
   await call(client, 'public/subscribe', { channels: [CHANNEL] })
   await until(() => pricesOf(client).length > 0)
@@ -110,14 +110,14 @@ test('names, time and errors over REST', async () => {
 })
 
 for (const [name, text, code] of [
-  ['text that is no JSON', '{"jsonrpc"', -32700],
+  ['text that is not JSON', '{"jsonrpc"', -32700],
   ['a list', '[]', -32600],
   ['a call without a method', '{"jsonrpc":"2.0","id":1}', -32600],
   ['a method that does not exist', '{"jsonrpc":"2.0","id":1,"method":"public/dance"}', -32601],
   ['a heartbeat that is too fast', '{"jsonrpc":"2.0","id":1,"method":"public/set_heartbeat","params":{"interval":9}}', -32602],
-  ['channels that are no list', '{"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":"a"}}', -32602],
+  ['channels that are not a list', '{"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":"a"}}', -32602],
 ] as const) {
-  test(`${name} is answered with error ${code}, and the socket stays`, async () => {
+  test(`${name} gets error ${code}, and the socket stays open`, async () => {
     const client = await clientOf(market)
     client.socket.send(text)
     await until(() => client.frames.length > 0)
@@ -126,7 +126,7 @@ for (const [name, text, code] of [
   })
 }
 
-test('who answers test_request keeps the socket, who does not loses it', async () => {
+test('a client must answer test_request to keep its socket', async () => {
   const exchange = await exchangeOf({ limits: { heartbeat_second_ms: 50 } })
   const faithful = await clientOf(exchange)
   faithful.socket.on('message', (data) => {
@@ -143,7 +143,7 @@ test('who answers test_request keeps the socket, who does not loses it', async (
   expect(faithful.socket.readyState).toBe(faithful.socket.OPEN)
 })
 
-test('the eleventh subscribe at once costs more credits than there are: 10028 and the end', async () => {
+test('the eleventh subscribe at once exceeds the credits: 10028, and the socket closes', async () => {
   const client = await clientOf(market)
   for (let at = 0; at < 12; at++) {
     client.socket.send(
@@ -155,7 +155,7 @@ test('the eleventh subscribe at once costs more credits than there are: 10028 an
   expect([client.frames.length, errors.length]).toEqual([11, 1])
 })
 
-test('faults strike its channels as they do all others, and a shutdown has no goodbye', async () => {
+test('faults apply to its channels too, and a shutdown is not announced', async () => {
   const exchange = await exchangeOf()
   const client = await clientOf(exchange)
   await call(client, 'public/subscribe', { channels: [CHANNEL, 'deribit_price_index.eth_usd'] })
@@ -170,7 +170,7 @@ test('faults strike its channels as they do all others, and a shutdown has no go
   expect(client.frames.join('')).not.toContain('serverShutdown')
 })
 
-test('a recording of Deribit plays byte by byte, and REST knows its newest value', async () => {
+test('a Deribit recording plays byte for byte, and REST has its newest value', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'booktape-deribit-'))
   closers.push(() => rm(dir, { recursive: true }))
   const file = join(dir, 'feed.ndjson')

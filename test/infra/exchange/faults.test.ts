@@ -32,7 +32,7 @@ async function post(request: unknown): Promise<Response> {
 const account = (stream: string): StreamLedger =>
   server.ledger().streams.find((candidate) => candidate.stream === stream)!
 
-/** Ends the faults and waits until all that was sent has arrived. */
+/** Ends the faults and waits until everything sent has arrived. */
 async function settle(): Promise<void> {
   server.setFaults({ faults: [] })
   await client.ask({ method: 'UNSUBSCRIBE', params: [QUOTES, TRADES], id: 99 })
@@ -43,9 +43,9 @@ const idsOf = (frames: readonly string[]): number[] =>
     frame.includes('"e":"bookTicker"') ? [Number(/"u":(\d+)/.exec(frame)![1])] : [],
   )
 
-describe('frames withheld', () => {
-  test('dropped at random: client and ledger together have every frame once', async () => {
-    // So many as the ledger keeps apart, however long it takes until we look.
+describe('withheld frames', () => {
+  test('random drops: client and ledger together have every frame once', async () => {
+    // At most as many ranges as the ledger keeps separate, however slow the test is.
     const drop = { kind: 'drop', streams: '*@bookTicker', probability: 0.2, count_max: 120 }
     expect((await post({ faults: [drop] })).status).toBe(200)
     await until(() => server.status().faults.length === 0)
@@ -62,7 +62,7 @@ describe('frames withheld', () => {
     )
     expect(both).toEqual([])
     expect(trades.undelivered_count).toBe(0)
-    // Before the first and after the last one nothing was in danger.
+    // Nothing could be dropped before the first or after the last one.
     const [first_id, last_id] = [undelivered[0]!.from_id, undelivered.at(-1)!.to_id]
     const spared_count = [...ids].filter((id) => id > first_id && id < last_id).length
     const share = undelivered_count / (undelivered_count + spared_count)
@@ -70,7 +70,7 @@ describe('frames withheld', () => {
     expect(share).toBeLessThan(0.3)
   })
 
-  test('a silence hits one stream, for a time, while the socket lives and the other goes on', async () => {
+  test('a silence hits one stream for a time, while the socket and the other stream continue', async () => {
     server.setFaults({ faults: [{ kind: 'silence', streams: QUOTES, for_ms: 400 }] })
     expect(server.status().faults).toMatchObject([{ kind: 'silence' }])
     const before = account(TRADES).sent_count
@@ -82,7 +82,7 @@ describe('frames withheld', () => {
     expect(server.status().faults).toEqual([])
   })
 
-  test('a fault with a number of strikes is over after them', async () => {
+  test('a fault with count_max ends after that many strikes', async () => {
     server.setFaults({ faults: [{ kind: 'drop', streams: QUOTES, count_max: 3 }] })
     await until(() => account(QUOTES).undelivered_count === 3)
     const { sent_count } = account(QUOTES)
@@ -92,11 +92,11 @@ describe('frames withheld', () => {
   })
 })
 
-describe('frames that arrive otherwise', () => {
-  test('delayed: late, but all of them and in order', async () => {
+describe('frames that arrive in another way', () => {
+  test('delayed: late, but complete and in order', async () => {
     server.setFaults({ faults: [{ kind: 'delay', delay_ms: 150, streams: QUOTES, count_max: 2 }] })
     await until(() => server.status().faults.length === 0)
-    // Quotes wait behind the second delayed one until it is due.
+    // Quotes queue behind the second delayed one until it is due.
     const { sent_count } = account(QUOTES)
     await until(() => account(QUOTES).sent_count > sent_count + 50)
     await settle()
@@ -104,12 +104,12 @@ describe('frames that arrive otherwise', () => {
     expect(ids).toHaveLength(account(QUOTES).sent_count)
     expect(ids).toEqual(ids.toSorted((a, b) => a - b))
     expect(account(QUOTES).undelivered_count).toBe(0)
-    // Some trade of the same moment came before a quote that is older.
+    // A trade arrived before an older quote.
     const times = client.frames.flatMap((frame) => Number(/"T":(\d+)/.exec(frame)?.[1] ?? []))
     expect(times).not.toEqual(times.toSorted((a, b) => a - b))
   })
 
-  test('duplicated: twice on the wire, once in the count', async () => {
+  test('duplicated: twice on the wire, counted once', async () => {
     server.setFaults({ faults: [{ kind: 'duplicate', streams: QUOTES, count_max: 25 }] })
     await until(() => server.status().faults.length === 0)
     await settle()
@@ -119,15 +119,15 @@ describe('frames that arrive otherwise', () => {
     expect([ids.length, copy_count]).toEqual([sent_count + 25, sent_count + 25])
   })
 
-  test('with unknown fields: still the frame', async () => {
+  test('with unknown fields: still counted as sent', async () => {
     server.setFaults({ faults: [{ kind: 'unknown_fields', streams: QUOTES, count_max: 5 }] })
     await until(() => payloadsOf(client, QUOTES).filter((payload) => 'zz' in payload).length === 5)
     expect(account(QUOTES).undelivered_count).toBe(0)
   })
 })
 
-describe('frames spoiled', () => {
-  test('corrupt: no JSON, and not counted as sent', async () => {
+describe('malformed frames', () => {
+  test('corrupt: not JSON, and not counted as sent', async () => {
     server.setFaults({ faults: [{ kind: 'corrupt', streams: QUOTES, count_max: 10 }] })
     await until(() => account(QUOTES).undelivered_count === 10)
     await settle()
@@ -136,7 +136,7 @@ describe('frames spoiled', () => {
     expect(account(QUOTES).undelivered).toMatchObject([{ cause: 'corrupt', count: 10 }])
   })
 
-  test('out of range: JSON, with ids and prices that no double holds', async () => {
+  test('out of range: JSON, with ids and prices that exceed a double', async () => {
     server.setFaults({ faults: [{ kind: 'out_of_range', streams: '*', count_max: 10 }] })
     await until(() => account(QUOTES).undelivered_count + account(TRADES).undelivered_count === 10)
     await settle()
@@ -148,7 +148,7 @@ describe('frames spoiled', () => {
     }
   })
 
-  test('cut in the middle: the connection ends, every frame before it arrived', async () => {
+  test('cut in the middle: the connection ends, and every earlier frame arrived', async () => {
     server.setFaults({ faults: [{ kind: 'cut', streams: QUOTES, count_max: 1 }] })
     expect(await client.closed).toBe(1006)
     const [range] = account(QUOTES).undelivered
@@ -159,12 +159,12 @@ describe('frames spoiled', () => {
   })
 })
 
-describe('frames of its own', () => {
+describe('extra frames', () => {
   for (const [fault, pattern, length_max] of [
     [{ kind: 'unknown_type' }, /"e":"somethingNew"/, 200],
     [{ kind: 'huge', size_bytes: 3_000_000 }, /"e":"somethingHuge"/, 3_000_000],
   ] as const) {
-    test(`${fault.kind}: sent besides the right frames, which all arrive`, async () => {
+    test(`${fault.kind}: sent in addition to the correct frames, which all arrive`, async () => {
       server.setFaults({ faults: [{ ...fault, streams: QUOTES, count_max: 2 }] })
       await until(() => client.frames.filter((frame) => pattern.test(frame)).length === 2)
       await settle()
@@ -177,7 +177,7 @@ describe('frames of its own', () => {
     })
   }
 
-  test('bad_utf8: a client that checks ends the connection with 1007', async () => {
+  test('bad_utf8: a validating client closes the connection with 1007', async () => {
     server.setFaults({ faults: [{ kind: 'bad_utf8', streams: QUOTES, count_max: 1 }] })
     let message = ''
     client.socket.on('error', (error) => (message = error.message))
@@ -194,7 +194,7 @@ describe('connections', () => {
     await (await connect(`${server.ws_url}/public/stream`)).close()
   })
 
-  test('handshakes and REST answered with 429 and Retry-After, each on its own', async () => {
+  test('handshakes and REST get 429 and Retry-After, independently', async () => {
     server.setFaults({
       faults: [{ kind: 'http_status', target: 'handshake', status: 429, retry_after_s: 7 }],
     })
@@ -208,21 +208,21 @@ describe('connections', () => {
     await (await connect(`${server.ws_url}/public/stream`)).close()
   })
 
-  test('closed some time after they were opened', async () => {
+  test('closed a set time after they were opened', async () => {
     server.setFaults({ faults: [{ kind: 'close_after', after_ms: 100 }] })
     const short = await connect(`${server.ws_url}/public/stream`)
     expect(await short.closed).toBe(1001)
     expect(client.socket.readyState).toBe(client.socket.OPEN)
   })
 
-  test('all closed at once, and what follows is undelivered until somebody returns', async () => {
+  test('all closed at once; later frames are undelivered until a client returns', async () => {
     await post({ actions: [{ kind: 'close_all' }] })
     expect(await client.closed).toBe(1006)
     await until(() => account(QUOTES).undelivered_count > 20)
     expect(account(QUOTES).undelivered).toMatchObject([{ cause: 'no_socket' }])
   })
 
-  test('a shutdown is announced before it comes', async () => {
+  test('a shutdown is announced beforehand', async () => {
     server.setFaults({ actions: [{ kind: 'server_shutdown', close_after_ms: 100 }] })
     await until(() => countOf(client, '!serverShutdown') === 1)
     const count = client.frames.length
@@ -248,7 +248,7 @@ describe('requests for faults are checked', () => {
     })
   }
 
-  test('a body of another type, no JSON, or too long', async () => {
+  test('a body that has another type, is not JSON, or is too long', async () => {
     const url = `${server.url}/_exchange/faults`
     expect((await fetch(url, { method: 'POST', body: '{}' })).status).toBe(400)
     const headers = { 'content-type': 'application/json' }
@@ -260,7 +260,7 @@ describe('requests for faults are checked', () => {
   })
 })
 
-test('the ledger of a stream stays bounded: old ranges are merged and still counted', () => {
+test("a stream's ledger stays bounded: old ranges are merged and still counted", () => {
   const stream = new StreamAccount('x@trade')
   for (let id = 0; id < 10_000; id += 1) {
     if (id % 2 === 0) stream.sent(id, 1)

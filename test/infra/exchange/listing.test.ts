@@ -1,4 +1,4 @@
-/** Listings that change, forced orders and turnover of the simulated exchange. */
+/** Listing changes, forced orders and turnover of the simulated exchange. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
@@ -40,7 +40,7 @@ async function listed(symbol: string): Promise<{ status: unknown; tick: unknown 
   return found && { status: found['status'], tick: price_filter?.['tickSize'] }
 }
 
-test('forced orders are the latest of a second, and trades of the market themselves', async () => {
+test('forced orders are the latest of each second, and are also trades of the market', async () => {
   const streams = SYMBOLS.map((symbol) => `${symbol.toLowerCase()}@forceOrder`)
   await until(() => streams.some((stream) => countOf(news, stream) >= 3))
   for (const stream of streams) {
@@ -50,7 +50,7 @@ test('forced orders are the latest of a second, and trades of the market themsel
       const order = payload['o'] as Fields
       const is_sell = order['S'] === 'SELL'
       const [price, average] = [Number(order['p']), Number(order['ap'])]
-      // A limit beyond the market, or it would not have filled.
+        // The limit is beyond the market, otherwise it would not fill.
       expect(is_sell ? price <= average : price >= average).toBe(true)
       const trades = payloadsOf(fills, stream.replace('forceOrder', 'trade'))
       const same = trades.filter((trade) => trade['T'] === order['T'] && trade['m'] === is_sell)
@@ -59,7 +59,7 @@ test('forced orders are the latest of a second, and trades of the market themsel
   }
 })
 
-test('turnover is of the trades that were made: the busiest symbol has the most of them', async () => {
+test('turnover follows from the trades: the most active symbol has the largest', async () => {
   await until(() => SYMBOLS.every((symbol) => countOf(news, `${symbol.toLowerCase()}@aggTrade`) > 5))
   const { body, headers } = await getJson(`${server.url}/fapi/v1/ticker/24hr`)
   const rows = body as Fields[]
@@ -73,7 +73,7 @@ test('turnover is of the trades that were made: the busiest symbol has the most 
   expect((await getJson(`${server.url}/fapi/v1/ticker/24hr?symbol=NOPE`)).status).toBe(400)
 })
 
-test('a symbol comes: news of it, its listing, its streams, its book', async () => {
+test('a new symbol: the announcement, its listing, its streams, its book', async () => {
   expect(await listed('WIFUSDT')).toBeUndefined()
   change('WIFUSDT', 'list')
   await until(() => payloadsOf(news, '!contractInfo').some((one) => one['s'] === 'WIFUSDT' && one['cs'] === 'TRADING'))
@@ -85,7 +85,7 @@ test('a symbol comes: news of it, its listing, its streams, its book', async () 
   await client.close()
 })
 
-test('a symbol goes: it settles, falls silent, and its trades can still be asked for', async () => {
+test('a delisted symbol settles and falls silent; its trades can still be requested', async () => {
   change('SOLUSDT', 'delist')
   await until(() => payloadsOf(news, '!contractInfo').some((one) => one['s'] === 'SOLUSDT' && one['cs'] === 'SETTLING'))
   expect(await listed('SOLUSDT')).toMatchObject({ status: 'SETTLING' })
@@ -99,7 +99,7 @@ test('a symbol goes: it settles, falls silent, and its trades can still be asked
   await until(() => countOf(news, 'solusdt@aggTrade') > before)
 })
 
-test('a finer tick is told by the listing alone', async () => {
+test('only the listing shows a finer tick', async () => {
   const tick = Number((await listed('BTCUSDT'))!.tick)
   const news_count = countOf(news, '!contractInfo')
   change('BTCUSDT', 'finer_tick')

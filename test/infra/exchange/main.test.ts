@@ -16,7 +16,7 @@ function start(env: Readonly<Record<string, string>>): {
   return { child, output: () => output }
 }
 
-test('the program tells its parent where it is, and ends when it is told to', async () => {
+test('the program reports its URL to its parent, and stops on request', async () => {
   const { child } = start({ SYMBOL_COUNT: '2' })
   const [ready] = (await once(child, 'message')) as [{ type: string; url: string }]
   expect(ready.type).toBe('ready')
@@ -26,14 +26,14 @@ test('the program tells its parent where it is, and ends when it is told to', as
   expect(await once(child, 'exit')).toEqual([0, null])
 })
 
-test('it ends with its parent', async () => {
+test('it stops when its parent exits', async () => {
   const { child } = start({ SYMBOL_COUNT: '1' })
   await once(child, 'message')
   child.disconnect()
   expect(await once(child, 'exit')).toEqual([0, null])
 })
 
-test('wrong settings end it with exit code 1 and a line that says what to correct', async () => {
+test('invalid settings: exit code 1, and a log line that says what to correct', async () => {
   const { child, output } = start({ PORT: 'abc', EXCHANGE_SOURCE: 'replay', RECORDINGS: '' })
   expect(await once(child, 'exit')).toEqual([1, null])
   expect(JSON.parse(output())).toMatchObject({

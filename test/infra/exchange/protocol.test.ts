@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 describe('subscriptions', () => {
-  test('streams of the URL come wrapped on /stream and bare on /ws', async () => {
+  test('streams of the URL arrive wrapped on /stream and bare on /ws', async () => {
     const combined = await connect(
       `${server.ws_url}/public/stream?streams=btcusdt@bookTicker/ethusdt@bookTicker`,
     )
@@ -81,7 +81,7 @@ describe('subscriptions', () => {
     })
   }
 
-  test('unknown symbols, classes, speeds and upper case are acknowledged and never come', async () => {
+  test('unknown symbols, classes, speeds and upper case are acknowledged but never delivered', async () => {
     const client = await connect(`${server.ws_url}/public/stream`)
     const params = [
       'xyzusdt@bookTicker',
@@ -102,7 +102,7 @@ describe('subscriptions', () => {
   })
 })
 
-describe('requests that are wrong get the error object of Binance', () => {
+describe("invalid requests get Binance's error object", () => {
   for (const [request, code, msg, id] of [
     ['{', 3, /Invalid JSON/, null],
     ['[]', 2, /expected an object/, null],
@@ -143,8 +143,8 @@ describe('requests that are wrong get the error object of Binance', () => {
   })
 })
 
-describe('the life of a socket', () => {
-  test('the eleventh message within a second ends it', async () => {
+describe('the lifetime of a socket', () => {
+  test('the eleventh message within a second closes it', async () => {
     const client = await connect(`${server.ws_url}/public/stream`)
     for (let id = 0; id < 11; id += 1) {
       client.socket.send(JSON.stringify({ method: 'LIST_SUBSCRIPTIONS', id }))
@@ -153,7 +153,7 @@ describe('the life of a socket', () => {
     expect(client.frames).toHaveLength(10)
   })
 
-  test('it is pinged, and dropped where no pong comes', async () => {
+  test('it is pinged, and closed if no pong comes', async () => {
     const limits = { ping_interval_ms: 40, pong_limit_ms: 1_500 }
     const strict = await startExchange({
       port: 0,
@@ -171,7 +171,7 @@ describe('the life of a socket', () => {
     expect(await answering.closed).toBe(1006)
   })
 
-  test('it ends when its life is over', async () => {
+  test('it is closed at the end of its lifetime', async () => {
     const short = await startExchange({ port: 0, source: SIM, limits: { socket_life_ms: 200 } })
     const client = await connect(`${short.ws_url}/public/ws/btcusdt@bookTicker`)
     expect(await client.closed).toBe(1001)
@@ -179,7 +179,7 @@ describe('the life of a socket', () => {
     await short.stop()
   })
 
-  test('a client that does not read is cut by a simulation', async () => {
+  test('a simulation disconnects a client that does not read', async () => {
     const busy = await startExchange({ port: 0, source: { ...SIM, events_per_s: 300_000 } })
     const client = await connect(
       `${busy.ws_url}/public/stream?streams=btcusdt@bookTicker/ethusdt@bookTicker`,
@@ -191,7 +191,7 @@ describe('the life of a socket', () => {
     await busy.stop()
   })
 
-  test('a path that is none gets 404', async () => {
+  test('an unknown path gets 404', async () => {
     for (const path of ['/', '/private/ws/x', '/public', '/public/streams']) {
       await expect(connect(`${server.ws_url}${path}`)).rejects.toThrow('404')
     }

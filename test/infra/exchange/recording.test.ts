@@ -39,7 +39,7 @@ async function errorOf(path: string): Promise<OperatorError> {
   return error as OperatorError
 }
 
-test('blank lines, trailing lines, carriage returns and blanks in the JSON are no matter', async () => {
+test('blank lines, trailing lines, carriage returns and spaces in the JSON are accepted', async () => {
   const path = file('blank.ndjson', `\n${HEADER}\r\n\n  \n${WRAPPED}\n\n\n`)
   expect(await readHeader(path)).toMatchObject({
     exchange: 'binance-futures',
@@ -54,11 +54,11 @@ test('blank lines, trailing lines, carriage returns and blanks in the JSON are n
   ])
 })
 
-test('a last line without its line feed is a line', async () => {
+test('a last line without a line feed counts', async () => {
   expect(await linesOf(file('open-end.ndjson', `${HEADER}\n${WRAPPED}`))).toHaveLength(1)
 })
 
-test('gzip, plain, and gzip members one after another read the same', async () => {
+test('plain text, gzip and concatenated gzip members read the same', async () => {
   const text = `${HEADER}\n${WRAPPED}\n`
   const plain = await linesOf(file('plain', text))
   expect(await linesOf(file('packed', gzipSync(text)))).toEqual(plain)
@@ -66,13 +66,13 @@ test('gzip, plain, and gzip members one after another read the same', async () =
   expect(await linesOf(file('members', twice))).toEqual([...plain, ...plain])
 })
 
-test('lines longer than a read, with characters of several bytes at its edge, come out whole', async () => {
+test('lines longer than a read are complete, even with multi-byte characters at its edge', async () => {
   const data = 'ä€😀'.repeat(200_000)
   const [line] = await linesOf(file('long.gz', gzipSync(`${HEADER}\n${wsLine(5, data)}\n`)))
   expect(line?.data).toBe(data)
 })
 
-test('a summary counts wrapped and bare frames by stream, and strangers apart', async () => {
+test('a summary counts wrapped and bare frames by stream, and unknown frames separately', async () => {
   const trade =
     '{"e":"aggTrade","E":2,"s":"ETHUSDT","a":9,"p":"1882.5","q":"12.36","f":1,"l":1,"T":1,"m":true}'
   const depth = '{"lastUpdateId":7,"E":1,"T":1,"bids":[["0.00012","4"]],"asks":[]}'
@@ -104,7 +104,7 @@ test('a summary counts wrapped and bare frames by stream, and strangers apart', 
     rest_count: 1,
     from_ts: 3,
     to_ts: 1_723_161_255_030_314,
-    // By the payloads' own times, not by when they were received.
+    // By the times in the payloads, not by the receive times.
     days: ['1970-01-01'],
     steps: {
       BTCUSDT: { tick_size: 0.01, step_size: 0.001 },
@@ -113,7 +113,7 @@ test('a summary counts wrapped and bare frames by stream, and strangers apart', 
   })
 })
 
-test('a recording without a frame has no times and the finest steps', async () => {
+test('a recording without frames has no times and the finest steps', async () => {
   expect(await summariseRecording(file('header-only', HEADER))).toMatchObject({
     ws_count: 0,
     from_ts: null,
@@ -123,7 +123,7 @@ test('a recording without a frame has no times and the finest steps', async () =
   })
 })
 
-describe('a file that is no recording is refused with the line and what was expected', () => {
+describe('a file that is not a recording is refused with the line and the expected content', () => {
   for (const [name, content, code, message] of [
     ['empty', '', 'recording_empty', /is empty; expected a header line/],
     [
@@ -224,7 +224,7 @@ describe('a file that is no recording is refused with the line and what was expe
     })
   }
 
-  test('gzip that ends in the middle says after which line', async () => {
+  test('truncated gzip is reported with the last line', async () => {
     const lines = Array.from({ length: 5_000 }, (_, index) =>
       wsLine(index + 1, String(index * 7_919)),
     )
@@ -234,7 +234,7 @@ describe('a file that is no recording is refused with the line and what was expe
     expect(Number(/after line (\d+)/.exec(error.message)?.[1])).toBeGreaterThan(100)
   })
 
-  test('gzip with a flipped bit is damaged', async () => {
+  test('gzip with a flipped bit is reported as damaged', async () => {
     const whole = gzipSync(
       Array.from({ length: 2_000 }, (_, index) => wsLine(index + 1, 'x')).join('\n'),
     )
@@ -249,7 +249,7 @@ describe('a file that is no recording is refused with the line and what was expe
     expect((await errorOf(dir)).message).toMatch(/is a folder/)
   })
 
-  test('a line past the limit is refused before it fills the memory', async () => {
+  test('a line above the limit is refused before it fills the memory', async () => {
     const error = await errorOf(
       file('endless.gz', gzipSync(`${HEADER}\n${'x'.repeat(17 * 1024 * 1024)}`)),
     )
@@ -265,7 +265,7 @@ describe.skipIf(feeds === undefined)('recorded feeds (skipped without FEEDS_DIR)
     ['binance-usdm-5coins-20210405', { bookTicker: 3_424, aggTrade: 574, 'depth@100ms': 4_423 }],
     ['binance-spot-3coins-20210405', { 'depth@100ms': 2_688, aggTrade: 1_910, kline_1m: 118 }],
   ] as const) {
-    test(`${folder} holds what its README says`, async () => {
+    test(`${folder} contains what its README says`, async () => {
       const summary = await summariseRecording(join(feeds!, folder, 'feed.ndjson.gz'))
       const counts: Record<string, number> = {}
       for (const [stream, count] of Object.entries(summary.streams)) {
@@ -277,7 +277,7 @@ describe.skipIf(feeds === undefined)('recorded feeds (skipped without FEEDS_DIR)
     })
   }
 
-  test('single frames that are no recording are refused', async () => {
+  test('single frames are not a recording and are refused', async () => {
     const path = join(feeds!, 'binance-2026-frames', 'frames.jsonl')
     expect(readFileSync(path).length).toBeGreaterThan(0)
     expect((await errorOf(path)).message).toMatch(/line 1: found "t" is missing/)

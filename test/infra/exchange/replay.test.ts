@@ -56,7 +56,7 @@ test('nothing is sent before the start, a second start is refused, and done mean
   await server.stop()
 })
 
-test('frames keep their bytes on /stream, lose the wrapper on /ws, and get one where they had none', async () => {
+test('frames keep their bytes on /stream, lose the wrapper on /ws, and get one if they had none', async () => {
   const odd = '{"data":{"e":"bookTicker","u":3,"s":"BTCUSDT"}, "stream":"btcusdt@bookTicker"}'
   const frames = [
     wrap('btcusdt@bookTicker', ` ${quote(1)} `),
@@ -90,7 +90,7 @@ test('frames keep their bytes on /stream, lose the wrapper on /ws, and get one w
   await server.stop()
 })
 
-test('a wrapped frame cut short goes out as it is, to the subscriber of its stream', async () => {
+test('a truncated wrapped frame is sent as it is, to the subscriber of its stream', async () => {
   const broken = wrap('btcusdt@bookTicker', quote(2)).slice(0, 60)
   const path = recording('broken', [
     [0, wrap('btcusdt@bookTicker', quote(1))],
@@ -110,7 +110,7 @@ test('a wrapped frame cut short goes out as it is, to the subscriber of its stre
   await server.stop()
 })
 
-test('a depth stream is found by its class whatever its speed, and streams of other routes stay silent', async () => {
+test('a depth stream matches by class at any speed, and streams of other routes stay silent', async () => {
   const depth = '{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":1,"u":9,"pu":0,"b":[],"a":[]}'
   const agg =
     '{"e":"aggTrade","E":1,"a":5,"s":"BTCUSDT","p":"1.0","q":"1.0","f":1,"l":1,"T":1,"m":true}'
@@ -140,7 +140,7 @@ test('a depth stream is found by its class whatever its speed, and streams of ot
   await server.stop()
 })
 
-test('ten times the speed takes a tenth of the time, and the next file begins at once', async () => {
+test('ten times the speed takes a tenth of the time, and the next file starts at once', async () => {
   const one = recording('paced-1', [
     [0, quote(1)],
     [1_000, quote(2)],
@@ -162,12 +162,12 @@ test('ten times the speed takes a tenth of the time, and the next file begins at
   await until(() => client.frames.length === 6)
   expect(client.frames).toEqual([1, 2, 3, 4, 5, 6].map(quote))
   expect(elapsed_ms).toBeGreaterThan(390)
-  // At its own speed the first file alone would take 4.5 s.
+  // At original speed, the first file alone would take 4.5 s.
   expect(elapsed_ms).toBeLessThan(4_400)
   await server.stop()
 })
 
-test('of an id that the recording lacks REST says so, and no answer passes over it', async () => {
+test('REST reports an id that the recording lacks, and no response skips it', async () => {
   const insured = trade(12).replace('MARKET', 'INSURANCE_FUND')
   const frames = [trade(10), trade(11), insured, trade(13), trade(15), trade(16)]
   const server = await play([recording('lacking', frames.map((frame) => [0, frame] as const))])
@@ -185,14 +185,14 @@ test('of an id that the recording lacks REST says so, and no answer passes over 
   expect(await fills(14)).toEqual(refused(14))
   expect(await fills(15)).toEqual([15, 16])
   expect(await fills(17)).toEqual([])
-  // What came before the recording is not its to judge.
+  // The recording knows nothing of ids before it.
   expect(await fills(1)).toEqual([10, 11, 13])
   await server.stop()
 })
 
-test('aggregates: an id used twice for other fills is two rows, and a skipped id is no hole where the fills go on', () => {
+test('aggregates: an id used twice with other fills is two rows, and a skipped id is not a gap if the fills continue', () => {
   const recorded = new RecordedTrades<string>()
-  // 6 was used twice, 8 never; 10 is missing. The trade before comes late.
+  // Id 6 is used twice, 8 never; 10 is missing. The trade before it comes late.
   for (const [id, first_fill, last_fill] of [
     [6, 52, 52], [6, 53, 55], [5, 50, 51], [7, 56, 56], [9, 57, 58], [11, 60, 60], [12, 61, 61], [6, 52, 52],
   ] as const) {
@@ -206,7 +206,7 @@ test('aggregates: an id used twice for other fills is two rows, and a skipped id
   expect(recorded.select({ from_id: undefined, from_ms: 6, to_ms: 7, limit: 2 })).toEqual(['6:52', '6:53'])
 })
 
-test('REST answers from the recording, up to where it was played', async () => {
+test('REST answers from the recording, up to the current position', async () => {
   const snapshot =
     '{"lastUpdateId":9,"E":1,"T":1,"bids":[["58710.20","1.0"],["58710.10","2.0"],["1","1"],["1","1"],["1","1"],["1","1"]],"asks":[]}'
   const depth = JSON.stringify({
@@ -256,7 +256,7 @@ test('REST answers from the recording, up to where it was played', async () => {
   await server.stop()
 })
 
-test('at full speed it waits for a client that lost its socket, and goes on where it was', async () => {
+test('at full speed it waits for a disconnected client, and continues where it was', async () => {
   const frames = Array.from({ length: 20_000 }, (_, index) => [index, quote(index + 1)] as const)
   const server = await play([recording('return', frames)])
   const first = await connect(`${server.ws_url}/public/ws/btcusdt@bookTicker`)
@@ -270,7 +270,7 @@ test('at full speed it waits for a client that lost its socket, and goes on wher
   await until(() => second.frames.at(-1) === quote(20_000))
   const [account] = server.ledger().streams
   expect(account!.sent_count + account!.undelivered_count).toBe(20_000)
-  // At most what was published between the loss and the moment the server noticed it.
+  // At most what was published before the server noticed the disconnect.
   expect(account!.undelivered_count).toBe(0)
   const count = second.frames.length
   const tail = frames.slice(-count).map(([, frame]) => frame)
@@ -278,7 +278,7 @@ test('at full speed it waits for a client that lost its socket, and goes on wher
   await server.stop()
 })
 
-test('it stops although a client it waits for does not read', async () => {
+test('it stops even if a client that it waits for does not read', async () => {
   const frames = Array.from(
     { length: 30_000 },
     (_, index) => [index, wrap('btcusdt@bookTicker', quote(index))] as const,
@@ -373,7 +373,7 @@ describe.skipIf(feeds === undefined)(
       })
     }
 
-    test('the trades of the recording can be refetched by id, as they were sent', async () => {
+    test('the trades of the recording can be fetched by id, as they were sent', async () => {
       const server = await play([join(feeds!, 'binance-usdm-5coins-20210405', 'feed.ndjson.gz')])
       const client = await connect(`${server.ws_url}/market/stream?streams=neousdt@aggTrade`)
       server.startReplay()

@@ -20,7 +20,7 @@ describe('over HTTP', () => {
   })
   afterAll(() => server.stop())
 
-  test('exchangeInfo has what a recorder reads', async () => {
+  test('exchangeInfo has the fields that a recorder reads', async () => {
     const { body, headers } = await getJson(`${server.url}/fapi/v1/exchangeInfo`)
     expect(Number(headers.get('x-mbx-used-weight-1m'))).toBeGreaterThan(0)
     const { symbols, rateLimits } = body as { symbols: Fields[]; rateLimits: Fields[] }
@@ -42,7 +42,7 @@ describe('over HTTP', () => {
     })
   })
 
-  test('depth gives as many levels as asked for, best first', async () => {
+  test('depth returns the requested number of levels, best first', async () => {
     for (const limit of [5, 10, 20, 50, 100]) {
       const { body } = await getJson(`${server.url}/fapi/v1/depth?symbol=ETHUSDT&limit=${limit}`)
       const { bids, asks, lastUpdateId } = body as Record<'bids' | 'asks', [string, string][]> &
@@ -109,12 +109,12 @@ describe('over HTTP', () => {
       ['/fapi/v1/premiumIndex', 10],
     ] as const) {
       const used = await usedBy(path)
-      // A new minute may begin between the two requests.
+          // A new minute may start between the two requests.
       expect(used < 0 ? weight : used, path).toBe(weight)
     }
   })
 
-  test('past the limit comes 429 with Retry-After, and 418 for who goes on', async () => {
+  test('above the limit comes 429 with Retry-After, and 418 for a client that continues', async () => {
     const limits = { weight_per_minute_max: 50, refused_max: 3, ban_s: 77 }
     const strict = await startExchange({ port: 0, source: SIM, limits })
     const answers: { status: number; retry_after: string | null }[] = []
@@ -133,7 +133,7 @@ describe('over HTTP', () => {
   })
 })
 
-test('weights are counted by the calendar minute, and a ban outlasts it', () => {
+test('weights are counted per calendar minute, and a ban outlasts it', () => {
   const meter = new WeightMeter({ weight_per_minute_max: 40, refused_max: 1, ban_s: 120 })
   expect(meter.spend(40, 30_000)).toEqual({ kind: 'ok', used_weight: 40 })
   expect(meter.spend(1, 45_500)).toMatchObject({ kind: 'refused', status: 429, retry_after_s: 15 })
@@ -144,7 +144,7 @@ test('weights are counted by the calendar minute, and a ban outlasts it', () => 
   expect(meter.spend(1, 181_000)).toEqual({ kind: 'ok', used_weight: 1 })
 })
 
-test('aggregated trades older than 24 hours are not answered', () => {
+test('aggregated trades older than 24 hours are not returned', () => {
   const row = (T: number): AggTradeRow => ({ a: T, p: '1', q: '1', f: 1, l: 1, T, m: true })
   const now_ms = 48 * 3_600_000
   const source: RestSource = {
@@ -171,7 +171,7 @@ test('aggregated trades older than 24 hours are not answered', () => {
   expect((answer!.body() as AggTradeRow[]).map(({ T }) => T)).toEqual([now_ms / 2, now_ms])
 })
 
-describe('which trades a query wants', () => {
+describe('selection of trades', () => {
   const ids = [10, 11, 12, 13, 14]
   const times = [100, 200, 200, 200, 300]
   const any = { from_id: undefined, from_ms: undefined, to_ms: undefined, limit: 3 }
@@ -180,10 +180,10 @@ describe('which trades a query wants', () => {
     ['from an id', { from_id: 11 }, [11, 12, 13]],
     ['from an id before the first', { from_id: 1 }, [10, 11, 12]],
     ['from an id after the last', { from_id: 15 }, []],
-    ['from a time that several share', { from_ms: 200 }, [11, 12, 13]],
-    ['between times, both ends in', { from_ms: 100, to_ms: 100 }, [10]],
-    ['up to a time, the last of them', { to_ms: 200 }, [11, 12, 13]],
-    ['between times where nothing is', { from_ms: 201, to_ms: 299 }, []],
+    ['from a time that several trades share', { from_ms: 200 }, [11, 12, 13]],
+    ['between times, inclusive', { from_ms: 100, to_ms: 100 }, [10]],
+    ['up to a time, the newest ones', { to_ms: 200 }, [11, 12, 13]],
+    ['between times without trades', { from_ms: 201, to_ms: 299 }, []],
   ] as const) {
     test(`a query for ${name}`, () => {
       const { start, end } = selectTrades(
@@ -197,7 +197,7 @@ describe('which trades a query wants', () => {
   }
 })
 
-test('a trade log keeps its newest rows, through growth and going round', () => {
+test('a trade log keeps its newest rows while it grows and wraps around', () => {
   const log = new TradeLog(3, 100)
   for (let id = 0; id < 1_234; id += 1) {
     log.push([id, id * 10, -id])

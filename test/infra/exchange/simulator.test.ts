@@ -87,7 +87,7 @@ describe('over sockets', () => {
     for (const quote of best.values()) expect(Number(quote['b'])).toBeLessThan(Number(quote['a']))
   })
 
-  test('aggregates add up to the raw trades, ids without a hole', async () => {
+  test('aggregates sum up to the raw trades, with consecutive ids', async () => {
     await until(() => countOf(market, 'btcusdt@aggTrade') > 300)
     const trades = new Map(
       payloadsOf(quotes, 'btcusdt@trade').map((trade) => [Number(trade['t']), trade]),
@@ -102,7 +102,7 @@ describe('over sockets', () => {
     for (const agg of aggs) {
       const { f, l, T, E } = agg as unknown as Record<string, number>
       expect(E).toBeGreaterThanOrEqual(T!)
-      // The two sockets may have opened at different trades.
+      // The two sockets may have started at different trades.
       if (first_trade === undefined || f! < first_trade || !trades.has(l!)) continue
       compared_count += 1
       let steps = 0
@@ -118,7 +118,7 @@ describe('over sockets', () => {
     expect(compared_count).toBeGreaterThan(200)
   })
 
-  test('REST gives every sent trade again, field for field', async () => {
+  test('REST returns every sent trade, field for field', async () => {
     await until(() => countOf(market, 'ethusdt@aggTrade') > 200)
     const sent = payloadsOf(market, 'ethusdt@aggTrade').slice(0, 1_000)
     const path = `/fapi/v1/aggTrades?symbol=ETHUSDT&limit=1000&fromId=${String(sent[0]!['a'])}`
@@ -135,7 +135,7 @@ describe('over sockets', () => {
     ).toEqual(trades.map(({ t, p, q, T, m }) => [t, p, q, T, m]))
   })
 
-  test('mark prices come on the second, agree with the market and with REST', async () => {
+  test('mark prices come each full second and agree with the market and with REST', async () => {
     await until(() => countOf(market, 'btcusdt@markPrice@1s') > 1)
     const { body } = await getJson(`${server.url}/fapi/v1/premiumIndex?symbol=BTCUSDT`)
     const findMark = (): Fields | undefined =>
@@ -153,7 +153,7 @@ describe('over sockets', () => {
     expect(Number(mark['T'])).toBeGreaterThan(Number(mark['E']))
   })
 
-  test('update ids are one rising sequence over all symbols', () => {
+  test('update ids are one increasing sequence over all symbols', () => {
     const ids = quotes.frames
       .filter((frame) => frame.includes('"e":"bookTicker"'))
       .map((frame) => Number(/"u":(\d+)/.exec(frame)![1]))
@@ -162,12 +162,12 @@ describe('over sockets', () => {
   })
 })
 
-test('the ledger is what a client received, and knows what came while no socket was there', async () => {
+test('the ledger equals what a client received, and counts frames without a socket', async () => {
   const source = { kind: 'sim', seed: 9, symbols: ['BTCUSDT'], events_per_s: 2_000 } as const
   const server = await startExchange({ port: 0, source })
   const first = await connect(`${server.ws_url}/public/stream?streams=btcusdt@bookTicker`)
   await until(() => first.frames.length > 500)
-  // All it was sent arrives before the acknowledgement.
+  // Every sent frame arrives before the acknowledgement.
   await first.ask({ method: 'UNSUBSCRIBE', params: ['btcusdt@bookTicker'], id: 1 })
   const ids = payloadsOf(first, 'btcusdt@bookTicker').map(({ u }) => Number(u))
   const [account] = server.ledger().streams
@@ -200,7 +200,7 @@ test('the ledger is what a client received, and knows what came while no socket 
   await server.stop()
 })
 
-test('a market asked for more than the machine gives does not fall behind the clock', async () => {
+test('an overloaded market does not fall behind the clock', async () => {
   const source = { kind: 'sim', seed: 1, symbols: 200, events_per_s: 1_000_000_000 } as const
   const server = await startExchange({ port: 0, source })
   await sleep(1_000)
@@ -208,7 +208,7 @@ test('a market asked for more than the machine gives does not fall behind the cl
     const { body } = await getJson(`${server.url}/fapi/v1/time`)
     return Math.abs(Date.now() - (body as { serverTime: number }).serverTime)
   }
-  // A market that falls behind never catches up; a busy machine delays one answer.
+  // A market that falls behind never catches up; a busy machine only delays one response.
   await expect.poll(behind_ms).toBeLessThan(500)
   await server.stop()
 })
@@ -230,7 +230,7 @@ describe('the market alone', () => {
     for (const { listing } of symbols) {
       for (const stream_class of ['bookTicker', 'aggTrade']) {
         const [topic] = market.topicsOf(`${listing.symbol.toLowerCase()}@${stream_class}`)
-        // Somebody listens, so payloads are made.
+        // A subscriber makes the market write payloads.
         topic!.clients.add({} as never)
       }
     }
@@ -238,7 +238,7 @@ describe('the market alone', () => {
     return { frames, hub }
   }
 
-  test('the same seed gives the same frames however time is cut, another seed others', () => {
+  test('the same seed gives the same frames however time is split; another seed gives others', () => {
     const { frames } = run(5, [10_000])
     expect(
       run(
@@ -249,7 +249,7 @@ describe('the market alone', () => {
     expect(run(6, [10_000]).frames).not.toEqual(frames)
   })
 
-  test('200 symbols: the mean rate is as asked, Bitcoin has some hundred a second, the last below one', () => {
+  test('200 symbols: the mean rate is as set; Bitcoin has about a hundred events per second, the last symbol less than one', () => {
     const { frames } = run(7, [60_000])
     expect(frames.length / 60 / 1_500).toBeGreaterThan(0.9)
     expect(frames.length / 60 / 1_500).toBeLessThan(1.1)
@@ -260,7 +260,7 @@ describe('the market alone', () => {
     expect(quotesOf(symbols.at(-1)!.listing.symbol)).toBeLessThan(1)
   })
 
-  test('a book joined in the middle has the best quote at each of thousands of updates', () => {
+  test('a book joined half-way has the best quote at each of thousands of updates', () => {
     const hub = new Hub(
       new FaultDesk(
         () => 0,
@@ -289,7 +289,7 @@ describe('the market alone', () => {
     expect([compared.bids, compared.asks]).toEqual([new Map(final.bids), new Map(final.asks)])
   })
 
-  test('a market that starts later goes on with larger ids', () => {
+  test('a market that starts later has larger ids', () => {
     const idsOf = (start: number): number[] => {
       const hub = new Hub(
         new FaultDesk(
@@ -316,7 +316,7 @@ describe('the market alone', () => {
     expect(idsOf(start_ms).at(-1)!).toBeLessThan(idsOf(start_ms + 1_000)[0]!)
   })
 
-  test('every listing has a name of its own, a price, and steps that its prices are multiples of', () => {
+  test('every listing has a unique name, a price, and steps that divide its prices', () => {
     const all = listedSymbols(UNIVERSE_SIZE)
     expect(new Set(all.map(({ listing }) => listing.symbol)).size).toBe(UNIVERSE_SIZE)
     expect(UNIVERSE_SIZE).toBeGreaterThanOrEqual(200)
@@ -332,7 +332,7 @@ describe('the market alone', () => {
     })
   })
 
-  test('a symbol that the simulator does not know gets a market all the same', () => {
+  test('an unknown symbol also gets a market', () => {
     expect(namedSymbols(['FOOBARUSDC'])[0]).toMatchObject({
       listing: { base_asset: 'FOOBAR', quote_asset: 'USDC' },
       start_units: expect.any(Number),
@@ -361,7 +361,7 @@ interface BookCheck {
   readonly asks: ReadonlyMap<string, string>
 }
 
-/** Binance's documented procedure, with nothing of ours in it. */
+/** Binance's documented procedure, independent of our code. */
 function compareBook(
   snapshot: Snapshot,
   diffs: readonly Fields[],
@@ -387,7 +387,7 @@ function compareBook(
     const best_bid = Math.max(...[...bids.keys()].map(Number))
     const best_ask = Math.min(...[...asks.keys()].map(Number))
     expect(best_bid).toBeLessThan(best_ask)
-    // The newest quote up to this update is what the book must show.
+    // The book must equal the newest quote up to this update.
     while (next < quotes.length && Number(quotes[next]!['u']) <= u) next += 1
     const quote = quotes[next - 1]
     if (quote === undefined) continue

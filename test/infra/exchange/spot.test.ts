@@ -1,4 +1,4 @@
-/** The exchange server as Binance spot: paths, limits, payloads, REST, and a recording played. */
+/** The exchange server as Binance spot: paths, limits, payloads, REST, and a replay. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ afterAll(() => server.stop())
 const dir = mkdtempSync(join(tmpdir(), 'booktape-spot-'))
 afterAll(() => rmSync(dir, { recursive: true }))
 
-test('paths: no routes, and a unit of time', () => {
+test('paths: no routes, but a time unit', () => {
   const request = { route: 'every', combined: true, streams: ['a@trade'], in_microseconds: false }
   for (const [url, expected] of [
     ['/stream?streams=a@trade', request],
@@ -36,7 +36,7 @@ test('paths: no routes, and a unit of time', () => {
   }
 })
 
-test('one socket has every class of streams, in the documented form', async () => {
+test('one socket delivers every class of streams, in the documented form', async () => {
   const classes = ['bookTicker', 'aggTrade', 'trade', 'depth@100ms', 'depth5@100ms']
   const names = classes.map((name) => `btcusdt@${name}`)
   const client = await connect(`${server.ws_url}/stream?streams=${names.join('/')}`)
@@ -54,7 +54,7 @@ test('one socket has every class of streams, in the documented form', async () =
   await client.close()
 })
 
-test('each change of a book follows the one before, and a snapshot lies within the chain', async () => {
+test('book changes form a chain, and a snapshot fits into it', async () => {
   const client = await connect(`${server.ws_url}/stream?streams=ethusdt@depth@100ms`)
   const diffs = (): Fields[] => payloadsOf(client, 'ethusdt@depth@100ms')
   await until(() => diffs().length > 2)
@@ -85,7 +85,7 @@ test('the same trade has the same microseconds on the socket and over REST', asy
   await client.close()
 })
 
-test('times alone change their unit', () => {
+test('only times change their unit', () => {
   const text = '{"E":1784989999911,"u":1784989999911,"T":1784989999000,"serverTime":1784989999911}'
   const changed = JSON.parse(inMicroseconds(text)) as Record<string, number>
   expect(changed['u']).toBe(1_784_989_999_911)
@@ -96,13 +96,13 @@ test('times alone change their unit', () => {
 })
 
 describe('limits', () => {
-  test('six messages in a second are one too many', async () => {
+  test('the sixth message in a second closes the socket', async () => {
     const client = await connect(`${server.ws_url}/stream`)
     for (let id = 1; id <= 6; id++) client.socket.send(`{"method":"LIST_SUBSCRIPTIONS","id":${id}}`)
     expect(await client.closed).toBe(1008)
   })
 
-  test('a pong that copies no ping does not save a socket; one that does lives on', async () => {
+  test('only a pong with the payload of a ping keeps a socket open', async () => {
     const strict = await startExchange({
       port: 0,
       source: SIM,
@@ -122,7 +122,7 @@ describe('limits', () => {
     await strict.stop()
   })
 
-  test('every socket is told of a shutdown, which it did not ask for', async () => {
+  test('every socket gets the shutdown notice without a subscription', async () => {
     const client = await connect(`${server.ws_url}/stream?streams=btcusdt@trade`)
     server.setFaults({ actions: [{ kind: 'server_shutdown', close_after_ms: 50 }] })
     await client.closed
@@ -131,7 +131,7 @@ describe('limits', () => {
 })
 
 describe('REST', () => {
-  test('weights are those of spot, 6,000 a minute', async () => {
+  test('weights are those of spot, 6,000 per minute', async () => {
     const fresh = await startExchange({ port: 0, source: SIM, venue: 'binance-spot' })
     const used: number[] = []
     for (const path of [
@@ -156,7 +156,7 @@ describe('REST', () => {
     await fresh.stop()
   })
 
-  test('the listing names steps in eight digits, and only those asked for by their status', async () => {
+  test('the listing has steps with eight decimals, and filters by status', async () => {
     const { body } = await getJson(`${server.url}/api/v3/exchangeInfo?symbolStatus=TRADING&showPermissionSets=false`)
     const { symbols } = body as { symbols: Fields[] }
     expect(symbols.map(({ symbol }) => symbol)).toEqual(['BTCUSDT', 'ETHUSDT'])
@@ -183,7 +183,7 @@ describe('REST', () => {
   }
 })
 
-test('a recording makes the server spot: its frames, byte for byte, and its snapshot', async () => {
+test('a spot recording makes the server spot: its frames, byte for byte, and its snapshot', async () => {
   const T = 1_617_566_592_000
   const book = '{"lastUpdateId":100,"bids":[["2.0","1"],["1.9","5"]],"asks":[["2.1","3"]]}'
   const frames = [

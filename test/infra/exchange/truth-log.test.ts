@@ -1,4 +1,4 @@
-/** The exchange server's own account of every frame, and the controls that a checker needs. */
+/** The exchange server's truth log, and the controls that a checker needs. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,14 +13,14 @@ const TRADES = 'btcusdt@aggTrade'
 const dir = mkdtempSync(join(tmpdir(), 'booktape-truth-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-test('every frame is written down with what became of it and what it said, also where nobody was there', async () => {
+test('every frame is logged with its outcome and content, even without a client', async () => {
   const truth_file = join(dir, 'truth.ndjson')
   const source = { kind: 'sim', seed: 4, symbols: ['BTCUSDT'], events_per_s: 2_000 } as const
   const server = await startExchange({ port: 0, source, truth_file })
   const client = await connect(`${server.ws_url}/public/stream?streams=${QUOTES}`)
   await until(() => countOf(client, QUOTES) > 50)
   server.setFaults({ faults: [{ kind: 'drop', streams: QUOTES, probability: 0.5 }] })
-  // Frames that wait in the socket say nothing of the faults: what the server dropped does.
+  // Frames still in the socket are not faults; only frames that the server dropped are.
   await until(() => server.ledger().streams.some(({ undelivered_count }) => undelivered_count > 10))
   server.setFaults({ faults: [{ kind: 'duplicate', streams: QUOTES, probability: 0.5 }] })
   await until(() => countOf(client, QUOTES) > new Set(client.frames).size + 10)
@@ -41,7 +41,7 @@ test('every frame is written down with what became of it and what it said, also 
   for (const { id, data } of lines) expect(data['u']).toBe(id)
 })
 
-test('frames without a socket stand there with their content', async () => {
+test('frames without a socket are logged with their content', async () => {
   const truth_file = join(dir, 'no-socket.ndjson')
   const source = { kind: 'sim', seed: 4, symbols: ['BTCUSDT'], events_per_s: 2_000 } as const
   const server = await startExchange({ port: 0, source, truth_file })
@@ -57,7 +57,7 @@ test('frames without a socket stand there with their content', async () => {
   for (const { id, data } of missed) expect(data).toMatchObject({ e: 'aggTrade', a: id })
 })
 
-test('a roll call brings a quote and a trade of every symbol at once', async () => {
+test('a roll call makes every symbol quote and trade at once', async () => {
   const symbols = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
   const source = { kind: 'sim', seed: 4, symbols, events_per_s: 0.1 } as const
   const server = await startExchange({ port: 0, source })
