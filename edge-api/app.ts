@@ -53,7 +53,7 @@ export function createApp(deps: Deps): App {
   // Before the routes with {date}, which would take "yesterday.parquet" for one.
   datasetFileRoutes(app, deps)
   datasetRoutes(app, deps)
-  mcpRoute(app, deps.cors_origins)
+  mcpRoute(app, deps)
   addOpenApi(app)
   refuseOtherMethods(app)
   app.notFound((c) => {

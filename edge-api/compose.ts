@@ -13,7 +13,7 @@ import { readArchivedHours } from './lake/day-index.ts'
 import { createInstrumentList } from './lake/instrument-list.ts'
 import { createParquetReader } from './lake/parquet-reader.ts'
 import { readNewestRow, readSymbolHour } from './lake/symbol-hour.ts'
-import { createMemoryGate, LAKE_MEMORY, PAGE_MEMORY } from './memory/memory-gate.ts'
+import { BATCH_MEMORY, createMemoryGate, LAKE_MEMORY, PAGE_MEMORY } from './memory/memory-gate.ts'
 import { sendBodies, type OpenBody } from './memory/send-body.ts'
 import { selectArchivedHours } from './queries/archived-hours.ts'
 import { selectCandles } from './queries/candles.ts'
@@ -62,12 +62,14 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
   const config = parseConfig(bindings)
   const db = createDatabase(config)
   const store = createObjectReader(config.store)
-  const datasets = createDatasets(store)
   const memory = createMemoryGate(PAGE_MEMORY, Date.now)
+  const lake_memory = createMemoryGate(LAKE_MEMORY, Date.now)
+  // Pages of features read a manifest while they hold room for themselves: not in the same gate.
+  const datasets = createDatasets(store, lake_memory)
   const lake = createParquetReader(
     store,
     cache === undefined ? no_byte_cache : createByteCache(cache),
-    createMemoryGate(LAKE_MEMORY, Date.now),
+    lake_memory,
   )
   const sources: RangeSources = {
     now,
@@ -96,6 +98,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     },
     cors_origins: config.cors_origins,
     memory,
+    batches: createMemoryGate(BATCH_MEMORY, Date.now),
     send_bodies: sendBodies(memory, open_body, Date.now),
     answer_cache: cache && createAnswerCache({ now, cache }),
     findInstrument,

@@ -30,6 +30,8 @@ export interface Deps {
   now(): Micros
   /** What pages and bodies may hold, all callers together. */
   readonly memory: MemoryGate
+  /** What batches of /mcp may hold, all callers together. */
+  readonly batches: MemoryGate
   /** Hands bodies to callers part by part. */
   readonly send_bodies: MiddlewareHandler
   /** Told of every error that is our fault. */

@@ -5,7 +5,7 @@
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { bodyLimit } from 'hono/body-limit'
 import type { Context } from 'hono'
-import type { App } from '../deps.ts'
+import type { App, Deps } from '../deps.ts'
 import { found, Problem, problemResponse } from '../problem.ts'
 import { requireOwnOrigin } from './origin.ts'
 import { createMcpServer, type AskApi } from './server.ts'
@@ -15,25 +15,32 @@ const BODY_BYTES_MAX = 64 << 10
 const MESSAGES_MAX = 10
 /** Of all answers in one request: the last one may go beyond it by a page. */
 const ANSWER_BYTES_MAX = 2 << 20
+/** Texts of answers, once more as texts within JSON, and the body. */
+const HELD_BYTES = 8 << 20
 /** What the caller showed us, for the routes that its tools ask. */
 const PASSED_ON = ['authorization', 'cf-connecting-ip'] as const
 
-export function mcpRoute(app: App, cors_origins: readonly string[]): void {
+export function mcpRoute(
+  app: App,
+  { cors_origins, batches }: Pick<Deps, 'cors_origins' | 'batches'>,
+): void {
   app.post('/mcp', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: refuseLarge }), async (c) => {
     const [host, origin] = [c.req.header('host'), c.req.header('origin')]
     requireOwnOrigin(c.req.url, { host, origin }, cors_origins)
     const parsedBody = parseMessages(await c.req.text())
     const headers = passedOn(c)
-    const server = createMcpServer(oneByOne(async (path) => app.request(path, { headers })))
-    // Every request stands for itself: no session, and one JSON answer instead of a stream.
-    const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
-    try {
-      await server.connect(transport)
-      const answer = await transport.handleRequest(c.req.raw, { parsedBody })
-      return new Response(answer.body, answer)
-    } finally {
-      await server.close()
-    }
+    return batches.run(HELD_BYTES, async () => {
+      const server = createMcpServer(oneByOne(async (path) => app.request(path, { headers })))
+      // Every request stands for itself: no session, and one JSON answer instead of a stream.
+      const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+      try {
+        await server.connect(transport)
+        const answer = await transport.handleRequest(c.req.raw, { parsedBody })
+        return new Response(answer.body, answer)
+      } finally {
+        await server.close()
+      }
+    })
   })
   app.all('/mcp', (c) => {
     const detail = `${found(c.req.method)} is not allowed: messages are posted, and there is no stream.`

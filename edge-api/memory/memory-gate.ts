@@ -40,6 +40,8 @@ const WAITING = { waiting_count_max: 32, wait_ms: 5_000, hold_ms: 20_000 } as co
 /** Of what is read of the archive, and of pages and bodies: each beside the other. */
 export const LAKE_MEMORY: MemoryLimits = { byte_count_max: 10 << 20, ...WAITING }
 export const PAGE_MEMORY: MemoryLimits = { byte_count_max: 16 << 20, ...WAITING }
+/** Of batches of tools, whose pages wait in the gates of what they ask. */
+export const BATCH_MEMORY: MemoryLimits = { byte_count_max: 24 << 20, ...WAITING }
 
 interface Holder {
   readonly byte_count: number

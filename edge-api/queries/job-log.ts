@@ -9,17 +9,32 @@ export interface JobLogRow extends JobRunRow {
 }
 
 const LINES_MAX = 1_000
+/** Of their text; a line holds whatever a job found worth saying. */
+const LINES_BYTES_MAX = 1 << 20
+/** Of an error, where one may be a page of text. */
+const ERROR_CHARS_MAX = 10_000
 
+// The log is unpacked once. A condition that names log_lines would unpack all of it for each line.
 const SQL = `
-select id, job, job_window, status, attempt, started_at, finished_at, row_count, byte_count, error,
-  jsonb_array_length(log_lines) as line_count,
+with lines as materialized (
+  select line, place
+  from marketdata.job_runs, jsonb_array_elements(log_lines) with ordinality as l (line, place)
+  where id = $1::bigint
+), newest as (
+  select line, place, row_number() over back as count,
+    sum(octet_length(line::text)) over back as bytes
+  from lines
+  window back as (order by place desc)
+)
+select r.id, r.job, r.job_window, r.status, r.attempt, r.started_at, r.finished_at, r.row_count,
+  r.byte_count, left(r.error, ${ERROR_CHARS_MAX}) as error,
+  (select count(*) from lines) as line_count,
   coalesce((
-    select jsonb_agg(line order by place)
-    from jsonb_array_elements(log_lines) with ordinality as lines (line, place)
-    where place > jsonb_array_length(log_lines) - ${LINES_MAX}
+    select jsonb_agg(line order by place) from newest
+    where count <= ${LINES_MAX} and bytes <= ${LINES_BYTES_MAX}
   ), '[]') as log_lines
-from marketdata.job_runs
-where id = $1::bigint`
+from marketdata.job_runs r
+where r.id = $1::bigint`
 
 export async function selectJobLog(db: Database, id: number): Promise<JobLogRow | undefined> {
   const [row] = await db.query<JobLogRow>(SQL, [id])

@@ -21,8 +21,12 @@ export interface JobRunsArgs {
   readonly limit: number
 }
 
+/** So that the longest list is about a megabyte; the run itself has the whole of it. */
+const ERROR_CHARS_MAX = 500
+
 const SQL = `
-select id, job, job_window, status, attempt, started_at, finished_at, row_count, byte_count, error
+select id, job, job_window, status, attempt, started_at, finished_at, row_count, byte_count,
+  left(error, ${ERROR_CHARS_MAX}) as error
 from marketdata.job_runs
 where ($1::text is null or job = $1) and ($2::text is null or status = $2)
 order by id desc

@@ -1,6 +1,7 @@
 /**
- * When the newest quote of any instrument was made, also where its hour has left the database. One index probe an instrument: the primary
- * key begins with the instrument, so max(ts_exchange) alone would read whole partitions.
+ * When the newest quote of any instrument was made, also where its hour has left the database. One
+ * index probe an instrument: the primary key begins with the instrument, so max(ts_exchange) alone
+ * would read whole partitions.
  */
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import type { Database } from './database.ts'

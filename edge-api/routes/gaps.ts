@@ -13,8 +13,13 @@ import {
 } from '../schemas/parameters.ts'
 import { GapPage } from '../schemas/schemas.ts'
 import { TIME_AND_ID } from '../tables/cursor.ts'
+import { listBytes, PAGE_BYTES_MAX } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 import { nextPath, splitPage } from './paging.ts'
+
+/** As text, with a note of what was refilled. */
+const ROW_BYTES = 512
+const PAGE_ROWS_MAX = PAGE_BYTES_MAX / ROW_BYTES
 
 export const route = createRoute({
   method: 'get',
@@ -28,7 +33,8 @@ export const route = createRoute({
     'the symbol is no longer listed (cause delisted; then nothing is missing), or an operator chose ' +
     'not to record the stream (cause operator). ' +
     'Such a hole has a negative id; once it has ended it gets a row of its own, or goes where nothing was ' +
-    'missed. Without `to` until now; without `from` the last 24 hours before `to`.',
+    'missed. Without `to` until now; without `from` the last 24 hours before `to`. ' +
+    `A page ends after ${PAGE_ROWS_MAX} holes at the latest; \`next\` goes on.`,
   request: {
     query: query({
       exchange: exchangeQuery,
@@ -47,42 +53,45 @@ export function gapRoutes(app: App, deps: Deps): void {
     const asked = c.req.valid('query')
     const { from, to } = resolveRange({ from: asked.from, to: asked.to }, deps.now(), DAY_US)
     const { exchange, symbol, channel, open, ended, limit, cursor } = asked
-    const found = await deps.gaps({
-      from,
-      to,
-      exchange: exchange ?? null,
-      symbol: symbol ?? null,
-      channel: channel ?? null,
-      open: open ?? null,
-      ended: ended ?? null,
-      after: cursor ?? null,
-      limit: limit + 1,
-    })
-    const page = splitPage(found, limit, (row) => [row.from_ts, row.id])
-    cacheLatest(c)
-    const bounds = { from: toIso(from), to: toIso(to) }
-    return c.json(
-      {
-        ...bounds,
-        row_count: page.rows.length,
-        next: nextPath(c.req.path, page.next, {
-          exchange,
-          symbol,
-          channel,
-          open,
-          ended,
+    const row_count_max = Math.min(limit, PAGE_ROWS_MAX)
+    return deps.memory.run(listBytes(row_count_max, ROW_BYTES), async () => {
+      const found = await deps.gaps({
+        from,
+        to,
+        exchange: exchange ?? null,
+        symbol: symbol ?? null,
+        channel: channel ?? null,
+        open: open ?? null,
+        ended: ended ?? null,
+        after: cursor ?? null,
+        limit: row_count_max + 1,
+      })
+      const page = splitPage(found, row_count_max, (row) => [row.from_ts, row.id])
+      cacheLatest(c)
+      const bounds = { from: toIso(from), to: toIso(to) }
+      return c.json(
+        {
           ...bounds,
-          limit,
-        }),
-        rows: page.rows.map((row) => ({
-          ...row,
-          from_ts: toIso(row.from_ts),
-          to_ts: row.to_ts === null ? null : toIso(row.to_ts),
-          detected_at: toIso(row.detected_at),
-          repaired_at: row.repaired_at === null ? null : toIso(row.repaired_at),
-        })),
-      },
-      200,
-    )
+          row_count: page.rows.length,
+          next: nextPath(c.req.path, page.next, {
+            exchange,
+            symbol,
+            channel,
+            open,
+            ended,
+            ...bounds,
+            limit,
+          }),
+          rows: page.rows.map((row) => ({
+            ...row,
+            from_ts: toIso(row.from_ts),
+            to_ts: row.to_ts === null ? null : toIso(row.to_ts),
+            detected_at: toIso(row.detected_at),
+            repaired_at: row.repaired_at === null ? null : toIso(row.repaired_at),
+          })),
+        },
+        200,
+      )
+    })
   })
 }

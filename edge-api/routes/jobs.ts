@@ -6,6 +6,7 @@ import { Problem } from '../problem.ts'
 import type { JobRunRow } from '../queries/job-runs.ts'
 import { jobQuery, limitQuery, query, runPath, statusQuery } from '../schemas/parameters.ts'
 import { JobRunList, JobRunLog } from '../schemas/schemas.ts'
+import { LIST_BYTES } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 
 export const list = createRoute({
@@ -14,6 +15,7 @@ export const list = createRoute({
   operationId: 'listJobRuns',
   tags: ['service'],
   summary: 'Runs of jobs, newest first',
+  description: 'Of a long error the first 500 characters; the run itself has the others.',
   request: { query: query({ job: jobQuery, status: statusQuery, limit: limitQuery(1_000, 100) }) },
   responses: { 200: json(JobRunList, 'Runs.'), ...problems(400, 502, 503) },
 })
@@ -24,7 +26,9 @@ export const log = createRoute({
   operationId: 'getJobRun',
   tags: ['service'],
   summary: 'A run of a job with its log',
-  description: 'Of a long log the newest 1,000 lines.',
+  description:
+    'Of a long log the newest 1,000 lines, or fewer where they have more than a megabyte; ' +
+    '`line_count` says how many there are.',
   request: { params: runPath, query: query({}) },
   responses: { 200: json(JobRunLog, 'The run.'), ...problems(400, 404, 502, 503) },
 })
@@ -32,20 +36,24 @@ export const log = createRoute({
 export function jobRoutes(app: App, deps: Deps): void {
   app.openapi(list, async (c) => {
     const { job = null, status = null, limit } = c.req.valid('query')
-    const rows = await deps.jobRuns({ job, status, limit })
-    cacheFor(c, 0)
-    return c.json({ runs: rows.map((row) => ({ ...row, ...timesOf(row) })) }, 200)
+    return deps.memory.run(LIST_BYTES, async () => {
+      const rows = await deps.jobRuns({ job, status, limit })
+      cacheFor(c, 0)
+      return c.json({ runs: rows.map((row) => ({ ...row, ...timesOf(row) })) }, 200)
+    })
   })
 
   app.openapi(log, async (c) => {
     const { id } = c.req.valid('param')
-    const row = await deps.jobLog(id)
-    if (row === undefined) {
-      const detail = `Run ${id} is not known; /v1/jobs lists the newest.`
-      throw new Problem(404, 'unknown_run', 'There is no such run.', detail)
-    }
-    cacheFor(c, 0)
-    return c.json({ ...row, ...timesOf(row), log_lines: [...row.log_lines] }, 200)
+    return deps.memory.run(LIST_BYTES, async () => {
+      const row = await deps.jobLog(id)
+      if (row === undefined) {
+        const detail = `Run ${id} is not known; /v1/jobs lists the newest.`
+        throw new Problem(404, 'unknown_run', 'There is no such run.', detail)
+      }
+      cacheFor(c, 0)
+      return c.json({ ...row, ...timesOf(row), log_lines: [...row.log_lines] }, 200)
+    })
   })
 }
 

@@ -20,7 +20,11 @@ import {
   tickerQuery,
   Tickers,
 } from '../schemas/price-schema.ts'
+import { listBytes } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
+
+/** As text. */
+const ROW_BYTES = 128
 
 const shared = { method: 'get' as const, tags: ['index prices'] }
 const refused = { 422: json(ParameterErrors, 'A parameter is missing or not allowed.') }
@@ -82,9 +86,11 @@ export function priceRoutes(app: App, deps: Deps): void {
     pricesRoute,
     async (c) => {
       const { ticker, skip, limit } = c.req.valid('query')
-      const rows = await deps.prices({ ticker, start: null, end: null, skip, limit })
-      cacheLatest(c)
-      return c.json({ data: rows.map(priceJson), count: rows.length, ticker }, 200)
+      return deps.memory.run(listBytes(limit, ROW_BYTES), async () => {
+        const rows = await deps.prices({ ticker, start: null, end: null, skip, limit })
+        cacheLatest(c)
+        return c.json({ data: rows.map(priceJson), count: rows.length, ticker }, 200)
+      })
     },
     refuseParameters,
   )
@@ -133,19 +139,21 @@ function addFilter(app: App, deps: Deps): void {
     async (c) => {
       const { ticker, start = null, end = null } = c.req.valid('query')
       if (start !== null && end !== null && start > end) throw reversedRange(start, end)
-      const rows = await deps.prices({
-        ticker,
-        start: start === null ? null : fromMillis(start),
-        end: end === null ? null : fromMillis(end),
-        skip: 0,
-        limit: FILTER_MAX + 1,
+      return deps.memory.run(listBytes(FILTER_MAX, ROW_BYTES), async () => {
+        const rows = await deps.prices({
+          ticker,
+          start: start === null ? null : fromMillis(start),
+          end: end === null ? null : fromMillis(end),
+          skip: 0,
+          limit: FILTER_MAX + 1,
+        })
+        const data = rows.slice(0, FILTER_MAX).map(priceJson)
+        if (rows.length > FILTER_MAX) {
+          c.header('link', nextLink(ticker, start, data.at(-1)!.timestamp))
+        }
+        cacheLatest(c)
+        return c.json({ data, count: data.length, ticker, start, end }, 200)
       })
-      const data = rows.slice(0, FILTER_MAX).map(priceJson)
-      if (rows.length > FILTER_MAX) {
-        c.header('link', nextLink(ticker, start, data.at(-1)!.timestamp))
-      }
-      cacheLatest(c)
-      return c.json({ data, count: data.length, ticker, start, end }, 200)
     },
     refuseParameters,
   )

@@ -22,8 +22,8 @@ export const latest = createRoute({
   description:
     'The same before and after its hour has left the database; age_ms says how old it is. Of the ' +
     `archive the newest ${ARCHIVED_HOURS_MAX} hours are looked through: a symbol that was silent ` +
-    'for longer is a 404 then, and /v1/quotes with from and to has its quotes. While the database ' +
-    'does not answer, nobody knows which quote is the newest: a 503.',
+    'for longer is a 404 then, and /v1/quotes with from and to has its quotes. While the ' +
+    'database does not answer, nobody knows which quote is the newest: a 503.',
   request: {
     params: symbolPath,
     query: query({

@@ -8,6 +8,7 @@ import type { SymbolStatsRow } from '../queries/symbol-stats.ts'
 import { CollectorStats } from '../schemas/collector-schema.ts'
 import { query } from '../schemas/parameters.ts'
 import { decimalText, decimalsIn, roundedText } from '../tables/decimal-text.ts'
+import { LIST_BYTES } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 
 const SYMBOLS_MAX = 5_000
@@ -28,18 +29,20 @@ export const route = createRoute({
 export function statsRoutes(app: App, deps: Deps): void {
   app.openapi(route, async (c) => {
     const now = deps.now()
-    const rows = await deps.symbolStats(micros(now - HOUR_US), SYMBOLS_MAX)
-    const symbols = rows.map(statsJson)
-    cacheFor(c, KEPT_S)
-    return c.json(
-      {
-        timestamp: now / SECOND_US,
-        symbol_count: symbols.length,
-        active_count: symbols.filter(({ last_update }) => last_update !== null).length,
-        symbols,
-      },
-      200,
-    )
+    return deps.memory.run(LIST_BYTES, async () => {
+      const rows = await deps.symbolStats(micros(now - HOUR_US), SYMBOLS_MAX)
+      const symbols = rows.map(statsJson)
+      cacheFor(c, KEPT_S)
+      return c.json(
+        {
+          timestamp: now / SECOND_US,
+          symbol_count: symbols.length,
+          active_count: symbols.filter(({ last_update }) => last_update !== null).length,
+          symbols,
+        },
+        200,
+      )
+    })
   })
 }
 

@@ -6,6 +6,7 @@ import { cacheFor, type App, type Deps } from '../deps.ts'
 import { exchangeQuery, flagQuery, limitQuery, query } from '../schemas/parameters.ts'
 import { SymbolList } from '../schemas/schemas.ts'
 import { decimalText } from '../tables/decimal-text.ts'
+import { LIST_BYTES } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 
 export const route = createRoute({
@@ -30,14 +31,16 @@ export const route = createRoute({
 export function symbolRoutes(app: App, deps: Deps): void {
   app.openapi(route, async (c) => {
     const { exchange = null, is_active = null, limit } = c.req.valid('query')
-    const rows = await deps.symbols({ exchange, is_active, limit })
-    cacheFor(c, 10)
-    const symbols = rows.map((row) => ({
-      ...row,
-      tick_size: row.tick_size === null ? null : decimalText(row.tick_size, null),
-      step_size: row.step_size === null ? null : decimalText(row.step_size, null),
-      ts_exchange_source: isExchange(row.exchange) ? timeSourcesOf(row.exchange) : {},
-    }))
-    return c.json({ symbols }, 200)
+    return deps.memory.run(LIST_BYTES, async () => {
+      const rows = await deps.symbols({ exchange, is_active, limit })
+      cacheFor(c, 10)
+      const symbols = rows.map((row) => ({
+        ...row,
+        tick_size: row.tick_size === null ? null : decimalText(row.tick_size, null),
+        step_size: row.step_size === null ? null : decimalText(row.step_size, null),
+        ts_exchange_source: isExchange(row.exchange) ? timeSourcesOf(row.exchange) : {},
+      }))
+      return c.json({ symbols }, 200)
+    })
   })
 }

@@ -5,28 +5,18 @@
 import { z } from 'zod'
 import type { Latest, Manifest } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
-import {
-  DATASETS_PREFIX,
-  latestKey,
-  manifestKey,
-  parseManifestKey,
-} from '#core/object-keys.ts'
+import { latestKey, manifestKey } from '#core/object-keys.ts'
 import { parseDay, type Day } from '#core/time.ts'
+import type { MemoryGate } from '../memory/memory-gate.ts'
 import { DatasetManifest } from '../schemas/dataset-schema.ts'
+import {
+  listDatasets,
+  listDates,
+  versionsOf,
+  type DatasetSummary,
+  type PublishedDate,
+} from './dataset-list.ts'
 import type { ObjectReader } from './object-store.ts'
-
-export interface DatasetSummary {
-  readonly name: string
-  readonly schema_version: number
-  readonly date_count: number
-  readonly first_date: string
-  readonly last_date: string
-}
-
-export interface PublishedDate {
-  readonly date: string
-  readonly schema_version: number
-}
 
 /** A manifest with the bytes it was read from. */
 export interface PublishedManifest {
@@ -45,19 +35,16 @@ export interface Datasets {
   manifest(name: string, date: Day): Promise<PublishedManifest | undefined>
 }
 
-const MANIFEST_BYTES_MAX = 16 << 20
+/** A symbol has a file and a hundred holes at most: some 14 kB. */
+const MANIFEST_BYTES_MAX = 8 << 20
+/** What a byte of a manifest takes while it is read: itself, text, values, and checked values. */
+const HELD_PER_BYTE = 6
 const LATEST_BYTES_MAX = 16 << 10
 
-export function createDatasets(store: ObjectReader): Datasets {
+export function createDatasets(store: ObjectReader, memory: MemoryGate): Datasets {
   return {
-    async list() {
-      const { keys } = await store.list(DATASETS_PREFIX)
-      return summarise(keys)
-    },
-    async dates(name) {
-      const { keys } = await store.list(`${DATASETS_PREFIX}${name}/`)
-      return newestVersions(keys)
-    },
+    list: () => listDatasets(store),
+    dates: (name) => listDates(store, name),
     async latest(name) {
       const key = latestKey(name)
       const bytes = await store.read(key, LATEST_BYTES_MAX)
@@ -69,17 +56,35 @@ export function createDatasets(store: ObjectReader): Datasets {
     async manifest(name, date) {
       for (const schema_version of await versionsOf(store, name)) {
         const key = manifestKey(name, schema_version, date)
-        const bytes = await store.read(key, MANIFEST_BYTES_MAX)
-        if (bytes === undefined) continue
-        const manifest = parse(DatasetManifest, bytes, key)
+        const published = await readManifest(store, memory, key)
+        if (published === undefined) continue
+        const { manifest } = published
         const { dataset, schema_version: version, date: day } = manifest
         if (dataset !== name || version !== schema_version || day !== date) {
           throw corrupt(key, `it speaks of ${dataset} v${version} of ${day}`)
         }
-        return { manifest, bytes }
+        return published
       }
       return undefined
     },
+  }
+}
+
+async function readManifest(
+  store: ObjectReader,
+  memory: MemoryGate,
+  key: string,
+): Promise<PublishedManifest | undefined> {
+  const object = await store.open(key)
+  if (object === undefined) return undefined
+  try {
+    return await memory.run(HELD_PER_BYTE * object.byte_count, async () => {
+      const bytes = await object.read(MANIFEST_BYTES_MAX)
+      return { manifest: parse(DatasetManifest, bytes, key), bytes }
+    })
+  } catch (error) {
+    await object.close().catch(() => undefined)
+    throw error
   }
 }
 
@@ -89,56 +94,6 @@ const LatestSchema = z.object({
   date: z.string().refine((text) => parseDay(text) !== undefined),
   complete: z.boolean(),
 })
-
-function summarise(keys: readonly string[]): readonly DatasetSummary[] {
-  const summaries = new Map<string, DatasetSummary>()
-  for (const { name, date, schema_version } of publishedOf(keys)) {
-    const so_far = summaries.get(name)
-    if (so_far !== undefined && so_far.schema_version > schema_version) continue
-    // A newer version is told of alone: its dates are the ones a reader should take.
-    const same = so_far?.schema_version === schema_version ? so_far : undefined
-    summaries.set(name, {
-      name,
-      schema_version,
-      date_count: (same?.date_count ?? 0) + 1,
-      first_date: same === undefined || date < same.first_date ? date : same.first_date,
-      last_date: same === undefined || date > same.last_date ? date : same.last_date,
-    })
-  }
-  return [...summaries.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-function newestVersions(keys: readonly string[]): readonly PublishedDate[] {
-  const versions = new Map<string, number>()
-  for (const { date, schema_version } of publishedOf(keys)) {
-    versions.set(date, Math.max(schema_version, versions.get(date) ?? 0))
-  }
-  return [...versions]
-    .map(([date, schema_version]) => ({ date, schema_version }))
-    .toSorted((a, b) => (a.date < b.date ? -1 : 1))
-}
-
-function publishedOf(
-  keys: readonly string[],
-): readonly { name: string; schema_version: number; date: Day }[] {
-  return keys.flatMap((key) => {
-    const parts = parseManifestKey(key)
-    const date = parts === undefined ? undefined : parseDay(parts.date)
-    return parts === undefined || date === undefined ? [] : [{ ...parts, date }]
-  })
-}
-
-/** Newest first. */
-async function versionsOf(store: ObjectReader, name: string): Promise<readonly number[]> {
-  const prefix = `${DATASETS_PREFIX}${name}/`
-  const { folders } = await store.list(prefix, '/')
-  return folders
-    .flatMap((folder) => {
-      const match = /^v(\d{1,6})\/$/.exec(folder.slice(prefix.length))
-      return match === null ? [] : [Number(match[1])]
-    })
-    .toSorted((a, b) => b - a)
-}
 
 function parse<T>(schema: z.ZodType<T>, bytes: Uint8Array, key: string): T {
   let value: unknown

@@ -8,9 +8,18 @@ import { release } from '../memory/release.ts'
 import { parseListObjects, type ObjectPage } from './list-objects-xml.ts'
 import type { StoreConfig } from './store-config.ts'
 
+export interface OpenObject {
+  readonly byte_count: number
+  read(bytes_max: number): Promise<Uint8Array<ArrayBuffer>>
+  close(): Promise<void>
+}
+
 export interface ObjectReader {
   /** The object's bytes, or undefined where there is none. */
   read(key: string, bytes_max: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** The object's size, before its bytes are read: one of read and close is called. */
+  open(key: string): Promise<OpenObject | undefined>
+  exists(key: string): Promise<boolean>
   /** Bytes [start, end) of an object, or undefined where there is none. */
   readRange(key: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** The same as it comes, for a caller that may stop anywhere. */
@@ -32,10 +41,14 @@ const PAGE_BYTES_MAX = 4 << 20
 
 export function createObjectReader(config: StoreConfig): ObjectReader {
   const aws = createClient(config)
-  const get = async (url: URL, headers: Record<string, string> = {}): Promise<Response> => {
+  const send = async (
+    url: URL,
+    method: 'GET' | 'HEAD',
+    headers: Record<string, string> = {},
+  ): Promise<Response> => {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS)
-      return await fetch(await aws.sign(url.href, { signal, headers }))
+      return await fetch(await aws.sign(url.href, { method, signal, headers }))
     } catch (cause) {
       throw unreachable(cause)
     }
@@ -45,7 +58,7 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
     for (const [name, value] of Object.entries({ 'list-type': '2', ...parameters })) {
       url.searchParams.set(name, value)
     }
-    const response = await get(url)
+    const response = await send(url, 'GET')
     if (!response.ok) throw await refused(response)
     const page = parseListObjects(
       new TextDecoder().decode(await readBytes(response, 'listing', PAGE_BYTES_MAX)),
@@ -58,7 +71,7 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
     key: string,
     headers?: Record<string, string>,
   ): Promise<Response | undefined> => {
-    const response = await get(objectUrl(config, key), headers)
+    const response = await send(objectUrl(config, key), 'GET', headers)
     if (response.ok) return response
     if (response.status !== 404) throw await refused(response)
     await response.body?.cancel()
@@ -78,6 +91,20 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
     async read(key, bytes_max) {
       const response = await getObject(key)
       return response === undefined ? undefined : readBytes(response, key, bytes_max)
+    },
+    async open(key) {
+      const response = await getObject(key)
+      if (response === undefined) return undefined
+      return {
+        byte_count: Number(response.headers.get('content-length') ?? Infinity),
+        read: (bytes_max) => readBytes(response, key, bytes_max),
+        close: async () => response.body?.cancel(),
+      }
+    },
+    async exists(key) {
+      const response = await send(objectUrl(config, key), 'HEAD')
+      if (response.ok || response.status === 404) return response.ok
+      throw await refused(response)
     },
     async readRange(key, start, end) {
       const response = await getRange(key, start, end)

@@ -43,6 +43,13 @@ export function heldBytes(columns: readonly Pick<RangeColumn, 'name' | 'kind'>[]
   return HELD_PER_BYTE * Math.min(PAGE_BYTES_MAX, limit * row_bytes)
 }
 
+/** The same of a list whose rows have so many bytes of text each. */
+export function listBytes(row_count: number, row_bytes: number): number {
+  return HELD_PER_BYTE * Math.min(PAGE_BYTES_MAX, row_count * row_bytes)
+}
+
+/** Of a list of all symbols, some thousands, or of a run's log: about a megabyte of text. */
+export const LIST_BYTES = 4 << 20
 /** While a book is rebuilt: a page of its changes, and its levels. */
 export const BOOK_BYTES = 8 << 20
 /** As text, of a snapshot's row with 5,000 levels. */

@@ -87,7 +87,7 @@ beforeAll(async () => {
   for (let run = 0; run < 3; run++) await runRollups({ ...common, signal })
 })
 
-test('the newest quote, book, candles and age are the same before, during and after retention', async () => {
+test('the newest quote, book and candles are the same before, during and after retention', async () => {
   const before = await answers()
   expect(before.map(({ status }) => status)).toEqual([
     200, 200, 404, 200, 200, 404, 404, 200, 200, 200, 200, 200, 200,
@@ -140,7 +140,7 @@ test('a quote that came late is the newest where no file has a newer one', async
 
 test('nothing above was a fault of ours', () => expect(reported).toEqual([]))
 
-test('without Postgres nobody knows the newest quote: a 503 that says when to ask again', async () => {
+test('without Postgres nobody knows the newest quote: 503, and when to ask again', async () => {
   await edge.stopGateway()
   for (const path of ['/v1/quotes/BTCUSDT/latest', '/v1/book/BOOKUSDT', '/v1/candles/BTCUSDT']) {
     const response = await ask(path)
