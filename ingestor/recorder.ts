@@ -17,7 +17,7 @@ import { createListening, type Hold, type Listening } from './listening.ts'
 import { fetchListing, readListing } from './listing.ts'
 import { type ListingWatch, watchListing } from './listing-watch.ts'
 import { type IngestorStatus, ingestorStatus } from './status.ts'
-import { createSteering, type Steering } from './steering.ts'
+import { createSteering, type Steering, type SteeringOptions } from './steering.ts'
 import { type Mark, namesOf } from './tape/record.ts'
 import type { Tape, TapeStatus } from './tape/tape.ts'
 import { openTape } from './tape/writer.ts'
@@ -28,7 +28,6 @@ import { exchangeRest, type RestClient } from './transport/rest-client.ts'
 import { patientSettings } from './transport/settings.ts'
 import { systemTimers } from './transport/timers.ts'
 import { createTransport, type Transport, type TransportStatus } from './transport/transport.ts'
-import type { Wanted } from './wanted.ts'
 import type { FollowCounts } from './writer/counts.ts'
 import { createSharedTapeEnd } from './writer/tape-end.ts'
 import type { StreamReport } from './writer/stream-report.ts'
@@ -67,11 +66,8 @@ const ROOM_POLL_MS = 200
 const STOP_COMMIT_MS = 10_000
 const MICROS_PER_MS = 1_000
 
-/** What is recorded: as the environment has it, or `is_kept` from an earlier run. */
-export interface Asked {
-  readonly wanted: Wanted
-  readonly is_kept: boolean
-}
+/** What is recorded at first: as the environment has it, or as it was asked for in an earlier run. */
+export type Asked = Pick<SteeringOptions, 'wanted' | 'is_kept' | 'is_steered'>
 
 /** Opens the tape and starts the writer; nothing listens before `start`. */
 export function createRecorder(config: IngestorConfig, asked: Asked, log: Logger): Recorder {

@@ -15,7 +15,7 @@ import { availableChoice, withDepthSymbols } from './stream-choice.ts'
 import { createNameFinder } from './symbol-names.ts'
 import type { RestClient } from './transport/rest-client.ts'
 import type { StreamChange } from './transport/transport.ts'
-import type { Wanted } from './wanted.ts'
+import type { DepthSymbols, Wanted } from './wanted.ts'
 
 export interface ChangePlan {
   /** With symbols as the exchange names them. */
@@ -34,8 +34,10 @@ export interface SteeringOptions {
   readonly config: Pick<IngestorConfig, 'choice' | 'shard' | 'rest_weight_per_minute'>
   readonly adapter: ExchangeAdapter
   readonly wanted: Wanted
-  /** `wanted` is of an earlier run, whose symbols were all listed then. */
+  /** The symbols were asked for in an earlier run: all of them were listed then. */
   readonly is_kept: boolean
+  /** Something was: the environment may name books of symbols that an operator has left out. */
+  readonly is_steered: boolean
   readonly rest: RestClient
   readonly listening: Listening
   readonly snapshots: Pick<SnapshotQueue, 'forget'>
@@ -92,11 +94,12 @@ class StreamSteering implements Steering {
   }
 
   async begin(listing: ParsedListing, signal: AbortSignal): Promise<void> {
-    const { adapter, is_kept, listening, rest, log } = this.#options
+    const { adapter, is_kept, is_steered, listening, rest, log } = this.#options
     this.#symbols.begin(listing, is_kept)
     const { names } = this.#symbols
     const choice = this.#choiceOf(this.#wanted)
-    const { depth } = this.#wanted
+    const { depth: asked } = this.#wanted
+    const depth = is_steered ? amongNames(asked, names) : asked
     const chosen = await withDepthSymbols(choice, depth, names, rest, adapter, log, signal)
     this.#choice = chosen
     if (this.#wanted.recording === 'paused') listening.hold('operator')
@@ -166,12 +169,8 @@ class StreamSteering implements Steering {
     const { depth } = wanted
     const is_asked = depth !== this.#wanted.depth
     const kept = depthNamesOf(now)
-    const find = createNameFinder(names)
     // Asked for before: names whose symbols go with this change are no mistake.
-    const asked =
-      depth.kind === 'named' && !is_asked
-        ? { ...depth, symbols: depth.symbols.filter((name) => find(name).kind === 'found') }
-        : depth
+    const asked = is_asked ? depth : amongNames(depth, names)
     const ask = (): Promise<ReadonlyMap<string, number>> => readTurnover(rest, adapter)
     const symbols = await depthSymbols(asked, names, ask, is_asked ? [] : kept)
     return { ...choice, depth: { ...choice.depth, symbols } }
@@ -205,6 +204,13 @@ function inAll(
   if (is_paused && !was_paused) return { added: [], removed: [...kept, ...removed], kept: [] }
   if (was_paused && !is_paused) return { added: [...kept, ...added], removed: [], kept: [] }
   return { added, removed, kept }
+}
+
+/** Without the books of symbols that are not recorded now. */
+function amongNames(depth: DepthSymbols, names: readonly string[]): DepthSymbols {
+  if (depth.kind !== 'named') return depth
+  const find = createNameFinder(names)
+  return { ...depth, symbols: depth.symbols.filter((name) => find(name).kind === 'found') }
 }
 
 function depthNamesOf({ depth }: StreamChoice): readonly string[] {

@@ -36,8 +36,9 @@ const SETTINGS: readonly Setting[] = ['symbols', 'channels', 'depth']
 
 export interface StartingPoint {
   readonly wanted: Wanted
-  /** True where something of it was asked for by an operator. */
+  /** As in SteeringOptions. */
   readonly is_kept: boolean
+  readonly is_steered: boolean
   /** Undefined: no change was ever made. */
   readonly stored: Desired | undefined
   /** The file lacks what the audit log has: the process was killed between the two. */
@@ -56,13 +57,14 @@ export function readStartingPoint(dir: string, from_environment: Wanted, log: Lo
   const is_file_behind = newest !== undefined && newest.revision > (file?.revision ?? 0)
   const stored = is_file_behind ? desiredBy(newest, file?.environment ?? environment) : file
   if (stored === undefined) {
-    return { wanted: from_environment, is_kept: false, stored, is_file_behind, overridden: [] }
+    const unsteered = { is_kept: false, is_steered: false, is_file_behind, overridden: [] }
+    return { wanted: from_environment, stored, ...unsteered }
   }
   const overridden = SETTINGS.filter((name) => !isSame(stored.environment[name], environment[name]))
   const replaced = Object.fromEntries(overridden.map((name) => [name, environment[name]]))
   const wanted = fromWire({ ...stored.wanted, ...replaced })
   const is_kept = !isSame(toWire(wanted).symbols, environment.symbols)
-  return { wanted, is_kept, stored, is_file_behind, overridden }
+  return { wanted, is_kept, is_steered: true, stored, is_file_behind, overridden }
 }
 
 export function desiredBy(

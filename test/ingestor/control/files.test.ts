@@ -37,7 +37,7 @@ test('every wish is the same after its way through a file', () => {
 
 test('without a file the environment says what is wanted', () => {
   const dir = temporaryDirectory()
-  expect(start(dir)).toEqual({ wanted: ENVIRONMENT, is_kept: false, stored: undefined, is_file_behind: false, overridden: [] })
+  expect(start(dir)).toEqual({ wanted: ENVIRONMENT, is_kept: false, is_steered: false, stored: undefined, is_file_behind: false, overridden: [] })
 })
 
 test('the last word wins, setting by setting', () => {

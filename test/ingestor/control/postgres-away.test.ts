@@ -33,7 +33,8 @@ test('with Postgres away symbols come and go, over a kill -9 too; afterwards the
     EXCHANGE_WS_URL: exchange.ws_url,
     EXCHANGE_REST_URL: exchange.url,
     SYMBOLS: 'BTCUSDT,ETHUSDT',
-    CHANNELS: 'book_ticker',
+    CHANNELS: 'book_ticker,depth_events',
+    DEPTH_SYMBOLS: 'BTCUSDT,ETHUSDT',
   }
   let ingestor = startIngestor(env)
   await ingestor.ready
@@ -42,20 +43,24 @@ test('with Postgres away symbols come and go, over a kill -9 too; afterwards the
   const heard = (count: number): Promise<void> =>
     until(`${count} streams are heard`, async () => (await call('/status')).body.actual.streams_heard === count)
   expect((await call('/symbols', 'PUT', { add: ['SOLUSDT'] })).status).toBe(200)
-  await heard(3)
+  await heard(5)
   await postgres.stop()
   await until('it is away', async () => (await call('/status')).body.state === 'database_away')
   expect((await call('/symbols', 'PUT', { remove: ['ETHUSDT'] })).status).toBe(200)
-  expect((await call('/scale', 'POST', { count: 4 })).status).toBe(200)
-  await heard(4)
+  await heard(3)
+  // It starts without the book that its environment names, too.
   ingestor.kill('SIGKILL')
   await ingestor.exited
   ingestor = startIngestor(env)
   await until('it is there again', async () => (await call('/status').catch(() => undefined))?.status === 200)
-  await heard(4)
+  await heard(3)
+  expect((await call('/scale', 'POST', { count: 4 })).status).toBe(200)
+  await heard(6)
+  await until('ETH has spoken', async () =>
+    (await call('/streams?symbol=ETHUSDT')).body.streams.every((one: { frame_count: number }) => one.frame_count > 0))
   expect((await call('/symbols', 'PUT', { symbols: ['BTCUSDT', 'XRPUSDT'] })).status).toBe(200)
   expect((await call('/status')).body).toMatchObject({ state: 'database_away', desired: { revision: 4 } })
-  await heard(2)
+  await heard(3)
   postgres = await startPostgres(settings)
   const stored = async () =>
     (await pool.query<{ revision: number; action: string }>('select revision, action from marketdata.audit order by 1').catch(() => ({ rows: [] }))).rows
@@ -66,11 +71,14 @@ test('with Postgres away symbols come and go, over a kill -9 too; afterwards the
   ])
   await ingestor.drain()
   const { rows } = await pool.query<{ line: string }>(`
-    select concat_ws(' ', symbol, cause, case when to_ts is null then 'open' else 'ended' end) as line
+    select concat_ws(' ', symbol, channel, cause, case when to_ts is null then 'open' else 'ended' end) as line
     from marketdata.gap_ledger g join marketdata.symbols s on s.id = g.symbol_id order by 1`)
   const operator = rows.map(({ line }) => line).filter((line) => line.includes('operator'))
   // ETH was left out twice: between the second and the third change, and since the fourth.
-  expect(operator).toEqual(['ETHUSDT operator ended', 'ETHUSDT operator open', 'SOLUSDT operator open'])
+  expect(operator).toEqual([
+    'ETHUSDT book_ticker operator ended', 'ETHUSDT book_ticker operator open',
+    'ETHUSDT depth_events operator ended', 'ETHUSDT depth_events operator open', 'SOLUSDT book_ticker operator open',
+  ])
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)
 }, 180_000)
