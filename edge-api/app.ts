@@ -1,6 +1,6 @@
 /**
- * The API as a function of its dependencies: routes, the headers that every answer has, and what
- * is answered where no route is. No network and no clock of its own.
+ * The API as a function of its dependencies: routes, common headers, and answers for unknown paths
+ * and methods. It has no network and no clock of its own.
  */
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
@@ -50,16 +50,16 @@ export function createApp(deps: Deps): App {
   jobRoutes(app, deps)
   statsRoutes(app, deps)
   dataRoutes(app, deps)
-  // Before the routes with {date}, which would take "yesterday.parquet" for one.
+  // Before the routes with {date}, which would match "yesterday.parquet" as a date.
   datasetFileRoutes(app, deps)
   datasetRoutes(app, deps)
   mcpRoute(app, deps)
   addOpenApi(app)
   refuseOtherMethods(app)
   app.notFound((c) => {
-    const detail = `No route is ${found(c.req.path)}. / lists them.`
+    const detail = `No route matches ${found(c.req.path)}. GET / lists the paths.`
     return problemResponse(
-      new Problem(404, 'unknown_path', 'There is nothing here.', detail),
+      new Problem(404, 'unknown_path', 'The path is unknown.', detail),
       c.req.url,
     )
   })
@@ -72,7 +72,7 @@ function addHeaders(app: App, cors_origins: readonly string[]): void {
     contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     strictTransportSecurity: 'max-age=31536000; includeSubDomains',
     xFrameOptions: 'DENY',
-    // Pages elsewhere may read the answers: which ones is the business of CORS.
+    // CORS decides which pages of other origins may read the answers.
     crossOriginResourcePolicy: 'cross-origin',
   })
   const allow_cors = cors({
@@ -101,9 +101,7 @@ function addHeaders(app: App, cors_origins: readonly string[]): void {
   app.use('*', allow_cors)
 }
 
-/**
- * HEAD has the Content-Length of its GET, whose body Hono drops: it has to be made to be measured.
- */
+/** HEAD needs the Content-Length of its GET, so the body is produced, measured and dropped. */
 const sayLength: MiddlewareHandler = async (c, next) => {
   await next()
   if (c.req.method !== 'HEAD' || c.res.body === null) return
@@ -118,7 +116,7 @@ function addOpenApi(app: App): void {
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',
-    description: 'A token of `npx booktape token create`.',
+    description: 'A token from `npx booktape token create`.',
   })
   let document: unknown
   app.get('/openapi.json', etag(), (c) => {
@@ -130,7 +128,7 @@ function addOpenApi(app: App): void {
 
 const METHODS = ['GET', 'HEAD', 'OPTIONS'] as const
 
-/** Every route is a GET: on its path another method is a 405, elsewhere it is a 404. */
+/** Every route is a GET. Another method is a 405 on the path of a route, and a 404 elsewhere. */
 function refuseOtherMethods(app: App): void {
   const paths = new Set(app.routes.filter(({ method }) => method === 'GET').map(({ path }) => path))
   for (const path of paths) {
@@ -138,8 +136,8 @@ function refuseOtherMethods(app: App): void {
       throw new Problem(
         405,
         'method_not_allowed',
-        'This path can only be read.',
-        `${found(c.req.method)} is not allowed; ${METHODS.join(', ')} are.`,
+        'The method is not allowed.',
+        `${found(c.req.method)} is not allowed. Use ${METHODS.join(', ')}.`,
         { headers: { allow: METHODS.join(', ') } },
       )
     })

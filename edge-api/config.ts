@@ -1,6 +1,6 @@
 /**
- * The worker's bindings, checked once. All problems are reported together, by name only: most of
- * the values are secrets.
+ * The worker's bindings, checked once. Reports all problems together, by name only: most of the
+ * values are secrets.
  */
 import { z } from 'zod'
 import { readEnvironment } from '#core/environment.ts'
@@ -16,54 +16,55 @@ const isLong = (text: string): boolean =>
   new TextEncoder().encode(text).length >= TOKEN_SECRET_BYTES_MIN
 const TOO_SHORT = `must have at least ${TOKEN_SECRET_BYTES_MIN} bytes`
 
-/** Texts between commas. */
+/** Parts of a comma-separated list. */
 const list = (text: string): string[] => text.split(',').map((part) => part.trim())
 
-const SCOPE_RULE = `must be false, true (the same as read), or scopes out of ${SCOPES.join(', ')}`
+const SCOPE_RULE =
+  'must be false, true (the same as read), or a comma-separated list of ' + SCOPES.join(', ')
 const publicScopes = z
   .string()
   .transform((text) => (text === 'false' ? [] : text === 'true' ? ['read'] : list(text)))
   .pipe(
     z.array(
-      z.enum(SCOPES, { error: ({ input }) => `${SCOPE_RULE}; '${String(input)}' is none of them` }),
+      z.enum(SCOPES, { error: ({ input }) => `${SCOPE_RULE}; '${String(input)}' is not a scope` }),
     ),
   )
 
-const ORIGIN_RULE = 'must be *, or origins such as https://example.com with commas between'
+const ORIGIN_RULE = 'must be *, or a comma-separated list of origins like https://example.com'
 const corsOrigins = z
   .string()
   .transform(list)
   .refine((origins) => origins.every((one) => one === '*' || isOrigin(one)), { error: ORIGIN_RULE })
 
 const Bindings = z.object({
-  /** postgres://user:password@host/database of a login in booktape_reader. */
+  /** postgres://user:password@host/database; the login is a member of booktape_reader. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
-  /** Queries go to `<url>/sql`, in the format of Neon's driver. */
+  /** Queries are sent to `<url>/sql`, in the format of Neon's driver. */
   GATEWAY_URL: httpUrl,
-  /** Left out where GATEWAY_URL is Neon's own: there the connection string is enough. */
+  /** Not needed if GATEWAY_URL is Neon: there the connection string is enough. */
   GATEWAY_SECRET: filled.optional(),
-  /** Path style: objects are `<endpoint>/<bucket>/<key>`. */
+  /** Path-style addressing: `<endpoint>/<bucket>/<key>`. */
   S3_ENDPOINT: httpUrl,
   S3_BUCKET: filled.regex(/^[a-z0-9][a-z0-9.-]{1,62}$/, { error: 'must be a bucket name' }),
   S3_REGION: filled,
   S3_ACCESS_KEY_ID: filled,
   S3_SECRET_ACCESS_KEY: filled,
-  /** Life of a signed URL; SigV4 allows at most seven days. */
+  /** Lifetime of a signed URL; SigV4 allows at most seven days. */
   SIGNED_URL_TTL_S: z.coerce
     .number({ error: 'must be a whole number of seconds' })
     .int({ error: 'must be a whole number of seconds' })
     .min(1, { error: 'must be at least 1' })
     .max(7 * DAY_S, { error: `must be at most ${7 * DAY_S}` })
     .default(3_600),
-  /** Signs access tokens; the previous one is good as well while the new one takes its place. */
+  /** Signs access tokens. Tokens of the previous secret stay valid during a rotation. */
   TOKEN_SECRET: filled.refine(isLong, { error: TOO_SHORT }),
   TOKEN_SECRET_PREVIOUS: z
     .string()
     .refine((text) => text === '' || isLong(text), { error: TOO_SHORT })
     .default(''),
-  /** What needs no token. */
+  /** Scopes that need no token. */
   PUBLIC_READ: publicScopes.default([]),
-  /** Pages of these origins may read the answers in a browser. */
+  /** Browser pages of these origins may read the answers. */
   CORS_ORIGINS: corsOrigins.default(['*']),
 })
 
@@ -73,7 +74,7 @@ export interface Config {
   readonly gateway_secret: string | undefined
   readonly store: StoreConfig
   readonly signed_url_ttl_s: number
-  /** The newest first. */
+  /** The current secret first. */
   readonly token_secrets: readonly string[]
   readonly public_scopes: ReadonlySet<Scope>
   readonly cors_origins: readonly string[]

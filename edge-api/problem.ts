@@ -1,7 +1,7 @@
 /**
- * Errors as RFC 9457 problem documents. `toProblem` is the only place where an error becomes a
- * status; everything else throws a Problem (the caller's fault) or an OperatorError (ours).
- * Nothing of an unknown error reaches the caller: its message may hold what it must not.
+ * Errors as RFC 9457 problem documents. Only `toProblem` turns an error into a status; all other
+ * code throws a Problem (the caller's fault) or an OperatorError (ours). The message of an unknown
+ * error may contain secrets, so it never reaches the caller.
  */
 import type { Context } from 'hono'
 import { OperatorError } from '#core/errors.ts'
@@ -16,24 +16,24 @@ export {
   problemResponse,
 } from '#core/problem.ts'
 
-/** Statuses of operating errors, by their code. A code that is not here is a 500. */
+/** Status of each operating error, by its code. All other codes are a 500. */
 const OPERATING: Readonly<Record<string, { readonly status: number; readonly title: string }>> = {
   database_unreachable: { status: 503, title: 'The database cannot be reached.' },
-  database_busy: { status: 503, title: 'The database has too many callers.' },
+  database_busy: { status: 503, title: 'The database is busy.' },
   book_too_far: { status: 503, title: 'The book would take too long to rebuild.' },
-  revocations_unreachable: { status: 503, title: 'The token cannot be checked.' },
+  revocations_unreachable: { status: 503, title: 'The token cannot be checked now.' },
   query_timeout: { status: 503, title: 'The query took too long.' },
   object_store_unreachable: { status: 503, title: 'The object store cannot be reached.' },
   gateway_refused: { status: 502, title: 'The database refused this service.' },
   object_store_refused: { status: 502, title: 'The object store refused this service.' },
-  object_too_large: { status: 502, title: 'An object is larger than it may be.' },
-  archive_damaged: { status: 502, title: 'A file of the archive is damaged.' },
-  dataset_corrupt: { status: 502, title: 'A dataset is damaged.' },
+  object_too_large: { status: 502, title: 'An object exceeds the size limit.' },
+  archive_damaged: { status: 502, title: 'An archive file is corrupt.' },
+  dataset_corrupt: { status: 502, title: 'A dataset is corrupt.' },
 }
 
 const RETRY_AFTER_S = '5'
 
-/** The answer for anything thrown. `report` is told of everything that is our fault. */
+/** Turns anything thrown into an answer. Calls `report` for every error that is our fault. */
 export function toProblem(
   report: (error: unknown) => void,
 ): (error: unknown, c: Context) => Response {
@@ -59,7 +59,7 @@ function asProblem(error: unknown): Problem {
   return new Problem(
     500,
     'internal_error',
-    'This is a fault of the service.',
-    'It was written to the log.',
+    'Internal error.',
+    'The error was logged.',
   )
 }

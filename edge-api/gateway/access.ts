@@ -1,18 +1,15 @@
 /**
- * Who may ask: the bearer of the secret, and only for the login and database that the gateway
- * was set up with. Both sides are hashed first, so that comparing takes the same time whatever
- * was sent, its length included.
+ * Access to the gateway: a caller needs the secret, and must name the login and database that the
+ * gateway is configured with. Values are hashed before they are compared, so the time of a
+ * comparison reveals neither their content nor their length.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { OperatorError } from '#core/errors.ts'
 
 export interface Access {
-  /** True where the Authorization header bears the secret. */
+  /** True if the Authorization header carries the secret. */
   bearsSecret(authorization: string | undefined): boolean
-  /**
-   * True where the connection string names our login, password and database; its host is not ours
-   * to judge.
-   */
+  /** True if the connection string names our login, password and database. Its host is ignored. */
   namesDatabase(connection_string: string | undefined): boolean
 }
 
@@ -20,7 +17,7 @@ export function createAccess(gateway_secret: string, database_url: string): Acce
   const bearer = digest(`Bearer ${gateway_secret}`)
   const own = identityOf(database_url)
   if (own === undefined)
-    throw new OperatorError('bad_config', 'DATABASE_URL is not escaped as a URL must be.')
+    throw new OperatorError('bad_config', 'DATABASE_URL is not a valid percent-encoded URL.')
   const identity = digest(own)
   return {
     bearsSecret: (authorization) => timingSafeEqual(digest(authorization ?? ''), bearer),
@@ -35,13 +32,13 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** Login, password and database in one text; undefined where there is no such URL. */
+/** Login, password and database in one string; undefined if `url` is not a Postgres URL. */
 function identityOf(url: string): string | undefined {
   if (!URL.canParse(url)) return undefined
   const { protocol, username, password, pathname } = new URL(url)
   if (!/^postgres(ql)?:$/.test(protocol)) return undefined
   try {
-    // Decoded: drivers differ in which characters they escape.
+    // Drivers differ in which characters they escape, so the decoded values are compared.
     return [username, password, pathname.slice(1)].map(decodeURIComponent).join('\0')
   } catch {
     return undefined

@@ -1,4 +1,4 @@
-/** The gateway's environment, checked once; all problems are reported together, values never. */
+/** The gateway's environment, checked once. Reports all problems together, without the values. */
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
 
@@ -21,12 +21,12 @@ const Environment = z
     GATEWAY_SECRET: z
       .string({ error: 'is missing' })
       .min(16, { error: 'must have at least 16 characters' }),
-    /** PEM files. Without them TLS has to end before the gateway. */
+    /** PEM files. Without them, a proxy in front of the gateway must terminate TLS. */
     TLS_CERT_FILE: z.string().default(''),
     TLS_KEY_FILE: z.string().default(''),
-    /** With the other programs it makes 22 of a small server's 25: docs/deploy-edge.md. */
+    /** With this, all programs together use 22 of a small server's 25: docs/deploy-edge.md. */
     POOL_MAX: whole(1, 100, 4),
-    /** Queries that run or wait for a connection; more are turned away with a 503. */
+    /** Queries that run or wait for a connection; further ones get a 503. */
     CONCURRENCY_MAX: whole(1, 10_000, 64),
     STATEMENT_TIMEOUT_MS: whole(10, 600_000, 5_000),
     REQUEST_BYTES_MAX: whole(100, 1 << 24, 64 << 10),
@@ -38,7 +38,7 @@ const Environment = z
   })
   .refine((e) => (e.TLS_CERT_FILE === '') === (e.TLS_KEY_FILE === ''), {
     path: ['TLS_CERT_FILE'],
-    error: 'and TLS_KEY_FILE are needed both, or neither',
+    error: 'and TLS_KEY_FILE must both be set, or neither',
   })
 
 export interface GatewayLimits {
@@ -69,7 +69,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       'bad_config',
       `The gateway's environment is not usable: ${problems.join('; ')}.`,
       {
-        hint: 'Correct these variables and start it again.',
+        hint: 'Correct these variables and restart the gateway.',
       },
     )
   }

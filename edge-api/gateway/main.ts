@@ -1,4 +1,4 @@
-/** The gateway as a program: runs beside Postgres, serves the edge worker. */
+/** The gateway as a program: runs near Postgres and serves the edge worker. */
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
@@ -10,7 +10,7 @@ try {
   const log = createLogger('gateway', config.log_level)
   const gateway = await startGateway(config, log)
   onShutdown(log, () => gateway.stop())
-  log.info({ url: gateway.url }, 'The gateway listens.')
+  log.info({ url: gateway.url }, 'The gateway is listening.')
   tellParent({ type: 'ready', url: gateway.url })
 } catch (error) {
   const fields = { code: 'start_failed', error: describeError(error) }

@@ -1,8 +1,7 @@
 /**
- * Runs one statement so that it can only read: the extended protocol takes a single statement,
- * it must be a SELECT, it runs in a read-only transaction with a timeout, and the transaction is
- * always rolled back, which undoes every SET it may have smuggled. The login behind it can only
- * select in any case.
+ * Runs one statement so that it can only read. The extended protocol allows a single statement, and
+ * it must be a SELECT. It runs in a read-only transaction with a timeout, which is always rolled
+ * back: that undoes any SET inside the statement. The login has no other rights than SELECT anyway.
  */
 import type { Socket } from 'node:net'
 import pg from 'pg'
@@ -16,7 +15,7 @@ export interface Statement {
   readonly params: readonly (string | number | boolean | null)[]
 }
 
-/** The answer in the format of Neon's driver: every value as Postgres writes it. */
+/** The answer in the format of Neon's driver: every value in Postgres's text format. */
 export interface Answer {
   readonly command: string
   readonly rowCount: number
@@ -34,9 +33,9 @@ export interface Answer {
 }
 
 /**
- * What a read-only transaction of a reader may call and yet acts on others: it ends their
- * sessions, writes to the log, or runs statements made of texts, which may hide such names. So may
- * identifiers with escapes.
+ * Functions that a reader may call in a read-only transaction although they affect others: they end
+ * sessions, write to the log, or run SQL from strings, which could hide such names. Identifiers
+ * with escapes could hide them too.
  */
 const REFUSED = new RegExp(
   [
@@ -44,7 +43,7 @@ const REFUSED = new RegExp(
     '\\bpg_(?:logical|replication|notify|reload|rotate|switch|create|drop|stat_reset)\\w*',
     '\\b(?:query|cursor|table|schema|database)_to_xml\\w*',
     '\\bts_(?:stat|rewrite)\\b',
-    // Jobs and migrations lock by these; the others use up transaction ids, or leave a file.
+    // Jobs and migrations use these locks. The next ones use up transaction ids or leave a file.
     '\\bpg_(?:try_)?advisory_\\w+',
     '\\b(?:txid_current|pg_current_xact_id)\\b',
     '\\bpg_export_snapshot\\b',
@@ -62,12 +61,12 @@ export async function runQuery(
   if (!/^\s*(?:select|with)\b/i.test(statement.query)) {
     throw new OperatorError(
       'not_a_select',
-      'Only statements that begin with SELECT or WITH are run.',
+      'A statement must begin with SELECT or WITH.',
     )
   }
   const function_name = REFUSED.exec(statement.query)?.[0]
   if (function_name !== undefined) {
-    throw new OperatorError('function_refused', `${function_name} is not for readers.`)
+    throw new OperatorError('function_refused', `${function_name} is not allowed in a query.`)
   }
   const client = await connect(pool)
   const { statement_timeout_ms } = limits
@@ -77,7 +76,7 @@ export async function runQuery(
        set local idle_in_transaction_session_timeout = ${statement_timeout_ms}`,
     )
     await within(ANSWER_LIMIT_MS, begin)
-    // Postgres stops a statement by itself, unless it is frozen.
+    // Postgres enforces statement_timeout itself, unless its process is frozen.
     const running = readRows(client, statement, limits)
     const answer = await within(statement_timeout_ms + ANSWER_LIMIT_MS, running)
     leave(client)
@@ -89,7 +88,7 @@ export async function runQuery(
   }
 }
 
-/** What takes no work has to be answered within it: a Postgres that does not is away. */
+/** Postgres counts as unreachable if it takes longer for something that needs no work. */
 export const ANSWER_LIMIT_MS = 1_000
 
 async function connect(pool: Pool): Promise<Client> {
@@ -97,12 +96,12 @@ async function connect(pool: Pool): Promise<Client> {
     return await pool.connect()
   } catch (cause) {
     throw isRefused(cause)
-      ? new OperatorError('database_refused', 'Postgres refuses this login or database.', { cause })
+      ? new OperatorError('database_refused', 'Postgres refused this login or database.', { cause })
       : unreachable(cause)
   }
 }
 
-/** A wrong password, role or database: no repetition mends it. */
+/** A wrong password, role or database: retrying does not help. */
 function isRefused(error: unknown): boolean {
   return error instanceof pg.DatabaseError && /^(?:28|3D)/.test(error.code ?? '')
 }
@@ -116,11 +115,11 @@ function unreachable(cause: unknown): OperatorError {
 
 function within<T>(limit_ms: number, work: Promise<T>): Promise<T> {
   return withDeadline(work, limit_ms, () =>
-    unreachable(new Error(`Postgres gave no answer for ${limit_ms} ms.`)),
+    unreachable(new Error(`Postgres did not answer within ${limit_ms} ms.`)),
   )
 }
 
-/** The caller has its answer already: nobody waits for this. Advisory locks outlive a rollback. */
+/** Not awaited: the caller does not need to wait for it. Advisory locks outlive a rollback. */
 function leave(client: Client): void {
   client.query('rollback; select pg_advisory_unlock_all()').then(
     () => client.release(),
@@ -128,7 +127,7 @@ function leave(client: Client): void {
   )
 }
 
-/** Lengths and row headers of an answer, besides its values. */
+/** Allowance for lengths and row headers of an answer. */
 const PROTOCOL_BYTES = 1 << 20
 
 const RAW_TEXT = { getTypeParser: () => (text: string) => text }
@@ -142,10 +141,10 @@ function readRows(
     const rows: (string | null)[][] = []
     let byte_count = 0
     const tooLarge = (what: string): void => {
-      // The connection still delivers the rest: it is given up together with the query.
+      // The connection would still deliver the rest, so it is closed together with the query.
       reject(new OperatorError('answer_too_large', `The answer has more than ${what}.`))
     }
-    // A value is parsed once it is there whole, and one of 512 MB would end this process.
+    // The driver buffers a value until it is complete; one of 512 MB would crash this process.
     const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
     let received = 0
     const count = (chunk: Buffer): void => {

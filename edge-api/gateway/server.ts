@@ -1,7 +1,7 @@
 /**
- * The gateway: Neon's HTTP format in front of Postgres, for one login and one database, reading
- * only. POST /sql runs a statement, GET /health says whether Postgres answers. TLS ends here where
- * it is given a certificate, and else before it.
+ * The gateway: read-only access to Postgres over Neon's HTTP format, for one login and one
+ * database. POST /sql runs a statement, GET /health says whether Postgres responds. With a
+ * certificate the gateway terminates TLS; without one, a proxy in front must do it.
  */
 import { readFileSync } from 'node:fs'
 import {
@@ -25,20 +25,20 @@ import { ANSWER_LIMIT_MS, runQuery, type Statement } from './run-query.ts'
 
 export interface Gateway {
   readonly url: string
-  /** Takes no more requests, lets the running ones finish, and leaves Postgres. */
+  /** Refuses new requests, lets the running ones finish, then closes the Postgres connections. */
   stop(): Promise<void>
 }
 
-/** Postgres takes at most 65,535 parameters; our longest query has nine. */
+/** Postgres allows 65,535 parameters; the longest query of the worker has ten. */
 const PARAMETER_COUNT_MAX = 100
 const RETRY_AFTER_S = '1'
-/** How long nobody asks a Postgres that did not answer. */
+/** After Postgres did not answer, no query is sent to it for this long. */
 const PAUSE_MS = 1_000
-/** For whole requests; idle connections are kept for the worker's next query. */
+/** Timeouts apply to whole requests; idle connections stay open for the worker's next query. */
 const TIMEOUTS = {
   requestTimeout: 5_000,
   headersTimeout: 5_000,
-  // How often Node looks for requests that took too long; it is 30 s otherwise.
+  // How often Node checks for requests that are over time; its default is 30 s.
   connectionsCheckingInterval: 1_000,
   keepAliveTimeout: 60_000,
 }
@@ -86,7 +86,9 @@ function serve({ tls }: GatewayConfig, listener: RequestListener): Server {
     return createTlsServer({ ...TIMEOUTS, minVersion: 'TLSv1.2', cert, key }, listener)
   } catch (cause) {
     throw new OperatorError('bad_certificate', `The certificate cannot be used: ${String(cause)}.`, {
-      hint: `TLS_CERT_FILE (${cert_file}) and TLS_KEY_FILE (${key_file}) must be PEM files that belong together.`,
+      hint:
+        `TLS_CERT_FILE (${cert_file}) and TLS_KEY_FILE (${key_file}) must be PEM files ` +
+        'of the same key pair.',
       cause,
     })
   }
@@ -110,7 +112,7 @@ function createHandler(config: GatewayConfig, pool: Pool, log: Logger): Handler 
     } catch (error) {
       if (isAway(error)) breaker.failed()
       else breaker.succeeded()
-      // A caller who left in the middle of the body gets no answer.
+      // If the caller disconnected while it sent the body, nothing can be answered.
       if (request.errored === null) answerError(response, error, log)
     }
   }
@@ -118,16 +120,16 @@ function createHandler(config: GatewayConfig, pool: Pool, log: Logger): Handler 
   return async (request, response) => {
     const route = `${request.method} ${request.url}`
     if (route !== 'POST /sql' && route !== 'GET /health') {
-      return refuse(response, 404, 'POST /sql and GET /health are all there is.')
+      return refuse(response, 404, 'Unknown path. The gateway serves POST /sql and GET /health.')
     }
     if (route === 'POST /sql' && !access.bearsSecret(request.headers.authorization)) {
       return refuse(response, 401, 'The bearer secret is missing or wrong.')
     }
     if (route === 'POST /sql' && !access.namesDatabase(header(request, 'neon-connection-string'))) {
-      return refuse(response, 403, 'This gateway serves one login and one database, and not these.')
+      return refuse(response, 403, 'This gateway does not serve this login or database.')
     }
     if (running_count >= limits.concurrency_max) {
-      return refuse(response, 503, 'Too many queries at once.', { 'retry-after': RETRY_AFTER_S })
+      return refuse(response, 503, 'Too many concurrent queries.', { 'retry-after': RETRY_AFTER_S })
     }
     running_count += 1
     try {
@@ -145,8 +147,8 @@ async function answerHealth(response: ServerResponse, pool: Pool, log: Logger): 
     send(response, 200, { status: 'ok' })
   } catch (error) {
     const fields = { code: 'database_unreachable', error: describeError(error) }
-    log.warn(fields, 'Postgres does not answer.')
-    refuse(response, 503, 'Postgres does not answer.', { 'retry-after': RETRY_AFTER_S })
+    log.warn(fields, 'Postgres does not respond.')
+    refuse(response, 503, 'Postgres does not respond.', { 'retry-after': RETRY_AFTER_S })
   }
 }
 
@@ -158,7 +160,7 @@ function header(request: IncomingMessage, name: string): string | undefined {
 async function readStatement(request: IncomingMessage, bytes_max: number): Promise<Statement> {
   const chunks: Buffer[] = []
   let byte_count = 0
-  // Destroying the request on the way out would take the answer with it.
+  // Destroying the request would also destroy the connection, and with it the answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     byte_count += (chunk as Buffer).byteLength
     if (byte_count > bytes_max) {
@@ -174,8 +176,10 @@ async function readStatement(request: IncomingMessage, bytes_max: number): Promi
   }
   const result = Body.safeParse(value)
   if (result.success) return result.data
-  throw new OperatorError('bad_request', 'The body is not one {query, params}.', {
-    hint: `Batches are not served; parameters are at most ${PARAMETER_COUNT_MAX} texts, numbers, booleans or nulls.`,
+  throw new OperatorError('bad_request', 'The body is not one {query, params} object.', {
+    hint:
+      `Batches are not supported. params has at most ${PARAMETER_COUNT_MAX} ` +
+      'strings, numbers, booleans or nulls.',
   })
 }
 
@@ -189,8 +193,8 @@ const STATUSES: Readonly<Record<string, number>> = {
 }
 
 /**
- * Postgres cannot take the statement now: no resources (53), shutting down or starting (57P), or a
- * pooler has no connection for it (08).
+ * SQLSTATEs with which Postgres cannot run a statement now: no resources (53), shutting down or
+ * starting (57P), or a pooler without a free connection (08).
  */
 const NOT_NOW = /^(?:53|57P|08)/
 
@@ -218,8 +222,8 @@ function answerError(response: ServerResponse, error: unknown, log: Logger): voi
   }
   if (error instanceof pg.DatabaseError && NOT_NOW.test(error.code ?? '')) {
     const facts = { code: 'database_busy', sqlstate: error.code, error: error.message }
-    log.warn(facts, 'Postgres takes no statement at the moment.')
-    const message = 'Postgres takes no statement at the moment.'
+    log.warn(facts, 'Postgres is busy, starting or shutting down.')
+    const message = 'Postgres is busy, starting or shutting down.'
     return refuse(response, 503, message, { 'retry-after': RETRY_AFTER_S })
   }
   if (error instanceof pg.DatabaseError && error.severity === 'ERROR') {
@@ -232,7 +236,7 @@ function answerError(response: ServerResponse, error: unknown, log: Logger): voi
       log.warn({ code, error: describeError(cause) }, 'Postgres cannot be reached.')
     return refuse(response, STATUSES[code]!, describeError(error))
   }
-  // A connection that broke: what Postgres or the network said stays in the log.
+  // The connection broke. The details go only to the log.
   log.warn(
     { code: 'connection_lost', error: describeError(error) },
     'The connection to Postgres was lost.',
@@ -240,7 +244,7 @@ function answerError(response: ServerResponse, error: unknown, log: Logger): voi
   refuseAway(response)
 }
 
-/** The code tells the edge worker a database that is away from one that has too many callers. */
+/** With the code, the edge worker can tell an unreachable database from a busy one. */
 function refuseAway(response: ServerResponse): void {
   const body = { code: 'database_unreachable', message: 'Postgres cannot be reached.' }
   send(response, 503, body, { connection: 'close', 'retry-after': RETRY_AFTER_S })
@@ -252,7 +256,7 @@ function refuse(
   message: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  // The request may not have been read to its end: the connection cannot be used again.
+  // The request body may be only partly read, so the connection cannot be reused.
   send(response, status, { message }, { connection: 'close', ...headers })
 }
 

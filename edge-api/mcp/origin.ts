@@ -1,16 +1,17 @@
 /**
- * Which requests to /mcp may come from where. A page of another site can point its own name at
- * this machine (DNS rebinding) and then post here as if it were one of ours: its Host or its
- * Origin gives it away. The Model Context Protocol asks for this check; CORS alone is none, since
- * it only keeps answers from pages.
+ * Checks the Host and Origin of requests to /mcp, as the Model Context Protocol requires. A page of
+ * another site can point its own name at this machine (DNS rebinding) and then post here as if it
+ * were same-origin, but its Host and Origin still carry that name. CORS does not prevent this: it
+ * only stops pages from reading the answers.
  */
 import { found, Problem } from '../problem.ts'
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /**
- * Throws a 403. Over TLS the Host is one that is routed to us; over plain HTTP it has to be this
- * machine, or a host of `origins`. "*" among those opens reads to every page, and nothing here.
+ * Throws a 403 if the Host or Origin is foreign. Over TLS, any Host that is routed to us is ours.
+ * Over plain HTTP the Host must be loopback or a host in `origins`. "*" in `origins` lets every
+ * page read the other routes, but has no effect here.
  */
 export function requireOwnOrigin(
   url: string,
@@ -31,12 +32,12 @@ export function requireOwnOrigin(
   }
 }
 
-/** `host` as a header has it, with or without a port. */
+/** `host` as in the Host header, with or without a port. */
 function isLoopback(host: string): boolean {
   return URL.canParse(`http://${host}`) && LOOPBACK.test(new URL(`http://${host}`).hostname)
 }
 
 function refused(name: string, value: string): Problem {
-  const detail = `${name} ${found(value)} may not post here; CORS_ORIGINS lists what may.`
-  return new Problem(403, 'origin_refused', 'Messages from there are not taken.', detail)
+  const detail = `${name} ${found(value)} is not allowed. CORS_ORIGINS lists the allowed origins.`
+  return new Problem(403, 'origin_refused', 'Requests from this origin are refused.', detail)
 }

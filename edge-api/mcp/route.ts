@@ -1,6 +1,6 @@
 /**
- * POST /mcp : the Model Context Protocol over streamable HTTP, without sessions. A request is
- * bounded before it is answered: its bytes, its messages, and the bytes of all answers together.
+ * POST /mcp : the Model Context Protocol over streamable HTTP, without sessions. Each request has
+ * limits: its bytes, its messages, and the total bytes of its answers.
  */
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { bodyLimit } from 'hono/body-limit'
@@ -11,13 +11,13 @@ import { requireOwnOrigin } from './origin.ts'
 import { createMcpServer, type AskApi } from './server.ts'
 
 const BODY_BYTES_MAX = 64 << 10
-/** Of one request; newer revisions of the protocol know no batches at all. */
+/** Messages in a batch. (Newer revisions of the protocol have no batches.) */
 const MESSAGES_MAX = 10
-/** Of all answers in one request: the last one may go beyond it by a page. */
+/** Total of all answers to one request; the last answer may exceed it by up to a page. */
 const ANSWER_BYTES_MAX = 2 << 20
-/** Texts of answers, once more as texts within JSON, and the body. */
+/** Memory for a request: the answers, the same text escaped inside JSON, and the body. */
 const HELD_BYTES = 8 << 20
-/** What the caller showed us, for the routes that its tools ask. */
+/** Request headers that are forwarded to the routes which the tools call. */
 const PASSED_ON = ['authorization', 'cf-connecting-ip'] as const
 
 export function mcpRoute(
@@ -31,7 +31,7 @@ export function mcpRoute(
     const headers = passedOn(c)
     return batches.run(HELD_BYTES, async () => {
       const server = createMcpServer(oneByOne(async (path) => app.request(path, { headers })))
-      // Every request stands for itself: no session, and one JSON answer instead of a stream.
+      // Stateless: no session, and one JSON answer instead of a stream.
       const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
       try {
         await server.connect(transport)
@@ -43,9 +43,11 @@ export function mcpRoute(
     })
   })
   app.all('/mcp', (c) => {
-    const detail = `${found(c.req.method)} is not allowed: messages are posted, and there is no stream.`
+    const detail =
+      `${found(c.req.method)} is not allowed. Send messages with POST; ` +
+      'streams are not supported.'
     const headers = { allow: 'POST, OPTIONS' }
-    throw new Problem(405, 'method_not_allowed', 'Messages are posted here.', detail, { headers })
+    throw new Problem(405, 'method_not_allowed', 'Use POST here.', detail, { headers })
   })
 }
 
@@ -63,16 +65,16 @@ function parseMessages(text: string): unknown {
   try {
     messages = JSON.parse(text)
   } catch {
-    throw new Problem(400, 'bad_message', 'This is no message.', 'The body is not JSON.')
+    throw new Problem(400, 'bad_message', 'The message is malformed.', 'The body is not JSON.')
   }
   if (Array.isArray(messages) && messages.length > MESSAGES_MAX) {
-    const detail = `A batch has at most ${MESSAGES_MAX} messages, and this one ${messages.length}.`
+    const detail = `A batch may have ${MESSAGES_MAX} messages; this one has ${messages.length}.`
     throw new Problem(413, 'batch_too_large', 'The batch is too large.', detail)
   }
   return messages
 }
 
-/** Calls of a batch wait for each other, so that one answer at a time is made; none too many. */
+/** Runs the calls of a batch one at a time, and refuses more once the answers reach the limit. */
 function oneByOne(ask: AskApi): AskApi {
   let byte_count = 0
   let last: Promise<unknown> = Promise.resolve()
@@ -90,12 +92,14 @@ function oneByOne(ask: AskApi): AskApi {
 }
 
 function tooMuch(path: string): Response {
-  const detail = `The calls before it took ${ANSWER_BYTES_MAX >> 20} MiB. Ask again for this one alone.`
-  const problem = new Problem(413, 'batch_too_large', 'The batch asks for too much.', detail)
+  const detail =
+    `The answers to the previous calls reached ${ANSWER_BYTES_MAX >> 20} MiB. ` +
+    'Repeat this call in a request of its own.'
+  const problem = new Problem(413, 'batch_too_large', 'The answers are too large.', detail)
   return problemResponse(problem, `http://mcp.invalid${path}`)
 }
 
 function refuseLarge(): never {
-  const detail = `A message has at most ${BODY_BYTES_MAX} bytes.`
-  throw new Problem(413, 'message_too_large', 'The message is too large.', detail)
+  const detail = `A request may have at most ${BODY_BYTES_MAX} bytes.`
+  throw new Problem(413, 'message_too_large', 'The request is too large.', detail)
 }

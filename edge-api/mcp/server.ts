@@ -1,4 +1,4 @@
-/** An MCP server that lists the tools and answers their calls; one for every request. */
+/** An MCP server that lists the tools and answers their calls. Each request gets a new one. */
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import {
   CallToolRequestSchema,
@@ -10,13 +10,13 @@ import {
 import { badParameters, problemResponse } from '../problem.ts'
 import { MCP_TOOLS, pathOf, wrongArguments } from './tools.ts'
 
-/** Asks this API itself, on behalf of the caller. */
+/** Sends a GET to this API on behalf of the caller. */
 export type AskApi = (path: string) => Promise<Response>
 
 const INFO = { name: 'booktape', version: '1' }
 const INSTRUCTIONS =
-  'Recorded market data: order books, trades, features and datasets. Prices are decimal text, ' +
-  'times ISO 8601 in UTC. Where an answer has `next`, its cursor goes on behind the last row.'
+  'Recorded market data: order books, trades, features and datasets. Prices are decimal strings, ' +
+  'times are ISO 8601 in UTC. If an answer has `next`, pass its cursor to get the next page.'
 
 export function createMcpServer(ask: AskApi): Server {
   const server = new Server(INFO, {
@@ -37,7 +37,7 @@ export function createMcpServer(ask: AskApi): Server {
     const tool = MCP_TOOLS.find(({ name }) => name === params.name)
     if (tool === undefined) {
       const names = MCP_TOOLS.map(({ name }) => name).join(', ')
-      throw new McpError(ErrorCode.InvalidParams, `There is no such tool; there are ${names}.`)
+      throw new McpError(ErrorCode.InvalidParams, `Unknown tool. The tools are ${names}.`)
     }
     const args = params.arguments ?? {}
     const path = pathOf(tool, args)
@@ -48,13 +48,13 @@ export function createMcpServer(ask: AskApi): Server {
   return server
 }
 
-/** A problem document is a result too: whoever called can read what is allowed. */
+/** A problem document is a result too: it tells the model what is allowed. */
 async function resultOf(response: Response): Promise<CallToolResult> {
   const text = await response.text()
   return { content: [{ type: 'text', text }], isError: !response.ok }
 }
 
-/** Only for questions back to the caller, of which there are none. */
+/** The SDK needs a validator only for elicitation, and no tool uses elicitation. */
 function neverAsked(): never {
-  throw new TypeError('No tool asks its caller anything.')
+  throw new TypeError('Elicitation is not supported.')
 }

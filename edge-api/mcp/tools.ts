@@ -1,8 +1,7 @@
 /**
- * The tools of /mcp: each is a question to this API's own routes, so that checks, limits, caching
- * and access are theirs. All of them only read.
+ * The tools of /mcp. Each calls a route of this API, so checks, limits, caching and access control
+ * are those of the route. All tools only read.
  */
-
 import { found, type ParameterError } from '../problem.ts'
 
 export interface McpTool {
@@ -15,43 +14,47 @@ export interface McpTool {
     readonly required?: string[]
     readonly additionalProperties: false
   }
-  /** Arguments that are parts of the path, in its order; all others are of the query. */
+  /** Builds the path from `path_arguments`; all other arguments go into the query. */
   readonly path: (argument: (name: string) => string) => string
   readonly path_arguments: readonly string[]
 }
 
-const symbol = { type: 'string', description: 'As the exchange writes it.', examples: ['BTCUSDT'] }
-const exchange = { type: 'string', description: 'Needed where several exchanges list the symbol.' }
+const symbol = {
+  type: 'string',
+  description: 'Symbol as the exchange spells it.',
+  examples: ['BTCUSDT'],
+}
+const exchange = { type: 'string', description: 'Required if several exchanges list the symbol.' }
 const moment = (what: string): object => ({
   type: ['string', 'integer'],
-  description: `${what} ISO 8601 with a zone, or a number since 1970 in s, ms or us.`,
+  description: `${what} ISO 8601 with a time zone, or a number since 1970 in s, ms or us.`,
 })
 const range = {
-  from: moment('First moment of the range.'),
-  to: moment('End of the range, not itself in it.'),
-  limit: { type: 'integer', minimum: 1, maximum: 1_000, description: 'Rows, 100 without it.' },
+  from: moment('Start of the range, inclusive.'),
+  to: moment('End of the range, exclusive.'),
+  limit: { type: 'integer', minimum: 1, maximum: 1_000, description: 'Maximum rows; default 100.' },
   cursor: { type: 'string', description: "The cursor in an earlier answer's `next`." },
 }
 
 export const MCP_TOOLS: readonly McpTool[] = [
   {
     name: 'list_datasets',
-    title: 'Datasets that are published',
-    description: 'Names and dates of the datasets; with `name` all dates of one.',
+    title: 'Published datasets',
+    description: 'Lists the published datasets, or with `name` all dates of one dataset.',
     inputSchema: objectOf({ name: { type: 'string', examples: ['features_1s'] } }),
     path: (argument) => `/v1/datasets${argument('name') === '' ? '' : `/${argument('name')}`}`,
     path_arguments: ['name'],
   },
   {
     name: 'get_order_book_snapshot',
-    title: 'The order book of a symbol',
-    description: 'Its best levels now, or at a past moment `ts`, rebuilt from what was recorded.',
+    title: 'Order book of a symbol',
+    description: 'Best levels of the order book now, or at a past time `ts`.',
     inputSchema: objectOf(
       {
         symbol,
         exchange,
-        ts: moment('The moment; without it the newest book.'),
-        depth: { type: 'integer', minimum: 1, maximum: 1_000, description: 'Levels of each side.' },
+        ts: moment('Time of the book; by default the newest book.'),
+        depth: { type: 'integer', minimum: 1, maximum: 1_000, description: 'Levels per side.' },
       },
       ['symbol'],
     ),
@@ -61,7 +64,7 @@ export const MCP_TOOLS: readonly McpTool[] = [
   {
     name: 'get_trades_slice',
     title: 'Trades of a symbol',
-    description: 'In a range of time, oldest first; the newest minutes without one.',
+    description: 'Trades in a time range, oldest first; by default the last 5 minutes.',
     inputSchema: objectOf({ symbol, exchange, ...range }, ['symbol']),
     path: (argument) => `/v1/trades/${argument('symbol')}`,
     path_arguments: ['symbol'],
@@ -69,13 +72,13 @@ export const MCP_TOOLS: readonly McpTool[] = [
   {
     name: 'get_features',
     title: 'Features of a symbol',
-    description: 'Rows of a feature dataset in a range of time; the newest finished day without one.',
+    description: 'Rows of a feature dataset in a time range; by default the newest complete day.',
     inputSchema: objectOf(
       {
         symbol,
         exchange,
         dataset: { type: 'string', enum: ['features_1s', 'features_100ms', 'labels_1s'] },
-        columns: { type: 'string', description: 'Names with commas between; all without it.' },
+        columns: { type: 'string', description: 'Comma-separated names; by default all columns.' },
         ...range,
       },
       ['symbol'],
@@ -99,7 +102,7 @@ export function pathOf(tool: McpTool, args: Readonly<Record<string, unknown>>): 
 }
 
 /**
- * Whole numbers outside of the tool's own bounds: those are lower than the route's, which checks
+ * Integers outside the tool's bounds, which are tighter than the route's. The route checks
  * everything else.
  */
 export function wrongArguments(
@@ -122,7 +125,7 @@ interface IntegerSchema {
   readonly maximum?: number
 }
 
-/** What is no text and no number is refused by the route, under the argument's own name. */
+/** A value that is neither text nor number becomes JSON, which the route then refuses by name. */
 function textOf(value: unknown): string {
   if (value === undefined) return ''
   return (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed()

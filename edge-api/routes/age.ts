@@ -1,4 +1,4 @@
-/** How old something is, in milliseconds; 0 where the exchange's clock is ahead of ours. */
+/** Age in milliseconds; 0 if the exchange's clock is ahead of ours. */
 import type { Micros } from '#core/time.ts'
 
 export function ageMs(ts: Micros, now: Micros): number {

@@ -1,4 +1,4 @@
-/** How answers are declared in the OpenAPI document. */
+/** Declares answers in the OpenAPI document. */
 import { z } from '@hono/zod-openapi'
 import { MEDIA_TYPES } from '../formats/format.ts'
 import { ProblemDocument } from '../schemas/schemas.ts'
@@ -7,18 +7,21 @@ export function json<S extends z.ZodType>(schema: S, description: string) {
   return { description, content: { 'application/json': { schema } } }
 }
 
-/** The same page in every form of ../formats/format.ts. */
+/** A page of rows, in every format of ../formats/format.ts. */
 export function page<S extends z.ZodType>(schema: S, description: string) {
   return {
-    description: `${description} The Link header names the next page (rel="next") in every form.`,
+    description:
+      `${description} In every format the Link header (rel="next") names the next page.`,
     content: {
       [MEDIA_TYPES.json]: { schema },
-      [MEDIA_TYPES.ndjson]: { schema: lines('One JSON object a row, as in `rows`.') },
-      [MEDIA_TYPES.csv]: { schema: lines('A line of names, then one line a row; empty is null.') },
+      [MEDIA_TYPES.ndjson]: { schema: lines('One line per row: a JSON object as in `rows`.') },
+      [MEDIA_TYPES.csv]: {
+        schema: lines('A header line, then one line per row. An empty field is null.'),
+      },
       [MEDIA_TYPES.arrow]: {
         schema: z.string().openapi({
           format: 'binary',
-          description: 'Arrow IPC stream; prices and quantities are doubles there.',
+          description: 'Arrow IPC stream, with prices and quantities as doubles.',
         }),
       },
     },
@@ -28,22 +31,22 @@ export function page<S extends z.ZodType>(schema: S, description: string) {
 const lines = (description: string) => z.string().openapi({ description })
 
 const PROBLEMS = {
-  400: 'A parameter is not allowed; `errors` says which and what is.',
-  401: 'There is no token, or none that is good.',
-  403: 'The token lacks the scope.',
-  404: 'There is no such thing.',
-  406: 'There is no such form of the answer.',
-  429: 'Too many requests; Retry-After says when to ask again.',
-  502: 'The object store or the gateway gave an answer that cannot be used.',
+  400: 'A parameter is not allowed. `errors` names it and says what is allowed.',
+  401: 'The token is missing, invalid, expired or revoked.',
+  403: 'The token lacks the required scope.',
+  404: 'Not found.',
+  406: 'This route does not support the requested format.',
+  429: 'Too many requests. Retry-After says when to try again.',
+  502: 'The object store or the gateway refused this service, or stored data is corrupt.',
   503:
-    'The database or the object store does not answer, or too many large answers are being ' +
-    'made; Retry-After says when to ask again.',
+    'The database or the object store does not respond, or this service is overloaded. ' +
+    'Retry-After says when to try again.',
 } as const
 
-/** What the guard before every route may answer (../access/guard.ts). */
+/** Statuses from the guard, which runs before every route (../access/guard.ts). */
 const GUARD = [401, 403, 429] as const
 
-/** The problem documents that a route may answer, and those of the guard. */
+/** Problem documents with these statuses, and with those of the guard. */
 export function problems<const S extends readonly (keyof typeof PROBLEMS)[]>(...statuses: S) {
   return Object.fromEntries(
     [...statuses, ...GUARD].map((status) => [

@@ -1,4 +1,4 @@
-/** GET /v1/book/{symbol} : the order book as it is, or as it was at a moment. */
+/** GET /v1/book/{symbol} : the order book, now or at a past time. */
 import { createRoute } from '@hono/zod-openapi'
 import type { BookSide, OrderBook } from '#core/book.ts'
 import type { BookAt } from '#core/book-at.ts'
@@ -20,11 +20,11 @@ import { BOOK_BYTES } from '../tables/page-size.ts'
 import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'
 
-/** The exchange's clock may be ahead of ours: the newest change is not to be cut off. */
+/** The exchange's clock may be ahead of ours; the newest updates must be included all the same. */
 const CLOCKS_DIFFER_US = 60 * SECOND_US
 const DEPTH_MAX = 5_000
 const DEPTH_DEFAULT = 20
-/** How old the last change of a book may be that is still called the book [s]. */
+/** Maximum age of the newest update in the book [s]. */
 const MAX_AGE_S = { standard: 3_600, maximum: 86_400 }
 
 export const route = createRoute({
@@ -32,20 +32,20 @@ export const route = createRoute({
   path: '/v1/book/{symbol}',
   operationId: 'getBook',
   tags: ['market data'],
-  summary: 'The order book of a symbol, now or at a moment',
+  summary: 'Order book of a symbol, now or at a past time',
   description:
-    'Rebuilt from the recorded snapshot before the moment and every change since. There is none ' +
-    'where changes are missing before the next snapshot, and none where the last change is older ' +
-    'than `max_age_s` (or the last snapshot three hours older than that): nobody knows whether it ' +
-    'was the book still. The same holds for what lies in the archive.',
+    'The book is rebuilt from the last recorded snapshot before `ts` and all updates since. ' +
+    'There is no book (404) if updates are missing after that snapshot, if the newest update is ' +
+    'older than `max_age_s`, or if the snapshot is more than three hours older than that. ' +
+    'Archived data follows the same rules.',
   request: {
     params: symbolPath,
     query: query({
       exchange: exchangeQuery,
-      ts: timeQuery('The moment; without it the newest book.'),
+      ts: timeQuery('Time of the book; by default the newest book.'),
       depth: limitQuery(DEPTH_MAX, DEPTH_DEFAULT),
       max_age_s: limitQuery(MAX_AGE_S.maximum, MAX_AGE_S.standard),
-      range: percentQuery('Only levels at most so many percent of the mid away from it.'),
+      range: percentQuery('Only levels within this distance of the mid price [%].'),
     }),
   },
   responses: { 200: json(Book, 'The book.'), ...problems(400, 404, 502, 503) },
@@ -67,7 +67,7 @@ export function bookRoutes(app: App, deps: Deps): void {
     if (found.kind !== 'book') throw bookUnknown(found.since, symbol, asked === undefined)
     const { book, update_id, ts_exchange } = found
     const age_ms = ageMs(ts_exchange, ts)
-    // Within a range all levels are meant, unless a number of them is said as well.
+    // With `range`, the default depth does not apply.
     const is_limited = range === undefined || c.req.query('depth') !== undefined
     cacheLatest(c)
     return c.json(
@@ -91,7 +91,7 @@ interface LevelTexts {
   readonly asks: [string, string][]
 }
 
-/** mid (1 - range %) <= price <= mid (1 + range %); nothing where there is no mid. */
+/** Levels with |price - mid| <= range % of the mid. Without a mid there are none in any range. */
 function levelsAround(
   { bids, asks }: OrderBook,
   depth: number,
@@ -118,7 +118,7 @@ function levelTexts(
 
 type Found = Exclude<BookAt, { readonly kind: 'no_snapshot' }>
 
-/** Also where there is none, or a hole that began so long ago. */
+/** Also true if there is no book, or if updates have been missing for that long. */
 function isTooOld(
   found: BookAt,
   ts: Micros,
@@ -136,17 +136,17 @@ function noBook(symbol: string, ts: Micros, max_age_s: number): Problem {
   return new Problem(
     404,
     'no_book',
-    'There is no book.',
-    `No book of ${symbol} was recorded in the ${max_age_s} seconds before ${toIso(ts)}; ` +
-      `max_age_s allows up to ${MAX_AGE_S.maximum}.`,
+    'No order book was found.',
+    `No book of ${symbol} was recorded in the ${max_age_s} seconds before ${toIso(ts)}. ` +
+      `max_age_s can be up to ${MAX_AGE_S.maximum}.`,
   )
 }
 
 function bookUnknown(since: Micros, symbol: string, is_latest: boolean): Problem {
-  const detail = `Changes of ${symbol} are missing since ${toIso(since)}.`
-  if (!is_latest) return new Problem(404, 'book_unknown', 'The book is not known.', detail)
+  const detail = `Updates of ${symbol} are missing since ${toIso(since)}.`
+  if (!is_latest) return new Problem(404, 'book_unknown', 'The book is unknown.', detail)
   const headers = { 'retry-after': '5' }
-  return new Problem(503, 'book_resyncing', 'The book is being put in sequence.', detail, {
+  return new Problem(503, 'book_resyncing', 'The book is being resynchronized.', detail, {
     headers,
   })
 }

@@ -1,4 +1,4 @@
-/** GET /v1/candles/{symbol} : candles of a symbol in a range of time. */
+/** GET /v1/candles/{symbol} : candles of a symbol in a time range. */
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { DAY_US, HOUR_US, micros, SECOND_US, toIso, type Micros } from '#core/time.ts'
@@ -33,7 +33,7 @@ const INTERVAL_US: { readonly [interval in Interval]: number } = {
   '1d': DAY_US,
 }
 
-/** A page reads at most so many seconds: 864,000. */
+/** A page reads at most 864,000 rows of one second. */
 const SPAN_MAX_US = 10 * DAY_US
 const DEFAULT_COUNT = 100
 
@@ -42,13 +42,13 @@ export const route = createRoute({
   path: '/v1/candles/{symbol}',
   operationId: 'listCandles',
   tags: ['market data'],
-  summary: 'Candles of a symbol, made of its trades',
+  summary: 'Candles of a symbol, computed from its trades',
   description:
-    'Those that begin in the range, oldest first; none where nothing was traded, and the newest ' +
-    'may not be over. A page ends after ten days at the latest, with fewer candles than `limit`, ' +
-    `or none. Without \`to\` until now; without \`from\` the last ${DEFAULT_COUNT} before \`to\`. ` +
-    'Where the seconds lie in the archive a page is two days at most; dataset candles has whole ' +
-    'days as files.',
+    'Candles that begin in the range, oldest first. An interval without trades has no candle, ' +
+    'and the newest candle may still be open. A page covers at most ten days, or two days of ' +
+    'archived data, so it may have fewer candles than `limit`, or none: follow `next`. `to` ' +
+    `defaults to now, \`from\` to ${DEFAULT_COUNT} intervals before \`to\`. The dataset candles ` +
+    'has whole days as files.',
   request: {
     params: symbolPath,
     query: query({
@@ -96,7 +96,7 @@ export function candleRoutes(app: App, deps: Deps): void {
   })
 }
 
-/** The part of the grid that a page may cover: enough for `limit` candles, and a day at least. */
+/** The part of the range that a page covers: enough for `limit` candles, and at least a day. */
 function spanOf(
   from: Micros,
   to: Micros,

@@ -1,4 +1,4 @@
-/** GET /v1/coverage/{symbol} : what of a symbol was recorded in a range, and what is missing. */
+/** GET /v1/coverage/{symbol} : recorded and missing data of a symbol in a range. */
 import { createRoute } from '@hono/zod-openapi'
 import { DAY_US, toIso, type Micros } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
@@ -11,19 +11,19 @@ export const route = createRoute({
   path: '/v1/coverage/{symbol}',
   operationId: 'getCoverage',
   tags: ['market data'],
-  summary: 'What of a symbol is there in a range of time, stream by stream, and what is missing',
+  summary: 'Recorded and missing data of a symbol in a time range, for each stream',
   description:
-    'Without `to` until now; without `from` the last 24 hours before `to`. The holes themselves ' +
-    'are at /v1/gaps; coverage.parquet of a dataset says the same of whole days.',
+    '`to` defaults to now, `from` to 24 hours before `to`. /v1/gaps lists the gaps themselves. ' +
+    'coverage.parquet of a dataset has the same figures for whole days.',
   request: {
     params: symbolPath,
     query: query({
       exchange: exchangeQuery,
-      from: timeQuery('First moment of the range.'),
-      to: timeQuery('End of the range, not itself in it.'),
+      from: timeQuery('Start of the range, inclusive.'),
+      to: timeQuery('End of the range, exclusive.'),
     }),
   },
-  responses: { 200: json(Coverage, 'One entry a stream.'), ...problems(400, 404, 502, 503) },
+  responses: { 200: json(Coverage, 'One entry per stream.'), ...problems(400, 404, 502, 503) },
 })
 
 export function coverageRoutes(app: App, deps: Deps): void {

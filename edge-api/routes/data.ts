@@ -1,6 +1,6 @@
 /**
- * GET /data/{symbol} : the book of a symbol, now or second by second, in the form of the order book
- * collector. Where no book is kept of the symbol, its best quote is the book.
+ * GET /data/{symbol} : the book of a symbol, now or sampled over a range, in the order book
+ * collector's format. If no book of the symbol is recorded, the newest quote serves as the book.
  */
 import { createRoute } from '@hono/zod-openapi'
 import { difference, middle } from '#core/decimals.ts'
@@ -22,7 +22,7 @@ const LEVEL_COUNT = 20
 const TOPN_COUNT = 10
 /** The exchange's clock may be ahead of ours. */
 const CLOCKS_DIFFER_US = 60 * SECOND_US
-/** Of a book, as /v1/book has it where nothing else is said. */
+/** Maximum age of a book; the default of /v1/book. */
 const MAX_AGE_US = HOUR_US
 
 export const route = createRoute({
@@ -30,16 +30,16 @@ export const route = createRoute({
   path: '/data/{symbol}',
   operationId: 'collectorData',
   tags: ['collector'],
-  summary: 'The order book of a symbol: now, or sampled in a range of time',
+  summary: 'Order book of a symbol: now, or sampled over a time range',
   description:
-    'Without from and to the newest book, its best 20 levels. With them the sampled books of the ' +
-    'range, their best 10 levels; see /v1/orderbook-topn and /v1/book for more.',
+    'Without `from` and `to`: the best 20 levels of the newest book. With one of them: the best ' +
+    '10 levels of each sampled book in the range. /v1/orderbook-topn and /v1/book have more.',
   request: {
     params: symbolPath,
     query: query({ exchange: exchangeQuery, ...rangeShape(cursorKinds(orderbook_topn)) }),
   },
   responses: {
-    200: json(CollectorBook.or(CollectorHistory), 'A book, or the books of the range.'),
+    200: json(CollectorBook.or(CollectorHistory), 'The newest book, or the books of the range.'),
     ...problems(400, 404, 502, 503),
   },
 })
@@ -94,15 +94,15 @@ async function newestBook(deps: Deps, instrument: Instrument) {
   }
   const quote = await deps.latestQuote(instrument, now, micros(0))
   if (quote === undefined) {
-    const detail = `Neither a book nor a quote of ${instrument.symbol} was recorded lately.`
-    throw new Problem(404, 'no_book', 'There is no book.', detail)
+    const detail = `No recent book or quote of ${instrument.symbol} was found.`
+    throw new Problem(404, 'no_book', 'No order book was found.', detail)
   }
   const bids = levelOf(quote, 'best_bid', 'bid_qty')
   const asks = levelOf(quote, 'best_ask', 'ask_qty')
   return bookJson(quote['ts_exchange'] as Micros, bids, asks, instrument)
 }
 
-/** No level where the side is empty. */
+/** Empty if the side is empty. */
 function levelOf(row: Row, price_name: string, qty_name: string): readonly Level[] {
   const [price, qty] = [row[price_name], row[qty_name]]
   return typeof price === 'number' && typeof qty === 'number' ? [[price, qty]] : []

@@ -1,6 +1,6 @@
 /**
- * Downloads: a redirect to a signed URL of one file of a manifest, and the manifest itself.
- * HEAD is redirected to a URL that is signed for HEAD, since readers of Parquet ask so for sizes.
+ * Downloads: a redirect to a signed URL for one file of a manifest, and the manifest itself.
+ * HEAD redirects to a URL that is signed for HEAD: Parquet readers use it to get the file size.
  */
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -16,13 +16,13 @@ import { json, problems } from './answers.ts'
 import { requireManifest, unknownDataset, unknownFile } from './dataset-lookup.ts'
 
 const redirect = {
-  description: 'Where the file is; the URL is signed and ends soon.',
+  description: 'Redirect to the file. The URL is signed and expires after a limited time.',
   headers: z.object({
     location: z.string(),
     'x-dataset-date': z.string().openapi({ description: 'The UTC day of the file.' }),
     'x-dataset-complete': z
       .enum(['true', 'false'])
-      .openapi({ description: 'False for a day that was built before it was over.' }),
+      .openapi({ description: 'False if the dataset was built before the day was over.' }),
   }),
 }
 
@@ -32,8 +32,9 @@ const yesterday = (format: 'parquet' | 'arrow') =>
     path: `/v1/datasets/{name}/yesterday.${format}`,
     operationId: format === 'parquet' ? 'yesterdayParquet' : 'yesterdayArrow',
     tags: ['datasets'],
-    summary: `The newest day that is over, as ${format === 'parquet' ? 'Parquet' : 'an Arrow file'}`,
-    description: 'Until a day is over, the newest there is. x-dataset-date names the day.',
+    summary: `The newest complete day, as ${format === 'parquet' ? 'Parquet' : 'an Arrow file'}`,
+    description:
+      'If no day is complete yet: the newest day. The header x-dataset-date names the day.',
     request: { params: datasetPath, query: query({}) },
     responses: { 302: redirect, ...problems(400, 404, 502, 503) },
   })
@@ -43,12 +44,12 @@ export const manifestRoute = createRoute({
   path: `/v1/datasets/{name}/{date}/${MANIFEST_FILE}`,
   operationId: 'getDatasetManifest',
   tags: ['datasets'],
-  summary: 'The manifest of a date as it was published',
+  summary: 'Published manifest of a date',
   request: { params: datasetDatePath, query: query({}) },
   middleware: [etag()],
   responses: {
-    200: json(DatasetManifest, 'Byte for byte what the store holds, with an ETag.'),
-    304: { description: 'It is what If-None-Match names.' },
+    200: json(DatasetManifest, 'The same bytes as in the object store, with an ETag.'),
+    304: { description: 'Not modified: the ETag matches If-None-Match.' },
     ...problems(400, 404, 502, 503),
   },
 })
@@ -73,9 +74,9 @@ export function datasetFileRoutes(app: App, deps: Deps): void {
       if (published === undefined) {
         throw new OperatorError(
           'dataset_corrupt',
-          `${name}: latest.json names ${latest.date}, which has no manifest.`,
+          `latest.json of ${name} names ${latest.date}, but this date has no manifest.`,
           {
-            hint: 'The operator has to build this date again.',
+            hint: 'An operator must rebuild this date.',
           },
         )
       }

@@ -1,4 +1,4 @@
-/** Finds a published date, or says what there is instead. */
+/** Finds the manifest of a date, or throws a 404 that says what is published. */
 import type { Day } from '#core/time.ts'
 import { Problem, found } from '../problem.ts'
 import type { Datasets, PublishedManifest } from '../store/datasets.ts'
@@ -15,9 +15,9 @@ export async function requireManifest(
   throw new Problem(
     404,
     'unknown_date',
-    'This date is not published.',
-    `${name} has no ${date}. Its ${dates.length} dates are from ${dates[0]!.date} to ${dates.at(-1)!.date}; ` +
-      `/v1/datasets/${name} lists them.`,
+    'The dataset is not published for this date.',
+    `${name} is not published for ${date}. It has ${dates.length} dates, ` +
+      `from ${dates[0]!.date} to ${dates.at(-1)!.date}. /v1/datasets/${name} lists them.`,
   )
 }
 
@@ -25,8 +25,8 @@ export function unknownDataset(name: string): Problem {
   return new Problem(
     404,
     'unknown_dataset',
-    'There is no such dataset.',
-    `No date of ${name} is published. /v1/datasets lists what is.`,
+    'The dataset is unknown.',
+    `No date of ${name} is published. /v1/datasets lists the published datasets.`,
   )
 }
 
@@ -34,7 +34,7 @@ export function unknownFile(file: string, files: readonly string[]): Problem {
   return new Problem(
     404,
     'unknown_file',
-    'There is no such file.',
-    `${found(file)} is not in the manifest; its files are ${files.join(', ')}.`,
+    'The file is unknown.',
+    `${found(file)} is not in the manifest. The manifest lists ${files.join(', ')}.`,
   )
 }

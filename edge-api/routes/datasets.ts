@@ -1,4 +1,4 @@
-/** GET /v1/datasets and below: which datasets there are, and what is in each date of them. */
+/** GET /v1/datasets and below: published datasets, their dates, and the files of a date. */
 import { createRoute } from '@hono/zod-openapi'
 import { toIso } from '#core/time.ts'
 import { MANIFEST_FILE, datasetFileKey } from '#core/object-keys.ts'
@@ -13,7 +13,7 @@ export const list = createRoute({
   path: '/v1/datasets',
   operationId: 'listDatasets',
   tags: ['datasets'],
-  summary: 'Datasets that are published',
+  summary: 'Published datasets',
   request: { query: query({}) },
   responses: { 200: json(DatasetList, 'Datasets by name.'), ...problems(400, 502, 503) },
 })
@@ -23,7 +23,7 @@ export const dates = createRoute({
   path: '/v1/datasets/{name}',
   operationId: 'listDatasetDates',
   tags: ['datasets'],
-  summary: 'Dates of a dataset that are published',
+  summary: 'Published dates of a dataset',
   request: { params: datasetPath, query: query({}) },
   responses: { 200: json(DatasetDates, 'Dates in order.'), ...problems(400, 404, 502, 503) },
 })
@@ -33,7 +33,7 @@ export const date = createRoute({
   path: '/v1/datasets/{name}/{date}',
   operationId: 'getDatasetDate',
   tags: ['datasets'],
-  summary: 'A date of a dataset: its manifest, with a signed URL for every file',
+  summary: 'One date of a dataset: its manifest, with a signed URL for every file',
   request: { params: datasetDatePath, query: query({}) },
   responses: {
     200: json(
@@ -72,7 +72,7 @@ export function datasetRoutes(app: App, deps: Deps): void {
         return { file, ...(await deps.signUrl(key, 'GET', now)) }
       }),
     )
-    // Signed URLs end, and are whoever's holds them: no cache may keep this answer.
+    // Signed URLs expire and work for anyone who has them, so no cache may keep this answer.
     c.header('cache-control', 'no-store')
     return c.json(
       {

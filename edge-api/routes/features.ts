@@ -1,4 +1,4 @@
-/** GET /v1/features/{symbol} : features of a symbol in a range of time, out of the datasets. */
+/** GET /v1/features/{symbol} : features of a symbol in a time range, read from the datasets. */
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { DAY_US, dayRange, parseDay, toIso } from '#core/time.ts'
@@ -30,7 +30,7 @@ const FeaturePage = z
     ...pageShape,
     rows: z
       .array(z.record(z.string(), z.union([z.string(), z.number(), z.null()])))
-      .openapi({ description: 'Columns as in the manifest of the dataset; ts is a time.' }),
+      .openapi({ description: 'Columns as in the manifest of the dataset. ts is a time.' }),
   })
   .openapi('FeaturePage')
 
@@ -39,11 +39,11 @@ export const route = createRoute({
   path: '/v1/features/{symbol}',
   operationId: 'listFeatures',
   tags: ['market data'],
-  summary: 'Features of a symbol, as they are in the datasets',
+  summary: 'Features of a symbol, from the datasets',
   description:
-    'What each column means stands in the manifest of the dataset. A day is there once its ' +
-    'dataset is published. Without `from` and `to` the newest day that is over; without ' +
-    'one of them a day.',
+    'The manifest of the dataset describes the columns. A day is available once its dataset is ' +
+    'published. Without `from` and `to` the range is the newest complete day; with only one of ' +
+    'them it is 24 hours.',
   request: {
     params: symbolPath,
     query: query({
@@ -104,7 +104,7 @@ export function featureRoutes(app: App, deps: Deps): void {
   })
 }
 
-/** What a page of them holds; all columns are as many as the widest dataset has. */
+/** Columns to estimate memory from. If none are named: 100, as many as the widest dataset has. */
 function numbers(names: readonly string[] | undefined) {
   const of_all = Array.from({ length: 100 }, (_, i) => `feature_${i}`)
   return (names ?? of_all).map((name) => ({ name, kind: 'number' as const }))

@@ -1,4 +1,4 @@
-/** GET /v1/gaps : the holes of the recording that we know of. */
+/** GET /v1/gaps : known gaps of the recording. */
 import { createRoute } from '@hono/zod-openapi'
 import { DAY_US, toIso } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
@@ -26,22 +26,22 @@ export const route = createRoute({
   path: '/v1/gaps',
   operationId: 'listGaps',
   tags: ['market data'],
-  summary: 'Known holes of the recording, with what was refilled',
+  summary: 'Known gaps of the recording, and how much of them was refilled',
   description:
-    'Those that touch the range, in the order in which they begin. `to_ts` is null where a hole has ' +
-    'not ended: the stream is not heard at the moment, or its ingestor is down (cause restart), or ' +
-    'the symbol is no longer listed (cause delisted; then nothing is missing), or an operator chose ' +
-    'not to record the stream (cause operator). ' +
-    'Such a hole has a negative id; once it has ended it gets a row of its own, or goes where nothing was ' +
-    'missed. Without `to` until now; without `from` the last 24 hours before `to`. ' +
-    `A page ends after ${PAGE_ROWS_MAX} holes at the latest; \`next\` goes on.`,
+    'Gaps that overlap the range, ordered by their start. `to_ts` is null until a gap ends. A ' +
+    'gap has not ended while the stream is not received, while its ingestor is down (cause ' +
+    'restart), while an operator excludes the stream (cause operator), or if the symbol is no ' +
+    'longer listed (cause delisted; nothing is missing then). A gap that has not ended has a ' +
+    'negative id. When it ends it gets a new id, or disappears if no event was missed. `to` ' +
+    'defaults to now, `from` to 24 hours before `to`. A page has at most ' +
+    `${PAGE_ROWS_MAX} gaps: follow \`next\`.`,
   request: {
     query: query({
       exchange: exchangeQuery,
       symbol: symbolQuery,
       channel: channelQuery,
-      open: flagQuery('Only holes whose events are still missing (true) or were refilled (false).'),
-      ended: flagQuery('Only holes that have ended (true), or that have not (false).'),
+      open: flagQuery('true: only gaps whose events are missing. false: only refilled gaps.'),
+      ended: flagQuery('true: only gaps that have ended. false: only gaps that have not.'),
       ...rangeShape(TIME_AND_ID),
     }),
   },

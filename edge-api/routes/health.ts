@@ -1,4 +1,4 @@
-/** GET /health : can the database and the object store be reached, and is data still coming in? */
+/** GET /health : whether the database and the object store respond, and whether data arrives. */
 import { createRoute } from '@hono/zod-openapi'
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
@@ -12,12 +12,12 @@ export const route = createRoute({
   path: '/health',
   operationId: 'health',
   tags: ['service'],
-  summary: 'Whether the database and the object store answer, and the age of the newest quote',
+  summary: 'Whether the database and the object store respond, and the age of the newest quote',
   request: { query: query({}) },
-  responses: { 200: json(Health, 'Both answer.'), ...problems(400, 502, 503) },
+  responses: { 200: json(Health, 'Both respond.'), ...problems(400, 502, 503) },
 })
 
-/** Step by step: the first look touches one or two partitions an instrument. */
+/** Tried in order: the short span reads only one or two partitions per instrument. */
 const LOOK_BACK_US = [HOUR_US, 24 * HOUR_US] as const
 
 export function healthRoutes(app: App, deps: Deps): void {

@@ -1,4 +1,4 @@
-/** GET / : where everything is. */
+/** GET / : the paths of this API. */
 import { createRoute } from '@hono/zod-openapi'
 import { cacheFor, type App } from '../deps.ts'
 import { query } from '../schemas/parameters.ts'
@@ -39,7 +39,7 @@ export const route = createRoute({
   path: '/',
   operationId: 'index',
   tags: ['service'],
-  summary: 'Where everything is',
+  summary: 'Paths of this API',
   request: { query: query({}) },
   responses: { 200: json(Index, 'Paths of this API.'), ...problems(400) },
 })

@@ -1,4 +1,4 @@
-/** GET /v1/jobs and /v1/jobs/{id} : what the jobs did lately, and the log of one run. */
+/** GET /v1/jobs and /v1/jobs/{id} : recent job runs, and the log of one run. */
 import { createRoute } from '@hono/zod-openapi'
 import { toIso } from '#core/time.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
@@ -14,8 +14,8 @@ export const list = createRoute({
   path: '/v1/jobs',
   operationId: 'listJobRuns',
   tags: ['service'],
-  summary: 'Runs of jobs, newest first',
-  description: 'Of a long error the first 500 characters; the run itself has the others.',
+  summary: 'Job runs, newest first',
+  description: 'Errors are cut to 500 characters. /v1/jobs/{id} has the whole error.',
   request: { query: query({ job: jobQuery, status: statusQuery, limit: limitQuery(1_000, 100) }) },
   responses: { 200: json(JobRunList, 'Runs.'), ...problems(400, 502, 503) },
 })
@@ -25,10 +25,10 @@ export const log = createRoute({
   path: '/v1/jobs/{id}',
   operationId: 'getJobRun',
   tags: ['service'],
-  summary: 'A run of a job with its log',
+  summary: 'A job run with its log',
   description:
-    'Of a long log the newest 1,000 lines, or fewer where they have more than a megabyte; ' +
-    '`line_count` says how many there are.',
+    'The log is limited to its newest 1,000 lines, and to a megabyte. `line_count` is the number ' +
+    'of lines of the whole log.',
   request: { params: runPath, query: query({}) },
   responses: { 200: json(JobRunLog, 'The run.'), ...problems(400, 404, 502, 503) },
 })
@@ -48,8 +48,8 @@ export function jobRoutes(app: App, deps: Deps): void {
     return deps.memory.run(LIST_BYTES, async () => {
       const row = await deps.jobLog(id)
       if (row === undefined) {
-        const detail = `Run ${id} is not known; /v1/jobs lists the newest.`
-        throw new Problem(404, 'unknown_run', 'There is no such run.', detail)
+        const detail = `No run has the id ${id}. /v1/jobs lists the newest runs.`
+        throw new Problem(404, 'unknown_run', 'The run is unknown.', detail)
       }
       cacheFor(c, 0)
       return c.json({ ...row, ...timesOf(row), log_lines: [...row.log_lines] }, 200)

@@ -1,7 +1,7 @@
-/** Where a page ends and the next one begins. */
+/** Cuts pages and builds the path of the next page. */
 import { encodeCursor, type Cursor } from '../tables/cursor.ts'
 
-/** Splits `limit + 1` rows into a page and the cursor of the next one, where there is one. */
+/** Cuts up to `limit + 1` rows to a page of `limit`; `next` is null if no row remains. */
 export function splitPage<Row>(
   rows: readonly Row[],
   limit: number,
@@ -13,8 +13,8 @@ export function splitPage<Row>(
 }
 
 /**
- * The path that goes on behind a page; the range is fixed, so that "now" does not move. `path` is
- * percent-encoded again: the router hands it out decoded, and a header holds ASCII alone.
+ * The path of the next page, with explicit bounds so that "now" does not move between pages. `path`
+ * is percent-encoded again: the router decodes it, and a header holds only ASCII.
  */
 export function nextPath(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * GET /prices and below: index prices as the price tracker gave them. Missing prices are a 404 on
- * /prices/latest and an empty list elsewhere.
+ * GET /prices and below: index prices in the format of the price tracker. A ticker without prices
+ * is a 404 on /prices/latest and an empty list elsewhere.
  */
 import { createRoute, type z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -51,10 +51,10 @@ export const filterRoute = createRoute({
   ...shared,
   path: '/prices/filter',
   operationId: 'filterIndexPrices',
-  summary: 'Prices of an index in a range of time, newest first',
+  summary: 'Prices of an index in a time range, newest first',
   description:
-    `At most ${FILTER_MAX} prices; where there are more, ` +
-    'the Link header names the rest (rel="next").',
+    `At most ${FILTER_MAX} prices. If there are more, ` +
+    'the Link header (rel="next") names the next page.',
   request: { query: filterQuery },
   responses: {
     200: json(IndexPriceRange, 'Prices of the range.'),
@@ -67,9 +67,9 @@ export const statsRoute = createRoute({
   ...shared,
   path: '/prices/stats',
   operationId: 'indexPriceStats',
-  summary: 'What is stored of an index, in figures',
+  summary: 'Count, range and mean of the stored prices of an index',
   request: { query: tickerQuery },
-  responses: { 200: json(IndexPriceStats, 'The figures.'), ...refused, ...problems(502, 503) },
+  responses: { 200: json(IndexPriceStats, 'The statistics.'), ...refused, ...problems(502, 503) },
 })
 
 const tickersRoute = (path: string, operationId: string) =>
@@ -77,8 +77,8 @@ const tickersRoute = (path: string, operationId: string) =>
     ...shared,
     path,
     operationId,
-    summary: 'The indexes that have prices',
-    responses: { 200: json(Tickers, 'Their names.'), ...problems(502, 503) },
+    summary: 'Names of the indexes that have prices',
+    responses: { 200: json(Tickers, 'The names.'), ...problems(502, 503) },
   })
 
 export function priceRoutes(app: App, deps: Deps): void {
@@ -172,7 +172,7 @@ function toMillis(ts: Micros): number {
   return Math.floor(ts / 1_000)
 }
 
-/** A ticker has one price a millisecond, so the rest begins one before the last that was given. */
+/** A ticker has at most one price per millisecond: the next page ends 1 ms before the last row. */
 function nextLink(ticker: string, start: number | null, last: number): string {
   const query = new URLSearchParams({ ticker, end: String(last - 1) })
   if (start !== null) query.set('start', String(start))
@@ -181,7 +181,7 @@ function nextLink(ticker: string, start: number | null, last: number): string {
 
 function noPrices(ticker: string): Problem {
   const detail = `Prices for ticker '${found(ticker)}' were not found.`
-  return new Problem(404, 'unknown_ticker', 'There are no prices of this ticker.', detail)
+  return new Problem(404, 'unknown_ticker', 'This ticker has no prices.', detail)
 }
 
 function reversedRange(start: number, end: number): Problem {
@@ -189,7 +189,7 @@ function reversedRange(start: number, end: number): Problem {
   return new Problem(400, 'reversed_range', 'The range ends before it begins.', detail)
 }
 
-/** What is wrong with the parameters, one entry each, in the form that callers know. */
+/** One entry per wrong parameter, in the format of the price tracker. */
 function refuseParameters(
   result: { readonly success: true } | { readonly success: false; readonly error: z.ZodError },
   c: Context,

@@ -18,17 +18,17 @@ export const latest = createRoute({
   path: '/v1/quotes/{symbol}/latest',
   operationId: 'latestQuote',
   tags: ['market data'],
-  summary: 'The newest quote of a symbol',
+  summary: 'Newest quote of a symbol',
   description:
-    'The same before and after its hour has left the database; age_ms says how old it is. Of the ' +
-    `archive the newest ${ARCHIVED_HOURS_MAX} hours are looked through: a symbol that was silent ` +
-    'for longer is a 404 then, and /v1/quotes with from and to has its quotes. While the ' +
-    'database does not answer, nobody knows which quote is the newest: a 503.',
+    'Reads the database, then the archive. `age_ms` says how old the quote is. The search ' +
+    `covers at most the newest ${ARCHIVED_HOURS_MAX} archived hours. If they have no quote of ` +
+    'the symbol, the answer is a 404; /v1/quotes with `from` and `to` reads older quotes. While ' +
+    'the database does not respond, the answer is a 503: the newest quote cannot be known.',
   request: {
     params: symbolPath,
     query: query({
       exchange: exchangeQuery,
-      max_age_s: boundQuery(MAX_AGE_S, 'An older quote is a 404; without it there is no limit.'),
+      max_age_s: boundQuery(MAX_AGE_S, 'An older quote is a 404. By default there is no limit.'),
     }),
   },
   responses: { 200: json(LatestQuote, 'The newest quote.'), ...problems(400, 404, 502, 503) },
@@ -54,8 +54,8 @@ export function quoteRoutes(app: App, deps: Deps): void {
 function noQuote(symbol: string, max_age_s: number | undefined): Problem {
   const detail =
     max_age_s === undefined
-      ? `No quote of ${symbol} lies in the database or in the newest ${ARCHIVED_HOURS_MAX} hours ` +
-        'of the archive; /v1/quotes with from and to reads older ones.'
+      ? `No quote of ${symbol} is in the database or in the newest ${ARCHIVED_HOURS_MAX} hours ` +
+        'of the archive. /v1/quotes with from and to reads older quotes.'
       : `No quote of ${symbol} was recorded in the last ${max_age_s} seconds.`
-  return new Problem(404, 'no_quote', 'There is no quote.', detail)
+  return new Problem(404, 'no_quote', 'No quote was found.', detail)
 }

@@ -1,4 +1,4 @@
-/** A page of rows as the answer that was asked for, and how long it may be kept. */
+/** Turns a page of rows into a response in the requested format, with its caching headers. */
 import type { Context } from 'hono'
 import { entityTag } from '../cache/entity-tag.ts'
 import { cacheFor, cacheLatest } from '../deps.ts'
@@ -12,18 +12,18 @@ import type { Decimals } from '../tables/decimal-text.ts'
 import { releaseLevels, type RangeColumn, type Row } from '../tables/table.ts'
 
 export interface RangeAnswer {
-  /** What the JSON form says before the rows. */
+  /** Fields of the JSON answer that come before the rows. */
   readonly head: Readonly<Record<string, string>>
   readonly rows: readonly Row[]
   readonly columns: readonly RangeColumn[]
   readonly decimals: Decimals
   /** Path of the next page. */
   readonly next: string | null
-  /** What the rows were read from, where that is closed; null while rows may still come. */
+  /** Identifies the archived files that the rows came from; null while rows may still be added. */
   readonly version: string | null
 }
 
-/** Late rows may change a closed hour: who asks again after a minute learns of it. */
+/** Late rows may change an archived hour; callers see the change within a minute. */
 const CLOSED_S = 60
 
 export async function rangeAnswer(

@@ -1,4 +1,4 @@
-/** GET /v1/<table>/{symbol} : rows of a symbol in a range of time, one route a table. */
+/** GET /v1/<table>/{symbol} : rows of a symbol in a time range, one route per table. */
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { toIso } from '#core/time.ts'
@@ -35,9 +35,9 @@ export function routeOf(table: RangeTable) {
     tags: ['market data'],
     summary: table.summary,
     description:
-      `In a range of time, in the order of ${order}. ` +
-      `Without \`to\` until now; without \`from\` the last ${span_s} seconds before \`to\`. ` +
-      'A page ends after about 2 MiB, with fewer rows than `limit`; `next` then goes on.',
+      `Rows in a time range, ordered by ${order}. ` +
+      `\`to\` defaults to now, \`from\` to ${span_s} seconds before \`to\`. ` +
+      'A page is limited to about 2 MiB, so it may have fewer rows than `limit`: follow `next`.',
     request: {
       params: symbolPath,
       query: query({

@@ -1,4 +1,4 @@
-/** GET /stats : every symbol in one line, in the form of the order book collector. */
+/** GET /stats : newest quote and trade of every symbol, in the order book collector's format. */
 import { createRoute } from '@hono/zod-openapi'
 import { difference } from '#core/decimals.ts'
 import { decimalsOf } from '#core/symbols.ts'
@@ -12,18 +12,18 @@ import { LIST_BYTES } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 
 const SYMBOLS_MAX = 5_000
-/** Two probes a symbol: not for every caller anew. */
-const KEPT_S = 5
+/** The query takes two index probes per symbol, so its answer is cached. */
+const CACHE_S = 5
 
 export const route = createRoute({
   method: 'get',
   path: '/stats',
   operationId: 'symbolStats',
   tags: ['collector'],
-  summary: 'The newest quote and trade of every symbol',
-  description: 'Of the last hour: null where there was none, whatever was recorded before it.',
+  summary: 'Newest quote and trade of every symbol',
+  description: 'Only the last hour counts: values are null if it had no quote or trade.',
   request: { query: query({}) },
-  responses: { 200: json(CollectorStats, 'One entry a symbol.'), ...problems(400, 502, 503) },
+  responses: { 200: json(CollectorStats, 'One entry per symbol.'), ...problems(400, 502, 503) },
 })
 
 export function statsRoutes(app: App, deps: Deps): void {
@@ -32,7 +32,7 @@ export function statsRoutes(app: App, deps: Deps): void {
     return deps.memory.run(LIST_BYTES, async () => {
       const rows = await deps.symbolStats(micros(now - HOUR_US), SYMBOLS_MAX)
       const symbols = rows.map(statsJson)
-      cacheFor(c, KEPT_S)
+      cacheFor(c, CACHE_S)
       return c.json(
         {
           timestamp: now / SECOND_US,

@@ -1,4 +1,4 @@
-/** GET /v1/symbols : the instruments we record. */
+/** GET /v1/symbols : the instruments that the exchanges list. */
 import { createRoute } from '@hono/zod-openapi'
 import { isExchange } from '#core/symbols.ts'
 import { timeSourcesOf } from '#core/time-source.ts'
@@ -18,7 +18,7 @@ export const route = createRoute({
   request: {
     query: query({
       exchange: exchangeQuery,
-      is_active: flagQuery('Only those the exchange trades (true) or no longer trades (false).'),
+      is_active: flagQuery('true: only traded symbols. false: only symbols no longer traded.'),
       limit: limitQuery(10_000, 10_000),
     }),
   },

@@ -1,6 +1,6 @@
 /**
- * Answers of /data and /stats, which keep the form of the order book collector that callers know:
- * times are seconds since 1970, prices and quantities text, levels counted from 0.
+ * Answers of /data and /stats, in the format of the order book collector, for its existing callers:
+ * times are seconds since 1970, prices and quantities are strings, levels are numbered from 0.
  */
 import { z } from '@hono/zod-openapi'
 import { count, decimal } from './schema-parts.ts'
@@ -39,14 +39,16 @@ export const CollectorStats = z
   .object({
     timestamp: seconds,
     symbol_count: count,
-    active_count: count.openapi({ description: 'Symbols with a quote or trade in the last hour.' }),
+    active_count: count.openapi({
+      description: 'Number of symbols with a quote or trade in the last hour.',
+    }),
     symbols: z.array(
       z.object({
         exchange: z.string(),
         symbol: z.string(),
-        is_active: z.boolean().openapi({ description: 'The exchange trades it.' }),
+        is_active: z.boolean().openapi({ description: 'Whether the exchange trades the symbol.' }),
         last_update: seconds.nullable().openapi({
-          description: 'Newest quote or trade; null where there was none for an hour.',
+          description: 'Time of the newest quote or trade; null if the last hour had none.',
         }),
         best_bid: price('best bid').nullable(),
         best_ask: price('best ask').nullable(),

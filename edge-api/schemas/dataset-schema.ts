@@ -1,4 +1,4 @@
-/** A manifest.json, checked and described: what the store must hold and what callers get. */
+/** Schema of manifest.json: validates what the store holds and documents what callers get. */
 import { z } from '@hono/zod-openapi'
 import type { Manifest } from '#core/dataset.ts'
 import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
@@ -8,9 +8,9 @@ import { parseDay } from '#core/time.ts'
 
 const count = z.int().min(0)
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
-/** A file's name becomes a part of an object key and of a URL. */
+/** A file name becomes part of an object key and of a URL. */
 const FILE_NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_-]{0,119}\.(?:parquet|arrow|csv\.gz)$/u
-// Patterns of JSON Schema have no flags: the document says a little less.
+// JSON Schema patterns have no flags, so the documented pattern is looser than FILE_NAME.
 const fileName = z
   .string()
   .regex(FILE_NAME)
@@ -54,7 +54,7 @@ const SymbolCoverage = z
           channel: z.enum(CHANNELS),
           from_ts: z.string(),
           to_ts: z.string().nullable().openapi({
-            description: 'Null where the gap had not ended when the day was built.',
+            description: 'Null if the gap had not ended when the day was built.',
           }),
           cause: z.enum(GAP_CAUSES),
           repaired: z.boolean(),
@@ -67,10 +67,10 @@ const SymbolCoverage = z
 const DatasetInputs = z
   .object({
     fit: z.object({ key: z.string(), sha256 }).nullable().openapi({
-      description: 'Parameters fitted on the day before; null where there were none.',
+      description: 'Parameters fitted on the previous day; null if there were none.',
     }),
     ledger_sha256: sha256.optional().openapi({
-      description: 'Of the gap ledger, as far as it concerns the day and its symbols.',
+      description: 'Hash of the gap ledger entries for this day and its symbols.',
     }),
     revised_hours: z
       .array(
@@ -82,11 +82,11 @@ const DatasetInputs = z
         }),
       )
       .readonly()
-      .openapi({ description: 'Archived hours that late rows changed afterwards.' }),
+      .openapi({ description: 'Archived hours that were revised because of late rows.' }),
   })
   .openapi('DatasetInputs')
 
-/** The parts of a manifest that callers get as they stand; files get a URL each. */
+/** The part of a manifest that callers get unchanged. `files` differs: each file gets a URL. */
 export const manifestShape = {
   dataset: z.string().openapi({ example: 'features_1s' }),
   schema_version: z.int().min(1).openapi({ example: 1 }),
@@ -97,12 +97,12 @@ export const manifestShape = {
   build: z.string().regex(BUILD_NAME).optional().openapi({
     example: '5f3a90c1d2e4b687',
     description:
-      'Folder of the files beside the manifest, build=…, named after their content. Absent from ' +
-      'old manifests, whose files lie beside them.',
+      'Hash of the content. The files are in the folder build=<hash> next to the manifest. ' +
+      'Absent from old manifests, whose files are next to the manifest itself.',
   }),
   complete: z
     .boolean()
-    .openapi({ description: 'False for a day that was built before it was over.' }),
+    .openapi({ description: 'False if the dataset was built before the day was over.' }),
   row_count: count,
   columns: z.array(DatasetColumn).readonly(),
   coverage: z.array(SymbolCoverage).readonly(),

@@ -1,6 +1,6 @@
 /**
- * Parameters of requests: how each is read, what it may be, and how the docs show it. The message
- * of every check is the sentence after "must be", so that a 400 tells the caller what is allowed.
+ * Request parameters: how each is parsed, what it allows and how the docs describe it. The message
+ * of every check completes "<name> must be …", so a 400 tells the caller what is allowed.
  */
 import { z, type Hook } from '@hono/zod-openapi'
 import type { Env } from 'hono'
@@ -16,7 +16,7 @@ import { TIME_RULE, parseTime } from './time-parameter.ts'
 const LIMIT_MAX = 10_000
 const LIMIT_DEFAULT = 1_000
 
-/** A text that `read` turns into a value; undefined means that it is not allowed. */
+/** A string that `read` parses; `read` returns undefined if the string is not allowed. */
 function text<T>(allowed: string, read: (value: string) => T | undefined): z.ZodType<T, string> {
   return z.string({ error: `given once, as ${allowed}` }).transform((value, context) => {
     const result = read(value)
@@ -30,11 +30,13 @@ function choice<const T extends string>(values: readonly T[]): z.ZodType<T, stri
   return text(`one of ${values.join(', ')}`, (value) => values.find((known) => known === value))
 }
 
-/** Query parameters of a route; any other name is refused. */
+/** Query parameters of a route; unknown names are refused. */
 export function query<Shape extends z.ZodRawShape>(shape: Shape) {
   const names = Object.keys(shape)
   const allowed =
-    names.length === 0 ? 'left out: there are no parameters here' : `one of ${names.join(', ')}`
+    names.length === 0
+      ? 'left out: this route has no parameters'
+      : `removed: the parameters of this route are ${names.join(', ')}`
   return z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? allowed : undefined),
   })
@@ -66,7 +68,7 @@ const date = text('a calendar date, YYYY-MM-DD', parseDay).openapi({
 
 const file = z.string().openapi({
   param: { name: 'file', in: 'path' },
-  description: 'A file of the manifest, or `manifest.json` itself.',
+  description: 'Name of a file in the manifest, or `manifest.json` itself.',
   example: 'features_1s.parquet',
 })
 
@@ -86,7 +88,7 @@ export const exchangeQuery = choice(EXCHANGES)
   .openapi({
     type: 'string',
     enum: [...EXCHANGES],
-    description: 'Needed where several exchanges list the symbol.',
+    description: 'Required if several exchanges list the symbol.',
   })
 
 export const channelQuery = choice(CHANNELS)
@@ -139,26 +141,26 @@ export const timeQuery = (description: string) =>
       example: '2024-08-08T23:54:00Z',
     })
 
-/** from, to, limit and cursor: the same on every route that answers a range. */
+/** from, to, limit and cursor: the parameters that all range routes share. */
 export function rangeShape(cursor_kinds: readonly PartKind[]) {
   return {
-    from: timeQuery('First moment of the range.'),
-    to: timeQuery('End of the range, not itself in it.'),
+    from: timeQuery('Start of the range, inclusive.'),
+    to: timeQuery('End of the range, exclusive.'),
     limit: limitQuery(),
-    cursor: text("the cursor of an earlier answer's next", (value) =>
+    cursor: text("the cursor in an earlier answer's next", (value) =>
       decodeCursor(value, cursor_kinds),
     )
       .optional()
       .openapi({
         type: 'string',
-        description: 'Goes on behind the last row of an earlier answer.',
+        description: 'Continues after the last row of an earlier answer.',
       }),
   }
 }
 
 /** Some of a table's columns, in the order of the answer. */
 export function columnsQuery(names: readonly string[]) {
-  const allowed = `names out of ${names.join(', ')}, each once, with commas between`
+  const allowed = `a comma-separated list of ${names.join(', ')}, each at most once`
   return text(allowed, (value) => {
     const wanted = value.split(',')
     const is_known = wanted.every((name) => names.includes(name))
@@ -167,19 +169,19 @@ export function columnsQuery(names: readonly string[]) {
     .optional()
     .openapi({
       type: 'string',
-      description: 'Only these columns, with commas between; all without it.',
+      description: 'Comma-separated column names; by default all columns.',
     })
 }
 
 export const percentQuery = (description: string) =>
-  text('a number above 0 and up to 100, of at most 6 decimals', (value) => {
+  text('a number above 0, at most 100, with at most 6 decimals', (value) => {
     const percent = /^\d{1,3}(\.\d{1,6})?$/.test(value) ? Number(value) : 0
     return percent > 0 && percent <= 100 ? percent : undefined
   })
     .optional()
     .openapi({ type: 'number', exclusiveMinimum: 0, maximum: 100, description })
 
-/** One of some words; without it the standard one. */
+/** One of `words`; `standard` if the parameter is missing. */
 export function wordQuery<const T extends string>(words: readonly T[], standard: T) {
   return choice(words)
     .optional()
@@ -187,8 +189,8 @@ export function wordQuery<const T extends string>(words: readonly T[], standard:
     .openapi({ type: 'string', enum: [...words], default: standard })
 }
 
-/** Columns that only the data itself knows. */
-export const nameListQuery = text('names of columns, at most 500, with commas between', (value) => {
+/** Names of columns that are known only once the data is read. */
+export const nameListQuery = text('a comma-separated list of at most 500 column names', (value) => {
   const names = value.split(',')
   const is_list = names.length <= 500 && names.every((name) => /^[a-z][a-z0-9_]{0,63}$/.test(name))
   return is_list && new Set(names).size === names.length ? names : undefined
@@ -196,7 +198,7 @@ export const nameListQuery = text('names of columns, at most 500, with commas be
   .optional()
   .openapi({
     type: 'string',
-    description: 'Only these columns, with commas between; all without it.',
+    description: 'Comma-separated column names; by default all columns.',
   })
 
 export const formatQuery = choice(FORMATS)
@@ -204,7 +206,7 @@ export const formatQuery = choice(FORMATS)
   .openapi({
     type: 'string',
     enum: [...FORMATS],
-    description: 'Without it the Accept header decides. Arrow is an IPC stream.',
+    description: 'Overrides the Accept header. `arrow` is an Arrow IPC stream.',
   })
 
 interface RangeQuery {
@@ -214,8 +216,8 @@ interface RangeQuery {
 }
 
 /**
- * The range that is meant: without `to` until now; without `from` the last `default_span_us`
- * before `to`, or from the cursor on. Throws a 400 where it would be empty.
+ * Fills in the bounds that the caller left out. `to` defaults to now. `from` defaults to the
+ * cursor's time, or else to `default_span_us` before `to`. Throws a 400 if the range is empty.
  */
 export function resolveRange(
   { from, to, cursor }: RangeQuery,
@@ -232,7 +234,7 @@ export function resolveRange(
   ])
 }
 
-/** Turns what zod found wrong into a 400. */
+/** Turns zod's issues into a 400. */
 export const refuseBadParameters: Hook<unknown, Env, string, undefined> = (result, c) => {
   if (result.success) return undefined
   const sent = (name: string): string | undefined =>

@@ -1,7 +1,7 @@
 /**
- * Parameters and answers of /prices, which keep the form of the price tracker that callers know:
- * times are milliseconds, prices JSON numbers, a wrong parameter is a 422 with a list, unknown
- * parameters are passed over.
+ * Parameters and answers of /prices, in the format of the price tracker, for its existing callers:
+ * times are milliseconds, prices are JSON numbers, a wrong parameter is a 422 with a list, and
+ * unknown parameters are ignored.
  */
 import { z } from '@hono/zod-openapi'
 
@@ -11,18 +11,18 @@ const PAGE_MAX = 1_000
 const PAGE_DEFAULT = 100
 const SKIP_MAX = 1_000_000
 export const FILTER_MAX = 10_000
-/** 2199-12-31T23:59:59.999Z: later times are no times that anything was stored with. */
+/** 2199-12-31T23:59:59.999Z. Nothing is stored with a later time. */
 const TIME_MS_MAX = 7_258_118_399_999
 
 const ticker = z
   .string()
   .min(TICKER_CHARS_MIN)
   .max(TICKER_CHARS_MAX)
-  // Postgres keeps no text with a zero byte.
-  .refine((text) => !text.includes('\0'), { error: 'has a zero byte' })
+  // Postgres cannot store a zero byte in text.
+  .refine((text) => !text.includes('\0'), { error: 'must not contain a zero byte' })
   .openapi({ description: 'Name of the index.', example: 'btc_usd' })
 
-/** A whole number as text. */
+/** An integer in decimal digits. */
 const whole = (minimum: number, maximum: number) =>
   z
     .string()
@@ -49,8 +49,8 @@ export const pricesQuery = z.object({
 
 export const filterQuery = z.object({
   ticker,
-  start: timeMs('First moment, itself in the range [ms since 1970].'),
-  end: timeMs('Last moment, itself in the range [ms since 1970].'),
+  start: timeMs('Start of the range, inclusive [ms since 1970].'),
+  end: timeMs('End of the range, inclusive [ms since 1970].'),
 })
 
 const priceShape = {
@@ -60,7 +60,7 @@ const priceShape = {
     .number()
     .openapi({ description: 'Value of the index [quote asset].', example: 95413.23 }),
   timestamp: z.int().openapi({
-    description: "The exchange's own time [ms since 1970].",
+    description: 'Time that the exchange gave [ms since 1970].',
     example: 1_768_768_182_422,
   }),
   created_at: z.string().openapi({

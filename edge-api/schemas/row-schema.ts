@@ -3,12 +3,12 @@ import { z } from '@hono/zod-openapi'
 import type { ColumnKind, RangeColumn, RangeTable } from '../tables/table.ts'
 import { decimal, instrumentShape, pageShape, time } from './schema-parts.ts'
 
-/** One schema a column. */
+/** One schema per column. */
 export function rowShape({ columns }: Pick<RangeTable, 'columns'>): Record<string, z.ZodType> {
   return Object.fromEntries(columns.map((column) => [column.name, cellSchema(column)]))
 }
 
-/** Columns that `columns` does not name are left out of a row, so none is required. */
+/** No column is required: a request with `columns` gets rows without the other columns. */
 export function pageSchema(
   table: Pick<RangeTable, 'row_name' | 'columns'>,
   head: z.ZodRawShape = {},

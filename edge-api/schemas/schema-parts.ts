@@ -1,4 +1,4 @@
-/** Parts that the schemas of several answers are made of. */
+/** Parts that several answer schemas share. */
 import { z } from '@hono/zod-openapi'
 
 export const time = (description?: string) =>
@@ -13,7 +13,7 @@ export const decimal = (description: string, example: string) =>
     .string()
     .regex(/^-?\d+(\.\d+)?$/)
     .openapi({
-      description: `${description}, decimal text with the exchange's own decimals`,
+      description: `${description}; a decimal string with the exchange's number of decimals`,
       example,
     })
 
@@ -22,12 +22,14 @@ export const count = z.int().min(0)
 
 export const instrumentShape = { exchange: z.string(), symbol: z.string() }
 
-/** The frame of every answer that is a range of rows in order. */
+/** Fields of every page of rows, besides the rows. */
 export const pageShape = {
-  from: time('First moment of the range.'),
-  to: time('End of the range, not itself in it.'),
+  from: time('Start of the range, inclusive.'),
+  to: time('End of the range, exclusive.'),
   row_count: count,
   next: z.string().nullable().openapi({
-    description: 'Path of the next page; null where the range ends. Stable while data arrives.',
+    description:
+      'Path of the next page; null on the last page. Rows that arrive between two requests cause ' +
+      'no duplicates and no omissions.',
   }),
 }

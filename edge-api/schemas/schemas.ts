@@ -1,6 +1,6 @@
 /**
- * What the routes answer, as zod schemas: types for the code and OpenAPI for the docs. Ranges of
- * rows are described by row-schema.ts.
+ * Answers of the routes as zod schemas: types for the code, OpenAPI for the docs. Pages of rows are
+ * in row-schema.ts.
  */
 import { z } from '@hono/zod-openapi'
 import { CHANNELS, GAP_CAUSES } from '#core/market.ts'
@@ -27,7 +27,7 @@ export const ProblemDocument = z
     errors: z
       .array(z.object({ parameter: z.string(), found: z.string().nullable(), allowed: z.string() }))
       .optional()
-      .openapi({ description: 'The parameters that are not allowed, with what is.' }),
+      .openapi({ description: 'The parameters that were refused, and what is allowed.' }),
   })
   .openapi('Problem', { description: 'RFC 9457 problem document.' })
 
@@ -41,7 +41,10 @@ const timeSources = z
   )
   .openapi({
     description:
-      "Where ts_exchange comes from, per kind of row: the matching engine (engine), the exchange's sending (event), our receiving it (receive: the exchange says no time), or our receiving it by the clock that the changes before it show (stream). A kind that the exchange does not bring is absent.",
+      'Source of ts_exchange, for each kind of row. engine: time of the matching engine. ' +
+      'event: time at which the exchange sent the event. receive: time at which we received it, ' +
+      'because the exchange gives no time. stream: time at which we received it, corrected to ' +
+      'the clock of the preceding updates. A kind that the exchange does not provide is absent.',
     example: { book_ticker: 'receive', trades: 'engine' },
   })
 
@@ -67,7 +70,7 @@ export const LatestQuote = z
     age_ms: count.openapi({ description: 'Time since ts_exchange, by our clock [ms].' }),
     max_age_s: count
       .optional()
-      .openapi({ description: 'Where the request named it: an older one is a 404 [s].' }),
+      .openapi({ description: 'max_age_s of the request, if it had one [s].' }),
     ...rowShape(quotes),
   })
   .openapi('LatestQuote')
@@ -80,22 +83,25 @@ const level = z.tuple([
 export const Book = z
   .object({
     ...instrument,
-    ts: time('The moment that was asked for.'),
-    ts_exchange: time('When the newest change in the book was made.'),
-    age_ms: count.openapi({ description: 'From ts_exchange to that moment [ms].' }),
-    max_age_s: count.openapi({ description: 'Where it were older, there would be no book [s].' }),
-    update_id: id("The exchange's id of that change."),
+    ts: time('The requested time.'),
+    ts_exchange: time('Time of the newest update in the book.'),
+    age_ms: count.openapi({ description: 'Time from ts_exchange to ts [ms].' }),
+    max_age_s: count.openapi({
+      description: 'The limit for age_ms that applied: an older book is a 404 [s].',
+    }),
+    update_id: id('Id that the exchange gave the newest update.'),
     bids: z.array(level).openapi({ description: 'Best first.' }),
     asks: z.array(level).openapi({ description: 'Best first.' }),
   })
   .openapi('Book')
 
 const CAUSES =
-  'sequence: ids jumped. disconnect: the socket was down. restart: the ingestor was down, or is. ' +
-  'silence: connected, and nothing was delivered. refused: the exchange refuses the subscription. ' +
-  'rejected: a frame could not be read. tape_full, tape_cut: the disk of the ingestor. ' +
-  'delisted: no longer listed. operator: an operator paused the recording or left the stream out; ' +
-  'what was missed is not refilled.'
+  'sequence: update ids are missing. disconnect: the socket was down. restart: the ingestor was ' +
+  'or is down. silence: the socket was connected but delivered nothing. refused: the exchange ' +
+  'refused the subscription. rejected: a frame could not be parsed. tape_full: the tape reached ' +
+  "its size limit. tape_cut: part of the ingestor's tape was lost. delisted: the exchange no " +
+  'longer lists the symbol. operator: an operator paused recording or excluded the stream; such ' +
+  'a gap is not refilled.'
 
 const Gap = z
   .object({
@@ -103,15 +109,16 @@ const Gap = z
     ...instrument,
     channel: z.enum(CHANNELS),
     from_ts: time(
-      'ts_exchange of the last event before the hole; of a stream that was quiet then, up to when it was certainly heard.',
+      'ts_exchange of the last event before the gap. If the stream had no events then: the last ' +
+      'time at which it was known to work.',
     ),
-    to_ts: time('ts_exchange of the first event after it; null while it has not ended.').nullable(),
+    to_ts: time('ts_exchange of the first event after the gap; null until it ends.').nullable(),
     from_id: z.int().nullable(),
     to_id: z.int().nullable(),
     cause: z.enum(GAP_CAUSES).openapi({ description: CAUSES }),
     detected_at: time(),
-    repaired_count: count.openapi({ description: 'Rows refilled.' }),
-    repaired_at: time('Null while events of the hole are missing.').nullable(),
+    repaired_count: count.openapi({ description: 'Number of rows refilled.' }),
+    repaired_at: time('Null while events in the gap are missing.').nullable(),
     repair_note: z.string().nullable(),
   })
   .openapi('Gap')
@@ -122,7 +129,9 @@ const JobRun = z
   .object({
     id: z.int(),
     job: z.string().openapi({ example: 'features' }),
-    job_window: z.string().openapi({ description: 'What the run was for.', example: '2024-08-08' }),
+    job_window: z
+      .string()
+      .openapi({ description: 'What the run processes, such as a day.', example: '2024-08-08' }),
     status: z.enum(['running', 'done', 'failed']),
     attempt: z.int(),
     started_at: time(),
@@ -136,9 +145,9 @@ const JobRun = z
 export const JobRunList = z.object({ runs: z.array(JobRun) }).openapi('JobRunList')
 
 export const JobRunLog = JobRun.extend({
-  line_count: count.openapi({ description: 'Lines of the whole log.' }),
+  line_count: count.openapi({ description: 'Number of lines in the whole log.' }),
   log_lines: z.array(z.record(z.string(), z.unknown())).openapi({
-    description: 'Each with ts, level, msg and facts.',
+    description: 'Each line has ts, level, msg and further fields.',
   }),
 }).openapi('JobRunLog')
 
@@ -150,17 +159,19 @@ export const Coverage = z
     streams: z.array(
       z.object({
         channel: z.enum(CHANNELS),
-        hot_first_ts: time('First row in the database; null where there is none.').nullable(),
-        hot_last_ts: time('Last row in the database.').nullable(),
+        hot_first_ts: time('Time of the first row in the database; null if none.').nullable(),
+        hot_last_ts: time('Time of the last row in the database; null if none.').nullable(),
         archived_hour_count: count.openapi({
-          description: "Hours of the exchange's stream that lie in the archive.",
+          description: "Number of archived hours of this stream, over the exchange's symbols.",
         }),
-        gap_count: count,
-        open_gap_count: count.openapi({ description: 'Of them, those whose events are missing.' }),
+        gap_count: count.openapi({ description: 'Number of gaps in the range.' }),
+        open_gap_count: count.openapi({ description: 'Gaps whose events are still missing.' }),
         unended_gap_count: count.openapi({
-          description: 'Of them, those that have not ended: the stream is not heard at the moment.',
+          description: 'Gaps that have not ended: the stream is not being received now.',
         }),
-        missing_s: z.number().min(0).openapi({ description: 'Seconds in open holes [s].' }),
+        missing_s: z.number().min(0).openapi({
+          description: 'Total time in open gaps, clipped to the range; overlaps count once [s].',
+        }),
       }),
     ),
   })
@@ -187,7 +198,8 @@ export const DatasetDates = z
     name: z.string(),
     latest_date: z.string().nullable().openapi({
       description:
-        'What `yesterday` means: the newest day that is over, until there is one the newest.',
+        'The date that `yesterday` refers to: the newest complete day, or the newest day if ' +
+        'none is complete.',
     }),
     dates: z.array(z.object({ date: z.string(), schema_version: z.int() })).readonly(),
   })
@@ -198,10 +210,12 @@ export const DatasetDate = z
     ...manifestShape,
     files: z.array(
       DatasetFile.extend({
-        url: z.url().openapi({ description: 'Signed; needs no credentials until expires_at.' }),
+        url: z.url().openapi({
+          description: 'Signed URL; works without credentials until expires_at.',
+        }),
       }),
     ),
-    expires_at: time('When the URLs end.'),
+    expires_at: time('When the URLs expire.'),
   })
   .openapi('DatasetDate')
 
@@ -211,7 +225,7 @@ export const Health = z
     newest_quote: z
       .object({ ts_exchange: time(), age_ms: count })
       .nullable()
-      .openapi({ description: 'Null where no quote was recorded in the last 24 hours.' }),
+      .openapi({ description: 'Null if no quote was recorded in the last 24 hours.' }),
   })
   .openapi('Health')
 

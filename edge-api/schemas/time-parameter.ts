@@ -1,24 +1,24 @@
 /**
- * Moments as callers write them, ISO 8601 or a number since 1970. A number's unit follows from its
- * size: below 1e11 seconds, below 1e14 milliseconds, else microseconds. (Seconds would reach 1e11
- * in the year 5138; milliseconds below 1e11 end in March 1973, before any exchange we record.)
+ * Parses times in parameters: ISO 8601, or a number since 1970. The size of a number decides its
+ * unit: seconds below 1e11, milliseconds below 1e14, else microseconds. (Seconds reach 1e11 in the
+ * year 5138. Milliseconds below 1e11 are before March 1973, which is before any recorded data.)
  */
 import { HOUR_US, SECOND_US, micros, parseDay, type Micros } from '#core/time.ts'
 
-/** What is allowed, for error messages and the docs. */
+/** The rule in words, for error messages and the docs. */
 export const TIME_RULE =
-  'ISO 8601 with Z or an offset (2024-08-08T23:54:16.313Z), a date (2024-08-08, midnight UTC), ' +
-  'or a number since 1970: below 1e11 seconds, below 1e14 milliseconds, else microseconds; ' +
+  'ISO 8601 with Z or an offset (2024-08-08T23:54:16.313Z), a date (2024-08-08 is midnight UTC), ' +
+  'or a number since 1970 (seconds below 1e11, milliseconds below 1e14, else microseconds), ' +
   'from 1970 to 2199'
 
 const SECONDS_BELOW = 1e11
 const MILLIS_BELOW = 1e14
 const END = Date.UTC(2200, 0) * 1_000
-// A plus sign that was not escaped arrives as a blank.
+// A plus sign that the caller did not escape arrives as a space.
 const ISO =
   /^(\d{4}-\d\d-\d\d)(?:T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?(?:Z|([+ -])([01]\d):([0-5]\d)))?$/
 
-/** Undefined where the text follows no rule above. */
+/** Undefined if the text does not follow the rule. */
 export function parseTime(text: string): Micros | undefined {
   const value = parseNumber(text) ?? parseIso(text)
   return value !== undefined && value >= 0 && value < END ? micros(value) : undefined

@@ -374,7 +374,7 @@ test.skipIf(!existsSync('/usr/bin/openssl'))(
 
 test('a certificate without its key is refused', () => {
   const environment = { DATABASE_URL: reader_url, GATEWAY_SECRET: SECRET, TLS_CERT_FILE: 'cert.pem' }
-  expect(() => parseConfig(environment)).toThrow(/TLS_CERT_FILE and TLS_KEY_FILE are needed both/)
+  expect(() => parseConfig(environment)).toThrow(/TLS_CERT_FILE and TLS_KEY_FILE must both be set/)
 })
 
 describe('as a program', () => {

@@ -123,7 +123,7 @@ test('arguments that are wrong or mean harm come back as problems that say what 
       `urn:booktape:problem:${type}`,
     ])
   }
-  await expect(client.callTool({ name: 'drop_table' })).rejects.toThrow(/There is no such tool/)
+  await expect(client.callTool({ name: 'drop_table' })).rejects.toThrow(/Unknown tool/)
 })
 
 test('who has no token, or one without the scope, is not let in', async () => {
