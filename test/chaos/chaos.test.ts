@@ -1,9 +1,9 @@
-/** The short forms of `npm run chaos`, quiet and loaded: fixed seeds, every promise asserted. */
+/** Short forms of `npm run chaos`, idle and loaded: fixed seeds, every guarantee asserted. */
 import { expect, test } from 'vitest'
 import { planFaults } from './plan.ts'
 import { runChaos } from './run.ts'
 
-test('a plan is a function of its seed, deals every kind before any comes again, and leaves nothing behind', () => {
+test('a plan depends only on its seed, uses every kind before any repeats, and leaves no fault on', () => {
   const run_ms = 300_000
   const plan = planFaults(7, run_ms)
   expect(planFaults(7, run_ms)).toEqual(plan)
@@ -14,7 +14,7 @@ test('a plan is a function of its seed, deals every kind before any comes again,
   for (const { at_ms, fault } of plan) expect(at_ms + fault.away_ms).toBeLessThanOrEqual(run_ms)
 })
 
-test('200 symbols at 5,000 events/s with books, marks and liquidations, processes killed, frozen and cut off: nothing lost, nothing twice, every hole in the ledger and refilled', async () => {
+test('200 symbols at 5,000 events/s with books, marks and liquidations, and processes killed, frozen and disconnected: nothing lost, no duplicates, every gap in the ledger and refilled', async () => {
   const report = await runChaos({
     seed: 259_523,
     run_ms: 10_000,
@@ -32,7 +32,7 @@ test('200 symbols at 5,000 events/s with books, marks and liquidations, processe
   expect(report.undelivered).toBeGreaterThan(1_000)
 })
 
-test('beside busy cores, memory and a busy disk, the same', async () => {
+test('the same with busy cores, memory and disk', async () => {
   const report = await runChaos({
     seed: 7_003,
     run_ms: 8_000,

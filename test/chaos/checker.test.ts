@@ -1,4 +1,4 @@
-/** The checker itself: a clean run passes, and every kind of fault is counted, each with an example. */
+/** The checker: a clean run passes, and every kind of fault is counted, with an example. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,7 +72,7 @@ async function hole(client: Client, channel: string, from: number, to: number): 
     select id, '${channel}', ${at(from)}, ${at(to)}, ${ids}, 'rejected', now() from marketdata.symbols`)
 }
 
-/** What the exchange says it sent, what the tape holds, and what `fill` puts into the tables. */
+/** Judges a truth log, the frames of a tape, and the rows that `fill` inserts. */
 async function verdictOf(
   truth: readonly Sent[],
   tape: readonly string[],
@@ -106,7 +106,7 @@ const KINDS = [
 ] as const
 
 for (const [channel, of] of KINDS) {
-  test(`${channel}: a frame that was spoiled in any way is not received, and belongs into a gap`, async () => {
+  test(`${channel}: a frame that is corrupt in any way counts as not received and needs a gap`, async () => {
     const truth = [of(1), of(2, 'corrupt'), of(3, 'out_of_range'), of(4), of(5)]
     const [first, corrupt, past_range, fourth, last] = truth.map(({ payload }) => payload)
     const tape = [
@@ -127,7 +127,7 @@ for (const [channel, of] of KINDS) {
   })
 }
 
-test('a trade that was withheld before its stream ever spoke can be neither known nor refilled', async () => {
+test("a trade withheld before its stream's first frame can be neither noticed nor refilled", async () => {
   const truth = [trade(1, 'drop'), trade(2), trade(3, 'drop'), trade(4)]
   const tape = [truth[1]!, truth[3]!].map(({ payload }) => payload)
   const verdict = await verdictOf(truth, tape, async (client) => {
@@ -138,7 +138,7 @@ test('a trade that was withheld before its stream ever spoke can be neither know
   expect(verdict.examples.join('\n')).toContain('unrefilled: BTCUSDT trades 3 of')
 })
 
-test('every kind of fault is counted apart and shown with its stream, id, time, outcome and gap', async () => {
+test('every kind of fault is counted separately and shown with its stream, id, time, outcome and gap', async () => {
   const truth = [1, 2, 3, 4, 5].map((id) => quote(id))
   const trades = [trade(1), trade(2), trade(3, 'drop'), trade(4)]
   const marks = [mark(1), mark(2, 'out_of_range'), mark(3)]
@@ -147,7 +147,7 @@ test('every kind of fault is counted apart and shown with its stream, id, time, 
     [...truth, quote(6, 'no_socket'), quote(7, 'no_socket'), ...trades, ...marks],
     [...tape, withIdsOutOfRange(marks[1]!.payload), quote(9).payload, trade(2).payload, trade(4).payload.replace('"0.5"', '"0.6"')],
     async (client) => {
-      // Received and lost: 2. Lost: 3. Altered: 4, which no frame on the tape brought, either.
+      // 2 is received but lost, 3 is lost, 4 is altered and also has no frame on the tape.
       for (const id of [1, 4, 5, 8]) await store(client, 'book_ticker', id)
       await client.query('update marketdata.book_ticker set best_bid = 1 where update_id = 4')
       await client.query(`insert into marketdata.book_ticker (ts_exchange, ts_ingest, symbol_id, update_id, best_bid, bid_qty, best_ask, ask_qty)

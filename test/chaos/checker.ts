@@ -1,49 +1,49 @@
 /**
- * The verdict: what the exchange sent against what is in the tables and in the gap ledger.
- * The rule is strict and simple. Every frame that was asked for is in the tables, once and with
- * the values it was sent with, or inside a gap of its stream. Every frame that reached the tape
- * whole is in the tables, gap or not. A row comes from a whole frame; only trades are refilled.
+ * The verdict: compares what the exchange sent with the tables and the gap ledger. The rule is
+ * strict. Every requested frame is in the tables, once and with the sent values, or inside a gap of
+ * its stream. Every frame that reached the tape intact is in the tables, even inside a gap. Every
+ * row comes from an intact frame; only trades are refilled.
  */
 import type { Client } from '#core/node/pool.ts'
 
 export interface Verdict {
-  /** Frames handed to a socket unharmed. */
+  /** Frames written intact to a socket. */
   readonly sent: number
-  /** Frames that were asked for and dropped, spoiled, or had no socket to go to. */
+  /** Requested frames that were dropped, corrupted, or had no socket. */
   readonly undelivered: number
-  /** Frames on the tape that are whole and as they were sent, each once. */
+  /** Distinct frames on the tape that are exactly as sent. */
   readonly received: number
   /** Events in the tables. */
   readonly stored: number
-  /** Sent, and neither in the tables nor inside a gap. */
+  /** Sent, but neither in the tables nor inside a gap. */
   readonly lost: number
-  /** Undelivered, and neither in the tables nor inside a gap. */
+  /** Undelivered, but neither in the tables nor inside a gap. */
   readonly unledgered: number
-  /** On the tape and not in the tables. A gap is no excuse. */
+  /** On the tape but not in the tables; a gap does not excuse it. */
   readonly received_lost: number
-  /** On the tape with other values than were sent, or never sent. */
+  /** On the tape with values that differ from what was sent, or never sent. */
   readonly mangled: number
   /** Ids with more than one row. */
   readonly duplicated: number
-  /** Rows with another time or other values than were sent. */
+  /** Rows whose time or values differ from what was sent. */
   readonly altered: number
-  /** Rows that the exchange knows nothing of; from a stream's first subscription on. */
+  /** Rows that the exchange never sent, since the stream's first subscription. */
   readonly invented: number
-  /** Rows of no whole frame on the tape, such as a corrupt one; trades may come by repair. */
+  /** Rows without an intact frame on the tape, except for refilled trades. */
   readonly unreceived: number
-  /** Dropped on a healthy socket before the stream had ever spoken: nothing shows them. */
+  /** Dropped on a healthy socket before the stream's first frame: nothing can reveal them. */
   readonly unknowable: number
   readonly gaps: number
   readonly gap_causes: Readonly<Record<string, number>>
-  /** Gaps that say they were closed completely. */
+  /** Gaps marked as completely closed. */
   readonly repaired: number
-  /** Rows that came by repair, as the gaps say. */
+  /** Refilled rows, according to the gaps. */
   readonly refilled_rows: number
-  /** Trades that are missing although their gap says that it is closed. */
+  /** Trades that are missing although their gap is marked as closed. */
   readonly falsely_repaired: number
-  /** Trades that are missing: the exchange would still give them. */
+  /** Missing trades that the exchange still offers. */
   readonly unrefilled: number
-  /** Some of each kind that was found: its stream, id and time, how it was sent, and its gap. */
+  /** Examples of each kind of finding: stream, id, time, outcome and gap. */
   readonly examples: readonly string[]
 }
 
@@ -67,7 +67,7 @@ export async function check(client: Client): Promise<Verdict> {
   }
 }
 
-/** What makes a verdict bad, as sentences; none where all is well. */
+/** The problems of a verdict, as sentences; empty if there are none. */
 export function complaints(verdict: Verdict): readonly string[] {
   return Object.entries(FINDINGS).flatMap(([name, { complaint }]) => {
     const count = verdict[name as Finding]
@@ -77,12 +77,12 @@ export function complaints(verdict: Verdict): readonly string[] {
 
 const EXAMPLES_MAX = 5
 
-/** True where gap `g` is of the stream of chaos.sent and holds its frame. */
+/** True if gap `g` belongs to the stream of chaos.sent and contains the frame. */
 const COVERS = `g.symbol = sent.symbol and g.channel = sent.channel
   and case when g.from_id is null then sent.ts_exchange >= g.from_ts else sent.id > g.from_id end
   and case when g.to_id is null then sent.ts_exchange <= g.to_ts else sent.id < g.to_id end`
 
-/** Frames that no row holds, and whether a gap does. */
+/** Frames without a row, and whether a gap covers them. */
 const MISSING = `
   create unlogged table chaos.missing as
   select sent.symbol, sent.channel, sent.id, sent.outcome, gap.is_covered, gap.is_closed
@@ -104,14 +104,14 @@ const MISSING = `
     and sent.ts_exchange > o.ts_exchange;
   create unlogged table chaos.finding (kind text, symbol text, channel text, id bigint)`
 
-/** No stream of chaos.missing `m` had ever spoken before this frame was withheld. */
+/** The stream of chaos.missing `m` had no frame before this one was withheld. */
 const IS_UNKNOWABLE = `outcome in ('drop', 'silence') and not is_covered and not exists (
   select from chaos.received r where r.symbol = m.symbol and r.channel = m.channel and r.id < m.id)`
 
 const FINDINGS = {
   lost: {
     select: "select * from chaos.missing where outcome = 'sent' and not is_covered",
-    complaint: 'frames were sent and are neither stored nor inside a gap',
+    complaint: 'sent frames are neither stored nor inside a gap',
   },
   unledgered: {
     select: `select * from chaos.missing m
@@ -123,7 +123,7 @@ const FINDINGS = {
     select: `select * from chaos.received r where not exists (
       select from chaos.stored_key k
       where k.symbol = r.symbol and k.channel = r.channel and k.id = r.id)`,
-    complaint: 'frames are on the tape and not in the tables',
+    complaint: 'frames on the tape are not in the tables',
   },
   mangled: {
     select: `select distinct f.symbol, f.channel, f.id from chaos.received_frame f
@@ -153,15 +153,15 @@ const FINDINGS = {
     select: `select * from chaos.stored_key k where channel <> 'trades' and not exists (
       select from chaos.received r
       where r.symbol = k.symbol and r.channel = k.channel and r.id = k.id)`,
-    complaint: 'rows were made of no whole frame on the tape',
+    complaint: 'rows have no intact frame on the tape',
   },
   unrefilled: {
     select: `select * from chaos.missing m where channel = 'trades' and not (${IS_UNKNOWABLE})`,
-    complaint: 'trades are missing that the exchange still gives',
+    complaint: 'missing trades are still offered by the exchange',
   },
   falsely_repaired: {
     select: "select * from chaos.missing where channel = 'trades' and is_closed",
-    complaint: 'trades are missing from gaps that say they are closed',
+    complaint: 'trades are missing from gaps marked as closed',
   },
 } as const satisfies Partial<
   Record<keyof Verdict, { readonly select: string; readonly complaint: string | null }>

@@ -1,4 +1,4 @@
-/** Stands in for an ingestor that crashes when it is told to drain (limits.test.ts). */
+/** A program in place of an ingestor that crashes on `drain` (limits.test.ts). */
 process.on('message', () => {
   process.stderr.write('The writer has ended.\n')
   process.exit(3)

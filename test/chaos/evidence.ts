@@ -1,7 +1,7 @@
 /**
- * Brings what the exchange sent and what the tape received into the database, so that SQL can
- * compare it with the tables. It reads the frames with JSON.parse and leaves decimal text to
- * Postgres: nothing of the ingestor's parser is trusted.
+ * Loads what the exchange sent and what the tape received into the database, so that SQL can
+ * compare both with the tables. It reads frames with JSON.parse and leaves decimal text to
+ * Postgres, to be independent of the ingestor's parser.
  */
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
@@ -12,11 +12,10 @@ import type { Client } from '#core/node/pool.ts'
 import type { TruthLine } from '../../infra/local/exchange/truth-log.ts'
 
 /**
- * sent: every frame that somebody had asked for, as it was meant to be sent. received_frame: the
- * tape's frames that say which event they are. received: those of them that are whole, which is to
- * say that they hold what was to be sent, each once: a spoiled frame may still be JSON with an id.
- * stored: what is in the tables. gap: the ledger. facts are the numbers of the row, digest their
- * text and time.
+ * sent: every requested frame, with its intended content. received_frame: frames of the tape with a
+ * readable event id. received: the distinct ones among them with the intended content (a corrupt
+ * frame may still be JSON with an id). stored: rows of the tables. gap: the ledger. facts are the
+ * numbers of a row; digest is a hash of their text and the time.
  */
 const SCHEMA = `
   create schema chaos;
@@ -26,7 +25,7 @@ const SCHEMA = `
   );
   create unlogged table chaos.received_frame (symbol text, channel text, id bigint, digest text);`
 
-/** The id of what has none. */
+/** The id of events without an id. */
 const MILLIS = '(extract(epoch from ts_exchange) * 1000)::bigint'
 
 const TABLES = `
@@ -66,7 +65,7 @@ const TABLES = `
   create index on chaos.gap (symbol, channel);
   analyze chaos.sent, chaos.received, chaos.stored, chaos.stored_key, chaos.gap;`
 
-/** Loads both sides. Throws where the exchange's own account names a frame twice. */
+/** Loads both sides. Throws if the exchange's truth log has a frame twice. */
 export async function loadEvidence(
   client: Client,
   truth_file: string,
@@ -86,7 +85,7 @@ async function copyLines(client: Client, table: string, lines: Iterable<string>)
   await pipeline(Readable.from(inChunks(lines)), client.query(copyFrom(`copy ${table} from stdin`)))
 }
 
-/** A stream of single lines is mostly overhead. */
+/** Chunks, because a stream of single lines is mostly overhead. */
 function* inChunks(lines: Iterable<string>): Generator<string> {
   let chunk = ''
   for (const line of lines) {
@@ -104,7 +103,7 @@ function* linesOf(file: string): Generator<string> {
     const bytes = Buffer.allocUnsafe(CHUNK_BYTES)
     let rest = ''
     for (let read = readSync(fd, bytes); read > 0; read = readSync(fd, bytes)) {
-      // The simulated exchange writes ASCII: no character is cut in two.
+      // The simulated exchange writes ASCII, so no character is split.
       const lines = (rest + bytes.toString('latin1', 0, read)).split('\n')
       rest = lines.pop()!
       yield* lines
@@ -131,7 +130,7 @@ function* receivedRows(frames: Iterable<Buffer>): Generator<string> {
     try {
       value = JSON.parse(frame.toString('utf8'))
     } catch {
-      continue // spoiled on purpose
+      continue // corrupt on purpose
     }
     const data = (value as { readonly data?: Fields }).data
     const event = data === undefined ? undefined : eventOf(data)
@@ -139,7 +138,7 @@ function* receivedRows(frames: Iterable<Buffer>): Generator<string> {
   }
 }
 
-/** Of the decimals as they are written, so that no number is too large for it. */
+/** A hash of the decimal text, so that no number is too large. */
 function digestOf({ ts_ms, facts }: Event): string {
   return createHash('md5').update(`${ts_ms},${facts.join(',')}`).digest('base64')
 }
@@ -148,11 +147,11 @@ interface Event {
   /** Symbol, channel, id. */
   readonly key: string
   readonly ts_ms: number
-  /** As text, in the order of chaos.stored. */
+  /** As text, in the column order of chaos.stored. */
   readonly facts: readonly string[]
 }
 
-/** Undefined for what is no event, or one whose id no number can hold. */
+/** Undefined if the frame is not an event, or if its id is not a safe integer. */
 function eventOf(data: Fields): Event | undefined {
   const kind = typeof data['e'] === 'string' ? KINDS[data['e']] : undefined
   if (kind === undefined) return undefined
@@ -202,7 +201,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
 }
 
-/** Levels one after another; flags and sides as 0 or 1. */
+/** Levels are flattened; flags and sides are 0 or 1. */
 function textsOf(value: unknown): readonly string[] {
   if (Array.isArray(value)) return value.flatMap(textsOf)
   if (value === 'SELL' || value === 'BUY') return [value === 'SELL' ? '1' : '0']

@@ -1,4 +1,4 @@
-/** Waits that would last for ever where what is waited for has died. */
+/** Waits that would never end if the awaited process has died. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { startChild } from '../../infra/local/child.ts'
 import { drain, within } from './limits.ts'
 
-test('an ingestor that crashes while it drains ends the run, with its end and the end of its log', async () => {
+test('an ingestor that crashes while it drains ends the run, with its exit and the end of its log', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'booktape-limits-'))
   const log_file = join(dir, 'ingestor.log')
   const child = startChild({ name: 'ingestor', entry: 'test/chaos/crash-on-drain.ts', env: {}, log_file })
@@ -14,7 +14,7 @@ test('an ingestor that crashes while it drains ends the run, with its end and th
     await child.ready
     const never = new Promise<void>(() => undefined)
     await expect(drain(child, never, 60_000)).rejects.toThrow(
-      /ended while it drained \(exit code 3\).*\n.*The writer has ended\./,
+      /exited while it drained \(exit code 3\).*\n.*The writer has ended\./,
     )
   } finally {
     await child.stop()
@@ -22,7 +22,7 @@ test('an ingestor that crashes while it drains ends the run, with its end and th
   }
 })
 
-test('a step that hangs is told; one that ends in time is not touched', async () => {
+test('a step that hangs is an error; one that ends in time is not', async () => {
   const never = new Promise<void>(() => undefined)
   await expect(within(1, never, () => new Error('It hangs.'))).rejects.toThrow('It hangs.')
   expect(await within(60_000, Promise.resolve(7), () => new Error('late'))).toBe(7)

@@ -1,4 +1,4 @@
-/** A thread that does one thing until it is terminated: counts, rewrites memory, or writes and syncs a file. */
+/** A load thread, until terminated: it counts, rewrites memory, or writes and syncs a file. */
 import { fsyncSync, openSync, writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 
@@ -6,7 +6,7 @@ export type LoadTask = { readonly kind: 'core' | 'memory' } | { readonly kind: '
 
 const CHUNK_BYTES = 4 * 1024 * 1024
 const FILE_CHUNKS = 16
-/** A gigabyte that is held, and larger than every cache: it takes bandwidth and room from the rest. */
+/** A gigabyte is larger than every cache, so it takes memory and bandwidth from other programs. */
 const MEMORY_CHUNKS = 256
 
 const task = workerData as LoadTask

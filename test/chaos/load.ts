@@ -1,4 +1,4 @@
-/** Makes the machine busy for as long as a run lasts: every core, memory, and a disk that has to sync. */
+/** Keeps the machine busy during a run: every core, the memory, and the disk with syncs. */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -10,7 +10,10 @@ export interface Load {
 
 const DISK_WRITERS = 2
 
-/** One busy loop a core, one that rewrites memory, and writers of files in `dir`. They end with this process at the latest. */
+/**
+ * One busy loop per core, one that rewrites memory, and writers of files in `dir`. All end with
+ * this process at the latest.
+ */
 export function startLoad(dir: string): Load {
   const tasks: readonly LoadTask[] = [
     ...Array.from({ length: availableParallelism() }, (): LoadTask => ({ kind: 'core' })),

@@ -1,4 +1,4 @@
-/** `npm run chaos -- --minutes 10 --seed 7`: one line of JSON, and exit code 1 where a promise broke. */
+/** `npm run chaos -- --minutes 10 --seed 7`: one line of JSON, and exit code 1 on any complaint. */
 import { randomInt } from 'node:crypto'
 import { Command, InvalidArgumentError } from 'commander'
 import { wholeNumber } from '../../infra/cli/options.ts'
@@ -17,17 +17,17 @@ const SEED_MAX = 2 ** 32
 
 await new Command('chaos')
   .description('break everything at random under load, and compare what was sent with what is stored')
-  .option('--minutes <minutes>', 'how long faults strike', parseMinutes, 5)
+  .option('--minutes <minutes>', 'duration of the faults', parseMinutes, 5)
   .option('--seed <seed>', 'the same seed plans the same faults', wholeNumber(0, SEED_MAX), randomInt(SEED_MAX))
   .option('--symbols <count>', 'symbols of the simulated exchange', wholeNumber(1, 200), 200)
-  .option('--events-per-s <rate>', 'frames a second over all symbols', wholeNumber(10, 100_000), 6_000)
-  .option('--load', 'keep every core, memory and the disk busy meanwhile')
+  .option('--events-per-s <rate>', 'frames per second over all symbols', wholeNumber(10, 100_000), 6_000)
+  .option('--load', 'keep every core, the memory and the disk busy')
   .option('--keep', 'keep the files of a run that fails')
   .action(async (flags: Flags) => {
     const { seed, symbols: symbol_count, eventsPerS: events_per_s } = flags
     process.stderr.write(`Seed ${seed}.\n`)
     const started = performance.now()
-    // So that what was started is ended.
+    // process.exit runs the exit handlers, which stop the started processes.
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1))
     const report = await runChaos({
       seed,

@@ -1,12 +1,12 @@
 /**
- * What goes wrong, and when: a pure function of the seed, so that a failure can be had again. The
- * kinds are dealt like cards, each once before any comes again. Faults of one actor never overlap;
- * those of different actors do.
+ * Plans the faults: a pure function of the seed, so that failures are reproducible. The kinds are
+ * dealt like cards: each occurs once before any repeats. Faults of one actor never overlap; those
+ * of different actors do.
  *
- * Only losses that can be known are planned. The ids of quotes are not consecutive: a quote that
- * the exchange drops on a healthy socket leaves no trace, so drops strike trades, and a silence of
- * quotes lasts longer than the watch for silence needs. Clock steps are not here: the programs
- * read the machine's clock, which is not ours to set.
+ * Only detectable losses are planned. Ids of quotes are not consecutive, so a quote dropped on a
+ * healthy socket leaves no trace. Hence drops strike only trades, and a silence of quotes lasts
+ * longer than the silence watch needs. There are no clock steps, because the programs read the
+ * machine's clock, which a test cannot set.
  */
 import type { FaultAction, FrameFault, ConnectionFault } from '../../infra/local/exchange/faults/spec.ts'
 import { createRandom } from '../../infra/local/exchange/sim/random.ts'
@@ -30,21 +30,21 @@ export type Fault =
 
 export interface PlannedFault {
   readonly at_ms: number
-  /** The word under which it stands in the report. */
+  /** Name in the report. */
   readonly name: string
-  /** Whom it strikes: none of them before it has recovered from the last one. */
+  /** The actors that it strikes, each only after it has recovered from its last fault. */
   readonly actors: readonly Actor[]
   readonly fault: Fault
 }
 
-/** Long enough for the watch for silence, even where one alarm has doubled its patience. */
+/** Long enough for the silence watch, even after an alarm has doubled its patience. */
 const QUOTE_SILENCE_MS = 40_000
-/** A run that is shorter has no room for it. */
+/** Shorter runs have no such silence. */
 const QUOTE_SILENCE_RUN_MS = 120_000
-/** What an actor needs to stand up again before it is struck anew. */
+/** Recovery time of an actor before its next fault. */
 const RECOVERY_MS: Readonly<Record<Actor, number>> = { ingestor: 2_500, postgres: 1_500, exchange: 200 }
 const TAPE_FULL_MS = 5_000
-/** What sockets need to be back, so that faults of frames find some. */
+/** Time to reconnect, so that frame faults have sockets to strike. */
 const RECONNECT_MS = 1_500
 
 export function planFaults(seed: number, run_ms: number): readonly PlannedFault[] {
@@ -146,11 +146,11 @@ function connectionCards(between: Between): readonly Card[] {
   ]
 }
 
-/** Streams that speak some times a second. */
+/** Symbols whose streams have several frames per second. */
 const BUSY_SYMBOLS = ['btcusdt', 'ethusdt', 'solusdt', 'xrpusdt', 'dogeusdt', 'bnbusdt']
 
 export const CHANNELS = ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations']
-/** Those whose order books are recorded. */
+/** Symbols whose order books are recorded. */
 export const DEPTH_SYMBOLS = BUSY_SYMBOLS.map((symbol) => symbol.toUpperCase())
 
 function silence(streams: string): FrameFault {

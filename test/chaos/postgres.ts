@@ -35,7 +35,7 @@ export class FragilePostgres {
         })
         return
       } catch (error) {
-        // Sessions of the killed server may hold its port or memory for a moment.
+        // Sessions of the killed server may hold its port or memory for a short time.
         if (performance.now() > deadline) throw error
         await sleep(RETRY_MS)
       }
@@ -53,17 +53,17 @@ export class FragilePostgres {
     await this.#server.exited
   }
 
-  /** Where there is no time to wait for its end. */
+  /** Stops it without waiting, for exit handlers. */
   abandon(): void {
     this.thaw()
     if (this.#server !== undefined) signal(this.#server.pid, 'SIGQUIT')
   }
 
-  /** The server and all its sessions: connections stay open and nothing answers. */
+  /** Freezes the server and all its sessions: connections stay open, but nothing answers. */
   freeze(): void {
     if (this.#server === undefined) return
     const { pid } = this.#server
-    // The server first, so that it makes no new session meanwhile.
+    // The server first, so that it starts no new session meanwhile.
     process.kill(pid, 'SIGSTOP')
     const children = childrenOf(pid)
     for (const child of children) signal(child, 'SIGSTOP')
@@ -88,6 +88,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name)
   } catch {
-    // A session that has ended.
+    // The session has ended.
   }
 }

@@ -1,4 +1,4 @@
-/** One run: open the world, let the planned faults strike it, heal it, and check what is left. */
+/** One run: start the world, inject the planned faults, wait for recovery, and check the data. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, type Pool, withClient } from '#core/node/pool.ts'
 import { check, complaints, type Verdict } from './checker.ts'
@@ -13,11 +13,11 @@ export interface ChaosOptions {
   readonly run_ms: number
   readonly symbol_count: number
   readonly events_per_s: number
-  /** Every core, memory and the disk are kept busy meanwhile. */
+  /** Keeps every core, the memory and the disk busy during the run. */
   readonly load: boolean
-  /** The files of a run with complaints are kept for a look. */
+  /** Keeps the files of a run that has complaints. */
   readonly keep_files: boolean
-  /** Told of every fault and phase as it begins. */
+  /** Called at the start of every fault and phase. */
   readonly onProgress?: (what: string) => void
 }
 
@@ -27,21 +27,21 @@ export interface ChaosReport extends Verdict {
   readonly run_s: number
   readonly events_per_s: number
   readonly faults: readonly { readonly at_s: number; readonly name: string }[]
-  /** Sentences; none where every promise held. */
+  /** Sentences; empty if every guarantee held. */
   readonly complaints: readonly string[]
   readonly files: string | null
 }
 
-/** Streams of every symbol that speak within seconds, or when the roll is called: all but books. */
+/** Streams per symbol that have frames within seconds or after a roll call: all except books. */
 const SPEAKING_COUNT = 3
 const HEAL_LIMIT_MS = 120_000
-/** Faults after which two sockets bring the same streams for a while. */
+/** Faults after which two sockets deliver the same streams for a while. */
 const REPLACING: ReadonlySet<string> = new Set(['server_shutdown', 'silence_of_quotes'])
-/** Longer than a trade on the newer one waits for older ones (OVERLAP_US of the writer). */
+/** Longer than trades of the newer socket wait for older ones (the writer's OVERLAP_US). */
 const SETTLE_MS = 11_000
 const REFILL_PATIENCE_MS = 60_000
 const POLL_MS = 500
-/** Millions of frames are compared, perhaps on a machine that has other things to do. */
+/** The comparison covers millions of frames, perhaps on a loaded machine. */
 const JUDGE_LIMIT_MS = 3_600_000
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -63,7 +63,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       const ingestor_end = await endFeed(world)
       await load?.stop()
       options.onProgress?.('checking')
-      const verdict = await world.within('The verdict was found', judge(world, pool), JUDGE_LIMIT_MS)
+      const verdict = await world.within('The verdict was computed', judge(world, pool), JUDGE_LIMIT_MS)
       const found = [...complaints(verdict), ...troubles(world, ingestor_end)]
       keep_files = options.keep_files && found.length > 0
       return {
@@ -93,7 +93,7 @@ async function strikeAll(world: World, options: ChaosOptions): Promise<readonly 
   for (const planned of plan) {
     const { actors, fault } = planned
     await sleep(Math.max(0, planned.at_ms - (performance.now() - started)))
-    // On a slow machine an actor may need longer to stand up again than was planned for.
+    // On a slow machine, an actor may need more time to recover than planned.
     await Promise.all(actors.map((actor) => busy.get(actor)))
     const as_it_was = { ...planned, at_ms: Math.round(performance.now() - started) }
     struck.push(as_it_was)
@@ -108,7 +108,7 @@ async function strikeAll(world: World, options: ChaosOptions): Promise<readonly 
   return struck
 }
 
-/** Waits until every stream is heard, every hole has its end, and every trade was refilled. */
+/** Waits until every stream is connected, every gap has ended, and every trade is refilled. */
 async function heal(
   world: World,
   pool: Pool,
@@ -123,7 +123,7 @@ async function heal(
     await waitForStreams(world, pool, symbol_count)
   }
   onProgress?.('refilling')
-  // Nothing new from now on: the exchange still answers what it is asked.
+  // From now on no new events; the exchange still answers requests.
   await world.tellExchange({ actions: [{ kind: 'halt' }] })
   const halted_at = performance.now()
   while ((await world.exchangeStatus()).state !== 'done') {
@@ -133,7 +133,7 @@ async function heal(
   await waitForRefill(pool)
 }
 
-/** Gives up when repair makes no progress any more; the verdict then tells what is missing. */
+/** Gives up when repair makes no more progress; the verdict then lists what is missing. */
 async function waitForRefill(pool: Pool): Promise<void> {
   let fewest = Infinity
   let progress_at = performance.now()
@@ -162,7 +162,7 @@ async function waitForStreams(world: World, pool: Pool, symbol_count: number): P
     return rows[0]?.heard === symbol_count * SPEAKING_COUNT + Math.min(symbol_count, DEPTH_SYMBOLS.length)
   }
   while (!(await areHealed())) {
-    if (performance.now() > deadline) throw world.failure('Not every stream was heard again in time')
+    if (performance.now() > deadline) throw world.failure('Some streams were not connected again in time')
   }
 }
 
@@ -173,7 +173,7 @@ async function openTradeGaps(pool: Pool): Promise<number> {
   return rows[0]!.open
 }
 
-/** Everything that was sent has arrived: it is committed, and the programs stop. */
+/** After everything sent has arrived: waits for its commit and stops the programs. */
 async function endFeed(world: World): Promise<string> {
   await world.drain()
   return world.endFeed()
@@ -187,6 +187,6 @@ async function judge(world: World, pool: Pool): Promise<Verdict> {
 }
 
 function troubles(world: World, ingestor_end: string): readonly string[] {
-  const crashes = world.crashes.map((reason) => `The ingestor ended by itself: ${reason}`)
+  const crashes = world.crashes.map((reason) => `The ingestor exited by itself: ${reason}`)
   return ingestor_end === 'exit code 0' ? crashes : [...crashes, `The ingestor stopped with ${ingestor_end}`]
 }

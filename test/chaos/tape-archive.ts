@@ -1,14 +1,14 @@
 /**
- * Keeps every segment that the tape ever had, by a hard link beside it: what the ingestor deletes
- * stays, and what it appends or cuts off shows here too. So the checker can read all that was
- * received, although the tape itself may be small.
+ * Keeps a hard link to every segment that the tape ever had. Segments that the ingestor deletes
+ * stay; what it appends or truncates is visible here too. So the checker can read everything that
+ * was received, even if the tape itself is small.
  */
 import { linkSync, mkdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { openReader } from '../../ingestor/tape/reader.ts'
 import { listSegmentNames } from '../../ingestor/tape/segments.ts'
 
-/** A segment lives for a second at least: TAPE_KEEP_S. */
+/** Shorter than the minimum lifetime of a segment, TAPE_KEEP_S. */
 const LOOK_MS = 100
 
 export class TapeArchive {

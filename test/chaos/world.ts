@@ -1,7 +1,7 @@
 /**
- * The processes that faults strike: a Postgres, the exchange server and the ingestor, each real
- * and in a process of its own. It starts and strikes them; when is plan.ts', what became of the
- * data is checker.ts' business.
+ * The processes under test: a Postgres, the exchange server and the ingestor, each real and in its
+ * own process. This file starts them and injects faults. plan.ts decides when; checker.ts checks
+ * the data.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,15 +27,15 @@ export interface WorldOptions {
 }
 
 const MIB = 1024 * 1024
-/** The smallest budget there is: a disk that is soon full. */
+/** The smallest allowed budget, so that the disk is soon full. */
 const TAPE_ENV = {
   TAPE_MAX_BYTES: String(64 * MIB),
   TAPE_SEGMENT_BYTES: String(16 * MIB),
   TAPE_KEEP_S: '1',
 }
-/** Room to refill two hundred streams after every kill: the exchange's own takes minutes. */
+/** Weight to refill 200 streams after every kill; with the real limit it would take minutes. */
 const REST_WEIGHT_PER_MINUTE = 1_000_000
-/** Just under the longest frame that is taken: fills the tape soonest. */
+/** Just under the longest accepted frame, to fill the tape fast. */
 const FILLER_BYTES = 1_000_000
 const TAPE_FULL_LIMIT_MS = 5_000
 const POLL_MS = 50
@@ -50,10 +50,10 @@ export class World {
   #archive!: TapeArchive
   #status: IngestorStatus | undefined
   #drained: (() => void) | undefined
-  /** The process that we ended ourselves. */
+  /** The process that this class stopped itself. */
   #killed: Child | undefined
   #is_closing = false
-  /** How the ingestor ended where nobody had ended it. */
+  /** How the ingestor exited without being stopped. */
   readonly crashes: string[] = []
   database_url = ''
 
@@ -106,16 +106,16 @@ export class World {
   }
 
   exchangeStatus(): Promise<SourceStatus> {
-    return this.within('The exchange told its state', exchangeStatus(this.#exchange_url))
+    return this.within('The exchange reported its status', exchangeStatus(this.#exchange_url))
   }
 
   async ready(): Promise<void> {
     await this.within('The ingestor was ready', this.#ingestor!.ready)
   }
 
-  /** The promise of `what`, a sentence; where it is not kept in time, an error that says so. */
+  /** Waits for the promise; an error with the sentence `what` if it takes too long. */
   within<T>(what: string, promise: Promise<T>, limit_ms = STEP_LIMIT_MS): Promise<T> {
-    return within(limit_ms, promise, () => this.failure(`Not within ${limit_ms / 1_000} s: ${what}`))
+    return within(limit_ms, promise, () => this.failure(`Timeout (${limit_ms / 1_000} s) waiting for: ${what}`))
   }
 
   failure(sentence: string): Error {
@@ -124,7 +124,7 @@ export class World {
     return new Error(`${sentence}. The ingestor is ${state}. Files: ${this.#dir}. Its log ends with:\n${log}`)
   }
 
-  /** Strikes, and sets right again; settles when it has. */
+  /** Injects the fault and reverts it; resolves when done. */
   strike(fault: Fault): Promise<void> {
     return this.within(`The fault ${fault.kind} was over`, this.#strike(fault))
   }
@@ -165,18 +165,20 @@ export class World {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(request),
     })
-    const answer = await this.within('The exchange took the faults', asked)
-    if (!answer.ok) throw new Error(`The exchange refuses the faults: ${await answer.text()}`)
+    const answer = await this.within('The exchange accepted the faults', asked)
+    if (!answer.ok) throw new Error(`The exchange server refused the faults: ${await answer.text()}`)
   }
 
-  /** Everything that the ingestor has received is committed. */
+  /** Resolves when everything that the ingestor received is committed. */
   async drain(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#drained = resolve
     await drain(this.#ingestor!, promise)
   }
 
-  /** Ends ingestor and exchange as an operator would; Postgres stays. Returns the ingestor's end. */
+  /**
+   * Stops ingestor and exchange as an operator would, but not Postgres. Returns the exit reason.
+   */
   async endFeed(): Promise<string> {
     this.#is_closing = true
     await this.#ingestor?.stop()
@@ -185,7 +187,7 @@ export class World {
     return (await this.#ingestor?.ended) ?? 'never started'
   }
 
-  /** Ends everything and deletes it, unless the files are wanted. */
+  /** Stops everything and deletes the files, unless they are to be kept. */
   async close(keep_files: boolean): Promise<void> {
     this.#is_closing = true
     this.#signalIngestor('SIGCONT')
@@ -197,7 +199,7 @@ export class World {
     if (!keep_files) rmSync(this.#dir, { recursive: true, force: true })
   }
 
-  /** The programs end with us by themselves; Postgres, which is nobody's child then, does not. */
+  /** The programs exit with this process; Postgres does not, so it is killed here. */
   readonly #abandon = (): void => this.#postgres.abandon()
 
   #startIngestor(): void {
@@ -222,7 +224,7 @@ export class World {
     void child.ended.then((reason) => {
       if (this.#is_closing || (reason === 'SIGKILL' && this.#killed === child)) return
       this.crashes.push(reason)
-      // As its supervisor would.
+      // Restarts it, as its supervisor would.
       if (this.#ingestor === child) this.#startIngestor()
     })
   }

@@ -1,4 +1,4 @@
-/** The short form of `npm run soak:books`: few books, so that the weight limit costs no minutes. */
+/** The short form of `npm run soak:books`, with few books so that the weight limit is no delay. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { createTestDatabase } from '../../support/database.ts'
 import { checkBooks } from './check.ts'
 import { runBooks } from './run.ts'
 
-test('10 books through dropped, doubled, late and spoiled diffs and a kill -9: every break in the ledger, every book right, no limit broken', async () => {
+test('10 books through dropped, duplicate, late and corrupt diffs and a kill -9: every break in the ledger, every book correct, no limit exceeded', async () => {
   const { url, pool } = await createTestDatabase()
   const dir = mkdtempSync(join(tmpdir(), 'booktape-books-'))
   try {
@@ -28,12 +28,12 @@ test('10 books through dropped, doubled, late and spoiled diffs and a kill -9: e
     expect(report.quotes_compared).toBeGreaterThan(100)
     expect(report.served).toBeGreaterThan(10)
 
-    // The check itself: what is spoilt afterwards is found.
+    // The check itself finds data corrupted afterwards.
     await pool.query(`update marketdata.depth_events set bids = bids || asks[1:1]
       where depth_kind = 'diff' and array_length(asks, 1) > 0 and asks[1][2] > 0 and final_update_id % 50 = 0`)
     await pool.query('delete from marketdata.gaps')
-    const spoilt = await checkBooks(pool, () => 0.5)
-    for (const name of ['unledgered', 'wrong', 'crossed'] as const) expect(spoilt[name], name).toBeGreaterThan(0)
+    const corrupted = await checkBooks(pool, () => 0.5)
+    for (const name of ['unledgered', 'wrong', 'crossed'] as const) expect(corrupted[name], name).toBeGreaterThan(0)
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }

@@ -1,7 +1,7 @@
 /**
- * What depth_events says of the books, read the plain way: every break of the chain must be in
- * the ledger. A book that is carried over an unbroken run must have the best levels of every quote
- * of the same update, and equal every other snapshot that the exchange gave on the way.
+ * Checks the books in depth_events with a naive reader. Every break of the chain must be in the
+ * ledger. A book that is carried over an unbroken run must match the best levels of every quote
+ * with the same update id, and every snapshot of the exchange in the run.
  */
 import { bookAt, type DepthSource } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
@@ -15,23 +15,23 @@ export interface BookVerdict {
   readonly snapshot_count: number
   /** Breaks of a chain that no gap covers. */
   readonly unledgered: number
-  /** Breaks that one does. */
+  /** Breaks that a gap covers. */
   readonly ledgered: number
-  /** Snapshots, and quotes, that a book carried from an earlier snapshot was compared with. */
+  /** Number of snapshots and quotes that were compared with a carried book. */
   readonly snapshots_compared: number
   readonly quotes_compared: number
   readonly wrong: number
   /** Books with a best bid at or above the best ask: rebuilt, or rows of orderbook_topn. */
   readonly crossed: number
   readonly topn_count: number
-  /** Moments at which a book was asked for as a caller would, and those with a book to give. */
+  /** Number of times at which a book was requested, and how often there was one. */
   readonly asked: number
   readonly served: number
-  /** Some of what is wrong, for whoever looks for the cause. */
+  /** Examples of wrong books. */
   readonly examples: readonly string[]
 }
 
-/** Deeper levels may lie beyond what a snapshot of 1,000 shows. */
+/** Deeper levels may be beyond a snapshot of 1,000 levels. */
 const COMPARED_LEVELS = 200
 const MOMENTS_PER_SYMBOL = 4
 const EXAMPLES_MAX = 10
@@ -79,7 +79,7 @@ export async function checkBooks(pool: Pool, random: () => number): Promise<Book
 }
 
 interface Depth {
-  /** In order of final_update_id. */
+  /** Sorted by final_update_id. */
   readonly diffs: readonly DepthChange[]
   readonly snapshots: readonly DepthChange[]
   readonly gaps: readonly { readonly from_id: number; readonly to_id: number }[]
@@ -224,7 +224,7 @@ function bestOf(side: ReadonlyMap<number, number>, sign: 1 | -1): Level {
   return [sign * best, side.get(sign * best) ?? 0]
 }
 
-/** Books as a caller gets them, at moments of which some lie in holes. */
+/** Books as a caller gets them, at times of which some are in gaps. */
 async function askForBooks(
   depth: Depth,
   known: ReadonlyMap<number, string>,
@@ -246,7 +246,7 @@ async function askForBooks(
     const expected = known.get(update_id)
     if (expected === undefined || expected === top) continue
     found.wrong++
-    note(update_id, `the book that was served has ${top}, expected ${expected}`)
+    note(update_id, `the served book has ${top}, expected ${expected}`)
   }
   return found
 }

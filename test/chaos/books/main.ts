@@ -1,4 +1,4 @@
-/** `npm run soak:books -- --symbols 200`: one line of JSON, and exit code 1 where a promise broke. */
+/** `npm run soak:books -- --symbols 200`: one line of JSON, and exit code 1 on any complaint. */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,14 +16,14 @@ interface Flags {
   readonly seed: number
 }
 
-/** With 200 books some four a second are lost, which the weight limit can bear for a minute. */
+/** With 200 books about four per second are lost; the weight limit allows that for a minute. */
 const DROP_SHARE = 0.002
 const SNAPSHOT_S = 60
 
 await new Command('soak:books')
   .description('keep the books of a simulated exchange through faults and a kill -9, and check them')
   .option('--symbols <count>', 'books; 200 need two rounds of the weight limit, over a minute each', wholeNumber(1, 200), 200)
-  .option('--seconds <seconds>', 'how long frames are dropped, doubled, delayed and spoiled', wholeNumber(1, 3_600), 20)
+  .option('--seconds <seconds>', 'how long frames are dropped, duplicated, delayed and corrupted', wholeNumber(1, 3_600), 20)
   .option('--events-per-s <rate>', 'quotes and trades a second over all symbols, which make the depth', wholeNumber(10, 100_000), 4_000)
   .option('--seed <seed>', 'of the market and the faults', wholeNumber(0, 2 ** 32), 7)
   .action(async ({ symbols: symbol_count, seconds, eventsPerS: events_per_s, seed }: Flags) => {
@@ -32,7 +32,7 @@ await new Command('soak:books')
     chmodSync(dir, 0o755)
     const postgres = new FragilePostgres(join(dir, 'postgres'), await freePort())
     const started = performance.now()
-    // The ingestor ends with us by itself; Postgres, which is nobody's child then, does not.
+    // The ingestor exits with this process; Postgres does not, so it is killed here.
     process.once('exit', () => postgres.abandon())
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(1))
     try {

@@ -1,8 +1,7 @@
 /**
- * Books under fire: a real ingestor keeps the books of a simulated exchange from a cold start,
- * through frames that are dropped, doubled, delayed and spoiled, through a kill -9 and refused
- * snapshots; then what it left in the tables is checked (check.ts), and how it treated the
- * exchange (weighing-proxy.ts).
+ * Books under faults: a real ingestor keeps the books of a simulated exchange from a cold start,
+ * through dropped, duplicated, delayed and corrupt frames, a kill -9 and refused snapshots. Then
+ * check.ts checks the tables, and weighing-proxy.ts reports how the ingestor used the REST API.
  */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,15 +19,15 @@ import { type RestAccount, startWeighingProxy } from './weighing-proxy.ts'
 export interface BooksOptions {
   /** Migrated and empty. */
   readonly database_url: string
-  /** For the tape and the logs. */
+  /** Folder for the tape and the logs. */
   readonly dir: string
   readonly seed: number
   readonly symbol_count: number
   readonly events_per_s: number
   readonly fault_ms: number
-  /** Of the diffs, so many are dropped meanwhile; others are doubled, delayed and spoiled. */
+  /** Share of diffs that are dropped; others are duplicated, delayed and corrupted. */
   readonly drop_share: number
-  /** Books are renewed so often, as far as the weight allows. */
+  /** Interval of book renewals, as far as the weight allows. */
   readonly snapshot_s: number
   readonly onProgress?: (what: string) => void
 }
@@ -36,14 +35,14 @@ export interface BooksOptions {
 export interface BooksReport extends BookVerdict {
   readonly seed: number
   readonly books: number
-  /** From the start of the ingestor until every book was in sequence. */
+  /** Time from the ingestor's start until every book was in sequence. */
   readonly cold_sync_s: number
-  /** The same after the last fault and a kill -9. */
+  /** The same, after the last fault and a kill -9. */
   readonly restart_sync_s: number
-  /** Books lost before the kill, of which each came back or was to. */
+  /** Books lost before the kill. */
   readonly books_lost: number
   readonly rest: RestAccount
-  /** Sentences; none where every promise held. */
+  /** Sentences; empty if every guarantee held. */
   readonly complaints: readonly string[]
 }
 
@@ -78,7 +77,7 @@ export async function runBooks(options: BooksOptions): Promise<BooksReport> {
     const refusing_ms = performance.now()
     exchange.setFaults({ faults: [...frame_faults, REFUSALS] })
     const hasRefused = (): boolean => proxy.account().refused_snapshot_count > 0
-    // Where the weight is used up, the next book is asked for in the exchange's next minute.
+    // If the weight is used up, the next book is requested in the exchange's next minute.
     while (!hasRefused() && performance.now() - refusing_ms < REFUSAL_LIMIT_MS) await sleep(POLL_MS)
     onProgress?.(`books were refused after ${Math.round(performance.now() - refusing_ms)} ms`)
     await sleep(REFUSING_MS)
@@ -124,9 +123,9 @@ const REFUSALS = {
   status: 429,
   retry_after_s: 2,
 } as const
-/** From the first refusal on: longer than the pause that it asks for, so that more follow. */
+/** Time from the first refusal: longer than its Retry-After, so that more refusals follow. */
 const REFUSING_MS = 3_000
-/** Longer than a minute of the exchange, after which there is weight for a book. */
+/** Longer than the exchange's minute, after which there is weight for a book. */
 const REFUSAL_LIMIT_MS = 150_000
 const CADENCE = { min_us: 100_000, max_us: 1_000_000 }
 
@@ -165,7 +164,7 @@ class Ingestor {
     })
   }
 
-  /** Seconds until so many books are in sequence. `wake` has symbols speak that are quiet. */
+  /** Seconds until `count` books are in sequence. `wake` makes quiet symbols send frames. */
   async synced(count: number, wake: () => void): Promise<number> {
     const began_ms = performance.now()
     const late = (): Error => new Error(`The ingestor is not ready. ${this.#child?.logEnd()}`)
@@ -187,7 +186,7 @@ class Ingestor {
     await this.#child?.ended
   }
 
-  /** Commits everything and stops; how it ended, where that was not as it should. */
+  /** Commits everything and stops. Returns complaints about the exit. */
   async end(): Promise<readonly string[]> {
     const child = this.#child
     if (child === undefined) return []
@@ -213,14 +212,14 @@ function complaintsOf(
   const { quotes_compared } = verdict
   const bad: readonly (readonly [boolean, string])[] = [
     [verdict.symbol_count !== symbol_count, `only ${verdict.symbol_count} symbols have depth`],
-    [verdict.unledgered > 0, `${verdict.unledgered} breaks of a chain are in no gap`],
-    [verdict.wrong > 0, `${verdict.wrong} books are not what the exchange's next snapshot says`],
+    [verdict.unledgered > 0, `${verdict.unledgered} breaks of a chain are not in a gap`],
+    [verdict.wrong > 0, `${verdict.wrong} books differ from the exchange's next snapshot`],
     [verdict.crossed > 0, `${verdict.crossed} books are crossed`],
     [quotes_compared < symbol_count, `only ${quotes_compared} quotes could be compared`],
-    [verdict.served === 0 || verdict.topn_count === 0, 'no book was served at all'],
+    [verdict.served === 0 || verdict.topn_count === 0, 'no book was served'],
     [rest.over_limit_count > 0, `${rest.over_limit_count} requests were over the weight limit`],
-    [rest.used_weight_max > WEIGHT_PER_MINUTE, `${rest.used_weight_max} of weight in a minute`],
-    [rest.in_pause_count > 0, `${rest.in_pause_count} requests came in a pause that was asked for`],
+    [rest.used_weight_max > WEIGHT_PER_MINUTE, `weight ${rest.used_weight_max} in one minute`],
+    [rest.in_pause_count > 0, `${rest.in_pause_count} requests ignored a Retry-After`],
     [rest.refused_snapshot_count === 0, 'no book was refused'],
   ]
   return bad.flatMap(([is_bad, sentence]) => (is_bad ? [sentence] : []))

@@ -1,6 +1,6 @@
 /**
- * Stands between the ingestor and the exchange's REST and keeps the exchange's books: how much
- * weight was used, who was turned away, and whether a pause that was asked for was kept.
+ * A proxy between the ingestor and the exchange's REST API. It counts the used weight, refused
+ * requests, and requests that ignore a Retry-After.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,15 +8,15 @@ import type { AddressInfo } from 'node:net'
 export interface RestAccount {
   readonly request_count: number
   readonly snapshot_count: number
-  /** The most that the exchange counted in one of its minutes. */
+  /** The largest weight that the exchange counted in one minute. */
   readonly used_weight_max: number
-  /** Turned away by the exchange's own count of weights. */
+  /** Requests refused because of the exchange's weight limit. */
   readonly over_limit_count: number
-  /** Turned away by a fault, with a pause to keep. */
+  /** Requests refused by a fault, with a Retry-After. */
   readonly pause_count: number
-  /** Books that were asked for and turned away by a fault. */
+  /** Book snapshots refused by a fault. */
   readonly refused_snapshot_count: number
-  /** Requests that came in a pause, PAUSE_GRACE_MS or more after it was asked for. */
+  /** Requests during a Retry-After, PAUSE_GRACE_MS or more after it was sent. */
   readonly in_pause_count: number
 }
 
@@ -26,7 +26,7 @@ export interface WeighingProxy {
   stop(): Promise<void>
 }
 
-/** What is under way when the pause is asked for cannot know of it. */
+/** Requests already on their way cannot know of the Retry-After. */
 const PAUSE_GRACE_MS = 500
 const WEIGHT_HEADER = 'x-mbx-used-weight-1m'
 
