@@ -1,6 +1,6 @@
 /**
- * Stores many records in one statement, and where Postgres refuses that, all but those it refuses:
- * these are found by halving and handed back with the reason, so none of them stops the others.
+ * Stores many records in one statement. If Postgres refuses a record, finds it by halving the list,
+ * stores all the others, and returns the refused record with the reason.
  */
 import type { Client } from '#core/node/pool.ts'
 import { troubleOf } from './database-errors.ts'
@@ -16,7 +16,7 @@ export interface StoredApart<T> {
   readonly refused: readonly Refused<T>[]
 }
 
-/** Inside the transaction that `client` is in; `store` is one statement. */
+/** Runs inside the open transaction of `client`. `store` is one statement. */
 export async function storeApart<T>(
   client: Client,
   items: readonly T[],

@@ -1,4 +1,4 @@
-/** What one transaction takes in, as the batcher hands it on. */
+/** What the batcher passes on for one transaction. */
 import type { Gap, IndexPrice } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import type { RejectReason } from '../exchanges/adapter.ts'
@@ -8,26 +8,24 @@ import type { OpenHoles, StreamBatch } from './stream-table.ts'
 import type { ListedInstruments } from './symbol-ids.ts'
 
 /**
- * Everything that one transaction takes in, still by symbol name. The rows lie in buffers of the
- * batcher: prepare the batch (prepare.ts) before the batcher takes the next record.
+ * Everything that one transaction writes, still by symbol name. The rows are in buffers that the
+ * batcher owns: prepare the batch (prepare.ts) before the batcher takes the next record.
  */
 export interface Batch {
   readonly from_position: number
   readonly to_position: number
-  /** When the first record arrived; undefined where the batch holds only damage. */
+  /** When the first record arrived; undefined if the batch covers only unreadable tape. */
   readonly oldest_ts_ingest: Micros | undefined
-  /** The streams that are listened to were heard up to here, by our clock. */
+  /** The subscribed streams are covered up to this time, by our clock. */
   readonly covered_until: Micros | undefined
   readonly streams: readonly StreamBatch[]
-  /** Index prices, which are no rows of a raw table. */
+  /** Index prices, which have no raw table. */
   readonly prices: readonly IndexPrice[]
   readonly gaps: readonly Gap[]
   readonly listings: readonly ListedInstruments[]
-  /** As they are once the batch is committed. */
+  /** The state once the batch is committed. */
   readonly open_holes: OpenHoles
-  /**
-   * Rows, dead letters, gaps, and duplicates beyond those seen here, are added when it is committed.
-   */
+  /** * The commit adds rows, dead letters, gaps, and the duplicates that it finds in the tables. */
   readonly counts: MutableCounts
 }
 

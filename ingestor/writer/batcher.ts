@@ -1,7 +1,7 @@
 /**
- * Turns tape records into batches of events: parses each frame once, watches the sequence of its
- * stream, and counts what became of it. Pure but for the samples of rejected frames it hands out;
- * symbol ids, encoding and Postgres are the matter of prepare.ts and commit.ts.
+ * Turns tape records into batches of events: parses each frame once, checks the sequence of its
+ * stream, and counts the outcome. Pure, except that it passes rejected frames to `onRejected`.
+ * prepare.ts and commit.ts do symbol ids, encoding and Postgres.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { MarkPrice } from '#core/market.ts'
@@ -21,14 +21,14 @@ import { type StreamOffset, StreamTable } from './stream-table.ts'
 
 export interface BatcherOptions {
   readonly from_position: number
-  /** The streams as the database remembers them. */
+  /** The state of each stream as read from the database. */
   readonly offsets: readonly StreamOffset[]
-  /** The newest rows of each stream, in the order of their times. */
+  /** The newest rows of each stream, ordered by time. */
   readonly mark_prices?: readonly MarkPrice[]
-  /** Of the batch before. */
+  /** From the previous batch. */
   readonly covered_until?: Micros | undefined
   readonly choice: StreamChoice
-  /** Sees every depth event; undefined where nobody could ask for snapshots. */
+  /** Receives every depth event; undefined if snapshots cannot be requested. */
   readonly books?: Pick<BookKeeper, 'take' | 'deafen'> | undefined
   readonly onRejected: (frame: RejectedFrame) => void
 }
@@ -38,9 +38,9 @@ export interface Batcher {
   /** Events since the last seal. */
   readonly event_count: number
   add(record: TapeRecord): void
-  /** So many bytes of the tape cannot be read. */
+  /** Reports that this many bytes of the tape cannot be read. */
   skip(damaged_bytes: number): void
-  /** Everything taken since the last seal; the tape was read up to `to_position`. */
+  /** Returns everything taken since the last seal. The tape was read up to `to_position`. */
   seal(to_position: number): Batch
 }
 
@@ -81,7 +81,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const { exchange } = adapterByCode(exchange_code)
     marks.lose(streams.named(exchange, [spoiled]), 'rejected', ts_ingest)
   }
-  /** Everything but events, which a frame and an answer take differently. */
+  /** Counts what holds no events. Events differ between frames and answers. */
   const addOther = (record: TapeRecord, parsed: Exclude<Parsed, { kind: 'events' }>): void => {
     switch (parsed.kind) {
       case 'control':
@@ -112,7 +112,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     for (; at < parsed.events.length; at++) taker.takeHeard(parsed.events[at]!, record.connection)
   }
 
-  /** Answers fill holes of the past or show the whole book: no stream goes on from them. */
+  /** An answer fills an old gap or holds a whole book. It never advances a stream. */
   const addAnswer = (record: TapeRecord, parsed: Parsed): void => {
     if (parsed.kind !== 'events') return addOther(record, parsed)
     gathered.counts.event_answers++
@@ -138,7 +138,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
   }
 
-  /** Our own code fails with this record: its stream has a hole, and everything else goes on. */
+  /** Our own code failed on this record: its stream gets a gap, and all others continue. */
   const setAside = (record: TapeRecord, error: unknown): void => {
     reject(record, { reason: 'parser_failed', detail: String(error) })
     if (record.kind !== 'frame') return
@@ -152,7 +152,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     if (mark === undefined) {
       return reject(record, { reason: 'unknown_shape', detail: 'not a mark of this build' })
     }
-    // Recovery cut the tape, which is of no exchange.
+    // Recovery cut the tape, which affects the streams of all exchanges.
     if (mark.kind === 'cut') {
       return marks.lose(streams.all(), 'tape_cut', record.ts_ingest, covered_until)
     }
@@ -171,8 +171,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
       newest_ts_ingest = record.ts_ingest
       if (record.kind === 'frame') {
         gathered.counts.frames++
-        // An answer shows no socket: the listing is asked for before there is one, perhaps days
-        // after the last frame.
+        // An answer does not prove that a socket was open. The listing is requested before the
+        // first socket opens, perhaps days after the last frame.
         covered_until = record.ts_ingest
       } else if (record.kind === 'rest') gathered.counts.rest_answers++
       else gathered.counts.marks++

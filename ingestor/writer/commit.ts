@@ -1,7 +1,7 @@
 /**
- * One batch, one transaction: rows of all tables, gaps, stream offsets and the tape's position.
- * The fast way is COPY straight into the partitioned tables; where a key clashes or a row is bad
- * the whole batch is rolled back and goes through staging.ts.
+ * One batch, one transaction: rows of all tables, gaps, stream offsets and the tape's position. The
+ * fast path is COPY straight into the partitioned tables. If a key clashes or a row is bad, the
+ * whole batch is rolled back and goes through staging.ts.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { Channel, Gap, IndexPrice } from '#core/market.ts'
@@ -27,29 +27,31 @@ export interface CommitDeps {
   readonly partitions: Partitions
   readonly symbolId: SymbolIds
   readonly dead_letters: DeadLetters
-  /** The batches are those of a running ingestor, whose streams end where it stops writing. */
+  /** True for a running ingestor: its streams are covered only up to its last batch. */
   readonly live: boolean
 }
 
-/** Tables whose last batch met keys that were there already; they skip the attempt with COPY. */
+/** Tables whose last batch held keys that were already stored. They skip the attempt with COPY. */
 export type ClashingTables = Set<RawChannel>
 
 const ATTEMPTS_MAX = 5
 
-/** Trades are repaired (repair/); the ledger says of all else why it stays open. */
+/**
+ * Missed trades are refilled (repair/). For other channels the ledger says why a gap stays open.
+ */
 const NOT_REFILLABLE: { readonly [name in Channel]?: string } = {
-  book_ticker: 'The exchange does not give quotes a second time.',
-  depth_events: 'The exchange does not give changes of a book a second time.',
-  mark_price: 'The exchange does not give mark prices of every second a second time.',
-  liquidations: 'The exchange does not give liquidations a second time.',
-  prices: 'The exchange does not give index values a second time.',
+  book_ticker: 'The exchange keeps no history of quotes.',
+  depth_events: 'The exchange keeps no history of book updates.',
+  mark_price: 'The exchange keeps no history of per-second mark prices.',
+  liquidations: 'The exchange keeps no history of liquidations.',
+  prices: 'The exchange keeps no history of index values.',
 }
 
-const NO_TRADE_IDS = 'The trades of this exchange have no ids by which to ask for them.'
+const NO_TRADE_IDS = 'The trades of this exchange have no ids by which to request them.'
 
 /**
- * Commits the batch and returns its counts complete. `onStored` is called before the commit, so
- * that the counts are known even where its acknowledgement is lost.
+ * Commits the batch and returns its complete counts. `onStored` is called before the commit, so the
+ * counts are known even if the acknowledgement is lost.
  */
 export async function commitBatch(
   deps: CommitDeps,
@@ -115,7 +117,7 @@ interface Stored {
   readonly added: readonly AddedRange[]
   readonly bad: readonly BadRow[]
   readonly bad_prices: readonly RefusedRecord[]
-  /** Tables that held keys of the batch already. */
+  /** Tables that already held keys of the batch. */
   readonly met_keys: ReadonlySet<RawChannel>
 }
 
@@ -170,7 +172,7 @@ async function storeRows(
 interface CommitEffects {
   /** New rows of the gap ledger. */
   readonly gap_count: number
-  /** Tables that got rows below their threshold. */
+  /** Number of tables that got rows below their threshold. */
   readonly late_count: number
 }
 
@@ -190,8 +192,8 @@ function withoutRefused<T extends object>(
 }
 
 /**
- * Gaps, offsets, the position, and a look at the thresholds, in one statement. Carefully: gaps and
- * offsets that Postgres refuses are left out.
+ * Writes gaps, offsets and the position, and reads the thresholds, in one statement. With
+ * `careful`, gaps and offsets that Postgres refuses are left out.
  */
 async function writeProgress(
   deps: CommitDeps,
@@ -303,13 +305,13 @@ const PROGRESS = `with gap as (
       join threshold using (table_name) where lowest < threshold)::int as late_count`
 
 /**
- * Somebody else moved the position: a transaction of ours that was thought lost, or a second
- * ingestor with the same id. Reading the position again tells which.
+ * The position was moved by a transaction of ours that seemed lost, or by a second ingestor with
+ * the same id. Reading the position again shows which.
  */
 function positionMoved(ingestor_id: string): OperatorError {
   return new OperatorError(
     'position_moved',
     `The tape position of ingestor ${ingestor_id} is not where this process left it.`,
-    { hint: 'Give every running ingestor an INGESTOR_ID of its own.', retryable: true },
+    { hint: 'Give every running ingestor a unique INGESTOR_ID.', retryable: true },
   )
 }

@@ -1,7 +1,7 @@
 /**
- * Rows whose identity is in a table already and that say something else there. A repetition says
- * the same and is a duplicate; these are counted apart, and both rows are kept as evidence. Looked
- * for only where keys clash, so a stream without repetitions pays nothing.
+ * A conflict is a row whose key is already stored with other values. A row with the same values is
+ * a duplicate. Conflicts are counted separately, and both rows are kept as evidence. They are
+ * looked for only after keys clash, so a stream without repeated keys pays nothing.
  */
 import type { Client } from '#core/node/pool.ts'
 import type { PriceValue } from '#core/node/prices.ts'
@@ -25,11 +25,11 @@ export interface Conflicts {
   readonly evidence: readonly Conflict[]
 }
 
-/** Of one batch and table; more are only counted. */
+/** Kept per batch and table. The rest are only counted. */
 export const EVIDENCE_MAX = 100
 const TABLE_ROWS_MAX = 10_000
 
-/** Columns in which null means that the exchange did not say: that contradicts nothing. */
+/** Columns in which null means that the exchange sent no value. Null conflicts with nothing. */
 const UNSAID: { readonly [name in RawChannel]?: readonly string[] } = {
   trades: ['non_rpi_qty', 'first_trade_id', 'last_trade_id'],
   depth_events: ['first_update_id', 'prev_final_update_id'],
@@ -38,7 +38,7 @@ const UNSAID: { readonly [name in RawChannel]?: readonly string[] } = {
 
 type Row = Readonly<Record<string, unknown>>
 
-/** Two rows of one identity, as decodeRow gives them; undefined where they do not disagree. */
+/** Compares two rows with the same key, as decodeRow returns them; undefined if they agree. */
 export function conflictOf(table: Table, kept: Row, refused: Row): Conflict | undefined {
   const is_other = valuesOf(table).some(({ name, may_be_unsaid }) => {
     const [a, b] = [kept[name], refused[name]]
@@ -55,7 +55,7 @@ export function conflictOf(table: Table, kept: Row, refused: Row): Conflict | un
   }
 }
 
-/** Rows of `stage` that the table refuses because it says something else under their key. */
+/** Rows of `stage` whose key the table holds with other values. */
 export async function findConflicts(client: Client, table: Table, stage: string): Promise<Conflicts> {
   const same_key = table.identity.map((name) => `kept.${name} = refused.${name}`).join(' and ')
   const is_other = valuesOf(table).map(({ name, may_be_unsaid }) =>
@@ -65,7 +65,7 @@ export async function findConflicts(client: Client, table: Table, stage: string)
   )
   const asJson = (row: string): string =>
     `jsonb_build_object(${table.columns.map(({ name }) => `'${name}', ${row}.${name}`).join(', ')})`
-  // Hour by hour, with bounds that the planner knows: else it locks every partition of the table.
+  // Hour by hour, with bounds the planner can see. Otherwise it locks every partition of the table.
   const { rows: hours } = await client.query<{ from_ts: string; to_ts: string }>(
     `select hour::text as from_ts, (hour + interval '1 hour')::text as to_ts
     from (select distinct date_bin('1 hour', ts_exchange, 'epoch') as hour from ${stage}) h`,
@@ -90,7 +90,7 @@ export async function findConflicts(client: Client, table: Table, stage: string)
   return { count, evidence: evidence.slice(0, EVIDENCE_MAX) }
 }
 
-/** The same for index prices, after they were stored. */
+/** The same for index prices, once they are stored. */
 export async function findPriceConflicts(
   client: Client,
   prices: readonly PriceValue[],
@@ -112,7 +112,7 @@ export async function findPriceConflicts(
   return { count: all.length, evidence: all.slice(0, EVIDENCE_MAX) }
 }
 
-/** Into marketdata.conflicts, which keeps the newest. */
+/** Writes to marketdata.conflicts and deletes the oldest rows beyond TABLE_ROWS_MAX. */
 export async function keepConflicts(
   client: Client,
   ingestor_id: string,
@@ -133,7 +133,7 @@ export async function keepConflicts(
   )
 }
 
-/** Columns that are neither identity nor our clock's. */
+/** Columns other than the key and ts_ingest. */
 function valuesOf({ name: table_name, columns, identity }: Table) {
   const unsaid = UNSAID[table_name] ?? []
   return columns

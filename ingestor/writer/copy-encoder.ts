@@ -1,7 +1,7 @@
 /**
- * Postgres' binary COPY format for the raw tables, after the column order and types of
- * core/tables.ts. Exact: microseconds and ids are 64-bit integers made from safe integers.
- * Encoded rows can be cut anywhere between two rows, so a batch can be sent in parts.
+ * Postgres' binary COPY format for the raw tables, with the columns of core/tables.ts. Exact:
+ * microseconds and ids are 64-bit integers made from safe integers. Encoded rows can be split
+ * between any two rows, so a batch can be sent in parts.
  */
 import type {
   BookTicker,
@@ -34,14 +34,14 @@ import {
 import { RAW_TABLES, type Table } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 
-/** What becomes a row of a raw table. */
+/** An event that becomes a row of a raw table. */
 export type StoredEvent = Exclude<MarketEvent, VoidTrade | IndexPrice | MarkPriceChange>
 
 /** Rows of one table, without header and trailer. */
 export interface CopyRows {
   readonly table: Table
   readonly bytes: Buffer
-  /** Byte offset of every row in `bytes`, and of the end: one more than there are rows. */
+  /** Byte offset of every row in `bytes`, then the end: row_count + 1 values. */
   readonly offsets: Float64Array
   readonly row_count: number
 }
@@ -51,7 +51,7 @@ export type CellValue = number | boolean | string | readonly Level[] | null
 const TS_EXCHANGE_AT = ROW_HEAD_BYTES
 const TS_INGEST_AT = TS_EXCHANGE_AT + NUMBER_BYTES
 const SYMBOL_ID_AT = TS_INGEST_AT + NUMBER_BYTES
-/** Where the columns of the identity after the stamps begin: an id, in most tables. */
+/** Where the key columns after the stamps begin: an id, in most tables. */
 const KEY_AT = SYMBOL_ID_AT + NUMBER_BYTES
 const LEVEL_BYTES = 2 * NUMBER_BYTES
 
@@ -60,10 +60,10 @@ export function copySql(table: Table, target: string): string {
   return `copy ${target} (${columns}) from stdin (format binary)`
 }
 
-/** Bytes of the longest row without levels: nine numbers and a flag, or six numbers and a word. */
+/** Size of the longest row without levels: nine numbers and a flag, or six numbers and a word. */
 export const FLAT_ROW_BYTES_MAX = ROW_HEAD_BYTES + 10 * NUMBER_BYTES
 
-/** As many bytes as the event's row takes at most. */
+/** Upper bound of the size of the event's row. */
 export function rowBytesMax(event: StoredEvent): number {
   if (event.kind !== 'depth') return FLAT_ROW_BYTES_MAX
   const level_count = event.bids.length + event.asks.length
@@ -75,9 +75,9 @@ export function rowBytesMax(event: StoredEvent): number {
 }
 
 /**
- * Writes an event's row at `at`, its symbol_id still 0; returns where it ends. Written out column
- * by column, in the order of core/tables.ts (a test decodes them after it): a loop over the
- * columns takes four times as long.
+ * Writes an event's row at `at` with symbol_id 0 and returns where the row ends. Written out column
+ * by column, in the order of core/tables.ts (a test decodes them in that order), because a loop
+ * over the columns takes four times as long.
  */
 export function encodeRow(view: DataView, at: number, event: StoredEvent): number {
   switch (event.kind) {
@@ -109,9 +109,8 @@ export function tsExchangeAt(view: DataView, row_at: number): Micros {
 }
 
 /**
- * Which of two rows of one symbol comes first in the order of the table's identity: by time, then
- * by the bytes of the key's other columns, which for ids and prices is their order too. `key_count`
- * is the number of those columns.
+ * Orders two rows of one symbol by the table's key: by time, then by the bytes of the other key
+ * columns, which sort ids and prices correctly. `key_count` is the number of those columns.
  */
 export function compareKeys(view: DataView, a: number, b: number, key_count: number): number {
   const time_at = TS_EXCHANGE_AT + LENGTH_BYTES
@@ -138,17 +137,19 @@ export function sliceRows(rows: CopyRows, from: number, to: number): Buffer {
   return rows.bytes.subarray(rows.offsets[from], rows.offsets[to])
 }
 
-/** What follows the stamps and the symbol: the same in two rows that differ only in ts_ingest. */
+/**
+ * Compares what follows the stamps and the symbol. Rows that differ only in ts_ingest are equal.
+ */
 export function saysTheSame(bytes: Buffer, a: number, a_end: number, b: number, b_end: number): boolean {
   return bytes.compare(bytes, a + KEY_AT, a_end, b + KEY_AT, b_end) === 0
 }
 
-/** One row back from its bytes, for the dead-letter file. */
+/** Decodes one row, for the dead-letter file. */
 export function decodeRow(rows: CopyRows, index: number): Record<string, CellValue> {
   return decodeRowAt(rows.table, rows.bytes, rows.offsets[index]!)
 }
 
-/** The row that begins there. */
+/** Decodes the row that begins at `row_at`. */
 export function decodeRowAt(table: Table, bytes: Buffer, row_at: number): Record<string, CellValue> {
   let at = row_at + ROW_HEAD_BYTES
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -223,7 +224,9 @@ function putLiquidation(view: DataView, at: number, event: Liquidation): number 
   return putFloat(view, end, event.filled_qty)
 }
 
-/** The columns that every raw table begins with; their places are fixed, since none is nullable. */
+/**
+ * The columns that every raw table begins with. Their offsets are fixed, since none is nullable.
+ */
 function putStamps(view: DataView, at: number, table: Table, event: StoredEvent): number {
   view.setInt16(at, table.columns.length)
   putMicros(view, at + TS_EXCHANGE_AT, event.ts_exchange)
@@ -231,7 +234,7 @@ function putStamps(view: DataView, at: number, table: Table, event: StoredEvent)
   return putInteger(view, at + SYMBOL_ID_AT, 0)
 }
 
-/** float8[][] of [price, qty]; no level at all is an array without dimensions. */
+/** float8[][] of [price, qty]; an empty side is an array without dimensions. */
 function putLevels(view: DataView, at: number, levels: readonly Level[]): number {
   let end = putPairsHead(view, at, levels.length)
   for (const [price, qty] of levels) {

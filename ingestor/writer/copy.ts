@@ -4,7 +4,7 @@ import type { Client } from '#core/node/pool.ts'
 import { COPY_HEADER, COPY_TRAILER } from '#core/node/pg-copy/format.ts'
 import { type CopyRows, copySql, sliceRows } from './copy-encoder.ts'
 
-/** COPYs rows [from, to) into `target`, inside the transaction that `client` is in. */
+/** COPYs rows [from, to) into `target`, inside the open transaction of `client`. */
 export function copyInto(
   client: Client,
   target: string,

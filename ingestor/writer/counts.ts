@@ -1,6 +1,6 @@
 /**
- * Counters by outcome: every frame and REST answer that was read from the tape is in exactly one
- * of control, ignored, rejected, event_frames or event_answers, and every event in exactly one of rows,
+ * Counters by outcome. Every frame and REST answer on the tape counts as exactly one of control,
+ * ignored, rejected, event_frames or event_answers. Every event counts as exactly one of rows,
  * duplicates, conflicts or dead_letters. Nothing is counted before it is committed.
  */
 import { CHANNELS, type Channel } from '#core/market.ts'
@@ -16,29 +16,29 @@ export interface FollowCounts {
   readonly marks: number
   /** Frames that held events. */
   readonly event_frames: number
-  /** REST answers that held trades or a book, or an empty list of trades. */
+  /** REST answers that held a book or a list of trades, even an empty one. */
   readonly event_answers: number
-  /** Those of them that held a book. */
+  /** REST answers that held a book. */
   readonly book_answers: number
   readonly control: number
   /** By the exchange's stream class; classes beyond the first 50 are counted as `other`. */
   readonly ignored: Readonly<Record<string, number>>
   readonly rejected: { readonly [reason in RejectReason]?: number }
-  /** Elements of lists in frames and answers that held events besides. */
+  /** Rejected list elements in frames and answers that also held valid events. */
   readonly rejected_elements: { readonly [reason in RejectReason]?: number }
-  /** Events that want a row. */
+  /** Events that should become a row. */
   readonly events: PerTable
-  /** Ids that the exchange used for something else than a market trade; no rows. */
+  /** Ids that the exchange used for something other than a market trade. They get no rows. */
   readonly void_trades: number
-  /** Rows that are in the tables because of us. */
+  /** Rows that this writer added to the tables. */
   readonly rows: PerTable
-  /** Events whose row was there already: from a replay, another ingestor, or a second socket. */
+  /** Events whose row was already stored by a replay, another ingestor, or a second socket. */
   readonly duplicates: PerTable
-  /** Events of an identity that has a row already which says something else. See conflicts.ts. */
+  /** Events whose key is already stored with other values. See conflicts.ts. */
   readonly conflicts: PerTable
-  /** Rows that Postgres refused and that lie in the dead-letter file. */
+  /** Rows that Postgres refused. They are in the dead-letter file. */
   readonly dead_letters: number
-  /** Listed instruments, gaps and offsets that Postgres refused; they lie in the same file. */
+  /** Listed instruments, gaps and offsets that Postgres refused. They are in the same file. */
   readonly refused_records: number
   /** New rows of the gap ledger. */
   readonly gaps: number
@@ -79,7 +79,7 @@ export function perTable(): Record<Channel, number> {
   return Object.fromEntries(CHANNELS.map((channel) => [channel, 0])) as Record<Channel, number>
 }
 
-/** One more frame of a class that was not asked for. */
+/** Counts frames of a stream class that is not recorded. */
 export function countIgnored(counts: MutableCounts, stream_class: string, count = 1): void {
   const { ignored } = counts
   const known = ignored[stream_class] !== undefined

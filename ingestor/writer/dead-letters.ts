@@ -1,7 +1,7 @@
 /**
- * Where rows and other records go that Postgres will never take: lines of JSON, one a row, with the
- * reason. Bounded: a full file becomes `<name>.1` in place of the one before, so two files at most are kept. Written
- * before the batch commits; a crash between the two repeats the line after the replay.
+ * Keeps rows and other records that Postgres will never accept: one line of JSON each, with the
+ * reason. Bounded: a full file replaces `<name>.1`, so at most two files are kept. Lines are
+ * written before the batch commits; after a crash between the two, the replay repeats them.
  */
 import { mkdirSync, renameSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import type { BadRow } from './staging.ts'
 
 export const DEAD_LETTER_FILE_BYTES_MAX = 16 * 1024 * 1024
 
-/** A row of a raw table; or another record with the table that it was for. */
+/** A row of a raw table, or a record of another table. */
 export type DeadLetter = BadRow | RefusedRecord
 
 export interface RefusedRecord {
@@ -23,7 +23,7 @@ export interface RefusedRecord {
 }
 
 export interface DeadLetters {
-  /** On disk when it settles. `from` and `to` are the batch's range of the tape. */
+  /** Resolves once the lines are on disk. `from` and `to` are the batch's range of the tape. */
   write(bad: readonly DeadLetter[], from: number, to: number): Promise<void>
 }
 
@@ -56,7 +56,7 @@ export function openDeadLetters(
       }
       log.error(
         { code: 'dead_letters', row_count: bad.length, path, ...describeTrouble(bad[0]?.cause) },
-        'Postgres refuses rows; they are put aside.',
+        'Postgres refused rows; they were written to the dead-letter file.',
       )
     },
   }

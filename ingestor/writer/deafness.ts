@@ -1,6 +1,6 @@
 /**
- * What marks and the passing of time do to a stream's sequence: it is lost, carried on by another
- * socket, heard again, or ended. The invariants are those of sequence.ts.
+ * How marks and the passing of time change a stream's sequence: it is lost, carried on by another
+ * socket, covered again, or ended. sequence.ts lists the invariants.
  */
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros } from '#core/time.ts'
@@ -18,9 +18,10 @@ import {
 } from './sequence-state.ts'
 
 /**
- * Nobody listens to the stream from `lost_at` on. The first cause stands until the hole is closed,
- * unless the stream has ended: then it is why. `heard_until`: when its socket last delivered anything.
- * `carried_by`: this socket listens, and what came before its first event may be missing.
+ * The stream is not covered from `lost_at` on. The first cause is kept until the gap is closed,
+ * unless the stream then ends: the end becomes the cause. `heard_until`: when its socket last
+ * delivered anything. `carried_by`: the socket that now carries the stream; events before its first
+ * one may be missing.
  */
 export function deafen(
   state: StreamState,
@@ -38,7 +39,9 @@ export function deafen(
   return holes
 }
 
-/** From now on this socket alone carries the stream; it listened before the last one went. */
+/**
+ * From now on only this socket carries the stream. It was subscribed before the other one closed.
+ */
 export function carryOn(state: StreamState, connection: number): void {
   const { ahead } = state
   if (state.deaf_cause !== undefined) return
@@ -47,13 +50,12 @@ export function carryOn(state: StreamState, connection: number): void {
     return
   }
   state.connection = connection
-  // What another socket brought before it went stays ahead until this one has come there.
+  // What the closed socket delivered stays ahead until this one reaches it.
   if (ahead !== undefined) ahead.connection = undefined
 }
 
-/**
- * The stream is listened to, again or at last, and has nothing to say until it has an event: its
- * hole ends. `connection`: the socket that listens; undefined on tapes of older builds.
+/** * The stream is subscribed. Silence from now on means that it has no events, so its gap ends.
+ * `connection`: the subscribed socket; undefined on tapes of older builds.
  */
 export function resumeQuiet(
   state: StreamState,
@@ -66,8 +68,8 @@ export function resumeQuiet(
     if (state.last_id === UNHEARD) state.connection = connection
     return NO_HOLES
   }
-  // What was sent to nobody is older than `now`, by the exchange's clock. How that differs from
-  // ours is not known apart from the delay of the last event: both are taken for delay.
+  // Missed events are older than `now` by the exchange's clock. The offset between the two clocks
+  // is known only as part of the last event's delay, so the whole difference counts as delay.
   const delay_us = Math.min(Math.max(0, state.ts_ingest - state.ts_exchange), HEARD_MARGIN_US)
   const passed_us = Math.max(0, now - state.ts_ingest) + delay_us
   const ts_exchange = micros(state.ts_exchange + passed_us)
@@ -78,9 +80,10 @@ export function resumeQuiet(
 }
 
 /**
- * The stream is listened to again and stays quiet; the exchange's history ends with this trade (null:
- * it has none). Where that is the last one that was heard, nothing was missed. Otherwise the hole ends
- * with it: it was fetched with those before it, and belongs to what has to be there.
+ * The stream is subscribed again and quiet. The exchange's history ends with trade `newest_id`
+ * (null: the history is empty). If that is the last trade we received, nothing was missed.
+ * Otherwise the gap ends with that trade, which was fetched with those before it and is part of the
+ * gap.
  */
 export function endQuiet(
   state: StreamState,
@@ -90,9 +93,9 @@ export function endQuiet(
 ): readonly Hole[] {
   const { deaf_cause, last_id } = state
   const id = newest_id ?? UNHEARD
-  // A history that ends before our last trade is behind, or of another numbering.
+  // A history that ends before our last trade lags, or has another numbering.
   if (deaf_cause === undefined || hasEnded(state) || id < last_id) return NO_HOLES
-  // A time that cannot be must not move the stream's own.
+  // A time in the future must not move the stream's time.
   const newest_ts = micros(Math.min(ts_exchange, now))
   const after = { id: id + 1, ts_exchange: newest_ts, ts_ingest: now }
   const holes = id === last_id ? NO_HOLES : [holeUntil(state, after, deaf_cause)]
@@ -107,7 +110,7 @@ export function endQuiet(
   return holes
 }
 
-/** The hole of a stream that had ended and is listened to again; it begins anew. */
+/** Closes the gap of an ended stream that is subscribed again, and starts it from scratch. */
 export function reopen(state: StreamState, now: Micros): readonly Hole[] {
   const event = { id: state.last_id, ts_exchange: now, ts_ingest: now }
   const hole = holeUntil(state, event, 'delisted')
@@ -115,12 +118,12 @@ export function reopen(state: StreamState, now: Micros): readonly Hole[] {
   return [hole]
 }
 
-/** A stream that the operator chose not to record is listened to again: its next event ends the hole. */
+/** The operator has chosen the stream again. Its next event ends the gap. */
 export function expectAgain(state: StreamState): void {
   state.connection = undefined
 }
 
-/** Time went on to `now` on the tape: what waits to be filled for too long is a hole. */
+/** The tape's time has reached `now`. A gap that stayed unfilled for too long is reported. */
 export function expire(state: StreamState, now: Micros): readonly Hole[] {
   const { ahead } = state
   if (ahead === undefined || now - ahead.seen_at < OVERLAP_US) return NO_HOLES

@@ -1,6 +1,6 @@
 /**
- * Takes one event after another into its stream: the sequence is watched, the row goes into the
- * stream's buffer, a book is kept. What comes twice is counted, not stored.
+ * Adds each event to its stream: checks the sequence, appends the row to the stream's buffer, and
+ * updates the book. Repeated events are counted, not stored.
  */
 import {
   channelOf,
@@ -28,7 +28,7 @@ import { hasCountedIds, sequencedEvent } from './sequenced-event.ts'
 import type { StreamEntry, StreamTable } from './stream-table.ts'
 import type { ListedInstruments } from './symbol-ids.ts'
 
-/** What the current batch holds besides the rows, which lie with their streams. */
+/** What the current batch holds except the rows, which are with their streams. */
 export interface Gathered {
   event_count: number
   readonly gaps: Gap[]
@@ -37,15 +37,15 @@ export interface Gathered {
   readonly counts: MutableCounts
 }
 
-/** Number of the socket that answers have on the tape. */
+/** The connection number that answers have on the tape. */
 const REST_CONNECTION = 0
 
 export interface EventTaker {
-  /** Of a frame: its stream goes on from it. */
+  /** Takes an event of a frame. It advances the stream. */
   takeHeard(event: MarketEvent, connection: number): void
-  /** Of an answer, which fills holes of the past or shows a whole book: no stream goes on from it. */
+  /** Takes an event of an answer, which fills an old gap or holds a book. No stream advances. */
   takeAnswered(event: MarketEvent): void
-  /** `is_counted`: ids say how much is missing, where the channel has any. */
+  /** `is_counted`: the ids, if the channel has any, count how much is missing. */
   addHoles(stream: StreamEntry, holes: readonly Hole[], is_counted?: boolean): void
 }
 
@@ -53,7 +53,7 @@ export function createGathered(): Gathered {
   return { event_count: 0, gaps: [], prices: [], listings: [], counts: createCounts() }
 }
 
-/** `gathered`: that of the batch which is being gathered when an event comes. */
+/** `gathered` returns the current batch. */
 export function createEventTaker(
   streams: StreamTable,
   choice: StreamChoice,
@@ -63,8 +63,8 @@ export function createEventTaker(
   const addHoles: EventTaker['addHoles'] = (stream, holes, is_counted = true) => {
     const { exchange, symbol, channel } = stream
     for (const hole of holes) {
-      // Where a stream begins anew, ids of before and after do not belong together. What an operator
-      // chose not to record is not asked for either: without ids nothing is refilled.
+      // After a new listing the old and new ids do not belong to one sequence. What the operator
+      // chose not to record must not be requested either. A gap without ids is never refilled.
       const { cause } = hole
       const is_chosen = cause === 'delisted' || cause === 'operator'
       const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel) && !is_chosen
@@ -76,7 +76,7 @@ export function createEventTaker(
     const gap = books?.take(event, in_stream)
     if (gap !== undefined) gathered().gaps.push(gap)
   }
-  /** With the time of its row; undefined where another socket has brought it. */
+  /** Returns the event with the time of its row; undefined if another socket delivered it. */
   const hearOnce = (
     stream: StreamEntry,
     event: MarketEvent,
@@ -120,7 +120,9 @@ export function createEventTaker(
     else stream.rows?.push(event)
     into.counts.events[stream.channel]++
   }
-  /** Without anything to go on from a change is no row: the stream begins with a whole one. */
+  /**
+   * A change without a known previous price gives no row. A stream begins with a complete price.
+   */
   const storeMarkPrice = (
     stream: StreamEntry,
     event: MarkPrice | MarkPriceChange,
@@ -156,8 +158,9 @@ export function createEventTaker(
 }
 
 /**
- * A book that says no time has that of the newest change before it, and what passed since: so it is
- * found among its changes. The receive time is of another clock, and in a replay of another year.
+ * A snapshot without a time gets the time of the newest update before it plus the time that passed
+ * since, so it sorts among its updates. Its receive time is by another clock, and in a replay years
+ * later.
  */
 function timedByStream({ last_change }: StreamEntry, event: MarketEvent): MarketEvent {
   if (last_change === undefined) return event
@@ -165,7 +168,7 @@ function timedByStream({ last_change }: StreamEntry, event: MarketEvent): Market
   return { ...event, ts_exchange: micros(last_change.ts_exchange + passed_us) }
 }
 
-/** Where diffs are recorded too, they alone tell what is missing of the book. */
+/** If diffs are recorded too, only they decide what is missing from the book. */
 function isBesideDiffs(event: MarketEvent, choice: StreamChoice): boolean {
   if (event.kind !== 'depth' || event.depth_kind !== 'partial') return false
   return depthStreamsOf(choice).includes('diff')

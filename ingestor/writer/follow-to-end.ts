@@ -1,6 +1,6 @@
 /**
- * Writes a tape that nobody appends to into Postgres, up to its end: imports and replays without
- * a socket. The same code as live, so the same rows.
+ * Writes a finished tape into Postgres up to its end, for imports and replays without a socket.
+ * Uses the same code as live recording, so it gives the same rows.
  */
 import { performance } from 'node:perf_hooks'
 import type { Logger } from '#core/node/log.ts'
@@ -22,14 +22,14 @@ export interface FollowToEndOptions {
   readonly limits?: BatchLimits
 }
 
-/** For tapes that are read as fast as Postgres takes them. */
+/** For tapes that are read as fast as Postgres can write. */
 export const BULK_LIMITS: BatchLimits = {
   rows_max: 20_000,
   bytes_max: 8 * 1024 * 1024,
   age_ms_max: 1,
 }
 
-/** Settles when everything on the tape is committed, with what became of it. */
+/** Resolves with the counts once everything on the tape is committed. */
 export async function followToEnd(options: FollowToEndOptions): Promise<FollowCounts> {
   const end = endOf(options.tape_dir)
   const follower = startFollower({
@@ -48,7 +48,7 @@ export async function followToEnd(options: FollowToEndOptions): Promise<FollowCo
   return follower.status().counts
 }
 
-/** Position after the last byte. Recovery has cut off what is torn, unless nobody opened it since. */
+/** Position after the last byte. A torn end is cut off when a writer next opens the tape. */
 function endOf(tape_dir: string): number {
   const last = listSegments(tape_dir).at(-1)
   return last === undefined ? 0 : fileEnd(last)

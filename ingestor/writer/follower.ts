@@ -1,7 +1,7 @@
 /**
- * Follows a tape into Postgres, whatever Postgres does: sessions (session.ts) one after another,
- * with back-off and jitter between them. While Postgres is away nothing is read, so memory stays
- * as it is and the tape grows. Usable in any thread; worker.ts runs it in one of its own.
+ * Follows a tape into Postgres through every outage: one session (session.ts) after another, with
+ * back-off and jitter between them. While Postgres is away nothing is read, so memory stays
+ * constant and the tape grows. Runs in any thread; worker.ts gives it a separate one.
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import { createPool, type Client } from '#core/node/pool.ts'
@@ -29,7 +29,7 @@ import type { TapeEnd } from './tape-end.ts'
 
 export interface FollowerOptions {
   readonly database_url: string
-  /** Whose position in marketdata.tape_positions. One running follower each. */
+  /** Key of the position in marketdata.tape_positions. At most one running follower per id. */
   readonly ingestor_id: string
   readonly tape_dir: string
   readonly end: TapeEnd
@@ -37,9 +37,9 @@ export interface FollowerOptions {
   readonly limits: BatchLimits
   /** NDJSON file for rows that Postgres refuses. */
   readonly dead_letter_path: string
-  /** Kept in sequence while following; undefined where nobody could ask for snapshots. */
+  /** Updated while following; undefined if snapshots cannot be requested. */
   readonly books?: BookKeeper | undefined
-  /** True: the partitions of the coming hour are made ahead of time. */
+  /** True: the next hour's partitions are created ahead of time. */
   readonly live: boolean
   readonly clock: () => Micros
   readonly random: () => number
@@ -47,19 +47,19 @@ export interface FollowerOptions {
 }
 
 export interface Follower {
-  /** Settles when it has been stopped; rejects with what no retry can help. */
+  /** Resolves once stopped; rejects with an error that no retry can fix. */
   readonly ended: Promise<void>
   status(): FollowerStatus
   /** Commits since the last call. */
   takeCommits(): readonly Commit[]
   streams(): readonly StreamReport[]
-  /** Settles once everything before `position` is committed; rejects when it ends before that. */
+  /** Resolves once everything before `position` is committed; rejects if it ends earlier. */
   committed(position: number): Promise<void>
-  /** Stops after the commits that are under way. */
+  /** Stops once the running commits have finished. */
   stop(): Promise<void>
 }
 
-/** After so many tries in a row somebody has to look. */
+/** After this many failures in a row, log an error: someone has to look. */
 const FAILURES_TO_TELL = 10
 const BACKOFF = { backoff_base_ms: 100, backoff_cap_ms: 10_000 }
 
@@ -103,8 +103,8 @@ async function followUntilStopped(
         failures = progress.advanced ? 1 : failures + 1
         const delay_ms = Math.round(backoffMs(failures, BACKOFF, options.random))
         const facts = { code: 'writer_interrupted', ...describeTrouble(error), delay_ms }
-        if (failures === 1) log.warn(facts, 'No rows are written; the tape goes on. Trying again.')
-        else if (failures === FAILURES_TO_TELL) log.error(facts, 'Still no rows are written.')
+        if (failures === 1) log.warn(facts, 'Writing rows failed; the tape keeps recording. Retrying.')
+        else if (failures === FAILURES_TO_TELL) log.error(facts, 'Writing rows still fails.')
         progress.lose()
         await pause(delay_ms, signal)
       }
@@ -130,7 +130,7 @@ async function followOnce(
     if (from.replaced_tape_id !== undefined) {
       log.warn(
         { code: 'tape_replaced', tape_id: tape.tape_id, old_tape_id: from.replaced_tape_id },
-        'The database knew another tape for this ingestor; this one is read from its beginning.',
+        'The database had another tape for this ingestor; reading this one from its beginning.',
       )
     }
     log.info({ position: from.position, tape_end: options.end.position() }, 'Following the tape.')
@@ -166,13 +166,13 @@ function sessionOptions(options: FollowerOptions, tape_id: string): SessionOptio
     dead_letters: openDeadLetters(options.dead_letter_path, log),
     onRejected: createRejectLog(log),
     onDamage: ({ from, to, path }) =>
-      log.error({ code: 'tape_damaged', from, to, path }, 'A part of the tape cannot be read.'),
+      log.error({ code: 'tape_damaged', from, to, path }, 'Part of the tape cannot be read.'),
   }
 }
 
 /**
- * Recording goes on through every trouble of the database. Only what was never right (at the
- * start), what an operator must change, and our own mistakes end it.
+ * Recording survives every database outage. Only three things end it: an error at the start, an
+ * error that an operator must fix, and a bug of ours.
  */
 function isFatal(error: unknown, has_resumed: boolean): boolean {
   if (error instanceof OperatorError) {
@@ -189,8 +189,8 @@ function isFatal(error: unknown, has_resumed: boolean): boolean {
 function explain(error: unknown): unknown {
   const { sqlstate } = describeTrouble(error)
   if (sqlstate === '') return error
-  return new OperatorError('database_unusable', `Postgres refuses us: ${describeError(error)}.`, {
-    hint: 'Check DATABASE_URL (user, password, database) and that the migrations were applied by its owner.',
+  return new OperatorError('database_unusable', `Postgres refuses the connection or a query: ${describeError(error)}.`, {
+    hint: 'Check DATABASE_URL (user, password, database). The database owner must apply the migrations.',
     cause: error,
   })
 }

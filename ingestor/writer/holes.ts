@@ -1,4 +1,4 @@
-/** Where a hole of a stream begins and ends. */
+/** Where a stream's gap begins and ends. A hole is a gap that does not name its stream yet. */
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
 import {
@@ -14,14 +14,14 @@ import {
 export interface Hole {
   readonly from_ts: Micros
   readonly to_ts: Micros
-  /** Null where the stream had never been heard. */
+  /** Null if the stream had no event before. */
   readonly from_id: number | null
   readonly to_id: number
   readonly cause: GapCause
   readonly detected_at: Micros
 }
 
-/** How long before its socket's last frame an event may have been sent that never arrived. */
+/** An event may be lost although its socket delivered frames for this long after it was sent. */
 export const HEARD_MARGIN_US = 60 * SECOND_US
 
 export const NO_HOLES: readonly Hole[] = []
@@ -32,11 +32,11 @@ export function holeUntil(
   cause: GapCause,
 ): Hole {
   const lost_ts = state.loss?.lost_ts ?? state.ts_exchange
-  // An event from before that moment shows that what is missing may be older still.
+  // An event from before `lost_ts` shows that older events may be missing too.
   const from_ts = event.ts_exchange < lost_ts ? state.ts_exchange : lost_ts
   return {
     from_ts,
-    // Event times of one stream may go back a little; a hole never ends before it begins.
+    // Event times of one stream may go back a little. A gap never ends before it begins.
     to_ts: later(from_ts, event.ts_exchange),
     from_id: state.last_id === UNHEARD ? null : state.last_id,
     to_id: event.id,
@@ -51,7 +51,7 @@ export function heardUntil(state: StreamState, heard_until: Micros | undefined):
   return micros(state.ts_exchange + quiet_us)
 }
 
-/** The hole before `ahead` is real. */
+/** Reports the gap before `ahead`, which nothing will fill. */
 export function closeAhead(state: StreamState, ahead: Ahead): Hole {
   const first = { id: ahead.first_id, ts_exchange: ahead.first_ts, ts_ingest: ahead.seen_at }
   const hole = holeUntil(state, first, ahead.first_follows === undefined ? 'disconnect' : 'sequence')

@@ -1,13 +1,13 @@
 /**
- * Tells the readers of finished spans (rollups, archive) which rows came late: after the rows are
- * in and before they are committed, their ranges are compared with the thresholds of
+ * Reports late rows to the readers of finished spans (rollups, archive). After the rows are written
+ * and before they are committed, their ranges are compared with the thresholds of
  * marketdata.invalidation_thresholds.
  *
  * Invariants
  * 1. The thresholds are locked `for share` (commit.ts, in the statement that moves the position)
- *    until the rows are committed. A reader raises its threshold first and thereby waits for us:
- *    what it does not see after that was compared with the new threshold.
- * 2. Only rows that the transaction adds count; a range never crosses an hour.
+ *    until the rows are committed. A reader raises its threshold first, so it waits for this lock:
+ *    rows that it does not see afterwards are compared with the new threshold.
+ * 2. Only rows that the transaction adds count. A range never crosses an hour.
  */
 import type { Client } from '#core/node/pool.ts'
 import type { RawChannel } from '#core/tables.ts'
@@ -37,7 +37,7 @@ export function oldestAdded(added: readonly AddedRange[]): OldestAdded {
   return { table_names: [...oldest.keys()], lowest: [...oldest.values()].map(toIso) }
 }
 
-/** `rows` as prepare.ts joins them: by symbol, and each symbol's by time. */
+/** `rows` are ordered by symbol, then by time, as prepare.ts joins them. */
 export function rangesOf({ table, bytes, offsets, row_count }: CopyRows): readonly AddedRange[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const ranges: { -readonly [K in keyof AddedRange]: AddedRange[K] }[] = []
@@ -58,7 +58,7 @@ export function rangesOf({ table, bytes, offsets, row_count }: CopyRows): readon
   return ranges
 }
 
-/** Writes a row for each consumer and range that begins below its table's threshold. */
+/** Writes a row per consumer for every range that begins below its table's threshold. */
 export async function logInvalidations(client: Client, added: readonly AddedRange[]): Promise<void> {
   const ranges = added.map(({ lowest, greatest, ...range }) => ({
     ...range,

@@ -1,38 +1,39 @@
 /**
- * Rows of one symbol's mark price. Two questions are decided here, from the tape alone:
+ * Rows of one symbol's mark price. The tape alone decides two questions.
  *
- * What is a change a change of? Of what its own socket brought before: a socket begins with a whole
- * one, and one that lags behind another would mix two moments. A socket that is not known (the tape
- * is read on from here) goes on from the newest row up to the change's own time.
+ * To what does a change apply? To the last price from the same socket. Every socket begins with a
+ * complete price, and mixing a lagging socket with another would combine two times. For an unknown
+ * socket (reading resumed in the middle of the tape) it applies to the newest row up to the
+ * change's time.
  *
- * Which time has a row? The identity is the time, in milliseconds, and an exchange may say two
- * prices of one. Each further one that says something else gets a microsecond more than the one
- * before, in the order in which they came first; one that says the same, from whatever socket, has
- * the time of its row. See decision 22.
+ * What is the row's time? The key is the time in milliseconds, and an exchange may send two prices
+ * in one millisecond. Each further price with other values gets one microsecond more than the one
+ * before, in order of first arrival. A price with the same values, from any socket, gets the time
+ * of the existing row. See decision 22.
  *
- * After a restart the newest rows are read back (resume.ts), so a tape that is read in two parts
- * gives the rows of one that is read at once.
+ * After a restart the newest rows are read back (resume.ts), so a tape read in two parts gives the
+ * same rows as one read at once.
  */
 import type { MarkPrice, MarkPriceChange } from '#core/market.ts'
 import { micros } from '#core/time.ts'
 
 const MILLI_US = 1_000
-/** Three seconds of the fastest stream: how far a socket may lag and its rows be recognized. */
+/** Three seconds of the fastest stream: a socket that lags less has its rows recognized. */
 export const ROWS_MAX = 32
-/** The socket, its successor, and one that was given up. */
+/** The socket, its successor, and an abandoned one. */
 const SOCKETS_MAX = 3
 
 export class MarkPrices {
-  /** The last ones that came as new, not in the order of their times. */
+  /** The newest rows in order of arrival, not of time. */
   readonly #rows: MarkPrice[] = []
   readonly #by_connection = new Map<number, MarkPrice>()
 
-  /** A row that is stored; in the order of their times. */
+  /** Adds a stored row. Call in order of time. */
   restore(row: MarkPrice): void {
     this.#add(row)
   }
 
-  /** The event's row; undefined for a change of what is not known. */
+  /** The event's row; undefined for a change without a known price. */
   take(event: MarkPrice | MarkPriceChange, connection: number): MarkPrice | undefined {
     const whole = this.#whole(event, connection)
     if (whole === undefined) return undefined

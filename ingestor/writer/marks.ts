@@ -1,4 +1,4 @@
-/** What a mark on the tape means for the streams: which of them are lost, heard again, or ended. */
+/** What a mark on the tape means for the streams: which are lost, covered again, or ended. */
 import { CHANNELS, type GapCause } from '#core/market.ts'
 import { type Exchange, isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
@@ -10,14 +10,14 @@ import { hasEnded, unheardState } from './sequence-state.ts'
 import type { StreamEntry, StreamTable } from './stream-table.ts'
 
 export interface MarkReader {
-  /** `now`: when the mark was made. `heard_until`: when we last listened, as the tape shows. */
+  /** `now`: the mark's time. `heard_until`: the last time the tape shows a live connection. */
   take(
     mark: Exclude<Mark, { kind: 'cut' }>,
     exchange: Exchange,
     now: Micros,
     heard_until: Micros | undefined,
   ): void
-  /** Those of them that are known are not heard any more. Without `lost_at`: since their last event. */
+  /** The known ones are lost. Without `lost_at` they were lost at their last event. */
   lose(
     streams: Iterable<StreamEntry>,
     cause: GapCause,
@@ -40,7 +40,7 @@ export function createMarkReader(
       if (stream.channel === 'depth_events') books?.deafen(stream.exchange, stream.symbol)
     }
   }
-  /** The streams, known from now on where they were not before. */
+  /** Returns the streams and adds those that were unknown. */
   const listenedTo = (exchange: Exchange, names: readonly StreamName[], since: Micros) =>
     names.map(({ symbol, channel }) => {
       const stream = streams.of(exchange, symbol, channel)
@@ -72,7 +72,7 @@ export function createMarkReader(
       lose([stream], cause, now, heard_until)
     }
   }
-  /** Books are left alone: their changes tell by themselves whether one is missing. */
+  /** Leaves books alone: their updates show whether one is missing. */
   const doubt = (
     { streams: names, cause, heard_until }: Extract<Mark, { kind: 'deaf' }>,
     carried_by: number,
@@ -137,7 +137,7 @@ const KINDS: readonly Mark['kind'][] = [
   'cut',
 ]
 
-/** Undefined for what no mark of this build is. */
+/** Undefined if it is not a mark that this build knows. */
 export function parseMark(payload: Buffer): Mark | undefined {
   try {
     const mark = JSON.parse(payload.toString('utf8')) as Mark

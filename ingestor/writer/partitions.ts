@@ -1,19 +1,19 @@
-/** Makes sure that the hourly partitions exist: those a batch needs, and the coming ones. */
+/** Creates the hourly partitions that a batch needs, and the next ones ahead of time. */
 import type { Client } from '#core/node/pool.ts'
 import type { RawChannel } from '#core/tables.ts'
 import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
 
 export interface Partitions {
   ensure(channel: RawChannel, hours: Iterable<Micros>): Promise<void>
-  /** This hour's and the next one's, so that a new hour starts without a wait. */
+  /** Creates this hour's and the next one's, so a new hour starts without a wait. */
   ensureAhead(now: Micros): Promise<void>
-  /** Somebody dropped one: ask Postgres again. */
+  /** A partition was dropped: query Postgres again. */
   forget(): void
 }
 
 /**
- * `ahead`: the tables whose partitions are made ahead of time. `client` must not be in a
- * transaction when these are called.
+ * `ahead`: the tables whose partitions are created ahead of time. `client` must not be in a
+ * transaction when a function of Partitions is called.
  */
 export function createPartitions(client: Client, ahead: readonly RawChannel[]): Partitions {
   const known = new Set<string>()

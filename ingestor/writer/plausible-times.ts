@@ -1,13 +1,13 @@
 /**
- * Judges exchange times against arrival: a frame that says a time which cannot be (days ahead, or
- * of 1970) would move offsets, grids and the day that its row belongs to.
+ * Judges exchange times against arrival. An impossible time (days ahead, or in 1970) would move
+ * offsets, grids and the row to another day.
  *
- * An event is believed where its time lies near its arrival, within the limits of
- * core/time-source.ts. A recording that is played over sockets arrives years after its times, and a
- * machine's clock may be wrong: so an event is believed too where its distance from arrival is that
- * of the events before it. The first of such events is believed where it is of the past. Where
- * AGREEING_MAX frames in a row agree on another distance, it was the clock that jumped: then those
- * that were left out before come first.
+ * An event is accepted if its time is near its arrival, within the limits of core/time-source.ts. A
+ * recording that is replayed over sockets arrives years after its times, and the machine's clock
+ * may be wrong. So an event is also accepted if its distance from arrival matches that of the
+ * events before it. The first event sets that distance if it lies in the past. If AGREEING_MAX
+ * frames in a row agree on another distance, the clock jumped: the events left out before then are
+ * taken first.
  */
 import { channelOf, type MarketEvent } from '#core/market.ts'
 import { isWholeState, REPLAYED_AHEAD_US, TIME_LIMITS } from '#core/time-source.ts'
@@ -17,27 +17,27 @@ import type { OddElement, Parsed } from '../exchanges/adapter.ts'
 type ParsedEvents = Extract<Parsed, { kind: 'events' }>
 
 export interface TimeJudge {
-  /** Without the events whose time cannot be. `is_answer`: REST may tell of the past. */
+  /** Removes events with an implausible time. `is_answer`: REST answers may be about the past. */
   sift(parsed: ParsedEvents, is_answer: boolean): Parsed
 }
 
-/** So many frames in a row outweigh those before them. */
+/** This many frames in a row outweigh those before them. */
 const AGREEING_MAX = 5
-/** The share by which each event moves the known distance: a replay may run faster than time. */
+/** The share by which each event moves the distance: a replay may run faster than real time. */
 const SHARE = 1 / 8
-/** A distance beyond this is a replay's. */
+/** A larger distance means a replay. */
 const REPLAY_DISTANCE_US = DAY_US
 
-/** One for each exchange: its clock is one. */
+/** One judge per exchange, which has one clock. */
 export function createTimeJudge(): TimeJudge {
-  /** Exchange time less arrival, where events are not near their arrival. */
+  /** Exchange time minus arrival; undefined while events are near their arrival. */
   let distance_us: number | undefined
   let has_begun = false
   let odd_us = 0
   let agreeing = 0
-  /** When the newest frame of those arrived: its events count once. */
+  /** When the newest of those frames arrived. A frame counts once, however many events it has. */
   let odd_at: Micros | undefined
-  /** Events that were left out and agree with each other so far. */
+  /** Events that were left out and agree with each other. */
   let left: MarketEvent[] = []
 
   const isNear = (event: MarketEvent, off_us: number, is_answer: boolean): boolean => {
@@ -62,7 +62,7 @@ export function createTimeJudge(): TimeJudge {
     distance_us += (off_us - distance_us) * SHARE
     return true
   }
-  /** True once enough frames in a row are as far off as each other. */
+  /** True once enough frames in a row have the same distance. */
   const isAgreedOn = (event: MarketEvent): boolean => {
     const off_us = event.ts_exchange - event.ts_ingest
     const is_same = agreeing > 0 && Math.abs(off_us - odd_us) <= TIME_LIMITS[event.exchange].ahead_us
@@ -95,7 +95,7 @@ export function createTimeJudge(): TimeJudge {
     const [first] = odd
     if (events.length === 1 && first !== undefined) return { kind: 'rejected', ...first }
     const left_out = new Set(odd.map((element) => element.events_before))
-    // The numbers of events that stay before each element.
+    // `events_before` counts only the events that stay.
     const all = [...(parsed.odd ?? []), ...odd]
       .toSorted((a, b) => a.events_before - b.events_before)
       .map((element) => ({

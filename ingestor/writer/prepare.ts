@@ -1,8 +1,7 @@
 /**
- * A batch made ready for Postgres while the one before it is still being committed: rows in the
- * order of the primary key, repeated ones dropped. Sorted, because two ingestors that write the
- * same rows then take their locks in the same order, and because neighbours in the index are
- * written together.
+ * Prepares a batch for Postgres while the previous one is committed: sorts rows by primary key and
+ * drops repeated ones. Sorting makes two ingestors that write the same rows take their locks in the
+ * same order, and writes neighbours in the index together.
  */
 import { RAW_CHANNELS, RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
@@ -15,20 +14,20 @@ import type { StreamKey } from './stream-table.ts'
 
 export interface PreparedBatch {
   readonly batch: Batch
-  /** Raw tables that get rows, in the order of CHANNELS. */
+  /** Raw tables that get rows, in the order of RAW_CHANNELS. */
   readonly copies: readonly TableCopy[]
-  /** Entries of its listings, symbols and their gaps that Postgres has refused. */
+  /** Listing entries, symbols and their gaps that Postgres refused. */
   readonly refused: readonly RefusedRecord[]
-  /** Events of such symbols. */
+  /** Events of refused symbols. */
   readonly dead: readonly RefusedRecord[]
 }
 
 export interface TableCopy {
   readonly channel: RawChannel
   readonly rows: CopyRows
-  /** Events of the batch that repeat the key of another one in it: the first one stands. */
+  /** Events that repeat a key of the same batch. The first event is kept. */
   readonly repeated: number
-  /** Of them, those that say something else than the first. */
+  /** Repeated events whose values differ from the first. */
   readonly conflicts: Conflicts
   /** Partitions that the rows need. */
   readonly hours: ReadonlySet<Micros>

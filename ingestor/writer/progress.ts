@@ -1,6 +1,6 @@
 /**
- * What a follower has committed, what waits, and who waits for it. Counts survive a lost
- * acknowledgement: the next session's position tells whether the commit arrived.
+ * What a follower has committed, what is pending, and who waits for it. Counts survive a lost
+ * acknowledgement: the next session's position shows whether the commit arrived.
  */
 import { OperatorError } from '#core/errors.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
@@ -11,35 +11,35 @@ import type { SessionEvents } from './session.ts'
 import { NO_OPEN_HOLES, type OpenHoles, type StreamTable } from './stream-table.ts'
 
 export interface FollowerStatus {
-  /** False until Postgres was reached once and the schema found good. */
+  /** True once Postgres was reached and its schema is current. */
   readonly has_resumed: boolean
   readonly committed_position: number
   /**
    * The longest time from a frame's receipt to its commit, over the commits of the last second and
-   * the frame that has waited longest and still waits; 0 where there was neither.
+   * the oldest frame that is still pending; 0 if there are none.
    */
   readonly lag_ms: number
   readonly database_away: boolean
   /** As of the last commit. */
   readonly open_holes: OpenHoles
-  /** What was committed since the follower began. */
+  /** Everything committed since the follower began. */
   readonly counts: FollowCounts
 }
 
 /** One batch that was committed. */
 export interface Commit {
   readonly row_count: number
-  /** From the receipt of its oldest frame; 0 where it held none. */
+  /** From the receipt of its oldest frame; 0 if it held none. */
   readonly lag_ms: number
 }
 
-/** Commits that nobody has taken yet; there are at most some twenty a second. */
+/** Bounds the commits not yet taken. About twenty a second are made at most. */
 const COMMITS_MAX = 1_000
 
-/** A commit under way for longer than this: Postgres is as good as away. */
+/** A commit that runs longer than this counts as Postgres being away. */
 const SLOW_COMMIT_MS = 5_000
 const MICROS_PER_MS = 1_000
-/** How long a commit's wait is told: as often as the status is asked for. */
+/** How long a commit counts in the lag: about as often as the status is read. */
 const LAG_WINDOW_US = SECOND_US
 
 interface Wait {
@@ -51,7 +51,7 @@ export class Progress implements SessionEvents {
   readonly #clock: () => Micros
   readonly #total: MutableCounts = createCounts()
   #waiting: Batch[] = []
-  /** Stored, and its commit sent: did it arrive? The next session's position tells. */
+  /** Stored, with its commit sent. The next session's position shows whether it arrived. */
   #in_doubt: { readonly batch: Batch; readonly counts: MutableCounts } | undefined
   #committed_position = 0
   #away_since: Micros | undefined
@@ -135,7 +135,7 @@ export class Progress implements SessionEvents {
     }
   }
 
-  /** Those since the last call. */
+  /** Commits since the last call. */
   takeCommits(): readonly Commit[] {
     const commits = this.#commits
     this.#commits = []

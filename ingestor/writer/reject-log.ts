@@ -1,4 +1,4 @@
-/** Logs the first frames that were rejected for each reason; after that they are only counted. */
+/** Logs the first rejected frames of each reason. Later ones are only counted. */
 import type { Logger } from '#core/node/log.ts'
 import type { RejectedFrame } from './batch.ts'
 
@@ -20,7 +20,7 @@ export function createRejectLog(log: Logger): (frame: RejectedFrame) => void {
         excerpt: record.payload.toString('utf8', 0, EXCERPT_BYTES),
       },
       count === SAMPLES_PER_REASON
-        ? 'A frame was rejected; more of this reason are only counted.'
+        ? 'A frame was rejected; further ones with this reason are only counted.'
         : 'A frame was rejected.',
     )
   }

@@ -1,44 +1,44 @@
 /**
- * Knows an event that came before, for streams whose ts_exchange is the receive time: there the
- * same event has another time, and so another key, on every socket, and the tables cannot tell.
+ * Recognizes repeated events in streams whose ts_exchange is the receive time. There the same event
+ * has another time, and so another key, on every socket: the tables cannot recognize it.
  *
- * An event is a repetition if a socket brought its id before; what a socket lost, another may still
- * bring. Only the newest ids of a socket are remembered (REMEMBERED_MAX): of older ones it is taken
- * to have brought all. A new event may be late: while a socket is being replaced, the old one may be
- * behind the new one. It takes the time of the first event after it that was heard, for the order of
- * the rows is that of ids.
+ * An event is a repetition if a socket delivered its id before. What one socket lost, another may
+ * still deliver. Only the newest ids of a socket are remembered (REMEMBERED_MAX); it is assumed to
+ * have delivered all older ones. A new event may be late: while a socket is being replaced, the old
+ * one may lag behind the new one. A late event takes the time of the first received event with a
+ * larger id, because rows are ordered by id.
  *
- * What was heard before a restart of the writer counts as one run without a beginning: of an event
- * that was late in that very second nothing is kept.
+ * Everything received before a restart of the writer counts as one run without a start. An event
+ * that is late in the second of the restart is dropped.
  */
 import { type Micros, micros } from '#core/time.ts'
 import { OVERLAP_US, type SequencedEvent, type StreamState, UNHEARD } from './sequence-state.ts'
 
 export interface RepeatWatch {
-  /** ts_exchange of the event's row; undefined where it has a row already. */
+  /** ts_exchange of the event's row; undefined if the event already has a row. */
   take(event: Heard): Micros | undefined
 }
 
 type Heard = Pick<SequencedEvent, 'id' | 'connection'> & { readonly ts: Micros }
 
-/** What one socket brought without interruption. */
+/** What one socket delivered without interruption. */
 interface Run {
   readonly connection: number | undefined
   readonly first_id: number
   readonly first_ts: Micros
   last_id: number
   last_ts: Micros
-  /** The newest of its ids, ascending, and when each was heard. */
+  /** Its newest ids, ascending, and when each was received. */
   ids: number[]
   times: Micros[]
 }
 
-/** The socket, its successor, and one that was given up. */
+/** The socket, its successor, and an abandoned one. */
 const RUNS_MAX = 3
 /** Ten seconds of a busy stream. */
 const REMEMBERED_MAX = 4_096
 
-/** `state`: as far as the stream was heard before; undefined where that is nothing. */
+/** `state`: the stream's state before the first event; undefined for a new stream. */
 export function createRepeatWatch(state: StreamState | undefined): RepeatWatch {
   let runs: readonly Run[] =
     state === undefined || state.last_id === UNHEARD ? [] : [runBefore(state)]
@@ -72,7 +72,7 @@ function hasBrought({ first_id, last_id, ids }: Run, id: number): boolean {
   return oldest === undefined || id < oldest || ids[indexFrom(ids, id)] === id
 }
 
-/** When the run's first event after this id was heard; Infinity where none was. */
+/** When the run's first event after this id was received; Infinity if there is none. */
 function timeAfter({ first_id, first_ts, ids, times }: Run, id: number): number {
   if (id < first_id) return first_ts
   return times[indexFrom(ids, id + 1)] ?? Infinity
@@ -96,9 +96,9 @@ function remember(run: Run, id: number, ts: Micros): void {
   run.times = times.slice(-REMEMBERED_MAX)
 }
 
-/** Index of the first id that is not smaller. */
+/** Index of the first id that is at least `id`. */
 function indexFrom(ids: readonly number[], id: number): number {
-  // Nearly always the newest, or beyond it.
+  // The id is nearly always the newest, or newer.
   if (ids.length === 0 || id > ids.at(-1)!) return ids.length
   let [low, high] = [0, ids.length - 1]
   while (low < high) {

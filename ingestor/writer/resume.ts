@@ -1,6 +1,7 @@
 /**
- * Where a session goes on: the position that the database has, which after a crash of Postgres
- * may lie before the one we were told of (commits are asynchronous: the tape is behind them).
+ * Where a session resumes: at the position stored in the database. After a crash of Postgres it may
+ * be older than the last acknowledged one, because commits are asynchronous. The tape still holds
+ * those records.
  */
 import { OperatorError } from '#core/errors.ts'
 import { CHANNELS, GAP_CAUSES, type MarkPrice } from '#core/market.ts'
@@ -14,7 +15,7 @@ import type { StreamOffset } from './stream-table.ts'
 
 export interface TapeExtent {
   readonly tape_id: string
-  /** Position of the oldest record that is still kept. */
+  /** Position of the oldest record on disk. */
   readonly oldest: number
   readonly end: number
 }
@@ -22,17 +23,17 @@ export interface TapeExtent {
 export interface Resume {
   readonly position: number
   readonly offsets: readonly StreamOffset[]
-  /** The newest of each stream, in the order of their times. */
+  /** The newest rows of each stream, ordered by time. */
   readonly mark_prices: readonly MarkPrice[]
-  /** Our clock at the newest record that is committed; undefined where that is not known. */
+  /** Our clock at the newest committed record; undefined if unknown. */
   readonly covered_until: Micros | undefined
-  /** The tape that the database knew for this ingestor, where it is another one. */
+  /** The tape that the database had for this ingestor; undefined if it is the same tape. */
   readonly replaced_tape_id: string | undefined
 }
 
 /**
- * Reads the position; a new ingestor or a new tape gets one at the tape's oldest record. With
- * `is_ours` this process has written its tape's id there before and no other may stand there now.
+ * Reads the position. A new ingestor or a new tape starts at the tape's oldest record. `is_ours`
+ * means that this process has already stored its tape's id, so any other id is an error.
  */
 export async function resume(
   client: Client,
@@ -71,7 +72,7 @@ interface PositionRow {
   readonly covered_until: string | null
 }
 
-/** Throws where the schema is not there or older than this build. */
+/** Throws if the schema is missing or older than this build. */
 export async function requireSchema(client: Client): Promise<void> {
   const pending = await pendingMigrations(client)
   if (pending.length === 0) return
@@ -97,7 +98,7 @@ async function readOffsets(client: Client, ingestor_id: string): Promise<readonl
   return rows.flatMap((row) => {
     const exchange = row['exchange']!
     const channel = CHANNELS.find((name) => name === row['channel'])
-    // A stream that only a newer build knows is none of ours.
+    // Skip streams that only a newer build knows.
     if (!isExchange(exchange) || channel === undefined) return []
     return [
       {
@@ -122,9 +123,9 @@ function microsOrNull(text: string | null | undefined): Micros | null {
   return text === null || text === undefined ? null : micros(Number(text))
 }
 
-/** While one socket replaces another the offset is behind the newest row, by OVERLAP_US at most. */
+/** While one socket replaces another, the offset lags the newest row by OVERLAP_US at most. */
 async function readMarkPrices(client: Client, ingestor_id: string): Promise<readonly MarkPrice[]> {
-  // By the hour of the offsets, with bounds that the planner knows: else it locks every partition.
+  // Hour by hour, with bounds the planner can see. Otherwise it locks every partition.
   const { rows: hours } = await client.query<{ hour: number }>(
     `select distinct (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as hour
       from marketdata.stream_offsets where ingestor_id = $1 and channel = 'mark_price'`,
@@ -175,7 +176,7 @@ function beyondTheEnd(ingestor_id: string, position: number, tape: TapeExtent): 
     'position_beyond_tape',
     `The database holds rows of ingestor ${ingestor_id} up to position ${position} of tape ${tape.tape_id}, but the tape ends at ${tape.end}.`,
     {
-      hint: 'The tape directory is an older copy, or its end was lost with the disk. Move it away: the ingestor then begins a new tape, and the ledger gets the hole.',
+      hint: 'The tape directory is an older copy, or its end was lost with the disk. Move it away: the ingestor then starts a new tape and records the gap.',
     },
   )
 }
@@ -184,6 +185,6 @@ function sharedId(ingestor_id: string): OperatorError {
   return new OperatorError(
     'ingestor_id_shared',
     `Another process writes into this database as ingestor ${ingestor_id}, from another tape.`,
-    { hint: 'Give every ingestor an INGESTOR_ID of its own.' },
+    { hint: 'Give every ingestor a unique INGESTOR_ID.' },
   )
 }

@@ -1,8 +1,7 @@
 /**
- * The rows of one stream in a batch, encoded as their events come: an event that nobody keeps is
- * free to collect, while twenty thousand that wait for their batch are copied around by the
- * garbage collector. The symbol's id is put in when the batch is joined, since it may not be
- * known before.
+ * The rows of one stream in a batch. Each event is encoded on arrival and can be collected at once;
+ * twenty thousand events waiting for their batch would be copied around by the garbage collector.
+ * The symbol id is filled in when the batch is joined, because it may be unknown until then.
  */
 import type { Table } from '#core/tables.ts'
 import { HOUR_US, hourStart, type Micros } from '#core/time.ts'
@@ -20,7 +19,7 @@ import {
 } from './copy-encoder.ts'
 
 const FIRST_ROWS = 16
-/** Memory that a cleared buffer keeps; what a burst or a snapshot took beyond it is given back. */
+/** Memory that a cleared buffer keeps. Memory beyond it, from a burst or a snapshot, is freed. */
 const KEPT_BYTES_MAX = 2 * 1024 * 1024
 
 export class RowBuffer {
@@ -28,11 +27,11 @@ export class RowBuffer {
   readonly #key_count: number
   #bytes = Buffer.allocUnsafeSlow(FIRST_ROWS * FLAT_ROW_BYTES_MAX)
   #view = viewOf(this.#bytes)
-  /** Where row n ends, and so row n + 1 begins. */
+  /** Where row n ends and row n + 1 begins. */
   #ends = new Int32Array(FIRST_ROWS)
   #row_count = 0
   #byte_count = 0
-  /** In the order of the key, each key once. Most streams come in that order. */
+  /** True if keys ascend and are unique, as in most streams. */
   #is_sorted = true
   #hours = new Set<Micros>()
   #hour: Micros | undefined
@@ -72,7 +71,7 @@ export class RowBuffer {
     }
   }
 
-  /** The rows as decodeRow gives them, each with the symbol in place of its id. */
+  /** The rows as decodeRow returns them, with the symbol instead of its id. */
   decoded(table: Table, symbol: string): readonly object[] {
     return Array.from({ length: this.#row_count }, (_, index) => {
       const { symbol_id: _none, ...row } = decodeRowAt(table, this.#bytes, this.#startOf(index))
@@ -80,7 +79,7 @@ export class RowBuffer {
     })
   }
 
-  /** Forgets the rows; their memory stays for the next ones, up to a limit. */
+  /** Drops the rows. Up to KEPT_BYTES_MAX of memory is kept for the next ones. */
   clear(): void {
     if (this.#bytes.length > KEPT_BYTES_MAX) {
       this.#bytes = Buffer.allocUnsafeSlow(FIRST_ROWS * FLAT_ROW_BYTES_MAX)
@@ -95,8 +94,8 @@ export class RowBuffer {
   }
 
   /**
-   * Writes the rows behind those in `joined`, in the order of the key, the first of each key only.
-   * `onOther` is called for a later one that does not say the same, with where both begin.
+   * Appends the rows to `joined` in key order, only the first row of each key. `onOther` is called
+   * for each later row with other values, with the offsets of both rows.
    */
   moveInto(joined: JoinedRows, symbol_id: number, onOther: OnOther): void {
     if (this.#is_sorted) {
@@ -148,8 +147,8 @@ export class RowBuffer {
 type OnOther = (bytes: Buffer, kept_at: number, refused_at: number) => void
 
 /**
- * The groups' rows in the groups' order, each group one symbol's; a key that repeats is dropped.
- * Where what is dropped says something else than what stays, `onConflict` gets both.
+ * Joins the groups in order. Each group is one symbol's. A repeated key is dropped; if the dropped
+ * row has other values than the kept one, `onConflict` gets both.
  */
 export function joinRows(
   table: Table,
@@ -183,7 +182,7 @@ class JoinedRows {
     this.#offsets = new Float64Array(row_count_max + 1)
   }
 
-  /** Returns where they begin. */
+  /** Returns the offset at which they begin. */
   append(bytes: Buffer, from: number, to: number): number {
     const base = this.#end
     this.#end += bytes.copy(this.#bytes, base, from, to)

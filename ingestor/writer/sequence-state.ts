@@ -1,24 +1,29 @@
 /**
- * What is known of one stream's sequence, and the plain steps from one such state to the next. When
- * which of them is taken is decided in sequence.ts (by events) and deafness.ts (by marks and time).
+ * The state of one stream's sequence and the plain transitions between states. sequence.ts (events)
+ * and deafness.ts (marks and time) decide when to take each.
  */
 import type { GapCause } from '#core/market.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 
-/** What is known of a stream; mutated in place, since this runs for every event. */
+/** The state of a stream. Mutated in place, because this runs for every event. */
 export interface StreamState {
   /** UNHEARD before the first event. */
   last_id: number
-  /** Latest ts_exchange up to `last_id`; before the first event, when we began to listen. */
+  /** Latest ts_exchange up to `last_id`; before the first event, the time of the subscription. */
   ts_exchange: Micros
   ts_ingest: Micros
-  /** The last fill in the event that `last_id` is of; undefined where the exchange names none. */
+  /** The last fill of event `last_id`; undefined if the exchange does not number fills. */
   last_fill: number | undefined
-  /** The socket that carries on from `last_id`; undefined: any; NO_SOCKET: none, until further notice. */
+  /**
+   * The socket that continues from `last_id`. Undefined: any. NO_SOCKET: none, until chosen again.
+   */
   connection: number | undefined
-  /** From when on the stream is recorded, apart from its holes. Exchange time. */
+  /** When recording of the stream began. Exchange time. */
   began_ts: Micros
-  /** Set while nobody listens: why. The next new event closes the hole. */
+  /**
+   * Why the stream is not covered; undefined while it is covered. The next new event closes the
+   * gap. Stored in the column stream_offsets.deaf_cause.
+   */
   deaf_cause: GapCause | undefined
   /** Set with deaf_cause. */
   loss: Loss | undefined
@@ -27,16 +32,16 @@ export interface StreamState {
 
 /** When a stream was lost. */
 export interface Loss {
-  /** Exchange time up to which it was certainly heard: where its hole begins. */
+  /** Exchange time up to which the stream was certainly covered. Its gap begins here. */
   readonly lost_ts: Micros
   /** When we noticed. */
   readonly lost_at: Micros
 }
 
-/** An unbroken run of events beyond a hole that may still be filled. */
+/** An unbroken run of events after a gap that may still be filled. */
 export interface Ahead {
   readonly first_id: number
-  /** What the first of them follows; undefined where ids only grow. */
+  /** The id that the first event follows; undefined if ids only grow. */
   readonly first_follows: number | undefined
   readonly first_fill: number | undefined
   readonly first_ts: Micros
@@ -45,38 +50,38 @@ export interface Ahead {
   last_fill: number | undefined
   ts_exchange: Micros
   ts_ingest: Micros
-  /** Undefined once its socket has gone, and that of the state goes on. */
+  /** Undefined once its socket has closed and the state's socket continues. */
   connection: number | undefined
 }
 
 export interface SequencedEvent {
   readonly id: number
-  /** Nothing is missing where the last id is this one or larger; undefined where ids only grow. */
+  /** Nothing is missing if the last id is at least this one; undefined if ids only grow. */
   readonly follows: number | undefined
-  /** First and last id of the fills that it sums up, where the exchange says them. */
+  /** First and last id of the fills in the event, if the exchange sends them. */
   readonly fills?: { readonly first: number; readonly last: number } | undefined
-  /** It is the first of a new numbering. */
+  /** The event is the first of a new numbering. */
   readonly begins_anew?: boolean
   readonly ts_exchange: Micros
   readonly ts_ingest: Micros
   readonly connection: number
 }
 
-/** How long a socket that is being replaced may lag behind its successor. */
+/** How far a socket that is being replaced may lag behind its successor. */
 export const OVERLAP_US = 10 * SECOND_US
 
 /** Less than every id. */
 export const UNHEARD = -1
 
-/** No socket has this number: the operator chose that nobody listens. */
+/** No socket has this number. It marks a stream that the operator chose not to record. */
 export const NO_SOCKET = 0
 
-/** Nobody listens, and no event is expected. Frames that still come change nothing. */
+/** The stream is not recorded and no event is expected. Frames that still arrive change nothing. */
 export function hasEnded({ deaf_cause, connection }: StreamState): boolean {
   return deaf_cause === 'delisted' || (deaf_cause === 'operator' && connection === NO_SOCKET)
 }
 
-/** The state of a stream that we have begun to listen to, and that never spoke yet. */
+/** The state of a newly subscribed stream before its first event. */
 export function unheardState(since: Micros): StreamState {
   return {
     last_id: UNHEARD,
@@ -91,7 +96,7 @@ export function unheardState(since: Micros): StreamState {
   }
 }
 
-/** The state after an event before which nothing can be missing. */
+/** The state after a first event with nothing missing before it. */
 export function firstState(event: SequencedEvent): StreamState {
   const began_ts = event.ts_exchange
   return { ...position(event), began_ts, deaf_cause: undefined, loss: undefined, ahead: undefined }
@@ -112,13 +117,13 @@ export function hear(state: StreamState): void {
 }
 
 /**
- * The last event of a stream once more. Where nothing changes some exchanges say it again from time
- * to time. After the stream was lost it means that who listens now has listened since before it, so
- * there is no hole up to here; a recording that is played again ends like that.
+ * The last event of a stream arrives again. Some exchanges resend the last event from time to time
+ * when nothing changes. If a lost stream repeats it, nothing came in between, so there is no gap. A
+ * replayed recording ends this way too.
  */
 export function hearAgain(state: StreamState, event: SequencedEvent): void {
   state.ts_exchange = later(state.ts_exchange, event.ts_exchange)
-  // On the socket that brought it before it is a duplicate, and says nothing of what came between.
+  // On the same socket it is a duplicate and proves nothing about what came in between.
   if (event.connection === state.connection) return
   hear(state)
   state.connection = event.connection

@@ -1,40 +1,41 @@
 /**
- * Finds the holes in one stream from nothing but its events, in the order of the tape: no clock,
- * no I/O, so the same tape gives the same gaps. What an event's row does is not its matter: late
- * and repeated ones go to the tables as well, where the primary key decides.
+ * Finds the gaps in one stream from its events alone, in tape order: no clock and no I/O, so the
+ * same tape gives the same gaps. It does not decide about rows: late and repeated events go to the
+ * tables as well, where the primary key decides.
  *
  * Invariants
- * 1. `last_id` is the newest id with nothing missing before it that is not in a reported hole.
- * 2. Some events say which id they follow: a trade the id before its own, a change of the book
- *    the last update of the change before (`pu`, or `U` less one). Where that id is beyond
- *    `last_id` something is missing: on the socket that brought `last_id`, or after the stream was
- *    deaf, a hole at once. Where it is not, nothing is, whatever was deaf in between.
- * 3. A jump on another socket is none yet: while a socket is being renewed the old one may still
- *    bring what is between. It waits as `ahead` until filled, passed by the old socket, or
- *    OVERLAP_US old. A restart forgets `ahead` and so sees a hole that may be too large, never
- *    one too small.
- * 4. Ids of quotes, partial books, and times that stand for ids only grow; a jump says nothing.
- *    Holes of such streams are those of their deafness, unless `last_id` itself is heard again
- *    after it. What comes on another socket waits as `ahead` too, until the socket before it has
- *    come to the same event or is known to have lived until then (`carryOn`): a socket that died
- *    before its successor was subscribed leaves a hole that no id shows.
- * 5. An id that fell while time went on by more than OVERLAP_US is a new numbering (the exchange
- *    listed the symbol anew): the old one ends in a hole, since nobody knows what came between.
- *    One that says itself that it begins a numbering is believed at once, if nothing newer was seen.
- * 6. Where the exchange says which fills an event holds, they decide before its id does: an event
- *    whose first fill is the one after the newest fill misses nothing, though its id repeats or
- *    skips. Fills that jump while ids do not are no hole: exchanges leave fills out that are no
+ * 1. `last_id` is the newest id such that every missing id before it is in a reported gap.
+ * 2. Some events name the id that they follow: a trade follows the previous id, a book update the
+ *    last id of the previous update (`pu`, or `U` less one). If that id is larger than `last_id`,
+ *    something is missing. On the socket that delivered `last_id`, or after the stream was lost,
+ *    this is a gap at once. Otherwise nothing is missing, even if the stream was lost in between.
+ * 3. A jump on another socket is not a gap yet: while a socket is being renewed, the old one may
+ *    still deliver what is in between. The jump waits as `ahead` until it is filled, the old socket
+ *    passes it, or it is OVERLAP_US old. A restart forgets `ahead`, so it may report a gap that is
+ *    too large, never one that is too small.
+ * 4. Ids of quotes and partial books, and times used as ids, only grow. A jump proves nothing.
+ *    Gaps of these streams come only from their losses, unless `last_id` itself arrives again
+ *    afterwards. Events on another socket wait as `ahead` too, until the previous socket reaches
+ *    the same event or is known to have lived until then (`carryOn`). A socket that died before
+ *    its successor was subscribed leaves a gap that no id shows.
+ * 5. An id that falls while time advances by more than OVERLAP_US is a new numbering (the exchange
+ *    listed the symbol again). The old numbering ends in a gap, because what came in between is
+ *    unknown. An event that is the first of a numbering is accepted at once, if nothing newer was
+ *    seen.
+ * 6. If the exchange names the fills of an event, they decide before its id does: an event whose
+ *    first fill directly follows the newest fill misses nothing, even if its id repeats or skips.
+ *    A jump of fills without a jump of ids is not a gap: exchanges leave out fills that are not
  *    market trades.
- * 7. A stream that was listened to and lost before it ever spoke has a hole too. It begins when
- *    we began to listen and has no first id.
- * 8. A hole begins with the last event, or later: a stream that was quiet before it was lost was
- *    heard all the same. It was heard up to when its socket last delivered anything, less
- *    HEARD_MARGIN_US for what was under way.
+ * 7. A stream that is lost after its subscription and before its first event has a gap too. It
+ *    begins at the subscription and has no first id.
+ * 8. A gap begins at the last event or later: a stream that was quiet before it was lost was still
+ *    covered until its socket last delivered anything, less HEARD_MARGIN_US for what was in flight.
  * 9. A stream that was delisted, or that the operator chose not to record, has ended. Frames that
- *    still come change nothing. When a delisted one is listened to again it is a new stream: nobody
- *    knows whether its ids go on from the old ones. The operator's hole ends with the next event.
+ *    still arrive change nothing. A delisted stream that is subscribed again is a new stream,
+ *    because its ids may not continue the old ones. The operator's gap ends with the next event.
  *
- * Marks and the passing of time change a stream too: deafness.ts. Where holes lie: holes.ts.
+ * Marks and the passing of time also change a stream: see deafness.ts. For the bounds of a gap, see
+ * holes.ts.
  */
 import { micros } from '#core/time.ts'
 import { closeAhead, type Hole, holeUntil, NO_HOLES } from './holes.ts'
@@ -54,7 +55,7 @@ import {
   UNHEARD,
 } from './sequence-state.ts'
 
-/** Takes the next event of a stream into `state` and returns the holes that it proves. */
+/** Updates `state` with the stream's next event and returns the gaps that it proves. */
 export function observe(state: StreamState, event: SequencedEvent): readonly Hole[] {
   if (hasEnded(state)) return NO_HOLES
   if (isNextFill(state, event)) {
@@ -85,7 +86,7 @@ export function observe(state: StreamState, event: SequencedEvent): readonly Hol
   return isChained(event) ? observeChained(state, event) : observeLoose(state, event)
 }
 
-/** Whether nothing of a stream that never spoke can be before the event. */
+/** Whether the stream's first event has nothing missing before it. */
 function isFirst({ connection, ahead }: StreamState, event: SequencedEvent): boolean {
   if (isChained(event) || connection === undefined) return true
   return event.connection === connection && ahead === undefined
@@ -109,7 +110,7 @@ function observeLooseBesideAhead(
   event: SequencedEvent,
 ): readonly Hole[] {
   if (event.connection === state.connection) {
-    // Where it comes to what the other one began with, nothing was missed in between.
+    // Once it reaches the other socket's first event, nothing was missed in between.
     if (event.id >= ahead.first_id) joinAhead(state, ahead)
     if (event.id > state.last_id) advance(state, event)
     return NO_HOLES
@@ -149,7 +150,7 @@ function observeBesideAhead(
     if (reaches(event, ahead)) joinAhead(state, ahead)
     return missed
   }
-  // The old socket is past the hole itself: it will not bring what is missing.
+  // The old socket has passed the gap too: it will not deliver what is missing.
   if (event.connection === state.connection) {
     const hole = closeAhead(state, ahead)
     return event.id <= state.last_id ? [hole] : [hole, ...observeChained(state, event)]
@@ -170,7 +171,7 @@ function isChained(event: SequencedEvent): event is ChainedEvent {
   return event.follows !== undefined
 }
 
-/** The event's fills go on where those that were heard ended: right after them, or with their id. */
+/** The event's fills continue the last ones: the next fill, or further fills of the same id. */
 function isNextFill(
   { last_id, last_fill }: Pick<StreamState, 'last_id' | 'last_fill'>,
   { id, fills }: SequencedEvent,

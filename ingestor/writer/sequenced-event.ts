@@ -1,12 +1,12 @@
-/** An event as the sequence of its stream sees it: its id, and what it says of those before. */
+/** What the sequence check needs from an event: its id and what precedes it. */
 import { type MarketEvent, orderOf } from '#core/market.ts'
 import type { SequencedEvent } from './sequence-state.ts'
 
-/** Of the stream that a socket brings. */
+/** For an event that `connection` delivered. */
 export function sequencedEvent(event: MarketEvent, connection: number): SequencedEvent {
   const { ts_exchange, ts_ingest } = event
   const id = orderOf(event)
-  // What shows a whole state under the first id of all: the exchange has begun to count anew.
+  // A whole state with id 1: the exchange has restarted its numbering.
   const begins_anew = id === 1 && (event.kind === 'depth' || event.kind === 'book_ticker')
   const follows = followsOf(event)
   return { id, follows, fills: fillsOf(event), begins_anew, ts_exchange, ts_ingest, connection }
@@ -18,12 +18,12 @@ function fillsOf(event: MarketEvent): SequencedEvent['fills'] {
   return first === null || last === null ? undefined : { first, last }
 }
 
-/** Ids by which a hole can be measured, and its trades be asked for. */
+/** Whether the ids count what a gap misses, and can be used to request its trades. */
 export function hasCountedIds(event: MarketEvent): boolean {
   return !((event.kind === 'trade' || event.kind === 'void_trade') && event.seq !== undefined)
 }
 
-/** The id before this event with which nothing is missing; undefined where ids only grow. */
+/** The id that the event follows; undefined if ids only grow. */
 function followsOf(event: MarketEvent): number | undefined {
   switch (event.kind) {
     case 'trade':
@@ -31,7 +31,7 @@ function followsOf(event: MarketEvent): number | undefined {
       return event.seq === undefined ? event.agg_trade_id - 1 : undefined
     case 'depth':
       if (event.depth_kind === 'partial') return undefined
-      // Of a stream: it stands in the place of the diff with its id.
+      // A snapshot in the stream replaces the diff with its id.
       if (event.depth_kind === 'snapshot') return event.final_update_id - 1
       return event.prev_final_update_id ?? (event.first_update_id ?? event.final_update_id) - 1
     default:

@@ -1,7 +1,7 @@
 /**
  * The follower's work over one connection: read the tape from the committed position, gather,
- * prepare, commit, and so on until it is told to stop or something breaks. One batch is being
- * committed while the next is gathered and encoded, so memory holds two batches at most.
+ * prepare, commit, and repeat until it is stopped or something breaks. One batch is committed while
+ * the next is gathered and encoded, so memory holds two batches at most.
  */
 import { setImmediate as yieldToIo, setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
@@ -26,7 +26,7 @@ import type { StreamTable } from './stream-table.ts'
 import type { TapeEnd } from './tape-end.ts'
 import { withoutSymbols } from './unnamed.ts'
 
-/** A batch is committed as soon as one of them is reached. */
+/** A batch is committed as soon as it reaches one of these limits. */
 export interface BatchLimits {
   readonly rows_max: number
   /** Bytes of tape. */
@@ -43,31 +43,31 @@ export interface SessionOptions {
   readonly choice: StreamChoice
   readonly limits: BatchLimits
   readonly dead_letters: DeadLetters
-  /** Outlives the session: what a new one reads again changes no book. */
+  /** Outlives the session. Records that a new session reads again do not change it. */
   readonly books?: BookKeeper | undefined
-  /** Makes the partitions of the coming hour ahead of time; undefined where nothing is live. */
+  /** Used to create the next hour's partitions ahead of time; undefined if not live. */
   readonly clock: (() => Micros) | undefined
   readonly onRejected: (frame: RejectedFrame) => void
   readonly onDamage: (damage: { readonly from: number; readonly to: number; readonly path: string }) => void
 }
 
-/** What a session tells while it runs. */
+/** What a session reports while it runs. */
 export interface SessionEvents {
-  /** The streams that this session reads, changing while it does. */
+  /** `streams` changes while the session reads. */
   onBegun(streams: StreamTable): void
   onSealed(batch: Batch): void
-  /** Everything but the commit itself is done; its acknowledgement may yet be lost. */
+  /** Everything except the commit is done. Its acknowledgement may still be lost. */
   onStored(batch: Batch, counts: MutableCounts): void
   onCommitted(batch: Batch, counts: MutableCounts): void
 }
 
-/** How much of the tape is parsed between two looks at the sockets. */
+/** How much of the tape is parsed before the event loop turns. */
 const CHUNK_BYTES = 256 * 1024
 const IDLE_MS = 250
-/** A commit that takes longer has lost its server, whatever TCP says. */
+/** If a commit takes longer, the server is considered lost, whatever TCP reports. */
 export const COMMIT_LIMIT_MS = 60_000
 
-/** Runs until `signal` is aborted; throws whatever breaks it, and then the connection is to be dropped. */
+/** Runs until `signal` aborts. Throws what breaks it; the caller must then drop the connection. */
 export async function runSession(
   client: Client,
   options: SessionOptions,
@@ -109,7 +109,7 @@ export async function runSession(
   }
 }
 
-/** Fills the batch from the tape. True where the tape may hold more than fits into it. */
+/** Fills the batch from the tape. Returns true if the tape may hold more than fits. */
 async function gather(
   reader: TapeReader,
   batcher: Batcher,
@@ -126,18 +126,18 @@ async function gather(
       batcher.skip(damage.to - damage.from)
     }
     for (const record of records) batcher.add(record)
-    // The socket to Postgres wants its turns while we parse.
+    // Let the Postgres socket run while we parse.
     await yieldToIo()
   }
   return false
 }
 
 interface Pipeline {
-  /** Makes the coming hour's partitions; nothing may be being committed. */
+  /** Creates the next hour's partitions. No commit may be running. */
   makeRoomAhead(): Promise<void>
-  /** Prepares the batch, waits for the one before it, and begins to commit it. */
+  /** Prepares the batch, waits for the previous commit, and starts this one. */
   take(batch: Batch): Promise<void>
-  /** Settles when nothing is being committed; throws what the last commit threw. */
+  /** Settles when no commit is running. Rejects with the error of the last commit. */
   settled(): Promise<void>
 }
 
@@ -151,7 +151,7 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
   const deps = { ...options, live, client, partitions, symbolId: symbols.idOf }
   let committing: Promise<void> = Promise.resolve()
 
-  /** `batch`: as it was sealed. */
+  /** `batch` is the sealed batch, before refused symbols were taken out. */
   const commit = async (batch: Batch, prepared: PreparedBatch): Promise<void> => {
     await pipeline.makeRoomAhead()
     const counts = await withDeadline(
@@ -178,7 +178,7 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
       const prepared = prepareBatch(named.batch, symbols.idOf, refused, named.dead)
       await committing
       committing = commit(batch, prepared)
-      // Whoever waits for it next gets the error; until then it is nobody's.
+      // The error surfaces when someone awaits the promise.
       committing.catch(() => undefined)
     },
   }
@@ -189,15 +189,15 @@ function needsSymbols(batch: Batch, symbols: SymbolTable): boolean {
   return batch.listings.length > 0 || batch.streams.some((stream) => !symbols.has(stream))
 }
 
-/** The promise, or an error after COMMIT_LIMIT_MS; the caller then drops the connection. */
+/** Rejects after COMMIT_LIMIT_MS. The caller must then drop the connection. */
 export function withDeadline<T>(promise: Promise<T>): Promise<T> {
   return withinLimit(promise, COMMIT_LIMIT_MS, () => {
-    const message = `Postgres gave no answer for ${COMMIT_LIMIT_MS} ms.`
+    const message = `Postgres did not answer within ${COMMIT_LIMIT_MS} ms.`
     return new OperatorError('database_silent', message, { retryable: true })
   })
 }
 
-/** Sleeps; an abort ends it early and is no error. */
+/** Sleeps. An abort ends the sleep early without an error. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined)
 }

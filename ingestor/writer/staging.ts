@@ -1,7 +1,7 @@
 /**
- * The careful way into a table, for batches whose keys clash or that hold rows Postgres refuses:
- * COPY into a temporary table, then INSERT ... ON CONFLICT DO NOTHING. Duplicates are counted
- * exactly; a bad row is found by halving and handed back with the reason, and the rest goes in.
+ * The careful path into a table, for batches with clashing keys or rows that Postgres refuses: COPY
+ * into a temporary table, then INSERT ... ON CONFLICT DO NOTHING. Duplicates are counted exactly. A
+ * bad row is found by halving and returned with the reason; all other rows are stored.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { Client } from '#core/node/pool.ts'
@@ -20,20 +20,20 @@ export interface BadRow {
 }
 
 export interface Staged {
-  /** Rows that are new in the table. */
+  /** Number of rows added to the table. */
   readonly stored: number
-  /** Where they lie. */
+  /** Ranges of the added rows. */
   readonly added: readonly AddedRange[]
-  /** Rows whose key the table has with other values. */
+  /** Number of rows whose key the table holds with other values. */
   readonly conflict_count: number
   readonly conflicts: readonly Conflict[]
   readonly bad: readonly BadRow[]
 }
 
-/** More bad rows than this in one batch are no bad rows but a bad table: nothing is put aside. */
+/** With more bad rows than this in a batch, the table is at fault and the batch fails. */
 export const BAD_ROWS_PER_BATCH_MAX = 200
 
-/** Stores all rows but the bad ones, inside the transaction that `client` is in. */
+/** Stores all rows except the bad ones, inside the open transaction of `client`. */
 export async function storeCarefully(client: Client, rows: CopyRows): Promise<Staged> {
   const stage = `pg_temp.stage_${rows.table.name}`
   await client.query(
@@ -87,7 +87,7 @@ interface MergedRange {
 
 function mergeSql(table: Table, stage: string): string {
   const columns = table.columns.map((column) => column.name).join(', ')
-  // In the order of the key, so that two writers of the same rows never wait for each other in a ring.
+  // Ordered by key, so two writers of the same rows cannot deadlock.
   return `with added as (
       insert into marketdata.${table.name} (${columns})
       select ${columns} from ${stage} order by ${table.identity.join(', ')}
@@ -115,7 +115,7 @@ function tooManyBadRows(table: Table, cause: unknown): OperatorError {
     'too_many_bad_rows',
     `Postgres refuses more than ${BAD_ROWS_PER_BATCH_MAX} rows of one batch for ${table.name}: ${cause instanceof Error ? cause.message : String(cause)}.`,
     {
-      hint: 'Look for a constraint or trigger on the table that does not belong there. The rows wait on the tape.',
+      hint: 'Look for a foreign constraint or trigger on the table. The rows are still on the tape.',
       retryable: true,
       cause,
     },

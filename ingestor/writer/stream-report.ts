@@ -1,4 +1,4 @@
-/** What the writer knows of each stream now, for people: as of the last record that it read. */
+/** The state of each stream for people, as of the last record that the writer read. */
 import type { Channel, GapCause } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
@@ -8,10 +8,10 @@ import type { StreamTable } from './stream-table.ts'
 export interface StreamReport {
   readonly symbol: string
   readonly channel: Channel
-  /** Of the newest event; null where there was none since we began to listen. */
+  /** Times of the newest event; null if there was none since the subscription. */
   readonly last_event: { readonly ts_exchange: Micros; readonly ts_ingest: Micros } | null
   readonly open_hole: { readonly cause: GapCause; readonly since: Micros } | null
-  /** Whether the local book is in sequence; null for what has none. */
+  /** Whether the local book is in sequence; null for a stream without a book. */
   readonly is_book_synced: boolean | null
 }
 

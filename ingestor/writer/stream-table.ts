@@ -1,6 +1,6 @@
 /**
- * All streams that a session of the follower has met: the sequence state of each, the rows that
- * the current batch holds for it, and which of them the batch has touched.
+ * All streams that a session of the follower has seen: their sequence state, their rows in the
+ * current batch, and which streams the batch has touched.
  */
 import type { Channel, GapCause, MarketEvent } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
@@ -21,11 +21,11 @@ export interface StreamKey {
   readonly channel: Channel
 }
 
-/** The last event of a stream as of the end of a batch: a row of marketdata.stream_offsets. */
+/** The last event of a stream at the end of a batch: a row of marketdata.stream_offsets. */
 export interface StreamOffset extends StreamKey {
-  /** Null where it has been listened to and never spoke. */
+  /** Null if the stream was subscribed and had no event. */
   readonly last_id: number | null
-  /** The last fill in it, where the exchange names fills. */
+  /** The last fill of that event; null if the exchange does not number fills. */
   readonly last_fill_id: number | null
   readonly ts_exchange: Micros
   readonly ts_ingest: Micros
@@ -33,16 +33,16 @@ export interface StreamOffset extends StreamKey {
   readonly deaf_cause: GapCause | null
   readonly lost_ts: Micros | null
   readonly lost_at: Micros | null
-  /** The socket that carries on from it; null: any. */
+  /** The socket that continues from it. Null: any. */
   readonly connection: number | null
 }
 
-/** Holes that have not ended, of all streams. */
+/** The open gaps of all streams. */
 export interface OpenHoles {
   readonly count: number
-  /** Our clock when the oldest of them was noticed; null where there is none. */
+  /** When the oldest was noticed, by our clock; null if there is none. */
   readonly oldest_at: Micros | null
-  /** The oldest OPEN_NAMES_MAX of them, for people: "BTCUSDT trades (disconnect)". */
+  /** The OPEN_NAMES_MAX oldest, for people: "BTCUSDT trades (disconnect)". */
   readonly names: readonly string[]
 }
 
@@ -52,20 +52,22 @@ const OPEN_NAMES_MAX = 5
 
 /** One stream's part of a batch. */
 export interface StreamBatch extends StreamKey {
-  /** Holds until the stream is touched again; undefined for index prices, which are no raw rows. */
+  /**
+   * Valid until the stream is touched again; undefined for index prices, which have no raw table.
+   */
   readonly rows: RowBuffer | undefined
-  /** Undefined for a stream that no mark has named and that never had an event. */
+  /** Undefined for a stream without a mark and without an event. */
   readonly offset: StreamOffset | undefined
 }
 
 export interface StreamEntry extends StreamKey {
   state: StreamState | undefined
   readonly rows: RowBuffer | undefined
-  /** Once it brought one, where it is that channel. */
+  /** Set from the first mark price on. */
   mark_prices: MarkPrices | undefined
-  /** The last change of the book since we began to listen: what the exchange's clock showed then. */
+  /** The times of the last book update since the subscription. */
   last_change: Pick<MarketEvent, 'ts_exchange' | 'ts_ingest'> | undefined
-  /** Once it brought an event without a time of the exchange's. */
+  /** Set from the first event without an exchange time on. */
   repeats: RepeatWatch | undefined
   touched: boolean
 }
@@ -73,7 +75,7 @@ export interface StreamEntry extends StreamKey {
 export class StreamTable {
   readonly #streams = new Map<Exchange, Map<Channel, Map<string, StreamEntry>>>()
   #touched: StreamEntry[] = []
-  /** Streams with trades that wait for older ones. */
+  /** Streams with events that wait for older ones. */
   readonly #waiting = new Set<StreamEntry>()
 
   constructor(offsets: readonly StreamOffset[]) {
@@ -144,7 +146,7 @@ export class StreamTable {
     }
   }
 
-  /** The stream that the exchange calls so; undefined where it is none that has been met. */
+  /** Finds a stream by the exchange's name for it; undefined if no event or mark had it. */
   findByName(
     adapter: ExchangeAdapter,
     name: string | undefined,

@@ -1,6 +1,6 @@
 /**
- * marketdata.symbols as the writer uses it: names to ids, with a cache; what the exchange lists;
- * and symbols that appear in a frame before any listing named them.
+ * The writer's access to marketdata.symbols: a cache of names to ids, the exchanges' listings, and
+ * symbols that appear in a frame before any listing.
  */
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange, Instrument } from '#core/symbols.ts'
@@ -12,10 +12,10 @@ import type { StreamKey } from './stream-table.ts'
 
 export type Name = Pick<StreamKey, 'exchange' | 'symbol'>
 
-/** A symbol that Postgres refused is not tried again before that. */
+/** How long a refused symbol waits before the next try. */
 const REFUSED_MS = 60_000
 
-/** Everything that an exchange listed at one moment. */
+/** Everything that an exchange listed at one time. */
 export interface ListedInstruments {
   readonly exchange: Exchange
   /** Receive time of the answer. */
@@ -28,15 +28,15 @@ export interface SymbolTable {
   /** The id of a known symbol; throws for any other. */
   idOf(name: Name): number
   /**
-   * Makes all of them known but those that Postgres refuses, and returns these with the reason.
-   * They are tried again after REFUSED_MS.
+   * Registers the names. Returns those that Postgres refuses, with the reason; they are tried again
+   * after REFUSED_MS.
    */
   register(names: readonly Name[]): Promise<readonly Refused<Name>[]>
   /**
-   * Writes what the listings say, and a row of history for what they changed. A symbol that a
-   * listing leaves out is no longer active. Of two entries for a symbol the later one stands; a
-   * listing older than the one that a symbol was last read from changes nothing. Returns the
-   * entries that Postgres refuses; the others are written.
+   * Writes the listings, and a history row for each change. A symbol that a listing leaves out
+   * becomes inactive. Of two entries for one symbol the later is used. A listing older than the
+   * symbol's last one changes nothing. Returns the entries that Postgres refuses; the others are
+   * written.
    */
   takeListings(listings: readonly ListedInstruments[]): Promise<readonly RefusedRecord[]>
 }
@@ -67,7 +67,7 @@ export function createSymbolTable(client: Client): SymbolTable {
       for (const { exchange, listed_at, instruments } of listings) {
         const latest = [...new Map(instruments.map((item) => [keyOf(item), item])).values()]
         if (latest.length === 0) continue
-        // One at a time, or two ingestors that update the same symbols might wait for each other.
+        // One listing at a time, or two ingestors that update the same symbols could deadlock.
         await client.query("begin; select pg_advisory_xact_lock(hashtext('booktape.listing'))")
         const names = latest.map(({ symbol }) => storableText(symbol))
         const [storable, faulty] = sortOut(latest)
@@ -85,13 +85,13 @@ export function createSymbolTable(client: Client): SymbolTable {
   }
 }
 
-/** Each once. */
+/** Removes repeated names. */
 function namesOf(keys: readonly Name[]): readonly Name[] {
   const names = keys.map(({ exchange, symbol }) => ({ exchange, symbol }))
   return [...new Map(names.map((name) => [keyOf(name), name])).values()]
 }
 
-/** Returns those that Postgres refuses; the ids of the others are in `ids` afterwards. */
+/** Adds the ids to `ids` and returns the names that Postgres refuses. */
 async function registerApart(
   client: Client,
   names: readonly Name[],
@@ -114,7 +114,7 @@ async function registerApart(
   return [...faulty, ...refused]
 }
 
-/** Those whose texts Postgres can keep, and the others. */
+/** Splits items by whether Postgres can store their texts. */
 function sortOut<T extends object>(items: readonly T[]): [readonly T[], readonly Refused<T>[]] {
   const faulty = items.flatMap((item) => {
     const cause = textFault(item)
@@ -128,7 +128,7 @@ function keyOf({ exchange, symbol }: { readonly exchange: string; readonly symbo
   return `${exchange} ${symbol}`
 }
 
-// Rows that are there already are left out first: a conflict would use up an id each time.
+// Existing rows are left out first, because every conflict would use up an id.
 const REGISTER = `insert into marketdata.symbols (exchange, symbol)
   select exchange, symbol from unnest($1::text[], $2::text[]) as new (exchange, symbol)
   where not exists (
@@ -141,9 +141,8 @@ const SELECT_IDS = `select s.exchange, s.symbol, s.id
   join marketdata.symbols s using (exchange, symbol)`
 
 /**
- * One statement, so that symbols and history never disagree. Its parts see the tables as they
- * were before it: `known` is what stood, and what is inserted into symbols is in none of the
- * others.
+ * One statement, so symbols and history never disagree. Its parts see the tables as they were
+ * before it: `known` holds the old rows, and no part sees what `added` inserts.
  */
 const TAKE_LISTING = `with named as (
     select exchange, symbol, instrument_type, base_asset, quote_asset, is_active, tick_size, step_size,

@@ -1,11 +1,11 @@
 /**
- * How far the tape can be read, as the follower sees it: a number that the main thread puts into
- * shared memory with every write, or a fixed one for a tape that nobody writes.
+ * How far the follower can read the tape: a number that the main thread stores in shared memory
+ * with every write, or a fixed one for a finished tape.
  */
 export interface TapeEnd {
   /** Byte position after the last readable record. */
   position(): number
-  /** Settles once the tape is longer than `position`, or after `timeout_ms`. */
+  /** Resolves once the tape is longer than `position`, or after `timeout_ms`. */
   grownBeyond(position: number, timeout_ms: number): Promise<void>
 }
 

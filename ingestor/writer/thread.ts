@@ -1,4 +1,4 @@
-/** The writer as the main thread sees it: started, watched, waited for, stopped. */
+/** The main thread's side of the writer: starts it, watches it, waits for it, stops it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
@@ -11,38 +11,38 @@ import { NO_OPEN_HOLES } from './stream-table.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker.ts'
 
 /**
- * Every batch is garbage a moment after its commit. V8 would let the space for such objects grow
- * to 134 MB before it collects them, and keep it; nothing is won by that.
+ * Every batch is garbage soon after its commit. V8 would let the space for young objects grow to
+ * 134 MB and keep it, which gains nothing.
  */
 const YOUNG_MB = 32
-/** A commit that Postgres does not answer is not waited for any longer when we stop. */
+/** On stop, an unanswered commit is abandoned after this time. */
 const STOP_LIMIT_MS = 5_000
 
 export interface WriterThread {
-  /** Settles when it has been stopped; rejects when it ended by itself. */
+  /** Resolves once stopped; rejects if the writer ended on its own. */
   readonly ended: Promise<void>
-  /** Settles when Postgres was reached, or could not be and is tried again. */
+  /** Resolves once Postgres was reached, or the first attempt failed and is retried. */
   readonly tried: Promise<void>
-  /** At most a fifth of a second old. */
+  /** At most 200 ms old. */
   status(): FollowerStatus
-  /** Of the same age. */
+  /** At most 200 ms old. */
   books(): BookCounts
-  /** What it knows of each stream now; rejects as `committed` does. */
+  /** The current state of each stream; rejects as `committed` does. */
   streams(): Promise<readonly StreamReport[]>
-  /** The exchange is being asked for the symbol's whole book. */
+  /** Reports that a snapshot of the symbol's book was requested. */
   noteAsked(exchange: Exchange, symbol: string): void
   /**
-   * Settles with the status as of the moment when everything before `position` was committed;
-   * rejects when the writer ends before that, or has ended.
+   * Resolves with the status once everything before `position` is committed. Rejects if the writer
+   * ends before that, or has ended.
    */
   committed(position: number): Promise<FollowerStatus>
-  /** Settles then too, or when the writer ended, or after so long. */
+  /** Resolves once `position` is committed, the writer has ended, or `limit_ms` has passed. */
   committedSoon(position: number, limit_ms: number): Promise<void>
   stop(): Promise<void>
 }
 
 export interface WriterEvents {
-  /** The symbol's book is out of sequence and wants a snapshot. */
+  /** The symbol's book is out of sequence and needs a snapshot. */
   onWanted(exchange: Exchange, symbol: string): void
   onCommits?(commits: readonly Commit[]): void
 }
@@ -144,7 +144,7 @@ export function startWriterThread(
     async stop() {
       stopping = true
       send({ kind: 'stop' })
-      // A transaction that is cut off is rolled back, and replayed from the tape.
+      // An interrupted transaction rolls back and is replayed from the tape.
       const timer = setTimeout(() => void worker.terminate(), STOP_LIMIT_MS)
       await ended.promise.catch(() => undefined)
       clearTimeout(timer)

@@ -1,6 +1,6 @@
 /**
- * A batch without what is of symbols that Postgres refuses: their rows, prices and gaps have nothing
- * to hang on and are put aside with the reason, so the batch can be committed.
+ * Takes everything out of a batch that belongs to symbols that Postgres refuses. Their rows, prices
+ * and gaps have no symbol id and go to the dead letters with the reason, so the rest can commit.
  */
 import { RAW_TABLES } from '#core/tables.ts'
 import type { Refused } from './apart.ts'
@@ -35,7 +35,7 @@ export function withoutSymbols(batch: Batch, symbols: readonly Refused<Name>[]):
     for (const record of decoded) dead.push({ table_name: channel, record, cause: refusal.cause })
     return false
   })
-  /** Leaves those that are of other symbols, and puts the rest into `aside`. */
+  /** Keeps the records of other symbols and moves the rest to `aside`. */
   const leave = <T extends Name & object>(
     records: readonly T[],
     table_name: string,

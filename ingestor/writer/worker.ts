@@ -1,7 +1,4 @@
-/**
- * The writer's thread: a follower of the tape, with messages to and from the main thread. The
- * main thread's side is thread.ts.
- */
+/** The writer's thread: a follower of the tape. thread.ts is the main thread's side. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
@@ -23,11 +20,11 @@ export interface WorkerOptions
 }
 
 export type ToWorker =
-  /** Say so when everything before the position is committed. */
+  /** Asks for a message once everything before the position is committed. */
   | { readonly kind: 'report_at'; readonly position: number }
-  /** The exchange is being asked for the symbol's whole book. */
+  /** A snapshot of the symbol's book was requested. */
   | { readonly kind: 'snapshot_asked'; readonly exchange: Exchange; readonly symbol: string }
-  /** Say what is known of each stream. */
+  /** Asks for the state of each stream. */
   | { readonly kind: 'report_streams' }
   | { readonly kind: 'stop' }
 
@@ -36,11 +33,11 @@ export type FromWorker =
       readonly kind: 'status'
       readonly status: FollowerStatus
       readonly books: BookCounts
-      /** Since the last of these messages. */
+      /** Commits since the last status message. */
       readonly commits: readonly Commit[]
     }
   | { readonly kind: 'streams'; readonly streams: readonly StreamReport[] }
-  /** The symbol's book is out of sequence, and the stream brings diffs that can mend it. */
+  /** The symbol's book is out of sequence and needs a snapshot. */
   | { readonly kind: 'snapshot_wanted'; readonly exchange: Exchange; readonly symbol: string }
   | { readonly kind: 'reached'; readonly position: number; readonly status: FollowerStatus }
   | {
@@ -84,7 +81,7 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     const { position } = message
     follower.committed(position).then(
       () => tell({ kind: 'reached', position, status: follower.status() }),
-      // The end of the follower is told below, once.
+      // The end of the follower is reported once, below.
       () => undefined,
     )
   })

@@ -321,7 +321,7 @@ describe('holes that cannot be refilled', () => {
     await until('it is counted', () => repairer.counts().gaps_open === 1)
     const { rows } = await stand.pool.query('select repair_note, repair_attempts from marketdata.gaps')
     expect(rows).toEqual([
-      { repair_note: 'The exchange does not give quotes a second time.', repair_attempts: 0 },
+      { repair_note: 'The exchange keeps no history of quotes.', repair_attempts: 0 },
     ])
     expect(stand.asked).toEqual([])
   })

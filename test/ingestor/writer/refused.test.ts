@@ -119,8 +119,8 @@ test('a name that no Postgres keeps is refused with the reason; every other one 
     const names = ODD_TEXTS.map((symbol) => ({ exchange: 'deribit', symbol }) as const)
     const refused = await table.register([...names, { exchange: 'deribit', symbol: 'GOOD' }])
     expect(refused.map(({ item, cause }) => [item.symbol, describeError(cause)])).toEqual([
-      ['A\0B', expect.stringContaining('symbol has the character U+0000')],
-      ['A\ud800B', expect.stringContaining('symbol has half of a surrogate pair')],
+      ['A\0B', expect.stringContaining('symbol contains the character U+0000')],
+      ['A\ud800B', expect.stringContaining('symbol contains half of a surrogate pair')],
     ])
     expect(table.has({ exchange: 'deribit', symbol: 'GOOD' })).toBe(true)
   })
@@ -168,9 +168,9 @@ test('an odd text in any field of any record stops nothing: the good records aft
   expect(sumOf(counts.rejected)).toBeGreaterThan(100)
   // Assets are kept as they are: only what Postgres cannot keep is refused, and says why.
   expect(letters.map(({ table, error }) => [table, error.split(' which')[0]])).toEqual([
-    ['symbols', 'base_asset has the character U+0000,'],
-    ['symbols', 'base_asset has half of a surrogate pair,'],
-    ['symbols', 'quote_asset has the character U+0000,'],
-    ['symbols', 'quote_asset has half of a surrogate pair,'],
+    ['symbols', 'base_asset contains the character U+0000,'],
+    ['symbols', 'base_asset contains half of a surrogate pair,'],
+    ['symbols', 'quote_asset contains the character U+0000,'],
+    ['symbols', 'quote_asset contains half of a surrogate pair,'],
   ])
 })

@@ -212,5 +212,5 @@ test('a cut socket and a kill -9 are in the ledger; nothing else is, and no mark
     `select array_agg(distinct concat(from_id, to_id)) as ids, min(repair_note) as note
      from marketdata.gaps where channel = 'trades'`,
   )
-  expect(rows[0]).toEqual({ ids: [''], note: 'The trades of this exchange have no ids by which to ask for them.' })
+  expect(rows[0]).toEqual({ ids: [''], note: 'The trades of this exchange have no ids by which to request them.' })
 })

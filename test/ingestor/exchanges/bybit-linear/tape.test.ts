@@ -177,7 +177,7 @@ describe('what the ledger says', () => {
     await write(database, entries)
     return gapsOf(database.pool)
   }
-  const depth_note = 'The exchange does not give changes of a book a second time.'
+  const depth_note = 'The exchange keeps no history of book updates.'
 
   test('books: every id in its turn is no hole, over a second socket as well', async () => {
     const bid = [['100', '1']]
@@ -265,7 +265,7 @@ describe('what the ledger says', () => {
         cause: 'disconnect',
         from_id: null,
         to_id: null,
-        repair_note: 'The trades of this exchange have no ids by which to ask for them.',
+        repair_note: 'The trades of this exchange have no ids by which to request them.',
         length_ms: 400,
       },
     ])
