@@ -1,12 +1,12 @@
 /**
- * Closes holes of trades that turned out to be none: their ids came late, out of order or from a
- * second recording. Asks nobody; the repairer does this and more while an ingestor runs.
+ * Closes gaps of trades that have been filled since: their ids came late, out of order, or from a
+ * second recording. Sends no requests. While an ingestor runs, the repairer does this and more.
  */
 import type { Pool } from '#core/node/pool.ts'
 import { type Micros, toIso } from '#core/time.ts'
 import { selectLocatedHoles, selectMissing } from './ledger.ts'
 
-/** Returns how many were closed. */
+/** Returns the number of gaps closed. */
 export async function closeFilledHoles(pool: Pool, now: Micros): Promise<number> {
   const client = await pool.connect()
   try {

@@ -1,6 +1,6 @@
 /**
- * The gap ledger as repair sees it: which holes are due, what of a hole is still missing in the
- * tables, and how an attempt ended. SQL only; what to do about it is decided in repairer.ts.
+ * Repair's access to the gap ledger: which gaps are due, what is still missing from the tables, and
+ * how an attempt ended. SQL only; repairer.ts decides what to do.
  */
 import type { QueryResultRow } from 'pg'
 import type { Client } from '#core/node/pool.ts'
@@ -8,12 +8,12 @@ import type { Exchange } from '#core/symbols.ts'
 import { type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
 import { withDeadline } from '../writer/session.ts'
 
-/** An open hole in a trade stream, by the ids of its neighbours. */
+/** An open gap in a trade stream, between the ids of its neighbours. */
 export interface TradeHole {
   readonly gap_id: number
   readonly symbol: string
   readonly symbol_id: number
-  /** Null where the stream was lost before it ever spoke. */
+  /** Null if the stream was lost before its first event. */
   readonly from_id: number | null
   readonly to_id: number | null
   readonly from_ts: Micros
@@ -21,29 +21,29 @@ export interface TradeHole {
   readonly repair_attempts: number
 }
 
-/** Ids between two that are known; both ends are not missing themselves. */
+/** The ids between two known ones. Neither end is missing. */
 export interface MissingRange {
   readonly after_id: number
   readonly before_id: number
 }
 
 export interface Missing {
-  /** Of all ids, also where `ranges` is cut short. */
+  /** Number of missing ids, even if `ranges` is cut short. */
   readonly count: number
-  /** Trades that are stored between the hole's ends. */
+  /** Trades that are stored between the gap's ends. */
   readonly stored_count: number
-  /** Ascending; at most RANGES_MAX of them. */
+  /** Ascending, at most RANGES_MAX. */
   readonly ranges: readonly MissingRange[]
 }
 
-/** How an attempt ended, as the ledger keeps it. */
+/** The outcome of an attempt, as written to the ledger. */
 export interface Verdict {
   readonly is_closed: boolean
-  /** Trades inside the hole that are stored now. */
+  /** Trades inside the gap that are stored now. */
   readonly repaired_count: number
   readonly repair_note: string | null
   readonly repair_attempts: number
-  /** Undefined: at once. */
+  /** When the gap is due again. Undefined: at once. */
   readonly due_at: Micros | 'never' | undefined
 }
 
@@ -53,10 +53,10 @@ export interface Recorded {
 }
 
 const RANGES_MAX = 10_000
-/** Event times of one stream may go back a little: so far outside the hole's own times we look. */
+/** Event times of one stream may go back a little, so we look this far outside the gap's times. */
 const TIME_MARGIN_US = 60 * SECOND_US
 
-/** Open holes of trades that may be asked for now, newest first. */
+/** Open gaps of trades that are due, newest first. */
 export async function selectDueHoles(
   client: Client,
   { exchange, symbols }: Recorded,
@@ -73,8 +73,9 @@ export async function selectDueHoles(
 }
 
 /**
- * Runs `work` while no other ingestor repairs this hole; undefined where one does, or where the
- * hole is not due any more. The lock dies with the connection, so a crash leaves nothing behind.
+ * Runs `work` while no other ingestor can repair this gap. Returns undefined if another one is
+ * repairing it, or if it is no longer due. The lock ends with the connection, so a crash leaves
+ * nothing locked.
  */
 export async function withClaim<T>(
   client: Client,
@@ -92,20 +93,20 @@ export async function withClaim<T>(
     const due = await ask<HoleRow>(client, `${SELECT_HOLE} and g.id = $2`, [toIso(now), gap_id])
     return due.rows[0] === undefined ? undefined : await work(holeOf(due.rows[0]))
   } finally {
-    // Where this fails the connection is gone, and the lock with it.
+    // If this fails, the connection is gone and the lock with it.
     await ask(client, `select pg_advisory_unlock(${LOCK_KEY})`, [gap_id]).catch(() => undefined)
   }
 }
 
 type LocatedHole = TradeHole & { readonly from_id: number; readonly to_id: number }
 
-/** Open holes of trades between two ids, whether they are due or not. */
+/** All open gaps of trades between two ids, due or not. */
 export async function selectLocatedHoles(client: Client): Promise<readonly LocatedHole[]> {
   const { rows } = await ask<HoleRow>(client, `${SELECT_HOLE} and g.to_id > g.from_id`, ['infinity'])
   return rows.map((row) => holeOf(row) as LocatedHole)
 }
 
-/** Trades of the hole that no row has. */
+/** The ids of the gap that have no row. */
 export async function selectMissing(client: Client, hole: LocatedHole): Promise<Missing> {
   const { rows } = await ask<{
     after_id: string | null
@@ -165,7 +166,7 @@ export interface LedgerCounts {
   readonly gaps_repaired: number
 }
 
-/** Holes of these symbols, of every channel, that were detected since then. */
+/** Counts the gaps of these symbols, on every channel, detected since `since`. */
 export async function countGaps(
   client: Client,
   { exchange, symbols }: Recorded,
@@ -183,17 +184,20 @@ export async function countGaps(
   return rows[0]!
 }
 
-/** A trade stream that nobody has heard since it was lost: where its hole begins. */
+/** A trade stream without an event since it was lost, and where its gap begins. */
 export interface OpenEnd {
   readonly symbol: string
-  /** Null where it never spoke; `ts_exchange` is when we began to listen then. */
+  /** Null if it never had an event; then `ts_exchange` is the time of the subscription. */
   readonly last_id: number | null
   readonly ts_exchange: Micros
-  /** Exchange time up to which it was certainly heard. */
+  /** Exchange time up to which it was certainly covered. */
   readonly lost_ts: Micros
 }
 
-/** Those of the symbols whose trade stream is still deaf by what this ingestor has committed. */
+/**
+ * The symbols whose trade stream is still lost, as of the last commit of this ingestor. The column
+ * `deaf_cause` says why a stream is lost.
+ */
 export async function selectOpenEnds(
   client: Client,
   ingestor_id: string,
@@ -223,7 +227,7 @@ interface OpenEndRow {
   readonly lost_us: string
 }
 
-/** A statement that hangs has lost its server: the connection is then given up. */
+/** A statement that hangs has lost its server: it rejects and the connection is dropped. */
 function ask<Row extends QueryResultRow>(client: Client, sql: string, values: readonly unknown[]) {
   return withDeadline(client.query<Row>(sql, [...values]))
 }
@@ -262,7 +266,7 @@ const SELECT_HOLE = `select g.id as gap_id, s.symbol, g.symbol_id, g.from_id, g.
   where g.repaired_at is null and g.channel = 'trades'
     and (g.repair_due_at is null or g.repair_due_at <= $1::timestamptz)`
 
-// An id that the exchange left out is not missing: the fills before and after it are consecutive.
+// An id that the exchange skipped is not missing if the fills before and after it are consecutive.
 const SELECT_MISSING = `with known as (
     select id, min(first_fill) as first_fill, max(last_fill) as last_fill, sum(row_count) as row_count
     from (

@@ -1,24 +1,24 @@
 /**
- * Whether a trade stream that is listened to again, and stays quiet, has missed anything: the
- * exchange's own history says which trade is the newest. The answers go onto the tape, so that what
- * was missed is stored.
+ * Finds out whether a quiet trade stream has missed anything after it was subscribed again. The
+ * exchange's history shows its newest trade. The answers go onto the tape, so missed trades are
+ * stored.
  *
- * Ids prove it: the history is read from the last trade that was heard. Where that one is older than
- * what the exchange gives, or there never was one, time does: no trade since the stream was lost.
+ * Ids are the proof: the history is read from the last received trade on. If that trade is older
+ * than the history, or there never was one, time is the proof: no trade since the stream was lost.
  */
 import { type Micros } from '#core/time.ts'
 import type { OpenEnd } from './ledger.ts'
 import { ask, findFirst, type RefillDeps, windowStart } from './refill.ts'
 
 export type Newest =
-  /** Null where the stream never spoke, and there is no trade. */
+  /** `newest_id` is null if the stream never had an event and there is no trade. */
   | { readonly kind: 'newest'; readonly newest_id: number | null; readonly ts_exchange: Micros }
-  /** The exchange cannot say: the next trade has to. */
+  /** The exchange cannot tell. The next trade will. */
   | { readonly kind: 'unknown' }
-  /** No answer now. */
+  /** No answer now; try again later. */
   | { readonly kind: 'later' }
 
-/** Answers for one stream; one with more trades is not quiet. */
+/** Maximum answers per stream. A stream with more trades is not quiet. */
 const PAGES_MAX = 20
 
 export async function askNewest(deps: RefillDeps, end: OpenEnd): Promise<Newest> {
@@ -31,7 +31,7 @@ export async function askNewest(deps: RefillDeps, end: OpenEnd): Promise<Newest>
     const answer = await ask(deps, end.symbol, path, history.page_weight)
     if (answer.kind === 'tape_full' || answer.kind === 'unanswered') return { kind: 'later' }
     if (answer.kind === 'refused') return newest === undefined ? askSinceLoss(deps, end) : UNKNOWN
-    // What cannot be read may be the newest.
+    // An unreadable trade may be the newest.
     if (answer.odd_count > 0) return UNKNOWN
     const { ids, last_ts } = answer
     const newest_id = ids.at(-1)

@@ -1,14 +1,14 @@
 /**
- * Asks the exchange for the missing trades of one hole and puts every answer onto the tape, from
- * where the writer takes them like any other frame. It does not look into the tables: what came
- * of it is counted by the caller once the tape is committed there.
+ * Requests the missing trades of one gap from the exchange and appends every answer to the tape,
+ * where the writer reads it like any other frame. Does not look into the tables: the caller counts
+ * the result once the tape is committed.
  *
  * Invariants
- * 1. Pages go upwards; `next_id` is the first id that was not asked for yet.
- * 2. An id is counted as void where the exchange gives it as no market trade, or, where it leaves
- *    such ids out (has_every_id is false), between two ids that it gave: what is missing before the
- *    first one may just be older than what the exchange keeps. An element that cannot be read may
- *    be any of the ids that are left out, and is none of the void ones.
+ * 1. Pages go upwards. `next_id` is the first id not yet requested.
+ * 2. An id counts as void if the exchange returns it as something other than a market trade. If the
+ *    exchange leaves void ids out (has_every_id is false), an id counts as void if it lies between
+ *    two returned ids: ids before the first one may just be older than the exchange's history. An
+ *    unreadable element may be any id that is left out, and never counts as void.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { MarketEvent, Trade, VoidTrade } from '#core/market.ts'
@@ -22,7 +22,7 @@ export interface RefillDeps {
   readonly choice: StreamChoice
   readonly rest: Pick<RestClient, 'get'>
   readonly clock: () => Micros
-  /** Puts an answer onto the tape; false where there is no room for it. */
+  /** Appends an answer to the tape; false if the tape has no room. */
   append(answer: RestAnswer): boolean
 }
 
@@ -33,27 +33,29 @@ export interface Wanted {
   readonly to_ts: Micros
 }
 
-/** How far a hole was asked for; kept between two turns with the same hole. */
+/** How far the requests for a gap have come; kept between turns. */
 export interface Walk {
   next_id: number
-  /** The history was seen to reach back before the ids that are asked for. */
+  /** The history was seen to reach back before the requested ids. */
   is_anchored: boolean
   void_count: number
 }
 
 export type RefillEnd =
-  /** Every missing id was asked for, or the exchange has nothing newer. */
+  /** Every missing id was requested, or the exchange has nothing newer. */
   | { readonly kind: 'asked' }
-  /** The pages of this turn are used up. */
+  /** All pages of this turn are used. */
   | { readonly kind: 'more' }
   | { readonly kind: 'refused'; readonly detail: string }
-  /** No answer: the network, or the exchange asks for a pause. */
+  /** No answer: the network failed, or the exchange requires a pause. */
   | { readonly kind: 'unanswered'; readonly detail: string }
   | { readonly kind: 'tape_full' }
 
-/** Ids before the missing ones that are asked for too, to see that the history reaches back. */
+/**
+ * Number of ids before the missing ones that are requested too, to see that history reaches back.
+ */
 const ANCHOR_IDS = 10
-/** What is about to leave the exchange's window while we ask counts as gone. */
+/** Trades this close to the end of the exchange's window count as gone. */
 const WINDOW_MARGIN_US = 60 * SECOND_US
 const MICROS_PER_MS = 1_000
 
@@ -61,15 +63,15 @@ export function startWalk(): Walk {
   return { next_id: 0, is_anchored: false, void_count: 0 }
 }
 
-/** The oldest moment that the exchange still answers for, or undefined where it has no limit. */
+/** The oldest time that the exchange still answers for; undefined if there is no limit. */
 export function windowStart(history: TradeHistory, now: Micros): number | undefined {
   if (history.window_s === undefined) return undefined
   return now - history.window_s * SECOND_US + WINDOW_MARGIN_US
 }
 
 /**
- * The first trade of a hole that has no first id: the stream was lost before it ever spoke.
- * `asked` where the exchange knows of none, or cannot be asked by time so far back.
+ * Finds the first trade of a gap without a first id: its stream was lost before its first event.
+ * Returns `asked` if the exchange has no trade, or cannot be queried by time that far back.
  */
 export async function findFirst(
   deps: RefillDeps,
@@ -82,7 +84,7 @@ export async function findFirst(
   return skipToWindow(deps, history, wanted, wanted.from_ts)
 }
 
-/** At most `pages_max` answers. `walk` is moved on. */
+/** Requests at most `pages_max` pages and advances `walk`. */
 export async function refill(
   deps: RefillDeps,
   wanted: Wanted,
@@ -136,7 +138,7 @@ function planPage(
   return { from_id: first_missing, limit, first_missing }
 }
 
-/** Counts the missing ids that the answer names as void. */
+/** Counts the missing ids that the answer returns as void. */
 function noteGivenVoid(walk: Walk, ranges: readonly MissingRange[], { void_ids }: Ids): void {
   const new_ids = void_ids.filter((id) => id >= walk.next_id)
   for (const { after_id, before_id } of ranges) {
@@ -144,7 +146,7 @@ function noteGivenVoid(walk: Walk, ranges: readonly MissingRange[], { void_ids }
   }
 }
 
-/** Counts the missing ids that the answer passed over. By arithmetic: ids are not to be trusted. */
+/** Counts the missing ids that the answer skipped. By arithmetic, because ids cannot be trusted. */
 function noteLeftOut(
   walk: Walk,
   ranges: readonly MissingRange[],
@@ -167,18 +169,18 @@ function noteLeftOut(
 }
 
 interface Ids {
-  /** Of trades and void ones; ascending, each once. */
+  /** Of trades and void trades; ascending and unique. */
   readonly ids: readonly number[]
-  /** Of the last of them; undefined where there is none. */
+  /** Time of the last id; undefined if there is none. */
   readonly last_ts: Micros | undefined
   readonly void_ids: readonly number[]
-  /** Elements that cannot be read. */
+  /** Number of unreadable elements. */
   readonly odd_count: number
 }
 
 type Answer = Exclude<RefillEnd, { kind: 'asked' | 'more' }> | ({ readonly kind: 'ids' } & Ids)
 
-/** One question. Its answer goes onto the tape. */
+/** Sends one request and appends its answer to the tape. */
 export async function ask(
   deps: RefillDeps,
   symbol: string,
@@ -196,7 +198,7 @@ export async function ask(
   const parsed = deps.adapter.parseRest(path, answer.body, answer.ts_ingest, deps.choice)
   if (parsed.kind !== 'events') {
     const detail = parsed.kind === 'rejected' ? `: ${parsed.detail}` : ''
-    return { kind: 'refused', detail: `The answer to GET ${path} is no list of trades${detail}.` }
+    return { kind: 'refused', detail: `The answer to GET ${path} is not a list of trades${detail}.` }
   }
   const { events, odd = [] } = parsed
   const trades = events.filter(isTrade).filter((trade) => trade.symbol === symbol)
@@ -219,8 +221,8 @@ function isTrade(event: MarketEvent): event is AnyTrade {
 }
 
 /**
- * A hole that begins before the exchange's window cannot be asked for by its first id. Looks for
- * the first trade that is still given, span by span.
+ * Trades before the exchange's window cannot be requested by id. Looks for the first trade in the
+ * window, span by span.
  */
 async function skipToWindow(
   deps: RefillDeps,

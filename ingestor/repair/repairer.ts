@@ -1,13 +1,13 @@
 /**
- * Refills holes in the trade streams over REST: takes open holes from the gap ledger, newest
- * first, has the exchange's answers put onto the tape, waits until the writer has committed them,
- * counts what is there, and writes the outcome into the ledger. Nothing but the ledger is
- * remembered, so a kill at any moment costs at most a question asked twice. Holes in quotes stay
- * open: the exchange does not give them again.
+ * Refills gaps in trade streams over REST. Takes open gaps from the ledger, newest first; appends
+ * the exchange's answers to the tape; waits until the writer has committed them; counts what is
+ * stored; writes the outcome to the ledger. The ledger is the only memory, so a kill at any time
+ * costs at most one repeated request. Gaps in quotes stay open, because the exchange keeps no
+ * history of them.
  *
- * A hole gets its row when the next trade shows where it ends. Of a stream that is listened to
- * again but stays quiet nobody knows whether it has one; so the exchange is asked for the newest
- * trade of its history (`noteDeaf`, quiet-stream.ts), and a mark on the tape ends the hole with it.
+ * A gap gets its row when the next trade shows where it ends. A stream that is subscribed again but
+ * stays quiet may have missed nothing. So the repairer requests the newest trade of the exchange's
+ * history (`noteDeaf`, quiet-stream.ts), and a mark on the tape ends the gap with that trade.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError } from '#core/errors.ts'
@@ -43,11 +43,11 @@ import { UnheardStreams } from './unheard-streams.ts'
 import { hopeless, judge, unlocated, type VerdictSettings } from './verdict.ts'
 
 export interface RepairSettings extends VerdictSettings {
-  /** Between two looks into the ledger while nothing is due. */
+  /** Pause between two reads of the ledger while nothing is due. */
   readonly look_ms: number
-  /** Answers for one hole before a newer one may come first. */
+  /** Answers for one gap before a newer gap may go first. */
   readonly pages_per_turn: number
-  /** How long a stream may stay quiet, once it is listened to again, before it is asked for. */
+  /** How long a stream may stay quiet after it is subscribed again, before its history is read. */
   readonly quiet_ms: number
 }
 
@@ -69,24 +69,24 @@ export interface RepairOptions extends Omit<RefillDeps, 'clock'> {
   readonly random: () => number
   readonly log: Logger
   readonly settings?: Partial<RepairSettings>
-  /** Settles when everything that is on the tape now is committed. */
+  /** Resolves once everything that is on the tape now is committed. */
   committed(): Promise<unknown>
   /** Position on the tape before which everything is committed. */
   committedPosition(): number
-  /** Symbols whose trade stream is listened to at the moment. */
+  /** Symbols whose trade stream is covered now. */
   coveredSymbols(): readonly string[]
-  /** Of a quiet stream that was not lost since it was asked for: puts the mark onto the tape. */
+  /** Appends the mark of a quiet stream that was not lost again during the request. */
   noteNewest(symbol: string, newest: Extract<Newest, { kind: 'newest' }>): void
 }
 
 export interface Repairer {
-  /** Of the last 24 hours, as of the last look; all channels of our symbols. */
+  /** Counts for the last 24 hours, all channels of our symbols, as of the last read. */
   counts(): LedgerCounts
-  /** The symbols are others from now on. */
+  /** Replaces the symbols. */
   setSymbols(symbols: readonly string[]): void
-  /** Nobody listens to the trades of these symbols; a mark before `position` says so. */
+  /** The trade streams of these symbols are lost, by a mark before `position`. */
   noteDeaf(symbols: readonly string[], position: number): void
-  /** Ends after the statement that is running, or without it after a while. */
+  /** Resolves once the running statement ends, or after STOP_LIMIT_MS. */
   stop(): Promise<void>
 }
 
@@ -104,7 +104,7 @@ class LedgerRepairer implements Repairer {
   #recorded: Recorded
   readonly #stopping = new AbortController()
   readonly #unheard: UnheardStreams
-  /** Holes that took more than one turn. */
+  /** Gaps that need more than one turn. */
   readonly #walks = new Map<number, Walk>()
   readonly #running: Promise<void>
   #counts: LedgerCounts = { gaps_open: 0, gaps_repaired: 0 }
@@ -137,7 +137,7 @@ class LedgerRepairer implements Repairer {
     late.abort()
   }
 
-  /** One connection after another for as long as it takes: locks belong to a connection. */
+  /** Uses one connection after another, because locks belong to a connection. */
   async #run(): Promise<void> {
     const { database_url, ingestor_id, log, random } = this.#options
     const { signal } = this.#stopping
@@ -157,7 +157,7 @@ class LedgerRepairer implements Repairer {
         failures++
         const words = { ...describeTrouble(error), error: describeError(error) }
         const facts = { code: 'repair_interrupted', ...words }
-        if (failures === 1) log.warn(facts, 'Repair of gaps is interrupted; trying again.')
+        if (failures === 1) log.warn(facts, 'Gap repair was interrupted; retrying.')
         await pause(backoffMs(failures, RECONNECT, random), signal)
       } finally {
         client?.release(true)
@@ -166,7 +166,7 @@ class LedgerRepairer implements Repairer {
     await pool.end()
   }
 
-  /** One turn with one hole or one quiet stream; false where nothing is due. */
+  /** Works on one gap or one quiet stream; false if nothing is due. */
   async #look(client: Client): Promise<boolean> {
     const { clock } = this.#options
     const since = micros(clock() - DAY_US)
@@ -180,7 +180,7 @@ class LedgerRepairer implements Repairer {
     return this.#askForQuietStream(client)
   }
 
-  /** False where the tape has no room: the hole waits. */
+  /** False if the tape has no room: the gap waits. */
   async #repair(client: Client, hole: TradeHole): Promise<boolean> {
     if (hole.from_id !== null) return this.#repairLocated(client, hole)
     const { clock, random } = this.#options
@@ -235,10 +235,10 @@ class LedgerRepairer implements Repairer {
     const { repaired_count, repair_note } = verdict
     const facts = { symbol, from_id, to_id, repaired_count, repair_note }
     if (verdict.due_at !== 'never') {
-      this.#options.log.debug(facts, verdict.is_closed ? 'Hole refilled.' : 'Hole still open.')
+      this.#options.log.debug(facts, verdict.is_closed ? 'Gap refilled.' : 'Gap still open.')
       return
     }
-    this.#options.log.warn({ code: 'gap_given_up', ...facts }, 'A hole cannot be refilled.')
+    this.#options.log.warn({ code: 'gap_given_up', ...facts }, 'A gap cannot be refilled.')
   }
 
   async #askForQuietStream(client: Client): Promise<boolean> {
@@ -256,7 +256,7 @@ class LedgerRepairer implements Repairer {
     const position = this.#unheard.positionOf(symbol)
     const newest = await askNewest(this.#options, end)
     if (newest.kind === 'later') return false
-    // Lost again while the exchange was asked: what it says then is of before.
+    // The stream was lost again during the request, so the answer is out of date.
     if (this.#unheard.positionOf(symbol) !== position) return true
     if (newest.kind === 'newest') this.#options.noteNewest(symbol, newest)
     this.#unheard.forget([symbol])

@@ -1,11 +1,11 @@
 /**
- * Trade streams that were lost and have not shown since whether they missed anything. Pure: the
- * caller says who is listened to, what is committed and what time it is.
+ * Lost trade streams for which it is still unknown whether they missed anything. Pure: the caller
+ * passes in which streams are covered, what is committed, and the time.
  */
 interface Unheard {
-  /** Until the tape is committed up to here, the database does not know of the loss. */
+  /** The database knows of the loss once the tape is committed up to here. */
   readonly position: number
-  /** Listened to without a break since then, in ms of the caller's clock. */
+  /** Covered without a break since then, in ms of the caller's clock. */
   covered_since_ms: number | undefined
 }
 
@@ -27,7 +27,7 @@ export class UnheardStreams {
     }
   }
 
-  /** Another one once the stream was lost again; undefined where it is not waited for. */
+  /** Changes when the stream is lost again; undefined if the stream is not in the list. */
   positionOf(symbol: string): number | undefined {
     return this.#streams.get(symbol)?.position
   }
@@ -36,7 +36,7 @@ export class UnheardStreams {
     for (const symbol of symbols) this.#streams.delete(symbol)
   }
 
-  /** Those that have been listened to for long enough to have spoken. */
+  /** The streams that have been covered and quiet for long enough. */
   due(covered: readonly string[], committed_position: number, now_ms: number): readonly string[] {
     const heard = new Set(covered)
     const due: string[] = []

@@ -1,4 +1,4 @@
-/** What the ledger says after an attempt: pure, time and chance are arguments. */
+/** Decides what the ledger records after an attempt. Pure: time and randomness are arguments. */
 import { type Micros, micros } from '#core/time.ts'
 import { backoffMs } from '#core/waiting.ts'
 import { storableText } from '../writer/storable-text.ts'
@@ -6,21 +6,21 @@ import type { TradeHole, Verdict } from './ledger.ts'
 import type { RefillEnd } from './refill.ts'
 
 export interface VerdictSettings {
-  /** Answers that leave a hole open before it is given up. */
+  /** Answers that leave a gap open before repair gives up. */
   readonly attempts_max: number
   readonly backoff_base_ms: number
   readonly backoff_cap_ms: number
-  /** Where the exchange gives no answer at all: that says nothing of the hole. */
+  /** Delay after no answer at all, which says nothing about the gap. */
   readonly unanswered_ms: number
 }
 
 export interface Attempt {
   readonly hole: Pick<TradeHole, 'from_id' | 'to_id' | 'from_ts' | 'to_ts' | 'repair_attempts'>
-  /** Ids that no row has, after everything that was given is committed. */
+  /** Ids without a row once everything received is committed. */
   readonly missing_count: number
-  /** Trades of the hole that are stored by then. */
+  /** Trades of the gap that are stored by then. */
   readonly stored_count: number
-  /** Of the missing ones, those that the exchange left out as no market trades. */
+  /** Missing ids that the exchange left out because they are not market trades. */
   readonly void_count: number
   readonly end: Exclude<RefillEnd, { kind: 'tape_full' }>
   /** See windowStart in refill.ts. */
@@ -42,14 +42,14 @@ export function judge(
   const left_count = missing_count - void_count
   const known = { repaired_count, repair_attempts: hole.repair_attempts }
   if (left_count <= 0) {
-    const odd = `${missing_count} of ${wanted_count} ids are no market trades.`
+    const odd = `${missing_count} of ${wanted_count} ids are not market trades.`
     const repair_note = missing_count > 0 ? odd : null
     return { ...known, is_closed: true, repair_note, due_at: undefined }
   }
   const left = `${left_count} of ${wanted_count} trades are missing`
   const later = (delay_ms: number): Micros => micros(now + Math.round(delay_ms) * MICROS_PER_MS)
   if (end.kind === 'more') {
-    const repair_note = `${left}; asking for more.`
+    const repair_note = `${left}; requesting more.`
     return { ...known, is_closed: false, repair_note, due_at: undefined }
   }
   if (end.kind === 'unanswered') {
@@ -62,7 +62,7 @@ export function judge(
       ? end.detail
       : attempt.oldest !== undefined && hole.from_ts < attempt.oldest
         ? windowReason(attempt)
-        : 'The exchange does not give them.'
+        : 'The exchange does not return them.'
   const is_last = repair_attempts >= settings.attempts_max
   const tries = `${repair_attempts} attempts${is_last ? ', given up' : ''}`
   return {
@@ -70,12 +70,12 @@ export function judge(
     is_closed: false,
     repair_attempts,
     repair_note: clip(`${left} after ${tries}. ${reason}`),
-    // The exponent grows by two: five delays of the defaults span well over an hour.
+    // The exponent grows by two, so five delays with the defaults span well over an hour.
     due_at: is_last ? 'never' : later(backoffMs(2 * repair_attempts, settings, random)),
   }
 }
 
-/** The exchange did not say where a hole without a first id begins. */
+/** The exchange did not say where a gap without a first id begins. */
 export function unlocated(
   { repair_attempts: attempts_before }: Pick<TradeHole, 'repair_attempts'>,
   end: Extract<RefillEnd, { readonly detail: string }>,
@@ -89,7 +89,7 @@ export function unlocated(
   return {
     is_closed: false,
     repaired_count: 0,
-    repair_note: clip(`It is not known yet where the hole begins: ${end.detail}`),
+    repair_note: clip(`The start of the gap is not known yet: ${end.detail}`),
     repair_attempts,
     due_at:
       repair_attempts >= settings.attempts_max
@@ -98,7 +98,7 @@ export function unlocated(
   }
 }
 
-/** Holes that need no question; undefined for all others. */
+/** The verdict for gaps that need no request; undefined for all others. */
 export function hopeless({
   hole,
   missing_count,
@@ -113,9 +113,9 @@ export function hopeless({
     repair_attempts: hole.repair_attempts,
     due_at: 'never',
   })
-  if (hole.from_id === null || hole.to_id === null) return never('The hole has no ids to ask for.', 0)
+  if (hole.from_id === null || hole.to_id === null) return never('The gap has no ids to request.', 0)
   if (hole.to_id <= hole.from_id) {
-    return never('The ids began anew inside the hole; how many trades it holds is not known.', 0)
+    return never('The ids restarted inside the gap; the number of missing trades is unknown.', 0)
   }
   if (missing_count === 0 || oldest === undefined || hole.to_ts >= oldest) return undefined
   const left = `${missing_count} of ${idCount(hole)} trades are missing. `
@@ -123,14 +123,14 @@ export function hopeless({
 }
 
 function windowReason({ window_s }: Pick<Attempt, 'window_s'>): string {
-  return `The exchange gives trades of its last ${Math.round((window_s ?? 0) / 3_600)} hours only.`
+  return `The exchange returns only trades of the last ${Math.round((window_s ?? 0) / 3_600)} hours.`
 }
 
 function idCount({ from_id, to_id }: Attempt['hole']): number {
   return from_id === null || to_id === null ? 0 : Math.max(0, to_id - from_id - 1)
 }
 
-/** The exchange's own words may hold anything. */
+/** The exchange's text may contain anything. */
 function clip(text: string): string {
   const short = text.length <= NOTE_CHARS_MAX ? text : `${text.slice(0, NOTE_CHARS_MAX - 3)}...`
   return storableText(short)

@@ -27,7 +27,7 @@ test('ids of the insurance fund and of deleveraging count as there, at both ends
   await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
   expect((await ledger(stand.pool))[0]).toMatchObject({
     repaired_count: 95,
-    repair_note: '4 of 99 ids are no market trades.',
+    repair_note: '4 of 99 ids are not market trades.',
   })
   expect((await storedTrades(stand.pool)).length).toBe(211 - void_ids.size)
   expect(stand.asked.length).toBe(1)
@@ -42,7 +42,7 @@ test('more than a page: voids on either side of the page are counted, and none i
   await stand.committed()
   stand.repair({ settings: { look_ms: 20, pages_per_turn: 1 } })
   await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
-  expect((await ledger(stand.pool))[0]?.repair_note).toBe('5 of 2050 ids are no market trades.')
+  expect((await ledger(stand.pool))[0]?.repair_note).toBe('5 of 2050 ids are not market trades.')
   expect(stand.asked.map((path) => /fromId=(\d+)/.exec(path)?.[1])).toEqual(['91', '1095', '2096'])
 })
 
@@ -74,7 +74,7 @@ test('ids before the first one that the exchange still has are not taken for voi
     repaired_count: 101,
     is_closed: false,
     repair_attempts: 3,
-    repair_note: '49 of 150 trades are missing after 3 attempts, given up. The exchange does not give them.',
+    repair_note: '49 of 150 trades are missing after 3 attempts, given up. The exchange does not return them.',
   })
   const asked_count = stand.asked.length
   await sleep(300)

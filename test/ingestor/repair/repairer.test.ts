@@ -282,20 +282,20 @@ describe('holes that cannot be refilled', () => {
         repaired_count: 0,
         is_closed: false,
         repair_attempts: 0,
-        repair_note: '50 of 50 trades are missing. The exchange gives trades of its last 24 hours only.',
+        repair_note: '50 of 50 trades are missing. The exchange returns only trades of the last 24 hours.',
       }),
       expect.objectContaining({
         repaired_count: 200,
         is_closed: false,
         repair_attempts: 3,
-        repair_note: `${lost_count} of ${lost_count + 200} trades are missing after 3 attempts, given up. The exchange gives trades of its last 24 hours only.`,
+        repair_note: `${lost_count} of ${lost_count + 200} trades are missing after 3 attempts, given up. The exchange returns only trades of the last 24 hours.`,
       }),
     ])
     expect(stand.asked.filter((path) => path.includes(`fromId=${all[100]!.a}`))).toEqual([])
     expect((await storedTrades(stand.pool)).length).toBe(all.length - 50 - lost_count)
   })
 
-  test('ids that began anew cannot be asked for', async () => {
+  test('ids that restarted cannot be requested', async () => {
     const { exchange, trades } = await marketWith(10, Date.now() - HOUR_MS)
     const stand = await createStand(exchange)
     const [first, second] = [trades[0]!, trades[1]!]
@@ -303,7 +303,7 @@ describe('holes that cannot be refilled', () => {
     await stand.committed()
     stand.repair()
     await until('it is given up', async () => (await ledger(stand.pool))[0]?.is_given_up === true)
-    expect((await ledger(stand.pool))[0]?.repair_note).toContain('began anew')
+    expect((await ledger(stand.pool))[0]?.repair_note).toContain('ids restarted')
     expect(stand.asked).toEqual([])
   })
 

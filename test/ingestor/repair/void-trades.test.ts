@@ -25,7 +25,7 @@ test('ids that REST gives with a quantity of 0 count as there and make no row', 
   await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
   expect((await ledger(stand.pool))[0]).toMatchObject({
     repaired_count: 1_098,
-    repair_note: '2 of 1100 ids are no market trades.',
+    repair_note: '2 of 1100 ids are not market trades.',
   })
   expect((await storedTrades(stand.pool)).length).toBe(market.length - void_ids.size)
 })
