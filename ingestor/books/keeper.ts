@@ -1,7 +1,7 @@
 /**
- * The local books of an ingestor: takes every depth event in the order of the tape, keeps each
- * symbol's book in sequence on its own (core/book-sync.ts), says which symbols want a snapshot,
- * and counts. It asks nobody for anything: snapshot-queue.ts does, in the thread of the sockets.
+ * The local books of an ingestor. Takes every depth event in tape order, keeps each symbol's book
+ * in sequence (core/book-sync.ts), reports which symbols need a snapshot, and counts. Sends no
+ * requests: snapshot-queue.ts does that, in the thread of the sockets.
  */
 import type { OrderBook } from '#core/book.ts'
 import {
@@ -16,9 +16,9 @@ import type { DepthEvent, Gap } from '#core/market.ts'
 import type { Exchange } from '#core/symbols.ts'
 
 export interface BookCounts {
-  /** Symbols whose diffs were heard. */
+  /** Symbols with at least one diff or snapshot. */
   readonly books: number
-  /** Those whose book is in sequence now. */
+  /** Books that are in sequence now. */
   readonly books_synced: number
   /** How often a book was lost, over all symbols. */
   readonly books_lost: number
@@ -26,17 +26,17 @@ export interface BookCounts {
 
 export interface BookKeeper {
   /**
-   * `in_stream`: it came over a socket. The gap is what only a book can show: levels that cannot
-   * be. A break of the sequence is none here: the stream's own sequence tells it (sequence.ts).
+   * `in_stream`: the event came over a socket. Returns a gap only for impossible levels, which only
+   * a book can show. The stream's sequence check reports breaks of the sequence (sequence.ts).
    */
   take(event: DepthEvent, in_stream: boolean): Gap | undefined
-  /** Nobody hears the symbol's stream: its book is not served until the next diff continues it. */
+  /** The symbol's stream is lost: its book is not served until the next diff continues it. */
   deafen(exchange: Exchange, symbol: string): void
-  /** A snapshot of the symbol is being asked for. */
+  /** A snapshot of the symbol was requested. */
   noteAsked(exchange: Exchange, symbol: string): void
-  /** Undefined while the book is out of sequence, or not heard of: then there is none to serve. */
+  /** The book to serve; undefined while it is unknown or out of sequence. */
   book(exchange: Exchange, symbol: string): OrderBook | undefined
-  /** Undefined where nothing was heard of it; whether `book` has one. */
+  /** Whether `book` returns a book; undefined if the symbol had no event. */
   state(exchange: Exchange, symbol: string): 'synced' | 'lost' | undefined
   counts(): BookCounts
 }
@@ -44,7 +44,7 @@ export interface BookKeeper {
 /** One symbol. */
 interface Kept {
   state: BookState
-  /** No diff was heard since the stream was deaf: the book may be of the past. */
+  /** True from the loss of the stream to its next event: the book may be stale. */
   is_deaf: boolean
 }
 

@@ -1,14 +1,14 @@
 /**
- * Asks the exchange for whole books and puts its answers onto the tape, few at a time: what the
- * keeper wants first, then books whose last snapshot is some minutes old, so that a book at any
- * moment can be rebuilt from what is recorded. The rest client holds the weights (429 and 418
- * too); this file decides what is asked next, and when a symbol is asked for again.
+ * Requests snapshots from the exchange and appends its answers to the tape, a few at a time.
+ * Symbols that the keeper wants go first, then books whose last snapshot is some minutes old, so
+ * any past book can be rebuilt from what is recorded. The REST client handles the weights, and 429
+ * and 418; this file decides what to request next, and when to request a symbol again.
  *
  * Invariants
- * 1. Of a symbol at most one wanted snapshot is waiting or on its way, and one renewal.
- * 2. Renewals go one at a time and never keep a wanted snapshot waiting, not even their own
- *    symbol's: while the weight is short they are what waits.
- * 3. A symbol is asked for until an answer stands on the tape: after a failure with back-off and
+ * 1. A symbol has at most one wanted snapshot waiting or in flight, and at most one renewal.
+ * 2. Renewals go one at a time and never delay a wanted snapshot, not even of the same symbol. When
+ *    weight is short, renewals wait.
+ * 3. A symbol is requested until an answer is on the tape: after a failure with back-off and
  *    jitter, after a refusal at long intervals.
  */
 import { describeError, OperatorError } from '#core/errors.ts'
@@ -19,13 +19,15 @@ import type { RestAnswer, RestClient } from '../transport/rest-client.ts'
 import { systemTimers, type Timers } from '../transport/timers.ts'
 
 export interface SnapshotSettings {
-  /** Wanted snapshots under way at once; the diffs of those books are kept meanwhile. */
+  /** Wanted snapshots in flight at once. The diffs of their books are buffered. */
   readonly parallel_max: number
-  /** Least time from an answer to the next request; doubled with every answer that did not fit. */
+  /**
+   * Minimum pause from an answer to the next request; doubled by every answer that does not fit.
+   */
   readonly again_ms: number
   readonly backoff_base_ms: number
   readonly backoff_cap_ms: number
-  /** After a refusal, which trying again soon does not help. */
+  /** Pause after a refusal, for which an early retry is useless. */
   readonly refused_ms: number
 }
 
@@ -40,11 +42,11 @@ export const DEFAULT_SNAPSHOT_SETTINGS: SnapshotSettings = {
 export interface SnapshotQueueOptions {
   readonly depthSnapshot: NonNullable<ExchangeAdapter['depthSnapshot']>
   readonly rest: Pick<RestClient, 'get'>
-  /** Seconds after which a book is asked for anew; 0: never. */
+  /** Seconds after which a snapshot is renewed; 0: never. */
   readonly repeat_s: number
-  /** The request is about to be sent. */
+  /** Called before a request is sent. */
   onAsked(symbol: string): void
-  /** Puts an answer onto the tape; false where there is no room for it. */
+  /** Appends an answer to the tape; false if the tape has no room. */
   append(answer: RestAnswer): boolean
   readonly random: () => number
   readonly log: Logger
@@ -53,30 +55,30 @@ export interface SnapshotQueueOptions {
 }
 
 export interface SnapshotQueue {
-  /** The streams are listened to: what is answered from now on connects to what they bring. */
+  /** The streams are subscribed: snapshots from now on connect to their diffs. */
   start(): void
-  /** The symbol's book is out of sequence: ask before those that are only to be renewed. */
+  /** The symbol's book is out of sequence: request it before all renewals. */
   want(symbol: string): void
-  /** The symbols are not recorded any more. */
+  /** The symbols are no longer recorded. */
   forget(symbols: readonly string[]): void
   stop(): void
 }
 
-/** Wanted again so soon after an answer: it was older than the diffs that it should connect to. */
+/** Wanted again this soon, the last snapshot was older than the diffs that it should connect to. */
 const UNFIT_MS = 5_000
 
 /** One symbol. */
 interface Entry {
   readonly symbol: string
   is_wanted: boolean
-  /** A wanted snapshot is waiting or on its way. */
+  /** A wanted snapshot is in flight. */
   is_asked: boolean
   is_renewing: boolean
-  /** Not before this moment. */
+  /** Earliest time of the next request. */
   due_ms: number
   failure_count: number
   answered_ms: number
-  /** Answers in a row that did not fit: the symbol was wanted again at once. */
+  /** Answers in a row that did not fit, so the symbol was wanted again at once. */
   unfit_count: number
 }
 
@@ -128,7 +130,7 @@ class PacedSnapshotQueue implements SnapshotQueue {
       const is_unfit = now_ms - known.answered_ms < UNFIT_MS
       known.unfit_count = is_unfit ? known.unfit_count + 1 : 0
       const pause_ms = Math.min(again_ms * 2 ** known.unfit_count, backoff_cap_ms)
-      // What failed keeps its pause.
+      // A failed request keeps its pause.
       if (known.failure_count === 0) known.due_ms = known.answered_ms + pause_ms
     }
     this.#pump()
@@ -143,7 +145,7 @@ class PacedSnapshotQueue implements SnapshotQueue {
     this.#cancelWake?.()
   }
 
-  /** Starts what may start now, and sleeps until the next may. */
+  /** Starts all requests that are due, and sleeps until the next is. */
   #pump(): void {
     if (this.#state !== 'started') return
     this.#cancelWake?.()
@@ -160,7 +162,9 @@ class PacedSnapshotQueue implements SnapshotQueue {
     this.#cancelWake = this.#timers.after(wake_ms - now_ms, () => this.#pump())
   }
 
-  /** Asks for so many of them, by due time; when the next is due, if there is room for it. */
+  /**
+   * Requests up to `room_count` entries by due time. Returns when the next is due; else Infinity.
+   */
   #startDue(entries: readonly Entry[], room_count: number, now_ms: number): number {
     const next = entries.slice(0, Math.max(0, room_count))
     for (const entry of next) {
@@ -174,7 +178,7 @@ class PacedSnapshotQueue implements SnapshotQueue {
     const { symbol, is_wanted: was_wanted } = entry
     const { depthSnapshot, rest, append, onAsked } = this.#options
     this.#count(entry, was_wanted, true)
-    // A wish that comes from now on is for another answer than this one.
+    // A wish from now on needs another answer than this one.
     entry.is_wanted = false
     try {
       onAsked(symbol)
@@ -207,7 +211,7 @@ class PacedSnapshotQueue implements SnapshotQueue {
     const now_ms = this.#timers.now_ms()
     entry.failure_count = 0
     entry.answered_ms = now_ms
-    // A tenth earlier or later, so that books that began together do not stay together.
+    // Up to a tenth earlier or later, so books that started together drift apart.
     const repeat_ms = repeat_s === 0 ? Infinity : repeat_s * 1_000 * (0.9 + random() * 0.2)
     entry.due_ms = now_ms + (entry.is_wanted ? this.#settings.again_ms : repeat_ms)
   }
@@ -220,7 +224,7 @@ class PacedSnapshotQueue implements SnapshotQueue {
     entry.is_wanted ||= was_wanted
     const now_ms = this.#timers.now_ms()
     if (error instanceof OperatorError && error.code === 'rest_refused') {
-      log.warn({ code: error.code, symbol, error: describeError(error) }, 'No snapshot is given.')
+      log.warn({ code: error.code, symbol, error: describeError(error) }, 'The exchange refused a book snapshot.')
       entry.due_ms = now_ms + refused_ms
       return
     }
@@ -229,7 +233,7 @@ class PacedSnapshotQueue implements SnapshotQueue {
     if (entry.failure_count > 1) return
     log.warn(
       { code: 'snapshot_failed', symbol, error: describeError(error) },
-      'A book snapshot did not come; asking again.',
+      'A book snapshot failed; retrying.',
     )
   }
 }

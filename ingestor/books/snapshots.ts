@@ -1,4 +1,4 @@
-/** How whole books are asked for: over REST, or by a second subscription; the exchange decides. */
+/** Chooses how to request snapshots: over REST, or by a second subscription. */
 import type { Logger } from '#core/node/log.ts'
 import type { IngestorConfig } from '../config.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
@@ -16,13 +16,13 @@ export interface SnapshotsOptions {
   readonly rest: RestClient
   readonly clock: Clock
   readonly log: Logger
-  /** Of the sockets that record. */
+  /** The streams of the sockets that record. */
   heardStreams(): readonly StreamStatus[]
   nextConnection(): number
-  /** A request for the symbol's book is about to be sent. */
+  /** Called before a request for the symbol's book is sent. */
   noteAsked(symbol: string): void
   readonly onFrame: TransportOptions['onFrame']
-  /** Puts an answer onto the tape; false where there is no room for it. */
+  /** Appends an answer to the tape; false if the tape has no room. */
   append(answer: RestAnswer): boolean
 }
 

@@ -1,16 +1,15 @@
 /**
- * Whole books of an exchange that gives them only at the beginning of a subscription: subscribes a
- * second time, over sockets of their own, until every book has come. What the keeper wants is asked
- * for soon, and all books every some minutes, so that a book at any moment can be rebuilt from what
- * is recorded. The frames go onto the tape like all others; the first subscription is not touched,
- * so nothing is missed for it.
+ * Snapshots from an exchange that sends them only at the start of a subscription. Subscribes a
+ * second time, over separate sockets, until every book has arrived. Wanted books are requested
+ * soon, and all books every few minutes, so any past book can be rebuilt from what is recorded. The
+ * frames go onto the tape like all others. The first subscription is left alone, so it misses
+ * nothing.
  *
  * Invariants
- * 1. One round at a time; its symbols are listened to together.
- * 2. A symbol that is wanted is in every round until its stream spoke; a round without an answer is
- *    followed by a pause that doubles.
- * 3. A symbol that is wanted again soon after its book came (it did not fit) waits twice as long
- *    each time.
+ * 1. One round at a time. All symbols of a round are subscribed together.
+ * 2. A wanted symbol is in every round until its stream delivers. After a round without a delivery
+ *    the pause doubles.
+ * 3. If a symbol is wanted again soon after its book arrived (it did not fit), the pause doubles.
  */
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -18,10 +17,10 @@ import { systemTimers, type Timers } from '../transport/timers.ts'
 import type { SnapshotQueue } from './snapshot-queue.ts'
 
 export interface StreamSnapshotSettings {
-  /** Between a wish and its round: others may join, and the hole may close by itself. */
+  /** Pause from a wish to its round: others may join, and the gap may close in the meantime. */
   readonly again_ms: number
   readonly again_cap_ms: number
-  /** Wanted again so soon after it came: it did not fit. */
+  /** A book that is wanted again within this time did not fit. */
   readonly unfit_ms: number
 }
 
@@ -32,11 +31,11 @@ export const DEFAULT_STREAM_SNAPSHOT_SETTINGS: StreamSnapshotSettings = {
 }
 
 export interface StreamSnapshotsOptions {
-  /** Seconds after which every book is asked for anew; 0: never. */
+  /** Seconds after which every book is renewed; 0: never. */
   readonly repeat_s: number
-  /** Symbols whose depth stream is heard now: of the others a book would connect to nothing. */
+  /** Symbols whose depth stream is subscribed. Books of others would not connect to any diff. */
   heardSymbols(): readonly string[]
-  /** Subscribes to the depth streams of these, and settles with those that spoke. */
+  /** Subscribes to these depth streams and resolves with the symbols that delivered. */
   listen(symbols: readonly string[], signal: AbortSignal): Promise<readonly string[]>
   readonly random: () => number
   readonly log: Logger
@@ -46,7 +45,7 @@ export interface StreamSnapshotsOptions {
 
 interface Wish {
   due_ms: number
-  /** Rounds in vain, or books that did not fit. */
+  /** Rounds without a delivery, or books that did not fit. */
   failure_count: number
 }
 
@@ -127,10 +126,10 @@ class StreamSnapshots implements SnapshotQueue {
       }),
     )
     for (const [symbol, wish] of this.#wishes) {
-      // Not heard now: its next subscription begins with a book.
+      // It is not subscribed now. Its next subscription begins with a book.
       if (!heard.includes(symbol)) this.#delay(wish)
     }
-    // A wish that comes from now on is for another book than the one that is being asked for.
+    // A wish from now on needs another book than the one that is being requested.
     for (const symbol of asked.keys()) this.#wishes.delete(symbol)
     this.#is_listening = true
     try {
@@ -138,7 +137,7 @@ class StreamSnapshots implements SnapshotQueue {
       this.#noteSpoke(asked, new Set(spoke))
     } catch (error) {
       const facts = { code: 'snapshot_failed', error: describeError(error) }
-      log.warn(facts, 'No book came; asking again.')
+      log.warn(facts, 'Requesting book snapshots failed; retrying.')
       this.#noteSpoke(asked, new Set())
     } finally {
       this.#is_listening = false
@@ -171,7 +170,7 @@ class StreamSnapshots implements SnapshotQueue {
 
   #planRepeat(): void {
     const { repeat_s, random } = this.#options
-    // A tenth earlier or later, so that ingestors that began together do not stay together.
+    // Up to a tenth earlier or later, so ingestors that started together drift apart.
     const repeat_ms = repeat_s === 0 ? Infinity : repeat_s * 1_000 * (0.9 + random() * 0.2)
     this.#repeat_at_ms = this.#timers.now_ms() + repeat_ms
   }

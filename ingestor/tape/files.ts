@@ -1,4 +1,4 @@
-/** The file operations of the tape's writer: a door that tests use to fill the disk. */
+/** The file operations of the tape's writer, as an interface so tests can simulate a full disk. */
 import {
   closeSync,
   fdatasync,
@@ -10,13 +10,13 @@ import {
 } from 'node:fs'
 
 export interface TapeFiles {
-  /** A new file, opened for writing; fails where it exists. */
+  /** Creates a file and opens it for writing; fails if it exists. */
   create(path: string): number
-  /** May write less than asked for. */
+  /** May write less than `length`. */
   write(fd: number, bytes: Uint8Array, offset: number, length: number, file_offset: number): number
   truncate(fd: number, file_bytes: number): void
   sync(fd: number): Promise<void>
-  /** Makes the names in a directory durable, which the sync of a file does not do. */
+  /** Makes the names in a directory durable; syncing a file does not. */
   syncDirectory(path: string): Promise<void>
   close(fd: number): void
   unlink(path: string): void
@@ -43,7 +43,7 @@ export const nodeFiles: TapeFiles = {
   unlink: unlinkSync,
 }
 
-/** `ENOSPC` and its like, for logs and status. */
+/** An error code like `ENOSPC`, for logs and status. */
 export function errorCode(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
   return typeof code === 'string' ? code : 'unknown'

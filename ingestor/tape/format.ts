@@ -11,19 +11,17 @@
  *  16  tape id, 16 bytes    16  u32 connection
  *  32  u64 first position   20  u16 exchange code
  *  40  u64 previous end     22  u8  kind
- *  48  u64 created, us      23  u8  0xb7, which lets a search for the next record go fast
+ *  48  u64 created, us      23  u8  0xb7, which makes the search for the next record fast
  *  56  u32 zero             24  payload
- *  60  u32 crc32 of 0..59
- *
- * All numbers are little-endian. A record's crc starts from its position, so the bytes of a
- * record that stand in a wrong place are not a record.
+ *  60  u32 crc32 of 0..59 * All numbers are little-endian. A record's crc is seeded with its position, so a record's bytes at
+  * a wrong position do not count as a record.
  */
 import { crc32 } from 'node:zlib'
 import { RECORD_KINDS, type RecordKind } from './record.ts'
 
 export const SEGMENT_HEADER_BYTES = 64
 export const RECORD_HEADER_BYTES = 24
-/** The format's own limit; a tape's configured one is lower. */
+/** The limit of the format. The configured limit of a tape is lower. */
 export const PAYLOAD_BYTES_LIMIT = 64 * 1024 * 1024
 
 const MAGIC = Buffer.from('bktape\r\n', 'latin1')
@@ -35,7 +33,7 @@ export interface SegmentHeader {
   /** Lower-case uuid, the same in every segment of a tape. */
   readonly tape_id: string
   readonly first: number
-  /** Where the segment before ended. Less than `first` after a crash: see recovery.ts. */
+  /** Where the previous segment ended. Less than `first` after a crash: see recovery.ts. */
   readonly previous_end: number
   readonly created_us: number
   readonly record_bytes_max: number
@@ -44,7 +42,7 @@ export interface SegmentHeader {
 export type HeaderVerdict =
   | { readonly kind: 'ok'; readonly header: SegmentHeader }
   | { readonly kind: 'broken' }
-  /** Written by a build that knows another format. */
+  /** Written by a build with another format. */
   | { readonly kind: 'foreign'; readonly version: number }
 
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
@@ -92,7 +90,7 @@ export interface RecordHead {
   readonly ts_ingest: number
 }
 
-/** Writes a whole record at `offset`, which must have room for it. Returns the offset after it. */
+/** Writes a whole record at `offset`, where there must be room. Returns the offset after it. */
 export function encodeRecord(
   bytes: Buffer,
   view: DataView,
@@ -116,8 +114,8 @@ export function encodeRecord(
 }
 
 /**
- * Payload length of what may be a record at `offset`, or -1 where it cannot be one. Looks at the
- * header alone, which must be wholly in the buffer.
+ * Payload length of a possible record at `offset`, or -1 if it cannot be a record. Reads only the
+ * header, which must be wholly in the buffer.
  */
 export function plausibleLength(
   bytes: Buffer,
@@ -132,13 +130,13 @@ export function plausibleLength(
   return length <= payload_max ? length : -1
 }
 
-/** Offset of the first place at or after `offset` whose sync byte stands right, or -1. */
+/** First offset at or after `offset` with a sync byte in the right position, or -1. */
 export function nextCandidate(bytes: Buffer, offset: number, limit: number): number {
   const found = bytes.indexOf(RECORD_SYNC, offset + 23)
   return found === -1 || found >= limit ? -1 : found - 23
 }
 
-/** True where the checksum of the record at [offset, end) is right for its position. */
+/** True if the checksum of the record at [offset, end) matches its bytes and position. */
 export function isIntact(
   bytes: Buffer,
   view: DataView,

@@ -1,7 +1,7 @@
 /**
- * One writer for a tape: a symbolic link `lock` that points at nothing and names the process
- * holding it. Made in one step, with its contents, and on a full disk too. A pid alone is not
- * enough, so its start time stands beside it; the lock of a dead process is taken over.
+ * Allows one writer per tape, with a symbolic link `lock` that points at nothing and names its
+ * process. A link is created atomically with its content, even on a full disk. It holds the start
+ * time too, because a pid alone may be reused. The lock of a dead process is taken over.
  */
 import { readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,9 @@ import { errorCode } from './files.ts'
 
 const ATTEMPTS = 10
 
-/** Returns what gives the lock back. Throws OperatorError `tape_locked` where somebody holds it. */
+/**
+ * Returns a function that unlocks. Throws OperatorError `tape_locked` if a process holds the lock.
+ */
 export function lockTape(dir: string): () => void {
   const path = lockPath(dir)
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -19,18 +21,18 @@ export function lockTape(dir: string): () => void {
     const holder = lockHolder(dir)
     if (holder !== undefined) {
       throw new OperatorError('tape_locked', `Process ${holder.pid} writes the tape in ${dir}.`, {
-        hint: 'Stop it first, or give this ingestor a tape directory of its own.',
+        hint: 'Stop it first, or give this ingestor a separate tape directory.',
       })
     }
     removeDead(path)
   }
-  throw new OperatorError('tape_locked', `The lock ${path} keeps coming back.`, {
-    hint: 'Several ingestors start on this directory at once: leave one.',
+  throw new OperatorError('tape_locked', `The lock ${path} was taken by another process on every attempt.`, {
+    hint: 'Several ingestors are starting on this directory at once. Keep only one.',
     retryable: true,
   })
 }
 
-/** The process that writes the tape at this moment. */
+/** The process that writes the tape now. */
 export function lockHolder(dir: string): ProcessIdentity | undefined {
   return livingHolder(lockPath(dir))
 }
@@ -50,12 +52,14 @@ function tryLock(path: string): boolean {
   }
 }
 
-/** Renamed before it is deleted: of several that find a dead lock, one alone can rename it. */
+/**
+ * Renames the lock before deleting it: if several processes find it dead, only one can rename it.
+ */
 function removeDead(path: string): void {
   const aside = `${path}.${process.pid}`
   try {
     renameSync(path, aside)
-    // Somebody may have taken the lock since it was found dead: then it goes back.
+    // Another process may have taken the lock after it was found dead. Then put it back.
     if (livingHolder(aside) !== undefined) renameSync(aside, path)
     else rmSync(aside, { force: true })
   } catch (cause) {

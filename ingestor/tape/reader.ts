@@ -1,7 +1,7 @@
 /**
- * Reads a tape in order from a position on, over all its segments, in the writer's thread,
- * another thread or another process. Damage is told, never skipped in silence; whole records
- * behind it are read. What the records mean is the follower's.
+ * Reads a tape in order from a position on, across all its segments, in the writer's thread,
+ * another thread or another process. Damage is always reported, and whole records behind it are
+ * read. The follower interprets the records.
  */
 import { OperatorError } from '#core/errors.ts'
 import { errorCode } from './files.ts'
@@ -17,36 +17,36 @@ import {
   type SegmentName,
 } from './segments.ts'
 
-/** A stretch of positions whose records cannot be read any more. */
+/** A range of positions whose records can no longer be read. */
 export interface Damage {
   readonly from: number
   readonly to: number
-  /** corrupt: the bytes are there but are no records. missing: the bytes are not there. */
+  /** corrupt: the bytes exist but are not records. missing: the bytes do not exist. */
   readonly reason: 'corrupt' | 'missing'
   /** The file where it begins. */
   readonly path: string
 }
 
 export interface TapeBatch {
-  /** Lies before the first record. */
+  /** Comes before the first record. */
   readonly damage: Damage | undefined
-  /** Payloads are slices of the reader's buffer: they hold until its next call. */
+  /** Payloads are slices of the reader's buffer, valid until its next call. */
   readonly records: readonly TapeRecord[]
 }
 
 export interface TapeReader {
   readonly tape_id: string
-  /** Where the next batch begins. Equals the writer's `end` once everything has been read. */
+  /** Where the next batch begins. Equals the writer's `end` once everything is read. */
   readonly position: number
   /**
-   * The next records, about `limit_bytes` of them and at least one where there is one, none at or
-   * past `end`. Without records and without damage the reader has caught up.
+   * Returns the next records, about `limit_bytes` of them and at least one if there is one, none at
+   * or past `end`. Without records and without damage the reader has caught up.
    *
-   * `end` is the writer's `end` where the caller knows it: everything before it is whole, or
-   * damaged. Without it an unfinished record at the very end is one that is still being written.
+   * Pass the writer's `end` if you know it: everything before it is whole, or damaged. Without it,
+   * an incomplete record at the very end counts as still being written.
    */
   readBatch(limit_bytes?: number, end?: number): TapeBatch
-  /** Bytes behind `position` in its segment that are no record: a torn tail, once nobody writes. */
+  /** Bytes after `position` in its segment: a torn tail, if the tape has no writer. */
   tornBytes(): number
   close(): void
 }
@@ -54,8 +54,8 @@ export interface TapeReader {
 const BATCH_BYTES = 1024 * 1024
 
 /**
- * Throws OperatorError `tape_missing` where there is no tape, and `tape_position_beyond_end` where
- * the position was never written. A position before the oldest segment is read as damage (missing).
+ * Throws OperatorError `tape_missing` if there is no tape, and `tape_position_beyond_end` if the
+ * position was never written. A position before the oldest segment reads as damage (missing).
  */
 export function openReader(dir: string, from_position: number | 'oldest'): TapeReader {
   const segments = requireSegments(dir)
@@ -66,8 +66,8 @@ export function openReader(dir: string, from_position: number | 'oldest'): TapeR
   if (start === segments.at(-1) && from > fileEnd(start)) {
     throw new OperatorError(
       'tape_position_beyond_end',
-      `Position ${from} is asked for, but the tape in ${dir} ends at ${fileEnd(start)}.`,
-      { hint: 'Another tape, or an older copy of it, lies there: put the right one back.' },
+      `Position ${from} is requested, but the tape in ${dir} ends at ${fileEnd(start)}.`,
+      { hint: 'The directory holds another tape, or an older copy. Put the right one back.' },
     )
   }
   return new Reader(dir, tape_id, start, from)
@@ -109,10 +109,10 @@ class Reader implements TapeReader {
     this.#cursor.close()
   }
 
-  /** The next bytes are no record: on past them or into the next segment. False: caught up. */
+  /** Skips bytes that are not a record, or enters the next segment. False: caught up. */
   #advance(end: number): boolean {
     if (this.position >= end) return false
-    // Listed before the file is read again: what the file then lacks, it will never have.
+    // List segments before reading the file again: if a next one exists, this file is complete.
     const next = this.#nextSegment()
     const intact = this.#cursor.findIntact(end)
     if (intact !== undefined) {
@@ -132,7 +132,7 @@ class Reader implements TapeReader {
     try {
       cursor = openCursor(next, next.first, this.#cursor.window)
     } catch (cause) {
-      // Released since it was listed: the next round finds the one behind it.
+      // The segment was deleted after it was listed. The next round finds the one after it.
       if (errorCode(cause) === 'ENOENT') return true
       throw cause
     }
@@ -155,7 +155,7 @@ class Reader implements TapeReader {
     for (const name of listSegmentNames(this.#dir)) {
       if (name.first <= this.#cursor.name.first) continue
       const segment = readSegment(name)
-      // A file without its whole header is being made at this moment.
+      // A file without a whole header is being created right now.
       if (segment !== undefined && segment.file_bytes >= SEGMENT_HEADER_BYTES) return segment
     }
     return undefined
@@ -167,7 +167,7 @@ function openCursor(segment: Segment, position: number, window?: Buffer): Segmen
   return new SegmentCursor(segment, position, payload_max, window)
 }
 
-/** Where the records before this segment ended, as far as its header can be read. */
+/** Where the records before this segment ended, if its header can be read. */
 function previousEnd(segment: Segment): number {
   return Math.min(segment.header?.previous_end ?? segment.first, segment.first)
 }
@@ -176,7 +176,7 @@ function tapeIdOf(dir: string, segments: readonly Segment[]): string {
   const ids = new Set(segments.flatMap(({ header }) => header?.tape_id ?? []))
   if (ids.size > 1) {
     throw new OperatorError('tape_mixed', `${dir} holds segments of ${ids.size} tapes.`, {
-      hint: 'Give each tape a directory of its own; the header of a segment holds the id of its tape.',
+      hint: 'Give each tape a separate directory. The header of a segment holds the id of its tape.',
     })
   }
   return [...ids][0] ?? ''

@@ -1,4 +1,4 @@
-/** What stands on a tape: one record a frame, a REST answer or a mark. */
+/** The records of a tape: frames, REST answers and marks. */
 import type { Channel, GapCause } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 
@@ -8,12 +8,12 @@ export type RecordKind = (typeof RECORD_KINDS)[number]
 export interface TapeRecord {
   /** Byte position of the record on the tape, counted over all segments ever written. */
   readonly position: number
-  /** Position of the record after this one: what is committed once this record's rows are. */
+  /** Position after this record. Committing the record's rows commits this position. */
   readonly next: number
   readonly kind: RecordKind
   /** ExchangeAdapter.tape_code. */
   readonly exchange_code: number
-  /** Number of the socket that brought it, unique within the life of a tape; 0 for REST answers. */
+  /** Number of the socket that delivered it, unique on a tape; 0 for REST answers. */
   readonly connection: number
   readonly ts_ingest: Micros
   /**
@@ -23,13 +23,17 @@ export interface TapeRecord {
   readonly payload: Buffer
 }
 
-/** Facts about ourselves, on the tape because gaps are derived from it. Unknown ones are skipped. */
+/**
+ * Facts about the ingestor. They are on the tape because gaps are derived from the tape alone.
+ * Unknown marks are skipped. The kinds are part of the format: 'deaf' means lost, 'heard' means
+ * covered again.
+ */
 export type Mark =
   /**
-   * The ingestor began to listen: what came before on the streams it carries on is a hole. With
-   * `is_whole` these are all its streams, and what it recorded beside them has ended: by the
-   * operator's choice where the symbol is among `listed`, otherwise because it is not listed. Older
-   * builds named no symbols there.
+   * The ingestor subscribed to its streams. Streams that it resumes have a gap up to here. With
+   * `is_whole` the list is complete, and every other stream that it recorded has ended: by the
+   * operator's choice if the symbol is among `listed`, otherwise because it is not listed. Older
+   * builds wrote no `listed`.
    */
   | {
       readonly kind: 'started'
@@ -38,9 +42,9 @@ export type Mark =
       readonly streams: readonly StreamName[]
     }
   /**
-   * These streams are not heard by any socket from now on, until their next frame. `heard_until`:
-   * when the socket that carried them last delivered anything. `carried_by`: the socket that
-   * listens to them now, and perhaps not since before the last one was lost.
+   * No socket covers these streams until their next frame. `heard_until`: when the socket that
+   * carried them last delivered anything. `carried_by`: the socket that carries them now; it may
+   * have been subscribed after the last one was lost.
    */
   | {
       readonly kind: 'deaf'
@@ -49,31 +53,31 @@ export type Mark =
       readonly carried_by?: number | undefined
       readonly streams: readonly StreamName[]
     }
-  /** This socket alone carries these streams from now on, and listened before any other went. */
+  /** Only this socket carries these streams now. It was subscribed before the others closed. */
   | { readonly kind: 'carried'; readonly connection: number; readonly streams: readonly StreamName[] }
   /**
-   * Streams that may be quiet for days are listened to again, by this socket: that is all there is
-   * to hear. Older builds did not say which socket.
+   * Streams that may be quiet for days are subscribed again, on this socket, so their silence means
+   * no events. Older builds did not write the socket.
    */
   | { readonly kind: 'heard'; readonly connection?: number; readonly streams: readonly StreamName[] }
   /**
-   * Of trade streams that are listened to again and stay quiet: what the exchange's own history, asked
-   * since, ends with. Null where the stream never spoke, and has no trade.
+   * For quiet trade streams that are subscribed again: the newest trade of the exchange's history,
+   * requested since. Null if the stream never had an event and has no trade.
    */
   | {
       readonly kind: 'newest'
       readonly newest_id: number | null
-      /** Of that trade. */
+      /** Time of that trade. */
       readonly ts_exchange: Micros
       readonly streams: readonly StreamName[]
     }
-  /** We no longer record these streams. Absent cause: their symbol is no longer listed. */
+  /** The ingestor no longer records these streams. Without a cause: their symbol is not listed. */
   | {
       readonly kind: 'ended'
       readonly cause?: 'operator' | undefined
       readonly streams: readonly StreamName[]
     }
-  /** Nothing came for a while, and we are there. */
+  /** Nothing arrived for a while, and the ingestor is running. */
   | { readonly kind: 'alive' }
   /** Recovery cut `bytes` off the tape at `position`. */
   | { readonly kind: 'cut'; readonly position: number; readonly bytes: number }
@@ -83,7 +87,7 @@ export interface StreamName {
   readonly channel: Channel
 }
 
-/** Each once: changes of a book and partial books are two streams of one name. */
+/** The unique names: diffs and partial books are two streams with one name. */
 export function namesOf(streams: readonly StreamName[]): readonly StreamName[] {
   const names = streams.map(({ symbol, channel }) => ({ symbol, channel }))
   return [...new Map(names.map((name) => [`${name.channel} ${name.symbol}`, name])).values()]

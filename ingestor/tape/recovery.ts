@@ -1,10 +1,10 @@
 /**
- * What a tape's writer finds out before its first record: where the last whole record ends, what
- * is torn behind it, and where the new segment begins.
+ * Finds out what a tape's writer must know before its first record: where the last whole record
+ * ends, what is torn behind it, and where the new segment begins.
  *
- * After an unclean end positions jump by 4 GiB. A power failure may take records that were already
- * read and committed elsewhere; without the jump the new records would get positions that are
- * counted as committed, and would never be read.
+ * After an unclean end, positions jump by 4 GiB. A power failure may lose records that were already
+ * read and committed elsewhere. Without the jump the new records would get positions that count as
+ * committed, and would never be read.
  */
 import { randomUUID } from 'node:crypto'
 import {
@@ -23,16 +23,16 @@ import { fileEnd, listSegments, type Segment } from './segments.ts'
 
 export interface Recovery {
   readonly tape_id: string
-  /** As they lie there, oldest first. */
+  /** As found in the directory, oldest first. */
   readonly segments: readonly Segment[]
-  /** Bytes of the last segment up to the end of its last whole record; 0 where it has none. */
+  /** Size of the last segment up to the end of its last whole record; 0 if it has none. */
   readonly last_file_bytes: number
   /** End of the last whole record of the tape. */
   readonly previous_end: number
   /** Where the new segment begins. */
   readonly first: number
   readonly clean: boolean
-  /** What lies behind the last whole record and is no record, or is known to be missing there. */
+  /** The torn bytes after the last whole record, or those known to be missing. */
   readonly cut: { readonly position: number; readonly bytes: number } | undefined
 }
 
@@ -40,8 +40,8 @@ const JUMP_BYTES = 2 ** 32
 const BATCH_BYTES = 1024 * 1024
 
 /**
- * The directory must be locked. Changes nothing but the note of a clean end. Reads the last
- * segment only: reader.ts tells damage before it.
+ * The directory must be locked. Changes nothing except that it deletes the note of a clean end.
+ * Reads only the last segment; reader.ts reports damage before it.
  */
 export function recover(dir: string): Recovery {
   const segments = listSegments(dir)
@@ -68,12 +68,12 @@ export function recover(dir: string): Recovery {
   }
 }
 
-/** Left behind by a clean end; gone as soon as somebody writes again. */
+/** Leaves the note of a clean end, which the next writer deletes. */
 export function leaveClosedEnd(dir: string, end: number): void {
   try {
     writeFileSync(closedPath(dir), `${end}\n`, { mode: 0o600 })
   } catch {
-    // Without the note the end counts as unclean, which costs a jump of positions and no record.
+    // Without the note the end counts as unclean, which costs a jump of positions but no record.
   }
 }
 
@@ -81,7 +81,7 @@ function takeClosedEnd(dir: string): number | undefined {
   try {
     const end = Number(readFileSync(closedPath(dir), 'utf8'))
     unlinkSync(closedPath(dir))
-    // Were the note to come back after a power failure, positions would be given out twice.
+    // If the note came back after a power failure, positions would be used twice.
     syncDirectoryNow(dir)
     return Number.isSafeInteger(end) ? end : undefined
   } catch (cause) {

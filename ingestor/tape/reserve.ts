@@ -1,6 +1,6 @@
 /**
- * Disk space put by for the moment when there is no more: a file that is deleted so that what was
- * already taken, and the marks that tell of the hole, can still be written.
+ * Disk space reserved for a full disk: a file that is deleted so that records already taken, and
+ * the marks of the gap, can still be written.
  */
 import { randomFillSync } from 'node:crypto'
 import { join } from 'node:path'
@@ -11,17 +11,17 @@ const CHUNK_BYTES = 64 * 1024
 
 export interface Reserve {
   /**
-   * False where the disk has no room for it twice over: a tape that took frames again with the
-   * last free block would be full again a moment later.
+   * False if the disk has no room for the reserve twice over. With less, a tape that resumed would
+   * be full again at once.
    */
   fill(): boolean
-  /** Gives the space back to the disk. */
+  /** Frees the space. */
   spend(): void
 }
 
 export function openReserve(dir: string, reserve_bytes: number, files: TapeFiles): Reserve {
   const path = join(dir, 'reserve')
-  // Random, so that a compressing file system keeps as much space as the file is long.
+  // Random, so a compressing file system really allocates the file's length.
   const chunk = randomFillSync(Buffer.alloc(Math.min(CHUNK_BYTES, reserve_bytes)))
   const spend = (): void => {
     try {

@@ -1,6 +1,6 @@
 /**
- * All segments of a tape under its writer: the one that grows, the ones that are kept, their
- * bytes, their fsync and their deletion. Buffering and the full tape are writer.ts's.
+ * All segments of a tape, for its writer: the growing one, the kept ones, their sizes, fsync and
+ * deletion. writer.ts does buffering and handles a full tape.
  */
 import { truncateSync } from 'node:fs'
 import { errorCode, type TapeFiles } from './files.ts'
@@ -22,7 +22,7 @@ export interface ChainOptions {
   readonly record_bytes_max: number
   readonly files: TapeFiles
   readonly now_us: () => number
-  /** An fsync failed: nobody knows what of the segment is on the disk. */
+  /** An fsync failed: it is unknown how much of the segment is on disk. */
   readonly onSyncError: (error: unknown) => void
 }
 
@@ -33,12 +33,12 @@ export class SegmentChain {
   /** Oldest first. */
   readonly #kept: KeptSegment[]
   #kept_bytes: number
-  /** What is whole of the last segment that recovery found. */
+  /** Size of the whole part of the last segment that recovery found. */
   readonly #tail_bytes: number
-  /** Segments that grow no more, in their last fsync. */
+  /** Finished segments in their last fsync. */
   readonly #sealing = new Map<SegmentFile, Promise<void>>()
 
-  /** Begins a new segment, or throws what the file system says. */
+  /** Begins a new segment, or throws the file system's error. */
   constructor(options: ChainOptions, recovery: Recovery) {
     this.tape_id = recovery.tape_id
     this.#options = options
@@ -74,8 +74,8 @@ export class SegmentChain {
   }
 
   /**
-   * Cuts off what recovery found torn. After an unclean end this comes when the mark that tells of
-   * it is written: were it done first, a crash in between would leave no trace of the cut.
+   * Cuts off the torn tail that recovery found. After an unclean end this happens after the mark of
+   * the cut is written. Otherwise a crash in between would leave no trace of the cut.
    */
   cutTail(): void {
     const last = this.#kept.at(-1)
@@ -91,7 +91,7 @@ export class SegmentChain {
     }
   }
 
-  /** Begins the next segment; throws what the file system says, and the old one stays active. */
+  /** Begins the next segment. If it throws the file system's error, the old one stays active. */
   roll(): void {
     const old = this.active
     this.active = this.#begin(old.end, old.end)
@@ -110,7 +110,7 @@ export class SegmentChain {
     this.#sealing.set(old, sealed)
   }
 
-  /** Settles when everything written before is on the disk, or onSyncError has been told. */
+  /** Resolves once everything written before is on disk, or onSyncError was called. */
   async sync(): Promise<void> {
     try {
       await Promise.all([this.active.sync(), ...this.#sealing.values()])
@@ -151,7 +151,7 @@ export class SegmentChain {
   }
 }
 
-/** Somebody who deleted it by hand was only faster. */
+/** It is fine if someone already deleted the file by hand. */
 function removeFile(files: TapeFiles, path: string): void {
   try {
     files.unlink(path)

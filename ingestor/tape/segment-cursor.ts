@@ -1,6 +1,6 @@
 /**
  * Decodes the records of one segment file, in order, from large reads, and finds the next whole
- * record behind a damaged place. Which segment comes next is reader.ts's.
+ * record after damage. reader.ts decides which segment comes next.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { micros } from '#core/time.ts'
@@ -20,7 +20,7 @@ const NOTHING = Buffer.alloc(0)
 
 export class SegmentCursor {
   readonly name: SegmentName
-  /** Of the next record to decode. */
+  /** Position of the next record to decode. */
   position: number
   readonly #payload_max: number
   readonly #fd: number
@@ -30,7 +30,7 @@ export class SegmentCursor {
   #from: number
   #to: number
 
-  /** `window` may be another cursor's. Throws ENOENT where the segment was released meanwhile. */
+  /** `window` may be another cursor's. Throws ENOENT if the segment was deleted meanwhile. */
   constructor(name: SegmentName, position: number, payload_max: number, window?: Buffer) {
     this.name = name
     this.#bytes = window ?? Buffer.allocUnsafeSlow(WINDOW_BYTES)
@@ -42,15 +42,15 @@ export class SegmentCursor {
     this.#fd = openSync(name.path, 'r')
   }
 
-  /** For the next cursor to read into, once nobody needs this one's records. */
+  /** The buffer, for the next cursor to reuse once this one's records are no longer needed. */
   get window(): Buffer {
     return this.#bytes
   }
 
   /**
-   * The records from `position` on, as many as one window holds, up to about `limit_bytes`, none
-   * of them past `end`. Empty where the next bytes are no whole record. Payloads are slices of the
-   * window: they hold until the next call of any method here.
+   * Returns the records from `position` on, as many as one window holds, up to about `limit_bytes`,
+   * none past `end`. Empty if the next bytes are not a whole record. Payloads are slices of the
+   * window, valid until the next call of any method here.
    */
   decode(limit_bytes: number, end: number): readonly TapeRecord[] {
     const records: TapeRecord[] = []
@@ -74,9 +74,9 @@ export class SegmentCursor {
     return records
   }
 
-  /** Position of the first whole record at or after `position`, read anew from the file. */
+  /** Position of the first whole record at or after `position`, read again from the file. */
   findIntact(end: number): number | undefined {
-    // What was read while the writer was at it may be stale.
+    // Bytes that were read while the writer was writing may be stale.
     this.#to = this.#from
     let at = this.position
     while (this.#fill(at, RECORD_HEADER_BYTES, end)) {
@@ -92,7 +92,7 @@ export class SegmentCursor {
     return undefined
   }
 
-  /** Position after the last byte that the file has now. */
+  /** Position after the file's current last byte. */
   fileEnd(): number {
     return this.name.first + Math.max(0, fstatSync(this.#fd).size - SEGMENT_HEADER_BYTES)
   }
@@ -101,7 +101,7 @@ export class SegmentCursor {
     closeSync(this.#fd)
   }
 
-  /** End of the whole, intact record at `at`, or undefined. */
+  /** End of the record at `at`; undefined if it is not whole and intact. */
   #recordEnd(at: number, end: number, may_read: boolean): number | undefined {
     if (!this.#holds(at, RECORD_HEADER_BYTES, end, may_read)) return undefined
     const length = plausibleLength(this.#bytes, this.#view, at - this.#from, this.#payload_max)
@@ -116,7 +116,7 @@ export class SegmentCursor {
     return at + count <= this.#to || (may_read && this.#fill(at, count, end))
   }
 
-  /** Moves the window to start at `from`, and reads; false where `count` bytes are not there. */
+  /** Moves the window to start at `from` and reads. False if `count` bytes are not available. */
   #fill(from: number, count: number, end: number): boolean {
     if (from >= this.#from && from + count <= this.#to) return true
     const is_inside = from >= this.#from && from < this.#to

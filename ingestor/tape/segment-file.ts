@@ -1,4 +1,4 @@
-/** The segment that is being written: its file, its fsync, and no half record left in it. */
+/** The segment that is being written: its file and its fsync. Never leaves half a record. */
 import type { TapeFiles } from './files.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format.ts'
 import { segmentPath } from './segments.ts'
@@ -8,15 +8,17 @@ export class SegmentFile {
   readonly first: number
   /** Position after the last byte in the file. */
   end: number
-  /** Position up to which fsync has answered. */
+  /** Position up to which fsync has succeeded. */
   synced: number
   readonly #files: TapeFiles
   readonly #fd: number
   #syncing: Promise<void> | undefined
-  /** Sealed, or its fsync has failed: the kernel tells of lost pages once, a second one is no proof. */
+  /**
+   * Sealed, or an fsync failed. The kernel reports lost pages once; a second fsync proves nothing.
+   */
   #is_final = false
 
-  /** Makes the file with its header, or throws and leaves no file behind. */
+  /** Creates the file with its header, or throws and leaves no file behind. */
   constructor(dir: string, header: SegmentHeader, files: TapeFiles) {
     this.path = segmentPath(dir, header.first)
     this.first = header.first
@@ -38,9 +40,9 @@ export class SegmentFile {
   }
 
   /**
-   * Appends bytes[0, length), which are whole records. `wholeRecords(n)` says how many of the
-   * first n bytes are whole records: where the disk takes only a part, the file keeps those.
-   * Returns the bytes that stand in the file, and why it is not all of them.
+   * Appends bytes[0, length), which are whole records. `wholeRecords(n)` returns how many of the
+   * first n bytes are whole records. If the disk accepts only a part, the file keeps those. Returns
+   * how many bytes the file got, and the error if that is not all.
    */
   write(
     bytes: Buffer,
@@ -54,7 +56,7 @@ export class SegmentFile {
       }
     } catch (error) {
       const written_bytes = wholeRecords(done)
-      // Were this to fail too, recovery would cut what is left over, or the next write cover it.
+      // If this fails too, the next write overwrites the rest, or recovery cuts it off.
       if (written_bytes < done) this.#truncate(this.file_bytes + written_bytes)
       this.end += written_bytes
       return { written_bytes, error }
@@ -63,7 +65,7 @@ export class SegmentFile {
     return { written_bytes: length, error: undefined }
   }
 
-  /** Everything written before is on the disk when it resolves, unless an earlier call rejected. */
+  /** Resolves once everything written before is on disk, unless an earlier call rejected. */
   async sync(): Promise<void> {
     while (this.#syncing !== undefined) await this.#syncing.catch(() => undefined)
     if (this.#is_final || this.synced === this.end) return
@@ -80,7 +82,7 @@ export class SegmentFile {
     }
   }
 
-  /** The last sync; then the file is closed, whatever the disk said. */
+  /** Syncs a last time and closes the file, even if the sync fails. */
   async seal(): Promise<void> {
     try {
       await this.sync()

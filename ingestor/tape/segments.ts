@@ -1,6 +1,6 @@
 /**
- * The segment files of a tape's directory: names, order, headers. What stands inside the records
- * is format.ts's and reader.ts's.
+ * The segment files in a tape's directory: names, order, headers. format.ts and reader.ts handle
+ * the records.
  */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ export interface Segment extends SegmentName {
   /** Size of the file, header included. */
   readonly file_bytes: number
   readonly modified_ms: number
-  /** Undefined where it is broken; the records behind it may be whole. */
+  /** Undefined if it is corrupt. The records after it may still be whole. */
   readonly header: SegmentHeader | undefined
 }
 
@@ -28,7 +28,7 @@ export function segmentPath(dir: string, first: number): string {
   return join(dir, String(first).padStart(16, '0') + SUFFIX)
 }
 
-/** Names of all segments, oldest first. An absent directory has none. */
+/** Names of all segments, oldest first. Empty if the directory does not exist. */
 export function listSegmentNames(dir: string): readonly SegmentName[] {
   let entries: string[]
   try {
@@ -43,12 +43,12 @@ export function listSegmentNames(dir: string): readonly SegmentName[] {
     .map((name) => ({ path: join(dir, name), first: Number(name.slice(0, -SUFFIX.length)) }))
 }
 
-/** As listSegments, but throws OperatorError `tape_missing` where there is none. */
+/** Like listSegments, but throws OperatorError `tape_missing` if there is none. */
 export function requireSegments(dir: string): readonly [Segment, ...Segment[]] {
   const [oldest, ...others] = listSegments(dir)
   if (oldest !== undefined) return [oldest, ...others]
   throw new OperatorError('tape_missing', `There is no tape in ${dir}.`, {
-    hint: 'Check the directory; the ingestor makes its tape when it starts.',
+    hint: 'Check the directory. The ingestor creates its tape when it starts.',
   })
 }
 
@@ -60,7 +60,7 @@ export function listSegments(dir: string): readonly Segment[] {
   })
 }
 
-/** Undefined where the file has been released meanwhile. Throws where the format is unknown. */
+/** Undefined if the file was deleted meanwhile. Throws if the format is unknown. */
 export function readSegment(name: SegmentName): Segment | undefined {
   try {
     const { size, mtimeMs } = statSync(name.path)

@@ -1,14 +1,14 @@
 /**
- * A tape as its writer sees it: an append-only log of what was heard, in segment files of one
- * directory. `openTape` is in writer.ts; who reads it uses reader.ts.
+ * The writer's interface to a tape: an append-only log of everything received, in segment files of
+ * one directory. `openTape` is in writer.ts; readers use reader.ts.
  *
- * What a tape promises:
- * - A record that `append` took in an earlier turn of the event loop stands in the file: a kill of
- *   the process takes nothing of it. A power failure takes at most the last `fsync_ms`.
- * - Positions grow for ever and never mean two records.
- * - The files never take more than `max_bytes`. When they would, or when the disk refuses, the
- *   tape is full: frames are refused (the caller stops listening and fails its health check),
- *   marks still go into the reserve, and it opens again when space is free.
+ * What a tape guarantees:
+ * - Every record is in the file before the event loop turns again, so killing the process loses
+ *   nothing. A power failure loses at most the last `fsync_ms`.
+ * - Positions only grow and are never used for two records.
+ * - The files never take more than `max_bytes`. At that limit, or when the disk refuses a write,
+ *   the tape is full: it refuses frames (the caller disconnects and fails its health check), marks
+ *   still go into the reserve, and it resumes when space is free.
  * - A segment is deleted only `keep_s` after all of it was committed.
  */
 import type { Logger } from '#core/node/log.ts'
@@ -19,36 +19,36 @@ import type { Recovery } from './recovery.ts'
 
 export interface TapeOptions {
   readonly dir: string
-  /** Rigid limit on all files of the tape. */
+  /** Hard limit on the total size of the tape's files. */
   readonly max_bytes: number
-  /** A segment is closed, and may be deleted, when it has grown to this. */
+  /** Size at which a segment is closed. Only closed segments can be deleted. */
   readonly segment_bytes: number
-  /** Longest payload; a longer one is refused as `too_large`. */
+  /** Longest payload. A longer one is refused as `too_large`. */
   readonly record_bytes_max: number
   /** A segment is kept this long after its last record was committed. */
   readonly keep_s: number
-  /** The only window that a power failure can take. Default 500. */
+  /** How much a power failure can lose at most. Default 500. */
   readonly fsync_ms?: number
-  /** Records wait here until the end of the turn, or until it is full. Default 256 KiB. */
+  /** Buffer for records until the end of the turn, or until it is full. Default 256 KiB. */
   readonly buffer_bytes?: number
   readonly log: Logger
-  /** Called after each write with the new `end`, while openTape is at work too. */
+  /** Called after each write with the new `end`, also during openTape. */
   readonly onEnd?: (end: number) => void
-  /** Called after the tape became full, and with undefined after it takes frames again. */
+  /** Called once the tape is full, and with undefined once it accepts frames again. */
   readonly onFull?: (full: TapeFull | undefined) => void
   readonly now_us?: () => number
   readonly files?: TapeFiles
 }
 
 export interface TapeFull {
-  /** budget: max_bytes is used up. Else the system's word: ENOSPC, EDQUOT, EIO ... */
+  /** `budget`: max_bytes is used up. Otherwise the system's error code: ENOSPC, EDQUOT, EIO ... */
   readonly cause: string
   readonly since_us: number
 }
 
 export interface TapeStatus {
   readonly tape_id: string
-  /** Position of the oldest record that is kept. */
+  /** Position of the oldest record on disk. */
   readonly oldest: number
   /** Everything before it can be read. */
   readonly end: number
@@ -60,14 +60,14 @@ export interface TapeStatus {
   readonly full: TapeFull | undefined
 }
 
-/** The record's position; or that it was not taken, and nothing of it is on the tape. */
+/** The record's position, or why it was refused. A refused record leaves nothing on the tape. */
 export type AppendResult = number | 'full' | 'too_large'
 
 export interface Tape {
   readonly tape_id: string
-  /** What the last life of the tape left behind. A cut stands on the tape as a mark already. */
+  /** What the previous writer left behind. A cut is already on the tape as a mark. */
   readonly recovery: Pick<Recovery, 'clean' | 'cut'>
-  /** Everything before it was written and can be read. */
+  /** Everything before this position was written and can be read. */
   readonly end: number
   readonly full: TapeFull | undefined
   append(
@@ -77,13 +77,13 @@ export interface Tape {
     ts_ingest: Micros,
     payload: Uint8Array,
   ): AppendResult
-  /** Writes what waits in the buffer now instead of at the end of the turn. */
+  /** Writes the buffer now instead of at the end of the turn. */
   flush(): void
-  /** Settles when everything appended so far survives a power failure. */
+  /** Resolves once everything appended before the call survives a power failure. */
   sync(): Promise<void>
   /**
-   * Deletes the segments whose records were all committed at least keep_s ago, as seen by this
-   * and earlier calls. Returns the bytes that became free.
+   * Deletes the segments whose records were all committed at least keep_s ago, judged by this and
+   * earlier calls. Returns the number of bytes freed.
    */
   release(committed_position: number, now_ms: number): number
   status(): TapeStatus

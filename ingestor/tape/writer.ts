@@ -1,7 +1,6 @@
 /**
- * Writes a tape: gathers records in a buffer, hands it to the active segment with one write at the
- * end of the turn, and keeps the stated policy when there is no more room. The promises stand in
- * tape.ts.
+ * Writes a tape: collects records in a buffer, passes it to the active segment with one write at
+ * the end of the turn, and handles a full tape. tape.ts states the guarantees.
  */
 import { mkdirSync } from 'node:fs'
 import { OperatorError } from '#core/errors.ts'
@@ -23,11 +22,11 @@ import type { AppendResult, Tape, TapeFull, TapeOptions, TapeStatus } from './ta
 const FSYNC_MS = 500
 const BUFFER_BYTES = 256 * 1024
 const RETRY_MS = 1_000
-/** Stays free, so that a full tape can be opened again: a new segment beside an empty last one. */
+/** Kept free so a full tape can be opened again: a new segment after an empty last one. */
 const REOPEN_BYTES = 2 * SEGMENT_HEADER_BYTES
 
 /**
- * Locks the directory, recovers what is there and begins a new segment. Throws OperatorError:
+ * Locks the directory, recovers its tape and begins a new segment. Throws OperatorError:
  * tape_limits, tape_locked, tape_format_unknown, tape_no_space.
  */
 export function openTape(options: TapeOptions): Tape {
@@ -42,7 +41,7 @@ export function openTape(options: TapeOptions): Tape {
   }
 }
 
-/** What is put by for marks, and for what was taken before the disk refused. */
+/** Size of the reserve, for marks and for records taken before the disk refused a write. */
 function reserveBytes(options: Pick<TapeOptions, 'record_bytes_max' | 'buffer_bytes'>): number {
   return options.record_bytes_max + 2 * (options.buffer_bytes ?? BUFFER_BYTES)
 }
@@ -57,7 +56,7 @@ class Writer implements Tape {
   readonly #now_us: () => number
   readonly #ticker: NodeJS.Timeout
   #retry: NodeJS.Timeout | undefined
-  /** Whole records, the first of which gets the position chain.active.end. */
+  /** Whole records. The first will have the position chain.active.end. */
   #buffer: Buffer
   #view: DataView
   #buffered_bytes = 0
@@ -89,7 +88,7 @@ class Writer implements Tape {
       recovery,
     )
     const is_told = recovery.cut === undefined || this.#tellCut(recovery.cut)
-    // Where no mark can be written the torn tail stays: readers report it as damage.
+    // If the mark cannot be written, the torn tail stays and readers report it as damage.
     if (!recovery.clean && is_told) this.#chain.cutTail()
     if (!this.#fitsBudget()) this.#becomeFull('budget')
     else if (!this.#reserve.fill()) this.#becomeFull('ENOSPC')
@@ -141,7 +140,7 @@ class Writer implements Tape {
   flush(): void {
     if (this.#buffered_bytes === 0 || this.#is_closed) return
     const error = this.#writeBuffer()
-    // The reserve has just been given back to the disk: what was taken goes in there.
+    // The reserve was just freed, so the buffered records go there.
     if (error !== undefined && this.#becomeFull(errorCode(error))) this.#writeBuffer()
     const is_outgrown = this.#buffered_bytes === 0 && this.#buffer.length > this.#buffer_bytes
     if (is_outgrown) this.#setBuffer(this.#buffer_bytes)
@@ -152,9 +151,9 @@ class Writer implements Tape {
     this.flush()
     await this.#chain.sync()
     if (this.#buffered_bytes > 0 || this.#sync_failed) {
-      const message = `The disk of the tape refuses: ${this.#full?.cause}.`
+      const message = `The tape's disk refused a write: ${this.#full?.cause}.`
       throw new OperatorError('tape_sync_failed', message, {
-        hint: 'Free space on it or replace it; the tape goes on by itself.',
+        hint: 'Free space on it or replace it. The tape then resumes without a restart.',
         retryable: true,
       })
     }
@@ -190,7 +189,7 @@ class Writer implements Tape {
     if (this.#buffered_bytes > 0) {
       this.#options.log.error(
         { code: 'tape_bytes_lost', bytes: this.#buffered_bytes, cause: this.#full?.cause },
-        'The disk refused the last records of the tape to the end; they are lost.',
+        'The disk refused the last records of the tape until shutdown; they are lost.',
       )
     } else if (!this.#sync_failed) {
       leaveClosedEnd(this.#options.dir, this.end)
@@ -202,7 +201,7 @@ class Writer implements Tape {
     return this.#options.buffer_bytes ?? BUFFER_BYTES
   }
 
-  /** True where a record of this size now fits the budget, the segment and the buffer. */
+  /** Makes room in budget, segment and buffer for a record of this size; false if it cannot. */
   #makeRoom(size: number, is_mark: boolean): boolean {
     const { max_bytes, segment_bytes } = this.#options
     const active_bytes = this.#chain.active.file_bytes + this.#buffered_bytes
@@ -232,7 +231,7 @@ class Writer implements Tape {
     }
   }
 
-  /** Returns the error where not all of the buffer went in; the rest stays in it. */
+  /** Writes the buffer. Returns the error if a part was not written; that part stays buffered. */
   #writeBuffer(): unknown {
     const whole = (bytes: number): number => this.#wholeRecords(bytes)
     const { active } = this.#chain
@@ -256,7 +255,7 @@ class Writer implements Tape {
     this.#view = viewOf(this.#buffer)
   }
 
-  /** True where it was not full before; the reserve is given back to the disk. */
+  /** Frees the reserve and reports the tape as full. False if it was full already. */
   #becomeFull(cause: string): boolean {
     if (this.#full !== undefined) return false
     this.#full = { cause, since_us: this.#now_us() }
@@ -265,7 +264,7 @@ class Writer implements Tape {
     const { used_bytes } = this.#chain
     this.#options.log.error(
       { code: 'tape_full', cause, used_bytes, max_bytes: this.#options.max_bytes },
-      'The tape is full; no frames are taken until there is room.',
+      'The tape is full; it refuses frames until there is room.',
     )
     this.#tell(this.#full)
     return true
@@ -281,42 +280,46 @@ class Writer implements Tape {
     clearInterval(this.#retry)
     const full_s = (this.#now_us() - this.#full!.since_us) / 1_000_000
     this.#full = undefined
-    this.#options.log.info({ full_s }, 'The tape has room again; frames are taken.')
+    this.#options.log.info({ full_s }, 'The tape has room again and accepts frames.')
     this.#tell(undefined)
   }
 
-  /** Not from within an append: the caller answers with marks. */
+  /**
+   * Notifies in a microtask, not inside an append, because the caller appends marks in response.
+   */
   #tell(full: TapeFull | undefined): void {
     const { onFull } = this.#options
     if (onFull !== undefined) queueMicrotask(() => onFull(full))
   }
 
-  /** Room for the reserve twice over, as the disk must have it too. */
+  /** True if the budget holds the reserve twice over, as the disk must too. */
   #fitsBudget(): boolean {
     return this.#chain.used_bytes + 2 * this.#reserve_bytes <= this.#options.max_bytes
   }
 
   async #tick(): Promise<void> {
-    // A slow disk gets one fsync at a time.
+    // One fsync at a time, even if the disk is slow.
     if (this.#is_ticking) return
     this.#is_ticking = true
     await this.#chain.sync()
     this.#is_ticking = false
   }
 
-  /** The kernel tells of lost pages once: a second fsync would say nothing. A new segment it is. */
+  /**
+   * The kernel reports lost pages once, and a second fsync proves nothing. So start a new segment.
+   */
   #onSyncError(error: unknown): void {
     const { synced } = this.#chain
     this.#sync_failed = true
     this.#options.log.error(
       { code: 'tape_sync_failed', cause: errorCode(error), synced, end: this.end },
-      'An fsync of the tape failed; a power failure could take what came after the last good one.',
+      'An fsync of the tape failed; a power failure could lose everything after the last good one.',
     )
     this.#becomeFull(errorCode(error))
   }
 
   #tellCut(cut: NonNullable<Recovery['cut']>): boolean {
-    this.#options.log.error({ code: 'tape_cut', ...cut }, 'The end of the tape was torn.')
+    this.#options.log.error({ code: 'tape_cut', ...cut }, 'The end of the tape was torn off.')
     const mark: Mark = { kind: 'cut', ...cut }
     const payload = Buffer.from(JSON.stringify(mark))
     const result = this.append('mark', 0, 0, micros(this.#now_us()), payload)
@@ -330,9 +333,9 @@ function beginChain(...args: ConstructorParameters<typeof SegmentChain>): Segmen
     return new SegmentChain(...args)
   } catch (cause) {
     const { dir } = args[0]
-    const message = `No segment can be begun in ${dir}: ${errorCode(cause)}.`
+    const message = `Cannot create a segment in ${dir}: ${errorCode(cause)}.`
     throw new OperatorError('tape_no_space', message, {
-      hint: 'Free some space on this disk, or give the ingestor write access to it.',
+      hint: 'Free space on this disk, or give the ingestor write access to the directory.',
       retryable: true,
       cause,
     })
@@ -355,7 +358,7 @@ function checkLimits({ max_bytes, segment_bytes, record_bytes_max, ...rest }: Ta
   if (problems.length === 0) return
   const message = `The limits of the tape do not fit together: ${problems.join('; ')}.`
   throw new OperatorError('tape_limits', message, {
-    hint: 'A segment holds at least one record; the tape two segments and twice its reserve.',
+    hint: 'A segment must hold at least one record, and the tape two segments and twice its reserve.',
   })
 }
 

@@ -1,4 +1,4 @@
-/** A lane's socket with its age, and the question whether another one may take its place. */
+/** A lane's socket with its age, and whether another socket may replace it. */
 import type { Link } from './link.ts'
 import type { StreamState } from './stream-state.ts'
 
@@ -6,7 +6,7 @@ export interface Carrier {
   readonly link: Link
   readonly renew_at_ms: number
   age_ms: number
-  /** Since every subscription of it was acknowledged. */
+  /** Time since every subscription on it was acknowledged. */
   ready_ms: number
 }
 
@@ -34,20 +34,20 @@ export function socketStatus(
   }
 }
 
-/** What stands against closing the old socket. */
+/** The streams that prevent closing the old socket. */
 export interface Unproven {
-  /** Speak on the old socket and have not spoken on the new one. */
+  /** Deliver on the old socket and have not delivered on the new one. */
   readonly missing: readonly StreamState[]
   /**
-   * Spoke on the new one, but the old one, which lags behind, has not come to where the new one
-   * began: what lies between would be lost with it.
+   * Delivered on the new socket, but the old one lags: it has not reached the new one's first
+   * event. Closing it now would lose what lies in between.
    */
   readonly lagging: readonly StreamState[]
 }
 
 /**
- * Compares the sockets of a replacement. A stream that was quiet for `alive_window_ms`, or that
- * fell silent, proves nothing either way and is not waited for.
+ * Compares the two sockets of a replacement. A stream that fell silent, or was quiet for
+ * `alive_window_ms`, proves nothing, so nothing waits for it.
  */
 export function compareSockets(old: Link, successor: Link, alive_window_ms: number): Unproven {
   const missing: StreamState[] = []

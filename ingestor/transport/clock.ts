@@ -1,11 +1,11 @@
 /**
- * The receive stamp: wall time in microseconds. The monotonic clock carries it between anchors,
- * because Date.now() has only milliseconds; the wall clock corrects it, so that a step of the
- * system's clock is followed at once and reported, instead of staying wrong until a restart.
+ * The receive stamp: wall time in microseconds. The monotonic clock interpolates between anchors,
+ * because Date.now() has only milliseconds. When the wall clock steps, the stamp follows at once
+ * and the step is reported; otherwise it would stay wrong until a restart.
  */
 import { micros, type Micros } from '#core/time.ts'
 
-/** Wall and carried time may differ by less than this: Date.now() cuts off up to a millisecond. */
+/** Allowed difference of wall and interpolated time: Date.now() cuts off up to a millisecond. */
 const STEP_MS_MIN = 2
 
 export interface Clock {
@@ -22,11 +22,11 @@ export interface ClockOptions {
 export function createClock(options: ClockOptions = {}): Clock {
   const wallMs = options.wall_ms ?? Date.now
   const monotonicMs = options.monotonic_ms ?? (() => performance.now())
-  // Half of the millisecond that the wall clock cuts off, so that the error has no bias.
+  // Add half of the millisecond that the wall clock cuts off, so the error has no bias.
   const offset = (): number => wallMs() + 0.5 - monotonicMs()
   let anchor_ms = offset()
   const followStep = (): void => {
-    // A pause of the process between the two readings looks like a step; a second reading tells.
+    // A pause of the process between two clock reads looks like a step. A second read decides.
     const first = offset()
     const second = offset()
     if (Math.abs(first - second) >= STEP_MS_MIN) return

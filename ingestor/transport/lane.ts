@@ -1,17 +1,17 @@
 /**
- * A lane holds a set of streams and keeps exactly one good socket under it, for ever: connects,
- * reconnects with back-off, and replaces a socket that nears the end of its life, announces its
- * end or fell silent, by opening the new one before the old one is closed.
+ * A lane holds a set of streams and keeps exactly one good socket for them: it connects, reconnects
+ * with back-off, and replaces a socket that nears the end of its life, announces its end or falls
+ * silent. A replacement opens the new socket before it closes the old one.
  *
  * Invariants
  * 1. A stream whose `is_covered` is true is subscribed on, or was delivered by, an open socket.
- * 2. When `is_covered` turns false, onDeaf has just been called with the stream, once; and where
- *    the exchange refuses a stream that nothing else covers.
- * 3. The old socket of a replacement is closed only when every stream that speaks on it has
- *    spoken on the new one, and has come on the old one to where the new one began, and when the
- *    old one has answered a ping since the new one was subscribed. Frames arrive twice for a while;
- *    the tables' keys collapse them. Where an old socket ends before that, its end may have come
- *    before the acknowledgement that we read first: its streams are reported, as in doubt.
+ * 2. When `is_covered` turns false, onDeaf has just been called once with the stream. It is also
+ *    called when the exchange refuses a stream that no other socket covers.
+ * 3. A replacement closes the old socket once every stream that delivers on it has delivered on the
+ *    new one, the old one has caught up with the new one's first events, and the old one has
+ *    answered a ping sent after the new one was subscribed. Until then frames arrive twice; the
+ *    keys of the tables remove the duplicates. If the old socket ends earlier, it may have ended
+ *    before the new one was subscribed, so its streams are reported as in doubt.
  */
 import type { GapCause } from '#core/market.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -54,7 +54,7 @@ export interface LaneOptions {
   ): void
   /** See TransportOptions. */
   onCarried(connection: number, states: readonly StreamState[]): void
-  /** Rare streams that are listened to again. */
+  /** Streams of rare events that are subscribed again. */
   onHeard(connection: number, states: readonly StreamState[]): void
   /** Every stream was acknowledged or refused. */
   onReady(): void
@@ -70,7 +70,7 @@ export class Lane {
   #has_been_ready = false
   #current: Carrier | undefined
   #successor: Carrier | undefined
-  /** Whether the old socket lived when the new one was subscribed; asked of the old one. */
+  /** A ping on the old socket: was it alive when the new one was subscribed? */
   #probe: Probe | undefined
   #replace_reason: ReplaceReason | undefined
   #replace_pause_ms = 0
@@ -94,7 +94,7 @@ export class Lane {
     this.#connect()
   }
 
-  /** Closes the sockets; what was covered is reported with the cause, where one is given. */
+  /** Closes the sockets. If a cause is given, the covered streams are reported as lost. */
   async stop(cause?: GapCause): Promise<void> {
     this.#is_running = false
     this.#cancelConnect?.()
@@ -177,7 +177,7 @@ export class Lane {
     }
     const connection = this.#options.nextConnection()
     const link = new Link({ ...this.#options, connection, handlers }, [...this.streams.values()])
-    // Spread, so that sockets opened together are not renewed together.
+    // Spread, so sockets that were opened together are renewed at different times.
     const renew_at_ms = life_ms * (0.9 + 0.05 * random())
     return { link, age_ms: 0, ready_ms: 0, renew_at_ms }
   }
@@ -198,11 +198,11 @@ export class Lane {
     this.#current.link.trackIds(true)
     log.info(
       { code: 'socket_replacing', url, reason, connection: this.#successor.link.connection },
-      'Opening a new socket before the old one is closed.',
+      'Opening a new socket before closing the old one.',
     )
   }
 
-  /** Ends a replacement when the new socket has proven itself, or when it has failed to. */
+  /** Ends a replacement once the new socket has proven itself or has failed. */
   #tryPromote(): void {
     const [old, successor] = [this.#current, this.#successor]
     if (old === undefined || successor === undefined || !successor.link.is_ready) return
@@ -218,7 +218,7 @@ export class Lane {
     if (!is_overdue) return
     this.#options.log.warn(
       { code: 'successor_silent', url: this.url, ...namesOf(missing) },
-      'The new socket does not deliver what the old one does; trying another later.',
+      'The new socket delivers less than the old one; trying another later.',
     )
     this.#giveUpSuccessor(successor, 0)
   }
@@ -234,7 +234,7 @@ export class Lane {
     this.#replace_pause_ms = this.#backoff(retry_after_ms)
   }
 
-  /** Of streams in doubt nobody knows whether the old socket lived until the new one carried them. */
+  /** `in_doubt`: streams whose old socket may have died before the new one carried them. */
   #promote(successor: Carrier, in_doubt: ReadonlySet<StreamState>): void {
     const old = this.#current
     const heard_until = old?.link.last_frame_at
@@ -257,14 +257,16 @@ export class Lane {
     if (rare.length > 0) this.#options.onHeard(connection, rare)
   }
 
-  /** The old socket has ended, perhaps before the new one was subscribed: no frame shows that. */
+  /**
+   * The old socket has ended, perhaps before the new one was subscribed. No frame can show that.
+   */
   #promoteInNeed(old: Link, successor: Carrier): void {
     const { lagging } = compareSockets(old, successor.link, this.#options.settings.alive_window_ms)
     const has_overlapped = this.#probe?.is_answered === true
     this.#promote(successor, new Set(has_overlapped ? lagging : this.streams.values()))
   }
 
-  /** Those that are covered by the current socket. */
+  /** The streams that the current socket covers. */
   #carried(): readonly StreamState[] {
     return [...(this.#current?.link.streams.values() ?? [])]
       .filter(({ is_subscribed, state }) => is_subscribed && state.is_covered)
@@ -289,7 +291,7 @@ export class Lane {
     if (is_news && !state.is_covered) this.#options.onDeaf('refused', [state], undefined)
     this.#options.log.error(
       { code: 'stream_refused', stream: state.stream.name, detail },
-      'The exchange refuses a stream; the others go on.',
+      'The exchange refused a stream; the others continue.',
     )
     this.#noteReady(link)
   }
@@ -303,7 +305,7 @@ export class Lane {
     this.#options.onReady()
   }
 
-  /** A successor that announces its own end is of no use; the one after it takes over. */
+  /** A successor that announces its end is useless; the next one takes over. */
   #noteShutdown(link: Link): void {
     if (link === this.#successor?.link) this.#giveUpSuccessor(this.#successor, 0)
     this.#replace('shutdown')
@@ -348,7 +350,7 @@ export class Lane {
     this.#replace('silence')
   }
 
-  /** Streams that no socket of ours carries any more. */
+  /** Reports the streams that no socket carries any more. */
   #noteUncovered(cause: GapCause, heard_until: Micros | undefined): void {
     const carried = this.#current?.link
     const states = [...this.streams.values()].filter(

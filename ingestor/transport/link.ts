@@ -1,8 +1,7 @@
 /**
- * One socket, from the handshake to its end: subscriptions in paced batches with acknowledgement
- * and timeout, pings, death by silence of the wire. It reports; what to do about it is lane.ts'
- * business. Time comes as elapsed milliseconds, so a suspended process does not look like a dead
- * exchange.
+ * One socket from its handshake to its end: subscriptions in paced batches with acknowledgement and
+ * timeout, pings, and detection of a dead connection. It only reports; lane.ts decides what to do.
+ * Time arrives as elapsed milliseconds, so a suspended process does not look like a dead exchange.
  */
 import { randomUUID } from 'node:crypto'
 import { WebSocket } from 'ws'
@@ -17,13 +16,13 @@ import type { TransportSettings } from './settings.ts'
 import type { StreamState } from './stream-state.ts'
 import type { Timers } from './timers.ts'
 
-/** How long the exchange may take to answer our close. */
+/** How long to wait for the exchange's answer to our close. */
 const CLOSE_PATIENCE_MS = 1_000
 
 /** Why a socket ended, for the log and the back-off. */
 export interface LinkEnd {
   readonly detail: string
-  /** What the exchange asked for with Retry-After; 0 where it did not. */
+  /** The exchange's Retry-After; 0 if there was none. */
   readonly retry_after_ms: number
 }
 
@@ -40,7 +39,7 @@ export interface LinkHandlers {
   /** The exchange will end this socket soon. */
   onShutdown(link: Link): void
   readonly onListingChanged: () => void
-  /** Called once, unless we closed it ourselves. */
+  /** Called once, unless we closed the socket. */
   onEnd(link: Link, end: LinkEnd): void
 }
 
@@ -57,7 +56,7 @@ export interface LinkOptions {
   readonly handlers: LinkHandlers
 }
 
-/** A question whether the other side is there. */
+/** A ping that waits for its pong. */
 export interface Probe {
   readonly is_answered: boolean
 }
@@ -66,7 +65,7 @@ export interface Probe {
 export interface LinkStream {
   readonly state: StreamState
   frame_count: number
-  /** frame_count at the last look of the silence watch. */
+  /** frame_count when the silence watch last looked. */
   seen_count: number
   is_subscribed: boolean
   /** Smallest and largest id (or time, see orderOf) since `trackIds`. */
@@ -79,7 +78,7 @@ type Phase = 'connecting' | 'open' | 'ended'
 export class Link {
   readonly connection: number
   readonly streams = new Map<string, LinkStream>()
-  /** Of whatever stream. */
+  /** Time of the last frame of any stream. */
   last_frame_at: Micros | undefined
   readonly #options: LinkOptions
   readonly #socket: WebSocket
@@ -108,7 +107,7 @@ export class Link {
       perMessageDeflate: false,
       maxPayload: adapter.limits.frame_bytes_max,
       handshakeTimeout: settings.connect_timeout_ms,
-      // A frame with broken UTF-8 belongs on the tape; the parser rejects it with a reason.
+      // A frame with invalid UTF-8 belongs on the tape; the parser rejects it with a reason.
       skipUTF8Validation: true,
     })
     this.#listen()
@@ -120,7 +119,7 @@ export class Link {
     return this.#phase === 'open'
   }
 
-  /** Open, and every request was answered. */
+  /** Open, with every request answered. */
   get is_ready(): boolean {
     return this.#phase === 'open' && this.#requests.is_idle
   }
@@ -145,16 +144,16 @@ export class Link {
   }
 
   /**
-   * Reads the ids of the frames, to tell how far this socket is compared with another one. Costs
-   * a parse of every frame, so it is on only while a socket is being replaced.
+   * Reads the ids of the frames, to compare this socket's progress with another one's. It parses
+   * every frame, so it is on only while a socket is being replaced.
    */
   trackIds(is_tracking: boolean): void {
     this.#is_tracking = is_tracking
   }
 
   /**
-   * Asks the exchange for a sign of life. Where it has answered, it had not left before it was
-   * asked, and everything that it sent before the answer has been taken.
+   * Pings the exchange. An answer proves that the socket was alive at the ping, and that every
+   * frame sent before the answer has arrived.
    */
   probe(): Probe {
     const probe = { is_answered: false }
@@ -166,7 +165,7 @@ export class Link {
     return probe
   }
 
-  /** Ends it from our side: no further callback, and no frame is taken any more. Never throws. */
+  /** Closes the socket: no callback and no frame after this. Never throws. */
   async close(): Promise<void> {
     if (this.#phase === 'ended') return
     const was_open = this.#phase === 'open'
@@ -186,7 +185,7 @@ export class Link {
     })
   }
 
-  /** Looks after acknowledgements and the life of the wire. */
+  /** Checks acknowledgement timeouts and whether the connection is alive. */
   tick(elapsed_ms: number): void {
     if (this.#phase !== 'open') return
     const { settings, adapter } = this.#options
@@ -252,7 +251,7 @@ export class Link {
     this.last_frame_at = ts_ingest
     const name = this.#options.adapter.streamOf(frame)
     const entry = name === undefined ? undefined : this.streams.get(name)
-    // Before the callback: it may pause the transport, and then the stream is covered no more.
+    // Before the callback, because it may pause the transport, which uncovers the stream.
     if (entry !== undefined) noteFrame(entry, ts_ingest)
     if (entry !== undefined && this.#is_tracking) this.#noteIds(entry, frame, ts_ingest)
     handlers.onFrame(this.connection, name, frame, ts_ingest)
@@ -267,7 +266,7 @@ export class Link {
       case 'reply':
         return this.#socket.send(control.text)
       case 'turned_away':
-        return this.#end(`turned away: ${control.detail}`, control.retry_after_ms)
+        return this.#end(`rejected by the exchange: ${control.detail}`, control.retry_after_ms)
       default:
         return this.#requests.answer(control)
     }
@@ -287,7 +286,7 @@ export class Link {
     const states: StreamState[] = []
     for (const name of names) {
       const entry = this.streams.get(name)
-      if (entry === undefined) continue // removed while the request was on its way
+      if (entry === undefined) continue // removed while the request was in flight
       entry.is_subscribed = true
       states.push(entry.state)
     }

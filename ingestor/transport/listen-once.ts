@@ -1,14 +1,14 @@
-/** Subscribes to streams over sockets of their own until each has spoken once, and closes them. */
+/** Subscribes to streams over separate sockets until each has delivered once, then closes them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTransport, type StreamStatus, type TransportOptions } from './transport.ts'
 
 const POLL_MS = 50
-/** For connecting, a hundred requests and their answers. */
+/** Long enough to connect and to send a hundred requests with their answers. */
 const LISTEN_MS_MAX = 20_000
 
 /**
- * Settles with the symbols whose stream spoke, at the latest after LISTEN_MS_MAX. That the other
- * streams are not heard is no loss: somebody else listens to all of them.
+ * Resolves with the symbols whose stream delivered, after LISTEN_MS_MAX at the latest. A stream
+ * that did not deliver loses nothing: the recording sockets are subscribed to all of them.
  */
 export async function listenOnce(
   options: Omit<TransportOptions, 'onDeaf' | 'onCarried' | 'onHeard' | 'onListingChanged'>,
@@ -19,7 +19,7 @@ export async function listenOnce(
   const isOpen = ({ frame_count, refusal }: StreamStatus): boolean =>
     frame_count === 0 && refusal === null
   try {
-    // It rejects when it is stopped before everything was acknowledged, which is no news here.
+    // It rejects if it is stopped before everything was acknowledged, which does not matter here.
     transport.start().catch(() => undefined)
     while (transport.status().streams.some(isOpen) && performance.now() < deadline_ms) {
       await sleep(POLL_MS, undefined, { signal }).catch(() => undefined)

@@ -1,13 +1,13 @@
-/** How often we may connect: the exchange's budget of attempts. */
+/** Limits how often we connect, within the exchange's budget of attempts. */
 
 const WINDOW_MS = 300_000
 
 export interface ConnectBudget {
-  /** Takes one attempt and answers 0, or takes nothing and answers how long to wait, in ms. */
+  /** Takes one attempt and returns 0, or takes nothing and returns how long to wait, in ms. */
   take(now_ms: number): number
 }
 
-/** At most so many attempts in any five minutes, over all sockets of the process. */
+/** At most `attempts_max` attempts in any five minutes, over all sockets of the process. */
 export function createConnectBudget(attempts_max: number): ConnectBudget {
   const taken_ms: number[] = []
   return {

@@ -1,8 +1,8 @@
 /**
- * SUBSCRIBE and UNSUBSCRIBE over one socket: in batches, no faster than the exchange allows,
- * each awaiting its acknowledgement. A refused batch is cut in two and asked again, until the
- * stream that the exchange does not want stands alone: one wrong name costs one stream. What is
- * asked for again then may be subscribed already, which is as good as an acknowledgement.
+ * SUBSCRIBE and UNSUBSCRIBE over one socket: in batches, no faster than the exchange allows, each
+ * waiting for its acknowledgement. A refused batch is halved and sent again, down to the single
+ * stream that the exchange refuses, so one wrong name costs one stream. The exchange may answer
+ * that a repeated stream is already subscribed, which counts as an acknowledgement.
  */
 import type { Control, ExchangeAdapter } from '../exchanges/adapter.ts'
 import type { Timers } from './timers.ts'
@@ -16,16 +16,16 @@ export interface RequestsOptions {
   send(text: string): void
   /** Subscriptions only. */
   onAcknowledged(streams: readonly string[]): void
-  /** Subscriptions only: the exchange refuses this one stream. */
+  /** Subscriptions only: the exchange refused this one stream. */
   onRefused(stream: string, detail: string): void
   onTimeout(method: Method): void
 }
 
 export interface Requests {
-  /** Nothing is waiting to be sent or answered. */
+  /** True if nothing is waiting to be sent or answered. */
   readonly is_idle: boolean
   add(method: Method, streams: readonly string[]): void
-  /** The socket is open: begin to send. */
+  /** The socket is open: start sending. */
   start(): void
   answer(control: Extract<Control, { kind: 'ack' | 'refused' }>): void
   tick(elapsed_ms: number): void
@@ -46,7 +46,7 @@ type Refusal = Extract<Control, { kind: 'refused' }>
 export function createRequests(options: RequestsOptions): Requests {
   const { adapter, timers } = options
   const { messages_per_second_max, streams_per_subscribe_max } = adapter.limits
-  // Half of the allowance: the other half is for pings, pongs and clocks that disagree.
+  // Half of the allowance. The other half is for pings, pongs and clock differences.
   const pause_ms = 2_000 / messages_per_second_max
   const waiting: Request[] = []
   const sent = new Map<number, Sent>()

@@ -1,7 +1,7 @@
 /**
- * GET requests to the exchange's public REST API, within its weights: queued by priority, paced
- * by the used-weight header, silent as long as 429 or 418 ask for it, retried where that can
- * help. It knows no endpoint; callers say what a request weighs.
+ * GET requests to the exchange's public REST API, within its weight limits: queued by priority,
+ * paced by the used-weight header, paused as long as 429 or 418 require, retried if that can help.
+ * It knows no endpoints; callers pass the weight of a request.
  */
 import { OperatorError, describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -15,14 +15,14 @@ import { createWeightBudget, type Priority, type WeightBudget } from './weight-b
 
 export interface RestSettings {
   readonly timeout_ms: number
-  /** Tries of one request, the first included. */
+  /** Attempts of one request, including the first. */
   readonly attempts_max: number
   readonly backoff_base_ms: number
   readonly backoff_cap_ms: number
   readonly body_bytes_max: number
   readonly queued_max: number
   readonly parallel_max: number
-  /** Pause after 429 or 418 where the answer names none. */
+  /** Pause after 429 or 418 without Retry-After. */
   readonly default_block_ms: number
 }
 
@@ -57,20 +57,19 @@ export interface RestRequest {
 export interface RestAnswer {
   readonly path: string
   readonly body: string
-  /** When the whole answer was here. */
+  /** When the whole answer had arrived. */
   readonly ts_ingest: Micros
 }
 
 export interface RestClient {
   /**
-   * The body of a 200 answer. Errors: OperatorError `rest_refused` (the exchange says no, trying
-   * again will not help), `rest_failed` (retryable), `rest_too_large`, `rest_queue_full`,
-   * `rest_stopped`.
+   * Resolves with the body of a 200 answer. Errors: OperatorError `rest_refused` (a retry will not
+   * help), `rest_failed` (retryable), `rest_too_large`, `rest_queue_full`, `rest_stopped`.
    */
   get(request: RestRequest): Promise<RestAnswer>
-  /** Weight used in the last minute, by our count or the exchange's, whichever is more. */
+  /** Weight used in the last minute: the larger of our count and the exchange's. */
   usedWeight(): number
-  /** Ends running requests and refuses waiting and later ones. */
+  /** Aborts running requests and rejects waiting and later ones. */
   stop(): void
 }
 
@@ -78,7 +77,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
   return new QueuedRestClient(options)
 }
 
-/** For the exchange of the adapter, at the address and within the weight that the operator says. */
+/** A client for the adapter's exchange, with the address and weight of the config. */
 export function exchangeRest(
   { rest_limits }: Pick<ExchangeAdapter, 'rest_limits'>,
   config: Pick<IngestorConfig, 'rest_url' | 'rest_weight_per_minute'>,
@@ -93,7 +92,7 @@ interface Job extends Required<RestRequest> {
   readonly resolve: (answer: RestAnswer) => void
   readonly reject: (error: unknown) => void
   failure_count: number
-  /** Not before this moment, after a failure. */
+  /** Earliest time of the next attempt after a failure. */
   not_before_ms: number
 }
 
@@ -146,7 +145,7 @@ class QueuedRestClient implements RestClient {
     for (const job of this.#waiting.splice(0)) job.reject(stopped(job.path))
   }
 
-  /** Starts what may start now, and sleeps until the next may. */
+  /** Starts all requests that may start now, and sleeps until the next may. */
   #pump(): void {
     this.#cancelWake?.()
     this.#cancelWake = undefined
@@ -167,7 +166,7 @@ class QueuedRestClient implements RestClient {
     }
   }
 
-  /** The oldest of the highest priority that may be sent. */
+  /** The oldest sendable request of the highest priority. */
   #next(now_ms: number): Job | undefined {
     for (const priority of PRIORITIES) {
       const job = this.#waiting.find(
@@ -201,7 +200,7 @@ class QueuedRestClient implements RestClient {
       const pause_ms = outcome.retry_after_ms || this.#settings.default_block_ms
       this.#budget.block(now_ms + pause_ms)
       const fields = { code: 'rest_blocked', detail: outcome.detail, pause_ms }
-      this.#options.log.warn(fields, 'The exchange asks for a pause.')
+      this.#options.log.warn(fields, 'The exchange requires a pause.')
     }
     job.failure_count++
     if (job.failure_count >= this.#settings.attempts_max) {
@@ -232,7 +231,7 @@ class QueuedRestClient implements RestClient {
       throw refused(path, status, body)
     } catch (error) {
       if (error instanceof OperatorError) throw error
-      const too_late = `no answer in ${this.#settings.timeout_ms} ms`
+      const too_late = `no answer within ${this.#settings.timeout_ms} ms`
       return { kind: 'failed', detail: timeout.aborted ? too_late : causeOf(error) }
     }
   }
@@ -254,7 +253,7 @@ async function readBody(response: Response, path: string, bytes_max: number): Pr
       throw new OperatorError(
         'rest_too_large',
         `The answer to GET ${path} is larger than ${bytes_max} bytes.`,
-        { hint: 'Check that EXCHANGE_REST_URL is the exchange itself.' },
+        { hint: 'Check that EXCHANGE_REST_URL is the address of the exchange.' },
       )
     }
     chunks.push(chunk)
@@ -262,7 +261,7 @@ async function readBody(response: Response, path: string, bytes_max: number): Pr
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** fetch() says "fetch failed" and keeps the reason in the cause. */
+/** fetch() throws "fetch failed" and keeps the reason in the cause. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined
   return describeError(cause ?? error)
@@ -273,7 +272,7 @@ function stopped(path: string): OperatorError {
 }
 
 function queueFull(path: string): OperatorError {
-  const message = `GET ${path}: too many requests are waiting already.`
+  const message = `GET ${path}: too many requests are waiting.`
   return new OperatorError('rest_queue_full', message, { retryable: true })
 }
 
@@ -286,6 +285,6 @@ function failed(path: string, attempt_count: number, detail: string): OperatorEr
 function refused(path: string, status: number, body: string): OperatorError {
   return new OperatorError(
     'rest_refused',
-    `The exchange refuses GET ${path} with HTTP ${status}: ${body.slice(0, 200)}`,
+    `The exchange refused GET ${path} with HTTP ${status}: ${body.slice(0, 200)}`,
   )
 }

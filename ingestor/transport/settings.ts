@@ -1,24 +1,28 @@
-/** Patience of the transport: how long it waits for what before it acts. */
+/** Timeouts of the transport: how long it waits before it acts. */
 
 export interface TransportSettings {
-  /** How often sockets and streams are looked at. */
+  /** How often sockets and streams are checked. */
   readonly tick_ms: number
   readonly connect_timeout_ms: number
   /** A request (SUBSCRIBE, UNSUBSCRIBE) unanswered for longer ends its socket. */
   readonly ack_timeout_ms: number
-  /** After so long without any traffic we ping; without an answer the socket is dead. */
+  /** Ping after this long without traffic. Without an answer the socket is dead. */
   readonly idle_ping_ms: number
   readonly pong_timeout_ms: number
   /** Delay before the n-th reconnect: random up to base * 2^n, at most cap ("full jitter"). */
   readonly backoff_base_ms: number
   readonly backoff_cap_ms: number
-  /** A socket that held for so long was a success: the back-off starts anew. */
+  /** A socket that lived this long was healthy: the back-off starts from scratch. */
   readonly healthy_after_ms: number
-  /** In a renewal: a stream that spoke on the old socket within this time must speak on the new. */
+  /**
+   * In a renewal, a stream that delivered on the old socket within this time must deliver on the
+   * new one.
+   */
   readonly alive_window_ms: number
   /**
-   * So long the new socket may take to speak on every such stream, then it is given up and tried
-   * again later; and so long the old one may take to catch up with where the new one began.
+   * How long the new socket may take to deliver every active stream; then it is dropped and another
+   * is tried later. Also how long the old socket may take to catch up with the new one's first
+   * events.
    */
   readonly renewal_overlap_ms_max: number
   /** See silence.ts for the meaning of these. */
@@ -49,7 +53,7 @@ export const DEFAULT_SETTINGS: TransportSettings = {
   first_frame_ms_of_rare: 3_600_000,
 }
 
-/** Of every wait for the exchange `factor` times as much; how often it is looked at stays. */
+/** Multiplies every wait for the exchange by `factor`. The check interval stays the same. */
 export function patientSettings(factor: number): TransportSettings {
   const times = (usual_ms: number): number => usual_ms * factor
   return {

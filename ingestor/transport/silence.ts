@@ -1,23 +1,23 @@
 /**
- * When silence is an alarm. Pure: time comes as elapsed milliseconds.
+ * Decides when silence is an alarm. Pure: time arrives as elapsed milliseconds.
  *
- * Two things are watched on every socket, because an exchange may acknowledge a subscription and
- * never deliver it: each stream, and each class of streams (all streams of one channel).
+ * An exchange may acknowledge a subscription and never deliver it. So every socket is watched on
+ * two levels: each stream, and each class of streams (all streams of one channel).
  *
- * 1. Missing frames. The rate of a stream or class is remembered as an exponential mean over
- *    `rate_memory_ms`. Silence is an alarm when it lasts `silence_ms_min` and at the remembered
- *    rate `missing_frames_min` frames are missing. The memory fades during the silence, so what
- *    speaks less often than about once in two seconds can never reach that number: a quiet tail
- *    symbol alone is no alarm, a silent BTC is one after 15 s. Rare events are exempt: they come in
- *    cascades, after which silence says nothing. So are markets with sessions, which may close at
- *    any moment; where they share a class with others, the class speaks for the socket.
- * 2. Nothing at all. A class that has not delivered a single frame on this socket has no rate to
- *    go by. Ten streams or more get `first_frame_ms`, fewer get `first_frame_ms_of_few`. A class of
- *    rare events gets `first_frame_ms_of_rare`, and any time where it has few streams.
- * 3. Cadence. A stream that is known to speak at least every so many seconds is overdue when it
- *    has not.
+ * 1. Missing frames. The rate of a stream or class is an exponential mean over `rate_memory_ms`.
+ *    Silence is an alarm when it lasts `silence_ms_min` and `missing_frames_min` frames are missing
+ *    at that rate. The rate decays during the silence, so a stream that delivers less than about
+ *    once in two seconds never reaches that number: one quiet tail symbol is not an alarm, a silent
+ *    BTC is one after 15 s. Rare events are exempt, because they come in bursts, after which
+ *    silence means nothing. Markets with sessions are exempt too, because they may close at any
+ *    time; if they share a class with others, the class is watched for them.
+ * 2. Nothing at all. A class that has not delivered a single frame on this socket has no rate. Ten
+ *    or more streams get `first_frame_ms`, fewer get `first_frame_ms_of_few`. A class of rare
+ *    events gets `first_frame_ms_of_rare`; with few streams it has no limit.
+ * 3. Cadence. Some streams are known to deliver at least once in so many seconds. They are overdue
+ *    after that.
  *
- * Each alarm doubles the patience for its stream or class, and an hour without alarm halves it
+ * Each alarm doubles the patience for its stream or class, and each hour without an alarm halves it
  * again: a market that really is quiet costs a few sockets, not one every minute.
  */
 import type { TransportSettings } from './settings.ts'
@@ -29,7 +29,7 @@ const FEW_STREAMS = 10
 export interface Pulse {
   rate_per_ms: number
   silent_ms: number
-  /** Has delivered on the socket that is watched. */
+  /** Has delivered on the watched socket. */
   has_delivered: boolean
   patience: number
 }
@@ -38,7 +38,7 @@ export function createPulse(): Pulse {
   return { rate_per_ms: 0, silent_ms: 0, has_delivered: false, patience: 1 }
 }
 
-/** A new socket is watched from now on; rate and patience are remembered. */
+/** Starts watching a new socket. Rate and patience are kept. */
 export function restartPulse(pulse: Pulse): void {
   pulse.silent_ms = 0
   pulse.has_delivered = false
@@ -72,7 +72,7 @@ export function missesFrames(
   )
 }
 
-/** Rule 2, for a class of so many streams. */
+/** Rule 2, for a class of `stream_count` streams. */
 export function neverSpoke(
   pulse: Pulse,
   stream_count: number,
@@ -86,7 +86,7 @@ export function neverSpoke(
   return !pulse.has_delivered && pulse.silent_ms >= limit_ms * pulse.patience
 }
 
-/** Rule 3; a stream without a cadence is never overdue. */
+/** Rule 3. A stream without a cadence is never overdue. */
 export function isOverdue(pulse: Pulse, silence_s_max: number | undefined): boolean {
   return silence_s_max !== undefined && pulse.silent_ms >= silence_s_max * 1_000 * pulse.patience
 }

@@ -1,10 +1,10 @@
-/** Which stream goes over which socket. Pure. */
+/** Decides which stream goes over which socket. Pure. */
 
 /**
- * For each of `count` new streams the index of its socket: always the one with the fewest
- * streams, so neighbours in the list (the exchange lists its busiest symbols first) are spread
- * over sockets. Sockets are added only when those in `loads` have no room: an index past the end
- * of `loads` is a new one.
+ * Returns the index of the socket for each of `count` new streams: always the socket with the
+ * fewest streams. This spreads neighbours in the list over sockets, because exchanges list their
+ * busiest symbols first. Sockets are added only when those in `loads` are full; an index past the
+ * end of `loads` means a new socket.
  */
 export function placeStreams(
   loads: readonly number[],

@@ -1,4 +1,4 @@
-/** What the transport knows of one stream, over all the sockets that ever carried it. */
+/** What the transport knows about one stream, across all sockets that have carried it. */
 import type { Micros } from '#core/time.ts'
 import type { Stream } from '../exchanges/adapter.ts'
 import { createPulse, type Pulse } from './silence.ts'
@@ -6,15 +6,17 @@ import { createPulse, type Pulse } from './silence.ts'
 export interface StreamState {
   readonly stream: Stream
   readonly pulse: Pulse
-  /** Its market has sessions: between them it is silent, and nothing is wrong. */
+  /** Its market has sessions, so it is silent between them and nothing is wrong. */
   may_rest: boolean
   frame_count: number
   last_frame_at: Micros | undefined
-  /** An open socket carries it: acknowledged there, or delivering. False is told once: onDeaf. */
+  /**
+   * An open socket carries it: acknowledged or delivering. onDeaf is called when it turns false.
+   */
   is_covered: boolean
-  /** Was acknowledged and fell silent: only a frame, not another acknowledgement, ends that. */
+  /** Acknowledged but silent. Only a frame ends this, not another acknowledgement. */
   is_silent: boolean
-  /** What the exchange answered instead of an acknowledgement. */
+  /** The exchange's answer if it refused the subscription. */
   refusal: string | undefined
 }
 
@@ -31,7 +33,7 @@ export function createStreamState(stream: Stream, may_rest = false): StreamState
   }
 }
 
-/** Its silence alone says nothing, however often it spoke before. */
+/** Its silence alone means nothing, however often it delivered before. */
 export function mayBeQuiet({ stream, may_rest }: StreamState): boolean {
   return stream.is_rare === true || may_rest
 }

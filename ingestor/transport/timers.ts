@@ -1,11 +1,11 @@
-/** Delays and the monotonic clock as an argument, so that tests decide when time passes. */
+/** Delays and the monotonic clock as an argument, so tests control time. */
 
 export interface Timers {
-  /** Monotonic, in ms; only differences mean something. */
+  /** Monotonic, in ms. Only differences have a meaning. */
   now_ms(): number
-  /** Calls `run` once after the delay; the answer cancels it. */
+  /** Calls `run` once after the delay. Returns a function that cancels it. */
   after(delay_ms: number, run: () => void): () => void
-  /** Calls `run` again and again; the answer ends it. */
+  /** Calls `run` at every interval. Returns a function that ends it. */
   every(interval_ms: number, run: () => void): () => void
 }
 

@@ -1,7 +1,8 @@
 /**
- * The life of all sockets of an ingestor: which streams, over how many sockets, alive. Frames go
- * to `onFrame` in the very turn in which they arrive, stamped; times without ears go to `onDeaf`.
- * What the frames say is the adapter's business, what becomes of them the caller's.
+ * The lifecycle of all sockets of an ingestor: which streams, over how many sockets, and whether
+ * they are alive. Each frame goes to `onFrame`, stamped, in the event-loop turn in which it
+ * arrives. Lost streams go to `onDeaf`. The adapter interprets the frames, and the caller stores
+ * them.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { Channel, GapCause } from '#core/market.ts'
@@ -23,20 +24,22 @@ export interface TransportOptions {
   readonly ws_url: string
   readonly symbols: readonly string[]
   readonly choice: StreamChoice
-  /** Numbers the sockets, each otherwise than any on the tape; from 1 on where absent. */
+  /** Returns a connection number that is new on the tape. If absent, numbers start from 1. */
   readonly nextConnection?: () => number
   /**
-   * Called synchronously for every frame, acknowledgements included. The buffer is a view into
-   * the socket's read buffer: copy what is kept.
+   * Called synchronously for every frame, including acknowledgements. The buffer is a view into the
+   * socket's read buffer: copy what you keep.
    */
   readonly onFrame: LinkHandlers['onFrame']
-  /** Symbols whose market has sessions: their quotes, trades and books may fall silent at any time. */
+  /**
+   * True if the symbol's market has sessions: quotes, trades and books may fall silent any time.
+   */
   readonly mayRest?: (symbol: string) => boolean
   /**
-   * Called once when streams are not heard by any socket from now on, until their next frame.
-   * `heard_until`: when the socket that carried them last delivered anything, where that is known.
-   * `carried_by`: the socket that listens to them now, though perhaps not since before the last
-   * one was lost; what came before its first frame may be missing.
+   * Called once when streams are lost: no socket covers them until their next frame. `heard_until`:
+   * when the socket that carried them last delivered anything, if known. `carried_by`: the socket
+   * that carries them now. It may have been subscribed after the last one was lost, so events
+   * before its first frame may be missing.
    */
   onDeaf(
     cause: GapCause,
@@ -44,11 +47,15 @@ export interface TransportOptions {
     heard_until: Micros | undefined,
     carried_by?: number,
   ): void
-  /** This socket alone carries the streams from now on, and listened before any other went. */
+  /**
+   * Only this socket carries the streams from now on. It was subscribed before the others closed.
+   */
   onCarried?(connection: number, streams: readonly Stream[]): void
-  /** This socket listens to streams of rare events: they may have nothing to say for days. */
+  /** This socket is subscribed to streams of rare events, which may be quiet for days. */
   onHeard?(connection: number, streams: readonly Stream[]): void
-  /** The exchange says that its listing is another one; more than once, where several sockets hear it. */
+  /**
+   * The exchange announced a new listing. Called once per socket that receives the announcement.
+   */
   onListingChanged?(): void
   readonly log: Logger
   readonly settings?: Partial<TransportSettings>
@@ -64,12 +71,12 @@ export interface StreamStatus {
   readonly is_covered: boolean
   readonly frame_count: number
   readonly last_frame_at: Micros | null
-  /** The exchange's words where it refused the subscription. */
+  /** The exchange's text if it refused the subscription. */
   readonly refusal: string | null
 }
 
 export interface TransportStatus {
-  /** degraded: was live, and some stream is not heard at the moment. */
+  /** degraded: was live, and some stream is not covered now. */
   readonly state: 'stopped' | 'paused' | 'connecting' | 'live' | 'degraded'
   readonly sockets: readonly SocketStatus[]
   readonly streams: readonly StreamStatus[]
@@ -82,17 +89,17 @@ export interface StreamChange {
 }
 
 export interface Transport {
-  /** Connects; resolves when every subscription was acknowledged (or refused, see status). */
+  /** Connects. Resolves once every subscription was acknowledged or refused (see `status`). */
   start(): Promise<void>
   status(): TransportStatus
-  /** What `setStreams` would do. */
+  /** Returns what `setStreams` would change. */
   compare(symbols: readonly string[], choice: StreamChoice): StreamChange
-  /** Adds and removes streams; those that stay are not touched. */
+  /** Adds and removes streams. Streams that stay are not touched. */
   setStreams(symbols: readonly string[], choice: StreamChoice): StreamChange
-  /** Takes no frames until `resume`: closes every socket, and reports the streams deaf. */
+  /** Closes every socket and reports the streams as lost, until `resume`. */
   pause(cause: GapCause): void
   resume(): void
-  /** Closes every socket. No callback after it, and it cannot be started again. */
+  /** Closes every socket. No callback follows, and the transport cannot be started again. */
   stop(): Promise<void>
 }
 
@@ -100,7 +107,7 @@ export function createTransport(options: TransportOptions): Transport {
   return new SocketTransport(options)
 }
 
-/** What falls silent when a market closes; mark prices are published all the same. */
+/** Channels that fall silent when a market closes. Mark prices continue. */
 const MARKET_CHANNELS: ReadonlySet<Channel> = new Set(['book_ticker', 'trades', 'depth_events'])
 
 type Phase = 'new' | 'running' | 'paused' | 'stopped'
@@ -124,7 +131,7 @@ class SocketTransport implements Transport {
     this.#timers = options.timers ?? systemTimers
     this.#lane_options = {
       adapter: options.adapter,
-      // Only read by: any stream of the exchange may be chosen later.
+      // Only for parsing, so every channel: any stream of the exchange may be chosen later.
       choice: { ...options.choice, channels: options.adapter.channels },
       settings: this.#settings,
       clock: options.clock ?? createClock(),
@@ -141,7 +148,7 @@ class SocketTransport implements Transport {
       onReady: () => this.#noteReady(),
       onListingChanged: () => options.onListingChanged?.(),
     }
-    // A start that nobody awaits must not end the process when stop() rejects it.
+    // If nobody awaits start(), its rejection by stop() must not end the process.
     this.#ready.promise.catch(() => undefined)
     this.setStreams(options.symbols, options.choice)
   }
@@ -250,7 +257,7 @@ class SocketTransport implements Transport {
 
   #tick(): void {
     const now_ms = this.#timers.now_ms()
-    // A process that was suspended must not blame the exchange for the silence.
+    // After a suspend, the process must not blame the exchange for the silence.
     const elapsed_ms = Math.min(now_ms - this.#last_tick_ms, 2 * this.#settings.tick_ms)
     this.#last_tick_ms = now_ms
     for (const lane of this.#lanes) lane.tick(elapsed_ms)

@@ -1,4 +1,4 @@
-/** Looks at one socket's streams once a tick and names those whose silence is an alarm. */
+/** Checks one socket's streams once a tick and returns those whose silence is an alarm. */
 import type { Channel } from '#core/market.ts'
 import type { Link } from './link.ts'
 import type { TransportSettings } from './settings.ts'
@@ -21,9 +21,9 @@ interface StreamClass {
 }
 
 export interface Watch {
-  /** Another socket carries the streams from now on. */
+  /** `link` carries the streams from now on. */
   restart(link: Link): void
-  /** The streams that fell silent, or whose whole class did. */
+  /** Returns the streams that fell silent, alone or with their whole class. */
   look(link: Link, elapsed_ms: number): readonly StreamState[]
 }
 
@@ -39,7 +39,7 @@ export function createWatch(settings: TransportSettings): Watch {
       for (const pulse of class_pulses.values()) restartPulse(pulse)
       for (const entry of link.streams.values()) {
         restartPulse(entry.state.pulse)
-        // What it delivered while it was only the successor is no sudden rise of the rate.
+        // Frames that it delivered as the successor must not count as a sudden rise of the rate.
         entry.seen_count = entry.frame_count
         if (entry.frame_count === 0) continue
         entry.state.pulse.has_delivered = true
@@ -71,7 +71,7 @@ export function createWatch(settings: TransportSettings): Watch {
   }
 }
 
-/** The socket's streams by class, with the frames since the last look. */
+/** Groups the socket's streams by class, with the frames since the last check. */
 function takeFrames(
   link: Link,
   pulseOf: (channel: Channel) => Pulse,

@@ -1,10 +1,10 @@
 /**
- * How much REST weight may be spent now. Pure: time is an argument.
+ * Decides how much REST weight may be spent now. Pure: time is an argument.
  *
- * The exchange counts per address and fixed minute. We count our own requests over any sixty
- * seconds, which no fixed minute can exceed, and believe the exchange's header where it says
- * more: others behind the same address spend from the same pool. Shares keep room for what is
- * urgent: a flood of backfill must not delay a listing or a book snapshot.
+ * The exchange counts per address and fixed minute. We count our requests over a sliding sixty
+ * seconds, which no fixed minute can exceed. If the exchange's header reports more, we use that:
+ * others behind the same address share the budget. Each priority has a share, so a flood of
+ * backfill cannot delay a listing or a book snapshot.
  */
 export type Priority = 'high' | 'normal' | 'low'
 
@@ -12,11 +12,11 @@ const MINUTE_MS = 60_000
 const SHARES: { readonly [priority in Priority]: number } = { high: 0.95, normal: 0.8, low: 0.5 }
 
 export interface WeightBudget {
-  /** Spends the weight and answers 0, or spends nothing and answers how long to wait, in ms. */
+  /** Spends the weight and returns 0, or spends nothing and returns how long to wait, in ms. */
   take(weight: number, priority: Priority, now_ms: number): number
-  /** The exchange's own count, from an answer's header. */
+  /** Takes the exchange's count from an answer's header. */
   noteUsed(used_weight: number, now_ms: number): void
-  /** No request before this moment: 429 or 418. */
+  /** Blocks requests until this time, after 429 or 418. */
   block(until_ms: number): void
   used(now_ms: number): number
 }
@@ -48,7 +48,7 @@ export function createWeightBudget(weight_per_minute_max: number): WeightBudget 
       if (now_ms < blocked_until_ms) return blocked_until_ms - now_ms
       const limit = weight_per_minute_max * SHARES[priority]
       const spent_weight = used(now_ms)
-      // A request dearer than its whole share still goes, once nothing else is counted.
+      // A request that exceeds its whole share is sent once nothing else is counted.
       if (spent_weight > 0 && spent_weight + weight > limit) return untilSomethingExpires(now_ms)
       spent.push({ at_ms: now_ms, weight })
       return 0

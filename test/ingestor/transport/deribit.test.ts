@@ -111,7 +111,7 @@ test('who asks too much is turned away, waits, and loses no stream by it', async
   transport.start().catch(() => undefined)
   const ended = () => lines.find((line) => line.code === 'socket_ended')
   await until('the socket ended', () => ended() !== undefined)
-  expect(ended()?.detail).toContain('turned away: 10028: too_many_requests')
+  expect(ended()?.detail).toContain('rejected by the exchange: 10028: too_many_requests')
   expect(transport.status().streams.filter((stream) => stream.refusal !== null)).toEqual([])
   expect(transport.status().sockets).toEqual([])
 })
