@@ -6,10 +6,10 @@ import type { Channel, MarketEvent } from '#core/market.ts'
 import type { Exchange, Instrument } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 
-/** Why a frame made no row. Constants: they are metric labels. */
+/** Why a frame gave no row. Constants, because they are metric labels. */
 export type RejectReason =
   | 'not_json'
-  | 'unknown_shape' // JSON, but nothing we know
+  | 'unknown_shape' // JSON of an unknown shape
   | 'bad_field' // a known frame with a missing, wrong or impossible field
   | 'out_of_range' // a number that is not finite, negative, or past MAX_SAFE_INTEGER
   | 'bad_symbol'
@@ -17,17 +17,17 @@ export type RejectReason =
   | 'implausible_time' // an exchange time too far from arrival (core/time-source.ts)
   | 'parser_failed' // our own code threw
 
-/** Why something was not read, and which stream lost an event with it. */
+/** Why something could not be read, and which stream lost an event. */
 export interface Rejected {
   readonly reason: RejectReason
   readonly detail: string
-  /** The stream that lost an event, where so much of it can be read. */
+  /** The stream that lost an event, if it can be identified. */
   readonly spoiled?: Pick<Stream, 'symbol' | 'channel'>
 }
 
-/** An element of a list that cannot be read; the others are. */
+/** An unreadable element of a list whose other elements are readable. */
 export interface OddElement extends Rejected {
-  /** How many of the list's events come before it. */
+  /** Number of the list's events before it. */
   readonly events_before: number
 }
 
@@ -35,46 +35,46 @@ export type Parsed =
   | {
       readonly kind: 'events'
       readonly events: readonly MarketEvent[]
-      /** In the order of the list. */
+      /** In list order. */
       readonly odd?: readonly OddElement[]
     }
   /** Acknowledgement, error answer, pong: no data. */
   | { readonly kind: 'control' }
-  /** A well-formed frame that was not asked for, named after the exchange's stream class. */
+  /** A well-formed frame of a class that is not recorded, by the exchange's name for the class. */
   | { readonly kind: 'ignored'; readonly stream_class: string }
   | ({ readonly kind: 'rejected' } & Rejected)
 
-/** A stream of the order book: its changes, or its best levels a side again and again. */
+/** A stream of the order book: its diffs, or its best levels on each side, repeatedly. */
 export type DepthStream = 'diff' | 'partial5' | 'partial10' | 'partial20'
 
 export interface DepthChoice {
-  /** 'all': of every symbol that is recorded. */
+  /** 'all': every recorded symbol. */
   readonly symbols: 'all' | readonly string[]
-  /** At most one of them partial: two would have the same identity. */
+  /** At most one is partial, because two would have the same key. */
   readonly streams: readonly DepthStream[]
-  /** Milliseconds between two frames of a stream; 0: every change, where the exchange has that. */
+  /** Milliseconds between two frames of a stream; 0: every change, if the exchange offers it. */
   readonly interval_ms: number
 }
 
-/** Which streams an ingestor asks for. */
+/** Which streams an ingestor records. */
 export interface StreamChoice {
   readonly channels: readonly Channel[]
-  /** Undefined: the changes of every symbol's book, every 100 ms. */
+  /** Undefined: diffs of every symbol's book, every 100 ms. */
   readonly depth?: DepthChoice
-  /** Instruments margined in coin, where the exchange mixes them with the others. */
+  /** True: coin-margined instruments too, if the exchange mixes them with the others. */
   readonly include_coin_m?: boolean
-  /** Aggregated trades, or single fills whose id then stands in agg_trade_id. */
+  /** Aggregated trades, or single fills. The id of a fill is stored in agg_trade_id. */
   readonly trade_stream: 'aggTrade' | 'trade'
 }
 
-/** One stream of the exchange and what it feeds: `btcusdt@bookTicker`. */
+/** One stream of the exchange, like `btcusdt@bookTicker`, and the channel that it feeds. */
 export interface Stream {
   readonly name: string
   readonly symbol: string
   readonly channel: Channel
-  /** It is known to speak at least so often; undefined where it may be quiet for any time. */
+  /** It delivers at least once in this many seconds; undefined if it may be quiet for any time. */
   readonly silence_s_max?: number
-  /** Streams of its kind may all be quiet for many minutes. */
+  /** All streams of its kind may be quiet for many minutes. */
   readonly is_rare?: boolean
 }
 
@@ -84,44 +84,44 @@ export interface StreamGroup {
   readonly url: string
   readonly streams: readonly Stream[]
   /**
-   * Streams of no symbol that bring news of the exchange itself: asked for on every socket of the
-   * endpoint, and not missed while they are silent.
+   * Streams without a symbol that carry announcements of the exchange. They are subscribed on every
+   * socket of the endpoint, and their silence is never an alarm.
    */
   readonly notices?: readonly string[]
 }
 
-/** What the exchange allows; transport/ keeps to it. */
+/** Limits of the exchange's sockets, which transport/ obeys. */
 export interface ExchangeLimits {
   readonly streams_per_socket_max: number
   /** Client messages (SUBSCRIBE, pong ...) per second and socket. */
   readonly messages_per_second_max: number
   readonly streams_per_subscribe_max: number
   readonly connect_attempts_per_5_min_max: number
-  /** The exchange ends a socket after this long. */
+  /** The exchange closes a socket after this time. */
   readonly socket_life_s: number
-  /** The exchange pings at least this often; a socket without any traffic for longer is dead. */
+  /** The exchange pings at least this often. A socket without traffic for longer is dead. */
   readonly ping_interval_s: number
   readonly frame_bytes_max: number
 }
 
-/** What the exchange allows its REST callers; transport/rest-client.ts keeps to it. */
+/** Limits of the exchange's REST API, which transport/rest-client.ts obeys. */
 export interface RestLimits {
   readonly weight_per_minute_max: number
-  /** Answer header that names the weight used in the running minute; undefined where none does. */
+  /** Response header with the weight used in the current minute; undefined if there is none. */
   readonly used_weight_header: string | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>
-  /** Statuses that ask for a pause, beside 429 and 418. */
+  /** Statuses that require a pause, besides 429 and 418. */
   readonly pause_statuses?: readonly number[]
 }
 
-/** What a frame that belongs to no stream says about the socket that brought it. */
+/** What a frame outside any stream means for its socket. */
 export type Control =
-  /** `accepted`: the streams that were taken, where the exchange says which; all of them else. */
+  /** `accepted`: the accepted streams, if the exchange lists them; otherwise all were accepted. */
   | { readonly kind: 'ack'; readonly id: number; readonly accepted?: readonly string[] }
   /**
-   * `id` is undefined where the error answers no request of ours. With `is_held` something that was
-   * asked for is subscribed already: a stream that was asked for alone is there.
+   * `id` is undefined if the error does not answer a request of ours. `is_held`: something
+   * requested is already subscribed. A stream that was requested alone is then subscribed.
    */
   | {
       readonly kind: 'refused'
@@ -131,17 +131,17 @@ export type Control =
     }
   /** The exchange is about to end this socket. */
   | { readonly kind: 'shutdown' }
-  /** Instruments came, went or changed: the listing is worth reading again. */
+  /** Instruments were added, removed or changed: read the listing again. */
   | { readonly kind: 'listing_changed' }
-  /** The exchange wants this answer, at once. */
+  /** The exchange wants this answer at once. */
   | { readonly kind: 'reply'; readonly text: string }
-  /** We asked too much, or the exchange cannot serve us now: this socket is of no more use. */
+  /** The exchange throttles us or cannot serve us now: this socket is useless. */
   | { readonly kind: 'turned_away'; readonly detail: string; readonly retry_after_ms: number }
 
 /** An entry of a listing that cannot be recorded, and why. */
 export interface LeftOut {
   readonly name: string
-  /** A sentence's end: `its name has ...`. */
+  /** Follows the name in a message: `its name has ...`. */
   readonly reason: string
 }
 
@@ -150,21 +150,23 @@ export interface ParsedListing {
   readonly left_out: readonly LeftOut[]
 }
 
-/** How the exchange is asked for trades of the past, of the class that is recorded. */
+/** How to request past trades of the recorded class. */
 export interface TradeHistory {
-  /** The most trades that one answer holds. */
+  /** Maximum number of trades in one answer. */
   readonly page_trades_max: number
   readonly page_weight: number
   /**
-   * True: trade ids have no holes, so a missing one was not given. False: an id that is missing
-   * between two ids of an answer was never a market trade.
+   * True: the exchange returns every trade id, so a missing id is a missing trade. False: an id
+   * that is missing between two ids of an answer was never a market trade.
    */
   readonly has_every_id: boolean
-  /** Older trades are not given; undefined where no limit is known. */
+  /** Older trades are not returned; undefined if no limit is known. */
   readonly window_s: number | undefined
-  /** Trades from this id on, itself included, ascending. */
+  /** Path for trades from `from_id` on, inclusive, ascending. */
   pathFrom(symbol: string, from_id: number, limit: number): string
-  /** The first trades of a span of time; undefined where only ids can be asked for. */
+  /**
+   * Path for the first trades of a span of time; undefined if trades can only be requested by id.
+   */
   readonly byTime:
     | {
         readonly span_s_max: number
@@ -182,76 +184,78 @@ export interface ServerTime {
 
 export interface ExchangeAdapter {
   readonly exchange: Exchange
-  /** The exchange's number in tape records. Never changed, never given out again. */
+  /** The exchange's number in tape records. Never changed and never reused. */
   readonly tape_code: number
-  /** Where the exchange itself is; used where the configuration names nothing else. */
+  /** The exchange's address, unless the configuration names another. */
   readonly ws_url: string
   readonly rest_url: string
-  /** What of it can be recorded. */
+  /** The channels that can be recorded. */
   readonly channels: readonly Channel[]
   /**
-   * The same exchange asked for times in microseconds, where it has them. Frames do not say their
-   * unit, so these have a tape code of their own.
+   * The same exchange with times in microseconds, if it offers them. Frames do not carry their
+   * unit, so this variant has a separate tape code.
    */
   readonly in_microseconds?: ExchangeAdapter
-  /** Depth streams that it has; absent where it has all of them. */
+  /** Depth streams that the exchange has; absent: all. */
   readonly depth_streams?: readonly DepthStream[]
-  /** Speeds of depth streams that can be chosen [ms]; absent where any may be asked for. */
+  /** Intervals of depth streams that can be chosen [ms]; absent: any. */
   readonly depth_intervals_ms?: readonly number[]
   readonly limits: ExchangeLimits
   readonly rest_limits: RestLimits
 
   groups(ws_url: string, symbols: readonly string[], choice: StreamChoice): readonly StreamGroup[]
-  /** What is sent on every new socket before anything else. */
+  /** Frames to send first on every new socket. */
   readonly opening_frames: readonly string[]
-  /** What is sent again and again, where the exchange wants more than the pings of the protocol. */
+  /** A frame to send at intervals, if the exchange wants more than the pings of the protocol. */
   readonly keepalive?: { readonly text: string; readonly interval_s: number }
   subscribeFrame(id: number, streams: readonly string[]): string
   unsubscribeFrame(id: number, streams: readonly string[]): string
-  /** The stream a frame belongs to, found without parsing it; undefined for control frames. */
+  /** The stream of a frame, found without parsing the frame; undefined for control frames. */
   streamOf(frame: Buffer): string | undefined
-  /** Reads a frame that belongs to no stream we asked for; undefined where it says nothing. */
+  /** Reads a frame outside our streams; undefined if it has no meaning for the socket. */
   controlOf(frame: Buffer): Control | undefined
 
-  /** One WebSocket frame. Never throws, whatever the bytes. */
+  /** Parses one WebSocket frame. Never throws, whatever the bytes. */
   parse(frame: Buffer, ts_ingest: Micros, choice: StreamChoice): Parsed
-  /** One REST answer from the tape. Never throws. */
+  /** Parses one REST answer from the tape. Never throws. */
   parseRest(path: string, body: string, ts_ingest: Micros, choice: StreamChoice): Parsed
 
   /**
-   * How a whole book is asked for over REST; absent where a subscription to the depth stream begins
-   * with one. Then a second, short-lived subscription is how another one is asked for.
+   * How to request a snapshot over REST. Absent if a subscription to the depth stream begins with a
+   * snapshot; a second, short-lived subscription then gives another one.
    */
   depthSnapshot?(symbol: string): { readonly path: string; readonly weight: number }
 
   /**
-   * `loose`: trade ids do not count up (Trade has a `seq`), so nobody can tell which trades are
-   * missing: holes are those of the stream's deafness, have no ids, and are not refilled. Absent:
-   * ids are consecutive.
+   * `loose`: trade ids do not count up (Trade has a `seq`), so they cannot show which trades are
+   * missing. Gaps then come only from losses of the stream, have no ids, and are not refilled.
+   * Absent: ids are consecutive.
    */
   readonly trade_ids?: 'loose'
-  /** Only asked for where `channels` has trades, and their ids are consecutive. */
+  /** Only called if `channels` includes trades and their ids are consecutive. */
   tradeHistory(choice: StreamChoice): TradeHistory
 
   readonly server_time: ServerTime
 
   /** Path of the listing of all instruments. */
   readonly instruments_path: string
-  /** What asking for it weighs; 1 where absent. */
+  /** REST weight of the listing; absent: 1. */
   readonly instruments_weight?: number
-  /** Where the listing comes in pages: the path of the one after this, undefined for the last. */
+  /** For listings in pages: the path of the next page, undefined for the last. */
   nextInstrumentsPath?(body: string): string | undefined
   /**
-   * Its answer turned into instruments; an OperatorError where it is no listing. Of several pages
-   * it gets a JSON list. One odd entry does not stop the recording of the others.
+   * Parses the listing's answer into instruments. Throws an OperatorError if it is not a listing.
+   * Several pages are passed as a JSON list. An invalid entry does not stop the others.
    */
   parseInstruments(body: string): ParsedListing
 
-  /** Turnover of the last 24 hours by symbol, where the exchange tells it for all at once. */
+  /**
+   * Turnover of the last 24 hours by symbol, if the exchange returns it for all symbols at once.
+   */
   readonly turnover?: {
     readonly path: string
     readonly weight: number
-    /** An OperatorError where the body is no such answer. */
+    /** Throws an OperatorError if the body is something else. */
     parse(body: string): ReadonlyMap<string, number>
   }
 }

@@ -1,6 +1,6 @@
 /**
- * REST answers that Binance's exchanges give in the same form: lists of trades, books, the listing
- * and the turnover of a day. What a trade or a book holds is the adapters' business.
+ * REST answers that Binance's exchanges share: lists of trades, books, the listing and the 24-hour
+ * turnover. The adapters interpret the trades and books.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { MarketEvent } from '#core/market.ts'
@@ -19,7 +19,7 @@ import {
 } from './fields.ts'
 import { entryStep, entryText, readEntries } from './listing-entries.ts'
 
-/** One element of `symbols` in an exchangeInfo answer, as far as the exchanges agree. */
+/** One element of `symbols` in an exchangeInfo answer: the fields that all exchanges share. */
 export interface WireSymbol {
   readonly symbol: string
   readonly status: string // TRADING, PENDING_TRADING, SETTLING, CLOSE, HALT, BREAK ...
@@ -47,18 +47,18 @@ export interface WireRestTrade {
   readonly isBuyerMaker: boolean
 }
 
-/** How an exchange's answers are read; `symbol` is the one that the path asks for. */
+/** How to read an exchange's answers. `symbol` is the symbol in the path. */
 export interface RestReaders {
-  /** What stands before the endpoint: `/fapi/v1/`. */
+  /** The path before the endpoint: `/fapi/v1/`. */
   readonly prefix: RegExp
-  /** Endpoints whose answers make no row. */
+  /** Endpoints whose answers give no rows. */
   readonly ignored: ReadonlySet<string>
   snapshot(wire: Fields, symbol: string, ts_ingest: Micros): MarketEvent
   aggTrade(wire: Fields, symbol: string, ts_ingest: Micros): MarketEvent
   trade(wire: Fields, symbol: string, ts_ingest: Micros): MarketEvent
 }
 
-/** `path` is the request's path with its query, which alone names the symbol. */
+/** `path` is the request's path with its query. Only the query names the symbol. */
 export function parseAnswer(
   path: string,
   body: string,
@@ -91,7 +91,7 @@ export function parseAnswer(
 
 type Described = Pick<Instrument, 'exchange' | 'instrument_type' | 'may_rest'>
 
-/** Instruments of an exchangeInfo answer; `describe` says what the exchange alone knows. */
+/** Instruments of an exchangeInfo answer. `describe` adds what is specific to the exchange. */
 export function parseExchangeInfo(
   body: string,
   describe: (entry: Fields) => Described,
@@ -116,7 +116,7 @@ export function parseExchangeInfo(
   )
 }
 
-/** Turnover of the last 24 hours in quote asset, by symbol; what cannot be read is left out. */
+/** Turnover of the last 24 hours in quote asset, by symbol. Unreadable entries are left out. */
 export function parseTurnover(body: string): ReadonlyMap<string, number> {
   const name = field<WireTicker24h>
   const turnover = new Map<string, number>()
@@ -161,7 +161,7 @@ function parseList(
   const beginning = JSON.stringify(body.slice(0, 60))
   throw new OperatorError(
     'bad_listing',
-    `The exchange's answer is no ${what}: it begins with ${beginning}.`,
+    `The exchange's answer is not a ${what}: it begins with ${beginning}.`,
     { hint: 'Check EXCHANGE_REST_URL.', retryable: true },
   )
 }

@@ -1,7 +1,6 @@
 /**
- * What the sockets of Binance's exchanges have in common: the wrapper of combined streams, names
- * of streams, requests and their answers. Where which stream is, and what its payloads mean, is
- * the adapters' business.
+ * What the sockets of Binance's exchanges share: the envelope of combined streams, stream names,
+ * requests and their answers. The adapters know the endpoints and interpret the payloads.
  */
 import { isUtf8 } from 'node:buffer'
 import type { Channel } from '#core/market.ts'
@@ -30,13 +29,13 @@ export function depthClass(stream: DepthStream): string {
   return `depth${levelCountOf(stream) ?? ''}`
 }
 
-/** Which depth stream a stream's name is; a frame that came without a name counts as changes. */
+/** The depth stream of a stream's name. A frame without a name counts as a diff. */
 export function depthStreamOf(stream: string | undefined): DepthStream {
   const level_count = /@depth(5|10|20)(?:@|$)/.exec(stream ?? '')?.[1]
   return level_count === undefined ? 'diff' : (`partial${level_count}` as DepthStream)
 }
 
-/** True where this recorder wants trades of this class; the other class is ignored. */
+/** True if trades of this class are recorded. The other class is ignored. */
 export function wantsTrades(choice: StreamChoice, stream: StreamChoice['trade_stream']): boolean {
   return choice.trade_stream === stream && choice.channels.includes('trades')
 }
@@ -58,7 +57,7 @@ export function streamOf(frame: Buffer): string | undefined {
   return undefined
 }
 
-/** Stream names as text; \u escapes are legal JSON, so what has a backslash goes the long way. */
+/** Stream names as text. JSON allows \u escapes, so a name with a backslash is parsed as JSON. */
 const internStream = createInterner((bytes, start, end) => {
   const text = bytes.toString('utf8', start, end)
   if (!text.includes('\\')) return text
@@ -69,7 +68,7 @@ const internStream = createInterner((bytes, start, end) => {
   }
 })
 
-/** A frame's payload, and its stream where it came on a combined one. Throws a Rejection. */
+/** A frame's payload, and its stream if it is a combined frame. Throws a Rejection. */
 export function unwrap(frame: Buffer): {
   readonly stream: string | undefined
   readonly payload: unknown
@@ -90,8 +89,8 @@ export function isAnswer(payload: Fields): boolean {
 }
 
 /**
- * Names the stream that lost an event with a rejected frame, where its class is one that is
- * recorded. A frame of a kind that we do not know takes nothing from its stream.
+ * Adds the stream that lost an event by a rejected frame, if its class is recorded. A frame of an
+ * unknown shape costs its stream nothing.
  */
 export function withSpoiled(
   parsed: Extract<Parsed, { kind: 'rejected' }>,
@@ -105,7 +104,7 @@ export function withSpoiled(
   return { ...parsed, spoiled: { symbol: symbolIn(frame, name), channel } }
 }
 
-/** As the payload names it; the stream's name is in lower case. */
+/** The symbol as in the payload, because the stream's name is in lower case. */
 function symbolIn(frame: Buffer, stream_symbol: string): string {
   const value = parseQuietly(frame)
   const payload = isFields(value) ? value['data'] : undefined

@@ -1,19 +1,19 @@
-/** What of the order book is asked for, and of which symbols: the same question at every exchange. */
+/** Which depth streams are recorded, and for which symbols. Shared by all exchanges. */
 import type { DepthStream, StreamChoice } from './adapter.ts'
 
 export const DEPTH_STREAMS: readonly DepthStream[] = ['diff', 'partial5', 'partial10', 'partial20']
 
 export const STANDARD_INTERVAL_MS = 100
-/** Where nothing was chosen: every change of the book, as the exchange sends it fastest. */
+/** The default: diffs of the book. */
 const STANDARD: readonly DepthStream[] = ['diff']
 
-/** Diffs before partial books; none where the book is not recorded at all. */
+/** Diffs before partial books; empty if books are not recorded. */
 export function depthStreamsOf({ channels, depth }: StreamChoice): readonly DepthStream[] {
   if (!channels.includes('depth_events')) return []
   return depth === undefined ? STANDARD : DEPTH_STREAMS.filter((one) => depth.streams.includes(one))
 }
 
-/** Those of the symbols whose book is recorded, in their order. */
+/** The symbols whose book is recorded, in the given order. */
 export function depthSymbolsOf(
   { depth }: StreamChoice,
   symbols: readonly string[],

@@ -1,7 +1,6 @@
 /**
- * Checks of single fields of a payload, the same for every exchange: what is missing or
- * impossible is refused with a reason, nothing is coerced. Which fields a frame has is the
- * adapter's business.
+ * Checks of single payload fields, shared by all exchanges. A missing or impossible value is
+ * rejected with a reason; nothing is coerced. The adapters know which fields a frame has.
  */
 import type { Level, MarketEvent } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
@@ -9,18 +8,18 @@ import { fromMillis, type Micros, micros } from '#core/time.ts'
 import type { OddElement, Parsed, RejectReason } from './adapter.ts'
 
 const DETAIL_CHARS_MAX = 80
-/** Some numbers come with an exponent: 1.23454e-05. */
+/** Some numbers have an exponent: 1.23454e-05. */
 const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 const ZERO_DECIMAL = /^-?[0.]+(?:[eE]|$)/
 const DECIMAL_CHARS_MAX = 40
 
-/** 2017-01-01 and 2100-01-01: no exchange of ours is older, and a partition is made per hour. */
+/** 2017-01-01 and 2100-01-01. No supported exchange is older, and every hour gets a partition. */
 const TIME_MS_MIN = 1_483_228_800_000
 const TIME_MS_MAX = 4_102_444_800_000
 
 /**
- * Thrown by the checks below and caught by `orRejected`: it never leaves an adapter. It is no
- * Error, because gathering a stack for each would make a flood of bad frames six times dearer.
+ * Thrown by the checks below and caught by `orRejected`, so it never leaves an adapter. Not an
+ * Error: collecting stack traces would make a flood of bad frames six times as expensive.
  */
 export class Rejection {
   readonly reason: RejectReason
@@ -32,7 +31,9 @@ export class Rejection {
   }
 }
 
-/** Runs a parser; a Rejection becomes the `rejected` value, anything else is a bug and passes. */
+/**
+ * Runs a parser. A Rejection becomes a `rejected` value; any other error is a bug and is rethrown.
+ */
 export function orRejected(parse: () => Parsed): Parsed {
   try {
     return parse()
@@ -43,8 +44,8 @@ export function orRejected(parse: () => Parsed): Parsed {
 }
 
 /**
- * Reads a list element by element: one that cannot be read is rejected, not the list. `spoiledBy`
- * names the stream that lost an event with it. A list of one element is that element.
+ * Reads a list element by element, so an unreadable element does not reject the list. `spoiledBy`
+ * names the stream that lost an event by it. A list of one element is treated as that element.
  */
 export function readEach(
   list: readonly unknown[],
@@ -84,7 +85,7 @@ export function parseJsonText(text: string): unknown {
 
 export type Fields = Readonly<Record<string, unknown>>
 
-/** Names a field of a wire type, so that a misspelt one does not compile. */
+/** Names a field of a wire type, so a misspelt name does not compile. */
 export function field<Wire>(name: keyof Wire & string): string {
   return name
 }
@@ -93,7 +94,7 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** An id as the exchange's sequences have it: a whole number, exact in a double. */
+/** A sequence id: a whole number that a double holds exactly. */
 export function idField(fields: Fields, name: string): number {
   const value = fields[name]
   if (typeof value !== 'number') throw badField(name, 'a whole number', value)
@@ -109,7 +110,7 @@ export function timeField(fields: Fields, name: string): Micros {
   return fromMillis(value)
 }
 
-/** Microseconds since 1970, cut to whole milliseconds: the identity of a value that has no other. */
+/** Microseconds since 1970, cut to whole milliseconds: the key of a value without an id. */
 export function microsField(fields: Fields, name: string): Micros {
   const value = fields[name]
   if (typeof value !== 'number') throw badField(name, 'a time in microseconds', value)
@@ -118,7 +119,7 @@ export function microsField(fields: Fields, name: string): Micros {
   return fromMillis(value_ms)
 }
 
-/** Microseconds since 1970, every one of them told. */
+/** Microseconds since 1970, exact. */
 export function exactMicrosField(fields: Fields, name: string): Micros {
   const value = fields[name]
   if (typeof value !== 'number') throw badField(name, 'a time in microseconds', value)
@@ -126,7 +127,7 @@ export function exactMicrosField(fields: Fields, name: string): Micros {
   throw outOfRange(name, 'whole microseconds of 2017 to 2100', value)
 }
 
-/** A price that is a JSON number. */
+/** A price as a JSON number. */
 export function priceField(fields: Fields, name: string): number {
   const value = fields[name]
   if (typeof value !== 'number') throw badField(name, 'a number', value)
@@ -134,14 +135,14 @@ export function priceField(fields: Fields, name: string): number {
   throw outOfRange(name, 'a number of more than 0', value)
 }
 
-/** A decimal as text, `61800.20`: zero or more. */
+/** A decimal as text, like `61800.20`; at least 0. */
 export function decimalField(fields: Fields, name: string): number {
   const value = decimalOf(name, fields[name])
   if (value >= 0 && !Object.is(value, -0)) return value
   throw outOfRange(name, 'a number of at least 0', fields[name])
 }
 
-/** One side of a quote; both are null where it is empty. */
+/** One side of a quote. Both values are null if the side is empty. */
 export interface QuoteSide {
   readonly price: number | null
   readonly qty: number | null
@@ -150,8 +151,8 @@ export interface QuoteSide {
 export const EMPTY_SIDE: QuoteSide = { price: null, qty: null }
 
 /**
- * Exchanges write an empty side of a book as a price or a quantity of 0, or as no text at all. One
- * of the two is enough: nobody can trade at a price without a quantity, or the reverse.
+ * Exchanges write an empty side as a price or a quantity of 0, or as an empty text. One of the two
+ * is enough, because a price without a quantity cannot be traded, nor the reverse.
  */
 export function quoteSide(fields: Fields, price_name: string, qty_name: string): QuoteSide {
   const price = amountField(fields, price_name)
@@ -159,25 +160,25 @@ export function quoteSide(fields: Fields, price_name: string, qty_name: string):
   return price === 0 || qty === 0 ? EMPTY_SIDE : { price, qty }
 }
 
-/** As decimalField, and 0 for an empty text. */
+/** Like decimalField, but 0 for an empty text. */
 function amountField(fields: Fields, name: string): number {
   return fields[name] === '' ? 0 : decimalField(fields, name)
 }
 
-/** A price, or a quantity that cannot be nothing: as decimalField, but more than zero. */
+/** A price, or a quantity that cannot be 0: like decimalField, but greater than 0. */
 export function positiveField(fields: Fields, name: string): number {
   const value = decimalField(fields, name)
   if (value === 0) throw outOfRange(name, 'more than 0', value)
   return value
 }
 
-/** A decimal as text that may be negative: a rate. */
+/** A decimal as text that may be negative, such as a rate. */
 export function signedDecimalField(fields: Fields, name: string): number {
-  // -0.00 is nothing but 0.
+  // Turn -0 into 0.
   return decimalOf(name, fields[name]) || 0
 }
 
-/** Levels of a book, `[["61800.20","0.014"], ...]`: prices more than zero, quantities from zero on. */
+/** Levels of a book, `[["61800.20","0.014"], ...]`: prices above 0, quantities of at least 0. */
 export function levelsField(fields: Fields, name: string): readonly Level[] {
   const value = fields[name]
   if (!Array.isArray(value)) throw badField(name, 'a list of levels', value)
@@ -211,7 +212,7 @@ export function isPlausibleTime(value_ms: number): boolean {
   return Number.isSafeInteger(value_ms) && value_ms >= TIME_MS_MIN && value_ms < TIME_MS_MAX
 }
 
-/** The double that is nearest to a decimal text. One that no double comes near is refused. */
+/** The double nearest to a decimal text. Rejects overflow and underflow. */
 function decimalOf(name: string, text: unknown): number {
   if (typeof text !== 'string' || !DECIMAL.test(text)) {
     throw badField(name, 'a decimal number as text', text)
@@ -219,7 +220,7 @@ function decimalOf(name: string, text: unknown): number {
   const value = Number(text)
   const is_lost = !Number.isFinite(value) || (value === 0 && !ZERO_DECIMAL.test(text))
   if (!is_lost && text.length <= DECIMAL_CHARS_MAX) return value
-  throw outOfRange(name, `a number that a double holds, in ${DECIMAL_CHARS_MAX} characters`, text)
+  throw outOfRange(name, `a number in the range of a double, in ${DECIMAL_CHARS_MAX} characters`, text)
 }
 
 function levelNumber(name: string, text: unknown): number {

@@ -1,6 +1,7 @@
 /**
- * Names that come in every frame (symbols, streams) as strings made once: a direct-mapped cache
- * from bytes to string, bounded, forgetting on collision. It changes no result, only its cost.
+ * Caches the strings of names that repeat in every frame (symbols, streams): a bounded
+ * direct-mapped cache from bytes to string that evicts on collision. Saves time and changes no
+ * result.
  */
 
 const NAME_BYTES_MAX = 64
@@ -12,7 +13,7 @@ interface Entry {
   readonly text: string
 }
 
-/** `decode` makes the string of bytes not met before; undefined is passed on and not kept. */
+/** `decode` makes the string of new bytes. Undefined is returned and not cached. */
 export function createInterner(decode: Interner, slot_count = 4_096): Interner {
   const entries: (Entry | undefined)[] = Array.from({ length: slot_count }, () => undefined)
   return (bytes, start, end) => {

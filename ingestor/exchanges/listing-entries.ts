@@ -1,4 +1,4 @@
-/** Entries of an exchange's listing as instruments, those that cannot be recorded with the reason. */
+/** Turns listing entries into instruments, or into a reason why they cannot be recorded. */
 import { isSymbolName, SYMBOL_RULE, type Instrument } from '#core/symbols.ts'
 import type { LeftOut, ParsedListing } from './adapter.ts'
 import { type Fields, isFields, positiveField, Rejection, show } from './fields.ts'
@@ -25,7 +25,7 @@ export function readEntries(
   return { instruments, left_out }
 }
 
-/** A text of an entry. */
+/** A text field of an entry. */
 export function entryText(entry: Fields, name: string): string {
   const value = entry[name]
   if (typeof value === 'string') return value
@@ -35,5 +35,5 @@ export function entryText(entry: Fields, name: string): string {
 /** A price or quantity step of an entry's filter. */
 export function entryStep(filter: unknown, name: string): number {
   if (isFields(filter)) return positiveField(filter, name)
-  throw new Rejection('bad_field', `${name}: found no filter that has it`)
+  throw new Rejection('bad_field', `${name}: no filter has it`)
 }

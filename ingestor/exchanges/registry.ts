@@ -1,4 +1,4 @@
-/** Every exchange this build can record. Adding one is its folder and a line here. */
+/** Every exchange that this build can record. To add one, add its folder and a line here. */
 import { OperatorError } from '#core/errors.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { TimeUnit } from '#core/time-source.ts'
@@ -23,14 +23,14 @@ const BY_CODE = new Map(
   }),
 )
 
-/** Throws where this build does not know the exchange, or the exchange not that unit of time. */
+/** Throws if the exchange is unknown, or does not offer times in `unit`. */
 export function adapterFor(exchange: Exchange, unit: TimeUnit = 'millisecond'): ExchangeAdapter {
   const known_adapter = BY_EXCHANGE.get(exchange)
   const adapter = unit === 'millisecond' ? known_adapter : known_adapter?.in_microseconds
   if (adapter !== undefined) return adapter
   if (known_adapter !== undefined) {
     throw new OperatorError('no_such_time_unit', `${exchange} has no times in ${unit}s.`, {
-      hint: 'Leave it at milliseconds.',
+      hint: 'Use milliseconds.',
     })
   }
   const known = [...BY_EXCHANGE.keys()].join(', ')
@@ -47,6 +47,6 @@ export function adapterByCode(tape_code: number): ExchangeAdapter {
   throw new OperatorError(
     'unknown_exchange_code',
     `The tape holds a record of exchange number ${tape_code}; this build knows ${known}.`,
-    { hint: 'The tape was written by a newer build: run that build, or a newer one.' },
+    { hint: 'A newer build wrote the tape: run that build, or a newer one.' },
   )
 }

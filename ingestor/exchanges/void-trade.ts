@@ -1,12 +1,12 @@
 /**
- * Ids of trades that stand for no trade of the market: the same judgement for every exchange, from
- * the socket and over REST.
+ * Detects void trades: trade ids without a market trade. The same rule applies to every exchange,
+ * over sockets and over REST.
  */
 import { decimalField, type Fields } from './fields.ts'
 
 /**
- * Price and quantity; undefined where nothing changed hands (one of them is 0), or where the
- * exchange marks the fill as none of the market's: then they may be anything.
+ * Price and quantity; undefined for a void trade. A trade is void if one of them is 0, or if the
+ * exchange marks the fill as not a market trade. A marked fill may hold anything.
  */
 export function tradeAmounts(
   wire: Fields,
@@ -20,7 +20,7 @@ export function tradeAmounts(
   return price === 0 || qty === 0 ? undefined : { price, qty }
 }
 
-/** Binance's `X`: INSURANCE_FUND, ADL, NA ... are no market trades. Most payloads do not have it. */
+/** Binance's `X`: INSURANCE_FUND, ADL, NA ... are not market trades. Most payloads lack it. */
 export function isMarkedVoid({ X }: Fields): boolean {
   return X !== undefined && X !== 'MARKET'
 }

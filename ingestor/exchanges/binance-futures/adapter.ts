@@ -1,4 +1,4 @@
-/** Binance USD-M futures: where its streams are, how they are asked for, what it allows. */
+/** Binance USD-M futures: endpoints, subscriptions and limits. */
 import type { Channel } from '#core/market.ts'
 import type { ExchangeAdapter, Stream, StreamChoice, StreamGroup } from '../adapter.ts'
 import { parseTurnover } from '../binance-rest.ts'
@@ -31,8 +31,8 @@ export const binance_futures: ExchangeAdapter = {
   channels: ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'],
   depth_intervals_ms: [0, 100, 250, 500],
   limits: {
-    // The documents say 1,024, an older copy 200. Crowded sockets lag and are cut, and what one
-    // cut silences stays small: half of the smaller figure.
+    // The documentation says 1,024, an older copy 200. Crowded sockets lag and get cut, so use half
+    // of the smaller number: one cut then silences few streams.
     streams_per_socket_max: 100,
     messages_per_second_max: 10,
     streams_per_subscribe_max: 50,
@@ -56,7 +56,7 @@ export const binance_futures: ExchangeAdapter = {
     return parsed.kind === 'rejected' ? withSpoiled(parsed, frame, (name) => channelOfClass(name, choice)) : parsed
   },
   parseRest,
-  // The deepest that is given; 100 levels would cost a quarter and leave most of the book unknown.
+  // The deepest snapshot. 100 levels would cost a quarter but miss most of the book.
   depthSnapshot: (symbol) => ({
     path: `/fapi/v1/depth?symbol=${encodeURIComponent(symbol)}&limit=1000`,
     weight: 20,
@@ -69,9 +69,9 @@ export const binance_futures: ExchangeAdapter = {
 }
 
 /**
- * Since 2026-04-23 the endpoints deliver one set of stream classes each, and acknowledge the
- * others without ever delivering them: quotes, books and raw trades are on /public, all else on
- * /market. News of the listing come on /market too, as a stream of no symbol.
+ * Since 2026-04-23 each endpoint delivers one set of stream classes. It acknowledges the others but
+ * never delivers them. Quotes, books and raw trades are on /public, everything else on /market.
+ * Listing announcements are on /market too, in a stream without a symbol.
  */
 function groups(
   ws_url: string,
@@ -102,7 +102,7 @@ function groups(
   ].filter((group) => group.streams.length > 0)
 }
 
-/** 250 ms is the exchange's own speed and has no name. */
+/** 250 ms is the exchange's default speed and has no suffix. */
 function depthSpeed({ depth }: StreamChoice): string {
   const interval_ms = depth?.interval_ms ?? STANDARD_INTERVAL_MS
   return interval_ms === 250 ? '' : `@${interval_ms}ms`
@@ -116,7 +116,7 @@ const CHANNEL_OF_CLASS: Readonly<Record<string, Channel>> = {
 
 function channelOfClass(stream_class: string, choice: StreamChoice): Channel | undefined {
   if (stream_class === choice.trade_stream) return 'trades'
-  // Beside diffs a partial book is no part of the sequence: nothing is missing without it.
+  // If diffs are recorded too, a partial book is not part of the sequence and cannot leave a gap.
   const [leading] = depthStreamsOf(choice)
   if (leading !== undefined && stream_class === depthClass(leading)) return 'depth_events'
   return CHANNEL_OF_CLASS[stream_class]

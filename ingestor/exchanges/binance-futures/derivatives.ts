@@ -45,7 +45,7 @@ export function readDepthUpdate(
   }
 }
 
-/** A book from REST; the path alone names its symbol. */
+/** A snapshot from REST. Only the path names its symbol. */
 export function readSnapshot(wire: Fields, symbol: string, ts_ingest: Micros): DepthEvent {
   const name = field<WireDepthSnapshot>
   return {

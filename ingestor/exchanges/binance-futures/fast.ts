@@ -1,8 +1,8 @@
 /**
- * The common frames (bookTicker, aggTrade, trade, depthUpdate; combined or bare) read straight
- * from their bytes, without a string and an object for each. It answers only for frames in the
- * plain form of scan.ts; for anything else it says undefined, and parse.ts decides. Where it
- * answers, it answers exactly as parse.ts would: a property test holds the two together.
+ * Reads the common frames (bookTicker, aggTrade, trade, depthUpdate; combined or bare) straight
+ * from their bytes, without a string and an object for each. It handles only frames in the plain
+ * form of scan.ts and returns undefined for everything else, so parse.ts decides. Its results equal
+ * those of parse.ts; a property test compares the two.
  */
 import type { BookTicker, DepthEvent, Trade } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
@@ -59,7 +59,7 @@ const KEY = {
   u: 0x75,
 } as const
 
-/** The frame's event, or undefined where parse.ts must decide. */
+/** The frame's event, or undefined if parse.ts must decide. */
 export function parseFast(
   frame: Buffer,
   ts_ingest: Micros,
@@ -99,8 +99,8 @@ function readEvent(
 }
 
 /**
- * Scans the payload, unwrapped where it is wrapped. Returns where the stream's name ends, 0 where
- * there is none, or NOT_PLAIN.
+ * Scans the payload of a combined or bare frame. Returns where the stream's name ends, 0 for a bare
+ * frame, or NOT_PLAIN.
  */
 function scanFrame(frame: Buffer): number {
   if (!isAt(frame, 0, STREAM_PREFIX)) return scanObject(frame, 0) === frame.length ? 0 : NOT_PLAIN
@@ -116,7 +116,7 @@ const internDepthStream = createInterner((bytes, start, end) =>
 
 const internSymbol = createInterner((bytes, start, end) => {
   const text = bytes.toString('latin1', start, end)
-  // A name with an underscore may be one of COIN-M.
+  // A name with an underscore may be a COIN-M symbol.
   return isSymbolName(text) && !text.includes('_') ? text : undefined
 })
 
@@ -131,7 +131,7 @@ function readBookTicker(
   const bid_qty = decimalAt(frame, KEY.B)
   const best_ask = decimalAt(frame, KEY.a)
   const ask_qty = decimalAt(frame, KEY.A)
-  // NaN fails every comparison: what the scan did not find is refused here too.
+  // NaN fails every comparison, so fields that the scan did not find are refused too.
   const is_valid = update_id >= 0 && best_bid >= 0 && bid_qty >= 0 && best_ask >= 0 && ask_qty >= 0
   if (!is_valid) return undefined
   const has_bid = best_bid > 0 && bid_qty > 0
@@ -150,7 +150,7 @@ function readBookTicker(
   }
 }
 
-/** What may be a void trade is left to parse.ts, here and in readTrade. */
+/** Leaves possible void trades to parse.ts, like readTrade. */
 function readAggTrade(
   frame: Buffer,
   symbol: string,

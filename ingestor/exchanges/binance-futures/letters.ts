@@ -1,4 +1,4 @@
-/** What every reader of this exchange's payloads shares. */
+/** Shared by all readers of this exchange's payloads. */
 import type { Fields } from '../fields.ts'
 
 export const EXCHANGE = 'binance-futures'
@@ -7,8 +7,8 @@ export const EXCHANGE = 'binance-futures'
 export const COIN_MARGINED = 2
 
 /**
- * True for a payload of the COIN-M universe. Where it does not say (`@trade`, and everything before
- * 2026-06), the name does: BTCUSD_PERP and BTCUSD_260925, where USD-M has BTCUSDT_260925.
+ * True for a payload of the COIN-M universe. If `st` is absent (`@trade`, and everything before
+ * 2026-06), the name decides: COIN-M has BTCUSD_PERP and BTCUSD_260925, USD-M has BTCUSDT_260925.
  */
 export function isCoinMargined({ st, s }: Fields): boolean {
   return st === COIN_MARGINED || (typeof s === 'string' && /USD_(?:PERP|\d{6})$/.test(s))

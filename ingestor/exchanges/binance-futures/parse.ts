@@ -1,6 +1,6 @@
 /**
- * One WebSocket frame of Binance USD-M into market events, by way of JSON.parse: the reading
- * that decides. fast.ts reads the common frames quicker and must agree with it.
+ * Parses one WebSocket frame of Binance USD-M into market events with JSON.parse. This is the
+ * reference: fast.ts reads the common frames faster and must agree with it.
  */
 import type { BookTicker, MarketEvent, Trade, VoidTrade } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
@@ -32,7 +32,7 @@ import type {
   WireTrade,
 } from './wire.ts'
 
-/** Event types (`e`) that are market data, but not what we record. */
+/** Event types (`e`) of market data that we do not record. */
 const IGNORED_CLASSES = new Set([
   'kline',
   'continuous_kline',
@@ -70,7 +70,7 @@ export function voidTrade(identity: Omit<VoidTrade, 'kind' | 'exchange'>): VoidT
   return { kind: 'void_trade', exchange: EXCHANGE, ...identity }
 }
 
-/** An aggregated trade, from the stream or from REST: the same event either way. */
+/** An aggregated trade. The stream and REST give the same event. */
 export function readAggTrade(
   wire: Fields,
   symbol: string,
@@ -126,7 +126,7 @@ function readPayload(
     case 'forceOrder':
       return readForceOrder(payload, ts_ingest, choice)
     case 'serverShutdown':
-    // Its listing changed, which is read anew over REST: the frame itself has no steps.
+    // The listing changed. It is read again over REST, because the frame lacks the steps.
     case 'contractInfo':
       return { kind: 'control' }
   }
@@ -138,13 +138,13 @@ function isLeftOut(payload: Fields, choice: StreamChoice): boolean {
   return choice.include_coin_m !== true && isCoinMargined(payload)
 }
 
-/** `!markPrice@arr`, `!ticker@arr` and their like: a list of one class. */
+/** `!markPrice@arr`, `!ticker@arr` and similar: a list of one class. */
 function readList(payload: readonly unknown[], ts_ingest: Micros, choice: StreamChoice): Parsed {
   const first: unknown = payload[0]
   const event_type = isFields(first) ? first['e'] : undefined
   if (typeof event_type === 'string' && IGNORED_CLASSES.has(event_type)) return ignored(event_type)
   if (event_type !== 'markPriceUpdate') {
-    throw new Rejection('unknown_shape', 'a list of nothing we know')
+    throw new Rejection('unknown_shape', 'a list of an unknown class')
   }
   if (!choice.channels.includes('mark_price')) return ignored(event_type)
   const parsed = readEach(

@@ -1,4 +1,4 @@
-/** REST answers of Binance USD-M as the events that the live streams give, and its listing. */
+/** Parses REST answers of Binance USD-M into the events of the live streams, and its listing. */
 import type { Trade, VoidTrade } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import type { Parsed, ParsedListing, StreamChoice } from '../adapter.ts'
@@ -48,7 +48,7 @@ export function parseInstruments(body: string): ParsedListing {
   })
 }
 
-/** What the raw trade stream would have brought: it names neither RPI share nor fill ids. */
+/** The same event as from the raw trade stream, which has neither an RPI share nor fill ids. */
 function readRestTrade(wire: Fields, symbol: string, ts_ingest: Micros): Trade | VoidTrade {
   const name = field<WireRestTrade>
   const identity = {

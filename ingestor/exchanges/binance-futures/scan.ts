@@ -1,23 +1,22 @@
 /**
- * Finds the values of a flat JSON object in its bytes, without making strings or objects. Only
- * the plain form is read: no white space, no escapes, ASCII, every key known and met once, whole
- * numbers, decimals of at most 15 characters, and lists of levels. Anything else ends the scan
- * with NOT_PLAIN, and the caller reads the frame some other way. What these fields mean is
- * fast.ts' business.
+ * Finds the values of a flat JSON object in its bytes, without creating strings or objects. Only
+ * the plain form is read: no white space, no escapes, ASCII, known keys that occur once, whole
+ * numbers, decimals of at most 15 digits and point, and lists of levels. Anything else ends the
+ * scan with NOT_PLAIN, and the caller reads the frame another way. fast.ts interprets the fields.
  */
 import type { Level } from '#core/market.ts'
 
 export const NOT_PLAIN = -1
 
-/** Slots of two-letter keys. A one-letter key has its letter's code, from 65 on. */
+/** Slots of two-letter keys. The slot of a one-letter key is its character code, from 65 on. */
 export const SLOT = { st: 1, ps: 2, nq: 3, pu: 4 } as const
 
 const SLOT_COUNT = 128
 const DIGITS_MAX = 15
 
 /**
- * Ten to the power of the index, exact. A mantissa of 15 digits is exact too, and the division of
- * two exact doubles rounds correctly: the quotient is the very double that Number(text) gives.
+ * Ten to the power of the index, exact. A mantissa of 15 digits is exact too, and dividing two
+ * exact doubles rounds correctly, so the quotient equals Number(text).
  */
 const POWERS_OF_TEN = Array.from({ length: DIGITS_MAX + 1 }, (_, exponent) => 10 ** exponent)
 
@@ -42,13 +41,13 @@ const KIND_TRUE = 3
 const KIND_FALSE = 4
 const KIND_LEVELS = 5
 
-/** The last scan's findings by slot; kind 0 is absent. Reused: parsing is synchronous. */
+/** Results of the last scan by slot; kind 0 is absent. Reused, because parsing is synchronous. */
 const kinds = new Uint8Array(SLOT_COUNT)
 const starts = new Int32Array(SLOT_COUNT)
 const ends = new Int32Array(SLOT_COUNT)
 const wholes = new Float64Array(SLOT_COUNT)
 const lists: (readonly Level[])[] = Array.from({ length: SLOT_COUNT }, () => [])
-/** Where the last level's number ended: the index after its closing quote. */
+/** Where the last decimal ended: the index after its closing quote. */
 let number_end = 0
 
 /** Scans the object that begins at `at`; returns the index after its end, or NOT_PLAIN. */
@@ -82,19 +81,19 @@ export function isAbsent(slot: number): boolean {
   return kinds[slot] === 0
 }
 
-/** A whole number; NaN where the slot holds something else or nothing. */
+/** A whole number; NaN if the slot holds something else or nothing. */
 export function wholeAt(slot: number): number {
   return kinds[slot] === KIND_WHOLE ? wholes[slot]! : Number.NaN
 }
 
-/** A decimal as text; NaN where the slot holds something else or nothing. */
+/** A decimal as text; NaN if the slot holds something else or nothing. */
 export function decimalAt(bytes: Buffer, slot: number): number {
   if (kinds[slot] !== KIND_TEXT) return Number.NaN
   const value = scanDecimal(bytes, starts[slot]!)
   return number_end === ends[slot]! + 1 ? value : Number.NaN
 }
 
-/** Levels as they stand; undefined where the slot holds none. Prices are more than 0. */
+/** Levels, in the order of the frame; undefined if the slot has none. Prices are above 0. */
 export function levelsAt(slot: number): readonly Level[] | undefined {
   return kinds[slot] === KIND_LEVELS ? lists[slot] : undefined
 }
@@ -109,7 +108,7 @@ export function isTextAt(bytes: Buffer, slot: number, expected: Buffer): boolean
   return isAt(bytes, starts[slot]!, expected)
 }
 
-/** Calls back with the ends of a text; undefined where the slot holds none. */
+/** Calls `read` with the bounds of a text; undefined if the slot has none. */
 export function textAt<T>(
   bytes: Buffer,
   slot: number,
@@ -139,7 +138,7 @@ function pairSlot(bytes: Buffer, at: number): number {
   return pair === 0x6e71 ? SLOT.nq : 0
 }
 
-/** Notes the value at `at`; returns the index after it, or NOT_PLAIN. */
+/** Stores the value at `at` in its slot. Returns the index after it, or NOT_PLAIN. */
 function scanValue(bytes: Buffer, at: number, slot: number): number {
   const first = bytes[at]!
   if (first === QUOTE) {
@@ -181,7 +180,7 @@ function scanLevels(bytes: Buffer, at: number, slot: number): number {
   return bytes[at] === CLOSE_LIST ? at + 1 : NOT_PLAIN
 }
 
-/** The decimal from `start` to the next quote, past which `number_end` points; NaN for no such. */
+/** The decimal from `start` to the next quote, or NaN. Sets `number_end` past the quote. */
 function scanDecimal(bytes: Buffer, start: number): number {
   let mantissa = 0
   let point = -1
@@ -208,7 +207,7 @@ function scanWhole(bytes: Buffer, at: number, slot: number): number {
     value = value * 10 + (byte - ZERO)
   }
   const digit_count = at - start
-  // JSON knows no leading zeros; a point or an exponent ends the scan in scanObject.
+  // JSON allows no leading zeros. A point or an exponent ends the scan in scanObject.
   if (digit_count > DIGITS_MAX || (digit_count > 1 && bytes[start] === ZERO)) return NOT_PLAIN
   kinds[slot] = KIND_WHOLE
   wholes[slot] = value

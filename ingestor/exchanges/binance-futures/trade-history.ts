@@ -1,14 +1,14 @@
-/** How Binance USD-M is asked for trades that were not heard, and how far back it answers. */
+/** How to request missed trades from Binance USD-M, and how far back it answers. */
 import type { StreamChoice, TradeHistory } from '../adapter.ts'
 
 const HOUR_S = 3_600
 
 /**
- * Sources: the official connector's market-data-api of 2026 for aggTrades (weight 20; the last
- * 24 hours; spans of less than an hour), the documents' page "Old Trades Lookup" for
- * historicalTrades (weight 20; market trades only: ids of the insurance fund and of
- * auto-deleveraging are left out). The exchange may want an API key for the latter; without one
- * it refuses, and the ledger says so.
+ * Sources: for aggTrades the official connector's market-data-api of 2026 (weight 20; the last 24
+ * hours; spans under an hour). For historicalTrades the documentation page "Old Trades Lookup"
+ * (weight 20; market trades only, without ids of the insurance fund and of auto-deleveraging). The
+ * exchange may require an API key for historicalTrades; without one it refuses, and the ledger
+ * records that.
  */
 const AGG_TRADES: TradeHistory = {
   page_trades_max: 1_000,

@@ -1,11 +1,10 @@
 /**
- * Binance USD-M payloads with the exchange's own letters. Letters stop here: parse.ts and rest.ts
- * turn them into names. Unlisted fields are allowed, they come and go.
+ * Binance USD-M payloads with the exchange's letters. Letters stop here: parse.ts and rest.ts turn
+ * them into names. Unlisted fields are allowed, because the exchange adds and removes some.
  *
  * Source: developers.binance.com/docs/derivatives/usds-margined-futures (websocket-market-streams
- * and market-data/rest-api, pages of 2026-09-15) and the official connector's types of 2026-07-24;
- * checked against frames received in 2021, 2024 and 2026. The raw `trade` stream is not in the
- * documents: its letters are from received frames.
+ * and market-data/rest-api, pages of 2026-09-15) and the official connector's types of 2026-07-24; * checked against frames received in 2021, 2024 and 2026. The raw `trade` stream is not documented:
+  * its letters are from received frames.
  */
 import type { WireSymbol as CommonSymbol } from '../binance-rest.ts'
 
@@ -54,8 +53,8 @@ export interface WireTrade {
 }
 
 /**
- * `<symbol>@depth` (changes) and `<symbol>@depth5|10|20` (the best levels as they stand), without
- * RPI orders: the same payload, told apart by the stream's name alone.
+ * `<symbol>@depth` (diffs) and `<symbol>@depth5|10|20` (the best levels), without RPI orders. The
+ * payload is the same; only the stream's name distinguishes them.
  */
 export interface WireDepthUpdate {
   readonly e: 'depthUpdate'
@@ -65,13 +64,13 @@ export interface WireDepthUpdate {
   readonly ps?: string // pair (since 2026-06)
   readonly U: number // first update id of the event
   readonly u: number // last update id of the event
-  readonly pu: number // last update id of the event before it on this stream
+  readonly pu: number // last update id of the previous event on this stream
   readonly b: readonly (readonly [price: string, qty: string])[] // bids; quantity 0: level is gone
   readonly a: readonly (readonly [price: string, qty: string])[] // asks
   readonly st?: 1 | 2 // universe: 1 USD-M, 2 COIN-M
 }
 
-/** `<symbol>@markPrice@1s`, and element of `!markPrice@arr`. `T` is no time of the event. */
+/** `<symbol>@markPrice@1s`, and element of `!markPrice@arr`. `T` is not the event's time. */
 export interface WireMarkPrice {
   readonly e: 'markPriceUpdate'
   readonly E: number // event time, ms

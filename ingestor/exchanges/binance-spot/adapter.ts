@@ -1,4 +1,4 @@
-/** Binance spot: where its streams are, how they are asked for, what it allows. */
+/** Binance spot: endpoint, subscriptions and limits. */
 import type { Channel } from '#core/market.ts'
 import type { TimeUnit } from '#core/time-source.ts'
 import type { ExchangeAdapter, Stream, StreamChoice, StreamGroup } from '../adapter.ts'
@@ -20,7 +20,7 @@ import { INSTRUMENTS_PATH, parseInstruments, restReaders } from './rest.ts'
 import { tradeHistory } from './trade-history.ts'
 
 const FRAME_BYTES_MAX = 1_048_576
-/** The exchange's own speed of books, which has no name. */
+/** The exchange's default speed of books, which has no suffix. */
 const SLOW_DEPTH_MS = 1_000
 
 const CODES: { readonly [unit in TimeUnit]: number } = { millisecond: 2, microsecond: 12 }
@@ -30,7 +30,7 @@ export const binance_spot: ExchangeAdapter = {
   in_microseconds: adapterIn('microsecond'),
 }
 
-/** Frames do not say in which unit their times are: each unit has a tape code of its own. */
+/** Frames do not carry the unit of their times, so each unit has a separate tape code. */
 function adapterIn(unit: TimeUnit): ExchangeAdapter {
   const is_fine = unit === 'microsecond'
   const readTime = is_fine ? exactMicrosField : timeField
@@ -43,7 +43,7 @@ function adapterIn(unit: TimeUnit): ExchangeAdapter {
     channels: ['book_ticker', 'trades', 'depth_events'],
     depth_intervals_ms: [STANDARD_INTERVAL_MS, SLOW_DEPTH_MS],
     limits: {
-      // 1,024 are allowed; what one cut silences stays small.
+      // 1,024 are allowed. With fewer, one cut silences fewer streams.
       streams_per_socket_max: 200,
       messages_per_second_max: 5,
       streams_per_subscribe_max: 50,
@@ -73,7 +73,7 @@ function adapterIn(unit: TimeUnit): ExchangeAdapter {
     },
     parseRest: (path, body, ts_ingest, choice) =>
       parseAnswer(path, body, ts_ingest, choice, readers),
-    // The deepest that is given: the books of liquid pairs are deeper than 1,000 levels a side.
+    // The deepest snapshot, because books of liquid pairs exceed 1,000 levels a side.
     depthSnapshot: (symbol) => ({
       path: `/api/v3/depth?symbol=${encodeURIComponent(symbol)}&limit=5000`,
       weight: 250,
@@ -87,7 +87,7 @@ function adapterIn(unit: TimeUnit): ExchangeAdapter {
   }
 }
 
-/** One endpoint has all streams. News of a shutdown come on every socket, unasked. */
+/** One endpoint has all streams. Shutdown announcements arrive on every socket unrequested. */
 function groups(
   ws_url: string,
   symbols: readonly string[],
@@ -116,7 +116,7 @@ function groups(
 function channelOfClass(stream_class: string, choice: StreamChoice): Channel | undefined {
   if (stream_class === 'bookTicker') return 'book_ticker'
   if (stream_class === choice.trade_stream) return 'trades'
-  // Beside diffs a partial book is no part of the sequence: nothing is missing without it.
+  // If diffs are recorded too, a partial book is not part of the sequence and cannot leave a gap.
   const [leading] = depthStreamsOf(choice)
   return leading !== undefined && stream_class === depthClass(leading) ? 'depth_events' : undefined
 }

@@ -1,4 +1,4 @@
-/** One WebSocket frame of Binance spot into market events. */
+/** Parses one WebSocket frame of Binance spot into market events. */
 import type { MarketEvent } from '#core/market.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
@@ -16,7 +16,7 @@ import {
 } from './payloads.ts'
 import type { WireAggTrade, WireBook, WireBookTicker } from './wire.ts'
 
-/** Event types (`e`) that are market data, but not what we record. */
+/** Event types (`e`) of market data that we do not record. */
 const IGNORED_CLASSES = new Set([
   'kline',
   '24hrTicker',
@@ -44,7 +44,7 @@ export function parseFrame(
   })
 }
 
-/** Quotes and partial books say what they are by their fields alone. */
+/** Quotes and partial books have no type and are recognized by their fields. */
 function readUntyped(
   payload: Fields,
   stream: string | undefined,
@@ -103,12 +103,12 @@ function readPartialBook(
   return event(readBook(payload, symbol, 'partial', ts_ingest))
 }
 
-/** `!miniTicker@arr` and its like: a list of one class. */
+/** `!miniTicker@arr` and similar: a list of one class. */
 function readList(payload: readonly unknown[]): Parsed {
   const first: unknown = payload[0]
   const event_type = isFields(first) ? first['e'] : undefined
   if (typeof event_type === 'string' && IGNORED_CLASSES.has(event_type)) return ignored(event_type)
-  throw new Rejection('unknown_shape', 'a list of nothing we know')
+  throw new Rejection('unknown_shape', 'a list of an unknown class')
 }
 
 function event(made: MarketEvent): Parsed {

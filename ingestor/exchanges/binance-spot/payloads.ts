@@ -1,4 +1,4 @@
-/** Payloads of Binance spot as market events, whichever way they came: socket or REST. */
+/** Turns payloads of Binance spot, from socket or REST, into market events. */
 import type { BookTicker, DepthEvent, Trade, VoidTrade } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import type { WireRestTrade } from '../binance-rest.ts'
@@ -17,10 +17,10 @@ import type { WireAggTrade, WireBook, WireBookTicker, WireDepthUpdate, WireTrade
 
 export const EXCHANGE = 'binance-spot'
 
-/** Reads a time in the unit that was asked for: timeField or exactMicrosField of fields.ts. */
+/** Reads a time in the requested unit: timeField or exactMicrosField of fields.ts. */
 export type ReadTime = (fields: Fields, name: string) => Micros
 
-/** The exchange says no time: the receive time stands for it. */
+/** The payload has no time, so the receive time is used. */
 export function readBookTicker(wire: Fields, ts_ingest: Micros): BookTicker {
   const name = field<WireBookTicker>
   const bid = quoteSide(wire, name('b'), name('B'))
@@ -114,7 +114,7 @@ export function readDepthUpdate(wire: Fields, ts_ingest: Micros, readTime: ReadT
   }
 }
 
-/** A book, whole or in part: stream or path alone names its symbol, and nothing its time. */
+/** A snapshot or partial book. Only stream or path names its symbol, and it has no time. */
 export function readBook(
   wire: Fields,
   symbol: string,
@@ -137,7 +137,7 @@ export function readBook(
   }
 }
 
-/** What the socket and REST call the fields of one fill. */
+/** The names of a fill's fields, which differ between socket and REST. */
 type FillNames<Wire> = Readonly<
   Record<'id' | 'price' | 'qty' | 'time' | 'maker', keyof Wire & string>
 >

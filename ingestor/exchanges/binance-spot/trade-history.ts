@@ -1,10 +1,9 @@
-/** How Binance spot is asked for trades that were not heard: its history reaches back for ever. */
+/** How to request missed trades from Binance spot. Its history has no time limit. */
 import type { StreamChoice, TradeHistory } from '../adapter.ts'
 
 /**
- * Source: developers.binance.com/docs/binance-spot-api-docs/rest-api, "Compressed/Aggregate trades
- * list" (weight 4, fromId inclusive) and "Old trade lookup" (weight 25, no key since 2024). Spot
- * knows no insurance fund: ids have no holes.
+ * Source: developers.binance.com/docs/binance-spot-api-docs/rest-api, "Compressed/Aggregate trades * list" (weight 4, fromId inclusive) and "Old trade lookup" (weight 25, no key since 2024). Spot has
+  * no insurance fund, so no id is left out.
  */
 const AGG_TRADES: TradeHistory = {
   page_trades_max: 1_000,
@@ -14,7 +13,7 @@ const AGG_TRADES: TradeHistory = {
   pathFrom: (symbol, from_id, limit) =>
     `/api/v3/aggTrades?symbol=${encodeURIComponent(symbol)}&fromId=${from_id}&limit=${limit}`,
   byTime: {
-    // An hour was the limit until 2024; nobody is hurt by keeping to it.
+    // The limit was one hour until 2024. Keeping it does no harm.
     span_s_max: 3_599,
     path: (symbol, from_ms, to_ms, limit) =>
       `/api/v3/aggTrades?symbol=${encodeURIComponent(symbol)}` +

@@ -1,7 +1,7 @@
 /**
- * Binance spot payloads with the exchange's own letters. Letters stop here: parse.ts and rest.ts
- * turn them into names. Unlisted fields are allowed, they come and go. Times are milliseconds, or
- * microseconds on sockets that asked for them (timeUnit=MICROSECOND).
+ * Binance spot payloads with the exchange's letters. Letters stop here: parse.ts and rest.ts turn
+ * them into names. Unlisted fields are allowed, because the exchange adds and removes some. Times are
+ * milliseconds, or microseconds on sockets that request them (timeUnit=MICROSECOND).
  *
  * Source: developers.binance.com/docs/binance-spot-api-docs (web-socket-streams and rest-api, as of
  * 2026-11); checked against frames received in 2021.
@@ -25,7 +25,7 @@ export interface WireAggTrade {
   readonly a: number // aggregate trade id
   readonly p: string // price
   readonly q: string // quantity
-  readonly f: number // first trade id; -1 in entries of old that hold no trade
+  readonly f: number // first trade id; -1 in old entries without a trade
   readonly l: number // last trade id
   readonly T: number // trade time
   readonly m: boolean // buyer is the maker: the taker sold
@@ -47,7 +47,7 @@ export interface WireTrade {
 
 type Levels = readonly (readonly [price: string, qty: string])[]
 
-/** `<symbol>@depth`: changes. There is no id of the event before: U is its u plus one. */
+/** `<symbol>@depth`: diffs. The id of the previous event is not sent: U is its u plus one. */
 export interface WireDepthUpdate {
   readonly e: 'depthUpdate'
   readonly E: number // event time

@@ -1,4 +1,4 @@
-/** Bybit's linear contracts (v5): where the topics are, how they are asked for, what is allowed. */
+/** Bybit's linear contracts (v5): endpoint, subscriptions and limits. */
 import type {
   Control,
   ExchangeAdapter,
@@ -35,7 +35,7 @@ const TOPIC_PREFIX = Buffer.from('{"topic":"')
 const TOPIC_NAME_BYTES_MAX = 256
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
-/** A quote that nothing changes comes again every 3 s. */
+/** An unchanged quote is sent again every 3 s. */
 const QUOTE_SILENCE_S_MAX = 30
 
 export const bybit_linear: ExchangeAdapter = {
@@ -45,23 +45,23 @@ export const bybit_linear: ExchangeAdapter = {
   rest_url: 'https://api.bybit.com',
   channels: RECORDED_CHANNELS,
   depth_streams: ['diff'],
-  // Every 20 ms, which cannot be chosen: the standard stands for it.
+  // Books come every 20 ms, which cannot be chosen. The standard value represents it.
   depth_intervals_ms: [STANDARD_INTERVAL_MS],
   limits: {
-    // A socket's topics may have 21,000 characters together, some 700 names. What one cut silences
-    // stays small with fewer.
+    // The topics of a socket may have 21,000 characters in total, about 700 names. With fewer, one
+    // cut silences fewer streams.
     streams_per_socket_max: 100,
-    // No limit is documented; bursts of 200 requests were accepted.
+    // No limit is documented. Bursts of 200 requests were accepted.
     messages_per_second_max: 20,
-    // Spot refuses more ("args size >10"), linear does not say that it never will.
+    // Spot refuses more ("args size >10"). Linear may do the same one day.
     streams_per_subscribe_max: 10,
     connect_attempts_per_5_min_max: 400,
-    // No limit is documented; a socket a day tries the renewal before it is needed.
+    // No limit is documented. A daily renewal keeps the renewal tested.
     socket_life_s: 86_400,
     ping_interval_s: 20,
     frame_bytes_max: FRAME_BYTES_MAX,
   },
-  // 600 requests in five seconds, whatever they ask for; past that 403 and ten minutes' ban.
+  // 600 requests of any kind in five seconds; beyond that 403 and a ban of ten minutes.
   rest_limits: {
     weight_per_minute_max: 3_600,
     used_weight_header: undefined,
@@ -84,7 +84,7 @@ export const bybit_linear: ExchangeAdapter = {
   parseRest,
   trade_ids: 'loose',
   tradeHistory() {
-    throw new Error('Trades of Bybit have no ids that could be asked for.')
+    throw new Error('Bybit has no trade ids by which to request trades.')
   },
   server_time: serverTime('/v5/market/time', 'time'),
   instruments_path: INSTRUMENTS_PATH,
@@ -114,7 +114,7 @@ function groups(
   return [{ url: `${ws_url.replace(/\/+$/, '')}/v5/public/linear`, streams }]
 }
 
-/** Of the book there are changes only, at a speed of their own. */
+/** Books exist only as diffs, at a fixed speed. */
 function isWanted(channel: RecordedChannel, choice: StreamChoice): boolean {
   if (channel === 'depth_events') return depthStreamsOf(choice).includes('diff')
   return choice.channels.includes(channel)
@@ -124,7 +124,7 @@ function request(op: 'subscribe' | 'unsubscribe', id: number, args: readonly str
   return JSON.stringify({ req_id: String(id), op, args })
 }
 
-/** A frame of a kind that we do not know takes nothing from its stream. */
+/** A frame of an unknown shape costs its stream nothing. */
 function withSpoiled(parsed: Extract<Parsed, { kind: 'rejected' }>, frame: Buffer): Parsed {
   const topic = parsed.reason === 'unknown_shape' ? undefined : streamOf(frame)
   if (topic === undefined) return parsed
@@ -138,7 +138,7 @@ const internTopic = createInterner((bytes, start, end) => {
   return text.includes('\\') ? undefined : text
 })
 
-/** The exchange writes the topic first; where it does not, the frame is parsed. */
+/** The exchange writes the topic first. If it does not, the frame is parsed. */
 function streamOf(frame: Buffer): string | undefined {
   const start = TOPIC_PREFIX.length
   if (frame.compare(TOPIC_PREFIX, 0, start, 0, Math.min(start, frame.length)) !== 0) {
@@ -166,11 +166,11 @@ function controlOf(frame: Buffer): Control | undefined {
   const id = idOf(value)
   if (value[name('success')] === true) return id === undefined ? undefined : { kind: 'ack', id }
   const detail = String(value[name('ret_msg')]).slice(0, 200)
-  // A batch of which one topic was refused may be subscribed in part.
+  // If one topic of a batch is refused, the others may be subscribed.
   return { kind: 'refused', id, detail, is_held: detail.includes('already subscribed') }
 }
 
-/** The id of our request; undefined where the answer has none. */
+/** The id of our request; undefined if the answer has none. */
 function idOf(answer: Fields): number | undefined {
   const text = answer[field<WireAnswer>('req_id')]
   return typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : undefined

@@ -1,4 +1,4 @@
-/** Milliseconds as a number or as text: the documents show both for one and the same field. */
+/** Milliseconds as a number or as text: the documentation shows both for the same field. */
 import type { Micros } from '#core/time.ts'
 import { type Fields, timeField } from '../fields.ts'
 

@@ -1,4 +1,4 @@
-/** One WebSocket frame of Bybit's linear contracts into market events. */
+/** Parses one WebSocket frame of Bybit's linear contracts into market events. */
 import { isUtf8 } from 'node:buffer'
 import type {
   BookTicker,
@@ -88,7 +88,7 @@ function readData(
 
 function readQuote(frame: Fields, wire: Fields, ts_ingest: Micros): BookTicker {
   const name = field<WireBook>
-  // Until 2025 a quote came as what changed of it; that form is not read.
+  // Until 2025 quotes were sent as deltas. That form is not supported.
   if (!isSnapshot(frame)) throw new Rejection('bad_field', 'type: expected "snapshot"')
   const bid = bestLevel(wire, name('b'))
   const ask = bestLevel(wire, name('a'))
@@ -106,7 +106,7 @@ function readQuote(frame: Fields, wire: Fields, ts_ingest: Micros): BookTicker {
   }
 }
 
-/** An empty side is an empty list, or an empty text in the place of the list or of its numbers. */
+/** An empty side is an empty list, or an empty text instead of the list or its numbers. */
 function bestLevel(wire: Fields, name: string): QuoteSide {
   const levels = wire[name] === '' ? [] : wire[name]
   if (!Array.isArray(levels)) throw new Rejection('bad_field', `${name}: expected a list of levels`)
@@ -146,10 +146,10 @@ function readTrade(wire: Fields, ts_ingest: Micros): Trade | VoidTrade {
     ts_exchange,
     ts_ingest,
     agg_trade_id: tradeNumber(wire, name('i')),
-    // Before the exchange told its sequence time alone ordered its trades.
+    // Before the exchange sent `seq`, only time ordered its trades.
     seq: wire[name('seq')] === undefined ? ts_exchange : idField(wire, name('seq')),
   } as const
-  // Agreed between two parties and only reported here: no trade of this market.
+  // A block trade is agreed off the book and only reported here, so it is not a market trade.
   const is_block_trade = flagField(wire, name('BT'))
   const amounts = tradeAmounts(wire, name('p'), name('v'), is_block_trade)
   if (amounts === undefined) return { kind: 'void_trade', ...stamped }
@@ -174,7 +174,7 @@ function readLiquidation(wire: Fields, ts_ingest: Micros): Liquidation {
     symbol: symbolField(wire, name('s')),
     ts_exchange: millisField(wire, name('T')),
     ts_ingest,
-    // S is the position's side, the order that closed it is on the other.
+    // S is the side of the position. The order that closed it is on the opposite side.
     side: sideOf(wire) === 'buy' ? 'sell' : 'buy',
     price: positiveField(wire, name('p')),
     average_price: 0,
@@ -195,7 +195,7 @@ function isSnapshot(frame: Fields): boolean {
   throw new Rejection('bad_field', 'type: expected "snapshot" or "delta"')
 }
 
-/** The matching engine's time; books of before 2023 have only that of the frame. */
+/** The matching engine's time. Books before 2023 have only the time of the frame. */
 function engineTime(frame: Fields): Micros {
   const name = field<WireFrame>('cts')
   return frame[name] === undefined ? frameTime(frame) : millisField(frame, name)

@@ -1,4 +1,4 @@
-/** REST answers of Bybit: the listing, which comes in pages, and the turnover of a day. */
+/** Parses REST answers of Bybit: the paged listing and the 24-hour turnover. */
 import { OperatorError } from '#core/errors.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { Parsed, ParsedListing } from '../adapter.ts'
@@ -14,13 +14,13 @@ import { entryStep, entryText, readEntries } from '../listing-entries.ts'
 import { EXCHANGE } from './topics.ts'
 import type { WireInstrument, WireInstruments, WireRest, WireTicker24h } from './wire.ts'
 
-/** Without a status the exchange leaves out what is not traded; 1,000 is the largest page. */
+/** Without a status filter the exchange lists only what is traded. 1,000 is the largest page. */
 export const INSTRUMENTS_PATH = '/v5/market/instruments-info?category=linear&limit=1000'
 export const TURNOVER_PATH = '/v5/market/tickers?category=linear'
 
 const MARKET_PREFIX = '/v5/market/'
 
-/** No answer of this exchange makes rows: books come with streams, trades are not refilled. */
+/** No answer gives rows: snapshots arrive in streams, and trades are not refilled. */
 export function parseRest(path: string, body: string): Parsed {
   return orRejected(() => {
     if (!path.startsWith(MARKET_PREFIX)) {
@@ -34,7 +34,7 @@ export function parseRest(path: string, body: string): Parsed {
   })
 }
 
-/** The path of the page after this one; undefined where it is the last, or no page at all. */
+/** The path of the next page; undefined if this is the last page, or not a page. */
 export function nextInstrumentsPath(body: string): string | undefined {
   const cursor = resultOf(parseQuietly(body))?.[field<WireInstruments>('nextPageCursor')]
   if (typeof cursor !== 'string' || cursor === '') return undefined
@@ -53,7 +53,7 @@ export function parseInstruments(body: string): ParsedListing {
   )
 }
 
-/** Turnover of the last 24 hours in quote asset, by symbol; what cannot be read is left out. */
+/** Turnover of the last 24 hours in quote asset, by symbol. Unreadable entries are left out. */
 export function parseTurnover(body: string): ReadonlyMap<string, number> {
   const name = field<WireTicker24h>
   return new Map(
@@ -66,7 +66,7 @@ export function parseTurnover(body: string): ReadonlyMap<string, number> {
   )
 }
 
-/** Kinds of symbols whose underlying is traded in sessions. */
+/** Symbol types whose underlying is traded in sessions. */
 const WITH_SESSIONS: ReadonlySet<string> = new Set([
   'stock', 'commodity', 'forex', 'etf', 'xstocks', 'mstocks',
 ])
@@ -110,7 +110,7 @@ function badListing(body: string): OperatorError {
   const beginning = JSON.stringify(body.slice(0, 60))
   return new OperatorError(
     'bad_listing',
-    `The exchange's answer is no list of contracts: it begins with ${beginning}.`,
+    `The exchange's answer is not a list of contracts: it begins with ${beginning}.`,
     { hint: 'Check EXCHANGE_REST_URL.', retryable: true },
   )
 }

@@ -1,4 +1,4 @@
-/** The part of a ticker that is a mark price. Whole in a snapshot, what changed in a delta. */
+/** Reads the mark price of a ticker: complete in a snapshot, only the changes in a delta. */
 import type { MarkPrice, MarkPriceChange, MarkPriceValues } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import {
@@ -16,7 +16,7 @@ import type { WireTicker } from './wire.ts'
 
 type Values = { -readonly [name in keyof MarkPriceValues]?: MarkPriceValues[name] }
 
-/** Nothing where a delta is about other figures of the ticker. */
+/** Returns an empty list if a delta changes only other fields of the ticker. */
 export function readTicker(
   is_snapshot: boolean,
   ts_exchange: Micros,
@@ -37,7 +37,7 @@ export function readTicker(
 
 const NONE = { index_price: null, settle_price: null, funding_rate: null, next_funding_at: null }
 
-/** Only those that the wire has; an empty text, or a price of 0, means that there is none. */
+/** Only the fields that are present. An empty text, or a price of 0, means no value. */
 function readValues(wire: Fields): Values {
   const name = field<WireTicker>
   const values: Values = {}

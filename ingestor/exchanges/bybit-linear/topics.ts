@@ -1,4 +1,4 @@
-/** Names of topics, `<class>.<symbol>`, and which channel of ours each class feeds. */
+/** Topic names, `<class>.<symbol>`, and the channel that each class feeds. */
 import type { Channel } from '#core/market.ts'
 
 export const EXCHANGE = 'bybit-linear'
@@ -29,7 +29,7 @@ export function topicName(channel: RecordedChannel, symbol: string): string {
   return `${CLASS_OF[channel]}.${symbol}`
 }
 
-/** A symbol may have a point in its name: classes that we know are told by their own. */
+/** A symbol's name may contain a dot, so known classes are matched by their prefix. */
 export function parseTopic(topic: string): Topic {
   const known = RECORDED_CHANNELS.find((channel) => topic.startsWith(topicName(channel, '')))
   const dot = known === undefined ? topic.lastIndexOf('.') : CLASS_OF[known].length

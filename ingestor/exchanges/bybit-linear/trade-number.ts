@@ -1,12 +1,12 @@
-/** A number for a trade whose id is a UUID: the tables keep ids as integers. */
+/** A number for a trade whose id is a UUID, because the tables store ids as integers. */
 import { type Fields, Rejection } from '../fields.ts'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /**
- * The first 53 bits of the UUID, its version left out: as many as are exact in a double. Two trades
- * of one symbol and one millisecond must have the same to be taken for one; among the 1,024 that a
- * frame holds at most the odds of that are 1 to 17 billion.
+ * The first 53 bits of the UUID without its version: as many as a double holds exactly. Two trades
+ * collide only if they also share symbol and millisecond. Among the 1,024 trades that a frame holds
+ * at most, the odds of a collision are 1 to 17 billion.
  */
 export function tradeNumber(wire: Fields, name: string): number {
   const value = wire[name]

@@ -1,36 +1,36 @@
 /**
- * Bybit v5 payloads of linear contracts with the exchange's own letters. Letters stop here:
- * parse.ts, ticker.ts and rest.ts turn them into names. Unlisted fields are allowed, they come and
- * go.
+ * Bybit v5 payloads of linear contracts with the exchange's letters. Letters stop here: parse.ts,
+ * ticker.ts and rest.ts turn them into names. Unlisted fields are allowed, because the exchange
+ * adds and removes some.
  *
  * Source: bybit-exchange.github.io/docs/v5 (websocket/public/orderbook, trade, ticker and
  * all-liquidation, ws/connect, market/instrument, market/tickers), pages of 2026. No recording was
- * at hand.
+ * available.
  */
 
-/** Every frame of a topic; its fields come in no fixed order. */
+/** Every frame of a topic. Its fields have no fixed order. */
 export interface WireFrame {
   readonly topic: string // publicTrade.BTCUSDT
   readonly type: 'snapshot' | 'delta'
-  readonly ts: number // when the frame was made, ms; the documents show it as text too
+  readonly ts: number // when the frame was made, ms; the documentation shows it as text too
   readonly cts?: number // of books: when the matching engine made it, ms
   readonly data: unknown
 }
 
 /**
- * Data of `orderbook.<levels>.<symbol>`, without RPI orders. One level: always whole, every 10 ms
- * if it changed, and the same again where nothing changed for 3 s. Fifty: whole at first, then
- * changes every 20 ms.
+ * Data of `orderbook.<levels>.<symbol>`, without RPI orders. One level: always complete, every 10
+ * ms if it changed, and repeated after 3 s without a change. Fifty levels: a snapshot first, then
+ * diffs every 20 ms.
  */
 export interface WireBook {
   readonly s: string // symbol
   readonly b: readonly (readonly [price: string, qty: string])[] // bids; quantity 0: level is gone
   readonly a: readonly (readonly [price: string, qty: string])[] // asks
-  readonly u: number // update id, one more each time; 1: counted anew, the service was restarted
+  readonly u: number // update id, grows by one; 1: the service was restarted and counts from scratch
   readonly seq: number // cross sequence
 }
 
-/** Element of the data of `publicTrade.<symbol>`: up to 1,024 of them, in the order of time. */
+/** Element of the data of `publicTrade.<symbol>`: up to 1,024, ordered by time. */
 export interface WireTrade {
   readonly T: number // time of the match, ms
   readonly s: string // symbol
@@ -44,7 +44,7 @@ export interface WireTrade {
 }
 
 /**
- * Data of `tickers.<symbol>`, every 100 ms: whole at first, then what changed. Contracts without
+ * Data of `tickers.<symbol>`, every 100 ms: a snapshot first, then changes. Contracts without
  * funding have empty texts.
  */
 export interface WireTicker {
@@ -56,11 +56,11 @@ export interface WireTicker {
   readonly nextFundingTime?: string // ms
 }
 
-/** Element of the data of `allLiquidation.<symbol>`: all of them, gathered over 500 ms. */
+/** Element of the data of `allLiquidation.<symbol>`: all liquidations of 500 ms. */
 export interface WireLiquidation {
   readonly T: number // ms
   readonly s: string // symbol
-  readonly S: 'Buy' | 'Sell' // side of the position: Buy, a long one was closed by a sale
+  readonly S: 'Buy' | 'Sell' // side of the position; Buy: a long position was closed by a sale
   readonly v: string // executed quantity
   readonly p: string // bankruptcy price
 }

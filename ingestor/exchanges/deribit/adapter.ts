@@ -1,4 +1,4 @@
-/** Deribit's price indexes: how they are asked for, what keeps the socket alive, what is allowed. */
+/** Deribit's price indexes: subscriptions, heartbeats and limits. */
 import type {
   Control,
   ExchangeAdapter,
@@ -15,21 +15,21 @@ import type { WireAnswer, WireHeartbeat } from './wire.ts'
 
 const FRAME_BYTES_MAX = 65_536
 const HEARTBEAT_S = 30
-/** Of the calls that keep the socket alive; requests for streams count from 1. */
+/** Id of the calls that keep the socket alive. Requests for streams count from 1. */
 const HEARTBEAT_CALL_ID = 0
 
-/** These move about once a second; others (usdc_usd) may rest for hours. */
+/** These change about once a second. Others (usdc_usd) may be quiet for hours. */
 const BUSY_INDEXES: ReadonlySet<string> = new Set(['btc_usd', 'eth_usd'])
 const BUSY_SILENCE_S_MAX = 30
 
 /**
- * JSON-RPC's own codes: the call itself is wrong, and stays so. All others (too_many_requests,
- * system_maintenance, unavailable, timed_out ...) ask for patience; a channel that does not exist
- * is no error at all.
+ * JSON-RPC's standard codes: the call is wrong, and a retry cannot help. All other codes
+ * (too_many_requests, system_maintenance, unavailable, timed_out ...) are temporary. A channel that
+ * does not exist is not an error.
  */
 const WRONG_CALL_FROM = -32_768
 const WRONG_CALL_TO = -32_000
-/** Subscriptions cost 3,000 of 30,000 credits that grow by 10,000 a second. */
+/** A subscription costs 3,000 of 30,000 credits, which refill by 10,000 a second. */
 const TRY_LATER_MS = 5_000
 
 export const deribit: ExchangeAdapter = {
@@ -40,22 +40,23 @@ export const deribit: ExchangeAdapter = {
   channels: ['prices'],
   limits: {
     streams_per_socket_max: 100,
-    // By the credits of public/subscribe; other calls may come six times as often.
+    // From the credits of public/subscribe. Other calls may be six times as frequent.
     messages_per_second_max: 3,
     streams_per_subscribe_max: 100,
     connect_attempts_per_5_min_max: 60,
-    // No limit is documented; a socket a day tries the renewal before it is needed.
+    // No limit is documented. A daily renewal keeps the renewal tested.
     socket_life_s: 86_400,
     ping_interval_s: HEARTBEAT_S,
     frame_bytes_max: FRAME_BYTES_MAX,
   },
-  // 500 of 50,000 credits a call, 10,000 more a second: 20 calls a second. Nobody tells the rest.
+  // A call costs 500 of 50,000 credits, which refill by 10,000 a second: 20 calls a second. No
+  // header reports the credits left.
   rest_limits: { weight_per_minute_max: 1_200, used_weight_header: undefined },
   groups,
   opening_frames: [call(HEARTBEAT_CALL_ID, 'set_heartbeat', { interval: HEARTBEAT_S })],
   subscribeFrame: (id, streams) => call(id, 'subscribe', { channels: streams }),
   unsubscribeFrame: (id, streams) => call(id, 'unsubscribe', { channels: streams }),
-  // Parsed as a whole: there is about one frame a second and index.
+  // Parses the whole frame, because there is only about one frame per second and index.
   streamOf: (frame) => channelOf(parseQuietly(frame)),
   controlOf,
   parse(frame, ts_ingest, choice) {
@@ -67,7 +68,7 @@ export const deribit: ExchangeAdapter = {
   },
   parseRest,
   tradeHistory() {
-    throw new Error('Trades of Deribit are not recorded.')
+    throw new Error('Deribit trades are not recorded.')
   },
   server_time: serverTime('/api/v2/public/get_time', 'result'),
   instruments_path: INSTRUMENTS_PATH,
@@ -87,7 +88,7 @@ function groups(
   return [{ url: `${ws_url.replace(/\/+$/, '')}/ws/api/v2`, streams }]
 }
 
-/** A frame of a kind that we do not know takes nothing from its stream. */
+/** A frame of an unknown shape costs its stream nothing. */
 function withSpoiled(parsed: Extract<Parsed, { kind: 'rejected' }>, frame: Buffer): Parsed {
   const channel = channelOf(parseQuietly(frame))
   const is_price = channel?.startsWith(INDEX_CHANNEL) === true
@@ -110,7 +111,7 @@ function controlOf(frame: Buffer): Control | undefined {
   if (error !== undefined) return refusalOf(error, id)
   if (id === undefined || !(name('result') in value)) return undefined
   const result = value[name('result')]
-  // A channel that the exchange does not know is no error: it is not in the answer.
+  // An unknown channel is not an error. It is missing from the answer.
   if (!Array.isArray(result)) return { kind: 'ack', id }
   return { kind: 'ack', id, accepted: result.map(String) }
 }

@@ -1,4 +1,4 @@
-/** One WebSocket frame of Deribit into index prices. */
+/** Parses one WebSocket frame of Deribit into index prices. */
 import { isUtf8 } from 'node:buffer'
 import type { IndexPrice } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
@@ -33,7 +33,7 @@ export function channelOf(value: unknown): string | undefined {
   return typeof channel === 'string' ? channel : undefined
 }
 
-/** Names a field of a wire type, so that a misspelt one does not compile. */
+/** Names a field of a wire type, so a misspelt name does not compile. */
 export function field<Wire>(name: keyof Wire & string): string {
   return name
 }

@@ -1,4 +1,4 @@
-/** REST answers of Deribit: a price into the event that the socket gives, and the list of names. */
+/** Parses REST answers of Deribit: index prices, as from the socket, and the list of names. */
 import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
@@ -19,7 +19,7 @@ export const INSTRUMENTS_PATH = '/api/v2/public/get_index_price_names'
 
 const PRICE_PATH = '/api/v2/public/get_index_price'
 
-/** `path` is the request's path with its query, which alone names the index. */
+/** `path` is the request's path with its query. Only the query names the index. */
 export function parseRest(
   path: string,
   body: string,
@@ -41,7 +41,7 @@ export function parseRest(
       kind: 'index_price',
       exchange: EXCHANGE,
       symbol,
-      // The result has no time of its own: it is as old as the answer.
+      // The result has no time, so it gets the time of the answer.
       ts_exchange: microsField(answer, field<WireAnswer>('usOut')),
       ts_ingest,
       price: priceField(result, field<WireIndexPriceResult>('index_price')),
@@ -50,7 +50,7 @@ export function parseRest(
   })
 }
 
-/** Every index the exchange names: texts, or objects with a name in the extended form. */
+/** Every index that the exchange lists, as texts, or as objects with a name. */
 export function parseInstruments(body: string): ParsedListing {
   return readEntries(
     parseNames(body),
@@ -83,7 +83,7 @@ function parseNames(body: string): readonly unknown[] {
   const beginning = JSON.stringify(body.slice(0, 60))
   throw new OperatorError(
     'bad_listing',
-    `The answer to ${INSTRUMENTS_PATH} is no list of names: it begins with ${beginning}.`,
+    `The answer to ${INSTRUMENTS_PATH} is not a list of names: it begins with ${beginning}.`,
     {
       hint: 'Check EXCHANGE_REST_URL; the answer is a JSON-RPC object with a list "result".',
       retryable: true,

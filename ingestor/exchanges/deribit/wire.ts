@@ -1,13 +1,13 @@
 /**
- * Deribit payloads: JSON-RPC 2.0 over the socket, and the same envelope over REST. Unlisted
- * fields are allowed, they come and go.
+ * Deribit payloads: JSON-RPC 2.0 over the socket, and the same envelope over REST. Unlisted fields
+ * are allowed, because the exchange adds and removes some.
  *
  * Source: docs.deribit.com, pages of 2026-11: JSON-RPC overview, Error codes, public/subscribe,
  * public/set_heartbeat, public/get_index_price, public/get_index_price_names and the channel
- * deribit_price_index.{index_name}. No recording of that channel was at hand.
+ * deribit_price_index.{index_name}. No recording of that channel was available.
  */
 
-/** What the server says unasked: a value of a channel, or a sign of life. */
+/** Sent by the server: a value of a channel, or a heartbeat. */
 export interface WireNotification {
   readonly jsonrpc: '2.0'
   readonly method: 'subscription' | 'heartbeat'
@@ -20,7 +20,7 @@ export interface WireSubscription {
 }
 
 export interface WireHeartbeat {
-  /** A test_request wants a call of public/test; without one the server closes the socket. */
+  /** A test_request requires a call of public/test, or the server closes the socket. */
   readonly type: 'heartbeat' | 'test_request'
 }
 
@@ -31,7 +31,7 @@ export interface WireIndexPrice {
   readonly index_name: string // btc_usd
 }
 
-/** The answer to a call; `id` is the call's. */
+/** The answer to a call, with the id of the call. */
 export interface WireAnswer {
   readonly jsonrpc: '2.0'
   readonly id?: number
