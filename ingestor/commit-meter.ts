@@ -1,4 +1,4 @@
-/** What the writer's commits amount to: how many, and how many rows a second of late. */
+/** Counts the writer's commits, and measures recent rows per second. */
 import type { Commit } from './writer/progress.ts'
 
 export interface CommitMeter {
@@ -6,7 +6,7 @@ export interface CommitMeter {
   note(commits: readonly Commit[]): void
   /** Over the last WINDOW_MS. */
   rowsPerSecond(): number
-  /** Called with every commit from now on. */
+  /** Calls `listener` with every commit from now on. */
   onCommit(listener: (commit: Commit) => void): void
 }
 

@@ -14,7 +14,7 @@ export async function serveHealth(
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url?.split('?')[0] !== '/health') {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('Only GET /health is served here.\n')
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('This port only serves GET /health.\n')
       return
     }
     const now = status()
@@ -30,7 +30,7 @@ export async function serveHealth(
     server.once('error', (cause) =>
       reject(
         new OperatorError('health_port_taken', `Cannot listen on ${host}:${port}: ${cause.message}.`, {
-          hint: 'Choose another HEALTH_PORT, or leave it out.',
+          hint: 'Choose another HEALTH_PORT, or unset it.',
           cause,
         }),
       ),

@@ -1,16 +1,16 @@
 /**
- * Tells the tape that we are there while nothing else does, so that whoever reads the database can
- * tell a quiet market from an ingestor that is down (tape_positions.covered_until). Where frames
- * come it costs nothing: each of them says the same.
+ * Writes marks to the tape while no frames arrive, so readers of the database can tell a quiet
+ * market from an ingestor that is down (tape_positions.covered_until). While frames arrive it
+ * writes nothing, because every frame proves the same.
  */
 export interface Heartbeat {
   stop(): void
 }
 
-/** A fifth of the time after which the view gap_ledger takes an ingestor for lost. */
+/** A fifth of the time after which the view gap_ledger considers an ingestor lost. */
 const BEAT_MS = 2_000
 
-/** `beat` is called where no frame came since the last look. */
+/** Calls `beat` if no frame has arrived since the last check. */
 export function startHeartbeat(frameCount: () => number, beat: () => void): Heartbeat {
   let seen = frameCount()
   const timer = setInterval(() => {

@@ -1,4 +1,4 @@
-/** Which symbols are recorded, as the newest listing has it, and what it says of them. */
+/** Which symbols are recorded according to the newest listing, and their properties there. */
 import type { Logger } from '#core/node/log.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { LeftOut, ParsedListing } from './exchanges/adapter.ts'
@@ -8,24 +8,24 @@ import type { SymbolsWanted } from './wanted.ts'
 
 export interface ListedSymbols {
   readonly names: readonly string[]
-  /** What can be recorded by the newest listing. */
+  /** Symbols of the newest listing that can be recorded. */
   readonly active: readonly string[]
   /** Instruments of the newest listing that cannot be recorded. */
   readonly left_out_count: number
-  /** Its market has sessions. */
+  /** True if the symbol's market has sessions. */
   mayRest(symbol: string): boolean
   /**
-   * The first listing. Throws where a symbol that was named is not in it, unless the choice was
-   * `kept` from an earlier run: then the name was listed once.
+   * Takes the first listing. Throws if a named symbol is not in it, unless the choice was kept from
+   * an earlier run (`is_kept`), in which the name was listed.
    */
   begin(listing: ParsedListing, is_kept: boolean): void
-  /** With names as the exchange has them. Throws where a symbol that is named is not listed. */
+  /** Returns the choice with the exchange's spelling of names. Throws if a name is not listed. */
   named(symbols: SymbolsWanted): SymbolsWanted
-  /** What another choice would be. Throws where a symbol that is named is not listed. */
+  /** Returns the symbols of another choice. Throws if a named symbol is not listed. */
   choose(symbols: SymbolsWanted): readonly string[]
-  /** The choice is this one from now on; names that are not listed any more are left out. */
+  /** Replaces the choice. Names that are no longer listed are left out. */
   take(symbols: SymbolsWanted): SymbolChange | undefined
-  /** What a later listing changes; undefined for nothing. */
+  /** Takes a later listing. Returns what it changes; undefined if nothing. */
   takeListing(listing: ParsedListing): SymbolChange | undefined
 }
 
@@ -34,7 +34,7 @@ export interface SymbolChange {
   readonly removed: readonly string[]
 }
 
-/** Instruments that one line of the log names with their reasons. */
+/** How many instruments one log line names with their reasons. */
 const LEFT_OUT_TOLD_MAX = 20
 
 export function createListedSymbols(asked: SymbolQuestion, log: Logger): ListedSymbols {
@@ -44,7 +44,7 @@ export function createListedSymbols(asked: SymbolQuestion, log: Logger): ListedS
   let resting: ReadonlySet<string> = new Set()
   let left_out: readonly LeftOut[] = []
 
-  /** Told once, and again where there are others. */
+  /** Logs them once, and again if they change. */
   const noteLeftOut = (now: readonly LeftOut[]): void => {
     const before = left_out.map(({ name }) => name).join()
     left_out = now
@@ -78,7 +78,7 @@ export function createListedSymbols(asked: SymbolQuestion, log: Logger): ListedS
       names = is_kept
         ? chooseAgain(question, listing.instruments, [])
         : chooseSymbols(question, listing)
-      // Nothing is left of a choice that was kept: that is said as of any other.
+      // If nothing is left of a kept choice, throw the same error as for any other choice.
       if (names.length === 0) chooseSymbols(question, listing)
       resting = restingSymbols(listing.instruments)
       noteLeftOut(listing.left_out)

@@ -1,38 +1,38 @@
 /**
- * Which streams are listened to, and what holds that back: one transport, the marks on the tape
- * that say when streams begin and end, and the reasons for a pause. Everything but `begin` happens
- * in one turn of the event loop, so no frame comes between a change and its mark.
+ * Which streams are subscribed, and what pauses that: one transport, the marks on the tape at which
+ * streams begin and end, and the reasons for a pause. Everything except `begin` happens in one turn
+ * of the event loop, so no frame comes between a change and its mark.
  */
 import type { StreamChoice } from './exchanges/adapter.ts'
 import { type Mark, namesOf, type StreamName } from './tape/record.ts'
 import type { StreamChange, Transport, TransportStatus } from './transport/transport.ts'
 
-/** Why nothing is listened to. */
+/** Why every socket is closed. */
 export type Hold = 'operator' | 'tape_full'
 
 export interface ListeningOptions {
   createTransport(symbols: readonly string[], choice: StreamChoice): Transport
-  /** Streams are not heard before their next frame: the tape and repair have to know. */
+  /** Streams are lost until their next frame. The tape and repair must know. */
   markUnheard(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void
   takeMark(mark: Mark): void
 }
 
 export interface Listening {
-  /** No socket and no stream before `begin`. */
+  /** Has no socket and no stream before `begin`. */
   status(): TransportStatus
   readonly holds: ReadonlySet<Hold>
   /**
-   * Once. `listed`: every symbol that the exchange trades now. Settles when every subscription was
-   * acknowledged, or at once where the operator holds it.
+   * Call once. `listed`: every symbol that the exchange trades now. Resolves once every
+   * subscription was acknowledged, or at once if the operator holds recording.
    */
   begin(
     symbols: readonly string[],
     choice: StreamChoice,
     listed: readonly string[],
   ): Promise<void>
-  /** What `setStreams` would do; after `begin`. */
+  /** Returns what `setStreams` would change. Call after `begin`. */
   compare(symbols: readonly string[], choice: StreamChoice): StreamChange
-  /** `cause`: why streams are removed. Those that stay are not touched. */
+  /** `cause`: why streams are removed. Streams that stay are not touched. */
   setStreams(
     symbols: readonly string[],
     choice: StreamChoice,
@@ -53,11 +53,11 @@ export function createListening(options: ListeningOptions): Listening {
   let ready: Promise<void> = Promise.resolve()
 
   const begun = (): Transport => {
-    if (transport === undefined) throw new TypeError('Listening has not begun.')
+    if (transport === undefined) throw new TypeError('begin() was not called.')
     return transport
   }
   const allNames = (): readonly StreamName[] => namesOf(transport?.status().streams ?? [])
-  /** Connects, unless somebody holds it. */
+  /** Connects, unless there is a hold. */
   const listen = (): void => {
     if (holds.has('operator')) return
     if (is_started) {
@@ -66,9 +66,9 @@ export function createListening(options: ListeningOptions): Listening {
     }
     is_started = true
     ready = begun().start()
-    // Whoever waits for it is told; a later start is awaited by nobody.
+    // Only begin() awaits it. A later start has no one to handle its rejection.
     ready.catch(() => undefined)
-    // The tape may have filled up while there was no transport that could be paused.
+    // The tape may have filled up while there was no transport to pause.
     if (holds.has('tape_full')) transport?.pause('tape_full')
   }
   return {

@@ -1,6 +1,6 @@
 /**
- * When the exchange's listing is read again: every so often, and soon after the exchange says
- * that it changed. What a reading does is the caller's business.
+ * Schedules reads of the exchange's listing: at intervals, and soon after the exchange announces a
+ * change. The caller does the read.
  */
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -14,16 +14,16 @@ export interface ListingWatchOptions {
 }
 
 export interface ListingWatch {
-  /** The exchange says that its listing changed. */
+  /** The exchange announced that its listing changed. */
   noteNews(): void
   stop(): void
 }
 
-/** Several sockets say the same, and the REST side may know a moment later. */
+/** Several sockets announce the same change, and REST may lag a little. */
 const NEWS_DELAY_MS = 2_000
-/** News come in bursts: so long after a reading they wait. */
+/** Minimum pause between two reads, because announcements come in bursts. */
 const PAUSE_MS = 10_000
-/** After a reading that failed. */
+/** Pause after a failed read. */
 const RETRY_MS = 60_000
 
 export function watchListing(options: ListingWatchOptions): ListingWatch {
@@ -34,7 +34,7 @@ export function watchListing(options: ListingWatchOptions): ListingWatch {
   let is_reading = false
   let is_stopped = false
 
-  /** The earlier of two wishes stands. */
+  /** Of two wishes the earlier is kept. */
   const readIn = (delay_ms: number): void => {
     const now_ms = timers.now_ms()
     const at_ms = Math.max(now_ms + delay_ms, earliest_ms)
@@ -45,7 +45,7 @@ export function watchListing(options: ListingWatchOptions): ListingWatch {
   }
   const read = async (): Promise<void> => {
     due_ms = Number.POSITIVE_INFINITY
-    // News during a reading may be newer than its answer: they are read once it is done.
+    // An announcement during a read may be newer than its answer, so read again afterwards.
     if (is_reading) return readIn(PAUSE_MS)
     is_reading = true
     let next_ms = interval_ms
@@ -55,7 +55,7 @@ export function watchListing(options: ListingWatchOptions): ListingWatch {
       if (is_stopped) return
       next_ms = Math.min(RETRY_MS, interval_ms)
       const facts = { code: 'listing_failed', error: describeError(error) }
-      log.warn(facts, 'The listing could not be read again; what it said before stands.')
+      log.warn(facts, 'Reading the listing failed; keeping the previous one.')
     } finally {
       is_reading = false
     }

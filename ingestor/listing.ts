@@ -1,4 +1,4 @@
-/** What the exchange lists, asked over REST, and whose order books are recorded of what it lists. */
+/** Reads the exchange's listing over REST, and chooses whose order books are recorded. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -16,7 +16,7 @@ export interface Listing extends ParsedListing {
   readonly answer: RestAnswer
 }
 
-/** One try; an OperatorError where there is no answer, or none that is a listing. */
+/** Tries once. Throws an OperatorError if there is no answer, or if it is not a listing. */
 export async function readListing(rest: RestClient, adapter: ExchangeAdapter): Promise<Listing> {
   const { instruments_path: path, instruments_weight: weight = 1 } = adapter
   const first = await rest.get({ path, weight })
@@ -27,7 +27,7 @@ export async function readListing(rest: RestClient, adapter: ExchangeAdapter): P
     if (pages.length === PAGES_MAX) throw endlessListing(path)
     pages.push(await rest.get({ path: next, weight }))
   }
-  // What is recorded is one answer that lists everything: a symbol it leaves out is delisted.
+  // Record the pages as one answer, because a symbol that an answer leaves out is delisted.
   const body = pages.length === 1 ? first.body : `[${pages.map((page) => page.body).join(',')}]`
   return { answer: { ...pages.at(-1)!, path, body }, ...adapter.parseInstruments(body) }
 }
@@ -38,7 +38,7 @@ function endlessListing(path: string): OperatorError {
   return new OperatorError('bad_listing', message, { hint, retryable: true })
 }
 
-/** Asks until there is an answer or `signal` is aborted; a refusal is final. */
+/** Retries until there is an answer or `signal` aborts. A refusal is final. */
 export function fetchListing(
   rest: RestClient,
   adapter: ExchangeAdapter,
@@ -49,8 +49,8 @@ export function fetchListing(
 }
 
 /**
- * Whose books are recorded, as StreamChoice has it. Throws where a symbol that was named is not.
- * Where turnover decides, it asks until there is an answer.
+ * The symbols whose books are recorded, for StreamChoice. Throws if a named symbol is not recorded.
+ * If turnover decides, retries until the exchange answers.
  */
 export function chooseDepth(
   wanted: DepthSymbols,
@@ -64,7 +64,7 @@ export function chooseDepth(
   return depthSymbols(wanted, symbols, ask)
 }
 
-/** As chooseDepth. `kept`: symbols whose books are recorded already stay among the busiest. */
+/** Like chooseDepth. `kept`: symbols whose books are already recorded stay among the busiest. */
 export async function depthSymbols(
   wanted: DepthSymbols,
   symbols: readonly string[],
@@ -89,7 +89,7 @@ export async function depthSymbols(
   }
 }
 
-/** Turnover of the last 24 hours by symbol; one try. */
+/** Turnover of the last 24 hours by symbol. Tries once. */
 export async function readTurnover(
   rest: RestClient,
   adapter: ExchangeAdapter,
@@ -107,7 +107,7 @@ async function insist<T>(ask: () => Promise<T>, log: Logger, signal: AbortSignal
       if (!(error instanceof OperatorError && error.retryable)) throw error
       log.warn(
         { code: 'listing_failed', error: describeError(error) },
-        'The exchange does not say what it lists; trying again.',
+        'Reading from the exchange failed; retrying.',
       )
       await sleep(RETRY_MS, undefined, { signal })
     }
@@ -123,15 +123,15 @@ function requireRecorded(
   if (missing.length === 0) return [...new Set(found.flatMap(foundName))]
   throw new OperatorError(
     'depth_symbol_not_recorded',
-    `DEPTH_SYMBOLS names ${missing.join(', ')}, which SYMBOLS does not.`,
-    { hint: 'Books are recorded of symbols that are recorded: add them to SYMBOLS too.' },
+    `DEPTH_SYMBOLS names ${missing.join(', ')}, which SYMBOLS does not include.`,
+    { hint: 'Only recorded symbols can have books: add them to SYMBOLS too.' },
   )
 }
 
 function noTurnover({ exchange }: ExchangeAdapter): OperatorError {
   return new OperatorError(
     'no_turnover',
-    `DEPTH_SYMBOLS asks for the busiest symbols, but this build cannot ask ${exchange} which they are.`,
+    `DEPTH_SYMBOLS requests the busiest symbols, but this build cannot query them from ${exchange}.`,
     { hint: "Use 'tier', 'all' or a list of symbols." },
   )
 }

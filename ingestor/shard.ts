@@ -1,7 +1,7 @@
 /**
- * Which of the symbols belong to one of several ingestors: rendezvous hashing (highest random
- * weight; Thaler & Ravishankar, 1998). Every shard knows its share from the symbol's name alone,
- * and one shard more takes about 1/(n+1) of each other's share and moves nothing between them.
+ * Splits the symbols between several ingestors by rendezvous hashing (highest random weight; Thaler
+ * & Ravishankar, 1998). Every shard computes its share from the symbols' names alone. One more
+ * shard takes about 1/(n+1) of each other's share and moves nothing between the others.
  */
 import { createHash } from 'node:crypto'
 
@@ -15,12 +15,12 @@ export const SHARD_COUNT_MAX = 64
 
 const WEIGHT_BYTES = 6
 
-/** Those of the symbols that the shard records, in their order. */
+/** The symbols that the shard records, in the given order. */
 export function symbolsOfShard(symbols: readonly string[], shard: Shard): readonly string[] {
   return symbols.filter((symbol) => shardOf(symbol, shard.count) === shard.index)
 }
 
-/** The shard with the highest weight; the lower number where two are the same. */
+/** The shard with the highest weight; of equal weights the lower number. */
 export function shardOf(symbol: string, count: number): number {
   let best = { index: 1, weight: -1 }
   for (let index = 1; index <= count; index++) {
@@ -32,7 +32,7 @@ export function shardOf(symbol: string, count: number): number {
 
 /**
  * The first 48 bits of SHA-256 over "<symbol> <index>" in UTF-8, big endian: the same on every
- * machine and in every language. A change of it moves symbols between running ingestors.
+ * machine and in every language. Changing it moves symbols between running ingestors.
  */
 function weightOf(symbol: string, index: number): number {
   return createHash('sha256').update(`${symbol} ${index}`).digest().readUIntBE(0, WEIGHT_BYTES)

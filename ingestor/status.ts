@@ -1,4 +1,4 @@
-/** What the ingestor tells its parent and /health once a second. No logic but the rules of state and lag. */
+/** The status for /health and the parent process. Its only logic: the rules of state and lag. */
 import { type Micros, SECOND_US } from '#core/time.ts'
 import type { BookCounts } from './books/keeper.ts'
 import type { Repairer } from './repair/repairer.ts'
@@ -8,13 +8,13 @@ import type { FollowerStatus } from './writer/progress.ts'
 import type { OpenHoles } from './writer/stream-table.ts'
 
 export type IngestorState =
-  /** Frames are committed as they come. */
+  /** Frames are committed as they arrive. */
   | 'live'
-  /** Postgres takes rows, but the oldest frame that waits is older than it should be. */
+  /** Postgres accepts rows, but the oldest pending frame is older than LIVE_LAG_MS_MAX. */
   | 'catching_up'
-  /** Postgres is not reachable or takes nothing; frames go on to the tape. */
+  /** Postgres is unreachable or accepts nothing. Frames still go onto the tape. */
   | 'database_away'
-  /** The tape's disk budget is used up: no frame is taken until segments are freed. */
+  /** The tape's disk budget is used up: it refuses frames until segments are freed. */
   | 'tape_full'
   /** The operator paused the recording: no socket is open. */
   | 'paused'
@@ -29,29 +29,29 @@ export interface IngestorStatus extends BookCounts {
   readonly committed_position: number
   readonly rows_committed: PerTable
   readonly duplicates: PerTable
-  /** Events that contradict a row of their identity; the rows are in marketdata.conflicts. */
+  /** Events with another stored row under their key; both are in marketdata.conflicts. */
   readonly conflicts: PerTable
   readonly ignored: number
   readonly rejected: number
   readonly dead_letters: number
-  /** Entries of the exchange's newest listing that cannot be recorded; the log says why. */
+  /** Entries of the newest listing that cannot be recorded. The log gives the reasons. */
   readonly instruments_left_out: number
   /** New rows of the gap ledger since the start. */
   readonly gaps: number
-  /** Holes of our symbols that were detected in the last 24 hours, and how many of them are closed. */
+  /** Gaps of our symbols from the last 24 hours that are still open; then those that are closed. */
   readonly gaps_open: number
   readonly gaps_repaired: number
-  /** Holes that have not ended: streams that are not heard at the moment. */
+  /** Gaps that have not ended: streams that are lost now. */
   readonly open_holes: number
-  /** Some of them, the oldest first, for people: "BTCUSDT trades (disconnect)". */
+  /** Some of them, oldest first, for people: "BTCUSDT trades (disconnect)". */
   readonly open_hole_names: readonly string[]
-  /** Since the oldest of them was noticed; 0 where there is none. */
+  /** Time since the oldest was noticed; 0 if there is none. */
   readonly oldest_open_hole_s: number
-  /** Longest wait of a frame for its commit in the last second, of those that still wait too. */
+  /** Longest wait of a frame for its commit in the last second, including pending frames. */
   readonly lag_ms: number
 }
 
-/** How long frames may wait before we call it catching up. */
+/** How long frames may wait before the state is catching_up. */
 export const LIVE_LAG_MS_MAX = 2_000
 
 export function ingestorState(facts: {
@@ -66,7 +66,7 @@ export function ingestorState(facts: {
   return facts.lag_ms > LIVE_LAG_MS_MAX ? 'catching_up' : 'live'
 }
 
-/** True where an operator should look: what /health turns into 503. */
+/** True if an operator should look. /health then answers 503. */
 export function isFailing(state: IngestorState): boolean {
   return state === 'tape_full' || state === 'database_away'
 }
@@ -85,7 +85,7 @@ export function ingestorStatus(parts: {
   const { tape, writer, books, frames_received, frames_per_s, instruments_left_out, repairs } = parts
   const { counts, committed_position, database_away, open_holes } = writer
   const has_backlog = committed_position < tape.end
-  // While Postgres is away and nothing came meanwhile, nothing waits.
+  // If Postgres is away and nothing has arrived since, nothing is pending.
   const lag_ms = has_backlog || !database_away ? writer.lag_ms : 0
   return {
     state: ingestorState({

@@ -1,7 +1,7 @@
 /**
- * What is recorded, from the first listing on: the choice of symbols, channels and books, changed by
- * the exchange's listing and by the operator. A change is planned first and then carried out in one
- * turn of the event loop; what a plan asks the exchange for is asked before that.
+ * What is recorded, from the first listing on: the choice of symbols, channels and books, changed
+ * by the exchange's listing and by the operator. A change is planned first, which may send requests
+ * to the exchange, and then applied in one turn of the event loop.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -18,14 +18,14 @@ import type { StreamChange } from './transport/transport.ts'
 import type { DepthSymbols, Wanted } from './wanted.ts'
 
 export interface ChangePlan {
-  /** With symbols as the exchange names them. */
+  /** With the exchange's spelling of symbols. */
   readonly wanted: Wanted
   readonly symbols: SymbolChange
   readonly streams: StreamChange
-  /** Of the whole books that the exchange is asked for. */
+  /** REST weight of the snapshots to request. */
   readonly rest_weight: number
   readonly rest_weight_per_minute: number
-  /** Until every stream is subscribed and every new book has been asked for, at the best. */
+  /** Shortest time until every stream is subscribed and every new book was requested. */
   readonly duration_s: number
   readonly choice: StreamChoice
 }
@@ -34,26 +34,26 @@ export interface SteeringOptions {
   readonly config: Pick<IngestorConfig, 'choice' | 'shard' | 'rest_weight_per_minute'>
   readonly adapter: ExchangeAdapter
   readonly wanted: Wanted
-  /** The symbols were asked for in an earlier run: all of them were listed then. */
+  /** The symbols were kept from an earlier run, in which all of them were listed. */
   readonly is_kept: boolean
-  /** Something was: the environment may name books of symbols that an operator has left out. */
+  /** The operator has steered: the environment may name books of symbols that are deselected. */
   readonly is_steered: boolean
   readonly rest: RestClient
   readonly listening: Listening
   readonly snapshots: Pick<SnapshotQueue, 'forget'>
   readonly log: Logger
-  /** The symbols or the choice are others from now on, or are known at last. */
+  /** Called with the first choice and after every change. */
   onChosen(symbols: readonly string[], choice: StreamChoice): void
 }
 
 export interface Steering extends Pick<ListedSymbols, 'names' | 'left_out_count' | 'mayRest'> {
   readonly wanted: Wanted
-  /** Settles when every subscription was acknowledged. */
+  /** Resolves once every subscription was acknowledged. */
   begin(listing: ParsedListing, signal: AbortSignal): Promise<void>
   takeListing(listing: ParsedListing): void
-  /** Errors: not_started; whatever is wrong with the wish; those of RestClient.get. */
+  /** Errors: not_started; any error of an invalid choice; those of RestClient.get. */
   plan(wanted: Wanted): Promise<ChangePlan>
-  /** The listing may have changed since it was planned: what is done may differ by that. */
+  /** The result may differ from the plan if the listing has changed since. */
   apply(plan: ChangePlan): StreamChange
 }
 
@@ -73,7 +73,7 @@ class StreamSteering implements Steering {
     this.#options = options
     this.#wanted = wanted
     this.#symbols = createListedSymbols({ symbols: wanted.symbols, shard: config.shard }, log)
-    // An exchange that has none of the channels is told now, not once it was asked for its listing.
+    // Throw now if the exchange has none of the channels, not after its listing was requested.
     this.#choiceOf(wanted)
   }
 
@@ -114,7 +114,7 @@ class StreamSteering implements Steering {
     listening.setStreams(this.#symbols.names, this.#choice, 'delisted')
     onChosen(this.#symbols.names, this.#choice)
     snapshots.forget(change.removed)
-    log.info({ ...change }, 'The listing changed; these symbols come and go.')
+    log.info({ ...change }, 'The listing changed; symbols were added or removed.')
   }
 
   async plan(asked: Wanted): Promise<ChangePlan> {
@@ -140,7 +140,7 @@ class StreamSteering implements Steering {
     const was_paused = listening.holds.has('operator')
     this.#symbols.take(wanted.symbols)
     const { names } = this.#symbols
-    // First: streams that come with the change are not opened for a moment.
+    // First, so that new streams are not opened just to be closed.
     if (wanted.recording === 'paused') listening.hold('operator')
     const change = listening.setStreams(names, choice, 'operator')
     this.#wanted = wanted
@@ -157,7 +157,7 @@ class StreamSteering implements Steering {
     return availableChoice({ ...config.choice, channels }, adapter)
   }
 
-  /** Which books are recorded stays as it is where only other things were asked for. */
+  /** Keeps the choice of books if the change is about something else. */
   async #planChoice(
     wanted: Wanted,
     names: readonly string[],
@@ -169,7 +169,7 @@ class StreamSteering implements Steering {
     const { depth } = wanted
     const is_asked = depth !== this.#wanted.depth
     const kept = depthNamesOf(now)
-    // Asked for before: names whose symbols go with this change are no mistake.
+    // An earlier choice of books may name symbols that this change removes.
     const asked = is_asked ? depth : amongNames(depth, names)
     const ask = (): Promise<ReadonlyMap<string, number>> => readTurnover(rest, adapter)
     const symbols = await depthSymbols(asked, names, ask, is_asked ? [] : kept)
@@ -194,7 +194,7 @@ class StreamSteering implements Steering {
   }
 }
 
-/** A pause ends every stream, and what follows it begins every one. */
+/** A pause ends every stream, and its end starts every stream. */
 function inAll(
   { added, removed, kept }: StreamChange,
   was_paused: boolean,
@@ -220,6 +220,6 @@ function depthNamesOf({ depth }: StreamChoice): readonly string[] {
 
 function notStarted(): OperatorError {
   const message = "The ingestor has not read the exchange's listing yet."
-  const hint = 'Ask again in some seconds; GET /status tells its state.'
+  const hint = 'Try again in a few seconds. GET /status shows its state.'
   return new OperatorError('not_started', message, { hint, retryable: true })
 }

@@ -1,4 +1,4 @@
-/** Which streams are recorded: of what was asked for, that which the exchange has. */
+/** Which streams are recorded: the requested ones that the exchange has. */
 import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
@@ -7,7 +7,7 @@ import type { StreamName } from './tape/record.ts'
 import type { RestClient } from './transport/rest-client.ts'
 import type { DepthSymbols } from './wanted.ts'
 
-/** Throws where the exchange has none of the channels. */
+/** Throws if the exchange has none of the channels. */
 export function availableChoice(choice: StreamChoice, adapter: ExchangeAdapter): StreamChoice {
   const channels = choice.channels.filter((channel) => adapter.channels.includes(channel))
   if (channels.length > 0) return { ...choice, channels }
@@ -18,7 +18,7 @@ export function availableChoice(choice: StreamChoice, adapter: ExchangeAdapter):
   )
 }
 
-/** With the symbols whose books are recorded; asks the exchange where that is a matter of turnover. */
+/** Adds the symbols whose books are recorded. Queries the exchange if turnover decides. */
 export async function withDepthSymbols(
   choice: StreamChoice,
   wanted: DepthSymbols,
@@ -34,7 +34,7 @@ export async function withDepthSymbols(
   return { ...choice, depth: { ...choice.depth, symbols: whose } }
 }
 
-/** Trades that were missed can be asked for by their ids. */
+/** True if missed trades can be requested by id. */
 export function canRepair(choice: StreamChoice, adapter: ExchangeAdapter): boolean {
   return choice.channels.includes('trades') && adapter.trade_ids !== 'loose'
 }

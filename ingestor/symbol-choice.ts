@@ -1,4 +1,4 @@
-/** Which symbols are recorded: what was asked for, held against what the exchange lists. Pure. */
+/** Which symbols are recorded: the requested ones that the exchange lists. Pure. */
 import { OperatorError } from '#core/errors.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { LeftOut, ParsedListing } from './exchanges/adapter.ts'
@@ -9,11 +9,11 @@ import type { SymbolsWanted } from './wanted.ts'
 
 export interface SymbolQuestion {
   readonly symbols: SymbolsWanted
-  /** Undefined: all of them are ours. */
+  /** Undefined: this ingestor records all of them. */
   readonly shard: Shard | undefined
 }
 
-/** Throws where a symbol that was named is not listed, or nothing is left to record. */
+/** Throws if a named symbol is not listed, or if nothing is left to record. */
 export function chooseSymbols(
   { symbols, shard }: SymbolQuestion,
   listing: ParsedListing,
@@ -41,7 +41,7 @@ function listedSymbols(
     if (chosen.length > 0) return chosen
     throw new OperatorError(
       'no_symbols',
-      `The exchange lists ${instruments.length} instruments; none is an active one in USDT, or an index.`,
+      `None of the ${instruments.length} instruments of the exchange is an index or active in USDT.`,
       { hint: 'Name the symbols in SYMBOLS, or check EXCHANGE_REST_URL.' },
     )
   }
@@ -53,8 +53,8 @@ function listedSymbols(
   const reasons = refused.map((name) => describeRefusal(name, find(name), left_out))
   throw new OperatorError(
     'symbol_not_listed',
-    `Of the ${instruments.length} instruments that the exchange lists: ${reasons.join('; ')}.`,
-    { hint: "Correct SYMBOLS; names are the exchange's own, such as BTCUSDT." },
+    `The exchange lists ${instruments.length} instruments, but ${reasons.join('; ')}.`,
+    { hint: "Correct SYMBOLS. Use the exchange's names, such as BTCUSDT." },
   )
 }
 
@@ -65,14 +65,14 @@ export function foundName(found: FoundName): readonly string[] {
 function describeRefusal(name: string, found: FoundName, left_out: readonly LeftOut[]): string {
   if (found.kind === 'ambiguous') return `${name} may be ${found.symbols.join(' or ')}`
   const odd = left_out.find((entry) => entry.name === name)
-  return odd === undefined ? `no active one is ${name}` : `${name} cannot be recorded (${odd.reason})`
+  return odd === undefined ? `no active one is named ${name}` : `${name} cannot be recorded (${odd.reason})`
 }
 
 export function isNamed(wanted: SymbolsWanted): wanted is readonly string[] {
   return Array.isArray(wanted)
 }
 
-/** What needs no names: all, the first so many, or the first tiers. */
+/** Choices without names: all, the first `count`, or the first tiers. */
 function unnamedSymbols(
   wanted: Exclude<SymbolsWanted, readonly string[]>,
   instruments: readonly Instrument[],
@@ -84,8 +84,8 @@ function unnamedSymbols(
 }
 
 /**
- * The tiers' symbols in their order, then the others by name: an order that does not change when the
- * exchange lists its instruments in another one.
+ * The tiers' symbols in tier order, then the others by name. The order does not depend on the order
+ * of the exchange's listing.
  */
 function rankedSymbols(every: readonly string[]): readonly string[] {
   const listed = new Set(every)
@@ -93,7 +93,7 @@ function rankedSymbols(every: readonly string[]): readonly string[] {
   return [...ranked, ...every.filter((symbol) => !ranked.has(symbol)).toSorted()]
 }
 
-/** What 'all' stands for: active perpetuals and spot pairs in USDT, and indexes. */
+/** The meaning of 'all': active perpetuals and spot pairs in USDT, and indexes. */
 function everySymbol(instruments: readonly Instrument[]): readonly string[] {
   const taken = instruments.filter(({ is_active, instrument_type, quote_asset }) => {
     if (!is_active || instrument_type === 'future') return false
@@ -103,9 +103,9 @@ function everySymbol(instruments: readonly Instrument[]): readonly string[] {
 }
 
 /**
- * The symbols after the listing changed: what was asked for and is active now. Unlike at the
- * start, a name that is not listed is no mistake (it was delisted, and may come back). Where the
- * exchange trades nothing at all the old choice stands: that is a pause of the exchange.
+ * The symbols after the listing changed: those requested and active now. Unlike at the start, a
+ * name that is not listed is allowed: it was delisted and may come back. If the exchange trades
+ * nothing at all, the old choice is kept, because the exchange is paused.
  */
 export function chooseAgain(
   { symbols, shard }: SymbolQuestion,
@@ -120,7 +120,7 @@ export function chooseAgain(
   return shard === undefined ? listed : symbolsOfShard(listed, shard)
 }
 
-/** Those whose market has sessions. */
+/** The symbols whose market has sessions. */
 export function restingSymbols(instruments: readonly Instrument[]): ReadonlySet<string> {
   const resting = instruments.filter(({ may_rest }) => may_rest === true)
   return new Set(resting.map(({ symbol }) => symbol))

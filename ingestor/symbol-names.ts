@@ -1,18 +1,18 @@
 /**
- * Names as operators write them, held against names as the exchange lists them. The exchange's are
- * case sensitive: Binance lists BTCUSDT, Deribit btc_usd.
+ * Matches names that operators write with the exchange's names, which are case sensitive: Binance
+ * lists BTCUSDT, Deribit btc_usd.
  */
 import type { Instrument } from '#core/symbols.ts'
 
 export type FoundName =
   | { readonly kind: 'found'; readonly symbol: string }
   | { readonly kind: 'unknown' }
-  /** Several names differ in nothing but their case. */
+  /** Several names differ only in case. */
   | { readonly kind: 'ambiguous'; readonly symbols: readonly string[] }
 
 export type NameFinder = (wanted: string) => FoundName
 
-/** The name itself, else the only one that it is in other case. */
+/** The exact name, or else the only name that matches in another case. */
 export function createNameFinder(symbols: readonly string[]): NameFinder {
   const exact = new Set(symbols)
   const folded = Map.groupBy(exact, (symbol) => symbol.toUpperCase())

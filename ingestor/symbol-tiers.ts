@@ -1,7 +1,7 @@
 /**
- * The symbols in three tiers by how liquid they usually are: 20, 50 more, 130 more. A tier is a
- * standing choice that does not change with the day; DEPTH_SYMBOLS=busiest:N asks the exchange
- * instead. A name that an exchange does not list is simply not recorded there.
+ * The symbols in three tiers by usual liquidity: 20, 50 more, 130 more. Tiers are a fixed choice
+ * that does not change from day to day; DEPTH_SYMBOLS=busiest:N queries the exchange instead. A
+ * name that an exchange does not list is not recorded there.
  */
 const QUOTE_ASSET = 'USDT'
 

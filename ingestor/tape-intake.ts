@@ -1,11 +1,11 @@
 /**
- * Everything that goes onto the tape while recording: frames, REST answers and marks of one
- * exchange. Counts the frames.
+ * Appends everything that is recorded to the tape: frames, REST answers and marks of one exchange.
+ * Counts the frames.
  *
- * A mark for which even the tape's reserve has no room waits in memory, and those after it with it:
- * they are written in their order, with the times they were made, before any frame. While the tape
- * is full only a change of the listing makes marks, so few wait. What is lost with the process is
- * made good by the mark of the next start: the streams were not heard since the last record.
+ * If even the tape's reserve has no room for a mark, it waits in memory, and later marks wait
+ * behind it. They are written in order, with their original times, before any frame. While the tape
+ * is full only a change of the listing makes marks, so few wait. If the process dies, the first
+ * mark of the next start covers the waiting ones: the streams were lost since the last record.
  */
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
@@ -14,7 +14,7 @@ import type { AppendResult, Tape } from './tape/tape.ts'
 import type { Clock } from './transport/clock.ts'
 import type { RestAnswer } from './transport/rest-client.ts'
 
-/** Longest record: the listing of a big exchange has some megabytes. */
+/** Longest record. The listing of a big exchange has several megabytes. */
 export const RECORD_BYTES_MAX = 8 * 1024 * 1024
 
 const RATE_WINDOW_MS = 500
@@ -22,12 +22,12 @@ const RATE_WINDOW_MS = 500
 export interface TapeIntake {
   readonly frames_received: number
   takeFrame(connection: number, frame: Buffer, ts_ingest: Micros): void
-  /** True where the tape has taken it. */
+  /** True if the tape accepted it. */
   takeAnswer(answer: RestAnswer): boolean
   takeMark(mark: Mark): void
-  /** The tape has room again: the marks that wait go onto it. To be called before frames come. */
+  /** Writes the waiting marks once the tape has room again. Call before frames arrive. */
   writeWaiting(): void
-  /** Over the time since the last call but RATE_WINDOW_MS at least. */
+  /** Rate since the last call, measured over at least RATE_WINDOW_MS. */
   framesPerSecond(): number
 }
 
@@ -47,7 +47,7 @@ export function createTapeIntake(
     payload: Buffer,
   ): AppendResult => {
     const taken = tape.append(kind, exchange_code, connection, ts_ingest, payload)
-    // 'full' is told by onFull, once. The transport lets no frame through that is too large.
+    // onFull reports 'full' once. The transport already blocks frames that are too large.
     if (taken === 'too_large') {
       log.error(
         { code: 'record_too_large', kind, bytes: payload.length, bytes_max: RECORD_BYTES_MAX },
@@ -63,7 +63,7 @@ export function createTapeIntake(
     waiting.splice(0, left === -1 ? waiting.length : left)
     tape.flush()
   }
-  /** Behind the marks that wait; true where the tape has taken it. */
+  /** Appends after the waiting marks. True if the tape accepted it. */
   const appendBehind: (...record: Parameters<typeof append>) => boolean = (...record) => {
     if (waiting.length > 0) writeWaiting()
     return waiting.length === 0 && typeof append(...record) === 'number'
@@ -79,7 +79,7 @@ export function createTapeIntake(
     takeAnswer: ({ path, body, ts_ingest }) =>
       appendBehind('rest', 0, ts_ingest, Buffer.from(`${path}\n${body}`)),
     takeMark(mark) {
-      // One that waits tells more than that we are there.
+      // A waiting mark already shows that the ingestor is running.
       if (mark.kind === 'alive' && waiting.length > 0) return
       waiting.push({ made_at: clock.now(), payload: Buffer.from(JSON.stringify(mark)) })
       writeWaiting()

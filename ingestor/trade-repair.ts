@@ -1,6 +1,6 @@
 /**
- * The repairer of a recorder (repair/repairer.ts): started once trades are recorded whose ids show
- * what is missing. It goes on when they are no longer chosen, for what was missed before.
+ * The repairer of a recorder (repair/repairer.ts). It starts once trades are recorded whose ids
+ * show what is missing. It keeps running if trades are deselected, for what was missed before.
  */
 import type { StreamChoice } from './exchanges/adapter.ts'
 import type { Listening } from './listening.ts'
@@ -15,11 +15,11 @@ export interface TradeRepairOptions
 }
 
 export interface TradeRepair {
-  /** The symbols or the choice are others from now on. */
+  /** Replaces the symbols and the choice. */
   take(symbols: readonly string[], choice: StreamChoice): void
-  /** Nobody listens to these streams; a mark before `position` says so. */
+  /** These streams are lost, by a mark before `position`. */
   noteDeaf(streams: readonly StreamName[], position: number): void
-  /** Undefined while nothing is repaired. */
+  /** Undefined before the repairer has started. */
   counts(): ReturnType<Repairer['counts']> | undefined
   stop(): Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
- * What an operator can ask an ingestor for while it runs. The environment says it first; what is
- * asked for later is kept in a file (control/desired.ts).
+ * What an operator can choose while an ingestor runs. The environment gives the first choice; later
+ * choices are kept in a file (control/desired.ts).
  */
 import type { Channel } from '#core/market.ts'
 import type { IngestorConfig } from './config.ts'
@@ -14,9 +14,9 @@ export interface Wanted {
 }
 
 /**
- * 'all': active perpetuals and spot pairs in USDT, and indexes. Names as they were written, in
- * whatever case. `count`: the first so many, by tier and then by name. `tier`: those of tier 1 to
- * this one.
+ * 'all': active perpetuals and spot pairs in USDT, and indexes. Names as the operator wrote them,
+ * in any case. `count`: the first ones, by tier and then by name. `tier`: all symbols from tier 1
+ * to this tier.
  */
 export type SymbolsWanted =
   | 'all'
@@ -24,17 +24,17 @@ export type SymbolsWanted =
   | { readonly count: number }
   | { readonly tier: number }
 
-/** Whose order books are recorded, among the symbols that are. */
+/** Which of the recorded symbols have their order books recorded. */
 export type DepthSymbols =
   | { readonly kind: 'all' }
-  /** Those of tier 1 to this one; names that are not recorded are left out. */
+  /** All symbols from tier 1 to this tier. Names that are not recorded are left out. */
   | { readonly kind: 'tier'; readonly tier: number }
-  /** Names that are not recorded are a mistake. */
+  /** A name that is not recorded is an error. */
   | { readonly kind: 'named'; readonly symbols: readonly string[] }
-  /** So many with the most turnover in the 24 hours before they were chosen. */
+  /** The `count` symbols with the most turnover in the 24 hours before the choice. */
   | { readonly kind: 'busiest'; readonly count: number }
 
-/** What the environment asks for. */
+/** The choice of the environment. */
 export function wantedBy(
   config: Pick<IngestorConfig, 'symbols' | 'choice' | 'depth_symbols'>,
 ): Wanted {

@@ -13,8 +13,10 @@
  *  40  u64 previous end     22  u8  kind
  *  48  u64 created, us      23  u8  0xb7, which makes the search for the next record fast
  *  56  u32 zero             24  payload
- *  60  u32 crc32 of 0..59 * All numbers are little-endian. A record's crc is seeded with its position, so a record's bytes at
-  * a wrong position do not count as a record.
+ *  60  u32 crc32 of 0..59
+ *
+ * All numbers are little-endian. A record's crc is seeded with its position, so a record's bytes at
+ * a wrong position do not count as a record.
  */
 import { crc32 } from 'node:zlib'
 import { RECORD_KINDS, type RecordKind } from './record.ts'

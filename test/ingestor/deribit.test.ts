@@ -181,7 +181,7 @@ test('an index that the exchange does not name is a mistake of the configuration
   const exchange = await exchangeOf()
   const { url } = await createTestDatabase()
   const ingestor = record(exchange, url, { SYMBOLS: 'btc_usd,xyz_usd' })
-  await expect(ingestor.ready).rejects.toThrow('no active one is xyz_usd')
+  await expect(ingestor.ready).rejects.toThrow('no active one is named xyz_usd')
   expect(await ingestor.exited).toBe(1)
 })
 

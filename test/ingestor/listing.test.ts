@@ -59,7 +59,7 @@ test('a tier may name more than is recorded; a list may not', async () => {
   expect(await choose({ kind: 'named', symbols: ['ETHUSDT'] }, symbols)).toEqual(['ETHUSDT'])
   expect(await choose({ kind: 'all' }, symbols)).toBe('all')
   await expect(choose({ kind: 'named', symbols: ['ETHUSDT', 'GONEUSDT'] }, symbols)).rejects.toThrow(
-    'DEPTH_SYMBOLS names GONEUSDT, which SYMBOLS does not',
+    'DEPTH_SYMBOLS names GONEUSDT, which SYMBOLS does not include',
   )
 })
 
@@ -96,7 +96,7 @@ test('a name that is listed and cannot be recorded is refused with the reason', 
   const chooseSome = (...symbols: readonly string[]) =>
     chooseSymbols({ symbols, shard: undefined }, { instruments: [instrument('BTCUSDT')], left_out })
   expect(() => chooseSome('BTCUSDT', 'NOTUSDT', 'GONEUSDT')).toThrow(
-    'NOTUSDT cannot be recorded (tickSize: found nothing); no active one is GONEUSDT',
+    'NOTUSDT cannot be recorded (tickSize: found nothing); no active one is named GONEUSDT',
   )
   expect(chooseSome('BTCUSDT')).toEqual(['BTCUSDT'])
 })

@@ -187,7 +187,7 @@ test('a full tape stops listening and fails its health; once it has room it goes
 
 for (const [name, more, expected] of [
   ['nonsense in several variables', { DATABASE_URL: 'mysql://x', TRADE_STREAM: 'all', BATCH_ROWS_MAX: '-1' }, ['DATABASE_URL must', 'TRADE_STREAM must', 'BATCH_ROWS_MAX must']],
-  ['a symbol that is not listed', { SYMBOLS: 'BTCUSDT,NOSUCHUSDT' }, ['no active one is NOSUCHUSDT']],
+  ['a symbol that is not listed', { SYMBOLS: 'BTCUSDT,NOSUCHUSDT' }, ['no active one is named NOSUCHUSDT']],
   ['a TAPE_MAX_BYTES that holds no two segments', { TAPE_MAX_BYTES: '67108864' }, ['The limits of the tape do not fit together']],
 ] as const) {
   test(`${name}: a clear sentence and exit code 1`, async () => {

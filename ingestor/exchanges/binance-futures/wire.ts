@@ -3,8 +3,9 @@
  * them into names. Unlisted fields are allowed, because the exchange adds and removes some.
  *
  * Source: developers.binance.com/docs/derivatives/usds-margined-futures (websocket-market-streams
- * and market-data/rest-api, pages of 2026-09-15) and the official connector's types of 2026-07-24; * checked against frames received in 2021, 2024 and 2026. The raw `trade` stream is not documented:
-  * its letters are from received frames.
+ * and market-data/rest-api, pages of 2026-09-15) and the official connector's types of 2026-07-24;
+ * checked against frames received in 2021, 2024 and 2026. The raw `trade` stream is not documented:
+ * its letters are from received frames.
  */
 import type { WireSymbol as CommonSymbol } from '../binance-rest.ts'
 

@@ -1,7 +1,7 @@
 /**
  * Binance spot payloads with the exchange's letters. Letters stop here: parse.ts and rest.ts turn
- * them into names. Unlisted fields are allowed, because the exchange adds and removes some. Times are
- * milliseconds, or microseconds on sockets that request them (timeUnit=MICROSECOND).
+ * them into names. Unlisted fields are allowed, because the exchange adds and removes some. Times
+ * are milliseconds, or microseconds on sockets that request them (timeUnit=MICROSECOND).
  *
  * Source: developers.binance.com/docs/binance-spot-api-docs (web-socket-streams and rest-api, as of
  * 2026-11); checked against frames received in 2021.

@@ -124,7 +124,7 @@ describe('holes that the exchange can refill', () => {
     exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 503 }] })
     stand.repair()
     const note = async () => (await ledger(stand.pool))[0]!.repair_note ?? ''
-    await until('it was asked for in vain', async () => (await note()).startsWith('It is not known yet'))
+    await until('it was asked for in vain', async () => (await note()).startsWith('The start of the gap is not known yet'))
     exchange.setFaults({ faults: [] })
     await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
     const first = trades.findIndex(({ T }) => T >= since_ms)

@@ -193,7 +193,7 @@ test('turnover by symbol; an entry that cannot be read is left out, an answer th
     null,
   ]
   expect([...parseTurnover(JSON.stringify(body))]).toEqual([['BTCUSDT', 12.5]])
-  expect(() => parseTurnover('{"code":-1}')).toThrow('no list of 24-hour tickers')
+  expect(() => parseTurnover('{"code":-1}')).toThrow('not a list of 24-hour tickers')
 })
 
 describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR names none)', () => {
