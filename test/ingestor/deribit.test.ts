@@ -128,7 +128,7 @@ test('two ingestors hear the same values, some of them twice and late: each is o
   ])
 })
 
-test('heartbeats are answered; a cut socket and a kill -9 are holes in the ledger, and nothing is stored twice', async () => {
+test('heartbeats are answered; a cut socket and a kill -9 are gaps in the ledger, and nothing is stored twice', async () => {
   const exchange = await exchangeOf({ limits: { heartbeat_second_ms: 60 } })
   const { url, pool } = await createTestDatabase()
   const env = { TAPE_DIR: join(temporaryDirectory(), 'tape') }

@@ -79,7 +79,7 @@ test('a change of a book that gets lost on the way is in the ledger, of that sym
   })
   await until('books are written', () => (ingestor.status()?.rows_committed.depth_events ?? 0) > 20)
   exchange.setFaults({ faults: [{ kind: 'drop', streams: 'ethusdt@depth*', count_max: 1 }] })
-  await until('the hole is seen', () => (ingestor.status()?.gaps ?? 0) > 0)
+  await until('the gap is seen', () => (ingestor.status()?.gaps ?? 0) > 0)
   await ingestor.drain()
   const { rows } = await pool.query(`
     select symbol, channel, cause, repair_note is not null as has_note,
@@ -133,7 +133,7 @@ test('a symbol comes, one goes and one gets a finer tick: recorded, ended and wr
     return holes.map(({ line }) => line)
   }
   await until('SOL has ended', async () => (await unended()).includes('SOLUSDT delisted 3'))
-  await until('no other hole is open', () => ingestor.status()?.open_holes === 0)
+  await until('no other gap is open', () => ingestor.status()?.open_holes === 0)
   expect(await unended()).toEqual(['SOLUSDT delisted 3'])
   // Killed, and never started again: ten seconds later its streams are lost.
   ingestor.kill('SIGKILL')

@@ -139,7 +139,7 @@ test('killed with -9 in full flow, again and again: all that was on the tape is 
   expect(causes.rows).toEqual([{ cause: 'restart' }])
 })
 
-test('a full tape stops listening and fails its health; once it has room it goes on, and the hole is in the ledger', async () => {
+test('a full tape stops listening and fails its health; once it has room it goes on, and the gap is in the ledger', async () => {
   const exchange = await simulator(2_000)
   const { url, pool } = await createTestDatabase()
   const tape_dir = join(temporaryDirectory(), 'tape')

@@ -116,7 +116,7 @@ function endBook(lines: readonly string[], symbol: string): { bids: string[]; as
   return { bids: text(sides.bids, -1), asks: text(sides.asks, 1) }
 }
 
-describe.skipIf(FEEDS_DIR === undefined)('three coins of 2021 (skipped where FEEDS_DIR names none)', () => {
+describe.skipIf(FEEDS_DIR === undefined)('three coins of 2021 (skipped without FEEDS_DIR)', () => {
   test('every frame is a row, no sequence is broken, and the end books are those of the recording', async () => {
     const { url, pool } = await createTestDatabase()
     const counts = await imported(url, FEED)

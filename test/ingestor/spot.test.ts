@@ -121,7 +121,7 @@ for (const TIME_UNIT of ['millisecond', 'microsecond']) {
     await until('trades are written', () => (ingestor.status()?.rows_committed.trades ?? 0) > 20)
     exchange.setFaults({ faults: [{ kind: 'drop', streams: '*@aggTrade', probability: 0.2, count_max: 40 }] })
     await until('the fault is over', () => exchange.status().faults.length === 0)
-    await until('every hole is closed', async () => {
+    await until('every gap is closed', async () => {
       await ingestor.drain()
       const { rows } = await pool.query<{ open: number; closed: number }>(
         `select count(*) filter (where repaired_at is null)::int as open,

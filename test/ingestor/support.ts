@@ -79,7 +79,7 @@ export async function until(what: string, check: () => boolean | Promise<boolean
 
 /**
  * Waits until each of these streams of the exchange had something to say that nobody got. Where
- * nothing happens while a socket is away, what it hears next is what it heard last: that is no hole.
+ * nothing happens while a socket is away, what it hears next is what it heard last: that is not a gap.
  */
 export async function missed(exchange: ExchangeServer, streams: readonly string[]): Promise<void> {
   const countOf = (name: string): number =>

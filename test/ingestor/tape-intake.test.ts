@@ -11,7 +11,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { openSmall } from './tape/support.ts'
 import { CHOICE, dumpGaps, type Entry, quote, START_MS, temporaryDirectory } from './writer/support.ts'
 
-test('a mark for which a full tape has no room waits, and its hole is in the ledger exactly', async () => {
+test('a mark for which a full tape has no room waits, and its gap is in the ledger exactly', async () => {
   const { url, pool } = await createTestDatabase()
   const dir = temporaryDirectory()
   let now_ms = 0

@@ -70,7 +70,7 @@ for (const [name, entries, expected] of [
     { served: 'BUSDT', gaps: ['AUSDT rejected 30 50'], wanted: '' },
   ],
   [
-    'the socket is down: no hole is known yet, and no book is served',
+    'the socket is down: no gap is known yet, and no book is served',
     [mark(400, { kind: 'deaf', cause: 'disconnect', streams: DEPTH })],
     { served: 'BUSDT', gaps: [], wanted: '' },
   ],

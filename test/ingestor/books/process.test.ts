@@ -38,7 +38,7 @@ async function open(source: Parameters<typeof startExchange>[0]['source']) {
   return { exchange, pool, ingestor }
 }
 
-test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: it alone is lost and comes back right, the holes stand in the ledger (FEEDS_DIR names the recording)', async () => {
+test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: it alone is lost and comes back right, the gaps stand in the ledger (FEEDS_DIR names the recording)', async () => {
   const recording = readRecording()
   const { victim, damaged, holes, dropped } = damage(recording)
   const file = join(temporaryDirectory(), 'damaged.ndjson.gz')
@@ -63,7 +63,7 @@ test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: it 
     const diff_count = own.filter((line) => line.kind === 'diff').length
     const is_victim = symbol === victim
     expect(counts.get(symbol)?.diff, symbol).toBe(is_victim ? diff_count - dropped : diff_count)
-    // Asked for once at the start and once after each hole that nothing filled.
+    // Asked for once at the start and once after each gap that nothing filled.
     expect(counts.get(symbol)?.snapshot, symbol).toBe(is_victim ? 3 : 1)
   }
   const books = await storedBooks(pool)

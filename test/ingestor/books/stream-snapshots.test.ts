@@ -86,7 +86,7 @@ test('a book that did not fit is asked for again, twice as late each time', asyn
     await settle('A')
   }
   expect(rounds).toEqual(['1000 A', '3000 A', '7000 A', '15000 A'])
-  // One that fitted for a while begins anew.
+  // One that fitted for a while restarts.
   timers.advance(5_000)
   queue.want('A')
   timers.advance(1_000)

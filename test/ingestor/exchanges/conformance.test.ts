@@ -172,7 +172,7 @@ function byChoice(parse: (choice: StreamChoice) => Parsed): Readonly<Record<stri
 /** What stands in the golden file, which is written first where that was asked for. */
 function golden(path: string, found: unknown): unknown {
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, `${JSON.stringify(found, null, 2)}\n`)
-  if (!existsSync(path)) throw new Error(`${path} is missing: UPDATE_GOLDEN=1 writes it; then read it.`)
+  if (!existsSync(path)) throw new Error(`${path} is missing: UPDATE_GOLDEN=1 writes it; then check it.`)
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 

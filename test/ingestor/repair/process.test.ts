@@ -80,7 +80,7 @@ const openGaps = async (pool: Pool): Promise<number> => {
   return rows[0]!.open
 }
 
-test('dropped frames, cut sockets, spoiled frames and a kill -9: every trade between the first and the last is stored', async () => {
+test('dropped frames, cut sockets, corrupt frames and a kill -9: every trade between the first and the last is stored', async () => {
   const exchange = await simulator()
   const { url, pool } = await createTestDatabase()
   const tape_dir = join(temporaryDirectory(), 'tape')
@@ -114,7 +114,7 @@ test('dropped frames, cut sockets, spoiled frames and a kill -9: every trade bet
   )
   const causes = rows.map((row) => row.cause)
   expect(causes).toContain('sequence')
-  // Where the kill comes before the first trade after the cut, both make one hole.
+  // Where the kill comes before the first trade after the cut, both make one gap.
   expect(causes.some((cause) => cause === 'restart' || cause === 'disconnect')).toBe(true)
   expect(await missingTrades(exchange, pool)).toEqual([])
   await until('the status counts them', () => (second.status()?.gaps_repaired ?? 0) > SYMBOL_COUNT)

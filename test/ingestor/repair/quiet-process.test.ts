@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../writer/support.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 
-test('no hole stays open: the exchange\'s history ends each, and what was missed is stored', async () => {
+test('no gap stays open: the exchange\'s history ends each, and what was missed is stored', async () => {
   const source = { kind: 'sim', seed: 11, symbols: SYMBOLS, events_per_s: 300 } as const
   const exchange = await startExchange({ port: 0, source })
   afterAll(() => exchange.stop())
@@ -27,8 +27,8 @@ test('no hole stays open: the exchange\'s history ends each, and what was missed
   exchange.setFaults({ faults: [{ kind: 'refuse' }], actions: [{ kind: 'close_all' }] })
   await all_missed
   exchange.setFaults({ faults: [], actions: [{ kind: 'halt' }] })
-  await until('the holes are seen', () => ingestor.status()?.open_holes === SYMBOLS.length)
-  await until('no hole is open', () => ingestor.status()?.open_holes === 0)
+  await until('the gaps are seen', () => ingestor.status()?.open_holes === SYMBOLS.length)
+  await until('no gap is open', () => ingestor.status()?.open_holes === 0)
   const openGaps = async (): Promise<number> =>
     (await pool.query('select from marketdata.gap_ledger where to_ts is null or repaired_at is null')).rowCount!
   await until('every row is closed', async () => (await openGaps()) === 0)

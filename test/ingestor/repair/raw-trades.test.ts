@@ -1,4 +1,4 @@
-/** Holes in raw trades, where the exchange's REST leaves out ids that were no market trades. */
+/** Gaps in raw trades, where the exchange's REST leaves out ids that were no market trades. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { until } from '../support.ts'
@@ -14,12 +14,12 @@ const trade = (id: number, X = 'MARKET') => ({
 const ids = (from: number, to: number): readonly number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
-test('ids of the insurance fund and of deleveraging count as there, at both ends of a hole too', async () => {
+test('ids of the insurance fund and of deleveraging count as there, at both ends of a gap too', async () => {
   const void_ids = new Set([101, 150, 151, 199, 200])
   const market = ids(50, 260).map((id) => trade(id, void_ids.has(id) ? 'INSURANCE_FUND' : 'MARKET'))
   const exchange = await exchangeThatPlayed('trade', market)
   const stand = await createStand(exchange, CHOICE)
-  // The stream brings them, and so the trade that ends the hole may be none.
+  // The stream brings them, and so the trade that ends the gap may be none.
   stand.hear([...market.slice(0, 51), ...market.slice(150)])
   await stand.committed()
   expect((await ledger(stand.pool))[0]).toMatchObject({ from_id: 100, to_id: 200 })
@@ -46,7 +46,7 @@ test('more than a page: voids on either side of the page are counted, and none i
   expect(stand.asked.map((path) => /fromId=(\d+)/.exec(path)?.[1])).toEqual(['91', '1095', '2096'])
 })
 
-test('trades that a recording lacks are not taken for void: their hole stays open, with the reason', async () => {
+test('trades that a recording lacks are not taken for void: their gap stays open, with the reason', async () => {
   const market = ids(90, 300).map((id) => trade(id))
   const exchange = await exchangeThatPlayed('trade', [...market.slice(0, 30), ...market.slice(32)])
   const stand = await createStand(exchange, CHOICE)

@@ -1,4 +1,4 @@
-/** Holes in trade streams, refilled from the exchange server's REST into real tables. */
+/** Gaps in trade streams, refilled from the exchange server's REST into real tables. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
@@ -57,7 +57,7 @@ async function marketWith(trade_count: number, start_ms: number) {
   return { exchange, grow, jumpTo, trades: await grow(trade_count) }
 }
 
-describe('holes that the exchange can refill', () => {
+describe('gaps that the exchange can refill', () => {
   let exchange: ExchangeServer
   let trades: readonly AggTradeRow[]
   beforeAll(async () => {
@@ -67,13 +67,13 @@ describe('holes that the exchange can refill', () => {
   const heard = (...ranges: readonly (readonly [number, number])[]): readonly object[] =>
     ranges.flatMap(([from, to]) => trades.slice(from, to).map(frameOf))
 
-  test('a hole of 2,500 trades takes three questions, and its rows are those of the stream', async () => {
+  test('a gap of 2,500 trades takes three questions, and its rows are those of the stream', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 500], [3_000, 4_000]))
     await stand.committed()
     expect((await ledger(stand.pool))[0]).toMatchObject({ from_id: id(499), to_id: id(3_000), is_closed: false })
     const repairer = stand.repair()
-    await until('the hole is closed', () => repairer.counts().gaps_repaired === 1)
+    await until('the gap is closed', () => repairer.counts().gaps_repaired === 1)
     expect(await ledger(stand.pool)).toEqual([
       {
         from_id: id(499),
@@ -91,7 +91,7 @@ describe('holes that the exchange can refill', () => {
     expect(repairer.counts()).toEqual({ gaps_open: 0, gaps_repaired: 1 })
   })
 
-  test('the newest hole comes first, and a new one comes before the rest of an old one', async () => {
+  test('the newest gap comes first, and a new one comes before the rest of an old one', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100], [2_900, 3_000], [3_100, 3_200]))
     await stand.committed()
@@ -131,7 +131,7 @@ describe('holes that the exchange can refill', () => {
     expect(await storedTrades(stand.pool)).toEqual(trades.slice(first, 400).map(asNumbers))
   })
 
-  test('429 with Retry-After is waited for, and then the hole is refilled', async () => {
+  test('429 with Retry-After is waited for, and then the gap is refilled', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100], [200, 300]))
     await stand.committed()
@@ -144,7 +144,7 @@ describe('holes that the exchange can refill', () => {
     expect((await storedTrades(stand.pool)).length).toBe(300)
   })
 
-  test('an exchange that is away says nothing of the hole: no attempt is counted, and it is refilled later', async () => {
+  test('an exchange that is away says nothing of the gap: no attempt is counted, and it is refilled later', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100], [200, 300]))
     await stand.committed()
@@ -157,7 +157,7 @@ describe('holes that the exchange can refill', () => {
     expect((await ledger(stand.pool))[0]).toMatchObject({ repaired_count: 100, repair_note: null })
   })
 
-  test('two ingestors that know the same hole ask for it once', async () => {
+  test('two ingestors that know the same gap ask for it once', async () => {
     const database = await createTestDatabase()
     const stands = [
       await createStand(exchange, CHOICE, database, 'first'),
@@ -166,7 +166,7 @@ describe('holes that the exchange can refill', () => {
     for (const stand of stands) stand.hear(heard([0, 100], [1_100, 1_200], [2_200, 2_300]))
     for (const stand of stands) await stand.committed()
     for (const stand of stands) stand.repair()
-    await until('both holes are closed', async () => (await ledger(database.pool)).every((row) => row.is_closed))
+    await until('both gaps are closed', async () => (await ledger(database.pool)).every((row) => row.is_closed))
     expect(stands.flatMap((stand) => stand.asked).length).toBe(2)
     expect(await storedTrades(database.pool)).toEqual(trades.slice(0, 2_300).map(asNumbers))
   })
@@ -184,7 +184,7 @@ describe('holes that the exchange can refill', () => {
     expect((await ledger(database.pool))[0]).toMatchObject({ repaired_count: 200 })
   })
 
-  test('a stream that stays quiet after it was lost is asked for once; its hole ends with the newest trade and is closed', async () => {
+  test('a stream that stays quiet after it was lost is asked for once; its gap ends with the newest trade and is closed', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100]))
     const position = stand.mark(deaf())
@@ -203,19 +203,19 @@ describe('holes that the exchange can refill', () => {
     expect(stand.asked.length).toBe(asked_count)
   })
 
-  test('a stream that missed nothing and stays quiet: one question ends its hole, and there is no row', async () => {
+  test('a stream that missed nothing and stays quiet: one question ends its gap, and there is no row', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, trades.length]))
     const position = stand.mark(deaf())
     await stand.committed()
     expect(await openHoles(stand.pool)).toBe(1)
     stand.repair().noteDeaf([SYMBOL], position)
-    await until('its hole has ended', async () => (await openHoles(stand.pool)) === 0)
+    await until('its gap has ended', async () => (await openHoles(stand.pool)) === 0)
     expect(await ledger(stand.pool)).toEqual([])
     expect(stand.asked.length).toBe(1)
   })
 
-  test('a quiet stream that is lost again while it is asked for: its hole stays open', async () => {
+  test('a quiet stream that is lost again while it is asked for: its gap stays open', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, trades.length]))
     const position = stand.mark(deaf())
@@ -238,7 +238,7 @@ describe('holes that the exchange can refill', () => {
     expect(await openHoles(stand.pool)).toBe(1)
   })
 
-  test('a stream that never spoke and was lost: a history without a trade since ends its hole', async () => {
+  test('a stream that never spoke and was lost: a history without a trade since ends its gap', async () => {
     const stand = await createStand(exchange)
     // The market of this test is an hour old, and stands still.
     stand.mark(started())
@@ -246,7 +246,7 @@ describe('holes that the exchange can refill', () => {
     await stand.committed()
     expect(await openHoles(stand.pool)).toBe(1)
     stand.repair().noteDeaf([SYMBOL], position)
-    await until('its hole has ended', async () => (await openHoles(stand.pool)) === 0)
+    await until('its gap has ended', async () => (await openHoles(stand.pool)) === 0)
     expect(await ledger(stand.pool)).toEqual([])
     expect(stand.asked.length).toBe(1)
   })
@@ -263,8 +263,8 @@ describe('holes that the exchange can refill', () => {
   })
 })
 
-describe('holes that cannot be refilled', () => {
-  test('a hole before the last 24 hours is never asked for; of one across the limit the newer part comes back', async () => {
+describe('gaps that cannot be refilled', () => {
+  test('a gap before the last 24 hours is never asked for; of one across the limit the newer part comes back', async () => {
     const { exchange, grow, jumpTo } = await marketWith(300, Date.now() - 26 * HOUR_MS)
     await jumpTo(Date.now() - 22 * HOUR_MS)
     const all = await grow(300)
@@ -307,7 +307,7 @@ describe('holes that cannot be refilled', () => {
     expect(stand.asked).toEqual([])
   })
 
-  test('a hole in quotes says from the beginning that it stays', async () => {
+  test('a gap in quotes says from the beginning that it stays', async () => {
     const { exchange } = await marketWith(10, Date.now() - HOUR_MS)
     const stand = await createStand(exchange)
     const quote = (u: number): object => ({

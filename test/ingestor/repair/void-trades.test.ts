@@ -1,4 +1,4 @@
-/** Holes in aggregated trades some of which the exchange gives with nothing traded. */
+/** Gaps in aggregated trades some of which the exchange gives with nothing traded. */
 import { expect, test } from 'vitest'
 import { until } from '../support.ts'
 import { createStand, exchangeThatPlayed, ledger, storedTrades, SYMBOL } from './stand.ts'

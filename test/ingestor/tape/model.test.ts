@@ -233,7 +233,7 @@ class Sequence {
     const expected = [...this.#written, ...taken]
     expectSame(lines, expected)
     for (const { from, to, reason } of damage) {
-      // A jump of positions cannot be told from a hole where the header behind it is broken.
+      // A jump of positions cannot be told from a gap where the header behind it is broken.
       if (reason === 'missing' && this.#headless.has(to)) continue
       expect(reason).toBe('corrupt')
       expect(this.#damaged.some((range) => range.from <= to && from <= range.to)).toBe(true)

@@ -58,7 +58,7 @@ const QUICK: Partial<TransportSettings> = {
   healthy_after_ms: 500,
   alive_window_ms: 300,
   renewal_overlap_ms_max: 600,
-  // Silence is no alarm unless a test asks for it.
+  // Silence is not an alarm unless a test asks for it.
   silence_ms_min: 60_000,
 }
 

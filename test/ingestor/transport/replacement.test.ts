@@ -175,7 +175,7 @@ test('a class that is acknowledged and never delivered is noticed on a busy sock
   expect(rig.deaf.length).toBe(1)
 })
 
-test('a busy stream that falls silent is noticed; a quiet one beside it is no alarm', async () => {
+test('a busy stream that falls silent is noticed; a quiet one beside it is not an alarm', async () => {
   const symbols = ['BUSY', 'ALSOBUSY', 'TAIL']
   const settings = { silence_ms_min: 300, rate_memory_ms: 1_000, missing_frames_min: 20 }
   const rig = await createRig({ symbols, choice: QUOTES, settings })

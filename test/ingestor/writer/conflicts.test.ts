@@ -1,4 +1,4 @@
-/** Two rows of one identity that say different things: the first stays, both are evidence. */
+/** Two rows with one key and different values: the first is kept, and both are evidence. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -28,9 +28,9 @@ const repeatOf = (entry: Entry, connection: number): Entry => ({ ...entry, conne
 
 for (const [name, parts] of [
   ['in one batch', (entries: readonly Entry[]) => [entries]],
-  ['in two lives of the writer', (entries: readonly Entry[]) => entries.map((entry) => [entry])],
+  ['in two runs of the writer', (entries: readonly Entry[]) => entries.map((entry) => [entry])],
 ] as const) {
-  test(`what contradicts a row is no duplicate: ${name}`, async () => {
+  test(`a row with another one's key and other values is a conflict, not a duplicate: ${name}`, async () => {
     const { url, pool } = await createTestDatabase()
     const entries = [
       trade('BTCUSDT', 7, 0, 2, '100.10'),
@@ -59,7 +59,7 @@ for (const [name, parts] of [
   })
 }
 
-test('what the exchange left out once contradicts nothing', async () => {
+test('a value that the exchange left out in one row is not a conflict', async () => {
   const { url, pool } = await createTestDatabase()
   const told = { e: 'aggTrade', a: 7, p: '100.10', q: '0.010', f: 21, l: 23, T: START_MS, m: false }
   const answer = rest(50, '/fapi/v1/aggTrades?symbol=BTCUSDT&fromId=7&limit=1', JSON.stringify([{ ...told, nq: '0.010' }]))
@@ -68,7 +68,7 @@ test('what the exchange left out once contradicts nothing', async () => {
   expect(await evidence(pool)).toEqual([])
 })
 
-test('a tape that is read again adds no evidence', async () => {
+test('reading a tape again adds no evidence', async () => {
   const { url, pool } = await createTestDatabase()
   const entries = [trade('BTCUSDT', 7, 0), trade('BTCUSDT', 7, 0, 3, '100.20')]
   await follow(url, entries)

@@ -15,7 +15,7 @@ import { createTestDatabase } from '../../support/database.ts'
 
 type Row = Record<string, CellValue>
 
-/** Values at the edges of what a column can hold; the whole-hour partition is 2026-03-01 12:00. */
+/** Values at the limits of each column. The hourly partition is 2026-03-01 12:00. */
 const HOUR_US = Date.UTC(2026, 2, 1, 12) * 1_000
 const LADDER: readonly Level[] = Array.from({ length: 1_000 }, (_, rank) => [60_000 - rank / 10, rank])
 const EDGES: Readonly<Record<string, readonly CellValue[]>> = {
@@ -30,7 +30,7 @@ const EDGES: Readonly<Record<string, readonly CellValue[]>> = {
   levels: [[], [[61_800.2, 0.014]], LADDER, [[0.1, 0], [5e-324, Number.MAX_VALUE]]],
 }
 
-/** What makes each key another one, where the table's identity has no id: its time. */
+/** Makes each key unique: by time, if the table's key has no id. */
 function uniqueOf(table: Table): string {
   return table.identity.find((name) => name.endsWith('_id') && name !== 'symbol_id') ?? 'ts_exchange'
 }
@@ -60,7 +60,7 @@ const KINDS: { readonly [name in RawChannel]: StoredEvent['kind'] } = {
   liquidations: 'liquidation',
 }
 
-/** As the events of the table's kind. */
+/** Turns the rows into events of the table's kind. */
 function bufferOf(table: Table, rows: readonly Row[]): RowBuffer {
   const buffer = new RowBuffer(table)
   for (const row of rows) buffer.push(eventOf(table, row))
@@ -78,7 +78,7 @@ function joined(table: Table, ...groups: readonly (readonly [number, readonly Ro
   )
 }
 
-/** In the order of the key, which the encoder brings them into. */
+/** In key order, as the encoder sorts them. */
 function sortedByKey(table: Table, rows: readonly Row[]): readonly Row[] {
   const unique = uniqueOf(table)
   return rows.toSorted(
@@ -90,7 +90,7 @@ function sortedByKey(table: Table, rows: readonly Row[]): readonly Row[] {
 for (const channel of RAW_CHANNELS) {
   const table = RAW_TABLES[channel]
 
-  test(`${channel}: rows come back from their bytes exactly, in any part of the whole`, () => {
+  test(`${channel}: rows decode exactly from their bytes, from any slice`, () => {
     const rows = edgeRows(table)
     const encoded = joined(table, [3, rows.slice(0, 10)], [2 ** 40, rows.slice(10)])
     const sorted = [...sortedByKey(table, rows.slice(0, 10)), ...sortedByKey(table, rows.slice(10))]
@@ -102,7 +102,7 @@ for (const channel of RAW_CHANNELS) {
     expect(parts).toEqual(encoded.bytes)
   })
 
-  test(`${channel}: a key that comes twice keeps its first row, wherever the second stands`, () => {
+  test(`${channel}: a repeated key keeps its first row, wherever the second is`, () => {
     const rows = sortedByKey(table, edgeRows(table))
     const again = { ...rows[5]!, ts_ingest: HOUR_US + 999 }
     const orders = [
@@ -117,7 +117,7 @@ for (const channel of RAW_CHANNELS) {
     }
   })
 
-  test(`${channel}: a buffer that was cleared holds only what came after it`, () => {
+  test(`${channel}: a cleared buffer holds only later rows`, () => {
     const rows = sortedByKey(table, edgeRows(table))
     const buffer = bufferOf(table, rows)
     expect([...buffer.hours]).toEqual([HOUR_US])
@@ -129,7 +129,7 @@ for (const channel of RAW_CHANNELS) {
     expect(decodeRow(encoded, 0)).toEqual({ ...rows[0]!, symbol_id: 7 })
   })
 
-  test(`${channel}: Postgres reads the same values out of the bytes`, async () => {
+  test(`${channel}: Postgres reads the same values from the bytes`, async () => {
     const { pool } = await createTestDatabase()
     const rows = edgeRows(table)
     const encoded = joined(table, [2 ** 40, rows])
@@ -141,7 +141,7 @@ for (const channel of RAW_CHANNELS) {
     const stored = await pool.query<Row>(
       `select ${columns.join(', ')} from marketdata.${channel} order by ${uniqueOf(table)}`,
     )
-    // Whole numbers come as text.
+    // pg returns whole numbers as text.
     const values = stored.rows.map((row) =>
       Object.fromEntries(
         Object.entries(row).map(([name, value]) => {
@@ -154,7 +154,7 @@ for (const channel of RAW_CHANNELS) {
   })
 }
 
-test('a diff, a partial book and a snapshot that end with the same update are three rows', () => {
+test('a diff, a partial book and a snapshot with the same last update id are three rows', () => {
   const [row] = edgeRows(RAW_TABLES.depth_events)
   const kinds = ['snapshot', 'diff', 'partial', 'diff']
   const rows = joined(RAW_TABLES.depth_events, [7, kinds.map((depth_kind) => ({ ...row!, depth_kind }))])
@@ -162,7 +162,7 @@ test('a diff, a partial book and a snapshot that end with the same update are th
   expect(found.toSorted()).toEqual(['diff', 'partial', 'snapshot'])
 })
 
-test('a buffer that held a burst of whole books takes the next rows as any other does', () => {
+test('after a burst of snapshots a buffer takes the next rows as usual', () => {
   const table = RAW_TABLES.depth_events
   const buffer = bufferOf(table, Array.from({ length: 200 }, (_, index) => ({
     ...edgeRows(table)[0]!, final_update_id: index, bids: LADDER, asks: LADDER,

@@ -8,7 +8,7 @@ import { openDeadLetters } from '../../../ingestor/writer/dead-letters.ts'
 import { joinRows, RowBuffer } from '../../../ingestor/writer/row-buffer.ts'
 import { temporaryDirectory } from './support.ts'
 
-test('the file never grows beyond its limit; the one before it is kept', async () => {
+test('the file never exceeds its limit, and the previous file is kept', async () => {
   const path = join(temporaryDirectory(), 'deep', 'dead.ndjson')
   const letters = openDeadLetters(path, silentLogger, 2_000)
   const row = {

@@ -1,4 +1,4 @@
-/** Books, mark prices and forced orders from the tape to their tables, and the holes in them. */
+/** Books, mark prices and forced orders from the tape to their tables, and the gaps in them. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -43,7 +43,7 @@ const snapshot = (ms: number, last_id: number): Entry =>
     JSON.stringify({ lastUpdateId: last_id, E: START_MS + ms, T: START_MS + ms, bids: LADDER, asks: [] }),
   )
 
-/** Over the turn of an hour. */
+/** Across the turn of an hour. */
 const EVERYTHING: readonly Entry[] = [
   diff('BTCUSDT', 0, 10, 0),
   snapshot(1, 10),
@@ -55,7 +55,7 @@ const EVERYTHING: readonly Entry[] = [
   diff('BTCUSDT', 20, 31, 800),
 ]
 
-test('every kind of event is a row, with its levels, over the turn of an hour', async () => {
+test('every kind of event becomes a row with its levels, across the turn of an hour', async () => {
   const { url, pool } = await createTestDatabase()
   const counts = await follow(url, await writeTape(EVERYTHING), 'test', choose('diff', 'partial5'))
   expect(counts.rows).toMatchObject({ depth_events: 6, mark_price: 1, liquidations: 1 })
@@ -88,7 +88,7 @@ test('every kind of event is a row, with its levels, over the turn of an hour', 
   ])
 })
 
-test('the same tape by a second ingestor, and every event twice in one batch, change nothing', async () => {
+test('a second ingestor with the same tape, and every event twice in one batch, change nothing', async () => {
   const { url, pool } = await createTestDatabase()
   const later = EVERYTHING.map((entry) => ({ ...entry, ts_ingest: (entry.ts_ingest + 777) as typeof entry.ts_ingest }))
   const tape_dir = await writeTape([...EVERYTHING, ...later])
@@ -112,43 +112,43 @@ const deaf = (ms: number): Entry => mark(ms, { kind: 'deaf', cause: 'disconnect'
 
 for (const [name, streams, entries, expected] of [
   [
-    'a change that was not heard is a hole at once, of this symbol alone',
+    'a missed diff is a gap at once, of this symbol only',
     ['diff'],
     [diff('BTCUSDT', 0, 10, 0), diff('ETHUSDT', 0, 11, 0), diff('BTCUSDT', 15, 20, 200), diff('ETHUSDT', 11, 21, 200)],
     ['BTCUSDT depth_events sequence 10 20 0.200000'],
   ],
   [
-    'a reconnect between two changes is no hole, the next one says so itself',
+    'a reconnect between two diffs is not a gap if the next diff follows the last',
     ['diff'],
     [diff('BTCUSDT', 0, 10, 0), deaf(50), diff('BTCUSDT', 10, 20, 100, 9)],
     [],
   ],
   [
-    'a reconnect that missed changes has its cause',
+    'a reconnect that missed diffs is a gap with its cause',
     ['diff'],
     [diff('BTCUSDT', 0, 10, 0), deaf(50), diff('BTCUSDT', 15, 20, 1_000, 9)],
     ['BTCUSDT depth_events disconnect 10 20 1.000000'],
   ],
   [
-    'a snapshot and partial books beside changes neither make nor close a hole',
+    'snapshots and partial books besides diffs neither open nor close a gap',
     ['diff', 'partial5'],
     [diff('BTCUSDT', 0, 10, 0), partial('BTCUSDT', 14, 50), snapshot(60, 15), diff('BTCUSDT', 15, 20, 200)],
     ['BTCUSDT depth_events sequence 10 20 0.200000'],
   ],
   [
-    'partial books alone have no sequence, only times without ears',
+    'partial books alone have no sequence; their gaps are the losses of their stream',
     ['partial5'],
     [partial('BTCUSDT', 14, 0), partial('BTCUSDT', 90, 100), deaf(150), partial('BTCUSDT', 200, 1_100)],
     ['BTCUSDT depth_events disconnect 90 200 1.000000'],
   ],
   [
-    'mark prices and forced orders have no ids: a hole is known by its times',
+    'mark prices and forced orders have no ids: their gaps have only times',
     ['diff'],
     [markPrice('BTCUSDT', 0), forceOrder('BTCUSDT', 0), deaf(500), markPrice('BTCUSDT', 3_000), forceOrder('BTCUSDT', 9_000)],
     ['BTCUSDT liquidations disconnect 9.000000', 'BTCUSDT mark_price disconnect 3.000000'],
   ],
 ] as const satisfies readonly (readonly [string, readonly DepthStream[], readonly Entry[], readonly string[]])[]) {
-  test(`holes: ${name}`, async () => {
+  test(`gaps: ${name}`, async () => {
     const { url, pool } = await createTestDatabase()
     await follow(url, await writeTape(entries), 'test', choose(...streams))
     expect(await dumpGaps(pool)).toEqual(expected)
@@ -157,7 +157,7 @@ for (const [name, streams, entries, expected] of [
   })
 }
 
-test('the sequence of a book goes on over a restart of the writer', async () => {
+test('the sequence of a book continues across a restart of the writer', async () => {
   const { url, pool } = await createTestDatabase()
   const tape_dir = await writeTape([diff('BTCUSDT', 0, 10, 0), markPrice('BTCUSDT', 0)])
   await follow(url, tape_dir)
@@ -168,7 +168,7 @@ test('the sequence of a book goes on over a restart of the writer', async () => 
   expect(await dumpGaps(pool)).toEqual(['BTCUSDT depth_events sequence 20 30 0.100000'])
 })
 
-test('a book that Postgres refuses lies among the dead letters with all its levels', async () => {
+test('a book that Postgres refuses is in the dead letters with all its levels', async () => {
   const { url, pool } = await createTestDatabase()
   await pool.query('alter table marketdata.depth_events add constraint small check (cardinality(bids) < 100)')
   const tape_dir = await writeTape([diff('BTCUSDT', 0, 10, 0), snapshot(1, 10)])
@@ -180,7 +180,7 @@ test('a book that Postgres refuses lies among the dead letters with all its leve
   expect(letter.row['bids']).toEqual(LADDER.map(([price, qty]) => [Number(price), Number(qty)]))
 })
 
-test('only what is recorded has partitions made ahead of time', async () => {
+test('partitions are created ahead of time only for recorded channels', async () => {
   const { pool } = await createTestDatabase()
   const now = micros(START_MS * 1_000)
   await withClient(pool, (client) => createPartitions(client, ['mark_price']).ensureAhead(now))

@@ -22,7 +22,7 @@ function follow(database_url: string, more: Partial<FollowToEndOptions> = {}) {
     choice: CHOICE,
     dead_letter_path: join(temporaryDirectory(), 'dead.ndjson'),
     log: silentLogger,
-    // The tape is read in chunks of some hundred records: several batches.
+    // The tape is read in chunks of a few hundred records, so there are several batches.
     limits: { rows_max: 100, bytes_max: 64 * 1024, age_ms_max: 1 },
     ...more,
   })
@@ -39,7 +39,7 @@ beforeAll(async () => {
 describe('connection lost', () => {
   for (const [name, loss] of [
     ['before the transaction', { when: 'begin; set local', skip: 2, loses: 'before' }],
-    ['when the transaction has begun', { when: 'begin; set local', skip: 2, loses: 'answer' }],
+    ['after the transaction began', { when: 'begin; set local', skip: 2, loses: 'answer' }],
     ['before the rows', { when: 'copy marketdata.book_ticker', skip: 1, loses: 'before' }],
     ['in the middle of the rows', { when: 'PGCOPY', skip: 2, loses: 'half' }],
     ['after the rows', { when: 'PGCOPY', skip: 3, loses: 'answer' }],
@@ -74,7 +74,7 @@ describe('Postgres refuses', () => {
   ] as const) {
     test(`${name}, three times: every row once`, async () => {
       const database = await createTestDatabase()
-      // A sequence counts on through rollbacks.
+      // A sequence keeps counting through rollbacks.
       await database.pool.query(`create sequence marketdata.failures;
         create function marketdata.fail() returns trigger language plpgsql as $$
         begin
@@ -97,7 +97,7 @@ describe('Postgres refuses', () => {
 })
 
 describe('duplicates', () => {
-  test('the same tape by another ingestor changes nothing and counts every row', async () => {
+  test('another ingestor with the same tape changes nothing and counts every row as a duplicate', async () => {
     const database = await createTestDatabase()
     await follow(database.url)
     const counts = await follow(database.url, { ingestor_id: 'second' })
@@ -106,7 +106,7 @@ describe('duplicates', () => {
     expect(await dumpRows(database.pool)).toEqual(expected)
   })
 
-  test('a batch that holds every event twice is stored once, the first of them stands', async () => {
+  test('a batch with every event twice is stored once, and the first row is kept', async () => {
     const entries = market(['BTCUSDT'], 60)
     const late = entries.map((entry) => ({ ...entry, ts_ingest: entry.ts_ingest + 777 as typeof entry.ts_ingest }))
     const database = await createTestDatabase()
@@ -121,7 +121,7 @@ describe('duplicates', () => {
     expect(await dumpRows(database.pool)).toEqual(await dumpRows(once.pool))
   })
 
-  test('two ingestors at the same moment with two tapes of the same frames give the rows of one', async () => {
+  test('two ingestors at the same time with two tapes of the same frames give the rows of one', async () => {
     const database = await createTestDatabase()
     const other = await writeTape(market(['BTCUSDT', 'ETHUSDT', 'SOLUSDT'], EVENT_COUNT))
     const counts = await Promise.all([
@@ -143,7 +143,7 @@ describe('bad rows', () => {
     trade('BTCUSDT', 181, 81, 2, '888888.00'),
   ]
 
-  test('rows that a constraint refuses are put aside with the reason, the rest goes in', async () => {
+  test('rows that a constraint refuses become dead letters with the reason; the rest is stored', async () => {
     const database = await createTestDatabase()
     await database.pool.query(
       'alter table marketdata.trades add constraint plausible check (price < 10000)',
@@ -166,7 +166,7 @@ describe('bad rows', () => {
     expect(letters[1]).toMatchObject({ row: { agg_trade_id: 181 } })
   })
 
-  test('a partition that was dropped behind our back is made again', async () => {
+  test('a partition that someone dropped is created again', async () => {
     const database = await createTestDatabase()
     await database.pool.query(`create function marketdata.ensure_nothing() returns void language sql as 'select';
       alter function marketdata.ensure_hour(text, timestamptz) rename to ensure_hour_really;

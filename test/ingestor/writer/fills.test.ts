@@ -1,4 +1,4 @@
-/** Aggregate ids that an exchange uses twice or leaves out, as Binance does, from the tape to the ledger. */
+/** Aggregate ids that an exchange repeats or skips, as Binance does, from tape to ledger. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -24,14 +24,14 @@ async function follow(database_url: string, entries: readonly Entry[]): Promise<
   await followToEnd({ ...options, log: silentLogger })
 }
 
-test('an id that comes twice with consecutive fills is two rows and no gap', async () => {
+test('a repeated id with consecutive fills is two rows and no gap', async () => {
   const { url, pool } = await createTestDatabase()
   await follow(url, [summed(54, 668, 668, 0), summed(55, 669, 669, 10), summed(55, 670, 670, 46_000), summed(56, 671, 681, 80_000)])
   expect(await dumpRows(pool)).toHaveLength(4)
   expect(await dumpGaps(pool)).toEqual([])
 })
 
-test('the last fill outlives the writer: the id comes again after a restart, and is no gap', async () => {
+test('the last fill survives a restart of the writer: the repeated id is not a gap', async () => {
   const { url, pool } = await createTestDatabase()
   await follow(url, [summed(54, 668, 668, 0), summed(55, 669, 669, 10)])
   await follow(url, [summed(55, 670, 670, 46_000), summed(56, 671, 681, 80_000)])
@@ -39,7 +39,7 @@ test('the last fill outlives the writer: the id comes again after a restart, and
   expect(await dumpGaps(pool)).toEqual([])
 })
 
-test('a refilled hole is complete where its fills are, and counts the trades that are stored', async () => {
+test('a refilled gap is complete if its fills are, and counts the stored trades', async () => {
   const { url, pool } = await createTestDatabase()
   const streams = [{ symbol: 'ZILUSDT', channel: 'trades' }] as const
   const lost = mark(100, { kind: 'deaf', cause: 'disconnect', streams })

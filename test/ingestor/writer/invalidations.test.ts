@@ -24,7 +24,7 @@ function rowsAt(symbol_id: number, ...times_us: readonly number[]) {
   return { symbol_id, rows }
 }
 
-test('ranges are by symbol and hour, whatever order the rows came in', () => {
+test('ranges are by symbol and hour, in whatever order the rows arrive', () => {
   const hour = Date.parse(HOUR) * 1_000
   const joined = joinRows(trades, [
     rowsAt(3, hour + 5, hour - 1, hour - 7),
@@ -45,7 +45,7 @@ test('ranges are by symbol and hour, whatever order the rows came in', () => {
   expect(oldestAdded(ranges)).toEqual({ table_names: ['trades'], lowest: ['2026-03-01T12:59:59.999993Z'] })
 })
 
-test('a threshold that is just being raised is waited for, and counts', async () => {
+test('the writer waits for a threshold that is being raised, and uses the new one', async () => {
   const { url, pool } = await createTestDatabase()
   const raising = await pool.connect()
   await raising.query('begin')

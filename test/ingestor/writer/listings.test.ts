@@ -1,4 +1,4 @@
-/** What the exchange's listings make of marketdata.symbols and symbol_history. */
+/** From the exchange's listings to marketdata.symbols and symbol_history. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -44,7 +44,7 @@ async function symbolsOf(pool: Pool): Promise<readonly string[]> {
   return rows.map((row) => row.line)
 }
 
-/** Seconds are those since the first listing. */
+/** Times are seconds since the first listing. */
 async function historyOf(pool: Pool): Promise<readonly string[]> {
   const { rows } = await pool.query<{ line: string }>(
     `select concat_ws(' ', symbol, round(extract(epoch from valid_from - min(valid_from) over ())),
@@ -76,14 +76,14 @@ const HISTORY = [
 ]
 const SYMBOLS = ['BTCUSDT t 0.01', 'ETHUSDT t 0.1', 'NEWUSDT f 0.1']
 
-test('a finer tick, a settlement, a return and a name that is left out: one row a change', async () => {
+test('a finer tick, a settlement, a return and an omitted name: one row per change', async () => {
   const { url, pool } = await createTestDatabase()
   await follow(url, DAY)
   expect(await symbolsOf(pool)).toEqual(SYMBOLS)
   expect(await historyOf(pool)).toEqual(HISTORY)
 })
 
-test('in one batch or in five, and replayed from the beginning, the history is the same', async () => {
+test('the history is the same in one batch, in five, and replayed from the beginning', async () => {
   const { url, pool } = await createTestDatabase()
   for (const [index, entry] of DAY.entries()) await follow(url, [entry], `ingestor-${index}`)
   expect(await historyOf(pool)).toEqual(HISTORY)
@@ -92,25 +92,25 @@ test('in one batch or in five, and replayed from the beginning, the history is t
   expect(await historyOf(pool)).toEqual(HISTORY)
 })
 
-test('a symbol that was heard before any listing gets its history with the first one', async () => {
+test('a symbol with events before any listing gets its history with the first listing', async () => {
   const { url, pool } = await createTestDatabase()
   await follow(url, [quote('ETHUSDT', 1, 0), quote('OLDUSDT', 2, 0)], 'early')
   expect(await symbolsOf(pool)).toEqual(['ETHUSDT t -', 'OLDUSDT t -'])
   expect(await historyOf(pool)).toEqual([])
   await follow(url, [listing(5_000, ETH)], 'later')
-  // No listing ever named OLDUSDT: that it is missing says nothing.
+  // No listing ever named OLDUSDT, so its absence means nothing.
   expect(await symbolsOf(pool)).toEqual(['ETHUSDT t 0.1', 'OLDUSDT t -'])
   expect(await historyOf(pool)).toEqual(['ETHUSDT 0 t 0.1'])
 })
 
-test('a listing that is none leaves every symbol as it is', async () => {
+test('an invalid listing changes no symbol', async () => {
   const { url, pool } = await createTestDatabase()
   const counts = await follow(url, [listing(0, BTC), rest(1_000, '/fapi/v1/exchangeInfo', '{"symbols":[]}'), rest(2_000, '/fapi/v1/exchangeInfo', '<html>')])
   expect(counts.rejected).toEqual({ unknown_shape: 1 })
   expect(await symbolsOf(pool)).toEqual(['BTCUSDT t 0.1'])
 })
 
-test('two ingestors that read the same listing at the same moment write it once', async () => {
+test('two ingestors that read the same listing at the same time write it once', async () => {
   const { url, pool } = await createTestDatabase()
   const many = Array.from({ length: 300 }, (_, index) => ({ symbol: `C${index}USDT` }))
   const entries = [listing(0, ...many), listing(1_000, ...many.toReversed())]

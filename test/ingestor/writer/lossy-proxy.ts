@@ -1,25 +1,25 @@
 /**
- * A TCP proxy before Postgres that loses the connection at a chosen moment of the conversation,
- * once, and is honest before and after.
+ * A TCP proxy in front of Postgres that drops the connection once, at a chosen point of the
+ * conversation, and passes everything else on.
  */
 import { connect, createServer, type Socket } from 'node:net'
 import { atFileEnd } from '../../support/file-end.ts'
 
-/** What the client says when it happens: text that stands in the bytes it sends. */
+/** Text in the client's bytes at which the connection is dropped. */
 export interface Loss {
   readonly when: string
-  /** How many times this is said before it happens. */
+  /** How many occurrences to skip first. */
   readonly skip: number
   /**
-   * before: what the client said is not passed on. half: half of it is. answer: all of it is, and
-   * the answer is thrown away.
+   * before: the client's bytes are not passed on. half: half of them are. answer: all of them are,
+   * and the answer is dropped.
    */
   readonly loses: 'before' | 'half' | 'answer'
 }
 
 export interface LossyProxy {
   readonly url: string
-  /** True once the loss has happened. */
+  /** True once the connection was dropped. */
   readonly has_struck: () => boolean
 }
 

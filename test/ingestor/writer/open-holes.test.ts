@@ -1,4 +1,4 @@
-/** Streams that fell silent and did not speak again: what the ledger says of them meanwhile. */
+/** The ledger's rows for lost streams that have not delivered again. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -43,7 +43,7 @@ function follow(database_url: string, tape_dir: string, ingestor_id = 'test') {
   })
 }
 
-/** As a running ingestor does it: with the claim that it covers its streams up to the tape's end. */
+/** Like a running ingestor: claims to cover its streams up to the tape's end. */
 async function followLive(database_url: string, tape_dir: string, ingestor_id = 'test'): Promise<void> {
   const end = fileEnd(listSegments(tape_dir).at(-1)!)
   const follower = startFollower({
@@ -55,7 +55,7 @@ async function followLive(database_url: string, tape_dir: string, ingestor_id = 
   await follower.stop()
 }
 
-/** Holes that have not ended, times in seconds after START_MS. */
+/** Gaps that have not ended, times in seconds after START_MS. */
 async function openHoles(pool: Pool): Promise<readonly string[]> {
   const { rows } = await pool.query<{ line: string }>(
     `select concat_ws(' ', s.symbol, channel, cause, from_id,
@@ -81,13 +81,13 @@ const LOST = [
   mark(300_000, { kind: 'deaf', cause: 'disconnect', heard_until: at(299_000), streams: [TRADES] }),
 ]
 
-test('a lost stream has an open hole at once, from where it was certainly heard, also when the tape is read again', async () => {
+test('a lost stream has an open gap at once, from where it was certainly covered, even after a replay', async () => {
   const database = await createTestDatabase()
   const tape_dir = await writeTape(LOST)
   await follow(database.url, tape_dir)
   const expected = [
     'BTCUSDT book_ticker silence 10 1.000 open',
-    // Its socket delivered until second 299; what was on its way for a minute may be lost.
+    // Its socket delivered until second 299. What was in flight for up to a minute may be lost.
     'BTCUSDT trades disconnect 5 239.000 open',
   ]
   expect((await openHoles(database.pool)).map((line) => line.replace('238.999', '239.000'))).toEqual(expected)
@@ -98,12 +98,12 @@ test('a lost stream has an open hole at once, from where it was certainly heard,
 
   await append(tape_dir, [quote('BTCUSDT', 20, 400_000), trade('BTCUSDT', 6, 400_000)])
   await follow(database.url, tape_dir)
-  // The trade follows the last one: nothing was missed, and the hole goes.
+  // The trade follows the last one, so nothing was missed and the gap disappears.
   expect(await openHoles(database.pool)).toEqual([])
   expect(await dumpGaps(database.pool)).toEqual(['BTCUSDT book_ticker silence 10 20 399.000000'])
 })
 
-test('an ingestor that is down covers its streams up to its last record, a heartbeat included', async () => {
+test('an ingestor that is down covers its streams up to its last record, which may be a heartbeat', async () => {
   const database = await createTestDatabase()
   const tape_dir = await writeTape([
     started(0, [QUOTES, ETH]),
@@ -117,7 +117,7 @@ test('an ingestor that is down covers its streams up to its last record, a heart
   expect(eth).toMatch(/^ETHUSDT book_ticker restart 11 (839.999|840.000) open$/)
   expect(others).toEqual([])
 
-  // The same holes once it is back, though it asks for the listing before it listens, and is killed.
+  // The gaps stay the same if it restarts, reads the listing, and is killed before it subscribes.
   const listing = rest(7_190_000, '/fapi/v1/exchangeInfo', '{"symbols":[]}')
   await append(tape_dir, [listing])
   await followLive(database.url, tape_dir)
@@ -125,12 +125,12 @@ test('an ingestor that is down covers its streams up to its last record, a heart
   await append(tape_dir, [listing, started(7_200_000, [QUOTES, ETH]), quote('BTCUSDT', 50, 7_201_000)])
   await followLive(database.url, tape_dir)
   expect(await dumpGaps(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 10 50 636\d\./)])
-  // It is long ago: the heartbeat of this tape's last record is old.
+  // The heartbeat in this tape's last record is old.
   await database.pool.query("update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour'")
   expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^ETHUSDT book_ticker restart 11 8/)])
 })
 
-test('an import makes no claim beyond its last event', async () => {
+test('an import claims no coverage beyond its last event', async () => {
   const database = await createTestDatabase()
   await follow(database.url, await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]))
   expect(await openHoles(database.pool)).toEqual([])
@@ -138,7 +138,7 @@ test('an import makes no claim beyond its last event', async () => {
   expect(await openHoles(database.pool)).toEqual([])
 })
 
-test('a delisted symbol ends, late frames change nothing, and what is listed again is a new stream', async () => {
+test('a delisted symbol ends, late frames change nothing, and a relisted one is a new stream', async () => {
   const database = await createTestDatabase()
   const tape_dir = temporaryDirectory()
   await append(tape_dir, [
@@ -166,7 +166,7 @@ test('a delisted symbol ends, late frames change nothing, and what is listed aga
   ])
 })
 
-test('what a restart no longer records has ended', async () => {
+test('a stream that a restart no longer records has ended', async () => {
   const database = await createTestDatabase()
   const tape_dir = temporaryDirectory()
   await append(tape_dir, [started(0, [QUOTES, ETH]), quote('BTCUSDT', 10, 1_000), quote('ETHUSDT', 11, 1_000)])
@@ -176,7 +176,7 @@ test('what a restart no longer records has ended', async () => {
   expect(await openHoles(database.pool)).toEqual(['ETHUSDT book_ticker delisted 11 1.000 open'])
 })
 
-test('what an operator leaves out has ended: late frames change nothing; chosen again, the next event ends the hole', async () => {
+test('a stream that the operator deselects has ended: late frames change nothing; after reselection the next event ends the gap', async () => {
   const database = await createTestDatabase()
   const tape_dir = temporaryDirectory()
   await append(tape_dir, [
@@ -194,7 +194,7 @@ test('what an operator leaves out has ended: late frames change nothing; chosen 
   expect((await openHoles(database.pool)).map((line) => line.split(' ').slice(1, 3).join(' '))).toEqual(
     ['book_ticker operator', 'liquidations operator', 'trades operator'],
   )
-  // A restart in between, of an ingestor that records others, leaves them as they are.
+  // A restart in between, with other streams, leaves them unchanged.
   await append(tape_dir, [mark(60_000, { kind: 'started', is_whole: true, listed: ['BTCUSDT'], streams: [ETH] })])
   await append(tape_dir, [
     mark(90_000, { kind: 'started', streams: [QUOTES, TRADES, FORCED] }),
@@ -205,7 +205,7 @@ test('what an operator leaves out has ended: late frames change nothing; chosen 
   ])
   await follow(database.url, tape_dir)
   expect(await openHoles(database.pool)).toEqual([])
-  // Without ids: what was left out on purpose is not asked for again.
+  // Without ids, because deselected trades must not be requested.
   const { rows } = await database.pool.query(`
     select channel, cause, from_id, to_id, round(extract(epoch from to_ts - from_ts))::int as length_s
     from marketdata.gaps order by channel`)
@@ -216,7 +216,7 @@ test('what an operator leaves out has ended: late frames change nothing; chosen 
   ])
 })
 
-test('what a restart no longer records has ended by the operator where it is listed', async () => {
+test('a stream that a restart no longer records was ended by the operator if it is still listed', async () => {
   const database = await createTestDatabase()
   const tape_dir = temporaryDirectory()
   const SOL: StreamName = { symbol: 'SOLUSDT', channel: 'book_ticker' }
@@ -236,7 +236,7 @@ test('what a restart no longer records has ended by the operator where it is lis
   ])
 })
 
-test('rare streams are whole again as soon as they are listened to', async () => {
+test('gaps of rare streams end as soon as they are subscribed again', async () => {
   const database = await createTestDatabase()
   const tape_dir = await writeTape([
     started(0, [FORCED]),
@@ -247,11 +247,11 @@ test('rare streams are whole again as soon as they are listened to', async () =>
   ])
   await follow(database.url, tape_dir)
   expect(await openHoles(database.pool)).toEqual([])
-  // A minute for what was on its way, and not the two and a half hours between the two events.
+  // A minute for what was in flight, not the two and a half hours between the two events.
   expect(await dumpGaps(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT liquidations disconnect 6[12]\./)])
 })
 
-test('of two ingestors the one that goes on ends the hole of the other, or leaves none', async () => {
+test('of two ingestors the one that continues ends the gap of the other, or leaves none', async () => {
   const database = await createTestDatabase()
   await followLive(database.url, await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]), 'a')
   const b = await writeTape([started(60_000, [QUOTES]), quote('BTCUSDT', 20, 60_500)])
@@ -260,7 +260,7 @@ test('of two ingestors the one that goes on ends the hole of the other, or leave
   expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 10 1.000 60\./)])
   await database.pool.query("update marketdata.stream_offsets set began_ts = '2026-03-01T12:00:00Z' where ingestor_id = 'b'")
   expect(await openHoles(database.pool)).toEqual([])
-  // Both are down: the last of them has the hole that does not end.
+  // Both are down: the one that stopped last has the open gap.
   await database.pool.query("update marketdata.tape_positions set covered_until = '2026-03-01T13:10:00Z', updated_at = now() where ingestor_id = 'b'")
   expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 20 .* open$/)])
 })

@@ -1,4 +1,4 @@
-/** Exchange times that cannot be: what is believed, and what the tables and the ledger hold then. */
+/** Implausible exchange times: which are accepted, and the resulting rows and gaps. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { MarketEvent } from '#core/market.ts'
@@ -21,7 +21,7 @@ function eventAt(ts_exchange: number, ts_ingest: number): MarketEvent {
   }
 }
 
-/** `+` for each frame that is believed; a frame is [arrival, exchange time less arrival]. */
+/** `+` for each accepted frame. A frame is [arrival, exchange time minus arrival]. */
 function verdicts(frames: readonly (readonly [number, number])[], is_answer = false): string {
   const judge = createTimeJudge()
   return frames
@@ -33,21 +33,21 @@ function verdicts(frames: readonly (readonly [number, number])[], is_answer = fa
 const steady = (off: number, count: number, from = 0, step = SECOND_US) =>
   Array.from({ length: count }, (_, index) => [from + index * step, off] as const)
 
-describe('a time is believed', () => {
+describe('a time is accepted', () => {
   for (const [name, frames, expected] of [
-    ['near its arrival, with a clock that is a second or two minutes off', [[0, 0], [1, 1_270_000], [2, -1_270_000], [3, 2 * MINUTE_US], [4, -2 * MINUTE_US]], '+++++'],
-    ['not days ahead, be it the first of all', [[0, 2 * DAY_US], [1, 0], [2, 2 * DAY_US], [3, 0]], '-+-+'],
-    ['not an hour ahead, where all else is near', [[0, 0], [1, HOUR_US], [2, 0]], '+-+'],
+    ['near its arrival, with a clock that is off by a second or two minutes', [[0, 0], [1, 1_270_000], [2, -1_270_000], [3, 2 * MINUTE_US], [4, -2 * MINUTE_US]], '+++++'],
+    ['not days ahead, not even the first one', [[0, 2 * DAY_US], [1, 0], [2, 2 * DAY_US], [3, 0]], '-+-+'],
+    ['not an hour ahead, if all others are near', [[0, 0], [1, HOUR_US], [2, 0]], '+-+'],
     ['late by hours, but not by days', [[0, 0], [1, -5 * HOUR_US], [2, -3 * DAY_US], [3, -50 * YEAR_US], [4, 0]], '++--+'],
-    ['where a recording of years ago is played', [...steady(-5 * YEAR_US, 10), [20 * SECOND_US, -5 * YEAR_US + 2 * DAY_US], ...steady(-5 * YEAR_US, 3, 21 * SECOND_US)], '++++++++++-+++'],
-    ['where it is played a hundred times as fast', Array.from({ length: 40 }, (_, index) => [index * 1_000, -5 * YEAR_US + index * 100_000_000] as const), '+'.repeat(40)],
-    ['once enough frames agree that a clock was set', [...steady(0, 3), ...steady(-9 * DAY_US, 8, 10 * SECOND_US)], '+++----++++'],
+    ['in a replay of a recording from years ago', [...steady(-5 * YEAR_US, 10), [20 * SECOND_US, -5 * YEAR_US + 2 * DAY_US], ...steady(-5 * YEAR_US, 3, 21 * SECOND_US)], '++++++++++-+++'],
+    ['in a replay at a hundred times the speed', Array.from({ length: 40 }, (_, index) => [index * 1_000, -5 * YEAR_US + index * 100_000_000] as const), '+'.repeat(40)],
+    ['once enough frames agree that a clock has jumped', [...steady(0, 3), ...steady(-9 * DAY_US, 8, 10 * SECOND_US)], '+++----++++'],
   ] as const satisfies readonly (readonly [string, readonly (readonly [number, number])[], string])[]) {
     test(`${name}`, () => expect(verdicts(frames)).toBe(expected))
   }
 })
 
-test('an answer may tell of any time in the past, but of none ahead', () => {
+test('an answer may have any time in the past, but none ahead', () => {
   expect(verdicts([[0, -HOUR_US], [1, -40 * DAY_US]], true)).toBe('++')
   const judge = createTimeJudge()
   const live = (off: number, is_answer: boolean) =>
@@ -55,13 +55,13 @@ test('an answer may tell of any time in the past, but of none ahead', () => {
   expect([live(0, false), live(-40 * DAY_US, true)]).toEqual(['events', 'events'])
 })
 
-/** The entry as it would be with another exchange time. */
+/** The entry with another exchange time. */
 function moved(entry: Entry, by_ms: number): Entry {
   const text = entry.payload.toString().replaceAll(/"([TE])":(\d{13})/g, (_, name: string, ms: string) => `"${name}":${Number(ms) + by_ms}`)
   return { ...entry, payload: Buffer.from(text) }
 }
 
-test('frames of the day after tomorrow and of long ago are rejected with a gap, and move nothing', async () => {
+test('frames from the day after tomorrow and from long ago are rejected with a gap and move nothing', async () => {
   const channels = ['book_ticker', 'trades', 'depth_events', 'mark_price'] as const
   const { url, pool } = await createTestDatabase()
   const days = 86_400_000
@@ -92,10 +92,10 @@ test('frames of the day after tomorrow and of long ago are rejected with a gap, 
   expect(rows[0]!.newest.getTime()).toBe(START_MS + 203)
 })
 
-test('a frame that our own code fails with is rejected, with a gap, and the next ones go on', () => {
+test('a frame on which our code fails is rejected with a gap, and the next ones are processed', () => {
   const batcher = createBatcher({
     from_position: 0, offsets: [], choice: { ...CHOICE, channels: ['book_ticker', 'depth_events'] }, onRejected: () => undefined,
-    books: { take: () => { throw new TypeError('a mistake of ours') }, deafen: () => undefined },
+    books: { take: () => { throw new TypeError('a bug of ours') }, deafen: () => undefined },
   })
   const record = (entry: Entry, position: number) => ({ ...entry, position, next: position + 1, exchange_code: 1 })
   batcher.add(record(diff('BTCUSDT', 4, 5, 0), 0))

@@ -1,4 +1,4 @@
-/** A Postgres of our own that is stopped, killed and frozen under a follower that goes on. */
+/** A private Postgres that is stopped, killed and frozen under a running follower. */
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,7 +36,7 @@ async function record(parts: number): Promise<void> {
   }
 }
 
-/** The rows are exactly what was appended, each once. */
+/** The rows are exactly the appended ones, each once. */
 async function expectAllRows(): Promise<void> {
   await follower.committed(tape.end)
   const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
@@ -82,7 +82,7 @@ afterAll(async () => {
   await postgres.stop()
 })
 
-test('rows are committed as they come, and the coming hour has its partition', async () => {
+test('rows are committed as they arrive, and the next hour has its partition', async () => {
   await record(5)
   await expectAllRows()
   expect(follower.status().database_away).toBe(false)
@@ -95,7 +95,7 @@ test('rows are committed as they come, and the coming hour has its partition', a
   await pool.end()
 })
 
-test('Postgres stopped: the tape goes on, the status says so, and afterwards everything is there', async () => {
+test('Postgres stopped: the tape continues, the status shows it, and nothing is lost afterwards', async () => {
   await postgres.stop()
   await record(10)
   await until('the status says away', () => follower.status().database_away)
@@ -105,7 +105,7 @@ test('Postgres stopped: the tape goes on, the status says so, and afterwards eve
   expect(follower.status().database_away).toBe(false)
 })
 
-test('Postgres killed with -9 in full flow: what it forgot of its last commits is written again', async () => {
+test('Postgres killed with -9 under load: commits that it forgot are written again', async () => {
   for (let round = 0; round < 3; round++) {
     const flow = record(12)
     await sleep(60 + round * 50)
@@ -118,7 +118,7 @@ test('Postgres killed with -9 in full flow: what it forgot of its last commits i
   expect(follower.status().database_away).toBe(false)
 })
 
-test('a server that freezes in the middle of its work goes on where it was', async () => {
+test('a server that freezes in the middle of its work continues where it was', async () => {
   const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   const { rows } = await pool.query<{ pid: number }>(
     "select pid from pg_stat_activity where application_name like 'booktape-ingestor%'",
@@ -143,6 +143,6 @@ test('connections cut by the server again and again', async () => {
   await flow
   await expectAllRows()
   const { counts } = follower.status()
-  // Postgres may have forgotten commits that were counted; never the other way round.
+  // Postgres may have forgotten commits that were counted, but never the reverse.
   expect(sumOf(counts.rows)).toBeGreaterThanOrEqual(appended)
 })

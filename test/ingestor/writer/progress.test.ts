@@ -7,7 +7,7 @@ import { Progress } from '../../../ingestor/writer/progress.ts'
 const START_US = 1_772_000_000_000_000
 const resumed = { position: 0, offsets: [], replaced_tape_id: undefined }
 
-/** A batch whose first frame arrived so many milliseconds after the start. */
+/** A batch whose first frame arrived this many milliseconds after the start. */
 function batchOf(arrived_ms: number, to_position: number) {
   const batch = createBatcher({
     from_position: 0, offsets: [], choice: { channels: ['book_ticker'], trade_stream: 'aggTrade' },
@@ -23,7 +23,7 @@ function stand() {
   return { progress, at: (ms: number) => (now_ms = ms) }
 }
 
-test('lag is the longest wait of the commits of the last second, though nothing waits any more', () => {
+test('lag is the longest wait of the last second\'s commits, even if nothing is pending any more', () => {
   const { progress, at } = stand()
   const slow = batchOf(0, 100)
   const quick = batchOf(400, 200)
@@ -40,14 +40,14 @@ test('lag is the longest wait of the commits of the last second, though nothing 
   expect(progress.status().lag_ms).toBe(0)
 })
 
-test('lag grows with a commit that does not come', () => {
+test('lag grows while a commit does not finish', () => {
   const { progress, at } = stand()
   progress.onSealed(batchOf(0, 100))
   at(2_500)
   expect(progress.status().lag_ms).toBe(2_500)
 })
 
-test('lag grows while Postgres is away, though no batch was under way', () => {
+test('lag grows while Postgres is away, even without a batch in progress', () => {
   const { progress, at } = stand()
   progress.lose()
   at(700)
@@ -56,7 +56,7 @@ test('lag grows while Postgres is away, though no batch was under way', () => {
   expect(progress.status().lag_ms).toBe(0)
 })
 
-test('a clock that was set back gives no negative lag', () => {
+test('a clock that is set back gives no negative lag', () => {
   const { progress, at } = stand()
   const batch = batchOf(0, 100)
   progress.onSealed(batch)

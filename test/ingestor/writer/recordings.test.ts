@@ -13,7 +13,7 @@ const reason = feeds_dir === undefined ? ' (skipped: FEEDS_DIR names no recordin
 
 const NOTHING = Object.fromEntries(CHANNELS.map((channel) => [channel, 0]))
 
-// Changes of the books, and one snapshot a symbol.
+// Diffs of the books, and one snapshot per symbol.
 for (const [name, trade_stream, rows] of [
   ['binance-usdm-btcusdt-20240808', 'trade', { book_ticker: 66_089, trades: 21_313, depth_events: 6_551 + 1 }],
   ['binance-usdm-5coins-20210405', 'aggTrade', { book_ticker: 3_424, trades: 574, depth_events: 4_423 + 5 }],

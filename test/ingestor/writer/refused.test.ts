@@ -1,4 +1,4 @@
-/** Records that Postgres refuses: each is put aside with the reason, and everything else goes on. */
+/** Records that Postgres refuses become dead letters with the reason; everything else continues. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -32,7 +32,7 @@ function listing(...assets: readonly (readonly [string, string])[]): Entry {
   return rest(0, '/fapi/v1/exchangeInfo', JSON.stringify({ symbols }))
 }
 
-test('a listing entry with a NUL, or one that a constraint refuses, leaves the others listed and active', async () => {
+test('a listing entry with a NUL, or one that a constraint refuses, does not affect the others', async () => {
   const { url, pool } = await createTestDatabase()
   await pool.query(`alter table marketdata.symbols add constraint no_eth check (base_asset <> 'ETH')`)
   await follow(url, [listing(['BTCUSDT', 'BTC'], ['XRPUSDT', 'XRP'])])
@@ -49,7 +49,7 @@ test('a listing entry with a NUL, or one that a constraint refuses, leaves the o
   expect(letters).toContainEqual(expect.objectContaining({ table: 'symbols', sqlstate: '23514' }))
 })
 
-test('the mark of a torn tape is of no exchange: a hole in every stream, and the writer goes on', async () => {
+test('the mark of a torn tape belongs to no exchange: a gap in every stream, and the writer continues', async () => {
   const { url, pool } = await createTestDatabase()
   const tape_dir = temporaryDirectory()
   const tape = openTestTape(tape_dir)
@@ -67,7 +67,7 @@ for (const [name, sql, table] of [
   ['a gap', 'alter table marketdata.gaps add constraint small check (to_id < 1000)', 'gaps'],
   ['an offset', 'alter table marketdata.stream_offsets add constraint small check (last_id < 1000)', 'stream_offsets'],
 ] as const) {
-  test(`${name} that Postgres refuses is put aside, and the rows and the position go on`, async () => {
+  test(`${name} that Postgres refuses is a dead letter, and rows and position are still written`, async () => {
     const { url, pool } = await createTestDatabase()
     await pool.query(sql)
     const { counts, letters } = await follow(url, [
@@ -94,7 +94,7 @@ test('an index price that Postgres refuses is a dead letter, and the others are 
   expect(letters).toMatchObject([{ table: 'prices', sqlstate: '23514', row: { price: 51_000 } }])
 })
 
-test('a symbol that Postgres refuses is put aside with its rows and gaps, and the batch goes on', async () => {
+test('a symbol that Postgres refuses becomes a dead letter with its rows and gaps; the batch commits', async () => {
   const { url, pool } = await createTestDatabase()
   await pool.query(`alter table marketdata.symbols add constraint no_eth check (symbol <> 'ETHUSDT')`)
   const { counts, letters } = await follow(url, [
@@ -112,7 +112,7 @@ test('a symbol that Postgres refuses is put aside with its rows and gaps, and th
   expect(await dumpGaps(pool)).toEqual([expect.stringContaining('BTCUSDT trades sequence 10 12')])
 })
 
-test('a name that no Postgres keeps is refused with the reason; every other one is registered', async () => {
+test('a name that Postgres cannot store is refused with the reason; every other one is registered', async () => {
   const { pool } = await createTestDatabase()
   await withClient(pool, async (client) => {
     const table = createSymbolTable(client)
@@ -126,10 +126,10 @@ test('a name that no Postgres keeps is refused with the reason; every other one 
   })
 })
 
-/** Texts that an exchange may send in the place of any other. */
+/** Texts that an exchange may send instead of any other. */
 const ODD_TEXTS = ['A\0B', 'A\ud800B', 'x'.repeat(10_000), '']
 
-/** Every way to replace one text in the value by an odd one, names of fields and keys left alone. */
+/** Every way to replace one text in the value with an odd one. Field names and keys stay. */
 function* spoilt(value: unknown): Generator<unknown> {
   if (typeof value === 'string') return yield* ODD_TEXTS
   if (typeof value !== 'object' || value === null) return
@@ -141,7 +141,7 @@ function* spoilt(value: unknown): Generator<unknown> {
   }
 }
 
-test('an odd text in any field of any record stops nothing: the good records after it are stored', async () => {
+test('an odd text in any field of any record stops nothing: later good records are stored', async () => {
   const { url, pool } = await createTestDatabase()
   const good = [
     trade('BTCUSDT', 10, 1), quote('BTCUSDT', 5, 1), diff('BTCUSDT', 1, 2, 1), markPrice('BTCUSDT', 1),
@@ -166,7 +166,7 @@ test('an odd text in any field of any record stops nothing: the good records aft
         where symbol = 'ETHUSDT')::int as quotes`)
   expect(rows).toEqual([{ trades: odd.length, quotes: listings.length }])
   expect(sumOf(counts.rejected)).toBeGreaterThan(100)
-  // Assets are kept as they are: only what Postgres cannot keep is refused, and says why.
+  // Assets are not validated. Only text that Postgres cannot store is refused, with the reason.
   expect(letters.map(({ table, error }) => [table, error.split(' which')[0]])).toEqual([
     ['symbols', 'base_asset contains the character U+0000,'],
     ['symbols', 'base_asset contains half of a surrogate pair,'],

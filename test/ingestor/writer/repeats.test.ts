@@ -6,7 +6,7 @@ import { firstState, unheardState } from '../../../ingestor/writer/sequence-stat
 const T0 = 1_772_000_000_000_000
 const at = (ms: number): Micros => micros(T0 + ms * 1_000)
 
-/** `connection id ms` of every frame; what becomes of it: `id@ms` of its row, or `-`. */
+/** From `connection id ms` of every frame to `id@ms` of its row, or `-`. */
 function rowsOf(frames: readonly (readonly [number, number, number])[], before?: { id: number; ms: number }): string {
   const state =
     before &&
@@ -24,12 +24,12 @@ for (const [name, frames, expected, before] of [
   ['one socket: everything is new', [[1, 5, 0], [1, 9, 10], [1, 12, 20]], '5@0 9@10 12@20'],
   ['the same frame twice on one socket', [[1, 5, 0], [1, 9, 10], [1, 9, 11]], '5@0 9@10 -'],
   [
-    'two sockets in step: each event is one row, with the time it was first heard',
+    'two sockets in step: each event is one row, with the time of its first arrival',
     [[1, 5, 0], [2, 5, 3], [2, 9, 10], [1, 9, 12], [1, 12, 20], [2, 12, 21]],
     '5@0 - 9@10 - 12@20 -',
   ],
   [
-    'the old socket is behind where the new one began: what is late goes before it in time too',
+    'the old socket lags behind the new one: late events come first in time too',
     [[1, 5, 0], [2, 20, 10], [1, 9, 12], [1, 20, 14], [2, 30, 16], [1, 30, 18]],
     '5@0 20@10 9@10 - 30@16 -',
   ],
@@ -44,18 +44,18 @@ for (const [name, frames, expected, before] of [
     '5@0 - - 6@3 - - - 7@7',
   ],
   [
-    'what the first socket lost and the second brings is new, and goes before what was heard after it',
+    'an event lost by the first socket and delivered by the second is new, before later ids',
     [[1, 5, 0], [1, 9, 10], [1, 20, 12], [2, 5, 13], [2, 7, 14], [2, 9, 15], [2, 12, 16], [2, 20, 17], [1, 30, 18], [2, 30, 19]],
     '5@0 9@10 20@12 - 7@10 - 12@12 - 30@18 -',
   ],
   [
-    'what came late over the second socket is a repetition on the third',
+    'an event that arrived late on the second socket is a repetition on the third',
     [[1, 5, 0], [1, 20, 12], [2, 5, 13], [2, 9, 15], [3, 9, 16], [3, 20, 17], [2, 20, 18]],
     '5@0 20@12 - 9@12 - - -',
   ],
-  ['after a restart what was heard before it is known', [[1, 40, 5], [1, 41, 6]], '- 41@6', { id: 40, ms: 0 }],
+  ['after a restart events from before it are known', [[1, 40, 5], [1, 41, 6]], '- 41@6', { id: 40, ms: 0 }],
   [
-    'an older recording is none of it',
+    'an older recording is not a repetition',
     [[1, 10, -60_000], [1, 11, -59_990], [1, 40, -59_000]],
     '10@-60000 11@-59990 40@-59000',
     { id: 40, ms: 0 },
@@ -65,12 +65,12 @@ for (const [name, frames, expected, before] of [
   test(name, () => expect(rowsOf(frames, before)).toBe(expected))
 }
 
-test('nothing was heard of a stream that never spoke', () => {
+test('a stream without events has no repetitions', () => {
   const watch = createRepeatWatch(unheardState(at(0)))
   expect(watch.take({ id: 3, connection: 1, ts: at(1) })).toBe(at(1))
 })
 
-test('whatever two sockets lose, each id that one of them brought is one row, in the order of ids', () => {
+test('whatever two sockets lose, each id that one of them delivered is one row, ordered by id', () => {
   let seed = 11
   const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
   for (let round = 0; round < 200; round++) {
@@ -91,7 +91,7 @@ test('whatever two sockets lose, each id that one of them brought is one row, in
   }
 })
 
-test('whatever two sockets repeat and however far one is behind: each id is one row, in the order of ids', () => {
+test('whatever two sockets repeat and however far one lags, each id is one row, ordered by id', () => {
   let seed = 7
   const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
   for (let round = 0; round < 200; round++) {

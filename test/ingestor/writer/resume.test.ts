@@ -1,4 +1,4 @@
-/** Where a follower goes on, and when it refuses to. */
+/** Where a follower resumes, and when it refuses to. */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -63,7 +63,7 @@ test('a position set back to the beginning replays the tape and changes nothing'
   expect(await dumpRows(database.pool)).toEqual(before)
 })
 
-test('an older copy of the tape, shorter than what was committed, is refused with a reason', async () => {
+test('an older copy of the tape that ends before the committed position is refused with a reason', async () => {
   const database = await createTestDatabase()
   const tape_dir = await writeTape([quote('BTCUSDT', 1, 0)])
   const copy = temporaryDirectory()
@@ -78,7 +78,7 @@ test('an older copy of the tape, shorter than what was committed, is refused wit
   })
 })
 
-test('damage in the tape is counted, a hole in the ledger, and no reason to stop', async () => {
+test('damage in the tape is counted and becomes a gap, and the follower continues', async () => {
   const database = await createTestDatabase()
   const tape_dir = await writeTape([
     quote('BTCUSDT', 1, 0),
@@ -96,7 +96,7 @@ test('damage in the tape is counted, a hole in the ledger, and no reason to stop
   expect(rows).toEqual([{ cause: 'tape_cut', from_id: '1', to_id: '3' }])
 })
 
-test('every frame ends in one counter: events, control, ignored by class, rejected by reason', async () => {
+test('every frame counts in one place: events, control, ignored by class, rejected by reason', async () => {
   const database = await createTestDatabase()
   const entries = [
     quote('BTCUSDT', 1, 0),
@@ -117,7 +117,7 @@ test('every frame ends in one counter: events, control, ignored by class, reject
   expect(counts.rejected.not_json).toBe(1)
 })
 
-test('the listing on the tape fills marketdata.symbols, and a newer one corrects it', async () => {
+test('the listing on the tape fills marketdata.symbols, and a newer one updates it', async () => {
   const database = await createTestDatabase()
   const listing = (tick: string, status: string): string =>
     JSON.stringify({
@@ -144,7 +144,7 @@ test('the listing on the tape fills marketdata.symbols, and a newer one corrects
   expect((await database.pool.query(symbols)).rows[0]).toMatchObject({ tick_size: 0.01, is_active: false })
 })
 
-test('a database without the schema, or with an older one, is refused with what to do', async () => {
+test('a database with no schema, or an older one, is refused with a hint', async () => {
   const database = await createTestDatabase()
   const tape_dir = await writeTape([quote('BTCUSDT', 1, 0)])
   await database.pool.query("delete from marketdata.schema_migrations where name like '0004%'")
@@ -156,7 +156,7 @@ test('a database without the schema, or with an older one, is refused with what 
   await expect(follow(database.url, tape_dir)).rejects.toMatchObject({ code: 'schema_old' })
 })
 
-test('a wrong password is told at the start, and is not in the message', async () => {
+test('a wrong password is reported at the start, and the message does not contain it', async () => {
   const database = await createTestDatabase()
   const url = new URL(database.url)
   url.password = 'sesame'

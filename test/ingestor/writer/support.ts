@@ -16,7 +16,7 @@ export const START_MS = Date.UTC(2026, 2, 1, 12, 59, 59, 500)
 
 export const CHOICE: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' }
 
-/** A frame, REST answer or mark with the socket and time it came by. */
+/** A frame, REST answer or mark with its socket and time. */
 export interface Entry {
   readonly kind: RecordKind
   readonly connection: number
@@ -43,7 +43,7 @@ export function trade(symbol: string, id: number, ms: number, connection = 2, pr
   })
 }
 
-/** Updates after `follows` up to `last_id`; `levels` a side, `[price, qty]` as text. */
+/** Updates after `follows` up to `last_id`, with `levels` on each side, `[price, qty]` as text. */
 export function diff(
   symbol: string,
   follows: number,
@@ -58,7 +58,7 @@ export function diff(
   })
 }
 
-/** The best five as they stand after `last_id`. */
+/** The best five levels after `last_id`. */
 export function partial(symbol: string, last_id: number, ms: number, connection = 4): Entry {
   const T = START_MS + ms
   return frame(ms, connection, `${symbol.toLowerCase()}@depth5@100ms`, {
@@ -94,7 +94,7 @@ export function rest(ms: number, path: string, body: string): Entry {
   return { kind: 'rest', connection: 0, ts_ingest: at(ms), payload: Buffer.from(`${path}\n${body}`) }
 }
 
-/** Quotes and trades of several symbols over the turn of an hour, ids consecutive. */
+/** Quotes and trades of several symbols across the turn of an hour, with consecutive ids. */
 export function market(symbols: readonly string[], count: number): readonly Entry[] {
   return Array.from({ length: count }, (_, index) => {
     const symbol = symbols[index % symbols.length]!
@@ -105,10 +105,10 @@ export function market(symbols: readonly string[], count: number): readonly Entr
   })
 }
 
-/** Gone when the test file is done. */
+/** Deleted when the test file is done. */
 export function temporaryDirectory(): string {
   const dir = mkdtempSync(join(tmpdir(), 'booktape-ingestor-'))
-  // Postgres may run as another user and has to pass through.
+  // Postgres may run as another user and must be able to enter.
   chmodSync(dir, 0o755)
   atFileEnd(() => rmSync(dir, { recursive: true, force: true }))
   return dir
@@ -129,7 +129,7 @@ export function openTestTape(dir: string, onEnd?: (end: number) => void): Tape {
 export function appendAll(tape: Tape, entries: readonly Entry[], exchange_code = 1): void {
   for (const { kind, connection, ts_ingest, payload } of entries) {
     const taken = tape.append(kind, exchange_code, connection, ts_ingest, payload)
-    if (typeof taken !== 'number') throw new Error(`The tape said ${taken}.`)
+    if (typeof taken !== 'number') throw new Error(`The tape refused the record: ${taken}.`)
   }
   tape.flush()
 }
@@ -146,7 +146,7 @@ export async function writeTape(
   return dir
 }
 
-/** Every row of the raw tables as text, in the order of their keys: two databases compare by it. */
+/** Every row of the raw tables as text, ordered by key, to compare two databases. */
 export async function dumpRows(pool: Pool): Promise<readonly string[]> {
   const { rows } = await pool.query<{ line: string }>(`
     select s.symbol || ' ' || (to_jsonb(b) - 'symbol_id')::text as line

@@ -1,4 +1,4 @@
-/** The writer's thread as the recorder sees it. */
+/** The writer's thread from the recorder's side. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createSharedTapeEnd } from '../../../ingestor/writer/tape-end.ts'
@@ -22,7 +22,7 @@ async function startThread(database_url: string) {
   return startWriterThread(options, { onWanted: () => undefined })
 }
 
-test('what is asked of a writer that has failed is refused at once, with what it failed of', async () => {
+test('a request to a failed writer rejects at once with the error of the failure', async () => {
   const { url } = await createTestDatabase()
   const nowhere = new URL(url)
   nowhere.pathname = '/there_is_no_such_database'
@@ -36,7 +36,7 @@ test('what is asked of a writer that has failed is refused at once, with what it
   await writer.stop()
 })
 
-test('what is asked of a writer that was stopped is refused at once', async () => {
+test('a request to a stopped writer rejects at once', async () => {
   const { url } = await createTestDatabase()
   const writer = await startThread(url)
   await writer.tried

@@ -1,6 +1,7 @@
 /**
- * The gap ledger against a model (two-sockets.ts): whatever sockets and processes do, every event
- * that the exchange sent and nobody took is inside a hole, also where the tape is read in pieces.
+ * The gap ledger against a model (two-sockets.ts). Whatever sockets and processes do, every event
+ * that the exchange sent and no process received is inside a gap, even if the tape is read in
+ * pieces.
  */
 import { expect, test } from 'vitest'
 import type { Gap } from '#core/market.ts'
@@ -11,15 +12,17 @@ import type { StreamOffset } from '../../../ingestor/writer/stream-table.ts'
 import { CHOICE, type Entry, START_MS } from './support.ts'
 import { play, type Sent } from './two-sockets.ts'
 
-/** `LEDGER_SEEDS=20000 npx vitest run test/ingestor/writer/two-sockets.test.ts` for more of them. */
+/** `LEDGER_SEEDS=20000 npx vitest run test/ingestor/writer/two-sockets.test.ts` runs more. */
 const COUNT = Number(process.env['LEDGER_SEEDS'] ?? 60)
-/** In these a socket died that was far behind the one in which liquidations came first. */
+/**
+ * In these seeds a socket died that lagged far behind the one that delivered liquidations first.
+ */
 const KNOWN_SEEDS = [446, 541, 588]
 const SEEDS = [...Array.from({ length: COUNT }, (_, index) => index + 1), ...KNOWN_SEEDS]
 const STEPS = 400
 const CHANNELS = { ...CHOICE, channels: [...CHOICE.channels, 'liquidations' as const] }
 
-/** Reads the tape in batches of any size, and now and then by a new session, as after an error. */
+/** Reads the tape in batches of any size, and sometimes in a new session, as after an error. */
 function gapsOf(entries: readonly Entry[], seed: number, session_share: number): readonly Gap[] {
   const random = createRandom(seed)
   const gaps: Gap[] = []
@@ -35,7 +38,7 @@ function gapsOf(entries: readonly Entry[], seed: number, session_share: number):
     batcher.add({ ...entries[at]!, position: at, next: at + 1, exchange_code: 1 })
     at++
     if (at < entries.length && random() > 0.1) continue
-    // A batch that is not committed is read again.
+    // A batch that was not committed is read again.
     if (at < entries.length && random() < session_share) {
       batcher = begin()
       at = committed
@@ -60,7 +63,7 @@ function covers(gap: Gap, { stream, id, ms }: Sent): boolean {
   return is_after && (gap.to_id === null ? ts <= gap.to_ts : id < gap.to_id)
 }
 
-test(`${COUNT} markets with sockets that are replaced and die, and processes that are killed: whatever nobody took is in the ledger`, () => {
+test(`${COUNT} markets with replaced and dying sockets and killed processes: every missed event is in the ledger`, () => {
   let missing_count = 0
   for (const seed of SEEDS) {
     const { entries, sent } = play(seed, STEPS, { deaths: true, kills: seed % 2 === 0 })
@@ -73,13 +76,13 @@ test(`${COUNT} markets with sockets that are replaced and die, and processes tha
   expect(missing_count).toBeGreaterThan(10 * COUNT)
 })
 
-test('sockets that are replaced before they die lose nothing, and nothing is said to be lost', () => {
+test('sockets that are replaced before they die lose nothing, and the ledger is empty', () => {
   let replaced_count = 0
   for (const seed of SEEDS) {
     const { entries, sent } = play(seed, STEPS, { deaths: false, kills: false })
     expect(sent.filter((event) => !event.has_come), `seed ${seed}`).toEqual([])
     const marks = entries.filter(({ kind }) => kind === 'mark').map(({ payload }) => payload.toString())
-    // In doubt: an old socket that gave no sign of life within the minute that it has.
+    // In doubt: an old socket that did not answer within its minute.
     if (marks.some((text) => text.includes('"deaf"'))) continue
     replaced_count += marks.filter((text) => text.includes('"carried"')).length
     expect(gapsOf(entries, seed, 0), `seed ${seed}`).toEqual([])

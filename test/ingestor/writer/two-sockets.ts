@@ -1,7 +1,7 @@
 /**
- * A market, its sockets and a lane over them as a model: everything that can happen to sockets, at
- * random, as records of a tape. It keeps the rules of ingestor/transport/lane.ts in few words. What
- * the exchange sent while somebody had asked for it, and what of that came, is written down.
+ * A model of a market, its sockets and a lane over them. It writes everything that can happen to
+ * sockets, at random, as records of a tape. It follows the rules of ingestor/transport/lane.ts in
+ * few lines, and notes what the exchange sent while subscribed and what arrived.
  */
 import { createRandom } from '../../../infra/local/exchange/sim/random.ts'
 import type { Mark, StreamName } from '../../../ingestor/tape/record.ts'
@@ -21,9 +21,9 @@ export interface Played {
 }
 
 export interface Faults {
-  /** Sockets die, with the end of what was on its way. */
+  /** Sockets die and lose the end of what was in flight. */
   readonly deaths: boolean
-  /** kill -9, and a new process up to minutes later. */
+  /** kill -9, then a new process up to minutes later. */
   readonly kills: boolean
 }
 
@@ -33,7 +33,7 @@ export const STREAMS: readonly StreamName[] = [
   { symbol: 'ETHUSDT', channel: 'book_ticker' },
   { symbol: 'BTCUSDT', channel: 'liquidations' },
 ]
-/** How often each speaks, of all events. */
+/** Each stream's share of all events. */
 const SHARES = [0.4, 0.45, 0.1, 0.05]
 const ALIVE_WINDOW_MS = 30_000
 const OVERLAP_MS_MAX = 60_000
@@ -47,13 +47,13 @@ interface Heard {
 interface Socket {
   readonly connection: number
   readonly heard: readonly Heard[]
-  /** On its way to us, in order. */
+  /** In flight to us, in order. */
   queue: (Sent | { readonly pong_for: number } | 'acknowledged' | 'end')[]
-  /** As the exchange sees it. */
+  /** From the exchange's side. */
   state: 'connecting' | 'subscribed' | 'gone'
   is_ready: boolean
   ready_at: number
-  /** Asked whether it lives, since this successor was subscribed; and answered. */
+  /** Pinged since this successor was subscribed; and answered. */
   probe_for: number | undefined
   is_answered: boolean
   last_frame_at: number | undefined
@@ -216,7 +216,7 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
   start()
   for (let step = 0; step < step_count; step++) {
     now += 1 + below(40)
-    // A quiet market: nothing is on its way any more.
+    // A quiet market: nothing is in flight any more.
     if (chance(0.01)) {
       drain()
       now += below(70_000)
@@ -224,11 +224,11 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
     emit(pick())
     for (const socket of sockets()) {
       if (chance(0.2)) settle(socket)
-      // One of them may be far behind.
+      // One of them may lag far behind.
       for (let count = below(socket.connection % 3 === 0 ? 2 : 4); count > 0; count--) take(socket)
     }
     if (chance(0.02) && current?.is_ready === true && successor === undefined) {
-      // With a third socket, while the second is still behind the first, the ledger says too much.
+      // If a third socket opens while the second still lags the first, the ledger reports too much.
       if (!faults.deaths) drain()
       successor = open()
     }
@@ -244,7 +244,7 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
     }
     start()
   }
-  // All is well from now on, and every stream speaks until all is proven.
+  // No fault from now on, and every stream delivers until everything is proven.
   for (let round = 0; round < 8; round++) {
     for (const socket of sockets()) settle(socket)
     drain()

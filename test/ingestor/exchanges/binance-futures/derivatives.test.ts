@@ -196,7 +196,7 @@ test('turnover by symbol; an entry that cannot be read is left out, an answer th
   expect(() => parseTurnover('{"code":-1}')).toThrow('not a list of 24-hour tickers')
 })
 
-describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR names none)', () => {
+describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped without FEEDS_DIR)', () => {
   for (const [folder, diff_count, one_sided_count] of [
     ['binance-usdm-btcusdt-20240808', 6_551, undefined],
     ['binance-usdm-5coins-20210405', 4_423, 884],

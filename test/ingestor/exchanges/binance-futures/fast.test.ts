@@ -125,7 +125,7 @@ for (const [name, damage] of [
   })
 }
 
-describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR names none)', () => {
+describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped without FEEDS_DIR)', () => {
   test('every recorded quote, trade and change of a book is read the quick way, with equal result', () => {
     expect(compareAll(recordedFrames('binance-usdm-btcusdt-20240808'), RAW)).toBe(66_089 + 21_313)
     expect(compareAll(recordedFrames('binance-usdm-5coins-20210405'), AGG)).toBe(3_424 + 574)

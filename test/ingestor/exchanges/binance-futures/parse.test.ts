@@ -167,7 +167,7 @@ test('broken UTF-8 is rejected even where the broken bytes are in a field we do 
   expect(binance_futures.parse(frame, TS_INGEST, AGG)).toMatchObject({ reason: 'not_json' })
 })
 
-describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped where FEEDS_DIR names none)', () => {
+describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped without FEEDS_DIR)', () => {
   test('BTCUSDT 2024: every frame is a quote, a trade or a change of the book, ids unbroken', () => {
     const counts: Record<string, number> = {}
     const trade_ids: number[] = []

@@ -1,4 +1,4 @@
-/** What the writer makes of Bybit's frames: whole mark prices, loose trades, books that begin anew. */
+/** What the writer makes of Bybit's frames: whole mark prices, loose trades, books that restart. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -179,7 +179,7 @@ describe('what the ledger says', () => {
   }
   const depth_note = 'The exchange keeps no history of book updates.'
 
-  test('books: every id in its turn is no hole, over a second socket as well', async () => {
+  test('books: every id in its turn is not a gap, over a second socket as well', async () => {
     const bid = [['100', '1']]
     expect(
       await gapsAfter([
@@ -196,7 +196,7 @@ describe('what the ledger says', () => {
     ).toEqual([])
   })
 
-  test('books: an id left out is a hole from the change before to the one after', async () => {
+  test('books: an id left out is a gap from the change before to the one after', async () => {
     const bid = [['100', '1']]
     const gaps = await gapsAfter([
       book(0, 'snapshot', 50, bid),
@@ -212,7 +212,7 @@ describe('what the ledger says', () => {
     ])
   })
 
-  test('books: a snapshot with id 1 begins anew at once, and only once', async () => {
+  test('books: a snapshot with id 1 restarts at once, and only once', async () => {
     const bid = [['100', '1']]
     const gaps = await gapsAfter([
       book(0, 'snapshot', 50, bid),
@@ -231,7 +231,7 @@ describe('what the ledger says', () => {
     expect(await gapsAfter([...again, quote(60_100, 8)])).toEqual([])
   })
 
-  test('trades: one of a list that cannot be read is a hole between its neighbours', async () => {
+  test('trades: one of a list that cannot be read is a gap between its neighbours', async () => {
     const [first, second, third] = [trade(500, 8_000), trade(510, 8_001), trade(520, 8_002)]
     const dataOf = ({ payload }: Entry) => (payload as { data: readonly object[] }).data
     const odd = dataOf(second!).map((one) => ({ ...one, p: 'n/a' }))
@@ -249,7 +249,7 @@ describe('what the ledger says', () => {
     expect(rows).toHaveLength(1)
   })
 
-  test('trades: jumps of the sequence say nothing, deafness is a hole without ids', async () => {
+  test('trades: jumps of the sequence say nothing, deafness is a gap without ids', async () => {
     const streams = [{ symbol: 'BTCUSDT', channel: 'trades' }] as const
     const gaps = await gapsAfter([
       trade(0, 1_000),

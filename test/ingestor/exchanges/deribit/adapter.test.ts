@@ -52,7 +52,7 @@ for (const [name, text, expected] of [
   test(`control: ${name}`, () => expect(controlOf(Buffer.from(text))).toEqual(expected))
 }
 
-test('a price that cannot be read says whose hole it is; a frame of an unknown kind takes nothing', () => {
+test('a price that cannot be read says whose gap it is; a frame of an unknown kind takes nothing', () => {
   const frame = (channel: string, price: string): Buffer =>
     Buffer.from(
       `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"${channel}","data":{"timestamp":1785000000123,"price":${price},"index_name":"btc_usd"}}}`,
