@@ -7,7 +7,7 @@ import { symbolsUpToTier } from '../../ingestor/symbol-tiers.ts'
 
 const DATABASE_URL = 'postgres://user:secret@localhost/booktape'
 
-test('the database is all that has to be named', () => {
+test('only the database must be set', () => {
   expect(parseConfig({ DATABASE_URL })).toMatchObject({
     ingestor_id: 'local',
     exchange: 'binance-futures',
@@ -25,13 +25,13 @@ test('the database is all that has to be named', () => {
   })
 })
 
-test('lists are trimmed, symbols left as they are written, and each name counts once', () => {
+test('lists are trimmed, symbols keep their spelling, and each name counts once', () => {
   const config = parseConfig({ DATABASE_URL, SYMBOLS: ' btcusdt, ETHUSDT,,btcusdt ', CHANNELS: 'trades' })
   expect(config.symbols).toEqual(['btcusdt', 'ETHUSDT'])
   expect(config.choice.channels).toEqual(['trades'])
 })
 
-test('a shard has a name of its own, which does not depend on how many there are', () => {
+test('a shard has a unique id, which does not depend on the number of shards', () => {
   const idOf = (SHARD: string): string => parseConfig({ DATABASE_URL, SHARD }).ingestor_id
   expect(['1/2', '2/2', '2/3', '1/1'].map(idOf)).toEqual(['local-shard-1', 'local-shard-2', 'local-shard-2', 'local'])
   expect(parseConfig({ DATABASE_URL, SHARD: '2/3', INGESTOR_ID: 'tokyo' })).toMatchObject({
@@ -54,7 +54,7 @@ for (const [DEPTH_SYMBOLS, expected] of [
   })
 }
 
-test('a tier stands for all up to it: 20, 70 and 200 symbols, none twice', () => {
+test('a tier includes all lower ones: 20, 70 and 200 symbols, none twice', () => {
   for (const [TIER, count] of [['1', 20], ['2', 70], ['3', 200]] as const) {
     const { depth_symbols } = parseConfig({ DATABASE_URL, TIER })
     const symbols = depth_symbols.kind === 'tier' ? symbolsUpToTier(depth_symbols.tier) : []
@@ -64,17 +64,17 @@ test('a tier stands for all up to it: 20, 70 and 200 symbols, none twice', () =>
 })
 
 for (const [name, env] of [
-  ['two partial books, which would have one identity', { DEPTH_STREAMS: 'partial5,partial20' }],
+  ['two partial books, which would have the same key', { DEPTH_STREAMS: 'partial5,partial20' }],
   ['an unknown depth stream', { DEPTH_STREAMS: 'diff,partial7' }],
   ['no depth stream at all', { DEPTH_STREAMS: ',' }],
-  ['a speed that there is not', { DEPTH_INTERVAL_MS: '1000' }],
+  ['an unknown speed', { DEPTH_INTERVAL_MS: '1000' }],
   ['a speed of another exchange', { EXCHANGE: 'binance-spot', DEPTH_INTERVAL_MS: '250' }],
-  ['a partial book of an exchange that has none', { EXCHANGE: 'bybit-linear', DEPTH_STREAMS: 'diff,partial5' }],
-  ['a unit of time that the exchange has not', { TIME_UNIT: 'microsecond' }],
+  ['a partial book on an exchange without partial books', { EXCHANGE: 'bybit-linear', DEPTH_STREAMS: 'diff,partial5' }],
+  ['a unit of time that the exchange does not offer', { TIME_UNIT: 'microsecond' }],
   ['every update of a partial book', { DEPTH_STREAMS: 'diff,partial5', DEPTH_INTERVAL_MS: '0' }],
   ['a fourth tier', { TIER: '4' }],
-  ['a count that is none', { DEPTH_SYMBOLS: 'busiest:many' }],
-  ['a flag that is none', { INCLUDE_COIN_M: 'yes' }],
+  ['an invalid count', { DEPTH_SYMBOLS: 'busiest:many' }],
+  ['an invalid flag', { INCLUDE_COIN_M: 'yes' }],
   ['a listing read without a pause', { LISTING_INTERVAL_S: '1' }],
 ] as const) {
   test(`refused: ${name}`, () => {
@@ -114,7 +114,7 @@ test('.env.example has every key with its default', () => {
   expect(parseConfig(defaults)).toEqual(parseConfig({ DATABASE_URL: defaults['DATABASE_URL'] }))
 })
 
-test('where an exchange is follows from its name, unless something else is named', () => {
+test('the exchange\'s address follows from its name, unless another is set', () => {
   expect(parseConfig({ DATABASE_URL, EXCHANGE: 'deribit' })).toMatchObject({
     ws_url: 'wss://www.deribit.com',
     rest_url: 'https://www.deribit.com',

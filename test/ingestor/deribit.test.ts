@@ -1,4 +1,4 @@
-/** Index prices from Deribit's socket to marketdata.prices: the whole program against the exchange server. */
+/** Index prices from Deribit's socket to marketdata.prices, by the whole program. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -76,7 +76,7 @@ async function storedPrices(pool: Pool): Promise<readonly string[]> {
   return rows.map((row) => row.line)
 }
 
-/** Each identity once, with the value that came first. */
+/** Each key once, with the value that came first. */
 function expectedPrices(values: readonly Value[]): readonly string[] {
   const first = new Map<string, string>()
   for (const { name, ms, price } of values) {
@@ -96,7 +96,7 @@ async function gapsOf(pool: Pool): Promise<readonly Record<string, unknown>[]> {
 
 const START_MS = Date.UTC(2026, 2, 1, 12, 59, 58)
 
-test('two ingestors hear the same values, some of them twice and late: each is one row', async () => {
+test('two ingestors receive the same values, some twice and late: each is one row', async () => {
   const values = Array.from({ length: 600 }, (_, at): Value => {
     const index = at % 7 === 3 ? at - 2 : at // repeats an older one
     const name = index % 2 === 0 ? 'btc_usd' : 'eth_usd'
@@ -134,7 +134,7 @@ test('heartbeats are answered; a cut socket and a kill -9 are gaps in the ledger
   const env = { TAPE_DIR: join(temporaryDirectory(), 'tape') }
   const ingestor = record(exchange, url, env)
   await ingestor.ready
-  // Two intervals of 30 shortened seconds: without an answer the second one ends the socket.
+  // Two intervals of 30 shortened seconds. Without an answer the second one ends the socket.
   await sleep(4_000)
   await ingestor.drain()
   expect(await gapsOf(pool)).toEqual([])
@@ -142,7 +142,7 @@ test('heartbeats are answered; a cut socket and a kill -9 are gaps in the ledger
   const channels = exchange.ledger().streams.map(({ stream }) => stream).filter((name) => /(btc|eth)_usd$/.test(name))
   expect(channels.length).toBe(2)
   await cutAndMiss(exchange, channels)
-  await until('both streams are heard again', async () => {
+  await until('both streams deliver again', async () => {
     await ingestor.drain()
     return (await gapsOf(pool)).length === 2
   })
@@ -151,7 +151,7 @@ test('heartbeats are answered; a cut socket and a kill -9 are gaps in the ledger
   await missed(exchange, channels)
   const again = record(exchange, url, env)
   await again.ready
-  await until('both streams are heard after the restart', async () => {
+  await until('both streams deliver after the restart', async () => {
     await again.drain()
     return (await gapsOf(pool)).length === 4
   })
@@ -177,7 +177,7 @@ test('heartbeats are answered; a cut socket and a kill -9 are gaps in the ledger
   expect(Number(rows[0]!.count)).toBeGreaterThan(3)
 })
 
-test('an index that the exchange does not name is a mistake of the configuration', async () => {
+test('an index that the exchange does not list is a configuration error', async () => {
   const exchange = await exchangeOf()
   const { url } = await createTestDatabase()
   const ingestor = record(exchange, url, { SYMBOLS: 'btc_usd,xyz_usd' })

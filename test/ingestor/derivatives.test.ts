@@ -27,7 +27,7 @@ async function start(symbols: readonly string[], more: Readonly<Record<string, s
   return { exchange, pool, ingestor }
 }
 
-/** Count and sum of ids per stream, as the exchange's ledger has them. */
+/** Count and sum of ids per stream, in the form of the exchange's ledger. */
 async function storedStreams(pool: Pool): Promise<ReadonlyMap<string, string>> {
   const { rows } = await pool.query<{ stream: string; facts: string }>(
     `with events as (
@@ -48,7 +48,7 @@ async function storedStreams(pool: Pool): Promise<ReadonlyMap<string, string>> {
   return new Map(rows.map((row) => [row.stream, row.facts]))
 }
 
-test('every stream that the exchange says it sent is in its table, books of the chosen symbols alone', async () => {
+test('every stream that the exchange sent is in its table, with books of the chosen symbols only', async () => {
   const { exchange, pool, ingestor } = await start(['BTCUSDT', 'ETHUSDT', 'SOLUSDT'], {
     CHANNELS: 'depth_events,mark_price,liquidations',
     DEPTH_SYMBOLS: 'BTCUSDT,ETHUSDT',
@@ -72,7 +72,7 @@ test('every stream that the exchange says it sent is in its table, books of the 
   expect(await ingestor.exited).toBe(0)
 })
 
-test('a change of a book that gets lost on the way is in the ledger, of that symbol alone', async () => {
+test('a diff lost in transit is a gap of only that symbol', async () => {
   const { exchange, pool, ingestor } = await start(['BTCUSDT', 'ETHUSDT'], {
     CHANNELS: 'depth_events',
     DEPTH_SYMBOLS: 'all',
@@ -93,7 +93,7 @@ test('a change of a book that gets lost on the way is in the ledger, of that sym
   expect(await ingestor.exited).toBe(0)
 })
 
-test('a symbol comes, one goes and one gets a finer tick: recorded, ended and written down at once', async () => {
+test('a symbol is listed, one delisted and one gets a finer tick: all recorded at once', async () => {
   const { exchange, pool, ingestor } = await start(['BTCUSDT', 'ETHUSDT', 'SOLUSDT'], {
     CHANNELS: 'book_ticker,trades,mark_price',
   })
@@ -123,7 +123,7 @@ test('a symbol comes, one goes and one gets a finer tick: recorded, ended and wr
     { symbol: 'WIFUSDT', active: [true], is_active: true },
   ])
   expect(ingestor.output()).toContain('"added":["WIFUSDT"],"removed":["SOLUSDT"]')
-  // Nobody waits for what is not traded any more.
+  // A symbol that is no longer traded is not waited for.
   const subscribed = exchange.ledger().streams.find(({ stream }) => stream === 'solusdt@bookTicker')
   expect(subscribed?.sent_count).toBeGreaterThan(0)
   const unended = async (): Promise<readonly string[]> => {
@@ -135,7 +135,7 @@ test('a symbol comes, one goes and one gets a finer tick: recorded, ended and wr
   await until('SOL has ended', async () => (await unended()).includes('SOLUSDT delisted 3'))
   await until('no other gap is open', () => ingestor.status()?.open_holes === 0)
   expect(await unended()).toEqual(['SOLUSDT delisted 3'])
-  // Killed, and never started again: ten seconds later its streams are lost.
+  // Killed and never restarted: ten seconds later its streams are lost.
   ingestor.kill('SIGKILL')
   await ingestor.exited
   await pool.query("update marketdata.tape_positions set updated_at = updated_at - interval '10 seconds'")

@@ -18,7 +18,7 @@ function stand(read: () => Promise<void> = async () => undefined) {
       return read()
     },
   })
-  /** In steps, so that what a reading leads to has its turn. */
+  /** Advances in steps, so the effects of a read can run. */
   const pass = async (duration_ms: number): Promise<void> => {
     for (let left_ms = duration_ms; left_ms > 0; left_ms -= 1_000) {
       timers.advance(Math.min(1_000, left_ms))
@@ -28,13 +28,13 @@ function stand(read: () => Promise<void> = async () => undefined) {
   return { watch, reads_ms, pass }
 }
 
-test('without news the listing is read once an interval', async () => {
+test('without announcements the listing is read once per interval', async () => {
   const { reads_ms, pass } = stand()
   await pass(2.5 * HOUR_MS)
   expect(reads_ms).toEqual([HOUR_MS, 2 * HOUR_MS])
 })
 
-test('news of four sockets are one reading, soon; the next regular one is an interval later', async () => {
+test('announcements on four sockets cause one read soon; the next regular read is an interval later', async () => {
   const { watch, reads_ms, pass } = stand()
   await pass(60_000)
   for (let socket = 0; socket < 4; socket++) watch.noteNews()
@@ -42,7 +42,7 @@ test('news of four sockets are one reading, soon; the next regular one is an int
   expect(reads_ms).toEqual([62_000, 62_000 + HOUR_MS])
 })
 
-test('news that never end are read at a pace', async () => {
+test('endless announcements cause paced reads', async () => {
   const { watch, reads_ms, pass } = stand()
   for (let second = 0; second < 60; second++) {
     watch.noteNews()
@@ -51,7 +51,7 @@ test('news that never end are read at a pace', async () => {
   expect(reads_ms).toEqual([2_000, 12_000, 22_000, 32_000, 42_000, 52_000])
 })
 
-test('news that come while the answer is on its way are read after it', async () => {
+test('an announcement during a read causes another read after it', async () => {
   const answers: (() => void)[] = []
   const { watch, reads_ms, pass } = stand(() => new Promise((resolve) => answers.push(resolve)))
   watch.noteNews()
@@ -64,7 +64,7 @@ test('news that come while the answer is on its way are read after it', async ()
   expect(reads_ms).toHaveLength(2)
 })
 
-test('a reading that fails is tried again after a minute, and stops nothing', async () => {
+test('a failed read is retried after a minute and stops nothing', async () => {
   const { reads_ms, pass } = stand(() => Promise.reject(new OperatorError('rest_failed', 'down')))
   await pass(HOUR_MS + 125_000)
   expect(reads_ms).toEqual([HOUR_MS, HOUR_MS + 60_000, HOUR_MS + 120_000])

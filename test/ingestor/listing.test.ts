@@ -36,7 +36,7 @@ const chooseListed = (symbols: 'all' | readonly string[], instruments: readonly 
 const choose = (wanted: Parameters<typeof chooseDepth>[0], symbols: readonly string[]) =>
   chooseDepth(wanted, symbols, rest, binance_futures, silentLogger, new AbortController().signal)
 
-test('the busiest are those with the most turnover at the exchange, of the recorded ones only', async () => {
+test('the busiest are the recorded symbols with the most turnover at the exchange', async () => {
   const turnover = async (): Promise<ReadonlyMap<string, number>> => {
     const answer = await rest.get(binance_futures.turnover!)
     return binance_futures.turnover!.parse(answer.body)
@@ -49,11 +49,11 @@ test('the busiest are those with the most turnover at the exchange, of the recor
   const by_symbol = await turnover()
   const least = Math.min(...(chosen as readonly string[]).map((symbol) => by_symbol.get(symbol)!))
   const others = symbols.filter((symbol) => !chosen.includes(symbol))
-  // Trades went on between the two questions.
+  // Trading continued between the two requests.
   for (const symbol of others) expect(by_symbol.get(symbol)! * 0.5).toBeLessThan(least)
 })
 
-test('a tier may name more than is recorded; a list may not', async () => {
+test('a tier may include symbols that are not recorded; a list may not', async () => {
   const symbols = ['BTCUSDT', 'ETHUSDT']
   expect(await choose({ kind: 'tier', tier: 1 }, symbols)).toEqual(TIERS[0])
   expect(await choose({ kind: 'named', symbols: ['ETHUSDT'] }, symbols)).toEqual(['ETHUSDT'])
@@ -63,13 +63,13 @@ test('a tier may name more than is recorded; a list may not', async () => {
   )
 })
 
-test('an exchange that does not tell turnover cannot be asked for the busiest', async () => {
+test('the busiest cannot be chosen on an exchange without turnover', async () => {
   const { turnover: _, ...adapter } = binance_futures
   const asked = chooseDepth({ kind: 'busiest', count: 1 }, ['A'], rest, adapter, silentLogger, new AbortController().signal)
   await expect(asked).rejects.toMatchObject({ code: 'no_turnover' })
 })
 
-test("'all' takes active perpetuals and spot pairs in USDT and indexes, and no dated contract", () => {
+test("'all' includes active perpetuals and spot pairs in USDT and indexes, but no dated contract", () => {
   const listed = [
     instrument('BTCUSDT'),
     instrument('BTCUSDT_260925', { instrument_type: 'future' }),
@@ -81,7 +81,7 @@ test("'all' takes active perpetuals and spot pairs in USDT and indexes, and no d
   expect(chooseListed('all', listed)).toEqual(['BTCUSDT', 'ETHUSDT', 'btc_usd'])
 })
 
-test('names are found as the exchange writes them, else in other case where only one is meant', () => {
+test('names match exactly, or in another case if only one matches', () => {
   const listed = ['BTCUSDT', 'btc_usd', 'AbcUSDT', 'ABCUSDT', '人生K线USDT', 'XRPUSDT-05JUN26'].map((name) =>
     instrument(name),
   )
@@ -91,7 +91,7 @@ test('names are found as the exchange writes them, else in other case where only
   expect(() => chooseListed(['abcusdt'], listed)).toThrow('abcusdt may be AbcUSDT or ABCUSDT')
 })
 
-test('a name that is listed and cannot be recorded is refused with the reason', () => {
+test('a listed name that cannot be recorded is refused with the reason', () => {
   const left_out = [{ name: 'A/BUSDT', reason: 'names are letters' }, { name: 'NOTUSDT', reason: 'tickSize: found nothing' }]
   const chooseSome = (...symbols: readonly string[]) =>
     chooseSymbols({ symbols, shard: undefined }, { instruments: [instrument('BTCUSDT')], left_out })
@@ -102,18 +102,18 @@ test('a name that is listed and cannot be recorded is refused with the reason', 
 })
 
 for (const [name, symbols, listed, before, expected] of [
-  ['a new listing is taken in where all are recorded', 'all', [instrument('A'), instrument('NEW')], ['A'], ['A', 'NEW']],
-  ['and left alone where others were named', ['A'], [instrument('A'), instrument('NEW')], ['A'], ['A']],
+  ['a new symbol is added if all are recorded', 'all', [instrument('A'), instrument('NEW')], ['A'], ['A', 'NEW']],
+  ['and ignored if others were named', ['A'], [instrument('A'), instrument('NEW')], ['A'], ['A']],
   ['a delisted name is left out', ['A', 'B'], [instrument('A'), instrument('B', { is_active: false })], ['A', 'B'], ['A']],
   ['and comes back', ['A', 'B'], [instrument('A'), instrument('B')], ['A'], ['A', 'B']],
-  ['an exchange that lists nothing for a moment ends nothing', 'all', [instrument('A', { is_active: false })], ['A'], ['A']],
+  ['an exchange that briefly lists nothing ends nothing', 'all', [instrument('A', { is_active: false })], ['A'], ['A']],
 ] as const) {
   test(`the listing changed: ${name}`, () => {
     expect(chooseAgain({ symbols, shard: undefined }, listed, before)).toEqual(expected)
   })
 }
 
-test('a shard takes of a new listing only what is its own', () => {
+test('a shard takes only its share of a new listing', () => {
   const names = Array.from({ length: 40 }, (_, index) => `S${index}USDT`)
   const listed = names.map((symbol) => instrument(symbol))
   const shares = [1, 2, 3].map((index) => chooseAgain({ symbols: 'all', shard: { index, count: 3 } }, listed, []))

@@ -40,14 +40,14 @@ function environment(exchange: ExchangeServer, database_url: string, tape_dir: s
   }
 }
 
-/** Nothing more comes, and what was sent has arrived. */
+/** Waits until nothing more is sent and everything has arrived. */
 async function quiet(exchange: ExchangeServer, ingestor: IngestorProcess): Promise<void> {
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
   await exchange.settled()
   await ingestor.drain()
 }
 
-/** Count and sum of ids per stream, as the exchange's ledger has them. */
+/** Count and sum of ids per stream, in the form of the exchange's ledger. */
 async function storedStreams(pool: Pool): Promise<ReadonlyMap<string, string>> {
   const { rows } = await pool.query<{ stream: string; facts: string }>(
     `with events as (
@@ -64,7 +64,7 @@ async function storedStreams(pool: Pool): Promise<ReadonlyMap<string, string>> {
   return new Map(rows.map((row) => [row.stream, row.facts]))
 }
 
-test('what the exchange says it sent is in the tables, stream by stream, and a stop leaves nothing behind', async () => {
+test('everything that the exchange sent is in the tables, stream by stream, and a stop leaves nothing behind', async () => {
   const exchange = await simulator(3_000)
   const { url, pool } = await createTestDatabase()
   const health_port = await freePort()
@@ -96,7 +96,7 @@ test('what the exchange says it sent is in the tables, stream by stream, and a s
   expect(symbols.rowCount).toBe(0)
 })
 
-test('killed with -9 in full flow, again and again: all that was on the tape is in the tables, every missing trade in the ledger', async () => {
+test('killed repeatedly with -9 under load: everything on the tape is in the tables, every missing trade in the ledger', async () => {
   const exchange = await simulator(3_000)
   const { url, pool } = await createTestDatabase()
   const tape_dir = join(temporaryDirectory(), 'tape')
@@ -139,7 +139,7 @@ test('killed with -9 in full flow, again and again: all that was on the tape is 
   expect(causes.rows).toEqual([{ cause: 'restart' }])
 })
 
-test('a full tape stops listening and fails its health; once it has room it goes on, and the gap is in the ledger', async () => {
+test('a full tape disconnects and fails its health check; once it has room it resumes, and the gap is in the ledger', async () => {
   const exchange = await simulator(2_000)
   const { url, pool } = await createTestDatabase()
   const tape_dir = join(temporaryDirectory(), 'tape')
@@ -156,12 +156,12 @@ test('a full tape stops listening and fails its health; once it has room it goes
   await received(first, 500)
   first.kill('SIGTERM')
   expect(await first.exited).toBe(0)
-  // Acknowledgements with padding, until the tape holds no more.
+  // Acknowledgements with padding, until the tape is full.
   const tape = openTestTape(tape_dir)
   const padding = text(0, JSON.stringify({ result: null, id: 1, padding: 'x'.repeat(60_000) }))
   while (tape.status().used_bytes < 58 * 1024 * 1024) appendAll(tape, [padding])
   await tape.close()
-  // With the database away nothing is committed, and so nothing is freed.
+  // While the database is away nothing is committed, so nothing is freed.
   const admin = createPool(withDatabase(url, 'postgres'), 'test', 1, CONNECT_LIMIT_MS)
   const name = new URL(url).pathname.slice(1)
   await admin.query(`alter database ${name} allow_connections false`)
@@ -188,7 +188,7 @@ test('a full tape stops listening and fails its health; once it has room it goes
 for (const [name, more, expected] of [
   ['nonsense in several variables', { DATABASE_URL: 'mysql://x', TRADE_STREAM: 'all', BATCH_ROWS_MAX: '-1' }, ['DATABASE_URL must', 'TRADE_STREAM must', 'BATCH_ROWS_MAX must']],
   ['a symbol that is not listed', { SYMBOLS: 'BTCUSDT,NOSUCHUSDT' }, ['no active one is named NOSUCHUSDT']],
-  ['a TAPE_MAX_BYTES that holds no two segments', { TAPE_MAX_BYTES: '67108864' }, ['The limits of the tape do not fit together']],
+  ['a TAPE_MAX_BYTES that cannot hold two segments', { TAPE_MAX_BYTES: '67108864' }, ['The limits of the tape do not fit together']],
 ] as const) {
   test(`${name}: a clear sentence and exit code 1`, async () => {
     const exchange = await simulator(100)
@@ -200,7 +200,7 @@ for (const [name, more, expected] of [
   })
 }
 
-/** Keys of all events of a tape, as its records say. */
+/** Keys of all events in a tape's records. */
 function readTapeKeys(tape_dir: string): ReadonlySet<string> {
   const keys = new Set<string>()
   const reader = openReader(tape_dir, 'oldest')

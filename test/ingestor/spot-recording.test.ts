@@ -1,4 +1,4 @@
-/** A recording of Binance spot onto the tape and into the tables, and the books that they give. */
+/** A recording of Binance spot through the tape into the tables, and the resulting books. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -88,7 +88,7 @@ interface Wire {
   readonly asks: readonly [string, string][]
 }
 
-/** By the documented procedure, with nothing but Maps: `price qty` of every level, best first. */
+/** By the documented procedure, using only Maps: `price qty` of every level, best first. */
 function endBook(lines: readonly string[], symbol: string): { bids: string[]; asks: string[] } {
   const sides = { bids: new Map<number, number>(), asks: new Map<number, number>() }
   const put = (side: Map<number, number>, levels: readonly [string, string][]): void => {
@@ -117,7 +117,7 @@ function endBook(lines: readonly string[], symbol: string): { bids: string[]; as
 }
 
 describe.skipIf(FEEDS_DIR === undefined)('three coins of 2021 (skipped without FEEDS_DIR)', () => {
-  test('every frame is a row, no sequence is broken, and the end books are those of the recording', async () => {
+  test('every frame is a row, no sequence is broken, and the final books equal those of the recording', async () => {
     const { url, pool } = await createTestDatabase()
     const counts = await imported(url, FEED)
     expect(counts).toMatchObject({
@@ -142,7 +142,7 @@ describe.skipIf(FEEDS_DIR === undefined)('three coins of 2021 (skipped without F
   })
 })
 
-test('quotes without a time: played twice they are the same rows, and a copy on a second line is none', async () => {
+test('quotes without a time: a second replay gives the same rows, and a copy on a second socket gives none', async () => {
   const ts = 1_785_000_000_000_000
   const quote = (u: number, at: number, note = ''): object => ({
     t: 'ws',
@@ -180,7 +180,7 @@ test('quotes without a time: played twice they are the same rows, and a copy on 
   )
 })
 
-test('a recording whose header says microseconds keeps them; one that lies is refused, row by row', async () => {
+test('a recording with microseconds in its header keeps them; with a wrong header every row is refused', async () => {
   const T = 1_784_989_999_911_117
   const trade = (time: number): string =>
     JSON.stringify({

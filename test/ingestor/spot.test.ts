@@ -28,15 +28,15 @@ async function start(more: Readonly<Record<string, string>>) {
   return { exchange, pool, ingestor }
 }
 
-/** Nothing is sent any more, and everything that was is committed. */
+/** Waits until nothing more is sent and everything is committed. */
 async function settle(exchange: ExchangeServer, ingestor: IngestorProcess): Promise<void> {
   exchange.setFaults({ actions: [{ kind: 'halt' }] })
-  await until('the market stands still', () => exchange.status().state === 'done')
+  await until('the market is done', () => exchange.status().state === 'done')
   await exchange.settled()
   await ingestor.drain()
 }
 
-/** Rows, distinct ids and their sum per stream, as the exchange's ledger has them. */
+/** Rows, distinct ids and their sum per stream, in the form of the exchange's ledger. */
 async function storedStreams(pool: Pool): Promise<ReadonlyMap<string, string>> {
   const { rows } = await pool.query<{ stream: string; facts: string }>(
     `with events as (
@@ -71,13 +71,13 @@ test('a socket that announces its end is replaced at once: each event is one row
   const sockets_before = exchange.status().socket_count
   expect(sockets_before).toBe(1)
   exchange.setFaults({ actions: [{ kind: 'server_shutdown', close_after_ms: 60_000 }] })
-  await until('a second socket is there', () => exchange.status().socket_count === 2)
+  await until('a second socket is open', () => exchange.status().socket_count === 2)
   await until('the first one is left', () => exchange.status().socket_count === 1)
   await settle(exchange, ingestor)
 
   expect(await storedStreams(pool)).toEqual(sentStreams(exchange))
   const { duplicates } = await ingestor.drain()
-  // The sockets overlapped, or this proves nothing.
+  // The sockets must have overlapped.
   expect(duplicates.book_ticker).toBeGreaterThan(0)
   expect(duplicates.depth_events).toBeGreaterThan(0)
   expect(ingestor.status()).toMatchObject({ books: 2, books_synced: 2, books_lost: 0 })
@@ -98,7 +98,7 @@ test('a socket that announces its end is replaced at once: each event is one row
   expect(await ingestor.exited).toBe(0)
 })
 
-test('a change that is lost on the way: that book alone is lost, in the ledger, and is in sequence again', async () => {
+test('a diff lost in transit: only that book is lost, has a gap, and is in sequence again', async () => {
   const { exchange, pool, ingestor } = await start({ CHANNELS: 'depth_events', DEPTH_SYMBOLS: 'all' })
   await until('both books are in sequence', () => ingestor.status()?.books_synced === 2)
   exchange.setFaults({ faults: [{ kind: 'drop', streams: 'ethusdt@depth*', count_max: 1 }] })
@@ -116,7 +116,7 @@ test('a change that is lost on the way: that book alone is lost, in the ledger, 
 })
 
 for (const TIME_UNIT of ['millisecond', 'microsecond']) {
-  test(`trades that did not come are refilled over REST, with the times of the stream, in ${TIME_UNIT}s`, async () => {
+  test(`missed trades are refilled over REST with the stream's times, in ${TIME_UNIT}s`, async () => {
     const { exchange, pool, ingestor } = await start({ CHANNELS: 'trades', TIME_UNIT })
     await until('trades are written', () => (ingestor.status()?.rows_committed.trades ?? 0) > 20)
     exchange.setFaults({ faults: [{ kind: 'drop', streams: '*@aggTrade', probability: 0.2, count_max: 40 }] })

@@ -1,4 +1,4 @@
-/** A real ingestor in a process of its own, watched over IPC. */
+/** A real ingestor in a separate process, watched over IPC. */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import type { FollowCounts } from '../../ingestor/writer/counts.ts'
 import { atFileEnd } from '../support/file-end.ts'
 
 export interface IngestorProcess {
-  /** Settles with the message {type: 'ready'}; rejects when the process ends before it. */
+  /** Resolves with the message {type: 'ready'}; rejects if the process ends earlier. */
   readonly ready: Promise<void>
   /** Exit code, or the signal that ended it. */
   readonly exited: Promise<number | string>
@@ -62,13 +62,13 @@ export function startIngestor(env: Readonly<Record<string, string>>): IngestorPr
   }
 }
 
-/** Waits until this process has taken so many frames from its sockets. */
+/** Waits until this process has received this many frames. */
 export function received(ingestor: IngestorProcess, frame_count: number): Promise<void> {
   const has = (): boolean => (ingestor.status()?.frames_received ?? 0) >= frame_count
   return until(`${frame_count} frames were received`, has)
 }
 
-/** Waits until `check` is true; the error names what was waited for. */
+/** Waits until `check` is true. The error names what was expected. */
 export async function until(what: string, check: () => boolean | Promise<boolean>, limit_ms = 100_000): Promise<void> {
   const deadline = performance.now() + limit_ms
   while (!(await check())) {
@@ -78,8 +78,8 @@ export async function until(what: string, check: () => boolean | Promise<boolean
 }
 
 /**
- * Waits until each of these streams of the exchange had something to say that nobody got. Where
- * nothing happens while a socket is away, what it hears next is what it heard last: that is not a gap.
+ * Waits until each of these streams sent something that no socket received. If nothing happens
+ * while a socket is down, the next event is the last one again, which is not a gap.
  */
 export async function missed(exchange: ExchangeServer, streams: readonly string[]): Promise<void> {
   const countOf = (name: string): number =>
@@ -88,7 +88,7 @@ export async function missed(exchange: ExchangeServer, streams: readonly string[
   await until('each stream was missed', () => streams.every((name, i) => countOf(name) > before[i]!))
 }
 
-/** Cuts every socket and lets nobody back before that. */
+/** Cuts every socket and blocks reconnects until then. */
 export async function cutAndMiss(exchange: ExchangeServer, streams: readonly string[]): Promise<void> {
   const all_missed = missed(exchange, streams)
   exchange.setFaults({ faults: [{ kind: 'refuse' }], actions: [{ kind: 'close_all' }] })

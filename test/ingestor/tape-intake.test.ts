@@ -1,4 +1,4 @@
-/** What goes onto the tape, where the tape fills while Postgres is away. */
+/** What goes onto a tape that fills up while Postgres is away. */
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { openSmall } from './tape/support.ts'
 import { CHOICE, dumpGaps, type Entry, quote, START_MS, temporaryDirectory } from './writer/support.ts'
 
-test('a mark for which a full tape has no room waits, and its gap is in the ledger exactly', async () => {
+test('a mark without room on a full tape waits, and its gap in the ledger is exact', async () => {
   const { url, pool } = await createTestDatabase()
   const dir = temporaryDirectory()
   let now_ms = 0

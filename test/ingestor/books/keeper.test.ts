@@ -5,7 +5,7 @@ import { createBookKeeper } from '../../../ingestor/books/keeper.ts'
 
 const ASK: Level = [1_000, 1]
 
-/** A diff of spot's kind: consecutive ids, one level each. */
+/** A diff as on spot: consecutive ids, one level each. */
 function diff(symbol: string, id: number, bid: Level = [id, 1]): DepthEvent {
   return { ...event(symbol, id), depth_kind: 'diff', first_update_id: id, bids: [bid] }
 }
@@ -31,7 +31,7 @@ function keeperWith(...events: readonly DepthEvent[]) {
   return { keeper, wanted, best, gaps }
 }
 
-test('a break of one symbol takes that book alone away, until its own snapshot comes', () => {
+test('a break of one symbol loses only that book, until its snapshot arrives', () => {
   const { keeper, wanted, best } = keeperWith(
     ...['A', 'B'].flatMap((symbol) => [
       diff(symbol, 10), diff(symbol, 11), snapshot(symbol, 10), diff(symbol, 12),
@@ -50,7 +50,7 @@ test('a break of one symbol takes that book alone away, until its own snapshot c
   expect(keeper.counts()).toEqual({ books: 2, books_synced: 2, books_lost: 1 })
 })
 
-test('a book that would be crossed is served to nobody and stands in the ledger', () => {
+test('a crossed book is not served and is in the ledger', () => {
   const { best, gaps } = keeperWith(
     diff('A', 10), diff('A', 11), snapshot('A', 11), diff('A', 12, [1_000, 2]),
   )
@@ -61,7 +61,7 @@ test('a book that would be crossed is served to nobody and stands in the ledger'
   })
 })
 
-test('what is read a second time, after the connection to Postgres was lost, changes no book', () => {
+test('records that are read again after Postgres was lost change no book', () => {
   const events = [diff('A', 10), diff('A', 11), snapshot('A', 10), diff('A', 12), diff('A', 13)]
   const { keeper, wanted, best } = keeperWith(...events, ...events.slice(1))
   expect(best('A')).toEqual([[13, 1]])
@@ -69,7 +69,7 @@ test('what is read a second time, after the connection to Postgres was lost, cha
   expect(wanted).toEqual(['A'])
 })
 
-test('a book whose stream nobody hears is not served, and is again once a diff continues it', () => {
+test('a book whose stream is lost is not served until a diff continues it', () => {
   const { keeper, best } = keeperWith(
     ...['A', 'B'].flatMap((symbol) => [diff(symbol, 10), diff(symbol, 11), snapshot(symbol, 11)]),
   )
@@ -77,7 +77,7 @@ test('a book whose stream nobody hears is not served, and is again once a diff c
   keeper.deafen('binance-futures', 'NEVERKNOWN')
   expect([best('A'), best('B')]).toEqual([undefined, [[1, 1]]])
   expect(keeper.counts()).toEqual({ books: 2, books_synced: 1, books_lost: 0 })
-  // A renewal shows the book of the moment, but nobody hears what follows.
+  // A renewal shows the current book, but no diffs follow.
   keeper.take(snapshot('A', 15), false)
   expect(best('A')).toBeUndefined()
   keeper.take(diff('A', 16), true)
@@ -85,7 +85,7 @@ test('a book whose stream nobody hears is not served, and is again once a diff c
   expect(keeper.counts()).toEqual({ books: 2, books_synced: 2, books_lost: 0 })
 })
 
-test('a diff behind what was not heard takes the book away', () => {
+test('a diff after missed diffs loses the book', () => {
   const { keeper, best } = keeperWith(diff('A', 10), diff('A', 11), snapshot('A', 11))
   keeper.deafen('binance-futures', 'A')
   keeper.take(diff('A', 19), true)
@@ -93,13 +93,13 @@ test('a diff behind what was not heard takes the book away', () => {
   expect(keeper.counts()).toEqual({ books: 1, books_synced: 0, books_lost: 1 })
 })
 
-test('a partial book is no part of the sequence', () => {
+test('a partial book is not part of the sequence', () => {
   const partial: DepthEvent = { ...snapshot('A', 12), depth_kind: 'partial' }
   const { keeper } = keeperWith(partial, partial)
   expect(keeper.counts()).toEqual({ books: 0, books_synced: 0, books_lost: 0 })
 })
 
-test('a renewal brings back levels that lie beyond the first snapshot', () => {
+test('a renewal restores levels beyond the first snapshot', () => {
   const { keeper, best } = keeperWith(diff('A', 10), diff('A', 11), snapshot('A', 11))
   keeper.noteAsked('binance-futures', 'A')
   keeper.take(diff('A', 12), true)

@@ -1,4 +1,4 @@
-/** The tape's records through the batcher: whenever a book is taken away, the ledger says why. */
+/** The tape's records through the batcher: whenever a book is lost, the ledger says why. */
 import { expect, test } from 'vitest'
 import type { StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
 import { createBookKeeper } from '../../../ingestor/books/keeper.ts'
@@ -50,22 +50,22 @@ for (const [name, entries, expected] of [
     { served: 'BUSDT', gaps: ['AUSDT sequence 30 50'], wanted: 'AUSDT' },
   ],
   [
-    'a diff is missing, and a snapshot has mended it',
+    'a diff is missing, and a snapshot has restored the book',
     [diff('AUSDT', 40, 50, 500), diff('AUSDT', 50, 60, 600), snapshot('AUSDT', 55, 650)],
     { served: 'AUSDT BUSDT', gaps: ['AUSDT sequence 30 50'], wanted: 'AUSDT' },
   ],
   [
-    'two diffs change places: back without a snapshot, and still told',
+    'two diffs are swapped: the book recovers without a snapshot, and the gap is recorded',
     [diff('AUSDT', 40, 50, 500), diff('AUSDT', 30, 40, 400)],
     { served: 'AUSDT BUSDT', gaps: ['AUSDT sequence 30 50'], wanted: '' },
   ],
   [
-    'a new socket is ahead of the old one, which still brings what is between',
+    'a new socket is ahead of the old one, which still delivers what is in between',
     [diff('AUSDT', 40, 50, 500, 9), diff('AUSDT', 30, 40, 500)],
     { served: 'AUSDT BUSDT', gaps: [], wanted: '' },
   ],
   [
-    'a diff that cannot be read',
+    'an unreadable diff',
     [garbled, diff('AUSDT', 40, 50, 500)],
     { served: 'BUSDT', gaps: ['AUSDT rejected 30 50'], wanted: '' },
   ],
@@ -85,7 +85,7 @@ for (const [name, entries, expected] of [
     { served: 'BUSDT', gaps: ['AUSDT disconnect 30 80'], wanted: '' },
   ],
   [
-    'the ids are whole but the book would be crossed',
+    'the ids are complete but the book would be crossed',
     [diff('AUSDT', 30, 40, 400, 3, { b: [['100.50', '1']] })],
     { served: 'BUSDT', gaps: ['AUSDT sequence 40 40'], wanted: '' },
   ],

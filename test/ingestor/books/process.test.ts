@@ -13,9 +13,9 @@ import { createTestDatabase } from '../../support/database.ts'
 import { type IngestorProcess, startIngestor, until } from '../support.ts'
 import { temporaryDirectory } from '../writer/support.ts'
 
-/** Recorded seconds in a second. */
+/** Recorded seconds per real second. */
 const SPEED = 10
-/** The exchange's answers to whoever asks for the victim's book later on: one every so many diffs. */
+/** The exchange's later snapshots of the victim's book: one every so many diffs. */
 const SNAPSHOT_EVERY_DIFFS = 25
 const LEVELS_COMPARED = 300
 
@@ -38,7 +38,7 @@ async function open(source: Parameters<typeof startExchange>[0]['source']) {
   return { exchange, pool, ingestor }
 }
 
-test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: it alone is lost and comes back right, the gaps stand in the ledger (FEEDS_DIR names the recording)', async () => {
+test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: only it is lost and recovers correctly, and the gaps are in the ledger (FEEDS_DIR names the recording)', async () => {
   const recording = readRecording()
   const { victim, damaged, holes, dropped } = damage(recording)
   const file = join(temporaryDirectory(), 'damaged.ndjson.gz')
@@ -50,7 +50,7 @@ test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: it 
   await ingestor.drain()
   await until('the status is up to date', () => ingestor.status()?.books_lost === 3)
   expect(ingestor.status()).toMatchObject({ books: 5, books_synced: 5, books_lost: 3 })
-  // Once all were there, never fewer than four.
+  // Once all were in sequence, never fewer than four.
   expect(Math.min(...synced.slice(synced.indexOf(5)))).toBeGreaterThan(3)
 
   const gaps = await pool.query(
@@ -63,7 +63,7 @@ test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: it 
     const diff_count = own.filter((line) => line.kind === 'diff').length
     const is_victim = symbol === victim
     expect(counts.get(symbol)?.diff, symbol).toBe(is_victim ? diff_count - dropped : diff_count)
-    // Asked for once at the start and once after each gap that nothing filled.
+    // Requested once at the start and once after each gap that was not filled.
     expect(counts.get(symbol)?.snapshot, symbol).toBe(is_victim ? 3 : 1)
   }
   const books = await storedBooks(pool)
@@ -74,7 +74,7 @@ test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: it 
   expect(await ingestor.exited).toBe(0)
 })
 
-test('one symbol of a simulated market misses a diff: its book alone is taken away and comes back', async () => {
+test('one symbol of a simulated market misses a diff: only its book is lost, and recovers', async () => {
   const { exchange, pool, ingestor } = await open({ kind: 'sim', seed: 5, symbols: 5, events_per_s: 500 })
   await ingestor.ready
   await until('all books are in sequence', () => ingestor.status()?.books_synced === 5)
@@ -102,7 +102,7 @@ test('one symbol of a simulated market misses a diff: its book alone is taken aw
   expect(await ingestor.exited).toBe(0)
 })
 
-/** How many books were in sequence, each time that was told, until `isOver`. */
+/** How many books were in sequence at each status, until `isOver`. */
 async function watchBooks(ingestor: IngestorProcess, isOver: () => boolean): Promise<readonly number[]> {
   const seen: number[] = []
   let last: unknown
@@ -117,12 +117,12 @@ async function watchBooks(ingestor: IngestorProcess, isOver: () => boolean): Pro
 
 interface RecordedLine {
   readonly text: string
-  /** Undefined for lines that are no depth. */
+  /** Undefined for lines without depth. */
   readonly depth: Exclude<DepthLine, { kind: 'quote' }> | undefined
   readonly ts: number
 }
 
-/** The file's own lines beside what they say of depth. */
+/** The file's lines with their depth, if any. */
 function readRecording(): readonly RecordedLine[] {
   const packed = readFileSync(join(FEEDS_DIR!, FIVE_COINS, 'feed.ndjson.gz'))
   const texts = gunzipSync(packed).toString('utf8').split('\n').filter((line) => line !== '')
@@ -140,8 +140,8 @@ function bySymbol(): ReadonlyMap<string, readonly DepthLine[]> {
 }
 
 /**
- * Of the coin with the most diffs: one diff is dropped, two change places, three in a row are
- * dropped. Between them stand the exchange's later answers: the whole book as it is at that line.
+ * For the coin with the most diffs: one diff is dropped, two are swapped, three in a row are
+ * dropped. The exchange's later snapshots are inserted in between, each with the book at that line.
  */
 function damage(recording: readonly RecordedLine[]) {
   const symbols = [...bySymbol()].toSorted(([, a], [, b]) => b.length - a.length)
@@ -173,7 +173,7 @@ function snapshotLine(symbol: string, own: readonly DepthLine[], line: RecordedL
 
 type Sides = readonly [bids: ReadonlyMap<number, number>, asks: ReadonlyMap<number, number>]
 
-/** The plain way: the recorded snapshot, and what is not older than it. */
+/** Without our code: the recorded snapshot, and every diff that is not older. */
 function replay(own: readonly DepthLine[], until_id = Infinity): Sides {
   const changes = own.flatMap((line) => (line.kind === 'quote' ? [] : [line]))
   const { change: snapshot } = changes.find(({ kind }) => kind === 'snapshot')!
@@ -205,7 +205,7 @@ function bestOf(sides: Sides): unknown {
   return sides.map((side) => [...side].slice(0, LEVELS_COMPARED))
 }
 
-/** Each symbol's book from its newest snapshot and the diffs since, as the tables have them. */
+/** Each symbol's book from its newest snapshot and the diffs since, from the tables. */
 async function storedBooks(pool: Pool): Promise<ReadonlyMap<string, unknown>> {
   const { rows } = await pool.query<{ symbol: string; kind: string; final_update_id: number } & Changes>(
     `select symbol, depth_kind as kind, final_update_id::float8, bids, asks

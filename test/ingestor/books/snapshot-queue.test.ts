@@ -19,7 +19,7 @@ afterEach(() => {
 
 type Reply = 'answer' | 'refuse' | 'fail'
 
-/** A queue whose requests are answered when the test says so. */
+/** A queue whose requests the test answers. */
 function setup(options: Partial<SnapshotQueueOptions> = {}) {
   const timers = new FakeTimers()
   const open: { request: RestRequest; settle: (reply: Reply) => void }[] = []
@@ -53,7 +53,7 @@ function setup(options: Partial<SnapshotQueueOptions> = {}) {
   return { queue, timers, log, settle, open }
 }
 
-test('nothing is asked before the streams are heard, then few at a time', async () => {
+test('nothing is requested before the streams are subscribed, then a few at a time', async () => {
   const { queue, log, settle } = setup()
   for (const symbol of ['A', 'B', 'C']) queue.want(symbol)
   expect(log).toEqual([])
@@ -63,7 +63,7 @@ test('nothing is asked before the streams are heard, then few at a time', async 
   expect(log).toEqual(['high A', 'high B', 'high C'])
 })
 
-test('renewals go one at a time, and a book that was lost waits for none of them', async () => {
+test('renewals go one at a time, and a lost book waits for none of them', async () => {
   const { queue, timers, log, settle } = setup({ settings: { parallel_max: 1 } })
   queue.start()
   for (const symbol of ['A', 'B', 'C']) {
@@ -80,7 +80,7 @@ test('renewals go one at a time, and a book that was lost waits for none of them
   expect(log.slice(5)).toEqual(['low B'])
 })
 
-test('a book that is lost while its own renewal waits for weight is asked for beside it', async () => {
+test('a book that is lost while its renewal waits for weight is requested separately', async () => {
   const { queue, timers, log, settle } = setup()
   queue.start()
   queue.want('A')
@@ -95,7 +95,7 @@ test('a book that is lost while its own renewal waits for weight is asked for be
   expect(log).toHaveLength(3)
 })
 
-test('wanted again while its answer is on the way: asked once more, a second later', async () => {
+test('wanted again while its answer is in flight: requested once more, a second later', async () => {
   const { queue, timers, log, settle } = setup()
   queue.start()
   queue.want('A')
@@ -109,7 +109,7 @@ test('wanted again while its answer is on the way: asked once more, a second lat
   expect(log).toEqual(['high A', 'high A'])
 })
 
-test('no answer, and no room on the tape, are tried again for as long as it takes', async () => {
+test('after no answer, or no room on the tape, it retries without limit', async () => {
   let has_room = true
   const { queue, timers, log, settle } = setup({ append: () => has_room })
   queue.start()
@@ -130,7 +130,7 @@ test('no answer, and no room on the tape, are tried again for as long as it take
   expect(log).toHaveLength(10)
 })
 
-test('a symbol that the exchange refuses is asked for again ten minutes later, others meanwhile', async () => {
+test('a symbol that the exchange refuses is requested again ten minutes later, others meanwhile', async () => {
   const { queue, timers, log, settle } = setup()
   queue.start()
   queue.want('A')
@@ -144,7 +144,7 @@ test('a symbol that the exchange refuses is asked for again ten minutes later, o
   expect(log).toEqual(['high A', 'high B', 'low B', 'high A'])
 })
 
-test('a symbol that is not recorded any more is neither asked for nor renewed', async () => {
+test('a symbol that is no longer recorded is neither requested nor renewed', async () => {
   const { queue, timers, log, settle } = setup()
   queue.start()
   queue.want('A')
@@ -156,7 +156,7 @@ test('a symbol that is not recorded any more is neither asked for nor renewed', 
   expect(log).toEqual(['high A', 'high B'])
 })
 
-test('repeat_s 0: a book in sequence is never asked for again', async () => {
+test('repeat_s 0: a book in sequence is never requested again', async () => {
   const { queue, timers, log, settle } = setup({ repeat_s: 0 })
   queue.start()
   queue.want('A')
@@ -165,7 +165,7 @@ test('repeat_s 0: a book in sequence is never asked for again', async () => {
   expect(log).toHaveLength(1)
 })
 
-test('200 books from a cold start: every minute within the weight, all asked within two', async () => {
+test('200 books from a cold start: every minute within the weight, all requested within two', async () => {
   const timers = new FakeTimers()
   const asked_ms: number[] = []
   const server = createServer((_request, response) => {

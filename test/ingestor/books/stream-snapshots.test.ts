@@ -12,7 +12,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop()
 })
 
-/** Rounds are answered when the test says so. */
+/** The test answers the rounds. */
 function setup(options: Partial<StreamSnapshotsOptions> = {}) {
   const timers = new FakeTimers()
   const rounds: string[] = []
@@ -44,7 +44,7 @@ function setup(options: Partial<StreamSnapshotsOptions> = {}) {
   return { queue, timers, rounds, settle, fail, heard, open }
 }
 
-test('wishes wait a moment for others, and are listened to together', async () => {
+test('wishes wait briefly for others, and share a subscription', async () => {
   const { queue, timers, rounds, settle } = setup()
   queue.want('A')
   timers.advance(5_000)
@@ -66,7 +66,7 @@ test('wishes wait a moment for others, and are listened to together', async () =
   expect(rounds[2]).toBe('11000 C')
 })
 
-test('a wish that comes during a round is for another book', async () => {
+test('a wish during a round is for another book', async () => {
   const { queue, timers, rounds, settle } = setup()
   queue.start()
   queue.want('A')
@@ -77,7 +77,7 @@ test('a wish that comes during a round is for another book', async () => {
   expect(rounds).toEqual(['1000 A', '2000 A'])
 })
 
-test('a book that did not fit is asked for again, twice as late each time', async () => {
+test('a book that did not fit is requested again, with doubling pauses', async () => {
   const { queue, timers, rounds, settle } = setup()
   queue.start()
   for (let round = 0; round < 4; round++) {
@@ -86,14 +86,14 @@ test('a book that did not fit is asked for again, twice as late each time', asyn
     await settle('A')
   }
   expect(rounds).toEqual(['1000 A', '3000 A', '7000 A', '15000 A'])
-  // One that fitted for a while restarts.
+  // After a book that fitted, the pause starts from scratch.
   timers.advance(5_000)
   queue.want('A')
   timers.advance(1_000)
   expect(rounds.at(-1)).toBe('21000 A')
 })
 
-test('who did not speak stays wanted, with pauses that double up to a minute; so after an error', async () => {
+test('a symbol that did not deliver stays wanted, with pauses that double up to a minute; also after an error', async () => {
   const { queue, timers, rounds, settle, fail } = setup()
   queue.start()
   queue.want('A')
@@ -112,7 +112,7 @@ test('who did not speak stays wanted, with pauses that double up to a minute; so
   expect(times.at(-1)! - times.at(-2)!).toBe(60_000)
 })
 
-test('what is not heard waits: its next subscription begins with a book', async () => {
+test('a symbol without a subscription waits: its next subscription begins with a book', async () => {
   const { queue, timers, rounds, heard } = setup()
   queue.start()
   heard.splice(0, 1)
@@ -125,7 +125,7 @@ test('what is not heard waits: its next subscription begins with a book', async 
   expect(rounds).toEqual(['3000 A'])
 })
 
-test('all books are asked for every so often, and never twice at once', async () => {
+test('all books are requested periodically, and never twice at once', async () => {
   const { queue, timers, rounds, settle } = setup({ repeat_s: 300 })
   queue.start()
   timers.advance(300_000)
@@ -135,7 +135,7 @@ test('all books are asked for every so often, and never twice at once', async ()
   expect(rounds).toEqual(['300000 ABC', '700000 ABC'])
 })
 
-test('a symbol that is not recorded any more is forgotten, and a stop ends the round', async () => {
+test('a symbol that is no longer recorded is forgotten, and a stop ends the round', async () => {
   let signal: AbortSignal | undefined
   const listen: StreamSnapshotsOptions['listen'] = (_symbols, given) => {
     signal = given

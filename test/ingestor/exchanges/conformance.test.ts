@@ -1,6 +1,6 @@
 /**
- * What every exchange adapter must hold to, run over all of them. MUTATED_FRAMES sets the number
- * of damaged frames, MUTATION_SEED repeats a run.
+ * Rules for every exchange adapter, run over all of them. MUTATED_FRAMES sets the number of damaged
+ * frames, MUTATION_SEED repeats a run.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -15,7 +15,7 @@ import { frameFixtures, restFixtures } from './fixtures.ts'
 import { mutate, seededRandom } from './mutate.ts'
 
 const TS_INGEST = micros(1_785_000_000_123_456)
-/** Every depth stream at once: what an ingestor cannot ask for, but a tape may hold. */
+/** Every depth stream at once. An ingestor cannot request that, but a tape may hold it. */
 const depth: DepthChoice = { symbols: 'all', streams: DEPTH_STREAMS, interval_ms: 100 }
 const CHOICES: readonly StreamChoice[] = [
   { channels: CHANNELS, trade_stream: 'aggTrade', depth },
@@ -41,12 +41,12 @@ for (const adapter of ADAPTERS) {
     const answers = restFixtures(adapter.exchange)
 
     for (const { file, frame, golden_path } of frames) {
-      test(`${file} parses to what stands beside it`, () => {
+      test(`${file} parses to its golden file`, () => {
         const found = byChoice((choice) => adapter.parse(frame, TS_INGEST, choice))
         expect(found).toEqual(golden(golden_path, found))
       })
 
-      test(`${file} belongs to the stream it names`, () => {
+      test(`${file} is assigned to the stream it names`, () => {
         const { stream, topic, params } = JSON.parse(frame.toString('utf8')) as {
           readonly stream?: string
           readonly topic?: string
@@ -57,13 +57,13 @@ for (const adapter of ADAPTERS) {
     }
 
     for (const { file, path, body, golden_path } of answers) {
-      test(`${file} parses to what stands beside it`, () => {
+      test(`${file} parses to its golden file`, () => {
         const found = byChoice((choice) => adapter.parseRest(path, body, TS_INGEST, choice))
         expect(found).toEqual(golden(golden_path, found))
       })
     }
 
-    test('where its times come from is known of every kind of event, and told as it is', () => {
+    test('the source of its times is declared for every kind of event, and is correct', () => {
       const events = [
         ...frames.map(({ frame }) => adapter.parse(frame, TS_INGEST, CHOICES[0]!)),
         ...answers.map(({ path, body }) => adapter.parseRest(path, body, TS_INGEST, CHOICES[0]!)),
@@ -77,7 +77,7 @@ for (const adapter of ADAPTERS) {
       }
     })
 
-    test('trades have a sequence beside their ids exactly where it says that ids do not count', () => {
+    test('trades have a seq besides their ids exactly if trade_ids is loose', () => {
       const trades = frames
         .map(({ frame }) => adapter.parse(frame, TS_INGEST, CHOICES[0]!))
         .flatMap((parsed) => (parsed.kind === 'events' ? parsed.events : []))
@@ -88,7 +88,7 @@ for (const adapter of ADAPTERS) {
       }
     })
 
-    test('every stream is asked for once, over a socket URL, and the request names it', () => {
+    test('every stream is requested once, over a socket URL, and the request names it', () => {
       const choice: StreamChoice = { channels: adapter.channels, trade_stream: 'aggTrade' }
       const symbols = ['BTCUSDT', 'ETHUSDT']
       const groups = adapter.groups('ws://localhost:1/', symbols, choice)
@@ -110,7 +110,8 @@ for (const adapter of ADAPTERS) {
       const random = seededRandom(SEED)
       const counts: Record<Parsed['kind'], number> = { events: 0, control: 0, ignored: 0, rejected: 0 }
       for (let made = 0; made < MUTATED_FRAMES; made++) {
-        // Drawn, not counted: lists whose lengths share a factor would never meet in every way.
+        // Drawn at random: cycling through lists whose lengths share a factor would miss
+        // combinations.
         const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
         const choice = pick(CHOICES)
         const is_frame = made % 4 !== 0
@@ -131,12 +132,12 @@ for (const adapter of ADAPTERS) {
         }
       }
       process.stdout.write(`${adapter.exchange}: seed ${SEED}, ${JSON.stringify(counts)}\n`)
-      // Damage that never bites, or always does, tests nothing.
+      // Damage that never matters, or always does, tests nothing.
       expect(counts.events).toBeGreaterThan(MUTATED_FRAMES / 100)
       expect(counts.rejected).toBeGreaterThan(MUTATED_FRAMES / 10)
     })
 
-    test('bytes that are no frame at all are rejected with a reason', () => {
+    test('bytes that are not a frame are rejected with a reason', () => {
       for (const bytes of [
         Buffer.alloc(0),
         Buffer.from([0xff, 0xfe, 0x00]),
@@ -155,7 +156,7 @@ for (const adapter of ADAPTERS) {
       }
     })
 
-    test('a listing that is none is an error that says so, and is worth another try', () => {
+    test('an invalid listing is a retryable error that says so', () => {
       for (const body of ['', '<html>', '[]', '{"code":-1000,"msg":"down"}']) {
         expect(() => adapter.parseInstruments(body)).toThrow(
           expect.objectContaining({ code: 'bad_listing', retryable: true }) as Error,
@@ -169,14 +170,14 @@ function byChoice(parse: (choice: StreamChoice) => Parsed): Readonly<Record<stri
   return { aggTrade: parse(CHOICES[0]!), trade: parse(CHOICES[1]!) }
 }
 
-/** What stands in the golden file, which is written first where that was asked for. */
+/** The content of the golden file. UPDATE_GOLDEN=1 writes it first. */
 function golden(path: string, found: unknown): unknown {
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, `${JSON.stringify(found, null, 2)}\n`)
   if (!existsSync(path)) throw new Error(`${path} is missing: UPDATE_GOLDEN=1 writes it; then check it.`)
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 
-/** Whatever was damaged: an event that comes out is one that the tables can hold. */
+/** Whatever was damaged, the tables can hold every event that comes out. */
 function expectSound(parsed: Parsed): void {
   if (parsed.kind === 'rejected' && parsed.detail === '') throw new Error('rejected without a detail')
   if (parsed.kind !== 'events') return

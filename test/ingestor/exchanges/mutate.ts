@@ -1,6 +1,6 @@
 /**
- * Damages a frame the way lines, memories and other people's programs do: flipped, lost, doubled
- * and swapped bytes, hostile values in place of good ones. The same seed damages in the same way.
+ * Damages a frame like networks, memory and other programs do: flipped, lost, doubled and swapped
+ * bytes, and hostile values instead of good ones. The same seed gives the same damage.
  */
 
 export type Random = () => number
@@ -68,7 +68,7 @@ function mutateOnce(frame: Buffer, random: Random): Buffer {
   }
 }
 
-/** Puts a hostile value where a value of the frame stands, or a number of a level. */
+/** Replaces a value of the frame, or a number of a level, with a hostile one. */
 function replaceValue(frame: Buffer, random: Random): Buffer {
   return replaceMatch(
     frame,
@@ -78,7 +78,7 @@ function replaceValue(frame: Buffer, random: Random): Buffer {
   )
 }
 
-/** Renames a key, which often gives one key twice. */
+/** Renames a key, which often duplicates a key. */
 function replaceKey(frame: Buffer, random: Random): Buffer {
   return replaceMatch(frame, /(?<=")\w+(?=":)/g, HOSTILE_KEYS, random)
 }

@@ -1,4 +1,4 @@
-/** Every name that an exchange may list goes from the listing to the stream and back, unchanged. */
+/** Every name that an exchange may list goes from listing to stream and back unchanged. */
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
@@ -41,7 +41,7 @@ for (const [adapter, frameOf] of FRAMES) {
       const frame = Buffer.from(JSON.stringify(frameOf(stream!.name, symbol)))
       expect(adapter.streamOf(frame)).toBe(stream!.name)
       expect(adapter.parse(frame, NOW, CHOICE)).toMatchObject({ kind: 'events', events: [{ symbol }] })
-      // A damaged one is still known to be of its stream.
+      // A damaged frame is still assigned to its stream.
       const text = JSON.stringify(frameOf(stream!.name, symbol))
       const damaged = Buffer.from(text.replace(/"1\.5"|4\.12e-9/, '"x"'))
       expect(adapter.parse(damaged, NOW, CHOICE)).toMatchObject({

@@ -1,4 +1,4 @@
-/** Frames of the recordings in FEEDS_DIR, for tests that want the real thing. */
+/** Frames of the recordings in FEEDS_DIR, for tests on real data. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -17,7 +17,7 @@ export function recordedFrames(folder: string): readonly Buffer[] {
   return frames
 }
 
-/** The single frames of 2026, one a line under `raw`. */
+/** The single frames of 2026, one per line under `raw`. */
 export function frames2026(): readonly Buffer[] {
   return readFileSync(join(FEEDS_DIR ?? '', 'binance-2026-frames', 'frames.jsonl'), 'utf8')
     .split('\n')

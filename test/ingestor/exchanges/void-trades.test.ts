@@ -1,4 +1,4 @@
-/** What is no trade of the market is judged alike by every exchange, from the socket and over REST. */
+/** Every adapter applies the same rule to void trades, from sockets and over REST. */
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import type { ExchangeAdapter, Parsed, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
@@ -12,7 +12,7 @@ const T = 1_785_000_000_000
 interface Amounts {
   readonly price: string
   readonly qty: string
-  /** What Binance puts into X. */
+  /** Binance's value of X. */
   readonly kind?: string
 }
 
@@ -74,7 +74,7 @@ function kindsOf(parsed: Parsed): readonly string[] {
 for (const [name, source] of Object.entries(SOURCES)) {
   for (const [what, change, kind] of [
     ['a trade', {}, 'trade'],
-    ['a trade that is marked as the market\'s', { kind: 'MARKET' }, 'trade'],
+    ['a trade that is marked MARKET', { kind: 'MARKET' }, 'trade'],
     ['nothing traded', { qty: '0.000' }, 'void_trade'],
     ['no price', { price: '0' }, 'void_trade'],
     ['neither', { price: '0.00', qty: '0' }, 'void_trade'],
@@ -87,7 +87,7 @@ for (const [name, source] of Object.entries(SOURCES)) {
 }
 
 for (const name of ['futures /aggTrades', 'futures /historicalTrades', 'spot /aggTrades', 'spot /historicalTrades', 'bybit publicTrade'] as const) {
-  test(`${name}: an element that cannot be read is rejected in its place, and the others are read`, () => {
+  test(`${name}: an unreadable element is rejected in its position, and the others are read`, () => {
     const parsed = SOURCES[name]([1, 2, 3, 4], (id) => (id === 3 ? ODD : MARKET))
     expect(kindsOf(parsed)).toEqual(['trade', 'trade', 'trade'])
     const odd = parsed.kind === 'events' ? parsed.odd : undefined
@@ -95,7 +95,7 @@ for (const name of ['futures /aggTrades', 'futures /historicalTrades', 'spot /ag
   })
 }
 
-test('the stream of a list loses what its odd element was', () => {
+test('the stream of a list loses the event of an unreadable element', () => {
   expect(bybit([1, 2], (id) => (id === 1 ? ODD : MARKET))).toMatchObject({
     odd: [{ spoiled: { symbol: 'BTCUSDT', channel: 'trades' }, events_before: 0 }],
   })

@@ -1,4 +1,6 @@
-/** Whole ingestors in processes of their own, over real sockets, against an exchange that misbehaves. */
+/**
+ * Whole ingestors in separate processes, over real sockets, against an exchange that misbehaves.
+ */
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
@@ -33,7 +35,7 @@ function start(exchange: ExchangeServer, database_url: string, tape_dir: string,
   })
 }
 
-/** Between the first and the last stored trade of each symbol: what the exchange made but we lack. */
+/** Trades of the exchange that we lack, between the first and last stored trade of each symbol. */
 async function missingTrades(exchange: ExchangeServer, pool: Pool): Promise<readonly string[]> {
   const { rows } = await pool.query<{ symbol: string; trades: Record<string, unknown> }>(
     `select s.symbol, json_object_agg(t.agg_trade_id, json_build_array(t.price, t.qty,
@@ -68,7 +70,7 @@ function withheldTrades(exchange: ExchangeServer): number {
     .reduce((sum, stream) => sum + stream.undelivered_count, 0)
 }
 
-/** Frames times the sockets they went to. */
+/** Frames multiplied by the sockets they went to. */
 function copiesOf(exchange: ExchangeServer): number {
   return exchange.ledger().streams.reduce((sum, stream) => sum + stream.copy_count, 0)
 }
@@ -96,7 +98,7 @@ test('dropped frames, cut sockets, corrupt frames and a kill -9: every trade bet
   await until('enough trades are withheld', () => withheldTrades(exchange) > 40)
   const sockets_closed_at = sentFrames(exchange)
   exchange.setFaults({ faults: [], actions: [{ kind: 'close_all' }] })
-  await until('it listens again', () => sentFrames(exchange) > sockets_closed_at + 200)
+  await until('it is subscribed again', () => sentFrames(exchange) > sockets_closed_at + 200)
   first.kill('SIGKILL')
   expect(await first.exited).toBe('SIGKILL')
   const withheld_before = withheldTrades(exchange)
@@ -114,7 +116,7 @@ test('dropped frames, cut sockets, corrupt frames and a kill -9: every trade bet
   )
   const causes = rows.map((row) => row.cause)
   expect(causes).toContain('sequence')
-  // Where the kill comes before the first trade after the cut, both make one gap.
+  // If the kill comes before the first trade after the cut, both are one gap.
   expect(causes.some((cause) => cause === 'restart' || cause === 'disconnect')).toBe(true)
   expect(await missingTrades(exchange, pool)).toEqual([])
   await until('the status counts them', () => (second.status()?.gaps_repaired ?? 0) > SYMBOL_COUNT)
@@ -122,7 +124,7 @@ test('dropped frames, cut sockets, corrupt frames and a kill -9: every trade bet
   expect(await second.exited).toBe(0)
 })
 
-test('killed with -9 in the middle of the repair, again and again: the next start goes on with it', async () => {
+test('killed with -9 in the middle of the repair, repeatedly: the next start continues it', async () => {
   const exchange = await simulator()
   const { url, pool } = await createTestDatabase()
   const tape_dir = join(temporaryDirectory(), 'tape')
@@ -159,7 +161,7 @@ test('two ingestors that record the same symbols into one database give the rows
   )
   await Promise.all(both.map((ingestor) => ingestor.ready))
   const heard_by_one = copiesOf(exchange)
-  await until('both have heard enough', () => copiesOf(exchange) > heard_by_one + 6_000)
+  await until('both have received enough', () => copiesOf(exchange) > heard_by_one + 6_000)
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
   await exchange.settled()
   const counts = await Promise.all(both.map((ingestor) => ingestor.drain()))
@@ -184,7 +186,7 @@ test('two ingestors that record the same symbols into one database give the rows
       ]),
     ),
   )
-  // From when both were there both heard it, and the tables have it once.
+  // Once both ran, both received every event, and the tables hold it once.
   const copies = copiesOf(exchange)
   const rows_stored = counts.reduce((sum, { rows: stored }) => sum + stored.book_ticker + stored.trades, 0)
   const met = counts.reduce((sum, { duplicates }) => sum + duplicates.book_ticker + duplicates.trades, 0)
@@ -195,14 +197,14 @@ test('two ingestors that record the same symbols into one database give the rows
   expect(await Promise.all(both.map((ingestor) => ingestor.exited))).toEqual([0, 0])
 })
 
-test('two shards record every symbol once between them', async () => {
+test('two shards together record every symbol once', async () => {
   const exchange = await simulator()
   const { url, pool } = await createTestDatabase()
   const both = ['1/2', '2/2'].map((SHARD) =>
     start(exchange, url, join(temporaryDirectory(), 'tape'), { SHARD }),
   )
   await Promise.all(both.map((ingestor) => ingestor.ready))
-  // The marks with which they began to listen name every stream of theirs.
+  // The marks of their first subscription name all their streams.
   for (const ingestor of both) await ingestor.drain()
   const { rows } = await pool.query<{ ingestor_id: string; symbols: number }>(
     `select ingestor_id, count(distinct symbol_id)::int as symbols from marketdata.stream_offsets

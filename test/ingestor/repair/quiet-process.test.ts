@@ -1,4 +1,6 @@
-/** A whole ingestor that loses its sockets, misses trades, and comes back to a market that stands still. */
+/**
+ * A whole ingestor that loses its sockets, misses trades, and returns to a market without trades.
+ */
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { startExchange } from '../../../infra/local/exchange/server.ts'
@@ -9,7 +11,7 @@ import { temporaryDirectory } from '../writer/support.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 
-test('no gap stays open: the exchange\'s history ends each, and what was missed is stored', async () => {
+test('no gap stays open: the exchange\'s history ends each, and the missed trades are stored', async () => {
   const source = { kind: 'sim', seed: 11, symbols: SYMBOLS, events_per_s: 300 } as const
   const exchange = await startExchange({ port: 0, source })
   afterAll(() => exchange.stop())

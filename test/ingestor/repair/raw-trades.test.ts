@@ -1,4 +1,4 @@
-/** Gaps in raw trades, where the exchange's REST leaves out ids that were no market trades. */
+/** Gaps in raw trades. The exchange's REST API leaves out ids that were not market trades. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { until } from '../support.ts'
@@ -14,12 +14,12 @@ const trade = (id: number, X = 'MARKET') => ({
 const ids = (from: number, to: number): readonly number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
-test('ids of the insurance fund and of deleveraging count as there, at both ends of a gap too', async () => {
+test('ids of the insurance fund and of deleveraging are not missing, not even at the ends of a gap', async () => {
   const void_ids = new Set([101, 150, 151, 199, 200])
   const market = ids(50, 260).map((id) => trade(id, void_ids.has(id) ? 'INSURANCE_FUND' : 'MARKET'))
   const exchange = await exchangeThatPlayed('trade', market)
   const stand = await createStand(exchange, CHOICE)
-  // The stream brings them, and so the trade that ends the gap may be none.
+  // The stream delivers them, so the gap may end with an id that is not a market trade.
   stand.hear([...market.slice(0, 51), ...market.slice(150)])
   await stand.committed()
   expect((await ledger(stand.pool))[0]).toMatchObject({ from_id: 100, to_id: 200 })
@@ -33,7 +33,7 @@ test('ids of the insurance fund and of deleveraging count as there, at both ends
   expect(stand.asked.length).toBe(1)
 })
 
-test('more than a page: voids on either side of the page are counted, and none is asked for twice', async () => {
+test('more than a page: void ids on either side of the page are counted, and none is requested twice', async () => {
   const void_ids = new Set([1_089, 1_090, 1_091, 1_092, 1_500])
   const market = ids(90, 2_200).map((id) => trade(id, void_ids.has(id) ? 'ADL' : 'MARKET'))
   const exchange = await exchangeThatPlayed('trade', market)
@@ -46,7 +46,7 @@ test('more than a page: voids on either side of the page are counted, and none i
   expect(stand.asked.map((path) => /fromId=(\d+)/.exec(path)?.[1])).toEqual(['91', '1095', '2096'])
 })
 
-test('trades that a recording lacks are not taken for void: their gap stays open, with the reason', async () => {
+test('trades that a recording lacks do not count as void: their gap stays open with the reason', async () => {
   const market = ids(90, 300).map((id) => trade(id))
   const exchange = await exchangeThatPlayed('trade', [...market.slice(0, 30), ...market.slice(32)])
   const stand = await createStand(exchange, CHOICE)
@@ -62,7 +62,7 @@ test('trades that a recording lacks are not taken for void: their gap stays open
   expect((await storedTrades(stand.pool)).length).toBe(80)
 })
 
-test('ids before the first one that the exchange still has are not taken for void: asked for so often, then given up', async () => {
+test('ids before the exchange\'s first trade do not count as void: requested attempts_max times, then given up', async () => {
   const market = ids(90, 300).map((id) => trade(id))
   const exchange = await exchangeThatPlayed('trade', market.slice(60))
   const stand = await createStand(exchange, CHOICE)
@@ -81,7 +81,7 @@ test('ids before the first one that the exchange still has are not taken for voi
   expect(stand.asked.length).toBe(asked_count)
 })
 
-test('a symbol that the exchange does not list any more: its refusal stands in the note', async () => {
+test('a symbol that the exchange no longer lists: the note holds the refusal', async () => {
   const exchange = await exchangeThatPlayed('trade', [trade(1)])
   const stand = await createStand(exchange, CHOICE)
   stand.hear([5, 9].map((id) => ({ ...trade(id), s: 'GONEUSDT' })))

@@ -25,7 +25,7 @@ import {
 const HOUR_MS = 3_600_000
 const WEIGHTS = { weight_per_minute_max: 1_000_000_000 }
 
-/** A market whose time runs as the test says, and which has made at least so many trades. */
+/** A market whose time the test controls, with at least this many trades. */
 async function marketWith(trade_count: number, start_ms: number) {
   let now_ms = start_ms
   let speed = 100
@@ -67,7 +67,7 @@ describe('gaps that the exchange can refill', () => {
   const heard = (...ranges: readonly (readonly [number, number])[]): readonly object[] =>
     ranges.flatMap(([from, to]) => trades.slice(from, to).map(frameOf))
 
-  test('a gap of 2,500 trades takes three questions, and its rows are those of the stream', async () => {
+  test('a gap of 2,500 trades takes three requests, and its rows equal those of the stream', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 500], [3_000, 4_000]))
     await stand.committed()
@@ -91,7 +91,7 @@ describe('gaps that the exchange can refill', () => {
     expect(repairer.counts()).toEqual({ gaps_open: 0, gaps_repaired: 1 })
   })
 
-  test('the newest gap comes first, and a new one comes before the rest of an old one', async () => {
+  test('the newest gap goes first, and a new one goes before the rest of an old one', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100], [2_900, 3_000], [3_100, 3_200]))
     await stand.committed()
@@ -113,7 +113,7 @@ describe('gaps that the exchange can refill', () => {
     expect((await storedTrades(stand.pool)).length).toBe(3_400)
   })
 
-  test('a stream that was lost before it ever spoke: everything since we began to listen is refilled', async () => {
+  test('a stream lost before its first event: everything since the subscription is refilled', async () => {
     const stand = await createStand(exchange)
     const since_ms = trades[100]!.T
     stand.mark(started(), fromMillis(since_ms))
@@ -124,14 +124,14 @@ describe('gaps that the exchange can refill', () => {
     exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 503 }] })
     stand.repair()
     const note = async () => (await ledger(stand.pool))[0]!.repair_note ?? ''
-    await until('it was asked for in vain', async () => (await note()).startsWith('The start of the gap is not known yet'))
+    await until('a request has failed', async () => (await note()).startsWith('The start of the gap is not known yet'))
     exchange.setFaults({ faults: [] })
     await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
     const first = trades.findIndex(({ T }) => T >= since_ms)
     expect(await storedTrades(stand.pool)).toEqual(trades.slice(first, 400).map(asNumbers))
   })
 
-  test('429 with Retry-After is waited for, and then the gap is refilled', async () => {
+  test('429 with Retry-After delays the refill, which then succeeds', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100], [200, 300]))
     await stand.committed()
@@ -144,7 +144,7 @@ describe('gaps that the exchange can refill', () => {
     expect((await storedTrades(stand.pool)).length).toBe(300)
   })
 
-  test('an exchange that is away says nothing of the gap: no attempt is counted, and it is refilled later', async () => {
+  test('an exchange that is away proves nothing: no attempt is counted, and the gap is refilled later', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100], [200, 300]))
     await stand.committed()
@@ -157,7 +157,7 @@ describe('gaps that the exchange can refill', () => {
     expect((await ledger(stand.pool))[0]).toMatchObject({ repaired_count: 100, repair_note: null })
   })
 
-  test('two ingestors that know the same gap ask for it once', async () => {
+  test('two ingestors that know the same gap request it once', async () => {
     const database = await createTestDatabase()
     const stands = [
       await createStand(exchange, CHOICE, database, 'first'),
@@ -171,7 +171,7 @@ describe('gaps that the exchange can refill', () => {
     expect(await storedTrades(database.pool)).toEqual(trades.slice(0, 2_300).map(asNumbers))
   })
 
-  test('what a second ingestor has heard is not asked for', async () => {
+  test('trades that a second ingestor received are not requested', async () => {
     const database = await createTestDatabase()
     const deafer = await createStand(exchange, CHOICE, database, 'first')
     const other = await createStand(exchange, CHOICE, database, 'second')
@@ -184,7 +184,7 @@ describe('gaps that the exchange can refill', () => {
     expect((await ledger(database.pool))[0]).toMatchObject({ repaired_count: 200 })
   })
 
-  test('a stream that stays quiet after it was lost is asked for once; its gap ends with the newest trade and is closed', async () => {
+  test('the history of a quiet lost stream is read once; its gap ends with the newest trade and is closed', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100]))
     const position = stand.mark(deaf())
@@ -203,7 +203,7 @@ describe('gaps that the exchange can refill', () => {
     expect(stand.asked.length).toBe(asked_count)
   })
 
-  test('a stream that missed nothing and stays quiet: one question ends its gap, and there is no row', async () => {
+  test('a quiet stream that missed nothing: one request ends its gap, without a row', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, trades.length]))
     const position = stand.mark(deaf())
@@ -215,7 +215,7 @@ describe('gaps that the exchange can refill', () => {
     expect(stand.asked.length).toBe(1)
   })
 
-  test('a quiet stream that is lost again while it is asked for: its gap stays open', async () => {
+  test('a quiet stream that is lost again during the request: its gap stays open', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, trades.length]))
     const position = stand.mark(deaf())
@@ -225,7 +225,7 @@ describe('gaps that the exchange can refill', () => {
     const repairer: Repairer = stand.repair({
       coveredSymbols: () => covered,
       append: () => {
-        // Lost between the answer and what is made of it.
+        // Lost between the answer and its use.
         if (covered.pop() !== undefined) repairer.noteDeaf([SYMBOL], stand.mark(deaf()))
         asking.resolve()
         return true
@@ -238,9 +238,9 @@ describe('gaps that the exchange can refill', () => {
     expect(await openHoles(stand.pool)).toBe(1)
   })
 
-  test('a stream that never spoke and was lost: a history without a trade since ends its gap', async () => {
+  test('a stream lost before its first event: a history without a trade since then ends its gap', async () => {
     const stand = await createStand(exchange)
-    // The market of this test is an hour old, and stands still.
+    // The market of this test is an hour old and has no new trades.
     stand.mark(started())
     const position = stand.mark(deaf())
     await stand.committed()
@@ -251,7 +251,7 @@ describe('gaps that the exchange can refill', () => {
     expect(stand.asked.length).toBe(1)
   })
 
-  test('a stream that was lost and heard again at once is not asked for', async () => {
+  test('the history of a stream that is covered again at once is not read', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100]))
     const position = stand.mark(deaf())
@@ -264,7 +264,7 @@ describe('gaps that the exchange can refill', () => {
 })
 
 describe('gaps that cannot be refilled', () => {
-  test('a gap before the last 24 hours is never asked for; of one across the limit the newer part comes back', async () => {
+  test('a gap before the last 24 hours is never requested; of one across the limit the newer part is refilled', async () => {
     const { exchange, grow, jumpTo } = await marketWith(300, Date.now() - 26 * HOUR_MS)
     await jumpTo(Date.now() - 22 * HOUR_MS)
     const all = await grow(300)
@@ -307,7 +307,7 @@ describe('gaps that cannot be refilled', () => {
     expect(stand.asked).toEqual([])
   })
 
-  test('a gap in quotes says from the beginning that it stays', async () => {
+  test('the note of a gap in quotes says from the start that it stays open', async () => {
     const { exchange } = await marketWith(10, Date.now() - HOUR_MS)
     const stand = await createStand(exchange)
     const quote = (u: number): object => ({

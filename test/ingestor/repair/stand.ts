@@ -1,6 +1,6 @@
 /**
- * A repairer between real parts: the exchange server's REST, a tape, the writer and Postgres. Only
- * the sockets are left out: a test says which of the exchange's trades were heard.
+ * A repairer with real parts: the exchange server's REST API, a tape, the writer and Postgres. Only
+ * the sockets are left out: a test chooses which of the exchange's trades were received.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -30,7 +30,7 @@ import { CHOICE, openTestTape, temporaryDirectory } from '../writer/support.ts'
 export const SYMBOL = 'BTCUSDT'
 const STREAM = { symbol: SYMBOL, channel: 'trades' } as const
 
-/** So short that a test can wait for the last attempt. */
+/** Short enough for a test to wait for the last attempt. */
 const SETTINGS: Partial<RepairSettings> = {
   look_ms: 20,
   quiet_ms: 100,
@@ -43,7 +43,7 @@ const SETTINGS: Partial<RepairSettings> = {
 export interface Stand {
   readonly pool: Pool
   readonly url: string
-  /** Paths of the trades asked for, in order; those that were refused too. */
+  /** Paths of all requests for trades in order, including refused ones. */
   readonly asked: readonly string[]
   hear(payloads: readonly object[]): void
   mark(mark: Mark, ts_ingest?: Micros): number
@@ -144,7 +144,7 @@ export async function createStand(
   }
 }
 
-/** An exchange that has traded this and nothing else. */
+/** An exchange that has traded only this. */
 export async function exchangeThatPlayed(
   stream_class: 'trade' | 'aggTrade',
   trades: readonly { readonly T: number }[],
@@ -184,7 +184,7 @@ export async function history(exchange: ExchangeServer): Promise<readonly AggTra
   }
 }
 
-/** Of the newest aggregated trade; where there is none yet, waits for it. */
+/** Id of the newest aggregated trade. Waits for the first one. */
 export async function newestId(exchange: ExchangeServer): Promise<number> {
   for (;;) {
     const answer = await fetch(`${exchange.url}/fapi/v1/aggTrades?symbol=${SYMBOL}&limit=1`)
@@ -194,12 +194,12 @@ export async function newestId(exchange: ExchangeServer): Promise<number> {
   }
 }
 
-/** The frame by which the stream brought it. */
+/** The frame of the stream that carries it. */
 export function frameOf(row: AggTradeRow): object {
   return { e: 'aggTrade', E: row.T, s: SYMBOL, ...row }
 }
 
-/** The trades of the table with the exchange's own letters; numbers instead of decimal text. */
+/** The table's trades with the exchange's letters, and numbers instead of decimal text. */
 export async function storedTrades(pool: Pool): Promise<readonly object[]> {
   const { rows } = await pool.query<object>(
     `select agg_trade_id::float8 as a, price as p, qty as q, non_rpi_qty as nq,
@@ -235,7 +235,7 @@ export async function ledger(pool: Pool): Promise<readonly LedgerRow[]> {
   return rows
 }
 
-/** Trade streams that were lost and of which nobody knows yet whether they missed anything. */
+/** Lost trade streams for which it is still unknown whether they missed anything. */
 export async function openHoles(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ count: number }>(
     `select count(*)::int as count from marketdata.gap_ledger

@@ -21,7 +21,7 @@ beforeAll(async () => {
   expect(intact.lines).toHaveLength(60)
 })
 
-test('cut at every byte of header and first records, and at many after them, a tape keeps every whole record and tells what it cut', async () => {
+test('a tape cut at any byte of header and first records, and at many later ones, keeps every whole record and reports the cut', async () => {
   const last = segmentFiles(killed).at(-1)!
   const size = readFileSync(last).length
   const first = Number(last.slice(-21, -5))
@@ -53,7 +53,7 @@ test('cut at every byte of header and first records, and at many after them, a t
   }
 })
 
-test('any flipped bit costs the one record that holds it, and the reader names its range', () => {
+test('any flipped bit costs only the record that holds it, and the reader reports its range', () => {
   const dir = copyOf(killed, join(folder, 'flip'))
   for (const path of segmentFiles(dir)) {
     const bytes = readFileSync(path)
@@ -65,7 +65,7 @@ test('any flipped bit costs the one record that holds it, and the reader names i
       bytes[at]! ^= bit
       const position = first + at - HEADER_BYTES
       const hit = at < HEADER_BYTES ? undefined : intact.lines.find(({ next }) => position < next)!
-      // Without `end` the torn last record of a tape may still be on its way.
+      // Without `end` the torn last record may still be in progress.
       const { lines, damage } = readAll(dir, 'oldest', intact.position)
       expect(lines, `bit ${bit} of byte ${at} of ${path}`).toEqual(intact.lines.filter((line) => line !== hit))
       expect(damage).toEqual(
@@ -76,7 +76,7 @@ test('any flipped bit costs the one record that holds it, and the reader names i
   }
 })
 
-test('a corrupt record in the last segment survives recovery: what stands behind it is not cut', async () => {
+test('recovery does not cut what follows a corrupt record in the last segment', async () => {
   const dir = copyOf(killed, join(folder, 'middle'))
   const path = segmentFiles(dir).at(-1)!
   const first = Number(path.slice(-21, -5))
@@ -92,7 +92,7 @@ test('a corrupt record in the last segment survives recovery: what stands behind
   expect(damage).toEqual([{ from: victim.position, to: victim.next, reason: 'corrupt', path }])
 })
 
-test('a run of zeros, as a power failure leaves it, is told and the next segment is read', () => {
+test('a run of zeros, as after a power failure, is reported and the next segment is read', () => {
   const dir = copyOf(killed, join(folder, 'zeros'))
   const path = segmentFiles(dir)[1]!
   const first = Number(path.slice(-21, -5))
@@ -108,7 +108,7 @@ test('a run of zeros, as a power failure leaves it, is told and the next segment
   expect(damage[0]).toMatchObject({ to: first + bytes.length - HEADER_BYTES, reason: 'corrupt', path })
 })
 
-test('records that stand in a wrong place are no records: a segment under another name gives none', () => {
+test('records at a wrong position do not count: a segment under another name gives none', () => {
   const dir = copyOf(killed, join(folder, 'renamed'))
   const [one, two] = segmentFiles(dir) as [string, string]
   const stolen = readFileSync(one)
@@ -120,7 +120,7 @@ test('records that stand in a wrong place are no records: a segment under anothe
   expect(damage).toEqual([{ from: first, to: end, reason: 'corrupt', path: two }])
 })
 
-test('a deleted segment in the middle is told as missing, and so is a position older than the tape', () => {
+test('a deleted segment in the middle is reported as missing, and so is a position older than the tape', () => {
   const dir = copyOf(killed, join(folder, 'deleted'))
   const [first, second, third] = segmentFiles(dir) as [string, string, string]
   const position = (path: string): number => Number(path.slice(-21, -5))
@@ -133,7 +133,7 @@ test('a deleted segment in the middle is told as missing, and so is a position o
   expect(readAll(dir).damage).toEqual([])
 })
 
-test('a position behind the end is refused with both numbers, and a folder without a tape by name', () => {
+test('a position past the end is refused with both numbers, and a folder without a tape by name', () => {
   expect(() => openReader(killed, intact.position + 1)).toThrow(
     expect.objectContaining({
       code: 'tape_position_beyond_end',
@@ -159,7 +159,7 @@ test('segments of two tapes in one folder are refused', async () => {
   const path = segmentFiles(other)[0]!
   const end = intact.position + 1_000
   renameSync(path, join(dir, `${String(end).padStart(16, '0')}.tape`))
-  // Under another name its header does not count; under its own it does.
+  // Its header counts only under its original name.
   expect(readAll(dir).lines).toEqual(intact.lines)
   renameSync(join(dir, `${String(end).padStart(16, '0')}.tape`), segmentFiles(dir)[0]!)
   expect(() => openReader(dir, 'oldest')).toThrow(expect.objectContaining({ code: 'tape_mixed' }))
@@ -177,7 +177,7 @@ test('a segment of a format that this build does not know is refused, not read a
   }
 })
 
-test('garbage behind the end, of any content, is cut', async () => {
+test('garbage after the end, of any content, is cut', async () => {
   const dir = copyOf(killed, join(folder, 'garbage'))
   appendFileSync(segmentFiles(dir).at(-1)!, Buffer.alloc(5_000, 0xb7))
   const tape = openSmall(dir)
@@ -186,7 +186,7 @@ test('garbage behind the end, of any content, is cut', async () => {
   expect(textsOf(readAll(dir)).at(-1)).toBe(`{"kind":"cut","position":${intact.position},"bytes":5000}`)
 })
 
-/** Bit by bit, so that the format's checksum is pinned by other means than the code under test. */
+/** Bit by bit, so the checksum is not tested with its own code. */
 function crcOf(bytes: Uint8Array): number {
   let crc = -1
   for (const byte of bytes) {

@@ -5,7 +5,7 @@ import { openReader } from '../../../ingestor/tape/reader.ts'
 const { dir, count, memory } = workerData as {
   readonly dir: string
   readonly count: number
-  /** The writer's end, where it is told. */
+  /** The writer's end, if the reader knows it. */
   readonly memory: SharedArrayBuffer | undefined
 }
 const cell = memory === undefined ? undefined : new BigInt64Array(memory)

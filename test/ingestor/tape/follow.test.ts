@@ -11,7 +11,7 @@ const folder = createFolder()
 const COUNT = 60_000
 
 for (const knows_end of [true, false]) {
-  test(`a reader in another thread follows the writer over segments, ${knows_end ? 'told' : 'not told'} the end`, async () => {
+  test(`a reader in another thread follows the writer across segments, ${knows_end ? 'with' : 'without'} its end`, async () => {
     const dir = join(folder, `follow-${knows_end}`)
     const memory = new SharedArrayBuffer(8)
     const cell = new BigInt64Array(memory)
@@ -40,7 +40,7 @@ for (const knows_end of [true, false]) {
   })
 }
 
-test('what append took can be read at the end of the turn, not before, and without asking', async () => {
+test('appended records become readable at the end of the turn, not before, and without a flush', async () => {
   const dir = join(folder, 'turn')
   const tape = openSmall(dir)
   const position = appendText(tape, 'one')
@@ -51,7 +51,7 @@ test('what append took can be read at the end of the turn, not before, and witho
   await tape.close()
 })
 
-test('a reader that has caught up goes on when there is more, also in the next segment and the next life', async () => {
+test('a reader that has caught up continues when there is more, also in the next segment and after a restart', async () => {
   const dir = join(folder, 'lives')
   const first = openSmall(dir)
   const reader = openReader(dir, 'oldest')
@@ -94,7 +94,7 @@ test('a record larger than buffer and window is written and read whole; one past
   expect(() => appendText(tape, 'closed')).toThrow('The tape is closed.')
 })
 
-test('a segment goes only when all of it is committed, keep_s after that was first seen', async () => {
+test('a segment is deleted only keep_s after all of it was first seen as committed', async () => {
   const dir = join(folder, 'release')
   const tape = openSmall(dir, { keep_s: 60 })
   while (tape.status().segment_count < 4) appendText(tape, 'x'.repeat(200))
@@ -113,7 +113,7 @@ test('a segment goes only when all of it is committed, keep_s after that was fir
   await tape.close()
 })
 
-test('a second writer is refused while the first lives, and limits that cannot hold a record are named', async () => {
+test('a second writer is refused while the first runs, and limits that cannot hold a record are named', async () => {
   const dir = join(folder, 'locked')
   const tape = openSmall(dir)
   expect(() => openSmall(dir)).toThrow(

@@ -24,7 +24,7 @@ interface SmallDisk {
   add(bytes: number): void
 }
 
-/** A disk of `free_bytes` that takes what fits of a write and then refuses, as a real one does. */
+/** A disk of `free_bytes` that writes what fits and then refuses, like a real one. */
 function smallDisk(free_bytes: number, code = 'ENOSPC'): SmallDisk {
   let left = free_bytes
   const sizes = new Map<string, number>()
@@ -61,7 +61,7 @@ function smallDisk(free_bytes: number, code = 'ENOSPC'): SmallDisk {
   return { files, add: (bytes) => (left += bytes) }
 }
 
-test('a tape that has used its budget refuses frames, takes marks, and never grows past it', async () => {
+test('a tape that has used its budget refuses frames, accepts marks, and never exceeds it', async () => {
   const dir = join(folder, 'budget')
   const told: (TapeFull | undefined)[] = []
   const tape = openSmall(dir, { onFull: (full) => told.push(full), now_us: () => 5 })
@@ -88,7 +88,7 @@ test('a tape that has used its budget refuses frames, takes marks, and never gro
   expect(textsOf(readAll(dir)).at(-1)).toBe('again')
 })
 
-test('a full tape can be closed, killed and opened again and again without growing past its budget', async () => {
+test('a full tape can be closed, killed and opened repeatedly without exceeding its budget', async () => {
   const dir = join(folder, 'reopened')
   let tape = openSmall(dir)
   while (appendText(tape, 'x'.repeat(250)) !== 'full');
@@ -108,7 +108,7 @@ test('a full tape can be closed, killed and opened again and again without growi
 })
 
 for (const code of ['ENOSPC', 'EDQUOT', 'EIO']) {
-  test(`a disk that says ${code} at any byte costs nothing that was taken, and the tape goes on`, async () => {
+  test(`${code} at any byte loses no accepted record, and the tape resumes`, async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     onTestFinished(() => void vi.useRealTimers())
     const random = seededRandom(7)
@@ -147,7 +147,7 @@ for (const code of ['ENOSPC', 'EDQUOT', 'EIO']) {
   })
 }
 
-test('an fsync that fails closes the tape to frames; a new segment is begun before it opens again', async () => {
+test('after a failed fsync the tape refuses frames; it starts a new segment before it resumes', async () => {
   const dir = join(folder, 'fsync')
   let fails = true
   const sync = async (): Promise<void> => {
@@ -168,7 +168,7 @@ test('an fsync that fails closes the tape to frames; a new segment is begun befo
   expect(textsOf(readAll(dir))).toEqual(['before', 'after'])
 })
 
-test('a disk that refuses to the very end: what it refused is reported as lost, and the end is not clean', async () => {
+test('a disk that refuses until shutdown: the refused records are reported as lost, and the end is not clean', async () => {
   const dir = join(folder, 'refuses')
   const disk = smallDisk(100_000)
   const tape = openSmall(dir, { files: disk.files })
@@ -186,7 +186,7 @@ test('a disk that refuses to the very end: what it refused is reported as lost, 
 const CAN_MOUNT = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0
 
 test.skipIf(!CAN_MOUNT)(
-  'a real file system that is full (a small tmpfs; skipped where mounting in a namespace is not allowed)',
+  'a real full file system (a small tmpfs; skipped if mounting in a namespace is not allowed)',
   () => {
     const child = join(import.meta.dirname, 'small-disk-child.ts')
     const script = 'mount -t tmpfs -o size=256k none /mnt && exec "$0" "$1" /mnt'

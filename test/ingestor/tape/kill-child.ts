@@ -1,4 +1,4 @@
-/** Run by kill.test.ts: appends numbered frames, and says after each turn how many there are. */
+/** Run by kill.test.ts: appends numbered frames and reports their count after each turn. */
 import { writeSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { silentLogger } from '#core/node/log.ts'

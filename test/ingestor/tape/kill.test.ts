@@ -10,7 +10,7 @@ import { createFolder } from './support.ts'
 const LIVES = 5
 const folder = createFolder(tmpdir())
 
-test('kill -9 at random moments takes no frame of an earlier turn; the next life goes on behind it', async () => {
+test('kill -9 at random times loses no frame of an earlier turn; the next writer continues after it', async () => {
   const dir = join(folder, 'tape')
   let numbers: readonly number[] = []
   let position = 0

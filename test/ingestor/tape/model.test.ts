@@ -33,7 +33,7 @@ const NOISE = Buffer.from(Array.from({ length: 10_000 }, () => Math.floor(noise(
 const FIRST = Number(process.env['TAPE_SEED'] ?? Date.now() % 1_000_000)
 const COUNT = process.env['TAPE_SEED'] === undefined ? SEQUENCES : 1
 
-test(`${COUNT} random lives of a tape are what the model says, from seed ${FIRST}`, async () => {
+test(`${COUNT} random histories of a tape match the model, from seed ${FIRST}`, async () => {
   for (let seed = FIRST; seed < FIRST + COUNT; seed++) {
     await expect(new Sequence(seed).run(), `TAPE_SEED=${seed}`).resolves.toBeUndefined()
   }
@@ -45,15 +45,15 @@ class Sequence {
   #life = 0
   #dir: string
   #tape: Tape
-  /** Taken by append and written; in the order of the tape. */
+  /** Appended and written, in tape order. */
   #written: Line[] = []
-  /** Taken, but of this turn. */
+  /** Appended in this turn. */
   #waiting: Line[] = []
-  /** Ranges of positions that a flipped bit has made unreadable. */
+  /** Ranges of positions that a flipped bit made unreadable. */
   #damaged: { readonly from: number; readonly to: number }[] = []
-  /** First positions of segments whose header a flipped bit has broken. */
+  /** First positions of segments whose header a flipped bit broke. */
   readonly #headless = new Set<number>()
-  /** Highest position ever given out. */
+  /** Highest position ever used. */
   #given = -1
   #now_ms = 0
   #committed: { readonly position: number; readonly at_ms: number }[] = []
@@ -124,7 +124,7 @@ class Sequence {
     this.#waiting.push({ ...line, position: result, next: result + 24 + payload.length })
   }
 
-  /** A kill takes nothing that an earlier turn took: from here on the records count as written. */
+  /** A kill loses nothing of earlier turns: from here on the records count as written. */
   async #turn(): Promise<void> {
     await nextTurn()
     await nextTurn()
@@ -164,7 +164,7 @@ class Sequence {
     expect(this.#tape.recovery).toEqual({ clean: true, cut: undefined })
   }
 
-  /** Goes on with the files as they are at this moment, after `harm` has been done to them. */
+  /** Continues with the files as they are now, after `harm` has damaged them. */
   async #kill(harm: (dir: string) => void): Promise<void> {
     const old = this.#tape
     this.#life += 1
@@ -185,13 +185,13 @@ class Sequence {
       expect(JSON.parse(Buffer.from(mark.payload, 'base64').toString())).toEqual({ kind: 'cut', ...cut })
       this.#written.push(mark)
     } else {
-      // No room for the mark: the torn tail was left, so that readers tell of it.
+      // No room for the mark: the torn tail is kept, so readers report it.
       expect(this.#tape.full?.cause).toBe('budget')
       this.#damaged.push({ from: cut.position, to: cut.position + cut.bytes })
     }
   }
 
-  /** Of this turn's records a kill may leave some: those that a full buffer pushed out. */
+  /** A kill may leave some records of this turn: those that a full buffer pushed out. */
   #keepReadable(dir: string): void {
     const file_end = readAll(dir).position
     this.#written.push(...this.#waiting.filter(({ next }) => next <= file_end))
@@ -226,14 +226,14 @@ class Sequence {
     this.#written = this.#written.filter((line) => line !== hit)
   }
 
-  /** Every record that was written can be read, from any of them on, and nothing else can. */
+  /** Every written record can be read, starting from any of them, and nothing else can. */
   #check(): void {
     const { lines, damage } = readAll(this.#dir)
     const taken = this.#waiting.filter(({ next }) => next <= this.#tape.end)
     const expected = [...this.#written, ...taken]
     expectSame(lines, expected)
     for (const { from, to, reason } of damage) {
-      // A jump of positions cannot be told from a gap where the header behind it is broken.
+      // A jump of positions looks like a gap if the header after it is corrupt.
       if (reason === 'missing' && this.#headless.has(to)) continue
       expect(reason).toBe('corrupt')
       expect(this.#damaged.some((range) => range.from <= to && from <= range.to)).toBe(true)
@@ -252,7 +252,7 @@ class Sequence {
   }
 }
 
-/** toEqual is slow; it is only needed to show a difference. */
+/** toEqual is slow and only needed to show a difference. */
 function expectSame(lines: readonly Line[], expected: readonly Line[]): void {
   const keys = ['position', 'next', 'kind', 'exchange_code', 'connection', 'ts_ingest', 'payload']
   if (JSON.stringify(lines, keys) !== JSON.stringify(expected, keys)) expect(lines).toEqual(expected)

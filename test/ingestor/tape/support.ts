@@ -1,4 +1,4 @@
-/** A small tape of its own for a test, copies as a crash would leave them, and a seeded random. */
+/** A small private tape for a test, copies as after a crash, and a seeded random. */
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +29,7 @@ export interface Contents {
   readonly position: number
 }
 
-/** Real files, but no waiting for the disk: what a kill leaves behind does not depend on it. */
+/** Real files without waiting for the disk, because a kill does not depend on it. */
 export const UNSYNCED: TapeFiles = {
   ...nodeFiles,
   sync: async () => {},
@@ -47,7 +47,7 @@ export const SMALL: Omit<TapeOptions, 'dir'> = {
   files: UNSYNCED,
 }
 
-/** In memory where there is such a place: thousands of small files are made and deleted. */
+/** In memory if possible, because thousands of small files are created and deleted. */
 const FOLDERS = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 /** A folder that is deleted when the test file is done. */
@@ -89,7 +89,7 @@ export function textsOf({ lines }: Contents): readonly string[] {
   return lines.map(({ payload }) => Buffer.from(payload, 'base64').toString())
 }
 
-/** The files as a kill -9 at this moment would leave them; the lock stays with the living. */
+/** The files as after a kill -9 now; the lock stays with the running writer. */
 export function copyOf(dir: string, to: string): string {
   rmSync(to, { recursive: true, force: true })
   cpSync(dir, to, { recursive: true, filter: (path) => !path.endsWith('lock') })

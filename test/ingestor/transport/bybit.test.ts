@@ -1,4 +1,4 @@
-/** What only Bybit asks of the transport: pings of its own, topics held already, listings in pages. */
+/** What only Bybit needs: its pings, topics already subscribed, listings in pages. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
@@ -45,7 +45,7 @@ function listen(exchange: ExchangeServer, adapter: ExchangeAdapter, symbols: rea
   return { transport, deaf, topics }
 }
 
-test('a socket is kept alive by pings of the exchange\'s own kind, and lost without them', async () => {
+test('a socket is kept alive by the exchange\'s kind of pings, and lost without them', async () => {
   const exchange = await simulated(2, { bybit_quiet_limit_ms: 2_000 })
   const { text } = bybit_linear.keepalive!
   const faithful = { ...bybit_linear, keepalive: { text, interval_s: 0.1 } }
@@ -59,7 +59,7 @@ test('a socket is kept alive by pings of the exchange\'s own kind, and lost with
   expect(kept.transport.status().state).toBe('live')
 })
 
-test('one wrong topic costs one stream, though the exchange refuses its whole request', async () => {
+test('one wrong topic costs one stream, although the exchange refuses the whole request', async () => {
   const exchange = await simulated(3)
   const { transport, topics } = listen(exchange, bybit_linear, ['BTCUSDT', 'NOPEUSDT', 'ETHUSDT'])
   await transport.start()
@@ -74,7 +74,7 @@ test('one wrong topic costs one stream, though the exchange refuses its whole re
   await until('quotes and books came', () => topics.has('orderbook.50.ETHUSDT') && topics.has('orderbook.1.BTCUSDT'))
 })
 
-test('a topic that is held already counts as acknowledged once it was asked for alone', () => {
+test('a topic that is already subscribed counts as acknowledged once it was requested alone', () => {
   const timers = new FakeTimers()
   const sent: { req_id: string; args: string[] }[] = []
   const heard: string[] = []
@@ -102,7 +102,7 @@ test('a topic that is held already counts as acknowledged once it was asked for 
   expect(requests.is_idle).toBe(true)
 })
 
-test('a renewed socket takes over without a moment of deafness', async () => {
+test('a renewed socket takes over without losing a stream', async () => {
   const exchange = await simulated(3)
   const limits = { ...bybit_linear.limits, socket_life_s: 1 }
   const { transport, deaf } = listen(exchange, { ...bybit_linear, limits }, ['BTCUSDT', 'ETHUSDT'])
@@ -115,7 +115,7 @@ test('a renewed socket takes over without a moment of deafness', async () => {
   expect(deaf).toEqual([])
 })
 
-test('listening once: settles when every stream has spoken, and leaves no socket behind', async () => {
+test('listenOnce resolves once every stream has delivered, and leaves no socket behind', async () => {
   const exchange = await simulated(30)
   const symbols = (await listingOf(exchange)).instruments.map(({ symbol }) => symbol)
   const frames = new Map<string | undefined, string>()
@@ -156,7 +156,7 @@ test('a listing in pages is read to its end, and recorded as one answer', async 
   expect(paged.parseInstruments(answer.body).instruments).toEqual(instruments)
 })
 
-test('403 asks for a pause as 429 does, and what was asked is asked again', async () => {
+test('403 requires a pause like 429, and the request is sent again', async () => {
   let asked_count = 0
   const server = createServer((_request, response) => {
     asked_count++

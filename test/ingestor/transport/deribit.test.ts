@@ -1,4 +1,4 @@
-/** What only Deribit asks of the transport: cadence, heartbeats, being turned away. */
+/** What only Deribit needs: cadence, heartbeats, and handling of throttling. */
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
@@ -56,10 +56,10 @@ function listen(
   return { transport, deaf }
 }
 
-/** As Deribit is, but for the given changes. */
+/** Deribit's adapter with the given changes. */
 const changed = (changes: Partial<ExchangeAdapter>): ExchangeAdapter => ({ ...deribit, ...changes })
 
-test('a stream with a cadence that skips a few beats is an alarm, alone and at once', async () => {
+test('a stream with a cadence that skips a few beats is an alarm at once, and alone', async () => {
   const exchange = await simulated()
   // Three seconds instead of thirty, for the one that has a cadence.
   const adapter = changed({
@@ -73,7 +73,7 @@ test('a stream with a cadence that skips a few beats is an alarm, alone and at o
   })
   const { transport, deaf } = listen(exchange, ['btc_usd', 'eth_usd'], { adapter })
   await transport.start()
-  await until('both speak', () => transport.status().streams.every((stream) => stream.frame_count > 0))
+  await until('both deliver', () => transport.status().streams.every((stream) => stream.frame_count > 0))
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
   await until('the alarm', () => deaf.length > 0)
   expect(deaf).toEqual([`silence ${BTC}`])
@@ -93,7 +93,7 @@ test('an index that does not exist is refused alone', async () => {
   ])
 })
 
-test('who asks too much is turned away, waits, and loses no stream by it', async () => {
+test('a throttled socket ends, waits, and loses no stream', async () => {
   const exchange = await simulated()
   const lines: { code?: string; detail?: string }[] = []
   const sink = new Writable({

@@ -74,7 +74,9 @@ async function listedSymbols(base_url: string): Promise<readonly string[]> {
   return binance_futures.parseInstruments(body).instruments.map((instrument) => instrument.symbol)
 }
 
-/** Aggregate trade ids are consecutive: what is missing between the first and the last was lost. */
+/**
+ * Aggregate trade ids are consecutive, so an id missing between the first and the last was lost.
+ */
 function lostTrades(ids: Run['ids']): number {
   let lost_count = 0
   for (const [stream, heard] of ids) {
@@ -89,7 +91,7 @@ test('twenty symbols, an announced shutdown in the middle: no trade is lost', as
   const { exchange, transport, ids, rejected, deaf } = await run()
   await until('all forty streams', () => ids.size === 40)
   const old_sockets = transport.status().sockets.map((socket) => socket.connection)
-  // Long notice: a machine under load takes its time for the change.
+  // Long notice, because a machine under load is slow to switch.
   exchange.setFaults({ actions: [{ kind: 'server_shutdown', close_after_ms: 600_000 }] })
   await until('new sockets only', () => {
     const { sockets, state } = transport.status()
@@ -98,7 +100,7 @@ test('twenty symbols, an announced shutdown in the middle: no trade is lost', as
   await until('the old sockets are closed', () => exchange.status().socket_count === old_sockets.length)
   const heard = new Map([...ids].map(([stream, known]) => [stream, known.length]))
   const goesOn = ([stream, known]: [string, readonly number[]]): boolean => known.length > heard.get(stream)!
-  await until('every stream goes on', () => [...ids].every(goesOn))
+  await until('every stream continues', () => [...ids].every(goesOn))
   expect(transport.status().state).toBe('live')
   expect(deaf).toEqual([])
   expect(rejected).toEqual([])
@@ -107,7 +109,7 @@ test('twenty symbols, an announced shutdown in the middle: no trade is lost', as
   expect(undelivered).toEqual([])
 })
 
-test('every socket cut at once: every stream is deaf once, and comes back', async () => {
+test('every socket cut at once: every stream is lost once and comes back', async () => {
   const { exchange, transport, ids, deaf } = await run()
   await until('frames', () => ids.size > 20)
   exchange.setFaults({ actions: [{ kind: 'close_all' }] })

@@ -23,7 +23,7 @@ export class FakeTimers implements Timers {
     return this.#add({ at_ms: this.#now_ms + interval_ms, interval_ms, run })
   }
 
-  /** Moves on, and runs what falls due in its order. */
+  /** Advances time and runs what is due, in order. */
   advance(duration_ms: number): void {
     const end_ms = this.#now_ms + duration_ms
     for (;;) {

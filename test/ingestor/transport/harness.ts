@@ -1,4 +1,4 @@
-/** A transport against the lying exchange, with patience in milliseconds instead of minutes. */
+/** A transport against the lying exchange, with timeouts in milliseconds instead of minutes. */
 import { onTestFinished } from 'vitest'
 import type { GapCause } from '#core/market.ts'
 import { silentLogger } from '#core/node/log.ts'
@@ -29,7 +29,7 @@ export interface Rig {
   readonly frames: readonly HeardFrame[]
   readonly controls: readonly HeardFrame[]
   readonly deaf: readonly Deaf[]
-  /** Rare streams that are listened to again, in order. */
+  /** Rare streams that are subscribed again, in order. */
   readonly heard_again: readonly string[]
   readonly carried: readonly { readonly connection: number; readonly streams: readonly string[] }[]
 }
@@ -112,7 +112,7 @@ export function sleep(duration_ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, duration_ms))
 }
 
-/** Publishes a counter on each stream every few milliseconds; `stop` says how far it came. */
+/** Publishes a counter on each stream every few milliseconds. `stop` returns the last count. */
 export function talk(
   exchange: LyingExchange,
   streams: readonly string[],
@@ -131,7 +131,7 @@ export function talk(
   }
 }
 
-/** The counters of a stream that were heard, each once, in order of first arrival. */
+/** The received counters of a stream, each once, in order of first arrival. */
 export function heardCounters(rig: Rig, stream: string): readonly number[] {
   const counters = rig.frames
     .filter((frame) => frame.stream === stream)

@@ -1,7 +1,7 @@
 /**
- * A WebSocket server on this machine that behaves as badly as it is told to: refuses handshakes,
- * never acknowledges, goes silent, cuts, freezes, sends noise, announces its end. It speaks the
- * SUBSCRIBE protocol of Binance and writes down everything it was asked.
+ * A local WebSocket server that misbehaves as requested: refuses handshakes, never acknowledges,
+ * goes silent, cuts, freezes, sends noise, announces its end. It speaks the SUBSCRIBE protocol of
+ * Binance and records every request.
  */
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -20,10 +20,10 @@ export interface Behaviour {
   acknowledges: boolean
   /** Error answers for requests that name this stream. */
   refused_stream?: string | undefined
-  /** The sockets with these numbers, from 1, deliver nothing of streams that match. */
+  /** The sockets with these numbers, from 1, deliver nothing for matching streams. */
   mute?: { sockets: readonly number[]; streams: RegExp } | undefined
   answers_pings: boolean
-  /** What these sockets deliver comes late. */
+  /** These sockets deliver late. */
   lag?: { sockets: readonly number[]; delay_ms: number } | undefined
 }
 
@@ -39,11 +39,11 @@ export interface LyingExchange {
   readonly ws_url: string
   readonly behaviour: Behaviour
   readonly requests: readonly Request[]
-  /** When each handshake arrived, refused ones included. */
+  /** When each handshake arrived, including refused ones. */
   readonly handshakes: readonly number[]
   /** Open sockets, oldest first. */
   clients(): readonly Client[]
-  /** Sends a payload to every socket that subscribed to the stream; answers how many. */
+  /** Sends a payload to every socket that subscribed to the stream. Returns how many. */
   publish(stream: string, payload?: unknown): number
   stop(): Promise<void>
 }

@@ -20,7 +20,7 @@ describe('plan', () => {
     })
   }
 
-  test('no socket is ever given more than it may have, and none is opened without need', () => {
+  test('no socket gets more than its maximum, and none is opened without need', () => {
     for (let count = 0; count < 60; count++) {
       for (const loads of [[], [7], [2, 7, 0], [7, 7]] as const) {
         const totals: number[] = [...loads]
@@ -85,7 +85,7 @@ describe('clock', () => {
     return { clock: () => clock.now(), set, steps }
   }
 
-  test('between two milliseconds of the wall clock the monotonic clock counts on', () => {
+  test('between two milliseconds of the wall clock the monotonic clock interpolates', () => {
     const { clock, set, steps } = setup()
     const first = clock()
     set(1_785_000_000_000.25, 5.25)
@@ -104,7 +104,7 @@ describe('clock', () => {
     expect(steps).toEqual([59_999, -1_060_001])
   })
 
-  test('a pause between reading the two clocks is no step', () => {
+  test('a pause between reading the two clocks is not a step', () => {
     const readings = [1_000_000, 1_000_000, 1_000_500, 1_000_000.1]
     let count = 0
     const steps: number[] = []
@@ -130,7 +130,7 @@ describe('clock', () => {
 })
 
 describe('weight budget', () => {
-  test('a share is spent in any sixty seconds, then one waits for the oldest to expire', () => {
+  test('once a share is spent within sixty seconds, requests wait for the oldest to expire', () => {
     const budget = createWeightBudget(100)
     expect(budget.take(40, 'normal', 0)).toBe(0)
     expect(budget.take(40, 'normal', 10_000)).toBe(0)
@@ -147,7 +147,7 @@ describe('weight budget', () => {
     expect(budget.take(30, 'normal', 0)).toBe(0)
   })
 
-  test('what others behind the same address spent counts, as the header tells it', () => {
+  test('weight that others behind the same address spent counts, as the header reports', () => {
     const budget = createWeightBudget(100)
     budget.take(1, 'normal', 0)
     budget.noteUsed(79, 100)
@@ -158,7 +158,7 @@ describe('weight budget', () => {
     expect(budget.take(1, 'normal', 500)).toBe(0)
   })
 
-  test('blocked is blocked for every priority, and the longest block holds', () => {
+  test('a block applies to every priority, and the longest block is kept', () => {
     const budget = createWeightBudget(100)
     budget.block(5_000)
     budget.block(3_000)
@@ -166,7 +166,7 @@ describe('weight budget', () => {
     expect(budget.take(1, 'low', 5_000)).toBe(0)
   })
 
-  test('a request dearer than its share goes alone instead of waiting for ever', () => {
+  test('a request that exceeds its share is sent alone instead of waiting for ever', () => {
     const budget = createWeightBudget(100)
     expect(budget.take(90, 'low', 0)).toBe(0)
     expect(budget.take(90, 'low', 59_999)).toBe(1)

@@ -1,10 +1,10 @@
-/** A new socket before the old one is closed: renewal, announced shutdown, silence. */
+/** Opening a new socket before closing the old one: renewal, announced shutdown, silence. */
 import { expect, test } from 'vitest'
 import { createRig, heardCounters, QUOTES, RAW, sleep, talk, until, type Rig } from './harness.ts'
 
 const STREAMS = ['btcusdt@bookTicker', 'ethusdt@bookTicker']
 
-/** Waits for the last counter of a stream, then wants every one before it, too. */
+/** Waits for the last counter of a stream, then requires every earlier one too. */
 async function expectNothingMissed(rig: Rig, stream: string, sent_count: number): Promise<void> {
   await until('the last frame', () => heardCounters(rig, stream).includes(sent_count))
   expect(heardCounters(rig, stream).toSorted((a, b) => a - b)).toEqual(
@@ -12,7 +12,7 @@ async function expectNothingMissed(rig: Rig, stream: string, sent_count: number)
   )
 }
 
-test('renewal: the new socket is there before the old one goes, and no frame is missed', async () => {
+test('renewal: the new socket is ready before the old one closes, and no frame is missed', async () => {
   const rig = await createRig({ limits: { socket_life_s: 1 } })
   await rig.transport.start()
   const talker = talk(rig.exchange, STREAMS, 1)
@@ -23,7 +23,7 @@ test('renewal: the new socket is there before the old one goes, and no frame is 
   expect(rig.deaf).toEqual([])
 })
 
-test('renewal of a lagging socket: it is kept until it came to where the new one began', async () => {
+test('renewal of a lagging socket: it is kept until it reaches the new one\'s first events', async () => {
   const rig = await createRig({ limits: { socket_life_s: 1 } })
   await rig.transport.start()
   rig.exchange.behaviour.lag = { sockets: [1], delay_ms: 250 }
@@ -44,15 +44,15 @@ test('renewal of a socket with a quiet tail symbol does not wait for it', async 
   await until('the renewal', () => rig.exchange.handshakes.length === 2)
   await until('the old socket is closed', () => rig.exchange.clients().length === 1)
   talker.stop()
-  // A new socket that had been waited for in vain would have been given up for a third.
+  // If the renewal had waited in vain, a third socket would have replaced the second.
   expect(rig.exchange.handshakes.length).toBe(2)
   expect(rig.deaf).toEqual([])
 })
 
-test('renewal onto a socket that acknowledges only: the old one is kept', async () => {
+test('renewal to a socket that only acknowledges: the old one is kept', async () => {
   const rig = await createRig({
     limits: { socket_life_s: 1 },
-    // The third socket comes 300 ms after the second was given up, not at a random moment.
+    // The third socket opens 300 ms after the second was dropped, not at a random time.
     settings: { backoff_base_ms: 300, backoff_cap_ms: 300 },
     random: () => 1,
   })
@@ -62,7 +62,7 @@ test('renewal onto a socket that acknowledges only: the old one is kept', async 
   const [first] = rig.exchange.clients()
   await until('the second socket', () => rig.exchange.clients().length === 2)
   const [, second] = rig.exchange.clients()
-  await until('the second socket is given up', () => !rig.exchange.clients().includes(second!))
+  await until('the second socket is dropped', () => !rig.exchange.clients().includes(second!))
   expect(rig.exchange.clients()).toContain(first)
   await until('a third takes over', () => {
     const clients = rig.exchange.clients()
@@ -73,7 +73,7 @@ test('renewal onto a socket that acknowledges only: the old one is kept', async 
   expect(rig.deaf).toEqual([])
 })
 
-test('an announced shutdown is answered by a new socket, and nothing is missed', async () => {
+test('after an announced shutdown a new socket takes over, and nothing is missed', async () => {
   const rig = await createRig()
   await rig.transport.start()
   const talker = talk(rig.exchange, STREAMS)
@@ -87,13 +87,13 @@ test('an announced shutdown is answered by a new socket, and nothing is missed',
   expect(rig.deaf).toEqual([])
 })
 
-test('a successor that announces its end as well is passed over for the next', async () => {
+test('a successor that announces its end too is skipped for the next', async () => {
   const rig = await createRig()
   await rig.transport.start()
   const talker = talk(rig.exchange, STREAMS)
   const [old] = rig.exchange.clients()
   const shutdown = JSON.stringify({ stream: '!serverShutdown', data: { e: 'serverShutdown' } })
-  await until('the old one speaks', () => heardCounters(rig, STREAMS[0]!).length > 3)
+  await until('the old one delivers', () => heardCounters(rig, STREAMS[0]!).length > 3)
   rig.exchange.behaviour.acknowledges = false
   old!.socket.send(shutdown)
   await until('the successor', () => rig.exchange.clients().length === 2)
@@ -108,7 +108,7 @@ test('a successor that announces its end as well is passed over for the next', a
   expect(rig.deaf).toEqual([])
 })
 
-test('the old socket dies while the new one subscribes: its streams are deaf, once', async () => {
+test('the old socket dies while the new one subscribes: its streams are lost, once', async () => {
   const rig = await createRig()
   await rig.transport.start()
   rig.exchange.behaviour.acknowledges = false
@@ -122,14 +122,14 @@ test('the old socket dies while the new one subscribes: its streams are deaf, on
   expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: STREAMS }])
 })
 
-test('the old socket left before the new one subscribed, and we read its end last: the streams are in doubt', async () => {
+test('the old socket died before the new one subscribed, and we read its end last: the streams are in doubt', async () => {
   const rig = await createRig()
   await rig.transport.start()
   rig.exchange.behaviour.acknowledges = false
   const [old] = rig.exchange.clients()
   old!.socket.send(JSON.stringify({ e: 'serverShutdown', E: Date.now() }))
   await until('the successor', () => rig.exchange.clients().length === 2)
-  // From here on the old socket gets nothing any more, though its end is not yet to be seen.
+  // From here on the old socket gets nothing, although its end is not visible yet.
   old!.streams.clear()
   rig.exchange.behaviour.answers_pings = false
   rig.exchange.publish(STREAMS[0]!, { u: 1 })
@@ -144,7 +144,7 @@ test('the old socket left before the new one subscribed, and we read its end las
   expect(rig.transport.status().state).toBe('live')
 })
 
-test('a renewal says which socket carries on, once the old one has answered since', async () => {
+test('a renewal reports which socket carries the streams, once the old one has answered a ping', async () => {
   const rig = await createRig({ limits: { socket_life_s: 1 } })
   await rig.transport.start()
   // Frames keep the silent sockets alive.
@@ -175,7 +175,7 @@ test('a class that is acknowledged and never delivered is noticed on a busy sock
   expect(rig.deaf.length).toBe(1)
 })
 
-test('a busy stream that falls silent is noticed; a quiet one beside it is not an alarm', async () => {
+test('a busy stream that falls silent is noticed; a quiet one on the same socket is not an alarm', async () => {
   const symbols = ['BUSY', 'ALSOBUSY', 'TAIL']
   const settings = { silence_ms_min: 300, rate_memory_ms: 1_000, missing_frames_min: 20 }
   const rig = await createRig({ symbols, choice: QUOTES, settings })

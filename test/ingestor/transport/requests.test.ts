@@ -27,7 +27,7 @@ function setup(limits = {}): {
   return { requests, timers, sent, heard }
 }
 
-test('nothing is sent before the socket is open, then half of what the exchange allows', () => {
+test('nothing is sent before the socket is open, then at half the rate that the exchange allows', () => {
   const { requests, timers, sent } = setup({ messages_per_second_max: 10 })
   requests.add('subscribe', ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'])
   timers.advance(5_000)
@@ -39,7 +39,7 @@ test('nothing is sent before the socket is open, then half of what the exchange 
     [5_200, 4],
     [5_400, 1],
   ])
-  // The pause is kept between batches asked for at different times, too.
+  // The pause also applies between batches that are requested at different times.
   requests.add('unsubscribe', ['a'])
   requests.add('subscribe', ['z'])
   timers.advance(1_000)
@@ -49,7 +49,7 @@ test('nothing is sent before the socket is open, then half of what the exchange 
   ])
 })
 
-test('it is idle only when every request was answered, in whatever order', () => {
+test('it is idle only once every request was answered, in whatever order', () => {
   const { requests, timers, sent, heard } = setup()
   requests.add('subscribe', ['a', 'b', 'c', 'd', 'e'])
   requests.start()
@@ -62,7 +62,7 @@ test('it is idle only when every request was answered, in whatever order', () =>
   expect(heard).toEqual(['yes e', 'yes a b c d'])
 })
 
-test('a refused batch is halved until the unwanted stream stands alone', () => {
+test('a refused batch is halved until the refused stream is alone', () => {
   const { requests, timers, sent, heard } = setup()
   requests.add('subscribe', ['a', 'b', 'bad', 'd'])
   requests.start()
@@ -76,7 +76,7 @@ test('a refused batch is halved until the unwanted stream stands alone', () => {
   expect(requests.is_idle).toBe(true)
 })
 
-test('a request without an answer is a timeout, counted in time that really passed', () => {
+test('a request without an answer times out, measured in time that really passed', () => {
   const { requests, heard } = setup()
   requests.add('subscribe', ['a'])
   requests.start()
@@ -86,7 +86,7 @@ test('a request without an answer is a timeout, counted in time that really pass
   expect(heard).toEqual(['timeout subscribe'])
 })
 
-test('what an acknowledgement leaves out is refused, the rest is taken', () => {
+test('streams that an acknowledgement leaves out are refused, the rest are subscribed', () => {
   const { requests, timers, sent, heard } = setup()
   requests.add('subscribe', ['a', 'b', 'c'])
   requests.start()

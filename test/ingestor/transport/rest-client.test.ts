@@ -44,7 +44,7 @@ async function setup(
   return { client, asked }
 }
 
-test('an answer comes whole, with its path and the time of its arrival', async () => {
+test('an answer arrives whole, with its path and receive time', async () => {
   const { client } = await setup((_request, response) => {
     response.setHeader('x-mbx-used-weight-1m', '17')
     response.write('{"serverTime":')
@@ -57,7 +57,7 @@ test('an answer comes whole, with its path and the time of its arrival', async (
   expect(client.usedWeight()).toBe(17)
 })
 
-test('429 silences every request for as long as it asks, then they are sent again', async () => {
+test('429 pauses every request for its Retry-After, then they are sent again', async () => {
   let refused_count = 0
   const { client, asked } = await setup((_request, response) => {
     if (refused_count++ > 0) return response.end('ok')
@@ -81,7 +81,7 @@ test('418 without a Retry-After is a pause too', async () => {
   expect(asked[1]!.at_ms - asked[0]!.at_ms).toBeGreaterThan(45)
 })
 
-/** Long enough for the request to be sent on a busy machine. */
+/** Long enough to send the request on a busy machine. */
 const SHORT_MS = 500
 
 for (const [name, timeout_ms, handler] of [
@@ -90,7 +90,7 @@ for (const [name, timeout_ms, handler] of [
   ['no answer in time', SHORT_MS, () => undefined],
   ['a body that never ends', SHORT_MS, (_request, response) => response.write('{')],
 ] as const satisfies readonly (readonly [string, number, Handler])[]) {
-  test(`${name}: tried as often as allowed, then an error that says so`, async () => {
+  test(`${name}: retried as often as allowed, then an error that says so`, async () => {
     const { client, asked } = await setup(handler, { attempts_max: 3, timeout_ms })
     await expect(client.get({ path: '/a', weight: 1 })).rejects.toMatchObject({
       code: 'rest_failed',
@@ -101,7 +101,7 @@ for (const [name, timeout_ms, handler] of [
   })
 }
 
-test('a refusal is final and carries the words of the exchange', async () => {
+test('a refusal is final and carries the text of the exchange', async () => {
   const { client, asked } = await setup((_request, response) => {
     response.writeHead(400).end('{"code":-1121,"msg":"Invalid symbol."}')
   })
@@ -112,7 +112,7 @@ test('a refusal is final and carries the words of the exchange', async () => {
   expect(asked.length).toBe(1)
 })
 
-test('an answer past the size limit is cut off, not gathered', async () => {
+test('an answer past the size limit is cut off, not buffered', async () => {
   const { client } = await setup((_request, response) => {
     response.write('x'.repeat(2_000))
     response.end('x'.repeat(2_000))
@@ -120,7 +120,7 @@ test('an answer past the size limit is cut off, not gathered', async () => {
   await expect(client.get({ path: '/a', weight: 1 })).rejects.toMatchObject({ code: 'rest_too_large' })
 })
 
-test('high priority overtakes what waits, and no more run at once than allowed', async () => {
+test('high priority overtakes waiting requests, and no more run at once than allowed', async () => {
   const { client, asked } = await setup((_request, response) => {
     setTimeout(() => response.end('ok'), 20)
   }, { parallel_max: 1 })
@@ -133,7 +133,7 @@ test('high priority overtakes what waits, and no more run at once than allowed',
   expect(asked.map((request) => request.path)).toEqual(['/first', '/high', '/normal', '/low'])
 })
 
-test('weight that is used up holds requests back, and the queue has an end', async () => {
+test('requests wait while the weight is used up, and the queue is bounded', async () => {
   const { client, asked } = await setup(
     (_request, response) => response.setHeader('x-mbx-used-weight-1m', '79').end('ok'),
     { queued_max: 1 },
@@ -148,7 +148,7 @@ test('weight that is used up holds requests back, and the queue has an end', asy
   await expect(waiting).rejects.toMatchObject({ code: 'rest_stopped' })
 })
 
-test('stopping ends what runs and refuses what comes', async () => {
+test('stopping aborts running requests and refuses new ones', async () => {
   const { client, asked } = await setup(() => undefined)
   const running = client.get({ path: '/a', weight: 1 })
   await until('the request', () => asked.length === 1)

@@ -13,7 +13,7 @@ import {
 import { createStreamState } from '../../../ingestor/transport/stream-state.ts'
 import { createWatch } from '../../../ingestor/transport/watch.ts'
 
-/** Frames at a steady pace, looked at once a second. */
+/** Frames at a steady pace, checked once a second. */
 function speak(pulse: Pulse, frames_per_s: number, duration_s: number): void {
   let carry = 0
   for (let second = 0; second < duration_s; second++) {
@@ -23,7 +23,7 @@ function speak(pulse: Pulse, frames_per_s: number, duration_s: number): void {
   }
 }
 
-/** Seconds of silence until the alarm, undefined where a day brings none. */
+/** Seconds of silence until the alarm; undefined if there is none in a day. */
 function alarmAfter(pulse: Pulse): number | undefined {
   for (let second = 1; second <= 86_400; second++) {
     beat(pulse, 0, 1_000, DEFAULT_SETTINGS)
@@ -46,14 +46,14 @@ for (const [name, frames_per_s, expected_s] of [
   })
 }
 
-test('a burst of seconds on a quiet symbol does not make the quiet after it an alarm at once', () => {
+test('a short burst on a quiet symbol does not turn the quiet after it into an alarm at once', () => {
   const pulse = createPulse()
   speak(pulse, 1 / 30, 3_600)
   speak(pulse, 20, 10)
   expect(alarmAfter(pulse) ?? Infinity).toBeGreaterThan(60)
 })
 
-test('what never spoke has no rate: ten streams get a minute, fewer get five', () => {
+test('a class without a frame has no rate: ten streams get a minute, fewer get five', () => {
   const pulse = createPulse()
   beat(pulse, 0, 59_000, DEFAULT_SETTINGS)
   expect(neverSpoke(pulse, 10, false, DEFAULT_SETTINGS)).toBe(false)
@@ -66,7 +66,7 @@ test('what never spoke has no rate: ten streams get a minute, fewer get five', (
   expect(neverSpoke(pulse, 10, false, DEFAULT_SETTINGS)).toBe(false)
 })
 
-test('rare events: many streams get an hour before their silence is an alarm, few get any time', () => {
+test('rare events: many streams get an hour before silence is an alarm, few never alarm', () => {
   const pulse = createPulse()
   beat(pulse, 0, 3_599_000, DEFAULT_SETTINGS)
   expect(neverSpoke(pulse, 200, true, DEFAULT_SETTINGS)).toBe(false)
@@ -78,7 +78,7 @@ test('rare events: many streams get an hour before their silence is an alarm, fe
 
 for (const [name, is_rare, expected] of [
   ['of quotes is an alarm', false, 12],
-  ['of forced orders is what they do', true, 0],
+  ['of forced orders is normal', true, 0],
 ] as const) {
   test(`silence after a cascade ${name}`, () => {
     const watch = createWatch(DEFAULT_SETTINGS)
@@ -97,8 +97,8 @@ for (const [name, is_rare, expected] of [
 }
 
 for (const [name, resting_count, silent, expected] of [
-  ['those with sessions alone are no alarm', 4, (index: number) => index < 4, 0],
-  ['one without sessions is', 4, (index: number) => index === 11, 1],
+  ['only those with sessions: no alarm', 4, (index: number) => index < 4, 0],
+  ['one without sessions: an alarm', 4, (index: number) => index === 11, 1],
   ['all of them at once: the socket is dead', 4, () => true, 12],
   ['nothing but markets with sessions: they closed', 12, () => true, 0],
 ] as const) {
@@ -120,7 +120,7 @@ for (const [name, resting_count, silent, expected] of [
   })
 }
 
-test('every alarm doubles the patience, a quiet hour halves it, a new socket remembers it', () => {
+test('every alarm doubles the patience, a quiet hour halves it, a new socket keeps it', () => {
   const pulse = createPulse()
   const delays: (number | undefined)[] = []
   for (let alarm = 0; alarm < 3; alarm++) {
@@ -136,7 +136,7 @@ test('every alarm doubles the patience, a quiet hour halves it, a new socket rem
   expect(alarmAfter(pulse)).toBeLessThan(delays[1]!)
 })
 
-test('patience has an end: alarms go on, however often they were false', () => {
+test('patience is bounded: alarms continue, however often they were false', () => {
   const pulse = createPulse()
   for (let alarm = 0; alarm < 50; alarm++) noteAlarm(pulse)
   expect(pulse.patience).toBeLessThanOrEqual(64)

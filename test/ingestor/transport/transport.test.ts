@@ -1,10 +1,10 @@
-/** Sockets that behave, and the ways in which they do not. */
+/** Sockets that behave, and sockets that misbehave in every way. */
 import { expect, test } from 'vitest'
 import { createRig, heardCounters, QUOTES, RAW, sleep, talk, until } from './harness.ts'
 
 const QUOTE_STREAMS = ['btcusdt@bookTicker', 'ethusdt@bookTicker']
 
-test('start waits for every acknowledgement; frames come stamped and named', async () => {
+test('start waits for every acknowledgement; frames arrive stamped and named', async () => {
   const rig = await createRig({ choice: { ...RAW, trade_stream: 'aggTrade' } })
   rig.exchange.behaviour.acknowledges = false
   let is_started = false
@@ -34,7 +34,7 @@ test('start waits for every acknowledgement; frames come stamped and named', asy
   expect(rig.deaf).toEqual([])
 })
 
-test('streams are spread over sockets, asked for in batches, and none is forgotten', async () => {
+test('streams are spread over sockets, requested in batches, and none is forgotten', async () => {
   const symbols = Array.from({ length: 25 }, (_, index) => `COIN${index}USDT`)
   const rig = await createRig({
     symbols,
@@ -46,7 +46,7 @@ test('streams are spread over sockets, asked for in batches, and none is forgott
   const asked = rig.exchange.requests.flatMap((request) => request.params)
   const wanted = symbols.map((name) => `${name.toLowerCase()}@bookTicker`)
   expect(asked.toSorted()).toEqual(wanted.toSorted())
-  // Neighbours in the exchange's list, its busiest symbols, do not share a socket.
+  // Neighbours in the exchange's listing, its busiest symbols, do not share a socket.
   const homeOf = (symbol: string): number =>
     rig.exchange.clients().findIndex((client) => client.streams.has(`${symbol}@bookTicker`))
   expect(new Set(['coin0usdt', 'coin1usdt', 'coin2usdt'].map(homeOf)).size).toBe(3)
@@ -57,11 +57,11 @@ test('streams are spread over sockets, asked for in batches, and none is forgott
   }
 })
 
-test('a cut socket: its streams are deaf once, the others never, and it comes back', async () => {
+test('a cut socket: its streams are lost once, the others never, and it comes back', async () => {
   const rig = await createRig({ limits: { streams_per_socket_max: 1 } })
   await rig.transport.start()
   const talker = talk(rig.exchange, QUOTE_STREAMS)
-  await until('both speak', () => new Set(rig.frames.map((frame) => frame.stream)).size === 2)
+  await until('both deliver', () => new Set(rig.frames.map((frame) => frame.stream)).size === 2)
   const victim = rig.exchange.clients().find((client) => client.streams.has('btcusdt@bookTicker'))!
   victim.wire.destroy()
   await until('the mark', () => rig.deaf.length > 0)
@@ -91,7 +91,7 @@ test('a socket cut before it was acknowledged covered nothing: no mark', async (
   expect(rig.deaf).toEqual([])
 })
 
-test('a socket that is open and dead is found by its missing pong', async () => {
+test('an open but dead socket is found by its missing pong', async () => {
   const rig = await createRig()
   await rig.transport.start()
   rig.exchange.behaviour.answers_pings = false
@@ -109,7 +109,7 @@ test('a quiet socket that answers pings is left alone', async () => {
   expect(rig.deaf).toEqual([])
 })
 
-test('a refused handshake: Retry-After is kept, then the next attempt counts', async () => {
+test('a refused handshake: Retry-After is obeyed before the next attempt', async () => {
   const rig = await createRig()
   rig.exchange.behaviour.refuse = { status: 429, retry_after_s: 1 }
   const started = rig.transport.start()
@@ -137,17 +137,17 @@ test('an exchange that acknowledges nothing is tried again with a new socket', a
   expect(rig.transport.status().streams.every((stream) => !stream.is_covered)).toBe(true)
 })
 
-test('a rare stream is listened to as soon as it is acknowledged, again after a cut', async () => {
+test('a rare stream is covered as soon as it is acknowledged, also after a cut', async () => {
   const choice = { channels: ['liquidations'], trade_stream: 'aggTrade' } as const
   const rig = await createRig({ symbols: ['BTCUSDT'], choice })
   await rig.transport.start()
   expect(rig.heard_again).toEqual(['btcusdt@forceOrder'])
   rig.exchange.clients()[0]!.wire.destroy()
-  await until('it is listened to again', () => rig.heard_again.length === 2)
+  await until('it is subscribed again', () => rig.heard_again.length === 2)
   expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: ['btcusdt@forceOrder'] }])
 })
 
-test('one stream that the exchange refuses costs only itself', async () => {
+test('a stream that the exchange refuses does not affect the others', async () => {
   const symbols = ['A', 'B', 'BAD', 'C', 'D']
   const rig = await createRig({ symbols })
   rig.exchange.behaviour.refused_stream = 'bad@bookTicker'
@@ -166,7 +166,7 @@ test('one stream that the exchange refuses costs only itself', async () => {
   expect(rig.deaf).toEqual([{ cause: 'refused', streams: ['bad@bookTicker'] }])
 })
 
-test('noise is handed on and harms nothing; a frame past the limit ends the socket', async () => {
+test('noise is passed on and does no harm; a frame past the limit ends the socket', async () => {
   const rig = await createRig({ limits: { frame_bytes_max: 10_000 } })
   await rig.transport.start()
   const { socket } = rig.exchange.clients()[0]!
@@ -183,7 +183,7 @@ test('noise is handed on and harms nothing; a frame past the limit ends the sock
   await until('live again', () => rig.transport.status().state === 'live')
 })
 
-test('symbols come and go over open sockets; a new one is only for want of room', async () => {
+test('symbols are added and removed on open sockets; a new socket is opened only when they are full', async () => {
   const rig = await createRig({ symbols: ['A', 'B', 'C'], limits: { streams_per_socket_max: 4 } })
   await rig.transport.start()
   const { requests } = rig.exchange
@@ -206,7 +206,7 @@ test('symbols come and go over open sockets; a new one is only for want of room'
   expect(rig.deaf).toEqual([])
 })
 
-test('paused: sockets are closed and the streams deaf; resumed: they are heard again', async () => {
+test('paused: sockets are closed and the streams lost; resumed: they are covered again', async () => {
   const rig = await createRig({ choice: RAW })
   await rig.transport.start()
   rig.transport.pause('tape_full')
@@ -238,7 +238,7 @@ test('paused from within the frame callback, as by a full tape: no frame follows
   expect(rig.transport.status().streams.map((stream) => stream.is_covered)).toEqual([false, false])
 })
 
-test('stopped: no socket is left, no callback comes, and a start that waits is told', async () => {
+test('stopped: no socket is left, no callback follows, and a pending start rejects', async () => {
   const rig = await createRig()
   rig.exchange.behaviour.acknowledges = false
   const started = rig.transport.start()

@@ -32,7 +32,7 @@ for (const [streams, interval_ms, expected] of [
   [['partial20', 'diff'], 500, ['depth@500ms', 'depth20@500ms']],
   [['partial5'], 100, ['depth5@100ms']],
 ] as const) {
-  test(`books of the chosen symbols alone, on /public: ${streams.join(' and ')} every ${interval_ms} ms`, () => {
+  test(`only books of the chosen symbols, on /public: ${streams.join(' and ')} every ${interval_ms} ms`, () => {
     const depth = { symbols: ['ETHUSDT', 'NOTRECORDED'], streams, interval_ms }
     const choice: StreamChoice = { channels: ['depth_events'], trade_stream: 'aggTrade', depth }
     const [group, ...others] = groups('wss://x', ['BTCUSDT', 'ETHUSDT'], choice)
@@ -42,7 +42,7 @@ for (const [streams, interval_ms, expected] of [
   })
 }
 
-test('mark prices, forced orders and news of the listing are on /market', () => {
+test('mark prices, forced orders and listing announcements are on /market', () => {
   const choice: StreamChoice = { channels: ['mark_price', 'liquidations'], trade_stream: 'aggTrade' }
   const [group, ...others] = groups('wss://x', ['BTCUSDT'], choice)
   expect(others).toEqual([])
@@ -57,12 +57,12 @@ test('mark prices, forced orders and news of the listing are on /market', () => 
 })
 
 for (const [name, text, expected] of [
-  ['news of the listing', '{"stream":"!contractInfo","data":{"e":"contractInfo","s":"NEWUSDT"}}', { kind: 'listing_changed' }],
+  ['a listing announcement', '{"stream":"!contractInfo","data":{"e":"contractInfo","s":"NEWUSDT"}}', { kind: 'listing_changed' }],
   ['an acknowledgement', '{"result":null,"id":3}', { kind: 'ack', id: 3 }],
   ['a list of subscriptions', '{"id":4,"result":["a"]}', { kind: 'ack', id: 4 }],
   ['an error', '{"error":{"code":2,"msg":"bad"},"id":5}', { kind: 'refused', id: 5, detail: '2: bad' }],
   ['an old error', '{"code":2,"msg":"bad","id":6}', { kind: 'refused', id: 6, detail: '2: bad' }],
-  ['an error about nothing of ours', '{"error":"?"}', { kind: 'refused', id: undefined, detail: '?' }],
+  ['an error about no request of ours', '{"error":"?"}', { kind: 'refused', id: undefined, detail: '?' }],
   ['a shutdown', '{"e":"serverShutdown","E":1}', { kind: 'shutdown' }],
   ['a shutdown stream', '{"stream":"!serverShutdown","data":{"e":"serverShutdown"}}', { kind: 'shutdown' }],
   ['a quote', '{"stream":"a","data":{"e":"bookTicker"}}', undefined],

@@ -36,13 +36,13 @@ function eventOf(parsed: Parsed): MarketEvent | undefined {
 }
 
 for (const [name, stream, depth_kind] of [
-  ['changes', 'btcusdt@depth@100ms', 'diff'],
-  ['changes of every update', 'btcusdt@depth@0ms', 'diff'],
-  ['changes at the standard speed', 'btcusdt@depth', 'diff'],
+  ['diffs', 'btcusdt@depth@100ms', 'diff'],
+  ['diffs of every update', 'btcusdt@depth@0ms', 'diff'],
+  ['diffs at the standard speed', 'btcusdt@depth', 'diff'],
   ['a bare frame, as of a socket with one stream', undefined, 'diff'],
   ['the best twenty', 'btcusdt@depth20@100ms', 'partial'],
 ] as const) {
-  test(`the stream's name alone tells changes from a partial book: ${name}`, () => {
+  test(`only the stream's name tells diffs from a partial book: ${name}`, () => {
     const event = eventOf(parse(stream, DIFF, choose('diff', 'partial20')))
     const is_diff = depth_kind === 'diff'
     expect(event).toMatchObject({
@@ -57,7 +57,7 @@ for (const [name, stream, depth_kind] of [
   })
 }
 
-test('a depth stream that was not asked for is ignored under its own name', () => {
+test('a depth stream that is not recorded is ignored under its name', () => {
   expect(parse('btcusdt@depth5', DIFF)).toEqual({ kind: 'ignored', stream_class: 'partial5' })
   expect(parse('btcusdt@depth@100ms', DIFF, choose('partial5'))).toEqual({
     kind: 'ignored',
@@ -78,20 +78,20 @@ for (const [name, change, reason] of [
   ['a predecessor after itself', { pu: 411 }, 'out_of_range'],
   ['an id past 2^53', { u: 2 ** 53 }, 'out_of_range'],
   ['no side at all', { b: undefined }, 'bad_field'],
-  ['a level that is no pair', { b: ['64000.10'] }, 'bad_field'],
+  ['a level that is not a pair', { b: ['64000.10'] }, 'bad_field'],
   ['a level of numbers', { b: [[64000.1, 1]] }, 'bad_field'],
   ['a negative quantity', { a: [['64000.30', '-1']] }, 'bad_field'],
-  ['a price of nothing', { a: [['0.00', '1']] }, 'out_of_range'],
-  ['an exponent past every double', { a: [['1e400', '1']] }, 'out_of_range'],
+  ['a price of 0', { a: [['0.00', '1']] }, 'out_of_range'],
+  ['an exponent beyond every double', { a: [['1e400', '1']] }, 'out_of_range'],
 ] as const) {
-  test(`changes with ${name} are rejected, and say that the book lost something`, () => {
+  test(`a diff with ${name} is rejected, and names the book that lost it`, () => {
     const parsed = parse('btcusdt@depth@100ms', { ...DIFF, ...change })
     const spoiled = { symbol: 'BTCUSDT', channel: 'depth_events' }
     expect(parsed).toMatchObject({ kind: 'rejected', reason, spoiled })
   })
 }
 
-test('a bad partial book beside changes takes nothing from the sequence', () => {
+test('a bad partial book besides diffs leaves no gap in the sequence', () => {
   const bad = { ...DIFF, u: -1 }
   const parsed = parse('btcusdt@depth5@100ms', bad, choose('diff', 'partial5'))
   expect(parsed).toMatchObject({ kind: 'rejected' })
@@ -99,7 +99,7 @@ test('a bad partial book beside changes takes nothing from the sequence', () => 
   expect(parse('btcusdt@depth5@100ms', bad, choose('partial5'))).toHaveProperty('spoiled')
 })
 
-test('the time of a mark price is the event, not the next funding that stands under T', () => {
+test('the time of a mark price is the event\'s, not the next funding in T', () => {
   expect(eventOf(parse('btcusdt@markPrice@1s', MARK))).toEqual({
     kind: 'mark_price',
     exchange: 'binance-futures',
@@ -114,7 +114,7 @@ test('the time of a mark price is the event, not the next funding that stands un
   })
 })
 
-test('a contract without funding has neither rate nor time; what is 0 was not said', () => {
+test('a contract without funding has neither rate nor time; 0 means no value', () => {
   const parsed = parse('btcusdt_260925@markPrice@1s', { ...MARK, r: '', T: 0, P: '0.00', i: '0' })
   expect(eventOf(parsed)).toMatchObject({
     funding_rate: null,
@@ -124,7 +124,7 @@ test('a contract without funding has neither rate nor time; what is 0 was not sa
   })
 })
 
-test('a forced order that filled only in part, with the time and side of the order itself', () => {
+test('a partially filled forced order, with the time and side of the order', () => {
   const frame = { e: 'forceOrder', E: 1785000003000, o: ORDER }
   expect(eventOf(parse('btcusdt@forceOrder', frame))).toEqual({
     kind: 'liquidation',
@@ -144,14 +144,14 @@ test('a forced order that filled only in part, with the time and side of the ord
   })
 })
 
-test('the universe of a forced order stands inside it', () => {
+test('the universe of a forced order is inside the order', () => {
   const frame = { e: 'forceOrder', E: 1785000003000, o: { ...ORDER, st: 2 } }
   expect(parse('!forceOrder@arr', frame)).toEqual({ kind: 'ignored', stream_class: 'coin_m' })
   const asked_for = { ...choose(), include_coin_m: true }
   expect(eventOf(parse('!forceOrder@arr', frame, asked_for))).toMatchObject({ side: 'sell' })
 })
 
-test('a book from REST is a snapshot with the time of the matching engine', () => {
+test('a book from REST is a snapshot with the matching engine\'s time', () => {
   const path = '/fapi/v1/depth?symbol=BTCUSDT&limit=1000'
   const body = { lastUpdateId: 410, E: 1785000002000, T: 1785000001999, bids: [['64000.10', '1.5']], asks: [] }
   const parsed = binance_futures.parseRest(path, JSON.stringify(body), TS_INGEST, choose())
@@ -184,7 +184,7 @@ test('a book from REST is a snapshot with the time of the matching engine', () =
   }
 })
 
-test('turnover by symbol; an entry that cannot be read is left out, an answer that is none is an error', () => {
+test('turnover by symbol; an unreadable entry is left out, an invalid answer is an error', () => {
   const { parse: parseTurnover } = binance_futures.turnover!
   const body = [
     { symbol: 'BTCUSDT', quoteVolume: '12.5' },
@@ -201,7 +201,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped without FEEDS_DIR)
     ['binance-usdm-btcusdt-20240808', 6_551, undefined],
     ['binance-usdm-5coins-20210405', 4_423, 884],
   ] as const) {
-    test(`${folder}: every change is read, and names the one before it`, () => {
+    test(`${folder}: every diff is read, and names the previous one`, () => {
       const last_ids = new Map<string, number>()
       let count = 0
       let one_sided = 0

@@ -1,4 +1,4 @@
-/** The quick reading against the deciding one, on everything we have and on damage to it. */
+/** The fast parser against the reference parser, on all our frames and on damaged ones. */
 import { describe, expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import type { StreamChoice } from '../../../../ingestor/exchanges/adapter.ts'
@@ -22,7 +22,7 @@ const MUTATED_FRAMES = Number(process.env['MUTATED_FRAMES'] ?? 30_000)
 
 const fixtures = frameFixtures('binance-futures').map((fixture) => fixture.frame)
 
-/** 1 where the quick reading answered; an error where the two do not agree to the last bit. */
+/** 1 if the fast parser handled the frame. Throws if the two differ in any bit. */
 function compare(frame: Buffer, choice: StreamChoice): number {
   const fast = parseFast(frame, TS_INGEST, choice)
   if (fast === undefined) return 0
@@ -44,14 +44,14 @@ for (const [name, b] of [
   ['a negative quantity', '[["64000.1","-1"]]'],
   ['an exponent', '[["64000.1","1e3"]]'],
   ['16 characters', '[["64000.1234567891","1"]]'],
-  ['a point without a fraction', '[["64000.","1"]]'],
+  ['a decimal point without a fraction', '[["64000.","1"]]'],
   ['nothing between the quotes', '[["64000.1",""]]'],
-  ['a comma too many', '[["64000.1","1"],]'],
+  ['one comma too many', '[["64000.1","1"],]'],
   ['a level that never ends', '[["64000.1","1"'],
   ['white space between levels', '[["64000.1","1"], ["64000.0","1"]]'],
   ['levels inside levels', '[[["64000.1","1"]]]'],
 ] as const) {
-  test(`left to the deciding reader: levels with ${name}`, () => {
+  test(`left to the reference parser: levels with ${name}`, () => {
     const frame = (bids: string): Buffer =>
       Buffer.from(`{"stream":"btcusdt@depth","data":{"e":"depthUpdate","T":1785000001999,"s":"BTCUSDT","U":1,"u":2,"pu":0,"b":${bids},"a":[]}}`)
     expect(compare(frame('[["64000.1","1"]]'), BOOK)).toBe(1)
@@ -60,12 +60,12 @@ for (const [name, b] of [
   })
 }
 
-test('documented quotes, trades and books are read the quick way, combined and bare', () => {
-  // bookTicker: 2021, 2026, the documents' order and one-sided; aggTrade: 2021 and 2026; trade.
+test('documented quotes, trades and books are parsed fast, combined and bare', () => {
+  // bookTicker: 2021, 2026, the documented order and one-sided; aggTrade: 2021 and 2026; trade.
   expect(compareAll(fixtures, AGG)).toBe(6)
   expect(compareAll(fixtures, RAW)).toBe(5)
   expect(compareAll(fixtures, QUOTES)).toBe(4)
-  // Changes of 2021 and 2026, and the best twenty.
+  // Diffs of 2021 and 2026, and the best twenty levels.
   expect(compareAll(fixtures, BOOK)).toBe(3)
   const bare = fixtures.map((frame) => {
     const { data } = JSON.parse(frame.toString('utf8')) as { data?: unknown }
@@ -86,10 +86,10 @@ test(`damage is never read differently (${MUTATED_FRAMES} frames)`, () => {
   expect(fast_count).toBeGreaterThan(MUTATED_FRAMES / 200)
 })
 
-test('random decimals become the same double as Number makes of them', () => {
+test('random decimals become the same double as with Number()', () => {
   const random = seededRandom(SEED)
   for (let made = 0; made < 20_000; made++) {
-    // At most 15 characters in all: longer ones are not read the quick way.
+    // At most 15 characters in total, because longer ones are not parsed fast.
     const whole = Math.floor(random() * 10 ** Math.floor(random() * 7))
     const digits = Math.floor(random() * 8)
     const price = digits === 0 ? `${whole + 1}` : `${whole}.${digitsOf(digits, random)}1`
@@ -104,7 +104,7 @@ test('random decimals become the same double as Number makes of them', () => {
 for (const [name, damage] of [
   ['white space', (text: string) => text.replace('":"', '": "')],
   ['an escaped symbol', (text: string) => text.replace('"BTCUSDT"', '"BTC\\u0055SDT"')],
-  ['a key given twice', (text: string) => text.replace('"u":', '"b":"1","u":')],
+  ['a duplicate key', (text: string) => text.replace('"u":', '"b":"1","u":')],
   ['an unknown key', (text: string) => text.replace('"u":', '"zz":1,"u":')],
   ['a nested value', (text: string) => text.replace('"st":1', '"st":{}')],
   ['null', (text: string) => text.replace('"st":1', '"st":null')],
@@ -116,7 +116,7 @@ for (const [name, damage] of [
   ['bytes after the end', (text: string) => `${text} `],
   ['a missing end', (text: string) => text.slice(0, -1)],
 ] as const) {
-  test(`left to the deciding reader: ${name}`, () => {
+  test(`left to the reference parser: ${name}`, () => {
     const original = fixtures.find((frame) => frame.includes('"u":360000000123'))!
     expect(compare(original, AGG)).toBe(1)
     const damaged = Buffer.from(damage(original.toString('utf8')))
@@ -126,7 +126,7 @@ for (const [name, damage] of [
 }
 
 describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped without FEEDS_DIR)', () => {
-  test('every recorded quote, trade and change of a book is read the quick way, with equal result', () => {
+  test('every recorded quote, trade and diff is parsed fast, with an equal result', () => {
     expect(compareAll(recordedFrames('binance-usdm-btcusdt-20240808'), RAW)).toBe(66_089 + 21_313)
     expect(compareAll(recordedFrames('binance-usdm-5coins-20210405'), AGG)).toBe(3_424 + 574)
     expect(compareAll(recordedFrames('binance-usdm-btcusdt-20240808'), BOOK)).toBe(6_551)

@@ -47,11 +47,11 @@ for (const [name, change, reason, detail] of [
   ['a missing id', { u: undefined }, 'bad_field', 'u: expected a whole number, found nothing'],
   ['a negative id', { u: -1 }, 'out_of_range', 'found -1'],
   ['half an id', { u: 1.5 }, 'out_of_range', 'found 1.5'],
-  ['an id past the exact doubles', { u: 2 ** 53 }, 'out_of_range', 'found 9007199254740992'],
+  ['an id beyond the exact doubles', { u: 2 ** 53 }, 'out_of_range', 'found 9007199254740992'],
   ['a price as a number', { b: 25.3 }, 'bad_field', 'b: expected a decimal number as text'],
   ['a negative quantity', { B: '-1' }, 'out_of_range', 'B: expected'],
   ['an exponent without digits', { A: '1e' }, 'bad_field', 'A: expected'],
-  ['an exponent past every double', { A: '1e400' }, 'out_of_range', 'A: expected'],
+  ['an exponent beyond every double', { A: '1e400' }, 'out_of_range', 'A: expected'],
   ['a price that a double cannot tell from 0', { b: '1e-400' }, 'out_of_range', 'b: expected'],
   ['NaN', { A: 'NaN' }, 'bad_field', 'A: expected'],
   ['white space around a price', { a: ' 1' }, 'bad_field', 'a: expected'],
@@ -92,7 +92,7 @@ for (const [name, change, bid, ask] of [
   })
 }
 
-test('the detail of a rejection stays short however long the value is', () => {
+test('the detail of a rejection is short, however long the value', () => {
   const parsed = parse({ ...QUOTE, s: 'x'.repeat(100_000) })
   expect(parsed.kind === 'rejected' && parsed.detail.length).toBeLessThanOrEqual(80)
 })
@@ -137,7 +137,7 @@ test('a fill without the field X, as older recordings have it, is a trade', () =
   expect(eventOf(parse(older, RAW))).toMatchObject({ kind: 'trade', agg_trade_id: 7, price: 25.3652 })
 })
 
-test('trades of the class that was not chosen are ignored by name', () => {
+test('trades of the other class are ignored by name', () => {
   expect(parse(FILL, AGG)).toEqual({ kind: 'ignored', stream_class: 'trade' })
   expect(parse({ ...FILL, e: 'aggTrade' }, RAW)).toEqual({ kind: 'ignored', stream_class: 'aggTrade' })
   expect(parse(QUOTE, { channels: ['trades'], trade_stream: 'trade' })).toEqual({
@@ -146,7 +146,7 @@ test('trades of the class that was not chosen are ignored by name', () => {
   })
 })
 
-test('what is margined in coin is left out by what the frame says, else by its name, unless asked for', () => {
+test('coin-margined frames are left out, by field or by name, unless they are chosen', () => {
   for (const coin_m of [
     { ...QUOTE, st: 2 },
     { ...QUOTE, s: 'BTCUSD_PERP' },
@@ -161,14 +161,14 @@ test('what is margined in coin is left out by what the frame says, else by its n
   }
 })
 
-test('broken UTF-8 is rejected even where the broken bytes are in a field we do not read', () => {
+test('invalid UTF-8 is rejected even in a field that we do not read', () => {
   const frame = Buffer.from(JSON.stringify({ ...QUOTE, note: 'X' }))
   frame[frame.lastIndexOf('X')] = 0xff
   expect(binance_futures.parse(frame, TS_INGEST, AGG)).toMatchObject({ reason: 'not_json' })
 })
 
 describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped without FEEDS_DIR)', () => {
-  test('BTCUSDT 2024: every frame is a quote, a trade or a change of the book, ids unbroken', () => {
+  test('BTCUSDT 2024: every frame is a quote, a trade or a diff, with unbroken ids', () => {
     const counts: Record<string, number> = {}
     const trade_ids: number[] = []
     for (const frame of recordedFrames('binance-usdm-btcusdt-20240808')) {

@@ -16,14 +16,14 @@ function parseLive(payload: unknown, choice: StreamChoice): unknown {
   return binance_futures.parse(Buffer.from(JSON.stringify(payload)), TS_INGEST, choice)
 }
 
-test('a refilled aggregated trade is the very event that the live stream gives', () => {
+test('a refilled aggregated trade equals the event of the live stream', () => {
   const ids = { a: 26129, f: 27781, l: 27783, T: 1568014460893 }
   const trade = { p: '0.01', q: '4.7', nq: '4.5', m: true, ...ids }
   const live = { e: 'aggTrade', E: 1568014460993, s: 'BTCUSDT', ...trade, st: 1 }
   expect(parseRest(PATH, [trade])).toEqual(parseLive(live, AGG))
 })
 
-test('a refilled raw trade is the very event that the live stream gives', () => {
+test('a refilled raw trade equals the event of the live stream', () => {
   const answer = [
     { id: 7, price: '0.01', qty: '4.7', quoteQty: '0.047', time: 1568014460893, isBuyerMaker: false },
   ]
@@ -40,9 +40,9 @@ for (const [name, path, body, expected] of [
   ['an error object', PATH, { code: -1121, msg: 'Invalid symbol.' }, { kind: 'control' }],
   ['a path without a symbol', '/fapi/v1/aggTrades', [], { kind: 'rejected', reason: 'bad_symbol' }],
   ['a list of numbers', PATH, [1], { kind: 'rejected', reason: 'unknown_shape' }],
-  ['an object that is no list', PATH, { trades: [] }, { kind: 'rejected', reason: 'unknown_shape' }],
+  ['an object instead of a list', PATH, { trades: [] }, { kind: 'rejected', reason: 'unknown_shape' }],
   ['one bad trade among good ones', PATH, [{ a: 1 }], { kind: 'rejected', reason: 'bad_field' }],
-  ['a path nobody asked for', '/fapi/v1/unheardOf', [], { kind: 'rejected', reason: 'unknown_shape' }],
+  ['a path that we never request', '/fapi/v1/unheardOf', [], { kind: 'rejected', reason: 'unknown_shape' }],
   ['a snapshot', '/fapi/v1/depth?symbol=BTCUSDT', {}, { kind: 'ignored', stream_class: 'depth' }],
   ['a listing', '/fapi/v1/exchangeInfo', {}, { kind: 'ignored', stream_class: 'exchangeInfo' }],
 ] as const) {

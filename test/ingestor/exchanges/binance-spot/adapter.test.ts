@@ -33,7 +33,7 @@ for (const [streams, interval_ms, expected] of [
   })
 }
 
-test('nothing to record is no socket', () => {
+test('nothing to record needs no socket', () => {
   expect(binance_spot.groups('wss://x', [], CHOICE)).toEqual([])
 })
 
@@ -42,7 +42,7 @@ const trade = (T: number): Buffer =>
     `{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":${T},"s":"BTCUSDT","a":1,"p":"1.5","q":"2","f":1,"l":1,"T":${T},"m":true,"M":true}}`,
   )
 
-test('microseconds are asked for in the URL and over REST, and keep every digit', () => {
+test('microseconds are requested in the URL and over REST, and keep every digit', () => {
   expect(in_micros.groups('wss://x', ['BTCUSDT'], CHOICE)[0]?.url).toBe('wss://x/stream?timeUnit=MICROSECOND')
   expect(in_micros.rest_limits.headers).toEqual({ 'x-mbx-time-unit': 'MICROSECOND' })
   expect(binance_spot.rest_limits.headers).toBeUndefined()
@@ -57,7 +57,7 @@ for (const [unit, T] of [
   ['millisecond', 1_784_989_999_911_117],
   ['millisecond', 1_483_228_799_999],
 ] as const) {
-  test(`a time that cannot be is refused, not guessed: ${T} in ${unit}s`, () => {
+  test(`an impossible time is refused, not guessed: ${T} in ${unit}s`, () => {
     const parsed = adapterFor('binance-spot', unit).parse(trade(T), TS_INGEST, CHOICE)
     expect(parsed).toMatchObject({
       kind: 'rejected',
@@ -67,7 +67,7 @@ for (const [unit, T] of [
   })
 }
 
-test('each unit has a tape code, so that a tape is read by the unit it was written in', () => {
+test('each unit has a tape code, so a tape is read in the unit it was written in', () => {
   expect(adapterByCode(2)).toBe(binance_spot)
   expect(adapterByCode(12)).toBe(in_micros)
   expect(adapterFor('binance-spot')).toBe(binance_spot)
@@ -75,7 +75,7 @@ test('each unit has a tape code, so that a tape is read by the unit it was writt
   expect(() => adapterFor('binance-futures', 'microsecond')).toThrow('no times in microseconds')
 })
 
-test('a listing: spot pairs with their steps; what has none is left out', () => {
+test('a listing: spot pairs with their steps; entries without steps are left out', () => {
   const filters = [
     { filterType: 'PRICE_FILTER', minPrice: '0.01', maxPrice: '1000000', tickSize: '0.01000000' },
     { filterType: 'LOT_SIZE', minQty: '0.00001', maxQty: '9000', stepSize: '0.00001000' },
@@ -100,7 +100,7 @@ test('a listing: spot pairs with their steps; what has none is left out', () => 
   ])
 })
 
-test('turnover of a day, in quote asset', () => {
+test('24-hour turnover in quote asset', () => {
   const body = '[{"symbol":"BTCUSDT","quoteVolume":"64500000.10"},{"symbol":"X"},7]'
   expect([...binance_spot.turnover!.parse(body)]).toEqual([['BTCUSDT', 64_500_000.1]])
 })

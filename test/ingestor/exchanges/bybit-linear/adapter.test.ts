@@ -6,7 +6,7 @@ import { tradeNumber } from '../../../../ingestor/exchanges/bybit-linear/trade-n
 const { groups, controlOf, streamOf, parseInstruments, nextInstrumentsPath } = bybit_linear
 const CHOICE: StreamChoice = { channels: bybit_linear.channels, trade_stream: 'aggTrade' }
 
-test('five topics a symbol on one endpoint; quotes have a cadence, liquidations are rare', () => {
+test('five topics per symbol on one endpoint; quotes have a cadence, liquidations are rare', () => {
   expect(groups('wss://stream.bybit.com/', ['BTCUSDT'], CHOICE)).toEqual([
     {
       url: 'wss://stream.bybit.com/v5/public/linear',
@@ -21,7 +21,7 @@ test('five topics a symbol on one endpoint; quotes have a cadence, liquidations 
   ])
 })
 
-test('books only of the symbols that were chosen, and none where only partial books are wanted', () => {
+test('books only of the chosen symbols, and none if only partial books are chosen', () => {
   const depth = { symbols: ['ETHUSDT'], streams: ['diff'], interval_ms: 100 } as const
   const namesOf = (choice: StreamChoice): readonly string[] =>
     groups('wss://x', ['BTCUSDT', 'ETHUSDT'], choice).flatMap((group) =>
@@ -39,10 +39,10 @@ for (const [name, text, expected] of [
   ['an acknowledgement', answer({}), { kind: 'ack', id: 3 }],
   ['of unsubscribe too', answer({ op: 'unsubscribe' }), { kind: 'ack', id: 3 }],
   ['a refusal', answer({ success: false, ret_msg: 'Invalid symbol :[tickers.X]' }), { kind: 'refused', id: 3, detail: 'Invalid symbol :[tickers.X]', is_held: false }],
-  ['what is subscribed already', answer({ success: false, ret_msg: 'error:already subscribed,topic:tickers.X' }), { kind: 'refused', id: 3, detail: 'error:already subscribed,topic:tickers.X', is_held: true }],
+  ['a topic that is already subscribed', answer({ success: false, ret_msg: 'error:already subscribed,topic:tickers.X' }), { kind: 'refused', id: 3, detail: 'error:already subscribed,topic:tickers.X', is_held: true }],
   ['a refusal that names no request', answer({ success: false, req_id: '', ret_msg: 'Params Error' }), { kind: 'refused', id: undefined, detail: 'Params Error', is_held: false }],
   ['a pong', answer({ op: 'ping', ret_msg: 'pong' }), undefined],
-  ['an acknowledgement of nothing of ours', answer({ req_id: 'x' }), undefined],
+  ['an acknowledgement of no request of ours', answer({ req_id: 'x' }), undefined],
   ['data', '{"topic":"tickers.X"}', undefined],
   ['noise', '{"op":', undefined],
 ] as const) {
@@ -53,7 +53,7 @@ for (const [name, text, expected] of [
   ['the topic first, as the exchange writes it', '{"topic":"tickers.X","type":', 'tickers.X'],
   ['the topic behind other fields', '{"ts":1,"topic":"tickers.X"}', 'tickers.X'],
   ['an escaped letter', String.raw`{"topic":"tickers.\u0058"}`, 'tickers.X'],
-  ['a topic that is no text', '{"ts":1,"topic":7}', undefined],
+  ['a topic that is not a text', '{"ts":1,"topic":7}', undefined],
   ['a topic without an end', `{"topic":"${'a'.repeat(200)}`, undefined],
   ['an answer', answer({}), undefined],
   ['less than a beginning', '{"to', undefined],
@@ -61,7 +61,7 @@ for (const [name, text, expected] of [
   test(`stream: ${name}`, () => expect(streamOf(Buffer.from(text))).toBe(expected))
 }
 
-test('trade numbers: exact integers, different where any of the first 53 random bits is', () => {
+test('trade numbers: exact integers that differ if any of the first 53 random bits differs', () => {
   const numberOf = (i: string): number => tradeNumber({ i }, 'i')
   expect(numberOf('ffffffff-ffff-5fff-bfff-ffffffffffff')).toBe(Number.MAX_SAFE_INTEGER)
   expect(numberOf('00000000-0000-5000-8000-ffffffffffff')).toBe(0)
@@ -100,7 +100,7 @@ test('the listing: pages are followed to the last, and read as one', () => {
   ])
 })
 
-test('the listing: dated contracts are futures; entries that cannot be used are left out and told', () => {
+test('the listing: dated contracts are futures; unusable entries are left out and reported', () => {
   const odd = [
     contract('BTC-26DEC25', { contractType: 'LinearFutures' }),
     contract('NOTUSDT', { priceFilter: {} }),
@@ -120,7 +120,7 @@ test('the listing: dated contracts are futures; entries that cannot be used are 
   ])
 })
 
-test('turnover by symbol; what is no number is left out', () => {
+test('turnover by symbol; values that are not numbers are left out', () => {
   const body = page([{ symbol: 'BTCUSDT', turnover24h: '1570383121.94' }, { symbol: 'X' }, {}])
   expect([...bybit_linear.turnover!.parse(body)]).toEqual([['BTCUSDT', 1_570_383_121.94]])
 })

@@ -36,15 +36,15 @@ function record(
   })
 }
 
-/** The market stands still, and everything that was sent is in the tables. */
+/** Waits until the market is done and everything sent is in the tables. */
 async function settle(exchange: ExchangeServer, ingestor: IngestorProcess) {
   exchange.setFaults({ actions: [{ kind: 'halt' }] })
-  await until('the market stands still', () => exchange.status().state === 'done')
+  await until('the market is done', () => exchange.status().state === 'done')
   await exchange.settled()
   return ingestor.drain()
 }
 
-/** The book that the exchange gives whoever subscribes now. */
+/** The book that the exchange sends to a new subscription. */
 async function bookOfExchange(exchange: ExchangeServer, symbol: string) {
   const socket = new WebSocket(`${exchange.ws_url}/v5/public/linear`)
   const whole = new Promise<{ b: string[][]; a: string[][]; u: number }>((resolve) => {
@@ -61,7 +61,7 @@ async function bookOfExchange(exchange: ExchangeServer, symbol: string) {
   return { bids: levels(b), asks: levels(a), u }
 }
 
-/** The newest recorded snapshot and every change since, laid over each other. */
+/** The newest recorded snapshot with every later diff applied. */
 async function bookOfTables(pool: Pool, symbol: string) {
   const { rows } = await pool.query<{
     depth_kind: string
@@ -92,7 +92,7 @@ async function gapsOf(pool: Pool): Promise<readonly string[]> {
 const countsOf = async (pool: Pool, sql: string): Promise<readonly unknown[]> =>
   (await pool.query<{ line: unknown }>(sql)).rows.map((row) => row.line)
 
-test('symbols, quotes, trades, books and mark prices fill; every book is the exchange\'s own', async () => {
+test('symbols, quotes, trades, books and mark prices fill; every book equals the exchange\'s', async () => {
   const exchange = await exchangeOf()
   const { url, pool } = await createTestDatabase()
   const ingestor = record(exchange, url)
@@ -104,7 +104,7 @@ test('symbols, quotes, trades, books and mark prices fill; every book is the exc
   const counts = await settle(exchange, ingestor)
 
   expect(counts).toMatchObject({ rejected: {}, ignored: {}, dead_letters: 0, gaps: 0, void_trades: 0 })
-  await until('the books are told', () => ingestor.status()?.books_synced === 3)
+  await until('the status shows the books', () => ingestor.status()?.books_synced === 3)
   expect(ingestor.status()).toMatchObject({ books: 3, books_synced: 3, books_lost: 0, state: 'live' })
   for (const symbol of SYMBOLS) {
     const expected = await bookOfExchange(exchange, symbol)
@@ -119,7 +119,7 @@ test('symbols, quotes, trades, books and mark prices fill; every book is the exc
       (await countsOf(pool, `select count(*)::int as line ${of_symbol.replace('%t', table)} ${and}`))[0]
     expect(await rowsIn('depth_events', "and depth_kind = 'diff'")).toBe(sentOf(`orderbook.50.${symbol}`))
     expect(await rowsIn('depth_events', "and depth_kind = 'snapshot'")).toBe(1)
-    // And the one that the subscription began with.
+    // And the snapshot at the start of the subscription.
     expect(await rowsIn('book_ticker')).toBeGreaterThanOrEqual(sentOf(`orderbook.1.${symbol}`))
     expect(await rowsIn('trades', 'and t.first_trade_id is null')).toBeGreaterThanOrEqual(sentOf(`publicTrade.${symbol}`))
     expect(await rowsIn('mark_price')).toBeGreaterThanOrEqual(3)
@@ -140,7 +140,7 @@ test('symbols, quotes, trades, books and mark prices fill; every book is the exc
   expect(rows.length).toBe(3)
 })
 
-test('a change that never comes: that book alone is lost, and mended by a second subscription', async () => {
+test('a diff that never arrives: only that book is lost, and a second subscription restores it', async () => {
   const exchange = await exchangeOf()
   const { url, pool } = await createTestDatabase()
   const ingestor = record(exchange, url)
@@ -156,7 +156,7 @@ test('a change that never comes: that book alone is lost, and mended by a second
   expect(await bookOfTables(pool, 'ETHUSDT')).toEqual(await bookOfExchange(exchange, 'ETHUSDT'))
 })
 
-test('whole books are asked for again and again, and nothing is missed for it', async () => {
+test('snapshots are requested repeatedly without missing anything', async () => {
   const exchange = await exchangeOf()
   const { url, pool } = await createTestDatabase()
   const ingestor = record(exchange, url, { DEPTH_SNAPSHOT_S: '1' })
@@ -168,14 +168,14 @@ test('whole books are asked for again and again, and nothing is missed for it', 
     )
     return found.length === 3 && found.every((count) => Number(count) >= 4)
   })
-  // The second subscription brought changes that the first one had brought, or this proves nothing.
+  // The second subscription must deliver diffs that the first one delivered too.
   await until('both subscriptions overlapped', () => (ingestor.status()?.duplicates.depth_events ?? 0) > 0)
   const counts = await settle(exchange, ingestor)
   expect(counts).toMatchObject({ rejected: {}, dead_letters: 0, gaps: 0 })
   expect(ingestor.status()).toMatchObject({ books_lost: 0 })
 })
 
-test('a cut socket and a kill -9 are in the ledger; nothing else is, and no mark price is half', async () => {
+test('a cut socket and a kill -9 are in the ledger, and nothing else; no mark price is incomplete', async () => {
   const exchange = await exchangeOf()
   const { url, pool } = await createTestDatabase()
   const env = { TAPE_DIR: join(temporaryDirectory(), 'tape'), SYMBOLS: 'BTCUSDT' }
@@ -184,8 +184,8 @@ test('a cut socket and a kill -9 are in the ledger; nothing else is, and no mark
   await until('rows come', () => (ingestor.status()?.rows_committed.mark_price ?? 0) > 0)
   const topics = ['publicTrade', 'orderbook.50', 'orderbook.1', 'tickers'].map((topic) => `${topic}.BTCUSDT`)
   await cutAndMiss(exchange, topics)
-  // Trades, changes of the book, quotes and mark prices; liquidations may be quiet.
-  await until('all are heard again', async () => {
+  // Trades, diffs, quotes and mark prices. Liquidations may be quiet.
+  await until('all deliver again', async () => {
     await ingestor.drain()
     return (await gapsOf(pool)).filter((line) => !line.includes('liquidations')).length === 4
   })
@@ -194,7 +194,7 @@ test('a cut socket and a kill -9 are in the ledger; nothing else is, and no mark
   await missed(exchange, topics)
   const again = record(exchange, url, env)
   await again.ready
-  await until('all are heard after the restart', async () => {
+  await until('all deliver after the restart', async () => {
     await again.drain()
     return (await gapsOf(pool)).filter((line) => !line.includes('liquidations')).length === 8
   })

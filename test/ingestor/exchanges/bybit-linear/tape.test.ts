@@ -1,4 +1,4 @@
-/** What the writer makes of Bybit's frames: whole mark prices, loose trades, books that restart. */
+/** Bybit's frames through the writer: complete mark prices, loose trades, books that restart. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
@@ -56,7 +56,7 @@ function append(tape: Tape, entries: readonly Entry[]): void {
   tape.flush()
 }
 
-/** Each part is appended to the tape after the one before was written. */
+/** Appends each part to the tape after the previous one was written. */
 async function write(
   { url }: TestDatabase,
   ...parts: readonly (readonly Entry[])[]
@@ -100,7 +100,7 @@ describe('mark prices', () => {
     ticker(300, 'delta', { markPrice: '101' }),
     ticker(400, 'delta', { indexPrice: '100' }),
     ticker(500, 'delta', { fundingRate: '' }),
-    // A second socket that lags: its row is of its time, and what came since stands.
+    // A second socket that lags: its row has its time, and newer rows are unaffected.
     ticker(350, 'snapshot', WHOLE, 2),
     ticker(600, 'delta', { markPrice: '102' }),
   ]
@@ -122,7 +122,7 @@ describe('mark prices', () => {
     return rows.map(({ row }) => row)
   }
 
-  test('changes become whole rows; a change of nothing known is none', async () => {
+  test('changes become complete rows; a change without a known price gives no row', async () => {
     const database = await createTestDatabase()
     const counts = await write(database, ENTRIES)
     expect(await rowsOf(database)).toEqual(ROWS)
@@ -130,13 +130,13 @@ describe('mark prices', () => {
     expect(counts.rows.mark_price).toBe(ROWS.length)
   })
 
-  test('the writer is started anew after every frame: the same rows', async () => {
+  test('restarting the writer after every frame gives the same rows', async () => {
     const database = await createTestDatabase()
     await write(database, ...ENTRIES.map((entry) => [entry]))
     expect(await rowsOf(database)).toEqual(ROWS)
   })
 
-  test('two of one millisecond are two rows, a microsecond apart, from either socket and after a restart', async () => {
+  test('two in one millisecond are two rows, a microsecond apart, from either socket and after a restart', async () => {
     const entries = [
       ticker(0, 'snapshot', WHOLE),
       ticker(0, 'snapshot', WHOLE, 2),
@@ -179,13 +179,13 @@ describe('what the ledger says', () => {
   }
   const depth_note = 'The exchange keeps no history of book updates.'
 
-  test('books: every id in its turn is not a gap, over a second socket as well', async () => {
+  test('books: consecutive ids are not a gap, not even with a second socket', async () => {
     const bid = [['100', '1']]
     expect(
       await gapsAfter([
         book(0, 'snapshot', 50, bid),
         book(20, 'delta', 51, bid),
-        // Somebody subscribes a second time, and is ahead for a while.
+        // A second subscription is ahead for a while.
         book(60, 'snapshot', 53, bid, 2),
         book(40, 'delta', 52, bid),
         book(60, 'delta', 53, bid),
@@ -196,7 +196,7 @@ describe('what the ledger says', () => {
     ).toEqual([])
   })
 
-  test('books: an id left out is a gap from the change before to the one after', async () => {
+  test('books: a skipped id is a gap from the diff before it to the diff after it', async () => {
     const bid = [['100', '1']]
     const gaps = await gapsAfter([
       book(0, 'snapshot', 50, bid),
@@ -226,12 +226,12 @@ describe('what the ledger says', () => {
     expect(gaps).toMatchObject([{ cause: 'sequence', from_id: 51, to_id: 1, length_ms: 40 }])
   })
 
-  test('quotes: one that stands for a minute is said again and again, and is no new numbering', async () => {
+  test('quotes: an unchanged quote that is repeated for a minute is not a new numbering', async () => {
     const again = Array.from({ length: 20 }, (_, index) => quote(index * 3_000, 7))
     expect(await gapsAfter([...again, quote(60_100, 8)])).toEqual([])
   })
 
-  test('trades: one of a list that cannot be read is a gap between its neighbours', async () => {
+  test('trades: an unreadable one in a list is a gap between its neighbours', async () => {
     const [first, second, third] = [trade(500, 8_000), trade(510, 8_001), trade(520, 8_002)]
     const dataOf = ({ payload }: Entry) => (payload as { data: readonly object[] }).data
     const odd = dataOf(second!).map((one) => ({ ...one, p: 'n/a' }))
@@ -249,7 +249,7 @@ describe('what the ledger says', () => {
     expect(rows).toHaveLength(1)
   })
 
-  test('trades: jumps of the sequence say nothing, deafness is a gap without ids', async () => {
+  test('trades: jumps of the sequence prove nothing, a loss is a gap without ids', async () => {
     const streams = [{ symbol: 'BTCUSDT', channel: 'trades' }] as const
     const gaps = await gapsAfter([
       trade(0, 1_000),

@@ -9,7 +9,7 @@ import { FEEDS_DIR } from '../recordings.ts'
 const { groups, controlOf, streamOf, parse, parseInstruments } = deribit
 const CHOICE: StreamChoice = { channels: ['prices'], trade_stream: 'aggTrade' }
 
-test('every index is a channel of the one endpoint; the busy ones have a cadence', () => {
+test('every index is a channel of one endpoint; the busy ones have a cadence', () => {
   expect(groups('wss://www.deribit.com/', ['btc_usd', 'usdc_usd'], CHOICE)).toEqual([
     {
       url: 'wss://www.deribit.com/ws/api/v2',
@@ -27,7 +27,7 @@ test('every index is a channel of the one endpoint; the busy ones have a cadence
   expect(groups('wss://x', ['btc_usd'], { ...CHOICE, channels: ['trades'] })).toEqual([])
 })
 
-test('a new socket asks for heartbeats before anything else', () => {
+test('a new socket requests heartbeats first', () => {
   expect(deribit.opening_frames.map((text) => JSON.parse(text) as unknown)).toEqual([
     { jsonrpc: '2.0', id: 0, method: 'public/set_heartbeat', params: { interval: 30 } },
   ])
@@ -37,10 +37,10 @@ const TEST_CALL = '{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}'
 const patience = (detail: string) => ({ kind: 'turned_away', detail, retry_after_ms: 5_000 })
 
 for (const [name, text, expected] of [
-  ['an acknowledgement names what was taken', '{"jsonrpc":"2.0","id":3,"result":["a"]}', { kind: 'ack', id: 3, accepted: ['a'] }],
+  ['an acknowledgement names the accepted streams', '{"jsonrpc":"2.0","id":3,"result":["a"]}', { kind: 'ack', id: 3, accepted: ['a'] }],
   ['an answer without a list', '{"jsonrpc":"2.0","id":4,"result":"ok"}', { kind: 'ack', id: 4 }],
   ['a refusal', '{"jsonrpc":"2.0","id":5,"error":{"code":-32602,"message":"Invalid params"}}', { kind: 'refused', id: 5, detail: '-32602: Invalid params' }],
-  ['a refusal of nothing of ours', '{"jsonrpc":"2.0","error":{"code":-32700,"message":"Parse error"}}', { kind: 'refused', id: undefined, detail: '-32700: Parse error' }],
+  ['a refusal of no request of ours', '{"jsonrpc":"2.0","error":{"code":-32700,"message":"Parse error"}}', { kind: 'refused', id: undefined, detail: '-32700: Parse error' }],
   ['too many requests', '{"jsonrpc":"2.0","id":6,"error":{"code":10028,"message":"too_many_requests"}}', patience('10028: too_many_requests')],
   ['maintenance', '{"jsonrpc":"2.0","id":6,"error":{"code":11051,"message":"system_maintenance"}}', patience('11051: system_maintenance')],
   ['a test request is answered', '{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}', { kind: 'reply', text: TEST_CALL }],
@@ -52,7 +52,7 @@ for (const [name, text, expected] of [
   test(`control: ${name}`, () => expect(controlOf(Buffer.from(text))).toEqual(expected))
 }
 
-test('a price that cannot be read says whose gap it is; a frame of an unknown kind takes nothing', () => {
+test('an unreadable price names the stream of its gap; a frame of an unknown kind leaves no gap', () => {
   const frame = (channel: string, price: string): Buffer =>
     Buffer.from(
       `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"${channel}","data":{"timestamp":1785000000123,"price":${price},"index_name":"btc_usd"}}}`,
@@ -72,7 +72,7 @@ test('a price that cannot be read says whose gap it is; a frame of an unknown ki
   expect(unknown).not.toHaveProperty('spoiled')
 })
 
-test('the list of names comes as texts or as objects; what is no name is left out', () => {
+test('the list of names has texts or objects; anything else is left out', () => {
   const { instruments, left_out } = parseInstruments(
     '{"jsonrpc":"2.0","result":["btc_usd",{"name":"usdc_usd"},"drbfix-btc_usdc","a b",7,null]}',
   )
@@ -86,7 +86,7 @@ test('the list of names comes as texts or as objects; what is no name is left ou
 
 const FRAMES = join(FEEDS_DIR ?? '', 'deribit-index', 'index_frames_single.jsonl')
 test.skipIf(FEEDS_DIR === undefined || !existsSync(FRAMES))(
-  'frames that others met parse to their price (needs FEEDS_DIR)',
+  'frames received by others parse to their price (needs FEEDS_DIR)',
   () => {
     const found = readFileSync(FRAMES, 'utf8').trim().split('\n').map((line) => {
       const { raw } = JSON.parse(line) as { raw: unknown }
