@@ -8,7 +8,7 @@ import { createNameFinder } from '../symbol-names.ts'
 import type { Wanted } from '../wanted.ts'
 import type { AuditEntry } from './audit-log.ts'
 import type { ChangeRequest, Changes } from './changes.ts'
-import { type EventHub, VIEWERS_MAX } from './events.ts'
+import { type EventHub, VIEWERS_MAX } from '#core/node/door/events.ts'
 import type { StatusView, StreamView } from './view.ts'
 import { ChannelsWire, Count, DepthWire, depthFromWire, Names, RecordingWire, SymbolsWire, Tier } from './wire.ts'
 

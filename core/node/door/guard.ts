@@ -21,6 +21,8 @@ export interface GuardOptions {
   readonly tokens: readonly DoorToken[]
   /** Names, besides addresses and localhost, under which it may be called over the network. */
   readonly hosts: readonly string[]
+  /** Who shows no token may read: for what listens on loopback alone. */
+  readonly is_open_to_read?: boolean
 }
 
 export interface Approach {
@@ -42,6 +44,9 @@ export function admit({ way, address, headers }: Approach, options: GuardOptions
   }
   const suffix = onBehalfOf(headers.get('booktape-actor'))
   if (way === 'unix') return { name: `local${suffix}`, scope: 'operate', origin: 'unix socket' }
+  if (options.is_open_to_read === true && !headers.has('authorization')) {
+    return { name: `anyone${suffix}`, scope: 'read', origin: address ?? 'unknown' }
+  }
   const [, presented] = /^Bearer ([\w-]{1,256})$/i.exec(headers.get('authorization') ?? '') ?? []
   const token = presented === undefined ? undefined : findToken(options.tokens, presented)
   if (token === undefined) throw unauthorized(headers.has('authorization'))

@@ -3,8 +3,6 @@
  * every SNAPSHOT_MS while somebody watches, and at once when the state or what is wanted changes. A
  * viewer that does not read is skipped until it has; then it gets the newest.
  */
-import type { StatusView } from './view.ts'
-
 export interface EventHub {
   /** Undefined where VIEWERS_MAX watch already. */
   open(signal: AbortSignal): ReadableStream<Uint8Array> | undefined
@@ -26,10 +24,7 @@ interface Viewer {
 }
 
 /** `look` is called four times a second while somebody watches; it must cost little. */
-export function createEventHub(
-  snapshot: () => StatusView,
-  look: () => string,
-): EventHub {
+export function createEventHub(snapshot: () => unknown, look: () => string): EventHub {
   const viewers = new Set<Viewer>()
   const encoder = new TextEncoder()
   let event_id = 0
