@@ -25,6 +25,7 @@ import {
   RETENTION_CONNECTIONS,
   RUN_CONNECTIONS,
 } from './connections.ts'
+import { crontabOf } from './crontab.ts'
 import { findStaleDays, STALE_DAYS_JOB } from './day-tasks.ts'
 import type { RunHeavy } from './heavy-task.ts'
 import { createIntraday } from './intraday.ts'
@@ -57,32 +58,6 @@ export interface Schedule {
   stop(): Promise<void>
 }
 
-/**
- * Every night at 00:10 UTC, the jobs of the day before run one after another. `fill`: runs missed
- * in the last week are made up for. `max`: attempts, with e^n seconds in between, over an hour in
- * total.
- */
-const CRONTAB = [
-  `10 0 * * * ${FEATURES_JOB} ?id=nightly_features&fill=7d&max=9&queue=features`,
-  `10 0 * * * ${DATASETS_JOB} ?id=nightly_datasets&fill=7d&max=9&queue=features`,
-]
-/** After the archive, in the same queue, so that it sees the newest versions. */
-const STALE_DAYS_CRONTAB = `10 * * * * ${STALE_DAYS_JOB} ?id=stale_days&max=1&queue=archive`
-/** Files that could not be deleted are tried again an hour later. */
-const SWEEP_CRONTAB = `20 * * * * ${SWEEP_JOB} ?id=replaced_builds&max=1&queue=archive`
-/** Past prices cannot be requested, so missed runs are not made up for. */
-const INDEX_CRONTAB = `* * * * * ${INDEX_PRICES_JOB} ?id=index_prices&max=1&queue=index_prices`
-/** Checks only current data, so missed runs are not made up for. */
-const VALIDATION_CRONTAB = `*/5 * * * * ${VALIDATION_JOB} ?id=validation&max=1&queue=validation`
-/** Every five minutes, starting at this minute of the hour. */
-const everyFive = (first: number): string =>
-  Array.from({ length: 12 }, (_, i) => first + 5 * i).join(',')
-/** Each run finds the hours that are due. */
-const ARCHIVE_CRONTAB = `${everyFive(3)} * * * * ${ARCHIVE_JOB} ?id=archive&max=3&queue=archive&jobKey=archive`
-/**
- * After the archive, in the same queue. Partitions that had to stay are tried five minutes later.
- */
-const RETENTION_CRONTAB = `${everyFive(4)} * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive&jobKey=retention`
 /** One for each queue: a poll does not wait for the features of a day. */
 const CONCURRENCY = 4
 /** Every daemon holds it while it runs. */
@@ -102,15 +77,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     logger,
     concurrency: CONCURRENCY,
     noHandleSignals: true,
-    crontab: [
-      ...CRONTAB,
-      STALE_DAYS_CRONTAB,
-      SWEEP_CRONTAB,
-      ARCHIVE_CRONTAB,
-      RETENTION_CRONTAB,
-      VALIDATION_CRONTAB,
-      ...(options.index_prices === undefined ? [] : [INDEX_CRONTAB]),
-    ].join('\n'),
+    crontab: crontabOf({ polls_index_prices: options.index_prices !== undefined }),
     taskList: {
       [FEATURES_JOB]: (payload, { job }) =>
         intraday.note(payload, () => runDay(FEATURES_JOB, payload, job.attempts)),
