@@ -34,6 +34,8 @@ type LogLine = Readonly<Record<string, unknown>> & { readonly ts: string; readon
 
 /** Lines after the first 500 go to the program's log only. */
 const LOG_LINES_MAX = 500
+/** While a run lasts, its row has lines that are older than this. */
+const LIVE_MS = 1_000
 const LOCK_CLASS = 'booktape.job'
 
 /** Runs `work` under the lock and records how it ended. */
@@ -85,22 +87,26 @@ async function recordRun<T extends RunResult>(
   await forgetOld(pool, run)
   const id = await insertRun(pool, run)
   const lines: LogLine[] = []
+  const live = createLiveLog(pool, id, lines)
   const write = (level: Level, facts: Readonly<Record<string, unknown>>, msg: string): void => {
     run.log[level]({ job: run.job, job_window: run.job_window, ...facts }, msg)
     if (lines.length >= LOG_LINES_MAX) return
     lines.push({ ...facts, ts: new Date(run.now()).toISOString(), level, msg })
+    live.grew()
   }
   try {
     const result = await work({
       info: (facts, msg) => write('info', facts, msg),
       warn: (facts, msg) => write('warn', facts, msg),
     })
+    await live.stop()
     await finishRun(pool, id, run, { status: 'done', ...result, error: null, lines })
     return result
   } catch (error) {
     const message = describeError(error)
     const code = error instanceof OperatorError ? error.code : 'job_failed'
     write('error', { code, error: message }, 'The run failed.')
+    await live.stop()
     await finishRun(pool, id, run, {
       status: 'failed',
       row_count: null,
@@ -113,6 +119,34 @@ async function recordRun<T extends RunResult>(
       run.log.warn(facts, 'Cannot record the end of the run in job_runs.')
     })
     throw error
+  }
+}
+
+interface LiveLog {
+  /** There is another line. */
+  grew(): void
+  /** Nothing is written after it. */
+  stop(): Promise<void>
+}
+
+/** Shows the lines while the run lasts, at most once in LIVE_MS. A line that cannot be shown waits for the end. */
+function createLiveLog(pool: Pool, id: string, lines: readonly LogLine[]): LiveLog {
+  let timer: NodeJS.Timeout | undefined
+  let writing: Promise<unknown> = Promise.resolve()
+  const show = (): void => {
+    timer = undefined
+    const values = [id, JSON.stringify(lines)]
+    const text = 'update marketdata.job_runs set log_lines = $2 where id = $1'
+    writing = writing.then(() => pool.query(text, values)).catch(() => undefined)
+  }
+  return {
+    grew() {
+      timer ??= setTimeout(show, LIVE_MS)
+    },
+    async stop() {
+      clearTimeout(timer)
+      await writing
+    },
   }
 }
 

@@ -49,6 +49,21 @@ test('a successful run has its counts and its log in its row', async () => {
   ])
 })
 
+test('the row of a run that is on has its lines already, and all of them afterwards', async () => {
+  const linesOf = async (): Promise<readonly string[]> =>
+    ((await rowsOf('live'))[0]!['log_lines'] as { msg: string }[]).map(({ msg }) => msg)
+  await run('live', async (log) => {
+    log.info({}, 'One.')
+    log.info({}, 'Two.')
+    await expect.poll(linesOf).toEqual(['One.', 'Two.'])
+    expect(await rowsOf('live')).toMatchObject([{ status: 'running' }])
+    log.info({}, 'Three.')
+    return { row_count: 0, byte_count: 0 }
+  })
+  expect(await linesOf()).toEqual(['One.', 'Two.', 'Three.'])
+  expect(await rowsOf('live')).toMatchObject([{ status: 'done' }])
+})
+
 test('a failed run says why and what to do, and rethrows', async () => {
   const fail = (): Promise<never> =>
     Promise.reject(new OperatorError('broken', 'It broke.', { hint: 'Fix it.' }))
