@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parseConfig as parseEdge } from '../edge-api/config.ts'
 import { parseConfig as parseGateway } from '../edge-api/gateway/config.ts'
+import { parseConfig as parseConsole } from '../infra/console/config.ts'
 import { parseConfig as parseIngestor } from '../ingestor/config.ts'
 import { parseConfig as parseJobs } from '../jobs/config.ts'
 
@@ -37,6 +38,7 @@ for (const [title, parse] of [
   ['gateway', parseGateway],
   ['edge worker', (env: Env) => parseEdge(env as Parameters<typeof parseEdge>[0])],
   ['ingestor', parseIngestor],
+  ['console', parseConsole],
 ] as const) {
   test(`${title}: the example names what is read, and its comments show the defaults`, () => {
     const { required, all } = section(title)

@@ -35,7 +35,7 @@ export function startCommand(): Command {
     .option('--data-dir <dir>', 'folder for all data', '.data')
     .option(
       '--port-base <port>',
-      'use the five ports from here (default: any free ports)',
+      'use the six ports from here (default: any free ports)',
       wholeNumber(1_024, 65_530),
     )
     .option('--rate <events>', 'events per second of the simulated market', wholeNumber(1, 100_000), 1_000)

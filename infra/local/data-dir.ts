@@ -36,12 +36,17 @@ export interface Secrets {
   readonly secret_access_key: string
   /** Signs access tokens of the edge. */
   readonly token_secret: string
+  /** Steers the ingestors and runs jobs from the console. */
+  readonly console_token: string
 }
 
 /** DATA_DIR/stack.json. */
 export interface StackFile {
   readonly postgres_url: string
   readonly edge_url: string
+  readonly console_url: string
+  /** Of scope operate. */
+  readonly console_token: string
   readonly gateway_url: string
   /** The simulated, replayed or (--feed live) real exchange; null for --feed none. */
   readonly exchange_url: string | null
@@ -213,6 +218,7 @@ function loadSecrets(file: string): Secrets {
     access_key_id: `local-${randomBytes(6).toString('hex')}`,
     secret_access_key: random(),
     token_secret: randomBytes(32).toString('base64url'),
+    console_token: randomBytes(32).toString('base64url'),
   }
   const secrets = { ...made, ...kept }
   // A folder of an older version lacks the newest secrets.

@@ -3,9 +3,9 @@
  * the whole stack and a replay start the same programs.
  */
 import { mkdirSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
-import { PATIENCE_FACTOR_MAX } from '../../ingestor/config.ts'
+import { PATIENCE_FACTOR_MAX, SOCKET_NAME } from '../../ingestor/config.ts'
 import type { ChildMessage, ChildOptions } from './child.ts'
 import type { DataDir } from './data-dir.ts'
 import type { RecordedStreams } from './feed.ts'
@@ -172,6 +172,38 @@ export function jobsProgram(
             INDEX_NAMES: polled.names.join(','),
             ...(polled.exchange_url === undefined ? {} : { DERIBIT_REST_URL: polled.exchange_url }),
           }),
+      ...storeEnvironment(store),
+    },
+  }
+}
+
+/** It listens on loopback, where anybody may look; to steer takes the token of stack.json. */
+export function consoleProgram(
+  data_dir: DataDir,
+  port: number,
+  { database_url, store, settings, ingestors }: {
+    readonly database_url: string
+    readonly store: ObjectStoreConfig
+    /** Of retention, as the jobs daemon has them. */
+    readonly settings: Readonly<Record<string, string>>
+    readonly ingestors: readonly ChildOptions[]
+  },
+): ChildOptions {
+  return {
+    name: 'console',
+    entry: 'infra/console/main.ts',
+    log_file: data_dir.join('logs', 'console.log'),
+    env: {
+      DATABASE_URL: database_url,
+      WORK_DIR: data_dir.join('work'),
+      CONSOLE_PORT: String(port),
+      CONSOLE_OPEN_TO_READ: '1',
+      CONSOLE_TOKENS: `operator:operate:${data_dir.secrets.console_token}`,
+      // Known also where Postgres is away when the console starts.
+      CONSOLE_INGESTORS: ingestors
+        .map(({ env }) => `unix:${join(env['TAPE_DIR']!, SOCKET_NAME)}`)
+        .join(','),
+      ...settings,
       ...storeEnvironment(store),
     },
   }

@@ -17,6 +17,7 @@ import { type Feed, streamsOf } from './feed.ts'
 import { watchLauncher } from './launcher.ts'
 import { freePorts, portsFrom } from './ports.ts'
 import {
+  consoleProgram,
   exchangeProgram,
   gatewayProgram,
   indexIngestorProgram,
@@ -57,11 +58,14 @@ const INDEXES: readonly (readonly [name: string, symbol: string])[] = [
 
 interface Ports {
   readonly edge: number
+  readonly console: number
   readonly postgres: number
   readonly store: number
   readonly exchange: number
   readonly gateway: number
 }
+
+const PORT_COUNT = 6
 
 /** Runs until a signal, then exits the process. */
 export async function runStart(options: StartOptions): Promise<void> {
@@ -89,9 +93,16 @@ export async function runStart(options: StartOptions): Promise<void> {
 }
 
 async function choosePorts(base: number | undefined): Promise<Ports> {
-  const [edge, postgres, store, exchange, gateway] =
-    base === undefined ? await freePorts(5) : await portsFrom(base, 5)
-  return { edge: edge!, postgres: postgres!, store: store!, exchange: exchange!, gateway: gateway! }
+  const ports = base === undefined ? await freePorts(PORT_COUNT) : await portsFrom(base, PORT_COUNT)
+  const [edge, postgres, store, exchange, gateway, own_console] = ports
+  return {
+    edge: edge!,
+    postgres: postgres!,
+    store: store!,
+    exchange: exchange!,
+    gateway: gateway!,
+    console: own_console!,
+  }
 }
 
 async function startEverything(
@@ -134,14 +145,23 @@ async function startEverything(
     names.length > 0 && options.index_prices === 'socket'
       ? indexIngestorProgram(data_dir, { database_url: urls.owner_url, exchange_url, names })
       : undefined
-  const [worker] = await Promise.all([
+  const own_console = consoleProgram(data_dir, ports.console, {
+    database_url: urls.owner_url,
+    store,
+    settings,
+    ingestors: [ingestor, index_ingestor].filter((program) => program !== undefined),
+  })
+  const [worker, { url: console_url }] = await Promise.all([
     supervisor.start(workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store })),
+    supervisor.start(own_console),
     supervisor.start(gateway),
     supervisor.start(jobs),
   ])
   const stack: StackFile = {
     postgres_url: urls.owner_url,
     edge_url: String(worker['url']).replace(/\/$/, ''),
+    console_url: String(console_url),
+    console_token: data_dir.secrets.console_token,
     gateway_url,
     exchange_url: feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
     object_store: store,
@@ -229,6 +249,7 @@ function describeStack(stack: StackFile, options: StartOptions): string {
   return [
     `booktape is running. ${market}`,
     `  edge API      ${stack.edge_url}`,
+    `  console       ${stack.console_url}`,
     `  API docs      ${stack.edge_url}/docs`,
     `  Postgres      postgres://${postgres.username}@${postgres.host}${postgres.pathname}`,
     `  object store  ${stack.object_store.endpoint} (bucket ${stack.object_store.bucket})`,

@@ -15,6 +15,8 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 const stack = {
   postgres_url: 'postgres://a',
   edge_url: 'http://b',
+  console_url: 'http://d',
+  console_token: 't',
   gateway_url: 'http://c',
   exchange_url: null,
   object_store: { endpoint: 'e', bucket: 'b', region: 'r', access_key_id: 'k', secret_access_key: 's' },

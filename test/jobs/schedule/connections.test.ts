@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../../edge-api/gateway/config.ts'
+import { CONSOLE_CONNECTIONS } from '../../../infra/console/server.ts'
 import { parseFeaturesSettings } from '../../../jobs/config.ts'
 import {
   createConnectionBudget,
@@ -13,12 +14,23 @@ import {
 const FOR_ALL = 22
 /** One for rows, one for repair. */
 const INGESTOR = 2
+/** Its heartbeat. */
+const ADMIN_API = 1
 
 test('all programs together fit a small server', () => {
   const gateway = parseConfig({ DATABASE_URL: 'postgres://a@b/c', GATEWAY_SECRET: 'x'.repeat(16) })
   const { thread_count } = parseFeaturesSettings({})
   const jobs = DAEMON_CONNECTIONS + HEAVY_PROCESSES * HEAVY_CONNECTIONS + thread_count
   expect(gateway.limits.pool_max + jobs + INGESTOR).toBeLessThanOrEqual(FOR_ALL)
+})
+
+test('with the console and heartbeats too, as docs/deploy-edge.md sets them', () => {
+  const secret = { DATABASE_URL: 'postgres://a@b/c', GATEWAY_SECRET: 'x'.repeat(16) }
+  const gateway = parseConfig({ ...secret, POOL_MAX: '3' })
+  const { thread_count } = parseFeaturesSettings({ FEATURES_THREADS: '0' })
+  const jobs = DAEMON_CONNECTIONS + HEAVY_PROCESSES * HEAVY_CONNECTIONS + thread_count
+  const others = INGESTOR + ADMIN_API + CONSOLE_CONNECTIONS
+  expect(gateway.limits.pool_max + jobs + others).toBeLessThanOrEqual(FOR_ALL)
 })
 
 test('work waits for its connections in turn, and returns them when it fails', async () => {

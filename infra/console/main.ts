@@ -1,0 +1,22 @@
+/** The console: shows a whole installation to its operators, and lets them steer it. */
+import { describeError } from '#core/errors.ts'
+import { createLogger } from '#core/node/log.ts'
+import { onShutdown, tellParent } from '#core/node/shutdown.ts'
+import { parseConfig } from './config.ts'
+import { startConsole } from './server.ts'
+
+const log = createLogger('console')
+
+try {
+  const config = parseConfig(process.env)
+  log.level = config.log_level
+  const { url, stop } = await startConsole(config, log)
+  onShutdown(log, async (reason) => {
+    log.info({ reason }, 'Stopping.')
+    await stop()
+  })
+  tellParent({ type: 'ready', url })
+} catch (error) {
+  log.fatal({ code: 'start_failed', error: describeError(error) }, 'The console did not start.')
+  process.exit(1)
+}

@@ -1,0 +1,42 @@
+/** Serves the page. It holds no data; the API beside it says who may have some. */
+import { type Context, Hono } from 'hono'
+import type { DoorApp, DoorEnv } from '#core/node/door/app.ts'
+import type { PageBundle, PageFile } from './bundle.ts'
+
+/** uPlot and charts set styles through the CSSOM, which this allows; attributes are not needed. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+const YEAR_S = 31_536_000
+
+export function createSite(page: PageBundle, api: DoorApp): DoorApp {
+  const site: DoorApp = new Hono<DoorEnv>()
+  site.get('/', (c) => send(c, page.html, 'no-cache'))
+  for (const asset of page.assets) {
+    site.get(`/assets/${asset.name}`, (c) => send(c, asset, `public, max-age=${YEAR_S}, immutable`))
+  }
+  site.route('/api', api)
+  site.notFound((c) => c.text('There is nothing here. The console is at /, its API at /api.\n', 404))
+  return site
+}
+
+function send(c: Context<DoorEnv>, file: PageFile, cache_control: string): Response {
+  const accepts_gzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '')
+  return c.body(new Uint8Array(accepts_gzip ? file.gzip : file.bytes), 200, {
+    'content-type': file.type,
+    'cache-control': cache_control,
+    'content-security-policy': POLICY,
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'cross-origin-opener-policy': 'same-origin',
+    vary: 'accept-encoding',
+    ...(accepts_gzip ? { 'content-encoding': 'gzip' } : {}),
+  })
+}

@@ -1,0 +1,169 @@
+/** What an operator should know now, in words, the worst first: a pure function of what was found. */
+import type { DiskView, IngestorView, Level, RunView, ServiceView, StreamsView, Totals, Trouble } from '../wire.ts'
+import { bytes, count, counted, duration, listed } from './words.ts'
+
+export interface Facts {
+  readonly ingestors: readonly IngestorView[]
+  /** Undefined: no ingestor has said what it hears. */
+  readonly streams: StreamsView | undefined
+  readonly totals: Totals | undefined
+  readonly database: ServiceView
+  readonly store: ServiceView
+  readonly disk: DiskView | undefined
+  readonly failed: readonly RunView[]
+}
+
+const LAG_MS_MAX = 5_000
+/** Streams that speak by the clock, and so often that silence is no chance. Others may just rest. */
+const STEADY = ['book_ticker', 'depth_events', 'mark_price']
+const OFTEN_MS = 1_000
+/** What an hour may add before retention comes to it. */
+const OVER_BUDGET = 1.15
+
+export function findTroubles(facts: Facts): readonly Trouble[] {
+  const found = [
+    ...facts.ingestors.flatMap((ingestor) => ofIngestor(ingestor, facts)),
+    ...ofStreams(facts),
+    ...ofServices(facts),
+    ...facts.failed.map(ofRun),
+    ...ofDisk(facts.disk),
+  ]
+  if (facts.ingestors.length === 0 && facts.database.is_up) {
+    found.push(
+      bad('no_ingestor', 'No ingestor has reported itself in the last week: nothing is recorded.', 'overview'),
+    )
+  }
+  return found.toSorted((left, right) => rank(right.level) - rank(left.level))
+}
+
+export function levelOf(troubles: readonly Trouble[]): Level {
+  return troubles[0]?.level ?? 'ok'
+}
+
+/** How everything is, in one sentence. */
+export function sentenceOf(troubles: readonly Trouble[], { totals, ingestors }: Facts): string {
+  const [worst] = troubles
+  if (worst !== undefined) return worst.text
+  if (totals === undefined) return 'No ingestor is being asked.'
+  const { events_per_s, lag_ms, symbol_count } = totals
+  const exchanges = listed([...new Set(ingestors.map(({ exchange }) => exchange))])
+  return `All is well: ${counted(symbol_count, 'symbol')} of ${exchanges} recorded, ${count(Math.round(events_per_s))} events/s, in Postgres ${duration(lag_ms / 1_000)} after they arrive.`
+}
+
+function ofIngestor(ingestor: IngestorView, { totals }: Facts): readonly Trouble[] {
+  const { ingestor_id, reach, error, exchange, status, seen_s } = ingestor
+  const name = `Ingestor ${ingestor_id} (${exchange || 'exchange unknown'})`
+  if (reach === 'stopped') {
+    return [warn('ingestor_stopped', `${name} was stopped${agoText(seen_s)}: it records nothing.`, 'overview')]
+  }
+  if (reach === 'silent') {
+    const recorded = status === null ? '' : ` Its ${counted(status.actual.symbol_count, 'symbol')} are not recorded.`
+    return [bad('ingestor_silent', `${name} does not answer: ${error ?? 'no reason known'}.${recorded}`, 'overview')]
+  }
+  if (reach === 'elsewhere') {
+    const is_late = (seen_s ?? Infinity) > 30
+    return is_late
+      ? [bad('ingestor_silent', `${name} on ${ingestor.host} has not reported itself for ${duration(seen_s ?? 0)}.`, 'overview')]
+      : []
+  }
+  if (status === null) return []
+  const found: Trouble[] = []
+  const { tape, writer, actual, books, desired } = status
+  const room = totals?.tape_room_s === null || totals === undefined ? '' : ` The tape has room for ${duration(totals.tape_room_s)}.`
+  if (tape.is_full) found.push(bad('tape_full', `The tape of ${ingestor_id} is full (${bytes(tape.used_bytes)}): no frame is taken until Postgres takes rows.`, 'overview'))
+  else if (writer.database_away) found.push(bad('database_away', `Ingestor ${ingestor_id} cannot write to Postgres; frames wait on the tape.${room}`, 'database'))
+  else if (writer.lag_ms > LAG_MS_MAX) found.push(warn('lagging', `Ingestor ${ingestor_id} is ${duration(writer.lag_ms / 1_000)} behind; ${bytes(tape.backlog_bytes)} wait on the tape.${room}`, 'overview'))
+  if (actual.recording === 'paused') {
+    const who = desired.changed_by === null ? '' : ` by ${desired.changed_by}`
+    found.push(warn('paused', `Ingestor ${ingestor_id} is paused${who}: nothing is recorded.`, 'audit'))
+  }
+  if (writer.dead_letters > 0) found.push(warn('dead_letters', `Ingestor ${ingestor_id} put ${counted(writer.dead_letters, 'record')} aside that Postgres refuses.`, 'overview'))
+  const lost = books.known - books.in_sequence
+  if (lost > 0 && books.known > 0 && status.ingestor.uptime_s > 60) {
+    found.push(warn('books_lost', `${count(lost)} of ${counted(books.known, 'order book')} of ${exchange} are not in sequence.`, 'streams'))
+  }
+  return found
+}
+
+function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
+  if (streams === undefined) return []
+  const answering = ingestors.filter(({ reach, status }) => reach === 'answers' && status?.actual.recording === 'recording')
+  const ids = new Set(answering.map(({ ingestor_id }) => ingestor_id))
+  const cells = streams.symbols
+    .filter(({ ingestor_id }) => ids.has(ingestor_id))
+    .flatMap(({ symbol, cells: of_symbol }) => of_symbol.map((cell) => ({ symbol, ...cell })))
+  const found: Trouble[] = []
+  const silent = cells.filter(({ pace }) => pace === 'silent')
+  if (silent.length > 0) {
+    const longest_s = Math.max(...silent.map(({ silent_ms }) => silent_ms ?? 0)) / 1_000
+    const [first] = silent
+    const usual = first?.normal_ms === null || first === undefined ? '' : `; ${first.symbol} ${first.channel} usually speaks every ${duration(first.normal_ms / 1_000)}`
+    const is_all = silent.length === cells.length
+    const names = listed(silent.map(({ symbol, channel }) => `${symbol} ${channel}`))
+    const is_bad = is_all || silent.some(({ channel, normal_ms }) => STEADY.includes(channel) || (normal_ms ?? Infinity) < OFTEN_MS)
+    found.push(
+      (is_bad ? bad : warn)('streams_silent', `${is_all ? 'Every stream is' : `${counted(silent.length, 'stream')} ${silent.length === 1 ? 'is' : 'are'}`} silent for up to ${duration(longest_s)}: ${names}${usual}.`, 'streams'),
+    )
+  }
+  const unheard = cells.filter(({ pace }) => pace === 'unheard')
+  if (unheard.length > 0) {
+    const causes = listed([...new Set(unheard.map(({ cause }) => cause ?? 'not connected'))])
+    const names = listed(unheard.map(({ symbol, channel }) => `${symbol} ${channel}`))
+    found.push(bad('streams_unheard', `${counted(unheard.length, 'stream')} ${unheard.length === 1 ? 'is' : 'are'} not heard (${causes}): ${names}.`, 'streams'))
+  }
+  const refused = cells.filter(({ pace }) => pace === 'refused')
+  if (refused.length > 0) {
+    const names = listed(refused.map(({ symbol, channel }) => `${symbol} ${channel}`))
+    found.push(warn('streams_refused', `The exchange refuses ${counted(refused.length, 'stream')}: ${names}.`, 'streams'))
+  }
+  return found
+}
+
+function ofServices({ database, store, ingestors, totals }: Facts): readonly Trouble[] {
+  const found: Trouble[] = []
+  // Where an ingestor says it already, its sentence has the tape too.
+  const is_told = ingestors.some(({ status, reach }) => reach === 'answers' && status?.writer.database_away === true)
+  if (!database.is_up && !is_told) {
+    const room = totals?.tape_room_s === null || totals === undefined ? '' : ` The tape has room for ${duration(totals.tape_room_s)}.`
+    found.push(bad('postgres_away', `Postgres does not answer (${database.error ?? 'no reason known'}).${room}`, 'database'))
+  }
+  if (!store.is_up) {
+    found.push(warn('store_away', `The object store does not answer (${store.error ?? 'no reason known'}): nothing is archived or published.`, 'datasets'))
+  }
+  return found
+}
+
+function ofRun({ job, job_window, error }: RunView): Trouble {
+  const window = /^\d{4}-/.test(job_window) ? ` for ${job_window}` : ''
+  return warn('job_failed', `Job ${job}${window} failed: ${firstSentence(error ?? 'no reason known')}`, 'jobs')
+}
+
+function ofDisk(disk: DiskView | undefined): readonly Trouble[] {
+  if (disk === undefined || disk.budget_bytes === 0) return []
+  const { used_bytes, budget_bytes } = disk
+  if (used_bytes <= budget_bytes * OVER_BUDGET) return []
+  const text = `Postgres holds ${bytes(used_bytes)} of hourly data, over its budget of ${bytes(budget_bytes)}: retention cannot drop enough.`
+  return [warn('over_budget', text, 'database')]
+}
+
+function firstSentence(text: string): string {
+  const line = text.split('\n')[0]!.trim()
+  const short = line.length > 200 ? `${line.slice(0, 200)}…` : line
+  return /[.!?…]$/.test(short) ? short : `${short}.`
+}
+
+function agoText(seen_s: number | null): string {
+  return seen_s === null ? '' : ` ${duration(seen_s)} ago`
+}
+
+function rank(level: Trouble['level']): number {
+  return level === 'bad' ? 1 : 0
+}
+
+function bad(code: string, text: string, page: Trouble['page']): Trouble {
+  return { level: 'bad', code, text, page }
+}
+
+function warn(code: string, text: string, page: Trouble['page']): Trouble {
+  return { level: 'warn', code, text, page }
+}
