@@ -1,7 +1,7 @@
 /**
- * Puts the static assets of /docs together in dist/public: our page from public/ and Swagger UI
- * from node_modules, so that the page asks no other host. Plain JavaScript: wrangler runs it with
- * whatever Node it was started on. A file that is there already is not touched.
+ * Collects the static assets of /docs in dist/public: our page from public/ and Swagger UI from
+ * node_modules, so that the page loads nothing from other hosts. It is plain JavaScript because
+ * wrangler runs it with any version of Node. Files that are already up to date are not touched.
  */
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

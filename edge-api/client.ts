@@ -1,6 +1,6 @@
 /**
- * A typed client of this API, for programs in TypeScript: hono/client over the routes' own
- * definitions, so that parameters and answers are those of the OpenAPI document.
+ * A typed client of this API for TypeScript programs: hono/client over the route definitions, so
+ * its parameters and answers are those of the OpenAPI document.
  */
 import type { z } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
@@ -25,7 +25,7 @@ interface Definition {
   readonly responses: object
 }
 
-/** `/v1/book/{symbol}` as Hono writes it. */
+/** `/v1/book/{symbol}` in Hono's syntax. */
 type HonoPath<Path extends string> = Path extends `${infer Before}{${infer Name}}${infer After}`
   ? `${Before}:${Name}${HonoPath<After>}`
   : Path
@@ -59,9 +59,7 @@ type Get<R extends Definition> = {
 
 type At<R extends Definition> = { readonly [Path in HonoPath<R['path']>]: Get<R> }
 
-/**
- * Tables of rows in a range of time; they are declared in a loop, so their paths are named here.
- */
+/** The range tables. Their routes are declared in a loop, so their paths are listed here. */
 type Ranges = {
   readonly [Name in
     | 'quotes'

@@ -1,4 +1,4 @@
-/** The composition root: turns the worker's bindings into the functions that the app needs. */
+/** The composition root: turns the worker's bindings into the dependencies of the app. */
 import { bookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
 import { createRevocations, type AccessBindings } from './access/bindings.ts'
@@ -45,18 +45,18 @@ import { createObjectReader } from './store/object-store.ts'
 import { createUrlSigner } from './store/sign-url.ts'
 
 export interface Surroundings {
-  /** The cache of the place where the worker runs; without it no answer is kept at all. */
+  /** The cache of the edge location. Without it nothing is cached, not even in memory. */
   readonly cache?: HttpCache
-  /** Without them no token is known to be taken back and nobody asks too often. */
+  /** Without them no token counts as revoked, and there are no rate limits. */
   readonly access?: AccessBindings
-  /** Without it bodies are left to the runtime. */
+  /** Without it the runtime sends the bodies. */
   readonly open_body?: OpenBody
   now(): Micros
-  /** Told of every error that is our fault. */
+  /** Receives every error that is our fault. */
   report(error: unknown): void
 }
 
-/** Throws an OperatorError that names every binding that is missing or wrong. */
+/** Throws an OperatorError that names every missing or wrong binding. */
 export function composeApp(bindings: unknown, surroundings: Surroundings): App {
   const { now, report, cache, access, open_body } = surroundings
   const config = parseConfig(bindings)
@@ -64,7 +64,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
   const store = createObjectReader(config.store)
   const memory = createMemoryGate(PAGE_MEMORY, Date.now)
   const lake_memory = createMemoryGate(LAKE_MEMORY, Date.now)
-  // Pages of features read a manifest while they hold room for themselves: not in the same gate.
+  // A page of features reads a manifest while it holds its own memory, so it needs another gate.
   const datasets = createDatasets(store, lake_memory)
   const lake = createParquetReader(
     store,

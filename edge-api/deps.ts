@@ -1,4 +1,4 @@
-/** What the routes need, as functions: worker.ts makes them from bindings, tests as they like. */
+/** Dependencies of the routes. compose.ts builds them from the worker's bindings. */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { BookAt } from '#core/book-at.ts'
@@ -23,18 +23,18 @@ import type { SignUrl } from './store/sign-url.ts'
 
 export interface Deps {
   readonly access: Access
-  /** Origins whose pages may read the answers; * is all. */
+  /** Origins whose pages may read the answers; * means all. */
   readonly cors_origins: readonly string[]
-  /** Keeps answers and joins callers; without it every request goes to its route. */
+  /** Caches answers and joins concurrent requests; undefined: every request goes to its route. */
   readonly answer_cache: MiddlewareHandler | undefined
   now(): Micros
-  /** What pages and bodies may hold, all callers together. */
+  /** Limits the memory of pages and bodies, over all requests. */
   readonly memory: MemoryGate
-  /** What batches of /mcp may hold, all callers together. */
+  /** Limits the memory of /mcp batches, over all requests. */
   readonly batches: MemoryGate
-  /** Hands bodies to callers part by part. */
+  /** Sends bodies to callers in parts. */
   readonly send_bodies: MiddlewareHandler
-  /** Told of every error that is our fault. */
+  /** Receives every error that is our fault. */
   report(error: unknown): void
   findInstrument: FindInstrument
   findArchived: FindArchived
@@ -43,7 +43,7 @@ export interface Deps {
   readRange: ReadRange
   readDataset: ReadDataset
   readCandles: ReadCandles
-  /** A book whose last change is older than `max_age_us` need not be found. */
+  /** May skip a book whose newest update is older than `max_age_us`. */
   bookAt(instrument: ArchivedInstrument, ts: Micros, max_age_us: number): Promise<BookAt>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>
   prices(args: PricesArgs): Promise<readonly PriceRow[]>
@@ -53,9 +53,9 @@ export interface Deps {
   coverage(args: CoverageArgs): Promise<readonly CoverageRow[]>
   symbolStats(since: Micros, limit: number): Promise<readonly SymbolStatsRow[]>
   jobRuns(args: JobRunsArgs): Promise<readonly JobRunRow[]>
-  /** When the newest quote of any instrument was made; null where there is none since `since`. */
+  /** Time of the newest quote of any instrument; null if there is none since `since`. */
   newestQuoteTime(since: Micros): Promise<Micros | null>
-  /** Throws where the object store does not answer. */
+  /** Throws if the object store does not respond. */
   checkStore(): Promise<void>
   datasets: Datasets
   signUrl: SignUrl
@@ -63,12 +63,12 @@ export interface Deps {
 
 export type App = OpenAPIHono
 
-/** Sets how long an answer may be kept; without it nothing may be. */
+/** Sets how long an answer may be cached. Answers without it are not cached. */
 export function cacheFor(c: Context, seconds: number): void {
   c.header('cache-control', seconds === 0 ? 'no-cache' : `public, max-age=${seconds}`)
 }
 
-/** For what changes with the market: kept a second, shown two more while it is made anew. */
+/** For answers that change with the market: fresh for 1 s, stale for 2 s more while revalidated. */
 export function cacheLatest(c: Context): void {
   c.header('cache-control', 'public, max-age=1, stale-while-revalidate=2')
 }

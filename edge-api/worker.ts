@@ -1,4 +1,4 @@
-/** The worker as Cloudflare runs it: one app an isolate, errors to its log. */
+/** Entry point on Cloudflare: one app per isolate; errors go to the log. */
 import { describeError } from '#core/errors.ts'
 import { fromMillis } from '#core/time.ts'
 import { accessBindings } from './access/bindings.ts'
@@ -23,8 +23,8 @@ export default {
       const problem = new Problem(
         500,
         'bad_config',
-        'This service is not set up.',
-        'Its log says what is missing.',
+        'This service is not configured correctly.',
+        'Its log names the missing or wrong settings.',
       )
       return problemResponse(problem, request.url)
     }
@@ -32,7 +32,7 @@ export default {
   },
 } satisfies ExportedHandler
 
-/** A worker's log is its console: one JSON line an error. Too many callers are no fault. */
+/** The console is a worker's log: one JSON line per error. Overload is only a warning. */
 function report(error: unknown): void {
   const level = error instanceof Problem && error.code === 'too_busy' ? 'warn' : 'error'
   console[level](JSON.stringify({ level, program: 'edge-api', error: describeError(error) }))

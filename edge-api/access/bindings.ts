@@ -1,18 +1,17 @@
 /**
- * The bindings of access that are no text: a KV namespace of tokens that were taken back, and two
- * rate limits. Where one is missing the worker does not serve: a limit that nobody set up would
- * be one that nobody misses.
+ * The access bindings that are objects: a KV namespace of revoked tokens, and two rate limits. The
+ * worker refuses to serve if one is missing, because nobody would notice a missing limit.
  */
 import { OperatorError } from '#core/errors.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
 import type { RateLimit } from './guard.ts'
 
-/** What of Cloudflare's KV is needed. */
+/** The part of Cloudflare's KV that is used. */
 export interface RevokedTokens {
   get(token_id: string, options: { readonly cacheTtl: number }): Promise<string | null>
 }
 
-/** What of Cloudflare's rate limit is needed. */
+/** The part of Cloudflare's rate limit that is used. */
 interface Limiter {
   limit(options: { readonly key: string }): Promise<{ readonly success: boolean }>
 }
@@ -23,7 +22,7 @@ export interface AccessBindings {
   readonly limitAddress: RateLimit
 }
 
-/** An OperatorError names every one that is missing. */
+/** Throws an OperatorError that names every missing binding. */
 export function accessBindings(env: unknown): AccessBindings {
   const bindings = env as Readonly<Record<string, unknown>>
   const missing = [
@@ -44,13 +43,13 @@ export function accessBindings(env: unknown): AccessBindings {
   }
 }
 
-/** The least that Cloudflare allows: so long after `token revoke` a place may still not know. */
+/** Cloudflare's minimum: an edge location may accept a revoked token for this long. */
 const KV_CACHE_S = 30
-/** So long an isolate remembers what it was told. */
+/** How long an isolate caches the result of a lookup. */
 const REMEMBERED_US = 5 * SECOND_US
 const REMEMBERED_COUNT_MAX = 10_000
 
-/** True for a token that was taken back: within a minute everywhere. */
+/** True for a revoked token. A revocation reaches every edge location within a minute. */
 export function createRevocations(
   tokens: RevokedTokens,
   now: () => Micros,
@@ -66,25 +65,24 @@ export function createRevocations(
   }
 }
 
-/** Not knowing is not allowing. */
+/** If the list cannot be read the request fails, so that a revoked token is never accepted. */
 async function read(tokens: RevokedTokens, token_id: string): Promise<string | null> {
   try {
     return await tokens.get(token_id, { cacheTtl: KV_CACHE_S })
   } catch (cause) {
     throw new OperatorError(
       'revocations_unreachable',
-      'Whether the token was taken back cannot be looked up.',
-      { hint: 'Ask again in some seconds.', retryable: true, cause },
+      'The list of revoked tokens cannot be read.',
+      { hint: 'Try again in a few seconds.', retryable: true, cause },
     )
   }
 }
 
 /**
- * Requests that one "yes" stands for. The binding is a question to another process: asked for
- * every request it would cost several times what a cached answer does. The limits in
- * wrangler.jsonc are in such questions.
+ * Requests that one call of the binding covers. Each call goes to another process and costs several
+ * times as much as a cached answer. The limits in wrangler.jsonc count calls, not requests.
  */
-const REQUESTS_PER_QUESTION = 10
+const REQUESTS_PER_CALL = 10
 
 function rateLimit(limiter: Limiter): RateLimit {
   const left = new Map<string, number>()
@@ -97,7 +95,7 @@ function rateLimit(limiter: Limiter): RateLimit {
     const { success } = await limiter.limit({ key })
     if (!success) return false
     if (left.size >= REMEMBERED_COUNT_MAX) left.clear()
-    left.set(key, REQUESTS_PER_QUESTION - 1)
+    left.set(key, REQUESTS_PER_CALL - 1)
     return true
   }
 }

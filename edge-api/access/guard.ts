@@ -1,6 +1,6 @@
 /**
- * Who may ask, and how often: the first thing every request meets. A token in the Authorization
- * header is checked even where none is needed, so that a wrong one is noticed.
+ * Access control and rate limits, before every route. A token in the Authorization header is
+ * checked even if the route needs none, so that callers notice a wrong token.
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Micros } from '#core/time.ts'
@@ -8,16 +8,15 @@ import { Problem } from '../problem.ts'
 import { scopeOf } from './scopes.ts'
 import type { Scope, TokenPayload, VerifyToken } from './token.ts'
 
-/** True where the caller may go on. */
+/** True if the request is within the limit. */
 export type RateLimit = (key: string) => Promise<boolean>
 
 export interface Access {
   /** Scopes that need no token. */
   readonly public_scopes: ReadonlySet<Scope>
   readonly verifyToken: VerifyToken
-  /** True for the id of a token that was taken back. */
   isRevoked(token_id: string): Promise<boolean>
-  /** Asked with the token's id, or else with the caller's address. */
+  /** Keyed by the token's id. Requests without a valid token are limited by address. */
   readonly limitToken: RateLimit
   readonly limitAddress: RateLimit
   now(): Micros
@@ -39,13 +38,13 @@ export function guard(access: Access): MiddlewareHandler {
   }
 }
 
-/** Counts the request to the token, or to the caller's address where there is no good one. */
+/** Counts the request towards the token's limit, or without a valid token the address's limit. */
 async function identify(access: Access, c: Context): Promise<TokenPayload | undefined> {
   const authorization = c.req.header('authorization')
   const checked =
     authorization === undefined ? undefined : await checkToken(access, authorization)
   if (checked === undefined || checked instanceof Problem) {
-    // Guessing tokens is counted like asking without one.
+    // A wrong token counts like no token, so guessing tokens is limited too.
     await requireRate(access.limitAddress, c.req.header('cf-connecting-ip') ?? 'unknown')
     if (checked !== undefined) throw checked
     return undefined
@@ -59,25 +58,26 @@ async function checkToken(access: Access, authorization: string): Promise<TokenP
   const verdict = text === undefined ? undefined : await access.verifyToken(text, access.now())
   if (verdict?.kind === 'expired') {
     const at = new Date(verdict.expired_at * 1_000).toISOString()
-    return unauthorized('token_expired', `The token ended at ${at}. Ask for a new one.`, true)
+    return unauthorized('token_expired', `The token expired at ${at}. Request a new one.`, true)
   }
   if (verdict?.kind !== 'valid') {
-    const detail = 'The Authorization header must be "Bearer" and a token of this installation.'
+    const detail =
+      'The Authorization header must be "Bearer <token>" with a token of this installation.'
     return unauthorized('token_invalid', detail, true)
   }
   if (await access.isRevoked(verdict.token.id)) {
-    return unauthorized('token_revoked', 'The token was taken back. Ask for a new one.', true)
+    return unauthorized('token_revoked', 'The token was revoked. Request a new one.', true)
   }
   return verdict.token
 }
 
 function requireScope(token: TokenPayload | undefined, scope: Scope): void {
   if (token === undefined) {
-    throw unauthorized('token_missing', `This needs a token with the scope "${scope}".`)
+    throw unauthorized('token_missing', `This path needs a token with the scope "${scope}".`)
   }
   if (token.scopes.includes(scope)) return
-  const detail = `The token has ${token.scopes.join(', ')}; this needs the scope "${scope}".`
-  throw new Problem(403, 'scope_missing', 'The token does not reach so far.', detail)
+  const detail = `The token has the scopes ${token.scopes.join(', ')}.`
+  throw new Problem(403, 'scope_missing', `This token lacks the scope "${scope}".`, detail)
 }
 
 async function requireRate(limit: RateLimit, key: string): Promise<void> {
@@ -86,8 +86,8 @@ async function requireRate(limit: RateLimit, key: string): Promise<void> {
     429,
     'too_many_requests',
     'Too many requests.',
-    `Wait ${RETRY_AFTER_S} seconds, and ask for more at once: a page has up to thousands of rows, ` +
-      'and a whole day is one file of a dataset.',
+    `Wait ${RETRY_AFTER_S} seconds. Larger requests need fewer of them: a page can have ` +
+      'thousands of rows, and a dataset has whole days as files.',
     { headers: { 'retry-after': RETRY_AFTER_S } },
   )
 }
@@ -99,7 +99,7 @@ function unauthorized(code: string, detail: string, had_token = false): Problem 
   })
 }
 
-/** What a token opened must not be kept for those who have none. */
+/** Shared caches must not serve this answer to callers without a token. */
 function keepPrivate(response: Response): void {
   const value = response.headers.get('cache-control')
   if (value?.startsWith('public') === true) {

@@ -1,11 +1,11 @@
-/** Which scope a request needs. What describes the service itself needs none. */
+/** The scope that a request needs. The index, health and API description need none. */
 import type { Scope } from './token.ts'
 
 const OPEN: ReadonlySet<string> = new Set(['/', '/health', '/openapi.json'])
-/** A date of a dataset and everything below it hands out signed URLs; the lists do not. */
+/** A date of a dataset and its files give out signed URLs; the lists above them do not. */
 const DATASET_FILES = /^\/v1\/datasets\/[^/]+\/./
 
-/** Undefined: nobody is asked for a token. */
+/** Undefined if no token is needed. */
 export function scopeOf(path: string): Scope | undefined {
   if (OPEN.has(path)) return undefined
   if (DATASET_FILES.test(path)) return 'datasets'

@@ -1,8 +1,8 @@
 /**
  * Access tokens: `bt1.<payload>.<signature>`, both base64url; the payload is JSON, the signature
- * HMAC-SHA256 over `bt1.<payload>` under the installation's secret. There is one algorithm, so a
- * token cannot choose a weaker one. Checked without a database; what is revoked is another file's
- * affair (guard.ts).
+ * HMAC-SHA256 over `bt1.<payload>` with the installation's secret. There is only one algorithm, so
+ * a token cannot choose a weaker one. Checking needs no database. Revocation is in guard.ts and
+ * bindings.ts.
  */
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
@@ -16,7 +16,7 @@ export const TOKEN_DAYS_MAX = 366
 export const TOKEN_SECRET_BYTES_MIN = 32
 const TOKEN_CHARS_MAX = 1_000
 const VERSION = 'bt1'
-/** Clocks differ: a token may have been made so many seconds after now. */
+/** Clocks differ: `issued_at` may be this far in the future. */
 const SKEW_S = 60
 const DAY_S = 86_400
 
@@ -33,7 +33,7 @@ export type TokenPayload = Readonly<z.infer<typeof Payload>>
 
 export type TokenVerdict =
   | { readonly kind: 'valid'; readonly token: TokenPayload }
-  /** Not ours, changed, or no token at all: all the same to the caller. */
+  /** Foreign, altered or malformed: the caller cannot tell which. */
   | { readonly kind: 'invalid' }
   | { readonly kind: 'expired'; readonly expired_at: number }
 
@@ -42,7 +42,7 @@ export interface Minted {
   readonly payload: TokenPayload
 }
 
-/** `days` from 1 to TOKEN_DAYS_MAX; an OperatorError otherwise. */
+/** Throws an OperatorError unless `days` is an integer from 1 to TOKEN_DAYS_MAX. */
 export async function mintToken(
   secret: string,
   scopes: readonly Scope[],
@@ -50,8 +50,8 @@ export async function mintToken(
   now: Micros,
 ): Promise<Minted> {
   if (!Number.isInteger(days) || days < 1 || days > TOKEN_DAYS_MAX) {
-    throw new OperatorError('bad_days', `A token cannot hold for ${days} days.`, {
-      hint: `Name a whole number of days from 1 to ${TOKEN_DAYS_MAX}.`,
+    throw new OperatorError('bad_days', `A token cannot be valid for ${days} days.`, {
+      hint: `Use a whole number of days from 1 to ${TOKEN_DAYS_MAX}.`,
     })
   }
   const issued_at = Math.floor(now / SECOND_US)
@@ -71,10 +71,10 @@ export async function mintToken(
 
 export type VerifyToken = (text: string, now: Micros) => Promise<TokenVerdict>
 
-/** Several secrets while one is being replaced: a token of any of them is good. */
+/** Accepts tokens of any of the secrets: there are two during a rotation. */
 export function createVerifier(secrets: readonly string[]): VerifyToken {
   const keys = Promise.all(secrets.map((secret) => importKey(secret, 'verify')))
-  // Awaited by every call; here only so that a failure is not called unhandled before the first.
+  // Every call awaits it. This only keeps a failure before the first call from being unhandled.
   keys.catch(() => undefined)
   return async (text, now) => {
     const parts = splitToken(text)
@@ -124,14 +124,14 @@ function readPayload(text: string): TokenPayload | undefined {
   }
 }
 
-/** Node and the workers runtime name the type of a key differently. */
+/** The types of Node and of the Workers runtime have different names for a key. */
 type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>
 
 function importKey(secret: string, usage: 'sign' | 'verify'): Promise<Key> {
   const bytes = new TextEncoder().encode(secret)
   if (bytes.length < TOKEN_SECRET_BYTES_MIN) {
-    throw new OperatorError('bad_secret', 'The secret of the tokens is too short.', {
-      hint: `Make one of at least ${TOKEN_SECRET_BYTES_MIN} bytes: openssl rand -base64 32`,
+    throw new OperatorError('bad_secret', 'The token secret is too short.', {
+      hint: `Use at least ${TOKEN_SECRET_BYTES_MIN} bytes: openssl rand -base64 32`,
     })
   }
   return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, [usage])
@@ -144,7 +144,7 @@ function toBase64url(bytes: Uint8Array): string {
     .replaceAll('=', '')
 }
 
-/** Undefined where the text is not the one way to write its bytes. */
+/** Undefined if the text is not the canonical base64url of its bytes. */
 function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!/^[\w-]+$/.test(text)) return undefined
   try {

@@ -1,6 +1,6 @@
 /**
  * Rows as an Arrow IPC stream: one schema, one record batch. Prices and quantities are doubles,
- * times are microseconds in UTC, levels lists of {price, qty}.
+ * times are microseconds in UTC, levels are lists of {price, qty}.
  */
 import {
   bytesOf,
@@ -85,7 +85,7 @@ function addColumn(body: Body, { kind }: RangeColumn, cells: readonly Cell[]): v
   }
 }
 
-/** Which values are no nulls; left out where none is. */
+/** The validity bitmap; empty if the column has no nulls. */
 function addValidity(body: Body, cells: readonly Cell[]): void {
   const null_count = cells.reduce((count: number, cell) => count + (cell === null ? 1 : 0), 0)
   body.nodes.push({ length: cells.length, null_count })

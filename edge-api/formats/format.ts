@@ -1,4 +1,4 @@
-/** Which form an answer takes: what `format=` says, or else what the Accept header likes best. */
+/** Chooses the format of an answer: `format=`, or else the best match for the Accept header. */
 import type { Context } from 'hono'
 import { Problem, found } from '../problem.ts'
 
@@ -12,7 +12,7 @@ export const MEDIA_TYPES = {
   arrow: 'application/vnd.apache.arrow.stream',
 } as const satisfies { readonly [format in Format]: string }
 
-/** Throws a 406 where the caller takes none of them. */
+/** Throws a 406 if the caller accepts none of the formats. */
 export function chooseFormat(c: Context, asked: Format | undefined): Format {
   if (asked !== undefined) return asked
   const accept = c.req.header('accept')
@@ -21,12 +21,13 @@ export function chooseFormat(c: Context, asked: Format | undefined): Format {
   throw new Problem(
     406,
     'not_acceptable',
-    'There is no such form of this answer.',
-    `Accept is ${found(accept)}; there are ${FORMATS.map((name) => MEDIA_TYPES[name]).join(', ')}.`,
+    'This route cannot answer in the requested format.',
+    `Accept is ${found(accept)}. ` +
+      `The formats are ${FORMATS.map((name) => MEDIA_TYPES[name]).join(', ')}.`,
   )
 }
 
-/** The one with the largest weight, among equals the first; undefined where all weigh 0. */
+/** The format with the largest weight; the first one among equals; undefined if all weigh 0. */
 export function acceptedFormat(accept: string | undefined): Format | undefined {
   if (accept === undefined || accept.trim() === '') return 'json'
   const ranges = accept.split(',').slice(0, 50).map(parseMediaRange)
@@ -50,7 +51,7 @@ function parseMediaRange(text: string): MediaRange {
   return { type, weight: weight >= 0 && weight <= 1 ? weight : 0 }
 }
 
-/** The most specific range that names the type decides. */
+/** The most specific range that matches the type decides. */
 function weightOf(media_type: string, ranges: readonly MediaRange[]): number {
   const [main] = media_type.split('/')
   for (const type of [media_type, `${main}/*`, '*/*']) {

@@ -1,10 +1,10 @@
-/** Rows as text: a page of JSON, lines of NDJSON and of CSV (RFC 4180), one row after another. */
+/** Rows as text: a JSON page, NDJSON, or CSV (RFC 4180). */
 import { micros, toIso } from '#core/time.ts'
 import { decimalText, type Decimals } from '../tables/decimal-text.ts'
 import type { RangeColumn, Row } from '../tables/table.ts'
 import { Utf8Text } from './utf8.ts'
 
-/** Times in ISO 8601, prices and quantities as decimal text, the rest as it is. */
+/** Times are ISO 8601, prices and quantities decimal text; other values are unchanged. */
 export type JsonCell = string | number | boolean | null | (readonly [string, string])[]
 export type JsonRow = Record<string, JsonCell>
 
@@ -12,7 +12,7 @@ export function jsonRow(row: Row, columns: readonly RangeColumn[], decimals: Dec
   return Object.fromEntries(columns.map((column) => [column.name, jsonCell(row, column, decimals)]))
 }
 
-/** `head` is what the page says before its rows. */
+/** `head` holds the fields before `rows`. */
 export function jsonText(
   head: Readonly<Record<string, unknown>>,
   rows: readonly Row[],
@@ -38,7 +38,7 @@ export function ndjsonText(
   return text.bytes()
 }
 
-/** With a line of column names; an empty field is null, levels are a JSON text. */
+/** Starts with a header line. An empty field is null; levels are JSON. */
 export function csvText(
   rows: readonly Row[],
   columns: readonly RangeColumn[],

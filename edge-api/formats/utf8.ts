@@ -1,4 +1,4 @@
-/** Text as bytes while it is written: piece by piece, so that the whole is never a string too. */
+/** Encodes text while it is written, piece by piece, so that the whole text is never a string. */
 import { release } from '../memory/release.ts'
 
 const PIECE_CHARS = 64 << 10
@@ -14,7 +14,7 @@ export class Utf8Text {
     if (this.#text.length >= PIECE_CHARS) this.#encode()
   }
 
-  /** Of all that was added. Asked once. */
+  /** All the text that was added. Call it once. */
   bytes(): Uint8Array<ArrayBuffer> {
     this.#encode()
     const bytes = new Uint8Array(this.#byte_count)

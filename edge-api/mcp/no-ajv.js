@@ -1,6 +1,6 @@
 /**
- * What stands for `ajv` and `ajv-formats` in the worker's bundle (`alias` in wrangler.jsonc). The
- * MCP server checks nothing with them: no tool asks its caller back.
+ * Replaces `ajv` and `ajv-formats` in the worker's bundle (`alias` in wrangler.jsonc). The MCP SDK
+ * needs them only for elicitation, which no tool uses.
  */
 export default function noAjv() {}
 export { noAjv as Ajv }

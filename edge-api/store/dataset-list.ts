@@ -1,10 +1,9 @@
 /**
- * Which datasets and dates the store has, without reading its listing of files: a day may have
- * hundreds of them, and several builds. Only folders are listed. A folder of a date is published
- * once its manifest is there; a date that has files and may lack a manifest has a note
- * (core/object-keys.ts, dayNoteKey), which is written before the first file, so the manifests of
- * these dates are looked for. Those of the first and the last date are too: older stores have no
- * notes.
+ * Lists the published datasets and dates. It lists only folders, because a day can have hundreds of
+ * files and several builds. A date is published once its manifest exists. A build writes a note
+ * (core/object-keys.ts, dayNoteKey) before its first file, so a date with a note may lack a
+ * manifest: these manifests are checked. The first and last dates are checked too, because older
+ * stores have no notes.
  */
 import {
   datasetPrefix,
@@ -30,21 +29,21 @@ export interface PublishedDate {
 }
 
 /**
- * The newest ones with a note whose manifests are looked for. Older ones are days that were built
- * again: a run that was killed is made up for before its day is so old.
+ * How many of the newest dates with a note are checked. Older notes come from rebuilt days: a
+ * killed run is repeated long before its day is that old.
  */
 const NOTED_MAX = 50
-/** Dates without a manifest and without a note, at either end. */
+/** Maximum number of dates without a manifest and without a note, at either end. */
 const UNNOTED_MAX = 10
 
-/** By name, each with the dates of its newest schema version that has one. */
+/** By name; figures are for the newest schema version that has a published date. */
 export async function listDatasets(store: ObjectReader): Promise<readonly DatasetSummary[]> {
   const names = (await foldersOf(store, DATASETS_PREFIX)).filter(isDatasetName).toSorted()
   const found = await Promise.all(names.map((name) => summarise(store, name)))
   return found.filter((summary) => summary !== undefined)
 }
 
-/** Dates with the newest schema version of each, in order; empty where there is no such dataset. */
+/** Dates in order, each with its newest schema version; empty if the dataset is unknown. */
 export async function listDates(
   store: ObjectReader,
   name: string,
@@ -91,7 +90,7 @@ async function publishedOf(
 ): Promise<readonly Day[]> {
   const prefix = datasetPrefix(name, schema_version)
   const dates = (await foldersOf(store, prefix)).flatMap((folder) => dayIn(folder) ?? []).toSorted()
-  // Afterwards: the note of a folder without a manifest is older than the folder.
+  // Listed after the folders: a note is older than its folder, so none of them can be missed.
   const notes = await store.list(`${DAY_NOTES_PREFIX}${prefix.slice(DATASETS_PREFIX.length)}`)
   const noted = new Set(notes.keys.flatMap((key) => dayIn(fileIn(key)) ?? []))
   const isPublished = (date: Day): Promise<boolean> =>
@@ -111,7 +110,7 @@ async function publishedOf(
   return others.slice(from, to)
 }
 
-/** How many at the beginning are not published. */
+/** Number of leading dates that are not published. */
 async function countMissing(
   dates: readonly Day[],
   isPublished: (date: Day) => Promise<boolean>,
@@ -122,7 +121,7 @@ async function countMissing(
   return Math.min(dates.length, UNNOTED_MAX)
 }
 
-/** Names of the folders right below a prefix. */
+/** Names of the folders directly below a prefix. */
 async function foldersOf(store: ObjectReader, prefix: string): Promise<readonly string[]> {
   const { folders } = await store.list(prefix, '/')
   return folders.map((folder) => folder.slice(prefix.length, -1))
@@ -132,7 +131,7 @@ function fileIn(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1).replace(/\.json$/, '')
 }
 
-/** Of `date=2024-08-08`. */
+/** The day in `date=2024-08-08`. */
 function dayIn(text: string): Day | undefined {
   return text.startsWith('date=') ? parseDay(text.slice('date='.length)) : undefined
 }

@@ -1,6 +1,6 @@
 /**
- * Published datasets, as they lie in the object store. A date is published once its manifest is
- * there; what the store holds is checked before anything is served from it.
+ * Published datasets in the object store. A date is published once its manifest exists. Manifests
+ * are validated before anything is served from them.
  */
 import { z } from 'zod'
 import type { Latest, Manifest } from '#core/dataset.ts'
@@ -26,18 +26,16 @@ export interface PublishedManifest {
 
 export interface Datasets {
   list(): Promise<readonly DatasetSummary[]>
-  /**
-   * Dates with the newest schema version of each, in order; empty where there is no such dataset.
-   */
+  /** Dates in order, each with its newest schema version; empty if the dataset is unknown. */
   dates(name: string): Promise<readonly PublishedDate[]>
   latest(name: string): Promise<Latest | undefined>
   /** The manifest of a date in its newest schema version. */
   manifest(name: string, date: Day): Promise<PublishedManifest | undefined>
 }
 
-/** A symbol has a file and a hundred holes at most: some 14 kB. */
+/** A symbol has one file and at most a hundred gaps: about 14 kB. */
 const MANIFEST_BYTES_MAX = 8 << 20
-/** What a byte of a manifest takes while it is read: itself, text, values, and checked values. */
+/** Memory per byte of a manifest while it is read: bytes, text, values and validated values. */
 const HELD_PER_BYTE = 6
 const LATEST_BYTES_MAX = 16 << 10
 
@@ -50,7 +48,7 @@ export function createDatasets(store: ObjectReader, memory: MemoryGate): Dataset
       const bytes = await store.read(key, LATEST_BYTES_MAX)
       if (bytes === undefined) return undefined
       const latest = parse(LatestSchema, bytes, key)
-      if (latest.dataset !== name) throw corrupt(key, `it speaks of ${latest.dataset}`)
+      if (latest.dataset !== name) throw corrupt(key, `it names the dataset ${latest.dataset}`)
       return latest
     },
     async manifest(name, date) {
@@ -61,7 +59,7 @@ export function createDatasets(store: ObjectReader, memory: MemoryGate): Dataset
         const { manifest } = published
         const { dataset, schema_version: version, date: day } = manifest
         if (dataset !== name || version !== schema_version || day !== date) {
-          throw corrupt(key, `it speaks of ${dataset} v${version} of ${day}`)
+          throw corrupt(key, `it describes ${dataset} v${version} of ${day}`)
         }
         return published
       }
@@ -105,11 +103,11 @@ function parse<T>(schema: z.ZodType<T>, bytes: Uint8Array, key: string): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
-  throw corrupt(key, `${issue?.path.join('.') || 'the whole'} is not what it must be`)
+  throw corrupt(key, `${issue?.path.join('.') || 'the document'} does not match the schema`)
 }
 
 function corrupt(key: string, why: string): OperatorError {
   return new OperatorError('dataset_corrupt', `${key} cannot be used: ${why}.`, {
-    hint: 'The operator has to build this date again.',
+    hint: 'An operator must rebuild this date.',
   })
 }

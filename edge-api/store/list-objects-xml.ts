@@ -1,15 +1,15 @@
 /**
- * Reads the answer of S3's ListObjectsV2. Only this document is understood, and only the parts of
- * it that we use; names in it may hold any escaped character.
+ * Parses the answer of S3's ListObjectsV2: only this document, and only the parts that are used.
+ * Names in it may contain any escaped character.
  */
 export interface ObjectPage {
   readonly keys: readonly string[]
-  /** Common prefixes, where a delimiter was asked for. */
+  /** Common prefixes, if the request had a delimiter. */
   readonly folders: readonly string[]
   readonly continuation_token: string | undefined
 }
 
-/** Undefined where the text is not such a document. */
+/** Undefined if the text is not a valid ListBucketResult. */
 export function parseListObjects(xml: string): ObjectPage | undefined {
   const root = /<ListBucketResult[\s>][^]*<\/ListBucketResult>\s*$/.exec(xml)?.[0]
   if (root === undefined) return undefined

@@ -1,6 +1,6 @@
 /**
- * The object store as the worker sees it: any S3, path style, every request signed with SigV4.
- * Reads are bounded in bytes, listings in pages, both in time. Signs URLs for callers too.
+ * Reads an S3-compatible object store: path-style addressing, every request signed with SigV4.
+ * Reads are limited in bytes, listings in pages, and both in time.
  */
 import { AwsClient } from 'aws4fetch'
 import { OperatorError } from '#core/errors.ts'
@@ -15,14 +15,14 @@ export interface OpenObject {
 }
 
 export interface ObjectReader {
-  /** The object's bytes, or undefined where there is none. */
+  /** The object's bytes; undefined if it does not exist. */
   read(key: string, bytes_max: number): Promise<Uint8Array<ArrayBuffer> | undefined>
-  /** The object's size, before its bytes are read: one of read and close is called. */
+  /** Opens an object to learn its size. The caller must then call either `read` or `close`. */
   open(key: string): Promise<OpenObject | undefined>
   exists(key: string): Promise<boolean>
-  /** Bytes [start, end) of an object, or undefined where there is none. */
+  /** Bytes [start, end) of an object; undefined if it does not exist. */
   readRange(key: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer> | undefined>
-  /** The same as it comes, for a caller that may stop anywhere. */
+  /** The same as a stream. The caller may stop at any point. */
   streamRange(
     key: string,
     start: number,
@@ -30,12 +30,12 @@ export interface ObjectReader {
   ): Promise<AsyncIterable<Uint8Array> | undefined>
   /** Everything below a prefix; with a delimiter only its direct children. */
   list(prefix: string, delimiter?: '/'): Promise<Pick<ObjectPage, 'keys' | 'folders'>>
-  /** Throws where the store does not answer, or not to us. */
+  /** Throws if the store does not respond or refuses our credentials. */
   check(): Promise<void>
 }
 
 const TIMEOUT_MS = 10_000
-/** 1,000 keys a page. */
+/** A page has 1,000 keys. */
 const PAGES_MAX = 50
 const PAGE_BYTES_MAX = 4 << 20
 
@@ -64,7 +64,10 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
       new TextDecoder().decode(await readBytes(response, 'listing', PAGE_BYTES_MAX)),
     )
     if (page === undefined)
-      throw new OperatorError('object_store_refused', 'The object store answered no listing.')
+      throw new OperatorError(
+        'object_store_refused',
+        'The object store answered a listing that cannot be parsed.',
+      )
     return page
   }
   const getObject = async (
@@ -83,7 +86,7 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
     end: number,
   ): Promise<Response | undefined> => {
     const response = await getObject(key, { range: `bytes=${start}-${end - 1}` })
-    // A store that does not know ranges would send the whole object.
+    // A store without range support would send the whole object.
     if (response !== undefined && response.status !== 206) throw await refused(response)
     return response
   }
@@ -182,7 +185,7 @@ async function readBytes(
   return bytes
 }
 
-/** The body is cancelled where the caller stops. */
+/** Cancels the body if the caller stops early. */
 async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   try {
@@ -198,7 +201,7 @@ async function* chunksOf(response: Response): AsyncGenerator<Uint8Array, void, u
   }
 }
 
-/** The store's own answer is not passed on: it names keys and credentials. */
+/** The store's error document is not passed on: it contains keys and credentials. */
 async function refused(response: Response): Promise<OperatorError> {
   await response.body?.cancel()
   if (response.status >= 500 || response.status === 429) return unreachable(undefined)
@@ -209,8 +212,8 @@ async function refused(response: Response): Promise<OperatorError> {
 }
 
 function unreachable(cause: unknown): OperatorError {
-  return new OperatorError('object_store_unreachable', 'The object store does not answer.', {
-    hint: 'Ask again in some seconds.',
+  return new OperatorError('object_store_unreachable', 'The object store does not respond.', {
+    hint: 'Try again in a few seconds.',
     retryable: true,
     cause,
   })

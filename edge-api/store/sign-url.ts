@@ -1,4 +1,4 @@
-/** Signed URLs of single objects (SigV4 in the query), for callers without credentials. */
+/** Signs URLs of single objects (SigV4 in the query), for callers without credentials. */
 import { toIso, micros, SECOND_US, type Micros } from '#core/time.ts'
 import { createClient, objectUrl } from './object-store.ts'
 import type { StoreConfig } from './store-config.ts'
@@ -8,13 +8,13 @@ export interface SignedUrl {
   readonly expires_at: Micros
 }
 
-/** A signature holds for one method: a HEAD needs a URL of its own. */
+/** A signature is valid for one method only, so a HEAD needs its own URL. */
 export type SignUrl = (key: string, method: 'GET' | 'HEAD', now: Micros) => Promise<SignedUrl>
 
 export function createUrlSigner(config: StoreConfig, ttl_s: number): SignUrl {
   const aws = createClient(config)
   return async (key, method, now) => {
-    // SigV4 counts in whole seconds.
+    // SigV4 times are whole seconds.
     const signed_at = micros(Math.floor(now / SECOND_US) * SECOND_US)
     const url = objectUrl(config, key)
     url.searchParams.set('X-Amz-Expires', String(ttl_s))

@@ -1,16 +1,16 @@
 /**
- * Prices and quantities as text, with the exchange's own decimals: the double 61800.2 of an
- * instrument with tick 0.01 is "61800.20". No digit is ever lost: where a value does not fit the
- * step (the exchange has changed it since, or never told us), it is its shortest decimal.
+ * Prices and quantities as text, with as many decimals as the exchange uses: the double 61800.2 of
+ * an instrument with tick 0.01 is "61800.20". No digit is ever lost: if a value is not a multiple
+ * of the step (because the step changed or is unknown), the text is its shortest decimal.
  */
 
-/** Digits behind the point of an instrument's prices and quantities; null where not known. */
+/** Decimals of an instrument's prices and quantities; null if unknown. */
 export interface Decimals {
   readonly price_decimals: number | null
   readonly qty_decimals: number | null
 }
 
-/** `decimals` is null where the instrument's step is not known. */
+/** `decimals` is null if the instrument's step is unknown. */
 export function decimalText(value: number, decimals: number | null): string {
   if (decimals !== null) {
     const text = roundedText(value, decimals)
@@ -20,8 +20,8 @@ export function decimalText(value: number, decimals: number | null): string {
 }
 
 /**
- * Rounded to so many decimals. From 1e21 on, where doubles have none, `toFixed` would write an
- * exponent.
+ * Rounded to `decimals` decimals. From 1e21 on doubles have no decimals, and `toFixed` would write
+ * an exponent.
  */
 export function roundedText(value: number, decimals: number): string {
   return Math.abs(value) < 1e21 ? value.toFixed(Math.min(decimals, 100)) : shortestText(value)

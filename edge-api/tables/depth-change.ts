@@ -1,8 +1,8 @@
-/** A row of depth_events as core's books take it: with its levels in pairs. */
+/** Converts a row of depth_events to the form that core's books take, with levels as pairs. */
 import type { DepthChange } from '#core/book-sync.ts'
 import type { Level } from '#core/market.ts'
 
-/** As the database and the archive give it: price, quantity, price, quantity … */
+/** A row from the database or the archive: price, quantity, price, quantity … */
 export interface DepthRow {
   readonly bids: Float64Array
   readonly asks: Float64Array

@@ -1,7 +1,7 @@
 /**
- * Columns of marketdata.market_data_1s, and of candles; how each is computed stands in the tables'
- * comments. Prices and quantities that were quoted or traded are decimals, sums and means plain
- * numbers.
+ * Columns of marketdata.market_data_1s and of candles. The comments of the SQL tables define how
+ * each is computed. Quoted and traded prices and quantities are decimal text; sums and means are
+ * plain numbers.
  */
 import type { ColumnKind, RangeColumn } from './table.ts'
 
@@ -20,7 +20,7 @@ const SIDES = ['bid', 'ask'] as const
 
 const quotePrices = [...SIDES, 'mid'].flatMap((side) =>
   ['open', 'high', 'low', 'close'].map((place) =>
-    column(`${side}_${place}`, 'price', QUOTE, `${place} of the ${side} over the quotes`),
+    column(`${side}_${place}`, 'price', QUOTE, `${place} of the ${side} price over the quotes`),
   ),
 )
 
@@ -33,15 +33,15 @@ const quoteQuantities = SIDES.flatMap((side) => [
 
 const quotes: readonly RangeColumn[] = [
   ...quotePrices,
-  column('mid_mean', 'number', QUOTE, 'mean of the mid over the quotes'),
+  column('mid_mean', 'number', QUOTE, 'mean of the mid price over the quotes'),
   ...quoteQuantities,
   ...['min', 'max', 'mean'].map((what) =>
     column(`spread_${what}`, 'number', QUOTE, `${what} of the spread over the quotes`),
   ),
-  column('microprice_close', 'number', QUOTE, 'weighted mid of the last quote'),
-  column('microprice_mean', 'number', QUOTE, 'its mean over the quotes'),
-  column('ofi_inside', 'number', BASE, 'order flow imbalance from quote to quote in the second'),
-  column('quote_count', 'id', 'rows', 'quotes'),
+  column('microprice_close', 'number', QUOTE, 'microprice of the last quote'),
+  column('microprice_mean', 'number', QUOTE, 'mean of the microprice over the quotes'),
+  column('ofi_inside', 'number', BASE, 'order flow imbalance between the quotes of the second'),
+  column('quote_count', 'id', 'rows', 'number of quotes'),
 ]
 
 const trades: readonly RangeColumn[] = [
@@ -51,11 +51,11 @@ const trades: readonly RangeColumn[] = [
   column('close', 'price', QUOTE, 'price of the last trade'),
   column('volume', 'number', BASE, 'traded quantity'),
   column('notional', 'number', QUOTE, 'traded value'),
-  column('trade_count', 'id', 'rows', 'trades'),
+  column('trade_count', 'id', 'rows', 'number of trades'),
   column('buy_volume', 'number', BASE, 'quantity that takers bought'),
   column('sell_volume', 'number', BASE, 'quantity that takers sold'),
-  column('buy_count', 'id', 'rows', 'trades in which the taker bought'),
-  column('sell_count', 'id', 'rows', 'trades in which the taker sold'),
+  column('buy_count', 'id', 'rows', 'number of trades in which the taker bought'),
+  column('sell_count', 'id', 'rows', 'number of trades in which the taker sold'),
   column('vwap', 'number', QUOTE, 'notional / volume'),
   column('buy_ratio', 'number', '1', 'buy_volume / volume'),
 ]
@@ -96,17 +96,17 @@ const bookSides = (part: '' | '_qty' | '_qty10', kind: ColumnKind, unit: string,
   )
 
 const depth: readonly RangeColumn[] = [
-  column('diff_count', 'id', 'rows', 'diffs'),
-  column('partial_count', 'id', 'rows', 'partial books'),
-  column('snapshot_count', 'id', 'rows', 'snapshots'),
-  column('bid_change_count', 'id', 'levels', 'bid levels that the diffs name'),
-  column('ask_change_count', 'id', 'levels', 'ask levels that the diffs name'),
+  column('diff_count', 'id', 'rows', 'number of diffs'),
+  column('partial_count', 'id', 'rows', 'number of partial books'),
+  column('snapshot_count', 'id', 'rows', 'number of snapshots'),
+  column('bid_change_count', 'id', 'levels', 'number of bid levels in the diffs'),
+  column('ask_change_count', 'id', 'levels', 'number of ask levels in the diffs'),
   column('final_update_id', 'id', 'id', 'largest update id of the depth events'),
-  column('book_count', 'id', 'rows', 'sampled books'),
+  column('book_count', 'id', 'rows', 'number of sampled books'),
   ...bookSides('', 'price', QUOTE, 'best'),
   ...bookSides('_qty', 'qty', BASE, 'quantity at the best'),
   ...bookSides('_qty10', 'number', BASE, 'quantity of the best ten levels of the'),
-  column('book_ofi_inside', 'number', BASE, 'order flow imbalance from book to book in the second'),
+  column('book_ofi_inside', 'number', BASE, 'order flow imbalance between the sampled books'),
 ]
 
 export const market_data_1s_columns: readonly RangeColumn[] = [

@@ -1,13 +1,13 @@
 /**
- * How many rows a page may have, in bytes of its text: a worker has 128 MiB for all callers at
- * once, so a page of wide rows ends before `limit`, and `next` goes on behind it.
+ * Limits pages by the bytes of their text. An isolate has 128 MiB for all its requests, so a page
+ * of wide rows has fewer rows than `limit`, and `next` continues after it.
  */
 import type { ColumnKind, RangeColumn, Row } from './table.ts'
 
-/** Of the JSON text, which is the longest form. */
+/** Bytes of the JSON text; the other formats are shorter. */
 export const PAGE_BYTES_MAX = 2 << 20
 
-/** What a value usually takes at most; of levels, what those of a short change do. */
+/** Usual maximum size of a value [bytes]. For `levels`, the size of a short diff. */
 const CELL_BYTES: { readonly [kind in ColumnKind]: number } = {
   time: 29,
   id: 16,
@@ -18,14 +18,14 @@ const CELL_BYTES: { readonly [kind in ColumnKind]: number } = {
   text: 24,
   levels: 240,
 }
-/** Quotes around a name, the colon and the comma. */
+/** The quotes around a name, the colon and the comma. */
 const NAME_EXTRA_BYTES = 4
-/** Price and quantity as text, with quotes, comma and half of the brackets. */
+/** A price or quantity as text, with quotes, comma and its share of the brackets. */
 const LEVEL_NUMBER_BYTES = 13
-/** Prices and quantities of all levels in a page. */
+/** Maximum count of prices and quantities in all levels of a page. */
 export const LEVEL_NUMBERS_MAX = Math.floor(PAGE_BYTES_MAX / LEVEL_NUMBER_BYTES)
 
-/** The limit of a page with these columns: at most `limit`, at least one row. */
+/** The row limit of a page with these columns: at most `limit`, at least 1. */
 export function rowsThatFit(columns: readonly RangeColumn[], limit: number): number {
   const row_bytes = columns.reduce(
     (sum, { name, kind }) => sum + name.length + NAME_EXTRA_BYTES + CELL_BYTES[kind],
@@ -34,7 +34,7 @@ export function rowsThatFit(columns: readonly RangeColumn[], limit: number): num
   return Math.min(limit, Math.max(1, Math.floor(PAGE_BYTES_MAX / row_bytes)))
 }
 
-/** Bytes that a worker holds while it makes such a page: rows, text, and the answer. */
+/** Bytes held while a page with these columns is built: rows, text and answer. */
 export function heldBytes(columns: readonly Pick<RangeColumn, 'name' | 'kind'>[], limit: number): number {
   const row_bytes = columns.reduce((sum, { name, kind }) => {
     const cell_bytes = kind === 'levels' ? LEVEL_ROW_BYTES : CELL_BYTES[kind]
@@ -43,21 +43,21 @@ export function heldBytes(columns: readonly Pick<RangeColumn, 'name' | 'kind'>[]
   return HELD_PER_BYTE * Math.min(PAGE_BYTES_MAX, limit * row_bytes)
 }
 
-/** The same of a list whose rows have so many bytes of text each. */
+/** The same for a list with `row_bytes` bytes of text per row. */
 export function listBytes(row_count: number, row_bytes: number): number {
   return HELD_PER_BYTE * Math.min(PAGE_BYTES_MAX, row_count * row_bytes)
 }
 
-/** Of a list of all symbols, some thousands, or of a run's log: about a megabyte of text. */
+/** Held for a list of all symbols (some thousands) or for a run's log: about 1 MB of text. */
 export const LIST_BYTES = 4 << 20
-/** While a book is rebuilt: a page of its changes, and its levels. */
+/** Held while a book is rebuilt: a page of its updates, and its levels. */
 export const BOOK_BYTES = 8 << 20
-/** As text, of a snapshot's row with 5,000 levels. */
+/** Text of a snapshot row with 5,000 levels [bytes]. */
 const LEVEL_ROW_BYTES = 128 << 10
-/** What came from the database, the rows, the pieces of text and the answer made of them. */
+/** Copies in memory: the database's answer, the rows, the pieces of text, and the answer. */
 const HELD_PER_BYTE = 4
 
-/** The same by what the rows hold: one more once their levels before it fill no page. */
+/** Number of rows that fit a page by their levels: up to and including the row that fills it. */
 export function countThatFits(rows: readonly Row[], columns: readonly RangeColumn[]): number {
   const level_columns = columns.filter(({ kind }) => kind === 'levels')
   let number_count = 0

@@ -1,6 +1,6 @@
 /**
- * What a route of rows in a range of time serves: a relation of the database, its columns and the
- * order of its rows. Reading is read-range.ts' affair, writing the answer that of ../formats/.
+ * Describes what a range route serves: a relation of the database, its columns and the order of its
+ * rows. Reading is in ../range/read-range.ts, writing the answer in ../formats/.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
@@ -8,12 +8,12 @@ import { releaseWhole } from '../memory/release.ts'
 import type { Cursor, PartKind } from './cursor.ts'
 import type { Decimals } from './decimal-text.ts'
 
-/** Prices and quantities are decimal text in text formats; a `number` is a plain one. */
+/** `price` and `qty` are decimal text in text formats; `number` is a plain number. */
 export type ColumnKind = 'time' | 'id' | 'price' | 'qty' | 'number' | 'flag' | 'text' | 'levels'
 
-/** Levels are price, quantity, price, quantity …: as pairs they would take ten times the memory. */
+/** Levels are flat: price, quantity, price, quantity … Pairs would take ten times the memory. */
 export type Cell = number | string | boolean | null | Float64Array
-/** By column name. Times are microseconds. */
+/** Cells by column name. Times are microseconds. */
 export type Row = Readonly<Record<string, Cell>>
 
 export interface RangeColumn {
@@ -22,19 +22,19 @@ export interface RangeColumn {
   readonly nullable: boolean
   readonly unit: string
   readonly description: string
-  /** Set where the column is not stored but follows from others: a decimal text, or null. */
+  /** Set if the column is not stored but computed from others: `text` gives a decimal, or null. */
   readonly derived?: {
     readonly from: readonly string[]
     text(row: Row, decimals: Decimals): string | null
   }
 }
 
-/** A table whose finished hours lie in the archive, as a part of what is served. */
+/** An archived table that provides some or all columns of a RangeTable. */
 export interface ArchivedPart {
   readonly table_name: ArchivedTable
-  /** Columns that are the part's; undefined: all. */
+  /** Columns that this part provides; undefined: all. */
   readonly columns: readonly string[] | undefined
-  /** The one that is null where the part has no row; undefined where there is one part alone. */
+  /** The column that is null if the part has no row; undefined if there is only one part. */
   readonly present: string | undefined
 }
 
@@ -44,23 +44,23 @@ export interface RangeTable {
   /** Name of a row in the docs. */
   readonly row_name: string
   readonly summary: string
-  /** What is meant where no range is given: so much before its end. */
+  /** Length of the range if the caller gives no `from`. */
   readonly default_span_us: number
   /** Relation in schema marketdata; it has symbol_id. */
   readonly relation: string
-  /** Where its finished hours lie in the archive. */
+  /** The archived tables that hold its finished hours. */
   readonly archived: readonly ArchivedPart[]
   /** In the order of the answer. */
   readonly columns: readonly RangeColumn[]
-  /** The order of a symbol's rows: the time, then what tells rows of one moment apart. */
+  /** Sort key of a symbol's rows: the time, then columns that distinguish rows of the same time. */
   readonly identity: readonly [string, ...string[]]
-  /** The dataset that holds whole days of it, where there is one. */
+  /** The dataset that holds whole days of it; null if none does. */
   readonly dataset: string | null
 }
 
 /**
- * Columns that must be read for those that are asked for: stored ones, the identity and what tells
- * whether a part has a row included.
+ * Stored columns that must be read to answer with the wanted columns: their inputs, the identity,
+ * and the `present` column of each part.
  */
 export function storedColumns(
   table: RangeTable,
@@ -98,17 +98,17 @@ function partKind(kind: ColumnKind): PartKind {
   }
 }
 
-/** Before, at or behind a cursor: negative, 0 or positive. */
+/** Negative, 0 or positive if the row is before, at or after the cursor. */
 export function compareToCursor(table: RangeTable, row: Row, cursor: Cursor): number {
   for (const [index, name] of table.identity.entries()) {
     const [own, other] = [row[name] as number | string, cursor[index]!]
-    // Texts are compared by their bytes, as the database's collation "C" does.
+    // Text compares by bytes, like the database's collation "C".
     if (own !== other) return own < other ? -1 : 1
   }
   return 0
 }
 
-/** The columns of a raw table as callers get them: without symbol_id, which is ours. */
+/** The columns of a raw table that callers get: all except symbol_id, which is internal. */
 export function rawColumns(channel: RawChannel): readonly RangeColumn[] {
   return RAW_TABLES[channel].columns.flatMap((column) => {
     const { name, nullable, unit, description } = column
@@ -134,7 +134,7 @@ function kindOf({ type, unit }: Column): ColumnKind {
   }
 }
 
-/** Gives back the memory of the rows' levels, which nobody may read any more. */
+/** Frees the memory of the rows' levels at once. They cannot be read afterwards. */
 export function releaseLevels(rows: readonly Row[]): void {
   for (const row of rows) releaseWhole(Object.values(row))
 }

@@ -1,4 +1,4 @@
-/** The tables that are served as ranges of rows, one route each. */
+/** The tables with a range route. */
 import { difference, middle } from '#core/decimals.ts'
 import { ARCHIVED_TABLES, type DerivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
@@ -36,8 +36,8 @@ function rawTable(
 const BEST = ['best_bid', 'best_ask'] as const
 
 /**
- * What follows from the two best prices; null where a side is empty. Differences and means of
- * doubles carry noise behind the prices' own decimals: `text` is told how many these have.
+ * A column computed from the two best prices; null if a side is empty. Differences and means of
+ * doubles have rounding noise after the decimals of the prices, so `text` gets the number of these.
  */
 function ofBest(
   said: Pick<RangeColumn, 'name' | 'description'>,
@@ -60,14 +60,14 @@ function ofBest(
 }
 
 const spread = ofBest(
-  { name: 'spread', description: 'best_ask - best_bid; null where a side is empty' },
+  { name: 'spread', description: 'best_ask - best_bid; null if a side is empty' },
   (best_bid, best_ask, decimal_count) => roundedText(difference(best_ask, best_bid), decimal_count),
 )
 
 const mid = ofBest(
   {
     name: 'mid',
-    description: '(best_ask + best_bid) / 2, with one decimal more; null where a side is empty',
+    description: '(best_ask + best_bid) / 2, with one more decimal; null if a side is empty',
   },
   (best_bid, best_ask, decimal_count) =>
     roundedText(middle(best_bid, best_ask), decimal_count + 1),
@@ -92,7 +92,7 @@ export const trades = rawTable('trades', {
 export const depth = rawTable('depth_events', {
   name: 'depth',
   row_name: 'DepthEvent',
-  summary: 'Changes of the order book of a symbol, partial books and snapshots',
+  summary: 'Order book diffs, partial books and snapshots of a symbol',
 })
 export const mark_price = rawTable('mark_price', {
   name: 'mark-price',
@@ -102,13 +102,13 @@ export const mark_price = rawTable('mark_price', {
 export const liquidations = rawTable('liquidations', {
   name: 'liquidations',
   row_name: 'Liquidation',
-  summary: 'Forced orders of a symbol: the last one of a second is all that Binance sends',
+  summary: 'Liquidations of a symbol. Binance sends only the last one of each second',
   default_span_us: DAY_US,
 })
 export const orderbook_topn: RangeTable = {
   name: 'orderbook-topn',
   row_name: 'TopOfBook',
-  summary: 'The best ten levels of the book of a symbol, sampled, with what follows from them',
+  summary: 'Sampled best ten book levels of a symbol, with imbalances, microprice and walls',
   relation: 'orderbook_topn',
   archived: [{ table_name: 'orderbook_topn', columns: undefined, present: undefined }],
   columns: orderbook_topn_columns,
@@ -125,7 +125,7 @@ function second(table_name: DerivedTable, present: string): ArchivedPart {
 export const market_data_1s: RangeTable = {
   name: 'market-data-1s',
   row_name: 'MarketSecond',
-  summary: 'Quotes, trades and depth of a symbol by the second, up to the newest',
+  summary: 'Quotes, trades and depth of a symbol per second, up to the newest second',
   relation: 'market_data_1s',
   archived: [
     second('bt_1s', 'quote_count'),
@@ -140,7 +140,7 @@ export const market_data_1s: RangeTable = {
 
 const SECONDS = ARCHIVED_TABLES.trade_1s.columns.map(({ name }) => name)
 
-/** What candles are made of; no route of its own. */
+/** Input of the candles; has no route. */
 export const trade_seconds: RangeTable = {
   ...market_data_1s,
   name: 'trade-1s',
@@ -151,13 +151,13 @@ export const trade_seconds: RangeTable = {
   dataset: 'candles',
 }
 
-/** Not read as they lie, but made of trade_1s: a route of its own. */
+/** Computed from trade_1s rather than stored, so they have their own route (routes/candles.ts). */
 export const candles: Pick<RangeTable, 'row_name' | 'columns'> = {
   row_name: 'Candle',
   columns: candle_columns,
 }
 
-/** One route each. */
+/** Tables that routes/ranges.ts serves. */
 export const RANGE_TABLES: readonly RangeTable[] = [
   quotes,
   trades,

@@ -1,4 +1,4 @@
-/** Columns of marketdata.orderbook_topn; how each is computed stands in the table's comments. */
+/** Columns of marketdata.orderbook_topn. The SQL table's comments define how each is computed. */
 import type { ColumnKind, RangeColumn } from './table.ts'
 
 const LEVEL_COUNT = 10
@@ -21,14 +21,14 @@ const levels = (letter: 'b' | 'a', side: string): readonly RangeColumn[] =>
 
 const shape = (side: 'bid' | 'ask'): readonly RangeColumn[] => [
   column(`${side}_wall_size`, 'qty', BASE, `quantity of the largest of the best 10 ${side} levels`),
-  column(`${side}_wall_dist_bps`, 'number', 'bps', 'its distance from the mid'),
-  column(`${side}_wall_ratio`, 'number', '1', "its quantity over the levels' median"),
+  column(`${side}_wall_dist_bps`, 'number', 'bps', 'distance of this level from the mid'),
+  column(`${side}_wall_ratio`, 'number', '1', 'its quantity / median quantity of the 10 levels'),
   column(`${side}_slope`, 'number', 'base asset per bps', `liquidity slope of the ${side} levels`),
 ]
 
 export const orderbook_topn_columns: readonly RangeColumn[] = [
-  column('ts_exchange', 'time', 'UTC', 'the moment: every change up to it is in the row', false),
-  column('final_update_id', 'id', 'id', 'update id of the newest change in the book', false),
+  column('ts_exchange', 'time', 'UTC', 'sampling time; the row has all updates up to it', false),
+  column('final_update_id', 'id', 'id', 'update id of the newest update in the book', false),
   ...levels('b', 'bid'),
   ...levels('a', 'ask'),
   column('i1', 'number', '1', 'imbalance of the best level, -1 to 1'),

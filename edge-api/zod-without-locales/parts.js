@@ -1,6 +1,6 @@
 /**
- * What of node_modules/zod/v4/classic/external.js is bundled: all but `locales`, and but what turns
- * schemas into code or JSON Schema and back. See index.js.
+ * The parts of node_modules/zod/v4/classic/external.js that are bundled: everything except `locales`
+ * and the conversions between schemas and code or JSON Schema. See index.js.
  */
 export * from '../../node_modules/zod/v4/classic/schemas.js'
 export * from '../../node_modules/zod/v4/classic/checks.js'

@@ -1,4 +1,4 @@
-// A file of its own: the page's content security policy allows no inline script.
+// A separate file, because the page's content security policy forbids inline scripts.
 window.SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#docs',
