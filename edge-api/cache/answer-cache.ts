@@ -1,12 +1,12 @@
 /**
- * Keeps answers for as long as their Cache-Control says, and has many callers of one answer wait
- * for one of them. It stands behind whatever decides who may ask, and in front of the routes.
+ * Caches answers as their Cache-Control allows, and answers concurrent equal requests with one call
+ * of the route. It runs after access control and before the routes.
  *
- * 1. Fresh answers come from the isolate's memory; those that are good for longer than a moment
- *    also from the cache of the place, which other isolates fill too.
- * 2. Of callers that ask at once, one goes on to the route; the others get its answer, or at once
- *    the old one while that may still be shown.
- * 3. Answers have an ETag; who names it in If-None-Match gets a 304.
+ * 1. Fresh answers come from the isolate's memory. Answers that stay fresh for ten seconds or more
+ *    are also stored in the cache of the edge location, which its isolates share.
+ * 2. Among concurrent equal requests, one calls the route. The others wait for its answer, or get
+ *    the previous answer at once if its stale-while-revalidate allows that.
+ * 3. Answers have an ETag. A request with this ETag in If-None-Match gets a 304.
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { micros, SECOND_US, type Micros } from '#core/time.ts'
@@ -28,19 +28,19 @@ export interface AnswerCacheOptions {
   readonly cache: HttpCache
 }
 
-/** What answers the same to everybody who may ask: not signed URLs, not the service's state. */
+/** Paths whose answers are the same for all callers: no signed URLs, no state of the service. */
 const SHARED = /^\/(?:v1\/(?!datasets\/[^/]+\/|jobs)|prices(?:\/|$)|stats$|data\/)/
-/** What belongs to the answer; all else (CORS, security) is the business of the request. */
+/** Headers that are cached. The others (CORS, security) depend on the request. */
 const HEADERS = ['content-type', 'cache-control', 'etag', 'link', 'retry-after'] as const
 const ORIGIN = 'https://answers.invalid'
-/** What is good for less is not worth a place in the other cache. */
-const PLACE_FRESH_US = 10 * SECOND_US
+/** Answers that are fresh for less are not worth storing in the edge location's cache. */
+const EDGE_FRESH_US = 10 * SECOND_US
 const MADE_AT = 'x-made-at'
-/** A caller that was cut off never tells: after so long the next one goes itself. */
+/** A leader whose caller disconnected may never finish. After this long others stop waiting. */
 const WAIT_US = 5 * SECOND_US
 
 interface Flight {
-  /** Others than its leader get its answer. */
+  /** Requests other than the leader wait for its answer. */
   is_shared: boolean
   readonly begun_at: Micros
   readonly entry: Promise<TimedAnswer>
@@ -50,17 +50,17 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
   const kept = createKeptAnswers()
   const flights = new Map<string, Flight>()
 
-  /** The answer of the place's cache, or else of the route. */
+  /** The answer from the edge location's cache, or else from the route. */
   const make = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
-    // What was fleeting the last time is not there.
+    // If the last answer was short-lived, the edge location's cache does not have it.
     const last = kept.get(key)
-    const found = last === undefined || isLasting(last) ? await readPlace(cache, key) : undefined
+    const found = last === undefined || isLasting(last) ? await readEdge(cache, key) : undefined
     if (found !== undefined && now() < found.fresh_until) return found
     await next()
     const entry = timed(await takeAnswer(c.res, c.get(ANSWER_BYTES)), now())
     const { status, body } = entry.answer
     const is_small = body.byteLength <= ANSWER_BYTES_MAX
-    if (status === 200 && is_small && isLasting(entry)) await writePlace(cache, key, entry)
+    if (status === 200 && is_small && isLasting(entry)) await writeEdge(cache, key, entry)
     return entry
   }
 
@@ -97,7 +97,7 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
 }
 
 function isLasting({ fresh_until, made_at }: TimedAnswer): boolean {
-  return fresh_until - made_at >= PLACE_FRESH_US
+  return fresh_until - made_at >= EDGE_FRESH_US
 }
 
 function timed(answer: KeptAnswer, made_at: Micros): TimedAnswer {
@@ -106,7 +106,7 @@ function timed(answer: KeptAnswer, made_at: Micros): TimedAnswer {
   return { answer, made_at, fresh_until, stale_until: micros(fresh_until + stale_s * SECOND_US) }
 }
 
-/** The same for all spellings of the same question. */
+/** The same key for all spellings of the same request. */
 function keyOf(c: Context): string {
   const { pathname, searchParams } = new URL(c.req.url)
   searchParams.sort()
@@ -129,7 +129,7 @@ async function takeAnswer(
   return { status: response.status, headers, body }
 }
 
-/** Answers this caller; headers that were set for its request stay. */
+/** Sends the answer to this caller, and keeps headers that were set for its request. */
 function give(c: Context, answer: KeptAnswer, age_s: number): void {
   const tag = headerOf(answer, 'etag')
   const is_known = tag !== undefined && namesTag(c.req.header('if-none-match'), tag)
@@ -141,7 +141,7 @@ function give(c: Context, answer: KeptAnswer, age_s: number): void {
   }
   c.set(ANSWER_BYTES, answer.body)
   if (age_s > 0) response.headers.set('age', String(age_s))
-  // Hono carries over what others have set before: CORS, and a Vary of its own.
+  // Hono keeps headers that were set before: CORS, and its own Vary.
   c.res = response
   if (!/\baccept\b/i.test(c.res.headers.get('vary') ?? '')) c.res.headers.append('vary', 'accept')
 }
@@ -150,13 +150,13 @@ function headerOf({ headers }: KeptAnswer, name: string): string | undefined {
   return headers.find(([known]) => known === name)?.[1]
 }
 
-async function readPlace(cache: HttpCache, key: string): Promise<TimedAnswer | undefined> {
-  const response = await cache.match(placeUrl(key)).catch(() => undefined)
+async function readEdge(cache: HttpCache, key: string): Promise<TimedAnswer | undefined> {
+  const response = await cache.match(edgeUrl(key)).catch(() => undefined)
   if (response === undefined) return undefined
   return timed(await takeAnswer(response), micros(Number(response.headers.get(MADE_AT))))
 }
 
-async function writePlace(
+async function writeEdge(
   cache: HttpCache,
   key: string,
   { answer, made_at }: TimedAnswer,
@@ -165,16 +165,16 @@ async function writePlace(
     answer.headers.map(([name, value]): [string, string] => [name, value]),
   )
   headers.set(MADE_AT, String(made_at))
-  // A cache that is full or broken only makes answers slower.
+  // If the cache is full or broken, answers are only slower.
   const copy = new Response(bodyOf(answer.body), { headers })
-  await cache.put(placeUrl(key), copy).catch(() => undefined)
+  await cache.put(edgeUrl(key), copy).catch(() => undefined)
 }
 
-function placeUrl(key: string): string {
+function edgeUrl(key: string): string {
   return `${ORIGIN}${key.replace('#', '&form=')}`
 }
 
-/** Whoever waits for it gets it, though the caller who leads may go away. */
+/** Finishes the answer for the waiting requests even if the leader's caller disconnects. */
 function keepRunning(c: Context, entry: Promise<TimedAnswer>): void {
   const done = entry.then(
     () => undefined,
@@ -183,11 +183,11 @@ function keepRunning(c: Context, entry: Promise<TimedAnswer>): void {
   try {
     c.executionCtx.waitUntil(done)
   } catch {
-    // Outside a worker there is no such thing.
+    // Outside a worker there is no execution context.
   }
 }
 
-/** Undefined where it takes longer. */
+/** Undefined if it takes longer. */
 async function firstOf(
   entry: Promise<TimedAnswer>,
   wait_ms: number,

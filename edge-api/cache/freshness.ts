@@ -1,8 +1,8 @@
-/** How long an answer may be kept, by its own Cache-Control: what callers are told holds here. */
+/** How long an answer may be cached: the worker obeys the same Cache-Control as its callers. */
 
 export interface Freshness {
   readonly fresh_s: number
-  /** After that, while a new answer is being made. */
+  /** How long after that it may be served while a new answer is made. */
   readonly stale_s: number
 }
 

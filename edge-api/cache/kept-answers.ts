@@ -1,7 +1,7 @@
-/** Answers in the isolate's memory: bounded in bytes, the oldest dropped first. */
+/** Answers in the isolate's memory, limited in bytes. Drops the oldest first. */
 import type { Micros } from '#core/time.ts'
 
-/** An answer as bytes, without what belongs to one caller. */
+/** An answer as bytes, without the headers for one caller. */
 export interface KeptAnswer {
   readonly status: number
   readonly headers: readonly (readonly [name: string, value: string])[]
@@ -11,21 +11,22 @@ export interface KeptAnswer {
 export interface TimedAnswer {
   readonly answer: KeptAnswer
   readonly made_at: Micros
-  /** Until when it may be given, and until when while another one is being made. */
+  /** Until then the answer may be served. */
   readonly fresh_until: Micros
+  /** Until then it may be served while a new answer is made. */
   readonly stale_until: Micros
 }
 
 export interface KeptAnswers {
   get(key: string): TimedAnswer | undefined
-  /** False where it is too large to be kept. */
+  /** False if the answer is too large to keep. */
   set(key: string, entry: TimedAnswer): boolean
 }
 
 const BYTES_MAX = 8 << 20
-/** A larger one is made anew: to keep it takes more memory than to make it. */
+/** Larger answers are not kept: keeping one takes more memory than making it again. */
 export const ANSWER_BYTES_MAX = 1 << 20
-/** What an entry takes besides its body. */
+/** Memory of an entry besides its body. */
 const ENTRY_BYTES = 1_000
 
 export function createKeptAnswers(): KeptAnswers {

@@ -1,11 +1,11 @@
 /**
- * Large bodies as streams of parts. A Response of bytes refers to them until the collector comes
- * by, which does not know how many there are: released or not, they would stay in memory.
+ * Sends large bodies as streams of parts. A Response made from bytes holds them until the garbage
+ * collector runs, and the collector does not know how large they are, so they would stay in memory.
  */
 
 export const PART_BYTES = 32 << 10
 
-/** For a Response: the bytes themselves where they are few, or else a stream of copies of parts. */
+/** A body for a Response: the bytes themselves if they are few, else a stream of copied parts. */
 export function bodyOf(
   bytes: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {

@@ -1,29 +1,29 @@
 /**
- * What all requests of an isolate together may hold at once: pages while they are made, and their
- * bodies until the callers have taken them (send-body.ts). A request that would go beyond it waits
- * its turn; where too many wait, or one waits too long, the answer is a 503 that says when to ask
- * again. An isolate has 128 MiB, and one that goes beyond it is ended with all its callers.
+ * Limits the memory that all requests of an isolate hold together: pages while they are built, and
+ * bodies until the callers have received them (send-body.ts). A request that would exceed the limit
+ * waits its turn. If too many requests wait, or one waits too long, it gets a 503 with Retry-After.
+ * An isolate has 128 MiB; the runtime ends an isolate that exceeds it, with all its requests.
  *
- * A caller that goes away may take its request's code along, in the middle of anything: what it
- * held is given back after a while, and its place in the queue is passed over.
+ * When a caller disconnects, the runtime may stop the code of its request at any point. Memory that
+ * such a request held is therefore freed after a timeout, and its place in the queue is skipped.
  */
 import { Problem } from '../problem.ts'
 
 export interface MemoryGate {
-  /** Runs the work once so many bytes are free. Throws a Problem, 503, where they never are. */
+  /** Runs the work once `byte_count` bytes are free. Throws a 503 if the wait is too long. */
   run<T>(byte_count: number, work: () => Promise<T>): Promise<T>
-  /** Counts a body that work made, without asking: the work itself was let in for more. */
+  /** Counts a body that `run` produced. Never refuses, because `run` reserved more than that. */
   count(body: Uint8Array): void
-  /** Counts a body that was not. Throws a Problem, 503, where bodies alone leave no room. */
+  /** Counts any other body. Throws a 503 if bodies alone would exceed the limit. */
   admit(body: Uint8Array): void
-  /** One more reader takes the body. It is counted until the last one has left. */
+  /** Adds a reader. The body counts until its last reader is removed. */
   addReader(body: Uint8Array): void
-  /** A part was taken: the body is held as long as that goes on. */
+  /** Restarts the body's timeout, after a reader received a part. */
   renew(body: Uint8Array): void
   removeReader(body: Uint8Array): void
-  /** Nobody reads it, unless somebody else does. */
+  /** Stops counting the body if it has no reader. */
   drop(body: Uint8Array): void
-  /** Somebody waits for room, or was refused a moment ago. */
+  /** True if a request waits for memory, or was refused recently. */
   isWanted(): boolean
 }
 
@@ -31,16 +31,16 @@ export interface MemoryLimits {
   readonly byte_count_max: number
   readonly waiting_count_max: number
   readonly wait_ms: number
-  /** Nobody holds anything for longer. */
+  /** After this time memory counts as free, even if its request never reported the end. */
   readonly hold_ms: number
 }
 
 const WAITING = { waiting_count_max: 32, wait_ms: 5_000, hold_ms: 20_000 } as const
 
-/** Of what is read of the archive, and of pages and bodies: each beside the other. */
+/** Separate limits: one for archive reads, one for pages and bodies. */
 export const LAKE_MEMORY: MemoryLimits = { byte_count_max: 10 << 20, ...WAITING }
 export const PAGE_MEMORY: MemoryLimits = { byte_count_max: 16 << 20, ...WAITING }
-/** Of batches of tools, whose pages wait in the gates of what they ask. */
+/** For /mcp batches. The routes that they call count in the other gates. */
 export const BATCH_MEMORY: MemoryLimits = { byte_count_max: 24 << 20, ...WAITING }
 
 interface Holder {
@@ -86,7 +86,7 @@ export function createMemoryGate(limits: MemoryLimits, now_ms: () => number): Me
     }
     return held + bodyBytes() <= limits.byte_count_max
   }
-  /** In the order in which they came, so that a large one is not passed for ever. */
+  /** First come, first served, so that a large request does not wait forever. */
   const admit = (): void => {
     waiters = waiters.filter(({ until }) => until > now_ms())
     for (let first = waiters[0]; first !== undefined; first = waiters[0]) {
@@ -161,9 +161,9 @@ export function busy(): Problem {
   return new Problem(
     503,
     'too_busy',
-    'Too much is asked at once.',
-    'This place makes as many large answers as it has memory for. Ask again in some seconds, ' +
-      'or for less: a lower limit, a shorter range, fewer columns.',
+    'The service is overloaded.',
+    'Too many large answers are in progress. Try again in a few seconds, or request less: a ' +
+      'lower limit, a shorter range or fewer columns.',
     { headers: { 'retry-after': '2' } },
   )
 }

@@ -1,18 +1,18 @@
 /**
- * Gives the memory of bytes back at once, where nobody needs them any more. It is outside the heap
- * of JavaScript, so a collector that looks at that heap lets tens of megabytes of it lie.
+ * Frees the memory of byte buffers as soon as nobody needs them. It is outside the JavaScript heap,
+ * so the garbage collector underestimates it and would leave tens of megabytes allocated.
  */
 
-/** Smaller ones are the collector's business; in Node they are parts of a pool. */
+/** Smaller buffers are left to the garbage collector. In Node they are parts of a pool. */
 const BYTES_MIN = 4 << 10
 
-/** Only for bytes that have a buffer of their own; parts of a larger one are left alone. */
+/** Frees the bytes if they are the whole of their buffer; does nothing otherwise. */
 export function release({ buffer, byteLength }: ArrayBufferView): void {
   if (byteLength < BYTES_MIN || byteLength !== buffer.byteLength) return
   if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
-/** Of everything that these views are parts of: nobody may hold another part. */
+/** Frees the whole buffers of these views. No other view of these buffers may be in use. */
 export function releaseWhole(views: Iterable<unknown>): void {
   for (const view of views) {
     if (!(view instanceof Float64Array)) continue

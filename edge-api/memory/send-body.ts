@@ -1,32 +1,32 @@
 /**
- * Hands an answer's body to its caller part by part, each when the one before it was taken, and
- * counts it in the memory gate until then. A caller that takes too little is disconnected: its
- * body has a Content-Length, so that what it got cannot be taken for the whole.
+ * Sends a body to its caller in parts, each one after the caller has received the one before. The
+ * body counts in the memory gate until the end. A caller that reads too slowly is disconnected; it
+ * can tell from the Content-Length that its body is incomplete.
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import { bodyOf, PART_BYTES } from './body-parts.ts'
 import { busy, type MemoryGate } from './memory-gate.ts'
 import { release } from './release.ts'
 
-/** A pair of streams for a body of so many bytes, whose writer waits for its reader. */
+/** Opens a pair of streams for a body of `byte_count` bytes. The writer waits for the reader. */
 export type OpenBody = (byte_count: number) => {
   readonly readable: ReadableStream<Uint8Array>
   readonly writable: WritableStream<Uint8Array>
 }
 
-/** Each has a part of its own on its way. */
+/** Concurrent bodies. Each has a part in flight. */
 const READERS_MAX = 256
 const CHECK_MS = 500
-/** Nobody may take longer for one part, or for the body. */
+/** A reader may take at most this long for one part, and for the body. */
 const PART_MS_MAX = 10_000
 const BODY_MS_MAX = 60_000
-/** While others wait for room: after so long, with fewer bytes a second. */
+/** After the grace time a reader must be this fast, if other requests wait for memory. */
 const GRACE_MS = 2_000
 const BYTES_PER_S_MIN = 64 << 10
 
-/** Name of the variable in which a route or the cache leaves the bytes of its answer. */
+/** Context variable in which a route or the cache leaves the bytes of its answer. */
 export const ANSWER_BYTES = 'answer_bytes'
-/** And here that nobody else has them. */
+/** Context variable that is true if nobody else uses these bytes. */
 export const OWN_BYTES = 'own_bytes'
 
 export function sendBodies(
@@ -60,7 +60,7 @@ export function sendBodies(
   }
 }
 
-/** Undefined where the app asks itself, as for the tools of /mcp. */
+/** Undefined if the app called itself, as for the tools of /mcp. */
 function contextOf(c: Context): Context['executionCtx'] | undefined {
   try {
     return c.executionCtx
@@ -69,7 +69,7 @@ function contextOf(c: Context): Context['executionCtx'] | undefined {
   }
 }
 
-/** Undefined where nothing was made. */
+/** Undefined if the answer has no body. */
 async function bytesOf(c: Context): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const made = c.get(ANSWER_BYTES) as Uint8Array<ArrayBuffer> | undefined
   if (made !== undefined || c.res.body === null) return made
@@ -101,14 +101,14 @@ async function send(
   }, CHECK_MS)
   try {
     for (; taken < body.byteLength; taken += PART_BYTES) {
-      // A copy: what is written belongs to the stream.
+      // Copied, because the stream takes ownership of the bytes.
       await Promise.race([writer.write(body.slice(taken, taken + PART_BYTES)), cut_off])
       part_at = now_ms()
       gate.renew(body)
     }
     await writer.close()
   } catch (error) {
-    // The caller went away, or is disconnected now; nobody waits until the stream knows.
+    // The caller disconnected or was too slow. There is no need to wait for the abort.
     writer.abort(error).catch(() => undefined)
   } finally {
     clearInterval(check)

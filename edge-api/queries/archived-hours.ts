@@ -1,14 +1,14 @@
 /**
- * The newest version of every archived hour of a table that touches [from, to), oldest first.
- * What was dropped once is dropped for good: late rows make a partition anew, but with themselves
- * alone, so such an hour is read from its file whatever its newest version says.
+ * The archived hours of a table that overlap [from, to), oldest first, each in its newest version.
+ * An hour is dropped if any of its versions was dropped. Late rows create its partition again, but
+ * the new partition has only these rows, so the hour must still be read from its file.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { toIso, type Micros } from '#core/time.ts'
 import type { Database } from './database.ts'
 
 export interface ArchivedHourRow {
-  /** Its start. */
+  /** Start of the hour. */
   readonly hour: Micros
   readonly version: number
   readonly object_key: string

@@ -1,7 +1,7 @@
 /**
- * Candles of one instrument out of trade_1s: whole seconds up to its watermark, the newest ones
- * from the trades themselves. Only candles with a trade have a row. range/fold-seconds.ts makes the
- * same of seconds of the archive: what changes in marketdata.candles changes there.
+ * Candles of one instrument: from trade_1s up to its watermark, then from the trades themselves. A
+ * candle without trades has no row. range/fold-seconds.ts computes the same from archived seconds:
+ * change it together with marketdata.candles.
  */
 import { toIso, type Micros } from '#core/time.ts'
 import type { Row } from '../tables/table.ts'
@@ -10,7 +10,7 @@ import type { Database } from './database.ts'
 export interface CandlesArgs {
   readonly symbol_id: number
   readonly interval_us: number
-  /** Both on the grid of the interval. */
+  /** `from` and `to` are multiples of the interval. */
   readonly from: Micros
   readonly to: Micros
   readonly limit: number

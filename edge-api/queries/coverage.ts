@@ -1,7 +1,7 @@
 /**
- * What of an instrument's streams is there in [from, to): first and last row in the database, what
- * is archived of the exchange's hours, and the known holes, clipped to the range and joined where
- * they overlap.
+ * Coverage of an instrument's streams in [from, to): first and last row in the database, the number
+ * of archived hours of the exchange, and the known gaps, clipped to the range. Overlapping gaps
+ * count once.
  */
 import type { Channel } from '#core/market.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
@@ -10,15 +10,15 @@ import type { Database } from './database.ts'
 
 export interface CoverageRow {
   readonly channel: Channel
-  /** Of what the database holds; null where it holds nothing of the range. */
+  /** First row in the database; null if it has none in the range. */
   readonly hot_first_ts: Micros | null
   readonly hot_last_ts: Micros | null
   readonly archived_hour_count: number
   readonly gap_count: number
   readonly open_gap_count: number
-  /** Of them, those that have not ended: the stream is not heard at the moment. */
+  /** Open gaps that have not ended: the stream is not being received now. */
   readonly unended_gap_count: number
-  /** Seconds of the range that lie in an open hole. */
+  /** Seconds of the range that are inside an open gap. */
   readonly missing_s: number
 }
 
@@ -43,7 +43,7 @@ const SQL = `
 with streams as (
   ${STREAMS}
 ), holes as (
-  -- An end by delisting is no hole in what there is to record.
+  -- After a delisting there is nothing to record, so nothing is missing.
   select channel, repaired_at is null and (to_ts is not null or cause <> 'delisted') as is_open,
     to_ts is null and cause <> 'delisted' as is_unended,
     tstzrange(greatest(from_ts, $2::timestamptz), least(to_ts, $3::timestamptz)) as span

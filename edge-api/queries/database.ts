@@ -1,9 +1,9 @@
 /**
- * Postgres as the worker sees it: fixed SQL with parameters, sent in the format of Neon's driver
- * to the gateway (or to Neon itself). The driver itself also speaks Postgres over WebSockets, and
- * would be a quarter of the worker's script. Values arrive as core keeps them: timestamptz as
- * microseconds, bigint and double as numbers, arrays of doubles as one flat array. Failures arrive
- * as OperatorErrors.
+ * The worker's Postgres client: fixed SQL with parameters, sent over HTTP in the format of Neon's
+ * driver to the gateway (or to Neon). The driver itself also implements Postgres over WebSockets,
+ * and would be a quarter of the worker's script. Values are parsed to core's types: timestamptz to
+ * microseconds, bigint and double to numbers, arrays of doubles to one flat array. Failures are
+ * OperatorErrors.
  */
 import { Breaker } from '#core/breaker.ts'
 import { OperatorError } from '#core/errors.ts'
@@ -12,25 +12,25 @@ import { micros, type Micros } from '#core/time.ts'
 export type Parameter = string | number | boolean | null
 
 export interface Database {
-  /** `Row` is the caller's word for what its SQL selects; a query file keeps the two together. */
+  /** `Row` must match what the SQL selects. A query file keeps the two together. */
   query<Row>(sql: string, parameters: readonly Parameter[]): Promise<readonly Row[]>
 }
 
-/** Longer than the gateway lets a statement run. */
+/** Longer than the gateway's statement timeout. */
 const TIMEOUT_MS = 7_000
-/** How long nobody asks a database that did not answer: cold data is served without it. */
+/** After the database did not respond, it gets no query for this long; cold data needs none. */
 const PAUSE_MS = 2_000
 
 export function createDatabase(options: {
   readonly database_url: string
   readonly gateway_url: string
-  /** Undefined: the connection string is all that is shown at the door. */
+  /** Undefined for Neon, which needs only the connection string. */
   readonly gateway_secret: string | undefined
 }): Database {
   const { database_url, gateway_url, gateway_secret } = options
   const headers = {
     'neon-connection-string': database_url,
-    // Values as Postgres writes them, each row an array.
+    // Values in Postgres's text format, each row as an array.
     'neon-raw-text-output': 'true',
     'neon-array-mode': 'true',
     ...(gateway_secret === undefined ? {} : { authorization: `Bearer ${gateway_secret}` }),
@@ -54,13 +54,13 @@ export function createDatabase(options: {
   }
 }
 
-/** What a statement answers: each value as Postgres writes it, in the order of the fields. */
+/** Result of a statement: values in Postgres's text format, in the order of the fields. */
 interface Answer {
   readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[]
   readonly rows: readonly (readonly (string | null)[])[]
 }
 
-/** As Neon's driver writes them. */
+/** Converts a parameter like Neon's driver. */
 function textOf(parameter: Parameter): string | null {
   return parameter === null ? null : String(parameter)
 }
@@ -76,7 +76,7 @@ async function post(
     throw unreachable(cause)
   })
   if (response.status !== 200 && response.status !== 400) throw await refusal(response)
-  // An answer that breaks off comes from a gateway that went away.
+  // A truncated answer means that the gateway disconnected.
   const answer: unknown = await response.json().catch((cause: unknown) => {
     throw unreachable(cause)
   })
@@ -95,10 +95,10 @@ function rowsOf({ fields, rows }: Answer): readonly Record<string, unknown>[] {
   })
 }
 
-/** `2024-08-08 23:54:16.313+00`, as Postgres writes a timestamptz in UTC, in microseconds. */
+/** Parses a timestamptz that Postgres wrote in UTC, like `2024-08-08 23:54:16.313+00`. */
 export function parseTimestamp(text: string): Micros {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00$/.exec(text)
-  if (match === null) throw new TypeError('Postgres answered a time that is not in UTC.')
+  if (match === null) throw new TypeError('Postgres returned a time that is not in UTC.')
   const whole_ms = Date.parse(`${match[1]}T${match[2]}Z`)
   return micros(whole_ms * 1_000 + Number((match[3] ?? '').padEnd(6, '0')))
 }
@@ -134,21 +134,21 @@ function parserOf(oid: number): (text: string) => unknown {
   }
 }
 
-/** Numbers of an array of any dimensions: '{{61800.2,0.5},{61800.3,1}}'. */
+/** The numbers of an array with any number of dimensions, like '{{61800.2,0.5},{61800.3,1}}'. */
 function flatNumbers(text: string): Float64Array {
   return Float64Array.from(JSON.parse(`[${text.replaceAll(/[{}]/g, '')}]`) as number[])
 }
 
-/** What the gateway says to us, and not Postgres. */
+/** The error for a status that the gateway, not Postgres, caused. */
 async function refusal(response: Response): Promise<OperatorError> {
   const { status } = response
   if (status >= 500) {
     const body: unknown = await response.json().catch(() => undefined)
     const code = (body as { readonly code?: unknown } | undefined)?.code
-    // What stands between us and the gateway answers 502 and the like for it.
+    // A proxy in front of the gateway answers 502 or similar when the gateway is down.
     if (code === UNREACHABLE || status !== 503) return unreachable()
-    return new OperatorError('database_busy', 'The database takes no more queries at the moment.', {
-      hint: 'Ask again in some seconds.',
+    return new OperatorError('database_busy', 'The database cannot take more queries now.', {
+      hint: 'Try again in a few seconds.',
       retryable: true,
     })
   }
@@ -160,8 +160,8 @@ const UNREACHABLE = 'database_unreachable'
 const QUERY_CANCELED = '57014'
 
 function unreachable(cause?: unknown): OperatorError {
-  return new OperatorError(UNREACHABLE, 'The database does not answer.', {
-    hint: 'Ask again in some seconds.',
+  return new OperatorError(UNREACHABLE, 'The database does not respond.', {
+    hint: 'Try again in a few seconds.',
     retryable: true,
     ...(cause === undefined ? {} : { cause }),
   })
@@ -169,7 +169,7 @@ function unreachable(cause?: unknown): OperatorError {
 
 interface StatementFailure {
   readonly message?: unknown
-  /** SQLSTATE; null or missing where the gateway itself refused the statement. */
+  /** SQLSTATE; null or missing if the gateway itself refused the statement. */
   readonly code?: unknown
 }
 
@@ -178,8 +178,8 @@ function statementError({ message, code }: StatementFailure): OperatorError {
   if (code !== QUERY_CANCELED) {
     return new OperatorError('query_failed', `The database refused a query: ${said}.`)
   }
-  return new OperatorError('query_timeout', 'The query was stopped because it took too long.', {
-    hint: 'Ask for a shorter range or a lower limit.',
+  return new OperatorError('query_timeout', 'The query was cancelled because it took too long.', {
+    hint: 'Request a shorter range or a lower limit.',
     cause: new Error(said),
   })
 }

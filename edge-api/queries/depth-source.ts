@@ -1,4 +1,4 @@
-/** The recorded depth of one instrument, as core's bookAt reads it: page by page. */
+/** Reads the recorded depth of one instrument for core's bookAt, page by page. */
 import type { DepthSource } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
@@ -23,7 +23,7 @@ from marketdata.depth_events
 where symbol_id = $1 and depth_kind = 'snapshot'
   and ts_exchange > $2::timestamptz and ts_exchange <= $3::timestamptz`
 
-/** From (ts_exchange, final_update_id) on, to `to`. */
+/** Diffs after (ts_exchange, final_update_id), up to $5. */
 const DIFFS = `
 select ${COLUMNS}
 from marketdata.depth_events
@@ -41,26 +41,26 @@ where symbol_id = $1 and depth_kind = 'diff'
 order by ts_exchange, final_update_id
 limit 1`
 
-/** Where there is none within the hour: its time, looked for one partition after the other. */
+/** Time of the nearest row, found by searching one partition after another. */
 const NEAREST = `
 select marketdata.nearest_ts('depth_events', $1, $2::timestamptz, $3::timestamptz, $4::boolean, $5)
   as ts_exchange`
 
 const PAGE_ROWS = 500
-/** Half an hour of the usual stream: snapshots are recorded every few minutes. */
+/** About half an hour of a usual stream. Snapshots are recorded every few minutes. */
 const DIFFS_MAX = 20_000
 
-/** A statement locks every partition that it may read: so many hours at a time. */
+/** Hours per statement: a statement locks every partition that it may read. */
 const SPAN_HOURS = 8
 
-/** The last moment of the hours that are read at once. */
+/** The last microsecond that a statement which starts at `ts` reads. */
 function spanEnd(ts: Micros): Micros {
   return micros(hourStart(ts) + SPAN_HOURS * HOUR_US - 1)
 }
 
-/** `diffs` throws OperatorError `book_too_far` where there are too many of them. */
+/** `diffs` throws OperatorError `book_too_far` if there are too many. */
 export function depthSource(db: Database, symbol_id: number): DepthSource {
-  /** In (from, to]. */
+  /** Rows in (from, to]. */
   const within = async (sql: string, from: Micros, to: Micros): Promise<readonly DepthChange[]> =>
     (await db.query<DepthRow>(sql, [symbol_id, toIso(from), toIso(to)])).map(depthChangeOf)
   const at = (sql: string, ts: Micros): Promise<readonly DepthChange[]> =>
@@ -125,7 +125,7 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
 function tooFar(): OperatorError {
   return new OperatorError(
     'book_too_far',
-    `More than ${DIFFS_MAX} changes lie between the last snapshot of the book and that moment.`,
-    { hint: 'Ask for a moment soon after a snapshot; DEPTH_SNAPSHOT_S says how often there is one.' },
+    `There are more than ${DIFFS_MAX} updates between the last snapshot and the requested time.`,
+    { hint: 'Request a time soon after a snapshot. DEPTH_SNAPSHOT_S is their interval.' },
   )
 }

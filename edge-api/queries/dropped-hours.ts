@@ -1,6 +1,6 @@
 /**
- * Archived hours of a table that the database no longer has, the newest first: each in its newest
- * version. What was dropped once is dropped for good, whatever the newest version says.
+ * Archived hours of a table that were dropped from the database, newest first, each in its newest
+ * version. An hour counts as dropped if any of its versions was dropped (see archived-hours.ts).
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { toIso, type Micros } from '#core/time.ts'
@@ -10,7 +10,7 @@ import type { Database } from './database.ts'
 export interface DroppedHoursArgs {
   readonly exchange: string
   readonly table_name: ArchivedTable
-  /** The hour of this moment, and later ones. */
+  /** Hours that end after this time. */
   readonly from: Micros
   readonly limit: number
 }

@@ -1,4 +1,4 @@
-/** The instruments of one name; a name may stand on several exchanges. */
+/** The instruments with one name; several exchanges may list the same name. */
 import type { Database } from './database.ts'
 
 export interface FoundSymbolRow {

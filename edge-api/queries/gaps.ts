@@ -1,4 +1,4 @@
-/** Holes of the recording that touch [from, to), in the order in which they begin. */
+/** Gaps of the recording that overlap [from, to), ordered by their start. */
 import type { Channel, GapCause } from '#core/market.ts'
 import { toIso, type Micros } from '#core/time.ts'
 import type { Cursor } from '../tables/cursor.ts'
@@ -10,7 +10,7 @@ export interface GapRow {
   readonly symbol: string
   readonly channel: Channel
   readonly from_ts: Micros
-  /** Null where it has not ended. */
+  /** Null if the gap has not ended. */
   readonly to_ts: Micros | null
   readonly from_id: number | null
   readonly to_id: number | null

@@ -3,18 +3,18 @@ import type { Database } from './database.ts'
 import type { JobRunRow } from './job-runs.ts'
 
 export interface JobLogRow extends JobRunRow {
-  /** Its newest lines, oldest first. */
+  /** The newest lines of the log, oldest first. */
   readonly log_lines: readonly Readonly<Record<string, unknown>>[]
   readonly line_count: number
 }
 
 const LINES_MAX = 1_000
-/** Of their text; a line holds whatever a job found worth saying. */
+/** Total text of the lines; a single line can be long. */
 const LINES_BYTES_MAX = 1 << 20
-/** Of an error, where one may be a page of text. */
+/** An error can be a page of text. */
 const ERROR_CHARS_MAX = 10_000
 
-// The log is unpacked once. A condition that names log_lines would unpack all of it for each line.
+// Unpacks the log once. A condition on log_lines would unpack the whole log again for each line.
 const SQL = `
 with lines as materialized (
   select line, place

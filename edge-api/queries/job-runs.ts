@@ -1,4 +1,4 @@
-/** Runs of jobs, newest first. Their logs are not read: they may be long. */
+/** Job runs, newest first. Their logs are not read, because they can be long. */
 import type { Micros } from '#core/time.ts'
 import type { Database } from './database.ts'
 
@@ -21,7 +21,7 @@ export interface JobRunsArgs {
   readonly limit: number
 }
 
-/** So that the longest list is about a megabyte; the run itself has the whole of it. */
+/** Keeps the longest list at about 1 MB. job-log.ts reads more of the error. */
 const ERROR_CHARS_MAX = 500
 
 const SQL = `

@@ -1,7 +1,7 @@
 /**
  * The newest quote of one instrument. The time bounds are parameters, so Postgres plans only the
- * partitions between them: the usual answer touches two or three of them. Of an instrument that has
- * been silent for longer the time of its newest quote is looked for first, hour by hour.
+ * partitions between them, usually two or three. If the instrument has had no quote for an hour,
+ * nearest_ts first searches for the time of its newest quote, one partition after another.
  */
 import { toIso, micros, HOUR_US, type Micros } from '#core/time.ts'
 import type { Row } from '../tables/table.ts'
@@ -19,7 +19,7 @@ select marketdata.nearest_ts('book_ticker', $1, $2::timestamptz, 'infinity', tru
 
 const EVER = micros(0)
 
-/** Undefined where there is none since `from`. */
+/** Undefined if there is none since `from`. */
 export async function selectLatestQuote(
   db: Database,
   symbol_id: number,

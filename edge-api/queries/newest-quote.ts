@@ -25,10 +25,10 @@ select greatest(
      and a.max_ts_exchange >= $1::timestamptz)
 ) as ts_exchange`
 
-/** A day and an hour: every partition that may be read is locked. */
+/** 25 hours. Bounded, because the query locks every partition that it may read. */
 const SPAN_US = 25 * HOUR_US
 
-/** Null where there was none in the 25 hours since `since`. */
+/** Null if there is none in the 25 hours after `since`. */
 export async function selectNewestQuoteTime(db: Database, since: Micros): Promise<Micros | null> {
   const rows = await db.query<{ readonly ts_exchange: Micros | null }>(SQL, [
     toIso(since),

@@ -1,8 +1,8 @@
-/** What is stored of one ticker, in figures. */
+/** Statistics of the stored prices of one ticker. */
 import type { Micros } from '#core/time.ts'
 import type { Database } from './database.ts'
 
-/** Everything but the count is null where nothing is stored. */
+/** All values except the count are null if the ticker has no prices. */
 export interface PriceStatsRow {
   readonly count: number
   readonly min_price: number | null
@@ -12,9 +12,7 @@ export interface PriceStatsRow {
   readonly last_timestamp: Micros | null
 }
 
-/**
- * A quotient has as many decimals as what is divided, so the double nearest to the mean is found.
- */
+/** A quotient gets the decimals of its dividend: this many give the double nearest to the mean. */
 const MEAN_DECIMALS = 60
 
 const SQL = `

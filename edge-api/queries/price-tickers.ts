@@ -1,6 +1,6 @@
 /**
- * The tickers that have prices, by name. One index probe a ticker: a plain DISTINCT would read
- * every price ever stored.
+ * The tickers that have prices, by name. Takes one index probe per ticker; a plain DISTINCT would
+ * read every price.
  */
 import type { Database } from './database.ts'
 

@@ -1,4 +1,4 @@
-/** Index prices of one ticker: the newest first, by page or by range of time. */
+/** Index prices of one ticker, newest first, by page or by time range. */
 import { toIso, type Micros } from '#core/time.ts'
 import type { Database } from './database.ts'
 
@@ -12,7 +12,7 @@ export interface PriceRow {
 
 export interface PricesArgs {
   readonly ticker: string
-  /** Both bounds are in the range; null leaves it open. */
+  /** Both bounds are inclusive; null means no bound. */
   readonly start: Micros | null
   readonly end: Micros | null
   readonly skip: number

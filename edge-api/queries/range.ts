@@ -1,9 +1,9 @@
 /**
- * Rows of one instrument in [from, to), in the order of their identity and behind a cursor. The
- * text is made of the names of our own tables and columns alone; what callers send is a parameter.
- * The bounds are on the partition key, so only their partitions are planned, and locked: of a long
- * range the first hours are read by a plain statement, which usually fill the page, and the others
- * by marketdata.range_rows, which gives its locks back.
+ * Rows of one instrument in [from, to), in the order of their identity, after a cursor. The SQL
+ * text contains only names of our own tables and columns; values from callers are parameters. The
+ * bounds are on the partition key, so Postgres plans and locks only the partitions between them. In
+ * a long range a plain statement reads the first hours, which usually fill the page;
+ * marketdata.range_rows reads the others and releases its locks as it goes.
  */
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
 import type { Cursor } from '../tables/cursor.ts'
@@ -19,7 +19,7 @@ import type { Database, Parameter } from './database.ts'
 
 export interface RangeArgs {
   readonly table: RangeTable
-  /** Stored columns, the identity among them. */
+  /** Stored columns, including the identity. */
   readonly columns: readonly string[]
   readonly symbol_id: number
   readonly from: Micros
@@ -30,9 +30,9 @@ export interface RangeArgs {
 
 /** Hours that one statement reads. */
 const SPAN_HOURS = 8
-/** Read by the function of its name, which has the bounds in every part of it. */
+/** Read through the function market_data_1s_of, which applies the bounds to each of its parts. */
 const VIEW = 'market_data_1s'
-/** The view reads three rollups and the tables of their newest seconds. */
+/** Fewer hours, because the view reads three rollups and three raw tables. */
 const VIEW_SPAN_HOURS = 2
 
 export async function selectRange(db: Database, args: RangeArgs): Promise<readonly Row[]> {
@@ -60,12 +60,12 @@ export async function selectRange(db: Database, args: RangeArgs): Promise<readon
   return [...first, ...rest]
 }
 
-/** The names of the selected columns, or more than these, as a statement. */
+/** Builds a statement that selects these columns or expressions. */
 type RowsSql = (args: RangeArgs, selected: readonly string[]) => string
 
 /**
- * Levels are of any number: rows are given until those before the last but one fill a page, and
- * their sum is taken in the database, so that no answer is made that would be too large.
+ * A row can have any number of levels, so the database sums them up and stops once the rows before
+ * the last one fill a page. No answer is then too large.
  */
 function pageSql(args: RangeArgs, rows: RowsSql, numbers_max: number): string {
   const { table, columns } = args
@@ -95,7 +95,7 @@ order by ${order}
 limit $4::int`
 }
 
-/** The same of any number of hours, some of them after the other. */
+/** The same for any number of hours; range_rows reads a few of them at a time. */
 function laterRowsSql({ table, columns }: RangeArgs, selected: readonly string[]): string {
   const list = (names: readonly string[]): string =>
     `array[${names.map((name) => `'${name}'`).join(', ')}]`
@@ -133,7 +133,7 @@ const CASTS: { readonly [kind in ColumnKind]: string } = {
   levels: 'double precision[]',
 }
 
-/** As columns are declared: texts are in the order of their bytes. */
+/** Types of declared result columns: text sorts by its bytes. */
 const TYPES = { ...CASTS, text: 'text collate "C"' }
 
 function parameterOf(table: RangeTable, index: number, part: number | string): Parameter {

@@ -1,4 +1,4 @@
-/** The newest quote and trade of every instrument; one index probe each. */
+/** The newest quote and trade of every instrument, with one index probe for each. */
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import type { Database } from './database.ts'
 
@@ -7,7 +7,7 @@ export interface SymbolStatsRow {
   readonly symbol: string
   readonly is_active: boolean
   readonly tick_size: number | null
-  /** Null where there was none since the time that was named. */
+  /** Null if there is none in the range. */
   readonly quote_ts: Micros | null
   readonly best_bid: number | null
   readonly best_ask: number | null
@@ -36,10 +36,10 @@ left join lateral (
 order by s.exchange, s.symbol
 limit $2::int`
 
-/** Every partition that may be read is locked. */
+/** Bounded, because the query locks every partition that it may read. */
 const SPAN_US = 6 * HOUR_US
 
-/** Of the six hours since `since`. */
+/** Reads the six hours after `since`. */
 export function selectSymbolStats(
   db: Database,
   since: Micros,

@@ -1,4 +1,4 @@
-/** The instruments we record, as the exchanges list them. */
+/** The instruments that the exchanges list. */
 import type { ListedInstrument } from '#core/instrument-list.ts'
 import type { Database } from './database.ts'
 
