@@ -173,11 +173,12 @@ for (const folder of [BTC, FIVE_COINS]) {
           return { symbol, ts, expected: mapBookAt(changes, ts) }
         })
       })
-      /** With nothing cached from before. */
-      const read = (): Promise<readonly unknown[]> => {
+      /** One after the other, as one caller asks; with nothing cached from before. */
+      const read = async (): Promise<readonly unknown[]> => {
         const now = (): Micros => fromMillis(Date.parse('2026-01-01'))
         const recorded = composeApp(own.bindings, { now, report: () => undefined })
-        return Promise.all(moments.map(async ({ symbol, ts, expected }) => {
+        const books: unknown[] = []
+        for (const { symbol, ts, expected } of moments) {
           const path = `/v1/book/${symbol}?ts=${toIso(ts)}&depth=5000`
           const response = await recorded.request(path)
           const found = (await response.json()) as BookAnswer
@@ -186,8 +187,9 @@ for (const folder of [BTC, FIVE_COINS]) {
             const levels = expected[side].slice(0, 5_000)
             expect(found[side].map((level) => level.map(Number)), path).toEqual(levels)
           }
-          return found
-        }))
+          books.push(found)
+        }
+        return books
       }
       const hot = await read()
       const { rows } = await own.pool.query<{ hour: Date }>(
