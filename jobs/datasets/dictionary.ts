@@ -18,7 +18,7 @@ export function datasetDictionary(): string {
     ),
   ]
   const table = [
-    '| dataset | version | what it is | files |',
+    '| dataset | version | description | files |',
     '| --- | --- | --- | --- |',
     ...features,
     ...others,

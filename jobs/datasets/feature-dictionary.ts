@@ -57,7 +57,7 @@ export function datasetSection({
     '',
     description,
     '',
-    row(['column', 'type', 'unit', 'what it is', 'formula', 'source', 'null where']),
+    row(['column', 'type', 'unit', 'description', 'formula', 'source', 'null if']),
     row(Array.from({ length: 7 }, () => '---')),
     ...lines,
   ].join('\n')

@@ -81,7 +81,7 @@ export function runFeatures(options: FeaturesOptions): Promise<FeaturesResult> {
   })
 }
 
-/** If hours are kept, rows that arrive before `settled_to` from now on are logged. */
+/** If hours are kept, rows older than `settled_to` that arrive from now on are logged. */
 async function build(
   options: FeaturesOptions,
   day: OpenDay,

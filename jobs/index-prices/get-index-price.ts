@@ -15,7 +15,7 @@ interface Retry {
   readonly delay_ms: number
 }
 
-export interface AskOptions {
+export interface RequestOptions {
   /** `https://www.deribit.com` */
   readonly rest_url: string
   /** Milliseconds since 1970. */
@@ -46,10 +46,10 @@ const TOO_MANY_REQUESTS = 429
  * Errors: OperatorError `index_price_refused` (the exchange does not know the index, or its answer
  * is not a price), `index_price_failed` (every attempt failed; retryable).
  */
-export async function getIndexPrice(symbol: string, options: AskOptions): Promise<PriceValue> {
+export async function getIndexPrice(symbol: string, options: RequestOptions): Promise<PriceValue> {
   const settings = { ...SETTINGS, ...options.settings }
   for (let attempt = 1; ; attempt++) {
-    const outcome = await ask(symbol, options, settings.timeout_ms)
+    const outcome = await request(symbol, options, settings.timeout_ms)
     if (outcome.kind === 'answered') return readAnswer(symbol, outcome.body, options.now())
     options.signal.throwIfAborted()
     const { detail: error } = outcome
@@ -66,9 +66,9 @@ type Outcome =
   | { readonly kind: 'answered'; readonly body: string }
   | { readonly kind: 'failed'; readonly detail: string; readonly retry_after_ms: number }
 
-async function ask(
+async function request(
   symbol: string,
-  { rest_url, signal }: AskOptions,
+  { rest_url, signal }: RequestOptions,
   timeout_ms: number,
 ): Promise<Outcome> {
   const timeout = AbortSignal.timeout(timeout_ms)
@@ -86,8 +86,8 @@ async function ask(
       return { kind: 'failed', detail: `HTTP ${status}`, retry_after_ms }
     }
     const body = await readBody(response)
-    const trouble = passingTroubleOf(body)
-    if (trouble !== undefined) return { kind: 'failed', detail: trouble, retry_after_ms: 0 }
+    const rpc_error = temporaryErrorOf(body)
+    if (rpc_error !== undefined) return { kind: 'failed', detail: rpc_error, retry_after_ms: 0 }
     return { kind: 'answered', body }
   } catch (error) {
     if (error instanceof OperatorError) throw error
@@ -108,16 +108,16 @@ async function readBody(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-const Trouble = z.object({ error: z.object({ code: z.int(), message: z.string() }) })
+const RpcError = z.object({ error: z.object({ code: z.int(), message: z.string() }) })
 
 /**
  * The exchange's error if a later attempt may succeed: rate limits, maintenance, time-outs. With
  * one of JSON-RPC's own codes the request is wrong, and another attempt will not help.
  */
-function passingTroubleOf(body: string): string | undefined {
-  const trouble = Trouble.safeParse(parseQuietly(body))
-  if (!trouble.success) return undefined
-  const { code, message } = trouble.data.error
+function temporaryErrorOf(body: string): string | undefined {
+  const rpc_error = RpcError.safeParse(parseQuietly(body))
+  if (!rpc_error.success) return undefined
+  const { code, message } = rpc_error.data.error
   return code >= -32_768 && code <= -32_000 ? undefined : `${code}: ${message.slice(0, 100)}`
 }
 

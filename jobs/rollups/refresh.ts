@@ -19,12 +19,12 @@ import { refreshTarget } from './target.ts'
 import { inRefresh, replaceSlice, selectSymbolIds, selectWatermark } from './transaction.ts'
 import { wholeHours } from './whole-hours.ts'
 
-export interface Refreshed extends Mended {
+export interface Refreshed extends Recomputed {
   /** In microseconds; -Infinity before the first refresh. */
   readonly watermark: number
 }
 
-interface Mended {
+interface Recomputed {
   /** Number of seconds written, over all symbols. */
   readonly row_count: number
   /** Number of settled invalidations. */
@@ -40,21 +40,21 @@ export async function refreshRollup(
   now: Micros,
   signal: AbortSignal,
 ): Promise<Refreshed> {
-  const mended = await mendInvalidated(pool, rollup, signal)
+  const recomputed = await recomputeInvalidated(pool, rollup, signal)
   const { target, ...found } = await withClient(pool, async (client) => {
     const watermark = await selectWatermark(client, rollup)
     return { watermark, target: await refreshTarget(client, rollup, watermark, now) }
   })
-  if (target === undefined) return { ...mended, ...found }
+  if (target === undefined) return { ...recomputed, ...found }
   await raiseThresholds(pool, rollup, target)
-  let { row_count } = mended
+  let { row_count } = recomputed
   let { watermark } = found
   while (watermark < target && !signal.aborted) {
     const step = await advance(pool, rollup, target)
     row_count += step.row_count
     watermark = step.watermark
   }
-  return { ...mended, row_count, watermark }
+  return { ...recomputed, row_count, watermark }
 }
 
 /** Recomputes the seconds of [from, to) below the watermark. Returns the number written. */
@@ -84,12 +84,12 @@ export async function recompute(
 const INVALIDATIONS_MAX = 20_000
 const HOURS_AT_ONCE = 3
 
-async function mendInvalidated(pool: Pool, rollup: Rollup, signal: AbortSignal): Promise<Mended> {
+async function recomputeInvalidated(pool: Pool, rollup: Rollup, signal: AbortSignal): Promise<Recomputed> {
   const sum = { row_count: 0, invalidation_count: 0, beyond_raw_count: 0 }
   let has_more = true
   while (has_more && !signal.aborted) {
     const step = await inRefresh(pool, rollup, (client, watermark) =>
-      mendSome(client, rollup, watermark),
+      recomputeSome(client, rollup, watermark),
     )
     sum.row_count += step.row_count
     sum.invalidation_count += step.invalidation_count
@@ -99,11 +99,11 @@ async function mendInvalidated(pool: Pool, rollup: Rollup, signal: AbortSignal):
   return sum
 }
 
-async function mendSome(
+async function recomputeSome(
   client: Client,
   rollup: Rollup,
   watermark: number,
-): Promise<Mended & { readonly has_more: boolean }> {
+): Promise<Recomputed & { readonly has_more: boolean }> {
   const found = await selectInvalidations(client, rollup)
   // Spans above the watermark are computed when the watermark passes them.
   const below = found
@@ -112,9 +112,9 @@ async function mendSome(
   const from = below.reduce((lowest, span) => Math.min(lowest, span.from), Infinity)
   const hours = below.length === 0 ? [] : await wholeHours(client, rollup, from, watermark)
   const slices = cutSpans(below, hours)
-  const mended_hours = [...new Set(slices.map((slice) => hourStart(slice.from)))]
+  const recomputed_hours = [...new Set(slices.map((slice) => hourStart(slice.from)))]
   // The partitions of each hour stay locked until the commit.
-  const end = mended_hours[HOURS_AT_ONCE] ?? Infinity
+  const end = recomputed_hours[HOURS_AT_ONCE] ?? Infinity
   let row_count = 0
   for (const slice of slices) {
     if (slice.from < end) row_count += await replaceSlice(client, rollup, slice)

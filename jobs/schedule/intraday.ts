@@ -9,8 +9,8 @@ export interface IntradayOptions {
 }
 
 export interface Intraday {
-  /** Calls `ask` with the payload of each build that is due. */
-  start(ask: (payload: unknown) => void): void
+  /** Calls `enqueue` with the payload of each build that is due. */
+  start(enqueue: (payload: unknown) => void): void
   stop(): void
   /** Runs a build. The duration of a build of the current day sets the rest before the next. */
   note(payload: unknown, build: () => Promise<void>): Promise<void>
@@ -27,11 +27,11 @@ export function createIntraday({ intraday_features_s, now }: IntradayOptions): I
   let is_building = false
   let rest_until_ms = 0
   return {
-    start(ask) {
+    start(enqueue) {
       if (intraday_features_s === 0) return
       timer = setInterval(() => {
         if (is_building || performance.now() < rest_until_ms) return
-        ask({ date: dayOf(fromMillis(now())), intraday: true })
+        enqueue({ date: dayOf(fromMillis(now())), intraday: true })
       }, intraday_features_s * 1_000)
     },
     stop: () => clearInterval(timer),

@@ -9,7 +9,7 @@ import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
 import { type NewDepth, selectDue } from './due-symbols.ts'
-import { announceRead, mendLate } from './mend-late.ts'
+import { announceRead, rewindForLateDepth } from './late-depth.ts'
 import type { Cadence } from './sampler.ts'
 import {
   beginSymbol,
@@ -82,7 +82,7 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
   }
 
   const runAll = async (run_log: RunLog, signal: AbortSignal): Promise<TopnResult> => {
-    const late = await mendLate(pool)
+    const late = await rewindForLateDepth(pool)
     for (const symbol_id of late) known.delete(symbol_id)
     if (late.length > 0) {
       run_log.info({ symbol_count: late.length }, 'Rewriting rows of symbols with late depth.')

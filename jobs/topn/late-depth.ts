@@ -13,16 +13,16 @@ import { type Pool, withClient, inTransaction, type Client } from '#core/node/po
 import { type Micros, micros, toIso } from '#core/time.ts'
 
 /** Returns the ids of symbols whose watermark was set back: books kept in memory are outdated. */
-export async function mendLate(pool: Pool): Promise<readonly number[]> {
+export async function rewindForLateDepth(pool: Pool): Promise<readonly number[]> {
   return inTransaction(pool, async (client) => {
-    const mended: number[] = []
+    const rewound: number[] = []
     for (const late of await takeInvalidations(client)) {
       const restart = await restartOf(client, late)
       if (restart === undefined) continue
       const { rowCount } = await client.query(SET_BACK, [late.symbol_id, toIso(restart)])
-      if (rowCount === 1) mended.push(late.symbol_id)
+      if (rowCount === 1) rewound.push(late.symbol_id)
     }
-    return mended
+    return rewound
   })
 }
 
