@@ -11,6 +11,9 @@ test('a plan depends only on its seed, uses every kind before any repeats, and l
   for (const name of ['ingestor_kill', 'postgres_kill', 'postgres_freeze', 'tape_full', 'silence_of_quotes', 'cut']) {
     expect(plan.filter((planned) => planned.name === name).length, name).toBeGreaterThan(1)
   }
+  expect(plan.filter(({ fault }) => fault.kind === 'operator')).toEqual([])
+  const steered = planFaults(7, run_ms, true).map((planned) => planned.name)
+  expect(steered).toEqual(expect.arrayContaining(['scale', 'scale_and_kill', 'pause', 'pause_and_kill', 'tape_full']))
   for (const { at_ms, fault } of plan) expect(at_ms + fault.away_ms).toBeLessThanOrEqual(run_ms)
 })
 

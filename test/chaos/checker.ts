@@ -85,10 +85,11 @@ const COVERS = `g.symbol = sent.symbol and g.channel = sent.channel
 /** Frames without a row, and whether a gap covers them. */
 const MISSING = `
   create unlogged table chaos.missing as
-  select sent.symbol, sent.channel, sent.id, sent.outcome, gap.is_covered, gap.is_closed
+  select sent.symbol, sent.channel, sent.id, sent.outcome, gap.is_covered, gap.is_closed, gap.is_by_choice
   from chaos.sent
   left join lateral (
-    select count(*) > 0 as is_covered, coalesce(bool_or(g.repaired_at is not null), false) as is_closed
+    select count(*) > 0 as is_covered, coalesce(bool_or(g.repaired_at is not null), false) as is_closed,
+      coalesce(bool_or(g.cause = 'operator'), false) as is_by_choice
     from chaos.gap g where ${COVERS}
   ) gap on true
   where not exists (
@@ -156,7 +157,8 @@ const FINDINGS = {
     complaint: 'rows have no intact frame on the tape',
   },
   unrefilled: {
-    select: `select * from chaos.missing m where channel = 'trades' and not (${IS_UNKNOWABLE})`,
+    select: `select symbol, channel, id from chaos.missing m
+      where channel = 'trades' and not is_by_choice and not (${IS_UNKNOWABLE})`,
     complaint: 'missing trades are still offered by the exchange',
   },
   falsely_repaired: {

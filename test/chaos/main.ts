@@ -10,6 +10,7 @@ interface Flags {
   readonly symbols: number
   readonly eventsPerS: number
   readonly load?: true
+  readonly steer?: true
   readonly keep?: true
 }
 
@@ -22,6 +23,7 @@ await new Command('chaos')
   .option('--symbols <count>', 'symbols of the simulated exchange', wholeNumber(1, 200), 200)
   .option('--events-per-s <rate>', 'frames per second over all symbols', wholeNumber(10, 100_000), 6_000)
   .option('--load', 'keep every core, the memory and the disk busy')
+  .option('--steer', 'an operator scales and pauses during the run')
   .option('--keep', 'keep the files of a run that fails')
   .action(async (flags: Flags) => {
     const { seed, symbols: symbol_count, eventsPerS: events_per_s } = flags
@@ -35,6 +37,7 @@ await new Command('chaos')
       symbol_count,
       events_per_s,
       load: flags.load ?? false,
+      is_steered: flags.steer ?? false,
       keep_files: flags.keep ?? false,
       onProgress: (what) => {
         process.stderr.write(`${((performance.now() - started) / 1_000).toFixed(1)} s: ${what}\n`)

@@ -21,6 +21,16 @@ export type Fault =
   | { readonly kind: 'postgres_stop' | 'postgres_kill' | 'postgres_freeze'; readonly away_ms: number }
   /** Postgres frozen and huge frames, until the tape's budget is used up and for `away_ms` more. */
   | { readonly kind: 'tape_full'; readonly away_ms: number }
+  /**
+   * An operator asks for so many symbols, or for a pause, over the admin API; `then_kill`: kill -9 as
+   * soon as it is answered. After `away_ms` everything is wanted again.
+   */
+  | {
+      readonly kind: 'operator'
+      readonly wish: { readonly count: number } | 'pause'
+      readonly then_kill: boolean
+      readonly away_ms: number
+    }
   | {
       readonly kind: 'exchange'
       readonly faults: readonly (FrameFault | ConnectionFault)[]
@@ -47,13 +57,19 @@ const TAPE_FULL_MS = 5_000
 /** Time to reconnect, so that frame faults have sockets to strike. */
 const RECONNECT_MS = 1_500
 
-export function planFaults(seed: number, run_ms: number): readonly PlannedFault[] {
+/** `is_steered`: an operator changes what is recorded, too. */
+export function planFaults(
+  seed: number,
+  run_ms: number,
+  is_steered = false,
+): readonly PlannedFault[] {
   const random = createRandom(seed)
   const between = (low: number, high: number): number => Math.round(low + random() * (high - low))
   const free_at: Record<Actor, number> = { ingestor: 3_000, postgres: 1_000, exchange: 500 }
   const plan: PlannedFault[] = []
   for (;;) {
-    const deck = shuffled(cards(between, run_ms), random)
+    const steering = is_steered ? operatorCards(between) : []
+    const deck = shuffled([...cards(between, run_ms), ...steering], random)
     let dealt_count = 0
     for (const { name, actors, fault, lasts_ms } of deck) {
       const at_ms = Math.max(...actors.map((actor) => free_at[actor])) + between(0, 1_200)
@@ -87,7 +103,7 @@ function cards(between: Between, run_ms: number): readonly Card[] {
 }
 
 function processCards(between: Between): readonly Card[] {
-  const card = (kind: Exclude<Fault['kind'], 'exchange' | 'tape_full'>, actor: Actor, away_ms: number): Card => ({
+  const card = (kind: Exclude<Fault['kind'], 'exchange' | 'operator' | 'tape_full'>, actor: Actor, away_ms: number): Card => ({
     name: kind,
     actors: [actor],
     fault: { kind, away_ms },
@@ -107,6 +123,24 @@ function processCards(between: Between): readonly Card[] {
       fault: { kind: 'tape_full', away_ms: full_ms },
       lasts_ms: TAPE_FULL_MS + full_ms,
     },
+  ]
+}
+
+function operatorCards(between: Between): readonly Card[] {
+  const card = (
+    name: string,
+    wish: Extract<Fault, { kind: 'operator' }>['wish'],
+    then_kill: boolean,
+  ): Card => {
+    const away_ms = between(300, 4_000)
+    const fault = { kind: 'operator', wish, then_kill, away_ms } as const
+    return { name, actors: ['ingestor'], fault, lasts_ms: away_ms }
+  }
+  return [
+    card('scale', { count: between(1, 100) }, false),
+    card('scale_and_kill', { count: between(1, 100) }, true),
+    card('pause', 'pause', false),
+    card('pause_and_kill', 'pause', true),
   ]
 }
 

@@ -13,6 +13,8 @@ export interface ChaosOptions {
   readonly run_ms: number
   readonly symbol_count: number
   readonly events_per_s: number
+  /** An operator changes what is recorded during the run. */
+  readonly is_steered?: boolean
   /** Keeps every core, the memory and the disk busy during the run. */
   readonly load: boolean
   /** Keeps the files of a run that has complaints. */
@@ -86,7 +88,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function strikeAll(world: World, options: ChaosOptions): Promise<readonly PlannedFault[]> {
-  const plan = planFaults(options.seed, options.run_ms)
+  const plan = planFaults(options.seed, options.run_ms, options.is_steered)
   const started = performance.now()
   const struck: PlannedFault[] = []
   const busy = new Map<Actor, Promise<void>>()
@@ -168,7 +170,7 @@ async function waitForStreams(world: World, pool: Pool, symbol_count: number): P
 
 async function openTradeGaps(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ open: number }>(
-    "select count(*)::int as open from marketdata.gaps where channel = 'trades' and repaired_at is null",
+    "select count(*)::int as open from marketdata.gaps where channel = 'trades' and repaired_at is null and cause <> 'operator'",
   )
   return rows[0]!.open
 }

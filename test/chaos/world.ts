@@ -15,6 +15,7 @@ import type { SourceStatus } from '../../infra/local/exchange/source.ts'
 import { exchangeStatus } from '../../infra/local/exchange-client.ts'
 import { freePorts } from '../../infra/local/ports.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
+import { ask } from '../ingestor/control/support.ts'
 import { drain, STEP_LIMIT_MS, within } from './limits.ts'
 import { CHANNELS, DEPTH_SYMBOLS, type Fault } from './plan.ts'
 import { FragilePostgres } from './postgres.ts'
@@ -151,6 +152,8 @@ export class World {
         this.#postgres.freeze()
         await sleep(fault.away_ms)
         return this.#postgres.thaw()
+      case 'operator':
+        return this.#steer(fault)
       case 'tape_full':
         return this.#fillTape(fault.away_ms)
       case 'exchange':
@@ -244,6 +247,28 @@ export class World {
   #signalIngestor(name: NodeJS.Signals): void {
     const identity = this.#ingestor?.identity
     if (identity !== undefined && isRunning(identity)) process.kill(identity.pid, name)
+  }
+
+  async #steer({ wish, then_kill, away_ms }: Extract<Fault, { kind: 'operator' }>): Promise<void> {
+    await this.#ask(wish === 'pause' ? ['POST', '/recording', { state: 'paused' }] : ['POST', '/scale', wish])
+    if (then_kill) {
+      await this.#killIngestor()
+      this.#startIngestor()
+    }
+    await sleep(away_ms)
+    // Its pause ends with it: the environment knows none.
+    await this.#ask(['DELETE', '/desired', undefined])
+  }
+
+  /** Until the ingestor can: it may have just begun to start, or wait for the exchange. */
+  async #ask([method, path, body]: readonly [string, string, unknown]): Promise<void> {
+    const socket = join(this.#dir, 'tape', 'control.sock')
+    for (;;) {
+      const status = await ask(socket, path, { method, body }).then((answer) => answer.status, () => 0)
+      if (status === 200) return
+      if (status >= 400 && status < 500) throw this.failure(`The ingestor refuses ${path}: ${status}`)
+      await sleep(POLL_MS)
+    }
   }
 
   async #fillTape(away_ms: number): Promise<void> {
