@@ -1,11 +1,11 @@
 /** The ingestor's environment, checked once; all problems are reported together. */
-import { join } from 'node:path'
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
 import { CHANNELS, type Channel } from '#core/market.ts'
-import { type DoorToken, parseTokens, TOKENS_RULE } from '#core/node/door/tokens.ts'
 import { type Exchange, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { TIME_UNITS, type TimeUnit } from '#core/time-source.ts'
+import { type ControlConfig, CONTROL_VARIABLES, controlConfig } from './control-config.ts'
+import { list, whole } from './environment.ts'
 import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
 import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
 import { ADAPTERS, adapterFor } from './exchanges/registry.ts'
@@ -49,41 +49,12 @@ export interface IngestorConfig {
   readonly health: { readonly host: string; readonly port: number } | undefined
 }
 
-/** Where the admin API is reached, and by whom. */
-export interface ControlConfig {
-  /** Path of the unix socket; undefined: there is none. */
-  readonly socket_path: string | undefined
-  /** Undefined: not over the network. */
-  readonly tcp: { readonly host: string; readonly port: number } | undefined
-  readonly tokens: readonly DoorToken[]
-  /** Names, besides addresses and localhost, under which it may be called. */
-  readonly hosts: readonly string[]
-  /** False: no metric has a symbol for a label. */
-  readonly has_symbol_metrics: boolean
-}
-
 /** Waits of hours: whatever is slow then, it is not taken for dead. */
 export const PATIENCE_FACTOR_MAX = 1_000
 
 const MIB = 1024 * 1024
-/** Beside the tape. */
-export const SOCKET_NAME = 'control.sock'
 /** What this build can record. */
 const EXCHANGES = ADAPTERS.map((adapter) => adapter.exchange)
-
-const whole = (minimum: number, maximum: number, standard: number) => {
-  const error = `must be a whole number from ${minimum} to ${maximum}`
-  return z
-    .string({ error })
-    .regex(/^\d{1,16}$/, { error })
-    .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum, { error })
-    .default(standard)
-}
-
-const list = (text: string): readonly string[] => [
-  ...new Set(text.split(',').map((part) => part.trim()).filter((part) => part !== '')),
-]
 
 const Symbols = z
   .string()
@@ -144,14 +115,6 @@ const DepthStreams = z
     { error: `must be a comma list of ${DEPTH_STREAMS.join(', ')}, at most one of them partial` },
   )
 
-/** Of the admin API. */
-const Tokens = z
-  .string()
-  .default('')
-  .transform(parseTokens)
-  .refine((tokens) => tokens !== undefined, { error: `must be ${TOKENS_RULE}` })
-  .transform((tokens) => tokens ?? [])
-
 const SPEEDS_MS = ['0', '100', '250', '500', '1000']
 
 const Environment = z.object({
@@ -198,15 +161,7 @@ const Environment = z.object({
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
     .default('info'),
-  CONTROL_SOCKET: z.string().default(''),
-  CONTROL_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
-  CONTROL_PORT: whole(0, 65_535, 0),
-  CONTROL_TOKENS: Tokens,
-  CONTROL_HOSTS: z
-    .string()
-    .default('')
-    .transform((text) => list(text.toLowerCase())),
-  METRICS_PER_SYMBOL: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('1'),
+  ...CONTROL_VARIABLES,
   HEALTH_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
   HEALTH_PORT: whole(0, 65_535, 0),
 }).refine(({ DEPTH_STREAMS: streams, DEPTH_INTERVAL_MS: ms }) => ms > 0 || streams.join() === 'diff', {
@@ -287,17 +242,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       age_ms_max: e.BATCH_AGE_MS_MAX,
     }),
     log_level: e.LOG_LEVEL,
-    control: Object.freeze({
-      socket_path:
-        e.CONTROL_SOCKET === 'off' ? undefined : e.CONTROL_SOCKET || join(e.TAPE_DIR, SOCKET_NAME),
-      tcp:
-        e.CONTROL_PORT === 0
-          ? undefined
-          : Object.freeze({ host: e.CONTROL_HOST, port: e.CONTROL_PORT }),
-      tokens: e.CONTROL_TOKENS,
-      hosts: e.CONTROL_HOSTS,
-      has_symbol_metrics: e.METRICS_PER_SYMBOL === '1',
-    }),
+    control: controlConfig(e, e.TAPE_DIR),
     health:
       e.HEALTH_PORT === 0 ? undefined : Object.freeze({ host: e.HEALTH_HOST, port: e.HEALTH_PORT }),
   })

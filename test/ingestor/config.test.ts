@@ -65,6 +65,8 @@ test('a tier includes all lower ones: 20, 70 and 200 symbols, none twice', () =>
 
 for (const [name, env] of [
   ['two partial books, which would have the same key', { DEPTH_STREAMS: 'partial5,partial20' }],
+  ['an admin API on the network without a token', { CONTROL_PORT: '8081' }],
+  ['a token that is too short', { CONTROL_TOKENS: 'alice:read:short' }],
   ['an unknown depth stream', { DEPTH_STREAMS: 'diff,partial7' }],
   ['no depth stream at all', { DEPTH_STREAMS: ',' }],
   ['an unknown speed', { DEPTH_INTERVAL_MS: '1000' }],

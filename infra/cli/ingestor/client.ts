@@ -5,7 +5,7 @@ import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { OperatorError } from '#core/errors.ts'
-import { SOCKET_NAME } from '../../../ingestor/config.ts'
+import { SOCKET_NAME } from '../../../ingestor/control-config.ts'
 
 export interface ServerFlags {
   /** URL, or path of a socket. */

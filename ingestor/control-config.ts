@@ -1,0 +1,56 @@
+/** The part of the ingestor's environment that is about its admin API. */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type DoorToken, parseTokens, TOKENS_RULE } from '#core/node/door/tokens.ts'
+import { list, whole } from './environment.ts'
+
+/** Where the admin API is reached, and by whom. */
+export interface ControlConfig {
+  /** Path of the unix socket; undefined: there is none. */
+  readonly socket_path: string | undefined
+  /** Undefined: not over the network. */
+  readonly tcp: { readonly host: string; readonly port: number } | undefined
+  readonly tokens: readonly DoorToken[]
+  /** Names, besides addresses and localhost, under which it may be called. */
+  readonly hosts: readonly string[]
+  /** False: no metric has a symbol for a label. */
+  readonly has_symbol_metrics: boolean
+}
+
+/** Beside the tape. */
+export const SOCKET_NAME = 'control.sock'
+
+const Tokens = z
+  .string()
+  .default('')
+  .transform(parseTokens)
+  .refine((tokens) => tokens !== undefined, { error: `must be ${TOKENS_RULE}` })
+  .transform((tokens) => tokens ?? [])
+
+export const CONTROL_VARIABLES = {
+  CONTROL_SOCKET: z.string().default(''),
+  CONTROL_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
+  CONTROL_PORT: whole(0, 65_535, 0),
+  CONTROL_TOKENS: Tokens,
+  CONTROL_HOSTS: z
+    .string()
+    .default('')
+    .transform((text) => list(text.toLowerCase())),
+  METRICS_PER_SYMBOL: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('1'),
+}
+
+const Variables = z.object(CONTROL_VARIABLES)
+
+export function controlConfig(e: z.infer<typeof Variables>, tape_dir: string): ControlConfig {
+  return Object.freeze({
+    socket_path:
+      e.CONTROL_SOCKET === 'off' ? undefined : e.CONTROL_SOCKET || join(tape_dir, SOCKET_NAME),
+    tcp:
+      e.CONTROL_PORT === 0
+        ? undefined
+        : Object.freeze({ host: e.CONTROL_HOST, port: e.CONTROL_PORT }),
+    tokens: e.CONTROL_TOKENS,
+    hosts: e.CONTROL_HOSTS,
+    has_symbol_metrics: e.METRICS_PER_SYMBOL === '1',
+  })
+}
