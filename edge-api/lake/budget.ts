@@ -1,9 +1,9 @@
-/** How much one request may read from the object store: what a worker has time for. */
+/** Limits how much one request may read from the object store, and so the time it takes. */
 
 export interface LakeBudget {
   /** Throws LakeBudgetError. */
   openFile(): void
-  /** Bytes to be read, and what they unpack to. Throws LakeBudgetError. */
+  /** Counts bytes to read and their decompressed size. Throws LakeBudgetError. */
   spend(byte_count: number, unpacked_byte_count: number): void
 }
 
@@ -14,8 +14,8 @@ export interface LakeLimits {
 }
 
 /**
- * Memory is bounded elsewhere: bytes are read and unpacked piece by piece, so what a request reads
- * in all is a question of time. A second unpacks some 500 MiB.
+ * These limits bound time, not memory: bytes are read and decompressed piece by piece. A worker
+ * decompresses about 500 MiB per second.
  */
 export const LAKE_LIMITS: LakeLimits = {
   file_count_max: 48,
@@ -33,18 +33,18 @@ export function createBudget(limits: LakeLimits): LakeBudget {
     openFile() {
       file_count += 1
       if (file_count > limits.file_count_max) {
-        throw new LakeBudgetError(`more than ${limits.file_count_max} hours of the archive`)
+        throw new LakeBudgetError(`more than ${limits.file_count_max} archived hours`)
       }
     },
     spend(bytes, unpacked_bytes) {
       byte_count += bytes
       unpacked_byte_count += unpacked_bytes
       if (byte_count > limits.byte_count_max) {
-        throw new LakeBudgetError(`more than ${limits.byte_count_max >> 20} MiB of the archive`)
+        throw new LakeBudgetError(`more than ${limits.byte_count_max >> 20} MiB of archived data`)
       }
       if (unpacked_byte_count > limits.unpacked_byte_count_max) {
         const mib = limits.unpacked_byte_count_max >> 20
-        throw new LakeBudgetError(`more than ${mib} MiB of the archive once unpacked`)
+        throw new LakeBudgetError(`more than ${mib} MiB of decompressed archived data`)
       }
     },
   }

@@ -1,4 +1,4 @@
-/** Bytes that come in chunks, taken from front to back: what is passed over is never held. */
+/** Reads a stream of chunks from front to back. Skipped bytes are never held. */
 
 const NOTHING = new Uint8Array(0)
 
@@ -10,12 +10,12 @@ export class ByteFeed {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
-  /** `done` is told of them when nobody reads on. */
+  /** Calls `done` with the bytes when reading ends. */
   static of(bytes: Uint8Array, done?: (bytes: Uint8Array) => void): ByteFeed {
     return new ByteFeed(once(bytes, done))
   }
 
-  /** The next bytes, which stay: so many, or fewer where the feed ends. */
+  /** The next `byte_count` bytes without consuming them; fewer at the end of the feed. */
   async peek(byte_count: number): Promise<Uint8Array> {
     while (this.#chunk.byteLength < byte_count) {
       const { done, value } = await this.#chunks.next()
@@ -25,7 +25,7 @@ export class ByteFeed {
     return this.#chunk.subarray(0, byte_count)
   }
 
-  /** A copy, in a buffer of its own. Throws RangeError where there are fewer. */
+  /** A copy of the next bytes in its own buffer. Throws RangeError if there are fewer. */
   async take(byte_count: number): Promise<Uint8Array<ArrayBuffer>> {
     const taken = new Uint8Array(byte_count)
     let at = 0
@@ -40,7 +40,7 @@ export class ByteFeed {
     for await (const piece of this.pass(byte_count)) void piece
   }
 
-  /** The next bytes as they come. Throws RangeError where there are fewer. */
+  /** The next bytes as a stream. Throws RangeError if there are fewer. */
   async *pass(byte_count: number): AsyncGenerator<Uint8Array, void, undefined> {
     for (let left = byte_count; left > 0; ) {
       if (this.#chunk.byteLength === 0) {
@@ -55,7 +55,7 @@ export class ByteFeed {
     }
   }
 
-  /** Whatever it comes from need give no more. */
+  /** Ends the source stream. */
   async close(): Promise<void> {
     this.#chunk = NOTHING
     await this.#chunks.return?.()

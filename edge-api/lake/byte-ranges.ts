@@ -1,4 +1,4 @@
-/** Which bytes to ask for: few requests, little at once, little between them that nobody needs. */
+/** Groups byte ranges into requests: few requests, small batches, few unneeded bytes. */
 
 /** Bytes [start, end) of a file. */
 export interface ByteRange {
@@ -6,12 +6,12 @@ export interface ByteRange {
   readonly end: number
 }
 
-/** Ranges closer than this are asked for together: a request costs more than such a gap. */
+/** Ranges closer than this share a request: a second request would cost more than these bytes. */
 const GAP_BYTES_MAX = 512 << 10
-/** What one request asks for, unless a single range has more. It is held until the next one. */
+/** Maximum bytes per request, unless a single range is larger. Held until the next request. */
 export const BATCH_BYTES = 4 << 20
 
-/** What to ask for to have the first of the ranges, and as many behind it as go along. */
+/** One request that covers the first range, and as many of the following ranges as fit. */
 export function batchOf(ranges: readonly ByteRange[]): ByteRange {
   const { start } = ranges[0]!
   let { end } = ranges[0]!

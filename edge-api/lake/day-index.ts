@@ -1,6 +1,6 @@
 /**
- * What of a table lies in the archive, told by the archive itself: the index.json of each day.
- * Read where the database, which knows better, does not answer.
+ * Lists the archived hours of a table from the index.json of each day. Used only while the
+ * database, which knows more, does not respond.
  */
 import { z } from 'zod'
 import { ARCHIVED_NAMES, type ArchivedTable } from '#core/archived-tables.ts'
@@ -40,7 +40,7 @@ const Index = z.object({
     .max(24),
 }) satisfies z.ZodType<ArchiveIndex>
 
-/** Hours of [from, to) that have a file; at most `day_count_max` days are looked at. */
+/** Archived hours that overlap [from, to). Reads at most `day_count_max` days. */
 export async function readArchivedHours(
   store: ObjectReader,
   wanted: {
@@ -86,7 +86,7 @@ function parseIndex(bytes: Uint8Array, key: string): ArchiveIndex {
 }
 
 function damaged(key: string): OperatorError {
-  return new OperatorError('archive_damaged', `${key} is not an index of the archive.`, {
-    hint: 'The operator has to look after the archive.',
+  return new OperatorError('archive_damaged', `${key} is not a valid archive index.`, {
+    hint: 'An operator must check the archive.',
   })
 }

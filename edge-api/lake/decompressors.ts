@@ -1,18 +1,18 @@
 /**
- * What hyparquet needs to unpack our files. The workers runtime has zstd and gzip built in
- * (node:zlib), where decompressors in JavaScript would weigh on the bundle and be several times
- * slower: the one import of Node in the worker.
+ * Decompressors for hyparquet. The Workers runtime has zstd and gzip built in (node:zlib, the only
+ * Node import of the worker); decompressors in JavaScript would enlarge the bundle and be several
+ * times slower.
  *
- * A page of up to PAGE_BYTES_MAX is unpacked at once and gives no more than its header says. A
- * larger one is unpacked as it is read (`unpacked`), so that it is never held.
+ * A page of up to PAGE_BYTES_MAX is decompressed at once, to at most the size in its header. A
+ * larger page is decompressed as a stream (`unpacked`), so it is never in memory as a whole.
  */
 import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { snappyUncompress, type CompressionCodec, type Compressors } from 'hyparquet'
 
-/** The largest page that is unpacked at once. */
+/** The largest page that is decompressed at once. */
 export const PAGE_BYTES_MAX = 8 << 20
 
-/** Throw RangeError or Error where the page is corrupt; the reader says which file it is. */
+/** These throw RangeError or Error if a page is corrupt. parquet-reader.ts adds the file's name. */
 export const decompressors: Compressors = {
   ZSTD: (bytes, page_bytes) => zstdDecompressSync(bytes, limitedTo(page_bytes)),
   GZIP: (bytes, page_bytes) => gunzipSync(bytes, limitedTo(page_bytes)),
@@ -24,12 +24,12 @@ export const decompressors: Compressors = {
   },
 }
 
-/** Codecs whose pages can be unpacked as they are read. */
+/** Whether pages of this codec can be decompressed as a stream. */
 export function canStream(codec: CompressionCodec): boolean {
   return codec === 'ZSTD' || codec === 'GZIP'
 }
 
-/** A page's bytes as they are unpacked; no further than the caller asks. */
+/** A page's decompressed bytes as a stream, produced only as fast as the caller reads. */
 export async function* unpacked(
   codec: CompressionCodec,
   packed: AsyncIterable<Uint8Array>,
@@ -38,14 +38,14 @@ export async function* unpacked(
   const unpacker = create({ chunkSize: STREAM_CHUNK_BYTES })
   const feed = async (): Promise<void> => {
     for await (const bytes of packed) {
-      // Called back once there is room for more.
+      // The callback runs when there is room for more.
       await new Promise<void>((resolve, reject) => {
         unpacker.write(bytes, (error) => (error ? reject(error) : resolve()))
       })
     }
     unpacker.end()
   }
-  // A reader that has enough destroys the unpacker, and then nobody asks for the error.
+  // If the reader stops early, the unpacker is destroyed and this error is not needed.
   feed().catch((error: unknown) => unpacker.destroy(error as Error))
   try {
     yield* unpacker
@@ -57,9 +57,9 @@ export async function* unpacked(
 const STREAM_CHUNK_BYTES = 128 << 10
 
 /**
- * workerd asks for room for a whole chunk (40 KiB today) before it looks whether more comes, and
- * fails where that chunk goes beyond maxOutputLength: a limit of just the page's size refuses
- * pages whose end lies in the first chunk behind a growth of its buffer.
+ * workerd reserves a whole chunk (40 KiB today) before it knows whether more output follows, and
+ * fails if that chunk exceeds maxOutputLength. With a limit of exactly the page's size it would
+ * refuse some valid pages.
  */
 const CHUNK_ROOM_BYTES = 1 << 20
 
@@ -70,5 +70,5 @@ function limitedTo(page_bytes: number): { readonly maxOutputLength: number } {
 
 function requirePlausible(page_bytes: number): void {
   if (page_bytes >= 0 && page_bytes <= PAGE_BYTES_MAX) return
-  throw new RangeError(`A page would have ${page_bytes} bytes.`)
+  throw new RangeError(`The page size ${page_bytes} is out of range.`)
 }

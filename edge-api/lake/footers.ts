@@ -1,21 +1,21 @@
-/** Footers of Parquet files, kept in memory: a file that was written never changes. */
+/** Reads footers of Parquet files and keeps them in memory. Written files never change. */
 import { parquetMetadataAsync, type AsyncBuffer, type FileMetaData } from 'hyparquet'
 import type { ByteRange } from './byte-ranges.ts'
 
-/** The footer grows with the file; most of the time one request gets it whole. */
+/** The footer grows with the file. With this guess one request usually gets all of it. */
 const FOOTER_SHARE = 1 / 64
 const FOOTER_BYTES = { least: 32 << 10, most: 512 << 10 }
-/** Of footers as they lie in the files; in memory they take ten times as much. */
+/** Total size of the kept footers in their files; in memory they take ten times as much. */
 const KEPT_FOOTER_BYTES = 1 << 20
 
-/** Times as microseconds, which are exact in a number; hyparquet's own Date is not. */
+/** Microseconds are exact in a number; hyparquet's default, a Date, would lose them. */
 const parsers = { timestampFromMicroseconds: Number }
 
-/** A file of the store. */
+/** A file in the object store. */
 export interface LakeFile {
   readonly key: string
   readonly byte_count: number
-  /** What tells this content from any other under the same key. */
+  /** Identifies the content: other content under the same key has another tag. */
   readonly tag: string
 }
 

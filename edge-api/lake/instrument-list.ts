@@ -1,6 +1,6 @@
 /**
- * The instruments as the archive names them: read where the database, which knows better, does not
- * answer. Kept for a minute.
+ * The archive's list of instruments. Used only while the database, which knows more, does not
+ * respond. Cached for a minute.
  */
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
@@ -10,7 +10,7 @@ import { EXCHANGES } from '#core/symbols.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
 import type { ObjectReader } from '../store/object-store.ts'
 
-/** Ten thousand instruments have two megabytes. */
+/** Ten thousand instruments take about 2 MB. */
 const BYTES_MAX = 8 << 20
 const KEPT_FOR_US = 60 * SECOND_US
 
@@ -32,7 +32,7 @@ const List = z.object({
   ),
 }) satisfies z.ZodType<InstrumentList>
 
-/** Undefined where nothing was archived by a build that writes the list. */
+/** Undefined if no build that writes the list has archived anything yet. */
 export type ListInstruments = () => Promise<readonly ListedInstrument[] | undefined>
 
 export function createInstrumentList(
@@ -54,8 +54,8 @@ function parse(bytes: Uint8Array): readonly ListedInstrument[] {
   try {
     return List.parse(JSON.parse(new TextDecoder().decode(bytes))).instruments
   } catch {
-    throw new OperatorError('archive_damaged', `${INSTRUMENTS_KEY} is no list of instruments.`, {
-      hint: 'The operator has to look after the archive.',
+    throw new OperatorError('archive_damaged', `${INSTRUMENTS_KEY} is not a list of instruments.`, {
+      hint: 'An operator must check the archive.',
     })
   }
 }

@@ -1,7 +1,8 @@
 /**
- * The data pages of one leaf (a column, or one number of a list's elements) in one row group, in
- * order. A page is unpacked only if it is opened. PLAIN numbers, which levels are, are taken out
- * of it as it is unpacked; of other encodings hyparquet makes the whole page.
+ * The data pages of one leaf (a column, or one field of a list's elements) in one row group, in
+ * order. A page is decompressed only when it is opened. PLAIN numbers, such as prices of levels,
+ * are read from the stream while it is decompressed. For other encodings hyparquet decodes the
+ * whole page.
  */
 import type { ColumnMetaData, DecodedArray, PageHeader, SchemaElement } from 'hyparquet'
 import { parquetHeader } from 'hyparquet/src/column.js'
@@ -15,22 +16,22 @@ import { ListedBits, PackedBits, type LevelBits } from './level-bits.ts'
 
 export interface Leaf {
   readonly chunk: ColumnMetaData
-  /** Below the schema's root, down to the leaf. */
+  /** Path from below the schema's root to the leaf. */
   readonly elements: readonly SchemaElement[]
 }
 
 export interface LeafPage {
-  /** Nulls and empty lists included. */
+  /** Includes nulls and empty lists. */
   readonly value_count: number
   open(): Promise<OpenPage>
 }
 
 export interface OpenPage {
-  /** 1 where a value goes on the list of the one before; undefined where there are no lists. */
+  /** 1 if a value continues the list of the previous value; undefined without lists. */
   readonly repetition: LevelBits | undefined
-  /** 0 where a value is null or a list empty; undefined where all are there. */
+  /** 0 for a null or an empty list; undefined if the column has neither. */
   readonly definition: LevelBits | undefined
-  /** Of those that are there, the ones from `from` on. Asked once. */
+  /** `count` of the stored values, from index `from`. Call it once. */
   values(from: number, count: number): Promise<Values>
 }
 
@@ -38,11 +39,11 @@ export type Values = Float64Array | readonly (number | string | boolean)[]
 
 type Dictionary = readonly (number | string | boolean)[]
 
-/** Headers of our pages have some 50 bytes; those with statistics of long texts more. */
+/** Our page headers have about 50 bytes; statistics of long texts make them larger. */
 const HEADER_BYTES_MAX = 4_096
 const NUMBER_BYTES = 8
 
-/** Whether the leaf lies in pages that would be too large to unpack at once. */
+/** Whether the leaf may have pages that are too large to decompress at once. */
 export function isLarge({ chunk }: Leaf): boolean {
   return Number(chunk.total_uncompressed_size) > PAGE_BYTES_MAX
 }
@@ -81,7 +82,7 @@ interface Page {
   readonly header: PageHeader
   readonly dictionary: Dictionary | undefined
   readonly feed: ByteFeed
-  /** Bytes of the page that are still in the feed. */
+  /** Compressed bytes of the page that were not yet read from the feed. */
   readonly packed: { left: number }
 }
 
@@ -96,7 +97,7 @@ function isPlain({ data_page_header }: PageHeader, { chunk }: Leaf): boolean {
   return data_page_header?.encoding === 'PLAIN' && ['DOUBLE', 'INT64'].includes(chunk.type)
 }
 
-/** Version 1 alone: both kinds of levels stand before the values, each behind its length. */
+/** Data page version 1: both kinds of levels come before the values, each with its length first. */
 async function openPlain(page: Page): Promise<OpenPage> {
   const { leaf } = page
   const bytes = await unpackedBytes(page)
@@ -131,7 +132,7 @@ async function unpackedBytes({ leaf, header, feed, packed }: Page): Promise<Byte
   return new ByteFeed(unpacked(codec, passing(feed, packed)))
 }
 
-/** The page's bytes as they come; those that are not asked for stay in the feed. */
+/** The page's bytes as a stream. Bytes that are not consumed stay in the feed. */
 async function* passing(feed: ByteFeed, packed: { left: number }): AsyncGenerator<Uint8Array> {
   for await (const bytes of feed.pass(packed.left)) {
     packed.left -= bytes.byteLength
@@ -151,7 +152,7 @@ async function openWhole({ leaf, header, dictionary, feed, packed }: Page): Prom
       return { element, children: [], count: 0, path: [] }
     }),
     codec: chunk.codec,
-    // Only conversions would ask for them.
+    // Used only for conversions, and there are none.
     parsers: NO_PARSERS,
     compressors: decompressors,
   }
@@ -182,7 +183,7 @@ async function openWhole({ leaf, header, dictionary, feed, packed }: Page): Prom
 const ROOT: SchemaElement = { name: 'root' }
 const NO_PARSERS = {} as Parameters<typeof readDataPage>[2]['parsers']
 
-/** Of bytes that nobody else needs. */
+/** Decompresses a page and frees `bytes`. */
 function unpackOnce(leaf: Leaf, header: PageHeader, bytes: Uint8Array): Uint8Array {
   requireSize(header)
   const { uncompressed_page_size: size } = header
@@ -210,8 +211,8 @@ function valuesOf(decoded: DecodedArray): Values {
 const texts = new TextDecoder()
 
 /**
- * Of whole numbers in 64 bits, whose buffer is released. Two halves of 32, the lower one first: no
- * bigint is made.
+ * Converts 64-bit integers to doubles and frees their buffer. Reads two 32-bit halves, the lower
+ * one first, to avoid bigint.
  */
 function doublesOf(buffer: ArrayBufferLike): Float64Array {
   const halves = new Int32Array(buffer)

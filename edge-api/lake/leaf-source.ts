@@ -1,6 +1,6 @@
 /**
- * The bytes of leaves in the order in which they are read: fetched some MiB at once, of which no
- * more than one piece is held, or as a stream where a single leaf is large.
+ * Provides the bytes of leaves in reading order. Small leaves are fetched in batches of some MiB,
+ * and only one batch is held at a time. A large leaf is streamed.
  */
 import { release } from '../memory/release.ts'
 import { ByteFeed } from './byte-feed.ts'
@@ -9,9 +9,9 @@ import { isLarge } from './leaf-pages.ts'
 import type { PlacedLeaf } from './row-group-plan.ts'
 
 export interface LeafSource {
-  /** Leaves are asked for in the order of the list; some may be left out. */
+  /** Call it in the order of the list; leaves may be skipped. */
   feedOf(leaf: PlacedLeaf): Promise<ByteFeed>
-  /** Nothing more is asked for. */
+  /** Frees the batch that is held. */
   close(): void
 }
 
@@ -42,7 +42,7 @@ export function createLeafSource(leaves: readonly PlacedLeaf[], file: FileBytes)
   }
 }
 
-/** Bytes that are held at once while these leaves are read, the unpacked page included. */
+/** Maximum bytes held while these leaves are read, including the decompressed page. */
 export function heldBytes(leaves: readonly PlacedLeaf[]): number {
   const largest = leaves.map((leaf) =>
     isStreamed(leaf) ? STREAM_BYTES : Number(leaf.chunk.total_uncompressed_size),
@@ -55,7 +55,7 @@ function isStreamed(leaf: PlacedLeaf): boolean {
   return isLarge(leaf) || sizeOf(leaf) > BATCH_BYTES
 }
 
-/** What a stream holds: windows of the decompressor, and the levels of a page of 20 million. */
+/** Memory of a stream: the decompressor, and the levels of a page of 20 million values. */
 const STREAM_BYTES = 6 << 20
 
 function sizeOf({ start, end }: ByteRange): number {

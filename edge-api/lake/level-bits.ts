@@ -1,6 +1,6 @@
 /**
- * Repetition and definition levels of Parquet, which are one bit each in our files: read one after
- * another out of the RLE and bit-packed runs, so that those of a large page are never an array.
+ * Repetition and definition levels of Parquet, which are one bit each in our files. They are read
+ * one at a time from the RLE and bit-packed runs, so a large page needs no array of them.
  */
 
 export interface LevelBits {
@@ -8,11 +8,11 @@ export interface LevelBits {
   next(): number
 }
 
-/** `bytes` without the length before them. Source: the format's Encodings.md, RLE. */
+/** `bytes` exclude the length prefix. Source: Encodings.md of the Parquet format, RLE. */
 export class PackedBits implements LevelBits {
   readonly #bytes: Uint8Array
   #at = 0
-  /** Values left in the run, and where its bits come from: one value, or packed. */
+  /** Values left in the run. A run repeats one value, or has packed bits. */
   #left = 0
   #value = 0
   #packed = false
@@ -46,7 +46,7 @@ export class PackedBits implements LevelBits {
 
   #byte(): number {
     const byte = this.#bytes[this.#at++]
-    if (byte === undefined) throw new RangeError('The levels of a page end too soon.')
+    if (byte === undefined) throw new RangeError('The levels of a page are truncated.')
     return byte
   }
 }

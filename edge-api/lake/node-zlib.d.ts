@@ -1,4 +1,4 @@
-/** The part of node:zlib that the worker uses; @cloudflare/workers-types does not describe it. */
+/** Types for the part of node:zlib that the worker uses; @cloudflare/workers-types lacks them. */
 declare module 'node:zlib' {
   export function zstdDecompressSync(
     bytes: Uint8Array,

@@ -1,8 +1,8 @@
 /**
- * Reads rows of one instrument out of a Parquet file in the object store: the footer, then the
- * wanted columns row group after row group, leaf after leaf. No more than a piece of the file, one
- * page and the rows so far are held at once. Footers are kept in memory, and what was read in the
- * cache of the place: a file that was written never changes, so neither does what was read of it.
+ * Reads rows of one instrument from a Parquet file in the object store: first the footer, then the
+ * wanted columns, one row group and one leaf after another. It holds only a piece of the file, one
+ * page and the rows that were read. Footers are kept in memory, and the pieces in the cache of the
+ * edge location: a written file never changes, so neither do its pieces.
  */
 import type { FileMetaData } from 'hyparquet'
 import { OperatorError } from '#core/errors.ts'
@@ -24,9 +24,9 @@ import {
 } from './row-group-plan.ts'
 
 export interface ParquetReader {
-  /** Columns that the file has are given, others left out. Throws LakeBudgetError. */
+  /** Omits columns that the file lacks. Throws LakeBudgetError. */
   read(file: LakeFile, wanted: WantedRows, budget: LakeBudget): Promise<LakeRows>
-  /** The newest row of the range, or the newest whose text column has the value; or no row. */
+  /** The newest row of the range; with `having`, the newest match. May find no row. */
   readNewest(
     file: LakeFile,
     wanted: WantedRows,
@@ -35,7 +35,7 @@ export interface ParquetReader {
   ): Promise<LakeRows>
 }
 
-/** What a footer takes while it is read, by the size of the file. */
+/** Memory for reading a footer. */
 const FOOTER_HELD_BYTES = 4 << 20
 
 export function createParquetReader(
@@ -50,19 +50,19 @@ export function createParquetReader(
     const name = `${file.key}?tag=${file.tag}&bytes=${start}-${end}`
     const bytes = await cache.read(name, () => store.readRange(file.key, start, end))
     if (bytes !== undefined && bytes.byteLength === end - start) return bytes
-    throw damaged(file, bytes === undefined ? 'it is not there' : 'it is shorter than it was')
+    throw damaged(file, bytes === undefined ? 'it does not exist' : 'it is too short')
   }
   const bytesOf = (file: LakeFile): FileBytes => ({
     read: (range) => fetchRange(file, range),
     async stream({ start, end }) {
       const bytes = await store.streamRange(file.key, start, end)
-      if (bytes === undefined) throw damaged(file, 'it is not there')
+      if (bytes === undefined) throw damaged(file, 'it does not exist')
       return bytes
     },
   })
   const readFooter = createFooterReader(fetchRange)
 
-  /** What is asked of the file, within what the request and all requests together may. */
+  /** Reads planned row groups, within the request's budget and the memory of all requests. */
   const readPlanned = async (
     file: LakeFile,
     wanted: WantedRows,
@@ -109,7 +109,7 @@ function spendAll(groups: readonly GroupPlan[], budget: LakeBudget): void {
   }
 }
 
-/** Errors of hyparquet are the file's fault: it was compared when it was written. */
+/** Turns hyparquet's errors into `archive_damaged`: the file was verified when it was written. */
 async function readable<T>(file: LakeFile, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
@@ -121,7 +121,7 @@ async function readable<T>(file: LakeFile, read: () => Promise<T>): Promise<T> {
 
 function damaged({ key }: LakeFile, why: string, cause?: unknown): OperatorError {
   return new OperatorError('archive_damaged', `${key} cannot be used: ${why}.`, {
-    hint: 'The operator has to look after the archive.',
+    hint: 'An operator must check the archive.',
     cause,
   })
 }

@@ -1,6 +1,6 @@
 /**
- * Rows out of planned row groups: the times tell which rows are wanted, and of every other column
- * no more than these is unpacked. Levels are never objects: a row's are one array of numbers.
+ * Reads rows from planned row groups. The time column decides which rows are wanted; only these are
+ * decoded from the other columns. The levels of a row are one array of numbers, never objects.
  */
 import { release } from '../memory/release.ts'
 import type { LakeBudget } from './budget.ts'
@@ -12,7 +12,7 @@ import type { GroupPlan, Having, PlacedLeaf, WantedRows } from './row-group-plan
 /** Columns of the wanted rows in the order of the file. */
 export interface LakeRows {
   readonly row_count: number
-  /** Of a list a row has one array: price and quantity of the first element, of the second … */
+  /** A list is one array: price and quantity of the first element, of the second, … */
   readonly columns: ReadonlyMap<string, readonly (Value | Float64Array)[]>
 }
 
@@ -30,7 +30,7 @@ export async function readGroups(
     if (left.rows <= 0 || left.numbers <= 0) break
     const times = await readTimes(leaves, source, wanted, of_group)
     const from = countBefore(times, wanted.from)
-    // Rows of the first moment may all lie before a cursor: they are not counted.
+    // Rows at exactly `from` do not count: a cursor may exclude all of them.
     const counted_from = countBefore(times, wanted.from + 1)
     const to = Math.min(countBefore(times, wanted.to), counted_from + left.rows)
     const window = { from, to, counted_from, value_count_max: left.numbers / 2 }
@@ -51,7 +51,7 @@ export async function readGroups(
   return { row_count, columns }
 }
 
-/** The newest row of the range that has what it must; the groups come newest first. */
+/** The newest row of the range that matches `having`. The groups come newest first. */
 export async function findNewest(
   groups: readonly GroupPlan[],
   file: FileBytes,
@@ -63,7 +63,7 @@ export async function findNewest(
     for (const leaf of leaves) {
       budget.spend(leaf.end - leaf.start, Number(leaf.chunk.total_uncompressed_size))
     }
-    // First which row it is, then the row: levels are most of the bytes.
+    // Find the row first and read it second, because levels are most of the bytes.
     const telling = leaves.filter((leaf) => [wanted.time_column, having?.[0]].includes(leaf.column))
     const source = createLeafSource(telling, file)
     const times = await readTimes(telling, source, wanted, row_count)
@@ -83,7 +83,7 @@ export async function findNewest(
   return { row_count: 0, columns: new Map() }
 }
 
-/** -1 where no row has it. */
+/** Index of the last row that matches; -1 if none does. */
 function lastWith(columns: LakeRows['columns'], [name, value]: Having): number {
   return Array.from(columns.get(name)!).lastIndexOf(value)
 }
@@ -95,7 +95,7 @@ async function readTimes(
   row_count: number,
 ): Promise<readonly number[]> {
   const leaf = leaves.find(({ column }) => column === time_column)
-  if (leaf === undefined) throw new RangeError(`There is no column ${time_column}.`)
+  if (leaf === undefined) throw new RangeError(`The file has no column ${time_column}.`)
   return (await readFlat(leaf, source, { from: 0, to: row_count })) as readonly number[]
 }
 
@@ -117,7 +117,7 @@ async function readColumns(
       found.set(leaf.column, [...(await readFlat(leaf, source, window))])
       continue
     }
-    // Price and quantity of a list lie side by side.
+    // A list has two adjacent leaves: price and quantity.
     const price = await readList(leaf, source, window)
     const qty = await readList(leaves[++i]!, source, window)
     const rows = pairs(price, qty)
@@ -165,7 +165,7 @@ function pairs({ ends, values: prices }: ListValues, { values: qtys }: ListValue
   return ends.map((end, row) => both.subarray(row === 0 ? 0 : 2 * ends[row - 1]!, 2 * end))
 }
 
-/** Of the rows that count, but for the last. */
+/** Numbers in the lists of the rows that count, except the last row. */
 function numbersBeforeLast({ row_count, columns }: LakeRows, first: number): number {
   let sum = 0
   for (const values of columns.values()) {
@@ -177,7 +177,7 @@ function numbersBeforeLast({ row_count, columns }: LakeRows, first: number): num
   return sum
 }
 
-/** How many of the times, which are in order, lie before a moment. */
+/** Number of times before `ts`. The times are in order. */
 function countBefore(times: readonly number[], ts: number): number {
   let [low, high] = [0, times.length]
   while (low < high) {

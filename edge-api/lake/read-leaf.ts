@@ -1,4 +1,4 @@
-/** Values of some rows of a row group: no more of them are made than these rows have. */
+/** Reads the values of some rows of a row group, and decodes only these. */
 import { release } from '../memory/release.ts'
 import type { LeafPage, Values } from './leaf-pages.ts'
 
@@ -10,7 +10,7 @@ export interface RowWindow {
 
 export type Value = number | string | boolean | null
 
-/** Of a leaf that is in no list. */
+/** Values of a leaf outside of lists. */
 export async function readValues(
   pages: AsyncIterable<LeafPage>,
   { from, to }: RowWindow,
@@ -45,13 +45,13 @@ export async function readValues(
 export interface ListWindow extends RowWindow {
   /** Rows from here on count towards `value_count_max`. */
   readonly counted_from: number
-  /** A row is left out where those that count before its forerunner have so many values. */
+  /** A row is omitted if the counted rows before the previous one have this many values. */
   readonly value_count_max: number
 }
 
-/** One number of the elements of lists, of all rows one behind another. */
+/** One field of list elements, with the values of all rows concatenated. */
 export interface ListValues {
-  /** For each row how many values it and those before it have. */
+  /** For each row, the number of values up to and including it. */
   readonly ends: readonly number[]
   readonly values: Float64Array
 }
@@ -89,7 +89,7 @@ export async function readLists(
   return { ends: walk.ends, values: joined(parts, walk.end) }
 }
 
-/** Whether the rows before the last one that count have values enough. */
+/** Whether the counted rows before the last one have reached `value_count_max`. */
 function isFull(ends: readonly number[], row: number, window: ListWindow): boolean {
   const { from, counted_from, value_count_max } = window
   const before = Math.max(0, counted_from - from)

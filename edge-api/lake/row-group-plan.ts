@@ -1,6 +1,6 @@
 /**
- * Which row groups of a Parquet file hold the rows that are wanted, and where in the file their
- * columns lie: by the statistics of the columns that name the instrument, and of the time.
+ * Plans which row groups of a Parquet file to read, and where their columns are in the file, from
+ * the statistics of the time and of the columns that name the instrument.
  */
 import type { FileMetaData, RowGroup, SchemaElement } from 'hyparquet'
 import { OperatorError } from '#core/errors.ts'
@@ -9,29 +9,29 @@ import type { ByteRange } from './byte-ranges.ts'
 import type { Leaf } from './leaf-pages.ts'
 
 export interface WantedRows {
-  /** Columns that have one value a row group, and the value: { symbol: 'BTCUSDT' }. */
+  /** Required values of columns with one value per row group: { symbol: 'BTCUSDT' }. */
   readonly where: Readonly<Record<string, string>>
   readonly time_column: string
   readonly from: Micros
   readonly to: Micros
   readonly columns: readonly string[]
-  /** So many of the first rows will do; more may come. */
+  /** How many of the first rows are needed; the result may have more. */
   readonly row_count: number
-  /** A row is left out where those before its forerunner have so many numbers in lists. */
+  /** A row is not needed if the rows before the previous one have this many numbers in lists. */
   readonly list_number_count: number
 }
 
 /** A text column, and the value that a row must have there. */
 export type Having = readonly [column: string, value: string]
 
-/** A leaf and where in the file its pages are. */
+/** A leaf and the byte range of its pages in the file. */
 export interface PlacedLeaf extends Leaf, ByteRange {
   readonly column: string
 }
 
 export interface GroupPlan {
   readonly row_count: number
-  /** Of the wanted columns, those of the time first, otherwise as they lie in the file. */
+  /** Leaves of the wanted columns: the time first, then the others in the order of the file. */
   readonly leaves: readonly PlacedLeaf[]
 }
 
@@ -44,8 +44,8 @@ export function planRowGroups(
   for (const group of groupsWithin(metadata, wanted)) {
     if (sure_rows >= wanted.row_count || sure_numbers >= wanted.list_number_count) break
     groups.push(group)
-    // Rows of a group that begins behind `from` are wanted all, but for those behind `to`; and
-    // where a later group begins before `to`, there are none.
+    // If a group begins after `from` and a later group begins before `to`, all rows of the first
+    // are wanted.
     if (timesOf(group, wanted.time_column).min > wanted.from) {
       sure_rows += Number(group.num_rows)
       sure_numbers += listNumbers(group, wanted.columns)
@@ -55,7 +55,7 @@ export function planRowGroups(
   return groups.map((group) => planOf(group, wanted, elements))
 }
 
-/** The groups that may hold a row of the range that has what it must, the newest first. */
+/** Groups that may have a row of the range that matches `having`, newest first. */
 export function planNewest(
   metadata: FileMetaData,
   wanted: WantedRows,
@@ -73,7 +73,7 @@ function mayHave(group: RowGroup, [name, value]: Having): boolean {
   return typeof min !== 'string' || typeof max !== 'string' || (min <= value && value <= max)
 }
 
-/** Of the instrument, with times in the range. */
+/** Groups of the instrument with times in the range. */
 function groupsWithin(
   { row_groups }: FileMetaData,
   { where, time_column, from, to }: WantedRows,
@@ -104,7 +104,7 @@ function planOf(
   return { row_count: Number(group.num_rows), leaves: [...times, ...others] }
 }
 
-/** At least so many numbers do the group's lists have: an empty list counts as a value too. */
+/** Lower bound for the numbers in the group's lists. An empty list counts as a value. */
 function listNumbers(group: RowGroup, columns: readonly string[]): number {
   return group.columns.reduce((sum, { meta_data }) => {
     const { path_in_schema, num_values } = meta_data!
@@ -113,7 +113,7 @@ function listNumbers(group: RowGroup, columns: readonly string[]): number {
   }, 0)
 }
 
-/** The schema is a tree, written out with every parent before its children. */
+/** The schema is a tree in preorder: every parent comes before its children. */
 function elementsByPath(
   schema: readonly SchemaElement[],
 ): ReadonlyMap<string, readonly SchemaElement[]> {
@@ -134,7 +134,7 @@ function holds(group: RowGroup, where: Readonly<Record<string, string>>): boolea
   return Object.entries(where).every(([name, value]) => {
     const { min, max } = boundsOf(group, name)
     if (min === undefined || max === undefined) {
-      throw new OperatorError('archive_damaged', `A file of the archive says nothing of ${name}.`)
+      throw new OperatorError('archive_damaged', `An archive file lacks statistics of ${name}.`)
     }
     return min === value && max === value
   })

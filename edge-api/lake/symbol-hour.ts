@@ -1,4 +1,4 @@
-/** Rows of one instrument in one archived hour, as the database would have given them. */
+/** Reads rows of one instrument from one archived hour, in the same form as the database. */
 import type { Micros } from '#core/time.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
 import type { Cursor } from '../tables/cursor.ts'
@@ -18,7 +18,7 @@ import type { Having, WantedRows } from './row-group-plan.ts'
 
 export interface SymbolHourArgs {
   readonly table: RangeTable
-  /** Stored columns, the identity among them. */
+  /** Stored columns, including the identity. */
   readonly columns: readonly RangeColumn[]
   readonly symbol: string
   readonly from: Micros
@@ -27,7 +27,7 @@ export interface SymbolHourArgs {
   readonly limit: number
 }
 
-/** At most `limit` rows in [from, to) behind the cursor, in order. Throws LakeBudgetError. */
+/** At most `limit` rows in [from, to) after the cursor, in order. Throws LakeBudgetError. */
 export async function readSymbolHour(
   reader: ParquetReader,
   hour: ArchivedHourRow,
@@ -45,7 +45,7 @@ export async function readSymbolHour(
   return rows
 }
 
-/** The newest row in [from, to), or the newest whose text column has the value. Throws LakeBudgetError. */
+/** The newest row in [from, to); with `having`, the newest match. Throws LakeBudgetError. */
 export async function readNewestRow(
   reader: ParquetReader,
   hour: ArchivedHourRow,

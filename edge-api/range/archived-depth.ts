@@ -1,7 +1,7 @@
 /**
- * The recorded depth of one instrument wherever it lies, as core's bookAt reads it: what the
- * database has and what of it was dropped. The database is asked first and for what was dropped
- * afterwards, for the reason of read-range.ts.
+ * Reads the recorded depth of one instrument for core's bookAt, from the database and from hours
+ * that were dropped from it. It queries the database first and the list of dropped hours second,
+ * for the reason in read-range.ts.
  */
 import type { DepthSource, WantedDiffs } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
@@ -17,13 +17,13 @@ import type { ArchivedInstrument, Instrument } from './instruments.ts'
 import type { RangeSources, ReadRange } from './read-range.ts'
 
 /**
- * How long before the oldest change that counts its snapshot may have been made: a book is
- * snapshotted every few minutes.
+ * How much older than the oldest allowed update a snapshot may be. Snapshots are recorded every few
+ * minutes.
  */
 export const SNAPSHOT_REACH_US = 3 * HOUR_US
 const PAGE_ROWS = 2_000
 const ROWS_MAX = 20_000
-/** How far behind the moment the diff is looked for that tells whether it lies in a hole. */
+/** How far after `ts` to search for the next diff, which shows whether `ts` is inside a gap. */
 export const NEXT_DIFF_US = HOUR_US
 
 const CHANGE = [
@@ -38,9 +38,9 @@ const CHANGE = [
 
 export interface ArchivedDepthOptions {
   readonly instrument: Instrument
-  /** A book whose last change is older is not wanted [us]. */
+  /** Maximum age of the newest update in the book [us]. */
   readonly max_age_us: number
-  /** What the database has. */
+  /** Depth from the database. */
   readonly hot: DepthSource
   readonly sources: Pick<RangeSources, 'now' | 'archivedHours' | 'newestRow'>
   readonly readRange: ReadRange
@@ -58,7 +58,7 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
     async snapshotBefore(ts) {
       const oldest = micros(ts - max_age_us - SNAPSHOT_REACH_US)
       const newest = await hot.snapshotBefore(ts)
-      // However far back the database could look: the archive is asked no further.
+      // The database may find an older snapshot, but the archive is not searched that far back.
       const found = newest !== undefined && newest.ts_exchange >= oldest ? newest : undefined
       const from = micros(Math.max(oldest, found?.ts_exchange ?? 0))
       const hours = await droppedHours(from, micros(ts + 1))
@@ -100,7 +100,7 @@ export async function lastSnapshot(
   }
 }
 
-/** Rows of [from_ts, to): `to` lies behind the moment, so that the next diff can be told. */
+/** Diffs in [from_ts, to). `to` is after the requested time, to include the next diff. */
 export async function* mergedDiffs(
   readRange: ReadRange,
   instrument: ArchivedInstrument,
@@ -127,7 +127,7 @@ export async function snapshotsIn(
   return snapshots
 }
 
-/** Hot and cold, in order of (ts_exchange, final_update_id). */
+/** Hot and cold events, in order of (ts_exchange, final_update_id). */
 async function* mergedChanges(
   readRange: ReadRange,
   { id: symbol_id, exchange, symbol }: ArchivedInstrument,
@@ -149,7 +149,7 @@ async function* mergedChanges(
     })
     for (const row of page.rows) yield { kind: row['depth_kind'], change: changeOf(row) }
     releaseLevels(page.rows)
-    // A page of many levels has fewer rows than were asked for.
+    // A page with many levels has fewer rows than its limit.
     row_count += page.rows.length
     after = page.next
     if (after === null) return
@@ -168,9 +168,7 @@ function changeOf(row: Row): DepthChange {
 function tooFar(what: string): OperatorError {
   return new OperatorError(
     'book_too_far',
-    `Between the last snapshot of the book and that moment lie ${what}.`,
-    {
-      hint: 'Ask for a moment soon after a snapshot; DEPTH_SNAPSHOT_S says how often there is one.',
-    },
+    `Rebuilding the book from its last snapshot would read ${what}.`,
+    { hint: 'Request a time soon after a snapshot. DEPTH_SNAPSHOT_S is their interval.' },
   )
 }

@@ -1,13 +1,13 @@
 /**
- * Candles out of rows of trade_1s, as queries/candles.ts has Postgres make them: the same exact
- * sums, so that the same seconds give the same bits.
+ * Computes candles from rows of trade_1s with the same exact sums as marketdata.candles in Postgres
+ * (queries/candles.ts), so that the same seconds give the same bits.
  */
 import { type Decimal, decimalOf, nearest, plus, quotient } from '#core/decimals.ts'
 import { micros, type Micros } from '#core/time.ts'
 import { candle_columns } from '../tables/market-data-columns.ts'
 import type { Row } from '../tables/table.ts'
 
-/** Columns of trade_1s that a candle is made of. */
+/** Columns of trade_1s that candles are computed from. */
 export const SECOND_COLUMNS: readonly string[] = [
   'bucket',
   ...candle_columns.map(({ name }) => name).filter((name) => name !== 'ts' && name !== 'vwap'),
@@ -20,12 +20,12 @@ interface Candle {
   readonly sums: Record<(typeof SUMS)[number], Decimal>
 }
 
-/** Start of the candle that a moment lies in. */
+/** Start of the candle that contains `ts`. */
 export function candleStart(ts: number, interval_us: number): Micros {
   return micros(Math.floor(ts / interval_us) * interval_us)
 }
 
-/** Seconds of one symbol, in order, however they are cut into calls of add(). */
+/** Takes the seconds of one symbol in order, in any number of calls of add(). */
 export class SecondFold {
   readonly #interval_us: number
   readonly #candles: Candle[] = []

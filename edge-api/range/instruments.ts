@@ -1,7 +1,6 @@
 /**
- * From a symbol's name to the instrument that is meant. What was found is kept for a minute, so
- * that most requests are one query, and for longer while the database does not answer; what was
- * not found is asked for every time.
+ * Finds the instrument of a symbol name. Results are cached for a minute, so most requests need
+ * only one query, and for longer while the database does not respond. Unknown names are not cached.
  */
 import { OperatorError } from '#core/errors.ts'
 import { decimalsOf } from '#core/symbols.ts'
@@ -12,17 +11,17 @@ import type { FoundSymbolRow } from '../queries/find-symbol.ts'
 import type { SymbolRow, SymbolsArgs } from '../queries/symbols.ts'
 import type { Decimals } from '../tables/decimal-text.ts'
 
-/** Decimals are null where the exchange's listing was not read. */
+/** Decimals are null if the exchange's listing was not read yet. */
 export interface Instrument extends Decimals {
   readonly id: number
   readonly exchange: string
   readonly symbol: string
 }
 
-/** An instrument that the database could not be asked about has no id. */
+/** `id` is null if the database did not respond. */
 export type ArchivedInstrument = Omit<Instrument, 'id'> & { readonly id: number | null }
 
-/** Throws a 404 where there is none, a 400 where several exchanges have the name. */
+/** Throws a 404 if the name is unknown, and a 400 if several exchanges list it. */
 export type FindInstrument = (symbol: string, exchange: string | null) => Promise<Instrument>
 
 const KEPT_FOR_US = 60 * SECOND_US
@@ -51,9 +50,7 @@ export function createInstrumentFinder(
   }
 }
 
-/**
- * For what lies in the archive: where the database does not answer, the archive's own list does.
- */
+/** For routes that can read the archive: falls back to its list while the database is down. */
 export type FindArchived = (
   symbol: string,
   exchange: string | null,
@@ -77,7 +74,7 @@ export function createArchivedFinder(find: FindInstrument, list: ListInstruments
 
 const NO_ID = 0
 
-/** Rows of /v1/symbols: the database's, or the archive's list where it does not answer. */
+/** Rows of /v1/symbols: from the database, or from the archive's list while it is down. */
 export async function symbolsOf(
   { exchange, is_active, limit }: SymbolsArgs,
   select: () => Promise<readonly SymbolRow[]>,
@@ -95,7 +92,7 @@ export async function symbolsOf(
   }
 }
 
-/** The database does not answer now: what the archive has can be had without it. */
+/** True if the database is temporarily unavailable, so that the archive should be tried. */
 export function isAway(error: unknown): boolean {
   return error instanceof OperatorError && error.retryable
 }
@@ -111,8 +108,9 @@ function choose(
     throw new Problem(
       404,
       'unknown_symbol',
-      'There is no such symbol.',
-      `${symbol} is not recorded${where}. Names are the exchange's own, and case counts; /v1/symbols lists them.`,
+      'The symbol is unknown.',
+      `${symbol} is not recorded${where}. Names are case-sensitive and spelled as on the ` +
+        'exchange. /v1/symbols lists them.',
     )
   }
   if (others.length > 0) {
@@ -121,7 +119,7 @@ function choose(
       {
         parameter: 'exchange',
         found: null,
-        allowed: `one of ${names}, since each lists ${symbol}`,
+        allowed: `one of ${names}, which all list ${symbol}`,
       },
     ])
   }

@@ -1,7 +1,7 @@
 /**
- * The newest quote of one instrument, in the database or in the hours that have left it. As in
- * read-range.ts the database is asked for the row first and for what was dropped afterwards, so
- * that an hour that is dropped in between is not missed.
+ * The newest quote of one instrument, from the database or from hours that were dropped from it. As
+ * in read-range.ts, the database is queried for the row first and for the dropped hours second, so
+ * an hour that is dropped in between is not missed.
  */
 import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS } from '../lake/budget.ts'
@@ -17,21 +17,21 @@ export interface LatestQuoteSources extends Pick<RangeSources, 'newestRow'> {
   droppedHours(args: DroppedHoursArgs): Promise<readonly ArchivedHourRow[]>
 }
 
-/** Undefined where there is none since `from`, as far as ARCHIVED_HOURS_MAX reach. */
+/** Undefined if there is none since `from`, in the database and the ARCHIVED_HOURS_MAX hours. */
 export type LatestQuote = (
   instrument: Instrument,
   now: Micros,
   from: Micros,
 ) => Promise<Row | undefined>
 
-/** The archive does not say which symbols an hour has: each has to be opened. */
+/** The list of hours does not name their symbols, so each file must be opened. */
 export const ARCHIVED_HOURS_MAX = LAKE_LIMITS.file_count_max
 
 export function createLatestQuote(sources: LatestQuoteSources): LatestQuote {
   return async ({ id, exchange, symbol }, now, from) => {
     const hot = await sources.hot(id, now, from)
     const known_from = hot === undefined ? from : (hot['ts_exchange'] as Micros)
-    // An hour is archived once it is over.
+    // Only finished hours are archived.
     if (known_from >= hourStart(now)) return hot
     const hours = await sources.droppedHours({
       exchange,
@@ -51,7 +51,7 @@ export function createLatestQuote(sources: LatestQuoteSources): LatestQuote {
   }
 }
 
-/** A row that came late may lie in the database, in the hour of the file. */
+/** Late rows may be in the database although their hour was dropped, so both are compared. */
 function newer(hot: Row | undefined, cold: Row): Row {
   const is_older = hot === undefined || compareToCursor(quotes, hot, cursorOf(quotes, cold)) < 0
   return is_older ? cold : hot

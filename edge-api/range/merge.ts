@@ -1,12 +1,12 @@
-/** Rows of several sources in one order: each row once, however many sources have it. */
+/** Merges rows of several sources in order. A row that several sources have appears once. */
 import { compareToCursor, cursorOf, type ArchivedPart, type RangeTable, type Row } from '../tables/table.ts'
 
-/** Both in the order of the table's identity, and without doubles; the result is too. */
+/** Inputs and result are in the order of the table's identity, without duplicates. */
 export function mergeRows(
   table: RangeTable,
   left: readonly Row[],
   right: readonly Row[],
-  /** What becomes of a row that both have. */
+  /** Combines a row that both have. */
   join: (left: Row, right: Row) => Row = (row) => row,
 ): readonly Row[] {
   if (left.length === 0) return right
@@ -25,9 +25,9 @@ export function mergeRows(
 }
 
 /**
- * The database's rows with those of the files of a part. Where a table has several parts, its rows
- * stand side by side: what the database has of a part counts, and what it lacks is the files'.
- * `names` are those of all columns that are read.
+ * Merges the database's rows with a part's rows from files. If the table has several parts, each
+ * row combines columns of all of them: the database's values win, and the files supply a part that
+ * the database's row lacks. `names` are all columns that are read.
  */
 export function mergePart(
   table: RangeTable,

@@ -1,13 +1,13 @@
 /**
- * Candles of one instrument, wherever the seconds lie that they are made of. Postgres makes those
- * whose seconds it has; a candle that an hour of the archive belongs to is made here, out of the
- * hour's file and of what Postgres has of its seconds.
+ * Candles of one instrument from hot and cold seconds. Postgres computes a candle if it has all its
+ * seconds. A candle that includes a dropped hour is computed here, from the hour's file and from
+ * the seconds that Postgres has.
  *
  * Invariants
- * 1. No second is missing: as in read-range.ts the database is asked before the archive, for the
- *    candles and again for the seconds of those that are made here.
- * 2. No second counts twice: rows of Postgres take the place of the archive's.
- * 3. A page ends where the files end that one answer may open, and then says where it goes on.
+ * 1. No second is missing: as in read-range.ts, the database is queried before the archive. This
+ *    holds for the candles, and again for the seconds of the candles that are computed here.
+ * 2. No second counts twice: a row from Postgres replaces the archive's row.
+ * 3. A page ends when the read budget is used up, and `reached` says where the next one starts.
  */
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
@@ -22,7 +22,7 @@ import { mergeRows } from './merge.ts'
 import { coversAll, databaseAway, type RangeSources } from './read-range.ts'
 
 export interface CandlesWanted extends Omit<CandlesArgs, 'symbol_id'> {
-  /** Null where the database did not answer. */
+  /** Null if the database did not respond. */
   readonly symbol_id: number | null
   readonly exchange: string
   readonly symbol: string
@@ -30,7 +30,7 @@ export interface CandlesWanted extends Omit<CandlesArgs, 'symbol_id'> {
 
 export interface CandlePage {
   readonly rows: readonly Row[]
-  /** Candles that begin before it are all in the rows; on the grid of the interval. */
+  /** All candles that begin before it are in `rows`. A multiple of the interval. */
   readonly reached: Micros
 }
 
@@ -41,10 +41,10 @@ export interface CandleSources extends Omit<RangeSources, 'hot'> {
   seconds: RangeSources['hot']
 }
 
-/** Hours of ten days, the most that a page spans, and as many days where the store lists them. */
+/** A page spans at most ten days: limits for hours from the database and days from the store. */
 const HOURS_MAX = 250
 const DAYS_MAX = 11
-/** Fetched at once; a worker may have six requests under way. */
+/** Concurrent fetches. A worker may have six connections open. */
 const FILES_AT_ONCE = 3
 const columns = SECOND_COLUMNS.map((name) => columnOf(trade_seconds, name))
 
@@ -91,7 +91,7 @@ async function readHot(sources: CandleSources, wanted: CandlesWanted): Promise<H
   }
 }
 
-/** Hours whose seconds Postgres does not have all; where it does not answer, every archived one. */
+/** Hours that were dropped from Postgres. If it does not respond, all archived hours. */
 async function coldHours(
   sources: CandleSources,
   { exchange, from, to }: CandlesWanted,
@@ -117,7 +117,7 @@ interface Span {
   readonly to: Micros
 }
 
-/** Whole candles that the hours belong to; those side by side are one span. */
+/** Spans of whole candles that the hours belong to. Adjacent candles form one span. */
 function coldSpans(
   { interval_us, from, to }: CandlesWanted,
   hours: readonly ArchivedHourRow[],
@@ -138,7 +138,7 @@ async function readSpans(
   sources: CandleSources,
   wanted: CandlesWanted,
   spans: readonly Span[],
-  /** Where Postgres does not answer. */
+  /** The archived hours if Postgres does not respond; undefined if it does. */
   listed: readonly ArchivedHourRow[] | undefined,
 ): Promise<CandlePage> {
   const { interval_us, limit, from, to } = wanted
@@ -146,7 +146,7 @@ async function readSpans(
   const rows: Row[] = []
   for (const span of spans) {
     const late = listed === undefined ? await readLate(sources, wanted, span) : []
-    // Once more: what was dropped since its seconds were asked for is in a newer file.
+    // Listed again: hours that were dropped since the first query must come from their files.
     const hours =
       listed === undefined
         ? await droppedHours(sources, { ...wanted, ...span })
@@ -189,7 +189,7 @@ async function readSpans(
   return { rows, reached: to }
 }
 
-/** Seconds of the span that Postgres has: made anew after their day was dropped, or not dropped. */
+/** Seconds of the span that Postgres has: never dropped, or computed again from late rows. */
 function readLate(
   sources: CandleSources,
   { symbol_id }: CandlesWanted,
@@ -220,8 +220,8 @@ function tooMuch({ from, to }: CandlesWanted, what: string): Problem {
   return new Problem(
     400,
     'range_too_large',
-    'This is too much for one answer.',
-    `A candle of ${toIso(from)} to ${toIso(to)} would read ${what}. Ask for a shorter interval; ` +
+    'The range is too large for one answer.',
+    `A candle in ${toIso(from)} to ${toIso(to)} would read ${what}. Request a shorter interval. ` +
       '/v1/datasets/candles has whole days as files.',
   )
 }

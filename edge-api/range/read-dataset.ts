@@ -1,6 +1,6 @@
 /**
- * A page of rows of one instrument out of a published dataset: its days' Parquet files, read by
- * ranges. Which columns there are is what the newest manifest says; an older day may lack some.
+ * Reads a page of rows of one instrument from a published dataset: from the Parquet files of its
+ * days, by range requests. The newest manifest defines the columns; an older day may lack some.
  */
 import type { DatasetColumn, DatasetFile, Manifest } from '#core/dataset.ts'
 import { datasetFileKey } from '#core/object-keys.ts'
@@ -22,7 +22,7 @@ export interface DatasetWanted {
   readonly to: Micros
   readonly after: Cursor | null
   readonly limit: number
-  /** All where undefined. */
+  /** Undefined: all. */
   readonly columns: readonly string[] | undefined
 }
 
@@ -30,11 +30,11 @@ export interface DatasetPage {
   readonly columns: readonly RangeColumn[]
   readonly rows: readonly Row[]
   readonly next: Cursor | null
-  /** Of the files that were read, where their days are over; null else. */
+  /** Hashes of the files that were read; null if one of their days was not over when built. */
   readonly version: string | null
 }
 
-/** Undefined where no date of the dataset is published. */
+/** Undefined if no date of the dataset is published. */
 export type ReadDataset = (wanted: DatasetWanted) => Promise<DatasetPage | undefined>
 
 const TIME = 'ts'
@@ -82,7 +82,7 @@ async function readDay(
     {
       key: datasetFileKey(manifest, parseDay(manifest.date)!, file.name),
       byte_count: file.bytes,
-      // Files without a folder for their build were built anew under the same key.
+      // Old builds have no folder: a rebuild replaced their files under the same key.
       tag: file.sha256,
     },
     {
@@ -135,7 +135,7 @@ const TIME_COLUMN: RangeColumn = {
   description: '',
 }
 
-/** Names of the instrument are what was asked for: they stand above the rows. */
+/** Omits exchange and symbol: they are fields of the page, not of each row. */
 function chooseColumns(
   published: readonly DatasetColumn[],
   wanted: readonly string[] | undefined,
@@ -144,7 +144,7 @@ function chooseColumns(
   if (wanted === undefined) return columns.map(rangeColumn)
   const unknown = wanted.filter((name) => !columns.some((column) => column.name === name))
   if (unknown.length > 0) {
-    const allowed = `names out of ${columns.map(({ name }) => name).join(', ')}`
+    const allowed = `a comma-separated list of ${columns.map(({ name }) => name).join(', ')}`
     throw badParameters([{ parameter: 'columns', found: unknown.join(','), allowed }])
   }
   return wanted.map((name) => rangeColumn(columns.find((column) => column.name === name)!))
@@ -165,8 +165,8 @@ function tooMuch({ dataset, from, to }: DatasetWanted, what: string): Problem {
   return new Problem(
     400,
     'range_too_large',
-    'This is too much for one answer.',
-    `${toIso(from)} to ${toIso(to)} would read ${what}. Ask for fewer columns ` +
-      `or a shorter range; /v1/datasets/${dataset} has whole days as files.`,
+    'The range is too large for one answer.',
+    `${toIso(from)} to ${toIso(to)} would read ${what}. Request fewer columns ` +
+      `or a shorter range. /v1/datasets/${dataset} has whole days as files.`,
   )
 }

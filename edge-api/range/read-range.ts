@@ -1,15 +1,14 @@
 /**
- * A page of rows, wherever they lie: in the database (hot), in the archive (cold), or some here
- * and some there.
+ * A page of rows from the database (hot), the archive (cold), or both.
  *
  * Invariants
- * 1. No row is missing. The database is asked for rows first and for what was dropped afterwards,
- *    each by one statement that sees its own moment: an hour that is dropped in between is in both
- *    answers, never in neither. (One snapshot for both would be wrong: a partition that was dropped
- *    since is gone for every later statement, whatever the snapshot.)
- * 2. No row comes twice: both sources are merged by the rows' identity.
- * 3. Each source gives its first `limit` rows behind the cursor, or so many that their levels fill
- *    a page and one more, so the first of the merged ones that fit are the page.
+ * 1. No row is missing. The database is queried for the rows first and for the list of dropped
+ *    hours second, in two statements. An hour that is dropped in between is in both answers, never
+ *    in neither. (One snapshot for both would be wrong: a dropped partition is gone for every later
+ *    statement, whatever its snapshot.)
+ * 2. No row is a duplicate: the sources are merged by the rows' identity.
+ * 3. Each source gives its first rows after the cursor: `limit` + 1, or enough that their levels
+ *    fill a page plus one. The page is the first merged rows that fit.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
@@ -36,7 +35,7 @@ import { mergePart } from './merge.ts'
 export interface RangeWanted {
   readonly table: RangeTable
   readonly columns: readonly RangeColumn[]
-  /** Null where the database did not answer: then there are archived rows at most. */
+  /** Null if the database did not respond: then only archived rows can be read. */
   readonly symbol_id: number | null
   readonly exchange: string
   readonly symbol: string
@@ -48,11 +47,11 @@ export interface RangeWanted {
 
 export interface RangePage {
   readonly rows: readonly Row[]
-  /** Behind the last row, where more follow. */
+  /** The position after the last row; null if there are no more rows. */
   readonly next: Cursor | null
   /**
-   * The archived hours that the page covers, with their versions, where all of it is archived:
-   * then it changes with them or with rows that came late, and otherwise not. Null else.
+   * The archived hours that the page covers, with their versions. Null if part of the page is not
+   * archived. A page that is all archived changes only with these versions or with late rows.
    */
   readonly archive_version: string | null
 }
@@ -63,7 +62,7 @@ export interface RangeSources {
   now(): Micros
   hot(args: RangeArgs): Promise<readonly Row[]>
   archivedHours(args: ArchivedHoursArgs): Promise<readonly ArchivedHourRow[]>
-  /** The same without the database, days at most DAYS_MAX. */
+  /** The same from the store, without the database, for at most `day_count_max` days. */
   archivedHoursOfStore(args: {
     readonly exchange: string
     readonly table_name: ArchivedTable
@@ -76,7 +75,7 @@ export interface RangeSources {
     args: SymbolHourArgs,
     budget: LakeBudget,
   ): Promise<readonly Row[]>
-  /** The newest row of the hour, or the newest whose text column has the value. */
+  /** The newest row of the hour; with `having`, the newest one with this text value. */
   newestRow(
     hour: ArchivedHourRow,
     args: Omit<SymbolHourArgs, 'after' | 'limit'>,
@@ -85,7 +84,7 @@ export interface RangeSources {
   ): Promise<Row | undefined>
 }
 
-/** Six weeks: a page that is not full by then has to be asked for in parts. */
+/** Six weeks. If a page is not full by then, the caller must split the range. */
 const HOURS_MAX = 1_000
 const DAYS_MAX = 31
 
@@ -94,7 +93,7 @@ export function createRangeReader(sources: RangeSources): ReadRange {
     const wanted = { ...asked, limit: rowsThatFit(asked.columns, asked.limit) }
     const start = startOf(wanted)
     const hot = await readHot(sources, wanted)
-    // An hour is archived once it is over.
+    // Only finished hours are archived.
     if (start >= hourStart(sources.now())) {
       if (hot.kind === 'away') throw hot.error
       return pageOf(wanted, hot.rows, null)
@@ -163,7 +162,7 @@ async function readHot(sources: RangeSources, wanted: RangeWanted): Promise<Hot>
   }
 }
 
-/** Rows of these hours and the hot ones, merged: the page's and perhaps more. */
+/** Rows of these hours, merged with the hot rows: at least as many as the page needs. */
 async function readCold(
   sources: RangeSources,
   wanted: RangeWanted,
@@ -183,12 +182,12 @@ async function readCold(
 
 interface ColdRead {
   readonly columns: readonly RangeColumn[]
-  /** No row behind it is wanted. */
+  /** Time of the last hot row; no later row is needed. */
   readonly last_hot: number
   readonly budget: LakeBudget
 }
 
-/** The part's first rows, more than a page of them where there are. */
+/** The part's first rows: one more than a page, if there are that many. */
 async function readPart(
   sources: RangeSources,
   wanted: RangeWanted,
@@ -226,7 +225,7 @@ function pageOf(
   return { rows, next, archive_version: versions.includes(null) ? null : versions.join(', ') }
 }
 
-/** How many of the rows that were found make the page. */
+/** Number of the rows that belong to the page. */
 function pageLength(found: readonly Row[], { columns, limit }: RangeWanted): number {
   return Math.min(limit, countThatFits(found, columns))
 }
@@ -235,14 +234,14 @@ function isFull(found: readonly Row[], wanted: RangeWanted): boolean {
   return found.length > pageLength(found, wanted)
 }
 
-/** Null where an hour of the span is not archived. */
+/** Null if an hour of the span is not archived. */
 function versionsOf(hours: readonly ArchivedHourRow[], start: Micros, end: Micros): string | null {
   const inside = hours.filter(({ hour }) => hour < end)
   if (!coversAll(inside, start, end)) return null
   return inside.map(({ hour, version }) => `${toIso(hour).slice(0, 13)}=${version}`).join(' ')
 }
 
-/** `hours` are in order and touch the span. */
+/** Whether the hours cover the span. `hours` are in order and all overlap it. */
 export function coversAll(
   hours: readonly ArchivedHourRow[],
   start: Micros,
@@ -260,13 +259,13 @@ function timeOf(table: RangeTable, row: Row): Micros {
 }
 
 export function databaseAway(): OperatorError {
-  return new OperatorError('database_unreachable', 'The database does not answer.', {
-    hint: 'Ask again in some seconds.',
+  return new OperatorError('database_unreachable', 'The database does not respond.', {
+    hint: 'Try again in a few seconds.',
     retryable: true,
   })
 }
 
-/** `reached`: up to where the range could be read. */
+/** `reached`: the range could be read up to this time. */
 function tooMuch(wanted: RangeWanted, what: string, reached: Micros): Problem {
   const { dataset } = wanted.table
   const start = startOf(wanted)
@@ -278,8 +277,8 @@ function tooMuch(wanted: RangeWanted, what: string, reached: Micros): Problem {
   return new Problem(
     400,
     'range_too_large',
-    'This is too much for one answer.',
-    `${toIso(start)} to ${toIso(wanted.to)} would read ${what}. Ask ${parts}with a lower limit ` +
-      `or fewer columns. ${files}`,
+    'The range is too large for one answer.',
+    `${toIso(start)} to ${toIso(wanted.to)} would read ${what}. Request it ${parts}with a lower ` +
+      `limit or fewer columns. ${files}`,
   )
 }

@@ -1,6 +1,6 @@
 /**
- * The recorded depth of one instrument from the archive alone, as core's bookAt reads it: for when
- * the database does not answer. A moment whose hour is not archived cannot be answered then.
+ * Reads the recorded depth of one instrument for core's bookAt from the archive alone, while the
+ * database does not respond. Only times in archived hours can be answered then.
  */
 import type { DepthSource } from '#core/book-at.ts'
 import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
@@ -17,7 +17,7 @@ import { databaseAway, type RangeSources, type ReadRange } from './read-range.ts
 
 export interface StoredDepthOptions {
   readonly instrument: ArchivedInstrument
-  /** A book whose last change is older is not wanted [us]. */
+  /** Maximum age of the newest update in the book [us]. */
   readonly max_age_us: number
   readonly sources: Pick<RangeSources, 'archivedHoursOfStore' | 'newestRow'>
   readonly readRange: ReadRange
@@ -25,7 +25,7 @@ export interface StoredDepthOptions {
 
 const DAYS_MAX = 31
 
-/** Throws OperatorError `database_unreachable` for what only the database may have. */
+/** Throws OperatorError `database_unreachable` if only the database may have the rows. */
 export function storedDepth(options: StoredDepthOptions): DepthSource {
   const { instrument, max_age_us, sources, readRange } = options
   const { exchange, symbol } = instrument
@@ -34,7 +34,7 @@ export function storedDepth(options: StoredDepthOptions): DepthSource {
   const hoursOf = (from: Micros, to: Micros): Promise<readonly ArchivedHourRow[]> =>
     sources.archivedHoursOfStore({ ...stored, from, to, day_count_max: DAYS_MAX })
 
-  /** What of [from, to) is archived without a hole, from the first archived hour on. */
+  /** The part of [from, to) from the first archived hour to the first hour that is not archived. */
   const storedPart = async (
     from: Micros,
     to: Micros,
