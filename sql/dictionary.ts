@@ -1,4 +1,4 @@
-/** The data dictionary as Markdown, read from the database's own catalog and its comments. */
+/** The data dictionary as Markdown, generated from the database's catalog and its comments. */
 import type { Pool } from '#core/node/pool.ts'
 
 interface ColumnRow {
@@ -14,12 +14,12 @@ interface ColumnRow {
 
 const HEAD = `# Data dictionary
 
-Schema \`marketdata\`. Generated from the catalog of a migrated database; a test fails when it is out of date
-(\`UPDATE_GOLDEN=1 npx vitest run test/sql\` writes it anew). Change a comment in a migration, not here.
+Schema \`marketdata\`. Generated from the catalog of a migrated database; a test fails when it is out
+of date (\`UPDATE_GOLDEN=1 npx vitest run test/sql\` rewrites it). Change a comment in a migration.
 
 All times are timestamptz, UTC, in microseconds. Prices and quantities are double precision; with an
-instrument's \`tick_size\` and \`step_size\` they turn back into the exchange's exact decimal text. Raw tables
-are partitioned by the hour of \`ts_exchange\`.
+instrument's \`tick_size\` and \`step_size\` they turn back into the exchange's exact decimal text.
+Raw tables are partitioned by the hour of \`ts_exchange\`.
 `
 
 export async function dataDictionary(pool: Pool): Promise<string> {
