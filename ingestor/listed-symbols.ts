@@ -35,7 +35,7 @@ export interface SymbolChange {
 }
 
 /** How many instruments one log line names with their reasons. */
-const LEFT_OUT_TOLD_MAX = 20
+const LEFT_OUT_LOGGED_MAX = 20
 
 export function createListedSymbols(asked: SymbolQuestion, log: Logger): ListedSymbols {
   let question = asked
@@ -50,7 +50,7 @@ export function createListedSymbols(asked: SymbolQuestion, log: Logger): ListedS
     left_out = now
     if (now.length === 0 || now.map(({ name }) => name).join() === before) return
     log.warn(
-      { code: 'instruments_left_out', count: now.length, first: now.slice(0, LEFT_OUT_TOLD_MAX) },
+      { code: 'instruments_left_out', count: now.length, first: now.slice(0, LEFT_OUT_LOGGED_MAX) },
       'The exchange lists instruments that cannot be recorded.',
     )
   }

@@ -13,7 +13,7 @@ export type Hold = 'operator' | 'tape_full'
 export interface ListeningOptions {
   createTransport(symbols: readonly string[], choice: StreamChoice): Transport
   /** Streams are lost until their next frame. The tape and repair must know. */
-  markUnheard(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void
+  markLost(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void
   takeMark(mark: Mark): void
 }
 
@@ -77,7 +77,7 @@ export function createListening(options: ListeningOptions): Listening {
     async begin(symbols, choice, listed) {
       transport = options.createTransport(symbols, choice)
       const streams = holds.has('operator') ? [] : allNames()
-      options.markUnheard({ kind: 'started', is_whole: true, listed, streams })
+      options.markLost({ kind: 'started', is_whole: true, listed, streams })
       listen()
       await ready
     },
@@ -92,7 +92,7 @@ export function createListening(options: ListeningOptions): Listening {
         options.takeMark({ kind: 'ended', ...why, streams: ended })
       }
       if (begins.length > 0 && !holds.has('operator')) {
-        options.markUnheard({ kind: 'started', streams: begins })
+        options.markLost({ kind: 'started', streams: begins })
       }
       return change
     },
@@ -106,7 +106,7 @@ export function createListening(options: ListeningOptions): Listening {
     release(why) {
       if (!holds.delete(why) || transport === undefined) return
       const streams = why === 'operator' ? allNames() : []
-      if (streams.length > 0) options.markUnheard({ kind: 'started', streams })
+      if (streams.length > 0) options.markLost({ kind: 'started', streams })
       listen()
     },
     async stop() {

@@ -159,7 +159,7 @@ class TapeRecorder implements Recorder {
     })
     this.#listening = createListening({
       createTransport: (symbols, choice) => this.#createTransport(symbols, choice),
-      markUnheard: (mark) => this.#markUnheard(mark),
+      markLost: (mark) => this.#markLost(mark),
       takeMark: (mark) => this.#intake.takeMark(mark),
     })
     this.#repair = createTradeRepair({
@@ -299,8 +299,8 @@ class TapeRecorder implements Recorder {
       onFrame: (connection, _stream, frame, ts_ingest) =>
         this.#intake.takeFrame(connection, frame, ts_ingest),
       mayRest: (symbol) => this.steering.mayRest(symbol),
-      onDeaf: (cause, streams, heard_until, carried_by) =>
-        this.#markUnheard({ kind: 'deaf', cause, heard_until, carried_by, streams: namesOf(streams) }),
+      onLost: (cause, streams, heard_until, carried_by) =>
+        this.#markLost({ kind: 'deaf', cause, heard_until, carried_by, streams: namesOf(streams) }),
       onCarried: (connection, streams) =>
         this.#intake.takeMark({ kind: 'carried', connection, streams: namesOf(streams) }),
       onHeard: (connection, streams) =>
@@ -313,9 +313,9 @@ class TapeRecorder implements Recorder {
   }
 
   /** These streams are not heard before their next frame: the tape and repair have to know. */
-  #markUnheard(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void {
+  #markLost(mark: Extract<Mark, { kind: 'started' | 'deaf' }>): void {
     this.#intake.takeMark(mark)
-    this.#repair.noteDeaf(mark.streams, this.#tape.end)
+    this.#repair.noteLost(mark.streams, this.#tape.end)
   }
 
   #release(): void {

@@ -18,7 +18,7 @@ export interface TradeRepair {
   /** Replaces the symbols and the choice. */
   take(symbols: readonly string[], choice: StreamChoice): void
   /** These streams are lost, by a mark before `position`. */
-  noteDeaf(streams: readonly StreamName[], position: number): void
+  noteLost(streams: readonly StreamName[], position: number): void
   /** Undefined before the repairer has started. */
   counts(): ReturnType<Repairer['counts']> | undefined
   stop(): Promise<void>
@@ -46,7 +46,7 @@ export function createTradeRepair(options: TradeRepairOptions): TradeRepair {
       if (repairer !== undefined) return repairer.setSymbols(symbols)
       if (canRepair(choice, adapter)) repairer = start(symbols)
     },
-    noteDeaf: (streams, position) => repairer?.noteDeaf(tradeSymbols(streams), position),
+    noteLost: (streams, position) => repairer?.noteLost(tradeSymbols(streams), position),
     counts: () => repairer?.counts(),
     async stop() {
       await repairer?.stop()

@@ -31,7 +31,7 @@ export interface BookKeeper {
    */
   take(event: DepthEvent, in_stream: boolean): Gap | undefined
   /** The symbol's stream is lost: its book is not served until the next diff continues it. */
-  deafen(exchange: Exchange, symbol: string): void
+  noteLost(exchange: Exchange, symbol: string): void
   /** A snapshot of the symbol was requested. */
   noteAsked(exchange: Exchange, symbol: string): void
   /** The book to serve; undefined while it is unknown or out of sequence. */
@@ -45,7 +45,7 @@ export interface BookKeeper {
 interface Kept {
   state: BookState
   /** True from the loss of the stream to its next event: the book may be stale. */
-  is_deaf: boolean
+  is_stream_lost: boolean
 }
 
 export function createBookKeeper(
@@ -63,7 +63,7 @@ export function createBookKeeper(
         ? takeDiff(one.state, event)
         : takeSnapshot(one.state, event, in_stream)
     one.state = state
-    if (in_stream) one.is_deaf = false
+    if (in_stream) one.is_stream_lost = false
     return news.map((what) => hear(event, what)).find((gap) => gap !== undefined)
   }
 
@@ -80,9 +80,9 @@ export function createBookKeeper(
 
   return {
     take,
-    deafen(exchange, symbol) {
+    noteLost(exchange, symbol) {
       const one = kept.get(exchange)?.get(symbol)
-      if (one !== undefined) one.is_deaf = true
+      if (one !== undefined) one.is_stream_lost = true
     },
     noteAsked(exchange, symbol) {
       const one = kept.get(exchange)?.get(symbol)
@@ -103,7 +103,7 @@ export function createBookKeeper(
 }
 
 function bookOf(one: Kept | undefined): OrderBook | undefined {
-  return one?.state.kind === 'synced' && !one.is_deaf ? one.state.book : undefined
+  return one?.state.kind === 'synced' && !one.is_stream_lost ? one.state.book : undefined
 }
 
 function keptOf(
@@ -113,6 +113,6 @@ function keptOf(
   let symbols = all.get(exchange)
   if (symbols === undefined) all.set(exchange, (symbols = new Map()))
   let one = symbols.get(symbol)
-  if (one === undefined) symbols.set(symbol, (one = { state: unsyncedBook(), is_deaf: false }))
+  if (one === undefined) symbols.set(symbol, (one = { state: unsyncedBook(), is_stream_lost: false }))
   return one
 }

@@ -22,7 +22,7 @@ export interface Rejected {
   readonly reason: RejectReason
   readonly detail: string
   /** The stream that lost an event, if it can be identified. */
-  readonly spoiled?: Pick<Stream, 'symbol' | 'channel'>
+  readonly affected?: Pick<Stream, 'symbol' | 'channel'>
 }
 
 /** An unreadable element of a list whose other elements are readable. */

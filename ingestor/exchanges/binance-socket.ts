@@ -92,7 +92,7 @@ export function isAnswer(payload: Fields): boolean {
  * Adds the stream that lost an event by a rejected frame, if its class is recorded. A frame of an
  * unknown shape costs its stream nothing.
  */
-export function withSpoiled(
+export function withAffected(
   parsed: Extract<Parsed, { kind: 'rejected' }>,
   frame: Buffer,
   channelOfClass: (stream_class: string) => Channel | undefined,
@@ -101,7 +101,7 @@ export function withSpoiled(
   const [name = '', stream_class = ''] = streamOf(frame)?.split('@') ?? []
   const channel = channelOfClass(stream_class)
   if (channel === undefined) return parsed
-  return { ...parsed, spoiled: { symbol: symbolIn(frame, name), channel } }
+  return { ...parsed, affected: { symbol: symbolIn(frame, name), channel } }
 }
 
 /** The symbol as in the payload, because the stream's name is in lower case. */

@@ -44,13 +44,13 @@ export function orRejected(parse: () => Parsed): Parsed {
 }
 
 /**
- * Reads a list element by element, so an unreadable element does not reject the list. `spoiledBy`
+ * Reads a list element by element, so an unreadable element does not reject the list. `affectedBy`
  * names the stream that lost an event by it. A list of one element is treated as that element.
  */
 export function readEach(
   list: readonly unknown[],
   read: (wire: Fields) => readonly MarketEvent[],
-  spoiledBy: (element: unknown) => OddElement['spoiled'] = () => undefined,
+  affectedBy: (element: unknown) => OddElement['affected'] = () => undefined,
 ): Parsed {
   const events: MarketEvent[] = []
   const odd: OddElement[] = []
@@ -60,9 +60,9 @@ export function readEach(
       events.push(...read(element))
     } catch (error) {
       if (!(error instanceof Rejection)) throw error
-      const spoiled = spoiledBy(element)
+      const affected = affectedBy(element)
       const detail = clip(error.detail)
-      const facts = { reason: error.reason, detail, ...(spoiled === undefined ? {} : { spoiled }) }
+      const facts = { reason: error.reason, detail, ...(affected === undefined ? {} : { affected }) }
       if (list.length === 1) return { kind: 'rejected', ...facts }
       odd.push({ ...facts, events_before: events.length })
     }

@@ -7,7 +7,7 @@
  *
  * A gap gets its row when the next trade shows where it ends. A stream that is subscribed again but
  * stays quiet may have missed nothing. So the repairer requests the newest trade of the exchange's
- * history (`noteDeaf`, quiet-stream.ts), and a mark on the tape ends the gap with that trade.
+ * history (`noteLost`, quiet-stream.ts), and a mark on the tape ends the gap with that trade.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeError } from '#core/errors.ts'
@@ -39,7 +39,7 @@ import {
   type Walk,
   windowStart,
 } from './refill.ts'
-import { UnheardStreams } from './unheard-streams.ts'
+import { LostStreams } from './lost-streams.ts'
 import { hopeless, judge, unlocated, type VerdictSettings } from './verdict.ts'
 
 export interface RepairSettings extends VerdictSettings {
@@ -85,7 +85,7 @@ export interface Repairer {
   /** Replaces the symbols. */
   setSymbols(symbols: readonly string[]): void
   /** The trade streams of these symbols are lost, by a mark before `position`. */
-  noteDeaf(symbols: readonly string[], position: number): void
+  noteLost(symbols: readonly string[], position: number): void
   /** Resolves once the running statement ends, or after STOP_LIMIT_MS. */
   stop(): Promise<void>
 }
@@ -103,7 +103,7 @@ class LedgerRepairer implements Repairer {
   readonly #settings: RepairSettings
   #recorded: Recorded
   readonly #stopping = new AbortController()
-  readonly #unheard: UnheardStreams
+  readonly #lost: LostStreams
   /** Gaps that need more than one turn. */
   readonly #walks = new Map<number, Walk>()
   readonly #running: Promise<void>
@@ -113,7 +113,7 @@ class LedgerRepairer implements Repairer {
     this.#options = options
     this.#settings = { ...DEFAULT_REPAIR_SETTINGS, ...options.settings }
     this.#recorded = { exchange: options.adapter.exchange, symbols: options.symbols }
-    this.#unheard = new UnheardStreams(this.#settings.quiet_ms)
+    this.#lost = new LostStreams(this.#settings.quiet_ms)
     this.#running = this.#run()
   }
 
@@ -125,8 +125,8 @@ class LedgerRepairer implements Repairer {
     this.#recorded = { ...this.#recorded, symbols }
   }
 
-  noteDeaf(symbols: readonly string[], position: number): void {
-    this.#unheard.add(symbols, position)
+  noteLost(symbols: readonly string[], position: number): void {
+    this.#lost.add(symbols, position)
   }
 
   async stop(): Promise<void> {
@@ -221,7 +221,7 @@ class LedgerRepairer implements Repairer {
     const attempt = { ...facts, missing_count, stored_count, void_count: walk.void_count, end }
     const verdict = judge(attempt, this.#settings, clock(), random)
     await writeVerdict(client, hole.gap_id, verdict, clock())
-    this.#tell(hole, verdict)
+    this.#logVerdict(hole, verdict)
     return true
   }
 
@@ -231,7 +231,7 @@ class LedgerRepairer implements Repairer {
     return selectMissing(client, { ...hole, from_id, to_id })
   }
 
-  #tell({ symbol, from_id, to_id }: TradeHole, verdict: ReturnType<typeof judge>): void {
+  #logVerdict({ symbol, from_id, to_id }: TradeHole, verdict: ReturnType<typeof judge>): void {
     const { repaired_count, repair_note } = verdict
     const facts = { symbol, from_id, to_id, repaired_count, repair_note }
     if (verdict.due_at !== 'never') {
@@ -242,24 +242,24 @@ class LedgerRepairer implements Repairer {
   }
 
   async #askForQuietStream(client: Client): Promise<boolean> {
-    if (this.#unheard.size === 0) return false
+    if (this.#lost.size === 0) return false
     const { committedPosition, coveredSymbols, ingestor_id } = this.#options
-    const symbols = this.#unheard.due(coveredSymbols(), committedPosition(), performance.now())
+    const symbols = this.#lost.due(coveredSymbols(), committedPosition(), performance.now())
     if (symbols.length === 0) return false
     const { exchange } = this.#recorded
     const ends = await selectOpenEnds(client, ingestor_id, { exchange, symbols })
     const quiet = new Set(ends.map((end) => end.symbol))
-    this.#unheard.forget(symbols.filter((symbol) => !quiet.has(symbol)))
+    this.#lost.forget(symbols.filter((symbol) => !quiet.has(symbol)))
     const [end] = ends
     if (end === undefined) return false
     const { symbol } = end
-    const position = this.#unheard.positionOf(symbol)
+    const position = this.#lost.positionOf(symbol)
     const newest = await askNewest(this.#options, end)
     if (newest.kind === 'later') return false
     // The stream was lost again during the request, so the answer is out of date.
-    if (this.#unheard.positionOf(symbol) !== position) return true
+    if (this.#lost.positionOf(symbol) !== position) return true
     if (newest.kind === 'newest') this.#options.noteNewest(symbol, newest)
-    this.#unheard.forget([symbol])
+    this.#lost.forget([symbol])
     return true
   }
 }

@@ -87,9 +87,9 @@ class Writer implements Tape {
       },
       recovery,
     )
-    const is_told = recovery.cut === undefined || this.#tellCut(recovery.cut)
+    const is_reported = recovery.cut === undefined || this.#reportCut(recovery.cut)
     // If the mark cannot be written, the torn tail stays and readers report it as damage.
-    if (!recovery.clean && is_told) this.#chain.cutTail()
+    if (!recovery.clean && is_reported) this.#chain.cutTail()
     if (!this.#fitsBudget()) this.#becomeFull('budget')
     else if (!this.#reserve.fill()) this.#becomeFull('ENOSPC')
     this.#ticker = setInterval(() => void this.#tick(), options.fsync_ms ?? FSYNC_MS).unref()
@@ -266,7 +266,7 @@ class Writer implements Tape {
       { code: 'tape_full', cause, used_bytes, max_bytes: this.#options.max_bytes },
       'The tape is full; it refuses frames until there is room.',
     )
-    this.#tell(this.#full)
+    this.#notify(this.#full)
     return true
   }
 
@@ -281,13 +281,13 @@ class Writer implements Tape {
     const full_s = (this.#now_us() - this.#full!.since_us) / 1_000_000
     this.#full = undefined
     this.#options.log.info({ full_s }, 'The tape has room again and accepts frames.')
-    this.#tell(undefined)
+    this.#notify(undefined)
   }
 
   /**
    * Notifies in a microtask, not inside an append, because the caller appends marks in response.
    */
-  #tell(full: TapeFull | undefined): void {
+  #notify(full: TapeFull | undefined): void {
     const { onFull } = this.#options
     if (onFull !== undefined) queueMicrotask(() => onFull(full))
   }
@@ -318,7 +318,7 @@ class Writer implements Tape {
     this.#becomeFull(errorCode(error))
   }
 
-  #tellCut(cut: NonNullable<Recovery['cut']>): boolean {
+  #reportCut(cut: NonNullable<Recovery['cut']>): boolean {
     this.#options.log.error({ code: 'tape_cut', ...cut }, 'The end of the tape was torn off.')
     const mark: Mark = { kind: 'cut', ...cut }
     const payload = Buffer.from(JSON.stringify(mark))

@@ -5,7 +5,7 @@
  *
  * Invariants
  * 1. A stream whose `is_covered` is true is subscribed on, or was delivered by, an open socket.
- * 2. When `is_covered` turns false, onDeaf has just been called once with the stream. It is also
+ * 2. When `is_covered` turns false, onLost has just been called once with the stream. It is also
  *    called when the exchange refuses a stream that no other socket covers.
  * 3. A replacement closes the old socket once every stream that delivers on it has delivered on the
  *    new one, the old one has caught up with the new one's first events, and the old one has
@@ -46,7 +46,7 @@ export interface LaneOptions {
   readonly nextConnection: () => number
   readonly onFrame: LinkHandlers['onFrame']
   /** See TransportOptions. */
-  onDeaf(
+  onLost(
     cause: GapCause,
     states: readonly StreamState[],
     heard_until: Micros | undefined,
@@ -252,7 +252,7 @@ export class Lane {
       this.#options.onCarried(connection, carried.filter((state) => !in_doubt.has(state)))
     }
     if (doubtful.length === 0) return
-    this.#options.onDeaf('disconnect', doubtful, heard_until, connection)
+    this.#options.onLost('disconnect', doubtful, heard_until, connection)
     const rare = doubtful.filter(({ stream }) => stream.is_rare === true)
     if (rare.length > 0) this.#options.onHeard(connection, rare)
   }
@@ -288,7 +288,7 @@ export class Lane {
   #noteRefused(link: Link, state: StreamState, detail: string): void {
     const is_news = state.refusal === undefined
     state.refusal = detail
-    if (is_news && !state.is_covered) this.#options.onDeaf('refused', [state], undefined)
+    if (is_news && !state.is_covered) this.#options.onLost('refused', [state], undefined)
     this.#options.log.error(
       { code: 'stream_refused', stream: state.stream.name, detail },
       'The exchange refused a stream; the others continue.',
@@ -346,7 +346,7 @@ export class Lane {
       'Streams are acknowledged but silent; replacing their socket.',
     )
     for (const state of suspects) state.is_silent = true
-    this.#reportDeaf('silence', suspects)
+    this.#reportLost('silence', suspects)
     this.#replace('silence')
   }
 
@@ -356,13 +356,13 @@ export class Lane {
     const states = [...this.streams.values()].filter(
       (state) => carried?.streams.get(state.stream.name)?.is_subscribed !== true,
     )
-    this.#reportDeaf(cause, states, heard_until)
+    this.#reportLost(cause, states, heard_until)
   }
 
-  #reportDeaf(cause: GapCause, states: readonly StreamState[], heard_until?: Micros): void {
-    const newly_deaf = states.filter((state) => state.is_covered)
-    for (const state of newly_deaf) state.is_covered = false
-    if (newly_deaf.length > 0) this.#options.onDeaf(cause, newly_deaf, heard_until)
+  #reportLost(cause: GapCause, states: readonly StreamState[], heard_until?: Micros): void {
+    const newly_lost = states.filter((state) => state.is_covered)
+    for (const state of newly_lost) state.is_covered = false
+    if (newly_lost.length > 0) this.#options.onLost(cause, newly_lost, heard_until)
   }
 }
 

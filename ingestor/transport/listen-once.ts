@@ -11,10 +11,10 @@ const LISTEN_MS_MAX = 20_000
  * that did not deliver loses nothing: the recording sockets are subscribed to all of them.
  */
 export async function listenOnce(
-  options: Omit<TransportOptions, 'onDeaf' | 'onCarried' | 'onHeard' | 'onListingChanged'>,
+  options: Omit<TransportOptions, 'onLost' | 'onCarried' | 'onHeard' | 'onListingChanged'>,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const transport = createTransport({ ...options, onDeaf: () => undefined })
+  const transport = createTransport({ ...options, onLost: () => undefined })
   const deadline_ms = performance.now() + LISTEN_MS_MAX
   const isOpen = ({ frame_count, refusal }: StreamStatus): boolean =>
     frame_count === 0 && refusal === null

@@ -11,7 +11,7 @@ export interface StreamState {
   frame_count: number
   last_frame_at: Micros | undefined
   /**
-   * An open socket carries it: acknowledged or delivering. onDeaf is called when it turns false.
+   * An open socket carries it: acknowledged or delivering. onLost is called when it turns false.
    */
   is_covered: boolean
   /** Acknowledged but silent. Only a frame ends this, not another acknowledgement. */

@@ -1,7 +1,7 @@
 /**
  * The lifecycle of all sockets of an ingestor: which streams, over how many sockets, and whether
  * they are alive. Each frame goes to `onFrame`, stamped, in the event-loop turn in which it
- * arrives. Lost streams go to `onDeaf`. The adapter interprets the frames, and the caller stores
+ * arrives. Lost streams go to `onLost`. The adapter interprets the frames, and the caller stores
  * them.
  */
 import { OperatorError } from '#core/errors.ts'
@@ -41,7 +41,7 @@ export interface TransportOptions {
    * that carries them now. It may have been subscribed after the last one was lost, so events
    * before its first frame may be missing.
    */
-  onDeaf(
+  onLost(
     cause: GapCause,
     streams: readonly Stream[],
     heard_until: Micros | undefined,
@@ -141,8 +141,8 @@ class SocketTransport implements Transport {
       budget: createConnectBudget(options.adapter.limits.connect_attempts_per_5_min_max),
       nextConnection: options.nextConnection ?? (() => this.#next_connection++),
       onFrame: options.onFrame,
-      onDeaf: (cause, states, heard_until, carried_by) =>
-        options.onDeaf(cause, states.map(streamIn), heard_until, carried_by),
+      onLost: (cause, states, heard_until, carried_by) =>
+        options.onLost(cause, states.map(streamIn), heard_until, carried_by),
       onCarried: (connection, states) => options.onCarried?.(connection, states.map(streamIn)),
       onHeard: (connection, states) => options.onHeard?.(connection, states.map(streamIn)),
       onReady: () => this.#noteReady(),

@@ -29,7 +29,7 @@ export interface BatcherOptions {
   readonly covered_until?: Micros | undefined
   readonly choice: StreamChoice
   /** Receives every depth event; undefined if snapshots cannot be requested. */
-  readonly books?: Pick<BookKeeper, 'take' | 'deafen'> | undefined
+  readonly books?: Pick<BookKeeper, 'take' | 'noteLost'> | undefined
   readonly onRejected: (frame: RejectedFrame) => void
 }
 
@@ -76,10 +76,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
     gathered.counts[counted][reason] = (gathered.counts[counted][reason] ?? 0) + 1
     options.onRejected({ reason, detail, record })
   }
-  const loseSpoiled = ({ exchange_code, ts_ingest }: TapeRecord, { spoiled }: Rejected): void => {
-    if (spoiled === undefined) return
+  const loseAffected = ({ exchange_code, ts_ingest }: TapeRecord, { affected }: Rejected): void => {
+    if (affected === undefined) return
     const { exchange } = adapterByCode(exchange_code)
-    marks.lose(streams.named(exchange, [spoiled]), 'rejected', ts_ingest)
+    marks.lose(streams.named(exchange, [affected]), 'rejected', ts_ingest)
   }
   /** Counts what holds no events. Events differ between frames and answers. */
   const addOther = (record: TapeRecord, parsed: Exclude<Parsed, { kind: 'events' }>): void => {
@@ -92,7 +92,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
         return
       case 'rejected':
         reject(record, parsed)
-        loseSpoiled(record, parsed)
+        loseAffected(record, parsed)
     }
   }
 
@@ -107,7 +107,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
         taker.takeHeard(parsed.events[at]!, record.connection)
       }
       reject(record, element, 'rejected_elements')
-      loseSpoiled(record, element)
+      loseAffected(record, element)
     }
     for (; at < parsed.events.length; at++) taker.takeHeard(parsed.events[at]!, record.connection)
   }
@@ -143,8 +143,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     reject(record, { reason: 'parser_failed', detail: String(error) })
     if (record.kind !== 'frame') return
     const adapter = adapterByCode(record.exchange_code)
-    const spoiled = streams.findByName(adapter, adapter.streamOf(record.payload), options.choice)
-    if (spoiled !== undefined) marks.lose([spoiled], 'rejected', record.ts_ingest)
+    const affected = streams.findByName(adapter, adapter.streamOf(record.payload), options.choice)
+    if (affected !== undefined) marks.lose([affected], 'rejected', record.ts_ingest)
   }
 
   const addMark = (record: TapeRecord): void => {

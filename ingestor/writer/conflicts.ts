@@ -30,7 +30,7 @@ export const EVIDENCE_MAX = 100
 const TABLE_ROWS_MAX = 10_000
 
 /** Columns in which null means that the exchange sent no value. Null conflicts with nothing. */
-const UNSAID: { readonly [name in RawChannel]?: readonly string[] } = {
+const UNKNOWN_IF_NULL: { readonly [name in RawChannel]?: readonly string[] } = {
   trades: ['non_rpi_qty', 'first_trade_id', 'last_trade_id'],
   depth_events: ['first_update_id', 'prev_final_update_id'],
   mark_price: ['index_price', 'settle_price', 'funding_rate', 'next_funding_at'],
@@ -40,9 +40,9 @@ type Row = Readonly<Record<string, unknown>>
 
 /** Compares two rows with the same key, as decodeRow returns them; undefined if they agree. */
 export function conflictOf(table: Table, kept: Row, refused: Row): Conflict | undefined {
-  const is_other = valuesOf(table).some(({ name, may_be_unsaid }) => {
+  const is_other = valuesOf(table).some(({ name, may_be_unknown }) => {
     const [a, b] = [kept[name], refused[name]]
-    if (may_be_unsaid && (a === null || b === null)) return false
+    if (may_be_unknown && (a === null || b === null)) return false
     return typeof a === 'object' ? JSON.stringify(a) !== JSON.stringify(b) : a !== b
   })
   if (!is_other) return undefined
@@ -58,8 +58,8 @@ export function conflictOf(table: Table, kept: Row, refused: Row): Conflict | un
 /** Rows of `stage` whose key the table holds with other values. */
 export async function findConflicts(client: Client, table: Table, stage: string): Promise<Conflicts> {
   const same_key = table.identity.map((name) => `kept.${name} = refused.${name}`).join(' and ')
-  const is_other = valuesOf(table).map(({ name, may_be_unsaid }) =>
-    may_be_unsaid
+  const is_other = valuesOf(table).map(({ name, may_be_unknown }) =>
+    may_be_unknown
       ? `kept.${name} <> refused.${name}`
       : `kept.${name} is distinct from refused.${name}`,
   )
@@ -135,10 +135,10 @@ export async function keepConflicts(
 
 /** Columns other than the key and ts_ingest. */
 function valuesOf({ name: table_name, columns, identity }: Table) {
-  const unsaid = UNSAID[table_name] ?? []
+  const unknown_if_null = UNKNOWN_IF_NULL[table_name] ?? []
   return columns
     .filter(({ name }) => name !== 'ts_ingest' && !identity.includes(name))
-    .map(({ name }) => ({ name, may_be_unsaid: unsaid.includes(name) }))
+    .map(({ name }) => ({ name, may_be_unknown: unknown_if_null.includes(name) }))
 }
 
 function withIsoTimes({ columns }: Table, row: Row): Row {

@@ -140,7 +140,7 @@ export function sliceRows(rows: CopyRows, from: number, to: number): Buffer {
 /**
  * Compares what follows the stamps and the symbol. Rows that differ only in ts_ingest are equal.
  */
-export function saysTheSame(bytes: Buffer, a: number, a_end: number, b: number, b_end: number): boolean {
+export function hasSameValues(bytes: Buffer, a: number, a_end: number, b: number, b_end: number): boolean {
   return bytes.compare(bytes, a + KEY_AT, a_end, b + KEY_AT, b_end) === 0
 }
 

@@ -81,9 +81,9 @@ export function createEventTaker(
     stream: StreamEntry,
     event: MarketEvent,
     connection: number,
-    is_beside: boolean,
+    is_secondary: boolean,
   ): MarketEvent | undefined => {
-    stream.repeats ??= createRepeatWatch(is_beside ? undefined : stream.state)
+    stream.repeats ??= createRepeatWatch(is_secondary ? undefined : stream.state)
     const ts = event.ts_exchange
     const ts_exchange = stream.repeats.take({ id: orderOf(event), connection, ts })
     if (ts_exchange === undefined) return undefined
@@ -138,21 +138,21 @@ export function createEventTaker(
     addHoles,
     takeHeard(event, connection) {
       const stream = streams.of(event.exchange, event.symbol, channelOf(event))
-      const is_beside = isBesideDiffs(event, choice)
+      const is_secondary = isSecondary(event, choice)
       const is_untimed = timeSourceOf(event) === 'receive'
-      const told = is_untimed ? hearOnce(stream, event, connection, is_beside) : event
-      if (!is_beside) watchSequence(stream, event, connection)
-      if (told === undefined) countRepeated(stream)
-      else store(stream, told, connection)
+      const timed = is_untimed ? hearOnce(stream, event, connection, is_secondary) : event
+      if (!is_secondary) watchSequence(stream, event, connection)
+      if (timed === undefined) countRepeated(stream)
+      else store(stream, timed, connection)
       if (event.kind !== 'depth') return
       if (event.depth_kind === 'diff') stream.last_change = event
       keepBook(event, true)
     },
     takeAnswered(event) {
       const stream = streams.of(event.exchange, event.symbol, channelOf(event))
-      const told = timeSourceOf(event) === 'stream' ? timedByStream(stream, event) : event
-      store(stream, told, REST_CONNECTION)
-      if (told.kind === 'depth') keepBook(told, false)
+      const timed = timeSourceOf(event) === 'stream' ? timedByStream(stream, event) : event
+      store(stream, timed, REST_CONNECTION)
+      if (timed.kind === 'depth') keepBook(timed, false)
     },
   }
 }
@@ -169,7 +169,7 @@ function timedByStream({ last_change }: StreamEntry, event: MarketEvent): Market
 }
 
 /** If diffs are recorded too, only they decide what is missing from the book. */
-function isBesideDiffs(event: MarketEvent, choice: StreamChoice): boolean {
+function isSecondary(event: MarketEvent, choice: StreamChoice): boolean {
   if (event.kind !== 'depth' || event.depth_kind !== 'partial') return false
   return depthStreamsOf(choice).includes('diff')
 }

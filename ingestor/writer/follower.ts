@@ -60,7 +60,7 @@ export interface Follower {
 }
 
 /** After this many failures in a row, log an error: someone has to look. */
-const FAILURES_TO_TELL = 10
+const FAILURES_TO_REPORT = 10
 const BACKOFF = { backoff_base_ms: 100, backoff_cap_ms: 10_000 }
 
 export function startFollower(options: FollowerOptions): Follower {
@@ -104,7 +104,7 @@ async function followUntilStopped(
         const delay_ms = Math.round(backoffMs(failures, BACKOFF, options.random))
         const facts = { code: 'writer_interrupted', ...describeTrouble(error), delay_ms }
         if (failures === 1) log.warn(facts, 'Writing rows failed; the tape keeps recording. Retrying.')
-        else if (failures === FAILURES_TO_TELL) log.error(facts, 'Writing rows still fails.')
+        else if (failures === FAILURES_TO_REPORT) log.error(facts, 'Writing rows still fails.')
         progress.lose()
         await pause(delay_ms, signal)
       }

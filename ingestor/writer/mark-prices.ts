@@ -43,7 +43,7 @@ export class MarkPrices {
       this.#by_connection.delete(this.#by_connection.keys().next().value!)
     }
     const of_its_ms = this.#rows.filter((row) => msOf(row) === msOf(whole))
-    const same = of_its_ms.find((row) => saysTheSame(row, whole))
+    const same = of_its_ms.find((row) => hasSameValues(row, whole))
     const newer_us = Math.min(of_its_ms.length, MILLI_US - 1)
     const ts_exchange = same?.ts_exchange ?? micros(whole.ts_exchange + newer_us)
     const row = ts_exchange === whole.ts_exchange ? whole : { ...whole, ts_exchange }
@@ -78,7 +78,7 @@ function msOf({ ts_exchange }: Pick<MarkPrice, 'ts_exchange'>): number {
   return Math.floor(ts_exchange / MILLI_US)
 }
 
-function saysTheSame(a: MarkPrice, b: MarkPrice): boolean {
+function hasSameValues(a: MarkPrice, b: MarkPrice): boolean {
   return (
     a.mark_price === b.mark_price &&
     a.index_price === b.index_price &&

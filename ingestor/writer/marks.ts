@@ -4,7 +4,7 @@ import { type Exchange, isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { Mark, StreamName } from '../tape/record.ts'
-import { carryOn, deafen, endQuiet, expectAgain, reopen, resumeQuiet } from './deafness.ts'
+import { carryOn, endQuiet, expectAgain, loseStream, reopen, resumeQuiet } from './losses.ts'
 import type { Hole } from './holes.ts'
 import { hasEnded, unheardState } from './sequence-state.ts'
 import type { StreamEntry, StreamTable } from './stream-table.ts'
@@ -29,15 +29,15 @@ export interface MarkReader {
 export function createMarkReader(
   streams: StreamTable,
   addHoles: (stream: StreamEntry, holes: readonly Hole[]) => void,
-  books: Pick<BookKeeper, 'deafen'> | undefined,
+  books: Pick<BookKeeper, 'noteLost'> | undefined,
 ): MarkReader {
   const lose: MarkReader['lose'] = (lost, cause, lost_at, heard_until) => {
     for (const stream of lost) {
       const { state } = stream
       if (state === undefined) continue
-      addHoles(stream, deafen(state, cause, lost_at ?? state.ts_ingest, heard_until))
+      addHoles(stream, loseStream(state, cause, lost_at ?? state.ts_ingest, heard_until))
       streams.touch(stream)
-      if (stream.channel === 'depth_events') books?.deafen(stream.exchange, stream.symbol)
+      if (stream.channel === 'depth_events') books?.noteLost(stream.exchange, stream.symbol)
     }
   }
   /** Returns the streams and adds those that were unknown. */
@@ -80,7 +80,7 @@ export function createMarkReader(
     now: Micros,
   ): void => {
     for (const stream of listenedTo(exchange, names, now)) {
-      addHoles(stream, deafen(stream.state!, cause, now, heard_until, carried_by))
+      addHoles(stream, loseStream(stream.state!, cause, now, heard_until, carried_by))
     }
   }
   return {

@@ -126,5 +126,5 @@ function countBelow(indexes: ReadonlySet<number>, limit: number): number {
 function oddElement(event: MarketEvent, events_before: number): OddElement {
   const { symbol, ts_exchange, ts_ingest } = event
   const detail = `${symbol} says ${toIso(ts_exchange)} and arrived ${toIso(ts_ingest)}`
-  return { reason: 'implausible_time', detail, spoiled: { symbol, channel: channelOf(event) }, events_before }
+  return { reason: 'implausible_time', detail, affected: { symbol, channel: channelOf(event) }, events_before }
 }

@@ -13,7 +13,7 @@ import {
   encodeRow,
   FLAT_ROW_BYTES_MAX,
   rowBytesMax,
-  saysTheSame,
+  hasSameValues,
   setSymbolId,
   type StoredEvent,
 } from './copy-encoder.ts'
@@ -113,7 +113,7 @@ export class RowBuffer {
       const start = this.#startOf(index)
       const end = this.#ends[index]!
       if (kept !== undefined && this.#compare(kept.start, start) === 0) {
-        if (saysTheSame(this.#bytes, kept.start, kept.end, start, end)) continue
+        if (hasSameValues(this.#bytes, kept.start, kept.end, start, end)) continue
         onOther(this.#bytes, kept.start, start)
         continue
       }

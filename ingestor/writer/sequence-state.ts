@@ -1,6 +1,6 @@
 /**
  * The state of one stream's sequence and the plain transitions between states. sequence.ts (events)
- * and deafness.ts (marks and time) decide when to take each.
+ * and losses.ts (marks and time) decide when to take each.
  */
 import type { GapCause } from '#core/market.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
@@ -61,7 +61,7 @@ export interface SequencedEvent {
   /** First and last id of the fills in the event, if the exchange sends them. */
   readonly fills?: { readonly first: number; readonly last: number } | undefined
   /** The event is the first of a new numbering. */
-  readonly begins_anew?: boolean
+  readonly restarts_numbering?: boolean
   readonly ts_exchange: Micros
   readonly ts_ingest: Micros
   readonly connection: number

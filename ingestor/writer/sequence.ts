@@ -34,7 +34,7 @@
  *    still arrive change nothing. A delisted stream that is subscribed again is a new stream,
  *    because its ids may not continue the old ones. The operator's gap ends with the next event.
  *
- * Marks and the passing of time also change a stream: see deafness.ts. For the bounds of a gap, see
+ * Marks and the passing of time also change a stream: see losses.ts. For the bounds of a gap, see
  * holes.ts.
  */
 import { micros } from '#core/time.ts'
@@ -68,7 +68,7 @@ export function observe(state: StreamState, event: SequencedEvent): readonly Hol
     return NO_HOLES
   }
   if (event.id <= state.last_id) {
-    const patience_us = event.begins_anew === true && event.id < state.last_id ? 0 : OVERLAP_US
+    const patience_us = event.restarts_numbering === true && event.id < state.last_id ? 0 : OVERLAP_US
     if (event.ts_exchange <= newestTs(state) + patience_us) {
       if (event.id === state.last_id) hearAgain(state, event)
       return NO_HOLES

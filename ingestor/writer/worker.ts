@@ -52,10 +52,10 @@ const STATUS_MS = 200
 if (parentPort !== null) run(parentPort, workerData as WorkerOptions)
 
 function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void {
-  const tell = (message: FromWorker): void => port.postMessage(message)
+  const post = (message: FromWorker): void => port.postMessage(message)
   const clock = createClock()
   const books = createBookKeeper((exchange, symbol) =>
-    tell({ kind: 'snapshot_wanted', exchange, symbol }),
+    post({ kind: 'snapshot_wanted', exchange, symbol }),
   )
   const follower = startFollower({
     ...options,
@@ -66,30 +66,30 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
     random: Math.random,
     log: createLogger('ingestor', options.log_level),
   })
-  const tellStatus = (): void => {
+  const postStatus = (): void => {
     const commits = follower.takeCommits()
-    tell({ kind: 'status', status: follower.status(), books: books.counts(), commits })
+    post({ kind: 'status', status: follower.status(), books: books.counts(), commits })
   }
-  const ticker = setInterval(tellStatus, STATUS_MS)
+  const ticker = setInterval(postStatus, STATUS_MS)
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'stop') {
       void follower.stop().catch(() => undefined)
       return
     }
     if (message.kind === 'snapshot_asked') return books.noteAsked(message.exchange, message.symbol)
-    if (message.kind === 'report_streams') return tell({ kind: 'streams', streams: follower.streams() })
+    if (message.kind === 'report_streams') return post({ kind: 'streams', streams: follower.streams() })
     const { position } = message
     follower.committed(position).then(
-      () => tell({ kind: 'reached', position, status: follower.status() }),
+      () => post({ kind: 'reached', position, status: follower.status() }),
       // The end of the follower is reported once, below.
       () => undefined,
     )
   })
   follower.ended
-    .catch((error: unknown) => tell({ kind: 'failed', ...wordsOf(error) }))
+    .catch((error: unknown) => post({ kind: 'failed', ...wordsOf(error) }))
     .finally(() => {
       clearInterval(ticker)
-      tellStatus()
+      postStatus()
       port.close()
     })
 }

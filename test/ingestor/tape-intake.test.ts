@@ -25,7 +25,7 @@ test('a mark without room on a full tape waits, and its gap in the ledger is exa
   const take = ({ connection, payload, ts_ingest }: Entry): void =>
     intake.takeFrame(connection, payload, ts_ingest)
   const names = ['BTCUSDT', 'ETHUSDT'].map((symbol) => ({ symbol, channel: 'book_ticker' }) as const)
-  const deaf = (symbol: string): Mark => ({
+  const lost = (symbol: string): Mark => ({
     kind: 'deaf', cause: 'tape_full', streams: names.filter((name) => name.symbol === symbol),
   })
   intake.takeMark({ kind: 'started', streams: names })
@@ -37,8 +37,8 @@ test('a mark without room on a full tape waits, and its gap in the ledger is exa
   const alive = Buffer.from(JSON.stringify({ kind: 'alive' }))
   while (tape.append('mark', 1, 0, clock.now(), alive) !== 'full');
   now_ms += 500
-  intake.takeMark(deaf('BTCUSDT'))
-  intake.takeMark(deaf('ETHUSDT'))
+  intake.takeMark(lost('BTCUSDT'))
+  intake.takeMark(lost('ETHUSDT'))
   expect(intake.takeAnswer({ path: '/', body: '', ts_ingest: clock.now() })).toBe(false)
 
   // Postgres is back.

@@ -9,7 +9,7 @@ import {
   request,
   streamName,
   streamOf,
-  withSpoiled,
+  withAffected,
 } from '../binance-socket.ts'
 import { depthStreamsOf, depthSymbolsOf, STANDARD_INTERVAL_MS } from '../depth-choice.ts'
 import { exactMicrosField, rejected, timeField } from '../fields.ts'
@@ -69,7 +69,7 @@ function adapterIn(unit: TimeUnit): ExchangeAdapter {
       }
       const parsed = parseFrame(frame, ts_ingest, choice, readTime)
       if (parsed.kind !== 'rejected') return parsed
-      return withSpoiled(parsed, frame, (name) => channelOfClass(name, choice))
+      return withAffected(parsed, frame, (name) => channelOfClass(name, choice))
     },
     parseRest: (path, body, ts_ingest, choice) =>
       parseAnswer(path, body, ts_ingest, choice, readers),

@@ -79,7 +79,7 @@ export const bybit_linear: ExchangeAdapter = {
       return rejected('too_large', `${frame.length} bytes, at most ${FRAME_BYTES_MAX}`)
     }
     const parsed = parseFrame(frame, ts_ingest, choice)
-    return parsed.kind === 'rejected' ? withSpoiled(parsed, frame) : parsed
+    return parsed.kind === 'rejected' ? withAffected(parsed, frame) : parsed
   },
   parseRest,
   trade_ids: 'loose',
@@ -125,12 +125,12 @@ function request(op: 'subscribe' | 'unsubscribe', id: number, args: readonly str
 }
 
 /** A frame of an unknown shape costs its stream nothing. */
-function withSpoiled(parsed: Extract<Parsed, { kind: 'rejected' }>, frame: Buffer): Parsed {
+function withAffected(parsed: Extract<Parsed, { kind: 'rejected' }>, frame: Buffer): Parsed {
   const topic = parsed.reason === 'unknown_shape' ? undefined : streamOf(frame)
   if (topic === undefined) return parsed
   const { topic_class, symbol } = parseTopic(topic)
   const channel = channelOfClass(topic_class)
-  return channel === undefined ? parsed : { ...parsed, spoiled: { symbol, channel } }
+  return channel === undefined ? parsed : { ...parsed, affected: { symbol, channel } }
 }
 
 const internTopic = createInterner((bytes, start, end) => {

@@ -64,7 +64,7 @@ export const deribit: ExchangeAdapter = {
       return rejected('too_large', `${frame.length} bytes, at most ${FRAME_BYTES_MAX}`)
     }
     const parsed = parseFrame(frame, ts_ingest, choice)
-    return parsed.kind === 'rejected' ? withSpoiled(parsed, frame) : parsed
+    return parsed.kind === 'rejected' ? withAffected(parsed, frame) : parsed
   },
   parseRest,
   tradeHistory() {
@@ -89,11 +89,11 @@ function groups(
 }
 
 /** A frame of an unknown shape costs its stream nothing. */
-function withSpoiled(parsed: Extract<Parsed, { kind: 'rejected' }>, frame: Buffer): Parsed {
+function withAffected(parsed: Extract<Parsed, { kind: 'rejected' }>, frame: Buffer): Parsed {
   const channel = channelOf(parseQuietly(frame))
   const is_price = channel?.startsWith(INDEX_CHANNEL) === true
   if (parsed.reason === 'unknown_shape' || !is_price) return parsed
-  return { ...parsed, spoiled: { symbol: channel.slice(INDEX_CHANNEL.length), channel: 'prices' } }
+  return { ...parsed, affected: { symbol: channel.slice(INDEX_CHANNEL.length), channel: 'prices' } }
 }
 
 function controlOf(frame: Buffer): Control | undefined {

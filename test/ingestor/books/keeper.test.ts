@@ -73,8 +73,8 @@ test('a book whose stream is lost is not served until a diff continues it', () =
   const { keeper, best } = keeperWith(
     ...['A', 'B'].flatMap((symbol) => [diff(symbol, 10), diff(symbol, 11), snapshot(symbol, 11)]),
   )
-  keeper.deafen('binance-futures', 'A')
-  keeper.deafen('binance-futures', 'NEVERKNOWN')
+  keeper.noteLost('binance-futures', 'A')
+  keeper.noteLost('binance-futures', 'NEVERKNOWN')
   expect([best('A'), best('B')]).toEqual([undefined, [[1, 1]]])
   expect(keeper.counts()).toEqual({ books: 2, books_synced: 1, books_lost: 0 })
   // A renewal shows the current book, but no diffs follow.
@@ -87,7 +87,7 @@ test('a book whose stream is lost is not served until a diff continues it', () =
 
 test('a diff after missed diffs loses the book', () => {
   const { keeper, best } = keeperWith(diff('A', 10), diff('A', 11), snapshot('A', 11))
-  keeper.deafen('binance-futures', 'A')
+  keeper.noteLost('binance-futures', 'A')
   keeper.take(diff('A', 19), true)
   expect(best('A')).toBeUndefined()
   expect(keeper.counts()).toEqual({ books: 1, books_synced: 0, books_lost: 1 })

@@ -46,7 +46,7 @@ for (const [adapter, frameOf] of FRAMES) {
       const damaged = Buffer.from(text.replace(/"1\.5"|4\.12e-9/, '"x"'))
       expect(adapter.parse(damaged, NOW, CHOICE)).toMatchObject({
         kind: 'rejected',
-        spoiled: { symbol },
+        affected: { symbol },
       })
     })
   }

@@ -97,7 +97,7 @@ for (const name of ['futures /aggTrades', 'futures /historicalTrades', 'spot /ag
 
 test('the stream of a list loses the event of an unreadable element', () => {
   expect(bybit([1, 2], (id) => (id === 1 ? ODD : MARKET))).toMatchObject({
-    odd: [{ spoiled: { symbol: 'BTCUSDT', channel: 'trades' }, events_before: 0 }],
+    odd: [{ affected: { symbol: 'BTCUSDT', channel: 'trades' }, events_before: 0 }],
   })
   const marks = ['1.5', 'x', '1.7'].map((p, index) => {
     return { e: 'markPriceUpdate', E: T, s: `S${index}USDT`, p, P: '1', i: '1', r: '0.1', T }
@@ -105,6 +105,6 @@ test('the stream of a list loses the event of an unreadable element', () => {
   const parsed = binance_futures.parse(Buffer.from(JSON.stringify(marks)), NOW, choiceOf(binance_futures, 'trade'))
   expect(parsed).toMatchObject({
     events: [{ symbol: 'S0USDT' }, { symbol: 'S2USDT' }],
-    odd: [{ spoiled: { symbol: 'S1USDT', channel: 'mark_price' } }],
+    odd: [{ affected: { symbol: 'S1USDT', channel: 'mark_price' } }],
   })
 })

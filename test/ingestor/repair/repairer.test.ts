@@ -11,7 +11,7 @@ import { CHOICE } from '../writer/support.ts'
 import {
   asNumbers,
   createStand,
-  deaf,
+  lostMark,
   frameOf,
   history,
   ledger,
@@ -117,7 +117,7 @@ describe('gaps that the exchange can refill', () => {
     const stand = await createStand(exchange)
     const since_ms = trades[100]!.T
     stand.mark(started(), fromMillis(since_ms))
-    stand.mark(deaf())
+    stand.mark(lostMark())
     stand.hear(heard([300, 400]))
     await stand.committed()
     expect(await ledger(stand.pool)).toMatchObject([{ from_id: null, to_id: id(300), is_closed: false }])
@@ -173,23 +173,23 @@ describe('gaps that the exchange can refill', () => {
 
   test('trades that a second ingestor received are not requested', async () => {
     const database = await createTestDatabase()
-    const deafer = await createStand(exchange, CHOICE, database, 'first')
+    const first = await createStand(exchange, CHOICE, database, 'first')
     const other = await createStand(exchange, CHOICE, database, 'second')
-    deafer.hear(heard([0, 100], [300, 400]))
+    first.hear(heard([0, 100], [300, 400]))
     other.hear(heard([50, 200]))
-    await Promise.all([deafer.committed(), other.committed()])
-    deafer.repair()
+    await Promise.all([first.committed(), other.committed()])
+    first.repair()
     await until('it is closed', async () => (await ledger(database.pool))[0]?.is_closed === true)
-    expect(deafer.asked).toEqual([expect.stringContaining(`fromId=${id(200)}&limit=100`)])
+    expect(first.asked).toEqual([expect.stringContaining(`fromId=${id(200)}&limit=100`)])
     expect((await ledger(database.pool))[0]).toMatchObject({ repaired_count: 200 })
   })
 
   test('the history of a quiet lost stream is read once; its gap ends with the newest trade and is closed', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100]))
-    const position = stand.mark(deaf())
+    const position = stand.mark(lostMark())
     const repairer = stand.repair()
-    repairer.noteDeaf([SYMBOL], position)
+    repairer.noteLost([SYMBOL], position)
     await until('the row is there and closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
     expect((await storedTrades(stand.pool)).length).toBe(trades.length)
     const asked_count = stand.asked.length
@@ -206,10 +206,10 @@ describe('gaps that the exchange can refill', () => {
   test('a quiet stream that missed nothing: one request ends its gap, without a row', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, trades.length]))
-    const position = stand.mark(deaf())
+    const position = stand.mark(lostMark())
     await stand.committed()
     expect(await openHoles(stand.pool)).toBe(1)
-    stand.repair().noteDeaf([SYMBOL], position)
+    stand.repair().noteLost([SYMBOL], position)
     await until('its gap has ended', async () => (await openHoles(stand.pool)) === 0)
     expect(await ledger(stand.pool)).toEqual([])
     expect(stand.asked.length).toBe(1)
@@ -218,7 +218,7 @@ describe('gaps that the exchange can refill', () => {
   test('a quiet stream that is lost again during the request: its gap stays open', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, trades.length]))
-    const position = stand.mark(deaf())
+    const position = stand.mark(lostMark())
     await stand.committed()
     const covered = [SYMBOL]
     const asking = Promise.withResolvers<void>()
@@ -226,12 +226,12 @@ describe('gaps that the exchange can refill', () => {
       coveredSymbols: () => covered,
       append: () => {
         // Lost between the answer and its use.
-        if (covered.pop() !== undefined) repairer.noteDeaf([SYMBOL], stand.mark(deaf()))
+        if (covered.pop() !== undefined) repairer.noteLost([SYMBOL], stand.mark(lostMark()))
         asking.resolve()
         return true
       },
     })
-    repairer.noteDeaf([SYMBOL], position)
+    repairer.noteLost([SYMBOL], position)
     await asking.promise
     await repairer.stop()
     await stand.committed()
@@ -242,10 +242,10 @@ describe('gaps that the exchange can refill', () => {
     const stand = await createStand(exchange)
     // The market of this test is an hour old and has no new trades.
     stand.mark(started())
-    const position = stand.mark(deaf())
+    const position = stand.mark(lostMark())
     await stand.committed()
     expect(await openHoles(stand.pool)).toBe(1)
-    stand.repair().noteDeaf([SYMBOL], position)
+    stand.repair().noteLost([SYMBOL], position)
     await until('its gap has ended', async () => (await openHoles(stand.pool)) === 0)
     expect(await ledger(stand.pool)).toEqual([])
     expect(stand.asked.length).toBe(1)
@@ -254,9 +254,9 @@ describe('gaps that the exchange can refill', () => {
   test('the history of a stream that is covered again at once is not read', async () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100]))
-    const position = stand.mark(deaf())
+    const position = stand.mark(lostMark())
     stand.hear(heard([100, 101]))
-    stand.repair().noteDeaf([SYMBOL], position)
+    stand.repair().noteLost([SYMBOL], position)
     await stand.committed()
     await sleep(400)
     expect(stand.asked).toEqual([])

@@ -168,7 +168,7 @@ export function started(): Mark {
   return { kind: 'started', streams: [STREAM] }
 }
 
-export function deaf(): Mark {
+export function lostMark(): Mark {
   return { kind: 'deaf', cause: 'disconnect', streams: [STREAM] }
 }
 

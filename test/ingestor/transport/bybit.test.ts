@@ -29,7 +29,7 @@ async function simulated(symbols: number, limits = {}): Promise<ExchangeServer> 
 }
 
 function listen(exchange: ExchangeServer, adapter: ExchangeAdapter, symbols: readonly string[]) {
-  const deaf: string[] = []
+  const losses: string[] = []
   const topics = new Set<string | undefined>()
   const transport = createTransport({
     adapter,
@@ -39,10 +39,10 @@ function listen(exchange: ExchangeServer, adapter: ExchangeAdapter, symbols: rea
     log: silentLogger,
     settings: { tick_ms: 20, backoff_base_ms: 20 },
     onFrame: (_connection, topic) => topics.add(topic),
-    onDeaf: (cause, streams) => deaf.push(...streams.map(({ name }) => `${cause} ${name}`)),
+    onLost: (cause, streams) => losses.push(...streams.map(({ name }) => `${cause} ${name}`)),
   })
   stops.push(() => transport.stop())
-  return { transport, deaf, topics }
+  return { transport, losses, topics }
 }
 
 test('a socket is kept alive by the exchange\'s kind of pings, and lost without them', async () => {
@@ -53,9 +53,9 @@ test('a socket is kept alive by the exchange\'s kind of pings, and lost without 
   const kept = listen(exchange, faithful, ['BTCUSDT'])
   const lost = listen(exchange, silent, ['BTCUSDT'])
   await Promise.all([kept.transport.start(), lost.transport.start()])
-  await until('the silent one is cut', () => lost.deaf.length === 5)
+  await until('the silent one is cut', () => lost.losses.length === 5)
   await sleep(500)
-  expect(kept.deaf).toEqual([])
+  expect(kept.losses).toEqual([])
   expect(kept.transport.status().state).toBe('live')
 })
 
@@ -105,14 +105,14 @@ test('a topic that is already subscribed counts as acknowledged once it was requ
 test('a renewed socket takes over without losing a stream', async () => {
   const exchange = await simulated(3)
   const limits = { ...bybit_linear.limits, socket_life_s: 1 }
-  const { transport, deaf } = listen(exchange, { ...bybit_linear, limits }, ['BTCUSDT', 'ETHUSDT'])
+  const { transport, losses } = listen(exchange, { ...bybit_linear, limits }, ['BTCUSDT', 'ETHUSDT'])
   await transport.start()
   const [first] = transport.status().sockets
   await until('another socket records', () => {
     const [current, successor] = transport.status().sockets
     return current!.connection !== first!.connection && successor === undefined
   })
-  expect(deaf).toEqual([])
+  expect(losses).toEqual([])
 })
 
 test('listenOnce resolves once every stream has delivered, and leaves no socket behind', async () => {

@@ -32,7 +32,7 @@ async function simulated(): Promise<ExchangeServer> {
 
 interface Run {
   readonly transport: Transport
-  readonly deaf: readonly string[]
+  readonly losses: readonly string[]
 }
 
 function listen(
@@ -40,7 +40,7 @@ function listen(
   symbols: readonly string[],
   options: Partial<TransportOptions> = {},
 ): Run {
-  const deaf: string[] = []
+  const losses: string[] = []
   const transport = createTransport({
     adapter: deribit,
     ws_url: exchange.ws_url,
@@ -49,11 +49,11 @@ function listen(
     log: silentLogger,
     settings: { tick_ms: 50, backoff_base_ms: 20 },
     onFrame: () => undefined,
-    onDeaf: (cause, streams) => deaf.push(`${cause} ${streams.map((one) => one.name).join(' ')}`),
+    onLost: (cause, streams) => losses.push(`${cause} ${streams.map((one) => one.name).join(' ')}`),
     ...options,
   })
   stops.push(() => transport.stop())
-  return { transport, deaf }
+  return { transport, losses }
 }
 
 /** Deribit's adapter with the given changes. */
@@ -71,15 +71,15 @@ test('a stream with a cadence that skips a few beats is an alarm at once, and al
         ),
       })),
   })
-  const { transport, deaf } = listen(exchange, ['btc_usd', 'eth_usd'], { adapter })
+  const { transport, losses } = listen(exchange, ['btc_usd', 'eth_usd'], { adapter })
   await transport.start()
   await until('both deliver', () => transport.status().streams.every((stream) => stream.frame_count > 0))
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
-  await until('the alarm', () => deaf.length > 0)
-  expect(deaf).toEqual([`silence ${BTC}`])
+  await until('the alarm', () => losses.length > 0)
+  expect(losses).toEqual([`silence ${BTC}`])
   exchange.setFaults({ faults: [] })
   await until('one socket, live', () => transport.status().state === 'live' && transport.status().sockets.length === 1)
-  expect(deaf).toEqual([`silence ${BTC}`])
+  expect(losses).toEqual([`silence ${BTC}`])
 })
 
 test('an index that does not exist is refused alone', async () => {

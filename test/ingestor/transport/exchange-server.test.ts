@@ -24,7 +24,7 @@ interface Run {
   /** Ids by stream, duplicates included. */
   readonly ids: ReadonlyMap<string, readonly number[]>
   readonly rejected: readonly string[]
-  readonly deaf: readonly { readonly cause: string; readonly streams: readonly string[] }[]
+  readonly losses: readonly { readonly cause: string; readonly streams: readonly string[] }[]
 }
 
 async function run(
@@ -39,7 +39,7 @@ async function run(
   const symbols = await listedSymbols(exchange.url)
   const ids = new Map<string, number[]>()
   const rejected: string[] = []
-  const deaf: { cause: string; streams: readonly string[] }[] = []
+  const losses: { cause: string; streams: readonly string[] }[] = []
   const transport = createTransport({
     adapter,
     ws_url: exchange.ws_url,
@@ -57,11 +57,11 @@ async function run(
         ids.set(stream, known)
       }
     },
-    onDeaf: (cause, streams) => deaf.push({ cause, streams: streams.map((stream) => stream.name) }),
+    onLost: (cause, streams) => losses.push({ cause, streams: streams.map((stream) => stream.name) }),
   })
   stops.push(() => transport.stop())
   await transport.start()
-  return { exchange, transport, ids, rejected, deaf }
+  return { exchange, transport, ids, rejected, losses }
 }
 
 async function listedSymbols(base_url: string): Promise<readonly string[]> {
@@ -88,7 +88,7 @@ function lostTrades(ids: Run['ids']): number {
 }
 
 test('twenty symbols, an announced shutdown in the middle: no trade is lost', async () => {
-  const { exchange, transport, ids, rejected, deaf } = await run()
+  const { exchange, transport, ids, rejected, losses } = await run()
   await until('all forty streams', () => ids.size === 40)
   const old_sockets = transport.status().sockets.map((socket) => socket.connection)
   // Long notice, because a machine under load is slow to switch.
@@ -102,7 +102,7 @@ test('twenty symbols, an announced shutdown in the middle: no trade is lost', as
   const goesOn = ([stream, known]: [string, readonly number[]]): boolean => known.length > heard.get(stream)!
   await until('every stream continues', () => [...ids].every(goesOn))
   expect(transport.status().state).toBe('live')
-  expect(deaf).toEqual([])
+  expect(losses).toEqual([])
   expect(rejected).toEqual([])
   expect(lostTrades(ids)).toBe(0)
   const undelivered = exchange.ledger().streams.filter((stream) => stream.undelivered_count > 0)
@@ -110,13 +110,13 @@ test('twenty symbols, an announced shutdown in the middle: no trade is lost', as
 })
 
 test('every socket cut at once: every stream is lost once and comes back', async () => {
-  const { exchange, transport, ids, deaf } = await run()
+  const { exchange, transport, ids, losses } = await run()
   await until('frames', () => ids.size > 20)
   exchange.setFaults({ actions: [{ kind: 'close_all' }] })
-  await until('both marks', () => deaf.length === 2)
+  await until('both marks', () => losses.length === 2)
   await until('live', () => transport.status().state === 'live')
-  expect(deaf.map((mark) => mark.cause)).toEqual(['disconnect', 'disconnect'])
-  expect(new Set(deaf.flatMap((mark) => mark.streams)).size).toBe(40)
+  expect(losses.map((mark) => mark.cause)).toEqual(['disconnect', 'disconnect'])
+  expect(new Set(losses.flatMap((mark) => mark.streams)).size).toBe(40)
 })
 
 test('trades on the wrong endpoint are acknowledged, never delivered, and noticed', async () => {
@@ -127,11 +127,11 @@ test('trades on the wrong endpoint are acknowledged, never delivered, and notice
       return [{ url: groups[0]!.url, streams: groups.flatMap((group) => group.streams) }]
     },
   }
-  const { transport, ids, deaf } = await run(misrouted, { first_frame_ms: 1_000 })
-  await until('the mark', () => deaf.length > 0)
-  expect(deaf[0]!.cause).toBe('silence')
-  expect(deaf[0]!.streams.length).toBe(20)
-  expect(deaf[0]!.streams.every((stream) => stream.endsWith('@aggTrade'))).toBe(true)
+  const { transport, ids, losses } = await run(misrouted, { first_frame_ms: 1_000 })
+  await until('the mark', () => losses.length > 0)
+  expect(losses[0]!.cause).toBe('silence')
+  expect(losses[0]!.streams.length).toBe(20)
+  expect(losses[0]!.streams.every((stream) => stream.endsWith('@aggTrade'))).toBe(true)
   expect(transport.status().state).toBe('degraded')
   expect([...ids.keys()].every((stream) => stream.endsWith('@bookTicker'))).toBe(true)
 })

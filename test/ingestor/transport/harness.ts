@@ -16,7 +16,7 @@ export interface HeardFrame {
   readonly ts_ingest: Micros
 }
 
-export interface Deaf {
+export interface Loss {
   readonly cause: GapCause
   readonly streams: readonly string[]
   readonly carried_by?: number
@@ -28,7 +28,7 @@ export interface Rig {
   /** Frames of streams, without acknowledgements. */
   readonly frames: readonly HeardFrame[]
   readonly controls: readonly HeardFrame[]
-  readonly deaf: readonly Deaf[]
+  readonly losses: readonly Loss[]
   /** Rare streams that are subscribed again, in order. */
   readonly heard_again: readonly string[]
   readonly carried: readonly { readonly connection: number; readonly streams: readonly string[] }[]
@@ -66,7 +66,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const exchange = await startLyingExchange()
   const frames: HeardFrame[] = []
   const controls: HeardFrame[] = []
-  const deaf: Deaf[] = []
+  const losses: Loss[] = []
   const heard_again: string[] = []
   const carried: { connection: number; streams: readonly string[] }[] = []
   const limits = { ...binance_futures.limits, messages_per_second_max: 200, ...options.limits }
@@ -84,9 +84,9 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
       else frames.push(heard)
       if (stream !== undefined) options.onFrame?.(transport)
     },
-    onDeaf(cause, streams, _heard_until, carried_by) {
+    onLost(cause, streams, _heard_until, carried_by) {
       const names = streams.map((stream) => stream.name)
-      deaf.push({ cause, streams: names, ...(carried_by === undefined ? {} : { carried_by }) })
+      losses.push({ cause, streams: names, ...(carried_by === undefined ? {} : { carried_by }) })
     },
     onHeard: (_connection, streams) => heard_again.push(...streams.map((stream) => stream.name)),
     onCarried: (connection, streams) => {
@@ -97,7 +97,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     await transport.stop()
     await exchange.stop()
   })
-  return { exchange, transport, frames, controls, deaf, carried, heard_again }
+  return { exchange, transport, frames, controls, losses, carried, heard_again }
 }
 
 export async function until(what: string, is_so: () => boolean, limit_ms = 100_000): Promise<void> {

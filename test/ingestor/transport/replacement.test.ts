@@ -20,7 +20,7 @@ test('renewal: the new socket is ready before the old one closes, and no frame i
   await until('one socket left', () => rig.exchange.clients().length === 1)
   const sent_count = talker.stop()
   for (const stream of STREAMS) await expectNothingMissed(rig, stream, sent_count)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('renewal of a lagging socket: it is kept until it reaches the new one\'s first events', async () => {
@@ -34,7 +34,7 @@ test('renewal of a lagging socket: it is kept until it reaches the new one\'s fi
   })
   const sent_count = talker.stop()
   await expectNothingMissed(rig, STREAMS[1]!, sent_count)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('renewal of a socket with a quiet tail symbol does not wait for it', async () => {
@@ -46,7 +46,7 @@ test('renewal of a socket with a quiet tail symbol does not wait for it', async 
   talker.stop()
   // If the renewal had waited in vain, a third socket would have replaced the second.
   expect(rig.exchange.handshakes.length).toBe(2)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('renewal to a socket that only acknowledges: the old one is kept', async () => {
@@ -70,7 +70,7 @@ test('renewal to a socket that only acknowledges: the old one is kept', async ()
   })
   const sent_count = talker.stop()
   await expectNothingMissed(rig, STREAMS[1]!, sent_count)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('after an announced shutdown a new socket takes over, and nothing is missed', async () => {
@@ -84,7 +84,7 @@ test('after an announced shutdown a new socket takes over, and nothing is missed
   await until('the old socket is closed by us', () => !rig.exchange.clients().includes(old!))
   const sent_count = talker.stop()
   await expectNothingMissed(rig, STREAMS[0]!, sent_count)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('a successor that announces its end too is skipped for the next', async () => {
@@ -105,7 +105,7 @@ test('a successor that announces its end too is skipped for the next', async () 
   })
   const sent_count = talker.stop()
   await expectNothingMissed(rig, STREAMS[1]!, sent_count)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('the old socket dies while the new one subscribes: its streams are lost, once', async () => {
@@ -116,10 +116,10 @@ test('the old socket dies while the new one subscribes: its streams are lost, on
   old!.socket.send(JSON.stringify({ e: 'serverShutdown', E: Date.now() }))
   await until('the successor', () => rig.exchange.clients().length === 2)
   old!.wire.destroy()
-  await until('the mark', () => rig.deaf.length > 0)
+  await until('the mark', () => rig.losses.length > 0)
   rig.exchange.behaviour.acknowledges = true
   await until('live again', () => rig.transport.status().state === 'live')
-  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: STREAMS }])
+  expect(rig.losses).toEqual([{ cause: 'disconnect', streams: STREAMS }])
 })
 
 test('the old socket died before the new one subscribed, and we read its end last: the streams are in doubt', async () => {
@@ -138,9 +138,9 @@ test('the old socket died before the new one subscribed, and we read its end las
   rig.exchange.publish(STREAMS[0]!, { u: 2 })
   await until('a frame of the new socket', () => rig.frames.length > 0)
   old!.wire.destroy()
-  await until('the mark', () => rig.deaf.length > 0)
+  await until('the mark', () => rig.losses.length > 0)
   const connection = rig.frames[0]!.connection
-  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: STREAMS, carried_by: connection }])
+  expect(rig.losses).toEqual([{ cause: 'disconnect', streams: STREAMS, carried_by: connection }])
   expect(rig.transport.status().state).toBe('live')
 })
 
@@ -166,13 +166,13 @@ test('a class that is acknowledged and never delivered is noticed on a busy sock
   await rig.transport.start()
   const streams = [...STREAMS, 'btcusdt@trade', 'ethusdt@trade']
   const talker = talk(rig.exchange, streams)
-  await until('the mark', () => rig.deaf.length > 0)
-  expect(rig.deaf).toEqual([{ cause: 'silence', streams: ['btcusdt@trade', 'ethusdt@trade'] }])
+  await until('the mark', () => rig.losses.length > 0)
+  expect(rig.losses).toEqual([{ cause: 'silence', streams: ['btcusdt@trade', 'ethusdt@trade'] }])
   await until('trades from the new socket', () => heardCounters(rig, 'ethusdt@trade').length > 0)
   await until('live', () => rig.transport.status().state === 'live')
   const sent_count = talker.stop()
   await expectNothingMissed(rig, STREAMS[0]!, sent_count)
-  expect(rig.deaf.length).toBe(1)
+  expect(rig.losses.length).toBe(1)
 })
 
 test('a busy stream that falls silent is noticed; a quiet one on the same socket is not an alarm', async () => {
@@ -183,10 +183,10 @@ test('a busy stream that falls silent is noticed; a quiet one on the same socket
   rig.exchange.publish('tail@bookTicker', { e: 'test' })
   const talker = talk(rig.exchange, ['busy@bookTicker', 'alsobusy@bookTicker'], 1)
   await sleep(1_000)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
   rig.exchange.behaviour.mute = { sockets: [1], streams: /^busy@/ }
-  await until('the mark', () => rig.deaf.length > 0)
-  expect(rig.deaf).toEqual([{ cause: 'silence', streams: ['busy@bookTicker'] }])
+  await until('the mark', () => rig.losses.length > 0)
+  expect(rig.losses).toEqual([{ cause: 'silence', streams: ['busy@bookTicker'] }])
   await until('live', () => rig.transport.status().state === 'live')
   talker.stop()
   await until('one socket', () => rig.exchange.clients().length === 1)

@@ -31,7 +31,7 @@ test('start waits for every acknowledgement; frames arrive stamped and named', a
   expect(frame!.ts_ingest).toBeGreaterThan(before_us - 200_000)
   expect(frame!.ts_ingest).toBeLessThan(Date.now() * 1_000 + 200_000)
   expect(rig.controls.length).toBeGreaterThanOrEqual(2) // acknowledgements are frames too
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('streams are spread over sockets, requested in batches, and none is forgotten', async () => {
@@ -64,7 +64,7 @@ test('a cut socket: its streams are lost once, the others never, and it comes ba
   await until('both deliver', () => new Set(rig.frames.map((frame) => frame.stream)).size === 2)
   const victim = rig.exchange.clients().find((client) => client.streams.has('btcusdt@bookTicker'))!
   victim.wire.destroy()
-  await until('the mark', () => rig.deaf.length > 0)
+  await until('the mark', () => rig.losses.length > 0)
   expect(rig.transport.status().state).toBe('degraded')
   const connections = (): Set<number> =>
     new Set(rig.frames.filter((one) => one.stream === QUOTE_STREAMS[0]).map((one) => one.connection))
@@ -73,7 +73,7 @@ test('a cut socket: its streams are lost once, the others never, and it comes ba
   await until('the end of the other stream', () =>
     heardCounters(rig, 'ethusdt@bookTicker').includes(sent_count),
   )
-  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: ['btcusdt@bookTicker'] }])
+  expect(rig.losses).toEqual([{ cause: 'disconnect', streams: ['btcusdt@bookTicker'] }])
   expect(heardCounters(rig, 'ethusdt@bookTicker')).toEqual(
     Array.from({ length: sent_count }, (_, index) => index + 1),
   )
@@ -88,16 +88,16 @@ test('a socket cut before it was acknowledged covered nothing: no mark', async (
   await until('the second handshake', () => rig.exchange.handshakes.length > 1)
   rig.exchange.behaviour.acknowledges = true
   await started
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('an open but dead socket is found by its missing pong', async () => {
   const rig = await createRig()
   await rig.transport.start()
   rig.exchange.behaviour.answers_pings = false
-  await until('the mark', () => rig.deaf.length > 0)
+  await until('the mark', () => rig.losses.length > 0)
   rig.exchange.behaviour.answers_pings = true
-  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: QUOTE_STREAMS }])
+  expect(rig.losses).toEqual([{ cause: 'disconnect', streams: QUOTE_STREAMS }])
   await until('live again', () => rig.transport.status().state === 'live')
 })
 
@@ -106,7 +106,7 @@ test('a quiet socket that answers pings is left alone', async () => {
   await rig.transport.start()
   await sleep(1_000)
   expect(rig.exchange.handshakes.length).toBe(1)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('a refused handshake: Retry-After is obeyed before the next attempt', async () => {
@@ -144,7 +144,7 @@ test('a rare stream is covered as soon as it is acknowledged, also after a cut',
   expect(rig.heard_again).toEqual(['btcusdt@forceOrder'])
   rig.exchange.clients()[0]!.wire.destroy()
   await until('it is subscribed again', () => rig.heard_again.length === 2)
-  expect(rig.deaf).toEqual([{ cause: 'disconnect', streams: ['btcusdt@forceOrder'] }])
+  expect(rig.losses).toEqual([{ cause: 'disconnect', streams: ['btcusdt@forceOrder'] }])
 })
 
 test('a stream that the exchange refuses does not affect the others', async () => {
@@ -163,7 +163,7 @@ test('a stream that the exchange refuses does not affect the others', async () =
   expect(streams.filter((stream) => stream.refusal !== null)).toEqual([
     expect.objectContaining({ symbol: 'BAD', is_covered: false, refusal: '2: invalid stream' }),
   ])
-  expect(rig.deaf).toEqual([{ cause: 'refused', streams: ['bad@bookTicker'] }])
+  expect(rig.losses).toEqual([{ cause: 'refused', streams: ['bad@bookTicker'] }])
 })
 
 test('noise is passed on and does no harm; a frame past the limit ends the socket', async () => {
@@ -179,7 +179,7 @@ test('noise is passed on and does no harm; a frame past the limit ends the socke
   expect(rig.controls.length).toBe(control_count + noise.length)
   expect(rig.exchange.handshakes.length).toBe(1)
   socket.send('x'.repeat(10_001))
-  await until('the mark', () => rig.deaf.length === 1)
+  await until('the mark', () => rig.losses.length === 1)
   await until('live again', () => rig.transport.status().state === 'live')
 })
 
@@ -203,14 +203,14 @@ test('symbols are added and removed on open sockets; a new socket is opened only
   rig.transport.setStreams(['A'], QUOTES)
   await until('one socket again', () => rig.exchange.clients().length === 1)
   expect(rig.transport.status().streams.map((stream) => stream.symbol)).toEqual(['A'])
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })
 
 test('paused: sockets are closed and the streams lost; resumed: they are covered again', async () => {
   const rig = await createRig({ choice: RAW })
   await rig.transport.start()
   rig.transport.pause('tape_full')
-  expect(rig.deaf).toEqual([
+  expect(rig.losses).toEqual([
     {
       cause: 'tape_full',
       streams: ['btcusdt@bookTicker', 'ethusdt@bookTicker', 'btcusdt@trade', 'ethusdt@trade'],
@@ -223,18 +223,18 @@ test('paused: sockets are closed and the streams lost; resumed: they are covered
   await until('live', () => rig.transport.status().state === 'live')
   rig.exchange.publish('btcusdt@trade')
   await until('the frame', () => rig.frames.length === 1)
-  expect(rig.deaf.length).toBe(1)
+  expect(rig.losses.length).toBe(1)
 })
 
 test('paused from within the frame callback, as by a full tape: no frame follows', async () => {
   const rig = await createRig({ onFrame: (transport) => transport.pause('tape_full') })
   await rig.transport.start()
   const talker = talk(rig.exchange, QUOTE_STREAMS, 1)
-  await until('the mark', () => rig.deaf.length > 0)
+  await until('the mark', () => rig.losses.length > 0)
   await sleep(50)
   talker.stop()
   expect(rig.frames.length).toBe(1)
-  expect(rig.deaf).toEqual([{ cause: 'tape_full', streams: QUOTE_STREAMS }])
+  expect(rig.losses).toEqual([{ cause: 'tape_full', streams: QUOTE_STREAMS }])
   expect(rig.transport.status().streams.map((stream) => stream.is_covered)).toEqual([false, false])
 })
 
@@ -249,5 +249,5 @@ test('stopped: no socket is left, no callback follows, and a pending start rejec
   const handshake_count = rig.exchange.handshakes.length
   await sleep(200)
   expect(rig.exchange.handshakes.length).toBe(handshake_count)
-  expect(rig.deaf).toEqual([])
+  expect(rig.losses).toEqual([])
 })

@@ -108,7 +108,7 @@ test('a second ingestor with the same tape, and every event twice in one batch, 
 const BOOK = { symbol: 'BTCUSDT', channel: 'depth_events' } as const
 const MARKS = { symbol: 'BTCUSDT', channel: 'mark_price' } as const
 const FORCED = { symbol: 'BTCUSDT', channel: 'liquidations' } as const
-const deaf = (ms: number): Entry => mark(ms, { kind: 'deaf', cause: 'disconnect', streams: [BOOK, MARKS, FORCED] })
+const lost = (ms: number): Entry => mark(ms, { kind: 'deaf', cause: 'disconnect', streams: [BOOK, MARKS, FORCED] })
 
 for (const [name, streams, entries, expected] of [
   [
@@ -120,13 +120,13 @@ for (const [name, streams, entries, expected] of [
   [
     'a reconnect between two diffs is not a gap if the next diff follows the last',
     ['diff'],
-    [diff('BTCUSDT', 0, 10, 0), deaf(50), diff('BTCUSDT', 10, 20, 100, 9)],
+    [diff('BTCUSDT', 0, 10, 0), lost(50), diff('BTCUSDT', 10, 20, 100, 9)],
     [],
   ],
   [
     'a reconnect that missed diffs is a gap with its cause',
     ['diff'],
-    [diff('BTCUSDT', 0, 10, 0), deaf(50), diff('BTCUSDT', 15, 20, 1_000, 9)],
+    [diff('BTCUSDT', 0, 10, 0), lost(50), diff('BTCUSDT', 15, 20, 1_000, 9)],
     ['BTCUSDT depth_events disconnect 10 20 1.000000'],
   ],
   [
@@ -138,13 +138,13 @@ for (const [name, streams, entries, expected] of [
   [
     'partial books alone have no sequence; their gaps are the losses of their stream',
     ['partial5'],
-    [partial('BTCUSDT', 14, 0), partial('BTCUSDT', 90, 100), deaf(150), partial('BTCUSDT', 200, 1_100)],
+    [partial('BTCUSDT', 14, 0), partial('BTCUSDT', 90, 100), lost(150), partial('BTCUSDT', 200, 1_100)],
     ['BTCUSDT depth_events disconnect 90 200 1.000000'],
   ],
   [
     'mark prices and forced orders have no ids: their gaps have only times',
     ['diff'],
-    [markPrice('BTCUSDT', 0), forceOrder('BTCUSDT', 0), deaf(500), markPrice('BTCUSDT', 3_000), forceOrder('BTCUSDT', 9_000)],
+    [markPrice('BTCUSDT', 0), forceOrder('BTCUSDT', 0), lost(500), markPrice('BTCUSDT', 3_000), forceOrder('BTCUSDT', 9_000)],
     ['BTCUSDT liquidations disconnect 9.000000', 'BTCUSDT mark_price disconnect 3.000000'],
   ],
 ] as const satisfies readonly (readonly [string, readonly DepthStream[], readonly Entry[], readonly string[]])[]) {

@@ -20,7 +20,7 @@ import {
 
 const QUOTES = { symbol: 'BTCUSDT', channel: 'book_ticker' } as const
 const TRADES = { symbol: 'BTCUSDT', channel: 'trades' } as const
-const deaf = (ms: number, cause: 'disconnect' | 'silence' | 'tape_full'): Entry =>
+const lost = (ms: number, cause: 'disconnect' | 'silence' | 'tape_full'): Entry =>
   mark(ms, { kind: 'deaf', cause, streams: [QUOTES, TRADES] })
 const started = (ms: number): Entry => mark(ms, { kind: 'started', streams: [QUOTES, TRADES] })
 
@@ -48,12 +48,12 @@ for (const [name, entries, expected] of [
   ],
   [
     'a disconnect is a gap in quotes, and in trades only if ids are missing',
-    [quote('BTCUSDT', 10, 0), trade('BTCUSDT', 5, 0), deaf(5, 'disconnect'), quote('BTCUSDT', 20, 2_000, 3), trade('BTCUSDT', 6, 2_000, 4)],
+    [quote('BTCUSDT', 10, 0), trade('BTCUSDT', 5, 0), lost(5, 'disconnect'), quote('BTCUSDT', 20, 2_000, 3), trade('BTCUSDT', 6, 2_000, 4)],
     ['BTCUSDT book_ticker disconnect 10 20 2.000000'],
   ],
   [
     'gaps from silence and from a full tape keep their causes',
-    [quote('BTCUSDT', 10, 0), deaf(5, 'silence'), quote('BTCUSDT', 20, 1_000), deaf(1_001, 'tape_full'), quote('BTCUSDT', 30, 3_000)],
+    [quote('BTCUSDT', 10, 0), lost(5, 'silence'), quote('BTCUSDT', 20, 1_000), lost(1_001, 'tape_full'), quote('BTCUSDT', 30, 3_000)],
     ['BTCUSDT book_ticker silence 10 20 1.000000', 'BTCUSDT book_ticker tape_full 20 30 2.000000'],
   ],
   [
@@ -68,7 +68,7 @@ for (const [name, entries, expected] of [
   ],
   [
     'a stream lost before its first event has a gap from its subscription on',
-    [started(0), deaf(500, 'disconnect'), quote('BTCUSDT', 20, 1_000), trade('BTCUSDT', 9, 1_000), trade('BTCUSDT', 10, 1_001)],
+    [started(0), lost(500, 'disconnect'), quote('BTCUSDT', 20, 1_000), trade('BTCUSDT', 9, 1_000), trade('BTCUSDT', 10, 1_001)],
     ['BTCUSDT book_ticker disconnect 20 0.999679', 'BTCUSDT trades disconnect 9 0.999679'],
   ],
   [
@@ -114,7 +114,7 @@ for (const [name, entries, expected] of [
 test('after a stop before its first event a stream still has the time of its subscription', async () => {
   const database = await createTestDatabase()
   const tape_dir = temporaryDirectory()
-  for (const part of [[started(0)], [deaf(500, 'disconnect')], [trade('BTCUSDT', 9, 1_000)]]) {
+  for (const part of [[started(0)], [lost(500, 'disconnect')], [trade('BTCUSDT', 9, 1_000)]]) {
     const tape = openTestTape(tape_dir)
     appendAll(tape, part)
     await tape.close()
@@ -128,7 +128,7 @@ test('a stop between the loss of a stream and its next frame keeps the gap', asy
   const tape_dir = temporaryDirectory()
   for (const part of [
     [quote('BTCUSDT', 10, 0), trade('BTCUSDT', 5, 0)],
-    [deaf(5, 'disconnect')],
+    [lost(5, 'disconnect')],
     [quote('BTCUSDT', 20, 1_000), trade('BTCUSDT', 9, 1_000)],
     [quote('BTCUSDT', 30, 2_000), trade('BTCUSDT', 10, 2_000)],
   ]) {

@@ -95,7 +95,7 @@ test('frames from the day after tomorrow and from long ago are rejected with a g
 test('a frame on which our code fails is rejected with a gap, and the next ones are processed', () => {
   const batcher = createBatcher({
     from_position: 0, offsets: [], choice: { ...CHOICE, channels: ['book_ticker', 'depth_events'] }, onRejected: () => undefined,
-    books: { take: () => { throw new TypeError('a bug of ours') }, deafen: () => undefined },
+    books: { take: () => { throw new TypeError('a bug of ours') }, noteLost: () => undefined },
   })
   const record = (entry: Entry, position: number) => ({ ...entry, position, next: position + 1, exchange_code: 1 })
   batcher.add(record(diff('BTCUSDT', 4, 5, 0), 0))

@@ -10,7 +10,7 @@ const at = (ms: number): Micros => micros(T0 + ms * 1_000)
 function rowsOf(frames: readonly (readonly [number, number, number])[], before?: { id: number; ms: number }): string {
   const state =
     before &&
-    firstState({ id: before.id, follows: undefined, begins_anew: false, ts_exchange: at(before.ms), ts_ingest: at(before.ms), connection: 9 })
+    firstState({ id: before.id, follows: undefined, restarts_numbering: false, ts_exchange: at(before.ms), ts_ingest: at(before.ms), connection: 9 })
   const watch = createRepeatWatch(state)
   return frames
     .map(([connection, id, ms]) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
-import { carryOn, deafen, endQuiet, expire, resumeQuiet } from '../../../ingestor/writer/deafness.ts'
+import { carryOn, endQuiet, expire, loseStream, resumeQuiet } from '../../../ingestor/writer/losses.ts'
 import type { Hole } from '../../../ingestor/writer/holes.ts'
 import { observe } from '../../../ingestor/writer/sequence.ts'
 import {
@@ -49,11 +49,11 @@ function holesOf(steps: readonly Step[]): readonly string[] {
   const holes: Hole[] = []
   for (const step of steps) {
     if (typeof step === 'string') {
-      if (state !== undefined) holes.push(...deafen(state, step, state.ts_ingest))
+      if (state !== undefined) holes.push(...loseStream(state, step, state.ts_ingest))
     } else if ('carried' in step) {
       if (state !== undefined) carryOn(state, step.carried)
     } else if ('in_doubt' in step) {
-      if (state !== undefined) holes.push(...deafen(state, 'disconnect', at(1), undefined, step.in_doubt))
+      if (state !== undefined) holes.push(...loseStream(state, 'disconnect', at(1), undefined, step.in_doubt))
     } else if ('newest' in step) {
       if (state !== undefined) holes.push(...endQuiet(state, step.newest, at(2), at(3)))
     } else if ('now' in step) {
@@ -155,7 +155,7 @@ describe('diffs of a book', () => {
 test('the gap of a rare stream that is covered again ends now, however late its last event came', () => {
   for (const delay_s of [0, 3, 59]) {
     const state = firstState({ ...loose(1, 1, at(0)), ts_ingest: at(delay_s) })
-    deafen(state, 'disconnect', at(70), at(70))
+    loseStream(state, 'disconnect', at(70), at(70))
     expect(resumeQuiet(state, at(100), 9)).toMatchObject([{ to_ts: at(100) }])
     expect(observe(state, loose(2, 9, at(101)))).toEqual([])
     expect(state.ahead).toBeUndefined()
@@ -167,7 +167,7 @@ test('a rare stream: the socket that covers it again dies while it lags the one 
   expect(resumeQuiet(state, at(1), 1)).toEqual([])
   expect(observe(state, loose(50, 2, at(50)))).toEqual([])
   expect(observe(state, loose(20, 1, at(20)))).toEqual([])
-  expect(deafen(state, 'disconnect', at(60), at(60), 2)).toMatchObject([{ from_id: 20, to_id: 50 }])
+  expect(loseStream(state, 'disconnect', at(60), at(60), 2)).toMatchObject([{ from_id: 20, to_id: 50 }])
 })
 
 test('a gap never ends before it begins, even if the time of trades goes back', () => {

@@ -86,8 +86,8 @@ for (const [name, change, reason] of [
 ] as const) {
   test(`a diff with ${name} is rejected, and names the book that lost it`, () => {
     const parsed = parse('btcusdt@depth@100ms', { ...DIFF, ...change })
-    const spoiled = { symbol: 'BTCUSDT', channel: 'depth_events' }
-    expect(parsed).toMatchObject({ kind: 'rejected', reason, spoiled })
+    const affected = { symbol: 'BTCUSDT', channel: 'depth_events' }
+    expect(parsed).toMatchObject({ kind: 'rejected', reason, affected })
   })
 }
 
@@ -95,8 +95,8 @@ test('a bad partial book besides diffs leaves no gap in the sequence', () => {
   const bad = { ...DIFF, u: -1 }
   const parsed = parse('btcusdt@depth5@100ms', bad, choose('diff', 'partial5'))
   expect(parsed).toMatchObject({ kind: 'rejected' })
-  expect(parsed).not.toHaveProperty('spoiled')
-  expect(parse('btcusdt@depth5@100ms', bad, choose('partial5'))).toHaveProperty('spoiled')
+  expect(parsed).not.toHaveProperty('affected')
+  expect(parse('btcusdt@depth5@100ms', bad, choose('partial5'))).toHaveProperty('affected')
 })
 
 test('the time of a mark price is the event\'s, not the next funding in T', () => {
@@ -140,7 +140,7 @@ test('a partially filled forced order, with the time and side of the order', () 
   })
   expect(parse('btcusdt@forceOrder', { ...frame, o: { ...ORDER, S: 'HOLD' } })).toMatchObject({
     reason: 'bad_field',
-    spoiled: { channel: 'liquidations' },
+    affected: { channel: 'liquidations' },
   })
 })
 

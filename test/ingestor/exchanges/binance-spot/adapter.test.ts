@@ -62,7 +62,7 @@ for (const [unit, T] of [
     expect(parsed).toMatchObject({
       kind: 'rejected',
       reason: 'out_of_range',
-      spoiled: { symbol: 'BTCUSDT', channel: 'trades' },
+      affected: { symbol: 'BTCUSDT', channel: 'trades' },
     })
   })
 }

@@ -61,7 +61,7 @@ test('an unreadable price names the stream of its gap; a frame of an unknown kin
   expect(parse(frame('deribit_price_index.btc_usd', 'null'), at, CHOICE)).toMatchObject({
     kind: 'rejected',
     reason: 'bad_field',
-    spoiled: { symbol: 'btc_usd', channel: 'prices' },
+    affected: { symbol: 'btc_usd', channel: 'prices' },
   })
   expect(parse(frame('deribit_price_index.btc_usd', '9e999'), at, CHOICE)).toMatchObject({
     kind: 'rejected',
@@ -69,7 +69,7 @@ test('an unreadable price names the stream of its gap; a frame of an unknown kin
   })
   const unknown = parse(Buffer.from('{"jsonrpc":"2.0","method":"news"}'), at, CHOICE)
   expect(unknown).toMatchObject({ kind: 'rejected', reason: 'unknown_shape' })
-  expect(unknown).not.toHaveProperty('spoiled')
+  expect(unknown).not.toHaveProperty('affected')
 })
 
 test('the list of names has texts or objects; anything else is left out', () => {

@@ -2,15 +2,15 @@
  * Lost trade streams for which it is still unknown whether they missed anything. Pure: the caller
  * passes in which streams are covered, what is committed, and the time.
  */
-interface Unheard {
+interface LostStream {
   /** The database knows of the loss once the tape is committed up to here. */
   readonly position: number
   /** Covered without a break since then, in ms of the caller's clock. */
   covered_since_ms: number | undefined
 }
 
-export class UnheardStreams {
-  readonly #streams = new Map<string, Unheard>()
+export class LostStreams {
+  readonly #streams = new Map<string, LostStream>()
   readonly #quiet_ms: number
 
   constructor(quiet_ms: number) {

@@ -23,7 +23,7 @@ import {
  * delivered anything. `carried_by`: the socket that now carries the stream; events before its first
  * one may be missing.
  */
-export function deafen(
+export function loseStream(
   state: StreamState,
   cause: GapCause,
   lost_at: Micros,
