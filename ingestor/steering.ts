@@ -206,7 +206,7 @@ function inAll(
   return { added, removed, kept }
 }
 
-/** Without the books of symbols that are not recorded now. */
+/** Leaves out the books of symbols that are not recorded now. */
 function amongNames(depth: DepthSymbols, names: readonly string[]): DepthSymbols {
   if (depth.kind !== 'named') return depth
   const find = createNameFinder(names)

@@ -175,10 +175,10 @@ export interface TradeHistory {
     | undefined
 }
 
-/** How the exchange is asked for its clock. */
+/** How to request the exchange's clock. */
 export interface ServerTime {
   readonly path: string
-  /** Milliseconds since 1970; undefined where the body is no such answer. */
+  /** Milliseconds since 1970; undefined if the body is something else. */
   parse(body: string): number | undefined
 }
 

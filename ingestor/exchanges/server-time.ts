@@ -1,8 +1,8 @@
-/** The exchange's clock from the answer to a question for its time. */
+/** Reads the exchange's clock from its answer to a time request. */
 import type { ServerTime } from './adapter.ts'
 import { isFields } from './fields.ts'
 
-/** `field`: the one of the answer that holds milliseconds since 1970. */
+/** `field`: the answer's field with milliseconds since 1970. */
 export function serverTime(path: string, field: string): ServerTime {
   return {
     path,

@@ -25,7 +25,7 @@ export interface Batch {
   readonly listings: readonly ListedInstruments[]
   /** The state once the batch is committed. */
   readonly open_holes: OpenHoles
-  /** * The commit adds rows, dead letters, gaps, and the duplicates that it finds in the tables. */
+  /** The commit adds rows, dead letters, gaps, and the duplicates that it finds in the tables. */
   readonly counts: MutableCounts
 }
 

@@ -54,7 +54,8 @@ export function carryOn(state: StreamState, connection: number): void {
   if (ahead !== undefined) ahead.connection = undefined
 }
 
-/** * The stream is subscribed. Silence from now on means that it has no events, so its gap ends.
+/**
+ * The stream is subscribed. Silence from now on means that it has no events, so its gap ends.
  * `connection`: the subscribed socket; undefined on tapes of older builds.
  */
 export function resumeQuiet(

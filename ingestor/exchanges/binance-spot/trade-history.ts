@@ -2,9 +2,9 @@
 import type { StreamChoice, TradeHistory } from '../adapter.ts'
 
 /**
- * Source: developers.binance.com/docs/binance-spot-api-docs/rest-api, "Compressed/Aggregate trades
- * list" (weight 4, fromId inclusive) and "Old trade lookup" (weight 25, no key since 2024). Spot has
- * no insurance fund, so no id is left out.
+ * Source: developers.binance.com/docs/binance-spot-api-docs/rest-api, "Compressed/Aggregate
+ * trades list" (weight 4, fromId inclusive) and "Old trade lookup" (weight 25, no key since
+ * 2024). Spot has no insurance fund, so no id is left out.
  */
 const AGG_TRADES: TradeHistory = {
   page_trades_max: 1_000,

@@ -1,4 +1,4 @@
-/** Run by full.test.ts on a tiny file system: fills it, makes room, continues; prints what happened. */
+/** Run by full.test.ts on a tiny file system: fills it, makes room, continues; prints the steps. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
