@@ -34,7 +34,12 @@ const ENDPOINT = /^(unix:\/.{1,100}|https?:\/\/[^\s/]+)$/
 const names = z
   .string()
   .default('')
-  .transform((text) => text.split(',').map((name) => name.trim()).filter((name) => name !== ''))
+  .transform((text) =>
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  )
 
 const Environment = z
   .object({

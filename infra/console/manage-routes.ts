@@ -45,7 +45,11 @@ const SymbolsBody = z.strictObject({
 const JobBody = z.strictObject({ job: z.string().min(1).max(64), date: DayText.optional() })
 
 export function addManageRoutes(app: DoorApp, { pool, fleet, watch }: ManageDeps): void {
-  const change = async (c: Ask, ids: readonly string[], steps: readonly Step[]): Promise<Response> => {
+  const change = async (
+    c: Ask,
+    ids: readonly string[],
+    steps: readonly Step[],
+  ): Promise<Response> => {
     const { dry_run } = query(c, { dry_run: z.enum(['true', 'false']).optional() })
     const suffix = dry_run === 'true' ? '?dry_run=true' : ''
     const headers = headersOf(c)
@@ -106,7 +110,11 @@ export function addManageRoutes(app: DoorApp, { pool, fleet, watch }: ManageDeps
   })
 }
 
-async function carryOut(fleet: Fleet, ingestor_id: string, request: IngestorRequest): Promise<ChangeOutcome> {
+async function carryOut(
+  fleet: Fleet,
+  ingestor_id: string,
+  request: IngestorRequest,
+): Promise<ChangeOutcome> {
   const asked = fleet.ask(ingestor_id, request)
   try {
     if (asked === undefined) throw new Error('it can only be asked on its own machine')
@@ -125,9 +133,15 @@ function everyone(fleet: Fleet, named: readonly string[] | undefined): readonly 
     const known = views.map(({ ingestor_id }) => ingestor_id).join(', ') || 'none'
     throw new Problem(404, 'no_such_ingestor', 'There is no such ingestor.', `Known are: ${known}.`)
   }
-  const ids = named ?? views.filter(({ reach }) => reach !== 'stopped').map(({ ingestor_id }) => ingestor_id)
+  const ids =
+    named ?? views.filter(({ reach }) => reach !== 'stopped').map(({ ingestor_id }) => ingestor_id)
   if (ids.length > 0) return ids
-  throw new Problem(409, 'no_ingestor', 'There is no ingestor to ask.', 'Start one: ingestor/main.ts.')
+  throw new Problem(
+    409,
+    'no_ingestor',
+    'There is no ingestor to ask.',
+    'Start one: ingestor/main.ts.',
+  )
 }
 
 /** What depends on the exchange is asked of named ingestors, or of the only one. Errors: Problem. */
@@ -138,11 +152,16 @@ function one(fleet: Fleet, named: readonly string[] | undefined): readonly strin
   throw new Problem(400, 'ingestor_needed', 'There are several ingestors.', detail)
 }
 
-function headersOf(c: Ask): Readonly<Record<string, string>> & { readonly 'idempotency-key': string } {
+function headersOf(
+  c: Ask,
+): Readonly<Record<string, string>> & { readonly 'idempotency-key': string } {
   const if_match = c.req.header('if-match')
   return {
     // Their audit logs say for whom we ask.
-    'booktape-actor': c.get('caller').name.replaceAll(/[^\w.@-]/g, '-').slice(0, 64),
+    'booktape-actor': c
+      .get('caller')
+      .name.replaceAll(/[^\w.@-]/g, '-')
+      .slice(0, 64),
     'idempotency-key': (c.req.header('idempotency-key') ?? randomUUID()).slice(0, 120),
     ...(if_match === undefined ? {} : { 'if-match': if_match }),
   }

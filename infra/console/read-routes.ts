@@ -42,7 +42,9 @@ export function addReadRoutes(app: DoorApp, deps: ReadDeps): void {
 
   app.get('/', (c) => {
     const routes = app.routes.filter(({ method }) => method !== 'ALL')
-    return c.json({ routes: [...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted() })
+    return c.json({
+      routes: [...new Set(routes.map(({ method, path }) => `${method} ${path}`))].toSorted(),
+    })
   })
   app.get('/me', (c) => {
     const { scope, name } = c.get('caller')

@@ -38,7 +38,12 @@ const STATUSES: Readonly<Record<string, number>> = {
 export async function startConsole(config: ConsoleConfig, log: Logger): Promise<Console> {
   const { tokens, hosts, is_open_to_read, retention } = config
   const page = await buildPage(join(config.work_dir, 'console'))
-  const pool = createPool(config.database_url, 'booktape-console', CONSOLE_CONNECTIONS, CONNECT_LIMIT_MS)
+  const pool = createPool(
+    config.database_url,
+    'booktape-console',
+    CONSOLE_CONNECTIONS,
+    CONNECT_LIMIT_MS,
+  )
   const fleet = createFleet({ endpoints: config.ingestors, token: config.ingestor_token })
   const datasets = createDatasetReader(config.object_store)
   const watch = startWatch({
@@ -49,7 +54,10 @@ export async function startConsole(config: ConsoleConfig, log: Logger): Promise<
     log,
     isWatched: () => events.viewer_count > 0,
   })
-  const events = createEventHub(() => watch.snapshot(), () => watch.digest())
+  const events = createEventHub(
+    () => watch.snapshot(),
+    () => watch.digest(),
+  )
   const api = createDoorApp({ tokens, hosts, is_open_to_read, statuses: STATUSES, log })
   addReadRoutes(api, { pool, fleet, watch, datasets, retention, events })
   addManageRoutes(api, { pool, fleet, watch })

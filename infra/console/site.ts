@@ -23,7 +23,9 @@ export function createSite(page: PageBundle, api: DoorApp): DoorApp {
     site.get(`/assets/${asset.name}`, (c) => send(c, asset, `public, max-age=${YEAR_S}, immutable`))
   }
   site.route('/api', api)
-  site.notFound((c) => c.text('There is nothing here. The console is at /, its API at /api.\n', 404))
+  site.notFound((c) =>
+    c.text('There is nothing here. The console is at /, its API at /api.\n', 404),
+  )
   return site
 }
 

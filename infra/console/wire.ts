@@ -162,7 +162,11 @@ export interface SymbolDetail {
   readonly symbol: string
   readonly streams: readonly (StreamView & { readonly ingestor_id: string })[]
   /** By channel, events of each minute of the last hour that is kept, oldest first; null: not known. */
-  readonly minutes: readonly { readonly channel: string; readonly from: string; readonly counts: readonly (number | null)[] }[]
+  readonly minutes: readonly {
+    readonly channel: string
+    readonly from: string
+    readonly counts: readonly (number | null)[]
+  }[]
   readonly gaps: readonly GapView[]
   /** Why there are no gaps: the database does not answer. */
   readonly gaps_error: string | null
@@ -263,7 +267,11 @@ export interface DayDetail extends DaySummary {
     readonly missing_s: number
     readonly gap_count: number
   }[]
-  readonly columns: readonly { readonly name: string; readonly unit: string; readonly description: string }[]
+  readonly columns: readonly {
+    readonly name: string
+    readonly unit: string
+    readonly description: string
+  }[]
 }
 
 export interface DatabaseView {

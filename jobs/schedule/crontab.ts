@@ -36,7 +36,11 @@ const ARCHIVE_CRONTAB = `${everyFive(3)} * * * * ${ARCHIVE_JOB} ?id=archive&max=
 const RETENTION_CRONTAB = `${everyFive(4)} * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive&jobKey=retention`
 
 /** Lines that graphile-worker reads. */
-export function crontabOf({ polls_index_prices }: { readonly polls_index_prices: boolean }): string {
+export function crontabOf({
+  polls_index_prices,
+}: {
+  readonly polls_index_prices: boolean
+}): string {
   return [
     ...CRONTAB,
     STALE_DAYS_CRONTAB,
@@ -66,7 +70,8 @@ export function nextRuns(now_ms: number): readonly DueJob[] {
     .map((line) => {
       const [minutes, hours, , , , job] = line.split(' ')
       const crontab_id = /[?&]id=(\w+)/.exec(line)?.[1]
-      if (job === undefined || crontab_id === undefined) throw new Error(`No line of a crontab: ${line}`)
+      if (job === undefined || crontab_id === undefined)
+        throw new Error(`No line of a crontab: ${line}`)
       return { job, crontab_id, next_ms: nextTime(minutes!, hours!, now_ms) }
     })
 }

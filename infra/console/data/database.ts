@@ -14,7 +14,11 @@ import { select, whileThere } from './read.ts'
 const ARCHIVE_MS = 20_000
 
 /** What retention would do now. It decides nothing here. */
-export function planNow(pool: Pool, settings: RetentionSettings, now_ms: number): Promise<RetentionPlan> {
+export function planNow(
+  pool: Pool,
+  settings: RetentionSettings,
+  now_ms: number,
+): Promise<RetentionPlan> {
   return whileThere(async () =>
     planRetention(await selectPartitions(pool), settings, fromMillis(now_ms)),
   )
@@ -109,7 +113,8 @@ function tableOf(
     ...table,
     oldest: edges.length === 0 ? null : toIso(micros(Math.min(...edges))),
     newest: edges.length === 0 ? null : toIso(micros(Math.max(...edges))),
-    hour_bytes: whole.length === 0 ? null : whole.reduce((sum, { byte_count }) => sum + byte_count, 0),
+    hour_bytes:
+      whole.length === 0 ? null : whole.reduce((sum, { byte_count }) => sum + byte_count, 0),
   }
 }
 

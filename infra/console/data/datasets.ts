@@ -69,8 +69,11 @@ export function createDatasetReader(config: ObjectStoreConfig): DatasetReader {
       const found: DaySummary[] = []
       for (let i = 0; i < days.length; i += READS_AT_ONCE) {
         const some = days.slice(i, i + READS_AT_ONCE)
-        const manifests = await Promise.all(some.map(({ date }) => manifestOf(dataset, date as Day)))
-        for (const manifest of manifests) if (manifest !== undefined) found.push(summaryOf(manifest))
+        const manifests = await Promise.all(
+          some.map(({ date }) => manifestOf(dataset, date as Day)),
+        )
+        for (const manifest of manifests)
+          if (manifest !== undefined) found.push(summaryOf(manifest))
       }
       return found
     },
@@ -90,7 +93,9 @@ function summaryOf(manifest: Manifest): DaySummary {
   const { dataset, date, complete, row_count, coverage, files } = manifest
   const present_s = coverage.reduce((sum, symbol) => sum + symbol.present_s, 0)
   const newest_ms = Math.max(...coverage.map(({ to_ts }) => Date.parse(to_ts) + 1_000))
-  const so_far_s = complete ? DAY_S : Math.max(1, (newest_ms - Date.parse(`${date}T00:00:00Z`)) / 1_000)
+  const so_far_s = complete
+    ? DAY_S
+    : Math.max(1, (newest_ms - Date.parse(`${date}T00:00:00Z`)) / 1_000)
   return {
     dataset,
     date,

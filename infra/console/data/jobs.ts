@@ -19,10 +19,18 @@ interface Described {
 const RUNNABLE: Readonly<Record<string, Described>> = {
   features: { what: 'features and labels of a day', queue: 'features', needs_date: true },
   datasets: { what: 'candles, trades and quotes of a day', queue: 'features', needs_date: true },
-  archive: { what: 'writes finished hours to the object store', queue: 'archive', needs_date: false },
+  archive: {
+    what: 'writes finished hours to the object store',
+    queue: 'archive',
+    needs_date: false,
+  },
   retention: { what: 'drops archived hours from Postgres', queue: 'archive', needs_date: false },
   stale_days: { what: 'finds days to build again', queue: 'archive', needs_date: false },
-  replaced_builds: { what: 'deletes replaced files of datasets', queue: 'archive', needs_date: false },
+  replaced_builds: {
+    what: 'deletes replaced files of datasets',
+    queue: 'archive',
+    needs_date: false,
+  },
   validation: { what: 'checks the newest data', queue: 'validation', needs_date: false },
 }
 const OTHERS: Readonly<Record<string, string>> = {
@@ -38,7 +46,11 @@ const RUN_COLUMNS = `id::text as id, job, job_window, status, attempt, started_a
   row_count::float8 as row_count, byte_count::float8 as byte_count, error`
 
 /** `job`: of this one only. */
-export async function readJobs(pool: Pool, job: string | undefined, now_ms: number): Promise<JobsView> {
+export async function readJobs(
+  pool: Pool,
+  job: string | undefined,
+  now_ms: number,
+): Promise<JobsView> {
   const runs = await select<RunView>(
     pool,
     `select ${RUN_COLUMNS} from marketdata.job_runs

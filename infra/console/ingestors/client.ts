@@ -34,7 +34,9 @@ export function askIngestor(
     headers: {
       ...headers,
       ...(text === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(token === undefined || endpoint.startsWith('unix:') ? {} : { authorization: `Bearer ${token}` }),
+      ...(token === undefined || endpoint.startsWith('unix:')
+        ? {}
+        : { authorization: `Bearer ${token}` }),
     },
   }
   const send = endpoint.startsWith('https:') ? httpsRequest : httpRequest
@@ -48,7 +50,8 @@ export function askIngestor(
       let bytes = 0
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length
-        if (bytes > ANSWER_BYTES_MAX) asked.destroy(new Error(`its answer is over ${ANSWER_BYTES_MAX} bytes`))
+        if (bytes > ANSWER_BYTES_MAX)
+          asked.destroy(new Error(`its answer is over ${ANSWER_BYTES_MAX} bytes`))
         chunks.push(chunk)
       })
       response.on('error', fail)

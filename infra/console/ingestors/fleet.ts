@@ -65,14 +65,18 @@ export function createFleet({ endpoints, token }: FleetOptions): Fleet {
   /** By ingestor_id; by endpoint as long as nobody has said an id. */
   const known = new Map<string, Known>()
   for (const endpoint of endpoints) known.set(endpoint, unknownYet(endpoint))
-  let streams: { readonly at_ms: number; readonly answer: Promise<readonly IngestorStreams[]> } | undefined
+  let streams:
+    { readonly at_ms: number; readonly answer: Promise<readonly IngestorStreams[]> } | undefined
 
   const refreshOne = async (key: string, one: Known): Promise<void> => {
     const endpoint = reachable(one)
     if (endpoint === undefined || one.is_asking) return
     one.is_asking = true
     try {
-      const { status, body } = await askIngestor(endpoint, token, { path: '/status', limit_ms: STATUS_MS })
+      const { status, body } = await askIngestor(endpoint, token, {
+        path: '/status',
+        limit_ms: STATUS_MS,
+      })
       if (status !== 200) throw new Error(refusalOf(status, body))
       one.status = body as StatusView
       one.answered_at_ms = Date.now()
@@ -97,7 +101,12 @@ export function createFleet({ endpoints, token }: FleetOptions): Fleet {
         Object.assign(one, { beat, beat_at_ms: now_ms, endpoint: beat.endpoint })
         known.set(beat.ingestor_id, one)
         for (const [key, other] of known) {
-          if (key !== beat.ingestor_id && other.beat === undefined && other.endpoint === beat.endpoint) known.delete(key)
+          if (
+            key !== beat.ingestor_id &&
+            other.beat === undefined &&
+            other.endpoint === beat.endpoint
+          )
+            known.delete(key)
         }
       }
     },
@@ -130,7 +139,10 @@ async function readStreams(
       if (endpoint === undefined || one.status === null) return []
       try {
         const asked_at_ms = Date.now()
-        const { status, body } = await askIngestor(endpoint, token, { path: '/streams', limit_ms: STREAMS_LIMIT_MS })
+        const { status, body } = await askIngestor(endpoint, token, {
+          path: '/streams',
+          limit_ms: STREAMS_LIMIT_MS,
+        })
         if (status !== 200) return []
         const { streams } = body as { readonly streams: readonly StreamView[] }
         return [{ ingestor_id, exchange: one.status.ingestor.exchange, asked_at_ms, streams }]
@@ -192,7 +204,8 @@ function refusalOf(status: number, body: unknown): string {
 
 function wordsOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') return 'nobody listens on its socket: its process has ended'
+  if (code === 'ECONNREFUSED' || code === 'ENOENT')
+    return 'nobody listens on its socket: its process has ended'
   if (code === 'EACCES') return 'this user may not open its socket'
   return code === 'ECONNRESET' ? 'it closed the connection' : message
 }

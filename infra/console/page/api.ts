@@ -32,7 +32,11 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   try {
     response = await fetch(`/api${path}`, {
       ...init,
-      headers: { accept: 'application/json', ...headers(), ...(init.headers as Record<string, string>) },
+      headers: {
+        accept: 'application/json',
+        ...headers(),
+        ...(init.headers as Record<string, string>),
+      },
     })
   } catch {
     throw new Refusal(0, 'The console does not answer.')
@@ -41,7 +45,10 @@ export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
   if (response.ok) return body as T
   const { title, detail } = (body ?? {}) as { readonly title?: string; readonly detail?: string }
   const outcome = firstFailure(body)
-  throw new Refusal(response.status, outcome ?? ([title, detail].filter(Boolean).join(' ') || `Status ${response.status}.`))
+  throw new Refusal(
+    response.status,
+    outcome ?? ([title, detail].filter(Boolean).join(' ') || `Status ${response.status}.`),
+  )
 }
 
 export function send<T>(method: 'POST' | 'PUT', path: string, body: unknown): Promise<T> {
@@ -54,7 +61,11 @@ export function send<T>(method: 'POST' | 'PUT', path: string, body: unknown): Pr
 
 function firstFailure(body: unknown): string | undefined {
   const { outcomes } = (body ?? {}) as {
-    readonly outcomes?: readonly { readonly ingestor_id: string; readonly is_done: boolean; readonly answer: { readonly detail?: string } }[]
+    readonly outcomes?: readonly {
+      readonly ingestor_id: string
+      readonly is_done: boolean
+      readonly answer: { readonly detail?: string }
+    }[]
   }
   const failed = outcomes?.find(({ is_done }) => !is_done)
   return failed && `${failed.ingestor_id}: ${failed.answer.detail ?? 'refused'}`
@@ -69,7 +80,11 @@ export interface Loaded<T> {
 
 /** Asks at once, whenever `path` changes, and then every so often. No path: does not ask. */
 export function useAsk<T>(path: string | undefined, every_ms: number): Loaded<T> {
-  const [state, setState] = useState<{ path: string | undefined; data: T | undefined; error: string | undefined }>({
+  const [state, setState] = useState<{
+    path: string | undefined
+    data: T | undefined
+    error: string | undefined
+  }>({
     path,
     data: undefined,
     error: undefined,
@@ -85,7 +100,12 @@ export function useAsk<T>(path: string | undefined, every_ms: number): Loaded<T>
         if (!is_gone) setState({ path, data, error: undefined })
       } catch (error) {
         const { message } = error as Error
-        if (!is_gone) setState((old) => ({ path, data: old.path === path ? old.data : undefined, error: message }))
+        if (!is_gone)
+          setState((old) => ({
+            path,
+            data: old.path === path ? old.data : undefined,
+            error: message,
+          }))
       }
       if (!is_gone) timer = setTimeout(load, every_ms) as unknown as number
     }

@@ -43,24 +43,62 @@ function App() {
   }, [snapshot?.level, route.page])
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.querySelector<HTMLElement>('main')?.focus() }}>To the content</a>
-      <Frame page={route.page} snapshot={snapshot} identity={me.data} onToken={() => setAsking(true)} />
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault()
+          document.querySelector<HTMLElement>('main')?.focus()
+        }}
+      >
+        To the content
+      </a>
+      <Frame
+        page={route.page}
+        snapshot={snapshot}
+        identity={me.data}
+        onToken={() => setAsking(true)}
+      />
       <main id="main" tabIndex={-1}>
         <Freshness live={live} />
-        {snapshot === undefined ? <Waiting live={live} /> : <Page route={route} live={live} snapshot={snapshot} can_operate={me.data?.scope === 'operate'} />}
+        {snapshot === undefined ? (
+          <Waiting live={live} />
+        ) : (
+          <Page
+            route={route}
+            live={live}
+            snapshot={snapshot}
+            can_operate={me.data?.scope === 'operate'}
+          />
+        )}
       </main>
       {is_asking || live.needs_token ? (
-        <TokenDialog identity={me.data} onChanged={() => setTurn((n) => n + 1)} onClose={() => setAsking(false)} />
+        <TokenDialog
+          identity={me.data}
+          onChanged={() => setTurn((n) => n + 1)}
+          onClose={() => setAsking(false)}
+        />
       ) : null}
     </>
   )
 }
 
 function Waiting({ live }: { readonly live: Live }) {
-  return <p class="empty">{live.needs_token ? 'A token is needed.' : (live.error ?? 'Asking the console how everything is.')}</p>
+  return (
+    <p class="empty">
+      {live.needs_token
+        ? 'A token is needed.'
+        : (live.error ?? 'Asking the console how everything is.')}
+    </p>
+  )
 }
 
-function Frame(props: { readonly page: PageName; readonly snapshot: Snapshot | undefined; readonly identity: Identity | undefined; onToken(): void }) {
+function Frame(props: {
+  readonly page: PageName
+  readonly snapshot: Snapshot | undefined
+  readonly identity: Identity | undefined
+  onToken(): void
+}) {
   const [theme, setTheme] = useState<Theme>(readTheme())
   const { page, snapshot, identity } = props
   useEffect(() => {
@@ -74,7 +112,9 @@ function Frame(props: { readonly page: PageName; readonly snapshot: Snapshot | u
   return (
     <header class="frame">
       <a class="brand" href="#/overview">
-        <span class={`dot ${level ?? 'off'}`} aria-hidden="true">{MARKS[level ?? 'off']}</span>
+        <span class={`dot ${level ?? 'off'}`} aria-hidden="true">
+          {MARKS[level ?? 'off']}
+        </span>
         booktape
         <span class="hidden">{level === undefined ? '' : LEVEL_WORDS[level]}</span>
       </a>
@@ -87,7 +127,11 @@ function Frame(props: { readonly page: PageName; readonly snapshot: Snapshot | u
         ))}
       </nav>
       <div class="tools">
-        <button type="button" onClick={() => setTheme(nextTheme(theme))} aria-label={`Colours: ${theme}. Change`}>
+        <button
+          type="button"
+          onClick={() => setTheme(nextTheme(theme))}
+          aria-label={`Colours: ${theme}. Change`}
+        >
           <i aria-hidden="true">◑</i> {theme}
         </button>
         <button type="button" onClick={() => props.onToken()}>
@@ -103,7 +147,11 @@ function badgeOf(name: PageName, snapshot: Snapshot | undefined) {
   const own = (snapshot?.troubles ?? []).filter(({ page }) => page === name)
   if (own.length === 0 || name === 'overview') return null
   const level = own.some((trouble) => trouble.level === 'bad') ? 'bad' : 'warn'
-  return <b class={`count ${level}`} title={own[0]!.text}>{MARKS[level]} {own.length}</b>
+  return (
+    <b class={`count ${level}`} title={own[0]!.text}>
+      {MARKS[level]} {own.length}
+    </b>
+  )
 }
 
 function Freshness({ live }: { readonly live: Live }) {
@@ -116,7 +164,9 @@ function Freshness({ live }: { readonly live: Live }) {
   }
   return (
     <p class="freshness stale" role="alert">
-      ▲ Stale since {new Date(heard_ms).toISOString().slice(11, 19)} UTC ({duration(Math.max(0, age_ms) / 1_000)}). {error ?? 'The console says nothing.'} Connecting again.
+      ▲ Stale since {new Date(heard_ms).toISOString().slice(11, 19)} UTC (
+      {duration(Math.max(0, age_ms) / 1_000)}). {error ?? 'The console says nothing.'} Connecting
+      again.
     </p>
   )
 }
@@ -126,17 +176,35 @@ interface Route {
   readonly rest: readonly string[]
 }
 
-function Page({ route, live, snapshot, can_operate }: { readonly route: Route; readonly live: Live; readonly snapshot: Snapshot; readonly can_operate: boolean }) {
+function Page({
+  route,
+  live,
+  snapshot,
+  can_operate,
+}: {
+  readonly route: Route
+  readonly live: Live
+  readonly snapshot: Snapshot
+  readonly can_operate: boolean
+}) {
   const [first, second] = route.rest
   switch (route.page) {
     case 'overview':
       return <Overview snapshot={snapshot} points={live.points} can_operate={can_operate} />
     case 'streams':
-      return first !== undefined && second !== undefined ? <Symbol exchange={first} symbol={second} /> : <Streams />
+      return first !== undefined && second !== undefined ? (
+        <Symbol exchange={first} symbol={second} />
+      ) : (
+        <Streams />
+      )
     case 'gaps':
       return <Gaps />
     case 'jobs':
-      return first === undefined ? <Jobs can_operate={can_operate} /> : <Run id={first} can_operate={can_operate} />
+      return first === undefined ? (
+        <Jobs can_operate={can_operate} />
+      ) : (
+        <Run id={first} can_operate={can_operate} />
+      )
     case 'datasets':
       return <Datasets />
     case 'database':

@@ -31,19 +31,36 @@ export function IngestorControls({ ingestor }: { readonly ingestor: IngestorView
     <div class="controls">
       <button
         type="button"
-        onClick={() => setWish(is_paused ? { title: `Record again: ${ingestor_id}`, method: 'POST', path: '/start', body } : { title: `Pause ${ingestor_id}`, method: 'POST', path: '/stop', body })}
+        onClick={() =>
+          setWish(
+            is_paused
+              ? { title: `Record again: ${ingestor_id}`, method: 'POST', path: '/start', body }
+              : { title: `Pause ${ingestor_id}`, method: 'POST', path: '/stop', body },
+          )
+        }
       >
         {is_paused ? 'Record' : 'Pause'}
       </button>
       <form
         onSubmit={(event) => {
           event.preventDefault()
-          setWish({ title: `Record ${counted(symbols, 'symbol')}: ${ingestor_id}`, method: 'POST', path: '/scale', body: { ...body, count: symbols } })
+          setWish({
+            title: `Record ${counted(symbols, 'symbol')}: ${ingestor_id}`,
+            method: 'POST',
+            path: '/scale',
+            body: { ...body, count: symbols },
+          })
         }}
       >
         <label>
           <span class="hidden">Symbols of {ingestor_id}</span>
-          <input type="number" min={1} max={10000} value={symbols} onInput={(event) => setSymbols(Number(event.currentTarget.value))} />
+          <input
+            type="number"
+            min={1}
+            max={10000}
+            value={symbols}
+            onInput={(event) => setSymbols(Number(event.currentTarget.value))}
+          />
         </label>
         <button type="submit">Scale</button>
       </form>
@@ -57,7 +74,11 @@ function Confirm({ wish, onDone }: { readonly wish: Wish; readonly onDone: () =>
   const [error, setError] = useState<string>()
   const [is_busy, setBusy] = useState(false)
   useEffect(() => {
-    send<{ readonly outcomes: readonly ChangeOutcome[] }>(wish.method, `${wish.path}?dry_run=true`, wish.body)
+    send<{ readonly outcomes: readonly ChangeOutcome[] }>(
+      wish.method,
+      `${wish.path}?dry_run=true`,
+      wish.body,
+    )
       .then(({ outcomes }) => setPlan((outcomes[0]!.answer as { readonly result: Plan }).result))
       .catch((problem: Error) => setError(problem.message))
   }, [wish])
@@ -75,10 +96,21 @@ function Confirm({ wish, onDone }: { readonly wish: Wish; readonly onDone: () =>
     <Dialog title={wish.title} onClose={onDone}>
       {plan === undefined && error === undefined ? <p>Asking what this would do.</p> : null}
       {plan === undefined ? null : <PlanText plan={plan} />}
-      {error === undefined ? null : <p class="failure" role="alert">{error}</p>}
+      {error === undefined ? null : (
+        <p class="failure" role="alert">
+          {error}
+        </p>
+      )}
       <p class="buttons">
-        <button type="button" onClick={onDone}>Leave it</button>
-        <button type="button" class="primary" disabled={plan === undefined || is_busy} onClick={() => void carryOut()}>
+        <button type="button" onClick={onDone}>
+          Leave it
+        </button>
+        <button
+          type="button"
+          class="primary"
+          disabled={plan === undefined || is_busy}
+          onClick={() => void carryOut()}
+        >
           {is_busy ? 'Being carried out' : 'Carry out'}
         </button>
       </p>
@@ -87,18 +119,43 @@ function Confirm({ wish, onDone }: { readonly wish: Wish; readonly onDone: () =>
 }
 
 function PlanText({ plan }: { readonly plan: Plan }) {
-  const { symbols_added, symbols_removed, streams_added_count, streams_removed_count, streams_kept_count } = plan
+  const {
+    symbols_added,
+    symbols_removed,
+    streams_added_count,
+    streams_removed_count,
+    streams_kept_count,
+  } = plan
+  if (streams_added_count + streams_removed_count === 0) {
+    return (
+      <p>No stream would come or go; {counted(streams_kept_count, 'stream')} stay as they are.</p>
+    )
+  }
   return (
     <ul>
-      <li>{counted(streams_added_count, 'stream')} added{symbols_added.length === 0 ? '' : `: ${listed(symbols_added, 6)}`}</li>
-      <li>{counted(streams_removed_count, 'stream')} removed{symbols_removed.length === 0 ? '' : `: ${listed(symbols_removed, 6)}`}. Each leaves a gap with cause operator.</li>
+      <li>
+        {counted(streams_added_count, 'stream')} added
+        {symbols_added.length === 0 ? '' : `: ${listed(symbols_added, 6)}`}
+      </li>
+      <li>
+        {counted(streams_removed_count, 'stream')} removed
+        {symbols_removed.length === 0 ? '' : `: ${listed(symbols_removed, 6)}`}. Each leaves a gap
+        with cause operator.
+      </li>
       <li>{counted(streams_kept_count, 'stream')} stay as they are; none is connected anew.</li>
-      <li>It takes about {duration(plan.duration_s)} and {count(plan.rest_weight)} of the exchange's request weight.</li>
+      <li>
+        It takes about {duration(plan.duration_s)} and {count(plan.rest_weight)} of the exchange's
+        request weight.
+      </li>
     </ul>
   )
 }
 
-export function Dialog(props: { readonly title: string; readonly onClose: () => void; readonly children: preact.ComponentChildren }) {
+export function Dialog(props: {
+  readonly title: string
+  readonly onClose: () => void
+  readonly children: preact.ComponentChildren
+}) {
   const box = useRef<HTMLDialogElement>(null)
   useEffect(() => box.current?.showModal(), [])
   return (
@@ -110,7 +167,15 @@ export function Dialog(props: { readonly title: string; readonly onClose: () => 
 }
 
 /** Whoever has a token of scope operate may steer. */
-export function TokenDialog({ identity, onChanged, onClose }: { readonly identity: Identity | undefined; readonly onChanged: () => void; readonly onClose: () => void }) {
+export function TokenDialog({
+  identity,
+  onChanged,
+  onClose,
+}: {
+  readonly identity: Identity | undefined
+  readonly onChanged: () => void
+  readonly onClose: () => void
+}) {
   const [text, setText] = useState(token())
   return (
     <Dialog title="Token" onClose={onClose}>
@@ -119,7 +184,10 @@ export function TokenDialog({ identity, onChanged, onClose }: { readonly identit
           ? 'This console is shown to those who have a token.'
           : `You are ${identity.name} and may ${identity.scope === 'operate' ? 'look and steer' : 'look'}.`}
       </p>
-      <p class="muted">A token of scope operate steers the ingestors and runs jobs. On the local stack it is <code>console_token</code> in <code>.data/stack.json</code>. It stays in this tab.</p>
+      <p class="muted">
+        A token of scope operate steers the ingestors and runs jobs. On the local stack it is{' '}
+        <code>console_token</code> in <code>.data/stack.json</code>. It stays in this tab.
+      </p>
       <form
         onSubmit={(event) => {
           event.preventDefault()
@@ -130,11 +198,20 @@ export function TokenDialog({ identity, onChanged, onClose }: { readonly identit
       >
         <label>
           Token
-          <input type="password" autocomplete="off" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+          <input
+            type="password"
+            autocomplete="off"
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
         </label>
         <p class="buttons">
-          <button type="button" onClick={onClose}>Close</button>
-          <button type="submit" class="primary">Use it</button>
+          <button type="button" onClick={onClose}>
+            Close
+          </button>
+          <button type="submit" class="primary">
+            Use it
+          </button>
         </p>
       </form>
     </Dialog>

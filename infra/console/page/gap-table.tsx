@@ -5,10 +5,19 @@ import { Badge, stamp, Table } from './parts.tsx'
 
 export function GapTable({ gaps }: { readonly gaps: readonly GapView[] }) {
   return (
-    <Table caption="Gaps" head={['Symbol', 'Channel', 'Cause', 'From (UTC)', ['Length', 'n'], 'Refilled', 'Note']}>
+    <Table
+      caption="Gaps"
+      head={['Symbol', 'Channel', 'Cause', 'From (UTC)', ['Length', 'n'], 'Refilled', 'Note']}
+    >
       {gaps.map((gap) => (
         <tr key={gap.id}>
-          <th scope="row"><a href={`#/streams/${encodeURIComponent(gap.exchange)}/${encodeURIComponent(gap.symbol)}`}>{gap.symbol}</a></th>
+          <th scope="row">
+            <a
+              href={`#/streams/${encodeURIComponent(gap.exchange)}/${encodeURIComponent(gap.symbol)}`}
+            >
+              {gap.symbol}
+            </a>
+          </th>
           <td>{gap.channel}</td>
           <td>{gap.cause}</td>
           <td>{stamp(gap.from_ts)}</td>
@@ -23,11 +32,15 @@ export function GapTable({ gaps }: { readonly gaps: readonly GapView[] }) {
 
 /** Seconds; of one that has not ended, until now. */
 export function lengthOf({ from_ts, to_ts }: GapView): number {
-  return Math.max(0, ((to_ts === null ? Date.now() : Date.parse(to_ts)) - Date.parse(from_ts)) / 1_000)
+  return Math.max(
+    0,
+    ((to_ts === null ? Date.now() : Date.parse(to_ts)) - Date.parse(from_ts)) / 1_000,
+  )
 }
 
 function refilled({ is_repaired, repaired_count, to_ts }: GapView) {
-  if (is_repaired) return <Badge mark="ok">yes{repaired_count > 0 ? `, ${repaired_count} trades` : ''}</Badge>
+  if (is_repaired)
+    return <Badge mark="ok">yes{repaired_count > 0 ? `, ${repaired_count} trades` : ''}</Badge>
   if (to_ts === null) return <Badge mark="bad">not ended</Badge>
   return <Badge mark="off">no{repaired_count > 0 ? `, ${repaired_count} trades so far` : ''}</Badge>
 }

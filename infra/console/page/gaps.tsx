@@ -32,7 +32,10 @@ export function Gaps() {
         <DayChooser date={date} onChange={setDate} />
         <Failure error={error} what="The gaps" />
         {data === undefined ? null : data.gaps.length === 0 ? (
-          <Empty>Nothing was missed on {date}{date === today() ? ' so far' : ''}.</Empty>
+          <Empty>
+            Nothing was missed on {date}
+            {date === today() ? ' so far' : ''}.
+          </Empty>
         ) : (
           <>
             <Causes gaps={data.gaps} />
@@ -41,7 +44,14 @@ export function Gaps() {
         )}
       </Card>
       {data === undefined || data.gaps.length === 0 ? null : (
-        <Card title="Each gap" note={data.gaps.length > TABLE_MAX ? `the newest ${TABLE_MAX} of ${count(data.gaps.length)}` : undefined}>
+        <Card
+          title="Each gap"
+          note={
+            data.gaps.length > TABLE_MAX
+              ? `the newest ${TABLE_MAX} of ${count(data.gaps.length)}`
+              : undefined
+          }
+        >
           <GapTable gaps={data.gaps.slice(-TABLE_MAX).toReversed()} />
         </Card>
       )}
@@ -49,15 +59,46 @@ export function Gaps() {
   )
 }
 
-export function DayChooser({ date, onChange }: { readonly date: string; onChange(date: string): void }) {
+export function DayChooser({
+  date,
+  onChange,
+}: {
+  readonly date: string
+  onChange(date: string): void
+}) {
   return (
     <div class="filters">
-      <button type="button" onClick={() => onChange(shiftDay(date, -1))} aria-label="The day before">←</button>
+      <button
+        type="button"
+        onClick={() => onChange(shiftDay(date, -1))}
+        aria-label="The day before"
+      >
+        ←
+      </button>
       <label>
-        Day (UTC) <input type="date" value={date} max={today()} onChange={(event) => event.currentTarget.value !== '' && onChange(event.currentTarget.value)} />
+        Day (UTC){' '}
+        <input
+          type="date"
+          value={date}
+          max={today()}
+          onChange={(event) =>
+            event.currentTarget.value !== '' && onChange(event.currentTarget.value)
+          }
+        />
       </label>
-      <button type="button" disabled={date >= today()} onClick={() => onChange(shiftDay(date, 1))} aria-label="The day after">→</button>
-      {date === today() ? null : <button type="button" onClick={() => onChange(today())}>Today</button>}
+      <button
+        type="button"
+        disabled={date >= today()}
+        onClick={() => onChange(shiftDay(date, 1))}
+        aria-label="The day after"
+      >
+        →
+      </button>
+      {date === today() ? null : (
+        <button type="button" onClick={() => onChange(today())}>
+          Today
+        </button>
+      )}
     </div>
   )
 }
@@ -73,11 +114,18 @@ function Causes({ gaps }: { readonly gaps: readonly GapView[] }) {
     <ul class="legend" aria-label="Causes">
       {causes.map((cause) => (
         <li key={cause}>
-          <span class={`swatch tone${toneOf(cause)}`} aria-hidden="true">{letterOf(cause)}</span> {cause}{' '}
-          <b>{count(gaps.filter((gap) => gap.cause === cause).length)}</b>
+          <span class={`swatch tone${toneOf(cause)}`} aria-hidden="true">
+            {letterOf(cause)}
+          </span>{' '}
+          {cause} <b>{count(gaps.filter((gap) => gap.cause === cause).length)}</b>
         </li>
       ))}
-      <li><span class="swatch filled" aria-hidden="true">✓</span> refilled: outline only</li>
+      <li>
+        <span class="swatch filled" aria-hidden="true">
+          ✓
+        </span>{' '}
+        refilled: outline only
+      </li>
     </ul>
   )
 }
@@ -94,19 +142,35 @@ function Timeline({ date, gaps }: { readonly date: string; readonly gaps: readon
   return (
     <div class="timeline" role="group" aria-label={`Gaps of ${date} by symbol`}>
       <div class="hours" aria-hidden="true">
-        {[0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => <span key={hour} style={{ left: `${(hour / 24) * 100}%` }}>{String(hour).padStart(2, '0')}</span>)}
+        {[0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => (
+          <span key={hour} style={{ left: `${(hour / 24) * 100}%` }}>
+            {String(hour).padStart(2, '0')}
+          </span>
+        ))}
       </div>
       {longest.slice(0, LINES_MAX).map(([key, some]) => (
         <div class="line" key={key}>
-          <a href={`#/streams/${some[0]!.exchange}/${encodeURIComponent(some[0]!.symbol)}`}>{some[0]!.symbol}</a>
+          <a href={`#/streams/${some[0]!.exchange}/${encodeURIComponent(some[0]!.symbol)}`}>
+            {some[0]!.symbol}
+          </a>
           <div class="track">
-            {now > 0 && now < DAY_S ? <u class="now" style={{ left: `${(now / DAY_S) * 100}%` }} /> : null}
-            {some.map((gap) => <GapBar key={gap.id} gap={gap} from_s={from_s} />)}
+            {now > 0 && now < DAY_S ? (
+              <u class="now" style={{ left: `${(now / DAY_S) * 100}%` }} />
+            ) : null}
+            {some.map((gap) => (
+              <GapBar key={gap.id} gap={gap} from_s={from_s} />
+            ))}
           </div>
           <span class="n">{duration(missing(some))}</span>
         </div>
       ))}
-      {longest.length > LINES_MAX ? <p class="muted">and {longest.length - LINES_MAX} more symbols, with less missing</p> : null}
+      <p class="muted">
+        Rows of a line: quotes, trades, depth, mark price, liquidations. On the right: what is
+        missing, all channels together.
+      </p>
+      {longest.length > LINES_MAX ? (
+        <p class="muted">and {longest.length - LINES_MAX} more symbols, with less missing</p>
+      ) : null}
     </div>
   )
 }

@@ -5,7 +5,7 @@ import type { JobsView, RunDetail, RunView, ScheduledJob } from '../wire.ts'
 import { send, useAsk } from './api.ts'
 import { Badge, Card, Empty, Failure, shiftDay, stamp, Table, today } from './parts.tsx'
 
-const MARKS = { running: 'ok', done: 'ok', failed: 'bad' } as const
+const MARKS = { running: 'busy', done: 'ok', failed: 'bad' } as const
 
 export function Jobs({ can_operate }: { readonly can_operate: boolean }) {
   const [job, setJob] = useState('')
@@ -14,21 +14,53 @@ export function Jobs({ can_operate }: { readonly can_operate: boolean }) {
   const all = useAsk<JobsView>(job === '' ? undefined : '/jobs', 10_000).data ?? data
   return (
     <>
-      <Card title="Jobs" note={data === undefined ? undefined : `${counted(data.queued.length, 'job')} waiting in the queue`}>
+      <Card
+        title="Jobs"
+        note={
+          data === undefined
+            ? undefined
+            : `${counted(data.queued.length, 'job')} waiting in the queue`
+        }
+      >
         <Failure error={error} what="The jobs" />
         {all === undefined ? null : (
-          <Table caption="Jobs" head={['Job', 'What it does', 'Next run (UTC)', 'Newest run', ...(can_operate ? ['Run'] : [])]}>
-            {all.jobs.map((one) => <JobLine key={one.job} job={one} newest={all.runs.find((run) => run.job === one.job)} can_operate={can_operate} onAsked={reload} />)}
+          <Table
+            caption="Jobs"
+            head={[
+              'Job',
+              'What it does',
+              'Next run (UTC)',
+              'Newest run',
+              ...(can_operate ? ['Run'] : []),
+            ]}
+          >
+            {all.jobs.map((one) => (
+              <JobLine
+                key={one.job}
+                job={one}
+                newest={all.runs.find((run) => run.job === one.job)}
+                can_operate={can_operate}
+                onAsked={reload}
+              />
+            ))}
           </Table>
         )}
         {data === undefined || data.queued.length === 0 ? null : (
           <ul class="plain">
             {data.queued.map((one) => (
-              <li key={`${one.job} ${one.run_at}`}>{one.job} waits{Date.parse(one.run_at) > Date.now() ? ` until ${stamp(one.run_at)}` : ' for its turn'}{one.last_error === null ? '' : `: ${one.last_error}`}</li>
+              <li key={`${one.job} ${one.run_at}`}>
+                {one.job} waits
+                {Date.parse(one.run_at) > Date.now()
+                  ? ` until ${stamp(one.run_at)}`
+                  : ' for its turn'}
+                {one.last_error === null ? '' : `: ${one.last_error}`}
+              </li>
             ))}
           </ul>
         )}
-        {can_operate ? null : <p class="muted">A token of scope operate shows buttons that run a job.</p>}
+        {can_operate ? null : (
+          <p class="muted">A token of scope operate shows buttons that run a job.</p>
+        )}
       </Card>
       <Card title="Runs" note="the newest 200">
         <div class="filters">
@@ -36,12 +68,19 @@ export function Jobs({ can_operate }: { readonly can_operate: boolean }) {
             Job{' '}
             <select value={job} onChange={(event) => setJob(event.currentTarget.value)}>
               <option value="">all</option>
-              {(all?.jobs ?? []).map((one) => <option key={one.job} value={one.job}>{one.job}</option>)}
+              {(all?.jobs ?? []).map((one) => (
+                <option key={one.job} value={one.job}>
+                  {one.job}
+                </option>
+              ))}
             </select>
           </label>
         </div>
         {data === undefined ? null : data.runs.length === 0 ? (
-          <Empty>No job has run yet. The daemon <code>jobs/main.ts</code> runs them by the clock; <code>npx booktape jobs run archive</code> runs one by hand.</Empty>
+          <Empty>
+            No job has run yet. The daemon <code>jobs/main.ts</code> runs them by the clock;{' '}
+            <code>npx booktape jobs run archive</code> runs one by hand.
+          </Empty>
         ) : (
           <RunTable runs={data.runs} />
         )}
@@ -50,7 +89,17 @@ export function Jobs({ can_operate }: { readonly can_operate: boolean }) {
   )
 }
 
-function JobLine({ job, newest, can_operate, onAsked }: { readonly job: ScheduledJob; readonly newest: RunView | undefined; readonly can_operate: boolean; readonly onAsked: () => void }) {
+function JobLine({
+  job,
+  newest,
+  can_operate,
+  onAsked,
+}: {
+  readonly job: ScheduledJob
+  readonly newest: RunView | undefined
+  readonly can_operate: boolean
+  readonly onAsked: () => void
+}) {
   const [date, setDate] = useState(shiftDay(today(), -1))
   const [said, setSaid] = useState<string>()
   const run = async (): Promise<void> => {
@@ -67,12 +116,39 @@ function JobLine({ job, newest, can_operate, onAsked }: { readonly job: Schedule
       <th scope="row">{job.job}</th>
       <td class="wrap">{job.what}</td>
       <td>{job.next_at === null ? 'seconds after the last' : stamp(job.next_at)}</td>
-      <td>{newest === undefined ? '–' : <a href={`#/jobs/${newest.id}`}><Badge mark={MARKS[newest.status]}>{newest.status} {stamp(newest.started_at)}</Badge></a>}</td>
+      <td>
+        {newest === undefined ? (
+          '–'
+        ) : (
+          <a href={`#/jobs/${newest.id}`}>
+            <Badge mark={MARKS[newest.status]}>
+              {newest.status} {stamp(newest.started_at)}
+            </Badge>
+          </a>
+        )}
+      </td>
       {can_operate ? (
         <td>
           {job.is_runnable ? (
-            <form class="controls" onSubmit={(event) => { event.preventDefault(); void run() }}>
-              {job.needs_date ? <label><span class="hidden">Day</span><input type="date" required value={date} max={today()} onChange={(event) => setDate(event.currentTarget.value)} /></label> : null}
+            <form
+              class="controls"
+              onSubmit={(event) => {
+                event.preventDefault()
+                void run()
+              }}
+            >
+              {job.needs_date ? (
+                <label>
+                  <span class="hidden">Day</span>
+                  <input
+                    type="date"
+                    required
+                    value={date}
+                    max={today()}
+                    onChange={(event) => setDate(event.currentTarget.value)}
+                  />
+                </label>
+              ) : null}
               <button type="submit">Run</button>
               {said === undefined ? null : <span role="status">{said}</span>}
             </form>
@@ -85,16 +161,37 @@ function JobLine({ job, newest, can_operate, onAsked }: { readonly job: Schedule
 
 function RunTable({ runs }: { readonly runs: readonly RunView[] }) {
   return (
-    <Table caption="Runs" head={['Started (UTC)', 'Job', 'For', 'Status', ['Took', 'n'], ['Rows', 'n'], ['Bytes', 'n'], 'Error']}>
+    <Table
+      caption="Runs"
+      head={[
+        'Started (UTC)',
+        'Job',
+        'For',
+        'Status',
+        ['Took', 'n'],
+        ['Rows', 'n'],
+        ['Bytes', 'n'],
+        'Error',
+      ]}
+    >
       {runs.map((run) => (
         <tr key={run.id}>
-          <th scope="row"><a href={`#/jobs/${run.id}`}>{stamp(run.started_at)}</a></th>
+          <th scope="row">
+            <a href={`#/jobs/${run.id}`}>{stamp(run.started_at)}</a>
+          </th>
           <td>{run.job}</td>
           <td>{run.job_window}</td>
-          <td><Badge mark={MARKS[run.status]}>{run.status}{run.attempt > 1 ? `, try ${run.attempt}` : ''}</Badge></td>
+          <td>
+            <Badge mark={MARKS[run.status]}>
+              {run.status}
+              {run.attempt > 1 ? `, try ${run.attempt}` : ''}
+            </Badge>
+          </td>
           <td class="n">{duration(run.elapsed_s)}</td>
           <td class="n">{run.row_count === null ? '–' : count(run.row_count)}</td>
-          <td class="n">{run.byte_count === null || run.byte_count === 0 ? '–' : bytes(run.byte_count)}</td>
+          <td class="n">
+            {run.byte_count === null || run.byte_count === 0 ? '–' : bytes(run.byte_count)}
+          </td>
           <td class="wrap">{run.error?.split('\n')[0] ?? ''}</td>
         </tr>
       ))}
@@ -116,23 +213,39 @@ export function Run({ id, can_operate }: { readonly id: string; readonly can_ope
   }
   return (
     <>
-      <p class="back"><a href="#/jobs">← all runs</a></p>
-      <Card title={run === undefined ? 'Run' : `${run.job} ${run.job_window}`} note={run && `started ${stamp(run.started_at)} UTC`}>
+      <p class="back">
+        <a href="#/jobs">← all runs</a>
+      </p>
+      <Card
+        title={run === undefined ? 'Run' : `${run.job} ${run.job_window}`}
+        note={run && `started ${stamp(run.started_at)} UTC`}
+      >
         <Failure error={error} what="The run" />
         {run === undefined ? null : (
           <>
             <p>
-              <Badge mark={MARKS[run.status]}>{run.status}</Badge> {run.status === 'running' ? 'for' : 'after'} {duration(run.elapsed_s)}
+              <Badge mark={MARKS[run.status]}>{run.status}</Badge>{' '}
+              {run.status === 'running' ? 'for' : 'after'} {duration(run.elapsed_s)}
               {run.row_count === null ? '' : `, ${counted(run.row_count, 'row')}`}
               {run.byte_count === null ? '' : `, ${bytes(run.byte_count)}`}
-              {can_operate && run.status !== 'running' ? <button type="button" class="inline" onClick={() => void retry()}>Run it again</button> : null}
+              {can_operate && run.status !== 'running' ? (
+                <button type="button" class="inline" onClick={() => void retry()}>
+                  Run it again
+                </button>
+              ) : null}
               {said === undefined ? null : <span role="status"> {said}</span>}
             </p>
             {run.error === null ? null : <pre class="failure">{run.error}</pre>}
             {run.lines.length === 0 ? (
-              <Empty>{run.status === 'running' ? 'It has said nothing yet.' : 'It said nothing.'}</Empty>
+              <Empty>
+                {run.status === 'running' ? 'It has said nothing yet.' : 'It said nothing.'}
+              </Empty>
             ) : (
-              <ol class="log">{run.lines.map((line, i) => <LogLine key={i} line={line} />)}</ol>
+              <ol class="log">
+                {run.lines.map((line, i) => (
+                  <LogLine key={i} line={line} />
+                ))}
+              </ol>
             )}
           </>
         )}
@@ -143,7 +256,10 @@ export function Run({ id, can_operate }: { readonly id: string; readonly can_ope
 
 function LogLine({ line }: { readonly line: RunDetail['lines'][number] }) {
   const { ts, level, msg, ...facts } = line
-  const words = Object.entries(facts).map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+  const words = Object.entries(facts).map(
+    ([name, value]) =>
+      `${name}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+  )
   return (
     <li class={level}>
       <time>{ts.slice(11, 23)}</time> <b>{level}</b> {msg} <span>{words.join(' ')}</span>

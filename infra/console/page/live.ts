@@ -68,7 +68,9 @@ async function follow(signal: AbortSignal, set: Change): Promise<void> {
       set((old) => ({ ...old, is_connected: false, needs_token, error: (error as Error).message }))
       if (needs_token) return
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]))
+    await new Promise((resolve) =>
+      setTimeout(resolve, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]),
+    )
   }
 }
 
@@ -79,7 +81,8 @@ async function listen(signal: AbortSignal, tell: (snapshot: Snapshot) => void): 
   let timer = setTimeout(() => own.abort(), SILENT_MS)
   try {
     const response = await fetch('/api/events', { headers: headers(), signal: own.signal })
-    if (!response.ok || response.body === null) throw new Refusal(response.status, 'The console refuses to go live.')
+    if (!response.ok || response.body === null)
+      throw new Refusal(response.status, 'The console refuses to go live.')
     let text = ''
     const decoder = new TextDecoder()
     const reader = response.body.getReader()
@@ -104,7 +107,10 @@ async function listen(signal: AbortSignal, tell: (snapshot: Snapshot) => void): 
   }
 }
 
-function withPoint(points: readonly HistoryPoint[], point: HistoryPoint | null): readonly HistoryPoint[] {
+function withPoint(
+  points: readonly HistoryPoint[],
+  point: HistoryPoint | null,
+): readonly HistoryPoint[] {
   if (point === null || (points.at(-1)?.[0] ?? 0) >= point[0]) return points
   return [...points, point].slice(-POINTS_MAX)
 }

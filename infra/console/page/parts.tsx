@@ -3,10 +3,16 @@ import type { ComponentChildren } from 'preact'
 import type { Level } from '../wire.ts'
 
 /** A form and a word beside each colour. */
-export const MARKS = { ok: '●', warn: '▲', bad: '■', off: '○' } as const
-export type Mark = Level | 'off'
+export const MARKS = { ok: '●', warn: '▲', bad: '■', off: '○', busy: '▶' } as const
+export type Mark = Level | 'off' | 'busy'
 
-export function Badge({ mark, children }: { readonly mark: Mark; readonly children: ComponentChildren }) {
+export function Badge({
+  mark,
+  children,
+}: {
+  readonly mark: Mark
+  readonly children: ComponentChildren
+}) {
   return (
     <span class={`badge ${mark}`}>
       <i aria-hidden="true">{MARKS[mark]}</i>
@@ -38,7 +44,13 @@ export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <p class="empty">{children}</p>
 }
 
-export function Failure({ error, what }: { readonly error: string | undefined; readonly what: string }) {
+export function Failure({
+  error,
+  what,
+}: {
+  readonly error: string | undefined
+  readonly what: string
+}) {
   if (error === undefined) return null
   return (
     <p class="failure" role="alert">
@@ -48,11 +60,23 @@ export function Failure({ error, what }: { readonly error: string | undefined; r
 }
 
 /** How full something is. `value` and `max` in the same unit. */
-export function Bar(props: { readonly value: number; readonly max: number; readonly label: string; readonly mark?: Mark }) {
+export function Bar(props: {
+  readonly value: number
+  readonly max: number
+  readonly label: string
+  readonly mark?: Mark
+}) {
   const share = props.max <= 0 ? 0 : Math.min(1, props.value / props.max)
   const percent = Math.round(share * 100)
   return (
-    <div class={`bar ${props.mark ?? 'ok'}`} role="meter" aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100} aria-label={props.label}>
+    <div
+      class={`bar ${props.mark ?? 'ok'}`}
+      role="meter"
+      aria-valuenow={percent}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-label={props.label}
+    >
       <b style={{ width: `${(share * 100).toFixed(1)}%` }} />
     </div>
   )
@@ -73,9 +97,13 @@ export function Table(props: {
           <tr>
             {props.head.map((cell) =>
               typeof cell === 'string' ? (
-                <th key={cell} scope="col">{cell}</th>
+                <th key={cell} scope="col">
+                  {cell}
+                </th>
               ) : (
-                <th key={cell[0]} scope="col" class="n">{cell[0]}</th>
+                <th key={cell[0]} scope="col" class="n">
+                  {cell[0]}
+                </th>
               ),
             )}
           </tr>

@@ -35,7 +35,13 @@ export function Spark({ label, times, values, format, height = 44, has_axes = fa
           cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
           padding: has_axes ? [12, 8, 0, 0] : [4, 2, 2, 2],
           scales: {
-            x: { time: true, range: (_u, min, max) => [max - Math.min(SPAN_S_MAX, Math.max(SPAN_S_MIN, max - min)), max] },
+            x: {
+              time: true,
+              range: (_u, min, max) => [
+                max - Math.min(SPAN_S_MAX, Math.max(SPAN_S_MIN, max - min)),
+                max,
+              ],
+            },
             y: { range: (_u, min, max) => [Math.min(0, min), Math.max(max * 1.1, 1)] },
           },
           axes: has_axes
@@ -45,7 +51,8 @@ export function Spark({ label, times, values, format, height = 44, has_axes = fa
                   grid: { stroke: colour('--line'), width: 1 },
                   ticks: { show: false },
                   size: 26,
-                  values: (_u, splits) => splits.map((at) => new Date(at * 1_000).toISOString().slice(11, 16)),
+                  values: (_u, splits) =>
+                    splits.map((at) => new Date(at * 1_000).toISOString().slice(11, 16)),
                 },
                 {
                   stroke: colour('--muted'),
@@ -85,7 +92,9 @@ export function Spark({ label, times, values, format, height = 44, has_axes = fa
         parent,
       )
     plot.current = make()
-    const fit = new ResizeObserver(() => plot.current?.setSize({ width: Math.max(60, parent.clientWidth), height }))
+    const fit = new ResizeObserver(() =>
+      plot.current?.setSize({ width: Math.max(60, parent.clientWidth), height }),
+    )
     fit.observe(parent)
     const recolour = new MutationObserver(() => {
       const { data } = plot.current!
@@ -93,7 +102,10 @@ export function Spark({ label, times, values, format, height = 44, has_axes = fa
       plot.current = make()
       plot.current.setData(data)
     })
-    recolour.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] })
+    recolour.observe(document.documentElement, {
+      attributes: true,
+      attributeFilter: ['data-theme'],
+    })
     return () => {
       fit.disconnect()
       recolour.disconnect()
@@ -104,7 +116,10 @@ export function Spark({ label, times, values, format, height = 44, has_axes = fa
     plot.current?.setData([[...times], [...values]] as uPlot.AlignedData)
   }, [times, values])
   const known = values.filter((value) => value !== null)
-  const range = known.length < 2 ? 'The line begins.' : `${format(Math.min(...known))} to ${format(Math.max(...known))}`
+  const range =
+    known.length < 2
+      ? 'The line begins.'
+      : `${format(Math.min(...known))} to ${format(Math.max(...known))}`
   return (
     <figure class="spark">
       <div ref={box} role="img" aria-label={`${label}, last hour: ${range}`} />

@@ -34,19 +34,39 @@ export function Streams() {
       symbol.toUpperCase().includes(text.trim().toUpperCase()) && (!only_odd || cells.some(isOdd)),
   )
   return (
-    <Card title="Streams" note={data === undefined ? undefined : `${counted(data.symbols.length, 'symbol')}, ${counted(data.channels.length, 'channel')}`}>
+    <Card
+      title="Streams"
+      note={
+        data === undefined
+          ? undefined
+          : `${counted(data.symbols.length, 'symbol')}, ${counted(data.channels.length, 'channel')}`
+      }
+    >
       <Failure error={error} what="The streams" />
       <div class="filters">
         <label>
-          Symbol <input type="search" value={text} onInput={(event) => setText(event.currentTarget.value)} placeholder="all" />
+          Symbol{' '}
+          <input
+            type="search"
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+            placeholder="all"
+          />
         </label>
         <label class="check">
-          <input type="checkbox" checked={only_odd} onChange={(event) => setOnlyOdd(event.currentTarget.checked)} /> only what is not as usual
+          <input
+            type="checkbox"
+            checked={only_odd}
+            onChange={(event) => setOnlyOdd(event.currentTarget.checked)}
+          />{' '}
+          only what is not as usual
         </label>
         <Legend cells={(data?.symbols ?? []).flatMap(({ cells }) => cells)} />
       </div>
       {data === undefined ? (
-        error === undefined ? <Empty>Asking the ingestors.</Empty> : null
+        error === undefined ? (
+          <Empty>Asking the ingestors.</Empty>
+        ) : null
       ) : wanted.length === 0 ? (
         <Empty>
           {data.symbols.length === 0
@@ -57,10 +77,18 @@ export function Streams() {
         </Empty>
       ) : (
         [...new Set(wanted.map(({ exchange }) => exchange))].map((exchange) => (
-          <Grids key={exchange} exchange={exchange} symbols={wanted.filter((one) => one.exchange === exchange)} channels={data.channels} />
+          <Grids
+            key={exchange}
+            exchange={exchange}
+            symbols={wanted.filter((one) => one.exchange === exchange)}
+            channels={data.channels}
+          />
         ))
       )}
-      <p class="muted">The time is that since the last frame. A stream is silent after 25 times its usual wait, 2.5 times its longest one, and 2.5 s at least. Choose a symbol for its history, gaps and book.</p>
+      <p class="muted">
+        The time is that since the last frame. A stream is silent after 25 times its usual wait, 2.5
+        times its longest one, and 2.5 s at least. Choose a symbol for its history, gaps and book.
+      </p>
     </Card>
   )
 }
@@ -80,7 +108,10 @@ function Legend({ cells }: { readonly cells: readonly CellView[] }) {
         const n = cells.filter((cell) => cell.pace === pace).length
         return n === 0 && pace !== 'ok' && pace !== 'silent' ? null : (
           <li key={pace}>
-            <span class={`cell ${pace}`}><i aria-hidden="true">{PACES[pace].mark}</i></span> {PACES[pace].word} <b>{n}</b>
+            <span class={`cell ${pace}`}>
+              <i aria-hidden="true">{PACES[pace].mark}</i>
+            </span>{' '}
+            {PACES[pace].word} <b>{n}</b>
           </li>
         )
       })}
@@ -88,50 +119,88 @@ function Legend({ cells }: { readonly cells: readonly CellView[] }) {
   )
 }
 
-function Grids(props: { readonly exchange: string; readonly symbols: readonly SymbolView[]; readonly channels: readonly string[] }) {
+function Grids(props: {
+  readonly exchange: string
+  readonly symbols: readonly SymbolView[]
+  readonly channels: readonly string[]
+}) {
   const { exchange } = props
-  const channels = props.channels.filter((channel) => props.symbols.some(({ cells }) => cells.some((cell) => cell.channel === channel)))
+  const channels = props.channels.filter((channel) =>
+    props.symbols.some(({ cells }) => cells.some((cell) => cell.channel === channel)),
+  )
   // What is broken comes first.
-  const symbols = props.symbols.toSorted((left, right) => Number(isBroken(right)) - Number(isBroken(left)))
+  const symbols = props.symbols.toSorted(
+    (left, right) => Number(isBroken(right)) - Number(isBroken(left)),
+  )
   const width = useWidth()
   const fits = Math.max(1, Math.min(4, Math.floor(width / COLUMN_PX)))
   const columns = symbols.length < SYMBOLS_WIDE ? 1 : fits
   const size = Math.ceil(symbols.length / columns)
   return (
     <section>
-    <h3>{exchange}</h3>
-    <div class={`grids ${columns === 1 ? 'single' : ''}`}>
-      {Array.from({ length: columns }, (_, i) => symbols.slice(i * size, (i + 1) * size)).map((some) => (
-        <table class="grid" key={some[0]?.symbol}>
-          <caption class="hidden">Streams by symbol and channel</caption>
-          <thead>
-            <tr>
-              <th scope="col">symbol</th>
-              {channels.map((channel) => <th scope="col" key={channel} title={channel}>{NAMES[channel] ?? channel}</th>)}
-            </tr>
-          </thead>
-          <tbody>
-            {some.map((line) => <SymbolLine key={`${line.ingestor_id} ${line.symbol}`} line={line} channels={channels} />)}
-          </tbody>
-        </table>
-      ))}
-    </div>
+      <h3>{exchange}</h3>
+      <div class={`grids ${columns === 1 ? 'single' : ''}`}>
+        {Array.from({ length: columns }, (_, i) => symbols.slice(i * size, (i + 1) * size)).map(
+          (some) => (
+            <table class="grid" key={some[0]?.symbol}>
+              <caption class="hidden">Streams by symbol and channel</caption>
+              <thead>
+                <tr>
+                  <th scope="col">symbol</th>
+                  {channels.map((channel) => (
+                    <th scope="col" key={channel} title={channel}>
+                      {NAMES[channel] ?? channel}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {some.map((line) => (
+                  <SymbolLine
+                    key={`${line.ingestor_id} ${line.symbol}`}
+                    line={line}
+                    channels={channels}
+                  />
+                ))}
+              </tbody>
+            </table>
+          ),
+        )}
+      </div>
     </section>
   )
 }
 
-function SymbolLine({ line, channels }: { readonly line: SymbolView; readonly channels: readonly string[] }) {
+function SymbolLine({
+  line,
+  channels,
+}: {
+  readonly line: SymbolView
+  readonly channels: readonly string[]
+}) {
   const { symbol, exchange, cells, is_book_in_sequence } = line
   return (
     <tr>
       <th scope="row">
-        <a href={`#/streams/${encodeURIComponent(exchange)}/${encodeURIComponent(symbol)}`} title={exchange}>{symbol}</a>
-        {is_book_in_sequence === false ? <b class="bad-text" title="Its order book is not in sequence"> ≠</b> : null}
+        <a
+          href={`#/streams/${encodeURIComponent(exchange)}/${encodeURIComponent(symbol)}`}
+          title={exchange}
+        >
+          {symbol}
+        </a>
+        {is_book_in_sequence === false ? (
+          <b class="bad-text" title="Its order book is not in sequence">
+            {' '}
+            ≠
+          </b>
+        ) : null}
       </th>
       {channels.map((channel) => {
         const cell = cells.find((one) => one.channel === channel)
         return cell === undefined ? (
-          <td key={channel} class="none"><span aria-label="not recorded">–</span></td>
+          <td key={channel} class="none">
+            <span aria-label="not recorded">–</span>
+          </td>
         ) : (
           <td key={channel}>
             <span class={`cell ${cell.pace}`} title={cellWords(symbol, cell)}>
@@ -150,7 +219,10 @@ function age(silent_ms: number): string {
   return silent_ms < 1_000 ? '<1 s' : duration(silent_ms / 1_000)
 }
 
-function cellWords(symbol: string, { channel, pace, silent_ms, normal_ms, cause }: CellView): string {
+function cellWords(
+  symbol: string,
+  { channel, pace, silent_ms, normal_ms, cause }: CellView,
+): string {
   const last = silent_ms === null ? 'no frame yet' : `last frame ${duration(silent_ms / 1_000)} ago`
   const usual = normal_ms === null ? '' : `, usually one every ${duration(normal_ms / 1_000)}`
   return `${symbol} ${channel}: ${PACES[pace].word}; ${last}${usual}${cause === null ? '' : ` (${cause})`}`

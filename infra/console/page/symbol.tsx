@@ -7,13 +7,21 @@ import { GapTable } from './gap-table.tsx'
 import { Badge, Card, Empty, Failure, stamp, Table } from './parts.tsx'
 import { Spark } from './spark.tsx'
 
-export function Symbol({ exchange, symbol }: { readonly exchange: string; readonly symbol: string }) {
+export function Symbol({
+  exchange,
+  symbol,
+}: {
+  readonly exchange: string
+  readonly symbol: string
+}) {
   const path = `/symbols/${encodeURIComponent(exchange)}/${encodeURIComponent(symbol)}`
   const { data, error } = useAsk<SymbolDetail>(path, 3_000)
   const book = data?.streams.find(({ is_book_in_sequence }) => is_book_in_sequence !== null)
   return (
     <>
-      <p class="back"><a href="#/streams">← all streams</a></p>
+      <p class="back">
+        <a href="#/streams">← all streams</a>
+      </p>
       <Card title={symbol} note={exchange}>
         <Failure error={error} what="The symbol" />
         {data === undefined ? null : data.streams.length === 0 ? (
@@ -36,9 +44,16 @@ export function Symbol({ exchange, symbol }: { readonly exchange: string; readon
       </Card>
       <Card title="Last hour" note="events a minute, from the one-second rollups">
         {data === undefined || data.minutes.length === 0 ? (
-          <Empty>{data?.gaps_error ?? 'The rollups have no minute of this symbol yet. They follow within a minute.'}</Empty>
+          <Empty>
+            {data?.gaps_error ??
+              'The rollups have no minute of this symbol yet. They follow within a minute.'}
+          </Empty>
         ) : (
-          <div class="minutes">{data.minutes.map((one) => <Minutes key={one.channel} {...one} />)}</div>
+          <div class="minutes">
+            {data.minutes.map((one) => (
+              <Minutes key={one.channel} {...one} />
+            ))}
+          </div>
         )}
       </Card>
       <Card title="Gaps" note="the newest 100">
@@ -56,16 +71,38 @@ export function Symbol({ exchange, symbol }: { readonly exchange: string; readon
 
 function Streams({ streams }: { readonly streams: SymbolDetail['streams'] }) {
   return (
-    <Table caption="Streams of the symbol" head={['Stream', 'State', 'Ingestor', ['Frames', 'n'], ['Since the last', 'n'], 'Newest event (UTC)', 'Open hole']}>
+    <Table
+      caption="Streams of the symbol"
+      head={[
+        'Stream',
+        'State',
+        'Ingestor',
+        ['Frames', 'n'],
+        ['Since the last', 'n'],
+        'Newest event (UTC)',
+        'Open hole',
+      ]}
+    >
       {streams.map((stream) => (
         <tr key={`${stream.ingestor_id} ${stream.stream}`}>
-          <th scope="row">{stream.channel}<small>{stream.stream}</small></th>
-          <td><Badge mark={stream.is_heard ? 'ok' : 'bad'}>{stream.refusal ?? (stream.is_heard ? 'heard' : 'not heard')}</Badge></td>
+          <th scope="row">
+            {stream.channel}
+            <small>{stream.stream}</small>
+          </th>
+          <td>
+            <Badge mark={stream.is_heard ? 'ok' : 'bad'}>
+              {stream.refusal ?? (stream.is_heard ? 'heard' : 'not heard')}
+            </Badge>
+          </td>
           <td>{stream.ingestor_id}</td>
           <td class="n">{count(stream.frame_count)}</td>
           <td class="n">{stream.silent_ms === null ? '–' : duration(stream.silent_ms / 1_000)}</td>
           <td>{stream.last_event_at === null ? '–' : stamp(stream.last_event_at)}</td>
-          <td>{stream.open_hole === null ? '–' : `${stream.open_hole.cause} since ${stamp(stream.open_hole.since)}`}</td>
+          <td>
+            {stream.open_hole === null
+              ? '–'
+              : `${stream.open_hole.cause} since ${stamp(stream.open_hole.since)}`}
+          </td>
         </tr>
       ))}
     </Table>
@@ -73,11 +110,21 @@ function Streams({ streams }: { readonly streams: SymbolDetail['streams'] }) {
 }
 
 function Minutes({ channel, from, counts }: SymbolDetail['minutes'][number]) {
-  const times = useMemo(() => counts.map((_, i) => Date.parse(from) / 1_000 + i * 60), [from, counts])
+  const times = useMemo(
+    () => counts.map((_, i) => Date.parse(from) / 1_000 + i * 60),
+    [from, counts],
+  )
   return (
     <section>
       <h3>{channel}</h3>
-      <Spark label={`${channel} per minute`} times={times} values={counts} format={(value) => `${count(Math.round(value))}/min`} height={150} has_axes />
+      <Spark
+        label={`${channel} per minute`}
+        times={times}
+        values={counts}
+        format={(value) => `${count(Math.round(value))}/min`}
+        height={150}
+        has_axes
+      />
     </section>
   )
 }

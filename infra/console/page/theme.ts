@@ -11,7 +11,8 @@ export function readTheme(): Theme {
 
 export function applyTheme(theme: Theme): void {
   localStorage.setItem(KEY, theme)
-  const is_dark = theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
+  const is_dark =
+    theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
   document.documentElement.dataset['theme'] = is_dark ? 'dark' : 'light'
 }
 

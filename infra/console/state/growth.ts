@@ -18,10 +18,14 @@ export function createGrowthBook(): GrowthBook {
       const passed_ms = now_ms - (before?.at_ms ?? now_ms)
       if (before !== undefined && passed_ms >= SPAN_MS_MIN) {
         const { sizes: old } = before
-        const grown = [...sizes].reduce((sum, [name, size]) => sum + Math.max(0, size - (old.get(name) ?? 0)), 0)
+        const grown = [...sizes].reduce(
+          (sum, [name, size]) => sum + Math.max(0, size - (old.get(name) ?? 0)),
+          0,
+        )
         const rate = grown / passed_ms
         const share = 1 - Math.exp(-passed_ms / MEMORY_MS)
-        bytes_per_ms = bytes_per_ms === undefined ? rate : bytes_per_ms + share * (rate - bytes_per_ms)
+        bytes_per_ms =
+          bytes_per_ms === undefined ? rate : bytes_per_ms + share * (rate - bytes_per_ms)
       }
       if (before === undefined || passed_ms >= SPAN_MS_MIN) before = { at_ms: now_ms, sizes }
       return bytes_per_ms === undefined ? null : bytes_per_ms * 3_600_000

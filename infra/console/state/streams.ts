@@ -30,7 +30,10 @@ function gridOf(
   uptime_s: number,
   paces: PaceBook,
 ): readonly SymbolView[] {
-  const symbols = new Map<string, { is_book_in_sequence: boolean | null; cells: Map<string, CellView> }>()
+  const symbols = new Map<
+    string,
+    { is_book_in_sequence: boolean | null; cells: Map<string, CellView> }
+  >()
   for (const stream of streams) {
     const { symbol, channel, is_book_in_sequence } = stream
     const key = `${ingestor_id} ${stream.stream}`

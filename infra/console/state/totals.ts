@@ -18,7 +18,9 @@ export function createTotalsBook(): TotalsBook {
   const tapes = new Map<string, TapeAt>()
   return {
     add(ingestors, now_ms) {
-      const answering = ingestors.filter(({ reach, status }) => reach === 'answers' && status !== null)
+      const answering = ingestors.filter(
+        ({ reach, status }) => reach === 'answers' && status !== null,
+      )
       if (answering.length === 0) return undefined
       const sum = (read: (status: NonNullable<IngestorView['status']>) => number): number =>
         answering.reduce((total, { status }) => total + read(status!), 0)

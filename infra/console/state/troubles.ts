@@ -1,5 +1,14 @@
 /** What an operator should know now, in words, the worst first: a pure function of what was found. */
-import type { DiskView, IngestorView, Level, RunView, ServiceView, StreamsView, Totals, Trouble } from '../wire.ts'
+import type {
+  DiskView,
+  IngestorView,
+  Level,
+  RunView,
+  ServiceView,
+  StreamsView,
+  Totals,
+  Trouble,
+} from '../wire.ts'
 import { bytes, count, counted, duration, listed } from './words.ts'
 
 export interface Facts {
@@ -30,7 +39,11 @@ export function findTroubles(facts: Facts): readonly Trouble[] {
   ]
   if (facts.ingestors.length === 0 && facts.database.is_up) {
     found.push(
-      bad('no_ingestor', 'No ingestor has reported itself in the last week: nothing is recorded.', 'overview'),
+      bad(
+        'no_ingestor',
+        'No ingestor has reported itself in the last week: nothing is recorded.',
+        'overview',
+      ),
     )
   }
   return found.toSorted((left, right) => rank(right.level) - rank(left.level))
@@ -54,40 +67,102 @@ function ofIngestor(ingestor: IngestorView, { totals }: Facts): readonly Trouble
   const { ingestor_id, reach, error, exchange, status, seen_s } = ingestor
   const name = `Ingestor ${ingestor_id} (${exchange || 'exchange unknown'})`
   if (reach === 'stopped') {
-    return [warn('ingestor_stopped', `${name} was stopped${agoText(seen_s)}: it records nothing.`, 'overview')]
+    return [
+      warn(
+        'ingestor_stopped',
+        `${name} was stopped${agoText(seen_s)}: it records nothing.`,
+        'overview',
+      ),
+    ]
   }
   if (reach === 'silent') {
-    const recorded = status === null ? '' : ` Its ${counted(status.actual.symbol_count, 'symbol')} are not recorded.`
-    return [bad('ingestor_silent', `${name} does not answer: ${error ?? 'no reason known'}.${recorded}`, 'overview')]
+    const recorded =
+      status === null
+        ? ''
+        : ` Its ${counted(status.actual.symbol_count, 'symbol')} are not recorded.`
+    return [
+      bad(
+        'ingestor_silent',
+        `${name} does not answer: ${error ?? 'no reason known'}.${recorded}`,
+        'overview',
+      ),
+    ]
   }
   if (reach === 'elsewhere') {
     const is_late = (seen_s ?? Infinity) > 30
     return is_late
-      ? [bad('ingestor_silent', `${name} on ${ingestor.host} has not reported itself for ${duration(seen_s ?? 0)}.`, 'overview')]
+      ? [
+          bad(
+            'ingestor_silent',
+            `${name} on ${ingestor.host} has not reported itself for ${duration(seen_s ?? 0)}.`,
+            'overview',
+          ),
+        ]
       : []
   }
   if (status === null) return []
   const found: Trouble[] = []
   const { tape, writer, actual, books, desired } = status
-  const room = totals?.tape_room_s === null || totals === undefined ? '' : ` The tape has room for ${duration(totals.tape_room_s)}.`
-  if (tape.is_full) found.push(bad('tape_full', `The tape of ${ingestor_id} is full (${bytes(tape.used_bytes)}): no frame is taken until Postgres takes rows.`, 'overview'))
-  else if (writer.database_away) found.push(bad('database_away', `Ingestor ${ingestor_id} cannot write to Postgres; frames wait on the tape.${room}`, 'database'))
-  else if (writer.lag_ms > LAG_MS_MAX) found.push(warn('lagging', `Ingestor ${ingestor_id} is ${duration(writer.lag_ms / 1_000)} behind; ${bytes(tape.backlog_bytes)} wait on the tape.${room}`, 'overview'))
+  const room =
+    totals?.tape_room_s === null || totals === undefined
+      ? ''
+      : ` The tape has room for ${duration(totals.tape_room_s)}.`
+  if (tape.is_full)
+    found.push(
+      bad(
+        'tape_full',
+        `The tape of ${ingestor_id} is full (${bytes(tape.used_bytes)}): no frame is taken until Postgres takes rows.`,
+        'overview',
+      ),
+    )
+  else if (writer.database_away)
+    found.push(
+      bad(
+        'database_away',
+        `Ingestor ${ingestor_id} cannot write to Postgres; frames wait on the tape.${room}`,
+        'database',
+      ),
+    )
+  else if (writer.lag_ms > LAG_MS_MAX)
+    found.push(
+      warn(
+        'lagging',
+        `Ingestor ${ingestor_id} is ${duration(writer.lag_ms / 1_000)} behind; ${bytes(tape.backlog_bytes)} wait on the tape.${room}`,
+        'overview',
+      ),
+    )
   if (actual.recording === 'paused') {
     const who = desired.changed_by === null ? '' : ` by ${desired.changed_by}`
-    found.push(warn('paused', `Ingestor ${ingestor_id} is paused${who}: nothing is recorded.`, 'audit'))
+    found.push(
+      warn('paused', `Ingestor ${ingestor_id} is paused${who}: nothing is recorded.`, 'audit'),
+    )
   }
-  if (writer.dead_letters > 0) found.push(warn('dead_letters', `Ingestor ${ingestor_id} put ${counted(writer.dead_letters, 'record')} aside that Postgres refuses.`, 'overview'))
+  if (writer.dead_letters > 0)
+    found.push(
+      warn(
+        'dead_letters',
+        `Ingestor ${ingestor_id} put ${counted(writer.dead_letters, 'record')} aside that Postgres refuses.`,
+        'overview',
+      ),
+    )
   const lost = books.known - books.in_sequence
   if (lost > 0 && books.known > 0 && status.ingestor.uptime_s > 60) {
-    found.push(warn('books_lost', `${count(lost)} of ${counted(books.known, 'order book')} of ${exchange} are not in sequence.`, 'streams'))
+    found.push(
+      warn(
+        'books_lost',
+        `${count(lost)} of ${counted(books.known, 'order book')} of ${exchange} are not in sequence.`,
+        'streams',
+      ),
+    )
   }
   return found
 }
 
 function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
   if (streams === undefined) return []
-  const answering = ingestors.filter(({ reach, status }) => reach === 'answers' && status?.actual.recording === 'recording')
+  const answering = ingestors.filter(
+    ({ reach, status }) => reach === 'answers' && status?.actual.recording === 'recording',
+  )
   const ids = new Set(answering.map(({ ingestor_id }) => ingestor_id))
   const cells = streams.symbols
     .filter(({ ingestor_id }) => ids.has(ingestor_id))
@@ -97,24 +172,46 @@ function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
   if (silent.length > 0) {
     const longest_s = Math.max(...silent.map(({ silent_ms }) => silent_ms ?? 0)) / 1_000
     const [first] = silent
-    const usual = first?.normal_ms === null || first === undefined ? '' : `; ${first.symbol} ${first.channel} usually speaks every ${duration(first.normal_ms / 1_000)}`
+    const usual =
+      first?.normal_ms === null || first === undefined
+        ? ''
+        : `; ${first.symbol} ${first.channel} usually speaks every ${duration(first.normal_ms / 1_000)}`
     const is_all = silent.length === cells.length
     const names = listed(silent.map(({ symbol, channel }) => `${symbol} ${channel}`))
-    const is_bad = is_all || silent.some(({ channel, normal_ms }) => STEADY.includes(channel) || (normal_ms ?? Infinity) < OFTEN_MS)
+    const is_bad =
+      is_all ||
+      silent.some(
+        ({ channel, normal_ms }) => STEADY.includes(channel) || (normal_ms ?? Infinity) < OFTEN_MS,
+      )
     found.push(
-      (is_bad ? bad : warn)('streams_silent', `${is_all ? 'Every stream is' : `${counted(silent.length, 'stream')} ${silent.length === 1 ? 'is' : 'are'}`} silent for up to ${duration(longest_s)}: ${names}${usual}.`, 'streams'),
+      (is_bad ? bad : warn)(
+        'streams_silent',
+        `${is_all ? 'Every stream is' : `${counted(silent.length, 'stream')} ${silent.length === 1 ? 'is' : 'are'}`} silent for up to ${duration(longest_s)}: ${names}${usual}.`,
+        'streams',
+      ),
     )
   }
   const unheard = cells.filter(({ pace }) => pace === 'unheard')
   if (unheard.length > 0) {
     const causes = listed([...new Set(unheard.map(({ cause }) => cause ?? 'not connected'))])
     const names = listed(unheard.map(({ symbol, channel }) => `${symbol} ${channel}`))
-    found.push(bad('streams_unheard', `${counted(unheard.length, 'stream')} ${unheard.length === 1 ? 'is' : 'are'} not heard (${causes}): ${names}.`, 'streams'))
+    const subject = `${counted(unheard.length, 'stream')} ${unheard.length === 1 ? 'is' : 'are'} not heard`
+    const text =
+      unheard.length === cells.length
+        ? `None of the ${counted(cells.length, 'stream')} is heard (${causes}): nothing is recorded.`
+        : `${subject} (${causes}): ${names}.`
+    found.push(bad('streams_unheard', text, 'streams'))
   }
   const refused = cells.filter(({ pace }) => pace === 'refused')
   if (refused.length > 0) {
     const names = listed(refused.map(({ symbol, channel }) => `${symbol} ${channel}`))
-    found.push(warn('streams_refused', `The exchange refuses ${counted(refused.length, 'stream')}: ${names}.`, 'streams'))
+    found.push(
+      warn(
+        'streams_refused',
+        `The exchange refuses ${counted(refused.length, 'stream')}: ${names}.`,
+        'streams',
+      ),
+    )
   }
   return found
 }
@@ -122,20 +219,41 @@ function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
 function ofServices({ database, store, ingestors, totals }: Facts): readonly Trouble[] {
   const found: Trouble[] = []
   // Where an ingestor says it already, its sentence has the tape too.
-  const is_told = ingestors.some(({ status, reach }) => reach === 'answers' && status?.writer.database_away === true)
+  const is_told = ingestors.some(
+    ({ status, reach }) => reach === 'answers' && status?.writer.database_away === true,
+  )
   if (!database.is_up && !is_told) {
-    const room = totals?.tape_room_s === null || totals === undefined ? '' : ` The tape has room for ${duration(totals.tape_room_s)}.`
-    found.push(bad('postgres_away', `Postgres does not answer (${database.error ?? 'no reason known'}).${room}`, 'database'))
+    const room =
+      totals?.tape_room_s === null || totals === undefined
+        ? ''
+        : ` The tape has room for ${duration(totals.tape_room_s)}.`
+    found.push(
+      bad(
+        'postgres_away',
+        `Postgres does not answer (${database.error ?? 'no reason known'}).${room}`,
+        'database',
+      ),
+    )
   }
   if (!store.is_up) {
-    found.push(warn('store_away', `The object store does not answer (${store.error ?? 'no reason known'}): nothing is archived or published.`, 'datasets'))
+    found.push(
+      warn(
+        'store_away',
+        `The object store does not answer (${store.error ?? 'no reason known'}): nothing is archived or published.`,
+        'datasets',
+      ),
+    )
   }
   return found
 }
 
 function ofRun({ job, job_window, error }: RunView): Trouble {
   const window = /^\d{4}-/.test(job_window) ? ` for ${job_window}` : ''
-  return warn('job_failed', `Job ${job}${window} failed: ${firstSentence(error ?? 'no reason known')}`, 'jobs')
+  return warn(
+    'job_failed',
+    `Job ${job}${window} failed: ${firstSentence(error ?? 'no reason known')}`,
+    'jobs',
+  )
 }
 
 function ofDisk(disk: DiskView | undefined): readonly Trouble[] {

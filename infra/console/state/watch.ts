@@ -12,7 +12,15 @@ import { countGaps } from '../data/gaps.ts'
 import { readNewestRuns } from '../data/jobs.ts'
 import { whileThere } from '../data/read.ts'
 import type { Fleet } from '../ingestors/fleet.ts'
-import type { DatasetNews, DiskView, HistoryPoint, RunView, Snapshot, StreamsView, Totals } from '../wire.ts'
+import type {
+  DatasetNews,
+  DiskView,
+  HistoryPoint,
+  RunView,
+  Snapshot,
+  StreamsView,
+  Totals,
+} from '../wire.ts'
 import { createGrowthBook } from './growth.ts'
 import { createHistory } from './history.ts'
 import { createPaceBook } from './pace.ts'
@@ -67,7 +75,10 @@ export function startWatch(options: WatchOptions): Watch {
   const totals_book = createTotalsBook()
   let totals: Totals | undefined
   let streams: StreamsView | undefined
-  let runs: { readonly running: readonly RunView[]; readonly failed: readonly RunView[] } = { running: [], failed: [] }
+  let runs: { readonly running: readonly RunView[]; readonly failed: readonly RunView[] } = {
+    running: [],
+    failed: [],
+  }
   let gaps: Snapshot['gaps'] = null
   let disk: DiskView | undefined
   let news: readonly DatasetNews[] = []
@@ -170,7 +181,9 @@ export function startWatch(options: WatchOptions): Watch {
     digest() {
       const found = facts()
       const codes = findTroubles(found).map(({ code }) => code)
-      const states = found.ingestors.map(({ reach, status }) => `${reach} ${status?.state} ${status?.desired.revision}`)
+      const states = found.ingestors.map(
+        ({ reach, status }) => `${reach} ${status?.state} ${status?.desired.revision}`,
+      )
       const jobs = [...runs.running, ...runs.failed].map(({ id, status }) => `${id} ${status}`)
       return [...codes, ...states, database.view.is_up, store.view.is_up, ...jobs].join('|')
     },
@@ -186,5 +199,11 @@ function pointOf(totals: Totals | undefined, now_ms: number): HistoryPoint {
   const at_s = Math.round(now_ms / 1_000)
   if (totals === undefined) return [at_s, null, null, null, null]
   const { events_per_s, rows_per_s, lag_ms, tape_backlog_bytes } = totals
-  return [at_s, Math.round(events_per_s), Math.round(rows_per_s), Math.round(lag_ms), tape_backlog_bytes]
+  return [
+    at_s,
+    Math.round(events_per_s),
+    Math.round(rows_per_s),
+    Math.round(lag_ms),
+    tape_backlog_bytes,
+  ]
 }

@@ -39,5 +39,7 @@ export function bytes(value: number): string {
 export function listed(names: readonly string[], shown_max = 3): string {
   const more = names.length - shown_max
   if (more > 1) return `${names.slice(0, shown_max).join(', ')} and ${more} more`
-  return names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+  return names.length < 2
+    ? (names[0] ?? '')
+    : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }

@@ -16,7 +16,13 @@ interface Answer {
   readonly body: any
 }
 
-async function call(path: string, method = 'GET', body?: unknown, token?: string, headers = {}): Promise<Answer> {
+async function call(
+  path: string,
+  method = 'GET',
+  body?: unknown,
+  token?: string,
+  headers = {},
+): Promise<Answer> {
   const response = await fetch(`${url}/api${path}`, {
     method,
     redirect: 'manual',
@@ -30,7 +36,8 @@ async function call(path: string, method = 'GET', body?: unknown, token?: string
   return { status: response.status, body: await response.json().catch(() => undefined) }
 }
 
-const codes = async (): Promise<readonly string[]> => (await stand.summary()).troubles.map(({ code }) => code)
+const codes = async (): Promise<readonly string[]> =>
+  (await stand.summary()).troubles.map(({ code }) => code)
 const isWell = async (): Promise<boolean> => (await stand.summary()).level === 'ok'
 
 test('it finds the ingestor by its heartbeat, and says in a sentence that all is well', async () => {
@@ -39,7 +46,9 @@ test('it finds the ingestor by its heartbeat, and says in a sentence that all is
     return level === 'ok' && (totals?.events_per_s ?? 0) > 100 && (totals?.rows_per_s ?? 0) > 0
   })
   const { sentence, totals, ingestors, database, store } = await stand.summary()
-  expect(sentence).toMatch(/^All is well: 3 symbols of binance-futures recorded, [\d,]+ events\/s, in Postgres .* after they arrive\.$/)
+  expect(sentence).toMatch(
+    /^All is well: 3 symbols of binance-futures recorded, [\d,]+ events\/s, in Postgres .* after they arrive\.$/,
+  )
   expect(totals).toMatchObject({ symbol_count: 3 })
   expect(totals!.streams_heard).toBe(totals!.streams_wanted)
   expect(ingestors).toMatchObject([{ ingestor_id: 'one', reach: 'answers', error: null }])
@@ -60,14 +69,18 @@ test('every viewer gets the same picture, at least every five seconds', async ()
 test('streams have their usual pace, channel by channel', async () => {
   const grid = async (): Promise<StreamsView> => (await call('/streams')).body as StreamsView
   await until('quotes are as usual', async () =>
-    (await grid()).symbols.every(({ cells }) => cells.find(({ channel }) => channel === 'book_ticker')?.pace === 'ok'),
+    (await grid()).symbols.every(
+      ({ cells }) => cells.find(({ channel }) => channel === 'book_ticker')?.pace === 'ok',
+    ),
   )
   const { symbols, channels } = await grid()
   expect(symbols.map(({ symbol }) => symbol)).toEqual(SYMBOLS)
   expect(channels.slice(0, 3)).toEqual(['book_ticker', 'trades', 'depth_events'])
   const detail = (await call('/symbols/binance-futures/BTCUSDT')).body
   expect(detail.gaps).toEqual([])
-  const book = detail.streams.find((stream: { channel: string }) => stream.channel === 'depth_events')
+  const book = detail.streams.find(
+    (stream: { channel: string }) => stream.channel === 'depth_events',
+  )
   expect(book).toMatchObject({ is_heard: true, ingestor_id: 'one' })
 })
 
@@ -112,11 +125,17 @@ test('another host name and a page of another origin are refused', async () => {
 
 test('stop and start go through the ingestor, which says for whom in its audit log', async () => {
   const plan = await call('/stop?dry_run=true', 'POST', {}, OPERATE)
-  expect(plan.body.outcomes).toMatchObject([{ ingestor_id: 'one', is_done: true, answer: { is_dry_run: true } }])
+  expect(plan.body.outcomes).toMatchObject([
+    { ingestor_id: 'one', is_done: true, answer: { is_dry_run: true } },
+  ])
   expect((await call('/stop', 'POST', {}, OPERATE)).status).toBe(200)
   await until('it says that it is paused', async () => (await codes()).includes('paused'))
-  expect((await stand.summary()).sentence).toBe('Ingestor one is paused by local for alice: nothing is recorded.')
-  expect((await call('/start', 'POST', { symbols: ['BTCUSDT', 'NOSUCH'] }, OPERATE)).status).toBe(422)
+  expect((await stand.summary()).sentence).toBe(
+    'Ingestor one is paused by local for alice: nothing is recorded.',
+  )
+  expect((await call('/start', 'POST', { symbols: ['BTCUSDT', 'NOSUCH'] }, OPERATE)).status).toBe(
+    422,
+  )
   expect((await call('/start', 'POST', {}, OPERATE)).status).toBe(200)
   await until('it records again', isWell)
   const seen = async (): Promise<AuditView> => (await call('/audit')).body as AuditView
@@ -137,7 +156,9 @@ test('a job is put into the queue with its date, once, and that is in the audit 
     const asked = await call('/jobs', 'POST', { job: 'features', date: '2026-11-20' }, OPERATE)
     expect(asked.status).toBe(202)
   }
-  const { rows } = await pool.query('select task_identifier, queue_name, max_attempts from graphile_worker.jobs')
+  const { rows } = await pool.query(
+    'select task_identifier, queue_name, max_attempts from graphile_worker.jobs',
+  )
   expect(rows).toEqual([{ task_identifier: 'features', queue_name: 'features', max_attempts: 1 }])
   const jobs = (await call('/jobs')).body as JobsView
   expect(jobs.queued).toMatchObject([{ job: 'features' }])
@@ -156,7 +177,9 @@ test('a run is shown with its log, and one that failed is named until it is done
   const viewer = await watch(url)
   const { rows } = await pool.query<{ id: string }>(insert, ['failed', 'The disk is full.'])
   await until('it is named', async () => (await codes()).includes('job_failed'))
-  expect((await stand.summary()).sentence).toBe('Job archive for 2026-11-20T01 failed: The disk is full.')
+  expect((await stand.summary()).sentence).toBe(
+    'Job archive for 2026-11-20T01 failed: The disk is full.',
+  )
   const run = (await call(`/jobs/${rows[0]!.id}`)).body
   expect(run).toMatchObject({ status: 'failed', lines: [{ msg: 'Writing.' }] })
   await pool.query(insert, ['done', null])
@@ -187,7 +210,9 @@ test('the database says what it holds and why nothing may go', async () => {
   const quotes = tables.find(({ name }: { name: string }) => name === 'book_ticker')
   expect(quotes.bytes).toBeGreaterThan(0)
   expect(quotes.partition_count).toBeGreaterThan(0)
-  const current = retention.partitions.find(({ table_name }: { table_name: string }) => table_name === 'book_ticker')
+  const current = retention.partitions.find(
+    ({ table_name }: { table_name: string }) => table_name === 'book_ticker',
+  )
   expect(current).toMatchObject({ is_dropped: false, reason: 'not_over' })
   const report = (await call('/validate')).body
   expect(report.looked_at.structure).toMatch(/tables/)
@@ -197,7 +222,8 @@ test('a stream that the exchange silences is named within five seconds', async (
   const viewer = await watch(url)
   exchange.setFaults({ faults: [{ kind: 'silence', streams: 'btcusdt@bookTicker' }] })
   const began_ms = performance.now()
-  const said = (): string => viewer.newest()?.troubles.find(({ code }) => code === 'streams_silent')?.text ?? ''
+  const said = (): string =>
+    viewer.newest()?.troubles.find(({ code }) => code === 'streams_silent')?.text ?? ''
   await until('it is named', () => said() !== '')
   const took_ms = performance.now() - began_ms
   expect(said()).toContain('BTCUSDT book_ticker')
@@ -212,11 +238,17 @@ test('Postgres stopped: named within five seconds, and everything that needs it 
   const viewer = await watch(url)
   await stand.stopPostgres()
   const began_ms = performance.now()
-  const isNamed = (): boolean => viewer.newest()?.troubles.some(({ code }) => code === 'database_away' || code === 'postgres_away') === true
+  const isNamed = (): boolean =>
+    viewer
+      .newest()
+      ?.troubles.some(({ code }) => code === 'database_away' || code === 'postgres_away') === true
   await until('it is named', isNamed)
   expectSoon('Postgres stopped', performance.now() - began_ms)
   await until('the console sees it itself', () => viewer.newest()?.database.is_up === false)
-  await until('the ingestor says it too', () => viewer.newest()?.sentence.includes('cannot write to Postgres') === true)
+  await until(
+    'the ingestor says it too',
+    () => viewer.newest()?.sentence.includes('cannot write to Postgres') === true,
+  )
   expect(viewer.newest()!.sentence).toMatch(/The tape has room for /)
   const gaps = await call('/gaps?date=2026-11-20')
   expect(gaps).toMatchObject({ status: 503, body: { type: 'urn:booktape:problem:database_away' } })

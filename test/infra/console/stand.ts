@@ -110,7 +110,9 @@ export async function startStand(): Promise<Stand> {
 }
 
 /** Watches as the page does, so that the console looks as often as it does then. */
-export async function watch(url: string): Promise<{ newest(): Snapshot | undefined; count(): number; end(): void }> {
+export async function watch(
+  url: string,
+): Promise<{ newest(): Snapshot | undefined; count(): number; end(): void }> {
   const controller = new AbortController()
   const response = await fetch(`${url}/api/events`, { signal: controller.signal })
   let newest: Snapshot | undefined

@@ -30,7 +30,12 @@ describe('pace', () => {
     for (let now = STEP_MS; now <= to_ms; now += STEP_MS) {
       const past = times.filter((at) => at <= now)
       const last = past.at(-1)
-      pace = book.judge('s', stream(past.length, last === undefined ? null : now - last), now, now / 1_000).pace
+      pace = book.judge(
+        's',
+        stream(past.length, last === undefined ? null : now - last),
+        now,
+        now / 1_000,
+      ).pace
     }
     return pace
   }
@@ -73,7 +78,11 @@ const facts: Facts = {
 
 describe('troubles', () => {
   for (const [name, change, sentence] of [
-    ['nobody records', {}, 'No ingestor has reported itself in the last week: nothing is recorded.'],
+    [
+      'nobody records',
+      {},
+      'No ingestor has reported itself in the last week: nothing is recorded.',
+    ],
     [
       'Postgres does not answer',
       { database: { ...up, is_up: false, error: 'connect ECONNREFUSED' } },
@@ -84,13 +93,25 @@ describe('troubles', () => {
       {
         ingestors: [
           {
-            ingestor_id: 'far', exchange: 'deribit', host: 'b', version: '1', endpoint: 'unix:/x',
-            reach: 'elsewhere', error: null, seen_s: 3, status: null, answered_at: null,
+            ingestor_id: 'far',
+            exchange: 'deribit',
+            host: 'b',
+            version: '1',
+            endpoint: 'unix:/x',
+            reach: 'elsewhere',
+            error: null,
+            seen_s: 3,
+            status: null,
+            answered_at: null,
           },
         ],
         disk: {
-          database_bytes: 3e9, used_bytes: 2.5e9, budget_bytes: 2e9, bytes_per_hour: 1e8,
-          budget_in_s: null, measured_at: up.since,
+          database_bytes: 3e9,
+          used_bytes: 2.5e9,
+          budget_bytes: 2e9,
+          bytes_per_hour: 1e8,
+          budget_in_s: null,
+          measured_at: up.since,
         },
       },
       'Postgres holds 2.50 GB of hourly data, over its budget of 2.00 GB: retention cannot drop enough.',
@@ -117,18 +138,39 @@ describe('troubles', () => {
 
 test('figures in words', () => {
   expect([0.034, 4.24, 75, 600, 9_000, 100_000, 400_000].map(duration)).toEqual([
-    '34 ms', '4.2 s', '75 s', '10 min', '2 h 30 min', '27 h', '5 days',
+    '34 ms',
+    '4.2 s',
+    '75 s',
+    '10 min',
+    '2 h 30 min',
+    '27 h',
+    '5 days',
   ])
-  expect([0, 999, 1_500, 99_950, 8.59e9].map(bytes)).toEqual(['0 B', '999 B', '1.50 kB', '100 kB', '8.59 GB'])
-  expect([counted(1, 'gap'), counted(0, 'gap'), counted(1_200, 'gap')]).toEqual(['1 gap', '0 gaps', '1,200 gaps'])
-  expect([listed(['a']), listed(['a', 'b']), listed(['a', 'b', 'c', 'd']), listed(['a', 'b', 'c', 'd', 'e'])]).toEqual([
-    'a', 'a and b', 'a, b, c and d', 'a, b, c and 2 more',
+  expect([0, 999, 1_500, 99_950, 8.59e9].map(bytes)).toEqual([
+    '0 B',
+    '999 B',
+    '1.50 kB',
+    '100 kB',
+    '8.59 GB',
   ])
+  expect([counted(1, 'gap'), counted(0, 'gap'), counted(1_200, 'gap')]).toEqual([
+    '1 gap',
+    '0 gaps',
+    '1,200 gaps',
+  ])
+  expect([
+    listed(['a']),
+    listed(['a', 'b']),
+    listed(['a', 'b', 'c', 'd']),
+    listed(['a', 'b', 'c', 'd', 'e']),
+  ]).toEqual(['a', 'a and b', 'a, b, c and d', 'a, b, c and 2 more'])
 })
 
 test('the next run of each job is the next minute of its crontab', () => {
   const at = Date.parse('2026-11-28T23:58:30Z')
-  const next = Object.fromEntries(nextRuns(at).map(({ job, next_ms }) => [job, new Date(next_ms).toISOString().slice(5, 16)]))
+  const next = Object.fromEntries(
+    nextRuns(at).map(({ job, next_ms }) => [job, new Date(next_ms).toISOString().slice(5, 16)]),
+  )
   expect(next).toEqual({
     features: '11-29T00:10',
     datasets: '11-29T00:10',
