@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   replay: async () => (await import('./replay.ts')).replayCommand(),
   jobs: async () => (await import('./jobs.ts')).jobsCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+  'db-stats': async () => (await import('./db-stats.ts')).dbStatsCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   tape: async () => (await import('./tape.ts')).tapeCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
