@@ -105,7 +105,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     candles: ['formulas', 'day'],
     datasets: ['runs', 'columns', 'parquet', 'day', 'features', 'candles'],
     rollups: ['runs'],
-    validation: ['runs'],
+    validation: ['runs', 'datasets'],
     'index-prices': ['runs'],
     retention: ['runs', 'archive'],
     schedule: ['runs', 'archive', 'day', 'datasets', 'validation', 'index-prices', 'retention'],

@@ -1,7 +1,9 @@
 /** `npx booktape validate`: is the recorded data complete, fresh and plausible? */
 import { Command } from 'commander'
 import { describeError } from '#core/errors.ts'
+import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
+import { parseConfig } from '../../jobs/config.ts'
 import { CHECKS, type Report } from '../../jobs/validation/finding.ts'
 import { validate } from '../../jobs/validation/run-validation.ts'
 import { readStackFile } from '../local/data-dir.ts'
@@ -17,11 +19,11 @@ interface Flags {
 
 export function validateCommand(): Command {
   return new Command('validate')
-    .description('check structure, freshness, quality and frequency of the recorded data')
+    .description('check the recorded data, who records it, and the datasets of yesterday')
     .option('--json', 'print the report as JSON')
     .option(
       '--data-dir <dir>',
-      'folder of the local stack; ignored if DATABASE_URL is set',
+      'folder of the local stack; ignored if DATABASE_URL (and S3_*) is set',
       '.data',
     )
     .addHelpText('after', '\nExit code: 0 no problems, 1 problems found, 2 the check failed.')
@@ -29,7 +31,7 @@ export function validateCommand(): Command {
     .action(async ({ dataDir, json }: Flags) => {
       let report: Report
       try {
-        report = await validateDatabase(process.env['DATABASE_URL'] ?? readStackFile(dataDir).postgres_url)
+        report = await validateServices(servicesOf(dataDir))
       } catch (error) {
         process.stderr.write(`The check failed: ${describeError(error)}\n`)
         process.exitCode = EXIT_UNCHECKED
@@ -40,11 +42,31 @@ export function validateCommand(): Command {
     })
 }
 
-async function validateDatabase(database_url: string): Promise<Report> {
+interface Services {
+  readonly database_url: string
+  /** Undefined: datasets are not looked at. */
+  readonly object_store: ObjectStoreConfig | undefined
+}
+
+function servicesOf(data_dir: string): Services {
+  const { env } = process
+  if (env['DATABASE_URL'] === undefined) {
+    const { postgres_url, object_store } = readStackFile(data_dir)
+    return { database_url: postgres_url, object_store }
+  }
+  if (env['S3_ENDPOINT'] === undefined) {
+    return { database_url: env['DATABASE_URL'], object_store: undefined }
+  }
+  return parseConfig({ WORK_DIR: '.', ...env })
+}
+
+async function validateServices({ database_url, object_store }: Services): Promise<Report> {
   const pool = createPool(database_url, 'booktape-validate', 1)
+  const store = object_store === undefined ? undefined : createObjectStore(object_store)
   try {
-    return await validate(pool, Date.now())
+    return await validate(pool, Date.now(), store)
   } finally {
+    store?.close()
     await pool.end()
   }
 }

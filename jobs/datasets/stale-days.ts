@@ -6,16 +6,14 @@
  */
 import { createHash } from 'node:crypto'
 import type { Manifest, SymbolCoverage } from '#core/dataset.ts'
-import { FEATURE_SETS } from '#core/features.ts'
 import { FIT_VERSION } from '#core/features/fitted.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { featureFitKey, manifestKey } from '#core/object-keys.ts'
 import { addDays, DAY_US, dayRange, fromMillis, micros, toIso, type Day } from '#core/time.ts'
-import { CANDLES } from '../candles/columns.ts'
 import { FEATURE_CHANNELS } from '../day/events.ts'
 import { digestLedger, selectLedger, type DayLedger } from '../day/ledger.ts'
-import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
+import { FEATURE_DAY_SETS, MARKET_DAY_SETS, type SetName } from './daily-sets.ts'
 import { DATASETS_JOB } from './run-datasets.ts'
 import { FEATURES_JOB } from './run-features.ts'
 
@@ -29,12 +27,10 @@ export interface StaleDay {
 /** Earlier hourly runs have already checked days whose last archiving is longer ago. */
 const LOOK_BACK_US = 8 * DAY_US
 
-type SetName = { readonly dataset: string; readonly schema_version: number }
-
 /** The datasets that each job publishes for a day, in order. */
 const SETS: Readonly<Record<StaleDay['job'], readonly SetName[]>> = {
-  [FEATURES_JOB]: [FEATURE_SETS.features_1s, FEATURE_SETS.labels_1s],
-  [DATASETS_JOB]: [CANDLES, TRADES_SET, QUOTES_SET],
+  [FEATURES_JOB]: FEATURE_DAY_SETS,
+  [DATASETS_JOB]: MARKET_DAY_SETS,
 }
 
 /** `now_ms` is milliseconds since 1970. Ordered by day, features first. */

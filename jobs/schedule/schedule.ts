@@ -142,8 +142,8 @@ async function freePartitions(options: ScheduleOptions, signal: AbortSignal): Pr
 }
 
 /** Its row in job_runs records a failure; the next check is five minutes later. */
-async function validateData({ pool, log, now }: ScheduleOptions): Promise<void> {
-  await runValidation({ pool, log, now }).catch((error: unknown) => {
+async function validateData({ pool, store, log, now }: ScheduleOptions): Promise<void> {
+  await runValidation({ pool, store, log, now }).catch((error: unknown) => {
     log.warn({ code: 'validation_failed', error: describeError(error) }, 'Cannot validate the data.')
   })
 }

@@ -1,6 +1,16 @@
 /** What a check of the recorded data reports. */
 
-export const CHECKS = ['structure', 'freshness', 'quality', 'frequency'] as const
+export const CHECKS = [
+  'structure',
+  'ingestors',
+  'freshness',
+  'quality',
+  'frequency',
+  'rates',
+  'books',
+  'clock',
+  'datasets',
+] as const
 export type Check = (typeof CHECKS)[number]
 
 export interface Finding {

@@ -3,12 +3,18 @@
  * into the run's log and do not make the run fail.
  */
 import type { Logger } from '#core/node/log.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { fromMillis, toIso } from '#core/time.ts'
 import { type RunResult, runJob } from '../runs/run.ts'
-import type { Checked, Report } from './finding.ts'
+import { checkBooks } from './books.ts'
+import { checkClock } from './clock.ts'
+import { checkDatasets } from './datasets.ts'
+import { type Check, type Checked, CHECKS, type Report } from './finding.ts'
 import { checkFreshness, checkFrequency } from './freshness.ts'
+import { checkIngestors } from './ingestors.ts'
 import { checkQuality } from './quality.ts'
+import { checkRates } from './rates.ts'
 import { selectRecordedStreams } from './streams.ts'
 import { checkStructure } from './structure.ts'
 
@@ -16,6 +22,7 @@ export const VALIDATION_JOB = 'validation'
 
 export interface ValidationOptions {
   readonly pool: Pool
+  readonly store: ObjectStore
   readonly log: Logger
   /** Current time, in milliseconds since 1970. */
   readonly now: () => number
@@ -27,10 +34,10 @@ const SYMBOLS_LOGGED_MAX = 20
 /** A check must stay light: a statement that takes longer is cancelled. */
 const STATEMENT_LIMIT = '60s'
 
-export function runValidation({ pool, log, now }: ValidationOptions): Promise<RunResult> {
+export function runValidation({ pool, store, log, now }: ValidationOptions): Promise<RunResult> {
   const run = { job: VALIDATION_JOB, job_window: 'newest', attempt: 1, keep_s: KEEP_S, now, log }
   return runJob(pool, run, async (run_log) => {
-    const { findings, row_count } = await validate(pool, now())
+    const { findings, row_count } = await validate(pool, now(), store)
     for (const { check, code, table_name, symbols, sentence } of findings) {
       const named = symbols.slice(0, SYMBOLS_LOGGED_MAX)
       const facts = { check, code, table_name, symbols: named, symbol_count: symbols.length }
@@ -40,49 +47,55 @@ export function runValidation({ pool, log, now }: ValidationOptions): Promise<Ru
   })
 }
 
-/** `now_ms`: milliseconds since 1970. Only reads. */
-export function validate(pool: Pool, now_ms: number): Promise<Report> {
+/** `now_ms`: milliseconds since 1970. Only reads. Without a store, datasets are not looked at. */
+export function validate(pool: Pool, now_ms: number, store?: ObjectStore): Promise<Report> {
+  const now = toIso(fromMillis(now_ms))
   return withClient(pool, async (client) => {
-    await client.query(`begin isolation level repeatable read read only;
-      set local statement_timeout = '${STATEMENT_LIMIT}'`)
-    try {
-      return await checkAll(client, toIso(fromMillis(now_ms)))
-    } finally {
-      await client.query('rollback').catch(() => undefined)
+    const of_rows = await checkRows(client, now)
+    // No transaction waits for the store.
+    if (store === undefined || hasFindings(of_rows.structure)) return reportOf(now, of_rows)
+    return reportOf(now, { ...of_rows, datasets: await checkDatasets(client, store, now) })
+  })
+}
+
+type Done = { readonly [check in Check]?: Checked }
+
+async function checkRows(client: Client, now: string): Promise<Done> {
+  await client.query(`begin isolation level repeatable read read only;
+    set local statement_timeout = '${STATEMENT_LIMIT}'`)
+  try {
+    const structure = await checkStructure(client)
+    // If tables are missing or have another shape, the other checks cannot run.
+    if (hasFindings(structure)) return { structure }
+    const recorded = await selectRecordedStreams(client, now)
+    return {
+      structure,
+      ingestors: await checkIngestors(client, now),
+      freshness: await checkFreshness(client, recorded, now),
+      quality: await checkQuality(client, now),
+      frequency: checkFrequency(recorded),
+      rates: await checkRates(client, now),
+      books: await checkBooks(client, now),
+      clock: await checkClock(client, now),
     }
-  })
-}
-
-async function checkAll(client: Client, now: string): Promise<Report> {
-  const structure = await checkStructure(client)
-  // If tables are missing or have another shape, the other checks cannot run.
-  if (structure.findings.length > 0) {
-    const skipped: Checked = { looked_at: null, row_count: 0, findings: [] }
-    return reportOf(now, { structure, freshness: skipped, quality: skipped, frequency: skipped })
+  } finally {
+    await client.query('rollback').catch(() => undefined)
   }
-  const recorded = await selectRecordedStreams(client, now)
-  return reportOf(now, {
-    structure,
-    freshness: await checkFreshness(client, recorded, now),
-    quality: await checkQuality(client, now),
-    frequency: checkFrequency(recorded),
-  })
 }
 
-function reportOf(
-  checked_at: string,
-  { structure, freshness, quality, frequency }: Record<keyof Report['looked_at'], Checked>,
-): Report {
-  const all = [structure, freshness, quality, frequency]
+function hasFindings(checked: Checked | undefined): boolean {
+  return checked !== undefined && checked.findings.length > 0
+}
+
+const SKIPPED: Checked = { looked_at: null, row_count: 0, findings: [] }
+
+function reportOf(checked_at: string, done: Done): Report {
+  const all = CHECKS.map((check) => [check, done[check] ?? SKIPPED] as const)
+  const looked_at = all.map(([check, { looked_at: scope }]) => [check, scope])
   return {
     checked_at,
-    looked_at: {
-      structure: structure.looked_at,
-      freshness: freshness.looked_at,
-      quality: quality.looked_at,
-      frequency: frequency.looked_at,
-    },
-    row_count: all.reduce((sum, { row_count }) => sum + row_count, 0),
-    findings: all.flatMap(({ findings }) => findings),
+    looked_at: Object.fromEntries(looked_at) as Report['looked_at'],
+    row_count: all.reduce((sum, [, { row_count }]) => sum + row_count, 0),
+    findings: all.flatMap(([, { findings }]) => findings),
   }
 }

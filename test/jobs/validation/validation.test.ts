@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
+import { createObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { reportText } from '../../../infra/cli/validate.ts'
 import type { Report } from '../../../jobs/validation/finding.ts'
 import { runValidation, validate } from '../../../jobs/validation/run-validation.ts'
+import { takeBucket } from '../../support/bucket.ts'
 import { createTestDatabase } from '../../support/database.ts'
+import { atFileEnd } from '../../support/file-end.ts'
 import { diff, type Entry, markPrice, quote, START_MS, trade } from '../../ingestor/writer/support.ts'
 import { ingest } from '../rollups/support.ts'
 
@@ -39,9 +42,14 @@ test('a sound market: no findings, and the report says what was checked', async 
   expect(reportText(report)).toBe(
     `Data as of 2026-03-01T13:05:34.500000Z
 structure  ok       (5 tables)
+ingestors  ok       (0 ingestors)
 freshness  ok       (6 streams)
 quality    ok       (60 rows)
 frequency  ok       (4 streams)
+rates      ok       (0 symbols)
+books      ok       (2 books)
+clock      ok       (0 trades)
+datasets   skipped
 `,
   )
 })
@@ -168,7 +176,9 @@ test('the job writes its findings to the log of a successful run', async () => {
   const { pool } = database
   await ingest(database, soundMarket(['BTCUSDT']))
   await pool.query('update marketdata.trades set price = -1')
-  const { row_count } = await runValidation({ pool, log: silentLogger, now: () => NOW_MS })
+  const store = createObjectStore(takeBucket())
+  atFileEnd(() => store.close())
+  const { row_count } = await runValidation({ pool, store, log: silentLogger, now: () => NOW_MS })
   const { rows } = await pool.query(
     `select status, row_count, line ->> 'code' as code, line -> 'symbols' as symbols, line ->> 'level' as level
      from marketdata.job_runs, jsonb_array_elements(log_lines) as line`,
