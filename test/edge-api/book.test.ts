@@ -1,4 +1,4 @@
-/** GET /v1/book over the real gateway: made-up depth for the rules, a recording for the truth. */
+/** GET /v1/book over the real gateway: made-up depth for the rules, and a recording. */
 import { beforeAll, expect, test } from 'vitest'
 import { fromMillis, type Micros, micros, toIso } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
@@ -65,7 +65,7 @@ const ROWS: readonly Made[] = [
   [4, 'diff', 106, 110, 105, '{{61000,0},{60000.5,1}}'],
   [5, 'partial', null, 110, null, '{{5,5}}'],
   [6, 'diff', 111, 112, 110, '{{61799.5,0.002}}'],
-  // Over the hour, and behind a hole.
+  // Across the hour, and after a gap.
   [15, 'diff', 140, 150, 139, '{{61800.2,9}}'],
   [16, 'diff', 151, 160, 150, '{{61800.2,8}}'],
 ]
@@ -81,7 +81,7 @@ beforeAll(async () => {
 const at = (clock: string, symbol = 'BTCUSDT', more = ''): string =>
   `/v1/book/${symbol}?ts=2024-08-08T${clock}Z${more}`
 
-test('the book after every change up to the moment, in the exchange\'s own decimals', async () => {
+test("the book has every update up to ts, with the exchange's decimals", async () => {
   const found = await book(at('12:59:52'))
   expect(found).toMatchObject({ update_id: 105, ts_exchange: '2024-08-08T12:59:52.000000Z', age_ms: 0 })
   expect(found.bids).toEqual([['61800.20', '0.250'], ['61799.50', '0.001'], ['61000.00', '3.000']])
@@ -89,20 +89,20 @@ test('the book after every change up to the moment, in the exchange\'s own decim
   expect((await book(at('12:59:51.999999'))).bids[0]).toEqual(['61800.20', '0.500'])
 })
 
-test('depth cuts both sides; a level that went is gone', async () => {
+test('depth cuts both sides, and a removed level is absent', async () => {
   expect((await book(at('12:59:53', 'BTCUSDT', '&depth=1'))).bids).toEqual([['61800.20', '0.250']])
   const { bids } = await book(at('12:59:55'))
   expect(bids.map(([price]) => price)).toEqual(['61800.20', '61799.50', '60000.50'])
 })
 
-test('in a hole, behind it, and before anything was recorded there is no book', async () => {
+test('in a gap, after it, and before anything was recorded there is no book', async () => {
   expect(await problem(at('13:00:00'), 404)).toBe('book_unknown')
   expect(await problem(at('13:00:07'), 404)).toBe('book_unknown')
   expect(await problem(at('12:59:49.9'), 404)).toBe('no_book')
   expect(await problem('/v1/book/NEWUSDT', 404)).toBe('no_book')
 })
 
-test('the newest book: none while it is put in sequence, and there again after its snapshot', async () => {
+test('the newest book is absent while it resynchronizes, and back after its snapshot', async () => {
   const response = await ask('/v1/book/BTCUSDT')
   expect(response.headers.get('retry-after')).toBe('5')
   expect(await problem('/v1/book/BTCUSDT', 503)).toBe('book_resyncing')
@@ -111,7 +111,7 @@ test('the newest book: none while it is put in sequence, and there again after i
   expect(found.bids[0]).toEqual(['61800.20', '8.000'])
 })
 
-test('a book is one for max_age_s after its last change, in Postgres and in the archive alike', async () => {
+test('a book is valid for max_age_s after its last update, in Postgres and in the archive', async () => {
   const found = async (): Promise<unknown> => {
     const asked = at('14:00:05', 'MENDEDUSDT')
     return [
@@ -119,7 +119,7 @@ test('a book is one for max_age_s after its last change, in Postgres and in the 
       await problem(at('14:00:11', 'MENDEDUSDT'), 404),
       await book(at('14:00:11', 'MENDEDUSDT', '&max_age_s=3700')),
       await problem(at('12:59:52', 'MENDEDUSDT', '&max_age_s=1').replace('2024', '2028'), 404),
-      // In a hole: whether changes are missing is not asked of a moment so long after it.
+      // In a gap, but so long after the last update that the age decides first.
       await problem(at('13:59:00', 'BTCUSDT'), 404),
       await problem(at('14:01:00', 'BTCUSDT'), 404),
       await problem(at('13:30:00', 'BTCUSDT', '&max_age_s=60'), 404),

@@ -48,11 +48,11 @@ test('answers have the types of the document', async () => {
   expect(dates.map(({ date }) => date)).toEqual(['2024-08-07'])
 })
 
-test('the token goes along', () => {
+test('the token is sent', () => {
   expect(new Set(asked.map(({ headers }) => headers.get('authorization')))).toEqual(new Set(['Bearer a-token']))
 })
 
-test('what the document does not know does not compile', () => {
+test('names that are not in the document do not compile', () => {
   const wrong = () => [
     // @ts-expect-error: there is no such parameter
     client.v1.gaps.$get({ query: { form: 'x' } }),

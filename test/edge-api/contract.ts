@@ -1,4 +1,4 @@
-/** Holds answers against the OpenAPI document that the app itself serves. */
+/** Checks answers against the OpenAPI document that the app serves. */
 import { expect } from 'vitest'
 import { z } from 'zod'
 
@@ -30,7 +30,7 @@ interface Operation extends Json {
 export interface Contract {
   readonly document: Json
   readonly paths: Readonly<Record<string, { readonly get: Operation }>>
-  /** Throws where status, media type or body are not what the document says of this path. */
+  /** Throws if status, media type or body do not match the document for this path. */
   check(path: string, response: Response): Promise<Json>
 }
 

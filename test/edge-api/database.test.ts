@@ -20,7 +20,7 @@ select $1::text as name, $2::int8 as id, $3::float8 as price, $4::bool as is_ope
   '{"a": [1, null]}'::jsonb as log, 'a "quoted" text, é' as note`
 const PARAMETERS = ['BTC-ß', 9_007_199_254_740_991, 0.1 + 0.2, true, null, '2024-08-07T22:00:00Z']
 
-test('values of every type arrive as core keeps them, no digit lost', async () => {
+test("values of every type arrive as core's types, and no digit is lost", async () => {
   expect(await db.query(SQL, PARAMETERS)).toEqual([
     {
       name: 'BTC-ß',
@@ -53,7 +53,7 @@ test("Neon's own driver gets the same texts from the gateway", async () => {
   })
 })
 
-test('a statement that Postgres refuses is our fault, one that it stopped took too long', async () => {
+test('a refused statement is query_failed, a cancelled one query_timeout', async () => {
   await expect(db.query('select nobody', [])).rejects.toMatchObject({
     code: 'query_failed',
     message: expect.stringContaining('42703'),
@@ -62,7 +62,7 @@ test('a statement that Postgres refuses is our fault, one that it stopped took t
   expect(await db.query('select 1::int4 as one', [])).toEqual([{ one: 1 }])
 })
 
-test('a wrong secret is refused, and a gateway that is not there is away', async () => {
+test('a wrong secret is refused, and a missing gateway is unreachable', async () => {
   const stranger = createDatabase({
     database_url: reader_url,
     gateway_url: gateway.url,

@@ -1,4 +1,4 @@
-/** Datasets as they lie in a real object store: listings, manifests, signed URLs, damage. */
+/** Datasets in a real object store: listings, manifests, signed URLs, corrupt files. */
 import { beforeAll, expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
@@ -32,7 +32,7 @@ beforeAll(async () => {
     edge.store,
     await publish(edge.store, 'features_1s', '2024-08-07', { bytes: features }),
   )
-  // Not published: no manifest yet, a date that is none, and a name that must be escaped in XML.
+  // Not published: no manifest yet, an invalid date, and a name that must be escaped in XML.
   await edge.store.put('datasets/half/v1/date=2024-08-08/half.parquet', 'x', 'text/plain')
   await edge.store.put('datasets/bad/v1/date=2024-02-30/manifest.json', '{}', 'application/json')
   await edge.store.put('datasets/a&b<c>/v1/date=2024-08-08/manifest.json', '{}', 'application/json')
@@ -92,7 +92,7 @@ test('a date is served in version 10, not 9; one that has only 9 in 9', async ()
   })
 })
 
-test('the signed URLs of a date give the bytes of its manifest, to whoever has no credentials', async () => {
+test("the signed URLs of a date give its files' bytes without credentials", async () => {
   const response = await ask('/v1/datasets/features_1s/2024-08-07')
   expect(response.headers.get('cache-control')).toBe('no-store')
   const body = (await contract.check(
@@ -133,7 +133,7 @@ test('a CSV file of one symbol is listed and signed, whatever letters its name h
   for (const { key } of await edge.store.list(prefix)) await edge.store.delete(key)
 })
 
-test('yesterday redirects to the newest day that is over, and names it', async () => {
+test('yesterday redirects to the newest complete day, and names it', async () => {
   for (const format of ['parquet', 'arrow']) {
     const response = await ask(`/v1/datasets/features_1s/yesterday.${format}`)
     expect(response.status).toBe(302)
@@ -154,7 +154,7 @@ test('HEAD is redirected to a URL that answers HEAD, with the length of the file
   ])
 })
 
-test('a URL that was changed, or whose time is over, is refused by the store', async () => {
+test('the store refuses an altered or expired URL', async () => {
   const url = (await ask('/v1/datasets/features_1s/2024-08-06/features_1s.parquet')).headers.get(
     'location',
   )!
@@ -170,7 +170,7 @@ test('a URL that was changed, or whose time is over, is refused by the store', a
   expect((await fetch(expired.headers.get('location')!)).status).toBe(403)
 })
 
-test('the manifest itself comes byte for byte with an ETag, and 304 for whoever has it', async () => {
+test('the manifest has the same bytes as in the store and an ETag, which gets a 304', async () => {
   const path = '/v1/datasets/features_1s/2024-08-07/manifest.json'
   const response = await ask(path)
   const etag = response.headers.get('etag')!
@@ -206,7 +206,7 @@ for (const [path, status, type] of [
   })
 }
 
-test('an unknown date says which there are', async () => {
+test('an unknown date is answered with the known range', async () => {
   const { body } = await answer('/v1/datasets/features_1s/2030-01-01')
   expect(body['detail']).toContain('from 2024-08-06 to 2024-08-08')
 })
@@ -221,7 +221,7 @@ for (const [name, content] of [
   ['is of another date', undefined],
   ['is larger than any manifest may be', Buffer.alloc((16 << 20) + 1, 32)],
 ] as const) {
-  test(`a manifest that ${name} is a 502, told to the log, and no crash`, async () => {
+  test(`a manifest that ${name} is a 502 and logged`, async () => {
     const other = await publish(edge.store, 'damaged', '2024-08-07')
     await edge.store.put(KEY, content ?? JSON.stringify(other), 'application/json')
     const before = reported.length

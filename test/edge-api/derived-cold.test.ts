@@ -1,6 +1,6 @@
 /**
- * What is made of raw rows, hot and cold: the same questions before the archive, behind it, while
- * partitions are dropped, after that, and without Postgres.
+ * Derived data, hot and cold: the same requests before archiving, after it, while partitions are
+ * dropped, after that, and without Postgres.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -101,7 +101,7 @@ beforeAll(async () => {
   const seconds = Array.from({ length: 240 }, (_, i) => i)
   for (const [place, symbol] of SYMBOLS.entries()) {
     const at = (second: number, us: number): number => FROM + second * 1e6 + us
-    // Streams that are silent in seconds of their own.
+    // Each stream is silent in different seconds.
     const quotes = seconds.filter((s) => s % 5 !== 1)
     const trades = seconds.filter((s) => s % 3 !== 2)
     await insertQuotes(
@@ -125,7 +125,7 @@ beforeAll(async () => {
   await make()
 })
 
-test('the same questions have the same rows before, behind, during and after archive and retention', async () => {
+test('the same requests have the same rows before, during and after archive and retention', async () => {
   const paths = routes(SPAN)
   const before = await answers(paths)
   for (const [i, rows] of before.entries()) expect(rows.length, paths[i]).toBeGreaterThan(0)
@@ -148,7 +148,7 @@ test('the same questions have the same rows before, behind, during and after arc
 test('a page of market data whose parts are not all dropped has every column', async () => {
   const path = `/v1/market-data-1s/AAAUSDT?${IN_FILES}&limit=1000`
   const rows = await all(path)
-  // A quote came late: its second is made anew, in a partition of its own.
+  // A late quote: its second is computed again, in a new partition.
   await pool.query("select marketdata.ensure_day('bt_1s', '2024-08-08')")
   await pool.query(
     `insert into marketdata.bt_1s (symbol_id, bucket, bid_open, bid_qty_open, bid_qty_close, bid_qty_min, bid_qty_max, bid_qty_mean,

@@ -1,4 +1,4 @@
-/** The gateway from outside the worker: who may ask, and that asking can only be reading. */
+/** The gateway without the worker: access control, and that every query can only read. */
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ beforeAll(async () => {
   await pool.query(
     "insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT')",
   )
-  // Functions that write; the reader may run them, as every login may run what is public.
+  // Functions that write. The reader may run them, because they are public.
   await pool.query(`
     create table public.open_to_all (x int);
     grant all on public.open_to_all to public;
@@ -66,7 +66,7 @@ async function post(body: unknown, headers: Readonly<Record<string, string>> = {
 
 const sql = (query: string, params: readonly unknown[] = []) => post({ query, params })
 
-test('values arrive as Postgres writes them, in UTC, with their types', async () => {
+test("values arrive in Postgres's text format, in UTC, with their types", async () => {
   const { status, body } = await sql(
     `select $1::bigint as a, $2::float8 as b, null as c, $3::boolean as d, '2024-08-08T23:54:16.313+02'::timestamptz as e`,
     ['9007199254740993', 0.1, true],
@@ -88,7 +88,7 @@ test('values arrive as Postgres writes them, in UTC, with their types', async ()
   ])
 })
 
-describe('who may ask', () => {
+describe('access', () => {
   for (const [name, authorization] of [
     ['none', ''],
     ['another secret', 'Bearer another secret of the tests'],
@@ -125,7 +125,7 @@ describe('who may ask', () => {
   })
 })
 
-describe('asking is reading', () => {
+describe('a query can only read', () => {
   for (const statement of [
     "insert into marketdata.symbols (exchange, symbol) values ('x', 'y')",
     'update marketdata.symbols set symbol = null',
@@ -191,7 +191,7 @@ describe('asking is reading', () => {
     })
   }
 
-  test('nothing of the above was written, and no later query runs under another role or limit', async () => {
+  test('none of the above wrote anything, and no later query runs with another role or limit', async () => {
     const { rows } = await pool.query('select count(*)::int as n from public.open_to_all')
     expect(rows).toEqual([{ n: 0 }])
     await sql(
@@ -219,7 +219,7 @@ describe('limits', () => {
     expect([status, body.message]).toEqual([413, 'The request has more than 5000 bytes.'])
   })
 
-  test('a statement that takes too long is stopped, with the code of Postgres', async () => {
+  test('a statement that takes too long is cancelled, with the SQLSTATE of Postgres', async () => {
     const started = performance.now()
     const { status, body } = await sql('select pg_sleep(60)')
     expect([status, body.code]).toEqual([400, '57014'])
@@ -237,7 +237,7 @@ describe('limits', () => {
     expect((await sql('select 1')).status).toBe(200)
   })
 
-  test('a value beyond what this process could hold ends its query, and nothing else', async () => {
+  test('a value that is too large for this process ends only its query', async () => {
     const patient = await startTestGateway(reader_url, { STATEMENT_TIMEOUT_MS: '240000' })
     const ask = (query: string) =>
       fetch(`${patient.url}/sql`, {
@@ -251,7 +251,7 @@ describe('limits', () => {
     await patient.stop()
   })
 
-  test('many at once: as many as may wait do so, the rest are told when to come again', async () => {
+  test('many at once: up to the limit wait, the rest get a 503 with Retry-After', async () => {
     const narrow = await startTestGateway(reader_url, { CONCURRENCY_MAX: '8', POOL_MAX: '4' })
     const holder = await pool.connect()
     await holder.query('begin; lock table marketdata.symbols in access exclusive mode')
@@ -289,7 +289,7 @@ describe('limits', () => {
     })
   }
 
-  test('a caller who leaves in the middle of the body frees its place', async () => {
+  test('a caller that disconnects while it sends the body frees its slot', async () => {
     for (let i = 0; i < 10; i++) {
       await new Promise<void>((resolve) => {
         const call = request(`${gateway.url}/sql`, {
@@ -314,7 +314,7 @@ test('health says whether Postgres answers; other paths do not exist', async () 
   expect((await fetch(`${gateway.url}/sql`)).status).toBe(404)
 })
 
-test('without Postgres a query and health are 503, and neither tells the connection string', async () => {
+test('without Postgres a query and health are 503, and neither reveals the connection string', async () => {
   const nowhere = new URL(reader_url)
   nowhere.port = '1'
   const lonely = await startTestGateway(nowhere.href)
@@ -384,7 +384,7 @@ describe('as a program', () => {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
 
-  test('it tells its parent its URL, serves, and ends with 0 on SIGTERM', async () => {
+  test('it reports its URL to its parent, serves, and exits with 0 on SIGTERM', async () => {
     const child = start({ PORT: '0', DATABASE_URL: reader_url, GATEWAY_SECRET: SECRET })
     const [message] = (await once(child, 'message')) as [{ type: string; url: string }]
     expect(message.type).toBe('ready')
@@ -393,7 +393,7 @@ describe('as a program', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
-  test('without its secret it ends with 1 and a log line that says what is missing', async () => {
+  test('without its secret it exits with 1 and logs what is missing', async () => {
     const child = start({ DATABASE_URL: reader_url })
     const lines: string[] = []
     child.stdout!.on('data', (chunk: Buffer) => lines.push(chunk.toString()))

@@ -1,7 +1,7 @@
-/** Inputs made from the OpenAPI document: good ones, wrong ones, and those of people who mean harm. */
+/** Inputs generated from the OpenAPI document: good, wrong and hostile ones. */
 import type { Contract, Parameter } from './contract.ts'
 
-/** SQL, paths, headers, numbers that are none, what parsers stumble over. */
+/** SQL, paths, headers, invalid numbers, and other input that confuses parsers. */
 export const HOSTILE: readonly string[] = [
   "' or 1=1 --",
   "'; drop table marketdata.symbols; --",
@@ -111,7 +111,7 @@ export function createRandom(seed: number): () => number {
   }
 }
 
-/** A question whose every parameter is left out, good, or not. */
+/** A request in which each parameter is missing, good or bad. */
 export function randomQuestion(paths: Contract['paths'], random: () => number): Question {
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!
   const [pattern, { get }] = pick(Object.entries(paths))

@@ -45,7 +45,7 @@ async function page(path: string): Promise<Answer> {
   return (await contract.check(path, response)) as Answer
 }
 
-/** Every row of a range, page after page. */
+/** All rows of a range, from all pages. */
 async function all(path: string): Promise<readonly Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = []
   for (let next: string | null = path; next !== null;) {
@@ -82,7 +82,7 @@ test('a query gives the same rows before and after its hours are archived and dr
   const chinese = encodeURIComponent('币安人生USDT')
   const queries = ROUTES.flatMap((route) => [
     `/v1/${route}/BTCUSDT?from=2024-08-08T20:30:00Z&to=2024-08-09T00:10:00Z`,
-    // Pages that end in the middle of a moment, of a row group and of an hour.
+    // Pages that end inside a timestamp, a row group and an hour.
     `/v1/${route}/AAAUSDT?from=2024-08-08T21:30:00Z&to=2024-08-08T23:05:00Z&limit=13`,
     `/v1/${route}/${chinese}?from=2024-08-08T22:10:00Z&to=2024-08-08T22:20:00Z&format=json`,
   ])
@@ -152,7 +152,7 @@ for (const codec of ['zstd', 'snappy', 'gzip'] as const) {
   })
 }
 
-test('rows that come late into a dropped hour join those of its file, and none is doubled', async () => {
+test('late rows of a dropped hour are merged with those of its file, without duplicates', async () => {
   const [hour] = await day('2024-07-02', ['BTCUSDT'])
   const path = '/v1/trades/BTCUSDT?from=2024-07-02T21:00:00Z&to=2024-07-02T22:00:00Z'
   const expected = await all(path)
@@ -163,7 +163,7 @@ test('rows that come late into a dropped hour join those of its file, and none i
   )
   const insert = `insert into marketdata.trades (symbol_id, ts_exchange, ts_ingest, agg_trade_id, price, qty, is_buyer_maker)
     values ($1, $2, $2, $3, 5, 1, true)`
-  // One that the file has too, as a repair may find it, and one that nobody has.
+  // One row that the file has too, as a repair may find it, and one new row.
   await edge.pool.query(insert, [
     rows[0]!.id,
     expected[4]!['ts_exchange'],
@@ -193,12 +193,12 @@ test('a closed range has an ETag of its own; a new version of the hour has anoth
   const again = (await ask(path)).headers
   expect(again.get('etag')).not.toBe(closed.get('etag'))
   expect((await ask(path)).headers.get('etag')).toBe(again.get('etag'))
-  // A range that goes on behind the archived hour is not closed.
+  // A range that continues after the archived hour is not closed.
   const longer = await ask(path.replace('22:00', '22:01'))
   expect(longer.headers.get('cache-control')).toContain('max-age=1,')
 })
 
-/** Ranges that are asked of the object store. */
+/** Range requests to the object store. */
 function watchStore(): readonly string[] {
   const real = globalThis.fetch
   const ranges: string[] = []
@@ -227,7 +227,7 @@ test('a symbol-hour costs its footer and at most three requests, a second one no
   expect(ranges).toHaveLength(new Set(ranges).size + 1)
 })
 
-test('a page of many levels ends before its limit, and next goes on, hot and cold alike', async () => {
+test('a page of many levels has fewer rows than its limit, and next continues, hot and cold alike', async () => {
   const id = await addSymbol(edge.pool, 'DEEPUSDT')
   const hour = '2024-07-06T21:00:00Z'
   await edge.pool.query("select marketdata.ensure_hour('depth_events', $1)", [hour])
@@ -255,7 +255,7 @@ test('a page of many levels ends before its limit, and next goes on, hot and col
   expect(await all(path)).toEqual(rows)
 })
 
-test('more than one answer can hold is refused, with what to do instead', async () => {
+test('a range that is too large for one answer is refused, with what to do instead', async () => {
   const [hour] = await day('2024-07-05', ['BTCUSDT'])
   const archived = await archiveHour(edge.pool, edge.store, 'liquidations', hour!)
   await dropHour(edge.pool, archived)

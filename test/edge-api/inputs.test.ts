@@ -1,6 +1,6 @@
 /**
  * Every route of the OpenAPI document with good, missing, wrong, outlying and hostile values, then
- * thousands of mixtures: none is a fault of ours, and every answer is as the document says.
+ * thousands of mixtures: none causes a server error, and every answer is as the document says.
  * More on demand: FUZZ_REQUESTS=100000 FUZZ_SEED=7 npx vitest run test/edge-api/inputs.test.ts
  */
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -69,13 +69,13 @@ beforeAll(async () => {
   await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-08', { bytes }))
 })
 
-/** The least that the route needs, all of it from the document. */
+/** The required parameters of the route, with values from the document. */
 function needed(parameters: (typeof operations)[number]['parameters']): Record<string, string> {
   const required = parameters.filter((one) => one.required === true)
   return Object.fromEntries(required.map((one) => [one.name, goodValues(one)[0] ?? '1']))
 }
 
-/** The status; fails where it is a fault of ours or not what the document says. */
+/** The status. Fails on a server error, or if the document does not list the status. */
 async function statusOf({ path }: Question): Promise<number> {
   const response = await ask(path)
   expect(response.status, path).not.toBe(500)
@@ -92,11 +92,11 @@ describe.each(operations)('$pattern', ({ pattern, parameters }) => {
   const ask1 = (values: Readonly<Record<string, string>>) =>
     statusOf(questionOf(pattern, parameters, { ...least, ...values }))
 
-  test('good: the least that is needed, and every example of the document, is answered', async () => {
+  test('good: the required parameters, and every example of the document, are answered', async () => {
     expect([200, 302]).toContain(await ask1({}))
     for (const one of parameters) {
       for (const value of goodValues(one)) {
-        // An exchange may not list the symbol, and a moment may have no book.
+        // An exchange may not list the symbol, and a time may have no book.
         const allowed = one.schema.enum === undefined && one.schema.type !== 'integer' ? [200, 302] : [200, 302, 400, 404]
         expect(allowed, `${one.name}=${value}`).toContain(await ask1({ [one.name]: value }))
       }
@@ -113,19 +113,19 @@ describe.each(operations)('$pattern', ({ pattern, parameters }) => {
     }
   })
 
-  test('wrong type and out of range: refused, or known to be nothing', async () => {
+  test('wrong type and out of range: refused, or answered with nothing', async () => {
     for (const one of parameters) {
       for (const value of [...wrongTypes(one), ...outOfRange(one)]) {
         if (one.in === 'path' && value === '') continue
         const status = await ask1({ [one.name]: value })
-        // A free text, a name or a time, may be one that there is nothing of.
+        // A valid name or time may have no data.
         const is_free = one.schema.type === 'string' && one.schema.enum === undefined
         expect(is_free ? [200, 400, 404, 422] : [400, 404, 422], `${one.name}=${value}`).toContain(status)
       }
     }
   })
 
-  test('hostile: neither SQL nor paths nor headers come through', async () => {
+  test('hostile: SQL, paths and headers have no effect', async () => {
     for (const one of parameters) {
       for (const value of HOSTILE) {
         const status = await ask1({ [one.name]: value })
@@ -154,7 +154,7 @@ test(`${REQUEST_COUNT} random mixtures (seed ${SEED}) are each answered as the d
   expect(statuses.get(400)!).toBeGreaterThan(REQUEST_COUNT / 20)
 })
 
-test('headers that mean harm change nothing', async () => {
+test('hostile headers change nothing', async () => {
   for (const [name, value] of [
     ['accept', 'x'.repeat(5_000)],
     ['accept', "application/json; q=1'; drop table x"],
@@ -172,7 +172,7 @@ test('headers that mean harm change nothing', async () => {
   }
 })
 
-test('every example in the schemas of the document is one of its schema', () => {
+test('every example in the document matches its schema', () => {
   const { schemas } = contract.document['components'] as { schemas: Record<string, Schema> }
   const examples = Object.values(schemas).flatMap(examplesOf)
   expect(examples.length).toBeGreaterThan(20)

@@ -116,7 +116,7 @@ async function all(ask: Ask, path: string): Promise<readonly Record<string, unkn
   return rows
 }
 
-test('a day as large as real ones is read cold in the worker, and is what was hot', async () => {
+test('a day of realistic size has the same rows cold in the worker as hot', async () => {
   for (const path of [...PATHS, DEPTH]) {
     expect([path, await all(inWorker, path)]).toEqual([path, hot.get(path)])
   }

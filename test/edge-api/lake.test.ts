@@ -1,4 +1,4 @@
-/** What is asked of a file: row groups by their statistics, byte ranges with little between them. */
+/** What is read from a file: row groups by their statistics, byte ranges with small gaps. */
 import type { FileMetaData } from 'hyparquet'
 import { describe, expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
@@ -8,7 +8,7 @@ import { planRowGroups } from '../../edge-api/lake/row-group-plan.ts'
 
 const MIB = 1 << 20
 
-describe('what one request asks for', () => {
+describe('byte range of one request', () => {
   for (const [name, ranges, expected] of [
     ['one range, however large', [[0, 9 * MIB]], [0, 9 * MIB]],
     ['neighbours along with it', [[0, 10], [10, 20]], [0, 20]],
@@ -85,13 +85,13 @@ describe('row groups', () => {
     })
   }
 
-  test('a file that does not say what its groups hold is damaged', () => {
+  test('a file without statistics is archive_damaged', () => {
     const wanted = { time_column: 'ts', from: micros(0), to: micros(9), columns: [], row_count: 1, list_number_count: 1 }
     expect(() => planRowGroups(FILE, { ...wanted, where: { exchange: 'x' } })).toThrow(/exchange/)
   })
 })
 
-test('a budget is spent by files, by bytes, and by what they unpack to', () => {
+test('a budget counts files, bytes and decompressed bytes', () => {
   const limits = { file_count_max: 2, byte_count_max: 100, unpacked_byte_count_max: 50 }
   const budget = createBudget(limits)
   budget.openFile()

@@ -1,7 +1,7 @@
 /**
- * Answers that are no range of rows, at the size that a large installation has, in workerd: lists
- * of datasets, dates, symbols, holes and runs. Each is complete or has a next page, comes in time,
- * and the worker's isolate stays small while eight callers ask for it.
+ * Answers that are not ranges of rows, in workerd, at the size of a large installation: lists of
+ * datasets, dates, symbols, gaps and runs. Each is complete or has a next page and arrives in time,
+ * and the worker's isolate stays small while eight callers request it.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,7 @@ import {
 } from './support.ts'
 
 const MIB = 1 << 20
-/** Of 128 MiB: what other callers have at the same time has to have room too. */
+/** Out of 128 MiB, because other requests need memory at the same time. */
 const ISOLATE_BYTES_MAX = 96 * MIB
 const CALLERS = 8
 const SYMBOL_COUNT = 2_000
@@ -100,7 +100,7 @@ function objectKeys(): readonly string[] {
   )
 }
 
-/** A file and a hundred holes for each of 200 symbols, the most that the job writes. */
+/** A file and a hundred gaps for each of 200 symbols, the maximum that the job writes. */
 async function putBusyDay(client: ObjectStore): Promise<void> {
   const symbols = Array.from({ length: 200 }, (_, i) => `COIN${i}USDT`)
   const manifest = await publish(client, BUSY, dayAt(0))
@@ -163,7 +163,7 @@ async function fillDatabase(): Promise<void> {
 }
 
 let asked = 0
-/** A year that nobody has asked for, so that nothing of the answer is kept. */
+/** A year that no test has requested yet, so that nothing is cached. */
 const year = (): string =>
   `from=2024-01-01T00:00:00.${String((asked += 1)).padStart(3, '0')}Z&to=2025-01-01`
 
@@ -184,7 +184,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<Answered> {
   }
 }
 
-/** Callers at once, all answered alike; bounds what the isolate holds meanwhile. */
+/** Concurrent callers get equal answers, and the isolate's memory stays bounded meanwhile. */
 async function askAll(pathOf: () => string, init?: RequestInit): Promise<Answered> {
   await vi.waitFor(() => meter.takePeak(), { timeout: 10_000 })
   const answers = await Promise.all(Array.from({ length: CALLERS }, () => ask(pathOf(), init)))
@@ -209,7 +209,7 @@ interface Summary {
   readonly last_date: string
 }
 
-test('datasets of three years are listed whole, but for days without a manifest', async () => {
+test('datasets of three years are listed completely, except days without a manifest', async () => {
   const { datasets } = await json<{ readonly datasets: readonly Summary[] }>(() => '/v1/datasets')
   const [last_date, before_last] = [dayAt(DAY_COUNT - 1), dayAt(DAY_COUNT - 2)]
   const whole = { schema_version: 2, date_count: DAY_COUNT, first_date: FIRST, last_date }
@@ -221,7 +221,7 @@ test('datasets of three years are listed whole, but for days without a manifest'
   expect(datasets).toEqual([BUSY, ...NAMES].map((name) => ({ name, ...(unusual[name] ?? whole) })))
 })
 
-test('so are the dates of each, in the version that is the newest of the date', async () => {
+test('so are the dates of each dataset, with the newest version of each date', async () => {
   type Dates = { readonly dates: readonly { readonly date: Day }[] }
   const all = Array.from({ length: DAY_COUNT }, (_, i) => dayAt(i))
   const large = await json<Dates>(() => `/v1/datasets/${NAMES[0]!}`)
@@ -231,7 +231,7 @@ test('so are the dates of each, in the version that is the newest of the date', 
   expect(dates).toEqual(all.map((date, i) => ({ date, schema_version: i < 100 ? 1 : 2 })))
 })
 
-test('a day of 200 symbols with a hundred holes each: its files, and its manifest', async () => {
+test('a day of 200 symbols with a hundred gaps each: its files, and its manifest', async () => {
   const path = `/v1/datasets/${BUSY}/${FIRST}`
   const day = await json<{ readonly files: readonly unknown[] }>(() => path)
   expect(day.files).toHaveLength(200)
@@ -241,7 +241,7 @@ test('a day of 200 symbols with a hundred holes each: its files, and its manifes
   expect((await askAll(() => `${path}/COIN5USDT.csv.gz`)).status).toBe(302)
 })
 
-test('holes come page after page, none of them too large, and all of them', async () => {
+test('the pages of gaps are complete, and none is too large', async () => {
   type Page = { readonly next: string | null; readonly rows: readonly { readonly id: number }[] }
   let { next, rows } = await json<Page>(() => `/v1/gaps?${year()}&limit=10000`)
   const ids = rows.map(({ id }) => id)
@@ -255,7 +255,7 @@ test('holes come page after page, none of them too large, and all of them', asyn
   expect(ids).toEqual(ids.map((_, i) => ids[0]! + i))
 })
 
-test('the coverage of a year with as many holes', async () => {
+test('the coverage of a year with as many gaps', async () => {
   type Coverage = { readonly streams: readonly Readonly<Record<string, unknown>>[] }
   const { streams } = await json<Coverage>(() => `/v1/coverage/BTCUSDT?${year()}`)
   const of_year = (366 * 24 * 60) / 5
@@ -286,7 +286,7 @@ test('runs with long errors, symbols, their newest quotes, and prices', async ()
   expect(await json(() => '/prices/filter?ticker=btc_usd')).toMatchObject({ count: 10_000 })
 })
 
-test('batches of as many messages as there may be', async () => {
+test('batches of the maximum number of messages', async () => {
   const messages = Array.from({ length: 10 }, (_, id) => ({
     jsonrpc: '2.0',
     id,

@@ -1,4 +1,4 @@
-/** /mcp in real workerd, asked by the official client. */
+/** /mcp in real workerd, called by the official client. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -56,7 +56,7 @@ async function connect(scopes: readonly Scope[]): Promise<Client> {
   const { text } = await mintToken(TOKEN_SECRET, scopes, 1, now)
   const made = new Client({ name: 'test', version: '1' })
   const requestInit = { headers: { authorization: `Bearer ${text}` } }
-  // The SDK's own types do not hold under exactOptionalPropertyTypes.
+  // The SDK's types are wrong under exactOptionalPropertyTypes.
   const transport = new StreamableHTTPClientTransport(new URL(`${worker.url}/mcp`), { requestInit })
   await made.connect(transport as Parameters<Client['connect']>[0])
   clients.push(made)
@@ -101,7 +101,7 @@ test('each tool answers what its route does', async () => {
   expect((await call('list_datasets', { name: 'features_1s' })).answer).toMatchObject({ name: 'features_1s' })
 })
 
-test('arguments that are wrong or mean harm come back as problems that say what is allowed', async () => {
+test('wrong or hostile arguments are answered with problems that say what is allowed', async () => {
   for (const [name, args, type] of [
     ['get_trades_slice', {}, 'unknown_path'],
     ['get_trades_slice', { symbol: 'NOUSDT' }, 'unknown_symbol'],
@@ -126,13 +126,13 @@ test('arguments that are wrong or mean harm come back as problems that say what 
   await expect(client.callTool({ name: 'drop_table' })).rejects.toThrow(/Unknown tool/)
 })
 
-test('who has no token, or one without the scope, is not let in', async () => {
+test('a caller without a token, or without the scope, is refused', async () => {
   const anonymous = await fetch(`${worker.url}/mcp`, { method: 'POST', body: '{}' })
   expect(anonymous.status).toBe(401)
   await expect(connect(['ops'])).rejects.toThrow(/403|scope/)
 })
 
-test('what is no message is refused: too large, no JSON, another method', async () => {
+test('malformed requests are refused: too large, not JSON, another method', async () => {
   const { text } = await mintToken(TOKEN_SECRET, ['read'], 1, now)
   const headers = {
     authorization: `Bearer ${text}`,
@@ -147,7 +147,7 @@ test('what is no message is refused: too large, no JSON, another method', async 
   expect(await statusOf('DELETE', null)).toBe(405)
 })
 
-/** Posts a body as a client would, with headers of one's own; `fetch` would not send a Host. */
+/** Posts a body with any headers. `fetch` cannot set Host. */
 async function post(body: unknown, own: Readonly<Record<string, string>> = {}) {
   const { text } = await mintToken(TOKEN_SECRET, ['read'], 1, now)
   const headers = {

@@ -1,10 +1,10 @@
-/** Who is let in at the gate of the worker's memory, who waits, and who is told to come back. */
+/** Which requests the memory gate admits, lets wait, or refuses. */
 import { expect, test } from 'vitest'
 import { createMemoryGate } from '../../edge-api/memory/memory-gate.ts'
 
 const LIMITS = { byte_count_max: 10, waiting_count_max: 2, wait_ms: 60_000, hold_ms: 1_000 }
 
-/** Work that ends when it is told to. */
+/** Work that the test ends. */
 function work() {
   const { promise, resolve } = Promise.withResolvers<string>()
   let has_begun = false
@@ -14,7 +14,7 @@ function work() {
 /** Every callback that is due has run. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-test('what does not fit waits its turn, and a small one does not pass a large one', async () => {
+test('a request that does not fit waits its turn, and a small one does not overtake a large one', async () => {
   const gate = createMemoryGate(LIMITS, () => 0)
   const [first, large, small] = [work(), work(), work()]
   const answers = [gate.run(8, first.run), gate.run(9, large.run), gate.run(1, small.run)]
@@ -28,7 +28,7 @@ test('what does not fit waits its turn, and a small one does not pass a large on
   expect(await Promise.all(answers)).toEqual(['first', 'large', 'small'])
 })
 
-test('where too many wait, the next one is told when to ask again', async () => {
+test('if too many wait, the next one gets a 503 with Retry-After', async () => {
   const gate = createMemoryGate(LIMITS, () => 0)
   const works = [work(), work(), work()]
   const answers = works.map((one) => gate.run(10, one.run))
@@ -41,7 +41,7 @@ test('where too many wait, the next one is told when to ask again', async () => 
   expect(await Promise.all(answers)).toEqual(['done', 'done', 'done'])
 })
 
-test('one who waits too long is refused, and its place is free', async () => {
+test('a request that waits too long is refused, and its place is freed', async () => {
   const gate = createMemoryGate({ ...LIMITS, wait_ms: 1 }, () => 0)
   const first = work()
   const answer = gate.run(10, first.run)
@@ -51,13 +51,13 @@ test('one who waits too long is refused, and its place is free', async () => {
   expect(await gate.run(10, async () => 'next')).toBe('next')
 })
 
-test('work that failed gives back what it held', async () => {
+test('failed work frees its memory', async () => {
   const gate = createMemoryGate(LIMITS, () => 0)
   await expect(gate.run(10, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
   expect(await gate.run(10, async () => 'next')).toBe('next')
 })
 
-test('work that never ends, since its caller went away, holds nothing after a while', async () => {
+test('work that never ends, because its caller disconnected, is freed after a timeout', async () => {
   let now_ms = 0
   const gate = createMemoryGate(LIMITS, () => now_ms)
   void gate.run(10, work().run)
@@ -65,7 +65,7 @@ test('work that never ends, since its caller went away, holds nothing after a wh
   expect(await gate.run(10, async () => 'next')).toBe('next')
 })
 
-test('more than there is waits for all of it', async () => {
+test('a request larger than the limit waits for all of the memory', async () => {
   const gate = createMemoryGate(LIMITS, () => 0)
   expect(await gate.run(1_000, async () => 'alone')).toBe('alone')
 })

@@ -1,8 +1,8 @@
 /**
- * What the worker holds while several callers ask for the most there is, of a store as large as a
- * busy day's, with nothing cached and the database away: its isolate below 128 MiB, and with one
- * kind of page the whole process no more than that above what it has when it idles. An
- * isolate on Cloudflare has 128 MiB, and is ended with all its callers when it goes beyond them.
+ * Memory of the worker while several callers request the largest answers, from a store as large as
+ * on a busy day, with an empty cache and no database. The isolate must stay below 128 MiB. With one
+ * kind of page, the whole process must stay below 128 MiB more than when idle. Cloudflare ends an
+ * isolate that exceeds 128 MiB, with all its requests.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -48,7 +48,7 @@ beforeAll(async () => {
   const store = createObjectStore(server.config)
   await fillLake(store, dir)
   store.close()
-  // Nobody listens there: all that is read lies in the archive.
+  // Nothing listens there: all rows come from the archive.
   const gateway_url = `http://127.0.0.1:${await freePort()}`
   vi.stubEnv('MINIFLARE_WORKERD_V8_FLAGS', V8_FLAGS)
   worker = await startWorker({
@@ -91,7 +91,7 @@ async function forgetPeak(): Promise<void> {
 
 let asked = 0
 
-/** A range that nobody has asked for, so that nothing of the answer is kept. */
+/** A range that no test has requested yet, so that nothing is cached. */
 const hour = (of_day: number): string => {
   const ms = String((asked += 1)).padStart(3, '0')
   return `from=${DATE}T${of_day}:00:00.${ms}Z&to=${DATE}T${of_day + 1}:00:00Z&limit=10000`
@@ -109,7 +109,7 @@ const WORST: Readonly<Record<string, (format: string) => string>> = {
 }
 
 for (const [name, pathOf] of Object.entries(WORST)) {
-  test(`${name}: ${FORMATS.length} callers at once, each in another form`, async () => {
+  test(`${name}: ${FORMATS.length} concurrent callers, each with another format`, async () => {
     await forgetPeak()
     const answers = await Promise.all(FORMATS.map((format) => askUntilAnswered(pathOf(format))))
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
@@ -117,13 +117,13 @@ for (const [name, pathOf] of Object.entries(WORST)) {
   })
 }
 
-test('all of them at once, and batches of tools: answered, or told when to ask again', async () => {
+test('all of them at once, and batches of tools: answered, or a 503 with Retry-After', async () => {
   await forgetPeak()
   const paths = Object.values(WORST).flatMap((pathOf) => FORMATS.map((format) => pathOf(format)))
   const answers = await Promise.all([...paths.map((path) => ask(path)), askTools(), askTools()])
   const refused = answers.filter(({ status }) => status !== 200)
   expect(refused).toEqual(refused.map(() => ({ status: 503, retry_after: '2' })))
-  // How many get their turn within the gate's five seconds is a matter of the machine.
+  // How many get their turn within the gate's five seconds depends on the machine.
   expect(refused.length).toBeLessThan(answers.length)
   expect(residentBytes('VmHWM') - idle_bytes).toBeLessThan(ALL_BYTES_MAX)
   expect(meter.takePeak()).toBeLessThan(ISOLATE_BYTES_MAX)
@@ -131,7 +131,7 @@ test('all of them at once, and batches of tools: answered, or told when to ask a
   expect(after.status).toBe(200)
 })
 
-test('callers that take 1 kB/s: their bodies are bounded, the others are told when to ask again, and fast ones are served', async () => {
+test('callers that read 1 kB/s: their bodies are bounded, others get a 503, and fast ones are served', async () => {
   await forgetPeak()
   const before_bytes = residentBytes('VmRSS')
   const slow = Array.from({ length: SLOW_COUNT }, (_, i) => {
@@ -187,7 +187,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<Answered> {
   return { status: response.status, retry_after: response.headers.get('retry-after') }
 }
 
-/** As a client does that is told to ask again: on a busy machine one answer takes seconds. */
+/** Retries after a 503, as a client does: on a busy machine one answer takes seconds. */
 async function askUntilAnswered(path: string): Promise<Answered> {
   for (;;) {
     const answer = await ask(path)
@@ -196,7 +196,7 @@ async function askUntilAnswered(path: string): Promise<Answered> {
   }
 }
 
-/** As many messages as there may be in one, each for as much as a tool gives. */
+/** The maximum number of messages in one batch, each for the largest answer of a tool. */
 function askTools(): Promise<Answered> {
   const messages = Array.from({ length: 10 }, (_, id) => ({
     jsonrpc: '2.0',

@@ -1,6 +1,6 @@
 /**
- * Questions that name no time: the newest quote, book, candles, and the age of the newest quote of
- * all. Their answers are the same before, during and after archive and retention.
+ * Requests without a time: the newest quote, book and candles, and the age of the newest quote of
+ * all symbols. Their answers are the same before, during and after archive and retention.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -31,21 +31,21 @@ const work_dir = await mkdtemp(join(tmpdir(), 'booktape-newest-'))
 afterAll(() => rm(work_dir, { recursive: true }))
 let contract: Contract
 
-/** Three hours; what was recorded last lies in the one before the hour of now. */
+/** Three hours. The last recorded row is in the hour before the current one. */
 const HOURS = ['2024-08-08T22:00:00Z', '2024-08-08T23:00:00Z', '2024-08-09T00:00:00Z'] as const
 
 const QUESTIONS = [
   '/v1/quotes/BTCUSDT/latest',
   '/v1/quotes/BTCUSDT/latest?max_age_s=3600',
   '/v1/quotes/BTCUSDT/latest?max_age_s=60',
-  // Silent since the first of the hours.
+  // Silent since the first hour.
   '/v1/quotes/SILENTUSDT/latest',
   '/v1/quotes/SILENTUSDT/latest?max_age_s=86400',
   '/v1/quotes/SILENTUSDT/latest?max_age_s=3600',
   '/v1/quotes/NEVERUSDT/latest',
   '/v1/book/BOOKUSDT',
   '/data/BOOKUSDT',
-  // No book is kept of it: its quote is the book.
+  // Its book is not recorded, so its quote serves as the book.
   '/data/SILENTUSDT',
   '/v1/candles/BTCUSDT',
   '/v1/candles/BTCUSDT?interval=1h',
@@ -117,7 +117,7 @@ async function dropAll(): Promise<readonly string[]> {
   return kept
 }
 
-test('a quote that came late is the newest where no file has a newer one', async () => {
+test('a late quote is the newest if no file has a newer one', async () => {
   const latest = async (): Promise<unknown> => {
     const path = '/v1/quotes/SILENTUSDT/latest'
     return contract.check(path, await ask(path))
@@ -140,7 +140,7 @@ test('a quote that came late is the newest where no file has a newer one', async
 
 test('nothing above was a fault of ours', () => expect(reported).toEqual([]))
 
-test('without Postgres nobody knows the newest quote: 503, and when to ask again', async () => {
+test('without Postgres the newest quote is unknown: 503 with Retry-After', async () => {
   await edge.stopGateway()
   for (const path of ['/v1/quotes/BTCUSDT/latest', '/v1/book/BOOKUSDT', '/v1/candles/BTCUSDT']) {
     const response = await ask(path)

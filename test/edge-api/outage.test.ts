@@ -1,4 +1,4 @@
-/** What callers are told while something behind the edge is away. */
+/** What callers see while something behind the edge is down. */
 import { expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
@@ -39,7 +39,7 @@ test('a wrong store secret is a 502 for listings', async () => {
   expect(response.status).toBe(502)
 })
 
-test('without the gateway database routes are 503 with Retry-After, and datasets and archived hours go on', async () => {
+test('without the gateway database routes are 503 with Retry-After; datasets and archived hours work', async () => {
   const symbol_id = await addSymbol(edge.pool, 'BTCUSDT')
   for (const hour of ['2024-08-07T22:00:00Z', '2024-08-07T23:00:00Z']) {
     await fillHour(edge.pool, symbol_id, hour, 5)
@@ -98,7 +98,7 @@ test('without the object store dataset routes are 503', async () => {
   }
 })
 
-test('no problem told above holds a secret or an address', () => {
+test('no problem above contains a secret or an address', () => {
   const problems = answers.filter((text) => text.includes('urn:booktape:problem'))
   expect(problems.length).toBeGreaterThan(10)
   const secrets = [

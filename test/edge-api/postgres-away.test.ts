@@ -1,4 +1,4 @@
-/** Postgres refuses connections, or freezes, behind a gateway that lives: hot and cold reads. */
+/** Hot and cold reads while Postgres refuses connections or is frozen behind a running gateway. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
@@ -10,7 +10,7 @@ import { addSymbol, startEdge, startTestGateway, type TestEdge } from './support
 
 const HOUR = '2024-08-07T22:00:00Z'
 
-/** A way to Postgres that can be shut or frozen, connections that are open included. */
+/** A proxy to Postgres that can be closed or frozen, including its open connections. */
 async function startWay(postgres_url: string) {
   const { hostname, port } = new URL(postgres_url)
   let mode: 'open' | 'refuse' | 'freeze' = 'open'
@@ -52,7 +52,7 @@ afterAll(async () => {
 })
 const bindings: TestEdge['bindings'] = { ...edge.bindings, DATABASE_URL: way.url, GATEWAY_URL: gateway.url }
 
-/** A worker that has just started, and knows nothing yet. */
+/** A worker that has just started, with empty caches. */
 function freshWorker() {
   const app = composeApp(bindings, { now: () => fromMillis(Date.now()), report: () => undefined })
   return async (path: string) => app.request(path)
@@ -70,7 +70,7 @@ async function read(ask: ReturnType<typeof freshWorker>, path: string): Promise<
   return response.json()
 }
 
-test('while Postgres refuses or is frozen cold reads, books and symbols go on without exchange=, and hot ones say when to ask again', async () => {
+test('while Postgres is down or frozen, cold reads, books and symbols work, and hot reads are 503', async () => {
   const symbol_id = await addSymbol(edge.pool, 'BTCUSDT')
   await fillHour(edge.pool, symbol_id, HOUR, 200)
   // A book that is whole: its snapshot is the first row of the hour.
@@ -114,7 +114,7 @@ test('while Postgres refuses or is frozen cold reads, books and symbols go on wi
   }
 })
 
-test('an unknown symbol is a 404 also while Postgres is away, and one of two exchanges has to be named', async () => {
+test('while Postgres is down an unknown symbol is a 404, and an ambiguous one needs exchange=', async () => {
   await addSymbol(edge.pool, 'BTCUSDT', 'binance-spot')
   await writeInstruments(edge.pool, edge.store)
   way.set('refuse')
@@ -126,7 +126,7 @@ test('an unknown symbol is a 404 also while Postgres is away, and one of two exc
   way.set('open')
 })
 
-test('errors of a Postgres that has no room are 503 with Retry-After, others are the statement’s own', async () => {
+test('errors of a busy Postgres are 503 with Retry-After; others are errors of the statement', async () => {
   const headers = { authorization: `Bearer ${bindings['GATEWAY_SECRET']}`, 'neon-connection-string': way.url }
   const sql = (query: string) =>
     fetch(`${gateway.url}/sql`, { method: 'POST', headers, body: JSON.stringify({ query }) })

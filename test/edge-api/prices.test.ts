@@ -1,4 +1,4 @@
-/** /prices: the form, the statuses and the errors of the price tracker that callers know. */
+/** /prices: format, statuses and errors of the price tracker, for its existing callers. */
 import { beforeAll, expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
@@ -39,7 +39,7 @@ async function answer(status: number, path: string): Promise<Record<string, unkn
   return contract.check(path, response)
 }
 
-test('all prices of a ticker: newest first, with count and ticker beside them', async () => {
+test('all prices of a ticker: newest first, with count and ticker', async () => {
   const body = await answer(200, '/prices?ticker=btc_usd')
   expect(body).toEqual({
     data: [
@@ -79,7 +79,7 @@ test('the latest price is the object itself', async () => {
   })
 })
 
-test('both bounds of the filter are in it, each may be missing, and they come back', async () => {
+test('both bounds of the filter are inclusive and optional, and the answer repeats them', async () => {
   const both = await answer(200, `/prices/filter?ticker=btc_usd&start=${T}&end=${T + 60_000}`)
   expect(both).toMatchObject({ count: 2, ticker: 'btc_usd', start: T, end: T + 60_000 })
   const from = await answer(200, `/prices/filter?ticker=btc_usd&start=${T + 60_000}`)
@@ -89,7 +89,7 @@ test('both bounds of the filter are in it, each may be missing, and they come ba
   expect((await answer(200, '/prices/filter?ticker=btc_usd'))['count']).toBe(3)
 })
 
-test('a filter that finds too much gives its newest part and the way to the rest', async () => {
+test('a filter with too many matches answers the newest part and links to the rest', async () => {
   const seen = new Set<number>()
   let path: string | undefined = `/prices/filter?ticker=sol_usd&start=${T + 2}`
   let pages = 0
@@ -103,7 +103,7 @@ test('a filter that finds too much gives its newest part and the way to the rest
   expect([pages, seen.size]).toEqual([2, MANY - 1])
 })
 
-test('tickers by name, and what is stored of one in figures', async () => {
+test('tickers by name, and the statistics of one', async () => {
   for (const path of ['/prices/tickers', '/prices/available-tickers']) {
     expect(await answer(200, path)).toEqual(['btc_usd', 'eth_usd', 'sol_usd'])
   }
@@ -157,7 +157,7 @@ for (const [query, name] of [
   })
 }
 
-test('a range that ends before it begins is a 400, a time that is none a 422', async () => {
+test('a range that ends before it begins is a 400, an invalid time a 422', async () => {
   const reversed = await answer(400, '/prices/filter?ticker=btc_usd&start=1000&end=500')
   expect(reversed['detail']).toBe('start (1000) cannot be later than end (500).')
   for (const start of ['-1', 'yesterday', '1e3', '99999999999999999']) {

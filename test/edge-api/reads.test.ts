@@ -1,4 +1,4 @@
-/** Reads besides quotes and trades: forms, columns, candles, features, coverage, logs, books. */
+/** Reads besides quotes and trades: formats, columns, candles, features, coverage, logs, books. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
@@ -87,7 +87,7 @@ async function addTopn(symbol_id: number): Promise<void> {
   )
 }
 
-describe('forms of an answer', () => {
+describe('formats of an answer', () => {
   const path = '/v1/trades/BTCUSDT?from=2024-08-08T23:57:00Z&limit=2'
 
   for (const [accept, media] of [
@@ -110,7 +110,7 @@ describe('forms of an answer', () => {
   }
 
   for (const accept of ['image/png', 'text/csv;q=0', 'text/csv;q=2, x', '*/*;q=0']) {
-    test(`Accept ${accept} is a 406 that names what there is`, async () => {
+    test(`Accept ${accept} is a 406 that names the formats`, async () => {
       const response = await ask(path, { headers: { accept } })
       expect(response.status).toBe(406)
       expect(await contract.check(path, response)).toMatchObject({
@@ -119,7 +119,7 @@ describe('forms of an answer', () => {
     })
   }
 
-  test('format= outweighs Accept, and the next page has it too', async () => {
+  test('format= overrides Accept, and the next page keeps it', async () => {
     const response = await ask(`${path}&format=csv`, { headers: { accept: 'application/json' } })
     expect(await response.text()).toBe(
       [
@@ -138,7 +138,7 @@ describe('forms of an answer', () => {
     expect((await rest.text()).split('\r\n')).toHaveLength(3)
   })
 
-  test('columns come in the order in which they are named, derived ones too', async () => {
+  test('columns come in the requested order, including derived ones', async () => {
     const quotes = await good(
       '/v1/quotes/BTCUSDT?from=2024-08-08T23:57:00Z&columns=mid,update_id,spread',
     )
@@ -169,7 +169,7 @@ describe('forms of an answer', () => {
   }
 })
 
-test('seconds come up to the newest, before the rollups have made them', async () => {
+test('seconds are complete up to the newest, before the rollups have computed them', async () => {
   const { rows } = await good('/v1/market-data-1s/BTCUSDT?from=2024-08-08T23:57:00Z&limit=1')
   expect(rows[0]).toMatchObject({
     bucket: '2024-08-08T23:57:00.000000Z',
@@ -184,7 +184,7 @@ test('seconds come up to the newest, before the rollups have made them', async (
 })
 
 describe('candles', () => {
-  test('of a minute, from the trades in it; the interval decides', async () => {
+  test('are computed from the trades of their interval', async () => {
     const { rows, interval } = await good('/v1/candles/BTCUSDT?from=2024-08-08T23:57:00Z')
     expect(interval).toBe('1m')
     expect(
@@ -206,7 +206,7 @@ describe('candles', () => {
     ])
   })
 
-  test('only those that begin in the range; pages follow each other', async () => {
+  test('begin in the range, and pages follow each other', async () => {
     const path =
       '/v1/candles/BTCUSDT?from=2024-08-08T23:56:00.000001Z&to=2024-08-08T23:58:00.000001Z&limit=1'
     const first = await good(path)
@@ -216,13 +216,13 @@ describe('candles', () => {
     expect(second.next).toBeNull()
   })
 
-  test('hours without a trade are not pages of nothing', async () => {
+  test('hours without a trade do not make empty pages', async () => {
     const path = '/v1/candles/BTCUSDT?from=2024-08-08T12:00:00Z&to=2024-08-09&limit=1'
     const { rows } = await good(path)
     expect(rows.map((row) => row['ts'])).toEqual(['2024-08-08T23:57:00.000000Z'])
   })
 
-  test('a page of days ends after ten of them, and the next one goes on', async () => {
+  test('a page of days ends after ten days, and the next one continues', async () => {
     let path: string | null = '/v1/candles/BTCUSDT?interval=1d&from=2024-07-20&to=2024-08-09'
     const pages: unknown[] = []
     while (path !== null) {
@@ -252,7 +252,7 @@ describe('features', () => {
     await setLatest(edge.store, newest)
   })
 
-  test('the newest day that is over, or a range over days; a column that a day lacks is null', async () => {
+  test('the newest complete day, or a range over days; a column that a day lacks is null', async () => {
     const newest = await good('/v1/features/BTCUSDT?limit=2')
     expect(newest.rows).toEqual([
       { ts: '2024-08-07T00:00:00.000000Z', ofi: 1_000, mid_close: 1_000 },
@@ -269,7 +269,7 @@ describe('features', () => {
     ])
   })
 
-  test('pages over days hold every row once, whatever columns are asked for', async () => {
+  test('pages over days have every row once, whatever columns are requested', async () => {
     const seen: unknown[] = []
     let path: string | null =
       '/v1/features/BTCUSDT?from=2024-08-06&to=2024-08-08&limit=3&columns=ofi'
@@ -281,7 +281,7 @@ describe('features', () => {
     expect(seen).toEqual([1000, 1001, 1002, 1003, 1004, 1000, 1001, 1002, 1003, 1004])
   })
 
-  test('a finished day may be kept; unknown names say what there is', async () => {
+  test('a finished day may be cached; an unknown name is answered with the known ones', async () => {
     const { headers } = await ask('/v1/features/BTCUSDT')
     expect(headers.get('cache-control')).toBe('public, max-age=60')
     expect(await refused('/v1/features/BTCUSDT?columns=nothing', 400)).toBe('bad_parameter')
@@ -291,7 +291,7 @@ describe('features', () => {
   })
 })
 
-test('coverage tells first and last rows, archived hours, and what is missing, overlaps counted once', async () => {
+test('coverage has first and last rows, archived hours, and missing time, with overlaps counted once', async () => {
   const { streams } = await good('/v1/coverage/BTCUSDT?from=2024-08-08T23:30:00Z')
   expect(streams).toContainEqual({
     channel: 'trades',
@@ -318,7 +318,7 @@ test('coverage tells first and last rows, archived hours, and what is missing, o
   )
 })
 
-test('a run of a job comes with the newest lines of its log', async () => {
+test('a job run has the newest lines of its log', async () => {
   const run = await good('/v1/jobs/1')
   expect(run).toMatchObject({ job: 'archive', line_count: 1_005, finished_at: null })
   const lines = run['log_lines'] as readonly { readonly msg: string }[]
@@ -329,7 +329,7 @@ test('a run of a job comes with the newest lines of its log', async () => {
   }
 })
 
-describe('the form of the order book collector', () => {
+describe("the order book collector's format", () => {
   test('/data/{symbol} is the newest book', async () => {
     expect(await good('/data/BTCUSDT')).toEqual({
       symbol: 'BTCUSDT',
@@ -350,7 +350,7 @@ describe('the form of the order book collector', () => {
     expect(await refused('/data/NEWUSDT', 404)).toBe('no_book')
   })
 
-  test('with a range it is the sampled books of it', async () => {
+  test('/data/{symbol} with a range has its sampled books', async () => {
     expect(await good('/data/BTCUSDT?from=2024-08-08T23:58:00Z&to=2024-08-08T23:59:00Z')).toEqual({
       symbol: 'BTCUSDT',
       count: 1,
@@ -370,7 +370,7 @@ describe('the form of the order book collector', () => {
     })
   })
 
-  test('/stats has a line a symbol', async () => {
+  test('/stats has an entry per symbol', async () => {
     expect(await good('/stats')).toEqual({
       timestamp: Date.parse(NOW) / 1_000,
       symbol_count: 2,
@@ -398,7 +398,7 @@ describe('the book', () => {
       ([price]) => price,
     )
 
-  test('range= keeps the levels at most so many percent from the mid, bounds included', async () => {
+  test('range= keeps the levels within a percentage of the mid, bounds included', async () => {
     expect(await bids('range=0.1')).toEqual(['61800.00', '61790.00'])
     expect(await bids('range=0.1&depth=1')).toEqual(['61800.00'])
     expect(await bids('range=2')).toEqual(['61800.00', '61790.00', '61000.00'])
@@ -408,7 +408,7 @@ describe('the book', () => {
     }
   })
 
-  test('at a moment is the same from the archive, after its hour was dropped', async () => {
+  test('at a past time is the same from the archive, after its hour was dropped', async () => {
     const moments = ['2024-08-08T23:50:30Z', '2024-08-08T23:51:00Z', '2024-08-08T23:49:59Z']
     const ask_all = () =>
       Promise.all(moments.map(async (ts) => (await ask(`/v1/book/BTCUSDT?ts=${ts}`)).json()))

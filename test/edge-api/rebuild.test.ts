@@ -1,4 +1,4 @@
-/** A day that is read again and again while it is rebuilt with other bytes: whole, and of one build. */
+/** A day is read repeatedly while it is rebuilt with other bytes: every read is of one build. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -41,7 +41,7 @@ async function ask(path: string): Promise<Response> {
   return response
 }
 
-/** By a redirect, in one piece. */
+/** Through a redirect, in one request. */
 async function readWhole(path: string): Promise<void> {
   const file = await fetch((await ask(path)).headers.get('location')!)
   expect(file.status).toBe(200)
@@ -54,7 +54,7 @@ async function signedFile(): Promise<ListedFile> {
   return files[0]!
 }
 
-/** The last bytes first, as readers of Parquet do; then the rest, when the day may be another. */
+/** The last bytes first, like Parquet readers; then the rest, when the day may have changed. */
 async function readInParts({ url, bytes, sha256: expected }: ListedFile): Promise<void> {
   const part = async (from: number, to: number): Promise<Buffer> => {
     const response = await fetch(url, { headers: { range: `bytes=${from}-${to - 1}` } })
@@ -94,7 +94,7 @@ const ways: readonly (() => Promise<void>)[] = [
   readFeatures,
 ]
 
-/** Reads by every way until the work is done; how often. */
+/** Reads in every way until the work is done. Returns the number of reads. */
 async function readDuring(work: () => Promise<void>): Promise<number> {
   const state = { is_done: false }
   let read_count = 0
@@ -116,7 +116,7 @@ const nextVersion = async (folder = dir): Promise<void> => {
   await publishVersion(publishing(store), folder, version)
 }
 
-test('rebuilt again and again, every read is of one build, and none fails', async () => {
+test('during repeated rebuilds every read is of one build, and none fails', async () => {
   await nextVersion()
   const read_count = await readDuring(async () => {
     for (let i = 0; i < 5; i++) await nextVersion()
@@ -133,7 +133,7 @@ test('two publishers at once: every read is of one build of either', async () =>
   expect(read_count).toBeGreaterThanOrEqual(ways.length)
 })
 
-test('a publisher that is killed at any of its writes leaves a day that can be read', async () => {
+test('a publisher that is killed at any write leaves a readable day', async () => {
   const child_dir = join(dir, 'killed')
   let kills = 0
   for (let writes_before = 0; ; writes_before++) {
@@ -154,7 +154,7 @@ test('a publisher that is killed at any of its writes leaves a day that can be r
   expect(kills).toBeGreaterThanOrEqual(3)
 })
 
-test('a URL that was signed before a rebuild goes on until the time of replaced files is over', async () => {
+test('a URL that was signed before a rebuild works until the replaced files expire', async () => {
   const old = await signedFile()
   await nextVersion()
   await readInParts(old)
@@ -168,7 +168,7 @@ test('a URL that was signed before a rebuild goes on until the time of replaced 
     })
   await sweep(23)
   await readInParts(old)
-  // What a run that lives is about to name stays, however old.
+  // Files that a running build is about to publish stay, however old they are.
   const living = await pool.connect()
   await living.query("select pg_advisory_lock(hashtext('booktape.job'), hashtext($1))", [
     `features:${DATE}`,
@@ -185,7 +185,7 @@ test('a URL that was signed before a rebuild goes on until the time of replaced 
   ])
 })
 
-test('files of a day that is not over stay ten minutes after they were replaced', async () => {
+test('replaced files of an unfinished day stay ten minutes', async () => {
   await publishVersion(publishing(store), dir, ++version, false)
   const old = await signedFile()
   const later = (minutes: number) => publishing(store, Date.now() + minutes * 60_000)
@@ -196,7 +196,7 @@ test('files of a day that is not over stay ten minutes after they were replaced'
   expect((await fetch(old.url)).status).toBe(404)
 })
 
-test('a day whose files lie beside the manifest is read, and moves into a build with the next run', async () => {
+test('a day whose files are next to the manifest is read, and the next run moves it into a build', async () => {
   const prefix = `datasets/labels_1s/v1/date=${DATE}/`
   const manifest_key = `${prefix}manifest.json`
   const { build, ...manifest } = JSON.parse(Buffer.from((await store.get(manifest_key))!).toString())

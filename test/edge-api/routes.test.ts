@@ -77,14 +77,14 @@ test('the index names paths that the OpenAPI document has', async () => {
   expect(missing).toEqual(['/docs', '/openapi.json'])
 })
 
-test('the OpenAPI document is consistent: operations have names of their own, paths declare their parameters', () => {
+test('the OpenAPI document is consistent: operation names are unique, paths declare their parameters', () => {
   expect(contract.document['openapi']).toBe('3.1.0')
   const operations = Object.entries(contract.paths).map(([path, { get }]) => ({ path, ...get }))
   expect(new Set(operations.map((operation) => operation.operationId)).size).toBe(operations.length)
   for (const { path, parameters = [], responses } of operations) {
     const in_path = parameters.filter((p) => p.in === 'path').map((p) => `{${p.name}}`)
     expect([path, in_path]).toEqual([path, path.match(/\{\w+\}/g) ?? []])
-    // /prices keeps the form of the price tracker: a 422, and unknown parameters pass.
+    // /prices keeps the price tracker's format: a 422, and unknown parameters are ignored.
     if (!path.startsWith('/prices')) expect(Object.keys(responses)).toContain('400')
   }
   const references = JSON.stringify(contract.document).matchAll(/"#\/components\/schemas\/(\w+)"/g)
@@ -92,7 +92,7 @@ test('the OpenAPI document is consistent: operations have names of their own, pa
   for (const [, name] of references) expect(Object.keys(schemas)).toContain(name)
 })
 
-test('health tells the age of the newest quote of any symbol', async () => {
+test('health has the age of the newest quote of any symbol', async () => {
   expect(await good('/health')).toEqual({
     status: 'ok',
     newest_quote: { ts_exchange: '2024-08-08T23:59:59.999999Z', age_ms: 0 },
@@ -115,7 +115,7 @@ test('symbols are listed by exchange and name, with steps as text', async () => 
 })
 
 describe('quotes', () => {
-  test('the latest carries the decimals of the exchange, and no digit is lost where a step changed', async () => {
+  test('the latest has the decimals of the exchange, and no digit is lost if the step changed', async () => {
     expect(await good('/v1/quotes/BTCUSDT/latest')).toEqual({
       exchange: 'binance-futures',
       symbol: 'BTCUSDT',
@@ -156,7 +156,7 @@ describe('quotes', () => {
     expect(body).toMatchObject({ status: 404, type: 'urn:booktape:problem:no_quote' })
   })
 
-  test('without a range the last five minutes are meant', async () => {
+  test('the default range is the last five minutes', async () => {
     const { from, to, rows, next } = await page('/v1/quotes/BTCUSDT')
     expect([from, to]).toEqual(['2024-08-08T23:55:00.000000Z', '2024-08-09T00:00:00.000000Z'])
     expect(rows.map((row) => row['update_id'])).toEqual([3, 4, 5])
@@ -188,7 +188,7 @@ describe('quotes', () => {
     })
   }
 
-  test('pages follow each other over equal timestamps, and rows that arrive meanwhile do not disturb them', async () => {
+  test('pages continue inside equal timestamps, and rows that arrive meanwhile do not disturb them', async () => {
     const first = await page('/v1/quotes/BTCUSDT?from=2024-08-08T22:00:00Z&limit=3')
     expect(first.rows.map((row) => row['update_id'])).toEqual([1, 2, 3])
     const { rows } = await edge.pool.query<{ id: string }>(
@@ -217,7 +217,7 @@ test('trades are paged the same way, with prices that do not fit the tick in ful
   expect(third.next).toBeNull()
 })
 
-test('gaps that touch the range are listed and filtered; older ones need a from', async () => {
+test('gaps that overlap the range are listed and filtered; older ones need a from', async () => {
   const causes = async (search: string) =>
     (await page(`/v1/gaps${search}`)).rows.map((row) => row['cause'])
   expect(await causes('')).toEqual(['sequence', 'disconnect'])
@@ -246,7 +246,7 @@ test('a name in Chinese letters is a symbol like any other', async () => {
   expect(await page(`/v1/quotes/${encodeURIComponent('币安人生USDT')}`)).toMatchObject({ rows: [] })
 })
 
-describe('what is not allowed is a 400 that names the parameter and what is', () => {
+describe('a wrong parameter is a 400 that names it and says what is allowed', () => {
   for (const [path, parameter, allowed] of [
     ['/?a=1', 'a', 'no parameters'],
     ['/health?verbose=1', 'verbose', 'no parameters'],
@@ -347,7 +347,7 @@ test('every answer has its security headers, problems included', async () => {
   }
 })
 
-test('queries are planned for the partitions of their range alone, and without sorting', async () => {
+test('queries plan only the partitions of their range, and do not sort', async () => {
   const plans: string[] = []
   const explain: Database = {
     async query(sql, parameters) {

@@ -1,4 +1,4 @@
-/** Bodies on their way to callers that take them, take them slowly, or do not take them at all. */
+/** Bodies sent to callers that read them, read them slowly, or do not read them at all. */
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { bodyOf } from '../../edge-api/memory/body-parts.ts'
@@ -9,7 +9,7 @@ import type { Problem } from '../../edge-api/problem.ts'
 const BODY = new Uint8Array(1 << 20).map((_, i) => i % 251)
 const LIMITS = { byte_count_max: 1 << 20, waiting_count_max: 2, wait_ms: 60_000, hold_ms: 20_000 }
 
-/** A pair whose writer waits for its reader, as FixedLengthStream does in workerd. */
+/** A pair whose writer waits for its reader, like FixedLengthStream in workerd. */
 const open = () =>
   new TransformStream<Uint8Array, Uint8Array>({}, { highWaterMark: 1 }, { highWaterMark: 0 })
 
@@ -33,13 +33,13 @@ function start() {
   return { clock, gate, ask, sent }
 }
 
-/** Whether all of the gate is free. */
+/** Whether the gate holds nothing. */
 async function isFree(gate: MemoryGate): Promise<boolean> {
   const got = gate.run(LIMITS.byte_count_max, async () => true)
   return Promise.race([got, new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20))])
 }
 
-test('every byte arrives, and is counted until it was taken', async () => {
+test('every byte arrives, and is counted until it was read', async () => {
   const { gate, ask, sent } = start()
   const response = await ask()
   expect(await isFree(gate)).toBe(false)
@@ -48,7 +48,7 @@ test('every byte arrives, and is counted until it was taken', async () => {
   expect(await isFree(gate)).toBe(true)
 })
 
-test('while one is not taken the next one is told to ask again, and then the slow one is cut off', async () => {
+test('while one body is not read the next one is a 503, and then the slow reader is disconnected', async () => {
   const { clock, gate, ask, sent } = start()
   const slow = await ask()
   const reader = slow.body!.getReader()
@@ -64,13 +64,13 @@ test('while one is not taken the next one is told to ask again, and then the slo
   expect(await isFree(gate)).toBe(true)
 })
 
-test('nobody waits, so a slow one goes on; one that takes nothing for ten seconds does not', async () => {
+test('a slow reader continues if nobody waits; one that reads nothing for ten seconds does not', async () => {
   const { clock, gate, ask, sent } = start()
   const reader = (await ask()).body!.getReader()
   clock.now_ms = 9_000
   await new Promise((resolve) => setTimeout(resolve, 1_200))
   expect((await reader.read()).done).toBe(false)
-  // The next part is written before the clock goes on.
+  // The next part is written before the clock advances.
   await new Promise((resolve) => setTimeout(resolve, 100))
   clock.now_ms = 25_000
   await Promise.all(sent)

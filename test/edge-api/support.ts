@@ -57,7 +57,7 @@ export async function startTestGateway(
 
 export interface TestEdge {
   readonly pool: Pool
-  /** The owner's: the bindings hold the reader's. */
+  /** URL of the owner's login. The bindings have the reader's. */
   readonly database_url: string
   readonly store: ObjectStore
   readonly bindings: Readonly<Record<string, string>>

@@ -1,4 +1,4 @@
-/** The small readers and writers of text: times, decimals, cursors, S3's listings, bindings. */
+/** Small parsers and formatters: times, decimals, cursors, S3's listings, bindings. */
 import { describe, expect, test } from 'vitest'
 import { micros, toIso } from '#core/time.ts'
 import { parseConfig } from '../../edge-api/config.ts'
@@ -76,7 +76,7 @@ for (const [value, decimals, expected] of [
   })
 }
 
-test('cursors come back as they were, up to the largest', () => {
+test('cursors round-trip, up to the largest', () => {
   for (const [ts, id] of [
     [0, 0],
     [1_723_161_256_313_001, 5_045_622_456_123],
@@ -92,7 +92,7 @@ test('cursors come back as they were, up to the largest', () => {
 const PLAIN = '1|1,2,3|-1,2|1;2|1,2.5|01,2|1,+2|1,Infinity|1,1e3|a,1|1,|1, 2'
 
 for (const text of ['', 'A', 'MSwy='.repeat(30), 'ü', ...PLAIN.split('|').map(btoa)]) {
-  test(`${JSON.stringify(text)} is no cursor`, () => {
+  test(`${JSON.stringify(text)} is not a cursor`, () => {
     expect(decodeCursor(text.replace(/=+$/, ''), TIME_AND_ID)).toBeUndefined()
   })
 }
@@ -118,7 +118,7 @@ describe("S3's listing", () => {
     })
   })
 
-  test('an empty listing is one; another document, half a document or a cut page without a token is none', () => {
+  test('an empty listing is valid; another, truncated or tokenless document is not', () => {
     const none = { keys: [], folders: [], continuation_token: undefined }
     expect(
       parseListObjects('<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>'),

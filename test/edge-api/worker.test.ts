@@ -72,10 +72,10 @@ afterAll(async () => {
   await rm(dir, { recursive: true })
 })
 
-/** Ages are another a moment later, and so may be the length of the answer. */
+/** Ages change over time, and so may the length of the answer. */
 const VARIES = /^\/health$|^\/v1\/(quotes\/.*\/latest|book\/)/
 
-/** Stands before the gateway and counts what comes. */
+/** A proxy in front of the gateway that counts requests. */
 async function countQueries(gateway_url: string) {
   let query_count = 0
   const server = createServer(async (request, response) => {
@@ -151,7 +151,7 @@ test('every route of the OpenAPI document answers as it says', async () => {
   ])
 })
 
-test('the newest quote comes with the decimals of the exchange', async () => {
+test('the newest quote has the decimals of the exchange', async () => {
   const quote = (await (await ask('/v1/quotes/BTCUSDT/latest')).json()) as Record<string, unknown>
   expect(quote).toMatchObject({
     best_bid: '61800.20',
@@ -185,7 +185,7 @@ test('a wrong parameter, path and method are problem documents here too', async 
   ])
 })
 
-test('many callers at once are all answered, with a query or two', async () => {
+test('many concurrent callers are answered with one or two queries', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1_100))
   const before = counted.queryCount()
   const began = performance.now()
@@ -193,12 +193,12 @@ test('many callers at once are all answered, with a query or two', async () => {
     Array.from({ length: 60 }, () => ask('/v1/quotes/BTCUSDT/latest')),
   )
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]))
-  // An answer is kept for a second: one more for each that a busy machine takes.
+  // An answer is cached for a second, so a slow machine makes more queries.
   const seconds = Math.floor((performance.now() - began) / 1_000)
   expect(counted.queryCount() - before).toBeLessThanOrEqual(2 + seconds)
 })
 
-test('an archived hour is read in the worker, and comes in every form', async () => {
+test('an archived hour is read in the worker, in every format', async () => {
   const id = await addSymbol(edge.pool, 'COLDUSDT')
   const hour = '2024-08-07T22:00:00Z'
   await fillHour(edge.pool, id, hour, 3_000)
@@ -288,7 +288,7 @@ test.skipIf(!existsSync(CHROMIUM))(
   },
 )
 
-test('what was read of the archive is not fetched again, in another form neither', async () => {
+test('archive data that was read is not fetched again, not even for another format', async () => {
   const path = '/v1/trades/COLDUSDT?from=2024-08-07T22:00:00Z&to=2024-08-07T23:00:00Z&limit=3999'
   await edge.stopStore()
   const response = await ask(`${path}&format=csv`)

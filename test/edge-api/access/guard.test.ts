@@ -1,4 +1,4 @@
-/** Every route with good, missing, wrong and insufficient tokens, and what answers then say. */
+/** Every route with valid, missing, wrong and insufficient tokens. */
 import { describe, expect, test } from 'vitest'
 import { fromMillis, micros, SECOND_US } from '#core/time.ts'
 import { createRevocations, accessBindings } from '../../../edge-api/access/bindings.ts'
@@ -55,7 +55,7 @@ const NEEDS: readonly (readonly [path: string, scope: Scope | null])[] = [
   ['/v1/datasets/features_1s/%32024-08-07', 'datasets'],
 ]
 
-describe('nothing is open: each route asks for its scope', () => {
+describe('nothing is public: each route requires its scope', () => {
   const app = appWith({ PUBLIC_READ: 'false' })
   const statusOf = async (path: string, token?: string): Promise<number> =>
     (await app.request(path, token === undefined ? {} : bearing(token))).status
@@ -76,7 +76,7 @@ function bearing(token: string, headers: Readonly<Record<string, string>> = {}):
   return { headers: { authorization: `Bearer ${token}`, ...headers } }
 }
 
-describe('a token that is not good', () => {
+describe('an invalid token', () => {
   const app = appWith({ PUBLIC_READ: 'true' })
   for (const [name, authorization, type] of [
     ['of another installation', `Bearer ${FORGED}`, 'token_invalid'],
@@ -87,7 +87,7 @@ describe('a token that is not good', () => {
     ['that expired', `Bearer ${EXPIRED}`, 'token_expired'],
     ['from the future', `Bearer ${FUTURE}`, 'token_invalid'],
   ] as const) {
-    test(`${name} is a 401, also where none is needed, and is not repeated`, async () => {
+    test(`${name} is a 401 even if none is needed, and is not repeated in the answer`, async () => {
       const response = await app.request('/v1/symbols', { headers: { authorization } })
       const text = await response.text()
       expect([response.status, response.headers.get('www-authenticate')]).toEqual([
@@ -106,7 +106,7 @@ function unsignedJwt(): string {
   return `${part({ alg: 'none', typ: 'JWT' })}.${part({ scopes: ['ops'], exp: 4_000_000_000 })}.`
 }
 
-test('what a token opened is private; what is open to all may be kept by all', async () => {
+test('answers that needed a token are private; public answers may be cached by all', async () => {
   const closed = await appWith({ PUBLIC_READ: 'false' }).request('/v1/symbols', bearing(TOKENS['read']!))
   expect(closed.headers.get('cache-control')).toMatch(/^private/)
   expect(closed.headers.get('vary')).toMatch(/authorization/i)
@@ -114,14 +114,14 @@ test('what a token opened is private; what is open to all may be kept by all', a
   expect(open.headers.get('cache-control')).toMatch(/^public/)
 })
 
-test('open market data does not open job runs or files', async () => {
+test('public market data does not make job runs or files public', async () => {
   const app = appWith({ PUBLIC_READ: 'true' })
   expect((await app.request('/v1/symbols')).status).toBe(200)
   expect((await app.request('/v1/jobs')).status).toBe(401)
   expect((await app.request('/v1/datasets/features_1s/2024-08-07')).status).toBe(401)
 })
 
-test('a secret that is being replaced is good on both sides', async () => {
+test('during a rotation both secrets are accepted', async () => {
   const app = appWith({
     PUBLIC_READ: 'false',
     TOKEN_SECRET: 'a new secret of 32 bytes or more, as it must be',
@@ -138,7 +138,7 @@ describe('rates', () => {
     limitAddress: async (key: string) => (counted.push(`address ${key}`), allowed),
   })
 
-  test('a token counts for itself, all else for the address, and a guessed token too', async () => {
+  test('a valid token has its own rate; everything else, such as a guessed token, counts for the address', async () => {
     const app = appWith({}, { access: limits(true) })
     const from = { 'cf-connecting-ip': '192.0.2.1' }
     const { text, payload } = await mintToken(TOKEN_SECRET, ['read'], 1, NOW)
@@ -148,7 +148,7 @@ describe('rates', () => {
     expect(counted).toEqual([`token ${payload.id}`, 'address 192.0.2.1', 'address 192.0.2.1'])
   })
 
-  test('too many are a 429 that says when to come again, whatever the path', async () => {
+  test('too many requests are a 429 with Retry-After, on every path', async () => {
     const app = appWith({}, { access: limits(false) })
     for (const path of ['/', '/v1/symbols', '/nowhere']) {
       const response = await app.request(path)
@@ -158,8 +158,8 @@ describe('rates', () => {
   })
 })
 
-describe('tokens that were taken back', () => {
-  test('are refused within seconds of the list knowing them; the list is not asked every time', async () => {
+describe('revoked tokens', () => {
+  test('are refused within seconds of being listed; the list is not read every time', async () => {
     let now = NOW
     let asked_count = 0
     const revoked = new Set<string>()
@@ -173,7 +173,7 @@ describe('tokens that were taken back', () => {
     expect([await isRevoked('a'), asked_count]).toEqual([true, 2])
   })
 
-  test('a list that does not answer lets nobody in', async () => {
+  test('are refused, like all tokens, while the list cannot be read', async () => {
     const access = {
       revoked_tokens: { get: () => Promise.reject(new Error('KV GET failed: 500')) },
       limitToken: async () => true,
@@ -203,7 +203,7 @@ for (const [name, bindings, message] of [
   })
 }
 
-test('pages of other origins are not let in where origins are named', async () => {
+test('pages of other origins are refused if CORS_ORIGINS lists origins', async () => {
   const app = appWith({ CORS_ORIGINS: 'https://a.example, https://b.example' })
   const allowed = async (origin: string) =>
     (await app.request('/v1/symbols', { headers: { origin } })).headers.get('access-control-allow-origin')

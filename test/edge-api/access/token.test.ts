@@ -15,7 +15,7 @@ async function verdictOf(text: string, now = NOW, secrets = [SECRET]): Promise<s
   return (await createVerifier(secrets)(text, now)).kind
 }
 
-test('a token says who it is, what it opens and until when, in the order of the scopes', async () => {
+test('a token has an id, scopes in order, and an expiry', async () => {
   const verdict = await createVerifier([SECRET])(minted.text, NOW)
   const issued_at = NOW / SECOND_US
   expect(verdict).toEqual({
@@ -47,7 +47,7 @@ describe('refused', () => {
     test(name, async () => expect(await verdictOf(text)).toBe('invalid'))
   }
 
-  test('every single changed character', async () => {
+  test('every single altered character', async () => {
     const verify = createVerifier([SECRET])
     for (let at = 0; at < minted.text.length; at++) {
       const changed = minted.text[at] === 'A' ? 'B' : 'A'
@@ -60,18 +60,18 @@ describe('refused', () => {
     expect(await verdictOf(minted.text, NOW, [OTHER])).toBe('invalid')
   })
 
-  test('a token from the future, but not one of a clock that is a little ahead', async () => {
+  test('a token from the future, unless the clock is only slightly ahead', async () => {
     expect(await verdictOf(minted.text, micros(NOW - 120 * SECOND_US))).toBe('invalid')
     expect(await verdictOf(minted.text, micros(NOW - 30 * SECOND_US))).toBe('valid')
   })
 
-  test('an expired token is told apart, so that its bearer knows what to do', async () => {
+  test('an expired token is distinguished, so that its bearer knows what to do', async () => {
     expect(await verdictOf(minted.text, micros(NOW + 30 * DAY_US - SECOND_US))).toBe('valid')
     expect(await verdictOf(minted.text, micros(NOW + 30 * DAY_US))).toBe('expired')
   })
 })
 
-test('while a secret is replaced, tokens of both are good', async () => {
+test('during a rotation tokens of both secrets are valid', async () => {
   const renewed = await mintToken(OTHER, ['read'], 1, NOW)
   for (const text of [minted.text, renewed.text]) {
     expect(await verdictOf(text, NOW, [OTHER, SECRET])).toBe('valid')

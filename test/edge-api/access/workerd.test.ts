@@ -53,7 +53,7 @@ async function createToken(): Promise<{ readonly text: string; readonly id: stri
 const statusWith = async (token: string, path = '/v1/symbols'): Promise<number> =>
   (await fetch(worker.url + path, { headers: { authorization: `Bearer ${token}` } })).status
 
-test('a token of the command line opens what it was made for, until it is taken back', async () => {
+test('a token from the command line works for its scopes until it is revoked', async () => {
   const { text, id } = await createToken()
   expect(await statusWith(text)).toBe(200)
   expect(await statusWith(text, '/v1/datasets/features_1s/2024-08-07')).toBe(403)
@@ -61,7 +61,7 @@ test('a token of the command line opens what it was made for, until it is taken 
   await expect.poll(() => statusWith(text), { interval: 1_000 }).toBe(401)
 })
 
-test('what was taken back while the stack was down is known when it is up', async () => {
+test('a revocation while the stack is down applies once it is up', async () => {
   const { text, id } = await createToken()
   const other_file = join(dir, 'revoked-before')
   appendRevoked(other_file, id)
@@ -70,7 +70,7 @@ test('what was taken back while the stack was down is known when it is up', asyn
   expect(await statusWith(text)).toBe(401)
 })
 
-test('the command line refuses scopes, days and ids that are none, and a folder without a secret', async () => {
+test('the command line refuses invalid scopes, days and ids, and a folder without a secret', async () => {
   const create = ['token', 'create', '--data-dir', dir]
   for (const [args, message] of [
     [[...create, '--scope', 'write'], /read, datasets, ops/],
@@ -86,18 +86,18 @@ test('the command line refuses scopes, days and ids that are none, and a folder 
   }
 })
 
-test('an address that asks too often is told so; a token has a rate of its own', async () => {
+test('an address that exceeds its rate gets a 429; a token has a separate rate', async () => {
   const { text } = await createToken()
   const open = Array.from({ length: 60 }, async () => (await fetch(`${worker.url}/`)).status)
   const counts = Map.groupBy(await Promise.all(open), (status) => status)
-  // The window of ten seconds may end in between.
+  // The window of ten seconds may end during the loop.
   expect(counts.get(429)!.length).toBeGreaterThanOrEqual(20)
   expect(await statusWith(text)).toBe(200)
 })
 
 describe('deploying', () => {
   for (const env of ['staging', 'production'] as const) {
-    test(`${env}: wrangler takes the configuration, and the bundle is small and without an AWS SDK`, async () => {
+    test(`${env}: wrangler accepts the configuration, and the bundle is small and without an AWS SDK`, async () => {
       const out_dir = join(dir, env)
       const args = ['deploy', '--env', env, '--dry-run', '--minify', '--outdir', out_dir]
       const said = await runWrangler(args)
@@ -110,7 +110,7 @@ describe('deploying', () => {
     })
   }
 
-  test('taking a token back on Cloudflare puts its id into the namespace of the environment', async () => {
+  test('revoking a token on Cloudflare puts its id into the namespace of the environment', async () => {
     const state = join(dir, 'wrangler-state')
     const id = 'b'.repeat(24)
     await booktape('token', 'revoke', id, '--env', 'production', '--persist-to', state)

@@ -1,4 +1,4 @@
-/** Answers that are kept: how long, for whom, and how often the route is asked. */
+/** Cached answers: how long, for whom, and how often the route is called. */
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { describe, expect, test } from 'vitest'
@@ -8,7 +8,7 @@ import type { HttpCache } from '../../../edge-api/cache/http-cache.ts'
 
 interface World {
   now_s: number
-  /** Asked, and not answered yet. */
+  /** Calls that were not answered yet. */
   readonly waiting: (() => void)[]
   call_count: number
   cache_control: string
@@ -57,7 +57,7 @@ function start(place = placeCache()) {
 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
 
-test('an answer is given again for as long as it says, with its age', async () => {
+test('an answer is reused for as long as its Cache-Control says, with its age', async () => {
   const { world, ask } = start()
   const first = await ask('/v1/quotes/A/latest')
   world.text = 'two'
@@ -70,7 +70,7 @@ test('an answer is given again for as long as it says, with its age', async () =
   expect((await ask('/v1/quotes/A/latest')).text).toBe('two')
 })
 
-test('many callers at once are one question; other questions and other forms are others', async () => {
+test('concurrent equal requests call the route once; another path or format is another call', async () => {
   const { world, ask } = start()
   world.hold = true
   const callers = Array.from({ length: 50 }, () => ask('/v1/quotes/A?from=1&to=2'))
@@ -88,7 +88,7 @@ test('many callers at once are one question; other questions and other forms are
   expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(['one']))
 })
 
-test('while a new answer is made the old one is shown, but not for ever', async () => {
+test('while a new answer is made the stale one is served, but not forever', async () => {
   const { world, ask } = start()
   await ask('/v1/book/A')
   world.now_s += 1.5
@@ -105,7 +105,7 @@ test('while a new answer is made the old one is shown, but not for ever', async 
   expect([(await leader).text, (await late).text, world.call_count]).toEqual(['two', 'two', 2])
 })
 
-test('whoever waits for a caller that was cut off asks for itself', async () => {
+test('a request that waits for a disconnected leader calls the route itself', async () => {
   const { world, ask } = start()
   world.hold = true
   void ask('/v1/book/A')
@@ -116,7 +116,7 @@ test('whoever waits for a caller that was cut off asks for itself', async () => 
   expect(world.call_count).toBe(2)
 })
 
-describe('what is not kept', () => {
+describe('what is not cached', () => {
   for (const [name, change] of [
     ['no-cache', { cache_control: 'no-cache' }],
     ['no-store', { cache_control: 'no-store' }],
@@ -152,7 +152,7 @@ describe('what is not kept', () => {
   })
 })
 
-test('who knows the answer gets a 304 without a body, another tag gets it whole', async () => {
+test('a matching If-None-Match gets a 304 without a body, another tag the whole answer', async () => {
   const { world, ask } = start()
   const { headers } = await ask('/v1/trades/A')
   const etag = headers.get('etag')!
@@ -181,7 +181,7 @@ test("each caller gets the headers of its own request, not the first caller's", 
   expect(headers.get('vary')?.toLowerCase()).toMatch(/origin.*accept|accept.*origin/)
 })
 
-test('answers that are good for longer are found by another isolate, no older than they say', async () => {
+test('answers that stay fresh longer reach another isolate, and no older than allowed', async () => {
   const place = placeCache()
   const one = start(place)
   one.world.cache_control = 'public, max-age=60'
@@ -197,7 +197,7 @@ test('answers that are good for longer are found by another isolate, no older th
   expect((await other.ask('/v1/trades/B?to=5')).text).toBe('two')
 })
 
-test('a cache of the place that is broken makes no answer worse', async () => {
+test("a broken cache of the edge location does not change answers", async () => {
   const broken: HttpCache = {
     match: () => Promise.reject(new Error('no cache')),
     put: () => Promise.reject(new Error('no cache')),
@@ -207,7 +207,7 @@ test('a cache of the place that is broken makes no answer worse', async () => {
   expect((await ask('/v1/trades/A')).text).toBe('one')
 })
 
-test('what was asked for long ago is forgotten before memory runs out', async () => {
+test('the oldest answers are dropped before memory runs out', async () => {
   const { world, ask } = start()
   world.cache_control = 'public, max-age=9'
   world.text = 'x'.repeat(1 << 20)

@@ -9,10 +9,10 @@ const worker = await startTestWorker(join(import.meta.dirname, '../worker/unpack
 afterAll(() => worker.stop())
 
 const [SMALLEST, LARGEST] = [1 << 10, 4 << 20]
-/** What one request holds: the worker has 128 MiB. */
+/** Bytes per request: the worker has 128 MiB. */
 const BODY_BYTES = 8 << 20
 
-/** Prices and times, as our columns hold them, so that they pack by half or so. */
+/** Prices and times like those in our columns, which compress to about half. */
 function marketData(byte_count: number): Uint8Array {
   const values = Float64Array.from(
     { length: byte_count / 8 },
@@ -75,7 +75,7 @@ function* sizes(ratio: number): Generator<number> {
   yield LARGEST
 }
 
-/** As they are, or with headers that say less than they hold. */
+/** Pages as they are, or with headers that state less than they contain. */
 function* pagesOf(
   codec: Codec,
   data: Uint8Array,
@@ -104,20 +104,20 @@ for (const codec of ['zstd', 'gzip', 'snappy'] as const) {
       expect(await unpack(codec, data, pages)).toEqual({ refused: [], wrong: [] })
     })
 
-    test('a page that holds far more than its header says is refused', async () => {
+    test('a page with far more bytes than its header states is refused', async () => {
       const data = new Uint8Array(48 << 20)
       const bombs = pagesOf(codec, data, [data.byteLength], () => 1_000)
       const { refused, wrong } = await unpack(codec, DATA['market data']!, bombs)
       expect({ refused, wrong }).toEqual({ refused: [data.byteLength], wrong: [] })
     })
 
-    test('a header that says more than a worker can hold is not believed', async () => {
+    test('a header that states more than a worker can hold is refused', async () => {
       const data = DATA['market data']!
       const pages = pagesOf(codec, data, [5_000], () => 1 << 30)
       expect(await unpack(codec, data, pages)).toEqual({ refused: [5_000], wrong: [] })
     })
 
-    test('a page whose bytes are damaged or cut off is refused, or has another length', async () => {
+    test('a corrupt or truncated page is refused, or has another length', async () => {
       const data = DATA['market data']!
       const packed = compress(codec, data.subarray(0, 60_000))
       const cut = { holds: 60_000, says: 60_000, packed: packed.subarray(0, packed.length >> 1) }

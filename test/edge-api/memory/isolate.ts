@@ -1,9 +1,9 @@
 /**
- * What the isolate of the worker itself holds, as V8 counts it: its heap and the buffers outside of
- * it. workerd's process also holds Miniflare's own isolates, and what its allocator keeps.
+ * Memory of the worker's isolate as V8 counts it: its heap and its external buffers. The process of
+ * workerd also has Miniflare's isolates and its allocator's reserves.
  */
 export interface IsolateMeter {
-  /** Most bytes that were seen since the last call. Throws where none were. */
+  /** Maximum bytes since the last call. Throws if there was no sample. */
   takePeak(): number
   close(): void
 }

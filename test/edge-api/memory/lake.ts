@@ -1,7 +1,7 @@
 /**
- * A store as large as a busy day's, without a database: an hour of depth in row groups as they are
- * cut today, one whose rows are a single row group, as files of before are, books sampled, quotes,
- * and a day of features.
+ * A store as large as on a busy day, without a database: an hour of depth in row groups of the
+ * current size, one in a single row group like older files, sampled books, quotes, and a day of
+ * features.
  */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-/** The book at any moment, from the tables of a recording, through the gateway. */
+/** The book at any time, from the tables of a recording, through the gateway. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bookAt, type BookAt } from '#core/book-at.ts'
 import { type Micros, micros } from '#core/time.ts'
@@ -52,7 +52,7 @@ function randomMoment(changes: readonly Change[]): Micros {
 
 describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their folder)', () => {
   for (const folder of [BTC, FIVE_COINS]) {
-    test(`${folder}: at random moments and at the very last, the book that the recording gives`, async () => {
+    test(`${folder}: at random times and at the end, the book equals that of the recording`, async () => {
       const { changes, find } = await load(folder)
       for (const [symbol, own] of changes) {
         const last = own.at(-1)!.change.ts_exchange
@@ -90,7 +90,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
       )
     })
 
-    test('there is no book from the change before the hole to the snapshot', async () => {
+    test('there is no book from the update before the gap to the snapshot', async () => {
       const { find } = loaded
       const since = before.change.ts_exchange
       for (const ts of [since, lost.change.ts_exchange, micros(mended - 1)]) {
@@ -101,7 +101,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
       expect(told(await find('BATUSDT', earlier))).toEqual(mapBookAt(own, earlier))
     })
 
-    test('the book after it is right, and the others never blinked', async () => {
+    test('the book after it is right, and the other books stayed available', async () => {
       for (const [symbol, own] of loaded.changes) {
         const moments = [mended, own.at(-1)!.change.ts_exchange]
         const others = symbol === 'BATUSDT' ? [] : [lost.change.ts_exchange]

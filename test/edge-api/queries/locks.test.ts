@@ -1,4 +1,4 @@
-/** How many relations one query of the edge locks, where every raw table has 240 hours. */
+/** How many relations one query of the edge locks, with 240 hours in every raw table. */
 import { beforeAll, expect, test } from 'vitest'
 import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
@@ -83,14 +83,14 @@ test('coverage of ten days', async () => {
   expect(db.most()).toBeLessThan(LOCKS_MAX)
 })
 
-test('the last quote, of a symbol that has been silent for long, and of one that never spoke', async () => {
+test('the last quote of a symbol that was silent for long, and of one without quotes', async () => {
   const db = countingDatabase(pool)
   expect(await selectLatestQuote(db, 1, TO)).toMatchObject({ ts_exchange: at(230) })
   expect(await selectLatestQuote(db, 2, TO)).toBeUndefined()
   expect(db.most()).toBeLessThan(LOCKS_MAX)
 })
 
-test('a book between two changes that lie days apart', async () => {
+test('a book between two updates that are days apart', async () => {
   const db = countingDatabase(pool)
   const source = depthSource(db, 1)
   expect(await source.snapshotBefore(at(200))).toMatchObject({ ts_exchange: at(2) })

@@ -1,4 +1,4 @@
-/** Holes that have not ended, as callers see them. */
+/** Gaps that have not ended, as callers see them. */
 import { expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
@@ -21,7 +21,7 @@ async function good(path: string): Promise<Row> {
   return (await contract.check(path, response)) as Row
 }
 
-test('a hole that has not ended is shown at once, one that delisting ended is not missing', async () => {
+test('a gap that has not ended is listed at once; after a delisting nothing is missing', async () => {
   await addSymbol(edge.pool, 'NEWUSDT')
   await edge.pool.query(
     `insert into marketdata.stream_offsets (ingestor_id, symbol_id, channel, last_id, ts_exchange,
