@@ -42,7 +42,7 @@ const STREAMS = RAW_CHANNELS.map(
 const SQL = `
 with streams as (
   ${STREAMS}
-), holes as (
+), gaps as (
   -- After a delisting there is nothing to record, so nothing is missing.
   select channel, repaired_at is null and (to_ts is not null or cause <> 'delisted') as is_open,
     to_ts is null and cause <> 'delisted' as is_unended,
@@ -54,11 +54,11 @@ select channel, hot_first_ts, hot_last_ts,
   (select count(distinct hour) from marketdata.archive a
    where a.exchange = $4 and a.table_name = channel
      and hour > $2::timestamptz - interval '1 hour' and hour < $3::timestamptz) as archived_hour_count,
-  (select count(*) from holes h where h.channel = s.channel) as gap_count,
-  (select count(*) from holes h where h.channel = s.channel and is_open) as open_gap_count,
-  (select count(*) from holes h where h.channel = s.channel and is_unended) as unended_gap_count,
+  (select count(*) from gaps g where g.channel = s.channel) as gap_count,
+  (select count(*) from gaps g where g.channel = s.channel and is_open) as open_gap_count,
+  (select count(*) from gaps g where g.channel = s.channel and is_unended) as unended_gap_count,
   (select coalesce(extract(epoch from sum(upper(part) - lower(part))), 0)::double precision
-   from (select unnest(range_agg(span)) as part from holes h where h.channel = s.channel and is_open) p
+   from (select unnest(range_agg(span)) as part from gaps g where g.channel = s.channel and is_open) p
   ) as missing_s
 from streams s`
 

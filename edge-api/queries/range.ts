@@ -41,13 +41,13 @@ export async function selectRange(db: Database, args: RangeArgs): Promise<readon
   const from = after === null ? args.from : micros(Math.max(args.from, after[0]))
   const hour_count = table.relation === VIEW ? VIEW_SPAN_HOURS : SPAN_HOURS
   const end = micros(Math.min(to, hourStart(from) + hour_count * HOUR_US))
-  const behind = after === null ? [] : after.map((part, i) => parameterOf(table, i, part))
+  const cursor_parts = after === null ? [] : after.map((part, i) => parameterOf(table, i, part))
   const first = await db.query<Row>(pageSql(args, rowsSql, LEVEL_NUMBERS_MAX), [
     symbol_id,
     toIso(from),
     toIso(end),
     limit,
-    ...behind,
+    ...cursor_parts,
   ])
   const numbers_left = LEVEL_NUMBERS_MAX - countLevelNumbers(args, first)
   if (end >= to || first.length >= limit || numbers_left <= 0) return first
@@ -86,11 +86,11 @@ function rowsSql({ table, after }: RangeArgs, selected: readonly string[]): stri
   const [time] = table.identity
   const order = table.identity.join(', ')
   const parts = table.identity.map((name, i) => `$${i + 5}::${CASTS[columnOf(table, name).kind]}`)
-  const behind = after === null ? '' : `\n  and (${order}) > (${parts.join(', ')})`
+  const after_cursor = after === null ? '' : `\n  and (${order}) > (${parts.join(', ')})`
   return `
 select ${selected.join(', ')}
 from marketdata.${table.relation === VIEW ? `${VIEW}_of($1, $2, $3)` : table.relation}
-where symbol_id = $1 and ${time} >= $2::timestamptz and ${time} < $3::timestamptz${behind}
+where symbol_id = $1 and ${time} >= $2::timestamptz and ${time} < $3::timestamptz${after_cursor}
 order by ${order}
 limit $4::int`
 }

@@ -104,8 +104,8 @@ function spanOf(
   interval_us: number,
   limit: number,
 ): { readonly from: Micros; readonly to: Micros } {
-  const behind = cursor === undefined ? from : Math.max(from, cursor[0] + 1)
-  const start = upToGrid(behind, interval_us)
+  const after_cursor = cursor === undefined ? from : Math.max(from, cursor[0] + 1)
+  const start = upToGrid(after_cursor, interval_us)
   const end = start + Math.min(Math.max(limit * interval_us, DAY_US), SPAN_MAX_US)
   return { from: micros(start), to: micros(Math.min(end, upToGrid(to, interval_us))) }
 }
