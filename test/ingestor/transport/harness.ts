@@ -29,6 +29,8 @@ export interface Rig {
   readonly frames: readonly HeardFrame[]
   readonly controls: readonly HeardFrame[]
   readonly losses: readonly Loss[]
+  /** Of the transport, at each of the losses. */
+  readonly states_when_lost: readonly string[]
   /** Rare streams that are subscribed again, in order. */
   readonly heard_again: readonly string[]
   readonly carried: readonly { readonly connection: number; readonly streams: readonly string[] }[]
@@ -67,6 +69,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
   const frames: HeardFrame[] = []
   const controls: HeardFrame[] = []
   const losses: Loss[] = []
+  const states_when_lost: string[] = []
   const heard_again: string[] = []
   const carried: { connection: number; streams: readonly string[] }[] = []
   const limits = { ...binance_futures.limits, messages_per_second_max: 200, ...options.limits }
@@ -86,6 +89,7 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     },
     onLost(cause, streams, _heard_until, carried_by) {
       const names = streams.map((stream) => stream.name)
+      states_when_lost.push(transport.status().state)
       losses.push({ cause, streams: names, ...(carried_by === undefined ? {} : { carried_by }) })
     },
     onHeard: (_connection, streams) => heard_again.push(...streams.map((stream) => stream.name)),
@@ -97,7 +101,16 @@ export async function createRig(options: RigOptions = {}): Promise<Rig> {
     await transport.stop()
     await exchange.stop()
   })
-  return { exchange, transport, frames, controls, losses, carried, heard_again }
+  return {
+    exchange,
+    transport,
+    frames,
+    controls,
+    losses,
+    states_when_lost,
+    carried,
+    heard_again,
+  }
 }
 
 export async function until(what: string, is_so: () => boolean, limit_ms = 100_000): Promise<void> {
