@@ -1,7 +1,7 @@
 /**
- * When the newest quote of any instrument was made, also where its hour has left the database. One
- * index probe an instrument: the primary key begins with the instrument, so max(ts_exchange) alone
- * would read whole partitions.
+ * Time of the newest quote of any instrument, including quotes in hours that were dropped from the
+ * database. Takes one index probe per instrument: the primary key begins with the instrument, so
+ * max(ts_exchange) alone would read whole partitions.
  */
 import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import type { Database } from './database.ts'

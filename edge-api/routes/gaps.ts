@@ -17,7 +17,7 @@ import { listBytes, PAGE_BYTES_MAX } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 import { nextPath, splitPage } from './paging.ts'
 
-/** As text, with a note of what was refilled. */
+/** Text of a row, including its repair note. */
 const ROW_BYTES = 512
 const PAGE_ROWS_MAX = PAGE_BYTES_MAX / ROW_BYTES
 

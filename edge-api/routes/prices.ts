@@ -23,7 +23,7 @@ import {
 import { listBytes } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 
-/** As text. */
+/** Text of a row. */
 const ROW_BYTES = 128
 
 const shared = { method: 'get' as const, tags: ['index prices'] }

@@ -146,10 +146,10 @@ test('a book is valid for max_age_s after its last update, in Postgres and in th
 
 for (const [name, path, status, type] of [
   ['an unknown symbol', '/v1/book/NOUSDT', 404, 'unknown_symbol'],
-  ['a moment that is none', '/v1/book/BTCUSDT?ts=yesterday', 400, 'bad_parameter'],
+  ['an invalid time', '/v1/book/BTCUSDT?ts=yesterday', 400, 'bad_parameter'],
   ['no level', '/v1/book/BTCUSDT?depth=0', 400, 'bad_parameter'],
   ['too many levels', '/v1/book/BTCUSDT?depth=5001', 400, 'bad_parameter'],
-  ['an age above the most', '/v1/book/BTCUSDT?max_age_s=86401', 400, 'bad_parameter'],
+  ['an age above the maximum', '/v1/book/BTCUSDT?max_age_s=86401', 400, 'bad_parameter'],
   ['a parameter of another route', '/v1/book/BTCUSDT?limit=5', 400, 'bad_parameter'],
 ] as const) {
   test(`${name}: ${status}`, async () => {

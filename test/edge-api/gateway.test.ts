@@ -92,7 +92,7 @@ describe('access', () => {
   for (const [name, authorization] of [
     ['none', ''],
     ['another secret', 'Bearer another secret of the tests'],
-    ['the secret with a tail', `Bearer ${SECRET}x`],
+    ['the secret with a suffix', `Bearer ${SECRET}x`],
     ['the secret without its scheme', SECRET],
   ] as const) {
     test(`bearer: ${name} is a 401`, async () => {
@@ -104,8 +104,8 @@ describe('access', () => {
     ['the owner', owner_url],
     ['another database', reader_url.replace(/\/test_[^/]*$/, '/postgres')],
     ['another password', reader_url.replace(/:[^:@/]*@/, ':wrong@')],
-    ['no URL', 'reader'],
-    ['an escape that is none', 'postgres://a%:b@c/d'],
+    ['not a URL', 'reader'],
+    ['an invalid escape', 'postgres://a%:b@c/d'],
   ] as const) {
     test(`connection string: ${name} is a 403`, async () => {
       const { status, body } = await post(

@@ -96,7 +96,7 @@ export function questionOf(
 /** As a browser would write it; half a surrogate pair, which none can write, as bytes. */
 function encode(value: string): string {
   if (!value.isWellFormed()) return '%ED%A0%80'
-  // A URL is rid of its dots before anybody asks; behind an escaped slash they stay.
+  // URL parsing removes dot segments, except after an escaped slash.
   return encodeURIComponent(value === '.' || value === '..' ? `/${value}` : value)
 }
 

@@ -10,12 +10,12 @@ const MIB = 1 << 20
 
 describe('byte range of one request', () => {
   for (const [name, ranges, expected] of [
-    ['one range, however large', [[0, 9 * MIB]], [0, 9 * MIB]],
-    ['neighbours along with it', [[0, 10], [10, 20]], [0, 20]],
-    ['with a gap of half a MiB, which costs less than a request', [[0, 10], [MIB / 2 + 10, MIB]], [0, MIB]],
-    ['not what lies farther away', [[0, 10], [MIB / 2 + 11, MIB]], [0, 10]],
-    ['not what lies before it', [[100, 110], [0, 10]], [100, 110]],
-    ['nor more than a piece', [[0, 3 * MIB], [3 * MIB, 4 * MIB], [4 * MIB, 5 * MIB]], [0, 4 * MIB]],
+    ['covers one range of any size', [[0, 9 * MIB]], [0, 9 * MIB]],
+    ['includes adjacent ranges', [[0, 10], [10, 20]], [0, 20]],
+    ['includes a gap of half a MiB, which costs less than a request', [[0, 10], [MIB / 2 + 10, MIB]], [0, MIB]],
+    ['excludes a range after a larger gap', [[0, 10], [MIB / 2 + 11, MIB]], [0, 10]],
+    ['excludes an earlier range', [[100, 110], [0, 10]], [100, 110]],
+    ['ends at the batch size', [[0, 3 * MIB], [3 * MIB, 4 * MIB], [4 * MIB, 5 * MIB]], [0, 4 * MIB]],
   ] as const) {
     test(name, () => {
       const { start, end } = batchOf(ranges.map(([from, to]) => ({ start: from, end: to })))
@@ -58,13 +58,13 @@ const FILE = fileOf([
 
 describe('row groups', () => {
   for (const [name, from, to, row_count, expected] of [
-    ['of the symbol alone', 0, 1_000, 1_000, [1, 2, 3]],
-    ['that touch the range: from is in it, to is not', 200, 201, 1_000, [2]],
-    ['both sides of a moment that was split', 100, 101, 1_000, [1, 2]],
-    ['none', 301, 400, 1_000, []],
-    ['no more than are needed', 0, 1_000, 50, [1, 2]],
-    // The first group may hold rows before the range only: it does not count.
-    ['of which the first may not count', 50, 1_000, 1, [1, 2]],
+    ['only those of the symbol', 0, 1_000, 1_000, [1, 2, 3]],
+    ['that overlap the range: from is inclusive, to is exclusive', 200, 201, 1_000, [2]],
+    ['both groups of a timestamp that was split', 100, 101, 1_000, [1, 2]],
+    ['none outside the data', 301, 400, 1_000, []],
+    ['no more than needed', 0, 1_000, 50, [1, 2]],
+    // The first group may have only rows before the range.
+    ['one more if the first may have no wanted row', 50, 1_000, 1, [1, 2]],
   ] as const) {
     test(name, () => {
       const groups = planRowGroups(FILE, {

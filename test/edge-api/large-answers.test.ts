@@ -173,7 +173,7 @@ interface Answered {
   readonly text: string
 }
 
-/** As a client does that is told to ask again: on a busy machine a query may take too long. */
+/** Retries after a 503, as a client does: on a busy machine a query may take too long. */
 async function ask(path: string, init: RequestInit = {}): Promise<Answered> {
   for (;;) {
     const response = await fetch(worker.url + path, { redirect: 'manual', ...init })

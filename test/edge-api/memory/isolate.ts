@@ -40,7 +40,7 @@ export async function meterIsolate(inspector_url: string, worker_name: string): 
   ask()
   return {
     takePeak() {
-      if (peak_bytes === undefined) throw new Error('The isolate told nothing.')
+      if (peak_bytes === undefined) throw new Error('The isolate reported no memory.')
       const taken = peak_bytes
       peak_bytes = undefined
       return taken

@@ -37,7 +37,7 @@ async function load(folder: string) {
 
 type Loaded = Awaited<ReturnType<typeof load>>
 
-function told(found: BookAt) {
+function bookOf(found: BookAt) {
   if (found.kind !== 'book') return found.kind
   const { book, update_id } = found
   return { update_id, bids: book.bids.top(Infinity), asks: book.asks.top(Infinity) }
@@ -58,7 +58,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
         const last = own.at(-1)!.change.ts_exchange
         const moments = Array.from({ length: MOMENTS }, () => randomMoment(own))
         for (const ts of [...moments, last]) {
-          expect(told(await find(symbol, ts)), `${symbol} at ${ts}`).toEqual(mapBookAt(own, ts))
+          expect(bookOf(await find(symbol, ts)), `${symbol} at ${ts}`).toEqual(mapBookAt(own, ts))
         }
       }
     })
@@ -98,7 +98,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
       }
       const own = loaded.changes.get('BATUSDT')!
       const earlier = micros(since - 1)
-      expect(told(await find('BATUSDT', earlier))).toEqual(mapBookAt(own, earlier))
+      expect(bookOf(await find('BATUSDT', earlier))).toEqual(mapBookAt(own, earlier))
     })
 
     test('the book after it is right, and the other books stayed available', async () => {
@@ -106,7 +106,7 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
         const moments = [mended, own.at(-1)!.change.ts_exchange]
         const others = symbol === 'BATUSDT' ? [] : [lost.change.ts_exchange]
         for (const ts of [...moments, ...others]) {
-          expect(told(await loaded.find(symbol, ts)), symbol).toEqual(mapBookAt(own, ts))
+          expect(bookOf(await loaded.find(symbol, ts)), symbol).toEqual(mapBookAt(own, ts))
         }
       }
     })

@@ -1,6 +1,6 @@
 /**
- * A worker for tests: unpacks pages with the edge's own decompressors. The body is some data, and
- * behind it pages whose contents are the data's first bytes; the answer names the sizes that
+ * A worker for tests that decompresses pages with the edge's decompressors. The body is some data,
+ * followed by pages whose contents are the data's first bytes. The answer lists the sizes that
  * failed.
  */
 import { decompressors } from '../../../edge-api/lake/decompressors.ts'
@@ -8,7 +8,7 @@ import { decompressors } from '../../../edge-api/lake/decompressors.ts'
 interface PageList {
   readonly codec: 'ZSTD' | 'GZIP' | 'SNAPPY'
   readonly data_bytes: number
-  /** What a page holds when unpacked, what its header says, and its bytes in the body. */
+  /** Decompressed size, size in the header, and bytes in the body. */
   readonly pages: readonly (readonly [holds: number, says: number, packed: number])[]
 }
 
