@@ -22,11 +22,11 @@ import { bindingsOf } from './support.ts'
 const MIB = 1 << 20
 const ISOLATE_BYTES_MAX = 128 * MIB
 /**
- * Of JavaScript alone: workerd ends where it needs more, and without a bound would collect its
- * garbage later than Cloudflare's does, where all of an isolate has 128 MiB.
+ * Limit of the JavaScript heap alone. Without it workerd collects garbage later than Cloudflare,
+ * where the whole isolate has 128 MiB; workerd ends if it needs more than the limit.
  */
 const V8_FLAGS = '--max-heap-size=40 --max-semi-space-size=4'
-/** Of the process with every kind at once: Miniflare's cache is in it, see docs/decisions/0020. */
+/** Limit of the process with all kinds at once. Includes Miniflare's cache: docs/decisions/0020. */
 const ALL_BYTES_MAX = 160 * MIB
 const SLOW_COUNT = 100
 const FORMATS = ['json', 'ndjson', 'csv', 'arrow'] as const
@@ -70,7 +70,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true })
 })
 
-/** Of workerd: all its processes together, now (VmRSS) or at most since it was reset (VmHWM). */
+/** Memory of all processes of workerd, now (VmRSS) or the maximum since the reset (VmHWM). */
 function residentBytes(what: 'VmRSS' | 'VmHWM'): number {
   return workerds().reduce((sum, pid) => {
     const line = new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
@@ -104,7 +104,7 @@ const WORST: Readonly<Record<string, (format: string) => string>> = {
   quotes: (format) => `/v1/quotes/${SYMBOL}?${hour(22)}&format=${format}`,
   trades: (format) => `/v1/trades/${SYMBOL}?${hour(22)}&format=${format}`,
   features: (format) => `/v1/features/${SYMBOL}?${hour(22)}&format=${format}`,
-  // The end of the hour: every change since the snapshot before it.
+  // The end of the hour: needs every update since the last snapshot.
   book: () => `/v1/book/${SYMBOL}?depth=5000&ts=${DATE}T22:59:${10 + (asked += 1) % 50}Z`,
 }
 
@@ -141,7 +141,7 @@ test('callers that read 1 kB/s: their bodies are bounded, others get a 503, and 
   const fast = await Promise.all(FORMATS.map((format) => askUntilAnswered(WORST['trades']!(format))))
   expect(fast.map(({ status }) => status)).toEqual(fast.map(() => 200))
   await expect.poll(() => slow.every(({ head }) => head() !== '')).toBe(true)
-  // If it held their bodies, these alone would be 200 MB.
+  // If the worker held their bodies, these alone would be 200 MB.
   expect(residentBytes('VmHWM') - before_bytes).toBeLessThan(ISOLATE_BYTES_MAX / 2)
   expect(meter.takePeak()).toBeLessThan(ISOLATE_BYTES_MAX)
   const refused = slow.filter(({ head }) => !head().startsWith('HTTP/1.1 200'))
@@ -149,7 +149,7 @@ test('callers that read 1 kB/s: their bodies are bounded, others get a 503, and 
   for (const one of slow) one.stop()
 })
 
-/** On a socket of its own, paused but for a kilobyte a second. */
+/** Reads on a separate socket, paused except for a kilobyte per second. */
 function startSlowReader(path: string) {
   const socket = connect({ port: Number(new URL(worker.url).port), host: '127.0.0.1' })
   let text = ''
@@ -167,8 +167,8 @@ function startSlowReader(path: string) {
 }
 
 /**
- * The whole process is the stricter bound: it also has what 14 isolates of Miniflare and the
- * allocator keep.
+ * The whole process is the stricter limit: it includes 14 isolates of Miniflare and the allocator's
+ * reserves.
  */
 function expectSmall(name: string): void {
   const held_bytes = residentBytes('VmHWM') - idle_bytes

@@ -62,7 +62,7 @@ export interface TestEdge {
   readonly store: ObjectStore
   readonly bindings: Readonly<Record<string, string>>
   readonly stopGateway: () => Promise<void>
-  /** Of an edge with a store of its own; the run's store serves other tests. */
+  /** Only with `own_store`; other tests use the shared store. */
   readonly stopStore: () => Promise<void>
 }
 
@@ -85,7 +85,7 @@ type TestStore = Pick<TestEdge, 'stopStore'> & { readonly config: ObjectStoreCon
 function sharedStore(): TestStore {
   return {
     config: takeBucket(),
-    stopStore: () => Promise.reject(new Error('Ask startEdge for an own_store.')),
+    stopStore: () => Promise.reject(new Error('Call startEdge with own_store.')),
   }
 }
 
@@ -192,7 +192,7 @@ export interface PublishOptions {
   readonly bytes?: Uint8Array
 }
 
-/** Publishes a date as jobs do: files, then the manifest. */
+/** Publishes a date like the jobs: first the files, then the manifest. */
 export async function publish(
   store: ObjectStore,
   name: string,

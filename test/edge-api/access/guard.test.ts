@@ -50,7 +50,7 @@ const NEEDS: readonly (readonly [path: string, scope: Scope | null])[] = [
   ['/v1/datasets/features_1s/2024-08-07/features_1s.parquet', 'datasets'],
   ['/v1/datasets/features_1s/yesterday.parquet', 'datasets'],
   ['/v1/jobs', 'ops'],
-  // Another spelling of a path is the same path.
+  // Other spellings of a path must need the same scope.
   ['/%761/jobs', 'ops'],
   ['/v1/datasets/features_1s/%32024-08-07', 'datasets'],
 ]

@@ -1,10 +1,10 @@
-/** Arrow streams as three independent readers see them: values as our rows hold them. */
+/** Reads Arrow streams with three independent readers, into the values of our rows. */
 import { tableFromIPC as readFlechette } from '@uwdata/flechette'
 import { tableFromIPC as readApacheArrow, type Vector } from 'apache-arrow'
 import { Table as RustTable } from 'parquet-wasm/node'
 import type { Cell, RangeColumn } from '../../../edge-api/tables/table.ts'
 
-/** Column by column. Throws where the stream is not valid. */
+/** Column by column. Throws if the stream is not valid. */
 export type ReadColumns = (
   bytes: Uint8Array,
   columns: readonly RangeColumn[],
@@ -13,7 +13,7 @@ export type ReadColumns = (
 export const ARROW_READERS: Readonly<Record<string, ReadColumns>> = {
   'apache-arrow': withApacheArrow,
   flechette: withFlechette,
-  // Reads, checks and writes it again: what comes out is what it understood.
+  // Reads, checks and writes the stream again; the result is what the reader understood.
   'arrow-rs': (bytes, columns) =>
     withApacheArrow(RustTable.fromIPCStream(bytes).intoIPCStream(), columns),
 }
@@ -23,7 +23,7 @@ function withApacheArrow(bytes: Uint8Array, columns: readonly RangeColumn[]) {
   requireNames(table.schema.fields.map(({ name }) => name), columns)
   return columns.map(({ kind }, at) => {
     const vector = table.getChildAt(at)!
-    // Times would be given as milliseconds: the stored microseconds are what counts.
+    // The reader converts times to milliseconds, so the stored microseconds are read instead.
     return kind === 'time' ? timesOf(vector) : Array.from({ length: table.numRows }, (_, row) =>
       cellOf(vector.get(row)),
     )

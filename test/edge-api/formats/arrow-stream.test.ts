@@ -45,7 +45,7 @@ function someCell(kind: ColumnKind, n: number): Cell {
   }
 }
 
-/** Every `null_every`-th cell that may be null is; 1 is all of them. */
+/** Makes every `null_every`-th nullable cell null; with 1, all of them. */
 function someRows(
   columns: readonly RangeColumn[],
   row_count: number,
@@ -106,7 +106,7 @@ describe('every number of columns', () => {
   ] as const) {
     test(`from 1 to 260, ${name}`, () => {
       for (let count = 1; count <= 260; count += step) {
-        // Names of any length: each moves where the metadata's parts lie.
+        // Names of any length, because each length shifts the parts of the metadata.
         const columns = Array.from({ length: count }, (_, at) =>
           column(`c${at}_${'n'.repeat((at * 7 + count) % 31)}`, kinds[(at + count) % kinds.length]!),
         )

@@ -22,7 +22,7 @@ export async function meterIsolate(inspector_url: string, worker_name: string): 
     readonly webSocketDebuggerUrl: string
   }[]
   const target = targets.find(({ id }) => id === `core:user:${worker_name}`)
-  if (target === undefined) throw new Error(`No isolate of ${worker_name} is there.`)
+  if (target === undefined) throw new Error(`The isolate of ${worker_name} was not found.`)
   const socket = new WebSocket(target.webSocketDebuggerUrl)
   await new Promise((resolve, reject) => {
     socket.addEventListener('open', resolve)

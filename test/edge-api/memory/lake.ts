@@ -34,9 +34,9 @@ interface Hour {
   readonly table: ArchivedTable
   readonly hour: number
   readonly row_count: number
-  /** Of each side in each row. */
+  /** Levels per side in each row. */
   readonly level_count: number
-  /** Instead of cutting them as the job does. */
+  /** Instead of the row groups that the job makes. */
   readonly is_one_group: boolean
 }
 
@@ -134,7 +134,7 @@ function columnOf({ name, type }: ArchivedColumn, what: Hour, start: Micros): Co
 
 const isSnapshot = (row: number): boolean => row % 1_000 === 0
 
-/** Whole numbers below 65,536 that do not compress better than a market's. */
+/** Integers below 65,536 that compress no better than real market data. */
 function noise(i: number): number {
   return (Math.imul(i, 2_654_435_761) >>> 16) & 0xff_ff
 }
@@ -156,7 +156,7 @@ async function putFeatures(store: ObjectStore, dir: string): Promise<void> {
     ),
   } as const
   const file = await createPartsParquet(path, FEATURES_1S, identity)
-  // A part an hour, as the job cuts them.
+  // One part per hour, like the job.
   const parts = Array.from({ length: 24 }, (_, hour) => {
     const [first, end] = [hour * HOUR_ROWS, (hour + 1) * HOUR_ROWS]
     const columns = Object.entries(rows.columns).map(([name, all]) => [name, all.subarray(first, end)])

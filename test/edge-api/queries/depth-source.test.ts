@@ -11,7 +11,7 @@ import { createReaderDatabase, SECRET, startTestGateway } from '../support.ts'
 
 const MOMENTS = 8
 
-/** A recording in tables of its own, and what it says itself. */
+/** Loads a recording into a database, and its updates for comparison. */
 async function load(folder: string) {
   const database = await createReaderDatabase()
   const gateway = await startTestGateway(database.reader_url)
@@ -43,7 +43,7 @@ function bookOf(found: BookAt) {
   return { update_id, bids: book.bids.top(Infinity), asks: book.asks.top(Infinity) }
 }
 
-/** From the snapshot to the last change. */
+/** A time between the snapshot and the last update. */
 function randomMoment(changes: readonly Change[]): Micros {
   const from = changes.find(({ kind }) => kind === 'snapshot')!.change.ts_exchange
   const to = changes.at(-1)!.change.ts_exchange

@@ -12,7 +12,7 @@ import { selectSymbolStats } from '../../../edge-api/queries/symbol-stats.ts'
 import { createTestDatabase } from '../../support/database.ts'
 
 const HOURS = 240
-/** What Postgres has room for by default, for each connection that it may have. */
+/** Locks per connection that Postgres has room for by default. */
 const LOCKS_MAX = 64
 const FROM = micros(Date.UTC(2024, 7, 1) * 1_000)
 const TO = micros(FROM + HOURS * HOUR_US)
