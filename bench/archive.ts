@@ -127,7 +127,15 @@ function readBase(): readonly BaseQuote[] {
     first ??= { ts, id: data.u }
     const [bid, ask] = [Number(data['b']), Number(data['a'])]
     const [bid_qty, ask_qty] = [Number(data['B']), Number(data['A'])]
-    quotes.push({ ts: ts - first.ts, delay: received - ts, id: data.u - first.id, bid, ask, bid_qty, ask_qty })
+    quotes.push({
+      ts: ts - first.ts,
+      delay: received - ts,
+      id: data.u - first.id,
+      bid,
+      ask,
+      bid_qty,
+      ask_qty,
+    })
   }
   return quotes
 }
@@ -136,7 +144,15 @@ function madeUp(n: number): BaseQuote {
   const bid = Math.round((60_000 + 100 * Math.sin(n / 1_000)) * 10) / 10
   const bid_qty = ((n * 7_919) % 9_973) / 1_000
   const ask_qty = ((n * 104_729) % 8_171) / 1_000
-  return { ts: n * 5_000, delay: 1_500 + (n % 877), id: n * 3, bid, ask: bid + 0.1, bid_qty, ask_qty }
+  return {
+    ts: n * 5_000,
+    delay: 1_500 + (n % 877),
+    id: n * 3,
+    bid,
+    ask: bid + 0.1,
+    bid_qty,
+    ask_qty,
+  }
 }
 
 /** Copies of the base rows, distributed over the symbols, in time order as if live. */
@@ -175,7 +191,12 @@ async function copyOut(source: Pool): Promise<void> {
 }
 
 async function readBack(row_count: number): Promise<Record<string, number>> {
-  const wanted = { exchange: 'binance-futures', table_name: 'book_ticker', from: HOUR, to: micros(HOUR + 1) } as const
+  const wanted = {
+    exchange: 'binance-futures',
+    table_name: 'book_ticker',
+    from: HOUR,
+    to: micros(HOUR + 1),
+  } as const
   const [hour] = await selectArchivedHours(pool, wanted)
   const columns = ['ts_exchange', 'update_id', 'best_bid', 'best_ask', 'bid_qty', 'ask_qty']
   const reader = createArchiveReader(store)
@@ -204,6 +225,8 @@ async function readBack(row_count: number): Promise<Record<string, number>> {
 
 function print(figures: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(figures)) {
-    process.stdout.write(`${name.padEnd(28)} ${Number.isInteger(value) ? value : value.toFixed(2)}\n`)
+    process.stdout.write(
+      `${name.padEnd(28)} ${Number.isInteger(value) ? value : value.toFixed(2)}\n`,
+    )
   }
 }

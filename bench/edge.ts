@@ -104,8 +104,10 @@ try {
   // Queries differ, so that no caller gets a cached response of another.
   let question = 0
   const latest = (): string => `/v1/quotes/SYM${1 + (question++ % SYMBOL_COUNT)}USDT/latest`
-  const select = { query: async <Row>(text: string, parameters: readonly unknown[]) =>
-    (await pool.query(text, [...parameters])).rows as readonly Row[] }
+  const select = {
+    query: async <Row>(text: string, parameters: readonly unknown[]) =>
+      (await pool.query(text, [...parameters])).rows as readonly Row[],
+  }
   line('', 'callers', 'requests/s', 'p50 ms', 'p99 ms')
   await row('no-op handler', () => get(idle_url))
   await row('cached read (/prices/tickers)', () => get(`${worker.url}/prices/tickers`))
@@ -172,7 +174,9 @@ async function cold(file_bytes: number): Promise<void> {
   for (let n = 1; n <= SYMBOL_COUNT; n++) {
     const before = { ...proxy.counts }
     const at = performance.now()
-    await get(`${worker.url}/v1/quotes/SYM${n}USDT?from=${from}&to=${to}&limit=${QUOTES_PER_SYMBOL}`)
+    await get(
+      `${worker.url}/v1/quotes/SYM${n}USDT?from=${from}&to=${to}&limit=${QUOTES_PER_SYMBOL}`,
+    )
     waits.push(performance.now() - at)
     const { requests, bytes } = proxy.counts
     costs.push({ requests: requests - before.requests, bytes: bytes - before.bytes })

@@ -97,7 +97,9 @@ try {
     rss_before_mb: rss_before / 1e6,
     rss_peak_mb: peak_rss / 1e6,
     ...Object.fromEntries(
-      result.sets.flatMap(({ files }) => files.map(({ name, bytes }) => [`${name}_mb`, bytes / 1e6])),
+      result.sets.flatMap(({ files }) =>
+        files.map(({ name, bytes }) => [`${name}_mb`, bytes / 1e6]),
+      ),
     ),
   })
 } finally {
@@ -220,6 +222,8 @@ async function copyOut(source: Pool): Promise<void> {
 
 function print(figures: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(figures)) {
-    process.stdout.write(`${name.padEnd(28)} ${Number.isInteger(value) ? value : value.toFixed(2)}\n`)
+    process.stdout.write(
+      `${name.padEnd(28)} ${Number.isInteger(value) ? value : value.toFixed(2)}\n`,
+    )
   }
 }

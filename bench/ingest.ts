@@ -42,8 +42,16 @@ const { values } = parseArgs({
 const row_count = Number(values.rows ?? (values.quick ? 300_000 : 600_000))
 const round_count = Number(values.rounds ?? (values.quick ? 1 : 3))
 const steps = values.quick
-  ? [[10_000, 6], [30_000, 2], [10_000, 6]] as const
-  : [[10_000, 30], [30_000, 10], [10_000, 30]] as const
+  ? ([
+      [10_000, 6],
+      [30_000, 2],
+      [10_000, 6],
+    ] as const)
+  : ([
+      [10_000, 30],
+      [30_000, 10],
+      [10_000, 30],
+    ] as const)
 const profile_dir = values['cpu-prof']
 const profile_args =
   profile_dir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile_dir}`]
@@ -64,7 +72,11 @@ try {
   await migrate(pool)
   const bench = new Bench(pool, postgres.pid, row_count)
   const symbol_ids = await bench.registerSymbols()
-  const samples: Record<'copy' | 'ingestor' | 'insert', Sample[]> = { copy: [], ingestor: [], insert: [] }
+  const samples: Record<'copy' | 'ingestor' | 'insert', Sample[]> = {
+    copy: [],
+    ingestor: [],
+    insert: [],
+  }
   for (let round = 1; round <= round_count; round++) {
     const copies = prepareCopies(row_count, symbol_ids)
     samples.copy.push(await bench.measure([], () => copyAll(pool, copies)))
@@ -78,7 +90,8 @@ try {
     node_args,
     steps: steps.map(([events_per_s, seconds]) => ({ events_per_s, seconds })),
   })
-  const rate = (kind: keyof typeof samples): number => median(samples[kind].map((sample) => sample.rows_per_s))
+  const rate = (kind: keyof typeof samples): number =>
+    median(samples[kind].map((sample) => sample.rows_per_s))
   const result = {
     rows: row_count,
     rounds: round_count,
@@ -90,7 +103,11 @@ try {
     ratio_to_copy: inThousandths(rate('ingestor') / rate('copy')),
     ratio_to_insert: inThousandths(rate('ingestor') / rate('insert')),
     ratio_to_copy_by_cpu: inThousandths(
-      median(samples.ingestor.map(({ rows_per_s_alone }, at) => rows_per_s_alone / samples.copy[at]!.rows_per_s_alone)),
+      median(
+        samples.ingestor.map(
+          ({ rows_per_s_alone }, at) => rows_per_s_alone / samples.copy[at]!.rows_per_s_alone,
+        ),
+      ),
     ),
     samples,
     load,
@@ -106,7 +123,12 @@ try {
 /** Measures from the first frame sent to the last row committed. */
 async function recordBurst(bench: Bench, ingestor_id: string): Promise<Sample> {
   const tape_dir = join(dir, `tape-${ingestor_id}`)
-  const recording = await startRecording({ database_url: postgres.url, ingestor_id, tape_dir, node_args })
+  const recording = await startRecording({
+    database_url: postgres.url,
+    ingestor_id,
+    tape_dir,
+    node_args,
+  })
   try {
     await recording.prepare(row_count)
     const { sender_pid, ingestor_pid } = recording

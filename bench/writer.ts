@@ -45,7 +45,9 @@ const postgres = await startPostgres({
 const pool = createPool(postgres.url, 'bench')
 try {
   await migrate(pool)
-  await pool.query("select marketdata.ensure_hour('book_ticker', $1)", [new Date(START_MS).toISOString()])
+  await pool.query("select marketdata.ensure_hour('book_ticker', $1)", [
+    new Date(START_MS).toISOString(),
+  ])
   const tape_bytes = await writeTape()
   const prepared = encodeBatches()
   const raw: number[] = []
@@ -75,8 +77,11 @@ async function measure(run: () => Promise<void>): Promise<number> {
   const started = performance.now()
   await run()
   const rows_per_s = Math.round(row_count / ((performance.now() - started) / 1_000))
-  const { rows } = await pool.query<{ count: number }>('select count(*)::int from marketdata.book_ticker')
-  if (rows[0]?.count !== row_count) throw new Error(`The table has ${rows[0]?.count} of ${row_count} rows.`)
+  const { rows } = await pool.query<{ count: number }>(
+    'select count(*)::int from marketdata.book_ticker',
+  )
+  if (rows[0]?.count !== row_count)
+    throw new Error(`The table has ${rows[0]?.count} of ${row_count} rows.`)
   return rows_per_s
 }
 
@@ -112,7 +117,13 @@ interface Quote {
 function quoteAt(index: number): Quote {
   const price = 100 + (index % 977) / 100
   const T = START_MS + Math.floor(index / 10)
-  return { symbol: index % symbol_count, T, u: 10_000_000 + index, b: price.toFixed(2), a: (price + 0.01).toFixed(2) }
+  return {
+    symbol: index % symbol_count,
+    T,
+    u: 10_000_000 + index,
+    b: price.toFixed(2),
+    a: (price + 0.01).toFixed(2),
+  }
 }
 
 /** Batches of the writer's size, in primary-key order. */
@@ -126,9 +137,16 @@ function encodeBatches(): readonly CopyRows[] {
     for (let index = first; index < Math.min(row_count, first + BULK_LIMITS.rows_max); index++) {
       const { symbol, T, u, b, a } = quoteAt(index)
       groups[symbol]!.rows.push({
-        kind: 'book_ticker', exchange: 'binance-futures', symbol: `S${symbol}USDT`,
-        ts_exchange: micros(T * 1_000), ts_ingest: micros(T * 1_000 + 321), update_id: u,
-        best_bid: Number(b), best_ask: Number(a), bid_qty: 1.5, ask_qty: 2.25,
+        kind: 'book_ticker',
+        exchange: 'binance-futures',
+        symbol: `S${symbol}USDT`,
+        ts_exchange: micros(T * 1_000),
+        ts_ingest: micros(T * 1_000 + 321),
+        update_id: u,
+        best_bid: Number(b),
+        best_ask: Number(a),
+        bid_qty: 1.5,
+        ask_qty: 2.25,
       })
     }
     return joinRows(RAW_TABLES.book_ticker, groups)

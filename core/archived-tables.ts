@@ -50,7 +50,10 @@ const orderbook_topn: TableShape = {
   identity: ['symbol_id', 'ts_exchange'],
 }
 
-const second = (name: DerivedTable, ...columns: readonly (readonly ArchivedColumn[])[]): TableShape => ({
+const second = (
+  name: DerivedTable,
+  ...columns: readonly (readonly ArchivedColumn[])[]
+): TableShape => ({
   name,
   columns: [column('bucket', 'timestamptz'), column('symbol_id', 'int8'), ...columns.flat()],
   identity: ['symbol_id', 'bucket'],
@@ -80,7 +83,9 @@ const depth_1s = second(
   values('int8', 'bid_change_count', 'ask_change_count', 'final_update_id', 'book_count'),
   values(
     'float8',
-    ...['', '_qty', '_qty10'].flatMap((part) => crossed([`book_bid${part}`, `book_ask${part}`], ENDS)),
+    ...['', '_qty', '_qty10'].flatMap((part) =>
+      crossed([`book_bid${part}`, `book_ask${part}`], ENDS),
+    ),
     'book_ofi_inside',
   ),
 )

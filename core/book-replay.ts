@@ -72,7 +72,9 @@ export interface SavedReplay {
   readonly snapshots: readonly DepthChange[]
 }
 
-type SavedBook = Pick<Synced, 'last_id' | 'ts_exchange' | 'is_chained'> & { readonly levels: Levels }
+type SavedBook = Pick<Synced, 'last_id' | 'ts_exchange' | 'is_chained'> & {
+  readonly levels: Levels
+}
 
 /** The caller adds each snapshot before the diffs around it. */
 export class BookReplay {

@@ -36,10 +36,7 @@ import { type Micros, SECOND_US } from './time.ts'
 
 /** The fields of a depth event that matter to the sequence: of a live event or of a table row. */
 export type DepthChange = Levels &
-  Pick<
-    DepthEvent,
-    'ts_exchange' | 'first_update_id' | 'final_update_id' | 'prev_final_update_id'
-  >
+  Pick<DepthEvent, 'ts_exchange' | 'first_update_id' | 'final_update_id' | 'prev_final_update_id'>
 
 export interface Syncing {
   readonly kind: 'syncing'

@@ -60,9 +60,7 @@ export class BookSide {
 
   /** Replaces all levels. Any order; if a price occurs twice, the last one wins. */
   replace(levels: readonly Level[]): void {
-    const sorted = levels
-      .filter(([, qty]) => qty > 0)
-      .toSorted(([a], [b]) => this.#sign * (a - b))
+    const sorted = levels.filter(([, qty]) => qty > 0).toSorted(([a], [b]) => this.#sign * (a - b))
     this.#keys = new Float64Array(Math.max(CAPACITY_MIN, sorted.length * 2))
     this.#qtys = new Float64Array(this.#keys.length)
     let count = 0

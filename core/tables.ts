@@ -10,7 +10,9 @@ export type ColumnType = 'timestamptz' | 'int8' | 'float8' | 'bool' | 'text' | '
 /** Channels whose table is partitioned by the hour and keyed by symbol_id. Index prices are not. */
 export type RawChannel = Exclude<Channel, 'prices'>
 
-export const RAW_CHANNELS: readonly RawChannel[] = CHANNELS.filter((channel) => channel !== 'prices')
+export const RAW_CHANNELS: readonly RawChannel[] = CHANNELS.filter(
+  (channel) => channel !== 'prices',
+)
 
 export interface Column {
   readonly name: string

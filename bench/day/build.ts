@@ -28,9 +28,8 @@ export interface BuildFigures {
   readonly byte_count: number
 }
 
-const { job, date, database_url, store_config, work_dir, thread_count, now_ms, kept_dir } = JSON.parse(
-  process.argv[2]!,
-) as BuildTask
+const { job, date, database_url, store_config, work_dir, thread_count, now_ms, kept_dir } =
+  JSON.parse(process.argv[2]!) as BuildTask
 const pool = createPool(database_url, 'bench')
 const store = createObjectStore(store_config)
 const now = (): number => now_ms ?? Date.now()

@@ -14,11 +14,14 @@ export async function startCountingProxy(store_port: number): Promise<CountingPr
     counts.requests += 1
     // The Host header is part of the signature, so it must not change.
     const { method, url: path, headers } = asked
-    const forward = request({ port: store_port, host: '127.0.0.1', method, path, headers }, (got) => {
-      answer.writeHead(got.statusCode ?? 502, got.headers)
-      got.on('data', (chunk: Buffer) => (counts.bytes += chunk.byteLength))
-      got.pipe(answer)
-    })
+    const forward = request(
+      { port: store_port, host: '127.0.0.1', method, path, headers },
+      (got) => {
+        answer.writeHead(got.statusCode ?? 502, got.headers)
+        got.on('data', (chunk: Buffer) => (counts.bytes += chunk.byteLength))
+        got.pipe(answer)
+      },
+    )
     forward.on('error', () => answer.destroy())
     asked.pipe(forward)
   })

@@ -21,7 +21,10 @@ export function prepareCopies(row_count: number, ids: SymbolIds): readonly (read
 }
 
 /** One transaction per batch, with asynchronous commit like the writer. */
-export async function copyAll(pool: Pool, batches: readonly (readonly CopyRows[])[]): Promise<void> {
+export async function copyAll(
+  pool: Pool,
+  batches: readonly (readonly CopyRows[])[],
+): Promise<void> {
   for (const copies of batches) {
     await inTransaction(pool, async (client) => {
       await client.query('set local synchronous_commit = off')
@@ -60,7 +63,11 @@ export async function insertAll(pool: Pool, inserts: readonly Insert[]): Promise
   }
 }
 
-function encodeChannel(events: readonly WorkloadEvent[], channel: Channel, ids: SymbolIds): CopyRows {
+function encodeChannel(
+  events: readonly WorkloadEvent[],
+  channel: Channel,
+  ids: SymbolIds,
+): CopyRows {
   const groups = new Map<string, RowBuffer>()
   for (const { symbol, event, channel: own } of events) {
     if (own !== channel) continue

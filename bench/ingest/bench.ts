@@ -1,6 +1,12 @@
 /** Times one way of filling the tables, from the same start state, and checks the rows. */
 import type { Pool } from '#core/node/pool.ts'
-import { CORE_COUNT, cpuSeconds, machineCpuSeconds, threadCpuSeconds, treeCpuSeconds } from './machine.ts'
+import {
+  CORE_COUNT,
+  cpuSeconds,
+  machineCpuSeconds,
+  threadCpuSeconds,
+  treeCpuSeconds,
+} from './machine.ts'
 import { START_MS, SYMBOLS } from './workload.ts'
 
 export interface Program {
@@ -67,17 +73,28 @@ export class Bench {
     }
     for (const [name, cpu_s] of Object.entries(after)) note(name, cpu_s - before[name]!)
     for (const [index, { name, pid }] of programs.entries()) {
-      const [main = 0, ...others] = threadDifferences(pid, threads_before[index]!, threads_after[index]!)
+      const [main = 0, ...others] = threadDifferences(
+        pid,
+        threads_before[index]!,
+        threads_after[index]!,
+      )
       note(`${name}: main thread`, main)
       note(`${name}: busiest other thread`, others[0] ?? 0)
-      note(`${name}: the rest (V8's collector and compiler)`, others.slice(1).reduce((sum, s) => sum + s, 0))
+      note(
+        `${name}: the rest (V8's collector and compiler)`,
+        others.slice(1).reduce((sum, s) => sum + s, 0),
+      )
     }
     const used_s = (name: string): number => after[name]! - before[name]!
     const ours = ['postgres', 'bench', ...programs.map(({ name }) => name)].map(used_s)
-    const threads = programs.flatMap(({ pid }, at) => threadDifferences(pid, threads_before[at]!, threads_after[at]!))
+    const threads = programs.flatMap(({ pid }, at) =>
+      threadDifferences(pid, threads_before[at]!, threads_after[at]!),
+    )
     // In (a) and (c) this process waits for Postgres on every batch, so the two alternate.
     const longest_s =
-      programs.length === 0 ? used_s('postgres') + used_s('bench') : Math.max(used_s('postgres'), ...threads)
+      programs.length === 0
+        ? used_s('postgres') + used_s('bench')
+        : Math.max(used_s('postgres'), ...threads)
     const total_s = ours.reduce((sum, cpu_s) => sum + cpu_s, 0)
     return {
       seconds,
@@ -89,7 +106,10 @@ export class Bench {
 
   #cpu(programs: readonly Program[]): Readonly<Record<string, number>> {
     const { user, system } = process.cpuUsage()
-    const cpu: Record<string, number> = { postgres: treeCpuSeconds(this.#postgres_pid), bench: (user + system) / 1e6 }
+    const cpu: Record<string, number> = {
+      postgres: treeCpuSeconds(this.#postgres_pid),
+      bench: (user + system) / 1e6,
+    }
     for (const { name, pid } of programs) cpu[name] = cpuSeconds(pid)
     cpu['others'] = machineCpuSeconds() - Object.values(cpu).reduce((sum, cpu_s) => sum + cpu_s, 0)
     return cpu

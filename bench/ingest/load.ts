@@ -40,9 +40,17 @@ export interface Load {
 const SAMPLE_MS = 500
 const MB = 1_000_000
 
-export async function measureLoad(pool: Pool, postgres: Postgres, options: LoadOptions): Promise<Load> {
+export async function measureLoad(
+  pool: Pool,
+  postgres: Postgres,
+  options: LoadOptions,
+): Promise<Load> {
   const { steps } = options
-  const recording = await startRecording({ ...options, database_url: postgres.url, ingestor_id: 'load' })
+  const recording = await startRecording({
+    ...options,
+    database_url: postgres.url,
+    ingestor_id: 'load',
+  })
   const { ingestor_pid, sender_pid } = recording
   const cpu = () => {
     const ours = { ingestor: cpuSeconds(ingestor_pid), postgres: treeCpuSeconds(postgres.pid) }
@@ -59,7 +67,8 @@ export async function measureLoad(pool: Pool, postgres: Postgres, options: LoadO
     const seconds = (performance.now() - started) / 1_000
     const after = cpu()
     rss.stop()
-    const share = (name: keyof typeof after): number => decimals((after[name] - before[name]) / seconds, 2)
+    const share = (name: keyof typeof after): number =>
+      decimals((after[name] - before[name]) / seconds, 2)
     const tape_bytes = recording.status()?.tape_end ?? 0
     return {
       rows: sent.sent_count,
@@ -80,7 +89,11 @@ export async function measureLoad(pool: Pool, postgres: Postgres, options: LoadO
   }
 }
 
-async function latencyBySteps(pool: Pool, begun_us: number, steps: readonly Step[]): Promise<readonly Latency[]> {
+async function latencyBySteps(
+  pool: Pool,
+  begun_us: number,
+  steps: readonly Step[],
+): Promise<readonly Latency[]> {
   const found: Latency[] = []
   let from_us = begun_us
   for (const { seconds } of steps) {

@@ -26,12 +26,19 @@ export function treeCpuSeconds(pid: number): number {
   const children = readdirSync('/proc').filter(
     (name) => /^\d+$/.test(name) && Number(fieldsOf(`/proc/${name}/stat`)[1]) === pid,
   )
-  return cpuSeconds(pid) + ended / TICKS_PER_S + children.reduce((sum, child) => sum + cpuSeconds(Number(child)), 0)
+  return (
+    cpuSeconds(pid) +
+    ended / TICKS_PER_S +
+    children.reduce((sum, child) => sum + cpuSeconds(Number(child)), 0)
+  )
 }
 
 /** CPU time of all processes of the machine. */
 export function machineCpuSeconds(): number {
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = readFileSync('/proc/stat', 'utf8')
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = readFileSync(
+    '/proc/stat',
+    'utf8',
+  )
     .split('\n')[0]!
     .split(/\s+/)
     .slice(1)

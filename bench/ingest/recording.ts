@@ -89,11 +89,15 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
       const deadline = performance.now() + ARRIVAL_LIMIT_MS
       for (;;) {
         ingestor.child.send({ type: 'drain' })
-        const { counts } = (await ingestor.message('drained')) as unknown as { counts: FollowCounts }
+        const { counts } = (await ingestor.message('drained')) as unknown as {
+          counts: FollowCounts
+        }
         const found = sumOf(counts.rows) + sumOf(counts.duplicates) + counts.dead_letters
         if (found === row_count && sumOf(counts.rows) === row_count) return counts
         if (found >= row_count || performance.now() > deadline) {
-          throw new Error(`${row_count} frames were sent, but the counts are ${JSON.stringify(counts)}`)
+          throw new Error(
+            `${row_count} frames were sent, but the counts are ${JSON.stringify(counts)}`,
+          )
         }
         await sleep(POLL_MS)
       }
@@ -112,7 +116,11 @@ interface Program {
   stop(): Promise<void>
 }
 
-function start(entry: string, env: Readonly<Record<string, string>>, node_args: readonly string[]): Program {
+function start(
+  entry: string,
+  env: Readonly<Record<string, string>>,
+  node_args: readonly string[],
+): Program {
   const child = fork(fileURLToPath(new URL(entry, import.meta.url)), {
     execArgv: [...node_args],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -44,7 +44,12 @@ const source: Pick<Source, 'topicsOf'> = {
 
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '', 'http://exchange')
-  const found = answerRest(url.pathname, url.searchParams, rest, DEFAULT_LIMITS.weight_per_minute_max)
+  const found = answerRest(
+    url.pathname,
+    url.searchParams,
+    rest,
+    DEFAULT_LIMITS.weight_per_minute_max,
+  )
   response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' })
   response.end(JSON.stringify(found?.body() ?? {}))
 })
@@ -128,7 +133,9 @@ async function sendChunks(chunks: readonly Chunk[]): Promise<void> {
 }
 
 /** Sends events at exact rates, each with its own millisecond as time. */
-async function sendAtRates(steps: readonly Step[]): Promise<{ sent_count: number; behind_ms_max: number }> {
+async function sendAtRates(
+  steps: readonly Step[],
+): Promise<{ sent_count: number; behind_ms_max: number }> {
   const workload = new Workload()
   const clock_offset_ms = Date.now() - performance.now()
   let sent_count = 0
@@ -136,7 +143,7 @@ async function sendAtRates(steps: readonly Step[]): Promise<{ sent_count: number
   let begun = performance.now()
   for (const { events_per_s, seconds } of steps) {
     const total = Math.round(events_per_s * seconds)
-    for (let count = 0; count < total; ) {
+    for (let count = 0; count < total;) {
       await sleep(TICK_MS)
       const now = performance.now()
       behind_ms_max = Math.max(behind_ms_max, now - begun - (count / events_per_s) * 1_000)

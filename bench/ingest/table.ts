@@ -22,9 +22,18 @@ export function printTable(
 ): void {
   const lines = [row('CPU in microseconds per row', 'rows/s', 'Postgres', 'client', 'others')]
   for (const [kind, title] of Object.entries(TITLES) as [keyof typeof TITLES, string][]) {
-    const cpu = (name: string): number => median(samples[kind].map((sample) => sample.cpu_us_per_row[name] ?? 0))
+    const cpu = (name: string): number =>
+      median(samples[kind].map((sample) => sample.cpu_us_per_row[name] ?? 0))
     const rate = median(samples[kind].map((sample) => sample.rows_per_s))
-    lines.push(row(title, whole(rate), cpu('postgres'), cpu(kind === 'ingestor' ? 'ingestor' : 'bench'), cpu('others')))
+    lines.push(
+      row(
+        title,
+        whole(rate),
+        cpu('postgres'),
+        cpu(kind === 'ingestor' ? 'ingestor' : 'bench'),
+        cpu('others'),
+      ),
+    )
   }
   const { latency, latency_by_step } = load
   const burst = latency_by_step[1]
@@ -35,9 +44,24 @@ export function printTable(
     row('b / c', ratio_to_insert),
     '',
     row(`(d) ${whole(load.rows)} events in ${load.seconds} s`),
-    row('    receipt to commit: p50, p99, max [ms]', latency.p50_ms, latency.p99_ms, latency.max_ms),
-    row('    in the burst: p50, p99, max [ms]', burst?.p50_ms ?? '', burst?.p99_ms ?? '', burst?.max_ms ?? ''),
-    row('    CPU, cores: ingestor, Postgres, others', load.ingestor_cpu_share, load.postgres_cpu_share, load.others_cpu_share),
+    row(
+      '    receipt to commit: p50, p99, max [ms]',
+      latency.p50_ms,
+      latency.p99_ms,
+      latency.max_ms,
+    ),
+    row(
+      '    in the burst: p50, p99, max [ms]',
+      burst?.p50_ms ?? '',
+      burst?.p99_ms ?? '',
+      burst?.max_ms ?? '',
+    ),
+    row(
+      '    CPU, cores: ingestor, Postgres, others',
+      load.ingestor_cpu_share,
+      load.postgres_cpu_share,
+      load.others_cpu_share,
+    ),
     row('    ingestor RSS: max [MB], slope [MB/min]', load.rss_max_mb, load.rss_mb_per_minute),
     row('    tape: MB, bytes per row', load.tape_mb, load.tape_bytes_per_row),
     '',

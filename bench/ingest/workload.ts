@@ -6,7 +6,11 @@
 import type { BookTicker, Trade } from '#core/market.ts'
 import { micros } from '#core/time.ts'
 import { firstWhere } from '../../infra/local/exchange/trade-range.ts'
-import { aggTradePayload, bookTickerPayload, type NumberText } from '../../infra/local/exchange/sim/payloads.ts'
+import {
+  aggTradePayload,
+  bookTickerPayload,
+  type NumberText,
+} from '../../infra/local/exchange/sim/payloads.ts'
 import { listedSymbols, type SimulatedSymbol } from '../../infra/local/exchange/sim/listings.ts'
 import { createRandom } from '../../infra/local/exchange/sim/random.ts'
 
@@ -99,7 +103,16 @@ export class Workload {
     const price = this.#price(state)
     const qty = this.#qty()
     const is_buyer_maker = this.#random() < 0.5
-    const trade = { id, ts_ms, price, qty, non_rpi_qty: qty, first_id: id * 2, last_id: id * 2 + 1, is_buyer_maker }
+    const trade = {
+      id,
+      ts_ms,
+      price,
+      qty,
+      non_rpi_qty: qty,
+      first_id: id * 2,
+      last_id: id * 2 + 1,
+      is_buyer_maker,
+    }
     return {
       symbol,
       channel: 'trades',
@@ -137,7 +150,12 @@ export function* prepared(count: number): Generator<WorkloadEvent> {
 
 function stamped(symbol: string, ts_ms: number) {
   const ts_exchange = micros(ts_ms * 1_000)
-  return { exchange: 'binance-futures', symbol, ts_exchange, ts_ingest: micros(ts_exchange + 321) } as const
+  return {
+    exchange: 'binance-futures',
+    symbol,
+    ts_exchange,
+    ts_ingest: micros(ts_exchange + 321),
+  } as const
 }
 
 function describe({ listing, start_units }: SimulatedSymbol): SymbolState {

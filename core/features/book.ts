@@ -14,8 +14,7 @@ export const CCZ =
   'Cont, Cucuringu & Zhang (2023), Cross-Impact of Order Flow Imbalance in Equity Markets, ' +
   'arXiv 2112.13213'
 const NO_SLOPE = `${NO_BOOK}, or a side has fewer than 10 levels, or v_k = 0, k = 1..9, or b = a`
-const NS =
-  'Naes & Skjeltorp (2006), Order book characteristics and the volume-volatility relation'
+const NS = 'Naes & Skjeltorp (2006), Order book characteristics and the volume-volatility relation'
 
 const imbalance = (level_count: number): ColumnRow => [
   `i${level_count}`,

@@ -7,8 +7,7 @@ const NO_BID = { null_rule: `${NO_QUOTE}, or the bid side is empty` }
 const NO_ASK = { null_rule: `${NO_QUOTE}, or the ask side is empty` }
 const ONE_SIDED = `${NO_QUOTE}, or a side of the book is empty`
 const NO_QTY = `${ONE_SIDED}, or both quantities are 0`
-export const NO_RETURN =
-  'this interval or the previous one has no mid, or a gap is between the two'
+export const NO_RETURN = 'this interval or the previous one has no mid, or a gap is between the two'
 const CKS = 'Cont, Kukanov & Stoikov (2014), The Price Impact of Order Book Events, arXiv 1011.6402'
 const GB =
   'Gould & Bonart (2015), Queue Imbalance as a One-Tick-Ahead Price Predictor, arXiv 1512.03492'

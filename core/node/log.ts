@@ -3,7 +3,13 @@ import { pino, type Logger } from 'pino'
 
 export type { Logger }
 
-const REDACTED = ['*.password', '*.secret_access_key', '*.authorization', 'connection_string', 'database_url']
+const REDACTED = [
+  '*.password',
+  '*.secret_access_key',
+  '*.authorization',
+  'connection_string',
+  'database_url',
+]
 
 export function createLogger(program: string, level = 'info'): Logger {
   return pino({

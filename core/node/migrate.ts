@@ -33,21 +33,29 @@ export async function migrate(pool: Pool): Promise<readonly string[]> {
         const before = applied.get(name)
         if (before === sha256) continue
         if (before !== undefined) {
-          throw new OperatorError('migration_changed', `Migration ${name} has changed since it was applied.`, {
-            hint: 'Restore the file from git. Put the change into a new migration.',
-          })
+          throw new OperatorError(
+            'migration_changed',
+            `Migration ${name} has changed since it was applied.`,
+            {
+              hint: 'Restore the file from git. Put the change into a new migration.',
+            },
+          )
         }
         try {
           await client.query('begin')
           await client.query(sql)
-          await client.query('insert into marketdata.schema_migrations (name, sha256) values ($1, $2)', [
-            name,
-            sha256,
-          ])
+          await client.query(
+            'insert into marketdata.schema_migrations (name, sha256) values ($1, $2)',
+            [name, sha256],
+          )
           await client.query('commit')
         } catch (cause) {
           await client.query('rollback')
-          throw new OperatorError('migration_failed', `Migration ${name} failed: ${String(cause)}`, { cause })
+          throw new OperatorError(
+            'migration_failed',
+            `Migration ${name} failed: ${String(cause)}`,
+            { cause },
+          )
         }
         done.push(name)
       }
@@ -99,7 +107,9 @@ interface AppliedMigration {
 
 const SELECT_APPLIED = 'select name, sha256 from marketdata.schema_migrations'
 
-async function readMigration(name: string): Promise<{ readonly sql: string; readonly sha256: string }> {
+async function readMigration(
+  name: string,
+): Promise<{ readonly sql: string; readonly sha256: string }> {
   const sql = await readFile(new URL(name, FOLDER), 'utf8')
   return { sql, sha256: createHash('sha256').update(sql).digest('hex') }
 }

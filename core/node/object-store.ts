@@ -72,7 +72,9 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
     },
     async put(Key, body, ContentType) {
       const Body = typeof body === 'string' ? Buffer.from(body) : body
-      await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength: Body.byteLength }))
+      await s3.send(
+        new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength: Body.byteLength }),
+      )
     },
     async putFile(Key, path, ContentType) {
       const { size } = await stat(path)
@@ -104,7 +106,8 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
             ...(ContinuationToken === undefined ? {} : { ContinuationToken }),
           }),
         )
-        for (const item of page.Contents ?? []) found.push({ key: item.Key!, bytes: item.Size ?? 0 })
+        for (const item of page.Contents ?? [])
+          found.push({ key: item.Key!, bytes: item.Size ?? 0 })
         ContinuationToken = page.NextContinuationToken
       } while (ContinuationToken !== undefined)
       return found

@@ -42,7 +42,10 @@ export function createPool(
  */
 export function withRootCertificate(database_url: string, root_file: string | undefined): string {
   if (/[?&]uselibpqcompat=true/.test(database_url)) return database_url
-  const url = database_url.replace(/([?&]sslmode=)(?:require|prefer|verify-ca)(?=&|$)/, '$1verify-full')
+  const url = database_url.replace(
+    /([?&]sslmode=)(?:require|prefer|verify-ca)(?=&|$)/,
+    '$1verify-full',
+  )
   const needs_root = url.includes('sslmode=verify-full') && !/[?&]sslrootcert=/.test(url)
   if (!needs_root || root_file === undefined || root_file === '') return url
   return `${url}&sslrootcert=${encodeURIComponent(root_file)}`

@@ -26,7 +26,9 @@ export function identify(pid: number): ProcessIdentity | undefined {
     return fields[0] === 'Z' ? undefined : { pid, started: fields[19]! }
   }
   try {
-    const started = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
+    const started = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+    }).trim()
     return started === '' ? undefined : { pid, started }
   } catch {
     return undefined

@@ -48,13 +48,21 @@ export function createDoorApp(options: DoorAppOptions): DoorApp {
     await next()
   })
   app.notFound((c) => {
-    const problem = new Problem(404, 'no_such_route', 'There is no such route.', `GET / lists them.`)
+    const problem = new Problem(
+      404,
+      'no_such_route',
+      'There is no such route.',
+      `GET / lists them.`,
+    )
     return problemResponse(problem, c.req.url)
   })
   app.onError((error, c) => {
     const problem = asProblem(error, statuses)
     if (problem.status >= 500 && !(error instanceof OperatorError)) {
-      log.error({ code: 'control_failed', error: describeError(error), path: c.req.path }, 'A request failed.')
+      log.error(
+        { code: 'control_failed', error: describeError(error), path: c.req.path },
+        'A request failed.',
+      )
     }
     return problemResponse(problem, c.req.url)
   })
@@ -77,10 +85,14 @@ export async function jsonBody<T>(request: Request, schema: z.ZodType<T>): Promi
     allowed: message,
   }))
   const detail = errors.map(({ parameter, allowed }) => `${parameter}: ${allowed}`).join('; ')
-  throw new Problem(400, 'bad_body', 'The body is not what is expected.', found(detail)!, { errors })
+  throw new Problem(400, 'bad_body', 'The body is not what is expected.', found(detail)!, {
+    errors,
+  })
 }
 
-/** Reads no more than may be; hono's own limit needs the global Request, which is not the server's. */
+/**
+ * Reads no more than may be; hono's own limit needs the global Request, which is not the server's.
+ */
 async function readText(request: Request): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0

@@ -90,7 +90,9 @@ function onBehalfOf(actor: string | null): string {
 }
 
 function unauthorized(was_presented: boolean): Problem {
-  const detail = was_presented ? 'This token is not known here.' : 'Send Authorization: Bearer TOKEN.'
+  const detail = was_presented
+    ? 'This token is not known here.'
+    : 'Send Authorization: Bearer TOKEN.'
   const headers = { 'www-authenticate': 'Bearer' }
   return new Problem(401, 'unauthorized', 'A token is needed.', detail, { headers })
 }

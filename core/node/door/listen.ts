@@ -1,4 +1,7 @@
-/** Where an admin API is reached: a unix socket that only its user may open, and TCP where asked for. */
+/**
+ * Where an admin API is reached: a unix socket that only its user may open, and TCP where asked
+ * for.
+ */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Server } from 'node:http'
@@ -55,10 +58,14 @@ export async function openTcpDoor(app: DoorApp, host: string, port: number): Pro
   const server = createServer(app, 'tcp')
   server.listen(port, host)
   await listening(server).catch((cause: Error) => {
-    throw new OperatorError('control_port_taken', `Cannot listen on ${host}:${port}: ${cause.message}.`, {
-      hint: 'Choose another CONTROL_PORT, or leave it out.',
-      cause,
-    })
+    throw new OperatorError(
+      'control_port_taken',
+      `Cannot listen on ${host}:${port}: ${cause.message}.`,
+      {
+        hint: 'Choose another CONTROL_PORT, or leave it out.',
+        cause,
+      },
+    )
   })
   const address = server.address()
   const taken = typeof address === 'object' && address !== null ? address.port : port

@@ -24,7 +24,10 @@ const ENTRY = /^([\w-]{1,32}):(read|operate):(?:sha256=([0-9a-f]{64})|([\w-]{32,
 
 /** Undefined where the text is no such list, or a name is in it twice. */
 export function parseTokens(text: string): readonly DoorToken[] | undefined {
-  const entries = text.split(',').map((part) => part.trim()).filter((part) => part !== '')
+  const entries = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
   if (entries.length > TOKEN_COUNT_MAX) return undefined
   const tokens: DoorToken[] = []
   for (const entry of entries) {
@@ -37,10 +40,7 @@ export function parseTokens(text: string): readonly DoorToken[] | undefined {
 }
 
 /** Compares with every token, in a time that does not depend on which of them it is. */
-export function findToken(
-  tokens: readonly DoorToken[],
-  presented: string,
-): DoorToken | undefined {
+export function findToken(tokens: readonly DoorToken[], presented: string): DoorToken | undefined {
   const sha256 = digest(presented)
   let found: DoorToken | undefined
   for (const token of tokens) if (timingSafeEqual(token.sha256, sha256)) found = token
