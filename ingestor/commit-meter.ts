@@ -27,7 +27,10 @@ export function createCommitMeter(now_ms: () => number = () => performance.now()
     },
     note(commits) {
       batch_count += commits.length
-      recent.push({ at_ms: now_ms(), row_count: commits.reduce((sum, one) => sum + one.row_count, 0) })
+      recent.push({
+        at_ms: now_ms(),
+        row_count: commits.reduce((sum, one) => sum + one.row_count, 0),
+      })
       forgetOld()
       for (const commit of commits) for (const listen of listeners) listen(commit)
     },

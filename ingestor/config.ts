@@ -33,7 +33,10 @@ export interface IngestorConfig {
   readonly listing_interval_s: number
   /** So many times as long as usual the exchange may take to answer, and streams may be silent. */
   readonly patience_factor: number
-  /** Seconds after which a whole book is asked for anew, in sequence or not; 0: only when it is lost. */
+  /**
+   * Seconds after which a whole book is asked for anew, in sequence or not; 0: only when it is
+   * lost.
+   */
   readonly depth_snapshot_s: number
   readonly tape: {
     readonly dir: string
@@ -99,8 +102,12 @@ const DepthSymbolsText = z
     return { kind: 'named', symbols: list(words) }
   })
   .refine(
-    (wanted) => wanted.kind !== 'named' || (wanted.symbols.length > 0 && wanted.symbols.every(isSymbolName)),
-    { error: "must be 'tier', 'all', 'busiest:N' or a comma list of symbols such as BTCUSDT,ETHUSDT" },
+    (wanted) =>
+      wanted.kind !== 'named' || (wanted.symbols.length > 0 && wanted.symbols.every(isSymbolName)),
+    {
+      error:
+        "must be 'tier', 'all', 'busiest:N' or a comma list of symbols such as BTCUSDT,ETHUSDT",
+    },
   )
 
 const DepthStreams = z
@@ -117,75 +124,87 @@ const DepthStreams = z
 
 const SPEEDS_MS = ['0', '100', '250', '500', '1000']
 
-const Environment = z.object({
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
-  INGESTOR_ID: z
-    .string()
-    .regex(/^[\w.-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, dots, dashes or underscores' })
-    .optional(),
-  EXCHANGE: z.enum(EXCHANGES, { error: `must be ${EXCHANGES.join(' or ')}` }).default('binance-futures'),
-  TIME_UNIT: z
-    .enum(TIME_UNITS, { error: `must be ${TIME_UNITS.join(' or ')}` })
-    .default('millisecond'),
-  EXCHANGE_WS_URL: z.url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' }).optional(),
-  EXCHANGE_REST_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
-  REST_WEIGHT_PER_MINUTE: whole(0, 1_000_000, 0),
-  SYMBOLS: Symbols,
-  SHARD: ShardText,
-  CHANNELS: Channels,
-  TRADE_STREAM: z
-    .enum(['aggTrade', 'trade'], { error: 'must be aggTrade or trade' })
-    .default('aggTrade'),
-  DEPTH_SYMBOLS: DepthSymbolsText,
-  TIER: z.enum(['1', '2', '3'], { error: 'must be 1, 2 or 3' }).default('1'),
-  DEPTH_STREAMS: DepthStreams,
-  DEPTH_INTERVAL_MS: z
-    .enum(SPEEDS_MS, { error: `must be ${SPEEDS_MS.slice(0, -1).join(', ')} or 1000` })
-    .default(String(STANDARD_INTERVAL_MS))
-    .transform(Number),
-  INCLUDE_COIN_M: z
-    .enum(['0', '1'], { error: 'must be 0 or 1' })
-    .default('0')
-    .transform((text) => text === '1'),
-  LISTING_INTERVAL_S: whole(10, 86_400, 3_600),
-  PATIENCE_FACTOR: whole(1, PATIENCE_FACTOR_MAX, 1),
-  DEPTH_SNAPSHOT_S: whole(0, 86_400, 300),
-  TAPE_DIR: z.string().min(1, { error: 'is empty' }).default('.data/tape'),
-  TAPE_MAX_BYTES: whole(64 * MIB, Number.MAX_SAFE_INTEGER, 8_192 * MIB),
-  TAPE_SEGMENT_BYTES: whole(16 * MIB, 16_384 * MIB, 64 * MIB),
-  TAPE_FSYNC_MS: whole(10, 60_000, 500),
-  TAPE_KEEP_S: whole(1, 30 * 86_400, 600),
-  BATCH_ROWS_MAX: whole(1, 200_000, 20_000),
-  BATCH_BYTES_MAX: whole(64 * 1024, 64 * MIB, 8 * MIB),
-  BATCH_AGE_MS_MAX: whole(1, 60_000, 50),
-  LOG_LEVEL: z
-    .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
-    .default('info'),
-  ...CONTROL_VARIABLES,
-  HEALTH_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
-  HEALTH_PORT: whole(0, 65_535, 0),
-}).refine(({ DEPTH_STREAMS: streams, DEPTH_INTERVAL_MS: ms }) => ms > 0 || streams.join() === 'diff', {
-  path: ['DEPTH_INTERVAL_MS'],
-  error: 'must not be 0 where DEPTH_STREAMS has a partial book: it has no such speed',
-}).superRefine((env, context) => {
-  const { EXCHANGE: exchange, DEPTH_INTERVAL_MS: ms, TIME_UNIT: unit } = env
-  const { depth_intervals_ms: speeds, depth_streams, in_microseconds } = adapterFor(exchange)
-  const refuse = (path: string, message: string): void =>
-    context.addIssue({ code: 'custom', path: [path], message })
-  if (speeds?.includes(ms) === false) {
-    refuse('DEPTH_INTERVAL_MS', `must be ${speeds.join(' or ')} with EXCHANGE=${exchange}`)
-  }
-  const offered: readonly string[] = depth_streams ?? DEPTH_STREAMS
-  if (!env.DEPTH_STREAMS.every((stream) => offered.includes(stream))) {
-    refuse('DEPTH_STREAMS', `must be ${offered.join(' or ')} with EXCHANGE=${exchange}`)
-  }
-  if (env.CONTROL_PORT > 0 && env.CONTROL_TOKENS.length === 0) {
-    refuse('CONTROL_TOKENS', 'must name a token where CONTROL_PORT is set')
-  }
-  if (unit === 'microsecond' && in_microseconds === undefined) {
-    refuse('TIME_UNIT', `must be millisecond with EXCHANGE=${exchange}`)
-  }
-})
+const Environment = z
+  .object({
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
+    INGESTOR_ID: z
+      .string()
+      .regex(/^[\w.-]{1,64}$/, {
+        error: 'must be 1 to 64 letters, digits, dots, dashes or underscores',
+      })
+      .optional(),
+    EXCHANGE: z
+      .enum(EXCHANGES, { error: `must be ${EXCHANGES.join(' or ')}` })
+      .default('binance-futures'),
+    TIME_UNIT: z
+      .enum(TIME_UNITS, { error: `must be ${TIME_UNITS.join(' or ')}` })
+      .default('millisecond'),
+    EXCHANGE_WS_URL: z.url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' }).optional(),
+    EXCHANGE_REST_URL: z
+      .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+      .optional(),
+    REST_WEIGHT_PER_MINUTE: whole(0, 1_000_000, 0),
+    SYMBOLS: Symbols,
+    SHARD: ShardText,
+    CHANNELS: Channels,
+    TRADE_STREAM: z
+      .enum(['aggTrade', 'trade'], { error: 'must be aggTrade or trade' })
+      .default('aggTrade'),
+    DEPTH_SYMBOLS: DepthSymbolsText,
+    TIER: z.enum(['1', '2', '3'], { error: 'must be 1, 2 or 3' }).default('1'),
+    DEPTH_STREAMS: DepthStreams,
+    DEPTH_INTERVAL_MS: z
+      .enum(SPEEDS_MS, { error: `must be ${SPEEDS_MS.slice(0, -1).join(', ')} or 1000` })
+      .default(String(STANDARD_INTERVAL_MS))
+      .transform(Number),
+    INCLUDE_COIN_M: z
+      .enum(['0', '1'], { error: 'must be 0 or 1' })
+      .default('0')
+      .transform((text) => text === '1'),
+    LISTING_INTERVAL_S: whole(10, 86_400, 3_600),
+    PATIENCE_FACTOR: whole(1, PATIENCE_FACTOR_MAX, 1),
+    DEPTH_SNAPSHOT_S: whole(0, 86_400, 300),
+    TAPE_DIR: z.string().min(1, { error: 'is empty' }).default('.data/tape'),
+    TAPE_MAX_BYTES: whole(64 * MIB, Number.MAX_SAFE_INTEGER, 8_192 * MIB),
+    TAPE_SEGMENT_BYTES: whole(16 * MIB, 16_384 * MIB, 64 * MIB),
+    TAPE_FSYNC_MS: whole(10, 60_000, 500),
+    TAPE_KEEP_S: whole(1, 30 * 86_400, 600),
+    BATCH_ROWS_MAX: whole(1, 200_000, 20_000),
+    BATCH_BYTES_MAX: whole(64 * 1024, 64 * MIB, 8 * MIB),
+    BATCH_AGE_MS_MAX: whole(1, 60_000, 50),
+    LOG_LEVEL: z
+      .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
+      .default('info'),
+    ...CONTROL_VARIABLES,
+    HEALTH_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
+    HEALTH_PORT: whole(0, 65_535, 0),
+  })
+  .refine(
+    ({ DEPTH_STREAMS: streams, DEPTH_INTERVAL_MS: ms }) => ms > 0 || streams.join() === 'diff',
+    {
+      path: ['DEPTH_INTERVAL_MS'],
+      error: 'must not be 0 where DEPTH_STREAMS has a partial book: it has no such speed',
+    },
+  )
+  .superRefine((env, context) => {
+    const { EXCHANGE: exchange, DEPTH_INTERVAL_MS: ms, TIME_UNIT: unit } = env
+    const { depth_intervals_ms: speeds, depth_streams, in_microseconds } = adapterFor(exchange)
+    const refuse = (path: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    if (speeds?.includes(ms) === false) {
+      refuse('DEPTH_INTERVAL_MS', `must be ${speeds.join(' or ')} with EXCHANGE=${exchange}`)
+    }
+    const offered: readonly string[] = depth_streams ?? DEPTH_STREAMS
+    if (!env.DEPTH_STREAMS.every((stream) => offered.includes(stream))) {
+      refuse('DEPTH_STREAMS', `must be ${offered.join(' or ')} with EXCHANGE=${exchange}`)
+    }
+    if (env.CONTROL_PORT > 0 && env.CONTROL_TOKENS.length === 0) {
+      refuse('CONTROL_TOKENS', 'must name a token where CONTROL_PORT is set')
+    }
+    if (unit === 'microsecond' && in_microseconds === undefined) {
+      refuse('TIME_UNIT', `must be millisecond with EXCHANGE=${exchange}`)
+    }
+  })
 
 /** Every key that is read, for the comparison with .env.example. */
 export const CONFIG_KEYS: readonly string[] = Object.keys(Environment.shape)
@@ -222,9 +241,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       include_coin_m: e.INCLUDE_COIN_M,
     }),
     depth_symbols: Object.freeze(
-      e.DEPTH_SYMBOLS.kind === 'tier'
-        ? { kind: 'tier', tier: Number(e.TIER) }
-        : e.DEPTH_SYMBOLS,
+      e.DEPTH_SYMBOLS.kind === 'tier' ? { kind: 'tier', tier: Number(e.TIER) } : e.DEPTH_SYMBOLS,
     ),
     listing_interval_s: e.LISTING_INTERVAL_S,
     patience_factor: e.PATIENCE_FACTOR,

@@ -14,5 +14,10 @@ export const whole = (minimum: number, maximum: number, standard: number) => {
 
 /** A comma list without repetitions. */
 export const list = (text: string): readonly string[] => [
-  ...new Set(text.split(',').map((part) => part.trim()).filter((part) => part !== '')),
+  ...new Set(
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ),
 ]

@@ -14,7 +14,9 @@ export async function serveHealth(
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url?.split('?')[0] !== '/health') {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('This port only serves GET /health.\n')
+      response
+        .writeHead(404, { 'content-type': 'text/plain' })
+        .end('This port only serves GET /health.\n')
       return
     }
     const now = status()
@@ -29,10 +31,14 @@ export async function serveHealth(
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(
-        new OperatorError('health_port_taken', `Cannot listen on ${host}:${port}: ${cause.message}.`, {
-          hint: 'Choose another HEALTH_PORT, or unset it.',
-          cause,
-        }),
+        new OperatorError(
+          'health_port_taken',
+          `Cannot listen on ${host}:${port}: ${cause.message}.`,
+          {
+            hint: 'Choose another HEALTH_PORT, or unset it.',
+            cause,
+          },
+        ),
       ),
     )
     server.listen(port, host, resolve)

@@ -3,7 +3,13 @@ import type { Logger } from '#core/node/log.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { LeftOut, ParsedListing } from './exchanges/adapter.ts'
 import { activeSymbols } from './symbol-names.ts'
-import { chooseAgain, chooseSymbols, isNamed, restingSymbols, type SymbolQuestion } from './symbol-choice.ts'
+import {
+  chooseAgain,
+  chooseSymbols,
+  isNamed,
+  restingSymbols,
+  type SymbolQuestion,
+} from './symbol-choice.ts'
 import type { SymbolsWanted } from './wanted.ts'
 
 export interface ListedSymbols {

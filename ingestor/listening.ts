@@ -25,11 +25,7 @@ export interface Listening {
    * Call once. `listed`: every symbol that the exchange trades now. Resolves once every
    * subscription was acknowledged, or at once if the operator holds recording.
    */
-  begin(
-    symbols: readonly string[],
-    choice: StreamChoice,
-    listed: readonly string[],
-  ): Promise<void>
+  begin(symbols: readonly string[], choice: StreamChoice, listed: readonly string[]): Promise<void>
   /** Returns what `setStreams` would change. Call after `begin`. */
   compare(symbols: readonly string[], choice: StreamChoice): StreamChange
   /** `cause`: why streams are removed. Streams that stay are not touched. */

@@ -60,7 +60,8 @@ export function chooseDepth(
   log: Logger,
   signal: AbortSignal,
 ): Promise<DepthChoice['symbols']> {
-  const ask = (): ReturnType<typeof readTurnover> => insist(() => readTurnover(rest, adapter), log, signal)
+  const ask = (): ReturnType<typeof readTurnover> =>
+    insist(() => readTurnover(rest, adapter), log, signal)
   return depthSymbols(wanted, symbols, ask)
 }
 
@@ -114,10 +115,7 @@ async function insist<T>(ask: () => Promise<T>, log: Logger, signal: AbortSignal
   }
 }
 
-function requireRecorded(
-  named: readonly string[],
-  symbols: readonly string[],
-): readonly string[] {
+function requireRecorded(named: readonly string[], symbols: readonly string[]): readonly string[] {
   const found = named.map(createNameFinder(symbols))
   const missing = named.filter((_, i) => found[i]!.kind !== 'found')
   if (missing.length === 0) return [...new Set(found.flatMap(foundName))]

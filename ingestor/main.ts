@@ -44,7 +44,8 @@ async function main(): Promise<void> {
   }
   const tell = (): void => tellParent({ type: 'status', ...recorder.status() })
   const begin = async (): Promise<void> => {
-    if (config.health !== undefined) health = await serveHealth(config.health, () => recorder.status())
+    if (config.health !== undefined)
+      health = await serveHealth(config.health, () => recorder.status())
     control = await startControl(config, recorder, start, log)
     await recorder.start(shutdown.signal)
     tellParent({ type: 'ready' })

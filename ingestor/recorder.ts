@@ -66,7 +66,9 @@ const ROOM_POLL_MS = 200
 const STOP_COMMIT_MS = 10_000
 const MICROS_PER_MS = 1_000
 
-/** What is recorded at first: as the environment has it, or as it was asked for in an earlier run. */
+/**
+ * What is recorded at first: as the environment has it, or as it was asked for in an earlier run.
+ */
 export type Asked = Pick<SteeringOptions, 'wanted' | 'is_kept' | 'is_steered'>
 
 /** Opens the tape and starts the writer; nothing listens before `start`. */
@@ -92,7 +94,9 @@ class TapeRecorder implements Recorder {
   readonly steering: Steering
   readonly commits = createCommitMeter()
   #clock_steps: RecorderFacts['clock'] = { step_count: 0, last_step_ms: null }
-  /** Numbers of sockets are unique over all lives of the tape: fewer than one a second is opened. */
+  /**
+   * Numbers of sockets are unique over all lives of the tape: fewer than one a second is opened.
+   */
   #next_connection: number
   readonly #releaser: NodeJS.Timeout
   #listing_watch: ListingWatch | undefined
@@ -107,7 +111,10 @@ class TapeRecorder implements Recorder {
       onStep: (step_ms) => {
         const step_count = this.#clock_steps.step_count + 1
         this.#clock_steps = { step_count, last_step_ms: step_ms }
-        log.warn({ code: 'clock_step', step_ms }, "The system's clock was set; receive times follow it.")
+        log.warn(
+          { code: 'clock_step', step_ms },
+          "The system's clock was set; receive times follow it.",
+        )
       },
     })
     this.#next_connection = Math.floor(this.#clock.now() / (1_000 * MICROS_PER_MS))
@@ -149,8 +156,7 @@ class TapeRecorder implements Recorder {
       rest: this.#rest,
       clock: this.#clock,
       log,
-      heardStreams: () =>
-        this.#listening.status().streams.filter((stream) => stream.is_covered),
+      heardStreams: () => this.#listening.status().streams.filter((stream) => stream.is_covered),
       nextConnection: () => this.#next_connection++,
       noteAsked: (symbol) => this.#writer.noteAsked(this.#adapter.exchange, symbol),
       onFrame: (connection, _stream, frame, ts_ingest) =>

@@ -82,7 +82,8 @@ export function ingestorStatus(parts: {
   readonly repairs: ReturnType<Repairer['counts']> | undefined
   readonly now: Micros
 }): IngestorStatus {
-  const { tape, writer, books, frames_received, frames_per_s, instruments_left_out, repairs } = parts
+  const { tape, writer, books, frames_received, frames_per_s, instruments_left_out, repairs } =
+    parts
   const { counts, committed_position, database_away, open_holes } = writer
   const has_backlog = committed_position < tape.end
   // If Postgres is away and nothing has arrived since, nothing is pending.
@@ -121,6 +122,7 @@ export function openHolesStatus(
   return {
     open_holes: count,
     open_hole_names: names,
-    oldest_open_hole_s: oldest_at === null ? 0 : Math.max(0, Math.round((now - oldest_at) / SECOND_US)),
+    oldest_open_hole_s:
+      oldest_at === null ? 0 : Math.max(0, Math.round((now - oldest_at) / SECOND_US)),
   }
 }

@@ -7,7 +7,12 @@ import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { SnapshotQueue } from './books/snapshot-queue.ts'
 import type { IngestorConfig } from './config.ts'
-import type { DepthChoice, ExchangeAdapter, ParsedListing, StreamChoice } from './exchanges/adapter.ts'
+import type {
+  DepthChoice,
+  ExchangeAdapter,
+  ParsedListing,
+  StreamChoice,
+} from './exchanges/adapter.ts'
 import { createListedSymbols, type ListedSymbols, type SymbolChange } from './listed-symbols.ts'
 import type { Listening } from './listening.ts'
 import { depthSymbols, readTurnover } from './listing.ts'
@@ -176,7 +181,9 @@ class StreamSteering implements Steering {
     return { ...choice, depth: { ...choice.depth, symbols } }
   }
 
-  #cost({ added }: StreamChange): Pick<ChangePlan, 'rest_weight' | 'rest_weight_per_minute' | 'duration_s'> {
+  #cost({
+    added,
+  }: StreamChange): Pick<ChangePlan, 'rest_weight' | 'rest_weight_per_minute' | 'duration_s'> {
     const { adapter, config } = this.#options
     const { limits, rest_limits, depthSnapshot } = adapter
     const books = new Set(
@@ -186,7 +193,8 @@ class StreamSteering implements Steering {
       (sum, symbol) => sum + (depthSnapshot?.(symbol).weight ?? 0),
       0,
     )
-    const rest_weight_per_minute = config.rest_weight_per_minute ?? rest_limits.weight_per_minute_max
+    const rest_weight_per_minute =
+      config.rest_weight_per_minute ?? rest_limits.weight_per_minute_max
     const message_count = Math.ceil(added.length / limits.streams_per_subscribe_max)
     const subscribe_s = message_count / limits.messages_per_second_max
     const duration_s = Math.ceil(Math.max(subscribe_s, (rest_weight / rest_weight_per_minute) * 60))

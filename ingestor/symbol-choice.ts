@@ -65,7 +65,9 @@ export function foundName(found: FoundName): readonly string[] {
 function describeRefusal(name: string, found: FoundName, left_out: readonly LeftOut[]): string {
   if (found.kind === 'ambiguous') return `${name} may be ${found.symbols.join(' or ')}`
   const odd = left_out.find((entry) => entry.name === name)
-  return odd === undefined ? `no active one is named ${name}` : `${name} cannot be recorded (${odd.reason})`
+  return odd === undefined
+    ? `no active one is named ${name}`
+    : `${name} cannot be recorded (${odd.reason})`
 }
 
 export function isNamed(wanted: SymbolsWanted): wanted is readonly string[] {
@@ -79,7 +81,8 @@ function unnamedSymbols(
 ): readonly string[] {
   const every = everySymbol(instruments)
   if (wanted === 'all') return every
-  if ('tier' in wanted) return symbolsUpToTier(wanted.tier).filter((symbol) => every.includes(symbol))
+  if ('tier' in wanted)
+    return symbolsUpToTier(wanted.tier).filter((symbol) => every.includes(symbol))
   return rankedSymbols(every).slice(0, wanted.count)
 }
 

@@ -27,7 +27,10 @@ const BASE_ASSETS = [
 ] as const
 
 export const TIERS: readonly (readonly string[])[] = BASE_ASSETS.map((names) =>
-  names.trim().split(/\s+/).map((base_asset) => base_asset + QUOTE_ASSET),
+  names
+    .trim()
+    .split(/\s+/)
+    .map((base_asset) => base_asset + QUOTE_ASSET),
 )
 
 /** The symbols of the first `tier` tiers, most liquid first. */

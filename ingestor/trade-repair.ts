@@ -8,8 +8,10 @@ import { type Repairer, type RepairOptions, startRepairer } from './repair/repai
 import { canRepair, tradeSymbols } from './stream-choice.ts'
 import type { Mark, StreamName } from './tape/record.ts'
 
-export interface TradeRepairOptions
-  extends Omit<RepairOptions, 'symbols' | 'coveredSymbols' | 'noteNewest'> {
+export interface TradeRepairOptions extends Omit<
+  RepairOptions,
+  'symbols' | 'coveredSymbols' | 'noteNewest'
+> {
   readonly listening: Pick<Listening, 'status'>
   takeMark(mark: Mark): void
 }

@@ -59,9 +59,7 @@ export function createBookKeeper(
     if (depth_kind === 'partial') return undefined
     const one = keptOf(kept, event)
     const [state, news] =
-      depth_kind === 'diff'
-        ? takeDiff(one.state, event)
-        : takeSnapshot(one.state, event, in_stream)
+      depth_kind === 'diff' ? takeDiff(one.state, event) : takeSnapshot(one.state, event, in_stream)
     one.state = state
     if (in_stream) one.is_stream_lost = false
     return news.map((what) => hear(event, what)).find((gap) => gap !== undefined)
@@ -106,13 +104,11 @@ function bookOf(one: Kept | undefined): OrderBook | undefined {
   return one?.state.kind === 'synced' && !one.is_stream_lost ? one.state.book : undefined
 }
 
-function keptOf(
-  all: Map<Exchange, Map<string, Kept>>,
-  { exchange, symbol }: DepthEvent,
-): Kept {
+function keptOf(all: Map<Exchange, Map<string, Kept>>, { exchange, symbol }: DepthEvent): Kept {
   let symbols = all.get(exchange)
   if (symbols === undefined) all.set(exchange, (symbols = new Map()))
   let one = symbols.get(symbol)
-  if (one === undefined) symbols.set(symbol, (one = { state: unsyncedBook(), is_stream_lost: false }))
+  if (one === undefined)
+    symbols.set(symbol, (one = { state: unsyncedBook(), is_stream_lost: false }))
   return one
 }

@@ -224,7 +224,10 @@ class PacedSnapshotQueue implements SnapshotQueue {
     entry.is_wanted ||= was_wanted
     const now_ms = this.#timers.now_ms()
     if (error instanceof OperatorError && error.code === 'rest_refused') {
-      log.warn({ code: error.code, symbol, error: describeError(error) }, 'The exchange refused a book snapshot.')
+      log.warn(
+        { code: error.code, symbol, error: describeError(error) },
+        'The exchange refused a book snapshot.',
+      )
       entry.due_ms = now_ms + refused_ms
       return
     }

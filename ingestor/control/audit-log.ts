@@ -3,7 +3,16 @@
  * on the disk: what is carried out afterwards can be carried out again from it. Lines are only
  * added; a line that a crash cut off is no line.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
@@ -106,11 +115,15 @@ export function readNewestEntry(dir: string): AuditEntry | undefined {
   }
 }
 
-function readTail(fd: number): { readonly entries: AuditEntry[]; readonly torn_at: number | undefined } {
+function readTail(fd: number): {
+  readonly entries: AuditEntry[]
+  readonly torn_at: number | undefined
+} {
   const { size } = fstatSync(fd)
   const from = Math.max(0, size - TAIL_BYTES)
   const tail = Buffer.alloc(size - from)
-  for (let read = 0; read < tail.length; ) read += readSync(fd, tail, read, tail.length - read, from + read)
+  for (let read = 0; read < tail.length;)
+    read += readSync(fd, tail, read, tail.length - read, from + read)
   const end = tail.lastIndexOf(LINE_FEED) + 1
   const lines = tail.toString('utf8', 0, end).split('\n')
   // What is before the first line feed of a part may be the end of a line.
@@ -131,5 +144,5 @@ function parseEntry(line: string): readonly AuditEntry[] {
 }
 
 function writeAll(fd: number, bytes: Buffer): void {
-  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
+  for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written)
 }

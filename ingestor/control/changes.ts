@@ -47,7 +47,10 @@ export interface ChangeAnswer {
   readonly wanted: WantedWire
   readonly result: AuditResult
   /** By the exchange's names, of a dry run only. */
-  readonly streams: { readonly added: readonly string[]; readonly removed: readonly string[] } | null
+  readonly streams: {
+    readonly added: readonly string[]
+    readonly removed: readonly string[]
+  } | null
 }
 
 export interface Changes {
@@ -171,7 +174,10 @@ class ChangeDesk implements Changes {
       writeDesired(this.#options.dir, desired)
     } catch (error) {
       const facts = { code: 'desired_state_unwritable', error: (error as Error).message }
-      this.#options.log.error(facts, 'The state file was not written; the audit log has the change.')
+      this.#options.log.error(
+        facts,
+        'The state file was not written; the audit log has the change.',
+      )
     }
   }
 
@@ -212,7 +218,12 @@ class ChangeDesk implements Changes {
 function repeat(earlier: AuditEntry, fingerprint: string): ChangeAnswer {
   if (earlier.fingerprint === fingerprint) return answerOf(earlier, true)
   const title = 'This Idempotency-Key was used for another request.'
-  throw new Problem(422, 'key_reused', title, 'Use a new key for every change, and the same to retry.')
+  throw new Problem(
+    422,
+    'key_reused',
+    title,
+    'Use a new key for every change, and the same to retry.',
+  )
 }
 
 function answerOf(entry: AuditEntry, is_repeated: boolean): ChangeAnswer {
@@ -251,7 +262,10 @@ function streamNamesOf({ streams }: ChangePlan): NonNullable<ChangeAnswer['strea
 }
 
 function fingerprintOf({ action, request }: ChangeRequest): string {
-  return createHash('sha256').update(JSON.stringify([action, request])).digest('hex').slice(0, 32)
+  return createHash('sha256')
+    .update(JSON.stringify([action, request]))
+    .digest('hex')
+    .slice(0, 32)
 }
 
 function planTimeout(): OperatorError {

@@ -50,7 +50,11 @@ export interface StartingPoint {
 export const DESIRED_FILE = 'desired-state.json'
 
 /** Reads only. A state file that cannot be read counts as none, and is told. */
-export function readStartingPoint(dir: string, from_environment: Wanted, log: Logger): StartingPoint {
+export function readStartingPoint(
+  dir: string,
+  from_environment: Wanted,
+  log: Logger,
+): StartingPoint {
   const environment = environmentOf(from_environment)
   const file = readDesired(dir, log)
   const newest = readNewestEntry(dir)
@@ -97,7 +101,9 @@ export function writeDesired(dir: string, desired: Desired): void {
 
 /** Changes with everything that is wanted, and with every change. */
 export function etagOf(revision: number, wanted: Wanted): string {
-  const digest = createHash('sha256').update(JSON.stringify(toWire(wanted))).digest('hex')
+  const digest = createHash('sha256')
+    .update(JSON.stringify(toWire(wanted)))
+    .digest('hex')
   return `"${revision}-${digest.slice(0, 8)}"`
 }
 

@@ -1,8 +1,14 @@
 /**
- * Metrics of an ingestor, both threads in one registry: what GET /status says, as Prometheus has it.
- * The writer's thread sends its counts and its commits to this one.
+ * Metrics of an ingestor, both threads in one registry: what GET /status says, as Prometheus has
+ * it. The writer's thread sends its counts and its commits to this one.
  */
-import { createMetrics, type Labels, type Metrics, NO_LABELS, type Readings } from '#core/node/metrics.ts'
+import {
+  createMetrics,
+  type Labels,
+  type Metrics,
+  NO_LABELS,
+  type Readings,
+} from '#core/node/metrics.ts'
 import type { CommitMeter } from '../commit-meter.ts'
 import type { StatusView, StreamView } from './view.ts'
 
@@ -63,7 +69,11 @@ export function createIngestorMetrics(sources: MetricSources): IngestorMetrics {
 function addFeed(metrics: Metrics, status: () => StatusView): void {
   const { gauge, counter } = metrics
   gauge(
-    { name: 'ingestor_info', help: 'Who this is; always 1.', labels: ['ingestor_id', 'exchange', 'version'] },
+    {
+      name: 'ingestor_info',
+      help: 'Who this is; always 1.',
+      labels: ['ingestor_id', 'exchange', 'version'],
+    },
     () => {
       const { ingestor_id, exchange, version } = status().ingestor
       return [[{ ingestor_id, exchange, version }, 1]]
@@ -88,7 +98,11 @@ function addFeed(metrics: Metrics, status: () => StatusView): void {
     one(status().actual.symbol_count),
   )
   gauge(
-    { name: 'ingestor_streams', help: 'Streams that are wanted, and that a socket carries.', labels: ['channel', 'kind'] },
+    {
+      name: 'ingestor_streams',
+      help: 'Streams that are wanted, and that a socket carries.',
+      labels: ['channel', 'kind'],
+    },
     () =>
       Object.entries(status().actual.channels).flatMap(([channel, { heard, wanted }]) => [
         [{ channel, kind: 'wanted' }, wanted],
@@ -115,36 +129,75 @@ function addFeed(metrics: Metrics, status: () => StatusView): void {
 function addWriter(metrics: Metrics, status: () => StatusView, commits: CommitMeter): void {
   const { gauge, counter, histogram } = metrics
   for (const [name, help, counts] of [
-    ['ingestor_rows_written_total', 'Rows that are in the tables because of us.', () => status().writer.rows_committed],
-    ['ingestor_rows_duplicate_total', 'Events whose row was there already.', () => status().writer.duplicates],
-    ['ingestor_rows_conflicting_total', 'Events that contradict a row.', () => status().writer.conflicts],
+    [
+      'ingestor_rows_written_total',
+      'Rows that are in the tables because of us.',
+      () => status().writer.rows_committed,
+    ],
+    [
+      'ingestor_rows_duplicate_total',
+      'Events whose row was there already.',
+      () => status().writer.duplicates,
+    ],
+    [
+      'ingestor_rows_conflicting_total',
+      'Events that contradict a row.',
+      () => status().writer.conflicts,
+    ],
   ] as const) {
     counter({ name, help, labels: ['table'] }, () => byTable(counts()))
   }
   for (const [name, help, value] of [
-    ['ingestor_frames_rejected_total', 'Frames and elements that could not be read.', () => status().writer.rejected],
-    ['ingestor_frames_ignored_total', 'Frames that were not asked for.', () => status().writer.ignored],
-    ['ingestor_dead_letters_total', 'Rows that Postgres refused.', () => status().writer.dead_letters],
-    ['ingestor_batches_committed_total', 'Transactions of the writer.', () => status().writer.batches_committed],
-    ['ingestor_books_lost_total', 'How often a book fell out of sequence.', () => status().books.lost_count],
+    [
+      'ingestor_frames_rejected_total',
+      'Frames and elements that could not be read.',
+      () => status().writer.rejected,
+    ],
+    [
+      'ingestor_frames_ignored_total',
+      'Frames that were not asked for.',
+      () => status().writer.ignored,
+    ],
+    [
+      'ingestor_dead_letters_total',
+      'Rows that Postgres refused.',
+      () => status().writer.dead_letters,
+    ],
+    [
+      'ingestor_batches_committed_total',
+      'Transactions of the writer.',
+      () => status().writer.batches_committed,
+    ],
+    [
+      'ingestor_books_lost_total',
+      'How often a book fell out of sequence.',
+      () => status().books.lost_count,
+    ],
   ] as const) {
     counter({ name, help }, () => one(value()))
   }
-  gauge({ name: 'ingestor_lag_seconds', help: 'Longest wait for a commit in the last second.' }, () =>
-    one(status().writer.lag_ms / 1_000),
+  gauge(
+    { name: 'ingestor_lag_seconds', help: 'Longest wait for a commit in the last second.' },
+    () => one(status().writer.lag_ms / 1_000),
   )
   gauge({ name: 'ingestor_database_away', help: '1 while Postgres takes nothing.' }, () =>
     one(status().writer.database_away ? 1 : 0),
   )
   gauge({ name: 'ingestor_books', help: 'Local order books.', labels: ['state'] }, () => {
     const { known, in_sequence } = status().books
-    return [[{ state: 'in_sequence' }, in_sequence], [{ state: 'out_of_sequence' }, known - in_sequence]]
+    return [
+      [{ state: 'in_sequence' }, in_sequence],
+      [{ state: 'out_of_sequence' }, known - in_sequence],
+    ]
   })
   const observeLag = histogram(
     { name: 'ingestor_commit_lag_seconds', help: "From a batch's oldest frame to its commit." },
     LAG_BUCKETS_S,
   )
-  const observeRows = histogram({ name: 'ingestor_batch_rows', help: 'Rows of a batch.' }, ROW_BUCKETS)
+  const observeRows = histogram(
+    { name: 'ingestor_batch_rows', help: 'Rows of a batch.' },
+    ROW_BUCKETS,
+  )
   commits.onCommit(({ row_count, lag_ms }) => {
     observeLag(lag_ms / 1_000)
     observeRows(row_count)
@@ -156,14 +209,17 @@ function addGaps(metrics: Metrics, status: () => StatusView): void {
   counter({ name: 'ingestor_gaps_total', help: 'New rows of the gap ledger.' }, () =>
     one(status().gaps.gaps),
   )
-  gauge({ name: 'ingestor_gaps_open', help: 'Holes of the last 24 hours that are not closed.' }, () =>
-    one(status().gaps.gaps_open),
+  gauge(
+    { name: 'ingestor_gaps_open', help: 'Holes of the last 24 hours that are not closed.' },
+    () => one(status().gaps.gaps_open),
   )
-  gauge({ name: 'ingestor_open_holes', help: 'Streams that are not heard, though they should be.' }, () =>
-    one(status().gaps.open_holes),
+  gauge(
+    { name: 'ingestor_open_holes', help: 'Streams that are not heard, though they should be.' },
+    () => one(status().gaps.open_holes),
   )
-  gauge({ name: 'ingestor_open_hole_age_seconds_max', help: 'Since the oldest of them was noticed.' }, () =>
-    one(status().gaps.oldest_open_hole_s),
+  gauge(
+    { name: 'ingestor_open_hole_age_seconds_max', help: 'Since the oldest of them was noticed.' },
+    () => one(status().gaps.oldest_open_hole_s),
   )
 }
 
@@ -171,18 +227,31 @@ function addGaps(metrics: Metrics, status: () => StatusView): void {
 function addSymbols({ gauge }: Metrics, streams: () => readonly StreamView[]): void {
   const labels = ['symbol', 'channel']
   const labelsOf = ({ symbol, channel }: StreamView): Labels => ({ symbol, channel })
-  gauge({ name: 'ingestor_stream_age_seconds', help: 'Since the last frame of the stream.', labels }, () =>
-    streams().flatMap((stream) =>
-      stream.silent_ms === null ? [] : [[labelsOf(stream), stream.silent_ms / 1_000] as const],
-    ),
+  gauge(
+    { name: 'ingestor_stream_age_seconds', help: 'Since the last frame of the stream.', labels },
+    () =>
+      streams().flatMap((stream) =>
+        stream.silent_ms === null ? [] : [[labelsOf(stream), stream.silent_ms / 1_000] as const],
+      ),
   )
-  gauge({ name: 'ingestor_stream_open_hole', help: '1 while the stream has a hole that has not ended.', labels }, () =>
-    streams().map((stream) => [labelsOf(stream), stream.open_hole === null ? 0 : 1]),
+  gauge(
+    {
+      name: 'ingestor_stream_open_hole',
+      help: '1 while the stream has a hole that has not ended.',
+      labels,
+    },
+    () => streams().map((stream) => [labelsOf(stream), stream.open_hole === null ? 0 : 1]),
   )
-  gauge({ name: 'ingestor_book_in_sequence', help: '1 while the local book is in sequence.', labels: ['symbol'] }, () =>
-    streams().flatMap(({ symbol, is_book_in_sequence: state }) =>
-      state === null ? [] : [[{ symbol }, state ? 1 : 0] as const],
-    ),
+  gauge(
+    {
+      name: 'ingestor_book_in_sequence',
+      help: '1 while the local book is in sequence.',
+      labels: ['symbol'],
+    },
+    () =>
+      streams().flatMap(({ symbol, is_book_in_sequence: state }) =>
+        state === null ? [] : [[{ symbol }, state ? 1 : 0] as const],
+      ),
   )
 }
 

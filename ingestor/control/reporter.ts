@@ -81,9 +81,7 @@ export function startReporter(options: ReporterOptions): Reporter {
       is_stopped = true
       clearTimeout(timer)
       const status = options.status()
-      const last = running.then(() =>
-        connected((pool) => writeHeartbeat(pool, status, 'stopped')),
-      )
+      const last = running.then(() => connected((pool) => writeHeartbeat(pool, status, 'stopped')))
       await withDeadline(last, STOP_LIMIT_MS, tooLate).catch(() => undefined)
     },
   }
@@ -96,10 +94,19 @@ async function writeHeartbeat(
 ): Promise<void> {
   const { ingestor_id, exchange, host, pid, version, started_at, endpoints } = ingestor
   const values = [
-    ingestor_id, exchange, host, pid, version, started_at,
+    ingestor_id,
+    exchange,
+    host,
+    pid,
+    version,
+    started_at,
     last_state === undefined ? (endpoints.find(isNetwork) ?? endpoints[0] ?? null) : null,
-    last_state ?? state, desired.recording, desired.revision, actual.symbol_count,
-    actual.streams_wanted, last_state === undefined ? actual.streams_heard : 0,
+    last_state ?? state,
+    desired.recording,
+    desired.revision,
+    actual.symbol_count,
+    actual.streams_wanted,
+    last_state === undefined ? actual.streams_heard : 0,
   ]
   await withClient(pool, (client) =>
     withDeadline(client.query(HEARTBEAT, values), LIMIT_MS, tooLate),
@@ -121,9 +128,7 @@ async function writeAudit(pool: Pool, entries: readonly AuditEntry[]): Promise<v
       before jsonb, after jsonb, result jsonb)
     on conflict (audit_id) do nothing`
   const values = [JSON.stringify(entries)]
-  await withClient(pool, (client) =>
-    withDeadline(client.query(text, values), LIMIT_MS, tooLate),
-  )
+  await withClient(pool, (client) => withDeadline(client.query(text, values), LIMIT_MS, tooLate))
 }
 
 function tooLate(): Error {

@@ -1,4 +1,7 @@
-/** The routes of an ingestor's admin API. What they say is in view.ts, what they change in changes.ts. */
+/**
+ * The routes of an ingestor's admin API. What they say is in view.ts, what they change in
+ * changes.ts.
+ */
 import { z } from 'zod'
 import type { Context } from 'hono'
 import { type DoorApp, type DoorEnv, jsonBody } from '#core/node/door/app.ts'
@@ -10,7 +13,16 @@ import type { AuditEntry } from './audit-log.ts'
 import type { ChangeRequest, Changes } from './changes.ts'
 import { type EventHub, VIEWERS_MAX } from '#core/node/door/events.ts'
 import type { StatusView, StreamView } from './view.ts'
-import { ChannelsWire, Count, DepthWire, depthFromWire, Names, RecordingWire, SymbolsWire, Tier } from './wire.ts'
+import {
+  ChannelsWire,
+  Count,
+  DepthWire,
+  depthFromWire,
+  Names,
+  RecordingWire,
+  SymbolsWire,
+  Tier,
+} from './wire.ts'
 
 export interface RouteDeps {
   status(): StatusView
@@ -110,14 +122,15 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
       symbols: 'symbols' in asked ? asked.symbols : edited(deps.symbols(), asked),
     })),
   )
-  app.post('/scale', (c) =>
-    change(c, 'scale', ScaleBody, (now, symbols) => ({ ...now, symbols })),
-  )
+  app.post('/scale', (c) => change(c, 'scale', ScaleBody, (now, symbols) => ({ ...now, symbols })))
   app.put('/channels', (c) =>
     change(c, 'channels', ChannelsBody, (now, { channels }) => ({ ...now, channels })),
   )
   app.put('/depth', (c) =>
-    change(c, 'depth', DepthBody, (now, { symbols }) => ({ ...now, depth: depthFromWire(symbols) })),
+    change(c, 'depth', DepthBody, (now, { symbols }) => ({
+      ...now,
+      depth: depthFromWire(symbols),
+    })),
   )
   app.delete('/desired', (c) => change(c, 'environment', NothingBody, () => deps.from_environment))
 }
@@ -125,13 +138,21 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
 /** The symbols by name, with some added and others removed. */
 function edited(
   names: readonly string[],
-  { add = [], remove = [] }: { readonly add?: readonly string[]; readonly remove?: readonly string[] | undefined },
+  {
+    add = [],
+    remove = [],
+  }: { readonly add?: readonly string[]; readonly remove?: readonly string[] | undefined },
 ): readonly string[] {
   const find = createNameFinder(names)
   const gone = remove.map((name) => {
     const one = find(name)
     if (one.kind === 'found') return one.symbol
-    throw new Problem(422, 'symbol_not_recorded', 'This symbol is not recorded.', `Not recorded: ${name}.`)
+    throw new Problem(
+      422,
+      'symbol_not_recorded',
+      'This symbol is not recorded.',
+      `Not recorded: ${name}.`,
+    )
   })
   const left = names.filter((name) => !gone.includes(name))
   const after = [...new Set([...left, ...add])]

@@ -55,13 +55,23 @@ export interface StatusView {
   }
   readonly writer: Pick<
     IngestorStatus,
-    'lag_ms' | 'rows_committed' | 'duplicates' | 'conflicts' | 'dead_letters' | 'rejected' | 'ignored'
+    | 'lag_ms'
+    | 'rows_committed'
+    | 'duplicates'
+    | 'conflicts'
+    | 'dead_letters'
+    | 'rejected'
+    | 'ignored'
   > & {
     readonly database_away: boolean
     readonly batches_committed: number
     readonly rows_per_s: number
   }
-  readonly books: { readonly known: number; readonly in_sequence: number; readonly lost_count: number }
+  readonly books: {
+    readonly known: number
+    readonly in_sequence: number
+    readonly lost_count: number
+  }
   readonly gaps: Pick<
     IngestorStatus,
     'gaps' | 'gaps_open' | 'gaps_repaired' | 'open_holes' | 'open_hole_names' | 'oldest_open_hole_s'
@@ -186,7 +196,8 @@ export function streamViews(
       is_heard: is_covered,
       frame_count,
       last_frame_at: isoOf(last_frame_at),
-      silent_ms: last_frame_at === null ? null : Math.max(0, Math.round(now_ms - last_frame_at / 1_000)),
+      silent_ms:
+        last_frame_at === null ? null : Math.max(0, Math.round(now_ms - last_frame_at / 1_000)),
       last_event_at: isoOf(report?.last_event?.ts_exchange ?? null),
       open_hole: hole === null ? null : { cause: hole.cause, since: toIso(hole.since) },
       refusal,

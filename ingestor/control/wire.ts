@@ -51,7 +51,10 @@ export type WantedWire = z.infer<typeof WantedWire>
 export function toWire({ recording, symbols, channels, depth }: Wanted): WantedWire {
   return {
     recording,
-    symbols: typeof symbols === 'string' || 'count' in symbols || 'tier' in symbols ? symbols : [...symbols],
+    symbols:
+      typeof symbols === 'string' || 'count' in symbols || 'tier' in symbols
+        ? symbols
+        : [...symbols],
     channels: CHANNELS.filter((channel) => channels.includes(channel)),
     depth: depthToWire(depth),
   }

@@ -62,7 +62,11 @@ export function readEach(
       if (!(error instanceof Rejection)) throw error
       const affected = affectedBy(element)
       const detail = clip(error.detail)
-      const facts = { reason: error.reason, detail, ...(affected === undefined ? {} : { affected }) }
+      const facts = {
+        reason: error.reason,
+        detail,
+        ...(affected === undefined ? {} : { affected }),
+      }
       if (list.length === 1) return { kind: 'rejected', ...facts }
       odd.push({ ...facts, events_before: events.length })
     }
@@ -123,7 +127,8 @@ export function microsField(fields: Fields, name: string): Micros {
 export function exactMicrosField(fields: Fields, name: string): Micros {
   const value = fields[name]
   if (typeof value !== 'number') throw badField(name, 'a time in microseconds', value)
-  if (Number.isSafeInteger(value) && isPlausibleTime(Math.floor(value / 1_000))) return micros(value)
+  if (Number.isSafeInteger(value) && isPlausibleTime(Math.floor(value / 1_000)))
+    return micros(value)
   throw outOfRange(name, 'whole microseconds of 2017 to 2100', value)
 }
 
@@ -220,7 +225,11 @@ function decimalOf(name: string, text: unknown): number {
   const value = Number(text)
   const is_lost = !Number.isFinite(value) || (value === 0 && !ZERO_DECIMAL.test(text))
   if (!is_lost && text.length <= DECIMAL_CHARS_MAX) return value
-  throw outOfRange(name, `a number in the range of a double, in ${DECIMAL_CHARS_MAX} characters`, text)
+  throw outOfRange(
+    name,
+    `a number in the range of a double, in ${DECIMAL_CHARS_MAX} characters`,
+    text,
+  )
 }
 
 function levelNumber(name: string, text: unknown): number {

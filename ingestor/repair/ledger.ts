@@ -102,7 +102,9 @@ type LocatedHole = TradeHole & { readonly from_id: number; readonly to_id: numbe
 
 /** All open gaps of trades between two ids, due or not. */
 export async function selectLocatedHoles(client: Client): Promise<readonly LocatedHole[]> {
-  const { rows } = await ask<HoleRow>(client, `${SELECT_HOLE} and g.to_id > g.from_id`, ['infinity'])
+  const { rows } = await ask<HoleRow>(client, `${SELECT_HOLE} and g.to_id > g.from_id`, [
+    'infinity',
+  ])
   return rows.map((row) => holeOf(row) as LocatedHole)
 }
 
@@ -113,18 +115,14 @@ export async function selectMissing(client: Client, hole: LocatedHole): Promise<
     before_id: string | null
     missing: string
     stored: string
-  }>(
-    client,
-    SELECT_MISSING,
-    [
-      hole.from_id,
-      hole.to_id,
-      hole.symbol_id,
-      toIso(micros(hole.from_ts - TIME_MARGIN_US)),
-      toIso(micros(hole.to_ts + TIME_MARGIN_US + 1)),
-      RANGES_MAX,
-    ],
-  )
+  }>(client, SELECT_MISSING, [
+    hole.from_id,
+    hole.to_id,
+    hole.symbol_id,
+    toIso(micros(hole.from_ts - TIME_MARGIN_US)),
+    toIso(micros(hole.to_ts + TIME_MARGIN_US + 1)),
+    RANGES_MAX,
+  ])
   return {
     count: Number(rows[0]!.missing),
     stored_count: Number(rows[0]!.stored),

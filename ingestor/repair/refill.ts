@@ -198,7 +198,10 @@ export async function ask(
   const parsed = deps.adapter.parseRest(path, answer.body, answer.ts_ingest, deps.choice)
   if (parsed.kind !== 'events') {
     const detail = parsed.kind === 'rejected' ? `: ${parsed.detail}` : ''
-    return { kind: 'refused', detail: `The answer to GET ${path} is not a list of trades${detail}.` }
+    return {
+      kind: 'refused',
+      detail: `The answer to GET ${path} is not a list of trades${detail}.`,
+    }
   }
   const { events, odd = [] } = parsed
   const trades = events.filter(isTrade).filter((trade) => trade.symbol === symbol)

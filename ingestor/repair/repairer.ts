@@ -201,7 +201,11 @@ class LedgerRepairer implements Repairer {
     const oldest = windowStart(adapter.tradeHistory(choice), clock())
     const before = await this.#missing(client, hole)
     const facts = { hole, window_s, oldest }
-    const lost = hopeless({ ...facts, missing_count: before.count, stored_count: before.stored_count })
+    const lost = hopeless({
+      ...facts,
+      missing_count: before.count,
+      stored_count: before.stored_count,
+    })
     if (lost !== undefined) {
       await writeVerdict(client, hole.gap_id, lost, clock())
       return true

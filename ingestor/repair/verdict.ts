@@ -85,7 +85,9 @@ export function unlocated(
 ): Verdict {
   const is_answer = end.kind === 'refused'
   const repair_attempts = attempts_before + (is_answer ? 1 : 0)
-  const delay_ms = is_answer ? backoffMs(2 * repair_attempts, settings, random) : settings.unanswered_ms
+  const delay_ms = is_answer
+    ? backoffMs(2 * repair_attempts, settings, random)
+    : settings.unanswered_ms
   return {
     is_closed: false,
     repaired_count: 0,
@@ -105,7 +107,9 @@ export function hopeless({
   stored_count,
   oldest,
   window_s,
-}: Pick<Attempt, 'hole' | 'missing_count' | 'stored_count' | 'oldest' | 'window_s'>): Verdict | undefined {
+}: Pick<Attempt, 'hole' | 'missing_count' | 'stored_count' | 'oldest' | 'window_s'>):
+  | Verdict
+  | undefined {
   const never = (repair_note: string, repaired_count: number): Verdict => ({
     is_closed: false,
     repaired_count,
@@ -113,7 +117,8 @@ export function hopeless({
     repair_attempts: hole.repair_attempts,
     due_at: 'never',
   })
-  if (hole.from_id === null || hole.to_id === null) return never('The gap has no ids to request.', 0)
+  if (hole.from_id === null || hole.to_id === null)
+    return never('The gap has no ids to request.', 0)
   if (hole.to_id <= hole.from_id) {
     return never('The ids restarted inside the gap; the number of missing trades is unknown.', 0)
   }

@@ -26,10 +26,14 @@ export function lockTape(dir: string): () => void {
     }
     removeDead(path)
   }
-  throw new OperatorError('tape_locked', `The lock ${path} was taken by another process on every attempt.`, {
-    hint: 'Several ingestors are starting on this directory at once. Keep only one.',
-    retryable: true,
-  })
+  throw new OperatorError(
+    'tape_locked',
+    `The lock ${path} was taken by another process on every attempt.`,
+    {
+      hint: 'Several ingestors are starting on this directory at once. Keep only one.',
+      retryable: true,
+    },
+  )
 }
 
 /** The process that writes the tape now. */

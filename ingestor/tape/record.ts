@@ -54,12 +54,20 @@ export type Mark =
       readonly streams: readonly StreamName[]
     }
   /** Only this socket carries these streams now. It was subscribed before the others closed. */
-  | { readonly kind: 'carried'; readonly connection: number; readonly streams: readonly StreamName[] }
+  | {
+      readonly kind: 'carried'
+      readonly connection: number
+      readonly streams: readonly StreamName[]
+    }
   /**
    * Streams that may be quiet for days are subscribed again, on this socket, so their silence means
    * no events. Older builds did not write the socket.
    */
-  | { readonly kind: 'heard'; readonly connection?: number; readonly streams: readonly StreamName[] }
+  | {
+      readonly kind: 'heard'
+      readonly connection?: number
+      readonly streams: readonly StreamName[]
+    }
   /**
    * For quiet trade streams that are subscribed again: the newest trade of the exchange's history,
    * requested since. Null if the stream never had an event and has no trade.

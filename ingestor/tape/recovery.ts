@@ -7,14 +7,7 @@
  * committed, and would never be read.
  */
 import { randomUUID } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCode } from './files.ts'
 import { PAYLOAD_BYTES_LIMIT, SEGMENT_HEADER_BYTES } from './format.ts'

@@ -120,7 +120,9 @@ export class SegmentCursor {
   #fill(from: number, count: number, end: number): boolean {
     if (from >= this.#from && from + count <= this.#to) return true
     const is_inside = from >= this.#from && from < this.#to
-    const kept = is_inside ? this.#bytes.subarray(from - this.#from, this.#to - this.#from) : NOTHING
+    const kept = is_inside
+      ? this.#bytes.subarray(from - this.#from, this.#to - this.#from)
+      : NOTHING
     if (count > this.#bytes.length) {
       this.#bytes = Buffer.allocUnsafeSlow(count)
       this.#view = viewOf(this.#bytes)

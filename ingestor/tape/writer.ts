@@ -242,7 +242,7 @@ class Writer implements Tape {
   }
 
   #wholeRecords(limit_bytes: number): number {
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       if (at + RECORD_HEADER_BYTES > this.#buffered_bytes) return at
       const end = at + RECORD_HEADER_BYTES + this.#view.getUint32(at + 4, true)
       if (end > limit_bytes) return at

@@ -249,7 +249,10 @@ export class Lane {
     const { connection } = successor.link
     const doubtful = carried.filter((state) => in_doubt.has(state))
     if (doubtful.length < carried.length) {
-      this.#options.onCarried(connection, carried.filter((state) => !in_doubt.has(state)))
+      this.#options.onCarried(
+        connection,
+        carried.filter((state) => !in_doubt.has(state)),
+      )
     }
     if (doubtful.length === 0) return
     this.#options.onLost('disconnect', doubtful, heard_until, connection)

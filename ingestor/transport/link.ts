@@ -135,7 +135,10 @@ export class Link {
         last_id: undefined,
       })
     }
-    this.#requests.add('subscribe', streams.map((state) => state.stream.name))
+    this.#requests.add(
+      'subscribe',
+      streams.map((state) => state.stream.name),
+    )
   }
 
   unsubscribe(names: readonly string[]): void {

@@ -59,11 +59,7 @@ export function beat(
 }
 
 /** Rule 1. */
-export function missesFrames(
-  pulse: Pulse,
-  is_rare: boolean,
-  settings: TransportSettings,
-): boolean {
+export function missesFrames(pulse: Pulse, is_rare: boolean, settings: TransportSettings): boolean {
   if (is_rare) return false
   const missing_frames = pulse.rate_per_ms * pulse.silent_ms
   return (

@@ -194,7 +194,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     },
     seal(to_position) {
       if (newest_ts_ingest !== undefined) {
-        for (const [stream, holes] of streams.expire(newest_ts_ingest)) taker.addHoles(stream, holes)
+        for (const [stream, holes] of streams.expire(newest_ts_ingest))
+          taker.addHoles(stream, holes)
       }
       const { prices, gaps, listings, counts } = gathered
       const batch: Batch = {
@@ -220,5 +221,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
 function splitRest(payload: Buffer): { readonly path: string; readonly body: string } {
   const text = payload.toString('utf8')
   const end = text.indexOf('\n')
-  return end === -1 ? { path: text, body: '' } : { path: text.slice(0, end), body: text.slice(end + 1) }
+  return end === -1
+    ? { path: text, body: '' }
+    : { path: text.slice(0, end), body: text.slice(end + 1) }
 }

@@ -99,7 +99,15 @@ async function commitOnce(
   const { rows, duplicates, conflicts } = stored
   const dead_letters = stored.bad.length + stored.bad_prices.length + prepared.dead.length
   const refused_records = records.length
-  const counts = { ...batch.counts, rows, duplicates, conflicts, dead_letters, refused_records, gaps }
+  const counts = {
+    ...batch.counts,
+    rows,
+    duplicates,
+    conflicts,
+    dead_letters,
+    refused_records,
+    gaps,
+  }
   onStored(counts)
   await client.query('commit')
   for (const { channel } of prepared.copies) {
@@ -230,7 +238,9 @@ async function writeProgress(
     (await client.query(sql, [...values])).rowCount ?? 0
   const known = careful
     ? {
-        gaps: await storeApart(client, gaps, (part) => insert(insertGaps('$1'), [JSON.stringify(part)])),
+        gaps: await storeApart(client, gaps, (part) =>
+          insert(insertGaps('$1'), [JSON.stringify(part)]),
+        ),
         offsets: await storeApart(client, offsets, (part) =>
           insert(upsertOffsets('$1', '$2'), [ingestor_id, JSON.stringify(part)]),
         ),

@@ -56,7 +56,11 @@ export function conflictOf(table: Table, kept: Row, refused: Row): Conflict | un
 }
 
 /** Rows of `stage` whose key the table holds with other values. */
-export async function findConflicts(client: Client, table: Table, stage: string): Promise<Conflicts> {
+export async function findConflicts(
+  client: Client,
+  table: Table,
+  stage: string,
+): Promise<Conflicts> {
   const same_key = table.identity.map((name) => `kept.${name} = refused.${name}`).join(' and ')
   const is_other = valuesOf(table).map(({ name, may_be_unknown }) =>
     may_be_unknown

@@ -140,7 +140,13 @@ export function sliceRows(rows: CopyRows, from: number, to: number): Buffer {
 /**
  * Compares what follows the stamps and the symbol. Rows that differ only in ts_ingest are equal.
  */
-export function hasSameValues(bytes: Buffer, a: number, a_end: number, b: number, b_end: number): boolean {
+export function hasSameValues(
+  bytes: Buffer,
+  a: number,
+  a_end: number,
+  b: number,
+  b_end: number,
+): boolean {
   return bytes.compare(bytes, a + KEY_AT, a_end, b + KEY_AT, b_end) === 0
 }
 
@@ -150,7 +156,11 @@ export function decodeRow(rows: CopyRows, index: number): Record<string, CellVal
 }
 
 /** Decodes the row that begins at `row_at`. */
-export function decodeRowAt(table: Table, bytes: Buffer, row_at: number): Record<string, CellValue> {
+export function decodeRowAt(
+  table: Table,
+  bytes: Buffer,
+  row_at: number,
+): Record<string, CellValue> {
   let at = row_at + ROW_HEAD_BYTES
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const row: Record<string, CellValue> = {}

@@ -30,7 +30,10 @@ export function troubleOf(error: unknown): Trouble {
 }
 
 /** For logs and dead letters. Carries the server's message, which never holds a password. */
-export function describeTrouble(error: unknown): { readonly sqlstate: string; readonly error: string } {
+export function describeTrouble(error: unknown): {
+  readonly sqlstate: string
+  readonly error: string
+} {
   const sqlstate = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
   return { sqlstate, error: describeError(error) }
 }

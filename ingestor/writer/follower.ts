@@ -103,7 +103,8 @@ async function followUntilStopped(
         failures = progress.advanced ? 1 : failures + 1
         const delay_ms = Math.round(backoffMs(failures, BACKOFF, options.random))
         const facts = { code: 'writer_interrupted', ...describeTrouble(error), delay_ms }
-        if (failures === 1) log.warn(facts, 'Writing rows failed; the tape keeps recording. Retrying.')
+        if (failures === 1)
+          log.warn(facts, 'Writing rows failed; the tape keeps recording. Retrying.')
         else if (failures === FAILURES_TO_REPORT) log.error(facts, 'Writing rows still fails.')
         progress.lose()
         await pause(delay_ms, signal)
@@ -150,7 +151,10 @@ async function prepareResume(
   return resume(client, options.ingestor_id, { ...tape, end: options.end.position() }, is_ours)
 }
 
-function readExtent({ tape_dir }: FollowerOptions): { readonly tape_id: string; readonly oldest: number } {
+function readExtent({ tape_dir }: FollowerOptions): {
+  readonly tape_id: string
+  readonly oldest: number
+} {
   const reader = openReader(tape_dir, 'oldest')
   const { tape_id, position: oldest } = reader
   reader.close()
@@ -178,7 +182,11 @@ function isFatal(error: unknown, has_resumed: boolean): boolean {
   if (error instanceof OperatorError) {
     return !error.retryable && !(has_resumed && error.code === 'schema_old')
   }
-  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+  if (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof ReferenceError
+  ) {
     return true
   }
   if (has_resumed) return false
@@ -189,8 +197,12 @@ function isFatal(error: unknown, has_resumed: boolean): boolean {
 function explain(error: unknown): unknown {
   const { sqlstate } = describeTrouble(error)
   if (sqlstate === '') return error
-  return new OperatorError('database_unusable', `Postgres refuses the connection or a query: ${describeError(error)}.`, {
-    hint: 'Check DATABASE_URL (user, password, database). The database owner must apply the migrations.',
-    cause: error,
-  })
+  return new OperatorError(
+    'database_unusable',
+    `Postgres refuses the connection or a query: ${describeError(error)}.`,
+    {
+      hint: 'Check DATABASE_URL (user, password, database). The database owner must apply the migrations.',
+      cause: error,
+    },
+  )
 }

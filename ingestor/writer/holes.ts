@@ -54,7 +54,11 @@ export function heardUntil(state: StreamState, heard_until: Micros | undefined):
 /** Reports the gap before `ahead`, which nothing will fill. */
 export function closeAhead(state: StreamState, ahead: Ahead): Hole {
   const first = { id: ahead.first_id, ts_exchange: ahead.first_ts, ts_ingest: ahead.seen_at }
-  const hole = holeUntil(state, first, ahead.first_follows === undefined ? 'disconnect' : 'sequence')
+  const hole = holeUntil(
+    state,
+    first,
+    ahead.first_follows === undefined ? 'disconnect' : 'sequence',
+  )
   joinAhead(state, ahead)
   return hole
 }

@@ -59,7 +59,10 @@ export function rangesOf({ table, bytes, offsets, row_count }: CopyRows): readon
 }
 
 /** Writes a row per consumer for every range that begins below its table's threshold. */
-export async function logInvalidations(client: Client, added: readonly AddedRange[]): Promise<void> {
+export async function logInvalidations(
+  client: Client,
+  added: readonly AddedRange[],
+): Promise<void> {
   const ranges = added.map(({ lowest, greatest, ...range }) => ({
     ...range,
     lowest: toIso(lowest),

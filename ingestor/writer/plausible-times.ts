@@ -65,7 +65,8 @@ export function createTimeJudge(): TimeJudge {
   /** True once enough frames in a row have the same distance. */
   const isAgreedOn = (event: MarketEvent): boolean => {
     const off_us = event.ts_exchange - event.ts_ingest
-    const is_same = agreeing > 0 && Math.abs(off_us - odd_us) <= TIME_LIMITS[event.exchange].ahead_us
+    const is_same =
+      agreeing > 0 && Math.abs(off_us - odd_us) <= TIME_LIMITS[event.exchange].ahead_us
     if (!is_same) left = []
     agreeing = is_same ? agreeing + (event.ts_ingest === odd_at ? 0 : 1) : 1
     odd_us = off_us
@@ -126,5 +127,10 @@ function countBelow(indexes: ReadonlySet<number>, limit: number): number {
 function oddElement(event: MarketEvent, events_before: number): OddElement {
   const { symbol, ts_exchange, ts_ingest } = event
   const detail = `${symbol} says ${toIso(ts_exchange)} and arrived ${toIso(ts_ingest)}`
-  return { reason: 'implausible_time', detail, affected: { symbol, channel: channelOf(event) }, events_before }
+  return {
+    reason: 'implausible_time',
+    detail,
+    affected: { symbol, channel: channelOf(event) },
+    events_before,
+  }
 }

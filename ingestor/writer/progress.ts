@@ -171,5 +171,8 @@ export class Progress implements SessionEvents {
 }
 
 function stopped(position: number): OperatorError {
-  return new OperatorError('follower_stopped', `The writer was stopped before position ${position}.`)
+  return new OperatorError(
+    'follower_stopped',
+    `The writer was stopped before position ${position}.`,
+  )
 }

@@ -150,7 +150,9 @@ export function joinAhead(state: StreamState, ahead: Ahead): void {
 }
 
 export function newestTs(state: StreamState): Micros {
-  return state.ahead === undefined ? state.ts_exchange : later(state.ts_exchange, state.ahead.ts_exchange)
+  return state.ahead === undefined
+    ? state.ts_exchange
+    : later(state.ts_exchange, state.ahead.ts_exchange)
 }
 
 export function later(a: Micros, b: Micros): Micros {

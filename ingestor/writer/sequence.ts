@@ -68,7 +68,8 @@ export function observe(state: StreamState, event: SequencedEvent): readonly Hol
     return NO_HOLES
   }
   if (event.id <= state.last_id) {
-    const patience_us = event.restarts_numbering === true && event.id < state.last_id ? 0 : OVERLAP_US
+    const patience_us =
+      event.restarts_numbering === true && event.id < state.last_id ? 0 : OVERLAP_US
     if (event.ts_exchange <= newestTs(state) + patience_us) {
       if (event.id === state.last_id) hearAgain(state, event)
       return NO_HOLES

@@ -9,7 +9,15 @@ export function sequencedEvent(event: MarketEvent, connection: number): Sequence
   // A whole state with id 1: the exchange has restarted its numbering.
   const restarts_numbering = id === 1 && (event.kind === 'depth' || event.kind === 'book_ticker')
   const follows = followsOf(event)
-  return { id, follows, fills: fillsOf(event), restarts_numbering, ts_exchange, ts_ingest, connection }
+  return {
+    id,
+    follows,
+    fills: fillsOf(event),
+    restarts_numbering,
+    ts_exchange,
+    ts_ingest,
+    connection,
+  }
 }
 
 function fillsOf(event: MarketEvent): SequencedEvent['fills'] {

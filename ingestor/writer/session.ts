@@ -48,7 +48,11 @@ export interface SessionOptions {
   /** Used to create the next hour's partitions ahead of time; undefined if not live. */
   readonly clock: (() => Micros) | undefined
   readonly onRejected: (frame: RejectedFrame) => void
-  readonly onDamage: (damage: { readonly from: number; readonly to: number; readonly path: string }) => void
+  readonly onDamage: (damage: {
+    readonly from: number
+    readonly to: number
+    readonly path: string
+  }) => void
 }
 
 /** What a session reports while it runs. */

@@ -52,7 +52,8 @@ export async function storeCarefully(client: Client, rows: CopyRows): Promise<St
       await copyInto(client, stage, rows, from, to)
       const merged = await client.query<MergedRange>(merge)
       const added_count = merged.rows.reduce((sum, range) => sum + range.row_count, 0)
-      const met = added_count < to - from ? await findConflicts(client, rows.table, stage) : undefined
+      const met =
+        added_count < to - from ? await findConflicts(client, rows.table, stage) : undefined
       if (to - from < rows.row_count) await client.query(`truncate ${stage}`)
       await client.query('release savepoint part')
       added.push(...merged.rows.map((range) => addedRange(rows.table, range)))

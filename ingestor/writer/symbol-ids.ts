@@ -124,7 +124,13 @@ function sortOut<T extends object>(items: readonly T[]): [readonly T[], readonly
   return [items.filter((item) => !left_out.has(item)), faulty]
 }
 
-function keyOf({ exchange, symbol }: { readonly exchange: string; readonly symbol: string }): string {
+function keyOf({
+  exchange,
+  symbol,
+}: {
+  readonly exchange: string
+  readonly symbol: string
+}): string {
   return `${exchange} ${symbol}`
 }
 

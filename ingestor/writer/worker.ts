@@ -10,11 +10,10 @@ import type { Commit, FollowerStatus } from './progress.ts'
 import type { StreamReport } from './stream-report.ts'
 import { sharedTapeEnd } from './tape-end.ts'
 
-export interface WorkerOptions
-  extends Pick<
-    FollowerOptions,
-    'database_url' | 'ingestor_id' | 'tape_dir' | 'choice' | 'limits' | 'dead_letter_path'
-  > {
+export interface WorkerOptions extends Pick<
+  FollowerOptions,
+  'database_url' | 'ingestor_id' | 'tape_dir' | 'choice' | 'limits' | 'dead_letter_path'
+> {
   readonly tape_end: SharedArrayBuffer
   readonly log_level: string
 }
@@ -77,7 +76,8 @@ function run(port: NonNullable<typeof parentPort>, options: WorkerOptions): void
       return
     }
     if (message.kind === 'snapshot_asked') return books.noteAsked(message.exchange, message.symbol)
-    if (message.kind === 'report_streams') return post({ kind: 'streams', streams: follower.streams() })
+    if (message.kind === 'report_streams')
+      return post({ kind: 'streams', streams: follower.streams() })
     const { position } = message
     follower.committed(position).then(
       () => post({ kind: 'reached', position, status: follower.status() }),

@@ -53,7 +53,9 @@ export const binance_futures: ExchangeAdapter = {
       return rejected('too_large', `${frame.length} bytes, at most ${FRAME_BYTES_MAX}`)
     }
     const parsed = parseFast(frame, ts_ingest, choice) ?? parseFrame(frame, ts_ingest, choice)
-    return parsed.kind === 'rejected' ? withAffected(parsed, frame, (name) => channelOfClass(name, choice)) : parsed
+    return parsed.kind === 'rejected'
+      ? withAffected(parsed, frame, (name) => channelOfClass(name, choice))
+      : parsed
   },
   parseRest,
   // The deepest snapshot. 100 levels would cost a quarter but miss most of the book.

@@ -86,7 +86,8 @@ function readEvent(
     return readBookTicker(frame, symbol, ts_exchange, ts_ingest)
   }
   if (isTextAt(frame, KEY.e, DEPTH_UPDATE)) {
-    const stream = name_end === 0 ? 'diff' : internDepthStream(frame, STREAM_PREFIX.length, name_end)
+    const stream =
+      name_end === 0 ? 'diff' : internDepthStream(frame, STREAM_PREFIX.length, name_end)
     if (!depthStreamsOf(choice).includes(stream as DepthStream)) return undefined
     return readDepth(symbol, stream === 'diff', ts_exchange, ts_ingest)
   }
@@ -193,7 +194,8 @@ function readDepth(
   const prev_final_update_id = wholeAt(SLOT.pu)
   const bids = levelsAt(KEY.b)
   const asks = levelsAt(KEY.a)
-  if (!(first_update_id <= final_update_id && prev_final_update_id <= final_update_id)) return undefined
+  if (!(first_update_id <= final_update_id && prev_final_update_id <= final_update_id))
+    return undefined
   if (bids === undefined || asks === undefined) return undefined
   return {
     kind: 'depth',

@@ -71,11 +71,7 @@ export function voidTrade(identity: Omit<VoidTrade, 'kind' | 'exchange'>): VoidT
 }
 
 /** An aggregated trade. The stream and REST give the same event. */
-export function readAggTrade(
-  wire: Fields,
-  symbol: string,
-  ts_ingest: Micros,
-): Trade | VoidTrade {
+export function readAggTrade(wire: Fields, symbol: string, ts_ingest: Micros): Trade | VoidTrade {
   const name = field<WireAggTrade>
   const identity = {
     symbol,

@@ -2,7 +2,12 @@
 import type { Trade, VoidTrade } from '#core/market.ts'
 import type { Micros } from '#core/time.ts'
 import type { Parsed, ParsedListing, StreamChoice } from '../adapter.ts'
-import { parseAnswer, parseExchangeInfo, type RestReaders, type WireRestTrade } from '../binance-rest.ts'
+import {
+  parseAnswer,
+  parseExchangeInfo,
+  type RestReaders,
+  type WireRestTrade,
+} from '../binance-rest.ts'
 import { field, type Fields, flagField, idField, timeField } from '../fields.ts'
 import { entryText } from '../listing-entries.ts'
 import { isMarkedVoid, tradeAmounts } from '../void-trade.ts'

@@ -171,7 +171,8 @@ function scanLevels(bytes: Buffer, at: number, slot: number): number {
   do {
     if (bytes[at + 1] !== OPEN_LIST || bytes[at + 2] !== QUOTE) return NOT_PLAIN
     const price = scanDecimal(bytes, at + 3)
-    if (!(price > 0) || bytes[number_end] !== COMMA || bytes[number_end + 1] !== QUOTE) return NOT_PLAIN
+    if (!(price > 0) || bytes[number_end] !== COMMA || bytes[number_end + 1] !== QUOTE)
+      return NOT_PLAIN
     const qty = scanDecimal(bytes, number_end + 2)
     if (!(qty >= 0) || bytes[number_end] !== CLOSE_LIST) return NOT_PLAIN
     levels.push([price, qty])
@@ -192,7 +193,8 @@ function scanDecimal(bytes: Buffer, start: number): number {
     else break
   }
   number_end = at + 1
-  if (bytes[at] !== QUOTE || at === start || point === start || at - start > DIGITS_MAX) return Number.NaN
+  if (bytes[at] !== QUOTE || at === start || point === start || at - start > DIGITS_MAX)
+    return Number.NaN
   if (point === -1) return mantissa
   const fraction_digits = at - point - 1
   return fraction_digits === 0 ? Number.NaN : mantissa / POWERS_OF_TEN[fraction_digits]!

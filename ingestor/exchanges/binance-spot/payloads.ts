@@ -66,11 +66,7 @@ export function readAggTrade(
   }
 }
 
-export function readTrade(
-  wire: Fields,
-  ts_ingest: Micros,
-  readTime: ReadTime,
-): Trade | VoidTrade {
+export function readTrade(wire: Fields, ts_ingest: Micros, readTime: ReadTime): Trade | VoidTrade {
   const symbol = symbolField(wire, field<WireTrade>('s'))
   const names: FillNames<WireTrade> = { id: 't', price: 'p', qty: 'q', time: 'T', maker: 'm' }
   return readFill(wire, symbol, ts_ingest, readTime, names)

@@ -67,7 +67,10 @@ function read(value: unknown, ts_ingest: Micros, choice: StreamChoice): Parsed {
       () => ({ symbol, channel }),
     )
   }
-  return { kind: 'events', events: readData(channel, value, objectOf(data), ts_ingest).map(onTopic) }
+  return {
+    kind: 'events',
+    events: readData(channel, value, objectOf(data), ts_ingest).map(onTopic),
+  }
 }
 
 function readData(

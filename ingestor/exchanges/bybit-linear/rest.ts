@@ -2,14 +2,7 @@
 import { OperatorError } from '#core/errors.ts'
 import type { Instrument } from '#core/symbols.ts'
 import type { Parsed, ParsedListing } from '../adapter.ts'
-import {
-  field,
-  type Fields,
-  isFields,
-  orRejected,
-  parseJsonText,
-  Rejection,
-} from '../fields.ts'
+import { field, type Fields, isFields, orRejected, parseJsonText, Rejection } from '../fields.ts'
 import { entryStep, entryText, readEntries } from '../listing-entries.ts'
 import { EXCHANGE } from './topics.ts'
 import type { WireInstrument, WireInstruments, WireRest, WireTicker24h } from './wire.ts'
@@ -68,7 +61,12 @@ export function parseTurnover(body: string): ReadonlyMap<string, number> {
 
 /** Symbol types whose underlying is traded in sessions. */
 const WITH_SESSIONS: ReadonlySet<string> = new Set([
-  'stock', 'commodity', 'forex', 'etf', 'xstocks', 'mstocks',
+  'stock',
+  'commodity',
+  'forex',
+  'etf',
+  'xstocks',
+  'mstocks',
 ])
 
 function readInstrument(entry: Fields, symbol: string): Instrument {
