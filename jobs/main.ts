@@ -50,7 +50,8 @@ try {
   const { every_s } = topn
   const runTopn = (signal: AbortSignal): Promise<unknown> =>
     connections.take(RUN_CONNECTIONS, () => run(signal))
-  const topn_loop = every_s === 0 ? undefined : startLoop({ job: TOPN_JOB, every_s, run: runTopn, log })
+  const topn_loop =
+    every_s === 0 ? undefined : startLoop({ job: TOPN_JOB, every_s, run: runTopn, log })
   const rollups_loop =
     rollups_every_s === 0
       ? undefined
@@ -58,7 +59,9 @@ try {
           job: ROLLUPS_JOB,
           every_s: rollups_every_s,
           run: (signal) =>
-            connections.take(RUN_CONNECTIONS, () => runRollups({ pool, log, now: Date.now, signal })),
+            connections.take(RUN_CONNECTIONS, () =>
+              runRollups({ pool, log, now: Date.now, signal }),
+            ),
           log,
         })
   const shutdown = onShutdown(log, async (reason) => {

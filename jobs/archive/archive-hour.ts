@@ -67,7 +67,10 @@ export async function archiveHour(
   log: RunLog,
 ): Promise<HourResult> {
   const { pool, work_dir, now, signal } = options
-  const dir = join(work_dir, `archive-${table_hour.table_name}-${toIso(table_hour.hour).slice(0, 13)}`)
+  const dir = join(
+    work_dir,
+    `archive-${table_hour.table_name}-${toIso(table_hour.hour).slice(0, 13)}`,
+  )
   // The run holds the lock, so it owns this folder. A killed run may have left files in it.
   await rm(dir, { recursive: true, force: true })
   await mkdir(dir, { recursive: true })

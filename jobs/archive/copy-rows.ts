@@ -49,7 +49,12 @@ export function symbolIdReader(table: TableShape): (view: DataView, at: number) 
 }
 
 /** Adds the row at `at` to the sums. */
-export type RowHasher = (sums: ChecksumSums, symbol_hash: number, view: DataView, at: number) => void
+export type RowHasher = (
+  sums: ChecksumSums,
+  symbol_hash: number,
+  view: DataView,
+  at: number,
+) => void
 
 export function rowHasher(table: TableShape): RowHasher {
   const words = new Map<string, number>()

@@ -1,5 +1,10 @@
 /** Finds the hours to archive: finished ones without a file, and those with late rows. */
-import { ARCHIVED_NAMES, ARCHIVED_TABLES, type ArchivedTable, isRollup } from '#core/archived-tables.ts'
+import {
+  ARCHIVED_NAMES,
+  ARCHIVED_TABLES,
+  type ArchivedTable,
+  isRollup,
+} from '#core/archived-tables.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import { derivedProgress } from './derived-progress.ts'

@@ -20,7 +20,12 @@ export interface EncodedRows {
 }
 
 /** Encodes rows [from, to). symbol_id is written as 0: the reader knows the symbol by its name. */
-export function encodeRows(table: TableShape, rows: SymbolRows, from: number, to: number): EncodedRows {
+export function encodeRows(
+  table: TableShape,
+  rows: SymbolRows,
+  from: number,
+  to: number,
+): EncodedRows {
   const out = new Output()
   const ends: number[] = []
   for (let row = from; row < to; row++) {

@@ -9,7 +9,13 @@ import { ARCHIVED_TABLES } from '#core/archived-tables.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Micros } from '#core/time.ts'
 import { RowChunk } from '../columns/row-chunk.ts'
-import { type Footer, type Group, type RangeFile, readFooter, unreadable } from '../parquet/footer.ts'
+import {
+  type Footer,
+  type Group,
+  type RangeFile,
+  readFooter,
+  unreadable,
+} from '../parquet/footer.ts'
 import { columnsByName, readGroup } from '../parquet/read.ts'
 
 /** The rows to read. */

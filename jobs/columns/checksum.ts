@@ -69,10 +69,7 @@ export class ChecksumSums {
   toChecksums(): Checksums {
     const hex = (half: number): string => (half >>> 0).toString(16).padStart(8, '0')
     return Object.fromEntries(
-      this.#names.map((name, i) => [
-        name,
-        hex(this.#sums[2 * i + 1]!) + hex(this.#sums[2 * i]!),
-      ]),
+      this.#names.map((name, i) => [name, hex(this.#sums[2 * i + 1]!) + hex(this.#sums[2 * i]!)]),
     )
   }
 

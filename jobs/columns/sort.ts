@@ -89,7 +89,10 @@ function pick(column: ColumnData, picked: readonly number[]): ColumnData {
       }
     }
     case 'flags':
-      return { kind: 'flags', values: pickInto(new Uint8Array(picked.length), column.values, picked) }
+      return {
+        kind: 'flags',
+        values: pickInto(new Uint8Array(picked.length), column.values, picked),
+      }
     case 'texts':
       return { ...column, codes: pickInto(new Uint8Array(picked.length), column.codes, picked) }
     case 'levels': {

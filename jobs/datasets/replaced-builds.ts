@@ -99,7 +99,8 @@ export async function sweepDay(
     else stays_until[folder] = new Date(until).toISOString()
   }
   if (Object.keys(stays_until).length === 0) await store.delete(note_key)
-  else if (!isDeepStrictEqual(stays_until, known)) await writeNote(store, note_key, { job, stays_until })
+  else if (!isDeepStrictEqual(stays_until, known))
+    await writeNote(store, note_key, { job, stays_until })
 }
 
 export interface SweepOptions {
@@ -129,7 +130,9 @@ export async function sweepReplacedBuilds(options: SweepOptions): Promise<void> 
 }
 
 function keepHours(replaced: Manifest | undefined, keep_replaced_h: number): number {
-  return replaced?.complete === false ? Math.min(KEEP_UNFINISHED_H, keep_replaced_h) : keep_replaced_h
+  return replaced?.complete === false
+    ? Math.min(KEEP_UNFINISHED_H, keep_replaced_h)
+    : keep_replaced_h
 }
 
 /** `build=…/`, or '' for a file in the manifest's own folder. */

@@ -140,7 +140,10 @@ async function startBuilder(
   return builder
 }
 
-function inputsOf({ revised_hours, ledger_sha256 }: OpenDay, fit: DayFit | undefined): DatasetInputs {
+function inputsOf(
+  { revised_hours, ledger_sha256 }: OpenDay,
+  fit: DayFit | undefined,
+): DatasetInputs {
   return {
     fit: fit === undefined ? null : { key: fit.key, sha256: fit.sha256 },
     revised_hours,

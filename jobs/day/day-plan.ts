@@ -163,9 +163,7 @@ async function selectLateHours(
        )`,
     [toIso(from), toIso(to)],
   )
-  return new Set(
-    rows.map((row) => `${streamKey(row.exchange, row.table_name)}/${row.hour_us}`),
-  )
+  return new Set(rows.map((row) => `${streamKey(row.exchange, row.table_name)}/${row.hour_us}`))
 }
 
 async function selectExchanges(client: Client): Promise<readonly Exchange[]> {

@@ -2,12 +2,7 @@
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { dayRange, micros, type Day } from '#core/time.ts'
-import {
-  FEATURE_CHANNELS,
-  GRID_CHANNELS,
-  type DaySymbol,
-  type FeatureChannel,
-} from './events.ts'
+import { FEATURE_CHANNELS, GRID_CHANNELS, type DaySymbol, type FeatureChannel } from './events.ts'
 import { nameOf, type DayLedger } from './ledger.ts'
 import type { OpenParts } from './reader.ts'
 import type { EventSpan } from './stream-part.ts'

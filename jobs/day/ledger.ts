@@ -21,10 +21,7 @@ export function nameOf({ exchange, symbol }: SymbolName): string {
   return `${exchange} ${symbol}`
 }
 
-export async function selectLedger(
-  client: Pick<Client, 'query'>,
-  day: Day,
-): Promise<DayLedger> {
+export async function selectLedger(client: Pick<Client, 'query'>, day: Day): Promise<DayLedger> {
   const { from, to } = dayRange(day)
   const { rows } = await client.query<LedgerRow>(
     `select s.exchange, s.symbol, g.channel, (extract(epoch from g.from_ts) * 1000000)::float8 as from_ts,

@@ -74,7 +74,8 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
     async *depth(symbol, begin) {
       const before = begin === undefined ? await snapshotBefore(parts, symbol, from) : undefined
       const start = before === undefined ? (begin ?? from) : micros(before - SNAPSHOT_LATE_US)
-      for (const part of parts(symbol.exchange, 'depth_events', start, to)) yield* part.depth(symbol)
+      for (const part of parts(symbol.exchange, 'depth_events', start, to))
+        yield* part.depth(symbol)
     },
     async quoteBefore(symbol) {
       const row = await newest(dayBefore(symbol, 'book_ticker'), (part) =>
@@ -83,7 +84,9 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
       return row && { ...row, ts_exchange: micros(row.ts_exchange) }
     },
     async markBefore(symbol) {
-      const row = await newest(dayBefore(symbol, 'mark_price'), (part) => part.lastRow(symbol, MARK))
+      const row = await newest(dayBefore(symbol, 'mark_price'), (part) =>
+        part.lastRow(symbol, MARK),
+      )
       return row && { ...row, ts_exchange: micros(row.ts_exchange) }
     },
   }

@@ -119,7 +119,11 @@ export class BookFold {
     this.#has_depth = carried !== undefined
     this.#hour_ends = hoursOf(grid).map(({ to }) => to)
     const flow = ofi_weights === undefined ? FLOW : withIntegratedOfi(ofi_weights)
-    const columns = columnsFor([...ALL, INTEGRATED].filter((name) => wanted.includes(name)), grid, NaN)
+    const columns = columnsFor(
+      [...ALL, INTEGRATED].filter((name) => wanted.includes(name)),
+      grid,
+      NaN,
+    )
     this.#columns = columns
     this.#shown_columns = SHOWN.flatMap((name) => {
       const column = columns[name]

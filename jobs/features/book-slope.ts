@@ -19,7 +19,11 @@ import { logOfDecimal } from './logarithm/log-ratio.ts'
  * Computed from exact mids and quantities at twice a double's precision, and rounded once. Null if
  * a side has fewer than N levels, if a v_k used as a divisor is 0, or if the best prices are equal.
  */
-export function bookSlope({ bids, asks }: OrderBook, mid: Decimal, level_count: number): number | null {
+export function bookSlope(
+  { bids, asks }: OrderBook,
+  mid: Decimal,
+  level_count: number,
+): number | null {
   if (Math.min(bids.level_count, asks.level_count) < level_count) return null
   const [bid, ask] = [sideSlope(bids, mid, level_count), sideSlope(asks, mid, level_count)]
   if (bid === undefined || ask === undefined) return null
@@ -50,7 +54,10 @@ function sideSlope(side: BookSide, mid: Decimal, level_count: number): Wide | un
 }
 
 /** |to / from - 1| as length / from; undefined if it is 0. */
-function distance(from: Decimal, to: Decimal): { readonly from: Wide; readonly length: Wide } | undefined {
+function distance(
+  from: Decimal,
+  to: Decimal,
+): { readonly from: Wide; readonly length: Wide } | undefined {
   const [length, start] = integersOf(absolute(minus(to, from)), from)
   if (length === 0 || length === 0n) return undefined
   return { from: wideOfInteger(start), length: wideOfInteger(length) }

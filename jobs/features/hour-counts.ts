@@ -41,11 +41,7 @@ export class EventCounter {
   }
 }
 
-export function countsOf(
-  streams: Streams,
-  hour: GridHour,
-  hours: readonly GridHour[],
-): HourCounts {
+export function countsOf(streams: Streams, hour: GridHour, hours: readonly GridHour[]): HourCounts {
   const index = hours.indexOf(hour)
   const counts = Object.entries(streams).map(([channel, { event_counts, known }]) => [
     channel,

@@ -138,9 +138,7 @@ export class LevelFlow {
   }
 
   #isMissed(rank: number): boolean {
-    return (
-      this.#has_missed[rank] === 1 || (this.#update_count === 0 && isMissing(this.#now[rank]!))
-    )
+    return this.#has_missed[rank] === 1 || (this.#update_count === 0 && isMissing(this.#now[rank]!))
   }
 
   #depthCount(): number {

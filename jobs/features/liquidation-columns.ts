@@ -7,11 +7,7 @@ import type { LiquidationChunk } from '../day/events.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { type Grid, rowOf } from '../day/grid.ts'
 
-const NAMES = [
-  'liquidation_count',
-  'liquidation_buy_volume',
-  'liquidation_sell_volume',
-] as const
+const NAMES = ['liquidation_count', 'liquidation_buy_volume', 'liquidation_sell_volume'] as const
 
 export type LiquidationColumns = Columns<(typeof NAMES)[number]>
 

@@ -110,7 +110,15 @@ export async function buildSymbolDay(
   const grid = gridOf(first_ts, exchange_day.last_ts, step_us)
   const built = resume === undefined ? grid : gridOf(resume.from, exchange_day.last_ts, step_us)
   const hours = hoursOf(built)
-  const day: DayPart = { reader, symbol, exchange_day, grid: built, hours, from: resume?.from, signal }
+  const day: DayPart = {
+    reader,
+    symbol,
+    exchange_day,
+    grid: built,
+    hours,
+    from: resume?.from,
+    signal,
+  }
 
   const quotes = await foldQuotes(day, carried.quote)
   const trades = await foldTrades(day)
@@ -154,7 +162,12 @@ export async function buildSymbolDay(
   const windows = Object.entries(with_before).map(
     ([name, values]) => [name, values.subarray(before)] as const,
   )
-  const columns = { ...common, ...Object.fromEntries(windows), ...marks.columns, ...liquidations.columns }
+  const columns = {
+    ...common,
+    ...Object.fromEntries(windows),
+    ...marks.columns,
+    ...liquidations.columns,
+  }
   const all_streams = {
     ...streams,
     mark_price: { ...marks, known: marks.columns.mark_price },
@@ -210,4 +223,3 @@ async function carriedIn(reader: DayReader, symbol: DaySymbol, from: Micros): Pr
     window: undefined,
   }
 }
-

@@ -2,15 +2,7 @@
  * Features over the last seconds. They are computed from exact values and rounded once. Those that
  * use logarithms are computed at twice a double's precision (logarithm/double-double.ts).
  */
-import {
-  type Decimal,
-  minus,
-  nearest,
-  plus,
-  quotient,
-  times,
-  ZERO,
-} from '#core/decimals.ts'
+import { type Decimal, minus, nearest, plus, quotient, times, ZERO } from '#core/decimals.ts'
 import { LAMBDA_MIN, LAMBDA_WINDOW, VARIANCE_WINDOW } from '#core/features/window.ts'
 import type { Columns } from '../day/grid-columns.ts'
 import { type ExactColumn, exactAt } from './exact-column.ts'
@@ -39,7 +31,11 @@ export function windowColumns(
     realised_variance: squares.hi,
     bipower_variation: products.hi,
     [`realised_variance_${VARIANCE_WINDOW}s`]: trailingSums(squares, VARIANCE_WINDOW, first_row),
-    [`bipower_variation_${VARIANCE_WINDOW}s`]: trailingSums(products, VARIANCE_WINDOW - 1, first_row),
+    [`bipower_variation_${VARIANCE_WINDOW}s`]: trailingSums(
+      products,
+      VARIANCE_WINDOW - 1,
+      first_row,
+    ),
     [`kyle_lambda_${LAMBDA_WINDOW}s`]: kyleLambda(returns, trades),
   }
 }
@@ -88,10 +84,7 @@ function absolute(value: Wide): Wide {
  * the same seconds. The window ends at a second in which either is unknown. Exact sums, one
  * quotient. Kyle (1985), "Continuous Auctions and Insider Trading".
  */
-function kyleLambda(
-  returns: MidReturns,
-  { buy_volume, sell_volume }: SideVolumes,
-): Float64Array {
+function kyleLambda(returns: MidReturns, { buy_volume, sell_volume }: SideVolumes): Float64Array {
   const lambda = new Float64Array(returns.row_count).fill(NaN)
   const points: Point[] = []
   let moments = NO_MOMENTS

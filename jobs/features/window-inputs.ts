@@ -49,7 +49,11 @@ export function lastInputs(inputs: WindowInputs, end: number): WindowInputs {
   const { best_bid, best_ask } = inputs.columns
   const part = ({ column, rest }: ExactColumn): ExactColumn => ({
     column: column.slice(first, end),
-    rest: new Map([...rest].filter(([row]) => row >= first && row < end).map(([row, value]) => [row - first, value])),
+    rest: new Map(
+      [...rest]
+        .filter(([row]) => row >= first && row < end)
+        .map(([row, value]) => [row - first, value]),
+    ),
   })
   return {
     columns: { best_bid: best_bid.slice(first, end), best_ask: best_ask.slice(first, end) },

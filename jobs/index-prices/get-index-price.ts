@@ -124,7 +124,10 @@ function temporaryErrorOf(body: string): string | undefined {
 /** usOut is in microseconds since 1970. */
 const Answer = z.object({
   result: z.object({ index_price: z.number().positive() }),
-  usOut: z.int().min(Date.UTC(2017, 0) * 1_000).lt(Date.UTC(2100, 0) * 1_000),
+  usOut: z
+    .int()
+    .min(Date.UTC(2017, 0) * 1_000)
+    .lt(Date.UTC(2100, 0) * 1_000),
 })
 
 function readAnswer(symbol: string, body: string, now_ms: number): PriceValue {

@@ -69,7 +69,8 @@ function encodeNumbers(
   { from, to }: RowRange,
   { plain }: LeafOptions,
 ): Leaf {
-  const present = nulls === undefined ? values.slice(from, to) : withoutNulls(values, nulls, from, to)
+  const present =
+    nulls === undefined ? values.slice(from, to) : withoutNulls(values, nulls, from, to)
   const is_double = column.type === 'float8'
   const delta = is_double || plain || present.length === 0 ? undefined : encodeDelta(present)
   const bytes = delta ?? bytesOf(is_double ? present : BigInt64Array.from(present, BigInt))
@@ -200,7 +201,9 @@ function definitionLevels(nulls: Uint8Array | undefined, from: number, to: numbe
 }
 
 /** Bounds of values other than NaN. The format wants a zero as -0 in min and as +0 in max. */
-function boundsOf(values: Float64Array): { readonly min: number; readonly max: number } | undefined {
+function boundsOf(
+  values: Float64Array,
+): { readonly min: number; readonly max: number } | undefined {
   let min = Infinity
   let max = -Infinity
   for (let i = 0; i < values.length; i++) {

@@ -79,7 +79,10 @@ export async function* readRows(
 }
 
 /** Columns of the table by name, in the order of `names`. */
-export function columnsByName(table: TableShape, names: readonly string[]): readonly ArchivedColumn[] {
+export function columnsByName(
+  table: TableShape,
+  names: readonly string[],
+): readonly ArchivedColumn[] {
   return names.map((name) => {
     const column = table.columns.find((one) => one.name === name)
     if (column === undefined) throw new Error(`Table ${table.name} has no column ${name}.`)

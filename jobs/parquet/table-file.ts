@@ -133,7 +133,10 @@ export function encodeChunk(
 }
 
 /** Some rows of a column as a data page, independent of its offset in the file. */
-export interface EncodedPage extends Pick<Leaf, 'type' | 'encoding' | 'value_count' | 'statistics'> {
+export interface EncodedPage extends Pick<
+  Leaf,
+  'type' | 'encoding' | 'value_count' | 'statistics'
+> {
   /** Owns its buffer, which can be transferred to another thread. */
   readonly bytes: Uint8Array<ArrayBuffer>
   /** Including the page header. */
@@ -187,7 +190,10 @@ export function chunkOfPages(
         statistics: mergeStatistics(pages.map(({ statistics }) => statistics)),
       },
     },
-    parts: [...(words === undefined ? [] : [words.header, words.body]), ...pages.map(({ bytes }) => bytes)],
+    parts: [
+      ...(words === undefined ? [] : [words.header, words.body]),
+      ...pages.map(({ bytes }) => bytes),
+    ],
     byte_count,
   }
 }

@@ -1,4 +1,6 @@
-/** Where the disk of the database goes: tables, partitions, growth, and what retention would drop. */
+/**
+ * Where the disk of the database goes: tables, partitions, growth, and what retention would drop.
+ */
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { DAY_US, fromMillis, HOUR_US, type Micros, toIso } from '#core/time.ts'
 import { selectPartitions } from './partitions.ts'

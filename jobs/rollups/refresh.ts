@@ -84,7 +84,11 @@ export async function recompute(
 const INVALIDATIONS_MAX = 20_000
 const HOURS_AT_ONCE = 3
 
-async function recomputeInvalidated(pool: Pool, rollup: Rollup, signal: AbortSignal): Promise<Recomputed> {
+async function recomputeInvalidated(
+  pool: Pool,
+  rollup: Rollup,
+  signal: AbortSignal,
+): Promise<Recomputed> {
   const sum = { row_count: 0, invalidation_count: 0, beyond_raw_count: 0 }
   let has_more = true
   while (has_more && !signal.aborted) {

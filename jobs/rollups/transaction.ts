@@ -84,6 +84,8 @@ const LOG_FOR_ARCHIVE = `with threshold as (
 
 /** Ids of all symbols. An index probe skips those without rows in a slice. */
 export async function selectSymbolIds(client: Client): Promise<readonly number[]> {
-  const { rows } = await client.query<{ id: string }>('select id from marketdata.symbols order by id')
+  const { rows } = await client.query<{ id: string }>(
+    'select id from marketdata.symbols order by id',
+  )
   return rows.map(({ id }) => Number(id))
 }

@@ -129,7 +129,10 @@ interface LiveLog {
   stop(): Promise<void>
 }
 
-/** Shows the lines while the run lasts, at most once in LIVE_MS. A line that cannot be shown waits for the end. */
+/**
+ * Shows the lines while the run lasts, at most once in LIVE_MS. A line that cannot be shown waits
+ * for the end.
+ */
 function createLiveLog(pool: Pool, id: string, lines: readonly LogLine[]): LiveLog {
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<unknown> = Promise.resolve()

@@ -36,7 +36,8 @@ export function createConnectionBudget(connection_count = WORK_CONNECTIONS): Con
   }
   return {
     async take(count, work) {
-      if (count > connection_count) throw new RangeError(`There are ${connection_count} connections.`)
+      if (count > connection_count)
+        throw new RangeError(`There are ${connection_count} connections.`)
       const { promise, resolve } = Promise.withResolvers<void>()
       waiting.push({ count, begin: resolve })
       admit()

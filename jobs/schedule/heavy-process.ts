@@ -36,10 +36,14 @@ export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promis
     if (last?.type === 'done') return
     signal.throwIfAborted()
     if (last?.type === 'failed') throw errorFrom(last.failure)
-    throw new OperatorError('heavy_task_ended', `The process of a ${task.kind} task ended early: ${reason}.`, {
-      hint: 'If the system killed it for lack of memory, give it more.',
-      retryable: true,
-    })
+    throw new OperatorError(
+      'heavy_task_ended',
+      `The process of a ${task.kind} task ended early: ${reason}.`,
+      {
+        hint: 'If the system killed it for lack of memory, give it more.',
+        retryable: true,
+      },
+    )
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', stop)

@@ -20,11 +20,7 @@ import {
 import { RETENTION_JOB, runRetention } from '../retention/run-retention.ts'
 import type { RetentionSettings } from '../retention/settings.ts'
 import { runValidation, VALIDATION_JOB } from '../validation/run-validation.ts'
-import {
-  type ConnectionBudget,
-  RETENTION_CONNECTIONS,
-  RUN_CONNECTIONS,
-} from './connections.ts'
+import { type ConnectionBudget, RETENTION_CONNECTIONS, RUN_CONNECTIONS } from './connections.ts'
 import { crontabOf } from './crontab.ts'
 import { findStaleDays, STALE_DAYS_JOB } from './day-tasks.ts'
 import type { RunHeavy } from './heavy-task.ts'
@@ -144,7 +140,10 @@ async function freePartitions(options: ScheduleOptions, signal: AbortSignal): Pr
 /** Its row in job_runs records a failure; the next check is five minutes later. */
 async function validateData({ pool, store, log, now }: ScheduleOptions): Promise<void> {
   await runValidation({ pool, store, log, now }).catch((error: unknown) => {
-    log.warn({ code: 'validation_failed', error: describeError(error) }, 'Cannot validate the data.')
+    log.warn(
+      { code: 'validation_failed', error: describeError(error) },
+      'Cannot validate the data.',
+    )
   })
 }
 

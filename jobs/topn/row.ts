@@ -23,7 +23,10 @@ const SIDES = ['b', 'a'] as const
 /** Columns after the key and final_update_id, all of them double precision. */
 export const VALUE_COLUMNS: readonly string[] = [
   ...SIDES.flatMap((side) =>
-    Array.from({ length: TOP_LEVELS }, (_, rank) => [`${side}${rank + 1}_price`, `${side}${rank + 1}_qty`]),
+    Array.from({ length: TOP_LEVELS }, (_, rank) => [
+      `${side}${rank + 1}_price`,
+      `${side}${rank + 1}_qty`,
+    ]),
   ).flat(),
   'i1',
   'i5',

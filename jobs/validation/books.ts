@@ -18,8 +18,8 @@ interface Book {
 }
 
 /**
- * Along the primary key, symbol by symbol. A diff follows if it names the one before (pu), or begins
- * where that ended. An id that went back is another socket, or a new numbering.
+ * Along the primary key, symbol by symbol. A diff follows if it names the one before (pu), or
+ * begins where that ended. An id that went back is another socket, or a new numbering.
  */
 const BREAKS = `
 select s.exchange || ' ' || s.symbol as symbol, d.diff_count, d.break_count

@@ -1,4 +1,6 @@
-/** Check `datasets`: what the nightly jobs publish for yesterday is there, complete, with its files. */
+/**
+ * Check `datasets`: what the nightly jobs publish for yesterday is there, complete, with its files.
+ */
 import type { Manifest } from '#core/dataset.ts'
 import { describeError } from '#core/errors.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'

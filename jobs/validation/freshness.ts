@@ -58,7 +58,8 @@ function staleOf(streams: readonly RecordedStream[]): readonly Finding[] {
   const about = { check: 'freshness', table_name: channel } as const
   const newest_s = Math.min(...streams.map(({ age_s }) => age_s ?? Infinity))
   if (newest_s > WINDOW_S) {
-    const age = newest_s === Infinity ? `older than ${RECORDED_S} s` : `${Math.round(newest_s)} s old`
+    const age =
+      newest_s === Infinity ? `older than ${RECORDED_S} s` : `${Math.round(newest_s)} s old`
     const sentence = `${exchange} ${channel}: the newest row is ${age}, expected at most ${WINDOW_S} s.`
     return [{ ...about, code: 'table_stale', symbols: [], sentence }]
   }

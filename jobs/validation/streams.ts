@@ -44,11 +44,15 @@ export async function selectRecordedStreams(
       parts.push({ channel, exchange, symbol, age_s, minute_count: minutes?.get(id) })
     }
   }
-  const { rows } = await client.query<Omit<RecordedStream, 'channel' | 'minute_count'>>(PRICES_SQL, [
-    now,
-    RECORDED_S,
-  ])
-  const prices = rows.map((row) => ({ ...row, channel: 'prices' as const, minute_count: undefined }))
+  const { rows } = await client.query<Omit<RecordedStream, 'channel' | 'minute_count'>>(
+    PRICES_SQL,
+    [now, RECORDED_S],
+  )
+  const prices = rows.map((row) => ({
+    ...row,
+    channel: 'prices' as const,
+    minute_count: undefined,
+  }))
   return [...parts, ...prices]
 }
 

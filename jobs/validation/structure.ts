@@ -15,13 +15,23 @@ interface FoundColumn {
 
 export async function checkStructure(client: Client): Promise<Checked> {
   const tables = Object.values(RAW_TABLES)
-  const found = await selectColumns(client, tables.map((table) => table.name))
+  const found = await selectColumns(
+    client,
+    tables.map((table) => table.name),
+  )
   const findings = tables.flatMap((table) =>
-    compareTable(table, found.filter((column) => column.table_name === table.name)),
+    compareTable(
+      table,
+      found.filter((column) => column.table_name === table.name),
+    ),
   )
   const pending = await pendingMigrations(client)
   const missing = pending.map((name) =>
-    finding('migration_missing', null, `Migration ${name} is missing: run \`npx booktape migrate\`.`),
+    finding(
+      'migration_missing',
+      null,
+      `Migration ${name} is missing: run \`npx booktape migrate\`.`,
+    ),
   )
   return {
     looked_at: `${tables.length} tables`,
@@ -32,7 +42,8 @@ export async function checkStructure(client: Client): Promise<Checked> {
 
 function compareTable(table: Table, found: readonly FoundColumn[]): readonly Finding[] {
   const { name } = table
-  if (found.length === 0) return [finding('table_missing', name, `Table marketdata.${name} is missing.`)]
+  if (found.length === 0)
+    return [finding('table_missing', name, `Table marketdata.${name} is missing.`)]
   const findings = table.columns.flatMap((column) => {
     const there = found.find((other) => other.name === column.name)
     if (there === undefined) {

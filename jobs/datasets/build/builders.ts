@@ -19,11 +19,7 @@ export interface Builder {
 }
 
 /** `kept`: hours that earlier builds of the day have finished. */
-export function inlineBuilder(
-  reader: DayReader,
-  signal: AbortSignal,
-  kept?: KeptHours,
-): Builder {
+export function inlineBuilder(reader: DayReader, signal: AbortSignal, kept?: KeptHours): Builder {
   return {
     thread_count: 0,
     build: (task) => makeSymbolDay(reader, task, signal, kept),

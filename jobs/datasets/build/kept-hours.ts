@@ -78,7 +78,9 @@ export async function openKeptHours(options: KeptHoursOptions): Promise<OpenKept
     }
     const { facts, hour } = kept
     const lowest = late.lowest?.get(task.symbol.symbol_id) ?? Infinity
-    return lowest >= hour.read_to && facts === factsOf(options, task, hour.read_to) ? hour : undefined
+    return lowest >= hour.read_to && facts === factsOf(options, task, hour.read_to)
+      ? hour
+      : undefined
   }
   return {
     async find(task) {
@@ -141,7 +143,13 @@ function factsOf({ code, revised }: KeptHoursOptions, task: BuildTask, read_to: 
     .filter((gap) => !gap.repaired && gap.from_ts < read_to)
     .map((gap) => {
       const ends = gap.to_ts < read_to
-      return [gap.channel, gap.from_ts, gap.from_id, ends ? gap.to_ts : null, ends ? gap.to_id : null]
+      return [
+        gap.channel,
+        gap.from_ts,
+        gap.from_id,
+        ends ? gap.to_ts : null,
+        ends ? gap.to_id : null,
+      ]
     })
   const files = revised
     .filter(({ exchange, from }) => exchange === symbol.exchange && from < read_to)

@@ -69,7 +69,10 @@ export async function makeSymbolDay(
     symbol,
     grid,
     fit,
-    coverage: coverageOf(task, hours.map(({ counts }) => counts)),
+    coverage: coverageOf(
+      task,
+      hours.map(({ counts }) => counts),
+    ),
     features: hours.map(({ features }) => features),
     labels: day.labels === undefined ? undefined : hours.map(({ labels }) => labels!),
   }
@@ -78,12 +81,21 @@ export async function makeSymbolDay(
 function* encodeHours(task: BuildTask, day: SymbolDay): Generator<MadeHour> {
   const { exchange, symbol, grid, built, hours, columns, labels } = day
   const ts = gridTimes(built)
-  const partOf = (set: FeatureSet, values: Columns<string>, { first, end }: GridHour): PartBytes => {
+  const partOf = (
+    set: FeatureSet,
+    values: Columns<string>,
+    { first, end }: GridHour,
+  ): PartBytes => {
     const wanted = set.columns.flatMap(({ name }) => {
       const column = values[name]
       return column === undefined ? [] : [[name, column.subarray(first, end)] as const]
     })
-    const rows = { exchange, symbol, ts: ts.subarray(first, end), columns: Object.fromEntries(wanted) }
+    const rows = {
+      exchange,
+      symbol,
+      ts: ts.subarray(first, end),
+      columns: Object.fromEntries(wanted),
+    }
     return encodePart(set.columns, rows, task.places)
   }
   for (const hour of hours) {

@@ -77,7 +77,10 @@ async function fillFiles(
       exchange: symbol.exchange,
       symbol: symbol.symbol,
       grid: recorded.grid,
-      coverage: [covered(recorded, 'book_ticker', quote_count), covered(recorded, 'trades', trade_count)],
+      coverage: [
+        covered(recorded, 'book_ticker', quote_count),
+        covered(recorded, 'trades', trade_count),
+      ],
     })
     onSymbol(summaries.length, day.symbols.length)
   }
@@ -110,7 +113,10 @@ interface RecordedDay {
 }
 
 /** 1 for each second in which the stream was not fully recorded. */
-function blindSeconds({ symbol, exchange_day, grid }: RecordedDay, channel: RawDataset): Uint8Array {
+function blindSeconds(
+  { symbol, exchange_day, grid }: RecordedDay,
+  channel: RawDataset,
+): Uint8Array {
   const blind = blindRows(gapsOf(symbol, channel), grid)
   return exchange_day.channels.includes(channel) ? blind : blind.fill(1)
 }

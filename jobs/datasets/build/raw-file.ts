@@ -53,7 +53,7 @@ export async function createRawFile(
         if (names[i] === EXCHANGE_COLUMN) return undefined
         return kind === 'flags' ? chunk.flags(names[i]!) : chunk.numbers(names[i]!)
       })
-      for (let from = 0; from < chunk.row_count; ) {
+      for (let from = 0; from < chunk.row_count;) {
         const to = Math.min(chunk.row_count, from + GROUP_ROWS - filled)
         for (const [i, source] of sources.entries()) {
           if (source !== undefined) group[i]!.values.set(source.subarray(from, to), filled)

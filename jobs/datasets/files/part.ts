@@ -41,7 +41,9 @@ export function encodePart(
 
 /** Buffers to transfer to another thread instead of copying. */
 export function buffersOfPart({ pages, batch }: PartBytes): readonly ArrayBuffer[] {
-  return [batch.bytes, ...pages.map(({ bytes }) => bytes)].map(({ buffer }) => buffer as ArrayBuffer)
+  return [batch.bytes, ...pages.map(({ bytes }) => bytes)].map(
+    ({ buffer }) => buffer as ArrayBuffer,
+  )
 }
 
 function leafOf(feature: Feature, rows: DatasetRows): Leaf {

@@ -42,7 +42,8 @@ export async function createPartsParquet(
       const bytes: Uint8Array[] = []
       for (const [i, feature] of features.entries()) {
         const pages = parts.map((part) => part.pages[i]!)
-        const dictionary = feature.type === 'string' ? [name[feature.name as keyof SymbolName]] : undefined
+        const dictionary =
+          feature.type === 'string' ? [name[feature.name as keyof SymbolName]] : undefined
         const place = { path_in_schema: [feature.name], dictionary, codec: CODEC, offset } as const
         const chunk = chunkOfPages(pages, place)
         columns.push(chunk.column)

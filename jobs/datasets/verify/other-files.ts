@@ -25,7 +25,8 @@ export async function checkArrow(
     const reader = await openArrow(handle)
     const columns = reader.schema.fields.map((field) => field.name).join(', ')
     const expected = manifest.columns.map((column) => column.name).join(', ')
-    if (columns !== expected) report(name, `Its columns are ${columns}; the manifest says ${expected}.`)
+    if (columns !== expected)
+      report(name, `Its columns are ${columns}; the manifest says ${expected}.`)
     for await (const batch of reader) {
       found_count += batch.numRows
       for (const [i, field] of batch.schema.fields.entries()) {

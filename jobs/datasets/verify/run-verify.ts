@@ -119,7 +119,11 @@ function checkIdentity(
 }
 
 /** A file that the manifest does not name misleads people who list the folder. */
-async function checkFolder(store: ObjectStore, manifest: CheckedManifest, report: Report): Promise<void> {
+async function checkFolder(
+  store: ObjectStore,
+  manifest: CheckedManifest,
+  report: Report,
+): Promise<void> {
   const { date, files, build } = manifest
   // A build without a folder shares the manifest's folder with the folders of other builds.
   if (build === undefined) return
@@ -131,7 +135,11 @@ async function checkFolder(store: ObjectStore, manifest: CheckedManifest, report
   }
 }
 
-async function checkLatest(store: ObjectStore, manifest: CheckedManifest, report: Report): Promise<void> {
+async function checkLatest(
+  store: ObjectStore,
+  manifest: CheckedManifest,
+  report: Report,
+): Promise<void> {
   const { dataset, schema_version, date, complete } = manifest
   const bytes = await store.get(latestKey(dataset))
   if (bytes === undefined) {

@@ -92,7 +92,8 @@ export async function readGroup(
 }
 
 const TYPES: Readonly<Record<string, (element: SchemaElement) => boolean>> = {
-  timestamp_us: ({ type, converted_type }) => type === 'INT64' && converted_type === 'TIMESTAMP_MICROS',
+  timestamp_us: ({ type, converted_type }) =>
+    type === 'INT64' && converted_type === 'TIMESTAMP_MICROS',
   string: ({ type, converted_type }) => type === 'BYTE_ARRAY' && converted_type === 'UTF8',
   float64: ({ type }) => type === 'DOUBLE',
   int64: ({ type, converted_type }) => type === 'INT64' && converted_type === undefined,
@@ -113,7 +114,8 @@ function checkSchema(
     if (field === undefined) continue
     if (TYPES[type]?.(field) !== true) report(`${name} is stored as ${field.type}, not as ${type}.`)
     const is_required = field.repetition_type === 'REQUIRED'
-    if (is_required !== (null_rule === NEVER)) report(`${name} is ${field.repetition_type} in the file.`)
+    if (is_required !== (null_rule === NEVER))
+      report(`${name} is ${field.repetition_type} in the file.`)
   }
   const pairs = new Map(key_value_metadata?.map(({ key, value }) => [key, value]))
   for (const [key, value] of Object.entries({ dataset, schema_version, date })) {
@@ -126,7 +128,8 @@ function findWrong(values: Values, is_never_null: boolean, type: string): string
     const value = values[row]
     const is_null = value === null || value === undefined
     if (is_null && is_never_null) return `is null in row ${row}, but must never be null`
-    if (!is_null && type === 'float64' && !Number.isFinite(value)) return `is ${value} in row ${row}`
+    if (!is_null && type === 'float64' && !Number.isFinite(value))
+      return `is ${value} in row ${row}`
   }
   return undefined
 }

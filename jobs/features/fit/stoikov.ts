@@ -94,7 +94,10 @@ function smallestSpread(spreads: Float64Array): number | undefined {
   return smallest === Infinity ? undefined : smallest
 }
 
-function countSteps({ columns, cut }: Pick<QuoteResult, 'columns' | 'cut'>, spread_unit: number): Steps {
+function countSteps(
+  { columns, cut }: Pick<QuoteResult, 'columns' | 'cut'>,
+  spread_unit: number,
+): Steps {
   const matrix = (): readonly Float64Array[] =>
     Array.from({ length: STATE_COUNT }, () => new Float64Array(STATE_COUNT))
   const steps = { still: matrix(), moving: matrix(), change: new Float64Array(STATE_COUNT) }
@@ -129,7 +132,7 @@ function countSteps({ columns, cut }: Pick<QuoteResult, 'columns' | 'cut'>, spre
 /** States that can lead to a change of the mid, in order. */
 function statesThatMove({ still, moving }: Steps): readonly number[] {
   const found = new Set<number>()
-  for (let grown = -1; grown !== found.size; ) {
+  for (let grown = -1; grown !== found.size;) {
     grown = found.size
     for (let state = 0; state < STATE_COUNT; state++) {
       const does_move = moving[state]!.some((count) => count > 0)

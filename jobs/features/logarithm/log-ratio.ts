@@ -71,9 +71,7 @@ function logOf(x: Wide): Wide {
   const mantissa = { hi: x.hi * power, lo: x.lo * power }
   const near = Math.round(mantissa.hi * CELLS)
   const cell = wide(near / CELLS)
-  const rest = twiceAtanh(
-    divideWide(addWide(mantissa, negateWide(cell)), addWide(mantissa, cell)),
-  )
+  const rest = twiceAtanh(divideWide(addWide(mantissa, negateWide(cell)), addWide(mantissa, cell)))
   const of_cell = addWide(multiplyWide(wide(exponent), LN_2), LN_CELLS[near - CELL_MIN]!)
   return addWide(of_cell, rest)
 }
