@@ -61,14 +61,16 @@ type At<R extends Definition> = { readonly [Path in HonoPath<R['path']>]: Get<R>
 
 /** The range tables. Their routes are declared in a loop, so their paths are listed here. */
 type Ranges = {
-  readonly [Name in
-    | 'quotes'
-    | 'trades'
-    | 'depth'
-    | 'mark-price'
-    | 'liquidations'
-    | 'orderbook-topn'
-    | 'market-data-1s' as `/v1/${Name}/:symbol`]: Get<ReturnType<typeof routeOf>>
+  readonly [
+    Name in
+      | 'quotes'
+      | 'trades'
+      | 'depth'
+      | 'mark-price'
+      | 'liquidations'
+      | 'orderbook-topn'
+      | 'market-data-1s' as `/v1/${Name}/:symbol`
+  ]: Get<ReturnType<typeof routeOf>>
 }
 
 type Api = Ranges &

@@ -34,7 +34,12 @@ import { selectRange } from './queries/range.ts'
 import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
 import { archivedDepth } from './range/archived-depth.ts'
-import { createArchivedFinder, createInstrumentFinder, isAway, symbolsOf } from './range/instruments.ts'
+import {
+  createArchivedFinder,
+  createInstrumentFinder,
+  isAway,
+  symbolsOf,
+} from './range/instruments.ts'
 import { createLatestQuote } from './range/latest-quote.ts'
 import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'

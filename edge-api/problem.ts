@@ -56,10 +56,5 @@ function asProblem(error: unknown): Problem {
       return new Problem(known.status, error.code, known.title, detail, { headers })
     }
   }
-  return new Problem(
-    500,
-    'internal_error',
-    'Internal error.',
-    'The error was logged.',
-  )
+  return new Problem(500, 'internal_error', 'Internal error.', 'The error was logged.')
 }

@@ -41,8 +41,7 @@ export function guard(access: Access): MiddlewareHandler {
 /** Counts the request towards the token's limit, or without a valid token the address's limit. */
 async function identify(access: Access, c: Context): Promise<TokenPayload | undefined> {
   const authorization = c.req.header('authorization')
-  const checked =
-    authorization === undefined ? undefined : await checkToken(access, authorization)
+  const checked = authorization === undefined ? undefined : await checkToken(access, authorization)
   if (checked === undefined || checked instanceof Problem) {
     // A wrong token counts like no token, so guessing tokens is limited too.
     await requireRate(access.limitAddress, c.req.header('cf-connecting-ip') ?? 'unknown')

@@ -114,10 +114,7 @@ function keyOf(c: Context): string {
   return `${pathname}?${searchParams.toString()}#${form}`
 }
 
-async function takeAnswer(
-  response: Response,
-  made?: Uint8Array<ArrayBuffer>,
-): Promise<KeptAnswer> {
+async function takeAnswer(response: Response, made?: Uint8Array<ArrayBuffer>): Promise<KeptAnswer> {
   const body = made ?? new Uint8Array(await response.arrayBuffer())
   const headers = HEADERS.flatMap((name): [string, string][] => {
     const value = response.headers.get(name)

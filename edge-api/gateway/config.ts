@@ -81,9 +81,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     gateway_secret: e.GATEWAY_SECRET,
     log_level: e.LOG_LEVEL,
     tls:
-      e.TLS_CERT_FILE === ''
-        ? undefined
-        : { cert_file: e.TLS_CERT_FILE, key_file: e.TLS_KEY_FILE },
+      e.TLS_CERT_FILE === '' ? undefined : { cert_file: e.TLS_CERT_FILE, key_file: e.TLS_KEY_FILE },
     limits: Object.freeze({
       pool_max: e.POOL_MAX,
       concurrency_max: e.CONCURRENCY_MAX,

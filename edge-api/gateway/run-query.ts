@@ -59,10 +59,7 @@ export async function runQuery(
   limits: GatewayLimits,
 ): Promise<Answer> {
   if (!/^\s*(?:select|with)\b/i.test(statement.query)) {
-    throw new OperatorError(
-      'not_a_select',
-      'A statement must begin with SELECT or WITH.',
-    )
+    throw new OperatorError('not_a_select', 'A statement must begin with SELECT or WITH.')
   }
   const function_name = REFUSED.exec(statement.query)?.[0]
   if (function_name !== undefined) {

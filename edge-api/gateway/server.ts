@@ -85,12 +85,16 @@ function serve({ tls }: GatewayConfig, listener: RequestListener): Server {
     const [cert, key] = [readFileSync(cert_file), readFileSync(key_file)]
     return createTlsServer({ ...TIMEOUTS, minVersion: 'TLSv1.2', cert, key }, listener)
   } catch (cause) {
-    throw new OperatorError('bad_certificate', `The certificate cannot be used: ${String(cause)}.`, {
-      hint:
-        `TLS_CERT_FILE (${cert_file}) and TLS_KEY_FILE (${key_file}) must be PEM files ` +
-        'of the same key pair.',
-      cause,
-    })
+    throw new OperatorError(
+      'bad_certificate',
+      `The certificate cannot be used: ${String(cause)}.`,
+      {
+        hint:
+          `TLS_CERT_FILE (${cert_file}) and TLS_KEY_FILE (${key_file}) must be PEM files ` +
+          'of the same key pair.',
+        cause,
+      },
+    )
   }
 }
 

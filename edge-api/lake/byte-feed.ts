@@ -42,7 +42,7 @@ export class ByteFeed {
 
   /** The next bytes as a stream. Throws RangeError if there are fewer. */
   async *pass(byte_count: number): AsyncGenerator<Uint8Array, void, undefined> {
-    for (let left = byte_count; left > 0; ) {
+    for (let left = byte_count; left > 0;) {
       if (this.#chunk.byteLength === 0) {
         const { done, value } = await this.#chunks.next()
         if (done === true) throw new RangeError(`${left} bytes are missing.`)

@@ -51,7 +51,7 @@ export function isLarge({ chunk }: Leaf): boolean {
 export async function* pagesOf(leaf: Leaf, feed: ByteFeed): AsyncGenerator<LeafPage> {
   let dictionary: Dictionary | undefined
   const packed = { left: 0 }
-  for (let left = Number(leaf.chunk.num_values); left > 0; ) {
+  for (let left = Number(leaf.chunk.num_values); left > 0;) {
     await feed.skip(packed.left)
     const header = await readHeader(feed)
     const { data_page_header, data_page_header_v2, dictionary_page_header } = header

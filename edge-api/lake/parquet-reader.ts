@@ -71,9 +71,7 @@ export function createParquetReader(
     readRows: (groups: readonly GroupPlan[], bytes: FileBytes) => Promise<LakeRows>,
   ): Promise<LakeRows> => {
     budget.openFile()
-    const footer = await memory.run(FOOTER_HELD_BYTES, () =>
-      readable(file, () => readFooter(file)),
-    )
+    const footer = await memory.run(FOOTER_HELD_BYTES, () => readable(file, () => readFooter(file)))
     const columns = [...wanted.columns, wanted.time_column]
     const groups = planOf(footer, { ...wanted, columns })
     const leaves = groups.flatMap((group) => group.leaves)

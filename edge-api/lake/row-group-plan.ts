@@ -35,10 +35,7 @@ export interface GroupPlan {
   readonly leaves: readonly PlacedLeaf[]
 }
 
-export function planRowGroups(
-  metadata: FileMetaData,
-  wanted: WantedRows,
-): readonly GroupPlan[] {
+export function planRowGroups(metadata: FileMetaData, wanted: WantedRows): readonly GroupPlan[] {
   const groups: RowGroup[] = []
   let [sure_rows, sure_numbers] = [0, 0]
   for (const group of groupsWithin(metadata, wanted)) {

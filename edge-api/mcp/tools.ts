@@ -97,7 +97,8 @@ export function pathOf(tool: McpTool, args: Readonly<Record<string, unknown>>): 
   for (const [name, value] of Object.entries(args)) {
     if (!tool.path_arguments.includes(name)) query.set(name, textOf(value))
   }
-  if ('limit' in tool.inputSchema.properties && !query.has('limit')) query.set('limit', LIMIT_DEFAULT)
+  if ('limit' in tool.inputSchema.properties && !query.has('limit'))
+    query.set('limit', LIMIT_DEFAULT)
   return query.size === 0 ? path : `${path}?${query.toString()}`
 }
 

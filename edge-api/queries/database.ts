@@ -153,7 +153,10 @@ async function refusal(response: Response): Promise<OperatorError> {
     })
   }
   await response.body?.cancel()
-  return new OperatorError('gateway_refused', `The database gateway answered with status ${status}.`)
+  return new OperatorError(
+    'gateway_refused',
+    `The database gateway answered with status ${status}.`,
+  )
 }
 
 const UNREACHABLE = 'database_unreachable'

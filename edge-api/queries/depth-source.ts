@@ -6,8 +6,7 @@ import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import { depthChangeOf, type DepthRow } from '../tables/depth-change.ts'
 import type { Database } from './database.ts'
 
-const COLUMNS =
-  'ts_exchange, final_update_id, first_update_id, prev_final_update_id, bids, asks'
+const COLUMNS = 'ts_exchange, final_update_id, first_update_id, prev_final_update_id, bids, asks'
 
 const SNAPSHOT = `
 select ${COLUMNS}
@@ -84,7 +83,7 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
     },
     async snapshotsAfter(from, to) {
       const snapshots: DepthChange[] = []
-      for (let at_ts = from; at_ts < to; ) {
+      for (let at_ts = from; at_ts < to;) {
         const end = micros(Math.min(to, spanEnd(at_ts)))
         snapshots.push(...(await within(LATER_SNAPSHOTS, at_ts, end)))
         at_ts = end
@@ -93,7 +92,7 @@ export function depthSource(db: Database, symbol_id: number): DepthSource {
     },
     async *diffs({ from_ts, from_id, to_ts }) {
       let after: { readonly ts: Micros; readonly id: number } = { ts: from_ts, id: -1 }
-      for (let count = 0; ; ) {
+      for (let count = 0; ;) {
         if (count >= DIFFS_MAX) throw tooFar()
         const end = micros(Math.min(to_ts, spanEnd(after.ts)))
         const rows = await db.query<DepthRow>(DIFFS, [

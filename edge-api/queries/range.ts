@@ -8,13 +8,7 @@
 import { HOUR_US, hourStart, micros, toIso, type Micros } from '#core/time.ts'
 import type { Cursor } from '../tables/cursor.ts'
 import { LEVEL_NUMBERS_MAX } from '../tables/page-size.ts'
-import {
-  type Cell,
-  columnOf,
-  type ColumnKind,
-  type RangeTable,
-  type Row,
-} from '../tables/table.ts'
+import { type Cell, columnOf, type ColumnKind, type RangeTable, type Row } from '../tables/table.ts'
 import type { Database, Parameter } from './database.ts'
 
 export interface RangeArgs {

@@ -135,7 +135,7 @@ async function* mergedChanges(
   to: Micros,
 ): AsyncGenerator<{ readonly kind: unknown; readonly change: DepthChange }> {
   let after: Cursor | null = null
-  for (let row_count = 0; row_count < ROWS_MAX; ) {
+  for (let row_count = 0; row_count < ROWS_MAX;) {
     const page = await readRange({
       table: depth,
       columns: CHANGE,

@@ -40,7 +40,12 @@ export class SecondFold {
       const ts = candleStart(value('bucket'), this.#interval_us)
       const candle = this.#candles.at(-1)
       if (candle?.prices.ts !== ts) {
-        const [open, high, low, close] = [value('open'), value('high'), value('low'), value('close')]
+        const [open, high, low, close] = [
+          value('open'),
+          value('high'),
+          value('low'),
+          value('close'),
+        ]
         const sums = SUMS.map((name) => [name, decimalOf(value(name))])
         const prices = { ts, open, high, low, close }
         this.#candles.push({ prices, sums: Object.fromEntries(sums) as Candle['sums'] })

@@ -51,10 +51,7 @@ export function createInstrumentFinder(
 }
 
 /** For routes that can read the archive: falls back to its list while the database is down. */
-export type FindArchived = (
-  symbol: string,
-  exchange: string | null,
-) => Promise<ArchivedInstrument>
+export type FindArchived = (symbol: string, exchange: string | null) => Promise<ArchivedInstrument>
 
 export function createArchivedFinder(find: FindInstrument, list: ListInstruments): FindArchived {
   return async (symbol, exchange) => {
@@ -67,7 +64,14 @@ export function createArchivedFinder(find: FindInstrument, list: ListInstruments
       const rows = listed.filter(
         (one) => one.symbol === symbol && (exchange === null || one.exchange === exchange),
       )
-      return { ...choose(rows.map((row) => ({ id: NO_ID, ...row })), symbol, exchange), id: null }
+      return {
+        ...choose(
+          rows.map((row) => ({ id: NO_ID, ...row })),
+          symbol,
+          exchange,
+        ),
+        id: null,
+      }
     }
   }
 }

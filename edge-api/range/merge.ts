@@ -1,5 +1,11 @@
 /** Merges rows of several sources in order. A row that several sources have appears once. */
-import { compareToCursor, cursorOf, type ArchivedPart, type RangeTable, type Row } from '../tables/table.ts'
+import {
+  compareToCursor,
+  cursorOf,
+  type ArchivedPart,
+  type RangeTable,
+  type Row,
+} from '../tables/table.ts'
 
 /** Inputs and result are in the order of the table's identity, without duplicates. */
 export function mergeRows(

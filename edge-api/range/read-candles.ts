@@ -72,7 +72,11 @@ export function createCandleReader(sources: CandleSources): ReadCandles {
     const rows = [...hot_rows.filter((row) => !isCold(row)), ...cold.rows]
     const reached = micros(Math.min(hot_to, cold.reached))
     const in_order = rows.toSorted((a, b) => (a['ts'] as number) - (b['ts'] as number))
-    return pageOf(wanted, in_order.filter(({ ts }) => (ts as Micros) < reached), reached)
+    return pageOf(
+      wanted,
+      in_order.filter(({ ts }) => (ts as Micros) < reached),
+      reached,
+    )
   }
 }
 

@@ -242,11 +242,7 @@ function versionsOf(hours: readonly ArchivedHourRow[], start: Micros, end: Micro
 }
 
 /** Whether the hours cover the span. `hours` are in order and all overlap it. */
-export function coversAll(
-  hours: readonly ArchivedHourRow[],
-  start: Micros,
-  end: Micros,
-): boolean {
+export function coversAll(hours: readonly ArchivedHourRow[], start: Micros, end: Micros): boolean {
   return hours.length === (hourStart(micros(end - 1)) - hourStart(start)) / HOUR_US + 1
 }
 

@@ -10,8 +10,7 @@ export function json<S extends z.ZodType>(schema: S, description: string) {
 /** A page of rows, in every format of ../formats/format.ts. */
 export function page<S extends z.ZodType>(schema: S, description: string) {
   return {
-    description:
-      `${description} In every format the Link header (rel="next") names the next page.`,
+    description: `${description} In every format the Link header (rel="next") names the next page.`,
     content: {
       [MEDIA_TYPES.json]: { schema },
       [MEDIA_TYPES.ndjson]: { schema: lines('One line per row: a JSON object as in `rows`.') },

@@ -60,9 +60,7 @@ export function bookRoutes(app: App, deps: Deps): void {
     const at = asked ?? micros(now + CLOCKS_DIFFER_US)
     const ts = asked ?? now
     const max_age_us = max_age_s * SECOND_US
-    const found = await deps.memory.run(BOOK_BYTES, () =>
-      deps.bookAt(instrument, at, max_age_us),
-    )
+    const found = await deps.memory.run(BOOK_BYTES, () => deps.bookAt(instrument, at, max_age_us))
     if (isTooOld(found, ts, max_age_us)) throw noBook(symbol, ts, max_age_s)
     if (found.kind !== 'book') throw bookUnknown(found.since, symbol, asked === undefined)
     const { book, update_id, ts_exchange } = found

@@ -10,7 +10,13 @@ import { cacheLatest, type App, type Deps } from '../deps.ts'
 import { Problem } from '../problem.ts'
 import type { Instrument } from '../range/instruments.ts'
 import { CollectorBook, CollectorHistory } from '../schemas/collector-schema.ts'
-import { exchangeQuery, query, rangeShape, resolveRange, symbolPath } from '../schemas/parameters.ts'
+import {
+  exchangeQuery,
+  query,
+  rangeShape,
+  resolveRange,
+  symbolPath,
+} from '../schemas/parameters.ts'
 import { decimalText, decimalsIn, roundedText, type Decimals } from '../tables/decimal-text.ts'
 import { BOOK_BYTES, heldBytes } from '../tables/page-size.ts'
 import { cursorKinds, type Row } from '../tables/table.ts'

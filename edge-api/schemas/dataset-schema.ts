@@ -94,12 +94,16 @@ export const manifestShape = {
     .string()
     .refine((text) => parseDay(text) !== undefined)
     .openapi({ format: 'date', example: '2024-08-08' }),
-  build: z.string().regex(BUILD_NAME).optional().openapi({
-    example: '5f3a90c1d2e4b687',
-    description:
-      'Hash of the content. The files are in the folder build=<hash> next to the manifest. ' +
-      'Absent from old manifests, whose files are next to the manifest itself.',
-  }),
+  build: z
+    .string()
+    .regex(BUILD_NAME)
+    .optional()
+    .openapi({
+      example: '5f3a90c1d2e4b687',
+      description:
+        'Hash of the content. The files are in the folder build=<hash> next to the manifest. ' +
+        'Absent from old manifests, whose files are next to the manifest itself.',
+    }),
   complete: z
     .boolean()
     .openapi({ description: 'False if the dataset was built before the day was over.' }),

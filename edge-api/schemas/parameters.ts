@@ -43,9 +43,7 @@ export function query<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 const symbolName = () =>
-  text(`a symbol name of ${SYMBOL_RULE}`, (value) =>
-    isSymbolName(value) ? value : undefined,
-  )
+  text(`a symbol name of ${SYMBOL_RULE}`, (value) => (isSymbolName(value) ? value : undefined))
 
 export const symbolPath = z.object({
   symbol: symbolName().openapi({

@@ -27,9 +27,12 @@ export const pageShape = {
   from: time('Start of the range, inclusive.'),
   to: time('End of the range, exclusive.'),
   row_count: count,
-  next: z.string().nullable().openapi({
-    description:
-      'Path of the next page; null on the last page. Rows that arrive between two requests cause ' +
-      'no duplicates and no omissions.',
-  }),
+  next: z
+    .string()
+    .nullable()
+    .openapi({
+      description:
+        'Path of the next page; null on the last page. Rows that arrive between two requests cause ' +
+        'no duplicates and no omissions.',
+    }),
 }

@@ -110,7 +110,7 @@ const Gap = z
     channel: z.enum(CHANNELS),
     from_ts: time(
       'ts_exchange of the last event before the gap. If the stream had no events then: the last ' +
-      'time at which it was known to work.',
+        'time at which it was known to work.',
     ),
     to_ts: time('ts_exchange of the first event after the gap; null until it ends.').nullable(),
     from_id: z.int().nullable(),
@@ -196,11 +196,14 @@ export const DatasetList = z
 export const DatasetDates = z
   .object({
     name: z.string(),
-    latest_date: z.string().nullable().openapi({
-      description:
-        'The date that `yesterday` refers to: the newest complete day, or the newest day if ' +
-        'none is complete.',
-    }),
+    latest_date: z
+      .string()
+      .nullable()
+      .openapi({
+        description:
+          'The date that `yesterday` refers to: the newest complete day, or the newest day if ' +
+          'none is complete.',
+      }),
     dates: z.array(z.object({ date: z.string(), schema_version: z.int() })).readonly(),
   })
   .openapi('DatasetDates')

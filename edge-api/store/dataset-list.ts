@@ -69,10 +69,7 @@ export async function versionsOf(store: ObjectReader, name: string): Promise<rea
     .toSorted((a, b) => b - a)
 }
 
-async function summarise(
-  store: ObjectReader,
-  name: string,
-): Promise<DatasetSummary | undefined> {
+async function summarise(store: ObjectReader, name: string): Promise<DatasetSummary | undefined> {
   for (const schema_version of await versionsOf(store, name)) {
     const dates = await publishedOf(store, name, schema_version)
     const [first_date, last_date] = [dates[0], dates.at(-1)]

@@ -14,5 +14,8 @@ export function depthChangeOf(row: DepthRow): DepthChange {
 }
 
 function pairsOf(numbers: Float64Array): readonly Level[] {
-  return Array.from({ length: numbers.length / 2 }, (_, i) => [numbers[2 * i]!, numbers[2 * i + 1]!])
+  return Array.from({ length: numbers.length / 2 }, (_, i) => [
+    numbers[2 * i]!,
+    numbers[2 * i + 1]!,
+  ])
 }

@@ -35,7 +35,10 @@ export function rowsThatFit(columns: readonly RangeColumn[], limit: number): num
 }
 
 /** Bytes held while a page with these columns is built: rows, text and answer. */
-export function heldBytes(columns: readonly Pick<RangeColumn, 'name' | 'kind'>[], limit: number): number {
+export function heldBytes(
+  columns: readonly Pick<RangeColumn, 'name' | 'kind'>[],
+  limit: number,
+): number {
   const row_bytes = columns.reduce((sum, { name, kind }) => {
     const cell_bytes = kind === 'levels' ? LEVEL_ROW_BYTES : CELL_BYTES[kind]
     return sum + name.length + NAME_EXTRA_BYTES + cell_bytes

@@ -5,12 +5,7 @@ import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { DAY_US, SECOND_US } from '#core/time.ts'
 import { decimalText, decimalsIn, roundedText } from './decimal-text.ts'
 import { candle_columns, market_data_1s_columns } from './market-data-columns.ts'
-import {
-  rawColumns,
-  type ArchivedPart,
-  type RangeColumn,
-  type RangeTable,
-} from './table.ts'
+import { rawColumns, type ArchivedPart, type RangeColumn, type RangeTable } from './table.ts'
 import { orderbook_topn_columns } from './topn-columns.ts'
 
 const MINUTES_5_US = 300 * SECOND_US
@@ -69,8 +64,7 @@ const mid = ofBest(
     name: 'mid',
     description: '(best_ask + best_bid) / 2, with one more decimal; null if a side is empty',
   },
-  (best_bid, best_ask, decimal_count) =>
-    roundedText(middle(best_bid, best_ask), decimal_count + 1),
+  (best_bid, best_ask, decimal_count) => roundedText(middle(best_bid, best_ask), decimal_count + 1),
 )
 
 export const quotes = rawTable(
