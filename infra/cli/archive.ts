@@ -99,7 +99,10 @@ export function codecArgument(text: string): Codec {
 }
 
 /** The hour, or the finished hours of the day; undefined for neither: every hour that is due. */
-function spanOf({ hour, date }: ArchiveFlags): { readonly from: Micros; readonly to: Micros } | undefined {
+function spanOf({
+  hour,
+  date,
+}: ArchiveFlags): { readonly from: Micros; readonly to: Micros } | undefined {
   if (hour !== undefined) return { from: hour, to: micros(hour + HOUR_US) }
   if (date === undefined) return undefined
   const { from, to } = dayRange(date)

@@ -45,8 +45,13 @@ export async function runDatasetsByHand(services: Services, date: Day): Promise<
         `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
         ...files
           .filter(({ format }) => format !== CSV_FORMAT)
-          .map((file) => `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`),
-        ...(csv.length === 0 ? [] : [`CSV files in the Tardis format: ${csv.length}, ${csv_bytes} bytes`]),
+          .map(
+            (file) =>
+              `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`,
+          ),
+        ...(csv.length === 0
+          ? []
+          : [`CSV files in the Tardis format: ${csv.length}, ${csv_bytes} bytes`]),
       ]
       process.stdout.write(`${lines.join('\n')}\n`)
     }
@@ -62,7 +67,14 @@ export async function runStaleDaysByHand(services: Services, is_dry_run: boolean
       process.stdout.write(`${job} of ${date}: ${why}.\n`)
       if (is_dry_run) continue
       const keep_replaced_h = parseKeepReplacedHours(process.env)
-      const options = { ...services, date, log: silentLogger, now: Date.now, signal, keep_replaced_h }
+      const options = {
+        ...services,
+        date,
+        log: silentLogger,
+        now: Date.now,
+        signal,
+        keep_replaced_h,
+      }
       if (job === DATASETS_JOB) await runDatasets(options)
       else await runFeatures({ ...options, ...parseFeaturesSettings(process.env) })
       process.stdout.write(`${job} of ${date}: rebuilt.\n`)

@@ -3,7 +3,11 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { describeError, OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
-import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
+import {
+  createObjectStore,
+  type ObjectStore,
+  type ObjectStoreConfig,
+} from '#core/node/object-store.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { requireSession } from '#core/node/session-check.ts'
 import { parseDay, type Day, type Micros } from '#core/time.ts'
@@ -288,7 +292,13 @@ function runTable(runs: readonly JobRun[]): string {
   ])
   const widths = head.map((_, i) => Math.max(...[head, ...lines].map((line) => line[i]!.length)))
   return [head, ...lines]
-    .map((line) => `${line.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}\n`)
+    .map(
+      (line) =>
+        `${line
+          .map((cell, i) => cell.padEnd(widths[i]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
     .join('')
 }
 

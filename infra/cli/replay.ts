@@ -22,7 +22,12 @@ export function replayCommand(): Command {
         .default('socket'),
     )
     .option('--data-dir <dir>', 'where to keep the data (default: a temporary folder)')
-    .option('--speed <speed>', 'max, real, or a multiple such as 10x (sockets only)', checkSpeed, 'max')
+    .option(
+      '--speed <speed>',
+      'max, real, or a multiple such as 10x (sockets only)',
+      checkSpeed,
+      'max',
+    )
     .option('--export-dir <dir>', 'copy the dataset files into this folder')
     .option('--keep', 'keep the temporary folder')
     .action(async (files: readonly string[], flags: Flags) => {

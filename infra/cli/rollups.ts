@@ -33,7 +33,9 @@ export async function runRollupsByHand(
 export function momentArgument(text: string): Micros {
   const ms = Date.parse(text)
   if (!/^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:\d{2})$/.test(text) || Number.isNaN(ms)) {
-    throw new InvalidArgumentError('Expected a time with a time zone, such as 2026-03-01T12:00:00Z.')
+    throw new InvalidArgumentError(
+      'Expected a time with a time zone, such as 2026-03-01T12:00:00Z.',
+    )
   }
   return fromMillis(ms)
 }

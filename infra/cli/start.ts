@@ -38,7 +38,12 @@ export function startCommand(): Command {
       'use the six ports from here (default: any free ports)',
       wholeNumber(1_024, 65_530),
     )
-    .option('--rate <events>', 'events per second of the simulated market', wholeNumber(1, 100_000), 1_000)
+    .option(
+      '--rate <events>',
+      'events per second of the simulated market',
+      wholeNumber(1, 100_000),
+      1_000,
+    )
     .addOption(
       new Option('--index-prices <how>', "Deribit's index prices: socket, poll (each minute), off")
         .choices(['socket', 'poll', 'off'])

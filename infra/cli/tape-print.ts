@@ -42,8 +42,8 @@ export function listTape(dir: string): string {
 }
 
 /**
- * Prints the tape as a recording: header, frames, REST answers and, on request, marks. Returns false
- * if a part of the tape is damaged.
+ * Prints the tape as a recording: header, frames, REST answers and, on request, marks. Returns
+ * false if a part of the tape is damaged.
  */
 export async function catTape(
   options: CatOptions,

@@ -94,7 +94,11 @@ function importCommand(): Command {
 function placed(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('--data-dir <dir>', 'folder of the local stack; the tape is in its subfolder tape', '.data')
+    .option(
+      '--data-dir <dir>',
+      'folder of the local stack; the tape is in its subfolder tape',
+      '.data',
+    )
     .option('--tape-dir <dir>', 'folder of the tape itself')
     .allowExcessArguments(false)
 }

@@ -44,7 +44,12 @@ function createCommand(): Command {
     .allowExcessArguments(false)
     .action(async (flags: CreateFlags) => {
       const secret = secretOf(flags.dataDir, process.env['TOKEN_SECRET'])
-      const { text, payload } = await mintToken(secret, flags.scope, flags.days, fromMillis(Date.now()))
+      const { text, payload } = await mintToken(
+        secret,
+        flags.scope,
+        flags.days,
+        fromMillis(Date.now()),
+      )
       const until = new Date(payload.expires_at * 1_000).toISOString()
       process.stderr.write(`Token ${payload.id}: ${payload.scopes.join(', ')}, until ${until}.\n`)
       process.stdout.write(`${text}\n`)
@@ -59,7 +64,9 @@ function revokeCommand(): Command {
       new Option('--data-dir <dir>', `a local stack (default: ${DATA_DIR})`).conflicts('env'),
     )
     .option('--env <name>', 'a worker on Cloudflare: an environment in edge-api/wrangler.jsonc')
-    .addOption(new Option('--persist-to <dir>', "wrangler's local state instead of Cloudflare").hideHelp())
+    .addOption(
+      new Option('--persist-to <dir>', "wrangler's local state instead of Cloudflare").hideHelp(),
+    )
     .allowExcessArguments(false)
     .action(async (id: string, flags: RevokeFlags) => {
       if (flags.env === undefined) {

@@ -144,7 +144,9 @@ function everyone(fleet: Fleet, named: readonly string[] | undefined): readonly 
   )
 }
 
-/** What depends on the exchange is asked of named ingestors, or of the only one. Errors: Problem. */
+/**
+ * What depends on the exchange is asked of named ingestors, or of the only one. Errors: Problem.
+ */
 function one(fleet: Fleet, named: readonly string[] | undefined): readonly string[] {
   const ids = everyone(fleet, named)
   if (named !== undefined || ids.length === 1) return ids

@@ -129,7 +129,10 @@ export type HistoryPoint = readonly [
   backlog_bytes: number | null,
 ]
 
-/** ok: as usual. late, silent: longer without a frame than is usual. unheard: no open socket carries it. */
+/**
+ * ok: as usual. late, silent: longer without a frame than is usual. unheard: no open socket carries
+ * it.
+ */
 export type Pace = 'ok' | 'late' | 'silent' | 'unheard' | 'refused' | 'new'
 
 export interface CellView {
@@ -161,7 +164,9 @@ export interface SymbolDetail {
   readonly exchange: string
   readonly symbol: string
   readonly streams: readonly (StreamView & { readonly ingestor_id: string })[]
-  /** By channel, events of each minute of the last hour that is kept, oldest first; null: not known. */
+  /**
+   * By channel, events of each minute of the last hour that is kept, oldest first; null: not known.
+   */
   readonly minutes: readonly {
     readonly channel: string
     readonly from: string
@@ -244,7 +249,9 @@ export interface DaySummary {
   readonly is_complete: boolean
   readonly row_count: number
   readonly symbol_count: number
-  /** Share of the symbols' seconds that are there, 0 to 1; of a day so far, of its seconds so far. */
+  /**
+   * Share of the symbols' seconds that are there, 0 to 1; of a day so far, of its seconds so far.
+   */
   readonly coverage: number
   readonly gap_count: number
   readonly bytes: number

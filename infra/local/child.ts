@@ -52,7 +52,12 @@ export function startChild(options: ChildOptions): Child {
     cwd: fileURLToPath(ROOT),
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', TZ: 'UTC', ...options.env },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '',
+      TZ: 'UTC',
+      ...options.env,
+    },
   })
   closeSync(log)
   const ended = new Promise<string>((resolve) => {

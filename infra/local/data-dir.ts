@@ -89,10 +89,14 @@ export async function openDataDir(dir: string, launcher?: ProcessIdentity): Prom
     mkdirSync(path, { recursive: true, mode: 0o755 })
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {
-    throw new OperatorError('data_dir_unusable', `The data directory ${dir} cannot be used: ${String(cause)}.`, {
-      hint: 'Choose another --data-dir that you can write to.',
-      cause,
-    })
+    throw new OperatorError(
+      'data_dir_unusable',
+      `The data directory ${dir} cannot be used: ${String(cause)}.`,
+      {
+        hint: 'Choose another --data-dir that you can write to.',
+        cause,
+      },
+    )
   }
   const lock_file = join(path, 'stack.lock')
   await takeLock(lock_file, path, launcher)
@@ -130,7 +134,9 @@ export function readStackFile(dir: string): StackFile {
 /** Reads DATA_DIR/secrets.json; the stack need not be running. */
 export function readSecrets(dir: string): Secrets {
   const file = join(dir, 'secrets.json')
-  const secrets = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>) : {}
+  const secrets = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Secrets>)
+    : {}
   if (secrets.token_secret !== undefined) return secrets as Secrets
   throw new OperatorError('no_secrets', `${resolve(dir)} has no secret to sign tokens with.`, {
     hint: '`npm start` creates it. Or use another folder (--data-dir) or secret (TOKEN_SECRET).',
@@ -183,7 +189,9 @@ async function endOrphans(children_file: string): Promise<void> {
   if (!existsSync(children_file)) return
   let orphans: ProcessIdentity[]
   try {
-    orphans = (JSON.parse(readFileSync(children_file, 'utf8')) as ProcessIdentity[]).filter(isRunning)
+    orphans = (JSON.parse(readFileSync(children_file, 'utf8')) as ProcessIdentity[]).filter(
+      isRunning,
+    )
   } catch {
     orphans = []
   }

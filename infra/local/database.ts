@@ -13,12 +13,17 @@ export interface DatabaseUrls {
   readonly edge_url: string
 }
 
-export async function prepareDatabase(superuser_url: string, edge_password: string): Promise<DatabaseUrls> {
+export async function prepareDatabase(
+  superuser_url: string,
+  edge_password: string,
+): Promise<DatabaseUrls> {
   const owner = new URL(superuser_url)
   owner.pathname = `/${DATABASE}`
   const server = createPool(superuser_url, 'booktape-setup', 1)
   try {
-    const { rowCount } = await server.query('select from pg_database where datname = $1', [DATABASE])
+    const { rowCount } = await server.query('select from pg_database where datname = $1', [
+      DATABASE,
+    ])
     if (rowCount === 0) await server.query(`create database ${DATABASE}`)
   } finally {
     await server.end()
@@ -36,7 +41,10 @@ export async function prepareDatabase(superuser_url: string, edge_password: stri
   return { owner_url: owner.href, edge_url: edge.href }
 }
 
-async function ensureEdgeLogin(pool: ReturnType<typeof createPool>, password: string): Promise<void> {
+async function ensureEdgeLogin(
+  pool: ReturnType<typeof createPool>,
+  password: string,
+): Promise<void> {
   // `create role` takes no parameters, so the password's alphabet is checked.
   if (!/^[A-Za-z0-9_-]{16,128}$/.test(password)) {
     const message =

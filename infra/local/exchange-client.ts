@@ -7,7 +7,10 @@ import type { SourceStatus } from './exchange/source.ts'
 export async function startPlaying(exchange_url: string): Promise<void> {
   const answer = await fetch(`${exchange_url}/_exchange/replay/start`, { method: 'POST' })
   if (!answer.ok) {
-    throw new OperatorError('replay_refused', `The exchange server refused to play: ${await answer.text()}`)
+    throw new OperatorError(
+      'replay_refused',
+      `The exchange server refused to play: ${await answer.text()}`,
+    )
   }
 }
 

@@ -68,14 +68,17 @@ const UNNAMED_SPEED_MS: Readonly<Record<string, number>> = { 'binance-spot': 1_0
  */
 function depthOf(summary: RecordingSummary): DepthChoice {
   const names = Object.keys(summary.streams).flatMap((stream) => parseStreamName(stream) ?? [])
-  const has = (stream_class: string): boolean => names.some((name) => name.stream_class === stream_class)
+  const has = (stream_class: string): boolean =>
+    names.some((name) => name.stream_class === stream_class)
   const deepest = ([20, 10, 5] as const).find((level_count) => has(`depth${level_count}`))
   const streams: DepthStream[] = [
     ...(has('depth') ? (['diff'] as const) : []),
     ...(deepest === undefined ? [] : ([`partial${deepest}`] as const)),
   ]
   const leading = has('depth') ? 'depth' : `depth${deepest ?? ''}`
-  const { interval_ms } = names.find((name) => name.stream_class === leading) ?? { interval_ms: 100 }
+  const { interval_ms } = names.find((name) => name.stream_class === leading) ?? {
+    interval_ms: 100,
+  }
   const recorded_ms = interval_ms ?? UNNAMED_SPEED_MS[summary.exchange] ?? 250
   const speeds = isExchange(summary.exchange) ? adapterFor(summary.exchange).depth_intervals_ms : []
   const has_speed =

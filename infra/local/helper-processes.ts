@@ -14,7 +14,11 @@ function childPids(): readonly number[] {
   const tasks = '/proc/self/task'
   if (existsSync(tasks)) {
     return readdirSync(tasks).flatMap((task) =>
-      readFileSync(`${tasks}/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+      readFileSync(`${tasks}/${task}/children`, 'utf8')
+        .trim()
+        .split(' ')
+        .filter(Boolean)
+        .map(Number),
     )
   }
   try {

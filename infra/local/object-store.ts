@@ -21,7 +21,10 @@ export async function startObjectStore(options: {
   readonly buckets?: readonly [string, ...string[]]
 }): Promise<LocalObjectStore> {
   const { access_key_id, secret_access_key, buckets = [BUCKET] } = options
-  const experimentalS3Credentials = { accessKeyId: access_key_id, secretAccessKey: secret_access_key }
+  const experimentalS3Credentials = {
+    accessKeyId: access_key_id,
+    secretAccessKey: secret_access_key,
+  }
   const contents =
     'export default { fetch() { return new Response(' +
     '"This is the object store. Use the S3 API.", { status: 404 }) } }'

@@ -105,9 +105,13 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   while (!isReady(options.dir, child.pid)) {
     if (ended !== undefined || performance.now() > deadline) {
       child.kill('SIGKILL')
-      throw new OperatorError('postgres_start_failed', `Postgres did not start: ${ended ?? 'timeout'}.`, {
-        hint: `Its log is ${log_file}.`,
-      })
+      throw new OperatorError(
+        'postgres_start_failed',
+        `Postgres did not start: ${ended ?? 'timeout'}.`,
+        {
+          hint: `Its log is ${log_file}.`,
+        },
+      )
     }
     await sleep(5)
   }
@@ -134,7 +138,11 @@ function chooseLaunch(binary: string, dir: string): Launch {
   if (process.getuid?.() !== 0) return { ids: {}, command: plain }
   mkdirSync(dir, { recursive: true })
   for (const { uid, gid } of unprivilegedUsers()) {
-    const check = spawnSync('/bin/sh', ['-c', 'test -x "$0" && test -x "$1"', binary, dirname(dir)], { uid, gid })
+    const check = spawnSync(
+      '/bin/sh',
+      ['-c', 'test -x "$0" && test -x "$1"', binary, dirname(dir)],
+      { uid, gid },
+    )
     if (check.status === 0) return { ids: { uid, gid }, command: plain }
   }
   // Only root can enter a parent of the folder.
@@ -177,9 +185,18 @@ function initialise(options: PostgresOptions, initdb: string, launch: Launch): v
     const args = ['-D', dir, '-U', USER, '--pwfile', password_file, '--auth=scram-sha-256']
     // The builtin locale provider is new in Postgres 17.
     const builtin = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
-    const locale = ['--encoding=UTF8', '--locale=C', ...(options.bin_dir === undefined ? builtin : [])]
+    const locale = [
+      '--encoding=UTF8',
+      '--locale=C',
+      ...(options.bin_dir === undefined ? builtin : []),
+    ]
     const command = launch.command(initdb, [...args, ...locale, '--no-sync', '--no-instructions'])
-    execFileSync(...command, { ...launch.ids, stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment(), cwd: '/' })
+    execFileSync(...command, {
+      ...launch.ids,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: plainEnvironment(),
+      cwd: '/',
+    })
     remove(options.dir)
     renameSync(dir, options.dir)
   } catch (cause) {

@@ -48,7 +48,11 @@ export type ExchangeSource =
     }
   | { readonly kind: 'replay'; readonly files: readonly string[]; readonly speed: string }
 
-export function exchangeProgram(data_dir: DataDir, port: number, source: ExchangeSource): ChildOptions {
+export function exchangeProgram(
+  data_dir: DataDir,
+  port: number,
+  source: ExchangeSource,
+): ChildOptions {
   const chosen: Record<string, string> =
     source.kind === 'sim'
       ? {
@@ -109,7 +113,11 @@ export function ingestorProgram(data_dir: DataDir, options: IngestorOptions): Ch
 /** A second ingestor that records index prices of Deribit: of the real one if there is no URL. */
 export function indexIngestorProgram(
   data_dir: DataDir,
-  { database_url, exchange_url, names }: {
+  {
+    database_url,
+    exchange_url,
+    names,
+  }: {
     readonly database_url: string
     readonly exchange_url: string | undefined
     readonly names: readonly string[]
@@ -155,7 +163,9 @@ export function jobsProgram(
   /** Settings of retention; jobs run by hand use them too. */
   settings: Readonly<Record<string, string>>,
   /** Index prices to poll, and the server to poll; undefined: none. */
-  polled: { readonly names: readonly string[]; readonly exchange_url: string | undefined } | undefined,
+  polled:
+    | { readonly names: readonly string[]; readonly exchange_url: string | undefined }
+    | undefined,
 ): ChildOptions {
   return {
     name: 'jobs',
@@ -182,7 +192,12 @@ export function jobsProgram(
 export function consoleProgram(
   data_dir: DataDir,
   port: number,
-  { database_url, store, settings, ingestors }: {
+  {
+    database_url,
+    store,
+    settings,
+    ingestors,
+  }: {
     readonly database_url: string
     readonly store: ObjectStoreConfig
     /** Of retention, as the jobs daemon has them. */
@@ -227,7 +242,11 @@ export function gatewayProgram(data_dir: DataDir, port: number, edge_url: string
 export function workerProgram(
   data_dir: DataDir,
   port: number,
-  bindings: { readonly database_url: string; readonly gateway_url: string; readonly store: ObjectStoreConfig },
+  bindings: {
+    readonly database_url: string
+    readonly gateway_url: string
+    readonly store: ObjectStoreConfig
+  },
 ): ChildOptions {
   const environment = {
     DATABASE_URL: bindings.database_url,
@@ -247,7 +266,9 @@ export function workerProgram(
       BUNDLE_DIR: data_dir.join('work', 'worker'),
       PERSIST_DIR: data_dir.join('work', 'miniflare'),
       REVOKED_FILE: data_dir.join('revoked-tokens'),
-      ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [`BINDING_${name}`, value])),
+      ...Object.fromEntries(
+        Object.entries(environment).map(([name, value]) => [`BINDING_${name}`, value]),
+      ),
     },
   }
 }

@@ -33,7 +33,9 @@ export async function followRevoked(
 
 function readIds(file: string): readonly string[] {
   try {
-    return readFileSync(file, 'utf8').split('\n').filter((line) => line !== '')
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

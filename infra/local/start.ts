@@ -76,12 +76,16 @@ export async function runStart(options: StartOptions): Promise<void> {
     line.say(reason)
     shutdown.begin('fatal', 1)
   })
-  const shutdown = onShutdown(createLogger('stack', 'error'), async (reason) => {
-    line.say(`Stopping (${reason}). The ingestor stops first and commits what it received.`)
-    await supervisor.stopAll()
-    data_dir.release()
-    line.say('Stopped.')
-  }, 120_000)
+  const shutdown = onShutdown(
+    createLogger('stack', 'error'),
+    async (reason) => {
+      line.say(`Stopping (${reason}). The ingestor stops first and commits what it received.`)
+      await supervisor.stopAll()
+      data_dir.release()
+      line.say('Stopped.')
+    },
+    120_000,
+  )
   watchLauncher(options.launcher, () => shutdown.begin('the launcher is gone'))
   try {
     await startEverything(options, ports, data_dir, supervisor, line)
@@ -152,7 +156,9 @@ async function startEverything(
     ingestors: [ingestor, index_ingestor].filter((program) => program !== undefined),
   })
   const [worker, { url: console_url }] = await Promise.all([
-    supervisor.start(workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store })),
+    supervisor.start(
+      workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store }),
+    ),
     supervisor.start(own_console),
     supervisor.start(gateway),
     supervisor.start(jobs),
@@ -163,7 +169,8 @@ async function startEverything(
     console_url: String(console_url),
     console_token: data_dir.secrets.console_token,
     gateway_url,
-    exchange_url: feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
+    exchange_url:
+      feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
     object_store: store,
     jobs_settings: settings,
     environments: Object.fromEntries(

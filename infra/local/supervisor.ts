@@ -40,7 +40,8 @@ export function createSupervisor(
   const services: Service[] = []
   let stopping = false
 
-  const remember = (): void => data_dir.writeChildren(services.flatMap((service) => service.identities()))
+  const remember = (): void =>
+    data_dir.writeChildren(services.flatMap((service) => service.identities()))
 
   /** Restarts a service that exits by itself; gives up if it keeps exiting. */
   const keep = (name: string, ended: () => Promise<string>, restart: () => Promise<void>): void => {
@@ -94,7 +95,11 @@ export function createSupervisor(
       })
       const message = await launch()
       remember()
-      keep(options.name, () => child.ended, async () => void (await launch()))
+      keep(
+        options.name,
+        () => child.ended,
+        async () => void (await launch()),
+      )
       return message
     },
 

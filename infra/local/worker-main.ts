@@ -20,10 +20,17 @@ async function main(): Promise<void> {
   const bundle = await buildWorker(BUNDLE_DIR!)
   const bindings = Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
-      name.startsWith('BINDING_') && value !== undefined ? [[name.slice('BINDING_'.length), value]] : [],
+      name.startsWith('BINDING_') && value !== undefined
+        ? [[name.slice('BINDING_'.length), value]]
+        : [],
     ),
   )
-  const worker = await startWorker({ port: Number(PORT), bundle, bindings, persist_dir: PERSIST_DIR! })
+  const worker = await startWorker({
+    port: Number(PORT),
+    bundle,
+    bindings,
+    persist_dir: PERSIST_DIR!,
+  })
   const revoked = await followRevoked(REVOKED_FILE!, worker.revokeToken, (error) => {
     const fields = { code: 'revoke_failed', error: describeError(error) }
     log.error(fields, 'Could not read the list of revoked tokens.')

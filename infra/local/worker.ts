@@ -49,7 +49,15 @@ export async function buildWorker(out_dir: string): Promise<WorkerBundle> {
   if (readText(stamp_path) !== stamp) {
     rmSync(out_dir, { recursive: true, force: true })
     mkdirSync(out_dir, { recursive: true })
-    await runWrangler(['deploy', '--env', 'production', '--dry-run', '--minify', '--outdir', out_dir])
+    await runWrangler([
+      'deploy',
+      '--env',
+      'production',
+      '--dry-run',
+      '--minify',
+      '--outdir',
+      out_dir,
+    ])
     cpSync(join(ROOT, 'edge-api', 'dist', 'public'), assets_dir, { recursive: true })
     writeFileSync(stamp_path, stamp)
   }

@@ -34,7 +34,10 @@ export async function runWrangler(args: readonly string[]): Promise<string> {
     )
     return stdout
   } catch (cause) {
-    const { stderr = '', stdout = '' } = cause as { readonly stderr?: string; readonly stdout?: string }
+    const { stderr = '', stdout = '' } = cause as {
+      readonly stderr?: string
+      readonly stdout?: string
+    }
     const said = stderr.trim() || stdout.trim()
     throw new OperatorError('wrangler_failed', `wrangler ${args.slice(0, 2).join(' ')}: ${said}`, {
       hint: `Run \`npx wrangler ${args.slice(0, 2).join(' ')}\` in edge-api/ to see it.`,

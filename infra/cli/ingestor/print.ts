@@ -7,8 +7,10 @@ const NAMES_TOLD = 12
 
 export function statusText(status: StatusView): string {
   const { ingestor, state, desired, actual, feed, tape, writer, books, gaps } = status
-  const wanted = typeof desired.symbols === 'string' ? desired.symbols : JSON.stringify(desired.symbols)
-  const by = desired.changed_by === null ? '' : `, by ${desired.changed_by} at ${desired.changed_at}`
+  const wanted =
+    typeof desired.symbols === 'string' ? desired.symbols : JSON.stringify(desired.symbols)
+  const by =
+    desired.changed_by === null ? '' : `, by ${desired.changed_by} at ${desired.changed_at}`
   const lines = [
     `${ingestor.ingestor_id} (${ingestor.exchange}) is ${words(state)}, up for ${duration(ingestor.uptime_s)}.`,
     `  wanted    ${desired.recording}, symbols ${short(wanted)}, revision ${desired.revision} (${desired.source}${by})`,
@@ -20,12 +22,23 @@ export function statusText(status: StatusView): string {
     `  gaps      ${number(gaps.open_holes)} have not ended${gaps.open_holes === 0 ? '' : `: ${gaps.open_hole_names.join(', ')}`}; ${number(gaps.gaps_open)} open and ${number(gaps.gaps_repaired)} refilled in 24 h`,
   ]
   if (actual.streams_refused > 0) {
-    lines.push(`  refused   ${number(actual.streams_refused)} streams; \`booktape streams\` says why`)
+    lines.push(
+      `  refused   ${number(actual.streams_refused)} streams; \`booktape streams\` says why`,
+    )
   }
   return `${lines.join('\n')}\n`
 }
 
-export function summaryText({ ingestor, state, actual, feed, writer, tape, books, gaps }: StatusView): string {
+export function summaryText({
+  ingestor,
+  state,
+  actual,
+  feed,
+  writer,
+  tape,
+  books,
+  gaps,
+}: StatusView): string {
   const parts = [
     `${ingestor.ingestor_id} (${ingestor.exchange}) is ${words(state)}`,
     `${number(actual.streams_heard)} of ${number(actual.streams_wanted)} streams are heard`,
@@ -40,7 +53,16 @@ export function summaryText({ ingestor, state, actual, feed, writer, tape, books
 }
 
 /** For those who watch without a terminal: the time, and what changes. */
-export function watchLine({ clock, state, actual, feed, writer, tape, books, gaps }: StatusView): string {
+export function watchLine({
+  clock,
+  state,
+  actual,
+  feed,
+  writer,
+  tape,
+  books,
+  gaps,
+}: StatusView): string {
   return [
     `${clock.now.slice(0, 19)}Z`,
     words(state),
@@ -60,7 +82,11 @@ export function streamsText(streams: readonly StreamView[]): string {
     one.refusal !== null ? 'refused' : one.is_heard ? 'heard' : 'not heard',
     one.silent_ms === null ? '-' : `${(one.silent_ms / 1_000).toFixed(1)} s`,
     number(one.frame_count),
-    one.is_book_in_sequence === null ? '' : one.is_book_in_sequence ? 'book in sequence' : 'book lost',
+    one.is_book_in_sequence === null
+      ? ''
+      : one.is_book_in_sequence
+        ? 'book in sequence'
+        : 'book lost',
     one.open_hole === null ? '' : `hole: ${one.open_hole.cause} since ${one.open_hole.since}`,
     one.refusal ?? '',
   ])
@@ -68,7 +94,8 @@ export function streamsText(streams: readonly StreamView[]): string {
 }
 
 export function changeText(answer: ChangeAnswer): string {
-  if (!answer.is_changed) return `Nothing changes: it is so already (revision ${answer.revision}).\n`
+  if (!answer.is_changed)
+    return `Nothing changes: it is so already (revision ${answer.revision}).\n`
   const { result } = answer
   const will = answer.is_dry_run ? 'would be ' : ''
   const lines = [
@@ -91,7 +118,9 @@ export function auditText(entries: readonly AuditEntry[]): string {
     actor,
     origin,
     action,
-    result === null ? '' : `+${result.streams_added_count} -${result.streams_removed_count} streams`,
+    result === null
+      ? ''
+      : `+${result.streams_added_count} -${result.streams_removed_count} streams`,
     short(JSON.stringify(request)),
   ])
   return table([['revision', 'at', 'who', 'from', 'what', 'result', 'request'], ...rows])
@@ -106,7 +135,10 @@ function named(label: string, names: readonly string[], count: number): readonly
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   const line = (row: readonly string[]): string =>
-    row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd()
   return `${rows.map(line).join('\n')}\n`
 }
 

@@ -1,4 +1,7 @@
-/** What Postgres holds: tables with their partitions, growth, what may leave it, and what is archived. */
+/**
+ * What Postgres holds: tables with their partitions, growth, what may leave it, and what is
+ * archived.
+ */
 import type { Pool } from '#core/node/pool.ts'
 import { fromMillis, HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
 import { selectPartitions } from '../../../jobs/retention/partitions.ts'
@@ -118,7 +121,9 @@ function tableOf(
   }
 }
 
-/** Partitions belong to their table. Sizes take a lock of a relation for no longer than its look. */
+/**
+ * Partitions belong to their table. Sizes take a lock of a relation for no longer than its look.
+ */
 const TABLES = `
   select coalesce(parent.relname, c.relname) as name,
     sum(pg_total_relation_size(c.oid))::float8 as bytes,

@@ -1,4 +1,7 @@
-/** Asks one ingestor's admin API, over its unix socket or the network, within limits of time and size. */
+/**
+ * Asks one ingestor's admin API, over its unix socket or the network, within limits of time and
+ * size.
+ */
 import { request as httpRequest, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 

@@ -66,7 +66,8 @@ export function createFleet({ endpoints, token }: FleetOptions): Fleet {
   const known = new Map<string, Known>()
   for (const endpoint of endpoints) known.set(endpoint, unknownYet(endpoint))
   let streams:
-    { readonly at_ms: number; readonly answer: Promise<readonly IngestorStreams[]> } | undefined
+    | { readonly at_ms: number; readonly answer: Promise<readonly IngestorStreams[]> }
+    | undefined
 
   const refreshOne = async (key: string, one: Known): Promise<void> => {
     const endpoint = reachable(one)

@@ -1,4 +1,7 @@
-/** The last hour of a few figures, a point every five seconds. Kept in memory: it begins with the console. */
+/**
+ * The last hour of a few figures, a point every five seconds. Kept in memory: it begins with the
+ * console.
+ */
 import type { HistoryPoint } from '../wire.ts'
 
 const POINTS_MAX = 720

@@ -23,12 +23,17 @@ interface Seen {
   readonly at_ms: number
   /** Undefined until enough is known. */
   readonly frames_per_ms: number | undefined
-  /** Longest wait that ended, fading. Trades come in bursts: their waits are longer than chance has it. */
+  /**
+   * Longest wait that ended, fading. Trades come in bursts: their waits are longer than chance has
+   * it.
+   */
   readonly wait_ms: number
   readonly silent_ms: number
 }
 
-/** A multiple of the mean wait: of frames that come by chance, once in 10^10 and in 20,000 waits. */
+/**
+ * A multiple of the mean wait: of frames that come by chance, once in 10^10 and in 20,000 waits.
+ */
 const SILENT_MEANS = 25
 const LATE_MEANS = 10
 /** And of the longest wait. */

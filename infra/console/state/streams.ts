@@ -1,4 +1,6 @@
-/** All streams of all ingestors as a grid: a line a symbol, a cell a channel, each with its pace. */
+/**
+ * All streams of all ingestors as a grid: a line a symbol, a cell a channel, each with its pace.
+ */
 import { CHANNELS } from '#core/market.ts'
 import type { IngestorStreams } from '../ingestors/fleet.ts'
 import type { CellView, IngestorView, StreamsView, SymbolView } from '../wire.ts'

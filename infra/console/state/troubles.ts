@@ -1,4 +1,6 @@
-/** What an operator should know now, in words, the worst first: a pure function of what was found. */
+/**
+ * What an operator should know now, in words, the worst first: a pure function of what was found.
+ */
 import type {
   DiskView,
   IngestorView,
@@ -23,7 +25,9 @@ export interface Facts {
 }
 
 const LAG_MS_MAX = 5_000
-/** Streams that speak by the clock, and so often that silence is no chance. Others may just rest. */
+/**
+ * Streams that speak by the clock, and so often that silence is no chance. Others may just rest.
+ */
 const STEADY = ['book_ticker', 'depth_events', 'mark_price']
 const OFTEN_MS = 1_000
 /** What an hour may add before retention comes to it. */

@@ -1,6 +1,7 @@
 /**
  * Looks at the whole installation over and over, and keeps one picture of it for everybody. While
- * somebody watches it looks more often. Every look has a limit of time and of its own kind runs once.
+ * somebody watches it looks more often. Every look has a limit of time and of its own kind runs
+ * once.
  */
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'

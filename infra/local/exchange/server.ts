@@ -36,7 +36,8 @@ export interface ExchangeOptions {
   /** Default: the venue of the recordings, or USD-M for a simulation. */
   readonly venue?: VenueName
   readonly source:
-    ({ readonly kind: 'sim' } & SimulationOptions) | ({ readonly kind: 'replay' } & ReplayOptions)
+    | ({ readonly kind: 'sim' } & SimulationOptions)
+    | ({ readonly kind: 'replay' } & ReplayOptions)
   readonly limits?: Partial<ExchangeLimits>
   /** By default a simulation disconnects slow clients, and a replay waits for them. */
   readonly slow_client?: SlowClientRule['kind']
@@ -110,7 +111,7 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
     if (kind !== 'replay' || state !== 'waiting') {
       throw new OperatorError(
         'replay_not_possible',
-        `Cannot start a replay: the source (${kind}) is ${state}.`
+        `Cannot start a replay: the source (${kind}) is ${state}.`,
       )
     }
     source.start()

@@ -83,8 +83,7 @@ export function createSimulation(options: SimulationOptions, hub: Hub): Source {
     rest,
     indexes,
     topicsOf(stream): readonly Topic[] {
-      const special =
-        indexes.topicOf(stream) ?? board.topicOf(stream) ?? bybit.topicOf(stream)
+      const special = indexes.topicOf(stream) ?? board.topicOf(stream) ?? bybit.topicOf(stream)
       return special === undefined ? market.topicsOf(stream) : [special]
     },
     openingFrame: (stream) => bybit.openingFrame(stream),

@@ -40,7 +40,7 @@ export class TruthLog {
     if (this.#lines === '') return
     const bytes = Buffer.from(this.#lines)
     this.#lines = ''
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at)
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at)
   }
 
   close(): void {

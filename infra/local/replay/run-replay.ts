@@ -52,7 +52,8 @@ export async function runReplay(options: ReplayOptions): Promise<number> {
   const stop = async (): Promise<void> => {
     await supervisor.stopAll()
     data_dir.release()
-    if (options.data_dir === undefined && !options.keep) rmSync(folder, { recursive: true, force: true })
+    if (options.data_dir === undefined && !options.keep)
+      rmSync(folder, { recursive: true, force: true })
   }
   const shutdown = onShutdown(createLogger('replay', 'error'), stop, 120_000, 1)
   watchLauncher(options.launcher, () => shutdown.begin('the launcher is gone'))
@@ -85,9 +86,13 @@ async function readSummaries(options: ReplayOptions): Promise<readonly Recording
   for (const file of options.files) {
     const summary = await summariseRecording(file)
     if (!isExchange(summary.exchange)) {
-      throw new OperatorError('unknown_exchange', `${file} is a recording of ${summary.exchange}.`, {
-        hint: `This build records ${EXCHANGES.join(', ')}.`,
-      })
+      throw new OperatorError(
+        'unknown_exchange',
+        `${file} is a recording of ${summary.exchange}.`,
+        {
+          hint: `This build records ${EXCHANGES.join(', ')}.`,
+        },
+      )
     }
     recordings.push({ file, summary })
   }
@@ -190,7 +195,9 @@ function describe(
   }
 }
 
-function addUp(parts: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {
+function addUp(
+  parts: readonly Readonly<Record<string, number>>[],
+): Readonly<Record<string, number>> {
   const total: Record<string, number> = {}
   for (const part of parts) {
     for (const [name, count] of Object.entries(part)) total[name] = (total[name] ?? 0) + count

@@ -81,7 +81,11 @@ async function untilCommitted(
   }
 }
 
-function hasArrived({ streams, snapshots }: Ledger, counts: FollowCounts, waited_ms: number): boolean {
+function hasArrived(
+  { streams, snapshots }: Ledger,
+  counts: FollowCounts,
+  waited_ms: number,
+): boolean {
   const sent = streams.reduce((count, stream) => count + stream.sent_count, 0)
   // The ingestor requests a book shortly after its first diffs; a short recording ends before.
   const is_asked = snapshots.symbols_left_count === 0 || waited_ms > ASKING_LIMIT_MS
@@ -123,12 +127,17 @@ async function untilPlayed(
     const status = await exchangeStatus(exchange_url)
     if (status.state === 'done') return
     if (status.state === 'failed') {
-      throw new OperatorError('replay_failed', `The exchange server stopped playing: ${status.error}`)
+      throw new OperatorError(
+        'replay_failed',
+        `The exchange server stopped playing: ${status.error}`,
+      )
     }
     if (performance.now() - printed_at > 5_000) {
       printed_at = performance.now()
       const rows = Object.values(inbox.status()?.rows_committed ?? {}).reduce((a, b) => a + b, 0)
-      say(`  ${status.frames_published} of ${status.frames_total} frames played, ${rows} rows committed`)
+      say(
+        `  ${status.frames_published} of ${status.frames_total} frames played, ${rows} rows committed`,
+      )
     }
     await sleep(POLL_MS)
   }

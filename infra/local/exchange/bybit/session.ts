@@ -49,13 +49,7 @@ class BybitSession implements Client {
   readonly #conn_id = randomUUID()
   readonly #topics = new Map<string, readonly Topic[]>()
 
-  constructor(
-    ws: WebSocket,
-    socket: Socket,
-    hub: Hub,
-    source: BybitSource,
-    options: BybitOptions,
-  ) {
+  constructor(ws: WebSocket, socket: Socket, hub: Hub, source: BybitSource, options: BybitOptions) {
     this.outbox = new Outbox(socket)
     this.#ws = ws
     this.#socket = socket

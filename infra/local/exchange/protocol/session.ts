@@ -65,7 +65,13 @@ class Session implements Client {
   #pong_at = performance.now()
   #ping_payload = ''
 
-  constructor(ws: WebSocket, socket: Socket, hub: Hub, source: Pick<Source, 'topicsOf'>, options: SessionOptions) {
+  constructor(
+    ws: WebSocket,
+    socket: Socket,
+    hub: Hub,
+    source: Pick<Source, 'topicsOf'>,
+    options: SessionOptions,
+  ) {
     const { limits } = options
     this.combined = options.combined
     this.in_microseconds = options.in_microseconds

@@ -7,7 +7,14 @@ import { OperatorError } from '#core/errors.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { TIME_UNITS, type TimeUnit } from '#core/time-source.ts'
 import { DAY_US, dayOf, micros, type Day, type Micros } from '#core/time.ts'
-import { eventTime, noteDecimals, parseObject, readFrame, streamOf, type Decimals } from './frame.ts'
+import {
+  eventTime,
+  noteDecimals,
+  parseObject,
+  readFrame,
+  streamOf,
+  type Decimals,
+} from './frame.ts'
 import { readTextLines, type TextLine } from './text-lines.ts'
 
 export interface RecordingHeader {
@@ -84,35 +91,36 @@ export async function summariseRecording(
     if (seen === undefined) decimals.set(symbol, (seen = { price: undefined, qty: undefined }))
     noteDecimals(payload, seen)
   }
-  for await (const lines of readLines(path)) for (const line of lines) {
-    if (line.kind === 'header') {
-      exchange = line.exchange
-      time_unit = line.time_unit
-      for (const symbol of line.symbols) symbols.add(symbol)
-      continue
+  for await (const lines of readLines(path))
+    for (const line of lines) {
+      if (line.kind === 'header') {
+        exchange = line.exchange
+        time_unit = line.time_unit
+        for (const symbol of line.symbols) symbols.add(symbol)
+        continue
+      }
+      if (from_ts === null || line.ts < from_ts) from_ts = line.ts
+      if (to_ts === null || line.ts > to_ts) to_ts = line.ts
+      counts[line.kind] += 1
+      if (line.kind === 'rest') {
+        const symbol = symbolOfPath(line.path)
+        const body = parseObject(line.data)
+        if (symbol !== undefined && body !== undefined) note(symbol, body)
+        onRest?.(line)
+        continue
+      }
+      const stream = streamOf(line.data)
+      if (stream === undefined) {
+        counts.unroutable += 1
+        continue
+      }
+      streams.set(stream, (streams.get(stream) ?? 0) + 1)
+      const frame = readFrame(line.data)
+      if (frame === undefined || !isSymbolName(frame.symbol)) continue
+      symbols.add(frame.symbol)
+      note(frame.symbol, frame.payload)
+      day_indexes.add(Math.floor((eventTime(frame.payload, time_unit) ?? line.ts) / DAY_US))
     }
-    if (from_ts === null || line.ts < from_ts) from_ts = line.ts
-    if (to_ts === null || line.ts > to_ts) to_ts = line.ts
-    counts[line.kind] += 1
-    if (line.kind === 'rest') {
-      const symbol = symbolOfPath(line.path)
-      const body = parseObject(line.data)
-      if (symbol !== undefined && body !== undefined) note(symbol, body)
-      onRest?.(line)
-      continue
-    }
-    const stream = streamOf(line.data)
-    if (stream === undefined) {
-      counts.unroutable += 1
-      continue
-    }
-    streams.set(stream, (streams.get(stream) ?? 0) + 1)
-    const frame = readFrame(line.data)
-    if (frame === undefined || !isSymbolName(frame.symbol)) continue
-    symbols.add(frame.symbol)
-    note(frame.symbol, frame.payload)
-    day_indexes.add(Math.floor((eventTime(frame.payload, time_unit) ?? line.ts) / DAY_US))
-  }
   return {
     exchange,
     time_unit,

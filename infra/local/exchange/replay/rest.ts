@@ -131,11 +131,18 @@ export class ReplayRest implements RestSource {
     const closeTime = this.nowMs()
     const openTime = closeTime - DAY_MS
     const played = [
-      ...(this.#agg_trades.get(symbol)?.rows() ?? []).map(({ p, q, T }) => ({ price: p, qty: q, time: T })),
+      ...(this.#agg_trades.get(symbol)?.rows() ?? []).map(({ p, q, T }) => ({
+        price: p,
+        qty: q,
+        time: T,
+      })),
       ...(this.#trades.get(symbol)?.rows() ?? []),
     ].filter(({ time }) => time >= openTime)
     const volume = played.reduce((sum, { qty }) => sum + Number(qty), 0)
-    const quote_volume = played.reduce((sum, { price, qty }) => sum + Number(price) * Number(qty), 0)
+    const quote_volume = played.reduce(
+      (sum, { price, qty }) => sum + Number(price) * Number(qty),
+      0,
+    )
     return {
       symbol,
       lastPrice: played.at(-1)?.price ?? '0',

@@ -45,18 +45,17 @@ export class DepthFeed {
   emit(hub: Hub, style: PayloadStyle, scribe: Scribe, book: Book, now_ms: number): void {
     if (this.#first_u === 0 || now_ms % this.#interval_ms >= 100) return
     const write = this.#level_count === undefined ? style.depth : style.partialDepth
-    const payload =
-      !hub.wantsPayload(this.#topic)
-        ? ''
-        : write(scribe, {
-            sent_ms: now_ms,
-            ts_ms: this.#ts_ms,
-            first_u: this.#first_u,
-            last_u: this.#last_u,
-            previous_u: this.#previous_u,
-            bids: this.#levels(book, 'bid'),
-            asks: this.#levels(book, 'ask'),
-          })
+    const payload = !hub.wantsPayload(this.#topic)
+      ? ''
+      : write(scribe, {
+          sent_ms: now_ms,
+          ts_ms: this.#ts_ms,
+          first_u: this.#first_u,
+          last_u: this.#last_u,
+          previous_u: this.#previous_u,
+          bids: this.#levels(book, 'bid'),
+          asks: this.#levels(book, 'ask'),
+        })
     hub.publish(this.#topic, this.#last_u, this.#ts_ms, payload)
     this.#previous_u = this.#last_u
     this.#first_u = 0

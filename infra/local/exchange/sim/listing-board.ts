@@ -44,7 +44,10 @@ export class ListingBoard {
 
   #list(symbol: string, before: ListedMarket | undefined): void {
     const simulated = namedSymbols([symbol])[0]!
-    this.#listings.set(symbol, before === undefined ? simulated.listing : { ...before, is_trading: true })
+    this.#listings.set(
+      symbol,
+      before === undefined ? simulated.listing : { ...before, is_trading: true },
+    )
     this.#market.add(simulated)
     this.#publish(symbol, 'TRADING')
   }
@@ -66,5 +69,9 @@ export class ListingBoard {
 /** Prices keep moving by the old tick, which is a multiple of the new one. */
 function withFinerTick(listing: ListedMarket): ListedMarket {
   const price_decimals = listing.price_decimals + 1
-  return { ...listing, price_decimals, tick_size: (Number(listing.tick_size) / 10).toFixed(price_decimals) }
+  return {
+    ...listing,
+    price_decimals,
+    tick_size: (Number(listing.tick_size) / 10).toFixed(price_decimals),
+  }
 }

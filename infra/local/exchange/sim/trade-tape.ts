@@ -68,10 +68,9 @@ export class TradeTape {
     this.#last_price = price
     const topic = this.trade_topic
     if (topic !== undefined) {
-      const payload =
-        this.#hub.wantsPayload(topic)
-          ? this.#style.trade(this.#scribe, { id, price, qty, is_buyer_maker }, ts_ms)
-          : ''
+      const payload = this.#hub.wantsPayload(topic)
+        ? this.#style.trade(this.#scribe, { id, price, qty, is_buyer_maker }, ts_ms)
+        : ''
       this.#hub.publish(topic, id, ts_ms, payload)
     }
     if (this.#pending?.price !== price || this.#pending.is_buyer_maker !== is_buyer_maker) {
@@ -104,8 +103,9 @@ export class TradeTape {
     this.#agg_trades.push([id, ts_ms, price, qty, non_rpi_qty, first_id, last_id, maker])
     const topic = this.agg_topic
     if (topic === undefined) return
-    const payload =
-      this.#hub.wantsPayload(topic) ? this.#style.aggTrade(this.#scribe, trade, now_ms) : ''
+    const payload = this.#hub.wantsPayload(topic)
+      ? this.#style.aggTrade(this.#scribe, trade, now_ms)
+      : ''
     this.#hub.publish(topic, id, ts_ms, payload)
   }
 
