@@ -26,14 +26,23 @@ test('only the database must be set', () => {
 })
 
 test('lists are trimmed, symbols keep their spelling, and each name counts once', () => {
-  const config = parseConfig({ DATABASE_URL, SYMBOLS: ' btcusdt, ETHUSDT,,btcusdt ', CHANNELS: 'trades' })
+  const config = parseConfig({
+    DATABASE_URL,
+    SYMBOLS: ' btcusdt, ETHUSDT,,btcusdt ',
+    CHANNELS: 'trades',
+  })
   expect(config.symbols).toEqual(['btcusdt', 'ETHUSDT'])
   expect(config.choice.channels).toEqual(['trades'])
 })
 
 test('a shard has a unique id, which does not depend on the number of shards', () => {
   const idOf = (SHARD: string): string => parseConfig({ DATABASE_URL, SHARD }).ingestor_id
-  expect(['1/2', '2/2', '2/3', '1/1'].map(idOf)).toEqual(['local-shard-1', 'local-shard-2', 'local-shard-2', 'local'])
+  expect(['1/2', '2/2', '2/3', '1/1'].map(idOf)).toEqual([
+    'local-shard-1',
+    'local-shard-2',
+    'local-shard-2',
+    'local',
+  ])
   expect(parseConfig({ DATABASE_URL, SHARD: '2/3', INGESTOR_ID: 'tokyo' })).toMatchObject({
     ingestor_id: 'tokyo',
     shard: { index: 2, count: 3 },
@@ -55,7 +64,11 @@ for (const [DEPTH_SYMBOLS, expected] of [
 }
 
 test('a tier includes all lower ones: 20, 70 and 200 symbols, none twice', () => {
-  for (const [TIER, count] of [['1', 20], ['2', 70], ['3', 200]] as const) {
+  for (const [TIER, count] of [
+    ['1', 20],
+    ['2', 70],
+    ['3', 200],
+  ] as const) {
     const { depth_symbols } = parseConfig({ DATABASE_URL, TIER })
     const symbols = depth_symbols.kind === 'tier' ? symbolsUpToTier(depth_symbols.tier) : []
     expect(new Set(symbols).size).toBe(count)
@@ -71,7 +84,10 @@ for (const [name, env] of [
   ['no depth stream at all', { DEPTH_STREAMS: ',' }],
   ['an unknown speed', { DEPTH_INTERVAL_MS: '1000' }],
   ['a speed of another exchange', { EXCHANGE: 'binance-spot', DEPTH_INTERVAL_MS: '250' }],
-  ['a partial book on an exchange without partial books', { EXCHANGE: 'bybit-linear', DEPTH_STREAMS: 'diff,partial5' }],
+  [
+    'a partial book on an exchange without partial books',
+    { EXCHANGE: 'bybit-linear', DEPTH_STREAMS: 'diff,partial5' },
+  ],
   ['a unit of time that the exchange does not offer', { TIME_UNIT: 'microsecond' }],
   ['every update of a partial book', { DEPTH_STREAMS: 'diff,partial5', DEPTH_INTERVAL_MS: '0' }],
   ['a fourth tier', { TIER: '4' }],
@@ -101,7 +117,20 @@ test('all problems are reported together, and no value that may be a secret', ()
       INGESTOR_ID: 'a b',
       LOG_LEVEL: 'loud',
     })
-  for (const name of ['DATABASE_URL', 'EXCHANGE ', 'EXCHANGE_WS_URL', 'SYMBOLS', 'SHARD', 'REST_WEIGHT_PER_MINUTE', 'CHANNELS', 'TRADE_STREAM', 'TAPE_FSYNC_MS', 'BATCH_ROWS_MAX', 'INGESTOR_ID', 'LOG_LEVEL']) {
+  for (const name of [
+    'DATABASE_URL',
+    'EXCHANGE ',
+    'EXCHANGE_WS_URL',
+    'SYMBOLS',
+    'SHARD',
+    'REST_WEIGHT_PER_MINUTE',
+    'CHANNELS',
+    'TRADE_STREAM',
+    'TAPE_FSYNC_MS',
+    'BATCH_ROWS_MAX',
+    'INGESTOR_ID',
+    'LOG_LEVEL',
+  ]) {
     expect(parse).toThrow(name)
   }
   expect(parse).not.toThrow('secret')
@@ -110,13 +139,15 @@ test('all problems are reported together, and no value that may be a secret', ()
 test('.env.example has every key with its default', () => {
   const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8')
   const section = text.slice(text.indexOf('# --- ingestor'))
-  const listed = new Map([...section.matchAll(/^(?:# )?([A-Z_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!]))
+  const listed = new Map(
+    [...section.matchAll(/^(?:# )?([A-Z_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!]),
+  )
   for (const key of CONFIG_KEYS) expect(listed.has(key), key).toBe(true)
   const defaults = Object.fromEntries([...listed].filter(([key]) => CONFIG_KEYS.includes(key)))
   expect(parseConfig(defaults)).toEqual(parseConfig({ DATABASE_URL: defaults['DATABASE_URL'] }))
 })
 
-test('the exchange\'s address follows from its name, unless another is set', () => {
+test("the exchange's address follows from its name, unless another is set", () => {
   expect(parseConfig({ DATABASE_URL, EXCHANGE: 'deribit' })).toMatchObject({
     ws_url: 'wss://www.deribit.com',
     rest_url: 'https://www.deribit.com',

@@ -139,7 +139,10 @@ test('heartbeats are answered; a cut socket and a kill -9 are gaps in the ledger
   await ingestor.drain()
   expect(await gapsOf(pool)).toEqual([])
 
-  const channels = exchange.ledger().streams.map(({ stream }) => stream).filter((name) => /(btc|eth)_usd$/.test(name))
+  const channels = exchange
+    .ledger()
+    .streams.map(({ stream }) => stream)
+    .filter((name) => /(btc|eth)_usd$/.test(name))
   expect(channels.length).toBe(2)
   await cutAndMiss(exchange, channels)
   await until('both streams deliver again', async () => {
@@ -189,10 +192,17 @@ const TICKERS = join(FEEDS_DIR ?? '', 'deribit-index', 'index_price_from_tickers
 test.skipIf(FEEDS_DIR === undefined || !existsSync(TICKERS))(
   'real index values of 2021 arrive with every digit (needs FEEDS_DIR)',
   async () => {
-    const values = readFileSync(TICKERS, 'utf8').trim().split('\n').map((line): Value => {
-      const row = JSON.parse(line) as { currency: string; timestamp: number; index_price: number }
-      return { name: `${row.currency.toLowerCase()}_usd`, ms: row.timestamp, price: row.index_price }
-    })
+    const values = readFileSync(TICKERS, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line): Value => {
+        const row = JSON.parse(line) as { currency: string; timestamp: number; index_price: number }
+        return {
+          name: `${row.currency.toLowerCase()}_usd`,
+          ms: row.timestamp,
+          price: row.index_price,
+        }
+      })
     const file = recordingOf(values)
     const exchange = await exchangeOf({ source: { kind: 'replay', files: [file], speed: 'max' } })
     const { url, pool } = await createTestDatabase()

@@ -54,7 +54,10 @@ test('every stream that the exchange sent is in its table, with books of the cho
     DEPTH_SYMBOLS: 'BTCUSDT,ETHUSDT',
     DEPTH_STREAMS: 'diff,partial5',
   })
-  await until('a forced order came', () => (ingestor.status()?.rows_committed.liquidations ?? 0) > 1)
+  await until(
+    'a forced order came',
+    () => (ingestor.status()?.rows_committed.liquidations ?? 0) > 1,
+  )
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
   await exchange.settled()
   await ingestor.drain()
@@ -66,7 +69,7 @@ test('every stream that the exchange sent is in its table, with books of the cho
     return [stream, [sent_count, id_sum_mod, first_id, last_id].join(' ')] as const
   })
   expect(await storedStreams(pool)).toEqual(new Map(expected))
-  const { rows } = await pool.query("select cause, channel, from_id, to_id from marketdata.gaps")
+  const { rows } = await pool.query('select cause, channel, from_id, to_id from marketdata.gaps')
   expect(rows).toEqual([])
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)
@@ -138,6 +141,13 @@ test('a symbol is listed, one delisted and one gets a finer tick: all recorded a
   // Killed and never restarted: ten seconds later its streams are lost.
   ingestor.kill('SIGKILL')
   await ingestor.exited
-  await pool.query("update marketdata.tape_positions set updated_at = updated_at - interval '10 seconds'")
-  expect(await unended()).toEqual(['BTCUSDT restart 3', 'ETHUSDT restart 3', 'SOLUSDT delisted 3', 'WIFUSDT restart 3'])
+  await pool.query(
+    "update marketdata.tape_positions set updated_at = updated_at - interval '10 seconds'",
+  )
+  expect(await unended()).toEqual([
+    'BTCUSDT restart 3',
+    'ETHUSDT restart 3',
+    'SOLUSDT delisted 3',
+    'WIFUSDT restart 3',
+  ])
 })

@@ -186,14 +186,29 @@ test('a full tape disconnects and fails its health check; once it has room it re
 })
 
 for (const [name, more, expected] of [
-  ['nonsense in several variables', { DATABASE_URL: 'mysql://x', TRADE_STREAM: 'all', BATCH_ROWS_MAX: '-1' }, ['DATABASE_URL must', 'TRADE_STREAM must', 'BATCH_ROWS_MAX must']],
-  ['a symbol that is not listed', { SYMBOLS: 'BTCUSDT,NOSUCHUSDT' }, ['no active one is named NOSUCHUSDT']],
-  ['a TAPE_MAX_BYTES that cannot hold two segments', { TAPE_MAX_BYTES: '67108864' }, ['The limits of the tape do not fit together']],
+  [
+    'nonsense in several variables',
+    { DATABASE_URL: 'mysql://x', TRADE_STREAM: 'all', BATCH_ROWS_MAX: '-1' },
+    ['DATABASE_URL must', 'TRADE_STREAM must', 'BATCH_ROWS_MAX must'],
+  ],
+  [
+    'a symbol that is not listed',
+    { SYMBOLS: 'BTCUSDT,NOSUCHUSDT' },
+    ['no active one is named NOSUCHUSDT'],
+  ],
+  [
+    'a TAPE_MAX_BYTES that cannot hold two segments',
+    { TAPE_MAX_BYTES: '67108864' },
+    ['The limits of the tape do not fit together'],
+  ],
 ] as const) {
   test(`${name}: a clear sentence and exit code 1`, async () => {
     const exchange = await simulator(100)
     const { url } = await createTestDatabase()
-    const ingestor = startIngestor({ ...environment(exchange, url, join(temporaryDirectory(), 'tape')), ...more })
+    const ingestor = startIngestor({
+      ...environment(exchange, url, join(temporaryDirectory(), 'tape')),
+      ...more,
+    })
     expect(await ingestor.exited).toBe(1)
     for (const words of expected) expect(ingestor.output()).toContain(words)
     expect(ingestor.output()).not.toContain('    at ')

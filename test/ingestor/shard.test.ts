@@ -11,7 +11,8 @@ test('every symbol belongs to exactly one shard, and the shares are about equal'
     )
     expect(shares.flat().toSorted()).toEqual(SYMBOLS.toSorted())
     const fair = SYMBOLS.length / count
-    for (const share of shares) expect(Math.abs(share.length - fair)).toBeLessThan(5 * Math.sqrt(fair) + 1)
+    for (const share of shares)
+      expect(Math.abs(share.length - fair)).toBeLessThan(5 * Math.sqrt(fair) + 1)
   }
 })
 
@@ -42,7 +43,10 @@ test('a shard that gets none of the symbols says so instead of recording nothing
     step_size: 0.001,
   } as const
   const choose = (index: number): readonly string[] =>
-    chooseSymbols({ symbols: 'all', shard: { index, count: 5 } }, { instruments: [listed], left_out: [] })
+    chooseSymbols(
+      { symbols: 'all', shard: { index, count: 5 } },
+      { instruments: [listed], left_out: [] },
+    )
   expect(choose(2)).toEqual(['BTCUSDT'])
   expect(() => choose(1)).toThrow('Shard 1/5 has none of the 1 symbols.')
 })

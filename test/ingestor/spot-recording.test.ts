@@ -65,7 +65,9 @@ async function storedDepth(pool: Pool, symbol: string): Promise<DepthSource> {
     snapshotBefore: async (ts) =>
       events.findLast((event) => event.depth_kind === 'snapshot' && event.ts_exchange <= ts),
     snapshotsAfter: async (from, to) =>
-      events.filter(({ depth_kind, ts_exchange: ts }) => depth_kind === 'snapshot' && ts > from && ts <= to),
+      events.filter(
+        ({ depth_kind, ts_exchange: ts }) => depth_kind === 'snapshot' && ts > from && ts <= to,
+      ),
     async *diffs({ from_ts, from_id, to_ts }) {
       yield* diffs.filter((diff) => {
         const { ts_exchange: ts, final_update_id } = diff
@@ -97,7 +99,9 @@ function endBook(lines: readonly string[], symbol: string): { bids: string[]; as
       else side.set(Number(price), Number(qty))
     }
   }
-  const entries = lines.map((line) => JSON.parse(line) as { t: string; path?: string; data: string })
+  const entries = lines.map(
+    (line) => JSON.parse(line) as { t: string; path?: string; data: string },
+  )
   const rest = entries.find(({ t, path }) => t === 'rest' && path?.includes(symbol) === true)!
   const snapshot = JSON.parse(rest.data) as Wire
   put(sides.bids, snapshot.bids)
@@ -176,7 +180,12 @@ test('quotes without a time: a second replay gives the same rows, and a copy on 
     [ts / 1_000],
   )
   expect(rows).toEqual(
-    [[1, 0], [2, 5], [9, 30_000], [12, 30_001]].map(([update_id, ms]) => ({ update_id, is_same: true, ms })),
+    [
+      [1, 0],
+      [2, 5],
+      [9, 30_000],
+      [12, 30_001],
+    ].map(([update_id, ms]) => ({ update_id, is_same: true, ms })),
   )
 })
 
@@ -185,17 +194,35 @@ test('a recording with microseconds in its header keeps them; with a wrong heade
   const trade = (time: number): string =>
     JSON.stringify({
       stream: 'btcusdt@trade',
-      data: { e: 'trade', E: time, s: 'BTCUSDT', t: 5, p: '1.5', q: '2', T: time, m: true, M: true },
+      data: {
+        e: 'trade',
+        E: time,
+        s: 'BTCUSDT',
+        t: 5,
+        p: '1.5',
+        q: '2',
+        T: time,
+        m: true,
+        M: true,
+      },
     })
   const { url, pool } = await createTestDatabase()
-  for (const [time_unit, row_count] of [['microsecond', 1], [undefined, 0]] as const) {
+  for (const [time_unit, row_count] of [
+    ['microsecond', 1],
+    [undefined, 0],
+  ] as const) {
     const file = join(temporaryDirectory(), 'fine.ndjson')
     const header = { t: 'header', exchange: 'binance-spot', time_unit, symbols: ['BTCUSDT'] }
-    writeFileSync(file, [header, { t: 'ws', ts: T, data: trade(T) }].map((line) => JSON.stringify(line)).join('\n'))
+    writeFileSync(
+      file,
+      [header, { t: 'ws', ts: T, data: trade(T) }].map((line) => JSON.stringify(line)).join('\n'),
+    )
     const counts = await imported(url, file)
     expect(counts.rows.trades).toBe(row_count)
     expect(counts.rejected).toEqual(row_count === 1 ? {} : { out_of_range: 1 })
   }
-  const { rows } = await pool.query('select (extract(epoch from ts_exchange) * 1000000)::bigint as us from marketdata.trades')
+  const { rows } = await pool.query(
+    'select (extract(epoch from ts_exchange) * 1000000)::bigint as us from marketdata.trades',
+  )
   expect(rows).toEqual([{ us: String(T) }])
 })

@@ -12,7 +12,12 @@ const exchanges: ExchangeServer[] = []
 afterAll(() => Promise.all(exchanges.map((exchange) => exchange.stop())))
 
 async function start(more: Readonly<Record<string, string>>) {
-  const source = { kind: 'sim', seed: 11, symbols: ['BTCUSDT', 'ETHUSDT'], events_per_s: 800 } as const
+  const source = {
+    kind: 'sim',
+    seed: 11,
+    symbols: ['BTCUSDT', 'ETHUSDT'],
+    events_per_s: 800,
+  } as const
   const exchange = await startExchange({ port: 0, source, venue: 'binance-spot' })
   exchanges.push(exchange)
   const { url, pool } = await createTestDatabase()
@@ -66,7 +71,10 @@ function sentStreams(exchange: ExchangeServer): ReadonlyMap<string, string> {
 }
 
 test('a socket that announces its end is replaced at once: each event is one row, quotes without a time too', async () => {
-  const { exchange, pool, ingestor } = await start({ DEPTH_SYMBOLS: 'all', DEPTH_STREAMS: 'diff,partial10' })
+  const { exchange, pool, ingestor } = await start({
+    DEPTH_SYMBOLS: 'all',
+    DEPTH_STREAMS: 'diff,partial10',
+  })
   await until('both books are in sequence', () => ingestor.status()?.books_synced === 2)
   const sockets_before = exchange.status().socket_count
   expect(sockets_before).toBe(1)
@@ -99,7 +107,10 @@ test('a socket that announces its end is replaced at once: each event is one row
 })
 
 test('a diff lost in transit: only that book is lost, has a gap, and is in sequence again', async () => {
-  const { exchange, pool, ingestor } = await start({ CHANNELS: 'depth_events', DEPTH_SYMBOLS: 'all' })
+  const { exchange, pool, ingestor } = await start({
+    CHANNELS: 'depth_events',
+    DEPTH_SYMBOLS: 'all',
+  })
   await until('both books are in sequence', () => ingestor.status()?.books_synced === 2)
   exchange.setFaults({ faults: [{ kind: 'drop', streams: 'ethusdt@depth*', count_max: 1 }] })
   await until('a book is lost', () => ingestor.status()?.books_lost === 1)
@@ -110,7 +121,9 @@ test('a diff lost in transit: only that book is lost, has a gap, and is in seque
         where d.symbol_id = g.symbol_id and d.final_update_id = g.to_id
           and d.first_update_id > g.from_id + 1) as fits
     from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id`)
-  expect(rows).toEqual([{ symbol: 'ETHUSDT', channel: 'depth_events', cause: 'sequence', fits: true }])
+  expect(rows).toEqual([
+    { symbol: 'ETHUSDT', channel: 'depth_events', cause: 'sequence', fits: true },
+  ])
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)
 })
@@ -119,7 +132,9 @@ for (const TIME_UNIT of ['millisecond', 'microsecond']) {
   test(`missed trades are refilled over REST with the stream's times, in ${TIME_UNIT}s`, async () => {
     const { exchange, pool, ingestor } = await start({ CHANNELS: 'trades', TIME_UNIT })
     await until('trades are written', () => (ingestor.status()?.rows_committed.trades ?? 0) > 20)
-    exchange.setFaults({ faults: [{ kind: 'drop', streams: '*@aggTrade', probability: 0.2, count_max: 40 }] })
+    exchange.setFaults({
+      faults: [{ kind: 'drop', streams: '*@aggTrade', probability: 0.2, count_max: 40 }],
+    })
     await until('the fault is over', () => exchange.status().faults.length === 0)
     await until('every gap is closed', async () => {
       await ingestor.drain()
@@ -135,7 +150,11 @@ for (const TIME_UNIT of ['millisecond', 'microsecond']) {
         count(*) = count(distinct agg_trade_id) as is_single,
         bool_or(extract(microseconds from ts_exchange)::bigint % 1000 > 0) as has_fine_times
       from marketdata.trades group by symbol_id`)
-    const expected = { is_whole: true, is_single: true, has_fine_times: TIME_UNIT === 'microsecond' }
+    const expected = {
+      is_whole: true,
+      is_single: true,
+      has_fine_times: TIME_UNIT === 'microsecond',
+    }
     expect(rows).toEqual([expected, expected])
     ingestor.kill('SIGTERM')
     expect(await ingestor.exited).toBe(0)

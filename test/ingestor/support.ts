@@ -42,7 +42,8 @@ export function startIngestor(env: Readonly<Record<string, string>>): IngestorPr
   child.on('message', (message: { readonly type: string; readonly counts?: FollowCounts }) => {
     if (message.type === 'ready') ready.resolve()
     if (message.type === 'status') status = message as unknown as IngestorStatus
-    if (message.type === 'drained') for (const resolve of drained.splice(0)) resolve(message.counts!)
+    if (message.type === 'drained')
+      for (const resolve of drained.splice(0)) resolve(message.counts!)
   })
   void exited.then((how) => ready.reject(new Error(`The ingestor ended (${how}): ${output}`)))
   return {
@@ -55,7 +56,9 @@ export function startIngestor(env: Readonly<Record<string, string>>): IngestorPr
         drained.push(resolve)
       })
       child.send({ type: 'drain' })
-      const failed = exited.then((how) => Promise.reject(new Error(`The ingestor ended (${how}): ${output}`)))
+      const failed = exited.then((how) =>
+        Promise.reject(new Error(`The ingestor ended (${how}): ${output}`)),
+      )
       return Promise.race([counts, failed])
     },
     kill: (signal) => void child.kill(signal),
@@ -69,10 +72,15 @@ export function received(ingestor: IngestorProcess, frame_count: number): Promis
 }
 
 /** Waits until `check` is true. The error names what was expected. */
-export async function until(what: string, check: () => boolean | Promise<boolean>, limit_ms = 100_000): Promise<void> {
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  limit_ms = 100_000,
+): Promise<void> {
   const deadline = performance.now() + limit_ms
   while (!(await check())) {
-    if (performance.now() > deadline) throw new Error(`Waited ${limit_ms} ms in vain until ${what}.`)
+    if (performance.now() > deadline)
+      throw new Error(`Waited ${limit_ms} ms in vain until ${what}.`)
     await sleep(20)
   }
 }
@@ -85,11 +93,16 @@ export async function missed(exchange: ExchangeServer, streams: readonly string[
   const countOf = (name: string): number =>
     exchange.ledger().streams.find(({ stream }) => stream === name)!.undelivered_count
   const before = streams.map(countOf)
-  await until('each stream was missed', () => streams.every((name, i) => countOf(name) > before[i]!))
+  await until('each stream was missed', () =>
+    streams.every((name, i) => countOf(name) > before[i]!),
+  )
 }
 
 /** Cuts every socket and blocks reconnects until then. */
-export async function cutAndMiss(exchange: ExchangeServer, streams: readonly string[]): Promise<void> {
+export async function cutAndMiss(
+  exchange: ExchangeServer,
+  streams: readonly string[],
+): Promise<void> {
   const all_missed = missed(exchange, streams)
   exchange.setFaults({ faults: [{ kind: 'refuse' }], actions: [{ kind: 'close_all' }] })
   await all_missed

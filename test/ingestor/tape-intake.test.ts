@@ -9,7 +9,14 @@ import { createTapeIntake, type TapeIntake } from '../../ingestor/tape-intake.ts
 import { followToEnd } from '../../ingestor/writer/follow-to-end.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { openSmall } from './tape/support.ts'
-import { CHOICE, dumpGaps, type Entry, quote, START_MS, temporaryDirectory } from './writer/support.ts'
+import {
+  CHOICE,
+  dumpGaps,
+  type Entry,
+  quote,
+  START_MS,
+  temporaryDirectory,
+} from './writer/support.ts'
 
 test('a mark without room on a full tape waits, and its gap in the ledger is exact', async () => {
   const { url, pool } = await createTestDatabase()
@@ -24,9 +31,13 @@ test('a mark without room on a full tape waits, and its gap in the ledger is exa
   const intake: TapeIntake = createTapeIntake(tape, 1, clock, silentLogger)
   const take = ({ connection, payload, ts_ingest }: Entry): void =>
     intake.takeFrame(connection, payload, ts_ingest)
-  const names = ['BTCUSDT', 'ETHUSDT'].map((symbol) => ({ symbol, channel: 'book_ticker' }) as const)
+  const names = ['BTCUSDT', 'ETHUSDT'].map(
+    (symbol) => ({ symbol, channel: 'book_ticker' }) as const,
+  )
   const lost = (symbol: string): Mark => ({
-    kind: 'deaf', cause: 'tape_full', streams: names.filter((name) => name.symbol === symbol),
+    kind: 'deaf',
+    cause: 'tape_full',
+    streams: names.filter((name) => name.symbol === symbol),
   })
   intake.takeMark({ kind: 'started', streams: names })
   while (tape.full === undefined) {
@@ -43,7 +54,13 @@ test('a mark without room on a full tape waits, and its gap in the ledger is exa
 
   // Postgres is back.
   const dead_letter_path = join(dir, 'dead.ndjson')
-  const options = { database_url: url, ingestor_id: 'test', tape_dir: dir, choice: CHOICE, dead_letter_path }
+  const options = {
+    database_url: url,
+    ingestor_id: 'test',
+    tape_dir: dir,
+    choice: CHOICE,
+    dead_letter_path,
+  }
   await followToEnd({ ...options, log: silentLogger })
   expect(await dumpGaps(pool)).toEqual([])
   tape.release(tape.end, 0)
@@ -60,8 +77,10 @@ test('a mark without room on a full tape waits, and its gap in the ledger is exa
   )
   // An id is the millisecond of its quote.
   expect((await dumpGaps(pool)).map((line) => line.replace(/\.0+$/, ''))).toEqual(
-    rows.map(({ symbol, last_id }) =>
-      `${symbol} book_ticker tape_full ${last_id} 600000 ${(600_000 - last_id) / 1_000}`),
+    rows.map(
+      ({ symbol, last_id }) =>
+        `${symbol} book_ticker tape_full ${last_id} 600000 ${(600_000 - last_id) / 1_000}`,
+    ),
   )
   expect(rows).toHaveLength(2)
 })

@@ -17,9 +17,17 @@ function snapshot(symbol: string, id: number): DepthEvent {
 function event(symbol: string, id: number): DepthEvent {
   const ts = micros(1_700_000_000_000_000 + id * 1_000)
   return {
-    kind: 'depth', exchange: 'binance-futures', symbol, depth_kind: 'snapshot', ts_exchange: ts,
-    ts_ingest: micros(ts + 500), first_update_id: null, final_update_id: id,
-    prev_final_update_id: null, bids: [], asks: [],
+    kind: 'depth',
+    exchange: 'binance-futures',
+    symbol,
+    depth_kind: 'snapshot',
+    ts_exchange: ts,
+    ts_ingest: micros(ts + 500),
+    first_update_id: null,
+    final_update_id: id,
+    prev_final_update_id: null,
+    bids: [],
+    asks: [],
   }
 }
 
@@ -34,7 +42,10 @@ function keeperWith(...events: readonly DepthEvent[]) {
 test('a break of one symbol loses only that book, until its snapshot arrives', () => {
   const { keeper, wanted, best } = keeperWith(
     ...['A', 'B'].flatMap((symbol) => [
-      diff(symbol, 10), diff(symbol, 11), snapshot(symbol, 10), diff(symbol, 12),
+      diff(symbol, 10),
+      diff(symbol, 11),
+      snapshot(symbol, 10),
+      diff(symbol, 12),
     ]),
     diff('A', 14),
   )
@@ -52,12 +63,19 @@ test('a break of one symbol loses only that book, until its snapshot arrives', (
 
 test('a crossed book is not served and is in the ledger', () => {
   const { best, gaps } = keeperWith(
-    diff('A', 10), diff('A', 11), snapshot('A', 11), diff('A', 12, [1_000, 2]),
+    diff('A', 10),
+    diff('A', 11),
+    snapshot('A', 11),
+    diff('A', 12, [1_000, 2]),
   )
   expect(best('A')).toBeUndefined()
   expect(gaps.slice(0, 3)).toEqual([undefined, undefined, undefined])
   expect(gaps[3]).toMatchObject({
-    symbol: 'A', channel: 'depth_events', cause: 'sequence', from_id: 12, to_id: 12,
+    symbol: 'A',
+    channel: 'depth_events',
+    cause: 'sequence',
+    from_id: 12,
+    to_id: 12,
   })
 })
 
@@ -106,5 +124,8 @@ test('a renewal restores levels beyond the first snapshot', () => {
   keeper.take(diff('A', 13), true)
   keeper.take({ ...snapshot('A', 12), bids: [[0.1, 7]] }, false)
   expect(best('A')).toEqual([[13, 1]])
-  expect(keeper.book('binance-futures', 'A')?.bids.top(9)).toEqual([[13, 1], [0.1, 7]])
+  expect(keeper.book('binance-futures', 'A')?.bids.top(9)).toEqual([
+    [13, 1],
+    [0.1, 7],
+  ])
 })

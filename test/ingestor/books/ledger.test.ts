@@ -16,26 +16,43 @@ function snapshot(symbol: string, id: number, ms: number): Entry {
 
 /** Both books in sequence at update 30, after 300 ms. */
 const SYNCED = ['AUSDT', 'BUSDT'].flatMap((symbol) => [
-  diff(symbol, 0, 10, 100), diff(symbol, 10, 20, 200), snapshot(symbol, 15, 250), diff(symbol, 20, 30, 300),
+  diff(symbol, 0, 10, 100),
+  diff(symbol, 10, 20, 200),
+  snapshot(symbol, 15, 250),
+  diff(symbol, 20, 30, 300),
 ])
 
 function take(entries: readonly Entry[]) {
   const wanted: string[] = []
   const books = createBookKeeper((_exchange, symbol) => wanted.push(symbol))
-  const batcher = createBatcher({ from_position: 0, offsets: [], choice: CHOICE, books, onRejected: () => undefined })
+  const batcher = createBatcher({
+    from_position: 0,
+    offsets: [],
+    choice: CHOICE,
+    books,
+    onRejected: () => undefined,
+  })
   for (const [position, entry] of entries.entries()) {
     batcher.add({ ...entry, position, next: position + 1, exchange_code: 1 })
   }
   const { gaps } = batcher.seal(entries.length)
-  const served = ['AUSDT', 'BUSDT'].filter((symbol) => books.book('binance-futures', symbol) !== undefined)
+  const served = ['AUSDT', 'BUSDT'].filter(
+    (symbol) => books.book('binance-futures', symbol) !== undefined,
+  )
   return {
     served: served.join(' '),
-    gaps: gaps.map(({ symbol, cause, from_id, to_id }) => [symbol, cause, from_id, to_id].join(' ')),
+    gaps: gaps.map(({ symbol, cause, from_id, to_id }) =>
+      [symbol, cause, from_id, to_id].join(' '),
+    ),
     wanted: wanted.slice(2).join(' '),
   }
 }
 
-const garbled = text(400, '{"stream":"ausdt@depth@100ms","data":{"e":"depthUpdate","s":"AUSDT"}}', 3)
+const garbled = text(
+  400,
+  '{"stream":"ausdt@depth@100ms","data":{"e":"depthUpdate","s":"AUSDT"}}',
+  3,
+)
 
 for (const [name, entries, expected] of [
   ['nothing is missing', [], { served: 'AUSDT BUSDT', gaps: [], wanted: '' }],
@@ -76,12 +93,18 @@ for (const [name, entries, expected] of [
   ],
   [
     'the socket was down and nothing happened meanwhile',
-    [mark(400, { kind: 'deaf', cause: 'disconnect', streams: DEPTH }), diff('AUSDT', 30, 40, 900, 9)],
+    [
+      mark(400, { kind: 'deaf', cause: 'disconnect', streams: DEPTH }),
+      diff('AUSDT', 30, 40, 900, 9),
+    ],
     { served: 'AUSDT BUSDT', gaps: [], wanted: '' },
   ],
   [
     'the socket was down and something happened meanwhile',
-    [mark(400, { kind: 'deaf', cause: 'disconnect', streams: DEPTH }), diff('AUSDT', 70, 80, 900, 9)],
+    [
+      mark(400, { kind: 'deaf', cause: 'disconnect', streams: DEPTH }),
+      diff('AUSDT', 70, 80, 900, 9),
+    ],
     { served: 'BUSDT', gaps: ['AUSDT disconnect 30 80'], wanted: '' },
   ],
   [
@@ -89,6 +112,10 @@ for (const [name, entries, expected] of [
     [diff('AUSDT', 30, 40, 400, 3, { b: [['100.50', '1']] })],
     { served: 'BUSDT', gaps: ['AUSDT sequence 40 40'], wanted: '' },
   ],
-] as const satisfies readonly (readonly [string, readonly Entry[], ReturnType<typeof take> | object])[]) {
+] as const satisfies readonly (readonly [
+  string,
+  readonly Entry[],
+  ReturnType<typeof take> | object,
+])[]) {
   test(name, () => expect(take([...SYNCED, ...entries])).toEqual(expected))
 }

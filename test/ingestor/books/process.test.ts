@@ -38,44 +38,52 @@ async function open(source: Parameters<typeof startExchange>[0]['source']) {
   return { exchange, pool, ingestor }
 }
 
-test.skipIf(FEEDS_DIR === undefined)('diffs of one coin dropped and swapped: only it is lost and recovers correctly, and the gaps are in the ledger (FEEDS_DIR names the recording)', async () => {
-  const recording = readRecording()
-  const { victim, damaged, holes, dropped } = damage(recording)
-  const file = join(temporaryDirectory(), 'damaged.ndjson.gz')
-  writeFileSync(file, gzipSync(damaged.join('\n')))
-  const { exchange, pool, ingestor } = await open({ kind: 'replay', files: [file], speed: SPEED })
-  await ingestor.ready
-  exchange.startReplay()
-  const synced = await watchBooks(ingestor, () => exchange.status().state === 'done')
-  await ingestor.drain()
-  await until('the status is up to date', () => ingestor.status()?.books_lost === 3)
-  expect(ingestor.status()).toMatchObject({ books: 5, books_synced: 5, books_lost: 3 })
-  // Once all were in sequence, never fewer than four.
-  expect(Math.min(...synced.slice(synced.indexOf(5)))).toBeGreaterThan(3)
+test.skipIf(FEEDS_DIR === undefined)(
+  'diffs of one coin dropped and swapped: only it is lost and recovers correctly, and the gaps are in the ledger (FEEDS_DIR names the recording)',
+  async () => {
+    const recording = readRecording()
+    const { victim, damaged, holes, dropped } = damage(recording)
+    const file = join(temporaryDirectory(), 'damaged.ndjson.gz')
+    writeFileSync(file, gzipSync(damaged.join('\n')))
+    const { exchange, pool, ingestor } = await open({ kind: 'replay', files: [file], speed: SPEED })
+    await ingestor.ready
+    exchange.startReplay()
+    const synced = await watchBooks(ingestor, () => exchange.status().state === 'done')
+    await ingestor.drain()
+    await until('the status is up to date', () => ingestor.status()?.books_lost === 3)
+    expect(ingestor.status()).toMatchObject({ books: 5, books_synced: 5, books_lost: 3 })
+    // Once all were in sequence, never fewer than four.
+    expect(Math.min(...synced.slice(synced.indexOf(5)))).toBeGreaterThan(3)
 
-  const gaps = await pool.query(
-    `select symbol, from_id::float8, to_id::float8, cause from marketdata.gaps g
+    const gaps = await pool.query(
+      `select symbol, from_id::float8, to_id::float8, cause from marketdata.gaps g
      join marketdata.symbols s on s.id = g.symbol_id where channel = 'depth_events' order by from_id`,
-  )
-  expect(gaps.rows).toEqual(holes.map((hole) => ({ symbol: victim, ...hole, cause: 'sequence' })))
-  const counts = await depthCounts(pool)
-  for (const [symbol, own] of bySymbol()) {
-    const diff_count = own.filter((line) => line.kind === 'diff').length
-    const is_victim = symbol === victim
-    expect(counts.get(symbol)?.diff, symbol).toBe(is_victim ? diff_count - dropped : diff_count)
-    // Requested once at the start and once after each gap that was not filled.
-    expect(counts.get(symbol)?.snapshot, symbol).toBe(is_victim ? 3 : 1)
-  }
-  const books = await storedBooks(pool)
-  for (const [symbol, own] of bySymbol()) {
-    expect(books.get(symbol), symbol).toEqual(bestOf(replay(own)))
-  }
-  ingestor.kill('SIGTERM')
-  expect(await ingestor.exited).toBe(0)
-})
+    )
+    expect(gaps.rows).toEqual(holes.map((hole) => ({ symbol: victim, ...hole, cause: 'sequence' })))
+    const counts = await depthCounts(pool)
+    for (const [symbol, own] of bySymbol()) {
+      const diff_count = own.filter((line) => line.kind === 'diff').length
+      const is_victim = symbol === victim
+      expect(counts.get(symbol)?.diff, symbol).toBe(is_victim ? diff_count - dropped : diff_count)
+      // Requested once at the start and once after each gap that was not filled.
+      expect(counts.get(symbol)?.snapshot, symbol).toBe(is_victim ? 3 : 1)
+    }
+    const books = await storedBooks(pool)
+    for (const [symbol, own] of bySymbol()) {
+      expect(books.get(symbol), symbol).toEqual(bestOf(replay(own)))
+    }
+    ingestor.kill('SIGTERM')
+    expect(await ingestor.exited).toBe(0)
+  },
+)
 
 test('one symbol of a simulated market misses a diff: only its book is lost, and recovers', async () => {
-  const { exchange, pool, ingestor } = await open({ kind: 'sim', seed: 5, symbols: 5, events_per_s: 500 })
+  const { exchange, pool, ingestor } = await open({
+    kind: 'sim',
+    seed: 5,
+    symbols: 5,
+    events_per_s: 500,
+  })
   await ingestor.ready
   await until('all books are in sequence', () => ingestor.status()?.books_synced === 5)
   expect(ingestor.status()?.books_lost).toBe(0)
@@ -84,8 +92,13 @@ test('one symbol of a simulated market misses a diff: only its book is lost, and
      where exists (select from marketdata.depth_events where symbol_id = s.id) order by symbol`,
   )
   const victim = rows[2]!.symbol
-  exchange.setFaults({ faults: [{ kind: 'drop', streams: `${victim.toLowerCase()}@depth*`, count_max: 1 }] })
-  const synced = await watchBooks(ingestor, () => ingestor.status()?.books_lost === 1 && ingestor.status()?.books_synced === 5)
+  exchange.setFaults({
+    faults: [{ kind: 'drop', streams: `${victim.toLowerCase()}@depth*`, count_max: 1 }],
+  })
+  const synced = await watchBooks(
+    ingestor,
+    () => ingestor.status()?.books_lost === 1 && ingestor.status()?.books_synced === 5,
+  )
   expect(Math.min(...synced)).toBeGreaterThan(3)
   await ingestor.drain()
   const counts = await depthCounts(pool)
@@ -103,7 +116,10 @@ test('one symbol of a simulated market misses a diff: only its book is lost, and
 })
 
 /** How many books were in sequence at each status, until `isOver`. */
-async function watchBooks(ingestor: IngestorProcess, isOver: () => boolean): Promise<readonly number[]> {
+async function watchBooks(
+  ingestor: IngestorProcess,
+  isOver: () => boolean,
+): Promise<readonly number[]> {
   const seen: number[] = []
   let last: unknown
   await until('the books have seen it all', () => {
@@ -125,7 +141,10 @@ interface RecordedLine {
 /** The file's lines with their depth, if any. */
 function readRecording(): readonly RecordedLine[] {
   const packed = readFileSync(join(FEEDS_DIR!, FIVE_COINS, 'feed.ndjson.gz'))
-  const texts = gunzipSync(packed).toString('utf8').split('\n').filter((line) => line !== '')
+  const texts = gunzipSync(packed)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '')
   const depth = depthLines(FIVE_COINS).filter((line) => line.kind !== 'quote')
   let next = 0
   return texts.map((text) => {
@@ -136,7 +155,10 @@ function readRecording(): readonly RecordedLine[] {
 }
 
 function bySymbol(): ReadonlyMap<string, readonly DepthLine[]> {
-  return Map.groupBy(depthLines(FIVE_COINS).filter((line) => line.kind !== 'quote'), (line) => line.symbol)
+  return Map.groupBy(
+    depthLines(FIVE_COINS).filter((line) => line.kind !== 'quote'),
+    (line) => line.symbol,
+  )
 }
 
 /**
@@ -146,9 +168,15 @@ function bySymbol(): ReadonlyMap<string, readonly DepthLine[]> {
 function damage(recording: readonly RecordedLine[]) {
   const symbols = [...bySymbol()].toSorted(([, a], [, b]) => b.length - a.length)
   const [victim, own_depth] = symbols[0]!
-  const own = recording.flatMap(({ depth }, at) => (depth?.kind === 'diff' && depth.symbol === victim ? [at] : []))
+  const own = recording.flatMap(({ depth }, at) =>
+    depth?.kind === 'diff' && depth.symbol === victim ? [at] : [],
+  )
   const idAt = (index: number): number => recording[own[index]!]!.depth!.change!.final_update_id
-  const [one, swapped, three] = [0.3, 0.5, 0.75].map((share) => Math.floor(own.length * share)) as [number, number, number]
+  const [one, swapped, three] = [0.3, 0.5, 0.75].map((share) => Math.floor(own.length * share)) as [
+    number,
+    number,
+    number,
+  ]
   const gone = new Set([one, three, three + 1, three + 2].map((index) => own[index]!))
   const lines = recording.flatMap((line, at) => {
     if (gone.has(at)) return []
@@ -165,10 +193,17 @@ function damage(recording: readonly RecordedLine[]) {
 
 function snapshotLine(symbol: string, own: readonly DepthLine[], line: RecordedLine): string {
   const until_id = line.depth!.change.final_update_id
-  const [bids, asks] = replay(own, until_id).map((side) => [...side].map((level) => level.map(String)))
+  const [bids, asks] = replay(own, until_id).map((side) =>
+    [...side].map((level) => level.map(String)),
+  )
   const ts_ms = line.depth!.change.ts_exchange / 1_000
   const data = JSON.stringify({ lastUpdateId: until_id, E: ts_ms, T: ts_ms, bids, asks })
-  return JSON.stringify({ t: 'rest', ts: line.ts, path: `/fapi/v1/depth?symbol=${symbol}&limit=1000`, data })
+  return JSON.stringify({
+    t: 'rest',
+    ts: line.ts,
+    path: `/fapi/v1/depth?symbol=${symbol}&limit=1000`,
+    data,
+  })
 }
 
 type Sides = readonly [bids: ReadonlyMap<number, number>, asks: ReadonlyMap<number, number>]
@@ -178,21 +213,31 @@ function replay(own: readonly DepthLine[], until_id = Infinity): Sides {
   const changes = own.flatMap((line) => (line.kind === 'quote' ? [] : [line]))
   const { change: snapshot } = changes.find(({ kind }) => kind === 'snapshot')!
   const diffs = changes.filter(({ kind }) => kind === 'diff').map(({ change }) => change)
-  return build(snapshot, diffs.filter((diff) => diff.final_update_id <= until_id))
+  return build(
+    snapshot,
+    diffs.filter((diff) => diff.final_update_id <= until_id),
+  )
 }
 
-function build(snapshot: { final_update_id: number } & Changes, diffs: readonly ({ final_update_id: number } & Changes)[]): Sides {
+function build(
+  snapshot: { final_update_id: number } & Changes,
+  diffs: readonly ({ final_update_id: number } & Changes)[],
+): Sides {
   const sides = [new Map(snapshot.bids), new Map(snapshot.asks)] as const
   for (const diff of diffs) {
     if (diff.final_update_id < snapshot.final_update_id) continue
-    for (const [side, levels] of [[sides[0], diff.bids], [sides[1], diff.asks]] as const) {
+    for (const [side, levels] of [
+      [sides[0], diff.bids],
+      [sides[1], diff.asks],
+    ] as const) {
       for (const [price, qty] of levels) {
         if (qty === 0) side.delete(price)
         else side.set(price, qty)
       }
     }
   }
-  const sort = (side: ReadonlyMap<number, number>, sign: 1 | -1) => new Map([...side].toSorted(([a], [b]) => sign * (b - a)))
+  const sort = (side: ReadonlyMap<number, number>, sign: 1 | -1) =>
+    new Map([...side].toSorted(([a], [b]) => sign * (b - a)))
   return [sort(sides[0], 1), sort(sides[1], -1)]
 }
 
@@ -207,7 +252,9 @@ function bestOf(sides: Sides): unknown {
 
 /** Each symbol's book from its newest snapshot and the diffs since, from the tables. */
 async function storedBooks(pool: Pool): Promise<ReadonlyMap<string, unknown>> {
-  const { rows } = await pool.query<{ symbol: string; kind: string; final_update_id: number } & Changes>(
+  const { rows } = await pool.query<
+    { symbol: string; kind: string; final_update_id: number } & Changes
+  >(
     `select symbol, depth_kind as kind, final_update_id::float8, bids, asks
      from marketdata.depth_events d join marketdata.symbols s on s.id = symbol_id
      order by symbol, final_update_id`,
@@ -215,12 +262,22 @@ async function storedBooks(pool: Pool): Promise<ReadonlyMap<string, unknown>> {
   const books = new Map<string, unknown>()
   for (const [symbol, own] of Map.groupBy(rows, (row) => row.symbol)) {
     const snapshot = own.findLast(({ kind }) => kind === 'snapshot')!
-    books.set(symbol, bestOf(build(snapshot, own.filter(({ kind }) => kind === 'diff'))))
+    books.set(
+      symbol,
+      bestOf(
+        build(
+          snapshot,
+          own.filter(({ kind }) => kind === 'diff'),
+        ),
+      ),
+    )
   }
   return books
 }
 
-async function depthCounts(pool: Pool): Promise<ReadonlyMap<string, { readonly diff: number; readonly snapshot: number }>> {
+async function depthCounts(
+  pool: Pool,
+): Promise<ReadonlyMap<string, { readonly diff: number; readonly snapshot: number }>> {
   const { rows } = await pool.query<{ symbol: string; diff: number; snapshot: number }>(
     `select symbol, (count(*) filter (where depth_kind = 'diff'))::int as diff,
        (count(*) filter (where depth_kind = 'snapshot'))::int as snapshot

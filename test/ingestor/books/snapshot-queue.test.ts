@@ -9,7 +9,11 @@ import {
   createSnapshotQueue,
   type SnapshotQueueOptions,
 } from '../../../ingestor/books/snapshot-queue.ts'
-import { createRestClient, type RestAnswer, type RestRequest } from '../../../ingestor/transport/rest-client.ts'
+import {
+  createRestClient,
+  type RestAnswer,
+  type RestRequest,
+} from '../../../ingestor/transport/rest-client.ts'
 import { FakeTimers } from '../transport/fake-timers.ts'
 
 const stops: (() => void)[] = []

@@ -1,28 +1,53 @@
-/** The files beside the tape, without an ingestor: what they hold after crashes, edits and years. */
+/**
+ * The files beside the tape, without an ingestor: what they hold after crashes, edits and years.
+ */
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
-import { type AuditEntry, openAuditLog, readNewestEntry } from '../../../ingestor/control/audit-log.ts'
-import { desiredBy, environmentOf, readStartingPoint, writeDesired } from '../../../ingestor/control/desired.ts'
+import {
+  type AuditEntry,
+  openAuditLog,
+  readNewestEntry,
+} from '../../../ingestor/control/audit-log.ts'
+import {
+  desiredBy,
+  environmentOf,
+  readStartingPoint,
+  writeDesired,
+} from '../../../ingestor/control/desired.ts'
 import { fromWire, toWire } from '../../../ingestor/control/wire.ts'
 import type { Wanted } from '../../../ingestor/wanted.ts'
 import { temporaryDirectory } from '../writer/support.ts'
 
 const ENVIRONMENT: Wanted = {
-  recording: 'recording', symbols: ['BTCUSDT'], channels: ['book_ticker', 'trades'], depth: { kind: 'tier', tier: 1 },
+  recording: 'recording',
+  symbols: ['BTCUSDT'],
+  channels: ['book_ticker', 'trades'],
+  depth: { kind: 'tier', tier: 1 },
 }
 
 function entry(revision: number, after: Wanted, key?: string): AuditEntry {
   return {
-    audit_id: randomUUID(), at: '2026-11-28T12:00:00.000Z', program: 'ingestor', instance: 'local', actor: 'local',
-    origin: 'unix socket', action: 'scale', request: { count: 3 }, revision, before: toWire(ENVIRONMENT),
-    after: toWire(after), result: null, ...(key === undefined ? {} : { idempotency_key: key, fingerprint: 'f' }),
+    audit_id: randomUUID(),
+    at: '2026-11-28T12:00:00.000Z',
+    program: 'ingestor',
+    instance: 'local',
+    actor: 'local',
+    origin: 'unix socket',
+    action: 'scale',
+    request: { count: 3 },
+    revision,
+    before: toWire(ENVIRONMENT),
+    after: toWire(after),
+    result: null,
+    ...(key === undefined ? {} : { idempotency_key: key, fingerprint: 'f' }),
   }
 }
 
-const start = (dir: string, environment = ENVIRONMENT) => readStartingPoint(dir, environment, silentLogger)
+const start = (dir: string, environment = ENVIRONMENT) =>
+  readStartingPoint(dir, environment, silentLogger)
 
 test('every wish is the same after its way through a file', () => {
   for (const wanted of [
@@ -37,29 +62,50 @@ test('every wish is the same after its way through a file', () => {
 
 test('without a file the environment says what is wanted', () => {
   const dir = temporaryDirectory()
-  expect(start(dir)).toEqual({ wanted: ENVIRONMENT, is_kept: false, is_steered: false, stored: undefined, is_file_behind: false, overridden: [] })
+  expect(start(dir)).toEqual({
+    wanted: ENVIRONMENT,
+    is_kept: false,
+    is_steered: false,
+    stored: undefined,
+    is_file_behind: false,
+    overridden: [],
+  })
 })
 
 test('the last word wins, setting by setting', () => {
   const dir = temporaryDirectory()
-  const changed: Wanted = { ...ENVIRONMENT, recording: 'paused', symbols: { count: 50 }, channels: ['trades'] }
+  const changed: Wanted = {
+    ...ENVIRONMENT,
+    recording: 'paused',
+    symbols: { count: 50 },
+    channels: ['trades'],
+  }
   writeDesired(dir, desiredBy(entry(1, changed), environmentOf(ENVIRONMENT)))
   expect(start(dir)).toMatchObject({ wanted: changed, is_kept: true, overridden: [] })
   const later: Wanted = { ...ENVIRONMENT, symbols: 'all' }
   expect(start(dir, later)).toMatchObject({
-    wanted: { ...changed, symbols: 'all' }, is_kept: false, overridden: ['symbols'],
+    wanted: { ...changed, symbols: 'all' },
+    is_kept: false,
+    overridden: ['symbols'],
   })
 })
 
 test('a state file that is behind the log, or cannot be read, gives way to the log', () => {
   const dir = temporaryDirectory()
   const log = openAuditLog(dir)
-  const [first, second] = [{ ...ENVIRONMENT, symbols: { count: 1 } }, { ...ENVIRONMENT, symbols: { count: 2 } }]
+  const [first, second] = [
+    { ...ENVIRONMENT, symbols: { count: 1 } },
+    { ...ENVIRONMENT, symbols: { count: 2 } },
+  ]
   log.append(entry(1, first))
   writeDesired(dir, desiredBy(entry(1, first), environmentOf(ENVIRONMENT)))
   expect(start(dir)).toMatchObject({ wanted: first, is_file_behind: false })
   log.append(entry(2, second))
-  expect(start(dir)).toMatchObject({ wanted: second, is_file_behind: true, stored: { revision: 2 } })
+  expect(start(dir)).toMatchObject({
+    wanted: second,
+    is_file_behind: true,
+    stored: { revision: 2 },
+  })
   for (const text of ['', '{"version":1', '{"version":2}', '[]']) {
     writeFileSync(join(dir, 'desired-state.json'), text)
     expect(start(dir), text).toMatchObject({ wanted: second, is_file_behind: true })
@@ -88,8 +134,13 @@ test('a torn or foreign line is none, and what comes after it is whole', () => {
 test('of a long log the newest thousand are at hand, and their keys', () => {
   const dir = temporaryDirectory()
   const file = join(dir, 'audit.ndjson')
-  const padded = { ...ENVIRONMENT, symbols: Array.from({ length: 300 }, (_, at) => `S${at}PADDINGUSDT`) }
-  const lines = Array.from({ length: 1_200 }, (_, at) => JSON.stringify(entry(at + 1, padded, `key-${at + 1}`)))
+  const padded = {
+    ...ENVIRONMENT,
+    symbols: Array.from({ length: 300 }, (_, at) => `S${at}PADDINGUSDT`),
+  }
+  const lines = Array.from({ length: 1_200 }, (_, at) =>
+    JSON.stringify(entry(at + 1, padded, `key-${at + 1}`)),
+  )
   writeFileSync(file, `${lines.join('\n')}\n`)
   const log = openAuditLog(dir)
   const revisions = log.entries().map(({ revision }) => revision)

@@ -23,7 +23,10 @@ const STAYING = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 
 async function start(events_per_s: number, more: Readonly<Record<string, string>> = {}) {
   const symbols = symbolsUpToTier(3)
-  const exchange = await startExchange({ port: 0, source: { kind: 'sim', seed: 5, symbols, events_per_s } })
+  const exchange = await startExchange({
+    port: 0,
+    source: { kind: 'sim', seed: 5, symbols, events_per_s },
+  })
   exchanges.push(exchange)
   const { url, pool } = await createTestDatabase()
   const dir = join(temporaryDirectory(), 'tape')
@@ -51,7 +54,10 @@ async function start(events_per_s: number, more: Readonly<Record<string, string>
 }
 
 /** Count, sum and ends of the ids of a stream, as the exchange's ledger has them. */
-async function storedStreams(pool: Pool, symbols: readonly string[]): Promise<ReadonlyMap<string, string>> {
+async function storedStreams(
+  pool: Pool,
+  symbols: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
   const { rows } = await pool.query<{ stream: string; facts: string }>(
     `with events as (
       select symbol_id, '@bookTicker' as name, update_id as event_id from marketdata.book_ticker
@@ -67,7 +73,11 @@ async function storedStreams(pool: Pool, symbols: readonly string[]): Promise<Re
 
 /** Books are recorded of the first tier. */
 function streamsOf(symbol: string): readonly string[] {
-  const channels = ['book_ticker', ...(TIERS[0]!.includes(symbol) ? ['depth_events'] : []), 'trades']
+  const channels = [
+    'book_ticker',
+    ...(TIERS[0]!.includes(symbol) ? ['depth_events'] : []),
+    'trades',
+  ]
   return channels.map((channel) => `${symbol} ${channel}`)
 }
 
@@ -118,18 +128,40 @@ test('3, 50, 200 and 3 symbols again in full flow: nothing of what stays is lost
     gone.flatMap((symbol) => streamsOf(symbol).map((name) => `${name} operator open`)).toSorted(),
   )
   // On the disk, over the API, and in the database: the same three changes, each once.
-  const lines = readFileSync(join(dir, 'audit.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
-  expect(lines.map(({ revision, actor, origin, action, request, after }) => ({ revision, actor, origin, action, request, symbols: after.symbols }))).toEqual(
+  const lines = readFileSync(join(dir, 'audit.ndjson'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(
+    lines.map(({ revision, actor, origin, action, request, after }) => ({
+      revision,
+      actor,
+      origin,
+      action,
+      request,
+      symbols: after.symbols,
+    })),
+  ).toEqual(
     [50, 200, 3].map((count, index) => ({
-      revision: index + 1, actor: 'local', origin: 'unix socket', action: 'scale', request: { count }, symbols: { count },
+      revision: index + 1,
+      actor: 'local',
+      origin: 'unix socket',
+      action: 'scale',
+      request: { count },
+      symbols: { count },
     })),
   )
   expect((await call('/audit')).body.entries).toEqual(lines.toReversed())
-  const stored = async () => (await pool.query('select audit_id from marketdata.audit order by revision')).rows
+  const stored = async () =>
+    (await pool.query('select audit_id from marketdata.audit order by revision')).rows
   await until('the database has them', async () => (await stored()).length === 3)
   expect(await stored()).toEqual(lines.map(({ audit_id }) => ({ audit_id })))
-  const { rows: known } = await pool.query('select exchange, recording, revision, symbols_wanted, pid from marketdata.ingestors')
-  expect(known).toMatchObject([{ exchange: 'binance-futures', recording: 'recording', revision: 3, symbols_wanted: 3 }])
+  const { rows: known } = await pool.query(
+    'select exchange, recording, revision, symbols_wanted, pid from marketdata.ingestors',
+  )
+  expect(known).toMatchObject([
+    { exchange: 'binance-futures', recording: 'recording', revision: 3, symbols_wanted: 3 },
+  ])
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)
 }, 240_000)
@@ -143,7 +175,8 @@ test('a pause in full flow: nothing is recorded in it, and the ledger says so of
   const [paused_at] = (await call('/audit')).body.entries.map(({ at }: { at: string }) => at)
   await ingestor.drain()
   const frames: number = (await call('/status')).body.feed.frames_received
-  const sentCount = (): number => exchange.ledger().streams.reduce((sum, { sent_count }) => sum + sent_count, 0)
+  const sentCount = (): number =>
+    exchange.ledger().streams.reduce((sum, { sent_count }) => sum + sent_count, 0)
   // What was under way when the sockets were closed.
   let sent = -1
   await until('the exchange sends nothing', async () => {
@@ -158,9 +191,13 @@ test('a pause in full flow: nothing is recorded in it, and the ledger says so of
   expect((await call('/recording', 'POST', { state: 'recording' })).status).toBe(200)
   await settled(3)
   await until('frames came', () => (ingestor.status()?.frames_received ?? 0) > frames + 500)
-  await until('every stream has spoken', async () => (await ledgerLines(pool)).every((line) => line.endsWith('ended')))
+  await until('every stream has spoken', async () =>
+    (await ledgerLines(pool)).every((line) => line.endsWith('ended')),
+  )
   expect(await ledgerLines(pool)).toEqual(
-    STAYING.flatMap((symbol) => streamsOf(symbol).map((name) => `${name} operator ended`)).toSorted(),
+    STAYING.flatMap((symbol) =>
+      streamsOf(symbol).map((name) => `${name} operator ended`),
+    ).toSorted(),
   )
   // Not a row of the pause, not by repair either.
   const { rows } = await pool.query<{ n: number }>(

@@ -1,4 +1,7 @@
-/** What an operator asks for over the admin API, and what becomes of it: refusals, retries, restarts. */
+/**
+ * What an operator asks for over the admin API, and what becomes of it: refusals, retries,
+ * restarts.
+ */
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -26,7 +29,10 @@ const dir = join(temporaryDirectory(), 'tape')
 const socket = join(dir, 'control.sock')
 
 beforeAll(async () => {
-  exchange = await startExchange({ port: 0, source: { kind: 'sim', seed: 3, symbols: SYMBOLS, events_per_s: 500 } })
+  exchange = await startExchange({
+    port: 0,
+    source: { kind: 'sim', seed: 3, symbols: SYMBOLS, events_per_s: 500 },
+  })
   const database = await createTestDatabase()
   pool = database.pool
   env = {
@@ -49,7 +55,10 @@ const call = (path: string, method = 'GET', body?: unknown, headers = {}): Promi
   ask(socket, path, { method, body, headers })
 const status = async () => (await call('/status')).body
 
-async function restarted(signal: NodeJS.Signals, change: Record<string, string> = {}): Promise<void> {
+async function restarted(
+  signal: NodeJS.Signals,
+  change: Record<string, string> = {},
+): Promise<void> {
   ingestor.kill(signal)
   await ingestor.exited
   env = { ...env, ...change }
@@ -76,10 +85,18 @@ async function gapLines(): Promise<readonly string[]> {
 test('before any change the environment says what is wanted, and no file is written', async () => {
   const { desired, actual, ingestor: identity } = await status()
   expect(desired).toMatchObject({
-    source: 'environment', revision: 0, recording: 'recording', symbols: ['BTCUSDT', 'ETHUSDT'],
-    channels: ['book_ticker', 'trades'], depth: { tier: 1 },
+    source: 'environment',
+    revision: 0,
+    recording: 'recording',
+    symbols: ['BTCUSDT', 'ETHUSDT'],
+    channels: ['book_ticker', 'trades'],
+    depth: { tier: 1 },
   })
-  expect(actual).toMatchObject({ recording: 'recording', symbols: ['BTCUSDT', 'ETHUSDT'], streams_wanted: 4 })
+  expect(actual).toMatchObject({
+    recording: 'recording',
+    symbols: ['BTCUSDT', 'ETHUSDT'],
+    streams_wanted: 4,
+  })
   expect(identity.endpoints).toEqual([`unix:${socket}`, `http://127.0.0.1:${PORT}`])
   expect(() => statSync(join(dir, 'desired-state.json'))).toThrow('ENOENT')
   expect(statSync(socket).mode & 0o777).toBe(0o600)
@@ -96,18 +113,50 @@ test('who may ask for what: the socket file, tokens and their scopes, host, orig
     ['read may not change', { ...scale, headers: bearer(READ) }, '/scale?dry_run=true', 403],
     ['operate reads', { headers: bearer(OPERATE) }, '/streams', 200],
     ['operate plans', { ...scale, headers: bearer(OPERATE) }, '/scale?dry_run=true', 200],
-    ['a name that was pointed here', { headers: { ...bearer(READ), host: 'evil.example' } }, '/status', 403],
-    ['a name that is ours', { headers: { ...bearer(READ), host: 'ingestor.example:99' } }, '/status', 200],
-    ['a page of another origin', { ...scale, headers: { ...bearer(OPERATE), origin: 'https://evil.example' } }, '/scale', 403],
-    ['a page without an origin', { ...scale, headers: { ...bearer(OPERATE), origin: 'null' } }, '/scale', 403],
-    ['a form', { method: 'POST', body: '{"count":2}', headers: { ...bearer(OPERATE), 'content-type': 'text/plain' } }, '/scale', 415],
+    [
+      'a name that was pointed here',
+      { headers: { ...bearer(READ), host: 'evil.example' } },
+      '/status',
+      403,
+    ],
+    [
+      'a name that is ours',
+      { headers: { ...bearer(READ), host: 'ingestor.example:99' } },
+      '/status',
+      200,
+    ],
+    [
+      'a page of another origin',
+      { ...scale, headers: { ...bearer(OPERATE), origin: 'https://evil.example' } },
+      '/scale',
+      403,
+    ],
+    [
+      'a page without an origin',
+      { ...scale, headers: { ...bearer(OPERATE), origin: 'null' } },
+      '/scale',
+      403,
+    ],
+    [
+      'a form',
+      {
+        method: 'POST',
+        body: '{"count":2}',
+        headers: { ...bearer(OPERATE), 'content-type': 'text/plain' },
+      },
+      '/scale',
+      415,
+    ],
   ]
   for (const [name, options, path, expected] of cases) {
     const answer = await ask(PORT, path, options)
     expect(answer.status, `${name}: ${answer.text}`).toBe(expected)
-    if (expected >= 400) expect(answer.headers['content-type'], name).toBe('application/problem+json')
+    if (expected >= 400)
+      expect(answer.headers['content-type'], name).toBe('application/problem+json')
   }
-  expect((await call('/scale', 'POST', { count: 2 }, { origin: 'https://evil.example' })).status).toBe(403)
+  expect(
+    (await call('/scale', 'POST', { count: 2 }, { origin: 'https://evil.example' })).status,
+  ).toBe(403)
   expect((await status()).desired.revision).toBe(0)
 })
 
@@ -140,20 +189,35 @@ test('wishes that cannot be met are refused with a reason, and change nothing', 
 })
 
 test('a plan says what it would do, and does nothing', async () => {
-  const { body } = await call('/symbols?dry_run=true', 'PUT', { add: ['solusdt'], remove: ['ETHUSDT'] })
+  const { body } = await call('/symbols?dry_run=true', 'PUT', {
+    add: ['solusdt'],
+    remove: ['ETHUSDT'],
+  })
   expect(body).toMatchObject({
     is_dry_run: true,
     is_changed: true,
     audit_id: null,
     revision: 0,
     result: {
-      symbols_added: ['SOLUSDT'], symbols_removed: ['ETHUSDT'],
-      streams_added_count: 2, streams_removed_count: 2, streams_kept_count: 2,
+      symbols_added: ['SOLUSDT'],
+      symbols_removed: ['ETHUSDT'],
+      streams_added_count: 2,
+      streams_removed_count: 2,
+      streams_kept_count: 2,
     },
-    streams: { added: ['solusdt@bookTicker', 'solusdt@aggTrade'], removed: ['ethusdt@bookTicker', 'ethusdt@aggTrade'] },
+    streams: {
+      added: ['solusdt@bookTicker', 'solusdt@aggTrade'],
+      removed: ['ethusdt@bookTicker', 'ethusdt@aggTrade'],
+    },
   })
-  const books = await call('/channels?dry_run=true', 'PUT', { channels: ['depth_events', 'trades', 'book_ticker'] })
-  expect(books.body.result).toMatchObject({ streams_added_count: 2, streams_kept_count: 4, rest_weight: 40 })
+  const books = await call('/channels?dry_run=true', 'PUT', {
+    channels: ['depth_events', 'trades', 'book_ticker'],
+  })
+  expect(books.body.result).toMatchObject({
+    streams_added_count: 2,
+    streams_kept_count: 4,
+    rest_weight: 40,
+  })
   expect((await status()).desired.revision).toBe(0)
 })
 
@@ -163,31 +227,62 @@ test('a second operator does not overwrite the first, and a retry is harmless', 
   const first = await ask(PORT, '/symbols', {
     method: 'PUT',
     body: { add: ['SOLUSDT'] },
-    headers: { authorization: `Bearer ${OPERATE}`, 'if-match': etag, 'idempotency-key': 'one', 'booktape-actor': 'bob' },
+    headers: {
+      authorization: `Bearer ${OPERATE}`,
+      'if-match': etag,
+      'idempotency-key': 'one',
+      'booktape-actor': 'bob',
+    },
   })
-  expect(first.body).toMatchObject({ is_changed: true, is_repeated: false, revision: 1, result: { symbols_added: ['SOLUSDT'] } })
+  expect(first.body).toMatchObject({
+    is_changed: true,
+    is_repeated: false,
+    revision: 1,
+    result: { symbols_added: ['SOLUSDT'] },
+  })
   expect(first.headers['etag']).not.toBe(etag)
   const second = await call('/symbols', 'PUT', { add: ['XRPUSDT'] }, { 'if-match': etag })
   expect(second.status).toBe(412)
   expect(second.text).toContain('alice for bob')
-  const again = await call('/symbols', 'PUT', { add: ['SOLUSDT'] }, { 'if-match': etag, 'idempotency-key': 'one' })
+  const again = await call(
+    '/symbols',
+    'PUT',
+    { add: ['SOLUSDT'] },
+    { 'if-match': etag, 'idempotency-key': 'one' },
+  )
   expect(again.body).toEqual({ ...first.body, is_repeated: true })
-  expect((await call('/symbols', 'PUT', { add: ['XRPUSDT'] }, { 'idempotency-key': 'one' })).status).toBe(422)
+  expect(
+    (await call('/symbols', 'PUT', { add: ['XRPUSDT'] }, { 'idempotency-key': 'one' })).status,
+  ).toBe(422)
   // The same wish under another key is no change, and no line.
-  expect((await call('/symbols', 'PUT', { symbols: ['BTCUSDT', 'ETHUSDT', 'SOLUSDT'] })).body).toMatchObject({ is_changed: false, revision: 1 })
+  expect(
+    (await call('/symbols', 'PUT', { symbols: ['BTCUSDT', 'ETHUSDT', 'SOLUSDT'] })).body,
+  ).toMatchObject({ is_changed: false, revision: 1 })
   const { entries } = (await call('/audit')).body
   expect(entries).toHaveLength(1)
-  expect(entries[0]).toMatchObject({ actor: 'alice for bob', origin: '127.0.0.1', action: 'symbols', before: { symbols: ['BTCUSDT', 'ETHUSDT'] } })
+  expect(entries[0]).toMatchObject({
+    actor: 'alice for bob',
+    origin: '127.0.0.1',
+    action: 'symbols',
+    before: { symbols: ['BTCUSDT', 'ETHUSDT'] },
+  })
   await heard(6)
 })
 
 test('many changes at once: each is made once, one after another', async () => {
   const wishes = ['XRPUSDT', 'BNBUSDT', 'DOGEUSDT'].flatMap((symbol) => [1, 2, 3].map(() => symbol))
   const answers = await Promise.all(
-    wishes.map((symbol) => call('/symbols', 'PUT', { add: [symbol] }, { 'idempotency-key': `add-${symbol}` })),
+    wishes.map((symbol) =>
+      call('/symbols', 'PUT', { add: [symbol] }, { 'idempotency-key': `add-${symbol}` }),
+    ),
   )
   expect(answers.map((answer) => answer.status)).toEqual(wishes.map(() => 200))
-  expect(answers.filter(({ body }) => !body.is_repeated).map(({ body }) => body.revision).toSorted()).toEqual([2, 3, 4])
+  expect(
+    answers
+      .filter(({ body }) => !body.is_repeated)
+      .map(({ body }) => body.revision)
+      .toSorted(),
+  ).toEqual([2, 3, 4])
   expect((await status()).actual.symbols.toSorted()).toEqual([...SYMBOLS].toSorted())
   await heard(12)
   expect((await call('/symbols', 'PUT', { symbols: ['BTCUSDT', 'ETHUSDT'] })).body.revision).toBe(5)
@@ -195,12 +290,22 @@ test('many changes at once: each is made once, one after another', async () => {
 })
 
 test('channels come and go: books are asked for, and the others are not touched', async () => {
-  const connections = async () => (await status()).sockets.map(({ connection }: { connection: number }) => connection)
+  const connections = async () =>
+    (await status()).sockets.map(({ connection }: { connection: number }) => connection)
   const before = await connections()
-  expect((await call('/channels', 'PUT', { channels: ['book_ticker', 'trades', 'depth_events', 'mark_price'] })).status).toBe(200)
+  expect(
+    (
+      await call('/channels', 'PUT', {
+        channels: ['book_ticker', 'trades', 'depth_events', 'mark_price'],
+      })
+    ).status,
+  ).toBe(200)
   await until('books are in sequence', async () => (await status()).books.in_sequence === 2)
   await heard(8)
-  expect((await call('/depth', 'PUT', { symbols: ['ethusdt'] })).body.result).toMatchObject({ streams_removed_count: 1, streams_kept_count: 7 })
+  expect((await call('/depth', 'PUT', { symbols: ['ethusdt'] })).body.result).toMatchObject({
+    streams_removed_count: 1,
+    streams_kept_count: 7,
+  })
   expect((await call('/depth', 'PUT', { symbols: { busiest: 1 } })).status).toBe(200)
   expect((await call('/channels', 'PUT', { channels: ['book_ticker', 'trades'] })).status).toBe(200)
   await heard(4)
@@ -211,10 +316,16 @@ test('channels come and go: books are asked for, and the others are not touched'
 
 test('streams are told one by one: last event, silence, open hole and book', async () => {
   const { streams } = (await call('/streams?symbol=btcusdt')).body
-  expect(streams.map(({ stream }: { stream: string }) => stream)).toEqual(['btcusdt@bookTicker', 'btcusdt@aggTrade'])
+  expect(streams.map(({ stream }: { stream: string }) => stream)).toEqual([
+    'btcusdt@bookTicker',
+    'btcusdt@aggTrade',
+  ])
   await until('both have spoken', async () =>
-    (await call('/streams?symbol=btcusdt')).body.streams.every((one: { last_event_at: string | null; open_hole: unknown }) =>
-      one.last_event_at !== null && one.open_hole === null))
+    (await call('/streams?symbol=btcusdt')).body.streams.every(
+      (one: { last_event_at: string | null; open_hole: unknown }) =>
+        one.last_event_at !== null && one.open_hole === null,
+    ),
+  )
   expect((await call('/streams?channel=trades')).body.streams).toHaveLength(2)
 })
 
@@ -222,17 +333,44 @@ test('a pause closes the sockets and is in the ledger; it holds over kill -9', a
   const done = await call('/recording', 'POST', { state: 'paused' })
   expect(done.body.result).toMatchObject({ streams_removed_count: 4, streams_kept_count: 0 })
   const frames = (await status()).feed.frames_received
-  expect(await status()).toMatchObject({ state: 'paused', sockets: [], actual: { recording: 'paused', streams_heard: 0 }, gaps: { open_holes: 0 } })
-  const paused = ['BTCUSDT book_ticker', 'BTCUSDT trades', 'ETHUSDT book_ticker', 'ETHUSDT trades'].map((name) => `${name} operator open`)
-  await until('it is in the ledger', async () => (await gapLines()).filter((line) => paused.includes(line)).length === 4)
+  expect(await status()).toMatchObject({
+    state: 'paused',
+    sockets: [],
+    actual: { recording: 'paused', streams_heard: 0 },
+    gaps: { open_holes: 0 },
+  })
+  const paused = [
+    'BTCUSDT book_ticker',
+    'BTCUSDT trades',
+    'ETHUSDT book_ticker',
+    'ETHUSDT trades',
+  ].map((name) => `${name} operator open`)
+  await until(
+    'it is in the ledger',
+    async () => (await gapLines()).filter((line) => paused.includes(line)).length === 4,
+  )
   expect((await status()).feed.frames_received).toBe(frames)
   await restarted('SIGKILL')
-  expect(await status()).toMatchObject({ state: 'paused', desired: { recording: 'paused', source: 'operator' }, feed: { frames_received: 0 } })
-  expect((await call('/recording', 'POST', { state: 'recording' })).body.result).toMatchObject({ streams_added_count: 4 })
+  expect(await status()).toMatchObject({
+    state: 'paused',
+    desired: { recording: 'paused', source: 'operator' },
+    feed: { frames_received: 0 },
+  })
+  expect((await call('/recording', 'POST', { state: 'recording' })).body.result).toMatchObject({
+    streams_added_count: 4,
+  })
   await heard(4)
-  await until('every stream has spoken', async () => (await gapLines()).every((line) => !paused.includes(line)))
-  const ended = (await gapLines()).filter((line) => /^(BTC|ETH)USDT (book_ticker|trades) operator ended$/.test(line))
-  expect(ended).toEqual(['BTCUSDT book_ticker', 'BTCUSDT trades', 'ETHUSDT book_ticker', 'ETHUSDT trades'].map((name) => `${name} operator ended`))
+  await until('every stream has spoken', async () =>
+    (await gapLines()).every((line) => !paused.includes(line)),
+  )
+  const ended = (await gapLines()).filter((line) =>
+    /^(BTC|ETH)USDT (book_ticker|trades) operator ended$/.test(line),
+  )
+  expect(ended).toEqual(
+    ['BTCUSDT book_ticker', 'BTCUSDT trades', 'ETHUSDT book_ticker', 'ETHUSDT trades'].map(
+      (name) => `${name} operator ended`,
+    ),
+  )
 })
 
 test('kill -9 between the log and the state file: the change is made all the same; a torn line is none', async () => {
@@ -246,7 +384,10 @@ test('kill -9 between the log and the state file: the change is made all the sam
   writeFileSync(log, `${readFileSync(log, 'utf8')}{"audit_id":"5`)
   ingestor = startIngestor(env)
   await ingestor.ready
-  expect((await status()).desired).toMatchObject({ revision: body.revision, symbols: ['BTCUSDT', 'ETHUSDT', 'SOLUSDT'] })
+  expect((await status()).desired).toMatchObject({
+    revision: body.revision,
+    symbols: ['BTCUSDT', 'ETHUSDT', 'SOLUSDT'],
+  })
   expect(JSON.parse(readFileSync(file, 'utf8')).revision).toBe(body.revision)
   expect(readFileSync(log, 'utf8').endsWith('}\n')).toBe(true)
 })
@@ -255,30 +396,58 @@ test('what is changed in the environment afterwards is the last word, of that se
   expect((await call('/recording', 'POST', { state: 'paused' })).status).toBe(200)
   await restarted('SIGTERM', { SYMBOLS: 'BTCUSDT,XRPUSDT' })
   const { desired, actual } = await status()
-  expect(desired).toMatchObject({ source: 'environment', recording: 'paused', symbols: ['BTCUSDT', 'XRPUSDT'] })
+  expect(desired).toMatchObject({
+    source: 'environment',
+    recording: 'paused',
+    symbols: ['BTCUSDT', 'XRPUSDT'],
+  })
   expect(actual.symbols).toEqual(['BTCUSDT', 'XRPUSDT'])
   const [entry] = (await call('/audit?limit=1')).body.entries
-  expect(entry).toMatchObject({ actor: 'environment', origin: 'start', action: 'environment', request: { settings: ['symbols'] } })
+  expect(entry).toMatchObject({
+    actor: 'environment',
+    origin: 'start',
+    action: 'environment',
+    request: { settings: ['symbols'] },
+  })
   expect((await call('/recording', 'POST', { state: 'recording' })).status).toBe(200)
   await restarted('SIGTERM')
-  expect((await status()).desired).toMatchObject({ revision: desired.revision + 1, symbols: ['BTCUSDT', 'XRPUSDT'] })
+  expect((await status()).desired).toMatchObject({
+    revision: desired.revision + 1,
+    symbols: ['BTCUSDT', 'XRPUSDT'],
+  })
   await heard(4)
   expect((await call('/scale', 'POST', { count: 3 })).body.is_changed).toBe(true)
-  expect((await call('/desired', 'DELETE')).body).toMatchObject({ is_changed: true, wanted: { symbols: ['BTCUSDT', 'XRPUSDT'] } })
+  expect((await call('/desired', 'DELETE')).body).toMatchObject({
+    is_changed: true,
+    wanted: { symbols: ['BTCUSDT', 'XRPUSDT'] },
+  })
   await heard(4)
 })
 
 test('the log on the disk, the API and the database have the same changes', async () => {
-  const lines = readFileSync(join(dir, 'audit.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
+  const lines = readFileSync(join(dir, 'audit.ndjson'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
   expect(lines.map(({ revision }) => revision)).toEqual(lines.map((_, index) => index + 1))
   expect((await call('/audit?limit=1000')).body.entries).toEqual(lines.toReversed())
-  const stored = async () => (await pool.query('select audit_id, revision, actor, after from marketdata.audit order by revision')).rows
+  const stored = async () =>
+    (
+      await pool.query(
+        'select audit_id, revision, actor, after from marketdata.audit order by revision',
+      )
+    ).rows
   await until('the database has them', async () => (await stored()).length === lines.length)
-  expect(await stored()).toEqual(lines.map(({ audit_id, revision, actor, after }) => ({ audit_id, revision, actor, after })))
+  expect(await stored()).toEqual(
+    lines.map(({ audit_id, revision, actor, after }) => ({ audit_id, revision, actor, after })),
+  )
 })
 
 test('metrics: both threads in one text, base units, a bounded set of labels', async () => {
-  await until('rows are committed', async () => (await status()).writer.rows_committed.book_ticker > 0)
+  await until(
+    'rows are committed',
+    async () => (await status()).writer.rows_committed.book_ticker > 0,
+  )
   const { text, headers } = await call('/metrics')
   expect(headers['content-type']).toContain('text/plain')
   for (const line of [
@@ -319,10 +488,14 @@ test('events: what is so now, then every change at once; one viewer that does no
   for (let at = 0; at < VIEWERS_MAX; at++) await call('/events', 'HEAD')
   const others = Array.from({ length: VIEWERS_MAX - 2 }, () => connect(socket))
   for (const other of others) other.write('GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n')
-  await until('all watch', async () => (await call('/metrics')).text.includes(`control_viewers ${VIEWERS_MAX}`))
+  await until('all watch', async () =>
+    (await call('/metrics')).text.includes(`control_viewers ${VIEWERS_MAX}`),
+  )
   expect((await call('/events')).status).toBe(503)
   for (const other of [viewer, deaf, ...others]) other.destroy()
-  await until('nobody watches', async () => (await call('/metrics')).text.includes('control_viewers 0'))
+  await until('nobody watches', async () =>
+    (await call('/metrics')).text.includes('control_viewers 0'),
+  )
 })
 
 /** Runs longer with CONTROL_REQUESTS=10000. */
@@ -330,19 +503,63 @@ test('random requests give no fault of ours, and change nothing without right an
   const count = Number(process.env['CONTROL_REQUESTS'] ?? 600)
   const random = createRandom(11)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
-  const paths = ['/', '/status', '/streams', '/audit', '/metrics', '/recording', '/symbols', '/scale', '/channels', '/depth', '/..%2f', '/%00', '/%ff', '//x']
+  const paths = [
+    '/',
+    '/status',
+    '/streams',
+    '/audit',
+    '/metrics',
+    '/recording',
+    '/symbols',
+    '/scale',
+    '/channels',
+    '/depth',
+    '/..%2f',
+    '/%00',
+    '/%ff',
+    '//x',
+  ]
   const values = [
-    null, 0, -1, 1e308, '', 'all', 'BTCUSDT', [], {}, [[]], ['ETHUSDT'], ['a\u0000b'], { count: 3 }, { count: 1.5 }, { tier: 2 },
-    { state: 'recording' }, { state: 1 }, { symbols: 'all' }, { symbols: ['SOLUSDT', 'solusdt'] }, { add: ['XRPUSDT'] },
-    { remove: ['BTCUSDT'] }, { channels: ['trades'] }, { channels: ['trades', 'book_ticker'] }, { symbols: { busiest: 2 } },
-    { symbols: { busiest: 2, tier: 1 } }, { __proto__: { count: 3 } }, { symbols: ['é'.repeat(64)] }, '{"count":', '\u0000',
+    null,
+    0,
+    -1,
+    1e308,
+    '',
+    'all',
+    'BTCUSDT',
+    [],
+    {},
+    [[]],
+    ['ETHUSDT'],
+    ['a\u0000b'],
+    { count: 3 },
+    { count: 1.5 },
+    { tier: 2 },
+    { state: 'recording' },
+    { state: 1 },
+    { symbols: 'all' },
+    { symbols: ['SOLUSDT', 'solusdt'] },
+    { add: ['XRPUSDT'] },
+    { remove: ['BTCUSDT'] },
+    { channels: ['trades'] },
+    { channels: ['trades', 'book_ticker'] },
+    { symbols: { busiest: 2 } },
+    { symbols: { busiest: 2, tier: 1 } },
+    { __proto__: { count: 3 } },
+    { symbols: ['é'.repeat(64)] },
+    '{"count":',
+    '\u0000',
   ]
   // Half of them are meant well; some of those can be done.
   const wishes = [
-    ['/recording', 'POST', { state: 'recording' }], ['/recording', 'POST', { state: 'paused' }],
-    ['/symbols', 'PUT', { add: ['XRPUSDT'] }], ['/symbols', 'PUT', { remove: ['BTCUSDT'] }],
-    ['/scale', 'POST', { count: 3 }], ['/scale', 'POST', { tier: 2 }],
-    ['/channels', 'PUT', { channels: ['trades'] }], ['/depth', 'PUT', { symbols: { busiest: 2 } }],
+    ['/recording', 'POST', { state: 'recording' }],
+    ['/recording', 'POST', { state: 'paused' }],
+    ['/symbols', 'PUT', { add: ['XRPUSDT'] }],
+    ['/symbols', 'PUT', { remove: ['BTCUSDT'] }],
+    ['/scale', 'POST', { count: 3 }],
+    ['/scale', 'POST', { tier: 2 }],
+    ['/channels', 'PUT', { channels: ['trades'] }],
+    ['/depth', 'PUT', { symbols: { busiest: 2 } }],
   ] as const
   let allowed = 0
   for (let at = 0; at < count; at++) {
@@ -353,9 +570,20 @@ test('random requests give no fault of ours, and change nothing without right an
       ...(random() < 0.2 ? { 'if-match': pick(['*', '"0-0"', 'x', ',,']) } : {}),
       ...(random() < 0.2 ? { 'idempotency-key': pick(['a', 'b', ' ', 'k'.repeat(300)]) } : {}),
       ...(random() < 0.1 ? { host: pick(['evil.example', '[::1]:1', ':::', 'localhost']) } : {}),
-      ...(random() < 0.1 ? { 'content-type': pick(['text/plain', 'application/json; charset=x', ';']) } : {}),
+      ...(random() < 0.1
+        ? { 'content-type': pick(['text/plain', 'application/json; charset=x', ';']) }
+        : {}),
     }
-    const query = pick(['', '', '?dry_run=true', '?dry_run=1', '?limit=-1', '?symbol=%ff', '?x', '?dry_run=true&dry_run=false'])
+    const query = pick([
+      '',
+      '',
+      '?dry_run=true',
+      '?dry_run=1',
+      '?limit=-1',
+      '?symbol=%ff',
+      '?x',
+      '?dry_run=true&dry_run=false',
+    ])
     const method = wish?.[1] ?? pick(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])
     const body = method === 'GET' || method === 'HEAD' ? undefined : (wish?.[2] ?? pick(values))
     const before = await status()
@@ -371,7 +599,12 @@ test('random requests give no fault of ours, and change nothing without right an
     expect(answer.status).toBe(200)
     expect(token).toBe(OPERATE)
     const [entry] = (await call('/audit?limit=1')).body.entries
-    expect(entry).toMatchObject({ revision: after.desired.revision, actor: 'alice', before: wantedOf(before.desired), after: wantedOf(after.desired) })
+    expect(entry).toMatchObject({
+      revision: after.desired.revision,
+      actor: 'alice',
+      before: wantedOf(before.desired),
+      after: wantedOf(after.desired),
+    })
   }
   expect(allowed).toBeGreaterThan(3)
 }, 600_000)
@@ -387,6 +620,8 @@ test('a socket file that was left behind is replaced; a stop takes it away', asy
   expect(await ingestor.exited).toBe(0)
   expect(() => statSync(socket)).toThrow('ENOENT')
   await expect(call('/status')).rejects.toThrow('ENOENT')
-  const { rows } = await pool.query('select state, endpoint, streams_heard from marketdata.ingestors')
+  const { rows } = await pool.query(
+    'select state, endpoint, streams_heard from marketdata.ingestors',
+  )
   expect(rows).toEqual([{ state: 'stopped', endpoint: null, streams_heard: 0 }])
 })

@@ -19,19 +19,30 @@ export interface Ask {
 /** `where`: a path, or a port on 127.0.0.1. */
 export function ask(where: string | number, path: string, options: Ask = {}): Promise<Answer> {
   const { method = 'GET', body, headers = {} } = options
-  const text = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body)
-  const address = typeof where === 'string' ? { socketPath: where } : { host: '127.0.0.1', port: where }
-  const type: Record<string, string> = text === undefined ? {} : { 'content-type': 'application/json' }
+  const text =
+    typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body)
+  const address =
+    typeof where === 'string' ? { socketPath: where } : { host: '127.0.0.1', port: where }
+  const type: Record<string, string> =
+    text === undefined ? {} : { 'content-type': 'application/json' }
   return new Promise((resolve, reject) => {
-    const asked = request({ ...address, path, method, headers: { ...type, ...headers } }, (response) => {
-      let answer = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => (answer += chunk))
-      response.on('error', reject)
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text: answer, body: parse(answer) })
-      })
-    })
+    const asked = request(
+      { ...address, path, method, headers: { ...type, ...headers } },
+      (response) => {
+        let answer = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk: string) => (answer += chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: answer,
+            body: parse(answer),
+          })
+        })
+      },
+    )
     asked.on('error', reject)
     asked.end(text)
   })

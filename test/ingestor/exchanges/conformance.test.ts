@@ -95,12 +95,17 @@ for (const adapter of ADAPTERS) {
       const streams = groups.flatMap((group) => group.streams)
       expect(new Set(streams.map((stream) => stream.name)).size).toBe(streams.length)
       expect(streams.map((stream) => `${stream.symbol} ${stream.channel}`).toSorted()).toEqual(
-        symbols.flatMap((symbol) => adapter.channels.map((channel) => `${symbol} ${channel}`)).toSorted(),
+        symbols
+          .flatMap((symbol) => adapter.channels.map((channel) => `${symbol} ${channel}`))
+          .toSorted(),
       )
       for (const group of groups) {
         expect(new URL(group.url).protocol).toBe('ws:')
         const names = group.streams.map((stream) => stream.name)
-        for (const frame of [adapter.subscribeFrame(7, names), adapter.unsubscribeFrame(8, names)]) {
+        for (const frame of [
+          adapter.subscribeFrame(7, names),
+          adapter.unsubscribeFrame(8, names),
+        ]) {
           for (const name of names) expect(frame).toContain(JSON.stringify(name))
         }
       }
@@ -108,7 +113,12 @@ for (const adapter of ADAPTERS) {
 
     test(`${MUTATED_FRAMES} damaged frames and answers are values, never exceptions`, () => {
       const random = seededRandom(SEED)
-      const counts: Record<Parsed['kind'], number> = { events: 0, control: 0, ignored: 0, rejected: 0 }
+      const counts: Record<Parsed['kind'], number> = {
+        events: 0,
+        control: 0,
+        ignored: 0,
+        rejected: 0,
+      }
       for (let made = 0; made < MUTATED_FRAMES; made++) {
         // Drawn at random: cycling through lists whose lengths share a factor would miss
         // combinations.
@@ -172,14 +182,17 @@ function byChoice(parse: (choice: StreamChoice) => Parsed): Readonly<Record<stri
 
 /** The content of the golden file. UPDATE_GOLDEN=1 writes it first. */
 function golden(path: string, found: unknown): unknown {
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, `${JSON.stringify(found, null, 2)}\n`)
-  if (!existsSync(path)) throw new Error(`${path} is missing: UPDATE_GOLDEN=1 writes it; then check it.`)
+  if (process.env['UPDATE_GOLDEN'] === '1')
+    writeFileSync(path, `${JSON.stringify(found, null, 2)}\n`)
+  if (!existsSync(path))
+    throw new Error(`${path} is missing: UPDATE_GOLDEN=1 writes it; then check it.`)
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 
 /** Whatever was damaged, the tables can hold every event that comes out. */
 function expectSound(parsed: Parsed): void {
-  if (parsed.kind === 'rejected' && parsed.detail === '') throw new Error('rejected without a detail')
+  if (parsed.kind === 'rejected' && parsed.detail === '')
+    throw new Error('rejected without a detail')
   if (parsed.kind !== 'events') return
   for (const event of parsed.events) {
     const fault = faultOf(event)

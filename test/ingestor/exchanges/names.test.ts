@@ -19,7 +19,12 @@ const FRAMES: readonly [ExchangeAdapter, (stream: string, symbol: string) => obj
   [
     bybit_linear,
     (topic, s) => {
-      return { topic, type: 'snapshot', ts: T, data: { s, b: [['1.5', '1']], a: [['1.6', '2']], u: 7 } }
+      return {
+        topic,
+        type: 'snapshot',
+        ts: T,
+        data: { s, b: [['1.5', '1']], a: [['1.6', '2']], u: 7 },
+      }
     },
   ],
   [
@@ -31,7 +36,14 @@ const FRAMES: readonly [ExchangeAdapter, (stream: string, symbol: string) => obj
   ],
 ]
 
-const NAMES = ['BTCUSDT_260925', 'XRPUSDT-05JUN26', 'BRK.BUSDT', '币安人生USDT', '人生K线USDT', 'drbfix-btc_usdc']
+const NAMES = [
+  'BTCUSDT_260925',
+  'XRPUSDT-05JUN26',
+  'BRK.BUSDT',
+  '币安人生USDT',
+  '人生K线USDT',
+  'drbfix-btc_usdc',
+]
 
 for (const [adapter, frameOf] of FRAMES) {
   for (const symbol of NAMES) {
@@ -40,7 +52,10 @@ for (const [adapter, frameOf] of FRAMES) {
       expect(stream).toMatchObject({ symbol })
       const frame = Buffer.from(JSON.stringify(frameOf(stream!.name, symbol)))
       expect(adapter.streamOf(frame)).toBe(stream!.name)
-      expect(adapter.parse(frame, NOW, CHOICE)).toMatchObject({ kind: 'events', events: [{ symbol }] })
+      expect(adapter.parse(frame, NOW, CHOICE)).toMatchObject({
+        kind: 'events',
+        events: [{ symbol }],
+      })
       // A damaged frame is still assigned to its stream.
       const text = JSON.stringify(frameOf(stream!.name, symbol))
       const damaged = Buffer.from(text.replace(/"1\.5"|4\.12e-9/, '"x"'))

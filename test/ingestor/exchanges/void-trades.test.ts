@@ -18,7 +18,10 @@ interface Amounts {
 
 type Source = (ids: readonly number[], amounts: (id: number) => Amounts) => Parsed
 
-function choiceOf(adapter: ExchangeAdapter, trade_stream: StreamChoice['trade_stream']): StreamChoice {
+function choiceOf(
+  adapter: ExchangeAdapter,
+  trade_stream: StreamChoice['trade_stream'],
+): StreamChoice {
   return { channels: adapter.channels, trade_stream }
 }
 
@@ -39,17 +42,35 @@ const rest =
       if (event === 'aggTrade') return { a: id, p: price, q: qty, f: 1, l: 1, T, m: true, X }
       return { id, price, qty, time: T, isBuyerMaker: true, X }
     })
-    return adapter.parseRest(`${path}?symbol=BTCUSDT`, JSON.stringify(list), NOW, choiceOf(adapter, event))
+    return adapter.parseRest(
+      `${path}?symbol=BTCUSDT`,
+      JSON.stringify(list),
+      NOW,
+      choiceOf(adapter, event),
+    )
   }
 
 const bybit: Source = (ids, amounts) => {
   const data = ids.map((id) => {
     const { price: p, qty: v, kind } = amounts(id)
     const i = `${String(id).padStart(8, '0')}-0000-5000-8000-000000000000`
-    return { T, s: 'BTCUSDT', S: 'Buy', p, v, i, BT: kind !== undefined && kind !== 'MARKET', seq: id }
+    return {
+      T,
+      s: 'BTCUSDT',
+      S: 'Buy',
+      p,
+      v,
+      i,
+      BT: kind !== undefined && kind !== 'MARKET',
+      seq: id,
+    }
   })
   const frame = { topic: 'publicTrade.BTCUSDT', type: 'snapshot', ts: T, data }
-  return bybit_linear.parse(Buffer.from(JSON.stringify(frame)), NOW, choiceOf(bybit_linear, 'trade'))
+  return bybit_linear.parse(
+    Buffer.from(JSON.stringify(frame)),
+    NOW,
+    choiceOf(bybit_linear, 'trade'),
+  )
 }
 
 const SOURCES = {
@@ -86,7 +107,13 @@ for (const [name, source] of Object.entries(SOURCES)) {
   }
 }
 
-for (const name of ['futures /aggTrades', 'futures /historicalTrades', 'spot /aggTrades', 'spot /historicalTrades', 'bybit publicTrade'] as const) {
+for (const name of [
+  'futures /aggTrades',
+  'futures /historicalTrades',
+  'spot /aggTrades',
+  'spot /historicalTrades',
+  'bybit publicTrade',
+] as const) {
   test(`${name}: an unreadable element is rejected in its position, and the others are read`, () => {
     const parsed = SOURCES[name]([1, 2, 3, 4], (id) => (id === 3 ? ODD : MARKET))
     expect(kindsOf(parsed)).toEqual(['trade', 'trade', 'trade'])
@@ -102,7 +129,11 @@ test('the stream of a list loses the event of an unreadable element', () => {
   const marks = ['1.5', 'x', '1.7'].map((p, index) => {
     return { e: 'markPriceUpdate', E: T, s: `S${index}USDT`, p, P: '1', i: '1', r: '0.1', T }
   })
-  const parsed = binance_futures.parse(Buffer.from(JSON.stringify(marks)), NOW, choiceOf(binance_futures, 'trade'))
+  const parsed = binance_futures.parse(
+    Buffer.from(JSON.stringify(marks)),
+    NOW,
+    choiceOf(binance_futures, 'trade'),
+  )
   expect(parsed).toMatchObject({
     events: [{ symbol: 'S0USDT' }, { symbol: 'S2USDT' }],
     odd: [{ affected: { symbol: 'S1USDT', channel: 'mark_price' } }],

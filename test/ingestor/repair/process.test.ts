@@ -23,7 +23,12 @@ async function simulator(): Promise<ExchangeServer> {
   return exchange
 }
 
-function start(exchange: ExchangeServer, database_url: string, tape_dir: string, more = {}): IngestorProcess {
+function start(
+  exchange: ExchangeServer,
+  database_url: string,
+  tape_dir: string,
+  more = {},
+): IngestorProcess {
   return startIngestor({
     DATABASE_URL: database_url,
     TAPE_DIR: tape_dir,
@@ -46,7 +51,7 @@ async function missingTrades(exchange: ExchangeServer, pool: Pool): Promise<read
   for (const { symbol, trades } of rows) {
     const ids = Object.keys(trades).map(Number)
     const last_id = Math.max(...ids)
-    for (let from_id = Math.min(...ids); from_id <= last_id; ) {
+    for (let from_id = Math.min(...ids); from_id <= last_id;) {
       const path = `/fapi/v1/aggTrades?symbol=${symbol}&fromId=${from_id}&limit=1000`
       const page = (await (await fetch(exchange.url + path)).json()) as AggTradeRow[]
       for (const { a, p, q, T, f, l } of page) {
@@ -188,8 +193,14 @@ test('two ingestors that record the same symbols into one database give the rows
   )
   // Once both ran, both received every event, and the tables hold it once.
   const copies = copiesOf(exchange)
-  const rows_stored = counts.reduce((sum, { rows: stored }) => sum + stored.book_ticker + stored.trades, 0)
-  const met = counts.reduce((sum, { duplicates }) => sum + duplicates.book_ticker + duplicates.trades, 0)
+  const rows_stored = counts.reduce(
+    (sum, { rows: stored }) => sum + stored.book_ticker + stored.trades,
+    0,
+  )
+  const met = counts.reduce(
+    (sum, { duplicates }) => sum + duplicates.book_ticker + duplicates.trades,
+    0,
+  )
   expect(rows_stored + met).toBe(copies)
   expect(met).toBeGreaterThan((copies - heard_by_one) / 3)
   expect(await pool.query('select from marketdata.gaps')).toMatchObject({ rowCount: 0 })

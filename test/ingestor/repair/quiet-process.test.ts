@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../writer/support.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 
-test('no gap stays open: the exchange\'s history ends each, and the missed trades are stored', async () => {
+test("no gap stays open: the exchange's history ends each, and the missed trades are stored", async () => {
   const source = { kind: 'sim', seed: 11, symbols: SYMBOLS, events_per_s: 300 } as const
   const exchange = await startExchange({ port: 0, source })
   afterAll(() => exchange.stop())
@@ -25,14 +25,21 @@ test('no gap stays open: the exchange\'s history ends each, and the missed trade
   })
   await ingestor.ready
   await received(ingestor, 200)
-  const all_missed = missed(exchange, SYMBOLS.map((symbol) => `${symbol.toLowerCase()}@aggTrade`))
+  const all_missed = missed(
+    exchange,
+    SYMBOLS.map((symbol) => `${symbol.toLowerCase()}@aggTrade`),
+  )
   exchange.setFaults({ faults: [{ kind: 'refuse' }], actions: [{ kind: 'close_all' }] })
   await all_missed
   exchange.setFaults({ faults: [], actions: [{ kind: 'halt' }] })
   await until('the gaps are seen', () => ingestor.status()?.open_holes === SYMBOLS.length)
   await until('no gap is open', () => ingestor.status()?.open_holes === 0)
   const openGaps = async (): Promise<number> =>
-    (await pool.query('select from marketdata.gap_ledger where to_ts is null or repaired_at is null')).rowCount!
+    (
+      await pool.query(
+        'select from marketdata.gap_ledger where to_ts is null or repaired_at is null',
+      )
+    ).rowCount!
   await until('every row is closed', async () => (await openGaps()) === 0)
   for (const symbol of SYMBOLS) {
     const path = `/fapi/v1/aggTrades?symbol=${symbol}&limit=1000`
@@ -43,7 +50,10 @@ test('no gap stays open: the exchange\'s history ends each, and the missed trade
       [symbol],
     )
     const first_id = rows[0]!.id
-    expect(rows.map(({ id }) => id), symbol).toEqual(made.map(({ a }) => a).filter((id) => id >= first_id))
+    expect(
+      rows.map(({ id }) => id),
+      symbol,
+    ).toEqual(made.map(({ a }) => a).filter((id) => id >= first_id))
   }
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)

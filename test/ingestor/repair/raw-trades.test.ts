@@ -8,7 +8,15 @@ const CHOICE = { channels: ['trades'], trade_stream: 'trade' } as const
 const START_MS = Date.now() - 3_600_000
 
 const trade = (id: number, X = 'MARKET') => ({
-  e: 'trade', E: START_MS + id, T: START_MS + id, s: SYMBOL, t: id, p: '100.5', q: '0.010', X, m: false,
+  e: 'trade',
+  E: START_MS + id,
+  T: START_MS + id,
+  s: SYMBOL,
+  t: id,
+  p: '100.5',
+  q: '0.010',
+  X,
+  m: false,
 })
 
 const ids = (from: number, to: number): readonly number[] =>
@@ -57,12 +65,14 @@ test('trades that a recording lacks do not count as void: their gap stays open w
   expect((await ledger(stand.pool))[0]).toMatchObject({
     is_closed: false,
     repaired_count: 19,
-    repair_note: expect.stringContaining('131 of 150 trades are missing after 3 attempts, given up.') as string,
+    repair_note: expect.stringContaining(
+      '131 of 150 trades are missing after 3 attempts, given up.',
+    ) as string,
   })
   expect((await storedTrades(stand.pool)).length).toBe(80)
 })
 
-test('ids before the exchange\'s first trade do not count as void: requested attempts_max times, then given up', async () => {
+test("ids before the exchange's first trade do not count as void: requested attempts_max times, then given up", async () => {
   const market = ids(90, 300).map((id) => trade(id))
   const exchange = await exchangeThatPlayed('trade', market.slice(60))
   const stand = await createStand(exchange, CHOICE)
@@ -74,7 +84,8 @@ test('ids before the exchange\'s first trade do not count as void: requested att
     repaired_count: 101,
     is_closed: false,
     repair_attempts: 3,
-    repair_note: '49 of 150 trades are missing after 3 attempts, given up. The exchange does not return them.',
+    repair_note:
+      '49 of 150 trades are missing after 3 attempts, given up. The exchange does not return them.',
   })
   const asked_count = stand.asked.length
   await sleep(300)

@@ -71,7 +71,11 @@ describe('gaps that the exchange can refill', () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 500], [3_000, 4_000]))
     await stand.committed()
-    expect((await ledger(stand.pool))[0]).toMatchObject({ from_id: id(499), to_id: id(3_000), is_closed: false })
+    expect((await ledger(stand.pool))[0]).toMatchObject({
+      from_id: id(499),
+      to_id: id(3_000),
+      is_closed: false,
+    })
     const repairer = stand.repair()
     await until('the gap is closed', () => repairer.counts().gaps_repaired === 1)
     expect(await ledger(stand.pool)).toEqual([
@@ -106,7 +110,10 @@ describe('gaps that the exchange can refill', () => {
         await stand.committed()
       },
     })
-    await until('all are closed', async () => (await ledger(stand.pool)).filter((row) => row.is_closed).length === 3)
+    await until(
+      'all are closed',
+      async () => (await ledger(stand.pool)).filter((row) => row.is_closed).length === 3,
+    )
     const from_ids = stand.asked.map((path) => Number(/fromId=(\d+)/.exec(path)?.[1]))
     expect(late_at).toBe(2)
     expect(from_ids).toEqual([id(3_000), id(100), id(3_200), id(1_100), id(2_100)])
@@ -120,11 +127,15 @@ describe('gaps that the exchange can refill', () => {
     stand.mark(lostMark())
     stand.hear(heard([300, 400]))
     await stand.committed()
-    expect(await ledger(stand.pool)).toMatchObject([{ from_id: null, to_id: id(300), is_closed: false }])
+    expect(await ledger(stand.pool)).toMatchObject([
+      { from_id: null, to_id: id(300), is_closed: false },
+    ])
     exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 503 }] })
     stand.repair()
     const note = async () => (await ledger(stand.pool))[0]!.repair_note ?? ''
-    await until('a request has failed', async () => (await note()).startsWith('The start of the gap is not known yet'))
+    await until('a request has failed', async () =>
+      (await note()).startsWith('The start of the gap is not known yet'),
+    )
     exchange.setFaults({ faults: [] })
     await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
     const first = trades.findIndex(({ T }) => T >= since_ms)
@@ -135,7 +146,9 @@ describe('gaps that the exchange can refill', () => {
     const stand = await createStand(exchange)
     stand.hear(heard([0, 100], [200, 300]))
     await stand.committed()
-    exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 429, retry_after_s: 1, for_ms: 700 }] })
+    exchange.setFaults({
+      faults: [{ kind: 'http_status', target: 'rest', status: 429, retry_after_s: 1, for_ms: 700 }],
+    })
     const began = performance.now()
     stand.repair()
     await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
@@ -150,8 +163,15 @@ describe('gaps that the exchange can refill', () => {
     await stand.committed()
     exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 503 }] })
     stand.repair()
-    await until('a note says so', async () => (await ledger(stand.pool))[0]?.repair_note?.includes('No answer') === true)
-    expect((await ledger(stand.pool))[0]).toMatchObject({ repair_attempts: 0, is_given_up: false, is_closed: false })
+    await until(
+      'a note says so',
+      async () => (await ledger(stand.pool))[0]?.repair_note?.includes('No answer') === true,
+    )
+    expect((await ledger(stand.pool))[0]).toMatchObject({
+      repair_attempts: 0,
+      is_given_up: false,
+      is_closed: false,
+    })
     exchange.setFaults({ faults: [] })
     await until('it is closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
     expect((await ledger(stand.pool))[0]).toMatchObject({ repaired_count: 100, repair_note: null })
@@ -166,7 +186,9 @@ describe('gaps that the exchange can refill', () => {
     for (const stand of stands) stand.hear(heard([0, 100], [1_100, 1_200], [2_200, 2_300]))
     for (const stand of stands) await stand.committed()
     for (const stand of stands) stand.repair()
-    await until('both gaps are closed', async () => (await ledger(database.pool)).every((row) => row.is_closed))
+    await until('both gaps are closed', async () =>
+      (await ledger(database.pool)).every((row) => row.is_closed),
+    )
     expect(stands.flatMap((stand) => stand.asked).length).toBe(2)
     expect(await storedTrades(database.pool)).toEqual(trades.slice(0, 2_300).map(asNumbers))
   })
@@ -190,10 +212,20 @@ describe('gaps that the exchange can refill', () => {
     const position = stand.mark(lostMark())
     const repairer = stand.repair()
     repairer.noteLost([SYMBOL], position)
-    await until('the row is there and closed', async () => (await ledger(stand.pool))[0]?.is_closed === true)
+    await until(
+      'the row is there and closed',
+      async () => (await ledger(stand.pool))[0]?.is_closed === true,
+    )
     expect((await storedTrades(stand.pool)).length).toBe(trades.length)
     const asked_count = stand.asked.length
-    const closed = [{ cause: 'disconnect', from_id: id(99), to_id: trades.at(-1)!.a + 1, repaired_count: trades.length - 100 }]
+    const closed = [
+      {
+        cause: 'disconnect',
+        from_id: id(99),
+        to_id: trades.at(-1)!.a + 1,
+        repaired_count: trades.length - 100,
+      },
+    ]
     expect(await ledger(stand.pool)).toMatchObject(closed)
     expect(await openHoles(stand.pool)).toBe(0)
     stand.hear(heard([3_900, 3_901]))
@@ -272,17 +304,22 @@ describe('gaps that cannot be refilled', () => {
     const first_new = all.findIndex((row) => row.T > Date.now() - 24 * HOUR_MS)
     expect(first_new).toBeGreaterThan(290)
     const stand = await createStand(exchange)
-    stand.hear([...all.slice(0, 100), ...all.slice(150, 250), ...all.slice(first_new + 200)].map(frameOf))
+    stand.hear(
+      [...all.slice(0, 100), ...all.slice(150, 250), ...all.slice(first_new + 200)].map(frameOf),
+    )
     await stand.committed()
     stand.repair()
-    await until('both were tried', async () => (await ledger(stand.pool)).every((row) => row.is_given_up))
+    await until('both were tried', async () =>
+      (await ledger(stand.pool)).every((row) => row.is_given_up),
+    )
     const lost_count = first_new - 250
     expect(await ledger(stand.pool)).toEqual([
       expect.objectContaining({
         repaired_count: 0,
         is_closed: false,
         repair_attempts: 0,
-        repair_note: '50 of 50 trades are missing. The exchange returns only trades of the last 24 hours.',
+        repair_note:
+          '50 of 50 trades are missing. The exchange returns only trades of the last 24 hours.',
       }),
       expect.objectContaining({
         repaired_count: 200,
@@ -311,15 +348,29 @@ describe('gaps that cannot be refilled', () => {
     const { exchange } = await marketWith(10, Date.now() - HOUR_MS)
     const stand = await createStand(exchange)
     const quote = (u: number): object => ({
-      e: 'bookTicker', u, s: SYMBOL, b: '1.0', B: '1', a: '2.0', A: '1', T: Date.now(), E: Date.now(),
+      e: 'bookTicker',
+      u,
+      s: SYMBOL,
+      b: '1.0',
+      B: '1',
+      a: '2.0',
+      A: '1',
+      T: Date.now(),
+      E: Date.now(),
     })
     stand.hear([quote(1)])
-    stand.mark({ kind: 'deaf', cause: 'silence', streams: [{ symbol: SYMBOL, channel: 'book_ticker' }] })
+    stand.mark({
+      kind: 'deaf',
+      cause: 'silence',
+      streams: [{ symbol: SYMBOL, channel: 'book_ticker' }],
+    })
     stand.hear([quote(9)])
     await stand.committed()
     const repairer = stand.repair()
     await until('it is counted', () => repairer.counts().gaps_open === 1)
-    const { rows } = await stand.pool.query('select repair_note, repair_attempts from marketdata.gaps')
+    const { rows } = await stand.pool.query(
+      'select repair_note, repair_attempts from marketdata.gaps',
+    )
     expect(rows).toEqual([
       { repair_note: 'The exchange keeps no history of quotes.', repair_attempts: 0 },
     ])

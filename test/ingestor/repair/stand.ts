@@ -157,7 +157,10 @@ export async function exchangeThatPlayed(
     data: JSON.stringify({ stream: `btcusdt@${stream_class}`, data }),
   }))
   writeFileSync(path, [header, ...lines].map((line) => JSON.stringify(line)).join('\n'))
-  const exchange = await startExchange({ port: 0, source: { kind: 'replay', files: [path], speed: 'max' } })
+  const exchange = await startExchange({
+    port: 0,
+    source: { kind: 'replay', files: [path], speed: 'max' },
+  })
   atFileEnd(() => exchange.stop())
   exchange.startReplay()
   await until('everything was played', () => exchange.status().state === 'done')

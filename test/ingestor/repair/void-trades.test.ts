@@ -7,7 +7,16 @@ const START_MS = Date.now() - 3_600_000
 
 /** Its fills skip one, as when a fill was not a market trade. */
 const trade = (id: number, q: string) => ({
-  e: 'aggTrade', E: START_MS + id, T: START_MS + id, s: SYMBOL, a: id, p: '100.5', q, f: 2 * id, l: 2 * id, m: false,
+  e: 'aggTrade',
+  E: START_MS + id,
+  T: START_MS + id,
+  s: SYMBOL,
+  a: id,
+  p: '100.5',
+  q,
+  f: 2 * id,
+  l: 2 * id,
+  m: false,
 })
 
 test('ids that REST returns with a quantity of 0 are not missing and give no row', async () => {

@@ -1,8 +1,24 @@
-import { appendFileSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { openReader } from '../../../ingestor/tape/reader.ts'
-import { appendText, copyOf, createFolder, openSmall, readAll, segmentFiles, textsOf, type Contents } from './support.ts'
+import {
+  appendText,
+  copyOf,
+  createFolder,
+  openSmall,
+  readAll,
+  segmentFiles,
+  textsOf,
+  type Contents,
+} from './support.ts'
 
 const HEADER_BYTES = 64
 const folder = createFolder()
@@ -12,7 +28,8 @@ let intact: Contents
 beforeAll(async () => {
   const dir = join(folder, 'original')
   const tape = openSmall(dir)
-  for (let i = 0; i < 60; i++) appendText(tape, `${i} ${'x'.repeat((i * 37) % 250)}`, i % 7 === 0 ? 'rest' : 'frame')
+  for (let i = 0; i < 60; i++)
+    appendText(tape, `${i} ${'x'.repeat((i * 37) % 250)}`, i % 7 === 0 ? 'rest' : 'frame')
   tape.flush()
   copyOf(dir, killed)
   await tape.close()
@@ -36,7 +53,9 @@ test('a tape cut at any byte of header and first records, and at many later ones
     expect(readAll(dir).lines, `before recovery, cut at ${length}`).toEqual(kept)
     const tape = openSmall(dir)
     expect(tape.recovery.clean).toBe(false)
-    expect(tape.recovery.cut).toEqual(torn_bytes === 0 ? undefined : { position: whole_end, bytes: torn_bytes })
+    expect(tape.recovery.cut).toEqual(
+      torn_bytes === 0 ? undefined : { position: whole_end, bytes: torn_bytes },
+    )
     expect(tape.end).toBeGreaterThan(intact.position)
     const position = appendText(tape, 'after')
     await tape.close()
@@ -46,9 +65,9 @@ test('a tape cut at any byte of header and first records, and at many later ones
     expect(damage).toEqual([])
     expect(lines.slice(0, kept.length), `cut at ${length}`).toEqual(kept)
     expect(lines.at(-1)?.position).toBe(position)
-    expect(marks.map(({ payload }) => JSON.parse(Buffer.from(payload, 'base64').toString()))).toEqual(
-      torn_bytes === 0 ? [] : [{ kind: 'cut', position: whole_end, bytes: torn_bytes }],
-    )
+    expect(
+      marks.map(({ payload }) => JSON.parse(Buffer.from(payload, 'base64').toString())),
+    ).toEqual(torn_bytes === 0 ? [] : [{ kind: 'cut', position: whole_end, bytes: torn_bytes }])
     expect(lines).toHaveLength(kept.length + marks.length + 1)
   }
 })
@@ -67,7 +86,9 @@ test('any flipped bit costs only the record that holds it, and the reader report
       const hit = at < HEADER_BYTES ? undefined : intact.lines.find(({ next }) => position < next)!
       // Without `end` the torn last record may still be in progress.
       const { lines, damage } = readAll(dir, 'oldest', intact.position)
-      expect(lines, `bit ${bit} of byte ${at} of ${path}`).toEqual(intact.lines.filter((line) => line !== hit))
+      expect(lines, `bit ${bit} of byte ${at} of ${path}`).toEqual(
+        intact.lines.filter((line) => line !== hit),
+      )
       expect(damage).toEqual(
         hit === undefined ? [] : [{ from: hit.position, to: hit.next, reason: 'corrupt', path }],
       )
@@ -100,12 +121,17 @@ test('a run of zeros, as after a power failure, is reported and the next segment
   bytes.fill(0, 500)
   writeFileSync(path, bytes)
   const kept = intact.lines.filter(
-    ({ position, next }) => next <= first + 500 - HEADER_BYTES || position >= first + bytes.length - HEADER_BYTES,
+    ({ position, next }) =>
+      next <= first + 500 - HEADER_BYTES || position >= first + bytes.length - HEADER_BYTES,
   )
   const { lines, damage } = readAll(dir)
   expect(lines).toEqual(kept)
   expect(damage).toHaveLength(1)
-  expect(damage[0]).toMatchObject({ to: first + bytes.length - HEADER_BYTES, reason: 'corrupt', path })
+  expect(damage[0]).toMatchObject({
+    to: first + bytes.length - HEADER_BYTES,
+    reason: 'corrupt',
+    path,
+  })
 })
 
 test('records at a wrong position do not count: a segment under another name gives none', () => {
@@ -129,7 +155,9 @@ test('a deleted segment in the middle is reported as missing, and so is a positi
     { from: position(second), to: position(third), reason: 'missing', path: first },
   ])
   rmSync(first)
-  expect(readAll(dir, 0).damage).toEqual([{ from: 0, to: position(third), reason: 'missing', path: third }])
+  expect(readAll(dir, 0).damage).toEqual([
+    { from: 0, to: position(third), reason: 'missing', path: third },
+  ])
   expect(readAll(dir).damage).toEqual([])
 })
 
@@ -140,14 +168,18 @@ test('a position past the end is refused with both numbers, and a folder without
       message: expect.stringMatching(`${intact.position + 1}.*ends at ${intact.position}`),
     }),
   )
-  expect(() => openReader(join(folder, 'nowhere'), 0)).toThrow(expect.objectContaining({ code: 'tape_missing' }))
+  expect(() => openReader(join(folder, 'nowhere'), 0)).toThrow(
+    expect.objectContaining({ code: 'tape_missing' }),
+  )
 })
 
 test('a position inside a record is damage up to the next record, not garbage', () => {
   const [first, second] = intact.lines
   const { lines, damage } = readAll(killed, first!.position + 5)
   expect(lines[0]).toEqual(second)
-  expect(damage).toMatchObject([{ from: first!.position + 5, to: second!.position, reason: 'corrupt' }])
+  expect(damage).toMatchObject([
+    { from: first!.position + 5, to: second!.position, reason: 'corrupt' },
+  ])
 })
 
 test('segments of two tapes in one folder are refused', async () => {
@@ -183,7 +215,9 @@ test('garbage after the end, of any content, is cut', async () => {
   const tape = openSmall(dir)
   expect(tape.recovery.cut).toEqual({ position: intact.position, bytes: 5_000 })
   await tape.close()
-  expect(textsOf(readAll(dir)).at(-1)).toBe(`{"kind":"cut","position":${intact.position},"bytes":5000}`)
+  expect(textsOf(readAll(dir)).at(-1)).toBe(
+    `{"kind":"cut","position":${intact.position},"bytes":5000}`,
+  )
 })
 
 /** Bit by bit, so the checksum is not tested with its own code. */

@@ -5,7 +5,15 @@ import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { openReader } from '../../../ingestor/tape/reader.ts'
-import { appendText, createFolder, openSmall, readAll, seededRandom, segmentFiles, textsOf } from './support.ts'
+import {
+  appendText,
+  createFolder,
+  openSmall,
+  readAll,
+  seededRandom,
+  segmentFiles,
+  textsOf,
+} from './support.ts'
 
 const folder = createFolder()
 const COUNT = 60_000
@@ -25,7 +33,7 @@ for (const knows_end of [true, false]) {
     const reader = new Worker(join(import.meta.dirname, 'follow-thread.ts'), { workerData })
     const answer = once(reader, 'message')
     const random = seededRandom(3)
-    for (let number = 0; number < COUNT; ) {
+    for (let number = 0; number < COUNT;) {
       for (let i = random() * 300; i > 0 && number < COUNT; i--) {
         const payload = Buffer.alloc(4 + Math.floor(random() * 290))
         payload.writeUInt32LE(number++)
@@ -83,7 +91,11 @@ test('a reader that has caught up continues when there is more, also in the next
 test('a record larger than buffer and window is written and read whole; one past the limit is refused', async () => {
   const dir = join(folder, 'large')
   const record_bytes_max = 3 * 1024 * 1024
-  const tape = openSmall(dir, { record_bytes_max, segment_bytes: 2 * record_bytes_max, max_bytes: 8 * record_bytes_max })
+  const tape = openSmall(dir, {
+    record_bytes_max,
+    segment_bytes: 2 * record_bytes_max,
+    max_bytes: 8 * record_bytes_max,
+  })
   const large = 'L'.repeat(record_bytes_max)
   expect(appendText(tape, 'before')).toBe(0)
   expect(appendText(tape, large)).toBe(30)
@@ -117,7 +129,10 @@ test('a second writer is refused while the first runs, and limits that cannot ho
   const dir = join(folder, 'locked')
   const tape = openSmall(dir)
   expect(() => openSmall(dir)).toThrow(
-    expect.objectContaining({ code: 'tape_locked', message: expect.stringContaining(String(process.pid)) }),
+    expect.objectContaining({
+      code: 'tape_locked',
+      message: expect.stringContaining(String(process.pid)),
+    }),
   )
   await tape.close()
   await openSmall(dir).close()

@@ -190,11 +190,18 @@ test.skipIf(!CAN_MOUNT)(
   () => {
     const child = join(import.meta.dirname, 'small-disk-child.ts')
     const script = 'mount -t tmpfs -o size=256k none /mnt && exec "$0" "$1" /mnt'
-    const { stdout, stderr } = spawnSync('unshare', ['-rm', 'sh', '-c', script, process.execPath, child], {
-      encoding: 'utf8',
-    })
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      ['-rm', 'sh', '-c', script, process.execPath, child],
+      {
+        encoding: 'utf8',
+      },
+    )
     expect(stderr).toBe('')
-    const { cause, taken, read, refused_bytes, resumed } = JSON.parse(stdout) as Record<string, unknown>
+    const { cause, taken, read, refused_bytes, resumed } = JSON.parse(stdout) as Record<
+      string,
+      unknown
+    >
     expect({ cause, resumed }).toEqual({ cause: 'ENOSPC', resumed: true })
     expect(read).toEqual(taken)
     expect(refused_bytes).toBe(0)

@@ -14,7 +14,7 @@ const tape = openTape({
   fsync_ms: 5,
   log: silentLogger,
 })
-for (let number = Number(process.argv[3]); ; ) {
+for (let number = Number(process.argv[3]); ;) {
   const count = 1 + Math.floor(Math.random() * 400)
   for (let i = 0; i < count; i++) {
     const payload = Buffer.alloc(4 + Math.floor(Math.random() * 300))

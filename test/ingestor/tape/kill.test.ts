@@ -22,7 +22,8 @@ test('kill -9 at random times loses no frame of an earlier turn; the next writer
       const { records, damage } = reader.readBatch()
       expect(damage).toBeUndefined()
       if (records.length === 0) break
-      for (const { kind, payload } of records) if (kind === 'frame') read.push(payload.readUInt32LE())
+      for (const { kind, payload } of records)
+        if (kind === 'frame') read.push(payload.readUInt32LE())
     }
     reader.close()
     expect(reported).toBeGreaterThan(numbers.length)
@@ -36,7 +37,9 @@ test('kill -9 at random times loses no frame of an earlier turn; the next writer
 /** Returns the last count that the child reported before it was killed. */
 async function writeAndKill(dir: string, from: number, life_ms: number): Promise<number> {
   const script = join(import.meta.dirname, 'kill-child.ts')
-  const child = spawn(process.execPath, [script, dir, String(from)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [script, dir, String(from)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   await once(child.stdout, 'data')

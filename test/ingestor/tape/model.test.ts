@@ -153,7 +153,8 @@ class Sequence {
     const ripe = this.#committed.filter(({ at_ms }) => this.#now_ms - at_ms >= KEEP_MS)
     const ripe_position = Math.max(0, ...ripe.map((commit) => commit.position))
     const lost = this.#written.filter((line) => line.position < oldest)
-    for (const line of lost) expect(line.next, 'released before its time').toBeLessThanOrEqual(ripe_position)
+    for (const line of lost)
+      expect(line.next, 'released before its time').toBeLessThanOrEqual(ripe_position)
     this.#written = this.#written.filter((line) => line.position >= oldest)
   }
 
@@ -182,7 +183,10 @@ class Sequence {
     expect(cut.position).toBe(before.position)
     const mark = readAll(dir).lines.at(-1)
     if (mark !== undefined && mark.position > this.#given) {
-      expect(JSON.parse(Buffer.from(mark.payload, 'base64').toString())).toEqual({ kind: 'cut', ...cut })
+      expect(JSON.parse(Buffer.from(mark.payload, 'base64').toString())).toEqual({
+        kind: 'cut',
+        ...cut,
+      })
       this.#written.push(mark)
     } else {
       // No room for the mark: the torn tail is kept, so readers report it.
@@ -255,7 +259,8 @@ class Sequence {
 /** toEqual is slow and only needed to show a difference. */
 function expectSame(lines: readonly Line[], expected: readonly Line[]): void {
   const keys = ['position', 'next', 'kind', 'exchange_code', 'connection', 'ts_ingest', 'payload']
-  if (JSON.stringify(lines, keys) !== JSON.stringify(expected, keys)) expect(lines).toEqual(expected)
+  if (JSON.stringify(lines, keys) !== JSON.stringify(expected, keys))
+    expect(lines).toEqual(expected)
 }
 
 function positionOf(path: string): number {

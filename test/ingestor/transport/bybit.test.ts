@@ -45,7 +45,7 @@ function listen(exchange: ExchangeServer, adapter: ExchangeAdapter, symbols: rea
   return { transport, losses, topics }
 }
 
-test('a socket is kept alive by the exchange\'s kind of pings, and lost without them', async () => {
+test("a socket is kept alive by the exchange's kind of pings, and lost without them", async () => {
   const exchange = await simulated(2, { bybit_quiet_limit_ms: 2_000 })
   const { text } = bybit_linear.keepalive!
   const faithful = { ...bybit_linear, keepalive: { text, interval_s: 0.1 } }
@@ -71,7 +71,10 @@ test('one wrong topic costs one stream, although the exchange refuses the whole 
       .streams.map(({ name }) => `${name} error:handler not found,topic:${name}`),
   )
   expect(streams.filter((stream) => stream.is_covered).length).toBe(10)
-  await until('quotes and books came', () => topics.has('orderbook.50.ETHUSDT') && topics.has('orderbook.1.BTCUSDT'))
+  await until(
+    'quotes and books came',
+    () => topics.has('orderbook.50.ETHUSDT') && topics.has('orderbook.1.BTCUSDT'),
+  )
 })
 
 test('a topic that is already subscribed counts as acknowledged once it was requested alone', () => {
@@ -105,7 +108,10 @@ test('a topic that is already subscribed counts as acknowledged once it was requ
 test('a renewed socket takes over without losing a stream', async () => {
   const exchange = await simulated(3)
   const limits = { ...bybit_linear.limits, socket_life_s: 1 }
-  const { transport, losses } = listen(exchange, { ...bybit_linear, limits }, ['BTCUSDT', 'ETHUSDT'])
+  const { transport, losses } = listen(exchange, { ...bybit_linear, limits }, [
+    'BTCUSDT',
+    'ETHUSDT',
+  ])
   await transport.start()
   const [first] = transport.status().sockets
   await until('another socket records', () => {

@@ -67,18 +67,25 @@ test('a stream with a cadence that skips a few beats is an alarm at once, and al
       deribit.groups(...args).map((group) => ({
         ...group,
         streams: group.streams.map((stream) =>
-          stream.name === BTC ? { ...stream, silence_s_max: 3 } : { name: ETH, symbol: 'eth_usd', channel: 'prices' },
+          stream.name === BTC
+            ? { ...stream, silence_s_max: 3 }
+            : { name: ETH, symbol: 'eth_usd', channel: 'prices' },
         ),
       })),
   })
   const { transport, losses } = listen(exchange, ['btc_usd', 'eth_usd'], { adapter })
   await transport.start()
-  await until('both deliver', () => transport.status().streams.every((stream) => stream.frame_count > 0))
+  await until('both deliver', () =>
+    transport.status().streams.every((stream) => stream.frame_count > 0),
+  )
   exchange.setFaults({ faults: [{ kind: 'silence' }] })
   await until('the alarm', () => losses.length > 0)
   expect(losses).toEqual([`silence ${BTC}`])
   exchange.setFaults({ faults: [] })
-  await until('one socket, live', () => transport.status().state === 'live' && transport.status().sockets.length === 1)
+  await until(
+    'one socket, live',
+    () => transport.status().state === 'live' && transport.status().sockets.length === 1,
+  )
   expect(losses).toEqual([`silence ${BTC}`])
 })
 
@@ -105,7 +112,22 @@ test('a throttled socket ends, waits, and loses no stream', async () => {
   const adapter = changed({
     limits: { ...deribit.limits, streams_per_subscribe_max: 1, messages_per_second_max: 500 },
   })
-  const names = ['btc', 'eth', 'sol', 'xrp', 'doge', 'bnb', 'sui', '1000pepe', 'ada', 'link', 'avax', 'ltc', 'bch', 'trx']
+  const names = [
+    'btc',
+    'eth',
+    'sol',
+    'xrp',
+    'doge',
+    'bnb',
+    'sui',
+    '1000pepe',
+    'ada',
+    'link',
+    'avax',
+    'ltc',
+    'bch',
+    'trx',
+  ]
   const symbols = names.map((name) => `${name}_usd`)
   const { transport } = listen(exchange, symbols, { adapter, log: pino({ level: 'warn' }, sink) })
   transport.start().catch(() => undefined)

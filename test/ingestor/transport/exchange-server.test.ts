@@ -57,7 +57,8 @@ async function run(
         ids.set(stream, known)
       }
     },
-    onLost: (cause, streams) => losses.push({ cause, streams: streams.map((stream) => stream.name) }),
+    onLost: (cause, streams) =>
+      losses.push({ cause, streams: streams.map((stream) => stream.name) }),
   })
   stops.push(() => transport.stop())
   await transport.start()
@@ -97,9 +98,13 @@ test('twenty symbols, an announced shutdown in the middle: no trade is lost', as
     const { sockets, state } = transport.status()
     return state === 'live' && sockets.every((socket) => !old_sockets.includes(socket.connection))
   })
-  await until('the old sockets are closed', () => exchange.status().socket_count === old_sockets.length)
+  await until(
+    'the old sockets are closed',
+    () => exchange.status().socket_count === old_sockets.length,
+  )
   const heard = new Map([...ids].map(([stream, known]) => [stream, known.length]))
-  const goesOn = ([stream, known]: [string, readonly number[]]): boolean => known.length > heard.get(stream)!
+  const goesOn = ([stream, known]: [string, readonly number[]]): boolean =>
+    known.length > heard.get(stream)!
   await until('every stream continues', () => [...ids].every(goesOn))
   expect(transport.status().state).toBe('live')
   expect(losses).toEqual([])

@@ -23,7 +23,7 @@ test('renewal: the new socket is ready before the old one closes, and no frame i
   expect(rig.losses).toEqual([])
 })
 
-test('renewal of a lagging socket: it is kept until it reaches the new one\'s first events', async () => {
+test("renewal of a lagging socket: it is kept until it reaches the new one's first events", async () => {
   const rig = await createRig({ limits: { socket_life_s: 1 } })
   await rig.transport.start()
   rig.exchange.behaviour.lag = { sockets: [1], delay_ms: 250 }

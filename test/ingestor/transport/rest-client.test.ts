@@ -17,7 +17,11 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop()
 })
 
-const QUICK: Partial<RestSettings> = { backoff_base_ms: 5, backoff_cap_ms: 20, default_block_ms: 50 }
+const QUICK: Partial<RestSettings> = {
+  backoff_base_ms: 5,
+  backoff_cap_ms: 20,
+  default_block_ms: 50,
+}
 
 async function setup(
   handler: Handler,
@@ -113,17 +117,25 @@ test('a refusal is final and carries the text of the exchange', async () => {
 })
 
 test('an answer past the size limit is cut off, not buffered', async () => {
-  const { client } = await setup((_request, response) => {
-    response.write('x'.repeat(2_000))
-    response.end('x'.repeat(2_000))
-  }, { body_bytes_max: 3_000 })
-  await expect(client.get({ path: '/a', weight: 1 })).rejects.toMatchObject({ code: 'rest_too_large' })
+  const { client } = await setup(
+    (_request, response) => {
+      response.write('x'.repeat(2_000))
+      response.end('x'.repeat(2_000))
+    },
+    { body_bytes_max: 3_000 },
+  )
+  await expect(client.get({ path: '/a', weight: 1 })).rejects.toMatchObject({
+    code: 'rest_too_large',
+  })
 })
 
 test('high priority overtakes waiting requests, and no more run at once than allowed', async () => {
-  const { client, asked } = await setup((_request, response) => {
-    setTimeout(() => response.end('ok'), 20)
-  }, { parallel_max: 1 })
+  const { client, asked } = await setup(
+    (_request, response) => {
+      setTimeout(() => response.end('ok'), 20)
+    },
+    { parallel_max: 1 },
+  )
   await Promise.all([
     client.get({ path: '/first', weight: 1 }),
     client.get({ path: '/low', weight: 1, priority: 'low' }),
@@ -141,7 +153,9 @@ test('requests wait while the weight is used up, and the queue is bounded', asyn
   )
   await client.get({ path: '/a', weight: 1 })
   const waiting = client.get({ path: '/b', weight: 5 })
-  await expect(client.get({ path: '/c', weight: 5 })).rejects.toMatchObject({ code: 'rest_queue_full' })
+  await expect(client.get({ path: '/c', weight: 5 })).rejects.toMatchObject({
+    code: 'rest_queue_full',
+  })
   await sleep(50)
   expect(asked.length).toBe(1)
   client.stop()
@@ -154,5 +168,7 @@ test('stopping aborts running requests and refuses new ones', async () => {
   await until('the request', () => asked.length === 1)
   client.stop()
   await expect(running).rejects.toMatchObject({ code: 'rest_stopped' })
-  await expect(client.get({ path: '/b', weight: 1 })).rejects.toMatchObject({ code: 'rest_stopped' })
+  await expect(client.get({ path: '/b', weight: 1 })).rejects.toMatchObject({
+    code: 'rest_stopped',
+  })
 })

@@ -83,14 +83,20 @@ for (const [name, is_rare, expected] of [
   test(`silence after a cascade ${name}`, () => {
     const watch = createWatch(DEFAULT_SETTINGS)
     const entries = Array.from({ length: 12 }, (_, index) => {
-      const stream = { name: `s${index}`, symbol: `S${index}`, channel: 'liquidations', is_rare } as const
+      const stream = {
+        name: `s${index}`,
+        symbol: `S${index}`,
+        channel: 'liquidations',
+        is_rare,
+      } as const
       return { state: createStreamState(stream), frame_count: 0, seen_count: 0 }
     })
     const link = { streams: new Map(entries.map((entry) => [entry.state.stream.name, entry])) }
     const suspects = new Set<string>()
     for (let second = 0; second < 900; second++) {
       if (second < 300) for (const entry of entries) entry.frame_count += 1
-      for (const state of watch.look(link as unknown as Link, 1_000)) suspects.add(state.stream.name)
+      for (const state of watch.look(link as unknown as Link, 1_000))
+        suspects.add(state.stream.name)
     }
     expect(suspects.size).toBe(expected)
   })
@@ -106,7 +112,11 @@ for (const [name, resting_count, silent, expected] of [
     const watch = createWatch(DEFAULT_SETTINGS)
     const entries = Array.from({ length: 12 }, (_, index) => {
       const stream = { name: `s${index}`, symbol: `S${index}`, channel: 'book_ticker' } as const
-      return { state: createStreamState(stream, index < resting_count), frame_count: 0, seen_count: 0 }
+      return {
+        state: createStreamState(stream, index < resting_count),
+        frame_count: 0,
+        seen_count: 0,
+      }
     })
     const link = { streams: new Map(entries.map((entry) => [entry.state.stream.name, entry])) }
     const suspects = new Set<string>()
@@ -114,7 +124,8 @@ for (const [name, resting_count, silent, expected] of [
       for (const [index, entry] of entries.entries()) {
         if (second < 300 || !silent(index)) entry.frame_count += 5
       }
-      for (const state of watch.look(link as unknown as Link, 1_000)) suspects.add(state.stream.name)
+      for (const state of watch.look(link as unknown as Link, 1_000))
+        suspects.add(state.stream.name)
     }
     expect(suspects.size).toBe(expected)
   })

@@ -15,10 +15,12 @@ test('start waits for every acknowledgement; frames arrive stamped and named', a
   rig.exchange.behaviour.acknowledges = true // the sockets time out, the next ones are answered
   await started
   expect(rig.transport.status().state).toBe('live')
-  expect(rig.exchange.clients().map((client) => client.path).toSorted()).toEqual([
-    '/market/stream',
-    '/public/stream',
-  ])
+  expect(
+    rig.exchange
+      .clients()
+      .map((client) => client.path)
+      .toSorted(),
+  ).toEqual(['/market/stream', '/public/stream'])
   const before_us = Date.now() * 1_000
   rig.exchange.publish('btcusdt@aggTrade', { p: '1' })
   await until('the frame', () => rig.frames.length === 1)
@@ -67,7 +69,9 @@ test('a cut socket: its streams are lost once, the others never, and it comes ba
   await until('the mark', () => rig.losses.length > 0)
   expect(rig.states_when_lost).toEqual(['degraded'])
   const connections = (): Set<number> =>
-    new Set(rig.frames.filter((one) => one.stream === QUOTE_STREAMS[0]).map((one) => one.connection))
+    new Set(
+      rig.frames.filter((one) => one.stream === QUOTE_STREAMS[0]).map((one) => one.connection),
+    )
   await until('the stream again, over another socket', () => connections().size === 2)
   const sent_count = talker.stop()
   await until('the end of the other stream', () =>

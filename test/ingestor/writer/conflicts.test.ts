@@ -7,7 +7,10 @@ import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { diff, type Entry, quote, rest, START_MS, trade, writeTape } from './support.ts'
 
-const CHOICE = { channels: ['book_ticker', 'trades', 'depth_events'], trade_stream: 'aggTrade' } as const
+const CHOICE = {
+  channels: ['book_ticker', 'trades', 'depth_events'],
+  trade_stream: 'aggTrade',
+} as const
 
 async function follow(database_url: string, entries: readonly Entry[]) {
   const tape_dir = await writeTape(entries)
@@ -49,7 +52,9 @@ for (const [name, parts] of [
       found.duplicates += duplicates.trades + duplicates.depth_events + duplicates.book_ticker
       found.rows += rows.trades + rows.depth_events + rows.book_ticker
       const all = [rows, duplicates, conflicts].flatMap((counts) => Object.values(counts))
-      expect(all.reduce((sum, count) => sum + count, 0)).toBe(Object.values(events).reduce((sum, count) => sum + count, 0))
+      expect(all.reduce((sum, count) => sum + count, 0)).toBe(
+        Object.values(events).reduce((sum, count) => sum + count, 0),
+      )
     }
     expect(found).toEqual({ trades: 1, depth_events: 1, duplicates: 2, rows: 3 })
     expect((await evidence(pool)).toSorted()).toEqual([
@@ -62,9 +67,17 @@ for (const [name, parts] of [
 test('a value that the exchange left out in one row is not a conflict', async () => {
   const { url, pool } = await createTestDatabase()
   const told = { e: 'aggTrade', a: 7, p: '100.10', q: '0.010', f: 21, l: 23, T: START_MS, m: false }
-  const answer = rest(50, '/fapi/v1/aggTrades?symbol=BTCUSDT&fromId=7&limit=1', JSON.stringify([{ ...told, nq: '0.010' }]))
+  const answer = rest(
+    50,
+    '/fapi/v1/aggTrades?symbol=BTCUSDT&fromId=7&limit=1',
+    JSON.stringify([{ ...told, nq: '0.010' }]),
+  )
   const counts = await follow(url, [trade('BTCUSDT', 7, 0), answer])
-  expect(counts).toMatchObject({ rows: { trades: 1 }, duplicates: { trades: 1 }, conflicts: { trades: 0 } })
+  expect(counts).toMatchObject({
+    rows: { trades: 1 },
+    duplicates: { trades: 1 },
+    conflicts: { trades: 0 },
+  })
   expect(await evidence(pool)).toEqual([])
 })
 

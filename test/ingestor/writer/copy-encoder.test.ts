@@ -17,7 +17,10 @@ type Row = Record<string, CellValue>
 
 /** Values at the limits of each column. The hourly partition is 2026-03-01 12:00. */
 const HOUR_US = Date.UTC(2026, 2, 1, 12) * 1_000
-const LADDER: readonly Level[] = Array.from({ length: 1_000 }, (_, rank) => [60_000 - rank / 10, rank])
+const LADDER: readonly Level[] = Array.from({ length: 1_000 }, (_, rank) => [
+  60_000 - rank / 10,
+  rank,
+])
 const EDGES: Readonly<Record<string, readonly CellValue[]>> = {
   ts_exchange: [HOUR_US, HOUR_US + 1, HOUR_US + 3_599_999_999],
   ts_ingest: [HOUR_US + 123_457, 946_684_799_999_999, 1, Date.UTC(2255, 0, 1) * 1_000],
@@ -27,12 +30,22 @@ const EDGES: Readonly<Record<string, readonly CellValue[]>> = {
   bool: [true, false],
   depth_kind: ['diff', 'partial', 'snapshot'],
   side: ['buy', 'sell'],
-  levels: [[], [[61_800.2, 0.014]], LADDER, [[0.1, 0], [5e-324, Number.MAX_VALUE]]],
+  levels: [
+    [],
+    [[61_800.2, 0.014]],
+    LADDER,
+    [
+      [0.1, 0],
+      [5e-324, Number.MAX_VALUE],
+    ],
+  ],
 }
 
 /** Makes each key unique: by time, if the table's key has no id. */
 function uniqueOf(table: Table): string {
-  return table.identity.find((name) => name.endsWith('_id') && name !== 'symbol_id') ?? 'ts_exchange'
+  return (
+    table.identity.find((name) => name.endsWith('_id') && name !== 'symbol_id') ?? 'ts_exchange'
+  )
 }
 
 function edgeRows(table: Table): readonly Row[] {
@@ -45,7 +58,8 @@ function edgeRows(table: Table): readonly Row[] {
           const values = EDGES[name] ?? EDGES[type] ?? []
           if (name === unique && name === 'ts_exchange') return [name, HOUR_US + index * 1_003]
           if (name === unique) return [name, index * 1_000_003]
-          const value = nullable && index % 3 === 0 ? null : values[(index + place) % values.length]!
+          const value =
+            nullable && index % 3 === 0 ? null : values[(index + place) % values.length]!
           return [name, value]
         }),
     ),
@@ -112,7 +126,9 @@ for (const channel of RAW_CHANNELS) {
     ]
     for (const order of orders) {
       const encoded = joined(table, [7, order])
-      const found = Array.from({ length: encoded.row_count }, (_, index) => decodeRow(encoded, index))
+      const found = Array.from({ length: encoded.row_count }, (_, index) =>
+        decodeRow(encoded, index),
+      )
       expect(found).toEqual(rows.map((row) => ({ ...row, symbol_id: 7 })))
     }
   })
@@ -157,16 +173,28 @@ for (const channel of RAW_CHANNELS) {
 test('a diff, a partial book and a snapshot with the same last update id are three rows', () => {
   const [row] = edgeRows(RAW_TABLES.depth_events)
   const kinds = ['snapshot', 'diff', 'partial', 'diff']
-  const rows = joined(RAW_TABLES.depth_events, [7, kinds.map((depth_kind) => ({ ...row!, depth_kind }))])
-  const found = Array.from({ length: rows.row_count }, (_, index) => decodeRow(rows, index)['depth_kind'])
+  const rows = joined(RAW_TABLES.depth_events, [
+    7,
+    kinds.map((depth_kind) => ({ ...row!, depth_kind })),
+  ])
+  const found = Array.from(
+    { length: rows.row_count },
+    (_, index) => decodeRow(rows, index)['depth_kind'],
+  )
   expect(found.toSorted()).toEqual(['diff', 'partial', 'snapshot'])
 })
 
 test('after a burst of snapshots a buffer takes the next rows as usual', () => {
   const table = RAW_TABLES.depth_events
-  const buffer = bufferOf(table, Array.from({ length: 200 }, (_, index) => ({
-    ...edgeRows(table)[0]!, final_update_id: index, bids: LADDER, asks: LADDER,
-  })))
+  const buffer = bufferOf(
+    table,
+    Array.from({ length: 200 }, (_, index) => ({
+      ...edgeRows(table)[0]!,
+      final_update_id: index,
+      bids: LADDER,
+      asks: LADDER,
+    })),
+  )
   expect(buffer.byte_count).toBeGreaterThan(8_000_000)
   buffer.clear()
   buffer.push(eventOf(table, edgeRows(table)[1]!))

@@ -12,8 +12,13 @@ test('the file never exceeds its limit, and the previous file is kept', async ()
   const path = join(temporaryDirectory(), 'deep', 'dead.ndjson')
   const letters = openDeadLetters(path, silentLogger, 2_000)
   const row = {
-    ts_exchange: micros(1_772_000_000_000_000), ts_ingest: micros(1_772_000_000_000_001), update_id: 1,
-    best_bid: 1, best_ask: 2, bid_qty: 3, ask_qty: 4,
+    ts_exchange: micros(1_772_000_000_000_000),
+    ts_ingest: micros(1_772_000_000_000_001),
+    update_id: 1,
+    best_bid: 1,
+    best_ask: 2,
+    bid_qty: 3,
+    ask_qty: 4,
   }
   const buffer = new RowBuffer(RAW_TABLES.book_ticker)
   buffer.push({ kind: 'book_ticker', exchange: 'binance-futures', symbol: 'BTCUSDT', ...row })
@@ -24,7 +29,12 @@ test('the file never exceeds its limit, and the previous file is kept', async ()
   }
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
   expect(JSON.parse(lines.at(-1)!)).toEqual({
-    table: 'book_ticker', sqlstate: '', error: 'refused', tape_from: 39, tape_to: 40, row: { ...row, symbol_id: 1 },
+    table: 'book_ticker',
+    sqlstate: '',
+    error: 'refused',
+    tape_from: 39,
+    tape_to: 40,
+    row: { ...row, symbol_id: 1 },
   })
   const before = readFileSync(`${path}.1`, 'utf8').trimEnd().split('\n')
   const first = JSON.parse(lines[0]!) as { tape_from: number }

@@ -47,9 +47,15 @@ describe('connection lost', () => {
     ['after the position', { when: 'moved_count', skip: 0, loses: 'answer' }],
     ['before the commit', { when: 'commit\0', skip: 2, loses: 'before' }],
     ['after the commit, its acknowledgement lost', { when: 'commit\0', skip: 2, loses: 'answer' }],
-    ['while the position is being read', { when: 'tape_positions where', skip: 0, loses: 'answer' }],
+    [
+      'while the position is being read',
+      { when: 'tape_positions where', skip: 0, loses: 'answer' },
+    ],
     ['while a partition is being made', { when: 'ensure_hour', skip: 1, loses: 'answer' }],
-    ['while symbols are being registered', { when: 'marketdata.symbols', skip: 1, loses: 'answer' }],
+    [
+      'while symbols are being registered',
+      { when: 'marketdata.symbols', skip: 1, loses: 'answer' },
+    ],
   ] as const satisfies readonly (readonly [string, Loss])[]) {
     test(`${name}: every row once, and counted once`, async () => {
       const database = await createTestDatabase()
@@ -108,7 +114,10 @@ describe('duplicates', () => {
 
   test('a batch with every event twice is stored once, and the first row is kept', async () => {
     const entries = market(['BTCUSDT'], 60)
-    const late = entries.map((entry) => ({ ...entry, ts_ingest: entry.ts_ingest + 777 as typeof entry.ts_ingest }))
+    const late = entries.map((entry) => ({
+      ...entry,
+      ts_ingest: (entry.ts_ingest + 777) as typeof entry.ts_ingest,
+    }))
     const database = await createTestDatabase()
     const counts = await follow(database.url, {
       tape_dir: await writeTape([...entries, ...late]),
@@ -156,7 +165,10 @@ describe('bad rows', () => {
     expect(counts.rows.trades).toBe(80)
     expect(counts.dead_letters).toBe(2)
     expect(counts.gaps).toBe(0)
-    const letters = readFileSync(dead_letter_path, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+    const letters = readFileSync(dead_letter_path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
     expect(letters).toHaveLength(2)
     expect(letters[0]).toMatchObject({
       table: 'trades',
@@ -168,7 +180,8 @@ describe('bad rows', () => {
 
   test('a partition that someone dropped is created again', async () => {
     const database = await createTestDatabase()
-    await database.pool.query(`create function marketdata.ensure_nothing() returns void language sql as 'select';
+    await database.pool
+      .query(`create function marketdata.ensure_nothing() returns void language sql as 'select';
       alter function marketdata.ensure_hour(text, timestamptz) rename to ensure_hour_really;
       create sequence marketdata.calls;
       create function marketdata.ensure_hour(table_name text, hour timestamptz) returns void language plpgsql as $$

@@ -16,8 +16,17 @@ function rowsAt(symbol_id: number, ...times_us: readonly number[]) {
   const rows = new RowBuffer(trades)
   for (const [index, ts] of times_us.entries()) {
     rows.push({
-      kind: 'trade', exchange: 'binance-futures', symbol: 'S', ts_exchange: micros(ts), ts_ingest: micros(ts),
-      agg_trade_id: index, price: 1, qty: 1, non_rpi_qty: null, first_trade_id: null, last_trade_id: null,
+      kind: 'trade',
+      exchange: 'binance-futures',
+      symbol: 'S',
+      ts_exchange: micros(ts),
+      ts_ingest: micros(ts),
+      agg_trade_id: index,
+      price: 1,
+      qty: 1,
+      non_rpi_qty: null,
+      first_trade_id: null,
+      last_trade_id: null,
       is_buyer_maker: false,
     })
   }
@@ -42,7 +51,10 @@ test('ranges are by symbol and hour, in whatever order the rows arrive', () => {
     range(2 ** 40, 3_599_999_999, 3_599_999_999),
     range(2 ** 40, 3_600_000_000, 3_600_000_000),
   ])
-  expect(oldestAdded(ranges)).toEqual({ table_names: ['trades'], lowest: ['2026-03-01T12:59:59.999993Z'] })
+  expect(oldestAdded(ranges)).toEqual({
+    table_names: ['trades'],
+    lowest: ['2026-03-01T12:59:59.999993Z'],
+  })
 })
 
 test('the writer waits for a threshold that is being raised, and uses the new one', async () => {
@@ -54,7 +66,11 @@ test('the writer waits for a threshold that is being raised, and uses the new on
   const writing = followToEnd({
     database_url: url,
     ingestor_id: 'test',
-    tape_dir: await writeTape([trade('BTCUSDT', 1, 0), trade('BTCUSDT', 2, 100), trade('BTCUSDT', 3, 2_000)]),
+    tape_dir: await writeTape([
+      trade('BTCUSDT', 1, 0),
+      trade('BTCUSDT', 2, 100),
+      trade('BTCUSDT', 3, 2_000),
+    ]),
     choice: CHOICE,
     dead_letter_path: join(temporaryDirectory(), 'dead.ndjson'),
     log: silentLogger,

@@ -33,7 +33,14 @@ function listing(ms: number, ...symbols: readonly Listed[]): Entry {
 async function follow(database_url: string, entries: readonly Entry[], ingestor_id = 'test') {
   const tape_dir = await writeTape(entries)
   const dead_letter_path = join(tape_dir, 'dead.ndjson')
-  return followToEnd({ database_url, ingestor_id, tape_dir, choice: CHOICE, dead_letter_path, log: silentLogger })
+  return followToEnd({
+    database_url,
+    ingestor_id,
+    tape_dir,
+    choice: CHOICE,
+    dead_letter_path,
+    log: silentLogger,
+  })
 }
 
 async function symbolsOf(pool: Pool): Promise<readonly string[]> {
@@ -105,7 +112,11 @@ test('a symbol with events before any listing gets its history with the first li
 
 test('an invalid listing changes no symbol', async () => {
   const { url, pool } = await createTestDatabase()
-  const counts = await follow(url, [listing(0, BTC), rest(1_000, '/fapi/v1/exchangeInfo', '{"symbols":[]}'), rest(2_000, '/fapi/v1/exchangeInfo', '<html>')])
+  const counts = await follow(url, [
+    listing(0, BTC),
+    rest(1_000, '/fapi/v1/exchangeInfo', '{"symbols":[]}'),
+    rest(2_000, '/fapi/v1/exchangeInfo', '<html>'),
+  ])
   expect(counts.rejected).toEqual({ unknown_shape: 1 })
   expect(await symbolsOf(pool)).toEqual(['BTCUSDT t 0.1'])
 })

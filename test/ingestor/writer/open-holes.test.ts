@@ -39,17 +39,34 @@ const started = (ms: number, streams: readonly StreamName[]): Entry =>
 function follow(database_url: string, tape_dir: string, ingestor_id = 'test') {
   const dead_letter_path = join(tape_dir, 'dead.ndjson')
   return followToEnd({
-    database_url, ingestor_id, tape_dir, choice: CHANNELS, dead_letter_path, log: silentLogger,
+    database_url,
+    ingestor_id,
+    tape_dir,
+    choice: CHANNELS,
+    dead_letter_path,
+    log: silentLogger,
   })
 }
 
 /** Like a running ingestor: claims to cover its streams up to the tape's end. */
-async function followLive(database_url: string, tape_dir: string, ingestor_id = 'test'): Promise<void> {
+async function followLive(
+  database_url: string,
+  tape_dir: string,
+  ingestor_id = 'test',
+): Promise<void> {
   const end = fileEnd(listSegments(tape_dir).at(-1)!)
   const follower = startFollower({
-    database_url, ingestor_id, tape_dir, end: fixedTapeEnd(end), choice: CHANNELS, limits: BULK_LIMITS,
-    dead_letter_path: join(tape_dir, 'dead.ndjson'), live: true, clock: () => at(0),
-    random: Math.random, log: silentLogger,
+    database_url,
+    ingestor_id,
+    tape_dir,
+    end: fixedTapeEnd(end),
+    choice: CHANNELS,
+    limits: BULK_LIMITS,
+    dead_letter_path: join(tape_dir, 'dead.ndjson'),
+    live: true,
+    clock: () => at(0),
+    random: Math.random,
+    log: silentLogger,
   })
   await follower.committed(end)
   await follower.stop()
@@ -90,10 +107,14 @@ test('a lost stream has an open gap at once, from where it was certainly covered
     // Its socket delivered until second 299. What was in flight for up to a minute may be lost.
     'BTCUSDT trades disconnect 5 239.000 open',
   ]
-  expect((await openHoles(database.pool)).map((line) => line.replace('238.999', '239.000'))).toEqual(expected)
+  expect(
+    (await openHoles(database.pool)).map((line) => line.replace('238.999', '239.000')),
+  ).toEqual(expected)
   await database.pool.query('update marketdata.tape_positions set tape_position = 0')
   await follow(database.url, tape_dir)
-  expect((await openHoles(database.pool)).map((line) => line.replace('238.999', '239.000'))).toEqual(expected)
+  expect(
+    (await openHoles(database.pool)).map((line) => line.replace('238.999', '239.000')),
+  ).toEqual(expected)
   expect(await dumpGaps(database.pool)).toEqual([])
 
   await append(tape_dir, [quote('BTCUSDT', 20, 400_000), trade('BTCUSDT', 6, 400_000)])
@@ -122,19 +143,31 @@ test('an ingestor that is down covers its streams up to its last record, which m
   await append(tape_dir, [listing])
   await followLive(database.url, tape_dir)
   expect(await openHoles(database.pool)).toEqual([btc, eth])
-  await append(tape_dir, [listing, started(7_200_000, [QUOTES, ETH]), quote('BTCUSDT', 50, 7_201_000)])
+  await append(tape_dir, [
+    listing,
+    started(7_200_000, [QUOTES, ETH]),
+    quote('BTCUSDT', 50, 7_201_000),
+  ])
   await followLive(database.url, tape_dir)
-  expect(await dumpGaps(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 10 50 636\d\./)])
+  expect(await dumpGaps(database.pool)).toEqual([
+    expect.stringMatching(/^BTCUSDT book_ticker restart 10 50 636\d\./),
+  ])
   // The heartbeat in this tape's last record is old.
-  await database.pool.query("update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour'")
-  expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^ETHUSDT book_ticker restart 11 8/)])
+  await database.pool.query(
+    "update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour'",
+  )
+  expect(await openHoles(database.pool)).toEqual([
+    expect.stringMatching(/^ETHUSDT book_ticker restart 11 8/),
+  ])
 })
 
 test('an import claims no coverage beyond its last event', async () => {
   const database = await createTestDatabase()
   await follow(database.url, await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]))
   expect(await openHoles(database.pool)).toEqual([])
-  await database.pool.query("update marketdata.tape_positions set updated_at = updated_at - interval '1 day'")
+  await database.pool.query(
+    "update marketdata.tape_positions set updated_at = updated_at - interval '1 day'",
+  )
   expect(await openHoles(database.pool)).toEqual([])
 })
 
@@ -150,7 +183,10 @@ test('a delisted symbol ends, late frames change nothing, and a relisted one is 
     trade('BTCUSDT', 502, 30_001),
   ])
   await follow(database.url, tape_dir)
-  const ended = ['BTCUSDT book_ticker delisted 10 1.000 open', 'BTCUSDT trades delisted 500 1.000 open']
+  const ended = [
+    'BTCUSDT book_ticker delisted 10 1.000 open',
+    'BTCUSDT trades delisted 500 1.000 open',
+  ]
   expect(await openHoles(database.pool)).toEqual(ended)
   await append(tape_dir, [
     mark(90_000, { kind: 'started', streams: [QUOTES, TRADES] }),
@@ -169,7 +205,11 @@ test('a delisted symbol ends, late frames change nothing, and a relisted one is 
 test('a stream that a restart no longer records has ended', async () => {
   const database = await createTestDatabase()
   const tape_dir = temporaryDirectory()
-  await append(tape_dir, [started(0, [QUOTES, ETH]), quote('BTCUSDT', 10, 1_000), quote('ETHUSDT', 11, 1_000)])
+  await append(tape_dir, [
+    started(0, [QUOTES, ETH]),
+    quote('BTCUSDT', 10, 1_000),
+    quote('ETHUSDT', 11, 1_000),
+  ])
   await follow(database.url, tape_dir)
   await append(tape_dir, [started(5_000, [QUOTES]), quote('BTCUSDT', 12, 6_000)])
   await follow(database.url, tape_dir)
@@ -191,11 +231,13 @@ test('a stream that the operator deselects has ended: late frames change nothing
     mark(30_003, { kind: 'newest', newest_id: 502, ts_exchange: at(30_001), streams: [TRADES] }),
   ])
   await follow(database.url, tape_dir)
-  expect((await openHoles(database.pool)).map((line) => line.split(' ').slice(1, 3).join(' '))).toEqual(
-    ['book_ticker operator', 'liquidations operator', 'trades operator'],
-  )
+  expect(
+    (await openHoles(database.pool)).map((line) => line.split(' ').slice(1, 3).join(' ')),
+  ).toEqual(['book_ticker operator', 'liquidations operator', 'trades operator'])
   // A restart in between, with other streams, leaves them unchanged.
-  await append(tape_dir, [mark(60_000, { kind: 'started', is_whole: true, listed: ['BTCUSDT'], streams: [ETH] })])
+  await append(tape_dir, [
+    mark(60_000, { kind: 'started', is_whole: true, listed: ['BTCUSDT'], streams: [ETH] }),
+  ])
   await append(tape_dir, [
     mark(90_000, { kind: 'started', streams: [QUOTES, TRADES, FORCED] }),
     mark(91_000, { kind: 'heard', connection: 7, streams: [FORCED] }),
@@ -227,7 +269,9 @@ test('a stream that a restart no longer records was ended by the operator if it 
     quote('SOLUSDT', 12, 1_000),
   ])
   const listed = ['BTCUSDT', 'ETHUSDT']
-  await append(tape_dir, [mark(5_000, { kind: 'started', is_whole: true, listed, streams: [QUOTES] })])
+  await append(tape_dir, [
+    mark(5_000, { kind: 'started', is_whole: true, listed, streams: [QUOTES] }),
+  ])
   await append(tape_dir, [quote('BTCUSDT', 12, 6_000)])
   await follow(database.url, tape_dir)
   expect(await openHoles(database.pool)).toEqual([
@@ -241,26 +285,47 @@ test('gaps of rare streams end as soon as they are subscribed again', async () =
   const tape_dir = await writeTape([
     started(0, [FORCED]),
     forceOrder('BTCUSDT', 1_000),
-    mark(3_600_000, { kind: 'deaf', cause: 'disconnect', heard_until: at(3_599_000), streams: [FORCED] }),
+    mark(3_600_000, {
+      kind: 'deaf',
+      cause: 'disconnect',
+      heard_until: at(3_599_000),
+      streams: [FORCED],
+    }),
     mark(3_601_000, { kind: 'heard', streams: [FORCED] }),
     forceOrder('BTCUSDT', 9_000_000),
   ])
   await follow(database.url, tape_dir)
   expect(await openHoles(database.pool)).toEqual([])
   // A minute for what was in flight, not the two and a half hours between the two events.
-  expect(await dumpGaps(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT liquidations disconnect 6[12]\./)])
+  expect(await dumpGaps(database.pool)).toEqual([
+    expect.stringMatching(/^BTCUSDT liquidations disconnect 6[12]\./),
+  ])
 })
 
 test('of two ingestors the one that continues ends the gap of the other, or leaves none', async () => {
   const database = await createTestDatabase()
-  await followLive(database.url, await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]), 'a')
+  await followLive(
+    database.url,
+    await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]),
+    'a',
+  )
   const b = await writeTape([started(60_000, [QUOTES]), quote('BTCUSDT', 20, 60_500)])
   await followLive(database.url, b, 'b')
-  await database.pool.query("update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour' where ingestor_id = 'b'")
-  expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 10 1.000 60\./)])
-  await database.pool.query("update marketdata.stream_offsets set began_ts = '2026-03-01T12:00:00Z' where ingestor_id = 'b'")
+  await database.pool.query(
+    "update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour' where ingestor_id = 'b'",
+  )
+  expect(await openHoles(database.pool)).toEqual([
+    expect.stringMatching(/^BTCUSDT book_ticker restart 10 1.000 60\./),
+  ])
+  await database.pool.query(
+    "update marketdata.stream_offsets set began_ts = '2026-03-01T12:00:00Z' where ingestor_id = 'b'",
+  )
   expect(await openHoles(database.pool)).toEqual([])
   // Both are down: the one that stopped last has the open gap.
-  await database.pool.query("update marketdata.tape_positions set covered_until = '2026-03-01T13:10:00Z', updated_at = now() where ingestor_id = 'b'")
-  expect(await openHoles(database.pool)).toEqual([expect.stringMatching(/^BTCUSDT book_ticker restart 20 .* open$/)])
+  await database.pool.query(
+    "update marketdata.tape_positions set covered_until = '2026-03-01T13:10:00Z', updated_at = now() where ingestor_id = 'b'",
+  )
+  expect(await openHoles(database.pool)).toEqual([
+    expect.stringMatching(/^BTCUSDT book_ticker restart 20 .* open$/),
+  ])
 })

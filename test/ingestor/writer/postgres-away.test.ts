@@ -8,7 +8,11 @@ import { migrate } from '#core/node/migrate.ts'
 import { createPool } from '#core/node/pool.ts'
 import { micros } from '#core/time.ts'
 import { freePort } from '../../../infra/local/ports.ts'
-import { type Postgres, type PostgresOptions, startPostgres } from '../../../infra/local/postgres.ts'
+import {
+  type Postgres,
+  type PostgresOptions,
+  startPostgres,
+} from '../../../infra/local/postgres.ts'
 import { type Follower, startFollower } from '../../../ingestor/writer/follower.ts'
 import { sumOf } from '../../../ingestor/writer/counts.ts'
 import { createSharedTapeEnd, sharedTapeEnd } from '../../../ingestor/writer/tape-end.ts'
@@ -89,7 +93,9 @@ test('rows are committed as they arrive, and the next hour has its partition', a
   const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   const next = new Date(Date.now() + 3_600_000).toISOString().slice(0, 13).replaceAll(/[-T]/g, '')
   await until('the next partition is there', async () => {
-    const { rows } = await pool.query('select to_regclass($1) as found', [`marketdata.trades_${next}`])
+    const { rows } = await pool.query('select to_regclass($1) as found', [
+      `marketdata.trades_${next}`,
+    ])
     return rows[0].found !== null
   })
   await pool.end()
@@ -136,7 +142,9 @@ test('connections cut by the server again and again', async () => {
   const flow = record(15)
   const pool = createPool(postgres.url, 'test', 1, CONNECT_LIMIT_MS)
   for (let round = 0; round < 8; round++) {
-    await pool.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'booktape-ingestor%'")
+    await pool.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'booktape-ingestor%'",
+    )
     await sleep(40)
   }
   await pool.end()

@@ -10,7 +10,9 @@ const resumed = { position: 0, offsets: [], replaced_tape_id: undefined }
 /** A batch whose first frame arrived this many milliseconds after the start. */
 function batchOf(arrived_ms: number, to_position: number) {
   const batch = createBatcher({
-    from_position: 0, offsets: [], choice: { channels: ['book_ticker'], trade_stream: 'aggTrade' },
+    from_position: 0,
+    offsets: [],
+    choice: { channels: ['book_ticker'], trade_stream: 'aggTrade' },
     onRejected: () => undefined,
   }).seal(to_position)
   return { ...batch, oldest_ts_ingest: micros(START_US + arrived_ms * 1_000) }
@@ -23,7 +25,7 @@ function stand() {
   return { progress, at: (ms: number) => (now_ms = ms) }
 }
 
-test('lag is the longest wait of the last second\'s commits, even if nothing is pending any more', () => {
+test("lag is the longest wait of the last second's commits, even if nothing is pending any more", () => {
   const { progress, at } = stand()
   const slow = batchOf(0, 100)
   const quick = batchOf(400, 200)

@@ -46,8 +46,15 @@ test('a second run reads only what is new on the tape', async () => {
 test('another tape of the same ingestor is read from its beginning', async () => {
   const database = await createTestDatabase()
   await follow(database.url, await writeTape([quote('BTCUSDT', 1, 0), quote('BTCUSDT', 2, 1)]))
-  const counts = await follow(database.url, await writeTape([quote('BTCUSDT', 2, 1), quote('BTCUSDT', 3, 2)]))
-  expect(counts).toMatchObject({ frames: 2, rows: { book_ticker: 1 }, duplicates: { book_ticker: 1 } })
+  const counts = await follow(
+    database.url,
+    await writeTape([quote('BTCUSDT', 2, 1), quote('BTCUSDT', 3, 2)]),
+  )
+  expect(counts).toMatchObject({
+    frames: 2,
+    rows: { book_ticker: 1 },
+    duplicates: { book_ticker: 1 },
+  })
 })
 
 test('a position set back to the beginning replays the tape and changes nothing', async () => {
@@ -123,7 +130,12 @@ test('the listing on the tape fills marketdata.symbols, and a newer one updates 
     JSON.stringify({
       symbols: [
         {
-          symbol: 'BTCUSDT', pair: 'BTCUSDT', contractType: 'PERPETUAL', status, baseAsset: 'BTC', quoteAsset: 'USDT',
+          symbol: 'BTCUSDT',
+          pair: 'BTCUSDT',
+          contractType: 'PERPETUAL',
+          status,
+          baseAsset: 'BTC',
+          quoteAsset: 'USDT',
           filters: [
             { filterType: 'PRICE_FILTER', tickSize: tick },
             { filterType: 'LOT_SIZE', stepSize: '0.001' },
@@ -134,14 +146,37 @@ test('the listing on the tape fills marketdata.symbols, and a newer one updates 
   const path = '/fapi/v1/exchangeInfo'
   const symbols = `select symbol, instrument_type, base_asset, is_active, tick_size, step_size
     from marketdata.symbols order by id`
-  await follow(database.url, await writeTape([quote('NEWUSDT', 1, 0), rest(1, path, listing('0.10', 'TRADING'))]))
+  await follow(
+    database.url,
+    await writeTape([quote('NEWUSDT', 1, 0), rest(1, path, listing('0.10', 'TRADING'))]),
+  )
   expect((await database.pool.query(symbols)).rows).toEqual([
-    { symbol: 'BTCUSDT', instrument_type: 'perp', base_asset: 'BTC', is_active: true, tick_size: 0.1, step_size: 0.001 },
-    { symbol: 'NEWUSDT', instrument_type: null, base_asset: null, is_active: true, tick_size: null, step_size: null },
+    {
+      symbol: 'BTCUSDT',
+      instrument_type: 'perp',
+      base_asset: 'BTC',
+      is_active: true,
+      tick_size: 0.1,
+      step_size: 0.001,
+    },
+    {
+      symbol: 'NEWUSDT',
+      instrument_type: null,
+      base_asset: null,
+      is_active: true,
+      tick_size: null,
+      step_size: null,
+    },
   ])
-  const counts = await follow(database.url, await writeTape([rest(1, path, listing('0.01', 'SETTLING'))]))
+  const counts = await follow(
+    database.url,
+    await writeTape([rest(1, path, listing('0.01', 'SETTLING'))]),
+  )
   expect(counts.rest_answers).toBe(1)
-  expect((await database.pool.query(symbols)).rows[0]).toMatchObject({ tick_size: 0.01, is_active: false })
+  expect((await database.pool.query(symbols)).rows[0]).toMatchObject({
+    tick_size: 0.01,
+    is_active: false,
+  })
 })
 
 test('a database with no schema, or an older one, is refused with a hint', async () => {

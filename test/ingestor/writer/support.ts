@@ -14,7 +14,10 @@ import { atFileEnd } from '../../support/file-end.ts'
 /** 2026-03-01T12:59:59.500Z: half a second before an hour ends. */
 export const START_MS = Date.UTC(2026, 2, 1, 12, 59, 59, 500)
 
-export const CHOICE: StreamChoice = { channels: ['book_ticker', 'trades'], trade_stream: 'aggTrade' }
+export const CHOICE: StreamChoice = {
+  channels: ['book_ticker', 'trades'],
+  trade_stream: 'aggTrade',
+}
 
 /** A frame, REST answer or mark with its socket and time. */
 export interface Entry {
@@ -30,15 +33,36 @@ export function quote(symbol: string, update_id: number, ms: number, connection 
   const T = START_MS + ms
   const bid = 100 + (update_id % 50) / 10
   return frame(ms, connection, `${symbol.toLowerCase()}@bookTicker`, {
-    e: 'bookTicker', u: update_id, s: symbol, b: bid.toFixed(2), B: '1.500', a: (bid + 0.1).toFixed(2),
-    A: '2.250', T, E: T + 1,
+    e: 'bookTicker',
+    u: update_id,
+    s: symbol,
+    b: bid.toFixed(2),
+    B: '1.500',
+    a: (bid + 0.1).toFixed(2),
+    A: '2.250',
+    T,
+    E: T + 1,
   })
 }
 
-export function trade(symbol: string, id: number, ms: number, connection = 2, price = '100.10'): Entry {
+export function trade(
+  symbol: string,
+  id: number,
+  ms: number,
+  connection = 2,
+  price = '100.10',
+): Entry {
   const T = START_MS + ms
   return frame(ms, connection, `${symbol.toLowerCase()}@aggTrade`, {
-    e: 'aggTrade', E: T + 1, s: symbol, a: id, p: price, q: '0.010', f: id * 3, l: id * 3 + 2, T,
+    e: 'aggTrade',
+    E: T + 1,
+    s: symbol,
+    a: id,
+    p: price,
+    q: '0.010',
+    f: id * 3,
+    l: id * 3 + 2,
+    T,
     m: id % 2 === 0,
   })
 }
@@ -54,7 +78,15 @@ export function diff(
 ): Entry {
   const T = START_MS + ms
   return frame(ms, connection, `${symbol.toLowerCase()}@depth@100ms`, {
-    e: 'depthUpdate', E: T + 1, T, s: symbol, U: follows + 1, u: last_id, pu: follows, b, a,
+    e: 'depthUpdate',
+    E: T + 1,
+    T,
+    s: symbol,
+    U: follows + 1,
+    u: last_id,
+    pu: follows,
+    b,
+    a,
   })
 }
 
@@ -62,22 +94,36 @@ export function diff(
 export function partial(symbol: string, last_id: number, ms: number, connection = 4): Entry {
   const T = START_MS + ms
   return frame(ms, connection, `${symbol.toLowerCase()}@depth5@100ms`, {
-    e: 'depthUpdate', E: T + 1, T, s: symbol, U: last_id - 2, u: last_id, pu: last_id - 9,
-    b: [['99.90', '1.5']], a: [['100.10', '2']],
+    e: 'depthUpdate',
+    E: T + 1,
+    T,
+    s: symbol,
+    U: last_id - 2,
+    u: last_id,
+    pu: last_id - 9,
+    b: [['99.90', '1.5']],
+    a: [['100.10', '2']],
   })
 }
 
 export function markPrice(symbol: string, ms: number, connection = 5): Entry {
   return frame(ms, connection, `${symbol.toLowerCase()}@markPrice@1s`, {
-    e: 'markPriceUpdate', E: START_MS + ms, s: symbol, p: '100.05', P: '100.01', i: '100.02',
-    r: '-0.0001', T: START_MS + 3_600_000,
+    e: 'markPriceUpdate',
+    E: START_MS + ms,
+    s: symbol,
+    p: '100.05',
+    P: '100.01',
+    i: '100.02',
+    r: '-0.0001',
+    T: START_MS + 3_600_000,
   })
 }
 
 export function forceOrder(symbol: string, ms: number, connection = 6): Entry {
   const T = START_MS + ms
   return frame(ms, connection, `${symbol.toLowerCase()}@forceOrder`, {
-    e: 'forceOrder', E: T + 10,
+    e: 'forceOrder',
+    E: T + 10,
     o: { s: symbol, S: 'SELL', q: '2', p: '99.00', ap: '99.50', z: '1.5', T },
   })
 }
@@ -87,11 +133,21 @@ export function text(ms: number, payload: string, connection = 1): Entry {
 }
 
 export function mark(ms: number, content: Mark): Entry {
-  return { kind: 'mark', connection: 0, ts_ingest: at(ms), payload: Buffer.from(JSON.stringify(content)) }
+  return {
+    kind: 'mark',
+    connection: 0,
+    ts_ingest: at(ms),
+    payload: Buffer.from(JSON.stringify(content)),
+  }
 }
 
 export function rest(ms: number, path: string, body: string): Entry {
-  return { kind: 'rest', connection: 0, ts_ingest: at(ms), payload: Buffer.from(`${path}\n${body}`) }
+  return {
+    kind: 'rest',
+    connection: 0,
+    ts_ingest: at(ms),
+    payload: Buffer.from(`${path}\n${body}`),
+  }
 }
 
 /** Quotes and trades of several symbols across the turn of an hour, with consecutive ids. */

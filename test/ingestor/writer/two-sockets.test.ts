@@ -34,7 +34,7 @@ function gapsOf(entries: readonly Entry[], seed: number, session_share: number):
   }
   let batcher = begin()
   let committed = 0
-  for (let at = 0; at < entries.length; ) {
+  for (let at = 0; at < entries.length;) {
     batcher.add({ ...entries[at]!, position: at, next: at + 1, exchange_code: 1 })
     at++
     if (at < entries.length && random() > 0.1) continue
@@ -80,8 +80,13 @@ test('sockets that are replaced before they die lose nothing, and the ledger is 
   let replaced_count = 0
   for (const seed of SEEDS) {
     const { entries, sent } = play(seed, STEPS, { deaths: false, kills: false })
-    expect(sent.filter((event) => !event.has_come), `seed ${seed}`).toEqual([])
-    const marks = entries.filter(({ kind }) => kind === 'mark').map(({ payload }) => payload.toString())
+    expect(
+      sent.filter((event) => !event.has_come),
+      `seed ${seed}`,
+    ).toEqual([])
+    const marks = entries
+      .filter(({ kind }) => kind === 'mark')
+      .map(({ payload }) => payload.toString())
     // In doubt: an old socket that did not answer within its minute.
     if (marks.some((text) => text.includes('"deaf"'))) continue
     replaced_count += marks.filter((text) => text.includes('"carried"')).length

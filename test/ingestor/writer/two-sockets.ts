@@ -76,8 +76,14 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
 
   const tell = (content: Mark): void => void entries.push(mark(now, content))
   const open = (): Socket => ({
-    connection: next_connection++, queue: [], state: 'connecting', is_ready: false, ready_at: 0,
-    probe_for: undefined, is_answered: false, last_frame_at: undefined,
+    connection: next_connection++,
+    queue: [],
+    state: 'connecting',
+    is_ready: false,
+    ready_at: 0,
+    probe_for: undefined,
+    is_answered: false,
+    last_frame_at: undefined,
     heard: STREAMS.map(() => ({ count: 0, first_id: undefined, last_id: undefined })),
   })
   const start = (): void => {
@@ -88,14 +94,17 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
     tell({ kind: 'started', is_whole: true, streams: STREAMS })
     current = open()
   }
-  const named = (indexes: readonly number[]): readonly StreamName[] => indexes.map((index) => STREAMS[index]!)
+  const named = (indexes: readonly number[]): readonly StreamName[] =>
+    indexes.map((index) => STREAMS[index]!)
   const heardUntil = (socket: Socket | undefined) =>
     socket?.last_frame_at === undefined ? {} : { heard_until: microsOf(socket.last_frame_at) }
-  const covered = (): readonly number[] => STREAMS.map((_, index) => index).filter((index) => is_covered[index])
+  const covered = (): readonly number[] =>
+    STREAMS.map((_, index) => index).filter((index) => is_covered[index])
   const noteUncovered = (old: Socket | undefined): void => {
     const lost = covered().filter(() => current?.is_ready !== true)
     for (const index of lost) is_covered[index] = false
-    if (lost.length > 0) tell({ kind: 'deaf', cause: 'disconnect', streams: named(lost), ...heardUntil(old) })
+    if (lost.length > 0)
+      tell({ kind: 'deaf', cause: 'disconnect', streams: named(lost), ...heardUntil(old) })
   }
   const compare = (old: Socket, fresh: Socket) => {
     const missing: number[] = []
@@ -116,10 +125,15 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
     const carried = fresh.is_ready ? covered() : []
     const sure = carried.filter((index) => !in_doubt.includes(index))
     const doubtful = carried.filter((index) => in_doubt.includes(index))
-    if (sure.length > 0) tell({ kind: 'carried', connection: fresh.connection, streams: named(sure) })
+    if (sure.length > 0)
+      tell({ kind: 'carried', connection: fresh.connection, streams: named(sure) })
     if (doubtful.length === 0) return
     tell({
-      kind: 'deaf', cause: 'disconnect', streams: named(doubtful), carried_by: fresh.connection, ...heardUntil(old),
+      kind: 'deaf',
+      cause: 'disconnect',
+      streams: named(doubtful),
+      carried_by: fresh.connection,
+      ...heardUntil(old),
     })
     const rare = doubtful.filter((index) => STREAMS[index]!.channel === 'liquidations')
     if (rare.length > 0) tell({ kind: 'heard', connection: fresh.connection, streams: named(rare) })
@@ -150,7 +164,12 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
     if (socket !== current) return
     if (successor !== undefined) {
       const { lagging } = compare(socket, successor)
-      return promote(successor, socket.probe_for === successor.connection && socket.is_answered ? lagging : [...STREAMS.keys()])
+      return promote(
+        successor,
+        socket.probe_for === successor.connection && socket.is_answered
+          ? lagging
+          : [...STREAMS.keys()],
+      )
     }
     current = undefined
     noteUncovered(socket)
@@ -191,7 +210,8 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
     for (const socket of sockets()) if (socket.state === 'subscribed') socket.queue.push(event)
     if (has_asked) sent.push(event)
   }
-  const sockets = (): readonly Socket[] => [current, successor].filter((socket) => socket !== undefined)
+  const sockets = (): readonly Socket[] =>
+    [current, successor].filter((socket) => socket !== undefined)
   const settle = (socket: Socket): void => {
     if (socket.state !== 'connecting') return
     socket.state = 'subscribed'
@@ -210,7 +230,10 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
   }
   const pick = (): number => {
     let rest_of_it = random()
-    return Math.max(0, SHARES.findIndex((share) => (rest_of_it -= share) < 0))
+    return Math.max(
+      0,
+      SHARES.findIndex((share) => (rest_of_it -= share) < 0),
+    )
   }
 
   start()

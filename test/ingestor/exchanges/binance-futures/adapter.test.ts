@@ -38,12 +38,17 @@ for (const [streams, interval_ms, expected] of [
     const [group, ...others] = groups('wss://x', ['BTCUSDT', 'ETHUSDT'], choice)
     expect(others).toEqual([])
     expect(group?.url).toBe('wss://x/public/stream')
-    expect(group?.streams.map((stream) => stream.name)).toEqual(expected.map((name) => `ethusdt@${name}`))
+    expect(group?.streams.map((stream) => stream.name)).toEqual(
+      expected.map((name) => `ethusdt@${name}`),
+    )
   })
 }
 
 test('mark prices, forced orders and listing announcements are on /market', () => {
-  const choice: StreamChoice = { channels: ['mark_price', 'liquidations'], trade_stream: 'aggTrade' }
+  const choice: StreamChoice = {
+    channels: ['mark_price', 'liquidations'],
+    trade_stream: 'aggTrade',
+  }
   const [group, ...others] = groups('wss://x', ['BTCUSDT'], choice)
   expect(others).toEqual([])
   expect(group).toEqual({
@@ -57,14 +62,30 @@ test('mark prices, forced orders and listing announcements are on /market', () =
 })
 
 for (const [name, text, expected] of [
-  ['a listing announcement', '{"stream":"!contractInfo","data":{"e":"contractInfo","s":"NEWUSDT"}}', { kind: 'listing_changed' }],
+  [
+    'a listing announcement',
+    '{"stream":"!contractInfo","data":{"e":"contractInfo","s":"NEWUSDT"}}',
+    { kind: 'listing_changed' },
+  ],
   ['an acknowledgement', '{"result":null,"id":3}', { kind: 'ack', id: 3 }],
   ['a list of subscriptions', '{"id":4,"result":["a"]}', { kind: 'ack', id: 4 }],
-  ['an error', '{"error":{"code":2,"msg":"bad"},"id":5}', { kind: 'refused', id: 5, detail: '2: bad' }],
+  [
+    'an error',
+    '{"error":{"code":2,"msg":"bad"},"id":5}',
+    { kind: 'refused', id: 5, detail: '2: bad' },
+  ],
   ['an old error', '{"code":2,"msg":"bad","id":6}', { kind: 'refused', id: 6, detail: '2: bad' }],
-  ['an error about no request of ours', '{"error":"?"}', { kind: 'refused', id: undefined, detail: '?' }],
+  [
+    'an error about no request of ours',
+    '{"error":"?"}',
+    { kind: 'refused', id: undefined, detail: '?' },
+  ],
   ['a shutdown', '{"e":"serverShutdown","E":1}', { kind: 'shutdown' }],
-  ['a shutdown stream', '{"stream":"!serverShutdown","data":{"e":"serverShutdown"}}', { kind: 'shutdown' }],
+  [
+    'a shutdown stream',
+    '{"stream":"!serverShutdown","data":{"e":"serverShutdown"}}',
+    { kind: 'shutdown' },
+  ],
   ['a quote', '{"stream":"a","data":{"e":"bookTicker"}}', undefined],
   ['noise', '{"id":', undefined],
   ['null', 'null', undefined],
@@ -83,5 +104,6 @@ for (const [text, expected] of [
   ['{"result":null,"id":1}', undefined],
   ['', undefined],
 ] as const) {
-  test(`the stream of ${text.slice(0, 40)}`, () => expect(streamOf(Buffer.from(text))).toBe(expected))
+  test(`the stream of ${text.slice(0, 40)}`, () =>
+    expect(streamOf(Buffer.from(text))).toBe(expected))
 }

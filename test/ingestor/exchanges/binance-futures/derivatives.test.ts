@@ -9,21 +9,48 @@ import { FEEDS_DIR, frames2026, recordedFrames } from '../recordings.ts'
 const TS_INGEST = micros(1_785_000_000_123_456)
 
 const DIFF = {
-  e: 'depthUpdate', E: 1785000002000, T: 1785000001999, s: 'BTCUSDT', U: 400, u: 410, pu: 399,
-  b: [['64000.10', '0.000']], a: [['64000.30', '1.200']],
+  e: 'depthUpdate',
+  E: 1785000002000,
+  T: 1785000001999,
+  s: 'BTCUSDT',
+  U: 400,
+  u: 410,
+  pu: 399,
+  b: [['64000.10', '0.000']],
+  a: [['64000.30', '1.200']],
 }
 const MARK = {
-  e: 'markPriceUpdate', E: 1785000002000, s: 'BTCUSDT', p: '64000.15', ap: '64000.14', P: '64001.0',
-  i: '64002.5', r: '-0.00010000', T: 1785024000000,
+  e: 'markPriceUpdate',
+  E: 1785000002000,
+  s: 'BTCUSDT',
+  p: '64000.15',
+  ap: '64000.14',
+  P: '64001.0',
+  i: '64002.5',
+  r: '-0.00010000',
+  T: 1785024000000,
 }
 const ORDER = {
-  s: 'BTCUSDT', S: 'SELL', o: 'LIMIT', f: 'IOC', q: '0.014', p: '63900', ap: '63950', X: 'FILLED',
-  l: '0.004', z: '0.010', T: 1785000002990,
+  s: 'BTCUSDT',
+  S: 'SELL',
+  o: 'LIMIT',
+  f: 'IOC',
+  q: '0.014',
+  p: '63900',
+  ap: '63950',
+  X: 'FILLED',
+  l: '0.004',
+  z: '0.010',
+  T: 1785000002990,
 }
 
 function choose(...streams: readonly DepthStream[]): StreamChoice {
   const depth = { symbols: 'all', streams, interval_ms: 100 } as const
-  return { channels: CHANNELS, trade_stream: 'aggTrade', ...(streams.length === 0 ? {} : { depth }) }
+  return {
+    channels: CHANNELS,
+    trade_stream: 'aggTrade',
+    ...(streams.length === 0 ? {} : { depth }),
+  }
 }
 
 function parse(stream: string | undefined, data: unknown, choice = choose()): Parsed {
@@ -99,7 +126,7 @@ test('a bad partial book besides diffs leaves no gap in the sequence', () => {
   expect(parse('btcusdt@depth5@100ms', bad, choose('partial5'))).toHaveProperty('affected')
 })
 
-test('the time of a mark price is the event\'s, not the next funding in T', () => {
+test("the time of a mark price is the event's, not the next funding in T", () => {
   expect(eventOf(parse('btcusdt@markPrice@1s', MARK))).toEqual({
     kind: 'mark_price',
     exchange: 'binance-futures',
@@ -151,9 +178,15 @@ test('the universe of a forced order is inside the order', () => {
   expect(eventOf(parse('!forceOrder@arr', frame, asked_for))).toMatchObject({ side: 'sell' })
 })
 
-test('a book from REST is a snapshot with the matching engine\'s time', () => {
+test("a book from REST is a snapshot with the matching engine's time", () => {
   const path = '/fapi/v1/depth?symbol=BTCUSDT&limit=1000'
-  const body = { lastUpdateId: 410, E: 1785000002000, T: 1785000001999, bids: [['64000.10', '1.5']], asks: [] }
+  const body = {
+    lastUpdateId: 410,
+    E: 1785000002000,
+    T: 1785000001999,
+    bids: [['64000.10', '1.5']],
+    asks: [],
+  }
   const parsed = binance_futures.parseRest(path, JSON.stringify(body), TS_INGEST, choose())
   expect(parsed).toEqual({
     kind: 'events',

@@ -53,7 +53,9 @@ for (const [name, b] of [
 ] as const) {
   test(`left to the reference parser: levels with ${name}`, () => {
     const frame = (bids: string): Buffer =>
-      Buffer.from(`{"stream":"btcusdt@depth","data":{"e":"depthUpdate","T":1785000001999,"s":"BTCUSDT","U":1,"u":2,"pu":0,"b":${bids},"a":[]}}`)
+      Buffer.from(
+        `{"stream":"btcusdt@depth","data":{"e":"depthUpdate","T":1785000001999,"s":"BTCUSDT","U":1,"u":2,"pu":0,"b":${bids},"a":[]}}`,
+      )
     expect(compare(frame('[["64000.1","1"]]'), BOOK)).toBe(1)
     expect(compare(frame('[]'), BOOK)).toBe(1)
     expect(parseFast(frame(b), TS_INGEST, BOOK)).toBeUndefined()
@@ -141,7 +143,10 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (skipped without FEEDS_DIR)
       ...frames2026(),
     ]
     const damaged = frames.map((frame) => mutate(frame, random))
-    const fast_count = [AGG, RAW, BOOK].reduce((sum, choice) => sum + compareAll(damaged, choice), 0)
+    const fast_count = [AGG, RAW, BOOK].reduce(
+      (sum, choice) => sum + compareAll(damaged, choice),
+      0,
+    )
     expect(fast_count).toBeGreaterThan(frames.length / 200)
   })
 })

@@ -38,7 +38,8 @@ function parse(payload: unknown, choice = AGG): Parsed {
 }
 
 function eventOf(parsed: Parsed): MarketEvent {
-  if (parsed.kind !== 'events' || parsed.events.length !== 1) throw new Error(JSON.stringify(parsed))
+  if (parsed.kind !== 'events' || parsed.events.length !== 1)
+    throw new Error(JSON.stringify(parsed))
   return parsed.events[0]!
 }
 
@@ -134,12 +135,19 @@ for (const [name, change] of [
 
 test('a fill without the field X, as older recordings have it, is a trade', () => {
   const { X: _, ...older } = FILL
-  expect(eventOf(parse(older, RAW))).toMatchObject({ kind: 'trade', agg_trade_id: 7, price: 25.3652 })
+  expect(eventOf(parse(older, RAW))).toMatchObject({
+    kind: 'trade',
+    agg_trade_id: 7,
+    price: 25.3652,
+  })
 })
 
 test('trades of the other class are ignored by name', () => {
   expect(parse(FILL, AGG)).toEqual({ kind: 'ignored', stream_class: 'trade' })
-  expect(parse({ ...FILL, e: 'aggTrade' }, RAW)).toEqual({ kind: 'ignored', stream_class: 'aggTrade' })
+  expect(parse({ ...FILL, e: 'aggTrade' }, RAW)).toEqual({
+    kind: 'ignored',
+    stream_class: 'aggTrade',
+  })
   expect(parse(QUOTE, { channels: ['trades'], trade_stream: 'trade' })).toEqual({
     kind: 'ignored',
     stream_class: 'bookTicker',

@@ -25,13 +25,22 @@ test('a refilled aggregated trade equals the event of the live stream', () => {
 
 test('a refilled raw trade equals the event of the live stream', () => {
   const answer = [
-    { id: 7, price: '0.01', qty: '4.7', quoteQty: '0.047', time: 1568014460893, isBuyerMaker: false },
+    {
+      id: 7,
+      price: '0.01',
+      qty: '4.7',
+      quoteQty: '0.047',
+      time: 1568014460893,
+      isBuyerMaker: false,
+    },
   ]
   const stamps = { E: 1568014460994, T: 1568014460893 }
   const fill = { s: 'BTCUSDT', t: 7, p: '0.01', q: '4.7', X: 'MARKET', m: false }
   const live = { e: 'trade', ...stamps, ...fill }
   for (const endpoint of ['trades', 'historicalTrades']) {
-    expect(parseRest(`/fapi/v1/${endpoint}?symbol=BTCUSDT`, answer, RAW)).toEqual(parseLive(live, RAW))
+    expect(parseRest(`/fapi/v1/${endpoint}?symbol=BTCUSDT`, answer, RAW)).toEqual(
+      parseLive(live, RAW),
+    )
   }
 })
 
@@ -40,9 +49,19 @@ for (const [name, path, body, expected] of [
   ['an error object', PATH, { code: -1121, msg: 'Invalid symbol.' }, { kind: 'control' }],
   ['a path without a symbol', '/fapi/v1/aggTrades', [], { kind: 'rejected', reason: 'bad_symbol' }],
   ['a list of numbers', PATH, [1], { kind: 'rejected', reason: 'unknown_shape' }],
-  ['an object instead of a list', PATH, { trades: [] }, { kind: 'rejected', reason: 'unknown_shape' }],
+  [
+    'an object instead of a list',
+    PATH,
+    { trades: [] },
+    { kind: 'rejected', reason: 'unknown_shape' },
+  ],
   ['one bad trade among good ones', PATH, [{ a: 1 }], { kind: 'rejected', reason: 'bad_field' }],
-  ['a path that we never request', '/fapi/v1/unheardOf', [], { kind: 'rejected', reason: 'unknown_shape' }],
+  [
+    'a path that we never request',
+    '/fapi/v1/unheardOf',
+    [],
+    { kind: 'rejected', reason: 'unknown_shape' },
+  ],
   ['a snapshot', '/fapi/v1/depth?symbol=BTCUSDT', {}, { kind: 'ignored', stream_class: 'depth' }],
   ['a listing', '/fapi/v1/exchangeInfo', {}, { kind: 'ignored', stream_class: 'exchangeInfo' }],
 ] as const) {

@@ -43,7 +43,9 @@ const trade = (T: number): Buffer =>
   )
 
 test('microseconds are requested in the URL and over REST, and keep every digit', () => {
-  expect(in_micros.groups('wss://x', ['BTCUSDT'], CHOICE)[0]?.url).toBe('wss://x/stream?timeUnit=MICROSECOND')
+  expect(in_micros.groups('wss://x', ['BTCUSDT'], CHOICE)[0]?.url).toBe(
+    'wss://x/stream?timeUnit=MICROSECOND',
+  )
   expect(in_micros.rest_limits.headers).toEqual({ 'x-mbx-time-unit': 'MICROSECOND' })
   expect(binance_spot.rest_limits.headers).toBeUndefined()
   const parsed = in_micros.parse(trade(1_784_989_999_911_117), TS_INGEST, CHOICE)
@@ -80,7 +82,13 @@ test('a listing: spot pairs with their steps; entries without steps are left out
     { filterType: 'PRICE_FILTER', minPrice: '0.01', maxPrice: '1000000', tickSize: '0.01000000' },
     { filterType: 'LOT_SIZE', minQty: '0.00001', maxQty: '9000', stepSize: '0.00001000' },
   ]
-  const pair = { symbol: 'BTCUSDT', status: 'TRADING', baseAsset: 'BTC', quoteAsset: 'USDT', filters }
+  const pair = {
+    symbol: 'BTCUSDT',
+    status: 'TRADING',
+    baseAsset: 'BTC',
+    quoteAsset: 'USDT',
+    filters,
+  }
   const odd = { ...pair, symbol: 'ODDUSDT', filters: [] }
   const halted = { ...pair, symbol: 'OLDUSDT', status: 'BREAK' }
   const body = JSON.stringify({ timezone: 'UTC', symbols: [pair, odd, halted] })

@@ -11,11 +11,21 @@ test('five topics per symbol on one endpoint; quotes have a cadence, liquidation
     {
       url: 'wss://stream.bybit.com/v5/public/linear',
       streams: [
-        { name: 'orderbook.1.BTCUSDT', symbol: 'BTCUSDT', channel: 'book_ticker', silence_s_max: 30 },
+        {
+          name: 'orderbook.1.BTCUSDT',
+          symbol: 'BTCUSDT',
+          channel: 'book_ticker',
+          silence_s_max: 30,
+        },
         { name: 'publicTrade.BTCUSDT', symbol: 'BTCUSDT', channel: 'trades' },
         { name: 'orderbook.50.BTCUSDT', symbol: 'BTCUSDT', channel: 'depth_events' },
         { name: 'tickers.BTCUSDT', symbol: 'BTCUSDT', channel: 'mark_price' },
-        { name: 'allLiquidation.BTCUSDT', symbol: 'BTCUSDT', channel: 'liquidations', is_rare: true },
+        {
+          name: 'allLiquidation.BTCUSDT',
+          symbol: 'BTCUSDT',
+          channel: 'liquidations',
+          is_rare: true,
+        },
       ],
     },
   ])
@@ -33,14 +43,33 @@ test('books only of the chosen symbols, and none if only partial books are chose
 })
 
 const answer = (fields: object): string =>
-  JSON.stringify({ success: true, ret_msg: '', conn_id: 'c', req_id: '3', op: 'subscribe', ...fields })
+  JSON.stringify({
+    success: true,
+    ret_msg: '',
+    conn_id: 'c',
+    req_id: '3',
+    op: 'subscribe',
+    ...fields,
+  })
 
 for (const [name, text, expected] of [
   ['an acknowledgement', answer({}), { kind: 'ack', id: 3 }],
   ['of unsubscribe too', answer({ op: 'unsubscribe' }), { kind: 'ack', id: 3 }],
-  ['a refusal', answer({ success: false, ret_msg: 'Invalid symbol :[tickers.X]' }), { kind: 'refused', id: 3, detail: 'Invalid symbol :[tickers.X]', is_held: false }],
-  ['a topic that is already subscribed', answer({ success: false, ret_msg: 'error:already subscribed,topic:tickers.X' }), { kind: 'refused', id: 3, detail: 'error:already subscribed,topic:tickers.X', is_held: true }],
-  ['a refusal that names no request', answer({ success: false, req_id: '', ret_msg: 'Params Error' }), { kind: 'refused', id: undefined, detail: 'Params Error', is_held: false }],
+  [
+    'a refusal',
+    answer({ success: false, ret_msg: 'Invalid symbol :[tickers.X]' }),
+    { kind: 'refused', id: 3, detail: 'Invalid symbol :[tickers.X]', is_held: false },
+  ],
+  [
+    'a topic that is already subscribed',
+    answer({ success: false, ret_msg: 'error:already subscribed,topic:tickers.X' }),
+    { kind: 'refused', id: 3, detail: 'error:already subscribed,topic:tickers.X', is_held: true },
+  ],
+  [
+    'a refusal that names no request',
+    answer({ success: false, req_id: '', ret_msg: 'Params Error' }),
+    { kind: 'refused', id: undefined, detail: 'Params Error', is_held: false },
+  ],
   ['a pong', answer({ op: 'ping', ret_msg: 'pong' }), undefined],
   ['an acknowledgement of no request of ours', answer({ req_id: 'x' }), undefined],
   ['data', '{"topic":"tickers.X"}', undefined],
@@ -69,7 +98,9 @@ test('trade numbers: exact integers that differ if any of the first 53 random bi
   expect(numberOf('00000000-0000-5080-8000-000000000000')).toBe(1)
   expect(numberOf('00000000-0001-5000-8000-000000000000')).toBe(32)
   expect(numberOf('80000000-0000-5000-8000-000000000000')).toBe(2 ** 52)
-  expect(numberOf('ABCDEF00-0000-5000-8000-000000000000')).toBe(numberOf('abcdef00-0000-5000-8000-000000000000'))
+  expect(numberOf('ABCDEF00-0000-5000-8000-000000000000')).toBe(
+    numberOf('abcdef00-0000-5000-8000-000000000000'),
+  )
 })
 
 const contract = (symbol: string, fields: object = {}): object => ({
@@ -94,7 +125,14 @@ test('the listing: pages are followed to the last, and read as one', () => {
   expect(nextInstrumentsPath!(last)).toBeUndefined()
   expect(nextInstrumentsPath!('<html>')).toBeUndefined()
   expect(parseInstruments(`[${first},${last}]`).instruments).toMatchObject([
-    { symbol: 'BTCUSDT', instrument_type: 'perp', base_asset: 'BTC', tick_size: 0.1, step_size: 0.001, is_active: true },
+    {
+      symbol: 'BTCUSDT',
+      instrument_type: 'perp',
+      base_asset: 'BTC',
+      tick_size: 0.1,
+      step_size: 0.001,
+      is_active: true,
+    },
     { symbol: 'ETHUSDT', is_active: false },
     { symbol: 'SOLUSDC', quote_asset: 'USDC' },
   ])

@@ -57,7 +57,8 @@ async function bookOfExchange(exchange: ExchangeServer, symbol: string) {
   socket.send(JSON.stringify({ op: 'subscribe', args: [`orderbook.50.${symbol}`] }))
   const { b, a, u } = await whole
   socket.terminate()
-  const levels = (side: string[][]): Level[] => side.map(([price, qty]) => [Number(price), Number(qty)])
+  const levels = (side: string[][]): Level[] =>
+    side.map(([price, qty]) => [Number(price), Number(qty)])
   return { bids: levels(b), asks: levels(a), u }
 }
 
@@ -92,20 +93,34 @@ async function gapsOf(pool: Pool): Promise<readonly string[]> {
 const countsOf = async (pool: Pool, sql: string): Promise<readonly unknown[]> =>
   (await pool.query<{ line: unknown }>(sql)).rows.map((row) => row.line)
 
-test('symbols, quotes, trades, books and mark prices fill; every book equals the exchange\'s', async () => {
+test("symbols, quotes, trades, books and mark prices fill; every book equals the exchange's", async () => {
   const exchange = await exchangeOf()
   const { url, pool } = await createTestDatabase()
   const ingestor = record(exchange, url)
   await ingestor.ready
   await until('each symbol has three mark prices', async () => {
-    const found = await countsOf(pool, 'select count(*)::int as line from marketdata.mark_price group by symbol_id')
+    const found = await countsOf(
+      pool,
+      'select count(*)::int as line from marketdata.mark_price group by symbol_id',
+    )
     return found.length === SYMBOLS.length && found.every((count) => Number(count) >= 3)
   })
   const counts = await settle(exchange, ingestor)
 
-  expect(counts).toMatchObject({ rejected: {}, ignored: {}, dead_letters: 0, gaps: 0, void_trades: 0 })
+  expect(counts).toMatchObject({
+    rejected: {},
+    ignored: {},
+    dead_letters: 0,
+    gaps: 0,
+    void_trades: 0,
+  })
   await until('the status shows the books', () => ingestor.status()?.books_synced === 3)
-  expect(ingestor.status()).toMatchObject({ books: 3, books_synced: 3, books_lost: 0, state: 'live' })
+  expect(ingestor.status()).toMatchObject({
+    books: 3,
+    books_synced: 3,
+    books_lost: 0,
+    state: 'live',
+  })
   for (const symbol of SYMBOLS) {
     const expected = await bookOfExchange(exchange, symbol)
     expect(await bookOfTables(pool, symbol)).toEqual(expected)
@@ -116,12 +131,21 @@ test('symbols, quotes, trades, books and mark prices fill; every book equals the
   for (const symbol of SYMBOLS) {
     const of_symbol = `from marketdata.symbols s join marketdata.%t t on t.symbol_id = s.id where s.symbol = '${symbol}'`
     const rowsIn = async (table: string, and = ''): Promise<unknown> =>
-      (await countsOf(pool, `select count(*)::int as line ${of_symbol.replace('%t', table)} ${and}`))[0]
-    expect(await rowsIn('depth_events', "and depth_kind = 'diff'")).toBe(sentOf(`orderbook.50.${symbol}`))
+      (
+        await countsOf(
+          pool,
+          `select count(*)::int as line ${of_symbol.replace('%t', table)} ${and}`,
+        )
+      )[0]
+    expect(await rowsIn('depth_events', "and depth_kind = 'diff'")).toBe(
+      sentOf(`orderbook.50.${symbol}`),
+    )
     expect(await rowsIn('depth_events', "and depth_kind = 'snapshot'")).toBe(1)
     // And the snapshot at the start of the subscription.
     expect(await rowsIn('book_ticker')).toBeGreaterThanOrEqual(sentOf(`orderbook.1.${symbol}`))
-    expect(await rowsIn('trades', 'and t.first_trade_id is null')).toBeGreaterThanOrEqual(sentOf(`publicTrade.${symbol}`))
+    expect(await rowsIn('trades', 'and t.first_trade_id is null')).toBeGreaterThanOrEqual(
+      sentOf(`publicTrade.${symbol}`),
+    )
     expect(await rowsIn('mark_price')).toBeGreaterThanOrEqual(3)
   }
   expect(
@@ -135,7 +159,12 @@ test('symbols, quotes, trades, books and mark prices fill; every book equals the
     'select symbol, exchange, instrument_type, tick_size, step_size, is_active from marketdata.symbols order by 1',
   )
   expect(rows[0]).toEqual({
-    symbol: 'BTCUSDT', exchange: 'bybit-linear', instrument_type: 'perp', tick_size: 0.1, step_size: 0.001, is_active: true,
+    symbol: 'BTCUSDT',
+    exchange: 'bybit-linear',
+    instrument_type: 'perp',
+    tick_size: 0.1,
+    step_size: 0.001,
+    is_active: true,
   })
   expect(rows.length).toBe(3)
 })
@@ -169,7 +198,10 @@ test('snapshots are requested repeatedly without missing anything', async () => 
     return found.length === 3 && found.every((count) => Number(count) >= 4)
   })
   // The second subscription must deliver diffs that the first one delivered too.
-  await until('both subscriptions overlapped', () => (ingestor.status()?.duplicates.depth_events ?? 0) > 0)
+  await until(
+    'both subscriptions overlapped',
+    () => (ingestor.status()?.duplicates.depth_events ?? 0) > 0,
+  )
   const counts = await settle(exchange, ingestor)
   expect(counts).toMatchObject({ rejected: {}, dead_letters: 0, gaps: 0 })
   expect(ingestor.status()).toMatchObject({ books_lost: 0 })
@@ -182,7 +214,9 @@ test('a cut socket and a kill -9 are in the ledger, and nothing else; no mark pr
   const ingestor = record(exchange, url, env)
   await ingestor.ready
   await until('rows come', () => (ingestor.status()?.rows_committed.mark_price ?? 0) > 0)
-  const topics = ['publicTrade', 'orderbook.50', 'orderbook.1', 'tickers'].map((topic) => `${topic}.BTCUSDT`)
+  const topics = ['publicTrade', 'orderbook.50', 'orderbook.1', 'tickers'].map(
+    (topic) => `${topic}.BTCUSDT`,
+  )
   await cutAndMiss(exchange, topics)
   // Trades, diffs, quotes and mark prices. Liquidations may be quiet.
   await until('all deliver again', async () => {
@@ -206,11 +240,19 @@ test('a cut socket and a kill -9 are in the ledger, and nothing else; no mark pr
       ['disconnect', 'restart'].map((cause) => `BTCUSDT ${channel} ${cause}`),
     ),
   )
-  expect(await countsOf(pool, 'select count(*)::int as line from marketdata.mark_price where index_price is null')).toEqual([0])
+  expect(
+    await countsOf(
+      pool,
+      'select count(*)::int as line from marketdata.mark_price where index_price is null',
+    ),
+  ).toEqual([0])
   expect(await bookOfTables(pool, 'BTCUSDT')).toEqual(await bookOfExchange(exchange, 'BTCUSDT'))
   const { rows } = await pool.query<{ ids: string[]; note: string }>(
     `select array_agg(distinct concat(from_id, to_id)) as ids, min(repair_note) as note
      from marketdata.gaps where channel = 'trades'`,
   )
-  expect(rows[0]).toEqual({ ids: [''], note: 'The trades of this exchange have no ids by which to request them.' })
+  expect(rows[0]).toEqual({
+    ids: [''],
+    note: 'The trades of this exchange have no ids by which to request them.',
+  })
 })

@@ -30,7 +30,13 @@ const ticker = (ms: number, type: string, figures: object, connection = 1): Entr
   frame(ms, 'tickers.BTCUSDT', type, { symbol: 'BTCUSDT', ...figures }, connection)
 
 function book(ms: number, type: string, u: number, bids: string[][], connection = 1): Entry {
-  return frame(ms, 'orderbook.50.BTCUSDT', type, { s: 'BTCUSDT', b: bids, a: [], u, seq: 9 }, connection)
+  return frame(
+    ms,
+    'orderbook.50.BTCUSDT',
+    type,
+    { s: 'BTCUSDT', b: bids, a: [], u, seq: 9 },
+    connection,
+  )
 }
 
 function quote(ms: number, u: number): Entry {
@@ -92,7 +98,12 @@ async function gapsOf(pool: Pool): Promise<readonly Record<string, unknown>[]> {
 }
 
 describe('mark prices', () => {
-  const WHOLE = { markPrice: '100', indexPrice: '99', fundingRate: '0.01', nextFundingTime: '1772380800000' }
+  const WHOLE = {
+    markPrice: '100',
+    indexPrice: '99',
+    fundingRate: '0.01',
+    nextFundingTime: '1772380800000',
+  }
   const ENTRIES = [
     ticker(0, 'delta', { markPrice: '98' }),
     ticker(100, 'snapshot', WHOLE),
@@ -126,7 +137,13 @@ describe('mark prices', () => {
     const database = await createTestDatabase()
     const counts = await write(database, ENTRIES)
     expect(await rowsOf(database)).toEqual(ROWS)
-    expect(counts).toMatchObject({ frames: 8, event_frames: 8, rejected: {}, dead_letters: 0, gaps: 0 })
+    expect(counts).toMatchObject({
+      frames: 8,
+      event_frames: 8,
+      rejected: {},
+      dead_letters: 0,
+      gaps: 0,
+    })
     expect(counts.rows.mark_price).toBe(ROWS.length)
   })
 
@@ -156,7 +173,12 @@ describe('mark prices', () => {
       )
       return rows.map(({ row }) => row)
     }
-    const expected = [[0, 100, 99], [100, 101, 99], [100.001, 102, 99], [200, 102, 100]]
+    const expected = [
+      [0, 100, 99],
+      [100, 101, 99],
+      [100.001, 102, 99],
+      [200, 102, 100],
+    ]
     const whole = await createTestDatabase()
     const counts = await write(whole, entries)
     expect(await exact(whole)).toEqual(expected)
@@ -241,7 +263,9 @@ describe('what the ledger says', () => {
       frame(520, 'publicTrade.BTCUSDT', 'snapshot', data),
       trade(600, 9_000),
     ])
-    expect(gaps).toMatchObject([{ channel: 'trades', cause: 'rejected', from_id: null, length_ms: 20 }])
+    expect(gaps).toMatchObject([
+      { channel: 'trades', cause: 'rejected', from_id: null, length_ms: 20 },
+    ])
     const { rows } = await database.pool.query(
       `select 1 from marketdata.trades where ts_exchange = to_timestamp($1 / 1000.0)`,
       [START_MS + 520],
