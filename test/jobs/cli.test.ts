@@ -12,7 +12,9 @@ const data_dir = await mkdtemp(join(tmpdir(), 'booktape-cli-'))
 afterAll(() => rm(data_dir, { recursive: true }))
 const ts = Date.parse('2024-08-08T23:59:58Z') * 1_000
 await insertSymbols(stand.pool, ['BTCUSDT'])
-await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+await insertQuotes(stand.pool, [
+  { symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 },
+])
 
 let output = ''
 beforeEach(() => {
@@ -55,7 +57,8 @@ test('run features prints one line per file: key, rows, bytes, sha256', async ()
   expect(lines[4]).toBe('labels_1s of 2024-08-08: 1 rows, symbols: 1.')
   expect(lines).toHaveLength(8)
   for (const line of [...lines.slice(1, 4), ...lines.slice(5)]) {
-    const [, key, bytes, sha256] = /^(\S+) {2}\d+ rows {2}(\d+) bytes {2}sha256 ([0-9a-f]{64})$/.exec(line)!
+    const [, key, bytes, sha256] =
+      /^(\S+) {2}\d+ rows {2}(\d+) bytes {2}sha256 ([0-9a-f]{64})$/.exec(line)!
     const stored = await stand.store.get(key!)
     expect(stored!.byteLength).toBe(Number(bytes))
     expect(sha256).toHaveLength(64)
@@ -66,7 +69,9 @@ test('run datasets lists the files and counts those of CSV; verify-dataset finds
   await jobs('run', 'datasets', '--date', '2024-08-08')
   const lines = output.trimEnd().split('\n')
   expect(lines[0]).toMatch(/^candles of 2024-08-08: \d+ rows, symbols: 1\.$/)
-  expect(lines.filter((line) => line.startsWith('CSV files in the Tardis format: 1, '))).toHaveLength(1)
+  expect(
+    lines.filter((line) => line.startsWith('CSV files in the Tardis format: 1, ')),
+  ).toHaveLength(1)
   output = ''
   await jobs('run', 'verify-dataset', '--dataset', 'quotes', '--date', '2024-08-08')
   expect(output).toMatch(/^quotes v1 of 2024-08-08: ok \(3 files, 1 rows, \d+ bytes\)\n$/)
@@ -100,14 +105,18 @@ test('stale-days says why a day is stale, and rebuilds it only on request', asyn
 })
 
 test('ls shows what ran, and the reason of each failure', async () => {
-  await expect(jobs('run', 'features', '--date', '2024-08-07')).rejects.toMatchObject({ code: 'no_data' })
+  await expect(jobs('run', 'features', '--date', '2024-08-07')).rejects.toMatchObject({
+    code: 'no_data',
+  })
   await jobs('run', 'features', '--date', '2024-08-08')
   output = ''
   await jobs('ls', '--limit', '2')
   const [head, first, second] = output.split('\n')
   expect(head).toMatch(/^STARTED +JOB +WINDOW +STATUS/)
   expect(first).toMatch(/features +2024-08-08 +done +1 +1 +\d+/)
-  expect(second).toMatch(/features +2024-08-07 +failed .*There are no quotes, trades or depth of 2024-08-07/)
+  expect(second).toMatch(
+    /features +2024-08-07 +failed .*There are no quotes, trades or depth of 2024-08-07/,
+  )
 })
 
 for (const date of ['2024-02-30', '8.8.2024', '20240808', '']) {
@@ -135,7 +144,10 @@ test('run archive writes the due hours; run retention shows its plan before it a
   await jobs('run', 'archive')
   const key = 'raw/book_ticker/exchange=binance-futures/date=2024-08-08/hour=23.parquet'
   const [window, made, sum] = output.split('\n')
-  expect([window, made?.trim()]).toEqual([expect.stringMatching(/^book_ticker 2024-08-08T23: 1 rows, \d+ bytes$/), key])
+  expect([window, made?.trim()]).toEqual([
+    expect.stringMatching(/^book_ticker 2024-08-08T23: 1 rows, \d+ bytes$/),
+    key,
+  ])
   expect(sum).toMatch(/^Hours: 1, new files: 1, 1 rows, \d+ bytes\.$/)
   expect(await stand.store.get(key)).toBeDefined()
 
@@ -146,7 +158,9 @@ test('run archive writes the due hours; run retention shows its plan before it a
   output = ''
   await stand.pool.query("update marketdata.rollup_watermarks set watermark = 'infinity'")
   await jobs('run', 'retention', '--dry-run')
-  expect(output).toMatch(/^Hourly partitions use \d+\.\d MB; limit: 20000\.0 MB\.\nPLAN +MB +PARTITION +WHY\n/)
+  expect(output).toMatch(
+    /^Hourly partitions use \d+\.\d MB; limit: 20000\.0 MB\.\nPLAN +MB +PARTITION +WHY\n/,
+  )
   expect(output).toMatch(/drop +\d+\.\d +book_ticker_2024080823 +past the age limit\n/)
   output = ''
   await jobs('run', 'retention')

@@ -14,7 +14,11 @@ const GOOD = {
 
 test('unset variables have their defaults, and the result is frozen', () => {
   const config = parseConfig(GOOD)
-  expect(config).toMatchObject({ log_level: 'info', intraday_features_s: 0, object_store: { bucket: 'booktape' } })
+  expect(config).toMatchObject({
+    log_level: 'info',
+    intraday_features_s: 0,
+    object_store: { bucket: 'booktape' },
+  })
   expect(Object.isFrozen(config)).toBe(true)
   expect(parseConfig({ ...GOOD, INTRADAY_FEATURES_S: '60' }).intraday_features_s).toBe(60)
 })
@@ -36,7 +40,14 @@ test('all problems are reported together, without repeating a password', () => {
   }
   expect(error).toBeInstanceOf(OperatorError)
   const { message } = error as OperatorError
-  for (const name of ['DATABASE_URL', 'S3_ENDPOINT', 'S3_BUCKET', 'WORK_DIR', 'LOG_LEVEL', 'INTRADAY_FEATURES_S']) {
+  for (const name of [
+    'DATABASE_URL',
+    'S3_ENDPOINT',
+    'S3_BUCKET',
+    'WORK_DIR',
+    'LOG_LEVEL',
+    'INTRADAY_FEATURES_S',
+  ]) {
     expect(message).toContain(name)
   }
   expect(message).not.toContain('hidden')
@@ -44,7 +55,9 @@ test('all problems are reported together, without repeating a password', () => {
 
 for (const seconds of ['-1', 'x', '86401', 'Infinity']) {
   test(`INTRADAY_FEATURES_S=${seconds} is refused`, () => {
-    expect(() => parseConfig({ ...GOOD, INTRADAY_FEATURES_S: seconds })).toThrow('INTRADAY_FEATURES_S')
+    expect(() => parseConfig({ ...GOOD, INTRADAY_FEATURES_S: seconds })).toThrow(
+      'INTRADAY_FEATURES_S',
+    )
   })
 }
 
@@ -52,7 +65,9 @@ test('rollups run every 30 s, as often as configured, or never', () => {
   expect(parseConfig(GOOD).rollups_every_s).toBe(30)
   expect(parseConfig({ ...GOOD, ROLLUPS_EVERY_S: '0' }).rollups_every_s).toBe(0)
   for (const seconds of ['-1', '1.5', '3601', 'x']) {
-    expect(() => parseConfig({ ...GOOD, ROLLUPS_EVERY_S: seconds }), seconds).toThrow('ROLLUPS_EVERY_S')
+    expect(() => parseConfig({ ...GOOD, ROLLUPS_EVERY_S: seconds }), seconds).toThrow(
+      'ROLLUPS_EVERY_S',
+    )
   }
 })
 
@@ -62,7 +77,12 @@ test('index prices are polled only if configured', () => {
     rest_url: 'https://www.deribit.com',
     names: ['btc_usd', 'eth_usd'],
   })
-  const names = { ...GOOD, INDEX_PRICES: 'poll', INDEX_NAMES: ' sol_usd, sol_usd,', DERIBIT_REST_URL: 'http://x' }
+  const names = {
+    ...GOOD,
+    INDEX_PRICES: 'poll',
+    INDEX_NAMES: ' sol_usd, sol_usd,',
+    DERIBIT_REST_URL: 'http://x',
+  }
   expect(parseConfig(names).index_prices).toEqual({ rest_url: 'http://x', names: ['sol_usd'] })
   for (const [name, value] of [
     ['INDEX_PRICES', 'socket'],

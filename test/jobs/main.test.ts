@@ -7,7 +7,10 @@ import { createStand } from './stand.ts'
 
 const MAIN = join(import.meta.dirname, '../../jobs/main.ts')
 
-function start(env: Readonly<Record<string, string>>): { child: ChildProcess; output: () => string } {
+function start(env: Readonly<Record<string, string>>): {
+  child: ChildProcess
+  output: () => string
+} {
   const child = fork(MAIN, { env: { ...env, TZ: 'UTC' }, silent: true, execArgv: [] })
   let output = ''
   child.stdout!.on('data', (chunk: Buffer) => (output += chunk.toString()))

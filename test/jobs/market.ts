@@ -198,7 +198,10 @@ async function ensureHours(
   rows: readonly { readonly ts: number }[],
 ): Promise<void> {
   for (const hour of new Set(rows.map((row) => hourStart(micros(row.ts)) / HOUR_US))) {
-    await pool.query('select marketdata.ensure_hour($1, $2)', [table, toIso(micros(hour * HOUR_US))])
+    await pool.query('select marketdata.ensure_hour($1, $2)', [
+      table,
+      toIso(micros(hour * HOUR_US)),
+    ])
   }
 }
 
@@ -217,7 +220,15 @@ export function readRecording(path: string): {
     const [symbol, ts] = [data['s']!, data.T * 1_000]
     if (data['e'] === 'bookTicker') {
       const [bid, bid_qty] = [Number(data['b']), Number(data['B'])]
-      quotes.push({ symbol, ts, id: data.u, bid, bid_qty, ask: Number(data['a']), ask_qty: Number(data['A']) })
+      quotes.push({
+        symbol,
+        ts,
+        id: data.u,
+        bid,
+        bid_qty,
+        ask: Number(data['a']),
+        ask_qty: Number(data['A']),
+      })
     } else if (data['e'] === 'trade') {
       const [price, qty] = [Number(data['p']), Number(data['q'])]
       trades.push({ symbol, ts, id: data.t, price, qty, is_buyer_maker: data.m })

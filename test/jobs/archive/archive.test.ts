@@ -12,15 +12,34 @@ import { HOUR_US, micros } from '#core/time.ts'
 import { type ArchiveResult, runArchive } from '../../../jobs/archive/run-archive.ts'
 import type { Codec } from '../../../jobs/parquet/codecs.ts'
 import { createStand, readWithDuckDb } from '../stand.ts'
-import { digestOfBytes, HOUR, insertListed, insertRows, makeRows, type Row, TABLE_NAMES, tableRows } from './rows.ts'
+import {
+  digestOfBytes,
+  HOUR,
+  insertListed,
+  insertRows,
+  makeRows,
+  type Row,
+  TABLE_NAMES,
+  tableRows,
+} from './rows.ts'
 
 const stand = await createStand()
 const { pool, store } = stand
 const PREFIX = 'exchange=binance-futures/date=2024-08-08/hour=13'
 const ROW_COUNT = 1_000
 
-function archive(codec: Codec = 'zstd', now = Date.parse('2024-08-08T15:00:00Z')): Promise<ArchiveResult> {
-  return runArchive({ pool, store, codec, work_dir: join(stand.dir, 'work'), log: silentLogger, now: () => now })
+function archive(
+  codec: Codec = 'zstd',
+  now = Date.parse('2024-08-08T15:00:00Z'),
+): Promise<ArchiveResult> {
+  return runArchive({
+    pool,
+    store,
+    codec,
+    work_dir: join(stand.dir, 'work'),
+    log: silentLogger,
+    now: () => now,
+  })
 }
 
 beforeAll(async () => {
@@ -30,7 +49,10 @@ beforeAll(async () => {
 
 test('an hour that ended less than an hour ago is skipped; an empty partition has no file', async () => {
   await pool.query("select marketdata.ensure_hour('trades', '2024-08-08T12:00:00Z')")
-  expect(await archive('zstd', Date.parse('2024-08-08T14:59:59Z'))).toMatchObject({ hour_count: 0, file_count: 0 })
+  expect(await archive('zstd', Date.parse('2024-08-08T14:59:59Z'))).toMatchObject({
+    hour_count: 0,
+    file_count: 0,
+  })
   expect(await store.list('raw/')).toEqual([])
 })
 
@@ -61,7 +83,9 @@ test('every table and exchange of the hour becomes a file with a record', async 
     "select job_window, status from marketdata.job_runs where job = 'archive' order by id",
   )
   expect(runs.map(({ job_window, status }) => `${job_window} ${status}`)).toEqual(
-    ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'].map((name) => `${name} 2024-08-08T13 done`),
+    ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'].map(
+      (name) => `${name} 2024-08-08T13 done`,
+    ),
   )
 })
 
@@ -80,7 +104,11 @@ for (const name of TABLE_NAMES) {
     })
     for (const exchange of ['binance-futures', 'binance-spot']) {
       const key = `raw/${name}/exchange=${exchange}/date=2024-08-08/hour=13.parquet`
-      const found = await readWithDuckDb(stand, key, (file) => `select ${cells.join(', ')} from ${file}`)
+      const found = await readWithDuckDb(
+        stand,
+        key,
+        (file) => `select ${cells.join(', ')} from ${file}`,
+      )
       expect(found.map(withPairs)).toEqual(
         expected.filter((row) => row['exchange'] === exchange).map(withoutExchange),
       )
@@ -88,7 +116,8 @@ for (const name of TABLE_NAMES) {
     const [schema] = await readWithDuckDb(
       stand,
       `raw/${name}/${PREFIX}.parquet`,
-      (file) => `select typeof(ts_exchange) as ts, typeof(ts_ingest) as ingest from ${file} limit 1`,
+      (file) =>
+        `select typeof(ts_exchange) as ts, typeof(ts_ingest) as ingest from ${file} limit 1`,
     )
     expect(schema).toEqual({ ts: 'TIMESTAMP WITH TIME ZONE', ingest: 'TIMESTAMP WITH TIME ZONE' })
   })
@@ -96,11 +125,16 @@ for (const name of TABLE_NAMES) {
   test(`${name}: hyparquet reads what DuckDB reads`, async () => {
     const bytes = (await store.get(`raw/${name}/${PREFIX}.parquet`))!
     const found = await parquetReadObjects({
-      file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
+      file: bytes.buffer.slice(
+        bytes.byteOffset,
+        bytes.byteOffset + bytes.byteLength,
+      ) as ArrayBuffer,
       compressors: { ZSTD: (input) => zstdDecompressSync(input) },
       parsers: { timestampFromMicroseconds: String },
     })
-    const expected = (await tableRows(pool, name)).filter((row) => row['exchange'] === 'binance-futures')
+    const expected = (await tableRows(pool, name)).filter(
+      (row) => row['exchange'] === 'binance-futures',
+    )
     expect(found.map((row) => withPairs(asText(name, row)))).toEqual(expected.map(withoutExchange))
   })
 }
@@ -119,7 +153,11 @@ test("the day's index names the newest file of every hour", async () => {
     (await store.get('raw/trades/exchange=binance-futures/date=2024-08-08/index.json'))!,
   ).toString()
   const index = JSON.parse(text) as ArchiveIndex
-  expect(index).toMatchObject({ exchange: 'binance-futures', table_name: 'trades', date: '2024-08-08' })
+  expect(index).toMatchObject({
+    exchange: 'binance-futures',
+    table_name: 'trades',
+    date: '2024-08-08',
+  })
   const [first] = (await tableRows(pool, 'trades'))
     .filter((row) => row['exchange'] === 'binance-futures')
     .map((row) => Number(row['ts_exchange']))
@@ -130,7 +168,9 @@ test("the day's index names the newest file of every hour", async () => {
       version: 1,
       object_key: `raw/trades/${PREFIX}.parquet`,
       row_count: 750,
-      min_ts_exchange: new Date(first! / 1_000).toISOString().replace('Z', `${String(first! % 1_000).padStart(3, '0')}Z`),
+      min_ts_exchange: new Date(first! / 1_000)
+        .toISOString()
+        .replace('Z', `${String(first! % 1_000).padStart(3, '0')}Z`),
     },
   ])
 })
@@ -146,7 +186,8 @@ for (const codec of ['snappy', 'gzip'] as const) {
     const found = await readWithDuckDb(
       stand,
       key,
-      (file) => `select symbol, epoch_us(ts_exchange)::varchar as ts, agg_trade_id::varchar as id, price, non_rpi_qty, first_trade_id::varchar as first_id, is_buyer_maker from ${file}`,
+      (file) =>
+        `select symbol, epoch_us(ts_exchange)::varchar as ts, agg_trade_id::varchar as id, price, non_rpi_qty, first_trade_id::varchar as first_id, is_buyer_maker from ${file}`,
     )
     const expected = (await tableRows(pool, name)).filter(
       (row) =>
@@ -181,7 +222,9 @@ function withPairs(row: Row): Row {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
       name,
-      Array.isArray(value) ? value.map((level: { price: number; qty: number }) => [level.price, level.qty]) : value,
+      Array.isArray(value)
+        ? value.map((level: { price: number; qty: number }) => [level.price, level.qty])
+        : value,
     ]),
   )
 }
@@ -191,7 +234,10 @@ function asText(name: RawChannel, row: Row): Row {
     RAW_TABLES[name].columns.map(({ name: column, type }) => {
       if (column === 'symbol_id') return ['symbol', row['symbol']]
       const value = row[column] ?? null
-      return [column, value !== null && (type === 'int8' || type === 'timestamptz') ? String(value) : value]
+      return [
+        column,
+        value !== null && (type === 'int8' || type === 'timestamptz') ? String(value) : value,
+      ]
     }),
   )
 }

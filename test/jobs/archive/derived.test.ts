@@ -28,10 +28,33 @@ const at = (seconds: number): number => HOUR + seconds * 1e6 + 250_000
 await insertSymbols(pool, ['BTCUSDT', '龙USDT'])
 for (const symbol of ['BTCUSDT', '龙USDT']) {
   const seconds = Array.from({ length: 40 }, (_, i) => 3_580 + i)
-  await insertQuotes(pool, seconds.map((s) => ({ symbol, ts: at(s), id: s, bid: 10 + (s % 7), bid_qty: 1, ask: 20, ask_qty: s })))
-  await insertTrades(pool, seconds.map((s) => ({ symbol, ts: at(s), id: s, price: 10 + (s % 5), qty: 0.1 * s, is_buyer_maker: s % 2 === 0 })))
+  await insertQuotes(
+    pool,
+    seconds.map((s) => ({
+      symbol,
+      ts: at(s),
+      id: s,
+      bid: 10 + (s % 7),
+      bid_qty: 1,
+      ask: 20,
+      ask_qty: s,
+    })),
+  )
+  await insertTrades(
+    pool,
+    seconds.map((s) => ({
+      symbol,
+      ts: at(s),
+      id: s,
+      price: 10 + (s % 5),
+      qty: 0.1 * s,
+      is_buyer_maker: s % 2 === 0,
+    })),
+  )
 }
-await pool.query(`select marketdata.ensure_hour('depth_events', h) from unnest(array['2024-08-08T13:00:00Z', '2024-08-08T14:00:00Z']::timestamptz[]) h`)
+await pool.query(
+  `select marketdata.ensure_hour('depth_events', h) from unnest(array['2024-08-08T13:00:00Z', '2024-08-08T14:00:00Z']::timestamptz[]) h`,
+)
 await pool.query(
   `insert into marketdata.depth_events (ts_exchange, ts_ingest, symbol_id, depth_kind, first_update_id, final_update_id, bids, asks)
    select ts, ts, s.id, case when n = 3580 then 'snapshot' else 'diff' end, n, n, array[[99.5, n]], '{{101,1}}'
@@ -70,17 +93,25 @@ async function archived(table_name: DerivedTable): Promise<readonly string[]> {
   const select = names.map((name) => (name === identity[1] ? `epoch_us(${name}) as ${name}` : name))
   const lines: string[] = []
   for (const { object_key } of await newest(table_name)) {
-    const rows = await readWithDuckDb(stand, object_key, (file) => `select ${select.join(', ')} from ${file}`)
+    const rows = await readWithDuckDb(
+      stand,
+      object_key,
+      (file) => `select ${select.join(', ')} from ${file}`,
+    )
     lines.push(...rows.map((row) => lineOf(names, row)))
   }
   return lines.toSorted()
 }
 
-async function stored(table_name: DerivedTable, relation = `marketdata.${table_name}`): Promise<readonly string[]> {
+async function stored(
+  table_name: DerivedTable,
+  relation = `marketdata.${table_name}`,
+): Promise<readonly string[]> {
   const { columns, identity } = ARCHIVED_TABLES[table_name]
   const select = columns.map(({ name, type }) => {
     if (name === 'symbol_id') return 'symbol'
-    if (name === identity[1]) return `(extract(epoch from ${name}) * 1000000)::int8::text as ${name}`
+    if (name === identity[1])
+      return `(extract(epoch from ${name}) * 1000000)::int8::text as ${name}`
     return type === 'int8' ? `${name}::text` : name
   })
   const { rows } = await pool.query(
@@ -97,7 +128,9 @@ const due = async (): Promise<readonly string[]> =>
 
 /** A late trade from the ingestor: it is logged for the rollups and for the archive. */
 async function addLate(seconds: number, id: number): Promise<void> {
-  await insertTrades(pool, [{ symbol: 'BTCUSDT', ts: at(seconds), id, price: 77, qty: 3, is_buyer_maker: true }])
+  await insertTrades(pool, [
+    { symbol: 'BTCUSDT', ts: at(seconds), id, price: 77, qty: 3, is_buyer_maker: true },
+  ])
   await pool.query(
     `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
      select consumer, 'trades', s.id, $1, $1 from marketdata.symbols s, unnest(array['rollups', 'archive']) consumer
@@ -122,7 +155,11 @@ for (const name of DERIVED_TABLES) {
     expect(lines.length).toBeGreaterThan(70)
     expect(lines).toEqual(await stored(name))
     for (const { object_key } of await newest(name)) {
-      expect(object_key).toMatch(new RegExp(`^derived/${name}/exchange=binance-futures/date=2024-08-08/hour=1[34]\\.parquet$`))
+      expect(object_key).toMatch(
+        new RegExp(
+          `^derived/${name}/exchange=binance-futures/date=2024-08-08/hour=1[34]\\.parquet$`,
+        ),
+      )
     }
   })
 }
@@ -149,10 +186,13 @@ test('after a day was dropped, recomputed seconds replace those of the file', as
   expect(await due()).toEqual(['trade_1s 2024-08-08T13', 'trade_1s 2024-08-08T14'])
   await archive()
   expect((await newest('trade_1s')).map(({ version }) => version)).toEqual([3, 2])
-  const whole = "(select r.* from marketdata.symbols s cross join lateral marketdata.trade_1s_of(s.id, '-infinity', 'infinity') r)"
+  const whole =
+    "(select r.* from marketdata.symbols s cross join lateral marketdata.trade_1s_of(s.id, '-infinity', 'infinity') r)"
   expect(await archived('trade_1s')).toEqual(await stored('trade_1s', whole))
   // The rest of the partition can be dropped again, and the files stay as they are.
-  const [remainder] = (await selectPartitions(pool)).filter(({ table_name }) => table_name === 'trade_1s')
+  const [remainder] = (await selectPartitions(pool)).filter(
+    ({ table_name }) => table_name === 'trade_1s',
+  )
   expect(remainder).toMatchObject({ is_remainder: true })
   expect(await dropPartition(pool, remainder!)).toMatchObject({ kind: 'dropped', row_count: 2 })
   expect(await archived('trade_1s')).toEqual(await stored('trade_1s', whole))

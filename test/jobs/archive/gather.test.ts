@@ -44,7 +44,9 @@ test('a spill of many times its buffer returns every key’s rows in order', asy
 
 test('a block larger than the buffer is refused with its size', async () => {
   const spill = await Spill.create(newPath(), 10)
-  await expect(spill.add({ bytes: Buffer.alloc(11), ends: [11], keys: [1] })).rejects.toThrow('11 bytes')
+  await expect(spill.add({ bytes: Buffer.alloc(11), ends: [11], keys: [1] })).rejects.toThrow(
+    '11 bytes',
+  )
   await spill.close()
 })
 
@@ -112,7 +114,9 @@ test('a truncated COPY stream, or another stream, ends with an error', async () 
     [[header, Buffer.from([0, 3]), bytes], '3 columns'],
   ] as const) {
     const hour_rows = await HourRows.create(table, HOUR, newPath())
-    await expect(hour_rows.addTableRows(stream(...parts), new Map([[0, BTC]]))).rejects.toThrow(message)
+    await expect(hour_rows.addTableRows(stream(...parts), new Map([[0, BTC]]))).rejects.toThrow(
+      message,
+    )
     await hour_rows.close()
   }
 })
@@ -159,7 +163,10 @@ test('checksums change with a changed value, swapped values, a null or another s
 
   const [first, ...columns] = rowsOf([5, 3, 9]).columns
   const nulls = Uint8Array.of(0, 0, 1)
-  const with_null = { row_count: 3, columns: [{ ...first!, nulls } as typeof first & object, ...columns] }
+  const with_null = {
+    row_count: 3,
+    columns: [{ ...first!, nulls } as typeof first & object, ...columns],
+  }
   expect(checksumsOf(with_null)['ts_exchange']).not.toBe(right['ts_exchange'])
   expect(checksumsOf(rowsOf([5, 3, 9]), 'ETHUSDT')['symbol']).not.toBe(right['symbol'])
 })

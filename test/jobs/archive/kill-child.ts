@@ -1,7 +1,11 @@
 /** Runs the archive job and kills itself (-9) at the point that DIE_AT names. */
 import { globSync } from 'node:fs'
 import { silentLogger } from '#core/node/log.ts'
-import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
+import {
+  createObjectStore,
+  type ObjectStore,
+  type ObjectStoreConfig,
+} from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 

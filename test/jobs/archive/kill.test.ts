@@ -58,15 +58,26 @@ test('after any number of kills the files, rows and index are those of an undist
       expect(digestOfBytes((await store.get(object_key))!)).toBe(sha256)
     }
   }
-  await expect.poll(async () => (await pool.query("select 1 from pg_stat_activity where application_name = 'killed'")).rowCount).toBe(0)
+  await expect
+    .poll(
+      async () =>
+        (await pool.query("select 1 from pg_stat_activity where application_name = 'killed'"))
+          .rowCount,
+    )
+    .toBe(0)
   await run()
   expect(await stateOf()).toEqual(expected)
   expect(await readdir(work_dir)).toEqual([])
-  const { rows } = await pool.query("select distinct status, error from marketdata.job_runs where status <> 'done'")
+  const { rows } = await pool.query(
+    "select distinct status, error from marketdata.job_runs where status <> 'done'",
+  )
   expect(rows).toEqual([{ status: 'failed', error: 'The process ended during the run.' }])
 })
 
-async function stateOf(): Promise<{ readonly files: readonly unknown[]; readonly rows: readonly unknown[] }> {
+async function stateOf(): Promise<{
+  readonly files: readonly unknown[]
+  readonly rows: readonly unknown[]
+}> {
   const files: unknown[] = []
   for (const { key } of await store.list('')) {
     files.push([key, digestOfBytes((await store.get(key))!)])

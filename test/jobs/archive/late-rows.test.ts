@@ -19,7 +19,15 @@ const DAY_PREFIX = 'raw/trades/exchange=binance-futures/date=2024-08-08'
 const ROWS = makeRows('trades', 400)
 
 const archive = (options: Partial<Parameters<typeof runArchive>[0]> = {}): Promise<ArchiveResult> =>
-  runArchive({ pool, store, codec: 'zstd', work_dir: join(stand.dir, 'work'), log: silentLogger, now: NOW, ...options })
+  runArchive({
+    pool,
+    store,
+    codec: 'zstd',
+    work_dir: join(stand.dir, 'work'),
+    log: silentLogger,
+    now: NOW,
+    ...options,
+  })
 
 /** With a budget of one byte, every partition that may be dropped is dropped. */
 const free = (): ReturnType<typeof runRetention> =>
@@ -91,14 +99,36 @@ test('a late row gives a second version of its exchange only, and the first one 
   await insertLate([late(77)])
   expect(await archive()).toMatchObject({ hour_count: 1, file_count: 1, unchanged_count: 1 })
   expect(await archiveRows()).toEqual([
-    { exchange: 'binance-futures', version: 1, row_count: 300, table_row_count: 300, is_dropped: false },
-    { exchange: 'binance-futures', version: 2, row_count: 301, table_row_count: 301, is_dropped: false },
-    { exchange: 'binance-spot', version: 1, row_count: 100, table_row_count: 100, is_dropped: false },
+    {
+      exchange: 'binance-futures',
+      version: 1,
+      row_count: 300,
+      table_row_count: 300,
+      is_dropped: false,
+    },
+    {
+      exchange: 'binance-futures',
+      version: 2,
+      row_count: 301,
+      table_row_count: 301,
+      is_dropped: false,
+    },
+    {
+      exchange: 'binance-spot',
+      version: 1,
+      row_count: 100,
+      table_row_count: 100,
+      is_dropped: false,
+    },
   ])
   expect(await idsOf(2)).toEqual([77, ...ids])
-  expect(digestOfBytes((await store.get(`${DAY_PREFIX}/hour=13.parquet`))!)).toBe(digestOfBytes(first!))
+  expect(digestOfBytes((await store.get(`${DAY_PREFIX}/hour=13.parquet`))!)).toBe(
+    digestOfBytes(first!),
+  )
   expect(await lateCount()).toBe(0)
-  const index = JSON.parse(Buffer.from((await store.get(`${DAY_PREFIX}/index.json`))!).toString()) as ArchiveIndex
+  const index = JSON.parse(
+    Buffer.from((await store.get(`${DAY_PREFIX}/index.json`))!).toString(),
+  ) as ArchiveIndex
   expect(index.hours.map(({ object_key, row_count }) => [object_key, row_count])).toEqual([
     [`${DAY_PREFIX}/hour=13.v2.parquet`, 301],
   ])
@@ -142,11 +172,15 @@ test('a run waits for a writer that has read the threshold but not committed yet
      select (jsonb_populate_record(null::marketdata.trades, $1)).*`,
     [JSON.stringify(late(77))],
   )
-  await client.query("select from marketdata.invalidation_thresholds where table_name = 'trades' for share")
+  await client.query(
+    "select from marketdata.invalidation_thresholds where table_name = 'trades' for share",
+  )
   const run = archive({ hours: [{ table_name: 'trades', hour: HOUR }] })
   await expect
     .poll(async () => {
-      const { rows } = await pool.query("select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%raise_invalidation%'")
+      const { rows } = await pool.query(
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%raise_invalidation%'",
+      )
       return rows.length
     })
     .toBe(1)
@@ -160,17 +194,38 @@ test('a run waits for a writer that has read the threshold but not committed yet
 test('once its partition was dropped, an hour is the file and the late rows together', async () => {
   await free()
   expect(await archiveRows()).toEqual([
-    { exchange: 'binance-futures', version: 1, row_count: 300, table_row_count: 0, is_dropped: true },
+    {
+      exchange: 'binance-futures',
+      version: 1,
+      row_count: 300,
+      table_row_count: 0,
+      is_dropped: true,
+    },
     { exchange: 'binance-spot', version: 1, row_count: 100, table_row_count: 0, is_dropped: true },
   ])
   // One is new; one arrived before, with another receive time.
-  const again = { ...ROWS.find(({ symbol_id }) => symbol_id === 2)!, ts_ingest: '2024-08-08T19:00:00Z' }
+  const again = {
+    ...ROWS.find(({ symbol_id }) => symbol_id === 2)!,
+    ts_ingest: '2024-08-08T19:00:00Z',
+  }
   await insertLate([late(77), again])
   expect(await archive()).toMatchObject({ hour_count: 1, file_count: 1 })
   expect(await idsOf(2)).toEqual([77, ...ids])
   expect(await archiveRows()).toEqual([
-    { exchange: 'binance-futures', version: 1, row_count: 300, table_row_count: 0, is_dropped: true },
-    { exchange: 'binance-futures', version: 2, row_count: 301, table_row_count: 2, is_dropped: true },
+    {
+      exchange: 'binance-futures',
+      version: 1,
+      row_count: 300,
+      table_row_count: 0,
+      is_dropped: true,
+    },
+    {
+      exchange: 'binance-futures',
+      version: 2,
+      row_count: 301,
+      table_row_count: 2,
+      is_dropped: true,
+    },
     { exchange: 'binance-spot', version: 1, row_count: 100, table_row_count: 0, is_dropped: true },
   ])
   expect((await free()).dropped).toEqual(['trades_2024080813'])
@@ -230,14 +285,18 @@ test('an index that was not written before a crash is written by the next run', 
   await store.delete(`${DAY_PREFIX}/index.json`)
   await pool.query('update marketdata.archive set indexed_at = null')
   expect(await archive()).toMatchObject({ hour_count: 0 })
-  const index = JSON.parse(Buffer.from((await store.get(`${DAY_PREFIX}/index.json`))!).toString()) as ArchiveIndex
+  const index = JSON.parse(
+    Buffer.from((await store.get(`${DAY_PREFIX}/index.json`))!).toString(),
+  ) as ArchiveIndex
   expect(index.hours).toHaveLength(1)
 })
 
 test('an hour given by name is read and compared again; an hour that is not over is refused', async () => {
   const hours = [{ table_name: 'trades', hour: HOUR }] as const
   expect(await archive({ hours })).toMatchObject({ hour_count: 1, unchanged_count: 2 })
-  await expect(archive({ hours, now: () => Date.parse('2024-08-08T13:59:59Z') })).rejects.toMatchObject({
+  await expect(
+    archive({ hours, now: () => Date.parse('2024-08-08T13:59:59Z') }),
+  ).rejects.toMatchObject({
     code: 'hour_not_over',
   })
 })

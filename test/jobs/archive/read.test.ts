@@ -24,8 +24,17 @@ import { HOUR, insertListed, insertRows, makeRows, type Row } from './rows.ts'
 const stand = await createStand()
 const { store } = stand
 
-async function archiveAll(pool: Pool, table_name: 'depth_events' | 'trades'): Promise<readonly ArchivedHour[]> {
-  const options = { store, codec: 'zstd', work_dir: join(stand.dir, 'work'), log: silentLogger, now: Date.now } as const
+async function archiveAll(
+  pool: Pool,
+  table_name: 'depth_events' | 'trades',
+): Promise<readonly ArchivedHour[]> {
+  const options = {
+    store,
+    codec: 'zstd',
+    work_dir: join(stand.dir, 'work'),
+    log: silentLogger,
+    now: Date.now,
+  } as const
   await runArchive({ ...options, pool })
   const span = { from: micros(0), to: micros(HOUR + 10_000 * DAY_US) }
   return selectArchivedHours(pool, { exchange: 'binance-futures', table_name, ...span })
@@ -64,10 +73,14 @@ describe('trades of three symbols', async () => {
   test('the footer and one range give a symbol-hour; another symbol of the file costs one more range', async () => {
     const store_reads = counted()
     const reader = createArchiveReader(store_reads)
-    for (const [symbol, reads] of [['BTCUSDT', 2], ['ETHUSDT', 3]] as const) {
+    for (const [symbol, reads] of [
+      ['BTCUSDT', 2],
+      ['ETHUSDT', 3],
+    ] as const) {
       let row_count = 0
       const columns = ['ts_exchange', 'price', 'qty', 'is_buyer_maker']
-      for await (const chunk of reader.readSymbolHour(hour!, { symbol, columns })) row_count += chunk.row_count
+      for await (const chunk of reader.readSymbolHour(hour!, { symbol, columns }))
+        row_count += chunk.row_count
       expect(row_count).toBe(10_000)
       expect(store_reads.ranges).toHaveLength(reads)
     }
@@ -81,7 +94,12 @@ describe('trades of three symbols', async () => {
   })
 
   test('values come in order, with NaN for null, and a column of another type is refused', async () => {
-    const { rows } = await stand.pool.query<{ id: string; ts: string; non_rpi_qty: number | null; is_buyer_maker: boolean }>(
+    const { rows } = await stand.pool.query<{
+      id: string
+      ts: string
+      non_rpi_qty: number | null
+      is_buyer_maker: boolean
+    }>(
       `select agg_trade_id as id, (extract(epoch from ts_exchange) * 1000000)::int8 as ts, non_rpi_qty, is_buyer_maker
        from marketdata.trades where symbol_id = 2 order by ts_exchange, agg_trade_id`,
     )
@@ -90,8 +108,12 @@ describe('trades of three symbols', async () => {
     for await (const chunk of createArchiveReader(store).readSymbolHour(hour!, wanted)) {
       expect([...chunk.numbers('agg_trade_id')]).toEqual(rows.map(({ id }) => Number(id)))
       expect([...chunk.numbers('ts_exchange')]).toEqual(rows.map(({ ts }) => Number(ts)))
-      expect([...chunk.numbers('non_rpi_qty')]).toEqual(rows.map(({ non_rpi_qty }) => non_rpi_qty ?? Number.NaN))
-      expect([...chunk.flags('is_buyer_maker')]).toEqual(rows.map(({ is_buyer_maker }) => Number(is_buyer_maker)))
+      expect([...chunk.numbers('non_rpi_qty')]).toEqual(
+        rows.map(({ non_rpi_qty }) => non_rpi_qty ?? Number.NaN),
+      )
+      expect([...chunk.flags('is_buyer_maker')]).toEqual(
+        rows.map(({ is_buyer_maker }) => Number(is_buyer_maker)),
+      )
       expect(() => chunk.numbers('is_buyer_maker')).toThrow('as flags, not as numbers')
       expect(() => chunk.numbers('price')).toThrow('as nothing')
     }
@@ -105,7 +127,8 @@ describe('trades of three symbols', async () => {
       { symbol: 'BTCUSDT', columns: ['price'], to: HOUR },
       { symbol: 'BTCUSDT', columns: ['price'], from: micros(HOUR + HOUR_US) },
     ]) {
-      for await (const chunk of reader.readSymbolHour(hour!, wanted)) expect.unreachable(`${chunk.row_count} rows`)
+      for await (const chunk of reader.readSymbolHour(hour!, wanted))
+        expect.unreachable(`${chunk.row_count} rows`)
     }
     expect(store_reads.ranges).toHaveLength(1)
   })
@@ -114,16 +137,28 @@ describe('trades of three symbols', async () => {
     const reader = createArchiveReader(store)
     const gone = { ...hour!, object_key: 'raw/gone.parquet' }
     await expect(reader.symbols(gone)).rejects.toMatchObject({ code: 'archive_unreadable' })
-    await store.put('raw/gone.parquet', (await store.get(hour!.object_key))!, 'application/octet-stream')
+    await store.put(
+      'raw/gone.parquet',
+      (await store.get(hour!.object_key))!,
+      'application/octet-stream',
+    )
     expect(await reader.symbols(gone)).toHaveLength(3)
     const short = { ...hour!, byte_count: hour!.byte_count - 10, object_key: 'raw/gone.parquet' }
-    await expect(createArchiveReader(store).symbols(short)).rejects.toMatchObject({ code: 'archive_unreadable' })
+    await expect(createArchiveReader(store).symbols(short)).rejects.toMatchObject({
+      code: 'archive_unreadable',
+    })
   })
 })
 
 test('a book is followed from the snapshot of one hour into the next', async () => {
   const at = (second: number): string => toIso(micros(HOUR + HOUR_US + second * SECOND_US))
-  const row = (second: number, depth_kind: string, U: number | null, u: number, pu: number | null): Row => ({
+  const row = (
+    second: number,
+    depth_kind: string,
+    U: number | null,
+    u: number,
+    pu: number | null,
+  ): Row => ({
     ts_exchange: at(second),
     ts_ingest: at(second),
     symbol_id: 2,
@@ -147,7 +182,14 @@ test('a book is followed from the snapshot of one hour into the next', async () 
   const source = await archivedDepth(hours, 'BTCUSDT')
   const moment = (second: number): Micros => micros(HOUR + HOUR_US + second * SECOND_US)
   expect(told(await bookAt(source, moment(-6)))).toMatchObject({ update_id: 100 })
-  expect(told(await bookAt(source, moment(5)))).toMatchObject({ update_id: 110, bids: [[110, 1], [105, 1], [100, 1]] })
+  expect(told(await bookAt(source, moment(5)))).toMatchObject({
+    update_id: 110,
+    bids: [
+      [110, 1],
+      [105, 1],
+      [100, 1],
+    ],
+  })
   expect(await bookAt(source, moment(8))).toEqual({ kind: 'gap', since: moment(6) })
   expect(await bookAt(source, moment(-11))).toEqual({ kind: 'no_snapshot' })
   const other = await archivedDepth(hours, 'ETHUSDT')
@@ -167,9 +209,15 @@ describe.skipIf(FEEDS_DIR === undefined)('recordings (FEEDS_DIR names their fold
       const gateway = await startTestGateway(database.reader_url)
       afterAll(() => gateway.stop())
       await loadRecordedDepth(database, folder)
-      const { rows } = await database.pool.query<{ id: string; symbol: string }>('select id, symbol from marketdata.symbols')
+      const { rows } = await database.pool.query<{ id: string; symbol: string }>(
+        'select id, symbol from marketdata.symbols',
+      )
       const hours = await archiveAll(database.pool, 'depth_events')
-      const db = createDatabase({ database_url: database.reader_url, gateway_url: gateway.url, gateway_secret: SECRET })
+      const db = createDatabase({
+        database_url: database.reader_url,
+        gateway_url: gateway.url,
+        gateway_secret: SECRET,
+      })
       const lines = depthLines(folder)
       for (const { id, symbol } of rows) {
         const changes = changesOf(lines, symbol)

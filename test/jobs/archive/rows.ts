@@ -20,11 +20,18 @@ export const LISTED = [
 
 export async function insertListed(pool: Pool): Promise<void> {
   for (const [exchange, symbol] of LISTED) {
-    await pool.query('insert into marketdata.symbols (exchange, symbol) values ($1, $2)', [exchange, symbol])
+    await pool.query('insert into marketdata.symbols (exchange, symbol) values ($1, $2)', [
+      exchange,
+      symbol,
+    ])
   }
 }
 
-export async function insertRows(pool: Pool, table_name: RawChannel, rows: readonly Row[]): Promise<void> {
+export async function insertRows(
+  pool: Pool,
+  table_name: RawChannel,
+  rows: readonly Row[],
+): Promise<void> {
   const columns = RAW_TABLES[table_name].columns.map(({ name }) => name).join(', ')
   for (const hour of new Set(rows.map((row) => String(row['ts_exchange']).slice(0, 13)))) {
     await pool.query('select marketdata.ensure_hour($1, $2)', [table_name, `${hour}:00:00Z`])
@@ -37,10 +44,16 @@ export async function insertRows(pool: Pool, table_name: RawChannel, rows: reado
 }
 
 /** `count` rows over the hour, unordered by time and symbol; equal arguments give equal rows. */
-export function makeRows(table_name: RawChannel, count: number, hour: Micros = HOUR): readonly Row[] {
+export function makeRows(
+  table_name: RawChannel,
+  count: number,
+  hour: Micros = HOUR,
+): readonly Row[] {
   return Array.from({ length: count }, (_, i) => {
     const place = (i * 7_919) % count
-    const ts = micros(hour + Math.floor((place * (HOUR_US - SECOND_US)) / count) + (place % 777) + 1)
+    const ts = micros(
+      hour + Math.floor((place * (HOUR_US - SECOND_US)) / count) + (place % 777) + 1,
+    )
     const stamps = {
       ts_exchange: toIso(ts),
       ts_ingest: toIso(micros(ts + 1_234)),
@@ -86,7 +99,13 @@ function valuesOf(table_name: RawChannel, i: number): Row {
         next_funding_at: i % 2 === 0 ? null : '2024-08-08T16:00:00.000001Z',
       }
     case 'liquidations':
-      return { side: i % 2 === 0 ? 'sell' : 'buy', price, qty: i, average_price: price, filled_qty: i / 2 }
+      return {
+        side: i % 2 === 0 ? 'sell' : 'buy',
+        price,
+        qty: i,
+        average_price: price,
+        filled_qty: i / 2,
+      }
   }
 }
 
@@ -95,7 +114,8 @@ export async function tableRows(pool: Pool, table_name: RawChannel): Promise<rea
   const { columns, identity } = RAW_TABLES[table_name]
   const cells = columns.map(({ name, type }) => {
     if (name === 'symbol_id') return 'symbol'
-    if (type === 'timestamptz') return `(extract(epoch from ${name}) * 1000000)::int8::text as ${name}`
+    if (type === 'timestamptz')
+      return `(extract(epoch from ${name}) * 1000000)::int8::text as ${name}`
     if (type === 'int8') return `${name}::text`
     return type === 'levels' ? `to_jsonb(${name}) as ${name}` : name
   })

@@ -45,18 +45,31 @@ for (const [name, price_digits, first_price, qty_digits, qty_max] of [
 ] as const) {
   test(`every candle is the exact sum of its own trades: ${name} (seed ${SEED})`, () => {
     const random = randomNumbers(SEED)
-    const times = Array.from({ length: 2_000 }, () => Math.floor(random() * DAY_US)).toSorted((a, b) => a - b)
+    const times = Array.from({ length: 2_000 }, () => Math.floor(random() * DAY_US)).toSorted(
+      (a, b) => a - b,
+    )
     const texts = times.map((ts) => ({
       ts,
       price: decimalText(first_price + Math.floor(random() * 99), price_digits),
       qty: decimalText(1 + Math.floor(random() * qty_max), qty_digits),
       is_sell: random() < 0.5,
     }))
-    const rows = fold(texts.map(({ ts, price, qty, is_sell }) => ({ ts, price: Number(price), qty: Number(qty), sold: is_sell })))
-    expect(rows).toHaveLength(INTERVALS_S.reduce<number>((sum, seconds) => sum + 86_400 / seconds, 0))
+    const rows = fold(
+      texts.map(({ ts, price, qty, is_sell }) => ({
+        ts,
+        price: Number(price),
+        qty: Number(qty),
+        sold: is_sell,
+      })),
+    )
+    expect(rows).toHaveLength(
+      INTERVALS_S.reduce<number>((sum, seconds) => sum + 86_400 / seconds, 0),
+    )
     for (const row of rows) {
       const { start_s, interval_s, missing_s, open, high, low, close, ...sums } = row
-      const inside = texts.filter(({ ts }) => ts >= start_s * SECOND_US && ts < (start_s + interval_s!) * SECOND_US)
+      const inside = texts.filter(
+        ({ ts }) => ts >= start_s * SECOND_US && ts < (start_s + interval_s!) * SECOND_US,
+      )
       const prices = inside.map(({ price }) => Number(price))
       const none = inside.length === 0
       expect({ open, high, low, close, missing_s }).toEqual({
@@ -71,7 +84,8 @@ for (const [name, price_digits, first_price, qty_digits, qty_max] of [
       for (const [column, value] of Object.entries(exact)) {
         const found = sums[column]!
         const is_right = value === undefined ? Number.isNaN(found) : isNearest(found, value)
-        if (!is_right) expect.fail(`${column} of the candle of ${interval_s} s at ${start_s} is ${found}`)
+        if (!is_right)
+          expect.fail(`${column} of the candle of ${interval_s} s at ${start_s} is ${found}`)
       }
     }
   })
@@ -81,12 +95,14 @@ test('a gap marks the candles that it touches; a candle entirely in a gap has no
   const blind = new Uint8Array(86_400).fill(1, 50, 130)
   const rows = fold([{ ts: 55e6, price: 9, qty: 1, sold: false }], WHOLE_DAY, blind)
   const minutes = rows.filter((row) => row['interval_s'] === 60)
-  expect(minutes.slice(0, 4).map((row) => [row['missing_s'], row['close'], row['volume']])).toEqual([
-    [10, 9, 1],
-    [60, NaN, NaN],
-    [10, NaN, 0],
-    [0, NaN, 0],
-  ])
+  expect(minutes.slice(0, 4).map((row) => [row['missing_s'], row['close'], row['volume']])).toEqual(
+    [
+      [10, 9, 1],
+      [60, NaN, NaN],
+      [10, NaN, 0],
+      [0, NaN, 0],
+    ],
+  )
   expect(rows.at(-1)).toMatchObject({ interval_s: 86_400, missing_s: 80, open: 9, trade_count: 1 })
 })
 
@@ -94,10 +110,17 @@ test('candles begin with the one that holds the first event, and time before it 
   const grid = { from: micros(FROM + 7_230 * SECOND_US), step_us: SECOND_US, row_count: 3_600 }
   const rows = fold([{ ts: 7_231e6, price: 9, qty: 1, sold: true }], grid)
   const of = (interval_s: number) => rows.filter((row) => row['interval_s'] === interval_s)
-  expect(of(60).map(({ start_s }) => start_s)).toEqual(Array.from({ length: 61 }, (_, i) => 7_200 + i * 60))
+  expect(of(60).map(({ start_s }) => start_s)).toEqual(
+    Array.from({ length: 61 }, (_, i) => 7_200 + i * 60),
+  )
   expect([of(60)[0]!['missing_s'], of(60)[60]!['missing_s']]).toEqual([30, 30])
-  expect(of(3_600).map((row) => [row.start_s, row['missing_s']])).toEqual([[7_200, 30], [10_800, 3_570]])
-  expect(of(86_400)).toMatchObject([{ start_s: 0, missing_s: 82_800, sell_volume: 1, buy_volume: 0 }])
+  expect(of(3_600).map((row) => [row.start_s, row['missing_s']])).toEqual([
+    [7_200, 30],
+    [10_800, 3_570],
+  ])
+  expect(of(86_400)).toMatchObject([
+    { start_s: 0, missing_s: 82_800, sell_volume: 1, buy_volume: 0 },
+  ])
 })
 
 test('the computed columns are those of the registry', () => {

@@ -27,7 +27,8 @@ for (const { dataset, columns } of [CANDLES, TRADES_SET, QUOTES_SET]) {
     expect(new Set(names).size).toBe(names.length)
     for (const { name, type, unit, description, source, null_rule } of columns) {
       expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
-      for (const text of [type, unit, description, source, null_rule]) expect(text, name).not.toBe('')
+      for (const text of [type, unit, description, source, null_rule])
+        expect(text, name).not.toBe('')
     }
   })
 }
@@ -39,11 +40,26 @@ test('every SQL statement of the page runs on a published day', async () => {
   await insertSymbols(pool, ['BTCUSDT'])
   await insertQuotes(
     pool,
-    times.map((ts, i) => ({ symbol: 'BTCUSDT', ts, id: i, bid: 10 + i, bid_qty: 1, ask: 12 + i, ask_qty: 1 })),
+    times.map((ts, i) => ({
+      symbol: 'BTCUSDT',
+      ts,
+      id: i,
+      bid: 10 + i,
+      bid_qty: 1,
+      ask: 12 + i,
+      ask_qty: 1,
+    })),
   )
   await insertTrades(
     pool,
-    times.map((ts, i) => ({ symbol: 'BTCUSDT', ts, id: i, price: 11, qty: 1, is_buyer_maker: false })),
+    times.map((ts, i) => ({
+      symbol: 'BTCUSDT',
+      ts,
+      id: i,
+      price: 11,
+      qty: 1,
+      is_buyer_maker: false,
+    })),
   )
   await insertGap(pool, { symbol: 'BTCUSDT', channel: 'trades', from_ts: from, to_ts: from + 3e6 })
   await features(DATE)
@@ -73,7 +89,15 @@ test('every SQL statement of the page runs on a published day', async () => {
 test('the statement over many days reads each day once, although a replaced build still exists', async () => {
   const { pool, store, dir, features } = await createStand()
   const from = Date.parse(`${DATE}T10:00:00Z`) * 1_000
-  const quote = (ts: number, id: number) => ({ symbol: 'BTCUSDT', ts, id, bid: 10, bid_qty: 1, ask: 12, ask_qty: 1 })
+  const quote = (ts: number, id: number) => ({
+    symbol: 'BTCUSDT',
+    ts,
+    id,
+    bid: 10,
+    bid_qty: 1,
+    ask: 12,
+    ask_qty: 1,
+  })
   await insertSymbols(pool, ['BTCUSDT'])
   await insertQuotes(pool, [quote(from, 1), quote(from + 86_400e6, 2)])
   await features(DATE)
@@ -94,7 +118,12 @@ test('the statement over many days reads each day once, although a replaced buil
     const grouped = sql.replace(', f.mid_close', '').replace(';', ' group by all order by 1;')
     const rows = (await connection.runAndReadAll(grouped)).getRowsJson()
     expect(rows.map(([date]) => date)).toEqual([DATE, '2024-08-09'])
-    const { row_count } = (await readManifest(store, 'features_1s', versionOf('features_1s'), DATE))!
+    const { row_count } = (await readManifest(
+      store,
+      'features_1s',
+      versionOf('features_1s'),
+      DATE,
+    ))!
     expect(Number(rows[0]![2])).toBe(row_count)
   } finally {
     connection.closeSync()

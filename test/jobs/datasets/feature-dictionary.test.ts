@@ -19,7 +19,8 @@ for (const { dataset, columns } of Object.values(FEATURE_SETS)) {
     expect(new Set(names).size).toBe(names.length)
     for (const { name, formula, ...words } of columns) {
       expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
-      for (const [field, text] of Object.entries(words)) expect(text, `${name}.${field}`).not.toBe('')
+      for (const [field, text] of Object.entries(words))
+        expect(text, `${name}.${field}`).not.toBe('')
       if (!KEYS.includes(name)) expect(formula, name).not.toBe('')
     }
   })

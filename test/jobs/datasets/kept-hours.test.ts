@@ -7,7 +7,14 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
-import { insertDepth, insertGap, insertMarks, insertQuotes, insertSymbols, insertTrades } from '../market.ts'
+import {
+  insertDepth,
+  insertGap,
+  insertMarks,
+  insertQuotes,
+  insertSymbols,
+  insertTrades,
+} from '../market.ts'
 import { createStand, type Stand } from '../stand.ts'
 
 const DATE = '2024-08-20'
@@ -17,21 +24,52 @@ const at = (hours: number, seconds = 0): number => MIDNIGHT + (hours * 3_600 + s
 /** A quote, a trade and a change of the book every few seconds. */
 async function load({ pool }: Stand, symbol: string, from: number, to: number): Promise<void> {
   const times = (step_s: number): number[] =>
-    Array.from({ length: Math.ceil((to - from) / (step_s * 1e6)) }, (_, i) => from + i * step_s * 1e6 + 1)
+    Array.from(
+      { length: Math.ceil((to - from) / (step_s * 1e6)) },
+      (_, i) => from + i * step_s * 1e6 + 1,
+    )
   const id = (ts: number): number => Math.floor((ts - MIDNIGHT) / 1e6) + 100_000
-  await insertQuotes(pool, times(7).map((ts) => ({
-    symbol, ts, id: id(ts), bid: 100 + (id(ts) % 9) / 10, bid_qty: 1 + (id(ts) % 5), ask: 102, ask_qty: 2,
-  })))
-  await insertTrades(pool, times(11).map((ts) => ({
-    symbol, ts, id: id(ts), price: 101, qty: 0.1 + (id(ts) % 3), is_buyer_maker: id(ts) % 2 === 0,
-  })))
+  await insertQuotes(
+    pool,
+    times(7).map((ts) => ({
+      symbol,
+      ts,
+      id: id(ts),
+      bid: 100 + (id(ts) % 9) / 10,
+      bid_qty: 1 + (id(ts) % 5),
+      ask: 102,
+      ask_qty: 2,
+    })),
+  )
+  await insertTrades(
+    pool,
+    times(11).map((ts) => ({
+      symbol,
+      ts,
+      id: id(ts),
+      price: 101,
+      qty: 0.1 + (id(ts) % 3),
+      is_buyer_maker: id(ts) % 2 === 0,
+    })),
+  )
   const levels = (side: 1 | -1, qty: number): string =>
     `{${Array.from({ length: 12 }, (_, k) => `{${101 + side * (k + 1)},${qty + k}}`).join(',')}}`
-  await insertDepth(pool, times(13).map((ts, i) => ({
-    symbol, ts, kind: i === 0 ? 'snapshot' : 'diff', before: i === 0 ? null : id(ts) - 13, id: id(ts),
-    bids: levels(-1, 1 + (id(ts) % 4)), asks: levels(1, 2),
-  })))
-  await insertMarks(pool, times(60).map((ts) => ({ symbol, ts, mark: 101, index: 100.5, funding: 0.0001 })))
+  await insertDepth(
+    pool,
+    times(13).map((ts, i) => ({
+      symbol,
+      ts,
+      kind: i === 0 ? 'snapshot' : 'diff',
+      before: i === 0 ? null : id(ts) - 13,
+      id: id(ts),
+      bids: levels(-1, 1 + (id(ts) % 4)),
+      asks: levels(1, 2),
+    })),
+  )
+  await insertMarks(
+    pool,
+    times(60).map((ts) => ({ symbol, ts, mark: 101, index: 100.5, funding: 0.0001 })),
+  )
 }
 
 /** Like the writer below the threshold: row and log entry in one transaction. */
@@ -53,10 +91,16 @@ async function insertLate({ pool }: Stand, symbol: string, ts: number): Promise<
 const stand = await createStand()
 const kept_dir = join(stand.dir, 'today')
 const warnings: string[] = []
-const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(JSON.parse(line).code) })
+const log = pino(
+  { level: 'warn' },
+  { write: (line: string) => void warnings.push(JSON.parse(line).code) },
+)
 
 /** Builds both ways. Returns the kept hours that were not built again. */
-async function build(hours: number, minutes: number): Promise<{ readonly taken: number; readonly made: number }> {
+async function build(
+  hours: number,
+  minutes: number,
+): Promise<{ readonly taken: number; readonly made: number }> {
   const now = () => (at(hours, minutes * 60) + 30e6) / 1_000
   const before = await keptFiles()
   const kept = await stand.features(DATE, { now, kept_dir, log })
@@ -100,7 +144,12 @@ test('today’s build continues where the last one ended, and has the bytes of a
   expect(await build(2, 5)).toEqual({ taken: 4, made: 0 })
 
   // One gap is found later, and one begins after all kept hours.
-  const gap = { symbol: 'ETHUSDT', channel: 'book_ticker', from_ts: at(1, 1_800), to_ts: at(1, 1_900) } as const
+  const gap = {
+    symbol: 'ETHUSDT',
+    channel: 'book_ticker',
+    from_ts: at(1, 1_800),
+    to_ts: at(1, 1_900),
+  } as const
   await insertGap(stand.pool, gap)
   await insertGap(stand.pool, { ...gap, symbol: 'BTCUSDT', from_ts: at(2, 200), to_ts: at(2, 210) })
   expect(await build(2, 5)).toEqual({ taken: 3, made: 1 })

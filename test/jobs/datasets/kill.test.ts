@@ -20,24 +20,53 @@ async function load({ pool }: Stand): Promise<void> {
   await insertSymbols(pool, SYMBOLS)
   for (const [place, symbol] of SYMBOLS.entries()) {
     const random = randomNumbers(place + 1)
-    const times = Array.from({ length: 1_000 }, (_, i) => BEGIN + place + Math.round((i + random()) * 1e6))
+    const times = Array.from(
+      { length: 1_000 },
+      (_, i) => BEGIN + place + Math.round((i + random()) * 1e6),
+    )
     await insertQuotes(
       pool,
-      times.map((ts, i) => ({ symbol, ts, id: i + 1, bid: 100 + random(), bid_qty: 1, ask: 102, ask_qty: random() })),
+      times.map((ts, i) => ({
+        symbol,
+        ts,
+        id: i + 1,
+        bid: 100 + random(),
+        bid_qty: 1,
+        ask: 102,
+        ask_qty: random(),
+      })),
     )
     await insertTrades(
       pool,
-      times.map((ts, i) => ({ symbol, ts, id: i + 1, price: 101, qty: random(), is_buyer_maker: random() < 0.5 })),
+      times.map((ts, i) => ({
+        symbol,
+        ts,
+        id: i + 1,
+        price: 101,
+        qty: random(),
+        is_buyer_maker: random() < 0.5,
+      })),
     )
   }
   const gap = { symbol: 'BTCUSDT', from_ts: BEGIN + 100e6, to_ts: BEGIN + 130e6 }
-  for (const channel of ['trades', 'book_ticker'] as const) await insertGap(pool, { ...gap, channel })
+  for (const channel of ['trades', 'book_ticker'] as const)
+    await insertGap(pool, { ...gap, channel })
 }
 
 function start({ database_url, store_config, dir }: Stand, write_index: number): ChildProcess {
   const work_dir = join(dir, 'work')
-  const task: KillTask = { database_url, store_config, work_dir, date: DATE, now_ms: NOON, write_index }
-  return fork(MAIN, [JSON.stringify(task)], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const task: KillTask = {
+    database_url,
+    store_config,
+    work_dir,
+    date: DATE,
+    now_ms: NOON,
+    write_index,
+  }
+  return fork(MAIN, [JSON.stringify(task)], {
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
 }
 
 /** Runs the process to its end. Returns the number of its writes to the store. */
@@ -53,14 +82,21 @@ async function runToEnd(stand: Stand): Promise<number> {
 /** Kills the process at that write; false if it ended before. */
 async function runAndKill(stand: Stand, write_index: number): Promise<boolean> {
   await lockIsFree(stand)
-  const [, signal] = (await once(start(stand, write_index), 'exit')) as [number | null, string | null]
+  const [, signal] = (await once(start(stand, write_index), 'exit')) as [
+    number | null,
+    string | null,
+  ]
   return signal === 'SIGKILL'
 }
 
 /** Postgres takes a while to notice that a session is dead, and only then releases its locks. */
 async function lockIsFree({ pool }: Stand): Promise<void> {
   await expect
-    .poll(async () => (await pool.query("select from pg_stat_activity where application_name = 'killed'")).rowCount)
+    .poll(
+      async () =>
+        (await pool.query("select from pg_stat_activity where application_name = 'killed'"))
+          .rowCount,
+    )
     .toBe(0)
 }
 

@@ -23,15 +23,29 @@ async function load(pool: Pool): Promise<void> {
   await insertSymbols(pool, ['BTCUSDT', 'ETHUSDT'])
   const minutes = Array.from({ length: 48 }, (_, minute) => minute)
   const quote = (symbol: string, minute: number, id: number) => ({
-    symbol, ts: at(minute), id, bid: 100, bid_qty: 1, ask: 101, ask_qty: 1,
+    symbol,
+    ts: at(minute),
+    id,
+    bid: 100,
+    bid_qty: 1,
+    ask: 101,
+    ask_qty: 1,
   })
   await insertQuotes(pool, [
     ...minutes.map((minute) => quote('ETHUSDT', minute, minute + 1)),
     ...minutes.slice(0, 15).map((minute) => quote('BTCUSDT', minute, minute + 1)),
   ])
-  await insertTrades(pool, minutes.map((minute) => ({
-    symbol: 'BTCUSDT', ts: at(minute), id: minute + 1, price: 100, qty: 1, is_buyer_maker: true,
-  })))
+  await insertTrades(
+    pool,
+    minutes.map((minute) => ({
+      symbol: 'BTCUSDT',
+      ts: at(minute),
+      id: minute + 1,
+      price: 100,
+      qty: 1,
+      is_buyer_maker: true,
+    })),
+  )
 }
 
 /** State of the ingestor's streams; `covered_until` is the time of its last write. */
@@ -76,8 +90,13 @@ async function build(stand: Stand): Promise<void> {
   for (const date of [FIRST, SECOND]) {
     await stand.features(date, { symbols_100ms: ['BTCUSDT'] })
     await runDatasets({
-      pool: stand.pool, store: stand.store, date, work_dir: join(stand.dir, 'work'),
-      log: silentLogger, now: () => NOON, keep_replaced_h: 24,
+      pool: stand.pool,
+      store: stand.store,
+      date,
+      work_dir: join(stand.dir, 'work'),
+      log: silentLogger,
+      now: () => NOON,
+      keep_replaced_h: 24,
     })
   }
 }
@@ -120,7 +139,13 @@ test('silent from before midnight through the next day: no frozen values; the ga
   const cut = { quoted: HEARD_S, aged: HEARD_S, heard: DAY_ROWS, present_s: HEARD_S }
   expect(await known(stand, FIRST)).toEqual(cut)
   expect(await known(stand, SECOND)).toEqual({ quoted: 0, aged: 0, heard: DAY_ROWS, present_s: 0 })
-  const open = { channel: 'book_ticker', from_ts: '2024-08-18T23:50:00.000000Z', to_ts: null, cause: 'silence', repaired: false }
+  const open = {
+    channel: 'book_ticker',
+    from_ts: '2024-08-18T23:50:00.000000Z',
+    to_ts: null,
+    cause: 'silence',
+    repaired: false,
+  }
   for (const dataset of ['features_1s', 'labels_1s', 'features_100ms', 'candles', 'quotes']) {
     for (const date of [FIRST, SECOND]) {
       const manifest = await manifestOf(stand, dataset, date)
@@ -132,13 +157,17 @@ test('silent from before midnight through the next day: no frozen values; the ga
     await readWithDuckDb(
       stand,
       publishedKey(manifest, 'coverage.parquet'),
-      (file) => `select channel, g.cause as cause, epoch_us(g.from_ts)::double as from_ts, g.to_ts is null as is_open
+      (
+        file,
+      ) => `select channel, g.cause as cause, epoch_us(g.from_ts)::double as from_ts, g.to_ts is null as is_open
                  from (select *, unnest(gaps) as g from ${file}) where symbol = 'BTCUSDT'`,
     ),
   ).toEqual([{ channel: 'book_ticker', cause: 'silence', from_ts: at(14), is_open: true }])
   expect(await stale(stand)).toEqual([])
 
-  await pool.query(`update marketdata.stream_offsets set deaf_cause = null, lost_ts = null, lost_at = null`)
+  await pool.query(
+    `update marketdata.stream_offsets set deaf_cause = null, lost_ts = null, lost_at = null`,
+  )
   await pool.query(
     `insert into marketdata.gaps (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at)
      select id, 'book_ticker', $1, $2, 15, 90, 'silence', $2 from marketdata.symbols where symbol = 'BTCUSDT'`,
@@ -146,8 +175,10 @@ test('silent from before midnight through the next day: no frozen values; the ga
   )
   const why = 'the gap ledger has changed since the build'
   expect(await stale(stand)).toEqual([
-    `features ${FIRST}: ${why}`, `datasets ${FIRST}: ${why}`,
-    `features ${SECOND}: ${why}`, `datasets ${SECOND}: ${why}`,
+    `features ${FIRST}: ${why}`,
+    `datasets ${FIRST}: ${why}`,
+    `features ${SECOND}: ${why}`,
+    `datasets ${SECOND}: ${why}`,
   ])
   await build(stand)
   expect(await known(stand, FIRST)).toEqual(cut)
@@ -171,7 +202,11 @@ test('an ingestor that stopped writing covers nothing after that, until it has c
   await insertOffsets(pool, 'b', FOREVER, SILENT.slice(1))
   await stand.features(FIRST)
   const until_s = 16 * 60
-  expect(await known(stand, FIRST)).toMatchObject({ quoted: until_s, present_s: until_s, heard: DAY_ROWS })
+  expect(await known(stand, FIRST)).toMatchObject({
+    quoted: until_s,
+    present_s: until_s,
+    heard: DAY_ROWS,
+  })
 
   await pool.query(`update marketdata.tape_positions set covered_until = $1`, [FOREVER])
   await stand.features(FIRST)
@@ -186,7 +221,9 @@ test('a delisted symbol ends there; another ingestor that continues a stream end
     { symbol: 'BTCUSDT', channel: 'book_ticker', last: 14, cause: 'delisted' },
     { symbol: 'BTCUSDT', channel: 'trades', last: 10, cause: 'restart' },
   ])
-  await insertOffsets(pool, 'b', FOREVER, [{ symbol: 'BTCUSDT', channel: 'trades', last: 47, began: 12 }])
+  await insertOffsets(pool, 'b', FOREVER, [
+    { symbol: 'BTCUSDT', channel: 'trades', last: 47, began: 12 },
+  ])
   await stand.features(FIRST)
   const heard = DAY_ROWS - 2 * 60 - 1
   expect(await known(stand, FIRST)).toMatchObject({ quoted: HEARD_S, heard })

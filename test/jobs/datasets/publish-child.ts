@@ -1,5 +1,9 @@
 /** Publishes a day's file and is killed (-9) at one of its writes. */
-import { createObjectStore, type ObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
+import {
+  createObjectStore,
+  type ObjectStore,
+  type ObjectStoreConfig,
+} from '#core/node/object-store.ts'
 import { describeFile } from '../../../jobs/datasets/files/describe-file.ts'
 import { publishDay } from '../../../jobs/datasets/publish.ts'
 import { factsOf, publishing } from './one-file.ts'

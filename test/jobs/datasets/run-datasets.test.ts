@@ -26,7 +26,11 @@ async function load({ pool }: Stand, reversed: boolean): Promise<void> {
     Array.from({ length: 200 }, (_, i) => ({
       symbol: i % 4 === 3 ? '龙USDT' : 'BTCUSDT',
       ts: at(i * 0.75 + 0.000_001),
-      id: i + 1, bid: 100 + i / 8, bid_qty: 1, ask: 101 + i / 8, ask_qty: 1e-7,
+      id: i + 1,
+      bid: 100 + i / 8,
+      bid_qty: 1,
+      ask: 101 + i / 8,
+      ask_qty: 1e-7,
     })),
   )
   await insertTrades(
@@ -34,7 +38,10 @@ async function load({ pool }: Stand, reversed: boolean): Promise<void> {
     Array.from({ length: 100 }, (_, i) => ({
       symbol: i % 5 === 0 ? 'ADAUSDT' : 'BTCUSDT',
       ts: at(i * 36 + 0.000_001),
-      id: i + 1, price: 100 + (i % 7) / 8, qty: 0.5, is_buyer_maker: i % 2 === 0,
+      id: i + 1,
+      price: 100 + (i % 7) / 8,
+      qty: 0.5,
+      is_buyer_maker: i % 2 === 0,
     })),
   )
   const gap = { symbol: 'BTCUSDT', channel: 'trades', from_ts: at(70), to_ts: at(100) } as const
@@ -66,7 +73,10 @@ const manifestOf = async ({ store }: Stand, dataset: string): Promise<Manifest> 
 
 async function bytesOf({ store }: Stand): Promise<Readonly<Record<string, string>>> {
   const keys = (await store.list('datasets/')).map(({ key }) => key)
-  const entries = keys.map(async (key) => [key, Buffer.from((await store.get(key))!).toString('base64')])
+  const entries = keys.map(async (key) => [
+    key,
+    Buffer.from((await store.get(key))!).toString('base64'),
+  ])
   return Object.fromEntries(await Promise.all(entries))
 }
 
@@ -120,19 +130,29 @@ test('Parquet and CSV hold the rows of the table, with microseconds', async () =
   const parquet = await readWithDuckDb(
     stand,
     key('trades', 'trades.parquet'),
-    (file) => `select symbol, epoch_us(ts_exchange)::double as ts, agg_trade_id::double as id, price, qty,
+    (
+      file,
+    ) => `select symbol, epoch_us(ts_exchange)::double as ts, agg_trade_id::double as id, price, qty,
                  is_buyer_maker from ${file}`,
   )
   expect(parquet).toEqual(rows)
   const csv = ['ADAUSDT', 'BTCUSDT'].flatMap((symbol) => {
     const text = built[key('trades', `binance-futures_trades_${DATE}_${symbol}.csv.gz`)]!
-    const [head, ...lines] = gunzipSync(Buffer.from(text, 'base64')).toString().trimEnd().split('\n')
+    const [head, ...lines] = gunzipSync(Buffer.from(text, 'base64'))
+      .toString()
+      .trimEnd()
+      .split('\n')
     expect(head).toBe('exchange,symbol,timestamp,local_timestamp,id,side,price,amount')
     return lines.map((line) => line.split(','))
   })
   expect(
     csv.map(([, symbol, ts, , id, side, price, qty]) => ({
-      symbol, ts: Number(ts), id: Number(id), price: Number(price), qty: Number(qty), is_buyer_maker: side === 'sell',
+      symbol,
+      ts: Number(ts),
+      id: Number(id),
+      price: Number(price),
+      qty: Number(qty),
+      is_buyer_maker: side === 'sell',
     })),
   ).toEqual(rows)
 })
@@ -140,8 +160,12 @@ test('Parquet and CSV hold the rows of the table, with microseconds', async () =
 test('quotes in CSV: no exponents, ask before bid', () => {
   const text = built[key('quotes', `binance-futures_quotes_${DATE}_BTCUSDT.csv.gz`)]!
   const [head, first] = gunzipSync(Buffer.from(text, 'base64')).toString().split('\n')
-  expect(head).toBe('exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount')
-  expect(first).toBe(`binance-futures,BTCUSDT,${at(0.000_001)},${at(0.000_001)},0.0000001,101,100,1`)
+  expect(head).toBe(
+    'exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount',
+  )
+  expect(first).toBe(
+    `binance-futures,BTCUSDT,${at(0.000_001)},${at(0.000_001)},0.0000001,101,100,1`,
+  )
 })
 
 test('candles agree with plain SQL over the raw rows, and a gap is marked', async () => {
@@ -172,15 +196,28 @@ test('candles agree with plain SQL over the raw rows, and a gap is marked', asyn
 test('the manifest says what is missing, per symbol and stream', async () => {
   const { coverage, files, row_count } = await manifestOf(stand, 'trades')
   expect(row_count).toBe(100)
-  expect(files.filter(({ format }) => format === 'csv.gz').map((file) => file.row_count)).toEqual([20, 80])
+  expect(files.filter(({ format }) => format === 'csv.gz').map((file) => file.row_count)).toEqual([
+    20, 80,
+  ])
   // The exchange's last event is in second 3564; the gap touches 31 seconds of BTCUSDT.
-  expect(coverage.map(({ symbol, row_count: rows, present_s, gap_count }) => [symbol, rows, present_s, gap_count])).toEqual([
+  expect(
+    coverage.map(({ symbol, row_count: rows, present_s, gap_count }) => [
+      symbol,
+      rows,
+      present_s,
+      gap_count,
+    ]),
+  ).toEqual([
     ['ADAUSDT', 20, 3_565, 0],
     ['BTCUSDT', 80, 3_565 - 31, 1],
     ['龙USDT', 0, 3_565 - 2, 0],
   ])
   const quotes = await manifestOf(stand, 'quotes')
-  expect(quotes.coverage.map((symbol) => [symbol.row_count, symbol.gap_count])).toEqual([[0, 0], [150, 1], [50, 0]])
+  expect(quotes.coverage.map((symbol) => [symbol.row_count, symbol.gap_count])).toEqual([
+    [0, 0],
+    [150, 1],
+    [50, 0],
+  ])
 })
 
 test('another database, another order, another source: the same bytes', async () => {
@@ -188,7 +225,9 @@ test('another database, another order, another source: the same bytes', async ()
   await load(other, true)
   expect(await build(other).then(() => bytesOf(other))).toEqual(built)
   await archive(other)
-  await other.pool.query('drop table marketdata.trades_2024080900, marketdata.book_ticker_2024080900')
+  await other.pool.query(
+    'drop table marketdata.trades_2024080900, marketdata.book_ticker_2024080900',
+  )
   await build(other)
   expect(await bytesOf(other)).toEqual(built)
 })
@@ -206,7 +245,12 @@ test('a late trade of an archived hour: a new version, both jobs are due again, 
     [new Date(at(5) / 1e3)],
   )
   await archive(stand)
-  const hour = { exchange: 'binance-futures', table_name: 'trades', hour: '2024-08-09T00:00:00.000000Z', version: 2 }
+  const hour = {
+    exchange: 'binance-futures',
+    table_name: 'trades',
+    hour: '2024-08-09T00:00:00.000000Z',
+    version: 2,
+  }
   const why = 'binance-futures trades 2024-08-09T00:00:00.000000Z now has version 2'
   expect(await selectStaleDays(stand.pool, stand.store, NOON)).toEqual([
     { job: 'features', date: DATE, why },
@@ -237,7 +281,11 @@ test('a row that arrived between the build and the first archive of its hour is 
   // The jobs of this test ran in 2024, so the archive's clock is set back to theirs.
   await other.pool.query('update marketdata.archive set archived_at = $1', [new Date(NOON + 1)])
   expect(await selectStaleDays(other.pool, other.store, NOON)).toEqual([
-    { job: 'datasets', date: DATE, why: 'the archive holds 1 rows that arrived after the build of candles' },
+    {
+      job: 'datasets',
+      date: DATE,
+      why: 'the archive holds 1 rows that arrived after the build of candles',
+    },
   ])
   await build(other)
   expect((await manifestOf(other, 'trades')).row_count).toBe(101)

@@ -24,7 +24,13 @@ compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => zstdDecompres
 const MIDNIGHT = Date.parse('2024-08-09T00:00:00Z') * 1_000
 const at = (seconds: number): number => MIDNIGHT + Math.round(seconds * 1e6)
 
-const quote = (symbol: string, seconds: number, id: number, bid: number, bid_qty = 1): QuoteRow => ({
+const quote = (
+  symbol: string,
+  seconds: number,
+  id: number,
+  bid: number,
+  bid_qty = 1,
+): QuoteRow => ({
   symbol,
   ts: at(seconds),
   id,
@@ -80,9 +86,15 @@ const stand = await createStand()
 await load(stand, false)
 const result = await stand.features('2024-08-09')
 const published = result.sets[0].files
-const [parquet_key, arrow_key, coverage_key] = published.map(({ key }) => key) as [string, string, string]
+const [parquet_key, arrow_key, coverage_key] = published.map(({ key }) => key) as [
+  string,
+  string,
+  string,
+]
 const manifest = JSON.parse(
-  Buffer.from((await stand.store.get(parquet_key.replace(/build=.*$/, 'manifest.json')))!).toString(),
+  Buffer.from(
+    (await stand.store.get(parquet_key.replace(/build=.*$/, 'manifest.json')))!,
+  ).toString(),
 ) as Manifest
 
 test('rows are sorted by exchange, symbol and second, dense from the first event to the exchange’s last', async () => {
@@ -106,7 +118,9 @@ test('the chain of quotes continues over midnight, but not across a gap', async 
   const rows = await readWithDuckDb(
     stand,
     parquet_key,
-    (file) => `select symbol, mid_open, mid_close, ofi, quote_count::int as n, realised_variance as rv
+    (
+      file,
+    ) => `select symbol, mid_open, mid_close, ofi, quote_count::int as n, realised_variance as rv
                from ${file} where symbol in ('BTCUSDT', 'ZECUSDT') and epoch(ts)::int % 60 < 3`,
   )
   expect(rows).toEqual([
@@ -141,13 +155,25 @@ test('trades: 0 in a quiet second, null in an open gap, complete after a repair'
 })
 
 test('Parquet: columns, types, nulls and statistics of the registry, one row group per symbol', async () => {
-  const types = { timestamp_us: 'TIMESTAMP WITH TIME ZONE', string: 'VARCHAR', float64: 'DOUBLE', int64: 'BIGINT' }
-  const columns = await readWithDuckDb(stand, parquet_key, (file) => `describe select * from ${file}`)
+  const types = {
+    timestamp_us: 'TIMESTAMP WITH TIME ZONE',
+    string: 'VARCHAR',
+    float64: 'DOUBLE',
+    int64: 'BIGINT',
+  }
+  const columns = await readWithDuckDb(
+    stand,
+    parquet_key,
+    (file) => `describe select * from ${file}`,
+  )
   expect(columns.map((column) => [column['column_name'], column['column_type']])).toEqual(
     FEATURES_1S.map(({ name, type }) => [name, types[type]]),
   )
   const bytes = (await stand.store.get(parquet_key))!
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+  const file = bytes.buffer.slice(
+    bytes.byteOffset,
+    bytes.byteOffset + bytes.byteLength,
+  ) as ArrayBuffer
   const metadata = parquetMetadata(file)
   expect(metadata.created_by).toBe('booktape')
   expect(metadata.key_value_metadata).toEqual([
@@ -155,7 +181,9 @@ test('Parquet: columns, types, nulls and statistics of the registry, one row gro
     { key: 'schema_version', value: '4' },
     { key: 'date', value: '2024-08-09' },
   ])
-  expect(metadata.schema.slice(1).map(({ name, repetition_type }) => [name, repetition_type])).toEqual(
+  expect(
+    metadata.schema.slice(1).map(({ name, repetition_type }) => [name, repetition_type]),
+  ).toEqual(
     FEATURES_1S.map(({ name, null_rule }) => [name, null_rule === NEVER ? 'REQUIRED' : 'OPTIONAL']),
   )
   expect(metadata.row_groups.map((group) => Number(group.num_rows))).toEqual([7, 10, 9, 1])
@@ -170,7 +198,12 @@ test('Parquet: columns, types, nulls and statistics of the registry, one row gro
     parsers: { timestampFromMicroseconds: (us: bigint) => us } as never,
   })
   expect(rows).toHaveLength(27)
-  expect(rows[7]).toMatchObject({ ts: BigInt(at(0)), symbol: 'BTCUSDT', mid_close: 101, trade_count: 0n })
+  expect(rows[7]).toMatchObject({
+    ts: BigInt(at(0)),
+    symbol: 'BTCUSDT',
+    mid_close: 101,
+    trade_count: 0n,
+  })
 })
 
 test('Arrow: the same values and nulls as the Parquet file, with the format’s compression', async () => {
@@ -188,10 +221,14 @@ test('Arrow: the same values and nulls as the Parquet file, with the format’s 
     parquet_key,
     (file) => `select epoch_us(ts) as ts, * exclude (ts) from ${file}`,
   )
-  const times = table.batches.flatMap((batch) => [...(batch.getChildAt(0)!.data[0]!.values as BigInt64Array)])
+  const times = table.batches.flatMap((batch) => [
+    ...(batch.getChildAt(0)!.data[0]!.values as BigInt64Array),
+  ])
   expect(times).toEqual(parquet.map((row) => row['ts']))
   for (const { name } of FEATURES_1S.slice(1)) {
-    expect({ [name]: [...table.getChild(name)!] }).toEqual({ [name]: parquet.map((row) => row[name]) })
+    expect({ [name]: [...table.getChild(name)!] }).toEqual({
+      [name]: parquet.map((row) => row[name]),
+    })
   }
 })
 
@@ -201,9 +238,21 @@ test('the manifest describes the files and what is missing', async () => {
     const { bytes, sha256 } = await digestOf((await stand.store.read(stored.key))!)
     expect([bytes, sha256]).toEqual([file.bytes, file.sha256])
   }
-  expect(manifest).toMatchObject({ dataset: 'features_1s', schema_version: 4, complete: true, row_count: 27 })
+  expect(manifest).toMatchObject({
+    dataset: 'features_1s',
+    schema_version: 4,
+    complete: true,
+    row_count: 27,
+  })
   expect(manifest.columns).toEqual(FEATURES_1S)
-  expect(manifest.coverage.map(({ symbol, row_count, present_s, missing_s }) => [symbol, row_count, present_s, missing_s])).toEqual([
+  expect(
+    manifest.coverage.map(({ symbol, row_count, present_s, missing_s }) => [
+      symbol,
+      row_count,
+      present_s,
+      missing_s,
+    ]),
+  ).toEqual([
     ['ADAUSDT', 7, 7, 86_393],
     ['BTCUSDT', 10, 10, 86_390],
     ['ZECUSDT', 9, 8, 86_392],
@@ -217,7 +266,12 @@ test('the manifest describes the files and what is missing', async () => {
     gap_count: 2,
     gaps: [
       { channel: 'trades', from_ts: '2024-08-09T00:00:01.500000Z', repaired: true },
-      { channel: 'trades', to_ts: '2024-08-09T00:00:06.000000Z', repaired: false, cause: 'disconnect' },
+      {
+        channel: 'trades',
+        to_ts: '2024-08-09T00:00:06.000000Z',
+        repaired: false,
+        cause: 'disconnect',
+      },
     ],
   })
 })
@@ -226,14 +280,20 @@ test('coverage.parquet has every stream and gap, for readers that support lists'
   const rows = await readWithDuckDb(
     stand,
     coverage_key,
-    (file) => `select symbol, channel, event_count::int as n, present_s, missing_s, len(gaps)::int as gap_count,
+    (
+      file,
+    ) => `select symbol, channel, event_count::int as n, present_s, missing_s, len(gaps)::int as gap_count,
                  epoch_us(gaps[1].from_ts)::double as from_ts, gaps[1].cause as cause, gaps[1].repaired as repaired
                from ${file} where symbol in ('BTCUSDT', 'ADAUSDT')`,
   )
   const none = { gap_count: 0, from_ts: null, cause: null, repaired: null }
   const unheard = { n: 0, present_s: 0, missing_s: 86_400, ...none }
   const others = (symbol: string) =>
-    ['depth_events', 'mark_price', 'liquidations'].map((channel) => ({ symbol, channel, ...unheard }))
+    ['depth_events', 'mark_price', 'liquidations'].map((channel) => ({
+      symbol,
+      channel,
+      ...unheard,
+    }))
   expect(rows).toEqual([
     { symbol: 'ADAUSDT', channel: 'book_ticker', n: 1, present_s: 7, missing_s: 86_393, ...none },
     { symbol: 'ADAUSDT', channel: 'trades', n: 0, present_s: 7, missing_s: 86_393, ...none },
@@ -260,15 +320,20 @@ test('another database with other symbol ids and another insertion order gives t
   const again = await other.features('2024-08-09', { export_dir: join(other.dir, 'export') })
   expect(again.sets).toEqual(result.sets)
   const folder = join(other.dir, 'export', 'date=2024-08-09')
-  expect((await readdir(folder)).toSorted()).toEqual(
-    ['coverage.parquet', 'features_1s.arrow', 'features_1s.parquet', 'manifest.json'],
-  )
+  expect((await readdir(folder)).toSorted()).toEqual([
+    'coverage.parquet',
+    'features_1s.arrow',
+    'features_1s.parquet',
+    'manifest.json',
+  ])
   expect(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))).toEqual({
     ...manifest,
     // A local copy has its files next to it.
     build: undefined,
   })
-  expect(await readFile(join(folder, 'features_1s.arrow'))).toEqual(Buffer.from((await stand.store.get(arrow_key))!))
+  expect(await readFile(join(folder, 'features_1s.arrow'))).toEqual(
+    Buffer.from((await stand.store.get(arrow_key))!),
+  )
 })
 
 test('an exchange without any trades did not record trades: null, not 0', async () => {
@@ -276,7 +341,11 @@ test('an exchange without any trades did not record trades: null, not 0', async 
   await insertSymbols(other.pool, ['BTCUSDT'])
   await insertQuotes(other.pool, [quote('BTCUSDT', 1, 1, 100)])
   const { files } = (await other.features('2024-08-09')).sets[0]
-  const rows = await readWithDuckDb(other, files[0]!.key, (file) => `select mid_close, volume, trade_count from ${file}`)
+  const rows = await readWithDuckDb(
+    other,
+    files[0]!.key,
+    (file) => `select mid_close, volume, trade_count from ${file}`,
+  )
   expect(rows).toEqual([{ mid_close: 101, volume: null, trade_count: null }])
 })
 
@@ -284,7 +353,8 @@ test('a day without data is refused, with the days that have data, and nothing i
   const before = await stand.store.list('')
   await expect(stand.features('2024-08-11')).rejects.toMatchObject({
     code: 'no_data',
-    message: 'There are no quotes, trades or depth of 2024-08-11; days with data are 2024-08-09, 2024-08-08.',
+    message:
+      'There are no quotes, trades or depth of 2024-08-11; days with data are 2024-08-09, 2024-08-08.',
   })
   expect(await stand.store.list('')).toEqual(before)
 })
@@ -294,7 +364,9 @@ test('a day that has not begun is refused', async () => {
 })
 
 test('the current day can be built, and its manifest says that it is not complete', async () => {
-  const { complete } = await stand.features('2024-08-08', { now: () => Date.parse('2024-08-08T23:59:59Z') })
+  const { complete } = await stand.features('2024-08-08', {
+    now: () => Date.parse('2024-08-08T23:59:59Z'),
+  })
   expect(complete).toBe(false)
   expect((await stand.features('2024-08-08')).complete).toBe(true)
 })

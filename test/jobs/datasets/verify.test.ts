@@ -24,10 +24,21 @@ const SYMBOLS = ['ADAUSDT', 'BTCUSDT']
 await insertSymbols(pool, SYMBOLS)
 for (const [place, symbol] of SYMBOLS.entries()) {
   const times = Array.from({ length: 300 }, (_, i) => MIDNIGHT + place + i * 700_001)
-  await insertQuotes(pool, times.map((ts, i) => ({ symbol, ts, id: i + 1, bid: 10, bid_qty: 1, ask: 11, ask_qty: 1 })))
-  await insertTrades(pool, times.map((ts, i) => ({ symbol, ts, id: i + 1, price: 10, qty: 1, is_buyer_maker: false })))
+  await insertQuotes(
+    pool,
+    times.map((ts, i) => ({ symbol, ts, id: i + 1, bid: 10, bid_qty: 1, ask: 11, ask_qty: 1 })),
+  )
+  await insertTrades(
+    pool,
+    times.map((ts, i) => ({ symbol, ts, id: i + 1, price: 10, qty: 1, is_buyer_maker: false })),
+  )
 }
-const gap = { symbol: 'BTCUSDT', channel: 'trades', from_ts: MIDNIGHT + 60e6, to_ts: MIDNIGHT + 90e6 } as const
+const gap = {
+  symbol: 'BTCUSDT',
+  channel: 'trades',
+  from_ts: MIDNIGHT + 60e6,
+  to_ts: MIDNIGHT + 90e6,
+} as const
 await insertGap(pool, gap)
 const work_dir = join(stand.dir, 'work')
 await stand.features(DATE)
@@ -63,13 +74,21 @@ const keyOf = (dataset: string, file: string): string => {
 }
 const read = async (key: string): Promise<Buffer> => Buffer.from((await store.get(key))!)
 
-async function changeManifest(dataset: string, change: (manifest: Manifest) => Manifest): Promise<void> {
+async function changeManifest(
+  dataset: string,
+  change: (manifest: Manifest) => Manifest,
+): Promise<void> {
   const key = keyOf(dataset, 'manifest.json')
   await corrupt(key, JSON.stringify(change(JSON.parse(String(await read(key))) as Manifest)))
 }
 
 /** Replaces a file, and makes the manifest match its size and sha256. */
-async function replaceFile(dataset: string, file: DatasetFile, path: string, bytes: Uint8Array): Promise<void> {
+async function replaceFile(
+  dataset: string,
+  file: DatasetFile,
+  path: string,
+  bytes: Uint8Array,
+): Promise<void> {
   await corrupt(keyOf(dataset, path), bytes)
   await changeManifest(dataset, (manifest) => ({
     ...manifest,
@@ -96,7 +115,9 @@ test('a flipped byte is reported, whatever it does to the file', async () => {
     const bytes = await read(keyOf(dataset, file))
     bytes[bytes.length >> 1]! ^= 0x40
     await corrupt(keyOf(dataset, file), bytes)
-    expect((await findings(dataset))[0]).toMatch(new RegExp(`^${file}: Its sha256 is [0-9a-f]{64}, but `))
+    expect((await findings(dataset))[0]).toMatch(
+      new RegExp(`^${file}: Its sha256 is [0-9a-f]{64}, but `),
+    )
     await restore()
   }
 })
@@ -116,11 +137,17 @@ test('rows out of order, a null where none is allowed, values that differ from A
   const path = join(stand.dir, 'labels_1s.parquet')
   const identity = { dataset: 'labels_1s', schema_version: versionOf('labels_1s'), date: DATE }
   const file = await createPartsParquet(path, LABELS_1S, identity)
-  const { coverage } = JSON.parse(String(await read(keyOf('labels_1s', 'manifest.json')))) as Manifest
+  const { coverage } = JSON.parse(
+    String(await read(keyOf('labels_1s', 'manifest.json'))),
+  ) as Manifest
   for (const { exchange, symbol, row_count } of coverage) {
     // The second row repeats the time of the first; labels are all 0.
-    const ts = BigInt64Array.from({ length: row_count }, (_, i) => BigInt(MIDNIGHT + Math.max(0, i - 1) * 1e6))
-    const columns = Object.fromEntries(LABELS_1S.slice(3).map(({ name }) => [name, new Float64Array(row_count)]))
+    const ts = BigInt64Array.from({ length: row_count }, (_, i) =>
+      BigInt(MIDNIGHT + Math.max(0, i - 1) * 1e6),
+    )
+    const columns = Object.fromEntries(
+      LABELS_1S.slice(3).map(({ name }) => [name, new Float64Array(row_count)]),
+    )
     const rows = { exchange, symbol, ts, columns }
     await file.append(rows, [encodePart(LABELS_1S, rows, { exchange: 0, symbol: 0 })])
   }
@@ -141,7 +168,10 @@ test('rows out of order, a null where none is allowed, values that differ from A
 
 test('a CSV file that lacks a row, with a manifest that matches its bytes', async () => {
   const name = `binance-futures_trades_${DATE}_BTCUSDT.csv.gz`
-  const lines = gunzipSync(await read(keyOf('trades', name))).toString().trimEnd().split('\n')
+  const lines = gunzipSync(await read(keyOf('trades', name)))
+    .toString()
+    .trimEnd()
+    .split('\n')
   const bytes = gzipSync(`${lines.toSpliced(5, 1).join('\n')}\n`)
   const { writeFile } = await import('node:fs/promises')
   await writeFile(join(stand.dir, name), bytes)
@@ -162,13 +192,17 @@ test('columns that the file does not have, counts that do not add up', async () 
   }))
   expect(await findings('quotes')).toEqual([
     'manifest.json: Its symbols have 600 rows in total, but it says 601.',
-    expect.stringMatching(/^quotes\.parquet: Its columns are .*best_bid.*; the manifest says .* bid, /),
+    expect.stringMatching(
+      /^quotes\.parquet: Its columns are .*best_bid.*; the manifest says .* bid, /,
+    ),
   ])
 })
 
 test('a manifest of another day, and an invalid one', async () => {
   await changeManifest('candles', (manifest) => ({ ...manifest, date: '2024-08-10' }))
-  expect((await findings('candles'))[0]).toBe('manifest.json: It says date 2024-08-10, but its key says 2024-08-09.')
+  expect((await findings('candles'))[0]).toBe(
+    'manifest.json: It says date 2024-08-10, but its key says 2024-08-09.',
+  )
   await corrupt(keyOf('candles', 'manifest.json'), '{')
   expect(await findings('candles')).toEqual(['manifest.json: It is not JSON.'])
 })

@@ -25,7 +25,11 @@ import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
 const MIDNIGHT = Date.parse('2024-08-09T00:00:00Z') * 1_000
 const SYMBOLS = ['ADAUSDT', 'BTCUSDT', 'ZECUSDT']
 /** Ten minutes of the day before; the day itself lasts 1 h, with a quiet time in between. */
-const SPANS = [[-600, -1], [0, 700], [3_500, 3_900]] as const
+const SPANS = [
+  [-600, -1],
+  [0, 700],
+  [3_500, 3_900],
+] as const
 const TABLES = ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'] as const
 
 async function load(stand: Stand): Promise<void> {
@@ -40,46 +44,93 @@ async function load(stand: Stand): Promise<void> {
 
 async function loadSymbol({ pool }: Stand, symbol: string, random: () => number): Promise<void> {
   const times = SPANS.flatMap(([from, to]) =>
-    Array.from({ length: (to - from) * 2 }, (_, i) => MIDNIGHT + Math.round((from + i / 2 + random() / 2) * 1e6)),
+    Array.from(
+      { length: (to - from) * 2 },
+      (_, i) => MIDNIGHT + Math.round((from + i / 2 + random() / 2) * 1e6),
+    ),
   )
   let bid = 1_000
   const quotes = times.map((ts, id) => {
     bid += (Math.floor(random() * 3) - 1) / 8
     const ask = bid + (random() < 0.9 ? 0.125 : 0.25)
-    return { symbol, ts, id: id + 1, bid, bid_qty: 1 + random() * 9, ask, ask_qty: 1 + random() * 9 }
+    return {
+      symbol,
+      ts,
+      id: id + 1,
+      bid,
+      bid_qty: 1 + random() * 9,
+      ask,
+      ask_qty: 1 + random() * 9,
+    }
   })
   await insertQuotes(pool, quotes)
-  const trades = times.filter(() => random() < 0.4).map((ts, id) => ({
-    symbol, ts, id: id + 1, price: 1_000, qty: 0.1 + random(), is_buyer_maker: random() < 0.5,
-  }))
+  const trades = times
+    .filter(() => random() < 0.4)
+    .map((ts, id) => ({
+      symbol,
+      ts,
+      id: id + 1,
+      price: 1_000,
+      qty: 0.1 + random(),
+      is_buyer_maker: random() < 0.5,
+    }))
   await insertTrades(pool, trades)
   await insertDepth(pool, depthRows(symbol, times, random))
   const seconds = times.filter((_, i) => i % 2 === 0)
-  await insertMarks(pool, seconds.map((ts) => ({
-    symbol, ts, mark: 1_001, index: symbol === 'ZECUSDT' ? null : 1_000, funding: 0.0001,
-  })))
+  await insertMarks(
+    pool,
+    seconds.map((ts) => ({
+      symbol,
+      ts,
+      mark: 1_001,
+      index: symbol === 'ZECUSDT' ? null : 1_000,
+      funding: 0.0001,
+    })),
+  )
   if (symbol !== 'BTCUSDT') return
-  await insertLiquidations(pool, seconds.filter(() => random() < 0.05).map((ts, i) => ({
-    symbol, ts, side: i % 2 === 0 ? 'buy' : 'sell', qty: 0.5 + random(),
-  })))
+  await insertLiquidations(
+    pool,
+    seconds
+      .filter(() => random() < 0.05)
+      .map((ts, i) => ({
+        symbol,
+        ts,
+        side: i % 2 === 0 ? 'buy' : 'sell',
+        qty: 0.5 + random(),
+      })),
+  )
 }
 
 /**
  * Snapshots every 5 minutes. ZEC lacks the diff at 60 s, so its book waits for the next snapshot.
  */
-function depthRows(symbol: string, times: readonly number[], random: () => number): readonly DepthEventRow[] {
+function depthRows(
+  symbol: string,
+  times: readonly number[],
+  random: () => number,
+): readonly DepthEventRow[] {
   const side = (from: number, step: number): string =>
     `{${Array.from({ length: 12 }, (_, k) => `{${from + step * k},${1 + Math.floor(random() * 9)}}`).join(',')}}`
   return times.flatMap((ts, i): readonly DepthEventRow[] => {
     const id = 10 * (i + 1)
     const place = 999 - Math.floor(random() * 12)
     const diff = {
-      symbol, ts, kind: 'diff', before: id - 10, id,
+      symbol,
+      ts,
+      kind: 'diff',
+      before: id - 10,
+      id,
       bids: `{{${place},${1 + Math.floor(random() * 9)}}}`,
       asks: random() < 0.5 ? '{}' : `{{${2_000 - place},${1 + Math.floor(random() * 9)}}}`,
     } as const
     const snapshot = {
-      symbol, ts: ts + 2_000, kind: 'snapshot', before: null, id, bids: side(999, -1), asks: side(1_001, 1),
+      symbol,
+      ts: ts + 2_000,
+      kind: 'snapshot',
+      before: null,
+      id,
+      bids: side(999, -1),
+      asks: side(1_001, 1),
     } as const
     const is_lost = symbol === 'ZECUSDT' && ts > MIDNIGHT + 60e6 && ts < MIDNIGHT + 61e6
     return [...(is_lost ? [] : [diff]), ...(i % 600 === 10 ? [snapshot] : [])]
@@ -115,7 +166,10 @@ const archive = (hours?: readonly TableHour[]): Promise<unknown> =>
   })
 const hoursFrom = (first: number, count: number): readonly TableHour[] =>
   TABLES.flatMap((table_name) =>
-    Array.from({ length: count }, (_, i) => ({ table_name, hour: micros(MIDNIGHT + (first + i) * HOUR_US) })),
+    Array.from({ length: count }, (_, i) => ({
+      table_name,
+      hour: micros(MIDNIGHT + (first + i) * HOUR_US),
+    })),
   )
 
 await stand.features('2024-08-08')
@@ -125,7 +179,11 @@ const query = (set: typeof features, sql: string): ReturnType<typeof readWithDuc
   readWithDuckDb(stand, set!.files[0]!.key, (file) => sql.replaceAll('FILE', file))
 
 test('every stream: carried in at midnight, null where it was not recorded', async () => {
-  expect(first.result.sets.map(({ dataset }) => dataset)).toEqual(['features_1s', 'labels_1s', 'features_100ms'])
+  expect(first.result.sets.map(({ dataset }) => dataset)).toEqual([
+    'features_1s',
+    'labels_1s',
+    'features_100ms',
+  ])
   const rows = await query(
     features,
     `select symbol, count(*)::int as n, count(mid_close)::int as quoted, count(i10)::int as booked,
@@ -138,9 +196,36 @@ test('every stream: carried in at midnight, null where it was not recorded', asy
   // Exactly the basis of a mark price of 1,001 over an index of 1,000.
   const basis = 10
   expect(rows).toEqual([
-    { symbol: 'ADAUSDT', ...all, quoted: 3_900, booked: 3_900, marked: 3_900, indexed: 3_900, liquidated: 3_900, basis },
-    { symbol: 'BTCUSDT', ...all, quoted: 3_899, booked: 3_900, marked: 3_899, indexed: 3_899, liquidated: 3_869, basis },
-    { symbol: 'ZECUSDT', ...all, quoted: 3_900, booked: expect.toSatisfy((n: number) => n > 3_500 && n < 3_850), marked: 3_900, indexed: 0, liquidated: 3_900, basis: null },
+    {
+      symbol: 'ADAUSDT',
+      ...all,
+      quoted: 3_900,
+      booked: 3_900,
+      marked: 3_900,
+      indexed: 3_900,
+      liquidated: 3_900,
+      basis,
+    },
+    {
+      symbol: 'BTCUSDT',
+      ...all,
+      quoted: 3_899,
+      booked: 3_900,
+      marked: 3_899,
+      indexed: 3_899,
+      liquidated: 3_869,
+      basis,
+    },
+    {
+      symbol: 'ZECUSDT',
+      ...all,
+      quoted: 3_900,
+      booked: expect.toSatisfy((n: number) => n > 3_500 && n < 3_850),
+      marked: 3_900,
+      indexed: 0,
+      liquidated: 3_900,
+      basis: null,
+    },
   ])
 })
 
@@ -158,7 +243,12 @@ test('features_100ms agrees with features_1s at the same times', async () => {
   expect(fine.length).toBeGreaterThan(3_890)
   expect(fine).toEqual(coarse.slice(0, fine.length))
   const sums = async (set: typeof features): Promise<unknown> =>
-    (await query(set, "select sum(trade_count)::int as trades, sum(depth_update_count)::int as updates from FILE where symbol = 'BTCUSDT'"))[0]
+    (
+      await query(
+        set,
+        "select sum(trade_count)::int as trades, sum(depth_update_count)::int as updates from FILE where symbol = 'BTCUSDT'",
+      )
+    )[0]
   expect(await sums(features_100ms!)).toEqual(await sums(features))
 })
 
@@ -174,7 +264,11 @@ test('the manifest names the fit that was used, and on the first day says that t
   const { inputs } = first.manifests[0]!
   const fit = (await stand.store.get(inputs!.fit!.key))!
   expect(inputs!.fit!.key).toBe('models/features/v3/date=2024-08-08/fit.json')
-  expect((JSON.parse(Buffer.from(fit).toString()) as { symbols: { symbol: string }[] }).symbols.map(({ symbol }) => symbol)).toEqual(SYMBOLS)
+  expect(
+    (JSON.parse(Buffer.from(fit).toString()) as { symbols: { symbol: string }[] }).symbols.map(
+      ({ symbol }) => symbol,
+    ),
+  ).toEqual(SYMBOLS)
   const bytes = await stand.store.get('datasets/features_1s/v4/date=2024-08-08/manifest.json')
   expect((JSON.parse(Buffer.from(bytes!).toString()) as Manifest).inputs).toEqual({
     fit: null,
@@ -186,7 +280,11 @@ test('the manifest names the fit that was used, and on the first day says that t
 test('an invalid fit is refused before anything is built', async () => {
   const key = 'models/features/v3/date=2024-08-08/fit.json'
   const good = (await stand.store.get(key))!
-  await stand.store.put(key, '{"fit_version":1,"date":"2024-08-08","symbols":[{}]}', 'application/json')
+  await stand.store.put(
+    key,
+    '{"fit_version":1,"date":"2024-08-08","symbols":[{}]}',
+    'application/json',
+  )
   await expect(stand.features('2024-08-09')).rejects.toMatchObject({ code: 'fit_corrupt' })
   await stand.store.put(key, good, 'application/json')
 })
@@ -211,7 +309,9 @@ test('an aborted run in threads publishes nothing and says why', async () => {
 test('an error in a thread ends the run with its own message', async () => {
   const broken = { ...stand.store, config: { ...stand.store.config, secret_access_key: 'wrong' } }
   await archive(hoursFrom(1, 1))
-  await expect(stand.features('2024-08-09', { thread_count: 2, store: broken })).rejects.toThrow(/signature/i)
+  await expect(stand.features('2024-08-09', { thread_count: 2, store: broken })).rejects.toThrow(
+    /signature/i,
+  )
 })
 
 test('some hours from the archive and some from Postgres: the same bytes', async () => {
@@ -223,20 +323,29 @@ test('some hours from the archive and some from Postgres: the same bytes', async
 test('a late row counts at once, before and after it is archived, and the manifest names it', async () => {
   await archive()
   const ts = MIDNIGHT + 10.5e6
-  await insertTrades(stand.pool, [{ symbol: 'ADAUSDT', ts, id: 1e6, price: 1_000, qty: 1, is_buyer_maker: true }])
+  await insertTrades(stand.pool, [
+    { symbol: 'ADAUSDT', ts, id: 1e6, price: 1_000, qty: 1, is_buyer_maker: true },
+  ])
   await stand.pool.query(
     `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
      select 'archive', 'trades', id, $1, $1 from marketdata.symbols where symbol = 'ADAUSDT'`,
     [toIso(micros(ts))],
   )
   const late = await build(stand)
-  expect(late.manifests[0]!.coverage[0]!.trade_count).toBe(first.manifests[0]!.coverage[0]!.trade_count + 1)
+  expect(late.manifests[0]!.coverage[0]!.trade_count).toBe(
+    first.manifests[0]!.coverage[0]!.trade_count + 1,
+  )
   expect(late.manifests[0]!.inputs!.revised_hours).toEqual([])
   await archive()
   const revised = await build(stand)
   expect(revised.result).toEqual(late.result)
   expect(revised.manifests[0]!.inputs!.revised_hours).toEqual([
-    { exchange: 'binance-futures', table_name: 'trades', hour: '2024-08-09T00:00:00.000000Z', version: 2 },
+    {
+      exchange: 'binance-futures',
+      table_name: 'trades',
+      hour: '2024-08-09T00:00:00.000000Z',
+      version: 2,
+    },
   ])
 })
 

@@ -79,7 +79,12 @@ test('a quiet second shows the current book, with no update and no flow', () => 
 })
 
 test('a book carried over midnight shows from the first second on, but its flow before the grid does not count', () => {
-  const c = fold([snapshot(-50, 10), diff(-40, 10, 11), diff(-1, 11, 12, [[99, 5]]), diff(1.5, 12, 13, [[99, 6]])])
+  const c = fold([
+    snapshot(-50, 10),
+    diff(-40, 10, 11),
+    diff(-1, 11, 12, [[99, 5]]),
+    diff(1.5, 12, 13, [[99, 6]]),
+  ])
   expect(list(c, 'bid_wall_size')).toEqual([5, 6, 6, 6, 6, 6])
   expect(list(c, 'mlofi_1')).toEqual([0, 1, 0, 0, 0, 0])
   expect(list(c, 'depth_update_count')).toEqual([0, 1, 0, 0, 0, 0])
@@ -104,11 +109,23 @@ test('a snapshot that arrives after newer diffs is still placed before them', ()
   const late = fold([diff(0.5, 10, 11, [[99, 3]]), diff(1.5, 11, 12, [[99, 4]]), snapshot(30, 10)])
   expect(list(late, 'bid_wall_size')).toEqual([3, 4, 4, 4, 4, 4])
   // After more than a minute it is too late: the diffs were taken without a book.
-  expect(list(fold([diff(0.5, 10, 11), diff(90, 11, 12), snapshot(95, 10)]), 'i5')).toEqual([N, N, N, N, N, N])
+  expect(list(fold([diff(0.5, 10, 11), diff(90, 11, 12), snapshot(95, 10)]), 'i5')).toEqual([
+    N,
+    N,
+    N,
+    N,
+    N,
+    N,
+  ])
 })
 
 test('a snapshot in between does not count as an update, and the chain continues over it', () => {
-  const with_one = fold([snapshot(0, 10), diff(0.5, 10, 11), snapshot(1, 11), diff(1.5, 11, 12, [[99, 4]])])
+  const with_one = fold([
+    snapshot(0, 10),
+    diff(0.5, 10, 11),
+    snapshot(1, 11),
+    diff(1.5, 11, 12, [[99, 4]]),
+  ])
   const without = fold([snapshot(0, 10), diff(0.5, 10, 11), diff(1.5, 11, 12, [[99, 4]])])
   expect(with_one).toEqual(without)
 })
@@ -131,13 +148,35 @@ test('with too few levels, each column is null by its own rule', () => {
   const seven = { bids: TEN.bids.slice(0, 7), asks: TEN.asks }
   const c = fold([snapshot(0, 10, seven), diff(0.5, 10, 11), diff(1.5, 11, 12, [[99, 2]])])
   const known = NAMES.filter((name) => !Number.isNaN(c[name]![1]))
-  const expected = ['i5', 'depth_update_count', 'mlofi_1', 'mlofi_2', 'mlofi_3', 'mlofi_4', 'mlofi_5', 'mlofi_6', 'mlofi_7']
-  expect(known).toEqual([...expected, 'mlofi_norm_5', 'ask_wall_size', 'ask_wall_dist_bps', 'ask_wall_ratio', 'ask_slope'])
+  const expected = [
+    'i5',
+    'depth_update_count',
+    'mlofi_1',
+    'mlofi_2',
+    'mlofi_3',
+    'mlofi_4',
+    'mlofi_5',
+    'mlofi_6',
+    'mlofi_7',
+  ]
+  expect(known).toEqual([
+    ...expected,
+    'mlofi_norm_5',
+    'ask_wall_size',
+    'ask_wall_dist_bps',
+    'ask_wall_ratio',
+    'ask_slope',
+  ])
 })
 
 test('a level that was missing at any time of the second makes only its own flow null', () => {
   const nine = { bids: TEN.bids.slice(0, 9), asks: TEN.asks }
-  const c = fold([snapshot(0, 10, nine), diff(0.5, 10, 11), diff(1.2, 11, 12, [[80, 4]]), diff(2.2, 12, 13, [[80, 5]])])
+  const c = fold([
+    snapshot(0, 10, nine),
+    diff(0.5, 10, 11),
+    diff(1.2, 11, 12, [[80, 4]]),
+    diff(2.2, 12, 13, [[80, 5]]),
+  ])
   expect(list(c, 'mlofi_10').slice(0, 3)).toEqual([N, N, 1])
   expect(list(c, 'mlofi_9').slice(0, 3)).toEqual([0, 0, 0])
 })
@@ -147,7 +186,10 @@ test('a level that was missing at any time of the second makes only its own flow
  * then the signed size of the messages that changed the best level: quantity added to the bid or
  * taken from the ask counts as positive (Cont, Kukanov & Stoikov 2014, section 2.1).
  */
-function randomOrders(seed: number, count: number): { readonly rows: readonly DepthRow[]; readonly flow: readonly number[] } {
+function randomOrders(
+  seed: number,
+  count: number,
+): { readonly rows: readonly DepthRow[]; readonly flow: readonly number[] } {
   const random = randomNumbers(seed)
   const sides = { bids: new Map<number, number>(TEN.bids), asks: new Map<number, number>(TEN.asks) }
   const rows: DepthRow[] = [snapshot(0, 1), diff(0, 1, 2)]
@@ -172,7 +214,15 @@ function randomOrders(seed: number, count: number): { readonly rows: readonly De
     }
     if (qty === 0) side.delete(price)
     else side.set(price, qty)
-    rows.push(diff(ts, i + 2, i + 3, name === 'bids' ? [[price, qty]] : [], name === 'asks' ? [[price, qty]] : []))
+    rows.push(
+      diff(
+        ts,
+        i + 2,
+        i + 3,
+        name === 'bids' ? [[price, qty]] : [],
+        name === 'asks' ? [[price, qty]] : [],
+      ),
+    )
     flow[Math.floor(ts)]! += sign * signed
   }
   return { rows, flow }
@@ -192,14 +242,18 @@ for (const seed of [1, 2, 3]) {
 
   test(`seed ${seed}: a mirrored book negates imbalance and flow, and swaps the sides of the rest`, () => {
     const { rows } = randomOrders(seed, 500)
-    const mirror = (levels: readonly Level[]): readonly Level[] => levels.map(([price, qty]) => [200 - price, qty])
+    const mirror = (levels: readonly Level[]): readonly Level[] =>
+      levels.map(([price, qty]) => [200 - price, qty])
     const mirrored = rows.map((row) => ({ ...row, bids: mirror(row.asks), asks: mirror(row.bids) }))
     const [one, other] = [fold(rows), fold(mirrored)]
     for (const name of NAMES) {
       if (/^(i|mlofi)/.test(name)) {
-        for (const [row, value] of one[name]!.entries()) expect(other[name]![row]).toBeCloseTo(-value, 12)
+        for (const [row, value] of one[name]!.entries())
+          expect(other[name]![row]).toBeCloseTo(-value, 12)
       } else if (/_wall_(size|ratio)$/.test(name)) {
-        const twin = name.startsWith('bid') ? name.replace('bid', 'ask') : name.replace('ask', 'bid')
+        const twin = name.startsWith('bid')
+          ? name.replace('bid', 'ask')
+          : name.replace('ask', 'bid')
         expect(other[twin]).toEqual(one[name])
       }
     }
@@ -213,7 +267,9 @@ for (const folder of [BTC, FIVE_COINS]) {
       const lines = depthLines(folder)
       for (const symbol of new Set(lines.map((line) => line.symbol))) {
         const of = (kind: 'diff' | 'snapshot'): readonly DepthChange[] =>
-          lines.flatMap((line) => (line.kind === kind && line.symbol === symbol ? [line.change] : []))
+          lines.flatMap((line) =>
+            line.kind === kind && line.symbol === symbol ? [line.change] : [],
+          )
         const [first] = of('snapshot')
         const diffs = of('diff').toSorted(
           (a, b) => a.ts_exchange - b.ts_exchange || a.final_update_id - b.final_update_id,

@@ -31,7 +31,13 @@ function gap(from: number, to: number, extra: Partial<StreamGap> = {}): StreamGa
 type Quotes = QuoteColumns & { readonly realised_variance: Float64Array }
 
 function quotes(rows: readonly Quote[], gaps: readonly StreamGap[] = [], carried?: Quote): Quotes {
-  const top = (q: Quote) => ({ ts_exchange: us(q[0]), best_bid: q[2], bid_qty: q[3], best_ask: q[4], ask_qty: q[5] })
+  const top = (q: Quote) => ({
+    ts_exchange: us(q[0]),
+    best_bid: q[2],
+    bid_qty: q[3],
+    best_ask: q[4],
+    ask_qty: q[5],
+  })
   const fold = new QuoteFold(grid, cutsOf(gaps), carried && top(carried))
   // One row per chunk, so that chunks end everywhere.
   for (const q of rows) {
@@ -190,7 +196,14 @@ test('if one side of a book is empty, the other is known, and its quotes count',
   expect(list(c.best_ask)).toEqual([101, N, N, 101, 101, 101])
   expect(list(c.ask_qty)).toEqual([1, N, N, 3, 1, 1])
   expect(list(c.quote_count)).toEqual([1, 1, 1, 1, 2, 0])
-  expect(list(c.quote_age_s).map((age) => age.toFixed(1))).toEqual(['0.9', '0.9', '0.9', '0.9', '0.8', '1.8'])
+  expect(list(c.quote_age_s).map((age) => age.toFixed(1))).toEqual([
+    '0.9',
+    '0.9',
+    '0.9',
+    '0.9',
+    '0.8',
+    '1.8',
+  ])
   expect(list(c.ofi)).toEqual([0, N, N, N, 1, 0])
 })
 
@@ -231,7 +244,9 @@ test('every second that an open trade gap touches is null, including both ends',
     [4.5, 100, 1, 'buy'],
   ]
   expect(list(trades(rows, [gap(1.2, 3)]).trade_count)).toEqual([1, N, N, N, 1, 0])
-  expect(list(trades(rows, [gap(1.2, 3, { repaired: true })]).trade_count)).toEqual([1, 1, 0, 1, 1, 0])
+  expect(list(trades(rows, [gap(1.2, 3, { repaired: true })]).trade_count)).toEqual([
+    1, 1, 0, 1, 1, 0,
+  ])
   // Gaps that begin before the grid or end after it touch the rows inside.
   expect(list(trades(rows, [gap(-9, 0.5), gap(4.9, 99)]).volume)).toEqual([N, 1, 0, 1, N, N])
 })

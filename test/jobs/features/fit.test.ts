@@ -39,7 +39,12 @@ function randomMarket(seed: number, count: number): readonly TopOfBook[] {
     imbalance = Math.min(0.99, Math.max(0.01, imbalance + (random() - 0.5) * 0.3))
     if (random() < 0.2) bid += random() < imbalance ? 0.125 : -0.125
     const spread = random() < 0.8 ? 0.125 : 0.25
-    return { best_bid: bid, bid_qty: imbalance * 100, best_ask: bid + spread, ask_qty: (1 - imbalance) * 100 }
+    return {
+      best_bid: bid,
+      bid_qty: imbalance * 100,
+      best_ask: bid + spread,
+      ask_qty: (1 - imbalance) * 100,
+    }
   })
 }
 
@@ -59,7 +64,10 @@ const adjustment = (table: StoikovTable, imbalance: number, spread?: number): nu
  * multiplication instead of elimination.
  */
 function slowStoikov(books: readonly TopOfBook[]): ReadonlyMap<string, number> {
-  const stateOf = ({ best_bid, bid_qty, best_ask, ask_qty }: TopOfBook, is_mirrored: boolean): string => {
+  const stateOf = (
+    { best_bid, bid_qty, best_ask, ask_qty }: TopOfBook,
+    is_mirrored: boolean,
+  ): string => {
     const tenth = Math.min(9, Math.floor((bid_qty / (bid_qty + ask_qty)) * 10))
     return `${Math.round((best_ask - best_bid) / 0.125)}/${is_mirrored ? 9 - tenth : tenth}`
   }
@@ -105,7 +113,10 @@ for (const seed of [1, 2]) {
 function vpinOf(trades: SideVolumes, start: VpinStart): Float64Array {
   const [row_count, first] = [trades.buy_volume.column.length, new Vpin(start)]
   const cut = Math.floor(row_count / 2)
-  const values = [...first.over(trades, 0, cut), ...new Vpin(first.save()).over(trades, cut, row_count)]
+  const values = [
+    ...first.over(trades, 0, cut),
+    ...new Vpin(first.save()).over(trades, cut, row_count),
+  ]
   return Float64Array.from(values)
 }
 
@@ -113,7 +124,10 @@ test('the micro-price leans to where the mid goes, is antisymmetric, and is null
   const table = fitStoikov(quotesOf(randomMarket(3, 5_000)))!
   expect(adjustment(table, 0.95)).toBeGreaterThan(0.01)
   for (const tenth of [0, 1, 2, 3, 4]) {
-    expect(adjustment(table, tenth / 10 + 0.05)).toBeCloseTo(-adjustment(table, 0.95 - tenth / 10), 9)
+    expect(adjustment(table, tenth / 10 + 0.05)).toBeCloseTo(
+      -adjustment(table, 0.95 - tenth / 10),
+      9,
+    )
   }
   expect(microprice(table, quote(0.5, 0.5))).toBeNull()
   expect(microprice(table, quote(0.5, 0))).toBeNull()
@@ -144,7 +158,9 @@ test('a step across a gap does not count', () => {
   expect(fitStoikov(quotesOf(jump))).not.toEqual(fitStoikov(quotesOf(books)))
 })
 
-function tradesOf(volumes: readonly (readonly [bought: number, sold: number] | null)[]): SideVolumes {
+function tradesOf(
+  volumes: readonly (readonly [bought: number, sold: number] | null)[],
+): SideVolumes {
   const side = (at: 0 | 1): ExactColumn => ({
     column: Float64Array.from(volumes, (pair) => pair?.[at] ?? NaN),
     rest: new Map(),
@@ -224,7 +240,11 @@ test('a day without trades leaves no buckets', () => {
 test('the weights of the integrated ofi are the direction in which the levels vary most', () => {
   const random = randomNumbers(6)
   const count = 2_000
-  const names = [...Array.from({ length: 10 }, (_, k) => `mlofi_${k + 1}`), 'level_qty_mean', 'depth_update_count']
+  const names = [
+    ...Array.from({ length: 10 }, (_, k) => `mlofi_${k + 1}`),
+    'level_qty_mean',
+    'depth_update_count',
+  ]
   const book = columnsFor(names, gridOfSeconds(count), 0)
   for (let row = 0; row < count; row++) {
     const common = random() - 0.5
@@ -238,7 +258,10 @@ test('the weights of the integrated ofi are the direction in which the levels va
     const length = Math.hypot(...direction)
     const rows = Array.from({ length: count }, (_, row) => row).filter((row) => row % 7 !== 0)
     const seen = rows.map((row) =>
-      direction.reduce((sum, weight, k) => sum + (weight / length) * book[`mlofi_${k + 1}`]![row]!, 0),
+      direction.reduce(
+        (sum, weight, k) => sum + (weight / length) * book[`mlofi_${k + 1}`]![row]!,
+        0,
+      ),
     )
     const mean = seen.reduce((a, b) => a + b, 0) / seen.length
     return seen.reduce((sum, value) => sum + (value - mean) ** 2, 0) / seen.length
@@ -252,7 +275,11 @@ test('the weights of the integrated ofi are the direction in which the levels va
 })
 
 test('fewer than 300 seconds with updates give no weights', () => {
-  const names = [...Array.from({ length: 10 }, (_, k) => `mlofi_${k + 1}`), 'level_qty_mean', 'depth_update_count']
+  const names = [
+    ...Array.from({ length: 10 }, (_, k) => `mlofi_${k + 1}`),
+    'level_qty_mean',
+    'depth_update_count',
+  ]
   const book = columnsFor(names, gridOfSeconds(299), 1)
   expect(fitWeights(book)).toBeUndefined()
 })

@@ -51,7 +51,9 @@ test.skipIf(feeds === undefined)(
     const [head, ...lines] = readFileSync(
       join(folder, 'ref_features_1s_usdm_btcusdt_20240808.csv'),
       'utf8',
-    ).trim().split(/\r?\n/)
+    )
+      .trim()
+      .split(/\r?\n/)
     const names = head!.split(',')
     expect(actual.size).toBe(lines.length)
     // The reference's first second begins before the recording's first quote.

@@ -9,7 +9,11 @@ import type { DepthRow } from '../../../jobs/day/depth-reader.ts'
 import type { ChannelGap, DayReader, DaySymbol } from '../../../jobs/day/events.ts'
 import type { Columns } from '../../../jobs/day/grid-columns.ts'
 import type { Fit } from '../../../jobs/features/fit/fit.ts'
-import { buildSymbolDay, type SymbolDay, type SymbolTask } from '../../../jobs/features/symbol-day.ts'
+import {
+  buildSymbolDay,
+  type SymbolDay,
+  type SymbolTask,
+} from '../../../jobs/features/symbol-day.ts'
 import { randomNumbers } from './random.ts'
 
 const DAY = Date.parse('2024-08-08T00:00:00Z') * 1_000
@@ -46,70 +50,113 @@ function makeMarket(seed: number): Market {
     for (let ts = DAY; ts < END; ts += Math.floor(random() * 2 * HOUR_US)) {
       const from_ts = micros(ts)
       const to_ts = micros(ts + Math.floor(random() * 120 * SECOND_US))
-      gaps.push({ channel, from_ts, to_ts, from_id: null, to_id: null, cause: 'disconnect', repaired: random() < 0.3 })
+      gaps.push({
+        channel,
+        from_ts,
+        to_ts,
+        from_id: null,
+        to_id: null,
+        cause: 'disconnect',
+        repaired: random() < 0.3,
+      })
     }
   }
   return {
     quotes: times(4, late_start).map((ts_exchange, i) => {
       const [best_bid, is_empty] = [price(), random() < 0.02]
       return {
-        ts_exchange, update_id: i + 1, best_bid, bid_qty: qty(),
-        best_ask: is_empty ? NaN : best_bid + 0.1, ask_qty: is_empty ? NaN : qty(),
+        ts_exchange,
+        update_id: i + 1,
+        best_bid,
+        bid_qty: qty(),
+        best_ask: is_empty ? NaN : best_bid + 0.1,
+        ask_qty: is_empty ? NaN : qty(),
       }
     }),
     trades: times(5, late_start).map((ts_exchange) => ({
-      ts_exchange, price: price(), qty: qty(), is_buyer_maker: random() < 0.5 ? 1 : 0,
+      ts_exchange,
+      price: price(),
+      qty: qty(),
+      is_buyer_maker: random() < 0.5 ? 1 : 0,
     })),
     marks: times(20).map((ts_exchange) => ({
-      ts_exchange, mark_price: price(), index_price: random() < 0.1 ? NaN : price(), funding_rate: 0.0001,
+      ts_exchange,
+      mark_price: price(),
+      index_price: random() < 0.1 ? NaN : price(),
+      funding_rate: 0.0001,
     })),
-    liquidations: times(300).map((ts_exchange) => ({ ts_exchange, is_buy: random() < 0.5 ? 1 : 0, filled_qty: qty() })),
+    liquidations: times(300).map((ts_exchange) => ({
+      ts_exchange,
+      is_buy: random() < 0.5 ? 1 : 0,
+      filled_qty: qty(),
+    })),
     depth: makeDepth(random, times(6), seed % 3 === 0),
     gaps: gaps.toSorted((a, b) => a.from_ts - b.from_ts),
   }
 }
 
 /** Some diffs are lost. Snapshots arrive from time to time, up to 50 s after their last change. */
-function makeDepth(random: () => number, times: readonly number[], chained: boolean): readonly DepthRow[] {
+function makeDepth(
+  random: () => number,
+  times: readonly number[],
+  chained: boolean,
+): readonly DepthRow[] {
   const rows: DepthRow[] = []
   let id = 1_000
   const level = (side: 1 | -1, rank: number): readonly [number, number] => [
-    1_000 + side * (rank + 1) * 0.1, Math.ceil(random() * 5_000) / 1_000,
+    1_000 + side * (rank + 1) * 0.1,
+    Math.ceil(random() * 5_000) / 1_000,
   ]
   for (const [i, ts] of times.entries()) {
     // A long silence in the data stands for a lost stream: its rows are unknown, but not at once.
     if (i > 0 && ts - times[i - 1]! > 600 * SECOND_US) id += 7
     const before = id
     id += 1 + Math.floor(random() * 3)
-    const levels = (side: 1 | -1) => Array.from({ length: 1 + Math.floor(random() * 3) }, () => {
-      const [price, qty] = level(side, Math.floor(random() * 14))
-      return [price, random() < 0.2 ? 0 : qty] as const
-    })
+    const levels = (side: 1 | -1) =>
+      Array.from({ length: 1 + Math.floor(random() * 3) }, () => {
+        const [price, qty] = level(side, Math.floor(random() * 14))
+        return [price, random() < 0.2 ? 0 : qty] as const
+      })
     const change = {
-      final_update_id: id, first_update_id: before + 1, prev_final_update_id: chained ? before : null,
-      bids: levels(-1), asks: levels(1),
+      final_update_id: id,
+      first_update_id: before + 1,
+      prev_final_update_id: chained ? before : null,
+      bids: levels(-1),
+      asks: levels(1),
     }
     if (random() > 0.01) rows.push({ ts_exchange: micros(ts), depth_kind: 'diff', ...change })
     if (i % 60 !== 3) continue
     const depth = (side: 1 | -1) => Array.from({ length: 12 }, (_, rank) => level(side, rank))
     rows.push({
-      ts_exchange: micros(ts + Math.floor(random() * 50 * SECOND_US)), depth_kind: 'snapshot',
-      final_update_id: id, first_update_id: null, prev_final_update_id: null, bids: depth(-1), asks: depth(1),
+      ts_exchange: micros(ts + Math.floor(random() * 50 * SECOND_US)),
+      depth_kind: 'snapshot',
+      final_update_id: id,
+      first_update_id: null,
+      prev_final_update_id: null,
+      bids: depth(-1),
+      asks: depth(1),
     })
   }
-  return rows.toSorted((a, b) => a.ts_exchange - b.ts_exchange || a.final_update_id - b.final_update_id)
+  return rows.toSorted(
+    (a, b) => a.ts_exchange - b.ts_exchange || a.final_update_id - b.final_update_id,
+  )
 }
 
 /** Rows before `to`, in chunks of a few. */
 function readerOf(market: Market, to: number): DayReader {
-  const inSpan = <T extends { readonly ts_exchange: number }>(rows: readonly T[], from: number): T[] =>
-    rows.filter(({ ts_exchange: ts }) => ts >= from && ts < to)
+  const inSpan = <T extends { readonly ts_exchange: number }>(
+    rows: readonly T[],
+    from: number,
+  ): T[] => rows.filter(({ ts_exchange: ts }) => ts >= from && ts < to)
   const chunks = (rows: readonly Row[]) =>
     async function* (_symbol: DaySymbol, from: Micros = micros(DAY)): AsyncGenerator<never> {
       const wanted = inSpan(rows, from)
       for (let at = 0; at < wanted.length; at += 100) {
         const part = wanted.slice(at, at + 100)
-        const columns = Object.keys(part[0]!).map((name) => [name, Float64Array.from(part, (row) => row[name]!)])
+        const columns = Object.keys(part[0]!).map((name) => [
+          name,
+          Float64Array.from(part, (row) => row[name]!),
+        ])
         yield { row_count: part.length, ...Object.fromEntries(columns) } as never
       }
     }
@@ -130,12 +177,20 @@ function readerOf(market: Market, to: number): DayReader {
 }
 
 const FIT: Fit = {
-  stoikov: { spread_unit: 0.1, g: Array.from({ length: 50 }, (_, i) => (i % 7 === 0 ? null : i / 1_000)) },
+  stoikov: {
+    spread_unit: 0.1,
+    g: Array.from({ length: 50 }, (_, i) => (i % 7 === 0 ? null : i / 1_000)),
+  },
   ofi_weights: Array.from({ length: 10 }, () => 0.1),
   vpin: { bucket_volume: 30, imbalances: [1, 2.5], buy_volume: 1, sell_volume: 0.5 },
 }
 
-function build(market: Market, made: SymbolTask['made'], to: number, resume?: Parameters<typeof buildSymbolDay>[3]) {
+function build(
+  market: Market,
+  made: SymbolTask['made'],
+  to: number,
+  resume?: Parameters<typeof buildSymbolDay>[3],
+) {
   const inDay = [...market.quotes, ...market.trades, ...market.depth]
     .map(({ ts_exchange: ts }) => ts)
     .filter((ts) => ts >= DAY && ts < to)
@@ -143,7 +198,15 @@ function build(market: Market, made: SymbolTask['made'], to: number, resume?: Pa
   const channels = ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'] as const
   const task: SymbolTask = {
     made,
-    symbol: { symbol_id: 1, exchange: 'deribit', symbol: 'X', first_ts, last_ts, channels, gaps: market.gaps },
+    symbol: {
+      symbol_id: 1,
+      exchange: 'deribit',
+      symbol: 'X',
+      first_ts,
+      last_ts,
+      channels,
+      gaps: market.gaps,
+    },
     exchange_day: { from: micros(DAY), last_ts, channels },
     fit: FIT,
     is_complete: false,
@@ -152,12 +215,18 @@ function build(market: Market, made: SymbolTask['made'], to: number, resume?: Pa
 }
 
 const rowsOf = (columns: Columns<string>, first: number, end?: number) =>
-  Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values.slice(first, end)]))
+  Object.fromEntries(
+    Object.entries(columns).map(([name, values]) => [name, values.slice(first, end)]),
+  )
 
 /** Serialised and read back, as from the disk. */
 const stored = <T>(value: T): T => deserialize(serialize(value)) as T
 
-async function checkResumed(market: Market, made: SymbolTask['made'], whole: SymbolDay): Promise<void> {
+async function checkResumed(
+  market: Market,
+  made: SymbolTask['made'],
+  whole: SymbolDay,
+): Promise<void> {
   for (const hour of whole.hours.slice(0, -1)) {
     const resume = { from: hour.to, grid_from: whole.grid.from, carried: stored(hour.carried) }
     const rest = await build(market, made, END, resume)
@@ -167,7 +236,11 @@ async function checkResumed(market: Market, made: SymbolTask['made'], whole: Sym
     expect(rest.columns).toEqual(rowsOf(whole.columns, hour.end))
     if (whole.labels !== undefined) expect(rest.labels).toEqual(rowsOf(whole.labels, hour.end))
     const later = whole.hours.slice(whole.hours.indexOf(hour) + 1)
-    const facts = ({ counts, carried, read_to }: SymbolDay['hours'][number]) => ({ counts, carried, read_to })
+    const facts = ({ counts, carried, read_to }: SymbolDay['hours'][number]) => ({
+      counts,
+      carried,
+      read_to,
+    })
     expect(rest.hours.map(facts)).toEqual(later.map(facts))
   }
 }
@@ -192,7 +265,9 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
         expect(rowsOf(early.columns, first, end)).toEqual(rowsOf(whole.columns, first, end))
         expect(rowsOf(early.labels!, first, end)).toEqual(rowsOf(whole.labels!, first, end))
         expect({ carried, counts, read_to }).toEqual({
-          carried: whole.hours[i]!.carried, counts: whole.hours[i]!.counts, read_to: whole.hours[i]!.read_to,
+          carried: whole.hours[i]!.carried,
+          counts: whole.hours[i]!.counts,
+          read_to: whole.hours[i]!.read_to,
         })
       }
     }

@@ -29,7 +29,9 @@ export function slowBookRows(
       const now = [bids.slice(0, 12), asks.slice(0, 12)] as const
       if (kept[next]!.ts_exchange >= s * 1e6) {
         looks.push(now)
-        flows.push(Array.from({ length: 10 }, (_, k) => (before === undefined ? 0 : flow(before, now, k))))
+        flows.push(
+          Array.from({ length: 10 }, (_, k) => (before === undefined ? 0 : flow(before, now, k))),
+        )
       }
       before = now
     }
@@ -51,8 +53,9 @@ function rowOf(
     row[`i${count}`] = (b! - a!) / (b! + a!)
   }
   const seen = looks.length === 0 ? [[bids, asks] as const] : looks
-  const depth = Array.from({ length: 10 }, (_, k) =>
-    sum(seen.map(([b, a]) => (b[k]![1] + a[k]![1]) / 2)) / seen.length,
+  const depth = Array.from(
+    { length: 10 },
+    (_, k) => sum(seen.map(([b, a]) => (b[k]![1] + a[k]![1]) / 2)) / seen.length,
   )
   const ofi = Array.from({ length: 10 }, (_, k) => sum(flows.map((flow_of) => flow_of[k]!)))
   for (const [k, value] of ofi.entries()) row[`mlofi_${k + 1}`] = value
@@ -60,7 +63,10 @@ function rowOf(
   for (const count of [5, 10]) {
     row[`mlofi_norm_${count}`] = sum(ofi.slice(0, count)) / sum(depth.slice(0, count))
   }
-  for (const [name, side] of [['bid', bids], ['ask', asks]] as const) {
+  for (const [name, side] of [
+    ['bid', bids],
+    ['ask', asks],
+  ] as const) {
     const ten = side.slice(0, 10)
     const qtys = ten.map(([, qty]) => qty)
     const largest = Math.max(...qtys)
@@ -71,7 +77,8 @@ function rowOf(
     row[`${name}_wall_ratio`] = largest / ((ordered[4]! + ordered[5]!) / 2)
     const x = ten.map(([price]) => Math.abs(price / mid - 1) * 1e4)
     const y = qtys.map((_, k) => sum(qtys.slice(0, k + 1)))
-    row[`${name}_slope`] = sum(x.map((value, k) => value * y[k]!)) / sum(x.map((value) => value ** 2))
+    row[`${name}_slope`] =
+      sum(x.map((value, k) => value * y[k]!)) / sum(x.map((value) => value ** 2))
   }
   row['book_slope'] = (naesSkjeltorp(bids, mid) + naesSkjeltorp(asks, mid)) / 2
   return row

@@ -109,7 +109,9 @@ for (const seed of [1, 2, 3]) {
   const rows = (last: number, count: number): readonly number[] =>
     Array.from({ length: count }, (_, i) => last - count + 1 + i)
   const sumOf = (values: readonly Value[]): Value =>
-    values.some((value) => value === null) ? null : values.reduce<number>((sum, value) => sum + value!, 0)
+    values.some((value) => value === null)
+      ? null
+      : values.reduce<number>((sum, value) => sum + value!, 0)
 
   test(`seed ${seed}: ofi of 2 and 3 s is the sum of whole seconds`, () => {
     for (const count of [2, 3]) {
@@ -123,24 +125,37 @@ for (const seed of [1, 2, 3]) {
   test(`seed ${seed}: realised variance and bipower variation over 60 s`, () => {
     const bipower = slowly((row) => {
       const [before, now] = [logReturn(row - 1), logReturn(row)]
-      return before === null || now === null ? null : (Math.PI / 2) * Math.abs(now) * Math.abs(before)
+      return before === null || now === null
+        ? null
+        : (Math.PI / 2) * Math.abs(now) * Math.abs(before)
     })
     expect(differences(windows['bipower_variation']!, bipower, 1_000)).toEqual([])
     const variance = slowly((row) =>
-      sumOf(rows(row, 60).map((r) => { const value = logReturn(r); return value === null ? null : value ** 2 })),
+      sumOf(
+        rows(row, 60).map((r) => {
+          const value = logReturn(r)
+          return value === null ? null : value ** 2
+        }),
+      ),
     )
     expect(differences(windows['realised_variance_60s']!, variance, 100)).toEqual([])
-    const bipower_60s = slowly((row) => (variance[row] === null ? null : sumOf(rows(row, 59).map((r) => bipower[r]!))))
+    const bipower_60s = slowly((row) =>
+      variance[row] === null ? null : sumOf(rows(row, 59).map((r) => bipower[r]!)),
+    )
     expect(differences(windows['bipower_variation_60s']!, bipower_60s, 100)).toEqual([])
   })
 
   test(`seed ${seed}: Kyle's lambda is Cov / Var over known seconds since the last gap`, () => {
     const pair = (row: number): readonly [number, number] | null => {
-      const [bought, sold] = [known(trades.buy_volume.column[row]), known(trades.sell_volume.column[row])]
+      const [bought, sold] = [
+        known(trades.buy_volume.column[row]),
+        known(trades.sell_volume.column[row]),
+      ]
       const is_known = bought !== null && sold !== null && logReturn(row) !== null
       return is_known ? [mid(row)! - mid(row - 1)!, bought - sold] : null
     }
-    const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
+    const mean = (values: readonly number[]): number =>
+      values.reduce((a, b) => a + b, 0) / values.length
     const expected = slowly((row) => {
       const pairs: (readonly [number, number])[] = []
       for (let r = row; pairs.length < 300; r--) {
@@ -149,10 +164,15 @@ for (const seed of [1, 2, 3]) {
         pairs.push(one)
       }
       if (pairs.length < 60) return null
-      const [changes, volumes] = [pairs.map(([change]) => change), pairs.map(([, volume]) => volume)]
+      const [changes, volumes] = [
+        pairs.map(([change]) => change),
+        pairs.map(([, volume]) => volume),
+      ]
       const variance = mean(volumes.map((v) => v * v)) - mean(volumes) ** 2
       if (variance === 0) return null
-      return (mean(changes.map((c, i) => c * volumes[i]!)) - mean(changes) * mean(volumes)) / variance
+      return (
+        (mean(changes.map((c, i) => c * volumes[i]!)) - mean(changes) * mean(volumes)) / variance
+      )
     })
     const column = windows['kyle_lambda_300s']!
     for (const [row, value] of expected.entries()) {
@@ -172,7 +192,9 @@ for (const seed of [1, 2, 3]) {
         return between.some((r) => isCut(r) || mid(r) === null) ? null : Math.log(later / now)
       })
       expect(differences(labels[`forward_log_return_${horizon}s`]!, expected, 500)).toEqual([])
-      expect(labels[`forward_log_return_${horizon}s`]!.slice(-horizon).every(Number.isNaN)).toBe(true)
+      expect(labels[`forward_log_return_${horizon}s`]!.slice(-horizon).every(Number.isNaN)).toBe(
+        true,
+      )
     }
   })
 }

@@ -24,7 +24,11 @@ beforeEach(async () => {
 const NOW = Date.parse('2026-01-18T20:29:43.530Z')
 const US_OUT = NOW * 1_000 - 12_345
 
-function run(rest_url: string, names: readonly string[], options: Partial<IndexPricesOptions> = {}) {
+function run(
+  rest_url: string,
+  names: readonly string[],
+  options: Partial<IndexPricesOptions> = {},
+) {
   return runIndexPrices({
     pool,
     rest_url,
@@ -92,7 +96,9 @@ test('prices of the simulated Deribit are stored once, with the exchange’s tim
   // The first values appear with the first whole second.
   const settings = { delay_ms: 700 }
   const now = Date.now
-  expect(await run(exchange.url, ['btc_usd', 'eth_usd'], { settings, now })).toMatchObject({ row_count: 2 })
+  expect(await run(exchange.url, ['btc_usd', 'eth_usd'], { settings, now })).toMatchObject({
+    row_count: 2,
+  })
   const { rows } = await pool.query<{ ticker: string; age_s: number }>(
     `select ticker, extract(epoch from now() - "timestamp")::float8 as age_s from marketdata.prices order by ticker`,
   )
@@ -114,12 +120,23 @@ test('two fetchers of the same value store one row, exact to the last digit', as
 })
 
 test('a request that fails twice is sent a third time, and the run’s log shows it', async () => {
-  const { url, asked } = await scriptedExchange({ btc_usd: [says(400, { error: { code: 10028, message: 'too_many_requests' } }), hangs, price(1.5)] })
+  const { url, asked } = await scriptedExchange({
+    btc_usd: [
+      says(400, { error: { code: 10028, message: 'too_many_requests' } }),
+      hangs,
+      price(1.5),
+    ],
+  })
   await run(url, ['btc_usd'], { settings: { timeout_ms: 2_000, delay_ms: 10 } })
   expect(asked().length).toBe(3)
   expect(await stored()).toHaveLength(1)
   const { log_lines, ...row } = await lastRun()
-  expect(row).toMatchObject({ job: 'index_prices', job_window: '2026-01-18T20:29', status: 'done', row_count: '1' })
+  expect(row).toMatchObject({
+    job: 'index_prices',
+    job_window: '2026-01-18T20:29',
+    status: 'done',
+    row_count: '1',
+  })
   expect(log_lines.filter((line) => line.code === 'index_price_retry')).toMatchObject([
     { symbol: 'btc_usd', error: '10028: too_many_requests', delay_ms: 8 },
     { symbol: 'btc_usd', error: 'no answer in 2000 ms', delay_ms: 15 },
@@ -157,7 +174,10 @@ for (const [name, answer] of [
   ['a price as text', price('95413.23')],
   ['a price of 0', price(0)],
   ['a negative price', price(-1)],
-  ['a price that no double can hold', says(200, `{"result":{"index_price":1e400},"usOut":${NOW * 1_000}}`)],
+  [
+    'a price that no double can hold',
+    says(200, `{"result":{"index_price":1e400},"usOut":${NOW * 1_000}}`),
+  ],
   ['an answer without a time', says(200, { result: { index_price: 1 } })],
   ['a time in milliseconds', price(1, NOW)],
   ['an endless answer', says(200, 'x'.repeat(70_000))],

@@ -5,7 +5,11 @@ import { encodeDelta } from '../../../jobs/parquet/delta.ts'
 
 function decode(bytes: Uint8Array, count: number): readonly number[] {
   const out = new BigInt64Array(count)
-  deltaBinaryUnpack({ view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 }, count, out)
+  deltaBinaryUnpack(
+    { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 },
+    count,
+    out,
+  )
   return Array.from(out, Number)
 }
 
@@ -35,8 +39,11 @@ test('delta: values of every magnitude and sign survive a round trip', () => {
   let state = 1
   const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
   for (let round = 0; round < 50; round++) {
-    const values = Array.from({ length: 1 + round * 13 }, () =>
-      Math.trunc(random() * 2 ** (1 + random() * 50)) - Math.trunc(random() * 2 ** (random() * 50)),
+    const values = Array.from(
+      { length: 1 + round * 13 },
+      () =>
+        Math.trunc(random() * 2 ** (1 + random() * 50)) -
+        Math.trunc(random() * 2 ** (random() * 50)),
     )
     expect(decode(encodeDelta(Float64Array.from(values))!, values.length)).toEqual(values)
   }

@@ -14,10 +14,33 @@ const limits = { row_count_max: 4, level_count_max: 10 }
 
 for (const [name, rows, expected] of [
   ['no rows, no group', { row_count: 0, columns: [] }, []],
-  ['rows without levels in equal groups', { row_count: 9, columns: [] }, [[0, 3], [3, 6], [6, 9]]],
-  ['levels of both sides count', { row_count: 3, columns: [side(3, 3, 3), side(2, 2, 2)] }, [[0, 2], [2, 3]]],
+  [
+    'rows without levels in equal groups',
+    { row_count: 9, columns: [] },
+    [
+      [0, 3],
+      [3, 6],
+      [6, 9],
+    ],
+  ],
+  [
+    'levels of both sides count',
+    { row_count: 3, columns: [side(3, 3, 3), side(2, 2, 2)] },
+    [
+      [0, 2],
+      [2, 3],
+    ],
+  ],
   ['exactly the limit', { row_count: 2, columns: [side(6, 4)] }, [[0, 2]]],
-  ['a snapshot larger than a group gets its own group', { row_count: 3, columns: [side(1, 50, 1)] }, [[0, 1], [1, 2], [2, 3]]],
+  [
+    'a snapshot larger than a group gets its own group',
+    { row_count: 3, columns: [side(1, 50, 1)] },
+    [
+      [0, 1],
+      [1, 2],
+      [2, 3],
+    ],
+  ],
   ['empty sides', { row_count: 4, columns: [side(0, 0, 0, 0)] }, [[0, 4]]],
 ] as const satisfies readonly (readonly [string, SymbolRows, readonly (readonly number[])[]])[]) {
   test(name, () => {

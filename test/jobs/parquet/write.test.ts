@@ -100,9 +100,15 @@ test('a file of another table, or one that is not Parquet, is refused with what 
   const readAs = async (local: RangeFile): Promise<void> => {
     for await (const { symbol } of readRows(local, RAW_TABLES.trades)) expect.unreachable(symbol)
   }
-  await expect(withLocalFile(path, readAs)).rejects.toThrow('its columns are ts_exchange, ts_ingest, symbol, update_id')
+  await expect(withLocalFile(path, readAs)).rejects.toThrow(
+    'its columns are ts_exchange, ts_ingest, symbol, update_id',
+  )
   const text = Buffer.from('this is no Parquet file')
-  const none: RangeFile = { name: 'text', byte_count: text.length, read: async (from, to) => text.subarray(from, to) }
+  const none: RangeFile = {
+    name: 'text',
+    byte_count: text.length,
+    read: async (from, to) => text.subarray(from, to),
+  }
   await expect(readAs(none)).rejects.toMatchObject({ code: 'archive_unreadable' })
   await expect(readAs({ ...none, byte_count: 3 })).rejects.toThrow('it has only 3 bytes')
 })

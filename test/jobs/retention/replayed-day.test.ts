@@ -15,7 +15,10 @@ const never = new AbortController().signal
 let now_ms = Date.parse('2026-03-31T12:00:00Z')
 const now = (): number => now_ms
 const common = { pool, log: silentLogger, now }
-const retention = { ...common, settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, settle_us: HOUR_US } }
+const retention = {
+  ...common,
+  settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, settle_us: HOUR_US },
+}
 const topn = createTopnJob({ ...common, cadence: { min_us: 100_000, max_us: 1_000_000 } })
 
 /** What the daemon does within a minute or two. */
@@ -50,16 +53,25 @@ test('depth of a replayed day is dropped with its books, once they are made and 
   await archive()
   expect(await partitions()).toEqual(['depth_events keep rollup_behind'])
   await runRollups({ ...common, signal: never })
-  expect(await partitions()).toEqual(['depth_1s keep not_archived', 'depth_events keep topn_behind'])
+  expect(await partitions()).toEqual([
+    'depth_1s keep not_archived',
+    'depth_events keep topn_behind',
+  ])
   await letTimePass()
   expect((await partitions()).toSorted()).toEqual([
-    'depth_1s keep not_archived', 'depth_events drop budget', 'orderbook_topn keep not_archived',
+    'depth_1s keep not_archived',
+    'depth_events drop budget',
+    'orderbook_topn keep not_archived',
   ])
   await archive()
   expect((await partitions()).toSorted()).toEqual([
-    'depth_1s keep within_limits', 'depth_events drop budget', 'orderbook_topn drop budget',
+    'depth_1s keep within_limits',
+    'depth_events drop budget',
+    'orderbook_topn drop budget',
   ])
-  const { rows } = await pool.query('select sum(diff_count)::int as diffs, sum(book_count)::int as books from marketdata.depth_1s')
+  const { rows } = await pool.query(
+    'select sum(diff_count)::int as diffs, sum(book_count)::int as books from marketdata.depth_1s',
+  )
   // From 11.3 on, then every second. The last diff shows the book before it, but not after it.
   expect(rows).toEqual([{ diffs: 21, books: 10 }])
   const { dropped } = await runRetention(retention)

@@ -9,7 +9,11 @@ import type { TableHour } from '../../../jobs/archive/records.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { dropPartition } from '../../../jobs/retention/drop.ts'
 import { selectPartitions } from '../../../jobs/retention/partitions.ts'
-import { planNow, type RetentionOptions, runRetention } from '../../../jobs/retention/run-retention.ts'
+import {
+  planNow,
+  type RetentionOptions,
+  runRetention,
+} from '../../../jobs/retention/run-retention.ts'
 import { insertListed, insertRows, makeRows } from '../archive/rows.ts'
 import { createStand } from '../stand.ts'
 import { CONNECT_LIMIT_MS } from '../../support/patience.ts'
@@ -64,9 +68,13 @@ test('archived partitions are dropped, and the archive records it; others stay',
   expect({ dropped, row_count }).toEqual({ dropped: [PARTITION], row_count: 300 })
   expect(byte_count).toBeGreaterThan(0)
   expect(await partitions()).toEqual(['mark_price_2024080813'])
-  const { rows } = await pool.query('select distinct table_row_count::int, dropped_at is not null as is_dropped from marketdata.archive')
+  const { rows } = await pool.query(
+    'select distinct table_row_count::int, dropped_at is not null as is_dropped from marketdata.archive',
+  )
   expect(rows).toEqual([{ table_row_count: 0, is_dropped: true }])
-  const runs = await pool.query('select job, status, row_count::int from marketdata.job_runs order by id desc limit 1')
+  const runs = await pool.query(
+    'select job, status, row_count::int from marketdata.job_runs order by id desc limit 1',
+  )
   expect(runs.rows).toEqual([{ job: 'retention', status: 'done', row_count: 300 }])
 })
 
@@ -87,7 +95,10 @@ test('rows that arrive between the plan and the drop keep the partition', async 
     `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
      values ('archive', 'trades', 1, '2024-08-08T13:10:00Z', '2024-08-08T13:10:00Z')`,
   )
-  expect(await dropPartition(pool, state!)).toEqual({ kind: 'kept', why: 'it has late rows that are not archived' })
+  expect(await dropPartition(pool, state!)).toEqual({
+    kind: 'kept',
+    why: 'it has late rows that are not archived',
+  })
   const { kept, plan } = await runRetention(options)
   expect(kept).toEqual([])
   expect(plan.partitions[0]!.fate).toEqual({ kind: 'keep', reason: 'late_rows' })
@@ -100,7 +111,10 @@ test('a writer in the middle of its transaction keeps the partition, and is not 
   const writer = createPool(stand.database_url, 'writer', 1, CONNECT_LIMIT_MS)
   await writer.query('begin')
   await writer.query(`update marketdata.trades set qty = qty where symbol_id = 1`)
-  expect(await dropPartition(pool, state!)).toEqual({ kind: 'kept', why: 'others are using the table' })
+  expect(await dropPartition(pool, state!)).toEqual({
+    kind: 'kept',
+    why: 'others are using the table',
+  })
   await writer.query('commit')
   await writer.end()
   expect(await dropPartition(pool, state!)).toEqual({ kind: 'dropped', row_count: 300 })
@@ -111,7 +125,9 @@ test('rows that were added without a log entry keep the partition until the hour
   await pool.query(`delete from marketdata.trades where agg_trade_id = 9000`)
   const { dropped, kept } = await runRetention(options)
   expect(dropped).toEqual([])
-  expect(kept).toEqual([{ partition: PARTITION, why: expect.stringContaining('299 rows, but 300 were compared') }])
+  expect(kept).toEqual([
+    { partition: PARTITION, why: expect.stringContaining('299 rows, but 300 were compared') },
+  ])
   expect(await partitions()).toEqual([PARTITION])
 })
 
@@ -119,17 +135,24 @@ test('an hour that is being archived is left alone', async () => {
   await archive()
   const [state] = await tradesState()
   const other = createPool(stand.database_url, 'other', 1, CONNECT_LIMIT_MS)
-  await other.query("select pg_advisory_lock(hashtext('booktape.job'), hashtext('archive:trades 2024-08-08T13'))")
+  await other.query(
+    "select pg_advisory_lock(hashtext('booktape.job'), hashtext('archive:trades 2024-08-08T13'))",
+  )
   expect(await dropPartition(pool, state!)).toEqual({ kind: 'kept', why: 'it is being archived' })
   await other.end()
 })
 
 test('a partition that was empty in the plan but has rows now stays', async () => {
   await pool.query("select marketdata.ensure_hour('liquidations', '2024-08-08T13:00:00Z')")
-  const state = (await selectPartitions(pool)).find(({ table_name }) => table_name === 'liquidations')!
+  const state = (await selectPartitions(pool)).find(
+    ({ table_name }) => table_name === 'liquidations',
+  )!
   expect(state.is_empty).toBe(true)
   await insertRows(pool, 'liquidations', makeRows('liquidations', 3))
-  expect(await dropPartition(pool, state)).toEqual({ kind: 'kept', why: 'it has rows that are not archived' })
+  expect(await dropPartition(pool, state)).toEqual({
+    kind: 'kept',
+    why: 'it has rows that are not archived',
+  })
 })
 
 test('an empty hour is dropped; if its rows arrive after all, they are archived', async () => {
@@ -142,7 +165,9 @@ test('an empty hour is dropped; if its rows arrive after all, they are archived'
 
 test('while the rollup of a table is behind, its hour stays', async () => {
   await archive()
-  const { rows } = await pool.query<{ newest: string }>('select max(max_ts_exchange)::text as newest from marketdata.archive')
+  const { rows } = await pool.query<{ newest: string }>(
+    'select max(max_ts_exchange)::text as newest from marketdata.archive',
+  )
   for (const [seconds, fate] of [
     [0, { kind: 'keep', reason: 'rollup_behind' }],
     // The exchange was silent for the rest of the hour, and forever after.
@@ -182,7 +207,10 @@ test('days of rollups and hours of orderbook_topn are dropped once they and thei
     trade_count, buy_volume, sell_volume, buy_count, sell_count) values (1, $1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0)`
   await pool.query(add, ['2024-08-08T15:00:00Z'])
   const { dropped, kept } = await runRetention(later)
-  expect([dropped, kept]).toEqual([[], [{ partition: 'trade_1s_20240808', why: '1 of its 2 rows are archived' }]])
+  expect([dropped, kept]).toEqual([
+    [],
+    [{ partition: 'trade_1s_20240808', why: '1 of its 2 rows are archived' }],
+  ])
   await archive()
   expect((await runRetention(later)).dropped).toEqual(['trade_1s_20240808'])
 })
@@ -190,7 +218,9 @@ test('days of rollups and hours of orderbook_topn are dropped once they and thei
 test('an hour of a rollup is archived from its own partition and dropped by the budget', async () => {
   await inTransaction(pool, async (client) => {
     await client.query("set local booktape.rollup_partition = 'hour'")
-    await client.query("select marketdata.ensure_day('trade_1s', hour) from unnest(array['2024-08-08T13:00Z', '2024-08-08T14:00Z']::timestamptz[]) hour")
+    await client.query(
+      "select marketdata.ensure_day('trade_1s', hour) from unnest(array['2024-08-08T13:00Z', '2024-08-08T14:00Z']::timestamptz[]) hour",
+    )
   })
   await pool.query(
     `insert into marketdata.trade_1s (symbol_id, bucket, open, high, low, close, volume, notional, trade_count,
@@ -204,5 +234,8 @@ test('an hour of a rollup is archived from its own partition and dropped by the 
   const { rows } = await pool.query(
     "select extract(hour from hour at time zone 'UTC')::int as hour, row_count::int from marketdata.archive where table_name = 'trade_1s' order by 1",
   )
-  expect(rows).toEqual([{ hour: 13, row_count: 1 }, { hour: 14, row_count: 2 }])
+  expect(rows).toEqual([
+    { hour: 13, row_count: 1 },
+    { hour: 14, row_count: 2 },
+  ])
 })

@@ -14,7 +14,16 @@ import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
 import { BTC, FEEDS_DIR } from '../../core/depth-recordings.ts'
 import { type Entry, temporaryDirectory, writeTape } from '../../ingestor/writer/support.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
-import { after, ingest, never, randomEntries, recomputed, refreshAll, rowsOf, seeded } from './support.ts'
+import {
+  after,
+  ingest,
+  never,
+  randomEntries,
+  recomputed,
+  refreshAll,
+  rowsOf,
+  seeded,
+} from './support.ts'
 
 type Row = Readonly<Record<string, number | string | null>>
 

@@ -20,6 +20,9 @@ test('a day, or an hour if the server says so; a day keeps the span that it bega
     "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'marketdata.bt_1s'::regclass order by 1",
   )
   expect(rows.map(({ name }) => name)).toEqual([
-    'marketdata.bt_1s_20260301', 'marketdata.bt_1s_2026030212', 'marketdata.bt_1s_2026030213', 'marketdata.bt_1s_20260303',
+    'marketdata.bt_1s_20260301',
+    'marketdata.bt_1s_2026030212',
+    'marketdata.bt_1s_2026030213',
+    'marketdata.bt_1s_20260303',
   ])
 })

@@ -55,12 +55,19 @@ for (const seed of [1, 2, 3]) {
 test('a late row, a refilled one and a duplicate: only new rows are logged, by the hour', async () => {
   const database = await createTestDatabase()
   const { pool } = database
-  const entries = [quote('BTCUSDT', 1, 0), quote('BTCUSDT', 9, 20_000), trade('BTCUSDT', 1, 0), trade('BTCUSDT', 5, 20_000)]
+  const entries = [
+    quote('BTCUSDT', 1, 0),
+    quote('BTCUSDT', 9, 20_000),
+    trade('BTCUSDT', 1, 0),
+    trade('BTCUSDT', 5, 20_000),
+  ]
   await ingest(database, entries)
   await refreshAll(pool, after(100_000))
   expect(await pendingCount(pool, 'archive')).toBe(0)
 
-  const refill = JSON.stringify([{ a: 3, p: '90.00', q: '1', f: 9, l: 9, T: Number(after(10_000)) / 1_000, m: true }])
+  const refill = JSON.stringify([
+    { a: 3, p: '90.00', q: '1', f: 9, l: 9, T: Number(after(10_000)) / 1_000, m: true },
+  ])
   await ingest(database, [
     ...entries,
     quote('BTCUSDT', 2, 400),
@@ -105,7 +112,9 @@ test('a refresh waits for a writer that has seen the old threshold, and includes
   const writer = await pool.connect()
   await writer.query('begin')
   await writer.query(insert, [at(100), 2])
-  await writer.query("select threshold from marketdata.invalidation_thresholds where table_name = 'trades' for share")
+  await writer.query(
+    "select threshold from marketdata.invalidation_thresholds where table_name = 'trades' for share",
+  )
   let is_done = false
   const refresh = refreshRollup(pool, TRADE, after(60_000), never).finally(() => {
     is_done = true
@@ -167,7 +176,11 @@ test('writers and refreshes at the same time, with backends killed at random: no
 test('the rollup of an archived and dropped hour stays as it was, whatever arrives late', async () => {
   const database = await createTestDatabase()
   const { pool } = database
-  await ingest(database, [trade('BTCUSDT', 1, 0), trade('BTCUSDT', 2, 300), trade('BTCUSDT', 3, 60_000)])
+  await ingest(database, [
+    trade('BTCUSDT', 1, 0),
+    trade('BTCUSDT', 2, 300),
+    trade('BTCUSDT', 3, 60_000),
+  ])
   await refreshAll(pool, after(100_000))
   const before = await rowsOf(pool, TRADE)
   await pool.query(`insert into marketdata.archive (exchange, table_name, hour, version, object_key, row_count, table_row_count,

@@ -21,7 +21,8 @@ test('a run brings all three up to date and records itself; late rows are in its
   expect(row_count).toBeGreaterThan(200)
   await ingest(database, randomEntries(seeded(52), 30, 200_000))
   await runRollups(options(pool, 530_000))
-  for (const rollup of ROLLUPS) expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
+  for (const rollup of ROLLUPS)
+    expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
   const runs = await selectRuns(pool, 10)
   expect(runs).toMatchObject([
     { job: 'rollups', job_window: 'newest', status: 'done' },
@@ -44,7 +45,8 @@ test('a failed rollup does not stop the others; its run names it, and the next r
   await pool.query('drop table if exists marketdata.trade_1s_20260301')
   await pool.query('alter table marketdata.trade_1s drop constraint broken')
   await runRollups(options(pool, 500_000))
-  for (const rollup of ROLLUPS) expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
+  for (const rollup of ROLLUPS)
+    expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
 })
 
 test('a window given by hand repairs altered rows', async () => {
@@ -52,10 +54,13 @@ test('a window given by hand repairs altered rows', async () => {
   const { pool } = database
   await ingest(database, randomEntries(seeded(54), 200, 200_000))
   await runRollups(options(pool, 500_000))
-  await pool.query('delete from marketdata.trade_1s; update marketdata.depth_1s set diff_count = 99')
+  await pool.query(
+    'delete from marketdata.trade_1s; update marketdata.depth_1s set diff_count = 99',
+  )
   const window = { from: momentArgument('2026-03-01T12:00:00Z'), to: after(500_000) }
   await runRollups({ ...options(pool, 500_000), window })
-  for (const rollup of ROLLUPS) expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
+  for (const rollup of ROLLUPS)
+    expect(await rowsOf(pool, rollup)).toEqual(await recomputed(pool, rollup))
   const [run] = await selectRuns(pool, 1)
   expect(run!.job_window).toBe('2026-03-01T12:00:00.000000Z/2026-03-01T13:08:19.500000Z')
 })

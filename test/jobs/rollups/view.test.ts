@@ -15,14 +15,37 @@ test('one row per second and symbol, with null where a stream was silent', async
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, [
-    quote('BTCUSDT', 10, 500), quote('BTCUSDT', 12, 900), trade('BTCUSDT', 2, 700),
-    trade('BTCUSDT', 3, 800, 2, '101.00'), diff('BTCUSDT', 4, 5, 2_600),
+    quote('BTCUSDT', 10, 500),
+    quote('BTCUSDT', 12, 900),
+    trade('BTCUSDT', 2, 700),
+    trade('BTCUSDT', 3, 800, 2, '101.00'),
+    diff('BTCUSDT', 4, 5, 2_600),
   ])
   const expected = [
-    { bucket: '13:00:00', bid_open: 101, bid_close: 101.2, quote_count: '2', open: 100.1, close: 101,
-      trade_count: '2', buy_ratio: 0.5, vwap: 100.55, diff_count: null },
-    { bucket: '13:00:02', bid_open: null, bid_close: null, quote_count: null, open: null, close: null,
-      trade_count: null, buy_ratio: null, vwap: null, diff_count: '1' },
+    {
+      bucket: '13:00:00',
+      bid_open: 101,
+      bid_close: 101.2,
+      quote_count: '2',
+      open: 100.1,
+      close: 101,
+      trade_count: '2',
+      buy_ratio: 0.5,
+      vwap: 100.55,
+      diff_count: null,
+    },
+    {
+      bucket: '13:00:02',
+      bid_open: null,
+      bid_close: null,
+      quote_count: null,
+      open: null,
+      close: null,
+      trade_count: null,
+      buy_ratio: null,
+      vwap: null,
+      diff_count: '1',
+    },
   ]
   const read = `select to_char(bucket at time zone 'UTC', 'HH24:MI:SS') as bucket, bid_open, bid_close,
     quote_count, open, close, trade_count, buy_ratio, round(vwap::numeric, 9)::float8 as vwap, diff_count
@@ -52,7 +75,8 @@ test('bounds on symbol and bucket select their part, above and below the waterma
   const all = await lines(pool)
   const of_eth = all.filter((line) => line.includes('ETHUSDT'))
   expect(await lines(pool, "symbol = 'ETHUSDT'")).toEqual(of_eth)
-  const part = "symbol = 'ETHUSDT' and bucket >= '2026-03-01T13:01:00Z' and bucket < '2026-03-01T13:05:00Z'"
+  const part =
+    "symbol = 'ETHUSDT' and bucket >= '2026-03-01T13:01:00Z' and bucket < '2026-03-01T13:05:00Z'"
   const found = await lines(pool, part)
   expect(found.length).toBeGreaterThan(20)
   expect(of_eth.join('\n')).toContain(found.join('\n'))

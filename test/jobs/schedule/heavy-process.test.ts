@@ -26,9 +26,13 @@ const day = (payload: unknown) => ({ kind: 'day', job: 'features', payload, atte
 test('it builds a day, passes an error on as its own, and ends early when it is aborted', async () => {
   await insertSymbols(stand.pool, ['BTCUSDT'])
   const ts = dayRange(date).to - 2e6
-  await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+  await insertQuotes(stand.pool, [
+    { symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 },
+  ])
   await runInProcess(day({ date }), never)
-  expect(await readManifest(stand.store, 'features_1s', versionOf('features_1s'), date)).toBeDefined()
+  expect(
+    await readManifest(stand.store, 'features_1s', versionOf('features_1s'), date),
+  ).toBeDefined()
   await expect(runInProcess(day({}), never)).rejects.toThrow(/needs a date/)
 
   const controller = new AbortController()

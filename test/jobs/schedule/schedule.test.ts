@@ -9,7 +9,11 @@ import { parseRetentionSettings } from '../../../jobs/retention/settings.ts'
 import { parsePayload } from '../../../jobs/schedule/day-tasks.ts'
 import { runHeavyTask } from '../../../jobs/schedule/heavy-task.ts'
 import { createConnectionBudget } from '../../../jobs/schedule/connections.ts'
-import { startSchedule, type Schedule, type ScheduleOptions } from '../../../jobs/schedule/schedule.ts'
+import {
+  startSchedule,
+  type Schedule,
+  type ScheduleOptions,
+} from '../../../jobs/schedule/schedule.ts'
 import { readManifest, versionOf } from '../../support/published.ts'
 import { insertQuotes, insertSymbols, insertTrades } from '../market.ts'
 import { createStand, NOON, type Stand } from '../stand.ts'
@@ -55,7 +59,9 @@ async function standWithDays(...days: readonly Day[]): Promise<Stand> {
   await insertSymbols(pool, ['BTCUSDT'])
   for (const day of days) {
     const ts = dayRange(day).to - 2e6
-    await insertQuotes(pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+    await insertQuotes(pool, [
+      { symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 },
+    ])
   }
   return { ...stand, pool }
 }
@@ -84,7 +90,10 @@ test('nights missed during downtime are made up for at the next start, each for 
   await stand.pool.query(
     `insert into graphile_worker._private_known_crontabs (identifier, known_since, last_execution)
      select 'nightly_' || job, $1, $2 from unnest(array['features', 'datasets']) as job`,
-    [new Date(dayRange(addDays(today, -9)).from / 1e3), new Date(dayRange(addDays(today, -2)).from / 1e3 - 1)],
+    [
+      new Date(dayRange(addDays(today, -9)).from / 1e3),
+      new Date(dayRange(addDays(today, -2)).from / 1e3 - 1),
+    ],
   )
   await start(stand)
   const due = [addDays(today, -3), addDays(today, -2)]
@@ -125,7 +134,9 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
   expect(await countOf("marketdata.job_runs where job in ('features', 'datasets')")).toBe(2)
 
   const ts = dayRange(date).to - 3e6
-  await insertTrades(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, price: 7, qty: 2, is_buyer_maker: false }])
+  await insertTrades(stand.pool, [
+    { symbol: 'BTCUSDT', ts, id: 1, price: 7, qty: 2, is_buyer_maker: false },
+  ])
   await stand.pool.query(
     `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
      select 'archive', 'trades', id, $1, $1 from marketdata.symbols`,
@@ -134,9 +145,13 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
   await done(() => add('archive'))
   // The first row has no newer version: the archive holds one row more.
   await done(() => add('stale_days'))
-  expect(await countOf("marketdata.job_runs where job in ('features', 'datasets') and status = 'done'")).toBe(4)
+  expect(
+    await countOf("marketdata.job_runs where job in ('features', 'datasets') and status = 'done'"),
+  ).toBe(4)
   for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
-    expect((await readManifest(stand.store, dataset, versionOf(dataset), date))!.coverage).toMatchObject([{ trade_count: 1 }])
+    expect(
+      (await readManifest(stand.store, dataset, versionOf(dataset), date))!.coverage,
+    ).toMatchObject([{ trade_count: 1 }])
   }
   await done(() => add('stale_days'))
   expect(await countOf("marketdata.job_runs where job in ('features', 'datasets')")).toBe(4)
@@ -147,8 +162,18 @@ test('a run from the crontab is for the day before its due time; a manual run na
     date: '2024-02-29',
     intraday: false,
   })
-  expect(parsePayload({ date: '2024-08-08', intraday: true })).toEqual({ date: '2024-08-08', intraday: true })
-  for (const wrong of [undefined, null, {}, { date: '2024-02-30' }, { date: 5 }, { _cron: { ts: 'soon' } }]) {
+  expect(parsePayload({ date: '2024-08-08', intraday: true })).toEqual({
+    date: '2024-08-08',
+    intraday: true,
+  })
+  for (const wrong of [
+    undefined,
+    null,
+    {},
+    { date: '2024-02-30' },
+    { date: 5 },
+    { _cron: { ts: 'soon' } },
+  ]) {
     expect(() => parsePayload(wrong)).toThrow('needs a date')
   }
 })
@@ -177,11 +202,15 @@ test('the current day is rebuilt repeatedly, once it has data', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   expect(await runsOf(stand)).toEqual([])
   const ts = NOON * 1e3
-  await insertQuotes(stand.pool, [{ symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 }])
+  await insertQuotes(stand.pool, [
+    { symbol: 'BTCUSDT', ts, id: 1, bid: 1, bid_qty: 1, ask: 2, ask_qty: 1 },
+  ])
   await expect
     .poll(async () => (await runsOf(stand)).filter(({ status }) => status === 'done').length)
     .toBeGreaterThanOrEqual(2)
-  const latest = Buffer.from((await stand.store.get('datasets/features_1s/latest.json'))!).toString()
+  const latest = Buffer.from(
+    (await stand.store.get('datasets/features_1s/latest.json'))!,
+  ).toString()
   expect(JSON.parse(latest)).toMatchObject({ date: '2024-08-20', complete: false })
 })
 
@@ -215,7 +244,9 @@ test('a stop during a run ends it at once, publishes nothing and keeps the job',
   expect(await runsOf(stand)).toMatchObject([{ job_window: yesterday, status: 'failed' }])
   const keys = (await stand.store.list('')).map(({ key }) => key)
   expect(keys.filter((key) => /\/(manifest|latest)\.json$/.test(key))).toEqual([])
-  const { rowCount } = await stand.pool.query('select 1 from graphile_worker.jobs where attempts = 1')
+  const { rowCount } = await stand.pool.query(
+    'select 1 from graphile_worker.jobs where attempts = 1',
+  )
   expect(rowCount).toBe(1)
 })
 
@@ -231,14 +262,10 @@ test('index prices are polled independently of other jobs, and a failed poll is 
   // The crontab would add it in the next minute.
   const poll = "select graphile_worker.add_job('index_prices')"
   await stand.pool.query(poll)
-  await expect
-    .poll(() => countOf("marketdata.prices where ticker = 'btc_usd'"))
-    .toBeGreaterThan(0)
+  await expect.poll(() => countOf("marketdata.prices where ticker = 'btc_usd'")).toBeGreaterThan(0)
   await exchange.stop()
   await stand.pool.query(poll)
-  await expect
-    .poll(() => countOf("marketdata.job_runs where status = 'failed'"))
-    .toBeGreaterThan(0)
+  await expect.poll(() => countOf("marketdata.job_runs where status = 'failed'")).toBeGreaterThan(0)
   await expect.poll(() => countOf('graphile_worker.jobs')).toBe(0)
 })
 
@@ -246,16 +273,27 @@ test('due hours are archived, and then dropped if the budget requires it', async
   const stand = await standWithDays(yesterday)
   const retention = parseRetentionSettings({ RAW_DISK_BUDGET_GB: '0.000000001' })
   await start(stand, { retention })
-  await stand.pool.query("select graphile_worker.add_job('archive', queue_name := 'archive'), graphile_worker.add_job('retention', queue_name := 'archive')")
+  await stand.pool.query(
+    "select graphile_worker.add_job('archive', queue_name := 'archive'), graphile_worker.add_job('retention', queue_name := 'archive')",
+  )
   const window = `book_ticker ${yesterday}T23`
-  await expect.poll(() => runsOf(stand, 'archive')).toMatchObject([{ job_window: window, status: 'done' }])
-  await expect.poll(async () => (await runsOf(stand, 'retention'))[0]).toMatchObject({ status: 'done' })
-  const { rows } = await stand.pool.query('select row_count::int, table_row_count::int from marketdata.archive')
+  await expect
+    .poll(() => runsOf(stand, 'archive'))
+    .toMatchObject([{ job_window: window, status: 'done' }])
+  await expect
+    .poll(async () => (await runsOf(stand, 'retention'))[0])
+    .toMatchObject({ status: 'done' })
+  const { rows } = await stand.pool.query(
+    'select row_count::int, table_row_count::int from marketdata.archive',
+  )
   // The rollups are not that far yet, and nothing is dropped before they have read it.
   expect(rows).toEqual([{ row_count: 1, table_row_count: 1 }])
   await stand.pool.query("update marketdata.rollup_watermarks set watermark = 'infinity'")
   await stand.pool.query("select graphile_worker.add_job('retention', queue_name := 'archive')")
   await expect
-    .poll(async () => (await stand.pool.query('select table_row_count::int from marketdata.archive')).rows)
+    .poll(
+      async () =>
+        (await stand.pool.query('select table_row_count::int from marketdata.archive')).rows,
+    )
     .toEqual([{ table_row_count: 0 }])
 })

@@ -45,12 +45,19 @@ function startRun({ database_url, store_config, dir }: Stand) {
     },
   })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  return { child, exited: once(child, 'exit') as Promise<[number | null, string | null]>, output: () => output }
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  return {
+    child,
+    exited: once(child, 'exit') as Promise<[number | null, string | null]>,
+    output: () => output,
+  }
 }
 
 async function doneCount(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>('select count(*)::int from marketdata.orderbook_topn_watermarks')
+  const { rows } = await pool.query<{ count: number }>(
+    'select count(*)::int from marketdata.orderbook_topn_watermarks',
+  )
   return rows[0]!.count
 }
 
@@ -91,7 +98,9 @@ test('killed with -9 between two symbols and run again: the rows of an undisturb
   }
   expect(await written(killed.pool)).toBe(await written(quiet.pool))
   expect(await doneCount(killed.pool)).toBe(SYMBOL_COUNT)
-  const { rows } = await killed.pool.query('select status, error from marketdata.job_runs order by id')
+  const { rows } = await killed.pool.query(
+    'select status, error from marketdata.job_runs order by id',
+  )
   expect(rows).toEqual([
     { status: 'failed', error: 'The process ended during the run.' },
     { status: 'done', error: null },

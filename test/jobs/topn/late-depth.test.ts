@@ -18,7 +18,8 @@ const CHANGES: readonly Entry[] = Array.from({ length: 600 }, (_, n) => {
 })
 
 function snapshot(ms: number, lastUpdateId: number): Entry {
-  const levels = (sign: number) => Array.from({ length: 12 }, (_, k) => [(100 + sign * (k + 1) / 10).toFixed(2), '5'])
+  const levels = (sign: number) =>
+    Array.from({ length: 12 }, (_, k) => [(100 + (sign * (k + 1)) / 10).toFixed(2), '5'])
   const E = Date.parse('2026-03-01T12:59:59Z') + ms
   const body = JSON.stringify({ lastUpdateId, E, T: E, bids: levels(-1), asks: levels(1) })
   return rest(ms, '/fapi/v1/depth?symbol=BTCUSDT&limit=1000', body)
@@ -47,7 +48,10 @@ for (const [name, late] of [
     expect(expected.length).toBeGreaterThan(500)
 
     const job = topn(mended.pool)
-    await ingest(mended, all.filter((entry) => !late.includes(entry)))
+    await ingest(
+      mended,
+      all.filter((entry) => !late.includes(entry)),
+    )
     await job.run(never)
     await refreshAll(mended.pool, after(1_000_000))
     const before = await topRows(mended.pool)

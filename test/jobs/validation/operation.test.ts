@@ -1,4 +1,6 @@
-/** Checks of who records and how: ingestors, quote rates, books, clocks, and yesterday's datasets. */
+/**
+ * Checks of who records and how: ingestors, quote rates, books, clocks, and yesterday's datasets.
+ */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createObjectStore } from '#core/node/object-store.ts'
@@ -126,7 +128,9 @@ test('clock: trades that arrive before they happen, and trades that arrive late'
   expect(await findings(pool)).toEqual(['clock trades_late'])
 })
 
-/** In the five minutes before the watermark, so many days ago: so many quotes every so many seconds. */
+/**
+ * In the five minutes before the watermark, so many days ago: so many quotes every so many seconds.
+ */
 async function roll(
   pool: Pool,
   symbol: string,

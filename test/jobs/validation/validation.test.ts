@@ -8,7 +8,14 @@ import { runValidation, validate } from '../../../jobs/validation/run-validation
 import { takeBucket } from '../../support/bucket.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { atFileEnd } from '../../support/file-end.ts'
-import { diff, type Entry, markPrice, quote, START_MS, trade } from '../../ingestor/writer/support.ts'
+import {
+  diff,
+  type Entry,
+  markPrice,
+  quote,
+  START_MS,
+  trade,
+} from '../../ingestor/writer/support.ts'
 import { ingest } from '../rollups/support.ts'
 
 /** Quotes and depth every 20 s for 330 s, and trades: a market without faults. */
@@ -57,10 +64,13 @@ datasets   skipped
 test('structure: a column, a type, a key and a table that differ', async () => {
   const { pool } = await createTestDatabase()
   expect(
-    await spoil(pool, `alter table marketdata.trades drop column first_trade_id;
+    await spoil(
+      pool,
+      `alter table marketdata.trades drop column first_trade_id;
       alter table marketdata.mark_price alter column mark_price type real;
       alter table marketdata.trades drop constraint trades_pkey;
-      drop table marketdata.liquidations`),
+      drop table marketdata.liquidations`,
+    ),
   ).toEqual([
     'structure column_missing trades',
     'structure key_differs trades',
@@ -81,12 +91,16 @@ test('freshness: a table, a symbol and a rollup that stopped; trades may be rare
   const { pool } = database
   await ingest(database, soundMarket(['BTCUSDT', 'ETHUSDT', 'SOLUSDT']))
   const old = "ts_exchange > '2026-03-01T13:00:20Z'"
-  const of = (symbol: string) => `symbol_id = (select id from marketdata.symbols where symbol = '${symbol}')`
+  const of = (symbol: string) =>
+    `symbol_id = (select id from marketdata.symbols where symbol = '${symbol}')`
   expect(
-    await spoil(pool, `delete from marketdata.book_ticker where ${of('ETHUSDT')} and ${old};
+    await spoil(
+      pool,
+      `delete from marketdata.book_ticker where ${of('ETHUSDT')} and ${old};
       delete from marketdata.trades where ${of('ETHUSDT')} and ${old};
       delete from marketdata.depth_events where ${old};
-      update marketdata.rollup_watermarks set refreshed_at = '2026-03-01T13:00:00Z' where rollup = 'bt_1s'`),
+      update marketdata.rollup_watermarks set refreshed_at = '2026-03-01T13:00:00Z' where rollup = 'bt_1s'`,
+    ),
   ).toEqual([
     'freshness symbol_stale book_ticker ETHUSDT',
     'freshness table_stale depth_events',
@@ -94,9 +108,14 @@ test('freshness: a table, a symbol and a rollup that stopped; trades may be rare
     'frequency too_rare book_ticker ETHUSDT',
     'frequency too_rare depth_events BTCUSDT ETHUSDT SOLUSDT',
   ])
-  const left = await spoil(pool, "update marketdata.symbols set is_active = false where symbol = 'ETHUSDT'")
+  const left = await spoil(
+    pool,
+    "update marketdata.symbols set is_active = false where symbol = 'ETHUSDT'",
+  )
   expect(left.join('\n')).not.toContain('ETHUSDT')
-  expect(await spoil(pool, 'delete from marketdata.stream_offsets')).toEqual(['freshness nothing_heard '])
+  expect(await spoil(pool, 'delete from marketdata.stream_offsets')).toEqual([
+    'freshness nothing_heard ',
+  ])
 })
 
 test('freshness: a lost stream is reported at once; a stream that ended or may be silent is not', async () => {
@@ -106,23 +125,46 @@ test('freshness: a lost stream is reported at once; a stream that ended or may b
   const quiet = "ts_exchange > '2026-03-01T13:00:20Z' and symbol_id ="
   const id = (symbol: string) => `(select id from marketdata.symbols where symbol = '${symbol}')`
   expect(
-    await spoil(pool, `update marketdata.symbols set may_rest = true where symbol = 'XAUUSDT';
+    await spoil(
+      pool,
+      `update marketdata.symbols set may_rest = true where symbol = 'XAUUSDT';
       delete from marketdata.book_ticker where ${quiet} ${id('XAUUSDT')};
       delete from marketdata.depth_events where ${quiet} ${id('ETHUSDT')};
       update marketdata.stream_offsets set deaf_cause = 'delisted' where symbol_id = ${id('ETHUSDT')};
       update marketdata.stream_offsets set deaf_cause = 'disconnect', lost_at = now()
-        where symbol_id = ${id('BTCUSDT')} and channel = 'trades'`),
+        where symbol_id = ${id('BTCUSDT')} and channel = 'trades'`,
+    ),
   ).toEqual(['freshness stream_lost trades BTCUSDT'])
 })
 
 for (const [name, sql, expected] of [
   ['not a number', "update marketdata.trades set qty = 'NaN' where ID", 'quality no_number trades'],
-  ['a price of 0', 'update marketdata.trades set price = 0 where ID', 'quality price_not_positive trades'],
-  ['a negative quantity', 'update marketdata.book_ticker set bid_qty = -1 where ID', 'quality bad_qty book_ticker'],
-  ['a crossed book', 'update marketdata.book_ticker set best_bid = best_ask + 1 where ID', 'quality crossed book_ticker'],
-  ['a row that was contradicted', `insert into marketdata.conflicts (ingestor_id, table_name, symbol_id, ts_exchange, kept, refused)
-    select 'test', 'trades', symbol_id, ts_exchange, '{"price": 1}', '{"price": 2}' from marketdata.trades where ID`, 'quality conflict trades'],
-  ['an outlier', 'update marketdata.trades set price = price * 1.2 where ID', 'quality outlier trades'],
+  [
+    'a price of 0',
+    'update marketdata.trades set price = 0 where ID',
+    'quality price_not_positive trades',
+  ],
+  [
+    'a negative quantity',
+    'update marketdata.book_ticker set bid_qty = -1 where ID',
+    'quality bad_qty book_ticker',
+  ],
+  [
+    'a crossed book',
+    'update marketdata.book_ticker set best_bid = best_ask + 1 where ID',
+    'quality crossed book_ticker',
+  ],
+  [
+    'a row that was contradicted',
+    `insert into marketdata.conflicts (ingestor_id, table_name, symbol_id, ts_exchange, kept, refused)
+    select 'test', 'trades', symbol_id, ts_exchange, '{"price": 1}', '{"price": 2}' from marketdata.trades where ID`,
+    'quality conflict trades',
+  ],
+  [
+    'an outlier',
+    'update marketdata.trades set price = price * 1.2 where ID',
+    'quality outlier trades',
+  ],
 ] as const) {
   test(`quality: ${name}`, async () => {
     const database = await createTestDatabase()
@@ -131,15 +173,20 @@ for (const [name, sql, expected] of [
       and ts_exchange = '2026-03-01T13:02:59.5Z'`
     const codes = await spoil(database.pool, sql.replace('ID', id))
     expect(codes).toContain(`${expected} binance-futures BTCUSDT`)
-    expect(codes.every((code) => code.startsWith('quality') && !code.includes('ETHUSDT'))).toBe(true)
+    expect(codes.every((code) => code.startsWith('quality') && !code.includes('ETHUSDT'))).toBe(
+      true,
+    )
   })
 }
 
 test('a move of the whole market is not an outlier', async () => {
   const database = await createTestDatabase()
   await ingest(database, soundMarket(['BTCUSDT']))
-  const codes = await spoil(database.pool, `update marketdata.trades
-    set price = price * (1 + extract(epoch from ts_exchange - '2026-03-01T13:00:00Z') / 500)`)
+  const codes = await spoil(
+    database.pool,
+    `update marketdata.trades
+    set price = price * (1 + extract(epoch from ts_exchange - '2026-03-01T13:00:00Z') / 500)`,
+  )
   expect(codes).toEqual([])
 })
 
@@ -147,7 +194,8 @@ test('frequency: one silent minute of five', async () => {
   const database = await createTestDatabase()
   const entries = soundMarket(['BTCUSDT', 'ETHUSDT']).filter(
     ({ payload, ts_ingest }) =>
-      !payload.includes('ethusdt@bookTicker') || Math.abs(ts_ingest / 1_000 - START_MS - 190_000) > 50_000,
+      !payload.includes('ethusdt@bookTicker') ||
+      Math.abs(ts_ingest / 1_000 - START_MS - 190_000) > 50_000,
   )
   await ingest(database, [...entries, markPrice('BTCUSDT', 0)])
   const report = await validate(database.pool, NOW_MS)
@@ -184,6 +232,12 @@ test('the job writes its findings to the log of a successful run', async () => {
      from marketdata.job_runs, jsonb_array_elements(log_lines) as line`,
   )
   expect(rows).toEqual([
-    { status: 'done', row_count: String(row_count), code: 'price_not_positive', symbols: ['binance-futures BTCUSDT'], level: 'warn' },
+    {
+      status: 'done',
+      row_count: String(row_count),
+      code: 'price_not_positive',
+      symbols: ['binance-futures BTCUSDT'],
+      level: 'warn',
+    },
   ])
 })

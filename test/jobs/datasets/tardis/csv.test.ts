@@ -9,14 +9,22 @@ import { parseDay } from '#core/time.ts'
 import type { ColumnData } from '../../../../jobs/columns/columns.ts'
 import { RowChunk } from '../../../../jobs/columns/row-chunk.ts'
 import { createCsvFile } from '../../../../jobs/datasets/tardis/csv-file.ts'
-import { TARDIS_HEADERS, tardisFileName, tardisLines, type TardisKind } from '../../../../jobs/datasets/tardis/csv.ts'
+import {
+  TARDIS_HEADERS,
+  tardisFileName,
+  tardisLines,
+  type TardisKind,
+} from '../../../../jobs/datasets/tardis/csv.ts'
 import { LineBuffer, plainDecimal } from '../../../../jobs/datasets/tardis/line-buffer.ts'
 import { randomNumbers } from '../../features/random.ts'
 
 const dir = await mkdtemp(join(tmpdir(), 'booktape-csv-'))
 afterAll(() => rm(dir, { recursive: true }))
 
-function chunkOf(row_count: number, columns: Readonly<Record<string, (row: number) => number>>): RowChunk {
+function chunkOf(
+  row_count: number,
+  columns: Readonly<Record<string, (row: number) => number>>,
+): RowChunk {
   const data = Object.entries(columns).map(([name, value]): [string, ColumnData] => {
     const values = Float64Array.from({ length: row_count }, (_, row) => value(row))
     if (name !== 'is_buyer_maker') return [name, { kind: 'numbers', values, nulls: undefined }]
@@ -44,7 +52,9 @@ test('trades: names and order of the columns, whole microseconds, the taker’s 
     qty: (row) => (row === 0 ? 1e-8 : 0.001),
     is_buyer_maker: (row) => row,
   })
-  expect(TARDIS_HEADERS.trades).toBe('exchange,symbol,timestamp,local_timestamp,id,side,price,amount')
+  expect(TARDIS_HEADERS.trades).toBe(
+    'exchange,symbol,timestamp,local_timestamp,id,side,price,amount',
+  )
   expect(linesOf('trades', 'binance-futures', chunk)).toBe(
     'binance-futures,BTCUSDT,1723161600000001,1723161600004577,9007199254740991,buy,61800.2,0.00000001\n' +
       'binance-futures,BTCUSDT,1723161600000002,1723161600004578,9007199254740991,sell,61800.2,0.001\n',

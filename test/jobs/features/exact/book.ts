@@ -1,5 +1,13 @@
 /** The columns of the book, computed as rationals from lists of levels. */
-import { negated, product, ratio, rational, type Rational, sum, total } from '../../../core/rational.ts'
+import {
+  negated,
+  product,
+  ratio,
+  rational,
+  type Rational,
+  sum,
+  total,
+} from '../../../core/rational.ts'
 import { inUnits, ln, UNIT } from './logarithm.ts'
 import { applied, type Book, type Chain, type Market, type Side } from './market.ts'
 import { flow, integer, isLess, minus, type Row, share, type Top } from './quotes.ts'
@@ -31,11 +39,18 @@ function booksOf({ snapshot, updates }: Chain): readonly Levels[] {
 function exactly({ bids, asks }: Book): Pick<Levels, 'bids' | 'asks'> {
   // No column uses deeper levels.
   const exact = (sides: readonly Side[]): readonly Level[] =>
-    sides.slice(0, RANKS.length).map(({ price, qty }) => ({ price: rational(price), qty: rational(qty) }))
+    sides
+      .slice(0, RANKS.length)
+      .map(({ price, qty }) => ({ price: rational(price), qty: rational(qty) }))
   return { bids: exact(bids), asks: exact(asks) }
 }
 
-export function bookRows(market: Market, step_us: number, row_count: number, weights: readonly number[]): readonly Row[] {
+export function bookRows(
+  market: Market,
+  step_us: number,
+  row_count: number,
+  weights: readonly number[],
+): readonly Row[] {
   const chains = market.chains.map(booksOf)
   return Array.from({ length: row_count }, (_, row) => {
     const [start, end] = [row * step_us, (row + 1) * step_us]
@@ -112,7 +127,10 @@ function shownBy({ bids, asks }: Levels): Row {
   }
   const mid = ratio(sum(bids[0]!.price, asks[0]!.price), integer(2))
   const slopes: (Rational | undefined)[] = []
-  for (const [name, levels] of [['bid', bids], ['ask', asks]] as const) {
+  for (const [name, levels] of [
+    ['bid', bids],
+    ['ask', asks],
+  ] as const) {
     if (levels.length < 10) continue
     const best = levels.slice(0, 10)
     const largest = best.reduce((a, b) => (isLess(a.qty, b.qty) ? b : a))
@@ -134,14 +152,22 @@ function shownBy({ bids, asks }: Levels): Row {
 }
 
 /** In units of 2^-400; undefined if a divisor is 0. */
-function naesSkjeltorp(mid: Rational, best: readonly Level[], volumes: readonly Rational[]): Rational | undefined {
+function naesSkjeltorp(
+  mid: Rational,
+  best: readonly Level[],
+  volumes: readonly Rational[],
+): Rational | undefined {
   const logs = volumes.map(({ top, bottom }) => ln(top, bottom))
   const prices = [mid, ...best.map(({ price }) => price)]
   const part = (top: bigint, from: Rational, to: Rational): bigint => {
     const distance = ratio(absolute(minus(to, from)), from)
     return (top * distance.bottom) / distance.top
   }
-  if (logs.slice(0, 9).includes(0n) || prices[0]!.top * prices[1]!.bottom === prices[1]!.top * prices[0]!.bottom) return undefined
+  if (
+    logs.slice(0, 9).includes(0n) ||
+    prices[0]!.top * prices[1]!.bottom === prices[1]!.top * prices[0]!.bottom
+  )
+    return undefined
   let sum_of_parts = part(logs[0]!, prices[0]!, prices[1]!)
   for (let k = 0; k < 9; k++) {
     const growth = ((logs[k + 1]! - logs[k]!) * UNIT) / logs[k]!

@@ -4,7 +4,11 @@ import type { Feature } from '#core/features.ts'
 import { micros, SECOND_US } from '#core/time.ts'
 import type { DayReader, DaySymbol } from '../../../../jobs/day/events.ts'
 import type { Fit } from '../../../../jobs/features/fit/fit.ts'
-import { buildSymbolDay, type SymbolDay, type SymbolTask } from '../../../../jobs/features/symbol-day.ts'
+import {
+  buildSymbolDay,
+  type SymbolDay,
+  type SymbolTask,
+} from '../../../../jobs/features/symbol-day.ts'
 import { isNearest } from '../../../core/rational.ts'
 import { randomNumbers } from '../random.ts'
 import { bookRows } from './book.ts'
@@ -13,8 +17,10 @@ import { liquidationRow, markRow, quoteRows, type Row, tradeRows } from './quote
 import { labelRows, vpinRows, windowRows } from './windows.ts'
 
 const CHANNELS = ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'] as const
-const column = <T>(rows: readonly T[], pick: (row: T) => number): Float64Array => Float64Array.from(rows, pick)
-const bit = <T>(rows: readonly T[], pick: (row: T) => boolean): Uint8Array => Uint8Array.from(rows, (row) => (pick(row) ? 1 : 0))
+const column = <T>(rows: readonly T[], pick: (row: T) => number): Float64Array =>
+  Float64Array.from(rows, pick)
+const bit = <T>(rows: readonly T[], pick: (row: T) => boolean): Uint8Array =>
+  Uint8Array.from(rows, (row) => (pick(row) ? 1 : 0))
 
 function readerOf(market: Market): DayReader {
   const once = async function* <T>(chunk: T): AsyncGenerator<T> {
@@ -128,7 +134,9 @@ export function randomFit(seed: number, market: Market, largest_qty: number) {
   return {
     stoikov: {
       spread_unit: Number(market.tick),
-      g: Array.from({ length: 50 }, (_, i) => (i % 11 === 3 ? null : (random() - 0.5) * Number(market.tick))),
+      g: Array.from({ length: 50 }, (_, i) =>
+        i % 11 === 3 ? null : (random() - 0.5) * Number(market.tick),
+      ),
     },
     ofi_weights: Array.from({ length: 10 }, () => random() / 10 - 0.01),
     vpin: {
@@ -145,7 +153,8 @@ export function secondsOf(market: Market, fit: ReturnType<typeof randomFit>) {
   const { seconds } = market
   const quotes = quoteRows(market, SECOND_US, seconds, fit.stoikov)
   const trades = tradeRows(market, SECOND_US, seconds)
-  const everyRow = <T>(make: (row: number) => T): readonly T[] => Array.from({ length: seconds }, (_, row) => make(row))
+  const everyRow = <T>(make: (row: number) => T): readonly T[] =>
+    Array.from({ length: seconds }, (_, row) => make(row))
   const parts = [
     quotes.map(({ columns }) => columns),
     market.trades.length === 0 ? [] : trades.map(({ columns }) => columns),
@@ -165,7 +174,9 @@ export function expectExact(
   rows: readonly Row[],
   registry: readonly Feature[],
 ): Readonly<Record<string, number>> {
-  const names = registry.map(({ name }) => name).filter((name) => !['ts', 'exchange', 'symbol'].includes(name))
+  const names = registry
+    .map(({ name }) => name)
+    .filter((name) => !['ts', 'exchange', 'symbol'].includes(name))
   const counts: Record<string, number> = {}
   for (const name of names) {
     const values = found[name]
@@ -180,7 +191,10 @@ export function expectExact(
       }
       known_count += 1
       const is_right = !Number.isNaN(value) && isNearest(value, expected[name])
-      if (!is_right) expect.fail(`${name} of row ${row} is ${value}, not the double nearest to ${approximate(expected[name])}`)
+      if (!is_right)
+        expect.fail(
+          `${name} of row ${row} is ${value}, not the double nearest to ${approximate(expected[name])}`,
+        )
     }
     counts[name] = known_count
   }
@@ -191,4 +205,3 @@ function approximate({ top, bottom }: { readonly top: bigint; readonly bottom: b
   const scaled = (top * 10n ** 40n) / bottom
   return `${scaled}e-40`
 }
-

@@ -15,16 +15,37 @@ const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const SECONDS = 420
 
 const SCALES: Readonly<Record<string, Scales>> = {
-  'ticks of 0.1, lots of 0.001': { price_digits: 1, first_price: 618_003, qty_digits: 3, qty_max: 30_000 },
-  'a price of 0.0000123456, whole lots': { price_digits: 10, first_price: 123_456, qty_digits: 0, qty_max: 9e8 },
-  'lots of 1e-12, in quantities of 15 digits': { price_digits: 2, first_price: 181_234, qty_digits: 12, qty_max: 9e14 },
-  'a price near 1, quantities around 1': { price_digits: 5, first_price: 100_003, qty_digits: 8, qty_max: 2e8 },
+  'ticks of 0.1, lots of 0.001': {
+    price_digits: 1,
+    first_price: 618_003,
+    qty_digits: 3,
+    qty_max: 30_000,
+  },
+  'a price of 0.0000123456, whole lots': {
+    price_digits: 10,
+    first_price: 123_456,
+    qty_digits: 0,
+    qty_max: 9e8,
+  },
+  'lots of 1e-12, in quantities of 15 digits': {
+    price_digits: 2,
+    first_price: 181_234,
+    qty_digits: 12,
+    qty_max: 9e14,
+  },
+  'a price near 1, quantities around 1': {
+    price_digits: 5,
+    first_price: 100_003,
+    qty_digits: 8,
+    qty_max: 2e8,
+  },
 }
 
 const largestQty = ({ qty_max, qty_digits }: Scales): number => qty_max / 10 ** qty_digits
 
 function everyColumn(counts: Readonly<Record<string, number>>): void {
-  for (const [name, count] of Object.entries(counts)) expect(count, `rows with ${name}`).toBeGreaterThan(20)
+  for (const [name, count] of Object.entries(counts))
+    expect(count, `rows with ${name}`).toBeGreaterThan(20)
 }
 
 for (const [index, [name, scales]] of Object.entries(SCALES).entries()) {
@@ -47,7 +68,11 @@ for (const [index, [name, scales]] of Object.entries(SCALES).entries()) {
     const quotes = quoteRows(market, step_us, row_count, fit.stoikov)
     const trades = tradeRows(market, step_us, row_count)
     const books = bookRows(market, step_us, row_count, fit.ofi_weights)
-    const rows = quotes.map(({ columns }, row) => ({ ...columns, ...trades[row]!.columns, ...books[row] }))
+    const rows = quotes.map(({ columns }, row) => ({
+      ...columns,
+      ...trades[row]!.columns,
+      ...books[row],
+    }))
     everyColumn(expectExact(day.columns, rows, FEATURES_100MS))
     expect(rows).toHaveLength(row_count)
   })

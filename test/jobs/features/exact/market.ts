@@ -78,15 +78,23 @@ export function randomMarket(seed: number, seconds: number, scales: Scales): Mar
   const random = randomNumbers(seed)
   const below = (end: number): number => Math.floor(random() * end)
   const price = (units: number): string => decimalText(units, scales.price_digits)
-  const qty = (): string => decimalText(1 + below(below(3) === 0 ? 40 : scales.qty_max), scales.qty_digits)
+  const qty = (): string =>
+    decimalText(1 + below(below(3) === 0 ? 40 : scales.qty_max), scales.qty_digits)
   const side = (units: number): Side => ({ price: price(units), qty: qty() })
   let at = scales.first_price
   const walk = (): number => (at = Math.max(60, at + below(7) - 3))
   const times = (count: number, from_s: number, to_s: number): readonly number[] =>
-    [...new Set(Array.from({ length: count }, () => 2 * Math.floor((from_s + random() * (to_s - from_s)) * 5e5)))]
-      .toSorted((a, b) => a - b)
+    [
+      ...new Set(
+        Array.from(
+          { length: count },
+          () => 2 * Math.floor((from_s + random() * (to_s - from_s)) * 5e5),
+        ),
+      ),
+    ].toSorted((a, b) => a - b)
   // Gaps are at odd microseconds: between two events.
-  const odd = (second: number): ReturnType<typeof micros> => micros(2 * Math.floor(second * 5e5) + 1)
+  const odd = (second: number): ReturnType<typeof micros> =>
+    micros(2 * Math.floor(second * 5e5) + 1)
   const gap = (from_s: number, length_s: number, repaired = false): StreamGap => ({
     from_ts: odd(from_s),
     to_ts: odd(from_s + length_s),
@@ -96,25 +104,36 @@ export function randomMarket(seed: number, seconds: number, scales: Scales): Mar
     repaired,
   })
   const busy = times(seconds, 0, seconds * 0.6)
-  const quotes = [...busy, ...times(Math.floor(seconds / 2), seconds * 0.6, seconds)].map((ts): Quote => {
-    const bid = walk()
-    const ask = bid + (below(30) === 0 ? -1 - below(3) : below(30) === 0 ? 0 : 1 + below(4))
-    // Not while windows of several minutes fill.
-    const missing = ts > seconds * 7.6e5 ? below(20) : -1
-    return { ts, bid: missing === 0 ? undefined : side(bid), ask: missing === 1 ? undefined : side(ask) }
-  })
-  const trades = times(Math.floor(seconds * 1.5), 0, seconds).map(
-    (ts): Trade => ({ ts, price: price(walk()), qty: qty(), is_sell: below(2) === 0 }),
+  const quotes = [...busy, ...times(Math.floor(seconds / 2), seconds * 0.6, seconds)].map(
+    (ts): Quote => {
+      const bid = walk()
+      const ask = bid + (below(30) === 0 ? -1 - below(3) : below(30) === 0 ? 0 : 1 + below(4))
+      // Not while windows of several minutes fill.
+      const missing = ts > seconds * 7.6e5 ? below(20) : -1
+      return {
+        ts,
+        bid: missing === 0 ? undefined : side(bid),
+        ask: missing === 1 ? undefined : side(ask),
+      }
+    },
   )
+  const trades = times(Math.floor(seconds * 1.5), 0, seconds).map((ts): Trade => ({
+    ts,
+    price: price(walk()),
+    qty: qty(),
+    is_sell: below(2) === 0,
+  }))
   const marks = times(Math.floor(seconds / 3), 5, seconds).map((ts): Mark => ({
     ts,
     mark: decimalText(walk() * 10 + below(10), scales.price_digits + 1),
     index: below(9) === 0 ? undefined : price(walk()),
     funding: below(9) === 0 ? undefined : `-0.0000${below(999)}`,
   }))
-  const liquidations = times(20, 0, seconds).map(
-    (ts): Liquidation => ({ ts, qty: qty(), is_buy: below(2) === 0 }),
-  )
+  const liquidations = times(20, 0, seconds).map((ts): Liquidation => ({
+    ts,
+    qty: qty(),
+    is_buy: below(2) === 0,
+  }))
   const chains = [
     chain(times(seconds, 3, seconds * 0.5)),
     chain(times(Math.floor(seconds / 2), seconds * 0.55, seconds - 1)),
@@ -144,12 +163,19 @@ export function randomMarket(seed: number, seconds: number, scales: Scales): Mar
     let is_thin = false
     const updates = moments.map((ts) => {
       if (below(15) === 0) is_thin = !is_thin
-      const change = (side_levels: readonly Side[], other: readonly Side[], sign: 1 | -1): readonly Side[] => {
+      const change = (
+        side_levels: readonly Side[],
+        other: readonly Side[],
+        sign: 1 | -1,
+      ): readonly Side[] => {
         const old = side_levels[below(Math.min(10, side_levels.length))]!
-        const does_go = is_thin ? side_levels.length > 4 && below(2) === 0 : side_levels.length > 10 && below(3) === 0
+        const does_go = is_thin
+          ? side_levels.length > 4 && below(2) === 0
+          : side_levels.length > 10 && below(3) === 0
         const changes: Side[] = [{ price: old.price, qty: does_go ? '0' : qty() }]
         if (side_levels.length >= 13 || (is_thin && below(3) > 0)) return changes
-        const unitsOf = (level: Side): number => Math.round(Number(level.price) * 10 ** scales.price_digits)
+        const unitsOf = (level: Side): number =>
+          Math.round(Number(level.price) * 10 ** scales.price_digits)
         const inner = unitsOf(side_levels[0]!) - sign
         const has_room = sign * (inner - unitsOf(other[0]!)) > 0 && below(2) === 0
         changes.push(side(has_room ? inner : unitsOf(side_levels.at(-1)!) + sign * (1 + below(2))))

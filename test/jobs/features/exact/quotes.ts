@@ -1,7 +1,15 @@
 /** The columns of best quotes and trades as rationals, row by row as docs/features.md says. */
 import type { StreamGap } from '../../../../jobs/day/gaps.ts'
 import type { StoikovTable } from '../../../../jobs/features/fit/stoikov.ts'
-import { negated, product, ratio, rational, type Rational, sum, total } from '../../../core/rational.ts'
+import {
+  negated,
+  product,
+  ratio,
+  rational,
+  type Rational,
+  sum,
+  total,
+} from '../../../core/rational.ts'
 import type { Market, Quote, Trade } from './market.ts'
 
 /** Undefined is null. */
@@ -11,7 +19,8 @@ export const integer = (value: number): Rational => rational(String(value))
 export const minus = (a: Rational, b: Rational): Rational => sum(a, negated(b))
 export const isLess = (a: Rational, b: Rational): boolean => a.top * b.bottom < b.top * a.bottom
 /** a / b; undefined if b is 0. */
-export const share = (a: Rational, b: Rational): Rational | undefined => (b.top === 0n ? undefined : ratio(a, b))
+export const share = (a: Rational, b: Rational): Rational | undefined =>
+  b.top === 0n ? undefined : ratio(a, b)
 const HALF = rational('0.5')
 
 export interface Top {
@@ -51,8 +60,15 @@ export function flow(before: Top, now: Top): Rational {
   return total(parts)
 }
 
-export function quoteRows(market: Market, step_us: number, row_count: number, stoikov: StoikovTable): readonly QuoteRow[] {
-  const cuts = market.quote_gaps.filter((gap) => !gap.repaired).flatMap((gap) => [gap.from_ts, gap.to_ts])
+export function quoteRows(
+  market: Market,
+  step_us: number,
+  row_count: number,
+  stoikov: StoikovTable,
+): readonly QuoteRow[] {
+  const cuts = market.quote_gaps
+    .filter((gap) => !gap.repaired)
+    .flatMap((gap) => [gap.from_ts, gap.to_ts])
   const events = [
     ...market.quotes.map((quote) => ({ ts: quote.ts, quote })),
     ...cuts.map((ts) => ({ ts: ts as number, quote: undefined })),
@@ -115,8 +131,11 @@ function rowOf(
     best_ask: last?.ask && rational(last.ask.price),
     ask_qty: last?.ask && rational(last.ask.qty),
     spread: top && spreadOf(top),
-    spread_mean: top && (spreads.length === 0 ? spreadOf(top) : share(total(spreads), integer(spreads.length))),
-    weighted_mid: top && share(sum(product(top.ask, top.bid_qty), product(top.bid, top.ask_qty)), depth!),
+    spread_mean:
+      top &&
+      (spreads.length === 0 ? spreadOf(top) : share(total(spreads), integer(spreads.length))),
+    weighted_mid:
+      top && share(sum(product(top.ask, top.bid_qty), product(top.bid, top.ask_qty)), depth!),
     i1: top && share(minus(top.bid_qty, top.ask_qty), depth!),
     ofi,
     quote_count: last && integer(count),
@@ -147,13 +166,17 @@ export interface TradeRow {
 /** Whether an open gap touches a row. */
 export function isBlind(gaps: readonly StreamGap[], step_us: number, row: number): boolean {
   return gaps.some(
-    (gap) => !gap.repaired && Math.floor(gap.from_ts / step_us) <= row && row <= Math.floor(gap.to_ts / step_us),
+    (gap) =>
+      !gap.repaired &&
+      Math.floor(gap.from_ts / step_us) <= row &&
+      row <= Math.floor(gap.to_ts / step_us),
   )
 }
 
 export function tradeRows(market: Market, step_us: number, row_count: number): readonly TradeRow[] {
   return Array.from({ length: row_count }, (_, row) => {
-    if (isBlind(market.trade_gaps, step_us, row)) return { columns: {}, bought: undefined, sold: undefined }
+    if (isBlind(market.trade_gaps, step_us, row))
+      return { columns: {}, bought: undefined, sold: undefined }
     const trades = market.trades.filter(({ ts }) => Math.floor(ts / step_us) === row)
     const columns = tradeColumns(trades)
     return { columns, bought: columns['buy_volume'], sold: columns['sell_volume'] }

@@ -53,7 +53,9 @@ function read(folder: string): ReadonlyMap<string, Received> {
     symbols.set(symbol, known)
     return known
   }
-  const text = gunzipSync(readFileSync(join(FEEDS_DIR ?? '', folder, 'feed.ndjson.gz'))).toString('utf8')
+  const text = gunzipSync(readFileSync(join(FEEDS_DIR ?? '', folder, 'feed.ndjson.gz'))).toString(
+    'utf8',
+  )
   for (const line of text.split('\n').filter(Boolean)) {
     const entry = JSON.parse(line) as { t: string; path?: string; data: string }
     if (entry.t === 'rest') {
@@ -77,7 +79,8 @@ function read(folder: string): ReadonlyMap<string, Received> {
   return symbols
 }
 
-const sideOf = (price: string, qty: string): Side | undefined => (Number(qty) > 0 ? { price, qty } : undefined)
+const sideOf = (price: string, qty: string): Side | undefined =>
+  Number(qty) > 0 ? { price, qty } : undefined
 
 /** A level with quantity 0 leaves the book. */
 const sidesOf = (levels: Texts): readonly Side[] =>
@@ -89,9 +92,14 @@ const bookOf = (bids: Texts, asks: Texts): Book => ({ bids: sidesOf(bids), asks:
 function marketOf({ quotes, trades, diffs, snapshot }: Received): Market {
   const chain = chainOf(diffs, snapshot)
   const ordered = quotes.toSorted((a, b) => a.ts - b.ts || a.update_id - b.update_id)
-  const first = Math.min(...[ordered[0], trades[0], chain.updates[0]].map((event) => event?.ts ?? Infinity))
+  const first = Math.min(
+    ...[ordered[0], trades[0], chain.updates[0]].map((event) => event?.ts ?? Infinity),
+  )
   const start = Math.floor(first / SECOND_US) * SECOND_US
-  const end = Math.min((Math.floor(start / DAY_US) + 1) * DAY_US, Math.max(...trades.map(({ ts }) => ts)))
+  const end = Math.min(
+    (Math.floor(start / DAY_US) + 1) * DAY_US,
+    Math.max(...trades.map(({ ts }) => ts)),
+  )
   const seconds = Math.floor((end - start) / SECOND_US)
   const within = <T extends { readonly ts: number }>(events: readonly T[]): readonly T[] =>
     events
@@ -140,14 +148,19 @@ for (const [folder, unrecorded] of [
       const totals: Record<string, number> = {}
       for (const received of read(folder).values()) {
         const market = marketOf(received)
-        const fit = randomFit(SEED, market, Math.max(...market.trades.map(({ qty }) => Number(qty))))
+        const fit = randomFit(
+          SEED,
+          market,
+          Math.max(...market.trades.map(({ qty }) => Number(qty))),
+        )
         const day = await build(market, 'features_1s', fit)
         const { rows, labels } = secondsOf(market, fit)
         const counts = {
           ...expectExact(day.columns, rows, FEATURES_1S),
           ...expectExact(day.labels!, labels, LABELS_1S),
         }
-        for (const [name, count] of Object.entries(counts)) totals[name] = (totals[name] ?? 0) + count
+        for (const [name, count] of Object.entries(counts))
+          totals[name] = (totals[name] ?? 0) + count
       }
       for (const [name, count] of Object.entries(totals)) {
         const is_recorded = !unrecorded.some((names) => names.test(name))

@@ -12,7 +12,10 @@ function totalOf(values: readonly (Rational | undefined)[]): Rational | undefine
   return values.every((value) => value !== undefined) ? total(values) : undefined
 }
 
-export function windowRows(quotes: readonly QuoteRow[], trades: readonly TradeRow[]): readonly Row[] {
+export function windowRows(
+  quotes: readonly QuoteRow[],
+  trades: readonly TradeRow[],
+): readonly Row[] {
   const returns = quotes.map(({ mid, is_cut }, row) => {
     const before = quotes[row - 1]?.mid
     return mid === undefined || before === undefined || is_cut ? undefined : logOf(mid, before)
@@ -25,8 +28,11 @@ export function windowRows(quotes: readonly QuoteRow[], trades: readonly TradeRo
     return product(absolute(both), inUnits(PI / 2n))
   })
   const uncut = quotes.map(({ ofi, is_cut }) => (is_cut ? undefined : ofi))
-  const over = (values: readonly (Rational | undefined)[], row: number, count: number): Rational | undefined =>
-    totalOf(rowsBefore(row, count).map((at) => values[at]))
+  const over = (
+    values: readonly (Rational | undefined)[],
+    row: number,
+    count: number,
+  ): Rational | undefined => totalOf(rowsBefore(row, count).map((at) => values[at]))
   return quotes.map((_, row) => ({
     ofi_2s: over(uncut, row, 2),
     ofi_3s: over(uncut, row, 3),
@@ -65,7 +71,10 @@ export function labelRows(quotes: readonly QuoteRow[]): readonly Row[] {
         const between = rowsBefore(row + seconds, seconds).map((at) => quotes[at])
         const is_known =
           mid !== undefined && between.every((quote) => quote?.mid !== undefined && !quote.is_cut)
-        return [`forward_log_return_${seconds}s`, is_known ? logOf(between.at(-1)!.mid!, mid) : undefined]
+        return [
+          `forward_log_return_${seconds}s`,
+          is_known ? logOf(between.at(-1)!.mid!, mid) : undefined,
+        ]
       }),
     ),
   )
@@ -119,4 +128,3 @@ function reduced({ top, bottom }: Rational): Rational {
   while (b !== 0n) [a, b] = [b, a % b]
   return { top: top / a, bottom: bottom / a }
 }
-
