@@ -143,11 +143,13 @@ for (const [program, folders] of Object.entries(FOLDERS)) {
     const wrong = parts.flatMap((file) => {
       const folder = folderIn(program, file)!
       const allowed = folders[folder]
-      if (allowed === undefined) return [`${program}/${folder} has no arrows yet: add it to FOLDERS`]
+      if (allowed === undefined)
+        return [`${program}/${folder} has no arrows yet: add it to FOLDERS`]
       return importsOf(file).flatMap(({ target }) => {
         const other = target === undefined ? undefined : folderIn(program, target)
         if (other === undefined || other === folder || allowed.includes(other)) return []
-        if (OF_EVERY_PART.includes(target!) || OF_THE_ROOT.includes(`${file} -> ${target}`)) return []
+        if (OF_EVERY_PART.includes(target!) || OF_THE_ROOT.includes(`${file} -> ${target}`))
+          return []
         const names = allowed.join(', ') || 'nothing'
         return [`${file} imports ${target}; of ${program}/ it may import ${names}`]
       })

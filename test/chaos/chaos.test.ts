@@ -8,12 +8,21 @@ test('a plan depends only on its seed, uses every kind before any repeats, and l
   const plan = planFaults(7, run_ms)
   expect(planFaults(7, run_ms)).toEqual(plan)
   expect(planFaults(8, run_ms)).not.toEqual(plan)
-  for (const name of ['ingestor_kill', 'postgres_kill', 'postgres_freeze', 'tape_full', 'silence_of_quotes', 'cut']) {
+  for (const name of [
+    'ingestor_kill',
+    'postgres_kill',
+    'postgres_freeze',
+    'tape_full',
+    'silence_of_quotes',
+    'cut',
+  ]) {
     expect(plan.filter((planned) => planned.name === name).length, name).toBeGreaterThan(1)
   }
   expect(plan.filter(({ fault }) => fault.kind === 'operator')).toEqual([])
   const steered = planFaults(7, run_ms, true).map((planned) => planned.name)
-  expect(steered).toEqual(expect.arrayContaining(['scale', 'scale_and_kill', 'pause', 'pause_and_kill', 'tape_full']))
+  expect(steered).toEqual(
+    expect.arrayContaining(['scale', 'scale_and_kill', 'pause', 'pause_and_kill', 'tape_full']),
+  )
   for (const { at_ms, fault } of plan) expect(at_ms + fault.away_ms).toBeLessThanOrEqual(run_ms)
 })
 
@@ -29,7 +38,17 @@ test('200 symbols at 5,000 events/s with books, marks and liquidations, and proc
   expect(report.complaints, report.examples.join('\n')).toEqual([])
   expect(report.events_per_s).toBeGreaterThan(5_000)
   const names = report.faults.map((fault) => fault.name)
-  const expected = ['ingestor_kill', 'postgres_kill', 'postgres_freeze', 'cut', 'drop', 'drop_of_changes', 'silence', 'corrupt', 'duplicate']
+  const expected = [
+    'ingestor_kill',
+    'postgres_kill',
+    'postgres_freeze',
+    'cut',
+    'drop',
+    'drop_of_changes',
+    'silence',
+    'corrupt',
+    'duplicate',
+  ]
   expect(names).toEqual(expect.arrayContaining(expected))
   expect(report.gaps).toBeGreaterThan(100)
   expect(report.undelivered).toBeGreaterThan(1_000)

@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Client, withClient } from '#core/node/pool.ts'
-import { corruptPayload, withIdsOutOfRange, withUnknownFields } from '../../infra/local/exchange/faults/malformed-frames.ts'
+import {
+  corruptPayload,
+  withIdsOutOfRange,
+  withUnknownFields,
+} from '../../infra/local/exchange/faults/malformed-frames.ts'
 import type { Outcome } from '../../infra/local/exchange/truth-log.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { check, complaints, type Verdict } from './checker.ts'
@@ -40,25 +44,34 @@ const liquidation = (ms: number, outcome: Outcome = 'sent'): Sent => ({
   payload: `{"e":"forceOrder","E":${HOUR_MS + ms + 1},"o":{"s":"BTCUSDT","S":"SELL","q":"1","p":"100.10","ap":"100.00","z":"1","T":${HOUR_MS + ms}}}`,
 })
 
-const ROWS: readonly (readonly [table: string, columns: string, values: (id: number) => string])[] = [
-  ['book_ticker', 'update_id, best_bid, best_ask, bid_qty, ask_qty', (id) => `${id}, 100.10, 100.20, 1.5, 2`],
+const ROWS: readonly (readonly [table: string, columns: string, values: (id: number) => string])[] =
   [
-    'trades',
-    'agg_trade_id, price, qty, non_rpi_qty, first_trade_id, last_trade_id, is_buyer_maker',
-    (id) => `${id}, 100.10, 0.5, 0.5, ${id}, ${id}, true`,
-  ],
-  [
-    'depth_events',
-    'final_update_id, first_update_id, prev_final_update_id, bids, asks, depth_kind',
-    (id) => `${id}, ${id}, ${id - 1}, '{{100.10,1}}', '{}', 'diff'`,
-  ],
-  [
-    'mark_price',
-    'mark_price, index_price, settle_price, funding_rate, next_funding_at',
-    () => `100.10, 100.12, 100.11, 0.0001, ${at(3_600_000)}`,
-  ],
-  ['liquidations', 'side, price, qty, average_price, filled_qty', () => "'sell', 100.10, 1, 100.00, 1"],
-]
+    [
+      'book_ticker',
+      'update_id, best_bid, best_ask, bid_qty, ask_qty',
+      (id) => `${id}, 100.10, 100.20, 1.5, 2`,
+    ],
+    [
+      'trades',
+      'agg_trade_id, price, qty, non_rpi_qty, first_trade_id, last_trade_id, is_buyer_maker',
+      (id) => `${id}, 100.10, 0.5, 0.5, ${id}, ${id}, true`,
+    ],
+    [
+      'depth_events',
+      'final_update_id, first_update_id, prev_final_update_id, bids, asks, depth_kind',
+      (id) => `${id}, ${id}, ${id - 1}, '{{100.10,1}}', '{}', 'diff'`,
+    ],
+    [
+      'mark_price',
+      'mark_price, index_price, settle_price, funding_rate, next_funding_at',
+      () => `100.10, 100.12, 100.11, 0.0001, ${at(3_600_000)}`,
+    ],
+    [
+      'liquidations',
+      'side, price, qty, average_price, filled_qty',
+      () => "'sell', 100.10, 1, 100.00, 1",
+    ],
+  ]
 
 async function store(client: Client, table: string, id: number): Promise<void> {
   const [, columns, values] = ROWS.find(([name]) => name === table)!
@@ -67,7 +80,9 @@ async function store(client: Client, table: string, id: number): Promise<void> {
 }
 
 async function hole(client: Client, channel: string, from: number, to: number): Promise<void> {
-  const ids = ['book_ticker', 'trades', 'depth_events'].includes(channel) ? `${from}, ${to}` : 'null, null'
+  const ids = ['book_ticker', 'trades', 'depth_events'].includes(channel)
+    ? `${from}, ${to}`
+    : 'null, null'
   await client.query(`insert into marketdata.gaps (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at)
     select id, '${channel}', ${at(from)}, ${at(to)}, ${ids}, 'rejected', now() from marketdata.symbols`)
 }
@@ -82,14 +97,25 @@ async function verdictOf(
   const dir = mkdtempSync(join(tmpdir(), 'booktape-checker-'))
   try {
     const truth_file = join(dir, 'truth.ndjson')
-    writeFileSync(truth_file, truth.map(({ outcome, payload }) => `{"outcome":"${outcome}","data":${payload}}\n`).join(''))
+    writeFileSync(
+      truth_file,
+      truth.map(({ outcome, payload }) => `{"outcome":"${outcome}","data":${payload}}\n`).join(''),
+    )
     return await withClient(pool, async (client) => {
-      await client.query("insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT')")
+      await client.query(
+        "insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT')",
+      )
       for (const [table] of ROWS) {
-        await client.query(`create table if not exists marketdata.${table}_p partition of marketdata.${table} default`)
+        await client.query(
+          `create table if not exists marketdata.${table}_p partition of marketdata.${table} default`,
+        )
       }
       await fill(client)
-      await loadEvidence(client, truth_file, tape.map((payload) => Buffer.from(`{"stream":"s","data":${payload}}`)))
+      await loadEvidence(
+        client,
+        truth_file,
+        tape.map((payload) => Buffer.from(`{"stream":"s","data":${payload}}`)),
+      )
       return check(client)
     })
   } finally {
@@ -145,7 +171,13 @@ test('every kind of fault is counted separately and shown with its stream, id, t
   const tape = [truth[0]!, truth[1]!, truth[4]!, marks[0]!, marks[2]!].map(({ payload }) => payload)
   const verdict = await verdictOf(
     [...truth, quote(6, 'no_socket'), quote(7, 'no_socket'), ...trades, ...marks],
-    [...tape, withIdsOutOfRange(marks[1]!.payload), quote(9).payload, trade(2).payload, trade(4).payload.replace('"0.5"', '"0.6"')],
+    [
+      ...tape,
+      withIdsOutOfRange(marks[1]!.payload),
+      quote(9).payload,
+      trade(2).payload,
+      trade(4).payload.replace('"0.5"', '"0.6"'),
+    ],
     async (client) => {
       // 2 is received but lost, 3 is lost, 4 is altered and also has no frame on the tape.
       for (const id of [1, 4, 5, 8]) await store(client, 'book_ticker', id)
@@ -161,8 +193,16 @@ test('every kind of fault is counted separately and shown with its stream, id, t
     },
   )
   expect(verdict).toMatchObject({
-    lost: 3, unledgered: 1, received_lost: 1, mangled: 2, duplicated: 1, altered: 2, invented: 1,
-    unreceived: 3, unrefilled: 2, falsely_repaired: 1,
+    lost: 3,
+    unledgered: 1,
+    received_lost: 1,
+    mangled: 2,
+    duplicated: 1,
+    altered: 2,
+    invented: 1,
+    unreceived: 3,
+    unrefilled: 2,
+    falsely_repaired: 1,
   })
   const text = verdict.examples.join('\n')
   for (const example of [
@@ -174,7 +214,12 @@ test('every kind of fault is counted separately and shown with its stream, id, t
     'altered: BTCUSDT book_ticker 4 of',
     'invented: BTCUSDT book_ticker 8 of an unknown time, never sent',
     'unrefilled: BTCUSDT trades 4 of',
-  ]) expect(text).toContain(example)
-  expect(text).toMatch(/unreceived: BTCUSDT mark_price \d+ of 2026-03-01 12:00:00.002, outcome out_of_range/)
-  expect(text).toMatch(/falsely_repaired: BTCUSDT trades 3 of .*, outcome drop, in gap \d+ \(rejected, from .*, closed\)/)
+  ])
+    expect(text).toContain(example)
+  expect(text).toMatch(
+    /unreceived: BTCUSDT mark_price \d+ of 2026-03-01 12:00:00.002, outcome out_of_range/,
+  )
+  expect(text).toMatch(
+    /falsely_repaired: BTCUSDT trades 3 of .*, outcome drop, in gap \d+ \(rejected, from .*, closed\)/,
+  )
 })

@@ -54,7 +54,9 @@ type Figures = Omit<Verdict, Finding | 'examples'>
 export async function check(client: Client): Promise<Verdict> {
   await client.query(MISSING)
   for (const [kind, { select }] of Object.entries(FINDINGS)) {
-    await client.query(`insert into chaos.finding select '${kind}', symbol, channel, id from (${select}) found`)
+    await client.query(
+      `insert into chaos.finding select '${kind}', symbol, channel, id from (${select}) found`,
+    )
   }
   const figures = await client.query<Figures>(FIGURES)
   const found = await client.query<{ counts: Partial<Record<Finding, number>> }>(COUNTS)
@@ -169,9 +171,10 @@ const FINDINGS = {
   Record<keyof Verdict, { readonly select: string; readonly complaint: string | null }>
 >
 
-const NONE_FOUND = Object.fromEntries(
-  Object.keys(FINDINGS).map((kind) => [kind, 0]),
-) as Record<Finding, number>
+const NONE_FOUND = Object.fromEntries(Object.keys(FINDINGS).map((kind) => [kind, 0])) as Record<
+  Finding,
+  number
+>
 
 const COUNTS = `
   select coalesce(jsonb_object_agg(kind, finding_count), '{}') as counts

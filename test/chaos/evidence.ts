@@ -140,7 +140,9 @@ function* receivedRows(frames: Iterable<Buffer>): Generator<string> {
 
 /** A hash of the decimal text, so that no number is too large. */
 function digestOf({ ts_ms, facts }: Event): string {
-  return createHash('md5').update(`${ts_ms},${facts.join(',')}`).digest('base64')
+  return createHash('md5')
+    .update(`${ts_ms},${facts.join(',')}`)
+    .digest('base64')
 }
 
 interface Event {
@@ -176,7 +178,13 @@ interface Kind {
 const whole = (data: Fields): Fields => data
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  bookTicker: { channel: 'book_ticker', id: 'u', time: 'T', facts: ['b', 'B', 'a', 'A'], fieldsOf: whole },
+  bookTicker: {
+    channel: 'book_ticker',
+    id: 'u',
+    time: 'T',
+    facts: ['b', 'B', 'a', 'A'],
+    fieldsOf: whole,
+  },
   aggTrade: {
     channel: 'trades',
     id: 'a',
@@ -184,7 +192,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
     facts: ['p', 'q', 'nq', 'f', 'l', 'm'],
     fieldsOf: whole,
   },
-  depthUpdate: { channel: 'depth_events', id: 'u', time: 'T', facts: ['U', 'pu', 'b', 'a'], fieldsOf: whole },
+  depthUpdate: {
+    channel: 'depth_events',
+    id: 'u',
+    time: 'T',
+    facts: ['U', 'pu', 'b', 'a'],
+    fieldsOf: whole,
+  },
   markPriceUpdate: {
     channel: 'mark_price',
     id: 'E',

@@ -9,7 +9,12 @@ import { drain, within } from './limits.ts'
 test('an ingestor that crashes while it drains ends the run, with its exit and the end of its log', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'booktape-limits-'))
   const log_file = join(dir, 'ingestor.log')
-  const child = startChild({ name: 'ingestor', entry: 'test/chaos/crash-on-drain.ts', env: {}, log_file })
+  const child = startChild({
+    name: 'ingestor',
+    entry: 'test/chaos/crash-on-drain.ts',
+    env: {},
+    log_file,
+  })
   try {
     await child.ready
     const never = new Promise<void>(() => undefined)

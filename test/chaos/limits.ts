@@ -5,7 +5,11 @@ import type { Child } from '../../infra/local/child.ts'
 export const STEP_LIMIT_MS = 180_000
 
 /** The promise's value, or the error of `late` after `limit_ms`. */
-export async function within<T>(limit_ms: number, promise: Promise<T>, late: () => Error): Promise<T> {
+export async function within<T>(
+  limit_ms: number,
+  promise: Promise<T>,
+  late: () => Error,
+): Promise<T> {
   const expired = Promise.withResolvers<never>()
   const timer = setTimeout(() => expired.reject(late()), limit_ms)
   try {
@@ -19,7 +23,11 @@ export async function within<T>(limit_ms: number, promise: Promise<T>, late: () 
  * Sends the ingestor the request to commit everything received, and waits for `drained`. Throws if
  * the ingestor exits before that, because its successor does not know of the request.
  */
-export async function drain(child: Child, drained: Promise<void>, limit_ms = STEP_LIMIT_MS): Promise<void> {
+export async function drain(
+  child: Child,
+  drained: Promise<void>,
+  limit_ms = STEP_LIMIT_MS,
+): Promise<void> {
   const failure = (what: string): Error =>
     new Error(`The ${child.name} ${what}. Its log ends with:\n${child.logEnd()}`)
   const ended = child.ended.then((reason): never => {

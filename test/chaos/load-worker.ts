@@ -2,7 +2,9 @@
 import { fsyncSync, openSync, writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 
-export type LoadTask = { readonly kind: 'core' | 'memory' } | { readonly kind: 'disk'; readonly file: string }
+export type LoadTask =
+  | { readonly kind: 'core' | 'memory' }
+  | { readonly kind: 'disk'; readonly file: string }
 
 const CHUNK_BYTES = 4 * 1024 * 1024
 const FILE_CHUNKS = 16

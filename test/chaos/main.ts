@@ -17,11 +17,23 @@ interface Flags {
 const SEED_MAX = 2 ** 32
 
 await new Command('chaos')
-  .description('break everything at random under load, and compare what was sent with what is stored')
+  .description(
+    'break everything at random under load, and compare what was sent with what is stored',
+  )
   .option('--minutes <minutes>', 'duration of the faults', parseMinutes, 5)
-  .option('--seed <seed>', 'the same seed plans the same faults', wholeNumber(0, SEED_MAX), randomInt(SEED_MAX))
+  .option(
+    '--seed <seed>',
+    'the same seed plans the same faults',
+    wholeNumber(0, SEED_MAX),
+    randomInt(SEED_MAX),
+  )
   .option('--symbols <count>', 'symbols of the simulated exchange', wholeNumber(1, 200), 200)
-  .option('--events-per-s <rate>', 'frames per second over all symbols', wholeNumber(10, 100_000), 6_000)
+  .option(
+    '--events-per-s <rate>',
+    'frames per second over all symbols',
+    wholeNumber(10, 100_000),
+    6_000,
+  )
   .option('--load', 'keep every core, the memory and the disk busy')
   .option('--steer', 'an operator scales and pauses during the run')
   .option('--keep', 'keep the files of a run that fails')

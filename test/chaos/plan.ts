@@ -8,7 +8,11 @@
  * longer than the silence watch needs. There are no clock steps, because the programs read the
  * machine's clock, which a test cannot set.
  */
-import type { FaultAction, FrameFault, ConnectionFault } from '../../infra/local/exchange/faults/spec.ts'
+import type {
+  FaultAction,
+  FrameFault,
+  ConnectionFault,
+} from '../../infra/local/exchange/faults/spec.ts'
 import { createRandom } from '../../infra/local/exchange/sim/random.ts'
 
 export type Actor = 'ingestor' | 'postgres' | 'exchange'
@@ -18,12 +22,15 @@ export type Fault =
   | { readonly kind: 'ingestor_kill'; readonly away_ms: number }
   /** SIGSTOP and SIGCONT. */
   | { readonly kind: 'ingestor_freeze'; readonly away_ms: number }
-  | { readonly kind: 'postgres_stop' | 'postgres_kill' | 'postgres_freeze'; readonly away_ms: number }
+  | {
+      readonly kind: 'postgres_stop' | 'postgres_kill' | 'postgres_freeze'
+      readonly away_ms: number
+    }
   /** Postgres frozen and huge frames, until the tape's budget is used up and for `away_ms` more. */
   | { readonly kind: 'tape_full'; readonly away_ms: number }
   /**
-   * An operator asks for so many symbols, or for a pause, over the admin API; `then_kill`: kill -9 as
-   * soon as it is answered. After `away_ms` everything is wanted again.
+   * An operator asks for so many symbols, or for a pause, over the admin API; `then_kill`: kill -9
+   * as soon as it is answered. After `away_ms` everything is wanted again.
    */
   | {
       readonly kind: 'operator'
@@ -52,7 +59,11 @@ const QUOTE_SILENCE_MS = 40_000
 /** Shorter runs have no such silence. */
 const QUOTE_SILENCE_RUN_MS = 120_000
 /** Recovery time of an actor before its next fault. */
-const RECOVERY_MS: Readonly<Record<Actor, number>> = { ingestor: 2_500, postgres: 1_500, exchange: 200 }
+const RECOVERY_MS: Readonly<Record<Actor, number>> = {
+  ingestor: 2_500,
+  postgres: 1_500,
+  exchange: 200,
+}
 const TAPE_FULL_MS = 5_000
 /** Time to reconnect, so that frame faults have sockets to strike. */
 const RECONNECT_MS = 1_500
@@ -103,7 +114,11 @@ function cards(between: Between, run_ms: number): readonly Card[] {
 }
 
 function processCards(between: Between): readonly Card[] {
-  const card = (kind: Exclude<Fault['kind'], 'exchange' | 'operator' | 'tape_full'>, actor: Actor, away_ms: number): Card => ({
+  const card = (
+    kind: Exclude<Fault['kind'], 'exchange' | 'operator' | 'tape_full'>,
+    actor: Actor,
+    away_ms: number,
+  ): Card => ({
     name: kind,
     actors: [actor],
     fault: { kind, away_ms },
@@ -148,18 +163,73 @@ function frameCards(between: Between): readonly Card[] {
   const some = (low: number, high: number): number => between(low * 1_000, high * 1_000) / 1_000
   const rank = between(0, BUSY_SYMBOLS.length - 1)
   return [
-    frameCard('drop', { kind: 'drop', streams: '*@aggTrade', probability: some(0.01, 0.2) }, between(500, 2_000)),
-    frameCard('drop_of_changes', { kind: 'drop', streams: '*@depth@100ms', probability: some(0.01, 0.2) }, between(500, 2_000)),
+    frameCard(
+      'drop',
+      { kind: 'drop', streams: '*@aggTrade', probability: some(0.01, 0.2) },
+      between(500, 2_000),
+    ),
+    frameCard(
+      'drop_of_changes',
+      { kind: 'drop', streams: '*@depth@100ms', probability: some(0.01, 0.2) },
+      between(500, 2_000),
+    ),
     frameCard('silence', silence(`${BUSY_SYMBOLS[rank]}@aggTrade`), between(500, 3_000)),
-    frameCard('duplicate', { kind: 'duplicate', streams: '*', probability: some(0.01, 0.3) }, between(500, 2_000)),
-    frameCard('delay', { kind: 'delay', delay_ms: between(5, 500), streams: '*', probability: 0.01 }, between(500, 1_500)),
-    frameCard('corrupt', { kind: 'corrupt', streams: '*', probability: some(0.001, 0.02) }, between(300, 1_500)),
-    frameCard('out_of_range', { kind: 'out_of_range', streams: '*', probability: 0.005 }, between(300, 1_500)),
-    frameCard('unknown_fields', { kind: 'unknown_fields', streams: '*', probability: 0.2 }, between(300, 1_500)),
-    frameCard('unknown_type', { kind: 'unknown_type', streams: '*', probability: 0.01 }, between(300, 1_000)),
-    frameCard('bad_utf8', { kind: 'bad_utf8', streams: '*', probability: 0.01 }, between(300, 1_000)),
-    frameCard('oversize', { kind: 'huge', size_bytes: 2 * 1024 * 1024, streams: '*@bookTicker', probability: 1, count_max: 1 }, 500),
-    frameCard('cut', { kind: 'cut', streams: between(0, 1) === 0 ? '*@aggTrade' : '*', probability: 0.01, count_max: 1 }, 500),
+    frameCard(
+      'duplicate',
+      { kind: 'duplicate', streams: '*', probability: some(0.01, 0.3) },
+      between(500, 2_000),
+    ),
+    frameCard(
+      'delay',
+      { kind: 'delay', delay_ms: between(5, 500), streams: '*', probability: 0.01 },
+      between(500, 1_500),
+    ),
+    frameCard(
+      'corrupt',
+      { kind: 'corrupt', streams: '*', probability: some(0.001, 0.02) },
+      between(300, 1_500),
+    ),
+    frameCard(
+      'out_of_range',
+      { kind: 'out_of_range', streams: '*', probability: 0.005 },
+      between(300, 1_500),
+    ),
+    frameCard(
+      'unknown_fields',
+      { kind: 'unknown_fields', streams: '*', probability: 0.2 },
+      between(300, 1_500),
+    ),
+    frameCard(
+      'unknown_type',
+      { kind: 'unknown_type', streams: '*', probability: 0.01 },
+      between(300, 1_000),
+    ),
+    frameCard(
+      'bad_utf8',
+      { kind: 'bad_utf8', streams: '*', probability: 0.01 },
+      between(300, 1_000),
+    ),
+    frameCard(
+      'oversize',
+      {
+        kind: 'huge',
+        size_bytes: 2 * 1024 * 1024,
+        streams: '*@bookTicker',
+        probability: 1,
+        count_max: 1,
+      },
+      500,
+    ),
+    frameCard(
+      'cut',
+      {
+        kind: 'cut',
+        streams: between(0, 1) === 0 ? '*@aggTrade' : '*',
+        probability: 0.01,
+        count_max: 1,
+      },
+      500,
+    ),
   ]
 }
 
@@ -175,8 +245,18 @@ function connectionCards(between: Between): readonly Card[] {
       [close],
       1_000,
     ),
-    connectionCard('server_shutdown', [], [{ kind: 'server_shutdown', close_after_ms: between(100, 2_000) }], 2_000),
-    connectionCard('close_after', [{ kind: 'close_after', after_ms: between(200, 900), for_ms: 1_500 }], [close], 1_500),
+    connectionCard(
+      'server_shutdown',
+      [],
+      [{ kind: 'server_shutdown', close_after_ms: between(100, 2_000) }],
+      2_000,
+    ),
+    connectionCard(
+      'close_after',
+      [{ kind: 'close_after', after_ms: between(200, 900), for_ms: 1_500 }],
+      [close],
+      1_500,
+    ),
   ]
 }
 
@@ -192,7 +272,11 @@ function silence(streams: string): FrameFault {
 }
 
 function frameCard(name: string, fault: FrameFault, away_ms: number): Card {
-  return exchangeCard(name, { faults: [{ ...fault, for_ms: away_ms }], actions: [], away_ms }, away_ms)
+  return exchangeCard(
+    name,
+    { faults: [{ ...fault, for_ms: away_ms }], actions: [], away_ms },
+    away_ms,
+  )
 }
 
 function connectionCard(

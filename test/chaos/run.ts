@@ -65,7 +65,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       const ingestor_end = await endFeed(world)
       await load?.stop()
       options.onProgress?.('checking')
-      const verdict = await world.within('The verdict was computed', judge(world, pool), JUDGE_LIMIT_MS)
+      const verdict = await world.within(
+        'The verdict was computed',
+        judge(world, pool),
+        JUDGE_LIMIT_MS,
+      )
       const found = [...complaints(verdict), ...troubles(world, ingestor_end)]
       keep_files = options.keep_files && found.length > 0
       return {
@@ -129,7 +133,8 @@ async function heal(
   await world.tellExchange({ actions: [{ kind: 'halt' }] })
   const halted_at = performance.now()
   while ((await world.exchangeStatus()).state !== 'done') {
-    if (performance.now() - halted_at > HEAL_LIMIT_MS) throw world.failure('The exchange did not halt')
+    if (performance.now() - halted_at > HEAL_LIMIT_MS)
+      throw world.failure('The exchange did not halt')
     await sleep(POLL_MS)
   }
   await waitForRefill(pool)
@@ -161,10 +166,14 @@ async function waitForStreams(world: World, pool: Pool, symbol_count: number): P
       `select count(*)::int as heard from marketdata.stream_offsets
         where channel <> 'liquidations' and deaf_cause is null and last_id is not null`,
     )
-    return rows[0]?.heard === symbol_count * SPEAKING_COUNT + Math.min(symbol_count, DEPTH_SYMBOLS.length)
+    return (
+      rows[0]?.heard ===
+      symbol_count * SPEAKING_COUNT + Math.min(symbol_count, DEPTH_SYMBOLS.length)
+    )
   }
   while (!(await areHealed())) {
-    if (performance.now() > deadline) throw world.failure('Some streams were not connected again in time')
+    if (performance.now() > deadline)
+      throw world.failure('Some streams were not connected again in time')
   }
 }
 
@@ -190,5 +199,7 @@ async function judge(world: World, pool: Pool): Promise<Verdict> {
 
 function troubles(world: World, ingestor_end: string): readonly string[] {
   const crashes = world.crashes.map((reason) => `The ingestor exited by itself: ${reason}`)
-  return ingestor_end === 'exit code 0' ? crashes : [...crashes, `The ingestor stopped with ${ingestor_end}`]
+  return ingestor_end === 'exit code 0'
+    ? crashes
+    : [...crashes, `The ingestor stopped with ${ingestor_end}`]
 }

@@ -116,13 +116,17 @@ export class World {
 
   /** Waits for the promise; an error with the sentence `what` if it takes too long. */
   within<T>(what: string, promise: Promise<T>, limit_ms = STEP_LIMIT_MS): Promise<T> {
-    return within(limit_ms, promise, () => this.failure(`Timeout (${limit_ms / 1_000} s) waiting for: ${what}`))
+    return within(limit_ms, promise, () =>
+      this.failure(`Timeout (${limit_ms / 1_000} s) waiting for: ${what}`),
+    )
   }
 
   failure(sentence: string): Error {
     const state = this.#status?.state ?? 'silent'
     const log = this.#ingestor?.logEnd() ?? ''
-    return new Error(`${sentence}. The ingestor is ${state}. Files: ${this.#dir}. Its log ends with:\n${log}`)
+    return new Error(
+      `${sentence}. The ingestor is ${state}. Files: ${this.#dir}. Its log ends with:\n${log}`,
+    )
   }
 
   /** Injects the fault and reverts it; resolves when done. */
@@ -169,7 +173,8 @@ export class World {
       body: JSON.stringify(request),
     })
     const answer = await this.within('The exchange accepted the faults', asked)
-    if (!answer.ok) throw new Error(`The exchange server refused the faults: ${await answer.text()}`)
+    if (!answer.ok)
+      throw new Error(`The exchange server refused the faults: ${await answer.text()}`)
   }
 
   /** Resolves when everything that the ingestor received is committed. */
@@ -250,7 +255,9 @@ export class World {
   }
 
   async #steer({ wish, then_kill, away_ms }: Extract<Fault, { kind: 'operator' }>): Promise<void> {
-    await this.#ask(wish === 'pause' ? ['POST', '/recording', { state: 'paused' }] : ['POST', '/scale', wish])
+    await this.#ask(
+      wish === 'pause' ? ['POST', '/recording', { state: 'paused' }] : ['POST', '/scale', wish],
+    )
     if (then_kill) {
       await this.#killIngestor()
       this.#startIngestor()
@@ -264,9 +271,13 @@ export class World {
   async #ask([method, path, body]: readonly [string, string, unknown]): Promise<void> {
     const socket = join(this.#dir, 'tape', 'control.sock')
     for (;;) {
-      const status = await ask(socket, path, { method, body }).then((answer) => answer.status, () => 0)
+      const status = await ask(socket, path, { method, body }).then(
+        (answer) => answer.status,
+        () => 0,
+      )
       if (status === 200) return
-      if (status >= 400 && status < 500) throw this.failure(`The ingestor refuses ${path}: ${status}`)
+      if (status >= 400 && status < 500)
+        throw this.failure(`The ingestor refuses ${path}: ${status}`)
       await sleep(POLL_MS)
     }
   }
@@ -274,7 +285,15 @@ export class World {
   async #fillTape(away_ms: number): Promise<void> {
     this.#postgres.freeze()
     await this.tellExchange({
-      faults: [{ kind: 'huge', size_bytes: FILLER_BYTES, streams: '*@aggTrade', probability: 0.1, count_max: 90 }],
+      faults: [
+        {
+          kind: 'huge',
+          size_bytes: FILLER_BYTES,
+          streams: '*@aggTrade',
+          probability: 0.1,
+          count_max: 90,
+        },
+      ],
     })
     const deadline = performance.now() + TAPE_FULL_LIMIT_MS
     while (this.#status?.state !== 'tape_full' && performance.now() < deadline) await sleep(POLL_MS)

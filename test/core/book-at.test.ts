@@ -9,7 +9,12 @@ const START = 1_700_000_000_000_000
 const at = (second: number): Micros => micros(START + second * SECOND_US)
 
 /** A change with one level, whose price is the id. */
-function change(second: number, U: number | null, u: number, pu: number | null = null): DepthChange {
+function change(
+  second: number,
+  U: number | null,
+  u: number,
+  pu: number | null = null,
+): DepthChange {
   const bids: readonly Level[] = [[u, 1]]
   const asks: readonly Level[] = [[1_000_000, 1]]
   const ids = { first_update_id: U, final_update_id: u, prev_final_update_id: pu }
@@ -30,7 +35,9 @@ function sourceOf(snapshots: readonly DepthChange[], diffs: readonly DepthChange
     async *diffs({ from_ts, from_id, to_ts }) {
       yield* ordered.filter(
         (diff) =>
-          diff.ts_exchange >= from_ts && diff.ts_exchange <= to_ts && diff.final_update_id >= from_id,
+          diff.ts_exchange >= from_ts &&
+          diff.ts_exchange <= to_ts &&
+          diff.final_update_id >= from_id,
       )
       yield* ordered.filter((diff) => diff.ts_exchange > to_ts).slice(0, 1)
     },
@@ -60,8 +67,20 @@ for (const [name, snapshots, diffs, second, expected] of [
   ['at the snapshot that repairs it', REPAIRED, BROKEN, 20.5, [155]],
   ['after it', REPAIRED, BROKEN, 21, [160, 155]],
   ['a gap right after the snapshot', [SNAPSHOT], [change(11, 120, 130, 119)], 10.5, 'gap since 10'],
-  ['spot changes that are older than the snapshot they follow', [SNAPSHOT], SPOT, 10, [108, 104, 100]],
-  ['ids restart with a snapshot, shortly after the old ones', [snapshot(10, 1)], RESTARTED, 11, [3, 2, 1]],
+  [
+    'spot changes that are older than the snapshot they follow',
+    [SNAPSHOT],
+    SPOT,
+    10,
+    [108, 104, 100],
+  ],
+  [
+    'ids restart with a snapshot, shortly after the old ones',
+    [snapshot(10, 1)],
+    RESTARTED,
+    11,
+    [3, 2, 1],
+  ],
   ['spot continues', [SNAPSHOT], SPOT, 11, [112, 108, 104, 100]],
   ['a crossed book', [SNAPSHOT], [change(11, 101, 1_000_001, 100)], 12, 'gap since 10'],
 ] as const) {

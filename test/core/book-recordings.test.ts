@@ -27,8 +27,13 @@ for (const folder of [BTC, FIVE_COINS, SPOT]) {
       for (const symbol of new Set(lines.map((line) => line.symbol))) {
         const rows = lines
           .flatMap((line): readonly DepthRow[] =>
-            line.kind === 'quote' || line.symbol !== symbol ? [] : [{ ...line.change, depth_kind: line.kind }])
-          .toSorted((a, b) => a.ts_exchange - b.ts_exchange || a.final_update_id - b.final_update_id)
+            line.kind === 'quote' || line.symbol !== symbol
+              ? []
+              : [{ ...line.change, depth_kind: line.kind }],
+          )
+          .toSorted(
+            (a, b) => a.ts_exchange - b.ts_exchange || a.final_update_id - b.final_update_id,
+          )
         known_count += await agreeingMoments(rows)
       }
       expect(known_count).toBeGreaterThan(MOMENTS / 2)
@@ -43,7 +48,11 @@ async function agreeingMoments(rows: readonly DepthRow[]): Promise<number> {
   if (diffs.length === 0) return 0
   const sampler = new TopSampler({ min_us: 100_000, max_us: 1_000_000 }, micros(0))
   sampler.addSnapshots(rows.filter((row) => row.depth_kind === 'snapshot'))
-  const top = new Map(diffs.flatMap((diff) => sampler.take(diff)).map((row) => [row.ts_exchange as number, row.values]))
+  const top = new Map(
+    diffs
+      .flatMap((diff) => sampler.take(diff))
+      .map((row) => [row.ts_exchange as number, row.values]),
+  )
   const grid = gridOf(diffs[0]!.ts_exchange, diffs.at(-1)!.ts_exchange, 1_000_000)
   const fold = new BookFold(grid)
   fold.add(rows)
@@ -65,7 +74,9 @@ async function agreeingMoments(rows: readonly DepthRow[]): Promise<number> {
       const value = columns[`i${count}`]![row]!
       if (Number.isNaN(value)) continue
       if (before.kind !== 'book') throw new Error(`i${count} before ${end}, but bookAt has no book`)
-      expect(isNearest(value, imbalanceOf(before.book, count)), `i${count} before ${end}`).toBe(true)
+      expect(isNearest(value, imbalanceOf(before.book, count)), `i${count} before ${end}`).toBe(
+        true,
+      )
     }
     if (shown !== undefined && !Number.isNaN(columns['i10']![row]!)) known_count += 1
   }
@@ -80,7 +91,8 @@ function topOf({ bids, asks }: OrderBook): readonly (number | null)[] {
 }
 
 function imbalanceOf({ bids, asks }: OrderBook, count: number) {
-  const qtyOf = (side: typeof bids) => total(side.top(count).map(([, qty]) => rational(String(qty))))
+  const qtyOf = (side: typeof bids) =>
+    total(side.top(count).map(([, qty]) => rational(String(qty))))
   const [bid, ask] = [qtyOf(bids), qtyOf(asks)]
   return ratio(sum(bid, negated(ask)), sum(bid, ask))
 }

@@ -89,7 +89,12 @@ function makeDepth(seed: number, style: Style, loss: number): Made {
 }
 
 for (const style of ['chained', 'spot'] as const) {
-  for (const [seed, loss] of [[1, 0], [2, 0.01], [3, 0.05], [4, 0.2]] as const) {
+  for (const [seed, loss] of [
+    [1, 0],
+    [2, 0.01],
+    [3, 0.05],
+    [4, 0.2],
+  ] as const) {
     test(`${style}, seed ${seed}, ${loss * 100} % lost: bookAt, topn rows and features agree`, async () => {
       const { rows, bestBidAt } = makeDepth(seed, style, loss)
       const cadence = { min_us: 100_000, max_us: 1_000_000 }
@@ -101,7 +106,10 @@ for (const style of ['chained', 'spot'] as const) {
         for (const { ts_exchange, values } of sampler.take(row)) top.set(ts_exchange, values)
       }
       const grid = gridOf(micros(START), at(SECONDS * 1_000 - 1), 1_000_000)
-      const fold = new BookFold(grid, BOOK_COLUMNS.map(({ name }) => name))
+      const fold = new BookFold(
+        grid,
+        BOOK_COLUMNS.map(({ name }) => name),
+      )
       fold.add(rows)
       const columns = fold.finish([])
 
@@ -115,8 +123,10 @@ for (const style of ['chained', 'spot'] as const) {
         // Every served book is correct.
         if (best !== undefined) expect(best, where).toBe(bestBidAt(moment - 1))
         if (!Number.isNaN(feature)) {
-          const side = (levels: readonly Level[]): number => levels.reduce((sum, [, qty]) => sum + qty, 0)
-          if (found.kind !== 'book') throw new Error(`${where}: features have a book, but bookAt has none`)
+          const side = (levels: readonly Level[]): number =>
+            levels.reduce((sum, [, qty]) => sum + qty, 0)
+          if (found.kind !== 'book')
+            throw new Error(`${where}: features have a book, but bookAt has none`)
           const [bid, ask] = [side(found.book.bids.top(5)), side(found.book.asks.top(5))]
           expect(feature, where).toBeCloseTo((bid - ask) / (bid + ask), 12)
           known_count += 1
@@ -124,7 +134,8 @@ for (const style of ['chained', 'spot'] as const) {
         const row = top.get(moment)
         const found_there = await bookAt(sourceOf(rows), moment)
         if (row !== undefined) {
-          if (found_there.kind !== 'book') throw new Error(`${where}: a topn row, but bookAt has no book`)
+          if (found_there.kind !== 'book')
+            throw new Error(`${where}: a topn row, but bookAt has no book`)
           const levels = (side: readonly Level[]): readonly number[] => side.slice(0, 10).flat()
           expect(row.slice(0, 40), where).toEqual([
             ...levels(found_there.book.bids.top(10)),
@@ -143,7 +154,12 @@ for (const style of ['chained', 'spot'] as const) {
   }
 }
 
-const change = (second: number, U: number | null, u: number, bids: readonly Level[] = [[u, 1]]): DepthChange => ({
+const change = (
+  second: number,
+  U: number | null,
+  u: number,
+  bids: readonly Level[] = [[u, 1]],
+): DepthChange => ({
   ts_exchange: at(second * 1_000),
   first_update_id: U,
   final_update_id: u,
@@ -158,7 +174,8 @@ test('a snapshot with the id of the last change renews the book without a break'
   const spans: unknown[] = []
   for (const diff of [change(1, 11, 11), change(2, 12, 12), change(4, 13, 13)]) {
     const stretch = replay.before(diff)
-    if (stretch !== undefined) spans.push([stretch.from, stretch.to, stretch.update_id, stretch.is_continued])
+    if (stretch !== undefined)
+      spans.push([stretch.from, stretch.to, stretch.update_id, stretch.is_continued])
     spans.push(replay.take(diff))
   }
   expect(spans).toEqual([
@@ -174,10 +191,17 @@ test('a snapshot with the id of the last change renews the book without a break'
 test('an exchange renumbers its books: the old numbering ends with the snapshot that starts the new one', () => {
   const replay = new BookReplay()
   replay.addSnapshots([change(0, null, 900), change(5, null, 1)])
-  const outcomes = [change(1, 901, 901), change(4, 902, 902), change(6, 2, 2), change(7, 3, 3)].map((diff) => {
-    const stretch = replay.before(diff)
-    return [stretch?.update_id, replay.take(diff)]
-  })
-  expect(outcomes).toEqual([[900, 'found'], [901, 'update'], [undefined, 'found'], [2, 'update']])
+  const outcomes = [change(1, 901, 901), change(4, 902, 902), change(6, 2, 2), change(7, 3, 3)].map(
+    (diff) => {
+      const stretch = replay.before(diff)
+      return [stretch?.update_id, replay.take(diff)]
+    },
+  )
+  expect(outcomes).toEqual([
+    [900, 'found'],
+    [901, 'update'],
+    [undefined, 'found'],
+    [2, 'update'],
+  ])
   expect(replay.end(at(9_000))).toMatchObject({ update_id: 3, from: at(7_000) })
 })

@@ -44,11 +44,25 @@ for (const [name, sign] of [
 test('a snapshot may be unsorted, repeat a price and contain empty levels', () => {
   const book = new OrderBook()
   book.replace({
-    bids: [[99, 1], [98, 0], [99.5, 2], [99, 3]],
-    asks: [[102, 4], [100, 5]],
+    bids: [
+      [99, 1],
+      [98, 0],
+      [99.5, 2],
+      [99, 3],
+    ],
+    asks: [
+      [102, 4],
+      [100, 5],
+    ],
   })
-  expect(book.bids.top(9)).toEqual([[99.5, 2], [99, 3]])
-  expect(book.asks.top(9)).toEqual([[100, 5], [102, 4]])
+  expect(book.bids.top(9)).toEqual([
+    [99.5, 2],
+    [99, 3],
+  ])
+  expect(book.asks.top(9)).toEqual([
+    [100, 5],
+    [102, 4],
+  ])
   expect(book.level_count).toBe(4)
 })
 
@@ -57,7 +71,14 @@ test('a second snapshot replaces the first, and a diff continues it', () => {
   const levels = Array.from({ length: 500 }, (_, index) => [100 - index, 1] as const)
   book.replace({ bids: levels, asks: [[101, 1]] })
   book.replace({ bids: [[50, 2]], asks: [] })
-  book.apply({ bids: [[51, 3], [50, 0], [7, 0]], asks: [[52, 1]] })
+  book.apply({
+    bids: [
+      [51, 3],
+      [50, 0],
+      [7, 0],
+    ],
+    asks: [[52, 1]],
+  })
   expect(book.bids.top(9)).toEqual([[51, 3]])
   expect(book.asks.top(9)).toEqual([[52, 1]])
 })

@@ -52,12 +52,16 @@ function readLine(line: string): readonly DepthLine[] {
   const entry = JSON.parse(line) as { t: string; ts: number; path?: string; data: string }
   if (entry.t === 'rest') {
     const symbol = new URLSearchParams(entry.path?.split('?')[1]).get('symbol') ?? ''
-    return [{ kind: 'snapshot', symbol, change: readSnapshot(JSON.parse(entry.data) as Wire, entry.ts) }]
+    return [
+      { kind: 'snapshot', symbol, change: readSnapshot(JSON.parse(entry.data) as Wire, entry.ts) },
+    ]
   }
   if (entry.t !== 'ws') return []
   const { stream, data } = JSON.parse(entry.data) as { stream: string; data: Wire }
   if (stream.includes('@depth')) return [{ kind: 'diff', symbol: data.s, change: readDiff(data) }]
-  return stream.endsWith('@bookTicker') ? [{ kind: 'quote', symbol: data.s, quote: readQuote(data) }] : []
+  return stream.endsWith('@bookTicker')
+    ? [{ kind: 'quote', symbol: data.s, quote: readQuote(data) }]
+    : []
 }
 
 function readSnapshot(wire: Wire, received_us: number): DepthChange {

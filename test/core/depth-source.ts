@@ -12,7 +12,10 @@ export function sourceOf(rows: readonly DepthRow[]): DepthSource {
       snapshots.filter((one) => one.ts_exchange > from && one.ts_exchange <= to),
     async *diffs({ from_ts, from_id, to_ts }) {
       yield* diffs.filter(
-        (diff) => diff.ts_exchange >= from_ts && diff.ts_exchange <= to_ts && diff.final_update_id >= from_id,
+        (diff) =>
+          diff.ts_exchange >= from_ts &&
+          diff.ts_exchange <= to_ts &&
+          diff.final_update_id >= from_id,
       )
       yield* diffs.filter((diff) => diff.ts_exchange > to_ts).slice(0, 1)
     },

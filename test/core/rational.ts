@@ -21,7 +21,8 @@ export function rational(text: string): Rational {
 /** Uses the larger denominator if the other divides it, as powers of ten do. */
 export function sum(a: Rational, b: Rational): Rational {
   if (a.bottom < b.bottom) return sum(b, a)
-  if (a.bottom % b.bottom === 0n) return { top: a.top + b.top * (a.bottom / b.bottom), bottom: a.bottom }
+  if (a.bottom % b.bottom === 0n)
+    return { top: a.top + b.top * (a.bottom / b.bottom), bottom: a.bottom }
   return { top: a.top * b.bottom + b.top * a.bottom, bottom: a.bottom * b.bottom }
 }
 export const negated = ({ top, bottom }: Rational): Rational => ({ top: -top, bottom })

@@ -17,7 +17,21 @@ for (const name of [
   test(`${name} is a symbol`, () => expect(isSymbolName(name)).toBe(true))
 }
 
-for (const name of ['', '.', '..', '-', '__', 'A B', 'A/B', 'A@B', 'A,B', 'A\n', 'A?', 'A%', 'A'.repeat(65)]) {
+for (const name of [
+  '',
+  '.',
+  '..',
+  '-',
+  '__',
+  'A B',
+  'A/B',
+  'A@B',
+  'A,B',
+  'A\n',
+  'A?',
+  'A%',
+  'A'.repeat(65),
+]) {
   test(`${JSON.stringify(name)} is not a symbol`, () => expect(isSymbolName(name)).toBe(false))
 }
 

@@ -31,10 +31,17 @@ for (const table of Object.values(RAW_TABLES)) {
 test('ensure_hour creates the partition once, even if many sessions call it repeatedly', async () => {
   const hour = '2024-08-08T23:54:16Z'
   await Promise.all(
-    Array.from({ length: 4 }, () => pool.query(`select marketdata.ensure_hour('trades', $1)`, [hour])),
+    Array.from({ length: 4 }, () =>
+      pool.query(`select marketdata.ensure_hour('trades', $1)`, [hour]),
+    ),
   )
-  await pool.query(`insert into marketdata.trades values ($1, $1, 1, 1, 1, 1, null, null, null, true)`, [hour])
-  const { rows } = await pool.query('select tableoid::regclass::text as part from marketdata.trades')
+  await pool.query(
+    `insert into marketdata.trades values ($1, $1, 1, 1, 1, 1, null, null, null, true)`,
+    [hour],
+  )
+  const { rows } = await pool.query(
+    'select tableoid::regclass::text as part from marketdata.trades',
+  )
   expect(rows).toEqual([{ part: 'marketdata.trades_2024080823' }])
   await expect(pool.query(`select marketdata.ensure_hour('symbols', $1)`, [hour])).rejects.toThrow(
     'symbols is not partitioned by the hour',

@@ -83,9 +83,20 @@ const at = (clock: string, symbol = 'BTCUSDT', more = ''): string =>
 
 test("the book has every update up to ts, with the exchange's decimals", async () => {
   const found = await book(at('12:59:52'))
-  expect(found).toMatchObject({ update_id: 105, ts_exchange: '2024-08-08T12:59:52.000000Z', age_ms: 0 })
-  expect(found.bids).toEqual([['61800.20', '0.250'], ['61799.50', '0.001'], ['61000.00', '3.000']])
-  expect(found.asks).toEqual([['61800.30', '12.041'], ['61801.00', '2.000']])
+  expect(found).toMatchObject({
+    update_id: 105,
+    ts_exchange: '2024-08-08T12:59:52.000000Z',
+    age_ms: 0,
+  })
+  expect(found.bids).toEqual([
+    ['61800.20', '0.250'],
+    ['61799.50', '0.001'],
+    ['61000.00', '3.000'],
+  ])
+  expect(found.asks).toEqual([
+    ['61800.30', '12.041'],
+    ['61801.00', '2.000'],
+  ])
   expect((await book(at('12:59:51.999999'))).bids[0]).toEqual(['61800.20', '0.500'])
 })
 
@@ -185,7 +196,10 @@ for (const folder of [BTC, FIVE_COINS]) {
           expect(found, path).toMatchObject({ update_id: expected.update_id })
           for (const side of ['bids', 'asks'] as const) {
             const levels = expected[side].slice(0, 5_000)
-            expect(found[side].map((level) => level.map(Number)), path).toEqual(levels)
+            expect(
+              found[side].map((level) => level.map(Number)),
+              path,
+            ).toEqual(levels)
           }
           books.push(found)
         }

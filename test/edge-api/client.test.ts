@@ -43,13 +43,18 @@ test('answers have the types of the document', async () => {
   expect([row_count.toFixed(), next?.length]).toEqual(['1', undefined])
 
   const { dates } = await (
-    await client.v1.datasets[':name'].$get({ param: { name: 'features_1s' }, query: {} }, sameProcess)
+    await client.v1.datasets[':name'].$get(
+      { param: { name: 'features_1s' }, query: {} },
+      sameProcess,
+    )
   ).json()
   expect(dates.map(({ date }) => date)).toEqual(['2024-08-07'])
 })
 
 test('the token is sent', () => {
-  expect(new Set(asked.map(({ headers }) => headers.get('authorization')))).toEqual(new Set(['Bearer a-token']))
+  expect(new Set(asked.map(({ headers }) => headers.get('authorization')))).toEqual(
+    new Set(['Bearer a-token']),
+  )
 })
 
 test('names that are not in the document do not compile', () => {

@@ -1,4 +1,6 @@
-/** Statements through the gateway: the worker's own client, and Neon's driver, speak one protocol. */
+/**
+ * Statements through the gateway: the worker's own client, and Neon's driver, speak one protocol.
+ */
 import { neon, neonConfig } from '@neondatabase/serverless'
 import { afterAll, expect, test } from 'vitest'
 import { createDatabase } from '../../edge-api/queries/database.ts'

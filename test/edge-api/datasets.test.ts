@@ -116,14 +116,26 @@ test("the signed URLs of a date give its files' bytes without credentials", asyn
 test('a CSV file of one symbol is listed and signed, whatever letters its name has', async () => {
   const name = 'binance-futures_trades_2024-08-08_龙USDT.csv.gz'
   const manifest = await publish(edge.store, 'trades', '2024-08-08')
-  const csv = { name, format: 'csv.gz', bytes: features.byteLength, sha256: sha256(features), row_count: 1 }
+  const csv = {
+    name,
+    format: 'csv.gz',
+    bytes: features.byteLength,
+    sha256: sha256(features),
+    row_count: 1,
+  }
   const folder = 'datasets/trades/v1/date=2024-08-08'
   await edge.store.put(`${folder}/build=${manifest.build}/${name}`, features, 'application/gzip')
   const files = [...manifest.files, csv]
-  await edge.store.put(`${folder}/manifest.json`, JSON.stringify({ ...manifest, files }), 'application/json')
+  await edge.store.put(
+    `${folder}/manifest.json`,
+    JSON.stringify({ ...manifest, files }),
+    'application/json',
+  )
 
   const { body } = await answer('/v1/datasets/trades/2024-08-08')
-  const listed = (body['files'] as { name: string; url: string }[]).find((file) => file.name === name)
+  const listed = (body['files'] as { name: string; url: string }[]).find(
+    (file) => file.name === name,
+  )
   expect(listed).toMatchObject(csv)
   const redirect = await ask(`/v1/datasets/trades/2024-08-08/${encodeURIComponent(name)}`)
   for (const url of [listed!.url, redirect.headers.get('location')!]) {

@@ -106,16 +106,33 @@ beforeAll(async () => {
     const trades = seconds.filter((s) => s % 3 !== 2)
     await insertQuotes(
       pool,
-      quotes.map((s) => ({ symbol, ts: at(s, 1), id: s, bid: 10 + (s % 7) / 10, bid_qty: 1 + s / 1e3, ask: 20.3, ask_qty: s })),
+      quotes.map((s) => ({
+        symbol,
+        ts: at(s, 1),
+        id: s,
+        bid: 10 + (s % 7) / 10,
+        bid_qty: 1 + s / 1e3,
+        ask: 20.3,
+        ask_qty: s,
+      })),
     )
     await insertTrades(
       pool,
-      trades.flatMap((s) => [0, 1].map((k) => ({
-        symbol, ts: at(s, k * 999_999), id: 2 * s + k, price: 10 + ((s * 7) % 13) / 10, qty: 0.1 * (s + place + 1), is_buyer_maker: s % 2 === 0,
-      }))),
+      trades.flatMap((s) =>
+        [0, 1].map((k) => ({
+          symbol,
+          ts: at(s, k * 999_999),
+          id: 2 * s + k,
+          price: 10 + ((s * 7) % 13) / 10,
+          qty: 0.1 * (s + place + 1),
+          is_buyer_maker: s % 2 === 0,
+        })),
+      ),
     )
   }
-  await pool.query(`select marketdata.ensure_hour('depth_events', h) from unnest(array['2024-08-08T23:00:00Z', '2024-08-09T00:00:00Z']::timestamptz[]) h`)
+  await pool.query(
+    `select marketdata.ensure_hour('depth_events', h) from unnest(array['2024-08-08T23:00:00Z', '2024-08-09T00:00:00Z']::timestamptz[]) h`,
+  )
   await pool.query(
     `insert into marketdata.depth_events (ts_exchange, ts_ingest, symbol_id, depth_kind, first_update_id, final_update_id, bids, asks)
      select ts, ts, s.id, case when n = 100 then 'snapshot' else 'diff' end, n, n, array[[99.5, n / 10.0], [98, 1]], '{{101,1.5}}'
@@ -156,7 +173,11 @@ test('a page of market data whose parts are not all dropped has every column', a
      select id, '2024-08-08T23:58:00Z', 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 9 from marketdata.symbols where symbol = 'AAAUSDT'`,
   )
   const [first, ...others] = await all(path)
-  expect(first).toMatchObject({ bucket: rows[0]!['bucket'], quote_count: 9, volume: rows[0]!['volume'] })
+  expect(first).toMatchObject({
+    bucket: rows[0]!['bucket'],
+    quote_count: 9,
+    volume: rows[0]!['volume'],
+  })
   expect(others).toEqual(rows.slice(1))
   await pool.query('drop table marketdata.bt_1s_20240808')
 })
@@ -164,8 +185,14 @@ test('a page of market data whose parts are not all dropped has every column', a
 test('without Postgres the archive answers alone, with the same numbers', async () => {
   const paths = routes(IN_FILES).filter((path) => !path.startsWith('/data') && !path.includes('1d'))
   const numbers = (found: readonly (readonly Row[])[]): unknown =>
-    found.map((rows) => rows.map((row) => Object.entries(row).map(([name, value]) =>
-      [name, typeof value === 'string' && !Number.isNaN(Number(value)) ? Number(value) : value])))
+    found.map((rows) =>
+      rows.map((row) =>
+        Object.entries(row).map(([name, value]) => [
+          name,
+          typeof value === 'string' && !Number.isNaN(Number(value)) ? Number(value) : value,
+        ]),
+      ),
+    )
   const before = await answers(paths)
   await edge.stopGateway()
   expect(numbers(await answers(paths))).toEqual(numbers(before))

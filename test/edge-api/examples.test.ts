@@ -14,8 +14,12 @@ import { addQuotes, addSymbol, addTrades, setLatest, startEdge, TOKEN_SECRET } f
 const ROOT = new URL('../../', import.meta.url)
 const text = await readFile(new URL('docs/api-examples.md', ROOT), 'utf8')
 const blocks = (language: string): readonly string[] =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map((match) => match[1]!)
-const commands = blocks('sh').flatMap((block) => block.split('\n').filter((line) => line.startsWith('curl ')))
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].map(
+    (match) => match[1]!,
+  )
+const commands = blocks('sh').flatMap((block) =>
+  block.split('\n').filter((line) => line.startsWith('curl ')),
+)
 
 const edge = await startEdge()
 const dir = await mkdtemp(join(tmpdir(), 'booktape-examples-'))
@@ -37,7 +41,10 @@ beforeAll(async () => {
   )
   const day = toIso(micros(now - DAY_US)).slice(0, 10)
   const times = [fromMillis(Date.parse(`${day}T12:00:00Z`))]
-  await setLatest(edge.store, await publishRows(edge.store, 'features_1s', day, ['BTCUSDT'], times, ['ofi']))
+  await setLatest(
+    edge.store,
+    await publishRows(edge.store, 'features_1s', day, ['BTCUSDT'], times, ['ofi']),
+  )
   worker = await startWorker({
     port: 0,
     bundle: await buildWorker(join(dir, 'bundle')),

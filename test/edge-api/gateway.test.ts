@@ -167,14 +167,14 @@ describe('a query can only read', () => {
     'lock table marketdata.symbols',
     'vacuum',
     "with w as (delete from marketdata.symbols returning 1) select 'x' where false",
-    "/* select */ insert into public.open_to_all values (1)",
+    '/* select */ insert into public.open_to_all values (1)',
     "select set_config('statement_timeout', '0', true), pg_sleep(5)",
     "select query_to_xml('insert into public.open_to_all values (1)', true, true, '')",
     "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
     'select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user',
     'select "pg_cancel_backend"(1)',
     "select pg_logical_emit_message(false, 'a', 'b')",
-    "select u&\"pg\\005fterminate_backend\"(1)",
+    'select u&"pg\\005fterminate_backend"(1)',
     "select query_to_xml('select pg_termin' || 'ate_backend(1)', true, true, '')",
     "select pg_try_advisory_lock(hashtext('booktape.job'), 1)",
     "select pg_advisory_xact_lock(hashtext('booktape.migrate'))",
@@ -358,22 +358,34 @@ test.skipIf(!existsSync('/usr/bin/openssl'))(
     expect(secure.url).toMatch(/^https:/)
     const status = await new Promise<number | undefined>((resolve, reject) => {
       const options = { ca: readFileSync(TLS_CERT_FILE), servername: 'localhost' }
-      get(`${secure.url}/health`, { ...options, checkServerIdentity: () => undefined }, (answer) => {
-        answer.resume()
-        resolve(answer.statusCode)
-      }).on('error', reject)
+      get(
+        `${secure.url}/health`,
+        { ...options, checkServerIdentity: () => undefined },
+        (answer) => {
+          answer.resume()
+          resolve(answer.statusCode)
+        },
+      ).on('error', reject)
     })
     expect(status).toBe(200)
-    await expect(fetch(`${secure.url.replace('https', 'http')}/health`)).rejects.toThrow('fetch failed')
+    await expect(fetch(`${secure.url.replace('https', 'http')}/health`)).rejects.toThrow(
+      'fetch failed',
+    )
     await secure.stop()
     const swapped = { TLS_CERT_FILE: TLS_KEY_FILE, TLS_KEY_FILE: TLS_CERT_FILE }
-    await expect(startTestGateway(reader_url, swapped)).rejects.toThrow(/certificate cannot be used/)
+    await expect(startTestGateway(reader_url, swapped)).rejects.toThrow(
+      /certificate cannot be used/,
+    )
     await rm(dir, { recursive: true })
   },
 )
 
 test('a certificate without its key is refused', () => {
-  const environment = { DATABASE_URL: reader_url, GATEWAY_SECRET: SECRET, TLS_CERT_FILE: 'cert.pem' }
+  const environment = {
+    DATABASE_URL: reader_url,
+    GATEWAY_SECRET: SECRET,
+    TLS_CERT_FILE: 'cert.pem',
+  }
   expect(() => parseConfig(environment)).toThrow(/TLS_CERT_FILE and TLS_KEY_FILE must both be set/)
 })
 

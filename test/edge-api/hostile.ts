@@ -51,7 +51,9 @@ const WRONG_TYPES: readonly string[] = ['abc!', 'true', '1.5', '', '[]', '-']
 export function goodValues({ schema }: Parameter): readonly string[] {
   if (schema.enum !== undefined) return schema.enum
   if (schema.type === 'boolean') return ['true', 'false']
-  const numbers = [schema.minimum, schema.maximum, schema.example].filter((one) => one !== undefined)
+  const numbers = [schema.minimum, schema.maximum, schema.example].filter(
+    (one) => one !== undefined,
+  )
   if (schema.type === 'integer') return numbers.length === 0 ? ['1'] : numbers.map(String)
   if (schema.type === 'number') return [String(schema.maximum ?? 1)]
   return schema.example === undefined ? [] : [String(schema.example)]
@@ -66,7 +68,12 @@ export function wrongTypes({ schema }: Parameter): readonly string[] {
 export function outOfRange({ schema }: Parameter): readonly string[] {
   if (schema.type === 'integer' || schema.type === 'number') {
     const { minimum = 0, maximum } = schema
-    return [String(minimum - 1), '-9007199254740993', String((maximum ?? Number.MAX_SAFE_INTEGER) + 1), '9'.repeat(20)]
+    return [
+      String(minimum - 1),
+      '-9007199254740993',
+      String((maximum ?? Number.MAX_SAFE_INTEGER) + 1),
+      '9'.repeat(20),
+    ]
   }
   if (schema.enum !== undefined) return [schema.enum.join(','), schema.enum[0]!.toUpperCase()]
   if (schema.format === 'date') return ['0000-00-00', '2024-13-01', '2024-02-30', '99999-01-01']
@@ -139,5 +146,7 @@ export function randomQuestion(paths: Contract['paths'], random: () => number): 
 
 function randomText(random: () => number): string {
   const length = 1 + Math.floor(random() * 40)
-  return Array.from({ length }, () => String.fromCodePoint(1 + Math.floor(random() * 0x2fff))).join('')
+  return Array.from({ length }, () => String.fromCodePoint(1 + Math.floor(random() * 0x2fff))).join(
+    '',
+  )
 }

@@ -97,7 +97,10 @@ describe.each(operations)('$pattern', ({ pattern, parameters }) => {
     for (const one of parameters) {
       for (const value of goodValues(one)) {
         // An exchange may not list the symbol, and a time may have no book.
-        const allowed = one.schema.enum === undefined && one.schema.type !== 'integer' ? [200, 302] : [200, 302, 400, 404]
+        const allowed =
+          one.schema.enum === undefined && one.schema.type !== 'integer'
+            ? [200, 302]
+            : [200, 302, 400, 404]
         expect(allowed, `${one.name}=${value}`).toContain(await ask1({ [one.name]: value }))
       }
     }
@@ -120,7 +123,9 @@ describe.each(operations)('$pattern', ({ pattern, parameters }) => {
         const status = await ask1({ [one.name]: value })
         // A valid name or time may have no data.
         const is_free = one.schema.type === 'string' && one.schema.enum === undefined
-        expect(is_free ? [200, 400, 404, 422] : [400, 404, 422], `${one.name}=${value}`).toContain(status)
+        expect(is_free ? [200, 400, 404, 422] : [400, 404, 422], `${one.name}=${value}`).toContain(
+          status,
+        )
       }
     }
   })
@@ -191,7 +196,9 @@ interface Schema {
 function examplesOf(schema: Schema): { schema: Schema; example: unknown }[] {
   const own = 'example' in schema && 'type' in schema ? [{ schema, example: schema.example }] : []
   const inner = Object.entries(schema).flatMap(([key, value]) =>
-    typeof value === 'object' && value !== null && key !== 'example' ? examplesOf(value as Schema) : [],
+    typeof value === 'object' && value !== null && key !== 'example'
+      ? examplesOf(value as Schema)
+      : [],
   )
   return [...own, ...inner]
 }

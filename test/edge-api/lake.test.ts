@@ -11,11 +11,47 @@ const MIB = 1 << 20
 describe('byte range of one request', () => {
   for (const [name, ranges, expected] of [
     ['covers one range of any size', [[0, 9 * MIB]], [0, 9 * MIB]],
-    ['includes adjacent ranges', [[0, 10], [10, 20]], [0, 20]],
-    ['includes a gap of half a MiB, which costs less than a request', [[0, 10], [MIB / 2 + 10, MIB]], [0, MIB]],
-    ['excludes a range after a larger gap', [[0, 10], [MIB / 2 + 11, MIB]], [0, 10]],
-    ['excludes an earlier range', [[100, 110], [0, 10]], [100, 110]],
-    ['ends at the batch size', [[0, 3 * MIB], [3 * MIB, 4 * MIB], [4 * MIB, 5 * MIB]], [0, 4 * MIB]],
+    [
+      'includes adjacent ranges',
+      [
+        [0, 10],
+        [10, 20],
+      ],
+      [0, 20],
+    ],
+    [
+      'includes a gap of half a MiB, which costs less than a request',
+      [
+        [0, 10],
+        [MIB / 2 + 10, MIB],
+      ],
+      [0, MIB],
+    ],
+    [
+      'excludes a range after a larger gap',
+      [
+        [0, 10],
+        [MIB / 2 + 11, MIB],
+      ],
+      [0, 10],
+    ],
+    [
+      'excludes an earlier range',
+      [
+        [100, 110],
+        [0, 10],
+      ],
+      [100, 110],
+    ],
+    [
+      'ends at the batch size',
+      [
+        [0, 3 * MIB],
+        [3 * MIB, 4 * MIB],
+        [4 * MIB, 5 * MIB],
+      ],
+      [0, 4 * MIB],
+    ],
   ] as const) {
     test(name, () => {
       const { start, end } = batchOf(ranges.map(([from, to]) => ({ start: from, end: to })))
@@ -76,7 +112,9 @@ describe('row groups', () => {
         row_count,
         list_number_count: Infinity,
       })
-      expect(groups.map(({ leaves }) => leaves.map(({ column, start }) => [column, start]))).toEqual(
+      expect(
+        groups.map(({ leaves }) => leaves.map(({ column, start }) => [column, start])),
+      ).toEqual(
         expected.map((group) => [
           ['ts', group * 30],
           ['price', group * 30 + 20],
@@ -86,7 +124,14 @@ describe('row groups', () => {
   }
 
   test('a file without statistics is archive_damaged', () => {
-    const wanted = { time_column: 'ts', from: micros(0), to: micros(9), columns: [], row_count: 1, list_number_count: 1 }
+    const wanted = {
+      time_column: 'ts',
+      from: micros(0),
+      to: micros(9),
+      columns: [],
+      row_count: 1,
+      list_number_count: 1,
+    }
     expect(() => planRowGroups(FILE, { ...wanted, where: { exchange: 'x' } })).toThrow(/exchange/)
   })
 })

@@ -37,7 +37,10 @@ beforeAll(async () => {
   const day = toIso(micros(now - DAY_US)).slice(0, 10)
   const times = [fromMillis(Date.parse(`${day}T12:00:00Z`))]
   const columns = ['ofi', 'mid_close']
-  await setLatest(edge.store, await publishRows(edge.store, 'features_1s', day, ['BTCUSDT'], times, columns))
+  await setLatest(
+    edge.store,
+    await publishRows(edge.store, 'features_1s', day, ['BTCUSDT'], times, columns),
+  )
   worker = await startWorker({
     port: 0,
     bundle: await buildWorker(join(dir, 'bundle')),
@@ -77,7 +80,9 @@ test('the tools are the four that read, and say so', async () => {
     'get_trades_slice',
     'get_features',
   ])
-  expect(new Set(tools.map(({ annotations }) => annotations?.readOnlyHint))).toEqual(new Set([true]))
+  expect(new Set(tools.map(({ annotations }) => annotations?.readOnlyHint))).toEqual(
+    new Set([true]),
+  )
 })
 
 test('each tool answers what its route does', async () => {
@@ -89,16 +94,24 @@ test('each tool answers what its route does', async () => {
   const cursor = new URL(String(trades.answer['next']), worker.url).searchParams.get('cursor')
   const rest = await call('get_trades_slice', { symbol: 'BTCUSDT', cursor })
   expect(rest.answer).toMatchObject({ rows: [{ agg_trade_id: 2 }], next: null })
-  expect((await call('get_order_book_snapshot', { symbol: 'BTCUSDT', depth: 1 })).answer).toMatchObject({
+  expect(
+    (await call('get_order_book_snapshot', { symbol: 'BTCUSDT', depth: 1 })).answer,
+  ).toMatchObject({
     bids: [['61800.20', '0.500']],
     asks: [['61800.30', '12.041']],
   })
-  expect((await call('get_features', { symbol: 'BTCUSDT', columns: 'ts,ofi' })).answer).toMatchObject({
+  expect(
+    (await call('get_features', { symbol: 'BTCUSDT', columns: 'ts,ofi' })).answer,
+  ).toMatchObject({
     dataset: 'features_1s',
     row_count: 1,
   })
-  expect((await call('list_datasets', {})).answer).toMatchObject({ datasets: [{ name: 'features_1s' }] })
-  expect((await call('list_datasets', { name: 'features_1s' })).answer).toMatchObject({ name: 'features_1s' })
+  expect((await call('list_datasets', {})).answer).toMatchObject({
+    datasets: [{ name: 'features_1s' }],
+  })
+  expect((await call('list_datasets', { name: 'features_1s' })).answer).toMatchObject({
+    name: 'features_1s',
+  })
 })
 
 test('wrong or hostile arguments are answered with problems that say what is allowed', async () => {

@@ -54,7 +54,11 @@ beforeAll(async () => {
   worker = await startWorker({
     port: 0,
     bundle: await buildWorker(join(dir, 'bundle')),
-    bindings: bindingsOf('postgres://reader:password@127.0.0.1/booktape', gateway_url, server.config),
+    bindings: bindingsOf(
+      'postgres://reader:password@127.0.0.1/booktape',
+      gateway_url,
+      server.config,
+    ),
     persist_dir: join(dir, 'state'),
     has_inspector: true,
   })
@@ -73,7 +77,9 @@ afterAll(async () => {
 /** Memory of all processes of workerd, now (VmRSS) or the maximum since the reset (VmHWM). */
 function residentBytes(what: 'VmRSS' | 'VmHWM'): number {
   return workerds().reduce((sum, pid) => {
-    const line = new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    const line = new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(
+      readFileSync(`/proc/${pid}/status`, 'utf8'),
+    )
     return sum + Number(line![1]) * 1_024
   }, 0)
 }
@@ -105,7 +111,7 @@ const WORST: Readonly<Record<string, (format: string) => string>> = {
   trades: (format) => `/v1/trades/${SYMBOL}?${hour(22)}&format=${format}`,
   features: (format) => `/v1/features/${SYMBOL}?${hour(22)}&format=${format}`,
   // The end of the hour: needs every update since the last snapshot.
-  book: () => `/v1/book/${SYMBOL}?depth=5000&ts=${DATE}T22:59:${10 + (asked += 1) % 50}Z`,
+  book: () => `/v1/book/${SYMBOL}?depth=5000&ts=${DATE}T22:59:${10 + ((asked += 1) % 50)}Z`,
 }
 
 for (const [name, pathOf] of Object.entries(WORST)) {
@@ -138,7 +144,9 @@ test('callers that read 1 kB/s: their bodies are bounded, others get a 503, and 
     return startSlowReader(WORST['depth']!(FORMATS[i % FORMATS.length]!))
   })
   await expect.poll(() => slow.some(({ head }) => head().startsWith('HTTP/1.1 200'))).toBe(true)
-  const fast = await Promise.all(FORMATS.map((format) => askUntilAnswered(WORST['trades']!(format))))
+  const fast = await Promise.all(
+    FORMATS.map((format) => askUntilAnswered(WORST['trades']!(format))),
+  )
   expect(fast.map(({ status }) => status)).toEqual(fast.map(() => 200))
   await expect.poll(() => slow.every(({ head }) => head() !== '')).toBe(true)
   // If the worker held their bodies, these alone would be 200 MB.
@@ -204,7 +212,12 @@ function askTools(): Promise<Answered> {
     method: 'tools/call',
     params: {
       name: 'get_features',
-      arguments: { symbol: SYMBOL, from: `${DATE}T0${id}:00:00Z`, to: `${DATE}T23:00:00Z`, limit: 1_000 },
+      arguments: {
+        symbol: SYMBOL,
+        from: `${DATE}T0${id}:00:00Z`,
+        to: `${DATE}T23:00:00Z`,
+        limit: 1_000,
+      },
     },
   }))
   return ask('/mcp', {

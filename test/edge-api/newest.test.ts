@@ -72,7 +72,7 @@ beforeAll(async () => {
   const btc = await addSymbol(pool, 'BTCUSDT')
   for (const hour of HOURS) await fillHour(pool, btc, hour, 40)
   await fillHour(pool, await addSymbol(pool, 'SILENTUSDT'), HOURS[0], 40)
-  await pool.query("delete from marketdata.depth_events")
+  await pool.query('delete from marketdata.depth_events')
   await addSymbol(pool, 'NEVERUSDT')
   await pool.query(
     `insert into marketdata.depth_events

@@ -37,14 +37,20 @@ test('a gap that has not ended is listed at once; after a delisting nothing is m
   expect(streams).toContainEqual(expect.objectContaining({ channel: 'trades', ...counts }))
   expect(streams).toContainEqual(
     expect.objectContaining({
-      channel: 'book_ticker', gap_count: 1, open_gap_count: 1, unended_gap_count: 1, missing_s: 300,
+      channel: 'book_ticker',
+      gap_count: 1,
+      open_gap_count: 1,
+      unended_gap_count: 1,
+      missing_s: 300,
     }),
   )
   const first = await good(`/v1/gaps?ended=false&${range}&limit=1`)
   expect(first['row_count']).toBe(1)
   const next = await good(String(first['next']))
   const rows = [first, next].flatMap((page) => page['rows'] as readonly Row[])
-  expect(rows.map(({ channel, from_ts, to_ts, cause }) => [channel, from_ts, to_ts, cause]).toSorted()).toEqual([
+  expect(
+    rows.map(({ channel, from_ts, to_ts, cause }) => [channel, from_ts, to_ts, cause]).toSorted(),
+  ).toEqual([
     ['book_ticker', '2024-08-08T23:50:00.000000Z', null, 'silence'],
     ['trades', '2024-08-08T23:50:00.000000Z', null, 'delisted'],
   ])

@@ -18,7 +18,10 @@ async function startWay(postgres_url: string) {
   const server = createServer((near) => {
     if (mode === 'refuse') return near.destroy()
     const far = connect(Number(port), hostname)
-    for (const [socket, other] of [[near, far], [far, near]] as const) {
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       sockets.add(socket)
       socket.on('data', (chunk: Buffer) => {
         if (mode !== 'freeze') other.write(chunk)
@@ -50,7 +53,11 @@ afterAll(async () => {
   await gateway.stop()
   way.stop()
 })
-const bindings: TestEdge['bindings'] = { ...edge.bindings, DATABASE_URL: way.url, GATEWAY_URL: gateway.url }
+const bindings: TestEdge['bindings'] = {
+  ...edge.bindings,
+  DATABASE_URL: way.url,
+  GATEWAY_URL: gateway.url,
+}
 
 /** A worker that has just started, with empty caches. */
 function freshWorker() {
@@ -61,7 +68,13 @@ function freshWorker() {
 const COLD = ['quotes', 'trades', 'depth', 'mark-price', 'liquidations'].map(
   (table) => `/v1/${table}/BTCUSDT?from=${HOUR}&to=2024-08-07T23:00:00Z&limit=1000`,
 )
-const HOT = ['/v1/quotes/BTCUSDT/latest', '/v1/trades/BTCUSDT', '/v1/gaps', '/v1/jobs', '/v1/coverage/BTCUSDT']
+const HOT = [
+  '/v1/quotes/BTCUSDT/latest',
+  '/v1/trades/BTCUSDT',
+  '/v1/gaps',
+  '/v1/jobs',
+  '/v1/coverage/BTCUSDT',
+]
 const BOOK = '/v1/book/BTCUSDT?ts=2024-08-07T22:30:00Z'
 
 async function read(ask: ReturnType<typeof freshWorker>, path: string): Promise<unknown> {
@@ -82,7 +95,13 @@ test('while Postgres is down or frozen, cold reads, books and symbols work, and 
        array[array[100 - n % 5, 1 + n]]::float8[], array[array[101, 1]]::float8[]
      from generate_series(0, 3000) n, lateral (select '${HOUR}'::timestamptz + n * interval '1 s' as ts) t`,
   )
-  for (const table of ['book_ticker', 'trades', 'depth_events', 'mark_price', 'liquidations'] as const) {
+  for (const table of [
+    'book_ticker',
+    'trades',
+    'depth_events',
+    'mark_price',
+    'liquidations',
+  ] as const) {
     await dropHour(edge.pool, await archiveHour(edge.pool, edge.store, table, HOUR))
   }
   await writeInstruments(edge.pool, edge.store)
@@ -99,15 +118,21 @@ test('while Postgres is down or frozen, cold reads, books and symbols work, and 
       const response = await ask(path)
       const { type } = (await response.json()) as { readonly type: string }
       expect([mode, path, response.status, type, response.headers.get('retry-after')]).toEqual([
-        mode, path, 503, 'urn:booktape:problem:database_unreachable', '5',
+        mode,
+        path,
+        503,
+        'urn:booktape:problem:database_unreachable',
+        '5',
       ])
     }
-    for (const [path, answer] of expected) expect(await read(ask, path), `${mode} ${path}`).toEqual(answer)
+    for (const [path, answer] of expected)
+      expect(await read(ask, path), `${mode} ${path}`).toEqual(answer)
     // A worker that has just started asks once, and serves the rest from the archive at once.
     const started = freshWorker()
     await read(started, COLD[0]!)
     const began = performance.now()
-    for (let i = 0; i < 20; i++) expect((await started('/v1/quotes/BTCUSDT/latest')).status).toBe(503)
+    for (let i = 0; i < 20; i++)
+      expect((await started('/v1/quotes/BTCUSDT/latest')).status).toBe(503)
     expect(performance.now() - began).toBeLessThan(15_000)
     way.set('open')
     await expect.poll(async () => (await ask('/v1/gaps')).status).toBe(200)
@@ -127,7 +152,10 @@ test('while Postgres is down an unknown symbol is a 404, and an ambiguous one ne
 })
 
 test('errors of a busy Postgres are 503 with Retry-After; others are errors of the statement', async () => {
-  const headers = { authorization: `Bearer ${bindings['GATEWAY_SECRET']}`, 'neon-connection-string': way.url }
+  const headers = {
+    authorization: `Bearer ${bindings['GATEWAY_SECRET']}`,
+    'neon-connection-string': way.url,
+  }
   const sql = (query: string) =>
     fetch(`${gateway.url}/sql`, { method: 'POST', headers, body: JSON.stringify({ query }) })
   await expect.poll(async () => (await sql('select 1')).status).toBe(200)
@@ -136,10 +164,17 @@ test('errors of a busy Postgres are 503 with Retry-After; others are errors of t
      begin raise exception 'no room' using errcode = state; end $$;
      grant execute on function public.fails_with(text) to public`,
   )
-  for (const [state, status] of [['53200', 503], ['53300', 503], ['57P03', 503], ['22012', 400]] as const) {
+  for (const [state, status] of [
+    ['53200', 503],
+    ['53300', 503],
+    ['57P03', 503],
+    ['22012', 400],
+  ] as const) {
     const response = await sql(`select public.fails_with('${state}')`)
     expect([state, response.status, response.headers.get('retry-after')]).toEqual([
-      state, status, status === 503 ? '1' : null,
+      state,
+      status,
+      status === 503 ? '1' : null,
     ])
   }
 })

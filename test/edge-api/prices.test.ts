@@ -121,7 +121,11 @@ test('tickers by name, and the statistics of one', async () => {
 test('an unknown ticker: 404 for the latest, nothing for the others', async () => {
   const missing = await answer(404, '/prices/latest?ticker=doge_usd')
   expect(missing['detail']).toBe("Prices for ticker 'doge_usd' were not found.")
-  expect(await answer(200, '/prices?ticker=doge_usd')).toEqual({ data: [], count: 0, ticker: 'doge_usd' })
+  expect(await answer(200, '/prices?ticker=doge_usd')).toEqual({
+    data: [],
+    count: 0,
+    ticker: 'doge_usd',
+  })
   expect(await answer(200, '/prices/stats?ticker=doge_usd')).toEqual({
     count: 0,
     min_price: null,

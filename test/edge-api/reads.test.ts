@@ -308,7 +308,10 @@ test('coverage has first and last rows, archived hours, and missing time, with o
     hot_first_ts: null,
     hot_last_ts: null,
     archived_hour_count: 0,
-    gap_count: 0, open_gap_count: 0, unended_gap_count: 0, missing_s: 0,
+    gap_count: 0,
+    open_gap_count: 0,
+    unended_gap_count: 0,
+    missing_s: 0,
   })
   const clipped = await good(
     '/v1/coverage/BTCUSDT?from=2024-08-08T23:57:33Z&to=2024-08-08T23:57:38Z',

@@ -11,7 +11,13 @@ import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
 import { decompressors } from '../../edge-api/lake/decompressors.ts'
 import { sweepReplacedBuilds } from '../../jobs/datasets/replaced-builds.ts'
-import { DATE, publishing, publishVersion, SYMBOL, writeVersion } from '../jobs/datasets/one-file.ts'
+import {
+  DATE,
+  publishing,
+  publishVersion,
+  SYMBOL,
+  writeVersion,
+} from '../jobs/datasets/one-file.ts'
 import type { PublishTask } from '../jobs/datasets/publish-child.ts'
 import { addSymbol, sha256, startEdge } from './support.ts'
 
@@ -199,7 +205,9 @@ test('replaced files of an unfinished day stay ten minutes', async () => {
 test('a day whose files are next to the manifest is read, and the next run moves it into a build', async () => {
   const prefix = `datasets/labels_1s/v1/date=${DATE}/`
   const manifest_key = `${prefix}manifest.json`
-  const { build, ...manifest } = JSON.parse(Buffer.from((await store.get(manifest_key))!).toString())
+  const { build, ...manifest } = JSON.parse(
+    Buffer.from((await store.get(manifest_key))!).toString(),
+  )
   await store.copy(`${prefix}build=${build}/labels_1s.parquet`, `${prefix}labels_1s.parquet`)
   await store.put(manifest_key, JSON.stringify(manifest), 'application/json')
   const old = await signedFile()

@@ -17,7 +17,10 @@ function start() {
   const clock = { now_ms: 0 }
   const gate = createMemoryGate(LIMITS, () => clock.now_ms)
   const app = new Hono()
-  app.use('*', sendBodies(gate, open, () => clock.now_ms))
+  app.use(
+    '*',
+    sendBodies(gate, open, () => clock.now_ms),
+  )
   app.onError((error, c) => {
     const { code, options } = error as Problem
     return c.json({ code, retry_after: options.headers?.['retry-after'] }, 503)
@@ -36,7 +39,10 @@ function start() {
 /** Whether the gate holds nothing. */
 async function isFree(gate: MemoryGate): Promise<boolean> {
   const got = gate.run(LIMITS.byte_count_max, async () => true)
-  return Promise.race([got, new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20))])
+  return Promise.race([
+    got,
+    new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 20)),
+  ])
 }
 
 test('every byte arrives, and is counted until it was read', async () => {
@@ -58,7 +64,7 @@ test('while one body is not read the next one is a 503, and then the slow reader
   await Promise.all(sent)
   await expect(
     (async () => {
-      for (let done = false; !done; ) ({ done } = await reader.read())
+      for (let done = false; !done;) ({ done } = await reader.read())
     })(),
   ).rejects.toThrow('too slow')
   expect(await isFree(gate)).toBe(true)

@@ -23,7 +23,9 @@ import { atFileEnd } from '../support/file-end.ts'
 export const SECRET = 'a secret of the tests'
 export const TOKEN_SECRET = 'a secret of the tests, for tokens of the tests'
 
-/** A database and the URL of a login in it that is a member of booktape_reader, as in production. */
+/**
+ * A database and the URL of a login in it that is a member of booktape_reader, as in production.
+ */
 export async function createReaderDatabase(): Promise<
   TestDatabase & { readonly reader_url: string }
 > {

@@ -270,9 +270,7 @@ test.skipIf(!existsSync(CHROMIUM))(
       page.on('pageerror', (error) => complaints.push(error.message))
       await page.goto(`${worker.url}/docs`)
       const operation_count = Object.keys(contract.paths).length
-      await expect
-        .poll(() => page.locator('.opblock').count())
-        .toBe(operation_count)
+      await expect.poll(() => page.locator('.opblock').count()).toBe(operation_count)
       await page.locator('#operations-market_data-latestQuote .opblock-summary-control').click()
       await page.getByRole('button', { name: 'Try it out' }).click()
       await page.getByRole('button', { name: 'Execute' }).click()

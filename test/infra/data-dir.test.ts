@@ -19,7 +19,13 @@ const stack = {
   console_token: 't',
   gateway_url: 'http://c',
   exchange_url: null,
-  object_store: { endpoint: 'e', bucket: 'b', region: 'r', access_key_id: 'k', secret_access_key: 's' },
+  object_store: {
+    endpoint: 'e',
+    bucket: 'b',
+    region: 'r',
+    access_key_id: 'k',
+    secret_access_key: 's',
+  },
   jobs_settings: { RAW_DISK_BUDGET_GB: '1.5' },
   environments: { jobs: { RAW_DISK_BUDGET_GB: '1.5' } },
 }

@@ -9,7 +9,9 @@ afterAll(() => rmSync(dir, { recursive: true }))
 
 test('sim, live and none are feeds; the message for a missing file has its path', async () => {
   expect(await parseFeed('none')).toEqual({ kind: 'none' })
-  await expect(parseFeed('nowhere.ndjson')).rejects.toThrow(/nowhere\.ndjson is not sim, live or none/)
+  await expect(parseFeed('nowhere.ndjson')).rejects.toThrow(
+    /nowhere\.ndjson is not sim, live or none/,
+  )
 })
 
 test('a file that is not a recording is refused with the line and the expected content', async () => {
@@ -33,7 +35,10 @@ test('raw trades are chosen only if a recording has no aggregated trades', async
     )
     writeFileSync(
       file,
-      [JSON.stringify({ t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] }), ...frames].join('\n'),
+      [
+        JSON.stringify({ t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] }),
+        ...frames,
+      ].join('\n'),
     )
     const feed = await parseFeed(file)
     return feed.kind === 'recording' ? tradeStreamOf(feed.summary) : undefined

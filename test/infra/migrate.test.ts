@@ -8,7 +8,9 @@ import { CONNECT_LIMIT_MS } from '../support/patience.ts'
 
 const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
 const run = (env: Record<string, string>) =>
-  promisify(execFile)(process.execPath, [CLI, 'migrate'], { env: { PATH: process.env['PATH'] ?? '', ...env } })
+  promisify(execFile)(process.execPath, [CLI, 'migrate'], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+  })
 
 test('an empty database gets the schema, once', async () => {
   const server_url = inject('postgres_url')
@@ -33,7 +35,9 @@ test('an edited applied migration is an error, and nothing changes', async () =>
   try {
     await run({ DATABASE_URL })
     await pool.query(`update marketdata.schema_migrations set sha256 = 'x' where name like '0001%'`)
-    await expect(run({ DATABASE_URL })).rejects.toThrow('0001_market_data.sql has changed since it was applied')
+    await expect(run({ DATABASE_URL })).rejects.toThrow(
+      '0001_market_data.sql has changed since it was applied',
+    )
   } finally {
     await pool.end()
     await admin.query('drop database migrate_edited with (force)')

@@ -27,7 +27,13 @@ test('a pause of a busy stream in a recording is not a gap in its replay', async
   const header = { t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] }
   const file = join(dir, 'pause.ndjson')
   writeFileSync(file, [header, ...lines].map((line) => JSON.stringify(line)).join('\n'))
-  const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'replay', file, '--speed', 'real'])
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    CLI,
+    'replay',
+    file,
+    '--speed',
+    'real',
+  ])
   expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toMatchObject({
     accounted_for: true,
     gaps: 0,

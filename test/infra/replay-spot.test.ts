@@ -12,7 +12,13 @@ for (const via of ['socket', 'tape']) {
   test.skipIf(FEEDS === undefined)(
     `by ${via} every frame is accounted for and no sequence is broken (skipped without FEEDS_DIR)`,
     async () => {
-      const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'replay', FILE, '--via', via])
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        CLI,
+        'replay',
+        FILE,
+        '--via',
+        via,
+      ])
       const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
         readonly rows: Readonly<Record<string, number>>
       }

@@ -19,7 +19,11 @@ interface Result {
   readonly duplicates: Readonly<Record<string, number>>
   readonly gaps: number
   readonly rejected: Readonly<Record<string, number>>
-  readonly datasets: readonly { date: string; row_count: number; files: readonly { name: string; sha256: string }[] }[]
+  readonly datasets: readonly {
+    date: string
+    row_count: number
+    files: readonly { name: string; sha256: string }[]
+  }[]
 }
 
 interface Ended {
@@ -44,7 +48,10 @@ interface Running {
 }
 
 function start(...args: readonly string[]): Running {
-  const child = spawn(process.execPath, [CLI, 'replay', ...args], { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [CLI, 'replay', ...args], {
+    cwd: dir,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   return {
     async says(text) {
@@ -72,7 +79,12 @@ async function replayed(...args: readonly string[]): Promise<Result> {
 function hashes(folder: string): Readonly<Record<string, string>> {
   const files = globSync('**/*.{parquet,arrow,json}', { cwd: folder }).toSorted()
   return Object.fromEntries(
-    files.map((file) => [file, createHash('sha256').update(readFileSync(join(folder, file))).digest('hex')]),
+    files.map((file) => [
+      file,
+      createHash('sha256')
+        .update(readFileSync(join(folder, file)))
+        .digest('hex'),
+    ]),
   )
 }
 
@@ -102,7 +114,12 @@ describe.skipIf(FEEDS === undefined)('on recordings (skipped without FEEDS_DIR)'
     for (const via of ['socket', 'tape'] as const) {
       const result = await replayed(btc, '--via', via, '--export-dir', join(dir, `btc-${via}`))
       // The REST snapshot is a row too: requested over sockets, or as recorded via the tape.
-      expect(result.rows).toEqual({ ...NONE, book_ticker: 66_089, trades: 21_313, depth_events: 6_552 })
+      expect(result.rows).toEqual({
+        ...NONE,
+        book_ticker: 66_089,
+        trades: 21_313,
+        depth_events: 6_552,
+      })
       expect(withoutDepth(result.duplicates)).toEqual(NONE)
       expect(result.gaps).toBe(0)
       expect(result.frames).toEqual({
@@ -124,10 +141,22 @@ describe.skipIf(FEEDS === undefined)('on recordings (skipped without FEEDS_DIR)'
   })
 
   test('five symbols, then again into the same folder: only duplicates, and the same files', async () => {
-    const first = await replayed(five, '--data-dir', join(dir, 'five'), '--export-dir', join(dir, 'five-1'))
+    const first = await replayed(
+      five,
+      '--data-dir',
+      join(dir, 'five'),
+      '--export-dir',
+      join(dir, 'five-1'),
+    )
     const rows = { ...NONE, book_ticker: 3_424, trades: 574, depth_events: 4_428 }
     expect(first.rows).toEqual(rows)
-    const second = await replayed(five, '--data-dir', join(dir, 'five'), '--export-dir', join(dir, 'five-2'))
+    const second = await replayed(
+      five,
+      '--data-dir',
+      join(dir, 'five'),
+      '--export-dir',
+      join(dir, 'five-2'),
+    )
     expect(second.rows).toEqual(NONE)
     expect(withoutDepth(second.duplicates)).toEqual(withoutDepth(rows))
     expect(second.duplicates['depth_events']).toBeGreaterThanOrEqual(rows.depth_events)
@@ -139,7 +168,18 @@ test('noise is rejected with a reason; swapped trades lose nothing: their appare
   const T = 1_723_161_255_000
   const trade = (id: number) => {
     const time = T + id * 300
-    const data = { e: 'aggTrade', E: time, a: id, s: 'BTCUSDT', p: '61800.1', q: '0.5', f: id, l: id, T: time, m: id % 2 === 0 }
+    const data = {
+      e: 'aggTrade',
+      E: time,
+      a: id,
+      s: 'BTCUSDT',
+      p: '61800.1',
+      q: '0.5',
+      f: id,
+      l: id,
+      T: time,
+      m: id % 2 === 0,
+    }
     return { stream: 'btcusdt@aggTrade', data }
   }
   const quote = (u: number, b = '1.0') => ({
@@ -150,9 +190,16 @@ test('noise is rejected with a reason; swapped trades lose nothing: their appare
   // Received years later, as in a replayed recording: days are those of the exchange.
   const write = (name: string, ids: readonly number[]): string => {
     const frames = [...quotes, ...ids.map(trade)]
-    const lines = frames.map((frame, i) => ({ t: 'ws', ts: 1_790_000_000_000_000 + i, data: JSON.stringify(frame) }))
+    const lines = frames.map((frame, i) => ({
+      t: 'ws',
+      ts: 1_790_000_000_000_000 + i,
+      data: JSON.stringify(frame),
+    }))
     const header = { t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] }
-    writeFileSync(join(dir, name), [header, ...lines].map((line) => JSON.stringify(line)).join('\r\n'))
+    writeFileSync(
+      join(dir, name),
+      [header, ...lines].map((line) => JSON.stringify(line)).join('\r\n'),
+    )
     return name
   }
   const straight = write('straight.ndjson', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
@@ -167,11 +214,16 @@ test('noise is rejected with a reason; swapped trades lose nothing: their appare
     expect(result.rows).toEqual({ ...NONE, book_ticker: 3, trades: 10 })
     expect(result.duplicates).toEqual({ ...NONE, book_ticker: 1 })
     expect(total(result.rejected)).toBe(1)
-    expect(result.datasets.map(({ date, row_count }) => [date, row_count])).toEqual([['2024-08-08', 4]])
+    expect(result.datasets.map(({ date, row_count }) => [date, row_count])).toEqual([
+      ['2024-08-08', 4],
+    ])
     folders.push(hashes(join(dir, name, 'date=2024-08-08')))
   }
   // The apparent gaps stay in the ledger as repaired; coverage and manifest list them.
-  const features = folders.map((files) => [files['features_1s.parquet'], files['features_1s.arrow']])
+  const features = folders.map((files) => [
+    files['features_1s.parquet'],
+    files['features_1s.arrow'],
+  ])
   expect(features[1]).toEqual(features[0])
   expect(folders[2]).toEqual(folders[1])
 })
@@ -184,7 +236,11 @@ test('killed with -9 half-way and played again: the same files as an undisturbed
   const ids = Array.from({ length: 400 }, (_, index) => index + 1)
   const lines = [
     { t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT'] },
-    ...ids.map((u) => ({ t: 'ws', ts: 1_723_161_256_000_000 + u * 50_000, data: JSON.stringify(quote(u)) })),
+    ...ids.map((u) => ({
+      t: 'ws',
+      ts: 1_723_161_256_000_000 + u * 50_000,
+      data: JSON.stringify(quote(u)),
+    })),
   ]
   writeFileSync(join(dir, 'slow.ndjson'), lines.map((line) => JSON.stringify(line)).join('\n'))
   const args = ['slow.ndjson', '--data-dir', 'killed']

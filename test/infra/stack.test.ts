@@ -34,8 +34,11 @@ interface Run {
 function run(...args: readonly string[]): Run {
   const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += String(chunk)))
-  const exit_code = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => (text += String(chunk)))
+  const exit_code = new Promise<number | null>((resolve) =>
+    child.once('exit', (code) => resolve(code)),
+  )
   return {
     child,
     output: () => text,
@@ -58,19 +61,23 @@ async function until<T>(what: string, look: () => Promise<T | undefined>): Promi
   for (;;) {
     const found = await look().catch(() => undefined)
     if (found !== undefined) return found
-    if (Date.now() > deadline) throw new Error(`waited ${LIMIT_MS} ms for ${what}\n${running?.output()}`)
+    if (Date.now() > deadline)
+      throw new Error(`waited ${LIMIT_MS} ms for ${what}\n${running?.output()}`)
     await sleep(50)
   }
 }
 
-const readStack = (): StackFile => JSON.parse(readFileSync(join(dir, 'stack.json'), 'utf8')) as StackFile
+const readStack = (): StackFile =>
+  JSON.parse(readFileSync(join(dir, 'stack.json'), 'utf8')) as StackFile
 const readChildren = (): readonly ProcessIdentity[] =>
   JSON.parse(readFileSync(join(dir, 'children.json'), 'utf8')) as readonly ProcessIdentity[]
 
 async function countQuotes(): Promise<number> {
   const pool = createPool(readStack().postgres_url, 'test', 1, CONNECT_LIMIT_MS)
   try {
-    const { rows } = await pool.query<{ count: string }>('select count(*) from marketdata.book_ticker')
+    const { rows } = await pool.query<{ count: string }>(
+      'select count(*) from marketdata.book_ticker',
+    )
     return Number(rows[0]!.count)
   } finally {
     await pool.end()
@@ -93,7 +100,9 @@ test('it prints all URLs, and that the market is simulated', async () => {
   expect(running.output()).not.toContain(new URL(stack.postgres_url).password)
   await until('the first rows', grows(0))
   await until('the live line', async () =>
-    /\d events\/s \| \S+ rows committed \| lag \d+ ms \| \d+ gaps?/.test(running!.output()) ? true : undefined,
+    /\d events\/s \| \S+ rows committed \| lag \d+ ms \| \d+ gaps?/.test(running!.output())
+      ? true
+      : undefined,
   )
 })
 
@@ -112,7 +121,9 @@ test('index prices of the simulated Deribit come through /prices', async () => {
   for (const ticker of ['btc_usd', 'eth_usd']) {
     const latest = await until(`a price of ${ticker}`, async () => {
       const answer = await fetch(`${edge_url}/prices/latest?ticker=${ticker}`)
-      return answer.ok ? ((await answer.json()) as { ticker: string; timestamp: number }) : undefined
+      return answer.ok
+        ? ((await answer.json()) as { ticker: string; timestamp: number })
+        : undefined
     })
     expect(latest.ticker).toBe(ticker)
     expect(Math.abs(Date.now() - latest.timestamp)).toBeLessThan(30_000)
@@ -126,7 +137,11 @@ test('a dataset of the current day is built by hand and served through a signed 
   const { edge_url } = readStack()
   const answer = await fetch(`${edge_url}/v1/datasets/features_1s/yesterday.parquet`)
   expect(answer.status).toBe(200)
-  expect(Buffer.from(await answer.arrayBuffer()).subarray(0, 4).toString()).toBe('PAR1')
+  expect(
+    Buffer.from(await answer.arrayBuffer())
+      .subarray(0, 4)
+      .toString(),
+  ).toBe('PAR1')
 })
 
 test('a second start on the same folder is refused with a message', async () => {
@@ -161,7 +176,9 @@ test('after kill -9, the next start ends the orphans and continues with the data
 
 test('SIGTERM stops everything in order and leaves no process behind', async () => {
   const children = readChildren()
-  const postgres_pid = Number(readFileSync(join(dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
+  const postgres_pid = Number(
+    readFileSync(join(dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0],
+  )
   expect(await running!.end('SIGTERM')).toBe(0)
   expect(children.filter(isRunning)).toEqual([])
   expect(() => process.kill(postgres_pid, 0)).toThrow(/ESRCH/)
@@ -173,7 +190,9 @@ test('a closed terminal (SIGHUP) also stops everything', async () => {
   running = run('start', '--data-dir', dir, '--feed', 'none')
   await until('the URLs', async () => (running!.output().includes('is running') ? true : undefined))
   const children = readChildren()
-  const postgres_pid = Number(readFileSync(join(dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
+  const postgres_pid = Number(
+    readFileSync(join(dir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0],
+  )
   expect(await running.end('SIGHUP')).toBe(0)
   expect(children.filter(isRunning)).toEqual([])
   expect(() => process.kill(postgres_pid, 0)).toThrow(/ESRCH/)

@@ -1,6 +1,6 @@
 /**
- * Many partitions on a small server: what a statement locks at most, and everything at the same time.
- * PARTITION_HOURS=720 (npm run test:partitions) is a month of hours.
+ * Many partitions on a small server: what a statement locks at most, and everything at the same
+ * time. PARTITION_HOURS=720 (npm run test:partitions) is a month of hours.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -76,7 +76,8 @@ class LockWatch {
          from pg_locks l join pg_stat_activity a using (pid)
          where l.locktype = 'relation' and l.pid <> pg_backend_pid() group by l.pid, 1`,
       )
-      for (const { program, n } of rows) this.most.set(program, Math.max(n, this.most.get(program) ?? 0))
+      for (const { program, n } of rows)
+        this.most.set(program, Math.max(n, this.most.get(program) ?? 0))
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
   }
@@ -113,12 +114,22 @@ const READS: Readonly<Record<string, (db: Database) => Promise<void>>> = {
       times.filter((ts) => ts >= begin).map((ts) => ts - HOUR_US / 2),
     )
     const days = [micros(TO - DAY_US - (TO % DAY_US)), micros(TO - (TO % DAY_US))] as const
-    const [day] = await selectCandles(of, { ...args, interval_us: DAY_US, from: days[0], to: days[1] })
+    const [day] = await selectCandles(of, {
+      ...args,
+      interval_us: DAY_US,
+      from: days[0],
+      to: days[1],
+    })
     const count = times.filter((ts) => ts >= days[0] && ts < days[1]).length
     expect(day).toMatchObject({ ts: days[0], trade_count: count, volume: 3 * count })
   },
   coverage: async (of) => {
-    const rows = await selectCoverage(of, { symbol_id: SPARSE, exchange: 'binance-futures', from, to: TO })
+    const rows = await selectCoverage(of, {
+      symbol_id: SPARSE,
+      exchange: 'binance-futures',
+      from,
+      to: TO,
+    })
     const edges = rows.map((row) => row.hot_first_ts)
     expect(edges).toEqual(Array.from({ length: 5 }, () => times[0]))
   },
@@ -148,12 +159,19 @@ function expectedOf(table: string): readonly number[] {
 }
 
 const topn = (of: Pool) =>
-  createTopnJob({ pool: of, cadence: { min_us: 100_000, max_us: 1_000_000 }, log, now: () => NOW_MS })
+  createTopnJob({
+    pool: of,
+    cadence: { min_us: 100_000, max_us: 1_000_000 },
+    log,
+    now: () => NOW_MS,
+  })
 
 /** Everything that jobs send to partitioned tables. */
 const JOBS: Readonly<Record<string, (of: Pool) => Promise<void>>> = {
   rollups: async (of) => {
-    await of.query(`update marketdata.rollup_watermarks set watermark = $1`, [toIso(micros(TO - HOUR_US))])
+    await of.query(`update marketdata.rollup_watermarks set watermark = $1`, [
+      toIso(micros(TO - HOUR_US)),
+    ])
     await of.query(
       `insert into marketdata.invalidations (consumer, table_name, symbol_id, lowest, greatest)
        select 'rollups', t, ${SPARSE}, ts, ts from unnest($1::timestamptz[]) as ts,
@@ -212,7 +230,13 @@ const JOBS: Readonly<Record<string, (of: Pool) => Promise<void>>> = {
 async function write(): Promise<void> {
   const tape_dir = await writeTape(market(['BTCUSDT', 'ETHUSDT'], 200))
   const dead_letter_path = join(tape_dir, 'dead.ndjson')
-  const options = { database_url: server.url, ingestor_id: 'test', tape_dir, choice: CHOICE, dead_letter_path }
+  const options = {
+    database_url: server.url,
+    ingestor_id: 'test',
+    tape_dir,
+    choice: CHOICE,
+    dead_letter_path,
+  }
   const counts = await followToEnd({ ...options, log })
   expect(counts.rows.book_ticker + counts.duplicates.book_ticker).toBeGreaterThan(0)
 }
@@ -235,9 +259,11 @@ describe('a statement locks no more than a connection has room for', () => {
   }
   for (const [name, read] of Object.entries(READS)) {
     test(name, async () => {
-      expect(await watched(async () => {
-        for (let i = 0; i < 3; i++) await read(db)
-      })).toBeLessThanOrEqual(LOCKS_MAX)
+      expect(
+        await watched(async () => {
+          for (let i = 0; i < 3; i++) await read(db)
+        }),
+      ).toBeLessThanOrEqual(LOCKS_MAX)
     })
   }
   test('the writer', async () => expect(await watched(write)).toBeLessThanOrEqual(LOCKS_MAX))

@@ -34,7 +34,10 @@ export interface SmallServer {
   rowTime(hour: number): Micros
 }
 
-/** With 720 hours `max_locks_per_transaction` times `max_connections` are not a fourth of the partitions. */
+/**
+ * With 720 hours `max_locks_per_transaction` times `max_connections` are not a fourth of the
+ * partitions.
+ */
 export async function startSmallServer(hour_count: number): Promise<SmallServer> {
   const dir = mkdtempSync(join(tmpdir(), 'booktape-small-'))
   chmodSync(dir, 0o755)

@@ -39,7 +39,11 @@ test('spread and mid of a quote are the doubles nearest to the exact values', as
       mid: double((units(ask) + units(bid)) * 5n, DIGITS + 1),
     })),
   )
-  await pool.query('update marketdata.book_ticker set best_bid = null, bid_qty = null where update_id = 0')
-  const one_sided = await pool.query('select spread, mid from marketdata.book_ticker where update_id = 0')
+  await pool.query(
+    'update marketdata.book_ticker set best_bid = null, bid_qty = null where update_id = 0',
+  )
+  const one_sided = await pool.query(
+    'select spread, mid from marketdata.book_ticker where update_id = 0',
+  )
   expect(one_sided.rows).toEqual([{ spread: null, mid: null }])
 })

@@ -27,7 +27,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     port: await freePort(),
     bin_dir: process.env['TEST_POSTGRES_BIN'],
     password: 'test',
-    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
+    settings: {
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: '200',
+    },
   })
   const admin = createPool(postgres.url, 'test-setup', 1)
   await admin.query(`create database ${TEMPLATE}`)

@@ -29,7 +29,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     port: 0,
     access_key_id: 'key',
     secret_access_key: 'secret',
-    buckets: [bucketName(0), ...Array.from({ length: BUCKET_COUNT - 1 }, (_, i) => bucketName(i + 1))],
+    buckets: [
+      bucketName(0),
+      ...Array.from({ length: BUCKET_COUNT - 1 }, (_, i) => bucketName(i + 1)),
+    ],
   })
   project.provide('object_store', server.config)
   project.provide('bucket_leases', leases)

@@ -33,7 +33,8 @@ test('10 books through dropped, duplicate, late and corrupt diffs and a kill -9:
       where depth_kind = 'diff' and array_length(asks, 1) > 0 and asks[1][2] > 0 and final_update_id % 50 = 0`)
     await pool.query('delete from marketdata.gaps')
     const corrupted = await checkBooks(pool, () => 0.5)
-    for (const name of ['unledgered', 'wrong', 'crossed'] as const) expect(corrupted[name], name).toBeGreaterThan(0)
+    for (const name of ['unledgered', 'wrong', 'crossed'] as const)
+      expect(corrupted[name], name).toBeGreaterThan(0)
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }

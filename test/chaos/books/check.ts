@@ -204,7 +204,10 @@ function connects(snapshot: DepthChange, diff: DepthChange): boolean {
 }
 
 function apply(sides: Sides, { bids, asks }: DepthChange): void {
-  for (const [side, levels] of [[sides[0], bids], [sides[1], asks]] as const) {
+  for (const [side, levels] of [
+    [sides[0], bids],
+    [sides[1], asks],
+  ] as const) {
     for (const [price, qty] of levels) {
       if (qty === 0) side.delete(price)
       else side.set(price, qty)

@@ -21,10 +21,27 @@ const DROP_SHARE = 0.002
 const SNAPSHOT_S = 60
 
 await new Command('soak:books')
-  .description('keep the books of a simulated exchange through faults and a kill -9, and check them')
-  .option('--symbols <count>', 'books; 200 need two rounds of the weight limit, over a minute each', wholeNumber(1, 200), 200)
-  .option('--seconds <seconds>', 'how long frames are dropped, duplicated, delayed and corrupted', wholeNumber(1, 3_600), 20)
-  .option('--events-per-s <rate>', 'quotes and trades a second over all symbols, which make the depth', wholeNumber(10, 100_000), 4_000)
+  .description(
+    'keep the books of a simulated exchange through faults and a kill -9, and check them',
+  )
+  .option(
+    '--symbols <count>',
+    'books; 200 need two rounds of the weight limit, over a minute each',
+    wholeNumber(1, 200),
+    200,
+  )
+  .option(
+    '--seconds <seconds>',
+    'how long frames are dropped, duplicated, delayed and corrupted',
+    wholeNumber(1, 3_600),
+    20,
+  )
+  .option(
+    '--events-per-s <rate>',
+    'quotes and trades a second over all symbols, which make the depth',
+    wholeNumber(10, 100_000),
+    4_000,
+  )
   .option('--seed <seed>', 'of the market and the faults', wholeNumber(0, 2 ** 32), 7)
   .action(async ({ symbols: symbol_count, seconds, eventsPerS: events_per_s, seed }: Flags) => {
     const dir = mkdtempSync(join(tmpdir(), 'booktape-books-'))

@@ -200,7 +200,9 @@ class Ingestor {
     )
     await child.stop()
     const reason = await child.ended
-    return reason === 'exit code 0' ? undrained : [...undrained, `The ingestor stopped with ${reason}.`]
+    return reason === 'exit code 0'
+      ? undrained
+      : [...undrained, `The ingestor stopped with ${reason}.`]
   }
 }
 

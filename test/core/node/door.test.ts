@@ -9,7 +9,10 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 test('tokens are named as they are or by their hash, and found by what is presented', () => {
   const tokens = parseTokens(` alice:operate:${TOKEN} , board:read:sha256=${sha256(OTHER)},`)!
-  expect(tokens.map(({ name, scope }) => [name, scope])).toEqual([['alice', 'operate'], ['board', 'read']])
+  expect(tokens.map(({ name, scope }) => [name, scope])).toEqual([
+    ['alice', 'operate'],
+    ['board', 'read'],
+  ])
   expect(findToken(tokens, TOKEN)?.name).toBe('alice')
   expect(findToken(tokens, OTHER)?.name).toBe('board')
   expect(findToken(tokens, `${TOKEN}x`)).toBeUndefined()
@@ -29,9 +32,16 @@ for (const [name, text] of [
   test(`${name} is no list of tokens`, () => expect(parseTokens(text)).toBeUndefined())
 }
 
-const OPTIONS: GuardOptions = { tokens: parseTokens(`alice:operate:${TOKEN},board:read:${OTHER}`)!, hosts: ['ours.example'] }
+const OPTIONS: GuardOptions = {
+  tokens: parseTokens(`alice:operate:${TOKEN},board:read:${OTHER}`)!,
+  hosts: ['ours.example'],
+}
 const admitted = (headers: Record<string, string>, way: 'unix' | 'tcp' = 'tcp'): string => {
-  const approach = { way, address: way === 'tcp' ? '10.0.0.7' : undefined, headers: new Headers(headers) }
+  const approach = {
+    way,
+    address: way === 'tcp' ? '10.0.0.7' : undefined,
+    headers: new Headers(headers),
+  }
   try {
     const { name, scope, origin } = admit(approach, OPTIONS)
     return `${name}, ${scope}, ${origin}`
@@ -49,14 +59,42 @@ for (const [name, headers, expected] of [
   ['a name that looks like an address', { host: '127.0.0.1.evil.example' }, 'host_not_allowed'],
   ['a name behind a login', { host: 'localhost@evil.example' }, 'host_not_allowed'],
   ['no name at all', {}, 'host_not_allowed'],
-  ['its own page', { host: 'ours.example:443', origin: 'https://ours.example' }, 'alice, operate, 10.0.0.7'],
-  ['its own name over another scheme', { host: 'ours.example:443', origin: 'http://ours.example' }, 'origin_not_allowed'],
-  ['its own page on another port', { host: 'ours.example:81', origin: 'http://ours.example:81' }, 'alice, operate, 10.0.0.7'],
-  ['a page of a neighbour', { host: 'ours.example', origin: 'https://sub.ours.example' }, 'origin_not_allowed'],
+  [
+    'its own page',
+    { host: 'ours.example:443', origin: 'https://ours.example' },
+    'alice, operate, 10.0.0.7',
+  ],
+  [
+    'its own name over another scheme',
+    { host: 'ours.example:443', origin: 'http://ours.example' },
+    'origin_not_allowed',
+  ],
+  [
+    'its own page on another port',
+    { host: 'ours.example:81', origin: 'http://ours.example:81' },
+    'alice, operate, 10.0.0.7',
+  ],
+  [
+    'a page of a neighbour',
+    { host: 'ours.example', origin: 'https://sub.ours.example' },
+    'origin_not_allowed',
+  ],
   ['a page without an origin', { host: 'ours.example', origin: 'null' }, 'origin_not_allowed'],
-  ['a link on another site', { host: 'ours.example', 'sec-fetch-site': 'cross-site' }, 'origin_not_allowed'],
-  ['somebody for somebody', { host: 'localhost', 'booktape-actor': 'bob@desk' }, 'alice for bob@desk, operate, 10.0.0.7'],
-  ['somebody for a line of the log', { host: 'localhost', 'booktape-actor': 'bob local' }, 'bad_actor'],
+  [
+    'a link on another site',
+    { host: 'ours.example', 'sec-fetch-site': 'cross-site' },
+    'origin_not_allowed',
+  ],
+  [
+    'somebody for somebody',
+    { host: 'localhost', 'booktape-actor': 'bob@desk' },
+    'alice for bob@desk, operate, 10.0.0.7',
+  ],
+  [
+    'somebody for a line of the log',
+    { host: 'localhost', 'booktape-actor': 'bob local' },
+    'bad_actor',
+  ],
 ] as const) {
   test(`over the network, ${name}: ${expected}`, () => {
     expect(admitted({ authorization, ...headers })).toBe(expected)
@@ -65,15 +103,32 @@ for (const [name, headers, expected] of [
 
 test('the socket file needs no token; a page may not use it either', () => {
   expect(admitted({ host: 'anything' }, 'unix')).toBe('local, operate, unix socket')
-  expect(admitted({ host: 'localhost', origin: 'https://evil.example' }, 'unix')).toBe('origin_not_allowed')
+  expect(admitted({ host: 'localhost', origin: 'https://evil.example' }, 'unix')).toBe(
+    'origin_not_allowed',
+  )
 })
 
 test('a token that is unknown, of another kind or missing is refused; read may not operate', () => {
-  for (const wrong of [`Bearer ${'x'.repeat(36)}`, `Basic ${TOKEN}`, 'Bearer', `Bearer ${TOKEN} x`, `Bearer ${'x'.repeat(5_000)}`]) {
-    expect(admitted({ host: 'localhost', authorization: wrong }), wrong.slice(0, 20)).toBe('unauthorized')
+  for (const wrong of [
+    `Bearer ${'x'.repeat(36)}`,
+    `Basic ${TOKEN}`,
+    'Bearer',
+    `Bearer ${TOKEN} x`,
+    `Bearer ${'x'.repeat(5_000)}`,
+  ]) {
+    expect(admitted({ host: 'localhost', authorization: wrong }), wrong.slice(0, 20)).toBe(
+      'unauthorized',
+    )
   }
   expect(admitted({ host: 'localhost' })).toBe('unauthorized')
-  const board = admit({ way: 'tcp', address: '::1', headers: new Headers({ host: 'localhost', authorization: `Bearer ${OTHER}` }) }, OPTIONS)
+  const board = admit(
+    {
+      way: 'tcp',
+      address: '::1',
+      headers: new Headers({ host: 'localhost', authorization: `Bearer ${OTHER}` }),
+    },
+    OPTIONS,
+  )
   expect(() => requireScope(board, 'read')).not.toThrow()
   expect(() => requireScope(board, 'operate')).toThrow('operate')
 })

@@ -32,7 +32,11 @@ test('objects are put, read, copied, listed in order and deleted', async () => {
 })
 
 test('ranges are read up to the last byte; a missing object gives undefined', async () => {
-  await store.put('range.bin', Uint8Array.from({ length: 256 }, (_, i) => i), 'application/octet-stream')
+  await store.put(
+    'range.bin',
+    Uint8Array.from({ length: 256 }, (_, i) => i),
+    'application/octet-stream',
+  )
   expect([...(await store.readRange('range.bin', 3, 6))!]).toEqual([3, 4, 5])
   expect([...(await store.readRange('range.bin', 254, 300))!]).toEqual([254, 255])
   expect(await store.readRange('none.bin', 0, 1)).toBeUndefined()

@@ -21,10 +21,15 @@ const TRAILER = Buffer.from([0xff, 0xff])
 
 async function decode(bytes: Buffer, piece_bytes: number, rows_max: number) {
   async function* pieces(): AsyncGenerator<Buffer> {
-    for (let at = 0; at < bytes.length; at += piece_bytes) yield bytes.subarray(at, at + piece_bytes)
+    for (let at = 0; at < bytes.length; at += piece_bytes)
+      yield bytes.subarray(at, at + piece_bytes)
   }
   const found: unknown[] = []
-  for await (const { view, row_count, row_bytes, offsets } of copyRows(pieces(), WIDTHS, rows_max)) {
+  for await (const { view, row_count, row_bytes, offsets } of copyRows(
+    pieces(),
+    WIDTHS,
+    rows_max,
+  )) {
     for (let at = 0; at < row_count * row_bytes; at += row_bytes) {
       const [ts, id, flag] = offsets.map((offset) => at + offset)
       found.push([readMicros(view, ts!), readInt8(view, id!), view.getUint8(flag!)])
@@ -34,7 +39,11 @@ async function decode(bytes: Buffer, piece_bytes: number, rows_max: number) {
 }
 
 test('rows are complete and exact, wherever the stream is split', async () => {
-  const rows = [row(0n, 1n, 0), row(-1n, 9_007_199_254_740_991n, 1), row(776_476_456_313_001n, -5n, 1)]
+  const rows = [
+    row(0n, 1n, 0),
+    row(-1n, 9_007_199_254_740_991n, 1),
+    row(776_476_456_313_001n, -5n, 1),
+  ]
   const expected = [
     [946_684_800_000_000, 1, 0],
     [946_684_799_999_999, 9_007_199_254_740_991, 1],
@@ -61,5 +70,7 @@ test('anything else than such a stream is refused', async () => {
   ).rejects.toThrow('middle of a row')
   const wider = Buffer.from(good)
   wider.writeInt16BE(4, 0)
-  await expect(decode(Buffer.concat([SIGNATURE, wider, TRAILER]), 7, 4)).rejects.toThrow('does not match the select list')
+  await expect(decode(Buffer.concat([SIGNATURE, wider, TRAILER]), 7, 4)).rejects.toThrow(
+    'does not match the select list',
+  )
 })

@@ -23,7 +23,12 @@ describe.skipIf(!has_pgbouncer)('pgbouncer (skipped if not installed)', () => {
   })
 
   test('transaction mode is refused; programs that only read may use it, in UTC', async () => {
-    const through = createPool(await startPgbouncer(url, 'transaction'), 'test', 2, CONNECT_LIMIT_MS)
+    const through = createPool(
+      await startPgbouncer(url, 'transaction'),
+      'test',
+      2,
+      CONNECT_LIMIT_MS,
+    )
     try {
       await expect(requireSession(through)).rejects.toMatchObject({ code: 'transaction_pooler' })
       const { rows } = await through.query('show timezone')

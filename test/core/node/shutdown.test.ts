@@ -31,8 +31,17 @@ async function run(
   interrupted_code: number,
   ...signals: readonly (readonly [pause_ms: number, signal: NodeJS.Signals])[]
 ): Promise<End> {
-  const args = ['--input-type=module-typescript', '-e', PROGRAM, String(stop_ms), String(interrupted_code)]
-  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = [
+    '--input-type=module-typescript',
+    '-e',
+    PROGRAM,
+    String(stop_ms),
+    String(interrupted_code),
+  ]
+  const child = spawn(process.execPath, args, {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let text = ''
   const ready = Promise.withResolvers<void>()
   child.stdout.on('data', (chunk) => {

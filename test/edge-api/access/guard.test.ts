@@ -14,7 +14,10 @@ await addQuotes(edge.pool, await addSymbol(edge.pool, 'BTCUSDT'), [
 await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-07'))
 
 const reported: unknown[] = []
-function appWith(bindings: Readonly<Record<string, string>>, surroundings: Partial<Surroundings> = {}) {
+function appWith(
+  bindings: Readonly<Record<string, string>>,
+  surroundings: Partial<Surroundings> = {},
+) {
   return composeApp(
     { ...edge.bindings, ...bindings },
     { now: () => NOW, report: (error) => reported.push(error), ...surroundings },
@@ -107,7 +110,10 @@ function unsignedJwt(): string {
 }
 
 test('answers that needed a token are private; public answers may be cached by all', async () => {
-  const closed = await appWith({ PUBLIC_READ: 'false' }).request('/v1/symbols', bearing(TOKENS['read']!))
+  const closed = await appWith({ PUBLIC_READ: 'false' }).request(
+    '/v1/symbols',
+    bearing(TOKENS['read']!),
+  )
   expect(closed.headers.get('cache-control')).toMatch(/^private/)
   expect(closed.headers.get('vary')).toMatch(/authorization/i)
   const open = await appWith({ PUBLIC_READ: 'true' }).request('/v1/symbols')
@@ -206,7 +212,9 @@ for (const [name, bindings, message] of [
 test('pages of other origins are refused if CORS_ORIGINS lists origins', async () => {
   const app = appWith({ CORS_ORIGINS: 'https://a.example, https://b.example' })
   const allowed = async (origin: string) =>
-    (await app.request('/v1/symbols', { headers: { origin } })).headers.get('access-control-allow-origin')
+    (await app.request('/v1/symbols', { headers: { origin } })).headers.get(
+      'access-control-allow-origin',
+    )
   expect(await allowed('https://b.example')).toBe('https://b.example')
   expect(await allowed('https://evil.example')).toBeNull()
   const preflight = await app.request('/v1/symbols', {

@@ -57,7 +57,9 @@ test('a token from the command line works for its scopes until it is revoked', a
   const { text, id } = await createToken()
   expect(await statusWith(text)).toBe(200)
   expect(await statusWith(text, '/v1/datasets/features_1s/2024-08-07')).toBe(403)
-  expect((await booktape('token', 'revoke', id, '--data-dir', dir)).stdout).toContain(`Token ${id} is revoked`)
+  expect((await booktape('token', 'revoke', id, '--data-dir', dir)).stdout).toContain(
+    `Token ${id} is revoked`,
+  )
   await expect.poll(() => statusWith(text), { interval: 1_000 }).toBe(401)
 })
 
@@ -78,9 +80,15 @@ test('the command line refuses invalid scopes, days and ids, and a folder withou
     [[...create, '--scope', 'read', '--days', '0'], /from 1 to 366/],
     [[...create, '--scope', 'read', '--days', '367'], /from 1 to 366/],
     [create, /--scope/],
-    [['token', 'create', '--scope', 'read', '--data-dir', join(dir, 'nothing')], /no secret to sign/],
+    [
+      ['token', 'create', '--scope', 'read', '--data-dir', join(dir, 'nothing')],
+      /no secret to sign/,
+    ],
     [['token', 'revoke', 'bt1.a.b', '--data-dir', dir], /not the token itself/],
-    [['token', 'revoke', 'a'.repeat(24), '--data-dir', join(dir, 'nothing')], /not the folder of a local stack/],
+    [
+      ['token', 'revoke', 'a'.repeat(24), '--data-dir', join(dir, 'nothing')],
+      /not the folder of a local stack/,
+    ],
   ] as const) {
     await expect(booktape(...args)).rejects.toThrow(message)
   }
@@ -114,7 +122,17 @@ describe('deploying', () => {
     const state = join(dir, 'wrangler-state')
     const id = 'b'.repeat(24)
     await booktape('token', 'revoke', id, '--env', 'production', '--persist-to', state)
-    const read = ['kv', 'key', 'get', id, '--binding', 'REVOKED_TOKENS', '--local', '--persist-to', state]
+    const read = [
+      'kv',
+      'key',
+      'get',
+      id,
+      '--binding',
+      'REVOKED_TOKENS',
+      '--local',
+      '--persist-to',
+      state,
+    ]
     expect(await runWrangler([...read, '--env', 'production'])).toContain('revoked')
     expect(await runWrangler([...read, '--env', 'staging'])).not.toContain('revoked')
   })

@@ -197,7 +197,7 @@ test('answers that stay fresh longer reach another isolate, and no older than al
   expect((await other.ask('/v1/trades/B?to=5')).text).toBe('two')
 })
 
-test("a broken cache of the edge location does not change answers", async () => {
+test('a broken cache of the edge location does not change answers', async () => {
   const broken: HttpCache = {
     match: () => Promise.reject(new Error('no cache')),
     put: () => Promise.reject(new Error('no cache')),

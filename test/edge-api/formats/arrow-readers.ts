@@ -20,13 +20,16 @@ export const ARROW_READERS: Readonly<Record<string, ReadColumns>> = {
 
 function withApacheArrow(bytes: Uint8Array, columns: readonly RangeColumn[]) {
   const table = readApacheArrow(bytes)
-  requireNames(table.schema.fields.map(({ name }) => name), columns)
+  requireNames(
+    table.schema.fields.map(({ name }) => name),
+    columns,
+  )
   return columns.map(({ kind }, at) => {
     const vector = table.getChildAt(at)!
     // The reader converts times to milliseconds, so the stored microseconds are read instead.
-    return kind === 'time' ? timesOf(vector) : Array.from({ length: table.numRows }, (_, row) =>
-      cellOf(vector.get(row)),
-    )
+    return kind === 'time'
+      ? timesOf(vector)
+      : Array.from({ length: table.numRows }, (_, row) => cellOf(vector.get(row)))
   })
 }
 
@@ -40,7 +43,10 @@ function timesOf(vector: Vector): readonly Cell[] {
 
 function withFlechette(bytes: Uint8Array, columns: readonly RangeColumn[]) {
   const table = readFlechette(bytes, { useBigInt: true, useDate: false })
-  requireNames(table.schema.fields.map(({ name }) => name), columns)
+  requireNames(
+    table.schema.fields.map(({ name }) => name),
+    columns,
+  )
   return columns.map(({ kind }, at) =>
     Array.from(table.getChildAt(at)!, (value: unknown) =>
       // Milliseconds with a fraction.

@@ -37,7 +37,9 @@ function someCell(kind: ColumnKind, n: number): Cell {
     case 'text':
       return ['', 'sell', 'äß币', 'x'.repeat(n % 300)][n % 4]!
     case 'levels':
-      return Float64Array.from({ length: 2 * (n % 5) }, (_, at) => (at % 2 === 0 ? n + at : 1e-8 * at))
+      return Float64Array.from({ length: 2 * (n % 5) }, (_, at) =>
+        at % 2 === 0 ? n + at : 1e-8 * at,
+      )
     case 'price':
     case 'qty':
     case 'number':
@@ -82,7 +84,14 @@ test('every kind of column comes with its type, nulls and empty lists included',
       levels: Float64Array.of(1.5, 2, 3, 1e-8),
     },
     { ts: 1_723_161_240_000_002, some_id: null, price: null, flag: null, text: null, levels: null },
-    { ts: 1_723_161_240_000_003, some_id: -1, price: -0.5, flag: false, text: 'äß币', levels: new Float64Array(0) },
+    {
+      ts: 1_723_161_240_000_003,
+      some_id: -1,
+      price: -0.5,
+      flag: false,
+      text: 'äß币',
+      levels: new Float64Array(0),
+    },
   ]
   const { schema } = tableFromIPC(arrowStream(rows, KINDS, DECIMALS))
   expect(schema.fields.map(({ name, nullable, type }) => [name, nullable, String(type)])).toEqual([
@@ -108,7 +117,10 @@ describe('every number of columns', () => {
       for (let count = 1; count <= 260; count += step) {
         // Names of any length, because each length shifts the parts of the metadata.
         const columns = Array.from({ length: count }, (_, at) =>
-          column(`c${at}_${'n'.repeat((at * 7 + count) % 31)}`, kinds[(at + count) % kinds.length]!),
+          column(
+            `c${at}_${'n'.repeat((at * 7 + count) % 31)}`,
+            kinds[(at + count) % kinds.length]!,
+          ),
         )
         const { found, expected } = readBy(someRows(columns, row_count, null_every), columns)
         expect(found).toEqual(expected)
@@ -124,10 +136,17 @@ test('more rows than a byte of a bitmap', () => {
   }
 })
 
-for (const { row_name, columns } of [...RANGE_TABLES, { row_name: 'Candle', columns: candle_columns }]) {
+for (const { row_name, columns } of [
+  ...RANGE_TABLES,
+  { row_name: 'Candle', columns: candle_columns },
+]) {
   test(`${row_name}: its columns can be read, empty, full and all null`, () => {
     const stored = columns.filter(({ derived }) => derived === undefined)
-    for (const [row_count, null_every] of [[0, 2], [5, 3], [3, 1]] as const) {
+    for (const [row_count, null_every] of [
+      [0, 2],
+      [5, 3],
+      [3, 1],
+    ] as const) {
       const { found, expected } = readBy(someRows(stored, row_count, null_every), stored)
       expect(found).toEqual(expected)
     }

@@ -15,7 +15,10 @@ interface HeapUsage {
 
 const SAMPLE_MS = 20
 
-export async function meterIsolate(inspector_url: string, worker_name: string): Promise<IsolateMeter> {
+export async function meterIsolate(
+  inspector_url: string,
+  worker_name: string,
+): Promise<IsolateMeter> {
   const { host } = new URL(inspector_url)
   const targets = (await (await fetch(`http://${host}/json`)).json()) as readonly {
     readonly id: string
@@ -30,7 +33,8 @@ export async function meterIsolate(inspector_url: string, worker_name: string): 
   })
   let peak_bytes: number | undefined
   let id = 0
-  const ask = (): void => socket.send(JSON.stringify({ id: (id += 1), method: 'Runtime.getHeapUsage' }))
+  const ask = (): void =>
+    socket.send(JSON.stringify({ id: (id += 1), method: 'Runtime.getHeapUsage' }))
   socket.addEventListener('message', ({ data }) => {
     const { result } = JSON.parse(String(data)) as { readonly result?: HeapUsage }
     if (result === undefined) return

@@ -43,7 +43,11 @@ interface Hour {
 const DIFFS = { table: 'depth_events', level_count: 200 } as const
 
 export async function fillLake(store: ObjectStore, dir: string): Promise<void> {
-  await store.put(INSTRUMENTS_KEY, JSON.stringify({ instruments: [INSTRUMENT] }), 'application/json')
+  await store.put(
+    INSTRUMENTS_KEY,
+    JSON.stringify({ instruments: [INSTRUMENT] }),
+    'application/json',
+  )
   await putHour(store, dir, { ...DIFFS, hour: 21, row_count: 6_000, is_one_group: true })
   await putHour(store, dir, { ...DIFFS, hour: 22, row_count: 3_000, is_one_group: false })
   const flat = { level_count: 0, is_one_group: false }
@@ -93,7 +97,8 @@ async function putHour(store: ObjectStore, dir: string, what: Hour): Promise<voi
   }
   const key = archiveIndexKey(table, EXCHANGE, DATE)
   const before = await store.get(key)
-  const hours = before === undefined ? [] : (JSON.parse(Buffer.from(before).toString()).hours as object[])
+  const hours =
+    before === undefined ? [] : (JSON.parse(Buffer.from(before).toString()).hours as object[])
   const index = { exchange: EXCHANGE, table_name: table, date: DATE, hours: [...hours, archived] }
   await store.put(key, JSON.stringify(index), 'application/json')
 }
@@ -116,7 +121,9 @@ function columnOf({ name, type }: ArchivedColumn, what: Hour, start: Micros): Co
       return { kind: 'flags', values: new Uint8Array(row_count) }
     case 'text': {
       const words = name === 'depth_kind' ? ['diff', 'snapshot'] : ['buy']
-      const codes = Uint8Array.from({ length: row_count }, (_, row) => (isSnapshot(row) ? words.length - 1 : 0))
+      const codes = Uint8Array.from({ length: row_count }, (_, row) =>
+        isSnapshot(row) ? words.length - 1 : 0,
+      )
       return { kind: 'texts', words, codes }
     }
     case 'levels': {
@@ -125,7 +132,10 @@ function columnOf({ name, type }: ArchivedColumn, what: Hour, start: Micros): Co
         return (end += isSnapshot(row) ? 5 * level_count : level_count)
       })
       const sign = name === 'bids' ? -1 : 1
-      const price = Float64Array.from({ length: end }, (_, i) => 60_000 + (sign * (1 + noise(i))) / 10)
+      const price = Float64Array.from(
+        { length: end },
+        (_, i) => 60_000 + (sign * (1 + noise(i))) / 10,
+      )
       const qty = Float64Array.from({ length: end }, (_, i) => noise(i * 7) / 1_000)
       return { kind: 'levels', ends, price, qty }
     }
@@ -159,8 +169,15 @@ async function putFeatures(store: ObjectStore, dir: string): Promise<void> {
   // One part per hour, like the job.
   const parts = Array.from({ length: 24 }, (_, hour) => {
     const [first, end] = [hour * HOUR_ROWS, (hour + 1) * HOUR_ROWS]
-    const columns = Object.entries(rows.columns).map(([name, all]) => [name, all.subarray(first, end)])
-    const of_hour = { ...rows, ts: rows.ts.subarray(first, end), columns: Object.fromEntries(columns) }
+    const columns = Object.entries(rows.columns).map(([name, all]) => [
+      name,
+      all.subarray(first, end),
+    ])
+    const of_hour = {
+      ...rows,
+      ts: rows.ts.subarray(first, end),
+      columns: Object.fromEntries(columns),
+    }
     return encodePart(FEATURES_1S, of_hour, { exchange: 0, symbol: 0 })
   })
   await file.append(rows, parts)

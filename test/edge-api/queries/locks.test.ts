@@ -32,7 +32,9 @@ beforeAll(async () => {
     }
   }
   await Promise.all(RAW_CHANNELS.map(makeHours))
-  await pool.query("insert into marketdata.symbols (id, exchange, symbol) overriding system value values (1, 'e', 'S')")
+  await pool.query(
+    "insert into marketdata.symbols (id, exchange, symbol) overriding system value values (1, 'e', 'S')",
+  )
   for (const hour of [2, 230]) {
     await pool.query(
       `insert into marketdata.book_ticker

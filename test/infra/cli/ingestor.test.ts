@@ -1,4 +1,7 @@
-/** `npx booktape status`, `scale` and the like, as an operator types them, against a running ingestor. */
+/**
+ * `npx booktape status`, `scale` and the like, as an operator types them, against a running
+ * ingestor.
+ */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,7 +38,10 @@ const here = (...args: readonly string[]): Promise<Run> => booktape(...args, '--
 
 beforeAll(async () => {
   const symbols = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT', 'XRPUSDT']
-  exchange = await startExchange({ port: 0, source: { kind: 'sim', seed: 4, symbols, events_per_s: 200 } })
+  exchange = await startExchange({
+    port: 0,
+    source: { kind: 'sim', seed: 4, symbols, events_per_s: 200 },
+  })
   const { url } = await createTestDatabase()
   ingestor = startIngestor({
     DATABASE_URL: url,
@@ -52,7 +58,10 @@ beforeAll(async () => {
 afterAll(() => exchange.stop())
 
 const heard = (count: number): Promise<void> =>
-  until(`${count} streams are heard`, async () => (await ask(socket, '/status')).body.actual.streams_heard === count)
+  until(
+    `${count} streams are heard`,
+    async () => (await ask(socket, '/status')).body.actual.streams_heard === count,
+  )
 
 test('status and streams, for people and for scripts', async () => {
   const { exit_code, out } = await here('status')
@@ -60,7 +69,10 @@ test('status and streams, for people and for scripts', async () => {
   expect(out).toMatch(/^local \(binance-futures\) is live, up for \d+ s\.$/m)
   expect(out).toContain('symbols ["BTCUSDT","ETHUSDT"], revision 0 (environment)')
   expect(out).toContain('4 of 4 are heard, of 2 symbols')
-  expect(JSON.parse((await here('status', '--json')).out)).toMatchObject({ state: 'live', actual: { streams_wanted: 4 } })
+  expect(JSON.parse((await here('status', '--json')).out)).toMatchObject({
+    state: 'live',
+    actual: { streams_wanted: 4 },
+  })
   const streams = (await here('streams', '--symbol', 'btcusdt')).out.trim().split('\n')
   expect(streams).toHaveLength(3)
   expect(streams[1]).toMatch(/^btcusdt@bookTicker +heard +\d+\.\d s +\d+/)
@@ -74,21 +86,29 @@ test('changes: planned, made, refused with a reason, and listed', async () => {
   expect((await here('audit')).out).toBe('No change was ever made.\n')
   expect((await here('symbols', 'add', 'SOLUSDT', 'xrpusdt')).out).toContain('Revision 1.')
   await heard(8)
-  expect((await here('symbols', 'add', 'SOLUSDT')).out).toBe('Nothing changes: it is so already (revision 1).\n')
+  expect((await here('symbols', 'add', 'SOLUSDT')).out).toBe(
+    'Nothing changes: it is so already (revision 1).\n',
+  )
   const refused = await here('symbols', 'remove', 'GONEUSDT')
   expect(refused).toMatchObject({ exit_code: 1, out: '' })
-  expect(refused.err).toContain('The ingestor answers 422: This symbol is not recorded. Not recorded: GONEUSDT.')
+  expect(refused.err).toContain(
+    'The ingestor answers 422: This symbol is not recorded. Not recorded: GONEUSDT.',
+  )
   expect((await here('scale', 'many')).exit_code).toBe(2)
   expect((await here('symbols', 'set', 'BTCUSDT')).exit_code).toBe(0)
   await heard(2)
-  expect((await here('channels', 'trades', 'book_ticker', 'depth_events')).out).toContain('books take a weight of 20')
+  expect((await here('channels', 'trades', 'book_ticker', 'depth_events')).out).toContain(
+    'books take a weight of 20',
+  )
   expect((await here('depth', 'busiest:1')).exit_code).toBe(0)
   expect((await here('stop')).out).toContain('0 streams added, 3 removed, 0 kept.')
   expect((await here('status')).out).toContain('is paused')
   expect((await here('resume')).out).toContain('3 streams added')
   const audit = (await here('audit', '--limit', '2')).out.trim().split('\n')
   expect(audit).toHaveLength(3)
-  expect(audit[1]).toMatch(/^6 +\S+ +local +unix socket +recording +\+3 -0 streams +\{"state":"recording"\}$/)
+  expect(audit[1]).toMatch(
+    /^6 +\S+ +local +unix socket +recording +\+3 -0 streams +\{"state":"recording"\}$/,
+  )
 })
 
 test('over the network with a token; a missing right and a missing ingestor have exit codes of their own', async () => {

@@ -8,10 +8,21 @@ import { CHOICE, mark, quote, trade, writeTape } from '../../ingestor/writer/sup
 
 test('streams of a retired ingestor end at their last coverage; a running ingestor is refused', async () => {
   const { url, pool } = await createTestDatabase()
-  const deaf = mark(3, { kind: 'deaf', cause: 'disconnect', streams: [{ symbol: 'BTCUSDT', channel: 'trades' }] })
+  const deaf = mark(3, {
+    kind: 'deaf',
+    cause: 'disconnect',
+    streams: [{ symbol: 'BTCUSDT', channel: 'trades' }],
+  })
   const tape_dir = await writeTape([quote('BTCUSDT', 1, 0), trade('BTCUSDT', 9, 1), deaf])
   const dead_letter_path = join(tape_dir, 'dead.ndjson')
-  await followToEnd({ database_url: url, ingestor_id: 'old', tape_dir, choice: CHOICE, dead_letter_path, log: silentLogger })
+  await followToEnd({
+    database_url: url,
+    ingestor_id: 'old',
+    tape_dir,
+    choice: CHOICE,
+    dead_letter_path,
+    log: silentLogger,
+  })
   await expect(retireIngestor(pool, 'old')).rejects.toMatchObject({ code: 'ingestor_running' })
   await expect(retireIngestor(pool, 'nobody')).rejects.toMatchObject({ code: 'ingestor_unknown' })
   await pool.query(`update marketdata.tape_positions set updated_at = now() - interval '1 hour', covered_until =

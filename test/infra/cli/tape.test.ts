@@ -5,7 +5,13 @@ import { promisify } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { beforeAll, expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
-import { createFolder, openSmall, readAll, segmentFiles, textsOf } from '../../ingestor/tape/support.ts'
+import {
+  createFolder,
+  openSmall,
+  readAll,
+  segmentFiles,
+  textsOf,
+} from '../../ingestor/tape/support.ts'
 
 const FEEDS_DIR = process.env['FEEDS_DIR']
 const folder = createFolder()
@@ -16,7 +22,12 @@ const QUOTE =
 const TRADE =
   '{"stream":"ethusdt@aggTrade","data":{"e":"aggTrade","E":1723161256400,"s":"ETHUSDT","a":5,"p":"0.001","q":"100","f":100,"l":105,"T":1723161256399,"m":true}}'
 const LINES = [
-  { t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT', 'ETHUSDT'], source: 'made for this test' },
+  {
+    t: 'header',
+    exchange: 'binance-futures',
+    symbols: ['BTCUSDT', 'ETHUSDT'],
+    source: 'made for this test',
+  },
   { t: 'ws', ts: 1_723_161_255_088_169, data: QUOTE },
   { t: 'rest', ts: 1_723_161_255_088_170, path: '/fapi/v1/time', data: '{"serverTime":\n1}' },
   { t: 'ws', ts: 1_723_161_255_088_171, data: TRADE },
@@ -34,10 +45,16 @@ test('an imported recording prints the same again, and the import starts with a 
 
   const printed = await tape('cat', '--tape-dir', dir)
   const [header, ...lines] = parseLines(printed.stdout)
-  expect(header).toMatchObject({ t: 'header', exchange: 'binance-futures', symbols: ['BTCUSDT', 'ETHUSDT'] })
+  expect(header).toMatchObject({
+    t: 'header',
+    exchange: 'binance-futures',
+    symbols: ['BTCUSDT', 'ETHUSDT'],
+  })
   expect(lines).toEqual(LINES.slice(1))
 
-  const [, mark] = parseLines((await tape('cat', '--tape-dir', dir, '--limit', '1', '--marks')).stdout)
+  const [, mark] = parseLines(
+    (await tape('cat', '--tape-dir', dir, '--limit', '1', '--marks')).stdout,
+  )
   expect(mark).toEqual({
     t: 'mark',
     ts: LINES[1]!.ts,
@@ -51,7 +68,9 @@ test('an imported recording prints the same again, and the import starts with a 
       ),
     },
   })
-  expect(readAll(dir).lines.map(({ exchange_code, connection }) => [exchange_code, connection])).toEqual([
+  expect(
+    readAll(dir).lines.map(({ exchange_code, connection }) => [exchange_code, connection]),
+  ).toEqual([
     [1, 1],
     [1, 1],
     [1, 0],
@@ -76,7 +95,14 @@ test('a file that is not a recording leaves nothing on the tape, wherever its ba
 })
 
 test('a tape too small for a recording is an error with the limit', async () => {
-  const { code, stderr } = await tape('import', recording, '--tape-dir', join(folder, 'tiny'), '--max-bytes', '1000')
+  const { code, stderr } = await tape(
+    'import',
+    recording,
+    '--tape-dir',
+    join(folder, 'tiny'),
+    '--max-bytes',
+    '1000',
+  )
   expect(code).toBe(1)
   expect(stderr).toMatch(/max_bytes is 1000, at least \d+/)
 })
@@ -84,7 +110,8 @@ test('a tape too small for a recording is an error with the limit', async () => 
 test('verify reports position and file of all damage and exits with 1; ls lists the segments', async () => {
   const dir = join(folder, 'damaged')
   const writer = openSmall(dir)
-  for (let i = 0; i < 40; i++) writer.append('frame', 1, 1, micros(1), Buffer.from(`${i}`.padEnd(150)))
+  for (let i = 0; i < 40; i++)
+    writer.append('frame', 1, 1, micros(1), Buffer.from(`${i}`.padEnd(150)))
   await writer.close()
   expect(await tape('verify', '--tape-dir', dir)).toMatchObject({
     code: 0,
@@ -125,7 +152,9 @@ test('a folder without a tape, and a tape that a process writes, have different 
   })
   const writer = openSmall(dir)
   expect((await tape('ls', '--tape-dir', dir)).stdout).toContain(`process ${process.pid} writes it`)
-  expect((await tape('import', recording, '--tape-dir', dir)).stderr).toContain(`Process ${process.pid} writes the tape`)
+  expect((await tape('import', recording, '--tape-dir', dir)).stderr).toContain(
+    `Process ${process.pid} writes the tape`,
+  )
   await writer.close()
 })
 
@@ -144,10 +173,16 @@ test.skipIf(FEEDS_DIR === undefined)(
 
 const CLI = join(import.meta.dirname, '../../../infra/cli/main.ts')
 
-async function tape(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+async function tape(
+  ...args: readonly string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const options = { maxBuffer: 64 * 1024 ** 2 }
   try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [CLI, 'tape', ...args], options)
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      [CLI, 'tape', ...args],
+      options,
+    )
     return { code: 0, stdout, stderr }
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }

@@ -1,4 +1,6 @@
-/** The page in a real browser: every page, what is broken and in which words, on a telephone too. */
+/**
+ * The page in a real browser: every page, what is broken and in which words, on a telephone too.
+ */
 import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

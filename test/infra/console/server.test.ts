@@ -1,4 +1,7 @@
-/** The console's API over a real installation: what it says, who may steer, and what it says when things break. */
+/**
+ * The console's API over a real installation: what it says, who may steer, and what it says when
+ * things break.
+ */
 import { request } from 'node:http'
 import { runMigrations } from 'graphile-worker'
 import { expect, test } from 'vitest'

@@ -1,4 +1,7 @@
-/** An installation with a Postgres of its own, a real ingestor and a simulated exchange, and its console. */
+/**
+ * An installation with a Postgres of its own, a real ingestor and a simulated exchange, and its
+ * console.
+ */
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'

@@ -1,4 +1,6 @@
-/** The exchange server as Bybit: commands, topics, pings, the listing and faults over real sockets. */
+/**
+ * The exchange server as Bybit: commands, topics, pings, the listing and faults over real sockets.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,19 +57,25 @@ interface BookData {
 
 function framesOf(client: TestClient, topic: string): readonly Frame[] {
   const start = `{"topic":"${topic}"`
-  return client.frames.filter((text) => text.startsWith(start)).map((text) => JSON.parse(text) as Frame)
+  return client.frames
+    .filter((text) => text.startsWith(start))
+    .map((text) => JSON.parse(text) as Frame)
 }
 
-const levels = (side: BookData['b']): Level[] => side.map(([price, qty]) => [Number(price), Number(qty)])
+const levels = (side: BookData['b']): Level[] =>
+  side.map(([price, qty]) => [Number(price), Number(qty)])
 
 const market = await exchangeOf()
 
-test('a book starts with a snapshot, continues with consecutive ids, and equals the market\'s book', async () => {
+test("a book starts with a snapshot, continues with consecutive ids, and equals the market's book", async () => {
   const client = await clientOf(market)
   const topic = 'orderbook.50.BTCUSDT'
   expect(await ask(client, 'subscribe', [topic])).toMatchObject({ success: true, op: 'subscribe' })
   await until(() => framesOf(client, topic).length > 10)
-  const [first, ...changes] = framesOf(client, topic).map(({ type, data }) => ({ type, ...(data as unknown as BookData) }))
+  const [first, ...changes] = framesOf(client, topic).map(({ type, data }) => ({
+    type,
+    ...(data as unknown as BookData),
+  }))
   expect(first!.type).toBe('snapshot')
   expect([first!.b.length, first!.a.length]).toEqual([50, 50])
   expect(changes.map((change) => change.u)).toEqual(changes.map((_change, at) => first!.u + 1 + at))
@@ -88,7 +96,9 @@ test('a book starts with a snapshot, continues with consecutive ids, and equals 
 })
 
 test('quotes are complete and equal the best of the book; an unchanged one repeats after 3 s', async () => {
-  const exchange = await exchangeOf({ source: { kind: 'sim', seed: 3, symbols: 2, events_per_s: 0.1 } })
+  const exchange = await exchangeOf({
+    source: { kind: 'sim', seed: 3, symbols: 2, events_per_s: 0.1 },
+  })
   const client = await clientOf(exchange)
   const topic = 'orderbook.1.ETHUSDT'
   await ask(client, 'subscribe', [topic, 'orderbook.50.ETHUSDT'])
@@ -97,16 +107,24 @@ test('quotes are complete and equal the best of the book; an unchanged one repea
   expect(new Set(quotes.map(({ type }) => type))).toEqual(new Set(['snapshot']))
   const [first, second] = quotes.map(({ data }) => data as unknown as BookData)
   expect(second!.u).toBe(first!.u)
-  const [book] = framesOf(client, 'orderbook.50.ETHUSDT').map(({ data }) => data as unknown as BookData)
+  const [book] = framesOf(client, 'orderbook.50.ETHUSDT').map(
+    ({ data }) => data as unknown as BookData,
+  )
   expect([first!.b, first!.a]).toEqual([book!.b.slice(0, 1), book!.a.slice(0, 1)])
 })
 
 test('each trade has a UUID; the trades of an order share its sequence number', async () => {
   const client = await clientOf(market)
   const symbols = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
-  await ask(client, 'subscribe', symbols.map((symbol) => `publicTrade.${symbol}`))
+  await ask(
+    client,
+    'subscribe',
+    symbols.map((symbol) => `publicTrade.${symbol}`),
+  )
   const all = (): { i: string; seq: number; T: number; S: string }[] =>
-    symbols.flatMap((symbol) => framesOf(client, `publicTrade.${symbol}`)).flatMap(({ data }) => data as never)
+    symbols
+      .flatMap((symbol) => framesOf(client, `publicTrade.${symbol}`))
+      .flatMap(({ data }) => data as never)
   await until(() => all().length > 50)
   const trades = all()
   expect(new Set(trades.map(({ i }) => i)).size).toBe(trades.length)
@@ -120,7 +138,8 @@ test('a ticker starts with a snapshot and continues with changes', async () => {
   const client = await clientOf(market)
   const topic = 'tickers.BTCUSDT'
   await ask(client, 'subscribe', [topic])
-  const deltas = (): readonly Frame[] => framesOf(client, topic).filter(({ type }) => type === 'delta')
+  const deltas = (): readonly Frame[] =>
+    framesOf(client, topic).filter(({ type }) => type === 'delta')
   await until(() => deltas().filter(({ data }) => 'markPrice' in data).length >= 2)
   const [first] = framesOf(client, topic)
   expect(first!.type).toBe('snapshot')
@@ -143,7 +162,13 @@ test('an invalid request is refused as a whole, with the reason', async () => {
   })
   expect(await ask(client, 'dance', [])).toMatchObject({ success: false })
   expect(await ask(client, 'subscribe', [])).toMatchObject({ success: false })
-  expect(await ask(client, 'subscribe', Array.from({ length: 900 }, (_, at) => `tickers.A${at}LONGERTHANMOST`))).toMatchObject({
+  expect(
+    await ask(
+      client,
+      'subscribe',
+      Array.from({ length: 900 }, (_, at) => `tickers.A${at}LONGERTHANMOST`),
+    ),
+  ).toMatchObject({
     success: false,
     ret_msg: expect.stringContaining('21000 characters') as string,
   })
@@ -160,7 +185,11 @@ test('a client that pings keeps its socket; a silent one is disconnected', async
   expect(await silent.closed).toBe(1001)
   expect(faithful.socket.readyState).toBe(faithful.socket.OPEN)
   clearInterval(pings)
-  expect(JSON.parse(faithful.frames[0]!)).toMatchObject({ success: true, ret_msg: 'pong', op: 'ping' })
+  expect(JSON.parse(faithful.frames[0]!)).toMatchObject({
+    success: true,
+    ret_msg: 'pong',
+    op: 'ping',
+  })
 })
 
 test('the listing is paged and omits delisted symbols', async () => {
@@ -188,7 +217,8 @@ test('faults apply to its topics too', async () => {
   await ask(client, 'subscribe', [topic])
   await until(() => framesOf(client, topic).length > 1)
   exchange.setFaults({ faults: [{ kind: 'drop', streams: topic, count_max: 1 }] })
-  const idsOf = (): readonly number[] => framesOf(client, topic).map(({ data }) => (data as unknown as BookData).u)
+  const idsOf = (): readonly number[] =>
+    framesOf(client, topic).map(({ data }) => (data as unknown as BookData).u)
   const hasHole = (): boolean => idsOf().some((u, at) => at > 0 && u !== idsOf()[at - 1]! + 1)
   await until(hasHole)
   const account = exchange.ledger().streams.find(({ stream }) => stream === topic)!
@@ -204,9 +234,12 @@ test('a Bybit recording plays byte for byte, and its listing follows from its fr
   const file = join(dir, 'feed.ndjson')
   const book = (type: string, u: number): string =>
     `{"topic":"orderbook.50.BTCUSDT","type":"${type}","ts":1785000000${u},"data":{"s":"BTCUSDT","b":[["64990.80","7.794"]],"a":[],"u":${u},"seq":5},"cts":1785000000${u}}`
-  const trades = '{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1785000000200,"data":[{"T":1785000000199,"s":"BTCUSDT","S":"Buy","v":"1","p":"2","i":"x","BT":false,"seq":77}]}'
+  const trades =
+    '{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1785000000200,"data":[{"T":1785000000199,"s":"BTCUSDT","S":"Buy","v":"1","p":"2","i":"x","BT":false,"seq":77}]}'
   const frames = [book('snapshot', 123), trades, book('delta', 124)]
-  const lines = frames.map((data, at) => JSON.stringify({ t: 'ws', ts: 1_785_000_000_300_000 + at, data }))
+  const lines = frames.map((data, at) =>
+    JSON.stringify({ t: 'ws', ts: 1_785_000_000_300_000 + at, data }),
+  )
   const header = JSON.stringify({ t: 'header', exchange: 'bybit-linear', symbols: ['BTCUSDT'] })
   await writeFile(file, [header, ...lines, ''].join('\n'))
 
@@ -223,6 +256,14 @@ test('a Bybit recording plays byte for byte, and its listing follows from its fr
   ])
   const { body } = await getJson(`${exchange.url}/v5/market/instruments-info?category=linear`)
   expect(body).toMatchObject({
-    result: { list: [{ symbol: 'BTCUSDT', priceFilter: { tickSize: '0.01' }, lotSizeFilter: { qtyStep: '0.001' } }] },
+    result: {
+      list: [
+        {
+          symbol: 'BTCUSDT',
+          priceFilter: { tickSize: '0.01' },
+          lotSizeFilter: { qtyStep: '0.001' },
+        },
+      ],
+    },
   })
 })

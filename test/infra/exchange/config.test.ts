@@ -15,7 +15,11 @@ test('without settings it is a simulation of 200 symbols on a free port', () => 
 })
 
 test('EXCHANGE selects spot, with its limits except for those that are set', () => {
-  const { exchange } = parseConfig({ EXCHANGE: 'binance-spot', PONG_LIMIT_S: '2.5', WEIGHT_PER_MINUTE: '60' })
+  const { exchange } = parseConfig({
+    EXCHANGE: 'binance-spot',
+    PONG_LIMIT_S: '2.5',
+    WEIGHT_PER_MINUTE: '60',
+  })
   expect(exchange).toMatchObject({ venue: 'binance-spot' })
   expect(exchange.limits).toEqual({ pong_limit_ms: 2_500, weight_per_minute_max: 60 })
 })

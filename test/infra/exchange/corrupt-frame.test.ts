@@ -8,11 +8,7 @@ for (const [name, text, stream] of [
   ['after its stream', TRADE.replace('"data"', '{ta"'), 'sandusdt@aggTrade'],
   ['within its payload', TRADE.replace('"s":', '"s"{'), 'sandusdt@aggTrade'],
   ['cut short', TRADE.slice(0, 34), 'sandusdt@aggTrade'],
-  [
-    'of Bybit, cut short',
-    '{"topic":"publicTrade.BTCUSDT","type":"snap',
-    'publicTrade.BTCUSDT',
-  ],
+  ['of Bybit, cut short', '{"topic":"publicTrade.BTCUSDT","type":"snap', 'publicTrade.BTCUSDT'],
 ] as const) {
   test(`corrupt ${name}: sent on its own stream, as it is`, () => {
     expect(streamOf(text)).toBe(stream)

@@ -1,4 +1,7 @@
-/** The exchange server as Deribit: calls, channels, heartbeats, credits and faults over real sockets. */
+/**
+ * The exchange server as Deribit: calls, channels, heartbeats, credits and faults over real
+ * sockets.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,7 +108,11 @@ test('names, time and errors over REST', async () => {
     ['get_order_book', -32601],
   ] as const) {
     const { status, body } = await ask(path)
-    expect([path, status, (body as { error: { code: number } }).error.code]).toEqual([path, 400, code])
+    expect([path, status, (body as { error: { code: number } }).error.code]).toEqual([
+      path,
+      400,
+      code,
+    ])
   }
 })
 
@@ -114,8 +121,16 @@ for (const [name, text, code] of [
   ['a list', '[]', -32600],
   ['a call without a method', '{"jsonrpc":"2.0","id":1}', -32600],
   ['a method that does not exist', '{"jsonrpc":"2.0","id":1,"method":"public/dance"}', -32601],
-  ['a heartbeat that is too fast', '{"jsonrpc":"2.0","id":1,"method":"public/set_heartbeat","params":{"interval":9}}', -32602],
-  ['channels that are not a list', '{"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":"a"}}', -32602],
+  [
+    'a heartbeat that is too fast',
+    '{"jsonrpc":"2.0","id":1,"method":"public/set_heartbeat","params":{"interval":9}}',
+    -32602,
+  ],
+  [
+    'channels that are not a list',
+    '{"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":"a"}}',
+    -32602,
+  ],
 ] as const) {
   test(`${name} gets error ${code}, and the socket stays open`, async () => {
     const client = await clientOf(market)
@@ -135,10 +150,13 @@ test('a client must answer test_request to keep its socket', async () => {
   })
   const silent = await clientOf(exchange)
   for (const client of [faithful, silent]) {
-    expect(await call(client, 'public/set_heartbeat', { interval: 10 })).toMatchObject({ result: 'ok' })
+    expect(await call(client, 'public/set_heartbeat', { interval: 10 })).toMatchObject({
+      result: 'ok',
+    })
   }
   expect(await silent.closed).toBe(1008)
-  const asked = (): number => faithful.frames.filter((text) => text.includes('"test_request"')).length
+  const asked = (): number =>
+    faithful.frames.filter((text) => text.includes('"test_request"')).length
   await until(() => asked() > 2)
   expect(faithful.socket.readyState).toBe(faithful.socket.OPEN)
 })
@@ -177,7 +195,9 @@ test('a Deribit recording plays byte for byte, and REST has its newest value', a
   const frame = (ms: number, price: string): string =>
     `{"jsonrpc":"2.0","method":"subscription","params":{"channel":"${CHANNEL}","data":{"timestamp":${ms},"price":${price},"index_name":"btc_usd"}}}`
   const frames = [frame(1_617_580_800_000, '58000.10'), frame(1_617_580_801_000, '58000.5')]
-  const lines = frames.map((data, at) => JSON.stringify({ t: 'ws', ts: 1_617_580_800_050_000 + at, data }))
+  const lines = frames.map((data, at) =>
+    JSON.stringify({ t: 'ws', ts: 1_617_580_800_050_000 + at, data }),
+  )
   const header = JSON.stringify({ t: 'header', exchange: 'deribit', symbols: ['btc_usd'] })
   await writeFile(file, [header, ...lines, ''].join('\n'))
 

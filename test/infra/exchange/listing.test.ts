@@ -44,13 +44,15 @@ test('forced orders are the latest of each second, and are also trades of the ma
   const streams = SYMBOLS.map((symbol) => `${symbol.toLowerCase()}@forceOrder`)
   await until(() => streams.some((stream) => countOf(news, stream) >= 3))
   for (const stream of streams) {
-    const seconds = payloadsOf(news, stream).map((payload) => Math.floor(Number(payload['E']) / 1_000))
+    const seconds = payloadsOf(news, stream).map((payload) =>
+      Math.floor(Number(payload['E']) / 1_000),
+    )
     expect(new Set(seconds).size).toBe(seconds.length)
     for (const payload of payloadsOf(news, stream)) {
       const order = payload['o'] as Fields
       const is_sell = order['S'] === 'SELL'
       const [price, average] = [Number(order['p']), Number(order['ap'])]
-        // The limit is beyond the market, otherwise it would not fill.
+      // The limit is beyond the market, otherwise it would not fill.
       expect(is_sell ? price <= average : price >= average).toBe(true)
       const trades = payloadsOf(fills, stream.replace('forceOrder', 'trade'))
       const same = trades.filter((trade) => trade['T'] === order['T'] && trade['m'] === is_sell)
@@ -60,7 +62,9 @@ test('forced orders are the latest of each second, and are also trades of the ma
 })
 
 test('turnover follows from the trades: the most active symbol has the largest', async () => {
-  await until(() => SYMBOLS.every((symbol) => countOf(news, `${symbol.toLowerCase()}@aggTrade`) > 5))
+  await until(() =>
+    SYMBOLS.every((symbol) => countOf(news, `${symbol.toLowerCase()}@aggTrade`) > 5),
+  )
   const { body, headers } = await getJson(`${server.url}/fapi/v1/ticker/24hr`)
   const rows = body as Fields[]
   expect(rows.map((row) => row['symbol'])).toEqual(SYMBOLS)
@@ -76,7 +80,11 @@ test('turnover follows from the trades: the most active symbol has the largest',
 test('a new symbol: the announcement, its listing, its streams, its book', async () => {
   expect(await listed('WIFUSDT')).toBeUndefined()
   change('WIFUSDT', 'list')
-  await until(() => payloadsOf(news, '!contractInfo').some((one) => one['s'] === 'WIFUSDT' && one['cs'] === 'TRADING'))
+  await until(() =>
+    payloadsOf(news, '!contractInfo').some(
+      (one) => one['s'] === 'WIFUSDT' && one['cs'] === 'TRADING',
+    ),
+  )
   expect(await listed('WIFUSDT')).toMatchObject({ status: 'TRADING' })
   const client = await connect(`${server.ws_url}/public/stream?streams=wifusdt@bookTicker`)
   await until(() => countOf(client, 'wifusdt@bookTicker') > 3)
@@ -87,7 +95,11 @@ test('a new symbol: the announcement, its listing, its streams, its book', async
 
 test('a delisted symbol settles and falls silent; its trades can still be requested', async () => {
   change('SOLUSDT', 'delist')
-  await until(() => payloadsOf(news, '!contractInfo').some((one) => one['s'] === 'SOLUSDT' && one['cs'] === 'SETTLING'))
+  await until(() =>
+    payloadsOf(news, '!contractInfo').some(
+      (one) => one['s'] === 'SOLUSDT' && one['cs'] === 'SETTLING',
+    ),
+  )
   expect(await listed('SOLUSDT')).toMatchObject({ status: 'SETTLING' })
   await sleep(300)
   const before = countOf(news, 'solusdt@aggTrade')
@@ -108,7 +120,11 @@ test('only the listing shows a finer tick', async () => {
   expect(Number((await listed('BTCUSDT'))!.tick)).toBeCloseTo(tick / 10, 12)
 })
 
-for (const [symbol, kind] of [['BTCUSDT', 'list'], ['NOSUCHUSDT', 'delist'], ['NOSUCHUSDT', 'finer_tick']] as const) {
+for (const [symbol, kind] of [
+  ['BTCUSDT', 'list'],
+  ['NOSUCHUSDT', 'delist'],
+  ['NOSUCHUSDT', 'finer_tick'],
+] as const) {
   test(`${kind} of ${symbol} is refused: it ${kind === 'list' ? 'is' : 'is not'} traded`, () => {
     expect(() => change(symbol, kind)).toThrow(symbol)
   })

@@ -170,7 +170,12 @@ test('ten times the speed takes a tenth of the time, and the next file starts at
 test('REST reports an id that the recording lacks, and no response skips it', async () => {
   const insured = trade(12).replace('MARKET', 'INSURANCE_FUND')
   const frames = [trade(10), trade(11), insured, trade(13), trade(15), trade(16)]
-  const server = await play([recording('lacking', frames.map((frame) => [0, frame] as const))])
+  const server = await play([
+    recording(
+      'lacking',
+      frames.map((frame) => [0, frame] as const),
+    ),
+  ])
   server.startReplay()
   await done(server)
   const ask = async (path: string): Promise<unknown> => {
@@ -179,7 +184,10 @@ test('REST reports an id that the recording lacks, and no response skips it', as
   }
   const fills = (from_id: number): Promise<unknown> =>
     ask(`historicalTrades?symbol=BTCUSDT&fromId=${from_id}&limit=4`)
-  const refused = (id: number): unknown => [404, { code: -1, msg: `The recording does not hold trade ${id}.` }]
+  const refused = (id: number): unknown => [
+    404,
+    { code: -1, msg: `The recording does not hold trade ${id}.` },
+  ]
   expect(await fills(10)).toEqual([10, 11, 13])
   expect(await fills(12)).toEqual([13])
   expect(await fills(14)).toEqual(refused(14))
@@ -194,16 +202,27 @@ test('aggregates: an id used twice with other fills is two rows, and a skipped i
   const recorded = new RecordedTrades<string>()
   // Id 6 is used twice, 8 never; 10 is missing. The trade before it comes late.
   for (const [id, first_fill, last_fill] of [
-    [6, 52, 52], [6, 53, 55], [5, 50, 51], [7, 56, 56], [9, 57, 58], [11, 60, 60], [12, 61, 61], [6, 52, 52],
+    [6, 52, 52],
+    [6, 53, 55],
+    [5, 50, 51],
+    [7, 56, 56],
+    [9, 57, 58],
+    [11, 60, 60],
+    [12, 61, 61],
+    [6, 52, 52],
   ] as const) {
     recorded.add({ id, time_ms: id, first_fill, last_fill, row: `${id}:${first_fill}` })
   }
-  const from = (from_id: number) => recorded.select({ from_id, from_ms: undefined, to_ms: undefined, limit: 10 })
+  const from = (from_id: number) =>
+    recorded.select({ from_id, from_ms: undefined, to_ms: undefined, limit: 10 })
   expect(from(5)).toEqual(['5:50', '6:52', '6:53', '7:56', '9:57'])
   expect(from(8)).toEqual(['9:57'])
   expect(() => from(10)).toThrow('The recording does not hold trade 10.')
   expect(from(11)).toEqual(['11:60', '12:61'])
-  expect(recorded.select({ from_id: undefined, from_ms: 6, to_ms: 7, limit: 2 })).toEqual(['6:52', '6:53'])
+  expect(recorded.select({ from_id: undefined, from_ms: 6, to_ms: 7, limit: 2 })).toEqual([
+    '6:52',
+    '6:53',
+  ])
 })
 
 test('REST answers from the recording, up to the current position', async () => {

@@ -109,7 +109,7 @@ describe('over HTTP', () => {
       ['/fapi/v1/premiumIndex', 10],
     ] as const) {
       const used = await usedBy(path)
-          // A new minute may start between the two requests.
+      // A new minute may start between the two requests.
       expect(used < 0 ? weight : used, path).toBe(weight)
     }
   })

@@ -41,8 +41,12 @@ test('one socket delivers every class of streams, in the documented form', async
   const names = classes.map((name) => `btcusdt@${name}`)
   const client = await connect(`${server.ws_url}/stream?streams=${names.join('/')}`)
   await until(() => names.every((name) => countOf(client, name) > 0))
-  const first = Object.fromEntries(classes.map((name) => [name, payloadsOf(client, `btcusdt@${name}`)[0]!]))
-  const keys = Object.fromEntries(classes.map((name) => [name, Object.keys(first[name]!).join(' ')]))
+  const first = Object.fromEntries(
+    classes.map((name) => [name, payloadsOf(client, `btcusdt@${name}`)[0]!]),
+  )
+  const keys = Object.fromEntries(
+    classes.map((name) => [name, Object.keys(first[name]!).join(' ')]),
+  )
   expect(keys).toEqual({
     bookTicker: 'u s b B a A',
     aggTrade: 'e E s a p q f l T m M',
@@ -72,7 +76,9 @@ test('book changes form a chain, and a snapshot fits into it', async () => {
 })
 
 test('the same trade has the same microseconds on the socket and over REST', async () => {
-  const client = await connect(`${server.ws_url}/stream?streams=btcusdt@aggTrade&timeUnit=MICROSECOND`)
+  const client = await connect(
+    `${server.ws_url}/stream?streams=btcusdt@aggTrade&timeUnit=MICROSECOND`,
+  )
   await until(() => payloadsOf(client, 'btcusdt@aggTrade').length > 2)
   const [trade] = payloadsOf(client, 'btcusdt@aggTrade')
   const path = `/api/v3/aggTrades?symbol=BTCUSDT&fromId=${String(trade!['a'])}&limit=1`
@@ -157,7 +163,9 @@ describe('REST', () => {
   })
 
   test('the listing has steps with eight decimals, and filters by status', async () => {
-    const { body } = await getJson(`${server.url}/api/v3/exchangeInfo?symbolStatus=TRADING&showPermissionSets=false`)
+    const { body } = await getJson(
+      `${server.url}/api/v3/exchangeInfo?symbolStatus=TRADING&showPermissionSets=false`,
+    )
     const { symbols } = body as { symbols: Fields[] }
     expect(symbols.map(({ symbol }) => symbol)).toEqual(['BTCUSDT', 'ETHUSDT'])
     expect(symbols[0]).toMatchObject({
@@ -199,8 +207,13 @@ test('a spot recording makes the server spot: its frames, byte for byte, and its
     ...frames.map((data, index) => ({ t: 'ws', ts: T * 1_000 + index, data })),
   ]
   writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'))
-  const player = await startExchange({ port: 0, source: { kind: 'replay', files: [file], speed: 'max' } })
-  const names = ['bookTicker', 'depth@100ms', 'depth5@100ms', 'aggTrade'].map((name) => `btcusdt@${name}`)
+  const player = await startExchange({
+    port: 0,
+    source: { kind: 'replay', files: [file], speed: 'max' },
+  })
+  const names = ['bookTicker', 'depth@100ms', 'depth5@100ms', 'aggTrade'].map(
+    (name) => `btcusdt@${name}`,
+  )
   const client = await connect(`${player.ws_url}/stream?streams=${names.join('/')}`)
   player.startReplay()
   await until(() => client.frames.length === frames.length)

@@ -31,12 +31,19 @@ test('every frame is logged with its outcome and content, even without a client'
   await client.close()
   await server.stop()
 
-  const lines = readFileSync(truth_file, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as TruthLine)
+  const lines = readFileSync(truth_file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as TruthLine)
   expect(lines.length).toBe(published)
   expect(new Set(lines.map(({ outcome }) => outcome))).toEqual(new Set(['sent', 'drop']))
-  const sent = lines.filter(({ outcome }) => outcome === 'sent').map(({ data }) => JSON.stringify(data))
+  const sent = lines
+    .filter(({ outcome }) => outcome === 'sent')
+    .map(({ data }) => JSON.stringify(data))
   const heard = client.frames.filter((frame) => frame.startsWith(`{"stream":"${QUOTES}"`))
-  expect(new Set(heard)).toEqual(new Set(sent.map((data) => `{"stream":"${QUOTES}","data":${data}}`)))
+  expect(new Set(heard)).toEqual(
+    new Set(sent.map((data) => `{"stream":"${QUOTES}","data":${data}}`)),
+  )
   expect(heard.length).toBeGreaterThan(sent.length)
   for (const { id, data } of lines) expect(data['u']).toBe(id)
 })
@@ -51,7 +58,10 @@ test('frames without a socket are logged with their content', async () => {
   const undelivered = (): number => server.ledger().streams[0]!.undelivered_count
   await until(() => undelivered() > 5)
   await server.stop()
-  const lines = readFileSync(truth_file, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as TruthLine)
+  const lines = readFileSync(truth_file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as TruthLine)
   const missed = lines.filter(({ outcome }) => outcome === 'no_socket')
   expect(missed.length).toBe(undelivered())
   for (const { id, data } of missed) expect(data).toMatchObject({ e: 'aggTrade', a: id })
@@ -62,8 +72,12 @@ test('a roll call makes every symbol quote and trade at once', async () => {
   const source = { kind: 'sim', seed: 4, symbols, events_per_s: 0.1 } as const
   const server = await startExchange({ port: 0, source })
   const names = symbols.map((symbol) => symbol.toLowerCase())
-  const quotes = await connect(`${server.ws_url}/public/stream?streams=${names.map((name) => `${name}@bookTicker`).join('/')}`)
-  const trades = await connect(`${server.ws_url}/market/stream?streams=${names.map((name) => `${name}@aggTrade`).join('/')}`)
+  const quotes = await connect(
+    `${server.ws_url}/public/stream?streams=${names.map((name) => `${name}@bookTicker`).join('/')}`,
+  )
+  const trades = await connect(
+    `${server.ws_url}/market/stream?streams=${names.map((name) => `${name}@aggTrade`).join('/')}`,
+  )
   server.setFaults({ actions: [{ kind: 'roll_call' }] })
   await until(() => quotes.frames.length >= names.length && trades.frames.length >= names.length)
   await server.stop()
