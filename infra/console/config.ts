@@ -51,7 +51,7 @@ const Environment = z
     S3_SECRET_ACCESS_KEY: filled,
     WORK_DIR: filled,
     CONSOLE_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
-    CONSOLE_PORT: whole({ min: 0, max: 65_535, standard: 8_090, what: 'a port' }),
+    CONSOLE_PORT: whole({ min: 0, max: 65_535, standard: 8_091, what: 'a port' }),
     CONSOLE_TOKENS: z
       .string()
       .default('')
