@@ -33,7 +33,7 @@ import { selectPrices } from './queries/prices.ts'
 import { selectRange } from './queries/range.ts'
 import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
-import { archivedDepth } from './range/archived-depth.ts'
+import { archivedBookAt } from './range/archived-depth.ts'
 import {
   createArchivedFinder,
   createInstrumentFinder,
@@ -127,7 +127,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
         if (id === null) throw databaseAway()
         const hot = depthSource(db, id)
         const options = { instrument: { ...instrument, id }, max_age_us, hot, sources, readRange }
-        return await bookAt(archivedDepth(options), ts)
+        return await archivedBookAt(options, ts)
       } catch (error) {
         if (!isAway(error)) throw error
         return bookAt(storedDepth({ instrument, max_age_us, sources, readRange }), ts)

@@ -1,9 +1,10 @@
 /**
  * Reads the recorded depth of one instrument for core's bookAt, from the database and from hours
  * that were dropped from it. It queries the database first and the list of dropped hours second,
- * for the reason in read-range.ts.
+ * for the reason in read-range.ts. Diffs are replayed while they are read, so if their hour is
+ * dropped meanwhile, the book is read again from the start.
  */
-import type { DepthSource, WantedDiffs } from '#core/book-at.ts'
+import { type BookAt, bookAt, type DepthSource, type WantedDiffs } from '#core/book-at.ts'
 import type { DepthChange } from '#core/book-sync.ts'
 import { OperatorError } from '#core/errors.ts'
 import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
@@ -46,7 +47,21 @@ export interface ArchivedDepthOptions {
   readonly readRange: ReadRange
 }
 
-export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
+/** An hour left the database while its diffs were read; some of them may be missing. */
+class HourDropped extends Error {}
+
+export async function archivedBookAt(options: ArchivedDepthOptions, ts: Micros): Promise<BookAt> {
+  for (;;) {
+    try {
+      return await bookAt(archivedDepth(options), ts)
+    } catch (error) {
+      // The next attempt finds the hour in the list, and reads it from the archive.
+      if (!(error instanceof HourDropped)) throw error
+    }
+  }
+}
+
+function archivedDepth(options: ArchivedDepthOptions): DepthSource {
   const { instrument, max_age_us, hot, sources, readRange } = options
   const droppedHours = async (from: Micros, to: Micros): Promise<readonly ArchivedHourRow[]> => {
     if (from >= hourStart(sources.now())) return []
@@ -69,17 +84,25 @@ export function archivedDepth(options: ArchivedDepthOptions): DepthSource {
       return found
     },
     async snapshotsAfter(from, to) {
+      const snapshots = await hot.snapshotsAfter(from, to)
       const hours = await droppedHours(from, micros(to + 1))
-      if (hours.length === 0) return hot.snapshotsAfter(from, to)
+      if (hours.length === 0) return snapshots
       return snapshotsIn(readRange, instrument, micros(from + 1), micros(to + 1))
     },
     async *diffs(wanted) {
       const to = micros(wanted.to_ts + NEXT_DIFF_US)
-      const hours = await droppedHours(wanted.from_ts, to)
-      if (hours.length > 0) yield* mergedDiffs(readRange, instrument, wanted, to)
-      else {
-        for await (const diff of hot.diffs(wanted)) if (diff.ts_exchange < to) yield diff
+      const areAllHot = async (): Promise<boolean> =>
+        (await droppedHours(wanted.from_ts, to)).length === 0
+      if (!(await areAllHot())) return yield* mergedDiffs(readRange, instrument, wanted, to)
+      for await (const diff of hot.diffs(wanted)) {
+        if (diff.ts_exchange > wanted.to_ts) {
+          if (!(await areAllHot())) throw new HourDropped()
+          if (diff.ts_exchange < to) yield diff
+          return
+        }
+        yield diff
       }
+      if (!(await areAllHot())) throw new HourDropped()
     },
   }
 }
