@@ -34,7 +34,7 @@ export interface IngestorConfig {
   /** So many times as long as usual the exchange may take to answer, and streams may be silent. */
   readonly patience_factor: number
   /**
-   * Seconds after which a whole book is asked for anew, in sequence or not; 0: only when it is
+   * Seconds after which a new snapshot is requested, in sequence or not; 0: only when it is
    * lost.
    */
   readonly depth_snapshot_s: number

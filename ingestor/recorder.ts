@@ -207,7 +207,7 @@ class TapeRecorder implements Recorder {
   }
 
   async #begin(signal: AbortSignal): Promise<void> {
-    // A schema that is missing is told now, not after an hour of recording.
+    // A missing schema is reported now, not after an hour of recording.
     await this.#writer.tried
     // Full from the last run: the writer frees it first.
     while (this.#tape.full !== undefined) await sleep(ROOM_POLL_MS, undefined, { signal })

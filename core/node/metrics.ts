@@ -1,6 +1,6 @@
 /**
- * Metrics of a program in Prometheus' text format. Most of what is told is counted elsewhere
- * already; it is read when somebody asks, so that nothing is counted twice. Names have base units,
+ * Metrics of a program in the Prometheus text format. Most values are counted elsewhere
+ * and read at each scrape, so that nothing is counted twice. Names have base units,
  * counters end in `_total`, and every label has a bounded set of values.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'

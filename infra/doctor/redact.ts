@@ -1,4 +1,4 @@
-/** Keeps secrets out of what is printed, whoever put them into a message. */
+/** Removes secrets from everything that is printed. */
 import type { Env } from '#core/environment.ts'
 import type { Finding } from './finding.ts'
 

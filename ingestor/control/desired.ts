@@ -49,7 +49,7 @@ export interface StartingPoint {
 
 export const DESIRED_FILE = 'desired-state.json'
 
-/** Reads only. A state file that cannot be read counts as none, and is told. */
+/** Reads only. A state file that cannot be read counts as none, and is reported. */
 export function readStartingPoint(
   dir: string,
   from_environment: Wanted,

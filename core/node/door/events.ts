@@ -6,7 +6,7 @@
 export interface EventHub {
   /** Undefined where VIEWERS_MAX watch already. */
   open(signal: AbortSignal): ReadableStream<Uint8Array> | undefined
-  /** Something changed: whoever watches is told now. */
+  /** Something changed: all viewers get an event now. */
   changed(): void
   readonly viewer_count: number
   stop(): void

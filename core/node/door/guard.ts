@@ -1,5 +1,5 @@
 /**
- * Who may call an admin API. Over its unix socket: whoever may open the file. Over the network: a
+ * Who may call an admin API. Over its unix socket: every user who may open the file. Over the network: a
  * token, and nothing that a web page elsewhere could have sent through somebody's browser.
  */
 import { isIP } from 'node:net'

@@ -142,7 +142,7 @@ function PlanText({ plan }: { readonly plan: Plan }) {
         {symbols_removed.length === 0 ? '' : `: ${listed(symbols_removed, 6)}`}. Each leaves a gap
         with cause operator.
       </li>
-      <li>{counted(streams_kept_count, 'stream')} stay as they are; none is connected anew.</li>
+      <li>{counted(streams_kept_count, 'stream')} stay as they are; none reconnects.</li>
       <li>
         It takes about {duration(plan.duration_s)} and {count(plan.rest_weight)} of the exchange's
         request weight.
@@ -166,7 +166,7 @@ export function Dialog(props: {
   )
 }
 
-/** Whoever has a token of scope operate may steer. */
+/** A token with the scope operate may change what is recorded. */
 export function TokenDialog({
   identity,
   onChanged,

@@ -31,7 +31,7 @@ const NOTHING: Live = {
   error: undefined,
 }
 
-/** `turn`: another number begins anew, with another token. */
+/** `turn`: a new number reconnects, with another token. */
 export function useLive(turn: number): Live {
   const [live, setLive] = useState<Live>(NOTHING)
   useEffect(() => {
