@@ -1,6 +1,7 @@
 /**
- * Who may call an admin API. Over its unix socket: every user who may open the file. Over the network: a
- * token, and nothing that a web page elsewhere could have sent through somebody's browser.
+ * Who may call an admin API. Over its unix socket: every user who may open the file. Over the
+ * network: a token, and nothing that a web page elsewhere could have sent through somebody's
+ * browser.
  */
 import { isIP } from 'node:net'
 import { Problem } from '#core/problem.ts'
