@@ -89,7 +89,6 @@ export function Table(props: {
   readonly children: ComponentChildren
 }) {
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div class="scroll" tabIndex={0} role="region" aria-label={props.caption}>
       <table>
         <caption class="hidden">{props.caption}</caption>

@@ -15,7 +15,8 @@ const { url, pool, exchange } = stand
 
 interface Answer {
   readonly status: number
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  // JSON of any route: the expectations below name and compare the fields that they read.
+  // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any
 }
 

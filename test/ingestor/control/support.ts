@@ -5,8 +5,9 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly text: string
-  /** Undefined where the text is no JSON. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  /** Undefined if the text is not JSON. */
+  // JSON of any route: each expectation names and compares the fields that it reads.
+  // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any
 }
 
