@@ -83,3 +83,14 @@ export function urlOf(...schemes: readonly string[]) {
     schemes.includes(URL.parse(text)?.protocol.slice(0, -1) ?? '')
   return filled.refine(isUrl, { error: `is not a URL that begins with ${expected}` })
 }
+
+/** Variables of a program that works with Postgres and the object store. */
+export const SERVICES = {
+  DATABASE_URL: urlOf('postgres', 'postgresql'),
+  S3_ENDPOINT: urlOf('http', 'https'),
+  S3_BUCKET: filled,
+  S3_REGION: filled,
+  S3_ACCESS_KEY_ID: filled,
+  S3_SECRET_ACCESS_KEY: filled,
+  WORK_DIR: filled,
+}

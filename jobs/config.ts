@@ -1,6 +1,6 @@
 /** The jobs daemon's settings, read from the environment. All errors are reported together. */
 import { z } from 'zod'
-import { type Env, filled, nameList, readEnvironment, urlOf, whole } from '#core/environment.ts'
+import { type Env, nameList, readEnvironment, SERVICES, urlOf, whole } from '#core/environment.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
@@ -82,13 +82,7 @@ const Topn = z.object(TOPN_VARIABLES).refine(isMultiple, MULTIPLE)
 
 const Environment = z
   .object({
-    DATABASE_URL: urlOf('postgres', 'postgresql'),
-    S3_ENDPOINT: urlOf('http', 'https'),
-    S3_BUCKET: filled,
-    S3_REGION: filled,
-    S3_ACCESS_KEY_ID: filled,
-    S3_SECRET_ACCESS_KEY: filled,
-    WORK_DIR: filled,
+    ...SERVICES,
     LOG_LEVEL: z
       .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
       .default('info'),

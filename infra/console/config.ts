@@ -1,6 +1,6 @@
 /** The console's environment, checked once; all problems are reported together. */
 import { z } from 'zod'
-import { type Env, filled, readEnvironment, urlOf, whole } from '#core/environment.ts'
+import { type Env, readEnvironment, SERVICES, whole } from '#core/environment.ts'
 import { type DoorToken, parseTokens, TOKENS_RULE } from '#core/node/door/tokens.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import {
@@ -43,13 +43,7 @@ const names = z
 
 const Environment = z
   .object({
-    DATABASE_URL: urlOf('postgres', 'postgresql'),
-    S3_ENDPOINT: urlOf('http', 'https'),
-    S3_BUCKET: filled,
-    S3_REGION: filled,
-    S3_ACCESS_KEY_ID: filled,
-    S3_SECRET_ACCESS_KEY: filled,
-    WORK_DIR: filled,
+    ...SERVICES,
     CONSOLE_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
     CONSOLE_PORT: whole({ min: 0, max: 65_535, standard: 8_091, what: 'a port' }),
     CONSOLE_TOKENS: z
