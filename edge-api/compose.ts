@@ -2,7 +2,7 @@
 import { bookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
 import { createRevocations, type AccessBindings } from './access/bindings.ts'
-import { createVerifier } from './access/token.ts'
+import { createVerifier } from '#core/access-token.ts'
 import { createApp } from './app.ts'
 import { createAnswerCache } from './cache/answer-cache.ts'
 import { createByteCache, no_byte_cache } from './cache/byte-cache.ts'

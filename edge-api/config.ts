@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { readEnvironment } from '#core/environment.ts'
-import { SCOPES, TOKEN_SECRET_BYTES_MIN, type Scope } from './access/token.ts'
+import { SCOPES, TOKEN_SECRET_BYTES_MIN, type Scope } from '#core/access-token.ts'
 import type { StoreConfig } from './store/store-config.ts'
 
 const httpUrl = z

@@ -6,7 +6,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { Micros } from '#core/time.ts'
 import { Problem } from '../problem.ts'
 import { scopeOf } from './scopes.ts'
-import type { Scope, TokenPayload, VerifyToken } from './token.ts'
+import type { Scope, TokenPayload, VerifyToken } from '#core/access-token.ts'
 
 /** True if the request is within the limit. */
 export type RateLimit = (key: string) => Promise<boolean>

@@ -1,5 +1,5 @@
 /** The scope that a request needs. The index, health and API description need none. */
-import type { Scope } from './token.ts'
+import type { Scope } from '#core/access-token.ts'
 
 const OPEN: ReadonlySet<string> = new Set(['/', '/health', '/openapi.json'])
 /** A date of a dataset and its files give out signed URLs; the lists above them do not. */

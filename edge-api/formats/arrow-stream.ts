@@ -14,7 +14,7 @@ import {
 } from '#core/arrow/message.ts'
 import { type ArrowType, type FieldNode, schemaMessage } from '#core/arrow/metadata.ts'
 import { release } from '../memory/release.ts'
-import type { Decimals } from '../tables/decimal-text.ts'
+import type { Decimals } from '#core/decimal-text.ts'
 import type { Cell, ColumnKind, RangeColumn, Row } from '../tables/table.ts'
 
 const TYPES: Readonly<Record<ColumnKind, ArrowType>> = {

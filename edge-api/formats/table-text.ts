@@ -1,6 +1,6 @@
 /** Rows as text: a JSON page, NDJSON, or CSV (RFC 4180). */
 import { micros, toIso } from '#core/time.ts'
-import { decimalText, type Decimals } from '../tables/decimal-text.ts'
+import { decimalText, type Decimals } from '#core/decimal-text.ts'
 import type { RangeColumn, Row } from '../tables/table.ts'
 import { Utf8Text } from './utf8.ts'
 

@@ -9,7 +9,7 @@ import type { ListInstruments } from '../lake/instrument-list.ts'
 import { Problem, badParameters } from '../problem.ts'
 import type { FoundSymbolRow } from '../queries/find-symbol.ts'
 import type { SymbolRow, SymbolsArgs } from '../queries/symbols.ts'
-import type { Decimals } from '../tables/decimal-text.ts'
+import type { Decimals } from '#core/decimal-text.ts'
 
 /** Decimals are null if the exchange's listing was not read yet. */
 export interface Instrument extends Decimals {

@@ -15,7 +15,7 @@ import {
   timeQuery,
 } from '../schemas/parameters.ts'
 import { Book } from '../schemas/schemas.ts'
-import { decimalText, type Decimals } from '../tables/decimal-text.ts'
+import { decimalText, type Decimals } from '#core/decimal-text.ts'
 import { BOOK_BYTES } from '../tables/page-size.ts'
 import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'

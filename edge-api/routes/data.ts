@@ -17,7 +17,7 @@ import {
   resolveRange,
   symbolPath,
 } from '../schemas/parameters.ts'
-import { decimalText, decimalsIn, roundedText, type Decimals } from '../tables/decimal-text.ts'
+import { decimalText, decimalsIn, roundedText, type Decimals } from '#core/decimal-text.ts'
 import { BOOK_BYTES, heldBytes } from '../tables/page-size.ts'
 import { cursorKinds, type Row } from '../tables/table.ts'
 import { orderbook_topn } from '../tables/tables.ts'

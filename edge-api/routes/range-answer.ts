@@ -8,7 +8,7 @@ import { csvText, jsonText, ndjsonText } from '../formats/table-text.ts'
 import { bodyOf } from '../memory/body-parts.ts'
 import type { MemoryGate } from '../memory/memory-gate.ts'
 import { ANSWER_BYTES } from '../memory/send-body.ts'
-import type { Decimals } from '../tables/decimal-text.ts'
+import type { Decimals } from '#core/decimal-text.ts'
 import { releaseLevels, type RangeColumn, type Row } from '../tables/table.ts'
 
 export interface RangeAnswer {

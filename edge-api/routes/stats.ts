@@ -7,7 +7,7 @@ import { cacheFor, type App, type Deps } from '../deps.ts'
 import type { SymbolStatsRow } from '../queries/symbol-stats.ts'
 import { CollectorStats } from '../schemas/collector-schema.ts'
 import { query } from '../schemas/parameters.ts'
-import { decimalText, decimalsIn, roundedText } from '../tables/decimal-text.ts'
+import { decimalText, decimalsIn, roundedText } from '#core/decimal-text.ts'
 import { LIST_BYTES } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 

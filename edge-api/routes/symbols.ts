@@ -5,7 +5,7 @@ import { timeSourcesOf } from '#core/time-source.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
 import { exchangeQuery, flagQuery, limitQuery, query } from '../schemas/parameters.ts'
 import { SymbolList } from '../schemas/schemas.ts'
-import { decimalText } from '../tables/decimal-text.ts'
+import { decimalText } from '#core/decimal-text.ts'
 import { LIST_BYTES } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 

@@ -6,7 +6,7 @@ import type { ArchivedTable } from '#core/archived-tables.ts'
 import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
 import { releaseWhole } from '../memory/release.ts'
 import type { Cursor, PartKind } from './cursor.ts'
-import type { Decimals } from './decimal-text.ts'
+import type { Decimals } from '#core/decimal-text.ts'
 
 /** `price` and `qty` are decimal text in text formats; `number` is a plain number. */
 export type ColumnKind = 'time' | 'id' | 'price' | 'qty' | 'number' | 'flag' | 'text' | 'levels'

@@ -6,7 +6,7 @@ import { parseTimestamp } from '../../edge-api/queries/database.ts'
 import { parseTime } from '../../edge-api/schemas/time-parameter.ts'
 import { parseListObjects } from '../../edge-api/store/list-objects-xml.ts'
 import { decodeCursor, encodeCursor, TIME_AND_ID } from '../../edge-api/tables/cursor.ts'
-import { decimalText } from '../../edge-api/tables/decimal-text.ts'
+import { decimalText } from '#core/decimal-text.ts'
 
 describe('time parameters', () => {
   for (const [text, expected] of [

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { fromMillis, micros, SECOND_US } from '#core/time.ts'
 import { createRevocations, accessBindings } from '../../../edge-api/access/bindings.ts'
-import { mintToken, type Scope } from '../../../edge-api/access/token.ts'
+import { mintToken, type Scope } from '#core/access-token.ts'
 import { composeApp, type Surroundings } from '../../../edge-api/compose.ts'
 import { addQuotes, addSymbol, publish, setLatest, startEdge, TOKEN_SECRET } from '../support.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createVerifier, mintToken, TOKEN_DAYS_MAX } from '../../../edge-api/access/token.ts'
+import { createVerifier, mintToken, TOKEN_DAYS_MAX } from '#core/access-token.ts'
 import { fromMillis, micros, SECOND_US } from '#core/time.ts'
 
 const SECRET = 'a secret of the tests, long enough to be one'
