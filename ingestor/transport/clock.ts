@@ -9,6 +9,10 @@ import { micros, type Micros } from '#core/time.ts'
 const STEP_MS_MIN = 2
 
 export interface Clock {
+  /**
+   * Never the same twice, and ascending unless the wall clock steps back. So a stamp identifies a
+   * record among those of one ingestor: decision 44.
+   */
   now(): Micros
 }
 
@@ -35,12 +39,18 @@ export function createClock(options: ClockOptions = {}): Clock {
     anchor_ms = second
     options.onStep?.(step_ms)
   }
+  let last = 0
+  const distinct = (stamp: Micros): Micros => {
+    const is_repeated = stamp <= last && last - stamp < STEP_MS_MIN * 1_000
+    last = is_repeated ? last + 1 : stamp
+    return micros(last)
+  }
   return {
     now() {
       const carried_ms = anchor_ms + monotonicMs()
-      if (Math.abs(wallMs() + 0.5 - carried_ms) < STEP_MS_MIN) return toMicros(carried_ms)
+      if (Math.abs(wallMs() + 0.5 - carried_ms) < STEP_MS_MIN) return distinct(toMicros(carried_ms))
       followStep()
-      return toMicros(anchor_ms + monotonicMs())
+      return distinct(toMicros(anchor_ms + monotonicMs()))
     },
   }
 }

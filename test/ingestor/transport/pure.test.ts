@@ -95,6 +95,12 @@ describe('clock', () => {
     expect(steps).toEqual([])
   })
 
+  test('stamps of one moment differ and ascend', () => {
+    const { clock } = setup()
+    const stamps = Array.from({ length: 50 }, clock)
+    expect(stamps).toEqual(stamps.map((_, index) => stamps[0]! + index))
+  })
+
   test('a step of the wall clock, back or forth, is followed at once and reported', () => {
     const { clock, set, steps } = setup()
     set(1_785_000_060_000, 6)
