@@ -1,11 +1,13 @@
 /** The ingestor: from the exchange's sockets to the tape, from the tape to Postgres. */
 import { describeError, OperatorError } from '#core/errors.ts'
 import { createLogger, type Logger } from '#core/node/log.ts'
+import { connectServiceManager } from '#core/node/service-manager.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { type IngestorConfig, parseConfig } from './config.ts'
 import { type Control, startControl } from './control/control.ts'
 import { readStartingPoint, type StartingPoint } from './control/desired.ts'
 import { type HealthServer, serveHealth } from './health.ts'
+import { createLiveness } from './liveness.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { wantedBy } from './wanted.ts'
 
@@ -30,8 +32,10 @@ async function main(): Promise<void> {
   }
   let health: HealthServer | undefined
   let control: Control | undefined
+  const manager = connectServiceManager(process.env, log)
   const shutdown = onShutdown(log, async (reason) => {
     log.info({ reason }, 'Stopping.')
+    manager.stopping()
     await starting.catch(() => undefined)
     await health?.close()
     await control?.stop()
@@ -48,6 +52,12 @@ async function main(): Promise<void> {
       health = await serveHealth(config.health, () => recorder.status())
     control = await startControl(config, recorder, start, log)
     await recorder.start(shutdown.signal)
+    manager.ready(
+      createLiveness(
+        () => recorder.vitalSigns(),
+        () => performance.now(),
+      ),
+    )
     tellParent({ type: 'ready' })
     tell()
   }

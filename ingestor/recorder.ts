@@ -14,6 +14,7 @@ import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
 import { adapterFor } from './exchanges/registry.ts'
 import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { createListening, type Hold, type Listening } from './listening.ts'
+import type { VitalSigns } from './liveness.ts'
 import { fetchListing, readListing } from './listing.ts'
 import { type ListingWatch, watchListing } from './listing-watch.ts'
 import { type IngestorStatus, ingestorStatus } from './status.ts'
@@ -52,6 +53,7 @@ export interface Recorder {
   readonly steering: Pick<Steering, 'wanted' | 'names' | 'plan' | 'apply'>
   readonly commits: CommitMeter
   facts(): RecorderFacts
+  vitalSigns(): VitalSigns
   /** What the writer knows of each stream. */
   streams(): Promise<readonly StreamReport[]>
   /** Settles when everything that is on the tape now is committed, with the counts so far. */
@@ -248,6 +250,12 @@ class TapeRecorder implements Recorder {
       database_away: this.#writer.status().database_away,
       clock: this.#clock_steps,
     }
+  }
+
+  vitalSigns(): VitalSigns {
+    const { database_away, committed_position } = this.#writer.status()
+    const writer_heard_ms = this.#writer.heardAt()
+    return { writer_heard_ms, database_away, committed_position, tape_end: this.#tape.end }
   }
 
   streams(): Promise<readonly StreamReport[]> {

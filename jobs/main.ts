@@ -3,6 +3,7 @@ import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
+import { connectServiceManager } from '#core/node/service-manager.ts'
 import { requireSession } from '#core/node/session-check.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
@@ -64,8 +65,10 @@ try {
             ),
           log,
         })
+  const manager = connectServiceManager(process.env, log)
   const shutdown = onShutdown(log, async (reason) => {
     log.info({ reason }, 'Stopping.')
+    manager.stopping()
     await Promise.all([schedule.stop(), topn_loop?.stop(), rollups_loop?.stop()])
     store.close()
     await pool.end()
@@ -77,6 +80,7 @@ try {
   }
   schedule.ended.then(() => queueEnded('no reason given'), queueEnded)
   log.info({ intraday_features_s, index_names: index_prices?.names ?? [] }, 'Ready.')
+  manager.ready()
   tellParent({ type: 'ready' })
 } catch (error) {
   log.fatal({ code: 'start_failed', error: describeError(error) }, 'Cannot start.')

@@ -1,6 +1,7 @@
 /** The gateway as a program: runs near Postgres and serves the edge worker. */
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
+import { connectServiceManager } from '#core/node/service-manager.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig } from './config.ts'
 import { startGateway } from './server.ts'
@@ -9,8 +10,13 @@ try {
   const config = parseConfig(process.env)
   const log = createLogger('gateway', config.log_level)
   const gateway = await startGateway(config, log)
-  onShutdown(log, () => gateway.stop())
+  const manager = connectServiceManager(process.env, log)
+  onShutdown(log, () => {
+    manager.stopping()
+    return gateway.stop()
+  })
   log.info({ url: gateway.url }, 'The gateway is listening.')
+  manager.ready()
   tellParent({ type: 'ready', url: gateway.url })
 } catch (error) {
   const fields = { code: 'start_failed', error: describeError(error) }

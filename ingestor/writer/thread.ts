@@ -25,6 +25,8 @@ export interface WriterThread {
   readonly tried: Promise<void>
   /** At most 200 ms old. */
   status(): FollowerStatus
+  /** When the thread last sent its status, by performance.now(). */
+  heardAt(): number
   /** At most 200 ms old. */
   books(): BookCounts
   /** The current state of each stream; rejects as `committed` does. */
@@ -69,6 +71,7 @@ export function startWriterThread(
     counts: createCounts(),
   }
   let reports: PromiseWithResolvers<readonly StreamReport[]> | undefined
+  let heard_ms = performance.now()
   let books: BookCounts = { books: 0, books_synced: 0, books_lost: 0 }
   const fail = (error: unknown): void => {
     failure ??= { error }
@@ -92,6 +95,7 @@ export function startWriterThread(
       return
     }
     status = message.status
+    heard_ms = performance.now()
     if (status.has_resumed || status.database_away) tried.resolve()
     if (message.kind === 'status') {
       books = message.books
@@ -113,6 +117,7 @@ export function startWriterThread(
     ended: ended.promise,
     tried: tried.promise,
     status: () => status,
+    heardAt: () => heard_ms,
     books: () => books,
     async streams() {
       if (failure !== undefined) throw failure.error
