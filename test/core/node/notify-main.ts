@@ -12,5 +12,5 @@ process.on('message', (word) => {
     manager.stopping()
     process.disconnect()
   }
-  while (word === 'hang') is_alive = true
+  if (word === 'hang') for (;;) is_alive = true
 })
