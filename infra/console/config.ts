@@ -22,12 +22,12 @@ export interface ConsoleConfig {
   readonly ingestors: readonly string[]
   /** Shown to ingestors that are asked over the network. */
   readonly ingestor_token: string | undefined
-  /** The page is bundled into it. */
-  readonly work_dir: string
   readonly retention: RetentionSettings
   readonly log_level: string
 }
 
+/** The console writes no files. */
+const { WORK_DIR: _, ...STORE_AND_DATABASE } = SERVICES
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
 const ENDPOINT = /^(unix:\/.{1,100}|https?:\/\/[^\s/]+)$/
 
@@ -43,7 +43,7 @@ const names = z
 
 const Environment = z
   .object({
-    ...SERVICES,
+    ...STORE_AND_DATABASE,
     CONSOLE_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
     CONSOLE_PORT: whole({ min: 0, max: 65_535, standard: 8_091, what: 'a port' }),
     CONSOLE_TOKENS: z
@@ -95,7 +95,6 @@ export function parseConfig(env: Env): ConsoleConfig {
     is_open_to_read: read.CONSOLE_OPEN_TO_READ === '1',
     ingestors: read.CONSOLE_INGESTORS,
     ingestor_token: read.CONSOLE_INGESTOR_TOKEN === '' ? undefined : read.CONSOLE_INGESTOR_TOKEN,
-    work_dir: read.WORK_DIR,
     retention: retentionSettings(read),
     log_level: read.LOG_LEVEL,
   })

@@ -4,12 +4,11 @@ import { createEventHub } from '#core/node/door/events.ts'
 import { openTcpDoor } from '#core/node/door/listen.ts'
 import type { Logger } from '#core/node/log.ts'
 import { createPool } from '#core/node/pool.ts'
-import { join } from 'node:path'
-import { buildPage } from './bundle.ts'
 import type { ConsoleConfig } from './config.ts'
 import { createDatasetReader } from './data/datasets.ts'
 import { createFleet } from './ingestors/fleet.ts'
 import { addManageRoutes } from './manage-routes.ts'
+import { loadPage } from './page-files.ts'
 import { addReadRoutes } from './read-routes.ts'
 import { createSite } from './site.ts'
 import { startWatch } from './state/watch.ts'
@@ -37,7 +36,10 @@ const STATUSES: Readonly<Record<string, number>> = {
 /** Errors: OperatorError control_port_taken. */
 export async function startConsole(config: ConsoleConfig, log: Logger): Promise<Console> {
   const { tokens, hosts, is_open_to_read, retention } = config
-  const page = await buildPage(join(config.work_dir, 'console'))
+  const page = await loadPage()
+  if (page === undefined) {
+    log.warn({ code: 'page_not_built' }, 'The page was not built; only the API is served.')
+  }
   const pool = createPool(
     config.database_url,
     'booktape-console',
@@ -62,7 +64,7 @@ export async function startConsole(config: ConsoleConfig, log: Logger): Promise<
   addReadRoutes(api, { pool, fleet, watch, datasets, retention, events })
   addManageRoutes(api, { pool, fleet, watch })
   const door = await openTcpDoor(createSite(page, api), config.host, config.port)
-  log.info({ url: door.endpoint, page_gzip_bytes: page.gzip_bytes }, 'The console is up.')
+  log.info({ url: door.endpoint, page_gzip_bytes: page?.gzip_bytes ?? 0 }, 'The console is up.')
   return {
     url: door.endpoint,
     async stop() {

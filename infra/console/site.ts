@@ -1,7 +1,7 @@
 /** Serves the page. It holds no data; the API beside it says who may have some. */
 import { type Context, Hono } from 'hono'
 import type { DoorApp, DoorEnv } from '#core/node/door/app.ts'
-import type { PageBundle, PageFile } from './bundle.ts'
+import type { PageBundle, PageFile } from './page-files.ts'
 
 /** uPlot and charts set styles through the CSSOM, which this allows; attributes are not needed. */
 const POLICY = [
@@ -15,11 +15,17 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 const YEAR_S = 31_536_000
+const NOT_BUILT =
+  'The page was not built; the API is at /api. Run `npm ci && npm run build` before ' +
+  '`npm ci --omit=dev`, or use the image (docs/deploy-droplet.md), and restart the console.\n'
 
-export function createSite(page: PageBundle, api: DoorApp): DoorApp {
+/** `page` is undefined where nobody built it. */
+export function createSite(page: PageBundle | undefined, api: DoorApp): DoorApp {
   const site: DoorApp = new Hono<DoorEnv>()
-  site.get('/', (c) => send(c, page.html, 'no-cache'))
-  for (const asset of page.assets) {
+  site.get('/', (c) =>
+    page === undefined ? c.text(NOT_BUILT, 503) : send(c, page.html, 'no-cache'),
+  )
+  for (const asset of page?.assets ?? []) {
     site.get(`/assets/${asset.name}`, (c) => send(c, asset, `public, max-age=${YEAR_S}, immutable`))
   }
   site.route('/api', api)

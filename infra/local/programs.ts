@@ -211,7 +211,6 @@ export function consoleProgram(
     log_file: data_dir.join('logs', 'console.log'),
     env: {
       DATABASE_URL: database_url,
-      WORK_DIR: data_dir.join('work'),
       CONSOLE_PORT: String(port),
       CONSOLE_OPEN_TO_READ: '1',
       CONSOLE_TOKENS: `operator:operate:${data_dir.secrets.console_token}`,

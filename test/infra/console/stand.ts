@@ -69,7 +69,6 @@ export async function startStand(): Promise<Stand> {
     S3_REGION: bucket.region,
     S3_ACCESS_KEY_ID: bucket.access_key_id,
     S3_SECRET_ACCESS_KEY: bucket.secret_access_key,
-    WORK_DIR: join(dir, 'work'),
     CONSOLE_PORT: String(port),
     CONSOLE_OPEN_TO_READ: '1',
     CONSOLE_TOKENS: `alice:operate:${OPERATE},bob:read:${READ}`,
