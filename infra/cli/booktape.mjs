@@ -1,19 +1,19 @@
 #!/usr/bin/env node
-// Entry point of every command. If the Node that runs this file cannot run TypeScript, it hands
-// over to the Node 24 that `npm ci` installed (node_modules/.bin/node).
+// Entry point of every command. If an older Node runs this file, it hands over to the Node 24 that
+// `npm ci` installed (node_modules/.bin/node). A production install has no Node of its own.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const [major, minor] = process.versions.node.split('.').map(Number)
-if (major > 22 || (major === 22 && minor >= 18)) {
+if (Number(process.versions.node.split('.')[0]) >= 24) {
   await import('./main.ts')
 } else {
   const node = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url))
   if (!existsSync(node)) {
     process.stderr.write(
-      `booktape needs Node 24. This is ${process.version}, and node_modules has no other Node. ` +
-        'Run `npm ci` first; on systems other than Linux, install Node 24.\n',
+      `booktape needs Node 24 or newer. This is Node ${process.versions.node}, and there is no other ` +
+        'in node_modules. Install Node 24 (a production install brings none). For a checkout on ' +
+        'Linux, `npm ci` brings it.\n',
     )
     process.exit(1)
   }

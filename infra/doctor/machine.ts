@@ -28,7 +28,8 @@ function lookAtNode(): Finding {
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN)
     return fine('machine.node', found)
   const expected = `Node ${NODE_MAJOR_MIN}, which the programs are tested with`
-  const todo = 'Run `npm ci`, which brings it, and use node_modules/.bin/node.'
+  const todo =
+    'Install Node 24. In a checkout on Linux, `npm ci` brings it: node_modules/.bin/node.'
   return warning('machine.node', found, { expected, todo })
 }
 

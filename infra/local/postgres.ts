@@ -308,7 +308,7 @@ function locateBinaries(): { readonly initdb: string; readonly postgres: string 
   } catch (cause) {
     const message = `node_modules has no embedded Postgres for ${platform}.`
     throw new OperatorError('postgres_missing', message, {
-      hint: 'Run `npm ci` without --omit=optional.',
+      hint: 'The local stack needs a checkout: run `npm ci` without --omit.',
       cause,
     })
   }

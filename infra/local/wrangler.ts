@@ -14,9 +14,9 @@ const QUIET = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
 }
 
-/** Returns its output. Throws OperatorError `wrangler_failed` with its error text. */
+/** Returns its output. Errors: OperatorError wrangler_missing; wrangler_failed with its text. */
 export async function runWrangler(args: readonly string[]): Promise<string> {
-  const root = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'))
+  const root = locateWrangler()
   try {
     const { stdout } = await promisify(execFile)(
       process.execPath,
@@ -41,6 +41,17 @@ export async function runWrangler(args: readonly string[]): Promise<string> {
     const said = stderr.trim() || stdout.trim()
     throw new OperatorError('wrangler_failed', `wrangler ${args.slice(0, 2).join(' ')}: ${said}`, {
       hint: `Run \`npx wrangler ${args.slice(0, 2).join(' ')}\` in edge-api/ to see it.`,
+      cause,
+    })
+  }
+}
+
+function locateWrangler(): string {
+  try {
+    return dirname(createRequire(import.meta.url).resolve('wrangler/package.json'))
+  } catch (cause) {
+    throw new OperatorError('wrangler_missing', 'node_modules has no wrangler.', {
+      hint: 'A production install leaves it out. Run this in a checkout, after `npm ci`.',
       cause,
     })
   }

@@ -28,13 +28,18 @@ export function importsOf(file: string): readonly Import[] {
         is_type: match[1] !== undefined,
       })),
       ...[...text.matchAll(DYNAMIC)].map((match) => ({
-        specifier: match[1] ?? match[2]!,
+        specifier: match[1] ?? relativeOf(match[2]!),
         is_type: false,
       })),
     ].map((found) => ({ ...found, target: targetOf(file, found.specifier) }))
     known.set(file, imports)
   }
   return imports
+}
+
+/** A URL without a leading dot names a file beside this one, unlike an import. */
+function relativeOf(url: string): string {
+  return url.startsWith('.') ? url : `./${url}`
 }
 
 function targetOf(file: string, specifier: string): string | undefined {
