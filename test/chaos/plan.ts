@@ -241,7 +241,16 @@ function connectionCards(between: Between): readonly Card[] {
     connectionCard('refuse', [{ kind: 'refuse', for_ms: refuse_ms }], [close], refuse_ms),
     connectionCard(
       'too_many_requests',
-      [{ kind: 'http_status', target: 'handshake', status: 429, retry_after_s: 1, for_ms: 500 }],
+      [
+        {
+          kind: 'http_status',
+          target: 'handshake',
+          status: 429,
+          path: '*',
+          retry_after_s: 1,
+          for_ms: 500,
+        },
+      ],
       [close],
       1_000,
     ),

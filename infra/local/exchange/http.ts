@@ -44,7 +44,7 @@ export function createRequestHandler(
       void answerControl(request, response, url.pathname, controls)
       return
     }
-    const refusal = faults.refusal('rest')
+    const refusal = faults.refusal('rest', url.pathname)
     if (refusal !== undefined) {
       if (refusal.retry_after_s !== undefined) {
         response.setHeader('retry-after', refusal.retry_after_s)

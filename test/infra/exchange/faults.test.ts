@@ -208,6 +208,19 @@ describe('connections', () => {
     await (await connect(`${server.ws_url}/public/stream`)).close()
   })
 
+  test('refusals of one path strike as often as set, and only there', async () => {
+    server.setFaults({
+      faults: [{ kind: 'http_status', target: 'rest', status: 429, path: '*/depth', count_max: 2 }],
+    })
+    const statusOf = async (path: string) => (await getJson(`${server.url}${path}`)).status
+    const depth = '/fapi/v1/depth?symbol=BTCUSDT&limit=5'
+    const statuses: number[] = []
+    for (const path of ['/fapi/v1/time', depth, '/fapi/v1/time', depth, depth])
+      statuses.push(await statusOf(path))
+    expect(statuses).toEqual([200, 429, 200, 429, 200])
+    expect(server.status().faults).toEqual([])
+  })
+
   test('closed a set time after they were opened', async () => {
     server.setFaults({ faults: [{ kind: 'close_after', after_ms: 100 }] })
     const short = await connect(`${server.ws_url}/public/stream`)

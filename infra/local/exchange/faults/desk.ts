@@ -114,8 +114,11 @@ export class FaultDesk {
     return this.#strike('close_after')?.after_ms
   }
 
-  refusal(target: 'rest' | 'handshake'): Refusal | undefined {
-    const fault = this.#strike('http_status', (candidate) => candidate.target === target)
+  refusal(target: 'rest' | 'handshake', path: string): Refusal | undefined {
+    const fault = this.#strike(
+      'http_status',
+      (candidate) => candidate.target === target && patternOf(candidate.path).test(path),
+    )
     return fault && { status: fault.status, retry_after_s: fault.retry_after_s }
   }
 
@@ -136,14 +139,12 @@ export class FaultDesk {
 
   #forgetEnded(): void {
     const now = this.#now()
-    const isOn = ({
-      ends_at,
-      fault,
-      struck_count,
-    }: Active<{ readonly count_max?: number | undefined }>): boolean =>
-      now < ends_at && struck_count < (fault.count_max ?? Number.POSITIVE_INFINITY)
+    const isOn = ({ ends_at, fault, struck_count }: Active<FrameFault | ConnectionFault>) => {
+      const count_max = 'count_max' in fault ? fault.count_max : undefined
+      return now < ends_at && struck_count < (count_max ?? Number.POSITIVE_INFINITY)
+    }
     if (!this.#frame_faults.every(isOn)) this.#frame_faults = this.#frame_faults.filter(isOn)
-    this.#connection_faults = this.#connection_faults.filter(({ ends_at }) => now < ends_at)
+    this.#connection_faults = this.#connection_faults.filter(isOn)
   }
 }
 

@@ -56,6 +56,10 @@ const connectionFault = z.discriminatedUnion('kind', [
     target: z.enum(['rest', 'handshake']),
     status: z.union([z.literal(418), z.literal(429), z.literal(500), z.literal(503)]),
     retry_after_s: z.int().positive().optional(),
+    /** Requests by the path of their URL, with * for any text: `/fapi/v1/depth`. */
+    path: z.string().min(1).max(100).default('*'),
+    /** The fault ends after this many refusals. */
+    count_max: z.int().positive().optional(),
     ...lasting,
   }),
 ])

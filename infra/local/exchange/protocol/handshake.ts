@@ -46,7 +46,7 @@ export function acceptSockets(
       stream.destroy()
       return
     }
-    const refusal = faults.refusal('handshake')
+    const refusal = faults.refusal('handshake', (request.url ?? '').split('?')[0]!)
     if (refusal !== undefined) return refuse(stream, refusal)
     const openSocket = handlers[request.url ?? '']
     if (openSocket !== undefined) {
