@@ -23,6 +23,8 @@ export interface RestAccount {
 export interface WeighingProxy {
   readonly url: string
   account(): RestAccount
+  /** For an ingestor that was killed: the next one cannot know of a Retry-After before its start. */
+  forgetPause(): void
   stop(): Promise<void>
 }
 
@@ -40,7 +42,8 @@ export async function startWeighingProxy(exchange_url: string): Promise<Weighing
     refused_snapshot_count: 0,
     in_pause_count: 0,
   }
-  let pause = { from_ms: -Infinity, until_ms: -Infinity }
+  const no_pause = { from_ms: -Infinity, until_ms: -Infinity }
+  let pause = no_pause
 
   const forward = async (path: string): Promise<Response> => {
     const now_ms = performance.now()
@@ -81,6 +84,9 @@ export async function startWeighingProxy(exchange_url: string): Promise<Weighing
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     account: () => ({ ...counts }),
+    forgetPause: () => {
+      pause = no_pause
+    },
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
