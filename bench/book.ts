@@ -16,7 +16,7 @@ import { OrderBook } from '#core/book.ts'
 import { type DepthChange, takeDiff, takeSnapshot, unsyncedBook } from '#core/book-sync.ts'
 import type { Level } from '#core/market.ts'
 import { micros } from '#core/time.ts'
-import { createRandom } from '../infra/local/exchange/sim/random.ts'
+import { createRandom } from '../infra/exchange/sim/random.ts'
 import { parseFrame } from '../ingestor/exchanges/binance-futures/parse.ts'
 import { parseRest } from '../ingestor/exchanges/binance-futures/rest.ts'
 

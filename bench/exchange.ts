@@ -84,7 +84,7 @@ async function benchReplay(): Promise<readonly unknown[]> {
 }
 
 async function start(env: Readonly<Record<string, string>>): Promise<Server> {
-  const entry = fileURLToPath(new URL('../infra/local/exchange/main.ts', import.meta.url))
+  const entry = fileURLToPath(new URL('../infra/exchange/main.ts', import.meta.url))
   const child = spawn(process.execPath, [entry], {
     env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'error', ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

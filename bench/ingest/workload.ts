@@ -5,14 +5,14 @@
  */
 import type { BookTicker, Trade } from '#core/market.ts'
 import { micros } from '#core/time.ts'
-import { firstWhere } from '../../infra/local/exchange/trade-range.ts'
+import { firstWhere } from '../../infra/exchange/trade-range.ts'
 import {
   aggTradePayload,
   bookTickerPayload,
   type NumberText,
-} from '../../infra/local/exchange/sim/payloads.ts'
-import { listedSymbols, type SimulatedSymbol } from '../../infra/local/exchange/sim/listings.ts'
-import { createRandom } from '../../infra/local/exchange/sim/random.ts'
+} from '../../infra/exchange/sim/payloads.ts'
+import { listedSymbols, type SimulatedSymbol } from '../../infra/exchange/sim/listings.ts'
+import { createRandom } from '../../infra/exchange/sim/random.ts'
 
 export const SYMBOL_COUNT = 200
 /** 12:00 of a day in 2026; all events are within the hour. */

@@ -1,7 +1,7 @@
 /** `npm run replay`, `npx booktape replay`. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { launcherOf } from '../local/launcher.ts'
-import { parseSpeed } from '../local/exchange/config.ts'
+import { parseSpeed } from '../exchange/config.ts'
 import { runReplay } from '../local/replay/run-replay.ts'
 
 interface Flags {

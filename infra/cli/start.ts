@@ -1,6 +1,6 @@
 /** `npm start`, `npx booktape start`. */
 import { Command, Option } from 'commander'
-import { type VenueName, VENUE_NAMES } from '../local/exchange/venue.ts'
+import { type VenueName, VENUE_NAMES } from '../exchange/venue.ts'
 import { parseFeed, parseSymbols } from '../local/feed.ts'
 import { launcherOf } from '../local/launcher.ts'
 import { runStart } from '../local/start.ts'

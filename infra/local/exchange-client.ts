@@ -1,7 +1,7 @@
 /** Client of the exchange server's control API, /_exchange. */
 import { OperatorError } from '#core/errors.ts'
-import type { Ledger } from './exchange/ledger.ts'
-import type { SourceStatus } from './exchange/source.ts'
+import type { Ledger } from '../exchange/ledger.ts'
+import type { SourceStatus } from '../exchange/source.ts'
 
 /** Starts the recording, once its clients are connected. */
 export async function startPlaying(exchange_url: string): Promise<void> {

@@ -6,8 +6,8 @@ import type { TimeUnit } from '#core/time-source.ts'
 import type { DepthChoice, DepthStream } from '../../ingestor/exchanges/adapter.ts'
 import { STANDARD_INTERVAL_MS } from '../../ingestor/exchanges/depth-choice.ts'
 import { adapterFor } from '../../ingestor/exchanges/registry.ts'
-import { parseStreamName } from './exchange/protocol/streams.ts'
-import { type RecordingSummary, summariseRecording } from './exchange/replay/recording.ts'
+import { parseStreamName } from '../exchange/protocol/streams.ts'
+import { type RecordingSummary, summariseRecording } from '../exchange/replay/recording.ts'
 
 export type Feed =
   | { readonly kind: 'sim' }

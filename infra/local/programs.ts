@@ -69,7 +69,7 @@ export function exchangeProgram(
         }
   return {
     name: 'exchange',
-    entry: 'infra/local/exchange/main.ts',
+    entry: 'infra/exchange/main.ts',
     log_file: data_dir.join('logs', 'exchange.log'),
     env: { PORT: String(port), ...chosen },
   }

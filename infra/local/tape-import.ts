@@ -6,7 +6,7 @@ import type { Micros } from '#core/time.ts'
 import { adapterFor } from '../../ingestor/exchanges/registry.ts'
 import type { Mark, RecordKind } from '../../ingestor/tape/record.ts'
 import type { Tape } from '../../ingestor/tape/tape.ts'
-import { readRecording, summariseRecording } from './exchange/replay/recording.ts'
+import { readRecording, summariseRecording } from '../exchange/replay/recording.ts'
 
 export interface ImportCounts {
   readonly ws_count: number

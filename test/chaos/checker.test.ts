@@ -8,8 +8,8 @@ import {
   corruptPayload,
   withIdsOutOfRange,
   withUnknownFields,
-} from '../../infra/local/exchange/faults/malformed-frames.ts'
-import type { Outcome } from '../../infra/local/exchange/truth-log.ts'
+} from '../../infra/exchange/faults/malformed-frames.ts'
+import type { Outcome } from '../../infra/exchange/truth-log.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { check, complaints, type Verdict } from './checker.ts'
 import { loadEvidence } from './evidence.ts'

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { from as copyFrom } from 'pg-copy-streams'
 import type { Client } from '#core/node/pool.ts'
-import type { TruthLine } from '../../infra/local/exchange/truth-log.ts'
+import type { TruthLine } from '../../infra/exchange/truth-log.ts'
 
 /**
  * sent: every requested frame, with its intended content. received_frame: frames of the tape with a

@@ -8,12 +8,8 @@
  * longer than the silence watch needs. There are no clock steps, because the programs read the
  * machine's clock, which a test cannot set.
  */
-import type {
-  FaultAction,
-  FrameFault,
-  ConnectionFault,
-} from '../../infra/local/exchange/faults/spec.ts'
-import { createRandom } from '../../infra/local/exchange/sim/random.ts'
+import type { FaultAction, FrameFault, ConnectionFault } from '../../infra/exchange/faults/spec.ts'
+import { createRandom } from '../../infra/exchange/sim/random.ts'
 
 export type Actor = 'ingestor' | 'postgres' | 'exchange'
 

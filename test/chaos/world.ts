@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isRunning } from '#core/node/process-table.ts'
 import { type Child, type ChildMessage, startChild } from '../../infra/local/child.ts'
 import { prepareDatabase } from '../../infra/local/database.ts'
-import type { FaultRequestInput } from '../../infra/local/exchange/faults/spec.ts'
-import type { SourceStatus } from '../../infra/local/exchange/source.ts'
+import type { FaultRequestInput } from '../../infra/exchange/faults/spec.ts'
+import type { SourceStatus } from '../../infra/exchange/source.ts'
 import { exchangeStatus } from '../../infra/local/exchange-client.ts'
 import { freePorts } from '../../infra/local/ports.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
@@ -73,7 +73,7 @@ export class World {
     const { seed, symbol_count, events_per_s } = this.#options
     this.#exchange = startChild({
       name: 'exchange',
-      entry: 'infra/local/exchange/main.ts',
+      entry: 'infra/exchange/main.ts',
       log_file: join(this.#dir, 'exchange.log'),
       env: {
         PORT: String(exchange_port),

@@ -8,7 +8,7 @@ import {
   type ExchangeOptions,
   type ExchangeServer,
   startExchange,
-} from '../../infra/local/exchange/server.ts'
+} from '../../infra/exchange/server.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { FEEDS_DIR } from './exchanges/recordings.ts'
 import { cutAndMiss, type IngestorProcess, missed, startIngestor, until } from './support.ts'

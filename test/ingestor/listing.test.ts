@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Instrument } from '#core/symbols.ts'
-import { startExchange } from '../../infra/local/exchange/server.ts'
+import { startExchange } from '../../infra/exchange/server.ts'
 import { binance_futures } from '../../ingestor/exchanges/binance-futures/adapter.ts'
 import { chooseDepth } from '../../ingestor/listing.ts'
 import { chooseAgain, chooseSymbols } from '../../ingestor/symbol-choice.ts'

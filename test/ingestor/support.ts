@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ExchangeServer } from '../../infra/local/exchange/server.ts'
+import type { ExchangeServer } from '../../infra/exchange/server.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import type { FollowCounts } from '../../ingestor/writer/counts.ts'
 import { atFileEnd } from '../support/file-end.ts'

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { silentLogger } from '#core/node/log.ts'
 import { micros } from '#core/time.ts'
-import { readRecording } from '../../infra/local/exchange/replay/recording.ts'
+import { readRecording } from '../../infra/exchange/replay/recording.ts'
 import { followToEnd } from '../../ingestor/writer/follow-to-end.ts'
 import type { TestDatabase } from './database.ts'
 import { type Entry, temporaryDirectory, writeTape } from '../ingestor/writer/support.ts'

@@ -3,8 +3,8 @@
  * duplicate, from a stream that was not requested, or rejected with a reason.
  */
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
-import type { Ledger } from '../exchange/ledger.ts'
-import type { RecordingSummary } from '../exchange/replay/recording.ts'
+import type { Ledger } from '../../exchange/ledger.ts'
+import type { RecordingSummary } from '../../exchange/replay/recording.ts'
 
 export interface FrameAccount {
   /** Lines of the recordings: WebSocket frames and REST answers. The sum of the other counts. */

@@ -1,7 +1,7 @@
 /** Input and result of playing one recording, for both ways. */
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import type { DataDir } from '../data-dir.ts'
-import type { RecordingSummary } from '../exchange/replay/recording.ts'
+import type { RecordingSummary } from '../../exchange/replay/recording.ts'
 import type { Supervisor } from '../supervisor.ts'
 import type { Accounting } from './accounting.ts'
 

@@ -6,7 +6,7 @@ import { addDays, dayRange, type Day } from '#core/time.ts'
 import type { PublishedSet } from '../../../jobs/datasets/day-job.ts'
 import { type FeaturesResult, runFeatures } from '../../../jobs/datasets/run-features.ts'
 import { selectDaysWithData } from '../../../jobs/day/days.ts'
-import type { RecordingSummary } from '../exchange/replay/recording.ts'
+import type { RecordingSummary } from '../../exchange/replay/recording.ts'
 
 export interface PublishOptions {
   readonly database_url: string

@@ -11,7 +11,7 @@ import {
   type ExchangeOptions,
   type ExchangeServer,
   startExchange,
-} from '../../../infra/local/exchange/server.ts'
+} from '../../../infra/exchange/server.ts'
 import { connect, getJson, type TestClient, until } from './client.ts'
 
 const closers: (() => Promise<unknown>)[] = []

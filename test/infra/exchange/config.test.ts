@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseConfig, parseSpeed } from '../../../infra/local/exchange/config.ts'
+import { parseConfig, parseSpeed } from '../../../infra/exchange/config.ts'
 
 test('without settings it is a simulation of 200 symbols on a free port', () => {
   expect(parseConfig({})).toEqual({

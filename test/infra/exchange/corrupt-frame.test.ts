@@ -1,6 +1,6 @@
 /** Replay of frames that are corrupt: they stay in their stream, byte for byte. */
 import { expect, test } from 'vitest'
-import { streamOf, unwrap } from '../../../infra/local/exchange/replay/frame.ts'
+import { streamOf, unwrap } from '../../../infra/exchange/replay/frame.ts'
 
 const TRADE = '{"stream":"sandusdt@aggTrade","data":{"e":"aggTrade","a":9445585,"s":"SANDUSDT"}}'
 

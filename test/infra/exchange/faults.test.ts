@@ -1,11 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { FaultRequestInput } from '../../../infra/local/exchange/faults/spec.ts'
-import {
-  RANGES_MAX,
-  StreamAccount,
-  type StreamLedger,
-} from '../../../infra/local/exchange/ledger.ts'
-import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import type { FaultRequestInput } from '../../../infra/exchange/faults/spec.ts'
+import { RANGES_MAX, StreamAccount, type StreamLedger } from '../../../infra/exchange/ledger.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/exchange/server.ts'
 import { connect, countOf, getJson, payloadsOf, until, type TestClient } from './client.ts'
 
 const QUOTES = 'btcusdt@bookTicker'

@@ -1,7 +1,7 @@
 /** Listing changes, forced orders and turnover of the simulated exchange. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
+import { type ExchangeServer, startExchange } from '../../../infra/exchange/server.ts'
 import {
   connect,
   countOf,

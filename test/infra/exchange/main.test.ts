@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { getJson } from './client.ts'
 
-const ENTRY = fileURLToPath(new URL('../../../infra/local/exchange/main.ts', import.meta.url))
+const ENTRY = fileURLToPath(new URL('../../../infra/exchange/main.ts', import.meta.url))
 
 function start(env: Readonly<Record<string, string>>): {
   child: ChildProcess

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { parseSocketPath } from '../../../infra/local/exchange/protocol/handshake.ts'
-import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import { parseSocketPath } from '../../../infra/exchange/protocol/handshake.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/exchange/server.ts'
 import { connect, payloadsOf, until } from './client.ts'
 
 const SIM = { kind: 'sim', seed: 1, symbols: ['BTCUSDT', 'ETHUSDT'], events_per_s: 2_000 } as const

@@ -9,7 +9,7 @@ import {
   readRecording,
   summariseRecording,
   type RecordingLine,
-} from '../../../infra/local/exchange/replay/recording.ts'
+} from '../../../infra/exchange/replay/recording.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'booktape-recording-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

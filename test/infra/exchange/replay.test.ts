@@ -3,12 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import {
-  readRecording,
-  summariseRecording,
-} from '../../../infra/local/exchange/replay/recording.ts'
-import { RecordedTrades } from '../../../infra/local/exchange/replay/recorded-trades.ts'
-import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import { readRecording, summariseRecording } from '../../../infra/exchange/replay/recording.ts'
+import { RecordedTrades } from '../../../infra/exchange/replay/recorded-trades.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/exchange/server.ts'
 import { connect, firstDifference, getJson, payloadsOf, until, type Fields } from './client.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'booktape-replay-'))

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { answerRest } from '../../../infra/local/exchange/protocol/rest.ts'
-import { WeightMeter } from '../../../infra/local/exchange/protocol/weights.ts'
-import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
-import type { AggTradeRow, RestSource } from '../../../infra/local/exchange/source.ts'
-import { selectTrades } from '../../../infra/local/exchange/trade-range.ts'
-import { TradeLog } from '../../../infra/local/exchange/sim/trade-log.ts'
+import { answerRest } from '../../../infra/exchange/protocol/rest.ts'
+import { WeightMeter } from '../../../infra/exchange/protocol/weights.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/exchange/server.ts'
+import type { AggTradeRow, RestSource } from '../../../infra/exchange/source.ts'
+import { selectTrades } from '../../../infra/exchange/trade-range.ts'
+import { TradeLog } from '../../../infra/exchange/sim/trade-log.ts'
 import { getJson, type Fields } from './client.ts'
 
 const SIM = { kind: 'sim', seed: 1, symbols: 3, events_per_s: 500 } as const

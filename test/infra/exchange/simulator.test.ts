@@ -1,15 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FaultDesk } from '../../../infra/local/exchange/faults/desk.ts'
-import { ID_MODULUS } from '../../../infra/local/exchange/ledger.ts'
-import { Hub } from '../../../infra/local/exchange/protocol/hub.ts'
-import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
-import {
-  listedSymbols,
-  namedSymbols,
-  UNIVERSE_SIZE,
-} from '../../../infra/local/exchange/sim/listings.ts'
-import { Market } from '../../../infra/local/exchange/sim/market.ts'
+import { FaultDesk } from '../../../infra/exchange/faults/desk.ts'
+import { ID_MODULUS } from '../../../infra/exchange/ledger.ts'
+import { Hub } from '../../../infra/exchange/protocol/hub.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/exchange/server.ts'
+import { listedSymbols, namedSymbols, UNIVERSE_SIZE } from '../../../infra/exchange/sim/listings.ts'
+import { Market } from '../../../infra/exchange/sim/market.ts'
 import { silentLogger } from '#core/node/log.ts'
 import {
   connect,

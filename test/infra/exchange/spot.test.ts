@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { inMicroseconds } from '../../../infra/local/exchange/protocol/time-unit.ts'
-import { type ExchangeServer, startExchange } from '../../../infra/local/exchange/server.ts'
-import { parseSpotPath } from '../../../infra/local/exchange/spot/socket-path.ts'
+import { inMicroseconds } from '../../../infra/exchange/protocol/time-unit.ts'
+import { type ExchangeServer, startExchange } from '../../../infra/exchange/server.ts'
+import { parseSpotPath } from '../../../infra/exchange/spot/socket-path.ts'
 import { connect, countOf, type Fields, getJson, payloadsOf, until } from './client.ts'
 
 const SIM = { kind: 'sim', seed: 3, symbols: ['BTCUSDT', 'ETHUSDT'], events_per_s: 1_000 } as const

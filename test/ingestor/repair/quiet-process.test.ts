@@ -3,8 +3,8 @@
  */
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { startExchange } from '../../../infra/local/exchange/server.ts'
-import type { AggTradeRow } from '../../../infra/local/exchange/source.ts'
+import { startExchange } from '../../../infra/exchange/server.ts'
+import type { AggTradeRow } from '../../../infra/exchange/source.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { missed, received, startIngestor, until } from '../support.ts'
 import { temporaryDirectory } from '../writer/support.ts'

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
-import { startExchange, type ExchangeServer } from '../../../infra/local/exchange/server.ts'
+import { startExchange, type ExchangeServer } from '../../../infra/exchange/server.ts'
 import type { ExchangeAdapter } from '../../../ingestor/exchanges/adapter.ts'
 import { deribit } from '../../../ingestor/exchanges/deribit/adapter.ts'
 import {

@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import type { Gap } from '#core/market.ts'
-import { createRandom } from '../../../infra/local/exchange/sim/random.ts'
+import { createRandom } from '../../../infra/exchange/sim/random.ts'
 import type { Micros } from '#core/time.ts'
 import { type Batcher, createBatcher } from '../../../ingestor/writer/batcher.ts'
 import type { StreamOffset } from '../../../ingestor/writer/stream-table.ts'

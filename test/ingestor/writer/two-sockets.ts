@@ -3,7 +3,7 @@
  * sockets, at random, as records of a tape. It follows the rules of ingestor/transport/lane.ts in
  * few lines, and notes what the exchange sent while subscribed and what arrived.
  */
-import { createRandom } from '../../../infra/local/exchange/sim/random.ts'
+import { createRandom } from '../../../infra/exchange/sim/random.ts'
 import type { Mark, StreamName } from '../../../ingestor/tape/record.ts'
 import { type Entry, forceOrder, mark, quote, rest, START_MS, trade } from './support.ts'
 

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
-import { startExchange } from '../../../infra/local/exchange/server.ts'
+import { startExchange } from '../../../infra/exchange/server.ts'
 import {
   type IndexPricesOptions,
   runIndexPrices,

@@ -106,6 +106,6 @@ export function parseFaultRequest(value: unknown): FaultRequest {
   const result = request.safeParse(value)
   if (result.success) return result.data
   throw new OperatorError('bad_faults', z.prettifyError(result.error), {
-    hint: 'See the kinds of faults in infra/local/exchange/faults/spec.ts.',
+    hint: 'See the kinds of faults in infra/exchange/faults/spec.ts.',
   })
 }
