@@ -3,8 +3,9 @@
  * serves them. Only `complete` and `inputs` can depend on when a manifest was built, so a rebuild
  * has the same bytes.
  */
-import type { Exchange } from './symbols.ts'
+import type { DatasetColumn } from './features/column.ts'
 import type { Channel, GapCause } from './market.ts'
+import type { Exchange } from './symbols.ts'
 
 export interface DatasetFile {
   readonly name: string
@@ -12,17 +13,6 @@ export interface DatasetFile {
   readonly bytes: number
   readonly sha256: string
   readonly row_count: number
-}
-
-export interface DatasetColumn {
-  readonly name: string
-  readonly type: string
-  readonly unit: string
-  readonly description: string
-  readonly formula: string
-  readonly source: string
-  /** When the value is null. */
-  readonly null_rule: string
 }
 
 export interface GapNote {

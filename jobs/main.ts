@@ -13,7 +13,7 @@ import {
   DAEMON_CONNECTIONS,
   RUN_CONNECTIONS,
 } from './schedule/connections.ts'
-import { runInProcess } from './schedule/heavy-process.ts'
+import { runInProcess } from './heavy-process.ts'
 import { startLoop } from './schedule/loop.ts'
 import { startSchedule } from './schedule/schedule.ts'
 import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'

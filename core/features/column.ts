@@ -1,5 +1,15 @@
 /** The description of a dataset column, and helpers for groups of columns. */
-import type { DatasetColumn } from '../dataset.ts'
+
+export interface DatasetColumn {
+  readonly name: string
+  readonly type: string
+  readonly unit: string
+  readonly description: string
+  readonly formula: string
+  readonly source: string
+  /** When the value is null. */
+  readonly null_rule: string
+}
 
 export type FeatureType = 'timestamp_us' | 'string' | 'float64' | 'int64'
 

@@ -2,7 +2,8 @@
  * Reads a page of rows of one instrument from a published dataset: from the Parquet files of its
  * days, by range requests. The newest manifest defines the columns; an older day may lack some.
  */
-import type { DatasetColumn, DatasetFile, Manifest } from '#core/dataset.ts'
+import type { DatasetFile, Manifest } from '#core/dataset.ts'
+import type { DatasetColumn } from '#core/features/column.ts'
 import { datasetFileKey } from '#core/object-keys.ts'
 import { dayRange, micros, parseDay, toIso, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'

@@ -1,5 +1,5 @@
 /** Writes docs/features.md: the registry of features, for readers. */
-import type { DatasetColumn } from '#core/dataset.ts'
+import type { DatasetColumn } from '#core/features/column.ts'
 import { FEATURE_SETS } from '#core/features.ts'
 import { FIT_VERSION } from '#core/features/fitted.ts'
 

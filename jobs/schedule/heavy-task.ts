@@ -1,10 +1,11 @@
 /**
  * Tasks that need much memory for a while: building a day, and archiving hours. The daemon runs
- * each in a child process (heavy-process.ts), so that its own memory stays small.
+ * each in a child process (jobs/heavy-process.ts), so that its own memory stays small.
  */
 import { runArchive } from '../archive/run-archive.ts'
 import type { StaleDay } from '../datasets/stale-days.ts'
 import type { RetentionSettings } from '../retention/settings.ts'
+import type { Failure } from '../runs/failure.ts'
 import { type DayTaskOptions, runDayTask } from './day-tasks.ts'
 
 export type HeavyTask =
@@ -16,6 +17,11 @@ export type HeavyTask =
     }
   /** Each hour has its own row in job_runs. A failure is thrown, and the queue tries again. */
   | { readonly kind: 'archive' }
+
+/** How the process of a task reports its end. */
+export type FromHeavy =
+  | { readonly type: 'done' }
+  | { readonly type: 'failed'; readonly failure: Failure }
 
 /** Its pool needs three connections. */
 export interface HeavyOptions extends DayTaskOptions {

@@ -1,5 +1,5 @@
 /** Registry of the datasets `trades` and `quotes`: the raw rows of a day as they were recorded. */
-import type { DatasetColumn } from '#core/dataset.ts'
+import type { DatasetColumn } from '#core/features/column.ts'
 import { NEVER } from '#core/features.ts'
 import { RAW_TABLES, type Column, type Table } from '#core/tables.ts'
 import type { TardisKind } from '../tardis/csv.ts'

@@ -1,5 +1,6 @@
 /** A dataset's day on disk, before it is published. */
-import type { DatasetColumn, DatasetFile } from '#core/dataset.ts'
+import type { DatasetFile } from '#core/dataset.ts'
+import type { DatasetColumn } from '#core/features/column.ts'
 
 export interface SetOnDisk {
   readonly dataset: string

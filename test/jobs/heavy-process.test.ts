@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { dayOf, dayRange, fromMillis } from '#core/time.ts'
-import { runInProcess } from '../../../jobs/schedule/heavy-process.ts'
-import { readManifest, versionOf } from '../../support/published.ts'
-import { insertQuotes, insertSymbols } from '../market.ts'
-import { createStand, NOON } from '../stand.ts'
+import { runInProcess } from '../../jobs/heavy-process.ts'
+import { readManifest, versionOf } from '../support/published.ts'
+import { insertQuotes, insertSymbols } from './market.ts'
+import { createStand, NOON } from './stand.ts'
 
 const stand = await createStand()
 const { endpoint, bucket, region, access_key_id, secret_access_key } = stand.store_config

@@ -4,14 +4,10 @@ import { createLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
-import { parseConfig } from '../config.ts'
-import { failureOf, type Failure } from '../runs/failure.ts'
-import { HEAVY_CONNECTIONS } from './connections.ts'
-import { type HeavyTask, runHeavyTask } from './heavy-task.ts'
-
-export type FromHeavy =
-  | { readonly type: 'done' }
-  | { readonly type: 'failed'; readonly failure: Failure }
+import { parseConfig } from './config.ts'
+import { failureOf } from './runs/failure.ts'
+import { HEAVY_CONNECTIONS } from './schedule/connections.ts'
+import { type FromHeavy, type HeavyTask, runHeavyTask } from './schedule/heavy-task.ts'
 
 const config = parseConfig(process.env)
 const log = createLogger('jobs', config.log_level)

@@ -2,9 +2,8 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '#core/errors.ts'
-import { errorFrom } from '../runs/failure.ts'
-import type { FromHeavy } from './heavy-main.ts'
-import type { HeavyTask } from './heavy-task.ts'
+import { errorFrom } from './runs/failure.ts'
+import type { FromHeavy, HeavyTask } from './schedule/heavy-task.ts'
 
 const MAIN = fileURLToPath(new URL('heavy-main.ts', import.meta.url))
 /** Without this, the space for young objects would grow to 134 MB per thread. */
