@@ -1,6 +1,5 @@
 /** Chooses how to request snapshots: over REST, or by a second subscription. */
 import type { Logger } from '#core/node/log.ts'
-import type { IngestorConfig } from '../config.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { Clock } from '../transport/clock.ts'
 import { listenOnce } from '../transport/listen-once.ts'
@@ -12,7 +11,11 @@ import { createStreamSnapshots } from './stream-snapshots.ts'
 export interface SnapshotsOptions {
   readonly adapter: ExchangeAdapter
   readonly choice: StreamChoice
-  readonly config: Pick<IngestorConfig, 'ws_url' | 'depth_snapshot_s'>
+  readonly config: {
+    readonly ws_url: string
+    /** Seconds after which a new snapshot is requested; 0: only when the book is lost. */
+    readonly depth_snapshot_s: number
+  }
   readonly rest: RestClient
   readonly clock: Clock
   readonly log: Logger

@@ -7,7 +7,6 @@ import { OperatorError, describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
 import { backoffMs, retryAfterMs } from '#core/waiting.ts'
-import type { IngestorConfig } from '../config.ts'
 import type { ExchangeAdapter, RestLimits } from '../exchanges/adapter.ts'
 import { createClock, type Clock } from './clock.ts'
 import { systemTimers, type Timers } from './timers.ts'
@@ -80,7 +79,11 @@ export function createRestClient(options: RestClientOptions): RestClient {
 /** A client for the adapter's exchange, with the address and weight of the config. */
 export function exchangeRest(
   { rest_limits }: Pick<ExchangeAdapter, 'rest_limits'>,
-  config: Pick<IngestorConfig, 'rest_url' | 'rest_weight_per_minute'>,
+  config: {
+    readonly rest_url: string
+    /** Undefined: as much as the exchange allows an address. */
+    readonly rest_weight_per_minute: number | undefined
+  },
   log: Logger,
 ): RestClient {
   const weight_per_minute_max = config.rest_weight_per_minute ?? rest_limits.weight_per_minute_max
