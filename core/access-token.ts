@@ -8,7 +8,10 @@ import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
 
-/** read: market data. datasets: signed URLs of dataset files. ops: runs of jobs and their logs. */
+/**
+ * read: market data. datasets: signed URLs of dataset files. ops: job runs, their logs, and the
+ * report of the validation.
+ */
 export const SCOPES = ['read', 'datasets', 'ops'] as const
 export type Scope = (typeof SCOPES)[number]
 

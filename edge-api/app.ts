@@ -27,6 +27,7 @@ import { quoteRoutes } from './routes/quotes.ts'
 import { rangeRoutes } from './routes/ranges.ts'
 import { statsRoutes } from './routes/stats.ts'
 import { symbolRoutes } from './routes/symbols.ts'
+import { validationRoutes } from './routes/validation.ts'
 import { OPENAPI_HEAD } from './schemas/openapi-head.ts'
 import { refuseBadParameters } from './schemas/parameters.ts'
 
@@ -48,6 +49,7 @@ export function createApp(deps: Deps): App {
   coverageRoutes(app, deps)
   priceRoutes(app, deps)
   jobRoutes(app, deps)
+  validationRoutes(app, deps)
   statsRoutes(app, deps)
   dataRoutes(app, deps)
   // Before the routes with {date}, which would match "yesterday.parquet" as a date.

@@ -18,6 +18,7 @@ import type * as prices from './routes/prices.ts'
 import type { latest } from './routes/quotes.ts'
 import type { routeOf } from './routes/ranges.ts'
 import type { route as symbols } from './routes/symbols.ts'
+import type { route as validation } from './routes/validation.ts'
 
 interface Definition {
   readonly path: string
@@ -87,6 +88,7 @@ type Api = Ranges &
   At<typeof prices.statsRoute> &
   At<typeof jobs.list> &
   At<typeof jobs.log> &
+  At<typeof validation> &
   At<typeof datasets.list> &
   At<typeof datasets.dates> &
   At<typeof datasets.date> &

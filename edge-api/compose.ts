@@ -33,6 +33,7 @@ import { selectPrices } from './queries/prices.ts'
 import { selectRange } from './queries/range.ts'
 import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
+import { selectValidation } from './queries/validation.ts'
 import { archivedBookAt } from './range/archived-depth.ts'
 import {
   createArchivedFinder,
@@ -141,6 +142,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     coverage: (args) => selectCoverage(db, args),
     symbolStats: (since, limit) => selectSymbolStats(db, since, limit),
     jobRuns: (args) => selectJobRuns(db, args),
+    validation: () => selectValidation(db),
     newestQuoteTime: (since) => selectNewestQuoteTime(db, since),
     checkStore: () => store.check(),
     datasets,

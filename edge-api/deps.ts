@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { BookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
+import type { Report } from '#core/validation.ts'
 import type { Access } from './access/guard.ts'
 import type { MemoryGate } from './memory/memory-gate.ts'
 import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
@@ -53,6 +54,8 @@ export interface Deps {
   coverage(args: CoverageArgs): Promise<readonly CoverageRow[]>
   symbolStats(since: Micros, limit: number): Promise<readonly SymbolStatsRow[]>
   jobRuns(args: JobRunsArgs): Promise<readonly JobRunRow[]>
+  /** The newest stored report; undefined if there is none. */
+  validation(): Promise<Report | undefined>
   /** Time of the newest quote of any instrument; null if there is none since `since`. */
   newestQuoteTime(since: Micros): Promise<Micros | null>
   /** Throws if the object store does not respond. */

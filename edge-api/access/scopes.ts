@@ -4,11 +4,12 @@ import type { Scope } from '#core/access-token.ts'
 const OPEN: ReadonlySet<string> = new Set(['/', '/health', '/openapi.json'])
 /** A date of a dataset and its files give out signed URLs; the lists above them do not. */
 const DATASET_FILES = /^\/v1\/datasets\/[^/]+\/./
+const OPS = /^\/v1\/(?:jobs(?:\/|$)|validation$)/
 
 /** Undefined if no token is needed. */
 export function scopeOf(path: string): Scope | undefined {
   if (OPEN.has(path)) return undefined
   if (DATASET_FILES.test(path)) return 'datasets'
-  if (path === '/v1/jobs' || path.startsWith('/v1/jobs/')) return 'ops'
+  if (OPS.test(path)) return 'ops'
   return 'read'
 }

@@ -29,7 +29,7 @@ export interface AnswerCacheOptions {
 }
 
 /** Paths whose answers are the same for all callers: no signed URLs, no state of the service. */
-const SHARED = /^\/(?:v1\/(?!datasets\/[^/]+\/|jobs)|prices(?:\/|$)|stats$|data\/)/
+const SHARED = /^\/(?:v1\/(?!datasets\/[^/]+\/|jobs|validation)|prices(?:\/|$)|stats$|data\/)/
 /** Headers that are cached. The others (CORS, security) depend on the request. */
 const HEADERS = ['content-type', 'cache-control', 'etag', 'link', 'retry-after'] as const
 const ORIGIN = 'https://answers.invalid'

@@ -30,6 +30,7 @@ const LINKS = {
   stats: '/stats',
   jobs: '/v1/jobs',
   job: '/v1/jobs/{id}',
+  validation: '/v1/validation',
   datasets: '/v1/datasets',
   yesterday: '/v1/datasets/{name}/yesterday.parquet',
 }

@@ -15,7 +15,7 @@ export const OPENAPI_HEAD = {
       '**Pages**: `next` is the path of the next page, or null. Paging is stable: rows that ' +
         'arrive between two requests cause no duplicates and no omissions.',
       '**Tokens**: `Authorization: Bearer <token>`. Market data needs the scope `read`; dataset ' +
-        'files and their URLs need `datasets`; job runs need `ops`. An installation can make ' +
+        'files and their URLs need `datasets`; job runs and validation need `ops`. An installation can make ' +
         'scopes public.',
       '**Formats**: ranges come as JSON, NDJSON, CSV or an Arrow stream. Choose one with ' +
         '`format=` or the Accept header. In every format the Link header names the next page. In ' +

@@ -3,8 +3,8 @@ import { Command } from 'commander'
 import { describeError } from '#core/errors.ts'
 import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
+import { CHECKS, type Report, type ReportedFinding } from '#core/validation.ts'
 import { parseConfig } from '../../jobs/config.ts'
-import { CHECKS, type Report } from '../../jobs/validation/finding.ts'
 import { validate } from '../../jobs/validation/run-validation.ts'
 import { readStackFile } from '../local/data-dir.ts'
 
@@ -80,17 +80,17 @@ export function reportText({ checked_at, looked_at, findings }: Report): string 
       scope === null
         ? `${check.padEnd(10)} skipped`
         : `${check.padEnd(10)} ${state.padEnd(8)} (${scope})`,
-      ...found.flatMap(({ sentence, symbols }) => [
-        `  - ${sentence}`,
-        ...(symbols.length === 0 ? [] : [`    ${namesText(symbols)}`]),
+      ...found.flatMap((finding) => [
+        `  - ${finding.sentence}`,
+        ...(finding.symbol_count === 0 ? [] : [`    ${namesText(finding)}`]),
       ]),
     ]
   })
   return [`Data as of ${checked_at}`, ...lines, ''].join('\n')
 }
 
-function namesText(symbols: readonly string[]): string {
+function namesText({ symbols, symbol_count }: ReportedFinding): string {
   const shown = symbols.slice(0, SYMBOLS_SHOWN_MAX).join(', ')
-  const more = symbols.length - SYMBOLS_SHOWN_MAX
+  const more = symbol_count - SYMBOLS_SHOWN_MAX
   return more > 0 ? `${shown} and ${more} more` : shown
 }

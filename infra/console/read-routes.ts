@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { DoorApp } from '#core/node/door/app.ts'
 import { type EventHub, VIEWERS_MAX } from '#core/node/door/events.ts'
+import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { Problem } from '#core/problem.ts'
 import { describeError } from '#core/errors.ts'
@@ -14,6 +15,7 @@ import { selectDayGaps, selectSymbolGaps } from './data/gaps.ts'
 import { readJobs, readRun } from './data/jobs.ts'
 import { whileThere } from './data/read.ts'
 import { selectMinutes } from './data/symbol.ts'
+import { readValidation } from './data/validation.ts'
 import type { Fleet } from './ingestors/fleet.ts'
 import { checked, DayText, query } from './query.ts'
 import { shared } from './shared.ts'
@@ -25,6 +27,7 @@ export interface ReadDeps {
   readonly fleet: Fleet
   readonly watch: Watch
   readonly datasets: DatasetReader
+  readonly store: ObjectStore
   readonly retention: RetentionSettings
   readonly events: EventHub
 }
@@ -33,12 +36,19 @@ const DATABASE_MS = 10_000
 const VALIDATION_MS = 10_000
 const AUDIT_LIMIT_MS = 2_000
 
-const Name = z.string().min(1).max(64)
+/** Postgres stores no NUL, and no name has such characters. */
+const Name = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, { error: 'no control characters' })
 
 export function addReadRoutes(app: DoorApp, deps: ReadDeps): void {
-  const { pool, watch, datasets, retention, events } = deps
+  const { pool, watch, datasets, store, retention, events } = deps
   const database = shared(DATABASE_MS, () => readDatabase(pool, retention, Date.now()))
-  const validation = shared(VALIDATION_MS, () => whileThere(() => validate(pool, Date.now())))
+  const validation = shared(VALIDATION_MS, () =>
+    whileThere(() => validate(pool, Date.now(), store)),
+  )
 
   app.get('/', (c) => {
     const routes = app.routes.filter(({ method }) => method !== 'ALL')
@@ -107,6 +117,8 @@ export function addReadRoutes(app: DoorApp, deps: ReadDeps): void {
     return wants_json ? c.json({ url }) : c.redirect(url, 302)
   })
   app.get('/db-stats', async (c) => c.json(await database()))
+  // As jobs stored it, and as it is now.
+  app.get('/validation', async (c) => c.json(await readValidation(pool, Date.now())))
   app.get('/validate', async (c) => c.json(await validation()))
   app.get('/audit', async (c) => c.json(await readAudit(deps)))
 }

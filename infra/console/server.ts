@@ -3,6 +3,7 @@ import { createDoorApp } from '#core/node/door/app.ts'
 import { createEventHub } from '#core/node/door/events.ts'
 import { openTcpDoor } from '#core/node/door/listen.ts'
 import type { Logger } from '#core/node/log.ts'
+import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool } from '#core/node/pool.ts'
 import type { ConsoleConfig } from './config.ts'
 import { createDatasetReader } from './data/datasets.ts'
@@ -24,6 +25,7 @@ const CONNECT_LIMIT_MS = 3_000
 
 const STATUSES: Readonly<Record<string, number>> = {
   database_away: 503,
+  database_refused: 502,
   object_store_unreachable: 503,
   object_store_refused: 502,
   object_too_large: 502,
@@ -48,6 +50,7 @@ export async function startConsole(config: ConsoleConfig, log: Logger): Promise<
   )
   const fleet = createFleet({ endpoints: config.ingestors, token: config.ingestor_token })
   const datasets = createDatasetReader(config.object_store)
+  const store = createObjectStore(config.object_store)
   const watch = startWatch({
     pool,
     fleet,
@@ -61,7 +64,7 @@ export async function startConsole(config: ConsoleConfig, log: Logger): Promise<
     () => watch.digest(),
   )
   const api = createDoorApp({ tokens, hosts, is_open_to_read, statuses: STATUSES, log })
-  addReadRoutes(api, { pool, fleet, watch, datasets, retention, events })
+  addReadRoutes(api, { pool, fleet, watch, datasets, store, retention, events })
   addManageRoutes(api, { pool, fleet, watch })
   const door = await openTcpDoor(createSite(page, api), config.host, config.port)
   log.info({ url: door.endpoint, page_gzip_bytes: page?.gzip_bytes ?? 0 }, 'The console is up.')
@@ -71,6 +74,7 @@ export async function startConsole(config: ConsoleConfig, log: Logger): Promise<
       watch.stop()
       events.stop()
       await door.close()
+      store.close()
       // A query that hangs is not waited for.
       void pool.end().catch(() => undefined)
     },

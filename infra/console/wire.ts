@@ -1,4 +1,5 @@
 /** What the console's server and its page say to each other, as JSON. Types only. */
+import type { Report } from '#core/validation.ts'
 import type { StatusView, StreamView } from '../../ingestor/control/view.ts'
 
 export type Level = 'ok' | 'warn' | 'bad'
@@ -9,6 +10,7 @@ export const PAGES = [
   'jobs',
   'datasets',
   'database',
+  'validation',
   'audit',
 ] as const
 export type PageName = (typeof PAGES)[number]
@@ -320,6 +322,15 @@ export interface DatabaseView {
     readonly bytes: number
     readonly newest_hour: string
   }[]
+}
+
+export interface ValidationView {
+  /** The newest one that jobs stored; null: none yet. */
+  readonly report: Report | null
+  /** The checks have not run for long. */
+  readonly is_stale: boolean
+  /** Of the last day, oldest first. */
+  readonly history: readonly { readonly checked_at: string; readonly finding_count: number }[]
 }
 
 export interface AuditView {

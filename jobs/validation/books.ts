@@ -4,7 +4,8 @@
  */
 import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
-import { before, type Checked, type Finding, WINDOW_S } from './finding.ts'
+import type { Finding } from '#core/validation.ts'
+import { before, type Checked, WINDOW_S } from './checked.ts'
 
 /** After a hole, so long a whole book may take: snapshots are asked for within a weight. */
 const SNAPSHOT_S_MAX = 120

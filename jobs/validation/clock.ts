@@ -4,7 +4,8 @@
  */
 import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
-import { before, type Checked, type Finding } from './finding.ts'
+import type { Finding } from '#core/validation.ts'
+import { before, type Checked } from './checked.ts'
 
 const SPAN_S = 60
 /** The exchange's clock has an error too. */

@@ -7,8 +7,9 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Client } from '#core/node/pool.ts'
 import { datasetDayPrefix, datasetFileKey, manifestKey } from '#core/object-keys.ts'
 import { addDays, dayOf, dayRange, type Day, micros, toIso } from '#core/time.ts'
+import type { Finding } from '#core/validation.ts'
 import { FEATURE_DAY_SETS, MARKET_DAY_SETS, type SetName } from '../datasets/daily-sets.ts'
-import type { Checked, Finding } from './finding.ts'
+import type { Checked } from './checked.ts'
 
 /** The nightly jobs begin at 00:10 UTC, after the last hour was archived. */
 const DUE_AFTER_H = 6

@@ -5,7 +5,8 @@
  */
 import type { Channel, GapCause } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
-import { type Checked, type Finding, RECORDED_S, WINDOW_S } from './finding.ts'
+import type { Finding } from '#core/validation.ts'
+import { type Checked, RECORDED_S, WINDOW_S } from './checked.ts'
 import { type RecordedStream, STEADY_CHANNELS, WINDOW_MINUTES } from './streams.ts'
 
 /** A rollup is behind the clock by the duration of a refresh and the pause between two. */

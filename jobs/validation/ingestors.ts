@@ -3,7 +3,8 @@
  * that it is to record.
  */
 import type { Client } from '#core/node/pool.ts'
-import { type Checked, type Finding, RECORDED_S } from './finding.ts'
+import type { Finding } from '#core/validation.ts'
+import { type Checked, RECORDED_S } from './checked.ts'
 
 /** There is a heartbeat every ten seconds. */
 const SILENT_S_MAX = 60

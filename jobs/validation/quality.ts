@@ -4,7 +4,8 @@
  */
 import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
-import { before, type Checked, type Finding, RECORDED_S, WINDOW_S } from './finding.ts'
+import type { Finding } from '#core/validation.ts'
+import { before, type Checked, RECORDED_S, WINDOW_S } from './checked.ts'
 
 interface Rule {
   readonly code: string

@@ -4,7 +4,7 @@
  */
 import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
-import { before, type Checked, RECORDED_S, WINDOW_S } from './finding.ts'
+import { before, type Checked, RECORDED_S, WINDOW_S } from './checked.ts'
 
 const DAYS = 7
 const DAY_S = 86_400

@@ -4,7 +4,7 @@ import { givingLocksBack, selectHourSpans } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import { RAW_CHANNELS, type RawChannel } from '#core/tables.ts'
 import { micros, toIso } from '#core/time.ts'
-import { before, RECORDED_S, WINDOW_S } from './finding.ts'
+import { before, RECORDED_S, WINDOW_S } from './checked.ts'
 
 export interface RecordedStream {
   readonly channel: Channel

@@ -2,7 +2,8 @@
 import { pendingMigrations } from '#core/node/migrate.ts'
 import type { Client } from '#core/node/pool.ts'
 import { RAW_TABLES, type Table } from '#core/tables.ts'
-import type { Checked, Finding } from './finding.ts'
+import type { Finding } from '#core/validation.ts'
+import type { Checked } from './checked.ts'
 
 interface FoundColumn {
   readonly table_name: string

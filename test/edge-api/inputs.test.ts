@@ -20,7 +20,15 @@ import {
   wrongTypes,
   type Question,
 } from './hostile.ts'
-import { addQuotes, addSymbol, addTrades, publish, setLatest, startEdge } from './support.ts'
+import {
+  addQuotes,
+  addReport,
+  addSymbol,
+  addTrades,
+  publish,
+  setLatest,
+  startEdge,
+} from './support.ts'
 
 const REQUEST_COUNT = Number(process.env['FUZZ_REQUESTS'] ?? 3_000)
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_808)
@@ -58,6 +66,7 @@ beforeAll(async () => {
     `insert into marketdata.job_runs (job, job_window, status, attempt, started_at)
      values ('features', '2024-08-08', 'running', 1, '2024-08-08T23:54:00Z')`,
   )
+  await addReport(edge.pool, '2024-08-08T23:55:00Z')
   const times = [fromMillis(Date.parse('2024-08-08T23:54:00Z'))]
   await publishRows(edge.store, 'features_1s', '2024-08-08', ['BTCUSDT'], times, ['ofi'])
   const key = datasetFileKey(

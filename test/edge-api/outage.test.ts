@@ -63,6 +63,7 @@ test('without the gateway database routes are 503 with Retry-After; datasets and
     '/v1/trades/BTCUSDT?from=2024-08-07T21:59:59.999999Z&to=2024-08-07T23:00:00Z',
     '/v1/gaps',
     '/v1/jobs',
+    '/v1/validation',
   ]) {
     const response = await ask(path)
     expect([path, response.status, response.headers.get('retry-after')]).toEqual([path, 503, '5'])

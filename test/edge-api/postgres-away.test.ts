@@ -73,6 +73,7 @@ const HOT = [
   '/v1/trades/BTCUSDT',
   '/v1/gaps',
   '/v1/jobs',
+  '/v1/validation',
   '/v1/coverage/BTCUSDT',
 ]
 const BOOK = '/v1/book/BTCUSDT?ts=2024-08-07T22:30:00Z'

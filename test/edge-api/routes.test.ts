@@ -7,7 +7,7 @@ import { selectLatestQuote } from '../../edge-api/queries/latest-quote.ts'
 import { selectRange } from '../../edge-api/queries/range.ts'
 import { quotes, trades } from '../../edge-api/tables/tables.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
-import { addQuotes, addSymbol, addTrades, startEdge } from './support.ts'
+import { addQuotes, addReport, addSymbol, addTrades, startEdge } from './support.ts'
 
 const edge = await startEdge()
 const reported: unknown[] = []
@@ -240,6 +240,26 @@ test('job runs come newest first, without their logs', async () => {
   expect(await good('/v1/jobs?job=features&status=failed&limit=5')).toMatchObject({
     runs: [{ error: 'no data' }],
   })
+})
+
+test('the newest report of the validation, its age, and whether the checks still run', async () => {
+  const none = await ask('/v1/validation')
+  expect(await contract.check('/v1/validation', none)).toMatchObject({
+    status: 404,
+    type: 'urn:booktape:problem:no_report',
+  })
+  const finding = {
+    check: 'rates',
+    code: 'rate_low',
+    table_name: 'book_ticker',
+    symbols: ['binance-futures BTCUSDT'],
+    symbol_count: 700,
+    sentence: 'Too few quotes.',
+  } as const
+  await addReport(edge.pool, '2024-08-08T23:45:00.000Z')
+  expect(await good('/v1/validation')).toMatchObject({ findings: [], is_stale: true })
+  const report = await addReport(edge.pool, '2024-08-08T23:55:00.123Z', [finding])
+  expect(await good('/v1/validation')).toEqual({ ...report, age_ms: 299_877, is_stale: false })
 })
 
 test('a name in Chinese letters is a symbol like any other', async () => {

@@ -21,6 +21,7 @@ import { fillHour } from '../support/market-hours.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import {
   addQuotes,
+  addReport,
   addSymbol,
   addTrades,
   publish,
@@ -53,6 +54,7 @@ beforeAll(async () => {
   await addQuotes(edge.pool, id, [[now, 1, 61800.2, 61800.3, 0.5, 12.041]])
   await addTrades(edge.pool, id, [[now, 1, 61800.2, 0.005]])
   await addBook(id, now)
+  await addReport(edge.pool, now)
   await edge.pool.query(
     `insert into marketdata.prices (ticker, price, "timestamp", ts_ingest)
      values ('btc_usd', 61795.12, $1, $1)`,
@@ -73,7 +75,7 @@ afterAll(async () => {
 })
 
 /** Ages change over time, and so may the length of the answer. */
-const VARIES = /^\/health$|^\/v1\/(quotes\/.*\/latest|book\/)/
+const VARIES = /^\/health$|^\/v1\/(quotes\/.*\/latest|book\/|validation)/
 
 /** A proxy in front of the gateway that counts requests. */
 async function countQueries(gateway_url: string) {

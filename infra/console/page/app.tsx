@@ -15,6 +15,7 @@ import { Overview } from './overview.tsx'
 import { MARKS } from './parts.tsx'
 import { Streams } from './streams.tsx'
 import { Symbol } from './symbol.tsx'
+import { Validation } from './validation.tsx'
 import { applyTheme, nextTheme, readTheme, type Theme } from './theme.ts'
 
 const TITLES: Readonly<Record<PageName, string>> = {
@@ -24,6 +25,7 @@ const TITLES: Readonly<Record<PageName, string>> = {
   jobs: 'Jobs',
   datasets: 'Datasets',
   database: 'Database',
+  validation: 'Validation',
   audit: 'Audit',
 }
 const NAMES = Object.keys(TITLES) as PageName[]
@@ -209,6 +211,8 @@ function Page({
       return <Datasets />
     case 'database':
       return <Database snapshot={snapshot} />
+    case 'validation':
+      return <Validation />
     case 'audit':
       return <Audit />
   }

@@ -1,6 +1,7 @@
 /**
  * What an operator should know now, in words, the worst first: a pure function of what was found.
  */
+import type { Report } from '#core/validation.ts'
 import type {
   DiskView,
   IngestorView,
@@ -22,6 +23,10 @@ export interface Facts {
   readonly store: ServiceView
   readonly disk: DiskView | undefined
   readonly failed: readonly RunView[]
+  /** The newest report of the job validation. */
+  readonly report: Report | undefined
+  /** It is older than it should be. */
+  readonly are_checks_late: boolean
 }
 
 const LAG_MS_MAX = 5_000
@@ -30,6 +35,8 @@ const LAG_MS_MAX = 5_000
  */
 const STEADY = ['book_ticker', 'depth_events', 'mark_price']
 const OFTEN_MS = 1_000
+/** What these checks find, the ingestors themselves say sooner. */
+const SAID_SOONER = ['ingestors', 'freshness', 'frequency']
 /** What an hour may add before retention comes to it. */
 const OVER_BUDGET = 1.15
 
@@ -40,6 +47,7 @@ export function findTroubles(facts: Facts): readonly Trouble[] {
     ...ofServices(facts),
     ...facts.failed.map(ofRun),
     ...ofDisk(facts.disk),
+    ...ofValidation(facts),
   ]
   if (facts.ingestors.length === 0 && facts.database.is_up) {
     found.push(
@@ -266,6 +274,21 @@ function ofDisk(disk: DiskView | undefined): readonly Trouble[] {
   if (used_bytes <= budget_bytes * OVER_BUDGET) return []
   const text = `Postgres holds ${bytes(used_bytes)} of hourly data, over its budget of ${bytes(budget_bytes)}: retention cannot drop enough.`
   return [warn('over_budget', text, 'database')]
+}
+
+function ofValidation({ report, are_checks_late, database }: Facts): readonly Trouble[] {
+  if (report === undefined || !database.is_up) return []
+  const at = `${report.checked_at.slice(11, 16)} UTC`
+  if (are_checks_late) {
+    const text = `The data was last checked at ${at}: the jobs daemon does not run its checks.`
+    return [warn('validation_late', text, 'validation')]
+  }
+  const found = report.findings.filter(({ check }) => !SAID_SOONER.includes(check))
+  const [first] = found
+  if (first === undefined) return []
+  const more = found.length === 1 ? '' : `, and ${counted(found.length - 1, 'other finding')}`
+  const text = `Validation at ${at} found: ${first.sentence.replace(/\.$/, '')}${more}.`
+  return [warn('validation_found', text, 'validation')]
 }
 
 function firstSentence(text: string): string {

@@ -6,12 +6,14 @@
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
+import { type Report, REPORT_STALE_S } from '#core/validation.ts'
 import type { RetentionSettings } from '../../../jobs/retention/settings.ts'
 import { planNow, readDisk } from '../data/database.ts'
 import type { DatasetReader } from '../data/datasets.ts'
 import { countGaps } from '../data/gaps.ts'
 import { readNewestRuns } from '../data/jobs.ts'
 import { whileThere } from '../data/read.ts'
+import { isStale, selectNewest } from '../data/validation.ts'
 import type { Fleet } from '../ingestors/fleet.ts'
 import type {
   DatasetNews,
@@ -63,6 +65,7 @@ const EVERY_MS = {
   gaps: [5_000, 30_000],
   store: [15_000, 60_000],
   disk: [30_000, 60_000],
+  validation: [10_000, 30_000],
 } as const
 type Look = keyof typeof EVERY_MS
 
@@ -82,6 +85,8 @@ export function startWatch(options: WatchOptions): Watch {
   }
   let gaps: Snapshot['gaps'] = null
   let disk: DiskView | undefined
+  let report: Report | undefined
+  const began_ms = Date.now()
   let news: readonly DatasetNews[] = []
   let point: HistoryPoint | null = null
   let point_at_ms = -Infinity
@@ -115,6 +120,9 @@ export function startWatch(options: WatchOptions): Watch {
       const now_ms = Date.now()
       const plan = await planNow(pool, retention, now_ms)
       disk = await readDisk(pool, plan, growth.add(plan, now_ms), now_ms)
+    },
+    async validation() {
+      if (database.view.is_up) report = await selectNewest(pool)
     },
   }
   const last_ms = new Map<Look, number>()
@@ -155,6 +163,9 @@ export function startWatch(options: WatchOptions): Watch {
     store: store.view,
     disk,
     failed: runs.failed,
+    report,
+    // Before that, the whole installation may just have been started again.
+    are_checks_late: Date.now() - began_ms > REPORT_STALE_S * 1_000 && isStale(report, Date.now()),
   })
   return {
     history: history.points,

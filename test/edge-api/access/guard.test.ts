@@ -4,13 +4,22 @@ import { fromMillis, micros, SECOND_US } from '#core/time.ts'
 import { createRevocations, accessBindings } from '../../../edge-api/access/bindings.ts'
 import { mintToken, type Scope } from '#core/access-token.ts'
 import { composeApp, type Surroundings } from '../../../edge-api/compose.ts'
-import { addQuotes, addSymbol, publish, setLatest, startEdge, TOKEN_SECRET } from '../support.ts'
+import {
+  addQuotes,
+  addReport,
+  addSymbol,
+  publish,
+  setLatest,
+  startEdge,
+  TOKEN_SECRET,
+} from '../support.ts'
 
 const edge = await startEdge()
 const NOW = fromMillis(Date.parse('2024-08-09T00:00:00Z'))
 await addQuotes(edge.pool, await addSymbol(edge.pool, 'BTCUSDT'), [
   ['2024-08-08T23:59:59Z', 1, 61800.2, 61800.3, 0.5, 12],
 ])
+await addReport(edge.pool, '2024-08-08T23:55:00.000Z')
 await setLatest(edge.store, await publish(edge.store, 'features_1s', '2024-08-07'))
 
 const reported: unknown[] = []
@@ -53,8 +62,10 @@ const NEEDS: readonly (readonly [path: string, scope: Scope | null])[] = [
   ['/v1/datasets/features_1s/2024-08-07/features_1s.parquet', 'datasets'],
   ['/v1/datasets/features_1s/yesterday.parquet', 'datasets'],
   ['/v1/jobs', 'ops'],
+  ['/v1/validation', 'ops'],
   // Other spellings of a path must need the same scope.
   ['/%761/jobs', 'ops'],
+  ['/v1/valid%61tion', 'ops'],
   ['/v1/datasets/features_1s/%32024-08-07', 'datasets'],
 ]
 

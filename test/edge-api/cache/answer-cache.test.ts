@@ -134,7 +134,12 @@ describe('what is not cached', () => {
     })
   }
 
-  for (const path of ['/v1/datasets/features_1s/2024-08-08', '/v1/jobs', '/v1/jobs/5']) {
+  for (const path of [
+    '/v1/datasets/features_1s/2024-08-08',
+    '/v1/jobs',
+    '/v1/jobs/5',
+    '/v1/validation',
+  ]) {
     test(`${path}, nor are its callers joined`, async () => {
       const { world, ask } = start()
       world.cache_control = 'public, max-age=60'

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import type { StreamView } from '../../../ingestor/control/view.ts'
 import { createPaceBook } from '../../../infra/console/state/pace.ts'
 import { type Facts, findTroubles, sentenceOf } from '../../../infra/console/state/troubles.ts'
+import type { IngestorView } from '../../../infra/console/wire.ts'
 import { bytes, counted, duration, listed } from '../../../infra/console/state/words.ts'
+import { type Check, CHECKS, type Report, type ReportedFinding } from '#core/validation.ts'
 import { nextRuns } from '../../../jobs/schedule/crontab.ts'
 
 const stream = (frame_count: number, silent_ms: number | null): StreamView => ({
@@ -66,6 +68,36 @@ describe('pace', () => {
 })
 
 const up = { is_up: true, since: '2026-11-28T00:00:00.000Z', error: null }
+const far: IngestorView = {
+  ingestor_id: 'far',
+  exchange: 'deribit',
+  host: 'b',
+  version: '1',
+  endpoint: 'unix:/x',
+  reach: 'elsewhere',
+  error: null,
+  seen_s: 3,
+  status: null,
+  answered_at: null,
+}
+const finding = (check: Check, sentence: string): ReportedFinding => ({
+  check,
+  code: 'x',
+  table_name: null,
+  symbols: [],
+  symbol_count: 0,
+  sentence,
+})
+const report: Report = {
+  checked_at: '2026-11-28T13:50:01.919000Z',
+  looked_at: Object.fromEntries(CHECKS.map((check) => [check, ''])) as Report['looked_at'],
+  row_count: 0,
+  findings: [
+    finding('frequency', 'One minute is empty.'),
+    finding('books', 'A change is missing.'),
+    finding('clock', 'The clock is ahead.'),
+  ],
+}
 const facts: Facts = {
   ingestors: [],
   streams: undefined,
@@ -74,6 +106,8 @@ const facts: Facts = {
   store: up,
   disk: undefined,
   failed: [],
+  report: undefined,
+  are_checks_late: false,
 }
 
 describe('troubles', () => {
@@ -91,20 +125,7 @@ describe('troubles', () => {
     [
       'the disk is over its budget',
       {
-        ingestors: [
-          {
-            ingestor_id: 'far',
-            exchange: 'deribit',
-            host: 'b',
-            version: '1',
-            endpoint: 'unix:/x',
-            reach: 'elsewhere',
-            error: null,
-            seen_s: 3,
-            status: null,
-            answered_at: null,
-          },
-        ],
+        ingestors: [far],
         disk: {
           database_bytes: 3e9,
           used_bytes: 2.5e9,
@@ -115,6 +136,16 @@ describe('troubles', () => {
         },
       },
       'Postgres holds 2.50 GB of hourly data, over its budget of 2.00 GB: retention cannot drop enough.',
+    ],
+    [
+      'the validation found something',
+      { ingestors: [far], report },
+      'Validation at 13:50 UTC found: A change is missing, and 1 other finding.',
+    ],
+    [
+      'the validation does not run',
+      { ingestors: [far], report, are_checks_late: true },
+      'The data was last checked at 13:50 UTC: the jobs daemon does not run its checks.',
     ],
   ] as const) {
     test(name, () => {

@@ -3,7 +3,7 @@ import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { reportText } from '../../../infra/cli/validate.ts'
-import type { Report } from '../../../jobs/validation/finding.ts'
+import type { Report } from '#core/validation.ts'
 import { runValidation, validate } from '../../../jobs/validation/run-validation.ts'
 import { takeBucket } from '../../support/bucket.ts'
 import { createTestDatabase } from '../../support/database.ts'
@@ -219,7 +219,7 @@ test('frequency: minutes before a stream began do not count', async () => {
   expect(codesOf(report).filter((code) => code.startsWith('frequency'))).toEqual([])
 })
 
-test('the job writes its findings to the log of a successful run', async () => {
+test('the job writes its findings to the log of a successful run, and stores the report', async () => {
   const database = await createTestDatabase()
   const { pool } = database
   await ingest(database, soundMarket(['BTCUSDT']))
@@ -240,4 +240,20 @@ test('the job writes its findings to the log of a successful run', async () => {
       level: 'warn',
     },
   ])
+  // Reports are kept for a week.
+  const times = 'select checked_at from marketdata.validation_reports order by checked_at'
+  await pool.query(
+    `update marketdata.validation_reports set checked_at = checked_at - interval '8 days'`,
+  )
+  await runValidation({ pool, store, log: silentLogger, now: () => NOW_MS })
+  expect((await pool.query(times)).rows).toEqual([{ checked_at: new Date(NOW_MS) }])
+  await runValidation({ pool, store, log: silentLogger, now: () => NOW_MS + 1_000 })
+  expect((await pool.query(times)).rows).toHaveLength(2)
+  const { rows: stored } = await pool.query(
+    `select report, finding_count from marketdata.validation_reports where checked_at = $1`,
+    [new Date(NOW_MS)],
+  )
+  const report = await validate(pool, NOW_MS, store)
+  expect(report.findings).toMatchObject([{ symbol_count: 1 }])
+  expect(stored).toEqual([{ report, finding_count: 1 }])
 })

@@ -1,4 +1,6 @@
-/** What a check of the recorded data reports. */
+/**
+ * The report of a check of the recorded data: jobs write it, the edge API and the console show it.
+ */
 
 export const CHECKS = [
   'structure',
@@ -25,28 +27,26 @@ export interface Finding {
   readonly sentence: string
 }
 
+/** A finding with at most REPORTED_SYMBOLS_MAX of its symbols. */
+export interface ReportedFinding extends Finding {
+  /** Of all affected symbols. */
+  readonly symbol_count: number
+}
+
 export interface Report {
+  /** ISO. */
   readonly checked_at: string
   /** What each check covered, as text such as "12 streams"; null if it was skipped. */
   readonly looked_at: { readonly [check in Check]: string | null }
   /** Number of rows that were checked. */
   readonly row_count: number
-  readonly findings: readonly Finding[]
+  readonly findings: readonly ReportedFinding[]
 }
 
-/** Length of the checked span, and the age at which data is stale, in seconds. */
-export const WINDOW_S = 300
-/** A symbol without a row for longer than this is no longer recorded. */
-export const RECORDED_S = 86_400
+/** Keeps a report small enough for every reader: some hundred kilobytes at most. */
+export const REPORTED_SYMBOLS_MAX = 500
 
-/** The time this many seconds earlier; both ISO. A constant lets the planner skip partitions. */
-export function before(now: string, seconds: number): string {
-  return new Date(Date.parse(now) - seconds * 1_000).toISOString()
-}
-
-/** What one check contributes to the report. */
-export interface Checked {
-  readonly looked_at: string | null
-  readonly row_count: number
-  readonly findings: readonly Finding[]
-}
+/** How often jobs store a report [s]. */
+export const REPORT_EVERY_S = 300
+/** A stored report that is older says that the checks do not run [s]. */
+export const REPORT_STALE_S = 2 * REPORT_EVERY_S + 60
