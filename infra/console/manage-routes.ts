@@ -8,7 +8,6 @@ import { z } from 'zod'
 import { type DoorApp, type DoorEnv, jsonBody } from '#core/node/door/app.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { Problem } from '#core/problem.ts'
-import { insertJobAudit } from './data/audit.ts'
 import { enqueueJob } from './data/jobs.ts'
 import type { IngestorRequest } from './ingestors/client.ts'
 import type { Fleet } from './ingestors/fleet.ts'
@@ -102,9 +101,7 @@ export function addManageRoutes(app: DoorApp, { pool, fleet, watch }: ManageDeps
   })
   app.post('/jobs', async (c) => {
     const { job, date } = await jsonBody(c.req.raw, JobBody)
-    const id = await enqueueJob(pool, job, date)
-    const request = { job, ...(date === undefined ? {} : { date }) }
-    await insertJobAudit(pool, c.get('caller'), request, { queue_id: id })
+    const id = await enqueueJob(pool, c.get('caller'), job, date)
     watch.lookNow()
     return c.json({ queue_id: id }, 202)
   })

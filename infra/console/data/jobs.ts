@@ -1,4 +1,6 @@
 /** Runs of jobs, what waits in their queue, and when each runs next. */
+import { randomUUID } from 'node:crypto'
+import type { Caller } from '#core/node/door/guard.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { OperatorError } from '#core/errors.ts'
 import type { Day } from '#core/time.ts'
@@ -132,8 +134,16 @@ export async function readNewestRuns(
   }
 }
 
-/** Puts a job into the queue of the daemon. Returns its number there. */
-export async function enqueueJob(pool: Pool, job: string, date: Day | undefined): Promise<string> {
+/**
+ * Puts a job into the queue of the daemon, together with a line of the audit log. Returns its
+ * number in the queue.
+ */
+export async function enqueueJob(
+  pool: Pool,
+  { name, origin }: Caller,
+  job: string,
+  date: Day | undefined,
+): Promise<string> {
   const described = Object.hasOwn(RUNNABLE, job) ? RUNNABLE[job] : undefined
   if (described === undefined) {
     throw new OperatorError('job_not_runnable', `Job ${job} cannot be started from here.`, {
@@ -155,11 +165,30 @@ export async function enqueueJob(pool: Pool, job: string, date: Day | undefined)
   }
   const payload = date === undefined ? {} : { date }
   const key = `console_${job}${date === undefined ? '' : `_${date}`}`
+  const request = { job, ...payload }
+  // One statement: no job without its line, and no line without its job.
   const [row] = await select<{ id: string }>(
     pool,
-    `select (graphile_worker.add_job($1, payload := $2::json, queue_name := $3, max_attempts := 1,
-       job_key := $4)).id::text as id`,
-    [job, JSON.stringify(payload), described.queue, key],
+    `with queued as materialized (
+       select (graphile_worker.add_job($1, payload := $2::json, queue_name := $3,
+         max_attempts := 1, job_key := $4)).id::text as id
+     )
+     insert into marketdata.audit (audit_id, at, program, instance, actor, origin, action, request,
+       revision, before, after, result)
+     select $5, now(), 'console', 'console', $6, $7, 'run_job', $8, 0, 'null', 'null',
+       jsonb_build_object('queue_id', id)
+     from queued
+     returning result ->> 'queue_id' as id`,
+    [
+      job,
+      JSON.stringify(payload),
+      described.queue,
+      key,
+      randomUUID(),
+      name,
+      origin,
+      JSON.stringify(request),
+    ],
   )
   return row!.id
 }

@@ -1,10 +1,10 @@
 /** Reads from Postgres with a limit of time; where it does not answer, that is said in one way. */
 import { describeError, OperatorError } from '#core/errors.ts'
-import type { Pool } from '#core/node/pool.ts'
+import { isStatementError, type Pool } from '#core/node/pool.ts'
 
 const LIMIT_MS = 10_000
 
-/** Errors: OperatorError database_away. */
+/** Errors: OperatorError database_away, database_refused. */
 export async function select<Row extends object>(
   pool: Pool,
   text: string,
@@ -18,12 +18,20 @@ export async function select<Row extends object>(
   })
 }
 
-/** Errors of `read` become OperatorError database_away. */
+/** Of statements that Postgres gave up on; it answers the next one. Classes of SQLSTATE. */
+const PASSING = /^(?:53|57)/
+
+/** Errors of `read` become OperatorError database_away, or database_refused if a query is wrong. */
 export async function whileThere<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (cause) {
     if (cause instanceof OperatorError) throw cause
+    if (isStatementError(cause) && !PASSING.test((cause as { code?: string }).code ?? '')) {
+      const message = `Postgres refuses the query: ${describeError(cause)}.`
+      const hint = 'Is the schema that of this build? `npx booktape doctor` compares them.'
+      throw new OperatorError('database_refused', message, { hint, cause })
+    }
     throw new OperatorError('database_away', `Postgres does not answer: ${describeError(cause)}.`, {
       hint: 'What needs no database is still shown; this page comes back by itself.',
       retryable: true,
