@@ -38,8 +38,9 @@ async function main(): Promise<void> {
     manager.stopping()
     await starting.catch(() => undefined)
     await health?.close()
-    await control?.stop()
+    await control?.close()
     await recorder.stop()
+    await control?.reportEnd()
   })
   const fail = (error: unknown): void => {
     if (shutdown.signal.aborted) return

@@ -141,7 +141,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     local: ['exchange'],
     doctor: ['local'],
     console: [],
-    cli: ['exchange', 'local', 'doctor'],
+    handover: [],
+    cli: ['exchange', 'local', 'doctor', 'handover'],
   },
 }
 /** Errors as answers, and what routes are given: every folder of the worker may name them. */

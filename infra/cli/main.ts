@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   tape: async () => (await import('./tape.ts')).tapeCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
   retire: async () => (await import('./retire.ts')).retireCommand(),
+  handover: async () => (await import('./handover.ts')).handoverCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
   status: () => ingestorCommand('statusCommand'),
   summary: () => ingestorCommand('summaryCommand'),

@@ -23,7 +23,10 @@ import { type Identity, statusView, type StatusView, type StreamView, streamView
 
 export interface Control {
   readonly endpoints: readonly string[]
-  stop(): Promise<void>
+  /** Closes the admin API. */
+  close(): Promise<void>
+  /** Reports the end of the recorder to the database. Call it after the recorder has stopped. */
+  reportEnd(): Promise<void>
 }
 
 /** Statuses of what can go wrong with a wish. */
@@ -117,11 +120,12 @@ export async function startControl(
   if (endpoints.length > 0) log.info({ endpoints }, 'The admin API is up.')
   return {
     endpoints,
-    async stop() {
+    async close() {
       events.stop()
-      await Promise.all([...doors.map((door) => door.close()), reporter.stop()])
+      await Promise.all(doors.map((door) => door.close()))
       audit.close()
     },
+    reportEnd: () => reporter.stop(),
   }
 }
 

@@ -13,7 +13,7 @@ import type { StatusView } from './view.ts'
 export interface Reporter {
   /** There is another change to be written. */
   wake(): void
-  /** Says that the ingestor stops, if that can be said soon. */
+  /** Reports that the ingestor has stopped, if Postgres accepts that soon. */
   stop(): Promise<void>
 }
 
@@ -28,7 +28,7 @@ export interface ReporterOptions {
 
 const BEAT_MS = 10_000
 const LIMIT_MS = 10_000
-const STOP_LIMIT_MS = 1_000
+const STOP_LIMIT_MS = 5_000
 const ENTRIES_PER_STATEMENT = 50
 
 export function startReporter(options: ReporterOptions): Reporter {
@@ -89,7 +89,7 @@ export function startReporter(options: ReporterOptions): Reporter {
 
 async function writeHeartbeat(
   pool: Pool,
-  { ingestor, state, desired, actual }: StatusView,
+  { ingestor, state, desired, actual, tape }: StatusView,
   last_state: 'stopped' | undefined,
 ): Promise<void> {
   const { ingestor_id, exchange, host, pid, version, started_at, endpoints } = ingestor
@@ -107,6 +107,7 @@ async function writeHeartbeat(
     actual.symbol_count,
     actual.streams_wanted,
     last_state === undefined ? actual.streams_heard : 0,
+    tape.backlog_bytes,
   ]
   await withClient(pool, (client) =>
     withDeadline(client.query(HEARTBEAT, values), LIMIT_MS, tooLate),
@@ -137,11 +138,12 @@ function tooLate(): Error {
 
 const HEARTBEAT = `insert into marketdata.ingestors
     (ingestor_id, exchange, host, pid, version, started_at, endpoint, state, recording, revision,
-      symbols_wanted, streams_wanted, streams_heard, seen_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, now())
+      symbols_wanted, streams_wanted, streams_heard, uncommitted_bytes, seen_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, now())
   on conflict (ingestor_id) do update set
     exchange = excluded.exchange, host = excluded.host, pid = excluded.pid,
     version = excluded.version, started_at = excluded.started_at, endpoint = excluded.endpoint,
     state = excluded.state, recording = excluded.recording, revision = excluded.revision,
     symbols_wanted = excluded.symbols_wanted, streams_wanted = excluded.streams_wanted,
-    streams_heard = excluded.streams_heard, seen_at = excluded.seen_at`
+    streams_heard = excluded.streams_heard, uncommitted_bytes = excluded.uncommitted_bytes,
+    seen_at = excluded.seen_at`

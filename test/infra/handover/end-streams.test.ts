@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
-import { retireIngestor } from '../../../infra/cli/retire.ts'
+import { retireIngestor } from '../../../infra/handover/end-streams.ts'
 import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { CHOICE, mark, quote, trade, writeTape } from '../../ingestor/writer/support.ts'
