@@ -6,6 +6,9 @@ import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig } from './config.ts'
 import { startGateway } from './server.ts'
 
+/** A proxy in front sends its next requests to the successor by then. */
+const GRACE_MS = 2_000
+
 try {
   const config = parseConfig(process.env)
   const log = createLogger('gateway', config.log_level)
@@ -13,7 +16,7 @@ try {
   const manager = connectServiceManager(process.env, log)
   onShutdown(log, () => {
     manager.stopping()
-    return gateway.stop()
+    return gateway.stop(GRACE_MS)
   })
   log.info({ url: gateway.url }, 'The gateway is listening.')
   manager.ready()

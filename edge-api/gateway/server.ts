@@ -21,12 +21,16 @@ import type { Logger } from '#core/node/log.ts'
 import { createPool, withClient, type Pool } from '#core/node/pool.ts'
 import { createAccess } from './access.ts'
 import type { GatewayConfig } from './config.ts'
+import { drain } from './drain.ts'
 import { ANSWER_LIMIT_MS, runQuery, type Statement } from './run-query.ts'
 
 export interface Gateway {
   readonly url: string
-  /** Refuses new requests, lets the running ones finish, then closes the Postgres connections. */
-  stop(): Promise<void>
+  /**
+   * Refuses new connections, answers what comes on open ones for `grace_ms`, lets running requests
+   * finish, then closes the Postgres connections.
+   */
+  stop(grace_ms?: number): Promise<void>
 }
 
 /** Postgres allows 65,535 parameters; the longest query of the worker has ten. */
@@ -69,10 +73,8 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const { port } = server.address() as AddressInfo
   return {
     url: `${config.tls === undefined ? 'http' : 'https'}://${config.host}:${port}`,
-    async stop() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeIdleConnections()
-      await closed
+    async stop(grace_ms = 0) {
+      await drain(server, grace_ms)
       await pool.end()
     },
   }

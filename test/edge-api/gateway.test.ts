@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { get } from 'node:https'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -329,6 +330,40 @@ test('without Postgres a query and health are 503, and neither reveals the conne
   expect(query.headers.get('retry-after')).toBe('1')
   expect(`${await query.text()}${await health.text()}`).not.toMatch(/reader_|127\.0\.0\.1|p%40ss/)
   await lonely.stop()
+})
+
+/** A request on the connection, which stays open if the gateway lets it. Returns the answer's head. */
+async function askOn(socket: Socket): Promise<string> {
+  const body = JSON.stringify({ query: 'select 1', params: [] })
+  const head = [
+    'POST /sql HTTP/1.1',
+    'host: gateway',
+    `authorization: Bearer ${SECRET}`,
+    `neon-connection-string: ${reader_url}`,
+    `content-length: ${body.length}`,
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  let answer = ''
+  while (!answer.includes('"rows"')) answer += String((await once(socket, 'data'))[0])
+  return answer.slice(0, answer.indexOf('\r\n\r\n')).toLowerCase()
+}
+
+test('while the gateway stops, requests on open connections are answered, and new ones refused', async () => {
+  const leaving = await startTestGateway(reader_url)
+  const port = Number(new URL(leaving.url).port)
+  const sockets = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
+  for (const socket of sockets) expect(await askOn(socket)).toContain('connection: keep-alive')
+  let is_stopped = false
+  const stopped = leaving.stop(60_000).then(() => (is_stopped = true))
+  await expect(fetch(`${leaving.url}/health`)).rejects.toThrow('fetch failed')
+  for (const socket of sockets) {
+    expect(is_stopped).toBe(false)
+    const head = await askOn(socket)
+    expect(head).toContain('200 ok')
+    expect(head).toContain('connection: close')
+  }
+  // The last connection has ended: nothing waits for the rest of the grace.
+  await stopped
 })
 
 test('the environment is checked as a whole, and no value is repeated', () => {
