@@ -23,34 +23,58 @@ export function readEnvironment<Schema extends z.ZodType>(
   throw new OperatorError('bad_config', `${subject}: ${[...problems].join('; ')}.`, { hint })
 }
 
-export interface NumberRule {
+export interface NumberRange {
   readonly min: number
   readonly max: number
-  readonly standard: number
   /** What the number counts, for messages: `whole seconds`. */
-  readonly what: string
+  readonly what?: string
 }
 
-/** A number from `min` to `max`, inclusive. */
-export function decimal({ min, max, standard, what }: NumberRule) {
+export interface NumberRule extends NumberRange {
+  readonly standard: number
+}
+
+const DECIMAL = /^\d{1,16}(\.\d{1,16})?$/
+const WHOLE = /^\d{1,16}$/
+
+/** A number from `min` to `max`, inclusive, in decimal digits. */
+export const decimal = (rule: NumberRule) => optionalDecimal(rule).default(rule.standard)
+/** A whole number from `min` to `max`, inclusive, in decimal digits. */
+export const whole = (rule: NumberRule) => optionalWhole(rule).default(rule.standard)
+/** Undefined if the variable is not set. */
+export const optionalDecimal = (range: NumberRange) => numberIn(DECIMAL, 'a number', range)
+/** Undefined if the variable is not set. */
+export const optionalWhole = (range: NumberRange) => numberIn(WHOLE, 'a whole number', range)
+
+function numberIn(form: RegExp, kind: string, { min, max, what = kind }: NumberRange) {
+  const error = `must be ${what} from ${min} to ${max}`
   return z
-    .string()
-    .default(String(standard))
-    .transform((text, context) => {
-      const value = Number(text)
-      if (value >= min && value <= max) return value
-      const message = `is '${text}', expected ${what} from ${min} to ${max}`
-      context.addIssue({ code: 'custom', message })
-      return z.NEVER
-    })
+    .string({ error })
+    .regex(form, { error })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, { error })
+    .optional()
 }
 
-export function whole(rule: NumberRule) {
-  const { min, max, what } = rule
-  return decimal(rule).refine(Number.isInteger, {
-    error: ({ input }) => `is '${String(input)}', expected ${what} from ${min} to ${max}`,
-  })
+/** One of the words. */
+export function oneOf<const Word extends string>(words: readonly Word[], standard: Word) {
+  return z.enum(words, { error: `must be ${listed(words)}` }).default(standard)
 }
+
+/** `a, b or c` */
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+}
+
+/** The parts of a comma-separated list, without duplicates. */
+export const list = (text: string): readonly string[] => [
+  ...new Set(
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ),
+]
 
 /** Comma-separated names without duplicates. `isName` accepts or rejects each one. */
 export function nameList(rule: {
@@ -65,9 +89,9 @@ export function nameList(rule: {
     .string()
     .default(standard)
     .transform((text, context): readonly string[] => {
-      const names = [...new Set(text.split(',').map((name) => name.trim()))].filter(Boolean)
+      const names = list(text)
       if (names.length >= min && names.length <= max && names.every(isName)) return names
-      const message = `is '${names.join(',')}', expected ${min} to ${max} ${what}`
+      const message = `must be a comma-separated list of ${min} to ${max} ${what}`
       context.addIssue({ code: 'custom', message })
       return z.NEVER
     })
@@ -81,7 +105,7 @@ export function urlOf(...schemes: readonly string[]) {
   const expected = schemes.map((scheme) => `${scheme}://`).join(' or ')
   const isUrl = (text: string): boolean =>
     schemes.includes(URL.parse(text)?.protocol.slice(0, -1) ?? '')
-  return filled.refine(isUrl, { error: `is not a URL that begins with ${expected}` })
+  return filled.refine(isUrl, { error: `must be a URL that begins with ${expected}` })
 }
 
 /** Variables of a program that works with Postgres and the object store. */

@@ -1,11 +1,10 @@
 /** The ingestor's environment, checked once; all problems are reported together. */
 import { z } from 'zod'
-import { OperatorError } from '#core/errors.ts'
+import { type Env, list, oneOf, readEnvironment, urlOf, whole } from '#core/environment.ts'
 import { CHANNELS, type Channel } from '#core/market.ts'
 import { type Exchange, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { TIME_UNITS, type TimeUnit } from '#core/time-source.ts'
 import { type ControlConfig, CONTROL_VARIABLES, controlConfig } from './control-config.ts'
-import { list, whole } from './environment.ts'
 import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
 import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
 import { ADAPTERS, adapterFor } from './exchanges/registry.ts'
@@ -126,58 +125,42 @@ const SPEEDS_MS = ['0', '100', '250', '500', '1000']
 
 const Environment = z
   .object({
-    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
+    DATABASE_URL: urlOf('postgres', 'postgresql'),
     INGESTOR_ID: z
       .string()
       .regex(/^[\w.-]{1,64}$/, {
         error: 'must be 1 to 64 letters, digits, dots, dashes or underscores',
       })
       .optional(),
-    EXCHANGE: z
-      .enum(EXCHANGES, { error: `must be ${EXCHANGES.join(' or ')}` })
-      .default('binance-futures'),
-    TIME_UNIT: z
-      .enum(TIME_UNITS, { error: `must be ${TIME_UNITS.join(' or ')}` })
-      .default('millisecond'),
-    EXCHANGE_WS_URL: z.url({ protocol: /^wss?$/, error: 'must be a ws or wss URL' }).optional(),
-    EXCHANGE_REST_URL: z
-      .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-      .optional(),
-    REST_WEIGHT_PER_MINUTE: whole(0, 1_000_000, 0),
+    EXCHANGE: oneOf(EXCHANGES, 'binance-futures'),
+    TIME_UNIT: oneOf(TIME_UNITS, 'millisecond'),
+    EXCHANGE_WS_URL: urlOf('ws', 'wss').optional(),
+    EXCHANGE_REST_URL: urlOf('http', 'https').optional(),
+    REST_WEIGHT_PER_MINUTE: whole({ min: 0, max: 1_000_000, standard: 0 }),
     SYMBOLS: Symbols,
     SHARD: ShardText,
     CHANNELS: Channels,
-    TRADE_STREAM: z
-      .enum(['aggTrade', 'trade'], { error: 'must be aggTrade or trade' })
-      .default('aggTrade'),
+    TRADE_STREAM: oneOf(['aggTrade', 'trade'], 'aggTrade'),
     DEPTH_SYMBOLS: DepthSymbolsText,
-    TIER: z.enum(['1', '2', '3'], { error: 'must be 1, 2 or 3' }).default('1'),
+    TIER: oneOf(['1', '2', '3'], '1'),
     DEPTH_STREAMS: DepthStreams,
-    DEPTH_INTERVAL_MS: z
-      .enum(SPEEDS_MS, { error: `must be ${SPEEDS_MS.slice(0, -1).join(', ')} or 1000` })
-      .default(String(STANDARD_INTERVAL_MS))
-      .transform(Number),
-    INCLUDE_COIN_M: z
-      .enum(['0', '1'], { error: 'must be 0 or 1' })
-      .default('0')
-      .transform((text) => text === '1'),
-    LISTING_INTERVAL_S: whole(10, 86_400, 3_600),
-    PATIENCE_FACTOR: whole(1, PATIENCE_FACTOR_MAX, 1),
-    DEPTH_SNAPSHOT_S: whole(0, 86_400, 300),
+    DEPTH_INTERVAL_MS: oneOf(SPEEDS_MS, String(STANDARD_INTERVAL_MS)).transform(Number),
+    INCLUDE_COIN_M: oneOf(['0', '1'], '0').transform((text) => text === '1'),
+    LISTING_INTERVAL_S: whole({ min: 10, max: 86_400, standard: 3_600 }),
+    PATIENCE_FACTOR: whole({ min: 1, max: PATIENCE_FACTOR_MAX, standard: 1 }),
+    DEPTH_SNAPSHOT_S: whole({ min: 0, max: 86_400, standard: 300 }),
     TAPE_DIR: z.string().min(1, { error: 'is empty' }).default('.data/tape'),
-    TAPE_MAX_BYTES: whole(64 * MIB, Number.MAX_SAFE_INTEGER, 8_192 * MIB),
-    TAPE_SEGMENT_BYTES: whole(16 * MIB, 16_384 * MIB, 64 * MIB),
-    TAPE_FSYNC_MS: whole(10, 60_000, 500),
-    TAPE_KEEP_S: whole(1, 30 * 86_400, 600),
-    BATCH_ROWS_MAX: whole(1, 200_000, 20_000),
-    BATCH_BYTES_MAX: whole(64 * 1024, 64 * MIB, 8 * MIB),
-    BATCH_AGE_MS_MAX: whole(1, 60_000, 50),
-    LOG_LEVEL: z
-      .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
-      .default('info'),
+    TAPE_MAX_BYTES: whole({ min: 64 * MIB, max: Number.MAX_SAFE_INTEGER, standard: 8_192 * MIB }),
+    TAPE_SEGMENT_BYTES: whole({ min: 16 * MIB, max: 16_384 * MIB, standard: 64 * MIB }),
+    TAPE_FSYNC_MS: whole({ min: 10, max: 60_000, standard: 500 }),
+    TAPE_KEEP_S: whole({ min: 1, max: 30 * 86_400, standard: 600 }),
+    BATCH_ROWS_MAX: whole({ min: 1, max: 200_000, standard: 20_000 }),
+    BATCH_BYTES_MAX: whole({ min: 64 * 1024, max: 64 * MIB, standard: 8 * MIB }),
+    BATCH_AGE_MS_MAX: whole({ min: 1, max: 60_000, standard: 50 }),
+    LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
     ...CONTROL_VARIABLES,
     HEALTH_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
-    HEALTH_PORT: whole(0, 65_535, 0),
+    HEALTH_PORT: whole({ min: 0, max: 65_535, standard: 0 }),
   })
   .refine(
     ({ DEPTH_STREAMS: streams, DEPTH_INTERVAL_MS: ms }) => ms > 0 || streams.join() === 'diff',
@@ -206,20 +189,13 @@ const Environment = z
     }
   })
 
+const HINT = '.env.example lists every variable with its unit and default.'
+
 /** Every key that is read, for the comparison with .env.example. */
 export const CONFIG_KEYS: readonly string[] = Object.keys(Environment.shape)
 
-export function parseConfig(env: Readonly<Record<string, string | undefined>>): IngestorConfig {
-  const result = Environment.safeParse(env)
-  if (!result.success) {
-    const problems = result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
-    throw new OperatorError(
-      'bad_config',
-      `The ingestor's environment is not usable: ${problems.join('; ')}.`,
-      { hint: '.env.example lists every variable with its unit and default.' },
-    )
-  }
-  const e = result.data
+export function parseConfig(env: Env): IngestorConfig {
+  const e = readEnvironment(Environment, env, 'Settings of the ingestor', HINT)
   return Object.freeze({
     database_url: e.DATABASE_URL,
     ingestor_id: e.INGESTOR_ID ?? standardId(e.SHARD),

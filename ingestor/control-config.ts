@@ -1,8 +1,8 @@
 /** The part of the ingestor's environment that is about its admin API. */
 import { join } from 'node:path'
 import { z } from 'zod'
+import { list, oneOf, whole } from '#core/environment.ts'
 import { type DoorToken, parseTokens, TOKENS_RULE } from '#core/node/door/tokens.ts'
-import { list, whole } from './environment.ts'
 
 /** Where the admin API is reached, and by whom. */
 export interface ControlConfig {
@@ -30,13 +30,13 @@ const Tokens = z
 export const CONTROL_VARIABLES = {
   CONTROL_SOCKET: z.string().default(''),
   CONTROL_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
-  CONTROL_PORT: whole(0, 65_535, 0),
+  CONTROL_PORT: whole({ min: 0, max: 65_535, standard: 0 }),
   CONTROL_TOKENS: Tokens,
   CONTROL_HOSTS: z
     .string()
     .default('')
     .transform((text) => list(text.toLowerCase())),
-  METRICS_PER_SYMBOL: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('1'),
+  METRICS_PER_SYMBOL: oneOf(['0', '1'], '1'),
 }
 
 const Variables = z.object(CONTROL_VARIABLES)

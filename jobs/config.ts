@@ -1,6 +1,14 @@
 /** The jobs daemon's settings, read from the environment. All errors are reported together. */
 import { z } from 'zod'
-import { type Env, nameList, readEnvironment, SERVICES, urlOf, whole } from '#core/environment.ts'
+import {
+  type Env,
+  nameList,
+  oneOf,
+  readEnvironment,
+  SERVICES,
+  urlOf,
+  whole,
+} from '#core/environment.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
@@ -54,7 +62,7 @@ const KEEP_REPLACED_VARIABLES = {
 }
 
 const FEATURES_VARIABLES = {
-  FEATURES_THREADS: whole({ min: 0, max: 16, standard: 2, what: 'a whole number' }),
+  FEATURES_THREADS: whole({ min: 0, max: 16, standard: 2 }),
   /** Each symbol takes up to a gigabyte of disk and some minutes a day. */
   FEATURES_100MS_SYMBOLS: nameList({
     standard: '',
@@ -83,12 +91,10 @@ const Topn = z.object(TOPN_VARIABLES).refine(isMultiple, MULTIPLE)
 const Environment = z
   .object({
     ...SERVICES,
-    LOG_LEVEL: z
-      .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
-      .default('info'),
+    LOG_LEVEL: oneOf(LOG_LEVELS, 'info'),
     INTRADAY_FEATURES_S: whole({ ...seconds, max: 86_400, standard: 0 }),
     ROLLUPS_EVERY_S: whole({ ...seconds, standard: 30 }),
-    INDEX_PRICES: z.enum(['poll', 'off'], { error: 'must be poll or off' }).default('off'),
+    INDEX_PRICES: oneOf(['poll', 'off'], 'off'),
     INDEX_NAMES: nameList({
       standard: 'btc_usd,eth_usd',
       min: 1,

@@ -1,23 +1,13 @@
 /** The gateway's environment, checked once. Reports all problems together, without the values. */
 import { z } from 'zod'
-import { OperatorError } from '#core/errors.ts'
-
-const whole = (minimum: number, maximum: number, standard: number) => {
-  const error = `must be a whole number from ${minimum} to ${maximum}`
-  return z
-    .string({ error })
-    .regex(/^\d{1,12}$/, { error })
-    .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum, { error })
-    .default(standard)
-}
+import { type Env, oneOf, readEnvironment, urlOf, whole } from '#core/environment.ts'
 
 const Environment = z
   .object({
     HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
-    PORT: whole(0, 65_535, 8_090),
+    PORT: whole({ min: 0, max: 65_535, standard: 8_090 }),
     /** The only login and database that queries may name; a member of booktape_reader. */
-    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
+    DATABASE_URL: urlOf('postgres', 'postgresql'),
     GATEWAY_SECRET: z
       .string({ error: 'is missing' })
       .min(16, { error: 'must have at least 16 characters' }),
@@ -25,16 +15,14 @@ const Environment = z
     TLS_CERT_FILE: z.string().default(''),
     TLS_KEY_FILE: z.string().default(''),
     /** With this, all programs together use 22 of a small server's 25: docs/deploy-edge.md. */
-    POOL_MAX: whole(1, 100, 4),
+    POOL_MAX: whole({ min: 1, max: 100, standard: 4 }),
     /** Queries that run or wait for a connection; further ones get a 503. */
-    CONCURRENCY_MAX: whole(1, 10_000, 64),
-    STATEMENT_TIMEOUT_MS: whole(10, 600_000, 5_000),
-    REQUEST_BYTES_MAX: whole(100, 1 << 24, 64 << 10),
-    ROW_COUNT_MAX: whole(1, 1_000_000, 20_000),
-    RESPONSE_BYTES_MAX: whole(1_000, 1 << 30, 16 << 20),
-    LOG_LEVEL: z
-      .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
-      .default('info'),
+    CONCURRENCY_MAX: whole({ min: 1, max: 10_000, standard: 64 }),
+    STATEMENT_TIMEOUT_MS: whole({ min: 10, max: 600_000, standard: 5_000 }),
+    REQUEST_BYTES_MAX: whole({ min: 100, max: 1 << 24, standard: 64 << 10 }),
+    ROW_COUNT_MAX: whole({ min: 1, max: 1_000_000, standard: 20_000 }),
+    RESPONSE_BYTES_MAX: whole({ min: 1_000, max: 1 << 30, standard: 16 << 20 }),
+    LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
   })
   .refine((e) => (e.TLS_CERT_FILE === '') === (e.TLS_KEY_FILE === ''), {
     path: ['TLS_CERT_FILE'],
@@ -61,19 +49,9 @@ export interface GatewayConfig {
   readonly log_level: string
 }
 
-export function parseConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
-  const result = Environment.safeParse(env)
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
-    throw new OperatorError(
-      'bad_config',
-      `The gateway's environment is not usable: ${problems.join('; ')}.`,
-      {
-        hint: 'Correct these variables and restart the gateway.',
-      },
-    )
-  }
-  const e = result.data
+export function parseConfig(env: Env): GatewayConfig {
+  const hint = 'Correct these variables and restart the gateway.'
+  const e = readEnvironment(Environment, env, 'Settings of the gateway', hint)
   return Object.freeze({
     host: e.HOST,
     port: e.PORT,

@@ -1,6 +1,6 @@
 /** The console's environment, checked once; all problems are reported together. */
 import { z } from 'zod'
-import { type Env, readEnvironment, SERVICES, whole } from '#core/environment.ts'
+import { type Env, list, oneOf, readEnvironment, SERVICES, whole } from '#core/environment.ts'
 import { type DoorToken, parseTokens, TOKENS_RULE } from '#core/node/door/tokens.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import {
@@ -31,15 +31,7 @@ const { WORK_DIR: _, ...STORE_AND_DATABASE } = SERVICES
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
 const ENDPOINT = /^(unix:\/.{1,100}|https?:\/\/[^\s/]+)$/
 
-const names = z
-  .string()
-  .default('')
-  .transform((text) =>
-    text
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
-  )
+const names = z.string().default('').transform(list)
 
 const Environment = z
   .object({
@@ -53,14 +45,12 @@ const Environment = z
       .refine((tokens) => tokens !== undefined, { error: `must be ${TOKENS_RULE}` })
       .transform((tokens) => tokens ?? []),
     CONSOLE_HOSTS: names,
-    CONSOLE_OPEN_TO_READ: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('0'),
-    CONSOLE_INGESTORS: names.refine((list) => list.every((one) => ENDPOINT.test(one)), {
+    CONSOLE_OPEN_TO_READ: oneOf(['0', '1'], '0'),
+    CONSOLE_INGESTORS: names.refine((found) => found.every((one) => ENDPOINT.test(one)), {
       error: 'must be a comma list of unix:/PATH or http://HOST:PORT',
     }),
     CONSOLE_INGESTOR_TOKEN: z.string().default(''),
-    LOG_LEVEL: z
-      .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
-      .default('info'),
+    LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
     ...RETENTION_VARIABLES,
   })
   .superRefine((read, context) => {

@@ -1,6 +1,16 @@
 /** Reads the exchange server's settings from its environment. */
-import { OperatorError } from '#core/errors.ts'
-import { isSymbolName } from '#core/symbols.ts'
+import { z } from 'zod'
+import {
+  decimal,
+  type Env,
+  list,
+  oneOf,
+  optionalDecimal,
+  optionalWhole,
+  readEnvironment,
+  whole,
+} from '#core/environment.ts'
+import { isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import type { ExchangeLimits, ExchangeOptions } from './server.ts'
 import { SYMBOL_COUNT_MAX } from './simulation.ts'
 import { VENUE_NAMES } from './venue.ts'
@@ -10,114 +20,109 @@ export interface ExchangeConfig {
   readonly log_level: string
 }
 
-type Env = Readonly<Record<string, string | undefined>>
+const seed = { min: 0, max: Number.MAX_SAFE_INTEGER }
+const seconds = { min: 0.1, max: 86_400, what: 'seconds' }
 
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error']
+/** JSON, because a file name may contain any separator. */
+const Files = z.string().transform((text, context): readonly string[] => {
+  const names = z.array(z.string()).min(1).safeParse(parseJson(text))
+  if (names.success) return names.data
+  const message = 'must be a JSON list of files such as ["day.ndjson.gz"]'
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+})
 
-/** Pure. Throws one OperatorError that lists every problem. */
+const Speed = z
+  .string()
+  .default('max')
+  .transform((text, context) => {
+    const speed = parseSpeed(text)
+    if (speed !== undefined) return speed
+    context.addIssue({ code: 'custom', message: 'must be max, real, or a factor such as 10x' })
+    return z.NEVER
+  })
+
+const Environment = z
+  .object({
+    PORT: whole({ min: 0, max: 65_535, standard: 0 }),
+    EXCHANGE: z.enum(VENUE_NAMES, { error: `must be ${VENUE_NAMES.join(' or ')}` }).optional(),
+    EXCHANGE_SOURCE: oneOf(['sim', 'replay'], 'sim'),
+    SYMBOLS: z
+      .string()
+      .default('')
+      .transform((text) => list(text.toUpperCase()))
+      .refine((names) => names.every(isSymbolName), {
+        error: `must be a comma list of symbols such as BTCUSDT,ETHUSDT: ${SYMBOL_RULE}`,
+      }),
+    SYMBOL_COUNT: whole({ min: 1, max: SYMBOL_COUNT_MAX, standard: 200 }),
+    EVENTS_PER_S: decimal({ min: 0.1, max: 1_000_000, standard: 1_500 }),
+    SEED: whole({ ...seed, standard: 1 }),
+    RECORDINGS: Files.optional(),
+    REPLAY_SPEED: Speed,
+    SLOW_CLIENT: z.enum(['cut', 'wait'], { error: 'must be cut or wait' }).optional(),
+    PING_INTERVAL_S: optionalDecimal(seconds),
+    PONG_LIMIT_S: optionalDecimal(seconds),
+    SOCKET_LIFE_S: optionalDecimal(seconds),
+    WEIGHT_PER_MINUTE: optionalWhole({ min: 1, max: 1_000_000 }),
+    FAULT_SEED: whole({ ...seed, standard: 1 }),
+    EXCHANGE_TRUTH_FILE: z.string().optional(),
+    LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
+  })
+  .refine(({ EXCHANGE_SOURCE, RECORDINGS }) => EXCHANGE_SOURCE === 'sim' || RECORDINGS, {
+    path: ['RECORDINGS'],
+    error: 'must be set if EXCHANGE_SOURCE is replay',
+    // Also if another variable is wrong, so that all problems are reported together.
+    when: () => true,
+  })
+
+/** Pure. Throws one OperatorError that lists every problem. An empty variable counts as not set. */
 export function parseConfig(env: Env): ExchangeConfig {
-  const problems: string[] = []
-  const number = (name: string, fallback: number, min: number, max: number): number => {
-    const text = env[name]
-    if (text === undefined || text === '') return fallback
-    const value = Number(text)
-    if (text.trim() !== '' && Number.isFinite(value) && value >= min && value <= max) return value
-    problems.push(`${name} is "${text}"; expected a number from ${min} to ${max}.`)
-    return fallback
-  }
-  const whole = (name: string, fallback: number, min: number, max: number): number => {
-    const value = number(name, fallback, min, max)
-    if (!Number.isInteger(value)) problems.push(`${name} is ${value}; expected a whole number.`)
-    return value
-  }
-  const choice = <Word extends string>(
-    name: string,
-    words: readonly Word[],
-    fallback: Word,
-  ): Word => {
-    const text = env[name] ?? ''
-    const found = words.find((word) => word === text)
-    if (found === undefined && text !== '') {
-      problems.push(`${name} is "${text}"; expected ${words.join(', ')}.`)
-    }
-    return found ?? fallback
-  }
-  const list = (name: string): readonly string[] =>
-    (env[name] ?? '').split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
-
-  const source_kind = choice('EXCHANGE_SOURCE', ['sim', 'replay'], 'sim')
-  const symbols = list('SYMBOLS').map((name) => name.toUpperCase())
-  for (const name of symbols) {
-    if (!isSymbolName(name)) problems.push(`SYMBOLS has "${name}"; expected names such as BTCUSDT.`)
-  }
-  const files = parseFiles(env['RECORDINGS'] ?? '')
-  if (source_kind === 'replay' && files.length === 0) {
-    problems.push('RECORDINGS has no file; expected a JSON list such as ["day.ndjson.gz"].')
-  }
-  const symbol_count = whole('SYMBOL_COUNT', 200, 1, SYMBOL_COUNT_MAX)
-  const sim = {
-    kind: 'sim',
-    seed: whole('SEED', 1, 0, Number.MAX_SAFE_INTEGER),
-    symbols: symbols.length > 0 ? [...new Set(symbols)] : symbol_count,
-    events_per_s: number('EVENTS_PER_S', 1_500, 0.1, 1_000_000),
-  } as const
-  const speed_text = env['REPLAY_SPEED'] ?? 'max'
-  const speed = parseSpeed(speed_text)
-  if (speed === undefined) {
-    problems.push(`REPLAY_SPEED is "${speed_text}"; expected max, real, or a factor such as 10x.`)
-  }
-  const slow_client = choice('SLOW_CLIENT', ['cut', 'wait'], source_kind === 'sim' ? 'cut' : 'wait')
-  const is_set = (name: string): boolean => (env[name] ?? '') !== ''
-  const venue = is_set('EXCHANGE')
-    ? { venue: choice('EXCHANGE', VENUE_NAMES, 'binance-futures') }
-    : {}
-  const milliseconds = <Key extends keyof ExchangeLimits>(name: string, key: Key) =>
-    is_set(name) ? { [key]: number(name, 1, 0.1, 86_400) * 1_000 } : {}
-  // Limits that are not set here are those of the simulated exchange.
-  const limits: Partial<ExchangeLimits> = {
-    ...milliseconds('PING_INTERVAL_S', 'ping_interval_ms'),
-    ...milliseconds('PONG_LIMIT_S', 'pong_limit_ms'),
-    ...milliseconds('SOCKET_LIFE_S', 'socket_life_ms'),
-    ...(is_set('WEIGHT_PER_MINUTE')
-      ? { weight_per_minute_max: whole('WEIGHT_PER_MINUTE', 1, 1, 1_000_000) }
-      : {}),
-  }
-  const port = whole('PORT', 0, 0, 65_535)
-  const fault_seed = whole('FAULT_SEED', 1, 0, Number.MAX_SAFE_INTEGER)
-  const truth_file = env['EXCHANGE_TRUTH_FILE'] ?? ''
-  const log_level = choice('LOG_LEVEL', LOG_LEVELS, 'info')
-  if (problems.length > 0) {
-    throw new OperatorError(
-      'bad_config',
-      `The exchange server cannot start: ${problems.join(' ')}`,
-      {
-        hint: 'Correct these environment variables.',
-      },
-    )
-  }
-  const source = source_kind === 'sim' ? sim : ({ kind: 'replay', files, speed: speed! } as const)
+  const set = Object.fromEntries(Object.entries(env).filter(([, text]) => text !== ''))
+  const hint = 'Correct these environment variables.'
+  const read = readEnvironment(Environment, set, 'Settings of the exchange server', hint)
   return Object.freeze({
     exchange: Object.freeze({
-      port,
-      source,
-      ...venue,
-      limits,
-      slow_client,
-      fault_seed,
-      ...(truth_file === '' ? {} : { truth_file }),
+      port: read.PORT,
+      source: sourceOf(read),
+      ...(read.EXCHANGE === undefined ? {} : { venue: read.EXCHANGE }),
+      limits: limitsOf(read),
+      slow_client: read.SLOW_CLIENT ?? (read.EXCHANGE_SOURCE === 'sim' ? 'cut' : 'wait'),
+      fault_seed: read.FAULT_SEED,
+      ...(read.EXCHANGE_TRUTH_FILE === undefined ? {} : { truth_file: read.EXCHANGE_TRUTH_FILE }),
     }),
-    log_level,
+    log_level: read.LOG_LEVEL,
   })
 }
 
-/** JSON, because a file name may contain any separator. Empty if it is not a list of names. */
-function parseFiles(text: string): readonly string[] {
+type Read = z.output<typeof Environment>
+
+function sourceOf(read: Read): ExchangeOptions['source'] {
+  if (read.EXCHANGE_SOURCE === 'replay') {
+    return { kind: 'replay', files: read.RECORDINGS ?? [], speed: read.REPLAY_SPEED }
+  }
+  const symbols = read.SYMBOLS.length > 0 ? read.SYMBOLS : read.SYMBOL_COUNT
+  return { kind: 'sim', seed: read.SEED, symbols, events_per_s: read.EVENTS_PER_S }
+}
+
+/** A limit that is not set is that of the simulated exchange. */
+function limitsOf(read: Read): Partial<ExchangeLimits> {
+  const limits = {
+    ping_interval_ms: milliseconds(read.PING_INTERVAL_S),
+    pong_limit_ms: milliseconds(read.PONG_LIMIT_S),
+    socket_life_ms: milliseconds(read.SOCKET_LIFE_S),
+    weight_per_minute_max: read.WEIGHT_PER_MINUTE,
+  }
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+}
+
+const milliseconds = (s: number | undefined): number | undefined =>
+  s === undefined ? undefined : s * 1_000
+
+function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text)
-    const is_list = Array.isArray(value) && value.every((name) => typeof name === 'string')
-    return is_list ? (value as readonly string[]) : []
+    return JSON.parse(text)
   } catch {
-    return []
+    return undefined
   }
 }
 
