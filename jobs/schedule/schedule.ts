@@ -25,6 +25,7 @@ import { crontabOf } from './crontab.ts'
 import { findStaleDays, STALE_DAYS_JOB } from './day-tasks.ts'
 import type { RunHeavy } from './heavy-task.ts'
 import { createIntraday } from './intraday.ts'
+import { createQueuePool } from './queue-pool.ts'
 
 export interface ScheduleOptions {
   /** A pool of DAEMON_CONNECTIONS connections. */
@@ -69,8 +70,11 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
   await runMigrations({ pgPool: pool, logger })
   const releaseDaemonLock = await freeJobsOfDeadDaemons(pool, logger, log)
   const queue = await run({
-    pgPool: pool,
+    pgPool: createQueuePool(pool, log, controller.signal),
     logger,
+    // Batches of what ended at the same moment: their errors end the queue in order. Without
+    // batches they would be unhandled rejections.
+    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
     concurrency: CONCURRENCY,
     noHandleSignals: true,
     crontab: crontabOf({ polls_index_prices: options.index_prices !== undefined }),

@@ -1,14 +1,15 @@
 /** The real queue in a real Postgres: missed nights, killed daemons, stops. */
 import { runMigrations } from 'graphile-worker'
-import { afterEach, expect, test } from 'vitest'
+import pino from 'pino'
+import { afterEach, expect, test, vi } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
-import { createPool, type Pool } from '#core/node/pool.ts'
+import { type Client, createPool, type Pool } from '#core/node/pool.ts'
 import { addDays, dayOf, dayRange, fromMillis, type Day } from '#core/time.ts'
 import { startExchange } from '../../../infra/exchange/server.ts'
 import { parseRetentionSettings } from '../../../jobs/retention/settings.ts'
 import { parsePayload } from '../../../jobs/schedule/day-tasks.ts'
 import { runHeavyTask } from '../../../jobs/schedule/heavy-task.ts'
-import { createConnectionBudget } from '../../../jobs/schedule/connections.ts'
+import { createConnectionBudget, DAEMON_CONNECTIONS } from '../../../jobs/schedule/connections.ts'
 import {
   startSchedule,
   type Schedule,
@@ -225,6 +226,35 @@ test('a job held by a killed daemon runs at the next start, not in four hours', 
   await expect
     .poll(() => runsOf(stand))
     .toEqual([{ job_window: yesterday, status: 'done', attempt: 2 }])
+})
+
+test('a job that ends while Postgres accepts no connection is completed later and runs once', async () => {
+  const stand = await standWithDays()
+  const pool = createPool(stand.database_url, 'test', DAEMON_CONNECTIONS, CONNECT_LIMIT_MS)
+  pools.push(pool)
+  const warnings: unknown[] = []
+  const log = pino({ level: 'warn' }, { write: (line) => warnings.push(JSON.parse(line)) })
+  const held: Client[] = []
+  let run_count = 0
+  const runHeavy = async (): Promise<void> => {
+    run_count += 1
+    // All but those of the daemon's lock and the queue's LISTEN.
+    while (held.length < DAEMON_CONNECTIONS - 2) held.push(await pool.connect())
+    pool.options.connectionTimeoutMillis = 100
+  }
+  const schedule = await start({ ...stand, pool }, { log, runHeavy })
+  const onEnd = vi.fn<() => void>()
+  void schedule.ended.finally(onEnd)
+  await addJob(stand, yesterday)
+  const waits = { code: 'queue_waits', error: expect.stringContaining('timeout exceeded') }
+  await expect.poll(() => warnings).toContainEqual(expect.objectContaining(waits))
+  pool.options.connectionTimeoutMillis = CONNECT_LIMIT_MS
+  for (const client of held) client.release()
+  await expect
+    .poll(async () => (await stand.pool.query('select 1 from graphile_worker.jobs')).rowCount)
+    .toBe(0)
+  expect(run_count).toBe(1)
+  expect(onEnd).not.toHaveBeenCalled()
 })
 
 test('a stop during a run ends it at once, publishes nothing and keeps the job', async () => {
