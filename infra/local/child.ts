@@ -56,6 +56,7 @@ export function startChild(options: ChildOptions): Child {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
       TZ: 'UTC',
+      ...compileCache(),
       ...options.env,
     },
   })
@@ -91,6 +92,12 @@ async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<v
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
   await ended
   clearTimeout(timer)
+}
+
+/** Compiling takes most of a program's start. Tests set Node's cache, and a user may. */
+function compileCache(): Readonly<Record<string, string>> {
+  const folder = process.env['NODE_COMPILE_CACHE']
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }
 }
 
 function startFailure(options: ChildOptions, reason: string): OperatorError {

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseConfig } from '../../edge-api/gateway/config.ts'
 import type { Gateway } from '../../edge-api/gateway/server.ts'
+import { programEnv } from '../support/program-env.ts'
 import { SECRET, createReaderDatabase, startTestGateway } from './support.ts'
 
 const { pool, url: owner_url, reader_url } = await createReaderDatabase()
@@ -427,7 +428,7 @@ test('a certificate without its key is refused', () => {
 describe('as a program', () => {
   const start = (environment: Readonly<Record<string, string>>) =>
     fork(join(import.meta.dirname, '../../edge-api/gateway/main.ts'), {
-      env: { PATH: process.env['PATH'], ...environment },
+      env: programEnv(environment),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
 

@@ -5,11 +5,12 @@ import { expect, inject, test } from 'vitest'
 import { createPool } from '#core/node/pool.ts'
 import { withDatabase } from '../support/global-setup.ts'
 import { CONNECT_LIMIT_MS } from '../support/patience.ts'
+import { programEnv } from '../support/program-env.ts'
 
 const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
 const run = (env: Record<string, string>) =>
   promisify(execFile)(process.execPath, [CLI, 'migrate'], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: programEnv(env),
   })
 
 test('an empty database gets the schema, once', async () => {

@@ -6,6 +6,7 @@ import type { ExchangeServer } from '../../infra/exchange/server.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import type { FollowCounts } from '../../ingestor/writer/counts.ts'
 import { atFileEnd } from '../support/file-end.ts'
+import { programEnv } from '../support/program-env.ts'
 
 export interface IngestorProcess {
   /** Resolves with the message {type: 'ready'}; rejects if the process ends earlier. */
@@ -23,7 +24,7 @@ const MAIN = fileURLToPath(new URL('../../ingestor/main.ts', import.meta.url))
 export function startIngestor(env: Readonly<Record<string, string>>): IngestorProcess {
   const child = fork(MAIN, {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { PATH: process.env['PATH'] ?? '', LOG_LEVEL: 'info', ...env },
+    env: programEnv({ LOG_LEVEL: 'info', ...env }),
   })
   atFileEnd(() => child.kill('SIGKILL'))
   let output = ''

@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { programEnv } from '../support/program-env.ts'
 import { createStand } from './stand.ts'
 
 const MAIN = join(import.meta.dirname, '../../jobs/main.ts')
@@ -11,7 +12,7 @@ function start(env: Readonly<Record<string, string>>): {
   child: ChildProcess
   output: () => string
 } {
-  const child = fork(MAIN, { env: { ...env, TZ: 'UTC' }, silent: true, execArgv: [] })
+  const child = fork(MAIN, { env: programEnv({ ...env, TZ: 'UTC' }), silent: true, execArgv: [] })
   let output = ''
   child.stdout!.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr!.on('data', (chunk: Buffer) => (output += chunk.toString()))

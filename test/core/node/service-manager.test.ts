@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openNotifySocket, whyNoNotify } from '../../support/notify-socket.ts'
+import { programEnv } from '../../support/program-env.ts'
 
 const why_not = whyNoNotify()
 if (why_not !== undefined) process.stderr.write(`sd_notify is not tested: ${why_not}\n`)
@@ -13,7 +14,7 @@ const PERIOD_MS = 600
 function startProgram(env: Readonly<Record<string, string>>): ChildProcess {
   return fork(join(import.meta.dirname, 'notify-main.ts'), [], {
     execArgv: [],
-    env: { PATH: process.env['PATH'], ...env },
+    env: programEnv(env),
   })
 }
 

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Finding, Level } from '../../../infra/doctor/finding.ts'
+import { programEnv } from '../../support/program-env.ts'
 
 const CLI = join(import.meta.dirname, '../../../infra/cli/main.ts')
 
@@ -19,10 +20,8 @@ export async function doctor(
   through: readonly string[] = [],
 ): Promise<Answer> {
   const [file, ...rest] = [...through, process.execPath, CLI, 'doctor', ...args]
-  const NODE_COMPILE_CACHE = process.env['NODE_COMPILE_CACHE'] ?? ''
-  const options = { env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE, ...env } }
   try {
-    return { code: 0, ...(await promisify(execFile)(file!, rest, options)) }
+    return { code: 0, ...(await promisify(execFile)(file!, rest, { env: programEnv(env) })) }
   } catch (error) {
     const { code, stdout, stderr } = error as Answer
     return { code, stdout, stderr }

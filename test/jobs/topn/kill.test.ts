@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
+import { programEnv } from '../../support/program-env.ts'
 import { createStand, type Stand } from '../stand.ts'
 
 const CLI = fileURLToPath(new URL('../../../infra/cli/booktape.mjs', import.meta.url))
@@ -33,8 +34,7 @@ async function addDepth(pool: Pool): Promise<void> {
 function startRun({ database_url, store_config, dir }: Stand) {
   const child = spawn(process.execPath, [CLI, 'jobs', 'run', 'topn'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'] ?? '',
+    env: programEnv({
       DATABASE_URL: database_url,
       S3_ENDPOINT: store_config.endpoint,
       S3_BUCKET: store_config.bucket,
@@ -42,7 +42,7 @@ function startRun({ database_url, store_config, dir }: Stand) {
       S3_ACCESS_KEY_ID: store_config.access_key_id,
       S3_SECRET_ACCESS_KEY: store_config.secret_access_key,
       WORK_DIR: dir,
-    },
+    }),
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
