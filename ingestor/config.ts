@@ -4,6 +4,13 @@ import { type Env, list, oneOf, readEnvironment, urlOf, whole } from '#core/envi
 import { CHANNELS, type Channel } from '#core/market.ts'
 import { type Exchange, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { TIME_UNITS, type TimeUnit } from '#core/time-source.ts'
+import {
+  hasMetricsToken,
+  METRICS_TOKEN_RULE,
+  METRICS_VARIABLES,
+  type MetricsDoorConfig,
+  metricsDoorConfig,
+} from '#core/node/door/metrics-door.ts'
 import { type ControlConfig, CONTROL_VARIABLES, controlConfig } from './control-config.ts'
 import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
 import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
@@ -47,6 +54,8 @@ export interface IngestorConfig {
   readonly batch: BatchLimits
   readonly log_level: string
   readonly control: ControlConfig
+  /** A port for metrics alone, besides the admin API; undefined: there is none. */
+  readonly metrics: MetricsDoorConfig | undefined
   /** Undefined: nothing is served. */
   readonly health: { readonly host: string; readonly port: number } | undefined
 }
@@ -159,6 +168,7 @@ const Environment = z
     BATCH_AGE_MS_MAX: whole({ min: 1, max: 60_000, standard: 50 }),
     LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
     ...CONTROL_VARIABLES,
+    ...METRICS_VARIABLES,
     HEALTH_HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
     HEALTH_PORT: whole({ min: 0, max: 65_535, standard: 0 }),
   })
@@ -184,6 +194,7 @@ const Environment = z
     if (env.CONTROL_PORT > 0 && env.CONTROL_TOKENS.length === 0) {
       refuse('CONTROL_TOKENS', 'must name a token where CONTROL_PORT is set')
     }
+    if (!hasMetricsToken(env)) refuse(METRICS_TOKEN_RULE.path[0]!, METRICS_TOKEN_RULE.error)
     if (unit === 'microsecond' && in_microseconds === undefined) {
       refuse('TIME_UNIT', `must be millisecond with EXCHANGE=${exchange}`)
     }
@@ -236,6 +247,7 @@ export function parseConfig(env: Env): IngestorConfig {
     }),
     log_level: e.LOG_LEVEL,
     control: controlConfig(e, e.TAPE_DIR),
+    metrics: metricsDoorConfig(e),
     health:
       e.HEALTH_PORT === 0 ? undefined : Object.freeze({ host: e.HEALTH_HOST, port: e.HEALTH_PORT }),
   })

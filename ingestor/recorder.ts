@@ -32,7 +32,7 @@ import { createTransport, type Transport, type TransportStatus } from './transpo
 import type { FollowCounts } from './writer/counts.ts'
 import { createSharedTapeEnd } from './writer/tape-end.ts'
 import type { StreamReport } from './writer/stream-report.ts'
-import { startWriterThread, type WriterThread } from './writer/thread.ts'
+import { startWriterThread, type ThreadUsage, type WriterThread } from './writer/thread.ts'
 
 /** What nobody but the admin API asks for. */
 export interface RecorderFacts {
@@ -54,6 +54,7 @@ export interface Recorder {
   readonly commits: CommitMeter
   facts(): RecorderFacts
   vitalSigns(): VitalSigns
+  writerUsage(): Promise<ThreadUsage>
   /** What the writer knows of each stream. */
   streams(): Promise<readonly StreamReport[]>
   /** Settles when everything that is on the tape now is committed, with the counts so far. */
@@ -256,6 +257,10 @@ class TapeRecorder implements Recorder {
     const { database_away, committed_position } = this.#writer.status()
     const writer_heard_ms = this.#writer.heardAt()
     return { writer_heard_ms, database_away, committed_position, tape_end: this.#tape.end }
+  }
+
+  writerUsage(): Promise<ThreadUsage> {
+    return this.#writer.usage()
   }
 
   streams(): Promise<readonly StreamReport[]> {

@@ -4,6 +4,7 @@
  * counters end in `_total`, and every label has a bounded set of values.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { version } from './version.ts'
 
 export type Labels = Readonly<Record<string, string>>
 /** A value for each combination of labels that there is now. */
@@ -19,26 +20,42 @@ export interface Metrics {
   /** Counted elsewhere: `read` gives the totals since the start. */
   counter(definition: MetricDefinition, read: () => Readings): void
   gauge(definition: MetricDefinition, read: () => Readings): void
-  histogram(definition: MetricDefinition, buckets: readonly number[]): (value: number) => void
-  /** Counted here. */
-  count(definition: MetricDefinition): (labels: Labels) => void
+  histogram(
+    definition: MetricDefinition,
+    buckets: readonly number[],
+  ): (value: number, labels?: Labels) => void
+  /** Counted here. `amount`: 1 unless given. */
+  count(definition: MetricDefinition): (labels: Labels, amount?: number) => void
   readonly content_type: string
   text(): Promise<string>
 }
 
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
 export const NO_LABELS: Labels = {}
 
+/** The only value of a metric without labels. */
+export function one(value: number): Readings {
+  return [[NO_LABELS, value]]
+}
+
 /** With those of the process and of Node: CPU, memory, event loop, garbage collection. */
-export function createMetrics(): Metrics {
+export function createMetrics(program: string): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  // Gauges whose names are those of counters.
+  for (const name of MISNAMED) registry.removeSingleMetric(name)
   const named = ({ name, help, labels = [] }: MetricDefinition) => ({
     name,
     help,
     labelNames: [...labels],
     registers: [],
   })
-  return {
+  const metrics: Metrics = {
     content_type: registry.contentType,
     text: () => registry.metrics(),
     counter(definition, read) {
@@ -56,6 +73,8 @@ export function createMetrics(): Metrics {
         ...named(definition),
         collect() {
           this.reset()
+          // Without labels, a reset leaves a zero. What is not known is no zero.
+          if (definition.labels === undefined) this.remove()
           for (const [labels, value] of read()) this.set(labels, value)
         },
       })
@@ -64,12 +83,21 @@ export function createMetrics(): Metrics {
     histogram(definition, buckets) {
       const histogram = new Histogram({ ...named(definition), buckets: [...buckets] })
       registry.registerMetric(histogram)
-      return (value) => histogram.observe(value)
+      return (value, labels = NO_LABELS) => histogram.observe(labels, value)
     },
     count(definition) {
       const counter = new Counter(named(definition))
       registry.registerMetric(counter)
-      return (labels) => counter.inc(labels)
+      return (labels, amount = 1) => counter.inc(labels, amount)
     },
   }
+  metrics.gauge(
+    {
+      name: 'booktape_info',
+      help: 'The program and the version of its build; always 1.',
+      labels: ['program', 'version'],
+    },
+    () => [[{ program, version: version() }, 1]],
+  )
+  return metrics
 }

@@ -3,11 +3,12 @@
  * does not depend on it: where its socket cannot be made, that is said, and frames are recorded.
  */
 import { hostname } from 'node:os'
-import { readFileSync } from 'node:fs'
 import { describeError } from '#core/errors.ts'
 import { createDoorApp, type DoorApp } from '#core/node/door/app.ts'
 import { type OpenDoor, openTcpDoor, openUnixDoor } from '#core/node/door/listen.ts'
+import { openMetricsDoor } from '#core/node/door/metrics-door.ts'
 import type { Logger } from '#core/node/log.ts'
+import { version } from '#core/node/version.ts'
 import { withDeadline } from '#core/waiting.ts'
 import type { IngestorConfig } from '../config.ts'
 import type { Recorder } from '../recorder.ts'
@@ -92,7 +93,9 @@ export async function startControl(
   const metrics = createIngestorMetrics({
     commits: recorder.commits,
     status,
-    streams: control.has_symbol_metrics ? streams : undefined,
+    streams,
+    has_symbol_metrics: control.has_symbol_metrics,
+    writerUsage: () => recorder.writerUsage(),
     viewerCount: () => events.viewer_count,
     changeCount: () => changes.revision,
   })
@@ -113,8 +116,12 @@ export async function startControl(
     changes,
     events,
   })
-  const doors = await openDoors(app, control, log)
+  const doors = [...(await openDoors(app, control, log))]
   endpoints.push(...doors.map(({ endpoint }) => endpoint))
+  // It only serves metrics, so it is no endpoint of the admin API.
+  if (config.metrics !== undefined) {
+    doors.push(await openMetricsDoor(config.metrics, metrics, log))
+  }
   const reporter = startReporter({ database_url, ingestor_id, unwritten, log, status })
   wakeReporter = () => reporter.wake()
   if (endpoints.length > 0) log.info({ endpoints }, 'The admin API is up.')
@@ -162,9 +169,4 @@ function shared<T>(read: () => Promise<T>): () => Promise<T> {
     }
     return known.answer
   }
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { readonly version: string }).version
 }

@@ -2,14 +2,10 @@
  * Metrics of an ingestor, both threads in one registry: what GET /status says, as Prometheus has
  * it. The writer's thread sends its counts and its commits to this one.
  */
-import {
-  createMetrics,
-  type Labels,
-  type Metrics,
-  NO_LABELS,
-  type Readings,
-} from '#core/node/metrics.ts'
+import { createMetrics, one, type Labels, type Metrics, type Readings } from '#core/node/metrics.ts'
 import type { CommitMeter } from '../commit-meter.ts'
+import type { ThreadUsage } from '../writer/thread.ts'
+import { addHealth } from './health-metrics.ts'
 import type { StatusView, StreamView } from './view.ts'
 
 export interface IngestorMetrics {
@@ -23,8 +19,10 @@ export interface MetricSources {
   readonly commits: CommitMeter
   /** One look for all metrics of a scrape. */
   status(): StatusView
-  /** Undefined: no metric has a symbol for a label. */
-  readonly streams: (() => Promise<readonly StreamView[]>) | undefined
+  streams(): Promise<readonly StreamView[]>
+  /** False: no metric has a symbol for a label. */
+  readonly has_symbol_metrics: boolean
+  writerUsage(): Promise<ThreadUsage>
   viewerCount(): number
   changeCount(): number
 }
@@ -36,13 +34,16 @@ const LAG_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 6
 const ROW_BUCKETS = [1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000]
 
 export function createIngestorMetrics(sources: MetricSources): IngestorMetrics {
-  const metrics = createMetrics()
+  const metrics = createMetrics('ingestor')
   let status = sources.status()
   let streams: readonly StreamView[] = []
+  let writer: ThreadUsage = { busy_s: 0, heap_used_bytes: 0 }
   addFeed(metrics, () => status)
   addWriter(metrics, () => status, sources.commits)
   addGaps(metrics, () => status)
-  if (sources.streams !== undefined) addSymbols(metrics, () => streams)
+  addHealth(metrics, () => streams)
+  addThreads(metrics, () => writer)
+  if (sources.has_symbol_metrics) addSymbols(metrics, () => streams)
   const countRequest = metrics.count({
     name: 'control_requests_total',
     help: 'Requests to the admin API, by route and status.',
@@ -60,7 +61,7 @@ export function createIngestorMetrics(sources: MetricSources): IngestorMetrics {
     noteRequest: (method, path, code) => countRequest({ method, path, status: String(code) }),
     async text() {
       status = sources.status()
-      streams = (await sources.streams?.()) ?? []
+      ;[streams, writer] = await Promise.all([sources.streams(), sources.writerUsage()])
       return metrics.text()
     },
   }
@@ -223,6 +224,24 @@ function addGaps(metrics: Metrics, status: () => StatusView): void {
   )
 }
 
+/** The process_ and nodejs_ metrics have the whole process, and the first thread. */
+function addThreads({ gauge, counter }: Metrics, writer: () => ThreadUsage): void {
+  counter(
+    {
+      name: 'ingestor_thread_busy_seconds_total',
+      help: 'Time that the event loop of a thread was not idle: main (sockets, tape) and writer.',
+      labels: ['thread'],
+    },
+    () => [
+      [{ thread: 'main' }, performance.eventLoopUtilization().active / 1_000],
+      [{ thread: 'writer' }, writer().busy_s],
+    ],
+  )
+  gauge({ name: 'ingestor_writer_heap_used_bytes', help: "Heap of the writer's thread." }, () =>
+    one(writer().heap_used_bytes),
+  )
+}
+
 /** Bounded by the symbols that are recorded; METRICS_PER_SYMBOL=0 leaves them out. */
 function addSymbols({ gauge }: Metrics, streams: () => readonly StreamView[]): void {
   const labels = ['symbol', 'channel']
@@ -253,10 +272,6 @@ function addSymbols({ gauge }: Metrics, streams: () => readonly StreamView[]): v
         state === null ? [] : [[{ symbol }, state ? 1 : 0] as const],
       ),
   )
-}
-
-function one(value: number): Readings {
-  return [[NO_LABELS, value]]
 }
 
 function byTable(counts: Readonly<Record<string, number>>): Readings {

@@ -90,6 +90,8 @@ export interface StreamView {
   /** Since the last frame, or since nothing at all: null. */
   readonly silent_ms: number | null
   readonly last_event_at: string | null
+  /** From the exchange's time of that event to its arrival. Negative: our clock is behind. */
+  readonly delay_ms: number | null
   readonly open_hole: { readonly cause: string; readonly since: string } | null
   readonly refusal: string | null
   /** Of the order book that the changes keep; null for other streams. */
@@ -199,6 +201,7 @@ export function streamViews(
       silent_ms:
         last_frame_at === null ? null : Math.max(0, Math.round(now_ms - last_frame_at / 1_000)),
       last_event_at: isoOf(report?.last_event?.ts_exchange ?? null),
+      delay_ms: delayOf(report),
       open_hole: hole === null ? null : { cause: hole.cause, since: toIso(hole.since) },
       refusal,
       is_book_in_sequence: report?.is_book_synced ?? null,
@@ -218,6 +221,11 @@ function byChannel(streams: readonly StreamStatus[]): StatusView['actual']['chan
 
 function keyOf({ symbol, channel }: { readonly symbol: string; readonly channel: string }): string {
   return `${channel} ${symbol}`
+}
+
+function delayOf(report: StreamReport | undefined): number | null {
+  const event = report?.last_event ?? null
+  return event === null ? null : (event.ts_ingest - event.ts_exchange) / 1_000
 }
 
 function isoOf(ts: Micros | null): string | null {

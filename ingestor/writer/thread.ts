@@ -29,6 +29,8 @@ export interface WriterThread {
   heardAt(): number
   /** At most 200 ms old. */
   books(): BookCounts
+  /** What the thread has used; a thread that has ended: zeros. */
+  usage(): Promise<ThreadUsage>
   /** The current state of each stream; rejects as `committed` does. */
   streams(): Promise<readonly StreamReport[]>
   /** Reports that a snapshot of the symbol's book was requested. */
@@ -41,6 +43,12 @@ export interface WriterThread {
   /** Resolves once `position` is committed, the writer has ended, or `limit_ms` has passed. */
   committedSoon(position: number, limit_ms: number): Promise<void>
   stop(): Promise<void>
+}
+
+export interface ThreadUsage {
+  /** Time that its event loop was not idle, since its start. */
+  readonly busy_s: number
+  readonly heap_used_bytes: number
 }
 
 export interface WriterEvents {
@@ -119,6 +127,11 @@ export function startWriterThread(
     status: () => status,
     heardAt: () => heard_ms,
     books: () => books,
+    async usage() {
+      const busy_s = worker.performance.eventLoopUtilization().active / 1_000
+      const heap = await worker.getHeapStatistics().catch(() => undefined)
+      return { busy_s, heap_used_bytes: heap?.used_heap_size ?? 0 }
+    },
     async streams() {
       if (failure !== undefined) throw failure.error
       if (reports === undefined) {

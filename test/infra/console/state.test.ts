@@ -17,6 +17,7 @@ const stream = (frame_count: number, silent_ms: number | null): StreamView => ({
   last_frame_at: null,
   silent_ms,
   last_event_at: null,
+  delay_ms: null,
   open_hole: null,
   refusal: null,
   is_book_in_sequence: null,
