@@ -23,6 +23,11 @@ export class Breaker {
     return true
   }
 
+  /** False from a failure until a call succeeds. */
+  get is_trusting(): boolean {
+    return this.#closed_until === undefined
+  }
+
   succeeded(): void {
     this.#closed_until = undefined
   }

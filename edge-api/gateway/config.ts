@@ -1,6 +1,13 @@
 /** The gateway's environment, checked once. Reports all problems together, without the values. */
 import { z } from 'zod'
 import { type Env, oneOf, readEnvironment, urlOf, whole } from '#core/environment.ts'
+import {
+  hasMetricsToken,
+  METRICS_TOKEN_RULE,
+  METRICS_VARIABLES,
+  type MetricsDoorConfig,
+  metricsDoorConfig,
+} from '#core/node/door/metrics-door.ts'
 
 const Environment = z
   .object({
@@ -23,7 +30,9 @@ const Environment = z
     ROW_COUNT_MAX: whole({ min: 1, max: 1_000_000, standard: 20_000 }),
     RESPONSE_BYTES_MAX: whole({ min: 1_000, max: 1 << 30, standard: 16 << 20 }),
     LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
+    ...METRICS_VARIABLES,
   })
+  .refine(hasMetricsToken, METRICS_TOKEN_RULE)
   .refine((e) => (e.TLS_CERT_FILE === '') === (e.TLS_KEY_FILE === ''), {
     path: ['TLS_CERT_FILE'],
     error: 'and TLS_KEY_FILE must both be set, or neither',
@@ -47,6 +56,8 @@ export interface GatewayConfig {
   /** PEM files; undefined: plain HTTP. */
   readonly tls: { readonly cert_file: string; readonly key_file: string } | undefined
   readonly log_level: string
+  /** Undefined: metrics are not served. */
+  readonly metrics: MetricsDoorConfig | undefined
 }
 
 export function parseConfig(env: Env): GatewayConfig {
@@ -58,6 +69,7 @@ export function parseConfig(env: Env): GatewayConfig {
     database_url: e.DATABASE_URL,
     gateway_secret: e.GATEWAY_SECRET,
     log_level: e.LOG_LEVEL,
+    metrics: metricsDoorConfig(e),
     tls:
       e.TLS_CERT_FILE === '' ? undefined : { cert_file: e.TLS_CERT_FILE, key_file: e.TLS_KEY_FILE },
     limits: Object.freeze({

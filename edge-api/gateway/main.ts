@@ -1,5 +1,6 @@
 /** The gateway as a program: runs near Postgres and serves the edge worker. */
 import { describeError } from '#core/errors.ts'
+import { openMetricsDoor } from '#core/node/door/metrics-door.ts'
 import { createLogger } from '#core/node/log.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
@@ -14,9 +15,11 @@ try {
   const log = createLogger('gateway', config.log_level)
   const gateway = await startGateway(config, log)
   const manager = connectServiceManager(process.env, log)
-  onShutdown(log, () => {
+  const door = config.metrics && (await openMetricsDoor(config.metrics, gateway.metrics, log))
+  onShutdown(log, async () => {
     manager.stopping()
-    return gateway.stop(GRACE_MS)
+    await gateway.stop(GRACE_MS)
+    await door?.close()
   })
   log.info({ url: gateway.url }, 'The gateway is listening.')
   manager.ready()

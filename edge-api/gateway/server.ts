@@ -19,9 +19,11 @@ import { Breaker } from '#core/breaker.ts'
 import { OperatorError, describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { createPool, withClient, type Pool } from '#core/node/pool.ts'
+import type { Metrics } from '#core/node/metrics.ts'
 import { createAccess } from './access.ts'
 import type { GatewayConfig } from './config.ts'
 import { drain } from './drain.ts'
+import { createGatewayMetrics, type GatewayMetrics } from './metrics.ts'
 import { ANSWER_LIMIT_MS, runQuery, type Statement } from './run-query.ts'
 
 export interface Gateway {
@@ -31,6 +33,7 @@ export interface Gateway {
    * finish, then closes the Postgres connections.
    */
   stop(grace_ms?: number): Promise<void>
+  readonly metrics: Pick<Metrics, 'content_type' | 'text'>
 }
 
 /** Postgres allows 65,535 parameters; the longest query of the worker has ten. */
@@ -58,7 +61,7 @@ const Body = z.object({
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
   const { pool_max } = config.limits
   const pool = createPool(config.database_url, 'booktape-gateway', pool_max, ANSWER_LIMIT_MS)
-  const answer = createHandler(config, pool, log)
+  const { answer, metrics } = createHandler(config, pool, log)
   const server = serve(config, (request, response) => {
     answer(request, response).catch((error: unknown) => {
       const fields = { code: 'gateway_fault', error: describeError(error) }
@@ -72,6 +75,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   })
   const { port } = server.address() as AddressInfo
   return {
+    metrics: metrics.exposed,
     url: `${config.tls === undefined ? 'http' : 'https'}://${config.host}:${port}`,
     async stop(grace_ms = 0) {
       await drain(server, grace_ms)
@@ -100,41 +104,75 @@ function serve({ tls }: GatewayConfig, listener: RequestListener): Server {
   }
 }
 
+const ROUTES: readonly string[] = ['POST /sql', 'GET /health']
+/** Any other method and path, as a label. */
+const OTHER = 'other'
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-function createHandler(config: GatewayConfig, pool: Pool, log: Logger): Handler {
+function createHandler(
+  config: GatewayConfig,
+  pool: Pool,
+  log: Logger,
+): { readonly answer: Handler; readonly metrics: GatewayMetrics } {
   const { limits } = config
   const access = createAccess(config.gateway_secret, config.database_url)
   const breaker = new Breaker(PAUSE_MS, () => performance.now())
   let running_count = 0
+  const metrics = createGatewayMetrics(() => ({
+    running_count,
+    concurrency_max: limits.concurrency_max,
+    connections: {
+      busy: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+      max: limits.pool_max,
+    },
+    is_database_away: !breaker.is_trusting,
+  }))
+  const refuseAwayCounted = (response: ServerResponse): void => {
+    metrics.noteRefused('database_away')
+    refuseAway(response)
+  }
 
   const runStatement: Handler = async (request, response) => {
     try {
       const statement = await readStatement(request, limits.request_bytes_max)
-      if (!breaker.allows()) return refuseAway(response)
+      if (!breaker.allows()) return refuseAwayCounted(response)
+      const began_ms = performance.now()
       const answer = await runQuery(pool, statement, limits)
       breaker.succeeded()
+      metrics.noteQuery((performance.now() - began_ms) / 1_000, answer.rowCount)
       send(response, 200, answer)
     } catch (error) {
-      if (isAway(error)) breaker.failed()
-      else breaker.succeeded()
+      if (isAway(error)) {
+        breaker.failed()
+        metrics.noteRefused('database_away')
+      } else breaker.succeeded()
       // If the caller disconnected while it sent the body, nothing can be answered.
       if (request.errored === null) answerError(response, error, log)
     }
   }
 
-  return async (request, response) => {
-    const route = `${request.method} ${request.url}`
-    if (route !== 'POST /sql' && route !== 'GET /health') {
+  const answerRoute = async (
+    route: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> => {
+    if (route === OTHER) {
+      metrics.noteRefused('path')
       return refuse(response, 404, 'Unknown path. The gateway serves POST /sql and GET /health.')
     }
     if (route === 'POST /sql' && !access.bearsSecret(request.headers.authorization)) {
+      metrics.noteRefused('secret')
       return refuse(response, 401, 'The bearer secret is missing or wrong.')
     }
     if (route === 'POST /sql' && !access.namesDatabase(header(request, 'neon-connection-string'))) {
+      metrics.noteRefused('database')
       return refuse(response, 403, 'This gateway does not serve this login or database.')
     }
     if (running_count >= limits.concurrency_max) {
+      metrics.noteRefused('busy')
       return refuse(response, 503, 'Too many concurrent queries.', { 'retry-after': RETRY_AFTER_S })
     }
     running_count += 1
@@ -144,6 +182,21 @@ function createHandler(config: GatewayConfig, pool: Pool, log: Logger): Handler 
     } finally {
       running_count -= 1
     }
+  }
+
+  return {
+    metrics,
+    async answer(request, response) {
+      const began_ms = performance.now()
+      const asked = `${request.method} ${request.url}`
+      const route = ROUTES.includes(asked) ? asked : OTHER
+      try {
+        await answerRoute(route, request, response)
+      } finally {
+        const elapsed_s = (performance.now() - began_ms) / 1_000
+        metrics.noteRequest(route, response.statusCode, elapsed_s)
+      }
+    },
   }
 }
 

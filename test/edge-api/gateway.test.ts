@@ -450,3 +450,29 @@ describe('as a program', () => {
     expect(lines.join('')).not.toContain(reader_url)
   })
 })
+
+test('metrics: requests by route and status, refusals by reason, no label from a caller', async () => {
+  const before = await gateway.metrics.text()
+  await sql('select 1')
+  await post({ query: 'select 1' }, { authorization: 'Bearer wrong' })
+  await fetch(`${gateway.url}/${'x'.repeat(50)}`)
+  const text = await gateway.metrics.text()
+  const grew = (line: string): number => {
+    const valueIn = (all: string): number =>
+      Number(
+        all
+          .split('\n')
+          .find((one) => one.startsWith(`${line} `))
+          ?.slice(line.length) ?? 0,
+      )
+    return valueIn(text) - valueIn(before)
+  }
+  expect(grew('gateway_requests_total{route="POST /sql",status="200"}')).toBe(1)
+  expect(grew('gateway_requests_total{route="POST /sql",status="401"}')).toBe(1)
+  expect(grew('gateway_requests_total{route="other",status="404"}')).toBe(1)
+  expect(grew('gateway_refused_total{reason="secret"}')).toBe(1)
+  expect(grew('gateway_refused_total{reason="path"}')).toBe(1)
+  expect(grew('gateway_query_seconds_count')).toBe(1)
+  expect(grew('gateway_rows_total')).toBe(1)
+  expect(text).not.toContain('x'.repeat(50))
+})
