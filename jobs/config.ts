@@ -9,6 +9,13 @@ import {
   urlOf,
   whole,
 } from '#core/environment.ts'
+import {
+  hasMetricsToken,
+  METRICS_TOKEN_RULE,
+  METRICS_VARIABLES,
+  type MetricsDoorConfig,
+  metricsDoorConfig,
+} from '#core/node/door/metrics-door.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
@@ -39,6 +46,8 @@ export interface JobsConfig {
   /** Seconds between two runs of the rollups; 0: the daemon does not run them. */
   readonly rollups_every_s: number
   readonly retention: RetentionSettings
+  /** Undefined: metrics are not served. */
+  readonly metrics: MetricsDoorConfig | undefined
 }
 
 /** Of orderbook_topn. */
@@ -107,8 +116,10 @@ const Environment = z
     ...FEATURES_VARIABLES,
     ...TOPN_VARIABLES,
     ...RETENTION_VARIABLES,
+    ...METRICS_VARIABLES,
   })
   .refine(isMultiple, MULTIPLE)
+  .refine(hasMetricsToken, METRICS_TOKEN_RULE)
 
 export function parseConfig(env: Env): JobsConfig {
   const read = readEnvironment(Environment, env, 'Settings of jobs', HINT)
@@ -133,6 +144,7 @@ export function parseConfig(env: Env): JobsConfig {
     topn: topnConfig(read),
     rollups_every_s: read.ROLLUPS_EVERY_S,
     retention: retentionSettings(read),
+    metrics: metricsDoorConfig(read),
   })
 }
 

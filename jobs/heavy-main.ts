@@ -6,6 +6,7 @@ import { createPool } from '#core/node/pool.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig } from './config.ts'
 import { failureOf } from './runs/failure.ts'
+import { onRunEnd } from './runs/run-events.ts'
 import { HEAVY_CONNECTIONS } from './schedule/connections.ts'
 import { type FromHeavy, type HeavyTask, runHeavyTask } from './schedule/heavy-task.ts'
 
@@ -21,6 +22,7 @@ const shutdown = onShutdown(log, async () => {
   )
   await ended.promise
 })
+onRunEnd((ended_run) => tellParent({ type: 'run_ended', run: ended_run }))
 process.once('message', (task: HeavyTask) => {
   void run(task).then((message) => {
     tellParent(message)

@@ -3,6 +3,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '#core/errors.ts'
 import { errorFrom } from './runs/failure.ts'
+import { announceRun } from './runs/run-events.ts'
 import type { FromHeavy, HeavyTask } from './schedule/heavy-task.ts'
 
 const MAIN = fileURLToPath(new URL('heavy-main.ts', import.meta.url))
@@ -22,7 +23,10 @@ export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promis
   child.once('exit', (code, name) => resolve(name ?? `exit code ${code}`))
   child.once('error', reject)
   let last: FromHeavy | undefined
-  child.once('message', (message: FromHeavy) => (last = message))
+  child.on('message', (message: FromHeavy) => {
+    if (message.type === 'run_ended') announceRun(message.run)
+    else last = message
+  })
   let timer: NodeJS.Timeout | undefined
   const stop = (): void => {
     child.kill('SIGTERM')

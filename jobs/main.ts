@@ -2,11 +2,13 @@
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
+import { openMetricsDoor } from '#core/node/door/metrics-door.ts'
 import { createPool } from '#core/node/pool.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'
 import { requireSession } from '#core/node/session-check.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
+import { createJobMetrics } from './metrics/job-metrics.ts'
 import { ROLLUPS_JOB, runRollups } from './rollups/run-rollups.ts'
 import {
   createConnectionBudget,
@@ -15,6 +17,7 @@ import {
 } from './schedule/connections.ts'
 import { runInProcess } from './heavy-process.ts'
 import { startLoop } from './schedule/loop.ts'
+import { scheduledJobs } from './schedule/crontab.ts'
 import { startSchedule } from './schedule/schedule.ts'
 import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'
 
@@ -32,6 +35,20 @@ try {
   const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
   const { retention, keep_replaced_h } = config
   await requireSession(pool)
+  const metrics = createJobMetrics({
+    pool,
+    store,
+    retention,
+    jobs: [
+      ...scheduledJobs({ polls_index_prices: index_prices !== undefined }),
+      ...(topn.every_s === 0 ? [] : [TOPN_JOB]),
+      ...(rollups_every_s === 0 ? [] : [ROLLUPS_JOB]),
+    ],
+    log,
+    now: Date.now,
+  })
+  const door =
+    config.metrics === undefined ? undefined : await openMetricsDoor(config.metrics, metrics, log)
   const connections = createConnectionBudget()
   const schedule = await startSchedule({
     pool,
@@ -69,6 +86,7 @@ try {
   const shutdown = onShutdown(log, async (reason) => {
     log.info({ reason }, 'Stopping.')
     manager.stopping()
+    await door?.close()
     await Promise.all([schedule.stop(), topn_loop?.stop(), rollups_loop?.stop()])
     store.close()
     await pool.end()

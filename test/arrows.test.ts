@@ -119,6 +119,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     validation: ['runs', 'datasets'],
     'index-prices': ['runs'],
     retention: ['runs', 'archive'],
+    metrics: ['runs', 'archive', 'datasets', 'retention', 'rollups'],
     schedule: ['runs', 'archive', 'day', 'datasets', 'validation', 'index-prices', 'retention'],
   },
   'edge-api': {

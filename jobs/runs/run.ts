@@ -5,6 +5,7 @@
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { withClient, type Pool } from '#core/node/pool.ts'
+import { announceRun, type RunEvent } from './run-events.ts'
 
 export interface Run {
   readonly job: string
@@ -86,6 +87,12 @@ async function recordRun<T extends RunResult>(
   await failInterrupted(pool, run)
   await forgetOld(pool, run)
   const id = await insertRun(pool, run)
+  const began_ms = performance.now()
+  const announce = (status: RunEvent['status'], counts: RunResult): void => {
+    const elapsed_s = (performance.now() - began_ms) / 1_000
+    const { row_count, byte_count } = counts
+    announceRun({ job: run.job, status, elapsed_s, row_count, byte_count })
+  }
   const lines: LogLine[] = []
   const live = createLiveLog(pool, id, lines)
   const write = (level: Level, facts: Readonly<Record<string, unknown>>, msg: string): void => {
@@ -101,8 +108,10 @@ async function recordRun<T extends RunResult>(
     })
     await live.stop()
     await finishRun(pool, id, run, { status: 'done', ...result, error: null, lines })
+    announce('done', result)
     return result
   } catch (error) {
+    announce('failed', { row_count: 0, byte_count: 0 })
     const message = describeError(error)
     const code = error instanceof OperatorError ? error.code : 'job_failed'
     write('error', { code, error: message }, 'The run failed.')

@@ -52,6 +52,14 @@ export function crontabOf({
   ].join('\n')
 }
 
+/** The job of each of these lines. */
+export function scheduledJobs(options: Parameters<typeof crontabOf>[0]): readonly string[] {
+  const jobs = crontabOf(options)
+    .split('\n')
+    .map((line) => line.split(' ')[5]!)
+  return [...new Set(jobs)]
+}
+
 export interface DueJob {
   readonly job: string
   /** As graphile_worker._private_known_crontabs names it. */

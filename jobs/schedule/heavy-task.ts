@@ -6,6 +6,7 @@ import { runArchive } from '../archive/run-archive.ts'
 import type { StaleDay } from '../datasets/stale-days.ts'
 import type { RetentionSettings } from '../retention/settings.ts'
 import type { Failure } from '../runs/failure.ts'
+import type { RunEvent } from '../runs/run-events.ts'
 import { type DayTaskOptions, runDayTask } from './day-tasks.ts'
 
 export type HeavyTask =
@@ -20,6 +21,7 @@ export type HeavyTask =
 
 /** How the process of a task reports its end. */
 export type FromHeavy =
+  | { readonly type: 'run_ended'; readonly run: RunEvent }
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly failure: Failure }
 
