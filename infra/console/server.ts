@@ -1,6 +1,7 @@
 /** The console put together: the page, its API, and the watch that both look at. */
 import { createDoorApp } from '#core/node/door/app.ts'
 import { createEventHub } from '#core/node/door/events.ts'
+import { addMetricsRoute } from '#core/node/door/metrics-door.ts'
 import { openTcpDoor } from '#core/node/door/listen.ts'
 import type { Logger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
@@ -9,6 +10,7 @@ import type { ConsoleConfig } from './config.ts'
 import { createDatasetReader } from './data/datasets.ts'
 import { createFleet } from './ingestors/fleet.ts'
 import { addManageRoutes } from './manage-routes.ts'
+import { createConsoleMetrics } from './metrics.ts'
 import { loadPage } from './page-files.ts'
 import { addReadRoutes } from './read-routes.ts'
 import { createSite } from './site.ts'
@@ -63,7 +65,19 @@ export async function startConsole(config: ConsoleConfig, log: Logger): Promise<
     () => watch.snapshot(),
     () => watch.digest(),
   )
-  const api = createDoorApp({ tokens, hosts, is_open_to_read, statuses: STATUSES, log })
+  const metrics = createConsoleMetrics({
+    snapshot: () => watch.snapshot(),
+    viewerCount: () => events.viewer_count,
+  })
+  const api = createDoorApp({
+    tokens,
+    hosts,
+    is_open_to_read,
+    statuses: STATUSES,
+    log,
+    onAnswered: metrics.noteRequest,
+  })
+  addMetricsRoute(api, metrics.exposed)
   addReadRoutes(api, { pool, fleet, watch, datasets, store, retention, events })
   addManageRoutes(api, { pool, fleet, watch })
   const door = await openTcpDoor(createSite(page, api), config.host, config.port)

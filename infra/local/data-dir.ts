@@ -6,6 +6,7 @@
  *   secrets.json  passwords generated at the first start (0600)
  *   stack.json    URLs and keys of the running services (0600)
  *   revoked-tokens  ids of revoked tokens
+ *   prometheus/   configuration to scrape this stack, with its token
  *   postgres/ object-store/ tape/ tape-deribit/ logs/ work/
  */
 import { randomBytes } from 'node:crypto'
@@ -38,6 +39,8 @@ export interface Secrets {
   readonly token_secret: string
   /** Steers the ingestors and runs jobs from the console. */
   readonly console_token: string
+  /** Reads metrics. */
+  readonly metrics_token: string
 }
 
 /** DATA_DIR/stack.json. */
@@ -227,6 +230,7 @@ function loadSecrets(file: string): Secrets {
     secret_access_key: random(),
     token_secret: randomBytes(32).toString('base64url'),
     console_token: randomBytes(32).toString('base64url'),
+    metrics_token: randomBytes(32).toString('base64url'),
   }
   const secrets = { ...made, ...kept }
   // A folder of an older version lacks the newest secrets.

@@ -213,7 +213,9 @@ export function consoleProgram(
       DATABASE_URL: database_url,
       CONSOLE_PORT: String(port),
       CONSOLE_OPEN_TO_READ: '1',
-      CONSOLE_TOKENS: `operator:operate:${data_dir.secrets.console_token}`,
+      CONSOLE_TOKENS:
+        `operator:operate:${data_dir.secrets.console_token},` +
+        `prometheus:read:${data_dir.secrets.metrics_token}`,
       // Known also where Postgres is away when the console starts.
       CONSOLE_INGESTORS: ingestors
         .map(({ env }) => `unix:${join(env['TAPE_DIR']!, SOCKET_NAME)}`)

@@ -15,6 +15,7 @@ import type { VenueName } from '../exchange/venue.ts'
 import { startPlaying } from './exchange-client.ts'
 import { type Feed, streamsOf } from './feed.ts'
 import { watchLauncher } from './launcher.ts'
+import { withMetrics, writePrometheusFiles } from './metrics.ts'
 import { freePorts, portsFrom } from './ports.ts'
 import {
   consoleProgram,
@@ -63,9 +64,16 @@ interface Ports {
   readonly store: number
   readonly exchange: number
   readonly gateway: number
+  /** Of GET /metrics. */
+  readonly metrics: {
+    readonly ingestor: number
+    readonly index_ingestor: number
+    readonly jobs: number
+    readonly gateway: number
+  }
 }
 
-const PORT_COUNT = 6
+const PORT_COUNT = 10
 
 /** Runs until a signal, then exits the process. */
 export async function runStart(options: StartOptions): Promise<void> {
@@ -98,7 +106,8 @@ export async function runStart(options: StartOptions): Promise<void> {
 
 async function choosePorts(base: number | undefined): Promise<Ports> {
   const ports = base === undefined ? await freePorts(PORT_COUNT) : await portsFrom(base, PORT_COUNT)
-  const [edge, postgres, store, exchange, gateway, own_console] = ports
+  const [edge, postgres, store, exchange, gateway, own_console, ...others] = ports
+  const [of_ingestor, of_index_ingestor, of_jobs, of_gateway] = others
   return {
     edge: edge!,
     postgres: postgres!,
@@ -106,6 +115,12 @@ async function choosePorts(base: number | undefined): Promise<Ports> {
     exchange: exchange!,
     gateway: gateway!,
     console: own_console!,
+    metrics: {
+      ingestor: of_ingestor!,
+      index_ingestor: of_index_ingestor!,
+      jobs: of_jobs!,
+      gateway: of_gateway!,
+    },
   }
 }
 
@@ -135,8 +150,13 @@ async function startEverything(
   const names = indexNames(options)
   const settings = jobsSettings(options.disk_budget_gb)
   const gateway_url = `http://127.0.0.1:${ports.gateway}`
-  const gateway = gatewayProgram(data_dir, ports.gateway, urls.edge_url)
-  const jobs = jobsProgram(
+  const token = data_dir.secrets.metrics_token
+  const gateway = withMetrics(
+    gatewayProgram(data_dir, ports.gateway, urls.edge_url),
+    ports.metrics.gateway,
+    token,
+  )
+  const plain_jobs = jobsProgram(
     data_dir,
     urls.owner_url,
     store,
@@ -144,10 +164,16 @@ async function startEverything(
     settings,
     names.length > 0 && options.index_prices === 'poll' ? { names, exchange_url } : undefined,
   )
-  const ingestor = ingestorOf(options, data_dir, urls.owner_url, exchange_url, line)
+  const jobs = withMetrics(plain_jobs, ports.metrics.jobs, token)
+  const plain_ingestor = ingestorOf(options, data_dir, urls.owner_url, exchange_url, line)
+  const ingestor = plain_ingestor && withMetrics(plain_ingestor, ports.metrics.ingestor, token)
   const index_ingestor =
     names.length > 0 && options.index_prices === 'socket'
-      ? indexIngestorProgram(data_dir, { database_url: urls.owner_url, exchange_url, names })
+      ? withMetrics(
+          indexIngestorProgram(data_dir, { database_url: urls.owner_url, exchange_url, names }),
+          ports.metrics.index_ingestor,
+          token,
+        )
       : undefined
   const own_console = consoleProgram(data_dir, ports.console, {
     database_url: urls.owner_url,
@@ -180,6 +206,15 @@ async function startEverything(
     ),
   }
   data_dir.writeStackFile(stack)
+  writePrometheusFiles(data_dir, {
+    ingestor: [
+      ...(ingestor === undefined ? [] : [ports.metrics.ingestor]),
+      ...(index_ingestor === undefined ? [] : [ports.metrics.index_ingestor]),
+    ],
+    jobs: [ports.metrics.jobs],
+    gateway: [ports.metrics.gateway],
+    console: [ports.console],
+  })
   line.say(describeStack(stack, options))
 
   if (ingestor === undefined) return
