@@ -13,7 +13,7 @@ import { adapterByCode } from '../exchanges/registry.ts'
 import type { TapeRecord } from '../tape/record.ts'
 import type { Batch, RejectedFrame } from './batch.ts'
 import { countIgnored } from './counts.ts'
-import { createEventTaker, createGathered } from './event-taker.ts'
+import { createEventTaker, createGathered, type EventSink } from './event-taker.ts'
 import { MarkPrices } from './mark-prices.ts'
 import { createMarkReader, parseMark } from './marks.ts'
 import { createTimeJudge, type TimeJudge } from './plausible-times.ts'
@@ -31,6 +31,8 @@ export interface BatcherOptions {
   /** Receives every depth event; undefined if snapshots cannot be requested. */
   readonly books?: Pick<BookKeeper, 'take' | 'noteLost'> | undefined
   readonly onRejected: (frame: RejectedFrame) => void
+  /** Gets the rows and gaps, which batches then do not hold. */
+  readonly sink?: EventSink
 }
 
 export interface Batcher {
@@ -58,7 +60,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let covered_until = options.covered_until
   let gathered = createGathered()
 
-  const taker = createEventTaker(streams, options.choice, options.books, () => gathered)
+  const { choice, books, sink } = options
+  const taker = createEventTaker(streams, choice, books, () => gathered, sink)
   const marks = createMarkReader(streams, taker.addHoles, options.books)
   const judges = new Map<Exchange, TimeJudge>()
   const sift = (parsed: Parsed, exchange: Exchange, is_answer: boolean): Parsed => {

@@ -18,6 +18,7 @@ import { micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { depthStreamsOf } from '../exchanges/depth-choice.ts'
+import type { StoredEvent } from './copy-encoder.ts'
 import { createCounts, type MutableCounts } from './counts.ts'
 import type { Hole } from './holes.ts'
 import { MarkPrices } from './mark-prices.ts'
@@ -49,17 +50,32 @@ export interface EventTaker {
   addHoles(stream: StreamEntry, holes: readonly Hole[], is_counted?: boolean): void
 }
 
+/** Gets rows and gaps as soon as they are known, instead of the batch. */
+export interface EventSink {
+  takeRow(event: StoredEvent): void
+  takeGap(gap: Gap): void
+}
+
 export function createGathered(): Gathered {
   return { event_count: 0, gaps: [], prices: [], listings: [], counts: createCounts() }
 }
 
-/** `gathered` returns the current batch. */
+/** `gathered` returns the current batch. With a sink it holds no rows and no gaps. */
 export function createEventTaker(
   streams: StreamTable,
   choice: StreamChoice,
   books: Pick<BookKeeper, 'take'> | undefined,
   gathered: () => Gathered,
+  sink?: EventSink,
 ): EventTaker {
+  const addGap = (gap: Gap): void => {
+    if (sink === undefined) gathered().gaps.push(gap)
+    else sink.takeGap(gap)
+  }
+  const addRow = (stream: StreamEntry, event: StoredEvent): void => {
+    if (sink === undefined) stream.rows?.push(event)
+    else sink.takeRow(event)
+  }
   const addHoles: EventTaker['addHoles'] = (stream, holes, is_counted = true) => {
     const { exchange, symbol, channel } = stream
     for (const hole of holes) {
@@ -69,12 +85,12 @@ export function createEventTaker(
       const is_chosen = cause === 'delisted' || cause === 'operator'
       const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel) && !is_chosen
       const ids = has_ids ? {} : { from_id: null, to_id: null }
-      gathered().gaps.push({ exchange, symbol, channel, ...hole, ...ids })
+      addGap({ exchange, symbol, channel, ...hole, ...ids })
     }
   }
   const keepBook = (event: DepthEvent, in_stream: boolean): void => {
     const gap = books?.take(event, in_stream)
-    if (gap !== undefined) gathered().gaps.push(gap)
+    if (gap !== undefined) addGap(gap)
   }
   /** Returns the event with the time of its row; undefined if another socket delivered it. */
   const hearOnce = (
@@ -117,7 +133,7 @@ export function createEventTaker(
       return storeMarkPrice(stream, event, connection)
     }
     if (event.kind === 'index_price') into.prices.push(event)
-    else stream.rows?.push(event)
+    else addRow(stream, event)
     into.counts.events[stream.channel]++
   }
   /**
@@ -131,7 +147,7 @@ export function createEventTaker(
     stream.mark_prices ??= new MarkPrices()
     const row = stream.mark_prices.take(event, connection)
     if (row === undefined) return
-    stream.rows?.push(row)
+    addRow(stream, row)
     gathered().counts.events.mark_price++
   }
   return {

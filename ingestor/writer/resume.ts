@@ -83,7 +83,11 @@ export async function requireSchema(client: Client): Promise<void> {
   )
 }
 
-async function readOffsets(client: Client, ingestor_id: string): Promise<readonly StreamOffset[]> {
+/** The last event of each stream as of the ingestor's committed position. */
+export async function readOffsets(
+  client: Client,
+  ingestor_id: string,
+): Promise<readonly StreamOffset[]> {
   const { rows } = await client.query<Record<string, string | null>>(
     `select s.exchange, s.symbol, o.channel, o.last_id, o.last_fill_id, o.deaf_cause, o.connection,
         (extract(epoch from o.ts_exchange) * 1000000)::bigint as ts_exchange,
@@ -124,7 +128,10 @@ function microsOrNull(text: string | null | undefined): Micros | null {
 }
 
 /** While one socket replaces another, the offset lags the newest row by OVERLAP_US at most. */
-async function readMarkPrices(client: Client, ingestor_id: string): Promise<readonly MarkPrice[]> {
+export async function readMarkPrices(
+  client: Client,
+  ingestor_id: string,
+): Promise<readonly MarkPrice[]> {
   // Hour by hour, with bounds the planner can see. Otherwise it locks every partition.
   const { rows: hours } = await client.query<{ hour: number }>(
     `select distinct (extract(epoch from date_bin('1 hour', ts_exchange, 'epoch')) * 1000000)::float8 as hour
