@@ -10,9 +10,9 @@ import { SECOND_US, type Micros } from '#core/time.ts'
 
 /**
  * read: market data. datasets: signed URLs of dataset files. ops: job runs, their logs, and the
- * report of the validation.
+ * report of the validation. live: the live stream.
  */
-export const SCOPES = ['read', 'datasets', 'ops'] as const
+export const SCOPES = ['read', 'datasets', 'ops', 'live'] as const
 export type Scope = (typeof SCOPES)[number]
 
 export const TOKEN_DAYS_MAX = 366

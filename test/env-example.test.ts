@@ -5,6 +5,7 @@ import { parseConfig as parseEdge } from '../edge-api/config.ts'
 import { parseConfig as parseGateway } from '../edge-api/gateway/config.ts'
 import { parseConfig as parseConsole } from '../infra/console/config.ts'
 import { parseConfig as parseIngestor } from '../ingestor/config.ts'
+import { parseConfig as parseLive } from '../ingestor/live/config.ts'
 import { parseConfig as parseJobs } from '../jobs/config.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -38,6 +39,7 @@ for (const [title, parse] of [
   ['gateway', parseGateway],
   ['edge worker', (env: Env) => parseEdge(env as Parameters<typeof parseEdge>[0])],
   ['ingestor', parseIngestor],
+  ['live server', parseLive],
   ['console', parseConsole],
 ] as const) {
   test(`${title}: the example names what is read, and its comments show the defaults`, () => {

@@ -1,0 +1,192 @@
+/**
+ * From what the tapes hold to the messages of the streams: leaves out rows that are known, numbers
+ * the others, and encodes each once.
+ *
+ * A stream that several tapes hold is merged by the time of receipt: its rows wait HOLD_US, so that
+ * the first copy of each row is the one with the earliest stamp, however the tapes are read. Streams
+ * of one tape do not wait.
+ */
+import { channelOf, type DepthEvent, type Gap, type Trade } from '#core/market.ts'
+import type { RawChannel } from '#core/tables.ts'
+import type { StoredEvent } from '../writer/copy-encoder.ts'
+import { FED_BY, type StreamName } from './channels.ts'
+import { KnownRows, MissingIds } from './known-rows.ts'
+import { LiveBook } from './live-book.ts'
+import type { LiveStream } from './live-stream.ts'
+import { compareKeys, gapText, rowKey, rowText } from './rows.ts'
+import type { Streams } from './streams.ts'
+import type { Received } from './tape-feed.ts'
+import { headText, messageOf } from './wire.ts'
+
+/** Longer than a turn of an ingestor's event loop, in which a stamp becomes readable. */
+export const HOLD_US = 100_000
+
+/** What the intake knows of a stream besides its messages. */
+interface Fed {
+  readonly stream: LiveStream
+  readonly known: KnownRows
+  readonly missing: MissingIds
+  readonly book: LiveBook | undefined
+  readonly topn: LiveStream | undefined
+  /** The tapes that it came from, by number. */
+  readonly tapes: Set<number>
+  /** Waiting, ordered by stamp. */
+  held: Part[]
+}
+
+/** One record's part of a stream. */
+interface Part {
+  readonly received: Received
+  readonly channel: RawChannel
+  readonly events: readonly StoredEvent[]
+}
+
+export class Intake {
+  readonly #streams: Streams
+  readonly #epoch: string
+  readonly #fed = new Map<string, Fed>()
+  readonly #holding = new Set<Fed>()
+  /** True until every tape is read to its end: any stream may turn out to be of several tapes. */
+  holds_all: boolean
+
+  constructor(streams: Streams, epoch: string, tape_count: number) {
+    this.#streams = streams
+    this.#epoch = epoch
+    this.holds_all = tape_count > 1
+  }
+
+  /** Ids of trades that were never received: a gap that is open, or was when memory begins. */
+  missing(exchange: string, symbol: string): MissingIds {
+    return this.#feed({ channel: 'trades', exchange, symbol }).missing
+  }
+
+  book(stream: LiveStream): LiveBook | undefined {
+    const { channel, exchange, symbol } = stream.name
+    if (channel !== 'book' && channel !== 'topn') return undefined
+    return this.#feed({ channel: 'book', exchange, symbol }).book
+  }
+
+  take(tape: number, received: Received): void {
+    for (const gap of received.gaps) this.#takeGap(gap)
+    const { events } = received
+    const [first] = events
+    if (first === undefined) return
+    const is_one = events.every(
+      ({ kind, symbol }) => kind === first.kind && symbol === first.symbol,
+    )
+    for (const part of is_one ? [events] : grouped(events)) this.#takePart(tape, received, part)
+  }
+
+  /** Takes what waited and was received up to `stamp`. */
+  release(stamp: number): void {
+    for (const fed of this.#holding) {
+      const ready = fed.held.findLastIndex((part) => part.received.stamp <= stamp) + 1
+      for (const part of fed.held.splice(0, ready)) this.#takeRows(fed, part)
+      if (fed.held.length === 0) this.#holding.delete(fed)
+    }
+  }
+
+  #takePart(tape: number, received: Received, events: readonly StoredEvent[]): void {
+    const [{ exchange, symbol }] = events as [StoredEvent]
+    const channel = channelOf(events[0]!) as RawChannel
+    const name = FED_BY[channel]
+    if (name === undefined) return
+    const fed = this.#feed({ channel: name, exchange, symbol })
+    fed.tapes.add(tape)
+    const part = { received, channel, events }
+    if (!this.holds_all && fed.tapes.size === 1 && fed.held.length === 0) {
+      return this.#takeRows(fed, part)
+    }
+    const after = fed.held.findLastIndex((one) => one.received.stamp <= received.stamp)
+    fed.held.splice(after + 1, 0, part)
+    this.#holding.add(fed)
+  }
+
+  #takeRows(fed: Fed, { received, channel, events }: Part): void {
+    const { stamp, is_primer } = received
+    const fresh = events.filter((event) => isNew(fed, channel, event, received))
+    if (fresh.length === 0) return
+    if (channel === 'depth_events') {
+      for (const event of fresh) this.#takeDepth(fed, event as DepthEvent, received)
+      return
+    }
+    if (is_primer) return
+    const { stream } = fed
+    const seq = stream.seqAt(stamp)
+    const sorted = fresh.length === 1 ? fresh : fresh.toSorted((a, b) => compare(channel, a, b))
+    const rows = sorted.map((event) => rowText(channel, event as never, stream.decimals))
+    const head = headText('rows', stream.name, this.#epoch, seq)
+    this.#streams.append(stream, messageOf(seq, `${head},"rows":[${rows.join(',')}]}`))
+  }
+
+  #takeDepth(fed: Fed, event: DepthEvent, { stamp, kind, is_primer }: Received): void {
+    const { stream, book, topn } = fed
+    if (book === undefined || event.depth_kind === 'partial') return
+    const seq = stream.seqAt(stamp)
+    const message = book.take(event, kind === 'frame', seq, stream.decimals)
+    if (message === undefined || is_primer) return
+    this.#streams.append(stream, message)
+    const top = topn === undefined ? undefined : book.topIfChanged(seq, stream.decimals)
+    if (top !== undefined) this.#streams.append(topn!, top)
+  }
+
+  #takeGap(gap: Gap): void {
+    const { exchange, symbol, channel, from_id, to_id } = gap
+    const fed = this.#feed({ channel: 'gaps', exchange, symbol })
+    const key = [channel, gap.from_ts, gap.to_ts, from_id, to_id, gap.cause].join(' ')
+    if (!fed.known.add(key, gap.detected_at)) return
+    if (channel === 'trades' && to_id !== null) {
+      this.missing(exchange, symbol).addGap(from_id ?? -1, to_id)
+    }
+    // One that was detected before memory begins is sent all the same.
+    const seq = Math.max(fed.stream.seqAt(gap.detected_at), fed.stream.floor + 1)
+    const head = headText('rows', fed.stream.name, this.#epoch, seq)
+    // Streams are passed on one after the other. A gap has its place among the rows of the others.
+    this.#streams.passOn()
+    this.#streams.append(fed.stream, messageOf(seq, `${head},"rows":[${gapText(gap)}]}`))
+    this.#streams.passOn()
+  }
+
+  #feed(name: StreamName): Fed {
+    const stream = this.#streams.of(name)
+    const found = this.#fed.get(stream.key)
+    if (found !== undefined) return found
+    const is_book = name.channel === 'book'
+    const fed: Fed = {
+      stream,
+      known: new KnownRows(),
+      missing: new MissingIds(),
+      book: is_book ? new LiveBook(name, this.#epoch) : undefined,
+      topn: is_book ? this.#streams.of({ ...name, channel: 'topn' }) : undefined,
+      tapes: new Set(),
+      held: [],
+    }
+    this.#fed.set(stream.key, fed)
+    return fed
+  }
+}
+
+/** Whether no copy of the row came before. */
+function isNew(
+  { known, missing }: Fed,
+  channel: RawChannel,
+  event: StoredEvent,
+  { stamp, kind }: Received,
+): boolean {
+  const is_first = known.add(rowKey(channel, event as never), stamp)
+  if (channel !== 'trades') return is_first
+  const { seq, agg_trade_id } = event as Trade
+  // Without consecutive ids trades are not requested again.
+  if (seq !== undefined) return is_first
+  if (kind === 'rest') return is_first && missing.takeAnswered(agg_trade_id)
+  missing.take(agg_trade_id)
+  return is_first
+}
+
+function compare(channel: RawChannel, a: StoredEvent, b: StoredEvent): number {
+  return compareKeys(channel, a as never, b as never)
+}
+
+function grouped(events: readonly StoredEvent[]): Iterable<readonly StoredEvent[]> {
+  return Map.groupBy(events, ({ kind, symbol }) => `${kind} ${symbol}`).values()
+}

@@ -1,0 +1,81 @@
+/**
+ * Which rows of one stream were seen already. Two sockets of an ingestor overlap while one replaces
+ * the other, two ingestors may record the same stream, and an answer over REST may hold trades that
+ * are known. The table keeps the first of them, and so does the live stream.
+ *
+ * Frames repeat rows within seconds, so their newest keys decide. An answer may repeat a trade of any
+ * age; it is new if its id is missing (MissingIds).
+ */
+
+/** Longer than sockets overlap (OVERLAP_US), and than two ingestors differ. */
+const KEPT_US = 20_000_000
+const KEPT_COUNT_MIN = 256
+
+export class KnownRows {
+  readonly #stamps = new Map<string, number>()
+
+  /** True if the row was not seen yet. `stamp`: when it was received. */
+  add(key: string, stamp: number): boolean {
+    if (this.#stamps.has(key)) return false
+    this.#stamps.set(key, stamp)
+    if (this.#stamps.size <= KEPT_COUNT_MIN) return true
+    // A Map lists its keys in the order in which they were added.
+    for (const [oldest, then] of this.#stamps) {
+      if (then > stamp - KEPT_US || this.#stamps.size <= KEPT_COUNT_MIN) break
+      this.#stamps.delete(oldest)
+    }
+    return true
+  }
+
+  has(key: string): boolean {
+    return this.#stamps.has(key)
+  }
+}
+
+/** Both inclusive. */
+type IdRange = readonly [from: number, to: number]
+
+/** The trade ids of one stream that no row has: those in its gaps, and those after its newest. */
+export class MissingIds {
+  #ranges: IdRange[] = []
+  #newest = -1
+
+  /** A gap between two ids, both exclusive; -1 if the stream had no trade before. */
+  addGap(from_id: number, to_id: number): void {
+    if (to_id - from_id > 1) this.#ranges.push([from_id + 1, to_id - 1])
+  }
+
+  /** A trade arrived in the stream. */
+  take(id: number): void {
+    if (id > this.#newest) this.#newest = id
+    if (this.#ranges.length > 0) this.#remove(id, id)
+  }
+
+  /** A trade arrived in an answer. True if it was missing; it no longer is. */
+  takeAnswered(id: number): boolean {
+    if (id > this.#newest && this.#newest >= 0) {
+      this.addGap(this.#newest, id)
+      this.#newest = id
+      return true
+    }
+    return this.#remove(id, id)
+  }
+
+  /** Rows with these ids exist, both inclusive. */
+  remove(from_id: number, to_id: number): void {
+    this.#remove(from_id, to_id)
+  }
+
+  #remove(from: number, to: number): boolean {
+    const is_hit = this.#ranges.some(([first, last]) => first <= to && last >= from)
+    if (!is_hit) return false
+    this.#ranges = this.#ranges.flatMap(([first, last]): IdRange[] => {
+      if (last < from || first > to) return [[first, last]]
+      const left: IdRange[] = []
+      if (first < from) left.push([first, from - 1])
+      if (last > to) left.push([to + 1, last])
+      return left
+    })
+    return true
+  }
+}

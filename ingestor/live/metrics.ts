@@ -1,0 +1,110 @@
+/** What GET /metrics of the live server shows, on a port of its own. */
+import { isIP } from 'node:net'
+import { createDoorApp } from '#core/node/door/app.ts'
+import { openTcpDoor } from '#core/node/door/listen.ts'
+import type { Logger } from '#core/node/log.ts'
+import { createMetrics, NO_LABELS, type Readings } from '#core/node/metrics.ts'
+import type { Micros } from '#core/time.ts'
+import type { LiveConfig } from './config.ts'
+import type { LiveCounts } from './counts.ts'
+import type { History } from './history/history.ts'
+import type { Hub } from './hub.ts'
+import type { Streams } from './streams.ts'
+import type { TapeFeed } from './tape-feed.ts'
+
+export interface MetricsDoor {
+  readonly url: string | undefined
+  /** From the receipt of the oldest record of a turn until it is passed on. */
+  noteDelay(delay_s: number): void
+  close(): Promise<void>
+}
+
+export interface LiveSources {
+  readonly hub: Hub
+  readonly streams: Streams
+  readonly feeds: readonly TapeFeed[]
+  readonly counts: LiveCounts
+  readonly history: History
+  readonly now: () => Micros
+}
+
+const DELAY_BUCKETS_S = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
+
+export async function openMetricsDoor(
+  { metrics: place }: LiveConfig,
+  sources: LiveSources,
+  log: Logger,
+): Promise<MetricsDoor> {
+  const { metrics, noteDelay } = createLiveMetrics(sources)
+  if (place === undefined) return { url: undefined, noteDelay, close: async () => undefined }
+  const { host, port } = place
+  const app = createDoorApp({
+    tokens: [],
+    hosts: isIP(host) === 0 ? [host] : [],
+    is_open_to_read: true,
+    log,
+    statuses: {},
+  })
+  app.get('/metrics', async (c) =>
+    c.body(await metrics.text(), 200, { 'content-type': metrics.content_type }),
+  )
+  const door = await openTcpDoor(app, host, port)
+  return { url: door.endpoint, noteDelay, close: () => door.close() }
+}
+
+function createLiveMetrics({ hub, streams, feeds, counts, history, now }: LiveSources) {
+  const metrics = createMetrics()
+  const { gauge, counter } = metrics
+  gauge({ name: 'live_clients', help: 'Connected clients, by kind.', labels: ['kind'] }, () =>
+    (['websocket', 'sse', 'poll'] as const).map((kind) => [
+      { kind },
+      [...hub.sessions].filter(({ outlet }) => outlet.kind === kind).length,
+    ]),
+  )
+  gauge({ name: 'live_subscriptions', help: 'Subscriptions of all clients.' }, () =>
+    one([...hub.sessions].reduce((sum, session) => sum + session.subscriptions.size, 0)),
+  )
+  gauge({ name: 'live_waiting_bytes', help: 'Bytes that wait for clients.' }, () =>
+    one([...hub.sessions].reduce((sum, session) => sum + session.waiting_bytes, 0)),
+  )
+  gauge({ name: 'live_memory_bytes', help: 'Messages that are kept to be resumed.' }, () =>
+    one(streams.memory_bytes),
+  )
+  gauge({ name: 'live_streams', help: 'Streams that are known.' }, () => one(streams.stream_count))
+  gauge({ name: 'live_behind_seconds', help: 'Age of the newest record read from a tape.' }, () =>
+    one(Math.max(0, ...feeds.map((feed) => (now() - feed.newest_stamp) / 1_000_000))),
+  )
+  counter({ name: 'live_records_total', help: 'Records read from tapes.' }, () =>
+    one(feeds.reduce((sum, feed) => sum + feed.record_count, 0)),
+  )
+  counter({ name: 'live_messages_total', help: 'Messages made, each once for all clients.' }, () =>
+    one(streams.message_count),
+  )
+  counter({ name: 'live_sent_bytes_total', help: 'Bytes written to clients.' }, () =>
+    one(counts.sent_bytes),
+  )
+  counter({ name: 'live_skipped_total', help: 'Messages left out for slow clients.' }, () =>
+    one(counts.skipped),
+  )
+  counter({ name: 'live_history_reads_total', help: 'Resumes that read the database.' }, () =>
+    one(history.read_count),
+  )
+  const named = (name: string, help: string, label: string, of: Readonly<Record<string, number>>) =>
+    counter({ name, help, labels: [label] }, () =>
+      Object.entries(of).map(([key, value]) => [{ [label]: key }, value] as const),
+    )
+  named('live_connections_total', 'Connections accepted.', 'kind', counts.connections)
+  named('live_closes_total', 'Connections ended, by reason.', 'reason', counts.closes)
+  named('live_resumes_total', 'Subscriptions with a cursor.', 'source', counts.resumes)
+  named('live_faults_total', 'Requests refused, by code.', 'code', counts.faults)
+  const noteDelay = metrics.histogram(
+    {
+      name: 'live_delay_seconds',
+      help: 'From the receipt of the oldest record of a turn until it is passed on.',
+    },
+    DELAY_BUCKETS_S,
+  )
+  return { metrics, noteDelay }
+}
+
+const one = (value: number): Readings => [[NO_LABELS, value]]

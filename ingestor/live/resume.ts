@@ -1,0 +1,197 @@
+/**
+ * Begins a subscription: sends what the client missed, in order, and then lets it follow the stream.
+ * What memory does not hold is read from history first. While that is read the stream goes on; the
+ * client follows only once it has everything, so nothing is missing and nothing comes twice.
+ */
+import type { Micros } from '#core/time.ts'
+import { CONFLATED } from './channels.ts'
+import type { LiveCounts, ResumeSource } from './counts.ts'
+import type { Cursor } from './cursor.ts'
+import { Fault } from './fault.ts'
+import type { History, PastMessage } from './history/history.ts'
+import type { LiveBook } from './live-book.ts'
+import type { LiveStream } from './live-stream.ts'
+import type { Session, Subscription } from './session.ts'
+import type { ListedSymbol } from './symbol-list.ts'
+import { headText, type Message, messageOf } from './wire.ts'
+
+export interface ResumerOptions {
+  readonly epoch: string
+  /** When the numbering began: no message is older. */
+  readonly epoch_began_at: number
+  readonly history: History
+  readonly resume_us_max: number
+  readonly counts: LiveCounts
+  readonly now: () => Micros
+  bookOf(stream: LiveStream): LiveBook | undefined
+}
+
+/** Messages from memory that are sent at once. */
+const BATCH_COUNT = 500
+/** A cursor may be ahead of our clock by this much. */
+const AHEAD_US = 1_000_000
+
+export class Resumer {
+  readonly #options: ResumerOptions
+
+  constructor(options: ResumerOptions) {
+    this.#options = options
+  }
+
+  /** Throws a Fault if what follows the cursor is not to be had. */
+  check(stream: LiveStream, { epoch, seq }: Cursor): void {
+    const { epoch_began_at, resume_us_max, now } = this.#options
+    if (epoch !== this.#options.epoch) {
+      throw new Fault('outdated_cursor', 'The cursor is of another epoch. Begin again without it.')
+    }
+    const newest = Math.max(stream.last, stream.floor)
+    if (seq > newest && seq > now() + AHEAD_US) {
+      throw new Fault('future_cursor', `No message has seq ${seq} yet; the newest has ${newest}.`)
+    }
+    if (seq >= stream.floor) return
+    const oldest = Math.max(epoch_began_at, now() - resume_us_max)
+    if (seq >= oldest) return
+    throw new Fault(
+      'outdated_cursor',
+      `The oldest seq that can be resumed is ${Math.ceil(oldest)}.`,
+    )
+  }
+
+  /**
+   * Lets the subscription follow its stream. With a cursor it first sends what came after it.
+   * Never rejects: a failure is said to the client, and ends the connection.
+   */
+  async begin(
+    session: Session,
+    subscription: Subscription,
+    listed: ListedSymbol,
+    cursor: Cursor | undefined,
+  ): Promise<void> {
+    const { stream } = subscription
+    if (cursor === undefined) {
+      this.#sayBegun(session, stream, subscription.sent, null, 'none')
+      this.#follow(subscription)
+      return this.#sendState(subscription)
+    }
+    const source = this.#sourceOf(stream, cursor)
+    const is_state = stream.name.channel === 'topn'
+    this.#options.counts.resumes[source]++
+    this.#sayBegun(session, stream, cursor.seq, !(is_state && source !== 'memory'), source)
+    if (is_state && source !== 'memory') {
+      subscription.sent = Math.max(stream.last, stream.floor)
+      this.#follow(subscription)
+      return this.#sendState(subscription)
+    }
+    try {
+      await this.#sendMissed(session, subscription, listed)
+    } catch (error) {
+      const fault = error instanceof Fault ? error : undefined
+      const message = fault?.message ?? 'The rows since then cannot be read now.'
+      session.close('failed', message, fault?.code ?? 'history_unavailable')
+    }
+  }
+
+  async #sendMissed(
+    session: Session,
+    subscription: Subscription,
+    listed: ListedSymbol,
+  ): Promise<void> {
+    const { stream } = subscription
+    let is_from_history = false
+    for (;;) {
+      await session.drained()
+      if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
+      if (subscription.sent < stream.floor) {
+        is_from_history = true
+        await this.#sendPast(session, subscription, listed)
+        continue
+      }
+      const missed = stream.after(subscription.sent, BATCH_COUNT)
+      if (missed.length === 0) break
+      subscription.send(missed)
+    }
+    this.#follow(subscription)
+    if (is_from_history && stream.name.channel === 'book') this.#sendState(subscription)
+  }
+
+  /** Sends what is in history, up to what is in memory now. */
+  async #sendPast(
+    session: Session,
+    subscription: Subscription,
+    listed: ListedSymbol,
+  ): Promise<void> {
+    const { stream } = subscription
+    const { channel } = stream.name
+    const { sent: after } = subscription
+    const to = stream.floor
+    const { exchange, symbol, id: symbol_id } = listed
+    if (symbol_id === undefined) {
+      throw new Fault('history_unavailable', 'The database does not know this symbol yet.')
+    }
+    const place = { exchange, symbol, symbol_id, channel }
+    const wanted = { ...place, after, to, decimals: stream.decimals }
+    let prev_seq: number | null = after
+    for await (const page of this.#options.history.read(wanted)) {
+      await session.drained()
+      if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
+      if (page.length === 0) continue
+      const messages = page.map((past) => {
+        const message = this.#pastMessage(stream, past, prev_seq)
+        prev_seq = past.seq
+        return message
+      })
+      for (let at = 0; at < messages.length; at += BATCH_COUNT) {
+        await session.drained()
+        if (!session.is_open) return
+        subscription.send(messages.slice(at, at + BATCH_COUNT))
+      }
+    }
+    subscription.sent = Math.max(subscription.sent, to)
+  }
+
+  #pastMessage(stream: LiveStream, { seq, rows }: PastMessage, prev_seq: number | null): Message {
+    const { epoch } = this.#options
+    if (stream.name.channel === 'book') {
+      return this.#options.bookOf(stream)!.pastUpdate(seq, prev_seq, rows.join(','))
+    }
+    const head = headText('rows', stream.name, epoch, seq)
+    return messageOf(seq, `${head},"rows":[${rows.join(',')}]}`)
+  }
+
+  #follow(subscription: Subscription): void {
+    subscription.is_live = true
+    subscription.stream.followers.add(subscription)
+  }
+
+  /** The whole book, or the newest state of a stream whose older messages do not matter. */
+  #sendState(subscription: Subscription): void {
+    const { stream } = subscription
+    const { channel } = stream.name
+    const book = this.#options.bookOf(stream)
+    const seq = Math.max(subscription.sent, stream.last)
+    if (channel === 'book' && book !== undefined) {
+      subscription.send([book.whole(seq, stream.decimals)])
+    } else if (channel === 'topn') {
+      const top = book?.top(seq, stream.decimals)
+      if (top !== undefined) subscription.send([top])
+    } else if (CONFLATED.has(channel) && stream.newest !== undefined) {
+      subscription.send([stream.newest])
+    }
+  }
+
+  #sourceOf(stream: LiveStream, { seq }: Cursor): ResumeSource {
+    return seq >= stream.floor ? 'memory' : 'database'
+  }
+
+  #sayBegun(
+    session: Session,
+    stream: LiveStream,
+    seq: number,
+    recovered: boolean | null,
+    source: ResumeSource,
+  ): void {
+    const head = headText('subscribed', stream.name, this.#options.epoch, seq)
+    const from = source === 'none' ? null : `"${source}"`
+    session.say(`${head},"recovered":${recovered},"source":${from}}`)
+  }
+}

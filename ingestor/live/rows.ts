@@ -1,0 +1,115 @@
+/** Rows as JSON: the fields of the tables, times in ISO 8601, prices and quantities as decimals. */
+import { decimalText, type Decimals, decimalsIn, roundedText } from '#core/decimal-text.ts'
+import { difference, middle } from '#core/decimals.ts'
+import type { Gap, Level } from '#core/market.ts'
+import { type Column, RAW_TABLES, type RawChannel } from '#core/tables.ts'
+import { type Micros, toIso } from '#core/time.ts'
+
+/** Values by column name. Times are microseconds; levels are pairs. */
+export type Row = Readonly<Record<string, unknown>>
+
+type CellWriter = (value: unknown, decimals: Decimals) => string
+
+/** The row of a table as a JSON object. */
+export function rowText(channel: RawChannel, row: Row, decimals: Decimals): string {
+  let text = ''
+  for (const { prefix, name, write } of WRITERS[channel]) {
+    const value = row[name]
+    text += prefix + (value === null || value === undefined ? 'null' : write(value, decimals))
+  }
+  return channel === 'book_ticker' ? `${text}${bestText(row, decimals)}}` : `${text}}`
+}
+
+/** A gap as a row of the ledger; `channel` is the one of the tape, as in the ledger. */
+export function gapText({ from_ts, to_ts, detected_at, ...gap }: Omit<Gap, 'exchange'>): string {
+  const { symbol, channel, from_id, to_id, cause } = gap
+  return JSON.stringify({
+    symbol,
+    channel,
+    from_ts: toIso(from_ts),
+    to_ts: toIso(to_ts),
+    from_id,
+    to_id,
+    cause,
+    detected_at: toIso(detected_at),
+  })
+}
+
+export function levelsText(levels: readonly Level[], decimals: Decimals): string {
+  let text = '['
+  for (const [index, [price, qty]] of levels.entries()) {
+    const price_text = decimalText(price, decimals.price_decimals)
+    text += `${index === 0 ? '' : ','}["${price_text}","${decimalText(qty, decimals.qty_decimals)}"]`
+  }
+  return `${text}]`
+}
+
+/** Orders the rows of one record as the table does: by its key. */
+export function compareKeys(channel: RawChannel, a: Row, b: Row): number {
+  for (const name of RAW_TABLES[channel].identity) {
+    if (name === 'symbol_id') continue
+    const [own, other] = [a[name] as number | string, b[name] as number | string]
+    if (own !== other) return own < other ? -1 : 1
+  }
+  return 0
+}
+
+/** The row's key within its symbol. */
+export function rowKey(channel: RawChannel, row: Row): string {
+  const names = RAW_TABLES[channel].identity.slice(1)
+  return names.length === 1
+    ? String(row['ts_exchange'])
+    : names.map((name) => String(row[name])).join(' ')
+}
+
+const WRITERS = Object.fromEntries(
+  Object.values(RAW_TABLES).map((table) => [
+    table.name,
+    table.columns
+      .filter(({ name }) => name !== 'symbol_id')
+      .map((column, index) => ({
+        name: column.name,
+        prefix: `${index === 0 ? '{' : ','}"${column.name}":`,
+        write: writerOf(column),
+      })),
+  ]),
+) as unknown as {
+  readonly [channel in RawChannel]: readonly {
+    readonly name: string
+    readonly prefix: string
+    readonly write: CellWriter
+  }[]
+}
+
+function writerOf({ type, unit }: Column): CellWriter {
+  switch (type) {
+    case 'timestamptz':
+      return (value) => `"${toIso(value as Micros)}"`
+    case 'levels':
+      return (value, decimals) => levelsText(value as readonly Level[], decimals)
+    case 'text':
+      return (value) => JSON.stringify(value)
+    case 'float8':
+      if (unit === 'quote asset') {
+        return (value, { price_decimals }) => `"${decimalText(value as number, price_decimals)}"`
+      }
+      if (unit === 'base asset') {
+        return (value, { qty_decimals }) => `"${decimalText(value as number, qty_decimals)}"`
+      }
+      return String
+    case 'int8':
+    case 'bool':
+      return String
+  }
+}
+
+/** `spread` and `mid` of a quote, exact. */
+function bestText({ best_bid, best_ask }: Row, { price_decimals }: Decimals): string {
+  if (typeof best_bid !== 'number' || typeof best_ask !== 'number') {
+    return ',"spread":null,"mid":null'
+  }
+  const texts = [best_bid, best_ask].map((price) => decimalText(price, price_decimals))
+  const digits = Math.max(...texts.map(decimalsIn))
+  const spread = roundedText(difference(best_ask, best_bid), digits)
+  return `,"spread":"${spread}","mid":"${roundedText(middle(best_bid, best_ask), digits + 1)}"`
+}

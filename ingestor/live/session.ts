@@ -1,0 +1,261 @@
+/**
+ * One client: what it is subscribed to, and what waits for it.
+ *
+ * While its socket takes bytes, they are written at once. While it does not, they wait in a queue of
+ * bounded size. Quotes and books' best levels do not wait: their newest message is kept, and a
+ * `skipped` message says what was left out. Every other message waits, and a client for which more
+ * waits than may is disconnected, with the cursors from which it can resume.
+ */
+import type { CloseReason, LiveCounts } from './counts.ts'
+import { CONFLATED } from './channels.ts'
+import type { FaultCode } from './fault.ts'
+import type { Follower, LiveStream } from './live-stream.ts'
+import type { Outlet } from './outlet.ts'
+import { headText, type Message, messageOf } from './wire.ts'
+
+/** What a chunk in the queue takes besides its bytes. */
+const CHUNK_BYTES = 96
+/** Quotes are left out once this much waits. */
+const CONFLATE_BYTES = 64 * 1024
+/** How long a client that is disconnected may take to read what waits for it. */
+const CLOSE_GRACE_MS = 10_000
+
+export interface SessionOptions {
+  readonly epoch: string
+  readonly outlet: Outlet
+  readonly queue_bytes_max: number
+  readonly counts: LiveCounts
+  onClosed(session: Session): void
+}
+
+/** The codes of RFC 6455, section 7.4. */
+const CLOSE_CODES: { readonly [reason in CloseReason]: number } = {
+  gone: 1000,
+  answered: 1000,
+  consumer_too_slow: 1013,
+  draining: 1012,
+  bad_client: 1008,
+  message_too_large: 1009,
+  failed: 1011,
+}
+
+export class Subscription implements Follower {
+  readonly stream: LiveStream
+  /** Seq of the newest message that was written or waits. */
+  sent: number
+  is_live = false
+  readonly #session: Session
+  #left_out: { from: number; to: number; count: number } | undefined
+  #newest: Message | undefined
+
+  constructor(session: Session, stream: LiveStream, sent: number) {
+    this.#session = session
+    this.stream = stream
+    this.sent = sent
+  }
+
+  takeNew(messages: readonly Message[], chunk: Buffer): void {
+    // Some were sent from memory already.
+    const is_known = messages[0]!.seq <= this.sent
+    const fresh = is_known ? messages.filter(({ seq }) => seq > this.sent) : messages
+    if (fresh.length === 0) return
+    if (CONFLATED.has(this.stream.name.channel) && this.#session.is_behind) {
+      return this.#leaveOut(fresh)
+    }
+    this.send(fresh, is_known ? undefined : chunk)
+  }
+
+  send(messages: readonly Message[], chunk?: Buffer): void {
+    const bytes = this.#session.outlet.encode(this.stream.key, messages, chunk)
+    if (this.#session.write(bytes)) this.sent = messages.at(-1)!.seq
+  }
+
+  /** Sends the newest of the messages that were left out, and says which were. */
+  catchUp(): void {
+    const [left_out, newest] = [this.#left_out, this.#newest]
+    if (newest === undefined) return
+    this.#left_out = undefined
+    this.#newest = undefined
+    const messages = left_out === undefined ? [newest] : [this.#skipped(left_out), newest]
+    this.send(messages)
+  }
+
+  get skips_messages(): boolean {
+    return this.#newest !== undefined
+  }
+
+  #leaveOut(messages: readonly Message[]): void {
+    const dropped =
+      this.#newest === undefined ? messages.slice(0, -1) : [this.#newest, ...messages.slice(0, -1)]
+    this.#newest = messages.at(-1)!
+    this.#session.noteSkipping(this)
+    const [first] = dropped
+    if (first === undefined) return
+    const from = this.#left_out?.from ?? first.seq
+    const count = (this.#left_out?.count ?? 0) + dropped.length
+    this.#left_out = { from, to: dropped.at(-1)!.seq, count }
+    this.#session.counts.skipped += dropped.length
+  }
+
+  #skipped({ from, to, count }: { from: number; to: number; count: number }): Message {
+    const head = headText('skipped', this.stream.name, this.#session.epoch, to)
+    return messageOf(to, `${head},"skipped":{"from":${from},"to":${to},"count":${count}}}`)
+  }
+}
+
+export class Session {
+  readonly epoch: string
+  readonly outlet: Outlet
+  readonly counts: LiveCounts
+  readonly subscriptions = new Map<string, Subscription>()
+  readonly #options: SessionOptions
+  #queue: Buffer[] = []
+  #queued_bytes = 0
+  /** The socket has not taken what was written last. */
+  #waits = false
+  #skipping = new Set<Subscription>()
+  #drained: (() => void)[] = []
+  #closing: CloseReason | undefined
+  #is_closed = false
+  #grace: NodeJS.Timeout | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.epoch = options.epoch
+    this.outlet = options.outlet
+    this.counts = options.counts
+    options.outlet.onDrain(() => this.#drain())
+  }
+
+  get is_open(): boolean {
+    return this.#closing === undefined && !this.#is_closed
+  }
+
+  get is_behind(): boolean {
+    return this.#waits && this.#queued_bytes + this.outlet.pending_bytes > CONFLATE_BYTES
+  }
+
+  get waits(): boolean {
+    return this.#waits
+  }
+
+  get waiting_bytes(): number {
+    return this.#queued_bytes + this.outlet.pending_bytes
+  }
+
+  noteSkipping(subscription: Subscription): void {
+    this.#skipping.add(subscription)
+  }
+
+  /**
+   * Writes the bytes, or lets them wait. If more would wait than may, it disconnects the client
+   * without them and returns false.
+   */
+  write(bytes: Buffer): boolean {
+    if (!this.is_open) return false
+    const wanted = this.waiting_bytes + bytes.length + CHUNK_BYTES
+    if (this.#waits && wanted > this.#options.queue_bytes_max) {
+      this.close('consumer_too_slow')
+      return false
+    }
+    if (this.#waits) this.#enqueue(bytes)
+    else this.#pass(bytes)
+    return true
+  }
+
+  say(text: string): void {
+    this.write(this.outlet.encodeOther(text))
+  }
+
+  /** Resolves once nothing waits, or the client is gone. */
+  async drained(): Promise<void> {
+    if (!this.#waits || !this.is_open) return
+    await new Promise<void>((resolve) => this.#drained.push(resolve))
+  }
+
+  /** Says why, with the cursors to resume from, and ends the connection after what waits. */
+  close(reason: CloseReason, message?: string, fault?: FaultCode): void {
+    if (!this.is_open) return
+    this.counts.closes[reason]++
+    for (const subscription of this.subscriptions.values()) {
+      subscription.stream.followers.delete(subscription)
+    }
+    const code = fault ?? reason
+    const text = message ?? CLOSE_TEXTS[reason]
+    if (text !== undefined) {
+      const bytes = this.outlet.encodeOther(
+        JSON.stringify({ type: 'closing', code, message: text, resume: this.cursors() }),
+      )
+      if (this.#waits) this.#enqueue(bytes)
+      else this.#pass(bytes)
+    }
+    this.#closing = reason
+    this.#grace = setTimeout(() => this.outlet.destroy(), CLOSE_GRACE_MS)
+    for (const resolve of this.#drained.splice(0)) resolve()
+    if (!this.#waits) this.#end()
+  }
+
+  /** The connection has ended. */
+  noteClosed(): void {
+    if (this.#is_closed) return
+    if (this.is_open) this.counts.closes.gone++
+    this.#is_closed = true
+    clearTimeout(this.#grace)
+    for (const subscription of this.subscriptions.values()) {
+      subscription.stream.followers.delete(subscription)
+    }
+    this.subscriptions.clear()
+    this.#queue = []
+    this.#queued_bytes = 0
+    for (const resolve of this.#drained.splice(0)) resolve()
+    this.#options.onClosed(this)
+  }
+
+  /** From where the client can resume each of its streams. */
+  cursors(): readonly object[] {
+    return [...this.subscriptions.values()].map(({ stream, sent }) => ({
+      ...stream.name,
+      epoch: this.epoch,
+      seq: sent,
+    }))
+  }
+
+  #enqueue(bytes: Buffer): void {
+    this.#queue.push(bytes)
+    this.#queued_bytes += bytes.length + CHUNK_BYTES
+  }
+
+  #pass(bytes: Buffer): void {
+    this.counts.sent_bytes += bytes.length
+    if (!this.outlet.write(bytes)) this.#waits = true
+  }
+
+  #drain(): void {
+    this.#waits = false
+    let taken = 0
+    while (taken < this.#queue.length && !this.#waits) {
+      const bytes = this.#queue[taken++]!
+      this.#queued_bytes -= bytes.length + CHUNK_BYTES
+      this.#pass(bytes)
+    }
+    this.#queue.splice(0, taken)
+    if (this.#waits) return
+    if (this.#closing !== undefined) return this.#end()
+    for (const subscription of this.#skipping) {
+      this.#skipping.delete(subscription)
+      subscription.catchUp()
+      if (this.#waits) return
+    }
+    for (const resolve of this.#drained.splice(0)) resolve()
+  }
+
+  #end(): void {
+    const reason = this.#closing!
+    this.outlet.close(CLOSE_CODES[reason], reason)
+  }
+}
+
+const CLOSE_TEXTS: { readonly [reason in CloseReason]?: string } = {
+  consumer_too_slow: 'Messages arrived faster than they were read. Resume from these cursors.',
+  draining: 'The server is shutting down. Resume from these cursors.',
+}

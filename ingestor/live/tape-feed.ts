@@ -1,0 +1,190 @@
+/**
+ * Follows one ingestor's tape like the writer does, with the writer's own code: the same parsing,
+ * the same plausible times, the same gaps. It only reads files, so the recording pays nothing.
+ *
+ * It begins before the position that the writer has committed, so that the newest messages are in
+ * memory at once. What lies before that position is in Postgres, with its gaps: of that part only
+ * frames and answers are read, no marks. The first PRIMED_US only show which rows are known.
+ */
+import { OperatorError } from '#core/errors.ts'
+import type { Gap } from '#core/market.ts'
+import type { Logger } from '#core/node/log.ts'
+import type { Instrument } from '#core/symbols.ts'
+import { type Micros, micros } from '#core/time.ts'
+import type { StreamChoice } from '../exchanges/adapter.ts'
+import { openReader, type TapeReader } from '../tape/reader.ts'
+import type { RecordKind, TapeRecord } from '../tape/record.ts'
+import { listSegmentNames, listSegments, requireSegments } from '../tape/segments.ts'
+import { type Batcher, createBatcher } from '../writer/batcher.ts'
+import type { StoredEvent } from '../writer/copy-encoder.ts'
+import type { CommittedState } from './committed-state.ts'
+
+/** What one record of the tape holds. */
+export interface Received {
+  readonly stamp: Micros
+  readonly kind: RecordKind
+  readonly events: readonly StoredEvent[]
+  readonly gaps: readonly Gap[]
+  /** It is in Postgres, and only shows what is known. */
+  readonly is_primer: boolean
+}
+
+export interface TapeFeedOptions {
+  readonly dir: string
+  readonly committed: CommittedState
+  readonly choice: StreamChoice
+  /** Messages received in this time before the start are in memory at the start. */
+  readonly warm_us: number
+  readonly now: () => Micros
+  readonly log: Logger
+  take(received: Received): void
+  takeListing(instruments: readonly Instrument[]): void
+}
+
+/** Longer than two sockets of an ingestor overlap. */
+export const PRIMED_US = 15_000_000
+
+export class TapeFeed {
+  readonly tape_id: string
+  /** Everything received later is passed on; everything up to it is in Postgres. */
+  floor: number
+  /** The same for gaps, which marks prove: they are read from the committed position on. */
+  gap_floor: number
+  /** When the newest record was received. */
+  newest_stamp = micros(0)
+  /** When the first record that it reads was received; 0 if there is none. */
+  readonly first_stamp: number
+  is_caught_up = false
+  record_count = 0
+  /** When the oldest record since the last look was received. */
+  #oldest_stamp: number | undefined
+  readonly #options: TapeFeedOptions
+  readonly #reader: TapeReader
+  readonly #batcher: Batcher
+  readonly #committed_position: number
+  #primed_until: number | undefined
+  #events: StoredEvent[] = []
+  #gaps: Gap[] = []
+
+  /** Throws OperatorError `tape_missing` while there is no tape. */
+  constructor(options: TapeFeedOptions) {
+    const { dir, committed, choice } = options
+    this.#options = options
+    const { position, committed_position } = startOf(options)
+    this.first_stamp = firstStamp(dir, position)
+    this.#reader = openReader(dir, position)
+    this.tape_id = this.#reader.tape_id
+    this.#committed_position = committed_position
+    this.floor = 0
+    this.gap_floor = 0
+    // At the beginning of a tape nothing came before.
+    this.#primed_until = position === 0 ? 0 : undefined
+    this.#batcher = createBatcher({
+      from_position: position,
+      offsets: committed.offsets,
+      mark_prices: committed.mark_prices,
+      covered_until: committed.covered_until,
+      choice,
+      onRejected: () => undefined,
+      sink: {
+        takeRow: (event) => void this.#events.push(event),
+        takeGap: (gap) => void this.#gaps.push(gap),
+      },
+    })
+  }
+
+  /** Reads about `limit_bytes` of the tape. False: it is read to its end. */
+  read(limit_bytes: number): boolean {
+    const { damage, records } = this.#reader.readBatch(limit_bytes)
+    if (damage !== undefined) {
+      const { from, to, path } = damage
+      this.#options.log.error({ code: 'tape_damaged', from, to, path }, 'The tape has a hole.')
+      this.#batcher.skip(to - from)
+      this.#passOn(this.newest_stamp, 'mark')
+    }
+    for (const record of records) this.#take(record)
+    if (records.length > 0) {
+      const { listings } = this.#batcher.seal(this.#reader.position)
+      for (const { instruments } of listings) this.#options.takeListing(instruments)
+      this.#passOn(this.newest_stamp, 'mark')
+    }
+    this.is_caught_up = records.length === 0 && damage === undefined
+    return !this.is_caught_up
+  }
+
+  /** When the oldest record since the last call was received; undefined if there was none. */
+  takeOldestStamp(): number | undefined {
+    const oldest = this.#oldest_stamp
+    this.#oldest_stamp = undefined
+    return oldest
+  }
+
+  /** Throws if the directory no longer holds this tape. */
+  check(): void {
+    const newest = listSegmentNames(this.#options.dir).at(-1)
+    if (newest === undefined || newest.first <= this.#reader.position) return
+    if (this.is_caught_up) return
+    const segments = listSegments(this.#options.dir)
+    if (segments.some(({ header }) => header?.tape_id === this.tape_id)) return
+    throw new OperatorError('tape_replaced', `${this.#options.dir} holds another tape now.`, {
+      hint: 'The live server has to be started again to follow it.',
+    })
+  }
+
+  close(): void {
+    this.#reader.close()
+  }
+
+  #take(record: TapeRecord): void {
+    const { position, kind, ts_ingest } = record
+    this.record_count++
+    this.#oldest_stamp ??= ts_ingest
+    this.newest_stamp = micros(Math.max(this.newest_stamp, ts_ingest))
+    if (this.#primed_until === undefined) this.#primed_until = ts_ingest + PRIMED_US
+    const is_committed = position < this.#committed_position
+    const is_primer = is_committed && ts_ingest < this.#primed_until
+    if (is_primer || this.floor === 0) {
+      this.floor = is_primer ? Math.max(this.floor, ts_ingest) : Math.max(this.floor, ts_ingest - 1)
+    }
+    if (is_committed) this.gap_floor = Math.max(this.gap_floor, ts_ingest)
+    if (kind === 'mark' && is_committed) return
+    this.#batcher.add(record)
+    this.#passOn(ts_ingest, kind, is_primer)
+  }
+
+  #passOn(stamp: Micros, kind: RecordKind, is_primer = false): void {
+    if (this.#events.length === 0 && this.#gaps.length === 0) return
+    const [events, gaps] = [this.#events, this.#gaps]
+    this.#events = []
+    this.#gaps = []
+    this.#options.take({ stamp, kind, events, gaps, is_primer })
+  }
+}
+
+/**
+ * Where to begin: at a segment that begins before what is to be in memory, and before the committed
+ * position. Of a tape that the database does not know nothing is committed.
+ */
+function startOf({ dir, committed, warm_us, now }: TapeFeedOptions): {
+  readonly position: number
+  readonly committed_position: number
+} {
+  const segments = requireSegments(dir)
+  const is_known = segments.some(({ header }) => header?.tape_id === committed.tape_id)
+  const committed_position = is_known ? committed.position : 0
+  const wanted_us = now() - warm_us - PRIMED_US
+  const start = segments.findLast(
+    ({ header, first }) =>
+      header !== undefined && header.created_us <= wanted_us && first <= committed_position,
+  )
+  return { position: (start ?? segments[0]).first, committed_position }
+}
+
+function firstStamp(dir: string, position: number): number {
+  const reader = openReader(dir, position)
+  try {
+    return reader.readBatch(1).records[0]?.ts_ingest ?? 0
+  } finally {
+    reader.close()
+  }
+}

@@ -1,0 +1,244 @@
+/** A client that comes back gets what it missed, from wherever it is, once and in order. */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { createObjectStore } from '#core/node/object-store.ts'
+import { micros, toIso, hourStart } from '#core/time.ts'
+import { archiveHour, dropHour } from '../../support/archive-hours.ts'
+import { takeBucket } from '../../support/bucket.ts'
+import { connect, type LiveClient } from './client.ts'
+import { createStand, nextStamp, now, type Recording, type Stand, tradesOfTable } from './stand.ts'
+
+let stand: Stand
+let recording: Recording
+beforeAll(async () => {
+  stand = await createStand('one')
+  recording = stand.recordings[0]!
+  recording.startWriter()
+})
+
+const TRADES = { channel: 'trades' }
+
+async function record(from: number, to: number): Promise<readonly number[]> {
+  const ids = Array.from({ length: to - from }, (_, index) => from + index)
+  for (const id of ids) recording.trade(id)
+  await recording.committed()
+  return ids
+}
+
+const ascending = (client: LiveClient): void => {
+  const seqs = client.of('trades').map(({ seq }) => seq)
+  expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b))
+}
+
+test('trades arrive as they are recorded, with the fields and decimals of the API', async () => {
+  const live = await stand.startLive()
+  const client = await connect(live.url, [TRADES])
+  await client.untilMessage(({ type }) => type === 'subscribed')
+  const stamp = recording.trade(100)
+  const message = await client.untilMessage(({ type }) => type === 'rows')
+  const { epoch } = message
+  expect(message).toEqual({
+    type: 'rows',
+    channel: 'trades',
+    exchange: 'binance-futures',
+    symbol: 'BTCUSDT',
+    epoch,
+    seq: stamp,
+    rows: [
+      {
+        ts_exchange: toIso(micros(Math.floor(stamp / 1_000) * 1_000)),
+        ts_ingest: toIso(stamp),
+        agg_trade_id: 100,
+        price: '100.10',
+        qty: '0.010',
+        non_rpi_qty: null,
+        first_trade_id: 300,
+        last_trade_id: 302,
+        is_buyer_maker: true,
+      },
+    ],
+  })
+  await live.stop()
+})
+
+describe('the same cursor, answered from', () => {
+  let cursor: { epoch: string; seq: number }
+  let missed: readonly number[]
+  beforeAll(async () => {
+    const live = await stand.startLive()
+    const client = await connect(live.url, [TRADES])
+    await client.untilMessage(({ type }) => type === 'subscribed')
+    await record(200, 260)
+    await client.until(() => (client.ids().length === 60 ? true : undefined))
+    const { epoch, seq } = client.of('trades')[19]!
+    cursor = { epoch, seq }
+    missed = Array.from({ length: 40 }, (_, index) => 220 + index)
+    await live.stop()
+  })
+
+  const resumed = async (url: string, source: string): Promise<string> => {
+    const client = await connect(url, [{ ...TRADES, resume: cursor }])
+    const begun = await client.untilMessage(({ type }) => type === 'subscribed')
+    expect(begun).toMatchObject({ recovered: true, source, ...cursor })
+    await client.until(() => (client.ids().includes(missed.at(-1)!) ? true : undefined))
+    const [next] = await record(1_000 + source.length * 10, 1_001 + source.length * 10)
+    await client.until(() => (client.ids().includes(next!) ? true : undefined))
+    ascending(client)
+    const messages = client
+      .of('trades')
+      .filter(({ rows }) => Number(rows![0]!['agg_trade_id']) < 300)
+    expect(messages.flatMap(({ rows }) => rows!.map((row) => row['agg_trade_id']))).toEqual(missed)
+    client.end()
+    return JSON.stringify(messages)
+  }
+
+  test('memory, Postgres and the archive, gives the same bytes', async () => {
+    const from_memory = await stand.startLive()
+    const memory = await resumed(from_memory.url, 'memory')
+    await from_memory.stop()
+    // The smallest memory, filled with other messages.
+    const from_database = await stand.startLive({ LIVE_MEMORY_MB: '1' })
+    for (let id = 1; id < 6_000; id++) recording.quote(id, 'ETHUSDT')
+    await recording.committed()
+    await expect
+      .poll(async () => {
+        const probe = await connect(from_database.url, [{ ...TRADES, resume: cursor }])
+        const { source } = await probe.untilMessage(({ type }) => type === 'subscribed')
+        probe.end()
+        return source
+      })
+      .toBe('database')
+    expect(await resumed(from_database.url, 'database')).toBe(memory)
+    await from_database.stop()
+    const store = takeBucket()
+    const objects = createObjectStore(store)
+    const from_archive = await stand.startLive({
+      LIVE_MEMORY_MB: '1',
+      S3_ENDPOINT: store.endpoint,
+      S3_BUCKET: store.bucket,
+      S3_REGION: store.region,
+      S3_ACCESS_KEY_ID: store.access_key_id,
+      S3_SECRET_ACCESS_KEY: store.secret_access_key,
+    })
+    for (let id = 6_000; id < 12_000; id++) recording.quote(id, 'ETHUSDT')
+    await recording.committed()
+    const hour = toIso(hourStart(now()))
+    const archived = await archiveHour(stand.database.pool, objects, 'trades', hour)
+    await dropHour(stand.database.pool, archived)
+    expect(await tradesOfTable(stand.database)).toEqual([])
+    const client = await connect(from_archive.url, [{ ...TRADES, resume: cursor }])
+    await client.until(() => (client.ids().includes(missed.at(-1)!) ? true : undefined))
+    ascending(client)
+    const messages = client.of('trades').slice(0, missed.length)
+    expect(JSON.stringify(messages)).toBe(memory)
+    objects.close()
+    await from_archive.stop()
+  })
+})
+
+test('cursors of another epoch, of the future and from before the recording are refused', async () => {
+  const live = await stand.startLive()
+  const probe = await connect(live.url, [TRADES])
+  const { epoch, seq } = await probe.untilMessage(({ type }) => type === 'subscribed')
+  for (const [resume, code] of [
+    [{ epoch: '00000000-0000-4000-8000-000000000000', seq }, 'outdated_cursor'],
+    [{ epoch, seq: seq + 3_600_000_000 }, 'future_cursor'],
+    [{ epoch, seq: 1 }, 'outdated_cursor'],
+    [{ epoch, seq: 1.5 }, 'bad_cursor'],
+    [{ epoch }, 'bad_cursor'],
+    ['newest', 'bad_cursor'],
+  ] as const) {
+    const client = await connect(live.url, [{ ...TRADES, resume, id: 'mine' }])
+    const error = await client.untilMessage(({ type }) => type === 'error')
+    expect([error.code, (error as { id?: string }).id]).toEqual([code, 'mine'])
+    client.end()
+  }
+  await live.stop()
+})
+
+test('trades that are requested again arrive once, though their time is long past', async () => {
+  const live = await stand.startLive()
+  const client = await connect(live.url, [TRADES, { channel: 'gaps' }])
+  await client.untilMessage(({ channel }) => channel === 'gaps')
+  const before = recording.trade(5_000)
+  recording.mark({
+    kind: 'deaf',
+    cause: 'disconnect',
+    streams: [{ symbol: 'BTCUSDT', channel: 'trades' }],
+  })
+  recording.trade(5_010)
+  const gap = await client.untilMessage(
+    ({ channel, rows }) => channel === 'gaps' && rows?.[0]?.['cause'] === 'disconnect',
+  )
+  expect(gap.rows![0]).toMatchObject({
+    channel: 'trades',
+    from_id: 5_000,
+    to_id: 5_010,
+    cause: 'disconnect',
+  })
+  // The gap is said before the trade that ends it.
+  await client.until(() => (client.ids().includes(5_010) ? true : undefined))
+  const order = client.messages
+    .filter(({ rows }) => rows !== undefined)
+    .map(({ channel }) => channel)
+  expect(order.slice(-3)).toEqual(['trades', 'gaps', 'trades'])
+  // The answer repeats a trade on each side, and comes twice.
+  const ids = Array.from({ length: 11 }, (_, index) => 5_000 + index)
+  recording.refill(ids, before)
+  recording.refill(ids, before)
+  recording.trade(5_011)
+  await client.until(() => (client.ids().includes(5_011) ? true : undefined))
+  const received = client.ids()
+  expect(received.toSorted((a, b) => a - b)).toEqual([...ids, 5_011])
+  await recording.committed()
+  const resumer = await connect(live.url, [
+    { ...TRADES, resume: { epoch: gap.epoch, seq: client.of('trades')[1]!.seq } },
+  ])
+  await resumer.until(() => (resumer.ids().includes(5_011) ? true : undefined))
+  expect(resumer.ids()).toEqual(received.slice(2))
+  await live.stop()
+})
+
+test('trades requested again after a restart of the live server arrive once', async () => {
+  const before = recording.trade(6_000)
+  recording.mark({
+    kind: 'deaf',
+    cause: 'disconnect',
+    streams: [{ symbol: 'BTCUSDT', channel: 'trades' }],
+  })
+  recording.trade(6_010)
+  recording.refill([6_000, 6_001, 6_002, 6_003], before)
+  await recording.committed()
+  const live = await stand.startLive({ LIVE_WARM_S: '0' })
+  const client = await connect(live.url, [TRADES])
+  await client.untilMessage(({ type }) => type === 'subscribed')
+  recording.refill([6_002, 6_003, 6_004, 6_005, 6_006, 6_007, 6_008, 6_009, 6_010], before)
+  recording.trade(6_011)
+  await client.until(() => (client.ids().includes(6_011) ? true : undefined))
+  expect(client.ids()).toEqual([6_004, 6_005, 6_006, 6_007, 6_008, 6_009, 6_011])
+  await live.stop()
+})
+
+test('while Postgres lacks rows that memory has dropped, resuming is refused and can be retried', async () => {
+  await recording.stopWriter()
+  const live = await stand.startLive({ LIVE_MEMORY_MB: '1' })
+  const probe = await connect(live.url, [TRADES])
+  const { epoch, seq } = await probe.untilMessage(({ type }) => type === 'subscribed')
+  recording.trade(7_000)
+  for (let id = 20_000; id < 26_000; id++) recording.quote(id, 'ETHUSDT')
+  await expect
+    .poll(async () => {
+      const client = await connect(live.url, [{ ...TRADES, resume: { epoch, seq } }])
+      await client.until(() => client.messages.find(({ type }) => type !== 'subscribed'))
+      const [, answer] = client.messages
+      client.end()
+      return answer?.code
+    })
+    .toBe('history_unavailable')
+  recording.startWriter()
+  await recording.committed()
+  const client = await connect(live.url, [{ ...TRADES, resume: { epoch, seq } }])
+  await client.until(() => (client.ids().includes(7_000) ? true : undefined))
+  expect(client.ids()).toEqual([7_000])
+  expect(nextStamp()).toBeGreaterThan(seq)
+  await live.stop()
+})
