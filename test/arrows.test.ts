@@ -135,6 +135,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     range: ['tables', 'queries', 'store', 'lake'],
     routes: ['memory', 'tables', 'queries', 'formats', 'schemas', 'cache', 'store', 'range'],
     mcp: [],
+    client: [],
     gateway: [],
   },
   infra: {
