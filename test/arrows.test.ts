@@ -103,6 +103,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     repair: ['exchanges', 'transport', 'writer'],
     // A program of its own that steers the whole ingestor; only main.ts imports it.
     control: [ROOT_FILES, 'transport', 'writer'],
+    // A program of its own that reads tapes with the writer's code.
+    live: ['exchanges', 'tape', 'writer'],
   },
   jobs: {
     runs: [],

@@ -2,6 +2,13 @@
 import { z } from 'zod'
 import { TOKEN_SECRET_BYTES_MIN } from '#core/access-token.ts'
 import { filled, readEnvironment, urlOf, whole } from '#core/environment.ts'
+import {
+  hasMetricsToken,
+  METRICS_TOKEN_RULE,
+  METRICS_VARIABLES,
+  type MetricsDoorConfig,
+  metricsDoorConfig,
+} from '#core/node/door/metrics-door.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { CHANNELS } from '#core/market.ts'
@@ -29,7 +36,8 @@ export interface LiveConfig {
   readonly choice: StreamChoice
   readonly host: string
   readonly port: number
-  readonly metrics: { readonly host: string; readonly port: number } | undefined
+  /** Undefined: metrics are not served. */
+  readonly metrics: MetricsDoorConfig | undefined
   /** Undefined: no token is needed. */
   readonly token_secrets: readonly string[] | undefined
   readonly revoked_tokens: ReadonlySet<string>
@@ -99,8 +107,7 @@ const Environment = z
     INCLUDE_COIN_M: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('0'),
     LIVE_HOST: filled.default('127.0.0.1'),
     LIVE_PORT: number(8_093, 0, 65_535, 'a port'),
-    LIVE_METRICS_HOST: filled.default('127.0.0.1'),
-    LIVE_METRICS_PORT: number(0, 0, 65_535, 'a port'),
+    ...METRICS_VARIABLES,
     LIVE_PUBLIC: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
     TOKEN_SECRET: secret.default(''),
     TOKEN_SECRET_PREVIOUS: secret.default(''),
@@ -131,6 +138,7 @@ const Environment = z
       .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
       .default('info'),
   })
+  .refine(hasMetricsToken, METRICS_TOKEN_RULE)
   .superRefine((env, context) => {
     const refuse = (path: string, message: string): void =>
       context.addIssue({ code: 'custom', path: [path], message })
@@ -158,10 +166,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     }),
     host: e.LIVE_HOST,
     port: e.LIVE_PORT,
-    metrics:
-      e.LIVE_METRICS_PORT === 0
-        ? undefined
-        : Object.freeze({ host: e.LIVE_METRICS_HOST, port: e.LIVE_METRICS_PORT }),
+    metrics: metricsDoorConfig(e),
     token_secrets:
       e.LIVE_PUBLIC === 'true'
         ? undefined

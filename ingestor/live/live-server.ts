@@ -5,6 +5,7 @@
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
+import { openMetricsDoor } from '#core/node/door/metrics-door.ts'
 import type { Logger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool, type Pool, withClient } from '#core/node/pool.ts'
@@ -18,7 +19,7 @@ import { type Epoch, readEpoch } from './epoch.ts'
 import { History } from './history/history.ts'
 import { Hub } from './hub.ts'
 import { HOLD_US, Intake } from './intake.ts'
-import { openMetricsDoor } from './metrics.ts'
+import { createLiveMetrics } from './metrics.ts'
 import { noteMissingTrades } from './missing-trades.ts'
 import { Resumer } from './resume.ts'
 import { openLiveDoor } from './server.ts'
@@ -100,8 +101,9 @@ export async function startLiveServer(
     bookOf: (stream) => intake.book(stream),
   })
   const hub = new Hub({ epoch: epoch.id, config, streams, symbols, resumer, counts })
-  const metrics = await openMetricsDoor(config, { hub, streams, feeds, counts, history, now }, log)
-  const following = follow(feeds, intake, streams, now, (delay_s) => metrics.noteDelay(delay_s))
+  const { metrics, noteDelay } = createLiveMetrics({ hub, streams, feeds, counts, history, now })
+  const metrics_door = config.metrics && (await openMetricsDoor(config.metrics, metrics, log))
+  const following = follow(feeds, intake, streams, now, noteDelay)
   following.ended.catch(fail)
   const refresher = setInterval(() => void readSymbols().catch(() => undefined), SYMBOLS_EVERY_MS)
   const door = await openLiveDoor({
@@ -122,7 +124,7 @@ export async function startLiveServer(
   })
   return {
     url: door.url,
-    metrics_url: metrics.url,
+    metrics_url: metrics_door?.endpoint,
     failed,
     stop: once(async () => {
       await hub.drain(config.drain_ms)
@@ -130,7 +132,7 @@ export async function startLiveServer(
       clearInterval(refresher)
       await following.stop()
       for (const feed of feeds) feed.close()
-      await metrics.close()
+      await metrics_door?.close()
       store?.close()
       await pool.end()
     }),

@@ -1,22 +1,16 @@
-/** What GET /metrics of the live server shows, on a port of its own. */
-import { isIP } from 'node:net'
-import { createDoorApp } from '#core/node/door/app.ts'
-import { openTcpDoor } from '#core/node/door/listen.ts'
-import type { Logger } from '#core/node/log.ts'
-import { createMetrics, NO_LABELS, type Readings } from '#core/node/metrics.ts'
+/** What GET /metrics of the live server shows. */
+import { createMetrics, type Metrics, one } from '#core/node/metrics.ts'
 import type { Micros } from '#core/time.ts'
-import type { LiveConfig } from './config.ts'
 import type { LiveCounts } from './counts.ts'
 import type { History } from './history/history.ts'
 import type { Hub } from './hub.ts'
 import type { Streams } from './streams.ts'
 import type { TapeFeed } from './tape-feed.ts'
 
-export interface MetricsDoor {
-  readonly url: string | undefined
+export interface LiveMetrics {
+  readonly metrics: Metrics
   /** From the receipt of the oldest record of a turn until it is passed on. */
   noteDelay(delay_s: number): void
-  close(): Promise<void>
 }
 
 export interface LiveSources {
@@ -30,30 +24,9 @@ export interface LiveSources {
 
 const DELAY_BUCKETS_S = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 
-export async function openMetricsDoor(
-  { metrics: place }: LiveConfig,
-  sources: LiveSources,
-  log: Logger,
-): Promise<MetricsDoor> {
-  const { metrics, noteDelay } = createLiveMetrics(sources)
-  if (place === undefined) return { url: undefined, noteDelay, close: async () => undefined }
-  const { host, port } = place
-  const app = createDoorApp({
-    tokens: [],
-    hosts: isIP(host) === 0 ? [host] : [],
-    is_open_to_read: true,
-    log,
-    statuses: {},
-  })
-  app.get('/metrics', async (c) =>
-    c.body(await metrics.text(), 200, { 'content-type': metrics.content_type }),
-  )
-  const door = await openTcpDoor(app, host, port)
-  return { url: door.endpoint, noteDelay, close: () => door.close() }
-}
-
-function createLiveMetrics({ hub, streams, feeds, counts, history, now }: LiveSources) {
-  const metrics = createMetrics()
+export function createLiveMetrics(sources: LiveSources): LiveMetrics {
+  const { hub, streams, feeds, counts, history, now } = sources
+  const metrics = createMetrics('live')
   const { gauge, counter } = metrics
   gauge({ name: 'live_clients', help: 'Connected clients, by kind.', labels: ['kind'] }, () =>
     (['websocket', 'sse', 'poll'] as const).map((kind) => [
@@ -106,5 +79,3 @@ function createLiveMetrics({ hub, streams, feeds, counts, history, now }: LiveSo
   )
   return { metrics, noteDelay }
 }
-
-const one = (value: number): Readings => [[NO_LABELS, value]]

@@ -7,6 +7,7 @@ import type { LiveServer } from '../../../ingestor/live/live-server.ts'
 import { connect, LiveClient } from './client.ts'
 import { createStand, nextStamp, now, type Recording, type Stand } from './stand.ts'
 
+const METRICS_TOKEN = 'm'.repeat(32)
 let stand: Stand
 let recording: Recording
 let live: LiveServer
@@ -16,7 +17,11 @@ beforeAll(async () => {
   recording.startWriter()
   recording.trade(1)
   const [port] = await freePorts(1)
-  live = await stand.startLive({ LIVE_METRICS_PORT: String(port), LIVE_HEARTBEAT_S: '1' })
+  live = await stand.startLive({
+    METRICS_PORT: String(port),
+    METRICS_TOKENS: `test:read:${METRICS_TOKEN}`,
+    LIVE_HEARTBEAT_S: '1',
+  })
 })
 
 test('a frozen reader of quotes gets the newest, and is told what was left out', async () => {
@@ -256,5 +261,6 @@ test('what is no WebSocket is dropped and costs nobody anything', async () => {
 })
 
 async function metrics(): Promise<string> {
-  return (await fetch(`${live.metrics_url}/metrics`)).text()
+  const headers = { authorization: `Bearer ${METRICS_TOKEN}` }
+  return (await fetch(`${live.metrics_url}/metrics`, { headers })).text()
 }
