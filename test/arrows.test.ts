@@ -146,7 +146,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     doctor: ['local'],
     console: [],
     handover: [],
-    cli: ['exchange', 'local', 'doctor', 'handover'],
+    sizing: [],
+    cli: ['exchange', 'local', 'doctor', 'handover', 'sizing'],
   },
 }
 /** Errors as answers, and what routes are given: every folder of the worker may name them. */

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   token: async () => (await import('./token.ts')).tokenCommand(),
   retire: async () => (await import('./retire.ts')).retireCommand(),
   handover: async () => (await import('./handover.ts')).handoverCommand(),
+  size: async () => (await import('./size.ts')).sizeCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
   status: () => ingestorCommand('statusCommand'),
   summary: () => ingestorCommand('summaryCommand'),

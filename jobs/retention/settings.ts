@@ -20,7 +20,7 @@ const days = { min: 0, max: 3_650, what: 'whole days' }
 
 /** Variables of the daemon's environment. */
 export const RETENTION_VARIABLES = {
-  RAW_DISK_BUDGET_GB: decimal({ min: 0, max: 100_000, standard: 20, what: 'gigabytes' }),
+  RAW_DISK_BUDGET_GB: decimal({ min: 0, max: 100_000, standard: 7, what: 'gigabytes' }),
   RETENTION_DAYS_RAW: whole({ ...days, standard: 30 }),
   RETENTION_DAYS_DEPTH: whole({ ...days, standard: 7 }),
   RETENTION_DAYS_ROLLUPS: whole({ ...days, standard: 180 }),
