@@ -36,6 +36,7 @@ export interface NumberRule extends NumberRange {
 
 const DECIMAL = /^\d{1,16}(\.\d{1,16})?$/
 const WHOLE = /^\d{1,16}$/
+const PLAIN = /^[\w.+-]{0,20}$/
 
 /** A number from `min` to `max`, inclusive, in decimal digits. */
 export const decimal = (rule: NumberRule) => optionalDecimal(rule).default(rule.standard)
@@ -47,7 +48,8 @@ export const optionalDecimal = (range: NumberRange) => numberIn(DECIMAL, 'a numb
 export const optionalWhole = (range: NumberRange) => numberIn(WHOLE, 'a whole number', range)
 
 function numberIn(form: RegExp, kind: string, { min, max, what = kind }: NumberRange) {
-  const error = `must be ${what} from ${min} to ${max}`
+  const error = ({ input }: { readonly input?: unknown }): string =>
+    `${found(input)}must be ${what} from ${min} to ${max}`
   return z
     .string({ error })
     .regex(form, { error })
@@ -58,7 +60,15 @@ function numberIn(form: RegExp, kind: string, { min, max, what = kind }: NumberR
 
 /** One of the words. */
 export function oneOf<const Word extends string>(words: readonly Word[], standard: Word) {
-  return z.enum(words, { error: `must be ${listed(words)}` }).default(standard)
+  const error = ({ input }: { readonly input?: unknown }): string =>
+    `${found(input)}must be ${listed(words)}`
+  return z.enum(words, { error }).default(standard)
+}
+
+/** Says what was set, if it is a short word or number and cannot be a secret in the wrong place. */
+function found(input: unknown): string {
+  const is_plain = typeof input === 'number' || (typeof input === 'string' && PLAIN.test(input))
+  return is_plain ? `is '${input}', but ` : ''
 }
 
 /** `a, b or c` */

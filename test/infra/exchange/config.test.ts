@@ -55,7 +55,7 @@ test('all problems are reported at once', () => {
     PING_INTERVAL_S: '0',
   }
   expect(() => parseConfig(env)).toThrow(
-    /PORT must be .*EXCHANGE must be .*SYMBOLS must be .*SYMBOL_COUNT must be .*EVENTS_PER_S must be .*SEED must be .*REPLAY_SPEED must be .*SLOW_CLIENT must be .*PING_INTERVAL_S must be .*RECORDINGS must be set/,
+    /PORT .*must be .*EXCHANGE .*must be .*SYMBOLS must be .*SYMBOL_COUNT is '2.5', but must be .*EVENTS_PER_S .*must be .*SEED is 'x', but must be .*REPLAY_SPEED must be .*SLOW_CLIENT .*must be .*PING_INTERVAL_S .*must be .*RECORDINGS must be set/,
   )
 })
 
