@@ -10,6 +10,7 @@
  */
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { micros, SECOND_US, type Micros } from '#core/time.ts'
+import { withDeadline } from '#core/waiting.ts'
 import { acceptedFormat } from '../formats/format.ts'
 import { bodyOf } from '../memory/body-parts.ts'
 import { ANSWER_BYTES, OWN_BYTES } from '../memory/send-body.ts'
@@ -38,6 +39,7 @@ const EDGE_FRESH_US = 10 * SECOND_US
 const MADE_AT = 'x-made-at'
 /** A leader whose caller disconnected may never finish. After this long others stop waiting. */
 const WAIT_US = 5 * SECOND_US
+const STILL_RUNNING = new Error('The leader has not answered yet.')
 
 interface Flight {
   /** Requests other than the leader wait for its answer. */
@@ -86,7 +88,12 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
     if (flight === undefined || now() >= flight.begun_at + WAIT_US) return lead(key, c, next)
     if (entry !== undefined && now() < entry.stale_until) return entry
     flight.is_shared = true
-    return (await firstOf(flight.entry, WAIT_US / 1_000)) ?? lead(key, c, next)
+    try {
+      return await withDeadline(flight.entry, WAIT_US / 1_000, () => STILL_RUNNING)
+    } catch (error) {
+      if (error !== STILL_RUNNING) throw error
+      return lead(key, c, next)
+    }
   }
 
   return async (c, next) => {
@@ -181,22 +188,5 @@ function keepRunning(c: Context, entry: Promise<TimedAnswer>): void {
     c.executionCtx.waitUntil(done)
   } catch {
     // Outside a worker there is no execution context.
-  }
-}
-
-/** Undefined if it takes longer. */
-async function firstOf(
-  entry: Promise<TimedAnswer>,
-  wait_ms: number,
-): Promise<TimedAnswer | undefined> {
-  let stop = (): void => undefined
-  const timeout = new Promise<undefined>((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), wait_ms)
-    stop = () => clearTimeout(timer)
-  })
-  try {
-    return await Promise.race([entry, timeout])
-  } finally {
-    stop()
   }
 }
