@@ -8,6 +8,7 @@ import { type Control, startControl } from './control/control.ts'
 import { readStartingPoint, type StartingPoint } from './control/desired.ts'
 import { type HealthServer, serveHealth } from './health.ts'
 import { createLiveness } from './liveness.ts'
+import type { IngestorMessage } from './messages.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
 import { wantedBy } from './wanted.ts'
 
@@ -47,7 +48,8 @@ async function main(): Promise<void> {
     logFatal(log, error)
     shutdown.begin('failed', 1)
   }
-  const tell = (): void => tellParent({ type: 'status', ...recorder.status() })
+  const tell = (message: IngestorMessage): void => tellParent({ ...message })
+  const tellStatus = (): void => tell({ type: 'status', ...recorder.status() })
   const begin = async (): Promise<void> => {
     if (config.health !== undefined)
       health = await serveHealth(config.health, () => recorder.status())
@@ -59,16 +61,16 @@ async function main(): Promise<void> {
         () => performance.now(),
       ),
     )
-    tellParent({ type: 'ready' })
-    tell()
+    tell({ type: 'ready' })
+    tellStatus()
   }
   const starting = begin()
   starting.catch(fail)
   recorder.failed.catch(fail)
-  setInterval(tell, STATUS_MS)
+  setInterval(tellStatus, STATUS_MS)
   process.on('message', (message: unknown) => {
     if ((message as { readonly type?: unknown } | null)?.type !== 'drain') return
-    recorder.drain().then((counts) => tellParent({ type: 'drained', counts }), fail)
+    recorder.drain().then((counts) => tell({ type: 'drained', counts }), fail)
   })
 }
 

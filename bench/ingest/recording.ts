@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { IngestorMessage } from '../../ingestor/messages.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import { type FollowCounts, sumOf } from '../../ingestor/writer/counts.ts'
 import { CHANNELS } from './workload.ts'
@@ -21,6 +22,11 @@ export interface Sent {
   /** The sender's own maximum delay. */
   readonly behind_ms_max: number
 }
+
+export type FromSender =
+  | { readonly type: 'ready'; readonly port: number }
+  | { readonly type: 'prepared' | 'sent' }
+  | (Sent & { readonly type: 'paced' })
 
 export interface Recording {
   readonly sender_pid: number
@@ -48,9 +54,9 @@ const POLL_MS = 5
 
 /** Resolves when the ingestor has subscribed to every stream. */
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
-  const sender = start('./sender.ts', {}, [])
-  const { port } = (await sender.message('ready')) as unknown as { port: number }
-  const ingestor = start(
+  const sender = start<FromSender>('./sender.ts', {}, [])
+  const { port } = await sender.message('ready')
+  const ingestor = start<IngestorMessage>(
     '../../ingestor/main.ts',
     {
       DATABASE_URL: options.database_url,
@@ -65,8 +71,8 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
   )
   await ingestor.message('ready')
   let status: IngestorStatus | undefined
-  ingestor.child.on('message', (message: { readonly type: string }) => {
-    if (message.type === 'status') status = message as unknown as IngestorStatus
+  ingestor.child.on('message', (message: IngestorMessage) => {
+    if (message.type === 'status') status = message
   })
   const tell = (message: ToSender): void => void sender.child.send(message)
   return {
@@ -83,15 +89,13 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
     },
     async pace(steps) {
       tell({ type: 'pace', steps })
-      return (await sender.message('sent')) as unknown as Sent
+      return sender.message('paced')
     },
     async committed(row_count) {
       const deadline = performance.now() + ARRIVAL_LIMIT_MS
       for (;;) {
         ingestor.child.send({ type: 'drain' })
-        const { counts } = (await ingestor.message('drained')) as unknown as {
-          counts: FollowCounts
-        }
+        const { counts } = await ingestor.message('drained')
         const found = sumOf(counts.rows) + sumOf(counts.duplicates) + counts.dead_letters
         if (found === row_count && sumOf(counts.rows) === row_count) return counts
         if (found >= row_count || performance.now() > deadline) {
@@ -109,18 +113,18 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
   }
 }
 
-interface Program {
+interface Program<Message extends { readonly type: string }> {
   readonly child: ChildProcess
   /** The next message of this type; rejects if the process exits first. */
-  message(type: string): Promise<Readonly<Record<string, unknown>>>
+  message<Type extends Message['type']>(type: Type): Promise<Extract<Message, { type: Type }>>
   stop(): Promise<void>
 }
 
-function start(
+function start<Message extends { readonly type: string }>(
   entry: string,
   env: Readonly<Record<string, string>>,
   node_args: readonly string[],
-): Program {
+): Program<Message> {
   const child = fork(fileURLToPath(new URL(entry, import.meta.url)), {
     execArgv: [...node_args],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -131,10 +135,12 @@ function start(
   })
   return {
     child,
-    message: (type) =>
-      new Promise((resolve, reject) => {
-        const take = (message: { readonly type: string }): void => {
-          if (message.type !== type) return
+    message: <Type extends Message['type']>(type: Type) =>
+      new Promise<Extract<Message, { type: Type }>>((resolve, reject) => {
+        const isWanted = (message: Message): message is Extract<Message, { type: Type }> =>
+          message.type === type
+        const take = (message: Message): void => {
+          if (!isWanted(message)) return
           child.off('message', take)
           resolve(message)
         }

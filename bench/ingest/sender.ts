@@ -14,7 +14,7 @@ import { type Client, Hub, type Topic } from '../../infra/exchange/protocol/hub.
 import { answerRest } from '../../infra/exchange/protocol/rest.ts'
 import { DEFAULT_LIMITS } from '../../infra/exchange/server.ts'
 import type { RestSource, Source } from '../../infra/exchange/source.ts'
-import type { Step, ToSender } from './recording.ts'
+import type { FromSender, Step, ToSender } from './recording.ts'
 import { prepared, SYMBOLS, Workload, type WorkloadEvent } from './workload.ts'
 
 const SLOW_BYTES = 1024 * 1024
@@ -62,8 +62,10 @@ onShutdown(silentLogger, async () => {
 let frames: readonly Chunk[] = []
 process.on('message', (message: ToSender) => void obey(message))
 server.listen(0, '127.0.0.1', () => {
-  tellParent({ type: 'ready', port: (server.address() as AddressInfo).port })
+  tell({ type: 'ready', port: (server.address() as AddressInfo).port })
 })
+
+const tell = (message: FromSender): void => tellParent({ ...message })
 
 interface Chunk {
   readonly client: Client
@@ -74,13 +76,13 @@ async function obey(message: ToSender): Promise<void> {
   switch (message.type) {
     case 'prepare':
       frames = encodeFrames(message.row_count)
-      return tellParent({ type: 'prepared' })
+      return tell({ type: 'prepared' })
     case 'burst':
       await sendChunks(frames)
       frames = []
-      return tellParent({ type: 'sent' })
+      return tell({ type: 'sent' })
     case 'pace':
-      return tellParent({ type: 'sent', ...(await sendAtRates(message.steps)) })
+      return tell({ type: 'paced', ...(await sendAtRates(message.steps)) })
   }
 }
 

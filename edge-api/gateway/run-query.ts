@@ -4,7 +4,7 @@
  * back: that undoes any SET inside the statement. The login has no other rights than SELECT anyway.
  */
 import type { Socket } from 'node:net'
-import pg from 'pg'
+import { DatabaseError, Query, type QueryArrayConfig } from 'pg'
 import { OperatorError } from '#core/errors.ts'
 import { isStatementError, type Client, type Pool } from '#core/node/pool.ts'
 import { withDeadline } from '#core/waiting.ts'
@@ -100,7 +100,7 @@ async function connect(pool: Pool): Promise<Client> {
 
 /** A wrong password, role or database: retrying does not help. */
 function isRefused(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(?:28|3D)/.test(error.code ?? '')
+  return error instanceof DatabaseError && /^(?:28|3D)/.test(error.code ?? '')
 }
 
 function unreachable(cause: unknown): OperatorError {
@@ -142,6 +142,7 @@ function readRows(
       reject(new OperatorError('answer_too_large', `The answer has more than ${what}.`))
     }
     // The driver buffers a value until it is complete; one of 512 MB would crash this process.
+    // pg's types leave the connection out.
     const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
     let received = 0
     const count = (chunk: Buffer): void => {
@@ -151,13 +152,13 @@ function readRows(
       stream.destroy()
     }
     stream.prependListener('data', count)
-    const running = new pg.Query<(string | null)[]>({
+    const running = new Query<(string | null)[]>({
       text: query,
       values: [...params],
       rowMode: 'array',
       queryMode: 'extended',
       types: RAW_TEXT,
-    } as pg.QueryArrayConfig)
+    } as QueryArrayConfig)
     running.on('row', (row) => {
       rows.push(row)
       for (const value of row) byte_count += value === null ? 0 : Buffer.byteLength(value)

@@ -11,8 +11,8 @@ import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError } from '../lake/budget.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
 import type { Cursor } from '../tables/cursor.ts'
-import { depthChangeOf, type DepthRow } from '../tables/depth-change.ts'
-import { columnOf, releaseLevels, type Row } from '../tables/table.ts'
+import { depthChangeOf } from '../tables/depth-change.ts'
+import { columnOf, levelsIn, numberIn, releaseLevels, type Row } from '../tables/table.ts'
 import { depth } from '../tables/tables.ts'
 import type { ArchivedInstrument, Instrument } from './instruments.ts'
 import type { RangeSources, ReadRange } from './read-range.ts'
@@ -185,7 +185,16 @@ function newer(hot: DepthChange | undefined, cold: DepthChange): DepthChange {
 }
 
 function changeOf(row: Row): DepthChange {
-  return depthChangeOf(row as unknown as DepthRow)
+  const optional = (name: string): number | null =>
+    row[name] === null ? null : numberIn(row, name)
+  return depthChangeOf({
+    ts_exchange: micros(numberIn(row, 'ts_exchange')),
+    final_update_id: numberIn(row, 'final_update_id'),
+    first_update_id: optional('first_update_id'),
+    prev_final_update_id: optional('prev_final_update_id'),
+    bids: levelsIn(row, 'bids'),
+    asks: levelsIn(row, 'asks'),
+  })
 }
 
 function tooFar(what: string): OperatorError {

@@ -2,15 +2,15 @@
 import type { DepthChange } from '#core/book-sync.ts'
 import type { Level } from '#core/market.ts'
 
-/** A row from the database or the archive: price, quantity, price, quantity … */
-export interface DepthRow {
+/** A row from the database or the archive. Levels are price, quantity, price, quantity … */
+export interface DepthRow extends Omit<DepthChange, 'bids' | 'asks'> {
   readonly bids: Float64Array
   readonly asks: Float64Array
 }
 
 export function depthChangeOf(row: DepthRow): DepthChange {
   const { bids, asks } = row
-  return { ...(row as unknown as DepthChange), bids: pairsOf(bids), asks: pairsOf(asks) }
+  return { ...row, bids: pairsOf(bids), asks: pairsOf(asks) }
 }
 
 function pairsOf(numbers: Float64Array): readonly Level[] {

@@ -3,9 +3,10 @@
  * rows. Reading is in ../range/read-range.ts, writing the answer in ../formats/.
  */
 import type { ArchivedTable } from '#core/archived-tables.ts'
+import { micros } from '#core/time.ts'
 import { RAW_TABLES, type Column, type RawChannel } from '#core/tables.ts'
 import { releaseWhole } from '../memory/release.ts'
-import type { Cursor, PartKind } from './cursor.ts'
+import type { Cursor, CursorPart, PartKind } from './cursor.ts'
 import type { Decimals } from '#core/decimal-text.ts'
 
 /** `price` and `qty` are decimal text in text formats; `number` is a plain number. */
@@ -75,7 +76,28 @@ export function storedColumns(
 }
 
 export function cursorOf(table: RangeTable, row: Row): Cursor {
-  return table.identity.map((name) => row[name]) as unknown as Cursor
+  const [time, ...others] = table.identity
+  return [micros(numberIn(row, time)), ...others.map((name) => partIn(row, name))]
+}
+
+/** A cell of a column that is a number in every row. */
+export function numberIn(row: Row, name: string): number {
+  const cell = row[name]
+  if (typeof cell === 'number') return cell
+  throw new TypeError(`${name} is ${typeof cell} in a row, expected a number`)
+}
+
+/** Price, quantity, price, quantity … */
+export function levelsIn(row: Row, name: string): Float64Array {
+  const cell = row[name]
+  if (cell instanceof Float64Array) return cell
+  throw new TypeError(`${name} is ${typeof cell} in a row, expected levels`)
+}
+
+function partIn(row: Row, name: string): CursorPart {
+  const cell = row[name]
+  if (typeof cell === 'number' || typeof cell === 'string') return cell
+  throw new TypeError(`${name} is ${typeof cell} in a row, expected a number or a text`)
 }
 
 export function cursorKinds(table: RangeTable): readonly PartKind[] {

@@ -7,7 +7,7 @@ import { createLogger } from '#core/node/log.ts'
 import type { ProcessIdentity } from '#core/node/process-table.ts'
 import { onShutdown } from '#core/node/shutdown.ts'
 import { adapterFor } from '../../ingestor/exchanges/registry.ts'
-import type { IngestorStatus } from '../../ingestor/status.ts'
+import { isStatus } from '../../ingestor/messages.ts'
 import type { ChildMessage, ChildOptions } from './child.ts'
 import { type DataDir, openDataDir, type StackFile } from './data-dir.ts'
 import { prepareDatabase } from './database.ts'
@@ -276,7 +276,7 @@ async function startExchange(
 }
 
 function showStatus(message: ChildMessage, line: StatusLine): void {
-  if (message.type === 'status') line.update(message as unknown as IngestorStatus)
+  if (isStatus(message)) line.update(message)
 }
 
 function describeStack(stack: StackFile, options: StartOptions): string {

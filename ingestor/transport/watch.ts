@@ -20,11 +20,19 @@ interface StreamClass {
   frame_count: number
 }
 
+/** The part of a link that tells how many frames each stream had. */
+interface Counting {
+  readonly streams: ReadonlyMap<
+    string,
+    { readonly state: StreamState; frame_count: number; seen_count: number }
+  >
+}
+
 export interface Watch {
   /** `link` carries the streams from now on. */
   restart(link: Link): void
   /** Returns the streams that fell silent, alone or with their whole class. */
-  look(link: Link, elapsed_ms: number): readonly StreamState[]
+  look(link: Counting, elapsed_ms: number): readonly StreamState[]
 }
 
 export function createWatch(settings: TransportSettings): Watch {
@@ -73,7 +81,7 @@ export function createWatch(settings: TransportSettings): Watch {
 
 /** Groups the socket's streams by class, with the frames since the last check. */
 function takeFrames(
-  link: Link,
+  link: Counting,
   pulseOf: (channel: Channel) => Pulse,
 ): ReadonlyMap<Channel, StreamClass> {
   const classes = new Map<Channel, StreamClass>()

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { withDeadline } from '#core/waiting.ts'
 import { startChild } from '../../infra/local/child.ts'
-import { drain, within } from './limits.ts'
+import { drain } from './limits.ts'
 
 test('an ingestor that crashes while it drains ends the run, with its exit and the end of its log', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'booktape-limits-'))
@@ -29,6 +30,6 @@ test('an ingestor that crashes while it drains ends the run, with its exit and t
 
 test('a step that hangs is an error; one that ends in time is not', async () => {
   const never = new Promise<void>(() => undefined)
-  await expect(within(1, never, () => new Error('It hangs.'))).rejects.toThrow('It hangs.')
-  expect(await within(60_000, Promise.resolve(7), () => new Error('late'))).toBe(7)
+  await expect(withDeadline(never, 1, () => new Error('It hangs.'))).rejects.toThrow('It hangs.')
+  expect(await withDeadline(Promise.resolve(7), 60_000, () => new Error('late'))).toBe(7)
 })

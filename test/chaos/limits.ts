@@ -1,23 +1,9 @@
 /** Waits that always end: with the awaited value, or with an error that says what is wrong. */
+import { withDeadline } from '#core/waiting.ts'
 import type { Child } from '../../infra/local/child.ts'
 
 /** Longer than any step takes, even on a machine that is ten times too slow. */
 export const STEP_LIMIT_MS = 180_000
-
-/** The promise's value, or the error of `late` after `limit_ms`. */
-export async function within<T>(
-  limit_ms: number,
-  promise: Promise<T>,
-  late: () => Error,
-): Promise<T> {
-  const expired = Promise.withResolvers<never>()
-  const timer = setTimeout(() => expired.reject(late()), limit_ms)
-  try {
-    return await Promise.race([promise, expired.promise])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 /**
  * Sends the ingestor the request to commit everything received, and waits for `drained`. Throws if
@@ -34,7 +20,7 @@ export async function drain(
     throw failure(`exited while it drained (${reason})`)
   })
   child.send({ type: 'drain' })
-  await within(limit_ms, Promise.race([drained, ended]), () =>
+  await withDeadline(Promise.race([drained, ended]), limit_ms, () =>
     failure(`did not drain within ${limit_ms / 1_000} s`),
   )
 }

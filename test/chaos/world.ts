@@ -8,15 +8,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isRunning } from '#core/node/process-table.ts'
+import { withDeadline } from '#core/waiting.ts'
 import { type Child, type ChildMessage, startChild } from '../../infra/local/child.ts'
 import { prepareDatabase } from '../../infra/local/database.ts'
 import type { FaultRequestInput } from '../../infra/exchange/faults/spec.ts'
 import type { SourceStatus } from '../../infra/exchange/source.ts'
 import { exchangeStatus } from '../../infra/local/exchange-client.ts'
 import { freePorts } from '../../infra/local/ports.ts'
+import { isStatus } from '../../ingestor/messages.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import { ask } from '../ingestor/control/support.ts'
-import { drain, STEP_LIMIT_MS, within } from './limits.ts'
+import { drain, STEP_LIMIT_MS } from './limits.ts'
 import { CHANNELS, DEPTH_SYMBOLS, type Fault } from './plan.ts'
 import { FragilePostgres } from './postgres.ts'
 import { TapeArchive } from './tape-archive.ts'
@@ -116,7 +118,7 @@ export class World {
 
   /** Waits for the promise; an error with the sentence `what` if it takes too long. */
   within<T>(what: string, promise: Promise<T>, limit_ms = STEP_LIMIT_MS): Promise<T> {
-    return within(limit_ms, promise, () =>
+    return withDeadline(promise, limit_ms, () =>
       this.failure(`Timeout (${limit_ms / 1_000} s) waiting for: ${what}`),
     )
   }
@@ -238,7 +240,7 @@ export class World {
   }
 
   #hear(message: ChildMessage): void {
-    if (message.type === 'status') this.#status = message as unknown as IngestorStatus
+    if (isStatus(message)) this.#status = message
     if (message.type === 'drained') this.#drained?.()
   }
 

@@ -24,6 +24,15 @@ export interface Quote {
   readonly ask: Level
 }
 
+interface QuoteWire {
+  readonly s: string
+  readonly u: number
+  readonly b: string
+  readonly B: string
+  readonly a: string
+  readonly A: string
+}
+
 interface Wire {
   readonly e?: string
   readonly s: string
@@ -57,11 +66,14 @@ function readLine(line: string): readonly DepthLine[] {
     ]
   }
   if (entry.t !== 'ws') return []
-  const { stream, data } = JSON.parse(entry.data) as { stream: string; data: Wire }
-  if (stream.includes('@depth')) return [{ kind: 'diff', symbol: data.s, change: readDiff(data) }]
-  return stream.endsWith('@bookTicker')
-    ? [{ kind: 'quote', symbol: data.s, quote: readQuote(data) }]
-    : []
+  const { stream } = JSON.parse(entry.data) as { stream: string }
+  if (stream.includes('@depth')) {
+    const { data } = JSON.parse(entry.data) as { data: Wire }
+    return [{ kind: 'diff', symbol: data.s, change: readDiff(data) }]
+  }
+  if (!stream.endsWith('@bookTicker')) return []
+  const { data } = JSON.parse(entry.data) as { data: QuoteWire }
+  return [{ kind: 'quote', symbol: data.s, quote: readQuote(data) }]
 }
 
 function readSnapshot(wire: Wire, received_us: number): DepthChange {
@@ -86,12 +98,11 @@ function readDiff(wire: Wire): DepthChange {
   }
 }
 
-function readQuote(wire: Wire): Quote {
-  const { B, A } = wire as unknown as { B: string; A: string }
+function readQuote(wire: QuoteWire): Quote {
   return {
     update_id: wire.u,
-    bid: [Number(wire.b), Number(B)],
-    ask: [Number(wire.a), Number(A)],
+    bid: [Number(wire.b), Number(wire.B)],
+    ask: [Number(wire.a), Number(wire.A)],
   }
 }
 

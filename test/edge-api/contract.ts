@@ -30,8 +30,11 @@ interface Operation extends Json {
 export interface Contract {
   readonly document: Json
   readonly paths: Readonly<Record<string, { readonly get: Operation }>>
-  /** Throws if status, media type or body do not match the document for this path. */
-  check(path: string, response: Response): Promise<Json>
+  /**
+   * The body, of a type that the caller knows. Throws if status, media type or body do not match
+   * the document for this path.
+   */
+  check<Body = Json>(path: string, response: Response): Promise<Body>
 }
 
 export async function readContract(ask: Ask): Promise<Contract> {
@@ -42,15 +45,17 @@ export async function readContract(ask: Ask): Promise<Contract> {
   const schemas = (document['components'] as { schemas: Json }).schemas
   const $defs = strict(schemas) as Json
   const compiled = new Map<string, z.ZodType>()
-  const check = async (path: string, answer: Response): Promise<Json> => {
+  const check = async <Body>(path: string, answer: Response): Promise<Body> => {
+    // A status without a body has nothing to check, and its caller reads nothing.
+    const none = {} as Body
     const pattern = template(paths, path)
     const declared = paths[pattern]!.get.responses[String(answer.status)]
     expect(declared, `${path} may answer ${answer.status}`).toBeDefined()
-    if (declared!.content === undefined) return {}
+    if (declared!.content === undefined) return none
     const media = answer.headers.get('content-type')?.split(';')[0] ?? ''
     expect(Object.keys(declared!.content)).toContain(media)
-    if (!/^application\/(?:problem\+)?json$/.test(media)) return {}
-    const body = (await answer.json()) as Json
+    if (!/^application\/(?:problem\+)?json$/.test(media)) return none
+    const body = (await answer.json()) as Body
     const place = `${pattern} ${answer.status} ${media}`
     const schema =
       compiled.get(place) ??

@@ -95,13 +95,10 @@ test('a date is served in version 10, not 9; one that has only 9 in 9', async ()
 test("the signed URLs of a date give its files' bytes without credentials", async () => {
   const response = await ask('/v1/datasets/features_1s/2024-08-07')
   expect(response.headers.get('cache-control')).toBe('no-store')
-  const body = (await contract.check(
-    '/v1/datasets/features_1s/2024-08-07',
-    response,
-  )) as unknown as {
+  const body = await contract.check<{
     expires_at: string
     files: { name: string; url: string; sha256: string; bytes: number }[]
-  }
+  }>('/v1/datasets/features_1s/2024-08-07', response)
   const lasts_s = (Date.parse(body.expires_at) - Date.now()) / 1_000
   expect(lasts_s).toBeGreaterThan(590)
   expect(lasts_s).toBeLessThanOrEqual(600)

@@ -64,7 +64,7 @@ async function all(path: string): Promise<readonly Row[]> {
     const response: Response = await ask(next)
     const text = response.status === 200 ? '' : await response.clone().text()
     expect([next, response.status, text]).toEqual([next, 200, ''])
-    const answer = (await contract.check(next, response)) as unknown as Page & { data?: Row[] }
+    const answer: Page & { data?: Row[] } = await contract.check(next, response)
     rows.push(...(answer.rows ?? answer.data))
     next = answer.next
   }

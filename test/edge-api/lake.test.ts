@@ -71,6 +71,7 @@ function fileOf(groups: readonly (readonly [string, number, number, number])[]):
       statistics: { min_value: min, max_value: max },
     },
   })
+  // The fields that the plan reads, and no others.
   return {
     schema: ['root', 'ts', 'symbol', 'price'].map((name) => ({ name })),
     row_groups: groups.map(([symbol, first, last, row_count], i) => ({

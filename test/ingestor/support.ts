@@ -3,6 +3,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExchangeServer } from '../../infra/exchange/server.ts'
+import type { IngestorMessage } from '../../ingestor/messages.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import type { FollowCounts } from '../../ingestor/writer/counts.ts'
 import { atFileEnd } from '../support/file-end.ts'
@@ -40,11 +41,10 @@ export function startIngestor(env: Readonly<Record<string, string>>): IngestorPr
   ready.promise.catch(() => undefined)
   let status: IngestorStatus | undefined
   const drained: ((counts: FollowCounts) => void)[] = []
-  child.on('message', (message: { readonly type: string; readonly counts?: FollowCounts }) => {
+  child.on('message', (message: IngestorMessage) => {
     if (message.type === 'ready') ready.resolve()
-    if (message.type === 'status') status = message as unknown as IngestorStatus
-    if (message.type === 'drained')
-      for (const resolve of drained.splice(0)) resolve(message.counts!)
+    if (message.type === 'status') status = message
+    if (message.type === 'drained') for (const resolve of drained.splice(0)) resolve(message.counts)
   })
   void exited.then((how) => ready.reject(new Error(`The ingestor ended (${how}): ${output}`)))
   return {

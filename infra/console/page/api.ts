@@ -107,7 +107,7 @@ export function useAsk<T>(path: string | undefined, every_ms: number): Loaded<T>
             error: message,
           }))
       }
-      if (!is_gone) timer = setTimeout(load, every_ms) as unknown as number
+      if (!is_gone) timer = window.setTimeout(() => void load(), every_ms)
     }
     void load()
     return () => {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
+import { isDrained, isStatus } from '../../../ingestor/messages.ts'
 import type { IngestorStatus } from '../../../ingestor/status.ts'
 import type { FollowCounts } from '../../../ingestor/writer/counts.ts'
 import type { ChildMessage } from '../child.ts'
@@ -106,8 +107,8 @@ function createInbox(): Inbox {
   return {
     status: () => status,
     take(message) {
-      if (message.type === 'status') status = message as unknown as IngestorStatus
-      if (message.type === 'drained') answer.resolve(message['counts'] as FollowCounts)
+      if (isStatus(message)) status = message
+      if (isDrained(message)) answer.resolve(message.counts)
     },
     async drained() {
       const counts = await answer.promise

@@ -1,25 +1,29 @@
 /** Compares coverage.parquet with the manifest, and with the gap ledger as it is now. */
 import { zstdDecompressSync } from 'node:zlib'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
+import { z } from 'zod'
 import type { Pool } from '#core/node/pool.ts'
 import { DAY_US, dayRange, SECOND_US, toIso, type Day } from '#core/time.ts'
 import type { Report } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 
-interface CoverageRow {
-  readonly exchange: string
-  readonly symbol: string
-  readonly channel: string
-  readonly present_s: number
-  readonly missing_s: number
-  readonly gaps: readonly {
-    readonly from_ts: bigint
-    /** Null: the gap had not ended. */
-    readonly to_ts: bigint | null
-    readonly cause: string
-    readonly repaired: boolean
-  }[]
-}
+const CoverageRow = z.object({
+  exchange: z.string(),
+  symbol: z.string(),
+  channel: z.string(),
+  present_s: z.number(),
+  missing_s: z.number(),
+  gaps: z.array(
+    z.object({
+      from_ts: z.bigint(),
+      /** Null: the gap had not ended. */
+      to_ts: z.bigint().nullable(),
+      cause: z.string(),
+      repaired: z.boolean(),
+    }),
+  ),
+})
+type CoverageRow = Readonly<z.output<typeof CoverageRow>>
 
 const DAY_S = DAY_US / SECOND_US
 /** Written for the end of a gap that has not ended. */
@@ -32,11 +36,17 @@ export async function checkCoverage(
   { coverage, date }: CheckedManifest,
   report: Report,
 ): Promise<void> {
-  const rows = (await parquetReadObjects({
+  const objects = await parquetReadObjects({
     file: await asyncBufferFromFile(path),
     compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
-    parsers: { timestampFromMicroseconds: (us: bigint) => us } as never,
-  })) as unknown as readonly CoverageRow[]
+    parsers: { timestampFromMicroseconds: (us: bigint) => us },
+  })
+  const parsed = z.array(CoverageRow).safeParse(objects)
+  if (!parsed.success) {
+    report(name, `Its columns are not those of coverage: ${z.prettifyError(parsed.error)}`)
+    return
+  }
+  const rows = parsed.data
   if (rows.length !== row_count) {
     report(name, `It has ${rows.length} rows, but the manifest says ${row_count}.`)
   }

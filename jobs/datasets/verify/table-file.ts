@@ -81,7 +81,7 @@ export async function readGroup(
     rowStart,
     rowEnd,
     compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
-    parsers: { timestampFromMicroseconds: (us: bigint) => us } as never,
+    parsers: { timestampFromMicroseconds: (us: bigint) => us },
     onChunk({ columnName, columnData, rowStart: first }) {
       const values = columns.get(columnName) ?? []
       for (let i = 0; i < columnData.length; i++) values[first - rowStart + i] = columnData[i]

@@ -7,12 +7,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLogger } from '#core/node/log.ts'
 import { createPool } from '#core/node/pool.ts'
+import { withDeadline } from '#core/waiting.ts'
 import { type Child, startChild } from '../../../infra/local/child.ts'
 import { startExchange } from '../../../infra/exchange/server.ts'
 import { createRandom } from '../../../infra/exchange/sim/random.ts'
+import { isStatus } from '../../../ingestor/messages.ts'
 import type { IngestorStatus } from '../../../ingestor/status.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
-import { drain, STEP_LIMIT_MS, within } from '../limits.ts'
+import { drain, STEP_LIMIT_MS } from '../limits.ts'
 import { type BookVerdict, checkBooks } from './check.ts'
 import { type RestAccount, startWeighingProxy } from './weighing-proxy.ts'
 
@@ -153,7 +155,7 @@ class Ingestor {
       log_file: this.#log_file,
       env: this.#env,
       onMessage: (message) => {
-        if (message.type === 'status') this.status = message as unknown as IngestorStatus
+        if (isStatus(message)) this.status = message
         if (message.type === 'drained') this.#drained?.()
       },
     })
@@ -163,7 +165,7 @@ class Ingestor {
   async synced(count: number, wake: () => void): Promise<number> {
     const began_ms = performance.now()
     const late = (): Error => new Error(`The ingestor is not ready. ${this.#child?.logEnd()}`)
-    await within(STEP_LIMIT_MS, this.#child!.ready, late)
+    await withDeadline(this.#child!.ready, STEP_LIMIT_MS, late)
     while ((this.status?.books_synced ?? 0) < count) {
       const elapsed_ms = performance.now() - began_ms
       if (elapsed_ms > SYNC_LIMIT_MS) {

@@ -23,7 +23,7 @@ export interface RestAccount {
 export interface WeighingProxy {
   readonly url: string
   account(): RestAccount
-  /** For an ingestor that was killed: the next one cannot know of a Retry-After before its start. */
+  /** After a kill: the next ingestor cannot know of a Retry-After before its start. */
   forgetPause(): void
   stop(): Promise<void>
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createPool, type Pool, withClient } from '#core/node/pool.ts'
+import { withDeadline } from '#core/waiting.ts'
 import { type Child, startChild } from '../../../infra/local/child.ts'
 import { prepareDatabase } from '../../../infra/local/database.ts'
 import type { SourceStatus } from '../../../infra/exchange/source.ts'
@@ -17,7 +18,7 @@ import { exchangeStatus } from '../../../infra/local/exchange-client.ts'
 import { freePorts } from '../../../infra/local/ports.ts'
 import { check, complaints, type Verdict } from '../checker.ts'
 import { loadEvidence } from '../evidence.ts'
-import { drain, STEP_LIMIT_MS, within } from '../limits.ts'
+import { drain, STEP_LIMIT_MS } from '../limits.ts'
 import { CHANNELS, DEPTH_SYMBOLS } from '../plan.ts'
 import { FragilePostgres } from '../postgres.ts'
 import { TapeArchive } from '../tape-archive.ts'
@@ -256,7 +257,9 @@ class Site {
   }
 
   #within<T>(what: string, promise: Promise<T>): Promise<T> {
-    return within(STEP_LIMIT_MS, promise, () => this.#failure(`Timeout waiting until ${what}`))
+    return withDeadline(promise, STEP_LIMIT_MS, () =>
+      this.#failure(`Timeout waiting until ${what}`),
+    )
   }
 
   #failure(sentence: string): Error {

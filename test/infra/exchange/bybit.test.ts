@@ -42,12 +42,13 @@ async function ask(client: TestClient, op: string, args?: readonly string[]): Pr
   return JSON.parse(answerOf()!) as object
 }
 
-interface Frame {
+type Fields = Readonly<Record<string, never>>
+interface Frame<Data> {
   readonly topic: string
   readonly type: 'snapshot' | 'delta'
   readonly ts: number
   readonly cts?: number
-  readonly data: Readonly<Record<string, never>>
+  readonly data: Data
 }
 interface BookData {
   readonly b: readonly (readonly [string, string])[]
@@ -55,11 +56,11 @@ interface BookData {
   readonly u: number
 }
 
-function framesOf(client: TestClient, topic: string): readonly Frame[] {
+function framesOf<Data = Fields>(client: TestClient, topic: string): readonly Frame<Data>[] {
   const start = `{"topic":"${topic}"`
   return client.frames
     .filter((text) => text.startsWith(start))
-    .map((text) => JSON.parse(text) as Frame)
+    .map((text) => JSON.parse(text) as Frame<Data>)
 }
 
 const levels = (side: BookData['b']): Level[] =>
@@ -72,9 +73,9 @@ test("a book starts with a snapshot, continues with consecutive ids, and equals 
   const topic = 'orderbook.50.BTCUSDT'
   expect(await ask(client, 'subscribe', [topic])).toMatchObject({ success: true, op: 'subscribe' })
   await until(() => framesOf(client, topic).length > 10)
-  const [first, ...changes] = framesOf(client, topic).map(({ type, data }) => ({
+  const [first, ...changes] = framesOf<BookData>(client, topic).map(({ type, data }) => ({
     type,
-    ...(data as unknown as BookData),
+    ...data,
   }))
   expect(first!.type).toBe('snapshot')
   expect([first!.b.length, first!.a.length]).toEqual([50, 50])
@@ -86,8 +87,8 @@ test("a book starts with a snapshot, continues with consecutive ids, and equals 
   for (const { b, a } of changes) book.apply({ bids: levels(b), asks: levels(a) })
   const late = await clientOf(market)
   await ask(late, 'subscribe', [topic])
-  const whole = framesOf(late, topic)[0]!.data as unknown as BookData
-  const between = framesOf(client, topic).map(({ data }) => data as unknown as BookData)
+  const whole = framesOf<BookData>(late, topic)[0]!.data
+  const between = framesOf<BookData>(client, topic).map(({ data }) => data)
   for (const { u, b, a } of between) {
     if (u > changes.at(-1)!.u && u <= whole.u) book.apply({ bids: levels(b), asks: levels(a) })
   }
@@ -103,13 +104,11 @@ test('quotes are complete and equal the best of the book; an unchanged one repea
   const topic = 'orderbook.1.ETHUSDT'
   await ask(client, 'subscribe', [topic, 'orderbook.50.ETHUSDT'])
   await until(() => framesOf(client, topic).length >= 2)
-  const quotes = framesOf(client, topic)
+  const quotes = framesOf<BookData>(client, topic)
   expect(new Set(quotes.map(({ type }) => type))).toEqual(new Set(['snapshot']))
-  const [first, second] = quotes.map(({ data }) => data as unknown as BookData)
+  const [first, second] = quotes.map(({ data }) => data)
   expect(second!.u).toBe(first!.u)
-  const [book] = framesOf(client, 'orderbook.50.ETHUSDT').map(
-    ({ data }) => data as unknown as BookData,
-  )
+  const [book] = framesOf<BookData>(client, 'orderbook.50.ETHUSDT').map(({ data }) => data)
   expect([first!.b, first!.a]).toEqual([book!.b.slice(0, 1), book!.a.slice(0, 1)])
 })
 
@@ -138,7 +137,7 @@ test('a ticker starts with a snapshot and continues with changes', async () => {
   const client = await clientOf(market)
   const topic = 'tickers.BTCUSDT'
   await ask(client, 'subscribe', [topic])
-  const deltas = (): readonly Frame[] =>
+  const deltas = (): readonly Frame<Fields>[] =>
     framesOf(client, topic).filter(({ type }) => type === 'delta')
   await until(() => deltas().filter(({ data }) => 'markPrice' in data).length >= 2)
   const [first] = framesOf(client, topic)
@@ -217,8 +216,7 @@ test('faults apply to its topics too', async () => {
   await ask(client, 'subscribe', [topic])
   await until(() => framesOf(client, topic).length > 1)
   exchange.setFaults({ faults: [{ kind: 'drop', streams: topic, count_max: 1 }] })
-  const idsOf = (): readonly number[] =>
-    framesOf(client, topic).map(({ data }) => (data as unknown as BookData).u)
+  const idsOf = (): readonly number[] => framesOf<BookData>(client, topic).map(({ data }) => data.u)
   const hasHole = (): boolean => idsOf().some((u, at) => at > 0 && u !== idsOf()[at - 1]! + 1)
   await until(hasHole)
   const account = exchange.ledger().streams.find(({ stream }) => stream === topic)!

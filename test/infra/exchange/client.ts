@@ -60,11 +60,11 @@ export function countOf(client: TestClient, stream: string): number {
 }
 
 /** Payloads of one stream, from combined frames. */
-export function payloadsOf(client: TestClient, stream: string): Fields[] {
+export function payloadsOf<Data = Fields>(client: TestClient, stream: string): Data[] {
   const start = `{"stream":"${stream}","data":`
   return client.frames
     .filter((frame) => frame.startsWith(start))
-    .map((frame) => (JSON.parse(frame) as { data: Fields }).data)
+    .map((frame) => (JSON.parse(frame) as { data: Data }).data)
 }
 
 /** The first index at which two long lists differ; -1 if they are equal. */

@@ -253,6 +253,7 @@ describe('requests for faults are checked', () => {
       const response = await post(request)
       expect(response.status).toBe(400)
       expect(await response.json()).toMatchObject({ code: 'bad_faults' })
+      // Not a request by its type, as the caller of another language would send it.
       expect(() => server.setFaults(request as unknown as FaultRequestInput)).toThrow(/✖/)
     })
   }

@@ -69,9 +69,9 @@ describe('over sockets', () => {
       ['btcusdt@depth5@100ms', 5],
       ['btcusdt@depth20@500ms', 20],
     ] as const) {
-      const books = payloadsOf(quotes, stream)
+      const books = payloadsOf<Diff>(quotes, stream)
       expect(books.slice(1).map(({ pu }) => pu)).toEqual(books.slice(0, -1).map(({ u }) => u))
-      for (const { u, b, a } of books as unknown as Diff[]) {
+      for (const { u, b, a } of books) {
         expect([b.length, a.length]).toEqual([level_count, level_count])
         const quote = best.get(u)
         if (quote === undefined) continue
@@ -89,27 +89,26 @@ describe('over sockets', () => {
       payloadsOf(quotes, 'btcusdt@trade').map((trade) => [Number(trade['t']), trade]),
     )
     const [first_trade] = trades.keys()
-    const aggs = payloadsOf(market, 'btcusdt@aggTrade')
-    const numbers = aggs as unknown as readonly Record<'a' | 'f' | 'l', number>[]
-    expect(numbers.slice(1).map(({ a, f }) => [a, f])).toEqual(
-      numbers.slice(0, -1).map(({ a, l }) => [a + 1, l + 1]),
+    const aggs = payloadsOf<AggTrade>(market, 'btcusdt@aggTrade')
+    expect(aggs.slice(1).map(({ a, f }) => [a, f])).toEqual(
+      aggs.slice(0, -1).map(({ a, l }) => [a + 1, l + 1]),
     )
     let compared_count = 0
     for (const agg of aggs) {
-      const { f, l, T, E } = agg as unknown as Record<string, number>
-      expect(E).toBeGreaterThanOrEqual(T!)
+      const { f, l, T, E } = agg
+      expect(E).toBeGreaterThanOrEqual(T)
       // The two sockets may have started at different trades.
-      if (first_trade === undefined || f! < first_trade || !trades.has(l!)) continue
+      if (first_trade === undefined || f < first_trade || !trades.has(l)) continue
       compared_count += 1
       let steps = 0
-      for (let id = f!; id <= l!; id += 1) {
+      for (let id = f; id <= l; id += 1) {
         const trade = trades.get(id)!
-        expect([trade['p'], trade['m']]).toEqual([agg['p'], agg['m']])
-        expect(T! - Number(trade['T'])).toBeLessThanOrEqual(100)
+        expect([trade['p'], trade['m']]).toEqual([agg.p, agg.m])
+        expect(T - Number(trade['T'])).toBeLessThanOrEqual(100)
         steps += Math.round(Number(trade['q']) * 1_000)
       }
-      expect(steps).toBe(Math.round(Number(agg['q']) * 1_000))
-      expect(Number(agg['nq'])).toBeLessThanOrEqual(Number(agg['q']))
+      expect(steps).toBe(Math.round(Number(agg.q) * 1_000))
+      expect(Number(agg.nq)).toBeLessThanOrEqual(Number(agg.q))
     }
     expect(compared_count).toBeGreaterThan(200)
   })
@@ -265,20 +264,21 @@ describe('the market alone', () => {
       { kind: 'wait', limit_bytes: 1 },
       silentLogger,
     )
-    const heard = new Map<string, Fields[]>()
-    hub.publish = (topic, _id, _ts_ms, payload) =>
-      void heard.get(topic.stream)!.push(JSON.parse(payload) as Fields)
+    const diffs: Diff[] = []
+    const quotes: Fields[] = []
+    hub.publish = ({ stream }, _id, _ts_ms, payload) => {
+      if (stream === 'btcusdt@bookTicker') quotes.push(JSON.parse(payload) as Fields)
+      else diffs.push(JSON.parse(payload) as Diff)
+    }
     const options = { seed: 11, symbols: symbols.slice(0, 2), history_trades_max: 1, start_ms }
     const market = new Market({ ...options, events_per_s: 400 }, hub)
     for (const stream of ['btcusdt@depth@100ms', 'btcusdt@bookTicker']) {
-      heard.set(stream, [])
       for (const topic of market.topicsOf(stream)) topic.clients.add({} as never)
     }
     market.advance(start_ms + 30_050, 1_000_000)
     const snapshot = market.find('BTCUSDT')!.depth(1_000, 0)
     market.advance(start_ms + 300_000, 1_000_000)
-    const [diffs, quotes] = [...heard.values()]
-    const compared = compareBook(snapshot, diffs!, quotes!)
+    const compared = compareBook(snapshot, diffs, quotes)
     expect(compared.diff_count).toBeGreaterThan(2_500)
     expect(compared.quote_count).toBe(compared.diff_count)
     const final = market.find('BTCUSDT')!.depth(1_000, 0)
@@ -342,6 +342,13 @@ interface Snapshot {
   readonly asks: readonly (readonly [string, string])[]
 }
 
+interface AggTrade extends Readonly<Record<'a' | 'f' | 'l' | 'T' | 'E', number>> {
+  readonly p: string
+  readonly q: string
+  readonly nq: string
+  readonly m: boolean
+}
+
 interface Diff {
   readonly U: number
   readonly u: number
@@ -360,7 +367,7 @@ interface BookCheck {
 /** Binance's documented procedure, independent of our code. */
 function compareBook(
   snapshot: Snapshot,
-  diffs: readonly Fields[],
+  diffs: readonly Diff[],
   quotes: readonly Fields[],
 ): BookCheck {
   const bids = new Map(snapshot.bids)
@@ -369,7 +376,7 @@ function compareBook(
   let last_u: number | undefined
   let quote_count = 0
   let diff_count = 0
-  for (const { U, u, pu, b, a } of diffs as unknown as Diff[]) {
+  for (const { U, u, pu, b, a } of diffs) {
     if (u < snapshot.lastUpdateId) continue
     const joins =
       last_u === undefined

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import type { Link } from '../../../ingestor/transport/link.ts'
 import { DEFAULT_SETTINGS } from '../../../ingestor/transport/settings.ts'
 import {
   beat,
@@ -95,8 +94,7 @@ for (const [name, is_rare, expected] of [
     const suspects = new Set<string>()
     for (let second = 0; second < 900; second++) {
       if (second < 300) for (const entry of entries) entry.frame_count += 1
-      for (const state of watch.look(link as unknown as Link, 1_000))
-        suspects.add(state.stream.name)
+      for (const state of watch.look(link, 1_000)) suspects.add(state.stream.name)
     }
     expect(suspects.size).toBe(expected)
   })
@@ -124,8 +122,7 @@ for (const [name, resting_count, silent, expected] of [
       for (const [index, entry] of entries.entries()) {
         if (second < 300 || !silent(index)) entry.frame_count += 5
       }
-      for (const state of watch.look(link as unknown as Link, 1_000))
-        suspects.add(state.stream.name)
+      for (const state of watch.look(link, 1_000)) suspects.add(state.stream.name)
     }
     expect(suspects.size).toBe(expected)
   })

@@ -82,6 +82,7 @@ function bufferOf(table: Table, rows: readonly Row[]): RowBuffer {
 }
 
 function eventOf(table: Table, row: Row): StoredEvent {
+  // The columns of a row are those of its event.
   return { kind: KINDS[table.name], ...row } as unknown as StoredEvent
 }
 
