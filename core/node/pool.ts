@@ -2,10 +2,10 @@
  * Connections to Postgres. `pg.Pool.query()` destroys its connection on any SQL error. `withClient`
  * keeps the connection if only the statement failed.
  */
-import pg from 'pg'
+import { DatabaseError, Pool as PgPool, type PoolClient } from 'pg'
 
-export type Pool = pg.Pool
-export type Client = pg.PoolClient
+export type Pool = PgPool
+export type Client = PoolClient
 
 const CONNECT_LIMIT_MS = 10_000
 
@@ -16,7 +16,7 @@ export function createPool(
   max = 4,
   connect_limit_ms = CONNECT_LIMIT_MS,
 ): Pool {
-  const pool = new pg.Pool({
+  const pool = new PgPool({
     connectionString: withRootCertificate(database_url, process.env['PGSSLROOTCERT']),
     application_name,
     max,
@@ -80,5 +80,5 @@ export function inTransaction<T>(pool: Pool, use: (client: Client) => Promise<T>
 
 /** True if Postgres refused the statement but the connection is still good. */
 export function isStatementError(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.severity === 'ERROR'
+  return error instanceof DatabaseError && error.severity === 'ERROR'
 }

@@ -13,7 +13,7 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import pg from 'pg'
+import { DatabaseError } from 'pg'
 import { z } from 'zod'
 import { Breaker } from '#core/breaker.ts'
 import { OperatorError, describeError } from '#core/errors.ts'
@@ -279,13 +279,13 @@ function answerError(response: ServerResponse, error: unknown, log: Logger): voi
     log.warn({ code: 'database_unreachable', error: cause }, 'Postgres cannot be reached.')
     return refuseAway(response)
   }
-  if (error instanceof pg.DatabaseError && NOT_NOW.test(error.code ?? '')) {
+  if (error instanceof DatabaseError && NOT_NOW.test(error.code ?? '')) {
     const facts = { code: 'database_busy', sqlstate: error.code, error: error.message }
     log.warn(facts, 'Postgres is busy, starting or shutting down.')
     const message = 'Postgres is busy, starting or shutting down.'
     return refuse(response, 503, message, { 'retry-after': RETRY_AFTER_S })
   }
-  if (error instanceof pg.DatabaseError && error.severity === 'ERROR') {
+  if (error instanceof DatabaseError && error.severity === 'ERROR') {
     const fields = Object.fromEntries(ERROR_FIELDS.map((name) => [name, error[name] ?? null]))
     return send(response, 400, { message: error.message, ...fields })
   }

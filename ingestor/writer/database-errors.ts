@@ -1,5 +1,5 @@
 /** What a Postgres error means for the batch. Codes: appendix A of the Postgres manual. */
-import pg from 'pg'
+import { DatabaseError } from 'pg'
 import { describeError } from '#core/errors.ts'
 
 export type Trouble =
@@ -19,7 +19,7 @@ export type Trouble =
   | 'refused'
 
 export function troubleOf(error: unknown): Trouble {
-  if (!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR') return 'lost'
+  if (!(error instanceof DatabaseError) || error.severity !== 'ERROR') return 'lost'
   const code = error.code ?? ''
   if (code === '23505' || code === '40P01' || code === '40001') return 'clash'
   if (code === '23514' && error.constraint === undefined) return 'no_partition'
@@ -34,6 +34,6 @@ export function describeTrouble(error: unknown): {
   readonly sqlstate: string
   readonly error: string
 } {
-  const sqlstate = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
+  const sqlstate = error instanceof DatabaseError ? (error.code ?? '') : ''
   return { sqlstate, error: describeError(error) }
 }

@@ -63,28 +63,28 @@ describe('pacing', () => {
   })
 })
 
+interface Setup {
+  readonly clock: () => number
+  readonly set: (wall: number, monotonic: number) => void
+  readonly steps: number[]
+}
+
+function setup(): Setup {
+  const time = { wall: 1_785_000_000_000, monotonic: 5 }
+  const steps: number[] = []
+  const clock = createClock({
+    wall_ms: () => Math.floor(time.wall),
+    monotonic_ms: () => time.monotonic,
+    onStep: (step_ms) => steps.push(Math.round(step_ms)),
+  })
+  const set = (wall: number, monotonic: number): void => {
+    time.wall = wall
+    time.monotonic = monotonic
+  }
+  return { clock: () => clock.now(), set, steps }
+}
+
 describe('clock', () => {
-  interface Setup {
-    readonly clock: () => number
-    readonly set: (wall: number, monotonic: number) => void
-    readonly steps: number[]
-  }
-
-  function setup(): Setup {
-    const time = { wall: 1_785_000_000_000, monotonic: 5 }
-    const steps: number[] = []
-    const clock = createClock({
-      wall_ms: () => Math.floor(time.wall),
-      monotonic_ms: () => time.monotonic,
-      onStep: (step_ms) => steps.push(Math.round(step_ms)),
-    })
-    const set = (wall: number, monotonic: number): void => {
-      time.wall = wall
-      time.monotonic = monotonic
-    }
-    return { clock: () => clock.now(), set, steps }
-  }
-
   test('between two milliseconds of the wall clock the monotonic clock interpolates', () => {
     const { clock, set, steps } = setup()
     const first = clock()

@@ -101,12 +101,13 @@ test('a row of another hour is refused', async () => {
   await hour_rows.close()
 })
 
+async function* stream(...parts: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* parts
+}
+
 test('a truncated COPY stream, or another stream, ends with an error', async () => {
   const { bytes } = encodeRows(table, rowsOf([1, 2]), 0, 2)
   const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
-  async function* stream(...parts: readonly Buffer[]): AsyncGenerator<Buffer> {
-    yield* parts
-  }
   for (const [parts, message] of [
     [[header, bytes.subarray(0, -3)], 'in the middle of a row'],
     [[header, bytes], 'in the middle of a row'],

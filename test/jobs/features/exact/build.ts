@@ -22,10 +22,11 @@ const column = <T>(rows: readonly T[], pick: (row: T) => number): Float64Array =
 const bit = <T>(rows: readonly T[], pick: (row: T) => boolean): Uint8Array =>
   Uint8Array.from(rows, (row) => (pick(row) ? 1 : 0))
 
+async function* once<T>(chunk: T): AsyncGenerator<T> {
+  yield await Promise.resolve(chunk)
+}
+
 function readerOf(market: Market): DayReader {
-  const once = async function* <T>(chunk: T): AsyncGenerator<T> {
-    yield await Promise.resolve(chunk)
-  }
   const { quotes, trades, marks, liquidations } = market
   return {
     quotes: () =>
