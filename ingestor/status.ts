@@ -5,7 +5,7 @@ import type { Repairer } from './repair/repairer.ts'
 import type { Tape } from './tape/tape.ts'
 import { type PerTable, sumOf } from './writer/counts.ts'
 import type { FollowerStatus } from './writer/progress.ts'
-import type { OpenHoles } from './writer/stream-table.ts'
+import type { LossReport } from './writer/stream-table.ts'
 
 export type IngestorState =
   /** Frames are committed as they arrive. */
@@ -42,11 +42,11 @@ export interface IngestorStatus extends BookCounts {
   readonly gaps_open: number
   readonly gaps_repaired: number
   /** Gaps that have not ended: streams that are lost now. */
-  readonly open_holes: number
+  readonly lost_streams: number
   /** Some of them, oldest first, for people: "BTCUSDT trades (disconnect)". */
-  readonly open_hole_names: readonly string[]
+  readonly lost_stream_names: readonly string[]
   /** Time since the oldest was noticed; 0 if there is none. */
-  readonly oldest_open_hole_s: number
+  readonly oldest_lost_stream_s: number
   /** Longest wait of a frame for its commit in the last second, including pending frames. */
   readonly lag_ms: number
 }
@@ -84,7 +84,7 @@ export function ingestorStatus(parts: {
 }): IngestorStatus {
   const { tape, writer, books, frames_received, frames_per_s, instruments_left_out, repairs } =
     parts
-  const { counts, committed_position, database_away, open_holes } = writer
+  const { counts, committed_position, database_away, lost_streams } = writer
   const has_backlog = committed_position < tape.end
   // If Postgres is away and nothing has arrived since, nothing is pending.
   const lag_ms = has_backlog || !database_away ? writer.lag_ms : 0
@@ -110,19 +110,19 @@ export function ingestorStatus(parts: {
     gaps: counts.gaps,
     gaps_open: repairs?.gaps_open ?? 0,
     gaps_repaired: repairs?.gaps_repaired ?? 0,
-    ...openHolesStatus(open_holes, parts.now),
+    ...lostStreamsStatus(lost_streams, parts.now),
     lag_ms,
   }
 }
 
-export function openHolesStatus(
-  { count, names, oldest_at }: OpenHoles,
+export function lostStreamsStatus(
+  { count, names, oldest_at }: LossReport,
   now: Micros,
-): Pick<IngestorStatus, 'open_holes' | 'open_hole_names' | 'oldest_open_hole_s'> {
+): Pick<IngestorStatus, 'lost_streams' | 'lost_stream_names' | 'oldest_lost_stream_s'> {
   return {
-    open_holes: count,
-    open_hole_names: names,
-    oldest_open_hole_s:
+    lost_streams: count,
+    lost_stream_names: names,
+    oldest_lost_stream_s:
       oldest_at === null ? 0 : Math.max(0, Math.round((now - oldest_at) / SECOND_US)),
   }
 }

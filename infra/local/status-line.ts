@@ -49,7 +49,7 @@ export function describeStatus(status: IngestorStatus): string {
   ]
   const conflict_count = Object.values(status.conflicts).reduce((sum, more) => sum + more, 0)
   if (conflict_count > 0) parts.push(`${count(conflict_count)} conflicts`)
-  if (status.open_holes > 0) parts.push(describeOpenHoles(status))
+  if (status.lost_streams > 0) parts.push(describeLostStreams(status))
   if (status.books_synced < status.books) {
     parts.push(`${count(status.books_synced)} of ${count(status.books)} books`)
   }
@@ -58,12 +58,12 @@ export function describeStatus(status: IngestorStatus): string {
 }
 
 /** `3 streams silent for 12 s: BTCUSDT trades (disconnect), ...` */
-function describeOpenHoles(status: IngestorStatus): string {
-  const { open_holes, open_hole_names, oldest_open_hole_s } = status
-  const [first] = open_hole_names
-  const more = open_holes > 1 ? ', ...' : ''
-  const streams = `${open_holes} ${open_holes === 1 ? 'stream' : 'streams'} silent`
-  return `${streams} for ${oldest_open_hole_s} s: ${first}${more}`
+function describeLostStreams(status: IngestorStatus): string {
+  const { lost_streams, lost_stream_names, oldest_lost_stream_s } = status
+  const [first] = lost_stream_names
+  const more = lost_streams > 1 ? ', ...' : ''
+  const streams = `${lost_streams} ${lost_streams === 1 ? 'stream' : 'streams'} silent`
+  return `${streams} for ${oldest_lost_stream_s} s: ${first}${more}`
 }
 
 function describeGaps(

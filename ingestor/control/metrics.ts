@@ -215,12 +215,12 @@ function addGaps(metrics: Metrics, status: () => StatusView): void {
     () => one(status().gaps.gaps_open),
   )
   gauge(
-    { name: 'ingestor_open_holes', help: 'Streams that are not heard, though they should be.' },
-    () => one(status().gaps.open_holes),
+    { name: 'ingestor_streams_lost', help: 'Streams that are not heard, though they should be.' },
+    () => one(status().gaps.lost_streams),
   )
   gauge(
-    { name: 'ingestor_open_hole_age_seconds_max', help: 'Since the oldest of them was noticed.' },
-    () => one(status().gaps.oldest_open_hole_s),
+    { name: 'ingestor_stream_lost_age_seconds_max', help: 'Since the oldest of them was noticed.' },
+    () => one(status().gaps.oldest_lost_stream_s),
   )
 }
 
@@ -255,11 +255,11 @@ function addSymbols({ gauge }: Metrics, streams: () => readonly StreamView[]): v
   )
   gauge(
     {
-      name: 'ingestor_stream_open_hole',
-      help: '1 while the stream has a hole that has not ended.',
+      name: 'ingestor_stream_lost',
+      help: '1 while the stream is lost.',
       labels,
     },
-    () => streams().map((stream) => [labelsOf(stream), stream.open_hole === null ? 0 : 1]),
+    () => streams().map((stream) => [labelsOf(stream), stream.lost === null ? 0 : 1]),
   )
   gauge(
     {

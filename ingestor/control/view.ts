@@ -74,7 +74,12 @@ export interface StatusView {
   }
   readonly gaps: Pick<
     IngestorStatus,
-    'gaps' | 'gaps_open' | 'gaps_repaired' | 'open_holes' | 'open_hole_names' | 'oldest_open_hole_s'
+    | 'gaps'
+    | 'gaps_open'
+    | 'gaps_repaired'
+    | 'lost_streams'
+    | 'lost_stream_names'
+    | 'oldest_lost_stream_s'
   >
   readonly clock: RecorderFacts['clock'] & { readonly now: string }
 }
@@ -92,7 +97,7 @@ export interface StreamView {
   readonly last_event_at: string | null
   /** From the exchange's time of that event to its arrival. Negative: our clock is behind. */
   readonly delay_ms: number | null
-  readonly open_hole: { readonly cause: string; readonly since: string } | null
+  readonly lost: { readonly cause: string; readonly since: string } | null
   readonly refusal: string | null
   /** Of the order book that the changes keep; null for other streams. */
   readonly is_book_in_sequence: boolean | null
@@ -172,9 +177,9 @@ export function statusView(parts: StatusParts): StatusView {
       gaps: status.gaps,
       gaps_open: status.gaps_open,
       gaps_repaired: status.gaps_repaired,
-      open_holes: status.open_holes,
-      open_hole_names: status.open_hole_names,
-      oldest_open_hole_s: status.oldest_open_hole_s,
+      lost_streams: status.lost_streams,
+      lost_stream_names: status.lost_stream_names,
+      oldest_lost_stream_s: status.oldest_lost_stream_s,
     },
     clock: { ...clock, now: new Date(now_ms).toISOString() },
   }
@@ -190,7 +195,7 @@ export function streamViews(
   return streams.map((stream) => {
     const { symbol, channel, name, is_covered, frame_count, last_frame_at, refusal } = stream
     const report = by_key.get(keyOf(stream))
-    const hole = report?.open_hole ?? null
+    const loss = report?.lost ?? null
     return {
       symbol,
       channel,
@@ -202,7 +207,7 @@ export function streamViews(
         last_frame_at === null ? null : Math.max(0, Math.round(now_ms - last_frame_at / 1_000)),
       last_event_at: isoOf(report?.last_event?.ts_exchange ?? null),
       delay_ms: delayOf(report),
-      open_hole: hole === null ? null : { cause: hole.cause, since: toIso(hole.since) },
+      lost: loss === null ? null : { cause: loss.cause, since: toIso(loss.since) },
       refusal,
       is_book_in_sequence: report?.is_book_synced ?? null,
     }

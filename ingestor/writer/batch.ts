@@ -4,7 +4,7 @@ import type { Micros } from '#core/time.ts'
 import type { RejectReason } from '../exchanges/adapter.ts'
 import type { TapeRecord } from '../tape/record.ts'
 import type { MutableCounts } from './counts.ts'
-import type { OpenHoles, StreamBatch } from './stream-table.ts'
+import type { LossReport, StreamBatch } from './stream-table.ts'
 import type { ListedInstruments } from './symbol-ids.ts'
 
 /**
@@ -24,7 +24,7 @@ export interface Batch {
   readonly gaps: readonly Gap[]
   readonly listings: readonly ListedInstruments[]
   /** The state once the batch is committed. */
-  readonly open_holes: OpenHoles
+  readonly lost_streams: LossReport
   /** The commit adds rows, dead letters, gaps, and the duplicates that it finds in the tables. */
   readonly counts: MutableCounts
 }

@@ -210,7 +210,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
         prices,
         gaps,
         listings,
-        open_holes: streams.openHoles(),
+        lost_streams: streams.lostStreams(),
         counts,
       }
       from_position = to_position

@@ -8,7 +8,7 @@ import type { Batch } from './batch.ts'
 import { addCounts, createCounts, type FollowCounts, type MutableCounts, sumOf } from './counts.ts'
 import type { Resume } from './resume.ts'
 import type { SessionEvents } from './session.ts'
-import { NO_OPEN_HOLES, type OpenHoles, type StreamTable } from './stream-table.ts'
+import { NO_LOSSES, type LossReport, type StreamTable } from './stream-table.ts'
 
 export interface FollowerStatus {
   /** True once Postgres was reached and its schema is current. */
@@ -21,7 +21,7 @@ export interface FollowerStatus {
   readonly lag_ms: number
   readonly database_away: boolean
   /** As of the last commit. */
-  readonly open_holes: OpenHoles
+  readonly lost_streams: LossReport
   /** Everything committed since the follower began. */
   readonly counts: FollowCounts
 }
@@ -59,7 +59,7 @@ export class Progress implements SessionEvents {
   #wishes: { readonly position: number; readonly resolve: () => void }[] = []
   /** Of the last second. */
   #waits: Wait[] = []
-  #open_holes = NO_OPEN_HOLES
+  #lost_streams = NO_LOSSES
   #commits: Commit[] = []
   /** Undefined before the first session. */
   streams: StreamTable | undefined
@@ -108,7 +108,7 @@ export class Progress implements SessionEvents {
     this.#in_doubt = undefined
     this.advanced = true
     addCounts(this.#total, counts)
-    this.#open_holes = batch.open_holes
+    this.#lost_streams = batch.lost_streams
     const committed_at = this.#clock()
     const wait_us = committed_at - (batch.oldest_ts_ingest ?? committed_at)
     this.#waits = [...this.#recentWaits(committed_at), { committed_at, wait_us }]
@@ -130,7 +130,7 @@ export class Progress implements SessionEvents {
       committed_position: this.#committed_position,
       lag_ms: this.#lagMs(now),
       database_away: this.#away_since !== undefined || slow,
-      open_holes: this.#open_holes,
+      lost_streams: this.#lost_streams,
       counts: this.#total,
     }
   }

@@ -10,7 +10,7 @@ export interface StreamReport {
   readonly channel: Channel
   /** Times of the newest event; null if there was none since the subscription. */
   readonly last_event: { readonly ts_exchange: Micros; readonly ts_ingest: Micros } | null
-  readonly open_hole: { readonly cause: GapCause; readonly since: Micros } | null
+  readonly lost: { readonly cause: GapCause; readonly since: Micros } | null
   /** Whether the local book is in sequence; null for a stream without a book. */
   readonly is_book_synced: boolean | null
 }
@@ -27,7 +27,7 @@ export function reportStreams(
       symbol,
       channel,
       last_event: last_id === UNHEARD ? null : { ts_exchange, ts_ingest },
-      open_hole:
+      lost:
         deaf_cause === undefined ? null : { cause: deaf_cause, since: loss?.lost_at ?? ts_ingest },
       is_book_synced: book === undefined ? null : book === 'synced',
     }

@@ -38,7 +38,7 @@ export interface StreamOffset extends StreamKey {
 }
 
 /** The open gaps of all streams. */
-export interface OpenHoles {
+export interface LossReport {
   readonly count: number
   /** When the oldest was noticed, by our clock; null if there is none. */
   readonly oldest_at: Micros | null
@@ -46,7 +46,7 @@ export interface OpenHoles {
   readonly names: readonly string[]
 }
 
-export const NO_OPEN_HOLES: OpenHoles = { count: 0, oldest_at: null, names: [] }
+export const NO_LOSSES: LossReport = { count: 0, oldest_at: null, names: [] }
 
 const OPEN_NAMES_MAX = 5
 
@@ -125,7 +125,7 @@ export class StreamTable {
     }
   }
 
-  openHoles(): OpenHoles {
+  lostStreams(): LossReport {
     const open = [...this.all()].flatMap(({ symbol, channel, state }) => {
       if (state?.deaf_cause === undefined || hasEnded(state)) return []
       const lost_at = state.loss?.lost_at ?? state.ts_ingest

@@ -7,7 +7,7 @@ import type { BookCounts } from '../books/keeper.ts'
 import { createCounts } from './counts.ts'
 import type { Commit, FollowerStatus } from './progress.ts'
 import type { StreamReport } from './stream-report.ts'
-import { NO_OPEN_HOLES } from './stream-table.ts'
+import { NO_LOSSES } from './stream-table.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker.ts'
 
 /**
@@ -75,7 +75,7 @@ export function startWriterThread(
     committed_position: 0,
     lag_ms: 0,
     database_away: false,
-    open_holes: NO_OPEN_HOLES,
+    lost_streams: NO_LOSSES,
     counts: createCounts(),
   }
   let reports: PromiseWithResolvers<readonly StreamReport[]> | undefined

@@ -136,7 +136,7 @@ test('a symbol is listed, one delisted and one gets a finer tick: all recorded a
     return holes.map(({ line }) => line)
   }
   await until('SOL has ended', async () => (await unended()).includes('SOLUSDT delisted 3'))
-  await until('no other gap is open', () => ingestor.status()?.open_holes === 0)
+  await until('no other gap is open', () => ingestor.status()?.lost_streams === 0)
   expect(await unended()).toEqual(['SOLUSDT delisted 3'])
   // Killed and never restarted: ten seconds later its streams are lost.
   ingestor.kill('SIGKILL')

@@ -39,7 +39,7 @@ function statusLike(
 }
 
 export function streamsCommand(): Command {
-  return command('streams', 'the streams of an ingestor: heard or not, silence, holes, books')
+  return command('streams', 'the streams of an ingestor: heard or not, silence, loss, books')
     .option('--symbol <symbol>', 'of this symbol only')
     .option('--channel <channel>', 'of this channel only, such as trades')
     .action(async (flags: Flags & { readonly symbol?: string; readonly channel?: string }) => {

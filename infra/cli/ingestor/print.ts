@@ -19,7 +19,7 @@ export function statusText(status: StatusView): string {
     `  writer    ${number(writer.rows_per_s)} rows/s, lag ${number(writer.lag_ms)} ms, ${number(writer.dead_letters)} dead letters${writer.database_away ? ', POSTGRES IS AWAY' : ''}`,
     `  tape      ${bytes(tape.used_bytes)} of ${bytes(tape.limit_bytes)}, ${bytes(tape.backlog_bytes)} not committed${tape.is_full ? ', FULL' : ''}`,
     `  books     ${number(books.in_sequence)} of ${number(books.known)} are in sequence`,
-    `  gaps      ${number(gaps.open_holes)} have not ended${gaps.open_holes === 0 ? '' : `: ${gaps.open_hole_names.join(', ')}`}; ${number(gaps.gaps_open)} open and ${number(gaps.gaps_repaired)} refilled in 24 h`,
+    `  gaps      ${number(gaps.lost_streams)} have not ended${gaps.lost_streams === 0 ? '' : `: ${gaps.lost_stream_names.join(', ')}`}; ${number(gaps.gaps_open)} open and ${number(gaps.gaps_repaired)} refilled in 24 h`,
   ]
   if (actual.streams_refused > 0) {
     lines.push(
@@ -47,7 +47,7 @@ export function summaryText({
     `lag ${number(writer.lag_ms)} ms`,
     `${bytes(tape.backlog_bytes)} not committed`,
     `${number(books.in_sequence)} of ${number(books.known)} books in sequence`,
-    `gaps that have not ended: ${number(gaps.open_holes)}`,
+    `gaps that have not ended: ${number(gaps.lost_streams)}`,
   ]
   return `${parts.join('; ')}.\n`
 }
@@ -72,7 +72,7 @@ export function watchLine({
     `backlog ${bytes(tape.backlog_bytes)}`,
     `streams ${number(actual.streams_heard)}/${number(actual.streams_wanted)}`,
     `books ${number(books.in_sequence)}/${number(books.known)}`,
-    `open gaps ${number(gaps.open_holes)}`,
+    `open gaps ${number(gaps.lost_streams)}`,
   ].join('  ')
 }
 
@@ -87,7 +87,7 @@ export function streamsText(streams: readonly StreamView[]): string {
       : one.is_book_in_sequence
         ? 'book in sequence'
         : 'book lost',
-    one.open_hole === null ? '' : `hole: ${one.open_hole.cause} since ${one.open_hole.since}`,
+    one.lost === null ? '' : `lost: ${one.lost.cause} since ${one.lost.since}`,
     one.refusal ?? '',
   ])
   return table([['stream', 'state', 'silent', 'frames', '', '', ''], ...rows])

@@ -80,7 +80,7 @@ function Streams({ streams }: { readonly streams: SymbolDetail['streams'] }) {
         ['Frames', 'n'],
         ['Since the last', 'n'],
         'Newest event (UTC)',
-        'Open hole',
+        'Lost',
       ]}
     >
       {streams.map((stream) => (
@@ -99,9 +99,7 @@ function Streams({ streams }: { readonly streams: SymbolDetail['streams'] }) {
           <td class="n">{stream.silent_ms === null ? '–' : duration(stream.silent_ms / 1_000)}</td>
           <td>{stream.last_event_at === null ? '–' : stamp(stream.last_event_at)}</td>
           <td>
-            {stream.open_hole === null
-              ? '–'
-              : `${stream.open_hole.cause} since ${stamp(stream.open_hole.since)}`}
+            {stream.lost === null ? '–' : `${stream.lost.cause} since ${stamp(stream.lost.since)}`}
           </td>
         </tr>
       ))}

@@ -46,7 +46,7 @@ function gridOf(
       silent_ms: stream.silent_ms,
       normal_ms: normal_ms === null ? null : Math.round(normal_ms),
       frames_per_s: normal_ms === null ? null : Math.round(100_000 / normal_ms) / 100,
-      cause: stream.open_hole?.cause ?? stream.refusal,
+      cause: stream.lost?.cause ?? stream.refusal,
     }
     const line = symbols.get(symbol) ?? { is_book_in_sequence: null, cells: new Map() }
     symbols.set(symbol, line)

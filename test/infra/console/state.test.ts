@@ -18,7 +18,7 @@ const stream = (frame_count: number, silent_ms: number | null): StreamView => ({
   silent_ms,
   last_event_at: null,
   delay_ms: null,
-  open_hole: null,
+  lost: null,
   refusal: null,
   is_book_in_sequence: null,
 })

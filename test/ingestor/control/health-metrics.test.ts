@@ -18,7 +18,7 @@ function stream(view: Partial<StreamView>): StreamView {
     silent_ms: null,
     last_event_at: null,
     delay_ms: null,
-    open_hole: null,
+    lost: null,
     refusal: null,
     is_book_in_sequence: null,
     ...view,

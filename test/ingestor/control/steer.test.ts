@@ -314,7 +314,7 @@ test('channels come and go: books are asked for, and the others are not touched'
   expect(rows[0].n).toBeGreaterThan(0)
 })
 
-test('streams are told one by one: last event, silence, open hole and book', async () => {
+test('streams are told one by one: last event, silence, loss and book', async () => {
   const { streams } = (await call('/streams?symbol=btcusdt')).body
   expect(streams.map(({ stream }: { stream: string }) => stream)).toEqual([
     'btcusdt@bookTicker',
@@ -322,8 +322,8 @@ test('streams are told one by one: last event, silence, open hole and book', asy
   ])
   await until('both have spoken', async () =>
     (await call('/streams?symbol=btcusdt')).body.streams.every(
-      (one: { last_event_at: string | null; open_hole: unknown }) =>
-        one.last_event_at !== null && one.open_hole === null,
+      (one: { last_event_at: string | null; lost: unknown }) =>
+        one.last_event_at !== null && one.lost === null,
     ),
   )
   expect((await call('/streams?channel=trades')).body.streams).toHaveLength(2)
@@ -337,7 +337,7 @@ test('a pause closes the sockets and is in the ledger; it holds over kill -9', a
     state: 'paused',
     sockets: [],
     actual: { recording: 'paused', streams_heard: 0 },
-    gaps: { open_holes: 0 },
+    gaps: { lost_streams: 0 },
   })
   const paused = [
     'BTCUSDT book_ticker',
@@ -457,7 +457,7 @@ test('metrics: both threads in one text, base units, a bounded set of labels', a
     /^ingestor_batch_rows_bucket\{le="500"\} [1-9]\d*$/m,
     /^ingestor_state\{state="live"\} 1$/m,
     /^ingestor_stream_age_seconds\{symbol="BTCUSDT",channel="trades"\} [\d.]+$/m,
-    /^ingestor_stream_open_hole\{symbol="XRPUSDT",channel="book_ticker"\} [01]$/m,
+    /^ingestor_stream_lost\{symbol="XRPUSDT",channel="book_ticker"\} [01]$/m,
     /^control_requests_total\{method="GET",path="\/status",status="200"\} [1-9]\d*$/m,
     /^process_resident_memory_bytes \d+$/m,
   ]) {

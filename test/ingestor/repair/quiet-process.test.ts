@@ -32,8 +32,8 @@ test("no gap stays open: the exchange's history ends each, and the missed trades
   exchange.setFaults({ faults: [{ kind: 'refuse' }], actions: [{ kind: 'close_all' }] })
   await all_missed
   exchange.setFaults({ faults: [], actions: [{ kind: 'halt' }] })
-  await until('the gaps are seen', () => ingestor.status()?.open_holes === SYMBOLS.length)
-  await until('no gap is open', () => ingestor.status()?.open_holes === 0)
+  await until('the gaps are seen', () => ingestor.status()?.lost_streams === SYMBOLS.length)
+  await until('no gap is open', () => ingestor.status()?.lost_streams === 0)
   const openGaps = async (): Promise<number> =>
     (
       await pool.query(

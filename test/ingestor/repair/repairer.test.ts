@@ -16,7 +16,7 @@ import {
   history,
   ledger,
   newestId,
-  openHoles,
+  unendedGaps,
   started,
   storedTrades,
   SYMBOL,
@@ -227,7 +227,7 @@ describe('gaps that the exchange can refill', () => {
       },
     ]
     expect(await ledger(stand.pool)).toMatchObject(closed)
-    expect(await openHoles(stand.pool)).toBe(0)
+    expect(await unendedGaps(stand.pool)).toBe(0)
     stand.hear(heard([3_900, 3_901]))
     await stand.committed()
     await sleep(200)
@@ -240,9 +240,9 @@ describe('gaps that the exchange can refill', () => {
     stand.hear(heard([0, trades.length]))
     const position = stand.mark(lostMark())
     await stand.committed()
-    expect(await openHoles(stand.pool)).toBe(1)
+    expect(await unendedGaps(stand.pool)).toBe(1)
     stand.repair().noteLost([SYMBOL], position)
-    await until('its gap has ended', async () => (await openHoles(stand.pool)) === 0)
+    await until('its gap has ended', async () => (await unendedGaps(stand.pool)) === 0)
     expect(await ledger(stand.pool)).toEqual([])
     expect(stand.asked.length).toBe(1)
   })
@@ -267,7 +267,7 @@ describe('gaps that the exchange can refill', () => {
     await asking.promise
     await repairer.stop()
     await stand.committed()
-    expect(await openHoles(stand.pool)).toBe(1)
+    expect(await unendedGaps(stand.pool)).toBe(1)
   })
 
   test('a stream lost before its first event: a history without a trade since then ends its gap', async () => {
@@ -276,9 +276,9 @@ describe('gaps that the exchange can refill', () => {
     stand.mark(started())
     const position = stand.mark(lostMark())
     await stand.committed()
-    expect(await openHoles(stand.pool)).toBe(1)
+    expect(await unendedGaps(stand.pool)).toBe(1)
     stand.repair().noteLost([SYMBOL], position)
-    await until('its gap has ended', async () => (await openHoles(stand.pool)) === 0)
+    await until('its gap has ended', async () => (await unendedGaps(stand.pool)) === 0)
     expect(await ledger(stand.pool)).toEqual([])
     expect(stand.asked.length).toBe(1)
   })

@@ -239,7 +239,7 @@ export async function ledger(pool: Pool): Promise<readonly LedgerRow[]> {
 }
 
 /** Lost trade streams for which it is still unknown whether they missed anything. */
-export async function openHoles(pool: Pool): Promise<number> {
+export async function unendedGaps(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ count: number }>(
     `select count(*)::int as count from marketdata.gap_ledger
       where to_ts is null and channel = 'trades' and cause = 'disconnect'`,

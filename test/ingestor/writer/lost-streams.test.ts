@@ -73,7 +73,7 @@ async function followLive(
 }
 
 /** Gaps that have not ended, times in seconds after START_MS. */
-async function openHoles(pool: Pool): Promise<readonly string[]> {
+async function lostStreams(pool: Pool): Promise<readonly string[]> {
   const { rows } = await pool.query<{ line: string }>(
     `select concat_ws(' ', s.symbol, channel, cause, from_id,
        round(extract(epoch from from_ts) - $1::numeric, 3), coalesce(round(extract(epoch from to_ts) - $1::numeric, 3)::text, 'open')) as line
@@ -108,19 +108,19 @@ test('a lost stream has an open gap at once, from where it was certainly covered
     'BTCUSDT trades disconnect 5 239.000 open',
   ]
   expect(
-    (await openHoles(database.pool)).map((line) => line.replace('238.999', '239.000')),
+    (await lostStreams(database.pool)).map((line) => line.replace('238.999', '239.000')),
   ).toEqual(expected)
   await database.pool.query('update marketdata.tape_positions set tape_position = 0')
   await follow(database.url, tape_dir)
   expect(
-    (await openHoles(database.pool)).map((line) => line.replace('238.999', '239.000')),
+    (await lostStreams(database.pool)).map((line) => line.replace('238.999', '239.000')),
   ).toEqual(expected)
   expect(await dumpGaps(database.pool)).toEqual([])
 
   await append(tape_dir, [quote('BTCUSDT', 20, 400_000), trade('BTCUSDT', 6, 400_000)])
   await follow(database.url, tape_dir)
   // The trade follows the last one, so nothing was missed and the gap disappears.
-  expect(await openHoles(database.pool)).toEqual([])
+  expect(await lostStreams(database.pool)).toEqual([])
   expect(await dumpGaps(database.pool)).toEqual(['BTCUSDT book_ticker silence 10 20 399.000000'])
 })
 
@@ -133,7 +133,7 @@ test('an ingestor that is down covers its streams up to its last record, which m
     mark(900_000, { kind: 'alive' }),
   ])
   await followLive(database.url, tape_dir)
-  const [btc, eth, ...others] = await openHoles(database.pool)
+  const [btc, eth, ...others] = await lostStreams(database.pool)
   expect(btc).toMatch(/^BTCUSDT book_ticker restart 10 (839.999|840.000) open$/)
   expect(eth).toMatch(/^ETHUSDT book_ticker restart 11 (839.999|840.000) open$/)
   expect(others).toEqual([])
@@ -142,7 +142,7 @@ test('an ingestor that is down covers its streams up to its last record, which m
   const listing = rest(7_190_000, '/fapi/v1/exchangeInfo', '{"symbols":[]}')
   await append(tape_dir, [listing])
   await followLive(database.url, tape_dir)
-  expect(await openHoles(database.pool)).toEqual([btc, eth])
+  expect(await lostStreams(database.pool)).toEqual([btc, eth])
   await append(tape_dir, [
     listing,
     started(7_200_000, [QUOTES, ETH]),
@@ -156,7 +156,7 @@ test('an ingestor that is down covers its streams up to its last record, which m
   await database.pool.query(
     "update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour'",
   )
-  expect(await openHoles(database.pool)).toEqual([
+  expect(await lostStreams(database.pool)).toEqual([
     expect.stringMatching(/^ETHUSDT book_ticker restart 11 8/),
   ])
 })
@@ -164,11 +164,11 @@ test('an ingestor that is down covers its streams up to its last record, which m
 test('an import claims no coverage beyond its last event', async () => {
   const database = await createTestDatabase()
   await follow(database.url, await writeTape([started(0, [QUOTES]), quote('BTCUSDT', 10, 1_000)]))
-  expect(await openHoles(database.pool)).toEqual([])
+  expect(await lostStreams(database.pool)).toEqual([])
   await database.pool.query(
     "update marketdata.tape_positions set updated_at = updated_at - interval '1 day'",
   )
-  expect(await openHoles(database.pool)).toEqual([])
+  expect(await lostStreams(database.pool)).toEqual([])
 })
 
 test('a delisted symbol ends, late frames change nothing, and a relisted one is a new stream', async () => {
@@ -187,7 +187,7 @@ test('a delisted symbol ends, late frames change nothing, and a relisted one is 
     'BTCUSDT book_ticker delisted 10 1.000 open',
     'BTCUSDT trades delisted 500 1.000 open',
   ]
-  expect(await openHoles(database.pool)).toEqual(ended)
+  expect(await lostStreams(database.pool)).toEqual(ended)
   await append(tape_dir, [
     mark(90_000, { kind: 'started', streams: [QUOTES, TRADES] }),
     quote('BTCUSDT', 2, 91_000),
@@ -195,7 +195,7 @@ test('a delisted symbol ends, late frames change nothing, and a relisted one is 
     trade('BTCUSDT', 2, 91_001),
   ])
   await follow(database.url, tape_dir)
-  expect(await openHoles(database.pool)).toEqual([])
+  expect(await lostStreams(database.pool)).toEqual([])
   expect(await dumpGaps(database.pool)).toEqual([
     expect.stringMatching(/^BTCUSDT book_ticker delisted 89\./),
     expect.stringMatching(/^BTCUSDT trades delisted 89\./),
@@ -213,7 +213,7 @@ test('a stream that a restart no longer records has ended', async () => {
   await follow(database.url, tape_dir)
   await append(tape_dir, [started(5_000, [QUOTES]), quote('BTCUSDT', 12, 6_000)])
   await follow(database.url, tape_dir)
-  expect(await openHoles(database.pool)).toEqual(['ETHUSDT book_ticker delisted 11 1.000 open'])
+  expect(await lostStreams(database.pool)).toEqual(['ETHUSDT book_ticker delisted 11 1.000 open'])
 })
 
 test('a stream that the operator deselects has ended: late frames change nothing; after reselection the next event ends the gap', async () => {
@@ -232,7 +232,7 @@ test('a stream that the operator deselects has ended: late frames change nothing
   ])
   await follow(database.url, tape_dir)
   expect(
-    (await openHoles(database.pool)).map((line) => line.split(' ').slice(1, 3).join(' ')),
+    (await lostStreams(database.pool)).map((line) => line.split(' ').slice(1, 3).join(' ')),
   ).toEqual(['book_ticker operator', 'liquidations operator', 'trades operator'])
   // A restart in between, with other streams, leaves them unchanged.
   await append(tape_dir, [
@@ -246,7 +246,7 @@ test('a stream that the operator deselects has ended: late frames change nothing
     trade('BTCUSDT', 901, 93_001),
   ])
   await follow(database.url, tape_dir)
-  expect(await openHoles(database.pool)).toEqual([])
+  expect(await lostStreams(database.pool)).toEqual([])
   // Without ids, because deselected trades must not be requested.
   const { rows } = await database.pool.query(`
     select channel, cause, from_id, to_id, round(extract(epoch from to_ts - from_ts))::int as length_s
@@ -274,7 +274,7 @@ test('a stream that a restart no longer records was ended by the operator if it 
   ])
   await append(tape_dir, [quote('BTCUSDT', 12, 6_000)])
   await follow(database.url, tape_dir)
-  expect(await openHoles(database.pool)).toEqual([
+  expect(await lostStreams(database.pool)).toEqual([
     'ETHUSDT book_ticker operator 11 1.000 open',
     'SOLUSDT book_ticker delisted 12 1.000 open',
   ])
@@ -295,7 +295,7 @@ test('gaps of rare streams end as soon as they are subscribed again', async () =
     forceOrder('BTCUSDT', 9_000_000),
   ])
   await follow(database.url, tape_dir)
-  expect(await openHoles(database.pool)).toEqual([])
+  expect(await lostStreams(database.pool)).toEqual([])
   // A minute for what was in flight, not the two and a half hours between the two events.
   expect(await dumpGaps(database.pool)).toEqual([
     expect.stringMatching(/^BTCUSDT liquidations disconnect 6[12]\./),
@@ -314,18 +314,18 @@ test('of two ingestors the one that continues ends the gap of the other, or leav
   await database.pool.query(
     "update marketdata.tape_positions set covered_until = now() + interval '1 hour', updated_at = now() + interval '1 hour' where ingestor_id = 'b'",
   )
-  expect(await openHoles(database.pool)).toEqual([
+  expect(await lostStreams(database.pool)).toEqual([
     expect.stringMatching(/^BTCUSDT book_ticker restart 10 1.000 60\./),
   ])
   await database.pool.query(
     "update marketdata.stream_offsets set began_ts = '2026-03-01T12:00:00Z' where ingestor_id = 'b'",
   )
-  expect(await openHoles(database.pool)).toEqual([])
+  expect(await lostStreams(database.pool)).toEqual([])
   // Both are down: the one that stopped last has the open gap.
   await database.pool.query(
     "update marketdata.tape_positions set covered_until = '2026-03-01T13:10:00Z', updated_at = now() where ingestor_id = 'b'",
   )
-  expect(await openHoles(database.pool)).toEqual([
+  expect(await lostStreams(database.pool)).toEqual([
     expect.stringMatching(/^BTCUSDT book_ticker restart 20 .* open$/),
   ])
 })
