@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { isPure, testFiles } from './test/support/kinds.ts'
+import { LongestFirst } from './test/support/longest-first.ts'
 
 /** Programs that tests start find their modules compiled. */
 const NODE_COMPILE_CACHE = join(import.meta.dirname, 'node_modules/.cache/node')
@@ -11,6 +12,7 @@ export default defineConfig({
   test: {
     // One more than cores: most tests wait for Postgres, workerd or sockets part of their time.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     expect: { poll: { timeout: 100_000 } },
     // Far above what a test takes: these end a test that hangs, on any machine.
     testTimeout: 600_000,

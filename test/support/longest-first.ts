@@ -1,0 +1,48 @@
+/**
+ * The order of the test files: the longest first, so that no worker still runs one of them when the
+ * others have ended. Vitest knows durations only from an earlier run in the same folder; a fresh
+ * clone has none.
+ */
+import { existsSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { ROOT } from './imports.ts'
+
+/** Files that take more than eight seconds of CPU, the longest first. */
+const LONGEST = [
+  'test/infra/replay.test.ts',
+  'test/infra/stack.test.ts',
+  'test/jobs/schedule/schedule.test.ts',
+  'test/jobs/day/day.test.ts',
+  'test/infra/console/page.test.ts',
+  'test/jobs/datasets/kill.test.ts',
+  'test/edge-api/memory.test.ts',
+  'test/edge-api/large-answers.test.ts',
+  'test/ingestor/repair/process.test.ts',
+  'test/ingestor/main.test.ts',
+  'test/edge-api/inputs.test.ts',
+  'test/infra/console/server.test.ts',
+  'test/ingestor/spot.test.ts',
+  'test/edge-api/hot-cold.test.ts',
+  'test/jobs/features/exact/recordings.test.ts',
+  'test/ingestor/repair/repairer.test.ts',
+  'test/ingestor/control/steer.test.ts',
+  'test/edge-api/lake-in-worker.test.ts',
+]
+
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const missing = LONGEST.filter((file) => !existsSync(join(ROOT, file)))
+    if (missing.length > 0) throw new Error(`${missing.join(', ')} in LONGEST: no such file.`)
+    // oxlint-disable-next-line unicorn/no-array-sort -- Vitest's order, not an array's method.
+    const sorted = await super.sort(files)
+    return sorted.toSorted((a, b) => rankOf(a) - rankOf(b))
+  }
+}
+
+/** Then the other files that need services, and the short pure ones at the end. */
+function rankOf({ moduleId, project }: TestSpecification): number {
+  const place = LONGEST.indexOf(relative(ROOT, moduleId))
+  if (place >= 0) return place
+  return LONGEST.length + (project.name === 'pure' ? 1 : 0)
+}
