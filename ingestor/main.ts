@@ -3,6 +3,7 @@ import { describeError, OperatorError } from '#core/errors.ts'
 import { createLogger, type Logger } from '#core/node/log.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
+import { requireWritable } from '#core/node/writable-directory.ts'
 import { type IngestorConfig, parseConfig } from './config.ts'
 import { type Control, startControl } from './control/control.ts'
 import { readStartingPoint, type StartingPoint } from './control/desired.ts'
@@ -24,6 +25,7 @@ async function main(): Promise<void> {
   try {
     config = parseConfig(process.env)
     log = createLogger('ingestor', config.log_level)
+    requireWritable(config.tape.dir, 'TAPE_DIR')
     start = readStartingPoint(config.tape.dir, wantedBy(config), log)
     recorder = createRecorder(config, start, log)
   } catch (error) {

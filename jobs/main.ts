@@ -1,5 +1,5 @@
 /** The jobs daemon: runs the schedule until it is stopped. */
-import { describeError } from '#core/errors.ts'
+import { describeError, OperatorError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import { openMetricsDoor } from '#core/node/door/metrics-door.ts'
@@ -7,6 +7,7 @@ import { createPool } from '#core/node/pool.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'
 import { requireSession } from '#core/node/session-check.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
+import { requireWritable } from '#core/node/writable-directory.ts'
 import { parseConfig, type JobsConfig } from './config.ts'
 import { createJobMetrics } from './metrics/job-metrics.ts'
 import { ROLLUPS_JOB, runRollups } from './rollups/run-rollups.ts'
@@ -24,8 +25,10 @@ import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'
 let config: JobsConfig
 try {
   config = parseConfig(process.env)
+  requireWritable(config.work_dir, 'WORK_DIR')
 } catch (error) {
-  createLogger('jobs').fatal({ code: 'bad_config', error: describeError(error) }, 'Cannot start.')
+  const code = error instanceof OperatorError ? error.code : 'start_failed'
+  createLogger('jobs').fatal({ code, error: describeError(error) }, 'Cannot start.')
   process.exit(1)
 }
 const log = createLogger('jobs', config.log_level)

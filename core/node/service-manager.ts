@@ -1,8 +1,9 @@
 /**
- * The program's side of systemd's notification protocol (sd_notify): READY=1 once it serves,
- * WATCHDOG=1 while it is alive, STOPPING=1 when it begins to stop. Does nothing where no service
- * manager asked for it (NOTIFY_SOCKET is not set).
+ * Says to what runs this program that it serves, is alive, and stops: to systemd (NOTIFY_SOCKET), to
+ * a container's health check (HEALTH_FILE), or to nobody where neither variable is set.
  *
+ * To systemd it speaks sd_notify: READY=1 once it serves, WATCHDOG=1 while it is alive, STOPPING=1
+ * when it begins to stop.
  * The messages are datagrams on a Unix socket, which Node cannot send; `systemd-notify` can, and it
  * exists wherever systemd does. A small shell starts it for each message: a fork of this process
  * would stop the event loop, the longer the larger its heap is (decision 41 has the figures). The
@@ -11,6 +12,7 @@
 import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Env } from '../environment.ts'
+import { createHealthFile } from './health-file.ts'
 import type { Logger } from './log.ts'
 
 export interface ServiceManager {
@@ -18,7 +20,7 @@ export interface ServiceManager {
    * Says that the program serves, and begins to answer the watchdog. A timer of this event loop
    * sends each answer, so a loop that hangs sends none. `isAlive` is asked each time; false
    * withholds the answer too. Without an answer for WatchdogSec, systemd kills the program and
-   * starts it again.
+   * starts it again; a container becomes unhealthy after 30 s.
    */
   ready(isAlive?: () => boolean): void
   stopping(): void
@@ -30,11 +32,25 @@ const ANSWERS_PER_PERIOD = 3
 const HELPER = 'while read -r message; do systemd-notify "$message"; done'
 
 export function connectServiceManager(env: Env, log: Logger): ServiceManager {
-  const socket = env['NOTIFY_SOCKET']
-  if (socket === undefined || socket === '') return { ready() {}, stopping() {} }
-  const send = createSender(socket, env['PATH'], log)
+  const { NOTIFY_SOCKET: socket = '', HEALTH_FILE: file = '' } = env
+  const managers = [
+    ...(socket === '' ? [] : [connectSystemd(socket, env, log)]),
+    ...(file === '' ? [] : [createHealthFile(file, log)]),
+  ]
   return {
     ready(isAlive = () => true) {
+      for (const manager of managers) manager.ready(isAlive)
+    },
+    stopping() {
+      for (const manager of managers) manager.stopping()
+    },
+  }
+}
+
+function connectSystemd(socket: string, env: Env, log: Logger) {
+  const send = createSender(socket, env['PATH'], log)
+  return {
+    ready(isAlive: () => boolean): void {
       send('READY=1')
       const period_ms = watchdogPeriod(env)
       if (period_ms === undefined) return
@@ -50,7 +66,7 @@ export function connectServiceManager(env: Env, log: Logger): ServiceManager {
       }
       setInterval(answer, period_ms / ANSWERS_PER_PERIOD).unref()
     },
-    stopping: () => send('STOPPING=1'),
+    stopping: (): void => send('STOPPING=1'),
   }
 }
 

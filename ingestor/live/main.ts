@@ -1,6 +1,7 @@
 /** The live server as a program: follows tapes of ingestors on this machine. */
 import { describeError, OperatorError } from '#core/errors.ts'
 import { createLogger, type Logger } from '#core/node/log.ts'
+import { connectServiceManager } from '#core/node/service-manager.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { parseConfig } from './config.ts'
 import { type LiveServer, startLiveServer } from './live-server.ts'
@@ -13,8 +14,10 @@ async function main(): Promise<void> {
   try {
     const config = parseConfig(process.env)
     log = createLogger('live', config.log_level)
+    const manager = connectServiceManager(process.env, log)
     const shutdown = onShutdown(log, async (reason) => {
       log.info({ reason }, 'Stopping.')
+      manager.stopping()
       await server?.stop()
     })
     server = await startLiveServer(config, log, shutdown.signal)
@@ -23,6 +26,7 @@ async function main(): Promise<void> {
       shutdown.begin('failed', 1)
     })
     log.info({ url: server.url }, 'The live server is listening.')
+    manager.ready()
     tellParent({ type: 'ready', url: server.url, metrics_url: server.metrics_url })
   } catch (error) {
     // A shutdown ends a start that still waits.

@@ -10,6 +10,7 @@ const INSTALL_MB_MAX = 120
 /** The programs and the command line; threads and child processes are reached from these. */
 const ENTRIES = [
   'ingestor/main.ts',
+  'ingestor/live/main.ts',
   'jobs/main.ts',
   'edge-api/gateway/main.ts',
   'infra/console/main.ts',

@@ -49,6 +49,7 @@ function run(args: readonly string[], env: Record<string, string> = {}): Promise
 
 for (const [entry, variable] of [
   ['ingestor/main.ts', 'DATABASE_URL'],
+  ['ingestor/live/main.ts', 'DATABASE_URL'],
   ['jobs/main.ts', 'DATABASE_URL'],
   ['edge-api/gateway/main.ts', 'GATEWAY_SECRET'],
   ['infra/console/main.ts', 'DATABASE_URL'],
