@@ -9,6 +9,7 @@ import { etag } from 'hono/etag'
 import { secureHeaders } from 'hono/secure-headers'
 import { guard } from './access/guard.ts'
 import { cacheFor, type App, type Deps } from './deps.ts'
+import { liveRoutes } from './live/route.ts'
 import { mcpRoute } from './mcp/route.ts'
 import { Problem, found, problemResponse, toProblem } from './problem.ts'
 import { bookRoutes } from './routes/book.ts'
@@ -28,11 +29,14 @@ import { rangeRoutes } from './routes/ranges.ts'
 import { statsRoutes } from './routes/stats.ts'
 import { symbolRoutes } from './routes/symbols.ts'
 import { validationRoutes } from './routes/validation.ts'
+import { waitRoutes } from './routes/wait.ts'
 import { OPENAPI_HEAD } from './schemas/openapi-head.ts'
 import { refuseBadParameters } from './schemas/parameters.ts'
 
 export function createApp(deps: Deps): App {
   const app: App = new OpenAPIHono({ defaultHook: refuseBadParameters })
+  // First: a WebSocket's answer cannot be changed, and an endless one not be held.
+  liveRoutes(app, deps)
   addHeaders(app, deps.cors_origins)
   app.use('*', deps.send_bodies)
   app.use('*', guard(deps.access))
@@ -41,6 +45,7 @@ export function createApp(deps: Deps): App {
   healthRoutes(app, deps)
   symbolRoutes(app, deps)
   quoteRoutes(app, deps)
+  waitRoutes(app, deps)
   rangeRoutes(app, deps)
   candleRoutes(app, deps)
   featureRoutes(app, deps)

@@ -13,6 +13,7 @@ import { readArchivedHours } from './lake/day-index.ts'
 import { createInstrumentList } from './lake/instrument-list.ts'
 import { createParquetReader } from './lake/parquet-reader.ts'
 import { readNewestRow, readSymbolHour } from './lake/symbol-hour.ts'
+import { createLiveServer } from './live/live-server.ts'
 import { BATCH_MEMORY, createMemoryGate, LAKE_MEMORY, PAGE_MEMORY } from './memory/memory-gate.ts'
 import { sendBodies, type OpenBody } from './memory/send-body.ts'
 import { selectArchivedHours } from './queries/archived-hours.ts'
@@ -145,6 +146,10 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     validation: () => selectValidation(db),
     newestQuoteTime: (since) => selectNewestQuoteTime(db, since),
     checkStore: () => store.check(),
+    live:
+      config.live_url === undefined
+        ? undefined
+        : createLiveServer({ ...config, live_url: config.live_url, now }),
     datasets,
     signUrl: createUrlSigner(config.store, config.signed_url_ttl_s),
   })

@@ -64,6 +64,8 @@ const Bindings = z.object({
     .default(''),
   /** Scopes that need no token. */
   PUBLIC_READ: publicScopes.default([]),
+  /** The live server (ingestor/live). Empty: there is no live stream. */
+  LIVE_URL: z.union([z.literal(''), httpUrl]).default(''),
   /** Browser pages of these origins may read the answers. */
   CORS_ORIGINS: corsOrigins.default(['*']),
 })
@@ -78,6 +80,7 @@ export interface Config {
   readonly token_secrets: readonly string[]
   readonly public_scopes: ReadonlySet<Scope>
   readonly cors_origins: readonly string[]
+  readonly live_url: string | undefined
 }
 
 export function parseConfig(env: unknown): Config {
@@ -98,6 +101,7 @@ export function parseConfig(env: unknown): Config {
     token_secrets: [b.TOKEN_SECRET, b.TOKEN_SECRET_PREVIOUS].filter((one) => one !== ''),
     public_scopes: new Set(b.PUBLIC_READ),
     cors_origins: b.CORS_ORIGINS,
+    live_url: b.LIVE_URL === '' ? undefined : b.LIVE_URL,
   })
 }
 

@@ -5,6 +5,7 @@ import type { BookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
 import type { Report } from '#core/validation.ts'
 import type { Access } from './access/guard.ts'
+import type { LiveServer } from './live/live-server.ts'
 import type { MemoryGate } from './memory/memory-gate.ts'
 import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
 import type { GapRow, GapsArgs } from './queries/gaps.ts'
@@ -60,6 +61,8 @@ export interface Deps {
   newestQuoteTime(since: Micros): Promise<Micros | null>
   /** Throws if the object store does not respond. */
   checkStore(): Promise<void>
+  /** Undefined: there is no live server. */
+  readonly live: LiveServer | undefined
   datasets: Datasets
   signUrl: SignUrl
 }

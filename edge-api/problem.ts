@@ -23,6 +23,7 @@ const OPERATING: Readonly<Record<string, { readonly status: number; readonly tit
   book_too_far: { status: 503, title: 'The book would take too long to rebuild.' },
   revocations_unreachable: { status: 503, title: 'The token cannot be checked now.' },
   query_timeout: { status: 503, title: 'The query took too long.' },
+  live_unreachable: { status: 503, title: 'The live server does not respond.' },
   object_store_unreachable: { status: 503, title: 'The object store cannot be reached.' },
   gateway_refused: { status: 502, title: 'The database refused this service.' },
   object_store_refused: { status: 502, title: 'The object store refused this service.' },

@@ -29,22 +29,47 @@ export function guard(access: Access): MiddlewareHandler {
   return async (c, next) => {
     // Preflights carry no token.
     if (c.req.method === 'OPTIONS') return next()
-    const token = await identify(access, c)
     const scope = scopeOf(c.req.path)
-    if (scope === undefined || access.public_scopes.has(scope)) return next()
-    requireScope(token, scope)
+    const is_private = await authorize(access, callerOf(c), scope)
     await next()
-    keepPrivate(c.res)
+    if (is_private) keepPrivate(c.res)
   }
 }
 
+export interface Caller {
+  /** The header. */
+  readonly authorization: string | undefined
+  readonly address: string | undefined
+}
+
+export function callerOf(c: Context): Caller {
+  return {
+    authorization: c.req.header('authorization'),
+    address: c.req.header('cf-connecting-ip'),
+  }
+}
+
+/** Throws a Problem unless the caller may use the scope. True if that took a token. */
+export async function authorize(
+  access: Access,
+  caller: Caller,
+  scope: Scope | undefined,
+): Promise<boolean> {
+  const token = await identify(access, caller)
+  if (scope === undefined || access.public_scopes.has(scope)) return false
+  requireScope(token, scope)
+  return true
+}
+
 /** Counts the request towards the token's limit, or without a valid token the address's limit. */
-async function identify(access: Access, c: Context): Promise<TokenPayload | undefined> {
-  const authorization = c.req.header('authorization')
+async function identify(
+  access: Access,
+  { authorization, address }: Caller,
+): Promise<TokenPayload | undefined> {
   const checked = authorization === undefined ? undefined : await checkToken(access, authorization)
   if (checked === undefined || checked instanceof Problem) {
     // A wrong token counts like no token, so guessing tokens is limited too.
-    await requireRate(access.limitAddress, c.req.header('cf-connecting-ip') ?? 'unknown')
+    await requireRate(access.limitAddress, address ?? 'unknown')
     if (checked !== undefined) throw checked
     return undefined
   }

@@ -11,5 +11,6 @@ export function scopeOf(path: string): Scope | undefined {
   if (OPEN.has(path)) return undefined
   if (DATASET_FILES.test(path)) return 'datasets'
   if (OPS.test(path)) return 'ops'
+  if (path === '/v1/live' || path.startsWith('/v1/live/')) return 'live'
   return 'read'
 }

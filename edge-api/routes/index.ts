@@ -23,6 +23,7 @@ const LINKS = {
   features: '/v1/features/{symbol}',
   coverage: '/v1/coverage/{symbol}',
   gaps: '/v1/gaps',
+  live: '/v1/live',
   prices: '/prices',
   latest_price: '/prices/latest',
   price_tickers: '/prices/tickers',

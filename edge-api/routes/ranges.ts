@@ -25,6 +25,10 @@ export function rangeRoutes(app: App, deps: Deps): void {
   for (const table of RANGE_TABLES) addRoute(app, deps, table)
 }
 
+const LONG_POLL =
+  ' With `?wait=SECONDS` (0 to 60) and no other parameters than `exchange` the answer comes as soon ' +
+  'as there are new trades; follow its `next`. The live stream is at `/v1/live`.'
+
 export function routeOf(table: RangeTable) {
   const order = table.identity.join(', ')
   const span_s = table.default_span_us / 1_000_000
@@ -37,7 +41,8 @@ export function routeOf(table: RangeTable) {
     description:
       `Rows in a time range, ordered by ${order}. ` +
       `\`to\` defaults to now, \`from\` to ${span_s} seconds before \`to\`. ` +
-      'A page is limited to about 2 MiB, so it may have fewer rows than `limit`: follow `next`.',
+      'A page is limited to about 2 MiB, so it may have fewer rows than `limit`: follow `next`.' +
+      (table.name === 'trades' ? LONG_POLL : ''),
     request: {
       params: symbolPath,
       query: query({

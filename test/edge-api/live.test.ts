@@ -1,0 +1,217 @@
+/**
+ * The live stream through the worker in real workerd, and the client package in Node and in a
+ * browser, over restarts of the live server.
+ */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { chromium } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { mintToken } from '#core/access-token.ts'
+import { openLive } from '../../edge-api/client/live.ts'
+import { freePort } from '../../infra/local/ports.ts'
+import { buildWorker, type LocalWorker, startWorker } from '../../infra/local/worker.ts'
+import type { LiveServer } from '../../ingestor/live/live-server.ts'
+import { LiveClient } from '../ingestor/live/client.ts'
+import { createStand, now, type Recording, type Stand } from '../ingestor/live/stand.ts'
+import { startEdge, TOKEN_SECRET } from './support.ts'
+
+const CHROMIUM = '/usr/bin/chromium'
+const RESTARTS = 3
+
+let stand: Stand
+let recording: Recording
+let live: LiveServer
+let worker: LocalWorker
+let token: string
+let port: number
+const dir = await mkdtemp(join(tmpdir(), 'booktape-live-'))
+const startLive = (): Promise<LiveServer> =>
+  stand.startLive({
+    LIVE_PUBLIC: 'false',
+    TOKEN_SECRET,
+    LIVE_PORT: String(port),
+    LIVE_HEARTBEAT_S: '1',
+    LIVE_DRAIN_S: '0',
+  })
+
+beforeAll(async () => {
+  stand = await createStand('one')
+  recording = stand.recordings[0]!
+  recording.startWriter()
+  recording.trade(1)
+  port = await freePort()
+  live = await startLive()
+  const edge = await startEdge()
+  await edge.pool.query(
+    `insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT')`,
+  )
+  worker = await startWorker({
+    port: 0,
+    bundle: await buildWorker(join(dir, 'bundle')),
+    bindings: { ...edge.bindings, PUBLIC_READ: 'read', LIVE_URL: `http://127.0.0.1:${port}` },
+    persist_dir: join(dir, 'miniflare'),
+  })
+  token = (await mintToken(TOKEN_SECRET, ['live'], 1, now())).text
+})
+afterAll(async () => {
+  await worker.stop()
+  await rm(dir, { recursive: true })
+})
+
+const bearer = () => ({ authorization: `Bearer ${token}` })
+
+test('the worker passes WebSockets on, with the scope live only', async () => {
+  const client = await new LiveClient(worker.url, { headers: bearer() }).opened()
+  client.send({ op: 'subscribe', channel: 'trades', symbol: 'BTCUSDT' })
+  await client.untilMessage(({ type }) => type === 'subscribed')
+  recording.trade(100)
+  await client.until(() => (client.ids().includes(100) ? true : undefined))
+  client.end()
+  await expect(new LiveClient(worker.url).opened()).rejects.toThrow('401')
+  const other = (await mintToken(TOKEN_SECRET, ['read'], 1, now())).text
+  const headers = { authorization: `Bearer ${other}` }
+  await expect(new LiveClient(worker.url, { headers }).opened()).rejects.toThrow('403')
+})
+
+test('the worker passes events on as they come', async () => {
+  const stop = new AbortController()
+  const response = await fetch(`${worker.url}/v1/live?channel=trades&symbol=BTCUSDT`, {
+    headers: bearer(),
+    signal: stop.signal,
+  })
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  const decoder = new TextDecoder()
+  let text = ''
+  let is_recorded = false
+  for await (const chunk of response.body!) {
+    text += decoder.decode(chunk, { stream: true })
+    if (text.includes('"subscribed"') && !is_recorded) recording.trade(200)
+    is_recorded ||= text.includes('"subscribed"')
+    if (text.includes('"agg_trade_id":200')) break
+  }
+  stop.abort()
+})
+
+test('trades can be waited for, from cursor to cursor', async () => {
+  const ask = async (path: string) =>
+    (await (await fetch(`${worker.url}${path}`)).json()) as {
+      readonly next: string
+      readonly rows: readonly { readonly agg_trade_id: number }[]
+      readonly errors?: readonly { readonly parameter: string }[]
+    }
+  const begun = await ask('/v1/trades/BTCUSDT?wait=0')
+  expect(begun.rows).toEqual([])
+  const waiting = ask(begun.next.replace('wait=0', 'wait=30'))
+  recording.trade(300)
+  const found = await waiting
+  expect(found.rows.map(({ agg_trade_id }) => agg_trade_id)).toEqual([300])
+  recording.trade(301)
+  const more = await ask(found.next)
+  expect(more.rows.map(({ agg_trade_id }) => agg_trade_id)).toEqual([301])
+  const wrong = await ask('/v1/trades/BTCUSDT?wait=61&limit=1')
+  expect(wrong.errors!.map(({ parameter }) => parameter)).toEqual(['wait', 'limit'])
+})
+
+test('the client in Node: an iterable without holes over restarts', async () => {
+  const ids: number[] = []
+  const stream = openLive({
+    url: worker.url,
+    token,
+    channels: ['trades'],
+    symbols: ['BTCUSDT'],
+  })
+  const reading = (async () => {
+    for await (const message of stream) {
+      if (message.type !== 'rows') continue
+      ids.push(...message.rows.map((row) => row.agg_trade_id))
+    }
+  })()
+  await restarting(1_000, () => ids.at(-1))
+  stream.close()
+  await reading
+  expect(ids.filter((id) => id >= 1_000)).toEqual(countedFrom(1_000))
+})
+
+test('the client says why it cannot go on', async () => {
+  const read = async (options: { token?: string; symbols: string[] }) => {
+    const stream = openLive({ url: worker.url, channels: ['trades'], ...options })
+    for await (const message of stream) throw new Error(`Unexpected: ${message.type}`)
+  }
+  await expect(read({ token, symbols: ['NOTHING'] })).rejects.toMatchObject({
+    code: 'unknown_symbol',
+  })
+  await expect(read({ symbols: ['BTCUSDT'] })).rejects.toMatchObject({ code: 'token_missing' })
+})
+
+test.skipIf(!existsSync(CHROMIUM))('the client in a browser: the same', async () => {
+  const bundle = await build({
+    entryPoints: [join(import.meta.dirname, '../../edge-api/client/live.ts')],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'booktape',
+  })
+  const script = `${bundle.outputFiles[0]!.text}
+    const ids = (window.ids = [])
+    ;(async () => {
+      const options = { url: ${JSON.stringify(worker.url)}, token: ${JSON.stringify(token)} }
+      const stream = booktape.openLive({ ...options, channels: ['trades'], symbols: ['BTCUSDT'] })
+      for await (const { rows = [] } of stream) for (const row of rows) ids.push(row.agg_trade_id)
+    })()`
+  const site = createServer((_, response) => {
+    response.setHeader('content-type', 'text/html')
+    response.end(`<!doctype html><title>live</title><script>${script}</script>`)
+  })
+  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  })
+  try {
+    const page = await browser.newPage()
+    await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}`)
+    const idsThere = () => page.evaluate<number[]>('window.ids')
+    let ids: readonly number[] = []
+    await restarting(2_000, async () => (ids = await idsThere()).at(-1))
+    expect(ids.filter((id) => id >= 2_000)).toEqual(countedFrom(2_000))
+  } finally {
+    await browser.close()
+    site.close()
+  }
+})
+
+/** Trades are recorded while the live server is up, and while it is down. */
+const PER_PART = 25
+const countedFrom = (first: number): readonly number[] =>
+  Array.from({ length: 2 * PER_PART * RESTARTS + 1 }, (_, index) => first + index)
+
+async function restarting(
+  first: number,
+  newest: () => number | undefined | Promise<number | undefined>,
+): Promise<void> {
+  // Until the client follows: it gets a trade that was recorded after it began.
+  let probe = first - 500
+  await expect
+    .poll(async () => {
+      recording.trade(probe++)
+      return newest()
+    })
+    .toBeGreaterThan(0)
+  let id = first
+  const record = (): void => {
+    for (let count = 0; count < PER_PART; count++) recording.trade(id++)
+  }
+  for (let round = 0; round < RESTARTS; round++) {
+    record()
+    await live.stop()
+    record()
+    live = await startLive()
+  }
+  recording.trade(id)
+  await expect.poll(newest).toBe(id)
+}
