@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'db-stats': async () => (await import('./db-stats.ts')).dbStatsCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   tape: async () => (await import('./tape.ts')).tapeCommand(),
+  live: async () => (await import('./live.ts')).liveCommand(),
   token: async () => (await import('./token.ts')).tokenCommand(),
   retire: async () => (await import('./retire.ts')).retireCommand(),
   handover: async () => (await import('./handover.ts')).handoverCommand(),

@@ -51,6 +51,8 @@ export interface StackFile {
   /** Of scope operate. */
   readonly console_token: string
   readonly gateway_url: string
+  /** Null where there is no feed. */
+  readonly live_url: string | null
   /** The simulated, replayed or (--feed live) real exchange; null for --feed none. */
   readonly exchange_url: string | null
   readonly object_store: ObjectStoreConfig

@@ -240,12 +240,46 @@ export function gatewayProgram(data_dir: DataDir, port: number, edge_url: string
   }
 }
 
+/** It listens on loopback only, so every caller is trusted. */
+export function liveProgram(
+  data_dir: DataDir,
+  port: number,
+  {
+    database_url,
+    store,
+    ingestor,
+  }: {
+    readonly database_url: string
+    readonly store: ObjectStoreConfig
+    /** Whose tape it follows. */
+    readonly ingestor: ChildOptions
+  },
+): ChildOptions {
+  const { INGESTOR_ID, TAPE_DIR, ...env } = ingestor.env
+  const shared = ['TRADE_STREAM', 'INCLUDE_COIN_M'].filter((name) => env[name] !== undefined)
+  return {
+    name: 'live server',
+    entry: 'ingestor/live/main.ts',
+    log_file: data_dir.join('logs', 'live.log'),
+    env: {
+      DATABASE_URL: database_url,
+      LIVE_TAPES: `${INGESTOR_ID}=${TAPE_DIR}`,
+      LIVE_PORT: String(port),
+      LIVE_PUBLIC: 'true',
+      ...Object.fromEntries(shared.map((name) => [name, env[name]!])),
+      ...storeEnvironment(store),
+    },
+  }
+}
+
 export function workerProgram(
   data_dir: DataDir,
   port: number,
   bindings: {
     readonly database_url: string
     readonly gateway_url: string
+    /** Null: there is no live server. */
+    readonly live_url: string | null
     readonly store: ObjectStoreConfig
   },
 ): ChildOptions {
@@ -255,7 +289,8 @@ export function workerProgram(
     GATEWAY_SECRET: data_dir.secrets.gateway_secret,
     TOKEN_SECRET: data_dir.secrets.token_secret,
     // The worker listens on loopback only, so every caller is trusted.
-    PUBLIC_READ: 'read,datasets,ops',
+    PUBLIC_READ: 'read,datasets,ops,live',
+    LIVE_URL: bindings.live_url ?? '',
     ...storeEnvironment(bindings.store),
   }
   return {

@@ -24,6 +24,7 @@ import {
   indexIngestorProgram,
   ingestorProgram,
   jobsProgram,
+  liveProgram,
   objectStoreConfig,
   objectStoreProgram,
   workerProgram,
@@ -64,16 +65,18 @@ interface Ports {
   readonly store: number
   readonly exchange: number
   readonly gateway: number
+  readonly live: number
   /** Of GET /metrics. */
   readonly metrics: {
     readonly ingestor: number
     readonly index_ingestor: number
     readonly jobs: number
     readonly gateway: number
+    readonly live: number
   }
 }
 
-const PORT_COUNT = 10
+const PORT_COUNT = 12
 
 /** Runs until a signal, then exits the process. */
 export async function runStart(options: StartOptions): Promise<void> {
@@ -107,7 +110,7 @@ export async function runStart(options: StartOptions): Promise<void> {
 async function choosePorts(base: number | undefined): Promise<Ports> {
   const ports = base === undefined ? await freePorts(PORT_COUNT) : await portsFrom(base, PORT_COUNT)
   const [edge, postgres, store, exchange, gateway, own_console, ...others] = ports
-  const [of_ingestor, of_index_ingestor, of_jobs, of_gateway] = others
+  const [of_ingestor, of_index_ingestor, of_jobs, of_gateway, live, of_live] = others
   return {
     edge: edge!,
     postgres: postgres!,
@@ -115,11 +118,13 @@ async function choosePorts(base: number | undefined): Promise<Ports> {
     exchange: exchange!,
     gateway: gateway!,
     console: own_console!,
+    live: live!,
     metrics: {
       ingestor: of_ingestor!,
       index_ingestor: of_index_ingestor!,
       jobs: of_jobs!,
       gateway: of_gateway!,
+      live: of_live!,
     },
   }
 }
@@ -167,6 +172,14 @@ async function startEverything(
   const jobs = withMetrics(plain_jobs, ports.metrics.jobs, token)
   const plain_ingestor = ingestorOf(options, data_dir, urls.owner_url, exchange_url, line)
   const ingestor = plain_ingestor && withMetrics(plain_ingestor, ports.metrics.ingestor, token)
+  const live =
+    ingestor &&
+    withMetrics(
+      liveProgram(data_dir, ports.live, { database_url: urls.edge_url, store, ingestor }),
+      ports.metrics.live,
+      token,
+    )
+  const live_url = live === undefined ? null : `http://127.0.0.1:${ports.live}`
   const index_ingestor =
     names.length > 0 && options.index_prices === 'socket'
       ? withMetrics(
@@ -183,7 +196,12 @@ async function startEverything(
   })
   const [worker, { url: console_url }] = await Promise.all([
     supervisor.start(
-      workerProgram(data_dir, ports.edge, { database_url: urls.edge_url, gateway_url, store }),
+      workerProgram(data_dir, ports.edge, {
+        database_url: urls.edge_url,
+        gateway_url,
+        live_url,
+        store,
+      }),
     ),
     supervisor.start(own_console),
     supervisor.start(gateway),
@@ -195,12 +213,13 @@ async function startEverything(
     console_url: String(console_url),
     console_token: data_dir.secrets.console_token,
     gateway_url,
+    live_url,
     exchange_url:
       feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
     object_store: store,
     jobs_settings: settings,
     environments: Object.fromEntries(
-      [gateway, jobs, ingestor, index_ingestor].flatMap((program) =>
+      [gateway, jobs, ingestor, index_ingestor, live].flatMap((program) =>
         program === undefined ? [] : [[program.name, program.env]],
       ),
     ),
@@ -214,6 +233,7 @@ async function startEverything(
     jobs: [ports.metrics.jobs],
     gateway: [ports.metrics.gateway],
     console: [ports.console],
+    live: live === undefined ? [] : [ports.metrics.live],
   })
   line.say(describeStack(stack, options))
 
@@ -225,6 +245,8 @@ async function startEverything(
     })
   }
   await supervisor.start(ingestor)
+  // It waits for the tape.
+  await supervisor.start(live!)
   if (feed.kind === 'recording') await startPlaying(exchange_url!)
 }
 
@@ -291,6 +313,7 @@ function describeStack(stack: StackFile, options: StartOptions): string {
   return [
     `booktape is running. ${market}`,
     `  edge API      ${stack.edge_url}`,
+    ...(stack.live_url === null ? [] : [`  live stream   ${stack.live_url}/v1/live`]),
     `  console       ${stack.console_url}`,
     `  API docs      ${stack.edge_url}/docs`,
     `  Postgres      postgres://${postgres.username}@${postgres.host}${postgres.pathname}`,

@@ -106,7 +106,7 @@ const Environment = z
       .default('aggTrade'),
     INCLUDE_COIN_M: z.enum(['0', '1'], { error: 'must be 0 or 1' }).default('0'),
     LIVE_HOST: filled.default('127.0.0.1'),
-    LIVE_PORT: number(8_093, 0, 65_535, 'a port'),
+    LIVE_PORT: number(8_094, 0, 65_535, 'a port'),
     ...METRICS_VARIABLES,
     LIVE_PUBLIC: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
     TOKEN_SECRET: secret.default(''),

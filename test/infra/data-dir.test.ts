@@ -18,6 +18,7 @@ const stack = {
   console_url: 'http://d',
   console_token: 't',
   gateway_url: 'http://c',
+  live_url: null,
   exchange_url: null,
   object_store: {
     endpoint: 'e',

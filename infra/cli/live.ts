@@ -1,0 +1,89 @@
+/** `npx booktape live trades BTCUSDT`: the live stream on a terminal, or as JSON lines. */
+import { Command } from 'commander'
+import { OperatorError } from '#core/errors.ts'
+import { type LiveChannel, LiveError, openLive } from '../../edge-api/client/live.ts'
+import { LIVE_CHANNELS } from '../../ingestor/live/channels.ts'
+import { readStackFile } from '../local/data-dir.ts'
+import { liveLines } from './live-print.ts'
+import { listOf } from './options.ts'
+
+interface Flags {
+  readonly url?: string
+  readonly token?: string
+  readonly dataDir: string
+  readonly exchange?: string
+  readonly json?: true
+}
+
+export function liveCommand(): Command {
+  return new Command('live')
+    .description('follow the live stream: without holes over reconnections, until Ctrl-C')
+    .argument('<channels>', `comma list of ${LIVE_CHANNELS.join(', ')}`, listOf(LIVE_CHANNELS))
+    .argument('<symbols>', 'comma list, such as BTCUSDT,ETHUSDT', (text: string) =>
+      text.split(',').filter((part) => part !== ''),
+    )
+    .option('--url <url>', 'edge API or live server (default: that of the stack in --data-dir)')
+    .option('--token <token>', 'access token with the scope live (default: BOOKTAPE_TOKEN)')
+    .option('--data-dir <dir>', 'folder of a running stack', '.data')
+    .option('--exchange <exchange>', 'if several list the symbol')
+    .option('--json', 'print each message as one line of JSON')
+    .allowExcessArguments(false)
+    .action(follow)
+}
+
+async function follow(
+  channels: readonly LiveChannel[],
+  symbols: readonly string[],
+  flags: Flags,
+): Promise<void> {
+  const ending = new AbortController()
+  const end = (): void => ending.abort()
+  process.once('SIGINT', end).once('SIGTERM', end)
+  // A reader that goes away, as in `| head`, ends it too.
+  process.stdout.on('error', end)
+  const token = flags.token ?? process.env['BOOKTAPE_TOKEN']
+  const stream = openLive({
+    url: flags.url ?? urlOfStack(flags.dataDir),
+    channels,
+    symbols,
+    signal: ending.signal,
+    ...(token === undefined ? {} : { token }),
+    ...(flags.exchange === undefined ? {} : { exchange: flags.exchange }),
+    onConnection: (is_open) => {
+      if (!is_open) process.stderr.write('Disconnected. Connecting again ...\n')
+    },
+  })
+  try {
+    for await (const message of stream) {
+      const lines = flags.json === true ? [JSON.stringify(message)] : liveLines(message)
+      for (const line of lines) await print(`${line}\n`)
+    }
+  } catch (error) {
+    if (error instanceof LiveError) throw new OperatorError(error.code, error.message)
+    throw error
+  } finally {
+    process.off('SIGINT', end).off('SIGTERM', end)
+  }
+}
+
+/** Waits for a slow reader: the client then reads on later, without a hole. */
+async function print(text: string): Promise<void> {
+  if (process.stdout.write(text) || process.stdout.destroyed) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const done = (): void => resolve()
+  process.stdout.once('drain', done).once('close', done)
+  await promise
+  process.stdout.off('drain', done).off('close', done)
+}
+
+function urlOfStack(data_dir: string): string {
+  const { live_url } = readStackFile(data_dir)
+  if (live_url !== null) return live_url
+  throw new OperatorError(
+    'no_live_server',
+    'This stack records nothing, so it has no live stream.',
+    {
+      hint: 'Start it with a feed.',
+    },
+  )
+}
