@@ -1,7 +1,7 @@
 /**
  * Says to a container's health check that this program serves and is alive: it writes HEALTH_FILE
- * every five seconds, and removes it when it begins to stop. A timer of the event loop writes it, so
- * a loop that hangs lets it grow old.
+ * every five seconds, and removes it when it begins to stop. A timer of the event loop writes it,
+ * so a loop that hangs lets it grow old.
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import type { Logger } from './log.ts'

@@ -17,7 +17,9 @@ export const HOT_BYTES = {
   depth_1s: 239,
 } as const
 
-/** Bytes a row in the archive. Quotes and trades of quiet symbols need up to three times as much. */
+/**
+ * Bytes a row in the archive. Quotes and trades of quiet symbols need up to three times as much.
+ */
 export const COLD_BYTES = {
   book_ticker: 7.2,
   trades: 4.6,

@@ -1,4 +1,6 @@
-/** How much disk and memory an installation needs, and what fits a database of a given size. Pure. */
+/**
+ * How much disk and memory an installation needs, and what fits a database of a given size. Pure.
+ */
 import {
   COLD_BYTES,
   DEPTH_PER_S,
@@ -66,8 +68,8 @@ const MONTH_DAYS = 30
 /** Of a database's storage; the rest is for its log, its catalog, small tables and bloat. */
 const BUDGET_SHARE = 0.7
 /**
- * An hour must be over, wait for late rows (ARCHIVE_DELAY_S), and be archived and compared, before it
- * may leave: so many hours of data are in the database at once.
+ * An hour must be over, wait for late rows (ARCHIVE_DELAY_S), and be archived and compared, before
+ * it may leave: so many hours of data are in the database at once.
  */
 const HOT_HOURS = 2.2
 export const TIGHT_DELAY_S = 300

@@ -1,7 +1,7 @@
 /**
- * What alerts look at, judged over all streams, so that they need no metric per symbol: how long the
- * feed is silent, how late it is, how long streams have no socket, and how long books that were in
- * sequence no longer are.
+ * What alerts look at, judged over all streams, so that they need no metric per symbol: how long
+ * the feed is silent, how late it is, how long streams have no socket, and how long books that were
+ * in sequence no longer are.
  */
 import { type Metrics, one } from '#core/node/metrics.ts'
 import type { StreamView } from './view.ts'
@@ -81,7 +81,9 @@ export function medianDelayMs(streams: readonly StreamView[]): number | undefine
 }
 
 export interface AgeWatch {
-  /** `now`: those that are in this state now. Returns the longest time that one has been in it [ms]. */
+  /**
+   * `now`: those that are in this state now. Returns the longest time that one has been in it [ms].
+   */
   longestMs(now: Iterable<string>): number
 }
 
