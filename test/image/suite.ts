@@ -4,7 +4,15 @@
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -390,7 +398,8 @@ async function hasBegun(container: Container): Promise<void> {
   for (;;) {
     if (!container.is_running) throw new Error(`It ended: ${container.output()}`)
     const { pid } = container
-    if (pid !== undefined && readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('node')) return
+    // Its name is another one later.
+    if (pid !== undefined && readlinkSync(`/proc/${pid}/exe`).endsWith('/node')) return
     await sleep(5)
   }
 }
