@@ -115,5 +115,36 @@ export function archiveKey(
 
 /** Key of the ArchiveIndex, which lists the newest files of a day. Written after the files. */
 export function archiveIndexKey(table_name: ArchivedTable, exchange: string, date: Day): string {
-  return `${archiveDayPrefix(table_name, exchange, date)}index.json`
+  return `${archiveDayPrefix(table_name, exchange, date)}${INDEX_FILE}`
+}
+
+/** Folders of the archive. */
+export const ARCHIVE_PREFIXES: readonly string[] = ['raw/', 'derived/']
+
+/** Key of the index of a file's day; undefined for a key that is not an archived hour's. */
+export function indexKeyOf(key: string): string | undefined {
+  const match =
+    /^((?:raw|derived)\/[a-z0-9_]+\/exchange=[^/]+\/date=[\d-]+\/)hour=\d\d(?:\.v\d+)?\.parquet$/
+  const folder = match.exec(key)?.[1]
+  return folder === undefined ? undefined : `${folder}${INDEX_FILE}`
+}
+
+const INDEX_FILE = 'index.json'
+
+/** `backups/`: what the lake lacks of the database. */
+export const BACKUPS_PREFIX = 'backups/'
+
+/** `backups/20261128T010700Z-5f3a90c1/` */
+export function backupPrefix(id: string): string {
+  return `${BACKUPS_PREFIX}${id}/`
+}
+
+/** Written last: a backup without a manifest is not one. */
+export function backupManifestKey(id: string): string {
+  return `${backupPrefix(id)}${MANIFEST_FILE}`
+}
+
+/** The id of a backup; undefined for any other key. */
+export function parseBackupKey(key: string): string | undefined {
+  return /^backups\/(\d{8}T\d{6}Z-[0-9a-f]{8})\//.exec(key)?.[1]
 }

@@ -19,6 +19,7 @@ import {
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
+import { BACKUP_VARIABLES, type BackupSettings, backupSettings } from './backup/settings.ts'
 import { KEEP_REPLACED_H } from './datasets/replaced-builds.ts'
 import type { FeaturesSettings } from './datasets/run-features.ts'
 import type { IndexPricesConfig } from './index-prices/run-index-prices.ts'
@@ -48,6 +49,7 @@ export interface JobsConfig {
   readonly retention: RetentionSettings
   /** Undefined: metrics are not served. */
   readonly metrics: MetricsDoorConfig | undefined
+  readonly backup: BackupSettings
 }
 
 /** Of orderbook_topn. */
@@ -117,6 +119,7 @@ const Environment = z
     ...TOPN_VARIABLES,
     ...RETENTION_VARIABLES,
     ...METRICS_VARIABLES,
+    ...BACKUP_VARIABLES,
   })
   .refine(isMultiple, MULTIPLE)
   .refine(hasMetricsToken, METRICS_TOKEN_RULE)
@@ -145,6 +148,7 @@ export function parseConfig(env: Env): JobsConfig {
     rollups_every_s: read.ROLLUPS_EVERY_S,
     retention: retentionSettings(read),
     metrics: metricsDoorConfig(read),
+    backup: backupSettings(read),
   })
 }
 

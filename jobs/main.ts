@@ -36,14 +36,15 @@ const pool = createPool(config.database_url, 'booktape-jobs', DAEMON_CONNECTIONS
 const store = createObjectStore(config.object_store)
 try {
   const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
-  const { retention, keep_replaced_h } = config
+  const { retention, keep_replaced_h, backup } = config
+  const backs_up = backup.keep_count > 0
   await requireSession(pool)
   const metrics = createJobMetrics({
     pool,
     store,
     retention,
     jobs: [
-      ...scheduledJobs({ polls_index_prices: index_prices !== undefined }),
+      ...scheduledJobs({ polls_index_prices: index_prices !== undefined, backs_up }),
       ...(topn.every_s === 0 ? [] : [TOPN_JOB]),
       ...(rollups_every_s === 0 ? [] : [ROLLUPS_JOB]),
     ],
@@ -63,6 +64,7 @@ try {
     keep_replaced_h,
     index_prices,
     retention,
+    backs_up,
     runHeavy: runInProcess,
     log,
     now: Date.now,

@@ -1,18 +1,10 @@
 /** `npx booktape jobs ...`: runs a job in this process, or lists the newest runs. */
-import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { describeError, OperatorError } from '#core/errors.ts'
+import { OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
-import {
-  createObjectStore,
-  type ObjectStore,
-  type ObjectStoreConfig,
-} from '#core/node/object-store.ts'
-import { createPool, type Pool } from '#core/node/pool.ts'
-import { requireSession } from '#core/node/session-check.ts'
+import type { Pool } from '#core/node/pool.ts'
 import { parseDay, type Day, type Micros } from '#core/time.ts'
 import {
-  parseConfig,
   parseFeaturesSettings,
   parseKeepReplacedHours,
   parseTopnConfig,
@@ -21,7 +13,6 @@ import { runFeatures, type FeaturesResult } from '../../jobs/datasets/run-featur
 import { runIndexPrices } from '../../jobs/index-prices/run-index-prices.ts'
 import { selectRuns, type JobRun } from '../../jobs/runs/run-list.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
-import { readStackFile, type StackFile } from '../local/data-dir.ts'
 import {
   type ArchiveFlags,
   codecArgument,
@@ -37,6 +28,7 @@ import {
 } from './datasets.ts'
 import { wholeNumber } from './options.ts'
 import { momentArgument, runRollupsByHand } from './rollups.ts'
+import { DATA_DIR_OPTION, type Services, withServices } from './services.ts'
 
 interface Flags {
   readonly dataDir: string
@@ -135,76 +127,6 @@ function addDatasetCommands(run: Command): void {
     .action((flags: Flags & { readonly dataset: string; readonly date: Day }) =>
       withServices(flags.dataDir, (services) => verifyDatasetByHand(services, flags)),
     )
-}
-
-const DATA_DIR_OPTION = [
-  '--data-dir <dir>',
-  'folder of the local stack; ignored if DATABASE_URL and S3_* are set',
-  '.data',
-] as const
-const POOL_SIZE = 3
-
-interface Services {
-  readonly pool: Pool
-  readonly store: ObjectStore
-  readonly work_dir: string
-  /** The settings of the local stack's jobs daemon, overridden by the environment. */
-  readonly env: Readonly<Record<string, string | undefined>>
-}
-
-/** Uses the services of the environment if DATABASE_URL is set, else those of the local stack. */
-async function withServices(
-  data_dir: string,
-  use: (services: Services) => Promise<void>,
-): Promise<void> {
-  const work_dir = join(data_dir, 'work')
-  const { env } = process
-  const { database_url, object_store, jobs_settings } =
-    env['DATABASE_URL'] === undefined
-      ? fromStackFile(data_dir)
-      : { ...parseConfig({ WORK_DIR: work_dir, ...env }), jobs_settings: {} }
-  const pool = createPool(database_url, 'booktape-cli', POOL_SIZE)
-  const store = createObjectStore(object_store)
-  try {
-    await checkDatabase(pool)
-    const settings = { ...jobs_settings, ...env }
-    await use({ pool, store, work_dir: env['WORK_DIR'] ?? work_dir, env: settings })
-  } finally {
-    store.close()
-    await pool.end()
-  }
-}
-
-function fromStackFile(data_dir: string): {
-  readonly database_url: string
-  readonly object_store: ObjectStoreConfig
-  readonly jobs_settings: StackFile['jobs_settings']
-} {
-  const { postgres_url, object_store, jobs_settings } = readStackFile(data_dir)
-  return { database_url: postgres_url, object_store, jobs_settings }
-}
-
-async function checkDatabase(pool: Pool): Promise<void> {
-  let is_migrated: boolean
-  try {
-    const { rows } = await pool.query<{ found: boolean }>(
-      "select to_regclass('marketdata.job_runs') is not null as found",
-    )
-    is_migrated = rows[0]!.found
-  } catch (cause) {
-    const message = `Cannot connect to Postgres: ${describeError(cause)}.`
-    throw new OperatorError('postgres_unreachable', message, {
-      hint: 'Check DATABASE_URL, or start the local stack with `npm start`.',
-      retryable: true,
-      cause,
-    })
-  }
-  await requireSession(pool)
-  if (!is_migrated) {
-    throw new OperatorError('not_migrated', 'The database has no table marketdata.job_runs.', {
-      hint: 'Check DATABASE_URL, or create the tables with `npx booktape migrate`.',
-    })
-  }
 }
 
 async function featuresAction(services: Services, date: Day): Promise<void> {

@@ -18,6 +18,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   handover: async () => (await import('./handover.ts')).handoverCommand(),
   size: async () => (await import('./size.ts')).sizeCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+  backup: async () => (await import('./backup.ts')).backupCommand(),
+  restore: async () => (await import('./restore.ts')).restoreCommand(),
   status: () => ingestorCommand('statusCommand'),
   summary: () => ingestorCommand('summaryCommand'),
   streams: () => ingestorCommand('streamsCommand'),

@@ -46,7 +46,7 @@ export async function copyOut(
 }
 
 /** A rollup is filtered to the hour, because its partitions span a day. */
-function copySql(table_hour: TableHour): string {
+export function copySql(table_hour: TableHour): string {
   const { table_name, hour } = table_hour
   const { columns, identity } = ARCHIVED_TABLES[table_name]
   const names = columns.map(({ name }) => name).join(', ')

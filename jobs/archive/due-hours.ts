@@ -5,7 +5,8 @@ import {
   type ArchivedTable,
   isRollup,
 } from '#core/archived-tables.ts'
-import type { Pool } from '#core/node/pool.ts'
+import { givingLocksBack } from '#core/node/hour-spans.ts'
+import type { Client, Pool } from '#core/node/pool.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import { derivedProgress } from './derived-progress.ts'
 import type { TableHour } from './records.ts'
@@ -57,6 +58,31 @@ export async function selectHours(
 }
 
 /**
+ * Hours with rows that no file in the lake has, oldest first: never archived, or with late rows
+ * that still have to be. `client` is in a transaction, and its snapshot decides.
+ */
+export async function selectUnarchivedHours(client: Client): Promise<readonly TableHour[]> {
+  const { rows } = await client.query<HourRow>(
+    `select p.table_name, (extract(epoch from p.hour) * 1000000)::float8 as hour
+     from (${PARTITIONS}) p
+     where not exists (
+       select from marketdata.archive a where a.table_name = p.table_name and a.hour = p.hour
+     ) or exists (
+       select from marketdata.invalidations i
+       where i.consumer = 'archive' and i.table_name = p.table_name
+         and i.lowest >= p.hour and i.lowest < p.hour + interval '1 hour'
+     )
+     order by p.hour, array_position($1::text[], p.table_name)`,
+    [ARCHIVED_NAMES],
+  )
+  const found: TableHour[] = []
+  for (const table_hour of rows.map(tableHourOf)) {
+    if (await givingLocksBack(client, () => hasRows(client, table_hour))) found.push(table_hour)
+  }
+  return found
+}
+
+/**
  * The relation that holds the hour's rows. A raw table has a partition per hour, named by
  * ensure_hour, for example `book_ticker_2024080823`. A rollup is read from the table itself, which
  * also holds other hours.
@@ -91,7 +117,7 @@ function tableHourOf({ table_name, hour }: HourRow): TableHour {
 }
 
 /** Retention drops empty partitions. Until then, every run checks them here. */
-async function hasRows(pool: Pool, table_hour: TableHour): Promise<boolean> {
+async function hasRows(pool: Pool | Client, table_hour: TableHour): Promise<boolean> {
   const { table_name, hour } = table_hour
   const [, time] = ARCHIVED_TABLES[table_name].identity
   const { rowCount } = await pool.query(

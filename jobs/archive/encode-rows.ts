@@ -19,12 +19,13 @@ export interface EncodedRows {
   readonly ends: readonly number[]
 }
 
-/** Encodes rows [from, to). symbol_id is written as 0: the reader knows the symbol by its name. */
+/** Encodes rows [from, to). By default symbol_id is 0: then the reader knows the symbol's name. */
 export function encodeRows(
   table: TableShape,
   rows: SymbolRows,
   from: number,
   to: number,
+  symbol_id = 0,
 ): EncodedRows {
   const out = new Output()
   const ends: number[] = []
@@ -32,7 +33,7 @@ export function encodeRows(
     out.int16(table.columns.length)
     let at = 0
     for (const { name, type } of table.columns) {
-      if (name === 'symbol_id') out.integer(0)
+      if (name === 'symbol_id') out.integer(symbol_id)
       else putValue(out, rows.columns[at++]!, type, row)
     }
     ends.push(out.length)

@@ -24,9 +24,25 @@ export async function rereadFile(
   path: string,
   take?: TakeRows,
 ): Promise<void> {
-  const { object_key, table_name } = expected
+  const { object_key } = expected
+  const sums = await sumFile(store, expected, path, take)
+  if (sums.row_count !== expected.row_count) {
+    throw differs(object_key, `it has ${sums.row_count} rows instead of ${expected.row_count}`)
+  }
+  const found = sums.toChecksums()
+  const wrong = Object.keys(found).filter((name) => found[name] !== expected.checksums[name])
+  if (wrong.length > 0) throw differs(object_key, `it has other values in ${wrong.join(', ')}`)
+}
+
+/** Reads the whole file, whose bytes must be those of its index, and sums its rows. */
+export async function sumFile(
+  store: ObjectStore,
+  expected: ArchivedHour,
+  path: string,
+  take?: TakeRows,
+): Promise<ChecksumSums> {
   await download(store, expected, path)
-  const table = ARCHIVED_TABLES[table_name]
+  const table = ARCHIVED_TABLES[expected.table_name]
   const sums = new ChecksumSums(dataColumns(table))
   await withLocalFile(path, async (file) => {
     for await (const { symbol, rows } of readRows(file, table)) {
@@ -34,12 +50,7 @@ export async function rereadFile(
       await take?.(symbol, rows)
     }
   })
-  if (sums.row_count !== expected.row_count) {
-    throw differs(object_key, `it has ${sums.row_count} rows instead of ${expected.row_count}`)
-  }
-  const found = sums.toChecksums()
-  const wrong = Object.keys(found).filter((name) => found[name] !== expected.checksums[name])
-  if (wrong.length > 0) throw differs(object_key, `it has other values in ${wrong.join(', ')}`)
+  return sums
 }
 
 async function download(store: ObjectStore, expected: ArchivedHour, path: string): Promise<void> {

@@ -1,5 +1,6 @@
 /** When each job of the queue runs, in the words of a crontab (UTC), and when it does so next. */
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
+import { BACKUP_JOB } from '../backup/run-backup.ts'
 import { SWEEP_JOB } from '../datasets/replaced-builds.ts'
 import { DATASETS_JOB } from '../datasets/run-datasets.ts'
 import { FEATURES_JOB } from '../datasets/run-features.ts'
@@ -35,11 +36,28 @@ const ARCHIVE_CRONTAB = `${everyFive(3)} * * * * ${ARCHIVE_JOB} ?id=archive&max=
  */
 const RETENTION_CRONTAB = `${everyFive(4)} * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive&jobKey=retention`
 
+/**
+ * After the archive, so that the lake has as much as possible: a full backup at night, when the day
+ * before is archived, and the state every hour. A missed one is not made up for.
+ */
+const BACKUP_CRONTAB = [
+  `7 1 * * * ${BACKUP_JOB} ?id=nightly_backup&max=5&queue=archive&jobKey=backup {"kind":"full"}`,
+  `7 ${hoursBut(1)} * * * ${BACKUP_JOB} ?id=hourly_backup&max=2&queue=archive&jobKey=backup {"kind":"state"}`,
+]
+
+function hoursBut(hour: number): string {
+  return Array.from({ length: 24 }, (_, i) => i)
+    .filter((i) => i !== hour)
+    .join(',')
+}
+
 /** Lines that graphile-worker reads. */
 export function crontabOf({
   polls_index_prices,
+  backs_up,
 }: {
   readonly polls_index_prices: boolean
+  readonly backs_up: boolean
 }): string {
   return [
     ...CRONTAB,
@@ -48,6 +66,7 @@ export function crontabOf({
     ARCHIVE_CRONTAB,
     RETENTION_CRONTAB,
     VALIDATION_CRONTAB,
+    ...(backs_up ? BACKUP_CRONTAB : []),
     ...(polls_index_prices ? [INDEX_CRONTAB] : []),
   ].join('\n')
 }
@@ -73,7 +92,7 @@ const LOOK_MINUTES = 2 * 24 * 60
 
 /** Each line's next time after `now_ms`. */
 export function nextRuns(now_ms: number): readonly DueJob[] {
-  return crontabOf({ polls_index_prices: true })
+  return crontabOf({ polls_index_prices: true, backs_up: true })
     .split('\n')
     .map((line) => {
       const [minutes, hours, , , , job] = line.split(' ')

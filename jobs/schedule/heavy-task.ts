@@ -1,8 +1,11 @@
 /**
- * Tasks that need much memory for a while: building a day, and archiving hours. The daemon runs
- * each in a child process (jobs/heavy-process.ts), so that its own memory stays small.
+ * Tasks that need much memory for a while: building a day, archiving hours, and backups. The daemon
+ * runs each in a child process (jobs/heavy-process.ts), so that its own memory stays small.
  */
 import { runArchive } from '../archive/run-archive.ts'
+import type { BackupKind } from '../backup/manifest.ts'
+import { runBackup } from '../backup/run-backup.ts'
+import type { BackupSettings } from '../backup/settings.ts'
 import type { StaleDay } from '../datasets/stale-days.ts'
 import type { RetentionSettings } from '../retention/settings.ts'
 import type { Failure } from '../runs/failure.ts'
@@ -18,6 +21,7 @@ export type HeavyTask =
     }
   /** Each hour has its own row in job_runs. A failure is thrown, and the queue tries again. */
   | { readonly kind: 'archive' }
+  | { readonly kind: 'backup'; readonly of: BackupKind }
 
 /** How the process of a task reports its end. */
 export type FromHeavy =
@@ -28,6 +32,7 @@ export type FromHeavy =
 /** Its pool needs three connections. */
 export interface HeavyOptions extends DayTaskOptions {
   readonly retention: RetentionSettings
+  readonly backup: BackupSettings
 }
 
 export type RunHeavy = (task: HeavyTask, signal: AbortSignal) => Promise<void>
@@ -41,6 +46,11 @@ export async function runHeavyTask(
     return runDayTask(options, task.job, task.payload, task.attempt, signal)
   }
   const { pool, store, work_dir, log, now } = options
+  if (task.kind === 'backup') {
+    const settings = options.backup
+    await runBackup({ pool, store, work_dir, settings, kind: task.of, log, now, signal })
+    return
+  }
   const { settle_us: delay_us } = options.retention
   await runArchive({ pool, store, work_dir, codec: 'zstd', log, now, signal, delay_us })
 }

@@ -8,6 +8,7 @@ import type { Logger } from '#core/node/log.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
+import { BACKUP_JOB } from '../backup/run-backup.ts'
 import { SWEEP_JOB, sweepReplacedBuilds } from '../datasets/replaced-builds.ts'
 import { DATASETS_JOB } from '../datasets/run-datasets.ts'
 import { FEATURES_JOB, type FeaturesSettings } from '../datasets/run-features.ts'
@@ -41,6 +42,7 @@ export interface ScheduleOptions {
   /** Polled once a minute; undefined: never. */
   readonly index_prices: IndexPricesConfig | undefined
   readonly retention: RetentionSettings
+  readonly backs_up: boolean
   /** Runs tasks that need much memory, in this process or in another. */
   readonly runHeavy: RunHeavy
   readonly log: Logger
@@ -77,7 +79,10 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
     concurrency: CONCURRENCY,
     noHandleSignals: true,
-    crontab: crontabOf({ polls_index_prices: options.index_prices !== undefined }),
+    crontab: crontabOf({
+      polls_index_prices: options.index_prices !== undefined,
+      backs_up: options.backs_up,
+    }),
     taskList: {
       [FEATURES_JOB]: (payload, { job }) =>
         intraday.note(payload, () => runDay(FEATURES_JOB, payload, job.attempts)),
@@ -91,6 +96,11 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
       [INDEX_PRICES_JOB]: () =>
         connections.take(RUN_CONNECTIONS, () => pollIndexPrices(options, controller.signal)),
       [ARCHIVE_JOB]: () => runHeavy({ kind: 'archive' }, controller.signal),
+      [BACKUP_JOB]: (payload) => {
+        const { kind } = payload as { readonly kind?: unknown }
+        const of = kind === 'state' ? 'state' : 'full'
+        return runHeavy({ kind: 'backup', of }, controller.signal)
+      },
       [RETENTION_JOB]: () =>
         connections.take(RETENTION_CONNECTIONS, () => freePartitions(options, controller.signal)),
       [VALIDATION_JOB]: () => connections.take(RUN_CONNECTIONS, () => validateData(options)),

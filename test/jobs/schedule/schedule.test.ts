@@ -6,6 +6,7 @@ import { silentLogger } from '#core/node/log.ts'
 import { type Client, createPool, type Pool } from '#core/node/pool.ts'
 import { addDays, dayOf, dayRange, fromMillis, type Day } from '#core/time.ts'
 import { startExchange } from '../../../infra/exchange/server.ts'
+import { parseBackupSettings } from '../../../jobs/backup/settings.ts'
 import { parseRetentionSettings } from '../../../jobs/retention/settings.ts'
 import { parsePayload } from '../../../jobs/schedule/day-tasks.ts'
 import { runHeavyTask } from '../../../jobs/schedule/heavy-task.ts'
@@ -37,6 +38,8 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
     keep_replaced_h: 24,
     features: { thread_count: 0, symbols_100ms: [] },
     retention: parseRetentionSettings({}),
+    backup: parseBackupSettings({}),
+    backs_up: true,
     log: silentLogger,
     now: Date.now,
     ...options,

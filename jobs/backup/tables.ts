@@ -1,0 +1,43 @@
+/**
+ * What a backup does with each table of the schema. A test compares the list with the catalog, so
+ * that a new table cannot be left out by mistake.
+ */
+import { ARCHIVED_NAMES } from '#core/archived-tables.ts'
+
+export type TableFate =
+  /** In every backup. */
+  | { readonly kind: 'state' }
+  /** In full backups; the others name the part of the full backup before them. */
+  | { readonly kind: 'history' }
+  /** In the lake; full backups have the hours that the lake lacks. */
+  | { readonly kind: 'lake' }
+  /** Not backed up. */
+  | { readonly kind: 'left_out'; readonly why: string }
+
+/** In the order in which they are loaded: a row comes after those that it refers to. */
+export const TABLE_FATES: Readonly<Record<string, TableFate>> = {
+  symbols: { kind: 'state' },
+  symbol_history: { kind: 'state' },
+  gaps: { kind: 'state' },
+  stream_offsets: { kind: 'state' },
+  tape_positions: { kind: 'state' },
+  ingestors: { kind: 'state' },
+  audit: { kind: 'state' },
+  job_runs: { kind: 'state' },
+  archive: { kind: 'state' },
+  invalidation_thresholds: { kind: 'state' },
+  invalidations: { kind: 'state' },
+  rollup_watermarks: { kind: 'state' },
+  orderbook_topn_watermarks: { kind: 'state' },
+  conflicts: { kind: 'state' },
+  prices: { kind: 'history' },
+  ...Object.fromEntries(ARCHIVED_NAMES.map((name) => [name, { kind: 'lake' }] as const)),
+  validation_reports: { kind: 'left_out', why: 'the jobs check again within five minutes' },
+  live_epoch: { kind: 'left_out', why: 'a restored database has a numbering of its own' },
+  schema_migrations: { kind: 'left_out', why: 'the manifest names the migrations' },
+  restores: { kind: 'left_out', why: 'it says what was restored into this database' },
+}
+
+export function tablesOf(kind: TableFate['kind']): readonly string[] {
+  return Object.keys(TABLE_FATES).filter((name) => TABLE_FATES[name]!.kind === kind)
+}
