@@ -8,6 +8,7 @@
  * 2. A row and its log entry become visible together. An entry that an earlier view did not see
  *    belongs to rows that it did not see.
  * 3. Entries are kept for KEPT_H hours. A view older than that cannot tell what has been logged.
+ * 4. A view of a database that was since restored from a backup cannot either.
  */
 import type { Client, Pool } from '#core/node/pool.ts'
 import { DAY_US, dayRange, type Day, type Micros, micros, toIso } from '#core/time.ts'
@@ -48,7 +49,10 @@ export async function selectLateSince(
   const found = await client.query<{ snapshot: string; at_s: number; is_known: boolean | null }>(
     `select pg_current_snapshot()::text as snapshot, extract(epoch from now())::float8 as at_s,
        extract(epoch from now()) between $2::float8 and $2::float8 + $3 * 3600
-         and pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) as is_known`,
+         and pg_snapshot_xmax($1::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
+         and not exists (
+           select from marketdata.restores where began_at >= to_timestamp($2::float8)
+         ) as is_known`,
     [seen?.snapshot ?? null, seen?.at_s ?? null, SEEN_MAX_H],
   )
   const { is_known, ...now } = found.rows[0]!
