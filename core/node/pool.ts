@@ -9,13 +9,46 @@ export type Client = PoolClient
 
 const CONNECT_LIMIT_MS = 10_000
 
+/** Of those that this version of Postgres has. */
+const SET_SETTINGS = `select set_config(s.name, wanted.value, false)
+  from unnest($1::text[], $2::text[]) as wanted (name, value)
+  join pg_settings s on s.name = wanted.name`
+
+/** How times and numbers are written. A pooler passes some of these on per client. */
+const FORMATS = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+}
+
+/**
+ * A login or a server may have limits that suit people, such as five seconds for a statement. Each
+ * program has its own: a statement ends within minutes, and a session that holds a lock may be idle
+ * for as long as the job runs.
+ */
+const LIMITS = {
+  statement_timeout: '10min',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '10min',
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+  default_transaction_isolation: 'read committed',
+}
+
+/** `shared`: sessions of a pooler, whose limits are not ours to set. */
+export type SessionKind = 'own' | 'shared'
+
 /** A pool in UTC whose idle connection errors do not end the process. */
 export function createPool(
   database_url: string,
   application_name: string,
   max = 4,
   connect_limit_ms = CONNECT_LIMIT_MS,
+  session: SessionKind = 'own',
 ): Pool {
+  const settings = session === 'own' ? { ...FORMATS, ...LIMITS } : FORMATS
   const pool = new PgPool({
     connectionString: withRootCertificate(database_url, process.env['PGSSLROOTCERT']),
     application_name,
@@ -24,7 +57,8 @@ export function createPool(
     // A statement, because poolers refuse startup `options`. pgbouncer tracks this setting per
     // client.
     onConnect: async (client) => {
-      const statement = { text: "set timezone to 'UTC'", query_timeout: connect_limit_ms }
+      const values = [Object.keys(settings), Object.values(settings)]
+      const statement = { text: SET_SETTINGS, values, query_timeout: connect_limit_ms }
       await client.query(statement)
     },
   })

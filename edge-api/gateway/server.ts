@@ -60,7 +60,14 @@ const Body = z.object({
 
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
   const { pool_max } = config.limits
-  const pool = createPool(config.database_url, 'booktape-gateway', pool_max, ANSWER_LIMIT_MS)
+  // A pooler in transaction mode may be in between.
+  const pool = createPool(
+    config.database_url,
+    'booktape-gateway',
+    pool_max,
+    ANSWER_LIMIT_MS,
+    'shared',
+  )
   const { answer, metrics } = createHandler(config, pool, log)
   const server = serve(config, (request, response) => {
     answer(request, response).catch((error: unknown) => {

@@ -14,17 +14,11 @@ interface Rule {
 
 const SERVER = 'Set it in postgresql.conf, or in the settings of your provider.'
 const ROLE = 'Set it for this login: `alter role … set …`, or `reset`.'
-const MINUTE_MS = 60_000
 
 const is =
   (expected: string) =>
   (setting: string): boolean =>
     setting === expected
-/** 0 is no limit. */
-const atLeastMs =
-  (least_ms: number) =>
-  (setting: string): boolean =>
-    Number(setting) === 0 || Number(setting) >= least_ms
 
 const EVERYBODY: readonly Rule[] = [
   {
@@ -70,27 +64,6 @@ const WRITERS: readonly Rule[] = [
     level: 'error',
     isGood: is('off'),
     expected: 'off for the login of ingestor and jobs',
-    todo: ROLE,
-  },
-  {
-    name: 'statement_timeout',
-    level: 'warning',
-    isGood: atLeastMs(10 * MINUTE_MS),
-    expected: '0, or ten minutes and more: the archive reads a whole hour in one statement',
-    todo: ROLE,
-  },
-  {
-    name: 'idle_in_transaction_session_timeout',
-    level: 'warning',
-    isGood: atLeastMs(10 * MINUTE_MS),
-    expected: '0, or ten minutes and more: builds of a day hold a transaction open',
-    todo: ROLE,
-  },
-  {
-    name: 'default_transaction_isolation',
-    level: 'warning',
-    isGood: is('read committed'),
-    expected: 'read committed, which statements are written for',
     todo: ROLE,
   },
 ]

@@ -1,6 +1,9 @@
 /**
  * One Postgres for the whole test run, with a migrated template database; every test file
  * clones it (test/support/database.ts). Durability is off: the machine may lose test data.
+ *
+ * Time zone, formats and limits are not those that the programs need, as on a managed
+ * server whose settings belong to somebody else.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,6 +15,19 @@ import { freePort } from '../../infra/local/ports.ts'
 import { startPostgres } from '../../infra/local/postgres.ts'
 
 export const TEMPLATE = 'booktape_template'
+
+/** Half an hour off, days before months, and no statement, lock or idle session for long. */
+const FOREIGN_SETTINGS: Readonly<Record<string, string>> = {
+  timezone: 'Asia/Kolkata',
+  datestyle: 'SQL, DMY',
+  intervalstyle: 'sql_standard',
+  extra_float_digits: '-3',
+  bytea_output: 'escape',
+  statement_timeout: '5s',
+  lock_timeout: '5s',
+  idle_in_transaction_session_timeout: '5s',
+  idle_session_timeout: '5s',
+}
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -32,6 +48,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       synchronous_commit: 'off',
       full_page_writes: 'off',
       max_connections: '200',
+      ...FOREIGN_SETTINGS,
     },
   })
   const admin = createPool(postgres.url, 'test-setup', 1)

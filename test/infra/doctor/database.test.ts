@@ -95,7 +95,7 @@ test('a login that owns nothing can make no partition, and is told whose member 
   expect(rights[0]!.todo).toMatch(/^grant postgres to role_\w+;$/)
 })
 
-test('settings of a login: read only, a short limit on statements, too few connections', async () => {
+test('settings of a login: read only, too few connections; limits on time are overridden', async () => {
   const database = await createTestDatabase()
   const url = await createLogin(
     database,
@@ -107,7 +107,6 @@ test('settings of a login: read only, a short limit on statements, too few conne
   const settings = findings.filter(({ check }) => check === 'database.writer.settings')
   expect(settings.map(({ level, found }) => `${level} ${found}`).toSorted()).toEqual([
     'error default_transaction_read_only is on.',
-    'warning statement_timeout is 5000 ms.',
   ])
   expect(findingOf(findings, 'database.writer.connections')).toMatchObject({
     level: 'error',
