@@ -34,7 +34,11 @@ export default defineConfig({
         test: {
           name: 'services',
           include: files.filter((file) => !isPure(file)),
-          globalSetup: ['test/support/global-setup.ts', 'test/support/global-store.ts'],
+          globalSetup: [
+            'test/support/global-setup.ts',
+            'test/support/global-store.ts',
+            'test/support/global-worker.ts',
+          ],
         },
       },
     ],

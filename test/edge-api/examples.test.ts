@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DAY_US, fromMillis, micros, toIso } from '#core/time.ts'
 import { mintToken } from '#core/access-token.ts'
-import { buildWorker, startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { workerBundle } from '../support/worker-bundle.ts'
 import { publishRows } from '../support/dataset-file.ts'
 import { addQuotes, addSymbol, addTrades, setLatest, startEdge, TOKEN_SECRET } from './support.ts'
 
@@ -47,7 +48,7 @@ beforeAll(async () => {
   )
   worker = await startWorker({
     port: 0,
-    bundle: await buildWorker(join(dir, 'bundle')),
+    bundle: await workerBundle(),
     bindings: { ...edge.bindings, PUBLIC_READ: 'false' },
     persist_dir: join(dir, 'state'),
   })

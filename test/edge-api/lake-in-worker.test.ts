@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
-import { buildWorker, startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { workerBundle } from '../support/worker-bundle.ts'
 import { archiveHour, dropHour } from '../support/archive-hours.ts'
 import { publishRows } from '../support/dataset-file.ts'
 import type { Ask } from './contract.ts'
@@ -56,7 +57,7 @@ beforeAll(async () => {
   }
   worker = await startWorker({
     port: 0,
-    bundle: await buildWorker(join(dir, 'bundle')),
+    bundle: await workerBundle(),
     bindings: edge.bindings,
     persist_dir: join(dir, 'state'),
   })

@@ -11,7 +11,8 @@ import { createObjectStore, type ObjectStore } from '#core/node/object-store.ts'
 import { datasetFileKey, dayNoteKey, manifestKey } from '#core/object-keys.ts'
 import { addDays, parseDay, type Day } from '#core/time.ts'
 import { startObjectStore, type LocalObjectStore } from '../../infra/local/object-store.ts'
-import { buildWorker, startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { workerBundle } from '../support/worker-bundle.ts'
 import { listObjects } from '../support/listed-objects.ts'
 import { meterIsolate, type IsolateMeter } from './memory/isolate.ts'
 import {
@@ -66,7 +67,7 @@ beforeAll(async () => {
   await fillDatabase()
   worker = await startWorker({
     port: 0,
-    bundle: await buildWorker(join(dir, 'bundle')),
+    bundle: await workerBundle(),
     bindings: bindingsOf(reader_url, gateway.url, store.config),
     persist_dir: join(dir, 'state'),
     has_inspector: true,

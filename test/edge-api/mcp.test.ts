@@ -9,7 +9,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DAY_US, fromMillis, toIso, micros } from '#core/time.ts'
 import { mintToken, type Scope } from '#core/access-token.ts'
-import { buildWorker, startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { workerBundle } from '../support/worker-bundle.ts'
 import { publishRows } from '../support/dataset-file.ts'
 import { addSymbol, addTrades, setLatest, startEdge, TOKEN_SECRET } from './support.ts'
 
@@ -43,7 +44,7 @@ beforeAll(async () => {
   )
   worker = await startWorker({
     port: 0,
-    bundle: await buildWorker(join(dir, 'bundle')),
+    bundle: await workerBundle(),
     bindings: { ...edge.bindings, PUBLIC_READ: 'false' },
     persist_dir: join(dir, 'state'),
   })

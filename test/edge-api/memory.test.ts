@@ -14,7 +14,8 @@ import { createObjectStore } from '#core/node/object-store.ts'
 import { helperProcesses } from '../../infra/local/helper-processes.ts'
 import { startObjectStore } from '../../infra/local/object-store.ts'
 import { freePort } from '../../infra/local/ports.ts'
-import { buildWorker, startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { startWorker, type LocalWorker } from '../../infra/local/worker.ts'
+import { workerBundle } from '../support/worker-bundle.ts'
 import { meterIsolate, type IsolateMeter } from './memory/isolate.ts'
 import { DATE, fillLake, SYMBOL } from './memory/lake.ts'
 import { bindingsOf } from './support.ts'
@@ -53,7 +54,7 @@ beforeAll(async () => {
   vi.stubEnv('MINIFLARE_WORKERD_V8_FLAGS', V8_FLAGS)
   worker = await startWorker({
     port: 0,
-    bundle: await buildWorker(join(dir, 'bundle')),
+    bundle: await workerBundle(),
     bindings: bindingsOf(
       'postgres://reader:password@127.0.0.1/booktape',
       gateway_url,

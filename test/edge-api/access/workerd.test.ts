@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { appendRevoked, followRevoked } from '../../../infra/local/revoked-tokens.ts'
-import { buildWorker, startWorker, type LocalWorker } from '../../../infra/local/worker.ts'
+import { startWorker, type LocalWorker } from '../../../infra/local/worker.ts'
+import { workerBundle } from '../../support/worker-bundle.ts'
 import { runWrangler } from '../../../infra/local/wrangler.ts'
 import { addSymbol, startEdge, TOKEN_SECRET } from '../support.ts'
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
   await addSymbol(edge.pool, 'BTCUSDT')
   worker = await startWorker({
     port: 0,
-    bundle: await buildWorker(join(dir, 'bundle')),
+    bundle: await workerBundle(),
     bindings: { ...edge.bindings, PUBLIC_READ: 'false' },
     persist_dir: join(dir, 'state'),
     rate_limits: { token: 5, address: 4 },
