@@ -44,6 +44,8 @@ export interface LiveConfig {
   /** Origins of pages that may connect; * means all. */
   readonly origins: readonly string[]
   readonly memory_bytes_max: number
+  /** Messages that left memory and are remembered by their place on the tape. */
+  readonly tape_records_max: number
   readonly warm_us: number
   readonly heartbeat_ms: number
   readonly drain_ms: number
@@ -120,6 +122,7 @@ const Environment = z
         error: 'must be *, or a comma list of origins like https://example.com',
       }),
     LIVE_MEMORY_MB: number(128, 1, 65_536, 'whole megabytes'),
+    LIVE_TAPE_RECORDS: number(300_000, 0, 100_000_000, 'messages'),
     LIVE_WARM_S: number(60, 0, 3_600, 'whole seconds'),
     LIVE_HEARTBEAT_S: number(5, 1, 300, 'whole seconds'),
     LIVE_DRAIN_S: number(5, 0, 60, 'whole seconds'),
@@ -174,6 +177,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     revoked_tokens: new Set(e.REVOKED_TOKENS),
     origins: e.LIVE_ORIGINS,
     memory_bytes_max: e.LIVE_MEMORY_MB * MIB,
+    tape_records_max: e.LIVE_TAPE_RECORDS,
     warm_us: e.LIVE_WARM_S * S_US,
     heartbeat_ms: e.LIVE_HEARTBEAT_S * 1_000,
     drain_ms: e.LIVE_DRAIN_S * 1_000,

@@ -8,6 +8,7 @@
  */
 import { channelOf, type DepthEvent, type Gap, type Trade } from '#core/market.ts'
 import type { RawChannel } from '#core/tables.ts'
+import { timeSourceOf } from '#core/time-source.ts'
 import type { StoredEvent } from '../writer/copy-encoder.ts'
 import { FED_BY, type StreamName } from './channels.ts'
 import { KnownRows, MissingIds } from './known-rows.ts'
@@ -36,6 +37,7 @@ interface Fed {
 
 /** One record's part of a stream. */
 interface Part {
+  readonly tape: number
   readonly received: Received
   readonly channel: RawChannel
   readonly events: readonly StoredEvent[]
@@ -93,7 +95,7 @@ export class Intake {
     if (name === undefined) return
     const fed = this.#feed({ channel: name, exchange, symbol })
     fed.tapes.add(tape)
-    const part = { received, channel, events }
+    const part = { tape, received, channel, events }
     if (!this.holds_all && fed.tapes.size === 1 && fed.held.length === 0) {
       return this.#takeRows(fed, part)
     }
@@ -102,7 +104,7 @@ export class Intake {
     this.#holding.add(fed)
   }
 
-  #takeRows(fed: Fed, { received, channel, events }: Part): void {
+  #takeRows(fed: Fed, { tape, received, channel, events }: Part): void {
     const { stamp, is_primer } = received
     const fresh = events.filter((event) => isNew(fed, channel, event, received))
     if (fresh.length === 0) return
@@ -116,7 +118,10 @@ export class Intake {
     const sorted = fresh.length === 1 ? fresh : fresh.toSorted((a, b) => compare(channel, a, b))
     const rows = sorted.map((event) => rowText(channel, event as never, stream.decimals))
     const head = headText('rows', stream.name, this.#epoch, seq)
-    this.#streams.append(stream, messageOf(seq, `${head},"rows":[${rows.join(',')}]}`))
+    const place = canBeReadAgain(fed, received, fresh, events)
+      ? { tape, position: received.position!, row_count: rows.length }
+      : undefined
+    this.#streams.append(stream, messageOf(seq, `${head},"rows":[${rows.join(',')}]}`, place))
   }
 
   #takeDepth(fed: Fed, event: DepthEvent, { stamp, kind, is_primer }: Received): void {
@@ -181,6 +186,27 @@ function isNew(
   if (kind === 'rest') return is_first && missing.takeAnswered(agg_trade_id)
   missing.take(agg_trade_id)
   return is_first
+}
+
+/** Channels whose rows are in the frame as they are in the table. */
+const READ_AGAIN: ReadonlySet<StoredEvent['kind']> = new Set([
+  'trade',
+  'book_ticker',
+  'liquidation',
+])
+
+/** Whether parsing the record again gives the same rows. */
+function canBeReadAgain(
+  { tapes }: Fed,
+  { position, kind }: Received,
+  fresh: readonly StoredEvent[],
+  all: readonly StoredEvent[],
+): boolean {
+  const [first] = fresh
+  if (position === undefined || kind !== 'frame' || tapes.size > 1 || first === undefined)
+    return false
+  const is_timed = timeSourceOf(first) !== 'receive'
+  return fresh.length === all.length && is_timed && READ_AGAIN.has(first.kind)
 }
 
 function compare(channel: RawChannel, a: StoredEvent, b: StoredEvent): number {

@@ -17,6 +17,7 @@ import type { FollowedTape, LiveConfig } from './config.ts'
 import { createCounts } from './counts.ts'
 import { type Epoch, readEpoch } from './epoch.ts'
 import { History } from './history/history.ts'
+import { readTapeRecords } from './history/tape-records.ts'
 import { Hub } from './hub.ts'
 import { HOLD_US, Intake } from './intake.ts'
 import { createLiveMetrics } from './metrics.ts'
@@ -59,6 +60,7 @@ export async function startLiveServer(
   const symbols = new SymbolList(pool)
   const streams = new Streams({
     memory_bytes_max: config.memory_bytes_max,
+    tape_records_max: config.tape_records_max,
     decimalsOf: (exchange, symbol) => symbols.decimals(exchange, symbol),
   })
   const { failed, fail } = failure()
@@ -91,10 +93,12 @@ export async function startLiveServer(
     ingestor_ids: config.tapes.map(({ ingestor_id }) => ingestor_id),
     concurrency: POOL_MAX,
   })
+  const tape_records = { dirs: config.tapes.map(({ dir }) => dir), choice: config.choice }
   const resumer = new Resumer({
     epoch: epoch.id,
     epoch_began_at: epoch.began_at,
     history,
+    readTape: (stream, dropped) => readTapeRecords(tape_records, stream, dropped),
     resume_us_max: config.limits.resume_us_max,
     counts,
     now,

@@ -4,7 +4,7 @@
  */
 import type { Decimals } from '#core/decimal-text.ts'
 import { keyOf, type StreamName } from './channels.ts'
-import type { Message } from './wire.ts'
+import type { Message, RecordPlace } from './wire.ts'
 
 /** Gets the new messages of a stream; `chunk` is all their frames. */
 export interface Follower {
@@ -18,6 +18,11 @@ export class LiveStream {
   decimals: Decimals
   /** Every message with a greater seq is in memory. Those up to it are in Postgres. */
   floor: number
+  /** Every message with a greater seq is in memory, or in `records`. */
+  tape_floor: number
+  /** Where the messages that left memory are on the tape, oldest first. */
+  #records: DroppedRecord[] = []
+  #records_head = 0
   /** Seq of the newest message; 0 if there was none since the start. */
   last = 0
   /** Not yet passed on to the followers. */
@@ -31,6 +36,7 @@ export class LiveStream {
     this.key = keyOf(name)
     this.decimals = decimals
     this.floor = floor
+    this.tape_floor = floor
   }
 
   /** The seq of what was received at `stamp`: the stamp, unless one was as great already. */
@@ -60,15 +66,39 @@ export class LiveStream {
     return oldest
   }
 
+  /** Remembers where a message is that left memory. False: it is only in Postgres now. */
+  noteDropped({ seq, record }: Message): boolean {
+    if (record === undefined) {
+      this.tape_floor = seq
+      this.#records = []
+      this.#records_head = 0
+      return false
+    }
+    this.#records.push({ seq, record })
+    return true
+  }
+
+  /** Forgets the oldest of them. */
+  forgetRecord(): void {
+    const oldest = this.#records[this.#records_head]
+    if (oldest === undefined) return
+    this.tape_floor = Math.max(this.tape_floor, oldest.seq)
+    this.#records_head++
+    if (this.#records_head > 1_024 && this.#records_head * 2 > this.#records.length) {
+      this.#records = this.#records.slice(this.#records_head)
+      this.#records_head = 0
+    }
+  }
+
+  /** Where the messages after `seq` are that left memory, at most `count_max`. */
+  recordsAfter(seq: number, count_max: number): readonly DroppedRecord[] {
+    const from = firstAfter(this.#records, this.#records_head, seq)
+    return this.#records.slice(from, from + count_max)
+  }
+
   /** The messages in memory after `seq`, oldest first, at most `count_max`. */
   after(seq: number, count_max: number): readonly Message[] {
-    let low = this.#head
-    let high = this.#messages.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#messages[middle]!.seq <= seq) low = middle + 1
-      else high = middle
-    }
+    const low = firstAfter(this.#messages, this.#head, seq)
     return this.#messages.slice(low, low + count_max)
   }
 
@@ -94,3 +124,20 @@ export class LiveStream {
 }
 
 const NO_MESSAGE: Message = { seq: 0, frame: Buffer.alloc(0) }
+
+export interface DroppedRecord {
+  readonly seq: number
+  readonly record: RecordPlace
+}
+
+/** Index of the first item with a greater seq. */
+function firstAfter(items: readonly { readonly seq: number }[], from: number, seq: number): number {
+  let low = from
+  let high = items.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (items[middle]!.seq <= seq) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -10,7 +10,7 @@ import type { Cursor } from './cursor.ts'
 import { Fault } from './fault.ts'
 import type { History, PastMessage } from './history/history.ts'
 import type { LiveBook } from './live-book.ts'
-import type { LiveStream } from './live-stream.ts'
+import type { DroppedRecord, LiveStream } from './live-stream.ts'
 import type { Session, Subscription } from './session.ts'
 import type { ListedSymbol } from './symbol-list.ts'
 import { headText, type Message, messageOf } from './wire.ts'
@@ -20,6 +20,8 @@ export interface ResumerOptions {
   /** When the numbering began: no message is older. */
   readonly epoch_began_at: number
   readonly history: History
+  /** Throws if the records are gone. */
+  readTape(stream: LiveStream, dropped: readonly DroppedRecord[]): Promise<readonly PastMessage[]>
   readonly resume_us_max: number
   readonly counts: LiveCounts
   readonly now: () => Micros
@@ -98,10 +100,13 @@ export class Resumer {
   ): Promise<void> {
     const { stream } = subscription
     let is_from_history = false
+    let has_tape = true
     for (;;) {
       await session.drained()
       if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
       if (subscription.sent < stream.floor) {
+        if (has_tape && (await this.#sendFromTape(subscription))) continue
+        has_tape = false
         is_from_history = true
         await this.#sendPast(session, subscription, listed)
         continue
@@ -112,6 +117,22 @@ export class Resumer {
     }
     this.#follow(subscription)
     if (is_from_history && stream.name.channel === 'book') this.#sendState(subscription)
+  }
+
+  /** Sends the next messages that left memory. False if the tape does not have them. */
+  async #sendFromTape(subscription: Subscription): Promise<boolean> {
+    const { stream, sent } = subscription
+    if (sent < stream.tape_floor) return false
+    const dropped = stream.recordsAfter(sent, BATCH_COUNT)
+    if (dropped.length === 0) return false
+    try {
+      const past = await this.#options.readTape(stream, dropped)
+      subscription.send(past.map((one) => this.#pastMessage(stream, one, null)))
+      return true
+    } catch {
+      // Postgres has them.
+      return false
+    }
   }
 
   /** Sends what is in history, up to what is in memory now. */
@@ -180,7 +201,9 @@ export class Resumer {
   }
 
   #sourceOf(stream: LiveStream, { seq }: Cursor): ResumeSource {
-    return seq >= stream.floor ? 'memory' : 'database'
+    if (seq >= stream.floor) return 'memory'
+    const is_on_tape = seq >= stream.tape_floor && stream.recordsAfter(seq, 1).length > 0
+    return is_on_tape ? 'tape' : 'database'
   }
 
   #sayBegun(

@@ -12,6 +12,8 @@ const ENTRY_BYTES = 160
 
 export interface StreamsOptions {
   readonly memory_bytes_max: number
+  /** Messages that left memory and are remembered by their record: about 100 bytes each. */
+  readonly tape_records_max: number
   /** Of new streams. */
   readonly decimalsOf: (exchange: string, symbol: string) => Decimals
 }
@@ -26,6 +28,9 @@ export class Streams {
   /** The stream of each message in memory, oldest first. */
   #order: LiveStream[] = []
   #order_head = 0
+  /** The stream of each record that is remembered, oldest first. */
+  #dropped: LiveStream[] = []
+  #dropped_head = 0
   readonly #dirty = new Set<LiveStream>()
 
   constructor(options: StreamsOptions) {
@@ -43,6 +48,7 @@ export class Streams {
     for (const stream of this.#streams.values()) {
       const own = stream.name.channel === 'gaps' ? gap_floor : floor
       stream.floor = Math.max(stream.floor, own)
+      stream.tape_floor = Math.max(stream.tape_floor, own)
     }
   }
 
@@ -80,10 +86,21 @@ export class Streams {
     this.#dirty.clear()
   }
 
+  #noteDropped(stream: LiveStream, dropped: Message): void {
+    this.memory_bytes -= dropped.frame.length + ENTRY_BYTES
+    if (!stream.noteDropped(dropped)) return
+    this.#dropped.push(stream)
+    if (this.#dropped.length - this.#dropped_head <= this.#options.tape_records_max) return
+    this.#dropped[this.#dropped_head++]!.forgetRecord()
+    if (this.#dropped_head * 2 < this.#dropped.length) return
+    this.#dropped = this.#dropped.slice(this.#dropped_head)
+    this.#dropped_head = 0
+  }
+
   #dropOldest(): void {
     const stream = this.#order[this.#order_head++]!
     const dropped = stream.dropOldest()
-    if (dropped !== undefined) this.memory_bytes -= dropped.frame.length + ENTRY_BYTES
+    if (dropped !== undefined) this.#noteDropped(stream, dropped)
     if (this.#order_head < 65_536 || this.#order_head * 2 < this.#order.length) return
     this.#order = this.#order.slice(this.#order_head)
     this.#order_head = 0

@@ -22,6 +22,8 @@ import type { CommittedState } from './committed-state.ts'
 /** What one record of the tape holds. */
 export interface Received {
   readonly stamp: Micros
+  /** Of the record; undefined for what no record but the passing of time shows. */
+  readonly position: number | undefined
   readonly kind: RecordKind
   readonly events: readonly StoredEvent[]
   readonly gaps: readonly Gap[]
@@ -100,13 +102,13 @@ export class TapeFeed {
       const { from, to, path } = damage
       this.#options.log.error({ code: 'tape_damaged', from, to, path }, 'The tape has a hole.')
       this.#batcher.skip(to - from)
-      this.#passOn(this.newest_stamp, 'mark')
+      this.#passOn(this.newest_stamp, 'mark', undefined)
     }
     for (const record of records) this.#take(record)
     if (records.length > 0) {
       const { listings } = this.#batcher.seal(this.#reader.position)
       for (const { instruments } of listings) this.#options.takeListing(instruments)
-      this.#passOn(this.newest_stamp, 'mark')
+      this.#passOn(this.newest_stamp, 'mark', undefined)
     }
     this.is_caught_up = records.length === 0 && damage === undefined
     return !this.is_caught_up
@@ -149,15 +151,15 @@ export class TapeFeed {
     if (is_committed) this.gap_floor = Math.max(this.gap_floor, ts_ingest)
     if (kind === 'mark' && is_committed) return
     this.#batcher.add(record)
-    this.#passOn(ts_ingest, kind, is_primer)
+    this.#passOn(ts_ingest, kind, position, is_primer)
   }
 
-  #passOn(stamp: Micros, kind: RecordKind, is_primer = false): void {
+  #passOn(stamp: Micros, kind: RecordKind, position: number | undefined, is_primer = false): void {
     if (this.#events.length === 0 && this.#gaps.length === 0) return
     const [events, gaps] = [this.#events, this.#gaps]
     this.#events = []
     this.#gaps = []
-    this.#options.take({ stamp, kind, events, gaps, is_primer })
+    this.#options.take({ stamp, position, kind, events, gaps, is_primer })
   }
 }
 

@@ -5,10 +5,18 @@ export interface Message {
   readonly seq: number
   /** An unmasked text frame. Its payload is the JSON text. */
   readonly frame: Buffer
+  /** The record that it can be made from again; undefined if the record alone is not enough. */
+  readonly record?: RecordPlace | undefined
 }
 
-export function messageOf(seq: number, text: string): Message {
-  return { seq, frame: frameOf(text) }
+export interface RecordPlace {
+  readonly tape: number
+  readonly position: number
+  readonly row_count: number
+}
+
+export function messageOf(seq: number, text: string, record?: RecordPlace): Message {
+  return { seq, frame: frameOf(text), record }
 }
 
 /** The JSON text of a frame made by frameOf. */

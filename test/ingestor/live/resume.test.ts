@@ -91,28 +91,36 @@ describe('the same cursor, answered from', () => {
     return JSON.stringify(messages)
   }
 
-  test('memory, Postgres and the archive, gives the same bytes', async () => {
+  test('memory, the tape, Postgres and the archive, gives the same bytes', async () => {
     const from_memory = await stand.startLive()
     const memory = await resumed(from_memory.url, 'memory')
     await from_memory.stop()
     // The smallest memory, filled with other messages.
-    const from_database = await stand.startLive({ LIVE_MEMORY_MB: '1' })
+    const from_tape = await stand.startLive({ LIVE_MEMORY_MB: '1' })
+    const from_database = await stand.startLive({ LIVE_MEMORY_MB: '1', LIVE_TAPE_RECORDS: '0' })
     for (let id = 1; id < 6_000; id++) recording.quote(id, 'ETHUSDT')
     await recording.committed()
-    await expect
-      .poll(async () => {
-        const probe = await connect(from_database.url, [{ ...TRADES, resume: cursor }])
-        const { source } = await probe.untilMessage(({ type }) => type === 'subscribed')
-        probe.end()
-        return source
-      })
-      .toBe('database')
-    expect(await resumed(from_database.url, 'database')).toBe(memory)
+    for (const [{ url }, source] of [
+      [from_tape, 'tape'],
+      [from_database, 'database'],
+    ] as const) {
+      await expect
+        .poll(async () => {
+          const probe = await connect(url, [{ ...TRADES, resume: cursor }])
+          const begun = await probe.untilMessage(({ type }) => type === 'subscribed')
+          probe.end()
+          return begun.source
+        })
+        .toBe(source)
+      expect(await resumed(url, source)).toBe(memory)
+    }
+    await from_tape.stop()
     await from_database.stop()
     const store = takeBucket()
     const objects = createObjectStore(store)
     const from_archive = await stand.startLive({
       LIVE_MEMORY_MB: '1',
+      LIVE_TAPE_RECORDS: '0',
       S3_ENDPOINT: store.endpoint,
       S3_BUCKET: store.bucket,
       S3_REGION: store.region,
@@ -218,12 +226,34 @@ test('trades requested again after a restart of the live server arrive once', as
   await live.stop()
 })
 
+test('what memory has dropped comes from the tape, also while Postgres is behind', async () => {
+  await recording.stopWriter()
+  const live = await stand.startLive({ LIVE_MEMORY_MB: '1' })
+  const client = await connect(live.url, [TRADES])
+  const { epoch, seq } = await client.untilMessage(({ type }) => type === 'subscribed')
+  for (let id = 30_000; id < 30_600; id++) recording.trade(id)
+  for (let id = 30_000; id < 36_000; id++) recording.quote(id, 'ETHUSDT')
+  recording.trade(30_600)
+  await client.until(() => (client.ids().includes(30_600) ? true : undefined))
+  const back = await connect(live.url, [{ ...TRADES, resume: { epoch, seq } }])
+  const begun = await back.untilMessage(({ type }) => type === 'subscribed')
+  expect(begun).toMatchObject({ recovered: true, source: 'tape' })
+  await back.until(() => (back.ids().includes(30_600) ? true : undefined))
+  expect(back.of('trades')).toEqual(client.of('trades'))
+  recording.startWriter()
+  await recording.committed()
+  await live.stop()
+})
+
 test('while Postgres lacks rows that memory has dropped, resuming is refused and can be retried', async () => {
   await recording.stopWriter()
   const live = await stand.startLive({ LIVE_MEMORY_MB: '1' })
   const probe = await connect(live.url, [TRADES])
   const { epoch, seq } = await probe.untilMessage(({ type }) => type === 'subscribed')
-  recording.trade(7_000)
+  // An answer is not made again from the tape.
+  const at = recording.trade(7_000)
+  recording.trade(7_002)
+  recording.refill([7_001], at)
   for (let id = 20_000; id < 26_000; id++) recording.quote(id, 'ETHUSDT')
   await expect
     .poll(async () => {
@@ -237,8 +267,8 @@ test('while Postgres lacks rows that memory has dropped, resuming is refused and
   recording.startWriter()
   await recording.committed()
   const client = await connect(live.url, [{ ...TRADES, resume: { epoch, seq } }])
-  await client.until(() => (client.ids().includes(7_000) ? true : undefined))
-  expect(client.ids()).toEqual([7_000])
+  await client.until(() => (client.ids().includes(7_001) ? true : undefined))
+  expect(client.ids()).toEqual([7_000, 7_002, 7_001])
   expect(nextStamp()).toBeGreaterThan(seq)
   await live.stop()
 })

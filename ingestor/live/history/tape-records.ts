@@ -1,0 +1,73 @@
+/**
+ * Messages that left memory, made again from their records on the tape, without Postgres. Only of
+ * channels whose rows are in the frame as they are in the table; the live server knows where each is.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { channelOf } from '#core/market.ts'
+import type { StreamChoice } from '../../exchanges/adapter.ts'
+import { adapterByCode } from '../../exchanges/registry.ts'
+import { openReader } from '../../tape/reader.ts'
+import type { TapeRecord } from '../../tape/record.ts'
+import { FED_BY } from '../channels.ts'
+import type { DroppedRecord, LiveStream } from '../live-stream.ts'
+import { compareKeys, rowText } from '../rows.ts'
+import type { PastMessage } from './history.ts'
+
+export interface TapeRecordsOptions {
+  /** Directories of the tapes, by number. */
+  readonly dirs: readonly string[]
+  readonly choice: StreamChoice
+}
+
+const READ_BYTES = 512 * 1024
+
+/** Throws if a record is no longer there, or does not give the rows that it gave. */
+export async function readTapeRecords(
+  { dirs, choice }: TapeRecordsOptions,
+  stream: LiveStream,
+  dropped: readonly DroppedRecord[],
+): Promise<readonly PastMessage[]> {
+  const messages: PastMessage[] = []
+  const [first] = dropped
+  if (first === undefined) return messages
+  const reader = openReader(dirs[first.record.tape]!, first.record.position)
+  try {
+    while (messages.length < dropped.length) {
+      const { damage, records } = reader.readBatch(READ_BYTES)
+      if (damage !== undefined || records.length === 0) throw new Error('The records are gone.')
+      for (const record of records) {
+        const wanted = dropped[messages.length]
+        if (wanted === undefined) break
+        if (record.position > wanted.record.position) throw new Error('A record is gone.')
+        if (record.position < wanted.record.position) continue
+        messages.push({ seq: wanted.seq, rows: rowsOf(record, stream, choice, wanted) })
+      }
+      await nextTurn()
+    }
+  } finally {
+    reader.close()
+  }
+  return messages
+}
+
+function rowsOf(
+  record: TapeRecord,
+  { name, decimals }: LiveStream,
+  choice: StreamChoice,
+  { record: { row_count } }: DroppedRecord,
+): readonly string[] {
+  const adapter = adapterByCode(record.exchange_code)
+  const parsed = adapter.parse(record.payload, record.ts_ingest, choice)
+  const events = parsed.kind === 'events' ? parsed.events : []
+  const own = events.filter(
+    (event) => event.symbol === name.symbol && FED_BY[channelOf(event)] === name.channel,
+  )
+  const stored = own.filter(({ kind }) => kind !== 'void_trade')
+  if (stored.length !== row_count) throw new Error('The record gives other rows.')
+  const [first] = stored
+  const channel = channelOf(first!)
+  if (channel === 'prices') throw new Error('Index prices have no channel.')
+  return stored
+    .toSorted((a, b) => compareKeys(channel, a as never, b as never))
+    .map((event) => rowText(channel, event as never, decimals))
+}
