@@ -13,6 +13,7 @@ import { Command } from 'commander'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { wholeNumber } from '../../../infra/cli/options.ts'
 import type { StackFile } from '../../../infra/local/data-dir.ts'
+import { lagBetween, readLag } from './ingestor-lag.ts'
 import { SoakClient } from './soak-client.ts'
 
 interface Flags {
@@ -65,6 +66,11 @@ async function soak(flags: Flags): Promise<void> {
 async function run(flags: Flags, stack: StackFile, pool: Pool): Promise<boolean> {
   const url = stack.live_url!
   const symbols = await recordedSymbols(pool)
+  // The ingestor alone, and then with all clients connected.
+  await sleep(5_000)
+  const lag_begun = await readLag(stack)
+  await sleep(flags.seconds * 1_000)
+  const lag_alone = await readLag(stack)
   const clients = Array.from(
     { length: flags.clients },
     (_, index) => new SoakClient(url, symbols[index % symbols.length]!),
@@ -72,10 +78,12 @@ async function run(flags: Flags, stack: StackFile, pool: Pool): Promise<boolean>
   const books = symbols.slice(0, BOOKS).map((symbol) => new SoakClient(url, symbol, 'book'))
   while (clients.some(({ first }) => first === undefined)) await sleep(200)
   const memory_mb: number[] = []
-  const watch = setInterval(() => memory_mb.push(memoryOf('ingestor/live/main.ts')), 1_000)
+  const watch = setInterval(() => memory_mb.push(memoryOf('ingestor/live/main.ts', stack)), 1_000)
   // Undisturbed: how long messages take.
   for (const client of clients.slice(0, 100)) client.measures = true
+  const lag_connected = await readLag(stack)
   await sleep(flags.seconds * 1_000)
+  const lag_with_clients = await readLag(stack)
   for (const client of clients) client.measures = false
   const frozen = clients.slice(0, flags.frozen)
   for (const client of frozen) client.freeze()
@@ -114,6 +122,8 @@ async function run(flags: Flags, stack: StackFile, pool: Pool): Promise<boolean>
       delay_p50_ms: at(0.5),
       delay_p99_ms: at(0.99),
       delays: delays.length,
+      ingestor_alone: lagBetween(lag_begun, lag_alone),
+      ingestor_with_clients: lagBetween(lag_connected, lag_with_clients),
       memory_mb_first: Math.max(...memory_mb.slice(0, third)),
       memory_mb_last: Math.max(...memory_mb.slice(-third)),
     })}\n`,
@@ -226,19 +236,13 @@ function pidsOf(entry: string, stack: StackFile): readonly number[] {
 const isIndex = (path: string): boolean =>
   readFileSync(path.replace('cmdline', 'environ'), 'utf8').includes('tape-deribit')
 
-let live_pid: number | undefined
-function memoryOf(entry: string): number {
+/** Resident memory of the program in MB; 0 while it is down. */
+function memoryOf(entry: string, stack: StackFile): number {
+  const [pid] = pidsOf(entry, stack)
   try {
-    const status = readFileSync(`/proc/${live_pid}/status`, 'utf8')
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
     return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1_024)
   } catch {
-    live_pid = globSync('/proc/[0-9]*/cmdline').flatMap((path) => {
-      try {
-        return readFileSync(path, 'utf8').includes(entry) ? [Number(path.split('/')[2])] : []
-      } catch {
-        return []
-      }
-    })[0]
     return 0
   }
 }
