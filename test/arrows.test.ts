@@ -168,6 +168,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     doctor: ['local'],
     console: [],
     handover: [],
+    prometheus: [],
+    grafana: [],
     sizing: [],
     cli: ['exchange', 'local', 'doctor', 'handover', 'sizing'],
   },
