@@ -1,6 +1,14 @@
 /** The whole stack as a new user runs it: the process, its files, its URLs and its shutdown. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,9 +16,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
 import { createPool } from '#core/node/pool.ts'
 import type { StackFile } from '../../infra/local/data-dir.ts'
+import { metricsList } from '../../infra/prometheus/metrics-list.ts'
 import { CONNECT_LIMIT_MS } from '../support/patience.ts'
 
 const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
+const METRICS_LIST = join(import.meta.dirname, '../../docs/metrics.md')
 const SYMBOLS = 'BTCUSDT,ETHUSDT,SOLUSDT'
 
 let dir = ''
@@ -114,6 +124,29 @@ test('the edge answers from the rows that were just recorded', async () => {
   })
   expect(latest).toMatchObject({ exchange: 'binance-futures', symbol: 'BTCUSDT' })
   expect((await fetch(`${edge_url}/health`)).status).toBe(200)
+})
+
+async function scrape(job: string, path = '/metrics'): Promise<string> {
+  const file = join(dir, 'prometheus/targets', `${job}.json`)
+  const [group] = JSON.parse(readFileSync(file, 'utf8')) as [{ readonly targets: string[] }]
+  const authorization = `Bearer ${readFileSync(join(dir, 'prometheus/token'), 'utf8')}`
+  const answer = await fetch(`http://${group.targets[0]}${path}`, { headers: { authorization } })
+  expect(answer.status, job).toBe(200)
+  return answer.text()
+}
+
+test('Prometheus can scrape each program; docs/metrics.md lists all of it (UPDATE_GOLDEN=1 writes it)', async () => {
+  const scrapes = {
+    ingestor: await scrape('ingestor'),
+    jobs: await scrape('jobs'),
+    gateway: await scrape('gateway'),
+    console: await scrape('console', '/api/metrics'),
+  }
+  expect(scrapes.ingestor).toMatch(/^ingestor_frames_received_total [1-9]/m)
+  expect(statSync(join(dir, 'prometheus/token')).mode & 0o777).toBe(0o600)
+  const list = metricsList(scrapes)
+  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(METRICS_LIST, list)
+  expect(readFileSync(METRICS_LIST, 'utf8')).toBe(list)
 })
 
 test('index prices of the simulated Deribit come through /prices', async () => {

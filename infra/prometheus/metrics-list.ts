@@ -1,0 +1,47 @@
+/** docs/metrics.md: the metrics of each program, as its own /metrics describes them. */
+
+/** By program: what GET /metrics answered. */
+export type Scrapes = Readonly<Record<string, string>>
+
+const HEAD = `# Metrics
+
+What each program says at GET /metrics. All of them also have \`booktape_info\`, and \`process_*\` and
+\`nodejs_*\` of prom-client: CPU, memory, open files, event loop, heap, garbage collection. Of an
+ingestor these are of the process and its first thread; \`ingestor_thread_*\` and \`ingestor_writer_*\`
+have the other. Labels are bounded: a symbol is one only in the three metrics that
+\`METRICS_PER_SYMBOL=0\` removes (\`ingestor_stream_age_seconds\`, \`ingestor_stream_open_hole\`,
+\`ingestor_book_in_sequence\`).
+
+A test compares this file with the running programs: \`UPDATE_GOLDEN=1 npx vitest run
+test/infra/stack.test.ts\` writes it.
+`
+
+export function metricsList(scrapes: Scrapes): string {
+  const sections = Object.entries(scrapes).map(([program, text]) => {
+    const rows = describedIn(text).map(
+      ({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`,
+    )
+    return [`\n## ${program}\n`, '| metric | type | meaning |', '|---|---|---|', ...rows, ''].join(
+      '\n',
+    )
+  })
+  return HEAD + sections.join('')
+}
+
+interface Described {
+  readonly name: string
+  readonly type: string
+  readonly help: string
+}
+
+const SHARED = /^(process|nodejs|booktape)_/
+
+function describedIn(text: string): readonly Described[] {
+  const helps = new Map(
+    [...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name, help]) => [name!, help!]),
+  )
+  return [...text.matchAll(/^# TYPE (\S+) (\w+)$/gm)]
+    .map(([, name, type]) => ({ name: name!, type: type!, help: helps.get(name!) ?? '' }))
+    .filter(({ name }) => !SHARED.test(name))
+    .toSorted((left, right) => (left.name < right.name ? -1 : 1))
+}
