@@ -21,8 +21,8 @@ const Environment = z
     /** PEM files. Without them, a proxy in front of the gateway must terminate TLS. */
     TLS_CERT_FILE: z.string().default(''),
     TLS_KEY_FILE: z.string().default(''),
-    /** With this, all programs together use 22 of a small server's 25: docs/deploy-edge.md. */
-    POOL_MAX: whole({ min: 1, max: 100, standard: 4 }),
+    /** With this, all programs together fit a server with 25: docs/deploy-edge.md. */
+    POOL_MAX: whole({ min: 1, max: 100, standard: 3 }),
     /** Queries that run or wait for a connection; further ones get a 503. */
     CONCURRENCY_MAX: whole({ min: 1, max: 10_000, standard: 64 }),
     STATEMENT_TIMEOUT_MS: whole({ min: 10, max: 600_000, standard: 5_000 }),

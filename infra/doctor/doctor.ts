@@ -17,8 +17,8 @@ import { createRedactor } from './redact.ts'
 
 /** A look may take so long; there are three stages of them. */
 export const CHECK_LIMIT_MS = 15_000
-/** One for rows, one for repair. */
-const INGESTOR_CONNECTIONS = 2
+/** One for rows, one for repair, one for the heartbeat. */
+const INGESTOR_CONNECTIONS = 3
 
 export async function examine(
   programs: readonly Program[],

@@ -37,7 +37,7 @@ export interface ArchiveResult {
 
 /**
  * Errors: `hour_not_over` if one of `hours` has not ended; `archive_incomplete` if hours failed.
- * Each failed hour has a row in job_runs. Needs three connections of the pool.
+ * Each failed hour has a row in job_runs. Needs two connections of the pool.
  */
 export async function runArchive(options: ArchiveOptions): Promise<ArchiveResult> {
   const { pool, store, now, log, delay_us = HOUR_US } = options

@@ -18,14 +18,17 @@ export const DATASETS_JOB = 'datasets'
 
 /**
  * Publishes candles, trades and quotes. Errors: `day_in_future`; `no_data` if nothing was recorded
- * in the day; `run_in_progress`. Needs three connections of the pool.
+ * in the day; `run_in_progress`. Needs two connections of the pool.
  */
 export function runDatasets(options: DayJobOptions): Promise<DayResult> {
   return runDayJob(DATASETS_JOB, options, async (run) => {
     const { pool, date } = options
     const { dir, log, signal, onSymbol } = run
     const { built, inputs } = await withDay(options, date, async (day) => {
-      if (day.symbols.length === 0) throw await noData(pool, date)
+      if (day.symbols.length === 0) {
+        await day.release()
+        throw await noData(pool, date)
+      }
       log.info({ symbol_count: day.symbols.length }, 'Building candles, trades and quotes.')
       const { revised_hours, ledger_sha256 } = day
       return {

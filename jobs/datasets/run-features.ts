@@ -62,7 +62,7 @@ export interface FeaturesResult extends DayResult {
 
 /**
  * Errors: `day_in_future`; `no_data` if nothing was recorded in the day; `run_in_progress`. Needs
- * three connections of the pool, and each thread opens one of its own.
+ * two connections of the pool, and each thread opens one of its own.
  */
 export function runFeatures(options: FeaturesOptions): Promise<FeaturesResult> {
   return runDayJob(FEATURES_JOB, options, async (run) => {
@@ -91,7 +91,10 @@ async function build(
 ): Promise<BuiltDay> {
   const { pool, date, symbols_100ms } = options
   const { symbols } = day
-  if (symbols.length === 0) throw await noData(pool, date)
+  if (symbols.length === 0) {
+    await day.release()
+    throw await noData(pool, date)
+  }
   const fits = fit?.symbols ?? []
   log.info({ symbol_count: symbols.length, fit_count: fits.length }, 'Building features.')
   const kept = await openKept(options, day, settled_to, log)

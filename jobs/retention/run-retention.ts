@@ -35,7 +35,7 @@ export async function planNow({ pool, settings, now }: RetentionOptions): Promis
   return planRetention(await selectPartitions(pool), settings, fromMillis(now()))
 }
 
-/** Needs three connections of the pool. */
+/** Needs two connections of the pool. */
 export function runRetention(options: RetentionOptions): Promise<RetentionResult> {
   const { pool, log, now } = options
   const run = {

@@ -4,7 +4,8 @@
  */
 import { describeError, OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
-import { withClient, type Pool } from '#core/node/pool.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { type Locks, locksOf } from './locks.ts'
 import { announceRun, type RunEvent } from './run-events.ts'
 
 export interface Run {
@@ -45,7 +46,9 @@ export async function runJob<T extends RunResult>(
   run: Run,
   work: (log: RunLog) => Promise<T>,
 ): Promise<T> {
-  const result = await withLock(pool, run.job, run.job_window, () => recordRun(pool, run, work))
+  const result = await withLock(pool, run.job, run.job_window, () =>
+    recordRun(locksOf(pool), run, work),
+  )
   if (result.kind === 'done') return result.value
   throw new OperatorError(
     'run_in_progress',
@@ -54,39 +57,31 @@ export async function runJob<T extends RunResult>(
   )
 }
 
-/** Runs `work` unless another session holds the window's lock. The session's end releases it. */
-export function withLock<T>(
+/** Runs `work` unless another run holds the window's lock. The session's end frees it. */
+export async function withLock<T>(
   pool: Pool,
   job: string,
   job_window: string,
   work: () => Promise<T>,
 ): Promise<{ readonly kind: 'done'; readonly value: T } | { readonly kind: 'taken' }> {
-  const keys = [LOCK_CLASS, `${job}:${job_window}`]
-  return withClient(pool, async (client) => {
-    const { rows } = await client.query<{ locked: boolean }>(
-      'select pg_try_advisory_lock(hashtext($1), hashtext($2)) as locked',
-      keys,
-    )
-    if (rows[0]?.locked !== true) return { kind: 'taken' }
-    try {
-      return { kind: 'done', value: await work() }
-    } finally {
-      // A broken connection has released its lock already.
-      await client
-        .query('select pg_advisory_unlock(hashtext($1), hashtext($2))', keys)
-        .catch(() => undefined)
-    }
-  })
+  const locks = locksOf(pool)
+  const names = [LOCK_CLASS, `${job}:${job_window}`] as const
+  if (!(await locks.take(names))) return { kind: 'taken' }
+  try {
+    return { kind: 'done', value: await work() }
+  } finally {
+    await locks.free(names)
+  }
 }
 
 async function recordRun<T extends RunResult>(
-  pool: Pool,
+  db: Locks,
   run: Run,
   work: (log: RunLog) => Promise<T>,
 ): Promise<T> {
-  await failInterrupted(pool, run)
-  await forgetOld(pool, run)
-  const id = await insertRun(pool, run)
+  await failInterrupted(db, run)
+  await forgetOld(db, run)
+  const id = await insertRun(db, run)
   const began_ms = performance.now()
   const announce = (status: RunEvent['status'], counts: RunResult): void => {
     const elapsed_s = (performance.now() - began_ms) / 1_000
@@ -94,7 +89,7 @@ async function recordRun<T extends RunResult>(
     announceRun({ job: run.job, status, elapsed_s, row_count, byte_count })
   }
   const lines: LogLine[] = []
-  const live = createLiveLog(pool, id, lines)
+  const live = createLiveLog(db, id, lines)
   const write = (level: Level, facts: Readonly<Record<string, unknown>>, msg: string): void => {
     run.log[level]({ job: run.job, job_window: run.job_window, ...facts }, msg)
     if (lines.length >= LOG_LINES_MAX) return
@@ -107,7 +102,7 @@ async function recordRun<T extends RunResult>(
       warn: (facts, msg) => write('warn', facts, msg),
     })
     await live.stop()
-    await finishRun(pool, id, run, { status: 'done', ...result, error: null, lines })
+    await finishRun(db, id, run, { status: 'done', ...result, error: null, lines })
     announce('done', result)
     return result
   } catch (error) {
@@ -116,7 +111,7 @@ async function recordRun<T extends RunResult>(
     const code = error instanceof OperatorError ? error.code : 'job_failed'
     write('error', { code, error: message }, 'The run failed.')
     await live.stop()
-    await finishRun(pool, id, run, {
+    await finishRun(db, id, run, {
       status: 'failed',
       row_count: null,
       byte_count: null,
@@ -142,14 +137,14 @@ interface LiveLog {
  * Shows the lines while the run lasts, at most once in LIVE_MS. A line that cannot be shown waits
  * for the end.
  */
-function createLiveLog(pool: Pool, id: string, lines: readonly LogLine[]): LiveLog {
+function createLiveLog(db: Locks, id: string, lines: readonly LogLine[]): LiveLog {
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<unknown> = Promise.resolve()
   const show = (): void => {
     timer = undefined
     const values = [id, JSON.stringify(lines)]
     const text = 'update marketdata.job_runs set log_lines = $2 where id = $1'
-    writing = writing.then(() => pool.query(text, values)).catch(() => undefined)
+    writing = writing.then(() => db.query(text, values)).catch(() => undefined)
   }
   return {
     grew() {
@@ -163,8 +158,8 @@ function createLiveLog(pool: Pool, id: string, lines: readonly LogLine[]): LiveL
 }
 
 /** The caller holds the lock, so a row with status "running" belongs to a process that died. */
-async function failInterrupted(pool: Pool, { job, job_window, now }: Run): Promise<void> {
-  await pool.query(
+async function failInterrupted(db: Locks, { job, job_window, now }: Run): Promise<void> {
+  await db.query(
     `update marketdata.job_runs
      set status = 'failed', finished_at = $3,
        error = 'The process ended during the run.'
@@ -173,23 +168,23 @@ async function failInterrupted(pool: Pool, { job, job_window, now }: Run): Promi
   )
 }
 
-async function forgetOld(pool: Pool, run: Run): Promise<void> {
+async function forgetOld(db: Locks, run: Run): Promise<void> {
   const { job, job_window, keep_s, now } = run
   if (keep_s === undefined) return
-  await pool.query(
+  await db.query(
     `delete from marketdata.job_runs
      where job = $1 and job_window = $2 and started_at < $3`,
     [job, job_window, new Date(now() - keep_s * 1_000)],
   )
 }
 
-async function insertRun(pool: Pool, { job, job_window, attempt, now }: Run): Promise<string> {
-  const { rows } = await pool.query<{ id: string }>(
+async function insertRun(db: Locks, { job, job_window, attempt, now }: Run): Promise<string> {
+  const [row] = await db.query<{ id: string }>(
     `insert into marketdata.job_runs (job, job_window, status, attempt, started_at)
      values ($1, $2, 'running', $3, $4) returning id`,
     [job, job_window, attempt, new Date(now())],
   )
-  return rows[0]!.id
+  return row!.id
 }
 
 interface RunEnd {
@@ -200,9 +195,9 @@ interface RunEnd {
   readonly lines: readonly LogLine[]
 }
 
-async function finishRun(pool: Pool, id: string, { now }: Run, end: RunEnd): Promise<void> {
+async function finishRun(db: Locks, id: string, { now }: Run, end: RunEnd): Promise<void> {
   const { status, row_count, byte_count, error, lines } = end
-  await pool.query(
+  await db.query(
     `update marketdata.job_runs
      set status = $2, finished_at = $3, row_count = $4, byte_count = $5, error = $6, log_lines = $7
      where id = $1`,

@@ -3,27 +3,24 @@
  * three of them reserved for superusers. docs/deploy-edge.md adds up all programs.
  */
 
-/** For the daemon's own work; a job waits for its turn if too few are free. */
-const WORK_CONNECTIONS = 4
-/** The daemon's lock, the queue's LISTEN, and two for the queue's statements. */
+/** For the daemon's own work; a job waits for its turn if none is free. */
+const WORK_CONNECTIONS = 2
+/** The locks and rows of runs, the queue's LISTEN, and two for the queue's statements. */
 const QUEUE_CONNECTIONS = 4
 export const DAEMON_CONNECTIONS = WORK_CONNECTIONS + QUEUE_CONNECTIONS
-/** For a heavy task: its lock, its row in job_runs, and the rows that it reads. */
-export const HEAVY_CONNECTIONS = 3
+/** For a heavy task: its lock and its row in job_runs, and the rows that it reads. */
+export const HEAVY_CONNECTIONS = 2
 /** One builds features and datasets, the other archives. */
 export const HEAVY_PROCESSES = 2
 
-/** A run holds its lock on one connection and works on another. */
-export const RUN_CONNECTIONS = 2
-/** Like a run, plus one for the lock of the hour that it drops. */
-export const RETENTION_CONNECTIONS = 3
+/** A run's lock and row are on the connection that all runs share (runs/locks.ts). */
+export const RUN_CONNECTIONS = 1
 
 export interface ConnectionBudget {
   /** Runs `work` once this many connections are free, in the order of the calls. */
   take<T>(connection_count: number, work: () => Promise<T>): Promise<T>
 }
 
-/** Takes all connections of a run at once: taking them one by one could deadlock. */
 export function createConnectionBudget(connection_count = WORK_CONNECTIONS): ConnectionBudget {
   let free_count = connection_count
   const waiting: { readonly count: number; readonly begin: () => void }[] = []

@@ -29,7 +29,7 @@ export type FromHeavy =
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly failure: Failure }
 
-/** Its pool needs three connections. */
+/** Its pool needs two connections. */
 export interface HeavyOptions extends DayTaskOptions {
   readonly retention: RetentionSettings
   readonly backup: BackupSettings

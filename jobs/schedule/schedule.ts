@@ -20,8 +20,9 @@ import {
 } from '../index-prices/run-index-prices.ts'
 import { RETENTION_JOB, runRetention } from '../retention/run-retention.ts'
 import type { RetentionSettings } from '../retention/settings.ts'
+import { locksOf } from '../runs/locks.ts'
 import { runValidation, VALIDATION_JOB } from '../validation/run-validation.ts'
-import { type ConnectionBudget, RETENTION_CONNECTIONS, RUN_CONNECTIONS } from './connections.ts'
+import { type ConnectionBudget, RUN_CONNECTIONS } from './connections.ts'
 import { crontabOf } from './crontab.ts'
 import { findStaleDays, STALE_DAYS_JOB } from './day-tasks.ts'
 import type { RunHeavy } from './heavy-task.ts'
@@ -60,7 +61,7 @@ export interface Schedule {
 /** One for each queue: a poll does not wait for the features of a day. */
 const CONCURRENCY = 4
 /** Every daemon holds it while it runs. */
-const DAEMON_LOCK = 'booktape.jobs'
+const DAEMON_LOCK = ['booktape.jobs'] as const
 
 export async function startSchedule(options: ScheduleOptions): Promise<Schedule> {
   const { pool, connections, log, runHeavy } = options
@@ -102,7 +103,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
         return runHeavy({ kind: 'backup', of }, controller.signal)
       },
       [RETENTION_JOB]: () =>
-        connections.take(RETENTION_CONNECTIONS, () => freePartitions(options, controller.signal)),
+        connections.take(RUN_CONNECTIONS, () => freePartitions(options, controller.signal)),
       [VALIDATION_JOB]: () => connections.take(RUN_CONNECTIONS, () => validateData(options)),
     },
   })
@@ -125,7 +126,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
       )
       // It throws only if the queue has already ended.
       await queue.stop().catch(() => undefined)
-      releaseDaemonLock()
+      await releaseDaemonLock()
     },
   }
 }
@@ -170,18 +171,10 @@ async function freeJobsOfDeadDaemons(
   pool: Pool,
   logger: QueueLogger,
   log: Logger,
-): Promise<() => void> {
-  const client = await pool.connect()
-  client.on('error', (error) => {
-    const facts = { code: 'daemon_lock_lost', error: error.message }
-    log.warn(facts, 'The daemon lost its lock: the connection broke.')
-  })
-  const { rows } = await client.query<{ alone: boolean }>(
-    'select pg_try_advisory_lock(hashtext($1)) as alone',
-    [DAEMON_LOCK],
-  )
-  if (rows[0]?.alone === true) {
-    const held = await client.query<{ locked_by: string }>(
+): Promise<() => Promise<void>> {
+  const locks = locksOf(pool)
+  if (await locks.take(DAEMON_LOCK)) {
+    const held = await pool.query<{ locked_by: string }>(
       'select distinct locked_by from graphile_worker.jobs where locked_by is not null',
     )
     const dead = held.rows.map((row) => row.locked_by)
@@ -192,8 +185,7 @@ async function freeJobsOfDeadDaemons(
       log.info({ worker_count: dead.length }, 'Released the jobs of a killed daemon.')
     }
   }
-  // Destroy the connection instead of returning it: the lock ends with the session.
-  return () => client.release(true)
+  return () => locks.free(DAEMON_LOCK)
 }
 
 /** The queue's own messages, one level lower: its "info" is routine. */

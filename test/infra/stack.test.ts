@@ -177,6 +177,72 @@ test('a dataset of the current day is built by hand and served through a signed 
   ).toBe('PAR1')
 })
 
+/** As docs/deploy-edge.md has them. There are two ingestors here, and so two heartbeats. */
+const CONNECTIONS_MAX: Readonly<Record<string, number>> = {
+  'booktape-ingestor-local': 1,
+  'booktape-ingestor-local-deribit': 1,
+  'booktape-repair-local': 1,
+  'booktape-repair-local-deribit': 1,
+  'booktape-control-local': 1,
+  'booktape-control-local-deribit': 1,
+  'booktape-jobs': 6,
+  'booktape-jobs-heavy': 4,
+  'booktape-features': 2,
+  'booktape-gateway': 3,
+  'booktape-console': 2,
+}
+
+test('with every job at once and many callers, no program holds more connections than it may', async () => {
+  const { edge_url, console_url, console_token, postgres_url } = readStack()
+  const pool = createPool(postgres_url, 'test', 1, CONNECT_LIMIT_MS)
+  const most = new Map<string, number>()
+  const look = async (): Promise<void> => {
+    const { rows } = await pool.query<{ program: string; n: number }>(
+      `select application_name as program, count(*)::int as n from pg_stat_activity
+       where backend_type = 'client backend' and pid <> pg_backend_pid() group by 1`,
+    )
+    for (const { program, n } of rows) most.set(program, Math.max(n, most.get(program) ?? 0))
+  }
+  const today = new Date().toISOString().slice(0, 10)
+  const began = new Date().toISOString()
+  const jobs = ['features', 'datasets', 'archive', 'retention', 'validation', 'stale_days']
+  for (const job of jobs) {
+    const date = job === 'features' || job === 'datasets' ? { date: today } : {}
+    const asked = await fetch(`${console_url}/api/jobs`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${console_token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ job, ...date }),
+    })
+    expect(asked.status).toBe(202)
+  }
+  let is_over = false
+  const call = async (path: string): Promise<void> => {
+    while (!is_over) await fetch(`${edge_url}${path}`).then((answer) => answer.arrayBuffer())
+  }
+  // The edge joins callers of the same path.
+  const callers = ['trades', 'quotes', 'mark-price', 'depth']
+    .flatMap((table) => SYMBOLS.split(',').map((symbol) => `/v1/${table}/${symbol}`))
+    .map(call)
+  await until('the jobs are done', async () => {
+    await look()
+    const { rows } = await pool.query<{ job: string }>(
+      `select distinct job from marketdata.job_runs
+       where status <> 'running' and started_at >= $1 and job = any ($2)`,
+      [began, ['features', 'datasets', 'retention', 'validation']],
+    )
+    return rows.length === 4 ? true : undefined
+  })
+  is_over = true
+  await Promise.all(callers)
+  await pool.end()
+  for (const [program, n] of most) {
+    expect(Object.keys(CONNECTIONS_MAX)).toContain(program)
+    expect(n, program).toBeLessThanOrEqual(CONNECTIONS_MAX[program]!)
+  }
+  expect(most.get('booktape-jobs-heavy')).toBeGreaterThan(0)
+  expect(most.get('booktape-gateway')).toBeGreaterThan(1)
+})
+
 test('a second start on the same folder is refused with a message', async () => {
   const second = start()
   expect(await second.exit_code).toBe(1)

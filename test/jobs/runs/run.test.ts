@@ -2,8 +2,10 @@
 import { expect, test } from 'vitest'
 import { OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
+import { createPool } from '#core/node/pool.ts'
 import { selectRuns } from '../../../jobs/runs/run-list.ts'
 import { runJob, type RunLog } from '../../../jobs/runs/run.ts'
+import { until } from '../../ingestor/support.ts'
 import { createTestDatabase } from '../../support/database.ts'
 
 const { pool } = await createTestDatabase()
@@ -118,4 +120,30 @@ test('the list of runs begins with the newest', async () => {
   const runs = await selectRuns(pool, 2)
   expect(runs.map(({ job_window }) => job_window)).toEqual(['f', 'e'])
   expect(runs[0]).toMatchObject({ status: 'done', row_count: '0', elapsed_s: expect.any(Number) })
+})
+
+test('a run whose lock breaks is still recorded, and the next statement takes the lock again', async () => {
+  const holders = async (): Promise<readonly number[]> => {
+    const { rows } = await pool.query<{ pid: number }>(
+      `select l.pid from pg_locks l join pg_database d on d.oid = l.database
+       where l.locktype = 'advisory' and d.datname = current_database()`,
+    )
+    return rows.map(({ pid }) => pid)
+  }
+  const nothing = { row_count: 0, byte_count: 0 }
+  await run('broken', async (log) => {
+    const [pid] = await holders()
+    await pool.query('select pg_terminate_backend($1)', [pid])
+    await until('its session is gone', async () => (await holders()).length === 0)
+    log.info({}, 'Still here.')
+    await until('the lock is taken again', async () => (await holders()).length === 1)
+    const other = createPool(pool.options.connectionString!, 'other', 2)
+    const options = { job: 'test', job_window: 'broken', attempt: 1, now: Date.now }
+    const again = runJob(other, { ...options, log: silentLogger }, async () => nothing)
+    await expect(again).rejects.toThrow('already running')
+    await other.end()
+    return nothing
+  })
+  expect(await rowsOf('broken')).toMatchObject([{ status: 'done' }])
+  expect(await holders()).toEqual([])
 })
