@@ -35,7 +35,9 @@ export interface Approach {
 /** Errors: Problem 401, 403. */
 export function admit({ way, address, headers }: Approach, options: GuardOptions): Caller {
   const host = headers.get('host') ?? ''
-  if (way === 'tcp' && !isOurName(host, options.hosts)) {
+  // Programs may call a socket's file by any name. What comes from a page may not.
+  const is_checked = way === 'tcp' || headers.has('origin')
+  if (is_checked && !isOurName(host, options.hosts)) {
     throw refused('host_not_allowed', `This API is not called ${shorten(host)}.`)
   }
   const origin = headers.get('origin')

@@ -45,6 +45,9 @@ interface Heartbeat {
 }
 
 interface Known {
+  /** From the configuration: preferred to what the heartbeat says. */
+  configured: string | undefined
+  /** From the heartbeat. */
   endpoint: string | null
   beat: Heartbeat | undefined
   beat_at_ms: number
@@ -64,7 +67,7 @@ const FORGET_S = 7 * 86_400
 export function createFleet({ endpoints, token }: FleetOptions): Fleet {
   /** By ingestor_id; by endpoint as long as nobody has said an id. */
   const known = new Map<string, Known>()
-  for (const endpoint of endpoints) known.set(endpoint, unknownYet(endpoint))
+  for (const endpoint of endpoints) known.set(endpoint, unknownYet(null, endpoint))
   let streams:
     | { readonly at_ms: number; readonly answer: Promise<readonly IngestorStreams[]> }
     | undefined
@@ -83,8 +86,11 @@ export function createFleet({ endpoints, token }: FleetOptions): Fleet {
       one.answered_at_ms = Date.now()
       one.error = null
       const { ingestor_id } = one.status.ingestor
-      if (ingestor_id !== key && !known.has(ingestor_id)) known.set(ingestor_id, one)
-      if (ingestor_id !== key) known.delete(key)
+      if (ingestor_id === key) return
+      known.delete(key)
+      const same = known.get(ingestor_id)
+      if (same === undefined) known.set(ingestor_id, one)
+      else same.configured ??= one.configured
     } catch (error) {
       one.error = wordsOf(error)
     } finally {
@@ -105,7 +111,7 @@ export function createFleet({ endpoints, token }: FleetOptions): Fleet {
           if (
             key !== beat.ingestor_id &&
             other.beat === undefined &&
-            other.endpoint === beat.endpoint
+            addressOf(other) === beat.endpoint
           )
             known.delete(key)
         }
@@ -156,14 +162,14 @@ async function readStreams(
 }
 
 function viewOf(key: string, one: Known): IngestorView {
-  const { beat, status, endpoint, error, answered_at_ms } = one
+  const { beat, status, error, answered_at_ms } = one
   const seen_s = beat === undefined ? null : beat.seen_s + (Date.now() - one.beat_at_ms) / 1_000
   return {
     ingestor_id: beat?.ingestor_id ?? status?.ingestor.ingestor_id ?? key,
     exchange: beat?.exchange ?? status?.ingestor.exchange ?? '',
     host: beat?.host ?? status?.ingestor.host ?? '',
     version: beat?.version ?? status?.ingestor.version ?? '',
-    endpoint,
+    endpoint: addressOf(one),
     reach: reachOf(one),
     error,
     seen_s,
@@ -179,14 +185,22 @@ function reachOf(one: Known): Reach {
 }
 
 /** A unix socket is one of this machine's. */
-function reachable({ endpoint, beat }: Known): string | undefined {
-  if (endpoint === null) return undefined
-  if (!endpoint.startsWith('unix:')) return endpoint
-  return beat === undefined || beat.host === hostname() ? endpoint : undefined
+function reachable(one: Known): string | undefined {
+  const { configured, beat } = one
+  const address = addressOf(one)
+  if (address === null || configured !== undefined || !address.startsWith('unix:')) {
+    return address ?? undefined
+  }
+  return beat === undefined || beat.host === hostname() ? address : undefined
 }
 
-function unknownYet(endpoint: string | null): Known {
+function addressOf({ configured, endpoint }: Known): string | null {
+  return configured ?? endpoint
+}
+
+function unknownYet(endpoint: string | null, configured?: string): Known {
   return {
+    configured,
     endpoint,
     beat: undefined,
     beat_at_ms: 0,

@@ -25,6 +25,7 @@ export const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 
 export interface Stand {
   readonly url: string
+  readonly tape_dir: string
   readonly pool: Pool
   readonly store: ObjectStore
   readonly exchange: ExchangeServer
@@ -37,7 +38,21 @@ export interface Stand {
   summary(): Promise<Snapshot>
 }
 
-export async function startStand(): Promise<Stand> {
+export interface StandOptions {
+  /** Further settings of the ingestor. */
+  readonly ingestor_env?: Readonly<Record<string, string>>
+  /** The console is told the ingestor's socket, and not only by its heartbeat. */
+  readonly knows_socket?: boolean
+  readonly symbols?: readonly string[]
+  readonly events_per_s?: number
+}
+
+export async function startStand({
+  ingestor_env = {},
+  knows_socket = false,
+  symbols = SYMBOLS,
+  events_per_s = 600,
+}: StandOptions = {}): Promise<Stand> {
   const dir = temporaryDirectory()
   chmodSync(dir, 0o755)
   const settings = { dir: join(dir, 'postgres'), port: await freePort(), password: 'test' }
@@ -46,7 +61,7 @@ export async function startStand(): Promise<Stand> {
   await migrate(pool)
   const exchange = await startExchange({
     port: 0,
-    source: { kind: 'sim', seed: 7, symbols: SYMBOLS, events_per_s: 600 },
+    source: { kind: 'sim', seed: 7, symbols, events_per_s },
   })
   const bucket = takeBucket()
   const store = createObjectStore(bucket)
@@ -56,8 +71,9 @@ export async function startStand(): Promise<Stand> {
     TAPE_DIR: join(dir, 'tape'),
     EXCHANGE_WS_URL: exchange.ws_url,
     EXCHANGE_REST_URL: exchange.url,
-    SYMBOLS: SYMBOLS.join(','),
+    SYMBOLS: symbols.join(','),
     DEPTH_SYMBOLS: 'all',
+    ...ingestor_env,
   }
   let ingestor = startIngestor(env)
   await ingestor.ready
@@ -71,6 +87,7 @@ export async function startStand(): Promise<Stand> {
     S3_SECRET_ACCESS_KEY: bucket.secret_access_key,
     CONSOLE_PORT: String(port),
     CONSOLE_OPEN_TO_READ: '1',
+    CONSOLE_INGESTORS: knows_socket ? `unix:${join(env.TAPE_DIR, 'control.sock')}` : '',
     CONSOLE_TOKENS: `alice:operate:${OPERATE},bob:read:${READ}`,
   })
   let console_server: Console | undefined = await startConsole(config, silentLogger)
@@ -86,6 +103,7 @@ export async function startStand(): Promise<Stand> {
   })
   return {
     url,
+    tape_dir: env.TAPE_DIR,
     pool,
     store,
     exchange,
