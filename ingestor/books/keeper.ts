@@ -80,7 +80,11 @@ export function createBookKeeper(
     take,
     noteLost(exchange, symbol) {
       const one = kept.get(exchange)?.get(symbol)
-      if (one !== undefined) one.is_stream_lost = true
+      if (one === undefined) return
+      one.is_stream_lost = true
+      // The loss may be an operator's choice, and with the stream its snapshot was forgotten: if the
+      // stream comes back, another is wanted.
+      if (one.state.kind === 'syncing') one.state.is_wanted = false
     },
     noteAsked(exchange, symbol) {
       const one = kept.get(exchange)?.get(symbol)

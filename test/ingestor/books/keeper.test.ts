@@ -129,3 +129,17 @@ test('a renewal restores levels beyond the first snapshot', () => {
     [0.1, 7],
   ])
 })
+
+test('a stream that was lost before its snapshot came wants another when it is back', () => {
+  const { keeper, wanted, best } = keeperWith(diff('A', 10), diff('A', 11))
+  expect(wanted).toEqual(['A'])
+  keeper.take(diff('A', 12), true)
+  expect(wanted).toEqual(['A'])
+  // An operator excludes the stream, and with it the request is forgotten; then it is recorded again.
+  keeper.noteLost('binance-futures', 'A')
+  keeper.take(diff('A', 50), true)
+  keeper.take(diff('A', 51), true)
+  expect(wanted).toEqual(['A', 'A'])
+  keeper.take(snapshot('A', 50), false)
+  expect(best('A')).toEqual([[51, 1]])
+})
