@@ -98,13 +98,13 @@ const MISSING = `
     select from chaos.stored_key k
     where k.symbol = sent.symbol and k.channel = sent.channel and k.id = sent.id
   );
-  -- A hole of a stream that has not spoken since: its row comes with the next event.
-  update chaos.missing m set is_covered = true
+  -- A hole of a stream that has not spoken since: its row comes with the next event. Several events
+  -- may have the time of the last one.
+  update chaos.missing m set is_covered = true, is_by_choice = m.is_by_choice or o.deaf_cause = 'operator'
   from chaos.sent, marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
-  where not m.is_covered
-    and (sent.symbol, sent.channel, sent.id) = (m.symbol, m.channel, m.id)
+  where (sent.symbol, sent.channel, sent.id) = (m.symbol, m.channel, m.id)
     and s.symbol = m.symbol and o.channel = m.channel and o.deaf_cause is not null
-    and sent.ts_exchange > o.ts_exchange;
+    and (sent.ts_exchange, sent.id) > (o.ts_exchange, coalesce(o.last_id, 0));
   create unlogged table chaos.finding (kind text, symbol text, channel text, id bigint)`
 
 /** The stream of chaos.missing `m` had no frame before this one was withheld. */

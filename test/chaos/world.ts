@@ -27,6 +27,8 @@ export interface WorldOptions {
   readonly seed: number
   readonly symbol_count: number
   readonly events_per_s: number
+  /** Replaces settings of the ingestor. */
+  readonly ingestor_env?: Readonly<Record<string, string>>
 }
 
 const MIB = 1024 * 1024
@@ -94,6 +96,10 @@ export class World {
 
   get dir(): string {
     return this.#dir
+  }
+
+  get tape_dir(): string {
+    return join(this.#dir, 'tape')
   }
 
   get truth_file(): string {
@@ -228,6 +234,7 @@ export class World {
         EXCHANGE_REST_URL: this.#exchange_url,
         REST_WEIGHT_PER_MINUTE: String(REST_WEIGHT_PER_MINUTE),
         ...TAPE_ENV,
+        ...this.#options.ingestor_env,
       },
     })
     this.#ingestor = child
