@@ -9,7 +9,7 @@ export interface Locks {
   /** False if another session, or another run of this pool, holds it. */
   take(names: LockNames): Promise<boolean>
   free(names: LockNames): Promise<void>
-  /** Runs a statement on the connection of the locks, or on another one if that is broken. */
+  /** Runs a statement on the connection of the locks; once more on a new one if that is broken. */
   query<Row extends object>(text: string, values: readonly unknown[]): Promise<readonly Row[]>
 }
 
@@ -69,11 +69,13 @@ class SharedLocks implements Locks {
     text: string,
     values: readonly unknown[],
   ): Promise<readonly Row[]> {
+    const use = (client: Client) => client.query<Row>(text, [...values])
     try {
-      return await this.#inTurn((client) => client.query<Row>(text, [...values]))
+      return await this.#inTurn(use)
     } catch (error) {
       if (isStatementError(error)) throw error
-      return (await this.#pool.query<Row>(text, [...values])).rows
+      // The connection broke, perhaps long ago. The new one takes the locks again.
+      return this.#inTurn(use)
     }
   }
 

@@ -198,8 +198,10 @@ test('with every job at once and many callers, no program holds more connections
   const most = new Map<string, number>()
   const look = async (): Promise<void> => {
     const { rows } = await pool.query<{ program: string; n: number }>(
+      // A connection says its program's name once it is let in.
       `select application_name as program, count(*)::int as n from pg_stat_activity
-       where backend_type = 'client backend' and pid <> pg_backend_pid() group by 1`,
+       where backend_type = 'client backend' and pid <> pg_backend_pid()
+         and application_name <> '' group by 1`,
     )
     for (const { program, n } of rows) most.set(program, Math.max(n, most.get(program) ?? 0))
   }
@@ -215,9 +217,10 @@ test('with every job at once and many callers, no program holds more connections
     })
     expect(asked.status).toBe(202)
   }
-  let is_over = false
+  const over = new AbortController()
   const call = async (path: string): Promise<void> => {
-    while (!is_over) await fetch(`${edge_url}${path}`).then((answer) => answer.arrayBuffer())
+    while (!over.signal.aborted)
+      await fetch(`${edge_url}${path}`).then((answer) => answer.arrayBuffer())
   }
   // The edge joins callers of the same path.
   const callers = ['trades', 'quotes', 'mark-price', 'depth']
@@ -232,7 +235,7 @@ test('with every job at once and many callers, no program holds more connections
     )
     return rows.length === 4 ? true : undefined
   })
-  is_over = true
+  over.abort()
   await Promise.all(callers)
   await pool.end()
   for (const [program, n] of most) {
