@@ -74,7 +74,7 @@ export function addReadRoutes(app: DoorApp, deps: ReadDeps): void {
       return c.body(stream, 200, { 'content-type': 'text/event-stream' })
     })
   }
-  app.get('/history', (c) => c.json({ points: watch.history }))
+  app.get('/history', async (c) => c.json({ points: await watch.history() }))
   app.get('/streams', async (c) => {
     query(c, {})
     return c.json(await watch.streams())

@@ -45,6 +45,18 @@ export interface IngestorView {
   readonly answered_at: string | null
 }
 
+/** Of one ingestor, in the last minute. */
+export interface Recent {
+  /** Frames, or parts of them, that are not what the exchange documents. */
+  readonly rejected: number
+  /** Events that came twice. */
+  readonly duplicates: number
+  /** Gaps that the ledger got. */
+  readonly gaps: number
+  /** Sockets that were opened, in place of others. */
+  readonly sockets_opened: number
+}
+
 export interface ServiceView {
   readonly is_up: boolean
   /** Since when it is as it is. */
@@ -146,6 +158,8 @@ export interface CellView {
   readonly normal_ms: number | null
   readonly frames_per_s: number | null
   readonly cause: string | null
+  /** From the newest event's time at the exchange to its arrival; null: not known. */
+  readonly delay_ms: number | null
 }
 
 export interface SymbolView {

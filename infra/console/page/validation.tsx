@@ -4,7 +4,7 @@ import { type Check, CHECKS, type Report, type ReportedFinding } from '#core/val
 import { counted, duration } from '../state/words.ts'
 import type { ValidationView } from '../wire.ts'
 import { ask, useAsk } from './api.ts'
-import { Badge, Card, clock, Empty, Failure, stamp, Table } from './parts.tsx'
+import { Badge, Card, clock, Empty, Failure, stamp } from './parts.tsx'
 
 const MEANINGS: Readonly<Record<Check, string>> = {
   structure: 'tables, keys and migrations are those of this build',
@@ -87,29 +87,27 @@ function Outcome({ report: { checked_at, findings } }: { readonly report: Report
 
 function Checks({ report: { looked_at, findings } }: { readonly report: Report }) {
   return (
-    <Table caption="Checks" head={['Check', 'Result', 'Looked at', 'What should be, and what is']}>
+    <ul class="checks">
       {CHECKS.map((check) => {
         const found = findings.filter((finding) => finding.check === check)
         const scope = looked_at[check]
         const mark = found.length > 0 ? 'warn' : scope === null ? 'off' : 'ok'
-        const words = { ok: 'as it should be', warn: counted(found.length, 'finding') }
+        const word = { ok: 'fine', warn: counted(found.length, 'finding'), off: 'skipped' }[mark]
         return (
-          <tr key={check}>
-            <th scope="row">{check}</th>
-            <td>
-              <Badge mark={mark}>{mark === 'off' ? 'skipped' : words[mark]}</Badge>
-            </td>
-            <td>{scope ?? '–'}</td>
-            <td class="wrap">
+          <li key={check}>
+            <b>{check}</b>
+            <Badge mark={mark}>{word}</Badge>
+            <div>
               {MEANINGS[check]}
+              {scope === null ? null : <span class="muted"> · {scope}</span>}
               {found.map((finding) => (
                 <Found key={`${finding.code} ${finding.sentence}`} finding={finding} />
               ))}
-            </td>
-          </tr>
+            </div>
+          </li>
         )
       })}
-    </Table>
+    </ul>
   )
 }
 

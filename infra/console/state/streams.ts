@@ -2,6 +2,7 @@
  * All streams of all ingestors as a grid: a line a symbol, a cell a channel, each with its pace.
  */
 import { CHANNELS } from '#core/market.ts'
+import type { StreamView } from '../../../ingestor/control/view.ts'
 import type { IngestorStreams } from '../ingestors/fleet.ts'
 import type { CellView, IngestorView, StreamsView, SymbolView } from '../wire.ts'
 import type { PaceBook } from './pace.ts'
@@ -47,6 +48,7 @@ function gridOf(
       normal_ms: normal_ms === null ? null : Math.round(normal_ms),
       frames_per_s: normal_ms === null ? null : Math.round(100_000 / normal_ms) / 100,
       cause: stream.lost?.cause ?? stream.refusal,
+      delay_ms: delayOf(stream),
     }
     const line = symbols.get(symbol) ?? { is_book_in_sequence: null, cells: new Map() }
     symbols.set(symbol, line)
@@ -62,6 +64,12 @@ function gridOf(
     is_book_in_sequence,
     cells: [...cells.values()],
   }))
+}
+
+/** What the writer has not read yet counts too: some tenths of a second, if it follows. */
+function delayOf({ last_frame_at, last_event_at }: StreamView): number | null {
+  if (last_frame_at === null || last_event_at === null) return null
+  return Date.parse(last_frame_at) - Date.parse(last_event_at)
 }
 
 const RANKS = { ok: 0, new: 1, late: 2, silent: 3, unheard: 4, refused: 5 } as const

@@ -6,6 +6,7 @@ import type {
   DiskView,
   IngestorView,
   Level,
+  Recent,
   RunView,
   ServiceView,
   StreamsView,
@@ -19,6 +20,8 @@ export interface Facts {
   /** Undefined: no ingestor has said what it hears. */
   readonly streams: StreamsView | undefined
   readonly totals: Totals | undefined
+  /** By ingestor_id. */
+  readonly recent: ReadonlyMap<string, Recent>
   readonly database: ServiceView
   readonly store: ServiceView
   readonly disk: DiskView | undefined
@@ -35,6 +38,9 @@ const LAG_MS_MAX = 5_000
  */
 const STEADY = ['book_ticker', 'depth_events', 'mark_price']
 const OFTEN_MS = 1_000
+/** Fewer come from a socket that replaced another. */
+const DUPLICATES_MIN = 10
+const DELAY_MS_MAX = 2_000
 /** What these checks find, the ingestors themselves say sooner. */
 const SAID_SOONER = ['ingestors', 'freshness', 'frequency']
 /** What an hour may add before retention comes to it. */
@@ -43,6 +49,7 @@ const OVER_BUDGET = 1.15
 export function findTroubles(facts: Facts): readonly Trouble[] {
   const found = [
     ...facts.ingestors.flatMap((ingestor) => ofIngestor(ingestor, facts)),
+    ...facts.ingestors.flatMap((ingestor) => ofRecent(ingestor, facts)),
     ...ofStreams(facts),
     ...ofServices(facts),
     ...facts.failed.map(ofRun),
@@ -166,6 +173,48 @@ function ofIngestor(ingestor: IngestorView, { totals }: Facts): readonly Trouble
         'streams',
       ),
     )
+  }
+  return found
+}
+
+/** In the last minute: what the exchange, or the way to it, did wrong. */
+function ofRecent(ingestor: IngestorView, { recent, streams }: Facts): readonly Trouble[] {
+  const { ingestor_id, exchange, status } = ingestor
+  const found: Trouble[] = []
+  const counts = recent.get(ingestor_id)
+  if (counts === undefined || status === null || status.actual.recording === 'paused') return []
+  const { rejected, duplicates, gaps, sockets_opened } = counts
+  if (rejected > 0) {
+    const text = `${exchange} sent ${counted(rejected, 'frame')} in the last minute that ${ingestor_id} rejects: they are not what the exchange documents. Its log has the reasons.`
+    found.push(warn('frames_rejected', text, 'gaps'))
+  }
+  if (sockets_opened > 0) {
+    const text = `${counted(sockets_opened, 'socket')} of ${ingestor_id} closed in the last minute and ${sockets_opened === 1 ? 'was' : 'were'} opened again.`
+    found.push(warn('sockets_broken', text, 'streams'))
+  }
+  if (gaps > 0) {
+    const text = `${counted(gaps, 'gap')} ended in the last minute: ${ingestor_id} missed events of ${exchange}.`
+    found.push(warn('gaps_new', text, 'gaps'))
+  }
+  if (duplicates >= DUPLICATES_MIN) {
+    const text = `${exchange} sent ${counted(duplicates, 'event')} twice in the last minute; each is stored once.`
+    found.push(warn('duplicates', text, 'streams'))
+  }
+  if (streams === undefined || status.writer.database_away || status.writer.lag_ms > LAG_MS_MAX) {
+    return found
+  }
+  const delayed = streams.symbols
+    .filter((symbol) => symbol.ingestor_id === ingestor_id)
+    .flatMap(({ symbol, cells }) => cells.map((cell) => ({ symbol, ...cell })))
+    .filter(({ channel, normal_ms, delay_ms }) => {
+      const usual_ms = 2 * ((normal_ms ?? Infinity) + status.writer.lag_ms)
+      return STEADY.includes(channel) && (delay_ms ?? 0) > DELAY_MS_MAX + usual_ms
+    })
+  if (delayed.length > 0) {
+    const longest_s = Math.max(...delayed.map(({ delay_ms }) => delay_ms ?? 0)) / 1_000
+    const names = listed(delayed.map(({ symbol, channel }) => `${symbol} ${channel}`))
+    const text = `${counted(delayed.length, 'stream')} of ${exchange} ${delayed.length === 1 ? 'arrives' : 'arrive'} up to ${duration(longest_s)} late: ${names}.`
+    found.push(warn('streams_delayed', text, 'streams'))
   }
   return found
 }

@@ -11,6 +11,7 @@ import type { RetentionSettings } from '../../../jobs/retention/settings.ts'
 import { planNow, readDisk } from '../data/database.ts'
 import type { DatasetReader } from '../data/datasets.ts'
 import { countGaps } from '../data/gaps.ts'
+import { createHistoryStore } from '../data/history.ts'
 import { readNewestRuns } from '../data/jobs.ts'
 import { whileThere } from '../data/read.ts'
 import { isStale, selectNewest } from '../data/validation.ts'
@@ -27,6 +28,7 @@ import type {
 import { createGrowthBook } from './growth.ts'
 import { createHistory } from './history.ts'
 import { createPaceBook } from './pace.ts'
+import { createRecentBook } from './recent.ts'
 import { createService } from './service.ts'
 import { judgeStreams } from './streams.ts'
 import { createTotalsBook } from './totals.ts'
@@ -38,7 +40,7 @@ export interface Watch {
   digest(): string
   /** All streams with their pace, as of now. */
   streams(): Promise<StreamsView>
-  readonly history: readonly HistoryPoint[]
+  history(): Promise<readonly HistoryPoint[]>
   /** Something was changed: look now. */
   lookNow(): void
   stop(): void
@@ -66,6 +68,7 @@ const EVERY_MS = {
   store: [15_000, 60_000],
   disk: [30_000, 60_000],
   validation: [10_000, 30_000],
+  history: [15_000, 15_000],
 } as const
 type Look = keyof typeof EVERY_MS
 
@@ -74,9 +77,12 @@ export function startWatch(options: WatchOptions): Watch {
   const database = createService()
   const store = createService()
   const history = createHistory()
+  const history_store = createHistoryStore(pool)
   const paces = createPaceBook()
   const growth = createGrowthBook()
   const totals_book = createTotalsBook()
+  const recent_book = createRecentBook()
+  let recent: Facts['recent'] = new Map()
   let totals: Totals | undefined
   let streams: StreamsView | undefined
   let runs: { readonly running: readonly RunView[]; readonly failed: readonly RunView[] } = {
@@ -99,6 +105,7 @@ export function startWatch(options: WatchOptions): Watch {
     async ingestors() {
       await fleet.refresh()
       totals = totals_book.add(fleet.views(), Date.now())
+      recent = recent_book.add(fleet.views(), Date.now())
     },
     async find() {
       await database.watch(() => whileThere(() => fleet.find(pool)))
@@ -123,6 +130,9 @@ export function startWatch(options: WatchOptions): Watch {
     },
     async validation() {
       if (database.view.is_up) report = await selectNewest(pool)
+    },
+    async history() {
+      if (database.view.is_up) await history.sync(history_store)
     },
   }
   const last_ms = new Map<Look, number>()
@@ -159,6 +169,7 @@ export function startWatch(options: WatchOptions): Watch {
     ingestors: fleet.views(),
     streams,
     totals,
+    recent,
     database: database.view,
     store: store.view,
     disk,
@@ -168,7 +179,11 @@ export function startWatch(options: WatchOptions): Watch {
     are_checks_late: Date.now() - began_ms > REPORT_STALE_S * 1_000 && isStale(report, Date.now()),
   })
   return {
-    history: history.points,
+    async history() {
+      // A console that has just started reads what the one before stored.
+      await take('history')
+      return history.points
+    },
     streams: readStreams,
     snapshot() {
       const found = facts()

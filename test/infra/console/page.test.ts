@@ -9,7 +9,16 @@ import { publish, setLatest } from '../../edge-api/support.ts'
 import { OPERATE, type Stand, startStand } from './stand.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
-const PAGES = ['Overview', 'Streams', 'Gaps', 'Jobs', 'Datasets', 'Database', 'Audit'] as const
+const PAGES = [
+  'Overview',
+  'Streams',
+  'Gaps',
+  'Jobs',
+  'Datasets',
+  'Database',
+  'Validation',
+  'Audit',
+] as const
 
 /** Texts whose contrast with what is behind them is below 4.5 (WCAG AA). Runs in the browser. */
 const WEAK_TEXTS = String.raw`(() => {

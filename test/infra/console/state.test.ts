@@ -1,9 +1,10 @@
 /** What is usual, and what is said: tables of cases without a clock. */
 import { describe, expect, test } from 'vitest'
 import type { StreamView } from '../../../ingestor/control/view.ts'
+import { createHistory } from '../../../infra/console/state/history.ts'
 import { createPaceBook } from '../../../infra/console/state/pace.ts'
 import { type Facts, findTroubles, sentenceOf } from '../../../infra/console/state/troubles.ts'
-import type { IngestorView } from '../../../infra/console/wire.ts'
+import type { HistoryPoint, IngestorView } from '../../../infra/console/wire.ts'
 import { bytes, counted, duration, listed } from '../../../infra/console/state/words.ts'
 import { type Check, CHECKS, type Report, type ReportedFinding } from '#core/validation.ts'
 import { nextRuns } from '../../../jobs/schedule/crontab.ts'
@@ -103,6 +104,7 @@ const facts: Facts = {
   ingestors: [],
   streams: undefined,
   totals: undefined,
+  recent: new Map(),
   database: up,
   store: up,
   disk: undefined,
@@ -166,6 +168,35 @@ describe('troubles', () => {
       ['warn', 'store_away'],
     ])
   })
+})
+
+test('the last hour survives a restart, and an hour without Postgres', async () => {
+  const stored = new Map<number, HistoryPoint>()
+  let is_away = false
+  const store = {
+    load: async () => [...stored.values()],
+    async save(points: readonly HistoryPoint[]) {
+      if (is_away) throw new Error('away')
+      for (const point of points) stored.set(point[0], point)
+    },
+  }
+  const pointAt = (at_s: number): HistoryPoint => [at_s, 1, 2, 34, null]
+  const first = createHistory()
+  for (let i = 0; i < 10; i++) first.add(pointAt(5 * i))
+  await first.sync(store)
+  is_away = true
+  for (let i = 10; i < 20; i++) first.add(pointAt(5 * i))
+  await expect(first.sync(store)).rejects.toThrow('away')
+  expect(stored.size).toBe(10)
+  is_away = false
+  await first.sync(store)
+  expect([...stored.keys()]).toEqual(first.points.map(([at_s]) => at_s))
+  const second = createHistory()
+  second.add(pointAt(200))
+  await second.sync(store)
+  expect(second.points).toEqual([...first.points, pointAt(200)])
+  for (let i = 0; i < 720; i++) second.add(pointAt(205 + 5 * i))
+  expect(second.points).toHaveLength(720)
 })
 
 test('figures in words', () => {
