@@ -82,8 +82,8 @@ export function createBookKeeper(
       const one = kept.get(exchange)?.get(symbol)
       if (one === undefined) return
       one.is_stream_lost = true
-      // The loss may be an operator's choice, and with the stream its snapshot was forgotten: if the
-      // stream comes back, another is wanted.
+      // An operator who excludes the stream also ends the request for its snapshot. When the stream
+      // is back, another is wanted.
       if (one.state.kind === 'syncing') one.state.is_wanted = false
     },
     noteAsked(exchange, symbol) {

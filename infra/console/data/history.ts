@@ -1,8 +1,14 @@
 /** The figures of the last hour, in marketdata.console_history. */
 import type { Pool } from '#core/node/pool.ts'
-import type { HistoryStore } from '../state/history.ts'
 import type { HistoryPoint } from '../wire.ts'
 import { select } from './read.ts'
+
+export interface HistoryStore {
+  /** Of the last hour, oldest first. */
+  load(): Promise<readonly HistoryPoint[]>
+  /** Adds points, and removes what is older than an hour. */
+  save(points: readonly HistoryPoint[]): Promise<void>
+}
 
 const KEPT = "interval '1 hour'"
 

@@ -2,16 +2,10 @@
  * The last hour of a few figures, a point every five seconds. Postgres keeps them over a restart of
  * the console; while it is away, they wait here.
  */
+import type { HistoryStore } from '../data/history.ts'
 import type { HistoryPoint } from '../wire.ts'
 
 const POINTS_MAX = 720
-
-export interface HistoryStore {
-  /** Of the last hour, oldest first. */
-  load(): Promise<readonly HistoryPoint[]>
-  /** Adds points, and removes what is older than an hour. */
-  save(points: readonly HistoryPoint[]): Promise<void>
-}
 
 export interface History {
   readonly points: readonly HistoryPoint[]

@@ -1,6 +1,6 @@
 /**
- * An operator scales an ingestor in full flow, 3 → 50 → 200 → 3 symbols and again. Every frame is
- * compared with the tables; streams that stay must keep their socket and have no gap, and those
+ * An operator scales an ingestor in full flow, 3 → 50 → 200 → 3 symbols and again. Every frame
+ * is compared with the tables; streams that stay must keep their socket and have no gap, and those
  * that leave must have exactly one, from their last event on.
  */
 import { readFileSync } from 'node:fs'

@@ -135,7 +135,7 @@ test('a stream that was lost before its snapshot came wants another when it is b
   expect(wanted).toEqual(['A'])
   keeper.take(diff('A', 12), true)
   expect(wanted).toEqual(['A'])
-  // An operator excludes the stream, and with it the request is forgotten; then it is recorded again.
+  // An operator excludes the stream, which forgets the request, and records it again.
   keeper.noteLost('binance-futures', 'A')
   keeper.take(diff('A', 50), true)
   keeper.take(diff('A', 51), true)
