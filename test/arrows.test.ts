@@ -171,7 +171,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     prometheus: [],
     grafana: [],
     sizing: [],
-    cli: ['exchange', 'local', 'doctor', 'handover', 'sizing'],
+    deploy: ['doctor', 'console', 'handover'],
+    cli: ['exchange', 'local', 'doctor', 'handover', 'sizing', 'deploy'],
   },
 }
 /** Errors as answers, and what routes are given: every folder of the worker may name them. */
