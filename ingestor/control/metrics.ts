@@ -211,7 +211,7 @@ function addGaps(metrics: Metrics, status: () => StatusView): void {
     one(status().gaps.gaps),
   )
   gauge(
-    { name: 'ingestor_gaps_open', help: 'Holes of the last 24 hours that are not closed.' },
+    { name: 'ingestor_gaps_open', help: 'Gaps of the last 24 hours that are not closed.' },
     () => one(status().gaps.gaps_open),
   )
   gauge(

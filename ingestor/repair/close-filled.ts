@@ -4,20 +4,20 @@
  */
 import type { Pool } from '#core/node/pool.ts'
 import { type Micros, toIso } from '#core/time.ts'
-import { selectLocatedHoles, selectMissing } from './ledger.ts'
+import { selectLocatedGaps, selectMissing } from './ledger.ts'
 
 /** Returns the number of gaps closed. */
-export async function closeFilledHoles(pool: Pool, now: Micros): Promise<number> {
+export async function closeFilledGaps(pool: Pool, now: Micros): Promise<number> {
   const client = await pool.connect()
   try {
     let closed_count = 0
-    for (const hole of await selectLocatedHoles(client)) {
-      const { count, stored_count } = await selectMissing(client, hole)
+    for (const gap of await selectLocatedGaps(client)) {
+      const { count, stored_count } = await selectMissing(client, gap)
       if (count > 0) continue
       await client.query(
         `update marketdata.gaps set repaired_at = $2, repaired_count = $3, repair_note = null
           where id = $1 and repaired_at is null`,
-        [hole.gap_id, toIso(now), stored_count],
+        [gap.gap_id, toIso(now), stored_count],
       )
       closed_count++
     }

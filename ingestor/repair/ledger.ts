@@ -9,7 +9,7 @@ import { type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
 import { withDeadline } from '../writer/session.ts'
 
 /** An open gap in a trade stream, between the ids of its neighbours. */
-export interface TradeHole {
+export interface TradeGap {
   readonly gap_id: number
   readonly symbol: string
   readonly symbol_id: number
@@ -57,19 +57,19 @@ const RANGES_MAX = 10_000
 const TIME_MARGIN_US = 60 * SECOND_US
 
 /** Open gaps of trades that are due, newest first. */
-export async function selectDueHoles(
+export async function selectDueGaps(
   client: Client,
   { exchange, symbols }: Recorded,
   now: Micros,
   limit: number,
-): Promise<readonly TradeHole[]> {
-  const { rows } = await ask<HoleRow>(
+): Promise<readonly TradeGap[]> {
+  const { rows } = await ask<GapRow>(
     client,
-    `${SELECT_HOLE} and s.exchange = $2 and s.symbol = any($3::text[])
+    `${SELECT_GAP} and s.exchange = $2 and s.symbol = any($3::text[])
       order by g.to_ts desc, g.id desc limit $4`,
     [toIso(now), exchange, symbols, limit],
   )
-  return rows.map(holeOf)
+  return rows.map(gapOf)
 }
 
 /**
@@ -81,7 +81,7 @@ export async function withClaim<T>(
   client: Client,
   gap_id: number,
   now: Micros,
-  work: (hole: TradeHole) => Promise<T>,
+  work: (gap: TradeGap) => Promise<T>,
 ): Promise<T | undefined> {
   const { rows } = await ask<{ is_ours: boolean }>(
     client,
@@ -90,37 +90,35 @@ export async function withClaim<T>(
   )
   if (rows[0]?.is_ours !== true) return undefined
   try {
-    const due = await ask<HoleRow>(client, `${SELECT_HOLE} and g.id = $2`, [toIso(now), gap_id])
-    return due.rows[0] === undefined ? undefined : await work(holeOf(due.rows[0]))
+    const due = await ask<GapRow>(client, `${SELECT_GAP} and g.id = $2`, [toIso(now), gap_id])
+    return due.rows[0] === undefined ? undefined : await work(gapOf(due.rows[0]))
   } finally {
     // If this fails, the connection is gone and the lock with it.
     await ask(client, `select pg_advisory_unlock(${LOCK_KEY})`, [gap_id]).catch(() => undefined)
   }
 }
 
-type LocatedHole = TradeHole & { readonly from_id: number; readonly to_id: number }
+type LocatedGap = TradeGap & { readonly from_id: number; readonly to_id: number }
 
 /** All open gaps of trades between two ids, due or not. */
-export async function selectLocatedHoles(client: Client): Promise<readonly LocatedHole[]> {
-  const { rows } = await ask<HoleRow>(client, `${SELECT_HOLE} and g.to_id > g.from_id`, [
-    'infinity',
-  ])
-  return rows.map((row) => holeOf(row) as LocatedHole)
+export async function selectLocatedGaps(client: Client): Promise<readonly LocatedGap[]> {
+  const { rows } = await ask<GapRow>(client, `${SELECT_GAP} and g.to_id > g.from_id`, ['infinity'])
+  return rows.map((row) => gapOf(row) as LocatedGap)
 }
 
 /** The ids of the gap that have no row. */
-export async function selectMissing(client: Client, hole: LocatedHole): Promise<Missing> {
+export async function selectMissing(client: Client, gap: LocatedGap): Promise<Missing> {
   const { rows } = await ask<{
     after_id: string | null
     before_id: string | null
     missing: string
     stored: string
   }>(client, SELECT_MISSING, [
-    hole.from_id,
-    hole.to_id,
-    hole.symbol_id,
-    toIso(micros(hole.from_ts - TIME_MARGIN_US)),
-    toIso(micros(hole.to_ts + TIME_MARGIN_US + 1)),
+    gap.from_id,
+    gap.to_id,
+    gap.symbol_id,
+    toIso(micros(gap.from_ts - TIME_MARGIN_US)),
+    toIso(micros(gap.to_ts + TIME_MARGIN_US + 1)),
     RANGES_MAX,
   ])
   return {
@@ -230,7 +228,7 @@ function ask<Row extends QueryResultRow>(client: Client, sql: string, values: re
   return withDeadline(client.query<Row>(sql, [...values]))
 }
 
-interface HoleRow {
+interface GapRow {
   readonly gap_id: string
   readonly symbol: string
   readonly symbol_id: string
@@ -241,7 +239,7 @@ interface HoleRow {
   readonly repair_attempts: number
 }
 
-function holeOf(row: HoleRow): TradeHole {
+function gapOf(row: GapRow): TradeGap {
   return {
     gap_id: Number(row.gap_id),
     symbol: row.symbol,
@@ -256,7 +254,7 @@ function holeOf(row: HoleRow): TradeHole {
 
 const LOCK_KEY = "hashtextextended('booktape.repair', $1::bigint)"
 
-const SELECT_HOLE = `select g.id as gap_id, s.symbol, g.symbol_id, g.from_id, g.to_id,
+const SELECT_GAP = `select g.id as gap_id, s.symbol, g.symbol_id, g.from_id, g.to_id,
     (extract(epoch from g.from_ts) * 1000000)::bigint as from_us,
     (extract(epoch from g.to_ts) * 1000000)::bigint as to_us,
     g.repair_attempts

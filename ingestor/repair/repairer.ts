@@ -22,10 +22,10 @@ import {
   type LedgerCounts,
   type Missing,
   type Recorded,
-  selectDueHoles,
+  selectDueGaps,
   selectMissing,
   selectOpenEnds,
-  type TradeHole,
+  type TradeGap,
   withClaim,
   writeVerdict,
 } from './ledger.ts'
@@ -90,7 +90,7 @@ export interface Repairer {
   stop(): Promise<void>
 }
 
-const HOLES_PER_LOOK = 50
+const GAPS_PER_LOOK = 50
 const STOP_LIMIT_MS = 2_000
 const RECONNECT = { backoff_base_ms: 500, backoff_cap_ms: 15_000 }
 
@@ -171,71 +171,71 @@ class LedgerRepairer implements Repairer {
     const { clock } = this.#options
     const since = micros(clock() - DAY_US)
     this.#counts = await countGaps(client, this.#recorded, since)
-    const due = await selectDueHoles(client, this.#recorded, clock(), HOLES_PER_LOOK)
+    const due = await selectDueGaps(client, this.#recorded, clock(), GAPS_PER_LOOK)
     for (const { gap_id } of due) {
       if (this.#stopping.signal.aborted) return false
-      const taken = await withClaim(client, gap_id, clock(), (hole) => this.#repair(client, hole))
+      const taken = await withClaim(client, gap_id, clock(), (gap) => this.#repair(client, gap))
       if (taken !== undefined) return taken
     }
     return this.#askForQuietStream(client)
   }
 
   /** False if the tape has no room: the gap waits. */
-  async #repair(client: Client, hole: TradeHole): Promise<boolean> {
-    if (hole.from_id !== null) return this.#repairLocated(client, hole)
+  async #repair(client: Client, gap: TradeGap): Promise<boolean> {
+    if (gap.from_id !== null) return this.#repairLocated(client, gap)
     const { clock, random } = this.#options
-    const found = await findFirst(this.#options, hole)
+    const found = await findFirst(this.#options, gap)
     if (found.kind === 'tape_full') return false
     if (found.kind === 'unanswered' || found.kind === 'refused') {
-      const verdict = unlocated(hole, found, this.#settings, clock(), random)
-      await writeVerdict(client, hole.gap_id, verdict, clock())
+      const verdict = unlocated(gap, found, this.#settings, clock(), random)
+      await writeVerdict(client, gap.gap_id, verdict, clock())
       return true
     }
     const from_id = found.kind === 'first_id' ? found.id - 1 : null
-    return this.#repairLocated(client, { ...hole, from_id })
+    return this.#repairLocated(client, { ...gap, from_id })
   }
 
-  async #repairLocated(client: Client, hole: TradeHole): Promise<boolean> {
+  async #repairLocated(client: Client, gap: TradeGap): Promise<boolean> {
     const { adapter, choice, clock, random } = this.#options
     const { window_s } = adapter.tradeHistory(choice)
     const oldest = windowStart(adapter.tradeHistory(choice), clock())
-    const before = await this.#missing(client, hole)
-    const facts = { hole, window_s, oldest }
+    const before = await this.#missing(client, gap)
+    const facts = { gap, window_s, oldest }
     const lost = hopeless({
       ...facts,
       missing_count: before.count,
       stored_count: before.stored_count,
     })
     if (lost !== undefined) {
-      await writeVerdict(client, hole.gap_id, lost, clock())
+      await writeVerdict(client, gap.gap_id, lost, clock())
       return true
     }
-    const walk = this.#walks.get(hole.gap_id) ?? startWalk()
-    const wanted = { ...hole, ranges: before.ranges }
+    const walk = this.#walks.get(gap.gap_id) ?? startWalk()
+    const wanted = { ...gap, ranges: before.ranges }
     const { pages_per_turn } = this.#settings
     const end: RefillEnd =
       before.count === 0
         ? { kind: 'asked' }
         : await refill(this.#options, wanted, walk, pages_per_turn)
     if (end.kind === 'tape_full') return false
-    if (end.kind === 'more') this.#walks.set(hole.gap_id, walk)
-    else this.#walks.delete(hole.gap_id)
+    if (end.kind === 'more') this.#walks.set(gap.gap_id, walk)
+    else this.#walks.delete(gap.gap_id)
     await this.#options.committed()
-    const { count: missing_count, stored_count } = await this.#missing(client, hole)
+    const { count: missing_count, stored_count } = await this.#missing(client, gap)
     const attempt = { ...facts, missing_count, stored_count, void_count: walk.void_count, end }
     const verdict = judge(attempt, this.#settings, clock(), random)
-    await writeVerdict(client, hole.gap_id, verdict, clock())
-    this.#logVerdict(hole, verdict)
+    await writeVerdict(client, gap.gap_id, verdict, clock())
+    this.#logVerdict(gap, verdict)
     return true
   }
 
-  async #missing(client: Client, hole: TradeHole): Promise<Missing> {
-    const { from_id, to_id } = hole
+  async #missing(client: Client, gap: TradeGap): Promise<Missing> {
+    const { from_id, to_id } = gap
     if (from_id === null || to_id === null) return { count: 0, stored_count: 0, ranges: [] }
-    return selectMissing(client, { ...hole, from_id, to_id })
+    return selectMissing(client, { ...gap, from_id, to_id })
   }
 
-  #logVerdict({ symbol, from_id, to_id }: TradeHole, verdict: ReturnType<typeof judge>): void {
+  #logVerdict({ symbol, from_id, to_id }: TradeGap, verdict: ReturnType<typeof judge>): void {
     const { repaired_count, repair_note } = verdict
     const facts = { symbol, from_id, to_id, repaired_count, repair_note }
     if (verdict.due_at !== 'never') {

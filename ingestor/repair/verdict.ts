@@ -2,7 +2,7 @@
 import { type Micros, micros } from '#core/time.ts'
 import { backoffMs } from '#core/waiting.ts'
 import { storableText } from '../writer/storable-text.ts'
-import type { TradeHole, Verdict } from './ledger.ts'
+import type { TradeGap, Verdict } from './ledger.ts'
 import type { RefillEnd } from './refill.ts'
 
 export interface VerdictSettings {
@@ -15,7 +15,7 @@ export interface VerdictSettings {
 }
 
 export interface Attempt {
-  readonly hole: Pick<TradeHole, 'from_id' | 'to_id' | 'from_ts' | 'to_ts' | 'repair_attempts'>
+  readonly gap: Pick<TradeGap, 'from_id' | 'to_id' | 'from_ts' | 'to_ts' | 'repair_attempts'>
   /** Ids without a row once everything received is committed. */
   readonly missing_count: number
   /** Trades of the gap that are stored by then. */
@@ -37,10 +37,10 @@ export function judge(
   now: Micros,
   random: () => number,
 ): Verdict {
-  const { hole, missing_count, stored_count: repaired_count, void_count, end } = attempt
-  const wanted_count = idCount(hole)
+  const { gap, missing_count, stored_count: repaired_count, void_count, end } = attempt
+  const wanted_count = idCount(gap)
   const left_count = missing_count - void_count
-  const known = { repaired_count, repair_attempts: hole.repair_attempts }
+  const known = { repaired_count, repair_attempts: gap.repair_attempts }
   if (left_count <= 0) {
     const odd = `${missing_count} of ${wanted_count} ids are not market trades.`
     const repair_note = missing_count > 0 ? odd : null
@@ -56,11 +56,11 @@ export function judge(
     const repair_note = clip(`${left}. No answer from the exchange: ${end.detail}`)
     return { ...known, is_closed: false, repair_note, due_at: later(settings.unanswered_ms) }
   }
-  const repair_attempts = hole.repair_attempts + 1
+  const repair_attempts = gap.repair_attempts + 1
   const reason =
     end.kind === 'refused'
       ? end.detail
-      : attempt.oldest !== undefined && hole.from_ts < attempt.oldest
+      : attempt.oldest !== undefined && gap.from_ts < attempt.oldest
         ? windowReason(attempt)
         : 'The exchange does not return them.'
   const is_last = repair_attempts >= settings.attempts_max
@@ -77,7 +77,7 @@ export function judge(
 
 /** The exchange did not say where a gap without a first id begins. */
 export function unlocated(
-  { repair_attempts: attempts_before }: Pick<TradeHole, 'repair_attempts'>,
+  { repair_attempts: attempts_before }: Pick<TradeGap, 'repair_attempts'>,
   end: Extract<RefillEnd, { readonly detail: string }>,
   settings: VerdictSettings,
   now: Micros,
@@ -102,28 +102,27 @@ export function unlocated(
 
 /** The verdict for gaps that need no request; undefined for all others. */
 export function hopeless({
-  hole,
+  gap,
   missing_count,
   stored_count,
   oldest,
   window_s,
-}: Pick<Attempt, 'hole' | 'missing_count' | 'stored_count' | 'oldest' | 'window_s'>):
+}: Pick<Attempt, 'gap' | 'missing_count' | 'stored_count' | 'oldest' | 'window_s'>):
   | Verdict
   | undefined {
   const never = (repair_note: string, repaired_count: number): Verdict => ({
     is_closed: false,
     repaired_count,
     repair_note,
-    repair_attempts: hole.repair_attempts,
+    repair_attempts: gap.repair_attempts,
     due_at: 'never',
   })
-  if (hole.from_id === null || hole.to_id === null)
-    return never('The gap has no ids to request.', 0)
-  if (hole.to_id <= hole.from_id) {
+  if (gap.from_id === null || gap.to_id === null) return never('The gap has no ids to request.', 0)
+  if (gap.to_id <= gap.from_id) {
     return never('The ids restarted inside the gap; the number of missing trades is unknown.', 0)
   }
-  if (missing_count === 0 || oldest === undefined || hole.to_ts >= oldest) return undefined
-  const left = `${missing_count} of ${idCount(hole)} trades are missing. `
+  if (missing_count === 0 || oldest === undefined || gap.to_ts >= oldest) return undefined
+  const left = `${missing_count} of ${idCount(gap)} trades are missing. `
   return never(left + windowReason({ window_s }), stored_count)
 }
 
@@ -131,7 +130,7 @@ function windowReason({ window_s }: Pick<Attempt, 'window_s'>): string {
   return `The exchange returns only trades of the last ${Math.round((window_s ?? 0) / 3_600)} hours.`
 }
 
-function idCount({ from_id, to_id }: Attempt['hole']): number {
+function idCount({ from_id, to_id }: Attempt['gap']): number {
   return from_id === null || to_id === null ? 0 : Math.max(0, to_id - from_id - 1)
 }
 

@@ -62,7 +62,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   const { choice, books, sink } = options
   const taker = createEventTaker(streams, choice, books, () => gathered, sink)
-  const marks = createMarkReader(streams, taker.addHoles, options.books)
+  const marks = createMarkReader(streams, taker.addGaps, options.books)
   const judges = new Map<Exchange, TimeJudge>()
   const sift = (parsed: Parsed, exchange: Exchange, is_answer: boolean): Parsed => {
     if (parsed.kind !== 'events') return parsed
@@ -197,8 +197,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     },
     seal(to_position) {
       if (newest_ts_ingest !== undefined) {
-        for (const [stream, holes] of streams.expire(newest_ts_ingest))
-          taker.addHoles(stream, holes)
+        for (const [stream, gaps] of streams.expire(newest_ts_ingest)) taker.addGaps(stream, gaps)
       }
       const { prices, gaps, listings, counts } = gathered
       const batch: Batch = {

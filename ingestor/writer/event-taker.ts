@@ -20,7 +20,7 @@ import type { StreamChoice } from '../exchanges/adapter.ts'
 import { depthStreamsOf } from '../exchanges/depth-choice.ts'
 import type { StoredEvent } from './copy-encoder.ts'
 import { createCounts, type MutableCounts } from './counts.ts'
-import type { Hole } from './holes.ts'
+import type { GapBounds } from './gap-bounds.ts'
 import { MarkPrices } from './mark-prices.ts'
 import { createRepeatWatch } from './repeats.ts'
 import { firstState } from './sequence-state.ts'
@@ -47,7 +47,7 @@ export interface EventTaker {
   /** Takes an event of an answer, which fills an old gap or holds a book. No stream advances. */
   takeAnswered(event: MarketEvent): void
   /** `is_counted`: the ids, if the channel has any, count how much is missing. */
-  addHoles(stream: StreamEntry, holes: readonly Hole[], is_counted?: boolean): void
+  addGaps(stream: StreamEntry, gaps: readonly GapBounds[], is_counted?: boolean): void
 }
 
 /** Gets rows and gaps as soon as they are known, instead of the batch. */
@@ -76,16 +76,16 @@ export function createEventTaker(
     if (sink === undefined) stream.rows?.push(event)
     else sink.takeRow(event)
   }
-  const addHoles: EventTaker['addHoles'] = (stream, holes, is_counted = true) => {
+  const addGaps: EventTaker['addGaps'] = (stream, gaps, is_counted = true) => {
     const { exchange, symbol, channel } = stream
-    for (const hole of holes) {
+    for (const gap of gaps) {
       // After a new listing the old and new ids do not belong to one sequence. What the operator
       // chose not to record must not be requested either. A gap without ids is never refilled.
-      const { cause } = hole
+      const { cause } = gap
       const is_chosen = cause === 'delisted' || cause === 'operator'
       const has_ids = is_counted && CHANNELS_WITH_IDS.has(channel) && !is_chosen
       const ids = has_ids ? {} : { from_id: null, to_id: null }
-      addGap({ exchange, symbol, channel, ...hole, ...ids })
+      addGap({ exchange, symbol, channel, ...gap, ...ids })
     }
   }
   const keepBook = (event: DepthEvent, in_stream: boolean): void => {
@@ -117,8 +117,8 @@ export function createEventTaker(
       stream.state = firstState(sequenced)
       return
     }
-    const holes = observe(stream.state, sequenced)
-    if (holes.length > 0) addHoles(stream, holes, hasCountedIds(event))
+    const gaps = observe(stream.state, sequenced)
+    if (gaps.length > 0) addGaps(stream, gaps, hasCountedIds(event))
     streams.watch(stream)
   }
   const store = (stream: StreamEntry, event: MarketEvent, connection: number): void => {
@@ -151,7 +151,7 @@ export function createEventTaker(
     gathered().counts.events.mark_price++
   }
   return {
-    addHoles,
+    addGaps,
     takeHeard(event, connection) {
       const stream = streams.of(event.exchange, event.symbol, channelOf(event))
       const is_secondary = isSecondary(event, choice)

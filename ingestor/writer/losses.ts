@@ -4,7 +4,14 @@
  */
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros } from '#core/time.ts'
-import { closeAhead, heardUntil, HEARD_MARGIN_US, type Hole, holeUntil, NO_HOLES } from './holes.ts'
+import {
+  closeAhead,
+  heardUntil,
+  HEARD_MARGIN_US,
+  type GapBounds,
+  gapUntil,
+  NO_GAPS,
+} from './gap-bounds.ts'
 import {
   hasEnded,
   hear,
@@ -29,14 +36,14 @@ export function loseStream(
   lost_at: Micros,
   heard_until?: Micros,
   carried_by?: number,
-): readonly Hole[] {
-  const holes = state.ahead === undefined ? NO_HOLES : [closeAhead(state, state.ahead)]
-  if (carried_by !== undefined && state.connection === carried_by) return holes
+): readonly GapBounds[] {
+  const gaps = state.ahead === undefined ? NO_GAPS : [closeAhead(state, state.ahead)]
+  if (carried_by !== undefined && state.connection === carried_by) return gaps
   if (cause === 'delisted' || cause === 'operator') state.deaf_cause = cause
   if (cause === 'operator') state.connection = NO_SOCKET
   state.deaf_cause ??= cause
   state.loss ??= { lost_ts: heardUntil(state, heard_until), lost_at }
-  return holes
+  return gaps
 }
 
 /**
@@ -62,22 +69,22 @@ export function resumeQuiet(
   state: StreamState,
   now: Micros,
   connection: number | undefined,
-): readonly Hole[] {
+): readonly GapBounds[] {
   const { deaf_cause } = state
-  if (hasEnded(state)) return NO_HOLES
+  if (hasEnded(state)) return NO_GAPS
   if (deaf_cause === undefined) {
     if (state.last_id === UNHEARD) state.connection = connection
-    return NO_HOLES
+    return NO_GAPS
   }
   // Missed events are older than `now` by the exchange's clock. The offset between the two clocks
   // is known only as part of the last event's delay, so the whole difference counts as delay.
   const delay_us = Math.min(Math.max(0, state.ts_ingest - state.ts_exchange), HEARD_MARGIN_US)
   const passed_us = Math.max(0, now - state.ts_ingest) + delay_us
   const ts_exchange = micros(state.ts_exchange + passed_us)
-  const hole = holeUntil(state, { id: state.last_id, ts_exchange, ts_ingest: now }, deaf_cause)
+  const gap = gapUntil(state, { id: state.last_id, ts_exchange, ts_ingest: now }, deaf_cause)
   hear(state)
   state.connection = connection
-  return [hole]
+  return [gap]
 }
 
 /**
@@ -91,15 +98,15 @@ export function endQuiet(
   newest_id: number | null,
   ts_exchange: Micros,
   now: Micros,
-): readonly Hole[] {
+): readonly GapBounds[] {
   const { deaf_cause, last_id } = state
   const id = newest_id ?? UNHEARD
   // A history that ends before our last trade lags, or has another numbering.
-  if (deaf_cause === undefined || hasEnded(state) || id < last_id) return NO_HOLES
+  if (deaf_cause === undefined || hasEnded(state) || id < last_id) return NO_GAPS
   // A time in the future must not move the stream's time.
   const newest_ts = micros(Math.min(ts_exchange, now))
   const after = { id: id + 1, ts_exchange: newest_ts, ts_ingest: now }
-  const holes = id === last_id ? NO_HOLES : [holeUntil(state, after, deaf_cause)]
+  const gaps = id === last_id ? NO_GAPS : [gapUntil(state, after, deaf_cause)]
   if (id > last_id) {
     state.last_id = id
     state.last_fill = undefined
@@ -108,15 +115,15 @@ export function endQuiet(
   }
   hear(state)
   state.connection = undefined
-  return holes
+  return gaps
 }
 
 /** Closes the gap of an ended stream that is subscribed again, and starts it from scratch. */
-export function reopen(state: StreamState, now: Micros): readonly Hole[] {
+export function reopen(state: StreamState, now: Micros): readonly GapBounds[] {
   const event = { id: state.last_id, ts_exchange: now, ts_ingest: now }
-  const hole = holeUntil(state, event, 'delisted')
+  const gap = gapUntil(state, event, 'delisted')
   Object.assign(state, unheardState(now))
-  return [hole]
+  return [gap]
 }
 
 /** The operator has chosen the stream again. Its next event ends the gap. */
@@ -125,8 +132,8 @@ export function expectAgain(state: StreamState): void {
 }
 
 /** The tape's time has reached `now`. A gap that stayed unfilled for too long is reported. */
-export function expire(state: StreamState, now: Micros): readonly Hole[] {
+export function expire(state: StreamState, now: Micros): readonly GapBounds[] {
   const { ahead } = state
-  if (ahead === undefined || now - ahead.seen_at < OVERLAP_US) return NO_HOLES
+  if (ahead === undefined || now - ahead.seen_at < OVERLAP_US) return NO_GAPS
   return [closeAhead(state, ahead)]
 }

@@ -5,7 +5,7 @@ import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { Mark, StreamName } from '../tape/record.ts'
 import { carryOn, endQuiet, expectAgain, loseStream, reopen, resumeQuiet } from './losses.ts'
-import type { Hole } from './holes.ts'
+import type { GapBounds } from './gap-bounds.ts'
 import { hasEnded, unheardState } from './sequence-state.ts'
 import type { StreamEntry, StreamTable } from './stream-table.ts'
 
@@ -28,14 +28,14 @@ export interface MarkReader {
 
 export function createMarkReader(
   streams: StreamTable,
-  addHoles: (stream: StreamEntry, holes: readonly Hole[]) => void,
+  addGaps: (stream: StreamEntry, gaps: readonly GapBounds[]) => void,
   books: Pick<BookKeeper, 'noteLost'> | undefined,
 ): MarkReader {
   const lose: MarkReader['lose'] = (lost, cause, lost_at, heard_until) => {
     for (const stream of lost) {
       const { state } = stream
       if (state === undefined) continue
-      addHoles(stream, loseStream(state, cause, lost_at ?? state.ts_ingest, heard_until))
+      addGaps(stream, loseStream(state, cause, lost_at ?? state.ts_ingest, heard_until))
       streams.touch(stream)
       if (stream.channel === 'depth_events') books?.noteLost(stream.exchange, stream.symbol)
     }
@@ -60,7 +60,7 @@ export function createMarkReader(
       stream.last_change = undefined
       if (!known.has(stream)) continue
       const state = stream.state!
-      if (state.deaf_cause === 'delisted') addHoles(stream, reopen(state, now))
+      if (state.deaf_cause === 'delisted') addGaps(stream, reopen(state, now))
       else if (hasEnded(state)) expectAgain(state)
       else lose([stream], 'restart', now, heard_until)
     }
@@ -80,7 +80,7 @@ export function createMarkReader(
     now: Micros,
   ): void => {
     for (const stream of listenedTo(exchange, names, now)) {
-      addHoles(stream, loseStream(stream.state!, cause, now, heard_until, carried_by))
+      addGaps(stream, loseStream(stream.state!, cause, now, heard_until, carried_by))
     }
   }
   return {
@@ -104,7 +104,7 @@ export function createMarkReader(
         case 'newest':
           for (const stream of streams.named(exchange, mark.streams)) {
             if (stream.state === undefined) continue
-            addHoles(stream, endQuiet(stream.state, mark.newest_id, mark.ts_exchange, now))
+            addGaps(stream, endQuiet(stream.state, mark.newest_id, mark.ts_exchange, now))
             streams.touch(stream)
           }
           return
@@ -118,7 +118,7 @@ export function createMarkReader(
         case 'heard':
           for (const stream of streams.named(exchange, mark.streams)) {
             if (stream.state === undefined) continue
-            addHoles(stream, resumeQuiet(stream.state, now, mark.connection))
+            addGaps(stream, resumeQuiet(stream.state, now, mark.connection))
             streams.touch(stream)
           }
       }

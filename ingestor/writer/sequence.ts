@@ -35,10 +35,10 @@
  *    because its ids may not continue the old ones. The operator's gap ends with the next event.
  *
  * Marks and the passing of time also change a stream: see losses.ts. For the bounds of a gap, see
- * holes.ts.
+ * gap-bounds.ts.
  */
 import { micros } from '#core/time.ts'
-import { closeAhead, type Hole, holeUntil, NO_HOLES } from './holes.ts'
+import { closeAhead, type GapBounds, gapUntil, NO_GAPS } from './gap-bounds.ts'
 import {
   advance,
   type Ahead,
@@ -56,33 +56,33 @@ import {
 } from './sequence-state.ts'
 
 /** Updates `state` with the stream's next event and returns the gaps that it proves. */
-export function observe(state: StreamState, event: SequencedEvent): readonly Hole[] {
-  if (hasEnded(state)) return NO_HOLES
+export function observe(state: StreamState, event: SequencedEvent): readonly GapBounds[] {
+  if (hasEnded(state)) return NO_GAPS
   if (isNextFill(state, event)) {
     advance(state, event)
     if (state.ahead !== undefined && reaches(event, state.ahead)) joinAhead(state, state.ahead)
-    return NO_HOLES
+    return NO_GAPS
   }
   if (event.id === state.last_id && !isChained(event)) {
     hearAgain(state, event)
-    return NO_HOLES
+    return NO_GAPS
   }
   if (event.id <= state.last_id) {
     const patience_us =
       event.restarts_numbering === true && event.id < state.last_id ? 0 : OVERLAP_US
     if (event.ts_exchange <= newestTs(state) + patience_us) {
       if (event.id === state.last_id) hearAgain(state, event)
-      return NO_HOLES
+      return NO_GAPS
     }
-    const hole = holeUntil(state, event, state.deaf_cause ?? 'sequence')
+    const gap = gapUntil(state, event, state.deaf_cause ?? 'sequence')
     const { began_ts } = state
     Object.assign(state, firstState(event), { began_ts })
-    return [hole]
+    return [gap]
   }
   if (state.last_id === UNHEARD && state.deaf_cause === undefined && isFirst(state, event)) {
     const began_ts = micros(Math.min(state.began_ts, event.ts_exchange))
     Object.assign(state, firstState(event), { began_ts })
-    return NO_HOLES
+    return NO_GAPS
   }
   return isChained(event) ? observeChained(state, event) : observeLoose(state, event)
 }
@@ -93,77 +93,77 @@ function isFirst({ connection, ahead }: StreamState, event: SequencedEvent): boo
   return event.connection === connection && ahead === undefined
 }
 
-function observeLoose(state: StreamState, event: SequencedEvent): readonly Hole[] {
+function observeLoose(state: StreamState, event: SequencedEvent): readonly GapBounds[] {
   const { ahead, connection, deaf_cause } = state
   if (ahead !== undefined) return observeLooseBesideAhead(state, ahead, event)
   if (deaf_cause === undefined && connection !== undefined && event.connection !== connection) {
     state.ahead = aheadOf(event)
-    return NO_HOLES
+    return NO_GAPS
   }
-  const holes = deaf_cause === undefined ? NO_HOLES : [holeUntil(state, event, deaf_cause)]
+  const gaps = deaf_cause === undefined ? NO_GAPS : [gapUntil(state, event, deaf_cause)]
   advance(state, event)
-  return holes
+  return gaps
 }
 
 function observeLooseBesideAhead(
   state: StreamState,
   ahead: Ahead,
   event: SequencedEvent,
-): readonly Hole[] {
+): readonly GapBounds[] {
   if (event.connection === state.connection) {
     // Once it reaches the other socket's first event, nothing was missed in between.
     if (event.id >= ahead.first_id) joinAhead(state, ahead)
     if (event.id > state.last_id) advance(state, event)
-    return NO_HOLES
+    return NO_GAPS
   }
   if (event.connection !== ahead.connection) {
     return [closeAhead(state, ahead), ...observeLoose(state, event)]
   }
   if (event.id > ahead.last_id) Object.assign(ahead, position(event))
-  return NO_HOLES
+  return NO_GAPS
 }
 
-function observeChained(state: StreamState, event: ChainedEvent): readonly Hole[] {
+function observeChained(state: StreamState, event: ChainedEvent): readonly GapBounds[] {
   const { ahead } = state
   if (ahead !== undefined) return observeBesideAhead(state, ahead, event)
   if (event.follows <= state.last_id) {
     advance(state, event)
-    return NO_HOLES
+    return NO_GAPS
   }
   const { deaf_cause } = state
   if (deaf_cause === undefined && event.connection !== state.connection) {
     state.ahead = aheadOf(event)
-    return NO_HOLES
+    return NO_GAPS
   }
-  const hole = holeUntil(state, event, deaf_cause ?? 'sequence')
+  const gap = gapUntil(state, event, deaf_cause ?? 'sequence')
   advance(state, event)
-  return [hole]
+  return [gap]
 }
 
 function observeBesideAhead(
   state: StreamState,
   ahead: Ahead,
   event: ChainedEvent,
-): readonly Hole[] {
+): readonly GapBounds[] {
   if (event.id < ahead.first_id) {
-    const missed = event.follows <= state.last_id ? NO_HOLES : [holeUntil(state, event, 'sequence')]
+    const missed = event.follows <= state.last_id ? NO_GAPS : [gapUntil(state, event, 'sequence')]
     advance(state, event)
     if (reaches(event, ahead)) joinAhead(state, ahead)
     return missed
   }
   // The old socket has passed the gap too: it will not deliver what is missing.
   if (event.connection === state.connection) {
-    const hole = closeAhead(state, ahead)
-    return event.id <= state.last_id ? [hole] : [hole, ...observeChained(state, event)]
+    const gap = closeAhead(state, ahead)
+    return event.id <= state.last_id ? [gap] : [gap, ...observeChained(state, event)]
   }
-  if (event.id <= ahead.last_id) return NO_HOLES
+  if (event.id <= ahead.last_id) return NO_GAPS
   if (event.follows <= ahead.last_id || isNextFill(ahead, event)) {
     Object.assign(ahead, position(event))
-    return NO_HOLES
+    return NO_GAPS
   }
-  const hole = closeAhead(state, ahead)
+  const gap = closeAhead(state, ahead)
   state.connection = event.connection
-  return [hole, ...observeChained(state, event)]
+  return [gap, ...observeChained(state, event)]
 }
 
 type ChainedEvent = SequencedEvent & { readonly follows: number }

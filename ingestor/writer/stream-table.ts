@@ -9,7 +9,7 @@ import type { Micros } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { StreamName } from '../tape/record.ts'
 import { expire } from './losses.ts'
-import type { Hole } from './holes.ts'
+import type { GapBounds } from './gap-bounds.ts'
 import type { MarkPrices } from './mark-prices.ts'
 import type { RepeatWatch } from './repeats.ts'
 import { RowBuffer } from './row-buffer.ts'
@@ -170,12 +170,12 @@ export class StreamTable {
     if (stream.state?.ahead !== undefined) this.#waiting.add(stream)
   }
 
-  *expire(now: Micros): Iterable<[StreamEntry, readonly Hole[]]> {
+  *expire(now: Micros): Iterable<[StreamEntry, readonly GapBounds[]]> {
     for (const stream of this.#waiting) {
-      const holes = stream.state === undefined ? [] : expire(stream.state, now)
-      if (holes.length > 0) {
+      const gaps = stream.state === undefined ? [] : expire(stream.state, now)
+      if (gaps.length > 0) {
         this.touch(stream)
-        yield [stream, holes]
+        yield [stream, gaps]
       }
       if (stream.state?.ahead === undefined) this.#waiting.delete(stream)
     }

@@ -1,16 +1,16 @@
 /**
- * Check `books`: the stored changes of each book follow each other, but for the holes that the gap
- * ledger has; and after a hole a whole book has come.
+ * Check `books`: the stored changes of each book follow each other, except across gaps in the gap
+ * ledger, and a complete book has come after each gap.
  */
 import { givingLocksBack } from '#core/node/hour-spans.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Finding } from '#core/validation.ts'
 import { before, type Checked, WINDOW_S } from './checked.ts'
 
-/** After a hole, so long a whole book may take: snapshots are asked for within a weight. */
+/** How long a snapshot may take after a gap: snapshots are requested within a weight limit. */
 const SNAPSHOT_S_MAX = 120
-/** Older holes were reported while they were new. */
-const HOLES_S = 3_600
+/** Older gaps were reported while they were new. */
+const GAPS_S = 3_600
 
 interface Book {
   readonly symbol: string
@@ -46,7 +46,7 @@ cross join lateral (
 where d.diff_count > 0
 order by 1`
 
-/** The newest hole of each book that has been changed since, without a whole book. */
+/** The newest gap of each book that has changed since but has had no complete book. */
 const LOST = `
 select s.exchange || ' ' || s.symbol as symbol
 from marketdata.symbols s
@@ -71,7 +71,7 @@ export async function checkBooks(client: Client, now: string): Promise<Checked> 
   const { rows: books } = await givingLocksBack(client, () =>
     client.query<Book>(BREAKS, [now, before(now, WINDOW_S)]),
   )
-  const bounds = [now, before(now, HOLES_S), SNAPSHOT_S_MAX, before(now, 2 * HOLES_S)]
+  const bounds = [now, before(now, GAPS_S), SNAPSHOT_S_MAX, before(now, 2 * GAPS_S)]
   const { rows: lost } = await givingLocksBack(client, () =>
     client.query<{ symbol: string }>(LOST, bounds),
   )
@@ -84,12 +84,12 @@ export async function checkBooks(client: Client, now: string): Promise<Checked> 
       ...findings(
         'book_break',
         broken,
-        `depth_events: ${break_count} changes of the last ${WINDOW_S} s do not follow the one before, and the gap ledger has no hole there.`,
+        `depth_events: ${break_count} changes of the last ${WINDOW_S} s do not follow the one before, and the gap ledger shows no gap there.`,
       ),
       ...findings(
         'book_lost',
         lost,
-        `depth_events: ${lost.length} books have had no snapshot since their last hole, more than ${SNAPSHOT_S_MAX} s ago: they are not in sequence.`,
+        `depth_events: ${lost.length} books have had no snapshot since their last gap, more than ${SNAPSHOT_S_MAX} s ago: they are not in sequence.`,
       ),
     ],
   }

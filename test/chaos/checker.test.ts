@@ -79,7 +79,7 @@ async function store(client: Client, table: string, id: number): Promise<void> {
     select ${at(id)}, ${at(id)}, id, ${values(id)} from marketdata.symbols`)
 }
 
-async function hole(client: Client, channel: string, from: number, to: number): Promise<void> {
+async function gap(client: Client, channel: string, from: number, to: number): Promise<void> {
   const ids = ['book_ticker', 'trades', 'depth_events'].includes(channel)
     ? `${from}, ${to}`
     : 'null, null'
@@ -145,7 +145,7 @@ for (const [channel, of] of KINDS) {
     ]
     const verdict = await verdictOf(truth, tape, async (client) => {
       for (const id of [1, 4, 5]) await store(client, channel, id)
-      await hole(client, channel, 1, 4)
+      await gap(client, channel, 1, 4)
       if (channel === 'trades') for (const id of [2, 3]) await store(client, channel, id)
     })
     expect(complaints(verdict), verdict.examples.join('\n')).toEqual([])
@@ -158,7 +158,7 @@ test("a trade withheld before its stream's first frame can be neither noticed no
   const tape = [truth[1]!, truth[3]!].map(({ payload }) => payload)
   const verdict = await verdictOf(truth, tape, async (client) => {
     for (const id of [2, 4]) await store(client, 'trades', id)
-    await hole(client, 'trades', 2, 4)
+    await gap(client, 'trades', 2, 4)
   })
   expect(verdict).toMatchObject({ unknowable: 1, unledgered: 0, unrefilled: 1 })
   expect(verdict.examples.join('\n')).toContain('unrefilled: BTCUSDT trades 3 of')
@@ -184,10 +184,10 @@ test('every kind of fault is counted separately and shown with its stream, id, t
       await client.query('update marketdata.book_ticker set best_bid = 1 where update_id = 4')
       await client.query(`insert into marketdata.book_ticker (ts_exchange, ts_ingest, symbol_id, update_id, best_bid, bid_qty, best_ask, ask_qty)
         select ${at(50)}, ${at(50)}, id, 5, 100.10, 1.5, 100.20, 2 from marketdata.symbols`)
-      await hole(client, 'book_ticker', 6, 8)
+      await gap(client, 'book_ticker', 6, 8)
       await store(client, 'trades', 1)
       await store(client, 'trades', 2)
-      await hole(client, 'trades', 2, 4)
+      await gap(client, 'trades', 2, 4)
       await client.query('update marketdata.gaps set repaired_at = now()')
       for (const ms of [1, 2, 3]) await store(client, 'mark_price', ms)
     },

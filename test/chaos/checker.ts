@@ -98,7 +98,7 @@ const MISSING = `
     select from chaos.stored_key k
     where k.symbol = sent.symbol and k.channel = sent.channel and k.id = sent.id
   );
-  -- A hole of a stream that has not spoken since: its row comes with the next event. Several events
+  -- A gap of a stream that has not spoken since: its row comes with the next event. Several events
   -- may have the time of the last one.
   update chaos.missing m set is_covered = true, is_by_choice = m.is_by_choice or o.deaf_cause = 'operator'
   from chaos.sent, marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id

@@ -130,10 +130,10 @@ test('a symbol is listed, one delisted and one gets a finer tick: all recorded a
   const subscribed = exchange.ledger().streams.find(({ stream }) => stream === 'solusdt@bookTicker')
   expect(subscribed?.sent_count).toBeGreaterThan(0)
   const unended = async (): Promise<readonly string[]> => {
-    const { rows: holes } = await pool.query<{ line: string }>(`
+    const { rows: gaps } = await pool.query<{ line: string }>(`
       select concat_ws(' ', symbol, cause, count(*)) as line from marketdata.gap_ledger g
       join marketdata.symbols s on s.id = g.symbol_id where to_ts is null group by symbol, cause order by 1`)
-    return holes.map(({ line }) => line)
+    return gaps.map(({ line }) => line)
   }
   await until('SOL has ended', async () => (await unended()).includes('SOLUSDT delisted 3'))
   await until('no other gap is open', () => ingestor.status()?.lost_streams === 0)

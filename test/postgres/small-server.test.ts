@@ -20,7 +20,7 @@ import { selectRange } from '../../edge-api/queries/range.ts'
 import { selectSymbolStats } from '../../edge-api/queries/symbol-stats.ts'
 import { storedColumns } from '../../edge-api/tables/table.ts'
 import { RANGE_TABLES, trade_seconds } from '../../edge-api/tables/tables.ts'
-import { selectLocatedHoles, selectMissing } from '../../ingestor/repair/ledger.ts'
+import { selectLocatedGaps, selectMissing } from '../../ingestor/repair/ledger.ts'
 import { followToEnd } from '../../ingestor/writer/follow-to-end.ts'
 import { selectDueHours } from '../../jobs/archive/due-hours.ts'
 import { runArchive } from '../../jobs/archive/run-archive.ts'
@@ -210,7 +210,7 @@ const JOBS: Readonly<Record<string, (of: Pool) => Promise<void>>> = {
       await reader.quoteBefore(symbols[0]!)
     })
   },
-  'a hole of all hours': async (of) => {
+  'a gap of all hours': async (of) => {
     await of.query(
       `insert into marketdata.gaps (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at)
        values (${SPARSE}, 'trades', $1, $2, 1, 100000000, 'restart', $2) on conflict do nothing`,
@@ -218,8 +218,8 @@ const JOBS: Readonly<Record<string, (of: Pool) => Promise<void>>> = {
     )
     const client = await of.connect()
     try {
-      const [hole] = await selectLocatedHoles(client)
-      expect(await selectMissing(client, hole!)).toMatchObject({ stored_count: HOURS })
+      const [gap] = await selectLocatedGaps(client)
+      expect(await selectMissing(client, gap!)).toMatchObject({ stored_count: HOURS })
     } finally {
       client.release()
     }

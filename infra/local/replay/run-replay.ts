@@ -12,7 +12,7 @@ import { createPool } from '#core/node/pool.ts'
 import { onShutdown } from '#core/node/shutdown.ts'
 import { isExchange, EXCHANGES } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
-import { closeFilledHoles } from '../../../ingestor/repair/close-filled.ts'
+import { closeFilledGaps } from '../../../ingestor/repair/close-filled.ts'
 import { addCounts, createCounts, sumOf } from '../../../ingestor/writer/counts.ts'
 import { type DataDir, openDataDir } from '../data-dir.ts'
 import { prepareDatabase } from '../database.ts'
@@ -156,7 +156,7 @@ async function perform(
 async function settleLedger(database_url: string): Promise<void> {
   const pool = createPool(database_url, 'booktape-replay', 1)
   try {
-    await closeFilledHoles(pool, fromMillis(Date.now()))
+    await closeFilledGaps(pool, fromMillis(Date.now()))
     await pool.query('update marketdata.tape_positions set covered_until = null')
   } finally {
     await pool.end()

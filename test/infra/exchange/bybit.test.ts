@@ -217,8 +217,8 @@ test('faults apply to its topics too', async () => {
   await until(() => framesOf(client, topic).length > 1)
   exchange.setFaults({ faults: [{ kind: 'drop', streams: topic, count_max: 1 }] })
   const idsOf = (): readonly number[] => framesOf<BookData>(client, topic).map(({ data }) => data.u)
-  const hasHole = (): boolean => idsOf().some((u, at) => at > 0 && u !== idsOf()[at - 1]! + 1)
-  await until(hasHole)
+  const hasGap = (): boolean => idsOf().some((u, at) => at > 0 && u !== idsOf()[at - 1]! + 1)
+  await until(hasGap)
   const account = exchange.ledger().streams.find(({ stream }) => stream === topic)!
   expect(account.undelivered_count).toBe(1)
   exchange.setFaults({ actions: [{ kind: 'server_shutdown', close_after_ms: 10 }] })

@@ -42,7 +42,7 @@ test.skipIf(FEEDS_DIR === undefined)(
   'diffs of one coin dropped and swapped: only it is lost and recovers correctly, and the gaps are in the ledger (FEEDS_DIR names the recording)',
   async () => {
     const recording = readRecording()
-    const { victim, damaged, holes, dropped } = damage(recording)
+    const { victim, damaged, gaps, dropped } = damage(recording)
     const file = join(temporaryDirectory(), 'damaged.ndjson.gz')
     writeFileSync(file, gzipSync(damaged.join('\n')))
     const { exchange, pool, ingestor } = await open({ kind: 'replay', files: [file], speed: SPEED })
@@ -55,11 +55,11 @@ test.skipIf(FEEDS_DIR === undefined)(
     // Once all were in sequence, never fewer than four.
     expect(Math.min(...synced.slice(synced.indexOf(5)))).toBeGreaterThan(3)
 
-    const gaps = await pool.query(
+    const stored = await pool.query(
       `select symbol, from_id::float8, to_id::float8, cause from marketdata.gaps g
      join marketdata.symbols s on s.id = g.symbol_id where channel = 'depth_events' order by from_id`,
     )
-    expect(gaps.rows).toEqual(holes.map((hole) => ({ symbol: victim, ...hole, cause: 'sequence' })))
+    expect(stored.rows).toEqual(gaps.map((gap) => ({ symbol: victim, ...gap, cause: 'sequence' })))
     const counts = await depthCounts(pool)
     for (const [symbol, own] of bySymbol()) {
       const diff_count = own.filter((line) => line.kind === 'diff').length
@@ -186,9 +186,9 @@ function damage(recording: readonly RecordedLine[]) {
     if (index <= 0 || index % SNAPSHOT_EVERY_DIFFS > 0) return [line.text]
     return [line.text, snapshotLine(victim, own_depth, line)]
   })
-  const hole = (before: number, after: number) => ({ from_id: idAt(before), to_id: idAt(after) })
-  const holes = [hole(one - 1, one + 1), hole(swapped - 1, swapped + 1), hole(three - 1, three + 3)]
-  return { victim, damaged: lines, holes, dropped: gone.size }
+  const gap = (before: number, after: number) => ({ from_id: idAt(before), to_id: idAt(after) })
+  const gaps = [gap(one - 1, one + 1), gap(swapped - 1, swapped + 1), gap(three - 1, three + 3)]
+  return { victim, damaged: lines, gaps, dropped: gone.size }
 }
 
 function snapshotLine(symbol: string, own: readonly DepthLine[], line: RecordedLine): string {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
-import { closeFilledHoles } from '../../../ingestor/repair/close-filled.ts'
+import { closeFilledGaps } from '../../../ingestor/repair/close-filled.ts'
 import { followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { micros } from '#core/time.ts'
 import { createTestDatabase } from '../../support/database.ts'
@@ -67,9 +67,9 @@ test('a refilled gap is complete if its fills are, and counts the stored trades'
     answer(wire(55, 669, 669, 500), wire(57, 670, 671, 900)),
   ])
   const now = micros(Date.now() * 1_000)
-  expect(await closeFilledHoles(pool, now)).toBe(0)
+  expect(await closeFilledGaps(pool, now)).toBe(0)
   await follow(url, [answer(wire(57, 672, 673, 950))])
-  expect(await closeFilledHoles(pool, now)).toBe(1)
+  expect(await closeFilledGaps(pool, now)).toBe(1)
   const { rows } = await pool.query(
     'select from_id, to_id, repaired_count, repaired_at is not null as is_closed from marketdata.gaps',
   )

@@ -7,7 +7,7 @@ import {
   loseStream,
   resumeQuiet,
 } from '../../../ingestor/writer/losses.ts'
-import type { Hole } from '../../../ingestor/writer/holes.ts'
+import type { GapBounds } from '../../../ingestor/writer/gap-bounds.ts'
 import { observe } from '../../../ingestor/writer/sequence.ts'
 import {
   firstState,
@@ -50,25 +50,25 @@ type Step =
   | { readonly in_doubt: number }
   | { readonly newest: number | null }
 
-function holesOf(steps: readonly Step[]): readonly string[] {
+function gapsOf(steps: readonly Step[]): readonly string[] {
   let state: StreamState | undefined
-  const holes: Hole[] = []
+  const gaps: GapBounds[] = []
   for (const step of steps) {
     if (typeof step === 'string') {
-      if (state !== undefined) holes.push(...loseStream(state, step, state.ts_ingest))
+      if (state !== undefined) gaps.push(...loseStream(state, step, state.ts_ingest))
     } else if ('carried' in step) {
       if (state !== undefined) carryOn(state, step.carried)
     } else if ('in_doubt' in step) {
       if (state !== undefined)
-        holes.push(...loseStream(state, 'disconnect', at(1), undefined, step.in_doubt))
+        gaps.push(...loseStream(state, 'disconnect', at(1), undefined, step.in_doubt))
     } else if ('newest' in step) {
-      if (state !== undefined) holes.push(...endQuiet(state, step.newest, at(2), at(3)))
+      if (state !== undefined) gaps.push(...endQuiet(state, step.newest, at(2), at(3)))
     } else if ('now' in step) {
-      if (state !== undefined) holes.push(...expire(state, step.now))
+      if (state !== undefined) gaps.push(...expire(state, step.now))
     } else if (state === undefined) state = firstState(step)
-    else holes.push(...observe(state, step))
+    else gaps.push(...observe(state, step))
   }
-  return holes.map((hole) => `${hole.cause} ${hole.from_id}-${hole.to_id}`)
+  return gaps.map((gap) => `${gap.cause} ${gap.from_id}-${gap.to_id}`)
 }
 
 describe('trades', () => {
@@ -192,7 +192,7 @@ describe('trades', () => {
       ['restart 900-1'],
     ],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
-    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
+    test(`${name}`, () => expect(gapsOf(steps)).toEqual(expected))
   }
 })
 
@@ -264,7 +264,7 @@ describe('trades that name their fills', () => {
       ['sequence 1-5'],
     ],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
-    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
+    test(`${name}`, () => expect(gapsOf(steps)).toEqual(expected))
   }
 })
 
@@ -351,7 +351,7 @@ describe('quotes', () => {
       ['silence 8-9'],
     ],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
-    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
+    test(`${name}`, () => expect(gapsOf(steps)).toEqual(expected))
   }
 })
 
@@ -407,7 +407,7 @@ describe('diffs of a book', () => {
       ['sequence 900-1'],
     ],
   ] as const satisfies readonly (readonly [string, readonly Step[], readonly string[]])[]) {
-    test(`${name}`, () => expect(holesOf(steps)).toEqual(expected))
+    test(`${name}`, () => expect(gapsOf(steps)).toEqual(expected))
   }
 })
 
@@ -433,8 +433,8 @@ test('a rare stream: the socket that covers it again dies while it lags the one 
 
 test('a gap never ends before it begins, even if the time of trades goes back', () => {
   const state = firstState(event(1, 1, at(10)))
-  const [hole] = observe(state, event(5, 1, at(9)))
-  expect(hole).toMatchObject({ from_ts: at(10), to_ts: at(10) })
+  const [gap] = observe(state, event(5, 1, at(9)))
+  expect(gap).toMatchObject({ from_ts: at(10), to_ts: at(10) })
 })
 
 test('two sockets that together deliver every trade, in any interleaving, give no gap', () => {
@@ -452,7 +452,7 @@ test('two sockets that together deliver every trade, in any interleaving, give n
     }
     const ids = steps.map((step) => `${step.connection}:${step.id}`).join(' ')
     // A gap would appear only if the old socket passed it. It delivers everything, so never.
-    expect(holesOf(steps), `seed ${seed}, ${ids}`).toEqual([])
+    expect(gapsOf(steps), `seed ${seed}, ${ids}`).toEqual([])
   }
 })
 
@@ -467,7 +467,7 @@ test('dropped trades on one socket give exactly those gaps', () => {
       const before = kept[index - 1]
       return before === undefined || id === before + 1 ? [] : [`sequence ${before}-${id}`]
     })
-    expect(holesOf(kept.map((id) => event(id))), `seed ${seed}`).toEqual(expected)
+    expect(gapsOf(kept.map((id) => event(id))), `seed ${seed}`).toEqual(expected)
   }
 })
 

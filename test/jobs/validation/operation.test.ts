@@ -91,13 +91,13 @@ test('ingestors: one that vanished, one without room, one that does not hear all
 const of = (symbol: string): string =>
   `(select id from marketdata.symbols where symbol = '${symbol}')`
 
-test('books: a change that is missing without a hole in the ledger', async () => {
+test('books: a change that is missing without a gap in the ledger', async () => {
   const { pool } = await recorded('BTCUSDT', 'ETHUSDT')
   expect(await findings(pool)).toEqual([])
   await pool.query(`delete from marketdata.depth_events
     where symbol_id = ${of('ETHUSDT')} and final_update_id = 15`)
   expect(await findings(pool)).toEqual(['books book_break binance-futures ETHUSDT'])
-  // A hole that is known is no break; but then a whole book has to come.
+  // A gap that is known is no break; but then a whole book has to come.
   await pool.query(`insert into marketdata.gaps
       (symbol_id, channel, from_ts, to_ts, cause, detected_at)
     select ${of('ETHUSDT')}, 'depth_events', min(ts_exchange) filter (where final_update_id = 14),

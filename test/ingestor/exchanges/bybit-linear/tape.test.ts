@@ -227,10 +227,10 @@ describe('what the ledger says', () => {
       book(80, 'snapshot', 60, bid),
       book(90, 'delta', 61, bid),
     ])
-    const hole = { channel: 'depth_events', cause: 'sequence', repair_note: depth_note }
+    const gap = { channel: 'depth_events', cause: 'sequence', repair_note: depth_note }
     expect(gaps).toEqual([
-      { ...hole, from_id: 51, to_id: 53, length_ms: 40 },
-      { ...hole, from_id: 53, to_id: 60, length_ms: 20 },
+      { ...gap, from_id: 51, to_id: 53, length_ms: 40 },
+      { ...gap, from_id: 53, to_id: 60, length_ms: 20 },
     ])
   })
 

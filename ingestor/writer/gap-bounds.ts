@@ -1,4 +1,4 @@
-/** Where a stream's gap begins and ends. A hole is a gap that does not name its stream yet. */
+/** Where the gap of a stream begins and ends. event-taker.ts adds the stream, which makes it a Gap. */
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
 import {
@@ -11,7 +11,7 @@ import {
 } from './sequence-state.ts'
 
 /** A Gap without its stream. */
-export interface Hole {
+export interface GapBounds {
   readonly from_ts: Micros
   readonly to_ts: Micros
   /** Null if the stream had no event before. */
@@ -24,13 +24,13 @@ export interface Hole {
 /** An event may be lost although its socket delivered frames for this long after it was sent. */
 export const HEARD_MARGIN_US = 60 * SECOND_US
 
-export const NO_HOLES: readonly Hole[] = []
+export const NO_GAPS: readonly GapBounds[] = []
 
-export function holeUntil(
+export function gapUntil(
   state: StreamState,
   event: Pick<SequencedEvent, 'id' | 'ts_exchange' | 'ts_ingest'>,
   cause: GapCause,
-): Hole {
+): GapBounds {
   const lost_ts = state.loss?.lost_ts ?? state.ts_exchange
   // An event from before `lost_ts` shows that older events may be missing too.
   const from_ts = event.ts_exchange < lost_ts ? state.ts_exchange : lost_ts
@@ -52,13 +52,9 @@ export function heardUntil(state: StreamState, heard_until: Micros | undefined):
 }
 
 /** Reports the gap before `ahead`, which nothing will fill. */
-export function closeAhead(state: StreamState, ahead: Ahead): Hole {
+export function closeAhead(state: StreamState, ahead: Ahead): GapBounds {
   const first = { id: ahead.first_id, ts_exchange: ahead.first_ts, ts_ingest: ahead.seen_at }
-  const hole = holeUntil(
-    state,
-    first,
-    ahead.first_follows === undefined ? 'disconnect' : 'sequence',
-  )
+  const gap = gapUntil(state, first, ahead.first_follows === undefined ? 'disconnect' : 'sequence')
   joinAhead(state, ahead)
-  return hole
+  return gap
 }
