@@ -30,14 +30,14 @@ export interface IngestorConfig {
   readonly symbols: 'all' | readonly string[]
   /** Undefined: this ingestor records all of them. */
   readonly shard: Shard | undefined
-  /** Undefined: as much as the exchange allows an address. */
+  /** Undefined: the exchange's limit per address. */
   readonly rest_weight_per_minute: number | undefined
   /** Its depth is of every symbol: see depth_symbols. */
   readonly choice: StreamChoice
   readonly depth_symbols: DepthSymbols
-  /** Between two readings of the exchange's listing. */
+  /** Interval between reads of the exchange's listing. */
   readonly listing_interval_s: number
-  /** So many times as long as usual the exchange may take to answer, and streams may be silent. */
+  /** Multiplies every limit on the exchange's answers and on the silence of streams. */
   readonly patience_factor: number
   /**
    * Seconds after which a new snapshot is requested, in sequence or not; 0: only when it is
@@ -54,13 +54,13 @@ export interface IngestorConfig {
   readonly batch: BatchLimits
   readonly log_level: string
   readonly control: ControlConfig
-  /** A port for metrics alone, besides the admin API; undefined: there is none. */
+  /** A port for metrics alone, besides the admin API; undefined: no port. */
   readonly metrics: MetricsDoorConfig | undefined
   /** Undefined: nothing is served. */
   readonly health: { readonly host: string; readonly port: number } | undefined
 }
 
-/** Waits of hours: whatever is slow then, it is not taken for dead. */
+/** Limits become hours long, so nothing slow counts as dead. */
 export const PATIENCE_FACTOR_MAX = 1_000
 
 const MIB = 1024 * 1024
@@ -254,8 +254,8 @@ export function parseConfig(env: Env): IngestorConfig {
 }
 
 /**
- * Every shard needs a name of its own. It holds the number of the shard but not how many there
- * are, so that one more of them leaves the others' positions and offsets where they are.
+ * Every shard needs its own id. The id contains the shard's number but not the number of shards,
+ * so adding a shard does not change the ids, positions and offsets of the others.
  */
 function standardId({ index, count }: Shard): string {
   return count === 1 ? 'local' : `local-shard-${index}`

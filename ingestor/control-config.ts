@@ -4,20 +4,20 @@ import { z } from 'zod'
 import { list, oneOf, whole } from '#core/environment.ts'
 import { type DoorToken, parseTokens, TOKENS_RULE } from '#core/node/door/tokens.ts'
 
-/** Where the admin API is reached, and by whom. */
+/** Where the admin API listens, and who may use it. */
 export interface ControlConfig {
-  /** Path of the unix socket; undefined: there is none. */
+  /** Path of the unix socket; undefined: no socket. */
   readonly socket_path: string | undefined
-  /** Undefined: not over the network. */
+  /** Undefined: no TCP port. */
   readonly tcp: { readonly host: string; readonly port: number } | undefined
   readonly tokens: readonly DoorToken[]
-  /** Names, besides addresses and localhost, under which it may be called. */
+  /** Host names that requests may use, besides addresses and localhost. */
   readonly hosts: readonly string[]
-  /** False: no metric has a symbol for a label. */
+  /** False: no metric has a label `symbol`. */
   readonly has_symbol_metrics: boolean
 }
 
-/** Beside the tape. */
+/** Next to the tape. */
 export const SOCKET_NAME = 'control.sock'
 
 const Tokens = z

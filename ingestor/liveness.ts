@@ -1,7 +1,6 @@
 /**
- * Is the ingestor alive, as the watchdog of a service manager asks it? That the event loop turns is
- * proved by the question. What is looked at here is the writer's thread: it reports, and what is on
- * the tape goes into Postgres, unless Postgres is away.
+ * Answers the service manager's watchdog. The answer itself proves that the event loop turns. This
+ * file checks the writer's thread: it must report, and commit the tape unless Postgres is down.
  */
 export interface VitalSigns {
   /** When the writer's thread last sent its status, by `now`. */

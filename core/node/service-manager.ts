@@ -92,7 +92,7 @@ function createSender(
   const fail = (error: string): void => {
     if (has_failed) return
     has_failed = true
-    log.warn({ code: 'notify_failed', error }, 'systemd does not hear of this program.')
+    log.warn({ code: 'notify_failed', error }, 'Notifying systemd failed.')
   }
   const { stdin, stderr } = helper
   helper.on('error', (error) => fail(error.message))

@@ -1,7 +1,7 @@
 /**
- * Every change that was made, a JSON line each, beside the tape. A change is made when its line is
- * on the disk: what is carried out afterwards can be carried out again from it. Lines are only
- * added; a line that a crash cut off is no line.
+ * The log of all changes, next to the tape: one JSON line per change, append-only. A change counts
+ * once its line is on the disk, because the line is enough to apply it again after a crash. An
+ * incomplete last line is ignored.
  */
 import {
   closeSync,
@@ -43,9 +43,9 @@ const Entry = z.strictObject({
   revision: z.int().min(1),
   before: WantedWire,
   after: WantedWire,
-  /** Null where the change was made before anything was recorded. */
+  /** Null if the change was made before recording started. */
   result: Result.nullable(),
-  /** Of the request, with what it asked for. */
+  /** The request's key, and a hash of its action and body. */
   idempotency_key: z.string().optional(),
   fingerprint: z.string().optional(),
 })
@@ -56,20 +56,23 @@ export type AuditEntry = z.infer<typeof Entry>
 export interface AuditLog {
   /** The newest ENTRIES_MAX, oldest first. */
   entries(): readonly AuditEntry[]
-  /** On the disk when it returns. Errors: OperatorError audit_unwritable; then it is not there. */
+  /**
+   * Returns once the entry is on the disk. Errors: OperatorError audit_unwritable; the log is then
+   * unchanged.
+   */
   append(entry: AuditEntry): void
-  /** The change that was made under this key, of those in `entries`. */
+  /** The entry with this key, if it is one of `entries`. */
   byKey(idempotency_key: string): AuditEntry | undefined
   close(): void
 }
 
 export const AUDIT_FILE = 'audit.ndjson'
 const ENTRIES_MAX = 1_000
-/** Read at the start, from the end. */
+/** How much of the end of the file is read at the start. */
 const TAIL_BYTES = 8 * 1024 * 1024
 const LINE_FEED = 0x0a
 
-/** Cuts off a torn last line: only for the one program that writes it. */
+/** Cuts off an incomplete last line, so only the program that writes the log may call this. */
 export function openAuditLog(dir: string): AuditLog {
   const fd = openSync(join(dir, AUDIT_FILE), 'a+', 0o600)
   const { entries, torn_at } = readTail(fd)
@@ -103,7 +106,7 @@ export function openAuditLog(dir: string): AuditLog {
   }
 }
 
-/** Changes nothing. Undefined where no change was ever made. */
+/** Reads only. Undefined if the log has no entry. */
 export function readNewestEntry(dir: string): AuditEntry | undefined {
   const path = join(dir, AUDIT_FILE)
   if (!existsSync(path)) return undefined
@@ -126,13 +129,13 @@ function readTail(fd: number): {
     read += readSync(fd, tail, read, tail.length - read, from + read)
   const end = tail.lastIndexOf(LINE_FEED) + 1
   const lines = tail.toString('utf8', 0, end).split('\n')
-  // What is before the first line feed of a part may be the end of a line.
+  // If the file is longer than the tail, the first line may be incomplete.
   const whole = lines.slice(from === 0 ? 0 : 1)
   const entries = whole.flatMap((line) => parseEntry(line)).slice(-ENTRIES_MAX)
   return { entries, torn_at: end < tail.length ? from + end : undefined }
 }
 
-/** None for a line of another build, or one that somebody edited. */
+/** Empty if the line is from another build or was edited. */
 function parseEntry(line: string): readonly AuditEntry[] {
   if (line === '') return []
   try {

@@ -1,7 +1,7 @@
 /**
- * Carries out what operators ask for, one change at a time: planned, written to the audit log,
- * carried out. A retry with the same Idempotency-Key changes nothing and gets the same answer, also
- * after a restart; a change whose If-Match is not the state's ETag is refused.
+ * Applies operators' changes one at a time: plans each one, writes it to the audit log, applies it.
+ * A retry with the same Idempotency-Key changes nothing and gets the same answer, even after a
+ * restart. A change whose If-Match differs from the current ETag is refused.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { OperatorError } from '#core/errors.ts'
@@ -26,27 +26,27 @@ import { fromWire, toWire, type WantedWire } from './wire.ts'
 export interface ChangeRequest {
   readonly caller: Caller
   readonly action: AuditEntry['action']
-  /** The body, as it was checked. */
+  /** The validated body. */
   readonly request: unknown
   readonly is_dry_run: boolean
   readonly if_match: string | undefined
   readonly idempotency_key: string | undefined
-  /** What is wanted then. Errors: Problem. */
+  /** Returns the wanted state after the change. Errors: Problem. */
   wish(now: Wanted): Wanted
 }
 
 export interface ChangeAnswer {
   readonly is_dry_run: boolean
-  /** False where everything was as it is asked for. */
+  /** False if the state already was as requested. */
   readonly is_changed: boolean
-  /** The answer to an earlier request with this key. */
+  /** True if an earlier request had this key; then this is its answer. */
   readonly is_repeated: boolean
   readonly audit_id: string | null
   readonly revision: number
   readonly etag: string
   readonly wanted: WantedWire
   readonly result: AuditResult
-  /** By the exchange's names, of a dry run only. */
+  /** Stream names of the exchange. Only for a dry run. */
   readonly streams: {
     readonly added: readonly string[]
     readonly removed: readonly string[]
@@ -57,7 +57,7 @@ export interface Changes {
   readonly wanted: Wanted
   readonly etag: string
   readonly revision: number
-  /** Undefined: no change was ever made. */
+  /** Undefined before the first change. */
   readonly last: Pick<Desired, 'changed_at' | 'changed_by'> | undefined
   /** Errors: Problem; OperatorError of the steering and the audit log. */
   change(request: ChangeRequest): Promise<ChangeAnswer>
@@ -74,13 +74,13 @@ export interface ChangesOptions {
   onChanged(entry: AuditEntry): void
 }
 
-/** What a plan asks the exchange for is not waited for any longer. */
+/** Limit for the exchange's answers that a plan needs. */
 const PLAN_MS = 20_000
 const WAITING_MAX = 16
 const SYMBOLS_TOLD_MAX = 500
 const STREAMS_TOLD_MAX = 5_000
 
-/** Writes down what the environment has changed, and what a killed process had not written yet. */
+/** Also records changes of the environment, and completes what a killed process left unwritten. */
 export function createChanges(options: ChangesOptions): Changes {
   return new ChangeDesk(options)
 }
@@ -160,7 +160,7 @@ class ChangeDesk implements Changes {
     return answerOf(entry, false)
   }
 
-  /** Nothing was changed before this returns, and everything can be carried out once it has. */
+  /** Makes the change durable. If it throws, nothing has changed; afterwards it can be applied. */
   #commit(entry: AuditEntry, wanted = fromWire(entry.after)): void {
     this.#options.audit.append(entry)
     this.#wanted = wanted
@@ -209,7 +209,7 @@ class ChangeDesk implements Changes {
     if (if_match.split(',').some((tag) => tag.trim() === this.etag)) return
     const { last } = this
     const by = last === undefined ? '' : ` ${last.changed_by} changed it at ${last.changed_at}.`
-    const detail = `What is wanted now has the ETag ${this.etag}.${by}`
+    const detail = `The wanted state now has the ETag ${this.etag}.${by}`
     const headers = { etag: this.etag }
     throw new Problem(412, 'changed_meanwhile', 'Somebody else changed it.', detail, { headers })
   }

@@ -1,6 +1,6 @@
 /**
- * The admin API of one ingestor: what it is and does, and what an operator asks it for. Recording
- * does not depend on it: where its socket cannot be made, that is said, and frames are recorded.
+ * The admin API of one ingestor: shows its state and applies an operator's changes. Recording does
+ * not depend on it: if the socket cannot be opened, the ingestor logs that and records anyway.
  */
 import { hostname } from 'node:os'
 import { describeError } from '#core/errors.ts'
@@ -30,7 +30,7 @@ export interface Control {
   reportEnd(): Promise<void>
 }
 
-/** Statuses of what can go wrong with a wish. */
+/** HTTP statuses of the errors that a change can cause. */
 const STATUSES: Readonly<Record<string, number>> = {
   symbol_not_listed: 422,
   no_symbols: 422,
@@ -81,7 +81,7 @@ export async function startControl(
     onChanged(entry) {
       unwritten.push(entry)
       wakeReporter()
-      // Once it is carried out, which is in this turn.
+      // The change is applied later in this turn.
       queueMicrotask(() => events.changed())
     },
   })
@@ -146,20 +146,20 @@ async function openDoors(
     if (socket_path !== undefined) doors.push(await openUnixDoor(app, socket_path))
   } catch (error) {
     const facts = { code: 'control_socket_unusable', error: describeError(error) }
-    log.error(facts, 'There is no admin API on this machine; recording goes on without it.')
+    log.error(facts, 'The admin socket could not be opened; recording continues without it.')
   }
   if (tcp !== undefined) doors.push(await openTcpDoor(app, tcp.host, tcp.port))
   return doors
 }
 
-/** Without what the writer knows, where it does not answer in time. */
+/** If the writer does not answer in time, the views lack its reports. */
 async function readStreams(recorder: Recorder): Promise<readonly StreamView[]> {
-  const late = (): Error => new Error('The writer does not say what it knows.')
+  const late = (): Error => new Error('The writer did not answer in time.')
   const reports = await withDeadline(recorder.streams(), WRITER_MS, late).catch(() => [])
   return streamViews(recorder.facts().transport.streams, reports, Date.now())
 }
 
-/** Who asks within REPORT_MS of another gets the same answer. */
+/** Calls within REPORT_MS share one answer. */
 function shared<T>(read: () => Promise<T>): () => Promise<T> {
   let known: { readonly at_ms: number; readonly answer: Promise<T> } | undefined
   return () => {

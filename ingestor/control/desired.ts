@@ -1,7 +1,7 @@
 /**
- * What is wanted, over restarts: a file beside the tape, replaced as a whole. There is none before
- * the first change; until then the environment says it. Afterwards the last word counts: a setting
- * that is changed in the environment replaces what an operator asked for before.
+ * Keeps the wanted state across restarts, in a file next to the tape that is always replaced whole.
+ * Before the first change there is no file, and the environment decides. Afterwards the newest
+ * change wins: a setting that changed in the environment replaces what an operator chose before.
  */
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
@@ -12,7 +12,7 @@ import type { Wanted } from '../wanted.ts'
 import { type AuditEntry, readNewestEntry } from './audit-log.ts'
 import { ChannelsWire, DepthWire, fromWire, SymbolsWire, toWire, WantedWire } from './wire.ts'
 
-/** What the environment can say of it. */
+/** The part of the wanted state that the environment can set. */
 const EnvironmentWire = z.strictObject({
   symbols: SymbolsWire,
   channels: ChannelsWire,
@@ -26,7 +26,7 @@ const Desired = z.strictObject({
   changed_at: z.string(),
   changed_by: z.string(),
   wanted: WantedWire,
-  /** As it was at the last change, or start. */
+  /** The environment's settings at the last change or start. */
   environment: EnvironmentWire,
 })
 export type Desired = z.infer<typeof Desired>
@@ -39,17 +39,17 @@ export interface StartingPoint {
   /** As in SteeringOptions. */
   readonly is_kept: boolean
   readonly is_steered: boolean
-  /** Undefined: no change was ever made. */
+  /** Undefined before the first change. */
   readonly stored: Desired | undefined
-  /** The file lacks what the audit log has: the process was killed between the two. */
+  /** The audit log is newer than the file: the process was killed between the two writes. */
   readonly is_file_behind: boolean
-  /** Settings that the environment has changed since. */
+  /** Settings that have changed in the environment since. */
   readonly overridden: readonly Setting[]
 }
 
 export const DESIRED_FILE = 'desired-state.json'
 
-/** Reads only. A state file that cannot be read counts as none, and is reported. */
+/** Reads only. An unreadable state file is logged and then ignored. */
 export function readStartingPoint(
   dir: string,
   from_environment: Wanted,
@@ -83,7 +83,7 @@ export function environmentOf(wanted: Wanted): EnvironmentWire {
   return { symbols, channels, depth }
 }
 
-/** The file is the old one or the new one, whatever happens meanwhile. */
+/** Atomic: after a crash the file is the old one or the new one. */
 export function writeDesired(dir: string, desired: Desired): void {
   const path = join(dir, DESIRED_FILE)
   const fd = openSync(`${path}.new`, 'w', 0o600)
@@ -99,7 +99,7 @@ export function writeDesired(dir: string, desired: Desired): void {
   closeSync(folder)
 }
 
-/** Changes with everything that is wanted, and with every change. */
+/** Differs after every change, and between any two wanted states. */
 export function etagOf(revision: number, wanted: Wanted): string {
   const digest = createHash('sha256')
     .update(JSON.stringify(toWire(wanted)))
@@ -119,7 +119,7 @@ function readDesired(dir: string, log: Logger): Desired | undefined {
   if (parsed.success) return parsed.data
   log.error(
     { code: 'desired_state_unreadable', path, detail: z.prettifyError(parsed.error).slice(0, 500) },
-    'What operators asked for cannot be read; the audit log or the environment says it instead.',
+    'The state file cannot be read; the audit log or the environment is used instead.',
   )
   return undefined
 }

@@ -1,12 +1,12 @@
 /**
- * What alerts look at, judged over all streams, so that they need no metric per symbol: how long
- * the feed is silent, how late it is, how long streams have no socket, and how long books that were
- * in sequence no longer are.
+ * Metrics for alerts, computed over all streams so that alerts need no metric per symbol: how long
+ * the feed has been silent, how late it is, how long streams have had no socket, and how long books
+ * have been out of sequence.
  */
 import { type Metrics, one } from '#core/node/metrics.ts'
 import type { StreamView } from './view.ts'
 
-/** Times of older events say nothing about the clock now. */
+/** Older events say nothing about the clock now. */
 const RECENT_MS = 60_000
 const SAMPLE_MIN = 3
 
@@ -40,7 +40,7 @@ export function addHealth(metrics: Metrics, streams: () => readonly StreamView[]
   gauge(
     {
       name: 'ingestor_book_lost_age_seconds_max',
-      help: 'Of the books that were in sequence and are not: longest time since a scrape saw it.',
+      help: 'Longest time that a book has been out of sequence after being in it, by scrapes.',
     },
     () => {
       const depth = streams().filter(({ is_book_in_sequence: state }) => state !== null)
@@ -66,7 +66,7 @@ export function addHealth(metrics: Metrics, streams: () => readonly StreamView[]
   )
 }
 
-/** Undefined where nothing was ever heard, or nothing is to be heard. */
+/** Undefined if there are no streams, or none has delivered a frame. */
 export function silentMs(streams: readonly StreamView[]): number | undefined {
   const known = streams.flatMap(({ silent_ms }) => (silent_ms === null ? [] : [silent_ms]))
   return known.length === 0 ? undefined : Math.min(...known)
@@ -81,13 +81,11 @@ export function medianDelayMs(streams: readonly StreamView[]): number | undefine
 }
 
 export interface AgeWatch {
-  /**
-   * `now`: those that are in this state now. Returns the longest time that one has been in it [ms].
-   */
+  /** `now`: all names in this state. Returns how long the oldest has been in it [ms]. */
   longestMs(now: Iterable<string>): number
 }
 
-/** Begins to count when it first hears of one. `now_ms`: of any clock. */
+/** Measures from the first call that contains a name. `now_ms`: any monotonic clock. */
 export function createAgeWatch(now_ms: () => number): AgeWatch {
   let since = new Map<string, number>()
   return {

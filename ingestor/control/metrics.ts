@@ -1,6 +1,6 @@
 /**
- * Metrics of an ingestor, both threads in one registry: what GET /status says, as Prometheus has
- * it. The writer's thread sends its counts and its commits to this one.
+ * Metrics of an ingestor, both threads in one registry: the figures of GET /status for Prometheus.
+ * The writer's thread sends its counts and its commits to this thread.
  */
 import { createMetrics, one, type Labels, type Metrics, type Readings } from '#core/node/metrics.ts'
 import type { CommitMeter } from '../commit-meter.ts'
@@ -17,10 +17,10 @@ export interface IngestorMetrics {
 
 export interface MetricSources {
   readonly commits: CommitMeter
-  /** One look for all metrics of a scrape. */
+  /** Called once per scrape. */
   status(): StatusView
   streams(): Promise<readonly StreamView[]>
-  /** False: no metric has a symbol for a label. */
+  /** False: no metric has a label `symbol`. */
   readonly has_symbol_metrics: boolean
   writerUsage(): Promise<ThreadUsage>
   viewerCount(): number
@@ -53,7 +53,7 @@ export function createIngestorMetrics(sources: MetricSources): IngestorMetrics {
     one(sources.viewerCount()),
   )
   metrics.counter(
-    { name: 'control_changes_total', help: 'Changes of what is wanted, in all runs.' },
+    { name: 'control_changes_total', help: 'Changes of the wanted state, over all runs.' },
     () => one(sources.changeCount()),
   )
   return {
@@ -72,7 +72,7 @@ function addFeed(metrics: Metrics, status: () => StatusView): void {
   gauge(
     {
       name: 'ingestor_info',
-      help: 'Who this is; always 1.',
+      help: 'Identity of the ingestor; always 1.',
       labels: ['ingestor_id', 'exchange', 'version'],
     },
     () => {
@@ -80,8 +80,13 @@ function addFeed(metrics: Metrics, status: () => StatusView): void {
       return [[{ ingestor_id, exchange, version }, 1]]
     },
   )
-  gauge({ name: 'ingestor_state', help: '1 for the state it is in.', labels: ['state'] }, () =>
-    STATES.map((state) => [{ state }, state === status().state ? 1 : 0]),
+  gauge(
+    {
+      name: 'ingestor_state',
+      help: '1 for the current state, 0 for the others.',
+      labels: ['state'],
+    },
+    () => STATES.map((state) => [{ state }, state === status().state ? 1 : 0]),
   )
   counter({ name: 'ingestor_frames_received_total', help: 'Frames taken from sockets.' }, () =>
     one(status().feed.frames_received),
@@ -101,7 +106,7 @@ function addFeed(metrics: Metrics, status: () => StatusView): void {
   gauge(
     {
       name: 'ingestor_streams',
-      help: 'Streams that are wanted, and that a socket carries.',
+      help: 'Streams: wanted, and carried by a socket.',
       labels: ['channel', 'kind'],
     },
     () =>
@@ -113,14 +118,18 @@ function addFeed(metrics: Metrics, status: () => StatusView): void {
   gauge({ name: 'ingestor_streams_refused', help: 'Streams that the exchange refuses.' }, () =>
     one(status().actual.streams_refused),
   )
-  gauge({ name: 'ingestor_tape_used_bytes', help: 'Files of the tape.' }, () =>
+  gauge({ name: 'ingestor_tape_used_bytes', help: 'Size of the tape.' }, () =>
     one(status().tape.used_bytes),
   )
-  gauge({ name: 'ingestor_tape_limit_bytes', help: 'What the tape may use.' }, () =>
+  gauge({ name: 'ingestor_tape_limit_bytes', help: 'Limit of the tape (TAPE_MAX_BYTES).' }, () =>
     one(status().tape.limit_bytes),
   )
-  gauge({ name: 'ingestor_tape_backlog_bytes', help: 'On the tape and not in Postgres yet.' }, () =>
-    one(status().tape.backlog_bytes),
+  gauge(
+    {
+      name: 'ingestor_tape_backlog_bytes',
+      help: 'Bytes on the tape that are not in Postgres yet.',
+    },
+    () => one(status().tape.backlog_bytes),
   )
   counter({ name: 'ingestor_clock_steps_total', help: "Steps of the system's clock." }, () =>
     one(status().clock.step_count),
@@ -181,7 +190,7 @@ function addWriter(metrics: Metrics, status: () => StatusView, commits: CommitMe
     { name: 'ingestor_lag_seconds', help: 'Longest wait for a commit in the last second.' },
     () => one(status().writer.lag_ms / 1_000),
   )
-  gauge({ name: 'ingestor_database_away', help: '1 while Postgres takes nothing.' }, () =>
+  gauge({ name: 'ingestor_database_away', help: '1 while Postgres cannot be written.' }, () =>
     one(status().writer.database_away ? 1 : 0),
   )
   gauge({ name: 'ingestor_books', help: 'Local order books.', labels: ['state'] }, () => {
@@ -215,11 +224,14 @@ function addGaps(metrics: Metrics, status: () => StatusView): void {
     () => one(status().gaps.gaps_open),
   )
   gauge(
-    { name: 'ingestor_streams_lost', help: 'Streams that are not heard, though they should be.' },
+    { name: 'ingestor_streams_lost', help: 'Streams that should be received but are not.' },
     () => one(status().gaps.lost_streams),
   )
   gauge(
-    { name: 'ingestor_stream_lost_age_seconds_max', help: 'Since the oldest of them was noticed.' },
+    {
+      name: 'ingestor_stream_lost_age_seconds_max',
+      help: 'Time since the oldest open loss was noticed.',
+    },
     () => one(status().gaps.oldest_lost_stream_s),
   )
 }

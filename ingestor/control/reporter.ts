@@ -1,7 +1,7 @@
 /**
- * Tells the database that this ingestor is there (marketdata.ingestors) and what was changed
- * (marketdata.audit), whenever the database can be reached. Nothing waits for it: while Postgres is
- * away the log on the disk has every change, and what is missing is written later.
+ * Reports this ingestor's state (marketdata.ingestors) and its audit entries (marketdata.audit) to
+ * Postgres. Recording never waits for this. While Postgres is down, the audit log on the disk keeps
+ * every change; the reporter writes the missing ones later.
  */
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -11,16 +11,16 @@ import type { AuditEntry } from './audit-log.ts'
 import type { StatusView } from './view.ts'
 
 export interface Reporter {
-  /** There is another change to be written. */
+  /** Reports soon: there is a new audit entry. */
   wake(): void
-  /** Reports that the ingestor has stopped, if Postgres accepts that soon. */
+  /** Reports that the ingestor has stopped. Gives up after STOP_LIMIT_MS. */
   stop(): Promise<void>
 }
 
 export interface ReporterOptions {
   readonly database_url: string
   readonly ingestor_id: string
-  /** Changes that the database may lack; taken out once it has them. */
+  /** Entries that Postgres may lack. The reporter removes each one after writing it. */
   readonly unwritten: AuditEntry[]
   readonly log: Logger
   status(): StatusView
@@ -38,7 +38,7 @@ export function startReporter(options: ReporterOptions): Reporter {
   let running: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
-  /** Not held between two beats: connections to a small server are few. */
+  /** Opens a connection per heartbeat, because a small server allows few. */
   const connected = async (use: (pool: Pool) => Promise<void>): Promise<void> => {
     const pool = createPool(database_url, `booktape-control-${ingestor_id}`, 1, LIMIT_MS)
     await use(pool).finally(() => pool.end())
@@ -54,12 +54,12 @@ export function startReporter(options: ReporterOptions): Reporter {
   const report = async (): Promise<void> => {
     try {
       await connected((pool) => write(pool))
-      if (is_failing) log.info('The database hears of this ingestor again.')
+      if (is_failing) log.info('Heartbeats reach Postgres again.')
       is_failing = false
     } catch (error) {
       if (!is_failing && !is_stopped) {
         const facts = { code: 'heartbeat_failed', error: describeError(error) }
-        log.warn(facts, 'The database does not hear of this ingestor; trying again.')
+        log.warn(facts, 'The heartbeat did not reach Postgres; trying again.')
       }
       is_failing = true
     }
@@ -74,7 +74,7 @@ export function startReporter(options: ReporterOptions): Reporter {
   beat()
   return {
     wake() {
-      // Later: the change is carried out first.
+      // In a later turn, so that the change is applied first.
       if (!is_stopped) setImmediate(beat)
     },
     async stop() {
@@ -114,7 +114,7 @@ async function writeHeartbeat(
   )
 }
 
-/** What other machines can reach comes first. */
+/** True if other machines can reach it. Such endpoints are preferred. */
 function isNetwork(endpoint: string): boolean {
   return endpoint.startsWith('http')
 }
@@ -133,7 +133,7 @@ async function writeAudit(pool: Pool, entries: readonly AuditEntry[]): Promise<v
 }
 
 function tooLate(): Error {
-  return new Error('Postgres does not answer.')
+  return new Error('Postgres did not answer in time.')
 }
 
 const HEARTBEAT = `insert into marketdata.ingestors

@@ -1,6 +1,6 @@
 /**
- * The routes of an ingestor's admin API. What they say is in view.ts, what they change in
- * changes.ts.
+ * The routes of an ingestor's admin API. view.ts builds their answers, changes.ts applies their
+ * changes.
  */
 import { z } from 'zod'
 import type { Context } from 'hono'
@@ -32,7 +32,7 @@ export interface RouteDeps {
   audit(): readonly AuditEntry[]
   /** In the text format of Prometheus. */
   metrics(): Promise<{ readonly type: string; readonly text: string }>
-  /** What the environment says. */
+  /** The wanted state by the environment alone. */
   readonly from_environment: Wanted
   readonly changes: Changes
   readonly events: EventHub
@@ -83,7 +83,7 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
     return c.body(text, 200, { 'content-type': type })
   })
   app.get('/events', (c) => {
-    // HEAD comes here too, and nobody would read a stream.
+    // HEAD is routed here too, and would never read the stream.
     if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
     const stream = deps.events.open(c.req.raw.signal)
     if (stream === undefined) {

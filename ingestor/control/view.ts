@@ -1,4 +1,4 @@
-/** What GET /status and GET /streams say: the facts of the recorder, as JSON has them. */
+/** The JSON answers of GET /status and GET /streams, built from the recorder's facts. */
 import { toIso, type Micros } from '#core/time.ts'
 import type { Recorder, RecorderFacts } from '../recorder.ts'
 import type { IngestorState, IngestorStatus } from '../status.ts'
@@ -7,7 +7,7 @@ import type { StreamReport } from '../writer/stream-report.ts'
 import type { Changes } from './changes.ts'
 import { toWire, type WantedWire } from './wire.ts'
 
-/** What does not change while the program runs. */
+/** Constant while the program runs. */
 export interface Identity {
   readonly ingestor_id: string
   readonly exchange: string
@@ -20,7 +20,7 @@ export interface Identity {
 export interface StatusView {
   readonly ingestor: Identity & { readonly uptime_s: number; readonly endpoints: readonly string[] }
   readonly state: IngestorState | 'starting'
-  /** What is asked for. `source`: where it was said last. */
+  /** The settings to record by. `source`: who changed them last. */
   readonly desired: WantedWire & {
     readonly revision: number
     readonly etag: string
@@ -28,7 +28,7 @@ export interface StatusView {
     readonly changed_at: string | null
     readonly changed_by: string | null
   }
-  /** What is so. */
+  /** What the ingestor records at this moment. */
   readonly actual: {
     readonly recording: 'recording' | 'paused'
     readonly symbol_count: number
@@ -38,7 +38,7 @@ export interface StatusView {
     readonly streams_wanted: number
     readonly streams_heard: number
     readonly streams_refused: number
-    /** Why nothing is listened to. */
+    /** Reasons for which all sockets are closed. Empty while recording. */
     readonly holds: RecorderFacts['holds']
   }
   readonly sockets: RecorderFacts['transport']['sockets']
@@ -87,19 +87,19 @@ export interface StatusView {
 export interface StreamView {
   readonly symbol: string
   readonly channel: string
-  /** As the exchange calls it. */
+  /** The exchange's name of the stream. */
   readonly stream: string
   readonly is_heard: boolean
   readonly frame_count: number
   readonly last_frame_at: string | null
-  /** Since the last frame, or since nothing at all: null. */
+  /** Time since the last frame; null before the first. */
   readonly silent_ms: number | null
   readonly last_event_at: string | null
   /** From the exchange's time of that event to its arrival. Negative: our clock is behind. */
   readonly delay_ms: number | null
   readonly lost: { readonly cause: string; readonly since: string } | null
   readonly refusal: string | null
-  /** Of the order book that the changes keep; null for other streams. */
+  /** State of the local order book; null for streams without one. */
   readonly is_book_in_sequence: boolean | null
 }
 
@@ -185,7 +185,7 @@ export function statusView(parts: StatusParts): StatusView {
   }
 }
 
-/** `reports`: none where the writer cannot say. */
+/** `reports`: empty if the writer did not answer. */
 export function streamViews(
   streams: readonly StreamStatus[],
   reports: readonly StreamReport[],

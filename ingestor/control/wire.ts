@@ -1,4 +1,4 @@
-/** What is wanted as JSON has it: in requests and answers, the state file and the audit log. */
+/** The wanted state as JSON: in requests, answers, the state file and the audit log. */
 import { z } from 'zod'
 import { CHANNELS } from '#core/market.ts'
 import { isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
