@@ -6,7 +6,7 @@ import type { QueryResultRow } from 'pg'
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
-import { withDeadline } from '../writer/session.ts'
+import { withinCommitLimit } from '../writer/session.ts'
 
 /** An open gap in a trade stream, between the ids of its neighbours. */
 export interface TradeGap {
@@ -225,7 +225,7 @@ interface OpenEndRow {
 
 /** A statement that hangs has lost its server: it rejects and the connection is dropped. */
 function ask<Row extends QueryResultRow>(client: Client, sql: string, values: readonly unknown[]) {
-  return withDeadline(client.query<Row>(sql, [...values]))
+  return withinCommitLimit(client.query<Row>(sql, [...values]))
 }
 
 interface GapRow {

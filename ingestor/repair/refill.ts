@@ -26,7 +26,7 @@ export interface RefillDeps {
   append(answer: RestAnswer): boolean
 }
 
-export interface Wanted {
+export interface WantedTrades {
   readonly symbol: string
   readonly ranges: readonly MissingRange[]
   readonly from_ts: Micros
@@ -75,7 +75,7 @@ export function windowStart(history: TradeHistory, now: Micros): number | undefi
  */
 export async function findFirst(
   deps: RefillDeps,
-  wanted: Omit<Wanted, 'ranges'>,
+  wanted: Omit<WantedTrades, 'ranges'>,
 ): Promise<{ readonly kind: 'first_id'; readonly id: number } | RefillEnd> {
   const history = deps.adapter.tradeHistory(deps.choice)
   const oldest = windowStart(history, deps.clock())
@@ -87,7 +87,7 @@ export async function findFirst(
 /** Requests at most `pages_max` pages and advances `walk`. */
 export async function refill(
   deps: RefillDeps,
-  wanted: Wanted,
+  wanted: WantedTrades,
   walk: Walk,
   pages_max: number,
 ): Promise<RefillEnd> {
@@ -230,7 +230,7 @@ function isTrade(event: MarketEvent): event is AnyTrade {
 async function skipToWindow(
   deps: RefillDeps,
   { byTime, page_weight }: TradeHistory,
-  { symbol, to_ts }: Pick<Wanted, 'symbol' | 'to_ts'>,
+  { symbol, to_ts }: Pick<WantedTrades, 'symbol' | 'to_ts'>,
   oldest: number,
 ): Promise<{ readonly kind: 'first_id'; readonly id: number } | RefillEnd> {
   if (byTime === undefined) return { kind: 'first_id', id: 0 }

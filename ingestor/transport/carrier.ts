@@ -1,6 +1,6 @@
 /** A lane's socket with its age, and whether another socket may replace it. */
 import type { Link } from './link.ts'
-import type { StreamState } from './stream-state.ts'
+import type { SocketStream } from './socket-stream.ts'
 
 export interface Carrier {
   readonly link: Link
@@ -37,12 +37,12 @@ export function socketStatus(
 /** The streams that prevent closing the old socket. */
 export interface Unproven {
   /** Deliver on the old socket and have not delivered on the new one. */
-  readonly missing: readonly StreamState[]
+  readonly missing: readonly SocketStream[]
   /**
    * Delivered on the new socket, but the old one lags: it has not reached the new one's first
    * event. Closing it now would lose what lies in between.
    */
-  readonly lagging: readonly StreamState[]
+  readonly lagging: readonly SocketStream[]
 }
 
 /**
@@ -50,8 +50,8 @@ export interface Unproven {
  * `alive_window_ms`, proves nothing, so nothing waits for it.
  */
 export function compareSockets(old: Link, successor: Link, alive_window_ms: number): Unproven {
-  const missing: StreamState[] = []
-  const lagging: StreamState[] = []
+  const missing: SocketStream[] = []
+  const lagging: SocketStream[] = []
   for (const [name, { state, frame_count, last_id }] of old.streams) {
     const heard = successor.streams.get(name)
     if (heard === undefined || state.is_silent) continue

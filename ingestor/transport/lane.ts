@@ -23,7 +23,7 @@ import type { Clock } from './clock.ts'
 import { Link, type LinkEnd, type LinkHandlers, type Probe } from './link.ts'
 import type { ConnectBudget } from './pacing.ts'
 import type { TransportSettings } from './settings.ts'
-import type { StreamState } from './stream-state.ts'
+import type { SocketStream } from './socket-stream.ts'
 import type { Timers } from './timers.ts'
 import { createWatch, type Watch } from './watch.ts'
 
@@ -48,14 +48,14 @@ export interface LaneOptions {
   /** See TransportOptions. */
   onLost(
     cause: GapCause,
-    states: readonly StreamState[],
+    states: readonly SocketStream[],
     heard_until: Micros | undefined,
     carried_by?: number,
   ): void
   /** See TransportOptions. */
-  onCarried(connection: number, states: readonly StreamState[]): void
+  onCarried(connection: number, states: readonly SocketStream[]): void
   /** Streams of rare events that are subscribed again. */
-  onHeard(connection: number, states: readonly StreamState[]): void
+  onHeard(connection: number, states: readonly SocketStream[]): void
   /** Every stream was acknowledged or refused. */
   onReady(): void
   readonly onListingChanged: () => void
@@ -63,7 +63,7 @@ export interface LaneOptions {
 
 export class Lane {
   readonly url: string
-  readonly streams = new Map<string, StreamState>()
+  readonly streams = new Map<string, SocketStream>()
   readonly #options: LaneOptions
   readonly #watch: Watch
   #is_running = false
@@ -108,7 +108,7 @@ export class Lane {
     await Promise.all(carriers.map((carrier) => carrier?.link.close()))
   }
 
-  add(states: readonly StreamState[]): void {
+  add(states: readonly SocketStream[]): void {
     for (const state of states) this.streams.set(state.stream.name, state)
     this.#current?.link.subscribe(states)
     this.#successor?.link.subscribe(states)
@@ -235,7 +235,7 @@ export class Lane {
   }
 
   /** `in_doubt`: streams whose old socket may have died before the new one carried them. */
-  #promote(successor: Carrier, in_doubt: ReadonlySet<StreamState>): void {
+  #promote(successor: Carrier, in_doubt: ReadonlySet<SocketStream>): void {
     const old = this.#current
     const heard_until = old?.link.last_frame_at
     this.#current = successor
@@ -270,14 +270,14 @@ export class Lane {
   }
 
   /** The streams that the current socket covers. */
-  #carried(): readonly StreamState[] {
+  #carried(): readonly SocketStream[] {
     return [...(this.#current?.link.streams.values() ?? [])]
       .filter(({ is_subscribed, state }) => is_subscribed && state.is_covered)
       .map(({ state }) => state)
   }
 
-  #noteSubscribed(link: Link, states: readonly StreamState[]): void {
-    const heard: StreamState[] = []
+  #noteSubscribed(link: Link, states: readonly SocketStream[]): void {
+    const heard: SocketStream[] = []
     for (const state of states) {
       state.refusal = undefined
       if (state.is_silent || state.is_covered) continue
@@ -288,7 +288,7 @@ export class Lane {
     this.#noteReady(link)
   }
 
-  #noteRefused(link: Link, state: StreamState, detail: string): void {
+  #noteRefused(link: Link, state: SocketStream, detail: string): void {
     const is_news = state.refusal === undefined
     state.refusal = detail
     if (is_news && !state.is_covered) this.#options.onLost('refused', [state], undefined)
@@ -362,14 +362,14 @@ export class Lane {
     this.#reportLost(cause, states, heard_until)
   }
 
-  #reportLost(cause: GapCause, states: readonly StreamState[], heard_until?: Micros): void {
+  #reportLost(cause: GapCause, states: readonly SocketStream[], heard_until?: Micros): void {
     const newly_lost = states.filter((state) => state.is_covered)
     for (const state of newly_lost) state.is_covered = false
     if (newly_lost.length > 0) this.#options.onLost(cause, newly_lost, heard_until)
   }
 }
 
-function namesOf(states: readonly StreamState[]): Readonly<Record<string, unknown>> {
+function namesOf(states: readonly SocketStream[]): Readonly<Record<string, unknown>> {
   const streams = states.slice(0, LOGGED_STREAMS_MAX).map((state) => state.stream.name)
   return { streams, stream_count: states.length }
 }

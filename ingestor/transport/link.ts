@@ -13,7 +13,7 @@ import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { Clock } from './clock.ts'
 import { createRequests, type Requests } from './requests.ts'
 import type { TransportSettings } from './settings.ts'
-import type { StreamState } from './stream-state.ts'
+import type { SocketStream } from './socket-stream.ts'
 import type { Timers } from './timers.ts'
 
 /** How long to wait for the exchange's answer to our close. */
@@ -34,8 +34,8 @@ export interface LinkHandlers {
     ts_ingest: Micros,
   ) => void
   /** These subscriptions were acknowledged. */
-  onSubscribed(link: Link, streams: readonly StreamState[]): void
-  onRefused(link: Link, stream: StreamState, detail: string): void
+  onSubscribed(link: Link, streams: readonly SocketStream[]): void
+  onRefused(link: Link, stream: SocketStream, detail: string): void
   /** The exchange will end this socket soon. */
   onShutdown(link: Link): void
   readonly onListingChanged: () => void
@@ -63,7 +63,7 @@ export interface Probe {
 
 /** A stream on this socket. */
 export interface LinkStream {
-  readonly state: StreamState
+  readonly state: SocketStream
   frame_count: number
   /** frame_count when the silence watch last looked. */
   seen_count: number
@@ -90,7 +90,7 @@ export class Link {
   #ping_age_ms: number | undefined
   #since_keepalive_ms = 0
 
-  constructor(options: LinkOptions, streams: readonly StreamState[]) {
+  constructor(options: LinkOptions, streams: readonly SocketStream[]) {
     const { adapter, settings, timers } = options
     this.#options = options
     this.connection = options.connection
@@ -124,7 +124,7 @@ export class Link {
     return this.#phase === 'open' && this.#requests.is_idle
   }
 
-  subscribe(streams: readonly StreamState[]): void {
+  subscribe(streams: readonly SocketStream[]): void {
     for (const state of streams) {
       this.streams.set(state.stream.name, {
         state,
@@ -286,7 +286,7 @@ export class Link {
   }
 
   #noteSubscribed(names: readonly string[]): void {
-    const states: StreamState[] = []
+    const states: SocketStream[] = []
     for (const name of names) {
       const entry = this.streams.get(name)
       if (entry === undefined) continue // removed while the request was in flight

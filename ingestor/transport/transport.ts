@@ -16,7 +16,7 @@ import type { LinkHandlers } from './link.ts'
 import { createConnectBudget } from './pacing.ts'
 import { placeStreams } from './stream-placement.ts'
 import { DEFAULT_SETTINGS, type TransportSettings } from './settings.ts'
-import { createStreamState, type StreamState } from './stream-state.ts'
+import { createSocketStream, type SocketStream } from './socket-stream.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 export interface TransportOptions {
@@ -185,7 +185,7 @@ class SocketTransport implements Transport {
     const lanes = [...this.#lanes]
     for (const group of groups) {
       const streams = group.streams.filter((stream) => added.has(stream.name))
-      const states = streams.map((stream) => createStreamState(stream, this.#mayRest(stream)))
+      const states = streams.map((stream) => createSocketStream(stream, this.#mayRest(stream)))
       this.#place(lanes, group, states)
     }
     for (const lane of lanes) if (lane.streams.size === 0) void lane.stop()
@@ -235,13 +235,13 @@ class SocketTransport implements Transport {
     return MARKET_CHANNELS.has(channel) && this.#options.mayRest?.(symbol) === true
   }
 
-  #place(lanes: Lane[], group: StreamGroup, states: readonly StreamState[]): void {
+  #place(lanes: Lane[], group: StreamGroup, states: readonly SocketStream[]): void {
     const { url, notices = [] } = group
     const peers = lanes.filter((lane) => lane.url === url)
     const { streams_per_socket_max } = this.#options.adapter.limits
     const loads = peers.map((lane) => lane.streams.size)
     const indexes = placeStreams(loads, states.length, streams_per_socket_max)
-    const shares = new Map<Lane, StreamState[]>()
+    const shares = new Map<Lane, SocketStream[]>()
     for (const [at, state] of states.entries()) {
       const index = indexes[at]!
       const lane = (peers[index] ??= new Lane({ ...this.#lane_options, url, notices }))
@@ -277,11 +277,11 @@ class SocketTransport implements Transport {
   }
 }
 
-function streamIn({ stream }: StreamState): Stream {
+function streamIn({ stream }: SocketStream): Stream {
   return stream
 }
 
-function streamStatus(state: StreamState): StreamStatus {
+function streamStatus(state: SocketStream): StreamStatus {
   const { name, symbol, channel } = state.stream
   return {
     name,

@@ -12,11 +12,11 @@ import {
   restartPulse,
   type Pulse,
 } from './silence.ts'
-import { mayBeQuiet, type StreamState } from './stream-state.ts'
+import { mayBeQuiet, type SocketStream } from './socket-stream.ts'
 
 interface StreamClass {
   readonly pulse: Pulse
-  readonly states: StreamState[]
+  readonly states: SocketStream[]
   frame_count: number
 }
 
@@ -24,7 +24,7 @@ interface StreamClass {
 interface Counting {
   readonly streams: ReadonlyMap<
     string,
-    { readonly state: StreamState; frame_count: number; seen_count: number }
+    { readonly state: SocketStream; frame_count: number; seen_count: number }
   >
 }
 
@@ -32,7 +32,7 @@ export interface Watch {
   /** `link` carries the streams from now on. */
   restart(link: Link): void
   /** Returns the streams that fell silent, alone or with their whole class. */
-  look(link: Counting, elapsed_ms: number): readonly StreamState[]
+  look(link: Counting, elapsed_ms: number): readonly SocketStream[]
 }
 
 export function createWatch(settings: TransportSettings): Watch {
@@ -55,7 +55,7 @@ export function createWatch(settings: TransportSettings): Watch {
       }
     },
     look(link, elapsed_ms) {
-      const suspects = new Set<StreamState>()
+      const suspects = new Set<SocketStream>()
       for (const [channel, stream_class] of takeFrames(link, pulseOf)) {
         const { pulse, states, frame_count } = stream_class
         beat(pulse, frame_count, elapsed_ms, settings)

@@ -22,7 +22,7 @@ import {
   pause,
   runSession,
   type SessionOptions,
-  withDeadline,
+  withinCommitLimit,
 } from './session.ts'
 import { reportStreams, type StreamReport } from './stream-report.ts'
 import type { TapeEnd } from './tape-end.ts'
@@ -95,7 +95,7 @@ async function followUntilStopped(
   try {
     while (!signal.aborted) {
       try {
-        if (!progress.has_resumed) await withDeadline(requireSession(pool))
+        if (!progress.has_resumed) await withinCommitLimit(requireSession(pool))
         await followOnce(() => pool.connect(), options, progress, signal)
         return
       } catch (error) {
@@ -126,7 +126,7 @@ async function followOnce(
   const tape = readExtent(options)
   const client = await connect()
   try {
-    const from = await withDeadline(prepareResume(client, options, tape, progress.has_resumed))
+    const from = await withinCommitLimit(prepareResume(client, options, tape, progress.has_resumed))
     progress.resume(from)
     if (from.replaced_tape_id !== undefined) {
       log.warn(

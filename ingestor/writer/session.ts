@@ -8,7 +8,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { Client } from '#core/node/pool.ts'
 import { RAW_CHANNELS } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
-import { withDeadline as withinLimit } from '#core/waiting.ts'
+import { withDeadline } from '#core/waiting.ts'
 import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { openReader, type TapeReader } from '../tape/reader.ts'
@@ -158,14 +158,15 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
   /** `batch` is the sealed batch, before refused symbols were taken out. */
   const commit = async (batch: Batch, prepared: PreparedBatch): Promise<void> => {
     await pipeline.makeRoomAhead()
-    const counts = await withDeadline(
+    const counts = await withinCommitLimit(
       commitBatch(deps, prepared, clashing, (stored) => events.onStored(batch, stored)),
     )
     events.onCommitted(batch, counts)
   }
   const pipeline: Pipeline = {
     async makeRoomAhead() {
-      if (options.clock !== undefined) await withDeadline(partitions.ensureAhead(options.clock()))
+      if (options.clock !== undefined)
+        await withinCommitLimit(partitions.ensureAhead(options.clock()))
     },
     settled: () => committing,
     async take(batch) {
@@ -174,8 +175,8 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
       let unnamed: readonly Refused<Name>[] = []
       if (needsSymbols(batch, symbols)) {
         await committing
-        listed = await withDeadline(symbols.takeListings(batch.listings))
-        unnamed = await withDeadline(symbols.register(batch.streams))
+        listed = await withinCommitLimit(symbols.takeListings(batch.listings))
+        unnamed = await withinCommitLimit(symbols.register(batch.streams))
       }
       const named = withoutSymbols(batch, unnamed)
       const refused = [...listed, ...named.refused]
@@ -194,8 +195,8 @@ function needsSymbols(batch: Batch, symbols: SymbolTable): boolean {
 }
 
 /** Rejects after COMMIT_LIMIT_MS. The caller must then drop the connection. */
-export function withDeadline<T>(promise: Promise<T>): Promise<T> {
-  return withinLimit(promise, COMMIT_LIMIT_MS, () => {
+export function withinCommitLimit<T>(promise: Promise<T>): Promise<T> {
+  return withDeadline(promise, COMMIT_LIMIT_MS, () => {
     const message = `Postgres did not answer within ${COMMIT_LIMIT_MS} ms.`
     return new OperatorError('database_silent', message, { retryable: true })
   })

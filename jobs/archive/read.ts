@@ -30,12 +30,12 @@ export interface WantedRows {
 
 export interface ArchiveReader {
   /** The hour's symbols and their row counts, in the order of their UTF-8 bytes. */
-  symbols(hour: ArchivedHour): Promise<readonly SymbolSpan[]>
+  symbols(hour: ArchivedHour): Promise<readonly SymbolExtent[]>
   /** Yields nothing if the hour does not have the symbol. */
   readSymbolHour(hour: ArchivedHour, wanted: WantedRows): AsyncGenerator<RowChunk>
 }
 
-export interface SymbolSpan {
+export interface SymbolExtent {
   readonly symbol: string
   readonly row_count: number
   /** First and last ts_exchange, both inclusive. */
@@ -134,7 +134,7 @@ function storedFile(store: Pick<ObjectStore, 'readRange'>, hour: ArchivedHour): 
   }
 }
 
-function spansOf(groups: readonly Group[]): readonly SymbolSpan[] {
+function spansOf(groups: readonly Group[]): readonly SymbolExtent[] {
   const spans: { symbol: string; row_count: number; first_ts: Micros; last_ts: Micros }[] = []
   for (const { symbol, row_count, first_ts, last_ts } of groups) {
     const span = spans.at(-1)

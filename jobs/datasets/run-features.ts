@@ -10,7 +10,7 @@ import { MANIFEST_FILE } from '#core/object-keys.ts'
 import { addDays, fromMillis, type Micros, micros, SECOND_US } from '#core/time.ts'
 import { withDay, type OpenDay } from '../day/day.ts'
 import { noData } from '../day/days.ts'
-import { announceRead } from '../day/late-rows.ts'
+import { announceFeatureRead } from '../day/late-rows.ts'
 import { putFit, readFit, type DayFit } from '../features/fit/fit.ts'
 import type { RunLog } from '../runs/run.ts'
 import { inlineBuilder, threadBuilder, type Builder } from './build/builders.ts'
@@ -112,7 +112,7 @@ async function build(
 /** Runs before the day is opened, so that rows which arrive later are logged. */
 async function settle({ pool, kept_dir, now }: FeaturesOptions): Promise<Micros> {
   const settled_to = micros(fromMillis(now()) - SETTLE_US)
-  if (kept_dir !== undefined) await announceRead(pool, settled_to)
+  if (kept_dir !== undefined) await announceFeatureRead(pool, settled_to)
   return settled_to
 }
 

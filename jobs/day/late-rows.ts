@@ -34,7 +34,7 @@ export interface LateRows {
 }
 
 /** Makes writers log rows before `to` from now on. Waits for those that began before. */
-export async function announceRead(pool: Pool, to: Micros): Promise<void> {
+export async function announceFeatureRead(pool: Pool, to: Micros): Promise<void> {
   for (const channel of FEATURE_CHANNELS) {
     await pool.query('select marketdata.raise_invalidation_threshold($1, $2)', [channel, toIso(to)])
   }

@@ -27,7 +27,7 @@ export async function rewindForLateDepth(pool: Pool): Promise<readonly number[]>
 }
 
 /** Call before depth up to `to` is read. */
-export async function announceRead(pool: Pool, to: Micros): Promise<void> {
+export async function announceDepthRead(pool: Pool, to: Micros): Promise<void> {
   await withClient(pool, (client) =>
     client.query("select marketdata.raise_invalidation_threshold('depth_events', $1)", [toIso(to)]),
   )

@@ -9,7 +9,7 @@ import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
 import { type NewDepth, selectDue } from './due-symbols.ts'
-import { announceRead, rewindForLateDepth } from './late-depth.ts'
+import { announceDepthRead, rewindForLateDepth } from './late-depth.ts'
 import type { Cadence } from './sampler.ts'
 import {
   beginSymbol,
@@ -89,7 +89,7 @@ export function createTopnJob({ pool, cadence, log, now }: TopnOptions): TopnJob
     }
     const found = await withClient(pool, selectDue)
     const due = found.map((one) => ({ ...one, is_quiet: isQuiet(one) }))
-    if (due.length > 0) await announceRead(pool, micros(Math.max(...due.map(readEnd))))
+    if (due.length > 0) await announceDepthRead(pool, micros(Math.max(...due.map(readEnd))))
     const failures: string[] = []
     let row_count = 0
     for (const one of due) {

@@ -17,7 +17,7 @@ import { select, whileThere } from './read.ts'
 const ARCHIVE_MS = 20_000
 
 /** What retention would do now. It decides nothing here. */
-export function planNow(
+export function readRetentionPlan(
   pool: Pool,
   settings: RetentionSettings,
   now_ms: number,
@@ -72,7 +72,7 @@ export async function readDatabase(
   )
   const tables = await select<TableRow>(pool, TABLES)
   const archive = await select<DatabaseView['archive'][number]>(pool, ARCHIVE, [], ARCHIVE_MS)
-  const plan = await planNow(pool, settings, now_ms)
+  const plan = await readRetentionPlan(pool, settings, now_ms)
   const states = plan.partitions.map(({ state }) => state)
   return {
     measured_at: new Date(now_ms).toISOString(),

@@ -8,7 +8,7 @@ import type { Logger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { type Report, REPORT_STALE_S } from '#core/validation.ts'
 import type { RetentionSettings } from '../../../jobs/retention/settings.ts'
-import { planNow, readDisk } from '../data/database.ts'
+import { readRetentionPlan, readDisk } from '../data/database.ts'
 import type { DatasetReader } from '../data/datasets.ts'
 import { countGaps } from '../data/gaps.ts'
 import { createHistoryStore } from '../data/history.ts'
@@ -125,7 +125,7 @@ export function startWatch(options: WatchOptions): Watch {
     async disk() {
       if (!database.view.is_up) return
       const now_ms = Date.now()
-      const plan = await planNow(pool, retention, now_ms)
+      const plan = await readRetentionPlan(pool, retention, now_ms)
       disk = await readDisk(pool, plan, growth.add(plan, now_ms), now_ms)
     },
     async validation() {

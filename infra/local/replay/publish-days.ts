@@ -17,15 +17,15 @@ export interface PublishOptions {
   readonly log: Logger
 }
 
-export type PublishedDay = PublishedSet & Pick<FeaturesResult, 'date'>
+export type ReplayedDay = PublishedSet & Pick<FeaturesResult, 'date'>
 
 const DAYS_MAX = 100_000
 
-export async function publishDays(options: PublishOptions): Promise<readonly PublishedDay[]> {
+export async function publishDays(options: PublishOptions): Promise<readonly ReplayedDay[]> {
   const pool = createPool(options.database_url, 'booktape-replay')
   const store = createObjectStore(options.store)
   try {
-    const published: PublishedDay[] = []
+    const published: ReplayedDay[] = []
     const days = await selectDaysWithData(pool, DAYS_MAX)
     const touched = touchedDays(options.summaries)
     for (const date of days.filter((day) => touched.has(day)).toSorted()) {

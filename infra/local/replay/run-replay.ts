@@ -23,7 +23,7 @@ import { POSTGRES_SETTINGS } from '../postgres.ts'
 import { objectStoreConfig, objectStoreProgram } from '../programs.ts'
 import { createSupervisor, type Supervisor } from '../supervisor.ts'
 import type { Played } from './performance.ts'
-import { publishDays, type PublishedDay } from './publish-days.ts'
+import { publishDays, type ReplayedDay } from './publish-days.ts'
 import { playOverSockets } from './via-socket.ts'
 import { commitLeftOver, playOntoTape } from './via-tape.ts'
 
@@ -163,11 +163,7 @@ async function settleLedger(database_url: string): Promise<void> {
   }
 }
 
-function describe(
-  options: ReplayOptions,
-  played: readonly Played[],
-  days: readonly PublishedDay[],
-) {
+function describe(options: ReplayOptions, played: readonly Played[], days: readonly ReplayedDay[]) {
   const counts = createCounts()
   for (const one of played) addCounts(counts, one.counts)
   const seconds = played.reduce((total, one) => total + one.seconds, 0)

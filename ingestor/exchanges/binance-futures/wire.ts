@@ -110,9 +110,6 @@ export interface WireDepthSnapshot {
   readonly asks: readonly (readonly [price: string, qty: string])[]
 }
 
-/** One element of GET /fapi/v1/aggTrades; letters as in the stream. */
-export type WireRestAggTrade = Pick<WireAggTrade, 'a' | 'p' | 'q' | 'nq' | 'f' | 'l' | 'T' | 'm'>
-
 /** One element of `symbols` in GET /fapi/v1/exchangeInfo. */
 export interface WireSymbol extends CommonSymbol {
   readonly contractType: string // PERPETUAL, TRADIFI_PERPETUAL (stocks, commodities), CURRENT_QUARTER, NEXT_QUARTER

@@ -7,13 +7,6 @@
  * deribit_price_index.{index_name}. No recording of that channel was available.
  */
 
-/** Sent by the server: a value of a channel, or a heartbeat. */
-export interface WireNotification {
-  readonly jsonrpc: '2.0'
-  readonly method: 'subscription' | 'heartbeat'
-  readonly params: WireSubscription | WireHeartbeat
-}
-
 export interface WireSubscription {
   readonly channel: string // deribit_price_index.btc_usd
   readonly data: unknown

@@ -56,8 +56,6 @@ export const QUOTES_SET: RawSet = rawSet(
   'book_ticker',
   'Every change of the best bid and ask, as it was recorded.',
 )
-export const RAW_SETS = [TRADES_SET, QUOTES_SET] as const
-
 function rawSet(dataset: TardisKind, source: RawDataset, description: string): RawSet {
   const symbol_id = RAW_TABLES[source].columns.find(({ name }) => name === 'symbol_id')!
   const recorded = rawColumns(source)

@@ -4,7 +4,7 @@ import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { z } from 'zod'
 import type { Pool } from '#core/node/pool.ts'
 import { DAY_US, dayRange, SECOND_US, toIso, type Day } from '#core/time.ts'
-import type { Report } from './finding.ts'
+import type { ReportFinding } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 
 const CoverageRow = z.object({
@@ -34,7 +34,7 @@ export async function checkCoverage(
   path: string,
   { name, row_count }: CheckedFile,
   { coverage, date }: CheckedManifest,
-  report: Report,
+  report: ReportFinding,
 ): Promise<void> {
   const objects = await parquetReadObjects({
     file: await asyncBufferFromFile(path),

@@ -7,13 +7,16 @@ export interface DatasetFinding {
   readonly sentence: string
 }
 
-export type Report = (file: string, sentence: string) => void
+export type ReportFinding = (file: string, sentence: string) => void
 
 /** At most this many are listed per file: a corrupt file can have one for every row. */
 const FINDINGS_MAX = 20
 
 /** Collects findings, at most FINDINGS_MAX per file. */
-export function createFindings(): { readonly findings: DatasetFinding[]; readonly report: Report } {
+export function createFindings(): {
+  readonly findings: DatasetFinding[]
+  readonly report: ReportFinding
+} {
   const findings: DatasetFinding[] = []
   const counts = new Map<string, number>()
   return {

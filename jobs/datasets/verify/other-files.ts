@@ -7,7 +7,7 @@ import { isExchange } from '#core/symbols.ts'
 import { TARDIS_EXCHANGES, TARDIS_HEADERS } from '../tardis/csv.ts'
 import { openArrow } from './arrow-reader.ts'
 import { ColumnDigests } from './column-digest.ts'
-import type { Report } from './finding.ts'
+import type { ReportFinding } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 import type { TableFacts } from './table-file.ts'
 
@@ -16,7 +16,7 @@ export async function checkArrow(
   { name, row_count }: CheckedFile,
   manifest: CheckedManifest,
   table: TableFacts | undefined,
-  report: Report,
+  report: ReportFinding,
 ): Promise<void> {
   const digests = new ColumnDigests()
   let found_count = 0
@@ -54,7 +54,7 @@ export async function checkCsv(
   path: string,
   { name, row_count }: CheckedFile,
   table: TableFacts | undefined,
-  report: Report,
+  report: ReportFinding,
 ): Promise<void> {
   const { exchange = '', kind, symbol = '' } = NAME.exec(name)?.groups ?? {}
   if (kind !== 'trades' && kind !== 'quotes') {

@@ -22,7 +22,7 @@ import type { Day } from '#core/time.ts'
 import { digestOf } from '../../columns/digest.ts'
 import { runJob, type RunResult } from '../../runs/run.ts'
 import { checkCoverage } from './coverage-file.ts'
-import { createFindings, type DatasetFinding, type Report } from './finding.ts'
+import { createFindings, type DatasetFinding, type ReportFinding } from './finding.ts'
 import { checkManifest, type CheckedFile, type CheckedManifest } from './manifest.ts'
 import { checkArrow, checkCsv } from './other-files.ts'
 import { checkTable, type TableFacts } from './table-file.ts'
@@ -106,7 +106,7 @@ async function newestVersion(store: ObjectStore, dataset: string, date: Day): Pr
 function checkIdentity(
   manifest: CheckedManifest,
   expected: { readonly dataset: string; readonly schema_version: number; readonly date: Day },
-  report: Report,
+  report: ReportFinding,
 ): void {
   for (const name of ['dataset', 'schema_version', 'date'] as const) {
     if (manifest[name] === expected[name]) continue
@@ -122,7 +122,7 @@ function checkIdentity(
 async function checkFolder(
   store: ObjectStore,
   manifest: CheckedManifest,
-  report: Report,
+  report: ReportFinding,
 ): Promise<void> {
   const { date, files, build } = manifest
   // A build without a folder shares the manifest's folder with the folders of other builds.
@@ -138,7 +138,7 @@ async function checkFolder(
 async function checkLatest(
   store: ObjectStore,
   manifest: CheckedManifest,
-  report: Report,
+  report: ReportFinding,
 ): Promise<void> {
   const { dataset, schema_version, date, complete } = manifest
   const bytes = await store.get(latestKey(dataset))
@@ -160,7 +160,7 @@ async function checkFiles(
   { pool, store }: VerifyOptions,
   manifest: CheckedManifest,
   dir: string,
-  report: Report,
+  report: ReportFinding,
 ): Promise<void> {
   const { dataset, date, files } = manifest
   const main = `${dataset}.parquet`
@@ -187,7 +187,7 @@ async function checkMain(
   path: string,
   file: CheckedFile,
   manifest: CheckedManifest,
-  report: Report,
+  report: ReportFinding,
 ): Promise<TableFacts> {
   const table = await checkTable(path, file, manifest, report)
   for (const { exchange, symbol, row_count } of manifest.coverage) {
@@ -204,7 +204,7 @@ async function fetchFile(
   key: string,
   path: string,
   { name, bytes, sha256 }: CheckedFile,
-  report: Report,
+  report: ReportFinding,
 ): Promise<boolean> {
   const stream = await store.read(key)
   if (stream === undefined) {

@@ -14,7 +14,7 @@ import {
 import { NEVER } from '#core/features.ts'
 import { compareText } from '../../columns/columns.ts'
 import { ColumnDigests, type Values } from './column-digest.ts'
-import type { Report } from './finding.ts'
+import type { ReportFinding } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 
 /** Sort columns of a symbol's rows. No two rows have the same key. */
@@ -36,7 +36,7 @@ export async function checkTable(
   path: string,
   { name, row_count }: CheckedFile,
   manifest: CheckedManifest,
-  report: Report,
+  report: ReportFinding,
 ): Promise<TableFacts> {
   const file = await asyncBufferFromFile(path)
   const metadata = await parquetMetadataAsync(file)

@@ -9,7 +9,7 @@ import {
   restartPulse,
   type Pulse,
 } from '../../../ingestor/transport/silence.ts'
-import { createStreamState } from '../../../ingestor/transport/stream-state.ts'
+import { createSocketStream } from '../../../ingestor/transport/socket-stream.ts'
 import { createWatch } from '../../../ingestor/transport/watch.ts'
 
 /** Frames at a steady pace, checked once a second. */
@@ -88,7 +88,7 @@ for (const [name, is_rare, expected] of [
         channel: 'liquidations',
         is_rare,
       } as const
-      return { state: createStreamState(stream), frame_count: 0, seen_count: 0 }
+      return { state: createSocketStream(stream), frame_count: 0, seen_count: 0 }
     })
     const link = { streams: new Map(entries.map((entry) => [entry.state.stream.name, entry])) }
     const suspects = new Set<string>()
@@ -111,7 +111,7 @@ for (const [name, resting_count, silent, expected] of [
     const entries = Array.from({ length: 12 }, (_, index) => {
       const stream = { name: `s${index}`, symbol: `S${index}`, channel: 'book_ticker' } as const
       return {
-        state: createStreamState(stream, index < resting_count),
+        state: createSocketStream(stream, index < resting_count),
         frame_count: 0,
         seen_count: 0,
       }

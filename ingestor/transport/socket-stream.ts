@@ -3,7 +3,7 @@ import type { Micros } from '#core/time.ts'
 import type { Stream } from '../exchanges/adapter.ts'
 import { createPulse, type Pulse } from './silence.ts'
 
-export interface StreamState {
+export interface SocketStream {
   readonly stream: Stream
   readonly pulse: Pulse
   /** Its market has sessions, so it is silent between them and nothing is wrong. */
@@ -20,7 +20,7 @@ export interface StreamState {
   refusal: string | undefined
 }
 
-export function createStreamState(stream: Stream, may_rest = false): StreamState {
+export function createSocketStream(stream: Stream, may_rest = false): SocketStream {
   return {
     stream,
     pulse: createPulse(),
@@ -34,6 +34,6 @@ export function createStreamState(stream: Stream, may_rest = false): StreamState
 }
 
 /** Its silence alone means nothing, however often it delivered before. */
-export function mayBeQuiet({ stream, may_rest }: StreamState): boolean {
+export function mayBeQuiet({ stream, may_rest }: SocketStream): boolean {
   return stream.is_rare === true || may_rest
 }
