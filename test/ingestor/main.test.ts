@@ -189,7 +189,7 @@ for (const [name, more, expected] of [
   [
     'nonsense in several variables',
     { DATABASE_URL: 'mysql://x', TRADE_STREAM: 'all', BATCH_ROWS_MAX: '-1' },
-    ['DATABASE_URL must', 'TRADE_STREAM must', 'BATCH_ROWS_MAX must'],
+    ['DATABASE_URL must', "TRADE_STREAM is 'all', but must", "BATCH_ROWS_MAX is '-1', but must"],
   ],
   [
     'a symbol that is not listed',
