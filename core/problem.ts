@@ -16,7 +16,7 @@ export interface ProblemOptions {
   readonly body?: Readonly<Record<string, unknown>>
 }
 
-/** A request that cannot be answered as it stands, and what the caller can do about it. */
+/** A request that cannot be answered, and what the caller can do about it. */
 export class Problem extends Error {
   readonly status: number
   /** A constant: the end of the document's `type`. */

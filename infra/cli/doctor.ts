@@ -1,4 +1,4 @@
-/** `npx booktape doctor`: looks at what an operator gets wrong, before it hurts. */
+/** `npx booktape doctor`: finds an operator's mistakes before they do harm. */
 import { Command } from 'commander'
 import { describeError } from '#core/errors.ts'
 import { examine } from '../doctor/doctor.ts'
@@ -14,7 +14,7 @@ import { listOf } from './options.ts'
 
 const EXIT_ERROR = 1
 const EXIT_UNCHECKED = 2
-/** What a check that was given up still holds open does not keep the command from ending. */
+/** Ends the command even if an abandoned check still holds something open. */
 const END_MS = 1_000
 
 interface Flags {

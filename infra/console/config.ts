@@ -16,11 +16,11 @@ export interface ConsoleConfig {
   readonly port: number
   readonly tokens: readonly DoorToken[]
   readonly hosts: readonly string[]
-  /** Who shows no token may read. */
+  /** Requests without a token may read. */
   readonly is_open_to_read: boolean
-  /** Ingestors that are known without the database: unix:PATH or URLs. */
+  /** Ingestors to show even if the database does not list them: unix:PATH or URLs. */
   readonly ingestors: readonly string[]
-  /** Shown to ingestors that are asked over the network. */
+  /** The token for ingestors that are called over the network. */
   readonly ingestor_token: string | undefined
   readonly retention: RetentionSettings
   readonly log_level: string

@@ -1,4 +1,4 @@
-/** The console: shows a whole installation to its operators, and lets them steer it. */
+/** The console: shows operators the whole installation and lets them control it. */
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'

@@ -1,6 +1,6 @@
 /**
- * What operators change from the console. It changes nothing itself: it asks the ingestors, each of
- * which writes its own audit log, and puts jobs into the queue.
+ * The routes by which operators change something. The console changes nothing itself: it calls the
+ * ingestors, which write their own audit logs, and puts jobs into the queue.
  */
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'hono'
@@ -68,7 +68,7 @@ export function addManageRoutes(app: DoorApp, { pool, fleet, watch }: ManageDeps
       }),
     )
     watch.lookNow()
-    // Where one ingestor only was asked and it refused, its own refusal is the answer.
+    // If the change was for one ingestor and it refused, pass its refusal on.
     const [only] = outcomes
     const refusal = outcomes.length === 1 && only?.is_done === false ? only : undefined
     if (refusal !== undefined && refusal.status > 0) {
@@ -122,7 +122,7 @@ async function carryOut(
   }
 }
 
-/** Named ones, or all that have not been stopped. Errors: Problem 404, 409. */
+/** The named ingestors, or all that have not stopped. Errors: Problem 404, 409. */
 function everyone(fleet: Fleet, named: readonly string[] | undefined): readonly string[] {
   const views = fleet.views()
   const unknown = named?.find((id) => !views.some(({ ingestor_id }) => ingestor_id === id))
@@ -142,7 +142,7 @@ function everyone(fleet: Fleet, named: readonly string[] | undefined): readonly 
 }
 
 /**
- * What depends on the exchange is asked of named ingestors, or of the only one. Errors: Problem.
+ * Changes that depend on the exchange must name ingestors, unless there is one. Errors: Problem.
  */
 function one(fleet: Fleet, named: readonly string[] | undefined): readonly string[] {
   const ids = everyone(fleet, named)
@@ -156,7 +156,7 @@ function headersOf(
 ): Readonly<Record<string, string>> & { readonly 'idempotency-key': string } {
   const if_match = c.req.header('if-match')
   return {
-    // Their audit logs say for whom we ask.
+    // The ingestors' audit logs record the person who asked.
     'booktape-actor': c
       .get('caller')
       .name.replaceAll(/[^\w.@-]/g, '-')

@@ -1,4 +1,4 @@
-/** Metrics of the console: who watches, and what it sees of the installation from outside. */
+/** Metrics of the console: its viewers, and its outside view of the installation. */
 import { createMetrics, type Metrics, one } from '#core/node/metrics.ts'
 import type { Snapshot } from './wire.ts'
 

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
 export interface PageFile {
-  /** Of its URL: /assets/NAME. */
+  /** The NAME in its URL, /assets/NAME. */
   readonly name: string
   readonly type: string
   readonly bytes: Buffer
@@ -19,11 +19,11 @@ export interface PageFile {
 export interface PageBundle {
   readonly html: PageFile
   readonly assets: readonly PageFile[]
-  /** Of everything together, compressed. */
+  /** Compressed size of all files together. */
   readonly gzip_bytes: number
 }
 
-/** What a bundler makes of the sources. */
+/** The bundler's output. */
 export interface BundledPage {
   readonly js: Uint8Array
   readonly css: Uint8Array
@@ -34,7 +34,7 @@ const TEMPLATE_FILE = join(import.meta.dirname, 'page', 'index.html')
 const TYPES = { js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' } as const
 const KINDS = ['js', 'css'] as const
 
-/** Undefined: there is neither a bundler nor a page that was built before. */
+/** Undefined if there is neither a bundler nor a built page. */
 export async function loadPage(): Promise<PageBundle | undefined> {
   const bundled = (await bundleSources()) ?? readBuiltPage(DIST_DIR)
   return bundled === undefined ? undefined : assemblePage(bundled)
@@ -58,7 +58,7 @@ export function readBuiltPage(dir: string): BundledPage | undefined {
   }
 }
 
-/** Names each file after its content, so that browsers may keep it for ever. */
+/** Names each file after its content, so that browsers can cache it forever. */
 export function assemblePage(bundled: BundledPage): PageBundle {
   const assets = KINDS.map((kind) => {
     const bytes = Buffer.from(bundled[kind])

@@ -1,4 +1,4 @@
-/** The console put together: the page, its API, and the watch that both look at. */
+/** Composes the console: the page, its API, and the watch that feeds both. */
 import { createDoorApp } from '#core/node/door/app.ts'
 import { createEventHub } from '#core/node/door/events.ts'
 import { addMetricsRoute } from '#core/node/door/metrics-door.ts'
@@ -21,7 +21,7 @@ export interface Console {
   stop(): Promise<void>
 }
 
-/** One for the watch, one for people. */
+/** One connection for the watch, one for requests. */
 export const CONSOLE_CONNECTIONS = 2
 const CONNECT_LIMIT_MS = 3_000
 
@@ -89,7 +89,7 @@ export async function startConsole(config: ConsoleConfig, log: Logger): Promise<
       events.stop()
       await door.close()
       store.close()
-      // A query that hangs is not waited for.
+      // Do not wait for a query that hangs.
       void pool.end().catch(() => undefined)
     },
   }

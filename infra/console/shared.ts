@@ -1,4 +1,4 @@
-/** Callers within `kept_ms` of another share one answer, also while it is still being made. */
+/** Calls within `kept_ms` share one answer, even while it is still pending. */
 export function shared<T>(kept_ms: number, read: () => Promise<T>): () => Promise<T> {
   let known: { readonly at_ms: number; readonly answer: Promise<T> } | undefined
   return () => {
@@ -7,7 +7,7 @@ export function shared<T>(kept_ms: number, read: () => Promise<T>): () => Promis
     const answer = read()
     const one = { at_ms: now_ms, answer }
     known = one
-    // A failure is nobody else's.
+    // A failure is not kept for later callers.
     answer.catch(() => {
       if (known === one) known = undefined
     })

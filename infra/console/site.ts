@@ -1,9 +1,9 @@
-/** Serves the page. It holds no data; the API beside it says who may have some. */
+/** Serves the page, to anyone: it holds no data. The API checks who may read data. */
 import { type Context, Hono } from 'hono'
 import type { DoorApp, DoorEnv } from '#core/node/door/app.ts'
 import type { PageBundle, PageFile } from './page-files.ts'
 
-/** uPlot and charts set styles through the CSSOM, which this allows; attributes are not needed. */
+/** The charts set styles through the CSSOM, which this policy allows. No style attribute is used. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -19,7 +19,7 @@ const NOT_BUILT =
   'The page was not built; the API is at /api. Run `npm ci && npm run build` before ' +
   '`npm ci --omit=dev`, or use the image (docs/deploy-droplet.md), and restart the console.\n'
 
-/** `page` is undefined where nobody built it. */
+/** `page` is undefined if it was not built. */
 export function createSite(page: PageBundle | undefined, api: DoorApp): DoorApp {
   const site: DoorApp = new Hono<DoorEnv>()
   site.get('/', (c) =>

@@ -1,4 +1,4 @@
-/** What a login may do with the schema, by the catalog: to try it would lock the tables. */
+/** Reads a login's rights from the catalog, because trying them would lock the tables. */
 import type { Client } from '#core/node/pool.ts'
 import { failure, fine, type Finding, warning } from './finding.ts'
 
@@ -38,7 +38,7 @@ select current_user as role,
   has_schema_privilege(to_regnamespace('graphile_worker'), 'create')
     and has_schema_privilege(to_regnamespace('graphile_worker'), 'usage') as may_use_queue`
 
-/** Partitions are made and dropped by who owns their table. */
+/** Only the owner of a table can create and drop its partitions. */
 export async function lookAtWriter(client: Client): Promise<readonly Finding[]> {
   const check = 'database.writer.rights'
   const { rows } = await client.query<WriterRights>(WRITER_RIGHTS)

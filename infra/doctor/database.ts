@@ -1,4 +1,4 @@
-/** Postgres as one login of a program sees it: reachable, safe on the way, and fit for the work. */
+/** Checks Postgres with one login: reachable, encrypted, and suitable for the programs. */
 import { isIP, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { compareMigrations } from '#core/node/migrate.ts'
@@ -98,7 +98,7 @@ async function lookAtVersion(
   ]
 }
 
-/** By the socket: what Postgres says is of its way to a pooler, where there is one. */
+/** Looks at our own socket: behind a pooler, Postgres would describe the pooler's connection. */
 function lookAtTls(client: Client, { login, database_url, programs }: Database): Finding {
   const check = `database.${login}.tls`
   const { stream } = (client as Client & { readonly connection: { readonly stream: Socket } })

@@ -12,7 +12,7 @@ const WORK_BYTES_MIN = 5 * GIB
 /** What 10,000 frames a second bring between two fsyncs of 500 ms. */
 const PROBE_BYTES = MIB
 const PROBE_ROUNDS = 10
-/** Of the time between two fsyncs that one of them may take. */
+/** Largest share of the fsync interval that one fsync may take. */
 const FSYNC_SHARE = 0.2
 const FREE_INODES_MIN = 1_000
 
@@ -98,7 +98,7 @@ async function measureFsync(dir: string, fsync_ms: number): Promise<readonly Fin
   try {
     for (let round = 0; round < PROBE_ROUNDS; round++) {
       const begin = performance.now()
-      // Over again, so that a small disk is not filled.
+      // Overwrites the same bytes, so that a small disk does not fill up.
       const { bytesWritten } = await file.write(bytes, 0, bytes.length, 0)
       if (bytesWritten < bytes.length)
         throw new Error(`The disk took ${bytesWritten} of ${bytes.length} bytes`)
@@ -165,7 +165,7 @@ async function lookAtRights(
   }
 }
 
-/** The directory, or the nearest one above it that exists: programs make what is missing. */
+/** The directory, or its nearest existing parent: the programs create what is missing. */
 async function existingDir(path: string): Promise<string> {
   for (let dir = resolve(path); ; dir = dirname(dir)) {
     const found = await stat(dir).catch(() => undefined)

@@ -6,9 +6,9 @@ import type { ExchangeAdapter } from '../../ingestor/exchanges/adapter.ts'
 import { adapterFor } from '../../ingestor/exchanges/registry.ts'
 import { type Check, failure, fine, type Finding, sentence, warning } from './finding.ts'
 
-/** The quickest of them is the most exact. */
+/** Requests for the time. The quickest one gives the most exact answer. */
 const CLOCK_SAMPLES = 5
-/** Past the uncertainty of the measurement. */
+/** Limits on top of the measurement's uncertainty. */
 const CLOCK_GOOD_MS = 50
 const CLOCK_MAX_MS = 1_000
 const DAY_MS = 86_400_000
@@ -74,7 +74,7 @@ function restCheck(
 
 interface Sample {
   readonly trip_ms: number
-  /** So far our clock is ahead of the exchange's; wrong by half of `trip_ms` at most. */
+  /** How far our clock is ahead of the exchange's, to within half of `trip_ms`. */
   readonly ahead_ms: number
 }
 
@@ -127,7 +127,7 @@ function socketCheck(
         socket.once('unexpected-response', (_request, response) =>
           end(refused(check, url, response.statusCode ?? 0, '')),
         )
-        // A socket that is terminated before it is open says so.
+        // Terminating a socket that is not open yet emits an error.
         socket.on('error', (error) => end(unreachable(check, url, error)))
       }),
   }

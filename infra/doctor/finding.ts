@@ -1,4 +1,4 @@
-/** What a look at the installation says, and how a look is bounded in time. */
+/** Findings of the doctor's checks, and the time limit of a check. */
 import { describeError, OperatorError } from '#core/errors.ts'
 import { withDeadline } from '#core/waiting.ts'
 
@@ -9,16 +9,16 @@ export interface Finding {
   /** A constant, with the part of the installation first: `tape.fsync`. */
   readonly check: string
   readonly level: Level
-  /** Sentences. `expected` and `todo` are null where all is well. */
+  /** Sentences. `expected` and `todo` are null if nothing is wrong. */
   readonly found: string
   readonly expected: string | null
   readonly todo: string | null
 }
 
 export interface Check {
-  /** For a look that fails as a whole. */
+  /** Advice if the whole check fails. */
   readonly check: string
-  /** Ends soon after the signal is aborted; whatever it found by then is lost. */
+  /** Ends soon after the signal is aborted. Its findings are then lost. */
   run(signal: AbortSignal): Promise<readonly Finding[]>
 }
 
@@ -39,7 +39,7 @@ export function failure(check: string, found: string, advice: Advice): Finding {
   return { check, level: 'error', found, ...advice }
 }
 
-/** What `look` finds, or one error that says why it found nothing. */
+/** The findings of `look`, or one error that says why it failed. */
 export async function attempt(
   check: string,
   look: () => Promise<readonly Finding[]>,
@@ -54,7 +54,7 @@ export async function attempt(
   }
 }
 
-/** Stages one after another, the checks of one at the same time; each has `limit_ms`. */
+/** Runs the stages in order and the checks of a stage in parallel. Each check has `limit_ms`. */
 export async function runChecks(
   stages: readonly (readonly Check[])[],
   limit_ms: number,

@@ -1,4 +1,4 @@
-/** Whose connection to Postgres is looked at. */
+/** The logins to Postgres that are checked. */
 
 /** `writer`: of ingestor and jobs. `reader`: of the gateway. */
 export type Login = 'writer' | 'reader'
@@ -8,6 +8,6 @@ export interface Database {
   readonly login: Login
   /** Programs that use it, for people. */
   readonly programs: string
-  /** How many connections they hold at most. */
+  /** Most connections that these programs hold. */
   readonly connection_count: number
 }

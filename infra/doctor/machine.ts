@@ -8,7 +8,7 @@ const OPEN_FILES_MIN = 256
 const OPEN_FILES_GOOD = 1_024
 const NODE_MAJOR_MIN = 24
 
-/** `tape_dirs`: of the ingestors, whose processes have limits of their own. */
+/** `tape_dirs`: of the running ingestors, because each process has its own limits. */
 export function machineCheck(tape_dirs: readonly string[]): Check {
   return {
     check: 'machine',
@@ -33,7 +33,7 @@ function lookAtNode(): Finding {
   return warning('machine.node', found, { expected, todo })
 }
 
-/** Nothing where the machine does not say: only Linux has /proc. */
+/** No finding if the limit is unknown: only Linux has /proc. */
 function lookAtOpenFiles(name: string, path: string): readonly Finding[] {
   const check = 'machine.open_files'
   const limit = openFilesLimit(path)

@@ -40,7 +40,7 @@ async function tryRights(
   const put = await tryRight('store.put', `write to ${bucket} at ${endpoint}`, () =>
     store.put(key, BODY, 'text/plain'),
   )
-  // Of what is not there nothing else can be tried.
+  // Without the object the other operations cannot be tried.
   if (put.level === 'error') return [put]
   const findings = [put]
   try {
@@ -83,7 +83,7 @@ async function readSigned(
   same(body, BODY)
 }
 
-/** `left`: what stays behind where this fails. */
+/** `left`: the object that remains in the bucket if this check fails. */
 async function tryRight(
   check: string,
   verb: string,
@@ -106,7 +106,7 @@ function same(found: Uint8Array | undefined, expected: Uint8Array): void {
   if (!Buffer.from(found).equals(expected)) throw new Error('It answers with other bytes')
 }
 
-/** The name says more than the message, which some stores leave empty. */
+/** Includes the error's name, because some stores leave the message empty. */
 function reasonOf(error: unknown): string {
   const name = error instanceof Error && error.name !== 'Error' ? `${error.name}: ` : ''
   return sentence(`${name}${describeError(error)}`)

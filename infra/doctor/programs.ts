@@ -38,7 +38,7 @@ export function programsOfStack(data_dir: string): readonly Program[] {
   })
 }
 
-/** One environment for all of them; files go before what is set, the last of them first. */
+/** One environment for all programs. Files override the process environment, later files win. */
 export function programsOfEnvironment(
   kinds: readonly ProgramKind[],
   env: Env,

@@ -3,7 +3,7 @@ import type { Env } from '#core/environment.ts'
 import type { Finding } from './finding.ts'
 
 const SECRET_NAME = /SECRET|TOKEN|PASSWORD|ACCESS_KEY/
-/** A shorter one would blacken ordinary words. */
+/** A shorter secret would also hide ordinary words. */
 const LENGTH_MIN = 6
 
 export function createRedactor(envs: readonly Env[]): (finding: Finding) => Finding {
@@ -26,7 +26,7 @@ function secretsOf(env: Env): readonly string[] {
   })
 }
 
-/** Of a URL, as it is written and as it is meant. */
+/** The password of a URL, as written and percent-decoded. */
 function passwordOf(value: string): readonly string[] {
   const password = URL.parse(value)?.password ?? ''
   try {

@@ -51,7 +51,7 @@ export function createDoorApp(options: DoorAppOptions): DoorApp {
     const problem = new Problem(
       404,
       'no_such_route',
-      'There is no such route.',
+      'This route does not exist.',
       `GET / lists them.`,
     )
     return problemResponse(problem, c.req.url)
@@ -69,7 +69,7 @@ export function createDoorApp(options: DoorAppOptions): DoorApp {
   return app
 }
 
-/** The JSON body, or {} where there is none. Errors: Problem 400, 413, 415. */
+/** The JSON body, or {} without a body. Errors: Problem 400, 413, 415. */
 export async function jsonBody<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
   const text = await readText(request)
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()

@@ -1,6 +1,6 @@
 /**
  * Live status for people and pages, as server-sent events: one snapshot serves every viewer, made
- * every SNAPSHOT_MS while somebody watches, and at once when the state or what is wanted changes. A
+ * every SNAPSHOT_MS while there is a viewer, and at once when the actual or wanted state changes. A
  * viewer that does not read is skipped until it has; then it gets the newest.
  */
 export interface EventHub {
@@ -23,7 +23,7 @@ interface Viewer {
   end(): void
 }
 
-/** `look` is called four times a second while somebody watches; it must cost little. */
+/** `look` is called four times a second while there is a viewer, so it must be cheap. */
 export function createEventHub(snapshot: () => unknown, look: () => string): EventHub {
   const viewers = new Set<Viewer>()
   const encoder = new TextEncoder()

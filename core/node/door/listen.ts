@@ -83,7 +83,7 @@ function createServer(app: DoorApp, way: Way): Server {
   return server
 }
 
-/** A file that a killed process left behind; one that somebody answers on is not taken away. */
+/** Removes the socket file of a killed process, but not one on which a process still answers. */
 async function removeStale(path: string): Promise<void> {
   const file = lstatSync(path, { throwIfNoEntry: false })
   if (file === undefined) return

@@ -14,7 +14,7 @@ export interface DoorToken {
   readonly sha256: Buffer
 }
 
-/** What a list of tokens has to look like, as messages say it after "must be". */
+/** The form of a list of tokens, for messages after "must be". */
 export const TOKENS_RULE =
   'a comma list of NAME:SCOPE:TOKEN; NAME is 1 to 32 letters, digits, "-" or "_", SCOPE is read or ' +
   'operate, TOKEN is 32 to 128 letters, digits, "-" or "_", or sha256=HEX of one'
@@ -22,7 +22,7 @@ export const TOKENS_RULE =
 const TOKEN_COUNT_MAX = 32
 const ENTRY = /^([\w-]{1,32}):(read|operate):(?:sha256=([0-9a-f]{64})|([\w-]{32,128}))$/
 
-/** Undefined where the text is no such list, or a name is in it twice. */
+/** Undefined if the text is not such a list, or repeats a name. */
 export function parseTokens(text: string): readonly DoorToken[] | undefined {
   const entries = text
     .split(',')

@@ -1,4 +1,4 @@
-/** What operators did, from the database. */
+/** Operators' changes, from the database. */
 import type { Pool } from '#core/node/pool.ts'
 import type { AuditView } from '../wire.ts'
 import { select } from './read.ts'

@@ -1,6 +1,6 @@
 /**
- * What Postgres holds: tables with their partitions, growth, what may leave it, and what is
- * archived.
+ * Reads the state of Postgres: tables with their partitions, growth, what retention would drop, and
+ * the archive.
  */
 import type { Pool } from '#core/node/pool.ts'
 import { fromMillis, HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
@@ -16,7 +16,7 @@ import { select, whileThere } from './read.ts'
 
 const ARCHIVE_MS = 20_000
 
-/** What retention would do now. It decides nothing here. */
+/** The plan of retention as of now. Only the job `retention` carries it out. */
 export function readRetentionPlan(
   pool: Pool,
   settings: RetentionSettings,
@@ -122,7 +122,7 @@ function tableOf(
 }
 
 /**
- * Partitions belong to their table. Sizes take a lock of a relation for no longer than its look.
+ * Counts partitions with their table. Locks each relation only while its size is read.
  */
 const TABLES = `
   select coalesce(parent.relname, c.relname) as name,

@@ -16,7 +16,7 @@ export interface DatasetReader {
   /** Published days of a month (YYYY-MM), in order. */
   month(dataset: string, month: string): Promise<readonly DaySummary[]>
   day(dataset: string, date: Day): Promise<DayDetail | undefined>
-  /** Where a file can be downloaded for some minutes, without credentials. */
+  /** A URL of the file that works for some minutes without credentials. */
   signedUrl(dataset: string, date: Day, file: string): Promise<string | undefined>
 }
 

@@ -1,4 +1,4 @@
-/** Holes of the recording, from the gap ledger. */
+/** Gaps of the recording, from the gap ledger. */
 import type { Pool } from '#core/node/pool.ts'
 import { type Day, dayRange, toIso } from '#core/time.ts'
 import type { GapsView, GapView, Snapshot } from '../wire.ts'
@@ -11,10 +11,10 @@ const COLUMNS = `g.id::text as id, s.exchange, s.symbol, g.channel, g.cause, g.f
   g.repaired_at is not null as is_repaired, g.repaired_count::float8 as repaired_count,
   g.repair_note as note, g.ingestor_id
   from marketdata.gap_ledger g join marketdata.symbols s on s.id = g.symbol_id`
-/** What an operator asked for, or the exchange ended, is no fault. */
+/** These causes are not faults: an operator or the exchange ended the stream. */
 const IS_FAULT = `cause not in ('delisted', 'operator')`
 
-/** Those that touch the day, the oldest first. */
+/** Gaps that overlap the day, oldest first. */
 export async function selectDayGaps(pool: Pool, date: Day): Promise<GapsView> {
   const { from, to } = dayRange(date)
   const rows = await select<GapView>(
@@ -27,7 +27,7 @@ export async function selectDayGaps(pool: Pool, date: Day): Promise<GapsView> {
   return { date, gaps: rows.slice(0, GAPS_MAX), is_cut: rows.length > GAPS_MAX }
 }
 
-/** The newest of one symbol, the newest first. */
+/** The newest gaps of one symbol, newest first. */
 export function selectSymbolGaps(
   pool: Pool,
   exchange: string,

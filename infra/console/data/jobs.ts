@@ -1,4 +1,4 @@
-/** Runs of jobs, what waits in their queue, and when each runs next. */
+/** Runs of jobs, the queue, and the time of each job's next run. */
 import { randomUUID } from 'node:crypto'
 import type { Caller } from '#core/node/door/guard.ts'
 import type { Pool } from '#core/node/pool.ts'
@@ -17,7 +17,7 @@ interface Described {
   readonly needs_date: boolean
 }
 
-/** Queues as in jobs/schedule/crontab.ts: what writes the same things runs one after the other. */
+/** Queues as in jobs/schedule/crontab.ts: jobs that write the same data run one at a time. */
 const RUNNABLE: Readonly<Record<string, Described>> = {
   features: { what: 'features and labels of a day', queue: 'features', needs_date: true },
   datasets: { what: 'candles, trades and quotes of a day', queue: 'features', needs_date: true },
@@ -40,14 +40,14 @@ const OTHERS: Readonly<Record<string, string>> = {
   rollups: 'brings the one-second rollups up to now',
   orderbook_topn: 'writes the best levels of each book',
 }
-/** They run in loops of the daemon, some seconds apart. */
+/** Jobs that the daemon repeats every few seconds. */
 const LOOPS = ['rollups', 'orderbook_topn'] as const
 
 const RUN_COLUMNS = `id::text as id, job, job_window, status, attempt, started_at,
   extract(epoch from coalesce(finished_at, now()) - started_at)::float8 as elapsed_s,
   row_count::float8 as row_count, byte_count::float8 as byte_count, error`
 
-/** `job`: of this one only. */
+/** `job`: only runs of this job. */
 export async function readJobs(
   pool: Pool,
   job: string | undefined,
@@ -81,7 +81,7 @@ export async function readJobs(
   return { jobs: [...jobs, ...others], runs, queued }
 }
 
-/** The queue's tables are made by the first jobs daemon. */
+/** The first jobs daemon creates the queue's tables. */
 async function readQueue(
   pool: Pool,
 ): Promise<{ readonly known: ReadonlySet<string>; readonly queued: readonly QueuedJob[] }> {
@@ -115,7 +115,7 @@ export async function readRun(pool: Pool, id: string): Promise<RunDetail | undef
   return run
 }
 
-/** Runs that are on, and what failed in the last day and was not done since. */
+/** Current runs, and failures of the last day that no later run has made good. */
 export async function readNewestRuns(
   pool: Pool,
 ): Promise<{ readonly running: readonly RunView[]; readonly failed: readonly RunView[] }> {

@@ -1,4 +1,4 @@
-/** Reads from Postgres with a limit of time; where it does not answer, that is said in one way. */
+/** Reads from Postgres with a time limit. All failures become one of two errors. */
 import { describeError, OperatorError } from '#core/errors.ts'
 import { isStatementError, type Pool } from '#core/node/pool.ts'
 
@@ -12,13 +12,13 @@ export async function select<Row extends object>(
   limit_ms = LIMIT_MS,
 ): Promise<readonly Row[]> {
   return whileThere(async () => {
-    // pg gives up the connection too: one that hangs is not asked again.
+    // pg also drops the connection, so one that hangs is not used again.
     const query = { text, values: [...values], query_timeout: limit_ms }
     return (await pool.query<Row>(query)).rows
   })
 }
 
-/** Of statements that Postgres gave up on; it answers the next one. Classes of SQLSTATE. */
+/** Classes of SQLSTATE after which Postgres still accepts the next statement. */
 const PASSING = /^(?:53|57)/
 
 /** Errors of `read` become OperatorError database_away, or database_refused if a query is wrong. */

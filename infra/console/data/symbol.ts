@@ -1,4 +1,4 @@
-/** How much of a symbol came in each minute of the last hour, from the one-second rollups. */
+/** Event counts of a symbol in each minute of the last hour, from the one-second rollups. */
 import type { Pool } from '#core/node/pool.ts'
 import type { SymbolDetail } from '../wire.ts'
 import { select } from './read.ts'
@@ -48,7 +48,7 @@ export async function selectMinutes(
     const done = Math.floor(((mark?.ms ?? 0) - from_ms) / MINUTE_MS)
     const by_minute = new Map(rows.map(({ minute, n }) => [minute, n]))
     if (rows.length === 0) continue
-    // What was before the first event may not have been recorded.
+    // Before the first event the symbol may not have been recorded.
     const first = Math.min(...by_minute.keys())
     const per_minute = Array.from({ length: MINUTES }, (_, i) =>
       i < first || i >= done ? null : (by_minute.get(i) ?? 0),

@@ -1,6 +1,5 @@
 /**
- * Asks one ingestor's admin API, over its unix socket or the network, within limits of time and
- * size.
+ * Calls one ingestor's admin API, over its unix socket or the network. Limits time and size.
  */
 import { request as httpRequest, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
@@ -21,7 +20,7 @@ export interface IngestorRequest {
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
-/** Rejects where it does not answer in time. `endpoint`: unix:PATH or a URL. */
+/** Rejects if it does not answer in time. `endpoint`: unix:PATH or a URL. */
 export function askIngestor(
   endpoint: string,
   token: string | undefined,

@@ -1,4 +1,4 @@
-/** The console's API as the page asks it. The token stays in this tab. */
+/** The page's client of the console's API. The token stays in this tab. */
 import { useEffect, useState } from 'preact/hooks'
 
 const TOKEN = 'booktape-token'
@@ -12,7 +12,7 @@ export function setToken(text: string): void {
   else sessionStorage.setItem(TOKEN, text)
 }
 
-/** What went wrong, for people; `status` 0: the console does not answer. */
+/** An error for people. `status` 0: the console did not answer. */
 export class Refusal extends Error {
   readonly status: number
 
@@ -73,12 +73,12 @@ function firstFailure(body: unknown): string | undefined {
 
 export interface Loaded<T> {
   readonly data: T | undefined
-  /** Of the newest try; older data may still be there. */
+  /** Error of the newest request; older data may still be shown. */
   readonly error: string | undefined
   reload(): void
 }
 
-/** Asks at once, whenever `path` changes, and then every so often. No path: does not ask. */
+/** Fetches at once, whenever `path` changes, and at intervals. Without a path it does nothing. */
 export function useAsk<T>(path: string | undefined, every_ms: number): Loaded<T> {
   const [state, setState] = useState<{
     path: string | undefined

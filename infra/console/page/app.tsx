@@ -1,4 +1,4 @@
-/** The console's page: its frame, its pages by the URL's fragment, and whether it is live. */
+/** The frame of the console: navigation by the URL's fragment, and the connection's state. */
 import { render } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { duration } from '../state/words.ts'
@@ -29,7 +29,7 @@ const TITLES: Readonly<Record<PageName, string>> = {
   audit: 'Audit',
 }
 const NAMES = Object.keys(TITLES) as PageName[]
-/** A picture comes every five seconds. */
+/** The server sends a status every five seconds. */
 const STALE_MS = 8_000
 const LEVEL_WORDS = { ok: 'all is well', warn: 'look soon', bad: 'act now' } as const
 
@@ -144,7 +144,7 @@ function Frame(props: {
   )
 }
 
-/** How many troubles lead to a page. */
+/** How many troubles link to the page. */
 function badgeOf(name: PageName, snapshot: Snapshot | undefined) {
   const own = (snapshot?.troubles ?? []).filter(({ page }) => page === name)
   if (own.length === 0 || name === 'overview') return null

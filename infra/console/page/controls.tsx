@@ -1,4 +1,4 @@
-/** What an operator changes: shown as a plan first, carried out after a second word. */
+/** The operator's changes: the page shows a plan first and applies it after a confirmation. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { count, counted, duration, listed } from '../state/words.ts'
 import type { ChangeOutcome, Identity, IngestorView } from '../wire.ts'

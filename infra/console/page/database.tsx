@@ -1,4 +1,4 @@
-/** What Postgres holds, what may leave it and why the rest may not, and what is archived. */
+/** Tables in Postgres, what retention would drop and why not the rest, and the archive. */
 import { bytes, count, counted, duration } from '../state/words.ts'
 import type { DatabaseView, Snapshot } from '../wire.ts'
 import { useAsk } from './api.ts'

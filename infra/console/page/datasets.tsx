@@ -1,4 +1,4 @@
-/** Published days as a calendar, and what one of them holds. */
+/** Published days as a calendar, and the contents of one day. */
 import { useState } from 'preact/hooks'
 import { bytes, count, counted } from '../state/words.ts'
 import type { DatasetsView, DayDetail, DaySummary } from '../wire.ts'
@@ -145,7 +145,7 @@ function Calendar({ month, days, chosen, onMonth, onDay }: CalendarProps) {
   )
 }
 
-/** Of a day so far nobody can say how good it will be. */
+/** The coverage of an unfinished day is not final, so it gets no grade. */
 function tone({ coverage, is_complete }: DaySummary): number {
   if (!is_complete) return 0
   return coverage >= 0.995 ? 4 : coverage >= 0.95 ? 3 : coverage >= 0.5 ? 2 : 1
@@ -221,7 +221,7 @@ function Day({ dataset, date }: { readonly dataset: string; readonly date: strin
   )
 }
 
-/** A plain link where no token is needed; else the signed URL is asked for first. */
+/** A plain link if no token is needed; otherwise the page first requests the signed URL. */
 function FileLink({
   dataset,
   date,

@@ -30,7 +30,7 @@ export function GapTable({ gaps }: { readonly gaps: readonly GapView[] }) {
   )
 }
 
-/** Seconds; of one that has not ended, until now. */
+/** Length [s]; a gap that has not ended is measured until now. */
 export function lengthOf({ from_ts, to_ts }: GapView): number {
   return Math.max(
     0,

@@ -1,4 +1,4 @@
-/** What jobs did, do, and do next; one run with its log. */
+/** Past, current and next runs of jobs, and one run with its log. */
 import { useState } from 'preact/hooks'
 import { bytes, count, counted, duration } from '../state/words.ts'
 import type { JobsView, RunDetail, RunView, ScheduledJob } from '../wire.ts'

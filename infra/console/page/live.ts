@@ -1,6 +1,6 @@
 /**
- * The live picture: server-sent events over fetch, since EventSource shows no token. It reconnects
- * by itself, and says since when what is shown is old.
+ * The live status: server-sent events over fetch, because EventSource cannot send a token. It
+ * reconnects by itself, and reports since when the shown data is stale.
  */
 import { useEffect, useState } from 'preact/hooks'
 import type { HistoryPoint, Snapshot } from '../wire.ts'
@@ -9,15 +9,15 @@ import { ask, headers, Refusal } from './api.ts'
 export interface Live {
   readonly snapshot: Snapshot | undefined
   readonly points: readonly HistoryPoint[]
-  /** When the newest picture came; undefined: none did. */
+  /** Arrival of the newest status; undefined before the first. */
   readonly heard_ms: number | undefined
   readonly is_connected: boolean
-  /** A token is needed, or another one. */
+  /** True if the server requires a token, or refuses this one. */
   readonly needs_token: boolean
   readonly error: string | undefined
 }
 
-/** A picture comes every 5 s at least; one that is later is late. */
+/** The server sends a status at least every 5 s; after this time it counts as late. */
 const SILENT_MS = 12_000
 const RETRY_MS = [500, 1_000, 2_000, 4_000]
 const POINTS_MAX = 720
@@ -31,7 +31,7 @@ const NOTHING: Live = {
   error: undefined,
 }
 
-/** `turn`: a new number reconnects, with another token. */
+/** A new value of `turn` makes it reconnect, with the current token. */
 export function useLive(turn: number): Live {
   const [live, setLive] = useState<Live>(NOTHING)
   useEffect(() => {
@@ -74,7 +74,7 @@ async function follow(signal: AbortSignal, set: Change): Promise<void> {
   }
 }
 
-/** Returns when the connection has ended, or says nothing any more. */
+/** Returns when the connection has ended or has been silent for too long. */
 async function listen(signal: AbortSignal, tell: (snapshot: Snapshot) => void): Promise<void> {
   const own = new AbortController()
   signal.addEventListener('abort', () => own.abort())

@@ -1,4 +1,4 @@
-/** The first page: is all well, and if not, what is not. */
+/** The first page: whether all is well and, if not, what is wrong. */
 import { useMemo } from 'preact/hooks'
 import { bytes, count, counted, duration } from '../state/words.ts'
 import type { HistoryPoint, IngestorView, Snapshot } from '../wire.ts'
@@ -317,7 +317,7 @@ function IngestorRow({
   )
 }
 
-/** One that is live and hears nothing is not well. */
+/** A live ingestor that receives nothing is faulty. */
 function markOf({ state, actual }: NonNullable<IngestorView['status']>): Mark {
   if (state === 'tape_full' || state === 'database_away') return 'bad'
   if (state === 'paused' || state === 'catching_up') return 'warn'

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Level } from '../wire.ts'
 
-/** A form and a word beside each colour. */
+/** Each colour comes with a shape and a word. */
 export const MARKS = { ok: '●', warn: '▲', bad: '■', off: '○', busy: '▶' } as const
 export type Mark = Level | 'off' | 'busy'
 
@@ -39,7 +39,7 @@ export function Card(props: {
   )
 }
 
-/** What to do where there is nothing. */
+/** Explains an empty list and says what to do. */
 export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <p class="empty">{children}</p>
 }
@@ -59,7 +59,7 @@ export function Failure({
   )
 }
 
-/** How full something is. `value` and `max` in the same unit. */
+/** A bar that shows how full something is. `value` and `max` have the same unit. */
 export function Bar(props: {
   readonly value: number
   readonly max: number
@@ -82,7 +82,7 @@ export function Bar(props: {
   )
 }
 
-/** Wide tables scroll by themselves, and not the page. */
+/** A wide table scrolls inside its own box, so the page does not. */
 export function Table(props: {
   readonly caption: string
   readonly head: readonly (string | readonly [text: string, kind: 'n'])[]
@@ -113,7 +113,7 @@ export function Table(props: {
   )
 }
 
-/** UTC, as everything here. */
+/** UTC, like every time on the page. */
 export function clock(iso: string): string {
   return iso.slice(11, 19)
 }

@@ -13,7 +13,7 @@ export interface SparkProps {
 }
 
 const SPAN_S_MAX = 3_600
-/** A line that has just begun is not drawn as a dash at the edge. */
+/** Shortest time that the x-axis spans, so that a new line is not a dash at the edge. */
 const SPAN_S_MIN = 300
 
 export function Spark({ label, times, values, format, height = 44, has_axes = false }: SparkProps) {

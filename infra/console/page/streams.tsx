@@ -128,7 +128,7 @@ function Grids(props: {
   const channels = props.channels.filter((channel) =>
     props.symbols.some(({ cells }) => cells.some((cell) => cell.channel === channel)),
   )
-  // What is broken comes first.
+  // Broken streams come first.
   const symbols = props.symbols.toSorted(
     (left, right) => Number(isBroken(right)) - Number(isBroken(left)),
   )
@@ -214,7 +214,7 @@ function SymbolLine({
   )
 }
 
-/** Ages below a second say no more than that. */
+/** Ages below one second are shown as such, without a figure. */
 function age(silent_ms: number): string {
   return silent_ms < 1_000 ? '<1 s' : duration(silent_ms / 1_000)
 }

@@ -1,4 +1,4 @@
-/** Dark or light: as the system says, unless the switch says otherwise. */
+/** Dark or light: the system's setting, unless the user flips the switch. */
 export type Theme = 'system' | 'dark' | 'light'
 
 const KEY = 'booktape-theme'

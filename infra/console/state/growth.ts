@@ -1,8 +1,8 @@
-/** How fast the partitions of Postgres grow, measured from look to look; drops are no growth. */
+/** Growth of the partitions of Postgres between two reads. Dropped partitions do not count. */
 import type { RetentionPlan } from '../../../jobs/retention/retention-plan.ts'
 
 export interface GrowthBook {
-  /** Bytes an hour; null until enough was seen. */
+  /** Bytes per hour; null until there are enough reads. */
   add(plan: RetentionPlan, now_ms: number): number | null
 }
 

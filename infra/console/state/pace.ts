@@ -1,14 +1,14 @@
 /**
- * What is usual for each stream, learnt from how many frames it sends and from its longest waits,
- * and how long it may say nothing before that is odd.
+ * Learns the usual pace of each stream from its frame count and its longest waits, and decides
+ * which silences are unusual.
  */
 import type { StreamView } from '../../../ingestor/control/view.ts'
 import type { Pace } from '../wire.ts'
 
 export interface PaceBook {
-  /** Judges a stream. `listening_s`: for how long it can have been listened to, at most. */
+  /** Judges a stream. `listening_s`: longest time that we can have been receiving it. */
   judge(key: string, stream: StreamView, now_ms: number, listening_s: number): Judged
-  /** Forgets streams that were not judged since. */
+  /** Forgets streams that were not judged since the last call. */
   forgetBefore(at_ms: number): void
 }
 
@@ -21,7 +21,7 @@ export interface Judged {
 interface Seen {
   readonly frame_count: number
   readonly at_ms: number
-  /** Undefined until enough is known. */
+  /** Undefined until there are enough frames. */
   readonly frames_per_ms: number | undefined
   /**
    * Longest wait that ended, fading. Trades come in bursts: their waits are longer than chance has
@@ -32,11 +32,11 @@ interface Seen {
 }
 
 /**
- * A multiple of the mean wait: of frames that come by chance, once in 10^10 and in 20,000 waits.
+ * Multiples of the mean wait. Random arrivals exceed them once in 10^10 and once in 20,000 waits.
  */
 const SILENT_MEANS = 25
 const LATE_MEANS = 10
-/** And of the longest wait. */
+/** Multiples of the longest wait. */
 const SILENT_WAITS = 2.5
 const LATE_WAITS = 1.5
 const SILENT_MS_MIN = 2_500

@@ -4,7 +4,7 @@ import type { ServiceView } from '../wire.ts'
 
 export interface Service {
   readonly view: ServiceView
-  /** Undefined where it does not answer; the view then says why. */
+  /** Undefined if the service does not answer; the view then gives the reason. */
   watch<T>(use: () => Promise<T>): Promise<T | undefined>
 }
 

@@ -2,7 +2,7 @@
 import type { IngestorView, Totals } from '../wire.ts'
 
 export interface TotalsBook {
-  /** Undefined where no ingestor answers. */
+  /** Undefined if no ingestor answers. */
   add(ingestors: readonly IngestorView[], now_ms: number): Totals | undefined
 }
 

@@ -1,4 +1,4 @@
-/** Figures as people say them. Shared by the server's sentences and the page. */
+/** Formats figures for people, in the server's sentences and on the page. */
 
 export function count(value: number): string {
   const digits = Math.abs(value) < 10 && !Number.isInteger(value) ? 1 : 0
@@ -35,7 +35,7 @@ export function bytes(value: number): string {
   return `${scaled.toFixed(digits)} ${UNITS[unit]}`
 }
 
-/** `A, B and C`; of many the first ones and how many more. */
+/** `A, B and C`; long lists are cut, with the number of the rest. */
 export function listed(names: readonly string[], shown_max = 3): string {
   const more = names.length - shown_max
   if (more > 1) return `${names.slice(0, shown_max).join(', ')} and ${more} more`
