@@ -33,6 +33,7 @@ export const TABLE_FATES: Readonly<Record<string, TableFate>> = {
   prices: { kind: 'history' },
   ...Object.fromEntries(ARCHIVED_NAMES.map((name) => [name, { kind: 'lake' }] as const)),
   validation_reports: { kind: 'left_out', why: 'the jobs check again within five minutes' },
+  console_history: { kind: 'left_out', why: "lines of the console's last hour" },
   live_epoch: { kind: 'left_out', why: 'a restored database has a numbering of its own' },
   schema_migrations: { kind: 'left_out', why: 'the manifest names the migrations' },
   restores: { kind: 'left_out', why: 'it says what was restored into this database' },
