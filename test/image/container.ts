@@ -40,7 +40,10 @@ export interface Container {
 /** It ends with this process, and its container with it. */
 const LAUNCHER = ['--pdeathsig=SIGKILL', 'unshare']
 const NAMESPACES = ['--pid', '--fork', '--kill-child=SIGKILL', '--mount', '--ipc', '--uts', '--']
-/** $1 the image's root, $2 a mount point, $3 folders as FROM:TO, $4 user, $5 group; then the program. */
+/**
+ * $1 the image's root, $2 a mount point, $3 folders as FROM:TO, $4 user, $5 group; then the
+ * program.
+ */
 const ENTER = `
 set -e
 source=$1 root=$2 volumes=$3 user=$4 group=$5

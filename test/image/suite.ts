@@ -405,8 +405,8 @@ async function hasBegun(container: Container): Promise<void> {
 }
 
 /**
- * Something of ours handles signals. Node itself handles SIGTERM from its first moment on, in vain as
- * process 1, but not SIGHUP: the kernel's bit of signal 1 among the caught ones tells.
+ * Something of ours handles signals. Node itself handles SIGTERM from its first moment on, in vain
+ * as process 1, but not SIGHUP: the kernel's bit of signal 1 among the caught ones tells.
  */
 function catchesSignals({ pid }: Container): boolean {
   const caught = /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]

@@ -1,4 +1,6 @@
-/** The bundle of the edge worker, built once for the whole run: it takes wrangler seconds of CPU. */
+/**
+ * The bundle of the edge worker, built once for the whole run: it takes wrangler seconds of CPU.
+ */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,6 +1,7 @@
 /**
- * Scrape configuration, rules and the example for Alertmanager, checked by Debian's own tools; every
- * alert with series that raise it and series that must not. `npm run test:alerts` injects the faults.
+ * Scrape configuration, rules and the example for Alertmanager, checked by Debian's own tools;
+ * every alert with series that raise it and series that must not. `npm run test:alerts` injects the
+ * faults.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
