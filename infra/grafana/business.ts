@@ -46,7 +46,7 @@ export const BUSINESS: DashboardSpec = {
         figure(
           'Streams without an open gap',
           { unit: 'percentunit', description: 'The quality score of the feed now.' },
-          `1 - sum(${chosen('ingestor_open_holes')}) / ${WANTED}`,
+          `1 - sum(${chosen('ingestor_streams_lost')}) / ${WANTED}`,
         ),
         figure(
           'Books in sequence',

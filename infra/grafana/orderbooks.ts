@@ -29,7 +29,7 @@ export const ORDERBOOKS: DashboardSpec = {
         figure(
           'Open gaps',
           { unit: 'short', description: 'Streams that are not heard, though they should be.' },
-          `sum(${chosen('ingestor_open_holes')})`,
+          `sum(${chosen('ingestor_streams_lost')})`,
         ),
         lines(
           'Messages received',
@@ -123,7 +123,7 @@ export const ORDERBOOKS: DashboardSpec = {
         lines(
           'Age of the oldest open gap',
           { unit: 's', description: 'Quiet streams keep one until their next event.' },
-          [chosen('ingestor_open_hole_age_seconds_max'), '{{instance}}'],
+          [chosen('ingestor_stream_lost_age_seconds_max'), '{{instance}}'],
         ),
       ],
     },

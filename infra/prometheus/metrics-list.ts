@@ -9,7 +9,7 @@ What each program says at GET /metrics. All of them also have \`booktape_info\`,
 \`nodejs_*\` of prom-client: CPU, memory, open files, event loop, heap, garbage collection. Of an
 ingestor these are of the process and its first thread; \`ingestor_thread_*\` and \`ingestor_writer_*\`
 have the other. Labels are bounded: a symbol is one only in the three metrics that
-\`METRICS_PER_SYMBOL=0\` removes (\`ingestor_stream_age_seconds\`, \`ingestor_stream_open_hole\`,
+\`METRICS_PER_SYMBOL=0\` removes (\`ingestor_stream_age_seconds\`, \`ingestor_stream_lost\`,
 \`ingestor_book_in_sequence\`).
 
 A test compares this file with the running programs: \`UPDATE_GOLDEN=1 npx vitest run
