@@ -48,7 +48,9 @@ async function soak(flags: Flags): Promise<void> {
   chmodSync(dir, 0o755)
   const args = [CLI, 'start', '--data-dir', dir, '--rate', String(flags.rate)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  child.stdout.resume()
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  // What the stack says goes to stderr: stdout has the line of JSON.
+  child.stdout.pipe(process.stderr)
   try {
     const stack = await stackOf(dir, child)
     const pool = createPool(stack.postgres_url, 'soak-live', 2)
@@ -57,7 +59,7 @@ async function soak(flags: Flags): Promise<void> {
     process.exitCode = is_good ? 0 : 1
   } finally {
     child.kill('SIGTERM')
-    await new Promise((resolve) => child.once('exit', resolve))
+    await exited
     rmSync(dir, { recursive: true, force: true })
   }
   process.exit()
@@ -65,7 +67,7 @@ async function soak(flags: Flags): Promise<void> {
 
 async function run(flags: Flags, stack: StackFile, pool: Pool): Promise<boolean> {
   const url = stack.live_url!
-  const symbols = await recordedSymbols(pool)
+  const symbols = await recordedSymbols(pool, 'trades')
   // The ingestor alone, and then with all clients connected.
   await sleep(5_000)
   const lag_begun = await readLag(stack)
@@ -75,7 +77,8 @@ async function run(flags: Flags, stack: StackFile, pool: Pool): Promise<boolean>
     { length: flags.clients },
     (_, index) => new SoakClient(url, symbols[index % symbols.length]!),
   )
-  const books = symbols.slice(0, BOOKS).map((symbol) => new SoakClient(url, symbol, 'book'))
+  const with_books = await recordedSymbols(pool, 'depth_events')
+  const books = with_books.slice(0, BOOKS).map((symbol) => new SoakClient(url, symbol, 'book'))
   while (clients.some(({ first }) => first === undefined)) await sleep(200)
   const memory_mb: number[] = []
   const watch = setInterval(() => memory_mb.push(memoryOf('ingestor/live/main.ts', stack)), 1_000)
@@ -146,12 +149,13 @@ async function stackOf(dir: string, child: ChildProcess): Promise<StackFile> {
   }
 }
 
-async function recordedSymbols(pool: Pool): Promise<readonly string[]> {
+async function recordedSymbols(pool: Pool, channel: string): Promise<readonly string[]> {
   for (;;) {
     const { rows } = await pool.query<{ symbol: string }>(
       `select distinct s.symbol from marketdata.stream_offsets o
        join marketdata.symbols s on s.id = o.symbol_id
-       where o.channel = 'trades' and o.last_id is not null order by 1`,
+       where o.channel = $1 and o.last_id is not null order by 1`,
+      [channel],
     )
     if (rows.length > 0) return rows.map(({ symbol }) => symbol)
     await sleep(500)
@@ -233,8 +237,9 @@ function pidsOf(entry: string, stack: StackFile): readonly number[] {
   })
 }
 
-const isIndex = (path: string): boolean =>
-  readFileSync(path.replace('cmdline', 'environ'), 'utf8').includes('tape-deribit')
+function isIndex(path: string): boolean {
+  return readFileSync(path.replace('cmdline', 'environ'), 'utf8').includes('tape-deribit')
+}
 
 /** Resident memory of the program in MB; 0 while it is down. */
 function memoryOf(entry: string, stack: StackFile): number {
