@@ -16,7 +16,7 @@ export function readEnvironment<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(env)
   if (result.success) return result.data
-  // A variable may hold a list: the path goes on to an element that nobody set under such a name.
+  // A variable may hold a list: then the path continues to an element, which has no variable.
   const problems = new Set(
     result.error.issues.map(({ path, message }) => `${String(path[0])} ${message}`),
   )

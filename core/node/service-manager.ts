@@ -1,6 +1,6 @@
 /**
  * Says to what runs this program that it serves, is alive, and stops: to systemd (NOTIFY_SOCKET),
- * to a container's health check (HEALTH_FILE), or to nobody where neither variable is set.
+ * to a container's health check (HEALTH_FILE). If neither variable is set, it does nothing.
  *
  * To systemd it speaks sd_notify: READY=1 once it serves, WATCHDOG=1 while it is alive, STOPPING=1
  * when it begins to stop.

@@ -10,7 +10,7 @@ const { R_OK, W_OK, X_OK } = constants
 
 /**
  * Creates it if it does not exist. `variable` names it to the operator. Throws OperatorError
- * `directory_not_writable`, also if a file in it belongs to somebody else.
+ * `directory_not_writable`, also if a file in it belongs to another user.
  */
 export function requireWritable(dir: string, variable: string): void {
   let path = dir

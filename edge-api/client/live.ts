@@ -1,12 +1,12 @@
 /**
  * A typed client of the live stream, for browsers and Node 22 or newer: an async iterable without
- * holes. It reconnects, resumes every stream after its newest message, and leaves out what it has
+ * gaps. It reconnects, resumes every stream after its newest message, and leaves out what it has
  * delivered. A caller that reads slowly loses nothing: the client disconnects when its buffer is full
  * and resumes once it is empty.
  *
  *     for await (const message of openLive({ url, channels: ['trades'], symbols: ['BTCUSDT'] })) …
  *
- * It throws a LiveError where it cannot go on without a hole, or asking again would not help.
+ * It throws a LiveError if it cannot continue without a gap, or a retry would not help.
  */
 import { LivePlaces } from './live-place.ts'
 import { type LiveChannel, type LiveCursor, LiveError, type LiveMessage } from './live-types.ts'

@@ -36,7 +36,7 @@ export function activateCommand(): Command {
       600,
     )
     .action(async (release: string, { root, init, name, patience }: Flags) => {
-      // It goes on to its end when the connection of who deploys breaks.
+      // It runs to its end even if the ssh connection breaks.
       for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
       for (const signal of ['SIGHUP', 'SIGPIPE'] as const) process.on(signal, () => undefined)
       const say = (line: string): void => void process.stdout.write(`${line}\n`)

@@ -23,7 +23,7 @@ export function handoverCommand(): Command {
   return new Command('handover')
     .description('stop one ingestor once another records everything that it does, without a gap')
     .argument('<from>', 'INGESTOR_ID of the ingestor to stop')
-    .argument('<to>', 'INGESTOR_ID of the running ingestor that goes on')
+    .argument('<to>', 'INGESTOR_ID of the running ingestor that replaces it')
     .option(
       '--stop-command <command>',
       'shell command that stops FROM, such as "systemctl stop booktape-ingestor@a" ' +

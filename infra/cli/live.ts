@@ -17,7 +17,7 @@ interface Flags {
 
 export function liveCommand(): Command {
   return new Command('live')
-    .description('follow the live stream: without holes over reconnections, until Ctrl-C')
+    .description('follow the live stream until Ctrl-C, without gaps across reconnections')
     .argument('<channels>', `comma list of ${LIVE_CHANNELS.join(', ')}`, listOf(LIVE_CHANNELS))
     .argument('<symbols>', 'comma list, such as BTCUSDT,ETHUSDT', (text: string) =>
       text.split(',').filter((part) => part !== ''),
@@ -66,7 +66,7 @@ async function follow(
   }
 }
 
-/** Waits for a slow reader: the client then reads on later, without a hole. */
+/** Waits for a slow reader. The client continues later without a gap. */
 async function print(text: string): Promise<void> {
   if (process.stdout.write(text) || process.stdout.destroyed) return
   const { promise, resolve } = Promise.withResolvers<void>()

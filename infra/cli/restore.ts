@@ -21,7 +21,7 @@ export function restoreCommand(): Command {
     .option('--to <time>', 'up to this time (default: now)', momentArgument)
     .option(...DATA_DIR_OPTION)
     .allowExcessArguments(false)
-    .addHelpText('after', '\nAfter an interruption, run the same command again: it goes on.')
+    .addHelpText('after', '\nAfter an interruption, run the same command again: it continues.')
     .action(async (flags: Flags) => {
       if (flags.from === undefined && flags.to !== undefined) {
         throw new InvalidArgumentError('--to needs --from.')

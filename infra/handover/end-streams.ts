@@ -12,8 +12,8 @@ export function retireIngestor(pool: Pool, ingestor_id: string): Promise<number>
 }
 
 /**
- * Forgets the streams that the ingestor recorded until it stopped, because another ingestor goes on
- * with them. If it starts again, they are new streams without a gap before them. Streams that were
+ * Forgets the streams that the ingestor recorded until it stopped, because another one now records
+ * them. If it starts again, they are new streams without a gap before them. Streams that were
  * lost when it stopped keep their open gap. Returns the number of streams that it forgot. Errors:
  * ingestor_unknown, ingestor_running.
  */

@@ -11,14 +11,14 @@ import { forgetStreams } from './end-streams.ts'
 
 export interface HandoverOptions {
   readonly pool: Pool
-  /** INGESTOR_ID of the one that stops, and of the one that goes on. */
+  /** INGESTOR_ID of the ingestor that stops, and of its replacement. */
   readonly from: string
   readonly to: string
   /** Symbols whose local book is not in sequence at `to`. */
   readonly brokenBooks: () => Promise<readonly string[]>
   /** Stops `from` as an operator would (SIGTERM). */
   readonly stop: () => Promise<void>
-  /** Called when what is waited for changes. */
+  /** Called when the list of missing things changes. */
   readonly onWaiting: (sentence: string) => void
   /** Limits of the two waits. */
   readonly cover_limit_ms: number
@@ -28,7 +28,7 @@ export interface HandoverOptions {
 export interface Handover {
   /** Streams of `from` that were forgotten. */
   readonly stream_count: number
-  /** From the first look until `to` covered everything, and from the stop to the end. */
+  /** From the first check until `to` covered everything, and from the stop to the end. */
   readonly cover_ms: number
   readonly stop_ms: number
 }
@@ -76,7 +76,7 @@ async function requireKnown(pool: Pool, ingestor_id: string): Promise<void> {
   )
 }
 
-/** Two looks in a row must find everything covered. */
+/** Two checks in a row must find everything covered. */
 async function waitForCoverage(options: HandoverOptions): Promise<void> {
   const { pool, from, to, brokenBooks, onWaiting, cover_limit_ms } = options
   const deadline = performance.now() + cover_limit_ms

@@ -72,8 +72,8 @@ export function createBookKeeper(
     lost_count++
     if (news.cause === 'sequence') return undefined
     const { from_id, to_id, from_ts, to_ts } = news
-    const hole = { from_id, to_id, from_ts, to_ts, cause: 'sequence', detected_at } as const
-    return { exchange, symbol, channel: 'depth_events', ...hole }
+    const bounds = { from_id, to_id, from_ts, to_ts, cause: 'sequence', detected_at } as const
+    return { exchange, symbol, channel: 'depth_events', ...bounds }
   }
 
   return {

@@ -100,7 +100,10 @@ export class TapeFeed {
     const { damage, records } = this.#reader.readBatch(limit_bytes)
     if (damage !== undefined) {
       const { from, to, path } = damage
-      this.#options.log.error({ code: 'tape_damaged', from, to, path }, 'The tape has a hole.')
+      this.#options.log.error(
+        { code: 'tape_damaged', from, to, path },
+        'A part of the tape is damaged; its frames are missing.',
+      )
       this.#batcher.skip(to - from)
       this.#passOn(this.newest_stamp, 'mark', undefined)
     }

@@ -22,7 +22,7 @@ export interface BackupKeys {
   readonly encryption: Encryption
   /** AES-256 key of one object. No two objects of a backup share one. */
   keyOf(object_key: string): Buffer
-  /** Hex; proves that whoever wrote the text had the secret. */
+  /** Hex; proves that the text's author had the secret. */
   sign(text: string): string
 }
 

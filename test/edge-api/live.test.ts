@@ -117,7 +117,7 @@ test('trades can be waited for, from cursor to cursor', async () => {
   expect(wrong.errors!.map(({ parameter }) => parameter)).toEqual(['wait', 'limit'])
 })
 
-test('the client in Node: an iterable without holes over restarts', async () => {
+test('the client in Node: an iterable without gaps across restarts', async () => {
   const ids: number[] = []
   const stream = openLive({
     url: worker.url,

@@ -42,7 +42,7 @@ export const METRICS_VARIABLES = {
 const Variables = z.object(METRICS_VARIABLES)
 type Read = z.output<typeof Variables>
 
-/** For zod's refine: without a token nobody could read the metrics. */
+/** For zod's refine: a port without a token could never be read. */
 export const hasMetricsToken = (read: Read): boolean =>
   read.METRICS_PORT === 0 || read.METRICS_TOKENS.length > 0
 export const METRICS_TOKEN_RULE = {

@@ -26,7 +26,7 @@ export interface AdminApi {
     body: unknown,
     if_match?: string,
   ): Promise<unknown>
-  /** An answer that goes on until `signal` is aborted, line by line. */
+  /** A streamed answer, line by line, until `signal` is aborted. */
   lines(path: string, signal: AbortSignal): Promise<AsyncIterable<string>>
 }
 
@@ -40,7 +40,7 @@ const ATTEMPTS = 2
  */
 export function openAdminApi(flags: ServerFlags): AdminApi {
   const named = flags.server ?? process.env['BOOKTAPE_SERVER'] ?? socketOf(flags.dataDir)
-  // As marketdata.ingestors has it.
+  // The form of marketdata.ingestors.endpoint.
   const server = named.replace(/^unix:/, '')
   const target: Target = { server, token: flags.token ?? process.env['BOOKTAPE_TOKEN'] }
   const call = (
@@ -82,7 +82,7 @@ interface Call {
   readonly path: string
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
-  /** Ends it at any moment. */
+  /** Aborts the call. */
   readonly signal: AbortSignal
 }
 
@@ -96,7 +96,7 @@ async function ask(target: Target, call: Omit<Call, 'signal'>): Promise<unknown>
   return readAnswer(response.statusCode ?? 0, await readText(target, response))
 }
 
-/** Lines that end with a line feed, as they come. */
+/** Yields each line once its line feed has arrived. */
 async function openLines(
   target: Target,
   path: string,
@@ -108,7 +108,7 @@ async function openLines(
   return linesOf(response)
 }
 
-/** Settles once the answer has begun. */
+/** Resolves with the answer's head. */
 function open({ server, token }: Target, call: Call): Promise<IncomingMessage> {
   const { method, path, body, headers, signal } = call
   const is_url = /^https?:\/\//.test(server)
@@ -120,7 +120,7 @@ function open({ server, token }: Target, call: Call): Promise<IncomingMessage> {
     : new URL(path, 'http://localhost')
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest
   const text = body === undefined ? undefined : JSON.stringify(body)
-  // Node names no length for a DELETE, and what follows it would be the next request.
+  // Node sends no Content-Length for a DELETE, so its body would be read as the next request.
   const about: Record<string, string | number> =
     text === undefined
       ? {}

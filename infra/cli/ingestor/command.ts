@@ -46,7 +46,7 @@ export function withServerOptions(one: Command): Command {
     .option('--json', 'print the answer of the API as it is')
 }
 
-/** Commander's own code is 1 whatever is wrong; --help is no mistake. */
+/** Commander exits with 1 for every error; wrong use is 2 here, and --help is 0. */
 export function exitWithOurCode({ exitCode }: CommanderError): never {
   process.exit(exitCode === 0 ? 0 : EXIT_WRONG_USE)
 }

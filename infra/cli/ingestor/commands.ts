@@ -125,7 +125,7 @@ export function depthCommand(): Command {
     )
 }
 
-/** Recording begins with the symbols, where they are named. */
+/** Chooses the symbols first, if there are any, and then starts recording. */
 export async function startThere(
   flags: ChangeFlags,
   symbols: readonly string[] | undefined,
@@ -185,7 +185,7 @@ function tierOf(text: string): number | undefined {
   return tier === undefined ? undefined : Number(tier)
 }
 
-/** Names between blanks, commas or both. */
+/** Names separated by blanks, commas or both. */
 function collectNames(text: string, before: readonly string[] = []): readonly string[] {
   return [
     ...before,

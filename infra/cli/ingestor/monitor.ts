@@ -24,7 +24,7 @@ export function monitorCommand(): Command {
     .option('--duration <seconds>', 'end after so long, not only at Ctrl-C', wholeNumber(1, DAY_S))
     .addHelpText(
       'after',
-      'It is that of the last status; 3 also where the ingestor was gone at the end.',
+      'It is that of the last status; 3 also if the ingestor was unreachable at the end.',
     )
     .action(monitor)
 }
@@ -33,7 +33,7 @@ async function monitor(flags: MonitorFlags): Promise<void> {
   const ending = new AbortController()
   const end = (): void => ending.abort()
   process.once('SIGINT', end).once('SIGTERM', end)
-  // A reader that goes away, as in `| head`, ends it too.
+  // It also ends when the reader closes the pipe, as `| head` does.
   process.stdout.on('error', end)
   const timer = flags.duration === undefined ? undefined : setTimeout(end, flags.duration * 1_000)
   const view = viewOf(flags)
@@ -63,7 +63,7 @@ function viewOf({ json }: Flags): Watcher {
   return { onStatus: (status) => say(watchLine(status)), onLost }
 }
 
-/** Written over in place, so that it does not flicker. */
+/** Overwrites the old lines, so that the screen does not flicker. */
 function screen(out: NodeJS.WriteStream): Watcher {
   let before = CLEAR_ALL
   let newest = ''
@@ -77,7 +77,7 @@ function screen(out: NodeJS.WriteStream): Watcher {
   return {
     onStatus(status) {
       newest = statusText(status)
-      draw(`${status.clock.now}  Ctrl-C ends this view; the ingestor goes on.`)
+      draw(`${status.clock.now}  Ctrl-C ends this view; the ingestor keeps running.`)
     },
     onLost: (reason) => draw(`Disconnected; trying again. ${reason}`),
   }
@@ -85,5 +85,7 @@ function screen(out: NodeJS.WriteStream): Watcher {
 
 function gone(): OperatorError {
   const hint = 'See whether it runs.'
-  return new OperatorError('ingestor_unreachable', 'The ingestor was gone at the end.', { hint })
+  return new OperatorError('ingestor_unreachable', 'The ingestor was unreachable at the end.', {
+    hint,
+  })
 }

@@ -1,4 +1,4 @@
-/** What the commands on an ingestor print for people. Pure. */
+/** The text output of the commands on an ingestor. Pure. */
 import type { AuditEntry } from '../../../ingestor/control/audit-log.ts'
 import type { ChangeAnswer } from '../../../ingestor/control/changes.ts'
 import type { StatusView, StreamView } from '../../../ingestor/control/view.ts'
@@ -52,7 +52,7 @@ export function summaryText({
   return `${parts.join('; ')}.\n`
 }
 
-/** For those who watch without a terminal: the time, and what changes. */
+/** The line that `monitor` prints without a terminal: the time and the changing figures. */
 export function watchLine({
   clock,
   state,
@@ -94,8 +94,7 @@ export function streamsText(streams: readonly StreamView[]): string {
 }
 
 export function changeText(answer: ChangeAnswer): string {
-  if (!answer.is_changed)
-    return `Nothing changes: it is so already (revision ${answer.revision}).\n`
+  if (!answer.is_changed) return `Nothing to change: already so (revision ${answer.revision}).\n`
   const { result } = answer
   const will = answer.is_dry_run ? 'would be ' : ''
   const lines = [
@@ -111,7 +110,7 @@ export function changeText(answer: ChangeAnswer): string {
 }
 
 export function auditText(entries: readonly AuditEntry[]): string {
-  if (entries.length === 0) return 'No change was ever made.\n'
+  if (entries.length === 0) return 'There has been no change.\n'
   const rows = entries.map(({ revision, at, actor, origin, action, request, result }) => [
     String(revision),
     at,

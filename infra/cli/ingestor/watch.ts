@@ -6,7 +6,7 @@ import type { AdminApi } from './client.ts'
 
 export interface Watcher {
   onStatus(status: StatusView): void
-  /** The connection broke, or could not be made again. */
+  /** Called when the connection breaks, or a reconnection fails. */
   onLost(reason: string): void
 }
 
@@ -14,8 +14,8 @@ const RETRY_MS = 1_000
 const DATA = 'data: '
 
 /**
- * Settles once `signal` is aborted: true where it was connected then. Errors: those of AdminApi, of
- * the first attempt alone.
+ * Settles once `signal` is aborted: true if it was connected then. Rejects only if the first attempt
+ * fails, with an error of AdminApi.
  */
 export async function watchStatus(
   api: Pick<AdminApi, 'lines'>,
@@ -33,7 +33,7 @@ export async function watchStatus(
       }
       if (!signal.aborted) onLost('The ingestor ended the connection.')
     } catch (error) {
-      // The end that was asked for cuts the connection too.
+      // Aborting `signal` also breaks the connection.
       if (signal.aborted) return is_connected
       if (!has_begun) throw error
       onLost(describeError(error))

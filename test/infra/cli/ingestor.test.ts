@@ -83,11 +83,11 @@ test('changes: planned, made, refused with a reason, and listed', async () => {
   expect(plan.out).toContain('2 streams would be added, 0 would be removed, 4 would be kept.')
   expect(plan.out).toContain('symbols added   SOLUSDT')
   expect(plan.out).toContain('Nothing was changed')
-  expect((await here('audit')).out).toBe('No change was ever made.\n')
+  expect((await here('audit')).out).toBe('There has been no change.\n')
   expect((await here('symbols', 'add', 'SOLUSDT', 'xrpusdt')).out).toContain('Revision 1.')
   await heard(8)
   expect((await here('symbols', 'add', 'SOLUSDT')).out).toBe(
-    'Nothing changes: it is so already (revision 1).\n',
+    'Nothing to change: already so (revision 1).\n',
   )
   const refused = await here('symbols', 'remove', 'GONEUSDT')
   expect(refused).toMatchObject({ exit_code: 1, out: '' })
