@@ -1,8 +1,8 @@
 /**
  * A typed client of the live stream, for browsers and Node 22 or newer: an async iterable without
  * gaps. It reconnects, resumes every stream after its newest message, and leaves out what it has
- * delivered. A caller that reads slowly loses nothing: the client disconnects when its buffer is full
- * and resumes once it is empty.
+ * delivered. A caller that reads slowly loses nothing: the client disconnects when its buffer is
+ * full and resumes once it is empty.
  *
  *     for await (const message of openLive({ url, channels: ['trades'], symbols: ['BTCUSDT'] })) …
  *

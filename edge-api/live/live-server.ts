@@ -1,6 +1,6 @@
 /**
- * The live server behind this worker. Callers show their token here; the worker shows one of its own
- * there, signed with the same secret.
+ * The live server behind this worker. Callers show their token here; the worker shows one of its
+ * own there, signed with the same secret.
  */
 import { mintToken } from '#core/access-token.ts'
 import { OperatorError } from '#core/errors.ts'

@@ -1,6 +1,6 @@
 /**
- * GET /v1/trades/{symbol}?wait=SECONDS : a long poll, for callers that cannot hold a connection. It is
- * answered as soon as there are trades after the cursor, or empty after that time.
+ * GET /v1/trades/{symbol}?wait=SECONDS : a long poll, for callers that cannot hold a connection. It
+ * is answered as soon as there are trades after the cursor, or empty after that time.
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import { isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'

@@ -3,7 +3,9 @@ import { type Context, Hono } from 'hono'
 import type { DoorApp, DoorEnv } from '#core/node/door/app.ts'
 import type { PageBundle, PageFile } from './page-files.ts'
 
-/** The charts set styles through the CSSOM, which this policy allows. No style attribute is used. */
+/**
+ * The charts set styles through the CSSOM, which this policy allows. No style attribute is used.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

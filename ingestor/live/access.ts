@@ -1,6 +1,6 @@
 /**
- * Who may connect: a token of the edge API with the scope `live`, unless the server is public, and no
- * page of an origin that is not listed. Programs send no Origin.
+ * Who may connect: a token of the edge API with the scope `live`, unless the server is public, and
+ * no page of an origin that is not listed. Programs send no Origin.
  */
 import type { IncomingMessage } from 'node:http'
 import { createVerifier } from '#core/access-token.ts'
@@ -11,7 +11,9 @@ import type { LiveConfig } from './config.ts'
 /** Admits a request, and returns the id of its token; undefined without one. Throws Problem. */
 export type Admit = (request: IncomingMessage) => Promise<string | undefined>
 
-/** Browsers cannot set a header for a WebSocket, so the token may be a subprotocol: `token.TOKEN`. */
+/**
+ * Browsers cannot set a header for a WebSocket, so the token may be a subprotocol: `token.TOKEN`.
+ */
 export const PROTOCOL = 'booktape.live.v1'
 const TOKEN_PROTOCOL = 'token.'
 

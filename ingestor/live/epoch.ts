@@ -1,6 +1,6 @@
 /**
- * The numbering of messages. A seq is the time of receipt of a row of this database, so the epoch is
- * the database's: it outlives every program and every tape.
+ * The numbering of messages. A seq is the time of receipt of a row of this database, so the epoch
+ * is the database's: it outlives every program and every tape.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { Client } from '#core/node/pool.ts'

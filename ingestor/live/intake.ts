@@ -3,8 +3,8 @@
  * the others, and encodes each once.
  *
  * A stream that several tapes hold is merged by the time of receipt: its rows wait HOLD_US, so that
- * the first copy of each row is the one with the earliest stamp, however the tapes are read. Streams
- * of one tape do not wait.
+ * the first copy of each row is the one with the earliest stamp, however the tapes are read.
+ * Streams of one tape do not wait.
  */
 import { channelOf, type DepthEvent, type Gap, type Trade } from '#core/market.ts'
 import type { RawChannel } from '#core/tables.ts'

@@ -3,8 +3,8 @@
  * the other, two ingestors may record the same stream, and an answer over REST may hold trades that
  * are known. The table keeps the first of them, and so does the live stream.
  *
- * Frames repeat rows within seconds, so their newest keys decide. An answer may repeat a trade of any
- * age; it is new if its id is missing (MissingIds).
+ * Frames repeat rows within seconds, so their newest keys decide. An answer may repeat a trade of
+ * any age; it is new if its id is missing (MissingIds).
  */
 
 /** Longer than sockets overlap (OVERLAP_US), and than two ingestors differ. */

@@ -1,6 +1,6 @@
 /**
- * For clients that cannot hold a connection: one answer with what came after a cursor, given as soon
- * as there is anything, or empty after the time that the client wants to wait.
+ * For clients that cannot hold a connection: one answer with what came after a cursor, given as
+ * soon as there is anything, or empty after the time that the client wants to wait.
  */
 import type { ServerResponse } from 'node:http'
 import { cursorText, parseCursor } from './cursor.ts'

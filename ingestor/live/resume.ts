@@ -1,7 +1,8 @@
 /**
- * Begins a subscription: sends what the client missed, in order, and then lets it follow the stream.
- * What memory does not hold is read from history first. While that is read the stream goes on; the
- * client follows only once it has everything, so nothing is missing and nothing comes twice.
+ * Begins a subscription: sends what the client missed, in order, and then lets it follow the
+ * stream. What memory does not hold is read from history first. While that is read the stream goes
+ * on; the client follows only once it has everything, so nothing is missing and nothing comes
+ * twice.
  */
 import type { Micros } from '#core/time.ts'
 import { CONFLATED } from './channels.ts'

@@ -1,8 +1,8 @@
 /**
  * One client: what it is subscribed to, and what waits for it.
  *
- * While its socket takes bytes, they are written at once. While it does not, they wait in a queue of
- * bounded size. Quotes and books' best levels do not wait: their newest message is kept, and a
+ * While its socket takes bytes, they are written at once. While it does not, they wait in a queue
+ * of bounded size. Quotes and books' best levels do not wait: their newest message is kept, and a
  * `skipped` message says what was left out. Every other message waits, and a client for which more
  * waits than may is disconnected, with the cursors from which it can resume.
  */

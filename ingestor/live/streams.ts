@@ -41,7 +41,9 @@ export class Streams {
     return this.#streams.size
   }
 
-  /** Everything that was received up to `floor`, and every gap up to `gap_floor`, is in Postgres. */
+  /**
+   * Everything that was received up to `floor`, and every gap up to `gap_floor`, is in Postgres.
+   */
   settle(floor: number, gap_floor: number): void {
     this.#floor = floor
     this.#gap_floor = gap_floor

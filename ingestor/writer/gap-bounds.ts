@@ -1,4 +1,6 @@
-/** Where the gap of a stream begins and ends. event-taker.ts adds the stream, which makes it a Gap. */
+/**
+ * Where the gap of a stream begins and ends. event-taker.ts adds the stream, which makes it a Gap.
+ */
 import type { GapCause } from '#core/market.ts'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
 import {

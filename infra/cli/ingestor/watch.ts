@@ -14,8 +14,8 @@ const RETRY_MS = 1_000
 const DATA = 'data: '
 
 /**
- * Settles once `signal` is aborted: true if it was connected then. Rejects only if the first attempt
- * fails, with an error of AdminApi.
+ * Settles once `signal` is aborted: true if it was connected then. Rejects only if the first
+ * attempt fails, with an error of AdminApi.
  */
 export async function watchStatus(
   api: Pick<AdminApi, 'lines'>,

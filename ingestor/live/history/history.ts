@@ -1,11 +1,11 @@
 /**
- * What a client missed and memory no longer holds: rows of Postgres and of the archive, in the order
- * in which they were received. A row's ts_ingest is the seq of its message, so nothing else has to be
- * kept to find the place of a cursor (decision 44).
+ * What a client missed and memory no longer holds: rows of Postgres and of the archive, in the
+ * order in which they were received. A row's ts_ingest is the seq of its message, so nothing else
+ * has to be kept to find the place of a cursor (decision 44).
  *
  * Rows are immutable, and each is in Postgres before it leaves memory or the read is refused. An
- * hour that is dropped while it is read is in the archive by then: the list of dropped hours is read
- * after the rows.
+ * hour that is dropped while it is read is in the archive by then: the list of dropped hours is
+ * read after the rows.
  */
 import type { Decimals } from '#core/decimal-text.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'

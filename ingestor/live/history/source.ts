@@ -10,8 +10,8 @@ export interface HourSource {
   readonly first: number
   readonly last: number
   /**
-   * About `limit` rows received in (after, to], ordered by ts_ingest and key. `is_whole` is false if
-   * there are more; then all rows up to the last one's ts_ingest are there.
+   * About `limit` rows received in (after, to], ordered by ts_ingest and key. `is_whole` is false
+   * if there are more; then all rows up to the last one's ts_ingest are there.
    */
   read(after: number, to: number, limit: number): Promise<HourRows>
 }

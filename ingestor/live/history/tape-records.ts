@@ -1,6 +1,7 @@
 /**
  * Messages that left memory, made again from their records on the tape, without Postgres. Only of
- * channels whose rows are in the frame as they are in the table; the live server knows where each is.
+ * channels whose rows are in the frame as they are in the table; the live server knows where each
+ * is.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { channelOf } from '#core/market.ts'

@@ -1,4 +1,6 @@
-/** The ingestor's time from receipt to commit, from its metrics: what clients cost the recording. */
+/**
+ * The ingestor's time from receipt to commit, from its metrics: what clients cost the recording.
+ */
 import type { StackFile } from '../../../infra/local/data-dir.ts'
 
 export interface LagReading {

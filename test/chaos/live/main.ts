@@ -1,8 +1,8 @@
 /**
- * `npm run soak:live -- --clients 1000 --rate 10000`: a whole stack, many clients that are cut off and
- * frozen at random, kill -9 of the live server and of the ingestor. In the end each client's trades
- * must equal the table, none missing, none twice, and rebuilt books those of the tables. Prints one
- * line of JSON; exit code 1 on any difference.
+ * `npm run soak:live -- --clients 1000 --rate 10000`: a whole stack, many clients that are cut off
+ * and frozen at random, kill -9 of the live server and of the ingestor. In the end each client's
+ * trades must equal the table, none missing, none twice, and rebuilt books those of the tables.
+ * Prints one line of JSON; exit code 1 on any difference.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'

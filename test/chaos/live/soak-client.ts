@@ -1,4 +1,6 @@
-/** One reader of a symbol's trades or book: loses its connection, resumes, and keeps what it got. */
+/**
+ * One reader of a symbol's trades or book: loses its connection, resumes, and keeps what it got.
+ */
 import { WebSocket } from 'ws'
 
 export interface Place {

@@ -1,4 +1,6 @@
-/** Clients that do not read, ask for too much, or ask wrongly, and what the others notice: nothing. */
+/**
+ * Clients that do not read, ask for too much, or ask wrongly, and what the others notice: nothing.
+ */
 import { connect as connectTcp } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import { mintToken } from '#core/access-token.ts'
