@@ -106,7 +106,7 @@ test('an environment that a program refuses: all its problems are told, its secr
   const answer = await doctor([], bad)
   expect(answer.code).toBe(1)
   expect(answer.stdout).toMatch(
-    /error +environment\.ingestor .*SHARD must be i\/n.*TIER must be 1, 2 or 3/,
+    /error +environment\.ingestor .*SHARD .*must be i\/n.*TIER is '9', but must be 1, 2 or 3/,
   )
   expect(answer.stdout).toMatch(
     /error +environment\.gateway .*GATEWAY_SECRET must have at least 16/,
