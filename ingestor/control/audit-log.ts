@@ -18,7 +18,7 @@ import { z } from 'zod'
 import { OperatorError } from '#core/errors.ts'
 import { WantedWire } from './wire.ts'
 
-const Result = z.strictObject({
+export const AuditResult = z.strictObject({
   symbols_added: z.array(z.string()),
   symbols_removed: z.array(z.string()),
   symbols_added_count: z.int(),
@@ -44,13 +44,13 @@ const Entry = z.strictObject({
   before: WantedWire,
   after: WantedWire,
   /** Null if the change was made before recording started. */
-  result: Result.nullable(),
+  result: AuditResult.nullable(),
   /** The request's key, and a hash of its action and body. */
   idempotency_key: z.string().optional(),
   fingerprint: z.string().optional(),
 })
 
-export type AuditResult = z.infer<typeof Result>
+export type AuditResult = z.infer<typeof AuditResult>
 export type AuditEntry = z.infer<typeof Entry>
 
 export interface AuditLog {

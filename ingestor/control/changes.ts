@@ -1,7 +1,8 @@
 /**
  * Applies operators' changes one at a time: plans each one, writes it to the audit log, applies it.
  * A retry with the same Idempotency-Key changes nothing and gets the same answer, even after a
- * restart. A change whose If-Match differs from the current ETag is refused.
+ * restart, also if the first request found the state as requested. What was refused is not
+ * remembered, because nothing was done. A change whose If-Match differs from the current ETag is refused.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { OperatorError } from '#core/errors.ts'
@@ -21,6 +22,7 @@ import {
   type StartingPoint,
   writeDesired,
 } from './desired.ts'
+import { openUnchangedBook, type Unchanged, type UnchangedBook } from './unchanged.ts'
 import { fromWire, toWire, type WantedWire } from './wire.ts'
 
 export interface ChangeRequest {
@@ -87,6 +89,7 @@ export function createChanges(options: ChangesOptions): Changes {
 
 class ChangeDesk implements Changes {
   readonly #options: ChangesOptions
+  readonly #unchanged: UnchangedBook
   #desired: Desired | undefined
   #wanted: Wanted
   #turn: Promise<unknown> = Promise.resolve()
@@ -95,6 +98,7 @@ class ChangeDesk implements Changes {
   constructor(options: ChangesOptions) {
     const { start } = options
     this.#options = options
+    this.#unchanged = openUnchangedBook(options.dir, options.log)
     this.#desired = start.stored
     this.#wanted = start.wanted
     if (start.stored !== undefined && start.overridden.length > 0) {
@@ -136,17 +140,28 @@ class ChangeDesk implements Changes {
     const { idempotency_key, is_dry_run } = request
     const fingerprint = fingerprintOf(request)
     const earlier = idempotency_key === undefined ? undefined : audit.byKey(idempotency_key)
-    if (earlier !== undefined && !is_dry_run) return repeat(earlier, fingerprint)
+    const unchanged =
+      idempotency_key === undefined ? undefined : this.#unchanged.byKey(idempotency_key)
+    if (!is_dry_run) {
+      if (earlier !== undefined) return answerOf(requireSame(earlier, fingerprint), true)
+      if (unchanged !== undefined) return unchangedAnswer(requireSame(unchanged, fingerprint), true)
+    }
     this.#requireMatch(request.if_match)
     const asked = steering.plan(request.wish(this.#wanted))
     const plan = await withDeadline(asked, PLAN_MS, planTimeout)
     const { wanted } = plan
     const result = resultOf(plan)
     const is_changed = !isSame(toWire(wanted), toWire(this.#wanted))
-    if (is_dry_run || !is_changed) {
-      const streams = is_dry_run ? streamNamesOf(plan) : null
+    const { revision } = this
+    if (is_dry_run) {
+      const streams = streamNamesOf(plan)
       const facts = { is_dry_run, is_changed, is_repeated: false, audit_id: null, streams, result }
-      return { ...facts, revision: this.revision, etag: this.etag, wanted: toWire(wanted) }
+      return { ...facts, revision, etag: this.etag, wanted: toWire(wanted) }
+    }
+    if (!is_changed) {
+      const kept = { fingerprint, revision, wanted: toWire(wanted), result }
+      if (idempotency_key !== undefined) this.#unchanged.remember({ idempotency_key, ...kept })
+      return unchangedAnswer(kept, false)
     }
     const { action, caller } = request
     const entry = {
@@ -215,8 +230,12 @@ class ChangeDesk implements Changes {
   }
 }
 
-function repeat(earlier: AuditEntry, fingerprint: string): ChangeAnswer {
-  if (earlier.fingerprint === fingerprint) return answerOf(earlier, true)
+/** Errors: Problem, if the key was used for another request. */
+function requireSame<T extends { readonly fingerprint?: string | undefined }>(
+  earlier: T,
+  fingerprint: string,
+): T {
+  if (earlier.fingerprint === fingerprint) return earlier
   const title = 'This Idempotency-Key was used for another request.'
   throw new Problem(
     422,
@@ -224,6 +243,23 @@ function repeat(earlier: AuditEntry, fingerprint: string): ChangeAnswer {
     title,
     'Use a new key for every change, and the same to retry.',
   )
+}
+
+function unchangedAnswer(
+  { revision, wanted, result }: Pick<Unchanged, 'revision' | 'wanted' | 'result'>,
+  is_repeated: boolean,
+): ChangeAnswer {
+  return {
+    is_dry_run: false,
+    is_changed: false,
+    is_repeated,
+    audit_id: null,
+    revision,
+    etag: etagOf(revision, fromWire(wanted)),
+    wanted,
+    result,
+    streams: null,
+  }
 }
 
 function answerOf(entry: AuditEntry, is_repeated: boolean): ChangeAnswer {

@@ -4,12 +4,13 @@
  * change wins: a setting that changed in the environment replaces what an operator chose before.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Logger } from '#core/node/log.ts'
 import type { Wanted } from '../wanted.ts'
 import { type AuditEntry, readNewestEntry } from './audit-log.ts'
+import { replaceFile } from './replace-file.ts'
 import { ChannelsWire, DepthWire, fromWire, SymbolsWire, toWire, WantedWire } from './wire.ts'
 
 /** The part of the wanted state that the environment can set. */
@@ -85,18 +86,7 @@ export function environmentOf(wanted: Wanted): EnvironmentWire {
 
 /** Atomic: after a crash the file is the old one or the new one. */
 export function writeDesired(dir: string, desired: Desired): void {
-  const path = join(dir, DESIRED_FILE)
-  const fd = openSync(`${path}.new`, 'w', 0o600)
-  try {
-    writeSync(fd, `${JSON.stringify(desired, undefined, 2)}\n`)
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-  renameSync(`${path}.new`, path)
-  const folder = openSync(dir, 'r')
-  fsyncSync(folder)
-  closeSync(folder)
+  replaceFile(join(dir, DESIRED_FILE), `${JSON.stringify(desired, undefined, 2)}\n`)
 }
 
 /** Differs after every change, and between any two wanted states. */

@@ -19,6 +19,7 @@ import {
 } from '../../../ingestor/control/desired.ts'
 import { fromWire, toWire } from '../../../ingestor/control/wire.ts'
 import type { Wanted } from '../../../ingestor/wanted.ts'
+import { openUnchangedBook, UNCHANGED_MAX } from '../../../ingestor/control/unchanged.ts'
 import { temporaryDirectory } from '../writer/support.ts'
 
 const ENVIRONMENT: Wanted = {
@@ -156,3 +157,36 @@ test('of a long log the newest thousand are at hand, and their keys', () => {
   expect(log.byKey('key-2300')?.revision).toBe(2_300)
   log.close()
 }, 60_000)
+
+test('of the requests that changed nothing the newest hundred are remembered over a restart', () => {
+  const dir = temporaryDirectory()
+  const result = {
+    symbols_added: [],
+    symbols_removed: [],
+    symbols_added_count: 0,
+    symbols_removed_count: 0,
+    streams_added_count: 0,
+    streams_removed_count: 0,
+    streams_kept_count: 6,
+    rest_weight: 0,
+    duration_s: 0,
+  }
+  const answer = (at: number) => ({
+    idempotency_key: `key-${at}`,
+    fingerprint: 'f',
+    revision: at,
+    wanted: toWire(ENVIRONMENT),
+    result,
+  })
+  let book = openUnchangedBook(dir, silentLogger)
+  for (let at = 0; at <= UNCHANGED_MAX; at++) book.remember(answer(at))
+  book = openUnchangedBook(dir, silentLogger)
+  expect(book.byKey('key-0')).toBeUndefined()
+  expect(book.byKey('key-1')).toEqual(answer(1))
+  expect(book.byKey(`key-${UNCHANGED_MAX}`)).toEqual(answer(UNCHANGED_MAX))
+  writeFileSync(join(dir, 'unchanged.json'), '[{"idempotency_key":"torn')
+  book = openUnchangedBook(dir, silentLogger)
+  expect(book.byKey('key-1')).toBeUndefined()
+  book.remember(answer(7))
+  expect(openUnchangedBook(dir, silentLogger).byKey('key-7')).toEqual(answer(7))
+})

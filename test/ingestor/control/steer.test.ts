@@ -330,7 +330,19 @@ test('streams are told one by one: last event, silence, loss and book', async ()
 })
 
 test('a pause closes the sockets and is in the ledger; it holds over kill -9', async () => {
-  const done = await call('/recording', 'POST', { state: 'paused' })
+  // These found nothing to change; a retry after somebody's pause must not end it.
+  const key = { 'idempotency-key': 'already' }
+  const already = await call('/recording', 'POST', { state: 'recording' }, key)
+  expect(already.body).toMatchObject({ is_changed: false, is_repeated: false })
+  const refused = { 'idempotency-key': 'refused' }
+  expect((await call('/scale', 'POST', { count: 0 }, refused)).status).toBe(400)
+  const planned = { 'idempotency-key': 'planned' }
+  await call('/recording?dry_run=true', 'POST', { state: 'paused' }, planned)
+  const done = await call('/recording', 'POST', { state: 'paused' }, planned)
+  expect(done.body.is_repeated).toBe(false)
+  const retry = await call('/recording', 'POST', { state: 'recording' }, key)
+  expect(retry.body).toEqual({ ...already.body, is_repeated: true })
+  expect((await call('/recording', 'POST', { state: 'paused' }, key)).status).toBe(422)
   expect(done.body.result).toMatchObject({ streams_removed_count: 4, streams_kept_count: 0 })
   const frames = (await status()).feed.frames_received
   expect(await status()).toMatchObject({
@@ -356,9 +368,11 @@ test('a pause closes the sockets and is in the ledger; it holds over kill -9', a
     desired: { recording: 'paused', source: 'operator' },
     feed: { frames_received: 0 },
   })
-  expect((await call('/recording', 'POST', { state: 'recording' })).body.result).toMatchObject({
-    streams_added_count: 4,
-  })
+  const later = await call('/recording', 'POST', { state: 'recording' }, key)
+  expect(later.body).toEqual(retry.body)
+  // A refused request may be tried again with its key.
+  const resumed = await call('/recording', 'POST', { state: 'recording' }, refused)
+  expect(resumed.body.result).toMatchObject({ streams_added_count: 4 })
   await heard(4)
   await until('every stream has spoken', async () =>
     (await gapLines()).every((line) => !paused.includes(line)),
