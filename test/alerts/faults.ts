@@ -29,5 +29,4 @@ export const UNPROVEN: ReadonlySet<string> = new Set([
   'JobGivenUp',
   'JobFailing',
   'DiskOverBudget',
-  'GatewayDown',
 ])
