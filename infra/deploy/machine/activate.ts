@@ -13,6 +13,7 @@ import type { View } from './look.ts'
 import { asCommand, type Runner } from './commands.ts'
 import type { Variables } from './environment-file.ts'
 import {
+  type Instance,
   instancesOf,
   instanceVariables,
   linkTarget,
@@ -46,6 +47,7 @@ export interface Activation {
 }
 
 const MIGRATE = 'booktape-migrate.service'
+const JOBS = 'booktape-jobs.service'
 
 /**
  * Errors: OperatorError deploy_running, no_release, migration_failed, ingestor_not_recording,
@@ -85,17 +87,19 @@ async function activateLocked(activation: Activation): Promise<void> {
   })
   const pool = createPool(databaseOf(settings), 'booktape-activate', 1)
   try {
-    await upgradeIngestor({
-      ...activation,
-      pool,
-      instances,
-      release_dir,
-      is_current: ({ unit }) => isCurrent(layout, unit, release_dir),
-      noteStarted: ({ unit }) => noteStarted(layout, unit, release_dir),
-      look: ({ socket }) => lookAt(activation.openApi(socket)),
-      change: async ({ socket }, { path, body }) =>
-        void (await activation.openApi(socket).change('PUT', path, body)),
-      takeAlong: (from, to) => activation.run(takeAlongCommand(from, to), {}),
+    await withoutJobs(activation, instances, release_dir, async () => {
+      await upgradeIngestor({
+        ...activation,
+        pool,
+        instances,
+        release_dir,
+        is_current: ({ unit }) => isCurrent(layout, unit, release_dir),
+        noteStarted: ({ unit }) => noteStarted(layout, unit, release_dir),
+        look: ({ socket }) => lookAt(activation.openApi(socket)),
+        change: async ({ socket }, { path, body }) =>
+          void (await activation.openApi(socket).change('PUT', path, body)),
+        takeAlong: (from, to) => activation.run(takeAlongCommand(from, to), {}),
+      })
     })
   } finally {
     await pool.end()
@@ -112,6 +116,30 @@ async function activateLocked(activation: Activation): Promise<void> {
   const gone = pruneReleases(layout)
   if (gone.length > 0) say(`Deleted releases that nothing uses: ${gone.join(', ')}.`)
   await askDoctor(activation, release_dir)
+}
+
+/**
+ * Stops the jobs while two ingestors run: a small database has no connections for all of them. They
+ * start again with the new release, or at once if the upgrade fails.
+ */
+async function withoutJobs(
+  { layout, manager, say }: Activation,
+  instances: readonly Instance[],
+  release_dir: string,
+  upgrade: () => Promise<void>,
+): Promise<void> {
+  const running = await Promise.all(instances.map(({ unit }) => manager.isActive(unit)))
+  const old = instances.find((_, i) => running[i])
+  const is_replaced = old !== undefined && !isCurrent(layout, old.unit, release_dir)
+  if (!is_replaced || !(await manager.isActive(JOBS))) return upgrade()
+  say('Stopping the jobs while two ingestors run.')
+  await manager.stop(JOBS)
+  try {
+    await upgrade()
+  } catch (error) {
+    await manager.start(JOBS)
+    throw error
+  }
 }
 
 /** The name that the ingestors have had does not change with the machine's. */
