@@ -1,6 +1,8 @@
 /**
- * Every fault of the exchange server: what is broken is named in words, soon. `npm run
- * test:dashboard` does this with 200 symbols and a browser, and keeps a picture of every page.
+ * Faults of the exchange server: what is broken is named in words within five seconds. Before each
+ * fault the page must not say these words, so it names this fault and not the one before. `npm run
+ * test:dashboard` injects every fault, each on a page that says that all is well, with 200 symbols
+ * and a browser, and keeps a picture of every page.
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,14 +12,19 @@ import type { FaultRequestInput } from '../../../infra/exchange/faults/spec.ts'
 import type { Snapshot, StreamsView } from '../../../infra/console/wire.ts'
 import { symbolsUpToTier } from '../../../ingestor/symbol-tiers.ts'
 import { until } from '../../ingestor/support.ts'
+import { measureMachine } from '../../support/machine.ts'
 import { startStand, SYMBOLS, watch } from './stand.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 /** Pictures go there. With it, a browser shows 200 symbols. */
 const { DASHBOARD_DIR } = process.env
-/** Five seconds, and what a busy machine may add to them. */
-const LIMIT_MS = Number(process.env['DASHBOARD_LIMIT_MS'] ?? 30_000)
+/** On a machine that has nothing else to do; on a busy one it grows by the measured factor. */
+const LIMIT_MS = 5_000
+/** Without DASHBOARD_DIR: one fault for each way in which the page learns of one. */
+const QUICK = ['silence', 'corrupt', 'cut', 'refuse']
 const PICTURE_MS = 2_000
+/** For the minute of a fault, and for books that are asked for anew. */
+const SETTLE_MS = 240_000
 const PAGES = ['overview', 'streams', 'gaps', 'jobs', 'datasets', 'database', 'validation', 'audit']
 
 const stand = await startStand(
@@ -131,6 +138,7 @@ const FAULTS: readonly Fault[] = [
 
 const texts = (snapshot: Snapshot | undefined): readonly string[] =>
   (snapshot?.troubles ?? []).map(({ text }) => text)
+const injected = FAULTS.filter(({ name }) => DASHBOARD_DIR !== undefined || QUICK.includes(name))
 
 async function openPage(width: number, scheme: 'dark' | 'light'): Promise<Page> {
   const viewport = { width, height: 900 }
@@ -154,33 +162,48 @@ test('the pace of every stream is learnt', async () => {
     const known = quotes.filter(({ pace }) => pace === 'ok')
     return known.length > 0 && known.length >= 0.9 * quotes.length
   })
-  // Books of a start are not missed; what is lost later is.
-  await until(
-    'it runs for a minute',
-    () => (viewer.newest()?.ingestors[0]?.status?.ingestor.uptime_s ?? 0) > 61,
-  )
+  if (DASHBOARD_DIR !== undefined) {
+    // Books of a start are not missed; what is lost later is.
+    await until(
+      'it runs for a minute',
+      () => (viewer.newest()?.ingestors[0]?.status?.ingestor.uptime_s ?? 0) > 61,
+    )
+  }
+  await until('all is well', () => texts(viewer.newest()).length === 0)
   expect(viewer.newest()?.sentence).toMatch(/^All is well/)
 }, 300_000)
 
-for (const { name, request, words } of FAULTS) {
+for (const { name, request, words } of injected) {
   test(`${name}: named in words`, async () => {
-    const before = new Set(texts(viewer.newest()))
+    const isSaid = (text: string): boolean => words.test(text)
+    // What is counted by the minute is said for a minute.
+    await until(
+      `nothing is said that ${name} must bring`,
+      () => {
+        const said = texts(viewer.newest())
+        return DASHBOARD_DIR === undefined ? !said.some(isSaid) : said.length === 0
+      },
+      SETTLE_MS,
+    )
     const page = browser === undefined ? undefined : await openPage(1_440, 'dark')
     await page?.locator('#sentence').waitFor()
+    expect(texts(viewer.newest()).filter(isSaid)).toEqual([])
+    const machine = measureMachine()
     const began_ms = performance.now()
     stand.exchange.setFaults(request)
-    const isNew = (text: string): boolean => words.test(text) && !before.has(text)
-    await until(`${name} is named`, () => texts(viewer.newest()).some(isNew))
+    await until(`${name} is named`, () => texts(viewer.newest()).some(isSaid))
     const took_ms = performance.now() - began_ms
+    const factor = machine.end()
+    const figures = `named after ${(took_ms / 1_000).toFixed(1)} s, machine ${factor.toFixed(1)}`
     if (page !== undefined) {
       await expect
-        .poll(() => page.locator('.state').textContent(), { timeout: LIMIT_MS })
+        .poll(() => page.locator('.state').textContent(), { timeout: LIMIT_MS * factor })
         .toMatch(words)
       await shoot(page, `fault-${name.replaceAll(' ', '-')}`)
-      process.stdout.write(`${name}: named after ${(took_ms / 1_000).toFixed(1)} s\n`)
+      process.stdout.write(`${name}: ${figures}\n`)
       await page.context().close()
     }
-    expect(took_ms).toBeLessThan(LIMIT_MS)
+    expect(took_ms, figures).toBeLessThan(LIMIT_MS * factor)
     stand.exchange.setFaults({ faults: [] })
     await until('every stream is heard', () => {
       const totals = viewer.newest()?.totals
@@ -188,7 +211,7 @@ for (const { name, request, words } of FAULTS) {
         totals !== null && totals !== undefined && totals.streams_heard === totals.streams_wanted
       )
     })
-  }, 240_000)
+  })
 }
 
 test.runIf(browser !== undefined)(
