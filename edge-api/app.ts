@@ -32,10 +32,12 @@ import { validationRoutes } from './routes/validation.ts'
 import { waitRoutes } from './routes/wait.ts'
 import { OPENAPI_HEAD } from './schemas/openapi-head.ts'
 import { refuseBadParameters } from './schemas/parameters.ts'
+import { observe } from './telemetry/observe.ts'
 
 export function createApp(deps: Deps): App {
   const app: App = new OpenAPIHono({ defaultHook: refuseBadParameters })
-  // First: a WebSocket's answer cannot be changed, and an endless one not be held.
+  app.use('*', observe(deps))
+  // Before the others: a WebSocket's answer cannot be changed, and an endless one not be held.
   liveRoutes(app, deps)
   addHeaders(app, deps.cors_origins)
   app.use('*', deps.send_bodies)
@@ -65,12 +67,11 @@ export function createApp(deps: Deps): App {
   refuseOtherMethods(app)
   app.notFound((c) => {
     const detail = `No route matches ${found(c.req.path)}. GET / lists the paths.`
-    return problemResponse(
-      new Problem(404, 'unknown_path', 'The path is unknown.', detail),
-      c.req.url,
-    )
+    const problem = new Problem(404, 'unknown_path', 'The path is unknown.', detail)
+    c.error = problem
+    return problemResponse(problem, c.req.url)
   })
-  app.onError(toProblem(deps.report))
+  app.onError(toProblem)
   return app
 }
 

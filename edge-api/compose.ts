@@ -50,6 +50,7 @@ import { storedDepth } from './range/stored-depth.ts'
 import { createDatasets } from './store/datasets.ts'
 import { createObjectReader } from './store/object-store.ts'
 import { createUrlSigner } from './store/sign-url.ts'
+import type { RequestFacts } from './telemetry/request-facts.ts'
 
 export interface Surroundings {
   /** The cache of the edge location. Without it nothing is cached, not even in memory. */
@@ -59,13 +60,15 @@ export interface Surroundings {
   /** Without it the runtime sends the bodies. */
   readonly open_body?: OpenBody
   now(): Micros
-  /** Receives every error that is our fault. */
-  report(error: unknown): void
+  /** Receives every answer from 500 up, with the error that caused it. */
+  report(error: unknown, request: RequestFacts): void
+  /** Receives every request of a caller. `slow_ms`: from then on it is slow. */
+  readonly note?: (request: RequestFacts, slow_ms: number) => void
 }
 
 /** Throws an OperatorError that names every missing or wrong binding. */
 export function composeApp(bindings: unknown, surroundings: Surroundings): App {
-  const { now, report, cache, access, open_body } = surroundings
+  const { now, report, note, cache, access, open_body } = surroundings
   const config = parseConfig(bindings)
   const db = createDatabase(config)
   const store = createObjectReader(config.store)
@@ -95,6 +98,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
   return createApp({
     now,
     report,
+    note: (request) => note?.(request, config.slow_request_ms),
     access: {
       public_scopes: config.public_scopes,
       verifyToken: createVerifier(config.token_secrets),

@@ -36,6 +36,8 @@ const corsOrigins = z
   .transform(list)
   .refine((origins) => origins.every((one) => one === '*' || isOrigin(one)), { error: ORIGIN_RULE })
 
+const MS_RULE = 'must be a whole number of milliseconds, at least 1'
+
 const Bindings = z.object({
   /** postgres://user:password@host/database; the login is a member of booktape_reader. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres URL' }),
@@ -66,6 +68,12 @@ const Bindings = z.object({
   PUBLIC_READ: publicScopes.default([]),
   /** The live server (ingestor/live). Empty: there is no live stream. */
   LIVE_URL: z.union([z.literal(''), httpUrl]).default(''),
+  /** Requests that take as long or longer are logged. */
+  SLOW_REQUEST_MS: z.coerce
+    .number({ error: MS_RULE })
+    .int({ error: MS_RULE })
+    .min(1, { error: MS_RULE })
+    .default(2_000),
   /** Browser pages of these origins may read the answers. */
   CORS_ORIGINS: corsOrigins.default(['*']),
 })
@@ -81,6 +89,7 @@ export interface Config {
   readonly public_scopes: ReadonlySet<Scope>
   readonly cors_origins: readonly string[]
   readonly live_url: string | undefined
+  readonly slow_request_ms: number
 }
 
 export function parseConfig(env: unknown): Config {
@@ -102,6 +111,7 @@ export function parseConfig(env: unknown): Config {
     public_scopes: new Set(b.PUBLIC_READ),
     cors_origins: b.CORS_ORIGINS,
     live_url: b.LIVE_URL === '' ? undefined : b.LIVE_URL,
+    slow_request_ms: b.SLOW_REQUEST_MS,
   })
 }
 

@@ -22,6 +22,7 @@ import type { ReadDataset } from './range/read-dataset.ts'
 import type { ReadRange } from './range/read-range.ts'
 import type { Datasets } from './store/datasets.ts'
 import type { SignUrl } from './store/sign-url.ts'
+import type { RequestFacts } from './telemetry/request-facts.ts'
 
 export interface Deps {
   readonly access: Access
@@ -36,8 +37,10 @@ export interface Deps {
   readonly batches: MemoryGate
   /** Sends bodies to callers in parts. */
   readonly send_bodies: MiddlewareHandler
-  /** Receives every error that is our fault. */
-  report(error: unknown): void
+  /** Receives every answer from 500 up, with the error that caused it. */
+  report(error: unknown, request: RequestFacts): void
+  /** Receives every request of a caller. */
+  note(request: RequestFacts): void
   findInstrument: FindInstrument
   findArchived: FindArchived
   symbols(args: SymbolsArgs): Promise<readonly SymbolRow[]>

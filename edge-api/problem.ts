@@ -34,15 +34,14 @@ const OPERATING: Readonly<Record<string, { readonly status: number; readonly tit
 
 const RETRY_AFTER_S = '5'
 
-/** Turns anything thrown into an answer. Calls `report` for every error that is our fault. */
-export function toProblem(
-  report: (error: unknown) => void,
-): (error: unknown, c: Context) => Response {
-  return (error, c) => {
-    const problem = asProblem(error)
-    if (problem.status >= 500) report(error)
-    return problemResponse(problem, c.req.url)
-  }
+/** Turns anything thrown into an answer. */
+export function toProblem(error: unknown, c: Context): Response {
+  return problemResponse(asProblem(error), c.req.url)
+}
+
+/** The code of the problem that this error becomes. */
+export function codeOf(error: unknown): string {
+  return asProblem(error).code
 }
 
 function asProblem(error: unknown): Problem {

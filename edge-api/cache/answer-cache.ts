@@ -14,6 +14,7 @@ import { withDeadline } from '#core/waiting.ts'
 import { acceptedFormat } from '../formats/format.ts'
 import { bodyOf } from '../memory/body-parts.ts'
 import { ANSWER_BYTES, OWN_BYTES } from '../memory/send-body.ts'
+import { CACHE_OUTCOME } from '../telemetry/request-facts.ts'
 import { entityTag, namesTag } from './entity-tag.ts'
 import { freshnessOf } from './freshness.ts'
 import type { HttpCache } from './http-cache.ts'
@@ -58,8 +59,10 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
     const last = kept.get(key)
     const found = last === undefined || isLasting(last) ? await readEdge(cache, key) : undefined
     if (found !== undefined && now() < found.fresh_until) return found
+    c.set(CACHE_OUTCOME, 'miss')
     await next()
-    const entry = timed(await takeAnswer(c.res, c.get(ANSWER_BYTES)), now())
+    const answer = await takeAnswer(c.res, c.get(ANSWER_BYTES))
+    const entry = timed({ ...answer, error: c.error }, now())
     const { status, body } = entry.answer
     const is_small = body.byteLength <= ANSWER_BYTES_MAX
     if (status === 200 && is_small && isLasting(entry)) await writeEdge(cache, key, entry)
@@ -98,6 +101,7 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
 
   return async (c, next) => {
     if (!SHARED.test(c.req.path) || !['GET', 'HEAD'].includes(c.req.method)) return next()
+    c.set(CACHE_OUTCOME, 'hit')
     const { answer, made_at } = await find(keyOf(c), c, next)
     give(c, answer, Math.floor((now() - made_at) / SECOND_US))
   }
@@ -144,6 +148,7 @@ function give(c: Context, answer: KeptAnswer, age_s: number): void {
     if (!is_known || name !== 'content-type') response.headers.set(name, value)
   }
   c.set(ANSWER_BYTES, answer.body)
+  c.error = answer.error
   if (age_s > 0) response.headers.set('age', String(age_s))
   // Hono keeps headers that were set before: CORS, and its own Vary.
   c.res = response

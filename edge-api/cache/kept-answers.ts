@@ -6,6 +6,8 @@ export interface KeptAnswer {
   readonly status: number
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Uint8Array<ArrayBuffer>
+  /** What made it a problem; then it is not kept, but concurrent requests get it too. */
+  readonly error?: Error | undefined
 }
 
 export interface TimedAnswer {

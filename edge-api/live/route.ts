@@ -6,6 +6,7 @@ import type { Context } from 'hono'
 import { authorize, callerOf } from '../access/guard.ts'
 import type { App, Deps } from '../deps.ts'
 import { found, Problem } from '../problem.ts'
+import { SOURCE } from '../telemetry/request-facts.ts'
 
 /** Browsers cannot set a header for a WebSocket: the token is a subprotocol, `token.TOKEN`. */
 const TOKEN_PROTOCOL = /(?:^|[ ,])token\.([\w.-]+)/
@@ -24,6 +25,7 @@ export function liveRoutes(app: App, deps: Deps): void {
       throw new Problem(404, 'no_live_server', 'There is no live stream.', detail)
     }
     const { pathname, search } = new URL(c.req.url)
+    c.set(SOURCE, 'live')
     const answer = await live.pass(c.req.raw, `${pathname}${search}`)
     if (origin === undefined || answer.status === 101) return answer
     const headers = new Headers(answer.headers)

@@ -77,6 +77,7 @@ async function bytesOf(c: Context): Promise<Uint8Array<ArrayBuffer> | undefined>
   const { status, headers } = c.res
   c.res = undefined
   c.res = new Response(bodyOf(body), { status, headers })
+  c.set(ANSWER_BYTES, body)
   return body
 }
 

@@ -54,6 +54,8 @@ export interface RangePage {
    * archived. A page that is all archived changes only with these versions or with late rows.
    */
   readonly archive_version: string | null
+  /** Where it was read: the database, the archive, or both. */
+  readonly source: 'hot' | 'cold' | 'both'
 }
 
 export type ReadRange = (wanted: RangeWanted) => Promise<RangePage>
@@ -96,7 +98,7 @@ export function createRangeReader(sources: RangeSources): ReadRange {
     // Only finished hours are archived.
     if (start >= hourStart(sources.now())) {
       if (hot.kind === 'away') throw hot.error
-      return pageOf(wanted, hot.rows, null)
+      return pageOf(wanted, hot.rows, null, 'hot')
     }
     const { to } = wanted
     if (hot.kind === 'away') {
@@ -104,7 +106,7 @@ export function createRangeReader(sources: RangeSources): ReadRange {
         sources.archivedHoursOfStore({ ...args, day_count_max: DAYS_MAX }),
       )
       if (!parts.every(({ hours }) => coversAll(hours, start, to))) throw hot.error
-      return pageOf(wanted, await readCold(sources, wanted, parts, []), null)
+      return pageOf(wanted, await readCold(sources, wanted, parts, []), null, 'cold')
     }
     const parts = await partsOf(wanted, (args) =>
       sources.archivedHours({ ...args, limit: HOURS_MAX }),
@@ -123,7 +125,9 @@ export function createRangeReader(sources: RangeSources): ReadRange {
     if (known_to < to && !isFull(rows, wanted)) {
       throw tooMuch(wanted, `more than ${HOURS_MAX} hours`, known_to)
     }
-    return pageOf(wanted, rows, parts)
+    const is_hot = dropped.every(({ hours }) => hours.length === 0)
+    const source = is_hot ? 'hot' : hot_rows.length === 0 ? 'cold' : 'both'
+    return pageOf(wanted, rows, parts, source)
   }
 }
 
@@ -214,6 +218,7 @@ function pageOf(
   wanted: RangeWanted,
   found: readonly Row[],
   parts: readonly PartHours[] | null,
+  source: RangePage['source'],
 ): RangePage {
   const { table, to } = wanted
   const is_full = isFull(found, wanted)
@@ -222,7 +227,8 @@ function pageOf(
   const next = is_full ? cursorOf(table, last!) : null
   const end = next === null ? to : micros(timeOf(table, last!) + 1)
   const versions = parts?.map(({ hours }) => versionsOf(hours, startOf(wanted), end)) ?? [null]
-  return { rows, next, archive_version: versions.includes(null) ? null : versions.join(', ') }
+  const archive_version = versions.includes(null) ? null : versions.join(', ')
+  return { rows, next, archive_version, source }
 }
 
 /** Number of the rows that belong to the page. */

@@ -17,6 +17,7 @@ import { pageSchema } from '../schemas/row-schema.ts'
 import { heldBytes } from '../tables/page-size.ts'
 import { cursorKinds, type RangeTable } from '../tables/table.ts'
 import { RANGE_TABLES } from '../tables/tables.ts'
+import { SOURCE } from '../telemetry/request-facts.ts'
 import { page, problems } from './answers.ts'
 import { nextPath } from './paging.ts'
 import { rangeAnswer } from './range-answer.ts'
@@ -84,6 +85,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
         after,
         limit,
       })
+      ;(c as Context).set(SOURCE, found.source)
       const bounds = { from: toIso(from), to: toIso(to) }
       const next = nextPath(c.req.path, found.next, {
         exchange,

@@ -6,6 +6,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import type { App, Deps } from '../deps.ts'
 import { badParameters, found, type ParameterError, Problem } from '../problem.ts'
+import { SOURCE } from '../telemetry/request-facts.ts'
 
 /** Cloudflare ends a request that gets no answer for much longer. */
 const WAIT_S_MAX = 60
@@ -30,6 +31,7 @@ async function answer(c: Context, { live, findInstrument }: Deps): Promise<Respo
   const instrument = await findInstrument(symbol, exchange ?? null)
   const wait_s = Number(wait)
   const wanted = { exchange: instrument.exchange, symbol, after: after ?? null, wait_s }
+  c.set(SOURCE, 'live')
   const polled = await live.poll(wanted)
   if (polled.kind === 'refused') {
     throw new Problem(polled.status, polled.code, 'The live stream refuses this.', polled.detail)
