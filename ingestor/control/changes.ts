@@ -2,7 +2,8 @@
  * Applies operators' changes one at a time: plans each one, writes it to the audit log, applies it.
  * A retry with the same Idempotency-Key changes nothing and gets the same answer, even after a
  * restart, also if the first request found the state as requested. What was refused is not
- * remembered, because nothing was done. A change whose If-Match differs from the current ETag is refused.
+ * remembered, because nothing was done. A change whose If-Match differs from the current ETag is
+ * refused.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { OperatorError } from '#core/errors.ts'

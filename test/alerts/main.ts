@@ -1,7 +1,7 @@
 /**
- * `npm run test:alerts`: Debian's Prometheus, Alertmanager and exporters watch a local stack. Minutes
- * without a fault must give no alert, every query of every panel must return data, and each fault
- * must raise its alerts within two scrapes, which must end after it.
+ * `npm run test:alerts`: Debian's Prometheus, Alertmanager and exporters watch a local stack.
+ * Minutes without a fault must give no alert, every query of every panel must return data, and each
+ * fault must raise its alerts within two scrapes, which must end after it.
  *
  * --clean-minutes N (default 10; 0: none), --only ALERT,… (part of a name), --rate EVENTS_PER_S.
  * Exit code: 0 if all that ran is as it should be, also where a Debian package is missing; else 1.

@@ -18,6 +18,7 @@ import { createPool } from '#core/node/pool.ts'
 import type { StackFile } from '../../infra/local/data-dir.ts'
 import { metricsList } from '../../infra/prometheus/metrics-list.ts'
 import { CONNECT_LIMIT_MS } from '../support/patience.ts'
+import { ask } from '../ingestor/control/support.ts'
 
 const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
 const METRICS_LIST = join(import.meta.dirname, '../../docs/metrics.md')
@@ -179,6 +180,7 @@ test('a dataset of the current day is built by hand and served through a signed 
 
 /** As docs/deploy-edge.md has them. There are two ingestors here, and so two heartbeats. */
 const CONNECTIONS_MAX: Readonly<Record<string, number>> = {
+  'booktape-live': 2,
   'booktape-ingestor-local': 1,
   'booktape-ingestor-local-deribit': 1,
   'booktape-repair-local': 1,
@@ -254,11 +256,9 @@ test('a second start on the same folder is refused with a message', async () => 
 
 test('a killed program is restarted, and rows keep coming', async () => {
   const before = await countQuotes()
-  const log = readFileSync(join(dir, 'logs', 'ingestor.log'), 'utf8')
-  const pid = Number(/"pid":(\d+)/.exec(log)?.[1] ?? 0) || undefined
-  const ingestor = readChildren().at(-1)!
-  expect(pid === undefined || pid === ingestor.pid).toBe(true)
-  process.kill(ingestor.pid, 'SIGKILL')
+  const { body } = await ask(join(dir, 'tape', 'control.sock'), '/status')
+  expect(readChildren().map(({ pid }) => pid)).toContain(body.ingestor.pid)
+  process.kill(body.ingestor.pid, 'SIGKILL')
   await until('the restart', async () =>
     running!.output().includes('The ingestor exited (SIGKILL). Restarting it.') ? true : undefined,
   )
