@@ -235,6 +235,7 @@ test('the next run of each job is the next minute of its crontab', () => {
     nextRuns(at).map(({ job, next_ms }) => [job, new Date(next_ms).toISOString().slice(5, 16)]),
   )
   expect(next).toEqual({
+    backup: '11-29T00:07',
     features: '11-29T00:10',
     datasets: '11-29T00:10',
     stale_days: '11-29T00:10',
