@@ -13,11 +13,11 @@ export interface Fault {
   inject(stack: LocalStack): Promise<() => Promise<void> | void>
 }
 
-/** Stops processes, which then do not answer, and lets them go on. */
+/** Stops processes and their children, which then do not answer, and lets them go on. */
 export const stopped =
   (entry: string) =>
   async (stack: LocalStack): Promise<() => void> => {
-    const pids = stack.pidsOf(entry)
+    const pids = stack.pidsOf(entry).flatMap((pid) => [pid, ...stack.childrenOf(pid)])
     for (const pid of pids) process.kill(pid, 'SIGSTOP')
     return () => {
       for (const pid of pids) process.kill(pid, 'SIGCONT')

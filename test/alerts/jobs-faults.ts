@@ -78,8 +78,8 @@ export const JOBS_FAULTS: readonly Fault[] = [
         stack,
         `select marketdata.ensure_hour('depth_events', '${hour}')`,
         `insert into marketdata.depth_events (ts_exchange, ts_ingest, symbol_id, first_update_id,
-           final_update_id, bids, asks)
-         select '${hour}', now(), (select min(id) from marketdata.symbols), i, i,
+           final_update_id, depth_kind, bids, asks)
+         select '${hour}', now(), (select min(id) from marketdata.symbols), i, i, 'diff',
            array(select array[random(), random()] from generate_series(1, 2500) where i = i), '{}'
          from generate_series(1, 45000) i`,
       )

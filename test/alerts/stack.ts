@@ -15,6 +15,7 @@ export interface LocalStack {
   readonly small: SmallIngestor
   /** Processes of this stack that run this entry file. */
   pidsOf(entry: string): readonly number[]
+  childrenOf(pid: number): readonly number[]
   postgresPids(): readonly number[]
   exchange(request: object): Promise<void>
   /** `npx booktape ARGS` on this stack. */
@@ -51,8 +52,9 @@ export function openStack(
     postgresPids() {
       const [first] = readFileSync(join(dir, 'postgres/postmaster.pid'), 'utf8').split('\n')
       const postmaster = Number(first)
-      return [postmaster, ...allPids().filter((pid) => parentOf(pid) === postmaster)]
+      return [postmaster, ...childrenOf(postmaster)]
     },
+    childrenOf,
     async exchange(request) {
       const answer = await fetch(`${file.exchange_url}/_exchange/faults`, {
         method: 'POST',
@@ -147,6 +149,10 @@ function allPids(): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
+}
+
+function childrenOf(parent: number): readonly number[] {
+  return allPids().filter((pid) => parentOf(pid) === parent)
 }
 
 function processOf(pid: number): { readonly command: string; readonly environment: string } {
