@@ -159,7 +159,7 @@ test('run archive writes the due hours; run retention shows its plan before it a
   await stand.pool.query("update marketdata.rollup_watermarks set watermark = 'infinity'")
   await jobs('run', 'retention', '--dry-run')
   expect(output).toMatch(
-    /^Hourly partitions use \d+\.\d MB; limit: 20000\.0 MB\.\nPLAN +MB +PARTITION +WHY\n/,
+    /^Hourly partitions use \d+\.\d MB; limit: 7000\.0 MB\.\nPLAN +MB +PARTITION +WHY\n/,
   )
   expect(output).toMatch(/drop +\d+\.\d +book_ticker_2024080823 +past the age limit\n/)
   output = ''
