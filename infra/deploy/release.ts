@@ -22,7 +22,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { OperatorError } from '#core/errors.ts'
-import { bundlePage } from '../console/bundle.ts'
 import { writeBuiltPage } from '../console/page-files.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -46,6 +45,8 @@ const SKIPPED =
 
 /** Packs the project as it is here into `dir`, with the console's page built. */
 export async function packRelease(dir: string, root = ROOT): Promise<Package> {
+  // Its bundler is no production dependency, and the command line loads every command for --help.
+  const { bundlePage } = await import('../console/bundle.ts')
   writeBuiltPage(await bundlePage())
   const listed = await Promise.all(PARTS.map((part) => filesUnder(root, part)))
   const paths = [
