@@ -39,6 +39,8 @@ test('invalid settings: exit code 1, and a log line that says what to correct', 
   expect(JSON.parse(output())).toMatchObject({
     level: 'error',
     code: 'start_failed',
-    error: expect.stringMatching(/RECORDINGS has no file.*PORT is "abc".*environment variables/),
+    error: expect.stringMatching(
+      /PORT is 'abc', but must be .*RECORDINGS must be set.*environment variables/,
+    ),
   })
 })
