@@ -21,7 +21,7 @@ const { DASHBOARD_DIR } = process.env
 /** On a machine that has nothing else to do; on a busy one it grows by the measured factor. */
 const LIMIT_MS = 5_000
 /** Without DASHBOARD_DIR: one fault for each way in which the page learns of one. */
-const QUICK = ['silence', 'corrupt', 'cut', 'refuse']
+const QUICK = ['silence', 'corrupt', 'cut']
 const PICTURE_MS = 2_000
 /** For the minute of a fault, and for books that are asked for anew. */
 const SETTLE_MS = 240_000
