@@ -57,7 +57,7 @@ export class LivePlaces {
     place.expects_state = false
     place.cursor = { channel, exchange, symbol, epoch, seq }
     if (message.type !== 'rows' || KEYS[channel].length === 0) return message
-    const rows = message.rows.filter((row) => isNewRow(place, channel, row as never))
+    const rows = message.rows.filter((row) => isNewRow(place, channel, row))
     if (rows.length === 0) return undefined
     return rows.length === message.rows.length ? message : ({ ...message, rows } as LiveMessage)
   }
@@ -69,8 +69,9 @@ export class LivePlaces {
   }
 }
 
-function isNewRow({ rows }: Place, channel: LiveChannel, row: Record<string, unknown>): boolean {
-  const key = KEYS[channel].map((name) => String(row[name])).join(' ')
+function isNewRow({ rows }: Place, channel: LiveChannel, row: object): boolean {
+  const fields = row as Readonly<Record<string, unknown>>
+  const key = KEYS[channel].map((name) => String(fields[name])).join(' ')
   if (rows.has(key)) return false
   rows.add(key)
   if (rows.size > KEPT_ROWS) rows.delete(rows.values().next().value!)

@@ -184,6 +184,7 @@ class LiveFeed<Channel extends LiveChannel> implements Live<Channel> {
       case 'rows':
       case 'book':
       case 'skipped': {
+        // The server's word is taken for the fields of its messages.
         const message = this.#places.take(reply as unknown as LiveMessage)
         if (message === undefined) return
         this.#buffer.push(message)

@@ -40,7 +40,7 @@ function line(channel: LiveMessage['channel'], symbol: string, row: Row): string
 function bookLines({ symbol, rows, snapshot, synced }: BookMessage): readonly string[] {
   const lines = rows.map((row) => {
     const { bids, asks } = row
-    return `${timeOf({ ...row } as unknown as Row)}  ${symbol}  ${bids.length} bids, ${asks.length} asks changed`
+    return `${timeOf(row)}  ${symbol}  ${bids.length} bids, ${asks.length} asks changed`
   })
   if (snapshot !== undefined) {
     const { ts_exchange, bids, asks } = snapshot
@@ -55,6 +55,6 @@ function bookLines({ symbol, rows, snapshot, synced }: BookMessage): readonly st
 const levelText = (level: PriceLevel | undefined): string =>
   level === undefined ? '-' : `${level[1]} @ ${level[0]}`
 
-function timeOf(row: Row): string {
-  return String(row['ts_exchange'] ?? row['detected_at']).slice(11, 23)
+function timeOf(row: { readonly ts_exchange?: unknown; readonly detected_at?: unknown }): string {
+  return String(row.ts_exchange ?? row.detected_at).slice(11, 23)
 }

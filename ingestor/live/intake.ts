@@ -115,8 +115,8 @@ export class Intake {
     if (is_primer) return
     const { stream } = fed
     const seq = stream.seqAt(stamp)
-    const sorted = fresh.length === 1 ? fresh : fresh.toSorted((a, b) => compare(channel, a, b))
-    const rows = sorted.map((event) => rowText(channel, event as never, stream.decimals))
+    const sorted = fresh.length === 1 ? fresh : fresh.toSorted((a, b) => compareKeys(channel, a, b))
+    const rows = sorted.map((event) => rowText(channel, event, stream.decimals))
     const head = headText('rows', stream.name, this.#epoch, seq)
     const place = canBeReadAgain(fed, received, fresh, events)
       ? { tape, position: received.position!, row_count: rows.length }
@@ -178,7 +178,7 @@ function isNew(
   event: StoredEvent,
   { stamp, kind }: Received,
 ): boolean {
-  const is_first = known.add(rowKey(channel, event as never), stamp)
+  const is_first = known.add(rowKey(channel, event), stamp)
   if (channel !== 'trades') return is_first
   const { seq, agg_trade_id } = event as Trade
   // Without consecutive ids trades are not requested again.
@@ -207,10 +207,6 @@ function canBeReadAgain(
     return false
   const is_timed = timeSourceOf(first) !== 'receive'
   return fresh.length === all.length && is_timed && READ_AGAIN.has(first.kind)
-}
-
-function compare(channel: RawChannel, a: StoredEvent, b: StoredEvent): number {
-  return compareKeys(channel, a as never, b as never)
 }
 
 function grouped(events: readonly StoredEvent[]): Iterable<readonly StoredEvent[]> {

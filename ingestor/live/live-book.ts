@@ -56,7 +56,7 @@ export class LiveBook {
     this.#stamps = event
     const prev_seq = this.#last_update_seq
     if (is_update) this.#last_update_seq = seq
-    const rows = is_update ? [rowText('depth_events', event as never, decimals)] : []
+    const rows = is_update ? [rowText('depth_events', event, decimals)] : []
     const text = this.#text(seq, prev_seq, rows, is_replaced, decimals)
     return messageOf(seq, text)
   }

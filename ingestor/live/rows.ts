@@ -11,13 +11,13 @@ export type Row = Readonly<Record<string, unknown>>
 type CellWriter = (value: unknown, decimals: Decimals) => string
 
 /** The row of a table as a JSON object. */
-export function rowText(channel: RawChannel, row: Row, decimals: Decimals): string {
+export function rowText(channel: RawChannel, row: object, decimals: Decimals): string {
   let text = ''
   for (const { prefix, name, write } of WRITERS[channel]) {
-    const value = row[name]
+    const value = fieldOf(row, name)
     text += prefix + (value === null || value === undefined ? 'null' : write(value, decimals))
   }
-  return channel === 'book_ticker' ? `${text}${bestText(row, decimals)}}` : `${text}}`
+  return channel === 'book_ticker' ? `${text}${bestText(row as Row, decimals)}}` : `${text}}`
 }
 
 /** A gap as a row of the ledger; `channel` is the one of the tape, as in the ledger. */
@@ -45,40 +45,50 @@ export function levelsText(levels: readonly Level[], decimals: Decimals): string
 }
 
 /** Orders the rows of one record as the table does: by its key. */
-export function compareKeys(channel: RawChannel, a: Row, b: Row): number {
+export function compareKeys(channel: RawChannel, a: object, b: object): number {
   for (const name of RAW_TABLES[channel].identity) {
     if (name === 'symbol_id') continue
-    const [own, other] = [a[name] as number | string, b[name] as number | string]
-    if (own !== other) return own < other ? -1 : 1
+    const [own, other] = [fieldOf(a, name), fieldOf(b, name)] as (number | string)[]
+    if (own !== other) return own! < other! ? -1 : 1
   }
   return 0
 }
 
 /** The row's key within its symbol. */
-export function rowKey(channel: RawChannel, row: Row): string {
+export function rowKey(channel: RawChannel, row: object): string {
   const names = RAW_TABLES[channel].identity.slice(1)
   return names.length === 1
-    ? String(row['ts_exchange'])
-    : names.map((name) => String(row[name])).join(' ')
+    ? String(fieldOf(row, 'ts_exchange'))
+    : names.map((name) => String(fieldOf(row, name))).join(' ')
 }
 
-const WRITERS = Object.fromEntries(
-  Object.values(RAW_TABLES).map((table) => [
-    table.name,
-    table.columns
-      .filter(({ name }) => name !== 'symbol_id')
-      .map((column, index) => ({
-        name: column.name,
-        prefix: `${index === 0 ? '{' : ','}"${column.name}":`,
-        write: writerOf(column),
-      })),
-  ]),
-) as unknown as {
-  readonly [channel in RawChannel]: readonly {
-    readonly name: string
-    readonly prefix: string
-    readonly write: CellWriter
-  }[]
+/** A market event is a row: its fields have the names of the columns. */
+function fieldOf(row: object, name: string): unknown {
+  return (row as Row)[name]
+}
+
+interface Field {
+  readonly name: string
+  readonly prefix: string
+  readonly write: CellWriter
+}
+
+const WRITERS: { readonly [channel in RawChannel]: readonly Field[] } = {
+  book_ticker: fieldsOf('book_ticker'),
+  trades: fieldsOf('trades'),
+  depth_events: fieldsOf('depth_events'),
+  mark_price: fieldsOf('mark_price'),
+  liquidations: fieldsOf('liquidations'),
+}
+
+function fieldsOf(channel: RawChannel): readonly Field[] {
+  return RAW_TABLES[channel].columns
+    .filter(({ name }) => name !== 'symbol_id')
+    .map((column, index) => ({
+      name: column.name,
+      prefix: `${index === 0 ? '{' : ','}"${column.name}":`,
+      write: writerOf(column),
+    }))
 }
 
 function writerOf({ type, unit }: Column): CellWriter {

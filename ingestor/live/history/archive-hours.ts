@@ -76,7 +76,7 @@ async function readFile(
   const rows: Row[] = []
   for (const [rowStart, rowEnd] of rangesOf(metadata, symbol)) {
     const options = { file, metadata, rowStart, rowEnd, parsers: PARSERS, compressors: COMPRESSORS }
-    const read = (await parquetReadObjects(options as never)) as readonly Row[]
+    const read: readonly Row[] = await parquetReadObjects(options)
     for (const row of read) {
       if (row['symbol'] === symbol && Number(row['ts_ingest']) > after)
         rows.push(plain(channel, row))

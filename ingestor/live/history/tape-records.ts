@@ -69,6 +69,6 @@ function rowsOf(
   const channel = channelOf(first!)
   if (channel === 'prices') throw new Error('Index prices have no channel.')
   return stored
-    .toSorted((a, b) => compareKeys(channel, a as never, b as never))
-    .map((event) => rowText(channel, event as never, decimals))
+    .toSorted((a, b) => compareKeys(channel, a, b))
+    .map((event) => rowText(channel, event, decimals))
 }
