@@ -104,9 +104,7 @@ test('cloud-init gets each value that it names, and its script is one', () => {
   const given = [...call.matchAll(/^ {4}(\w+)\s+=/gm)].map(([, name]) => name!)
   expect(given.toSorted()).toEqual([...named].toSorted())
   const [, script = ''] =
-    /booktape-setup\.sh\n {4}permissions: "0700"\n {4}content: \|\n((?: {6}.*\n)+)/.exec(
-      CLOUD_INIT,
-    ) ?? []
+    /setup\.sh\n {4}permissions: "0700"\n {4}content: \|\n((?: {6}.*\n)+)/.exec(CLOUD_INIT) ?? []
   expect(script).toContain('install.sh')
   const { status, stderr } = spawnSync('bash', ['-n'], { input: script, encoding: 'utf8' })
   expect(stderr).toBe('')
