@@ -6,21 +6,12 @@
  * archive files. The build runs in its own process, so the memory is that of the build with all its
  * threads.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { migrate } from '#core/node/migrate.ts'
-import { createObjectStore } from '#core/node/object-store.ts'
-import { createPool } from '#core/node/pool.ts'
 import { parseDay } from '#core/time.ts'
-import { startObjectStore } from '../infra/local/object-store.ts'
-import { freePort } from '../infra/local/ports.ts'
-import { startPostgres } from '../infra/local/postgres.ts'
-import type { BuildFigures, BuildTask } from './day/build.ts'
 import { generateDay } from './day/generate.ts'
+import { buildInProcess } from './day/in-process.ts'
+import { withServices } from './services.ts'
 
 const DATE = parseDay('2024-08-08')!
 const MB = 1e6
@@ -41,24 +32,7 @@ process.stdout.write(HEAD)
 for (const count of values.symbols.split(',')) await measure(Number(count))
 
 async function measure(symbol_count: number): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'booktape-bench-'))
-  chmodSync(dir, 0o755)
-  const postgres = await startPostgres({
-    dir: join(dir, 'postgres'),
-    port: await freePort(),
-    password: 'bench',
-    settings: { fsync: 'off' },
-  })
-  const server = await startObjectStore({
-    dir: join(dir, 'store'),
-    port: 0,
-    access_key_id: 'k',
-    secret_access_key: 's',
-  })
-  const store = createObjectStore(server.config)
-  const pool = createPool(postgres.url, 'bench')
-  try {
-    await migrate(pool)
+  await withServices(async ({ dir, database_url, pool, store, store_config }) => {
     const began_ms = performance.now()
     const generated = await generateDay({
       pool,
@@ -71,11 +45,11 @@ async function measure(symbol_count: number): Promise<void> {
     })
     const generate_s = (performance.now() - began_ms) / 1_000
     for (const job of ['features', 'datasets'] as const) {
-      const figures = await build({
+      const figures = await buildInProcess({
         job,
         date: DATE,
-        database_url: postgres.url,
-        store_config: server.config,
+        database_url,
+        store_config,
         work_dir: join(dir, 'work'),
         thread_count: Number(values.threads),
       })
@@ -95,24 +69,7 @@ async function measure(symbol_count: number): Promise<void> {
       ]
       process.stdout.write(`${cells.map(cellText).join(' | ')}\n`)
     }
-  } finally {
-    await pool.end()
-    store.close()
-    await server.stop()
-    await postgres.stop()
-    rmSync(dir, { recursive: true, force: true })
-  }
-}
-
-async function build(task: BuildTask): Promise<BuildFigures> {
-  const child = fork(new URL('day/build.ts', import.meta.url), [JSON.stringify(task)])
-  const exited = once(child, 'exit')
-  const [figures] = (await Promise.race([
-    once(child, 'message'),
-    exited.then(([code]) => Promise.reject(new Error(`The build exited with code ${code}.`))),
-  ])) as [BuildFigures]
-  await exited
-  return figures
+  })
 }
 
 function cellText(cell: string | number): string {
