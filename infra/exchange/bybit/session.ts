@@ -5,9 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { echo } from '../protocol/echo.ts'
-import type { Client, Hub, Topic } from '../protocol/hub.ts'
-import { Outbox } from '../protocol/outbox.ts'
+import type { Hub } from '../protocol/hub.ts'
+import { GOING_AWAY, TopicSocket } from '../protocol/topic-socket.ts'
 import type { Source } from '../source.ts'
 import { answer, type Command, parseCommand } from './commands.ts'
 
@@ -24,8 +23,6 @@ export const BYBIT_PATH = '/v5/public/linear'
 
 /** Total length of a socket's topic names. */
 const ARGS_CHARS_MAX = 21_000
-const GOING_AWAY = 1001
-const TERMINATE_LIMIT_MS = 500
 
 /** Runs Bybit's protocol on the socket until it closes. */
 export function openBybitSession(
@@ -35,73 +32,40 @@ export function openBybitSession(
   source: BybitSource,
   options: BybitOptions,
 ): void {
-  hub.clients.add(new BybitSession(ws, socket, hub, source, options))
+  const client = new TopicSocket(ws, socket, hub, { life_ms: options.closes_after_ms })
+  const session = new BybitSession(client, source)
+  const quiet = setTimeout(
+    () => client.close(GOING_AWAY, 'No request for too long'),
+    options.bybit_quiet_limit_ms,
+  )
+  ws.on('message', (data) => {
+    quiet.refresh()
+    if (client.isOpen()) session.receive(String(data))
+  })
+  ws.on('close', () => clearTimeout(quiet))
 }
 
-class BybitSession implements Client {
-  readonly combined = false
-  readonly in_microseconds = false
-  readonly outbox: Outbox
-  readonly #ws: WebSocket
-  readonly #socket: Socket
-  readonly #hub: Hub
+class BybitSession {
+  readonly #client: TopicSocket
   readonly #source: BybitSource
   readonly #conn_id = randomUUID()
-  readonly #topics = new Map<string, readonly Topic[]>()
 
-  constructor(ws: WebSocket, socket: Socket, hub: Hub, source: BybitSource, options: BybitOptions) {
-    this.outbox = new Outbox(socket)
-    this.#ws = ws
-    this.#socket = socket
-    this.#hub = hub
+  constructor(client: TopicSocket, source: BybitSource) {
+    this.#client = client
     this.#source = source
-    const { closes_after_ms } = options
-    const life =
-      closes_after_ms === undefined ? undefined : setTimeout(() => this.#close(), closes_after_ms)
-    const quiet = setTimeout(() => this.#close(), options.bybit_quiet_limit_ms)
-    ws.on('message', (data) => {
-      quiet.refresh()
-      if (this.isOpen()) this.#receive(String(data))
-    })
-    // 'close' follows every 'error'.
-    ws.on('error', () => undefined)
-    ws.on('close', () => {
-      clearTimeout(life)
-      clearTimeout(quiet)
-      this.#leave()
-    })
   }
 
-  isOpen(): boolean {
-    return this.#ws.readyState === this.#ws.OPEN
-  }
-
-  echo(): Promise<void> {
-    return echo(this.#ws, this.outbox)
-  }
-
-  /** Bybit does not announce a shutdown. */
-  shutdownFrame(): undefined {
-    return undefined
-  }
-
-  terminate(): void {
-    this.#leave()
-    this.#socket.destroySoon()
-    setTimeout(() => this.#socket.destroy(), TERMINATE_LIMIT_MS).unref()
-  }
-
-  #receive(text: string): void {
+  receive(text: string): void {
     const command = parseCommand(text)
     if (command === undefined) {
-      return this.#answer(answer({ op: '', req_id: '' }, this.#conn_id, 'Params Error', false))
+      return this.#client.send(answer({ op: '', req_id: '' }, this.#conn_id, 'Params Error', false))
     }
-    if (command.op === 'ping') return this.#answer(answer(command, this.#conn_id, 'pong'))
+    if (command.op === 'ping') return this.#client.send(answer(command, this.#conn_id, 'pong'))
     const wrong = this.#fault(command)
-    this.#answer(answer(command, this.#conn_id, wrong ?? '', wrong === undefined))
+    this.#client.send(answer(command, this.#conn_id, wrong ?? '', wrong === undefined))
     if (wrong !== undefined) return
     for (const name of command.args) {
-      if (command.op === 'unsubscribe') this.#unsubscribe(name)
+      if (command.op === 'unsubscribe') this.#client.drop(name)
       else this.#subscribe(name)
     }
   }
@@ -111,49 +75,19 @@ class BybitSession implements Client {
     if (op === 'unsubscribe') return undefined
     if (op !== 'subscribe') return `error:request not supported,op:${op.slice(0, 40)}`
     if (args.length === 0) return 'error:args is empty'
-    const chars = [...this.#topics.keys(), ...args].reduce((sum, name) => sum + name.length, 0)
+    const chars = [...this.#client.names, ...args].reduce((sum, name) => sum + name.length, 0)
     if (chars > ARGS_CHARS_MAX) return `error:args are longer than ${ARGS_CHARS_MAX} characters`
     for (const name of args) {
-      if (this.#topics.has(name)) return `error:already subscribed,topic:${name}`
+      if (this.#client.has(name)) return `error:already subscribed,topic:${name}`
       if (this.#source.topicsOf(name).length === 0) return `error:handler not found,topic:${name}`
     }
     return undefined
   }
 
   #subscribe(name: string): void {
-    const topics = this.#source.topicsOf(name)
-    this.#topics.set(name, topics)
     // The state is sent and the topic joined in the same turn, so no change is missed in between.
     const opening = this.#source.openingFrame?.(name)
-    if (opening !== undefined) this.#ws.send(opening)
-    for (const topic of topics) {
-      topic.clients.add(this)
-      topic.intended = true
-    }
-  }
-
-  #unsubscribe(name: string): void {
-    for (const topic of this.#topics.get(name) ?? []) {
-      topic.clients.delete(this)
-      topic.intended = topic.clients.size > 0
-    }
-    this.#topics.delete(name)
-  }
-
-  #answer(text: string): void {
-    this.outbox.flush()
-    this.#ws.send(text)
-  }
-
-  #close(): void {
-    this.outbox.flush()
-    this.#leave()
-    this.#ws.close(GOING_AWAY)
-  }
-
-  /** The socket is gone, but the client did not unsubscribe: its topics stay intended. */
-  #leave(): void {
-    this.#hub.clients.delete(this)
-    for (const topic of [...this.#topics.values()].flat()) topic.clients.delete(this)
+    if (opening !== undefined) this.#client.send(opening)
+    this.#client.join(name, this.#source.topicsOf(name))
   }
 }

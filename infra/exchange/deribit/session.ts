@@ -4,9 +4,8 @@
  */
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { echo } from '../protocol/echo.ts'
-import type { Client, Hub, Topic } from '../protocol/hub.ts'
-import { Outbox } from '../protocol/outbox.ts'
+import type { Hub } from '../protocol/hub.ts'
+import { POLICY_VIOLATION, TopicSocket } from '../protocol/topic-socket.ts'
 import type { Source } from '../source.ts'
 import { CALL_CREDITS, createCredits, SUBSCRIBE_CREDITS } from './credits.ts'
 import {
@@ -34,9 +33,6 @@ export const DERIBIT_PATH = '/ws/api/v2'
 
 const HEARTBEAT_S_MIN = 10
 const CHANNELS_PER_CALL_MAX = 500
-const GOING_AWAY = 1001
-const POLICY_VIOLATION = 1008
-const TERMINATE_LIMIT_MS = 500
 
 /** Runs Deribit's protocol on the socket until it closes. */
 export function openDeribitSession(
@@ -46,85 +42,46 @@ export function openDeribitSession(
   source: DeribitSource,
   options: DeribitOptions,
 ): void {
-  hub.clients.add(new DeribitSession(ws, socket, hub, source, options))
+  const client = new TopicSocket(ws, socket, hub, { life_ms: options.closes_after_ms })
+  const session = new DeribitSession(client, source, options)
+  ws.on('message', (data) => {
+    if (client.isOpen()) session.receive(String(data))
+  })
+  ws.on('close', () => session.stop())
 }
 
-class DeribitSession implements Client {
-  readonly combined = false
-  readonly in_microseconds = false
-  readonly outbox: Outbox
-  readonly #ws: WebSocket
-  readonly #socket: Socket
-  readonly #hub: Hub
+class DeribitSession {
+  readonly #client: TopicSocket
   readonly #source: DeribitSource
   readonly #options: DeribitOptions
-  readonly #channels = new Map<string, readonly Topic[]>()
   readonly #mayCall = createCredits(CALL_CREDITS, performance.now())
   readonly #maySubscribe = createCredits(SUBSCRIBE_CREDITS, performance.now())
   #heartbeat: NodeJS.Timeout | undefined
   #is_test_unanswered = false
 
-  constructor(
-    ws: WebSocket,
-    socket: Socket,
-    hub: Hub,
-    source: DeribitSource,
-    options: DeribitOptions,
-  ) {
-    this.outbox = new Outbox(socket)
-    this.#ws = ws
-    this.#socket = socket
-    this.#hub = hub
+  constructor(client: TopicSocket, source: DeribitSource, options: DeribitOptions) {
+    this.#client = client
     this.#source = source
     this.#options = options
-    const { closes_after_ms } = options
-    const life =
-      closes_after_ms === undefined
-        ? undefined
-        : setTimeout(() => this.#close(GOING_AWAY, 'going away'), closes_after_ms)
-    ws.on('message', (data) => this.#receive(String(data)))
-    // 'close' follows every 'error'.
-    ws.on('error', () => undefined)
-    ws.on('close', () => {
-      clearTimeout(life)
-      clearInterval(this.#heartbeat)
-      this.#leave()
-    })
   }
 
-  isOpen(): boolean {
-    return this.#ws.readyState === this.#ws.OPEN
+  stop(): void {
+    clearInterval(this.#heartbeat)
   }
 
-  echo(): Promise<void> {
-    return echo(this.#ws, this.outbox)
-  }
-
-  /** Deribit does not announce a shutdown. */
-  shutdownFrame(): undefined {
-    return undefined
-  }
-
-  terminate(): void {
-    this.#leave()
-    this.#socket.destroySoon()
-    setTimeout(() => this.#socket.destroy(), TERMINATE_LIMIT_MS).unref()
-  }
-
-  #receive(text: string): void {
-    if (!this.isOpen()) return
+  receive(text: string): void {
     const came_in_us = this.#nowMicros()
     let call: Call | undefined
     try {
       call = parseCall(text)
       this.#spend(call.method)
       const result = this.#resultOf(call)
-      this.#answer(resultAnswer(call.id, result, [came_in_us, this.#nowMicros()]))
+      this.#client.send(resultAnswer(call.id, result, [came_in_us, this.#nowMicros()]))
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
-      this.#answer(errorAnswer(call?.id ?? null, error, [came_in_us, this.#nowMicros()]))
+      this.#client.send(errorAnswer(call?.id ?? null, error, [came_in_us, this.#nowMicros()]))
       // A client that has used up its credits is disconnected.
-      if (error.code === tooManyRequests().code) this.#close(POLICY_VIOLATION, error.message)
+      if (error.code === tooManyRequests().code) this.#client.close(POLICY_VIOLATION, error.message)
     }
   }
 
@@ -157,22 +114,13 @@ class DeribitSession implements Client {
   #subscribe(channel: string): boolean {
     const topics = this.#source.topicsOf(channel)
     if (topics.length === 0) return false
-    this.#channels.set(channel, topics)
-    for (const topic of topics) {
-      topic.clients.add(this)
-      topic.intended = true
-    }
+    this.#client.join(channel, topics)
     return true
   }
 
   #unsubscribe(channel: string): boolean {
-    const topics = this.#channels.get(channel)
-    if (topics === undefined) return false
-    this.#channels.delete(channel)
-    for (const topic of topics) {
-      topic.clients.delete(this)
-      topic.intended = topic.clients.size > 0
-    }
+    if (!this.#client.has(channel)) return false
+    this.#client.drop(channel)
     return true
   }
 
@@ -188,28 +136,12 @@ class DeribitSession implements Client {
   }
 
   #beat(): void {
-    if (this.#is_test_unanswered) return this.#close(POLICY_VIOLATION, 'test_request unanswered')
+    if (this.#is_test_unanswered)
+      return this.#client.close(POLICY_VIOLATION, 'test_request unanswered')
     this.#is_test_unanswered = true
     for (const type of ['heartbeat', 'test_request']) {
-      this.#answer(notification('heartbeat', { type }))
+      this.#client.send(notification('heartbeat', { type }))
     }
-  }
-
-  #answer(text: string): void {
-    this.outbox.flush()
-    this.#ws.send(text)
-  }
-
-  #close(code: number, reason: string): void {
-    this.outbox.flush()
-    this.#leave()
-    this.#ws.close(code, reason)
-  }
-
-  /** The socket is gone, but the client did not unsubscribe: its channels stay intended. */
-  #leave(): void {
-    this.#hub.clients.delete(this)
-    for (const topic of [...this.#channels.values()].flat()) topic.clients.delete(this)
   }
 
   #nowMicros(): number {

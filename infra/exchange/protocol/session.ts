@@ -6,10 +6,9 @@ import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import type { Source } from '../source.ts'
 import { errorAnswer, parseCommand, resultAnswer } from './commands.ts'
-import { echo } from './echo.ts'
-import type { Client, Hub, Topic } from './hub.ts'
-import { Outbox } from './outbox.ts'
+import type { Hub } from './hub.ts'
 import { isOnRoute, type Route } from './streams.ts'
+import { POLICY_VIOLATION, TopicSocket } from './topic-socket.ts'
 
 export interface SessionLimits {
   readonly streams_per_socket_max: number
@@ -32,11 +31,6 @@ export interface SessionOptions {
   readonly closes_after_ms: number | undefined
 }
 
-/** RFC 6455: the client violated a policy. */
-const POLICY_VIOLATION = 1008
-const GOING_AWAY = 1001
-const TERMINATE_LIMIT_MS = 500
-
 /** Runs the protocol on the socket until it closes. */
 export function openSession(
   ws: WebSocket,
@@ -45,47 +39,39 @@ export function openSession(
   source: Pick<Source, 'topicsOf'>,
   options: SessionOptions,
 ): void {
-  const session = new Session(ws, socket, hub, source, options)
-  hub.clients.add(session)
-  session.subscribe(options.streams)
+  const { combined, in_microseconds, limits, closes_after_ms = Infinity } = options
+  const client = new TopicSocket(ws, socket, hub, {
+    life_ms: Math.min(limits.socket_life_ms, closes_after_ms),
+    combined,
+    in_microseconds,
+    shutdownFrame: (event) => (combined ? `{"stream":"!serverShutdown","data":${event}}` : event),
+  })
+  new Session(ws, client, source, options).subscribe(options.streams)
 }
 
-class Session implements Client {
-  readonly combined: boolean
-  readonly in_microseconds: boolean
-  readonly outbox: Outbox
+class Session {
   readonly #ws: WebSocket
-  readonly #socket: Socket
-  readonly #hub: Hub
+  readonly #client: TopicSocket
   readonly #source: Pick<Source, 'topicsOf'>
   readonly #route: Route
   readonly #limits: SessionLimits
-  readonly #subscriptions = new Map<string, readonly Topic[]>()
   readonly #withinRate: (now: number) => boolean
   #pong_at = performance.now()
   #ping_payload = ''
 
   constructor(
     ws: WebSocket,
-    socket: Socket,
-    hub: Hub,
+    client: TopicSocket,
     source: Pick<Source, 'topicsOf'>,
-    options: SessionOptions,
+    { route, limits }: SessionOptions,
   ) {
-    const { limits } = options
-    this.combined = options.combined
-    this.in_microseconds = options.in_microseconds
-    this.outbox = new Outbox(socket)
     this.#ws = ws
-    this.#socket = socket
-    this.#hub = hub
+    this.#client = client
     this.#source = source
-    this.#route = options.route
+    this.#route = route
     this.#limits = limits
     this.#withinRate = createRateCheck(limits.messages_per_second_max)
     const ping = setInterval(() => this.#ping(), limits.ping_interval_ms)
-    const life_ms = Math.min(limits.socket_life_ms, options.closes_after_ms ?? Infinity)
-    const life = setTimeout(() => this.#close(GOING_AWAY, 'Connection lifetime is over'), life_ms)
     ws.on('message', (data, is_binary) => this.#count(() => this.#receive(String(data), is_binary)))
     ws.on('ping', () => this.#count())
     ws.on('pong', (payload) => {
@@ -93,106 +79,50 @@ class Session implements Client {
       if (is_answer) this.#pong_at = performance.now()
       this.#count()
     })
-    // 'close' follows every 'error'.
-    ws.on('error', () => undefined)
-    ws.on('close', () => {
-      clearInterval(ping)
-      clearTimeout(life)
-      this.#leave()
-    })
-  }
-
-  isOpen(): boolean {
-    return this.#ws.readyState === this.#ws.OPEN
-  }
-
-  echo(): Promise<void> {
-    return echo(this.#ws, this.outbox)
-  }
-
-  shutdownFrame(event: string): string {
-    return this.combined ? `{"stream":"!serverShutdown","data":${event}}` : event
-  }
-
-  terminate(): void {
-    this.#leave()
-    // Unsent bytes, such as the first half of a cut frame, get a short time to be read.
-    this.#socket.destroySoon()
-    setTimeout(() => this.#socket.destroy(), TERMINATE_LIMIT_MS).unref()
+    ws.on('close', () => clearInterval(ping))
   }
 
   subscribe(streams: Iterable<string>): void {
     for (const stream of streams) {
       // Unknown streams and streams of the other route are acknowledged but never delivered.
       const topics = isOnRoute(stream, this.#route) ? this.#source.topicsOf(stream) : []
-      this.#subscriptions.set(stream, topics)
-      for (const topic of topics) {
-        topic.clients.add(this)
-        topic.intended = true
-      }
-    }
-  }
-
-  #unsubscribe(stream: string): void {
-    const topics = this.#subscriptions.get(stream) ?? []
-    this.#subscriptions.delete(stream)
-    const kept = new Set([...this.#subscriptions.values()].flat())
-    for (const topic of topics) {
-      if (kept.has(topic)) continue
-      topic.clients.delete(this)
-      topic.intended = topic.clients.size > 0
+      this.#client.join(stream, topics)
     }
   }
 
   #receive(text: string, is_binary: boolean): void {
-    if (is_binary) return this.#close(POLICY_VIOLATION, 'Text frames only')
+    if (is_binary) return this.#client.close(POLICY_VIOLATION, 'Text frames only')
     const command = parseCommand(text)
-    const subscriptions = this.#subscriptions
-    if (command.kind === 'error') return this.#answer(command.answer)
+    const client = this.#client
+    if (command.kind === 'error') return this.#client.send(command.answer)
     const { id } = command
-    if (command.kind === 'list') return this.#answer(resultAnswer(id, [...subscriptions.keys()]))
+    if (command.kind === 'list') return this.#client.send(resultAnswer(id, client.names))
     if (command.kind === 'unsubscribe') {
-      for (const stream of command.streams) this.#unsubscribe(stream)
-      return this.#answer(resultAnswer(id))
+      for (const stream of command.streams) client.drop(stream)
+      return this.#client.send(resultAnswer(id))
     }
-    const added = new Set(command.streams.filter((stream) => !subscriptions.has(stream)))
-    if (subscriptions.size + added.size > this.#limits.streams_per_socket_max) {
-      return this.#answer(errorAnswer(2, 'Invalid request: too many parameters', id))
+    const added = new Set(command.streams.filter((stream) => !client.has(stream)))
+    if (client.names.length + added.size > this.#limits.streams_per_socket_max) {
+      return this.#client.send(errorAnswer(2, 'Invalid request: too many parameters', id))
     }
     // The acknowledgement comes first, as on Binance.
-    this.#answer(resultAnswer(id))
+    this.#client.send(resultAnswer(id))
     this.subscribe(added)
   }
 
   /** Requests, pings and pongs all count towards the rate limit. */
   #count(handle?: () => void): void {
-    if (!this.isOpen()) return
+    if (!this.#client.isOpen()) return
     if (this.#withinRate(performance.now())) handle?.()
-    else this.#close(POLICY_VIOLATION, 'Too many requests')
+    else this.#client.close(POLICY_VIOLATION, 'Too many requests')
   }
 
   #ping(): void {
-    if (performance.now() - this.#pong_at > this.#limits.pong_limit_ms) return this.terminate()
-    if (!this.isOpen()) return
+    if (performance.now() - this.#pong_at > this.#limits.pong_limit_ms)
+      return this.#client.terminate()
+    if (!this.#client.isOpen()) return
     this.#ping_payload = String(Date.now())
     this.#ws.ping(this.#ping_payload)
-  }
-
-  #answer(text: string): void {
-    this.outbox.flush()
-    this.#ws.send(text)
-  }
-
-  #close(code: number, reason: string): void {
-    this.outbox.flush()
-    this.#leave()
-    this.#ws.close(code, reason)
-  }
-
-  /** The socket is gone, but the client did not unsubscribe: its streams stay intended. */
-  #leave(): void {
-    this.#hub.clients.delete(this)
-    for (const topic of [...this.#subscriptions.values()].flat()) topic.clients.delete(this)
   }
 }
 
