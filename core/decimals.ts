@@ -57,6 +57,22 @@ export function absolute(value: Decimal): Decimal {
   return value.units < 0 ? { units: -value.units, digits: value.digits } : value
 }
 
+/** Negative, 0 or positive, as a is less than, equal to or greater than b. */
+export function compare(a: Decimal, b: Decimal): number {
+  const [x, y] = integersOf(a, b)
+  return x < y ? -1 : x > y ? 1 : 0
+}
+
+/** The greatest integer that is at most a / b, for b > 0. */
+export function floorRatio(a: Decimal, b: Decimal): Int {
+  const [x, y] = integersOf(a, b)
+  // The quotient of two safe integers never rounds to an integer that it is not.
+  if (typeof x === 'number' && typeof y === 'number') return Math.floor(x / y)
+  const [top, bottom] = [BigInt(x), BigInt(y)]
+  const whole = top / bottom
+  return top < 0n && whole * bottom !== top ? whole - 1n : whole
+}
+
 /** Two integers whose ratio is a / b. */
 export function integersOf(a: Decimal, b: Decimal): readonly [Int, Int] {
   const shift = b.digits - a.digits
