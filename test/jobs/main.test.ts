@@ -1,6 +1,8 @@
 /** The daemon as a process: how it starts, stops and refuses to start. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { programEnv } from '../support/program-env.ts'
@@ -56,7 +58,7 @@ test('if the database refuses it, it ends with code 1 and a sentence, not a stac
     S3_REGION: 'auto',
     S3_ACCESS_KEY_ID: 'k',
     S3_SECRET_ACCESS_KEY: 's',
-    WORK_DIR: '/nowhere',
+    WORK_DIR: await mkdtemp(join(tmpdir(), 'booktape-jobs-')),
   })
   expect(await once(child, 'exit')).toEqual([1, null])
   expect(JSON.parse(output().trim())).toMatchObject({ code: 'start_failed' })

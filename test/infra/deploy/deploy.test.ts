@@ -66,8 +66,8 @@ describe.skipIf(why_not !== undefined)('deploy', () => {
       ['no settings', run(['--dry-run']), /has no settings yet.*--settings/s],
       [
         'settings that are not there',
-        run(['--dry-run', '--settings', '/nowhere']),
-        /There is no \/nowhere/,
+        run(['--dry-run', '--settings', join(machine.prefix, 'nowhere')]),
+        /There is no .*\/nowhere/,
       ],
     ]
     for (const [name, ended, words] of cases) {

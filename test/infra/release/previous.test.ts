@@ -29,6 +29,10 @@ test.runIf(is_known)(
   async () => {
     const previous = checkOut(RELEASE)
     const { url, pool, reader_url } = await createReaderDatabase()
+    // The tests' server writes dates in another order, for which that build was not ready.
+    await pool.query(`do $$ begin
+      execute format('alter database %I set datestyle = ''ISO, MDY''', current_database());
+    end $$`)
     const exchange = await startExchange({
       port: 0,
       source: { kind: 'sim', seed: 9, symbols: 3, events_per_s: 200 },
