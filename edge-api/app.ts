@@ -8,6 +8,7 @@ import { cors } from 'hono/cors'
 import { etag } from 'hono/etag'
 import { secureHeaders } from 'hono/secure-headers'
 import { guard } from './access/guard.ts'
+import type { KnownAnswers } from './known-answers.ts'
 import { cacheFor, type App, type Deps } from './deps.ts'
 import { liveRoutes } from './live/route.ts'
 import { mcpRoute } from './mcp/route.ts'
@@ -36,6 +37,7 @@ import { observe } from './telemetry/observe.ts'
 
 export function createApp(deps: Deps): App {
   const app: App = new OpenAPIHono({ defaultHook: refuseBadParameters })
+  if (deps.known_answers !== undefined) answerKnown(app, deps.known_answers)
   app.use('*', observe(deps))
   // Before the others: a WebSocket's answer cannot be changed, and an endless one not be held.
   liveRoutes(app, deps)
@@ -73,6 +75,17 @@ export function createApp(deps: Deps): App {
   })
   app.onError(toProblem)
   return app
+}
+
+/** Requests of callers only: those that /mcp makes to the app itself have no context. */
+function answerKnown(app: App, { find, remember }: KnownAnswers): void {
+  const answer = app.fetch
+  app.fetch = (request, env, context) => {
+    const known = context === undefined ? undefined : find(request)
+    if (known === undefined) return answer(request, env, context)
+    return known.then((response) => response ?? answer(request, env, context))
+  }
+  app.use('*', remember)
 }
 
 function addHeaders(app: App, cors_origins: readonly string[]): void {

@@ -2,9 +2,12 @@
 import { bookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
 import { createRevocations, type AccessBindings } from './access/bindings.ts'
+import type { Access } from './access/guard.ts'
 import { createVerifier } from '#core/access-token.ts'
 import { createApp } from './app.ts'
 import { createAnswerCache } from './cache/answer-cache.ts'
+import { createKeptAnswers } from './cache/kept-answers.ts'
+import { createKnownAnswers } from './known-answers.ts'
 import { createByteCache, no_byte_cache } from './cache/byte-cache.ts'
 import type { HttpCache } from './cache/http-cache.ts'
 import { parseConfig } from './config.ts'
@@ -95,23 +98,28 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     now,
   )
   const listInstruments = createInstrumentList(store, now)
+  const noteRequest = (request: RequestFacts): void => note?.(request, config.slow_request_ms)
+  const access_control: Access = {
+    public_scopes: config.public_scopes,
+    verifyToken: createVerifier(config.token_secrets),
+    isRevoked: access ? createRevocations(access.revoked_tokens, now) : async () => false,
+    limitToken: access?.limitToken ?? unlimited,
+    limitAddress: access?.limitAddress ?? unlimited,
+    now,
+  }
+  const kept = createKeptAnswers()
   return createApp({
     now,
     report,
-    note: (request) => note?.(request, config.slow_request_ms),
-    access: {
-      public_scopes: config.public_scopes,
-      verifyToken: createVerifier(config.token_secrets),
-      isRevoked: access ? createRevocations(access.revoked_tokens, now) : async () => false,
-      limitToken: access?.limitToken ?? unlimited,
-      limitAddress: access?.limitAddress ?? unlimited,
-      now,
-    },
+    note: noteRequest,
+    access: access_control,
     cors_origins: config.cors_origins,
     memory,
     batches: createMemoryGate(BATCH_MEMORY, Date.now),
     send_bodies: sendBodies(memory, open_body, Date.now),
-    answer_cache: cache && createAnswerCache({ now, cache }),
+    answer_cache: cache && createAnswerCache({ now, cache, kept }),
+    known_answers:
+      cache && createKnownAnswers({ access: access_control, kept, now, note: noteRequest }),
     findInstrument,
     findArchived: createArchivedFinder(findInstrument, listInstruments),
     symbols: (args) => symbolsOf(args, () => selectSymbols(db, args), listInstruments),

@@ -5,6 +5,7 @@ import type { BookAt } from '#core/book-at.ts'
 import type { Micros } from '#core/time.ts'
 import type { Report } from '#core/validation.ts'
 import type { Access } from './access/guard.ts'
+import type { KnownAnswers } from './known-answers.ts'
 import type { LiveServer } from './live/live-server.ts'
 import type { MemoryGate } from './memory/memory-gate.ts'
 import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
@@ -30,6 +31,8 @@ export interface Deps {
   readonly cors_origins: readonly string[]
   /** Caches answers and joins concurrent requests; undefined: every request goes to its route. */
   readonly answer_cache: MiddlewareHandler | undefined
+  /** Answers again what was answered before; undefined: the app answers every request. */
+  readonly known_answers: KnownAnswers | undefined
   now(): Micros
   /** Limits the memory of pages and bodies, over all requests. */
   readonly memory: MemoryGate

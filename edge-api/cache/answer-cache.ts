@@ -20,14 +20,17 @@ import { freshnessOf } from './freshness.ts'
 import type { HttpCache } from './http-cache.ts'
 import {
   ANSWER_BYTES_MAX,
-  createKeptAnswers,
+  KEPT,
   type KeptAnswer,
+  type KeptAnswers,
   type TimedAnswer,
 } from './kept-answers.ts'
 
 export interface AnswerCacheOptions {
   now(): Micros
   readonly cache: HttpCache
+  /** Memory of the isolate. */
+  readonly kept: KeptAnswers
 }
 
 /** Paths whose answers are the same for all callers: no signed URLs, no state of the service. */
@@ -49,8 +52,7 @@ interface Flight {
   readonly entry: Promise<TimedAnswer>
 }
 
-export function createAnswerCache({ now, cache }: AnswerCacheOptions): MiddlewareHandler {
-  const kept = createKeptAnswers()
+export function createAnswerCache({ now, cache, kept }: AnswerCacheOptions): MiddlewareHandler {
   const flights = new Map<string, Flight>()
 
   /** The answer from the edge location's cache, or else from the route. */
@@ -102,7 +104,10 @@ export function createAnswerCache({ now, cache }: AnswerCacheOptions): Middlewar
   return async (c, next) => {
     if (!SHARED.test(c.req.path) || !['GET', 'HEAD'].includes(c.req.method)) return next()
     c.set(CACHE_OUTCOME, 'hit')
-    const { answer, made_at } = await find(keyOf(c), c, next)
+    const key = keyOf(c)
+    const entry = await find(key, c, next)
+    c.set(KEPT, { key, entry })
+    const { answer, made_at } = entry
     give(c, answer, Math.floor((now() - made_at) / SECOND_US))
   }
 }

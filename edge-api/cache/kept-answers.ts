@@ -19,6 +19,15 @@ export interface TimedAnswer {
   readonly stale_until: Micros
 }
 
+/** Context variable with the Kept of an answer that may be in memory. */
+export const KEPT = 'kept'
+
+export interface Kept {
+  /** Of the answer in memory. */
+  readonly key: string
+  readonly entry: TimedAnswer
+}
+
 export interface KeptAnswers {
   get(key: string): TimedAnswer | undefined
   /** False if the answer is too large to keep. */

@@ -4,7 +4,7 @@ import { matchedRoutes } from 'hono/route'
 import type { Micros } from '#core/time.ts'
 import { ANSWER_BYTES } from '../memory/send-body.ts'
 import { codeOf } from '../problem.ts'
-import { CACHE_OUTCOME, SOURCE, type RequestFacts } from './request-facts.ts'
+import { CACHE_OUTCOME, FACTS, SOURCE, type RequestFacts } from './request-facts.ts'
 
 export interface ObserveOptions {
   now(): Micros
@@ -19,6 +19,7 @@ export function observe({ now, report, note }: ObserveOptions): MiddlewareHandle
     const begun_at = now()
     await next()
     const request = factsOf(c, (now() - begun_at) / 1_000)
+    c.set(FACTS, request)
     if (request.status >= 500) {
       report(c.error ?? new Error(`The answer has the status ${request.status}.`), request)
     }

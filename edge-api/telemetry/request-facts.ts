@@ -20,6 +20,8 @@ export interface RequestFacts {
   readonly bytes: number
 }
 
+/** Context variable with the RequestFacts, once they are known. */
+export const FACTS = 'request_facts'
 /** Context variable with the CacheOutcome. */
 export const CACHE_OUTCOME = 'cache_outcome'
 /** Context variable with the Source. */

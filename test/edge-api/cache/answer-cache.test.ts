@@ -4,6 +4,7 @@ import { cors } from 'hono/cors'
 import { describe, expect, test } from 'vitest'
 import { micros, SECOND_US } from '#core/time.ts'
 import { createAnswerCache } from '../../../edge-api/cache/answer-cache.ts'
+import { createKeptAnswers } from '../../../edge-api/cache/kept-answers.ts'
 import type { HttpCache } from '../../../edge-api/cache/http-cache.ts'
 
 interface World {
@@ -38,7 +39,14 @@ function start(place = placeCache()) {
   }
   const app = new Hono()
   app.use('*', cors({ origin: (origin) => origin }))
-  app.use('*', createAnswerCache({ now: () => micros(world.now_s * SECOND_US), cache: place }))
+  app.use(
+    '*',
+    createAnswerCache({
+      now: () => micros(world.now_s * SECOND_US),
+      cache: place,
+      kept: createKeptAnswers(),
+    }),
+  )
   app.get('/v1/*', async (c) => {
     world.call_count += 1
     const { text, status, cache_control } = world
