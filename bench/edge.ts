@@ -1,9 +1,11 @@
 /**
- * Measures the edge in one run on one machine, with the worker in real workerd:
+ * Measures the edge in one run on one machine, with the worker in a workerd of its own. The callers
+ * are another process, with 1, 16 and 64 connections; each figure is the median of the rounds.
  *
- *   an empty handler, a cached read, the newest quote, and that quote's SELECT directly on Postgres
- *   with pg, each with 1, 16 and 64 callers; then cold reads of symbol-hours from the archive, with
- *   their range requests and bytes.
+ *   a handler that does nothing, the same with the headers and body of the cached read, a cached
+ *   read, the newest quote, and that quote's SELECT directly on Postgres with pg: requests/s, p50,
+ *   p99, and the CPU that workerd spends on a request; then cold reads of symbol-hours from the
+ *   archive, with their range requests and bytes, and the first request of an isolate.
  *
  *   npm run bench:edge [-- --quick]
  */
@@ -11,7 +13,6 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Miniflare } from 'miniflare'
 import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import { createPool, type Pool } from '#core/node/pool.ts'
@@ -23,13 +24,18 @@ import { prepareDatabase } from '../infra/local/database.ts'
 import { startObjectStore } from '../infra/local/object-store.ts'
 import { freePort } from '../infra/local/ports.ts'
 import { POSTGRES_SETTINGS, startPostgres } from '../infra/local/postgres.ts'
-import { buildWorker, startWorker } from '../infra/local/worker.ts'
+import { buildWorker } from '../infra/local/worker.ts'
+import { startWorkerd } from '../infra/local/workerd/start.ts'
 import { runArchive } from '../jobs/archive/run-archive.ts'
 import { startCountingProxy } from './edge/counting-proxy.ts'
-import { measure, quantile } from './edge/measure.ts'
+import { cpuMs, load, type Load } from './edge/load.ts'
+import { measure } from './edge/measure.ts'
+import { startNoOp, type NoOpAnswer } from './edge/no-op.ts'
+import { quantile } from './quantile.ts'
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
 const DURATION_MS = values.quick ? 400 : 2_000
+const ROUNDS = values.quick ? 1 : 3
 const CALLERS = [1, 16, 64]
 const SYMBOL_COUNT = values.quick ? 40 : 100
 const QUOTES_PER_SYMBOL = 5_000
@@ -59,10 +65,12 @@ const endpoint = new URL(server.config.endpoint)
 endpoint.port = String(proxy.port)
 const environment = { PORT: '0', DATABASE_URL: urls.edge_url, GATEWAY_SECRET: SECRET }
 const gateway = await startGateway(parseConfig({ ...environment, POOL_MAX: '16' }), silentLogger)
-const worker = await startWorker({
+const bundle = await buildWorker(join(dir, 'bundle'))
+const worker = await startWorkerd({
   port: 0,
-  bundle: await buildWorker(join(dir, 'bundle')),
-  persist_dir: join(dir, 'state'),
+  bundle,
+  dir: join(dir, 'worker'),
+  revoked_file: join(dir, 'revoked-tokens'),
   bindings: {
     DATABASE_URL: urls.edge_url,
     GATEWAY_URL: gateway.url,
@@ -76,48 +84,36 @@ const worker = await startWorker({
     PUBLIC_READ: 'true',
   },
 })
-const contents = 'export default { fetch: () => new Response("ok") }'
-const idle = new Miniflare({
-  host: '127.0.0.1',
-  port: 0,
-  cf: false,
-  telemetry: { enabled: false },
-  workers: [
-    {
-      config: {
-        name: 'idle',
-        compatibilityDate: '2026-10-20',
-        env: {},
-        manifest: {
-          mainModule: 'idle.js',
-          modulesRoot: dir,
-          modules: { 'idle.js': { type: 'esm', contents } },
-        },
-      },
-      dev: { rootPath: dir },
-    },
-  ],
-})
+const CACHED = '/prices/tickers'
+const first_cpu_ms = await firstRequest()
+const no_op = await startNoOp(join(dir, 'no-op'), { headers: [], body: 'ok' })
+const same = await startNoOp(join(dir, 'same'), await answerOf(worker.url + CACHED))
 try {
   const file_bytes = await fill(pool)
-  const idle_url = (await idle.ready).href
-  // Queries differ, so that no caller gets a cached response of another.
-  let question = 0
-  const latest = (): string => `/v1/quotes/SYM${1 + (question++ % SYMBOL_COUNT)}USDT/latest`
   const select = {
     query: async <Row>(text: string, parameters: readonly unknown[]) =>
       (await pool.query(text, [...parameters])).rows as readonly Row[],
   }
-  line('', 'callers', 'requests/s', 'p50 ms', 'p99 ms')
-  await row('no-op handler', () => get(idle_url))
-  await row('cached read (/prices/tickers)', () => get(`${worker.url}/prices/tickers`))
-  await row(`newest quote, one of ${SYMBOL_COUNT}`, () => get(worker.url + latest()))
-  await row('the same SELECT over pg', () =>
-    selectLatestQuote(select, 1 + (question++ % SYMBOL_COUNT), fromMillis(Date.now())),
-  )
+  // Queries differ, so that no caller gets a cached response of another.
+  const latest = Array.from({ length: SYMBOL_COUNT }, (_, i) => `/v1/quotes/SYM${i + 1}USDT/latest`)
+  process.stdout.write(`bundle: ${(bundle.gzip_bytes / 1_024).toFixed(0)} KiB gzip\n`)
+  process.stdout.write(`first request of an isolate: ${first_cpu_ms.toFixed(0)} ms of CPU\n\n`)
+  line('', 'callers', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms', 'x no-op')
+  for (const callers of CALLERS) {
+    await row('no-op', no_op, ['/'], callers)
+    const limit = await row('no-op, same headers and body', same, ['/'], callers)
+    await row(`cached read (${CACHED})`, worker, [CACHED], callers, limit)
+    await row(`newest quote, one of ${SYMBOL_COUNT}`, worker, latest, callers, limit)
+    let question = 0
+    const { per_s, p50_ms, p99_ms } = await measure(callers, DURATION_MS, () =>
+      selectLatestQuote(select, 1 + (question++ % SYMBOL_COUNT), fromMillis(Date.now())),
+    )
+    line('its SELECT over pg', callers, per_s.toFixed(0), p50_ms.toFixed(2), p99_ms.toFixed(2))
+  }
   await cold(file_bytes)
 } finally {
-  await idle.dispose()
+  await no_op.stop()
+  await same.stop()
   await worker.stop()
   await gateway.stop()
   proxy.stop()
@@ -194,15 +190,45 @@ async function cold(file_bytes: number): Promise<void> {
   )
 }
 
-async function row(title: string, call: () => Promise<unknown>): Promise<void> {
-  for (const callers of CALLERS) {
-    const { per_s, p50_ms, p99_ms } = await measure(callers, DURATION_MS, call)
-    line(title, String(callers), per_s.toFixed(0), p50_ms.toFixed(2), p99_ms.toFixed(2))
+/** `limit`: what the figure of CPU is compared with. */
+async function row(
+  title: string,
+  server_under_load: { readonly url: string; readonly pid: number },
+  paths: readonly string[],
+  callers: number,
+  limit?: Load,
+): Promise<Load> {
+  const { url, pid } = server_under_load
+  const rounds: Load[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const order = { port: Number(new URL(url).port), paths, callers, duration_ms: DURATION_MS }
+    rounds.push(await load(pid, order))
   }
+  const median = rounds.toSorted((a, b) => a.cpu_ms - b.cpu_ms)[Math.floor(ROUNDS / 2)]!
+  const { count, elapsed_s, p50_ms, p99_ms, cpu_ms } = median
+  const times = limit === undefined ? '' : (cpu_ms / limit.cpu_ms).toFixed(2)
+  const [per_s, cpu] = [(count / elapsed_s).toFixed(0), cpu_ms.toFixed(3)]
+  line(title, callers, per_s, p50_ms.toFixed(2), p99_ms.toFixed(2), cpu, times)
+  return median
 }
 
-function line(title: string, ...cells: readonly string[]): void {
-  process.stdout.write(`${title.padEnd(34)}${cells.map((cell) => cell.padStart(12)).join('')}\n`)
+function line(title: string, ...cells: readonly (string | number)[]): void {
+  const columns = cells.map((cell) => String(cell).padStart(12))
+  process.stdout.write(`${title.padEnd(34)}${columns.join('')}\n`)
+}
+
+/** Milliseconds of CPU until an isolate that has just started has answered. */
+async function firstRequest(): Promise<number> {
+  const before = cpuMs(worker.pid)
+  await get(`${worker.url}/`)
+  return cpuMs(worker.pid) - before
+}
+
+async function answerOf(url: string): Promise<NoOpAnswer> {
+  const response = await fetch(url)
+  const body = await response.text()
+  const added = ['content-length', 'transfer-encoding', 'connection', 'date']
+  return { headers: [...response.headers].filter(([name]) => !added.includes(name)), body }
 }
 
 async function get(url: string): Promise<void> {

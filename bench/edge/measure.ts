@@ -1,4 +1,6 @@
 /** Runs one call with many concurrent callers and measures latencies. */
+import { quantile } from '../quantile.ts'
+
 export interface Timing {
   readonly callers: number
   readonly per_s: number
@@ -32,9 +34,4 @@ export async function measure(
     p50_ms: quantile(waits, 0.5),
     p99_ms: quantile(waits, 0.99),
   }
-}
-
-/** `values` must be sorted. */
-export function quantile(values: readonly number[], share: number): number {
-  return values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN
 }

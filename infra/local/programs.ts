@@ -300,7 +300,7 @@ export function workerProgram(
     env: {
       PORT: String(port),
       BUNDLE_DIR: data_dir.join('work', 'worker'),
-      PERSIST_DIR: data_dir.join('work', 'miniflare'),
+      WORKERD_DIR: data_dir.join('work', 'workerd'),
       REVOKED_FILE: data_dir.join('revoked-tokens'),
       ...Object.fromEntries(
         Object.entries(environment).map(([name, value]) => [`BINDING_${name}`, value]),

@@ -1,10 +1,10 @@
-/** The edge worker in real workerd, as a program of the stack. */
+/** The edge worker in a workerd of its own, as a program of the stack. */
 import { describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { helperProcesses } from './helper-processes.ts'
-import { followRevoked } from './revoked-tokens.ts'
-import { buildWorker, startWorker } from './worker.ts'
+import { buildWorker } from './worker.ts'
+import { startWorkerd } from './workerd/start.ts'
 
 const log = createLogger('edge-worker')
 
@@ -16,7 +16,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { PORT, BUNDLE_DIR, PERSIST_DIR, REVOKED_FILE, ...environment } = process.env
+  const { PORT, BUNDLE_DIR, WORKERD_DIR, REVOKED_FILE, ...environment } = process.env
   const bundle = await buildWorker(BUNDLE_DIR!)
   const bindings = Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
@@ -25,19 +25,17 @@ async function main(): Promise<void> {
         : [],
     ),
   )
-  const worker = await startWorker({
+  const worker = await startWorkerd({
     port: Number(PORT),
     bundle,
     bindings,
-    persist_dir: PERSIST_DIR!,
+    dir: WORKERD_DIR!,
+    revoked_file: REVOKED_FILE!,
   })
-  const revoked = await followRevoked(REVOKED_FILE!, worker.revokeToken, (error) => {
-    const fields = { code: 'revoke_failed', error: describeError(error) }
-    log.error(fields, 'Could not read the list of revoked tokens.')
+  worker.ended.catch((error: unknown) => {
+    log.fatal({ code: 'workerd_ended', error: describeError(error) }, 'The edge worker ended.')
+    process.exit(1)
   })
-  onShutdown(log, () => {
-    revoked.stop()
-    return worker.stop()
-  })
+  onShutdown(log, () => worker.stop())
   tellParent({ type: 'ready', url: worker.url, helpers: helperProcesses() })
 }

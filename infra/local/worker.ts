@@ -1,6 +1,6 @@
 /**
  * The edge worker on this machine: wrangler bundles it as for Cloudflare, and Miniflare runs it in
- * real workerd, with the static assets of /docs. Needs no account and no network.
+ * real workerd, with the static assets, KV and rate limits. Needs no account and no network.
  */
 import { createHash } from 'node:crypto'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -33,7 +33,13 @@ const RATE_LIMIT = { limit: 1_000_000, period: 10 } as const
  * Cloudflare has 128 MiB including its buffers. So the heap here is smaller than that, and V8
  * collects as soon as the heap has grown by a quarter.
  */
-const V8_FLAGS = '--max-heap-size=96 --max-semi-space-size=4 --heap-growing-percent=25'
+export const V8_FLAGS = [
+  '--max-heap-size=96',
+  '--max-semi-space-size=4',
+  '--heap-growing-percent=25',
+] as const
+/** As in wrangler.jsonc. */
+export const COMPATIBILITY_DATE = '2026-10-20'
 const SOURCES = [
   'edge-api/**/*.{ts,mjs,jsonc,html,js}',
   'edge-api/public/_headers',
@@ -76,7 +82,7 @@ export async function startWorker(options: {
 }): Promise<LocalWorker> {
   const { bundle, bindings, rate_limits, has_inspector = false } = options
   const contents = readFileSync(bundle.script_path, 'utf8')
-  process.env['MINIFLARE_WORKERD_V8_FLAGS'] ??= V8_FLAGS
+  process.env['MINIFLARE_WORKERD_V8_FLAGS'] ??= V8_FLAGS.join(' ')
   const server = new Miniflare({
     host: '127.0.0.1',
     port: options.port,
@@ -91,7 +97,7 @@ export async function startWorker(options: {
       {
         config: {
           name: 'booktape-edge',
-          compatibilityDate: '2026-10-20',
+          compatibilityDate: COMPATIBILITY_DATE,
           manifest: {
             mainModule: 'worker.js',
             modulesRoot: dirname(bundle.script_path),

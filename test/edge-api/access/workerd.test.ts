@@ -1,4 +1,4 @@
-/** Access as it is deployed: real KV and rate limits in workerd, tokens from the command line. */
+/** Access in workerd: KV and rate limits as on Cloudflare, and tokens from the command line. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { appendRevoked, followRevoked } from '../../../infra/local/revoked-tokens.ts'
+import { appendRevoked } from '../../../infra/local/revoked-tokens.ts'
 import { startWorker, type LocalWorker } from '../../../infra/local/worker.ts'
 import { workerBundle } from '../../support/worker-bundle.ts'
+import type { RunningWorkerd } from '../../../infra/local/workerd/run.ts'
+import { startWorkerd } from '../../../infra/local/workerd/start.ts'
 import { runWrangler } from '../../../infra/local/wrangler.ts'
 import { addSymbol, startEdge, TOKEN_SECRET } from '../support.ts'
 
@@ -17,24 +19,26 @@ const edge = await startEdge()
 const dir = await mkdtemp(join(tmpdir(), 'booktape-access-'))
 const revoked_file = join(dir, 'revoked-tokens')
 let worker: LocalWorker
-let following: { stop(): void }
+/** As `npm start` runs it: it reads the file of revoked tokens. */
+let local: RunningWorkerd
 
 beforeAll(async () => {
   await writeFile(join(dir, 'secrets.json'), JSON.stringify({ token_secret: TOKEN_SECRET }))
   await addSymbol(edge.pool, 'BTCUSDT')
-  worker = await startWorker({
+  const common = {
     port: 0,
     bundle: await workerBundle(),
     bindings: { ...edge.bindings, PUBLIC_READ: 'false' },
+  }
+  worker = await startWorker({
+    ...common,
     persist_dir: join(dir, 'state'),
     rate_limits: { token: 5, address: 4 },
   })
-  following = await followRevoked(revoked_file, worker.revokeToken, (error) => {
-    throw error
-  })
+  local = await startWorkerd({ ...common, dir: join(dir, 'workerd'), revoked_file })
 })
 afterAll(async () => {
-  following?.stop()
+  await local?.stop()
   await worker?.stop()
   await rm(dir, { recursive: true })
 })
@@ -51,8 +55,13 @@ async function createToken(): Promise<{ readonly text: string; readonly id: stri
   return { text: stdout.trim(), id: stderr.split(/[ :]/)[1]! }
 }
 
-const statusWith = async (token: string, path = '/v1/symbols'): Promise<number> =>
-  (await fetch(worker.url + path, { headers: { authorization: `Bearer ${token}` } })).status
+async function statusWith(
+  token: string,
+  path = '/v1/symbols',
+  { url }: { readonly url: string } = local,
+): Promise<number> {
+  return (await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })).status
+}
 
 test('a token from the command line works for its scopes until it is revoked', async () => {
   const { text, id } = await createToken()
@@ -66,11 +75,14 @@ test('a token from the command line works for its scopes until it is revoked', a
 
 test('a revocation while the stack is down applies once it is up', async () => {
   const { text, id } = await createToken()
-  const other_file = join(dir, 'revoked-before')
-  appendRevoked(other_file, id)
-  const started = await followRevoked(other_file, worker.revokeToken, () => undefined)
-  started.stop()
+  appendRevoked(revoked_file, id)
   expect(await statusWith(text)).toBe(401)
+})
+
+test('a token whose id is in the KV namespace is refused', async () => {
+  const { text, id } = await createToken()
+  await worker.revokeToken(id)
+  expect(await statusWith(text, '/v1/symbols', worker)).toBe(401)
 })
 
 test('the command line refuses invalid scopes, days and ids, and a folder without a secret', async () => {
@@ -101,7 +113,7 @@ test('an address that exceeds its rate gets a 429; a token has a separate rate',
   const counts = Map.groupBy(await Promise.all(open), (status) => status)
   // The window of ten seconds may end during the loop.
   expect(counts.get(429)!.length).toBeGreaterThanOrEqual(20)
-  expect(await statusWith(text)).toBe(200)
+  expect(await statusWith(text, '/v1/symbols', worker)).toBe(200)
 })
 
 describe('deploying', () => {

@@ -1,0 +1,74 @@
+/**
+ * Callers of an HTTP server in a process of their own: each sends its next GET once the last answer
+ * is complete, over a connection that stays open. Started by load.ts.
+ */
+import { connect, type Socket } from 'node:net'
+import { quantile } from '../quantile.ts'
+
+export interface LoadOrder {
+  readonly port: number
+  /** Asked for in turn. */
+  readonly paths: readonly string[]
+  readonly callers: number
+  readonly duration_ms: number
+}
+
+export interface LoadResult {
+  readonly count: number
+  readonly elapsed_s: number
+  readonly p50_ms: number
+  readonly p99_ms: number
+}
+
+const END_OF_HEAD = '\r\n\r\n'
+
+process.on('message', (order: LoadOrder) => {
+  void run(order).then((result) => process.send!(result))
+})
+
+async function run({ port, paths, callers, duration_ms }: LoadOrder): Promise<LoadResult> {
+  const requests = paths.map((path) =>
+    Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\naccept: */*\r\n\r\n`),
+  )
+  let next = 0
+  const waits: number[] = []
+  const begun = performance.now()
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      const socket = connect(port, '127.0.0.1').setNoDelay(true)
+      const answers = readAnswers(socket)
+      for (let at = begun; at < begun + duration_ms; at = performance.now()) {
+        const sent_at = performance.now()
+        socket.write(requests[next++ % requests.length]!)
+        await answers.next()
+        waits.push(performance.now() - sent_at)
+      }
+      socket.destroy()
+    }),
+  )
+  const elapsed_s = (performance.now() - begun) / 1_000
+  waits.sort((a, b) => a - b)
+  return {
+    count: waits.length,
+    elapsed_s,
+    p50_ms: quantile(waits, 0.5),
+    p99_ms: quantile(waits, 0.99),
+  }
+}
+
+/** Yields once for each complete answer. Throws if one is not 200 or has no Content-Length. */
+async function* readAnswers(socket: Socket): AsyncGenerator<undefined> {
+  let text = ''
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    text += chunk.toString('latin1')
+    const head = text.indexOf(END_OF_HEAD)
+    if (head < 0) continue
+    const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, head))?.[1]
+    if (!text.startsWith('HTTP/1.1 200') || length === undefined)
+      throw new Error(text.slice(0, head))
+    const end = head + END_OF_HEAD.length + Number(length)
+    if (text.length < end) continue
+    text = text.slice(end)
+    yield undefined
+  }
+}
