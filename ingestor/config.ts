@@ -16,7 +16,7 @@ import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
 import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
 import { ADAPTERS, adapterFor } from './exchanges/registry.ts'
 import { type Shard, SHARD_COUNT_MAX } from './shard.ts'
-import type { DepthSymbols } from './wanted.ts'
+import type { DepthSymbols } from './desired-state.ts'
 import type { BatchLimits } from './writer/session.ts'
 
 export interface IngestorConfig {

@@ -10,7 +10,7 @@ import {
   restingSymbols,
   type SymbolQuestion,
 } from './symbol-choice.ts'
-import type { SymbolsWanted } from './wanted.ts'
+import type { SymbolsWanted } from './desired-state.ts'
 
 export interface ListedSymbols {
   readonly names: readonly string[]

@@ -4,7 +4,7 @@
  * of the event loop, so no frame comes between a change and its mark.
  */
 import type { StreamChoice } from './exchanges/adapter.ts'
-import { type Mark, namesOf, type StreamName } from './tape/record.ts'
+import { type Mark, namesOf, type SymbolChannel } from './tape/record.ts'
 import type { StreamChange, Transport, TransportStatus } from './transport/transport.ts'
 
 /** Why every socket is closed. */
@@ -52,7 +52,7 @@ export function createListening(options: ListeningOptions): Listening {
     if (transport === undefined) throw new TypeError('begin() was not called.')
     return transport
   }
-  const allNames = (): readonly StreamName[] => namesOf(transport?.status().streams ?? [])
+  const allNames = (): readonly SymbolChannel[] => namesOf(transport?.status().streams ?? [])
   /** Connects, unless there is a hold. */
   const listen = (): void => {
     if (holds.has('operator')) return
@@ -111,6 +111,6 @@ export function createListening(options: ListeningOptions): Listening {
   }
 }
 
-function keyOf({ symbol, channel }: StreamName): string {
+function keyOf({ symbol, channel }: SymbolChannel): string {
   return `${channel} ${symbol}`
 }

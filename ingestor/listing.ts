@@ -6,7 +6,7 @@ import type { DepthChoice, ExchangeAdapter, ParsedListing } from './exchanges/ad
 import { foundName } from './symbol-choice.ts'
 import { createNameFinder } from './symbol-names.ts'
 import { symbolsUpToTier } from './symbol-tiers.ts'
-import type { DepthSymbols } from './wanted.ts'
+import type { DepthSymbols } from './desired-state.ts'
 import type { RestAnswer, RestClient } from './transport/rest-client.ts'
 
 const RETRY_MS = 5_000

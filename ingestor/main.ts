@@ -11,7 +11,7 @@ import { type HealthServer, serveHealth } from './health.ts'
 import { createLiveness } from './liveness.ts'
 import type { IngestorMessage } from './messages.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
-import { wantedBy } from './wanted.ts'
+import { wantedBy } from './desired-state.ts'
 
 const STATUS_MS = 1_000
 

@@ -20,11 +20,11 @@ import { availableChoice, withDepthSymbols } from './stream-choice.ts'
 import { createNameFinder } from './symbol-names.ts'
 import type { RestClient } from './transport/rest-client.ts'
 import type { StreamChange } from './transport/transport.ts'
-import type { DepthSymbols, Wanted } from './wanted.ts'
+import type { DepthSymbols, DesiredState } from './desired-state.ts'
 
 export interface ChangePlan {
   /** With the exchange's spelling of symbols. */
-  readonly wanted: Wanted
+  readonly wanted: DesiredState
   readonly symbols: SymbolChange
   readonly streams: StreamChange
   /** REST weight of the snapshots to request. */
@@ -38,7 +38,7 @@ export interface ChangePlan {
 export interface SteeringOptions {
   readonly config: Pick<IngestorConfig, 'choice' | 'shard' | 'rest_weight_per_minute'>
   readonly adapter: ExchangeAdapter
-  readonly wanted: Wanted
+  readonly wanted: DesiredState
   /** The symbols were kept from an earlier run, in which all of them were listed. */
   readonly is_kept: boolean
   /** The operator has steered: the environment may name books of symbols that are deselected. */
@@ -52,12 +52,12 @@ export interface SteeringOptions {
 }
 
 export interface Steering extends Pick<ListedSymbols, 'names' | 'left_out_count' | 'mayRest'> {
-  readonly wanted: Wanted
+  readonly wanted: DesiredState
   /** Resolves once every subscription was acknowledged. */
   begin(listing: ParsedListing, signal: AbortSignal): Promise<void>
   takeListing(listing: ParsedListing): void
   /** Errors: not_started; any error of an invalid choice; those of RestClient.get. */
-  plan(wanted: Wanted): Promise<ChangePlan>
+  plan(wanted: DesiredState): Promise<ChangePlan>
   /** The result may differ from the plan if the listing has changed since. */
   apply(plan: ChangePlan): StreamChange
 }
@@ -69,7 +69,7 @@ export function createSteering(options: SteeringOptions): Steering {
 class StreamSteering implements Steering {
   readonly #options: SteeringOptions
   readonly #symbols: ListedSymbols
-  #wanted: Wanted
+  #wanted: DesiredState
   /** Undefined before the first listing. */
   #choice: StreamChoice | undefined
 
@@ -82,7 +82,7 @@ class StreamSteering implements Steering {
     this.#choiceOf(wanted)
   }
 
-  get wanted(): Wanted {
+  get wanted(): DesiredState {
     return this.#wanted
   }
 
@@ -122,7 +122,7 @@ class StreamSteering implements Steering {
     log.info({ ...change }, 'The listing changed; symbols were added or removed.')
   }
 
-  async plan(asked: Wanted): Promise<ChangePlan> {
+  async plan(asked: DesiredState): Promise<ChangePlan> {
     const { listening } = this.#options
     const now = this.#choice
     if (now === undefined) throw notStarted()
@@ -157,14 +157,14 @@ class StreamSteering implements Steering {
     return inAll(change, was_paused, wanted)
   }
 
-  #choiceOf({ channels }: Wanted): StreamChoice {
+  #choiceOf({ channels }: DesiredState): StreamChoice {
     const { config, adapter } = this.#options
     return availableChoice({ ...config.choice, channels }, adapter)
   }
 
   /** Keeps the choice of books if the change is about something else. */
   async #planChoice(
-    wanted: Wanted,
+    wanted: DesiredState,
     names: readonly string[],
     now: StreamChoice,
   ): Promise<StreamChoice> {
@@ -206,7 +206,7 @@ class StreamSteering implements Steering {
 function inAll(
   { added, removed, kept }: StreamChange,
   was_paused: boolean,
-  { recording }: Wanted,
+  { recording }: DesiredState,
 ): StreamChange {
   const is_paused = recording === 'paused'
   if (is_paused && !was_paused) return { added: [], removed: [...kept, ...removed], kept: [] }

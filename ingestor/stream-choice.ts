@@ -3,9 +3,9 @@ import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { ExchangeAdapter, StreamChoice } from './exchanges/adapter.ts'
 import { chooseDepth } from './listing.ts'
-import type { StreamName } from './tape/record.ts'
+import type { SymbolChannel } from './tape/record.ts'
 import type { RestClient } from './transport/rest-client.ts'
-import type { DepthSymbols } from './wanted.ts'
+import type { DepthSymbols } from './desired-state.ts'
 
 /** Throws if the exchange has none of the channels. */
 export function availableChoice(choice: StreamChoice, adapter: ExchangeAdapter): StreamChoice {
@@ -40,6 +40,6 @@ export function canRepair(choice: StreamChoice, adapter: ExchangeAdapter): boole
 }
 
 /** Symbols whose trades are among the streams. */
-export function tradeSymbols(streams: readonly StreamName[]): readonly string[] {
+export function tradeSymbols(streams: readonly SymbolChannel[]): readonly string[] {
   return streams.filter((stream) => stream.channel === 'trades').map((stream) => stream.symbol)
 }

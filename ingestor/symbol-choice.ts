@@ -5,7 +5,7 @@ import type { LeftOut, ParsedListing } from './exchanges/adapter.ts'
 import { type Shard, symbolsOfShard } from './shard.ts'
 import { activeSymbols, createNameFinder, type FoundName } from './symbol-names.ts'
 import { symbolsUpToTier, TIERS } from './symbol-tiers.ts'
-import type { SymbolsWanted } from './wanted.ts'
+import type { SymbolsWanted } from './desired-state.ts'
 
 export interface SymbolQuestion {
   readonly symbols: SymbolsWanted

@@ -6,7 +6,7 @@ import type { StreamChoice } from './exchanges/adapter.ts'
 import type { Listening } from './listening.ts'
 import { type Repairer, type RepairOptions, startRepairer } from './repair/repairer.ts'
 import { canRepair, tradeSymbols } from './stream-choice.ts'
-import type { Mark, StreamName } from './tape/record.ts'
+import type { Mark, SymbolChannel } from './tape/record.ts'
 
 export interface TradeRepairOptions extends Omit<
   RepairOptions,
@@ -20,7 +20,7 @@ export interface TradeRepair {
   /** Replaces the symbols and the choice. */
   take(symbols: readonly string[], choice: StreamChoice): void
   /** These streams are lost, by a mark before `position`. */
-  noteLost(streams: readonly StreamName[], position: number): void
+  noteLost(streams: readonly SymbolChannel[], position: number): void
   /** Undefined before the repairer has started. */
   counts(): ReturnType<Repairer['counts']> | undefined
   stop(): Promise<void>

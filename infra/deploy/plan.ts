@@ -5,7 +5,7 @@ import type { MachineFacts } from './machine-facts.ts'
 import type { Init } from './machine/layout.ts'
 import type { Package } from './release.ts'
 
-export interface Wanted {
+export interface DeployRequest {
   readonly prefix: string
   readonly init: Init
   readonly domain: string | undefined
@@ -29,7 +29,7 @@ export interface Plan {
 }
 
 /** Errors: OperatorError no_settings. */
-export function makePlan(facts: MachineFacts, wanted: Wanted): Plan {
+export function makePlan(facts: MachineFacts, wanted: DeployRequest): Plan {
   const { prefix, init, domain, release, dependencies } = wanted
   const is_prefix = prefix !== '/'
   const is_active = init === 'systemd' && !is_prefix
@@ -110,7 +110,7 @@ export function makePlan(facts: MachineFacts, wanted: Wanted): Plan {
 
 function dnsLine(
   { address }: MachineFacts,
-  { domain, domain_addresses }: Wanted,
+  { domain, domain_addresses }: DeployRequest,
 ): readonly (readonly [string, string])[] {
   if (domain === undefined || domain_addresses.includes(address)) return []
   const found =

@@ -12,7 +12,7 @@ import type { Logger } from '#core/node/log.ts'
 import { Problem } from '#core/problem.ts'
 import { withDeadline } from '#core/waiting.ts'
 import type { ChangePlan, Steering } from '../steering.ts'
-import type { Wanted } from '../wanted.ts'
+import type { DesiredState } from '../desired-state.ts'
 import type { AuditEntry, AuditLog, AuditResult } from './audit-log.ts'
 import {
   type Desired,
@@ -35,7 +35,7 @@ export interface ChangeRequest {
   readonly if_match: string | undefined
   readonly idempotency_key: string | undefined
   /** Returns the wanted state after the change. Errors: Problem. */
-  wish(now: Wanted): Wanted
+  wish(now: DesiredState): DesiredState
 }
 
 export interface ChangeAnswer {
@@ -57,7 +57,7 @@ export interface ChangeAnswer {
 }
 
 export interface Changes {
-  readonly wanted: Wanted
+  readonly wanted: DesiredState
   readonly etag: string
   readonly revision: number
   /** Undefined before the first change. */
@@ -71,7 +71,7 @@ export interface ChangesOptions {
   readonly instance: string
   readonly steering: Pick<Steering, 'plan' | 'apply' | 'names'>
   readonly start: StartingPoint
-  readonly from_environment: Wanted
+  readonly from_environment: DesiredState
   readonly log: Logger
   readonly audit: AuditLog
   onChanged(entry: AuditEntry): void
@@ -92,7 +92,7 @@ class ChangeDesk implements Changes {
   readonly #options: ChangesOptions
   readonly #unchanged: UnchangedBook
   #desired: Desired | undefined
-  #wanted: Wanted
+  #wanted: DesiredState
   #turn: Promise<unknown> = Promise.resolve()
   #waiting_count = 0
 
@@ -112,7 +112,7 @@ class ChangeDesk implements Changes {
     }
   }
 
-  get wanted(): Wanted {
+  get wanted(): DesiredState {
     return this.#wanted
   }
 
@@ -201,7 +201,7 @@ class ChangeDesk implements Changes {
     action: AuditEntry['action'],
     request: unknown,
     { name: actor, origin }: Pick<Caller, 'name' | 'origin'>,
-    wanted: Wanted,
+    wanted: DesiredState,
     result: AuditResult | null,
   ): AuditEntry {
     return {

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Logger } from '#core/node/log.ts'
-import type { Wanted } from '../wanted.ts'
+import type { DesiredState } from '../desired-state.ts'
 import { type AuditEntry, readNewestEntry } from './audit-log.ts'
 import { replaceFile } from './replace-file.ts'
 import { ChannelsWire, DepthWire, fromWire, SymbolsWire, toWire, WantedWire } from './wire.ts'
@@ -36,7 +36,7 @@ export type Setting = keyof EnvironmentWire
 const SETTINGS: readonly Setting[] = ['symbols', 'channels', 'depth']
 
 export interface StartingPoint {
-  readonly wanted: Wanted
+  readonly wanted: DesiredState
   /** As in SteeringOptions. */
   readonly is_kept: boolean
   readonly is_steered: boolean
@@ -53,7 +53,7 @@ export const DESIRED_FILE = 'desired-state.json'
 /** Reads only. An unreadable state file is logged and then ignored. */
 export function readStartingPoint(
   dir: string,
-  from_environment: Wanted,
+  from_environment: DesiredState,
   log: Logger,
 ): StartingPoint {
   const environment = environmentOf(from_environment)
@@ -79,7 +79,7 @@ export function desiredBy(
   return { version: 1, revision, changed_at, changed_by, wanted, environment }
 }
 
-export function environmentOf(wanted: Wanted): EnvironmentWire {
+export function environmentOf(wanted: DesiredState): EnvironmentWire {
   const { symbols, channels, depth } = toWire(wanted)
   return { symbols, channels, depth }
 }
@@ -90,7 +90,7 @@ export function writeDesired(dir: string, desired: Desired): void {
 }
 
 /** Differs after every change, and between any two wanted states. */
-export function etagOf(revision: number, wanted: Wanted): string {
+export function etagOf(revision: number, wanted: DesiredState): string {
   const digest = createHash('sha256')
     .update(JSON.stringify(toWire(wanted)))
     .digest('hex')

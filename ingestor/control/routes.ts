@@ -8,7 +8,7 @@ import { type DoorApp, type DoorEnv, jsonBody } from '#core/node/door/app.ts'
 import { CHANNELS } from '#core/market.ts'
 import { badParameters, found, Problem } from '#core/problem.ts'
 import { createNameFinder } from '../symbol-names.ts'
-import type { Wanted } from '../wanted.ts'
+import type { DesiredState } from '../desired-state.ts'
 import type { AuditEntry } from './audit-log.ts'
 import type { ChangeRequest, Changes } from './changes.ts'
 import { type EventHub, VIEWERS_MAX } from '#core/node/door/events.ts'
@@ -33,7 +33,7 @@ export interface RouteDeps {
   /** In the text format of Prometheus. */
   metrics(): Promise<{ readonly type: string; readonly text: string }>
   /** The wanted state by the environment alone. */
-  readonly from_environment: Wanted
+  readonly from_environment: DesiredState
   readonly changes: Changes
   readonly events: EventHub
 }
@@ -97,7 +97,7 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
     c: Ask,
     action: ChangeRequest['action'],
     body: z.ZodType<T>,
-    wish: (now: Wanted, asked: T) => Wanted,
+    wish: (now: DesiredState, asked: T) => DesiredState,
   ): Promise<Response> => {
     const { dry_run } = query(c, { dry_run: z.enum(['true', 'false']).optional() })
     const asked = await jsonBody(c.req.raw, body)

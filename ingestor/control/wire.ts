@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CHANNELS } from '#core/market.ts'
 import { isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { TIERS } from '../symbol-tiers.ts'
-import type { DepthSymbols, Wanted } from '../wanted.ts'
+import type { DepthSymbols, DesiredState } from '../desired-state.ts'
 
 const NAMES_MAX = 2_000
 const COUNT_MAX = 10_000
@@ -48,7 +48,7 @@ export const WantedWire = z.strictObject({
 })
 export type WantedWire = z.infer<typeof WantedWire>
 
-export function toWire({ recording, symbols, channels, depth }: Wanted): WantedWire {
+export function toWire({ recording, symbols, channels, depth }: DesiredState): WantedWire {
   return {
     recording,
     symbols:
@@ -60,7 +60,7 @@ export function toWire({ recording, symbols, channels, depth }: Wanted): WantedW
   }
 }
 
-export function fromWire(wire: WantedWire): Wanted {
+export function fromWire(wire: WantedWire): DesiredState {
   return { ...wire, depth: depthFromWire(wire.depth) }
 }
 

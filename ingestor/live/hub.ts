@@ -126,7 +126,7 @@ export class Hub {
     for (const [index, { stream, listed }] of found.entries()) {
       const cursor = cursors[index]
       const before = session.subscriptions.get(stream.key)
-      if (before !== undefined) stream.followers.delete(before)
+      if (before !== undefined) stream.listeners.delete(before)
       const newest = Math.max(stream.last, stream.floor)
       const subscription = new Subscription(session, stream, cursor?.seq ?? newest)
       session.subscriptions.set(stream.key, subscription)
@@ -162,7 +162,7 @@ export class Hub {
       }
       for (const { stream } of found) {
         const subscription = session.subscriptions.get(stream.key)
-        if (subscription !== undefined) stream.followers.delete(subscription)
+        if (subscription !== undefined) stream.listeners.delete(subscription)
         session.subscriptions.delete(stream.key)
         session.say(JSON.stringify({ type: 'unsubscribed', ...stream.name, ...idPart(request.id) }))
       }

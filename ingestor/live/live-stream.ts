@@ -7,14 +7,14 @@ import { keyOf, type StreamName } from './channels.ts'
 import type { Message, RecordPlace } from './wire.ts'
 
 /** Gets the new messages of a stream; `chunk` is all their frames. */
-export interface Follower {
+export interface StreamListener {
   takeNew(messages: readonly Message[], chunk: Buffer): void
 }
 
 export class LiveStream {
   readonly name: StreamName
   readonly key: string
-  readonly followers = new Set<Follower>()
+  readonly listeners = new Set<StreamListener>()
   decimals: Decimals
   /** Every message with a greater seq is in memory. Those up to it are in Postgres. */
   floor: number
@@ -25,7 +25,7 @@ export class LiveStream {
   #records_head = 0
   /** Seq of the newest message; 0 if there was none since the start. */
   last = 0
-  /** Not yet passed on to the followers. */
+  /** Not yet passed on to the listeners. */
   #fresh: Message[] = []
   #messages: Message[] = []
   /** Messages before this index were dropped. */
@@ -115,10 +115,10 @@ export class LiveStream {
     const fresh = this.#fresh
     if (fresh.length === 0) return 0
     this.#fresh = []
-    if (this.followers.size === 0) return fresh.length
+    if (this.listeners.size === 0) return fresh.length
     const frames = fresh.map(({ frame }) => frame)
     const chunk = frames.length === 1 ? frames[0]! : Buffer.concat(frames)
-    for (const follower of this.followers) follower.takeNew(fresh, chunk)
+    for (const listener of this.listeners) listener.takeNew(fresh, chunk)
     return fresh.length
   }
 }

@@ -182,7 +182,7 @@ export class Resumer {
 
   #follow(subscription: Subscription): void {
     subscription.is_live = true
-    subscription.stream.followers.add(subscription)
+    subscription.stream.listeners.add(subscription)
   }
 
   /** The whole book, or the newest state of a stream whose older messages do not matter. */

@@ -9,7 +9,7 @@
 import type { CloseReason, LiveCounts } from './counts.ts'
 import { CONFLATED } from './channels.ts'
 import type { FaultCode } from './fault.ts'
-import type { Follower, LiveStream } from './live-stream.ts'
+import type { LiveStream, StreamListener } from './live-stream.ts'
 import type { Outlet } from './outlet.ts'
 import { headText, type Message, messageOf } from './wire.ts'
 
@@ -39,7 +39,7 @@ const CLOSE_CODES: { readonly [reason in CloseReason]: number } = {
   failed: 1011,
 }
 
-export class Subscription implements Follower {
+export class Subscription implements StreamListener {
   readonly stream: LiveStream
   /** Seq of the newest message that was written or waits. */
   sent: number
@@ -178,7 +178,7 @@ export class Session {
     if (!this.is_open) return
     this.counts.closes[reason]++
     for (const subscription of this.subscriptions.values()) {
-      subscription.stream.followers.delete(subscription)
+      subscription.stream.listeners.delete(subscription)
     }
     const code = fault ?? reason
     const text = message ?? CLOSE_TEXTS[reason]
@@ -202,7 +202,7 @@ export class Session {
     this.#is_closed = true
     clearTimeout(this.#grace)
     for (const subscription of this.subscriptions.values()) {
-      subscription.stream.followers.delete(subscription)
+      subscription.stream.listeners.delete(subscription)
     }
     this.subscriptions.clear()
     this.#queue = []

@@ -39,7 +39,7 @@ export type Mark =
       readonly kind: 'started'
       readonly is_whole?: boolean
       readonly listed?: readonly string[]
-      readonly streams: readonly StreamName[]
+      readonly streams: readonly SymbolChannel[]
     }
   /**
    * No socket covers these streams until their next frame. `heard_until`: when the socket that
@@ -51,13 +51,13 @@ export type Mark =
       readonly cause: GapCause
       readonly heard_until?: Micros | undefined
       readonly carried_by?: number | undefined
-      readonly streams: readonly StreamName[]
+      readonly streams: readonly SymbolChannel[]
     }
   /** Only this socket carries these streams now. It was subscribed before the others closed. */
   | {
       readonly kind: 'carried'
       readonly connection: number
-      readonly streams: readonly StreamName[]
+      readonly streams: readonly SymbolChannel[]
     }
   /**
    * Streams that may be quiet for days are subscribed again, on this socket, so their silence means
@@ -66,7 +66,7 @@ export type Mark =
   | {
       readonly kind: 'heard'
       readonly connection?: number
-      readonly streams: readonly StreamName[]
+      readonly streams: readonly SymbolChannel[]
     }
   /**
    * For quiet trade streams that are subscribed again: the newest trade of the exchange's history,
@@ -77,26 +77,26 @@ export type Mark =
       readonly newest_id: number | null
       /** Time of that trade. */
       readonly ts_exchange: Micros
-      readonly streams: readonly StreamName[]
+      readonly streams: readonly SymbolChannel[]
     }
   /** The ingestor no longer records these streams. Without a cause: their symbol is not listed. */
   | {
       readonly kind: 'ended'
       readonly cause?: 'operator' | undefined
-      readonly streams: readonly StreamName[]
+      readonly streams: readonly SymbolChannel[]
     }
   /** Nothing arrived for a while, and the ingestor is running. */
   | { readonly kind: 'alive' }
   /** Recovery cut `bytes` off the tape at `position`. */
   | { readonly kind: 'cut'; readonly position: number; readonly bytes: number }
 
-export interface StreamName {
+export interface SymbolChannel {
   readonly symbol: string
   readonly channel: Channel
 }
 
 /** The unique names: diffs and partial books are two streams with one name. */
-export function namesOf(streams: readonly StreamName[]): readonly StreamName[] {
+export function namesOf(streams: readonly SymbolChannel[]): readonly SymbolChannel[] {
   const names = streams.map(({ symbol, channel }) => ({ symbol, channel }))
   return [...new Map(names.map((name) => [`${name.channel} ${name.symbol}`, name])).values()]
 }

@@ -51,7 +51,7 @@ export type MutableCounts = Mutable<FollowCounts>
 
 const IGNORED_CLASSES_MAX = 50
 
-export function createCounts(): MutableCounts {
+export function createFollowCounts(): MutableCounts {
   return {
     frames: 0,
     rest_answers: 0,

@@ -19,7 +19,7 @@ import type { BookKeeper } from '../books/keeper.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { depthStreamsOf } from '../exchanges/depth-choice.ts'
 import type { StoredEvent } from './copy-encoder.ts'
-import { createCounts, type MutableCounts } from './counts.ts'
+import { createFollowCounts, type MutableCounts } from './counts.ts'
 import type { GapBounds } from './gap-bounds.ts'
 import { MarkPrices } from './mark-prices.ts'
 import { createRepeatWatch } from './repeats.ts'
@@ -57,7 +57,7 @@ export interface EventSink {
 }
 
 export function createGathered(): Gathered {
-  return { event_count: 0, gaps: [], prices: [], listings: [], counts: createCounts() }
+  return { event_count: 0, gaps: [], prices: [], listings: [], counts: createFollowCounts() }
 }
 
 /** `gathered` returns the current batch. With a sink it holds no rows and no gaps. */

@@ -3,7 +3,7 @@ import { CHANNELS, type GapCause } from '#core/market.ts'
 import { type Exchange, isSymbolName } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { BookKeeper } from '../books/keeper.ts'
-import type { Mark, StreamName } from '../tape/record.ts'
+import type { Mark, SymbolChannel } from '../tape/record.ts'
 import { carryOn, endQuiet, expectAgain, loseStream, reopen, resumeQuiet } from './losses.ts'
 import type { GapBounds } from './gap-bounds.ts'
 import { hasEnded, unheardState } from './sequence-state.ts'
@@ -41,7 +41,7 @@ export function createMarkReader(
     }
   }
   /** Returns the streams and adds those that were unknown. */
-  const listenedTo = (exchange: Exchange, names: readonly StreamName[], since: Micros) =>
+  const listenedTo = (exchange: Exchange, names: readonly SymbolChannel[], since: Micros) =>
     names.map(({ symbol, channel }) => {
       const stream = streams.of(exchange, symbol, channel)
       stream.state ??= unheardState(since)

@@ -5,7 +5,13 @@
 import { OperatorError } from '#core/errors.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
 import type { Batch } from './batch.ts'
-import { addCounts, createCounts, type FollowCounts, type MutableCounts, sumOf } from './counts.ts'
+import {
+  addCounts,
+  createFollowCounts,
+  type FollowCounts,
+  type MutableCounts,
+  sumOf,
+} from './counts.ts'
 import type { Resume } from './resume.ts'
 import type { SessionEvents } from './session.ts'
 import { NO_LOSSES, type LossReport, type StreamTable } from './stream-table.ts'
@@ -49,7 +55,7 @@ interface Wait {
 
 export class Progress implements SessionEvents {
   readonly #clock: () => Micros
-  readonly #total: MutableCounts = createCounts()
+  readonly #total: MutableCounts = createFollowCounts()
   #waiting: Batch[] = []
   /** Stored, with its commit sent. The next session's position shows whether it arrived. */
   #in_doubt: { readonly batch: Batch; readonly counts: MutableCounts } | undefined

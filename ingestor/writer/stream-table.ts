@@ -7,7 +7,7 @@ import type { Exchange } from '#core/symbols.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
-import type { StreamName } from '../tape/record.ts'
+import type { SymbolChannel } from '../tape/record.ts'
 import { expire } from './losses.ts'
 import type { GapBounds } from './gap-bounds.ts'
 import type { MarkPrices } from './mark-prices.ts'
@@ -139,7 +139,7 @@ export class StreamTable {
     }
   }
 
-  *named(exchange: Exchange, names: readonly StreamName[]): Iterable<StreamEntry> {
+  *named(exchange: Exchange, names: readonly SymbolChannel[]): Iterable<StreamEntry> {
     for (const { symbol, channel } of names) {
       const stream = this.#streams.get(exchange)?.get(channel)?.get(symbol)
       if (stream !== undefined) yield stream

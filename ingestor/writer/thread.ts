@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { OperatorError } from '#core/errors.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { BookCounts } from '../books/keeper.ts'
-import { createCounts } from './counts.ts'
+import { createFollowCounts } from './counts.ts'
 import type { Commit, FollowerStatus } from './progress.ts'
 import type { StreamReport } from './stream-report.ts'
 import { NO_LOSSES } from './stream-table.ts'
@@ -76,7 +76,7 @@ export function startWriterThread(
     lag_ms: 0,
     database_away: false,
     lost_streams: NO_LOSSES,
-    counts: createCounts(),
+    counts: createFollowCounts(),
   }
   let reports: PromiseWithResolvers<readonly StreamReport[]> | undefined
   let heard_ms = performance.now()

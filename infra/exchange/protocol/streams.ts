@@ -6,7 +6,7 @@
  */
 export type Route = 'public' | 'market' | 'every'
 
-export interface StreamName {
+export interface BinanceStream {
   /** Lower case, as the exchange spells it: `btcusdt`. */
   readonly symbol: string
   /** `bookTicker`, `depth`, `depth20`, `aggTrade`, `markPrice`, `kline_1m` ... */
@@ -18,7 +18,7 @@ export interface StreamName {
 const PUBLIC_CLASS = /^(bookTicker|trade|depth(5|10|20)?|rpiDepth)$/
 
 /** Undefined if the name is not a symbol's stream: no `@`, all-market, or an unknown suffix. */
-export function parseStreamName(stream: string): StreamName | undefined {
+export function parseStreamName(stream: string): BinanceStream | undefined {
   const match = /^([^@!]+)@([A-Za-z0-9_]+)(?:@(\d+)(ms|s))?$/.exec(stream)
   if (match === null) return undefined
   const [, symbol, stream_class, amount, unit] = match

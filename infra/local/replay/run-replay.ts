@@ -13,7 +13,7 @@ import { onShutdown } from '#core/node/shutdown.ts'
 import { isExchange, EXCHANGES } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
 import { closeFilledGaps } from '../../../ingestor/repair/close-filled.ts'
-import { addCounts, createCounts, sumOf } from '../../../ingestor/writer/counts.ts'
+import { addCounts, createFollowCounts, sumOf } from '../../../ingestor/writer/counts.ts'
 import { type DataDir, openDataDir } from '../data-dir.ts'
 import { prepareDatabase } from '../database.ts'
 import { summariseRecording, type RecordingSummary } from '../../exchange/replay/recording.ts'
@@ -164,7 +164,7 @@ async function settleLedger(database_url: string): Promise<void> {
 }
 
 function describe(options: ReplayOptions, played: readonly Played[], days: readonly ReplayedDay[]) {
-  const counts = createCounts()
+  const counts = createFollowCounts()
   for (const one of played) addCounts(counts, one.counts)
   const seconds = played.reduce((total, one) => total + one.seconds, 0)
   const problems = played.flatMap((one) => one.accounting.problems)

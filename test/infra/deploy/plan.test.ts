@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseFacts, requireMachine } from '../../../infra/deploy/machine-facts.ts'
-import { makePlan, planText, requireRoom, type Wanted } from '../../../infra/deploy/plan.ts'
+import { makePlan, planText, requireRoom, type DeployRequest } from '../../../infra/deploy/plan.ts'
 import {
   checkDestination,
   checkDomain,
@@ -40,7 +40,7 @@ const facts = (change: Readonly<Record<string, string>> = {}) =>
 
 const RELEASE = { name: '0.1.0-new', file: 'r', bytes: 1_000_000, unpacked_bytes: 6_000_000 }
 const DEPENDENCIES = { name: 'd', file: 'd', bytes: 74_000_000, unpacked_bytes: 300_000_000 }
-const wanted = (change: Partial<Wanted> = {}): Wanted => ({
+const wanted = (change: Partial<DeployRequest> = {}): DeployWishes => ({
   prefix: '/',
   init: 'systemd',
   domain: 'tape.example.com',

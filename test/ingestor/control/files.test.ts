@@ -18,18 +18,18 @@ import {
   writeDesired,
 } from '../../../ingestor/control/desired.ts'
 import { fromWire, toWire } from '../../../ingestor/control/wire.ts'
-import type { Wanted } from '../../../ingestor/wanted.ts'
+import type { DesiredState } from '../../../ingestor/desired-state.ts'
 import { openUnchangedBook, UNCHANGED_MAX } from '../../../ingestor/control/unchanged.ts'
 import { temporaryDirectory } from '../writer/support.ts'
 
-const ENVIRONMENT: Wanted = {
+const ENVIRONMENT: DesiredState = {
   recording: 'recording',
   symbols: ['BTCUSDT'],
   channels: ['book_ticker', 'trades'],
   depth: { kind: 'tier', tier: 1 },
 }
 
-function entry(revision: number, after: Wanted, key?: string): AuditEntry {
+function entry(revision: number, after: DesiredState, key?: string): AuditEntry {
   return {
     audit_id: randomUUID(),
     at: '2026-11-28T12:00:00.000Z',
@@ -75,7 +75,7 @@ test('without a file the environment says what is wanted', () => {
 
 test('the last word wins, setting by setting', () => {
   const dir = temporaryDirectory()
-  const changed: Wanted = {
+  const changed: DesiredState = {
     ...ENVIRONMENT,
     recording: 'paused',
     symbols: { count: 50 },
@@ -83,7 +83,7 @@ test('the last word wins, setting by setting', () => {
   }
   writeDesired(dir, desiredBy(entry(1, changed), environmentOf(ENVIRONMENT)))
   expect(start(dir)).toMatchObject({ wanted: changed, is_kept: true, overridden: [] })
-  const later: Wanted = { ...ENVIRONMENT, symbols: 'all' }
+  const later: DesiredState = { ...ENVIRONMENT, symbols: 'all' }
   expect(start(dir, later)).toMatchObject({
     wanted: { ...changed, symbols: 'all' },
     is_kept: false,

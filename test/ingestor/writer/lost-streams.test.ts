@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { micros } from '#core/time.ts'
-import type { StreamName } from '../../../ingestor/tape/record.ts'
+import type { SymbolChannel } from '../../../ingestor/tape/record.ts'
 import { BULK_LIMITS, followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { startFollower } from '../../../ingestor/writer/follower.ts'
 import { fixedTapeEnd } from '../../../ingestor/writer/tape-end.ts'
@@ -26,14 +26,14 @@ import {
   writeTape,
 } from './support.ts'
 
-const QUOTES: StreamName = { symbol: 'BTCUSDT', channel: 'book_ticker' }
-const TRADES: StreamName = { symbol: 'BTCUSDT', channel: 'trades' }
-const FORCED: StreamName = { symbol: 'BTCUSDT', channel: 'liquidations' }
-const ETH: StreamName = { symbol: 'ETHUSDT', channel: 'book_ticker' }
+const QUOTES: SymbolChannel = { symbol: 'BTCUSDT', channel: 'book_ticker' }
+const TRADES: SymbolChannel = { symbol: 'BTCUSDT', channel: 'trades' }
+const FORCED: SymbolChannel = { symbol: 'BTCUSDT', channel: 'liquidations' }
+const ETH: SymbolChannel = { symbol: 'ETHUSDT', channel: 'book_ticker' }
 const CHANNELS = { ...CHOICE, channels: [...CHOICE.channels, 'liquidations' as const] }
 const at = (ms: number) => micros((START_MS + ms) * 1_000)
 
-const started = (ms: number, streams: readonly StreamName[]): Entry =>
+const started = (ms: number, streams: readonly SymbolChannel[]): Entry =>
   mark(ms, { kind: 'started', is_whole: true, streams })
 
 function follow(database_url: string, tape_dir: string, ingestor_id = 'test') {
@@ -261,7 +261,7 @@ test('a stream that the operator deselects has ended: late frames change nothing
 test('a stream that a restart no longer records was ended by the operator if it is still listed', async () => {
   const database = await createTestDatabase()
   const tape_dir = temporaryDirectory()
-  const SOL: StreamName = { symbol: 'SOLUSDT', channel: 'book_ticker' }
+  const SOL: SymbolChannel = { symbol: 'SOLUSDT', channel: 'book_ticker' }
   await append(tape_dir, [
     started(0, [QUOTES, ETH, SOL]),
     quote('BTCUSDT', 10, 1_000),

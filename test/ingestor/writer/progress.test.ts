@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { createBatcher } from '../../../ingestor/writer/batcher.ts'
-import { createCounts } from '../../../ingestor/writer/counts.ts'
+import { createFollowCounts } from '../../../ingestor/writer/counts.ts'
 import { Progress } from '../../../ingestor/writer/progress.ts'
 
 const START_US = 1_772_000_000_000_000
@@ -31,10 +31,10 @@ test("lag is the longest wait of the last second's commits, even if nothing is p
   const quick = batchOf(400, 200)
   progress.onSealed(slow)
   at(300)
-  progress.onCommitted(slow, createCounts())
+  progress.onCommitted(slow, createFollowCounts())
   progress.onSealed(quick)
   at(450)
-  progress.onCommitted(quick, createCounts())
+  progress.onCommitted(quick, createFollowCounts())
   expect(progress.status().lag_ms).toBe(300)
   at(1_350)
   expect(progress.status().lag_ms).toBe(50)
@@ -63,6 +63,6 @@ test('a clock that is set back gives no negative lag', () => {
   const batch = batchOf(0, 100)
   progress.onSealed(batch)
   at(-5_000)
-  progress.onCommitted(batch, createCounts())
+  progress.onCommitted(batch, createFollowCounts())
   expect(progress.status().lag_ms).toBe(0)
 })

@@ -4,11 +4,11 @@
  * few lines, and notes what the exchange sent while subscribed and what arrived.
  */
 import { createRandom } from '../../../infra/exchange/sim/random.ts'
-import type { Mark, StreamName } from '../../../ingestor/tape/record.ts'
+import type { Mark, SymbolChannel } from '../../../ingestor/tape/record.ts'
 import { type Entry, forceOrder, mark, quote, rest, START_MS, trade } from './support.ts'
 
 export interface Sent {
-  readonly stream: StreamName
+  readonly stream: SymbolChannel
   readonly id: number
   /** Milliseconds after START_MS. */
   readonly ms: number
@@ -27,7 +27,7 @@ export interface Faults {
   readonly kills: boolean
 }
 
-export const STREAMS: readonly StreamName[] = [
+export const STREAMS: readonly SymbolChannel[] = [
   { symbol: 'BTCUSDT', channel: 'trades' },
   { symbol: 'BTCUSDT', channel: 'book_ticker' },
   { symbol: 'ETHUSDT', channel: 'book_ticker' },
@@ -94,7 +94,7 @@ export function play(seed: number, step_count: number, faults: Faults): Played {
     tell({ kind: 'started', is_whole: true, streams: STREAMS })
     current = open()
   }
-  const named = (indexes: readonly number[]): readonly StreamName[] =>
+  const named = (indexes: readonly number[]): readonly SymbolChannel[] =>
     indexes.map((index) => STREAMS[index]!)
   const heardUntil = (socket: Socket | undefined) =>
     socket?.last_frame_at === undefined ? {} : { heard_until: microsOf(socket.last_frame_at) }

@@ -5,7 +5,7 @@
 import type { Channel } from '#core/market.ts'
 import type { IngestorConfig } from './config.ts'
 
-export interface Wanted {
+export interface DesiredState {
   /** Paused: no socket is open, and nothing is recorded. */
   readonly recording: 'recording' | 'paused'
   readonly symbols: SymbolsWanted
@@ -37,7 +37,7 @@ export type DepthSymbols =
 /** The choice of the environment. */
 export function wantedBy(
   config: Pick<IngestorConfig, 'symbols' | 'choice' | 'depth_symbols'>,
-): Wanted {
+): DesiredState {
   const { symbols, choice, depth_symbols: depth } = config
   return { recording: 'recording', symbols, channels: choice.channels, depth }
 }
