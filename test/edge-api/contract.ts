@@ -42,8 +42,10 @@ export async function readContract(ask: Ask): Promise<Contract> {
   expect(response.status).toBe(200)
   const document = (await response.json()) as Json
   const paths = document['paths'] as Contract['paths']
-  const schemas = (document['components'] as { schemas: Json }).schemas
-  const $defs = strict(schemas) as Json
+  const { schemas } = document['components'] as { schemas: Readonly<Record<string, Json>> }
+  const $defs = Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, strict(schema)]),
+  )
   const compiled = new Map<string, z.ZodType>()
   const check = async <Body>(path: string, answer: Response): Promise<Body> => {
     // A status without a body has nothing to check, and its caller reads nothing.
@@ -59,10 +61,7 @@ export async function readContract(ask: Ask): Promise<Contract> {
     const place = `${pattern} ${answer.status} ${media}`
     const schema =
       compiled.get(place) ??
-      z.fromJSONSchema({
-        ...(strict(declared!.content[media]!.schema) as Json),
-        $defs,
-      } as never)
+      z.fromJSONSchema({ ...strict(declared!.content[media]!.schema), $defs })
     compiled.set(place, schema)
     const result = schema.safeParse(body)
     expect(result.error?.issues ?? [], `${path}: ${JSON.stringify(body).slice(0, 300)}`).toEqual([])
@@ -83,15 +82,18 @@ function template(paths: Contract['paths'], path: string): string {
 }
 
 /** Refuses properties that the document does not name, and follows references inside one schema. */
-function strict(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(strict)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).map(([key, inner]) => [
-    key,
-    key === '$ref' ? String(inner).replace('#/components/schemas/', '#/$defs/') : strict(inner),
-  ])
-  const result = Object.fromEntries(entries) as Record<string, unknown>
+function strict(schema: Json): z.core.JSONSchema.JSONSchema {
+  const result: z.core.JSONSchema.JSONSchema = {}
+  for (const [key, inner] of Object.entries(schema)) {
+    result[key] =
+      key === '$ref' ? String(inner).replace('#/components/schemas/', '#/$defs/') : within(inner)
+  }
   if (result['type'] === 'object' && 'properties' in result)
     result['additionalProperties'] ??= false
   return result
+}
+
+function within(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(within)
+  return typeof value === 'object' && value !== null ? strict(value as Json) : value
 }

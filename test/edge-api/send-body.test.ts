@@ -16,7 +16,7 @@ const open = () =>
 function start() {
   const clock = { now_ms: 0 }
   const gate = createMemoryGate(LIMITS, () => clock.now_ms)
-  const app = new Hono()
+  const app = new Hono<{ Variables: { [ANSWER_BYTES]: Uint8Array } }>()
   app.use(
     '*',
     sendBodies(gate, open, () => clock.now_ms),
@@ -27,12 +27,16 @@ function start() {
   })
   app.get('/', (c) => {
     const bytes = BODY.slice()
-    c.set(ANSWER_BYTES as never, bytes as never)
+    c.set(ANSWER_BYTES, bytes)
     return c.body(bodyOf(bytes))
   })
   const sent: Promise<unknown>[] = []
-  const context = { waitUntil: (one: Promise<unknown>) => void sent.push(one) }
-  const ask = async () => app.fetch(new Request('http://x/'), {}, context as never)
+  const context = {
+    waitUntil: (one: Promise<unknown>) => void sent.push(one),
+    passThroughOnException: () => undefined,
+    props: {},
+  }
+  const ask = async () => app.fetch(new Request('http://x/'), {}, context)
   return { clock, gate, ask, sent }
 }
 

@@ -63,7 +63,7 @@ function countingDatabase(of: Pool): Database & { most(): number } {
         const types = {
           getTypeParser: (oid: number) =>
             oid === 1184 ? parseTimestamp : oid === 20 ? Number : (raw: string) => raw,
-        } as never
+        }
         const { rows } = await client.query({ text, values: [...values], types })
         const locks = await client.query<{ n: number }>(
           "select count(*)::int as n from pg_locks where pid = pg_backend_pid() and locktype = 'relation'",

@@ -55,6 +55,12 @@ interface BookData {
   readonly a: readonly (readonly [string, string])[]
   readonly u: number
 }
+interface TradeData {
+  readonly i: string
+  readonly seq: number
+  readonly T: number
+  readonly S: string
+}
 
 function framesOf<Data = Fields>(client: TestClient, topic: string): readonly Frame<Data>[] {
   const start = `{"topic":"${topic}"`
@@ -120,10 +126,10 @@ test('each trade has a UUID; the trades of an order share its sequence number', 
     'subscribe',
     symbols.map((symbol) => `publicTrade.${symbol}`),
   )
-  const all = (): { i: string; seq: number; T: number; S: string }[] =>
+  const all = () =>
     symbols
-      .flatMap((symbol) => framesOf(client, `publicTrade.${symbol}`))
-      .flatMap(({ data }) => data as never)
+      .flatMap((symbol) => framesOf<readonly TradeData[]>(client, `publicTrade.${symbol}`))
+      .flatMap(({ data }) => data)
   await until(() => all().length > 50)
   const trades = all()
   expect(new Set(trades.map(({ i }) => i)).size).toBe(trades.length)

@@ -222,13 +222,14 @@ describe('the market alone', () => {
     hub.publish = (topic, _id, _ts_ms, payload) => void frames.push(`${topic.stream} ${payload}`)
     const options = { seed, symbols, events_per_s: 1_500, history_trades_max: 10_000, start_ms }
     const market = new Market(options, hub)
-    for (const { listing } of symbols) {
-      for (const stream_class of ['bookTicker', 'aggTrade']) {
-        const [topic] = market.topicsOf(`${listing.symbol.toLowerCase()}@${stream_class}`)
-        // A subscriber makes the market write payloads.
-        topic!.clients.add({} as never)
-      }
-    }
+    const names = symbols.map(({ listing }) => listing.symbol.toLowerCase())
+    const wanted = new Set(
+      names.flatMap((name) => [
+        ...market.topicsOf(`${name}@bookTicker`),
+        ...market.topicsOf(`${name}@aggTrade`),
+      ]),
+    )
+    hub.wantsPayload = (topic) => wanted.has(topic)
     for (const cut of cuts) market.advance(start_ms + cut, 1_000_000)
     return { frames, hub }
   }
@@ -272,9 +273,11 @@ describe('the market alone', () => {
     }
     const options = { seed: 11, symbols: symbols.slice(0, 2), history_trades_max: 1, start_ms }
     const market = new Market({ ...options, events_per_s: 400 }, hub)
-    for (const stream of ['btcusdt@depth@100ms', 'btcusdt@bookTicker']) {
-      for (const topic of market.topicsOf(stream)) topic.clients.add({} as never)
-    }
+    const wanted = new Set([
+      ...market.topicsOf('btcusdt@depth@100ms'),
+      ...market.topicsOf('btcusdt@bookTicker'),
+    ])
+    hub.wantsPayload = (topic) => wanted.has(topic)
     market.advance(start_ms + 30_050, 1_000_000)
     const snapshot = market.find('BTCUSDT')!.depth(1_000, 0)
     market.advance(start_ms + 300_000, 1_000_000)

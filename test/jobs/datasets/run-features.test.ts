@@ -195,7 +195,7 @@ test('Parquet: columns, types, nulls and statistics of the registry, one row gro
   const rows = await parquetReadObjects({
     file,
     compressors: { ZSTD: (input) => zstdDecompressSync(input) },
-    parsers: { timestampFromMicroseconds: (us: bigint) => us } as never,
+    parsers: { timestampFromMicroseconds: (us: bigint) => us },
   })
   expect(rows).toHaveLength(27)
   expect(rows[7]).toMatchObject({

@@ -6,7 +6,7 @@ import { deserialize, serialize } from 'node:v8'
 import { expect, test } from 'vitest'
 import { HOUR_US, type Micros, micros, SECOND_US } from '#core/time.ts'
 import type { DepthRow } from '../../../jobs/day/depth-reader.ts'
-import type { ChannelGap, DayReader, DaySymbol } from '../../../jobs/day/events.ts'
+import type { CarriedMark, CarriedQuote, ChannelGap, DayReader } from '../../../jobs/day/events.ts'
 import type { Columns } from '../../../jobs/day/grid-columns.ts'
 import type { Fit } from '../../../jobs/features/fit/fit.ts'
 import {
@@ -20,13 +20,26 @@ const DAY = Date.parse('2024-08-08T00:00:00Z') * 1_000
 const END = DAY + 3 * HOUR_US + 200 * SECOND_US
 const signal = new AbortController().signal
 
-type Row = Readonly<Record<string, number>> & { readonly ts_exchange: number }
+interface Timed {
+  readonly ts_exchange: Micros
+}
+
+interface Trade extends Timed {
+  readonly price: number
+  readonly qty: number
+  readonly is_buyer_maker: number
+}
+
+interface Liquidation extends Timed {
+  readonly is_buy: number
+  readonly filled_qty: number
+}
 
 interface Market {
-  readonly quotes: readonly Row[]
-  readonly trades: readonly Row[]
-  readonly marks: readonly Row[]
-  readonly liquidations: readonly Row[]
+  readonly quotes: readonly CarriedQuote[]
+  readonly trades: readonly Trade[]
+  readonly marks: readonly CarriedMark[]
+  readonly liquidations: readonly Liquidation[]
   readonly depth: readonly DepthRow[]
   readonly gaps: readonly ChannelGap[]
 }
@@ -34,10 +47,10 @@ interface Market {
 /** Streams begin a while before midnight or in the first hour, fall silent and resume. */
 function makeMarket(seed: number): Market {
   const random = randomNumbers(seed)
-  const times = (mean_s: number, start = DAY - 90 * SECOND_US): number[] => {
-    const found: number[] = []
+  const times = (mean_s: number, start = DAY - 90 * SECOND_US): Micros[] => {
+    const found: Micros[] = []
     for (let ts = start; ts < END; ts += Math.ceil(random() * 2 * mean_s * SECOND_US)) {
-      found.push(ts)
+      found.push(micros(ts))
       if (random() < 0.002) ts += Math.floor(random() * 1.5 * HOUR_US)
     }
     return found
@@ -144,36 +157,54 @@ function makeDepth(
 
 /** Rows before `to`, in chunks of a few. */
 function readerOf(market: Market, to: number): DayReader {
-  const inSpan = <T extends { readonly ts_exchange: number }>(
-    rows: readonly T[],
-    from: number,
-  ): T[] => rows.filter(({ ts_exchange: ts }) => ts >= from && ts < to)
-  const chunks = (rows: readonly Row[]) =>
-    async function* (_symbol: DaySymbol, from: Micros = micros(DAY)): AsyncGenerator<never> {
-      const wanted = inSpan(rows, from)
-      for (let at = 0; at < wanted.length; at += 100) {
-        const part = wanted.slice(at, at + 100)
-        const columns = Object.keys(part[0]!).map((name) => [
-          name,
-          Float64Array.from(part, (row) => row[name]!),
-        ])
-        yield { row_count: part.length, ...Object.fromEntries(columns) } as never
-      }
-    }
-  const before = (rows: readonly Row[]) => async () =>
-    rows.findLast(({ ts_exchange: ts }) => ts < Math.min(DAY, to)) as never
-  return {
-    quotes: chunks(market.quotes),
-    trades: chunks(market.trades),
-    marks: chunks(market.marks),
-    liquidations: chunks(market.liquidations),
-    async *depth(_symbol, from = micros(DAY - HOUR_US)) {
-      const wanted = inSpan(market.depth, from)
-      for (let at = 0; at < wanted.length; at += 30) yield wanted.slice(at, at + 30)
-    },
-    quoteBefore: before(market.quotes),
-    markBefore: before(market.marks),
+  function* parts<Row extends Timed>(rows: readonly Row[], from: number, size: number) {
+    const wanted = rows.filter(({ ts_exchange: ts }) => ts >= from && ts < to)
+    for (let at = 0; at < wanted.length; at += size) yield wanted.slice(at, at + size)
   }
+  const before = <Row extends Timed>(rows: readonly Row[]) =>
+    rows.findLast(({ ts_exchange: ts }) => ts < Math.min(DAY, to))
+  return {
+    async *quotes(_symbol, from = micros(DAY)) {
+      for (const part of parts(market.quotes, from, 100)) {
+        yield { row_count: part.length, ...floats(part, QUOTE_COLUMNS) }
+      }
+    },
+    async *trades(_symbol, from = micros(DAY)) {
+      for (const part of parts(market.trades, from, 100)) {
+        const is_buyer_maker = Uint8Array.from(part, (row) => row.is_buyer_maker)
+        yield { row_count: part.length, ...floats(part, TRADE_COLUMNS), is_buyer_maker }
+      }
+    },
+    async *marks(_symbol, from = micros(DAY)) {
+      for (const part of parts(market.marks, from, 100)) {
+        yield { row_count: part.length, ...floats(part, MARK_COLUMNS) }
+      }
+    },
+    async *liquidations(_symbol, from = micros(DAY)) {
+      for (const part of parts(market.liquidations, from, 100)) {
+        const is_buy = Uint8Array.from(part, (row) => row.is_buy)
+        yield { row_count: part.length, ...floats(part, ['ts_exchange', 'filled_qty']), is_buy }
+      }
+    },
+    async *depth(_symbol, from = micros(DAY - HOUR_US)) {
+      yield* parts(market.depth, from, 30)
+    },
+    quoteBefore: async () => before(market.quotes),
+    markBefore: async () => before(market.marks),
+  }
+}
+
+const SIDES = ['best_bid', 'bid_qty', 'best_ask', 'ask_qty'] as const
+const QUOTE_COLUMNS = ['ts_exchange', 'update_id', ...SIDES] as const
+const TRADE_COLUMNS = ['ts_exchange', 'price', 'qty'] as const
+const MARK_COLUMNS = ['ts_exchange', 'mark_price', 'index_price', 'funding_rate'] as const
+
+function floats<Name extends string>(
+  rows: readonly Readonly<Record<Name, number>>[],
+  names: readonly Name[],
+): Readonly<Record<Name, Float64Array>> {
+  const columns = names.map((name) => [name, Float64Array.from(rows, (row) => row[name])])
+  return Object.fromEntries(columns) as Record<Name, Float64Array>
 }
 
 const FIT: Fit = {
