@@ -1,6 +1,6 @@
 /**
- * Who may connect: a token of the edge API with the scope `live`, unless the server is public, and
- * no page of an origin that is not listed. Programs send no Origin.
+ * Checks who may connect. A caller needs a token of the edge API with the scope `live`, unless the
+ * server is public. A web page needs a listed origin; programs send no Origin header.
  */
 import type { IncomingMessage } from 'node:http'
 import { createVerifier } from '#core/access-token.ts'
@@ -8,7 +8,7 @@ import { Problem } from '#core/problem.ts'
 import type { Micros } from '#core/time.ts'
 import type { LiveConfig } from './config.ts'
 
-/** Admits a request, and returns the id of its token; undefined without one. Throws Problem. */
+/** Admits a request and returns its token's id, or undefined without a token. Throws Problem. */
 export type Admit = (request: IncomingMessage) => Promise<string | undefined>
 
 /**

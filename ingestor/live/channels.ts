@@ -18,12 +18,12 @@ export function isLiveChannel(text: unknown): text is LiveChannel {
 }
 
 /**
- * For slow readers: of these channels only the newest message is kept, and a `skipped` message says
- * what was left out. Messages of all other channels are never left out.
+ * A slow reader of these channels gets only the newest message, and a `skipped` message that says
+ * what was left out. The other channels skip nothing.
  */
 export const CONFLATED: ReadonlySet<LiveChannel> = new Set(['quotes', 'topn'])
 
-/** Index prices have no channel: they have no symbol of a market. */
+/** Index prices have no live channel, because they belong to no symbol. */
 export const FED_BY: { readonly [channel in Channel]: LiveChannel | undefined } = {
   book_ticker: 'quotes',
   trades: 'trades',

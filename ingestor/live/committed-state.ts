@@ -1,4 +1,4 @@
-/** What the writers have committed of their tapes: where the live server begins. */
+/** The tape positions that the writers have committed. The live server begins there. */
 import type { MarkPrice } from '#core/market.ts'
 import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
 import { type Micros, micros } from '#core/time.ts'
@@ -6,7 +6,7 @@ import { readMarkPrices, readOffsets } from '../writer/resume.ts'
 import type { StreamOffset } from '../writer/stream-table.ts'
 
 export interface CommittedState {
-  /** Undefined: nothing of this ingestor was committed yet. */
+  /** Undefined if this ingestor has not committed anything yet. */
   readonly tape_id: string | undefined
   readonly position: number
   readonly offsets: readonly StreamOffset[]
@@ -14,7 +14,7 @@ export interface CommittedState {
   readonly covered_until: Micros | undefined
 }
 
-/** All of it as of one commit. */
+/** All values are from one snapshot of the database. */
 export async function readCommittedState(pool: Pool, ingestor_id: string): Promise<CommittedState> {
   return inTransaction(pool, async (client) => {
     await client.query('set transaction isolation level repeatable read read only')
@@ -39,7 +39,7 @@ export async function readCommittedState(pool: Pool, ingestor_id: string): Promi
   })
 }
 
-/** Everything received up to this time is committed, by each of the ingestors; 0 if unknown. */
+/** Every ingestor has committed what it received up to this time; 0 if unknown. */
 export async function readCoveredUntil(
   client: Client,
   ingestor_ids: readonly string[],

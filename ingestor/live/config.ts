@@ -25,7 +25,7 @@ export interface LiveLimits {
   readonly subscriptions_max: number
   /** Messages from a client in ten seconds. */
   readonly messages_max: number
-  /** What may wait for a client, with what its socket holds [bytes]. */
+  /** Maximum bytes that wait for a client, including those in its socket. */
   readonly queue_bytes_max: number
   readonly resume_us_max: number
 }
@@ -41,16 +41,16 @@ export interface LiveConfig {
   /** Undefined: no token is needed. */
   readonly token_secrets: readonly string[] | undefined
   readonly revoked_tokens: ReadonlySet<string>
-  /** Origins of pages that may connect; * means all. */
+  /** Origins whose pages may connect; * means all. */
   readonly origins: readonly string[]
   readonly memory_bytes_max: number
-  /** Messages that left memory and are remembered by their place on the tape. */
+  /** Messages that are no longer in memory, but whose place on the tape is remembered. */
   readonly tape_records_max: number
   readonly warm_us: number
   readonly heartbeat_ms: number
   readonly drain_ms: number
   readonly limits: LiveLimits
-  /** Undefined: rows that left Postgres cannot be resumed. */
+  /** If undefined, clients cannot resume from rows that have left Postgres. */
   readonly store: ObjectStoreConfig | undefined
   readonly log_level: string
 }

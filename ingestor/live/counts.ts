@@ -1,4 +1,4 @@
-/** What the live server counts. metrics.ts shows it. */
+/** The live server's counters. metrics.ts exports them. */
 export const CLOSE_REASONS = [
   'gone', // the client ended the connection
   'answered', // a long poll
@@ -10,7 +10,7 @@ export const CLOSE_REASONS = [
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
 
-/** Where the messages came from that a client had missed. */
+/** Missed messages that were sent to clients, by where they were read. */
 export const RESUME_SOURCES = ['memory', 'tape', 'database', 'none'] as const
 export type ResumeSource = (typeof RESUME_SOURCES)[number]
 

@@ -1,6 +1,6 @@
 /**
- * The place in a stream up to which a client has everything: the epoch and seq of a message. A
- * connection over SSE has one place per stream, all of them in the id of its newest event.
+ * A cursor is the epoch and seq of a message: the client has everything up to it. A connection over
+ * SSE has one cursor per stream, and the id of each event holds all of them.
  */
 
 /** The text before `:` is the epoch. */
@@ -24,7 +24,7 @@ export function cursorFrom(value: unknown): Cursor | undefined {
     : undefined
 }
 
-/** `EPOCH:SEQ`. Undefined if it is anything else. */
+/** Parses `EPOCH:SEQ`. Undefined if the text is anything else. */
 export function parseCursor(text: string): Cursor | undefined {
   const [epoch, seq, ...rest] = text.split(':')
   if (seq === undefined || rest.length > 0 || !/^\d{1,16}$/.test(seq)) return undefined

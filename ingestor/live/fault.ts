@@ -1,4 +1,4 @@
-/** What a client is told when something cannot be done: a code, and a sentence. */
+/** An error for a client: a code and a sentence. */
 export const FAULT_CODES = [
   'bad_message', // not JSON, or not a message of the protocol
   'message_too_large',

@@ -1,4 +1,4 @@
-/** The clients, and what each of them may ask for. */
+/** Keeps the clients, and answers their requests within the limits. */
 import type { LiveConfig } from './config.ts'
 import type { LiveCounts } from './counts.ts'
 import type { Cursor } from './cursor.ts'
@@ -99,7 +99,7 @@ export class Hub {
     }
   }
 
-  /** The streams, each with its symbol. Throws a Fault. */
+  /** The requested streams, each with its symbol. Throws a Fault. */
   find({ channels, symbols, exchange }: StreamsWanted): readonly Found[] {
     return symbols.flatMap((symbol) => {
       const listed = this.#options.symbols.choose(symbol, exchange)
@@ -110,7 +110,7 @@ export class Hub {
     })
   }
 
-  /** Throws a Fault, and then has begun none of them. */
+  /** Begins all subscriptions, or throws a Fault and begins none. */
   subscribe(session: Session, found: readonly Found[], cursors: readonly (Cursor | undefined)[]) {
     const { resumer, config } = this.#options
     const added = found.filter(({ stream }) => !session.subscriptions.has(stream.key))
@@ -134,7 +134,7 @@ export class Hub {
     }
   }
 
-  /** Tells every client where to resume, and waits until they are gone, or for `limit_ms`. */
+  /** Sends every client its cursors, and waits up to `limit_ms` until all are gone. */
   async drain(limit_ms: number): Promise<void> {
     this.#is_draining = true
     clearInterval(this.#heartbeat)

@@ -1,10 +1,10 @@
 /**
- * From what the tapes hold to the messages of the streams: leaves out rows that are known, numbers
- * the others, and encodes each once.
+ * Turns records of the tapes into messages: drops rows that were seen before, numbers the others,
+ * and encodes each one once.
  *
- * A stream that several tapes hold is merged by the time of receipt: its rows wait HOLD_US, so that
- * the first copy of each row is the one with the earliest stamp, however the tapes are read.
- * Streams of one tape do not wait.
+ * If several tapes hold a stream, their rows are merged by the time of receipt. Each row waits
+ * HOLD_US, so the copy with the earliest stamp wins, in whatever order the tapes are read. The rows
+ * of other streams do not wait.
  */
 import { channelOf, type DepthEvent, type Gap, type Trade } from '#core/market.ts'
 import type { RawChannel } from '#core/tables.ts'
@@ -19,23 +19,23 @@ import type { Streams } from './streams.ts'
 import type { Received } from './tape-feed.ts'
 import { headText, messageOf } from './wire.ts'
 
-/** Longer than a turn of an ingestor's event loop, in which a stamp becomes readable. */
+/** Longer than an ingestor's event loop takes from stamping a frame to writing it. */
 export const HOLD_US = 100_000
 
-/** What the intake knows of a stream besides its messages. */
+/** The intake's state of one stream, besides its messages. */
 interface Fed {
   readonly stream: LiveStream
   readonly known: KnownRows
   readonly missing: MissingIds
   readonly book: LiveBook | undefined
   readonly topn: LiveStream | undefined
-  /** The tapes that it came from, by number. */
+  /** Numbers of the tapes that hold this stream. */
   readonly tapes: Set<number>
-  /** Waiting, ordered by stamp. */
+  /** Rows that wait, ordered by stamp. */
   held: Part[]
 }
 
-/** One record's part of a stream. */
+/** The rows of one record that belong to one stream. */
 interface Part {
   readonly tape: number
   readonly received: Received
@@ -48,7 +48,7 @@ export class Intake {
   readonly #epoch: string
   readonly #fed = new Map<string, Fed>()
   readonly #holding = new Set<Fed>()
-  /** True until every tape is read to its end: any stream may turn out to be of several tapes. */
+  /** True until every tape is read to its end: any stream may still appear on a second tape. */
   holds_all: boolean
 
   constructor(streams: Streams, epoch: string, tape_count: number) {
@@ -57,7 +57,7 @@ export class Intake {
     this.holds_all = tape_count > 1
   }
 
-  /** Ids of trades that were never received: a gap that is open, or was when memory begins. */
+  /** Ids of missing trades: in gaps that are open now, or were when memory begins. */
   missing(exchange: string, symbol: string): MissingIds {
     return this.#feed({ channel: 'trades', exchange, symbol }).missing
   }
@@ -79,7 +79,7 @@ export class Intake {
     for (const part of is_one ? [events] : grouped(events)) this.#takePart(tape, received, part)
   }
 
-  /** Takes what waited and was received up to `stamp`. */
+  /** Takes the waiting rows that were received up to `stamp`. */
   release(stamp: number): void {
     for (const fed of this.#holding) {
       const ready = fed.held.findLastIndex((part) => part.received.stamp <= stamp) + 1
@@ -143,10 +143,11 @@ export class Intake {
     if (channel === 'trades' && to_id !== null) {
       this.missing(exchange, symbol).addGap(from_id ?? -1, to_id)
     }
-    // One that was detected before memory begins is sent all the same.
+    // A gap that was detected before memory begins is sent too.
     const seq = Math.max(fed.stream.seqAt(gap.detected_at), fed.stream.floor + 1)
     const head = headText('rows', fed.stream.name, this.#epoch, seq)
-    // Streams are passed on one after the other. A gap has its place among the rows of the others.
+    // Streams are passed on one after the other, so a gap must be sorted among the rows of the
+    // others.
     this.#streams.passOn()
     this.#streams.append(fed.stream, messageOf(seq, `${head},"rows":[${gapText(gap)}]}`))
     this.#streams.passOn()
@@ -171,7 +172,7 @@ export class Intake {
   }
 }
 
-/** Whether no copy of the row came before. */
+/** True for the first copy of a row. */
 function isNew(
   { known, missing }: Fed,
   channel: RawChannel,
@@ -181,21 +182,21 @@ function isNew(
   const is_first = known.add(rowKey(channel, event), stamp)
   if (channel !== 'trades') return is_first
   const { seq, agg_trade_id } = event as Trade
-  // Without consecutive ids trades are not requested again.
+  // Missing trades are requested again only if their ids are consecutive.
   if (seq !== undefined) return is_first
   if (kind === 'rest') return is_first && missing.takeAnswered(agg_trade_id)
   missing.take(agg_trade_id)
   return is_first
 }
 
-/** Channels whose rows are in the frame as they are in the table. */
+/** Channels whose frames hold the rows exactly as the table has them. */
 const READ_AGAIN: ReadonlySet<StoredEvent['kind']> = new Set([
   'trade',
   'book_ticker',
   'liquidation',
 ])
 
-/** Whether parsing the record again gives the same rows. */
+/** True if parsing the record again gives the same rows. */
 function canBeReadAgain(
   { tapes }: Fed,
   { position, kind }: Received,

@@ -1,20 +1,20 @@
 /**
- * Which rows of one stream were seen already. Two sockets of an ingestor overlap while one replaces
- * the other, two ingestors may record the same stream, and an answer over REST may hold trades that
- * are known. The table keeps the first of them, and so does the live stream.
+ * Remembers which rows of one stream were seen already. Two sockets of an ingestor overlap while
+ * one replaces the other, two ingestors may record the same stream, and a REST answer may hold
+ * known trades. The table keeps the first copy of a row, and so does the live stream.
  *
- * Frames repeat rows within seconds, so their newest keys decide. An answer may repeat a trade of
- * any age; it is new if its id is missing (MissingIds).
+ * Frames repeat rows only within seconds, so remembering the newest keys is enough. A REST answer
+ * may repeat a trade of any age; such a trade is new if its id was missing (MissingIds).
  */
 
-/** Longer than sockets overlap (OVERLAP_US), and than two ingestors differ. */
+/** Longer than sockets overlap (OVERLAP_US), and than one ingestor lags behind another. */
 const KEPT_US = 20_000_000
 const KEPT_COUNT_MIN = 256
 
 export class KnownRows {
   readonly #stamps = new Map<string, number>()
 
-  /** True if the row was not seen yet. `stamp`: when it was received. */
+  /** True if the row is new. `stamp`: when it was received. */
   add(key: string, stamp: number): boolean {
     if (this.#stamps.has(key)) return false
     this.#stamps.set(key, stamp)
@@ -35,7 +35,7 @@ export class KnownRows {
 /** Both inclusive. */
 type IdRange = readonly [from: number, to: number]
 
-/** The trade ids of one stream that no row has: those in its gaps, and those after its newest. */
+/** The trade ids of one stream without a row: those in its gaps, and those after its newest. */
 export class MissingIds {
   #ranges: IdRange[] = []
   #newest = -1
@@ -51,7 +51,7 @@ export class MissingIds {
     if (this.#ranges.length > 0) this.#remove(id, id)
   }
 
-  /** A trade arrived in an answer. True if it was missing; it no longer is. */
+  /** A trade arrived in a REST answer. Returns true if it was missing until now. */
   takeAnswered(id: number): boolean {
     if (id > this.#newest && this.#newest >= 0) {
       this.addGap(this.#newest, id)

@@ -1,7 +1,7 @@
 /**
- * One symbol's book as the live server sends it. Every update of the stream is a message that names
- * the one before it (`prev_seq`). A message carries a whole book where updates alone do not lead to
- * it: at the subscription, after a gap, and when a snapshot of the exchange replaced the book.
+ * One symbol's book as the live server sends it. Each update is a message that names the previous
+ * one (`prev_seq`). A message holds the whole book if updates alone do not lead to it: when a
+ * client subscribes, after a gap, and when a snapshot of the exchange replaced the book.
  */
 import type { OrderBook } from '#core/book.ts'
 import { type BookState, noteAsked, takeDiff, takeSnapshot, unsyncedBook } from '#core/book-sync.ts'
@@ -50,7 +50,7 @@ export class LiveBook {
     this.#state = state
     const book = bookOf(state)
     const is_replaced = book !== undefined && book !== before
-    // Snapshots over REST are older than the book: the updates since are kept to bring them up.
+    // A REST snapshot is older than the book: the updates since then are kept and applied to it.
     if (is_replaced) noteAsked(state)
     if (!is_update && !is_replaced) return undefined
     this.#stamps = event
@@ -61,7 +61,7 @@ export class LiveBook {
     return messageOf(seq, text)
   }
 
-  /** The whole book as of `seq`, for a client that begins here. */
+  /** The whole book at `seq`, for a client that subscribes now. */
   whole(seq: number, decimals: Decimals): Message {
     return messageOf(seq, this.#text(seq, this.#last_update_seq, [], true, decimals))
   }

@@ -1,7 +1,7 @@
 /**
- * The live server: follows the tapes, keeps the newest messages in memory, and serves them. Opens
- * its port only when the tapes are read to their ends, so that every cursor of a message that was
- * ever sent is known by then.
+ * The live server: follows the tapes, keeps the newest messages in memory, and serves them. It
+ * opens its port only after it has read every tape to its end, so it knows the cursor of every
+ * message that was ever sent.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { describeError, OperatorError } from '#core/errors.ts'
@@ -31,16 +31,16 @@ import { TapeFeed } from './tape-feed.ts'
 export interface LiveServer {
   readonly url: string
   readonly metrics_url: string | undefined
-  /** Rejects when the server cannot go on. */
+  /** Rejects when the server cannot continue. */
   readonly failed: Promise<never>
   stop(): Promise<void>
 }
 
-/** Connections to Postgres, which only starting and resuming need. */
+/** Connections to Postgres. Only starting and resuming need them. */
 const POOL_MAX = 2
 const TICK_MS = 5
 const READ_BYTES = 256 * 1024
-/** Of one tape, before what was read is passed on. */
+/** Reads of one tape before the new messages are passed on. */
 const READS_PER_TICK = 8
 const SYMBOLS_EVERY_MS = 5_000
 const BACKOFF = { backoff_base_ms: 100, backoff_cap_ms: 3_000 }
@@ -186,7 +186,7 @@ interface FeedDeps {
   readonly log: Logger
 }
 
-/** Waits for the tape, which its ingestor makes at its first start. */
+/** Waits for the tape. Its ingestor creates it at its first start. */
 async function openFeed(
   { ingestor_id, dir }: FollowedTape,
   index: number,
@@ -248,7 +248,7 @@ async function warmUp(
   intake.holds_all = false
 }
 
-/** Everything received up to then was read, of every tape. */
+/** Everything that any tape received up to this time has been read. */
 function releasedUntil(feeds: readonly TapeFeed[], now: () => Micros): number {
   const until = feeds.map((feed) =>
     feed.is_caught_up ? now() - HOLD_US : Math.min(feed.newest_stamp - 1, now() - HOLD_US),

@@ -1,5 +1,5 @@
 /**
- * One stream (a channel of a symbol): its newest messages in memory, and who follows it. Messages
+ * One stream (a channel of a symbol): its newest messages in memory, and its listeners. Messages
  * ascend by seq.
  */
 import type { Decimals } from '#core/decimal-text.ts'
@@ -16,11 +16,11 @@ export class LiveStream {
   readonly key: string
   readonly listeners = new Set<StreamListener>()
   decimals: Decimals
-  /** Every message with a greater seq is in memory. Those up to it are in Postgres. */
+  /** Messages with a greater seq are in memory; the others are in Postgres. */
   floor: number
-  /** Every message with a greater seq is in memory, or in `records`. */
+  /** Messages with a greater seq are in memory or in `records`. */
   tape_floor: number
-  /** Where the messages that left memory are on the tape, oldest first. */
+  /** The places on the tape of messages that left memory, oldest first. */
   #records: DroppedRecord[] = []
   #records_head = 0
   /** Seq of the newest message; 0 if there was none since the start. */
@@ -39,12 +39,15 @@ export class LiveStream {
     this.tape_floor = floor
   }
 
-  /** The seq of what was received at `stamp`: the stamp, unless one was as great already. */
+  /**
+   * The seq of a message received at `stamp`: the stamp, or one more than the last seq if that is
+   * greater.
+   */
   seqAt(stamp: number): number {
     return Math.max(stamp, this.last + 1)
   }
 
-  /** True if it is kept in memory. */
+  /** Returns true if it keeps the message in memory. */
   append(message: Message): boolean {
     this.last = message.seq
     this.#fresh.push(message)
@@ -66,7 +69,7 @@ export class LiveStream {
     return oldest
   }
 
-  /** Remembers where a message is that left memory. False: it is only in Postgres now. */
+  /** Remembers the place of a message that left memory. False: it is only in Postgres now. */
   noteDropped({ seq, record }: Message): boolean {
     if (record === undefined) {
       this.tape_floor = seq
@@ -78,7 +81,7 @@ export class LiveStream {
     return true
   }
 
-  /** Forgets the oldest of them. */
+  /** Forgets the oldest of these places. */
   forgetRecord(): void {
     const oldest = this.#records[this.#records_head]
     if (oldest === undefined) return
@@ -90,7 +93,7 @@ export class LiveStream {
     }
   }
 
-  /** Where the messages after `seq` are that left memory, at most `count_max`. */
+  /** The places of messages after `seq` that left memory, at most `count_max`. */
   recordsAfter(seq: number, count_max: number): readonly DroppedRecord[] {
     const from = firstAfter(this.#records, this.#records_head, seq)
     return this.#records.slice(from, from + count_max)

@@ -1,4 +1,4 @@
-/** The live server as a program: follows tapes of ingestors on this machine. */
+/** The live server as a program. It follows the tapes of the ingestors on this machine. */
 import { describeError, OperatorError } from '#core/errors.ts'
 import { createLogger, type Logger } from '#core/node/log.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'
@@ -29,14 +29,14 @@ async function main(): Promise<void> {
     manager.ready()
     tellParent({ type: 'ready', url: server.url, metrics_url: server.metrics_url })
   } catch (error) {
-    // A shutdown ends a start that still waits.
+    // A shutdown also ends a start that is still waiting.
     if (error instanceof Error && error.name === 'AbortError') return
     logFatal(log, error)
     process.exit(1)
   }
 }
 
-/** A stack only where the mistake is ours. */
+/** Prints a stack only if the mistake is ours. */
 function logFatal(log: Logger, error: unknown): void {
   if (error instanceof OperatorError) log.fatal({ code: error.code }, describeError(error))
   else log.fatal({ code: 'live_failed', stack: (error as Error).stack }, describeError(error))

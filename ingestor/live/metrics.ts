@@ -1,4 +1,4 @@
-/** What GET /metrics of the live server shows. */
+/** The metrics of the live server, for GET /metrics. */
 import { createMetrics, type Metrics, one } from '#core/node/metrics.ts'
 import type { Micros } from '#core/time.ts'
 import type { LiveCounts } from './counts.ts'
@@ -9,7 +9,7 @@ import type { TapeFeed } from './tape-feed.ts'
 
 export interface LiveMetrics {
   readonly metrics: Metrics
-  /** From the receipt of the oldest record of a turn until it is passed on. */
+  /** From the receipt of a tick's oldest record until it is passed on. */
   noteDelay(delay_s: number): void
 }
 

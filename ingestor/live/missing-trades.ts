@@ -1,4 +1,4 @@
-/** The ids of trades in the ledger's gaps, as of the beginning of what a feed reads. */
+/** The trade ids in the ledger's gaps, at the position where a feed begins to read. */
 import { type Client, type Pool, withClient } from '#core/node/pool.ts'
 import { isExchange } from '#core/symbols.ts'
 import { micros, toIso } from '#core/time.ts'
@@ -14,10 +14,10 @@ interface GapOfTrades {
   readonly to_ts: string
 }
 
-/** The newest ones: older ones are rarely filled still. */
+/** Only the newest gaps: older ones are rarely refilled. */
 const GAPS_MAX = 2_000
 
-/** Notes ids that no row received before `stamp` has: an answer over REST may still bring them. */
+/** Notes the ids that no row received before `stamp` has. A REST answer may still bring them. */
 export async function noteMissingTrades(pool: Pool, intake: Intake, stamp: number): Promise<void> {
   await withClient(pool, async (client) => {
     const since = toIso(micros(stamp))
@@ -39,7 +39,7 @@ export async function noteMissingTrades(pool: Pool, intake: Intake, stamp: numbe
   })
 }
 
-/** Runs of ids in the gap that rows have. */
+/** Runs of ids in the gap for which rows exist. */
 async function readKnown(
   client: Client,
   { symbol_id, from_id, to_id, from_ts, to_ts }: GapOfTrades,

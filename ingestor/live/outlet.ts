@@ -1,19 +1,19 @@
-/** A client's connection, as the session sees it: WebSocket, server-sent events, or one answer. */
+/** A client's connection as the session sees it: WebSocket, server-sent events, or one answer. */
 import type { Message } from './wire.ts'
 
 export interface Outlet {
   readonly kind: 'websocket' | 'sse' | 'poll'
-  /** Bytes of messages about one stream. `chunk`: their frames, if they are at hand joined. */
+  /** The bytes of messages about one stream. `chunk`: their frames, if they are joined already. */
   encode(key: string, messages: readonly Message[], chunk?: Buffer): Buffer
-  /** Bytes of a message that is about no stream, or about several. */
+  /** The bytes of a message about no stream or about several. */
   encodeOther(text: string): Buffer
-  /** False if the bytes wait: `onDrain` is called once they do not. */
+  /** Returns false if the bytes wait in this process; `onDrain` is called when they have left. */
   write(bytes: Buffer): boolean
   onDrain(listener: () => void): void
-  /** What was written and waits in this process. */
+  /** Written bytes that wait in this process. */
   readonly pending_bytes: number
-  /** Ends it after everything that was written. */
+  /** Ends the connection after everything that was written. */
   close(code: number, reason: string): void
-  /** Ends it now. */
+  /** Ends the connection at once. */
   destroy(): void
 }

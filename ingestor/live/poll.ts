@@ -1,6 +1,6 @@
 /**
- * For clients that cannot hold a connection: one answer with what came after a cursor, given as
- * soon as there is anything, or empty after the time that the client wants to wait.
+ * For clients that cannot hold a connection open. One answer has the messages after a cursor. It
+ * is sent as soon as there is a message, or empty after the time that the client chose to wait.
  */
 import type { ServerResponse } from 'node:http'
 import { cursorText, parseCursor } from './cursor.ts'
@@ -10,9 +10,9 @@ import type { Outlet } from './outlet.ts'
 import { type Message, payloadOf } from './wire.ts'
 
 export const WAIT_S_MAX = 60
-/** An answer is sent once it has this much. */
+/** An answer with this many bytes is sent at once. */
 const ANSWER_BYTES_MAX = 512 * 1024
-/** Messages that follow closely come in one answer. */
+/** Waits this long for more messages, so that a burst fits into one answer. */
 const GATHER_MS = 20
 
 export function servePoll(

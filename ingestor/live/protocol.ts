@@ -18,7 +18,7 @@ export type Request = { readonly id: string | number | undefined } & (
   | { readonly op: 'ping' }
 )
 
-/** Throws a Fault that says what is wrong. */
+/** Parses a message. Throws a Fault that says what is wrong. */
 export function parseRequest(text: string): Request {
   const message = parseObject(text)
   const id = idOf(message['id'])
@@ -38,7 +38,7 @@ export function parseRequest(text: string): Request {
   return { op, id, ...wanted, resume: resumeOf(message['resume']) }
 }
 
-/** The id of a message that may be malformed otherwise, so that the error can name it. */
+/** The id of a malformed message, so that the error can name it. */
 export function idIn(text: string): string | number | undefined {
   try {
     return idOf(parseObject(text)['id'])

@@ -1,7 +1,7 @@
 /**
- * Begins a subscription: sends what the client missed, in order, and then lets it follow the
- * stream. What memory does not hold is read from history first. While that is read the stream goes
- * on; the client follows only once it has everything, so nothing is missing and nothing comes
+ * Begins a subscription: sends the missed messages in order, then connects the client to the
+ * stream. Messages that have left memory are read from history first. New messages arrive
+ * meanwhile, so the client is connected only after it has all of them: it misses none and gets none
  * twice.
  */
 import type { Micros } from '#core/time.ts'
@@ -18,7 +18,7 @@ import { headText, type Message, messageOf } from './wire.ts'
 
 export interface ResumerOptions {
   readonly epoch: string
-  /** When the numbering began: no message is older. */
+  /** The beginning of the numbering; no message is older. */
   readonly epoch_began_at: number
   readonly history: History
   /** Throws if the records are gone. */
@@ -29,7 +29,7 @@ export interface ResumerOptions {
   bookOf(stream: LiveStream): LiveBook | undefined
 }
 
-/** Messages from memory that are sent at once. */
+/** Messages from memory that are sent in one turn. */
 const BATCH_COUNT = 500
 /** A cursor may be ahead of our clock by this much. */
 const AHEAD_US = 1_000_000
@@ -41,7 +41,7 @@ export class Resumer {
     this.#options = options
   }
 
-  /** Throws a Fault if what follows the cursor is not to be had. */
+  /** Throws a Fault if the messages after the cursor are not available. */
   check(stream: LiveStream, { epoch, seq }: Cursor): void {
     const { epoch_began_at, resume_us_max, now } = this.#options
     if (epoch !== this.#options.epoch) {
@@ -61,8 +61,8 @@ export class Resumer {
   }
 
   /**
-   * Lets the subscription follow its stream. With a cursor it first sends what came after it.
-   * Never rejects: a failure is said to the client, and ends the connection.
+   * Connects the subscription to its stream. With a cursor, it first sends the messages after it.
+   * Never rejects: after a failure it sends the error to the client and ends the connection.
    */
   async begin(
     session: Session,
@@ -131,12 +131,12 @@ export class Resumer {
       subscription.send(past.map((one) => this.#pastMessage(stream, one, null)))
       return true
     } catch {
-      // Postgres has them.
+      // They are in Postgres.
       return false
     }
   }
 
-  /** Sends what is in history, up to what is in memory now. */
+  /** Sends messages from history, up to the oldest one in memory. */
   async #sendPast(
     session: Session,
     subscription: Subscription,
@@ -185,7 +185,7 @@ export class Resumer {
     subscription.stream.listeners.add(subscription)
   }
 
-  /** The whole book, or the newest state of a stream whose older messages do not matter. */
+  /** The whole book, or the newest message of a stream whose older ones do not matter. */
   #sendState(subscription: Subscription): void {
     const { stream } = subscription
     const { channel } = stream.name

@@ -20,7 +20,7 @@ export function rowText(channel: RawChannel, row: object, decimals: Decimals): s
   return channel === 'book_ticker' ? `${text}${bestText(row as Row, decimals)}}` : `${text}}`
 }
 
-/** A gap as a row of the ledger; `channel` is the one of the tape, as in the ledger. */
+/** A gap as a row of the ledger. `channel` is the tape's name, as in the ledger. */
 export function gapText({ from_ts, to_ts, detected_at, ...gap }: Omit<Gap, 'exchange'>): string {
   const { symbol, channel, from_id, to_id, cause } = gap
   return JSON.stringify({
@@ -44,7 +44,7 @@ export function levelsText(levels: readonly Level[], decimals: Decimals): string
   return `${text}]`
 }
 
-/** Orders the rows of one record as the table does: by its key. */
+/** Orders the rows of one record by the table's key. */
 export function compareKeys(channel: RawChannel, a: object, b: object): number {
   for (const name of RAW_TABLES[channel].identity) {
     if (name === 'symbol_id') continue
@@ -62,7 +62,7 @@ export function rowKey(channel: RawChannel, row: object): string {
     : names.map((name) => String(fieldOf(row, name))).join(' ')
 }
 
-/** A market event is a row: its fields have the names of the columns. */
+/** A market event is also a row: its fields have the names of the columns. */
 function fieldOf(row: object, name: string): unknown {
   return (row as Row)[name]
 }

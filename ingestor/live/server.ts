@@ -100,7 +100,7 @@ async function answer(
   else servePoll(hub, response, searchParams, found, token_id)
 }
 
-/** `channel` and `symbol` may repeat, and may be comma lists. */
+/** `channel` and `symbol` may be repeated, or be comma lists. */
 function streamsOf(hub: Hub, query: URLSearchParams): readonly Found[] {
   const listOf = (name: string): readonly string[] => [
     ...new Set(query.getAll(name).flatMap((text) => text.split(',').filter(Boolean))),
@@ -113,7 +113,9 @@ function streamsOf(hub: Hub, query: URLSearchParams): readonly Found[] {
   return hub.find({ channels, symbols, exchange: query.get('exchange') ?? undefined })
 }
 
-/** The origin was checked, or will be: pages of other origins get no answer. */
+/**
+ * Allowing every origin is safe: the origin is checked separately, and unlisted ones get no answer.
+ */
 function allowPage({ headers }: IncomingMessage, response: ServerResponse): void {
   if (headers.origin === undefined) return
   response.setHeader('access-control-allow-origin', headers.origin)

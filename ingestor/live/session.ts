@@ -1,10 +1,10 @@
 /**
- * One client: what it is subscribed to, and what waits for it.
+ * One client: its subscriptions and its queue.
  *
- * While its socket takes bytes, they are written at once. While it does not, they wait in a queue
- * of bounded size. Quotes and books' best levels do not wait: their newest message is kept, and a
- * `skipped` message says what was left out. Every other message waits, and a client for which more
- * waits than may is disconnected, with the cursors from which it can resume.
+ * While its socket accepts bytes, messages are written at once; otherwise they wait in a bounded
+ * queue. Of quotes and best levels only the newest message is kept, and a `skipped` message says
+ * what was left out. All other messages wait. When the queue is full, the client is disconnected
+ * and gets the cursors from which it can resume.
  */
 import type { CloseReason, LiveCounts } from './counts.ts'
 import { CONFLATED } from './channels.ts'
@@ -13,11 +13,11 @@ import type { LiveStream, StreamListener } from './live-stream.ts'
 import type { Outlet } from './outlet.ts'
 import { headText, type Message, messageOf } from './wire.ts'
 
-/** What a chunk in the queue takes besides its bytes. */
+/** Memory of a chunk in the queue besides its bytes. */
 const CHUNK_BYTES = 96
-/** Quotes are left out once this much waits. */
+/** Quotes are skipped while more bytes than this wait. */
 const CONFLATE_BYTES = 64 * 1024
-/** How long a client that is disconnected may take to read what waits for it. */
+/** How long a client may read its queue after we have closed its connection. */
 const CLOSE_GRACE_MS = 10_000
 
 export interface SessionOptions {
@@ -41,7 +41,7 @@ const CLOSE_CODES: { readonly [reason in CloseReason]: number } = {
 
 export class Subscription implements StreamListener {
   readonly stream: LiveStream
-  /** Seq of the newest message that was written or waits. */
+  /** Seq of the newest message that was written or queued. */
   sent: number
   is_live = false
   readonly #session: Session
@@ -55,7 +55,7 @@ export class Subscription implements StreamListener {
   }
 
   takeNew(messages: readonly Message[], chunk: Buffer): void {
-    // Some were sent from memory already.
+    // Some of these were sent from memory already.
     const is_known = messages[0]!.seq <= this.sent
     const fresh = is_known ? messages.filter(({ seq }) => seq > this.sent) : messages
     if (fresh.length === 0) return
@@ -70,7 +70,7 @@ export class Subscription implements StreamListener {
     if (this.#session.write(bytes)) this.sent = messages.at(-1)!.seq
   }
 
-  /** Sends the newest of the messages that were left out, and says which were. */
+  /** Sends the newest of the skipped messages, and says which were skipped. */
   catchUp(): void {
     const [left_out, newest] = [this.#left_out, this.#newest]
     if (newest === undefined) return
@@ -111,7 +111,7 @@ export class Session {
   readonly #options: SessionOptions
   #queue: Buffer[] = []
   #queued_bytes = 0
-  /** The socket has not taken what was written last. */
+  /** True while the socket has not accepted the last write. */
   #waits = false
   #skipping = new Set<Subscription>()
   #drained: (() => void)[] = []
@@ -148,8 +148,8 @@ export class Session {
   }
 
   /**
-   * Writes the bytes, or lets them wait. If more would wait than may, it disconnects the client
-   * without them and returns false.
+   * Writes the bytes or queues them. If the queue would grow too large, it drops them, disconnects
+   * the client and returns false.
    */
   write(bytes: Buffer): boolean {
     if (!this.is_open) return false
@@ -167,13 +167,15 @@ export class Session {
     this.write(this.outlet.encodeOther(text))
   }
 
-  /** Resolves once nothing waits, or the client is gone. */
+  /** Resolves when the queue is empty or the client is gone. */
   async drained(): Promise<void> {
     if (!this.#waits || !this.is_open) return
     await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
 
-  /** Says why, with the cursors to resume from, and ends the connection after what waits. */
+  /**
+   * Queues the reason with the cursors to resume from, then ends the connection after the queue.
+   */
   close(reason: CloseReason, message?: string, fault?: FaultCode): void {
     if (!this.is_open) return
     this.counts.closes[reason]++
@@ -211,7 +213,7 @@ export class Session {
     this.#options.onClosed(this)
   }
 
-  /** From where the client can resume each of its streams. */
+  /** The cursors from which the client can resume its streams. */
   cursors(): readonly object[] {
     return [...this.subscriptions.values()].map(({ stream, sent }) => ({
       ...stream.name,

@@ -1,6 +1,6 @@
 /**
- * Clients over server-sent events: the streams are in the query, and the id of each event has the
- * place in all of them. A client that reconnects sends the last id and gets what it missed.
+ * Clients over server-sent events. The query names the streams, and the id of each event holds the
+ * cursors of all of them. A client that reconnects sends the last id and gets what it missed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Cursor } from './cursor.ts'
@@ -10,7 +10,7 @@ import type { Found, Hub } from './hub.ts'
 import type { Outlet } from './outlet.ts'
 import { type Message, payloadOf } from './wire.ts'
 
-/** Its ids name every stream. */
+/** Few, because each event's id has a cursor for every stream. */
 export const SSE_STREAMS_MAX = 50
 
 const END = Buffer.from('\n\n')

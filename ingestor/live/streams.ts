@@ -1,5 +1,5 @@
 /**
- * All streams, and the memory that their messages share: when it is full, the oldest message of all
+ * All streams, and the memory that their messages share. When it is full, the oldest message of all
  * streams is dropped.
  */
 import type { Decimals } from '#core/decimal-text.ts'
@@ -7,12 +7,12 @@ import { keyOf, type StreamName } from './channels.ts'
 import { LiveStream } from './live-stream.ts'
 import type { Message } from './wire.ts'
 
-/** What a message takes besides its bytes. */
+/** Memory of a message besides its bytes. */
 const ENTRY_BYTES = 160
 
 export interface StreamsOptions {
   readonly memory_bytes_max: number
-  /** Messages that left memory and are remembered by their record: about 100 bytes each. */
+  /** Messages that left memory, but whose record is remembered: about 100 bytes each. */
   readonly tape_records_max: number
   /** Of new streams. */
   readonly decimalsOf: (exchange: string, symbol: string) => Decimals
@@ -28,7 +28,7 @@ export class Streams {
   /** The stream of each message in memory, oldest first. */
   #order: LiveStream[] = []
   #order_head = 0
-  /** The stream of each record that is remembered, oldest first. */
+  /** The stream of each remembered record, oldest first. */
   #dropped: LiveStream[] = []
   #dropped_head = 0
   readonly #dirty = new Set<LiveStream>()
@@ -42,7 +42,7 @@ export class Streams {
   }
 
   /**
-   * Everything that was received up to `floor`, and every gap up to `gap_floor`, is in Postgres.
+   * Everything received up to `floor`, and every gap up to `gap_floor`, is in Postgres.
    */
   settle(floor: number, gap_floor: number): void {
     this.#floor = floor
@@ -82,7 +82,7 @@ export class Streams {
     while (this.memory_bytes > this.#options.memory_bytes_max) this.#dropOldest()
   }
 
-  /** Passes all new messages on to those who follow. */
+  /** Passes all new messages to the listeners. */
   passOn(): void {
     for (const stream of this.#dirty) stream.passOn()
     this.#dirty.clear()

@@ -39,7 +39,7 @@ export class SymbolList {
     this.#symbols = symbols
   }
 
-  /** A listing of the exchange was on the tape, perhaps before the database has it. */
+  /** Takes a listing from the tape, perhaps before the database has it. */
   takeListing(instruments: readonly Instrument[]): void {
     for (const { exchange, symbol, tick_size, step_size } of instruments) {
       const others = (this.#symbols.get(symbol) ?? []).filter((one) => one.exchange !== exchange)

@@ -1,10 +1,10 @@
 /**
- * Follows one ingestor's tape like the writer does, with the writer's own code: the same parsing,
- * the same plausible times, the same gaps. It only reads files, so the recording pays nothing.
+ * Follows one ingestor's tape with the writer's own code: the same parsing, the same checks of
+ * times and sequences, the same gaps. It only reads files, so it costs the recording nothing.
  *
- * It begins before the position that the writer has committed, so that the newest messages are in
- * memory at once. What lies before that position is in Postgres, with its gaps: of that part only
- * frames and answers are read, no marks. The first PRIMED_US only show which rows are known.
+ * It begins before the writer's committed position, so that the newest messages are in memory at
+ * once. Rows and gaps before that position are in Postgres already, so it reads frames and answers
+ * of that part, but no marks. The first PRIMED_US of it only tell which rows are known.
  */
 import { OperatorError } from '#core/errors.ts'
 import type { Gap } from '#core/market.ts'
@@ -19,15 +19,15 @@ import { type Batcher, createBatcher } from '../writer/batcher.ts'
 import type { StoredEvent } from '../writer/copy-encoder.ts'
 import type { CommittedState } from './committed-state.ts'
 
-/** What one record of the tape holds. */
+/** The rows and gaps of one record of the tape. */
 export interface Received {
   readonly stamp: Micros
-  /** Of the record; undefined for what no record but the passing of time shows. */
+  /** Where the record is; undefined for a gap that is proved by time, not by a record. */
   readonly position: number | undefined
   readonly kind: RecordKind
   readonly events: readonly StoredEvent[]
   readonly gaps: readonly Gap[]
-  /** It is in Postgres, and only shows what is known. */
+  /** These rows are in Postgres, and only tell what is known. */
   readonly is_primer: boolean
 }
 
@@ -35,7 +35,7 @@ export interface TapeFeedOptions {
   readonly dir: string
   readonly committed: CommittedState
   readonly choice: StreamChoice
-  /** Messages received in this time before the start are in memory at the start. */
+  /** Messages received this long before the start are in memory at the start. */
   readonly warm_us: number
   readonly now: () => Micros
   readonly log: Logger
@@ -48,17 +48,17 @@ export const PRIMED_US = 15_000_000
 
 export class TapeFeed {
   readonly tape_id: string
-  /** Everything received later is passed on; everything up to it is in Postgres. */
+  /** Messages received later are passed on; the others are in Postgres. */
   floor: number
-  /** The same for gaps, which marks prove: they are read from the committed position on. */
+  /** The same for gaps. Marks prove gaps, and are read from the committed position on. */
   gap_floor: number
   /** When the newest record was received. */
   newest_stamp = micros(0)
-  /** When the first record that it reads was received; 0 if there is none. */
+  /** When the first record to be read was received; 0 if there is none. */
   readonly first_stamp: number
   is_caught_up = false
   record_count = 0
-  /** When the oldest record since the last look was received. */
+  /** When the oldest record since the last call of takeOldest was received. */
   #oldest_stamp: number | undefined
   readonly #options: TapeFeedOptions
   readonly #reader: TapeReader
@@ -79,7 +79,7 @@ export class TapeFeed {
     this.#committed_position = committed_position
     this.floor = 0
     this.gap_floor = 0
-    // At the beginning of a tape nothing came before.
+    // Nothing comes before the beginning of a tape.
     this.#primed_until = position === 0 ? 0 : undefined
     this.#batcher = createBatcher({
       from_position: position,
@@ -95,7 +95,7 @@ export class TapeFeed {
     })
   }
 
-  /** Reads about `limit_bytes` of the tape. False: it is read to its end. */
+  /** Reads about `limit_bytes` of the tape. Returns false at its end. */
   read(limit_bytes: number): boolean {
     const { damage, records } = this.#reader.readBatch(limit_bytes)
     if (damage !== undefined) {
@@ -167,8 +167,8 @@ export class TapeFeed {
 }
 
 /**
- * Where to begin: at a segment that begins before what is to be in memory, and before the committed
- * position. Of a tape that the database does not know nothing is committed.
+ * Finds where to begin: the start of a segment that is older than what memory shall hold, and
+ * before the committed position. A tape that the database does not know has nothing committed.
  */
 function startOf({ dir, committed, warm_us, now }: TapeFeedOptions): {
   readonly position: number

@@ -1,7 +1,7 @@
 /**
- * Clients over WebSocket. ws does the handshake, pings, closing and what clients send. Our messages
- * are whole frames already (wire.ts), the same for everybody, so they are written to the socket as
- * they are; without compression ws holds nothing back that could come in between.
+ * Clients over WebSocket. The library ws handles the handshake, pings, closing and incoming
+ * messages. Outgoing messages are complete frames (wire.ts), the same for every client, so they are
+ * written to the socket directly. Without compression ws buffers nothing that could get in between.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -12,7 +12,7 @@ import type { Hub } from './hub.ts'
 import type { Outlet } from './outlet.ts'
 import { frameOf, type Message } from './wire.ts'
 
-/** Above what a message may have, so that most of those that are too large get an answer. */
+/** More than a message may have, so that most oversized messages get an answer. */
 const PAYLOAD_BYTES_MAX = 1024 * 1024
 
 export interface WebSocketDoor {
@@ -30,7 +30,7 @@ export function createWebSocketDoor(hub: Hub): WebSocketDoor {
   })
   return {
     accept(request, socket, head, token_id) {
-      // A browser fails unless one of the protocols that it offered is chosen.
+      // A browser fails unless the server chooses one of the offered protocols.
       const offered = protocolsOf(request)
       if (offered[0] !== '' && !offered.includes(PROTOCOL)) {
         socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
@@ -63,7 +63,7 @@ function outletOf(websocket: WebSocket, socket: Socket): Outlet {
     encodeOther: frameOf,
     write(bytes) {
       if (socket.destroyed) return true
-      // What is written in one turn leaves in one packet.
+      // All writes of one turn leave in one packet.
       if (!is_corked) {
         is_corked = true
         socket.cork()

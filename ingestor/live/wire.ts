@@ -1,11 +1,11 @@
-/** Messages as bytes. A message is encoded once, as a WebSocket frame, for all who listen. */
+/** Messages as bytes. A message is encoded once, as a WebSocket frame, for all listeners. */
 import type { StreamName } from './channels.ts'
 
 export interface Message {
   readonly seq: number
   /** An unmasked text frame. Its payload is the JSON text. */
   readonly frame: Buffer
-  /** The record that it can be made from again; undefined if the record alone is not enough. */
+  /** The record from which it can be made again; undefined if the record alone is not enough. */
   readonly record?: RecordPlace | undefined
 }
 
@@ -26,7 +26,7 @@ export function payloadOf(frame: Buffer): Buffer {
 }
 
 const TEXT_FRAME = 0x81
-/** In place of the length: the length follows in 16 or 64 bits. */
+/** Instead of a length: the length follows in 16 or 64 bits. */
 const LENGTH_16 = 126
 const LENGTH_64 = 127
 
@@ -48,7 +48,7 @@ export function frameOf(text: string): Buffer {
   return frame
 }
 
-/** The fields that every message about a stream begins with, without the closing brace. */
+/** The first fields of every message about a stream, without the closing brace. */
 export function headText(
   type: string,
   { channel, exchange, symbol }: StreamName,

@@ -1,6 +1,6 @@
 /**
- * The hours of a stream that have left Postgres: their Parquet files in the object store, read by
- * byte ranges. A row group holds one symbol (core/archive.ts).
+ * The hours of a stream that have left Postgres. Their Parquet files in the object store are read
+ * by byte ranges; a row group holds one symbol (core/archive.ts).
  */
 import { zstdDecompressSync, gunzipSync } from 'node:zlib'
 import {
@@ -85,7 +85,7 @@ async function readFile(
   return rows.toSorted((a, b) => receivedAt(a) - receivedAt(b) || compareKeys(channel, a, b))
 }
 
-/** The rows of the row groups that hold the symbol. */
+/** The rows of the symbol's row groups. */
 function rangesOf(metadata: FileMetaData, symbol: string): readonly (readonly [number, number])[] {
   let at = 0
   return metadata.row_groups.flatMap(({ columns, num_rows }) => {

@@ -1,11 +1,10 @@
 /**
- * What a client missed and memory no longer holds: rows of Postgres and of the archive, in the
- * order in which they were received. A row's ts_ingest is the seq of its message, so nothing else
- * has to be kept to find the place of a cursor (decision 44).
+ * Missed messages that have left memory: rows of Postgres and the archive, in the order of receipt.
+ * A row's ts_ingest is the seq of its message, so a cursor needs nothing else (decision 44).
  *
- * Rows are immutable, and each is in Postgres before it leaves memory or the read is refused. An
- * hour that is dropped while it is read is in the archive by then: the list of dropped hours is
- * read after the rows.
+ * Rows are immutable. If Postgres does not have all of them yet, the read is refused. An hour that
+ * is dropped during a read is already in the archive, because the list of dropped hours is read
+ * after the rows.
  */
 import type { Decimals } from '#core/decimal-text.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
@@ -21,7 +20,7 @@ import { readArchivedHours } from './archive-hours.ts'
 import { readPostgresHours } from './postgres-hours.ts'
 import { type HourSource, receivedAt, type Wanted } from './source.ts'
 
-/** What was received at one time: one message. */
+/** The rows that were received at one time: one message. */
 export interface PastMessage {
   readonly seq: number
   /** As JSON. */
@@ -39,13 +38,13 @@ export interface HistoryOptions {
 export interface WantedPast extends Omit<Wanted, 'channel'> {
   readonly channel: LiveChannel
   readonly decimals: Decimals
-  /** Exclusive and inclusive, as seqs. */
+  /** Seqs: `after` is exclusive, `to` is inclusive. */
   readonly after: number
   readonly to: number
 }
 
 const PAGE_ROWS = 2_000
-/** A gap may be reported this long after it was detected. */
+/** A gap may be written this long after it was detected. */
 const GAP_DELAY_US = 60_000_000
 
 export class History {
@@ -59,8 +58,8 @@ export class History {
   }
 
   /**
-   * Pages of the messages in (after, to]. Throws Fault history_unavailable while Postgres does not
-   * hold all of them.
+   * Pages of the messages in (after, to]. Throws Fault history_unavailable until Postgres has all
+   * of them.
    */
   async *read(wanted: WantedPast): AsyncGenerator<readonly PastMessage[], void, undefined> {
     await this.#enter()
@@ -91,7 +90,7 @@ export class History {
       const first = hours.reduce((least, hour) => Math.min(least, hour.first), Infinity)
       after = Math.max(after, Math.min(to, first - 1))
       for await (const page of pagesOf(hours, channel, after, to)) {
-        // An hour left Postgres meanwhile: its rows may be missing from this page.
+        // An hour left Postgres meanwhile, so its rows may be missing from this page.
         if ((await this.#droppedCount(stream)) !== dropped_count) break
         if (page.rows.length > 0) yield messagesOf(channel, page.rows, decimals)
         after = page.until
@@ -130,7 +129,7 @@ export class History {
   }
 }
 
-/** All rows that were received up to `until`, after those of the page before. */
+/** The rows received after the previous page, up to `until`. */
 interface Page {
   readonly rows: readonly Row[]
   readonly until: number
@@ -166,11 +165,11 @@ function messagesOf(
   const messages: { seq: number; rows: string[] }[] = []
   let last_key: string | undefined
   for (const row of rows) {
-    // Book updates are one message each, and snapshots are none.
+    // Each book update is one message. Snapshots are no messages.
     if (channel === 'depth_events' && row['depth_kind'] !== 'diff') continue
     const seq = receivedAt(row)
     const key = `${seq} ${rowKey(channel, row)}`
-    // An hour that was being dropped is in Postgres and in the archive.
+    // During a drop, an hour is in both Postgres and the archive.
     if (key === last_key) continue
     last_key = key
     const text = rowText(channel, row, decimals)
@@ -197,7 +196,7 @@ interface GapRow {
   readonly detected_at: Micros
 }
 
-/** Numbered in the order of the ledger, as the writer added them. */
+/** Numbers the gaps in the order in which the writer added them to the ledger. */
 async function readGaps(
   pool: Pool,
   { symbol_id, symbol, after, to }: WantedPast,

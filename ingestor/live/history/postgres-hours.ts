@@ -69,7 +69,7 @@ async function readRows(
   )
   if (rows.length < limit) return { rows, is_whole: true }
   const whole = wholeTimes(rows)
-  // All of them were received at once.
+  // All of these rows were received at the same time.
   if (whole.length === 0) return readRows(client, wanted, span, after, to, limit * 2)
   return { rows: whole, is_whole: false }
 }

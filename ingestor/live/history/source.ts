@@ -1,6 +1,6 @@
 /**
- * One hour of a stream's rows, in Postgres or in a file of the archive, ordered by the time of
- * receipt. Late rows were received long after their hour, so an hour says which times it holds.
+ * One hour of a stream's rows, from Postgres or the archive, ordered by the time of receipt. Late
+ * rows were received long after their hour, so each hour has its range of receipt times.
  */
 import type { RawChannel } from '#core/tables.ts'
 import type { Row } from '../rows.ts'
@@ -30,7 +30,7 @@ export interface Wanted {
 
 export const receivedAt = (row: Row): number => row['ts_ingest'] as number
 
-/** Cuts off the last time of receipt, whose rows may be incomplete. */
+/** Drops the rows of the last time of receipt, because they may be incomplete. */
 export function wholeTimes(rows: readonly Row[]): readonly Row[] {
   const last = receivedAt(rows.at(-1)!)
   return rows.filter((row) => receivedAt(row) < last)

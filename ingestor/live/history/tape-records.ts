@@ -1,7 +1,6 @@
 /**
- * Messages that left memory, made again from their records on the tape, without Postgres. Only of
- * channels whose rows are in the frame as they are in the table; the live server knows where each
- * is.
+ * Makes messages that left memory again from their records on the tape, without Postgres. This
+ * works for channels whose frames hold the rows exactly as the table has them.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { channelOf } from '#core/market.ts'
@@ -22,7 +21,7 @@ export interface TapeRecordsOptions {
 
 const READ_BYTES = 512 * 1024
 
-/** Throws if a record is no longer there, or does not give the rows that it gave. */
+/** Throws if a record is gone, or gives other rows than before. */
 export async function readTapeRecords(
   { dirs, choice }: TapeRecordsOptions,
   stream: LiveStream,
