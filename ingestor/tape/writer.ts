@@ -6,13 +6,10 @@ import { mkdirSync } from 'node:fs'
 import { OperatorError } from '#core/errors.ts'
 import { micros, type Micros } from '#core/time.ts'
 import { errorCode, nodeFiles } from './files.ts'
-import {
-  encodeRecord,
-  PAYLOAD_BYTES_LIMIT,
-  RECORD_HEADER_BYTES,
-  SEGMENT_HEADER_BYTES,
-} from './format.ts'
+import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './format.ts'
+import { bufferBytes, checkLimits, reserveBytes } from './limits.ts'
 import { lockTape } from './lock.ts'
+import { RecordBuffer } from './record-buffer.ts'
 import type { Mark, RecordKind } from './record.ts'
 import { leaveClosedEnd, recover, type Recovery } from './recovery.ts'
 import { openReserve, type Reserve } from './reserve.ts'
@@ -20,7 +17,6 @@ import { SegmentChain } from './segment-chain.ts'
 import type { AppendResult, Tape, TapeFull, TapeOptions, TapeStatus } from './tape.ts'
 
 const FSYNC_MS = 500
-const BUFFER_BYTES = 256 * 1024
 const RETRY_MS = 1_000
 /** Kept free so a full tape can be opened again: a new segment after an empty last one. */
 const REOPEN_BYTES = 2 * SEGMENT_HEADER_BYTES
@@ -41,11 +37,6 @@ export function openTape(options: TapeOptions): Tape {
   }
 }
 
-/** Size of the reserve, for marks and for records taken before the disk refused a write. */
-function reserveBytes(options: Pick<TapeOptions, 'record_bytes_max' | 'buffer_bytes'>): number {
-  return options.record_bytes_max + 2 * (options.buffer_bytes ?? BUFFER_BYTES)
-}
-
 class Writer implements Tape {
   readonly recovery: Pick<Recovery, 'clean' | 'cut'>
   readonly #options: TapeOptions
@@ -56,10 +47,8 @@ class Writer implements Tape {
   readonly #now_us: () => number
   readonly #ticker: NodeJS.Timeout
   #retry: NodeJS.Timeout | undefined
-  /** Whole records. The first will have the position chain.active.end. */
-  #buffer: Buffer
-  #view: DataView
-  #buffered_bytes = 0
+  /** Its first record will have the position chain.active.end. */
+  readonly #buffer: RecordBuffer
   #flush_is_due = false
   #full: TapeFull | undefined
   #sync_failed = false
@@ -72,8 +61,7 @@ class Writer implements Tape {
     this.#options = options
     this.#unlock = unlock
     this.#now_us = options.now_us ?? (() => Date.now() * 1_000)
-    this.#buffer = Buffer.allocUnsafeSlow(this.#buffer_bytes)
-    this.#view = viewOf(this.#buffer)
+    this.#buffer = new RecordBuffer(bufferBytes(options))
     this.#reserve_bytes = reserveBytes(options)
     this.#reserve = openReserve(options.dir, this.#reserve_bytes, files)
     this.#reserve.spend()
@@ -118,15 +106,8 @@ class Writer implements Tape {
     if (payload.length > this.#options.record_bytes_max) return 'too_large'
     if (this.#full !== undefined && kind !== 'mark') return 'full'
     if (!this.#makeRoom(RECORD_HEADER_BYTES + payload.length, kind === 'mark')) return 'full'
-    const position = this.#chain.active.end + this.#buffered_bytes
-    this.#buffered_bytes = encodeRecord(
-      this.#buffer,
-      this.#view,
-      this.#buffered_bytes,
-      position,
-      { kind, exchange_code, connection, ts_ingest },
-      payload,
-    )
+    const position = this.#chain.active.end + this.#buffer.used_bytes
+    this.#buffer.add(position, { kind, exchange_code, connection, ts_ingest }, payload)
     if (!this.#flush_is_due) {
       this.#flush_is_due = true
       setImmediate(() => {
@@ -138,19 +119,19 @@ class Writer implements Tape {
   }
 
   flush(): void {
-    if (this.#buffered_bytes === 0 || this.#is_closed) return
-    const error = this.#writeBuffer()
+    if (this.#buffer.used_bytes === 0 || this.#is_closed) return
+    const { active } = this.#chain
+    const error = this.#buffer.writeTo(active)
     // The reserve was just freed, so the buffered records go there.
-    if (error !== undefined && this.#becomeFull(errorCode(error))) this.#writeBuffer()
-    const is_outgrown = this.#buffered_bytes === 0 && this.#buffer.length > this.#buffer_bytes
-    if (is_outgrown) this.#setBuffer(this.#buffer_bytes)
+    if (error !== undefined && this.#becomeFull(errorCode(error))) this.#buffer.writeTo(active)
+    this.#buffer.shrink()
     this.#options.onEnd?.(this.end)
   }
 
   async sync(): Promise<void> {
     this.flush()
     await this.#chain.sync()
-    if (this.#buffered_bytes > 0 || this.#sync_failed) {
+    if (this.#buffer.used_bytes > 0 || this.#sync_failed) {
       const message = `The tape's disk refused a write: ${this.#full?.cause}.`
       throw new OperatorError('tape_sync_failed', message, {
         hint: 'Free space on it or replace it. The tape then resumes without a restart.',
@@ -186,9 +167,9 @@ class Writer implements Tape {
     this.#is_closed = true
     await this.#chain.close()
     clearInterval(this.#retry)
-    if (this.#buffered_bytes > 0) {
+    if (this.#buffer.used_bytes > 0) {
       this.#options.log.error(
-        { code: 'tape_bytes_lost', bytes: this.#buffered_bytes, cause: this.#full?.cause },
+        { code: 'tape_bytes_lost', bytes: this.#buffer.used_bytes, cause: this.#full?.cause },
         'The disk refused the last records of the tape until shutdown; they are lost.',
       )
     } else if (!this.#sync_failed) {
@@ -197,31 +178,27 @@ class Writer implements Tape {
     this.#unlock()
   }
 
-  get #buffer_bytes(): number {
-    return this.#options.buffer_bytes ?? BUFFER_BYTES
-  }
-
   /** Makes room in budget, segment and buffer for a record of this size; false if it cannot. */
   #makeRoom(size: number, is_mark: boolean): boolean {
     const { max_bytes, segment_bytes } = this.#options
-    const active_bytes = this.#chain.active.file_bytes + this.#buffered_bytes
+    const active_bytes = this.#chain.active.file_bytes + this.#buffer.used_bytes
     const needs_segment = active_bytes + size > segment_bytes
     const wanted_bytes = size + (needs_segment ? SEGMENT_HEADER_BYTES : 0)
-    const left_bytes = max_bytes - this.#chain.used_bytes - this.#buffered_bytes - wanted_bytes
+    const left_bytes = max_bytes - this.#chain.used_bytes - this.#buffer.used_bytes - wanted_bytes
     if (left_bytes < this.#reserve_bytes) {
       this.#becomeFull('budget')
       if (!is_mark || left_bytes < REOPEN_BYTES) return false
     }
     if (needs_segment && !this.#roll()) return false
-    if (this.#buffered_bytes + size <= this.#buffer.length) return true
+    if (this.#buffer.hasRoomFor(size)) return true
     this.flush()
-    if (this.#buffered_bytes === 0 && size > this.#buffer.length) this.#setBuffer(size)
-    return this.#buffered_bytes + size <= this.#buffer.length
+    this.#buffer.growFor(size)
+    return this.#buffer.hasRoomFor(size)
   }
 
   #roll(): boolean {
     this.flush()
-    if (this.#buffered_bytes > 0) return false
+    if (this.#buffer.used_bytes > 0) return false
     try {
       this.#chain.roll()
       return true
@@ -229,30 +206,6 @@ class Writer implements Tape {
       this.#becomeFull(errorCode(error))
       return false
     }
-  }
-
-  /** Writes the buffer. Returns the error if a part was not written; that part stays buffered. */
-  #writeBuffer(): unknown {
-    const whole = (bytes: number): number => this.#wholeRecords(bytes)
-    const { active } = this.#chain
-    const { written_bytes, error } = active.write(this.#buffer, this.#buffered_bytes, whole)
-    this.#buffer.copyWithin(0, written_bytes, this.#buffered_bytes)
-    this.#buffered_bytes -= written_bytes
-    return error
-  }
-
-  #wholeRecords(limit_bytes: number): number {
-    for (let at = 0; ;) {
-      if (at + RECORD_HEADER_BYTES > this.#buffered_bytes) return at
-      const end = at + RECORD_HEADER_BYTES + this.#view.getUint32(at + 4, true)
-      if (end > limit_bytes) return at
-      at = end
-    }
-  }
-
-  #setBuffer(bytes: number): void {
-    this.#buffer = Buffer.allocUnsafeSlow(bytes)
-    this.#view = viewOf(this.#buffer)
   }
 
   /** Frees the reserve and reports the tape as full. False if it was full already. */
@@ -273,7 +226,7 @@ class Writer implements Tape {
   #tryToResume(): void {
     if (this.#is_closed) return
     this.flush()
-    if (this.#buffered_bytes > 0 || !this.#fitsBudget()) return
+    if (this.#buffer.used_bytes > 0 || !this.#fitsBudget()) return
     if (this.#sync_failed && !this.#roll()) return
     if (!this.#reserve.fill()) return
     this.#sync_failed = false
@@ -324,7 +277,7 @@ class Writer implements Tape {
     const payload = Buffer.from(JSON.stringify(mark))
     const result = this.append('mark', 0, 0, micros(this.#now_us()), payload)
     this.flush()
-    return typeof result === 'number' && this.#buffered_bytes === 0
+    return typeof result === 'number' && this.#buffer.used_bytes === 0
   }
 }
 
@@ -340,28 +293,4 @@ function beginChain(...args: ConstructorParameters<typeof SegmentChain>): Segmen
       cause,
     })
   }
-}
-
-function checkLimits({ max_bytes, segment_bytes, record_bytes_max, ...rest }: TapeOptions): void {
-  const least_segment_bytes = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + record_bytes_max
-  const least_max_bytes = 2 * segment_bytes + 2 * reserveBytes({ record_bytes_max, ...rest })
-  const problems: string[] = []
-  if (record_bytes_max > PAYLOAD_BYTES_LIMIT) {
-    problems.push(`record_bytes_max is ${record_bytes_max}, at most ${PAYLOAD_BYTES_LIMIT}`)
-  }
-  if (segment_bytes < least_segment_bytes) {
-    problems.push(`segment_bytes is ${segment_bytes}, at least ${least_segment_bytes}`)
-  }
-  if (max_bytes < least_max_bytes) {
-    problems.push(`max_bytes is ${max_bytes}, at least ${least_max_bytes}`)
-  }
-  if (problems.length === 0) return
-  const message = `The limits of the tape do not fit together: ${problems.join('; ')}.`
-  throw new OperatorError('tape_limits', message, {
-    hint: 'A segment must hold at least one record, and the tape two segments and twice its reserve.',
-  })
-}
-
-function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

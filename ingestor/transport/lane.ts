@@ -3,23 +3,18 @@
  * with back-off, and replaces a socket that nears the end of its life, announces its end or falls
  * silent. A replacement opens the new socket before it closes the old one.
  *
- * Invariants
- * 1. A stream whose `is_covered` is true is subscribed on, or was delivered by, an open socket.
- * 2. When `is_covered` turns false, onLost has just been called once with the stream. It is also
- *    called when the exchange refuses a stream that no other socket covers.
- * 3. A replacement closes the old socket once every stream that delivers on it has delivered on the
- *    new one, the old one has caught up with the new one's first events, and the old one has
- *    answered a ping sent after the new one was subscribed. Until then frames arrive twice; the
- *    keys of the tables remove the duplicates. If the old socket ends earlier, it may have ended
- *    before the new one was subscribed, so its streams are reported as in doubt.
+ * A replacement closes the old socket once every stream that delivers on it has delivered on the
+ * new one, the old one has caught up with the new one's first events, and the old one has answered
+ * a ping sent after the new one was subscribed. Until then frames arrive twice; the keys of the
+ * tables remove the duplicates. If the old socket ends earlier, it may have ended before the new
+ * one was subscribed, so its streams are reported as in doubt.
  */
 import type { GapCause } from '#core/market.ts'
-import type { Logger } from '#core/node/log.ts'
-import type { Micros } from '#core/time.ts'
 import { backoffMs } from '#core/waiting.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import { compareSockets, socketStatus, type Carrier, type SocketStatus } from './carrier.ts'
 import type { Clock } from './clock.ts'
+import { Coverage, type CoverageReports, namesOf } from './coverage.ts'
 import { Link, type LinkEnd, type LinkHandlers, type Probe } from './link.ts'
 import type { ConnectBudget } from './pacing.ts'
 import type { TransportSettings } from './settings.ts'
@@ -29,9 +24,7 @@ import { createWatch, type Watch } from './watch.ts'
 
 type ReplaceReason = 'renewal' | 'shutdown' | 'silence'
 
-const LOGGED_STREAMS_MAX = 10
-
-export interface LaneOptions {
+export interface LaneOptions extends CoverageReports {
   readonly url: string
   /** See StreamGroup. */
   readonly notices: readonly string[]
@@ -41,21 +34,11 @@ export interface LaneOptions {
   readonly clock: Clock
   readonly timers: Timers
   readonly random: () => number
-  readonly log: Logger
   readonly budget: ConnectBudget
   readonly nextConnection: () => number
   readonly onFrame: LinkHandlers['onFrame']
   /** See TransportOptions. */
-  onLost(
-    cause: GapCause,
-    states: readonly SocketStream[],
-    heard_until: Micros | undefined,
-    carried_by?: number,
-  ): void
-  /** See TransportOptions. */
   onCarried(connection: number, states: readonly SocketStream[]): void
-  /** Streams of rare events that are subscribed again. */
-  onHeard(connection: number, states: readonly SocketStream[]): void
   /** Every stream was acknowledged or refused. */
   onReady(): void
   readonly onListingChanged: () => void
@@ -63,7 +46,7 @@ export interface LaneOptions {
 
 export class Lane {
   readonly url: string
-  readonly streams = new Map<string, SocketStream>()
+  readonly #coverage: Coverage
   readonly #options: LaneOptions
   readonly #watch: Watch
   #is_running = false
@@ -80,7 +63,12 @@ export class Lane {
   constructor(options: LaneOptions) {
     this.url = options.url
     this.#options = options
+    this.#coverage = new Coverage(options)
     this.#watch = createWatch(options.settings)
+  }
+
+  get streams(): ReadonlyMap<string, SocketStream> {
+    return this.#coverage.streams
   }
 
   get has_been_ready(): boolean {
@@ -104,18 +92,18 @@ export class Lane {
     this.#current = undefined
     this.#successor = undefined
     this.#replace_reason = undefined
-    if (cause !== undefined) this.#noteUncovered(cause, heard_until)
+    if (cause !== undefined) this.#coverage.noteUncovered(undefined, cause, heard_until)
     await Promise.all(carriers.map((carrier) => carrier?.link.close()))
   }
 
   add(states: readonly SocketStream[]): void {
-    for (const state of states) this.streams.set(state.stream.name, state)
+    for (const state of states) this.#coverage.streams.set(state.stream.name, state)
     this.#current?.link.subscribe(states)
     this.#successor?.link.subscribe(states)
   }
 
   remove(names: readonly string[]): void {
-    for (const name of names) this.streams.delete(name)
+    for (const name of names) this.#coverage.streams.delete(name)
     this.#current?.link.unsubscribe(names)
     this.#successor?.link.unsubscribe(names)
   }
@@ -226,8 +214,9 @@ export class Lane {
   #giveUpSuccessor(successor: Carrier, retry_after_ms: number): void {
     this.#successor = undefined
     if (this.#current !== undefined) {
-      this.#current.link.trackIds(false)
-      this.#options.onCarried(this.#current.link.connection, this.#carried())
+      const { link } = this.#current
+      link.trackIds(false)
+      this.#options.onCarried(link.connection, this.#coverage.by(link))
     }
     void successor.link.close()
     this.#noteFailure(successor)
@@ -244,8 +233,8 @@ export class Lane {
     successor.link.trackIds(false)
     this.#watch.restart(successor.link)
     void old?.link.close()
-    this.#noteUncovered('disconnect', heard_until)
-    const carried = this.#carried()
+    this.#coverage.noteUncovered(successor.link, 'disconnect', heard_until)
+    const carried = this.#coverage.by(successor.link)
     const { connection } = successor.link
     const doubtful = carried.filter((state) => in_doubt.has(state))
     if (doubtful.length < carried.length) {
@@ -254,10 +243,7 @@ export class Lane {
         carried.filter((state) => !in_doubt.has(state)),
       )
     }
-    if (doubtful.length === 0) return
-    this.#options.onLost('disconnect', doubtful, heard_until, connection)
-    const rare = doubtful.filter(({ stream }) => stream.is_rare === true)
-    if (rare.length > 0) this.#options.onHeard(connection, rare)
+    if (doubtful.length > 0) this.#coverage.noteDoubtful(connection, doubtful, heard_until)
   }
 
   /**
@@ -269,33 +255,13 @@ export class Lane {
     this.#promote(successor, new Set(has_overlapped ? lagging : this.streams.values()))
   }
 
-  /** The streams that the current socket covers. */
-  #carried(): readonly SocketStream[] {
-    return [...(this.#current?.link.streams.values() ?? [])]
-      .filter(({ is_subscribed, state }) => is_subscribed && state.is_covered)
-      .map(({ state }) => state)
-  }
-
   #noteSubscribed(link: Link, states: readonly SocketStream[]): void {
-    const heard: SocketStream[] = []
-    for (const state of states) {
-      state.refusal = undefined
-      if (state.is_silent || state.is_covered) continue
-      state.is_covered = true
-      if (state.stream.is_rare === true) heard.push(state)
-    }
-    if (heard.length > 0) this.#options.onHeard(link.connection, heard)
+    this.#coverage.noteSubscribed(link.connection, states)
     this.#noteReady(link)
   }
 
   #noteRefused(link: Link, state: SocketStream, detail: string): void {
-    const is_news = state.refusal === undefined
-    state.refusal = detail
-    if (is_news && !state.is_covered) this.#options.onLost('refused', [state], undefined)
-    this.#options.log.error(
-      { code: 'stream_refused', stream: state.stream.name, detail },
-      'The exchange refused a stream; the others continue.',
-    )
+    this.#coverage.noteRefused(state, detail)
     this.#noteReady(link)
   }
 
@@ -326,7 +292,7 @@ export class Lane {
       if (this.#successor !== undefined) return this.#promoteInNeed(link, this.#successor)
       this.#current = undefined
       this.#replace_reason = undefined
-      this.#noteUncovered('disconnect', link.last_frame_at)
+      this.#coverage.noteUncovered(undefined, 'disconnect', link.last_frame_at)
       this.#connectLater(this.#backoff(end.retry_after_ms))
     }
   }
@@ -348,28 +314,7 @@ export class Lane {
       { code: 'feed_silent', url: this.url, connection: link.connection, ...namesOf(suspects) },
       'Streams are acknowledged but silent; replacing their socket.',
     )
-    for (const state of suspects) state.is_silent = true
-    this.#reportLost('silence', suspects)
+    this.#coverage.noteSilent(suspects)
     this.#replace('silence')
   }
-
-  /** Reports the streams that no socket carries any more. */
-  #noteUncovered(cause: GapCause, heard_until: Micros | undefined): void {
-    const carried = this.#current?.link
-    const states = [...this.streams.values()].filter(
-      (state) => carried?.streams.get(state.stream.name)?.is_subscribed !== true,
-    )
-    this.#reportLost(cause, states, heard_until)
-  }
-
-  #reportLost(cause: GapCause, states: readonly SocketStream[], heard_until?: Micros): void {
-    const newly_lost = states.filter((state) => state.is_covered)
-    for (const state of newly_lost) state.is_covered = false
-    if (newly_lost.length > 0) this.#options.onLost(cause, newly_lost, heard_until)
-  }
-}
-
-function namesOf(states: readonly SocketStream[]): Readonly<Record<string, unknown>> {
-  const streams = states.slice(0, LOGGED_STREAMS_MAX).map((state) => state.stream.name)
-  return { streams, stream_count: states.length }
 }

@@ -3,51 +3,22 @@
  * fast path is COPY straight into the partitioned tables. If a key clashes or a row is bad, the
  * whole batch is rolled back and goes through staging.ts.
  */
-import { OperatorError } from '#core/errors.ts'
-import type { Channel, Gap, IndexPrice } from '#core/market.ts'
-import type { Client } from '#core/node/pool.ts'
-import { storePrices } from '#core/node/prices.ts'
-import type { RawChannel } from '#core/tables.ts'
-import { toIso } from '#core/time.ts'
-import { type Refused, storeApart } from './apart.ts'
-import { type Conflict, findPriceConflicts, keepConflicts } from './conflicts.ts'
-import { copyInto } from './copy.ts'
-import { type MutableCounts, perTable } from './counts.ts'
+import { keepConflicts } from './conflicts.ts'
+import type { MutableCounts } from './counts.ts'
 import { type Trouble, troubleOf } from './database-errors.ts'
-import type { DeadLetters, RefusedRecord } from './dead-letters.ts'
-import { type AddedRange, logInvalidations, oldestAdded, rangesOf } from './invalidations.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import { logInvalidations } from './invalidations.ts'
 import type { Partitions } from './partitions.ts'
-import type { PreparedBatch, SymbolIds } from './prepare.ts'
-import { type BadRow, storeCarefully } from './staging.ts'
+import type { PreparedBatch } from './prepare.ts'
+import { type ProgressDeps, storeProgress } from './store-progress.ts'
+import { type ClashingTables, storeRows } from './store-rows.ts'
 
-export interface CommitDeps {
-  readonly client: Client
-  readonly ingestor_id: string
-  readonly tape_id: string
+export interface CommitDeps extends ProgressDeps {
   readonly partitions: Partitions
-  readonly symbolId: SymbolIds
   readonly dead_letters: DeadLetters
-  /** True for a running ingestor: its streams are covered only up to its last batch. */
-  readonly live: boolean
 }
-
-/** Tables whose last batch held keys that were already stored. They skip the attempt with COPY. */
-export type ClashingTables = Set<RawChannel>
 
 const ATTEMPTS_MAX = 5
-
-/**
- * Missed trades are refilled (repair/). For other channels the ledger says why a gap stays open.
- */
-const NOT_REFILLABLE: { readonly [name in Channel]?: string } = {
-  book_ticker: 'The exchange keeps no history of quotes.',
-  depth_events: 'The exchange keeps no history of book updates.',
-  mark_price: 'The exchange keeps no history of per-second mark prices.',
-  liquidations: 'The exchange keeps no history of liquidations.',
-  prices: 'The exchange keeps no history of index values.',
-}
-
-const NO_TRADE_IDS = 'The trades of this exchange have no ids by which to request them.'
 
 /**
  * Commits the batch and returns its complete counts. `onStored` is called before the commit, so the
@@ -87,7 +58,7 @@ async function commitOnce(
   const { batch } = prepared
   await client.query('begin; set local synchronous_commit = off')
   const stored = await storeRows(client, prepared, careful, clashing)
-  const ledger = await writeProgress(deps, prepared, stored.added, careful)
+  const ledger = await storeProgress(deps, prepared.batch, stored.added, careful)
   const { gap_count: gaps, late_count } = ledger
   if (late_count > 0) await logInvalidations(client, stored.added)
   const records = [...prepared.refused, ...ledger.refused]
@@ -115,213 +86,4 @@ async function commitOnce(
     else clashing.delete(channel)
   }
   return counts
-}
-
-interface Stored {
-  readonly rows: Record<Channel, number>
-  readonly duplicates: Record<Channel, number>
-  readonly conflicts: Record<Channel, number>
-  readonly evidence: readonly Conflict[]
-  readonly added: readonly AddedRange[]
-  readonly bad: readonly BadRow[]
-  readonly bad_prices: readonly RefusedRecord[]
-  /** Tables that already held keys of the batch. */
-  readonly met_keys: ReadonlySet<RawChannel>
-}
-
-async function storeRows(
-  client: Client,
-  prepared: PreparedBatch,
-  careful: boolean,
-  clashing: ClashingTables,
-): Promise<Stored> {
-  const rows = perTable()
-  const duplicates = { ...prepared.batch.counts.duplicates }
-  const conflicts = perTable()
-  const evidence: Conflict[] = []
-  const added: AddedRange[] = []
-  const bad: BadRow[] = []
-  const met_keys = new Set<RawChannel>()
-  for (const { channel, rows: encoded, repeated, conflicts: within } of prepared.copies) {
-    duplicates[channel] += repeated - within.count
-    conflicts[channel] = within.count
-    evidence.push(...within.evidence)
-    if (!careful && !clashing.has(channel)) {
-      await copyInto(client, `marketdata.${channel}`, encoded)
-      rows[channel] = encoded.row_count
-      added.push(...rangesOf(encoded))
-      continue
-    }
-    const staged = await storeCarefully(client, encoded)
-    const met = encoded.row_count - staged.stored - staged.bad.length
-    if (met > 0) met_keys.add(channel)
-    rows[channel] = staged.stored
-    duplicates[channel] += met - staged.conflict_count
-    conflicts[channel] += staged.conflict_count
-    evidence.push(...staged.conflicts)
-    added.push(...staged.added)
-    bad.push(...staged.bad)
-  }
-  const { prices } = prepared.batch
-  const store = (part: readonly IndexPrice[]): Promise<number> => storePrices(client, part)
-  const apart = careful ? await storeApart(client, prices, store) : undefined
-  rows.prices = apart?.stored ?? (await store(prices))
-  const bad_prices = refusedFor('prices', apart?.refused ?? [])
-  const met_prices = prices.length - rows.prices - bad_prices.length
-  if (met_prices > 0) {
-    const found = await findPriceConflicts(client, withoutRefused(prices, bad_prices))
-    conflicts.prices = found.count
-    evidence.push(...found.evidence)
-  }
-  duplicates.prices = met_prices - conflicts.prices
-  return { rows, duplicates, conflicts, evidence, added, bad, bad_prices, met_keys }
-}
-
-interface CommitEffects {
-  /** New rows of the gap ledger. */
-  readonly gap_count: number
-  /** Number of tables that got rows below their threshold. */
-  readonly late_count: number
-}
-
-function refusedFor(
-  table_name: string,
-  refused: readonly Refused<object>[],
-): readonly RefusedRecord[] {
-  return refused.map(({ item, cause }) => ({ table_name, record: item, cause }))
-}
-
-function withoutRefused<T extends object>(
-  items: readonly T[],
-  refused: readonly RefusedRecord[],
-): readonly T[] {
-  const left_out = new Set(refused.map(({ record }) => record))
-  return items.filter((item) => !left_out.has(item))
-}
-
-/**
- * Writes gaps, offsets and the position, and reads the thresholds, in one statement. With
- * `careful`, gaps and offsets that Postgres refuses are left out.
- */
-async function writeProgress(
-  deps: CommitDeps,
-  { batch }: PreparedBatch,
-  added: readonly AddedRange[],
-  careful: boolean,
-): Promise<CommitEffects & { readonly refused: readonly RefusedRecord[] }> {
-  const gaps = batch.gaps.map(({ from_ts, to_ts, detected_at, ...gap }) => ({
-    ...gap,
-    symbol_id: deps.symbolId(gap),
-    repair_note: noteOf(gap),
-    from_ts: toIso(from_ts),
-    to_ts: toIso(to_ts),
-    detected_at: toIso(detected_at),
-  }))
-  const offsets = batch.streams.flatMap(({ offset }) =>
-    offset === undefined
-      ? []
-      : [
-          {
-            ...offset,
-            symbol_id: deps.symbolId(offset),
-            ts_exchange: toIso(offset.ts_exchange),
-            ts_ingest: toIso(offset.ts_ingest),
-            began_ts: toIso(offset.began_ts),
-            lost_ts: offset.lost_ts === null ? null : toIso(offset.lost_ts),
-            lost_at: offset.lost_at === null ? null : toIso(offset.lost_at),
-          },
-        ],
-  )
-  const oldest = oldestAdded(added)
-  const { client, ingestor_id } = deps
-  const insert = async (sql: string, values: readonly unknown[]): Promise<number> =>
-    (await client.query(sql, [...values])).rowCount ?? 0
-  const known = careful
-    ? {
-        gaps: await storeApart(client, gaps, (part) =>
-          insert(insertGaps('$1'), [JSON.stringify(part)]),
-        ),
-        offsets: await storeApart(client, offsets, (part) =>
-          insert(upsertOffsets('$1', '$2'), [ingestor_id, JSON.stringify(part)]),
-        ),
-      }
-    : undefined
-  const { rows } = await deps.client.query<CommitEffects & { moved_count: number }>(PROGRESS, [
-    deps.ingestor_id,
-    deps.tape_id,
-    batch.from_position,
-    batch.to_position,
-    JSON.stringify(known === undefined ? gaps : []),
-    JSON.stringify(known === undefined ? offsets : []),
-    oldest.table_names,
-    oldest.lowest,
-    deps.live && batch.covered_until !== undefined ? toIso(batch.covered_until) : null,
-  ])
-  const [progress] = rows
-  if (progress?.moved_count !== 1) throw positionMoved(ingestor_id)
-  const refused = [
-    ...refusedFor('gaps', known?.gaps.refused ?? []),
-    ...refusedFor('stream_offsets', known?.offsets.refused ?? []),
-  ]
-  return { ...progress, gap_count: progress.gap_count + (known?.gaps.stored ?? 0), refused }
-}
-
-function noteOf({ channel, to_id }: Pick<Gap, 'channel' | 'to_id'>): string | null {
-  if (channel === 'trades' && to_id === null) return NO_TRADE_IDS
-  return NOT_REFILLABLE[channel] ?? null
-}
-
-const insertGaps = (gaps: string): string =>
-  `insert into marketdata.gaps
-    (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note)
-  select symbol_id, channel, from_ts, to_ts, from_id, to_id, cause, detected_at, repair_note
-  from jsonb_to_recordset(${gaps}::jsonb) as g (symbol_id bigint, channel text, from_ts timestamptz,
-    to_ts timestamptz, from_id bigint, to_id bigint, cause text, detected_at timestamptz,
-    repair_note text)
-  on conflict do nothing`
-
-const upsertOffsets = (ingestor_id: string, offsets: string): string =>
-  `insert into marketdata.stream_offsets
-    (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
-      deaf_cause, lost_ts, lost_at, connection)
-  select ${ingestor_id}::text, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest,
-    began_ts, deaf_cause, lost_ts, lost_at, connection
-  from jsonb_to_recordset(${offsets}::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
-    last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, began_ts timestamptz,
-    deaf_cause text, lost_ts timestamptz, lost_at timestamptz, connection bigint)
-  on conflict (ingestor_id, symbol_id, channel) do update
-  set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id,
-    ts_exchange = excluded.ts_exchange, ts_ingest = excluded.ts_ingest,
-    began_ts = excluded.began_ts, deaf_cause = excluded.deaf_cause, lost_ts = excluded.lost_ts,
-    lost_at = excluded.lost_at, connection = excluded.connection`
-
-const PROGRESS = `with gap as (
-    ${insertGaps('$5')}
-    returning 1
-  ), stream_offset as (
-    ${upsertOffsets('$1', '$6')}
-  ), moved as (
-    update marketdata.tape_positions set tape_position = $4, updated_at = now(),
-      covered_until = coalesce($9::timestamptz, covered_until)
-    where ingestor_id = $1 and tape_id = $2 and tape_position = $3
-    returning 1
-  ), threshold as (
-    select table_name, threshold from marketdata.invalidation_thresholds
-    where table_name = any ($7::text[]) order by table_name for share
-  )
-  select (select count(*) from gap)::int as gap_count,
-    (select count(*) from moved)::int as moved_count,
-    (select count(*) from unnest($7::text[], $8::timestamptz[]) as added (table_name, lowest)
-      join threshold using (table_name) where lowest < threshold)::int as late_count`
-
-/**
- * The position was moved by a transaction of ours that seemed lost, or by a second ingestor with
- * the same id. Reading the position again shows which.
- */
-function positionMoved(ingestor_id: string): OperatorError {
-  return new OperatorError(
-    'position_moved',
-    `The tape position of ingestor ${ingestor_id} is not where this process left it.`,
-    { hint: 'Give every running ingestor a unique INGESTOR_ID.', retryable: true },
-  )
 }

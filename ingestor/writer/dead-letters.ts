@@ -7,6 +7,7 @@ import { mkdirSync, renameSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Logger } from '#core/node/log.ts'
+import type { Refused } from './apart.ts'
 import { decodeRow } from './copy-encoder.ts'
 import { describeTrouble } from './database-errors.ts'
 import type { BadRow } from './staging.ts'
@@ -20,6 +21,14 @@ export interface RefusedRecord {
   readonly table_name: string
   readonly record: object
   readonly cause: unknown
+}
+
+/** The records that `storeApart` could not store. */
+export function refusedFor(
+  table_name: string,
+  refused: readonly Refused<object>[],
+): readonly RefusedRecord[] {
+  return refused.map(({ item, cause }) => ({ table_name, record: item, cause }))
 }
 
 export interface DeadLetters {

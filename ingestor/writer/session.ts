@@ -15,7 +15,7 @@ import { openReader, type TapeReader } from '../tape/reader.ts'
 import type { Refused } from './apart.ts'
 import type { Batch, RejectedFrame } from './batch.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
-import { type ClashingTables, commitBatch } from './commit.ts'
+import { commitBatch } from './commit.ts'
 import type { MutableCounts } from './counts.ts'
 import type { DeadLetters, RefusedRecord } from './dead-letters.ts'
 import { createPartitions } from './partitions.ts'
@@ -25,6 +25,7 @@ import { createSymbolTable, type Name, type SymbolTable } from './symbol-ids.ts'
 import type { StreamTable } from './stream-table.ts'
 import type { TapeEnd } from './tape-end.ts'
 import { withoutSymbols } from './unnamed.ts'
+import type { ClashingTables } from './store-rows.ts'
 
 /** A batch is committed as soon as it reaches one of these limits. */
 export interface BatchLimits {

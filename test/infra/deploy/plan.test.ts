@@ -40,7 +40,7 @@ const facts = (change: Readonly<Record<string, string>> = {}) =>
 
 const RELEASE = { name: '0.1.0-new', file: 'r', bytes: 1_000_000, unpacked_bytes: 6_000_000 }
 const DEPENDENCIES = { name: 'd', file: 'd', bytes: 74_000_000, unpacked_bytes: 300_000_000 }
-const wanted = (change: Partial<DeployRequest> = {}): DeployWishes => ({
+const wanted = (change: Partial<DeployRequest> = {}): DeployRequest => ({
   prefix: '/',
   init: 'systemd',
   domain: 'tape.example.com',
