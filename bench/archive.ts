@@ -7,26 +7,21 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { DuckDBInstance } from '@duckdb/node-api'
 import copyStreams from 'pg-copy-streams'
-import { migrate } from '#core/node/migrate.ts'
-import { createObjectStore } from '#core/node/object-store.ts'
-import { createPool, type Pool, withClient } from '#core/node/pool.ts'
+import { type Pool, withClient } from '#core/node/pool.ts'
 import { hourStart, micros } from '#core/time.ts'
-import { startObjectStore } from '../infra/local/object-store.ts'
-import { freePort } from '../infra/local/ports.ts'
-import { startPostgres } from '../infra/local/postgres.ts'
 import { createArchiveReader } from '../jobs/archive/read.ts'
 import { selectArchivedHours } from '../jobs/archive/records.ts'
 import { CODECS } from '../jobs/parquet/codecs.ts'
 import type { ArchiveFigures, ArchiveJob } from './archive/run.ts'
+import { type Services, withServices } from './services.ts'
 
 const HOUR = hourStart(micros(Date.parse('2024-08-08T13:00:00Z') * 1_000))
 const PARTITION = 'marketdata.book_ticker_2024080813'
@@ -43,50 +38,31 @@ const { FEEDS_DIR } = process.env
 const symbol_count = Number(values.symbols)
 const codec = CODECS.find((one) => one === values.codec) ?? 'zstd'
 
-const dir = mkdtempSync(join(tmpdir(), 'booktape-bench-'))
-chmodSync(dir, 0o755)
-const postgres = await startPostgres({
-  dir: join(dir, 'postgres'),
-  port: await freePort(),
-  password: 'bench',
-  settings: { fsync: 'off', max_wal_size: '8GB', autovacuum: 'off' },
-})
-const server = await startObjectStore({
-  dir: join(dir, 'store'),
-  port: 0,
-  access_key_id: 'k',
-  secret_access_key: 's',
-})
-const store = createObjectStore(server.config)
-const pool = createPool(postgres.url, 'bench')
-try {
-  await migrate(pool)
-  const row_count = await fill(pool)
-  const copy_s = await seconds(() => copyOut(pool))
-  const { elapsed_s, cpu_s, rss_peak_mb, byte_count } = await archive()
-  print({
-    row_count,
-    symbol_count,
-    raw_copy_row_per_s: row_count / copy_s,
-    archive_row_per_s: row_count / elapsed_s,
-    archive_row_per_cpu_s: row_count / cpu_s,
-    byte_per_row: byte_count / row_count,
-    rss_peak_mb,
-    ...(await readBack(row_count)),
-  })
-} finally {
-  await pool.end()
-  store.close()
-  await server.stop()
-  await postgres.stop()
-  rmSync(dir, { recursive: true, force: true })
-}
+await withServices(
+  async (services) => {
+    const { pool } = services
+    const row_count = await fill(pool)
+    const copy_s = await seconds(() => copyOut(pool))
+    const { elapsed_s, cpu_s, rss_peak_mb, byte_count } = await archive(services)
+    print({
+      row_count,
+      symbol_count,
+      raw_copy_row_per_s: row_count / copy_s,
+      archive_row_per_s: row_count / elapsed_s,
+      archive_row_per_cpu_s: row_count / cpu_s,
+      byte_per_row: byte_count / row_count,
+      rss_peak_mb,
+      ...(await readBack(services, row_count)),
+    })
+  },
+  { max_wal_size: '8GB', autovacuum: 'off' },
+)
 
-async function archive(): Promise<ArchiveFigures> {
+async function archive({ database_url, store_config, dir }: Services): Promise<ArchiveFigures> {
   const child = fork(fileURLToPath(new URL('archive/run.ts', import.meta.url)))
   const job: ArchiveJob = {
-    database_url: postgres.url,
-    store: server.config,
+    database_url,
+    store: store_config,
     work_dir: join(dir, 'work'),
     codec,
     table_name: 'book_ticker',
@@ -190,7 +166,10 @@ async function copyOut(source: Pool): Promise<void> {
   })
 }
 
-async function readBack(row_count: number): Promise<Record<string, number>> {
+async function readBack(
+  { pool, store, dir }: Services,
+  row_count: number,
+): Promise<Record<string, number>> {
   const wanted = {
     exchange: 'binance-futures',
     table_name: 'book_ticker',

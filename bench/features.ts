@@ -5,21 +5,15 @@
  * read from the archive. The baseline, also printed, is a raw binary COPY of the same rows out of
  * the same tables. Memory is that of the building process with all its threads.
  */
-import { mkdtempSync, rmSync, chmodSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import copyStreams from 'pg-copy-streams'
 import { silentLogger } from '#core/node/log.ts'
-import { migrate } from '#core/node/migrate.ts'
-import { createObjectStore } from '#core/node/object-store.ts'
-import { createPool, withClient, type Pool } from '#core/node/pool.ts'
+import { withClient, type Pool } from '#core/node/pool.ts'
 import { parseDay } from '#core/time.ts'
-import { startObjectStore } from '../infra/local/object-store.ts'
-import { freePort } from '../infra/local/ports.ts'
-import { startPostgres } from '../infra/local/postgres.ts'
 import { runArchive } from '../jobs/archive/run-archive.ts'
 import { runFeatures } from '../jobs/datasets/run-features.ts'
+import { type Services, withServices } from './services.ts'
 
 const DAY = parseDay('2024-08-08')!
 const TRADES_PER_QUOTE = 0.1
@@ -41,74 +35,58 @@ const depth_per_s = Number(values['depth-per-s'])
 const thread_count = Number(values.threads)
 const symbols_100ms = namesUpTo(Number(values['symbols-100ms']))
 
-const dir = mkdtempSync(join(tmpdir(), 'booktape-bench-'))
-chmodSync(dir, 0o755)
-const postgres = await startPostgres({
-  dir: join(dir, 'postgres'),
-  port: await freePort(),
-  password: 'bench',
-  settings: { fsync: 'off', max_wal_size: '8GB', autovacuum: 'off' },
-})
-const server = await startObjectStore({
-  dir: join(dir, 'store'),
-  port: 0,
-  access_key_id: 'k',
-  secret_access_key: 's',
-})
-const store = createObjectStore(server.config)
-const pool = createPool(postgres.url, 'bench')
-try {
-  await migrate(pool)
-  const generate_s = await seconds(() => generateDay(pool))
-  const event_count = await countEvents(pool)
-  const copy_s = await seconds(() => copyOut(pool))
-  const archive_s = values.archived ? await seconds(() => archiveDay()) : 0
-  const rss_before = process.memoryUsage.rss()
-  let peak_rss = 0
-  const sampler = setInterval(() => (peak_rss = Math.max(peak_rss, process.memoryUsage.rss())), 50)
-  const cpu_before = process.cpuUsage()
-  const options = {
-    pool,
-    store,
-    date: DAY,
-    work_dir: join(dir, 'work'),
-    log: silentLogger,
-    now: Date.now,
-    thread_count,
-    symbols_100ms,
-  }
-  const started = performance.now()
-  const result = await runFeatures(options)
-  const features_s = (performance.now() - started) / 1_000
-  clearInterval(sampler)
-  const { user, system } = process.cpuUsage(cpu_before)
-  print({
-    symbol_count,
-    thread_count,
-    event_count,
-    generate_s,
-    copy_out_s: copy_s,
-    archive_s,
-    features_s,
-    event_per_s: event_count / features_s,
-    feature_row_count: result.row_count,
-    feature_row_per_s: result.row_count / features_s,
-    cpu_s_total: (user + system) / 1e6,
-    rss_before_mb: rss_before / 1e6,
-    rss_peak_mb: peak_rss / 1e6,
-    ...Object.fromEntries(
-      result.sets.flatMap(({ files }) =>
-        files.map(({ name, bytes }) => [`${name}_mb`, bytes / 1e6]),
+await withServices(
+  async (services) => {
+    const { pool, store, dir } = services
+    const generate_s = await seconds(() => generateDay(pool))
+    const event_count = await countEvents(pool)
+    const copy_s = await seconds(() => copyOut(pool))
+    const archive_s = values.archived ? await seconds(() => archiveDay(services)) : 0
+    const rss_before = process.memoryUsage.rss()
+    let peak_rss = 0
+    const sampler = setInterval(
+      () => (peak_rss = Math.max(peak_rss, process.memoryUsage.rss())),
+      50,
+    )
+    const cpu_before = process.cpuUsage()
+    const options = {
+      pool,
+      store,
+      date: DAY,
+      work_dir: join(dir, 'work'),
+      log: silentLogger,
+      now: Date.now,
+      thread_count,
+      symbols_100ms,
+    }
+    const started = performance.now()
+    const result = await runFeatures(options)
+    const features_s = (performance.now() - started) / 1_000
+    clearInterval(sampler)
+    const { user, system } = process.cpuUsage(cpu_before)
+    print({
+      symbol_count,
+      thread_count,
+      event_count,
+      generate_s,
+      copy_out_s: copy_s,
+      archive_s,
+      features_s,
+      event_per_s: event_count / features_s,
+      feature_row_count: result.row_count,
+      feature_row_per_s: result.row_count / features_s,
+      cpu_s_total: (user + system) / 1e6,
+      rss_before_mb: rss_before / 1e6,
+      rss_peak_mb: peak_rss / 1e6,
+      ...Object.fromEntries(
+        result.sets.flatMap(({ files }) =>
+          files.map(({ name, bytes }) => [`${name}_mb`, bytes / 1e6]),
+        ),
       ),
-    ),
-  })
-} finally {
-  await pool.end()
-  store.close()
-  await server.stop()
-  await postgres.stop()
-  rmSync(dir, { recursive: true, force: true })
-}
+    })
+  },
+  { max_wal_size: '8GB', autovacuum: 'off' },
+)
 
 async function seconds(work: () => Promise<void>): Promise<number> {
   const started = performance.now()
@@ -204,7 +182,7 @@ async function countEvents(source: Pool): Promise<number> {
   return rows.reduce((sum, { count }) => sum + Number(count), 0)
 }
 
-async function archiveDay(): Promise<void> {
+async function archiveDay({ pool, store, dir }: Services): Promise<void> {
   const work_dir = join(dir, 'work')
   await runArchive({ pool, store, codec: 'zstd', work_dir, now: Date.now, log: silentLogger })
 }
