@@ -128,3 +128,16 @@ export const SERVICES = {
   S3_SECRET_ACCESS_KEY: filled,
   WORK_DIR: filled,
 }
+
+type ObjectStoreVariable = Exclude<keyof typeof SERVICES, 'DATABASE_URL' | 'WORK_DIR'>
+
+/** The object store's part of a configuration. */
+export function objectStoreOf(read: Readonly<Record<ObjectStoreVariable, string>>) {
+  return Object.freeze({
+    endpoint: read.S3_ENDPOINT,
+    bucket: read.S3_BUCKET,
+    region: read.S3_REGION,
+    access_key_id: read.S3_ACCESS_KEY_ID,
+    secret_access_key: read.S3_SECRET_ACCESS_KEY,
+  })
+}

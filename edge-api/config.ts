@@ -3,7 +3,7 @@
  * values are secrets.
  */
 import { z } from 'zod'
-import { readEnvironment } from '#core/environment.ts'
+import { objectStoreOf, readEnvironment } from '#core/environment.ts'
 import { SCOPES, TOKEN_SECRET_BYTES_MIN, type Scope } from '#core/access-token.ts'
 import type { StoreConfig } from './store/store-config.ts'
 
@@ -99,13 +99,7 @@ export function parseConfig(env: unknown): Config {
     database_url: b.DATABASE_URL,
     gateway_url: b.GATEWAY_URL,
     gateway_secret: b.GATEWAY_SECRET,
-    store: Object.freeze({
-      endpoint: b.S3_ENDPOINT,
-      bucket: b.S3_BUCKET,
-      region: b.S3_REGION,
-      access_key_id: b.S3_ACCESS_KEY_ID,
-      secret_access_key: b.S3_SECRET_ACCESS_KEY,
-    }),
+    store: objectStoreOf(b),
     signed_url_ttl_s: b.SIGNED_URL_TTL_S,
     token_secrets: [b.TOKEN_SECRET, b.TOKEN_SECRET_PREVIOUS].filter((one) => one !== ''),
     public_scopes: new Set(b.PUBLIC_READ),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import {
   type Env,
   nameList,
+  objectStoreOf,
   oneOf,
   readEnvironment,
   SERVICES,
@@ -128,13 +129,7 @@ export function parseConfig(env: Env): JobsConfig {
   const read = readEnvironment(Environment, env, 'Settings of jobs', HINT)
   return Object.freeze({
     database_url: read.DATABASE_URL,
-    object_store: Object.freeze({
-      endpoint: read.S3_ENDPOINT,
-      bucket: read.S3_BUCKET,
-      region: read.S3_REGION,
-      access_key_id: read.S3_ACCESS_KEY_ID,
-      secret_access_key: read.S3_SECRET_ACCESS_KEY,
-    }),
+    object_store: objectStoreOf(read),
     work_dir: read.WORK_DIR,
     log_level: read.LOG_LEVEL,
     intraday_features_s: read.INTRADAY_FEATURES_S,

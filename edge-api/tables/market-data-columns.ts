@@ -3,18 +3,10 @@
  * each is computed. Quoted and traded prices and quantities are decimal text; sums and means are
  * plain numbers.
  */
-import type { ColumnKind, RangeColumn } from './table.ts'
+import { storedColumn as column, type ColumnKind, type RangeColumn } from './table.ts'
 
 const QUOTE = 'quote asset'
 const BASE = 'base asset'
-
-const column = (
-  name: string,
-  kind: ColumnKind,
-  unit: string,
-  description: string,
-  nullable = true,
-): RangeColumn => ({ name, kind, nullable, unit, description })
 
 const SIDES = ['bid', 'ask'] as const
 

@@ -30,6 +30,17 @@ export interface RangeColumn {
   }
 }
 
+/** A column that is stored. */
+export function storedColumn(
+  name: string,
+  kind: ColumnKind,
+  unit: string,
+  description: string,
+  nullable = true,
+): RangeColumn {
+  return { name, kind, nullable, unit, description }
+}
+
 /** An archived table that provides some or all columns of a RangeTable. */
 export interface ArchivedPart {
   readonly table_name: ArchivedTable

@@ -1,17 +1,9 @@
 /** Columns of marketdata.orderbook_topn. The SQL table's comments define how each is computed. */
-import type { ColumnKind, RangeColumn } from './table.ts'
+import { storedColumn as column, type RangeColumn } from './table.ts'
 
 const LEVEL_COUNT = 10
 const QUOTE = 'quote asset'
 const BASE = 'base asset'
-
-const column = (
-  name: string,
-  kind: ColumnKind,
-  unit: string,
-  description: string,
-  nullable = true,
-): RangeColumn => ({ name, kind, nullable, unit, description })
 
 const levels = (letter: 'b' | 'a', side: string): readonly RangeColumn[] =>
   Array.from({ length: LEVEL_COUNT }, (_, index) => index + 1).flatMap((rank) => [

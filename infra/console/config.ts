@@ -1,6 +1,14 @@
 /** The console's environment, checked once; all problems are reported together. */
 import { z } from 'zod'
-import { type Env, list, oneOf, readEnvironment, SERVICES, whole } from '#core/environment.ts'
+import {
+  type Env,
+  list,
+  objectStoreOf,
+  oneOf,
+  readEnvironment,
+  SERVICES,
+  whole,
+} from '#core/environment.ts'
 import { type DoorToken, parseTokens, TOKENS_RULE } from '#core/node/door/tokens.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import {
@@ -71,13 +79,7 @@ export function parseConfig(env: Env): ConsoleConfig {
   const read = readEnvironment(Environment, env, 'Settings of the console', hint)
   return Object.freeze({
     database_url: read.DATABASE_URL,
-    object_store: Object.freeze({
-      endpoint: read.S3_ENDPOINT,
-      bucket: read.S3_BUCKET,
-      region: read.S3_REGION,
-      access_key_id: read.S3_ACCESS_KEY_ID,
-      secret_access_key: read.S3_SECRET_ACCESS_KEY,
-    }),
+    object_store: objectStoreOf(read),
     host: read.CONSOLE_HOST,
     port: read.CONSOLE_PORT,
     tokens: read.CONSOLE_TOKENS,

@@ -7,7 +7,7 @@
 import type { Exchange } from '#core/symbols.ts'
 import { isDerived, type TableShape } from '#core/archived-tables.ts'
 import { type Micros, SECOND_US } from '#core/time.ts'
-import { COPY_HEADER, COPY_SIGNATURE } from '#core/node/pg-copy/format.ts'
+import { RowStream } from '#core/node/pg-copy/row-stream.ts'
 import { addRows, ChecksumSums, hashText } from '../columns/checksum.ts'
 import { compareText, dataColumns, type SymbolRows } from '../columns/columns.ts'
 import { sortRows } from '../columns/sort.ts'
@@ -109,23 +109,12 @@ export class HourRows {
     listed: ReadonlyMap<number, ListedSymbol>,
   ): Promise<void> {
     const take = this.#rowTaker(listed)
-    let rest: Buffer = Buffer.alloc(0)
-    let is_header_read = false
+    const rows = new RowStream()
     for await (const chunk of stream) {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-      if (!is_header_read) {
-        if (rest.length < COPY_HEADER.length) continue
-        if (!rest.subarray(0, COPY_SIGNATURE.length).equals(COPY_SIGNATURE)) {
-          throw new Error('The stream is not a binary COPY.')
-        }
-        is_header_read = true
-        rest = rest.subarray(COPY_HEADER.length)
-      }
-      rest = await take(rest)
+      const bytes = rows.add(chunk)
+      if (bytes !== undefined) rows.keep(await take(bytes))
     }
-    if (rest.length !== 2 || rest.readInt16BE(0) !== -1) {
-      throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes left over.`)
-    }
+    rows.end()
   }
 
   /**

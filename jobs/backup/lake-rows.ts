@@ -2,7 +2,7 @@
 import copyStreams from 'pg-copy-streams'
 import { ARCHIVED_TABLES } from '#core/archived-tables.ts'
 import type { Client } from '#core/node/pool.ts'
-import { COPY_HEADER, COPY_SIGNATURE } from '#core/node/pg-copy/format.ts'
+import { RowStream } from '#core/node/pg-copy/row-stream.ts'
 import { copySql } from '../archive/copy-out.ts'
 import { rowEnd, rowHasher, symbolIdReader } from '../archive/copy-rows.ts'
 import type { TableHour } from '../archive/records.ts'
@@ -50,20 +50,12 @@ export async function* summed(
   const hashRow = rowHasher(table)
   const readSymbolId = symbolIdReader(table)
   const hashes = new Map([...names].map(([id, name]) => [id, hashText(name)]))
-  let rest: Buffer = Buffer.alloc(0)
-  let is_header_read = false
+  const rows = new RowStream()
   for await (const chunk of stream) {
     yield chunk
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    if (!is_header_read) {
-      if (rest.length < COPY_HEADER.length) continue
-      if (!rest.subarray(0, COPY_SIGNATURE.length).equals(COPY_SIGNATURE)) {
-        throw new Error('The stream is not a binary COPY.')
-      }
-      is_header_read = true
-      rest = rest.subarray(COPY_HEADER.length)
-    }
-    const view = new DataView(rest.buffer, rest.byteOffset, rest.byteLength)
+    const bytes = rows.add(chunk)
+    if (bytes === undefined) continue
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     let at = 0
     for (;;) {
       const end = rowEnd(view, at, table.columns.length)
@@ -74,9 +66,7 @@ export async function* summed(
       hashRow(sums, hash, view, at)
       at = end
     }
-    rest = rest.subarray(at)
+    rows.keep(bytes.subarray(at))
   }
-  if (rest.length !== 2 || rest.readInt16BE(0) !== -1) {
-    throw new Error(`Binary COPY ended in the middle of a row, ${rest.length} bytes left over.`)
-  }
+  rows.end()
 }

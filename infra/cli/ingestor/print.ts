@@ -29,22 +29,12 @@ export function statusText(status: StatusView): string {
   return `${lines.join('\n')}\n`
 }
 
-export function summaryText({
-  ingestor,
-  state,
-  actual,
-  feed,
-  writer,
-  tape,
-  books,
-  gaps,
-}: StatusView): string {
+export function summaryText(view: StatusView): string {
+  const { ingestor, state, actual, tape, books, gaps } = view
   const parts = [
     `${ingestor.ingestor_id} (${ingestor.exchange}) is ${words(state)}`,
     `${number(actual.streams_heard)} of ${number(actual.streams_wanted)} streams are heard`,
-    `${number(feed.frames_per_s)} frames/s`,
-    `${number(writer.rows_per_s)} rows/s`,
-    `lag ${number(writer.lag_ms)} ms`,
+    ...paceOf(view),
     `${bytes(tape.backlog_bytes)} not committed`,
     `${number(books.in_sequence)} of ${number(books.known)} books in sequence`,
     `gaps that have not ended: ${number(gaps.lost_streams)}`,
@@ -53,27 +43,25 @@ export function summaryText({
 }
 
 /** The line that `monitor` prints without a terminal: the time and the changing figures. */
-export function watchLine({
-  clock,
-  state,
-  actual,
-  feed,
-  writer,
-  tape,
-  books,
-  gaps,
-}: StatusView): string {
+export function watchLine(view: StatusView): string {
+  const { clock, state, actual, tape, books, gaps } = view
   return [
     `${clock.now.slice(0, 19)}Z`,
     words(state),
-    `${number(feed.frames_per_s)} frames/s`,
-    `${number(writer.rows_per_s)} rows/s`,
-    `lag ${number(writer.lag_ms)} ms`,
+    ...paceOf(view),
     `backlog ${bytes(tape.backlog_bytes)}`,
     `streams ${number(actual.streams_heard)}/${number(actual.streams_wanted)}`,
     `books ${number(books.in_sequence)}/${number(books.known)}`,
     `open gaps ${number(gaps.lost_streams)}`,
   ].join('  ')
+}
+
+function paceOf({ feed, writer }: StatusView): readonly string[] {
+  return [
+    `${number(feed.frames_per_s)} frames/s`,
+    `${number(writer.rows_per_s)} rows/s`,
+    `lag ${number(writer.lag_ms)} ms`,
+  ]
 }
 
 export function streamsText(streams: readonly StreamView[]): string {
