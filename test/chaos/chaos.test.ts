@@ -1,4 +1,4 @@
-/** Short forms of `npm run chaos`, idle and loaded: fixed seeds, every guarantee asserted. */
+/** A short form of `npm run chaos --load`: a fixed seed, every guarantee asserted. */
 import { expect, test } from 'vitest'
 import { planFaults } from './plan.ts'
 import { runChaos } from './run.ts'
@@ -26,35 +26,7 @@ test('a plan depends only on its seed, uses every kind before any repeats, and l
   for (const { at_ms, fault } of plan) expect(at_ms + fault.away_ms).toBeLessThanOrEqual(run_ms)
 })
 
-test('200 symbols at 5,000 events/s with books, marks and liquidations, and processes killed, frozen and disconnected: nothing lost, no duplicates, every gap in the ledger and refilled', async () => {
-  const report = await runChaos({
-    seed: 259_523,
-    run_ms: 10_000,
-    symbol_count: 200,
-    events_per_s: 6_000,
-    load: false,
-    keep_files: false,
-  })
-  expect(report.complaints, report.examples.join('\n')).toEqual([])
-  expect(report.events_per_s).toBeGreaterThan(5_000)
-  const names = report.faults.map((fault) => fault.name)
-  const expected = [
-    'ingestor_kill',
-    'postgres_kill',
-    'postgres_freeze',
-    'cut',
-    'drop',
-    'drop_of_changes',
-    'silence',
-    'corrupt',
-    'duplicate',
-  ]
-  expect(names).toEqual(expect.arrayContaining(expected))
-  expect(report.gaps).toBeGreaterThan(100)
-  expect(report.undelivered).toBeGreaterThan(1_000)
-})
-
-test('the same with busy cores, memory and disk', async () => {
+test('50 symbols, with busy cores, memory and disk, and processes killed, frozen and disconnected: nothing lost, no duplicates, every gap in the ledger and refilled', async () => {
   const report = await runChaos({
     seed: 7_003,
     run_ms: 8_000,

@@ -9,6 +9,7 @@ import { datasetFileKey } from '#core/object-keys.ts'
 import { fromMillis, parseDay } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
 import { publishRows } from '../support/dataset-file.ts'
+import { is_long } from '../support/long.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import {
   createRandom,
@@ -30,7 +31,7 @@ import {
   startEdge,
 } from './support.ts'
 
-const REQUEST_COUNT = Number(process.env['FUZZ_REQUESTS'] ?? 3_000)
+const REQUEST_COUNT = Number(process.env['FUZZ_REQUESTS'] ?? (is_long ? 10_000 : 1_000))
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_808)
 
 const edge = await startEdge()

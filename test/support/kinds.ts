@@ -25,6 +25,16 @@ export function testFiles(): readonly string[] {
     .toSorted()
 }
 
+/** Only in `npm run test:long`. */
+export function isLong(file: string): boolean {
+  return file.endsWith('.long.test.ts')
+}
+
+/** In `npm run test:long` too, with larger sizes. */
+export function hasLongForm(file: string): boolean {
+  return importsOf(file).some(({ target }) => target === 'test/support/long.ts')
+}
+
 export function isPure(file: string): boolean {
   const seen = new Set([file])
   for (const at of seen) {

@@ -8,26 +8,34 @@ import { join, relative } from 'node:path'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { ROOT } from './imports.ts'
 
-/** Files that take more than eight seconds of CPU, the longest first. */
+/** Files that take more than ten seconds alone, the longest first; most of them wait. */
 const LONGEST = [
-  'test/infra/replay.test.ts',
-  'test/infra/stack.test.ts',
+  'test/infra/deploy/deploy.long.test.ts',
+  'test/ingestor/repair/quiet-process.test.ts',
   'test/jobs/schedule/schedule.test.ts',
+  'test/infra/replay.test.ts',
+  'test/chaos/chaos.test.ts',
   'test/jobs/day/day.test.ts',
   'test/infra/console/page.test.ts',
-  'test/jobs/datasets/kill.test.ts',
+  'test/infra/console/server.test.ts',
+  'test/jobs/backup/restore.test.ts',
+  'test/ingestor/repair/process.test.ts',
+  'test/infra/stack.test.ts',
+  'test/ingestor/main.test.ts',
   'test/edge-api/memory.test.ts',
   'test/edge-api/large-answers.test.ts',
-  'test/ingestor/repair/process.test.ts',
-  'test/ingestor/main.test.ts',
-  'test/edge-api/inputs.test.ts',
-  'test/infra/console/server.test.ts',
+  'test/jobs/datasets/kept-hours.test.ts',
+  'test/chaos/books/books.test.ts',
+  'test/postgres/failover.test.ts',
   'test/ingestor/spot.test.ts',
+  'test/infra/console/fuzz.test.ts',
+  'test/edge-api/inputs.test.ts',
   'test/edge-api/hot-cold.test.ts',
-  'test/jobs/features/exact/recordings.test.ts',
-  'test/ingestor/repair/repairer.test.ts',
-  'test/ingestor/control/steer.test.ts',
-  'test/edge-api/lake-in-worker.test.ts',
+  'test/jobs/backup/recording.test.ts',
+  'test/ingestor/writer/failures.test.ts',
+  'test/ingestor/exchanges/bybit-linear/process.test.ts',
+  'test/jobs/rollups/refresh.test.ts',
+  'test/ingestor/control/postgres-away.test.ts',
 ]
 
 export class LongestFirst extends BaseSequencer {
