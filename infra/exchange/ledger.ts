@@ -55,7 +55,7 @@ export interface SnapshotLedger {
   readonly recorded_count: number
   /** Each counts once, however often it was served. */
   readonly given_count: number
-  /** Symbols with snapshots of which none was served. */
+  /** Symbols whose snapshots were never served. */
   readonly symbols_left_count: number
 }
 

@@ -101,7 +101,7 @@ export async function insertRecord(
 }
 
 /**
- * Records how many rows the table now has, all of which the newest version holds. Does nothing if
+ * Records how many rows the table has now; the newest version holds all of them. Does nothing if
  * they have been dropped in the meantime.
  */
 export async function updateTableRowCount(

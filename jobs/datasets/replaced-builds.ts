@@ -33,7 +33,7 @@ export const KEEP_REPLACED_H = 24
 const KEEP_UNFINISHED_H = 1 / 6
 const HOUR_MS = 3_600_000
 
-/** `stays_until`: ISO time by build folder; '' stands for files in the manifest's own folder. */
+/** `stays_until`: ISO time by build folder; '' means files in the manifest's own folder. */
 interface DayNote {
   /** The job that publishes the dataset and holds the lock on the day. */
   readonly job: string

@@ -15,7 +15,7 @@ import type { Checked } from './checked.ts'
 const DUE_AFTER_H = 6
 const HOUR_MS = 3_600_000
 
-/** `now`: ISO. Nothing is expected of a day of which nothing is archived. */
+/** `now`: ISO. A day without archived hours needs no datasets. */
 export async function checkDatasets(
   client: Client,
   store: ObjectStore,

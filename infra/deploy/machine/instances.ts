@@ -1,5 +1,5 @@
 /**
- * The two instances of the ingestor on a machine, of which one records. Everything that must differ
+ * The two instances of the ingestor on a machine; one of them records. Everything that must differ
  * between them is in ingestor-a.env and ingestor-b.env.
  */
 import {

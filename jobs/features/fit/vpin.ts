@@ -177,7 +177,7 @@ class Buckets {
     this.#close(this.#balance() + balanceOf(minus(this.#size, this.#volume)))
     const full_count = wholeQuotient(beyond, this.#size)
     const of_full = balanceOf(this.#size)
-    // The bar fills identical buckets, of which only the last VPIN_BUCKETS count.
+    // The bar fills identical buckets, and only the last VPIN_BUCKETS of them count.
     for (let i = 0; i < VPIN_BUCKETS && i < full_count; i++) this.#close(of_full)
     this.#volume = minus(beyond, times(this.#size, { units: full_count, digits: 0 }))
     this.#first = balanceOf(this.#volume)

@@ -227,7 +227,7 @@ function bestOf(side: ReadonlyMap<number, number>, sign: 1 | -1): Level {
   return [sign * best, side.get(sign * best) ?? 0]
 }
 
-/** Books as a caller gets them, at times of which some are in gaps. */
+/** Books as a caller gets them, at several times, some of them in gaps. */
 async function askForBooks(
   depth: Depth,
   known: ReadonlyMap<number, string>,

@@ -1,4 +1,4 @@
-/** Two ingestors record the same streams. Whoever reads their tapes finds the same messages. */
+/** Two ingestors record the same streams. Every reader of their tapes finds the same messages. */
 import { beforeAll, expect, test } from 'vitest'
 import { connect } from './client.ts'
 import { createStand, nextStamp, type Recording, type Stand, tradesOfTable } from './stand.ts'

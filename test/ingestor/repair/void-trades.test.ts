@@ -1,4 +1,4 @@
-/** Gaps in aggregated trades, some of which the exchange returns with a quantity of 0. */
+/** Gaps in aggregated trades. The exchange returns some of the trades with a quantity of 0. */
 import { expect, test } from 'vitest'
 import { until } from '../support.ts'
 import { createStand, exchangeThatPlayed, ledger, storedTrades, SYMBOL } from './stand.ts'

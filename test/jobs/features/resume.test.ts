@@ -121,7 +121,7 @@ function makeDepth(
     Math.ceil(random() * 5_000) / 1_000,
   ]
   for (const [i, ts] of times.entries()) {
-    // A long silence in the data stands for a lost stream: its rows are unknown, but not at once.
+    // A long silence in the data means a lost stream: its rows become unknown, but not at once.
     if (i > 0 && ts - times[i - 1]! > 600 * SECOND_US) id += 7
     const before = id
     id += 1 + Math.floor(random() * 3)
