@@ -99,7 +99,7 @@ select pg_database_size(current_database())::float8 as database_bytes,
 
 /**
  * The newest row of the source by the offsets of its streams: while a market is silent, nothing is
- * behind.
+ * behind. What was never rolled up is behind since the recording began.
  */
 const ROLLUP_LAGS = `
 select w.rollup,
@@ -108,7 +108,7 @@ select w.rollup,
 from unnest($1::text[], $2::text[]) as r (rollup, source)
 join marketdata.rollup_watermarks w on w.rollup = r.rollup
 cross join lateral (
-  select max(ts_exchange) as newest, min(ts_exchange) as oldest
+  select max(ts_exchange) as newest, min(coalesce(began_ts, ts_exchange)) as oldest
   from marketdata.stream_offsets where channel = r.source
 ) o
 where o.newest is not null`

@@ -52,8 +52,11 @@ test('runs, queue, archive, retention, rollups and datasets in one scrape', asyn
     [rows[0]!.id],
   )
   await pool.query(
-    `insert into marketdata.stream_offsets (ingestor_id, symbol_id, channel, ts_exchange, ts_ingest)
-     values ('local', $1, 'trades', '2024-08-20T06:30:00Z', '2024-08-20T06:30:00Z')`,
+    `insert into marketdata.stream_offsets (ingestor_id, symbol_id, channel, began_ts, ts_exchange,
+       ts_ingest)
+     select 'local', $1, channel, '2024-08-20T06:25:00Z', '2024-08-20T06:30:00Z',
+       '2024-08-20T06:30:00Z'
+     from (values ('trades'), ('book_ticker')) recorded (channel)`,
     [rows[0]!.id],
   )
   await pool.query(
@@ -77,7 +80,11 @@ test('runs, queue, archive, retention, rollups and datasets in one scrape', asyn
   expect(Object.keys(success)).toEqual([`{${archive}}`])
   expect(Math.abs(success[`{${archive}}`]! - Date.now() / 1_000)).toBeLessThan(60)
   expect(valuesOf(text, 'jobs_queue_jobs')).toMatchObject({ '{state="due"}': 1 })
-  expect(valuesOf(text, 'jobs_rollup_lag_seconds')).toEqual({ '{rollup="trade_1s"}': 100 })
+  // No quote was rolled up yet.
+  expect(valuesOf(text, 'jobs_rollup_lag_seconds')).toEqual({
+    '{rollup="trade_1s"}': 100,
+    '{rollup="bt_1s"}': 300,
+  })
   expect(valuesOf(text, 'jobs_archive_due')).toEqual({ '': 1 })
   // Due from 08:00 on, an hour after its end.
   expect(valuesOf(text, 'jobs_archive_lag_seconds')).toEqual({ '': 4 * 3_600 })
