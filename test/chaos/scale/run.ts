@@ -1,7 +1,7 @@
 /**
  * An operator scales an ingestor in full flow, 3 → 50 → 200 → 3 symbols and again. Every frame
  * is compared with the tables; streams that stay must keep their socket and have no gap, and those
- * that leave must have exactly one, from their last event on.
+ * that leave must have the gaps of absences.ts and no others.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { ask, type Answer } from '../../ingestor/control/support.ts'
 import { check, complaints } from '../checker.ts'
 import { loadEvidence } from '../evidence.ts'
 import { World } from '../world.ts'
+import { type AbsenceBook, createAbsenceBook } from './ledger.ts'
 
 export interface ScaleOptions {
   readonly seed: number
@@ -92,33 +93,41 @@ class ScaleRun {
   readonly #options: ScaleOptions
   readonly #changes: Change[] = []
   readonly #faults: string[] = []
-  /** By stream, the gaps that it must have in the end. */
-  readonly #left = new Map<string, number>()
+  readonly #absences: AbsenceBook
 
   constructor(world: World, pool: Pool, options: ScaleOptions) {
     this.#world = world
     this.#pool = pool
     this.#options = options
+    this.#absences = createAbsenceBook(pool)
   }
 
   async change(count: number): Promise<void> {
-    const before = await this.#streams()
+    const before = (await this.#streams()).map(nameOf)
     const carried = await this.#carriers()
+    const asked_at = Date.now() * 1_000
     const began = performance.now()
     const answer = await this.#call('/scale', 'POST', { count })
     const answered_ms = performance.now() - began
+    // A millisecond more, because Date.now() cuts off the fraction.
+    const answered_at = (Date.now() + 1) * 1_000
     if (answer.status !== 200) throw new Error(`/scale answered ${answer.status} ${answer.text}`)
     await this.settle(count)
     const settled_ms = performance.now() - began
     this.#options.onProgress?.(`${count} symbols after ${(settled_ms / 1_000).toFixed(1)} s`)
     await sleep(this.#options.hold_ms)
     const after = new Set((await this.#streams()).map(nameOf))
-    const stayed = before.map(nameOf).filter((name) => after.has(name))
-    for (const stream of before) {
-      const name = nameOf(stream)
-      if (after.has(name)) continue
-      this.#left.set(name, (this.#left.get(name) ?? 0) + 1)
-    }
+    const stayed = before.filter((name) => after.has(name))
+    const known = new Set(before)
+    this.#absences.comeBack(
+      [...after].filter((name) => !known.has(name)),
+      asked_at,
+    )
+    await this.#absences.leave(
+      before.filter((name) => !after.has(name)),
+      asked_at,
+      answered_at,
+    )
     const now = await this.#carriers()
     const moved = stayed.filter((name) => carried.has(name) && carried.get(name) !== now.get(name))
     if (moved.length > 0) {
@@ -165,7 +174,7 @@ class ScaleRun {
     await this.#checkAudit()
     const ended = await this.#world.endFeed()
     if (ended !== 'exit code 0') this.#faults.push(`The ingestor stopped with ${ended}`)
-    const gap_count = await this.#checkLedger()
+    const ledger = await this.#absences.check()
     const verdict = await withClient(this.#pool, async (client) => {
       await loadEvidence(client, this.#world.truth_file, this.#world.frames())
       return check(client)
@@ -179,32 +188,15 @@ class ScaleRun {
       lost,
       duplicated,
       received_twice,
-      gaps: gap_count,
+      gaps: ledger.gap_count,
       examples,
-      complaints: [...this.#faults, ...complaints(verdict), ...this.#world.crashes],
+      complaints: [
+        ...this.#faults,
+        ...ledger.faults,
+        ...complaints(verdict),
+        ...this.#world.crashes,
+      ],
     }
-  }
-
-  /** A gap for each time that a stream left, with the cause operator, and no other. */
-  async #checkLedger(): Promise<number> {
-    const { rows } = await this.#pool.query<{ name: string; causes: string; gap_count: number }>(
-      `select s.symbol || ' ' || g.channel as name, string_agg(distinct g.cause, ',') as causes,
-         count(*)::int as gap_count
-       from marketdata.gap_ledger g join marketdata.symbols s on s.id = g.symbol_id group by 1`,
-    )
-    for (const { name, causes, gap_count } of rows) {
-      const expected = this.#left.get(name) ?? 0
-      // A stream that said nothing since it came back may still be in its earlier gap.
-      if (causes !== 'operator' || gap_count > expected) {
-        this.#faults.push(`${name} has ${gap_count} gaps (${causes}), expected up to ${expected}`)
-      }
-    }
-    const known = new Set(rows.map(({ name }) => name))
-    const missing = [...this.#left.keys()].filter((name) => !known.has(name))
-    if (missing.length > 0) {
-      this.#faults.push(`${missing.length} streams left without a gap, such as ${missing[0]}`)
-    }
-    return rows.reduce((sum, { gap_count }) => sum + gap_count, 0)
   }
 
   async #checkAudit(): Promise<void> {
