@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { atFileEnd } from '../../support/file-end.ts'
 import { ROOT } from '../../support/imports.ts'
@@ -127,6 +128,7 @@ describe.skipIf(why_not !== undefined)('deploy', () => {
   test('the next release takes over without a gap, while a second deploy is refused', async () => {
     const before = machine.link('current')
     const first = machine.deploy(['--yes', ...settings()], { root: next_root })
+    const overlap = watchOverlap(first.ended)
     await expect.poll(() => machine.pidsOf('activate').length).toBeGreaterThan(0)
     const second = await run(['--yes', ...settings()])
     expect(second.text).toMatch(/Another deploy is at work/)
@@ -134,6 +136,11 @@ describe.skipIf(why_not !== undefined)('deploy', () => {
     const { code, text } = await first.ended
     expect(code, text).toBe(0)
     expect(text).toMatch(/Ingestor b records; a has stopped/)
+    // A small database has no connections for the jobs and two ingestors.
+    const { look_count, jobs_count } = await overlap
+    expect(look_count).toBeGreaterThan(0)
+    expect(jobs_count).toBe(0)
+    expect(machine.pidsOf('jobs/main.ts').length).toBeGreaterThan(0)
     expect(machine.link('previous')).toBe(before)
     expect(machine.link('current')).not.toBe(before)
     expect(machine.pidsOf('ingestor-a/')).toEqual([])
@@ -187,6 +194,28 @@ describe.skipIf(why_not !== undefined)('deploy', () => {
     expect((await statusOf('b')).state).toBe('live')
     expect(await gaps()).toEqual([])
   })
+
+  /** Looks while two ingestors run, and counts the looks that saw jobs. */
+  async function watchOverlap(
+    ended: Promise<unknown>,
+  ): Promise<{ readonly look_count: number; readonly jobs_count: number }> {
+    const doBothRun = (): boolean =>
+      ['ingestor-a/', 'ingestor-b/'].every((entry) => machine.pidsOf(entry).length > 0)
+    const end = new AbortController()
+    void ended.finally(() => end.abort())
+    const counts = { look_count: 0, jobs_count: 0 }
+    while (!end.signal.aborted) {
+      // Both before and after, because processes end between two looks.
+      const before = doBothRun()
+      const jobs = machine.pidsOf('jobs/main.ts').length
+      if (before && doBothRun()) {
+        counts.look_count++
+        if (jobs > 0) counts.jobs_count++
+      }
+      await sleep(50)
+    }
+    return counts
+  }
 
   async function gaps(): Promise<readonly unknown[]> {
     const { rows } = await machine.pool.query(
