@@ -127,11 +127,12 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeS
   })
   const controls = { ledger, status, startReplay, applyFaults }
   server.on('request', createRequestHandler(source, venue, faults, limits, controls, Date.now))
+  const session_options = { ...limits, refusesStream: (name: string) => faults.refusesStream(name) }
   const socket_handlers: SocketHandlers = {
     [DERIBIT_PATH]: (ws, socket, closes_after_ms) =>
-      openDeribitSession(ws, socket, hub, source, { ...limits, closes_after_ms }),
+      openDeribitSession(ws, socket, hub, source, { ...session_options, closes_after_ms }),
     [BYBIT_PATH]: (ws, socket, closes_after_ms) =>
-      openBybitSession(ws, socket, hub, source, { ...limits, closes_after_ms }),
+      openBybitSession(ws, socket, hub, source, { ...session_options, closes_after_ms }),
   }
   acceptSockets(server, hub, source, faults, limits, socket_handlers, venue.parseSocketPath)
   await new Promise<void>((resolve, reject) => {

@@ -15,6 +15,8 @@ export interface BybitOptions {
   readonly bybit_quiet_limit_ms: number
   /** Set by a fault: the socket closes this long after it was opened. */
   readonly closes_after_ms: number | undefined
+  /** True while a fault refuses a subscription to the topic. */
+  readonly refusesStream: (topic: string) => boolean
 }
 
 type BybitSource = Pick<Source, 'topicsOf' | 'openingFrame'>
@@ -33,7 +35,7 @@ export function openBybitSession(
   options: BybitOptions,
 ): void {
   const client = new TopicSocket(ws, socket, hub, { life_ms: options.closes_after_ms })
-  const session = new BybitSession(client, source)
+  const session = new BybitSession(client, source, options.refusesStream)
   const quiet = setTimeout(
     () => client.close(GOING_AWAY, 'No request for too long'),
     options.bybit_quiet_limit_ms,
@@ -48,11 +50,17 @@ export function openBybitSession(
 class BybitSession {
   readonly #client: TopicSocket
   readonly #source: BybitSource
+  readonly #refusesStream: BybitOptions['refusesStream']
   readonly #conn_id = randomUUID()
 
-  constructor(client: TopicSocket, source: BybitSource) {
+  constructor(
+    client: TopicSocket,
+    source: BybitSource,
+    refusesStream: BybitOptions['refusesStream'],
+  ) {
     this.#client = client
     this.#source = source
+    this.#refusesStream = refusesStream
   }
 
   receive(text: string): void {
@@ -79,7 +87,9 @@ class BybitSession {
     if (chars > ARGS_CHARS_MAX) return `error:args are longer than ${ARGS_CHARS_MAX} characters`
     for (const name of args) {
       if (this.#client.has(name)) return `error:already subscribed,topic:${name}`
-      if (this.#source.topicsOf(name).length === 0) return `error:handler not found,topic:${name}`
+      if (this.#refusesStream(name) || this.#source.topicsOf(name).length === 0) {
+        return `error:handler not found,topic:${name}`
+      }
     }
     return undefined
   }

@@ -25,6 +25,8 @@ export interface DeribitOptions {
   readonly heartbeat_second_ms: number
   /** Set by a fault: the socket closes this long after it was opened. */
   readonly closes_after_ms: number | undefined
+  /** True while a fault refuses a subscription to the channel. */
+  readonly refusesStream: (channel: string) => boolean
 }
 
 type DeribitSource = Pick<Source, 'topicsOf' | 'indexes' | 'rest'>
@@ -112,6 +114,7 @@ class DeribitSession {
 
   /** Returns false for an unknown channel, which the response omits. */
   #subscribe(channel: string): boolean {
+    if (this.#options.refusesStream(channel)) return false
     const topics = this.#source.topicsOf(channel)
     if (topics.length === 0) return false
     this.#client.join(channel, topics)

@@ -110,6 +110,12 @@ export class FaultDesk {
     return this.#strike('refuse') !== undefined
   }
 
+  refusesStream(stream: string): boolean {
+    const strikes = ({ streams }: { readonly streams: string }): boolean =>
+      patternOf(streams).test(stream)
+    return this.#strike('refuse_streams', strikes) !== undefined
+  }
+
   closesAfterMs(): number | undefined {
     return this.#strike('close_after')?.after_ms
   }

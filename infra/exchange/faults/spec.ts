@@ -50,6 +50,12 @@ const connectionFault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('refuse'), ...lasting }),
   /** Sockets close this long after they were opened. */
   z.strictObject({ kind: z.literal('close_after'), after_ms: z.int().positive(), ...lasting }),
+  /** The exchange answers a subscription to one of these streams with an error. */
+  z.strictObject({
+    kind: z.literal('refuse_streams'),
+    streams: z.string().min(1).max(100),
+    ...lasting,
+  }),
   /** REST requests or WebSocket handshakes get this status. */
   z.strictObject({
     kind: z.literal('http_status'),

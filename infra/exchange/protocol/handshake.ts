@@ -65,7 +65,13 @@ export function acceptSockets(
     sockets.handleUpgrade(request, stream, head, (ws) => {
       const closes_after_ms = faults.closesAfterMs()
       const { in_microseconds = false } = asked
-      openSession(ws, stream, hub, source, { ...asked, in_microseconds, limits, closes_after_ms })
+      openSession(ws, stream, hub, source, {
+        ...asked,
+        in_microseconds,
+        limits,
+        closes_after_ms,
+        refusesStream: (name) => faults.refusesStream(name),
+      })
     })
   })
 }

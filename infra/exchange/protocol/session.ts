@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly limits: SessionLimits
   /** Set by a fault: the socket closes this long after it was opened. */
   readonly closes_after_ms: number | undefined
+  /** True while a fault refuses a subscription to the stream. */
+  readonly refusesStream: (stream: string) => boolean
 }
 
 /** Runs the protocol on the socket until it closes. */
@@ -56,6 +58,7 @@ class Session {
   readonly #route: Route
   readonly #limits: SessionLimits
   readonly #withinRate: (now: number) => boolean
+  readonly #refusesStream: SessionOptions['refusesStream']
   #pong_at = performance.now()
   #ping_payload = ''
 
@@ -63,13 +66,14 @@ class Session {
     ws: WebSocket,
     client: TopicSocket,
     source: Pick<Source, 'topicsOf'>,
-    { route, limits }: SessionOptions,
+    { route, limits, refusesStream }: SessionOptions,
   ) {
     this.#ws = ws
     this.#client = client
     this.#source = source
     this.#route = route
     this.#limits = limits
+    this.#refusesStream = refusesStream
     this.#withinRate = createRateCheck(limits.messages_per_second_max)
     const ping = setInterval(() => this.#ping(), limits.ping_interval_ms)
     ws.on('message', (data, is_binary) => this.#count(() => this.#receive(String(data), is_binary)))
@@ -104,6 +108,10 @@ class Session {
     const added = new Set(command.streams.filter((stream) => !client.has(stream)))
     if (client.names.length + added.size > this.#limits.streams_per_socket_max) {
       return this.#client.send(errorAnswer(2, 'Invalid request: too many parameters', id))
+    }
+    const refused = command.streams.find(this.#refusesStream)
+    if (refused !== undefined) {
+      return this.#client.send(errorAnswer(2, `Invalid request: no stream ${refused}`, id))
     }
     // The acknowledgement comes first, as on Binance.
     this.#client.send(resultAnswer(id))

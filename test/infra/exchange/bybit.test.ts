@@ -156,6 +156,12 @@ test('a ticker starts with a snapshot and continues with changes', async () => {
 
 test('an invalid request is refused as a whole, with the reason', async () => {
   const client = await clientOf(market)
+  market.setFaults({ faults: [{ kind: 'refuse_streams', streams: 'tickers.BTCUSDT' }] })
+  expect(await ask(client, 'subscribe', ['tickers.BTCUSDT'])).toMatchObject({
+    success: false,
+    ret_msg: 'error:handler not found,topic:tickers.BTCUSDT',
+  })
+  market.setFaults({ faults: [] })
   expect(await ask(client, 'subscribe', ['tickers.BTCUSDT', 'tickers.NOPEUSDT'])).toMatchObject({
     success: false,
     ret_msg: 'error:handler not found,topic:tickers.NOPEUSDT',

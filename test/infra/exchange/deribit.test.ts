@@ -60,6 +60,11 @@ const market = await exchangeOf()
 
 test('subscribe returns the accepted channels and omits unknown ones', async () => {
   const client = await clientOf(market)
+  market.setFaults({ faults: [{ kind: 'refuse_streams', streams: CHANNEL }] })
+  expect(await call(client, 'public/subscribe', { channels: [CHANNEL] })).toMatchObject({
+    result: [],
+  })
+  market.setFaults({ faults: [] })
   const channels = [CHANNEL, 'deribit_price_index.xyz_usd', 'book.BTC-PERPETUAL.raw']
   const answer = await call(client, 'public/subscribe', { channels })
   expect(answer).toMatchObject({ jsonrpc: '2.0', result: [CHANNEL], testnet: false })

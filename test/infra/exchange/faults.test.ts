@@ -190,6 +190,24 @@ describe('connections', () => {
     await (await connect(`${server.ws_url}/public/stream`)).close()
   })
 
+  test('a refused stream gets an error, and its command subscribes nothing', async () => {
+    const subscribe = async (id: number, ...params: readonly string[]): Promise<unknown> =>
+      client.ask({ method: 'SUBSCRIBE', params, id })
+    const [depth, mark] = ['btcusdt@depth@100ms', 'btcusdt@markPrice@1s']
+    server.setFaults({ faults: [{ kind: 'refuse_streams', streams: '*@depth*' }] })
+    expect(await subscribe(1, mark, depth)).toEqual({
+      error: { code: 2, msg: `Invalid request: no stream ${depth}` },
+      id: 1,
+    })
+    expect(await client.ask({ method: 'LIST_SUBSCRIPTIONS', id: 2 })).toEqual({
+      result: [QUOTES, TRADES],
+      id: 2,
+    })
+    server.setFaults({ faults: [] })
+    expect(await subscribe(3, depth)).toEqual({ result: null, id: 3 })
+    await until(() => countOf(client, depth) > 0)
+  })
+
   test('handshakes and REST get 429 and Retry-After, independently', async () => {
     server.setFaults({
       faults: [{ kind: 'http_status', target: 'handshake', status: 429, retry_after_s: 7 }],
