@@ -254,7 +254,7 @@ function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
   }
   const unheard = cells.filter(({ pace }) => pace === 'unheard')
   if (unheard.length > 0) {
-    const causes = listed([...new Set(unheard.map(({ cause }) => cause ?? 'not connected'))])
+    const causes = listed(whyUnheard(unheard.map(({ cause }) => cause)))
     const names = listed(unheard.map(({ symbol, channel }) => `${symbol} ${channel}`))
     const subject = `${counted(unheard.length, 'stream')} ${unheard.length === 1 ? 'is' : 'are'} not heard`
     const text =
@@ -275,6 +275,17 @@ function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
     )
   }
   return found
+}
+
+/**
+ * Why no socket carries these streams, by the causes of their open gaps. A gap in the sequence and a
+ * rejected frame were there before.
+ */
+export function whyUnheard(causes: readonly (string | null)[]): readonly string[] {
+  const reasons = causes.filter(
+    (cause) => cause !== null && cause !== 'sequence' && cause !== 'rejected',
+  )
+  return reasons.length === 0 ? ['not connected'] : [...new Set(reasons as readonly string[])]
 }
 
 function ofServices({ database, store, ingestors, totals }: Facts): readonly Trouble[] {

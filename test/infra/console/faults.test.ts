@@ -21,7 +21,7 @@ const { DASHBOARD_DIR } = process.env
 /** On a machine that has nothing else to do; on a busy one it grows by the measured factor. */
 const LIMIT_MS = 5_000
 /** Without DASHBOARD_DIR: one fault for each way in which the page learns of one. */
-const QUICK = ['silence', 'corrupt', 'cut']
+const QUICK = ['silence', 'corrupt', 'cut', 'refuse']
 const PICTURE_MS = 2_000
 /** For the minute of a fault, and for books that are asked for anew. */
 const SETTLE_MS = 240_000
@@ -119,6 +119,14 @@ const FAULTS: readonly Fault[] = [
     words: /None of the .* is heard \(disconnect\)|not heard \(disconnect\)/,
   },
   {
+    name: 'refuse_streams',
+    request: {
+      faults: [{ kind: 'refuse_streams', streams: 'btcusdt@bookTicker' }],
+      actions: [{ kind: 'close_all' }],
+    },
+    words: /The exchange refuses 1 stream: BTCUSDT book_ticker/,
+  },
+  {
     name: 'handshake 503',
     request: {
       faults: [{ kind: 'http_status', target: 'handshake', status: 503 }],
@@ -191,7 +199,11 @@ for (const { name, request, words } of injected) {
     const machine = measureMachine()
     const began_ms = performance.now()
     stand.exchange.setFaults(request)
-    await until(`${name} is named`, () => texts(viewer.newest()).some(isSaid))
+    await until(`${name} is named`, () => texts(viewer.newest()).some(isSaid)).catch(
+      (error: unknown) => {
+        throw new Error(`The page says: ${texts(viewer.newest()).join(' ')}`, { cause: error })
+      },
+    )
     const took_ms = performance.now() - began_ms
     const factor = machine.end()
     const figures = `named after ${(took_ms / 1_000).toFixed(1)} s, machine ${factor.toFixed(1)}`

@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest'
 import type { StreamView } from '../../../ingestor/control/view.ts'
 import { createHistory } from '../../../infra/console/state/history.ts'
 import { createPaceBook } from '../../../infra/console/state/pace.ts'
-import { type Facts, findTroubles, sentenceOf } from '../../../infra/console/state/troubles.ts'
+import {
+  type Facts,
+  findTroubles,
+  sentenceOf,
+  whyUnheard,
+} from '../../../infra/console/state/troubles.ts'
 import type { HistoryPoint, IngestorView } from '../../../infra/console/wire.ts'
 import { bytes, counted, duration, listed } from '../../../infra/console/state/words.ts'
 import { type Check, CHECKS, type Report, type ReportedFinding } from '#core/validation.ts'
@@ -156,6 +161,11 @@ describe('troubles', () => {
       expect(sentenceOf(findTroubles(found), found)).toBe(sentence)
     })
   }
+
+  test('a gap from before the disconnection is not the reason for it', () => {
+    expect(whyUnheard(['rejected', 'disconnect', 'sequence', 'disconnect'])).toEqual(['disconnect'])
+    expect(whyUnheard(['rejected', null])).toEqual(['not connected'])
+  })
 
   test('the worst comes first', () => {
     const found = findTroubles({
