@@ -101,7 +101,7 @@ export function addManageRoutes(app: DoorApp, { pool, fleet, watch }: ManageDeps
   })
   app.post('/jobs', async (c) => {
     const { job, date } = await jsonBody(c.req.raw, JobBody)
-    const id = await enqueueJob(pool, c.get('caller'), job, date)
+    const id = await enqueueJob(pool, c.get('caller'), job, date, keyOf(c))
     watch.lookNow()
     return c.json({ queue_id: id }, 202)
   })
@@ -151,6 +151,14 @@ function one(fleet: Fleet, named: readonly string[] | undefined): readonly strin
   throw new Problem(400, 'ingestor_needed', 'There are several ingestors.', detail)
 }
 
+/** One character less for each that is appended for a step. Errors: Problem 400. */
+function keyOf(c: Ask): string {
+  const key = c.req.header('idempotency-key') ?? randomUUID()
+  if (/^[\x21-\x7e]{1,126}$/.test(key)) return key
+  const detail = 'Expected 1 to 126 printable characters without a space.'
+  throw new Problem(400, 'bad_idempotency_key', 'The Idempotency-Key is not usable.', detail)
+}
+
 function headersOf(
   c: Ask,
 ): Readonly<Record<string, string>> & { readonly 'idempotency-key': string } {
@@ -161,7 +169,7 @@ function headersOf(
       .get('caller')
       .name.replaceAll(/[^\w.@-]/g, '-')
       .slice(0, 64),
-    'idempotency-key': (c.req.header('idempotency-key') ?? randomUUID()).slice(0, 120),
+    'idempotency-key': keyOf(c),
     ...(if_match === undefined ? {} : { 'if-match': if_match }),
   }
 }

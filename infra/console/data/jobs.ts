@@ -1,8 +1,9 @@
 /** Runs of jobs, the queue, and the time of each job's next run. */
-import { randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Caller } from '#core/node/door/guard.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { OperatorError } from '#core/errors.ts'
+import { Problem } from '#core/problem.ts'
 import type { Day } from '#core/time.ts'
 import { nextRuns } from '../../../jobs/schedule/crontab.ts'
 import type { JobsView, QueuedJob, RunDetail, RunView, ScheduledJob } from '../wire.ts'
@@ -136,13 +137,14 @@ export async function readNewestRuns(
 
 /**
  * Puts a job into the queue of the daemon, together with a line of the audit log. Returns its
- * number in the queue.
+ * number in the queue; for a retry with the same `idempotency_key`, that of the first request.
  */
 export async function enqueueJob(
   pool: Pool,
   { name, origin }: Caller,
   job: string,
   date: Day | undefined,
+  idempotency_key: string,
 ): Promise<string> {
   const described = Object.hasOwn(RUNNABLE, job) ? RUNNABLE[job] : undefined
   if (described === undefined) {
@@ -167,30 +169,51 @@ export async function enqueueJob(
   const key = `console_${job}${date === undefined ? '' : `_${date}`}`
   const request = { job, ...payload }
   // One statement: no job without its line, and no line without its job.
-  const [row] = await select<{ id: string }>(
+  const [row] = await select<{ id: string; is_same: boolean }>(
     pool,
-    `with queued as materialized (
+    `with known as materialized (
+       select result ->> 'queue_id' as id, request = $8::jsonb as is_same
+       from marketdata.audit where audit_id = $5
+     ), queued as materialized (
        select (graphile_worker.add_job($1, payload := $2::json, queue_name := $3,
          max_attempts := 1, job_key := $4)).id::text as id
+       where not exists (select from known)
+     ), logged as (
+       insert into marketdata.audit (audit_id, at, program, instance, actor, origin, action, request,
+         revision, before, after, result)
+       select $5, now(), 'console', 'console', $6, $7, 'run_job', $8::jsonb, 0, 'null', 'null',
+         jsonb_build_object('queue_id', id)
+       from queued
+       returning result ->> 'queue_id' as id
      )
-     insert into marketdata.audit (audit_id, at, program, instance, actor, origin, action, request,
-       revision, before, after, result)
-     select $5, now(), 'console', 'console', $6, $7, 'run_job', $8, 0, 'null', 'null',
-       jsonb_build_object('queue_id', id)
-     from queued
-     returning result ->> 'queue_id' as id`,
+     select id, is_same from known union all select id, true from logged`,
     [
       job,
       JSON.stringify(payload),
       described.queue,
       key,
-      randomUUID(),
+      auditIdOf(name, idempotency_key),
       name,
       origin,
       JSON.stringify(request),
     ],
   )
-  return row!.id
+  if (row!.is_same) return row!.id
+  const title = 'This Idempotency-Key was used for another request.'
+  const detail = 'Use a new key for every change, and the same to retry.'
+  throw new Problem(422, 'key_reused', title, detail)
+}
+
+/** A UUID, the same for the same caller and key, so that a retry finds the line of the first. */
+function auditIdOf(name: string, idempotency_key: string): string {
+  const hex = createHash('sha256').update(`${name}\n${idempotency_key}`).digest('hex')
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20, 32),
+  ].join('-')
 }
 
 function isoOf(ms: number | undefined): string | null {

@@ -127,6 +127,23 @@ test('another host name and a page of another origin are refused', async () => {
   expect(await asked({ host: `127.0.0.1:${port}`, origin: 'http://evil.example' })).toBe(403)
 })
 
+test('an Idempotency-Key that is too long is refused, because two could become one', async () => {
+  for (const key of ['k'.repeat(127), 'two words', '']) {
+    const headers = { 'idempotency-key': key }
+    for (const [path, body] of [
+      ['/stop', {}],
+      ['/jobs', { job: 'archive' }],
+    ] as const) {
+      const { status, body: problem } = await call(path, 'POST', body, OPERATE, headers)
+      expect([status, problem.detail]).toEqual([
+        400,
+        'Expected 1 to 126 printable characters without a space.',
+      ])
+    }
+  }
+  expect((await codes()).includes('paused')).toBe(false)
+})
+
 test('stop and start go through the ingestor, which says for whom in its audit log', async () => {
   const plan = await call('/stop?dry_run=true', 'POST', {}, OPERATE)
   expect(plan.body.outcomes).toMatchObject([
@@ -156,17 +173,23 @@ test('a job is put into the queue with its date, once, and that is in the audit 
   await runMigrations({ pgPool: pool })
   expect((await call('/jobs', 'POST', { job: 'features' }, OPERATE)).status).toBe(422)
   expect((await call('/jobs', 'POST', { job: 'rm -rf' }, OPERATE)).status).toBe(422)
-  for (let i = 0; i < 2; i++) {
-    const asked = await call('/jobs', 'POST', { job: 'features', date: '2026-11-20' }, OPERATE)
-    expect(asked.status).toBe(202)
+  const features = { job: 'features', date: '2026-11-20' }
+  const retried = { 'idempotency-key': 'k'.repeat(126) }
+  for (const headers of [{}, retried, retried]) {
+    expect((await call('/jobs', 'POST', features, OPERATE, headers)).status).toBe(202)
   }
+  const other = await call('/jobs', 'POST', { job: 'archive' }, OPERATE, retried)
+  expect(other).toMatchObject({ status: 422, body: { type: 'urn:booktape:problem:key_reused' } })
   const { rows } = await pool.query(
     'select task_identifier, queue_name, max_attempts from graphile_worker.jobs',
   )
   expect(rows).toEqual([{ task_identifier: 'features', queue_name: 'features', max_attempts: 1 }])
   const jobs = (await call('/jobs')).body as JobsView
   expect(jobs.queued).toMatchObject([{ job: 'features' }])
-  expect((await call('/audit')).body.entries[0]).toMatchObject({
+  const { entries } = (await call('/audit')).body as AuditView
+  // A retry with the same key is no second change.
+  expect(entries.filter(({ action }) => action === 'run_job')).toHaveLength(2)
+  expect(entries[0]).toMatchObject({
     program: 'console',
     actor: 'alice',
     action: 'run_job',
