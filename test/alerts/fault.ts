@@ -9,6 +9,8 @@ export interface Fault {
    * silent for 30 s. It must fire two scrapes later.
    */
   readonly alerts: Readonly<Record<string, number>>
+  /** What this machine lacks for it, in words; undefined: nothing. */
+  lacks?(): string | undefined
   /** Returns what ends it. */
   inject(stack: LocalStack): Promise<() => Promise<void> | void>
 }

@@ -29,6 +29,18 @@ export const FEED_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'the exchange refuses a stream',
+    alerts: { IngestorStreamsRefused: 5 },
+    async inject(stack) {
+      const actions = [{ kind: 'close_all' }]
+      await stack.exchange({
+        faults: [{ kind: 'refuse_streams', streams: 'btcusdt@bookTicker' }],
+        actions,
+      })
+      return () => stack.exchange({ faults: [], actions })
+    },
+  },
+  {
     name: 'an operator pauses the recording',
     alerts: { IngestorPaused: 0 },
     async inject(stack) {

@@ -8,36 +8,8 @@ const HOUR_MS = 3_600_000
 /** Of an hour that is over, and was due for the archive more than an hour ago. */
 const oldHour = (): string => new Date(Date.now() - 4 * HOUR_MS).toISOString()
 
-export const JOBS_FAULTS: readonly Fault[] = [
-  {
-    name: 'the object store is frozen, with hours to archive and an old dataset',
-    alerts: { ObjectStoreAway: 15, ArchiveLate: 10, DatasetLate: 15 },
-    async inject(stack) {
-      const store = createObjectStore(stack.file.object_store)
-      const date = new Date(Date.now() - 72 * HOUR_MS).toISOString().slice(0, 10)
-      const latest = { dataset: 'candles', schema_version: 1, date, complete: true }
-      const key = latestKey('candles')
-      const before = await store.get(key)
-      await store.put(key, JSON.stringify(latest), 'application/json')
-      await once(
-        stack,
-        `select marketdata.ensure_hour('trades', '${oldHour()}')`,
-        `insert into marketdata.trades (ts_exchange, ts_ingest, symbol_id, agg_trade_id, price, qty,
-           is_buyer_maker)
-         select '${oldHour()}', now(), min(id), 1, 1, 1, true from marketdata.symbols`,
-      )
-      // The store has to be read once with the old dataset before it freezes.
-      await sleep(45_000)
-      const thaw = await stopped('infra/local/object-store-main.ts')(stack)
-      return async () => {
-        thaw()
-        const text = JSON.stringify({ ...latest, date: new Date().toISOString().slice(0, 10) })
-        await store.put(key, before ?? text, 'application/json')
-        store.close()
-        stack.booktape('jobs', 'run', 'archive')
-      }
-    },
-  },
+/** The feed goes on, and so do the programs. */
+export const WORK_FAULTS: readonly Fault[] = [
   {
     name: 'the rollups hang at a lock',
     alerts: { RollupLate: 200, JobLate: 200 },
@@ -65,6 +37,38 @@ export const JOBS_FAULTS: readonly Fault[] = [
            from graphile_worker.jobs where attempts >= max_attempts`,
           "delete from marketdata.job_runs where job_window = 'fault'",
         )
+    },
+  },
+]
+
+export const STORAGE_FAULTS: readonly Fault[] = [
+  {
+    name: 'the object store is frozen, with hours to archive and an old dataset',
+    alerts: { ObjectStoreAway: 15, ArchiveLate: 10, DatasetLate: 15 },
+    async inject(stack) {
+      const store = createObjectStore(stack.file.object_store)
+      const date = new Date(Date.now() - 72 * HOUR_MS).toISOString().slice(0, 10)
+      const latest = { dataset: 'candles', schema_version: 1, date, complete: true }
+      const key = latestKey('candles')
+      const before = await store.get(key)
+      await store.put(key, JSON.stringify(latest), 'application/json')
+      await once(
+        stack,
+        `select marketdata.ensure_hour('trades', '${oldHour()}')`,
+        `insert into marketdata.trades (ts_exchange, ts_ingest, symbol_id, agg_trade_id, price, qty,
+           is_buyer_maker)
+         select '${oldHour()}', now(), min(id), 1, 1, 1, true from marketdata.symbols`,
+      )
+      // The store has to be read once with the old dataset before it freezes.
+      await sleep(45_000)
+      const thaw = await stopped('infra/local/object-store-main.ts')(stack)
+      return async () => {
+        thaw()
+        const text = JSON.stringify({ ...latest, date: new Date().toISOString().slice(0, 10) })
+        await store.put(key, before ?? text, 'application/json')
+        store.close()
+        stack.booktape('jobs', 'run', 'archive')
+      }
     },
   },
   {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Fault, stopped } from './fault.ts'
 
-export const PROGRAM_FAULTS: readonly Fault[] = [
+export const GATEWAY_FAULTS: readonly Fault[] = [
   {
     name: 'the gateway is called with a wrong secret',
     alerts: { GatewaySecretWrong: 0 },
@@ -25,6 +25,9 @@ export const PROGRAM_FAULTS: readonly Fault[] = [
       return () => clearInterval(flood)
     },
   },
+]
+
+export const FROZEN_PROGRAMS: readonly Fault[] = [
   {
     name: 'the programs freeze',
     alerts: { IngestorDown: 20, JobsDown: 20, GatewayDown: 20 },

@@ -6,6 +6,7 @@ import { createPool, type Pool } from '#core/node/pool.ts'
 import type { StackFile } from '../../infra/local/data-dir.ts'
 import { freePort } from '../../infra/local/ports.ts'
 import { type LatencyProxy, startLatencyProxy } from './latency-proxy.ts'
+import { clockEnvironment, setClock } from './faketime.ts'
 import type { Monitoring } from './monitoring.ts'
 
 export interface LocalStack {
@@ -103,6 +104,8 @@ export interface SmallIngestor {
   readonly pid: number
   /** Between the exchange's sockets and it. */
   readonly network: LatencyProxy
+  /** See faketime.ts. */
+  setClock(offset: string): void
   stop(): void
 }
 
@@ -113,6 +116,7 @@ export async function startSmallIngestor(dir: string, file: StackFile): Promise<
   const network = await startLatencyProxy(Number(new URL(file.exchange_url!).port))
   const tape_dir = join(dir, 'tape-small')
   mkdirSync(tape_dir, { recursive: true })
+  const clock_file = join(tape_dir, 'clock')
   const log = openSync(join(dir, 'logs/small-ingestor.log'), 'a')
   const child = spawn(process.execPath, [join(ROOT, 'ingestor/main.ts')], {
     cwd: ROOT,
@@ -120,6 +124,7 @@ export async function startSmallIngestor(dir: string, file: StackFile): Promise<
     env: {
       PATH: process.env['PATH'] ?? '',
       ...file.environments['ingestor'],
+      ...clockEnvironment(clock_file),
       INGESTOR_ID: 'small',
       EXCHANGE_WS_URL: `ws://127.0.0.1:${network.port}`,
       BATCH_ROWS_MAX: '1000',
@@ -138,6 +143,7 @@ export async function startSmallIngestor(dir: string, file: StackFile): Promise<
   return {
     pid: child.pid!,
     network,
+    setClock: (offset) => setClock(clock_file, offset),
     stop() {
       child.kill('SIGKILL')
       network.close()
