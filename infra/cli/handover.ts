@@ -4,12 +4,13 @@ import { hostname } from 'node:os'
 import { promisify } from 'node:util'
 import { Command } from 'commander'
 import { OperatorError } from '#core/errors.ts'
-import { createPool, type Pool } from '#core/node/pool.ts'
+import type { Pool } from '#core/node/pool.ts'
 import type { StatusView, StreamView } from '../../ingestor/control/view.ts'
 import { missingCoverage } from '../handover/coverage.ts'
 import { handOver } from '../handover/hand-over.ts'
 import { openAdminApi } from './ingestor/client.ts'
-import { databaseUrl, wholeNumber } from './options.ts'
+import { wholeNumber } from './options.ts'
+import { DATA_DIR_OPTION, withDatabase } from './services.ts'
 
 interface Flags {
   readonly stopCommand?: string
@@ -17,6 +18,7 @@ interface Flags {
   readonly coverTimeout: number
   readonly stopTimeout: number
   readonly dryRun?: true
+  readonly dataDir: string
 }
 
 export function handoverCommand(): Command {
@@ -43,14 +45,12 @@ export function handoverCommand(): Command {
       60,
     )
     .option('--dry-run', 'only print what TO does not cover yet; exit code 1 if anything')
-    .action(async (from: string, to: string, flags: Flags) => {
-      const pool = createPool(databaseUrl(), 'booktape-handover', 1)
-      try {
-        await (flags.dryRun === true ? dryRun(pool, from, to, flags) : run(pool, from, to, flags))
-      } finally {
-        await pool.end()
-      }
-    })
+    .option(...DATA_DIR_OPTION)
+    .action((from: string, to: string, flags: Flags) =>
+      withDatabase(flags.dataDir, (pool) =>
+        flags.dryRun === true ? dryRun(pool, from, to, flags) : run(pool, from, to, flags),
+      ),
+    )
 }
 
 async function run(pool: Pool, from: string, to: string, flags: Flags): Promise<void> {

@@ -10,10 +10,11 @@ import { createPool, type Pool } from '#core/node/pool.ts'
 import { requireSession } from '#core/node/session-check.ts'
 import { parseConfig } from '../../jobs/config.ts'
 import { readStackFile, type StackFile } from '../local/data-dir.ts'
+import { databaseUrl } from './options.ts'
 
 export const DATA_DIR_OPTION = [
   '--data-dir <dir>',
-  'folder of the local stack; ignored if DATABASE_URL and S3_* are set',
+  'folder of the local stack; ignored if DATABASE_URL is set',
   '.data',
 ] as const
 const POOL_SIZE = 3
@@ -46,6 +47,22 @@ export async function withServices(
     await use({ pool, store, work_dir: env['WORK_DIR'] ?? work_dir, env: settings })
   } finally {
     store.close()
+    await pool.end()
+  }
+}
+
+/** Uses the database of the environment if DATABASE_URL is set, else that of the local stack. */
+export async function withDatabase(
+  data_dir: string,
+  use: (pool: Pool) => Promise<void>,
+): Promise<void> {
+  const is_local = process.env['DATABASE_URL'] === undefined
+  const url = is_local ? readStackFile(data_dir).postgres_url : databaseUrl()
+  const pool = createPool(url, 'booktape-cli', POOL_SIZE)
+  try {
+    await checkDatabase(pool, 'migrated')
+    await use(pool)
+  } finally {
     await pool.end()
   }
 }

@@ -4,8 +4,9 @@ import { inTransaction, type Pool } from '#core/node/pool.ts'
 
 /**
  * Gives each stream the cause `delisted` from the last time it was recorded, as a mark on the tape
- * would do. Returns the number of streams that had not ended before. If the ingestor starts again,
- * its streams start again. Errors: ingestor_unknown, ingestor_running.
+ * would do. Nobody waits for the ingestor's heartbeat any more. Returns the number of streams that
+ * had not ended before. If the ingestor starts again, its streams start again. Errors:
+ * ingestor_unknown, ingestor_running.
  */
 export function retireIngestor(pool: Pool, ingestor_id: string): Promise<number> {
   return endStreams(pool, ingestor_id, RETIRE)
@@ -36,6 +37,7 @@ async function endStreams(pool: Pool, ingestor_id: string, statement: string): P
       throw new OperatorError('ingestor_running', message, { hint })
     }
     const { rowCount } = await client.query(statement, [ingestor_id])
+    await client.query(UNLIST, [ingestor_id])
     return rowCount ?? 0
   })
 }
@@ -61,6 +63,9 @@ const RETIRE = `update marketdata.stream_offsets o
     lost_at = coalesce(o.lost_at, p.covered_until, o.ts_ingest)
   from marketdata.tape_positions p
   where o.ingestor_id = $1 and p.ingestor_id = $1 and o.deaf_cause is distinct from 'delisted'`
+
+/** Its next heartbeat, if it starts again, adds it anew. */
+const UNLIST = 'delete from marketdata.ingestors where ingestor_id = $1'
 
 const FORGET = `delete from marketdata.stream_offsets
   where ingestor_id = $1 and deaf_cause is null`

@@ -1,6 +1,6 @@
 /**
- * The ingestors of an installation: found in marketdata.ingestors and in the configuration, asked
- * in parallel. Those that were found stay known while Postgres is away.
+ * The ingestors of an installation, from marketdata.ingestors and from the configuration. They are
+ * called in parallel, and stay known while Postgres is away.
  */
 import { hostname } from 'node:os'
 import type { Pool } from '#core/node/pool.ts'
@@ -9,14 +9,14 @@ import type { IngestorView, Reach } from '../wire.ts'
 import { askIngestor, type IngestorAnswer, type IngestorRequest } from './client.ts'
 
 export interface Fleet {
-  /** Reads who there is from the database. Rejects where it does not answer. */
+  /** Reads the list from the database. Rejects if it does not answer. */
   find(pool: Pool): Promise<void>
-  /** Asks everybody how they are. */
+  /** Asks every ingestor for its status. */
   refresh(): Promise<void>
   views(): readonly IngestorView[]
-  /** Streams of those that answer; asked at most once in STREAMS_MS. */
+  /** Streams of the ingestors that answer, read at most once in STREAMS_MS. */
   streams(): Promise<readonly IngestorStreams[]>
-  /** Undefined: there is no such ingestor, or it has no endpoint that can be reached from here. */
+  /** Undefined: unknown ingestor, or none of its endpoints is reachable from here. */
   ask(ingestor_id: string, request: IngestorRequest): Promise<IngestorAnswer> | undefined
 }
 
@@ -28,9 +28,9 @@ export interface IngestorStreams {
 }
 
 export interface FleetOptions {
-  /** Known without the database. */
+  /** Endpoints from the configuration. */
   readonly endpoints: readonly string[]
-  /** For ingestors that are asked over the network. */
+  /** For calls over the network. */
   readonly token: string | undefined
 }
 
@@ -45,7 +45,7 @@ interface Heartbeat {
 }
 
 interface Known {
-  /** From the configuration: preferred to what the heartbeat says. */
+  /** From the configuration. Preferred to the heartbeat's endpoint. */
   configured: string | undefined
   /** From the heartbeat. */
   endpoint: string | null
@@ -61,11 +61,11 @@ const STATUS_MS = 1_500
 const STREAMS_LIMIT_MS = 4_000
 const STREAMS_MS = 1_000
 const INGESTORS_MAX = 64
-/** One that has not been heard of for longer is not waited for. */
+/** An ingestor without a heartbeat for longer is forgotten. */
 const FORGET_S = 7 * 86_400
 
 export function createFleet({ endpoints, token }: FleetOptions): Fleet {
-  /** By ingestor_id; by endpoint as long as nobody has said an id. */
+  /** By ingestor_id; by endpoint until the first answer names the id. */
   const known = new Map<string, Known>()
   for (const endpoint of endpoints) known.set(endpoint, unknownYet(null, endpoint))
   let streams:
@@ -102,9 +102,14 @@ export function createFleet({ endpoints, token }: FleetOptions): Fleet {
     async find(pool) {
       const { rows } = await pool.query<Heartbeat>(FIND)
       const now_ms = Date.now()
+      const listed = new Set(rows.map(({ ingestor_id }) => ingestor_id))
+      for (const [key, { beat, configured }] of known) {
+        // It was retired, or handed over to another.
+        if (beat !== undefined && configured === undefined && !listed.has(key)) known.delete(key)
+      }
       for (const beat of rows) {
         const one = known.get(beat.ingestor_id) ?? unknownYet(beat.endpoint)
-        // One that stopped says no endpoint; it may be back before its next heartbeat.
+        // A stopped ingestor has no endpoint. It may run again before its next heartbeat.
         Object.assign(one, { beat, beat_at_ms: now_ms, endpoint: beat.endpoint })
         known.set(beat.ingestor_id, one)
         for (const [key, other] of known) {
@@ -184,7 +189,7 @@ function reachOf(one: Known): Reach {
   return one.error === null ? 'answers' : 'silent'
 }
 
-/** A unix socket is one of this machine's. */
+/** A unix socket is reachable only on its own machine. */
 function reachable(one: Known): string | undefined {
   const { configured, beat } = one
   const address = addressOf(one)

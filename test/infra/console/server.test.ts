@@ -6,6 +6,7 @@ import { request } from 'node:http'
 import { runMigrations } from 'graphile-worker'
 import { expect, test } from 'vitest'
 import type { AuditView, JobsView, StreamsView } from '../../../infra/console/wire.ts'
+import { retireIngestor } from '../../../infra/handover/end-streams.ts'
 import { until } from '../../ingestor/support.ts'
 import { publish, setLatest } from '../../edge-api/support.ts'
 import { OPERATE, READ, startStand, SYMBOLS, watch } from './stand.ts'
@@ -302,6 +303,27 @@ test('an ingestor that is killed is named within five seconds, with what is not 
   )
   await stand.startIngestor()
   await until('all is well again', () => viewer.newest()?.level === 'ok')
+  viewer.end()
+})
+
+test('an ingestor of another machine is shown until it is retired', async () => {
+  await pool.query(
+    `insert into marketdata.ingestors (ingestor_id, exchange, host, pid, version, started_at,
+       endpoint, state, recording, revision, symbols_wanted, streams_wanted, streams_heard, seen_at)
+     values ('far', 'deribit', 'another', 1, '1', now(), 'unix:/x', 'live', 'recording', 0, 1, 2, 2,
+       now() - interval '1 hour')`,
+  )
+  const viewer = await watch(url)
+  await until('it is missed', () => viewer.newest()?.sentence.includes('far') === true)
+  expect(viewer.newest()!.sentence).toMatch(
+    /^Ingestor far \(deribit\) on another has not reported itself for 60 min\.$/,
+  )
+  await pool.query(
+    "insert into marketdata.tape_positions (ingestor_id, tape_id, tape_position, updated_at) values ('far', gen_random_uuid(), 0, now() - interval '1 hour')",
+  )
+  expect(await retireIngestor(pool, 'far')).toBe(0)
+  await until('all is well without it', () => viewer.newest()?.level === 'ok')
+  expect(viewer.newest()!.ingestors.map(({ ingestor_id }) => ingestor_id)).toEqual(['one'])
   viewer.end()
 })
 

@@ -27,6 +27,12 @@ test('streams of a retired ingestor end at their last coverage; a running ingest
   await expect(retireIngestor(pool, 'nobody')).rejects.toMatchObject({ code: 'ingestor_unknown' })
   await pool.query(`update marketdata.tape_positions set updated_at = now() - interval '1 hour', covered_until =
     (select max(ts_ingest) + interval '90 seconds' from marketdata.stream_offsets)`)
+  await pool.query(
+    `insert into marketdata.ingestors (ingestor_id, exchange, host, pid, version, started_at,
+       endpoint, state, recording, revision, symbols_wanted, streams_wanted, streams_heard, seen_at)
+     values ('old', 'binance-futures', 'h', 1, '1', now(), 'unix:/x', 'live', 'recording', 0, 1, 2,
+       2, now())`,
+  )
   const ledger = async () => {
     const { rows } = await pool.query<{ line: string }>(
       `select concat_ws(' ', l.channel, l.cause, round(extract(epoch from l.from_ts - o.ts_exchange)), l.to_ts) as line
@@ -38,4 +44,6 @@ test('streams of a retired ingestor end at their last coverage; a running ingest
   expect(await retireIngestor(pool, 'old')).toBe(2)
   expect(await ledger()).toEqual(['book_ticker delisted 30', 'trades delisted 0'])
   expect(await retireIngestor(pool, 'old')).toBe(0)
+  // Nobody waits for its heartbeat.
+  expect((await pool.query('select from marketdata.ingestors')).rows).toEqual([])
 })
