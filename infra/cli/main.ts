@@ -48,12 +48,21 @@ const EXIT_CODES: Readonly<Record<string, number>> = {
 
 type IngestorCommand = Extract<keyof typeof IngestorCommands, `${string}Command`>
 
+const HINT = '(--help lists the commands and options)'
+
+/** Commands that are built elsewhere do not inherit it. */
+function withHint(command: Command): Command {
+  command.showHelpAfterError(HINT)
+  for (const part of command.commands) withHint(part)
+  return command
+}
+
 const program = new Command('booktape')
   .description('A tape recorder for markets.')
-  .showHelpAfterError('(--help lists the commands and options)')
+  .showHelpAfterError(HINT)
 const asked = process.argv[2] ?? ''
 for (const name of Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS)) {
-  program.addCommand(await COMMANDS[name]!())
+  program.addCommand(withHint(await COMMANDS[name]!()))
 }
 
 try {

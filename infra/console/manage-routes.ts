@@ -49,7 +49,9 @@ export function addManageRoutes(app: DoorApp, { pool, fleet, watch }: ManageDeps
     ids: readonly string[],
     steps: readonly Step[],
   ): Promise<Response> => {
-    const { dry_run } = query(c, { dry_run: z.enum(['true', 'false']).optional() })
+    const { dry_run } = query(c, {
+      dry_run: z.enum(['true', 'false'], { error: 'true or false' }).optional(),
+    })
     const suffix = dry_run === 'true' ? '?dry_run=true' : ''
     const headers = headersOf(c)
     const outcomes = await Promise.all(

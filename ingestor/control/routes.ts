@@ -16,6 +16,7 @@ import type { StatusView, StreamView } from './view.ts'
 import {
   ChannelsWire,
   Count,
+  COUNT_MAX,
   DepthWire,
   depthFromWire,
   Names,
@@ -23,6 +24,7 @@ import {
   SymbolsWire,
   Tier,
 } from './wire.ts'
+import { TIERS } from '../symbol-tiers.ts'
 
 export interface RouteDeps {
   status(): StatusView
@@ -42,14 +44,25 @@ type Ask = Context<DoorEnv>
 
 const AUDIT_LIMIT = 100
 const AUDIT_LIMIT_MAX = 1_000
+const AuditLimit = z.coerce
+  .number({ error: `a whole number from 1 to ${AUDIT_LIMIT_MAX}` })
+  .refine((limit) => Number.isInteger(limit) && limit >= 1 && limit <= AUDIT_LIMIT_MAX, {
+    error: `a whole number from 1 to ${AUDIT_LIMIT_MAX}`,
+  })
+const DryRun = z.enum(['true', 'false'], { error: 'true or false' })
 
 const RecordingBody = z.strictObject({ state: RecordingWire })
-const SymbolsBody = z.union([
-  z.strictObject({ symbols: SymbolsWire }),
-  z.strictObject({ add: Names, remove: Names.optional() }),
-  z.strictObject({ remove: Names }),
-])
-const ScaleBody = z.union([z.strictObject({ count: Count }), z.strictObject({ tier: Tier })])
+const SymbolsBody = z.union(
+  [
+    z.strictObject({ symbols: SymbolsWire }),
+    z.strictObject({ add: Names, remove: Names.optional() }),
+    z.strictObject({ remove: Names }),
+  ],
+  { error: 'must be {"symbols":[…]}, {"symbols":"all"}, {"add":[…]}, {"remove":[…]} or both' },
+)
+const ScaleBody = z.union([z.strictObject({ count: Count }), z.strictObject({ tier: Tier })], {
+  error: `must be {"count":1 to ${COUNT_MAX}} or {"tier":1 to ${TIERS.length}}`,
+})
 const ChannelsBody = z.strictObject({ channels: ChannelsWire })
 const NothingBody = z.strictObject({})
 const DepthBody = z.strictObject({ symbols: DepthWire })
@@ -63,8 +76,8 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
   })
   app.get('/streams', async (c) => {
     const { symbol, channel } = query(c, {
-      symbol: z.string().max(100).optional(),
-      channel: z.enum(CHANNELS).optional(),
+      symbol: z.string().max(100, { error: 'a text of 100 characters at most' }).optional(),
+      channel: z.enum(CHANNELS, { error: `one of ${CHANNELS.join(', ')}` }).optional(),
     })
     const all = await deps.streams()
     const is_wanted = (stream: StreamView): boolean =>
@@ -74,7 +87,7 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
   })
   app.get('/audit', (c) => {
     const { limit } = query(c, {
-      limit: z.coerce.number().int().min(1).max(AUDIT_LIMIT_MAX).default(AUDIT_LIMIT),
+      limit: AuditLimit.default(AUDIT_LIMIT),
     })
     return c.json({ entries: deps.audit().slice(-limit).toReversed() })
   })
@@ -99,7 +112,7 @@ export function addRoutes(app: DoorApp, deps: RouteDeps): void {
     body: z.ZodType<T>,
     wish: (now: DesiredState, asked: T) => DesiredState,
   ): Promise<Response> => {
-    const { dry_run } = query(c, { dry_run: z.enum(['true', 'false']).optional() })
+    const { dry_run } = query(c, { dry_run: DryRun.optional() })
     const asked = await jsonBody(c.req.raw, body)
     const answer = await deps.changes.change({
       caller: c.get('caller'),

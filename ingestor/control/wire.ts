@@ -6,7 +6,7 @@ import { TIERS } from '../symbol-tiers.ts'
 import type { DepthSymbols, DesiredState } from '../desired-state.ts'
 
 const NAMES_MAX = 2_000
-const COUNT_MAX = 10_000
+export const COUNT_MAX = 10_000
 
 export const Names = z
   .array(z.string().refine(isSymbolName, { error: `must be a symbol: ${SYMBOL_RULE}` }))
@@ -17,25 +17,23 @@ export const Names = z
 export const Count = z.int().min(1).max(COUNT_MAX)
 export const Tier = z.int().min(1).max(TIERS.length)
 
-export const SymbolsWire = z.union([
-  z.literal('all'),
-  Names,
-  z.strictObject({ count: Count }),
-  z.strictObject({ tier: Tier }),
-])
+export const SymbolsWire = z.union(
+  [z.literal('all'), Names, z.strictObject({ count: Count }), z.strictObject({ tier: Tier })],
+  { error: `must be "all" or a list of 1 to ${NAMES_MAX} symbols: ${SYMBOL_RULE}` },
+)
 
 export const ChannelsWire = z
-  .array(z.enum(CHANNELS))
+  .array(z.enum(CHANNELS, { error: `must be one of ${CHANNELS.join(', ')}` }))
   .min(1)
   .max(CHANNELS.length)
   .transform((channels) => CHANNELS.filter((channel) => channels.includes(channel)))
 
-export const DepthWire = z.union([
-  z.literal('all'),
-  Names,
-  z.strictObject({ busiest: Count }),
-  z.strictObject({ tier: Tier }),
-])
+export const DepthWire = z.union(
+  [z.literal('all'), Names, z.strictObject({ busiest: Count }), z.strictObject({ tier: Tier })],
+  {
+    error: `must be "all", {"busiest":20}, {"tier":1}, or a list of symbols: ${SYMBOL_RULE}`,
+  },
+)
 export type DepthWire = z.infer<typeof DepthWire>
 
 export const RecordingWire = z.enum(['recording', 'paused'])

@@ -6,7 +6,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { z } from 'zod'
 import { describeError, OperatorError } from '#core/errors.ts'
-import { found, Problem, problemResponse } from '#core/problem.ts'
+import { Problem, problemResponse } from '#core/problem.ts'
 import type { Logger } from '../log.ts'
 import { admit, type Caller, type GuardOptions, requireScope, type Way } from './guard.ts'
 
@@ -26,6 +26,7 @@ export interface DoorAppOptions extends GuardOptions {
 }
 
 const BODY_BYTES_MAX = 256 * 1024
+const DETAIL_CHARS_MAX = 400
 const RETRY_AFTER_S = '5'
 const SAFE_METHODS = ['GET', 'HEAD']
 
@@ -85,9 +86,9 @@ export async function jsonBody<T>(request: Request, schema: z.ZodType<T>): Promi
     allowed: message,
   }))
   const detail = errors.map(({ parameter, allowed }) => `${parameter}: ${allowed}`).join('; ')
-  throw new Problem(400, 'bad_body', 'The body is not what is expected.', found(detail)!, {
-    errors,
-  })
+  // The names of unknown fields are the caller's, and may be long.
+  const short = detail.slice(0, DETAIL_CHARS_MAX)
+  throw new Problem(400, 'bad_body', 'The body is not what is expected.', short, { errors })
 }
 
 /**

@@ -39,7 +39,10 @@ function statusLike(
 }
 
 export function streamsCommand(): Command {
-  return command('streams', 'the streams of an ingestor: heard or not, silence, loss, books')
+  return command(
+    'streams',
+    'the streams of an ingestor: heard or not, silence, loss, books; exit 1 where there is none',
+  )
     .option('--symbol <symbol>', 'of this symbol only')
     .option('--channel <channel>', 'of this channel only, such as trades')
     .action(async (flags: Flags & { readonly symbol?: string; readonly channel?: string }) => {
@@ -50,6 +53,7 @@ export function streamsCommand(): Command {
         streams: readonly StreamView[]
       }
       print(flags, answer, streamsText(answer.streams))
+      if (answer.streams.length === 0) process.exitCode = 1
     })
 }
 
@@ -119,7 +123,7 @@ export function channelsCommand(): Command {
 
 export function depthCommand(): Command {
   return changeCommand('depth', 'record the order books of these symbols')
-    .argument('<symbols...>', 'names, all, busiest:N, tier:1, tier:2 or tier:3', collectNames)
+    .argument('<symbols...>', 'names, all, busiest:N, tier:1, tier:2 or tier:3', collectDepth)
     .action((words: readonly string[], flags: ChangeFlags) =>
       change(flags, 'PUT', '/depth', { symbols: depthOf(words) }),
     )
@@ -166,7 +170,7 @@ function sizeArgument(text: string): object {
   if (tier !== undefined) return { tier }
   if (/^[1-9]\d{0,3}$/.test(text)) return { count: Number(text) }
   throw new InvalidArgumentError(
-    'Expected a number of symbols such as 50, or tier:1, tier:2, tier:3.',
+    'Expected a number of symbols from 1 to 9999, or tier:1, tier:2, tier:3.',
   )
 }
 
@@ -178,6 +182,16 @@ function depthOf(words: readonly string[]): unknown {
   if (tier !== undefined) return { tier }
   const busiest = /^busiest:([1-9]\d{0,3})$/.exec(word)?.[1]
   return busiest === undefined ? words : { busiest: Number(busiest) }
+}
+
+/** A name has no colon, so a word with one is a wrong choice. */
+function collectDepth(text: string, before: readonly string[] = []): readonly string[] {
+  const words = collectNames(text, before)
+  const is_choice = words.length === 1 && depthOf(words) !== words
+  if (is_choice || !words.some((word) => word.includes(':'))) return words
+  throw new InvalidArgumentError(
+    'Expected names, or one of all, busiest:1 to busiest:9999, tier:1, tier:2, tier:3.',
+  )
 }
 
 function tierOf(text: string): number | undefined {

@@ -7,8 +7,7 @@ const NAMES_TOLD = 12
 
 export function statusText(status: StatusView): string {
   const { ingestor, state, desired, actual, feed, tape, writer, books, gaps } = status
-  const wanted =
-    typeof desired.symbols === 'string' ? desired.symbols : JSON.stringify(desired.symbols)
+  const wanted = symbolsText(desired.symbols)
   const by =
     desired.changed_by === null ? '' : `, by ${desired.changed_by} at ${desired.changed_at}`
   const lines = [
@@ -27,6 +26,12 @@ export function statusText(status: StatusView): string {
     )
   }
   return `${lines.join('\n')}\n`
+}
+
+function symbolsText(symbols: StatusView['desired']['symbols']): string {
+  if (typeof symbols === 'string') return symbols
+  if ('count' in symbols) return `the first ${number(symbols.count)}`
+  return 'tier' in symbols ? `of tier ${symbols.tier}` : symbols.join(', ')
 }
 
 export function summaryText(view: StatusView): string {
@@ -65,6 +70,7 @@ function paceOf({ feed, writer }: StatusView): readonly string[] {
 }
 
 export function streamsText(streams: readonly StreamView[]): string {
+  if (streams.length === 0) return 'The ingestor records no such stream.\n'
   const rows = streams.map((one) => [
     one.stream,
     one.refusal !== null ? 'refused' : one.is_heard ? 'heard' : 'not heard',

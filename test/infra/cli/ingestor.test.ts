@@ -67,7 +67,7 @@ test('status and streams, for people and for scripts', async () => {
   const { exit_code, out } = await here('status')
   expect(exit_code).toBe(0)
   expect(out).toMatch(/^local \(binance-futures\) is live, up for \d+ s\.$/m)
-  expect(out).toContain('symbols ["BTCUSDT","ETHUSDT"], revision 0 (environment)')
+  expect(out).toContain('symbols BTCUSDT, ETHUSDT, revision 0 (environment)')
   expect(out).toContain('4 of 4 are heard, of 2 symbols')
   expect(JSON.parse((await here('status', '--json')).out)).toMatchObject({
     state: 'live',
@@ -76,6 +76,26 @@ test('status and streams, for people and for scripts', async () => {
   const streams = (await here('streams', '--symbol', 'btcusdt')).out.trim().split('\n')
   expect(streams).toHaveLength(3)
   expect(streams[1]).toMatch(/^btcusdt@bookTicker +heard +\d+\.\d s +\d+/)
+  expect(await here('streams', '--symbol', 'NOSUCH')).toEqual({
+    exit_code: 1,
+    out: 'The ingestor records no such stream.\n',
+    err: '',
+  })
+})
+
+test('wrong use is answered with what is allowed', async () => {
+  for (const [args, words] of [
+    [['scale', '0'], /Expected a number of symbols from 1 to 9999, or tier:1, tier:2, tier:3\./],
+    [['depth', 'busiest:x'], /Expected names, or one of all, busiest:1 to busiest:9999, tier:1/],
+    [['depth', 'tier:1', 'BTCUSDT'], /Expected names, or one of all/],
+    [['channels', 'quotes'], /must be one of book_ticker, trades, depth_events, mark_price, liq/],
+    [['symbols', 'add', 'a b'], /must be a symbol: letters of any script, digits/],
+    [['symbols', 'frob', 'A'], /unknown command 'frob'\n\(--help lists the commands and options\)/],
+  ] as const) {
+    const { exit_code, err } = await here(...args)
+    expect(err).toMatch(words)
+    expect(exit_code, args.join(' ')).toBe(2)
+  }
 })
 
 test('changes: planned, made, refused with a reason, and listed', async () => {
