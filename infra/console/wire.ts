@@ -1,4 +1,4 @@
-/** What the console's server and its page say to each other, as JSON. Types only. */
+/** The JSON that the console's server sends to its page. Types only. */
 import type { Report } from '#core/validation.ts'
 import type { StatusView, StreamView } from '../../ingestor/control/view.ts'
 
@@ -15,7 +15,7 @@ export const PAGES = [
 ] as const
 export type PageName = (typeof PAGES)[number]
 
-/** Something an operator should know, as a sentence, and the page that has more of it. */
+/** A problem, as a sentence, and the page with the details. */
 export interface Trouble {
   readonly level: Exclude<Level, 'ok'>
   readonly code: string
@@ -24,8 +24,8 @@ export interface Trouble {
 }
 
 /**
- * answers: its status is of now. silent: it ought to answer and does not. elsewhere: it can only be
- * asked on its own machine. stopped: it said that it stops.
+ * answers: its status is current. silent: it should answer and does not. elsewhere: only its own
+ * machine can reach it. stopped: it reported its end.
  */
 export type Reach = 'answers' | 'silent' | 'elsewhere' | 'stopped'
 
@@ -36,35 +36,35 @@ export interface IngestorView {
   readonly version: string
   readonly endpoint: string | null
   readonly reach: Reach
-  /** Why it does not answer, for people. */
+  /** Why it does not answer, as text. */
   readonly error: string | null
-  /** Since its last heartbeat in the database; null where only its endpoint is known. */
+  /** Age of its last heartbeat in the database; null if only its endpoint is known. */
   readonly seen_s: number | null
-  /** Its newest answer; `answered_at` says of when. Without the names of its symbols. */
+  /** Its newest answer, received at `answered_at`. Without the names of its symbols. */
   readonly status: StatusView | null
   readonly answered_at: string | null
 }
 
-/** Of one ingestor, in the last minute. */
+/** Counts of one ingestor in the last minute. */
 export interface Recent {
-  /** Frames, or parts of them, that are not what the exchange documents. */
+  /** Frames, or parts of them, that break the exchange's documentation. */
   readonly rejected: number
-  /** Events that came twice. */
+  /** Events that arrived twice. */
   readonly duplicates: number
-  /** Gaps that the ledger got. */
+  /** New gaps in the ledger. */
   readonly gaps: number
-  /** Sockets that were opened, in place of others. */
+  /** Sockets that replaced others. */
   readonly sockets_opened: number
 }
 
 export interface ServiceView {
   readonly is_up: boolean
-  /** Since when it is as it is. */
+  /** When its state last changed. */
   readonly since: string
   readonly error: string | null
 }
 
-/** Of all ingestors together. Null: nobody could say. */
+/** Sums over all ingestors. Null: unknown. */
 export interface Totals {
   readonly events_per_s: number
   readonly rows_per_s: number
@@ -75,21 +75,21 @@ export interface Totals {
   readonly tape_used_bytes: number
   readonly tape_limit_bytes: number
   readonly tape_backlog_bytes: number
-  /** What the tapes grow by while nothing is freed [bytes/s]. */
+  /** How fast the tapes grow while nothing is freed [bytes/s]. */
   readonly tape_bytes_per_s: number
-  /** How long the fullest tape would last if nothing were committed from now on; null: unknown. */
+  /** How long the fullest tape lasts if nothing is committed from now on; null: unknown. */
   readonly tape_room_s: number | null
 }
 
 export interface DiskView {
   readonly database_bytes: number
-  /** Of the partitions that the budget is about. */
+  /** Size of the partitions that count towards the budget. */
   readonly used_bytes: number
-  /** 0: there is no limit. */
+  /** 0: no limit. */
   readonly budget_bytes: number
-  /** As measured since the console began; null: not yet. */
+  /** Measured since the console started; null: too early. */
   readonly bytes_per_hour: number | null
-  /** Until the budget is used up, when the oldest hours go; null where it is never, or now. */
+  /** Time until the budget is used up and retention drops hours; null: never, or now. */
   readonly budget_in_s: number | null
   readonly measured_at: string
 }
@@ -116,7 +116,7 @@ export interface RunView {
 export interface Snapshot {
   readonly at: string
   readonly level: Level
-  /** How everything is, in one sentence. */
+  /** The state of the installation in one sentence. */
   readonly sentence: string
   readonly troubles: readonly Trouble[]
   readonly totals: Totals | null
@@ -125,16 +125,16 @@ export interface Snapshot {
   readonly store: ServiceView
   readonly disk: DiskView | null
   readonly newest_datasets: readonly DatasetNews[]
-  /** Holes that have not ended, and those of the last day that are not refilled. */
+  /** Gaps that have not ended, and gaps of the last day that are not refilled. */
   readonly gaps: { readonly unended: number; readonly unrepaired_24h: number } | null
   readonly running: readonly RunView[]
-  /** Newest run of its job and window, of the last day. */
+  /** Runs of the last day that failed and were not repeated with success. */
   readonly failed: readonly RunView[]
-  /** The newest point of the history, where there is a new one. */
+  /** The newest point of the history. */
   readonly point: HistoryPoint | null
 }
 
-/** Seconds since 1970, events/s, rows/s, lag [ms], tape backlog [bytes]. Null: nobody could say. */
+/** Seconds since 1970, events/s, rows/s, lag [ms], tape backlog [bytes]. Null: unknown. */
 export type HistoryPoint = readonly [
   at_s: number,
   events_per_s: number | null,
@@ -144,21 +144,21 @@ export type HistoryPoint = readonly [
 ]
 
 /**
- * ok: as usual. late, silent: longer without a frame than is usual. unheard: no open socket carries
- * it.
+ * ok: normal. late, silent: the wait for a frame is longer than normal. unheard: no open socket
+ * carries the stream.
  */
 export type Pace = 'ok' | 'late' | 'silent' | 'unheard' | 'refused' | 'new'
 
 export interface CellView {
   readonly channel: string
   readonly pace: Pace
-  /** Since its last frame; null: there was none. */
+  /** Time since its last frame; null: none yet. */
   readonly silent_ms: number | null
-  /** Usual time between two frames; null: not known yet. */
+  /** Mean time between two frames; null: not known yet. */
   readonly normal_ms: number | null
   readonly frames_per_s: number | null
   readonly cause: string | null
-  /** From the newest event's time at the exchange to its arrival; null: not known. */
+  /** Delay from the exchange's time of the newest event to its arrival; null: unknown. */
   readonly delay_ms: number | null
 }
 
@@ -180,16 +180,14 @@ export interface SymbolDetail {
   readonly exchange: string
   readonly symbol: string
   readonly streams: readonly (StreamView & { readonly ingestor_id: string })[]
-  /**
-   * By channel, events of each minute of the last hour that is kept, oldest first; null: not known.
-   */
+  /** By channel: the events of each stored minute of the last hour, oldest first; null: unknown. */
   readonly minutes: readonly {
     readonly channel: string
     readonly from: string
     readonly counts: readonly (number | null)[]
   }[]
   readonly gaps: readonly GapView[]
-  /** Why there are no gaps: the database does not answer. */
+  /** Why no gaps are listed: the database does not answer. */
   readonly gaps_error: string | null
 }
 
@@ -200,7 +198,7 @@ export interface GapView {
   readonly channel: string
   readonly cause: string
   readonly from_ts: string
-  /** Null: it has not ended. */
+  /** Null: the gap has not ended. */
   readonly to_ts: string | null
   readonly is_repaired: boolean
   readonly repaired_count: number
@@ -216,9 +214,9 @@ export interface GapsView {
 
 export interface ScheduledJob {
   readonly job: string
-  /** What it does, in a few words. */
+  /** What the job does, in a few words. */
   readonly what: string
-  /** Null: it runs every so many seconds. */
+  /** Null: the daemon repeats it every few seconds. */
   readonly next_at: string | null
   readonly is_runnable: boolean
   readonly needs_date: boolean
@@ -227,7 +225,7 @@ export interface ScheduledJob {
 export interface JobsView {
   readonly jobs: readonly ScheduledJob[]
   readonly runs: readonly RunView[]
-  /** Waiting in the queue. */
+  /** Jobs in the queue. */
   readonly queued: readonly QueuedJob[]
 }
 
@@ -265,9 +263,7 @@ export interface DaySummary {
   readonly is_complete: boolean
   readonly row_count: number
   readonly symbol_count: number
-  /**
-   * Share of the symbols' seconds that are there, 0 to 1; of a day so far, of its seconds so far.
-   */
+  /** Share of the symbols' seconds with data, 0 to 1. Of an unfinished day: of its seconds so far. */
   readonly coverage: number
   readonly gap_count: number
   readonly bytes: number
@@ -308,9 +304,9 @@ export interface DatabaseView {
     readonly partition_count: number
     readonly oldest: string | null
     readonly newest: string | null
-    /** Postgres' own estimate. */
+    /** The estimate of Postgres. */
     readonly row_estimate: number
-    /** Of the newest hour that is over; null where there is no partition of it. */
+    /** Size of the newest finished hour; null if it has no partition. */
     readonly hour_bytes: number | null
   }[]
   readonly retention: {
@@ -330,7 +326,7 @@ export interface DatabaseView {
     readonly table_name: string
     readonly hour_count: number
     readonly version_count: number
-    /** Largest version of an hour. */
+    /** Highest version of an archived hour. */
     readonly version_max: number
     readonly row_count: number
     readonly bytes: number
@@ -339,11 +335,11 @@ export interface DatabaseView {
 }
 
 export interface ValidationView {
-  /** The newest one that jobs stored; null: none yet. */
+  /** The newest stored report; null: none yet. */
   readonly report: Report | null
-  /** The checks have not run for long. */
+  /** The checks are overdue. */
   readonly is_stale: boolean
-  /** Of the last day, oldest first. */
+  /** Reports of the last day, oldest first. */
   readonly history: readonly { readonly checked_at: string; readonly finding_count: number }[]
 }
 
@@ -361,7 +357,7 @@ export interface AuditView {
     readonly after: unknown
     readonly result: unknown
   }[]
-  /** Where the lines come from while the database is away: the ingestors' own logs. */
+  /** `ingestors`: the database is away, so the entries come from the ingestors' own logs. */
   readonly source: 'database' | 'ingestors'
 }
 
@@ -370,11 +366,11 @@ export interface Identity {
   readonly name: string
 }
 
-/** What became of a change, by ingestor. */
+/** The result of a change at one ingestor. */
 export interface ChangeOutcome {
   readonly ingestor_id: string
   readonly is_done: boolean
-  /** HTTP status of its answer; 0: it did not answer. */
+  /** HTTP status of its answer; 0: no answer. */
   readonly status: number
   readonly answer: unknown
 }

@@ -1,4 +1,4 @@
-/** Settings of Postgres that take rows, locks or connections away from the programs. */
+/** Settings of Postgres that can lose rows or leave the programs without locks or connections. */
 import type { Client } from '#core/node/pool.ts'
 import { failure, fine, type Finding, type Level, warning } from './finding.ts'
 import type { Database, Login } from './login.ts'
@@ -6,7 +6,7 @@ import type { Database, Login } from './login.ts'
 interface Rule {
   readonly name: string
   readonly level: Exclude<Level, 'ok'>
-  /** Of the value as pg_settings has it: in the setting's own unit. */
+  /** `setting`: the value in pg_settings, in the setting's own unit. */
   isGood(setting: string): boolean
   readonly expected: string
   readonly todo: string
@@ -26,7 +26,7 @@ const EVERYBODY: readonly Rule[] = [
     level: 'error',
     isGood: is('UTF8'),
     expected: 'UTF8',
-    todo: 'Make a database with that encoding.',
+    todo: 'Create a database with this encoding.',
   },
 ]
 
@@ -35,21 +35,21 @@ const WRITERS: readonly Rule[] = [
     name: 'fsync',
     level: 'error',
     isGood: is('on'),
-    expected: 'on: else a crash of the machine takes committed rows',
+    expected: 'on: otherwise a crash of the machine loses committed rows',
     todo: SERVER,
   },
   {
     name: 'full_page_writes',
     level: 'error',
     isGood: is('on'),
-    expected: 'on: else a crash can corrupt a table',
+    expected: 'on: otherwise a crash can corrupt a table',
     todo: SERVER,
   },
   {
     name: 'autovacuum',
     level: 'error',
     isGood: is('on'),
-    expected: 'on: else statistics grow old and ids run out',
+    expected: 'on: otherwise statistics become stale and transaction ids run out',
     todo: SERVER,
   },
   {
@@ -68,7 +68,7 @@ const WRITERS: readonly Rule[] = [
   },
 ]
 
-/** `client` has a statement_timeout of its own: what the login has is asked for. */
+/** Reads reset_val, the value of the login, because `client` sets its own statement_timeout. */
 export async function lookAtSettings(client: Client, login: Login): Promise<readonly Finding[]> {
   const rules = login === 'writer' ? [...EVERYBODY, ...WRITERS] : EVERYBODY
   const { rows } = await client.query<{ name: string; setting: string; unit: string | null }>(
@@ -96,7 +96,7 @@ async function lookForReplica(client: Client): Promise<readonly Finding[]> {
   const todo = 'Name the primary in DATABASE_URL.'
   return [
     failure('database.writer.replica', 'This is a replica.', {
-      expected: 'a server that takes rows',
+      expected: 'a server that accepts writes',
       todo,
     }),
   ]
@@ -107,7 +107,7 @@ interface Limits {
   readonly reserved: number
   readonly role_limit: number
   readonly database_limit: number
-  /** Of everybody but this command. */
+  /** Connections of programs that are not booktape's. */
   readonly others: number
 }
 
@@ -131,7 +131,7 @@ export async function lookAtConnections(
   // -1: no limit.
   const limit = Math.min(...limits.filter((one) => one >= 0))
   const found =
-    `${limit} connections can be had (max_connections ${max_connections}, ${reserved} ` +
+    `${limit} connections are available (max_connections ${max_connections}, ${reserved} ` +
     `reserved); other programs hold ${others}. Needed for ${programs}: up to ${connection_count}.`
   const advice = {
     expected: `at least ${connection_count}, and free`,

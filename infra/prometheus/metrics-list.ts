@@ -5,12 +5,12 @@ export type Scrapes = Readonly<Record<string, string>>
 
 const HEAD = `# Metrics
 
-What each program says at GET /metrics. All of them also have \`booktape_info\`, and \`process_*\` and
-\`nodejs_*\` of prom-client: CPU, memory, open files, event loop, heap, garbage collection. Of an
-ingestor these are of the process and its first thread; \`ingestor_thread_*\` and \`ingestor_writer_*\`
-have the other. Labels are bounded: a symbol is one only in the three metrics that
-\`METRICS_PER_SYMBOL=0\` removes (\`ingestor_stream_age_seconds\`, \`ingestor_stream_lost\`,
-\`ingestor_book_in_sequence\`).
+The metrics of each program at \`GET /metrics\`. Every program also has \`booktape_info\`, and the
+\`process_*\` and \`nodejs_*\` metrics of prom-client: CPU, memory, open files, event loop, heap, garbage
+collection. An ingestor has two threads: \`process_*\` covers both, \`nodejs_*\` the first, and
+\`ingestor_thread_*\` and \`ingestor_writer_*\` the writer's. Labels are bounded. Only three metrics have a
+symbol as a label (\`ingestor_stream_age_seconds\`, \`ingestor_stream_lost\`, \`ingestor_book_in_sequence\`),
+and \`METRICS_PER_SYMBOL=0\` removes them.
 
 A test compares this file with the running programs: \`UPDATE_GOLDEN=1 npx vitest run
 test/infra/stack.test.ts\` writes it.

@@ -24,8 +24,8 @@ interface Seen {
   /** Undefined until there are enough frames. */
   readonly frames_per_ms: number | undefined
   /**
-   * Longest wait that ended, fading. Trades come in bursts: their waits are longer than chance has
-   * it.
+   * The longest wait that has ended. It fades. Trades come in bursts, so their waits are longer than
+   * those of random arrivals.
    */
   readonly wait_ms: number
   readonly silent_ms: number
@@ -79,7 +79,7 @@ function learn(
   const passed_ms = at_ms - before.at_ms
   if (passed_ms <= 0) return before
   const limit_ms = silentLimit(before)
-  // Silence is to be noticed, and only what ended is learnt from; of a long one not all at once.
+  // Only waits that ended are learnt from, or a long silence would count as normal.
   if (frame_count === before.frame_count && silent_ms > limit_ms) {
     return { ...before, at_ms, silent_ms }
   }
@@ -95,12 +95,12 @@ function learn(
   }
 }
 
-/** The wait before, where it ended since, or what is remembered of longer ones. */
+/** The wait that ended since the last look, or a longer remembered one. */
 function endedWait(before: Seen, frame_count: number, silent_ms: number, at_ms: number): number {
   const passed_ms = at_ms - before.at_ms
   const faded_ms = before.wait_ms * Math.exp(-passed_ms / WAIT_MEMORY_MS)
   if (frame_count === before.frame_count) return faded_ms
-  // Of a single frame it is known when it came, and so how long the wait before it was.
+  // If exactly one frame arrived, its time is known, and so is the wait before it.
   const is_single = frame_count === before.frame_count + 1
   const last_wait_ms = before.silent_ms + (is_single ? Math.max(0, passed_ms - silent_ms) : 0)
   return Math.max(faded_ms, last_wait_ms)

@@ -1,7 +1,4 @@
-/**
- * What an ingestor counted in the last minute that it should not have to: from the counters of its
- * answers, one after another.
- */
+/** Rejects, duplicates, gaps and new sockets of the last minute, from an ingestor's counters. */
 import type { IngestorView, Recent } from '../wire.ts'
 
 export interface RecentBook {
@@ -14,13 +11,13 @@ interface Counters extends Recent {
 }
 
 interface Seen {
-  /** Of its process, and of what an operator wants of it. */
+  /** Changes when the process restarts or an operator changes its settings. */
   readonly life: string
   readonly counts: readonly Counters[]
 }
 
 const SPAN_MS = 60_000
-/** A start and an operator's change open sockets and end gaps themselves. */
+/** A start or an operator's change opens sockets and ends gaps, which is no fault. */
 const GRACE_MS = 30_000
 
 export function createRecentBook(): RecentBook {
@@ -56,7 +53,7 @@ function countersOf(status: NonNullable<IngestorView['status']>, at_ms: number):
     rejected: writer.rejected,
     duplicates: Object.values(writer.duplicates).reduce((sum, count) => sum + count, 0),
     gaps: gaps.gaps,
-    // Numbers of connections only grow.
+    // Connection numbers only grow.
     sockets_opened: Math.max(0, ...sockets.map(({ connection }) => connection)),
   }
 }
@@ -67,7 +64,7 @@ function difference(before: Counters, now: Counters): Recent {
     rejected: since('rejected'),
     duplicates: since('duplicates'),
     gaps: since('gaps'),
-    // While no socket is open, the newest number is not known.
+    // The newest number is unknown while no socket is open.
     sockets_opened: before.sockets_opened === 0 ? 0 : since('sockets_opened'),
   }
 }

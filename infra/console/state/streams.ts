@@ -1,6 +1,4 @@
-/**
- * All streams of all ingestors as a grid: a line a symbol, a cell a channel, each with its pace.
- */
+/** All streams of all ingestors as a grid: one line per symbol, one cell per channel. */
 import { CHANNELS } from '#core/market.ts'
 import type { StreamView } from '../../../ingestor/control/view.ts'
 import type { IngestorStreams } from '../ingestors/fleet.ts'
@@ -53,7 +51,7 @@ function gridOf(
     const line = symbols.get(symbol) ?? { is_book_in_sequence: null, cells: new Map() }
     symbols.set(symbol, line)
     line.is_book_in_sequence = is_book_in_sequence ?? line.is_book_in_sequence
-    // A channel may have several streams of one symbol; the one that fares worst is shown.
+    // A channel may have several streams of one symbol. The cell shows the worst.
     const other = line.cells.get(channel)
     if (other === undefined || rankOf(cell) > rankOf(other)) line.cells.set(channel, cell)
   }
@@ -66,7 +64,7 @@ function gridOf(
   }))
 }
 
-/** What the writer has not read yet counts too: some tenths of a second, if it follows. */
+/** Includes the writer's backlog, normally some tenths of a second. */
 function delayOf({ last_frame_at, last_event_at }: StreamView): number | null {
   if (last_frame_at === null || last_event_at === null) return null
   return Date.parse(last_frame_at) - Date.parse(last_event_at)

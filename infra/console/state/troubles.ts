@@ -1,6 +1,4 @@
-/**
- * What an operator should know now, in words, the worst first: a pure function of what was found.
- */
+/** The problems of the installation as sentences, the worst first. Pure. */
 import type { Report } from '#core/validation.ts'
 import type {
   DiskView,
@@ -17,7 +15,7 @@ import { bytes, count, counted, duration, listed } from './words.ts'
 
 export interface Facts {
   readonly ingestors: readonly IngestorView[]
-  /** Undefined: no ingestor has said what it hears. */
+  /** Undefined: no ingestor has answered yet. */
   readonly streams: StreamsView | undefined
   readonly totals: Totals | undefined
   /** By ingestor_id. */
@@ -28,22 +26,20 @@ export interface Facts {
   readonly failed: readonly RunView[]
   /** The newest report of the job validation. */
   readonly report: Report | undefined
-  /** It is older than it should be. */
+  /** The report is overdue. */
   readonly are_checks_late: boolean
 }
 
 const LAG_MS_MAX = 5_000
-/**
- * Streams that speak by the clock, and so often that silence is no chance. Others may just rest.
- */
+/** Streams that send often and regularly: silence is a fault. Others may just be quiet. */
 const STEADY = ['book_ticker', 'depth_events', 'mark_price']
 const OFTEN_MS = 1_000
-/** Fewer come from a socket that replaced another. */
+/** A socket that replaces another repeats fewer. */
 const DUPLICATES_MIN = 10
 const DELAY_MS_MAX = 2_000
-/** What these checks find, the ingestors themselves say sooner. */
+/** The ingestors report these findings sooner themselves. */
 const SAID_SOONER = ['ingestors', 'freshness', 'frequency']
-/** What an hour may add before retention comes to it. */
+/** The current hour may exceed the budget before retention runs. */
 const OVER_BUDGET = 1.15
 
 export function findTroubles(facts: Facts): readonly Trouble[] {
@@ -72,7 +68,7 @@ export function levelOf(troubles: readonly Trouble[]): Level {
   return troubles[0]?.level ?? 'ok'
 }
 
-/** How everything is, in one sentence. */
+/** The state of the installation in one sentence. */
 export function sentenceOf(troubles: readonly Trouble[], { totals, ingestors }: Facts): string {
   const [worst] = troubles
   if (worst !== undefined) return worst.text
@@ -177,7 +173,7 @@ function ofIngestor(ingestor: IngestorView, { totals }: Facts): readonly Trouble
   return found
 }
 
-/** In the last minute: what the exchange, or the way to it, did wrong. */
+/** Faults of the exchange or the network in the last minute. */
 function ofRecent(ingestor: IngestorView, { recent, streams }: Facts): readonly Trouble[] {
   const { ingestor_id, exchange, status } = ingestor
   const found: Trouble[] = []
@@ -290,7 +286,7 @@ export function whyUnheard(causes: readonly (string | null)[]): readonly string[
 
 function ofServices({ database, store, ingestors, totals }: Facts): readonly Trouble[] {
   const found: Trouble[] = []
-  // Where an ingestor says it already, its sentence has the tape too.
+  // An ingestor's own sentence says more: it includes the tape.
   const is_told = ingestors.some(
     ({ status, reach }) => reach === 'answers' && status?.writer.database_away === true,
   )

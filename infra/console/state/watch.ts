@@ -1,7 +1,6 @@
 /**
- * Looks at the whole installation over and over, and keeps one picture of it for everybody. While
- * somebody watches it looks more often. Every look has a limit of time and of its own kind runs
- * once.
+ * Polls the whole installation and keeps one snapshot for all viewers. It polls more often while
+ * somebody watches. Each kind of look has a time limit and never runs twice at once.
  */
 import { describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
@@ -36,12 +35,12 @@ import { type Facts, findTroubles, levelOf, sentenceOf } from './troubles.ts'
 
 export interface Watch {
   snapshot(): Snapshot
-  /** Another text whenever people should be told at once. */
+  /** Changes whenever viewers should get a snapshot at once. */
   digest(): string
-  /** All streams with their pace, as of now. */
+  /** All streams with their current pace. */
   streams(): Promise<StreamsView>
   history(): Promise<readonly HistoryPoint[]>
-  /** Something was changed: look now. */
+  /** Looks at once, after a change. */
   lookNow(): void
   stop(): void
 }
@@ -58,7 +57,7 @@ export interface WatchOptions {
 const TICK_MS = 500
 const POINT_MS = 5_000
 
-/** How often each look is taken: while somebody watches, and else. */
+/** Period of each look: while somebody watches, and otherwise. */
 const EVERY_MS = {
   ingestors: [1_000, 5_000],
   find: [2_000, 5_000],
@@ -175,12 +174,12 @@ export function startWatch(options: WatchOptions): Watch {
     disk,
     failed: runs.failed,
     report,
-    // Before that, the whole installation may just have been started again.
+    // Earlier, the installation may just have started.
     are_checks_late: Date.now() - began_ms > REPORT_STALE_S * 1_000 && isStale(report, Date.now()),
   })
   return {
     async history() {
-      // A console that has just started reads what the one before stored.
+      // A new console first reads the points that an earlier one stored.
       await take('history')
       return history.points
     },

@@ -110,7 +110,7 @@ test('settings of a login: read only, too few connections; limits on time are ov
   ])
   expect(findingOf(findings, 'database.writer.connections')).toMatchObject({
     level: 'error',
-    found: expect.stringMatching(/^3 connections can be had .* Needed for jobs: up to 5\.$/),
+    found: expect.stringMatching(/^3 connections are available .* Needed for jobs: up to 5\.$/),
   })
 })
 

@@ -1,4 +1,8 @@
-/** The dashboards are what their code makes, and follow the rules of Grafana's dashboard linter. */
+/**
+ * The dashboards are what their code makes, and follow the rules of Grafana's dashboard linter (of
+ * 2026-06), read from its source. target-logql and -logql-auto are about Loki; that every query is
+ * valid PromQL and returns data, `npm run test:alerts` asks a real Prometheus.
+ */
 import * as units from '@grafana/grafana-foundation-sdk/units'
 import { expect, test } from 'vitest'
 import { DASHBOARDS, dashboardText } from '../../../infra/grafana/build.ts'
@@ -43,7 +47,7 @@ test('template-datasource, -job, -instance, -label-promql, -on-time-change-reloa
     expect(choices.map(({ name }) => name)).toEqual(['job', 'instance'])
     for (const choice of choices) {
       expect(choice).toMatchObject({ type: 'query', multi: true, allValue: '.+', refresh: 2 })
-      expect(choice.label.toLowerCase()).toBe(choice.name)
+      expect(choice.label).toBe(choice.name === 'job' ? 'Job' : 'Instance')
       expect(choice.datasource?.uid).toBe('$datasource')
       expect(choice.query).toMatch(/^label_values\([a-z_]+(\{job=~"\$job"\})?, [a-z]+\)$/)
     }
