@@ -239,14 +239,14 @@ function restoredBook({ levels, last_id, ts_exchange, is_chained }: SavedBook): 
  * SNAPSHOT_LATE_US, because a snapshot that belongs before the diff may come later.
  */
 export class HeldDiffs {
-  readonly #replay: BookReplay
+  readonly #replay: Pick<BookReplay, 'addSnapshots'>
   readonly #onDiff: (diff: DepthChange) => void
   /** Entries before `#head` have been released. */
   #waiting: DepthChange[] = []
   #head = 0
 
   /** `onDiff` receives the diffs in order. */
-  constructor(replay: BookReplay, onDiff: (diff: DepthChange) => void) {
+  constructor(replay: Pick<BookReplay, 'addSnapshots'>, onDiff: (diff: DepthChange) => void) {
     this.#replay = replay
     this.#onDiff = onDiff
   }

@@ -15,6 +15,8 @@ export type FeatureType = 'timestamp_us' | 'string' | 'float64' | 'int64'
 
 export interface Feature extends DatasetColumn {
   readonly type: FeatureType
+  /** For a string that is not a name: every value that it may have, by their UTF-8 bytes. */
+  readonly words?: readonly string[]
 }
 
 /** The null rule of a column that has a value in every row. */

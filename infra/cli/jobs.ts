@@ -12,6 +12,8 @@ import {
 import { runFeatures, type FeaturesResult } from '../../jobs/datasets/run-features.ts'
 import { runIndexPrices } from '../../jobs/index-prices/run-index-prices.ts'
 import { selectRuns, type JobRun } from '../../jobs/runs/run-list.ts'
+import { createSignalsJob } from '../../jobs/signals/run-signals.ts'
+import { parseSignalsSettings } from '../../jobs/signals/settings.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
 import {
   type ArchiveFlags,
@@ -69,6 +71,11 @@ export function jobsCommand(): Command {
       withServices(flags.dataDir, ({ pool }) => runRollupsByHand(pool, flags)),
     )
   run
+    .command('signals')
+    .description('find signals up to the newest rollups and books (SIGNALS_SYMBOLS)')
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags) => withServices(flags.dataDir, signalsAction))
+  run
     .command('archive')
     .description('write all due hours of the raw tables to the object store')
     .option('--hour <hour>', 'only this hour (UTC), due or not: 2024-08-08T13', hourArgument)
@@ -103,7 +110,7 @@ export function jobsCommand(): Command {
 function addDatasetCommands(run: Command): void {
   run
     .command('datasets')
-    .description('build and publish candles, trades and quotes of one UTC day')
+    .description('build and publish candles, trades, quotes and signals of one UTC day')
     .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly date: Day }) =>
@@ -182,6 +189,23 @@ async function topnAction({ pool }: Services): Promise<void> {
     const { symbol_count, row_count } = await job.run(stopping.signal)
     const state = stopping.signal.aborted ? ' Stopped early: run this again for the rest.' : ''
     process.stdout.write(`orderbook_topn: ${row_count} rows, symbols: ${symbol_count}.${state}\n`)
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
+
+async function signalsAction({ pool, store, env }: Services): Promise<void> {
+  const stopping = new AbortController()
+  const stop = (): void => stopping.abort()
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    const { symbols, keep_days } = parseSignalsSettings({ ...env, ...process.env })
+    const options = { pool, store, symbols, keep_days, log: silentLogger, now: Date.now }
+    const { row_count } = await createSignalsJob({ ...options, has_webhook: false }).run(
+      stopping.signal,
+    )
+    const state = stopping.signal.aborted ? ' Stopped early: run this again for the rest.' : ''
+    process.stdout.write(`Signals: ${row_count} new.${state}\n`)
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }

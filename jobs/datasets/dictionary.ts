@@ -1,5 +1,6 @@
 /** Writes docs/datasets.md: the datasets in the bucket, for readers. */
 import { FEATURE_SETS } from '#core/features.ts'
+import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
 import { datasetSection } from './feature-dictionary.ts'
@@ -12,6 +13,7 @@ export function datasetDictionary(): string {
   )
   const others = [
     `| \`candles\` | ${CANDLES.schema_version} | ${CANDLES.description} | Parquet, Arrow |`,
+    `| \`signals\` | ${SIGNALS_SET.schema_version} | ${SIGNALS_SET.description} docs/signals.md defines them. | Parquet, Arrow |`,
     ...[TRADES_SET, QUOTES_SET].map(
       ({ dataset, schema_version, description }) =>
         `| \`${dataset}\` | ${schema_version} | ${description} | Parquet, Tardis CSV per symbol |`,
@@ -23,7 +25,7 @@ export function datasetDictionary(): string {
     ...features,
     ...others,
   ].join('\n')
-  const sections = [CANDLES, TRADES_SET, QUOTES_SET].map(datasetSection)
+  const sections = [CANDLES, TRADES_SET, QUOTES_SET, SIGNALS_SET].map(datasetSection)
   return `${[HEAD, table, LAYOUT, tardis(), EXAMPLES, ...sections].join('\n\n')}\n`
 }
 
@@ -43,7 +45,7 @@ datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the current build: fil
                                                           columns, coverage, inputs
                                       build=BUILD/
                                         NAME.parquet      all symbols; a row group holds one symbol
-                                        NAME.arrow        features, labels, candles: Arrow IPC,
+                                        NAME.arrow        features, labels, candles, signals: Arrow IPC,
                                                           one batch per symbol and hour
                                         binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
                                                           trades, quotes: one file per symbol

@@ -63,11 +63,11 @@ export function datasetSection({
   ].join('\n')
 }
 
-function code(text: string): string {
+export function code(text: string): string {
   return `\`${text}\``
 }
 
 /** Escapes bars, which would end the cell even inside code. */
-function row(cells: readonly string[]): string {
+export function row(cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }

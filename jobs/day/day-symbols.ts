@@ -60,10 +60,15 @@ function addSpan(
 
 async function selectSymbols(
   client: Client,
-): Promise<readonly Pick<DaySymbol, 'symbol_id' | 'exchange' | 'symbol'>[]> {
-  const { rows } = await client.query<{ id: string; exchange: Exchange; symbol: string }>(
-    `select id, exchange, symbol from marketdata.symbols
+): Promise<readonly Pick<DaySymbol, 'symbol_id' | 'exchange' | 'symbol' | 'tick_size'>[]> {
+  const { rows } = await client.query<{
+    id: string
+    exchange: Exchange
+    symbol: string
+    tick_size: number | null
+  }>(
+    `select id, exchange, symbol, tick_size from marketdata.symbols
      order by exchange collate "C", symbol collate "C"`,
   )
-  return rows.map(({ id, exchange, symbol }) => ({ symbol_id: Number(id), exchange, symbol }))
+  return rows.map(({ id, ...row }) => ({ symbol_id: Number(id), ...row }))
 }

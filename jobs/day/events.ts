@@ -67,6 +67,8 @@ export interface DaySymbol {
   readonly symbol_id: number
   readonly exchange: Exchange
   readonly symbol: string
+  /** Smallest price step, as the exchange lists it now; null if it is not known. */
+  readonly tick_size: number | null
   /** First and last event of GRID_CHANNELS. */
   readonly first_ts: Micros
   readonly last_ts: Micros

@@ -70,10 +70,11 @@ export async function selectLateSince(
   return { now, lowest: new Map(lowest) }
 }
 
+/** Also of signals: nobody takes them while that job is off. */
 export async function forgetLateRows(pool: Pool): Promise<void> {
   await pool.query(
     `delete from marketdata.invalidations
-     where consumer = 'features' and logged_at < now() - $1 * interval '1 hour'`,
+     where consumer in ('features', 'signals') and logged_at < now() - $1 * interval '1 hour'`,
     [KEPT_H],
   )
 }

@@ -21,7 +21,11 @@ interface Described {
 /** Queues as in jobs/schedule/crontab.ts: jobs that write the same data run one at a time. */
 const RUNNABLE: Readonly<Record<string, Described>> = {
   features: { what: 'features and labels of a day', queue: 'features', needs_date: true },
-  datasets: { what: 'candles, trades and quotes of a day', queue: 'features', needs_date: true },
+  datasets: {
+    what: 'candles, trades, quotes and signals of a day',
+    queue: 'features',
+    needs_date: true,
+  },
   archive: {
     what: 'writes finished hours to the object store',
     queue: 'archive',
@@ -40,9 +44,10 @@ const OTHERS: Readonly<Record<string, string>> = {
   index_prices: 'asks for index prices',
   rollups: 'brings the one-second rollups up to now',
   orderbook_topn: 'writes the best levels of each book',
+  signals: 'finds signals in the newest bars and books',
 }
 /** Jobs that the daemon repeats every few seconds. */
-const LOOPS = ['rollups', 'orderbook_topn'] as const
+const LOOPS = ['rollups', 'orderbook_topn', 'signals'] as const
 
 const RUN_COLUMNS = `id::text as id, job, job_window, status, attempt, started_at,
   extract(epoch from coalesce(finished_at, now()) - started_at)::float8 as elapsed_s,

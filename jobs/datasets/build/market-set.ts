@@ -9,6 +9,8 @@ export interface MarketOptions {
   readonly day: Pick<OpenDay, 'symbols' | 'reader'>
   readonly dir: string
   readonly date: Day
+  /** The day is over. */
+  readonly is_complete: boolean
   readonly signal: AbortSignal
   readonly onSymbol: (done_count: number, symbol_count: number) => void
 }

@@ -29,6 +29,15 @@ export interface BatchBytes {
 /** Fixed ids of the dictionaries, so that equal rows give equal bytes. */
 export const DICTIONARY_IDS = { exchange: 0, symbol: 1 } as const
 
+/** Columns with words of their own. Their dictionaries follow those of the names. */
+export function wordLists(
+  features: readonly Feature[],
+): readonly { readonly name: string; readonly id: number; readonly words: readonly string[] }[] {
+  return features
+    .flatMap(({ name, words }) => (words === undefined ? [] : [{ name, words }]))
+    .map((list, i) => ({ ...list, id: Object.keys(DICTIONARY_IDS).length + i }))
+}
+
 const TYPES: Readonly<Record<Feature['type'], ArrowType>> = {
   timestamp_us: 'timestamp_us',
   string: 'name',
@@ -37,11 +46,14 @@ const TYPES: Readonly<Record<Feature['type'], ArrowType>> = {
 }
 
 export function arrowFields(features: readonly Feature[]): readonly ArrowField[] {
+  const lists = new Map(wordLists(features).map(({ name, id }) => [name, id]))
   return features.map(({ name, type, null_rule }) => ({
     name,
     type: TYPES[type],
     nullable: null_rule !== NEVER,
-    ...(type === 'string' ? { dictionary_id: DICTIONARY_IDS[name as keyof NamePlaces] } : {}),
+    ...(type === 'string'
+      ? { dictionary_id: lists.get(name) ?? DICTIONARY_IDS[name as keyof NamePlaces] }
+      : {}),
   }))
 }
 
@@ -71,9 +83,14 @@ interface ArrowColumn {
 
 function columnOf(feature: Feature, rows: DatasetRows, places: NamePlaces): ArrowColumn {
   const { length } = rows.ts
+  if (feature.name === 'ts') {
+    return { node: { length, null_count: 0 }, validity: NO_BYTES, values: bytesOf(rows.ts) }
+  }
+  if (feature.words !== undefined) {
+    const values = bytesOf(Int32Array.from(valuesOf(rows, feature)))
+    return { node: { length, null_count: 0 }, validity: NO_BYTES, values }
+  }
   switch (feature.type) {
-    case 'timestamp_us':
-      return { node: { length, null_count: 0 }, validity: NO_BYTES, values: bytesOf(rows.ts) }
     case 'string': {
       const place = places[feature.name as keyof NamePlaces]
       const values = bytesOf(new Int32Array(length).fill(place))
@@ -83,6 +100,7 @@ function columnOf(feature: Feature, rows: DatasetRows, places: NamePlaces): Arro
       const { values, null_count, validity } = splitNulls(valuesOf(rows, feature))
       return { node: { length, null_count }, validity, values: bytesOf(values) }
     }
+    case 'timestamp_us':
     case 'int64': {
       const { values, null_count, validity } = splitNulls(valuesOf(rows, feature))
       const integers = BigInt64Array.from(values, BigInt)

@@ -7,7 +7,7 @@ export interface DatasetRows {
   readonly symbol: string
   /** Starts of the intervals, microseconds since 1970. */
   readonly ts: BigInt64Array
-  /** Every other column of the registry by name; NaN is null. */
+  /** Every other column of the registry by name; NaN is null. A word is its index in `words`. */
   readonly columns: Readonly<Record<string, Float64Array>>
 }
 

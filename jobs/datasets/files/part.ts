@@ -49,16 +49,23 @@ export function buffersOfPart({ pages, batch }: PartBytes): readonly ArrayBuffer
 function leafOf(feature: Feature, rows: DatasetRows): Leaf {
   const row_count = rows.ts.length
   const { name, type, unit, description } = feature
+  if (feature.words !== undefined) return wordsOf(feature, feature.words, rows)
   if (type === 'string') {
     return encodeConstant(name === 'exchange' ? rows.exchange : rows.symbol, row_count, OPTIONS)
   }
   const nullable = feature.null_rule !== NEVER
   const column: Column = { name, type: TYPES[type], nullable, unit, description }
-  const is_time = type === 'timestamp_us'
-  const values = is_time ? Float64Array.from(rows.ts, Number) : valuesOf(rows, feature)
+  const values = name === 'ts' ? Float64Array.from(rows.ts, Number) : valuesOf(rows, feature)
   const nulls = nullable ? nullsOf(values) : undefined
   const data: ColumnData = { kind: 'numbers', values, nulls }
   return encodeColumn(column, data, { from: 0, to: row_count }, OPTIONS)[0]!
+}
+
+function wordsOf(feature: Feature, words: readonly string[], rows: DatasetRows): Leaf {
+  const { name, unit, description } = feature
+  const column: Column = { name, type: 'text', nullable: false, unit, description }
+  const data: ColumnData = { kind: 'texts', words, codes: Uint8Array.from(valuesOf(rows, feature)) }
+  return encodeColumn(column, data, { from: 0, to: rows.ts.length }, OPTIONS)[0]!
 }
 
 /** 1 for each NaN; undefined if there are none. */

@@ -7,7 +7,7 @@ import { bytesOf, dictionaryBatch, END_OF_STREAM, joinParts } from '#core/arrow/
 import { type Block, footer } from '#core/arrow/metadata.ts'
 import type { Feature } from '#core/features.ts'
 import { identityPairs, type FileIdentity } from '../../parquet/identity.ts'
-import { arrowFields, type BatchBytes, compress, DICTIONARY_IDS } from './arrow-batch.ts'
+import { arrowFields, type BatchBytes, compress, DICTIONARY_IDS, wordLists } from './arrow-batch.ts'
 
 /** All values of the name columns, known before the first row. */
 export interface NameLists {
@@ -49,8 +49,12 @@ export async function createPartsArrow(
   }
   await write(MAGIC)
   await write(MAGIC_PADDING)
-  for (const name of ['exchange', 'symbol'] as const) {
-    const { parts, ...sizes } = dictionaryBatch(DICTIONARY_IDS[name], names[name], compress)
+  for (const { id, words } of [
+    { id: DICTIONARY_IDS.exchange, words: names.exchange },
+    { id: DICTIONARY_IDS.symbol, words: names.symbol },
+    ...wordLists(features),
+  ]) {
+    const { parts, ...sizes } = dictionaryBatch(id, words, compress)
     await writeMessage(dictionaries, { bytes: joinParts(parts), ...sizes })
   }
   return {

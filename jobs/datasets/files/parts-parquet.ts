@@ -43,7 +43,9 @@ export async function createPartsParquet(
       for (const [i, feature] of features.entries()) {
         const pages = parts.map((part) => part.pages[i]!)
         const dictionary =
-          feature.type === 'string' ? [name[feature.name as keyof SymbolName]] : undefined
+          feature.type === 'string'
+            ? (feature.words ?? [name[feature.name as keyof SymbolName]])
+            : undefined
         const place = { path_in_schema: [feature.name], dictionary, codec: CODEC, offset } as const
         const chunk = chunkOfPages(pages, place)
         columns.push(chunk.column)

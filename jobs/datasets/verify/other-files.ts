@@ -3,10 +3,11 @@ import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
+import type { Vector } from 'apache-arrow'
 import { isExchange } from '#core/symbols.ts'
 import { TARDIS_EXCHANGES, TARDIS_HEADERS } from '../tardis/csv.ts'
 import { openArrow } from './arrow-reader.ts'
-import { ColumnDigests } from './column-digest.ts'
+import { ColumnDigests, type Values } from './column-digest.ts'
 import type { ReportFinding } from './finding.ts'
 import type { CheckedFile, CheckedManifest } from './manifest.ts'
 import type { TableFacts } from './table-file.ts'
@@ -33,7 +34,7 @@ export async function checkArrow(
         const vector = batch.getChildAt(i)!
         // The getter of a timestamp returns milliseconds.
         const is_time = manifest.columns[i]?.type === 'timestamp_us'
-        digests.add(field.name, is_time ? vector.data[0]!.values : [...vector])
+        digests.add(field.name, is_time ? timesOf(vector) : [...vector])
       }
     }
   } finally {
@@ -46,6 +47,13 @@ export async function checkArrow(
   for (const [column, digest] of table?.digests ?? []) {
     if (of_arrow.get(column) !== digest) report(name, `${column} differs from the Parquet file.`)
   }
+}
+
+/** In microseconds; null where there is none. */
+function timesOf(vector: Vector): Values {
+  const values = vector.data[0]!.values as BigInt64Array
+  if (vector.nullCount === 0) return values
+  return Array.from(values, (value, row) => (vector.isValid(row) ? value : null))
 }
 
 const NAME = /^(?<exchange>.+)_(?<kind>trades|quotes)_\d{4}-\d{2}-\d{2}_(?<symbol>.+)\.csv\.gz$/

@@ -22,6 +22,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   candles: ['interval_s', 'ts'],
   trades: ['ts_exchange', 'agg_trade_id'],
   quotes: ['ts_exchange', 'update_id'],
+  signals: ['ts', 'id'],
 }
 const STANDARD_ORDER = ['ts']
 

@@ -5,6 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import { parseDay } from '#core/time.ts'
+import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { CANDLES } from '../../../jobs/candles/columns.ts'
 import { QUOTES_SET, TRADES_SET } from '../../../jobs/datasets/build/raw-sets.ts'
 import { datasetDictionary } from '../../../jobs/datasets/dictionary.ts'
@@ -21,7 +22,7 @@ test('docs/datasets.md matches the registries (UPDATE_GOLDEN=1 rewrites it)', ()
   expect(readFileSync(path, 'utf8')).toBe(datasetDictionary())
 })
 
-for (const { dataset, columns } of [CANDLES, TRADES_SET, QUOTES_SET]) {
+for (const { dataset, columns } of [CANDLES, TRADES_SET, QUOTES_SET, SIGNALS_SET]) {
   test(`${dataset}: names are unique, and every column is fully described`, () => {
     const names = columns.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)

@@ -107,6 +107,11 @@ test('a day has a Parquet file, its coverage, and a CSV file per symbol with row
     key('quotes', 'coverage.parquet'),
     key('quotes', 'quotes.parquet'),
     key('quotes', 'manifest.json'),
+    'datasets/signals/latest.json',
+    key('signals', 'coverage.parquet'),
+    key('signals', 'signals.arrow'),
+    key('signals', 'signals.parquet'),
+    key('signals', 'manifest.json'),
     'datasets/trades/latest.json',
     key('trades', `binance-futures_trades_${DATE}_ADAUSDT.csv.gz`),
     key('trades', `binance-futures_trades_${DATE}_BTCUSDT.csv.gz`),
@@ -118,6 +123,7 @@ test('a day has a Parquet file, its coverage, and a CSV file per symbol with row
     ['candles', expect.any(Number)],
     ['trades', 100],
     ['quotes', 200],
+    ['signals', expect.any(Number)],
   ])
 })
 

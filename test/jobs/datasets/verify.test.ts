@@ -30,7 +30,10 @@ for (const [place, symbol] of SYMBOLS.entries()) {
   )
   await insertTrades(
     pool,
-    times.map((ts, i) => ({ symbol, ts, id: i + 1, price: 10, qty: 1, is_buyer_maker: false })),
+    // The last one is large: a signal.
+    times.map((ts, i) => {
+      return { symbol, ts, id: i + 1, price: 10, qty: i === 299 ? 200 : 1, is_buyer_maker: false }
+    }),
   )
 }
 const gap = {
@@ -64,7 +67,7 @@ const verify = (dataset: string): Promise<VerifyResult> =>
 const findings = async (dataset: string): Promise<readonly string[]> =>
   (await verify(dataset)).findings.map(({ file, sentence }) => `${file}: ${sentence}`)
 const builds = new Map<string, string | undefined>()
-for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
+for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes', 'signals']) {
   builds.set(dataset, (await readManifest(store, dataset, versionOf(dataset), DATE))!.build)
 }
 const keyOf = (dataset: string, file: string): string => {
@@ -96,7 +99,7 @@ async function replaceFile(
   }))
 }
 
-for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
+for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes', 'signals']) {
   test(`${dataset}: every file of a published day is right`, async () => {
     const { findings: found, file_count, row_count } = await verify(dataset)
     expect(found).toEqual([])

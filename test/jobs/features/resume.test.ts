@@ -233,6 +233,7 @@ function build(
       symbol_id: 1,
       exchange: 'deribit',
       symbol: 'X',
+      tick_size: null,
       first_ts,
       last_ts,
       channels,

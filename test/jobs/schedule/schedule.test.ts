@@ -152,7 +152,7 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
   expect(
     await countOf("marketdata.job_runs where job in ('features', 'datasets') and status = 'done'"),
   ).toBe(4)
-  for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes']) {
+  for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes', 'signals']) {
     expect(
       (await readManifest(stand.store, dataset, versionOf(dataset), date))!.coverage,
     ).toMatchObject([{ trade_count: 1 }])

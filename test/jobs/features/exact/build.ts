@@ -113,6 +113,7 @@ export function build(market: Market, made: SymbolTask['made'], fit: Fit): Promi
     symbol_id: 1,
     exchange: 'binance-futures',
     symbol: 'BTCUSDT',
+    tick_size: null,
     first_ts: from,
     last_ts,
     channels,
