@@ -29,7 +29,15 @@ import {
   retentionSettings,
   type RetentionSettings,
 } from './retention/settings.ts'
+import { SIGNALS_VARIABLES, signalsSettings, type SignalsSettings } from './signals/settings.ts'
 import type { Cadence } from './topn/sampler.ts'
+import {
+  hasWebhookSecret,
+  WEBHOOK_RULE,
+  WEBHOOK_VARIABLES,
+  webhookSettings,
+  type WebhookSettings,
+} from './webhook/settings.ts'
 
 export interface JobsConfig {
   readonly database_url: string
@@ -48,6 +56,9 @@ export interface JobsConfig {
   /** Seconds between two runs of the rollups; 0: the daemon does not run them. */
   readonly rollups_every_s: number
   readonly retention: RetentionSettings
+  readonly signals: SignalsSettings
+  /** Undefined: there is none. */
+  readonly webhook: WebhookSettings | undefined
   /** Undefined: metrics are not served. */
   readonly metrics: MetricsDoorConfig | undefined
   readonly backup: BackupSettings
@@ -119,11 +130,14 @@ const Environment = z
     ...FEATURES_VARIABLES,
     ...TOPN_VARIABLES,
     ...RETENTION_VARIABLES,
+    ...SIGNALS_VARIABLES,
+    ...WEBHOOK_VARIABLES,
     ...METRICS_VARIABLES,
     ...BACKUP_VARIABLES,
   })
   .refine(isMultiple, MULTIPLE)
   .refine(hasMetricsToken, METRICS_TOKEN_RULE)
+  .refine(hasWebhookSecret, WEBHOOK_RULE)
 
 export function parseConfig(env: Env): JobsConfig {
   const read = readEnvironment(Environment, env, 'Settings of jobs', HINT)
@@ -142,6 +156,8 @@ export function parseConfig(env: Env): JobsConfig {
     topn: topnConfig(read),
     rollups_every_s: read.ROLLUPS_EVERY_S,
     retention: retentionSettings(read),
+    signals: signalsSettings(read),
+    webhook: webhookSettings(read),
     metrics: metricsDoorConfig(read),
     backup: backupSettings(read),
   })

@@ -17,10 +17,16 @@ import {
   RUN_CONNECTIONS,
 } from './schedule/connections.ts'
 import { runInProcess } from './heavy-process.ts'
-import { startLoop } from './schedule/loop.ts'
+import { type Loop, startLoop } from './schedule/loop.ts'
 import { scheduledJobs } from './schedule/crontab.ts'
 import { startSchedule } from './schedule/schedule.ts'
+import { createSignalsJob, SIGNALS_JOB } from './signals/run-signals.ts'
 import { createTopnJob, TOPN_JOB } from './topn/run-topn.ts'
+import { createWebhookJob, WEBHOOK_JOB } from './webhook/deliver.ts'
+import type { WebhookSettings } from './webhook/settings.ts'
+
+const WEBHOOK_CONNECTIONS = 1
+const WEBHOOK_EVERY_S = 1
 
 let config: JobsConfig
 try {
@@ -36,7 +42,7 @@ const pool = createPool(config.database_url, 'booktape-jobs', DAEMON_CONNECTIONS
 const store = createObjectStore(config.object_store)
 try {
   const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
-  const { retention, keep_replaced_h, backup } = config
+  const { retention, keep_replaced_h, backup, signals, webhook } = config
   const backs_up = backup.keep_count > 0
   await requireSession(pool)
   const metrics = createJobMetrics({
@@ -47,6 +53,7 @@ try {
       ...scheduledJobs({ polls_index_prices: index_prices !== undefined, backs_up }),
       ...(topn.every_s === 0 ? [] : [TOPN_JOB]),
       ...(rollups_every_s === 0 ? [] : [ROLLUPS_JOB]),
+      ...(signals.every_s === 0 ? [] : [SIGNALS_JOB]),
     ],
     log,
     now: Date.now,
@@ -87,12 +94,32 @@ try {
             ),
           log,
         })
+  const signals_job = createSignalsJob({
+    pool,
+    store,
+    symbols: signals.symbols,
+    keep_days: signals.keep_days,
+    has_webhook: webhook !== undefined,
+    log,
+    now: Date.now,
+  })
+  const signals_loop =
+    signals.every_s === 0
+      ? undefined
+      : startLoop({
+          job: SIGNALS_JOB,
+          every_s: signals.every_s,
+          run: (signal) => connections.take(RUN_CONNECTIONS, () => signals_job.run(signal)),
+          log,
+        })
+  const webhook_loop = webhook && startWebhook(webhook)
   const manager = connectServiceManager(process.env, log)
   const shutdown = onShutdown(log, async (reason) => {
     log.info({ reason }, 'Stopping.')
     manager.stopping()
     await door?.close()
     await Promise.all([schedule.stop(), topn_loop?.stop(), rollups_loop?.stop()])
+    await Promise.all([signals_loop?.stop(), webhook_loop?.stop()])
     store.close()
     await pool.end()
   })
@@ -108,4 +135,17 @@ try {
 } catch (error) {
   log.fatal({ code: 'start_failed', error: describeError(error) }, 'Cannot start.')
   process.exit(1)
+}
+
+/** On its own connection: a receiver that answers slowly holds up no other job. */
+function startWebhook(settings: WebhookSettings): Loop {
+  const own = createPool(config.database_url, 'booktape-webhook', WEBHOOK_CONNECTIONS)
+  const { run } = createWebhookJob({ pool: own, settings, log, now: Date.now, random: Math.random })
+  const loop = startLoop({ job: WEBHOOK_JOB, every_s: WEBHOOK_EVERY_S, run, log })
+  return {
+    async stop() {
+      await loop.stop()
+      await own.end()
+    },
+  }
 }
