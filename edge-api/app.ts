@@ -27,6 +27,7 @@ import { jobRoutes } from './routes/jobs.ts'
 import { priceRoutes } from './routes/prices.ts'
 import { quoteRoutes } from './routes/quotes.ts'
 import { rangeRoutes } from './routes/ranges.ts'
+import { signalRoutes } from './routes/signals.ts'
 import { statsRoutes } from './routes/stats.ts'
 import { symbolRoutes } from './routes/symbols.ts'
 import { validationRoutes } from './routes/validation.ts'
@@ -53,6 +54,7 @@ export function createApp(deps: Deps): App {
   rangeRoutes(app, deps)
   candleRoutes(app, deps)
   featureRoutes(app, deps)
+  signalRoutes(app, deps)
   bookRoutes(app, deps)
   gapRoutes(app, deps)
   coverageRoutes(app, deps)

@@ -35,6 +35,7 @@ import { selectPriceStats } from './queries/price-stats.ts'
 import { selectPriceTickers } from './queries/price-tickers.ts'
 import { selectPrices } from './queries/prices.ts'
 import { selectRange } from './queries/range.ts'
+import { selectSignalProgress, selectSignals } from './queries/signals.ts'
 import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
 import { selectValidation } from './queries/validation.ts'
@@ -49,6 +50,7 @@ import { createLatestQuote } from './range/latest-quote.ts'
 import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'
 import { createRangeReader, databaseAway, type RangeSources } from './range/read-range.ts'
+import { createSignalReader } from './range/read-signals.ts'
 import { storedDepth } from './range/stored-depth.ts'
 import { createDatasets } from './store/datasets.ts'
 import { createObjectReader } from './store/object-store.ts'
@@ -134,6 +136,12 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
       ...sources,
       candles: (args) => selectCandles(db, args),
       seconds: (args) => selectRange(db, args),
+    }),
+    readSignals: createSignalReader({
+      signals: (args) => selectSignals(db, args),
+      progress: (symbol_id) => selectSignalProgress(db, symbol_id),
+      datasets,
+      lake,
     }),
     bookAt: async (instrument, ts, max_age_us) => {
       const { id } = instrument

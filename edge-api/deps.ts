@@ -21,6 +21,7 @@ import type { LatestQuote } from './range/latest-quote.ts'
 import type { ReadCandles } from './range/read-candles.ts'
 import type { ReadDataset } from './range/read-dataset.ts'
 import type { ReadRange } from './range/read-range.ts'
+import type { ReadSignals } from './range/read-signals.ts'
 import type { Datasets } from './store/datasets.ts'
 import type { SignUrl } from './store/sign-url.ts'
 import type { RequestFacts } from './telemetry/request-facts.ts'
@@ -51,6 +52,7 @@ export interface Deps {
   readRange: ReadRange
   readDataset: ReadDataset
   readCandles: ReadCandles
+  readSignals: ReadSignals
   /** May skip a book whose newest update is older than `max_age_us`. */
   bookAt(instrument: ArchivedInstrument, ts: Micros, max_age_us: number): Promise<BookAt>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>

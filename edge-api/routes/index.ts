@@ -21,6 +21,7 @@ const LINKS = {
   market_data_1s: '/v1/market-data-1s/{symbol}',
   candles: '/v1/candles/{symbol}',
   features: '/v1/features/{symbol}',
+  signals: '/v1/signals/{symbol}',
   coverage: '/v1/coverage/{symbol}',
   gaps: '/v1/gaps',
   live: '/v1/live',

@@ -187,6 +187,13 @@ export function wordQuery<const T extends string>(words: readonly T[], standard:
     .openapi({ type: 'string', enum: [...words], default: standard })
 }
 
+/** One of `words`, or no restriction. */
+export function choiceQuery<const T extends string>(words: readonly T[], description: string) {
+  return choice(words)
+    .optional()
+    .openapi({ type: 'string', enum: [...words], description })
+}
+
 /** Names of columns that are known only once the data is read. */
 export const nameListQuery = text('a comma-separated list of at most 500 column names', (value) => {
   const names = value.split(',')
