@@ -163,6 +163,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     ],
     mcp: [],
     client: [],
+    chart: ['client'],
     live: ['access', 'telemetry'],
     gateway: [],
   },

@@ -7,6 +7,7 @@ import { json, problems } from './answers.ts'
 
 const LINKS = {
   docs: '/docs',
+  chart: '/chart',
   openapi: '/openapi.json',
   health: '/health',
   symbols: '/v1/symbols',

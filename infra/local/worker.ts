@@ -41,7 +41,7 @@ export const V8_FLAGS = [
 /** As in wrangler.jsonc. */
 export const COMPATIBILITY_DATE = '2026-10-20'
 const SOURCES = [
-  'edge-api/**/*.{ts,mjs,jsonc,html,js}',
+  'edge-api/**/*.{ts,tsx,css,txt,mjs,jsonc,html,js}',
   'edge-api/public/_headers',
   'core/**/*.ts',
   'package-lock.json',
@@ -108,7 +108,7 @@ export async function startWorker(options: {
             hasUserWorker: true,
             htmlHandling: 'drop-trailing-slash',
             notFoundHandling: 'none',
-            runWorkerFirst: ['/*', '!/docs', '!/docs/*'],
+            runWorkerFirst: ['/*', '!/docs', '!/docs/*', '!/chart', '!/chart/*'],
           },
           env: {
             ...Object.fromEntries(

@@ -23,7 +23,7 @@ export async function runWrangler(args: readonly string[]): Promise<string> {
       [join(root, 'bin', 'wrangler.js'), ...args],
       {
         cwd: EDGE_DIR,
-        // wrangler runs build-docs.mjs with the `node` on the PATH, which must be this one.
+        // wrangler runs build-assets.mjs with the `node` on the PATH, which must be this one.
         env: {
           ...process.env,
           ...QUIET,

@@ -245,6 +245,21 @@ test('the docs page and its assets come from here, under a strict policy', async
   }
 })
 
+test('the chart page comes from here, under a strict policy, with its notice', async () => {
+  const page = await ask('/chart')
+  expect(page.headers.get('content-security-policy')).toMatch(
+    /^default-src 'none'; script-src 'self'; style-src 'self' 'sha256-[^']+'; img-src 'self' data:/,
+  )
+  const [script] = /\/chart\/assets\/app-[0-9a-f]{12}\.js/.exec(await page.text())!
+  const asset = await ask(script)
+  expect([asset.status, asset.headers.get('cache-control')]).toEqual([
+    200,
+    'public, max-age=31536000, immutable',
+  ])
+  await asset.body?.cancel()
+  expect(await (await ask('/chart/NOTICE.txt')).text()).toContain('TradingView')
+})
+
 // Needs a browser: `apt-get install chromium`. Without one this test is skipped.
 test.skipIf(!existsSync(CHROMIUM))(
   'a browser shows every operation and asks no other host',

@@ -1,0 +1,335 @@
+/**
+ * The data behind one chart: candles, footprints and gaps of an instrument at one interval, from
+ * the API in blocks around what is shown, and the bars that still grow from the live stream.
+ */
+import { type Bar } from '#core/clusters/bar.ts'
+import { ATR_LOOKBACK, autoBinTicks, averageTrueRange } from '#core/clusters/auto-bin.ts'
+import { figuresOf } from '#core/clusters/figures.ts'
+import { decimalOf, minus, nearest, plus, ZERO } from '#core/decimals.ts'
+import { DAY_US, HOUR_US } from '#core/time.ts'
+import type { Interval } from '../view/view.ts'
+import { serverNow } from './api.ts'
+import { Blocks } from './blocks.ts'
+import { askCandles, type Candle, CANDLE_SPAN_US, INTERVAL_US } from './candles.ts'
+import {
+  askBars,
+  askFootprints,
+  barOfSums,
+  CLUSTER_SPAN_US,
+  type Footprint,
+  footprintOfBar,
+  stepOf,
+} from './clusters.ts'
+import type { Feed } from './feed.ts'
+import { askGaps, type Gap } from './gaps.ts'
+import type { Instrument } from './instrument.ts'
+import { type AskBase, LiveBar } from './live-bar.ts'
+
+/** One place of the time axis. */
+export interface Slot {
+  readonly ts: number
+  /** Undefined: nothing was traded, or the block is not here yet. */
+  readonly candle: Candle | undefined
+  readonly footprint: Footprint | undefined
+  readonly delta: number
+  /** Since the start of the UTC day. */
+  readonly delta_sum: number
+}
+
+export interface SessionEvents {
+  /** Blocks came or went. */
+  onHistory(): void
+  /** What of the page cannot be shown, in words; undefined: all can be. */
+  onNotice(part: string, words: string | undefined): void
+}
+
+export interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+const CANDLE_BLOCKS_MAX = 28
+const CLUSTER_BLOCKS_MAX = 32
+const GAP_BLOCKS_MAX = 28
+/** Screens that are loaded ahead, in the direction of the scroll and against it. */
+const AHEAD = { along: 2, against: 0.5 }
+/** Places of the axis beyond which it does not reach up to the newest bar. */
+const PLACES_MAX = 8_000
+/** A late trade is committed before the API is asked for its bar. */
+const COMMIT_MS = 2_000
+
+export class Session {
+  readonly instrument: Instrument
+  readonly interval: Interval
+  readonly interval_us: number
+  readonly #bin: number
+  readonly #stop = new AbortController()
+  readonly #candles: Blocks<Candle>
+  readonly #footprints: Blocks<Footprint>
+  readonly #gaps: Blocks<Gap>
+  /** Gaps of the live stream, until the ledger is read again. */
+  readonly #live_gaps: Gap[] = []
+  #feed: Feed | undefined
+  #growing: LiveBar[] = []
+  #step_ticks = new Map<number, number>()
+  #window: Range = { from: 0, to: 0 }
+  #centre = 0
+  #has_clusters = true
+
+  constructor(instrument: Instrument, interval: Interval, bin: number, events: SessionEvents) {
+    this.instrument = instrument
+    this.interval = interval
+    this.interval_us = INTERVAL_US[interval]
+    this.#bin = bin
+    const common = { onChange: () => events.onHistory() }
+    this.#candles = new Blocks<Candle>({
+      ...common,
+      span_us: CANDLE_SPAN_US[interval],
+      resident_max: CANDLE_BLOCKS_MAX,
+      timeOf: ({ ts }) => ts,
+      load: (from, to, signal) => askCandles(instrument, interval, from, to, signal),
+      onError: (error) => events.onNotice('Candles', error?.message),
+    })
+    this.#footprints = new Blocks<Footprint>({
+      ...common,
+      span_us: CLUSTER_SPAN_US[interval],
+      resident_max: CLUSTER_BLOCKS_MAX,
+      timeOf: ({ ts }) => ts,
+      load: (from, to, signal) => askFootprints(instrument, interval, bin, from, to, signal),
+      onError: (error) => {
+        if (error?.code === 'unknown_path') this.#has_clusters = false
+        const words = this.#has_clusters ? error?.message : 'This server has no clusters.'
+        events.onNotice('Clusters', words)
+      },
+    })
+    this.#gaps = new Blocks<Gap>({
+      ...common,
+      span_us: CANDLE_SPAN_US[interval],
+      resident_max: GAP_BLOCKS_MAX,
+      timeOf: ({ from }) => from,
+      load: (from, to, signal) => askGaps(instrument, from, to, signal),
+      onError: (error) => events.onNotice('Gaps', error?.message),
+    })
+  }
+
+  set feed(feed: Feed) {
+    this.#feed = feed
+    this.#growing = []
+  }
+
+  close(): void {
+    this.#stop.abort()
+    for (const blocks of [this.#candles, this.#footprints, this.#gaps]) blocks.close()
+  }
+
+  get is_loading(): boolean {
+    return this.#candles.loading + this.#footprints.loading > 0
+  }
+
+  /** End of the interval that is now. */
+  get end(): number {
+    return this.#newest() + this.interval_us
+  }
+
+  /** The places end with the newest bar, or as good as that: `last` is the last of them. */
+  reachesEnd(last: number): boolean {
+    return this.end - this.#window.from <= PLACES_MAX * this.interval_us && last < this.end
+  }
+
+  get window(): Range {
+    return this.#window
+  }
+
+  /** Loads what is shown and what will be. `cells`: also the footprints. */
+  show({ from, to }: Range, cells: boolean): void {
+    const span = to - from
+    const centre = from + span / 2
+    const is_back = centre <= this.#centre
+    this.#centre = centre
+    const before = span * (is_back ? AHEAD.along : AHEAD.against)
+    const after = span * (is_back ? AHEAD.against : AHEAD.along)
+    const now = serverNow() + this.interval_us
+    // The sum of deltas starts with the day.
+    const day = from - (((from % DAY_US) + DAY_US) % DAY_US)
+    const wanted = {
+      from: Math.max(0, Math.min(day, from - before)),
+      to: Math.min(now, to + after),
+    }
+    if (wanted.to <= wanted.from) return
+    const block_us = CANDLE_SPAN_US[this.interval]
+    this.#window = {
+      from: Math.floor(wanted.from / block_us) * block_us,
+      to: Math.ceil(wanted.to / block_us) * block_us,
+    }
+    this.#candles.want(wanted.from, wanted.to)
+    this.#gaps.want(wanted.from, wanted.to)
+    if (!cells || !this.#has_clusters) return
+    const screen = Math.max(span, CLUSTER_SPAN_US[this.interval])
+    this.#footprints.want(
+      Math.max(0, from - Math.min(before, screen)),
+      Math.min(now, to + Math.min(after, screen)),
+    )
+  }
+
+  /**
+   * The places of the window. They reach up to the newest bar if that is not too far, so that the
+   * end of the axis stays where it is while the user scrolls.
+   */
+  slots(): readonly Slot[] {
+    const { from, to } = this.#window
+    const end = this.#newest() + this.interval_us
+    const is_near = end - from <= PLACES_MAX * this.interval_us
+    return this.#slotsOf(from, is_near ? end : Math.min(to, end))
+  }
+
+  /** The places after `last` and those that the live stream changed. */
+  grow(last: number): readonly Slot[] {
+    const newest = this.#newest()
+    let first = last + this.interval_us
+    for (const growing of this.#growingBars()) {
+      const bar = growing.bar()
+      if (bar === undefined) continue
+      first = Math.min(first, growing.ts)
+      this.#put(bar)
+    }
+    return this.#slotsOf(first, newest + this.interval_us)
+  }
+
+  /** Start of the interval that is now. */
+  #newest(): number {
+    const newest = Math.max(serverNow(), this.#feed?.minutes?.newest ?? 0)
+    return newest - (newest % this.interval_us)
+  }
+
+  /** The newest bar and the one before it. */
+  #growingBars(): readonly LiveBar[] {
+    const minutes = this.#feed?.minutes
+    if (minutes === undefined || minutes.newest === 0) return []
+    const newest = minutes.newest - (minutes.newest % this.interval_us)
+    for (const ts of [newest - this.interval_us, newest]) {
+      if (this.#growing.some((bar) => bar.ts === ts)) continue
+      if (ts + this.interval_us <= minutes.from) continue
+      const step = stepOf(this.#tick, this.#binOf(ts))
+      this.#growing.push(new LiveBar(ts, this.interval_us, step, minutes, this.#askBase))
+    }
+    this.#growing = this.#growing.filter(({ ts }) => ts >= newest - this.interval_us)
+    return this.#growing
+  }
+
+  /** Gaps that overlap the range. */
+  gaps({ from, to }: Range): readonly Gap[] {
+    const known = new Map<string, Gap>()
+    const all = [...this.#live_gaps, ...this.#gaps.rows(0, Infinity)]
+    for (const gap of all) known.set(`${gap.channel} ${gap.from} ${gap.cause}`, gap)
+    return [...known.values()].filter((gap) => gap.from < to && gap.to > from)
+  }
+
+  addGap(gap: Gap): void {
+    this.#live_gaps.push(gap)
+    this.#refreshLater(gap.from, gap.to)
+  }
+
+  /** Trades were added to a bar that the API has. */
+  onLate(ts: number): void {
+    this.#refreshLater(ts, ts + 1)
+  }
+
+  /** The live stream began anew: what came from it is asked for again. */
+  restart(): void {
+    const from = Math.min(...this.#growing.map(({ ts }) => ts), serverNow())
+    this.#growing = []
+    this.#refreshLater(from, serverNow())
+  }
+
+  #refreshLater(from: number, to: number): void {
+    setTimeout(() => {
+      if (this.#stop.signal.aborted) return
+      for (const blocks of [this.#candles, this.#footprints, this.#gaps]) blocks.refresh(from, to)
+    }, COMMIT_MS)
+  }
+
+  get #tick(): string {
+    return this.instrument.tick_size ?? '0.01'
+  }
+
+  #slotsOf(from: number, to: number): readonly Slot[] {
+    const day = from - (from % DAY_US)
+    const candles = new Map<number, Candle>()
+    for (const candle of this.#candles.rows(day, to)) candles.set(candle.ts, candle)
+    const footprints = new Map<number, Footprint>()
+    for (const footprint of this.#footprints.rows(from, to)) footprints.set(footprint.ts, footprint)
+    const slots: Slot[] = []
+    let sum = ZERO
+    for (let ts = day; ts < to; ts += this.interval_us) {
+      if (ts % DAY_US === 0) sum = ZERO
+      const candle = candles.get(ts)
+      let delta = 0
+      if (candle !== undefined) {
+        const exact = minus(decimalOf(candle.buy_volume), decimalOf(candle.sell_volume))
+        delta = nearest(exact)
+        sum = plus(sum, exact)
+      }
+      if (ts < from) continue
+      slots.push({ ts, candle, footprint: footprints.get(ts), delta, delta_sum: nearest(sum) })
+    }
+    return slots
+  }
+
+  #put(bar: Bar): void {
+    const bin_ticks = this.#binOf(bar.ts)
+    const figures = figuresOf(bar, stepOf(this.#tick, bin_ticks))
+    this.#candles.put({
+      ts: bar.ts,
+      open: bar.open,
+      high: bar.high,
+      low: bar.low,
+      close: bar.close,
+      buy_volume: nearest(figures.buy_volume),
+      sell_volume: nearest(figures.sell_volume),
+      trade_count: figures.trade_count,
+    })
+    this.#footprints.put(footprintOfBar(bar, this.#tick, bin_ticks))
+  }
+
+  /** Ticks of a bin of the bar that begins at `ts`; a bar keeps them. */
+  #binOf(ts: number): number {
+    if (this.#bin > 0) return this.#bin
+    const known = this.#step_ticks.get(ts)
+    if (known !== undefined) return known
+    const bars = [...this.#candles.rows(ts - 4 * ATR_LOOKBACK * this.interval_us, ts)]
+    const ticks = autoBinTicks(averageTrueRange(bars), Number(this.#tick))
+    this.#step_ticks.set(ts, ticks)
+    return ticks
+  }
+
+  /** Whole hours, then minutes: sums of them are the bar. */
+  readonly #askBase: AskBase = async (from, to, step) => {
+    const hour = Math.max(from, to - (to % HOUR_US))
+    const pieces = (
+      [
+        ['1h', from, hour],
+        ['1m', hour, to],
+      ] as const
+    ).filter(([, begin, end]) => begin < end)
+    const bars: Bar[] = []
+    for (const [interval, begin, end] of pieces) {
+      bars.push(...(await this.#askPiece(interval, begin, end, step)))
+    }
+    return bars
+  }
+
+  async #askPiece(
+    interval: Interval,
+    from: number,
+    to: number,
+    step: Parameters<AskBase>[2],
+  ): Promise<readonly Bar[]> {
+    const { signal } = this.#stop
+    if (this.#has_clusters && this.#footprints.isLoaded(from)) {
+      const ticks = Math.round(nearest(step) / Number(this.#tick))
+      return askBars(this.instrument, interval, ticks, from, to, signal)
+    }
+    const candles = await askCandles(this.instrument, interval, from, to, signal)
+    return candles.map((candle) => barOfSums(candle, step))
+  }
+}

@@ -1,0 +1,106 @@
+/** What is shown, and how. */
+import type { ComponentChildren } from 'preact'
+import type { Controller } from '../controller.ts'
+import { INTERVALS, type Mode, MODES, THEMES } from '../view/view.ts'
+import { savePicture } from './picture.ts'
+import { Search } from './search.tsx'
+import { useChanges } from './use.ts'
+
+const MODE_NAMES: Readonly<Record<Mode, string>> = {
+  candles: 'Candles',
+  delta: 'Delta',
+  volume: 'Volume',
+  bidask: 'Bid × ask',
+}
+const BINS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
+
+export function Toolbar({
+  controller,
+  onToken,
+}: {
+  readonly controller: Controller
+  onToken(): void
+}) {
+  useChanges(controller)
+  const { view } = controller
+  const bins = BINS.includes(view.bin) ? BINS : [...BINS, view.bin]
+  return (
+    <header>
+      <a class="brand" href="/docs" title="The API's documentation">
+        booktape
+      </a>
+      <Search controller={controller} />
+      <Group label="Timeframe">
+        {INTERVALS.map((interval) => (
+          <Choice
+            key={interval}
+            is_on={view.interval === interval}
+            onClick={() => controller.set({ interval })}
+          >
+            {interval}
+          </Choice>
+        ))}
+      </Group>
+      <Group label="Bars as">
+        {MODES.map((mode) => (
+          <Choice key={mode} is_on={view.mode === mode} onClick={() => controller.setMode(mode)}>
+            {MODE_NAMES[mode]}
+          </Choice>
+        ))}
+      </Group>
+      {view.mode === 'candles' ? null : (
+        <label class="field">
+          Bin
+          <select
+            value={view.bin}
+            onChange={(event) => controller.set({ bin: Number(event.currentTarget.value) })}
+          >
+            {bins.map((bin) => (
+              <option key={bin} value={bin}>
+                {bin === 0 ? 'auto' : bin === 1 ? '1 tick' : `${bin} ticks`}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <div class="tools">
+        <button type="button" onClick={() => savePicture(controller)} title="Download as PNG">
+          Picture
+        </button>
+        <button
+          type="button"
+          title="Colours"
+          onClick={() => {
+            const theme = THEMES[(THEMES.indexOf(view.theme) + 1) % THEMES.length]!
+            controller.set({ theme })
+          }}
+        >
+          Theme: {view.theme}
+        </button>
+        <button type="button" onClick={onToken}>
+          Token
+        </button>
+      </div>
+    </header>
+  )
+}
+
+function Group(props: { readonly label: string; readonly children: ComponentChildren }) {
+  return (
+    <div class="group" role="group" aria-label={props.label}>
+      {props.children}
+    </div>
+  )
+}
+
+function Choice(props: {
+  readonly is_on: boolean
+  onClick(): void
+  readonly children: ComponentChildren
+}) {
+  return (
+    <button type="button" aria-pressed={props.is_on} onClick={props.onClick}>
+      {props.children}
+    </button>
+  )
+}
