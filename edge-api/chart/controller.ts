@@ -3,9 +3,12 @@ import { SECOND_US } from '#core/time.ts'
 import { Refusal } from './data/api.ts'
 import { INTERVAL_US } from './data/candles.ts'
 import { Feed, type FeedState } from './data/feed.ts'
-import { type Gap, gapOfLive } from './data/gaps.ts'
+import { gapOfLive, gapWords } from './data/gaps.ts'
+import { HEAT_US, heatInterval } from './data/heat.ts'
 import { askInstruments, type Instrument } from './data/instrument.ts'
+import { niceAtLeast } from './data/ladder.ts'
 import { type Range, Session } from './data/session.ts'
+import { type Signal, signalWords } from './data/signals.ts'
 import { PALETTES } from './draw/palette.ts'
 import { type Pointer, Stage } from './draw/stage.ts'
 import { Listeners } from './view/listeners.ts'
@@ -14,6 +17,8 @@ import { hashOf, type Mode, type View, viewOf } from './view/view.ts'
 
 const TICK_MS = 200
 const ADDRESS_MS = 300
+/** Price bins of the heatmap on one screen, about. */
+const HEAT_BINS = 90
 /** Bars to the right of the newest one. */
 const MARGIN_BARS = 6
 
@@ -90,13 +95,21 @@ export class Controller {
     this.#show()
   }
 
-  get gaps_at_pointer(): readonly Gap[] {
-    const { pointer, session, stage } = this
-    if (pointer === undefined || session === undefined || stage === undefined) return []
-    const range = stage.range()
-    if (range === undefined) return []
-    const reach = ((range.to - range.from) / stage.width_px) * 3
-    return session.gaps({ from: pointer.ts - reach, to: pointer.ts + reach })
+  /** Gaps and signals at the pointer, in words. */
+  get words_at_pointer(): readonly string[] {
+    const { pointer, session, stage, view } = this
+    const range = stage?.range()
+    if (pointer === undefined || session === undefined || range === undefined) return []
+    const reach = ((range.to - range.from) / stage!.width_px) * 3
+    const gaps = session.gaps({ from: pointer.ts - reach, to: pointer.ts + reach })
+    const start = pointer.ts - (pointer.ts % session.interval_us)
+    const end = start + session.interval_us
+    const isOfBar = ({ ts, bar_ts = ts }: Signal): boolean => bar_ts >= start && bar_ts < end
+    // A signal of a bar is known at its end.
+    const signals = view.signals
+      ? session.signals({ from: start, to: end + session.interval_us })
+      : []
+    return [...gaps.map(gapWords), ...signals.filter(isOfBar).map(signalWords)]
   }
 
   #open(): void {
@@ -206,10 +219,28 @@ export class Controller {
     const last = stage.slots.at(-1)?.ts
     if (last !== undefined && session.reachesEnd(last)) stage.grow(session.grow(last))
     const range = stage.range()
-    if (range !== undefined) stage.setGaps(session.gaps(range), session.end)
+    if (range !== undefined) this.#showLayers(session, stage, range)
     if (!this.#is_dirty) return
     this.#is_dirty = false
     this.listeners.tell()
+  }
+
+  /** What lies behind the bars and beside them. */
+  #showLayers(session: Session, stage: Stage, range: Range): void {
+    const { heat, profile, signals } = this.view
+    stage.setGaps(session.gaps(range), session.end)
+    if (profile) session.showProfile(range)
+    stage.setProfile(profile ? session.profile : undefined)
+    if (signals) session.showSignals(range)
+    stage.setSignals(signals ? session.signals(range) : [])
+    const tick = Number(session.instrument.tick_size ?? '0.01')
+    const price_span = stage.price_span
+    if (!heat || price_span === undefined) return stage.setHeat('', undefined)
+    const interval = heatInterval(range.to - range.from, stage.width_px)
+    const bin = niceAtLeast(price_span / HEAT_BINS / tick)
+    const rows = session.heat(range, interval, bin)
+    const key = [interval, bin, rows.length, rows[0]?.ts, rows.at(-1)?.ts].join(' ')
+    stage.setHeat(key, { rows, interval_us: HEAT_US[interval], step: bin * tick })
   }
 
   #notice(part: string, words: string | undefined): void {

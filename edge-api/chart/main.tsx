@@ -2,7 +2,7 @@
 import { render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Controller } from './controller.ts'
-import { GapTip, Legend } from './parts/legend.tsx'
+import { Legend, Tip } from './parts/legend.tsx'
 import { onChartKey } from './parts/keys.ts'
 import { Ladder } from './parts/ladder.tsx'
 import { Status } from './parts/status.tsx'
@@ -29,7 +29,7 @@ function App() {
           aria-label="Chart: arrow keys move, plus and minus zoom, End shows the newest bar"
           onKeyDown={(event) => onChartKey(controller, event)}
         />
-        <GapTip controller={controller} />
+        <Tip controller={controller} />
       </main>
       <aside>
         <Ladder controller={controller} />

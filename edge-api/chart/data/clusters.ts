@@ -78,7 +78,7 @@ function askRows(
   signal: AbortSignal,
 ): Promise<readonly Row[]> {
   const { path, query } = addressOf(instrument)
-  const asked = `interval=${interval}&bin=${bin === 0 ? 'auto' : bin}&from=${from}&to=${to}`
+  const asked = `interval=${interval}&bin=${bin === 0 ? 'auto' : bin}&from=${from}&to=${to}&limit=1000`
   return askAll<Row>(`/v1/clusters/${path}?${query}&${asked}`, signal)
 }
 

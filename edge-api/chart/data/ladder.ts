@@ -31,7 +31,7 @@ export function ladderOf(
   if (Number.isNaN(bid) || Number.isNaN(ask)) return undefined
   const mid = (bid + ask) / 2
   const reach = (mid * range_percent) / 100
-  const ticks = stepTicks(reach / row_count / tick_size)
+  const ticks = niceAtLeast(reach / row_count / tick_size)
   const step = ticks * tick_size
   const decimals = Math.max(0, -Math.floor(Math.log10(tick_size) + 1e-9))
   const below = steps(bids, mid - reach, (price) => Math.floor(price / step + 1e-6))
@@ -71,7 +71,7 @@ function steps(
 }
 
 /** The smallest of 1, 2, 5, 10 ... that is at least `least`. */
-function stepTicks(least: number): number {
+export function niceAtLeast(least: number): number {
   const decade = 10 ** Math.floor(Math.log10(Math.max(1, least)))
   return decade * ([1, 2, 5, 10].find((factor) => factor * decade >= least - 1e-9) ?? 10)
 }

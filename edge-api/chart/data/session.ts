@@ -8,7 +8,7 @@ import { figuresOf } from '#core/clusters/figures.ts'
 import { decimalOf, minus, nearest, plus, ZERO } from '#core/decimals.ts'
 import { DAY_US, HOUR_US } from '#core/time.ts'
 import type { Interval } from '../view/view.ts'
-import { serverNow } from './api.ts'
+import { type Refusal, serverNow } from './api.ts'
 import { Blocks } from './blocks.ts'
 import { askCandles, type Candle, CANDLE_SPAN_US, INTERVAL_US } from './candles.ts'
 import {
@@ -22,8 +22,11 @@ import {
 } from './clusters.ts'
 import type { Feed } from './feed.ts'
 import { askGaps, type Gap } from './gaps.ts'
+import { askHeat, HEAT_SPAN_US, HEAT_US, type HeatInterval, type HeatRow } from './heat.ts'
 import type { Instrument } from './instrument.ts'
 import { type AskBase, LiveBar } from './live-bar.ts'
+import { type Profile, ProfileLoader } from './profile.ts'
+import { askSignals, type Signal } from './signals.ts'
 
 /** One place of the time axis. */
 export interface Slot {
@@ -51,6 +54,9 @@ export interface Range {
 const CANDLE_BLOCKS_MAX = 28
 const CLUSTER_BLOCKS_MAX = 32
 const GAP_BLOCKS_MAX = 28
+const HEAT_BLOCKS_MAX = 12
+/** The API's limit. */
+const PROFILE_MAX_US = 14 * DAY_US
 /** Screens that are loaded ahead, in the direction of the scroll and against it. */
 const AHEAD = { along: 2, against: 0.5 }
 /** Places of the axis beyond which it does not reach up to the newest bar. */
@@ -69,6 +75,11 @@ export class Session {
   readonly #gaps: Blocks<Gap>
   /** Gaps of the live stream, until the ledger is read again. */
   readonly #live_gaps: Gap[] = []
+  readonly #signals: Blocks<Signal>
+  readonly #profile: ProfileLoader
+  /** Of one interval and bin at a time. */
+  #heat: { readonly key: string; readonly blocks: Blocks<HeatRow> } | undefined
+  readonly #events: SessionEvents
   #feed: Feed | undefined
   #growing: LiveBar[] = []
   #step_ticks = new Map<number, number>()
@@ -81,6 +92,7 @@ export class Session {
     this.interval = interval
     this.interval_us = INTERVAL_US[interval]
     this.#bin = bin
+    this.#events = events
     const common = { onChange: () => events.onHistory() }
     this.#candles = new Blocks<Candle>({
       ...common,
@@ -97,9 +109,8 @@ export class Session {
       timeOf: ({ ts }) => ts,
       load: (from, to, signal) => askFootprints(instrument, interval, bin, from, to, signal),
       onError: (error) => {
-        if (error?.code === 'unknown_path') this.#has_clusters = false
-        const words = this.#has_clusters ? error?.message : 'This server has no clusters.'
-        events.onNotice('Clusters', words)
+        if (error?.status === 404) this.#has_clusters = false
+        events.onNotice('Clusters', wordsOf(error))
       },
     })
     this.#gaps = new Blocks<Gap>({
@@ -110,6 +121,17 @@ export class Session {
       load: (from, to, signal) => askGaps(instrument, from, to, signal),
       onError: (error) => events.onNotice('Gaps', error?.message),
     })
+    this.#signals = new Blocks<Signal>({
+      ...common,
+      span_us: CANDLE_SPAN_US[interval],
+      resident_max: GAP_BLOCKS_MAX,
+      timeOf: ({ ts }) => ts,
+      load: (from, to, signal) => askSignals(instrument, from, to, signal),
+      onError: (error) => events.onNotice('Signals', wordsOf(error)),
+    })
+    this.#profile = new ProfileLoader(instrument, common.onChange, (error) => {
+      events.onNotice('Volume profile', wordsOf(error))
+    })
   }
 
   set feed(feed: Feed) {
@@ -119,7 +141,10 @@ export class Session {
 
   close(): void {
     this.#stop.abort()
-    for (const blocks of [this.#candles, this.#footprints, this.#gaps]) blocks.close()
+    for (const blocks of [this.#candles, this.#footprints, this.#gaps, this.#signals])
+      blocks.close()
+    this.#profile.close()
+    this.#heat?.blocks.close()
   }
 
   get is_loading(): boolean {
@@ -216,6 +241,49 @@ export class Session {
     return this.#growing
   }
 
+  get profile(): Profile | undefined {
+    return this.#profile.profile
+  }
+
+  /** What is known of the visible range is asked for anew whenever it ends with another bar. */
+  showProfile({ from, to }: Range): void {
+    const { interval_us } = this
+    const first = from - (((from % interval_us) + interval_us) % interval_us)
+    const end = Math.min(this.end, Math.ceil(to / interval_us) * interval_us)
+    const is_short = end - first <= PROFILE_MAX_US
+    if (first < end && is_short) this.#profile.show(first, end, this.#bin)
+  }
+
+  showSignals({ from, to }: Range): void {
+    this.#signals.want(Math.max(0, from), Math.min(to, this.end))
+  }
+
+  signals({ from, to }: Range): readonly Signal[] {
+    return [...this.#signals.rows(from, to)]
+  }
+
+  /** Rows of resting liquidity; `bin` in ticks. */
+  heat({ from, to }: Range, interval: HeatInterval, bin: number): readonly HeatRow[] {
+    const { instrument } = this
+    const key = `${interval} ${bin}`
+    if (this.#heat?.key !== key) {
+      this.#heat?.blocks.close()
+      const blocks = new Blocks<HeatRow>({
+        span_us: HEAT_SPAN_US[interval],
+        resident_max: HEAT_BLOCKS_MAX,
+        timeOf: ({ ts }) => ts,
+        load: (begin, end, signal) => askHeat(instrument, interval, bin, begin, end, signal),
+        onChange: () => this.#events.onHistory(),
+        onError: (error) => this.#events.onNotice('Heatmap', wordsOf(error)),
+      })
+      this.#heat = { key, blocks }
+    }
+    const end = Math.min(to, serverNow())
+    const span = end - from
+    if (span > 0) this.#heat.blocks.want(Math.max(0, from - span / 2), end)
+    return [...this.#heat.blocks.rows(from - HEAT_US[interval], to)]
+  }
+
   /** Gaps that overlap the range. */
   gaps({ from, to }: Range): readonly Gap[] {
     const known = new Map<string, Gap>()
@@ -296,7 +364,7 @@ export class Session {
     if (this.#bin > 0) return this.#bin
     const known = this.#step_ticks.get(ts)
     if (known !== undefined) return known
-    const bars = [...this.#candles.rows(ts - 4 * ATR_LOOKBACK * this.interval_us, ts)]
+    const bars = [...this.#candles.rows(ts - ATR_LOOKBACK * this.interval_us, ts)]
     const ticks = autoBinTicks(averageTrueRange(bars), Number(this.#tick))
     this.#step_ticks.set(ts, ticks)
     return ticks
@@ -332,4 +400,9 @@ export class Session {
     const candles = await askCandles(this.instrument, interval, from, to, signal)
     return candles.map((candle) => barOfSums(candle, step))
   }
+}
+
+/** An older server, or one without the engine, has no such route. */
+function wordsOf(error: Refusal | undefined): string | undefined {
+  return error?.code === 'unknown_path' ? 'this server does not have them.' : error?.message
 }

@@ -1,17 +1,6 @@
 /** Holes of the recording, hatched where they are. */
-import type {
-  IPanePrimitive,
-  IPanePrimitivePaneView,
-  IPrimitivePaneRenderer,
-  Time,
-} from 'lightweight-charts'
 import type { Gap } from '../data/gaps.ts'
-import type { Palette } from './palette.ts'
-
-type Target = Parameters<IPrimitivePaneRenderer['draw']>[0]
-
-/** Where a time is [CSS pixels]. */
-export type XOf = (ts: number) => number
+import { Layer, type Target } from './layer.ts'
 
 /** A short hole can be seen too. */
 const WIDTH_MIN_PX = 3
@@ -21,17 +10,9 @@ const SPACING_PX = 7
 /** Which gaps are drawn over the whole height: those of the chart's own data. */
 const isOfTrades = ({ channel }: Gap): boolean => channel === 'trades'
 
-export class Hatch implements IPanePrimitive<Time>, IPanePrimitivePaneView, IPrimitivePaneRenderer {
-  readonly #xOf: XOf
-  readonly #views = [this]
+export class Hatch extends Layer {
   #gaps: readonly Gap[] = []
   #end = 0
-  palette: Palette
-
-  constructor(xOf: XOf, palette: Palette) {
-    this.#xOf = xOf
-    this.palette = palette
-  }
 
   /** Gaps that have not ended reach up to `end` [us]. True if something else is to be drawn. */
   set(gaps: readonly Gap[], end: number): boolean {
@@ -44,24 +25,12 @@ export class Hatch implements IPanePrimitive<Time>, IPanePrimitivePaneView, IPri
     return !is_same
   }
 
-  paneViews(): readonly IPanePrimitivePaneView[] {
-    return this.#views
-  }
-
-  renderer(): IPrimitivePaneRenderer {
-    return this
-  }
-
-  zOrder(): 'bottom' {
-    return 'bottom'
-  }
-
   draw(target: Target): void {
     if (this.#gaps.length === 0) return
     target.useBitmapCoordinateSpace(({ context, bitmapSize, horizontalPixelRatio: ratio }) => {
       for (const gap of this.#gaps) {
-        const begin = Math.round(this.#xOf(gap.from) * ratio)
-        const end = Math.round(this.#xOf(Math.min(gap.to, this.#end)) * ratio)
+        const begin = Math.round(this.axes.xOf(gap.from) * ratio)
+        const end = Math.round(this.axes.xOf(Math.min(gap.to, this.#end)) * ratio)
         const left = Math.max(-1, begin)
         const least = begin + Math.round(WIDTH_MIN_PX * ratio)
         const right = Math.min(bitmapSize.width + 1, Math.max(end, least))

@@ -6,11 +6,13 @@ import {
   BaselineSeries,
   type BaselineData,
   createChart,
+  createSeriesMarkers,
   CrosshairMode,
   type HistogramData,
   HistogramSeries,
   type IChartApi,
   type ISeriesApi,
+  type ISeriesMarkersPluginApi,
   type MouseEventParams,
   type SeriesPartialOptions,
   type Time,
@@ -21,8 +23,13 @@ import { SECOND_US } from '#core/time.ts'
 import type { Gap } from '../data/gaps.ts'
 import type { Range, Slot } from '../data/session.ts'
 import type { Mode } from '../view/view.ts'
+import type { Profile } from '../data/profile.ts'
+import type { Signal } from '../data/signals.ts'
 import { Hatch } from './hatch.ts'
+import { HeatLayer, type HeatView } from './heat.ts'
+import { markersOf } from './marks.ts'
 import { type Palette, PALETTES } from './palette.ts'
+import { ProfileLayer } from './profile.ts'
 import { CELLS_FROM_PX, type PriceItem, type PriceOptions, PriceSeries } from './price-series.ts'
 
 export interface StageEvents {
@@ -60,6 +67,11 @@ export class Stage {
   readonly #volume: ISeriesApi<'Histogram'>
   readonly #delta: ISeriesApi<'Baseline'>
   readonly #hatch: Hatch
+  readonly #heat: HeatLayer
+  readonly #profile: ProfileLayer
+  readonly #markers: ISeriesMarkersPluginApi<Time>
+  #signals: readonly Signal[] = []
+  #heat_key = ''
   readonly #events: StageEvents
   #palette: Palette = PALETTES.dark
   #slots: readonly Slot[] = []
@@ -107,10 +119,18 @@ export class Stage {
       },
       DELTA_PANE,
     )
-    this.#hatch = new Hatch((ts) => this.xOf(ts), this.#palette)
+    const axes = {
+      xOf: (ts: number) => this.xOf(ts),
+      yOf: (price: number) => this.#price.priceToCoordinate(price),
+    }
+    this.#heat = new HeatLayer(axes, this.#palette)
+    this.#hatch = new Hatch(axes, this.#palette)
+    this.#profile = new ProfileLayer(axes, this.#palette)
+    this.#markers = createSeriesMarkers(this.#price, [])
     for (const [i, pane] of this.#chart.panes().entries()) {
       pane.setStretchFactor(STRETCH[i]!)
-      if (i === 0) pane.attachPrimitive(this.#hatch)
+      if (i > 0) continue
+      for (const layer of [this.#heat, this.#hatch, this.#profile]) pane.attachPrimitive(layer)
     }
     for (const name of ['wheel', 'pointerdown', 'touchstart'] as const) {
       const onMove = (): void => {
@@ -218,6 +238,34 @@ export class Stage {
     if (this.#hatch.set(gaps, end)) this.#price.applyOptions({})
   }
 
+  setProfile(profile: Profile | undefined): void {
+    if (profile === this.#profile.profile) return
+    this.#profile.profile = profile
+    this.#price.applyOptions({})
+  }
+
+  setSignals(signals: readonly Signal[]): void {
+    const is_same =
+      signals.length === this.#signals.length && signals.every((one, i) => one === this.#signals[i])
+    if (is_same) return
+    this.#signals = signals
+    this.#markers.setMarkers(markersOf(signals, this.#interval_us, this.#palette))
+  }
+
+  /** `key` changes with the rows. */
+  setHeat(key: string, view: HeatView | undefined): void {
+    if (key === this.#heat_key) return
+    this.#heat_key = key
+    this.#heat.set(view)
+    this.#price.applyOptions({})
+  }
+
+  /** Difference between the highest and the lowest visible price; undefined without bars. */
+  get price_span(): number | undefined {
+    const range = this.#price.priceScale().getVisibleRange()
+    return range === null ? undefined : range.to - range.from
+  }
+
   setRange(range: Range): void {
     const [first] = this.#slots
     if (first === undefined) return
@@ -258,7 +306,9 @@ export class Stage {
 
   setPalette(palette: Palette): void {
     this.#palette = palette
-    this.#hatch.palette = palette
+    for (const layer of [this.#hatch, this.#heat, this.#profile]) layer.palette = palette
+    this.#heat.repaint()
+    this.#markers.setMarkers(markersOf(this.#signals, this.#interval_us, palette))
     this.#chart.applyOptions({
       layout: {
         background: { color: palette.ground },

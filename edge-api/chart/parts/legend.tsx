@@ -1,9 +1,10 @@
-/** The bar at the pointer, or the newest, in numbers; and the causes of holes at the pointer. */
+/** The bar at the pointer, or the newest, in numbers. */
 import type { Controller } from '../controller.ts'
-import { gapWords } from '../data/gaps.ts'
 import { shortNumber } from '../draw/cells.ts'
 import { timeText } from '../draw/stage.ts'
 import { useChanges } from './use.ts'
+
+const TIP_MAX = 6
 
 export function Legend({ controller }: { readonly controller: Controller }) {
   useChanges(controller)
@@ -29,11 +30,12 @@ export function Legend({ controller }: { readonly controller: Controller }) {
   )
 }
 
-export function GapTip({ controller }: { readonly controller: Controller }) {
+/** Causes of holes and what signals say, at the pointer. */
+export function Tip({ controller }: { readonly controller: Controller }) {
   useChanges(controller)
   const { pointer, stage } = controller
-  const gaps = controller.gaps_at_pointer
-  if (pointer === undefined || stage === undefined || gaps.length === 0) return null
+  const words = controller.words_at_pointer
+  if (pointer === undefined || stage === undefined || words.length === 0) return null
   const is_right = pointer.x > stage.width_px / 2
   return (
     <div
@@ -46,10 +48,10 @@ export function GapTip({ controller }: { readonly controller: Controller }) {
           : { left: `${pointer.x + 12}px` }),
       }}
     >
-      {gaps.slice(0, 6).map((gap) => (
-        <p key={`${gap.channel} ${gap.from}`}>{gapWords(gap)}</p>
+      {words.slice(0, TIP_MAX).map((text) => (
+        <p key={text}>{text}</p>
       ))}
-      {gaps.length > 6 ? <p>and {gaps.length - 6} more</p> : null}
+      {words.length > TIP_MAX ? <p>and {words.length - TIP_MAX} more</p> : null}
     </div>
   )
 }

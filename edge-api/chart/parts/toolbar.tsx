@@ -63,6 +63,17 @@ export function Toolbar({
           </select>
         </label>
       )}
+      <Group label="Layers">
+        <Choice is_on={view.heat} onClick={() => controller.set({ heat: !view.heat })}>
+          Heatmap
+        </Choice>
+        <Choice is_on={view.profile} onClick={() => controller.set({ profile: !view.profile })}>
+          Profile
+        </Choice>
+        <Choice is_on={view.signals} onClick={() => controller.set({ signals: !view.signals })}>
+          Signals
+        </Choice>
+      </Group>
       <div class="tools">
         <button type="button" onClick={() => savePicture(controller)} title="Download as PNG">
           Picture
