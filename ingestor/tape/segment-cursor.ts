@@ -113,7 +113,9 @@ export class SegmentCursor {
   }
 
   #holds(at: number, count: number, end: number, may_read: boolean): boolean {
-    return at + count <= this.#to || (may_read && this.#fill(at, count, end))
+    // A search for whole records may have moved the window past `at`.
+    const is_held = at >= this.#from && at + count <= this.#to
+    return is_held || (may_read && this.#fill(at, count, end))
   }
 
   /** Moves the window to start at `from` and reads. False if `count` bytes are not available. */

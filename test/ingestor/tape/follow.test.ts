@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -86,6 +87,31 @@ test('a reader that has caught up continues when there is more, also in the next
   expect(reader.position).toBe(second.end)
   await second.close()
   reader.close()
+})
+
+test('a reader that finds any part of a record at the end waits for the rest', async () => {
+  const dir = join(folder, 'partial')
+  const tape = openSmall(dir)
+  appendText(tape, 'whole')
+  const at = appendText(tape, 'a record of which a part is written yet')
+  await tape.close()
+  const [path] = segmentFiles(dir)
+  const bytes = readFileSync(path!)
+  const head_bytes = bytes.length - tape.end
+  for (let end = head_bytes + Number(at); end < bytes.length; end++) {
+    writeFileSync(path!, bytes.subarray(0, end))
+    const reader = openReader(dir, 'oldest')
+    const read = () => {
+      const { records, damage } = reader.readBatch()
+      expect(damage).toBeUndefined()
+      return records.map(({ payload }) => payload.toString())
+    }
+    expect(read().filter((text) => text.startsWith('a record'))).toEqual([])
+    for (let again = 0; again < 3; again++) expect(read()).toEqual([])
+    writeFileSync(path!, bytes)
+    expect(read()).toContain('a record of which a part is written yet')
+    reader.close()
+  }
 })
 
 test('a record larger than buffer and window is written and read whole; one past the limit is refused', async () => {
