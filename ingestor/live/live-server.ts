@@ -26,7 +26,7 @@ import { Resumer } from './resume.ts'
 import { openLiveDoor } from './server.ts'
 import { Streams } from './streams.ts'
 import { SymbolList } from './symbol-list.ts'
-import { TapeFeed } from './tape-feed.ts'
+import { behindUs, TapeFeed } from './tape-feed.ts'
 
 export interface LiveServer {
   readonly url: string
@@ -118,10 +118,7 @@ export async function startLiveServer(
     counts,
     log,
     health() {
-      const behind_us = Math.max(
-        0,
-        ...feeds.map((feed) => (feed.is_caught_up ? 0 : now() - feed.newest_stamp)),
-      )
+      const behind_us = behindUs(feeds, now())
       const facts = { clients: hub.sessions.size, behind_ms: Math.round(behind_us / 1_000) }
       return { is_ok: behind_us < BEHIND_US, facts }
     },

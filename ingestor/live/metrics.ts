@@ -5,7 +5,7 @@ import type { LiveCounts } from './counts.ts'
 import type { History } from './history/history.ts'
 import type { Hub } from './hub.ts'
 import type { Streams } from './streams.ts'
-import type { TapeFeed } from './tape-feed.ts'
+import { behindUs, type TapeFeed } from './tape-feed.ts'
 
 export interface LiveMetrics {
   readonly metrics: Metrics
@@ -44,9 +44,8 @@ export function createLiveMetrics(sources: LiveSources): LiveMetrics {
     one(streams.memory_bytes),
   )
   gauge({ name: 'live_streams', help: 'Streams that are known.' }, () => one(streams.stream_count))
-  gauge({ name: 'live_behind_seconds', help: 'Age of the newest record read from a tape.' }, () =>
-    one(Math.max(0, ...feeds.map((feed) => (now() - feed.newest_stamp) / 1_000_000))),
-  )
+  const behind = { name: 'live_behind_seconds', help: 'Age of the oldest record not read yet.' }
+  gauge(behind, () => one(behindUs(feeds, now()) / 1_000_000))
   counter({ name: 'live_records_total', help: 'Records read from tapes.' }, () =>
     one(feeds.reduce((sum, feed) => sum + feed.record_count, 0)),
   )

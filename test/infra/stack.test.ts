@@ -141,6 +141,8 @@ test('Prometheus can scrape each program; docs/metrics.md lists all of it (UPDAT
     ingestor: await scrape('ingestor'),
     jobs: await scrape('jobs'),
     gateway: await scrape('gateway'),
+    // It serves once it has read the tape.
+    live: await until('metrics of the live server', () => scrape('live')),
     console: await scrape('console', '/api/metrics'),
   }
   expect(scrapes.ingestor).toMatch(/^ingestor_frames_received_total [1-9]/m)

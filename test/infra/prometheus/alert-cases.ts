@@ -81,6 +81,26 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
       'gateway_query_seconds_bucket{le="+Inf"}': '0+10x12',
     },
   },
+  LiveDown: up('live'),
+  LiveBehind: gauge('live_behind_seconds', '0+5x12', '0 12 0x9'),
+  LiveSlow: {
+    bad: {
+      'live_delay_seconds_bucket{le="1"}': '0x12',
+      'live_delay_seconds_bucket{le="5"}': '0+10x12',
+      'live_delay_seconds_bucket{le="+Inf"}': '0+10x12',
+    },
+    good: {
+      'live_delay_seconds_bucket{le="1"}': '0+10x12',
+      'live_delay_seconds_bucket{le="5"}': '0+10x12',
+      'live_delay_seconds_bucket{le="+Inf"}': '0+10x12',
+    },
+  },
+  LiveClientsTooSlow: gauge(
+    'live_closes_total{reason="consumer_too_slow"}',
+    '0+3x12',
+    '90 90 90 91 91 92x8',
+  ),
+  LiveResumesFailing: gauge('live_closes_total{reason="failed"}', '0x6 1x5', '1x12'),
   ConsoleDown: up('console'),
   IngestorHeartbeatLost: gauge(
     'console_ingestor_heartbeat_age_seconds{ingestor_id="local"}',

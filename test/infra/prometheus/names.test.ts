@@ -32,7 +32,9 @@ const recorded = new Set([...recording_text.matchAll(/- record: (\S+)/g)].map(([
 
 /** Of ours and of recording rules; those of exporters are tried by `npm run test:alerts`. */
 function unknownNames(text: string): readonly string[] {
-  const used = text.match(/\b(?:instance:[\w:]+|(?:ingestor|jobs|gateway|console|control)_\w+)/g)
+  const used = text.match(
+    /\b(?:instance:[\w:]+|(?:ingestor|jobs|gateway|live|console|control)_\w+)/g,
+  )
   return [...new Set(used ?? [])].filter((name) => {
     if (name.startsWith('instance:')) return !recorded.has(name)
     return !listed.has(name) && !listed.has(name.replace(/_(?:bucket|sum|count)$/, ''))
