@@ -17,6 +17,9 @@ const EXIT_UNCHECKED = 2
 /** Ends the command even if an abandoned check still holds something open. */
 const END_MS = 1_000
 
+/** The live server has an environment of its own: whose clients it trusts. */
+const DEFAULT_KINDS = PROGRAM_KINDS.filter((kind) => kind !== 'live')
+
 interface Flags {
   readonly dataDir: string
   readonly program: readonly ProgramKind[]
@@ -31,7 +34,7 @@ export function doctorCommand(): Command {
       '--program <names>',
       `which programs this environment is of, a comma list of ${PROGRAM_KINDS.join(', ')}`,
       listOf(PROGRAM_KINDS),
-      [...PROGRAM_KINDS],
+      DEFAULT_KINDS,
     )
     .option('--settings <file>', 'read variables from this file too; may be repeated', collect, [])
     .option('--json', 'the findings for machines')

@@ -10,6 +10,7 @@ import { tapeChecks, workDirCheck } from './disk.ts'
 import { exchangeChecks, indexPricesCheck } from './exchange.ts'
 import { type Check, type Finding, runChecks } from './finding.ts'
 import type { Database, Login } from './login.ts'
+import { liveChecks } from './live.ts'
 import { machineCheck } from './machine.ts'
 import { objectStoreCheck } from './object-store.ts'
 import { configure, type Configured, type Program } from './programs.ts'
@@ -34,6 +35,7 @@ function stagesOf(configured: readonly Configured[]): readonly (readonly Check[]
   const ingestors = configured.filter((one) => one.kind === 'ingestor')
   const jobs = configured.filter((one) => one.kind === 'jobs')
   const gateways = configured.filter((one) => one.kind === 'gateway')
+  const lives = configured.filter((one) => one.kind === 'live')
   const tapes = ingestors.flatMap(({ config }) => tapeChecks(config.tape))
   return [
     [
@@ -53,14 +55,19 @@ function stagesOf(configured: readonly Configured[]): readonly (readonly Check[]
     [
       ...databasesOf(configured).map(databaseCheck),
       ...jobs.map(({ config }) => objectStoreCheck(config.object_store)),
+      ...lives.flatMap(({ config }) => liveChecks(config)),
     ],
   ]
 }
 
+/** Programs whose login must have certain rights. */
+type WithLogin = Exclude<Configured, { readonly kind: 'live' }>
+
 /** Programs that share a login are looked at once. */
 function databasesOf(configured: readonly Configured[]): readonly Database[] {
-  const loginOf = ({ kind }: Configured): Login => (kind === 'gateway' ? 'reader' : 'writer')
-  const groups = Map.groupBy(configured, (one) => `${loginOf(one)} ${one.config.database_url}`)
+  const with_login = configured.filter((one): one is WithLogin => one.kind !== 'live')
+  const loginOf = ({ kind }: WithLogin): Login => (kind === 'gateway' ? 'reader' : 'writer')
+  const groups = Map.groupBy(with_login, (one) => `${loginOf(one)} ${one.config.database_url}`)
   return [...groups.values()].map((group) => ({
     database_url: group[0]!.config.database_url,
     login: loginOf(group[0]!),
@@ -69,7 +76,7 @@ function databasesOf(configured: readonly Configured[]): readonly Database[] {
   }))
 }
 
-function connectionsOf({ kind, config }: Configured): number {
+function connectionsOf({ kind, config }: WithLogin): number {
   switch (kind) {
     case 'ingestor':
       return INGESTOR_CONNECTIONS

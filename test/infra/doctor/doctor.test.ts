@@ -6,10 +6,12 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
 import { examine } from '../../../infra/doctor/doctor.ts'
 import { programsOfEnvironment } from '../../../infra/doctor/programs.ts'
 import { type ExchangeServer, startExchange } from '../../../infra/exchange/server.ts'
 import { freePort } from '../../../infra/local/ports.ts'
+import { openTape } from '../../../ingestor/tape/writer.ts'
 import { takeBucket } from '../../support/bucket.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { atFileEnd } from '../../support/file-end.ts'
@@ -117,6 +119,33 @@ test('an environment that a program refuses: all its problems are told, its secr
   for (const text of [secret, 'not-the-secret-of-the-store', 'short\n']) {
     expect(answer.stdout + answer.stderr).not.toContain(text)
   }
+})
+
+test('the live server: its tapes, its login, and the archive', async () => {
+  const tape_dir = join(dir, 'followed')
+  const live = { LIVE_PUBLIC: 'true', LIVE_TAPES: `one=${tape_dir}` }
+  const missing = await lookAt('live', live)
+  expect(findingOf(missing, 'live.tape')).toMatchObject({ level: 'warning' })
+  await openTape({
+    dir: tape_dir,
+    max_bytes: 64 * 1024 * 1024,
+    segment_bytes: 1024 * 1024,
+    record_bytes_max: 1024,
+    keep_s: 0,
+    log: silentLogger,
+  }).close()
+  expect(checksOf(await lookAt('live', live), 'ok')).toEqual(
+    expect.arrayContaining(['environment.live', 'live.tape', 'live.database', 'live.archive']),
+  )
+  const store = Object.keys(env).filter((name) => name.startsWith('S3_'))
+  const unset = Object.fromEntries(store.map((name) => [name, '']))
+  const without = await lookAt('live', { ...live, ...unset })
+  expect(checksOf(without, 'warning')).toContain('live.archive')
+  const unreachable = { ...live, DATABASE_URL: 'postgres://postgres@127.0.0.1:1/none' }
+  expect(checksOf(await lookAt('live', unreachable), 'error')).toEqual(['live.database'])
+  expect(checksOf(await lookAt('live', { LIVE_TAPES: 'one=' }), 'error')).toEqual([
+    'environment.live',
+  ])
 })
 
 test('variables come from a file too, and a file that is not there is told', async () => {
