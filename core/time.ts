@@ -24,10 +24,17 @@ export function fromMillis(value_ms: number): Micros {
 
 /** ISO 8601 with all six digits, so that text sorts as time does: `2024-08-08T23:54:16.313000Z`. */
 export function toIso(ts: Micros): string {
-  const whole_ms = Math.floor(ts / 1_000)
-  const rest_us = ts - whole_ms * 1_000
-  return new Date(whole_ms).toISOString().replace('Z', `${String(rest_us).padStart(3, '0')}Z`)
+  const second = Math.floor(ts / SECOND_US)
+  if (second !== iso_second) {
+    iso_prefix = new Date(second * 1_000).toISOString().slice(0, -'000Z'.length)
+    iso_second = second
+  }
+  return `${iso_prefix}${String(ts - second * SECOND_US).padStart(6, '0')}Z`
 }
+
+/** Times that are written one after the other mostly share their second. */
+let iso_second: number | undefined
+let iso_prefix = ''
 
 /** The UTC day that contains this time. */
 export function dayOf(ts: Micros): Day {

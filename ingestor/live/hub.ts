@@ -21,6 +21,8 @@ export interface HubOptions {
 }
 
 const RATE_WINDOW_MS = 10_000
+/** Clients get their heartbeats in turn: all at once would delay what others wait for. */
+const BEAT_PARTS = 50
 
 export class Hub {
   readonly sessions = new Set<Session>()
@@ -28,10 +30,14 @@ export class Hub {
   readonly #by_token = new Map<string, number>()
   readonly #heartbeat: NodeJS.Timeout
   #is_draining = false
+  #beat_count = 0
+  #opened_count = 0
+  readonly #beats_of = new WeakMap<Session, number>()
 
   constructor(options: HubOptions) {
     this.#options = options
-    this.#heartbeat = setInterval(() => this.#beat(), options.config.heartbeat_ms).unref()
+    const every_ms = options.config.heartbeat_ms / BEAT_PARTS
+    this.#heartbeat = setInterval(() => this.#beat(), every_ms).unref()
   }
 
   get epoch(): string {
@@ -71,6 +77,7 @@ export class Hub {
       },
     })
     this.sessions.add(session)
+    this.#beats_of.set(session, this.#opened_count++ % BEAT_PARTS)
     counts.connections[outlet.kind]++
     count(1)
     return session
@@ -181,7 +188,9 @@ export class Hub {
 
   #beat(): void {
     const ts = new Date().toISOString()
+    const part = this.#beat_count++ % BEAT_PARTS
     for (const session of this.sessions) {
+      if (this.#beats_of.get(session) !== part) continue
       if (session.waits || !session.is_open || session.outlet.kind === 'poll') continue
       const { epoch } = this.#options
       session.say(JSON.stringify({ type: 'heartbeat', epoch, ts, streams: session.cursors() }))

@@ -7,17 +7,18 @@
  * of other streams do not wait.
  */
 import { channelOf, type DepthEvent, type Gap, type Trade } from '#core/market.ts'
+import type { Exchange } from '#core/symbols.ts'
 import type { RawChannel } from '#core/tables.ts'
 import { timeSourceOf } from '#core/time-source.ts'
 import type { StoredEvent } from '../writer/copy-encoder.ts'
-import { FED_BY, type StreamName } from './channels.ts'
+import { FED_BY, type LiveChannel, type StreamName } from './channels.ts'
 import { KnownRows, MissingIds } from './known-rows.ts'
 import { LiveBook } from './live-book.ts'
 import type { LiveStream } from './live-stream.ts'
 import { compareKeys, gapText, rowKey, rowText } from './rows.ts'
 import type { Streams } from './streams.ts'
 import type { Received } from './tape-feed.ts'
-import { headText, messageOf } from './wire.ts'
+import { headText, messageOf, type RecordPlace } from './wire.ts'
 
 /** Longer than an ingestor's event loop takes from stamping a frame to writing it. */
 export const HOLD_US = 100_000
@@ -46,7 +47,8 @@ interface Part {
 export class Intake {
   readonly #streams: Streams
   readonly #epoch: string
-  readonly #fed = new Map<string, Fed>()
+  /** By channel and symbol, one per exchange that lists it: looked up for every row. */
+  readonly #fed = new Map<LiveChannel, Map<string, Fed[]>>()
   readonly #holding = new Set<Fed>()
   /** True until every tape is read to its end: any stream may still appear on a second tape. */
   holds_all: boolean
@@ -109,7 +111,12 @@ export class Intake {
     const fresh = events.filter((event) => isNew(fed, channel, event, received))
     if (fresh.length === 0) return
     if (channel === 'depth_events') {
-      for (const event of fresh) this.#takeDepth(fed, event as DepthEvent, received)
+      // Each update is a message of its own.
+      const place =
+        events.length === 1 && canBeReadAgain(fed, received, fresh, events)
+          ? { tape, position: received.position!, row_count: 1 }
+          : undefined
+      for (const event of fresh) this.#takeDepth(fed, event as DepthEvent, received, place)
       return
     }
     if (is_primer) return
@@ -124,13 +131,21 @@ export class Intake {
     this.#streams.append(stream, messageOf(seq, `${head},"rows":[${rows.join(',')}]}`, place))
   }
 
-  #takeDepth(fed: Fed, event: DepthEvent, { stamp, kind, is_primer }: Received): void {
+  #takeDepth(
+    fed: Fed,
+    event: DepthEvent,
+    { stamp, kind, position, is_primer }: Received,
+    place: RecordPlace | undefined,
+  ): void {
     const { stream, book, topn } = fed
     if (book === undefined || event.depth_kind === 'partial') return
     const seq = stream.seqAt(stamp)
     const message = book.take(event, kind === 'frame', seq, stream.decimals)
     if (message === undefined || is_primer) return
-    this.#streams.append(stream, message)
+    // A message without an update only has a new book, and history has updates only.
+    const is_update = event.depth_kind === 'diff'
+    const record = is_update ? place : { tape: 0, position: position ?? 0, row_count: 0 }
+    this.#streams.append(stream, { ...message, record })
     const top = topn === undefined ? undefined : book.topIfChanged(seq, stream.decimals)
     if (top !== undefined) this.#streams.append(topn!, top)
   }
@@ -154,10 +169,12 @@ export class Intake {
   }
 
   #feed(name: StreamName): Fed {
-    const stream = this.#streams.of(name)
-    const found = this.#fed.get(stream.key)
+    const { channel, exchange, symbol } = name
+    const listed = this.#fed.get(channel)?.get(symbol)
+    const found = listed?.find(({ stream }) => stream.name.exchange === exchange)
     if (found !== undefined) return found
-    const is_book = name.channel === 'book'
+    const stream = this.#streams.of(name)
+    const is_book = channel === 'book'
     const fed: Fed = {
       stream,
       known: new KnownRows(),
@@ -167,7 +184,9 @@ export class Intake {
       tapes: new Set(),
       held: [],
     }
-    this.#fed.set(stream.key, fed)
+    const of_channel = this.#fed.get(channel) ?? new Map<string, Fed[]>()
+    of_channel.set(symbol, [...(listed ?? []), fed])
+    this.#fed.set(channel, of_channel)
     return fed
   }
 }
@@ -179,7 +198,7 @@ function isNew(
   event: StoredEvent,
   { stamp, kind }: Received,
 ): boolean {
-  const is_first = known.add(rowKey(channel, event), stamp)
+  const is_first = isFirst(known, channel, event, stamp)
   if (channel !== 'trades') return is_first
   const { seq, agg_trade_id } = event as Trade
   // Missing trades are requested again only if their ids are consecutive.
@@ -189,12 +208,33 @@ function isNew(
   return is_first
 }
 
-/** Channels whose frames hold the rows exactly as the table has them. */
+function isFirst(
+  known: KnownRows,
+  channel: RawChannel,
+  event: StoredEvent,
+  stamp: number,
+): boolean {
+  const { kind, ts_exchange } = event
+  switch (kind) {
+    case 'trade':
+      return known.addNumbered(ts_exchange, event.agg_trade_id, stamp)
+    case 'book_ticker':
+      return known.addNumbered(ts_exchange, event.update_id, stamp)
+    default:
+      return known.add(rowKey(channel, event), stamp)
+  }
+}
+
+/** Events whose frames hold the rows exactly as the table has them. */
 const READ_AGAIN: ReadonlySet<StoredEvent['kind']> = new Set([
   'trade',
   'book_ticker',
   'liquidation',
+  'depth',
+  'mark_price',
 ])
+/** Its frames hold changes of mark prices, not whole ones. */
+const CHANGES_ONLY: Exchange = 'bybit-linear'
 
 /** True if parsing the record again gives the same rows. */
 function canBeReadAgain(
@@ -206,8 +246,9 @@ function canBeReadAgain(
   const [first] = fresh
   if (position === undefined || kind !== 'frame' || tapes.size > 1 || first === undefined)
     return false
-  const is_timed = timeSourceOf(first) !== 'receive'
-  return fresh.length === all.length && is_timed && READ_AGAIN.has(first.kind)
+  if (fresh.length !== all.length || timeSourceOf(first) === 'receive') return false
+  if (first.kind === 'mark_price' && first.exchange === CHANGES_ONLY) return false
+  return READ_AGAIN.has(first.kind)
 }
 
 function grouped(events: readonly StoredEvent[]): Iterable<readonly StoredEvent[]> {

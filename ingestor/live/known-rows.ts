@@ -10,8 +10,12 @@
 /** Longer than sockets overlap (OVERLAP_US), and than one ingestor lags behind another. */
 const KEPT_US = 20_000_000
 const KEPT_COUNT_MIN = 256
+/** Rows that are forgotten before the arrays are copied. */
+const FORGOTTEN_MAX = 4_096
 
 export class KnownRows {
+  readonly #ids = new AscendingIds()
+  /** When the keys were received that have no number, or arrived out of order. */
   readonly #stamps = new Map<string, number>()
 
   /** True if the row is new. `stamp`: when it was received. */
@@ -27,8 +31,48 @@ export class KnownRows {
     return true
   }
 
-  has(key: string): boolean {
-    return this.#stamps.has(key)
+  /** The same for rows whose key is a time and an id: most streams have ascending ids. */
+  addNumbered(ts: number, id: number, stamp: number): boolean {
+    if (this.#ids.add(ts, id, stamp)) return true
+    return !this.#ids.has(ts, id) && this.add(`${ts} ${id}`, stamp)
+  }
+}
+
+/** Rows by ascending id, without an object for each. */
+class AscendingIds {
+  #ids: number[] = []
+  #times: number[] = []
+  #stamps: number[] = []
+  /** Rows before this index are forgotten. */
+  #head = 0
+
+  /** False if the row's id is not greater than that of the row before. */
+  add(ts: number, id: number, stamp: number): boolean {
+    const count = this.#ids.length
+    if (count > 0 && id <= this.#ids[count - 1]!) return false
+    this.#ids.push(id)
+    this.#times.push(ts)
+    this.#stamps.push(stamp)
+    const last = this.#ids.length - KEPT_COUNT_MIN
+    while (this.#head < last && this.#stamps[this.#head]! <= stamp - KEPT_US) this.#head++
+    if (this.#head > FORGOTTEN_MAX && this.#head * 2 > this.#ids.length) {
+      this.#ids = this.#ids.slice(this.#head)
+      this.#times = this.#times.slice(this.#head)
+      this.#stamps = this.#stamps.slice(this.#head)
+      this.#head = 0
+    }
+    return true
+  }
+
+  has(ts: number, id: number): boolean {
+    let low = this.#head
+    let high = this.#ids.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#ids[middle]! < id) low = middle + 1
+      else high = middle
+    }
+    return this.#ids[low] === id && this.#times[low] === ts
   }
 }
 

@@ -100,15 +100,15 @@ export class Resumer {
     listed: ListedSymbol,
   ): Promise<void> {
     const { stream } = subscription
-    let is_from_history = false
+    let is_past = false
     let has_tape = true
     for (;;) {
       await session.drained()
       if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
       if (subscription.sent < stream.floor) {
+        is_past = true
         if (has_tape && (await this.#sendFromTape(subscription))) continue
         has_tape = false
-        is_from_history = true
         await this.#sendPast(session, subscription, listed)
         continue
       }
@@ -117,7 +117,8 @@ export class Resumer {
       subscription.send(missed)
     }
     this.#follow(subscription)
-    if (is_from_history && stream.name.channel === 'book') this.#sendState(subscription)
+    // Updates of the past carry no book.
+    if (is_past && stream.name.channel === 'book') this.#sendState(subscription)
   }
 
   /** Sends the next messages that left memory. False if the tape does not have them. */
@@ -127,8 +128,15 @@ export class Resumer {
     const dropped = stream.recordsAfter(sent, BATCH_COUNT)
     if (dropped.length === 0) return false
     try {
-      const past = await this.#options.readTape(stream, dropped)
-      subscription.send(past.map((one) => this.#pastMessage(stream, one, null)))
+      let prev_seq = sent
+      const messages = (await this.#options.readTape(stream, dropped)).map((past) => {
+        const message = this.#pastMessage(stream, past, prev_seq)
+        prev_seq = past.seq
+        return message
+      })
+      if (messages.length > 0) subscription.send(messages)
+      // Messages with a new book and no update have no part in history.
+      subscription.sent = Math.max(subscription.sent, dropped.at(-1)!.seq)
       return true
     } catch {
       // They are in Postgres.

@@ -118,8 +118,27 @@ function bestText({ best_bid, best_ask }: Row, { price_decimals }: Decimals): st
   if (typeof best_bid !== 'number' || typeof best_ask !== 'number') {
     return ',"spread":null,"mid":null'
   }
+  const exact = price_decimals === null ? undefined : inTicks(best_bid, best_ask, price_decimals)
+  if (exact !== undefined) return exact
   const texts = [best_bid, best_ask].map((price) => decimalText(price, price_decimals))
   const digits = Math.max(...texts.map(decimalsIn))
   const spread = roundedText(difference(best_ask, best_bid), digits)
   return `,"spread":"${spread}","mid":"${roundedText(middle(best_bid, best_ask), digits + 1)}"`
 }
+
+/** The same with integers, where both prices are multiples of the tick; else undefined. */
+function inTicks(bid: number, ask: number, decimals: number): string | undefined {
+  const power = POWERS[decimals]
+  if (power === undefined) return undefined
+  const [bid_units, ask_units] = [Math.round(bid * power), Math.round(ask * power)]
+  const is_exact = bid_units / power === bid && ask_units / power === ask
+  if (!is_exact || bid_units + ask_units > UNITS_MAX) return undefined
+  const spread = ((ask_units - bid_units) / power).toFixed(decimals)
+  const mid = ((ask_units + bid_units) / (2 * power)).toFixed(decimals + 1)
+  return `,"spread":"${spread}","mid":"${mid}"`
+}
+
+/** Powers of ten that are exact as doubles. */
+const POWERS = Array.from({ length: 16 }, (_, digits) => Number(`1e${digits}`))
+/** Up to it a double has all digits of the quotient. */
+const UNITS_MAX = 1e14

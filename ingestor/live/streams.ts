@@ -4,15 +4,14 @@
  */
 import type { Decimals } from '#core/decimal-text.ts'
 import { keyOf, type StreamName } from './channels.ts'
+import { FrameMemory } from './frame-memory.ts'
 import { LiveStream } from './live-stream.ts'
 import type { Message } from './wire.ts'
 
-/** Memory of a message besides its bytes. */
-const ENTRY_BYTES = 160
-
 export interface StreamsOptions {
+  /** Of frames; a message takes about 50 bytes besides. */
   readonly memory_bytes_max: number
-  /** Messages that left memory, but whose record is remembered: about 100 bytes each. */
+  /** Messages that left memory and are remembered by their record: about 50 bytes each. */
   readonly tape_records_max: number
   /** Of new streams. */
   readonly decimalsOf: (exchange: string, symbol: string) => Decimals
@@ -21,20 +20,22 @@ export interface StreamsOptions {
 export class Streams {
   #floor = 0
   #gap_floor = 0
-  memory_bytes = 0
   message_count = 0
   readonly #options: StreamsOptions
   readonly #streams = new Map<string, LiveStream>()
-  /** The stream of each message in memory, oldest first. */
-  #order: LiveStream[] = []
-  #order_head = 0
-  /** The stream of each remembered record, oldest first. */
+  readonly #memory: FrameMemory<LiveStream>
+  /** The stream of each record that is remembered, oldest first. */
   #dropped: LiveStream[] = []
   #dropped_head = 0
   readonly #dirty = new Set<LiveStream>()
 
   constructor(options: StreamsOptions) {
     this.#options = options
+    this.#memory = new FrameMemory(options.memory_bytes_max)
+  }
+
+  get memory_bytes(): number {
+    return this.#memory.used_bytes
   }
 
   get stream_count(): number {
@@ -42,7 +43,7 @@ export class Streams {
   }
 
   /**
-   * Everything received up to `floor`, and every gap up to `gap_floor`, is in Postgres.
+   * Everything that was received up to `floor`, and every gap up to `gap_floor`, is in Postgres.
    */
   settle(floor: number, gap_floor: number): void {
     this.#floor = floor
@@ -68,7 +69,8 @@ export class Streams {
     if (known !== undefined) return known
     const decimals = this.#options.decimalsOf(name.exchange, name.symbol)
     const floor = name.channel === 'gaps' ? this.#gap_floor : this.#floor
-    const stream = new LiveStream(name, decimals, floor)
+    const readFrame = (number: number): Buffer => this.#memory.read(number)
+    const stream = new LiveStream(name, decimals, floor, readFrame)
     this.#streams.set(key, stream)
     return stream
   }
@@ -76,21 +78,23 @@ export class Streams {
   append(stream: LiveStream, message: Message): void {
     this.message_count++
     this.#dirty.add(stream)
-    if (!stream.append(message)) return
-    this.#order.push(stream)
-    this.memory_bytes += message.frame.length + ENTRY_BYTES
-    while (this.memory_bytes > this.#options.memory_bytes_max) this.#dropOldest()
+    stream.append(message)
+    // What is in Postgres already is only passed on.
+    if (message.seq <= stream.floor) return
+    const frame = this.#memory.put(message.frame, stream, (owner) => this.#drop(owner))
+    stream.keep(message, frame ?? NO_FRAME)
+    if (frame === undefined) this.#drop(stream)
   }
 
-  /** Passes all new messages to the listeners. */
+  /** Passes all new messages on to the listeners. */
   passOn(): void {
     for (const stream of this.#dirty) stream.passOn()
     this.#dirty.clear()
   }
 
-  #noteDropped(stream: LiveStream, dropped: Message): void {
-    this.memory_bytes -= dropped.frame.length + ENTRY_BYTES
-    if (!stream.noteDropped(dropped)) return
+  /** The oldest message of the stream has left memory. */
+  #drop(stream: LiveStream): void {
+    if (!stream.dropOldest()) return
     this.#dropped.push(stream)
     if (this.#dropped.length - this.#dropped_head <= this.#options.tape_records_max) return
     this.#dropped[this.#dropped_head++]!.forgetRecord()
@@ -98,13 +102,7 @@ export class Streams {
     this.#dropped = this.#dropped.slice(this.#dropped_head)
     this.#dropped_head = 0
   }
-
-  #dropOldest(): void {
-    const stream = this.#order[this.#order_head++]!
-    const dropped = stream.dropOldest()
-    if (dropped !== undefined) this.#noteDropped(stream, dropped)
-    if (this.#order_head < 65_536 || this.#order_head * 2 < this.#order.length) return
-    this.#order = this.#order.slice(this.#order_head)
-    this.#order_head = 0
-  }
 }
+
+/** Of a message that is larger than the memory, and leaves it at once. */
+const NO_FRAME = -1

@@ -78,6 +78,27 @@ test('the worker passes WebSockets on, with the scope live only', async () => {
   await expect(new LiveClient(worker.url, { headers }).opened()).rejects.toThrow('403')
 })
 
+test('cursors that cannot be resumed are refused through the worker too, by name', async () => {
+  const probe = await new LiveClient(worker.url, { headers: bearer() }).opened()
+  probe.send({ op: 'subscribe', channel: 'trades', symbol: 'BTCUSDT' })
+  const { epoch, seq } = await probe.untilMessage(({ type }) => type === 'subscribed')
+  for (const [resume, code, status] of [
+    [{ epoch: '00000000-0000-4000-8000-000000000000', seq }, 'outdated_cursor', 410],
+    [{ epoch, seq: seq + 3_600_000_000 }, 'future_cursor', 409],
+    [{ epoch, seq: 1 }, 'outdated_cursor', 410],
+  ] as const) {
+    const client = await new LiveClient(worker.url, { headers: bearer() }).opened()
+    client.send({ op: 'subscribe', channel: 'trades', symbol: 'BTCUSDT', resume })
+    expect((await client.untilMessage(({ type }) => type === 'error')).code).toBe(code)
+    client.end()
+    const query = `channel=trades&symbol=BTCUSDT&resume=${resume.epoch}:${resume.seq}`
+    const events = await fetch(`${worker.url}/v1/live?${query}`, { headers: bearer() })
+    const problem = (await events.json()) as { readonly type: string }
+    expect([events.status, problem.type]).toEqual([status, `urn:booktape:problem:${code}`])
+  }
+  probe.end()
+})
+
 test('the worker passes events on as they come', async () => {
   const stop = new AbortController()
   const response = await fetch(`${worker.url}/v1/live?channel=trades&symbol=BTCUSDT`, {

@@ -25,9 +25,11 @@ const READ_BYTES = 512 * 1024
 export async function readTapeRecords(
   { dirs, choice }: TapeRecordsOptions,
   stream: LiveStream,
-  dropped: readonly DroppedRecord[],
+  all: readonly DroppedRecord[],
 ): Promise<readonly PastMessage[]> {
   const messages: PastMessage[] = []
+  // Those without rows have no message in history.
+  const dropped = all.filter(({ record }) => record.row_count > 0)
   const [first] = dropped
   if (first === undefined) return messages
   const reader = openReader(dirs[first.record.tape]!, first.record.position)
@@ -62,7 +64,7 @@ function rowsOf(
   const own = events.filter(
     (event) => event.symbol === name.symbol && FED_BY[channelOf(event)] === name.channel,
   )
-  const stored = own.filter(({ kind }) => kind !== 'void_trade')
+  const stored = own.filter(({ kind }) => kind !== 'void_trade' && kind !== 'mark_price_change')
   if (stored.length !== row_count) throw new Error('The record gives other rows.')
   const [first] = stored
   const channel = channelOf(first!)

@@ -4,6 +4,7 @@ import { createObjectStore } from '#core/node/object-store.ts'
 import { micros, toIso, hourStart } from '#core/time.ts'
 import { archiveHour, dropHour } from '../../support/archive-hours.ts'
 import { takeBucket } from '../../support/bucket.ts'
+import { startSwitchProxy } from '../../support/switch-proxy.ts'
 import { connect, type LiveClient } from './client.ts'
 import { createStand, nextStamp, now, type Recording, type Stand, tradesOfTable } from './stand.ts'
 
@@ -143,23 +144,118 @@ describe('the same cursor, answered from', () => {
   })
 })
 
-test('cursors of another epoch, of the future and from before the recording are refused', async () => {
-  const live = await stand.startLive()
+test('books, quotes and mark prices: the tape gives what Postgres gives, also while it is behind', async () => {
+  const channels = ['book', 'quotes', 'mark_price']
+  const live = await stand.startLive({ LIVE_MEMORY_MB: '1' })
+  const probe = await connect(live.url, [{ channel: channels }])
+  await probe.until(() =>
+    probe.messages.filter(({ type }) => type === 'subscribed').length === 3 ? true : undefined,
+  )
+  const { epoch, seq } = probe.messages.findLast(({ type }) => type === 'subscribed')!
+  await recording.stopWriter()
+  const begun_ms = Date.now() - 1_000
+  recording.bookAnswer(700, { b: [['99.50', '3']], a: [['100.50', '4']] })
+  for (let id = 0; id < 40; id++) {
+    recording.diff(700 + id, 701 + id, { b: [['99.90', `${id + 1}`]] })
+    recording.quote(800_000 + id)
+    recording.markPrice(`10${id}.5`, begun_ms + id)
+    // A book that is asked for again between updates is no part of history.
+    if (id === 20) recording.bookAnswer(721, { b: [['99.90', '21']], a: [['100.50', '4']] })
+  }
+  for (let id = 1; id < 6_000; id++) recording.quote(900_000 + id, 'ETHUSDT')
+  await probe.until(() => (probe.rows('mark_price').length === 40 ? true : undefined))
+  const missed = async (url: string, source: string) => {
+    const client = await connect(url, [{ channel: channels, resume: { epoch, seq } }])
+    const isWhole = (): boolean =>
+      channels.every((channel) => client.rows(channel).length >= 40) &&
+      client.of('book').some(({ snapshot }) => snapshot !== undefined)
+    await client.until(() => (isWhole() ? true : undefined))
+    const begun = client.messages.filter(({ type }) => type === 'subscribed')
+    expect(begun.map((one) => one.source)).toEqual(channels.map(() => source))
+    client.end()
+    return channels.map((channel) => client.of(channel))
+  }
+  await expect
+    .poll(async () => {
+      const client = await connect(live.url, [{ channel: channels, resume: { epoch, seq } }])
+      await client.untilMessage(({ channel, type }) => channel === 'mark_price' && type !== 'rows')
+      client.end()
+      return client.messages.filter(({ source }) => source === 'tape').length
+    })
+    .toBe(3)
+  const from_tape = await missed(live.url, 'tape')
+  expect(from_tape[1]).toEqual(probe.of('quotes'))
+  expect(from_tape[2]).toEqual(probe.of('mark_price'))
+  const updates = probe.of('book').filter(({ rows }) => rows!.length > 0)
+  expect(from_tape[0]!.flatMap(({ rows }) => rows)).toEqual(updates.flatMap(({ rows }) => rows))
+  recording.startWriter()
+  await recording.committed()
+  await live.stop()
+  const other = await stand.startLive({ LIVE_MEMORY_MB: '1', LIVE_TAPE_RECORDS: '0' })
+  for (let id = 6_000; id < 12_000; id++) recording.quote(900_000 + id, 'ETHUSDT')
+  await recording.committed()
+  await expect
+    .poll(async () => {
+      const client = await connect(other.url, [{ ...TRADES, resume: { epoch, seq } }])
+      const begun = await client.untilMessage(({ type }) => type === 'subscribed')
+      client.end()
+      return begun.source
+    })
+    .toBe('database')
+  expect(await missed(other.url, 'database')).toEqual(from_tape)
+  await other.stop()
+})
+
+test('cursors of another epoch, of the future and from before the recording are refused, also without Postgres', async () => {
+  const proxy = await startSwitchProxy(stand.database.url)
+  const live = await stand.startLive({ DATABASE_URL: proxy.url })
   const probe = await connect(live.url, [TRADES])
   const { epoch, seq } = await probe.untilMessage(({ type }) => type === 'subscribed')
-  for (const [resume, code] of [
-    [{ epoch: '00000000-0000-4000-8000-000000000000', seq }, 'outdated_cursor'],
-    [{ epoch, seq: seq + 3_600_000_000 }, 'future_cursor'],
-    [{ epoch, seq: 1 }, 'outdated_cursor'],
-    [{ epoch, seq: 1.5 }, 'bad_cursor'],
-    [{ epoch }, 'bad_cursor'],
-    ['newest', 'bad_cursor'],
-  ] as const) {
-    const client = await connect(live.url, [{ ...TRADES, resume, id: 'mine' }])
-    const error = await client.untilMessage(({ type }) => type === 'error')
-    expect([error.code, (error as { id?: string }).id]).toEqual([code, 'mine'])
-    client.end()
+  for (const database of [stand.database.url, undefined]) {
+    proxy.pointTo(database)
+    for (const [resume, code] of [
+      [{ epoch: '00000000-0000-4000-8000-000000000000', seq }, 'outdated_cursor'],
+      [{ epoch, seq: seq + 3_600_000_000 }, 'future_cursor'],
+      [{ epoch, seq: 1 }, 'outdated_cursor'],
+      [{ epoch, seq: 1.5 }, 'bad_cursor'],
+      [{ epoch }, 'bad_cursor'],
+      ['newest', 'bad_cursor'],
+    ] as const) {
+      const client = await connect(live.url, [{ ...TRADES, resume, id: 'mine' }])
+      const error = await client.untilMessage(({ type }) => type === 'error')
+      expect([error.code, (error as { id?: string }).id]).toEqual([code, 'mine'])
+      client.end()
+    }
   }
+  // Still in memory.
+  const back = await connect(live.url, [{ ...TRADES, resume: { epoch, seq } }])
+  const next = recording.trade(4_000)
+  expect((await back.untilMessage(({ type }) => type === 'rows')).seq).toBe(next)
+  await live.stop()
+})
+
+test('a cursor older than memory and tape waits for Postgres, and then misses nothing', async () => {
+  const proxy = await startSwitchProxy(stand.database.url)
+  const small = { LIVE_MEMORY_MB: '1', LIVE_TAPE_RECORDS: '0' }
+  const live = await stand.startLive({ ...small, DATABASE_URL: proxy.url })
+  const client = await connect(live.url, [TRADES])
+  const { epoch, seq } = await client.untilMessage(({ type }) => type === 'subscribed')
+  const ids = await record(4_100, 4_140)
+  for (let id = 1; id < 6_000; id++) recording.quote(700_000 + id, 'ETHUSDT')
+  await recording.committed()
+  proxy.pointTo(undefined)
+  await expect
+    .poll(async () => {
+      const early = await connect(live.url, [{ ...TRADES, resume: { epoch, seq } }])
+      await early.until(() => early.messages.find(({ type }) => type !== 'subscribed'))
+      early.end()
+      return early.messages[1]!.code
+    })
+    .toBe('history_unavailable')
+  proxy.pointTo(stand.database.url)
+  const back = await connect(live.url, [{ ...TRADES, resume: { epoch, seq } }])
+  await back.until(() => (back.ids().includes(ids.at(-1)!) ? true : undefined))
+  expect(back.of('trades')).toEqual(client.of('trades'))
   await live.stop()
 })
 

@@ -125,6 +125,14 @@ export class Recording {
     return this.frame(`${symbol.toLowerCase()}@bookTicker`, data, 2, stamp)
   }
 
+  /** `at_ms`: its key, the exchange's time. */
+  markPrice(price: string, at_ms: number, symbol = 'BTCUSDT'): Micros {
+    const stamp = nextStamp()
+    const times = { E: at_ms, T: at_ms + 3_600_000 }
+    const data = { e: 'markPriceUpdate', s: symbol, p: price, i: price, P: price, r: '0.0001' }
+    return this.frame(`${symbol.toLowerCase()}@markPrice@1s`, { ...data, ...times }, 4, stamp)
+  }
+
   diff(follows: number, last_id: number, levels: Levels = {}, symbol = 'BTCUSDT'): Micros {
     const stamp = nextStamp()
     const { b = [['99.90', '1.5']], a = [] } = levels
