@@ -105,7 +105,7 @@ async function latencyBySteps(
 }
 
 /** Postgres stores each transaction's commit time, and each row's transaction. */
-async function latency(pool: Pool, from_us: number, to_us: number): Promise<Latency> {
+export async function latency(pool: Pool, from_us: number, to_us: number): Promise<Latency> {
   const { rows } = await pool.query<Latency>(
     `select rows, p[1] as p50_ms, p[2] as p99_ms, p[3] as max_ms from (
       select count(*)::int as rows, percentile_disc(array[0.5, 0.99, 1]) within group (order by ms) as p from (

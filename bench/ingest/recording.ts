@@ -54,9 +54,9 @@ const POLL_MS = 5
 
 /** Resolves when the ingestor has subscribed to every stream. */
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
-  const sender = start<FromSender>('./sender.ts', {}, [])
+  const sender = startProgram<FromSender>('./sender.ts', {}, [])
   const { port } = await sender.message('ready')
-  const ingestor = start<IngestorMessage>(
+  const ingestor = startProgram<IngestorMessage>(
     '../../ingestor/main.ts',
     {
       DATABASE_URL: options.database_url,
@@ -113,14 +113,15 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
   }
 }
 
-interface Program<Message extends { readonly type: string }> {
+export interface Program<Message extends { readonly type: string }> {
   readonly child: ChildProcess
   /** The next message of this type; rejects if the process exits first. */
   message<Type extends Message['type']>(type: Type): Promise<Extract<Message, { type: Type }>>
   stop(): Promise<void>
 }
 
-function start<Message extends { readonly type: string }>(
+/** `entry`: relative to this file. */
+export function startProgram<Message extends { readonly type: string }>(
   entry: string,
   env: Readonly<Record<string, string>>,
   node_args: readonly string[],
