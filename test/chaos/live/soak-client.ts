@@ -1,127 +1,112 @@
 /**
- * One reader of a symbol's trades or book: loses its connection, resumes, and keeps what it got.
+ * One reader of some streams, as any program could write it: it loses its connection, resumes where
+ * it was, and keeps what it got.
  */
 import { WebSocket } from 'ws'
+import { SoakStream, type StreamReply } from './soak-stream.ts'
 
-export interface Place {
-  readonly epoch: string
-  readonly seq: number
-}
-
-interface Reply {
-  readonly type: string
+interface Reply extends StreamReply {
   readonly channel: string
-  readonly epoch: string
-  readonly seq: number
+  readonly symbol: string
   readonly code?: string
-  readonly prev_seq?: number | null
-  readonly synced?: boolean | null
-  readonly rows?: readonly Readonly<Record<string, unknown>>[]
-  readonly snapshot?: Sides
-}
-
-type Levels = readonly (readonly [string, string])[]
-interface Sides {
-  readonly bids: Levels
-  readonly asks: Levels
 }
 
 const RETRY_MS = 200
+/** A connection is lost if it is silent for longer: the server sends heartbeats. */
+const SILENT_MS = 20_000
 
 export class SoakClient {
-  readonly symbol: string
-  /** Trade ids in the order of arrival, for channel trades. */
-  readonly ids: number[] = []
-  /** After the first subscription. */
-  first: Place | undefined
-  last: Place | undefined
+  readonly streams: readonly SoakStream[]
+  /** From receipt to delivery, while `measures` [us]. */
   readonly delays_us: number[] = []
   measures = false
-  refusals = new Map<string, number>()
-  readonly book = { bids: new Map<string, string>(), asks: new Map<string, string>() }
-  newest_book_ts: string | undefined
-  book_is_known = false
+  /** Errors and reasons for closing, by code. */
+  readonly refusals = new Map<string, number>()
+  readonly #by_name: ReadonlyMap<string, SoakStream>
+  readonly #url: string
   #socket: WebSocket | undefined
   #is_ended = false
+  #is_frozen = false
+  /** All its subscriptions have begun, and nothing is missing any more. */
   #is_caught_up = false
-  readonly #url: string
-  readonly #channel: 'trades' | 'book'
+  #heard_at = 0
+  readonly #watch: NodeJS.Timeout
 
-  constructor(url: string, symbol: string, channel: 'trades' | 'book' = 'trades') {
-    this.#url = `${url.replace('http', 'ws')}/v1/live`
-    this.symbol = symbol
-    this.#channel = channel
+  constructor(live_url: string, channels: readonly string[], symbols: readonly string[]) {
+    this.#url = `${live_url.replace('http', 'ws')}/v1/live`
+    this.streams = channels.flatMap((channel) =>
+      symbols.map((symbol) => new SoakStream(channel, symbol)),
+    )
+    this.#by_name = new Map(this.streams.map((stream) => [stream.name, stream]))
+    this.#watch = setInterval(() => this.#dropIfSilent(), 5_000)
     this.#connect()
+  }
+
+  get has_begun(): boolean {
+    return this.streams.every(({ first }) => first !== undefined)
   }
 
   cut(): void {
     this.#socket?.terminate()
   }
 
+  /** Stops reading from its socket, which stays open. */
   freeze(): void {
+    this.#is_frozen = true
     this.#socket?.pause()
   }
 
   thaw(): void {
+    this.#is_frozen = false
+    this.#heard_at = performance.now()
     this.#socket?.resume()
   }
 
   end(): void {
     this.#is_ended = true
+    clearInterval(this.#watch)
     this.#socket?.terminate()
+  }
+
+  #dropIfSilent(): void {
+    if (!this.#is_frozen && performance.now() - this.#heard_at > SILENT_MS) this.cut()
   }
 
   #connect(): void {
     if (this.#is_ended) return
-    const socket = new WebSocket(this.#url, { handshakeTimeout: 20_000 })
+    const socket = new WebSocket(this.#url, {
+      handshakeTimeout: 20_000,
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+    })
     this.#socket = socket
     this.#is_caught_up = false
+    this.#heard_at = performance.now()
     socket.on('open', () => {
-      const resume = this.last === undefined ? {} : { resume: this.last }
-      const { symbol } = this
-      socket.send(JSON.stringify({ op: 'subscribe', channel: this.#channel, symbol, ...resume }))
+      for (const { channel, symbol, last } of this.streams) {
+        const resume = last === undefined ? {} : { resume: last }
+        socket.send(JSON.stringify({ op: 'subscribe', channel, symbol, ...resume }))
+      }
     })
-    socket.on('message', (data: Buffer) => this.#take(JSON.parse(data.toString()) as Reply, socket))
+    socket.on('message', (data: Buffer) => {
+      this.#heard_at = performance.now()
+      this.#take(JSON.parse(data.toString()) as Reply, socket)
+    })
     socket.on('error', () => undefined)
     socket.on('close', () => setTimeout(() => this.#connect(), RETRY_MS * (1 + Math.random())))
   }
 
   #take(reply: Reply, socket: WebSocket): void {
-    const { type, epoch, seq } = reply
-    if (type === 'subscribed') {
-      this.first ??= { epoch, seq }
-      this.last ??= { epoch, seq }
-      return
-    }
+    const { type, seq, code } = reply
     if (type === 'heartbeat') return void (this.#is_caught_up = true)
     if (type === 'error' || type === 'closing') {
-      this.refusals.set(reply.code!, (this.refusals.get(reply.code!) ?? 0) + 1)
+      this.refusals.set(code!, (this.refusals.get(code!) ?? 0) + 1)
       if (type === 'error') socket.terminate()
       return
     }
-    if (type === 'book') this.#takeBook(reply)
-    else for (const row of reply.rows!) this.ids.push(row['agg_trade_id'] as number)
-    if (this.measures && this.#is_caught_up) this.delays_us.push(Date.now() * 1_000 - seq)
-    this.last = { epoch, seq }
-  }
-
-  #takeBook({ rows = [], snapshot, synced }: Reply): void {
-    for (const row of rows) this.newest_book_ts = row['ts_exchange'] as string
-    if (snapshot !== undefined) {
-      this.book.bids = new Map(snapshot.bids)
-      this.book.asks = new Map(snapshot.asks)
-      this.book_is_known = true
-      return
-    }
-    if (synced === false) this.book_is_known = false
-    // Rows of a book have both sides; those of other channels do not come here.
-    for (const row of rows as unknown as readonly Sides[]) {
-      for (const side of ['bids', 'asks'] as const) {
-        for (const [price, qty] of row[side]) {
-          if (Number(qty) === 0) this.book[side].delete(price)
-          else this.book[side].set(price, qty)
-        }
-      }
+    this.#by_name.get(`${reply.channel} ${reply.symbol}`)!.take(reply)
+    if (this.measures && this.#is_caught_up && type !== 'subscribed') {
+      this.delays_us.push((performance.timeOrigin + performance.now()) * 1_000 - seq)
     }
   }
 }

@@ -1,0 +1,164 @@
+/** The phases of the soak: undisturbed, with frozen readers, with kills and cuts; then the check. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPool, type Pool } from '#core/node/pool.ts'
+import { compareBooks, Tables, untilCommitted } from './compare.ts'
+import { SoakClient } from './soak-client.ts'
+import type { ProgramName, SoakStack } from './soak-stack.ts'
+import { Watch } from './watch.ts'
+
+export interface SoakOptions {
+  readonly clients: number
+  readonly books: number
+  readonly frozen: number
+  readonly seconds: number
+  readonly kills: number
+}
+
+export interface SoakReport {
+  readonly wrong: readonly string[]
+  readonly [fact: string]: unknown
+}
+
+/** The supervisor of the stack gives up after five restarts in a minute. */
+const KILL_EVERY_MS = 15_000
+const CUT_EVERY_MS = 50
+/** Streams of a reader that freezes: so many that it is too slow within seconds. */
+const FROZEN_SYMBOLS = 20
+const BEHIND_LIMIT_MS = 60_000
+/** What a frozen client may cost. */
+const FROZEN_BYTES_MAX = 1024 * 1024
+
+export async function runSoak(options: SoakOptions, stack: SoakStack): Promise<SoakReport> {
+  const pool = createPool(stack.file.postgres_url, 'soak-live', 2)
+  try {
+    return await run(options, stack, pool)
+  } finally {
+    await pool.end()
+  }
+}
+
+async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<SoakReport> {
+  const { seconds, kills } = options
+  const url = stack.live_url
+  const say = (what: string): void => void process.stderr.write(`soak: ${what}\n`)
+  await sleep(5_000)
+  const symbols = await busiestSymbols(pool, 'trades')
+  const with_books = await busiestSymbols(pool, 'depth_events')
+  const watch = new Watch(stack)
+  const books = Array.from(
+    { length: options.books },
+    (_, at) => new SoakClient(url, ['book'], [with_books[at % with_books.length]!]),
+  )
+  const readers = Array.from(
+    { length: options.clients - options.books },
+    (_, at) => new SoakClient(url, ['trades'], [symbols[at % symbols.length]!]),
+  )
+  const clients = [...readers, ...books]
+  await untilBegun(clients)
+  say(`${clients.length} readers of ${symbols.length} symbols`)
+  const undisturbed = await measured(readers, seconds)
+  say(`undisturbed: ${JSON.stringify(undisturbed)}`)
+
+  const frozen = Array.from(
+    { length: options.frozen },
+    () => new SoakClient(url, ['trades', 'book'], with_books.slice(0, FROZEN_SYMBOLS)),
+  )
+  await untilBegun(frozen)
+  for (const client of frozen) client.freeze()
+  const with_frozen = frozen.length === 0 ? undefined : await measured(readers, seconds)
+  const too_slow = watch.totals('live_closes_total')['consumer_too_slow'] ?? 0
+  const { waiting_bytes_max } = watch
+  const limit = Math.max(1, frozen.length) * FROZEN_BYTES_MAX
+  say(`with ${frozen.length} frozen, ${too_slow} too slow: ${JSON.stringify(with_frozen)}`)
+
+  let cut_count = 0
+  for (let kill = 0; kill < kills; kill++) {
+    for (const program of ['live', 'ingestor'] satisfies ProgramName[]) {
+      stack.kill(program)
+      for (const until = Date.now() + KILL_EVERY_MS / 2; Date.now() < until;) {
+        clients[Math.floor(Math.random() * clients.length)]!.cut()
+        cut_count++
+        await sleep(CUT_EVERY_MS)
+      }
+    }
+  }
+  for (const client of frozen) client.thaw()
+  say(`${2 * kills} kills, ${cut_count} cuts`)
+
+  const everyone = [...clients, ...frozen]
+  const tables = new Tables(pool)
+  const until = await untilCommitted(pool)
+  const wrong = [...(await tables.untilDelivered(everyone, until, BEHIND_LIMIT_MS))]
+  watch.stop()
+  for (const client of everyone) client.end()
+  await untilCommitted(pool)
+  for (const client of everyone) wrong.push(...(await tables.compare(client)))
+  wrong.push(...(await compareBooks(stack.file.edge_url, books)))
+  if (waiting_bytes_max > limit) wrong.push(`${waiting_bytes_max} bytes waited for the frozen`)
+  const rows = everyone.flatMap(({ streams }) => streams.map(({ ids }) => ids.length))
+  return {
+    wrong: wrong.slice(0, 20),
+    wrong_count: wrong.length,
+    clients: clients.length,
+    symbols: symbols.length,
+    frozen: frozen.length,
+    rows: rows.reduce((sum, count) => sum + count, 0),
+    cuts: cut_count,
+    kills: 2 * kills,
+    undisturbed,
+    with_frozen,
+    frozen_bytes_max: waiting_bytes_max,
+    frozen_too_slow: too_slow,
+    closes: watch.totals('live_closes_total'),
+    resumes: watch.totals('live_resumes_total'),
+    refusals: refusalsOf(everyone),
+    live_memory_mb: watch.memory_mb,
+    live_memory_mb_per_minute: watch.memory_mb_per_minute,
+  }
+}
+
+async function untilBegun(clients: readonly SoakClient[]): Promise<void> {
+  while (!clients.every(({ has_begun }) => has_begun)) await sleep(100)
+}
+
+/** From receipt to delivery at these readers. */
+async function measured(clients: readonly SoakClient[], seconds: number): Promise<object> {
+  const cpu = process.cpuUsage()
+  for (const client of clients) client.measures = true
+  await sleep(seconds * 1_000)
+  for (const client of clients) client.measures = false
+  const { user, system } = process.cpuUsage(cpu)
+  const delays = Float64Array.from(
+    clients.flatMap(({ delays_us }) => delays_us.splice(0)),
+  ).toSorted()
+  const at = (share: number): number =>
+    Math.round((delays[Math.floor(delays.length * share)] ?? 0) / 100) / 10
+  return {
+    messages_per_s: Math.round(delays.length / seconds),
+    p50_ms: at(0.5),
+    p99_ms: at(0.99),
+    max_ms: Math.round((delays.at(-1) ?? 0) / 100) / 10,
+    readers_cpu_share: Math.round((user + system) / seconds / 10_000) / 100,
+  }
+}
+
+/** Those with rows, most rows first. */
+async function busiestSymbols(pool: Pool, table: string): Promise<readonly string[]> {
+  for (;;) {
+    const { rows } = await pool.query<{ symbol: string }>(
+      `select s.symbol from marketdata.${table} t
+       join marketdata.symbols s on s.id = t.symbol_id
+       group by 1 order by count(*) desc`,
+    )
+    if (rows.length > 0) return rows.map(({ symbol }) => symbol)
+    await sleep(500)
+  }
+}
+
+function refusalsOf(clients: readonly SoakClient[]): Record<string, number> {
+  const all: Record<string, number> = {}
+  for (const { refusals } of clients) {
+    for (const [code, count] of refusals) all[code] = (all[code] ?? 0) + count
+  }
+  return all
+}
