@@ -10,7 +10,8 @@ export interface LoadOrder {
   /** Asked for in turn. */
   readonly paths: readonly string[]
   readonly callers: number
-  readonly duration_ms: number
+  /** It ends after this time, or once each path was asked for. */
+  readonly ends_after: { readonly duration_ms: number } | 'each path'
 }
 
 export interface LoadResult {
@@ -26,18 +27,22 @@ process.on('message', (order: LoadOrder) => {
   void run(order).then((result) => process.send!(result))
 })
 
-async function run({ port, paths, callers, duration_ms }: LoadOrder): Promise<LoadResult> {
+async function run({ port, paths, callers, ends_after }: LoadOrder): Promise<LoadResult> {
   const requests = paths.map((path) =>
     Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\naccept: */*\r\n\r\n`),
   )
   let next = 0
   const waits: number[] = []
   const begun = performance.now()
+  const isOver = (): boolean =>
+    ends_after === 'each path'
+      ? next >= paths.length
+      : performance.now() >= begun + ends_after.duration_ms
   await Promise.all(
     Array.from({ length: callers }, async () => {
       const socket = connect(port, '127.0.0.1').setNoDelay(true)
       const answers = readAnswers(socket)
-      for (let at = begun; at < begun + duration_ms; at = performance.now()) {
+      while (!isOver()) {
         const sent_at = performance.now()
         socket.write(requests[next++ % requests.length]!)
         await answers.next()

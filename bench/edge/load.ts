@@ -18,8 +18,10 @@ export async function load(pid: number, order: LoadOrder): Promise<Load> {
       const [result] = (await once(client, 'message')) as [LoadResult]
       return result
     }
-    // Warm-up: connections and JIT compilation are not measured.
-    await run({ ...order, duration_ms: order.duration_ms / 4 })
+    if (order.ends_after !== 'each path') {
+      // Warm-up: connections and JIT compilation are not measured.
+      await run({ ...order, ends_after: { duration_ms: order.ends_after.duration_ms / 4 } })
+    }
     const before = cpuMs(pid)
     const result = await run(order)
     return { ...result, cpu_ms: (cpuMs(pid) - before) / result.count }
