@@ -64,6 +64,8 @@ export interface Surroundings {
   readonly access?: AccessBindings
   /** Without it the runtime sends the bodies. */
   readonly open_body?: OpenBody
+  /** Reaches the live server. The global one, unless the runtime needs another for WebSockets. */
+  readonly fetch_live?: typeof fetch
   now(): Micros
   /** Receives every answer from 500 up, with the error that caused it. */
   report(error: unknown, request: RequestFacts): void
@@ -169,7 +171,12 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     live:
       config.live_url === undefined
         ? undefined
-        : createLiveServer({ ...config, live_url: config.live_url, now }),
+        : createLiveServer({
+            ...config,
+            live_url: config.live_url,
+            now,
+            fetch: surroundings.fetch_live ?? fetch,
+          }),
     datasets,
     signUrl: createUrlSigner(config.store, config.signed_url_ttl_s),
   })

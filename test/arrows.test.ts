@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** Files that run in a Worker: neither node: nor core/node. */
 const isWorkerFile = (file: string): boolean =>
   (file.startsWith('core/') && !file.startsWith('core/node/')) ||
-  (file.startsWith('edge-api/') && !file.startsWith('edge-api/gateway/'))
+  (file.startsWith('edge-api/') && !/^edge-api\/(?:gateway\/|node\/|node\.ts)/.test(file))
 
 const files = globSync('{core,ingestor,jobs,edge-api,sql,infra,bench}/**/*.{ts,tsx}', {
   cwd: ROOT,
@@ -166,6 +166,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     chart: ['client'],
     live: ['access', 'telemetry'],
     gateway: [],
+    // A program that runs the whole app on Node.
+    node: [ROOT_FILES, 'cache', 'access'],
   },
   infra: {
     exchange: [],

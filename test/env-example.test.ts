@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parseConfig as parseEdge } from '../edge-api/config.ts'
 import { parseConfig as parseGateway } from '../edge-api/gateway/config.ts'
+import { parseNodeConfig } from '../edge-api/node/config.ts'
 import { parseConfig as parseConsole } from '../infra/console/config.ts'
 import { parseConfig as parseIngestor } from '../ingestor/config.ts'
 import { parseConfig as parseLive } from '../ingestor/live/config.ts'
@@ -38,6 +39,7 @@ for (const [title, parse] of [
   ['jobs', parseJobs],
   ['gateway', parseGateway],
   ['edge worker', (env: Env) => parseEdge(env as Parameters<typeof parseEdge>[0])],
+  ['edge API on Node', parseNodeConfig],
   ['ingestor', parseIngestor],
   ['live server', parseLive],
   ['console', parseConsole],

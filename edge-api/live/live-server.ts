@@ -39,6 +39,7 @@ export interface LiveServerOptions {
   readonly live_url: string
   readonly token_secrets: readonly string[]
   now(): Micros
+  readonly fetch: typeof fetch
 }
 
 /** Headers that the live server reads. Who calls is the worker's matter. */
@@ -50,14 +51,15 @@ const TOKEN_DAYS = 1
 /** A poll is answered within its wait; more means that the server is gone. */
 const SLACK_MS = 5_000
 
-export function createLiveServer({ live_url, token_secrets, now }: LiveServerOptions): LiveServer {
+export function createLiveServer(options: LiveServerOptions): LiveServer {
+  const { live_url, token_secrets, now } = options
   const authorization = async (): Promise<string> => {
     const { text } = await mintToken(token_secrets[0]!, ['live'], TOKEN_DAYS, now())
     return `Bearer ${text}`
   }
   const ask = async (path: string, init: RequestInit): Promise<Response> => {
     try {
-      return await fetch(`${live_url}${path}`, init)
+      return await options.fetch.call(undefined, `${live_url}${path}`, init)
     } catch (cause) {
       throw new OperatorError('live_unreachable', 'The live server does not respond.', {
         hint: 'Try again in a few seconds.',

@@ -57,6 +57,7 @@ export function sendBodies(
     const { status, headers } = c.res
     c.res = undefined
     c.res = new Response(readable, { status, headers })
+    c.res.headers.set('content-length', String(body.byteLength))
   }
 }
 

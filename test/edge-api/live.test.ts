@@ -12,9 +12,17 @@ import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mintToken } from '#core/access-token.ts'
+import { silentLogger } from '#core/node/log.ts'
 import { openLive } from '../../edge-api/client/live.ts'
+import { parseNodeConfig } from '../../edge-api/node/config.ts'
+import { startNodeServer } from '../../edge-api/node/server.ts'
 import { freePort } from '../../infra/local/ports.ts'
-import { buildWorker, type LocalWorker, startWorker } from '../../infra/local/worker.ts'
+import {
+  buildWorker,
+  type LocalWorker,
+  startWorker,
+  type WorkerBundle,
+} from '../../infra/local/worker.ts'
 import type { LiveServer } from '../../ingestor/live/live-server.ts'
 import { LiveClient } from '../ingestor/live/client.ts'
 import { createStand, now, type Recording, type Stand } from '../ingestor/live/stand.ts'
@@ -27,6 +35,8 @@ let stand: Stand
 let recording: Recording
 let live: LiveServer
 let worker: LocalWorker
+let bundle: WorkerBundle
+let bindings: Readonly<Record<string, string>>
 let token: string
 let port: number
 const dir = await mkdtemp(join(tmpdir(), 'booktape-live-'))
@@ -50,10 +60,12 @@ beforeAll(async () => {
   await edge.pool.query(
     `insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT')`,
   )
+  bundle = await buildWorker(join(dir, 'bundle'))
+  bindings = { ...edge.bindings, PUBLIC_READ: 'read', LIVE_URL: `http://127.0.0.1:${port}` }
   worker = await startWorker({
     port: 0,
-    bundle: await buildWorker(join(dir, 'bundle')),
-    bindings: { ...edge.bindings, PUBLIC_READ: 'read', LIVE_URL: `http://127.0.0.1:${port}` },
+    bundle,
+    bindings,
     persist_dir: join(dir, 'miniflare'),
   })
   token = (await mintToken(TOKEN_SECRET, ['live'], 1, now())).text
@@ -97,6 +109,30 @@ test('cursors that cannot be resumed are refused through the worker too, by name
     expect([events.status, problem.type]).toEqual([status, `urn:booktape:problem:${code}`])
   }
   probe.end()
+})
+
+test('on Node too', async () => {
+  const config = parseNodeConfig({ PORT: '0' })
+  const node = await startNodeServer(config, bindings, bundle.assets_dir, silentLogger)
+  try {
+    const client = await new LiveClient(node.url, { headers: bearer() }).opened()
+    client.send({ op: 'subscribe', channel: 'trades', symbol: 'BTCUSDT' })
+    await client.untilMessage(({ type }) => type === 'subscribed')
+    recording.trade(150)
+    await client.until(() => (client.ids().includes(150) ? true : undefined))
+    client.end()
+    await expect(new LiveClient(node.url).opened()).rejects.toThrow('401')
+    const events = await fetch(`${node.url}/v1/live?channel=trades&symbol=BTCUSDT`, {
+      headers: bearer(),
+    })
+    const reader = events.body!.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    while (!text.includes('"subscribed"')) text += (await reader.read()).value
+    await reader.cancel()
+  } finally {
+    node.http.closeAllConnections()
+    await new Promise((resolve) => node.http.close(resolve))
+  }
 })
 
 test('the worker passes events on as they come', async () => {
@@ -170,14 +206,14 @@ test('the client says why it cannot go on', async () => {
 })
 
 test.skipIf(!existsSync(CHROMIUM))('the client in a browser: the same', async () => {
-  const bundle = await build({
+  const built = await build({
     entryPoints: [join(import.meta.dirname, '../../edge-api/client/live.ts')],
     bundle: true,
     write: false,
     format: 'iife',
     globalName: 'booktape',
   })
-  const script = `${bundle.outputFiles[0]!.text}
+  const script = `${built.outputFiles[0]!.text}
     const ids = (window.ids = [])
     ;(async () => {
       const options = { url: ${JSON.stringify(worker.url)}, token: ${JSON.stringify(token)} }

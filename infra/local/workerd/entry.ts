@@ -5,7 +5,7 @@
  */
 // @ts-expect-error The bundle lies beside this module when it runs.
 import worker from './worker.js'
-import type { Asset } from './assets.ts'
+import type { Asset } from '../../../edge-api/node/assets.ts'
 
 interface Service {
   fetch(url: string): Promise<Response>

@@ -6,7 +6,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { transformSync } from 'esbuild'
 import { COMPATIBILITY_DATE, V8_FLAGS, type WorkerBundle } from '../worker.ts'
-import { listAssets } from './assets.ts'
+import { listAssets } from '../../../edge-api/node/assets.ts'
 import { workerdConfig } from './config.ts'
 import { runWorkerd, type RunningWorkerd } from './run.ts'
 
