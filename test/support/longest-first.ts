@@ -11,6 +11,8 @@ import { ROOT } from './imports.ts'
 /** Files that take more than ten seconds alone, the longest first; most of them wait. */
 const LONGEST = [
   'test/infra/deploy/deploy.long.test.ts',
+  'test/edge-api/memory.long.test.ts',
+  'test/edge-api/large-answers.long.test.ts',
   'test/ingestor/repair/quiet-process.test.ts',
   'test/jobs/schedule/schedule.test.ts',
   'test/infra/replay.test.ts',
@@ -22,13 +24,10 @@ const LONGEST = [
   'test/ingestor/repair/process.test.ts',
   'test/infra/stack.test.ts',
   'test/ingestor/main.test.ts',
-  'test/edge-api/memory.test.ts',
-  'test/edge-api/large-answers.test.ts',
   'test/jobs/datasets/kept-hours.test.ts',
   'test/chaos/books/books.test.ts',
   'test/postgres/failover.test.ts',
   'test/ingestor/spot.test.ts',
-  'test/infra/console/fuzz.test.ts',
   'test/edge-api/inputs.test.ts',
   'test/edge-api/hot-cold.test.ts',
   'test/jobs/backup/recording.test.ts',
