@@ -16,7 +16,7 @@ import type { DepthStream, StreamChoice } from './exchanges/adapter.ts'
 import { DEPTH_STREAMS, STANDARD_INTERVAL_MS } from './exchanges/depth-choice.ts'
 import { ADAPTERS, adapterFor } from './exchanges/registry.ts'
 import { type Shard, SHARD_COUNT_MAX } from './shard.ts'
-import type { DepthSymbols } from './desired-state.ts'
+import type { DepthSymbols, DesiredState } from './desired-state.ts'
 import type { BatchLimits } from './writer/session.ts'
 
 export interface IngestorConfig {
@@ -259,4 +259,12 @@ export function parseConfig(env: Env): IngestorConfig {
  */
 function standardId({ index, count }: Shard): string {
   return count === 1 ? 'local' : `local-shard-${index}`
+}
+
+/** What the environment chooses, until an operator chooses otherwise. */
+export function desiredBy(
+  config: Pick<IngestorConfig, 'symbols' | 'choice' | 'depth_symbols'>,
+): DesiredState {
+  const { symbols, choice, depth_symbols: depth } = config
+  return { recording: 'recording', symbols, channels: choice.channels, depth }
 }

@@ -3,7 +3,6 @@
  * choices are kept in a file (control/desired.ts).
  */
 import type { Channel } from '#core/market.ts'
-import type { IngestorConfig } from './config.ts'
 
 export interface DesiredState {
   /** Paused: no socket is open, and nothing is recorded. */
@@ -33,11 +32,3 @@ export type DepthSymbols =
   | { readonly kind: 'named'; readonly symbols: readonly string[] }
   /** The `count` symbols with the most turnover in the 24 hours before the choice. */
   | { readonly kind: 'busiest'; readonly count: number }
-
-/** The choice of the environment. */
-export function wantedBy(
-  config: Pick<IngestorConfig, 'symbols' | 'choice' | 'depth_symbols'>,
-): DesiredState {
-  const { symbols, choice, depth_symbols: depth } = config
-  return { recording: 'recording', symbols, channels: choice.channels, depth }
-}

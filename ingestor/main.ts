@@ -4,14 +4,13 @@ import { createLogger, type Logger } from '#core/node/log.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
 import { requireWritable } from '#core/node/writable-directory.ts'
-import { type IngestorConfig, parseConfig } from './config.ts'
+import { desiredBy, type IngestorConfig, parseConfig } from './config.ts'
 import { type Control, startControl } from './control/control.ts'
 import { readStartingPoint, type StartingPoint } from './control/desired.ts'
 import { type HealthServer, serveHealth } from './health.ts'
 import { createLiveness } from './liveness.ts'
 import type { IngestorMessage } from './messages.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
-import { wantedBy } from './desired-state.ts'
 
 const STATUS_MS = 1_000
 
@@ -26,7 +25,7 @@ async function main(): Promise<void> {
     config = parseConfig(process.env)
     log = createLogger('ingestor', config.log_level)
     requireWritable(config.tape.dir, 'TAPE_DIR')
-    start = readStartingPoint(config.tape.dir, wantedBy(config), log)
+    start = readStartingPoint(config.tape.dir, desiredBy(config), log)
     recorder = createRecorder(config, start, log)
   } catch (error) {
     logFatal(log, error)

@@ -1,7 +1,12 @@
 /** Bundles the page with esbuild: a script and a style sheet, nothing from another host. */
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import type { BundledPage } from './page-files.ts'
+
+/** The bundler's output. */
+export interface BundledPage {
+  readonly js: Uint8Array
+  readonly css: Uint8Array
+}
 
 const PAGE_DIR = join(import.meta.dirname, 'page')
 

@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import type { BundledPage } from './bundle.ts'
 
 export interface PageFile {
   /** The NAME in its URL, /assets/NAME. */
@@ -21,12 +22,6 @@ export interface PageBundle {
   readonly assets: readonly PageFile[]
   /** Compressed size of all files together. */
   readonly gzip_bytes: number
-}
-
-/** The bundler's output. */
-export interface BundledPage {
-  readonly js: Uint8Array
-  readonly css: Uint8Array
 }
 
 const DIST_DIR = join(import.meta.dirname, 'dist')

@@ -10,9 +10,8 @@ import { openMetricsDoor } from '#core/node/door/metrics-door.ts'
 import type { Logger } from '#core/node/log.ts'
 import { version } from '#core/node/version.ts'
 import { withDeadline } from '#core/waiting.ts'
-import type { IngestorConfig } from '../config.ts'
+import { desiredBy, type IngestorConfig } from '../config.ts'
 import type { Recorder } from '../recorder.ts'
-import { wantedBy } from '../desired-state.ts'
 import { openAuditLog } from './audit-log.ts'
 import { createChanges } from './changes.ts'
 import type { StartingPoint } from './desired.ts'
@@ -67,7 +66,7 @@ export async function startControl(
     started_at: new Date(Date.now() - process.uptime() * 1_000).toISOString(),
   }
   const audit = openAuditLog(tape.dir)
-  const from_environment = wantedBy(config)
+  const from_environment = desiredBy(config)
   const unwritten = [...audit.entries()]
   let wakeReporter = (): void => undefined
   const changes = createChanges({
