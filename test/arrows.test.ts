@@ -91,7 +91,8 @@ test('an exchange folder imports no other exchange, no socket and no clock', () 
 /** The files of a program's own folder, which compose the others. */
 const ROOT_FILES = '.'
 /**
- * Of a program's folders: what each may import of the program, besides the folders inside it.
+ * Of a program's folders: which folders and files of the program each may import, besides the
+ * folders inside it.
  */
 const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   ingestor: {
@@ -150,6 +151,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     lake: ['memory', 'tables', 'queries', 'schemas', 'cache', 'store'],
     range: ['tables', 'queries', 'store', 'lake'],
     routes: [
+      'deps.ts',
+      'access',
       'live',
       'memory',
       'tables',
@@ -161,10 +164,10 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
       'store',
       'range',
     ],
-    mcp: [],
+    mcp: ['deps.ts'],
     client: [],
     chart: ['client'],
-    live: ['access', 'telemetry'],
+    live: [],
     gateway: [],
     // A program that runs the whole app on Node.
     node: [ROOT_FILES, 'cache', 'access'],
@@ -182,8 +185,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     cli: ['exchange', 'local', 'doctor', 'handover', 'sizing', 'deploy'],
   },
 }
-/** Errors as answers, and what routes are given: every folder of the worker may name them. */
-const OF_EVERY_PART: readonly string[] = ['edge-api/problem.ts', 'edge-api/deps.ts']
+/** Errors as answers: every folder of the worker may name them. */
+const OF_EVERY_PART: readonly string[] = ['edge-api/problem.ts']
 
 const folderIn = (program: string, path: string): string | undefined =>
   path.startsWith(`${program}/`) ? (path.split('/').slice(1, -1)[0] ?? ROOT_FILES) : undefined
@@ -199,6 +202,7 @@ for (const [program, folders] of Object.entries(FOLDERS)) {
       return importsOf(file).flatMap(({ target }) => {
         const other = target === undefined ? undefined : folderIn(program, target)
         if (other === undefined || other === folder || allowed.includes(other)) return []
+        if (allowed.includes(target!.slice(program.length + 1))) return []
         if (OF_EVERY_PART.includes(target!)) return []
         const names = allowed.join(', ') || 'nothing'
         return [`${file} imports ${target}; of ${program}/ it may import ${names}`]
