@@ -23,10 +23,10 @@ export const ATR_LOOKBACK = 10 * ATR_LENGTH
 const BINS_OF_BAR = 20
 
 /**
- * Wilder's average true range over the last ATR_LOOKBACK bars:
- * TR = max(high - low, |high - close before|, |low - close before|), ATR = (13 ATR before + TR) / 14,
- * started with the mean of the first 14. Undefined with fewer than 14 ranges. (J. W. Wilder, New
- * Concepts in Technical Trading Systems, 1978.) The bars are in order of time.
+ * Wilder's average true range over the last ATR_LOOKBACK bars: TR = max(high - low, |high - close
+ * before|, |low - close before|), ATR = (13 ATR before + TR) / 14, started with the mean of the
+ * first 14. Undefined with fewer than 14 ranges. (J. W. Wilder, New Concepts in Technical Trading
+ * Systems, 1978.) The bars are in order of time.
  */
 export function averageTrueRange(bars: readonly TrueRangeBar[]): number | undefined {
   const ranges: number[] = []

@@ -1,4 +1,6 @@
-/** What a footprint bar says: point of control, value area, imbalances, unfinished auctions. Pure. */
+/**
+ * What a footprint bar says: point of control, value area, imbalances, unfinished auctions. Pure.
+ */
 import {
   absolute,
   compare,
@@ -74,9 +76,9 @@ function pocOf({ cells, high, low }: Bar, step: Decimal): number {
 
 /**
  * The CBOT's rule with two bins: starting at the point of control, add the two next bins above or
- * the two below, whichever traded more, until 70 % of the volume is inside. Of equal pairs the upper
- * one is added. Bins without trades do not count as bins. Where one side has no bins left, the other
- * is added.
+ * the two below, whichever traded more, until 70 % of the volume is inside. Of equal pairs the
+ * upper one is added. Bins without trades do not count as bins. Where one side has no bins left,
+ * the other is added.
  */
 function valueArea(
   cells: readonly Cell[],
@@ -99,10 +101,10 @@ function valueArea(
 }
 
 /**
- * Diagonal imbalances. Buyers lift the ask one bin above the bid that sellers hit, so a bin's bought
- * quantity is compared with the quantity sold in the bin below it: an imbalance of buyers where
- * bought >= ratio x sold and bought > 0. A bin without trades inside the bar counts as 0; outside
- * the bar there is nothing to compare with.
+ * Diagonal imbalances. Buyers lift the ask one bin above the bid that sellers hit, so a bin's
+ * bought quantity is compared with the quantity sold in the bin below it: an imbalance of buyers
+ * where bought >= ratio x sold and bought > 0. A bin without trades inside the bar counts as 0;
+ * outside the bar there is nothing to compare with.
  */
 function imbalances(
   cells: readonly Cell[],

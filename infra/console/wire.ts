@@ -263,7 +263,9 @@ export interface DaySummary {
   readonly is_complete: boolean
   readonly row_count: number
   readonly symbol_count: number
-  /** Share of the symbols' seconds with data, 0 to 1. Of an unfinished day: of its seconds so far. */
+  /**
+   * Share of the symbols' seconds with data, 0 to 1. Of an unfinished day: of its seconds so far.
+   */
   readonly coverage: number
   readonly gap_count: number
   readonly bytes: number

@@ -166,7 +166,9 @@ export class TapeFeed {
   }
 }
 
-/** How long ago the oldest record was received that a feed has not read yet [us]; 0: all are read. */
+/**
+ * How long ago the oldest record was received that a feed has not read yet [us]; 0: all are read.
+ */
 export function behindUs(feeds: readonly TapeFeed[], now: Micros): number {
   return Math.max(0, ...feeds.map((feed) => (feed.is_caught_up ? 0 : now - feed.newest_stamp)))
 }

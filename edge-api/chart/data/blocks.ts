@@ -1,7 +1,7 @@
 /**
  * Rows of a long series in blocks of fixed spans of time. A block is requested once, nearest first,
- * as soon as it is wanted. Blocks far from what is shown are dropped, so memory is bounded; they are
- * requested again when they are wanted again.
+ * as soon as it is wanted. Blocks far from what is shown are dropped, so memory is bounded; they
+ * are requested again when they are wanted again.
  */
 import { Refusal } from './api.ts'
 

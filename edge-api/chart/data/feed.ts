@@ -1,7 +1,7 @@
 /**
- * The live stream of one instrument: trades, book and gaps. The stream itself resumes without a hole
- * after a lost connection (openLive). What was traded before the first live trade comes from the
- * API: it is asked until its answer has that trade too, so between the two nothing is missing.
+ * The live stream of one instrument: trades, book and gaps. The stream itself resumes without a
+ * hole after a lost connection (openLive). What was traded before the first live trade comes from
+ * the API: it is asked until its answer has that trade too, so between the two nothing is missing.
  */
 import { OrderBook } from '#core/book.ts'
 import {

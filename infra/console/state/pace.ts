@@ -24,8 +24,8 @@ interface Seen {
   /** Undefined until there are enough frames. */
   readonly frames_per_ms: number | undefined
   /**
-   * The longest wait that has ended. It fades. Trades come in bursts, so their waits are longer than
-   * those of random arrivals.
+   * The longest wait that has ended. It fades. Trades come in bursts, so their waits are longer
+   * than those of random arrivals.
    */
   readonly wait_ms: number
   readonly silent_ms: number

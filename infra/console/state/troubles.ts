@@ -274,8 +274,8 @@ function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
 }
 
 /**
- * Why no socket carries these streams, by the causes of their open gaps. A gap in the sequence and a
- * rejected frame were there before.
+ * Why no socket carries these streams, by the causes of their open gaps. A gap in the sequence and
+ * a rejected frame were there before.
  */
 export function whyUnheard(causes: readonly (string | null)[]): readonly string[] {
   const reasons = causes.filter(

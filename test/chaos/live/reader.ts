@@ -1,4 +1,6 @@
-/** A user of the client package, in Node or in a page: keeps the key of every row that it is given. */
+/**
+ * A user of the client package, in Node or in a page: keeps the key of every row that it is given.
+ */
 import { type LiveMessage, openLive } from '../../../edge-api/client/live.ts'
 
 /** `skips` are messages that were left out: none may be of these channels. */

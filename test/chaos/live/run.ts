@@ -1,4 +1,6 @@
-/** The phases of the soak: undisturbed, with frozen readers, with kills and cuts; then the check. */
+/**
+ * The phases of the soak: undisturbed, with frozen readers, with kills and cuts; then the check.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { compareBooks, Tables, untilCommitted } from './compare.ts'

@@ -1,4 +1,6 @@
-/** The stack of a soak: its processes by program, what they use, and its files, kept on a failure. */
+/**
+ * The stack of a soak: its processes by program, what they use, and its files, kept on a failure.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
