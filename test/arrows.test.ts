@@ -254,3 +254,11 @@ function circular(arrows: Arrows): readonly string[] {
 test('imports between folders run one way: there is no circle', () => {
   expect(circular(folderArrows())).toEqual([])
 })
+
+test('no file imports back a file that imports it, not even a type', () => {
+  const arrows = files.map((file) => {
+    const targets = importsOf(file).flatMap(({ target }) => (target === undefined ? [] : [target]))
+    return [file, new Set(targets)] as const
+  })
+  expect(circular(new Map(arrows))).toEqual([])
+})

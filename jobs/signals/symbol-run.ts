@@ -3,15 +3,15 @@
  * the part's rows together with the progress in one transaction. What the detectors have seen stays
  * in memory between runs. If it is lost, it is rebuilt from the run-up and gives the same rows.
  */
-import type { Client, Pool } from '#core/node/pool.ts'
+import type { Client } from '#core/node/pool.ts'
 import { withClient } from '#core/node/pool.ts'
 import { RUN_UP_US, TradeSignals } from '#core/signals/trade-signals.ts'
 import type { Signal } from '#core/signals/signal.ts'
 import { WALL_RUN_UP_US, type WallDraft, WallSignals } from '#core/signals/wall-signals.ts'
 import { DAY_US, type Micros, micros, SECOND_US } from '#core/time.ts'
-import { barStart, computableFrom, type Progress, type TrackedSymbol } from './progress.ts'
+import { barStart, computableFrom, type Progress } from './progress.ts'
 import { confirmedAt, readBooks, readTrades, type SampleRow } from './read-rows.ts'
-import { replacePart } from './write-rows.ts'
+import { replacePart, type WriteTarget } from './write-rows.ts'
 
 /** Kept between runs. */
 export interface KeptSignals {
@@ -19,14 +19,10 @@ export interface KeptSignals {
   books: { readonly signals: WallSignals; to: Micros } | undefined
 }
 
-export interface SymbolRun {
-  readonly pool: Pool
-  readonly symbol: TrackedSymbol
+export interface SymbolRun extends WriteTarget {
   readonly progress: Progress
   readonly kept: KeptSignals
   readonly signal: AbortSignal
-  /** Signals that are older than this are not sent to the webhook; undefined: none is. */
-  readonly webhook_from: Micros | undefined
 }
 
 const PART_US = 900 * SECOND_US

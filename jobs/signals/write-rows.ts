@@ -2,13 +2,20 @@
  * Replaces the rows of one part of a symbol's signals. Rows that stay the same are left alone, so a
  * rerun changes nothing, and `seq` is the order in which rows became known here.
  */
-import { type Client, inTransaction } from '#core/node/pool.ts'
+import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
 import { DETAIL_NAMES, type Signal } from '#core/signals/signal.ts'
 import { DAY_US, type Micros, micros, toIso } from '#core/time.ts'
 import { queueSignals } from '../webhook/queue.ts'
-import { gapsJson } from './progress.ts'
+import { gapsJson, type TrackedSymbol } from './progress.ts'
 import { type SignalRow, signalRows } from './rows.ts'
-import type { SymbolRun } from './symbol-run.ts'
+
+/** Where a symbol's signals go. */
+export interface WriteTarget {
+  readonly pool: Pool
+  readonly symbol: TrackedSymbol
+  /** Signals that are older than this are not sent to the webhook; undefined: none is. */
+  readonly webhook_from: Micros | undefined
+}
 
 /** Of trades: everything that became known in (from, to]. Of books: the books of [from, to). */
 export interface SignalPart {
@@ -43,7 +50,7 @@ const COLUMNS = [
 
 /** Returns the number of new rows. */
 export async function replacePart(
-  { pool, symbol, webhook_from }: SymbolRun,
+  { pool, symbol, webhook_from }: WriteTarget,
   { kind, from, to }: SignalPart,
   found: readonly Signal[],
 ): Promise<number> {
