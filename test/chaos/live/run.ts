@@ -27,6 +27,8 @@ const CUT_EVERY_MS = 50
 /** Streams of a reader that freezes: so many that it is too slow within seconds. */
 const FROZEN_SYMBOLS = 20
 const BEHIND_LIMIT_MS = 60_000
+const BEGIN_LIMIT_MS = 120_000
+const OPENED_AT_ONCE = 20
 /** What a frozen client may cost. */
 const FROZEN_BYTES_MAX = 1024 * 1024
 
@@ -47,25 +49,20 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
   const symbols = await busiestSymbols(pool, 'trades')
   const with_books = await busiestSymbols(pool, 'depth_events')
   const watch = new Watch(stack)
-  const books = Array.from(
-    { length: options.books },
-    (_, at) => new SoakClient(url, ['book'], [with_books[at % with_books.length]!]),
-  )
-  const readers = Array.from(
-    { length: options.clients - options.books },
-    (_, at) => new SoakClient(url, ['trades'], [symbols[at % symbols.length]!]),
-  )
+  const books = await opened(options.books, (at) => {
+    return new SoakClient(url, ['book'], [with_books[at % with_books.length]!])
+  })
+  const readers = await opened(options.clients - options.books, (at) => {
+    return new SoakClient(url, ['trades'], [symbols[at % symbols.length]!])
+  })
   const clients = [...readers, ...books]
-  await untilBegun(clients)
   say(`${clients.length} readers of ${symbols.length} symbols`)
   const undisturbed = await measured(readers, seconds)
   say(`undisturbed: ${JSON.stringify(undisturbed)}`)
 
-  const frozen = Array.from(
-    { length: options.frozen },
-    () => new SoakClient(url, ['trades', 'book'], with_books.slice(0, FROZEN_SYMBOLS)),
-  )
-  await untilBegun(frozen)
+  const frozen = await opened(options.frozen, () => {
+    return new SoakClient(url, ['trades', 'book'], with_books.slice(0, FROZEN_SYMBOLS))
+  })
   for (const client of frozen) client.freeze()
   const with_frozen = frozen.length === 0 ? undefined : await measured(readers, seconds)
   const too_slow = watch.totals('live_closes_total')['consumer_too_slow'] ?? 0
@@ -119,8 +116,25 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
   }
 }
 
-async function untilBegun(clients: readonly SoakClient[]): Promise<void> {
-  while (!clients.every(({ has_begun }) => has_begun)) await sleep(100)
+/** Opens them a few at a time, and waits until all their streams have begun. */
+async function opened(
+  count: number,
+  open: (index: number) => SoakClient,
+): Promise<readonly SoakClient[]> {
+  const clients: SoakClient[] = []
+  while (clients.length < count) {
+    clients.push(open(clients.length))
+    if (clients.length % OPENED_AT_ONCE === 0) await sleep(100)
+  }
+  const deadline = performance.now() + BEGIN_LIMIT_MS
+  while (!clients.every(({ has_begun }) => has_begun)) {
+    if (performance.now() > deadline) {
+      const begun = clients.filter(({ has_begun }) => has_begun).length
+      throw new Error(`${begun} of ${count} readers have begun after ${BEGIN_LIMIT_MS / 1_000} s.`)
+    }
+    await sleep(100)
+  }
+  return clients
 }
 
 /** From receipt to delivery at these readers. */
