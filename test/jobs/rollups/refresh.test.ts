@@ -92,6 +92,7 @@ test('a late row, a refilled one and a duplicate: only new rows are logged, by t
     'rollups book_ticker 0.400000 0.400000',
     'rollups book_ticker 0.600000 0.700000',
     'rollups trades 10.000000 10.000000',
+    'signals trades 10.000000 10.000000',
   ])
   const refreshed = await refreshAll(pool, after(100_000))
   expect(refreshed.map((one) => one.invalidation_count)).toEqual([2, 1, 0])
