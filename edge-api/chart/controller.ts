@@ -47,6 +47,7 @@ export class Controller {
         this.listeners.tell()
       },
     })
+    this.stage.setMode(this.view.mode)
     this.#applyTheme()
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#applyTheme())
     addEventListener('hashchange', () => this.set(viewOf(location.hash)))

@@ -11,6 +11,8 @@ import { TokenDialog } from './parts/token-dialog.tsx'
 import { Toolbar } from './parts/toolbar.tsx'
 
 const controller = new Controller()
+// For the developer tools: `booktape.stage.slots` are the bars on the page.
+Object.assign(globalThis, { booktape: controller })
 
 function App() {
   const chart = useRef<HTMLDivElement>(null)

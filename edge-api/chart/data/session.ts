@@ -86,6 +86,7 @@ export class Session {
   #window: Range = { from: 0, to: 0 }
   #centre = 0
   #has_clusters = true
+  #has_heat = true
 
   constructor(instrument: Instrument, interval: Interval, bin: number, events: SessionEvents) {
     this.instrument = instrument
@@ -265,6 +266,7 @@ export class Session {
   /** Rows of resting liquidity; `bin` in ticks. */
   heat({ from, to }: Range, interval: HeatInterval, bin: number): readonly HeatRow[] {
     const { instrument } = this
+    if (!this.#has_heat) return []
     const key = `${interval} ${bin}`
     if (this.#heat?.key !== key) {
       this.#heat?.blocks.close()
@@ -274,7 +276,10 @@ export class Session {
         timeOf: ({ ts }) => ts,
         load: (begin, end, signal) => askHeat(instrument, interval, bin, begin, end, signal),
         onChange: () => this.#events.onHistory(),
-        onError: (error) => this.#events.onNotice('Heatmap', wordsOf(error)),
+        onError: (error) => {
+          if (error?.status === 404) this.#has_heat = false
+          this.#events.onNotice('Heatmap', wordsOf(error))
+        },
       })
       this.#heat = { key, blocks }
     }

@@ -1,6 +1,7 @@
 /** Signals as marks at their bars. */
 import type { SeriesMarker, Time, UTCTimestamp } from 'lightweight-charts'
 import { SECOND_US } from '#core/time.ts'
+import type { Candle } from '../data/candles.ts'
 import type { Signal } from '../data/signals.ts'
 import type { Palette } from './palette.ts'
 
@@ -16,11 +17,16 @@ const LETTERS: Readonly<Record<string, string>> = {
   wall_pulled: 'W-',
 }
 
-/** One mark for all signals of a bar that speak for the same side. */
+/**
+ * One mark for all signals of a bar that speak for the same side, above or below the bar; none where
+ * nothing was traded. `has_text`: bars are wide enough for the letters.
+ */
 export function markersOf(
   signals: readonly Signal[],
+  candleAt: (ts: number) => Candle | undefined,
   interval_us: number,
   { up, down, muted }: Palette,
+  has_text: boolean,
 ): SeriesMarker<Time>[] {
   const marks = new Map<string, { ts: number; side: Signal['side']; letters: Set<string> }>()
   for (const { ts, bar_ts, side, kind } of signals) {
@@ -31,14 +37,23 @@ export function markersOf(
     mark.letters.add(LETTERS[kind] ?? '?')
     marks.set(key, mark)
   }
-  return [...marks.values()]
-    .toSorted((a, b) => a.ts - b.ts)
-    .map(({ ts, side, letters }) => ({
+  const in_order = [...marks.values()].toSorted((a, b) => a.ts - b.ts)
+  return in_order.flatMap(({ ts, side, letters }): SeriesMarker<Time>[] => {
+    const candle = candleAt(ts)
+    if (candle === undefined) return []
+    const is_above = side === 'sell'
+    const mark = {
       time: (ts / SECOND_US) as UTCTimestamp,
-      position: side === 'sell' ? 'aboveBar' : 'belowBar',
-      shape: side === 'sell' ? 'arrowDown' : side === 'buy' ? 'arrowUp' : 'circle',
-      color: side === 'sell' ? down : side === 'buy' ? up : muted,
-      text: [...letters].join(' '),
-      size: 0.7,
-    }))
+      position: is_above ? ('atPriceTop' as const) : ('atPriceBottom' as const),
+      price: is_above ? candle.high : candle.low,
+      shape: is_above
+        ? ('arrowDown' as const)
+        : side === null
+          ? ('circle' as const)
+          : ('arrowUp' as const),
+      color: is_above ? down : side === null ? muted : up,
+      size: 0.6,
+    }
+    return [has_text ? { ...mark, text: [...letters].join(' ') } : mark]
+  })
 }

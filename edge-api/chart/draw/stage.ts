@@ -3,6 +3,7 @@
  * place on the axis, traded or not, so time is linear and holes are as wide as they were long.
  */
 import {
+  type AutoscaleInfo,
   BaselineSeries,
   type BaselineData,
   createChart,
@@ -20,6 +21,7 @@ import {
   type WhitespaceData,
 } from 'lightweight-charts'
 import { SECOND_US } from '#core/time.ts'
+import type { Candle } from '../data/candles.ts'
 import type { Gap } from '../data/gaps.ts'
 import type { Range, Slot } from '../data/session.ts'
 import type { Mode } from '../view/view.ts'
@@ -51,6 +53,8 @@ type Item<T> = T | WhitespaceData<Time>
 
 const VOLUME_PANE = 1
 const DELTA_PANE = 2
+/** Of a bar, for the letters of its signals. */
+const LETTERS_FROM_PX = 26
 /** Shares of the height. */
 const STRETCH = [7, 1.4, 1.6]
 const BAR_PX = { candles: 8, cells: 64, min: 0.5, max: 220 }
@@ -71,6 +75,7 @@ export class Stage {
   readonly #profile: ProfileLayer
   readonly #markers: ISeriesMarkersPluginApi<Time>
   #signals: readonly Signal[] = []
+  #has_letters = false
   #heat_key = ''
   readonly #events: StageEvents
   #palette: Palette = PALETTES.dark
@@ -115,7 +120,7 @@ export class Stage {
         priceFormat: { type: 'volume' },
         priceLineVisible: false,
         lineWidth: 1,
-        relativeGradient: true,
+        autoscaleInfoProvider: withZero,
       },
       DELTA_PANE,
     )
@@ -171,10 +176,14 @@ export class Stage {
 
   /** Bars are wide enough for cells. */
   get has_room_for_cells(): boolean {
+    return this.#bar_px >= CELLS_FROM_PX
+  }
+
+  /** Width of a bar's place [CSS pixels]. */
+  get #bar_px(): number {
     const range = this.range()
-    if (range === undefined) return false
-    const bar_count = (range.to - range.from) / this.#interval_us
-    return this.width_px / bar_count >= CELLS_FROM_PX
+    if (range === undefined) return 0
+    return (this.width_px * this.#interval_us) / (range.to - range.from)
   }
 
   get width_px(): number {
@@ -208,6 +217,7 @@ export class Stage {
     this.#price.setData(slots.map((slot) => priceItem(slot, this.#palette)))
     this.#volume.setData(slots.map((slot) => volumeItem(slot, this.#palette)))
     this.#delta.setData(slots.map(deltaItem))
+    this.#mark()
     if (range !== undefined) this.setRange(range)
   }
 
@@ -245,11 +255,23 @@ export class Stage {
   }
 
   setSignals(signals: readonly Signal[]): void {
+    const has_text = this.#bar_px >= LETTERS_FROM_PX
     const is_same =
-      signals.length === this.#signals.length && signals.every((one, i) => one === this.#signals[i])
+      has_text === this.#has_letters &&
+      signals.length === this.#signals.length &&
+      signals.every((one, i) => one === this.#signals[i])
     if (is_same) return
     this.#signals = signals
-    this.#markers.setMarkers(markersOf(signals, this.#interval_us, this.#palette))
+    this.#has_letters = has_text
+    this.#mark()
+  }
+
+  #mark(): void {
+    const candleAt = (ts: number): Candle | undefined => this.slotAt(ts)?.candle
+    const letters = this.#has_letters
+    const interval_us = this.#interval_us
+    const marks = markersOf(this.#signals, candleAt, interval_us, this.#palette, letters)
+    this.#markers.setMarkers(marks)
   }
 
   /** `key` changes with the rows. */
@@ -308,7 +330,7 @@ export class Stage {
     this.#palette = palette
     for (const layer of [this.#hatch, this.#heat, this.#profile]) layer.palette = palette
     this.#heat.repaint()
-    this.#markers.setMarkers(markersOf(this.#signals, this.#interval_us, palette))
+    this.#mark()
     this.#chart.applyOptions({
       layout: {
         background: { color: palette.ground },
@@ -377,6 +399,18 @@ export class Stage {
 }
 
 const timeOf = ({ ts }: Slot): UTCTimestamp => (ts / SECOND_US) as UTCTimestamp
+
+/** Without the line of zero in view its two colours would mean nothing. */
+function withZero(own: () => AutoscaleInfo | null): AutoscaleInfo | null {
+  const info = own()
+  const range = info?.priceRange ?? null
+  if (info === null || range === null) return info
+  const { minValue, maxValue } = range
+  return {
+    ...info,
+    priceRange: { minValue: Math.min(0, minValue), maxValue: Math.max(0, maxValue) },
+  }
+}
 
 function priceItem(slot: Slot, { up, down }: Palette): Item<PriceItem> {
   const time = timeOf(slot)

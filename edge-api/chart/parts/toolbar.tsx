@@ -80,13 +80,13 @@ export function Toolbar({
         </button>
         <button
           type="button"
-          title="Colours"
+          title={`Colours: ${view.theme}`}
           onClick={() => {
             const theme = THEMES[(THEMES.indexOf(view.theme) + 1) % THEMES.length]!
             controller.set({ theme })
           }}
         >
-          Theme: {view.theme}
+          Theme
         </button>
         <button type="button" onClick={onToken}>
           Token
