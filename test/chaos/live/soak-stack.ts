@@ -83,13 +83,13 @@ export class SoakStack {
     for (const pid of this.#pids(program)) process.kill(pid, 'SIGKILL')
   }
 
-  /** Resident memory in MB; 0 while it is down. */
-  memoryOf(program: ProgramName): number {
-    const [pid] = this.#pids(program)
+  /** Resident memory; 0 while it is down. */
+  memoryOf(program: ProgramName): { readonly pid: number; readonly memory_mb: number } {
+    const [pid = 0] = this.#pids(program)
     try {
-      return pid === undefined ? 0 : Math.round(residentBytes(pid) / MB)
+      return { pid, memory_mb: pid === 0 ? 0 : Math.round(residentBytes(pid) / MB) }
     } catch {
-      return 0
+      return { pid, memory_mb: 0 }
     }
   }
 

@@ -8,6 +8,7 @@ const POINT_SAMPLES = 10
 export class Watch {
   /** Resident memory of each life of the server, one list each [MB]. */
   readonly #lives: number[][] = []
+  #pid = 0
   #waiting_bytes_max = 0
   /** Counters of lives that have ended, and of the one that runs. */
   readonly #ended = new Map<string, number>()
@@ -26,13 +27,11 @@ export class Watch {
 
   /** The largest of ten seconds each; one list per life. */
   get memory_mb(): readonly (readonly number[])[] {
-    return this.#lives
-      .filter((life) => life.length > 0)
-      .map((life) =>
-        Array.from({ length: Math.ceil(life.length / POINT_SAMPLES) }, (_, at) =>
-          Math.max(...life.slice(at * POINT_SAMPLES, (at + 1) * POINT_SAMPLES)),
-        ),
-      )
+    return this.#lives.map((life) =>
+      Array.from({ length: Math.ceil(life.length / POINT_SAMPLES) }, (_, at) =>
+        Math.max(...life.slice(at * POINT_SAMPLES, (at + 1) * POINT_SAMPLES)),
+      ),
+    )
   }
 
   /** Slope of a line through the second half of the longest life [MB/min]. */
@@ -72,14 +71,11 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const memory_mb = this.#stack.memoryOf('live')
-    const life = this.#lives.at(-1)
-    if (memory_mb === 0) {
-      if (life === undefined || life.length > 0) this.#lives.push([])
-      return
-    }
-    if (life === undefined) this.#lives.push([memory_mb])
-    else life.push(memory_mb)
+    const { pid, memory_mb } = this.#stack.memoryOf('live')
+    if (memory_mb === 0) return
+    if (pid !== this.#pid) this.#lives.push([])
+    this.#pid = pid
+    this.#lives.at(-1)!.push(memory_mb)
     const values = await this.#stack.metrics()
     if (values.size === 0) return
     const records = 'live_records_total'
