@@ -3,8 +3,9 @@
  * gateway is configured with. Values are hashed before they are compared, so the time of a
  * comparison reveals neither their content nor their length.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { OperatorError } from '#core/errors.ts'
+import { createBearerCheck, digest } from '#core/node/bearer.ts'
 
 export interface Access {
   /** True if the Authorization header carries the secret. */
@@ -14,22 +15,17 @@ export interface Access {
 }
 
 export function createAccess(gateway_secret: string, database_url: string): Access {
-  const bearer = digest(`Bearer ${gateway_secret}`)
   const own = identityOf(database_url)
   if (own === undefined)
     throw new OperatorError('bad_config', 'DATABASE_URL is not a valid percent-encoded URL.')
   const identity = digest(own)
   return {
-    bearsSecret: (authorization) => timingSafeEqual(digest(authorization ?? ''), bearer),
+    bearsSecret: createBearerCheck(gateway_secret),
     namesDatabase(connection_string) {
       const named = identityOf(connection_string ?? '')
       return named !== undefined && timingSafeEqual(digest(named), identity)
     },
   }
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
 }
 
 /** Login, password and database in one string; undefined if `url` is not a Postgres URL. */
