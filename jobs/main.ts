@@ -17,7 +17,7 @@ import {
   RUN_CONNECTIONS,
 } from './schedule/connections.ts'
 import { runInProcess } from './heavy-process.ts'
-import { type Loop, startLoop } from './schedule/loop.ts'
+import { type Loop, startLoop } from './runs/loop.ts'
 import { scheduledJobs } from './schedule/crontab.ts'
 import { startSchedule } from './schedule/schedule.ts'
 import { createSignalsJob, SIGNALS_JOB } from './signals/run-signals.ts'
