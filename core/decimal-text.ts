@@ -4,6 +4,8 @@
  * of the step (because the step changed or is unknown), the text is its shortest decimal.
  */
 
+import type { Decimal } from './decimals.ts'
+
 /** Decimals of an instrument's prices and quantities; null if unknown. */
 export interface Decimals {
   readonly price_decimals: number | null
@@ -25,6 +27,19 @@ export function decimalText(value: number, decimals: number | null): string {
  */
 export function roundedText(value: number, decimals: number): string {
   return Math.abs(value) < 1e21 ? value.toFixed(Math.min(decimals, 100)) : shortestText(value)
+}
+
+/** Every digit of an exact value, with at least `decimals` decimals; null: as few as it needs. */
+export function exactText({ units, digits }: Decimal, decimals: number | null): string {
+  const is_negative = units < 0
+  const text = String(is_negative ? -units : units).padStart(digits + 1, '0')
+  const point = text.length - digits
+  let fraction = text.slice(point)
+  const least = decimals ?? 0
+  let length = fraction.length
+  while (length > least && fraction[length - 1] === '0') length--
+  fraction = fraction.slice(0, length).padEnd(least, '0')
+  return `${is_negative ? '-' : ''}${text.slice(0, point)}${fraction === '' ? '' : `.${fraction}`}`
 }
 
 /** Digits after the point of a decimal text: "61800.20" is 2. */

@@ -1,7 +1,8 @@
 /** GET /v1/candles/{symbol} : candles of a symbol in a time range. */
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { DAY_US, HOUR_US, micros, SECOND_US, toIso, type Micros } from '#core/time.ts'
+import { INTERVAL_US, INTERVALS } from '#core/clusters/intervals.ts'
+import { DAY_US, micros, toIso, type Micros } from '#core/time.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
 import {
@@ -20,18 +21,6 @@ import { candles } from '../tables/tables.ts'
 import { page, problems } from './answers.ts'
 import { nextPath } from './paging.ts'
 import { rangeAnswer } from './range-answer.ts'
-
-const INTERVALS = ['1m', '5m', '15m', '1h', '4h', '1d'] as const
-type Interval = (typeof INTERVALS)[number]
-
-const INTERVAL_US: { readonly [interval in Interval]: number } = {
-  '1m': 60 * SECOND_US,
-  '5m': 300 * SECOND_US,
-  '15m': 900 * SECOND_US,
-  '1h': HOUR_US,
-  '4h': 4 * HOUR_US,
-  '1d': DAY_US,
-}
 
 /** A page reads at most 864,000 rows of one second. */
 const SPAN_MAX_US = 10 * DAY_US
