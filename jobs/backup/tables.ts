@@ -35,6 +35,13 @@ export const TABLE_FATES: Readonly<Record<string, TableFate>> = {
   signals: { kind: 'left_out', why: 'the job computes them again; past days are in a dataset' },
   signal_progress: { kind: 'left_out', why: 'it says how far signals are in this database' },
   webhook_deliveries: { kind: 'left_out', why: 'a restored database sends only new events' },
+  clusters: { kind: 'left_out', why: 'computed from trades, when somebody asks for it' },
+  cluster_versions: {
+    kind: 'left_out',
+    why: 'says which clusters changed; a restored database has none',
+  },
+  cluster_watch: { kind: 'left_out', why: 'who reads now watches again within minutes' },
+  cluster_epoch: { kind: 'left_out', why: 'a restored database has an epoch of its own' },
   validation_reports: { kind: 'left_out', why: 'the jobs check again within five minutes' },
   console_history: { kind: 'left_out', why: "lines of the console's last hour" },
   live_epoch: { kind: 'left_out', why: 'a restored database has a numbering of its own' },

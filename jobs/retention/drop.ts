@@ -80,7 +80,8 @@ async function findObstacle(
   const { rows } = await client.query<{ late_for: string | null; archived_count: string | null }>(
     `select
        (select min(consumer) from marketdata.invalidations
-        where table_name = $1 and lowest < $3 and greatest >= $2 and consumer not in ('features', 'signals')) as late_for,
+        where table_name = $1 and lowest < $3 and greatest >= $2
+           and consumer not in ('features', 'clusters', 'signals')) as late_for,
        (select sum(table_row_count) from (
           select distinct on (exchange, hour) table_row_count from marketdata.archive
           where table_name = $1 and hour >= $2 and hour < $3

@@ -118,7 +118,7 @@ select t.table_name, c.relname as partition,
   exists (
     select from marketdata.invalidations i
     where i.table_name = t.table_name and i.lowest < p.from_ts + p.span and i.greatest >= p.from_ts
-      and i.consumer not in ('features', 'signals')
+      and i.consumer not in ('features', 'clusters', 'signals')
   ) as has_late_rows,
   exists (
     select from marketdata.rollup_watermarks w

@@ -4,6 +4,7 @@ import type { Logger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { DAY_US, fromMillis } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
+import { dropClusters, selectOldClusters } from './cluster-partitions.ts'
 import { dropPartition } from './drop.ts'
 import { selectPartitions } from './partitions.ts'
 import { planRetention, type RetentionPlan } from './retention-plan.ts'
@@ -51,7 +52,7 @@ export function runRetention(options: RetentionOptions): Promise<RetentionResult
 
 /** A partition that must stay does not stop the others: each is archived on its own. */
 async function carryOut(
-  { pool, signal }: RetentionOptions,
+  { pool, settings, now, signal }: RetentionOptions,
   plan: RetentionPlan,
   log: RunLog,
 ): Promise<RetentionResult> {
@@ -76,6 +77,22 @@ async function carryOut(
     row_count += outcome.row_count
     byte_count += state.byte_count
     log.info({ partition, reason: fate.reason, row_count: outcome.row_count }, 'Dropped.')
+  }
+  for (const partition of await selectOldClusters(
+    pool,
+    settings.clusters_days,
+    fromMillis(now()),
+  )) {
+    signal?.throwIfAborted()
+    try {
+      byte_count += await dropClusters(pool, partition)
+      dropped.push(partition)
+      log.info({ partition, reason: 'age' }, 'Dropped.')
+    } catch (error) {
+      const why = describeError(error)
+      kept.push({ partition, why })
+      log.warn({ code: 'partition_kept', partition, why }, 'Cannot drop a partition.')
+    }
   }
   return { row_count, byte_count, plan, dropped, kept }
 }

@@ -8,6 +8,8 @@ export interface RetentionSettings {
   readonly budget_bytes: number
   /** Days until a partition is dropped; 0: age does not matter. */
   readonly days: { readonly [kind in RetentionKind]: number }
+  /** The same for partitions of clusters, which are not archived: trades give them again. */
+  readonly clusters_days: number
   /** How long after an hour's end its rows do not count as late. */
   readonly settle_us: number
 }
@@ -24,6 +26,7 @@ export const RETENTION_VARIABLES = {
   RETENTION_DAYS_RAW: whole({ ...days, standard: 30 }),
   RETENTION_DAYS_DEPTH: whole({ ...days, standard: 7 }),
   RETENTION_DAYS_ROLLUPS: whole({ ...days, standard: 180 }),
+  RETENTION_DAYS_CLUSTERS: whole({ ...days, standard: 7 }),
   /** Time from an hour's end until the archive takes it and retention may consider it. */
   ARCHIVE_DELAY_S: whole({ min: 60, max: 86_400, standard: 3_600, what: 'whole seconds' }),
 }
@@ -44,6 +47,7 @@ export function retentionSettings(read: z.output<typeof Variables>): RetentionSe
       depth: read.RETENTION_DAYS_DEPTH,
       rollups: read.RETENTION_DAYS_ROLLUPS,
     }),
+    clusters_days: read.RETENTION_DAYS_CLUSTERS,
     settle_us: read.ARCHIVE_DELAY_S * SECOND_US,
   })
 }

@@ -9,6 +9,7 @@ import { forgetOtherDays } from '../datasets/build/kept-hours.ts'
 import { DATASETS_JOB, runDatasets } from '../datasets/run-datasets.ts'
 import { FEATURES_JOB, runFeatures, type FeaturesSettings } from '../datasets/run-features.ts'
 import { selectStaleDays, type StaleDay } from '../datasets/stale-days.ts'
+import { retireGoneEngine } from '../clusters/registration.ts'
 import { forgetLateRows } from '../day/late-rows.ts'
 
 /** Finds published days to rebuild. */
@@ -57,6 +58,9 @@ export async function findStaleDays(
 ): Promise<void> {
   try {
     await forgetLateRows(pool)
+    if (await retireGoneEngine(pool)) {
+      log.warn({ code: 'cluster_engine_gone' }, 'Late trades are no longer logged for clusters.')
+    }
     for (const day of await selectStaleDays(pool, store, now())) {
       log.info({ ...day }, 'A published day is stale; rebuilding it.')
       await rebuild(day)

@@ -8,6 +8,7 @@ const NOW = micros(Date.parse('2026-03-31T12:00:00Z') * 1_000)
 const GENEROUS: RetentionSettings = {
   budget_bytes: 0,
   days: { raw: 30, depth: 7, rollups: 180 },
+  clusters_days: 0,
   settle_us: HOUR_US,
 }
 
