@@ -15,6 +15,7 @@ import { mcpRoute } from './mcp/route.ts'
 import { Problem, found, problemResponse, toProblem } from './problem.ts'
 import { bookRoutes } from './routes/book.ts'
 import { candleRoutes } from './routes/candles.ts'
+import { clusterRoutes } from './routes/clusters.ts'
 import { coverageRoutes } from './routes/coverage.ts'
 import { dataRoutes } from './routes/data.ts'
 import { datasetFileRoutes } from './routes/dataset-files.ts'
@@ -53,6 +54,7 @@ export function createApp(deps: Deps): App {
   waitRoutes(app, deps)
   rangeRoutes(app, deps)
   candleRoutes(app, deps)
+  clusterRoutes(app, deps)
   featureRoutes(app, deps)
   signalRoutes(app, deps)
   bookRoutes(app, deps)

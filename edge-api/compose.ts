@@ -10,6 +10,7 @@ import { createKeptAnswers } from './cache/kept-answers.ts'
 import { createKnownAnswers } from './known-answers.ts'
 import { createByteCache, no_byte_cache } from './cache/byte-cache.ts'
 import type { HttpCache } from './cache/http-cache.ts'
+import { createClusterEngine } from './clusters/cluster-engine.ts'
 import { parseConfig } from './config.ts'
 import type { App } from './deps.ts'
 import { readArchivedHours } from './lake/day-index.ts'
@@ -177,6 +178,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
             now,
             fetch: surroundings.fetch_live ?? fetch,
           }),
+    clusters: config.clusters && createClusterEngine(config.clusters),
     datasets,
     signUrl: createUrlSigner(config.store, config.signed_url_ttl_s),
   })

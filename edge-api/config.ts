@@ -68,6 +68,10 @@ const Bindings = z.object({
   PUBLIC_READ: publicScopes.default([]),
   /** The live server (ingestor/live). Empty: there is no live stream. */
   LIVE_URL: z.union([z.literal(''), httpUrl]).default(''),
+  /** The cluster engine (jobs/clusters). Empty: there are no clusters. */
+  CLUSTERS_URL: z.union([z.literal(''), httpUrl]).default(''),
+  /** Of the engine. */
+  CLUSTERS_SECRET: z.string().default(''),
   /** Requests that take as long or longer are logged. */
   SLOW_REQUEST_MS: z.coerce
     .number({ error: MS_RULE })
@@ -89,6 +93,8 @@ export interface Config {
   readonly public_scopes: ReadonlySet<Scope>
   readonly cors_origins: readonly string[]
   readonly live_url: string | undefined
+  /** Undefined: there is no cluster engine. */
+  readonly clusters: { readonly clusters_url: string; readonly secret: string } | undefined
   readonly slow_request_ms: number
 }
 
@@ -105,6 +111,10 @@ export function parseConfig(env: unknown): Config {
     public_scopes: new Set(b.PUBLIC_READ),
     cors_origins: b.CORS_ORIGINS,
     live_url: b.LIVE_URL === '' ? undefined : b.LIVE_URL,
+    clusters:
+      b.CLUSTERS_URL === ''
+        ? undefined
+        : Object.freeze({ clusters_url: b.CLUSTERS_URL, secret: b.CLUSTERS_SECRET }),
     slow_request_ms: b.SLOW_REQUEST_MS,
   })
 }

@@ -6,6 +6,7 @@ import type { Micros } from '#core/time.ts'
 import type { Report } from '#core/validation.ts'
 import type { Access } from './access/guard.ts'
 import type { KnownAnswers } from './known-answers.ts'
+import type { ClusterEngine } from './clusters/cluster-engine.ts'
 import type { LiveServer } from './live/live-server.ts'
 import type { MemoryGate } from './memory/memory-gate.ts'
 import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
@@ -71,6 +72,8 @@ export interface Deps {
   checkStore(): Promise<void>
   /** Undefined: there is no live server. */
   readonly live: LiveServer | undefined
+  /** Undefined: there is no cluster engine. */
+  readonly clusters: ClusterEngine | undefined
   datasets: Datasets
   signUrl: SignUrl
 }

@@ -21,6 +21,8 @@ const LINKS = {
   orderbook_topn: '/v1/orderbook-topn/{symbol}',
   market_data_1s: '/v1/market-data-1s/{symbol}',
   candles: '/v1/candles/{symbol}',
+  clusters: '/v1/clusters/{symbol}',
+  volume_profile: '/v1/volume-profile/{symbol}',
   features: '/v1/features/{symbol}',
   signals: '/v1/signals/{symbol}',
   coverage: '/v1/coverage/{symbol}',

@@ -179,6 +179,16 @@ export const percentQuery = (description: string) =>
     .optional()
     .openapi({ type: 'number', exclusiveMinimum: 0, maximum: 100, description })
 
+/** Ticks of a bin of prices. */
+export const binQuery = text('auto, or a whole number of ticks from 1 to 1000000', (value) => {
+  if (value === 'auto') return 'auto' as const
+  const ticks = /^[1-9]\d{0,6}$/.test(value) ? Number(value) : undefined
+  return ticks !== undefined && ticks <= 1_000_000 ? ticks : undefined
+})
+  .optional()
+  .transform((bin) => bin ?? ('auto' as const))
+  .openapi({ type: 'string', default: 'auto', example: '10' })
+
 /** One of `words`; `standard` if the parameter is missing. */
 export function wordQuery<const T extends string>(words: readonly T[], standard: T) {
   return choice(words)
