@@ -7,6 +7,7 @@ import { parseNodeConfig } from '../edge-api/node/config.ts'
 import { parseConfig as parseConsole } from '../infra/console/config.ts'
 import { parseConfig as parseIngestor } from '../ingestor/config.ts'
 import { parseConfig as parseLive } from '../ingestor/live/config.ts'
+import { parseConfig as parseClusters } from '../jobs/clusters/config.ts'
 import { parseConfig as parseJobs } from '../jobs/config.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -42,6 +43,7 @@ for (const [title, parse] of [
   ['edge API on Node', parseNodeConfig],
   ['ingestor', parseIngestor],
   ['live server', parseLive],
+  ['cluster engine', parseClusters],
   ['console', parseConsole],
 ] as const) {
   test(`${title}: the example names what is read, and its comments show the defaults`, () => {

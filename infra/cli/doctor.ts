@@ -17,8 +17,8 @@ const EXIT_UNCHECKED = 2
 /** Ends the command even if an abandoned check still holds something open. */
 const END_MS = 1_000
 
-/** The live server has an environment of its own: whose clients it trusts. */
-const DEFAULT_KINDS = PROGRAM_KINDS.filter((kind) => kind !== 'live')
+/** The live server and the cluster engine have secrets of their own, or run elsewhere. */
+const DEFAULT_KINDS = PROGRAM_KINDS.filter((kind) => kind !== 'live' && kind !== 'clusters')
 
 interface Flags {
   readonly dataDir: string

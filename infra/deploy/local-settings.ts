@@ -19,7 +19,7 @@ export interface SettingsFile {
 
 /** booktape.env: ingestor, jobs, console, migrations. gateway.env: the gateway and nothing else. */
 const NAMES =
-  /^(booktape|ingestor|jobs|gateway|console|live|migrate|caddy)\.env$|^[\w-]+\.(crt|pem)$/
+  /^(booktape|ingestor|jobs|gateway|console|live|clusters|migrate|caddy)\.env$|^[\w-]+\.(crt|pem)$/
 
 /** Errors: OperatorError no_settings, bad_settings, bad_environment_file. */
 export function readSettings(path: string): readonly SettingsFile[] {
@@ -35,7 +35,9 @@ export function readSettings(path: string): readonly SettingsFile[] {
   if (other.length > 0 || !names.includes('booktape.env')) {
     const what = other.length > 0 ? `has ${other.join(', ')}` : 'has no booktape.env'
     throw new OperatorError('bad_settings', `${path} ${what}.`, {
-      hint: 'Programs read booktape.env, ingestor.env, jobs.env, gateway.env, console.env, live.env.',
+      hint:
+        'Programs read booktape.env, ingestor.env, jobs.env, gateway.env, console.env, live.env, ' +
+        'clusters.env.',
     })
   }
   return names.map((name) => settingsFile(name, join(path, name)))
@@ -58,6 +60,13 @@ export function checkSettings(files: readonly SettingsFile[], domain: string | u
   if (files.some(({ name }) => name === 'gateway.env')) {
     programs.push({ name: 'gateway', kind: 'gateway', env: read('gateway.env') })
   }
+  if (files.some(({ name }) => name === 'clusters.env')) {
+    programs.push({
+      name: 'clusters',
+      kind: 'clusters',
+      env: { ...shared, ...read('clusters.env') },
+    })
+  }
   const problems = configure(programs)
     .findings.filter(({ level }) => level === 'error')
     .map(({ found }) => found)
@@ -73,12 +82,19 @@ export function checkSettings(files: readonly SettingsFile[], domain: string | u
   if (problems.length > 0) throw new OperatorError('bad_settings', problems.join('\n'))
 }
 
+const PORT_VARIABLES = ['PORT', 'CLUSTERS_PORT', 'METRICS_PORT'] as const
+/** Where a program listens if its environment does not say. */
+const STANDARD_PORTS: Readonly<Record<string, number>> = {
+  'gateway PORT': 8_090,
+  'clusters CLUSTERS_PORT': 8_096,
+}
+
 /** A port that two programs would listen on. */
 function portProblems(programs: readonly Program[], console_env: Env): readonly string[] {
   const uses = programs.flatMap(({ kind, env }) => {
-    const names = kind === 'ingestor' ? INSTANCE_PORTS : (['PORT', 'METRICS_PORT'] as const)
+    const names = kind === 'ingestor' ? INSTANCE_PORTS : PORT_VARIABLES
     return names.flatMap((name) => {
-      const port = Number(env[name] ?? (kind === 'gateway' && name === 'PORT' ? 8_090 : 0))
+      const port = Number(env[name] ?? STANDARD_PORTS[`${kind} ${name}`] ?? 0)
       const who = `${name} of ${kind}`
       if (port === 0) return []
       return kind === 'ingestor'

@@ -1,4 +1,5 @@
 /** Which looks a set of programs asks for, and what all of them found. */
+import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import {
   DAEMON_CONNECTIONS,
   HEAVY_CONNECTIONS,
@@ -18,6 +19,8 @@ import { createRedactor } from './redact.ts'
 
 /** A look may take so long; there are three stages of them. */
 export const CHECK_LIMIT_MS = 15_000
+/** jobs/clusters/main.ts: two compute, the third looks up. */
+const CLUSTERS_CONNECTIONS = 3
 /** One for rows, one for repair, one for the heartbeat. */
 const INGESTOR_CONNECTIONS = 3
 
@@ -54,7 +57,7 @@ function stagesOf(configured: readonly Configured[]): readonly (readonly Check[]
     ],
     [
       ...databasesOf(configured).map(databaseCheck),
-      ...jobs.map(({ config }) => objectStoreCheck(config.object_store)),
+      ...storesOf(configured).map(objectStoreCheck),
       ...lives.flatMap(({ config }) => liveChecks(config)),
     ],
   ]
@@ -62,6 +65,14 @@ function stagesOf(configured: readonly Configured[]): readonly (readonly Check[]
 
 /** Programs whose login must have certain rights. */
 type WithLogin = Exclude<Configured, { readonly kind: 'live' }>
+
+/** Programs that share a store are looked at once. */
+function storesOf(configured: readonly Configured[]): readonly ObjectStoreConfig[] {
+  const stores = configured.flatMap(({ config }) =>
+    'object_store' in config ? [config.object_store] : [],
+  )
+  return [...new Map(stores.map((store) => [JSON.stringify(store), store])).values()]
+}
 
 /** Programs that share a login are looked at once. */
 function databasesOf(configured: readonly Configured[]): readonly Database[] {
@@ -84,5 +95,7 @@ function connectionsOf({ kind, config }: WithLogin): number {
       return DAEMON_CONNECTIONS + HEAVY_PROCESSES * HEAVY_CONNECTIONS + config.features.thread_count
     case 'gateway':
       return config.limits.pool_max
+    case 'clusters':
+      return CLUSTERS_CONNECTIONS
   }
 }

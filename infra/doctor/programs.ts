@@ -6,11 +6,12 @@ import { OperatorError } from '#core/errors.ts'
 import { type GatewayConfig, parseConfig as parseGateway } from '../../edge-api/gateway/config.ts'
 import { type IngestorConfig, parseConfig as parseIngestor } from '../../ingestor/config.ts'
 import { type LiveConfig, parseConfig as parseLive } from '../../ingestor/live/config.ts'
+import { type ClustersConfig, parseConfig as parseClusters } from '../../jobs/clusters/config.ts'
 import { type JobsConfig, parseConfig as parseJobs } from '../../jobs/config.ts'
 import { readStackFile, type StackFile } from '../local/data-dir.ts'
 import { failure, fine, type Finding } from './finding.ts'
 
-export const PROGRAM_KINDS = ['ingestor', 'jobs', 'gateway', 'live'] as const
+export const PROGRAM_KINDS = ['ingestor', 'jobs', 'gateway', 'live', 'clusters'] as const
 export type ProgramKind = (typeof PROGRAM_KINDS)[number]
 
 export interface Program {
@@ -25,6 +26,7 @@ export type Configured =
   | { readonly kind: 'jobs'; readonly name: string; readonly config: JobsConfig }
   | { readonly kind: 'gateway'; readonly name: string; readonly config: GatewayConfig }
   | { readonly kind: 'live'; readonly name: string; readonly config: LiveConfig }
+  | { readonly kind: 'clusters'; readonly name: string; readonly config: ClustersConfig }
 
 /** Of the running local stack. Errors: OperatorError no_stack. */
 export function programsOfStack(data_dir: string): readonly Program[] {
@@ -35,7 +37,10 @@ export function programsOfStack(data_dir: string): readonly Program[] {
     })
   }
   return Object.entries(environments).flatMap(([name, env]) => {
-    const kind = PROGRAM_KINDS.find((one) => name.endsWith(one) || name === `${one} server`)
+    const kind =
+      name === 'cluster engine'
+        ? 'clusters'
+        : PROGRAM_KINDS.find((one) => name.endsWith(one) || name === `${one} server`)
     return kind === undefined ? [] : [{ name, kind, env }]
   })
 }
@@ -88,6 +93,8 @@ function parse({ kind, name, env }: Program): Configured {
       return { kind, name, config: parseGateway(env) }
     case 'live':
       return { kind, name, config: parseLive(env) }
+    case 'clusters':
+      return { kind, name, config: parseClusters(env) }
   }
 }
 

@@ -33,6 +33,7 @@ export interface Secrets {
   readonly postgres_password: string
   readonly edge_password: string
   readonly gateway_secret: string
+  readonly clusters_secret: string
   readonly access_key_id: string
   readonly secret_access_key: string
   /** Signs access tokens of the edge. */
@@ -53,6 +54,7 @@ export interface StackFile {
   readonly gateway_url: string
   /** Null where there is no feed. */
   readonly live_url: string | null
+  readonly clusters_url: string
   /** The simulated, replayed or (--feed live) real exchange; null for --feed none. */
   readonly exchange_url: string | null
   readonly object_store: ObjectStoreConfig
@@ -228,6 +230,7 @@ function loadSecrets(file: string): Secrets {
     postgres_password: random(),
     edge_password: random(),
     gateway_secret: random(),
+    clusters_secret: random(),
     access_key_id: `local-${randomBytes(6).toString('hex')}`,
     secret_access_key: random(),
     token_secret: randomBytes(32).toString('base64url'),

@@ -16,7 +16,7 @@ export function withMetrics(program: ChildOptions, port: number, token: string):
 
 /** By job of prometheus.yml. The exporters of Postgres and the machine: on their usual ports. */
 export type MetricsPorts = Readonly<
-  Record<'ingestor' | 'jobs' | 'gateway' | 'console' | 'live', readonly number[]>
+  Record<'ingestor' | 'jobs' | 'gateway' | 'console' | 'live' | 'clusters', readonly number[]>
 >
 
 /** Writes DATA_DIR/prometheus. */

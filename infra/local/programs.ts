@@ -240,6 +240,24 @@ export function gatewayProgram(data_dir: DataDir, port: number, edge_url: string
   }
 }
 
+export function clustersProgram(
+  data_dir: DataDir,
+  port: number,
+  { database_url, store }: { readonly database_url: string; readonly store: ObjectStoreConfig },
+): ChildOptions {
+  return {
+    name: 'cluster engine',
+    entry: 'jobs/clusters/main.ts',
+    log_file: data_dir.join('logs', 'clusters.log'),
+    env: {
+      DATABASE_URL: database_url,
+      CLUSTERS_PORT: String(port),
+      CLUSTERS_SECRET: data_dir.secrets.clusters_secret,
+      ...storeEnvironment(store),
+    },
+  }
+}
+
 /** It listens on loopback only, so every caller is trusted. */
 export function liveProgram(
   data_dir: DataDir,
@@ -280,6 +298,7 @@ export function workerProgram(
     readonly gateway_url: string
     /** Null: there is no live server. */
     readonly live_url: string | null
+    readonly clusters_url: string
     readonly store: ObjectStoreConfig
   },
 ): ChildOptions {
@@ -291,6 +310,8 @@ export function workerProgram(
     // The worker listens on loopback only, so every caller is trusted.
     PUBLIC_READ: 'read,datasets,ops,live',
     LIVE_URL: bindings.live_url ?? '',
+    CLUSTERS_URL: bindings.clusters_url,
+    CLUSTERS_SECRET: data_dir.secrets.clusters_secret,
     ...storeEnvironment(bindings.store),
   }
   return {

@@ -18,6 +18,7 @@ import { watchLauncher } from './launcher.ts'
 import { withMetrics, writePrometheusFiles } from './metrics.ts'
 import { freePorts, portsFrom } from './ports.ts'
 import {
+  clustersProgram,
   consoleProgram,
   exchangeProgram,
   gatewayProgram,
@@ -66,6 +67,7 @@ interface Ports {
   readonly exchange: number
   readonly gateway: number
   readonly live: number
+  readonly clusters: number
   /** Of GET /metrics. */
   readonly metrics: {
     readonly ingestor: number
@@ -73,10 +75,11 @@ interface Ports {
     readonly jobs: number
     readonly gateway: number
     readonly live: number
+    readonly clusters: number
   }
 }
 
-const PORT_COUNT = 12
+const PORT_COUNT = 14
 
 /** Runs until a signal, then exits the process. */
 export async function runStart(options: StartOptions): Promise<void> {
@@ -110,7 +113,8 @@ export async function runStart(options: StartOptions): Promise<void> {
 async function choosePorts(base: number | undefined): Promise<Ports> {
   const ports = base === undefined ? await freePorts(PORT_COUNT) : await portsFrom(base, PORT_COUNT)
   const [edge, postgres, store, exchange, gateway, own_console, ...others] = ports
-  const [of_ingestor, of_index_ingestor, of_jobs, of_gateway, live, of_live] = others
+  const [of_ingestor, of_index_ingestor, of_jobs, of_gateway, live, of_live, ...more] = others
+  const [clusters, of_clusters] = more
   return {
     edge: edge!,
     postgres: postgres!,
@@ -119,12 +123,14 @@ async function choosePorts(base: number | undefined): Promise<Ports> {
     gateway: gateway!,
     console: own_console!,
     live: live!,
+    clusters: clusters!,
     metrics: {
       ingestor: of_ingestor!,
       index_ingestor: of_index_ingestor!,
       jobs: of_jobs!,
       gateway: of_gateway!,
       live: of_live!,
+      clusters: of_clusters!,
     },
   }
 }
@@ -172,6 +178,12 @@ async function startEverything(
   const jobs = withMetrics(plain_jobs, ports.metrics.jobs, token)
   const plain_ingestor = ingestorOf(options, data_dir, urls.owner_url, exchange_url, line)
   const ingestor = plain_ingestor && withMetrics(plain_ingestor, ports.metrics.ingestor, token)
+  const clusters_url = `http://127.0.0.1:${ports.clusters}`
+  const clusters = withMetrics(
+    clustersProgram(data_dir, ports.clusters, { database_url: urls.owner_url, store }),
+    ports.metrics.clusters,
+    token,
+  )
   const live =
     ingestor &&
     withMetrics(
@@ -200,12 +212,14 @@ async function startEverything(
         database_url: urls.edge_url,
         gateway_url,
         live_url,
+        clusters_url,
         store,
       }),
     ),
     supervisor.start(own_console),
     supervisor.start(gateway),
     supervisor.start(jobs),
+    supervisor.start(clusters),
   ])
   const stack: StackFile = {
     postgres_url: urls.owner_url,
@@ -214,12 +228,13 @@ async function startEverything(
     console_token: data_dir.secrets.console_token,
     gateway_url,
     live_url,
+    clusters_url,
     exchange_url:
       feed.kind === 'live' ? adapterFor(options.exchange).rest_url : (exchange_url ?? null),
     object_store: store,
     jobs_settings: settings,
     environments: Object.fromEntries(
-      [gateway, jobs, ingestor, index_ingestor, live].flatMap((program) =>
+      [gateway, jobs, ingestor, index_ingestor, live, clusters].flatMap((program) =>
         program === undefined ? [] : [[program.name, program.env]],
       ),
     ),
@@ -234,6 +249,7 @@ async function startEverything(
     gateway: [ports.metrics.gateway],
     console: [ports.console],
     live: live === undefined ? [] : [ports.metrics.live],
+    clusters: [ports.metrics.clusters],
   })
   line.say(describeStack(stack, options))
 

@@ -19,6 +19,7 @@ const stack = {
   console_token: 't',
   gateway_url: 'http://c',
   live_url: null,
+  clusters_url: 'http://127.0.0.1:0',
   exchange_url: null,
   object_store: {
     endpoint: 'e',

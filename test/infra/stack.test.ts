@@ -183,6 +183,7 @@ test('a dataset of the current day is built by hand and served through a signed 
 /** As docs/deploy-edge.md has them. There are two ingestors here, and so two heartbeats. */
 const CONNECTIONS_MAX: Readonly<Record<string, number>> = {
   'booktape-live': 2,
+  'booktape-clusters': 3,
   'booktape-ingestor-local': 1,
   'booktape-ingestor-local-deribit': 1,
   'booktape-repair-local': 1,

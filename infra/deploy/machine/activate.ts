@@ -212,6 +212,10 @@ async function askDoctor({ layout, run, say }: Activation, release_dir: string):
   if (existsSync(join(layout.etc, 'gateway.env'))) {
     looks.push({ programs: 'gateway', env: variablesOf(layout, ['gateway.env']) })
   }
+  if (existsSync(join(layout.etc, 'clusters.env'))) {
+    const env = variablesOf(layout, ['booktape.env', 'clusters.env'])
+    looks.push({ programs: 'clusters', env })
+  }
   const failed: string[] = []
   for (const { programs, env } of looks) {
     const work = { TAPE_DIR: join(layout.state, 'tape-a'), WORK_DIR: join(layout.state, 'work') }

@@ -7,11 +7,11 @@ import type { Layout } from './layout.ts'
 import { parseUnit, unitFileName } from './unit-file.ts'
 
 export interface Program {
-  readonly name: 'jobs' | 'gateway' | 'console' | 'live'
+  readonly name: 'jobs' | 'gateway' | 'console' | 'live' | 'clusters'
   readonly unit: string
 }
 
-const PROGRAMS = ['live', 'gateway', 'console', 'jobs'] as const
+const PROGRAMS = ['live', 'clusters', 'gateway', 'console', 'jobs'] as const
 
 /** Besides the ingestor: those that the settings are for and the release has. */
 export function programsOf(layout: Layout, release_dir: string): readonly Program[] {
@@ -22,6 +22,9 @@ export function programsOf(layout: Layout, release_dir: string): readonly Progra
     live: () =>
       existsSync(join(layout.etc, 'live.env')) &&
       existsSync(join(release_dir, 'ingestor/live/main.ts')),
+    clusters: () =>
+      existsSync(join(layout.etc, 'clusters.env')) &&
+      existsSync(join(release_dir, 'jobs/clusters/main.ts')),
   }
   return PROGRAMS.filter((name) => has[name]()).map((name) => ({
     name,
