@@ -2,6 +2,7 @@
 import { FEATURE_SETS } from '#core/features.ts'
 import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { CANDLES } from '../candles/columns.ts'
+import { CLUSTERS } from '../clusters/columns.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
 
 export interface SetName {
@@ -15,4 +16,10 @@ export const FEATURE_DAY_SETS: readonly SetName[] = [
   FEATURE_SETS.labels_1s,
 ]
 /** Of the job that builds the others, in order. */
-export const MARKET_DAY_SETS: readonly SetName[] = [CANDLES, TRADES_SET, QUOTES_SET, SIGNALS_SET]
+export const MARKET_DAY_SETS: readonly SetName[] = [
+  CANDLES,
+  CLUSTERS,
+  TRADES_SET,
+  QUOTES_SET,
+  SIGNALS_SET,
+]

@@ -2,6 +2,7 @@
 import { FEATURE_SETS } from '#core/features.ts'
 import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { CANDLES } from '../candles/columns.ts'
+import { CLUSTERS } from '../clusters/columns.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
 import { datasetSection } from './feature-dictionary.ts'
 import { TARDIS_EXCHANGES, TARDIS_HEADERS } from './tardis/csv.ts'
@@ -12,7 +13,10 @@ export function datasetDictionary(): string {
       `| \`${dataset}\` | ${schema_version} | ${description} | Parquet, Arrow |`,
   )
   const others = [
-    `| \`candles\` | ${CANDLES.schema_version} | ${CANDLES.description} | Parquet, Arrow |`,
+    ...[CANDLES, CLUSTERS].map(
+      ({ dataset, schema_version, description }) =>
+        `| \`${dataset}\` | ${schema_version} | ${description} | Parquet, Arrow |`,
+    ),
     `| \`signals\` | ${SIGNALS_SET.schema_version} | ${SIGNALS_SET.description} docs/signals.md defines them. | Parquet, Arrow |`,
     ...[TRADES_SET, QUOTES_SET].map(
       ({ dataset, schema_version, description }) =>
@@ -25,7 +29,7 @@ export function datasetDictionary(): string {
     ...features,
     ...others,
   ].join('\n')
-  const sections = [CANDLES, TRADES_SET, QUOTES_SET, SIGNALS_SET].map(datasetSection)
+  const sections = [CANDLES, CLUSTERS, TRADES_SET, QUOTES_SET, SIGNALS_SET].map(datasetSection)
   return `${[HEAD, table, LAYOUT, tardis(), EXAMPLES, ...sections].join('\n\n')}\n`
 }
 
@@ -45,8 +49,8 @@ datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the current build: fil
                                                           columns, coverage, inputs
                                       build=BUILD/
                                         NAME.parquet      all symbols; a row group holds one symbol
-                                        NAME.arrow        features, labels, candles, signals: Arrow IPC,
-                                                          one batch per symbol and hour
+                                        NAME.arrow        features, labels, candles, clusters, signals:
+                                                          Arrow IPC, one batch per symbol and hour
                                         binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
                                                           trades, quotes: one file per symbol
                                         coverage.parquet  per symbol and stream: seconds, gaps with causes
@@ -129,6 +133,10 @@ select symbol, channel, missing_s, g.cause, g.from_ts, g.to_ts
 from (select *, unnest(gaps) as g from read_parquet('coverage.parquet'));
 
 select * from read_parquet('candles.parquet') where symbol = 'BTCUSDT' and interval_s = 3600;
+
+-- A volume profile of the day, in bins of 10 quote units.
+select floor(price / 10) * 10 as bin, sum(buy_qty), sum(sell_qty)
+from read_parquet('clusters.parquet') where symbol = 'BTCUSDT' group by 1 order by 1;
 \`\`\`
 
 pandas:

@@ -1,5 +1,5 @@
 /**
- * The job `datasets`: builds candles, trades, quotes and signals of one UTC day and publishes them.
+ * The job `datasets`: builds candles, clusters, trades, quotes and signals of one UTC day and publishes them.
  * Like the job `features`, its result is a function of the day's rows: equal rows give equal bytes.
  */
 import { withDay } from '../day/day.ts'
@@ -17,7 +17,7 @@ import { symbolCoverage } from './files/coverage.ts'
 export const DATASETS_JOB = 'datasets'
 
 /**
- * Publishes candles, trades, quotes and signals. Errors: `day_in_future`; `no_data` if nothing was
+ * Publishes candles, clusters, trades, quotes and signals. Errors: `day_in_future`; `no_data` if nothing was
  * recorded in the day; `run_in_progress`. Needs two connections of the pool.
  */
 export function runDatasets(options: DayJobOptions): Promise<DayResult> {
@@ -31,7 +31,7 @@ export function runDatasets(options: DayJobOptions): Promise<DayResult> {
       }
       log.info(
         { symbol_count: day.symbols.length },
-        'Building candles, trades, quotes and signals.',
+        'Building candles, clusters, trades, quotes and signals.',
       )
       const { revised_hours, ledger_sha256 } = day
       return {

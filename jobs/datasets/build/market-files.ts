@@ -1,6 +1,6 @@
 /**
- * Builds the files of candles, trades, quotes and signals of a day on disk, in one pass over each
- * symbol's rows. Memory holds one symbol's candles and books, and one row group, however large the
+ * Builds the files of candles, clusters, trades, quotes and signals of a day on disk, in one pass
+ * over each symbol's rows. Memory holds one symbol's candles and books, and one row group, however large the
  * day is.
  */
 import { join } from 'node:path'
@@ -20,6 +20,7 @@ import type { DatasetRows } from '../files/dataset-rows.ts'
 import { createDayFiles, type DayFiles } from '../files/day-files.ts'
 import { namesOf, placesOf } from '../files/names.ts'
 import { encodePart } from '../files/part.ts'
+import { ClusterDay } from './cluster-day.ts'
 import type { MarketOptions, MarketSet } from './market-set.ts'
 import { RawDay } from './raw-day.ts'
 import { QUOTES_SET, type RawDataset, TRADES_SET } from './raw-sets.ts'
@@ -34,6 +35,7 @@ export async function buildMarketFiles(options: MarketOptions): Promise<readonly
     names,
     date,
   )
+  const clusters = await ClusterDay.create(dir, day.symbols, date)
   const raw_days: RawDay[] = []
   try {
     const trades = await RawDay.create(dir, TRADES_SET, date)
@@ -53,19 +55,27 @@ export async function buildMarketFiles(options: MarketOptions): Promise<readonly
     }
     const candle_counts: number[] = []
     const signal_counts: number[] = []
-    const summaries = await fillFiles(options, { trades, quotes }, async (symbol, made) => {
-      await write(candle_files, symbol, made.candles)
-      await write(signal_files, symbol, made.signals)
-      candle_counts.push(made.candles.ts.length)
-      signal_counts.push(made.signals.ts.length)
-    })
-    const sets = [await tableSet(candle_files, summaries, candle_counts)]
+    const summaries = await fillFiles(
+      options,
+      { trades, quotes, clusters },
+      async (symbol, made) => {
+        await write(candle_files, symbol, made.candles)
+        await write(signal_files, symbol, made.signals)
+        candle_counts.push(made.candles.ts.length)
+        signal_counts.push(made.signals.ts.length)
+      },
+    )
+    const sets = [
+      await tableSet(candle_files, summaries, candle_counts),
+      await clusters.finish(summaries),
+    ]
     for (const raw of raw_days) sets.push(await raw.finish(summaries))
     sets.push(await tableSet(signal_files, summaries, signal_counts))
     return sets
   } finally {
     await candle_files.close()
     await signal_files.close()
+    await clusters.close()
     for (const raw of raw_days) await raw.close()
   }
 }
@@ -78,9 +88,15 @@ interface MadeRows {
   readonly signals: Made
 }
 
+interface MarketDays {
+  readonly trades: RawDay
+  readonly quotes: RawDay
+  readonly clusters: ClusterDay
+}
+
 async function fillFiles(
   options: MarketOptions,
-  { trades, quotes }: { readonly trades: RawDay; readonly quotes: RawDay },
+  { trades, quotes, clusters }: MarketDays,
   writeMade: (symbol: DaySymbol, made: MadeRows) => Promise<void>,
 ): Promise<readonly SymbolSummary[]> {
   const { day, date, is_complete, signal, onSymbol } = options
@@ -109,7 +125,9 @@ async function fillFiles(
       }
       fold.add(rows)
       signals.add(rows)
+      clusters.add(symbol, chunk)
     })
+    await clusters.finishSymbol(symbol)
     const quote_count = await quotes.addSymbol(options, symbol)
     const found = signals.finish(is_complete ? to : exchange_day.last_ts)
     const rows = signalRows(symbol, found)

@@ -20,6 +20,7 @@ import type { CheckedFile, CheckedManifest } from './manifest.ts'
 /** Sort columns of a symbol's rows. No two rows have the same key. */
 const ORDER: Readonly<Record<string, readonly string[]>> = {
   candles: ['interval_s', 'ts'],
+  clusters: ['ts', 'price'],
   trades: ['ts_exchange', 'agg_trade_id'],
   quotes: ['ts_exchange', 'update_id'],
   signals: ['ts', 'id'],
