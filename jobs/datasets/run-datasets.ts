@@ -1,6 +1,6 @@
 /**
- * The job `datasets`: builds candles, clusters, trades, quotes and signals of one UTC day and publishes them.
- * Like the job `features`, its result is a function of the day's rows: equal rows give equal bytes.
+ * The job `datasets`: builds candles, clusters, trades, quotes and signals of one UTC day and publishes
+ * them. Like the job `features`, its result is a function of the day's rows: equal rows give equal bytes.
  */
 import { withDay } from '../day/day.ts'
 import { noData } from '../day/days.ts'

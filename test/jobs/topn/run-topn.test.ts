@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import type { Pool } from '#core/node/pool.ts'
-import { startLoop } from '../../../jobs/schedule/loop.ts'
+import { startLoop } from '../../../jobs/runs/loop.ts'
 import { VALUE_COLUMNS } from '../../../jobs/topn/row.ts'
 import { createTopnJob, TOPN_JOB } from '../../../jobs/topn/run-topn.ts'
 import { BTC, FEEDS_DIR, FIVE_COINS } from '../../core/depth-recordings.ts'
