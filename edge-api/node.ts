@@ -5,7 +5,7 @@ import { OperatorError, describeError } from '#core/errors.ts'
 import { createLogger } from '#core/node/log.ts'
 import { connectServiceManager } from '#core/node/service-manager.ts'
 import { onShutdown, tellParent } from '#core/node/shutdown.ts'
-import { drain } from './gateway/drain.ts'
+import { drain } from '#core/node/drain.ts'
 import { parseNodeConfig } from './node/config.ts'
 import { startNodeServer } from './node/server.ts'
 

@@ -70,7 +70,7 @@ beforeAll(async () => {
     await own.end()
   })
   bindings = { ...edge.bindings, CLUSTERS_URL: server.url, CLUSTERS_SECRET: SECRET }
-  const app = composeApp(bindings, { now: () => NOW, report: (error) => console.error(error) })
+  const app = composeApp(bindings, { now: () => NOW, report: () => undefined })
   ask = async (path, init) => app.request(path, init)
   contract = await readContract(ask)
 })

@@ -186,7 +186,12 @@ const JOBS: Readonly<Record<string, (of: Pool) => Promise<void>>> = {
   topn: async (of) => void (await topn(of).run(signal)),
   validation: async (of) => void (await validate(of, NOW_MS)),
   retention: async (of) => {
-    const settings = { budget_bytes: 1, days: { raw: 1, depth: 1, rollups: 1 }, clusters_days: 0, settle_us: HOUR_US }
+    const settings = {
+      budget_bytes: 1,
+      days: { raw: 1, depth: 1, rollups: 1 },
+      clusters_days: 0,
+      settle_us: HOUR_US,
+    }
     const plan = await planNow({ pool: of, settings, log, now: () => NOW_MS })
     expect(plan.partitions.length).toBeGreaterThanOrEqual(9 * HOURS)
   },

@@ -33,7 +33,12 @@ const archive = (options: Partial<Parameters<typeof runArchive>[0]> = {}): Promi
 const free = (): ReturnType<typeof runRetention> =>
   runRetention({
     pool,
-    settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, clusters_days: 0, settle_us: HOUR_US },
+    settings: {
+      budget_bytes: 1,
+      days: { raw: 0, depth: 0, rollups: 0 },
+      clusters_days: 0,
+      settle_us: HOUR_US,
+    },
     log: silentLogger,
     now: NOW,
   })

@@ -135,9 +135,9 @@ test('late trades while hours are computed: no minute misses one', async () => {
   await pool.query('truncate marketdata.clusters')
   const engine = stand.startEngine()
   const late = randomTrades({ symbol, from: FROM, minutes: HOURS * 60, per_minute: 1, seed: 99 })
-  let is_over = false
+  const over = new AbortController()
   const reads = (async () => {
-    while (!is_over) {
+    while (!over.signal.aborted) {
       const asked = { ...range, symbol, interval: '1h' as const, bin: 10 }
       // A range that keeps changing may be refused, and then has to be asked for again.
       await allBars(engine, asked).catch((error: { code?: string }) => {
@@ -156,7 +156,7 @@ test('late trades while hours are computed: no minute misses one', async () => {
       client.release()
     }
   }
-  is_over = true
+  over.abort()
   await reads
   const bars = await allBars(engine, { ...range, symbol, interval: '1m', bin: 1 })
   const { rows } = await pool.query<{ n: number }>(

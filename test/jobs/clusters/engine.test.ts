@@ -55,11 +55,13 @@ const ALL = [
 ] as const
 const SOME = [ALL[1], ALL[3], ALL[5]] as const
 
+/** Throws where a bar differs. Returns the number of bars. */
 async function compare(
   of: ClusterEngine,
   expected: readonly TradeRow[],
   choices: readonly (typeof ALL)[number][] = SOME,
-): Promise<void> {
+): Promise<number> {
+  let count = 0
   for (const [interval, bin] of choices) {
     const rows = await allBars(of, { ...range, interval, bin })
     const wanted = oracleBars({ trades: expected, tick_size: 0.1, interval, bin })
@@ -67,18 +69,20 @@ async function compare(
     const inside = wanted.filter(({ ts }) => (ts as number) >= FROM)
     expect(rows.length, `${interval} ${bin}`).toBe(inside.length)
     expect(rows.map(asOracle), `${interval} ${bin}`).toEqual(inside)
+    count += rows.length
   }
+  return count
 }
 
 describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python', () => {
   test('bars of all minutes, before anything is final', async () => {
-    await compare(engine, trades, ALL)
+    expect(await compare(engine, trades, ALL)).toBeGreaterThan(500)
     expect(engine.sync.counts.hours).toBe(0)
   })
 
   test('bars of stored minutes, and of the newest ones', async () => {
     await raiseThreshold(pool, FROM + 290.5 * 60_000_000)
-    await compare(engine, trades, ALL)
+    expect(await compare(engine, trades, ALL)).toBeGreaterThan(500)
     expect(engine.sync.counts).toEqual({ hours: 5, minutes: 290 })
     const [first] = await allBars(engine, { ...range, interval: '1h', bin: 'auto' })
     expect(first!.is_final).toBe(true)
@@ -101,7 +105,7 @@ describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python', () => {
     })
     await addTrades(pool, late)
     trades = [...trades, ...late]
-    await compare(engine, trades)
+    expect(await compare(engine, trades)).toBeGreaterThan(300)
     const { rows } = await pool.query(
       `select count(*)::int as n from marketdata.invalidations where consumer = 'clusters'`,
     )
@@ -114,7 +118,7 @@ describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python', () => {
     }
     await pool.query('truncate marketdata.clusters')
     const cold = stand.startEngine()
-    await compare(cold, trades)
+    expect(await compare(cold, trades)).toBeGreaterThan(300)
     const late: TradeRow = {
       symbol: SYMBOL,
       ts: FROM + 70 * 60_000_000,
@@ -125,11 +129,11 @@ describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python', () => {
     }
     await addTrades(pool, [late])
     trades = [...trades, late]
-    await compare(cold, trades)
-    await compare(engine, trades)
+    expect(await compare(cold, trades)).toBeGreaterThan(300)
+    expect(await compare(engine, trades)).toBeGreaterThan(300)
     // The archive's next version has the late trade.
     await stand.archiveAndDrop(micros(FROM + HOUR_US))
     await pool.query('truncate marketdata.clusters')
-    await compare(stand.startEngine(), trades)
+    expect(await compare(stand.startEngine(), trades)).toBeGreaterThan(300)
   })
 })

@@ -64,7 +64,7 @@ test('redis-server stops and starts while bars are read: no error and no stale b
   let is_over = false
   const reads: number[] = []
   const reading = (async () => {
-    while (!is_over) reads.push(counted(await read()))
+    while (!over.signal.aborted) reads.push(counted(await read()))
   })()
   for (let round = 0; round < 3; round++) {
     const before = reads.length

@@ -17,7 +17,12 @@ const now = (): number => now_ms
 const common = { pool, log: silentLogger, now }
 const retention = {
   ...common,
-  settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, clusters_days: 0, settle_us: HOUR_US },
+  settings: {
+    budget_bytes: 1,
+    days: { raw: 0, depth: 0, rollups: 0 },
+    clusters_days: 0,
+    settle_us: HOUR_US,
+  },
 }
 const topn = createTopnJob({ ...common, cadence: { min_us: 100_000, max_us: 1_000_000 } })
 

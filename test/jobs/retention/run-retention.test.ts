@@ -23,7 +23,12 @@ const { pool, store } = stand
 const now = (): number => Date.parse('2024-08-08T20:00:00Z')
 const options: RetentionOptions = {
   pool,
-  settings: { budget_bytes: 1, days: { raw: 0, depth: 0, rollups: 0 }, clusters_days: 0, settle_us: HOUR_US },
+  settings: {
+    budget_bytes: 1,
+    days: { raw: 0, depth: 0, rollups: 0 },
+    clusters_days: 0,
+    settle_us: HOUR_US,
+  },
   log: silentLogger,
   now,
 }
@@ -192,7 +197,12 @@ test('days of rollups and hours of orderbook_topn are dropped once they and thei
   const later = {
     ...options,
     now: () => Date.parse('2024-08-20T20:00:00Z'),
-    settings: { budget_bytes: 0, days: { raw: 0, depth: 7, rollups: 10 }, clusters_days: 0, settle_us: HOUR_US },
+    settings: {
+      budget_bytes: 0,
+      days: { raw: 0, depth: 7, rollups: 10 },
+      clusters_days: 0,
+      settle_us: HOUR_US,
+    },
   }
   const archiveOf = (table_name: ArchivedTable): Promise<unknown> =>
     archive([{ table_name, hour: micros(Date.parse('2024-08-08T13:00:00Z') * 1e3) }])

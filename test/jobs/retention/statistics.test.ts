@@ -10,7 +10,12 @@ import { insertListed, insertRows, makeRows } from '../archive/rows.ts'
 
 /** Rows of 2024-08-08T13. */
 const NOW_MS = Date.parse('2024-08-08T15:30:00Z')
-const unlimited = { budget_bytes: 0, days: { raw: 0, depth: 0, rollups: 0 }, clusters_days: 0, settle_us: 0 }
+const unlimited = {
+  budget_bytes: 0,
+  days: { raw: 0, depth: 0, rollups: 0 },
+  clusters_days: 0,
+  settle_us: 0,
+}
 
 const { pool, url } = await createTestDatabase()
 await insertListed(pool)
