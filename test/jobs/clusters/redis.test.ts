@@ -61,7 +61,7 @@ test('redis-server stops and starts while bars are read: no error and no stale b
   const counted = (rows: Awaited<ReturnType<typeof read>>): number =>
     rows.reduce((sum, { trade_count }) => sum + trade_count, 0)
   let expected = 1_200
-  let is_over = false
+  const over = new AbortController()
   const reads: number[] = []
   const reading = (async () => {
     while (!over.signal.aborted) reads.push(counted(await read()))
@@ -80,7 +80,7 @@ test('redis-server stops and starts while bars are read: no error and no stale b
     await expect.poll(() => engine.cache_counts.shared_hits).toBeGreaterThan(shared_hits + 59)
     expect(counted(await read())).toBe(expected)
   }
-  is_over = true
+  over.abort()
   await reading
   // Ascending: no read went back to what was before a late trade.
   expect(reads).toEqual(reads.toSorted((a, b) => a - b))
