@@ -52,7 +52,10 @@ export function createSizedCache<Value>(options: SizedCacheOptions): SizedCache<
       if (bytes > bytes_max) return
       entries.set(key, { value, bytes, until_ms: now() + lifetime_ms })
       byte_count += bytes
-      while (byte_count > bytes_max) remove(entries.keys().next().value!)
+      for (const oldest of entries.keys()) {
+        if (byte_count <= bytes_max) break
+        remove(oldest)
+      }
     },
   }
 }
