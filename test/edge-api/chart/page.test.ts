@@ -1,0 +1,256 @@
+/**
+ * The chart page in a real browser, over a simulated exchange with 200 symbols: what it requests,
+ * shows and keeps in its address, and that live bars have the numbers of the API.
+ */
+import { existsSync } from 'node:fs'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ChartStand, startChartStand } from './stand.ts'
+
+const CHROMIUM = '/usr/bin/chromium'
+const MINUTE_US = 60_000_000
+
+interface Candle {
+  readonly ts: number
+  readonly open: number
+  readonly high: number
+  readonly low: number
+  readonly close: number
+  readonly buy_volume: number
+  readonly sell_volume: number
+  readonly trade_count: number
+}
+
+/** Traded bars on the page that begin at `from` or later. Runs in the browser. */
+const BARS = (from: number): string =>
+  `booktape.stage.slots.filter((slot) => slot.candle && slot.ts >= ${from}).map((slot) => slot.candle)`
+
+/** Pixels of the first pane in the colour of holes. Runs in the browser. */
+const HATCHED = String.raw`(() => {
+  const canvas = [...document.querySelectorAll('#chart canvas')]
+    .toSorted((a, b) => b.width * b.height - a.width * a.height)[0]
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  let count = 0
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i] > 130 && data[i + 1] > 90 && data[i + 1] < data[i] && data[i + 2] < 90) count++
+  }
+  return count
+})()`
+
+// Needs a browser: `apt-get install chromium`. Without one these tests are skipped.
+describe.skipIf(!existsSync(CHROMIUM))('the chart in Chromium', () => {
+  let stand: ChartStand
+  let browser: Browser
+  const complaints: string[] = []
+  const outside: string[] = []
+
+  beforeAll(async () => {
+    stand = await startChartStand()
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+      ],
+    })
+  })
+  afterAll(() => browser?.close())
+
+  async function open(
+    hash: string,
+    { width = 1280, requests = [] as string[] } = {},
+  ): Promise<Page> {
+    const context = await browser.newContext({
+      viewport: { width, height: 800 },
+      colorScheme: 'dark',
+    })
+    const page = await context.newPage()
+    page.on('console', (message) => {
+      // A layer whose route is missing, or a live server that is down, is a failed request too.
+      if (message.type() === 'error' && !/Failed to load|WebSocket/.test(message.text()))
+        complaints.push(message.text())
+    })
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('request', (request) => {
+      const asked = request.url()
+      if (!asked.startsWith(stand.url) && !/^(?:data|blob):/.test(asked)) outside.push(asked)
+    })
+    page.on('response', (response) => {
+      // A refused request is made again.
+      if (response.ok()) requests.push(response.url().slice(stand.url.length))
+    })
+    await page.goto(`${stand.url}/chart${hash}`)
+    await expect.poll(() => page.locator('.state').textContent()).toBe('live')
+    await expect.poll(() => page.evaluate(BARS(0))).not.toEqual([])
+    return page
+  }
+  const legend = (page: Page) => page.locator('.legend').textContent()
+
+  test('200 symbols are found by typing, and chosen by keyboard', async () => {
+    const page = await open('#symbol=BTCUSDT')
+    await page.locator('#chart').press('/')
+    await page.keyboard.type('s19')
+    const options = page.getByRole('option').locator('b')
+    await expect.poll(async () => (await options.allTextContents()).every(isFound)).toBe(true)
+    const names = await options.allTextContents()
+    expect(names.length).toBeGreaterThanOrEqual(9)
+    const count = /^(\d+) symbols$/.exec((await page.locator('.search .count').textContent())!)
+    expect(Number(count![1])).toBeGreaterThanOrEqual(200)
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => legend(page)).toContain(names[1])
+    await expect.poll(() => page.url()).toContain(`symbol=${names[1]}`)
+    await page.context().close()
+  })
+
+  test('no range is requested twice while a day is scrolled back and forth, and none is left out', async () => {
+    const requests: string[] = []
+    const page = await open('#symbol=BTCUSDT', { requests })
+    const chart = page.locator('#chart')
+    const edge = (): Promise<number> => page.evaluate('booktape.stage.range().from')
+    const end = await edge()
+    while ((await edge()) > end - 24 * 60 * MINUTE_US) await chart.press('PageUp')
+    await expect.poll(() => page.evaluate('booktape.session.is_loading')).toBe(false)
+    await chart.press('End')
+    await expect.poll(() => page.evaluate('booktape.session.is_loading')).toBe(false)
+    for (const path of ['/v1/candles/', '/v1/gaps?']) {
+      const asked = requests.filter((url) => url.startsWith(path))
+      expect(asked.length, path).toBeGreaterThan(3)
+      expect(asked).toEqual([...new Set(asked)])
+      const bounds = asked
+        .map((url) => new URLSearchParams(url.split('?')[1]))
+        .map((query) => [Number(query.get('from')), Number(query.get('to'))] as const)
+        .toSorted(([a], [b]) => a - b)
+      for (const [i, [from]] of bounds.slice(1).entries()) expect(from).toBe(bounds[i]![1])
+    }
+    await page.context().close()
+  })
+
+  test('a hole is hatched where it is, and its cause is shown at the pointer', async () => {
+    const to = Date.now() * 1_000 - 20 * MINUTE_US
+    const before = await open('#symbol=ETHUSDT&bars=60')
+    expect(await before.evaluate<number>(HATCHED)).toBe(0)
+    await before.context().close()
+    await stand.pool.query(
+      `insert into marketdata.gaps (symbol_id, channel, from_ts, to_ts, cause, detected_at)
+       select id, 'trades', to_timestamp($1), to_timestamp($2), 'disconnect', now()
+       from marketdata.symbols where symbol = 'ETHUSDT'`,
+      [(to - 5 * MINUTE_US) / 1e6, to / 1e6],
+    )
+    const page = await open('#symbol=ETHUSDT&bars=60')
+    await expect.poll(() => page.evaluate<number>(HATCHED)).toBeGreaterThan(500)
+    const x = await page.evaluate<number>(`booktape.stage.xOf(${to - 2 * MINUTE_US})`)
+    const box = (await page.locator('#chart').boundingBox())!
+    await page.mouse.move(box.x + x, box.y + 200)
+    await expect
+      .poll(() => page.locator('.tip').textContent())
+      .toContain('trades: disconnect (the socket was down)')
+    await page.mouse.move(box.x + x + 200, box.y + 200)
+    await expect.poll(() => page.locator('.tip').count()).toBe(0)
+    await page.context().close()
+  })
+
+  test('a link shows the same: symbol, range, bars and filters', async () => {
+    const page = await open('#symbol=BTCUSDT')
+    await page.getByRole('button', { name: '5m', exact: true }).click()
+    await page.getByRole('button', { name: 'Heatmap' }).click()
+    await page.getByLabel('Taker').selectOption('sell')
+    await expect.poll(() => page.evaluate(BARS(0))).not.toEqual([])
+    await page.locator('#chart').press('PageUp')
+    await expect.poll(() => page.url()).toMatch(/interval=5m.*to=\d+.*bars=\d+.*heat=1.*side=sell/)
+    const other = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+    await other.goto(page.url())
+    const range = (one: Page) => one.evaluate('booktape.stage?.range()')
+    await expect.poll(() => range(other)).toBeTruthy()
+    const [a, b] = (await Promise.all([range(page), range(other)])) as {
+      from: number
+      to: number
+    }[]
+    // The address has whole seconds and whole bars.
+    expect(Math.abs(a!.from - b!.from)).toBeLessThan(5 * MINUTE_US)
+    expect(Math.abs(a!.to - b!.to)).toBeLessThan(5 * MINUTE_US)
+    expect(await other.getByLabel('Taker').inputValue()).toBe('sell')
+    await other.close()
+    await page.context().close()
+  })
+
+  test('a token stays out of the address', async () => {
+    const page = await open('#symbol=BTCUSDT')
+    await page.getByRole('button', { name: 'Token' }).click()
+    await page.getByRole('dialog').getByLabel('Token').fill('secret.token')
+    await page.getByRole('button', { name: 'Use it' }).click()
+    await expect
+      .poll(() => page.locator('footer').textContent())
+      .toContain('The Authorization header must be')
+    expect(page.url()).not.toContain('secret')
+    expect(await page.evaluate('sessionStorage.getItem("booktape-token")')).toBe('secret.token')
+    await page.context().close()
+  })
+
+  test('on a telephone nothing is wider than the screen', async () => {
+    const page = await open('#symbol=BTCUSDT', { width: 390 })
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0)
+    await page.context().close()
+  })
+
+  test('over a restart of the live server the bars have every trade: they are those of the API', async () => {
+    const page = await open('#symbol=BTCUSDT')
+    const trades = (): Promise<number> =>
+      page.evaluate('booktape.feed.minutes ? booktape.feed.tape.length : 0')
+    await expect.poll(trades).toBeGreaterThan(0)
+    const rows = page.locator('.rungs li')
+    await expect.poll(() => rows.count()).toBeGreaterThan(2)
+    await stand.stopLive()
+    await expect.poll(() => page.locator('.state').textContent()).toContain('reconnecting')
+    const missed = await newestId(stand)
+    await expect.poll(() => newestId(stand)).toBeGreaterThan(missed + 20)
+    await stand.startLive()
+    await expect.poll(() => page.locator('.state').textContent()).toBe('live')
+    // No trade arrives any more, so both can be compared.
+    stand.exchange.setFaults({ faults: [{ kind: 'silence', streams: 'btcusdt@aggTrade' }] })
+    const from = Date.now() * 1_000 - 2 * MINUTE_US
+    await expect
+      .poll(async () => {
+        const [shown, api] = [await page.evaluate<Candle[]>(BARS(from)), await candles(stand, from)]
+        return shown.length > 0 && JSON.stringify(shown) === JSON.stringify(api)
+      })
+      .toBe(true)
+    await page.context().close()
+  })
+
+  test('nothing was loaded from another host, and the browser had nothing to complain of', () => {
+    expect(outside).toEqual([])
+    expect(complaints).toEqual([])
+  })
+})
+
+const isFound = (name: string): boolean => name.includes('S19')
+
+async function newestId({ pool }: ChartStand): Promise<number> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select max(t.agg_trade_id) as id from marketdata.trades t
+     join marketdata.symbols s on s.id = t.symbol_id where s.symbol = 'BTCUSDT'`,
+  )
+  return Number(rows[0]!.id)
+}
+
+async function candles({ url }: ChartStand, from: number): Promise<readonly Candle[]> {
+  const start = Math.ceil(from / MINUTE_US) * MINUTE_US
+  const path = `/v1/candles/BTCUSDT?interval=1m&from=${start}`
+  const { rows } = (await (await fetch(`${url}${path}`)).json()) as {
+    rows: Record<keyof Candle, string>[]
+  }
+  return rows.map((row) => ({
+    ts: Date.parse(row.ts) * 1_000,
+    open: Number(row.open),
+    high: Number(row.high),
+    low: Number(row.low),
+    close: Number(row.close),
+    buy_volume: Number(row.buy_volume),
+    sell_volume: Number(row.sell_volume),
+    trade_count: Number(row.trade_count),
+  }))
+}
