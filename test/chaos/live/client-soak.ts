@@ -24,6 +24,12 @@ const ROUND_MS = 13_000
 const WHOLE_EVERY = 4
 const BEHIND_LIMIT_MS = 120_000
 
+const SOURCES: Readonly<Record<string, readonly [from: string, id: string]>> = {
+  trades: ['marketdata.trades', 't.agg_trade_id'],
+  mark_price: ['marketdata.mark_price', 'null::int8'],
+  book: ["(select * from marketdata.depth_events where depth_kind = 'diff')", 't.final_update_id'],
+}
+
 interface Flags {
   readonly restarts: number
   readonly rate: number
@@ -54,7 +60,10 @@ async function run(stack: SoakStack, restarts: number) {
   const node = startReader(edge_url, SYMBOLS)
   const page = existsSync(CHROMIUM) ? await openPage(CHROMIUM, edge_url, SYMBOLS) : undefined
   const readers = async (): Promise<Readonly<Record<string, Reader>>> =>
-    page === undefined ? { node } : { node, chromium: await page.read() }
+    // Copies: both go on reading.
+    page === undefined
+      ? { node: structuredClone(node) }
+      : { node: structuredClone(node), chromium: await page.read() }
   await untilEveryone(readers, (stream) => stream.keys.length > 0)
   for (let restart = 1; restart <= restarts; restart++) {
     const round_ends = performance.now() + ROUND_MS
@@ -71,7 +80,7 @@ async function run(stack: SoakStack, restarts: number) {
         await sleep(Math.random() * 2_000)
       }
     }
-    await sleep(round_ends - performance.now())
+    await sleep(Math.max(0, round_ends - performance.now()))
   }
   const pool = createPool(stack.file.postgres_url, 'soak-client', 1)
   try {
@@ -135,12 +144,6 @@ async function untilEveryone(
 interface TableRow {
   readonly stamp: number
   readonly key: string
-}
-
-const SOURCES: Readonly<Record<string, readonly [from: string, id: string]>> = {
-  trades: ['marketdata.trades', 't.agg_trade_id'],
-  mark_price: ['marketdata.mark_price', 'null::int8'],
-  book: ["(select * from marketdata.depth_events where depth_kind = 'diff')", 't.final_update_id'],
 }
 
 async function rowsOf(
