@@ -16,10 +16,10 @@ import type { StackFile } from '../../infra/local/data-dir.ts'
 import { alert_names, expanded, queries } from '../infra/prometheus/files.ts'
 import type { Fault } from './fault.ts'
 import { FAULTS, ROUNDS } from './faults.ts'
-import { missingPrograms, startMonitoring } from './monitoring.ts'
+import { missingPrograms, type Monitoring, startMonitoring } from './monitoring.ts'
 import { createReport } from './report.ts'
 import { runFault } from './run-fault.ts'
-import { CLI, type LocalStack, openStack, startSmallIngestor } from './stack.ts'
+import { ask, CLI, type LocalStack, openStack, startSmallIngestor } from './stack.ts'
 
 const START_MS = 180_000
 const LOOK_MS = 5_000
@@ -74,13 +74,18 @@ try {
     () => existsSync(stack_file) && existsSync(join(data_dir, 'prometheus/token')),
   )
   const file = JSON.parse(readFileSync(stack_file, 'utf8')) as StackFile
-  const small = await startSmallIngestor(data_dir, file)
   const monitoring = await startMonitoring(data_dir, join(dir, 'monitoring'))
   try {
-    await runAll(openStack(data_dir, file, monitoring, small))
+    await watchWithoutFault(file, monitoring)
+    // Not before: its small tape fills on a busy machine, and then it says so.
+    const small = await startSmallIngestor(data_dir, file)
+    try {
+      await injectAll(openStack(data_dir, file, monitoring, small))
+    } finally {
+      small.stop()
+    }
   } finally {
     monitoring.stop()
-    small.stop()
   }
 } finally {
   const ended = new Promise((resolve) => start.once('exit', resolve))
@@ -102,18 +107,23 @@ else report.say(`Logs are in ${dir}.`)
 process.exitCode = problem_count === 0 ? 0 : 1
 process.exit()
 
-async function runAll(stack: LocalStack): Promise<void> {
-  const { monitoring } = stack
-  const load = setInterval(() => void stack.ask('/v1/quotes/BTCUSDT/latest'), 1_000)
+async function watchWithoutFault({ edge_url }: StackFile, monitoring: Monitoring): Promise<void> {
   await until('every target is up', () => monitoring.areTargetsUp())
   report.say('Every target is up.')
   const clean_minutes = Number(values['clean-minutes'])
-  if (clean_minutes > 0) {
-    await watchClean(stack, clean_minutes)
-    // Rates need two scrapes and jobs a first run.
-    await checkPanels(stack)
-  } else report.say('No minutes without a fault were asked for: panels are not checked either.')
+  if (clean_minutes === 0) {
+    return report.say('No minutes without a fault were asked for: panels are not checked either.')
+  }
+  const load = setInterval(() => void ask(`${edge_url}/v1/quotes/BTCUSDT/latest`), 1_000)
+  await watchClean(monitoring, clean_minutes)
+  // Rates need two scrapes and jobs a first run.
+  await checkPanels(monitoring)
   clearInterval(load)
+}
+
+async function injectAll(stack: LocalStack): Promise<void> {
+  const { monitoring } = stack
+  await until('the second ingestor is up', () => monitoring.areTargetsUp())
   const endings: Promise<void>[] = []
   const runLane = async (lane: readonly Fault[]): Promise<void> => {
     for (const fault of lane.filter((one) => faults.includes(one))) {
@@ -124,7 +134,7 @@ async function runAll(stack: LocalStack): Promise<void> {
   await Promise.all(endings)
 }
 
-async function watchClean({ monitoring }: LocalStack, minutes: number): Promise<void> {
+async function watchClean(monitoring: Monitoring, minutes: number): Promise<void> {
   report.say(`${minutes} minutes without a fault.`)
   const seen = new Set<string>()
   const end_ms = performance.now() + minutes * 60_000
@@ -139,7 +149,7 @@ async function watchClean({ monitoring }: LocalStack, minutes: number): Promise<
   report.say(`${seen.size} alerts fired in ${minutes} minutes without a fault.`)
 }
 
-async function checkPanels({ monitoring }: LocalStack): Promise<void> {
+async function checkPanels(monitoring: Monitoring): Promise<void> {
   let answered = 0
   for (const { where, expr } of queries) {
     const count = await monitoring.seriesCount(expanded(expr))

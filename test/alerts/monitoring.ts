@@ -61,9 +61,10 @@ export async function startMonitoring(stack_dir: string, dir: string): Promise<M
   target('node', node_port)
   target('postgres', postgres_port)
   const targets_dir = join(config_dir, 'targets')
-  const target_count = readdirSync(targets_dir)
-    .flatMap((name) => JSON.parse(readFileSync(join(targets_dir, name), 'utf8')) as TargetGroup[])
-    .reduce((sum, { targets }) => sum + targets.length, 0)
+  const countTargets = (): number =>
+    readdirSync(targets_dir)
+      .flatMap((name) => JSON.parse(readFileSync(join(targets_dir, name), 'utf8')) as TargetGroup[])
+      .reduce((sum, { targets }) => sum + targets.length, 0)
   const stack = JSON.parse(readFileSync(join(stack_dir, 'stack.json'), 'utf8')) as {
     readonly postgres_url: string
   }
@@ -121,7 +122,7 @@ export async function startMonitoring(stack_dir: string, dir: string): Promise<M
     seriesCount: async (expr) => (await query(expr)).length,
     async areTargetsUp() {
       const ups = await query('up')
-      return ups.length === target_count && ups.every(({ value }) => value[1] === '1')
+      return ups.length === countTargets() && ups.every(({ value }) => value[1] === '1')
     },
     stop() {
       for (const child of children) child.kill('SIGKILL')

@@ -70,12 +70,7 @@ export function openStack(
       })
       if (result.status !== 0) throw new Error(`booktape ${args.join(' ')}: ${result.stderr}`)
     },
-    async ask(path) {
-      await fetch(`${file.edge_url}${path}`).then(
-        (answer) => answer.text(),
-        () => undefined,
-      )
-    },
+    ask: (path) => ask(`${file.edge_url}${path}`),
     async sql(query) {
       const env = file.environments['gateway']!
       await fetch(`${file.gateway_url}/sql`, {
@@ -97,6 +92,14 @@ export function openStack(
       return rows[0]!.limit
     },
   }
+}
+
+/** A GET whose outcome does not matter. */
+export async function ask(url: string): Promise<void> {
+  await fetch(url).then(
+    (answer) => answer.text(),
+    () => undefined,
+  )
 }
 
 /** A second ingestor of the same symbols. */
