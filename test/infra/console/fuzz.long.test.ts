@@ -44,13 +44,22 @@ const where = {
   console: console_port,
 } as const
 
-const auditLines = (): readonly AuditEntry[] =>
-  readFileSync(log_file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as AuditEntry)
+const lines_read: AuditEntry[] = []
+let bytes_read = 0
+/** The log only grows, so only what is new is parsed. */
+function auditLines(): readonly AuditEntry[] {
+  const bytes = readFileSync(log_file)
+  const end = bytes.lastIndexOf('\n') + 1
+  for (const line of bytes.toString('utf8', bytes_read, end).split('\n')) {
+    if (line !== '') lines_read.push(JSON.parse(line) as AuditEntry)
+  }
+  bytes_read = end
+  return [...lines_read]
+}
 const status = async () => (await ask(socket, '/status')).body
 let job_count = 0
+/** Keys with which a job was queued. */
+const job_keys = new Set<string>()
 
 beforeAll(() => runMigrations({ pgPool: stand.pool }))
 
@@ -106,7 +115,7 @@ async function askOne(question: Question): Promise<void> {
   const what = `${route} ${method} ${target.slice(0, 200)} ${String(question.body?.subarray(0, 200))} ${JSON.stringify(question.headers)} ${answer.status} ${answer.text.slice(0, 300)}`
   expectAnswered(question, answer)
   const added = auditLines().slice(before.length)
-  if (answer.status === QUEUED) job_count++
+  if (answer.status === QUEUED) await expectJobLine(question, what)
   if (!may_change || SAFE.includes(method)) {
     expect(added, what).toEqual([])
     expect(answer.status, what).not.toBe(QUEUED)
@@ -129,6 +138,20 @@ async function askOne(question: Question): Promise<void> {
     expect(actor, what).toMatch(route === 'ingestor over tcp' ? /^carol( for carol)?$/ : by[route])
     expect(origin, what).toBe(route === 'ingestor over tcp' ? '127.0.0.1' : 'unix socket')
   }
+}
+
+/** A job has a line of its own, unless its request repeats one with the same key. */
+async function expectJobLine({ headers }: Question, what: string): Promise<void> {
+  const [row] = (
+    await stand.pool.query<{ line_count: number }>(
+      "select count(*)::int as line_count from marketdata.audit where program = 'console'",
+    )
+  ).rows
+  const key = headers.find(([name]) => name === 'idempotency-key')?.[1]
+  const may_repeat = key !== undefined && job_keys.has(key)
+  expect([job_count + 1, ...(may_repeat ? [job_count] : [])], what).toContain(row!.line_count)
+  job_count = row!.line_count
+  if (key !== undefined) job_keys.add(key)
 }
 
 /** Everybody saw the same state: one change is made at most, and the others hear of it. */
