@@ -126,7 +126,7 @@ function ofIngestor(ingestor: IngestorView, { totals }: Facts): readonly Trouble
     found.push(
       bad(
         'tape_full',
-        `The tape of ${ingestor_id} is full (${bytes(tape.used_bytes)}): no frame is taken until Postgres takes rows.`,
+        `The tape of ingestor ${ingestor_id} is full (${bytes(tape.used_bytes)}): no frame is taken until Postgres takes rows.`,
         'overview',
       ),
     )
@@ -181,15 +181,15 @@ function ofRecent(ingestor: IngestorView, { recent, streams }: Facts): readonly 
   if (counts === undefined || status === null || status.actual.recording === 'paused') return []
   const { rejected, duplicates, gaps, sockets_opened } = counts
   if (rejected > 0) {
-    const text = `${exchange} sent ${counted(rejected, 'frame')} in the last minute that ${ingestor_id} rejects: they are not what the exchange documents. Its log has the reasons.`
+    const text = `${exchange} sent ${counted(rejected, 'frame')} in the last minute that ingestor ${ingestor_id} rejects: they are not what the exchange documents. Its log has the reasons.`
     found.push(warn('frames_rejected', text, 'gaps'))
   }
   if (sockets_opened > 0) {
-    const text = `${counted(sockets_opened, 'socket')} of ${ingestor_id} closed in the last minute and ${sockets_opened === 1 ? 'was' : 'were'} opened again.`
+    const text = `Sockets of ingestor ${ingestor_id} closed in the last minute: ${counted(sockets_opened, 'attempt')} to connect again.`
     found.push(warn('sockets_broken', text, 'streams'))
   }
   if (gaps > 0) {
-    const text = `${counted(gaps, 'gap')} ended in the last minute: ${ingestor_id} missed events of ${exchange}.`
+    const text = `${counted(gaps, 'gap')} ended in the last minute: ingestor ${ingestor_id} missed events of ${exchange}.`
     found.push(warn('gaps_new', text, 'gaps'))
   }
   if (duplicates >= DUPLICATES_MIN) {
@@ -229,24 +229,23 @@ function ofStreams({ streams, ingestors }: Facts): readonly Trouble[] {
   if (silent.length > 0) {
     const longest_s = Math.max(...silent.map(({ silent_ms }) => silent_ms ?? 0)) / 1_000
     const [first] = silent
+    const is_one = silent.length === 1
     const usual =
       first?.normal_ms === null || first === undefined
         ? ''
-        : `; ${first.symbol} ${first.channel} usually speaks every ${duration(first.normal_ms / 1_000)}`
+        : `; ${is_one ? 'it' : `${first.symbol} ${first.channel}`} usually speaks every ${duration(first.normal_ms / 1_000)}`
     const is_all = silent.length === cells.length
     const names = listed(silent.map(({ symbol, channel }) => `${symbol} ${channel}`))
+    const subject = is_all ? 'Every stream is' : `${counted(silent.length, 'stream')} are`
+    const silence = is_one
+      ? `${names} has been silent for ${duration(longest_s)}`
+      : `${subject} silent for up to ${duration(longest_s)}: ${names}`
     const is_bad =
       is_all ||
       silent.some(
         ({ channel, normal_ms }) => STEADY.includes(channel) || (normal_ms ?? Infinity) < OFTEN_MS,
       )
-    found.push(
-      (is_bad ? bad : warn)(
-        'streams_silent',
-        `${is_all ? 'Every stream is' : `${counted(silent.length, 'stream')} ${silent.length === 1 ? 'is' : 'are'}`} silent for up to ${duration(longest_s)}: ${names}${usual}.`,
-        'streams',
-      ),
-    )
+    found.push((is_bad ? bad : warn)('streams_silent', `${silence}${usual}.`, 'streams'))
   }
   const unheard = cells.filter(({ pace }) => pace === 'unheard')
   if (unheard.length > 0) {

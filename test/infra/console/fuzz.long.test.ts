@@ -184,7 +184,8 @@ async function race(round: number): Promise<void> {
       ask(socket, '/recording', { method: 'POST', body: { state }, headers: key }),
     ),
   )
-  expect(new Set(again.map(({ body }) => body.audit_id)).size).toBe(1)
+  const said = again.map(({ status: code, body }) => `${code} ${body.audit_id ?? body.type}`)
+  expect([...new Set(said)], said.join(', ')).toHaveLength(1)
   expect(again.filter(({ body }) => body.is_repeated)).toHaveLength(RACERS - 1)
   expect(auditLines()).toHaveLength(before + 2)
   const other = { state: wanted.recording }
