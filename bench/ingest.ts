@@ -8,7 +8,7 @@
  *   (d) the design load: 10,000 events per second for a minute, with 30,000 for ten seconds in the
  *       middle; CPU, memory, and the time from receipt to commit of every row.
  *
- *   npm run bench:ingest [-- --quick] [-- --rows N --rounds N --cpu-prof DIR]
+ *   npm run bench:ingest [-- --quick] [-- --rows N --rounds N --cpu-prof DIR --scrape-s N]
  *
  * The rows of (a), (b) and (c) must be identical. The output has CPU time as well as wall time,
  * because the sender, the ingestor, Postgres and other programs share the cores. "By CPU time" is
@@ -37,6 +37,8 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     /** Folder for the ingestor's CPU profiles. */
     'cpu-prof': { type: 'string' },
+    /** The metrics are scraped every N seconds in (d). */
+    'scrape-s': { type: 'string' },
   },
 })
 const row_count = Number(values.rows ?? (values.quick ? 300_000 : 600_000))
@@ -88,6 +90,7 @@ try {
   const load = await measureLoad(pool, postgres, {
     tape_dir: join(dir, 'tape-load'),
     node_args,
+    scrape_ms: values['scrape-s'] === undefined ? undefined : Number(values['scrape-s']) * 1_000,
     steps: steps.map(([events_per_s, seconds]) => ({ events_per_s, seconds })),
   })
   const rate = (kind: keyof typeof samples): number =>

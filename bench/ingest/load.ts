@@ -1,4 +1,6 @@
 /** (d) The design load of the ingestor: its cost, and the latency of rows. */
+import { get } from 'node:http'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from '#core/node/pool.ts'
 import type { Postgres } from '../../infra/local/postgres.ts'
@@ -9,6 +11,8 @@ export interface LoadOptions {
   readonly tape_dir: string
   readonly node_args: readonly string[]
   readonly steps: readonly Step[]
+  /** How often the metrics of the ingestor are scraped; undefined: never. */
+  readonly scrape_ms?: number | undefined
 }
 
 export interface Latency {
@@ -29,6 +33,7 @@ export interface Load {
   readonly rss_max_mb: number
   /** Slope of a line through the samples of the last step. */
   readonly rss_mb_per_minute: number
+  readonly scrape_count: number
   readonly tape_mb: number
   readonly tape_bytes_per_row: number
   /** From receipt to commit, over all rows. */
@@ -52,6 +57,7 @@ export async function measureLoad(
     ingestor_id: 'load',
   })
   const { ingestor_pid, sender_pid } = recording
+  const scrapes = startScraping(options)
   const cpu = () => {
     const ours = { ingestor: cpuSeconds(ingestor_pid), postgres: treeCpuSeconds(postgres.pid) }
     const others = machineCpuSeconds() - ours.ingestor - ours.postgres - cpuSeconds(sender_pid)
@@ -79,14 +85,31 @@ export async function measureLoad(
       others_cpu_share: share('others'),
       rss_max_mb: decimals(rss.max_bytes / MB, 0),
       rss_mb_per_minute: decimals(rss.slopeOfLast(steps.at(-1)!.seconds) / MB, 1),
+      scrape_count: scrapes.count(),
       tape_mb: decimals(tape_bytes / MB, 1),
       tape_bytes_per_row: Math.round(tape_bytes / counts.frames),
       latency: await latency(pool, 0, Number.MAX_SAFE_INTEGER),
       latency_by_step: await latencyBySteps(pool, begun_us, steps),
     }
   } finally {
+    scrapes.stop()
     await recording.stop()
   }
+}
+
+/** Reads the metrics as Prometheus does, and counts the whole answers. */
+function startScraping({ tape_dir, scrape_ms }: LoadOptions): { count(): number; stop(): void } {
+  let count = 0
+  const scrape = (): void => {
+    const socketPath = join(tape_dir, 'control.sock')
+    get({ socketPath, path: '/metrics' }, (answer) => {
+      answer.resume().once('end', () => {
+        if (answer.statusCode === 200) count++
+      })
+    }).on('error', () => undefined)
+  }
+  const timer = scrape_ms === undefined ? undefined : setInterval(scrape, scrape_ms)
+  return { count: () => count, stop: () => clearInterval(timer) }
 }
 
 async function latencyBySteps(
