@@ -133,10 +133,6 @@ select symbol, channel, missing_s, g.cause, g.from_ts, g.to_ts
 from (select *, unnest(gaps) as g from read_parquet('coverage.parquet'));
 
 select * from read_parquet('candles.parquet') where symbol = 'BTCUSDT' and interval_s = 3600;
-
--- A volume profile of the day, in bins of 10 quote units.
-select floor(price / 10) * 10 as bin, sum(buy_qty), sum(sell_qty)
-from read_parquet('clusters.parquet') where symbol = 'BTCUSDT' group by 1 order by 1;
 \`\`\`
 
 pandas:
