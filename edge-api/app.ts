@@ -22,6 +22,7 @@ import { datasetFileRoutes } from './routes/dataset-files.ts'
 import { datasetRoutes } from './routes/datasets.ts'
 import { featureRoutes } from './routes/features.ts'
 import { gapRoutes } from './routes/gaps.ts'
+import { heatmapRoutes } from './routes/heatmap.ts'
 import { healthRoutes } from './routes/health.ts'
 import { indexRoutes } from './routes/index.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -57,6 +58,7 @@ export function createApp(deps: Deps): App {
   clusterRoutes(app, deps)
   featureRoutes(app, deps)
   signalRoutes(app, deps)
+  heatmapRoutes(app, deps)
   bookRoutes(app, deps)
   gapRoutes(app, deps)
   coverageRoutes(app, deps)

@@ -1,6 +1,6 @@
 /** The composition root: turns the worker's bindings into the dependencies of the app. */
 import { bookAt } from '#core/book-at.ts'
-import type { Micros } from '#core/time.ts'
+import { HOUR_US, type Micros } from '#core/time.ts'
 import { createRevocations, type AccessBindings } from './access/bindings.ts'
 import type { Access } from './access/guard.ts'
 import { createVerifier } from '#core/access-token.ts'
@@ -27,6 +27,7 @@ import { createDatabase } from './queries/database.ts'
 import { depthSource } from './queries/depth-source.ts'
 import { selectDroppedHours } from './queries/dropped-hours.ts'
 import { findSymbol } from './queries/find-symbol.ts'
+import { selectLastRows } from './queries/heatmap.ts'
 import { selectGaps } from './queries/gaps.ts'
 import { selectJobLog } from './queries/job-log.ts'
 import { selectJobRuns } from './queries/job-runs.ts'
@@ -40,7 +41,7 @@ import { selectSignalProgress, selectSignals } from './queries/signals.ts'
 import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
 import { selectValidation } from './queries/validation.ts'
-import { archivedBookAt } from './range/archived-depth.ts'
+import { archivedBookAt, withArchivedDepth } from './range/archived-depth.ts'
 import {
   createArchivedFinder,
   createInstrumentFinder,
@@ -51,6 +52,7 @@ import { createLatestQuote } from './range/latest-quote.ts'
 import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'
 import { createRangeReader, databaseAway, type RangeSources } from './range/read-range.ts'
+import { createTopHeatmap, readBookHeatmap } from './range/read-heatmap.ts'
 import { createSignalReader } from './range/read-signals.ts'
 import { storedDepth } from './range/stored-depth.ts'
 import { createDatasets } from './store/datasets.ts'
@@ -140,6 +142,24 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
       candles: (args) => selectCandles(db, args),
       seconds: (args) => selectRange(db, args),
     }),
+    readTopHeatmap: createTopHeatmap({
+      ...sources,
+      lastRows: (args) => selectLastRows(db, args),
+    }),
+    readBookHeatmap: async (instrument, wanted, range) => {
+      const { id } = instrument
+      const max_age_us = BOOK_AGE_US
+      try {
+        if (id === null) throw databaseAway()
+        const hot = depthSource(db, id)
+        const options = { instrument: { ...instrument, id }, max_age_us, hot, sources, readRange }
+        return await withArchivedDepth(options, (depth) => readBookHeatmap(depth, wanted, range))
+      } catch (error) {
+        if (!isAway(error)) throw error
+        const depth = storedDepth({ instrument, max_age_us, sources, readRange })
+        return readBookHeatmap(depth, wanted, range)
+      }
+    },
     readSignals: createSignalReader({
       signals: (args) => selectSignals(db, args),
       progress: (symbol_id) => selectSignalProgress(db, symbol_id),
@@ -183,5 +203,8 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     signUrl: createUrlSigner(config.store, config.signed_url_ttl_s),
   })
 }
+
+/** How old the newest update before a heatmap may be. */
+const BOOK_AGE_US = HOUR_US
 
 const unlimited = async (): Promise<boolean> => true

@@ -22,6 +22,7 @@ import type { LatestQuote } from './range/latest-quote.ts'
 import type { ReadCandles } from './range/read-candles.ts'
 import type { ReadDataset } from './range/read-dataset.ts'
 import type { ReadRange } from './range/read-range.ts'
+import type { HeatmapWanted, HeatRow, ReadHeatmap } from './range/read-heatmap.ts'
 import type { ReadSignals } from './range/read-signals.ts'
 import type { Datasets } from './store/datasets.ts'
 import type { SignUrl } from './store/sign-url.ts'
@@ -54,6 +55,13 @@ export interface Deps {
   readDataset: ReadDataset
   readCandles: ReadCandles
   readSignals: ReadSignals
+  readTopHeatmap: ReadHeatmap
+  /** Levels within `range` percent of the mid. */
+  readBookHeatmap(
+    instrument: ArchivedInstrument,
+    wanted: HeatmapWanted,
+    range: number,
+  ): Promise<readonly HeatRow[]>
   /** May skip a book whose newest update is older than `max_age_us`. */
   bookAt(instrument: ArchivedInstrument, ts: Micros, max_age_us: number): Promise<BookAt>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>

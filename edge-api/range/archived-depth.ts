@@ -50,10 +50,18 @@ export interface ArchivedDepthOptions {
 /** An hour left the database while its diffs were read; some of them may be missing. */
 class HourDropped extends Error {}
 
-export async function archivedBookAt(options: ArchivedDepthOptions, ts: Micros): Promise<BookAt> {
+export function archivedBookAt(options: ArchivedDepthOptions, ts: Micros): Promise<BookAt> {
+  return withArchivedDepth(options, (source) => bookAt(source, ts))
+}
+
+/** `use` is called again if an hour leaves the database while it reads. */
+export async function withArchivedDepth<T>(
+  options: ArchivedDepthOptions,
+  use: (source: DepthSource) => Promise<T>,
+): Promise<T> {
   for (;;) {
     try {
-      return await bookAt(archivedDepth(options), ts)
+      return await use(archivedDepth(options))
     } catch (error) {
       // The next attempt finds the hour in the list, and reads it from the archive.
       if (!(error instanceof HourDropped)) throw error

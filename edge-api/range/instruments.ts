@@ -16,6 +16,8 @@ export interface Instrument extends Decimals {
   readonly id: number
   readonly exchange: string
   readonly symbol: string
+  /** Smallest price step; null if the listing was not read yet. */
+  readonly tick_size: number | null
 }
 
 /** `id` is null if the database did not respond. */
@@ -131,6 +133,7 @@ function choose(
     id: row.id,
     exchange: row.exchange,
     symbol: row.symbol,
+    tick_size: row.tick_size,
     price_decimals: row.tick_size === null ? null : decimalsOf(row.tick_size),
     qty_decimals: row.step_size === null ? null : decimalsOf(row.step_size),
   }

@@ -24,6 +24,7 @@ const LINKS = {
   clusters: '/v1/clusters/{symbol}',
   volume_profile: '/v1/volume-profile/{symbol}',
   features: '/v1/features/{symbol}',
+  heatmap: '/v1/heatmap/{symbol}',
   signals: '/v1/signals/{symbol}',
   coverage: '/v1/coverage/{symbol}',
   gaps: '/v1/gaps',
