@@ -43,6 +43,11 @@ export interface RangeWanted {
   readonly to: Micros
   readonly after: Cursor | null
   readonly limit: number
+  /**
+   * A page ends between two times, never between rows of one time. It has fewer rows than `limit`,
+   * or more if that many share one time.
+   */
+  readonly whole_times?: boolean
 }
 
 export interface RangePage {
@@ -90,7 +95,34 @@ export interface RangeSources {
 const HOURS_MAX = 1_000
 const DAYS_MAX = 31
 
+/** Rows of one time on a page of whole times. */
+const TIME_ROWS_MAX = 40_000
+
 export function createRangeReader(sources: RangeSources): ReadRange {
+  const read = createPageReader(sources)
+  return async (asked) => {
+    const page = await read(asked)
+    if (asked.whole_times !== true || !page.splits_time) return page
+    // All rows of the page share their time with the row after it.
+    const [ts] = page.next!
+    const limit = Math.min(TIME_ROWS_MAX, asked.limit * 4)
+    const alone = { ...asked, to: micros(ts + 1), limit }
+    const whole = limit > asked.limit ? await createRangeReader(sources)(alone) : page
+    return whole.next === null ? { ...whole, next: page.next && cursorAfter(whole, asked) } : whole
+  }
+}
+
+/** The page ends with every row of its time. */
+function cursorAfter({ rows }: RangePage, { table }: RangeWanted): Cursor {
+  return cursorOf(table, rows.at(-1)!)
+}
+
+type SplitPage = RangePage & {
+  /** The last row and the one after the page have the same time, and no page would be shorter. */
+  readonly splits_time: boolean
+}
+
+function createPageReader(sources: RangeSources): (wanted: RangeWanted) => Promise<SplitPage> {
   return async (asked) => {
     const wanted = { ...asked, limit: rowsThatFit(asked.columns, asked.limit) }
     const start = startOf(wanted)
@@ -219,16 +251,20 @@ function pageOf(
   found: readonly Row[],
   parts: readonly PartHours[] | null,
   source: RangePage['source'],
-): RangePage {
+): SplitPage {
   const { table, to } = wanted
   const is_full = isFull(found, wanted)
-  const rows = is_full ? found.slice(0, pageLength(found, wanted)) : found
+  const page = is_full ? found.slice(0, pageLength(found, wanted)) : found
+  const after_ts = is_full ? timeOf(table, found[page.length]!) : Infinity
+  const whole = page.filter((row) => timeOf(table, row) < after_ts)
+  const splits_time = whole.length === 0 && is_full
+  const rows = wanted.whole_times === true && !splits_time ? whole : page
   const last = rows.at(-1)
   const next = is_full ? cursorOf(table, last!) : null
   const end = next === null ? to : micros(timeOf(table, last!) + 1)
   const versions = parts?.map(({ hours }) => versionsOf(hours, startOf(wanted), end)) ?? [null]
   const archive_version = versions.includes(null) ? null : versions.join(', ')
-  return { rows, next, archive_version, source }
+  return { rows, next, archive_version, source, splits_time }
 }
 
 /** Number of the rows that belong to the page. */

@@ -43,7 +43,7 @@ export function routeOf(table: RangeTable) {
       `Rows in a time range, ordered by ${order}. ` +
       `\`to\` defaults to now, \`from\` to ${span_s} seconds before \`to\`. ` +
       'A page is limited to about 2 MiB, so it may have fewer rows than `limit`: follow `next`.' +
-      (table.name === 'trades' ? LONG_POLL : ''),
+      (table.name === 'trades' ? LONG_POLL + WHOLE_TIMES : ''),
     request: {
       params: symbolPath,
       query: query({
@@ -59,6 +59,10 @@ export function routeOf(table: RangeTable) {
     },
   })
 }
+
+const WHOLE_TIMES =
+  ' As Arrow, a page never ends between trades of one ts_exchange, so a chart can fold each page by ' +
+  'itself; the Link header (rel="next") names the next page.'
 
 function addRoute(app: App, deps: Deps, table: RangeTable): void {
   app.openapi(routeOf(table), async (c) => {
@@ -84,6 +88,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
         to,
         after,
         limit,
+        whole_times: format === 'arrow' && table.name === 'trades',
       })
       ;(c as Context).set(SOURCE, found.source)
       const bounds = { from: toIso(from), to: toIso(to) }
