@@ -15,7 +15,8 @@ export type AskApi = (path: string) => Promise<Response>
 
 const INFO = { name: 'booktape', version: '1' }
 const INSTRUCTIONS =
-  'Recorded market data: order books, trades, features and datasets. Prices are decimal strings, ' +
+  'Recorded market data: order books, trades, candles, signals, gaps of the recording, features ' +
+  'and datasets. Prices are decimal strings, ' +
   'times are ISO 8601 in UTC. If an answer has `next`, pass its cursor to get the next page.'
 
 export function createMcpServer(ask: AskApi): Server {

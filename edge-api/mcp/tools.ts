@@ -2,6 +2,8 @@
  * The tools of /mcp. Each calls a route of this API, so checks, limits, caching and access control
  * are those of the route. All tools only read.
  */
+import { CHANNELS } from '#core/market.ts'
+import { SIGNAL_KINDS } from '#core/signals/signal.ts'
 import { found, type ParameterError } from '../problem.ts'
 
 export interface McpTool {
@@ -36,6 +38,8 @@ const range = {
   cursor: { type: 'string', description: "The cursor in an earlier answer's `next`." },
 }
 
+const CANDLE_INTERVALS = ['1m', '5m', '15m', '1h', '4h', '1d']
+
 export const MCP_TOOLS: readonly McpTool[] = [
   {
     name: 'list_datasets',
@@ -68,6 +72,56 @@ export const MCP_TOOLS: readonly McpTool[] = [
     inputSchema: objectOf({ symbol, exchange, ...range }, ['symbol']),
     path: (argument) => `/v1/trades/${argument('symbol')}`,
     path_arguments: ['symbol'],
+  },
+  {
+    name: 'get_candles',
+    title: 'Candles of a symbol',
+    description:
+      'Open, high, low, close, volume by taker side and trade count per interval, oldest first; ' +
+      'by default the last 100 intervals.',
+    inputSchema: objectOf(
+      { symbol, exchange, interval: { type: 'string', enum: CANDLE_INTERVALS }, ...range },
+      ['symbol'],
+    ),
+    path: (argument) => `/v1/candles/${argument('symbol')}`,
+    path_arguments: ['symbol'],
+  },
+  {
+    name: 'get_signals',
+    title: 'Signals of a symbol',
+    description:
+      'What the footprint or the book showed, each at the time when it was known: stacked ' +
+      'imbalance, absorption, exhaustion, delta divergence, unfinished auction, large trade, wall ' +
+      'appeared or pulled. Oldest first; by default the last 24 hours. computed_to says how far ' +
+      'they are computed.',
+    inputSchema: objectOf(
+      {
+        symbol,
+        exchange,
+        kind: { type: 'string', enum: [...SIGNAL_KINDS] },
+        interval: { type: 'string', enum: ['1m', '5m'], description: 'Length of the bars.' },
+        ...range,
+      },
+      ['symbol'],
+    ),
+    path: (argument) => `/v1/signals/${argument('symbol')}`,
+    path_arguments: ['symbol'],
+  },
+  {
+    name: 'get_gaps',
+    title: 'Known gaps of the recording',
+    description:
+      'Spans in which data is or was missing, with cause and repair. Check them before you draw ' +
+      'conclusions from a quiet market. By default the last 24 hours.',
+    inputSchema: objectOf({
+      symbol,
+      exchange,
+      channel: { type: 'string', enum: [...CHANNELS] },
+      open: { type: 'boolean', description: 'true: only gaps whose events are still missing.' },
+      ...range,
+    }),
+    path: () => '/v1/gaps',
+    path_arguments: [],
   },
   {
     name: 'get_features',

@@ -35,6 +35,24 @@ beforeAll(async () => {
      values ($1, $1, $2, 'snapshot', 1, '{{61800.2,0.5},{61800.1,1}}', '{{61800.3,12.041}}')`,
     [moment, id],
   )
+  await edge.pool.query('select marketdata.ensure_signals_day($1)', [moment])
+  await edge.pool.query(
+    `insert into marketdata.signals (ts, symbol_id, id, kind, side, price_low, price_high, strength,
+       version, qty, reference_qty, trade_id)
+     values ($1, $2, 7, 'large_trade', 'buy', 61800.2, 61800.2, 120, 1, 0.6, 0.005, 1)`,
+    [moment, id],
+  )
+  await edge.pool.query(
+    `insert into marketdata.signal_progress
+       (symbol_id, from_ts, trades_to, books_from, books_to, gaps)
+     values ($2, $1::timestamptz - interval '2 days', $1, $1::timestamptz - interval '2 days', $1, '[]')`,
+    [moment, id],
+  )
+  await edge.pool.query(
+    `insert into marketdata.gaps (symbol_id, channel, from_ts, to_ts, cause, detected_at)
+     values ($2, 'trades', $1::timestamptz - interval '1 minute', $1, 'disconnect', $1)`,
+    [moment, id],
+  )
   const day = toIso(micros(now - DAY_US)).slice(0, 10)
   const times = [fromMillis(Date.parse(`${day}T12:00:00Z`))]
   const columns = ['ofi', 'mid_close']
@@ -73,12 +91,15 @@ async function call(name: string, args: Record<string, unknown>) {
   return { is_error: result.isError, answer: JSON.parse(content!.text) as Record<string, unknown> }
 }
 
-test('the tools are the four that read, and say so', async () => {
+test('the tools are those that read, and say so', async () => {
   const { tools } = await client.listTools()
   expect(tools.map(({ name }) => name)).toEqual([
     'list_datasets',
     'get_order_book_snapshot',
     'get_trades_slice',
+    'get_candles',
+    'get_signals',
+    'get_gaps',
     'get_features',
   ])
   expect(new Set(tools.map(({ annotations }) => annotations?.readOnlyHint))).toEqual(
@@ -107,6 +128,29 @@ test('each tool answers what its route does', async () => {
     dataset: 'features_1s',
     row_count: 1,
   })
+  const minute = `${moment.slice(0, 17)}00.000000Z`
+  expect(
+    (await call('get_candles', { symbol: 'BTCUSDT', interval: '1m', from: minute })).answer,
+  ).toMatchObject({ interval: '1m', rows: [{ ts: minute, close: '61800.30', volume: 0.01 }] })
+  const signals = await call('get_signals', { symbol: 'BTCUSDT', kind: 'large_trade' })
+  expect(signals.answer).toMatchObject({
+    computed_to: moment,
+    rows: [{ kind: 'large_trade', id: 7, interval: null, price_low: '61800.20', side: 'buy' }],
+  })
+  expect((await call('get_signals', { symbol: 'BTCUSDT', interval: '5m' })).answer).toMatchObject({
+    rows: [],
+  })
+  const gaps = await call('get_gaps', { symbol: 'BTCUSDT', open: true, limit: 5 })
+  expect(gaps.answer).toMatchObject({ rows: [{ cause: 'disconnect', channel: 'trades' }] })
+  for (const [name, args] of [
+    ['get_signals', { symbol: 'BTCUSDT', kind: 'wall' }],
+    ['get_candles', { symbol: 'BTCUSDT', limit: 5_000 }],
+    ['get_gaps', { channel: 'book' }],
+  ] as const) {
+    const { is_error, answer } = await call(name, args)
+    expect(is_error, name).toBe(true)
+    expect(answer['errors'], name).toHaveLength(1)
+  }
   expect((await call('list_datasets', {})).answer).toMatchObject({
     datasets: [{ name: 'features_1s' }],
   })
