@@ -6,7 +6,7 @@ import { code, datasetSection, row } from './feature-dictionary.ts'
 
 export function signalDictionary(): string {
   const kinds = SIGNAL_KINDS.map((kind) => kindSection(kind, SIGNALS[kind]))
-  return `${[HEAD, ...kinds, datasetSection(SIGNALS_SET)].join('\n\n')}\n`
+  return `${[HEAD, ...kinds, WEBHOOK, datasetSection(SIGNALS_SET)].join('\n\n')}\n`
 }
 
 const HEAD = `# Signals
@@ -36,6 +36,27 @@ a pulled wall of bids is sell.
 
 The job \`signals\` keeps marketdata.signals for SIGNALS_SYMBOLS. The nightly job \`datasets\` computes
 every symbol of the day from the recorded trades and depth, and finds the same rows.`
+
+const WEBHOOK = `## Webhook
+
+With WEBHOOK_URL and WEBHOOK_SECRET, each new signal of SIGNALS_SYMBOLS is sent there by POST:
+
+\`\`\`
+webhook-id: signal_binance-futures_BTCUSDT_806076778975577
+webhook-timestamp: 1796644800
+webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=
+
+{"type":"signal.created","timestamp":"…","data":{"exchange":"binance-futures","symbol":"BTCUSDT",…}}
+\`\`\`
+
+The signature is HMAC-SHA256 of \`id.timestamp.body\` with the secret's bytes, as
+[Standard Webhooks](https://www.standardwebhooks.com) has it; its libraries verify it. An event is sent
+at least once, with the same \`webhook-id\` in every attempt, until the answer is 2xx. Refused events
+come again after 2 s to 5 minutes, and hold up no other. While the receiver cannot be reached, one
+attempt is made now and then. Redirects are not followed, an answer has 10 s, and its body is not read.
+Events wait in Postgres (marketdata.webhook_deliveries): for WEBHOOK_GIVE_UP_H hours, and 100,000 at
+most. Signals that are older than an hour when they are found are not sent, such as those of a first
+run. A signal that late trades correct is sent again with another id; that it replaces one is not said.`
 
 function kindSection(kind: string, of: SignalDefinition): string {
   const parameters = Object.entries(of.parameters).map(([name, value]) => `${name} ${value}`)
