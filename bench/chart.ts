@@ -1,0 +1,236 @@
+/**
+ * Measures the chart page in Chromium, with software rendering: a day of scroll-back over trades at
+ * random prices, as the time that each request takes; then the time of a frame with 20,000 visible
+ * cells, moved by half a bar between frames. With FEEDS_DIR the trades are those of the BTC
+ * recording, repeated over the day.
+ *
+ *   npm run bench:chart
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { chromium, type Page } from 'playwright-core'
+import { silentLogger } from '#core/node/log.ts'
+import type { Pool } from '#core/node/pool.ts'
+import { DAY_US, fromMillis, HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
+import { parseConfig } from '../edge-api/gateway/config.ts'
+import { startGateway } from '../edge-api/gateway/server.ts'
+import { buildWorker } from '../infra/local/worker.ts'
+import { startWorkerd } from '../infra/local/workerd/start.ts'
+import { runRollups } from '../jobs/rollups/run-rollups.ts'
+import { quantile } from './quantile.ts'
+import { type Services, withServices } from './services.ts'
+
+const SECRET = 'a secret of the benchmark, and of no other'
+const RECORDING = 'binance-usdm-btcusdt-20240808/feed.ndjson.gz'
+const TRADES_PER_S = 5
+const HOUR_TRADES = TRADES_PER_S * 3_600
+const CELLS = { bars: 200, per_bar: 100 }
+const FRAMES = 120
+
+interface Trade {
+  readonly price: number
+  readonly qty: number
+  readonly is_sell: boolean
+}
+
+const from = micros(hourStart(fromMillis(Date.now())) - DAY_US)
+const feeds_dir = process.env['FEEDS_DIR']
+await withServices(async (services) => {
+  await measure('random prices', services, walk(), 'WALKUSDT')
+  if (feeds_dir === undefined) return print('FEEDS_DIR is not set: not over the BTC recording.')
+  await measure('the BTC recording', services, recorded(join(feeds_dir, RECORDING)), 'BTCUSDT')
+})
+
+async function measure(
+  title: string,
+  services: Services,
+  trades: readonly Trade[],
+  symbol: string,
+): Promise<void> {
+  const { pool, dir, database_url, store_config } = services
+  await fill(pool, symbol, trades)
+  await runRollups({
+    pool,
+    log: silentLogger,
+    now: Date.now,
+    signal: new AbortController().signal,
+    window: { from, to: micros(from + DAY_US) },
+  })
+  await pool.query('vacuum analyze')
+  const gateway_env = { PORT: '0', DATABASE_URL: database_url, GATEWAY_SECRET: SECRET }
+  const gateway = await startGateway(parseConfig(gateway_env), silentLogger)
+  const worker = await startWorkerd({
+    port: 0,
+    bundle: await buildWorker(join(dir, 'bundle')),
+    dir: join(dir, `worker-${symbol}`),
+    revoked_file: join(dir, 'revoked-tokens'),
+    bindings: {
+      DATABASE_URL: database_url,
+      GATEWAY_URL: gateway.url,
+      GATEWAY_SECRET: SECRET,
+      S3_ENDPOINT: store_config.endpoint,
+      S3_BUCKET: store_config.bucket,
+      S3_REGION: store_config.region,
+      S3_ACCESS_KEY_ID: store_config.access_key_id,
+      S3_SECRET_ACCESS_KEY: store_config.secret_access_key,
+      TOKEN_SECRET: SECRET,
+      PUBLIC_READ: 'read,live',
+    },
+  })
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  })
+  try {
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
+    await page.goto(`${worker.url}/chart#symbol=${symbol}&profile=0&signals=0`)
+    await until(page, 'globalThis.booktape?.stage?.range() !== undefined')
+    print(`${title}:`)
+    await scroll(page)
+    await frames(page)
+  } finally {
+    await browser.close()
+    await worker.stop()
+    await gateway.stop()
+  }
+}
+
+/** Pages back over the day, as a user does who looks at each screen for a moment. */
+async function scroll(page: Page): Promise<void> {
+  const isBack = (): Promise<boolean> =>
+    page.evaluate(`booktape.stage.range().from <= ${from as number}`)
+  while (!(await isBack())) {
+    await page.locator('#chart').press('PageUp')
+    await page.waitForTimeout(300)
+  }
+  await until(page, '!booktape.session.is_loading')
+  const entries = await page.evaluate<{ name: string; duration: number }[]>(
+    `performance.getEntriesByType('resource').filter(({ name }) => name.includes('/v1/candles/'))
+      .map(({ name, duration }) => ({ name, duration }))`,
+  )
+  const times = entries.map(({ duration }) => duration).toSorted((a, b) => a - b)
+  const twice = entries.length - new Set(entries.map(({ name }) => name)).size
+  const bars = await page.evaluate<number>(
+    'booktape.stage.slots.filter(({ candle }) => candle !== undefined).length',
+  )
+  print(
+    `  scroll-back: ${bars} bars, ${times.length} pages, ${twice} requested twice, ` +
+      `p50 ${quantile(times, 0.5).toFixed(0)} ms, p95 ${quantile(times, 0.95).toFixed(0)} ms`,
+  )
+}
+
+/** Cells are made up: what is measured is the drawing. */
+async function frames(page: Page): Promise<void> {
+  for (const mode of ['delta', 'volume', 'bidask']) {
+    const times = await page.evaluate<number[]>(`(async () => {
+      const { stage } = booktape
+      // Nothing else draws meanwhile.
+      booktape.session?.close()
+      booktape.session = undefined
+      const bars = ${CELLS.bars}, count = ${CELLS.per_bar}, minute = 60_000_000
+      const slots = Array.from({ length: bars + 60 }, (_, i) => {
+        const low = 60_000 + Math.round(20 * Math.sin(i / 20))
+        const price = Float64Array.from({ length: count }, (_, k) => low + k)
+        const buy = Float64Array.from(price, () => Math.random() * 9)
+        const sell = Float64Array.from(price, () => Math.random() * 9)
+        const flags = Uint8Array.from(price, (_, k) => (k === 50 ? 12 : k % 7 === 0 ? 9 : k % 3 === 0 ? 8 : 0))
+        const ts = ${from as number} + i * minute
+        const close = low + 70
+        return {
+          ts, delta: 1, delta_sum: i,
+          candle: { ts, open: low + 20, high: low + count, low, close, buy_volume: 5, sell_volume: 4, trade_count: 9 },
+          footprint: { ts, bin_ticks: 1, step: 1, price, buy, sell, flags, delta: 1, volume: 9,
+            min_delta: 0, max_delta: 1, volume_max: 18, delta_max: 9,
+            is_unfinished_high: false, is_unfinished_low: false },
+        }
+      })
+      stage.setMode('${mode}')
+      const first = slots[0].ts
+      stage.setSlots(slots, minute, { from: first, to: first + bars * minute })
+      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+      for (let i = 0; i < 5; i++) await frame()
+      const times = []
+      for (let i = 0; i < ${FRAMES}; i++) {
+        const begin = first + (i % 60) * 0.5 * minute
+        stage.setRange({ from: begin, to: begin + bars * minute })
+        const at = performance.now()
+        // The chart draws in its own callback of this frame, before the promise goes on.
+        await frame()
+        await new Promise((resolve) => setTimeout(resolve))
+        times.push(performance.now() - at)
+      }
+      return times.toSorted((a, b) => a - b)
+    })()`)
+    print(
+      `  ${CELLS.bars * CELLS.per_bar} cells, ${mode}: frame p50 ${quantile(times, 0.5).toFixed(1)} ms, ` +
+        `p95 ${quantile(times, 0.95).toFixed(1)} ms`,
+    )
+  }
+}
+
+/** The page's policy forbids what playwright's waitForFunction does. */
+async function until(page: Page, condition: string): Promise<void> {
+  while (!(await page.evaluate<boolean>(condition))) await page.waitForTimeout(50)
+}
+
+async function fill(pool: Pool, symbol: string, trades: readonly Trade[]): Promise<void> {
+  await pool.query(
+    `insert into marketdata.symbols (exchange, symbol, instrument_type, tick_size, step_size, is_active)
+     values ('binance-futures', $1, 'perp', 0.1, 0.001, true)`,
+    [symbol],
+  )
+  for (let hour = 0; hour < DAY_US / HOUR_US; hour++) {
+    const start = micros(from + hour * HOUR_US)
+    await pool.query("select marketdata.ensure_hour('trades', $1)", [toIso(start)])
+    const part = Array.from(
+      { length: HOUR_TRADES },
+      (_, i) => trades[(hour * HOUR_TRADES + i) % trades.length]!,
+    )
+    await pool.query(
+      `insert into marketdata.trades
+         (symbol_id, ts_exchange, ts_ingest, agg_trade_id, price, qty, is_buyer_maker)
+       select s.id, ts, ts, $2::bigint + n, price, qty, is_sell
+       from unnest($4::float8[], $5::float8[], $6::boolean[]) with ordinality
+         as t (price, qty, is_sell, n),
+         lateral (select $3::timestamptz + (n - 1) * ${1 / TRADES_PER_S} * interval '1 second' as ts) at,
+         marketdata.symbols s
+       where s.symbol = $1`,
+      [
+        symbol,
+        hour * HOUR_TRADES,
+        toIso(start),
+        part.map(({ price }) => price),
+        part.map(({ qty }) => qty),
+        part.map(({ is_sell }) => is_sell),
+      ],
+    )
+  }
+}
+
+function walk(): readonly Trade[] {
+  let ticks = 600_000
+  return Array.from({ length: HOUR_TRADES * 24 }, () => {
+    ticks += Math.floor(Math.random() * 7) - 3
+    const qty = (1 + Math.floor(Math.random() * 500)) / 1_000
+    return { price: ticks / 10, qty, is_sell: Math.random() < 0.5 }
+  })
+}
+
+function recorded(path: string): readonly Trade[] {
+  return gunzipSync(readFileSync(path))
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.includes('\\"e\\":\\"trade\\"'))
+    .map((line) => JSON.parse((JSON.parse(line) as { data: string }).data) as Wire)
+    .map(({ data }) => ({ price: Number(data.p), qty: Number(data.q), is_sell: data.m }))
+}
+
+/** Binance's trade: p price, q quantity, m whether the buyer is the maker. */
+interface Wire {
+  readonly data: { readonly p: string; readonly q: string; readonly m: boolean }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
