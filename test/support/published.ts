@@ -6,11 +6,19 @@ import { datasetFileKey, manifestKey } from '#core/object-keys.ts'
 import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { parseDay } from '#core/time.ts'
 import { CANDLES } from '../../jobs/candles/columns.ts'
+import { CLUSTERS } from '../../jobs/clusters/columns.ts'
 import { QUOTES_SET, TRADES_SET } from '../../jobs/datasets/build/raw-sets.ts'
 
 /** The schema version that this build publishes. */
 export function versionOf(dataset: string): number {
-  const sets = [...Object.values(FEATURE_SETS), CANDLES, TRADES_SET, QUOTES_SET, SIGNALS_SET]
+  const sets = [
+    ...Object.values(FEATURE_SETS),
+    CANDLES,
+    CLUSTERS,
+    TRADES_SET,
+    QUOTES_SET,
+    SIGNALS_SET,
+  ]
   return sets.find((set) => set.dataset === dataset)!.schema_version
 }
 

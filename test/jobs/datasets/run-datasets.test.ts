@@ -101,6 +101,11 @@ test('a day has a Parquet file, its coverage, and a CSV file per symbol with row
     key('candles', 'candles.parquet'),
     key('candles', 'coverage.parquet'),
     key('candles', 'manifest.json'),
+    'datasets/clusters/latest.json',
+    key('clusters', 'clusters.arrow'),
+    key('clusters', 'clusters.parquet'),
+    key('clusters', 'coverage.parquet'),
+    key('clusters', 'manifest.json'),
     'datasets/quotes/latest.json',
     key('quotes', `binance-futures_quotes_${DATE}_BTCUSDT.csv.gz`),
     key('quotes', `binance-futures_quotes_${DATE}_龙USDT.csv.gz`),
@@ -121,6 +126,7 @@ test('a day has a Parquet file, its coverage, and a CSV file per symbol with row
   ])
   expect(result.sets.map(({ dataset, row_count }) => [dataset, row_count])).toEqual([
     ['candles', expect.any(Number)],
+    ['clusters', expect.any(Number)],
     ['trades', 100],
     ['quotes', 200],
     ['signals', expect.any(Number)],
