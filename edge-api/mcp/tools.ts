@@ -87,6 +87,26 @@ export const MCP_TOOLS: readonly McpTool[] = [
     path_arguments: ['symbol'],
   },
   {
+    name: 'get_clusters',
+    title: 'Footprint bars of a symbol',
+    description:
+      'What takers bought and sold at each price, per interval, oldest first: delta, point of ' +
+      'control, value area, imbalances, unfinished auctions, and the bins themselves. By default ' +
+      'the last 100 intervals with bins that follow the market; ask for few bars at a time.',
+    inputSchema: objectOf(
+      {
+        symbol,
+        exchange,
+        interval: { type: 'string', enum: CANDLE_INTERVALS },
+        bin: { type: 'string', description: 'Ticks in a bin, or auto.', examples: ['auto', '10'] },
+        ...range,
+      },
+      ['symbol'],
+    ),
+    path: (argument) => `/v1/clusters/${argument('symbol')}`,
+    path_arguments: ['symbol'],
+  },
+  {
     name: 'get_signals',
     title: 'Signals of a symbol',
     description:

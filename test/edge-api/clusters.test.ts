@@ -220,3 +220,32 @@ test('the engine stops and starts: a named 503, and an answer again', async () =
   const without = composeApp(edge.bindings, { now: () => NOW, report: () => undefined })
   expect((await without.request(path)).status).toBe(404)
 })
+
+test('an AI gets the same bars over MCP', async () => {
+  const range = { from: toIso(micros(FROM)), to: toIso(micros(FROM + HOUR_US)), limit: 3 }
+  const post = await ask('/mcp', {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: {
+        name: 'get_clusters',
+        arguments: { symbol: SYMBOL, interval: '5m', bin: '10', ...range },
+      },
+    }),
+  })
+  const text = await post.text()
+  const message = JSON.parse(text.replace(/^event: message\ndata: /, '')) as {
+    readonly result: { readonly content: readonly { readonly text: string }[] }
+  }
+  const query = new URLSearchParams({ interval: '5m', bin: '10', ...range, limit: '3' })
+  const route = await ask(`/v1/clusters/${SYMBOL}?${query}`)
+  const page = (await route.json()) as Page
+  expect(page.row_count).toBe(3)
+  expect(JSON.parse(message.result.content[0]!.text)).toEqual(page)
+})

@@ -98,6 +98,7 @@ test('the tools are those that read, and say so', async () => {
     'get_order_book_snapshot',
     'get_trades_slice',
     'get_candles',
+    'get_clusters',
     'get_signals',
     'get_gaps',
     'get_features',
