@@ -6,7 +6,6 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { etag } from 'hono/etag'
-import { secureHeaders } from 'hono/secure-headers'
 import { guard } from './access/guard.ts'
 import type { KnownAnswers } from './known-answers.ts'
 import { cacheFor, type App, type Deps } from './deps.ts'
@@ -95,13 +94,6 @@ function answerKnown(app: App, { find, remember }: KnownAnswers): void {
 }
 
 function addHeaders(app: App, cors_origins: readonly string[]): void {
-  const security = secureHeaders({
-    contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-    strictTransportSecurity: 'max-age=31536000; includeSubDomains',
-    xFrameOptions: 'DENY',
-    // CORS decides which pages of other origins may read the answers.
-    crossOriginResourcePolicy: 'cross-origin',
-  })
   const allow_cors = cors({
     origin: cors_origins.includes('*') ? '*' : [...cors_origins],
     allowHeaders: ['Authorization', 'If-None-Match', 'Content-Type'],
@@ -123,9 +115,25 @@ function addHeaders(app: App, cors_origins: readonly string[]): void {
     maxAge: 86_400,
   })
   app.use('*', sayLength)
-  app.use('*', security)
+  app.use('*', secure)
   app.use('/mcp', allow_posts)
   app.use('*', allow_cors)
+}
+
+/** What a browser heeds in answers that are data. Pages have headers of their own (_headers). */
+const SECURITY: readonly (readonly [string, string])[] = [
+  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+  // CORS decides which pages of other origins may read the answers.
+  ['cross-origin-resource-policy', 'cross-origin'],
+  ['referrer-policy', 'no-referrer'],
+  ['strict-transport-security', 'max-age=31536000; includeSubDomains'],
+  ['x-content-type-options', 'nosniff'],
+  ['x-frame-options', 'DENY'],
+]
+
+const secure: MiddlewareHandler = async (c, next) => {
+  await next()
+  for (const [name, value] of SECURITY) c.res.headers.set(name, value)
 }
 
 /** HEAD needs the Content-Length of its GET, so the body is produced, measured and dropped. */
