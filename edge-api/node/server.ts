@@ -25,7 +25,9 @@ export interface NodeServer {
 /** The app reads the caller's address from this header, which Cloudflare sets. */
 const ADDRESS = 'cf-connecting-ip'
 
-/** Throws an OperatorError that names every missing or wrong setting. `assets_dir`: see assets.ts. */
+/**
+ * Throws an OperatorError that names every missing or wrong setting. `assets_dir`: see assets.ts.
+ */
 export async function startNodeServer(
   config: NodeConfig,
   bindings: unknown,

@@ -1,7 +1,7 @@
 /**
- * Joins callers with the same question. A caller joins only an answer that has not begun to be made,
- * so it never gets one that is older than its question: while one is being made, all others wait
- * together for the one after it.
+ * Joins callers with the same question. A caller joins only an answer that has not begun to be
+ * made, so it never gets one that is older than its question: while one is being made, all others
+ * wait together for the one after it.
  */
 export interface Flights {
   /** `make` is called once for all that join. */

@@ -1,4 +1,7 @@
-/** Finds the symbol that a caller names. Listings change rarely, so found ones are kept for a minute. */
+/**
+ * Finds the symbol that a caller names. Listings change rarely, so found ones are kept for a
+ * minute.
+ */
 import type { TickFacts } from '#core/clusters/row.ts'
 import { OperatorError } from '#core/errors.ts'
 import type { Pool } from '#core/node/pool.ts'

@@ -1,4 +1,6 @@
-/** Bars of an interval without their cells, from minutes: times, prices, bins, running delta. Pure. */
+/**
+ * Bars of an interval without their cells, from minutes: times, prices, bins, running delta. Pure.
+ */
 import { averageTrueRange, ATR_LOOKBACK, autoBinTicks } from '#core/clusters/auto-bin.ts'
 import { type Decimal, decimalOf, minus, plus, ZERO } from '#core/decimals.ts'
 import { DAY_US, type Micros, micros } from '#core/time.ts'

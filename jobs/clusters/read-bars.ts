@@ -1,4 +1,6 @@
-/** A page of /v1/clusters: which bars there are, which of them are known, and the others computed. */
+/**
+ * A page of /v1/clusters: which bars there are, which of them are known, and the others computed.
+ */
 import type { BaseMinute } from '#core/clusters/base.ts'
 import { type Interval, INTERVAL_US } from '#core/clusters/intervals.ts'
 import { clusterRow, stepOf } from '#core/clusters/row.ts'

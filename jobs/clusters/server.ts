@@ -1,6 +1,7 @@
 /**
  * The engine over HTTP, for the edge worker: GET /clusters/bars, /clusters/profile, and
- * /clusters/health, which says whether Postgres responds. Callers need the secret. Times are microseconds since 1970.
+ * /clusters/health, which says whether Postgres responds. Callers need the secret. Times are
+ * microseconds since 1970.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

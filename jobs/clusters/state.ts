@@ -2,13 +2,14 @@
  * What is known of a symbol's clusters when a request is answered, and how late trades take effect.
  *
  * Invariants
- * 1. Minutes before `final_to` are over, and every trade of them that a later statement does not see
- *    will be logged in invalidations (threshold of `trades`, raised by rollups, archive, features).
+ * 1. Minutes before `final_to` are over, and every trade of them that a later statement does not
+ *    see will be logged in invalidations (threshold of `trades`, raised by rollups, archive,
+ *    features).
  * 2. Settling deletes the minutes that late trades changed, raises the version of their days, and
  *    deletes the log entries, in one transaction that excludes every computation of minutes
  *    (compute-hour.ts). So a stored minute lacks only trades whose log entry still exists.
- * 3. A bar is cached under its epoch and version. A state is read before the bars, so a bar computed
- *    from older trades never gets a newer version.
+ * 3. A bar is cached under its epoch and version. A state is read before the bars, so a bar
+ *    computed from older trades never gets a newer version.
  */
 import { MINUTE_US } from '#core/clusters/intervals.ts'
 import { OperatorError } from '#core/errors.ts'

@@ -1,6 +1,7 @@
 /**
- * The job `datasets`: builds candles, clusters, trades, quotes and signals of one UTC day and publishes
- * them. Like the job `features`, its result is a function of the day's rows: equal rows give equal bytes.
+ * The job `datasets`: builds candles, clusters, trades, quotes and signals of one UTC day and
+ * publishes them. Like the job `features`, its result is a function of the day's rows: equal rows
+ * give equal bytes.
  */
 import { withDay } from '../day/day.ts'
 import { noData } from '../day/days.ts'
@@ -17,8 +18,8 @@ import { symbolCoverage } from './files/coverage.ts'
 export const DATASETS_JOB = 'datasets'
 
 /**
- * Publishes candles, clusters, trades, quotes and signals. Errors: `day_in_future`; `no_data` if nothing was
- * recorded in the day; `run_in_progress`. Needs two connections of the pool.
+ * Publishes candles, clusters, trades, quotes and signals. Errors: `day_in_future`; `no_data` if
+ * nothing was recorded in the day; `run_in_progress`. Needs two connections of the pool.
  */
 export function runDatasets(options: DayJobOptions): Promise<DayResult> {
   return runDayJob(DATASETS_JOB, options, async (run) => {

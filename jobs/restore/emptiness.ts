@@ -11,6 +11,7 @@ export type Target =
 
 /** Rows that a migration makes, or that say nothing. */
 const ALWAYS_THERE: ReadonlySet<string> = new Set([
+  'cluster_epoch',
   'schema_migrations',
   'invalidation_thresholds',
   'live_epoch',

@@ -4,72 +4,36 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import type { ClusterRow } from '#core/clusters/row.ts'
-import { silentLogger } from '#core/node/log.ts'
-import { createPool } from '#core/node/pool.ts'
 import { DAY_US, fromMillis, HOUR_US, micros, toIso } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
 import { buildWorker, startWorker } from '../../infra/local/worker.ts'
-import { startEngine } from '../../jobs/clusters/engine.ts'
-import { registerEngine } from '../../jobs/clusters/registration.ts'
-import { type ClusterServer, startServer } from '../../jobs/clusters/server.ts'
 import { raiseThreshold, randomTrades } from '../jobs/clusters/stand.ts'
 import { insertGap, insertTrades } from '../jobs/market.ts'
-import { atFileEnd } from '../support/file-end.ts'
+import { startClusterEngine, type TestClusterEngine } from './cluster-engine.ts'
 import { type Ask, type Contract, readContract } from './contract.ts'
 import { addSymbol, startEdge } from './support.ts'
 
 const SYMBOL = 'BTCUSDT'
-const SECRET = 'a secret of the tests'
 const DAY = '2024-08-08'
 const FROM = Date.parse(`${DAY}T00:00:00Z`) * 1_000
 const TO = FROM + DAY_US
 const NOW = fromMillis(Date.parse('2024-08-09T00:30:00Z'))
 
 const edge = await startEdge()
-let server: ClusterServer
+let engine: TestClusterEngine
 let ask: Ask
 let contract: Contract
 let bindings: Readonly<Record<string, string>>
 
 beforeAll(async () => {
-  const { pool, store } = edge
+  const { pool } = edge
   await addSymbol(pool, SYMBOL)
   await pool.query('update marketdata.symbols set tick_size = 0.1')
   const of_day = { symbol: SYMBOL, from: FROM, minutes: 1_440, per_minute: 60, seed: 5 }
   await insertTrades(pool, randomTrades(of_day))
-  await registerEngine(pool)
   await raiseThreshold(pool, TO - HOUR_US)
-  const own = createPool(edge.database_url, 'booktape-clusters', 3)
-  const engine = startEngine({
-    pool: own,
-    store,
-    shared: undefined,
-    names: [],
-    watch_s: 300,
-    cache_bytes_max: 64 << 20,
-    cache_s: 3_600,
-    every_s: 3_600,
-    wait_ms: 100_000,
-    log: silentLogger,
-    now: Date.now,
-  })
-  const note = (): void => undefined
-  server = await startServer({
-    host: '127.0.0.1',
-    port: 0,
-    secret: SECRET,
-    requests_max: 64,
-    engine,
-    pool: own,
-    log: silentLogger,
-    note,
-  })
-  atFileEnd(async () => {
-    await server.stop(0)
-    await engine.stop()
-    await own.end()
-  })
-  bindings = { ...edge.bindings, CLUSTERS_URL: server.url, CLUSTERS_SECRET: SECRET }
+  engine = await startClusterEngine(edge)
+  bindings = { ...edge.bindings, ...engine.bindings }
   const app = composeApp(bindings, { now: () => NOW, report: () => undefined })
   ask = async (path, init) => app.request(path, init)
   contract = await readContract(ask)
@@ -207,20 +171,6 @@ test('in workerd: a day of one-minute bars, at one tick and at automatic bins', 
   }
 })
 
-test('the engine stops and starts: a named 503, and an answer again', async () => {
-  const path = `/v1/clusters/${SYMBOL}?from=${DAY}T10:00:00Z&to=${DAY}T11:00:00Z`
-  await server.stop(0)
-  const away = await ask(path)
-  const { type } = (await away.json()) as { type: string }
-  expect([away.status, type, away.headers.get('retry-after')]).toEqual([
-    503,
-    'urn:booktape:problem:clusters_unreachable',
-    '5',
-  ])
-  const without = composeApp(edge.bindings, { now: () => NOW, report: () => undefined })
-  expect((await without.request(path)).status).toBe(404)
-})
-
 test('an AI gets the same bars over MCP', async () => {
   const range = { from: toIso(micros(FROM)), to: toIso(micros(FROM + HOUR_US)), limit: 3 }
   const post = await ask('/mcp', {
@@ -245,7 +195,21 @@ test('an AI gets the same bars over MCP', async () => {
   }
   const query = new URLSearchParams({ interval: '5m', bin: '10', ...range, limit: '3' })
   const route = await ask(`/v1/clusters/${SYMBOL}?${query}`)
-  const page = (await route.json()) as Page
-  expect(page.row_count).toBe(3)
-  expect(JSON.parse(message.result.content[0]!.text)).toEqual(page)
+  const expected = (await route.json()) as Page
+  expect(expected.row_count).toBe(3)
+  expect(JSON.parse(message.result.content[0]!.text)).toEqual(expected)
+})
+
+test('the engine stops and starts: a named 503, and an answer again', async () => {
+  const path = `/v1/clusters/${SYMBOL}?from=${DAY}T10:00:00Z&to=${DAY}T11:00:00Z`
+  await engine.stop()
+  const away = await ask(path)
+  const { type } = (await away.json()) as { type: string }
+  expect([away.status, type, away.headers.get('retry-after')]).toEqual([
+    503,
+    'urn:booktape:problem:clusters_unreachable',
+    '5',
+  ])
+  const without = composeApp(edge.bindings, { now: () => NOW, report: () => undefined })
+  expect((await without.request(path)).status).toBe(404)
 })

@@ -10,6 +10,7 @@ import { fromMillis, parseDay } from '#core/time.ts'
 import { composeApp } from '../../edge-api/compose.ts'
 import { publishRows } from '../support/dataset-file.ts'
 import { is_long } from '../support/long.ts'
+import { startClusterEngine } from './cluster-engine.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import {
   createRandom,
@@ -36,10 +37,13 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_808)
 
 const edge = await startEdge()
 const reported: unknown[] = []
-const app = composeApp(edge.bindings, {
-  now: () => fromMillis(Date.parse('2024-08-09T00:00:00Z')),
-  report: (error) => reported.push(error),
-})
+const app = composeApp(
+  { ...edge.bindings, ...(await startClusterEngine(edge)).bindings },
+  {
+    now: () => fromMillis(Date.parse('2024-08-09T00:00:00Z')),
+    report: (error) => reported.push(error),
+  },
+)
 const ask: Ask = async (path, init) => app.request(path, init)
 const contract: Contract = await readContract(ask)
 const operations = Object.entries(contract.paths).map(([pattern, { get }]) => ({

@@ -16,6 +16,7 @@ import type { Pool } from '#core/node/pool.ts'
 import { archiveHour, dropHour } from '../support/archive-hours.ts'
 import { datasetBytes } from '../support/dataset-file.ts'
 import { fillHour } from '../support/market-hours.ts'
+import { startClusterEngine } from './cluster-engine.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import {
   addQuotes,
@@ -48,7 +49,10 @@ export async function testRuntime(
   const ask: Ask = (path, init) => fetch(`${worker.url}${path}`, { redirect: 'manual', ...init })
 
   beforeAll(async () => {
-    worker = await start({ ...edge.bindings, GATEWAY_URL: counted.url }, dir)
+    worker = await start(
+      { ...edge.bindings, GATEWAY_URL: counted.url, ...(await startClusterEngine(edge)).bindings },
+      dir,
+    )
     contract = await readContract(ask)
     const id = await addSymbol(edge.pool, 'BTCUSDT')
     const now = new Date().toISOString()

@@ -12,6 +12,7 @@ const ENTRIES = [
   'ingestor/main.ts',
   'ingestor/live/main.ts',
   'jobs/main.ts',
+  'jobs/clusters/main.ts',
   'edge-api/gateway/main.ts',
   'infra/console/main.ts',
   'infra/cli/main.ts',

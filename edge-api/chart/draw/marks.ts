@@ -18,8 +18,8 @@ const LETTERS: Readonly<Record<string, string>> = {
 }
 
 /**
- * One mark for all signals of a bar that speak for the same side, above or below the bar; none where
- * nothing was traded. `has_text`: bars are wide enough for the letters.
+ * One mark for all signals of a bar that speak for the same side, above or below the bar; none
+ * where nothing was traded. `has_text`: bars are wide enough for the letters.
  */
 export function markersOf(
   signals: readonly Signal[],

@@ -1,4 +1,6 @@
-/** Writes the dataset `clusters` of a day. Memory holds an hour of one symbol, and its encoded day. */
+/**
+ * Writes the dataset `clusters` of a day. Memory holds an hour of one symbol, and its encoded day.
+ */
 import { join } from 'node:path'
 import { BaseFold } from '#core/clusters/base.ts'
 import { type Day, hourStart, micros, type Micros } from '#core/time.ts'

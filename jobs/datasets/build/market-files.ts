@@ -1,7 +1,7 @@
 /**
  * Builds the files of candles, clusters, trades, quotes and signals of a day on disk, in one pass
- * over each symbol's rows. Memory holds one symbol's candles and books, and one row group, however large the
- * day is.
+ * over each symbol's rows. Memory holds one symbol's candles and books, and one row group, however
+ * large the day is.
  */
 import { join } from 'node:path'
 import { SIGNALS_SET } from '#core/signals/registry.ts'

@@ -1,4 +1,6 @@
-/** A simulated exchange with 200 symbols, what records it, and the chart page over it in workerd. */
+/**
+ * A simulated exchange with 200 symbols, what records it, and the chart page over it in workerd.
+ */
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'

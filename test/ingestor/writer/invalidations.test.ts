@@ -86,7 +86,7 @@ test('the writer waits for a threshold that is being raised, and uses the new on
     'select consumer, lowest, greatest from marketdata.invalidations order by consumer',
   )
   expect(rows).toEqual(
-    ['archive', 'features', 'rollups'].map((consumer) => {
+    ['archive', 'features', 'rollups', 'signals'].map((consumer) => {
       return { consumer, lowest: new Date(START_MS), greatest: new Date(START_MS + 100) }
     }),
   )
