@@ -114,7 +114,10 @@ class Reader implements TapeReader {
     if (this.position >= end) return false
     // List segments before reading the file again: if a next one exists, this file is complete.
     const next = this.#nextSegment()
-    const intact = this.#cursor.findIntact(end)
+    let intact = this.#cursor.findIntact(end)
+    // The writer may have been writing the record at the position while it was read. Now that a
+    // later record is whole, this one is too, unless it is damaged.
+    if (intact !== undefined && intact > this.position) intact = this.#cursor.findIntact(end)
     if (intact !== undefined) {
       this.#skipTo(intact)
       return true
