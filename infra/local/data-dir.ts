@@ -24,10 +24,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatorError } from '#core/errors.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { identify, isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
+import { signal, untilEnded } from './helper-processes.ts'
 
 export interface Secrets {
   readonly postgres_password: string
@@ -205,21 +205,6 @@ async function endOrphans(children_file: string): Promise<void> {
   for (const { pid } of orphans) signal(pid, 'SIGTERM')
   await untilEnded(orphans, ORPHAN_GRACE_MS)
   rmSync(children_file, { force: true })
-}
-
-/** Waits for the processes to end, and kills them after `grace_ms`. */
-async function untilEnded(processes: readonly ProcessIdentity[], grace_ms: number): Promise<void> {
-  const deadline = performance.now() + grace_ms
-  while (processes.some(isRunning) && performance.now() < deadline) await sleep(50)
-  for (const identity of processes) if (isRunning(identity)) signal(identity.pid, 'SIGKILL')
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name)
-  } catch {
-    // The process has ended meanwhile.
-  }
 }
 
 /** Reads the secrets and generates missing ones. */

@@ -4,7 +4,8 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { identify, type ProcessIdentity } from '#core/node/process-table.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { identify, isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
 
 export function helperProcesses(): readonly ProcessIdentity[] {
   return childPids().flatMap((pid) => identify(pid) ?? [])
@@ -26,5 +27,23 @@ function childPids(): readonly number[] {
     return text.trim().split('\n').map(Number)
   } catch {
     return []
+  }
+}
+
+/** Waits for the processes to end, and kills them after `grace_ms`. */
+export async function untilEnded(
+  processes: readonly ProcessIdentity[],
+  grace_ms: number,
+): Promise<void> {
+  const deadline = performance.now() + grace_ms
+  while (processes.some(isRunning) && performance.now() < deadline) await sleep(50)
+  for (const identity of processes) if (isRunning(identity)) signal(identity.pid, 'SIGKILL')
+}
+
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // The process has ended meanwhile.
   }
 }

@@ -8,7 +8,11 @@ import { OperatorError } from '#core/errors.ts'
 import { isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
 import { type Child, type ChildMessage, type ChildOptions, startChild } from './child.ts'
 import type { DataDir } from './data-dir.ts'
+import { untilEnded } from './helper-processes.ts'
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
+
+/** A program's own children end with it, a moment later at most. */
+const HELPER_GRACE_MS = 2_000
 
 export interface Supervisor {
   /** Starts a child and waits until it is ready. */
@@ -89,7 +93,10 @@ export function createSupervisor(
       }
       services.push({
         name: options.name,
-        stop: () => child.stop(),
+        async stop() {
+          await child.stop()
+          await untilEnded(helpers, HELPER_GRACE_MS)
+        },
         send: (message) => child.send(message),
         identities: () => (child === undefined ? [] : [child.identity, ...helpers]),
       })
