@@ -14,7 +14,7 @@ const LONGEST = [
   'test/edge-api/memory.long.test.ts',
   'test/edge-api/large-answers.long.test.ts',
   'test/ingestor/repair/quiet-process.long.test.ts',
-  'test/edge-api/clusters.test.ts',
+  'test/edge-api/clusters.long.test.ts',
   'test/jobs/schedule/schedule.test.ts',
   'test/infra/replay.long.test.ts',
   'test/chaos/chaos.test.ts',
