@@ -1,6 +1,6 @@
 /** Resting liquidity by time and price, for the heatmap. */
 import { HOUR_US, SECOND_US } from '#core/time.ts'
-import { askAll } from './api.ts'
+import { ask } from './api.ts'
 import { microsOf } from './candles.ts'
 import { addressOf, type Instrument } from './instrument.ts'
 
@@ -36,6 +36,11 @@ export function heatInterval(span_us: number, width_px: number): HeatInterval {
   return wide ?? '5m'
 }
 
+/** All of a range: the route has no pages. */
+interface Answer {
+  readonly rows: readonly Row[]
+}
+
 interface Row {
   readonly ts: string
   readonly bid: readonly (readonly [string, string])[]
@@ -52,9 +57,9 @@ export async function askHeat(
 ): Promise<readonly HeatRow[]> {
   const { path, query } = addressOf(instrument)
   const asked = `interval=${interval}&bin=${bin}&from=${from}&to=${to}`
-  const rows = await askAll<Row>(`/v1/heatmap/${path}?${query}&${asked}`, signal)
-  return rows.map(({ ts, bid, ask }) => {
-    const levels = [...bid, ...ask]
+  const { rows } = await ask<Answer>(`/v1/heatmap/${path}?${query}&${asked}`, signal)
+  return rows.map(({ ts, bid, ask: asks }) => {
+    const levels = [...bid, ...asks]
     return {
       ts: microsOf(ts),
       price: Float64Array.from(levels, ([price]) => Number(price)),

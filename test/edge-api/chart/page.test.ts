@@ -5,6 +5,8 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { silentLogger } from '#core/node/log.ts'
+import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
 import { type ChartStand, startChartStand } from './stand.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
@@ -131,7 +133,8 @@ describe.skipIf(!existsSync(CHROMIUM))('the chart in Chromium', () => {
 
   test('a hole is hatched where it is, and its cause is shown at the pointer', async () => {
     const to = Date.now() * 1_000 - 20 * MINUTE_US
-    const before = await open('#symbol=ETHUSDT&bars=60')
+    const requests: string[] = []
+    const before = await open('#symbol=ETHUSDT&bars=60', { requests })
     expect(await before.evaluate<number>(HATCHED)).toBe(0)
     await before.context().close()
     await stand.pool.query(
@@ -140,6 +143,14 @@ describe.skipIf(!existsSync(CHROMIUM))('the chart in Chromium', () => {
        from marketdata.symbols where symbol = 'ETHUSDT'`,
       [(to - 5 * MINUTE_US) / 1e6, to / 1e6],
     )
+    // The page asks once, and for a moment the API may give the answer from before.
+    for (const asked of requests.filter((one) => one.startsWith('/v1/gaps?'))) {
+      const query = new URLSearchParams(asked.split('?')[1])
+      if (Number(query.get('from')) > to || Number(query.get('to')) < to) continue
+      await expect
+        .poll(async () => (await fetch(stand.url + asked)).text())
+        .toContain('"disconnect"')
+    }
     const page = await open('#symbol=ETHUSDT&bars=60')
     await expect.poll(() => page.evaluate<number>(HATCHED)).toBeGreaterThan(500)
     const x = await page.evaluate<number>(`booktape.stage.xOf(${to - 2 * MINUTE_US})`)
@@ -174,6 +185,30 @@ describe.skipIf(!existsSync(CHROMIUM))('the chart in Chromium', () => {
     expect(Math.abs(a!.to - b!.to)).toBeLessThan(5 * MINUTE_US)
     expect(await other.getByLabel('Taker').inputValue()).toBe('sell')
     await other.close()
+    await page.context().close()
+  })
+
+  test('footprints, profile and heatmap are there: no layer has a notice', async () => {
+    const requests: string[] = []
+    const page = await open('#symbol=BTCUSDT&mode=delta&bars=12', { requests })
+    const common = { pool: stand.pool, log: silentLogger, now: Date.now }
+    const topn = createTopnJob({ ...common, cadence: { min_us: 100_000, max_us: 1_000_000 } })
+    const heat = `booktape.session.heat(booktape.stage.range(), '10s', 10).length`
+    await expect
+      .poll(async () => {
+        await topn.run(new AbortController().signal)
+        const { rows } = await stand.pool.query('select from marketdata.orderbook_topn limit 1')
+        return rows.length
+      })
+      .toBe(1)
+    await expect.poll(() => page.evaluate<number>(heat)).toBeGreaterThan(0)
+    for (const path of ['/v1/clusters/', '/v1/volume-profile/', '/v1/heatmap/']) {
+      await expect.poll(() => requests.filter((url) => url.startsWith(path))).not.toEqual([])
+    }
+    await expect
+      .poll(() => page.evaluate('booktape.stage.slots.some((slot) => slot.footprint)'))
+      .toBe(true)
+    expect(await page.evaluate('[...booktape.notices]')).toEqual([])
     await page.context().close()
   })
 

@@ -13,6 +13,7 @@ import { type LiveServer, startLiveServer } from '../../../ingestor/live/live-se
 import { startIngestor } from '../../ingestor/support.ts'
 import { temporaryDirectory } from '../../ingestor/writer/support.ts'
 import { workerBundle } from '../../support/worker-bundle.ts'
+import { startClusterEngine } from '../cluster-engine.ts'
 import { startEdge } from '../support.ts'
 
 const SYMBOLS = [
@@ -46,6 +47,7 @@ export async function startChartStand(): Promise<ChartStand> {
     DEPTH_SYMBOLS: 'BTCUSDT',
   })
   await ingestor.ready
+  const engine = await startClusterEngine(edge)
   const port = await freePort()
   let live: LiveServer | undefined
   const startLive = async (): Promise<void> => {
@@ -68,6 +70,7 @@ export async function startChartStand(): Promise<ChartStand> {
     bundle: await workerBundle(),
     bindings: {
       ...edge.bindings,
+      ...engine.bindings,
       PUBLIC_READ: 'read,datasets,ops,live',
       LIVE_URL: `http://127.0.0.1:${port}`,
     },
