@@ -89,3 +89,31 @@ export const PALETTES: { readonly dark: Palette; readonly light: Palette } = {
     heat: [216, 110, 0],
   },
 }
+
+/** Options of the chart around its series. */
+export function chartColors({ ground, muted, line, grid }: Palette) {
+  return {
+    layout: {
+      background: { color: ground },
+      textColor: muted,
+      panes: { separatorColor: line, separatorHoverColor: line },
+    },
+    grid: { vertLines: { color: grid }, horzLines: { color: grid } },
+    crosshair: {
+      vertLine: { color: muted, labelBackgroundColor: line },
+      horzLine: { color: muted, labelBackgroundColor: line },
+    },
+  }
+}
+
+/** Options of the series of the sum of deltas. */
+export function deltaColors({ up, down, volume_up, volume_down }: Palette) {
+  return {
+    topLineColor: up,
+    bottomLineColor: down,
+    topFillColor1: volume_up,
+    topFillColor2: 'transparent',
+    bottomFillColor1: 'transparent',
+    bottomFillColor2: volume_down,
+  }
+}

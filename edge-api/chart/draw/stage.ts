@@ -3,13 +3,10 @@
  * place on the axis, traded or not, so time is linear and holes are as wide as they were long.
  */
 import {
-  type AutoscaleInfo,
   BaselineSeries,
-  type BaselineData,
   createChart,
   createSeriesMarkers,
   CrosshairMode,
-  type HistogramData,
   HistogramSeries,
   type IChartApi,
   type ISeriesApi,
@@ -17,8 +14,6 @@ import {
   type MouseEventParams,
   type SeriesPartialOptions,
   type Time,
-  type UTCTimestamp,
-  type WhitespaceData,
 } from 'lightweight-charts'
 import { SECOND_US } from '#core/time.ts'
 import type { Candle } from '../data/candles.ts'
@@ -29,8 +24,9 @@ import type { Profile } from '../data/profile.ts'
 import type { Signal } from '../data/signals.ts'
 import { Hatch } from './hatch.ts'
 import { HeatLayer, type HeatView } from './heat.ts'
+import { deltaItem, type Item, priceItem, timeText, volumeItem, withZero } from './items.ts'
 import { markersOf } from './marks.ts'
-import { type Palette, PALETTES } from './palette.ts'
+import { chartColors, deltaColors, type Palette, PALETTES } from './palette.ts'
 import { ProfileLayer } from './profile.ts'
 import { CELLS_FROM_PX, type PriceItem, type PriceOptions, PriceSeries } from './price-series.ts'
 
@@ -48,8 +44,6 @@ export interface Pointer {
   readonly x: number
   readonly y: number
 }
-
-type Item<T> = T | WhitespaceData<Time>
 
 const VOLUME_PANE = 1
 const DELTA_PANE = 2
@@ -331,27 +325,9 @@ export class Stage {
     for (const layer of [this.#hatch, this.#heat, this.#profile]) layer.palette = palette
     this.#heat.repaint()
     this.#mark()
-    this.#chart.applyOptions({
-      layout: {
-        background: { color: palette.ground },
-        textColor: palette.muted,
-        panes: { separatorColor: palette.line, separatorHoverColor: palette.line },
-      },
-      grid: { vertLines: { color: palette.grid }, horzLines: { color: palette.grid } },
-      crosshair: {
-        vertLine: { color: palette.muted, labelBackgroundColor: palette.line },
-        horzLine: { color: palette.muted, labelBackgroundColor: palette.line },
-      },
-    })
+    this.#chart.applyOptions(chartColors(palette))
     this.#price.applyOptions({ palette })
-    this.#delta.applyOptions({
-      topLineColor: palette.up,
-      bottomLineColor: palette.down,
-      topFillColor1: palette.volume_up,
-      topFillColor2: 'transparent',
-      bottomFillColor1: 'transparent',
-      bottomFillColor2: palette.volume_down,
-    })
+    this.#delta.applyOptions(deltaColors(palette))
     if (this.#slots.length > 0) this.setSlots(this.#slots, this.#interval_us)
   }
 
@@ -396,43 +372,4 @@ export class Stage {
     const price = paneIndex === 0 ? this.#price.coordinateToPrice(point.y) : null
     return { ts, price: price ?? undefined, x: point.x, y: point.y }
   }
-}
-
-const timeOf = ({ ts }: Slot): UTCTimestamp => (ts / SECOND_US) as UTCTimestamp
-
-/** Without the line of zero in view its two colours would mean nothing. */
-function withZero(own: () => AutoscaleInfo | null): AutoscaleInfo | null {
-  const info = own()
-  const range = info?.priceRange ?? null
-  if (info === null || range === null) return info
-  const { minValue, maxValue } = range
-  return {
-    ...info,
-    priceRange: { minValue: Math.min(0, minValue), maxValue: Math.max(0, maxValue) },
-  }
-}
-
-function priceItem(slot: Slot, { up, down }: Palette): Item<PriceItem> {
-  const time = timeOf(slot)
-  const { candle, footprint } = slot
-  if (candle === undefined) return { time }
-  return { time, candle, footprint, color: candle.close >= candle.open ? up : down }
-}
-
-function volumeItem(slot: Slot, palette: Palette): Item<HistogramData<Time>> {
-  const time = timeOf(slot)
-  if (slot.candle === undefined) return { time }
-  const { buy_volume, sell_volume } = slot.candle
-  const color = slot.delta >= 0 ? palette.volume_up : palette.volume_down
-  return { time, value: buy_volume + sell_volume, color }
-}
-
-function deltaItem(slot: Slot): Item<BaselineData<Time>> {
-  const time = timeOf(slot)
-  return slot.candle === undefined ? { time } : { time, value: slot.delta_sum }
-}
-
-/** `2026-11-28 14:05` */
-export function timeText(ts: number): string {
-  return new Date(ts / 1_000).toISOString().slice(0, 16).replace('T', ' ')
 }

@@ -1,7 +1,7 @@
 /** The bar at the pointer, or the newest, in numbers. */
 import type { Controller } from '../controller.ts'
 import { shortNumber } from '../draw/cells.ts'
-import { timeText } from '../draw/stage.ts'
+import { timeText } from '../draw/items.ts'
 import { useChanges } from './use.ts'
 
 const TIP_MAX = 6

@@ -1,6 +1,6 @@
 /** The chart as a PNG file, with what it shows in a line above it. */
 import type { Controller } from '../controller.ts'
-import { timeText } from '../draw/stage.ts'
+import { timeText } from '../draw/items.ts'
 
 const LINE_PX = 30
 
