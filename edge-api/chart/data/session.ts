@@ -2,29 +2,18 @@
  * The data behind one chart: candles, footprints and gaps of an instrument at one interval, from
  * the API in blocks around what is shown, and the bars that still grow from the live stream.
  */
-import { type Bar } from '#core/clusters/bar.ts'
-import { ATR_LOOKBACK, autoBinTicks, averageTrueRange } from '#core/clusters/auto-bin.ts'
-import { figuresOf } from '#core/clusters/figures.ts'
 import { decimalOf, minus, nearest, plus, ZERO } from '#core/decimals.ts'
-import { DAY_US, HOUR_US } from '#core/time.ts'
+import { DAY_US } from '#core/time.ts'
 import type { Interval } from '../view/view.ts'
 import { type Refusal, serverNow } from './api.ts'
 import { Blocks } from './blocks.ts'
 import { askCandles, type Candle, CANDLE_SPAN_US, INTERVAL_US } from './candles.ts'
-import {
-  askBars,
-  askFootprints,
-  barOfSums,
-  CLUSTER_SPAN_US,
-  type Footprint,
-  footprintOfBar,
-  stepOf,
-} from './clusters.ts'
+import { askFootprints, CLUSTER_SPAN_US, type Footprint } from './clusters.ts'
 import type { Feed } from './feed.ts'
 import { askGaps, type Gap } from './gaps.ts'
+import { GrowingBars } from './growing-bars.ts'
 import { askHeat, HEAT_SPAN_US, HEAT_US, type HeatInterval, type HeatRow } from './heat.ts'
 import type { Instrument } from './instrument.ts'
-import { type AskBase, LiveBar } from './live-bar.ts'
 import { type Profile, ProfileLoader } from './profile.ts'
 import { askSignals, type Signal } from './signals.ts'
 
@@ -81,8 +70,7 @@ export class Session {
   #heat: { readonly key: string; readonly blocks: Blocks<HeatRow> } | undefined
   readonly #events: SessionEvents
   #feed: Feed | undefined
-  #growing: LiveBar[] = []
-  #step_ticks = new Map<number, number>()
+  readonly #growing: GrowingBars
   #window: Range = { from: 0, to: 0 }
   #centre = 0
   #has_clusters = true
@@ -130,6 +118,14 @@ export class Session {
       load: (from, to, signal) => askSignals(instrument, from, to, signal),
       onError: (error) => events.onNotice('Signals', wordsOf(error)),
     })
+    this.#growing = new GrowingBars({
+      instrument,
+      interval,
+      bin,
+      signal: this.#stop.signal,
+      candles: (from, to) => this.#candles.rows(from, to),
+      hasFootprint: (ts) => this.#has_clusters && this.#footprints.isLoaded(ts),
+    })
     this.#profile = new ProfileLoader(instrument, common.onChange, (error) => {
       events.onNotice('Volume profile', wordsOf(error))
     })
@@ -137,7 +133,7 @@ export class Session {
 
   set feed(feed: Feed) {
     this.#feed = feed
-    this.#growing = []
+    this.#growing.clear()
   }
 
   close(): void {
@@ -212,11 +208,10 @@ export class Session {
   grow(last: number): readonly Slot[] {
     const newest = this.#newest()
     let first = last + this.interval_us
-    for (const growing of this.#growingBars()) {
-      const bar = growing.bar()
-      if (bar === undefined) continue
-      first = Math.min(first, growing.ts)
-      this.#put(bar)
+    for (const bar of this.#growing.take(this.#feed?.minutes)) {
+      first = Math.min(first, bar.ts)
+      this.#candles.put(this.#growing.candleOf(bar))
+      this.#footprints.put(this.#growing.footprintOf(bar))
     }
     return this.#slotsOf(first, newest + this.interval_us)
   }
@@ -225,21 +220,6 @@ export class Session {
   #newest(): number {
     const newest = Math.max(serverNow(), this.#feed?.minutes?.newest ?? 0)
     return newest - (newest % this.interval_us)
-  }
-
-  /** The newest bar and the one before it. */
-  #growingBars(): readonly LiveBar[] {
-    const minutes = this.#feed?.minutes
-    if (minutes === undefined || minutes.newest === 0) return []
-    const newest = minutes.newest - (minutes.newest % this.interval_us)
-    for (const ts of [newest - this.interval_us, newest]) {
-      if (this.#growing.some((bar) => bar.ts === ts)) continue
-      if (ts + this.interval_us <= minutes.from) continue
-      const step = stepOf(this.#tick, this.#binOf(ts))
-      this.#growing.push(new LiveBar(ts, this.interval_us, step, minutes, this.#askBase))
-    }
-    this.#growing = this.#growing.filter(({ ts }) => ts >= newest - this.interval_us)
-    return this.#growing
   }
 
   get profile(): Profile | undefined {
@@ -309,8 +289,8 @@ export class Session {
 
   /** The live stream began anew: what came from it is asked for again. */
   restart(): void {
-    const from = Math.min(...this.#growing.map(({ ts }) => ts), serverNow())
-    this.#growing = []
+    const from = Math.min(this.#growing.from, serverNow())
+    this.#growing.clear()
     this.#refreshLater(from, serverNow())
   }
 
@@ -319,10 +299,6 @@ export class Session {
       if (this.#stop.signal.aborted) return
       for (const blocks of [this.#candles, this.#footprints, this.#gaps]) blocks.refresh(from, to)
     }, COMMIT_MS)
-  }
-
-  get #tick(): string {
-    return this.instrument.tick_size ?? '0.01'
   }
 
   #slotsOf(from: number, to: number): readonly Slot[] {
@@ -346,64 +322,6 @@ export class Session {
       slots.push({ ts, candle, footprint: footprints.get(ts), delta, delta_sum: nearest(sum) })
     }
     return slots
-  }
-
-  #put(bar: Bar): void {
-    const bin_ticks = this.#binOf(bar.ts)
-    const figures = figuresOf(bar, stepOf(this.#tick, bin_ticks))
-    this.#candles.put({
-      ts: bar.ts,
-      open: bar.open,
-      high: bar.high,
-      low: bar.low,
-      close: bar.close,
-      buy_volume: nearest(figures.buy_volume),
-      sell_volume: nearest(figures.sell_volume),
-      trade_count: figures.trade_count,
-    })
-    this.#footprints.put(footprintOfBar(bar, this.#tick, bin_ticks))
-  }
-
-  /** Ticks of a bin of the bar that begins at `ts`; a bar keeps them. */
-  #binOf(ts: number): number {
-    if (this.#bin > 0) return this.#bin
-    const known = this.#step_ticks.get(ts)
-    if (known !== undefined) return known
-    const bars = [...this.#candles.rows(ts - ATR_LOOKBACK * this.interval_us, ts)]
-    const ticks = autoBinTicks(averageTrueRange(bars), Number(this.#tick))
-    this.#step_ticks.set(ts, ticks)
-    return ticks
-  }
-
-  /** Whole hours, then minutes: sums of them are the bar. */
-  readonly #askBase: AskBase = async (from, to, step) => {
-    const hour = Math.max(from, to - (to % HOUR_US))
-    const pieces = (
-      [
-        ['1h', from, hour],
-        ['1m', hour, to],
-      ] as const
-    ).filter(([, begin, end]) => begin < end)
-    const bars: Bar[] = []
-    for (const [interval, begin, end] of pieces) {
-      bars.push(...(await this.#askPiece(interval, begin, end, step)))
-    }
-    return bars
-  }
-
-  async #askPiece(
-    interval: Interval,
-    from: number,
-    to: number,
-    step: Parameters<AskBase>[2],
-  ): Promise<readonly Bar[]> {
-    const { signal } = this.#stop
-    if (this.#has_clusters && this.#footprints.isLoaded(from)) {
-      const ticks = Math.round(nearest(step) / Number(this.#tick))
-      return askBars(this.instrument, interval, ticks, from, to, signal)
-    }
-    const candles = await askCandles(this.instrument, interval, from, to, signal)
-    return candles.map((candle) => barOfSums(candle, step))
   }
 }
 
