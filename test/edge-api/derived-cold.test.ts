@@ -2,34 +2,18 @@
  * Derived data, hot and cold: the same requests before archiving, after it, while partitions are
  * dropped, after that, and without Postgres.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { silentLogger } from '#core/node/log.ts'
-import { fromMillis } from '#core/time.ts'
-import { composeApp } from '../../edge-api/compose.ts'
+import { beforeAll, expect, test } from 'vitest'
 import { runArchive } from '../../jobs/archive/run-archive.ts'
 import { dropPartition } from '../../jobs/retention/drop.ts'
 import { selectPartitions } from '../../jobs/retention/partitions.ts'
 import { runRollups } from '../../jobs/rollups/run-rollups.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
 import { insertQuotes, insertSymbols, insertTrades } from '../jobs/market.ts'
-import { readContract, type Ask, type Contract } from './contract.ts'
-import { startEdge } from './support.ts'
+import { readContract, type Contract } from './contract.ts'
+import { startClockedEdge } from './clocked-edge.ts'
 
-const edge = await startEdge()
-const { pool, store } = edge
-let now_ms = Date.parse('2024-08-09T20:00:00Z')
-const reported: unknown[] = []
-const app = composeApp(edge.bindings, {
-  now: () => fromMillis(now_ms),
-  report: (error) => reported.push(error),
-})
-const ask: Ask = async (path, init) => app.request(path, init)
-const work_dir = await mkdtemp(join(tmpdir(), 'booktape-derived-'))
-afterAll(() => rm(work_dir, { recursive: true }))
-const common = { pool, log: silentLogger, now: () => now_ms }
+const { edge, pool, store, clock, reported, ask, work_dir, common } =
+  await startClockedEdge('2024-08-09T20:00:00Z')
 const signal = new AbortController().signal
 const topn = createTopnJob({ ...common, cadence: { min_us: 100_000, max_us: 1_000_000 } })
 
@@ -78,7 +62,7 @@ const answers = async (paths: readonly string[]): Promise<readonly (readonly Row
 
 async function make(): Promise<void> {
   for (let run = 0; run < 3; run++) {
-    now_ms += 30_000
+    clock.now_ms += 30_000
     await topn.run(signal)
     await runRollups({ ...common, signal })
   }

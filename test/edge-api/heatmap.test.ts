@@ -1,32 +1,16 @@
 /** GET /v1/heatmap against plain SQL and a plain replay, hot, archived, and without Postgres. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { silentLogger } from '#core/node/log.ts'
-import { fromMillis } from '#core/time.ts'
-import { composeApp } from '../../edge-api/compose.ts'
+import { beforeAll, expect, test } from 'vitest'
 import { runArchive } from '../../jobs/archive/run-archive.ts'
 import { dropPartition } from '../../jobs/retention/drop.ts'
 import { selectPartitions } from '../../jobs/retention/partitions.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
 import { runRollups } from '../../jobs/rollups/run-rollups.ts'
 import { insertTape } from '../jobs/signals/market.ts'
-import { readContract, type Ask, type Contract } from './contract.ts'
-import { startEdge } from './support.ts'
+import { readContract, type Contract } from './contract.ts'
+import { startClockedEdge } from './clocked-edge.ts'
 
-const edge = await startEdge()
-const { pool, store } = edge
-let now_ms = Date.parse('2024-08-09T20:00:00Z')
-const reported: unknown[] = []
-const app = composeApp(edge.bindings, {
-  now: () => fromMillis(now_ms),
-  report: (error) => reported.push(error),
-})
-const ask: Ask = async (path, init) => app.request(path, init)
-const work_dir = await mkdtemp(join(tmpdir(), 'booktape-heatmap-'))
-afterAll(() => rm(work_dir, { recursive: true }))
-const common = { pool, log: silentLogger, now: () => now_ms }
+const { edge, pool, store, clock, reported, ask, work_dir, common } =
+  await startClockedEdge('2024-08-09T20:00:00Z')
 const signal = new AbortController().signal
 
 interface Answer {
@@ -59,7 +43,7 @@ beforeAll(async () => {
   const topn = createTopnJob({ ...common, cadence: { min_us: 100_000, max_us: 1_000_000 } })
   await topn.run(signal)
   // The stream is quiet by then, so its last seconds are read too.
-  now_ms += 30_000
+  clock.now_ms += 30_000
   await topn.run(signal)
   await runRollups({ ...common, signal })
 })

@@ -1,32 +1,17 @@
 /** GET /v1/signals: the same rows from Postgres, while a day leaves it, and from the dataset. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { silentLogger } from '#core/node/log.ts'
+import { beforeAll, expect, test } from 'vitest'
 import { SIGNAL_KINDS } from '#core/signals/signal.ts'
-import { fromMillis, parseDay } from '#core/time.ts'
-import { composeApp } from '../../edge-api/compose.ts'
+import { parseDay } from '#core/time.ts'
 import { runDatasets } from '../../jobs/datasets/run-datasets.ts'
 import { runRollups } from '../../jobs/rollups/run-rollups.ts'
 import { createSignalsJob } from '../../jobs/signals/run-signals.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
 import { insertTape } from '../jobs/signals/market.ts'
-import { readContract, type Ask, type Contract } from './contract.ts'
-import { startEdge } from './support.ts'
+import { readContract, type Contract } from './contract.ts'
+import { startClockedEdge } from './clocked-edge.ts'
 
-const edge = await startEdge()
-const { pool, store } = edge
-let now_ms = Date.parse('2024-08-09T20:00:00Z')
-const reported: unknown[] = []
-const app = composeApp(edge.bindings, {
-  now: () => fromMillis(now_ms),
-  report: (error) => reported.push(error),
-})
-const ask: Ask = async (path, init) => app.request(path, init)
-const work_dir = await mkdtemp(join(tmpdir(), 'booktape-signals-'))
-afterAll(() => rm(work_dir, { recursive: true }))
-const common = { pool, log: silentLogger, now: () => now_ms }
+const { edge, pool, store, clock, reported, ask, work_dir, common } =
+  await startClockedEdge('2024-08-09T20:00:00Z')
 const signal = new AbortController().signal
 
 type Row = Readonly<Record<string, unknown>>
@@ -114,10 +99,10 @@ test('rows stay the same when their days leave Postgres, and without Postgres', 
   const bars = `/v1/signals/BTCUSDT?${RANGE}&kind=stacked_imbalance&limit=30`
   const before = [await all(path), await all(bars)]
   // Whole bars of the last minutes are in the dataset only: they had not ended in Postgres.
-  now_ms = Date.parse('2024-09-08T01:00:00Z')
+  clock.now_ms = Date.parse('2024-09-08T01:00:00Z')
   await runSignals([])
   expect(await all(path)).toEqual(before[0])
-  now_ms = Date.parse('2024-09-30T00:00:00Z')
+  clock.now_ms = Date.parse('2024-09-30T00:00:00Z')
   await runSignals([])
   expect((await pool.query('select from marketdata.signals')).rowCount).toBe(0)
   const cold = [await all(path), await all(bars)]
