@@ -151,6 +151,7 @@ async function* readDay(
       })
     const count = Math.min(found.row_count, CHUNK_ROWS)
     const rows = Array.from({ length: count }, (_, i) => {
+      // COLUMNS are the fields of a SignalRow; only the reader does not know their types.
       return rowAt(found, COLUMNS, i) as unknown as SignalRow
     })
     yield rows.filter(({ ts, id }) => ts > at || id > last_id)

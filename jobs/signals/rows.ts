@@ -46,6 +46,7 @@ export function signalColumns(rows: readonly SignalRow[]): Readonly<Record<strin
 const KEYS = new Set(['ts', 'exchange', 'symbol'])
 
 function cellOf({ name, words }: Feature, row: SignalRow): number {
+  // A row's fields are looked up by the column's name, which no type of a row allows.
   const values = { ...row, ...row.details } as unknown as Readonly<Record<string, Value | string>>
   const value = values[name]
   if (words !== undefined) return words.indexOf(String(value))

@@ -49,7 +49,7 @@ interface Page {
 async function page(path: string): Promise<Page> {
   const answer = await ask(path)
   expect([path, answer.status]).toEqual([path, 200])
-  return (await contract.check(path, answer)) as unknown as Page
+  return contract.check<Page>(path, answer)
 }
 
 async function all(path: string): Promise<readonly ClusterRow[]> {
@@ -90,7 +90,7 @@ test('a volume profile is the sum of the bars, and names open gaps', async () =>
   await insertGap(edge.pool, { symbol: SYMBOL, channel: 'trades', from_ts, to_ts: from_ts + 1 })
   const range = `from=${DAY}T10:00:00Z&to=${DAY}T14:00:00Z`
   const path = `/v1/volume-profile/${SYMBOL}?${range}&bin=50`
-  const profile = (await contract.check(path, await ask(path))) as unknown as ClusterRow
+  const profile = await contract.check<ClusterRow>(path, await ask(path))
   const bars = await page(`/v1/clusters/${SYMBOL}?${range}&interval=1h&bin=50`)
   const gap = { from_ts: toIso(micros(from_ts)), to_ts: toIso(micros(from_ts + 1)) }
   expect(bars.open_gaps).toEqual([{ ...gap, cause: 'disconnect' }])

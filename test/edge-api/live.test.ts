@@ -2,14 +2,12 @@
  * The live stream through the worker in real workerd, and the client package in Node and in a
  * browser, over restarts of the live server.
  */
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mintToken } from '#core/access-token.ts'
 import { silentLogger } from '#core/node/log.ts'
@@ -27,8 +25,8 @@ import type { LiveServer } from '../../ingestor/live/live-server.ts'
 import { LiveClient } from '../ingestor/live/client.ts'
 import { createStand, now, type Recording, type Stand } from '../ingestor/live/stand.ts'
 import { startEdge, TOKEN_SECRET } from './support.ts'
+import { has_chromium, launchChromium } from '../support/chromium.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
 const RESTARTS = 3
 
 let stand: Stand
@@ -205,7 +203,7 @@ test('the client says why it cannot go on', async () => {
   await expect(read({ symbols: ['BTCUSDT'] })).rejects.toMatchObject({ code: 'token_missing' })
 })
 
-test.skipIf(!existsSync(CHROMIUM))('the client in a browser: the same', async () => {
+test.skipIf(!has_chromium)('the client in a browser: the same', async () => {
   const built = await build({
     entryPoints: [join(import.meta.dirname, '../../edge-api/client/live.ts')],
     bundle: true,
@@ -225,10 +223,7 @@ test.skipIf(!existsSync(CHROMIUM))('the client in a browser: the same', async ()
     response.end(`<!doctype html><title>live</title><script>${script}</script>`)
   })
   await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-  })
+  const browser = await launchChromium()
   try {
     const page = await browser.newPage()
     await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}`)

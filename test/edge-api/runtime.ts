@@ -2,7 +2,6 @@
  * What the edge API does in every runtime: each route once, downloads, caching, errors, an archived
  * hour in every format, the docs page in a browser.
  */
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,7 +9,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { tableFromIPC } from 'apache-arrow'
-import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
 import { archiveHour, dropHour } from '../support/archive-hours.ts'
@@ -28,8 +26,7 @@ import {
   sha256,
   startEdge,
 } from './support.ts'
-
-const CHROMIUM = '/usr/bin/chromium'
+import { has_chromium, launchChromium } from '../support/chromium.ts'
 
 export interface Runtime {
   readonly url: string
@@ -222,19 +219,10 @@ export async function testRuntime(
   })
 
   // Needs a browser: `apt-get install chromium`. Without one this test is skipped.
-  test.skipIf(!has_browser || !existsSync(CHROMIUM))(
+  test.skipIf(!has_browser || !has_chromium)(
     'a browser shows every operation and asks no other host',
     async () => {
-      const browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-quic',
-          '--no-first-run',
-          '--disable-background-networking',
-        ],
-      })
+      const browser = await launchChromium()
       try {
         const page = await browser.newPage({ viewport: { width: 1200, height: 1400 } })
         const outside: string[] = []

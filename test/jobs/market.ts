@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import type { Channel } from '#core/market.ts'
-import type { Pool } from '#core/node/pool.ts'
+import type { Client, Pool } from '#core/node/pool.ts'
 import { HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
 
 export interface QuoteRow {
@@ -94,7 +94,7 @@ export async function insertQuotes(pool: Pool, rows: readonly QuoteRow[]): Promi
   )
 }
 
-export async function insertTrades(pool: Pool, rows: readonly TradeRow[]): Promise<void> {
+export async function insertTrades(pool: Pool | Client, rows: readonly TradeRow[]): Promise<void> {
   await ensureHours(pool, 'trades', rows)
   await pool.query(
     `insert into marketdata.trades
@@ -193,7 +193,7 @@ export async function insertGap(pool: Pool, gap: GapRow): Promise<void> {
 }
 
 async function ensureHours(
-  pool: Pool,
+  pool: Pool | Client,
   table: string,
   rows: readonly { readonly ts: number }[],
 ): Promise<void> {

@@ -5,7 +5,6 @@
  * the tables: none missing, none twice, all in order. Prints one line of JSON; exit code 1 on any
  * difference, and then the programs' logs are kept.
  */
-import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { createPool, type Pool } from '#core/node/pool.ts'
@@ -16,8 +15,8 @@ import { untilCommitted } from './compare.ts'
 import { openPage } from './page.ts'
 import { READ_CHANNELS, type Reader, type ReadStream, startReader } from './reader.ts'
 import { SoakStack } from './soak-stack.ts'
+import { has_chromium } from '../../support/chromium.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 /** The supervisor of the stack gives up after five restarts of a program in a minute. */
 const ROUND_MS = 13_000
@@ -58,7 +57,7 @@ await new Command('soak:client')
 async function run(stack: SoakStack, restarts: number) {
   const { edge_url } = stack.file
   const node = startReader(edge_url, SYMBOLS)
-  const page = existsSync(CHROMIUM) ? await openPage(CHROMIUM, edge_url, SYMBOLS) : undefined
+  const page = has_chromium ? await openPage(edge_url, SYMBOLS) : undefined
   const readers = async (): Promise<Readonly<Record<string, Reader>>> =>
     // Copies: both go on reading.
     page === undefined
@@ -98,7 +97,7 @@ async function run(stack: SoakStack, restarts: number) {
     })
     const all = Object.entries(await readers())
     await untilCommitted(pool)
-    const wrong: string[] = page === undefined ? [`Chromium is missing: ${CHROMIUM}.`] : []
+    const wrong: string[] = page === undefined ? ['Chromium is missing.'] : []
     for (const [name, { streams, error }] of all) {
       if (error !== null) wrong.push(`${name}: ${error}`)
       const expected = READ_CHANNELS.length * SYMBOLS.length

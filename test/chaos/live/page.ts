@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { chromium } from 'playwright-core'
+import { launchChromium } from '../../support/chromium.ts'
 import type { Reader } from './reader.ts'
 
 export interface PageReader {
@@ -11,11 +11,7 @@ export interface PageReader {
   close(): Promise<void>
 }
 
-export async function openPage(
-  executablePath: string,
-  url: string,
-  symbols: readonly string[],
-): Promise<PageReader> {
+export async function openPage(url: string, symbols: readonly string[]): Promise<PageReader> {
   const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, 'reader.ts')],
     bundle: true,
@@ -31,10 +27,7 @@ export async function openPage(
     )
   })
   await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
-  const browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-  })
+  const browser = await launchChromium()
   const page = await browser.newPage()
   await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}`)
   return {

@@ -2,14 +2,13 @@
  * The chart page in a real browser, over a simulated exchange with 200 symbols: what it requests,
  * shows and keeps in its address, and that live bars have the numbers of the API.
  */
-import { existsSync } from 'node:fs'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
 import { type ChartStand, startChartStand } from './stand.ts'
+import { has_chromium, launchChromium } from '../../support/chromium.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
 const MINUTE_US = 60_000_000
 
 interface Candle {
@@ -40,7 +39,7 @@ const HATCHED = String.raw`(() => {
 })()`
 
 // Needs a browser: `apt-get install chromium`. Without one these tests are skipped.
-describe.skipIf(!existsSync(CHROMIUM))('the chart in Chromium', () => {
+describe.skipIf(!has_chromium)('the chart in Chromium', () => {
   let stand: ChartStand
   let browser: Browser
   const complaints: string[] = []
@@ -48,16 +47,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the chart in Chromium', () => {
 
   beforeAll(async () => {
     stand = await startChartStand()
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-      ],
-    })
+    browser = await launchChromium()
   })
   afterAll(() => browser?.close())
 

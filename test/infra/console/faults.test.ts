@@ -4,9 +4,9 @@
  * test:dashboard` injects every fault, each on a page that says that all is well, with 200 symbols
  * and a browser, and keeps a picture of every page.
  */
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, expect, test } from 'vitest'
 import type { FaultRequestInput } from '../../../infra/exchange/faults/spec.ts'
 import type { Snapshot, StreamsView } from '../../../infra/console/wire.ts'
@@ -14,8 +14,8 @@ import { symbolsUpToTier } from '../../../ingestor/symbol-tiers.ts'
 import { until } from '../../ingestor/support.ts'
 import { measureMachine } from '../../support/machine.ts'
 import { startStand, SYMBOLS, watch } from './stand.ts'
+import { has_chromium, launchChromium } from '../../support/chromium.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
 /** Pictures go there. With it, a browser shows 200 symbols. */
 const { DASHBOARD_DIR } = process.env
 /** On a machine that has nothing else to do; on a busy one it grows by the measured factor. */
@@ -33,10 +33,7 @@ const stand = await startStand(
     : { symbols: symbolsUpToTier(3), events_per_s: 2_000 },
 )
 const viewer = await watch(stand.url)
-const browser =
-  DASHBOARD_DIR !== undefined && existsSync(CHROMIUM)
-    ? await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
-    : undefined
+const browser = DASHBOARD_DIR !== undefined && has_chromium ? await launchChromium() : undefined
 afterAll(async () => {
   viewer.end()
   await browser?.close()

@@ -1,14 +1,13 @@
 /**
  * The page in a real browser: every page, what is broken and in which words, on a telephone too.
  */
-import { existsSync } from 'node:fs'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../../ingestor/support.ts'
 import { publish, setLatest } from '../../edge-api/support.ts'
 import { OPERATE, type Stand, startStand } from './stand.ts'
+import { has_chromium, launchChromium } from '../../support/chromium.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
 const PAGES = [
   'Overview',
   'Streams',
@@ -49,7 +48,7 @@ const WEAK_TEXTS = String.raw`(() => {
 })()`
 
 // Needs a browser: `apt-get install chromium`. Without one these tests are skipped.
-describe.skipIf(!existsSync(CHROMIUM))('the page in Chromium', () => {
+describe.skipIf(!has_chromium)('the page in Chromium', () => {
   let stand: Stand
   let browser: Browser
   const complaints: string[] = []
@@ -63,16 +62,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the page in Chromium', () => {
         bytes: new Uint8Array([80, 65, 82, 49]),
       }),
     )
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-      ],
-    })
+    browser = await launchChromium()
   })
   afterAll(() => browser?.close())
 

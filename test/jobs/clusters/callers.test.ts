@@ -150,7 +150,7 @@ test('late trades while hours are computed: no minute misses one', async () => {
     const client = await pool.connect()
     try {
       await client.query('begin')
-      await addTrades(client as never, part)
+      await addTrades(client, part)
       await client.query('commit')
     } finally {
       client.release()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { ClusterRow } from '#core/clusters/row.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createObjectStore, type ObjectStore } from '#core/node/object-store.ts'
-import { createPool, type Pool } from '#core/node/pool.ts'
+import { type Client, createPool, type Pool } from '#core/node/pool.ts'
 import { HOUR_US, type Micros, micros, toIso } from '#core/time.ts'
 import {
   type ClusterEngine,
@@ -100,7 +100,7 @@ export async function raiseThreshold(pool: Pool, to: number): Promise<void> {
 }
 
 /** Adds trades as the writer does: with a log entry for those below the threshold. */
-export async function addTrades(pool: Pool, rows: readonly TradeRow[]): Promise<void> {
+export async function addTrades(pool: Pool | Client, rows: readonly TradeRow[]): Promise<void> {
   await insertTrades(pool, rows)
   for (const { symbol, ts } of rows) {
     await pool.query(

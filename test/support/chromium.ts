@@ -1,0 +1,19 @@
+/** Debian's Chromium for tests of pages: `apt-get install chromium`. Without it they are skipped. */
+import { existsSync } from 'node:fs'
+import { type Browser, chromium } from 'playwright-core'
+
+const PATH = '/usr/bin/chromium'
+/** It runs as root in CI, without a GPU, and asks no other host. */
+const ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+]
+
+export const has_chromium = existsSync(PATH)
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: PATH, args: ARGS })
+}
