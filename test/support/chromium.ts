@@ -1,4 +1,4 @@
-/** Debian's Chromium for tests of pages: `apt-get install chromium`. Without it they are skipped. */
+/** Debian's Chromium for tests of pages (`apt-get install chromium`); without it they skip. */
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 
