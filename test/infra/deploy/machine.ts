@@ -19,6 +19,7 @@ import { createPool, type Pool } from '#core/node/pool.ts'
 import { dependenciesName } from '../../../infra/deploy/release.ts'
 import { type ExchangeServer, startExchange } from '../../../infra/exchange/server.ts'
 import { isRunning, identify } from '#core/node/process-table.ts'
+import { signal } from '../../../infra/local/helper-processes.ts'
 import { freePort } from '../../../infra/local/ports.ts'
 import { startPostgres } from '../../../infra/local/postgres.ts'
 import { takeBucket } from '../../support/bucket.ts'
@@ -110,7 +111,8 @@ export async function startMachine(): Promise<Machine> {
   atFileEnd(async () => {
     const pids = [...pidsOf('supervise'), ...pidsOf('')]
     const identities = pids.flatMap((pid) => identify(pid) ?? [])
-    for (const { pid } of identities) process.kill(pid, 'SIGTERM')
+    // The programs end with their supervisor, perhaps before their own signal.
+    for (const { pid } of identities) signal(pid, 'SIGTERM')
     while (identities.some(isRunning)) await new Promise((resolve) => setTimeout(resolve, 50))
   })
   return {
