@@ -2,13 +2,12 @@
  * POST /mcp : the Model Context Protocol over streamable HTTP, without sessions. Each request has
  * limits: its bytes, its messages, and the total bytes of its answers.
  */
-import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { bodyLimit } from 'hono/body-limit'
 import type { Context } from 'hono'
 import type { App, Deps } from '../deps.ts'
 import { found, Problem, problemResponse } from '../problem.ts'
 import { requireOwnOrigin } from './origin.ts'
-import { createMcpServer, type AskApi } from './server.ts'
+import { answerMessages, type AskApi } from './server.ts'
 
 const BODY_BYTES_MAX = 64 << 10
 /** Messages in a batch. (Newer revisions of the protocol have no batches.) */
@@ -27,20 +26,15 @@ export function mcpRoute(
   app.post('/mcp', bodyLimit({ maxSize: BODY_BYTES_MAX, onError: refuseLarge }), async (c) => {
     const [host, origin] = [c.req.header('host'), c.req.header('origin')]
     requireOwnOrigin(c.req.url, { host, origin }, cors_origins)
-    const parsedBody = parseMessages(await c.req.text())
+    const messages = parseMessages(await c.req.text())
     const headers = passedOn(c)
-    return batches.run(HELD_BYTES, async () => {
-      const server = createMcpServer(oneByOne(async (path) => app.request(path, { headers })))
-      // Stateless: no session, and one JSON answer instead of a stream.
-      const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
-      try {
-        await server.connect(transport)
-        const answer = await transport.handleRequest(c.req.raw, { parsedBody })
-        return new Response(answer.body, answer)
-      } finally {
-        await server.close()
-      }
-    })
+    return batches.run(HELD_BYTES, () =>
+      answerMessages(
+        c.req.raw,
+        messages,
+        oneByOne(async (path) => app.request(path, { headers })),
+      ),
+    )
   })
   app.all('/mcp', (c) => {
     const detail =

@@ -244,6 +244,55 @@ test('a batch is answered call by call, and has at most ten messages', async () 
   expect([refused.status, refused.text]).toEqual([413, expect.stringContaining('batch_too_large')])
 })
 
+const AT = (method: string, id?: unknown, params?: unknown) => ({
+  jsonrpc: '2.0',
+  method,
+  ...(id === undefined ? {} : { id }),
+  ...(params === undefined ? {} : { params }),
+})
+
+for (const [name, body, headers, status, said] of [
+  ['a ping', AT('ping', 'a'), {}, 200, '{"jsonrpc":"2.0","id":"a","result":{}}'],
+  ['a notification', AT('notifications/initialized'), {}, 202, ''],
+  ['an answer to nothing', { jsonrpc: '2.0', id: 1, result: {} }, {}, 202, ''],
+  ['an unknown method', AT('resources/list', 1), {}, 200, '"code":-32601'],
+  [
+    'a revision of the future',
+    AT('ping', 1),
+    { 'mcp-protocol-version': '2099-01-01' },
+    400,
+    '2025',
+  ],
+  ['no JSON-RPC', { id: 1, method: 'ping' }, {}, 400, '"code":-32700'],
+  ['an id that is an object', AT('ping', { a: 1 }), {}, 400, '"code":-32700'],
+  ['parameters that are a list', AT('ping', 1, []), {}, 400, '"code":-32700'],
+  ['nothing', [], {}, 400, '"code":-32700'],
+  ['two first messages', [AT('initialize', 1), AT('ping', 2)], {}, 400, 'alone'],
+  [
+    'arguments that are a list',
+    AT('tools/call', 1, { ...callOf(1).params, arguments: [] }),
+    {},
+    200,
+    '-32602',
+  ],
+  ['no stream accepted', AT('ping', 1), { accept: 'application/json' }, 406, 'text/event-stream'],
+  ['another type', AT('ping', 1), { 'content-type': 'text/plain' }, 415, 'application/json'],
+] as const) {
+  test(`${name} is answered with ${status}`, async () => {
+    const answered = await post(body, headers)
+    expect([answered.status, answered.text]).toEqual([status, expect.stringContaining(said)])
+  })
+}
+
+test('a client of an old or unknown revision gets one that we speak', async () => {
+  const versionFor = async (protocolVersion: string) => {
+    const { text } = await post(AT('initialize', 1, { protocolVersion }))
+    return (JSON.parse(text) as { result: { protocolVersion: string } }).result.protocolVersion
+  }
+  expect(await versionFor('2025-03-26')).toBe('2025-03-26')
+  expect(await versionFor('1999-01-01')).toBe('2025-11-25')
+})
+
 for (const [name, headers, status] of [
   ['no Origin', {}, 200],
   ['a page of this machine', { origin: 'http://localhost:6274' }, 200],
