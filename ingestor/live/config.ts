@@ -121,7 +121,7 @@ const Environment = z
       .refine((origins) => origins.every(isOrigin), {
         error: 'must be *, or a comma list of origins like https://example.com',
       }),
-    LIVE_MEMORY_MB: number(128, 1, 65_536, 'whole megabytes'),
+    LIVE_MEMORY_MB: number(128, 1, 32_767, 'whole megabytes'),
     LIVE_TAPE_RECORDS: number(300_000, 0, 100_000_000, 'messages'),
     LIVE_WARM_S: number(60, 0, 3_600, 'whole seconds'),
     LIVE_HEARTBEAT_S: number(5, 1, 300, 'whole seconds'),

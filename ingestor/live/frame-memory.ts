@@ -1,24 +1,24 @@
 /**
  * The frames of the newest messages of all streams, in one block of memory that is used as a ring:
- * the oldest frame makes room for the newest. A message costs its bytes and a few numbers here, and
- * the garbage collector has nothing to follow, so the memory of the server is flat.
+ * the oldest frame makes room for the newest. A frame has its owner and its length before it, so
+ * nothing else grows with the messages, and the garbage collector has nothing to follow.
  */
 
-/** Entries that have left before the arrays are copied. */
-const LEFT_MAX = 65_536
+/** Owner and length, 32 bits each, before each frame. */
+const HEAD_BYTES = 8
+/** Frames begin at multiples of it, so that 32 bits can name the place of each. */
+export const UNIT_BYTES = 8
 
-export class FrameMemory<Owner> {
+export class FrameMemory {
   /** The system gives pages as they are first written. */
   readonly #bytes: Buffer
-  #offsets: number[] = []
-  #lengths: number[] = []
-  #owners: Owner[] = []
-  /** Of the oldest frame in the arrays. */
+  /** Where the oldest frame begins, and where the newest ends. */
   #oldest = 0
-  /** Frames that were taken out of the arrays. */
-  #left_count = 0
-  /** Where the newest frame ends. */
   #end = 0
+  /** Where the frames end that come before those at the beginning of the block. */
+  #wrapped_at: number | undefined
+  #count = 0
+  /** Bytes of the frames that are kept. */
   used_bytes = 0
 
   constructor(size_bytes: number) {
@@ -26,52 +26,62 @@ export class FrameMemory<Owner> {
   }
 
   /**
-   * Keeps a copy of the frame and returns its number; undefined if it is larger than the memory.
-   * Calls `onLeft` with the owner of each frame that leaves, in the order in which they came.
+   * Keeps a copy of the frame and returns its place [UNIT_BYTES]; undefined if it is larger than
+   * the memory. `owner` has 32 bits. Calls `onLeft` with the owner of each frame that leaves, in
+   * the order in which they came.
    */
-  put(frame: Buffer, owner: Owner, onLeft: (owner: Owner) => void): number | undefined {
-    let offset = this.#roomFor(frame.length)
-    while (offset === undefined && this.#oldest < this.#owners.length) {
+  put(frame: Buffer, owner: number, onLeft: (owner: number) => void): number | undefined {
+    const needed = neededBytes(frame.length)
+    let at = this.#roomFor(needed)
+    while (at === undefined && this.#count > 0) {
       onLeft(this.#dropOldest())
-      offset = this.#roomFor(frame.length)
+      at = this.#roomFor(needed)
     }
-    if (offset === undefined) return undefined
-    this.#bytes.set(frame, offset)
-    this.#end = offset + frame.length
+    if (at === undefined) return undefined
+    if (at < this.#end) this.#wrapped_at = this.#end
+    this.#bytes.writeUInt32LE(owner, at)
+    this.#bytes.writeUInt32LE(frame.length, at + 4)
+    this.#bytes.set(frame, at + HEAD_BYTES)
+    this.#end = at + needed
+    this.#count++
     this.used_bytes += frame.length
-    this.#offsets.push(offset)
-    this.#lengths.push(frame.length)
-    return this.#left_count + this.#owners.push(owner) - 1
+    return at / UNIT_BYTES
   }
 
-  /** A copy of the frame, which must not have left. */
-  read(number: number): Buffer {
-    const at = number - this.#left_count
-    const offset = this.#offsets[at]!
-    return Buffer.from(this.#bytes.subarray(offset, offset + this.#lengths[at]!))
+  /** A copy of the frame at this place, which must not have left. */
+  read(place: number): Buffer {
+    const at = place * UNIT_BYTES
+    const begin = at + HEAD_BYTES
+    return Buffer.from(this.#bytes.subarray(begin, begin + this.#bytes.readUInt32LE(at + 4)))
   }
 
-  /** Frames are contiguous. The end never reaches the beginning of the oldest. */
-  #roomFor(length: number): number | undefined {
+  #roomFor(needed: number): number | undefined {
     const size = this.#bytes.length
-    const begin = this.#offsets[this.#oldest]
-    if (begin === undefined) return length <= size ? 0 : undefined
-    if (this.#end < begin) return this.#end + length < begin ? this.#end : undefined
-    if (this.#end + length <= size) return this.#end
-    return length < begin ? 0 : undefined
+    if (this.#count === 0) {
+      this.#oldest = 0
+      this.#end = 0
+      this.#wrapped_at = undefined
+      return needed <= size ? 0 : undefined
+    }
+    const has_room = this.#end + needed <= (this.#wrapped_at === undefined ? size : this.#oldest)
+    if (has_room) return this.#end
+    return this.#wrapped_at === undefined && needed <= this.#oldest ? 0 : undefined
   }
 
-  #dropOldest(): Owner {
-    const owner = this.#owners[this.#oldest]!
-    this.used_bytes -= this.#lengths[this.#oldest]!
-    this.#oldest++
-    if (this.#oldest > LEFT_MAX && this.#oldest * 2 > this.#owners.length) {
-      this.#offsets = this.#offsets.slice(this.#oldest)
-      this.#lengths = this.#lengths.slice(this.#oldest)
-      this.#owners = this.#owners.slice(this.#oldest)
-      this.#left_count += this.#oldest
+  #dropOldest(): number {
+    const owner = this.#bytes.readUInt32LE(this.#oldest)
+    const length = this.#bytes.readUInt32LE(this.#oldest + 4)
+    this.used_bytes -= length
+    this.#count--
+    this.#oldest += neededBytes(length)
+    if (this.#oldest === this.#wrapped_at) {
       this.#oldest = 0
+      this.#wrapped_at = undefined
     }
     return owner
   }
+}
+
+function neededBytes(length: number): number {
+  return Math.ceil((HEAD_BYTES + length) / UNIT_BYTES) * UNIT_BYTES
 }

@@ -15,10 +15,11 @@ import { FED_BY, type LiveChannel, type StreamName } from './channels.ts'
 import { KnownRows, MissingIds } from './known-rows.ts'
 import { LiveBook } from './live-book.ts'
 import type { LiveStream } from './live-stream.ts'
+import type { RecordPlace } from './message-index.ts'
 import { compareKeys, gapText, rowKey, rowText } from './rows.ts'
 import type { Streams } from './streams.ts'
 import type { Received } from './tape-feed.ts'
-import { headText, messageOf, type RecordPlace } from './wire.ts'
+import { headText, messageOf } from './wire.ts'
 
 /** Longer than an ingestor's event loop takes from stamping a frame to writing it. */
 export const HOLD_US = 100_000

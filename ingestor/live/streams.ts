@@ -9,7 +9,7 @@ import { LiveStream } from './live-stream.ts'
 import type { Message } from './wire.ts'
 
 export interface StreamsOptions {
-  /** Of frames; a message takes about 50 bytes besides. */
+  /** Of frames; a message takes about 50 bytes besides, with the free ones of its index. */
   readonly memory_bytes_max: number
   /** Messages that left memory and are remembered by their record: about 50 bytes each. */
   readonly tape_records_max: number
@@ -23,15 +23,18 @@ export class Streams {
   message_count = 0
   readonly #options: StreamsOptions
   readonly #streams = new Map<string, LiveStream>()
-  readonly #memory: FrameMemory<LiveStream>
-  /** The stream of each record that is remembered, oldest first. */
-  #dropped: LiveStream[] = []
+  readonly #by_id: LiveStream[] = []
+  readonly #memory: FrameMemory
+  /** Ids of the streams of the records that are remembered: a ring. */
+  readonly #dropped: Uint32Array
   #dropped_head = 0
+  #dropped_count = 0
   readonly #dirty = new Set<LiveStream>()
 
   constructor(options: StreamsOptions) {
     this.#options = options
     this.#memory = new FrameMemory(options.memory_bytes_max)
+    this.#dropped = new Uint32Array(options.tape_records_max + 1)
   }
 
   get memory_bytes(): number {
@@ -69,8 +72,9 @@ export class Streams {
     if (known !== undefined) return known
     const decimals = this.#options.decimalsOf(name.exchange, name.symbol)
     const floor = name.channel === 'gaps' ? this.#gap_floor : this.#floor
-    const readFrame = (number: number): Buffer => this.#memory.read(number)
-    const stream = new LiveStream(name, decimals, floor, readFrame)
+    const readFrame = (place: number): Buffer => this.#memory.read(place)
+    const stream = new LiveStream(this.#by_id.length, name, decimals, floor, readFrame)
+    this.#by_id.push(stream)
     this.#streams.set(key, stream)
     return stream
   }
@@ -81,9 +85,10 @@ export class Streams {
     stream.append(message)
     // What is in Postgres already is only passed on.
     if (message.seq <= stream.floor) return
-    const frame = this.#memory.put(message.frame, stream, (owner) => this.#drop(owner))
-    stream.keep(message, frame ?? NO_FRAME)
-    if (frame === undefined) this.#drop(stream)
+    const frame = this.#memory.put(message.frame, stream.id, (id) => this.#drop(id))
+    stream.keep(message, frame ?? 0)
+    // It is larger than the memory, and leaves it at once.
+    if (frame === undefined) this.#drop(stream.id)
   }
 
   /** Passes all new messages on to the listeners. */
@@ -93,16 +98,13 @@ export class Streams {
   }
 
   /** The oldest message of the stream has left memory. */
-  #drop(stream: LiveStream): void {
-    if (!stream.dropOldest()) return
-    this.#dropped.push(stream)
-    if (this.#dropped.length - this.#dropped_head <= this.#options.tape_records_max) return
-    this.#dropped[this.#dropped_head++]!.forgetRecord()
-    if (this.#dropped_head * 2 < this.#dropped.length) return
-    this.#dropped = this.#dropped.slice(this.#dropped_head)
-    this.#dropped_head = 0
+  #drop(id: number): void {
+    if (!this.#by_id[id]!.dropOldest()) return
+    const { length } = this.#dropped
+    this.#dropped[(this.#dropped_head + this.#dropped_count++) % length] = id
+    if (this.#dropped_count < length) return
+    this.#by_id[this.#dropped[this.#dropped_head]!]!.forgetRecord()
+    this.#dropped_head = (this.#dropped_head + 1) % length
+    this.#dropped_count--
   }
 }
-
-/** Of a message that is larger than the memory, and leaves it at once. */
-const NO_FRAME = -1

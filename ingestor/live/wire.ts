@@ -1,5 +1,6 @@
 /** Messages as bytes. A message is encoded once, as a WebSocket frame, for all listeners. */
 import type { StreamName } from './channels.ts'
+import type { RecordPlace } from './message-index.ts'
 
 export interface Message {
   readonly seq: number
@@ -7,12 +8,6 @@ export interface Message {
   readonly frame: Buffer
   /** The record from which it can be made again; undefined if the record alone is not enough. */
   readonly record?: RecordPlace | undefined
-}
-
-export interface RecordPlace {
-  readonly tape: number
-  readonly position: number
-  readonly row_count: number
 }
 
 export function messageOf(seq: number, text: string, record?: RecordPlace): Message {

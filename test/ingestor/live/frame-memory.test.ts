@@ -5,12 +5,12 @@ import { FrameMemory } from '../../../ingestor/live/frame-memory.ts'
 const SIZE = 1_000
 
 test('what is in memory reads back, and the oldest leave first, for any sizes', () => {
-  const memory = new FrameMemory<number>(SIZE)
+  const memory = new FrameMemory(SIZE)
   let state = 7
   const random = (max: number): number => (state = (state * 48_271) % 2_147_483_647) % max
   const kept: { readonly number: number; readonly owner: number; readonly frame: Buffer }[] = []
   for (let owner = 0; owner < 10_000; owner++) {
-    const length = 1 + random(owner % 7 === 0 ? SIZE : 60)
+    const length = 1 + random(owner % 7 === 0 ? SIZE - 8 : 60)
     const frame = Buffer.alloc(length, owner % 251)
     const left: number[] = []
     const number = memory.put(frame, owner, (one) => left.push(one))
@@ -27,11 +27,11 @@ test('what is in memory reads back, and the oldest leave first, for any sizes', 
 })
 
 test('a frame that is larger than the memory is refused, and all others have left', () => {
-  const memory = new FrameMemory<string>(10)
-  memory.put(Buffer.from('12345'), 'one', () => undefined)
-  const left: string[] = []
-  expect(memory.put(Buffer.alloc(11), 'large', (owner) => left.push(owner))).toBeUndefined()
-  expect([left, memory.used_bytes]).toEqual([['one'], 0])
-  const number = memory.put(Buffer.from('1234567890'), 'two', () => undefined)!
-  expect(memory.read(number).toString()).toBe('1234567890')
+  const memory = new FrameMemory(24)
+  memory.put(Buffer.from('12345'), 1, () => undefined)
+  const left: number[] = []
+  expect(memory.put(Buffer.alloc(17), 2, (owner) => left.push(owner))).toBeUndefined()
+  expect([left, memory.used_bytes]).toEqual([[1], 0])
+  const place = memory.put(Buffer.from('1234567890123456'), 3, () => undefined)!
+  expect(memory.read(place).toString()).toBe('1234567890123456')
 })
