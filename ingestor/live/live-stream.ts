@@ -99,6 +99,13 @@ export class LiveStream {
     }))
   }
 
+  /** The newest message with rows that left memory, up to `seq`; null if that is not known. */
+  updateUntil(seq: number): number | null {
+    let at = this.#index.firstAfter(seq, 0, this.#dropped_count) - 1
+    while (at >= 0 && this.#index.record(at)!.row_count === 0) at--
+    return at < 0 ? null : this.#index.seq(at)
+  }
+
   /** The messages in memory after `seq`, oldest first, at most `count_max`. */
   after(seq: number, count_max: number): readonly Message[] {
     const from = this.#index.firstAfter(seq, this.#dropped_count, this.#index.count)

@@ -31,8 +31,15 @@ export interface ResumerOptions {
 
 /** Messages from memory that are sent in one turn. */
 const BATCH_COUNT = 500
+/** How far before a cursor Postgres is asked for the update of a book that comes before it. */
+const UPDATE_BEFORE_US = 60_000_000
 /** A cursor may be ahead of our clock by this much. */
 const AHEAD_US = 1_000_000
+
+/** Seq of the update before the next one of a book; null: not known; undefined: not looked up. */
+interface UpdateBefore {
+  seq: number | null | undefined
+}
 
 export class Resumer {
   readonly #options: ResumerOptions
@@ -102,14 +109,15 @@ export class Resumer {
     const { stream } = subscription
     let is_past = false
     let has_tape = true
+    const before: UpdateBefore = { seq: undefined }
     for (;;) {
       await session.drained()
       if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
       if (subscription.sent < stream.floor) {
         is_past = true
-        if (has_tape && (await this.#sendFromTape(subscription))) continue
+        if (has_tape && (await this.#sendFromTape(subscription, before))) continue
         has_tape = false
-        await this.#sendPast(session, subscription, listed)
+        await this.#sendPast(session, subscription, listed, before)
         continue
       }
       const missed = stream.after(subscription.sent, BATCH_COUNT)
@@ -122,18 +130,16 @@ export class Resumer {
   }
 
   /** Sends the next messages that left memory. False if the tape does not have them. */
-  async #sendFromTape(subscription: Subscription): Promise<boolean> {
+  async #sendFromTape(subscription: Subscription, before: UpdateBefore): Promise<boolean> {
     const { stream, sent } = subscription
     if (sent < stream.tape_floor) return false
     const dropped = stream.recordsAfter(sent, BATCH_COUNT)
     if (dropped.length === 0) return false
+    if (before.seq === undefined) before.seq = stream.updateUntil(sent)
     try {
-      let prev_seq = sent
-      const messages = (await this.#options.readTape(stream, dropped)).map((past) => {
-        const message = this.#pastMessage(stream, past, prev_seq)
-        prev_seq = past.seq
-        return message
-      })
+      const messages = (await this.#options.readTape(stream, dropped)).map((past) =>
+        this.#pastMessage(stream, past, before),
+      )
       if (messages.length > 0) subscription.send(messages)
       // Messages with a new book and no update have no part in history.
       subscription.sent = Math.max(subscription.sent, dropped.at(-1)!.seq)
@@ -149,27 +155,28 @@ export class Resumer {
     session: Session,
     subscription: Subscription,
     listed: ListedSymbol,
+    before: UpdateBefore,
   ): Promise<void> {
     const { stream } = subscription
     const { channel } = stream.name
-    const { sent: after } = subscription
+    const { sent } = subscription
     const to = stream.floor
     const { exchange, symbol, id: symbol_id } = listed
     if (symbol_id === undefined) {
       throw new Fault('history_unavailable', 'The database does not know this symbol yet.')
     }
     const place = { exchange, symbol, symbol_id, channel }
+    const is_first_of_book = channel === 'book' && typeof before.seq !== 'number'
+    const after = is_first_of_book ? Math.max(0, sent - UPDATE_BEFORE_US) : sent
     const wanted = { ...place, after, to, decimals: stream.decimals }
-    let prev_seq: number | null = after
     for await (const page of this.#options.history.read(wanted)) {
       await session.drained()
       if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
-      if (page.length === 0) continue
-      const messages = page.map((past) => {
-        const message = this.#pastMessage(stream, past, prev_seq)
-        prev_seq = past.seq
-        return message
-      })
+      const known = page.findLast(({ seq }) => seq <= sent)
+      if (known !== undefined) before.seq = known.seq
+      const messages = page
+        .filter(({ seq }) => seq > sent)
+        .map((past) => this.#pastMessage(stream, past, before))
       for (let at = 0; at < messages.length; at += BATCH_COUNT) {
         await session.drained()
         if (!session.is_open) return
@@ -179,8 +186,10 @@ export class Resumer {
     subscription.sent = Math.max(subscription.sent, to)
   }
 
-  #pastMessage(stream: LiveStream, { seq, rows }: PastMessage, prev_seq: number | null): Message {
+  #pastMessage(stream: LiveStream, { seq, rows }: PastMessage, before: UpdateBefore): Message {
     const { epoch } = this.#options
+    const prev_seq = before.seq ?? null
+    before.seq = seq
     if (stream.name.channel === 'book') {
       return this.#options.bookOf(stream)!.pastUpdate(seq, prev_seq, rows.join(','))
     }

@@ -5,7 +5,7 @@ import { micros, toIso, hourStart } from '#core/time.ts'
 import { archiveHour, dropHour } from '../../support/archive-hours.ts'
 import { takeBucket } from '../../support/bucket.ts'
 import { startSwitchProxy } from '../../support/switch-proxy.ts'
-import { connect, type LiveClient } from './client.ts'
+import { connect, type LiveClient, type LiveMessage } from './client.ts'
 import { createStand, nextStamp, now, type Recording, type Stand, tradesOfTable } from './stand.ts'
 
 let stand: Stand
@@ -186,8 +186,26 @@ test('books, quotes and mark prices: the tape gives what Postgres gives, also wh
   const from_tape = await missed(live.url, 'tape')
   expect(from_tape[1]).toEqual(probe.of('quotes'))
   expect(from_tape[2]).toEqual(probe.of('mark_price'))
-  const updates = probe.of('book').filter(({ rows }) => rows!.length > 0)
-  expect(from_tape[0]!.flatMap(({ rows }) => rows)).toEqual(updates.flatMap(({ rows }) => rows))
+  const links = (messages: readonly LiveMessage[]) =>
+    messages
+      .filter(({ rows }) => rows!.length > 0)
+      .map(({ seq: own, prev_seq, rows }) => ({ own, prev_seq, rows }))
+  const updates = links(probe.of('book'))
+  expect(links(from_tape[0]!)).toEqual([{ ...updates[0], prev_seq: null }, ...updates.slice(1)])
+  // A book without an update: the next update names the update before it, wherever it is read.
+  const asked = probe.of('book').findLast(({ rows }) => rows!.length === 0)!
+  const rest = updates.filter(({ own }) => own > asked.seq)
+  expect(rest.length).toBeGreaterThan(10)
+  const afterAsked = async (url: string, source: string) => {
+    const resume = { epoch, seq: asked.seq }
+    const client = await connect(url, [{ channel: 'book', resume }])
+    const begun = await client.untilMessage(({ type }) => type === 'subscribed')
+    expect(begun.source).toBe(source)
+    await client.until(() => (links(client.of('book')).length === rest.length ? true : undefined))
+    client.end()
+    return links(client.of('book'))
+  }
+  expect(await afterAsked(live.url, 'tape')).toEqual(rest)
   recording.startWriter()
   await recording.committed()
   await live.stop()
@@ -203,6 +221,7 @@ test('books, quotes and mark prices: the tape gives what Postgres gives, also wh
     })
     .toBe('database')
   expect(await missed(other.url, 'database')).toEqual(from_tape)
+  expect(await afterAsked(other.url, 'database')).toEqual(rest)
   await other.stop()
 })
 
