@@ -1,23 +1,9 @@
 /** Signals of one instrument, and the span for which the database has them. */
-import { DETAIL_NAMES, type DetailName, type SignalKind } from '#core/signals/signal.ts'
+import type { StoredSignal } from '#core/signals/row.ts'
+import { DETAIL_NAMES, type SignalKind } from '#core/signals/signal.ts'
 import { toIso, type Micros } from '#core/time.ts'
 import type { Cursor } from '../tables/cursor.ts'
 import type { Database } from './database.ts'
-
-export type SignalRow = SignalHead & { readonly [name in DetailName]: number | null }
-
-interface SignalHead {
-  readonly ts: Micros
-  readonly id: number
-  readonly kind: SignalKind
-  readonly interval_s: number | null
-  readonly bar_ts: Micros | null
-  readonly side: 'buy' | 'sell'
-  readonly price_low: number
-  readonly price_high: number
-  readonly strength: number
-  readonly version: number
-}
 
 export const SIGNAL_COLUMNS = [
   'ts',
@@ -54,7 +40,7 @@ where symbol_id = $1 and ts >= $2::timestamptz and ts < $3::timestamptz
 order by ts, id
 limit $8::int`
 
-export function selectSignals(db: Database, args: SignalsArgs): Promise<readonly SignalRow[]> {
+export function selectSignals(db: Database, args: SignalsArgs): Promise<readonly StoredSignal[]> {
   const { symbol_id, from, to, after, kind, interval_s, limit } = args
   const after_ts = after === null ? null : toIso(after[0])
   const after_id = after === null ? null : after[1]!

@@ -9,18 +9,14 @@
  */
 import type { Manifest } from '#core/dataset.ts'
 import { datasetFileKey } from '#core/object-keys.ts'
+import type { StoredSignal } from '#core/signals/row.ts'
 import { SIGNAL_KINDS } from '#core/signals/signal.ts'
 import { dayRange, micros, parseDay, toIso, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS, LakeBudgetError, type LakeBudget } from '../lake/budget.ts'
 import type { ParquetReader } from '../lake/parquet-reader.ts'
 import { rowAt } from '../lake/symbol-hour.ts'
 import { Problem } from '../problem.ts'
-import {
-  SIGNAL_COLUMNS,
-  type SignalProgressRow,
-  type SignalRow,
-  type SignalsArgs,
-} from '../queries/signals.ts'
+import { SIGNAL_COLUMNS, type SignalProgressRow, type SignalsArgs } from '../queries/signals.ts'
 import type { Datasets } from '../store/datasets.ts'
 import type { Cursor } from '../tables/cursor.ts'
 import type { RangeColumn } from '../tables/table.ts'
@@ -35,7 +31,7 @@ export interface SignalsWanted extends Omit<SignalsArgs, 'symbol_id'> {
 }
 
 export interface SignalPage {
-  readonly rows: readonly SignalRow[]
+  readonly rows: readonly StoredSignal[]
   readonly next: Cursor | null
   /** The job has computed signals up to it; null if it does not, or if the database is away. */
   readonly computed_to: Micros | null
@@ -44,7 +40,7 @@ export interface SignalPage {
 export type ReadSignals = (wanted: SignalsWanted) => Promise<SignalPage>
 
 export interface SignalSources {
-  signals(args: SignalsArgs): Promise<readonly SignalRow[]>
+  signals(args: SignalsArgs): Promise<readonly StoredSignal[]>
   progress(symbol_id: number): Promise<SignalProgressRow | undefined>
   readonly datasets: Pick<Datasets, 'dates' | 'manifest'>
   readonly lake: ParquetReader
@@ -72,7 +68,7 @@ export function createSignalReader(sources: SignalSources): ReadSignals {
 }
 
 interface Hot {
-  readonly rows: readonly SignalRow[]
+  readonly rows: readonly StoredSignal[]
   readonly progress: SignalProgressRow | undefined
   /** The database does not respond. */
   readonly away: unknown
@@ -95,7 +91,7 @@ async function readCold(
   wanted: SignalsWanted,
   to: number,
   { away }: Hot,
-): Promise<readonly SignalRow[]> {
+): Promise<readonly StoredSignal[]> {
   const { from, after, limit } = wanted
   const start = Math.max(from, after?.[0] ?? 0)
   if (start >= to) return []
@@ -105,7 +101,7 @@ async function readCold(
   // Only the database may have what comes after the published days.
   if (away !== undefined && published_to < to) throw away
   const budget = createBudget(LAKE_LIMITS)
-  const rows: SignalRow[] = []
+  const rows: StoredSignal[] = []
   for (const { date } of dates) {
     const day = dayRange(parseDay(date)!)
     // A bar that ends at midnight is in the file of its own day.
@@ -128,7 +124,7 @@ async function* readDay(
   { exchange, symbol }: SignalsWanted,
   { from, to }: { readonly from: Micros; readonly to: Micros },
   budget: LakeBudget,
-): AsyncGenerator<readonly SignalRow[]> {
+): AsyncGenerator<readonly StoredSignal[]> {
   const file = manifest.files.find(({ format }) => format === 'parquet')
   if (file === undefined) return
   const key = datasetFileKey(manifest, parseDay(manifest.date)!, file.name)
@@ -151,8 +147,8 @@ async function* readDay(
       })
     const count = Math.min(found.row_count, CHUNK_ROWS)
     const rows = Array.from({ length: count }, (_, i) => {
-      // COLUMNS are the fields of a SignalRow; only the reader does not know their types.
-      return rowAt(found, COLUMNS, i) as unknown as SignalRow
+      // COLUMNS are the fields of a StoredSignal; only the reader does not know their types.
+      return rowAt(found, COLUMNS, i) as unknown as StoredSignal
     })
     yield rows.filter(({ ts, id }) => ts > at || id > last_id)
     const last = rows.at(-1)
@@ -172,7 +168,10 @@ const COLUMNS: readonly RangeColumn[] = SIGNAL_COLUMNS.map((name) => {
   return { name, kind, nullable: name !== 'ts', unit: '', description: '' }
 })
 
-function isWanted(row: SignalRow, { from, to, after, kind, interval_s }: SignalsWanted): boolean {
+function isWanted(
+  row: StoredSignal,
+  { from, to, after, kind, interval_s }: SignalsWanted,
+): boolean {
   return (
     row.ts >= from &&
     row.ts < to &&
@@ -183,13 +182,16 @@ function isWanted(row: SignalRow, { from, to, after, kind, interval_s }: Signals
   )
 }
 
-type Place = Pick<SignalRow, 'ts' | 'id'>
+type Place = Pick<StoredSignal, 'ts' | 'id'>
 
 function compareRows(a: Place, b: Place): number {
   return a.ts - b.ts || a.id - b.id
 }
 
-function mergeRows(hot: readonly SignalRow[], cold: readonly SignalRow[]): readonly SignalRow[] {
+function mergeRows(
+  hot: readonly StoredSignal[],
+  cold: readonly StoredSignal[],
+): readonly StoredSignal[] {
   return [...cold, ...hot]
     .toSorted(compareRows)
     .filter((row, i, all) => i === 0 || compareRows(all[i - 1]!, row) !== 0)

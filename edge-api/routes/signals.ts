@@ -1,15 +1,9 @@
 /** GET /v1/signals/{symbol} : what the footprint and the book of a symbol showed. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { decimalText, type Decimals } from '#core/decimal-text.ts'
-import {
-  DETAIL_NAMES,
-  type DetailName,
-  SIGNAL_KINDS,
-  type SignalKind,
-} from '#core/signals/signal.ts'
+import { SIGNAL_INTERVAL_S, SIGNAL_INTERVALS, signalJson } from '#core/signals/row.ts'
+import { DETAIL_NAMES, SIGNAL_KINDS } from '#core/signals/signal.ts'
 import { DAY_US, toIso } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
-import type { SignalRow } from '../queries/signals.ts'
 import {
   choiceQuery,
   exchangeQuery,
@@ -24,8 +18,6 @@ import { listBytes, PAGE_BYTES_MAX } from '../tables/page-size.ts'
 import { json, problems } from './answers.ts'
 import { nextPath } from './paging.ts'
 
-const INTERVALS = ['1m', '5m'] as const
-const INTERVAL_S = { '1m': 60, '5m': 300 } as const
 /** Text of a row. */
 const ROW_BYTES = 512
 const PAGE_ROWS_MAX = PAGE_BYTES_MAX / ROW_BYTES
@@ -38,7 +30,7 @@ const Signal = z
     id: id('Hash of the other values, the same in every rerun.'),
     kind: z.enum(SIGNAL_KINDS),
     interval: z
-      .enum(INTERVALS)
+      .enum(SIGNAL_INTERVALS)
       .nullable()
       .openapi({ description: 'Length of its bar; null if it is not of a bar.' }),
     bar_ts: time('Start of its bar; for walls the second of the book; null for trades.').nullable(),
@@ -87,7 +79,7 @@ export const route = createRoute({
     query: query({
       exchange: exchangeQuery,
       kind: choiceQuery(SIGNAL_KINDS, 'Only signals of this kind.'),
-      interval: choiceQuery(INTERVALS, 'Only signals of bars of this length.'),
+      interval: choiceQuery(SIGNAL_INTERVALS, 'Only signals of bars of this length.'),
       ...rangeShape(TIME_AND_ID),
     }),
   },
@@ -112,7 +104,7 @@ export function signalRoutes(app: App, deps: Deps): void {
         to,
         after: cursor ?? null,
         kind: kind ?? null,
-        interval_s: interval === undefined ? null : INTERVAL_S[interval],
+        interval_s: interval === undefined ? null : SIGNAL_INTERVAL_S[interval],
         limit,
       })
       cacheLatest(c)
@@ -132,49 +124,4 @@ export function signalRoutes(app: App, deps: Deps): void {
       )
     })
   })
-}
-
-interface SignalJson {
-  readonly ts: string
-  readonly id: number
-  readonly kind: SignalKind
-  readonly interval: (typeof INTERVALS)[number] | null
-  readonly bar_ts: string | null
-  readonly side: 'buy' | 'sell' | null
-  readonly price_low: string
-  readonly price_high: string
-  readonly strength: number
-  readonly details: Record<string, string | number>
-  readonly version: number
-}
-
-function signalJson(row: SignalRow, decimals: Decimals): SignalJson {
-  const { ts, id: of_row, kind, interval_s, bar_ts, side, strength, version } = row
-  return {
-    ts: toIso(ts),
-    id: of_row,
-    kind,
-    interval: INTERVALS.find((name) => INTERVAL_S[name] === interval_s) ?? null,
-    bar_ts: bar_ts === null ? null : toIso(bar_ts),
-    side,
-    price_low: decimalText(row.price_low, decimals.price_decimals),
-    price_high: decimalText(row.price_high, decimals.price_decimals),
-    strength,
-    details: Object.fromEntries(
-      DETAIL_NAMES.flatMap((name) => {
-        const value = row[name]
-        return value === null ? [] : [[name, detailText(name, value, decimals)] as const]
-      }),
-    ),
-    version,
-  }
-}
-
-function detailText(
-  name: DetailName,
-  value: number,
-  { price_decimals, qty_decimals }: Decimals,
-): string | number {
-  if (name === 'bin_ticks' || name === 'trade_id') return value
-  return decimalText(value, name === 'reference_price' ? price_decimals : qty_decimals)
 }
