@@ -13,6 +13,8 @@ const KEYS: { readonly [channel in LiveChannel]: readonly string[] } = {
   mark_price: ['ts_exchange'],
   liquidations: ['ts_exchange', 'side', 'price', 'qty'],
   gaps: ['channel', 'from_ts', 'to_ts', 'from_id', 'to_id', 'cause'],
+  clusters: [],
+  signals: ['id'],
 }
 /** Newest rows by which repeated ones are recognized, per stream. */
 const KEPT_ROWS = 5_000

@@ -72,6 +72,52 @@ export type TopRow = Stamped & { readonly final_update_id: number } & {
   readonly [name: string]: string | number | null
 }
 
+/** A footprint bar, as /v1/clusters has it. It replaces the one with the same `ts`. */
+export interface ClusterRow {
+  readonly ts: string
+  readonly interval: string
+  readonly tick_size: string
+  readonly bin_ticks: number
+  readonly open: string
+  readonly high: string
+  readonly low: string
+  readonly close: string
+  readonly volume: string
+  readonly buy_volume: string
+  readonly sell_volume: string
+  readonly trade_count: number
+  readonly delta: string
+  readonly cum_delta: string
+  readonly min_delta: string
+  readonly max_delta: string
+  readonly poc: string
+  readonly value_area_low: string
+  readonly value_area_high: string
+  readonly is_unfinished_high: boolean
+  readonly is_unfinished_low: boolean
+  readonly buy_imbalances: readonly string[]
+  readonly sell_imbalances: readonly string[]
+  readonly is_final: boolean
+  /** [price, buy_qty, sell_qty, buy_count, sell_count], by price. */
+  readonly cells: readonly (readonly [string, string, string, number, number])[]
+}
+
+/** As /v1/signals has it. */
+export interface SignalRow {
+  /** When it was known. */
+  readonly ts: string
+  readonly id: number
+  readonly kind: string
+  readonly interval: '1m' | '5m' | null
+  readonly bar_ts: string | null
+  readonly side: 'buy' | 'sell'
+  readonly price_low: string
+  readonly price_high: string
+  readonly strength: number
+  readonly details: Readonly<Record<string, string | number>>
+  readonly version: number
+}
+
 export interface RowsOf {
   readonly trades: TradeRow
   readonly quotes: QuoteRow
@@ -80,6 +126,8 @@ export interface RowsOf {
   readonly mark_price: MarkPriceRow
   readonly liquidations: LiquidationRow
   readonly gaps: GapRow
+  readonly clusters: ClusterRow
+  readonly signals: SignalRow
 }
 export type LiveChannel = keyof RowsOf
 
@@ -124,6 +172,16 @@ export type LiveMessage<Channel extends LiveChannel = LiveChannel> =
   | { [One in Exclude<Channel, 'book'>]: RowsMessage<One> }[Exclude<Channel, 'book'>]
   | ('book' extends Channel ? BookMessage : never)
   | SkippedMessage
+
+/** Of the channel clusters: which bars, and when to be told of them. */
+export interface ClusterOptions {
+  /** 1m, 5m, 15m, 1h, 4h or 1d; 1m if it is missing. */
+  readonly interval?: string
+  /** Ticks of a bin; auto if it is missing. */
+  readonly bin?: number | 'auto'
+  /** A bar is sent when more than this was traded since it was sent last [base asset]. */
+  readonly threshold?: number
+}
 
 /** From where one stream goes on. */
 export interface LiveCursor {

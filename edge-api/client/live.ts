@@ -9,7 +9,13 @@
  * It throws a LiveError if it cannot continue without a gap, or a retry would not help.
  */
 import { LivePlaces } from './live-place.ts'
-import { type LiveChannel, type LiveCursor, LiveError, type LiveMessage } from './live-types.ts'
+import {
+  type ClusterOptions,
+  type LiveChannel,
+  type LiveCursor,
+  LiveError,
+  type LiveMessage,
+} from './live-types.ts'
 
 export * from './live-types.ts'
 
@@ -20,6 +26,7 @@ export interface LiveOptions<Channel extends LiveChannel> {
   readonly channels: readonly Channel[]
   readonly symbols: readonly string[]
   readonly exchange?: string
+  readonly clusters?: ClusterOptions
   /** From an earlier stream's `cursors`: begins after them. */
   readonly resume?: readonly LiveCursor[]
   readonly signal?: AbortSignal
@@ -163,7 +170,8 @@ class LiveFeed<Channel extends LiveChannel> implements Live<Channel> {
             one.symbol === symbol &&
             (exchange === undefined || one.exchange === exchange),
         )
-        const request = { op: 'subscribe', channel, symbol, ...named }
+        const bars = channel === 'clusters' ? this.#options.clusters : {}
+        const request = { op: 'subscribe', channel, symbol, ...named, ...bars }
         if (known === undefined) return request
         const { epoch, seq } = known
         return { ...request, exchange: known.exchange, resume: { epoch, seq } }

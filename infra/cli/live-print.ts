@@ -32,6 +32,10 @@ function line(channel: LiveMessage['channel'], symbol: string, row: Row): string
       return `${start}${cell('side').padEnd(4)}  ${cell('qty')} @ ${cell('price')}`
     case 'gaps':
       return `${start}gap in ${cell('channel')}: ${cell('from_ts')} to ${cell('to_ts')} (${cell('cause')})`
+    case 'clusters':
+      return `${start}${cell('open')} ${cell('high')} ${cell('low')} ${cell('close')}  volume ${cell('volume')}  delta ${cell('delta')}  poc ${cell('poc')}${row['is_final'] === true ? '  final' : ''}`
+    case 'signals':
+      return `${start}${cell('kind')} ${cell('interval')}  ${cell('side')}  ${cell('price_low')} to ${cell('price_high')}  strength ${cell('strength')}`
     case 'book':
       return start
   }
@@ -55,6 +59,12 @@ function bookLines({ symbol, rows, snapshot, synced }: BookMessage): readonly st
 const levelText = (level: PriceLevel | undefined): string =>
   level === undefined ? '-' : `${level[1]} @ ${level[0]}`
 
-function timeOf(row: { readonly ts_exchange?: unknown; readonly detected_at?: unknown }): string {
-  return String(row.ts_exchange ?? row.detected_at).slice(11, 23)
+interface Timed {
+  readonly ts_exchange?: unknown
+  readonly detected_at?: unknown
+  readonly ts?: unknown
+}
+
+function timeOf({ ts_exchange, detected_at, ts }: Timed): string {
+  return String(ts_exchange ?? detected_at ?? ts).slice(11, 23)
 }

@@ -1,17 +1,21 @@
 /** `npx booktape live trades BTCUSDT`: the live stream on a terminal, or as JSON lines. */
-import { Command } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { INTERVALS } from '#core/clusters/intervals.ts'
 import { OperatorError } from '#core/errors.ts'
 import { type LiveChannel, LiveError, openLive } from '../../edge-api/client/live.ts'
 import { LIVE_CHANNELS } from '../../ingestor/live/channels.ts'
 import { readStackFile } from '../local/data-dir.ts'
 import { liveLines } from './live-print.ts'
-import { listOf } from './options.ts'
+import { listOf, wholeNumber } from './options.ts'
 
 interface Flags {
   readonly url?: string
   readonly token?: string
   readonly dataDir: string
   readonly exchange?: string
+  readonly interval?: string
+  readonly bin?: number | 'auto'
+  readonly threshold?: number
   readonly json?: true
 }
 
@@ -26,9 +30,25 @@ export function liveCommand(): Command {
     .option('--token <token>', 'access token with the scope live (default: BOOKTAPE_TOKEN)')
     .option('--data-dir <dir>', 'folder of a running stack', '.data')
     .option('--exchange <exchange>', 'if several list the symbol')
+    .addOption(new Option('--interval <interval>', 'of clusters').choices(INTERVALS))
+    .option('--bin <ticks>', 'of clusters: ticks of a bin, or auto', binOf)
+    .option(
+      '--threshold <qty>',
+      'of clusters: print a bar when more was traded since it was printed last',
+      quantityOf,
+    )
     .option('--json', 'print each message as one line of JSON')
     .allowExcessArguments(false)
     .action(follow)
+}
+
+const binOf = (text: string): number | 'auto' =>
+  text === 'auto' ? text : wholeNumber(1, 1_000_000)(text)
+
+function quantityOf(text: string): number {
+  const value = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text)) return value
+  throw new InvalidArgumentError('Expected a quantity of the base asset, such as 2.5.')
 }
 
 async function follow(
@@ -49,6 +69,11 @@ async function follow(
     signal: ending.signal,
     ...(token === undefined ? {} : { token }),
     ...(flags.exchange === undefined ? {} : { exchange: flags.exchange }),
+    clusters: {
+      ...(flags.interval === undefined ? {} : { interval: flags.interval }),
+      ...(flags.bin === undefined ? {} : { bin: flags.bin }),
+      ...(flags.threshold === undefined ? {} : { threshold: flags.threshold }),
+    },
     onConnection: (is_open) => {
       if (!is_open) process.stderr.write('Disconnected. Connecting again ...\n')
     },

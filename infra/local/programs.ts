@@ -258,16 +258,24 @@ export function clustersProgram(
   }
 }
 
+/**
+ * V8 lets a heap grow to several times of what is in use, if the machine has much memory. Under the
+ * limits of systemd and of the compose file the heap is as small by itself.
+ */
+export const LIVE_NODE_OPTIONS = '--max-old-space-size=192'
+
 /** It listens on loopback only, so every caller is trusted. */
 export function liveProgram(
   data_dir: DataDir,
   port: number,
   {
     database_url,
+    clusters_url,
     store,
     ingestor,
   }: {
     readonly database_url: string
+    readonly clusters_url: string
     readonly store: ObjectStoreConfig
     /** Whose tape it follows. */
     readonly ingestor: ChildOptions
@@ -284,6 +292,9 @@ export function liveProgram(
       LIVE_TAPES: `${INGESTOR_ID}=${TAPE_DIR}`,
       LIVE_PORT: String(port),
       LIVE_PUBLIC: 'true',
+      NODE_OPTIONS: LIVE_NODE_OPTIONS,
+      CLUSTERS_URL: clusters_url,
+      CLUSTERS_SECRET: data_dir.secrets.clusters_secret,
       ...Object.fromEntries(shared.map((name) => [name, env[name]!])),
       ...storeEnvironment(store),
     },

@@ -187,7 +187,12 @@ async function startEverything(
   const live =
     ingestor &&
     withMetrics(
-      liveProgram(data_dir, ports.live, { database_url: urls.edge_url, store, ingestor }),
+      liveProgram(data_dir, ports.live, {
+        database_url: urls.edge_url,
+        clusters_url,
+        store,
+        ingestor,
+      }),
       ports.metrics.live,
       token,
     )

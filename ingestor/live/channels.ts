@@ -1,7 +1,7 @@
 /** The channels of the live server, and the channels of the tape that feed them. */
+import type { Interval } from '#core/clusters/intervals.ts'
 import type { Channel } from '#core/market.ts'
 
-/** `clusters` and `signals` join here with the code that computes them. */
 export const LIVE_CHANNELS = [
   'trades',
   'quotes',
@@ -10,6 +10,8 @@ export const LIVE_CHANNELS = [
   'mark_price',
   'liquidations',
   'gaps',
+  'clusters',
+  'signals',
 ] as const
 export type LiveChannel = (typeof LIVE_CHANNELS)[number]
 
@@ -37,8 +39,12 @@ export interface StreamName {
   readonly channel: LiveChannel
   readonly exchange: string
   readonly symbol: string
+  /** Of clusters only: the kind of bars. */
+  readonly interval?: Interval
+  readonly bin?: number | 'auto'
 }
 
-export function keyOf({ channel, exchange, symbol }: StreamName): string {
-  return `${channel} ${exchange} ${symbol}`
+export function keyOf({ channel, exchange, symbol, interval, bin }: StreamName): string {
+  const key = `${channel} ${exchange} ${symbol}`
+  return interval === undefined ? key : `${key} ${interval} ${bin}`
 }

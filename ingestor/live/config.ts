@@ -10,6 +10,7 @@ import {
   metricsDoorConfig,
 } from '#core/node/door/metrics-door.ts'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
+import type { EngineConfig } from './clusters/engine.ts'
 import type { StreamChoice } from '../exchanges/adapter.ts'
 import { CHANNELS } from '#core/market.ts'
 import { DEPTH_STREAMS } from '../exchanges/depth-choice.ts'
@@ -28,6 +29,8 @@ export interface LiveLimits {
   /** Maximum bytes that wait for a client, including those in its socket. */
   readonly queue_bytes_max: number
   readonly resume_us_max: number
+  /** Kinds of footprint bars that are followed at once. */
+  readonly cluster_views_max: number
 }
 
 export interface LiveConfig {
@@ -52,6 +55,8 @@ export interface LiveConfig {
   readonly limits: LiveLimits
   /** If undefined, clients cannot resume from rows that have left Postgres. */
   readonly store: ObjectStoreConfig | undefined
+  /** Undefined: there is no channel of clusters. */
+  readonly clusters: EngineConfig | undefined
   readonly log_level: string
 }
 
@@ -121,7 +126,7 @@ const Environment = z
       .refine((origins) => origins.every(isOrigin), {
         error: 'must be *, or a comma list of origins like https://example.com',
       }),
-    LIVE_MEMORY_MB: number(128, 1, 32_767, 'whole megabytes'),
+    LIVE_MEMORY_MB: number(64, 1, 32_767, 'whole megabytes'),
     LIVE_TAPE_RECORDS: number(300_000, 0, 100_000_000, 'messages'),
     LIVE_WARM_S: number(60, 0, 3_600, 'whole seconds'),
     LIVE_HEARTBEAT_S: number(5, 1, 300, 'whole seconds'),
@@ -131,6 +136,9 @@ const Environment = z
     LIVE_SUBSCRIPTIONS_MAX: number(200, 1, 10_000, 'subscriptions'),
     LIVE_MESSAGES_MAX: number(100, 1, 10_000, 'messages in ten seconds'),
     LIVE_QUEUE_BYTES_MAX: number(768 * 1024, 64 * 1024, 16 * MIB, 'whole bytes'),
+    LIVE_CLUSTERS_MAX: number(50, 0, 10_000, 'kinds of bars'),
+    CLUSTERS_URL: orNothing(urlOf('http', 'https')),
+    CLUSTERS_SECRET: orNothing(filled),
     LIVE_RESUME_H: number(24, 1, 24 * 366, 'whole hours'),
     S3_ENDPOINT: orNothing(urlOf('http', 'https')),
     S3_BUCKET: orNothing(filled),
@@ -147,6 +155,10 @@ const Environment = z
       context.addIssue({ code: 'custom', path: [path], message })
     if (env.LIVE_PUBLIC === 'false' && env.TOKEN_SECRET === '') {
       refuse('TOKEN_SECRET', 'is missing: set it to that of the edge worker, or LIVE_PUBLIC=true')
+    }
+    if ((env.CLUSTERS_URL === undefined) !== (env.CLUSTERS_SECRET === undefined)) {
+      const name = env.CLUSTERS_URL === undefined ? 'CLUSTERS_URL' : 'CLUSTERS_SECRET'
+      refuse(name, 'is missing: set CLUSTERS_URL and CLUSTERS_SECRET, or neither')
     }
     const missing = S3_KEYS.filter((key) => env[key] === undefined)
     if (missing.length > 0 && missing.length < S3_KEYS.length) {
@@ -188,6 +200,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       messages_max: e.LIVE_MESSAGES_MAX,
       queue_bytes_max: e.LIVE_QUEUE_BYTES_MAX,
       resume_us_max: e.LIVE_RESUME_H * 3_600 * S_US,
+      cluster_views_max: e.LIVE_CLUSTERS_MAX,
     }),
     store:
       e.S3_ENDPOINT === undefined
@@ -199,6 +212,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
             access_key_id: e.S3_ACCESS_KEY_ID!,
             secret_access_key: e.S3_SECRET_ACCESS_KEY!,
           }),
+    clusters:
+      e.CLUSTERS_URL === undefined
+        ? undefined
+        : Object.freeze({ clusters_url: e.CLUSTERS_URL, secret: e.CLUSTERS_SECRET! }),
     log_level: e.LOG_LEVEL,
   })
 }

@@ -17,6 +17,7 @@ export type ResumeSource = (typeof RESUME_SOURCES)[number]
 export interface LiveCounts {
   sent_bytes: number
   skipped: number
+  cluster_failures: number
   readonly closes: Record<CloseReason, number>
   readonly resumes: Record<ResumeSource, number>
   /** By code. */
@@ -30,6 +31,7 @@ export function createCounts(): LiveCounts {
   return {
     sent_bytes: 0,
     skipped: 0,
+    cluster_failures: 0,
     closes: zeros(CLOSE_REASONS),
     resumes: zeros(RESUME_SOURCES),
     faults: {},

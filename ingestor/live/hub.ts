@@ -1,4 +1,7 @@
 /** Keeps the clients, and answers their requests within the limits. */
+import { BarSubscription } from './clusters/bar-subscription.ts'
+import type { ClusterView } from './clusters/cluster-view.ts'
+import type { ClusterViews } from './clusters/cluster-views.ts'
 import type { LiveConfig } from './config.ts'
 import type { LiveCounts } from './counts.ts'
 import type { Cursor } from './cursor.ts'
@@ -15,6 +18,7 @@ export interface HubOptions {
   readonly epoch: string
   readonly config: Pick<LiveConfig, 'limits' | 'heartbeat_ms'>
   readonly streams: Streams
+  readonly clusters: ClusterViews
   readonly symbols: SymbolList
   readonly resumer: Resumer
   readonly counts: LiveCounts
@@ -107,12 +111,17 @@ export class Hub {
   }
 
   /** The requested streams, each with its symbol. Throws a Fault. */
-  find({ channels, symbols, exchange }: StreamsWanted): readonly Found[] {
+  find({ channels, symbols, exchange, bars }: StreamsWanted): readonly Found[] {
     return symbols.flatMap((symbol) => {
       const listed = this.#options.symbols.choose(symbol, exchange)
-      return channels.map((channel) => {
+      return channels.map((channel): Found => {
         const name = { channel, exchange: listed.exchange, symbol: listed.symbol }
-        return { stream: this.#options.streams.of(name), listed }
+        if (channel !== 'clusters') {
+          return { kind: 'rows', stream: this.#options.streams.of(name), listed }
+        }
+        const { interval, bin, threshold } = bars
+        const stream = this.#options.clusters.of({ ...name, interval, bin })
+        return { kind: 'bars', stream, threshold }
       })
     })
   }
@@ -130,14 +139,20 @@ export class Hub {
       const cursor = cursors[index]
       if (cursor !== undefined) resumer.check(stream, cursor)
     }
-    for (const [index, { stream, listed }] of found.entries()) {
+    for (const [index, one] of found.entries()) {
+      const { stream } = one
       const cursor = cursors[index]
-      const before = session.subscriptions.get(stream.key)
-      if (before !== undefined) stream.listeners.delete(before)
-      const newest = Math.max(stream.last, stream.floor)
-      const subscription = new Subscription(session, stream, cursor?.seq ?? newest)
-      session.subscriptions.set(stream.key, subscription)
-      void resumer.begin(session, subscription, listed, cursor)
+      session.subscriptions.get(stream.key)?.end()
+      const from = cursor?.seq ?? stream.newest_seq
+      if (one.kind === 'bars') {
+        const subscription = new BarSubscription(session, one.stream, one.threshold, from)
+        session.subscriptions.set(stream.key, subscription)
+        void resumer.beginBars(session, subscription, cursor)
+      } else {
+        const subscription = new Subscription(session, one.stream, from)
+        session.subscriptions.set(stream.key, subscription)
+        void resumer.begin(session, subscription, one.listed, cursor)
+      }
     }
   }
 
@@ -168,8 +183,7 @@ export class Hub {
         )
       }
       for (const { stream } of found) {
-        const subscription = session.subscriptions.get(stream.key)
-        if (subscription !== undefined) stream.listeners.delete(subscription)
+        session.subscriptions.get(stream.key)?.end()
         session.subscriptions.delete(stream.key)
         session.say(JSON.stringify({ type: 'unsubscribed', ...stream.name, ...idPart(request.id) }))
       }
@@ -198,9 +212,9 @@ export class Hub {
   }
 }
 
-export interface Found {
-  readonly stream: LiveStream
-  readonly listed: ListedSymbol
-}
+/** A stream that a client asked for. */
+export type Found =
+  | { readonly kind: 'rows'; readonly stream: LiveStream; readonly listed: ListedSymbol }
+  | { readonly kind: 'bars'; readonly stream: ClusterView; readonly threshold: number }
 
 const idPart = (id: string | number | undefined): object => (id === undefined ? {} : { id })

@@ -13,6 +13,8 @@ import { fromMillis, type Micros } from '#core/time.ts'
 import { backoffMs } from '#core/waiting.ts'
 import { createAdmission } from './access.ts'
 import { readCommittedState } from './committed-state.ts'
+import { ClusterViews } from './clusters/cluster-views.ts'
+import { createEngineReader } from './clusters/engine.ts'
 import type { FollowedTape, LiveConfig } from './config.ts'
 import { createCounts } from './counts.ts'
 import { type Epoch, readEpoch } from './epoch.ts'
@@ -24,6 +26,8 @@ import { createLiveMetrics } from './metrics.ts'
 import { noteMissingTrades } from './missing-trades.ts'
 import { Resumer } from './resume.ts'
 import { openLiveDoor } from './server.ts'
+import { followSignals } from './signals/signal-feed.ts'
+import { readSignalSpan } from './signals/stored-signals.ts'
 import { Streams } from './streams.ts'
 import { SymbolList } from './symbol-list.ts'
 import { behindUs, TapeFeed } from './tape-feed.ts'
@@ -68,7 +72,7 @@ export async function startLiveServer(
     await symbols.read()
     streams.renewDecimals()
   }
-  const epoch = await untilReachable(pool, log, signal, readSymbols)
+  const { epoch, newest_signal } = await untilReachable(pool, log, signal, readSymbols)
   const intake = new Intake(streams, epoch.id, config.tapes.length)
   const feeds: TapeFeed[] = []
   for (const tape of config.tapes) {
@@ -82,10 +86,11 @@ export async function startLiveServer(
     )
   }
   await warmUp(feeds, intake, now, signal)
-  streams.settle(
-    Math.max(...feeds.map(({ floor }) => floor)),
-    Math.max(...feeds.map(({ gap_floor }) => gap_floor)),
-  )
+  streams.settle({
+    rows: Math.max(...feeds.map(({ floor }) => floor)),
+    gaps: Math.max(...feeds.map(({ gap_floor }) => gap_floor)),
+    signals: newest_signal,
+  })
   streams.passOn()
   const history = new History({
     pool,
@@ -93,6 +98,7 @@ export async function startLiveServer(
     ingestor_ids: config.tapes.map(({ ingestor_id }) => ingestor_id),
     concurrency: POOL_MAX,
   })
+  const readBars = config.clusters && createEngineReader(config.clusters)
   const tape_records = { dirs: config.tapes.map(({ dir }) => dir), choice: config.choice }
   const resumer = new Resumer({
     epoch: epoch.id,
@@ -103,12 +109,23 @@ export async function startLiveServer(
     counts,
     now,
     bookOf: (stream) => intake.book(stream),
+    readBars,
   })
-  const hub = new Hub({ epoch: epoch.id, config, streams, symbols, resumer, counts })
-  const { metrics, noteDelay } = createLiveMetrics({ hub, streams, feeds, counts, history, now })
+  const clusters = new ClusterViews({
+    epoch: epoch.id,
+    readBars,
+    views_max: config.limits.cluster_views_max,
+    newestTrade: (exchange, symbol) => streams.of({ channel: 'trades', exchange, symbol }).last,
+    now,
+    noteFailure: () => void counts.cluster_failures++,
+  })
+  const hub = new Hub({ epoch: epoch.id, config, streams, clusters, symbols, resumer, counts })
+  const sources = { hub, streams, feeds, clusters, counts, history, now }
+  const { metrics, noteDelay } = createLiveMetrics(sources)
   const metrics_door = config.metrics && (await openMetricsDoor(config.metrics, metrics, log))
   const following = follow(feeds, intake, streams, now, noteDelay)
   following.ended.catch(fail)
+  const signals = followSignals({ pool, streams, epoch: epoch.id, from: newest_signal, log })
   const refresher = setInterval(() => void readSymbols().catch(() => undefined), SYMBOLS_EVERY_MS)
   const door = await openLiveDoor({
     host: config.host,
@@ -131,6 +148,8 @@ export async function startLiveServer(
       await hub.drain(config.drain_ms)
       await door.close()
       clearInterval(refresher)
+      clusters.stop()
+      await signals.stop()
       await following.stop()
       for (const feed of feeds) feed.close()
       await metrics_door?.close()
@@ -151,17 +170,26 @@ function failure(): { readonly failed: Promise<never>; fail(error: unknown): voi
   return { failed: promise, fail: reject }
 }
 
+interface Numbering {
+  readonly epoch: Epoch
+  /** Seq of the newest signal in the table. */
+  readonly newest_signal: number
+}
+
 /** Waits for Postgres and its schema. */
 async function untilReachable(
   pool: Pool,
   log: Logger,
   signal: AbortSignal,
   readSymbols: () => Promise<void>,
-): Promise<Epoch> {
+): Promise<Numbering> {
   for (let failures = 0; ; failures++) {
     try {
       await readSymbols()
-      return await withClient(pool, readEpoch)
+      return await withClient(pool, async (client) => ({
+        epoch: await readEpoch(client),
+        newest_signal: (await readSignalSpan(client)).newest,
+      }))
     } catch (error) {
       if (error instanceof OperatorError && !error.retryable) throw error
       if (failures === 0) {

@@ -12,13 +12,25 @@ export interface StreamListener {
   takeNew(messages: readonly Message[], chunk: Buffer): void
 }
 
+/** What a client can follow. */
+export interface Followed {
+  readonly name: StreamName
+  readonly key: string
+  /** Seq of the newest message; 0 if there was none since the start. */
+  readonly last: number
+  /** Every message with a greater seq is in memory. */
+  readonly floor: number
+  /** Messages that are sent from now on have a greater seq. */
+  readonly newest_seq: number
+}
+
 /** A message that left memory, by its place on the tape. */
 export interface DroppedRecord {
   readonly seq: number
   readonly record: RecordPlace
 }
 
-export class LiveStream {
+export class LiveStream implements Followed {
   readonly name: StreamName
   /** Number of the stream in the memory of frames. */
   readonly id: number
@@ -53,6 +65,10 @@ export class LiveStream {
     this.floor = floor
     this.tape_floor = floor
     this.#readFrame = readFrame
+  }
+
+  get newest_seq(): number {
+    return Math.max(this.last, this.floor)
   }
 
   /** The seq of what was received at `stamp`: the stamp, unless one was as great already. */

@@ -1,6 +1,7 @@
 /** The metrics of the live server, for GET /metrics. */
 import { createMetrics, type Metrics, one } from '#core/node/metrics.ts'
 import type { Micros } from '#core/time.ts'
+import type { ClusterViews } from './clusters/cluster-views.ts'
 import type { LiveCounts } from './counts.ts'
 import type { History } from './history/history.ts'
 import type { Hub } from './hub.ts'
@@ -17,6 +18,7 @@ export interface LiveSources {
   readonly hub: Hub
   readonly streams: Streams
   readonly feeds: readonly TapeFeed[]
+  readonly clusters: ClusterViews
   readonly counts: LiveCounts
   readonly history: History
   readonly now: () => Micros
@@ -25,7 +27,7 @@ export interface LiveSources {
 const DELAY_BUCKETS_S = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
 
 export function createLiveMetrics(sources: LiveSources): LiveMetrics {
-  const { hub, streams, feeds, counts, history, now } = sources
+  const { hub, streams, feeds, clusters, counts, history, now } = sources
   const metrics = createMetrics('live')
   const { gauge, counter } = metrics
   gauge({ name: 'live_clients', help: 'Connected clients, by kind.', labels: ['kind'] }, () =>
@@ -44,6 +46,9 @@ export function createLiveMetrics(sources: LiveSources): LiveMetrics {
     one(streams.memory_bytes),
   )
   gauge({ name: 'live_streams', help: 'Streams that are known.' }, () => one(streams.stream_count))
+  gauge({ name: 'live_cluster_views', help: 'Kinds of footprint bars that are followed.' }, () =>
+    one(clusters.count),
+  )
   const behind = { name: 'live_behind_seconds', help: 'Age of the oldest record not read yet.' }
   gauge(behind, () => one(behindUs(feeds, now()) / 1_000_000))
   counter({ name: 'live_records_total', help: 'Records read from tapes.' }, () =>
@@ -60,6 +65,10 @@ export function createLiveMetrics(sources: LiveSources): LiveMetrics {
   )
   counter({ name: 'live_history_reads_total', help: 'Resumes that read the database.' }, () =>
     one(history.read_count),
+  )
+  const failures = 'Reads of footprint bars that the cluster engine did not answer.'
+  counter({ name: 'live_cluster_failures_total', help: failures }, () =>
+    one(counts.cluster_failures),
   )
   const named = (name: string, help: string, label: string, of: Readonly<Record<string, number>>) =>
     counter({ name, help, labels: [label] }, () =>

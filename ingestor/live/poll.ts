@@ -38,7 +38,7 @@ export function servePoll(
   const { stream } = one
   const messages: string[] = []
   let bytes = 0
-  let seq = cursor?.seq ?? Math.max(stream.last, stream.floor)
+  let seq = cursor?.seq ?? stream.newest_seq
   let timer: NodeJS.Timeout | undefined
   let is_answered = false
   let failure: { readonly code: string; readonly message: string } | undefined

@@ -1,15 +1,27 @@
 /** What a client may send: one JSON message per frame. docs/live.md describes it. */
+import { type Interval, INTERVALS } from '#core/clusters/intervals.ts'
 import { isSymbolName } from '#core/symbols.ts'
 import { isLiveChannel, LIVE_CHANNELS, type LiveChannel } from './channels.ts'
 import { type Cursor, cursorFrom } from './cursor.ts'
 import { Fault } from './fault.ts'
 
 export const MESSAGE_BYTES_MAX = 16 * 1024
+const BIN_MAX = 1_000_000
 
 export interface StreamsWanted {
   readonly channels: readonly LiveChannel[]
   readonly symbols: readonly string[]
   readonly exchange: string | undefined
+  /** Used for the channel clusters. */
+  readonly bars: BarsAsked
+}
+
+/** Which footprint bars, and when to be told of them. */
+export interface BarsAsked {
+  readonly interval: Interval
+  readonly bin: number | 'auto'
+  /** Base asset; 0: every change. */
+  readonly threshold: number
 }
 
 export type Request = { readonly id: string | number | undefined } & (
@@ -31,6 +43,7 @@ export function parseRequest(text: string): Request {
     channels: listOf(message['channel'] ?? message['channels']).map(channelOf),
     symbols: listOf(message['symbol'] ?? message['symbols']).map(symbolOf),
     exchange: exchangeOf(message['exchange']),
+    bars: barsOf(message),
   }
   if (wanted.channels.length === 0) throw new Fault('bad_message', 'Name a "channel".')
   if (wanted.symbols.length === 0) throw new Fault('bad_message', 'Name a "symbol".')
@@ -51,6 +64,24 @@ export function channelOf(text: unknown): LiveChannel {
   if (isLiveChannel(text)) return text
   const shown = JSON.stringify(String(text).slice(0, 64))
   throw new Fault('unknown_channel', `${shown} is no channel: ${LIVE_CHANNELS.join(', ')}.`)
+}
+
+/** From a message or a query: a field that is missing has its default. */
+export function barsOf(fields: Readonly<Record<string, unknown>>): BarsAsked {
+  const { interval = '1m', bin = 'auto', threshold = 0 } = fields
+  const known = INTERVALS.find((name) => name === interval)
+  if (known === undefined) {
+    throw new Fault('bad_message', `"interval" must be one of ${INTERVALS.join(', ')}.`)
+  }
+  const ticks = bin === 'auto' ? bin : Number(bin)
+  if (ticks !== 'auto' && !(Number.isInteger(ticks) && ticks >= 1 && ticks <= BIN_MAX)) {
+    throw new Fault('bad_message', `"bin" must be auto, or whole ticks from 1 to ${BIN_MAX}.`)
+  }
+  const quantity = Number(threshold)
+  if (!(quantity >= 0 && quantity < Infinity)) {
+    throw new Fault('bad_message', '"threshold" must be a quantity of the base asset, 0 or more.')
+  }
+  return { interval: known, bin: ticks, threshold: quantity }
 }
 
 export function symbolOf(text: unknown): string {

@@ -6,12 +6,15 @@
  */
 import type { Micros } from '#core/time.ts'
 import { CONFLATED } from './channels.ts'
+import type { BarSubscription } from './clusters/bar-subscription.ts'
+import { beginBars } from './clusters/begin-bars.ts'
+import type { ReadBars } from './clusters/engine.ts'
 import type { LiveCounts, ResumeSource } from './counts.ts'
 import type { Cursor } from './cursor.ts'
 import { Fault } from './fault.ts'
 import type { History, PastMessage } from './history/history.ts'
 import type { LiveBook } from './live-book.ts'
-import type { DroppedRecord, LiveStream } from './live-stream.ts'
+import type { DroppedRecord, Followed, LiveStream } from './live-stream.ts'
 import type { Session, Subscription } from './session.ts'
 import type { ListedSymbol } from './symbol-list.ts'
 import { headText, type Message, messageOf } from './wire.ts'
@@ -27,6 +30,8 @@ export interface ResumerOptions {
   readonly counts: LiveCounts
   readonly now: () => Micros
   bookOf(stream: LiveStream): LiveBook | undefined
+  /** Undefined: there is no cluster engine, and so no subscription to bars. */
+  readonly readBars: ReadBars | undefined
 }
 
 /** Messages from memory that are sent in one turn. */
@@ -49,16 +54,19 @@ export class Resumer {
   }
 
   /** Throws a Fault if the messages after the cursor are not available. */
-  check(stream: LiveStream, { epoch, seq }: Cursor): void {
+  check(stream: Followed, { epoch, seq }: Cursor): void {
     const { epoch_began_at, resume_us_max, now } = this.#options
     if (epoch !== this.#options.epoch) {
       throw new Fault('outdated_cursor', 'The cursor is of another epoch. Begin again without it.')
     }
-    const newest = Math.max(stream.last, stream.floor)
-    if (seq > newest && seq > now() + AHEAD_US) {
+    const newest = stream.newest_seq
+    // Signals have the numbers of their table.
+    const is_numbered = stream.name.channel === 'signals'
+    if (seq > newest && (is_numbered || seq > now() + AHEAD_US)) {
       throw new Fault('future_cursor', `No message has seq ${seq} yet; the newest has ${newest}.`)
     }
-    if (seq >= stream.floor) return
+    // History knows whether a signal has left the table.
+    if (seq >= stream.floor || is_numbered) return
     const oldest = Math.max(epoch_began_at, now() - resume_us_max)
     if (seq >= oldest) return
     throw new Fault(
@@ -88,7 +96,7 @@ export class Resumer {
     this.#options.counts.resumes[source]++
     this.#sayBegun(session, stream, cursor.seq, !(is_state && source !== 'memory'), source)
     if (is_state && source !== 'memory') {
-      subscription.sent = Math.max(stream.last, stream.floor)
+      subscription.sent = stream.newest_seq
       this.#follow(subscription)
       return this.#sendState(subscription)
     }
@@ -99,6 +107,22 @@ export class Resumer {
       const message = fault?.message ?? 'The rows since then cannot be read now.'
       session.close('failed', message, fault?.code ?? 'history_unavailable')
     }
+  }
+
+  /** The same for footprint bars, which the cluster engine computes. */
+  async beginBars(
+    session: Session,
+    subscription: BarSubscription,
+    cursor: Cursor | undefined,
+  ): Promise<void> {
+    const { readBars, now, counts } = this.#options
+    const { stream } = subscription
+    await beginBars(session, subscription, cursor, {
+      readBars: readBars!,
+      now,
+      sayBegun: (seq, recovered, source) => this.#sayBegun(session, stream, seq, recovered, source),
+      noteResume: (source) => void counts.resumes[source]++,
+    })
   }
 
   async #sendMissed(
@@ -226,7 +250,7 @@ export class Resumer {
 
   #sayBegun(
     session: Session,
-    stream: LiveStream,
+    stream: Followed,
     seq: number,
     recovered: boolean | null,
     source: ResumeSource,

@@ -13,7 +13,7 @@ import type { LiveCounts } from './counts.ts'
 import { Fault, type FaultCode } from './fault.ts'
 import type { Found, Hub } from './hub.ts'
 import { servePoll } from './poll.ts'
-import { channelOf, symbolOf } from './protocol.ts'
+import { barsOf, channelOf, symbolOf } from './protocol.ts'
 import { serveEvents } from './sse.ts'
 import { createWebSocketDoor } from './websocket.ts'
 
@@ -110,7 +110,8 @@ function streamsOf(hub: Hub, query: URLSearchParams): readonly Found[] {
   if (channels.length === 0 || symbols.length === 0) {
     throw new Fault('bad_message', 'Name channels and symbols: ?channel=trades&symbol=BTCUSDT.')
   }
-  return hub.find({ channels, symbols, exchange: query.get('exchange') ?? undefined })
+  const bars = barsOf(Object.fromEntries(query))
+  return hub.find({ channels, symbols, exchange: query.get('exchange') ?? undefined, bars })
 }
 
 /**

@@ -8,8 +8,8 @@
  */
 import type { CloseReason, LiveCounts } from './counts.ts'
 import { CONFLATED } from './channels.ts'
-import type { FaultCode } from './fault.ts'
-import type { LiveStream, StreamListener } from './live-stream.ts'
+import type { Fault, FaultCode } from './fault.ts'
+import type { Followed, LiveStream, StreamListener } from './live-stream.ts'
 import type { Outlet } from './outlet.ts'
 import { headText, type Message, messageOf } from './wire.ts'
 
@@ -39,7 +39,18 @@ const CLOSE_CODES: { readonly [reason in CloseReason]: number } = {
   failed: 1011,
 }
 
-export class Subscription implements StreamListener {
+/** A subscription, as the session sees it. */
+export interface Follower {
+  readonly stream: Followed
+  /** Seq of the newest message that was written or queued. */
+  readonly sent: number
+  /** Sends what was left out while the client did not read. */
+  catchUp(): void
+  /** Stops listening. */
+  end(): void
+}
+
+export class Subscription implements Follower, StreamListener {
   readonly stream: LiveStream
   /** Seq of the newest message that was written or queued. */
   sent: number
@@ -80,6 +91,10 @@ export class Subscription implements StreamListener {
     this.send(messages)
   }
 
+  end(): void {
+    this.stream.listeners.delete(this)
+  }
+
   get skips_messages(): boolean {
     return this.#newest !== undefined
   }
@@ -107,13 +122,13 @@ export class Session {
   readonly epoch: string
   readonly outlet: Outlet
   readonly counts: LiveCounts
-  readonly subscriptions = new Map<string, Subscription>()
+  readonly subscriptions = new Map<string, Follower>()
   readonly #options: SessionOptions
   #queue: Buffer[] = []
   #queued_bytes = 0
   /** True while the socket has not accepted the last write. */
   #waits = false
-  #skipping = new Set<Subscription>()
+  #skipping = new Set<Follower>()
   #drained: (() => void)[] = []
   #closing: CloseReason | undefined
   #is_closed = false
@@ -143,7 +158,7 @@ export class Session {
     return this.#queued_bytes + this.outlet.pending_bytes
   }
 
-  noteSkipping(subscription: Subscription): void {
+  noteSkipping(subscription: Follower): void {
     this.#skipping.add(subscription)
   }
 
@@ -167,6 +182,15 @@ export class Session {
     this.write(this.outlet.encodeOther(text))
   }
 
+  /** Says why a subscription ends, or does not begin. */
+  refuse(subscription: Follower, { code, message }: Fault): void {
+    subscription.end()
+    const { key, name } = subscription.stream
+    this.subscriptions.delete(key)
+    this.counts.faults[code] = (this.counts.faults[code] ?? 0) + 1
+    this.say(JSON.stringify({ type: 'error', code, message, ...name }))
+  }
+
   /** Resolves when the queue is empty or the client is gone. */
   async drained(): Promise<void> {
     if (!this.#waits || !this.is_open) return
@@ -179,9 +203,7 @@ export class Session {
   close(reason: CloseReason, message?: string, fault?: FaultCode): void {
     if (!this.is_open) return
     this.counts.closes[reason]++
-    for (const subscription of this.subscriptions.values()) {
-      subscription.stream.listeners.delete(subscription)
-    }
+    for (const subscription of this.subscriptions.values()) subscription.end()
     const code = fault ?? reason
     const text = message ?? CLOSE_TEXTS[reason]
     if (text !== undefined) {
@@ -203,9 +225,7 @@ export class Session {
     if (this.is_open) this.counts.closes.gone++
     this.#is_closed = true
     clearTimeout(this.#grace)
-    for (const subscription of this.subscriptions.values()) {
-      subscription.stream.listeners.delete(subscription)
-    }
+    for (const subscription of this.subscriptions.values()) subscription.end()
     this.subscriptions.clear()
     this.#queue = []
     this.#queued_bytes = 0

@@ -65,7 +65,7 @@ function outletOf(
 ): Outlet {
   const index_of = new Map(found.map(({ stream }, index) => [stream.key, index]))
   const seqs = found.map(({ stream }, index) => {
-    return cursors[index]?.seq ?? Math.max(stream.last, stream.floor)
+    return cursors[index]?.seq ?? stream.newest_seq
   })
   let has_begun = false
   const begin = (): void => {

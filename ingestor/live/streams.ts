@@ -17,9 +17,15 @@ export interface StreamsOptions {
   readonly decimalsOf: (exchange: string, symbol: string) => Decimals
 }
 
+/** The seqs up to which everything is in Postgres: of rows, gaps and signals. */
+export interface Floors {
+  readonly rows: number
+  readonly gaps: number
+  readonly signals: number
+}
+
 export class Streams {
-  #floor = 0
-  #gap_floor = 0
+  #floors: Floors = { rows: 0, gaps: 0, signals: 0 }
   message_count = 0
   readonly #options: StreamsOptions
   readonly #streams = new Map<string, LiveStream>()
@@ -45,14 +51,10 @@ export class Streams {
     return this.#streams.size
   }
 
-  /**
-   * Everything that was received up to `floor`, and every gap up to `gap_floor`, is in Postgres.
-   */
-  settle(floor: number, gap_floor: number): void {
-    this.#floor = floor
-    this.#gap_floor = gap_floor
+  settle(floors: Floors): void {
+    this.#floors = floors
     for (const stream of this.#streams.values()) {
-      const own = stream.name.channel === 'gaps' ? gap_floor : floor
+      const own = this.#floorOf(stream.name)
       stream.floor = Math.max(stream.floor, own)
       stream.tape_floor = Math.max(stream.tape_floor, own)
     }
@@ -71,12 +73,16 @@ export class Streams {
     const known = this.#streams.get(key)
     if (known !== undefined) return known
     const decimals = this.#options.decimalsOf(name.exchange, name.symbol)
-    const floor = name.channel === 'gaps' ? this.#gap_floor : this.#floor
+    const floor = this.#floorOf(name)
     const readFrame = (place: number): Buffer => this.#memory.read(place)
     const stream = new LiveStream(this.#by_id.length, name, decimals, floor, readFrame)
     this.#by_id.push(stream)
     this.#streams.set(key, stream)
     return stream
+  }
+
+  #floorOf({ channel }: StreamName): number {
+    return channel === 'gaps' || channel === 'signals' ? this.#floors[channel] : this.#floors.rows
   }
 
   append(stream: LiveStream, message: Message): void {

@@ -46,12 +46,14 @@ export function frameOf(text: string): Buffer {
 /** The first fields of every message about a stream, without the closing brace. */
 export function headText(
   type: string,
-  { channel, exchange, symbol }: StreamName,
+  { channel, exchange, symbol, interval, bin }: StreamName,
   epoch: string,
   seq: number,
 ): string {
+  const bars =
+    interval === undefined ? '' : `"interval":"${interval}","bin":${JSON.stringify(bin)},`
   return (
     `{"type":"${type}","channel":"${channel}","exchange":"${exchange}",` +
-    `"symbol":${JSON.stringify(symbol)},"epoch":"${epoch}","seq":${seq}`
+    `"symbol":${JSON.stringify(symbol)},${bars}"epoch":"${epoch}","seq":${seq}`
   )
 }

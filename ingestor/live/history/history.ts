@@ -16,6 +16,7 @@ import { FED_BY, type LiveChannel } from '../channels.ts'
 import { readCoveredUntil } from '../committed-state.ts'
 import { Fault } from '../fault.ts'
 import { compareKeys, gapText, type Row, rowKey, rowText } from '../rows.ts'
+import { readSignals, readSignalSpan, signalText } from '../signals/stored-signals.ts'
 import { readArchivedHours } from './archive-hours.ts'
 import { readPostgresHours } from './postgres-hours.ts'
 import { type HourSource, receivedAt, type Wanted } from './source.ts'
@@ -65,6 +66,7 @@ export class History {
     await this.#enter()
     this.read_count++
     try {
+      if (wanted.channel === 'signals') return yield* this.#readSignals(wanted)
       await this.#requireCommitted(wanted.to)
       if (wanted.channel === 'gaps') yield await readGaps(this.#options.pool, wanted)
       else yield* this.#readRows(wanted)
@@ -73,6 +75,23 @@ export class History {
       throw new Fault('history_unavailable', 'The rows since then cannot be read now.')
     } finally {
       this.#leave()
+    }
+  }
+
+  /** A published day leaves Postgres with its signals: a cursor from before them is refused. */
+  async *#readSignals({ after, to, symbol_id, decimals }: WantedPast) {
+    const { pool } = this.#options
+    const { oldest } = await withClient(pool, readSignalSpan)
+    if (oldest > after + 1) {
+      throw new Fault('outdated_cursor', 'The signals since then have left the database.')
+    }
+    for (let last = after; ;) {
+      const rows = await withClient(pool, (client) =>
+        readSignals(client, symbol_id, last, to, PAGE_ROWS),
+      )
+      yield rows.map((row) => ({ seq: row.seq, rows: [signalText(row, decimals)] }))
+      if (rows.length < PAGE_ROWS) return
+      last = rows.at(-1)!.seq
     }
   }
 
