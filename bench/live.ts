@@ -5,10 +5,10 @@
  *   (a) without a live server, (b) with one and its readers, (a) again.
  *
  * Of each: from receipt to commit of every row, and CPU time. Of (b) also: from receipt to delivery
- * of every message, and the memory of the live server. Sender, ingestor, Postgres, live server and
+ * of every message, and the memory of the live server, ten seconds each. Sender, ingestor, Postgres, live server and
  * readers share the cores.
  *
- *   npm run bench:live [-- --readers N --symbols N --rate N --seconds N --cpu-prof DIR]
+ *   npm run bench:live [-- --readers N --symbols N --rate N --seconds N --live-seconds N --cpu-prof DIR]
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
@@ -20,11 +20,13 @@ import { createPool } from '#core/node/pool.ts'
 import { NODE_ARGS } from '../infra/local/child.ts'
 import { freePort } from '../infra/local/ports.ts'
 import { POSTGRES_SETTINGS, startPostgres } from '../infra/local/postgres.ts'
+import { LIVE_NODE_OPTIONS } from '../infra/local/programs.ts'
 import { Bench } from './ingest/bench.ts'
 import { latency } from './ingest/load.ts'
-import { CORE_COUNT, cpuSeconds, residentBytes, treeCpuSeconds } from './ingest/machine.ts'
+import { CORE_COUNT, cpuSeconds, treeCpuSeconds } from './ingest/machine.ts'
 import { startProgram, startRecording } from './ingest/recording.ts'
 import { SYMBOLS } from './ingest/workload.ts'
+import { watchMemory } from './live/memory-curve.ts'
 import type { FromReaders, ToReaders } from './live/readers.ts'
 
 const { values } = parseArgs({
@@ -34,16 +36,19 @@ const { values } = parseArgs({
     symbols: { type: 'string', default: '4' },
     rate: { type: 'string', default: '10000' },
     seconds: { type: 'string', default: '30' },
+    /** Of (b), if it shall be longer. */
+    'live-seconds': { type: 'string' },
     /** Folder for the live server's CPU profile. */
     'cpu-prof': { type: 'string' },
   },
 })
-const [reader_count, symbol_count, events_per_s, seconds] = [
+const [reader_count, symbol_count, events_per_s, part_s] = [
   Number(values.readers),
   Number(values.symbols),
   Number(values.rate),
   Number(values.seconds),
 ]
+const live_s = Number(values['live-seconds'] ?? part_s)
 /** Before a part is measured: connections are made, code is compiled. */
 const SETTLE_S = 3
 const INGESTOR_ID = 'bench'
@@ -69,7 +74,7 @@ try {
     node_args: NODE_ARGS,
   })
   const { ingestor_pid, sender_pid } = recording
-  const recordingPart = async (live_pid?: number) => {
+  const recordingPart = async (seconds: number, live_pid?: number) => {
     const used = () => ({
       ingestor: cpuSeconds(ingestor_pid),
       postgres: treeCpuSeconds(postgres.pid),
@@ -91,13 +96,13 @@ try {
       live_cpu_share: share('live'),
     }
   }
-  const total_s = 3 * (seconds + SETTLE_S) + 20
+  const total_s = 2 * part_s + live_s + 3 * SETTLE_S + 20
   let is_sent = false
   const sending = recording
     .pace([{ events_per_s, seconds: total_s }])
     .finally(() => (is_sent = true))
   await sleep(SETTLE_S * 1_000)
-  const alone = await recordingPart()
+  const alone = await recordingPart(part_s)
 
   const live = startProgram<{ readonly type: 'ready'; readonly url: string }>(
     '../../ingestor/live/main.ts',
@@ -107,6 +112,7 @@ try {
       LIVE_PUBLIC: 'true',
       LIVE_PORT: '0',
       LOG_LEVEL: 'warn',
+      NODE_OPTIONS: LIVE_NODE_OPTIONS,
     },
     values['cpu-prof'] === undefined
       ? NODE_ARGS
@@ -119,17 +125,18 @@ try {
   readers.child.send(connect)
   await readers.message('connected')
   await sleep(SETTLE_S * 1_000)
-  const measure: ToReaders = { type: 'measure', seconds }
+  const measure: ToReaders = { type: 'measure', seconds: live_s }
   readers.child.send(measure)
+  const memory = watchMemory(live.child.pid!)
   const delivered = readers.message('measured')
-  const with_readers = await recordingPart(live.child.pid!)
+  const with_readers = await recordingPart(live_s, live.child.pid!)
   const { messages_per_s, p50_ms, p99_ms, max_ms } = await delivered
-  const live_memory_mb = Math.round(residentBytes(live.child.pid!) / 1_000_000)
+  const live_memory = memory()
   await readers.stop()
   await live.stop()
 
   await sleep(SETTLE_S * 1_000)
-  const alone_again = await recordingPart()
+  const alone_again = await recordingPart(part_s)
   if (is_sent) throw new Error('The sender ended before the last part was measured.')
   const { sent_count, behind_ms_max } = await sending
   await recording.committed(sent_count)
@@ -148,7 +155,7 @@ try {
     with_readers: await withLatency(with_readers),
     alone_again: await withLatency(alone_again),
     delivery: { messages_per_s, p50_ms, p99_ms, max_ms },
-    live_memory_mb,
+    live_memory,
   }
   await recording.stop()
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)

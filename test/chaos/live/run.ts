@@ -24,13 +24,18 @@ export interface SoakReport {
 /** The supervisor of the stack gives up after five restarts in a minute. */
 const KILL_EVERY_MS = 15_000
 const CUT_EVERY_MS = 50
-/** Streams of a reader that freezes: so many that it is too slow within seconds. */
-const FROZEN_SYMBOLS = 20
+/**
+ * Symbols of a reader that freezes: so many that it is too slow within seconds, though the system
+ * buffers megabytes for a socket on loopback.
+ */
+const FROZEN_SYMBOLS = 90
 const BEHIND_LIMIT_MS = 60_000
 const BEGIN_LIMIT_MS = 120_000
 const OPENED_AT_ONCE = 20
 /** What a frozen client may cost. */
 const FROZEN_BYTES_MAX = 1024 * 1024
+/** Others may wait this much longer while some are frozen [ms]. */
+const FROZEN_DELAY_MS = 50
 
 export async function runSoak(options: SoakOptions, stack: SoakStack): Promise<SoakReport> {
   const pool = createPool(stack.file.postgres_url, 'soak-live', 2)
@@ -53,21 +58,22 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
     return new SoakClient(url, ['book'], [with_books[at % with_books.length]!])
   })
   const readers = await opened(options.clients - options.books, (at) => {
-    return new SoakClient(url, ['trades'], [symbols[at % symbols.length]!])
+    return new SoakClient(url, ['trades', 'quotes'], [symbols[at % symbols.length]!])
   })
   const clients = [...readers, ...books]
   say(`${clients.length} readers of ${symbols.length} symbols`)
   const undisturbed = await measured(readers, seconds)
   say(`undisturbed: ${JSON.stringify(undisturbed)}`)
 
+  const before_frozen_mb = watch.newest_mb
   const frozen = await opened(options.frozen, () => {
     return new SoakClient(url, ['trades', 'book'], with_books.slice(0, FROZEN_SYMBOLS))
   })
   for (const client of frozen) client.freeze()
+  watch.resetMost()
   const with_frozen = frozen.length === 0 ? undefined : await measured(readers, seconds)
   const too_slow = watch.totals('live_closes_total')['consumer_too_slow'] ?? 0
-  const { waiting_bytes_max } = watch
-  const limit = Math.max(1, frozen.length) * FROZEN_BYTES_MAX
+  const { waiting_bytes_max, memory_mb_max } = watch
   say(`with ${frozen.length} frozen, ${too_slow} too slow: ${JSON.stringify(with_frozen)}`)
 
   let cut_count = 0
@@ -93,7 +99,22 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
   await untilCommitted(pool)
   for (const client of everyone) wrong.push(...(await tables.compare(client)))
   wrong.push(...(await compareBooks(stack.file.edge_url, books)))
-  if (waiting_bytes_max > limit) wrong.push(`${waiting_bytes_max} bytes waited for the frozen`)
+  const frozen_cost = {
+    waiting_bytes: Math.round(waiting_bytes_max / Math.max(1, frozen.length)),
+    // Of the process, with whatever else grew meanwhile.
+    resident_bytes: Math.round(
+      ((memory_mb_max - before_frozen_mb) * 1024 * 1024) / Math.max(1, frozen.length),
+    ),
+  }
+  if (with_frozen !== undefined) {
+    for (const [what, bytes] of Object.entries(frozen_cost)) {
+      if (bytes > FROZEN_BYTES_MAX) wrong.push(`A frozen reader costs ${bytes} ${what}.`)
+    }
+    if (too_slow < frozen.length) wrong.push(`${too_slow} of the frozen were disconnected`)
+    const limit_ms = undisturbed.p99_ms * 2 + FROZEN_DELAY_MS
+    if (with_frozen.p99_ms > limit_ms)
+      wrong.push(`p99 ${with_frozen.p99_ms} ms with frozen readers`)
+  }
   const rows = everyone.flatMap(({ streams }) => streams.map(({ ids }) => ids.length))
   return {
     wrong: wrong.slice(0, 20),
@@ -101,18 +122,18 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
     clients: clients.length,
     symbols: symbols.length,
     frozen: frozen.length,
-    rows: rows.reduce((sum, count) => sum + count, 0),
+    rows_compared: rows.reduce((sum, count) => sum + count, 0),
+    quotes: readers.reduce((sum, { quote_count }) => sum + quote_count, 0),
     cuts: cut_count,
     kills: 2 * kills,
     undisturbed,
     with_frozen,
-    frozen_bytes_max: waiting_bytes_max,
+    frozen_cost,
     frozen_too_slow: too_slow,
     closes: watch.totals('live_closes_total'),
     resumes: watch.totals('live_resumes_total'),
     refusals: refusalsOf(everyone),
-    live_memory_mb: watch.memory_mb,
-    live_memory_mb_per_minute: watch.memory_mb_per_minute,
+    live_memory: watch.memory,
   }
 }
 
@@ -137,8 +158,16 @@ async function opened(
   return clients
 }
 
+interface Measured {
+  readonly messages_per_s: number
+  readonly p50_ms: number
+  readonly p99_ms: number
+  readonly max_ms: number
+  readonly readers_cpu_share: number
+}
+
 /** From receipt to delivery at these readers. */
-async function measured(clients: readonly SoakClient[], seconds: number): Promise<object> {
+async function measured(clients: readonly SoakClient[], seconds: number): Promise<Measured> {
   const cpu = process.cpuUsage()
   for (const client of clients) client.measures = true
   await sleep(seconds * 1_000)

@@ -12,6 +12,9 @@ interface Reply extends StreamReply {
 }
 
 const RETRY_MS = 200
+/** Quotes may be left out, so they are only counted; the text of a message begins with this. */
+const QUOTES = Buffer.from('{"type":"rows","channel":"quotes"')
+const SEQ = Buffer.from('"seq":')
 /** A connection is lost if it is silent for longer: the server sends heartbeats. */
 const SILENT_MS = 20_000
 
@@ -20,9 +23,11 @@ export class SoakClient {
   /** From receipt to delivery, while `measures` [us]. */
   readonly delays_us: number[] = []
   measures = false
+  quote_count = 0
   /** Errors and reasons for closing, by code. */
   readonly refusals = new Map<string, number>()
   readonly #by_name: ReadonlyMap<string, SoakStream>
+  readonly #hears_quotes: boolean
   readonly #url: string
   #socket: WebSocket | undefined
   #is_ended = false
@@ -34,9 +39,11 @@ export class SoakClient {
 
   constructor(live_url: string, channels: readonly string[], symbols: readonly string[]) {
     this.#url = `${live_url.replace('http', 'ws')}/v1/live`
-    this.streams = channels.flatMap((channel) =>
-      symbols.map((symbol) => new SoakStream(channel, symbol)),
-    )
+    // Those whose every row is compared with the table.
+    this.streams = channels
+      .filter((channel) => channel !== 'quotes')
+      .flatMap((channel) => symbols.map((symbol) => new SoakStream(channel, symbol)))
+    this.#hears_quotes = channels.includes('quotes')
     this.#by_name = new Map(this.streams.map((stream) => [stream.name, stream]))
     this.#watch = setInterval(() => this.#dropIfSilent(), 5_000)
     this.#connect()
@@ -87,13 +94,28 @@ export class SoakClient {
         const resume = last === undefined ? {} : { resume: last }
         socket.send(JSON.stringify({ op: 'subscribe', channel, symbol, ...resume }))
       }
+      if (!this.#hears_quotes) return
+      const symbol = [...new Set(this.streams.map((stream) => stream.symbol))]
+      socket.send(JSON.stringify({ op: 'subscribe', channel: 'quotes', symbol }))
     })
     socket.on('message', (data: Buffer) => {
       this.#heard_at = performance.now()
+      if (data.subarray(0, QUOTES.length).equals(QUOTES)) return this.#takeQuote(data)
       this.#take(JSON.parse(data.toString()) as Reply, socket)
     })
     socket.on('error', () => undefined)
     socket.on('close', () => setTimeout(() => this.#connect(), RETRY_MS * (1 + Math.random())))
+  }
+
+  #takeQuote(data: Buffer): void {
+    this.quote_count++
+    if (!this.measures || !this.#is_caught_up) return
+    const at = data.indexOf(SEQ) + SEQ.length
+    this.#noteDelay(Number(data.toString('latin1', at, data.indexOf(',', at))))
+  }
+
+  #noteDelay(seq: number): void {
+    this.delays_us.push((performance.timeOrigin + performance.now()) * 1_000 - seq)
   }
 
   #take(reply: Reply, socket: WebSocket): void {
@@ -104,9 +126,8 @@ export class SoakClient {
       if (type === 'error') socket.terminate()
       return
     }
+    if (reply.channel === 'quotes') return
     this.#by_name.get(`${reply.channel} ${reply.symbol}`)!.take(reply)
-    if (this.measures && this.#is_caught_up && type !== 'subscribed') {
-      this.delays_us.push((performance.timeOrigin + performance.now()) * 1_000 - seq)
-    }
+    if (this.measures && this.#is_caught_up && type !== 'subscribed') this.#noteDelay(seq)
   }
 }

@@ -1,15 +1,15 @@
 /** What the live server uses and counts, second by second, over all its lives. */
+import { curveOf, type MemoryCurve } from '../../../bench/live/memory-curve.ts'
 import type { SoakStack } from './soak-stack.ts'
 
 const SAMPLE_MS = 1_000
-/** Of the curve that is printed. */
-const POINT_SAMPLES = 10
 
 export class Watch {
   /** Resident memory of each life of the server, one list each [MB]. */
   readonly #lives: number[][] = []
   #pid = 0
   #waiting_bytes_max = 0
+  #memory_mb_max = 0
   /** Counters of lives that have ended, and of the one that runs. */
   readonly #ended = new Map<string, number>()
   #newest: ReadonlyMap<string, number> = new Map()
@@ -25,28 +25,24 @@ export class Watch {
     clearInterval(this.#timer)
   }
 
-  /** The largest of ten seconds each; one list per life. */
-  get memory_mb(): readonly (readonly number[])[] {
-    return this.#lives.map((life) =>
-      Array.from({ length: Math.ceil(life.length / POINT_SAMPLES) }, (_, at) =>
-        Math.max(...life.slice(at * POINT_SAMPLES, (at + 1) * POINT_SAMPLES)),
-      ),
-    )
+  /** Of each life. */
+  get memory(): readonly MemoryCurve[] {
+    return this.#lives.map(curveOf)
   }
 
-  /** Slope of a line through the second half of the longest life [MB/min]. */
-  get memory_mb_per_minute(): number {
-    const longest = this.#lives.toSorted((a, b) => b.length - a.length)[0] ?? []
-    const half = longest.slice(Math.floor(longest.length / 2))
-    const middle = (half.length - 1) / 2
-    const mean = half.reduce((sum, mb) => sum + mb, 0) / half.length
-    let covariance = 0
-    let variance = 0
-    for (const [at, mb] of half.entries()) {
-      covariance += (at - middle) * (mb - mean)
-      variance += (at - middle) ** 2
-    }
-    return variance === 0 ? 0 : Math.round((covariance / variance) * 600) / 10
+  /** Resident memory now [MB]. */
+  get newest_mb(): number {
+    return this.#lives.at(-1)?.at(-1) ?? 0
+  }
+
+  /** Since resetMost [MB]. */
+  get memory_mb_max(): number {
+    return this.#memory_mb_max
+  }
+
+  resetMost(): void {
+    this.#memory_mb_max = 0
+    this.#waiting_bytes_max = 0
   }
 
   /** The most that waited for all clients together. */
@@ -76,6 +72,7 @@ export class Watch {
     if (pid !== this.#pid) this.#lives.push([])
     this.#pid = pid
     this.#lives.at(-1)!.push(memory_mb)
+    this.#memory_mb_max = Math.max(this.#memory_mb_max, memory_mb)
     const values = await this.#stack.metrics()
     if (values.size === 0) return
     const records = 'live_records_total'
