@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { channelOf } from '#core/market.ts'
 import type { StreamChoice } from '../../exchanges/adapter.ts'
 import { adapterByCode } from '../../exchanges/registry.ts'
-import { openReader } from '../../tape/reader.ts'
+import { RecordPicker } from '../../tape/pick.ts'
 import type { TapeRecord } from '../../tape/record.ts'
 import { FED_BY } from '../channels.ts'
 import type { DroppedRecord, LiveStream } from '../live-stream.ts'
@@ -19,7 +19,8 @@ export interface TapeRecordsOptions {
   readonly choice: StreamChoice
 }
 
-const READ_BYTES = 512 * 1024
+/** Records that are read in one turn. */
+const TURN_RECORDS = 100
 
 /** Throws if a record is gone, or gives other rows than before. */
 export async function readTapeRecords(
@@ -32,22 +33,17 @@ export async function readTapeRecords(
   const dropped = all.filter(({ record }) => record.row_count > 0)
   const [first] = dropped
   if (first === undefined) return messages
-  const reader = openReader(dirs[first.record.tape]!, first.record.position)
+  // A stream's records are on one tape.
+  const picker = new RecordPicker(dirs[first.record.tape]!)
   try {
-    while (messages.length < dropped.length) {
-      const { damage, records } = reader.readBatch(READ_BYTES)
-      if (damage !== undefined || records.length === 0) throw new Error('The records are gone.')
-      for (const record of records) {
-        const wanted = dropped[messages.length]
-        if (wanted === undefined) break
-        if (record.position > wanted.record.position) throw new Error('A record is gone.')
-        if (record.position < wanted.record.position) continue
-        messages.push({ seq: wanted.seq, rows: rowsOf(record, stream, choice, wanted) })
-      }
-      await nextTurn()
+    for (const wanted of dropped) {
+      const record = picker.read(wanted.record.position)
+      if (record === undefined) throw new Error('A record is gone.')
+      messages.push({ seq: wanted.seq, rows: rowsOf(record, stream, choice, wanted) })
+      if (messages.length % TURN_RECORDS === 0) await nextTurn()
     }
   } finally {
-    reader.close()
+    picker.close()
   }
   return messages
 }
