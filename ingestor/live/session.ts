@@ -95,10 +95,6 @@ export class Subscription implements Follower, StreamListener {
     this.stream.listeners.delete(this)
   }
 
-  get skips_messages(): boolean {
-    return this.#newest !== undefined
-  }
-
   #leaveOut(messages: readonly Message[]): void {
     const dropped =
       this.#newest === undefined ? messages.slice(0, -1) : [this.#newest, ...messages.slice(0, -1)]

@@ -4,6 +4,7 @@ import type { ClusterRow } from '#core/clusters/row.ts'
 import { createObjectStore } from '#core/node/object-store.ts'
 import type { Signal } from '#core/signals/signal.ts'
 import { micros, toIso } from '#core/time.ts'
+import { openLive } from '../../../edge-api/client/live.ts'
 import { replacePart } from '../../../jobs/signals/write-rows.ts'
 import { startClusterEngine, type TestClusterEngine } from '../../edge-api/cluster-engine.ts'
 import { takeBucket } from '../../support/bucket.ts'
@@ -168,6 +169,20 @@ test('bars are those of the engine, and a client is told when its threshold is e
   const begun = await every.untilMessage(({ type }) => type === 'subscribed')
   expect(begun).toMatchObject({ interval: '1d', bin: 5, recovered: null })
   await every.until(() => (volume(every) === 0.01 ? true : undefined))
+  const typed = openLive({
+    url: live.url,
+    channels: ['clusters'],
+    symbols: ['BTCUSDT'],
+    clusters: { interval: '1d', bin: 5, threshold: 0.5 },
+  })
+  const volumes = (async () => {
+    const found: string[] = []
+    for await (const message of typed) {
+      if (message.type === 'rows') found.push(...message.rows.map((row) => row.volume))
+      if (found.length === 2) return found
+    }
+    return found
+  })()
   const few = await connect(live.url, [{ ...BARS, threshold: 0.5 }])
   await few.until(() => (volume(few) === 0.01 ? true : undefined))
   trade(2, 12)
@@ -175,6 +190,7 @@ test('bars are those of the engine, and a client is told when its threshold is e
   trade(12, 62)
   await every.until(() => (volume(every) === 0.61 ? true : undefined))
   await few.until(() => (volume(few) === 0.61 ? true : undefined))
+  expect(await volumes).toEqual(['0.010', bars(few)[1]!.volume])
   for (const told of bars(few).slice(1)) {
     const before = bars(few)[bars(few).indexOf(told) - 1]!
     expect(Number(told.volume) - Number(before.volume)).toBeGreaterThan(0.5)
