@@ -98,6 +98,7 @@ async function run(stack: SoakStack, restarts: number) {
     const all = Object.entries(await readers())
     await untilCommitted(pool)
     const wrong: string[] = page === undefined ? ['Chromium is missing.'] : []
+    wrong.push(...stack.exits)
     for (const [name, { streams, error }] of all) {
       if (error !== null) wrong.push(`${name}: ${error}`)
       const expected = READ_CHANNELS.length * SYMBOLS.length

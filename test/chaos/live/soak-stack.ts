@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { residentBytes } from '../../../bench/ingest/machine.ts'
 import type { StackFile } from '../../../infra/local/data-dir.ts'
@@ -19,12 +20,15 @@ export type ProgramName = keyof typeof PROGRAMS
 
 const CLI = join(import.meta.dirname, '../../../infra/cli/booktape.mjs')
 const MB = 1024 * 1024
+const EXIT_CODE = /exited \(exit code/
 
 export class SoakStack {
   readonly #dir = mkdtempSync(join(tmpdir(), 'booktape-soak-live-'))
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
   #exited: Promise<unknown> = Promise.resolve()
+  /** What the stack said about programs that ended without having been killed. */
+  readonly exits: string[] = []
   file!: StackFile
 
   /** `args` of `booktape start`. */
@@ -40,11 +44,16 @@ export class SoakStack {
   /** Resolves once the live server answers and rows are committed. */
   async start(): Promise<void> {
     const args = [CLI, 'start', '--data-dir', this.#dir, ...this.#args]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.#exited = new Promise((resolve) => child.once('exit', resolve))
     // What the stack says goes to stderr: stdout has the report.
-    child.stdout.pipe(process.stderr, { end: false })
+    for (const output of [child.stdout, child.stderr]) {
+      output.pipe(process.stderr, { end: false })
+      createInterface({ input: output }).on('line', (line) => {
+        if (EXIT_CODE.test(line)) this.exits.push(line)
+      })
+    }
     for (;;) {
       if (child.exitCode !== null) throw new Error('The stack did not start.')
       try {
