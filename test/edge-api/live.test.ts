@@ -24,7 +24,7 @@ import {
 import type { LiveServer } from '../../ingestor/live/live-server.ts'
 import { LiveClient } from '../ingestor/live/client.ts'
 import { createStand, now, type Recording, type Stand } from '../ingestor/live/stand.ts'
-import { startEdge, TOKEN_SECRET } from './support.ts'
+import { startEdge, type TestEdge, TOKEN_SECRET } from './support.ts'
 import { has_chromium, launchChromium } from '../support/chromium.ts'
 
 const RESTARTS = 3
@@ -35,6 +35,7 @@ let live: LiveServer
 let worker: LocalWorker
 let bundle: WorkerBundle
 let bindings: Readonly<Record<string, string>>
+let edge: TestEdge
 let token: string
 let port: number
 const dir = await mkdtemp(join(tmpdir(), 'booktape-live-'))
@@ -54,7 +55,7 @@ beforeAll(async () => {
   recording.trade(1)
   port = await freePort()
   live = await startLive()
-  const edge = await startEdge()
+  edge = await startEdge()
   await edge.pool.query(
     `insert into marketdata.symbols (exchange, symbol) values ('binance-futures', 'BTCUSDT')`,
   )
@@ -74,6 +75,73 @@ afterAll(async () => {
 })
 
 const bearer = () => ({ authorization: `Bearer ${token}` })
+
+/** Holds every read of the table until it is released. */
+async function holdReads(table: string) {
+  const client = await edge.pool.connect()
+  await client.query(`begin; set local idle_in_transaction_session_timeout = 0;
+    lock table marketdata.${table} in access exclusive mode`)
+  return {
+    /** Resolves once a read waits. */
+    async isHeld(): Promise<void> {
+      const select = `select count(*)::int as count from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database()`
+      await expect
+        .poll(async () => (await edge.pool.query<{ count: number }>(select)).rows[0]!.count)
+        .toBeGreaterThan(0)
+    },
+    async release(): Promise<void> {
+      await client.query('commit')
+      client.release()
+    },
+  }
+}
+
+test('a cold worker: callers share a read, and the first of them goes away', async () => {
+  const cold = await startWorker({ port: 0, bundle, bindings, persist_dir: join(dir, 'cold') })
+  try {
+    // While the worker's own code and lists are read first, and again when they are known.
+    for (const path of ['/v1/trades/BTCUSDT', '/v1/trades/BTCUSDT?limit=7']) {
+      const held = await holdReads('trades')
+      const leaving = new AbortController()
+      const first = fetch(`${cold.url}${path}`, { signal: leaving.signal })
+      first.catch(() => undefined)
+      await held.isHeld()
+      const second = fetch(`${cold.url}${path}`)
+      // Answered after the second came in.
+      expect((await fetch(`${cold.url}/openapi.json`)).status).toBe(200)
+      leaving.abort()
+      await expect(first).rejects.toThrow('aborted')
+      const third = fetch(`${cold.url}${path}`)
+      expect((await fetch(`${cold.url}/openapi.json`)).status).toBe(200)
+      await held.release()
+      const answers = await Promise.all([second, third])
+      expect(answers.map(({ status }) => status)).toEqual([200, 200])
+      const [own, other] = await Promise.all(answers.map((answer) => answer.text()))
+      expect(own).toBe(other)
+    }
+  } finally {
+    await cold.stop()
+  }
+})
+
+test('requests that wait for memory get it when those that hold it go away', async () => {
+  const held = await holdReads('trades')
+  const leaving = new AbortController()
+  const pathOf = (at: number): string => `/v1/trades/BTCUSDT?limit=${10_000 - at}`
+  // Together they hold all memory for pages; the database answers none of them.
+  const holders = Array.from({ length: 12 }, (_, at) =>
+    fetch(`${worker.url}${pathOf(at)}`, { signal: leaving.signal }).catch(() => undefined),
+  )
+  await held.isHeld()
+  const waiting = Array.from({ length: 6 }, (_, at) => fetch(`${worker.url}${pathOf(100 + at)}`))
+  expect((await fetch(`${worker.url}/openapi.json`)).status).toBe(200)
+  leaving.abort()
+  await Promise.all(holders)
+  await held.release()
+  const answers = await Promise.all(waiting)
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+})
 
 test('the worker passes WebSockets on, with the scope live only', async () => {
   const client = await new LiveClient(worker.url, { headers: bearer() }).opened()
