@@ -27,7 +27,9 @@ import { indexRoutes } from './routes/index.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { priceRoutes } from './routes/prices.ts'
 import { quoteRoutes } from './routes/quotes.ts'
+import { quoteAtRoutes } from './routes/quotes-at.ts'
 import { rangeRoutes } from './routes/ranges.ts'
+import { searchRoutes } from './routes/search.ts'
 import { signalRoutes } from './routes/signals.ts'
 import { statsRoutes } from './routes/stats.ts'
 import { symbolRoutes } from './routes/symbols.ts'
@@ -50,6 +52,9 @@ export function createApp(deps: Deps): App {
   indexRoutes(app)
   healthRoutes(app, deps)
   symbolRoutes(app, deps)
+  searchRoutes(app, deps)
+  // Before /v1/quotes/{symbol}, which would match "latest".
+  quoteAtRoutes(app, deps)
   quoteRoutes(app, deps)
   waitRoutes(app, deps)
   rangeRoutes(app, deps)

@@ -16,7 +16,7 @@ import type { App } from './deps.ts'
 import { readArchivedHours } from './lake/day-index.ts'
 import { createInstrumentList } from './lake/instrument-list.ts'
 import { createParquetReader } from './lake/parquet-reader.ts'
-import { readNewestRow, readSymbolHour } from './lake/symbol-hour.ts'
+import { readNewestRow, readRowsBefore, readSymbolHour } from './lake/symbol-hour.ts'
 import { createLiveServer } from './live/live-server.ts'
 import { BATCH_MEMORY, createMemoryGate, LAKE_MEMORY, PAGE_MEMORY } from './memory/memory-gate.ts'
 import { sendBodies, type OpenBody } from './memory/send-body.ts'
@@ -36,7 +36,10 @@ import { selectNewestQuoteTime } from './queries/newest-quote.ts'
 import { selectPriceStats } from './queries/price-stats.ts'
 import { selectPriceTickers } from './queries/price-tickers.ts'
 import { selectPrices } from './queries/prices.ts'
+import { selectQuotesAt } from './queries/quotes-at.ts'
+import { selectQuotesBefore } from './queries/quotes-before.ts'
 import { selectRange } from './queries/range.ts'
+import { selectSearch } from './queries/search.ts'
 import { selectSignalProgress, selectSignals } from './queries/signals.ts'
 import { selectSymbolStats } from './queries/symbol-stats.ts'
 import { selectSymbols } from './queries/symbols.ts'
@@ -49,12 +52,16 @@ import {
   symbolsOf,
 } from './range/instruments.ts'
 import { createLatestQuote } from './range/latest-quote.ts'
+import { createQuotesAt } from './range/quotes-at.ts'
+import { createQuotesBefore } from './range/quotes-before.ts'
 import { createCandleReader } from './range/read-candles.ts'
 import { createDatasetReader } from './range/read-dataset.ts'
 import { createRangeReader, databaseAway, type RangeSources } from './range/read-range.ts'
 import { createTopHeatmap, readBookHeatmap } from './range/read-heatmap.ts'
 import { createSignalReader } from './range/read-signals.ts'
+import { createSearch } from './range/search.ts'
 import { storedDepth } from './range/stored-depth.ts'
+import { createTradesWithQuotes } from './range/trades-with-quotes.ts'
 import { createDatasets } from './store/datasets.ts'
 import { createObjectReader } from './store/object-store.ts'
 import { createUrlSigner } from './store/sign-url.ts'
@@ -135,7 +142,21 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
       hot: (symbol_id, at, from) => selectLatestQuote(db, symbol_id, at, from),
       droppedHours: (args) => selectDroppedHours(db, args),
     }),
+    quotesAt: createQuotesAt({
+      ...sources,
+      hotQuotes: (args) => selectQuotesAt(db, args),
+      listInstruments,
+    }),
+    search: createSearch((text, exchange) => selectSearch(db, text, exchange), listInstruments),
     readRange,
+    readTradesWithQuotes: createTradesWithQuotes(
+      readRange,
+      createQuotesBefore({
+        ...sources,
+        hotQuotesBefore: (args) => selectQuotesBefore(db, args),
+        rowsBefore: (hour, args, budget) => readRowsBefore(lake, hour, args, budget),
+      }),
+    ),
     readDataset: createDatasetReader(datasets, lake),
     readCandles: createCandleReader({
       ...sources,

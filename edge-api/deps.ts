@@ -22,6 +22,8 @@ import type { LatestQuote } from './range/latest-quote.ts'
 import type { ReadCandles } from './range/read-candles.ts'
 import type { ReadDataset } from './range/read-dataset.ts'
 import type { ReadRange } from './range/read-range.ts'
+import type { QuotesAt } from './range/quotes-at.ts'
+import type { Search } from './range/search.ts'
 import type { HeatmapWanted, HeatRow, ReadHeatmap } from './range/read-heatmap.ts'
 import type { ReadSignals } from './range/read-signals.ts'
 import type { Datasets } from './store/datasets.ts'
@@ -51,7 +53,12 @@ export interface Deps {
   findArchived: FindArchived
   symbols(args: SymbolsArgs): Promise<readonly SymbolRow[]>
   latestQuote: LatestQuote
+  /** Newest quotes of many instruments at a time. */
+  quotesAt: QuotesAt
+  search: Search
   readRange: ReadRange
+  /** Trades, each with the quote before it. */
+  readTradesWithQuotes: ReadRange
   readDataset: ReadDataset
   readCandles: ReadCandles
   readSignals: ReadSignals

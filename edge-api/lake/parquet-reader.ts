@@ -14,6 +14,7 @@ import { LakeBudgetError, type LakeBudget } from './budget.ts'
 import type { ByteRange } from './byte-ranges.ts'
 import { createFooterReader, type LakeFile } from './footers.ts'
 import { createLeafSource, heldBytes, type FileBytes } from './leaf-source.ts'
+import { readBefore, type PickedRow } from './read-before.ts'
 import { findNewest, readGroups, type LakeRows } from './read-group.ts'
 import {
   planNewest,
@@ -33,6 +34,13 @@ export interface ParquetReader {
     having: Having | undefined,
     budget: LakeBudget,
   ): Promise<LakeRows>
+  /** For each of the times, the newest row of the range before it. See read-before.ts. */
+  readBefore(
+    file: LakeFile,
+    wanted: WantedRows,
+    times: readonly number[],
+    budget: LakeBudget,
+  ): Promise<ReadonlyMap<number, PickedRow>>
 }
 
 /** Memory for reading a footer. */
@@ -63,19 +71,20 @@ export function createParquetReader(
   const readFooter = createFooterReader(fetchRange)
 
   /** Reads planned row groups, within the request's budget and the memory of all requests. */
-  const readPlanned = async (
+  const readPlanned = async <Found>(
     file: LakeFile,
     wanted: WantedRows,
     budget: LakeBudget,
     planOf: (footer: FileMetaData, wanted: WantedRows) => readonly GroupPlan[],
-    readRows: (groups: readonly GroupPlan[], bytes: FileBytes) => Promise<LakeRows>,
-  ): Promise<LakeRows> => {
+    readRows: (groups: readonly GroupPlan[], bytes: FileBytes) => Promise<Found>,
+    nothing: Found,
+  ): Promise<Found> => {
     budget.openFile()
     const footer = await memory.run(FOOTER_HELD_BYTES, () => readable(file, () => readFooter(file)))
     const columns = [...wanted.columns, wanted.time_column]
     const groups = planOf(footer, { ...wanted, columns })
     const leaves = groups.flatMap((group) => group.leaves)
-    if (leaves.length === 0) return { row_count: 0, columns: new Map() }
+    if (leaves.length === 0) return nothing
     return memory.run(heldBytes(leaves), () =>
       readable(file, () => readRows(groups, bytesOf(file))),
     )
@@ -83,11 +92,18 @@ export function createParquetReader(
 
   return {
     read: (file, wanted, budget) =>
-      readPlanned(file, wanted, budget, planRowGroups, (groups, bytes) => {
-        spendAll(groups, budget)
-        const leaves = groups.flatMap((group) => group.leaves)
-        return readGroups(groups, createLeafSource(leaves, bytes), wanted)
-      }),
+      readPlanned(
+        file,
+        wanted,
+        budget,
+        planRowGroups,
+        (groups, bytes) => {
+          spendAll(groups, budget)
+          const leaves = groups.flatMap((group) => group.leaves)
+          return readGroups(groups, createLeafSource(leaves, bytes), wanted)
+        },
+        NO_ROWS,
+      ),
     readNewest: (file, wanted, having, budget) =>
       readPlanned(
         file,
@@ -95,9 +111,21 @@ export function createParquetReader(
         budget,
         (footer, known) => planNewest(footer, known, having),
         (groups, bytes) => findNewest(groups, bytes, wanted, having, budget),
+        NO_ROWS,
+      ),
+    readBefore: (file, wanted, times, budget) =>
+      readPlanned(
+        file,
+        wanted,
+        budget,
+        planRowGroups,
+        (groups, bytes) => readBefore(groups, bytes, wanted, times, budget),
+        new Map(),
       ),
   }
 }
+
+const NO_ROWS: LakeRows = { row_count: 0, columns: new Map() }
 
 function spendAll(groups: readonly GroupPlan[], budget: LakeBudget): void {
   for (const { leaves } of groups) {

@@ -88,7 +88,7 @@ function lastWith(columns: LakeRows['columns'], [name, value]: Having): number {
   return Array.from(columns.get(name)!).lastIndexOf(value)
 }
 
-async function readTimes(
+export async function readTimes(
   leaves: readonly PlacedLeaf[],
   source: LeafSource,
   { time_column }: WantedRows,
@@ -130,7 +130,7 @@ async function readColumns(
   return { row_count, columns: found }
 }
 
-async function readFlat(
+export async function readFlat(
   leaf: PlacedLeaf,
   source: LeafSource,
   window: { readonly from: number; readonly to: number },
@@ -178,7 +178,7 @@ function numbersBeforeLast({ row_count, columns }: LakeRows, first: number): num
 }
 
 /** Number of times before `ts`. The times are in order. */
-function countBefore(times: readonly number[], ts: number): number {
+export function countBefore(times: readonly number[], ts: number): number {
   let [low, high] = [0, times.length]
   while (low < high) {
     const middle = (low + high) >> 1

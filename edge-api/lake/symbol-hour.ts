@@ -58,6 +58,17 @@ export async function readNewestRow(
   return found.row_count === 0 ? undefined : rowAt(found, args.columns, 0)
 }
 
+/** For each time, the newest row in [from, to) before it, by the time. Throws LakeBudgetError. */
+export async function readRowsBefore(
+  reader: ParquetReader,
+  hour: ArchivedHourRow,
+  args: Omit<SymbolHourArgs, 'after' | 'limit'> & { readonly times: readonly Micros[] },
+  budget: LakeBudget,
+): Promise<ReadonlyMap<number, Row>> {
+  const wanted = wantedRows({ ...args, limit: Infinity })
+  return reader.readBefore(fileOf(hour), wanted, args.times, budget)
+}
+
 function fileOf({ object_key, byte_count, version }: ArchivedHourRow): LakeFile {
   return { key: object_key, byte_count, tag: `v${version}` }
 }

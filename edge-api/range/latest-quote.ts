@@ -7,9 +7,10 @@ import { HOUR_US, hourStart, micros, type Micros } from '#core/time.ts'
 import { createBudget, LAKE_LIMITS } from '../lake/budget.ts'
 import type { ArchivedHourRow } from '../queries/archived-hours.ts'
 import type { DroppedHoursArgs } from '../queries/dropped-hours.ts'
-import { compareToCursor, cursorOf, storedColumns, type Row } from '../tables/table.ts'
+import { storedColumns, type Row } from '../tables/table.ts'
 import { quotes } from '../tables/tables.ts'
 import type { Instrument } from './instruments.ts'
+import { newerRow } from './merge.ts'
 import type { RangeSources } from './read-range.ts'
 
 export interface LatestQuoteSources extends Pick<RangeSources, 'newestRow'> {
@@ -45,14 +46,8 @@ export function createLatestQuote(sources: LatestQuoteSources): LatestQuote {
       const to = micros(hour.hour + HOUR_US)
       const args = { table: quotes, columns, symbol, from: known_from, to }
       const cold = await sources.newestRow(hour, args, undefined, budget)
-      if (cold !== undefined) return newer(hot, cold)
+      if (cold !== undefined) return newerRow(quotes, hot, cold)
     }
     return hot
   }
-}
-
-/** Late rows may be in the database although their hour was dropped, so both are compared. */
-function newer(hot: Row | undefined, cold: Row): Row {
-  const is_older = hot === undefined || compareToCursor(quotes, hot, cursorOf(quotes, cold)) < 0
-  return is_older ? cold : hot
 }

@@ -30,6 +30,12 @@ export function mergeRows(
   return merged
 }
 
+/** Late rows may be in the database although their hour was dropped, so both are compared. */
+export function newerRow(table: RangeTable, hot: Row | undefined, cold: Row): Row {
+  const is_older = hot === undefined || compareToCursor(table, hot, cursorOf(table, cold)) < 0
+  return is_older ? cold : hot
+}
+
 /**
  * Merges the database's rows with a part's rows from files. If the table has several parts, each
  * row combines columns of all of them: the database's values win, and the files supply a part that

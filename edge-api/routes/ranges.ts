@@ -4,7 +4,9 @@ import type { Context } from 'hono'
 import { toIso } from '#core/time.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
+import { badParameters } from '../problem.ts'
 import {
+  choiceQuery,
   columnsQuery,
   exchangeQuery,
   formatQuery,
@@ -15,8 +17,9 @@ import {
 } from '../schemas/parameters.ts'
 import { pageSchema } from '../schemas/row-schema.ts'
 import { heldBytes } from '../tables/page-size.ts'
-import { cursorKinds, type RangeTable } from '../tables/table.ts'
-import { RANGE_TABLES } from '../tables/tables.ts'
+import { quote_before_columns } from '../tables/quote-before.ts'
+import { cursorKinds, type RangeColumn, type RangeTable } from '../tables/table.ts'
+import { RANGE_TABLES, trades } from '../tables/tables.ts'
 import { SOURCE } from '../telemetry/request-facts.ts'
 import { page, problems } from './answers.ts'
 import { nextPath } from './paging.ts'
@@ -25,6 +28,8 @@ import { rangeAnswer } from './range-answer.ts'
 export function rangeRoutes(app: App, deps: Deps): void {
   for (const table of RANGE_TABLES) addRoute(app, deps, table)
 }
+
+const withQuery = choiceQuery(['quote'], 'Adds the quote before each trade.')
 
 const LONG_POLL =
   ' With `?wait=SECONDS` (0 to 60) and no other parameters than `exchange` the answer comes as soon ' +
@@ -43,18 +48,19 @@ export function routeOf(table: RangeTable) {
       `Rows in a time range, ordered by ${order}. ` +
       `\`to\` defaults to now, \`from\` to ${span_s} seconds before \`to\`. ` +
       'A page is limited to about 2 MiB, so it may have fewer rows than `limit`: follow `next`.' +
-      (table.name === 'trades' ? LONG_POLL + WHOLE_TIMES : ''),
+      (table === trades ? LONG_POLL + WHOLE_TIMES + WITH_QUOTE : ''),
     request: {
       params: symbolPath,
       query: query({
         exchange: exchangeQuery,
         ...rangeShape(cursorKinds(table)),
-        columns: columnsQuery(table.columns.map(({ name }) => name)),
+        columns: columnsQuery(columnsOf(table).map(({ name }) => name)),
+        ...(table === trades ? { with: withQuery } : {}),
         format: formatQuery,
       }),
     },
     responses: {
-      200: page(pageSchema(table), 'A page of rows.'),
+      200: page(pageSchema({ ...table, columns: columnsOf(table) }), 'A page of rows.'),
       ...problems(400, 404, 406, 502, 503),
     },
   })
@@ -64,6 +70,42 @@ const WHOLE_TIMES =
   ' As Arrow, a page never ends between trades of one ts_exchange, so a chart can fold each page by ' +
   'itself; the Link header (rel="next") names the next page.'
 
+const WITH_QUOTE =
+  ' With `with=quote` each trade also has the quote before it, in columns that begin with quote_: ' +
+  'the newest one with a smaller ts_exchange than the trade, at most an hour older; without one ' +
+  "they are null. A quote of the trade's own time never counts, because the trade may have caused " +
+  'it; among quotes of one time, the one with the largest update_id counts. Where an exchange gives ' +
+  'quotes no time (ts_exchange_source in /v1/symbols), their ts_exchange is the arrival here, which ' +
+  'is later than the change of the book. Such a page has at most 1000 rows and eight hours.'
+
+/** The table's columns, and those that the request can add to it. */
+function columnsOf(table: RangeTable): readonly RangeColumn[] {
+  return table === trades ? [...table.columns, ...quote_before_columns] : table.columns
+}
+
+function isOfQuote(column: RangeColumn): boolean {
+  return quote_before_columns.includes(column)
+}
+
+const WITH_QUOTE_LIMIT = 1_000
+
+/** Throws a 400 for what can only be asked with, or without, the quotes. */
+function checkWithQuote(
+  has_quotes: boolean,
+  { limit, columns }: { readonly limit: number; readonly columns?: readonly string[] | undefined },
+): void {
+  const of_quotes = quote_before_columns.map(({ name }) => name)
+  const named = columns?.filter((name) => of_quotes.includes(name)) ?? []
+  if (!has_quotes && named.length > 0) {
+    const allowed = `used with with=quote, if it has ${named.join(', ')}`
+    throw badParameters([{ parameter: 'columns', found: columns!.join(','), allowed }])
+  }
+  if (has_quotes && limit > WITH_QUOTE_LIMIT) {
+    const allowed = `at most ${WITH_QUOTE_LIMIT} with with=quote`
+    throw badParameters([{ parameter: 'limit', found: String(limit), allowed }])
+  }
+}
+
 function addRoute(app: App, deps: Deps, table: RangeTable): void {
   app.openapi(routeOf(table), async (c) => {
     const { symbol } = c.req.valid('param')
@@ -72,15 +114,20 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
     const { from, to } = resolveRange(asked, deps.now(), table.default_span_us)
     const instrument = await deps.findArchived(symbol, asked.exchange ?? null)
     const { limit, cursor: after = null } = asked
+    const { with: joined } = asked as { readonly with?: 'quote' }
+    const has_quotes = joined !== undefined
+    checkWithQuote(has_quotes, asked)
+    const all = columnsOf(table)
     const columns =
       asked.columns === undefined
-        ? table.columns
-        : asked.columns.map((name) => table.columns.find((column) => column.name === name)!)
+        ? all.filter((column) => has_quotes || !isOfQuote(column))
+        : asked.columns.map((name) => all.find((column) => column.name === name)!)
+    const read = has_quotes ? deps.readTradesWithQuotes : deps.readRange
     return deps.memory.run(heldBytes(columns, limit), async () => {
       const { id: symbol_id, exchange } = instrument
-      const found = await deps.readRange({
+      const found = await read({
         table,
-        columns,
+        columns: columns.filter((column) => !isOfQuote(column)),
         symbol_id,
         exchange,
         symbol,
@@ -97,6 +144,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
         ...bounds,
         limit,
         columns: asked.columns?.join(','),
+        with: joined,
         format: asked.format,
       })
       return rangeAnswer(c as Context, deps.memory, format, {

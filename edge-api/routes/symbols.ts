@@ -4,6 +4,7 @@ import { isExchange } from '#core/symbols.ts'
 import { timeSourcesOf } from '#core/time-source.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
 import { exchangeQuery, flagQuery, limitQuery, query } from '../schemas/parameters.ts'
+import type { SymbolRow } from '../queries/symbols.ts'
 import { SymbolList } from '../schemas/schemas.ts'
 import { decimalText } from '#core/decimal-text.ts'
 import { LIST_BYTES } from '../tables/page-size.ts'
@@ -34,13 +35,17 @@ export function symbolRoutes(app: App, deps: Deps): void {
     return deps.memory.run(LIST_BYTES, async () => {
       const rows = await deps.symbols({ exchange, is_active, limit })
       cacheFor(c, 10)
-      const symbols = rows.map((row) => ({
-        ...row,
-        tick_size: row.tick_size === null ? null : decimalText(row.tick_size, null),
-        step_size: row.step_size === null ? null : decimalText(row.step_size, null),
-        ts_exchange_source: isExchange(row.exchange) ? timeSourcesOf(row.exchange) : {},
-      }))
+      const symbols = rows.map(symbolItem)
       return c.json({ symbols }, 200)
     })
   })
+}
+
+export function symbolItem(row: SymbolRow) {
+  return {
+    ...row,
+    tick_size: row.tick_size === null ? null : decimalText(row.tick_size, null),
+    step_size: row.step_size === null ? null : decimalText(row.step_size, null),
+    ts_exchange_source: isExchange(row.exchange) ? timeSourcesOf(row.exchange) : {},
+  }
 }

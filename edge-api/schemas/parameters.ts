@@ -6,7 +6,7 @@ import { z, type Hook } from '@hono/zod-openapi'
 import type { Env } from 'hono'
 import { CHANNELS } from '#core/market.ts'
 import { isDatasetName } from '#core/object-keys.ts'
-import { EXCHANGES, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
+import { EXCHANGES, isExchange, isSymbolName, SYMBOL_RULE } from '#core/symbols.ts'
 import { parseDay, toIso, type Micros, micros } from '#core/time.ts'
 import { FORMATS } from '../formats/format.ts'
 import { badParameters, found, type ParameterError } from '../problem.ts'
@@ -51,6 +51,43 @@ export const symbolPath = z.object({
     type: 'string',
     example: 'BTCUSDT',
   }),
+})
+
+export const SYMBOLS_MAX = 100
+
+export const symbolListQuery = text(
+  `1 to ${SYMBOLS_MAX} comma-separated symbol names, each once`,
+  (value) => {
+    const names = value.split(',')
+    const is_list = names.length <= SYMBOLS_MAX && names.every(isSymbolName)
+    return is_list && new Set(names).size === names.length ? names : undefined
+  },
+)
+  .optional()
+  .openapi({
+    type: 'string',
+    description: `Comma-separated, at most ${SYMBOLS_MAX}. By default every symbol.`,
+    example: 'BTCUSDT,ETHUSDT',
+  })
+
+/** The last instrument of a page, exchange:symbol. */
+export const instrumentCursorQuery = text("the cursor in an earlier answer's next", (value) => {
+  const [exchange = '', symbol = '', ...others] = value.split(':')
+  const is_name = isExchange(exchange) && isSymbolName(symbol) && others.length === 0
+  return is_name ? { exchange, symbol } : undefined
+})
+  .optional()
+  .openapi({
+    type: 'string',
+    description: 'Continues after the last row of an earlier answer.',
+  })
+
+export const searchQuery = text(`the beginning of a name, of ${SYMBOL_RULE}`, (value) =>
+  isSymbolName(value) ? value : undefined,
+).openapi({
+  type: 'string',
+  description: 'Beginning of a symbol or of a base asset. The case of a-z does not matter.',
+  example: 'btc',
 })
 
 const datasetName = text('a dataset name of a-z, 0-9 and underscores, at most 41', (value) =>
@@ -138,6 +175,14 @@ export const timeQuery = (description: string) =>
       description: `${description} ${TIME_RULE}.`,
       example: '2024-08-08T23:54:00Z',
     })
+
+/** A time that must be given. */
+export const momentQuery = (description: string) =>
+  text(TIME_RULE, parseTime).openapi({
+    type: 'string',
+    description: `${description} ${TIME_RULE}.`,
+    example: '2024-08-08T23:54:00Z',
+  })
 
 /** from, to, limit and cursor: the parameters that all range routes share. */
 export function rangeShape(cursor_kinds: readonly PartKind[]) {

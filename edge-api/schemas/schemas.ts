@@ -64,6 +64,14 @@ const SymbolItem = z
 
 export const SymbolList = z.object({ symbols: z.array(SymbolItem) }).openapi('SymbolList')
 
+const SearchResult = SymbolItem.extend({
+  matches: z.enum(['symbol', 'base_asset']).openapi({ description: 'What begins with `q`.' }),
+}).openapi('SearchResult')
+
+export const SearchResults = z
+  .object({ q: z.string(), symbols: z.array(SearchResult) })
+  .openapi('SearchResults')
+
 export const LatestQuote = z
   .object({
     ...instrument,
@@ -74,6 +82,27 @@ export const LatestQuote = z
     ...rowShape(quotes),
   })
   .openapi('LatestQuote')
+
+export const QuoteAt = z
+  .object({
+    ...instrument,
+    age_ms: count.openapi({ description: 'Time from ts_exchange to ts [ms].' }),
+    ...rowShape(quotes),
+  })
+  .openapi('QuoteAt')
+
+export const QuoteList = z
+  .object({
+    ts: time('The time of the quotes.'),
+    max_age_s: count.openapi({ description: 'An older quote is not in `rows` [s].' }),
+    row_count: count,
+    next: page.next,
+    rows: z.array(QuoteAt).openapi({ description: 'By exchange and symbol.' }),
+    missing: z.array(z.object(instrument)).openapi({
+      description: 'Instruments of the request that have no quote. Empty without `symbols`.',
+    }),
+  })
+  .openapi('QuoteList')
 
 const level = z.tuple([
   decimal('price [quote asset]', '61800.20'),

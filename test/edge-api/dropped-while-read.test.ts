@@ -1,4 +1,4 @@
-/** The book while its hour leaves Postgres between two statements of one request. */
+/** Books and quotes while their hour leaves Postgres between two statements of one request. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -68,5 +68,58 @@ for (const page of [1, 2]) {
     expect(await read()).toEqual(hot)
     expect(drop_count).toBe(1)
     expect(await read()).toEqual(hot)
+  })
+}
+
+const START = '2024-08-08T22:54:00Z'
+const MOMENTS = [
+  `/v1/snapshot?ts=${START}`,
+  `/v1/quotes/BOOKUSDT/at?ts=${START}`,
+  `/v1/trades/BOOKUSDT?from=${HOUR}&to=${START}&with=quote`,
+]
+
+for (const [when, statement] of [
+  ['before its quotes are read', /marketdata\.book_ticker b/],
+  ['before its files are listed', /from marketdata\.archive/],
+] as const) {
+  test(`an hour of quotes that is dropped ${when}: the same answers`, async () => {
+    const edge = await startEdge()
+    await edge.pool.query("select marketdata.ensure_hour('book_ticker', $1)", [HOUR])
+    await edge.pool.query("select marketdata.ensure_hour('trades', $1)", [HOUR])
+    const id = await addSymbol(edge.pool, 'BOOKUSDT')
+    await edge.pool.query(
+      `insert into marketdata.book_ticker
+         (symbol_id, ts_exchange, ts_ingest, update_id, best_bid, best_ask, bid_qty, ask_qty)
+       select $1, ts, ts, n, 100 + n, 101 + n, 1, 1 from generate_series(0, 599) n,
+         lateral (select $2::timestamptz + make_interval(mins => 50, secs => n) as ts) t`,
+      [id, HOUR],
+    )
+    await edge.pool.query(
+      `insert into marketdata.trades
+         (symbol_id, ts_exchange, ts_ingest, agg_trade_id, price, qty, is_buyer_maker)
+       select $1, ts, ts, n, 100, 1, true from generate_series(0, 30) n,
+         lateral (select $2::timestamptz + make_interval(mins => 49, secs => 13 * n) as ts) t`,
+      [id, HOUR],
+    )
+    let is_armed = false
+    let is_dropped = false
+    const GATEWAY_URL = await startProxy(String(edge.bindings.GATEWAY_URL), async (body) => {
+      const { query } = JSON.parse(body) as { query: string }
+      if (!is_armed || is_dropped || !statement.test(query)) return
+      is_dropped = true
+      await dropHour(edge.pool, await archiveHour(edge.pool, edge.store, 'book_ticker', HOUR))
+    })
+    const now = (): ReturnType<typeof fromMillis> => fromMillis(Date.parse('2024-08-09T01:10:00Z'))
+    const read = async (path: string): Promise<unknown> => {
+      const app = composeApp({ ...edge.bindings, GATEWAY_URL }, { now, report: () => undefined })
+      const response = await app.request(path)
+      return { path, status: response.status, body: await response.json() }
+    }
+    const hot = await Promise.all(MOMENTS.map(read))
+    expect(hot.map((answer) => (answer as { status: number }).status)).toEqual([200, 200, 200])
+    is_armed = true
+    expect(await Promise.all(MOMENTS.map(read))).toEqual(hot)
+    expect(is_dropped).toBe(true)
+    expect(await Promise.all(MOMENTS.map(read))).toEqual(hot)
   })
 }

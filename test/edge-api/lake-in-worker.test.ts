@@ -32,11 +32,18 @@ const inWorker: Ask = (path, init) => fetch(`${worker.url}${path}`, init)
 const dir = await mkdtemp(join(tmpdir(), 'booktape-large-'))
 const hot = new Map<string, readonly object[]>()
 let worker: LocalWorker
+let moments: readonly unknown[]
 
 const PATHS = Object.keys(ROWS).flatMap((symbol) => [
   `/v1/quotes/${encodeURIComponent(symbol)}?${RANGE}`,
   `/v1/trades/${encodeURIComponent(symbol)}?${RANGE}&columns=ts_exchange,price,qty`,
 ])
+const JOINED = ['AAAUSDT'].map(
+  (symbol) => `/v1/trades/${symbol}?${RANGE.replace('10000', '1000')}&with=quote`,
+)
+const MOMENTS = ['00:00', '04:01.000001', '09:59.041', '59:59.9'].map(
+  (time) => `/v1/snapshot?ts=2024-08-07T22:${time}${time.includes('.') ? '' : ':00'}Z`,
+)
 const DEPTH = `/v1/depth/BTCUSDT?${RANGE}`
 
 beforeAll(async () => {
@@ -50,7 +57,8 @@ beforeAll(async () => {
     FEATURES,
   )
   await setLatest(edge.store, manifest)
-  for (const path of [...PATHS, DEPTH]) hot.set(path, await all(inNode, path))
+  for (const path of [...PATHS, ...JOINED, DEPTH]) hot.set(path, await all(inNode, path))
+  moments = await Promise.all(MOMENTS.map((path) => bodyOf(inNode, path)))
   for (const table of ['book_ticker', 'trades', 'depth_events'] as const) {
     const hour = await archiveHour(edge.pool, edge.store, table, HOUR, { group_rows: 100_000 })
     await dropHour(edge.pool, hour)
@@ -118,9 +126,22 @@ async function all(ask: Ask, path: string): Promise<readonly Record<string, unkn
 }
 
 test('a day of realistic size has the same rows cold in the worker as hot', async () => {
-  for (const path of [...PATHS, DEPTH]) {
+  for (const path of [...PATHS, ...JOINED, DEPTH]) {
     expect([path, await all(inWorker, path)]).toEqual([path, hot.get(path)])
   }
+})
+
+async function bodyOf(ask: Ask, path: string): Promise<unknown> {
+  const response = await ask(path)
+  return [path, response.status, await response.json()]
+}
+
+test('the quotes of all symbols at a time are the same cold in the worker as hot', async () => {
+  for (const [i, path] of MOMENTS.entries()) {
+    expect(await bodyOf(inWorker, path)).toEqual(moments[i])
+  }
+  const last = (moments.at(-1) as [string, number, { row_count: number }])[2]
+  expect(last.row_count).toBe(3)
 })
 
 test('a feature dataset of a whole day is read in the worker, row for row', async () => {

@@ -137,8 +137,13 @@ describe('row groups', () => {
   })
 })
 
-test('a budget counts files, bytes and decompressed bytes', () => {
-  const limits = { file_count_max: 2, byte_count_max: 100, unpacked_byte_count_max: 50 }
+test('a budget counts files, their parts, bytes and decompressed bytes', () => {
+  const limits = {
+    file_count_max: 2,
+    chunk_count_max: 3,
+    byte_count_max: 100,
+    unpacked_byte_count_max: 50,
+  }
   const budget = createBudget(limits)
   budget.openFile()
   budget.openFile()
@@ -147,4 +152,7 @@ test('a budget counts files, bytes and decompressed bytes', () => {
   budget.spend(40, 20)
   expect(() => budget.spend(1, 0)).toThrow(LakeBudgetError)
   expect(() => createBudget(limits).spend(0, 51)).toThrow(LakeBudgetError)
+  const of_parts = createBudget(limits)
+  for (let part = 0; part < 3; part++) of_parts.spend(1, 1)
+  expect(() => of_parts.spend(1, 1)).toThrow(LakeBudgetError)
 })
