@@ -65,7 +65,10 @@ export function chooseDepth(
   return depthSymbols(wanted, symbols, ask)
 }
 
-/** Like chooseDepth. `kept`: symbols whose books are already recorded stay among the busiest. */
+/**
+ * Like chooseDepth. `kept`: symbols whose books are already recorded stay among the busiest. The
+ * exchange is queried only if there are too few of them.
+ */
 export async function depthSymbols(
   wanted: DepthSymbols,
   symbols: readonly string[],
@@ -80,6 +83,10 @@ export async function depthSymbols(
     case 'named':
       return requireRecorded(wanted.symbols, symbols)
     case 'busiest': {
+      const staying = kept.filter((symbol) => symbols.includes(symbol))
+      if (staying.length >= Math.min(wanted.count, symbols.length)) {
+        return staying.slice(0, wanted.count)
+      }
       const by_symbol = await askTurnover()
       const rankOf = (symbol: string): number =>
         kept.includes(symbol) ? Infinity : (by_symbol.get(symbol) ?? 0)

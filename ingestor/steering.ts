@@ -3,6 +3,7 @@
  * by the exchange's listing and by the operator. A change is planned first, which may send requests
  * to the exchange, and then applied in one turn of the event loop.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { OperatorError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import type { SnapshotQueue } from './books/snapshot-queue.ts'
@@ -172,7 +173,7 @@ class StreamSteering implements Steering {
     const choice = this.#choiceOf(wanted)
     if (choice.depth === undefined || !choice.channels.includes('depth_events')) return choice
     const { depth } = wanted
-    const is_asked = depth !== this.#wanted.depth
+    const is_asked = !isDeepStrictEqual(depth, this.#wanted.depth)
     const kept = depthNamesOf(now)
     // An earlier choice of books may name symbols that this change removes.
     const asked = is_asked ? depth : amongNames(depth, names)

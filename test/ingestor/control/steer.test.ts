@@ -514,6 +514,26 @@ test('events: what is so now, then every change at once; one viewer that does no
 })
 
 /** Runs longer with CONTROL_REQUESTS=10000. */
+test('the busiest stay chosen: a change of something else needs no answer of the exchange', async () => {
+  const channels = ['book_ticker', 'trades', 'depth_events']
+  for (const [path, body] of [
+    ['/symbols', { symbols: ['BTCUSDT', 'ETHUSDT'] }],
+    ['/channels', { channels }],
+    ['/depth', { symbols: { busiest: 1 } }],
+  ] as const) {
+    expect((await call(path, 'PUT', body)).status, path).toBe(200)
+  }
+  exchange.setFaults({ faults: [{ kind: 'http_status', target: 'rest', status: 503 }] })
+  for (const state of ['paused', 'recording']) {
+    expect((await call('/recording', 'POST', { state })).status, state).toBe(200)
+  }
+  expect((await call('/symbols', 'PUT', { add: ['SOLUSDT'] })).status).toBe(200)
+  expect((await call('/symbols', 'PUT', { remove: ['SOLUSDT'] })).status).toBe(200)
+  const again = await call('/depth', 'PUT', { symbols: { busiest: 1 } })
+  expect([again.status, again.body.is_changed]).toEqual([200, false])
+  exchange.setFaults({ faults: [] })
+})
+
 test('random requests give no fault of ours, and change nothing without right and line', async () => {
   const count = Number(process.env['CONTROL_REQUESTS'] ?? 600)
   const random = createRandom(11)
