@@ -11,8 +11,8 @@ import { DATASETS_JOB, runDatasets } from '../../jobs/datasets/run-datasets.ts'
 import { runFeatures } from '../../jobs/datasets/run-features.ts'
 import { selectStaleDays } from '../../jobs/datasets/stale-days.ts'
 import { runVerify, type VerifyResult } from '../../jobs/datasets/verify/run-verify.ts'
+import { EXIT_FAILED } from './exit-codes.ts'
 
-const EXIT_FOUND = 1
 /** A day has one CSV file per symbol, so the output counts them instead of listing them. */
 const CSV_FORMAT = 'csv.gz'
 
@@ -88,7 +88,7 @@ export async function verifyDatasetByHand(
 ): Promise<void> {
   const result = await runVerify({ ...services, dataset, date, log: silentLogger, now: Date.now })
   process.stdout.write(verifyText(dataset, date, result))
-  if (result.findings.length > 0) process.exitCode = EXIT_FOUND
+  if (result.findings.length > 0) process.exitCode = EXIT_FAILED
 }
 
 export function datasetArgument(text: string): string {

@@ -10,10 +10,9 @@ import {
   programsOfEnvironment,
   programsOfStack,
 } from '../doctor/programs.ts'
+import { EXIT_FAILED, EXIT_UNREACHABLE, EXIT_WRONG_USE, exitCodeOf } from './exit-codes.ts'
 import { listOf } from './options.ts'
 
-const EXIT_ERROR = 1
-const EXIT_UNCHECKED = 2
 /** Ends the command even if an abandoned check still holds something open. */
 const END_MS = 1_000
 
@@ -43,7 +42,6 @@ export function doctorCommand(): Command {
       'the folder of the local stack; not used where DATABASE_URL is set',
       '.data',
     )
-    .addHelpText('after', '\nExit code: 0 no error, 1 at least one, 2 nothing could be looked at.')
     .allowExcessArguments(false)
     .action(async (flags: Flags) => {
       let programs: readonly Program[]
@@ -51,7 +49,7 @@ export function doctorCommand(): Command {
         programs = programsOf(flags)
       } catch (error) {
         process.stderr.write(`There is nothing to look at: ${describeError(error)}\n`)
-        process.exitCode = EXIT_UNCHECKED
+        process.exitCode = exitCodeOf(error) === EXIT_WRONG_USE ? EXIT_WRONG_USE : EXIT_UNREACHABLE
         return
       }
       const findings = await examine(programs)
@@ -61,7 +59,7 @@ export function doctorCommand(): Command {
           ? `${JSON.stringify({ checked_at: new Date().toISOString(), level, findings })}\n`
           : reportText(findings),
       )
-      if (level === 'error') process.exitCode = EXIT_ERROR
+      if (level === 'error') process.exitCode = EXIT_FAILED
       setTimeout(() => process.exit(), END_MS).unref()
     })
 }

@@ -130,7 +130,6 @@ function addDatasetCommands(run: Command): void {
     .requiredOption('--dataset <name>', 'name of the dataset, such as features_1s', datasetArgument)
     .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
     .option(...DATA_DIR_OPTION)
-    .addHelpText('after', '\nExit code: 0 no problems, 1 problems found or the check failed.')
     .action((flags: Flags & { readonly dataset: string; readonly date: Day }) =>
       withServices(flags.dataDir, (services) => verifyDatasetByHand(services, flags)),
     )

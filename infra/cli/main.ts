@@ -1,6 +1,7 @@
 /** The command line: `npx booktape ...`, `npm start`, `npm run replay`. */
 import { Command } from 'commander'
-import { describeError, OperatorError } from '#core/errors.ts'
+import { describeError } from '#core/errors.ts'
+import { exitCodeOf, withExitCodes } from './exit-codes.ts'
 import type * as IngestorCommands from './ingestor/commands.ts'
 
 /** Each command loads its code on use: `tape ls` need not spend a second on an S3 client. */
@@ -39,38 +40,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   monitor: async () => (await import('./ingestor/monitor.ts')).monitorCommand(),
 }
 
-/** Of everything that goes wrong and is not named here: 1. */
-const EXIT_CODES: Readonly<Record<string, number>> = {
-  ingestor_wrong_use: 2,
-  ingestor_unreachable: 3,
-  ingestor_cut_off: 3,
-}
-
 type IngestorCommand = Extract<keyof typeof IngestorCommands, `${string}Command`>
 
-const HINT = '(--help lists the commands and options)'
-
-/** Commands that are built elsewhere do not inherit it. */
-function withHint(command: Command): Command {
-  command.showHelpAfterError(HINT)
-  for (const part of command.commands) withHint(part)
-  return command
-}
-
-const program = new Command('booktape')
-  .description('A tape recorder for markets.')
-  .showHelpAfterError(HINT)
+const program = new Command('booktape').description('A tape recorder for markets.')
 const asked = process.argv[2] ?? ''
 for (const name of Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS)) {
-  program.addCommand(withHint(await COMMANDS[name]!()))
+  program.addCommand(await COMMANDS[name]!())
 }
+withExitCodes(program)
 
 try {
   await program.parseAsync()
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`)
-  const code = error instanceof OperatorError ? EXIT_CODES[error.code] : undefined
-  process.exitCode = code ?? 1
+  process.exitCode = exitCodeOf(error)
 }
 
 async function ingestorCommand(name: IngestorCommand): Promise<Command> {

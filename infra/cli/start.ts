@@ -20,7 +20,6 @@ interface Flags extends ChangeFlags {
 
 /** Options of an ingestor elsewhere; --symbols goes with both, and all others are of the stack. */
 const OF_SERVER = ['server', 'token', 'json', 'dryRun', 'ifMatch']
-const EXIT_WRONG_USE = 2
 
 export function startCommand(): Command {
   return withChangeOptions(withServerOptions(new Command('start')))
@@ -76,5 +75,5 @@ function refuseMixture({ server }: Flags, command: Command): void {
   })
   if (wrong === undefined) return
   const rule = server === undefined ? 'needs --server' : 'does not go with --server'
-  command.error(`error: ${wrong.long} ${rule}`, { exitCode: EXIT_WRONG_USE })
+  command.error(`error: ${wrong.long} ${rule}`)
 }

@@ -7,9 +7,8 @@ import { CHECKS, type Report, type ReportedFinding } from '#core/validation.ts'
 import { parseConfig } from '../../jobs/config.ts'
 import { validate } from '../../jobs/validation/run-validation.ts'
 import { readStackFile } from '../local/data-dir.ts'
+import { EXIT_FAILED, EXIT_UNREACHABLE } from './exit-codes.ts'
 
-const EXIT_FOUND = 1
-const EXIT_UNCHECKED = 2
 const SYMBOLS_SHOWN_MAX = 12
 
 interface Flags {
@@ -26,7 +25,6 @@ export function validateCommand(): Command {
       'folder of the local stack; ignored if DATABASE_URL (and S3_*) is set',
       '.data',
     )
-    .addHelpText('after', '\nExit code: 0 no problems, 1 problems found, 2 the check failed.')
     .allowExcessArguments(false)
     .action(async ({ dataDir, json }: Flags) => {
       let report: Report
@@ -34,11 +32,11 @@ export function validateCommand(): Command {
         report = await validateServices(servicesOf(dataDir))
       } catch (error) {
         process.stderr.write(`The check failed: ${describeError(error)}\n`)
-        process.exitCode = EXIT_UNCHECKED
+        process.exitCode = EXIT_UNREACHABLE
         return
       }
       process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : reportText(report))
-      if (report.findings.length > 0) process.exitCode = EXIT_FOUND
+      if (report.findings.length > 0) process.exitCode = EXIT_FAILED
     })
 }
 

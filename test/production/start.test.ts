@@ -70,7 +70,7 @@ test.concurrent('the command line loads every command', async ({ expect }) => {
 test.concurrent('migrate says that it needs a database', async ({ expect }) => {
   const { code, output } = await run(['infra/cli/booktape.mjs', 'migrate'])
   expect(output).toContain('DATABASE_URL is not set')
-  expect(code).toBe(1)
+  expect(code).toBe(2)
 })
 
 test.concurrent('the local stack says that it needs a checkout', async ({ expect }) => {

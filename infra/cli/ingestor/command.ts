@@ -1,7 +1,8 @@
-/** Options and exit codes of the commands that talk to an ingestor. */
-import { Command, type CommanderError } from 'commander'
+/** Options of the commands that talk to an ingestor. */
+import { Command } from 'commander'
 import type { StatusView } from '../../../ingestor/control/view.ts'
 import { isFailing } from '../../../ingestor/status.ts'
+import { EXIT_FAILED } from '../exit-codes.ts'
 import type { ServerFlags } from './client.ts'
 
 export interface Flags extends ServerFlags {
@@ -13,10 +14,6 @@ export interface ChangeFlags extends Flags {
   readonly ifMatch?: string
 }
 
-const EXIT_FAILING = 1
-const EXIT_WRONG_USE = 2
-const EXIT_CODES = '\nExit code: 0 fine, 1 refused or failing, 2 wrong use, 3 no ingestor answers.'
-
 export function command(name: string, description: string): Command {
   return withServerOptions(new Command(name).description(description))
     .option(
@@ -24,9 +21,7 @@ export function command(name: string, description: string): Command {
       'the local stack whose ingestor is meant, where no server is named',
       '.data',
     )
-    .addHelpText('after', EXIT_CODES)
     .allowExcessArguments(false)
-    .exitOverride(exitWithOurCode)
 }
 
 export function changeCommand(name: string, description: string): Command {
@@ -46,13 +41,8 @@ export function withServerOptions(one: Command): Command {
     .option('--json', 'print the answer of the API as it is')
 }
 
-/** Commander exits with 1 for every error; wrong use is 2 here, and --help is 0. */
-export function exitWithOurCode({ exitCode }: CommanderError): never {
-  process.exit(exitCode === 0 ? 0 : EXIT_WRONG_USE)
-}
-
-export function exitCodeOf({ state }: Pick<StatusView, 'state'>): number {
-  return state !== 'starting' && isFailing(state) ? EXIT_FAILING : 0
+export function exitCodeOfState({ state }: Pick<StatusView, 'state'>): number {
+  return state !== 'starting' && isFailing(state) ? EXIT_FAILED : 0
 }
 
 export function print({ json }: Flags, answer: unknown, text: string): void {

@@ -3,14 +3,14 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { AuditEntry } from '../../../ingestor/control/audit-log.ts'
 import type { ChangeAnswer } from '../../../ingestor/control/changes.ts'
 import type { StatusView, StreamView } from '../../../ingestor/control/view.ts'
+import { EXIT_FAILED } from '../exit-codes.ts'
 import { wholeNumber } from '../options.ts'
 import { openAdminApi } from './client.ts'
 import {
   changeCommand,
   type ChangeFlags,
   command,
-  exitCodeOf,
-  exitWithOurCode,
+  exitCodeOfState,
   type Flags,
   print,
 } from './command.ts'
@@ -33,7 +33,7 @@ function statusLike(
     async (flags: Flags) => {
       const status = (await openAdminApi(flags).get('/status')) as StatusView
       print(flags, status, text(status))
-      process.exitCode = exitCodeOf(status)
+      process.exitCode = exitCodeOfState(status)
     },
   )
 }
@@ -53,7 +53,7 @@ export function streamsCommand(): Command {
         streams: readonly StreamView[]
       }
       print(flags, answer, streamsText(answer.streams))
-      if (answer.streams.length === 0) process.exitCode = 1
+      if (answer.streams.length === 0) process.exitCode = EXIT_FAILED
     })
 }
 
@@ -94,9 +94,7 @@ export function scaleCommand(): Command {
 }
 
 export function symbolsCommand(): Command {
-  const symbols = new Command('symbols')
-    .description('add and remove symbols of an ingestor')
-    .exitOverride(exitWithOurCode)
+  const symbols = new Command('symbols').description('add and remove symbols of an ingestor')
   const put = (flags: ChangeFlags, body: unknown): Promise<void> =>
     change(flags, 'PUT', '/symbols', body)
   for (const [name, description, bodyOf] of [

@@ -4,7 +4,7 @@ import { OperatorError } from '#core/errors.ts'
 import type { StatusView } from '../../../ingestor/control/view.ts'
 import { wholeNumber } from '../options.ts'
 import { openAdminApi } from './client.ts'
-import { command, exitCodeOf, type Flags } from './command.ts'
+import { command, exitCodeOfState, type Flags } from './command.ts'
 import { statusText, watchLine } from './print.ts'
 import { watchStatus, type Watcher } from './watch.ts'
 
@@ -48,7 +48,7 @@ async function monitor(flags: MonitorFlags): Promise<void> {
   try {
     const is_connected = await watchStatus(openAdminApi(flags), watcher, ending.signal)
     if (!is_connected) throw gone()
-    if (last !== undefined) process.exitCode = exitCodeOf(last)
+    if (last !== undefined) process.exitCode = exitCodeOfState(last)
   } finally {
     clearTimeout(timer)
     process.off('SIGINT', end).off('SIGTERM', end)

@@ -164,7 +164,7 @@ test('variables come from a file too, and a file that is not there is told', asy
     stderr: expect.stringContaining('none.env cannot be read'),
   })
   const nothing = await doctor(['--data-dir', join(dir, 'no-stack')], {})
-  expect(nothing).toMatchObject({ code: 2, stderr: expect.stringContaining('No stack is running') })
+  expect(nothing).toMatchObject({ code: 3, stderr: expect.stringContaining('No stack is running') })
 })
 
 test('clock: a minute and a half apart from the exchange is an error', async () => {
