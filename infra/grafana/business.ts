@@ -7,7 +7,7 @@ const WANTED = `sum(${chosen('ingestor_streams', 'kind="wanted"')})`
 export const BUSINESS: DashboardSpec = {
   name: 'booktape-business',
   title: 'booktape / Business',
-  description: 'Market coverage, data quality, uptime, and the datasets that users download.',
+  description: 'Market coverage, data quality, uptime, datasets to download, the live stream.',
   chosen_from: 'up',
   rows: [
     {
@@ -112,6 +112,53 @@ export const BUSINESS: DashboardSpec = {
           'Rows and bytes published',
           { unit: 'Bps', description: 'Bytes that jobs write to the object store.' },
           [`sum by (job_name) (${rate('jobs_published_bytes_total')})`, '{{job_name}}'],
+        ),
+      ],
+    },
+    {
+      title: 'Live stream',
+      panels: [
+        lines('Clients', { unit: 'short', description: 'Connected to live servers, by kind.' }, [
+          `sum by (kind) (${chosen('live_clients')})`,
+          '{{kind}}',
+        ]),
+        lines(
+          'Delay of messages',
+          {
+            unit: 's',
+            description: 'From receipt until the message leaves. Usual p99: below 0.1 s.',
+            limit: 1,
+          },
+          [quantile(0.5, 'live_delay_seconds'), 'p50'],
+          [quantile(0.99, 'live_delay_seconds'), 'p99'],
+        ),
+        lines(
+          'Behind the tape',
+          { unit: 's', description: 'Age of the oldest record not read yet.', limit: 10 },
+          [chosen('live_behind_seconds'), '{{instance}}'],
+        ),
+        lines(
+          'Messages and records',
+          { unit: 'wps', description: 'Records read, and messages made for all clients at once.' },
+          [`sum(${rate('live_records_total')})`, 'records'],
+          [`sum(${rate('live_messages_total')})`, 'messages'],
+        ),
+        lines('Bytes sent', { unit: 'Bps', description: 'To all clients together.' }, [
+          `sum(${rate('live_sent_bytes_total')})`,
+          'sent',
+        ]),
+        lines(
+          'Connections ended',
+          {
+            unit: 'cpm',
+            description: 'Per minute, by reason. consumer_too_slow and failed have alerts.',
+          },
+          [`60 * sum by (reason) (${rate('live_closes_total')})`, '{{reason}}'],
+        ),
+        lines(
+          'Subscriptions resumed',
+          { unit: 'cpm', description: 'Per minute, by where the missed rows came from.' },
+          [`60 * sum by (source) (${rate('live_resumes_total')})`, '{{source}}'],
         ),
       ],
     },

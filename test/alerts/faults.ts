@@ -3,6 +3,7 @@ import { DATABASE_FAULTS } from './database-faults.ts'
 import type { Fault } from './fault.ts'
 import { FEED_FAULTS } from './feed-faults.ts'
 import { STORAGE_FAULTS, WORK_FAULTS } from './jobs-faults.ts'
+import { LIVE_FAULTS } from './live-faults.ts'
 import { MACHINE_FAULTS } from './machine-faults.ts'
 import { FROZEN_PROGRAMS, GATEWAY_FAULTS } from './program-faults.ts'
 
@@ -11,7 +12,7 @@ type Lane = readonly Fault[]
 
 /** The lanes of a round run at once, because their faults do not touch each other. */
 export const ROUNDS: readonly (readonly Lane[])[] = [
-  [FEED_FAULTS, [...WORK_FAULTS, ...GATEWAY_FAULTS, ...MACHINE_FAULTS]],
+  [FEED_FAULTS, LIVE_FAULTS, [...WORK_FAULTS, ...GATEWAY_FAULTS, ...MACHINE_FAULTS]],
   [[...FROZEN_PROGRAMS, ...STORAGE_FAULTS, ...DATABASE_FAULTS]],
 ]
 

@@ -26,6 +26,10 @@ export interface LocalStack {
   /** Through the gateway; its outcome does not matter. */
   sql(query: string): Promise<void>
   connectionLimit(): Promise<number>
+  /** Recorded ones of the stack's exchange. */
+  symbols(): Promise<readonly string[]>
+  /** A cursor of the live stream that is older than every message. */
+  oldestCursor(): Promise<{ readonly epoch: string; readonly seq: number }>
 }
 
 export const CLI = join(import.meta.dirname, '../../infra/cli/booktape.mjs')
@@ -90,6 +94,22 @@ export function openStack(
         "select current_setting('max_connections')::int as limit",
       )
       return rows[0]!.limit
+    },
+    async symbols() {
+      const { rows } = await pool.query<{ symbol: string }>(
+        `select distinct symbol from marketdata.symbols s
+         join marketdata.stream_offsets o on o.symbol_id = s.id
+         where exchange = 'binance-futures' and channel = 'trades' order by symbol`,
+      )
+      return rows.map(({ symbol }) => symbol)
+    },
+    async oldestCursor() {
+      const { rows } = await pool.query<{ epoch: string; seq: number }>(
+        `select epoch::text as epoch,
+           ceil(extract(epoch from began_at) * 1000000)::float8 as seq
+         from marketdata.live_epoch`,
+      )
+      return rows[0]!
     },
   }
 }
