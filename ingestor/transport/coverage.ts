@@ -45,6 +45,10 @@ export class Coverage {
   noteSubscribed(connection: number, states: readonly SocketStream[]): void {
     const heard: SocketStream[] = []
     for (const state of states) {
+      if (state.refusal !== undefined) {
+        const facts = { code: 'stream_accepted', stream: state.stream.name }
+        this.#reports.log.info(facts, 'The exchange accepts a stream that it refused before.')
+      }
       state.refusal = undefined
       if (state.is_silent || state.is_covered) continue
       state.is_covered = true
@@ -57,10 +61,12 @@ export class Coverage {
     const is_news = state.refusal === undefined
     state.refusal = detail
     if (is_news && !state.is_covered) this.#reports.onLost('refused', [state], undefined)
-    this.#reports.log.error(
-      { code: 'stream_refused', stream: state.stream.name, detail },
-      'The exchange refused a stream; the others continue.',
-    )
+    const facts = { code: 'stream_refused', stream: state.stream.name, detail }
+    if (is_news) {
+      this.#reports.log.error(facts, 'The exchange refused a stream; the others continue.')
+    } else {
+      this.#reports.log.warn(facts, 'The exchange still refuses a stream.')
+    }
   }
 
   noteSilent(states: readonly SocketStream[]): void {

@@ -1,7 +1,8 @@
 /**
  * One socket from its handshake to its end: subscriptions in paced batches with acknowledgement and
- * timeout, pings, and detection of a dead connection. It only reports; lane.ts decides what to do.
- * Time arrives as elapsed milliseconds, so a suspended process does not look like a dead exchange.
+ * timeout, refused streams that are requested again later, pings, and detection of a dead
+ * connection. It only reports; lane.ts decides what to do. Time arrives as elapsed milliseconds, so
+ * a suspended process does not look like a dead exchange.
  */
 import { randomUUID } from 'node:crypto'
 import { WebSocket } from 'ws'
@@ -11,6 +12,7 @@ import { orderOf } from '#core/market.ts'
 import { retryAfterMs } from '#core/waiting.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { Clock } from './clock.ts'
+import { createRefusedStreams, type RefusedStreams } from './refused-streams.ts'
 import { createRequests, type Requests } from './requests.ts'
 import type { TransportSettings } from './settings.ts'
 import type { SocketStream } from './socket-stream.ts'
@@ -83,6 +85,7 @@ export class Link {
   readonly #options: LinkOptions
   readonly #socket: WebSocket
   readonly #requests: Requests
+  readonly #refused: RefusedStreams
   #phase: Phase = 'connecting'
   #is_tracking = false
   #has_traffic = false
@@ -94,6 +97,7 @@ export class Link {
     const { adapter, settings, timers } = options
     this.#options = options
     this.connection = options.connection
+    this.#refused = createRefusedStreams(settings)
     this.#requests = createRequests({
       adapter,
       timers,
@@ -124,8 +128,19 @@ export class Link {
     return this.#phase === 'open' && this.#requests.is_idle
   }
 
-  subscribe(streams: readonly SocketStream[]): void {
-    for (const state of streams) {
+  subscribe(states: readonly SocketStream[]): void {
+    this.#requests.add('subscribe', this.#expect(states))
+  }
+
+  unsubscribe(names: readonly string[]): void {
+    for (const name of names) this.#refused.forget(name)
+    const known = names.filter((name) => this.streams.delete(name))
+    this.#requests.add('unsubscribe', known)
+  }
+
+  /** Returns the names. */
+  #expect(states: readonly SocketStream[]): readonly string[] {
+    for (const state of states) {
       this.streams.set(state.stream.name, {
         state,
         frame_count: 0,
@@ -135,15 +150,7 @@ export class Link {
         last_id: undefined,
       })
     }
-    this.#requests.add(
-      'subscribe',
-      streams.map((state) => state.stream.name),
-    )
-  }
-
-  unsubscribe(names: readonly string[]): void {
-    const known = names.filter((name) => this.streams.delete(name))
-    this.#requests.add('unsubscribe', known)
+    return states.map((state) => state.stream.name)
   }
 
   /**
@@ -211,6 +218,8 @@ export class Link {
     }
     this.#keepAlive(elapsed_ms)
     this.#requests.tick(elapsed_ms)
+    if (this.#phase !== 'open') return
+    this.#requests.repeat(this.#expect(this.#refused.due(elapsed_ms)))
   }
 
   #keepAlive(elapsed_ms: number): void {
@@ -291,6 +300,7 @@ export class Link {
       const entry = this.streams.get(name)
       if (entry === undefined) continue // removed while the request was in flight
       entry.is_subscribed = true
+      this.#refused.forget(name)
       states.push(entry.state)
     }
     this.#options.handlers.onSubscribed(this, states)
@@ -300,6 +310,7 @@ export class Link {
     const entry = this.streams.get(name)
     if (entry === undefined) return
     this.streams.delete(name)
+    this.#refused.note(entry.state)
     this.#options.handlers.onRefused(this, entry.state, detail)
   }
 

@@ -2,7 +2,8 @@
  * SUBSCRIBE and UNSUBSCRIBE over one socket: in batches, no faster than the exchange allows, each
  * waiting for its acknowledgement. A refused batch is halved and sent again, down to the single
  * stream that the exchange refuses, so one wrong name costs one stream. The exchange may answer
- * that a repeated stream is already subscribed, which counts as an acknowledgement.
+ * that a repeated stream is already subscribed, which counts as an acknowledgement. A repeated
+ * request without an answer counts as refused, because the socket's other streams still work.
  */
 import type { Control, ExchangeAdapter } from '../exchanges/adapter.ts'
 import type { Timers } from './timers.ts'
@@ -25,6 +26,8 @@ export interface Requests {
   /** True if nothing is waiting to be sent or answered. */
   readonly is_idle: boolean
   add(method: Method, streams: readonly string[]): void
+  /** Subscribes to streams that were refused before. */
+  repeat(streams: readonly string[]): void
   /** The socket is open: start sending. */
   start(): void
   answer(control: Extract<Control, { kind: 'ack' | 'refused' }>): void
@@ -35,6 +38,7 @@ export interface Requests {
 interface Request {
   readonly method: Method
   readonly streams: readonly string[]
+  readonly is_repeated: boolean
 }
 
 interface Sent extends Request {
@@ -71,14 +75,15 @@ export function createRequests(options: RequestsOptions): Requests {
     if (is_started && cancelPause === undefined) sendNext()
   }
   const refuse = (request: Request, { detail, is_held }: Refusal): void => {
-    if (request.method === 'unsubscribe') return
+    const { method, is_repeated } = request
+    if (method === 'unsubscribe') return
     const [only, ...others] = request.streams
     if (others.length === 0) {
       return is_held === true ? acknowledge([only!]) : options.onRefused(only!, detail)
     }
     const middle = request.streams.length >> 1
     const halves = [request.streams.slice(0, middle), request.streams.slice(middle)]
-    waiting.unshift(...halves.map((streams) => ({ method: request.method, streams })))
+    waiting.unshift(...halves.map((streams) => ({ method, streams, is_repeated })))
     wake()
   }
 
@@ -89,16 +94,20 @@ export function createRequests(options: RequestsOptions): Requests {
     }
   }
 
+  const add = (method: Method, streams: readonly string[], is_repeated: boolean): void => {
+    for (let at = 0; at < streams.length; at += streams_per_subscribe_max) {
+      const batch = streams.slice(at, at + streams_per_subscribe_max)
+      waiting.push({ method, streams: batch, is_repeated })
+    }
+    wake()
+  }
+
   return {
     get is_idle() {
       return waiting.length === 0 && sent.size === 0
     },
-    add(method, streams) {
-      for (let at = 0; at < streams.length; at += streams_per_subscribe_max) {
-        waiting.push({ method, streams: streams.slice(at, at + streams_per_subscribe_max) })
-      }
-      wake()
-    },
+    add: (method, streams) => add(method, streams, false),
+    repeat: (streams) => add('subscribe', streams, true),
     start() {
       is_started = true
       wake()
@@ -111,9 +120,12 @@ export function createRequests(options: RequestsOptions): Requests {
       else if (request.method === 'subscribe') acknowledge(request.streams, control.accepted)
     },
     tick(elapsed_ms) {
-      for (const request of sent.values()) {
+      for (const [id, request] of sent) {
         request.age_ms += elapsed_ms
-        if (request.age_ms > options.ack_timeout_ms) return options.onTimeout(request.method)
+        if (request.age_ms <= options.ack_timeout_ms) continue
+        if (!request.is_repeated) return options.onTimeout(request.method)
+        sent.delete(id)
+        for (const stream of request.streams) options.onRefused(stream, 'no answer')
       }
     },
     stop() {

@@ -6,6 +6,9 @@ export interface TransportSettings {
   readonly connect_timeout_ms: number
   /** A request (SUBSCRIBE, UNSUBSCRIBE) unanswered for longer ends its socket. */
   readonly ack_timeout_ms: number
+  /** Pause before a refused stream is requested again; it doubles up to the maximum. */
+  readonly refused_ms_min: number
+  readonly refused_ms_max: number
   /** Ping after this long without traffic. Without an answer the socket is dead. */
   readonly idle_ping_ms: number
   readonly pong_timeout_ms: number
@@ -38,6 +41,8 @@ export const DEFAULT_SETTINGS: TransportSettings = {
   tick_ms: 1_000,
   connect_timeout_ms: 10_000,
   ack_timeout_ms: 10_000,
+  refused_ms_min: 60_000,
+  refused_ms_max: 3_600_000,
   idle_ping_ms: 15_000,
   pong_timeout_ms: 10_000,
   backoff_base_ms: 500,

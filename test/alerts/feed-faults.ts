@@ -37,7 +37,8 @@ export const FEED_FAULTS: readonly Fault[] = [
         faults: [{ kind: 'refuse_streams', streams: 'btcusdt@bookTicker' }],
         actions,
       })
-      return () => stack.exchange({ faults: [], actions })
+      // Within a minute or two it is asked for again.
+      return () => stack.exchange({ faults: [] })
     },
   },
   {

@@ -44,8 +44,6 @@ interface Fault {
   readonly request: FaultRequestInput
   /** In the words of the page. */
   readonly words: RegExp
-  /** Ends the fault; default: no faults. */
-  readonly end?: FaultRequestInput
 }
 
 const FAULTS: readonly Fault[] = [
@@ -124,8 +122,6 @@ const FAULTS: readonly Fault[] = [
       actions: [{ kind: 'close_all' }],
     },
     words: /The exchange refuses 1 stream: BTCUSDT book_ticker/,
-    // A refused stream is asked for again on a new socket.
-    end: { faults: [], actions: [{ kind: 'close_all' }] },
   },
   {
     name: 'handshake 503',
@@ -182,7 +178,7 @@ test('the pace of every stream is learnt', async () => {
   expect(viewer.newest()?.sentence).toMatch(/^All is well/)
 }, 300_000)
 
-for (const { name, request, words, end = { faults: [] } } of injected) {
+for (const { name, request, words } of injected) {
   test(`${name}: named in words`, async () => {
     const isSaid = (text: string): boolean => words.test(text)
     // What is counted by the minute is said for a minute.
@@ -217,7 +213,7 @@ for (const { name, request, words, end = { faults: [] } } of injected) {
       await page.context().close()
     }
     expect(took_ms, figures).toBeLessThan(LIMIT_MS * factor)
-    stand.exchange.setFaults(end)
+    stand.exchange.setFaults({ faults: [] })
     await until('every stream is heard', () => {
       const totals = viewer.newest()?.totals
       return (

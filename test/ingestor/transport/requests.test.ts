@@ -95,3 +95,14 @@ test('streams that an acknowledgement leaves out are refused, the rest are subsc
   expect(heard).toEqual(['yes a c', 'no b: left out of the acknowledgement'])
   expect(requests.is_idle).toBe(true)
 })
+
+test('a repeated request without an answer is a refusal; the socket goes on', () => {
+  const { requests, heard } = setup()
+  requests.start()
+  requests.repeat(['a', 'b'])
+  requests.tick(900)
+  expect(heard).toEqual([])
+  requests.tick(200)
+  expect(heard).toEqual(['no a: no answer', 'no b: no answer'])
+  expect(requests.is_idle).toBe(true)
+})

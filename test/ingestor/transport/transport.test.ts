@@ -170,6 +170,33 @@ test('a stream that the exchange refuses does not affect the others', async () =
   expect(rig.losses).toEqual([{ cause: 'refused', streams: ['bad@bookTicker'] }])
 })
 
+test('a refused stream is requested again, ever less often, until the exchange accepts it', async () => {
+  const settings = { refused_ms_min: 40, refused_ms_max: 160 }
+  const rig = await createRig({ symbols: ['GOOD', 'BAD'], settings })
+  const { exchange, transport } = rig
+  exchange.behaviour.refused_stream = 'bad@bookTicker'
+  await transport.start()
+  const repeats = () => exchange.requests.filter(({ params }) => params.join() === 'bad@bookTicker')
+  await until('five repeats', () => repeats().length >= 6)
+  expect(rig.losses).toEqual([{ cause: 'refused', streams: ['bad@bookTicker'] }])
+  // One that is no longer wanted is not requested any more.
+  transport.setStreams(['GOOD'], QUOTES)
+  transport.setStreams(['GOOD', 'BAD'], QUOTES)
+  await until('refused anew', () =>
+    transport.status().streams.some(({ refusal }) => refusal !== null),
+  )
+  exchange.behaviour.refused_stream = undefined
+  await until('accepted', () => transport.status().streams.every(({ refusal }) => refusal === null))
+  const asked_count = repeats().length
+  exchange.publish('bad@bookTicker')
+  await until('it delivers', () => rig.frames.some(({ stream }) => stream === 'bad@bookTicker'))
+  expect(transport.status().streams.every(({ is_covered }) => is_covered)).toBe(true)
+  await sleep(400)
+  expect(repeats()).toHaveLength(asked_count)
+  expect(exchange.handshakes).toHaveLength(1)
+  expect(rig.losses).toHaveLength(2)
+})
+
 test('noise is passed on and does no harm; a frame past the limit ends the socket', async () => {
   const rig = await createRig({ limits: { frame_bytes_max: 10_000 } })
   await rig.transport.start()
