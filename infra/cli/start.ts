@@ -34,7 +34,7 @@ export function startCommand(): Command {
     .option('--data-dir <dir>', 'folder for all data', '.data')
     .option(
       '--port-base <port>',
-      'use the twelve ports from here (default: any free ports)',
+      'use the fourteen ports from here (default: any free ports)',
       wholeNumber(1_024, 65_530),
     )
     .option(

@@ -12,12 +12,12 @@ collection. An ingestor has two threads: \`process_*\` covers both, \`nodejs_*\`
 symbol as a label (\`ingestor_stream_age_seconds\`, \`ingestor_stream_lost\`, \`ingestor_book_in_sequence\`),
 and \`METRICS_PER_SYMBOL=0\` removes them.
 
-**Cost.** Nothing is done for metrics per frame or per row: the counts are those that the recording needs
-anyway, and are read at a scrape. Per commit two histograms are updated. In one CPU profile of an ingestor
-(70 s, 10,000 events/s and 30,000 for ten seconds, a scrape every 15 s, 14.3 s of CPU on both threads)
-metrics took 1.1 %: 0.87 % the scrapes (31 ms each, the first ones cold), 0.2 % loading them, and 0.02 %
-everything between two scrapes: commits and the watch on garbage collection. \`npm run bench:ingest --
---scrape-s 15 --cpu-prof DIR\` writes such profiles.
+**Cost.** Nothing is done for metrics per frame or per row: the counts are those that the recording
+needs anyway, and are read at a scrape. Per commit two histograms are updated. In one CPU profile of
+an ingestor (70 s, 10,000 events/s and 30,000 for ten seconds, a scrape every 15 s, 14.3 s of CPU on
+both threads) metrics took 1.1 %: 0.87 % the scrapes (31 ms each, the first ones cold), 0.2 %
+loading them, and 0.02 % everything between two scrapes: commits and the watch on garbage
+collection. \`npm run bench:ingest -- --scrape-s 15 --cpu-prof DIR\` writes such profiles.
 
 A test compares this file with the running programs: \`UPDATE_GOLDEN=1 npx vitest run
 test/infra/stack.test.ts\` writes it.

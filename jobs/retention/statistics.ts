@@ -75,17 +75,22 @@ interface TableSize {
   readonly row_count: number
 }
 
-/** Each size is read under a lock of its own that ends with it: there may be thousands of them. */
+/**
+ * Each size is read under a lock of its own that ends with it: there may be thousands of them.
+ * Rows: reltuples is from the last analyze, and n_live_tup starts anew after a crash of Postgres.
+ */
 const TABLE_SIZES = `
 with parts as (
-  select coalesce(i.inhparent, c.oid) as parent, c.oid, c.reltuples
+  select coalesce(i.inhparent, c.oid) as parent, c.oid,
+    greatest(c.reltuples, s.n_live_tup, 0) as row_count
   from pg_class c left join pg_inherits i on i.inhrelid = c.oid
+  left join pg_stat_all_tables s on s.relid = c.oid
   where c.relnamespace = 'marketdata'::regnamespace and c.relkind = 'r'
 )
 select t.relname as table_name,
   coalesce(sum(pg_total_relation_size(p.oid)), 0)::float8 as byte_count,
   coalesce(sum(pg_indexes_size(p.oid)), 0)::float8 as index_bytes,
-  coalesce(sum(greatest(p.reltuples, 0)), 0)::float8 as row_count
+  coalesce(sum(p.row_count), 0)::float8 as row_count
 from pg_class t left join parts p on p.parent = t.oid
 where t.relnamespace = 'marketdata'::regnamespace and t.relkind in ('r', 'p')
   and not t.relispartition

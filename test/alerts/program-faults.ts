@@ -30,13 +30,14 @@ export const GATEWAY_FAULTS: readonly Fault[] = [
 export const FROZEN_PROGRAMS: readonly Fault[] = [
   {
     name: 'the programs freeze',
-    alerts: { IngestorDown: 20, JobsDown: 20, GatewayDown: 20, LiveDown: 20 },
+    alerts: { IngestorDown: 20, JobsDown: 20, GatewayDown: 20, LiveDown: 20, ClustersDown: 20 },
     async inject(stack) {
       const ends = await Promise.all(
         [
           'ingestor/main.ts',
           'ingestor/live/main.ts',
           'jobs/main.ts',
+          'jobs/clusters/main.ts',
           'edge-api/gateway/main.ts',
         ].map((entry) => stopped(entry)(stack)),
       )

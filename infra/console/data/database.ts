@@ -122,14 +122,16 @@ function tableOf(
 }
 
 /**
- * Counts partitions with their table. Locks each relation only while its size is read.
+ * Counts partitions with their table. Locks each relation only while its size is read. Rows:
+ * reltuples is from the last analyze, and n_live_tup starts anew after a crash of Postgres.
  */
 const TABLES = `
   select coalesce(parent.relname, c.relname) as name,
     sum(pg_total_relation_size(c.oid))::float8 as bytes,
     count(parent.oid)::int as partition_count,
-    sum(greatest(c.reltuples, 0))::float8 as row_estimate
+    sum(greatest(c.reltuples, s.n_live_tup, 0))::float8 as row_estimate
   from pg_class c
+  left join pg_stat_all_tables s on s.relid = c.oid
   left join pg_inherits i on i.inhrelid = c.oid
   left join pg_class parent on parent.oid = i.inhparent
   where c.relnamespace = to_regnamespace('marketdata') and c.relkind = 'r'

@@ -1,6 +1,6 @@
 /** The frame of the console: navigation by the URL's fragment, and the connection's state. */
 import { render } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { duration } from '../state/words.ts'
 import type { Identity, PageName, Snapshot } from '../wire.ts'
 import { useAsk } from './api.ts'
@@ -111,6 +111,11 @@ function Frame(props: {
     return () => system.removeEventListener('change', follow)
   }, [theme])
   const level = snapshot?.level
+  const nav = useRef<HTMLElement>(null)
+  // On a telephone the pages do not fit into a line.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' })
+  }, [page])
   return (
     <header class="frame">
       <a class="brand" href="#/overview">
@@ -120,7 +125,7 @@ function Frame(props: {
         booktape
         <span class="hidden">{level === undefined ? '' : LEVEL_WORDS[level]}</span>
       </a>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={nav}>
         {NAMES.map((name) => (
           <a key={name} href={`#/${name}`} aria-current={name === page ? 'page' : undefined}>
             {TITLES[name]}

@@ -89,6 +89,12 @@ export function Jobs({ can_operate }: { readonly can_operate: boolean }) {
   )
 }
 
+function nextRun({ next_at, is_runnable }: ScheduledJob): string {
+  if (next_at !== null) return stamp(next_at)
+  // Those that cannot be run from here are repeated all the time.
+  return is_runnable ? 'not scheduled: no jobs daemon has run' : 'seconds after the last'
+}
+
 function JobLine({
   job,
   newest,
@@ -115,7 +121,7 @@ function JobLine({
     <tr>
       <th scope="row">{job.job}</th>
       <td class="wrap">{job.what}</td>
-      <td>{job.next_at === null ? 'seconds after the last' : stamp(job.next_at)}</td>
+      <td>{nextRun(job)}</td>
       <td>
         {newest === undefined ? (
           '–'

@@ -147,7 +147,7 @@ function Tiles({ snapshot, points }: Omit<Props, 'can_operate'>) {
         note={
           gaps &&
           (gaps.unrepaired_24h === 0
-            ? 'all of the last day are refilled'
+            ? 'no unfilled gap in the last day'
             : `${counted(gaps.unrepaired_24h, 'ended gap')} of the last day not refilled`)
         }
       >

@@ -30,8 +30,9 @@ export function Streams() {
   const [text, setText] = useState('')
   const [only_odd, setOnlyOdd] = useState(false)
   const wanted = (data?.symbols ?? []).filter(
-    ({ symbol, cells }) =>
-      symbol.toUpperCase().includes(text.trim().toUpperCase()) && (!only_odd || cells.some(isOdd)),
+    ({ symbol, cells, is_book_in_sequence }) =>
+      symbol.toUpperCase().includes(text.trim().toUpperCase()) &&
+      (!only_odd || cells.some(isOdd) || is_book_in_sequence === false),
   )
   return (
     <Card
@@ -61,7 +62,7 @@ export function Streams() {
           />{' '}
           only what is not as usual
         </label>
-        <Legend cells={(data?.symbols ?? []).flatMap(({ cells }) => cells)} />
+        <Legend symbols={data?.symbols ?? []} />
       </div>
       {data === undefined ? (
         error === undefined ? (
@@ -72,7 +73,7 @@ export function Streams() {
           {data.symbols.length === 0
             ? 'No ingestor says what it hears. The overview says who answers.'
             : only_odd
-              ? 'Every stream is as usual.'
+              ? 'Every stream is as usual, and every book is in sequence.'
               : `No recorded symbol contains "${text}".`}
         </Empty>
       ) : (
@@ -101,7 +102,9 @@ function isBroken({ cells }: SymbolView): boolean {
   return cells.some(({ pace }) => pace === 'silent' || pace === 'unheard' || pace === 'refused')
 }
 
-function Legend({ cells }: { readonly cells: readonly CellView[] }) {
+function Legend({ symbols }: { readonly symbols: readonly SymbolView[] }) {
+  const cells = symbols.flatMap((one) => one.cells)
+  const broken_books = symbols.filter((one) => one.is_book_in_sequence === false)
   return (
     <ul class="legend" aria-label="What the signs mean">
       {ORDER.map((pace) => {
@@ -115,6 +118,14 @@ function Legend({ cells }: { readonly cells: readonly CellView[] }) {
           </li>
         )
       })}
+      {broken_books.length === 0 ? null : (
+        <li>
+          <b class="bad-text" aria-hidden="true">
+            ≠
+          </b>{' '}
+          book not in sequence <b>{broken_books.length}</b>
+        </li>
+      )}
     </ul>
   )
 }

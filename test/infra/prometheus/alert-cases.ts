@@ -82,6 +82,7 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     },
   },
   LiveDown: up('live'),
+  ClustersDown: up('clusters'),
   LiveBehind: gauge('live_behind_seconds', '0+5x12', '0 12 0x9'),
   LiveSlow: {
     bad: {
