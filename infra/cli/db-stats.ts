@@ -8,8 +8,10 @@ import {
   type TableStatistics,
 } from '../../jobs/retention/statistics.ts'
 import { readStackFile } from '../local/data-dir.ts'
+import { openConsoleApi } from './ingestor/client.ts'
+import { type ConsoleFlags, withConsoleOptions } from './options.ts'
 
-interface Flags {
+interface Flags extends ConsoleFlags {
   readonly dataDir: string
   readonly json?: true
 }
@@ -19,7 +21,7 @@ const HEAD = ['TABLE', 'PARTS', 'MB', 'INDEXES', 'ROWS', 'MB/HOUR', 'FROM', 'TO'
 const RIGHT = new Set([1, 2, 3, 4, 5])
 
 export function dbStatsCommand(): Command {
-  return new Command('db-stats')
+  return withConsoleOptions(new Command('db-stats'))
     .description('sizes, partitions and growth of the tables, and what retention would drop')
     .option('--json', 'the statistics for machines')
     .option(
@@ -28,19 +30,26 @@ export function dbStatsCommand(): Command {
       '.data',
     )
     .allowExcessArguments(false)
-    .action(async ({ dataDir, json }: Flags) => {
-      const { env } = process
-      const stack = env['DATABASE_URL'] === undefined ? readStackFile(dataDir) : undefined
-      const database_url = env['DATABASE_URL'] ?? stack!.postgres_url
-      const settings = parseRetentionSettings({ ...stack?.jobs_settings, ...env })
-      const pool = createPool(database_url, 'booktape-db-stats', 1)
-      try {
-        const found = await selectStatistics(pool, settings, Date.now())
-        process.stdout.write(json === true ? `${JSON.stringify(found)}\n` : statisticsText(found))
-      } finally {
-        await pool.end()
-      }
+    .action(async ({ server, token, dataDir, json }: Flags) => {
+      const found =
+        server === undefined
+          ? await readStatistics(dataDir)
+          : ((await openConsoleApi(server, token).get('/statistics')) as DatabaseStatistics)
+      process.stdout.write(json === true ? `${JSON.stringify(found)}\n` : statisticsText(found))
     })
+}
+
+async function readStatistics(data_dir: string): Promise<DatabaseStatistics> {
+  const { env } = process
+  const stack = env['DATABASE_URL'] === undefined ? readStackFile(data_dir) : undefined
+  const database_url = env['DATABASE_URL'] ?? stack!.postgres_url
+  const settings = parseRetentionSettings({ ...stack?.jobs_settings, ...env })
+  const pool = createPool(database_url, 'booktape-db-stats', 1)
+  try {
+    return await selectStatistics(pool, settings, Date.now())
+  } finally {
+    await pool.end()
+  }
 }
 
 export function statisticsText({ database_bytes, tables, retention }: DatabaseStatistics): string {

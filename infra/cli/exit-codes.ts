@@ -1,5 +1,5 @@
 /** Exit codes, the same for every command. docs/operate.md lists them. */
-import { Command, CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { OperatorError } from '#core/errors.ts'
 
 /** The command could be carried out, and failed, was refused, or found something. */
@@ -24,10 +24,13 @@ const CODES: Readonly<Record<string, number>> = {
   bad_symbols: EXIT_WRONG_USE,
   bad_target: EXIT_WRONG_USE,
   bad_window: EXIT_WRONG_USE,
+  console_wrong_use: EXIT_WRONG_USE,
   env_file_unreadable: EXIT_WRONG_USE,
   ingestor_wrong_use: EXIT_WRONG_USE,
   no_database_url: EXIT_WRONG_USE,
   same_ingestor: EXIT_WRONG_USE,
+  console_cut_off: EXIT_UNREACHABLE,
+  console_unreachable: EXIT_UNREACHABLE,
   ingestor_cut_off: EXIT_UNREACHABLE,
   ingestor_unreachable: EXIT_UNREACHABLE,
   no_stack: EXIT_UNREACHABLE,

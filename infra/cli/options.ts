@@ -1,6 +1,18 @@
 /** Option parsers that several commands share. */
-import { InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { OperatorError } from '#core/errors.ts'
+
+/** Of commands that the console can carry out elsewhere. */
+export interface ConsoleFlags {
+  readonly server?: string
+  readonly token?: string
+}
+
+export function withConsoleOptions(command: Command): Command {
+  return command
+    .option('--server <url>', 'the console of the installation that is meant')
+    .option('--token <token>', 'of that console (BOOKTAPE_TOKEN)')
+}
 
 /** Parses a disk size in GB, such as 2, 0.5 or 0. */
 export function gigabytes(text: string): number {

@@ -8,16 +8,18 @@ import { parseConfig } from '../../jobs/config.ts'
 import { validate } from '../../jobs/validation/run-validation.ts'
 import { readStackFile } from '../local/data-dir.ts'
 import { EXIT_FAILED, EXIT_UNREACHABLE } from './exit-codes.ts'
+import { openConsoleApi } from './ingestor/client.ts'
+import { type ConsoleFlags, withConsoleOptions } from './options.ts'
 
 const SYMBOLS_SHOWN_MAX = 12
 
-interface Flags {
+interface Flags extends ConsoleFlags {
   readonly dataDir: string
   readonly json?: true
 }
 
 export function validateCommand(): Command {
-  return new Command('validate')
+  return withConsoleOptions(new Command('validate'))
     .description('check the recorded data, who records it, and the datasets of yesterday')
     .option('--json', 'print the report as JSON')
     .option(
@@ -26,10 +28,13 @@ export function validateCommand(): Command {
       '.data',
     )
     .allowExcessArguments(false)
-    .action(async ({ dataDir, json }: Flags) => {
+    .action(async ({ server, token, dataDir, json }: Flags) => {
       let report: Report
       try {
-        report = await validateServices(servicesOf(dataDir))
+        report =
+          server === undefined
+            ? await validateServices(servicesOf(dataDir))
+            : ((await openConsoleApi(server, token).get('/validate')) as Report)
       } catch (error) {
         process.stderr.write(`The check failed: ${describeError(error)}\n`)
         process.exitCode = EXIT_UNREACHABLE

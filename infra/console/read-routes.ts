@@ -8,6 +8,7 @@ import { Problem } from '#core/problem.ts'
 import { describeError } from '#core/errors.ts'
 import { validate } from '../../jobs/validation/run-validation.ts'
 import type { RetentionSettings } from '../../jobs/retention/settings.ts'
+import { selectStatistics } from '../../jobs/retention/statistics.ts'
 import { selectAudit } from './data/audit.ts'
 import { readDatabase } from './data/database.ts'
 import type { DatasetReader } from './data/datasets.ts'
@@ -46,6 +47,9 @@ const Name = z
 export function addReadRoutes(app: DoorApp, deps: ReadDeps): void {
   const { pool, watch, datasets, store, retention, events } = deps
   const database = shared(DATABASE_MS, () => readDatabase(pool, retention, Date.now()))
+  const statistics = shared(DATABASE_MS, () =>
+    whileThere(() => selectStatistics(pool, retention, Date.now())),
+  )
   const validation = shared(VALIDATION_MS, () =>
     whileThere(() => validate(pool, Date.now(), store)),
   )
@@ -117,6 +121,8 @@ export function addReadRoutes(app: DoorApp, deps: ReadDeps): void {
     return wants_json ? c.json({ url }) : c.redirect(url, 302)
   })
   app.get('/db-stats', async (c) => c.json(await database()))
+  // As `npx booktape db-stats` prints them.
+  app.get('/statistics', async (c) => c.json(await statistics()))
   // As jobs stored it, and as it is now.
   app.get('/validation', async (c) => c.json(await readValidation(pool, Date.now())))
   app.get('/validate', async (c) => c.json(await validation()))

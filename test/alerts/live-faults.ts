@@ -8,11 +8,12 @@ import type { LocalStack } from './stack.ts'
 const FROZEN_CLIENTS = 15
 const READER_ROLE = 'booktape_reader'
 /** The processor is given and taken in periods of this length. */
-const PERIOD_MS = 200
-const LOOK_EVERY_PERIODS = 10
-/** How far behind a starved server is kept. */
+const PERIOD_MS = 500
+const LOOK_EVERY_PERIODS = 3
+/** How far behind a starved server is kept, and until when it must be. */
 const BEHIND_MIN_MS = 20_000
 const BEHIND_MAX_MS = 40_000
+const STARVED_AFTER_MS = 240_000
 
 export const LIVE_FAULTS: readonly Fault[] = [
   {
@@ -58,14 +59,19 @@ export const LIVE_FAULTS: readonly Fault[] = [
   {
     name: 'the live server gets too little of the processor',
     // One in a hundred turns of five minutes has to be slow, and starved turns are few.
-    alerts: { LiveBehind: 75, LiveSlow: 300 },
+    alerts: { LiveBehind: 15, LiveSlow: 300 },
     async inject(stack) {
       const starving = new AbortController()
       const ended = starve(stack, starving.signal)
-      return () => {
+      const end = (): Promise<void> => {
         starving.abort()
         return ended
       }
+      const deadline_ms = performance.now() + STARVED_AFTER_MS
+      while (((await behindMs(stack)) ?? 0) < BEHIND_MIN_MS && performance.now() < deadline_ms) {
+        await sleep(1_000)
+      }
+      return end
     },
   },
 ]
@@ -82,7 +88,7 @@ async function starve(stack: LocalStack, signal: AbortSignal): Promise<void> {
   const signalAll = (name: NodeJS.Signals): void => {
     for (const pid of pids) process.kill(pid, name)
   }
-  let run_ms = PERIOD_MS / 10
+  let run_ms = PERIOD_MS / 50
   let behind_ms: number | undefined = 0
   let is_looking = false
   const look = async (): Promise<void> => {
@@ -91,7 +97,7 @@ async function starve(stack: LocalStack, signal: AbortSignal): Promise<void> {
     is_looking = false
     const is_far = behind_ms === undefined || behind_ms > BEHIND_MAX_MS
     if (is_far) run_ms = Math.min(PERIOD_MS / 2, run_ms * 1.25)
-    else if (behind_ms! < BEHIND_MIN_MS) run_ms = Math.max(2, run_ms * 0.8)
+    else if (behind_ms! < BEHIND_MIN_MS) run_ms = Math.max(1, run_ms * 0.8)
   }
   try {
     for (let period = 0; !signal.aborted; period++) {

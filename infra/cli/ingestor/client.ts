@@ -1,4 +1,7 @@
-/** Calls the admin API of an ingestor: over its unix socket, or over HTTP with a token. */
+/**
+ * Calls the admin API of an ingestor, over its unix socket or over HTTP with a token, or that of the
+ * console.
+ */
 import { existsSync } from 'node:fs'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
@@ -40,9 +43,18 @@ const ATTEMPTS = 2
  */
 export function openAdminApi(flags: ServerFlags): AdminApi {
   const named = flags.server ?? process.env['BOOKTAPE_SERVER'] ?? socketOf(flags.dataDir)
+  return openApi('ingestor', named, flags.token)
+}
+
+/** Errors of the calls: as above, with console_ in place of ingestor_. */
+export function openConsoleApi(url: string, token: string | undefined): AdminApi {
+  return openApi('console', `${url.replace(/\/+$/, '')}/api`, token)
+}
+
+function openApi(program: Target['program'], named: string, token: string | undefined): AdminApi {
   // The form of marketdata.ingestors.endpoint.
   const server = named.replace(/^unix:/, '')
-  const target: Target = { server, token: flags.token ?? process.env['BOOKTAPE_TOKEN'] }
+  const target: Target = { program, server, token: token ?? process.env['BOOKTAPE_TOKEN'] }
   const call = (
     method: string,
     path: string,
@@ -71,7 +83,7 @@ async function insist(attempt: () => Promise<unknown>): Promise<unknown> {
     try {
       return await attempt()
     } catch (error) {
-      const is_cut_off = error instanceof OperatorError && error.code === 'ingestor_cut_off'
+      const is_cut_off = error instanceof OperatorError && error.code.endsWith('_cut_off')
       if (!is_cut_off || count === ATTEMPTS) throw error
     }
   }
@@ -87,13 +99,14 @@ interface Call {
 }
 
 interface Target {
+  readonly program: 'ingestor' | 'console'
   readonly server: string
   readonly token: string | undefined
 }
 
 async function ask(target: Target, call: Omit<Call, 'signal'>): Promise<unknown> {
   const response = await open(target, { ...call, signal: AbortSignal.timeout(LIMIT_MS) })
-  return readAnswer(response.statusCode ?? 0, await readText(target, response))
+  return readAnswer(target, response.statusCode ?? 0, await readText(target, response))
 }
 
 /** Yields each line once its line feed has arrived. */
@@ -104,16 +117,17 @@ async function openLines(
 ): Promise<AsyncIterable<string>> {
   const response = await open(target, { method: 'GET', path, signal })
   const status = response.statusCode ?? 0
-  if (status !== 200) readAnswer(status, await readText(target, response))
+  if (status !== 200) readAnswer(target, status, await readText(target, response))
   return linesOf(response)
 }
 
 /** Resolves with the answer's head. */
-function open({ server, token }: Target, call: Call): Promise<IncomingMessage> {
+function open(target: Target, call: Call): Promise<IncomingMessage> {
+  const { server, token } = target
   const { method, path, body, headers, signal } = call
   const is_url = /^https?:\/\//.test(server)
   if (!is_url && !existsSync(server)) {
-    return Promise.reject(unreachable(server, 'there is no such socket'))
+    return Promise.reject(unreachable(target, 'there is no such socket'))
   }
   const url = is_url
     ? new URL(server.replace(/\/+$/, '') + path)
@@ -138,12 +152,12 @@ function open({ server, token }: Target, call: Call): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     send(url, options)
       .once('response', resolve)
-      .on('error', (error) => reject(brokenBy(server, error)))
+      .on('error', (error) => reject(brokenBy(target, error)))
       .end(text)
   })
 }
 
-async function readText({ server }: Target, response: IncomingMessage): Promise<string> {
+async function readText(target: Target, response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   try {
@@ -153,7 +167,7 @@ async function readText({ server }: Target, response: IncomingMessage): Promise<
       chunks.push(chunk)
     }
   } catch (error) {
-    throw brokenBy(server, error as Error)
+    throw brokenBy(target, error as Error)
   }
   return Buffer.concat(chunks).toString('utf8')
 }
@@ -169,13 +183,13 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
   }
 }
 
-function readAnswer(status: number, text: string): unknown {
+function readAnswer({ program }: Target, status: number, text: string): unknown {
   const body = parse(text) as { readonly title?: string; readonly detail?: string } | undefined
   if (status >= 200 && status < 300 && body !== undefined) return body
   const words =
     body?.title === undefined ? text.slice(0, 200) : `${body.title} ${body.detail ?? ''}`
-  const code = status === 400 ? 'ingestor_wrong_use' : 'ingestor_refused'
-  throw new OperatorError(code, `The ingestor answers ${status}: ${words.trim()}`)
+  const code = status === 400 ? `${program}_wrong_use` : `${program}_refused`
+  throw new OperatorError(code, `The ${program} answers ${status}: ${words.trim()}`)
 }
 
 function parse(text: string): unknown {
@@ -186,17 +200,19 @@ function parse(text: string): unknown {
   }
 }
 
-function unreachable(server: string, detail: string): OperatorError {
-  return new OperatorError('ingestor_unreachable', `No ingestor answers at ${server}: ${detail}.`, {
-    hint: 'Name another with --server (a URL or the path of a control.sock), or start it.',
+function unreachable({ program, server }: Target, detail: string): OperatorError {
+  const places = { ingestor: 'a URL or the path of a control.sock', console: 'its URL' }
+  const message = `No ${program} answers at ${server}: ${detail}.`
+  return new OperatorError(`${program}_unreachable`, message, {
+    hint: `Name another with --server (${places[program]}), or start it.`,
     retryable: true,
   })
 }
 
-function brokenBy(server: string, error: NodeJS.ErrnoException): OperatorError {
+function brokenBy(target: Target, error: NodeJS.ErrnoException): OperatorError {
   if (error.name === 'AbortError')
-    return unreachable(server, `no answer within ${LIMIT_MS / 1_000} s`)
-  if (error.code !== 'ECONNRESET') return unreachable(server, error.message)
-  const message = `The connection to ${server} was cut off: ${error.message}.`
-  return new OperatorError('ingestor_cut_off', message, { retryable: true })
+    return unreachable(target, `no answer within ${LIMIT_MS / 1_000} s`)
+  if (error.code !== 'ECONNRESET') return unreachable(target, error.message)
+  const message = `The connection to ${target.server} was cut off: ${error.message}.`
+  return new OperatorError(`${target.program}_cut_off`, message, { retryable: true })
 }

@@ -147,7 +147,7 @@ function Tiles({ snapshot, points }: Omit<Props, 'can_operate'>) {
         note={
           gaps &&
           (gaps.unrepaired_24h === 0
-            ? 'no unfilled gap in the last day'
+            ? 'nothing is missing from the last day'
             : `${counted(gaps.unrepaired_24h, 'ended gap')} of the last day not refilled`)
         }
       >

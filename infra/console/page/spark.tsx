@@ -58,7 +58,7 @@ export function Spark({ label, times, values, format, height = 44, has_axes = fa
                   stroke: colour('--muted'),
                   grid: { stroke: colour('--line'), width: 1 },
                   ticks: { show: false },
-                  size: 64,
+                  size: 78,
                   values: (_u, splits) => splits.map((value) => latest.current(value)),
                 },
               ]

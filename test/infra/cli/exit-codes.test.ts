@@ -1,7 +1,7 @@
 /** Every command ends with the exit codes of docs/operate.md. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { test } from 'vitest'
 
 const CLI = join(import.meta.dirname, '../../../infra/cli/booktape.mjs')
 
@@ -27,7 +27,7 @@ test.concurrent.for([
   expect(await exitCode(text.split(' ').filter((word) => word !== ''))).toBe(code)
 })
 
-test('3: booktape db-stats, with a Postgres that does not answer', async () => {
+test('3: booktape db-stats, with a Postgres that does not answer', async ({ expect }) => {
   const DATABASE_URL = 'postgres://nobody:nothing@127.0.0.1:1/none'
   expect(await exitCode(['db-stats'], { DATABASE_URL })).toBe(3)
 })

@@ -111,6 +111,10 @@ describe.skipIf(!has_chromium)('the page in Chromium', () => {
           'document.documentElement.scrollWidth - innerWidth',
         )
         expect(over, `${name} at ${width} px`).toBeLessThanOrEqual(0)
+        // On a telephone its tab is scrolled into view.
+        const tab = (await page.locator('nav a[aria-current]').boundingBox())!
+        expect(tab.x, name).toBeGreaterThanOrEqual(0)
+        expect(tab.x + tab.width, name).toBeLessThanOrEqual(width + 1)
       }
       const theme = await page.evaluate('document.documentElement.dataset.theme')
       expect(theme).toBe(scheme)

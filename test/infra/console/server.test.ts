@@ -2,7 +2,9 @@
  * The console's API over a real installation: what it says, who may steer, and what it says when
  * things break.
  */
+import { execFile } from 'node:child_process'
 import { request } from 'node:http'
+import { join } from 'node:path'
 import { runMigrations } from 'graphile-worker'
 import { expect, test } from 'vitest'
 import type { AuditView, JobsView, StreamsView } from '../../../infra/console/wire.ts'
@@ -233,9 +235,15 @@ test('a published day is listed with its coverage, and its file is one signed li
 })
 
 test('the database says what it holds and why nothing may go', async () => {
-  const { tables, retention, version } = (await call('/db-stats')).body
+  const { retention, version } = (await call('/db-stats')).body
   expect(version).toMatch(/^\d+/)
-  const quotes = tables.find(({ name }: { name: string }) => name === 'book_ticker')
+  const quotesNow = async () =>
+    (await call('/db-stats')).body.tables.find(
+      ({ name }: { name: string }) => name === 'book_ticker',
+    )
+  // Also before Postgres has analyzed the table for the first time.
+  await until('rows are estimated', async () => (await quotesNow()).row_estimate > 0)
+  const quotes = await quotesNow()
   expect(quotes.bytes).toBeGreaterThan(0)
   expect(quotes.partition_count).toBeGreaterThan(0)
   const current = retention.partitions.find(
@@ -245,6 +253,24 @@ test('the database says what it holds and why nothing may go', async () => {
   const report = (await call('/validate')).body
   expect(report.looked_at.structure).toMatch(/tables/)
 })
+
+test('the command line asks this console, as it asks a database of its own', async () => {
+  const there = ['--server', url]
+  expect(await booktape('db-stats', ...there)).toMatch(/^The database has .* MB\.\nTABLE +PARTS/)
+  expect(JSON.parse(await booktape('db-stats', '--json', ...there)).tables.length).toBeGreaterThan(
+    9,
+  )
+  const { looked_at } = JSON.parse(await booktape('validate', '--json', ...there))
+  expect(looked_at.structure).toMatch(/tables/)
+})
+
+/** What it prints; what it found gives an exit code. */
+function booktape(...args: readonly string[]): Promise<string> {
+  const cli = join(import.meta.dirname, '../../../infra/cli/booktape.mjs')
+  return new Promise((resolve) => {
+    execFile(process.execPath, [cli, ...args], (_error, out) => resolve(out))
+  })
+}
 
 test('a stream that the exchange silences is named within five seconds', async () => {
   const viewer = await watch(url)
