@@ -192,7 +192,7 @@ export interface OpenEnd {
 
 /**
  * The symbols whose trade stream is still lost, as of the last commit of this ingestor. The column
- * `deaf_cause` says why a stream is lost.
+ * `deaf_cause` says why a stream is lost. What the operator left out is not requested.
  */
 export async function selectOpenEnds(
   client: Client,
@@ -205,7 +205,7 @@ export async function selectOpenEnds(
         (extract(epoch from coalesce(o.lost_ts, o.ts_exchange)) * 1000000)::bigint as lost_us
       from marketdata.stream_offsets o join marketdata.symbols s on s.id = o.symbol_id
       where o.ingestor_id = $1 and o.channel = 'trades' and o.deaf_cause is not null
-        and o.deaf_cause <> 'delisted' and s.exchange = $2 and s.symbol = any($3::text[])`,
+        and o.deaf_cause not in ('delisted', 'operator') and s.exchange = $2 and s.symbol = any($3::text[])`,
     [ingestor_id, exchange, symbols],
   )
   return rows.map(({ symbol, last_id, ts_us, lost_us }) => ({

@@ -344,6 +344,29 @@ describe('gaps that cannot be refilled', () => {
     expect(stand.asked).toEqual([])
   })
 
+  test('trades that the operator left out are never requested', async () => {
+    const { exchange, trades } = await marketWith(400, Date.now() - HOUR_MS)
+    const stand = await createStand(exchange)
+    stand.hear(trades.slice(0, 100).map(frameOf))
+    const position = stand.mark({
+      kind: 'deaf',
+      cause: 'operator',
+      streams: [{ symbol: SYMBOL, channel: 'trades' }],
+    })
+    stand.repair().noteLost([SYMBOL], position)
+    await stand.committed()
+    // It is chosen again, and quiet for a while.
+    stand.mark(started())
+    await stand.committed()
+    await sleep(400)
+    stand.hear(trades.slice(300, 400).map(frameOf))
+    await stand.committed()
+    await until('it is given up', async () => (await ledger(stand.pool))[0]?.is_given_up === true)
+    expect(await ledger(stand.pool)).toMatchObject([{ cause: 'operator', is_closed: false }])
+    expect(stand.asked).toEqual([])
+    expect((await storedTrades(stand.pool)).length).toBe(200)
+  })
+
   test('the note of a gap in quotes says from the start that it stays open', async () => {
     const { exchange } = await marketWith(10, Date.now() - HOUR_MS)
     const stand = await createStand(exchange)
