@@ -182,7 +182,7 @@ class LedgerRepairer implements Repairer {
 
   /** False if the tape has no room: the gap waits. */
   async #repair(client: Client, gap: TradeGap): Promise<boolean> {
-    // Without a last id it cannot be refilled: the operator left the stream out, or it was delisted.
+    // Without a last id it cannot be refilled: the operator left it out, or it was delisted.
     if (gap.from_id !== null || gap.to_id === null) return this.#repairLocated(client, gap)
     const { clock, random } = this.#options
     const found = await findFirst(this.#options, gap)

@@ -1,6 +1,6 @@
 /**
- * Calls the admin API of an ingestor, over its unix socket or over HTTP with a token, or that of the
- * console.
+ * Calls the admin API of an ingestor, over its unix socket or over HTTP with a token, or that of
+ * the console.
  */
 import { existsSync } from 'node:fs'
 import { type IncomingMessage, request as httpRequest } from 'node:http'
