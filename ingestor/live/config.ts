@@ -28,6 +28,8 @@ export interface LiveLimits {
   readonly messages_max: number
   /** Maximum bytes that wait for a client, including those in its socket. */
   readonly queue_bytes_max: number
+  /** The same of all clients that wait; each may have an equal part of it. */
+  readonly queues_bytes_max: number
   readonly resume_us_max: number
   /** Kinds of footprint bars that are followed at once. */
   readonly cluster_views_max: number
@@ -135,7 +137,8 @@ const Environment = z
     LIVE_CLIENTS_PER_TOKEN_MAX: number(200, 1, 100_000, 'clients'),
     LIVE_SUBSCRIPTIONS_MAX: number(200, 1, 10_000, 'subscriptions'),
     LIVE_MESSAGES_MAX: number(100, 1, 10_000, 'messages in ten seconds'),
-    LIVE_QUEUE_BYTES_MAX: number(768 * 1024, 64 * 1024, 16 * MIB, 'whole bytes'),
+    LIVE_QUEUE_BYTES_MAX: number(512 * 1024, 64 * 1024, 16 * MIB, 'whole bytes'),
+    LIVE_QUEUES_MB: number(64, 1, 65_536, 'whole megabytes'),
     LIVE_CLUSTERS_MAX: number(50, 0, 10_000, 'kinds of bars'),
     CLUSTERS_URL: orNothing(urlOf('http', 'https')),
     CLUSTERS_SECRET: orNothing(filled),
@@ -199,6 +202,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
       subscriptions_max: e.LIVE_SUBSCRIPTIONS_MAX,
       messages_max: e.LIVE_MESSAGES_MAX,
       queue_bytes_max: e.LIVE_QUEUE_BYTES_MAX,
+      queues_bytes_max: e.LIVE_QUEUES_MB * MIB,
       resume_us_max: e.LIVE_RESUME_H * 3_600 * S_US,
       cluster_views_max: e.LIVE_CLUSTERS_MAX,
     }),

@@ -10,7 +10,7 @@ import type { LiveStream } from './live-stream.ts'
 import type { Outlet } from './outlet.ts'
 import { idIn, MESSAGE_BYTES_MAX, parseRequest, type StreamsWanted } from './protocol.ts'
 import type { Resumer } from './resume.ts'
-import { Session, Subscription } from './session.ts'
+import { type Queues, Session, Subscription } from './session.ts'
 import type { Streams } from './streams.ts'
 import type { ListedSymbol, SymbolList } from './symbol-list.ts'
 
@@ -31,6 +31,7 @@ const BEAT_PARTS = 50
 export class Hub {
   readonly sessions = new Set<Session>()
   readonly #options: HubOptions
+  readonly #queues: Queues
   readonly #by_token = new Map<string, number>()
   readonly #heartbeat: NodeJS.Timeout
   #is_draining = false
@@ -40,6 +41,7 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options
+    this.#queues = { waiting_count: 0, bytes_max: options.config.limits.queues_bytes_max }
     const every_ms = options.config.heartbeat_ms / BEAT_PARTS
     this.#heartbeat = setInterval(() => this.#beat(), every_ms).unref()
   }
@@ -76,6 +78,7 @@ export class Hub {
       outlet,
       counts,
       queue_bytes_max: config.limits.queue_bytes_max,
+      queues: this.#queues,
       onClosed: (closed) => {
         if (this.sessions.delete(closed)) count(-1)
       },

@@ -32,13 +32,20 @@ export interface LiveDoorOptions {
   health(): { readonly is_ok: boolean; readonly facts: object }
 }
 
-const TIMEOUTS = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 60_000 }
+const OPTIONS = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 60_000,
+  // What was written to a slow socket waits as it is: each small frame keeps the larger buffer that
+  // it is a part of. So little of it may wait there, and the rest in the session's queue.
+  highWaterMark: 16 * 1024,
+}
 const PATH = '/v1/live'
 
 export async function openLiveDoor(options: LiveDoorOptions): Promise<LiveDoor> {
   const { hub, log } = options
   const websockets = createWebSocketDoor(hub)
-  const server = createServer(TIMEOUTS, (request, response) => {
+  const server = createServer(OPTIONS, (request, response) => {
     answer(options, request, response).catch((error: unknown) => {
       sendProblem(response, asProblem(error, options, log), request)
     })

@@ -6,6 +6,7 @@
  * what was left out. All other messages wait. When the queue is full, the client is disconnected
  * and gets the cursors from which it can resume.
  */
+import { ByteQueue } from './byte-queue.ts'
 import type { CloseReason, LiveCounts } from './counts.ts'
 import { CONFLATED } from './channels.ts'
 import type { Fault, FaultCode } from './fault.ts'
@@ -13,17 +14,26 @@ import type { Followed, LiveStream, StreamListener } from './live-stream.ts'
 import type { Outlet } from './outlet.ts'
 import { headText, type Message, messageOf } from './wire.ts'
 
-/** Memory of a chunk in the queue besides its bytes. */
-const CHUNK_BYTES = 96
+/** However many clients wait, each may have so many bytes in its queue. */
+const QUEUE_BYTES_MIN = 32 * 1024
 /** Quotes are skipped while more bytes than this wait. */
 const CONFLATE_BYTES = 64 * 1024
 /** How long a client may read its queue after we have closed its connection. */
 const CLOSE_GRACE_MS = 10_000
 
+/** The queues of all clients. */
+export interface Queues {
+  /** Clients whose sockets accept no bytes. */
+  waiting_count: number
+  /** Each of them may have an equal part. */
+  readonly bytes_max: number
+}
+
 export interface SessionOptions {
   readonly epoch: string
   readonly outlet: Outlet
   readonly queue_bytes_max: number
+  readonly queues: Queues
   readonly counts: LiveCounts
   onClosed(session: Session): void
 }
@@ -120,8 +130,7 @@ export class Session {
   readonly counts: LiveCounts
   readonly subscriptions = new Map<string, Follower>()
   readonly #options: SessionOptions
-  #queue: Buffer[] = []
-  #queued_bytes = 0
+  readonly #queue = new ByteQueue()
   /** True while the socket has not accepted the last write. */
   #waits = false
   #skipping = new Set<Follower>()
@@ -143,7 +152,7 @@ export class Session {
   }
 
   get is_behind(): boolean {
-    return this.#waits && this.#queued_bytes + this.outlet.pending_bytes > CONFLATE_BYTES
+    return this.#waits && this.waiting_bytes > CONFLATE_BYTES
   }
 
   get waits(): boolean {
@@ -151,7 +160,7 @@ export class Session {
   }
 
   get waiting_bytes(): number {
-    return this.#queued_bytes + this.outlet.pending_bytes
+    return this.#queue.byte_count + this.outlet.pending_bytes
   }
 
   noteSkipping(subscription: Follower): void {
@@ -164,12 +173,11 @@ export class Session {
    */
   write(bytes: Buffer): boolean {
     if (!this.is_open) return false
-    const wanted = this.waiting_bytes + bytes.length + CHUNK_BYTES
-    if (this.#waits && wanted > this.#options.queue_bytes_max) {
+    if (this.#waits && this.waiting_bytes + bytes.length > this.#bytesMax()) {
       this.close('consumer_too_slow')
       return false
     }
-    if (this.#waits) this.#enqueue(bytes)
+    if (this.#waits) this.#queue.push(bytes)
     else this.#pass(bytes)
     return true
   }
@@ -206,7 +214,7 @@ export class Session {
       const bytes = this.outlet.encodeOther(
         JSON.stringify({ type: 'closing', code, message: text, resume: this.cursors() }),
       )
-      if (this.#waits) this.#enqueue(bytes)
+      if (this.#waits) this.#queue.push(bytes)
       else this.#pass(bytes)
     }
     this.#closing = reason
@@ -223,8 +231,8 @@ export class Session {
     clearTimeout(this.#grace)
     for (const subscription of this.subscriptions.values()) subscription.end()
     this.subscriptions.clear()
-    this.#queue = []
-    this.#queued_bytes = 0
+    this.#queue.clear()
+    this.#setWaits(false)
     for (const resolve of this.#drained.splice(0)) resolve()
     this.#options.onClosed(this)
   }
@@ -238,25 +246,32 @@ export class Session {
     }))
   }
 
-  #enqueue(bytes: Buffer): void {
-    this.#queue.push(bytes)
-    this.#queued_bytes += bytes.length + CHUNK_BYTES
+  /** The more clients wait, the less may wait for each. */
+  #bytesMax(): number {
+    const { queue_bytes_max, queues } = this.#options
+    const part = queues.bytes_max / queues.waiting_count
+    return Math.min(queue_bytes_max, Math.max(QUEUE_BYTES_MIN, part))
+  }
+
+  #setWaits(waits: boolean): void {
+    if (waits === this.#waits) return
+    this.#waits = waits
+    this.#options.queues.waiting_count += waits ? 1 : -1
   }
 
   #pass(bytes: Buffer): void {
     this.counts.sent_bytes += bytes.length
-    if (!this.outlet.write(bytes)) this.#waits = true
+    if (!this.outlet.write(bytes)) this.#setWaits(true)
   }
 
   #drain(): void {
-    this.#waits = false
-    let taken = 0
-    while (taken < this.#queue.length && !this.#waits) {
-      const bytes = this.#queue[taken++]!
-      this.#queued_bytes -= bytes.length + CHUNK_BYTES
+    if (this.#is_closed) return
+    this.#setWaits(false)
+    while (!this.#waits) {
+      const bytes = this.#queue.shift()
+      if (bytes === undefined) break
       this.#pass(bytes)
     }
-    this.#queue.splice(0, taken)
     if (this.#waits) return
     if (this.#closing !== undefined) return this.#end()
     for (const subscription of this.#skipping) {
