@@ -4,7 +4,7 @@
  * so that the next start can end what a killed supervisor left running.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OperatorError } from '#core/errors.ts'
+import { describeError, OperatorError } from '#core/errors.ts'
 import { isRunning, type ProcessIdentity } from '#core/node/process-table.ts'
 import { type Child, type ChildMessage, type ChildOptions, startChild } from './child.ts'
 import type { DataDir } from './data-dir.ts'
@@ -50,26 +50,28 @@ export function createSupervisor(
   /** Restarts a service that exits by itself; gives up if it keeps exiting. */
   const keep = (name: string, ended: () => Promise<string>, restart: () => Promise<void>): void => {
     const restarts: number[] = []
+    const isKept = (): boolean => !stopping && services.some((service) => service.name === name)
     const watch = async (): Promise<void> => {
-      const reason = await ended()
-      if (stopping || !services.some((service) => service.name === name)) return
-      const now = performance.now()
-      restarts.push(now)
-      if (restarts.filter((at) => now - at < RESTART_WINDOW_MS).length > RESTART_LIMIT) {
-        onFatal(`The ${name} keeps exiting (${reason}). See the logs in ${data_dir.join('logs')}.`)
-        return
+      let reason = await ended()
+      while (isKept()) {
+        const now = performance.now()
+        restarts.push(now)
+        if (restarts.filter((at) => now - at < RESTART_WINDOW_MS).length > RESTART_LIMIT) {
+          const logs = data_dir.join('logs')
+          return onFatal(`The ${name} keeps exiting (${reason}). See the logs in ${logs}.`)
+        }
+        say(`The ${name} exited (${reason}). Restarting it.`)
+        await sleep(Math.min(200 * 2 ** (restarts.length - 1), 5_000))
+        if (!isKept()) return
+        try {
+          await restart()
+          remember()
+          reason = await ended()
+        } catch (error) {
+          // It ended while it started.
+          reason = describeError(error)
+        }
       }
-      say(`The ${name} exited (${reason}). Restarting it.`)
-      await sleep(Math.min(200 * 2 ** (restarts.length - 1), 5_000))
-      if (stopping) return
-      try {
-        await restart()
-      } catch (error) {
-        if (!stopping) onFatal(error instanceof Error ? error.message : String(error))
-        return
-      }
-      remember()
-      void watch()
     }
     void watch()
   }
