@@ -19,7 +19,7 @@ import { has_chromium } from '../../support/chromium.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
 /** The supervisor of the stack gives up after five restarts of a program in a minute. */
-const ROUND_MS = 13_000
+const ROUND_MS = 15_000
 const WHOLE_EVERY = 4
 const BEHIND_LIMIT_MS = 120_000
 

@@ -2,7 +2,7 @@
  * The stack of a soak: its processes by program, what they use, and its files, kept on a failure.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -86,7 +86,10 @@ export class SoakStack {
 
   kill(program: ProgramName | 'postgres'): void {
     if (program === 'postgres') {
-      const [pid] = readFileSync(join(this.#dir, 'postgres/postmaster.pid'), 'utf8').split('\n')
+      const file = join(this.#dir, 'postgres/postmaster.pid')
+      // Still down from the kill before.
+      if (!existsSync(file)) return
+      const [pid] = readFileSync(file, 'utf8').split('\n')
       return void process.kill(Number(pid), 'SIGKILL')
     }
     for (const pid of this.#pids(program)) process.kill(pid, 'SIGKILL')
