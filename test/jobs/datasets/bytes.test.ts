@@ -14,16 +14,9 @@ import { runArchive } from '../../../jobs/archive/run-archive.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { runRollups } from '../../../jobs/rollups/run-rollups.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
-import {
-  insertDepth,
-  insertGap,
-  insertLiquidations,
-  insertMarks,
-  insertQuotes,
-  insertSymbols,
-  insertTrades,
-} from '../market.ts'
-import { createStand, NOON, type Stand } from '../stand.ts'
+import { insertGap, insertSymbols } from '../market.ts'
+import { createStand, NOON } from '../stand.ts'
+import { loadWalk } from '../walk.ts'
 
 const GOLDEN = join(import.meta.dirname, 'day-bytes.json')
 const DATE = parseDay('2024-08-09')!
@@ -31,88 +24,6 @@ const { from: MIDNIGHT, to: END } = dayRange(DATE)
 /** Two pieces of the day with a silent hour between them. */
 const PIECES = [10 * 3_600, 12 * 3_600 + 1_000]
 const PIECE_S = 240
-
-/** Numbers in [0, 1), the same in every run. */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
-/** A book that walks by ticks of 0.1, with trades, marks and liquidations. */
-async function load({ pool }: Stand, symbol: string, seed: number): Promise<void> {
-  const random = createRandom(seed)
-  const pick = (count: number): number => Math.floor(random() * count)
-  const price = (ticks: number): number => Number((ticks / 10).toFixed(1))
-  const qty = (): number => Number((0.001 + pick(9_000) / 1_000).toFixed(3))
-  let mid_ticks = 50_000 * seed
-  let id = 1_000 * seed
-  for (const piece_s of PIECES) {
-    const quotes: Parameters<typeof insertQuotes>[1][number][] = []
-    const trades: Parameters<typeof insertTrades>[1][number][] = []
-    const depth: Parameters<typeof insertDepth>[1][number][] = []
-    let depth_id: number | null = null
-    for (let s = 0; s < PIECE_S; s += random() * 1.5) {
-      const ts = MIDNIGHT + Math.round((piece_s + s) * 1e6)
-      id += 1 + pick(3)
-      mid_ticks += pick(5) - 2
-      const [bid, ask] = [mid_ticks - 1 - pick(2), mid_ticks + pick(2)]
-      quotes.push({
-        symbol,
-        ts,
-        id,
-        bid: price(bid),
-        bid_qty: qty(),
-        ask: price(ask),
-        ask_qty: qty(),
-      })
-      if (pick(3) === 0) {
-        const is_buyer_maker = pick(2) === 0
-        const at = price(is_buyer_maker ? bid : ask)
-        trades.push({ symbol, ts: ts + pick(900), id, price: at, qty: qty(), is_buyer_maker })
-      }
-      const levels = (best: number, step: -1 | 1): string =>
-        `{${Array.from({ length: 25 }, (_, n) => `{${price(best + step * n)},${qty()}}`).join(',')}}`
-      depth.push({
-        symbol,
-        ts,
-        kind: depth_id === null ? 'snapshot' : 'diff',
-        before: depth_id,
-        id,
-        bids: levels(bid, -1),
-        asks: levels(ask, 1),
-      })
-      depth_id = id
-    }
-    await insertQuotes(pool, quotes)
-    await insertTrades(pool, trades)
-    await insertDepth(pool, depth)
-    const seconds = Array.from({ length: PIECE_S / 10 }, (_, n) => piece_s + 10 * n)
-    await insertMarks(
-      pool,
-      seconds.map((s) => ({
-        symbol,
-        ts: MIDNIGHT + s * 1e6,
-        mark: price(mid_ticks) + 0.012_3,
-        index: pick(4) === 0 ? null : price(mid_ticks),
-        funding: 0.000_1 * pick(3),
-      })),
-    )
-    await insertLiquidations(
-      pool,
-      seconds
-        .filter((_, n) => n % 7 === 0)
-        .map((s) => ({
-          symbol,
-          ts: MIDNIGHT + s * 1e6 + 500_000,
-          side: pick(2) === 0 ? 'buy' : 'sell',
-          qty: qty(),
-        })),
-    )
-  }
-}
 
 // zlib's bytes depend on the processor's instructions.
 const is_comparable = process.arch === 'x64'
@@ -122,7 +33,8 @@ test.skipIf(!is_comparable)('every file of a fixed day has the bytes it had (x64
   const { pool, store } = stand
   const symbols = ['BTCUSDT', 'ETHUSDT', 'ADAUSDT']
   await insertSymbols(pool, symbols)
-  for (const [index, symbol] of symbols.entries()) await load(stand, symbol, index + 1)
+  const times = { midnight: MIDNIGHT, pieces_s: PIECES, piece_s: PIECE_S }
+  for (const [index, symbol] of symbols.entries()) await loadWalk(pool, symbol, index + 1, times)
   const gap_from = MIDNIGHT + PIECES[0]! * 1e6 + 60e6
   for (const channel of ['book_ticker', 'trades', 'depth_events'] as const) {
     const span = { from_ts: gap_from, to_ts: gap_from + 20e6 }
