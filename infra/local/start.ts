@@ -334,8 +334,8 @@ function describeStack(stack: StackFile, options: StartOptions): string {
   return [
     `booktape is running. ${market}`,
     `  edge API      ${stack.edge_url}`,
-    ...(stack.live_url === null ? [] : [`  live stream   ${stack.live_url}/v1/live`]),
     `  console       ${stack.console_url}`,
+    ...(stack.live_url === null ? [] : [`  live stream   ${stack.live_url}/v1/live`]),
     `  API docs      ${stack.edge_url}/docs`,
     `  Postgres      postgres://${postgres.username}@${postgres.host}${postgres.pathname}`,
     `  object store  ${stack.object_store.endpoint} (bucket ${stack.object_store.bucket})`,

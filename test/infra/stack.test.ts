@@ -106,7 +106,9 @@ test('it prints all URLs, and that the market is simulated', async () => {
   expect(running.output()).toContain('simulated')
   const stack = readStack()
   expect(statSync(join(dir, 'stack.json')).mode & 0o777).toBe(0o600)
-  expect(running.output()).toContain(`${stack.edge_url}/docs`)
+  const urls = running.output().match(/http:\/\/\S+/g) ?? []
+  expect(urls.slice(0, 2)).toEqual([stack.edge_url, stack.console_url])
+  expect(urls).toContain(`${stack.edge_url}/docs`)
   expect(running.output()).not.toContain(stack.object_store.secret_access_key)
   expect(running.output()).not.toContain(new URL(stack.postgres_url).password)
   await until('the first rows', grows(0))
