@@ -77,8 +77,11 @@ export function createEventHub(snapshot: () => unknown, look: () => string): Eve
             signal.addEventListener('abort', () => viewer.end(), { once: true })
             viewer.send(encoder.encode('retry: 3000\n\n'))
             viewer.send(frame())
+            if (timer !== undefined) return
+            // The others may not have seen a change that the next look finds.
             seen = look()
-            timer ??= setInterval(tick, LOOK_MS)
+            last_ms = performance.now()
+            timer = setInterval(tick, LOOK_MS)
           },
           cancel: () => leave(viewer),
         },
