@@ -4,11 +4,12 @@
  * back: that undoes any SET inside the statement. The login has no other rights than SELECT anyway.
  */
 import type { Socket } from 'node:net'
-import { DatabaseError, Query, type QueryArrayConfig } from 'pg'
+import { DatabaseError } from 'pg'
 import { OperatorError } from '#core/errors.ts'
 import { isStatementError, type Client, type Pool } from '#core/node/pool.ts'
 import { withDeadline } from '#core/waiting.ts'
 import type { GatewayLimits } from './config.ts'
+import { readOnlyQuery, type Field } from './read-only-query.ts'
 
 export interface Statement {
   readonly query: string
@@ -68,15 +69,10 @@ export async function runQuery(
   const client = await connect(pool)
   const { statement_timeout_ms } = limits
   try {
-    const begin = client.query(
-      `begin read only; set local statement_timeout = ${statement_timeout_ms};
-       set local idle_in_transaction_session_timeout = ${statement_timeout_ms}`,
-    )
-    await within(ANSWER_LIMIT_MS, begin)
     // Postgres enforces statement_timeout itself, unless its process is frozen.
-    const running = readRows(client, statement, limits)
-    const answer = await within(statement_timeout_ms + ANSWER_LIMIT_MS, running)
-    leave(client)
+    const limit_ms = statement_timeout_ms + ANSWER_LIMIT_MS
+    const answer = await within(limit_ms, readRows(client, statement, limits))
+    client.release()
     return answer
   } catch (error) {
     if (isStatementError(error)) leave(client)
@@ -116,7 +112,7 @@ function within<T>(limit_ms: number, work: Promise<T>): Promise<T> {
   )
 }
 
-/** Not awaited: the caller does not need to wait for it. Advisory locks outlive a rollback. */
+/** Ends the transaction of a statement that failed. The caller does not need to wait for it. */
 function leave(client: Client): void {
   client.query('rollback; select pg_advisory_unlock_all()').then(
     () => client.release(),
@@ -127,15 +123,14 @@ function leave(client: Client): void {
 /** Allowance for lengths and row headers of an answer. */
 const PROTOCOL_BYTES = 1 << 20
 
-const RAW_TEXT = { getTypeParser: () => (text: string) => text }
-
 function readRows(
   client: Client,
   { query, params }: Statement,
   limits: GatewayLimits,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const rows: (string | null)[][] = []
+    const rows: (readonly (string | null)[])[] = []
+    let fields: readonly Field[] = []
     let byte_count = 0
     const tooLarge = (what: string): void => {
       // The connection would still deliver the rest, so it is closed together with the query.
@@ -152,40 +147,39 @@ function readRows(
       stream.destroy()
     }
     stream.prependListener('data', count)
-    const running = new Query<(string | null)[]>({
-      text: query,
-      values: [...params],
-      rowMode: 'array',
-      queryMode: 'extended',
-      types: RAW_TEXT,
-    } as QueryArrayConfig)
-    running.on('row', (row) => {
-      rows.push(row)
-      for (const value of row) byte_count += value === null ? 0 : Buffer.byteLength(value)
-      if (rows.length > limits.row_count_max) tooLarge(`${limits.row_count_max} rows`)
-      if (byte_count > limits.response_bytes_max) tooLarge(`${limits.response_bytes_max} bytes`)
-    })
-    running.on('error', (error) => {
-      stream.off('data', count)
-      reject(error)
-    })
-    running.on('end', ({ command, fields }) => {
-      stream.off('data', count)
-      resolve({
-        command,
-        rowCount: rows.length,
-        rowAsArray: true,
-        rows,
-        fields: fields.map((f) => ({
-          name: f.name,
-          tableID: f.tableID,
-          columnID: f.columnID,
-          dataTypeID: f.dataTypeID,
-          dataTypeSize: f.dataTypeSize,
-          dataTypeModifier: f.dataTypeModifier,
-          format: 'text',
-        })),
-      })
+    const running = readOnlyQuery({
+      query,
+      params,
+      timeout_ms: limits.statement_timeout_ms,
+      onFields: (described) => (fields = described),
+      onRow(row) {
+        rows.push(row)
+        for (const value of row) byte_count += value === null ? 0 : Buffer.byteLength(value)
+        if (rows.length > limits.row_count_max) tooLarge(`${limits.row_count_max} rows`)
+        if (byte_count > limits.response_bytes_max) tooLarge(`${limits.response_bytes_max} bytes`)
+      },
+      onError(error) {
+        stream.off('data', count)
+        reject(error as Error)
+      },
+      onEnd(command) {
+        stream.off('data', count)
+        resolve({
+          command,
+          rowCount: rows.length,
+          rowAsArray: true,
+          rows,
+          fields: fields.map((f) => ({
+            name: f.name,
+            tableID: f.tableID,
+            columnID: f.columnID,
+            dataTypeID: f.dataTypeID,
+            dataTypeSize: f.dataTypeSize,
+            dataTypeModifier: f.dataTypeModifier,
+            format: 'text',
+          })),
+        })
+      },
     })
     client.query(running)
   })
