@@ -1,5 +1,6 @@
 /** GET /v1/quotes/{symbol}/latest : the newest best bid and offer. */
 import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
 import { jsonRow } from '../formats/table-text.ts'
@@ -10,6 +11,7 @@ import { LatestQuote } from '../schemas/schemas.ts'
 import { quotes } from '../tables/tables.ts'
 import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'
+import { jsonAnswer } from './json-answer.ts'
 
 const MAX_AGE_S = 86_400
 
@@ -47,7 +49,8 @@ export function quoteRoutes(app: App, deps: Deps): void {
     const { exchange } = instrument
     const age_ms = ageMs(row['ts_exchange'] as Micros, now)
     const age = { age_ms, ...(max_age_s === undefined ? {} : { max_age_s }) }
-    return c.json({ exchange, symbol, ...age, ...jsonRow(row, quotes.columns, instrument) }, 200)
+    const answer = { exchange, symbol, ...age, ...jsonRow(row, quotes.columns, instrument) }
+    return jsonAnswer(c as Context, answer)
   })
 }
 
