@@ -1,6 +1,6 @@
 /** The environment of the edge API on Node, besides the worker's bindings (../config.ts). */
 import { z } from 'zod'
-import { type Env, oneOf, readEnvironment, whole } from '#core/environment.ts'
+import { type Env, oneOf, readEnvironment, urlOf, whole } from '#core/environment.ts'
 
 const Environment = z.object({
   HOST: z.string().min(1, { error: 'is empty' }).default('127.0.0.1'),
@@ -12,6 +12,8 @@ const Environment = z.object({
   /** Requests in ten seconds. */
   RATE_PER_TOKEN: whole({ min: 1, max: 10_000_000, standard: 2_000 }),
   RATE_PER_ADDRESS: whole({ min: 1, max: 10_000_000, standard: 400 }),
+  /** A cache that several servers share; empty: the memory of this process. */
+  REDIS_URL: urlOf('redis', 'rediss').or(z.literal('')).default(''),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
 })
 
@@ -21,6 +23,8 @@ export interface NodeConfig {
   readonly is_behind_proxy: boolean
   readonly revoked_file: string
   readonly rates: { readonly per_token: number; readonly per_address: number }
+  /** Undefined: the cache is in memory. */
+  readonly redis_url: string | undefined
   readonly log_level: string
 }
 
@@ -33,6 +37,7 @@ export function parseNodeConfig(env: Env): NodeConfig {
     is_behind_proxy: e.BEHIND_PROXY === '1',
     revoked_file: e.REVOKED_FILE,
     rates: { per_token: e.RATE_PER_TOKEN, per_address: e.RATE_PER_ADDRESS },
+    redis_url: e.REDIS_URL === '' ? undefined : e.REDIS_URL,
     log_level: e.LOG_LEVEL,
   })
 }

@@ -1,5 +1,6 @@
 /** The cache of an edge location, in the memory of this process; limited in bytes. */
 import type { HttpCache } from '../cache/http-cache.ts'
+import { maxAgeOf } from './max-age.ts'
 
 interface Entry {
   readonly headers: Headers
@@ -33,7 +34,7 @@ export function createMemoryCache(now_ms: () => number): HttpCache {
     async put(url, response) {
       const { headers } = response
       const body = await response.arrayBuffer()
-      const fresh_s = Number(/\bmax-age=(\d+)/.exec(headers.get('cache-control') ?? '')?.[1] ?? 0)
+      const fresh_s = maxAgeOf(headers)
       remove(url)
       if (fresh_s === 0) return
       entries.set(url, { headers, body, until_ms: now_ms() + fresh_s * 1_000 })

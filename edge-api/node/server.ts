@@ -8,12 +8,14 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Logger } from '#core/node/log.ts'
+import { connectRedis } from '#core/node/redis.ts'
 import { fromMillis } from '#core/time.ts'
 import { composeApp } from '../compose.ts'
 import { listAssets, type Asset } from './assets.ts'
 import type { NodeConfig } from './config.ts'
 import { createMemoryCache } from './memory-cache.ts'
 import { createRateLimit } from './rate-limit.ts'
+import { createRedisCache } from './redis-cache.ts'
 import { createRevokedFile } from './revoked-file.ts'
 import { answerUpgrade, fetchLive } from './upgrade.ts'
 
@@ -34,6 +36,10 @@ export async function startNodeServer(
   assets_dir: string,
   log: Logger,
 ): Promise<NodeServer> {
+  const redis =
+    config.redis_url === undefined
+      ? undefined
+      : connectRedis(config.redis_url, 'nothing is cached beyond this process', log)
   const app = composeApp(bindings, {
     now: () => fromMillis(Date.now()),
     report: (error, request) => log.error({ err: error, ...request }, 'A request failed.'),
@@ -41,7 +47,7 @@ export async function startNodeServer(
       if (request.duration_ms < slow_ms || request.source === 'live') return
       log.warn({ ...request }, 'The request was slow.')
     },
-    cache: createMemoryCache(Date.now),
+    cache: redis === undefined ? createMemoryCache(Date.now) : createRedisCache(redis),
     access: {
       revoked_tokens: createRevokedFile(config.revoked_file),
       limitToken: createRateLimit(config.rates.per_token, Date.now),
@@ -67,6 +73,7 @@ export async function startNodeServer(
     // The global Request and Response stay those of Node.
     overrideGlobalObjects: false,
   }) as Server
+  http.on('close', () => redis?.close())
   http.on('upgrade', (incoming, socket, head) => {
     const url = `http://${incoming.headers.host ?? 'localhost'}${incoming.url ?? '/'}`
     const headers = Object.entries(incoming.headersDistinct).flatMap(([name, values]) =>

@@ -8,8 +8,13 @@ import { silentLogger } from '#core/node/log.ts'
 import { fromMillis } from '#core/time.ts'
 import { parseNodeConfig } from '../../edge-api/node/config.ts'
 import { startNodeServer } from '../../edge-api/node/server.ts'
+import { freePort } from '../../infra/local/ports.ts'
+import { archiveHour, dropHour } from '../support/archive-hours.ts'
+import { atFileEnd } from '../support/file-end.ts'
+import { fillHour } from '../support/market-hours.ts'
+import { ended, has_redis, startRedis } from '../support/redis.ts'
 import { workerBundle } from '../support/worker-bundle.ts'
-import { startEdge, TOKEN_SECRET } from './support.ts'
+import { addSymbol, startEdge, TOKEN_SECRET } from './support.ts'
 import { testRuntime, type Runtime } from './runtime.ts'
 
 async function start(
@@ -86,3 +91,48 @@ describe('instead of Cloudflare', async () => {
     expect(() => parseNodeConfig({ PORT: 'x', BEHIND_PROXY: 'yes' })).toThrow(/PORT.*BEHIND_PROXY/s)
   })
 })
+
+test.skipIf(!has_redis)(
+  `with Redis, servers share a cache, and lose nothing without it`,
+  async () => {
+    const edge = await startEdge({ own_store: true })
+    const dir = await mkdtemp(join(tmpdir(), 'booktape-edge-redis-'))
+    const port = await freePort()
+    let redis = startRedis(dir, port)
+    const servers: Runtime[] = []
+    atFileEnd(async () => {
+      for (const one of servers) await one.stop()
+      redis.kill('SIGKILL')
+      await rm(dir, { recursive: true })
+    })
+    /** A server that has just started: nothing is in its memory. */
+    const ask = async (path: string): Promise<string> => {
+      const settings = { REDIS_URL: `redis://127.0.0.1:${port}`, LOG_LEVEL: 'error' }
+      const server = await start(edge.bindings, settings)
+      servers.push(server)
+      // It connects in the background.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      const response = await fetch(server.url + path)
+      return `${response.status} ${await response.text()}`
+    }
+    const hour = '2024-08-07T22:00:00Z'
+    const id = await addSymbol(edge.pool, 'COLDUSDT')
+    await fillHour(edge.pool, id, hour, 300)
+    await dropHour(edge.pool, await archiveHour(edge.pool, edge.store, 'trades', hour))
+    const path = `/v1/trades/COLDUSDT?from=${hour}&to=2024-08-07T23:00:00Z`
+    const answer = await ask(path)
+    expect(answer).toMatch(/^200 .*"row_count":300/)
+    redis.kill('SIGTERM')
+    await ended(redis)
+    expect(await ask(path)).toBe(answer)
+    redis = startRedis(dir, port)
+    await expect.poll(() => ask(path)).toBe(answer)
+    await edge.stopStore()
+    await edge.stopGateway()
+    // Only Redis has it now.
+    expect(await ask(path)).toBe(answer)
+    redis.kill('SIGKILL')
+    await ended(redis)
+    expect(await ask(path)).toMatch(/^503 /)
+  },
+)

@@ -1,6 +1,4 @@
 /** The shared cache in a real redis-server, which stops and starts while bars are read. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +8,7 @@ import { HOUR_US, micros } from '#core/time.ts'
 import { freePort } from '../../../infra/local/ports.ts'
 import { createRedisCache } from '../../../jobs/clusters/redis-cache.ts'
 import { atFileEnd } from '../../support/file-end.ts'
+import { ended, has_redis, REDIS, startRedis } from '../../support/redis.ts'
 import { insertTrades, type TradeRow } from '../market.ts'
 import {
   addSymbol,
@@ -20,13 +19,12 @@ import {
   randomTrades,
 } from './stand.ts'
 
-const REDIS = '/usr/bin/redis-server'
 const SYMBOL = 'BTCUSDT'
 const FROM = Date.parse('2024-08-08T20:00:00Z') * 1_000
 const TO = FROM + HOUR_US
 
 test('redis-server stops and starts while bars are read: no error and no stale bar', async (context) => {
-  context.skip(!existsSync(REDIS), `${REDIS} is not installed.`)
+  context.skip(!has_redis, `${REDIS} is not installed.`)
   const dir = await mkdtemp(join(tmpdir(), 'booktape-redis-'))
   const port = await freePort()
   let redis = startRedis(dir, port)
@@ -90,15 +88,4 @@ test('redis-server stops and starts while bars are read: no error and no stale b
 function lateTrade(round: number): TradeRow {
   const ts = FROM + (10 + round) * 60_000_000
   return { symbol: SYMBOL, ts, id: 900_000 + round, price: 61_700, qty: 1, is_buyer_maker: false }
-}
-
-/** It saves its contents when it is stopped, and finds them again. */
-function startRedis(dir: string, port: number): ChildProcess {
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir]
-  return spawn(REDIS, [...settings, '--save', '1 1', '--loglevel', 'warning'], { stdio: 'ignore' })
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
-  return new Promise((resolve) => child.once('exit', () => resolve()))
 }
