@@ -49,7 +49,7 @@ export function createApp(deps: Deps): App {
   app.use('*', deps.send_bodies)
   app.use('*', guard(deps.access))
   if (deps.answer_cache !== undefined) app.use('*', deps.answer_cache)
-  indexRoutes(app)
+  indexRoutes(app, deps)
   healthRoutes(app, deps)
   symbolRoutes(app, deps)
   searchRoutes(app, deps)

@@ -33,6 +33,7 @@ import { selectJobLog } from './queries/job-log.ts'
 import { selectJobRuns } from './queries/job-runs.ts'
 import { selectLatestQuote } from './queries/latest-quote.ts'
 import { selectNewestQuoteTime } from './queries/newest-quote.ts'
+import { selectOverview } from './queries/overview.ts'
 import { selectPriceStats } from './queries/price-stats.ts'
 import { selectPriceTickers } from './queries/price-tickers.ts'
 import { selectPrices } from './queries/prices.ts'
@@ -199,6 +200,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
         return bookAt(storedDepth({ instrument, max_age_us, sources, readRange }), ts)
       }
     },
+    overview: () => selectOverview(db),
     gaps: (args) => selectGaps(db, args),
     prices: (args) => selectPrices(db, args),
     priceStats: (ticker) => selectPriceStats(db, ticker),

@@ -13,6 +13,7 @@ import type { CoverageArgs, CoverageRow } from './queries/coverage.ts'
 import type { GapRow, GapsArgs } from './queries/gaps.ts'
 import type { JobLogRow } from './queries/job-log.ts'
 import type { JobRunRow, JobRunsArgs } from './queries/job-runs.ts'
+import type { OverviewRow } from './queries/overview.ts'
 import type { PriceStatsRow } from './queries/price-stats.ts'
 import type { PriceRow, PricesArgs } from './queries/prices.ts'
 import type { SymbolStatsRow } from './queries/symbol-stats.ts'
@@ -71,6 +72,7 @@ export interface Deps {
   ): Promise<readonly HeatRow[]>
   /** May skip a book whose newest update is older than `max_age_us`. */
   bookAt(instrument: ArchivedInstrument, ts: Micros, max_age_us: number): Promise<BookAt>
+  overview(): Promise<readonly OverviewRow[]>
   gaps(args: GapsArgs): Promise<readonly GapRow[]>
   prices(args: PricesArgs): Promise<readonly PriceRow[]>
   priceStats(ticker: string): Promise<PriceStatsRow>

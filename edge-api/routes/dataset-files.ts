@@ -26,6 +26,14 @@ const redirect = {
   }),
 }
 
+/** For clients that follow redirects. */
+const followed = {
+  description: 'The file, as the bucket sends it to a caller that follows the redirect.',
+  content: {
+    'application/octet-stream': { schema: z.string().openapi({ format: 'binary' }) },
+  },
+}
+
 const yesterday = (format: 'parquet' | 'arrow') =>
   createRoute({
     method: 'get',
@@ -36,7 +44,7 @@ const yesterday = (format: 'parquet' | 'arrow') =>
     description:
       'If no day is complete yet: the newest day. The header x-dataset-date names the day.',
     request: { params: datasetPath, query: query({}) },
-    responses: { 302: redirect, ...problems(400, 404, 502, 503) },
+    responses: { 200: followed, 302: redirect, ...problems(400, 404, 502, 503) },
   })
 
 export const manifestRoute = createRoute({
@@ -61,7 +69,7 @@ const fileRoute = createRoute({
   tags: ['datasets'],
   summary: 'One file of a date',
   request: { params: datasetFilePath, query: query({}) },
-  responses: { 302: redirect, ...problems(400, 404, 502, 503) },
+  responses: { 200: followed, 302: redirect, ...problems(400, 404, 502, 503) },
 })
 
 export function datasetFileRoutes(app: App, deps: Deps): void {

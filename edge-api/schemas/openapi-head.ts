@@ -6,6 +6,7 @@ export const OPENAPI_HEAD = {
   info: {
     title: 'booktape',
     version: '1',
+    license: { name: 'All rights reserved', identifier: 'LicenseRef-UNLICENSED' },
     description: [
       'Recorded market data: quotes, trades, order books, known gaps, and datasets to download.',
       `**Times** in parameters are ${TIME_RULE}. A range includes \`from\` and excludes \`to\`. ` +
@@ -27,6 +28,7 @@ export const OPENAPI_HEAD = {
         'are errors too.',
     ].join('\n\n'),
   },
+  servers: [{ url: '/', description: 'The server of this document.' }],
   security: [{ token: [] }, {}],
   tags: [
     { name: 'market data', description: 'Recorded data, and the gaps in it.' },

@@ -206,20 +206,18 @@ export const Coverage = z
   })
   .openapi('Coverage')
 
-export const DatasetList = z
+const DatasetSummary = z
   .object({
-    datasets: z
-      .array(
-        z.object({
-          name: z.string().openapi({ example: 'features_1s' }),
-          schema_version: z.int(),
-          date_count: count,
-          first_date: z.string(),
-          last_date: z.string(),
-        }),
-      )
-      .readonly(),
+    name: z.string().openapi({ example: 'features_1s' }),
+    schema_version: z.int(),
+    date_count: count,
+    first_date: z.string(),
+    last_date: z.string(),
   })
+  .openapi('DatasetSummary')
+
+export const DatasetList = z
+  .object({ datasets: z.array(DatasetSummary).readonly() })
   .openapi('DatasetList')
 
 export const DatasetDates = z
@@ -262,5 +260,15 @@ export const Health = z
   .openapi('Health')
 
 export const Index = z
-  .object({ name: z.literal('booktape'), links: z.record(z.string(), z.string()) })
+  .object({
+    name: z.literal('booktape'),
+    exchanges: z
+      .array(z.object({ exchange: z.string(), symbol_count: count, active_count: count }))
+      .nullable()
+      .openapi({ description: 'Instruments that each exchange lists, and those that it trades.' }),
+    first_hour: time('Start of the first hour that was recorded.').nullable(),
+    newest_quote: time('Time of the newest quote of the last 24 hours.').nullable(),
+    datasets: z.array(DatasetSummary).nullable(),
+    links: z.record(z.string(), z.string()),
+  })
   .openapi('Index')

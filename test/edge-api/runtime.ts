@@ -147,6 +147,20 @@ export async function testRuntime(
     ])
   })
 
+  test('the index says what is recorded, and sends a browser to /docs', async () => {
+    const index = (await (await ask('/')).json()) as Record<string, unknown>
+    expect(index['exchanges']).toEqual([
+      { exchange: 'binance-futures', symbol_count: 1, active_count: 1 },
+    ])
+    expect(index['datasets']).toMatchObject([{ name: 'features_1s', last_date: '2024-08-07' }])
+    const hour_ms = 3_600_000
+    const first = Date.parse(String(index['first_hour']))
+    expect([first % hour_ms, Math.floor((Date.now() - first) / hour_ms) <= 1]).toEqual([0, true])
+    expect(Date.now() - Date.parse(String(index['newest_quote']))).toBeLessThan(600_000)
+    const page = await ask('/', { headers: { accept: 'text/html,*/*;q=0.8' } })
+    expect([page.status, page.headers.get('location')]).toEqual([302, '/docs'])
+  })
+
   test('many concurrent callers are answered with one or two queries', async () => {
     await new Promise((resolve) => setTimeout(resolve, 1_100))
     const before = counted.queryCount()
@@ -192,6 +206,8 @@ export async function testRuntime(
     for (const path of [
       '/docs',
       '/docs/docs.js',
+      '/docs/docs.css',
+      '/docs/errors.json',
       '/docs/swagger-ui-bundle.js',
       '/docs/swagger-ui.css',
     ]) {
@@ -240,12 +256,19 @@ export async function testRuntime(
         const operation_count = Object.keys(contract.paths).length
         await expect.poll(() => page.locator('.opblock').count()).toBe(operation_count)
         await page.locator('#operations-market_data-latestQuote .opblock-summary-control').click()
-        await page.getByRole('button', { name: 'Try it out' }).click()
         await page.getByRole('button', { name: 'Execute' }).click()
         await expect
           .poll(() => page.locator('.live-responses-table').textContent())
           .toContain('61800.20')
         expect(await page.locator('.errors-wrapper').count()).toBe(0)
+        // What is recorded, the errors, and examples with answers of this server.
+        await expect
+          .poll(() => page.locator('#overview').textContent())
+          .toMatch(/binance-futures: \d+ of \d+ symbols.*features_1s 2024-08-07/)
+        expect(await page.locator('#error-rows tr').count()).toBeGreaterThan(40)
+        await expect
+          .poll(() => page.locator('.answer').first().textContent())
+          .toMatch(/^200\n.*"best_bid": "61800.20"/s)
         expect(outside).toEqual([])
         expect(complaints).toEqual([])
       } finally {
