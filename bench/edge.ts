@@ -3,11 +3,14 @@
  * are another process, with 1, 16 and 64 connections; each figure is the median of the rounds.
  *
  *   a handler that does nothing, the same with the headers and body of the cached read, a cached
- *   read, the newest quote, and that quote's SELECT directly on Postgres with pg: requests/s, p50,
- *   p99, and the CPU that workerd spends on a request; then cold reads of symbol-hours from the
- *   archive, with their range requests and bytes, and the first request of an isolate.
+ *   read, a handler that only fetches from a gateway that does nothing, the newest quote (each
+ *   symbol once, and as questions that nobody asked before), and that quote's SELECT over pg and
+ *   through the gateway: requests/s, p50, p99, and the CPU that workerd spends on a request; then
+ *   cold reads of symbol-hours from the archive, with their range requests and bytes, and the first
+ *   request of an isolate.
  *
  *   npm run bench:edge [-- --quick]
+ *   npm run bench:edge -- --soak 600    only the memory of workerd, under load for these seconds
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,6 +23,7 @@ import { createPool, type Pool } from '#core/node/pool.ts'
 import { HOUR_US, fromMillis, hourStart, micros, toIso } from '#core/time.ts'
 import { parseConfig } from '../edge-api/gateway/config.ts'
 import { startGateway } from '../edge-api/gateway/server.ts'
+import { createDatabase } from '../edge-api/queries/database.ts'
 import { selectLatestQuote } from '../edge-api/queries/latest-quote.ts'
 import { prepareDatabase } from '../infra/local/database.ts'
 import { startObjectStore } from '../infra/local/object-store.ts'
@@ -29,19 +33,25 @@ import { buildWorker } from '../infra/local/worker.ts'
 import { startWorkerd } from '../infra/local/workerd/start.ts'
 import { runArchive } from '../jobs/archive/run-archive.ts'
 import { startCountingProxy } from './edge/counting-proxy.ts'
-import { cpuMs, load, type Load } from './edge/load.ts'
+import { cpuMs, load, rssBytes, type Load } from './edge/load.ts'
 import { measure } from './edge/measure.ts'
-import { startNoOp, type NoOpAnswer } from './edge/no-op.ts'
+import { startNoOp, startNoOpGateway, type NoOpAnswer } from './edge/no-op.ts'
 import { quantile } from './quantile.ts'
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, soak: { type: 'string' } },
+})
 const DURATION_MS = values.quick ? 400 : 2_000
 /** Longer than max-age and stale-while-revalidate of a newest quote. */
 const FRESH_MS = 3_200
 const ROUNDS = values.quick ? 1 : 3
 const CALLERS = [1, 16, 64]
+const SOAK_STEP_MS = 20_000
 const SYMBOL_COUNT = values.quick ? 40 : 100
 const QUOTES_PER_SYMBOL = 5_000
+const QUESTIONS_PER_SYMBOL = values.quick ? 5 : 20
+/** As large as the gateway's answer with a quote. */
+const GATEWAY_ANSWER = { rows: [['2026-11-28 00:00:00+00', '1']], fields: 'x'.repeat(900) }
 const SECRET = 'a secret of the benchmark, and of no other'
 
 const now = fromMillis(Date.now())
@@ -91,32 +101,30 @@ const CACHED = '/prices/tickers'
 const first_cpu_ms = await firstRequest()
 const no_op = await startNoOp(join(dir, 'no-op'), { headers: [], body: 'ok' })
 const same = await startNoOp(join(dir, 'same'), await answerOf(worker.url + CACHED))
+const no_op_gateway = await startNoOpGateway(JSON.stringify(GATEWAY_ANSWER))
+const fetching = await startNoOp(
+  join(dir, 'fetching'),
+  await answerOf(worker.url + CACHED),
+  no_op_gateway.url,
+)
+const select = {
+  query: async <Row>(text: string, parameters: readonly unknown[]) =>
+    (await pool.query(text, [...parameters])).rows as readonly Row[],
+}
+const through_gateway = createDatabase({
+  database_url: urls.edge_url,
+  gateway_url: gateway.url,
+  gateway_secret: SECRET,
+})
 try {
   const file_bytes = await fill(pool)
-  const select = {
-    query: async <Row>(text: string, parameters: readonly unknown[]) =>
-      (await pool.query(text, [...parameters])).rows as readonly Row[],
-  }
-  // Queries differ, so that no caller gets a cached response of another.
-  const latest = Array.from({ length: SYMBOL_COUNT }, (_, i) => `/v1/quotes/SYM${i + 1}USDT/latest`)
-  process.stdout.write(`bundle: ${(bundle.gzip_bytes / 1_024).toFixed(0)} KiB gzip\n`)
-  process.stdout.write(`first request of an isolate: ${first_cpu_ms.toFixed(0)} ms of CPU\n\n`)
-  line('', 'callers', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms', 'x no-op')
-  for (const callers of CALLERS) {
-    await row('no-op', no_op, ['/'], callers)
-    const limit = await row('no-op, same headers and body', same, ['/'], callers)
-    await row(`cached read (${CACHED})`, worker, [CACHED], callers, limit)
-    await row(`newest quote, each of ${SYMBOL_COUNT} once`, worker, latest, callers, limit)
-    let question = 0
-    const { per_s, p50_ms, p99_ms } = await measure(callers, DURATION_MS, () =>
-      selectLatestQuote(select, 1 + (question++ % SYMBOL_COUNT), fromMillis(Date.now())),
-    )
-    line('its SELECT over pg', callers, per_s.toFixed(0), p50_ms.toFixed(2), p99_ms.toFixed(2))
-  }
-  await cold(file_bytes)
+  if (values.soak === undefined) await compare(file_bytes)
+  else await soak(Number(values.soak))
 } finally {
   await no_op.stop()
   await same.stop()
+  await fetching.stop()
+  no_op_gateway.stop()
   await worker.stop()
   await gateway.stop()
   proxy.stop()
@@ -125,6 +133,62 @@ try {
   await pool.end()
   await postgres.stop()
   rmSync(dir, { recursive: true, force: true })
+}
+
+async function compare(file_bytes: number): Promise<void> {
+  // Queries differ, so that no caller gets a cached response of another.
+  const cold_paths = latestPaths(1)
+  const warm_paths = latestPaths(QUESTIONS_PER_SYMBOL)
+  process.stdout.write(`bundle: ${(bundle.gzip_bytes / 1_024).toFixed(0)} KiB gzip\n`)
+  process.stdout.write(`first request of an isolate: ${first_cpu_ms.toFixed(0)} ms of CPU\n\n`)
+  line('', 'callers', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms', 'x no-op', 'x fetching')
+  for (const callers of CALLERS) {
+    await row('no-op', no_op, ['/'], callers)
+    const limit = await row('no-op, same headers and body', same, ['/'], callers)
+    await row(`cached read (${CACHED})`, worker, [CACHED], callers, limit)
+    const floor = await row('no-op that fetches from a no-op', fetching, ['/'], callers, limit)
+    await row(`newest quote, first ${SYMBOL_COUNT}`, worker, cold_paths, callers, limit, floor)
+    await row('newest quote that misses the cache', worker, warm_paths, callers, limit, floor)
+    await hops(callers)
+  }
+  await cold(file_bytes)
+}
+
+/** Resident memory of workerd while 64 callers read what is cached and what is not. */
+async function soak(seconds: number): Promise<void> {
+  const paths = [CACHED, ...latestPaths(1), '/v1/quotes/latest', '/v1/trades/SYM1USDT']
+  const port = Number(new URL(worker.url).port)
+  const until = performance.now() + seconds * 1_000
+  line('', 'requests/s', 'p99 ms', 'RSS MiB')
+  while (performance.now() < until) {
+    const order = { port, paths, callers: 64, ends_after: { duration_ms: SOAK_STEP_MS } }
+    const { count, elapsed_s, p99_ms } = await load(worker.pid, order)
+    const rss_mib = (rssBytes(worker.pid) / 2 ** 20).toFixed(0)
+    line(new Date().toISOString(), (count / elapsed_s).toFixed(0), p99_ms.toFixed(1), rss_mib)
+  }
+}
+
+/** The newest quote of every symbol, as this many different questions each. */
+function latestPaths(count: number): readonly string[] {
+  return Array.from({ length: count * SYMBOL_COUNT }, (_, i) => {
+    const symbol = `SYM${1 + (i % SYMBOL_COUNT)}USDT`
+    const round = Math.floor(i / SYMBOL_COUNT)
+    return `/v1/quotes/${symbol}/latest${count === 1 ? '' : `?max_age_s=${60_000 + round}`}`
+  })
+}
+
+/** The parts of a newest quote: its SELECT over pg, and the same through the gateway. */
+async function hops(callers: number): Promise<void> {
+  let question = 0
+  for (const [title, db] of [
+    ['  its SELECT over pg', select],
+    ['  its SELECT through the gateway', through_gateway],
+  ] as const) {
+    const { per_s, p50_ms, p99_ms } = await measure(callers, DURATION_MS, () =>
+      selectLatestQuote(db, 1 + (question++ % SYMBOL_COUNT), fromMillis(Date.now())),
+    )
+    line(title, callers, per_s.toFixed(0), p50_ms.toFixed(2), p99_ms.toFixed(2))
+  }
 }
 
 /** Writes current quotes, and an hour that is archived and dropped. Returns its file's bytes. */
@@ -193,13 +257,14 @@ async function cold(file_bytes: number): Promise<void> {
   )
 }
 
-/** `limit`: what the figure of CPU is compared with. */
+/** `limit`, `floor`: what the figure of CPU is compared with. */
 async function row(
   title: string,
   server_under_load: { readonly url: string; readonly pid: number },
   paths: readonly string[],
   callers: number,
   limit?: Load,
+  floor?: Load,
 ): Promise<Load> {
   const { url, pid } = server_under_load
   const rounds: Load[] = []
@@ -212,8 +277,9 @@ async function row(
   const median = rounds.toSorted((a, b) => a.cpu_ms - b.cpu_ms)[Math.floor(ROUNDS / 2)]!
   const { count, elapsed_s, p50_ms, p99_ms, cpu_ms } = median
   const times = limit === undefined ? '' : (cpu_ms / limit.cpu_ms).toFixed(2)
+  const times_floor = floor === undefined ? '' : (cpu_ms / floor.cpu_ms).toFixed(2)
   const [per_s, cpu] = [(count / elapsed_s).toFixed(0), cpu_ms.toFixed(3)]
-  line(title, callers, per_s, p50_ms.toFixed(2), p99_ms.toFixed(2), cpu, times)
+  line(title, callers, per_s, p50_ms.toFixed(2), p99_ms.toFixed(2), cpu, times, times_floor)
   return median
 }
 

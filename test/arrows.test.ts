@@ -21,11 +21,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** Files that run in a Worker: neither node: nor core/node. */
 const isWorkerFile = (file: string): boolean =>
   (file.startsWith('core/') && !file.startsWith('core/node/')) ||
-  (file.startsWith('edge-api/') && !/^edge-api\/(?:gateway\/|node\/|node\.ts)/.test(file))
+  (file.startsWith('edge-api/') &&
+    !/^edge-api\/(?:gateway\/|node\/|node\.ts|client\/node\.ts)/.test(file))
 
 const files = globSync('{core,ingestor,jobs,edge-api,sql,infra,bench}/**/*.{ts,tsx}', {
   cwd: ROOT,
-  exclude: ['**/node_modules/**'],
+  exclude: ['**/node_modules/**', '**/dist/**'],
 })
 
 function folderOf(path: string): string {
@@ -177,6 +178,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     node: [ROOT_FILES, 'cache', 'access'],
   },
   infra: {
+    client: [],
     exchange: [],
     local: ['exchange'],
     doctor: ['local'],

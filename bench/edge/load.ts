@@ -36,3 +36,9 @@ export function cpuMs(pid: number): number {
     .map((task) => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
     .reduce((sum, ns) => sum + Number(ns) / 1e6, 0)
 }
+
+/** Resident memory of the process. */
+export function rssBytes(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+) kB/.exec(text)![1]) * 1_024
+}

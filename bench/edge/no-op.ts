@@ -1,5 +1,7 @@
 /** A handler that does nothing, in a workerd of its own: the limit of what a worker can reach. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { runWorkerd, type RunningWorkerd } from '../../infra/local/workerd/run.ts'
 
@@ -8,14 +10,41 @@ export interface NoOpAnswer {
   readonly body: string
 }
 
+/** A gateway that answers every statement with the same bytes, in this process. */
+export async function startNoOpGateway(body: string): Promise<{ url: string; stop(): void }> {
+  const bytes = Buffer.from(body)
+  const head = { 'content-type': 'application/json', 'content-length': bytes.byteLength }
+  const server = createServer((request, response) => {
+    request.resume()
+    request.once('end', () => response.writeHead(200, head).end(bytes))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}/sql`,
+    stop() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
 export async function startNoOp(
   dir: string,
   { headers, body }: NoOpAnswer,
+  /** Asked before each answer, with a body of the size of a statement. */
+  gateway_url?: string,
 ): Promise<RunningWorkerd> {
   mkdirSync(dir, { recursive: true })
   const script = `const body = ${JSON.stringify(body)}
 const headers = ${JSON.stringify(headers)}
-export default { fetch: () => new Response(body, { headers }) }`
+${gateway_url === undefined ? 'const ask = () => undefined' : askScript(gateway_url)}
+export default {
+  async fetch() {
+    await ask()
+    return new Response(body, { headers })
+  },
+}`
   writeFileSync(join(dir, 'no-op.js'), script)
   const config_path = join(dir, 'config.capnp')
   writeFileSync(
@@ -24,11 +53,21 @@ export default { fetch: () => new Response(body, { headers }) }`
 const config :Workerd.Config = (
   services = [(name = "no-op", worker = (
     modules = [(name = "no-op.js", esModule = embed "no-op.js")],
-    compatibilityDate = "2026-10-20"
-  ))],
+    compatibilityDate = "2026-10-20",
+    globalOutbound = "network"
+  )), (name = "network", network = (allow = ["public", "private"]))],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "no-op")]
 );
 `,
   )
   return runWorkerd(config_path)
+}
+
+/** What any worker needs for one statement: a POST and the JSON of its answer. */
+function askScript(url: string): string {
+  return `const statement = JSON.stringify({ query: 'x'.repeat(300), params: ['1', '2', '3'] })
+const ask = async () => {
+  const response = await fetch(${JSON.stringify(url)}, { method: 'POST', body: statement })
+  return response.json()
+}`
 }

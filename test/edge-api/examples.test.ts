@@ -30,6 +30,7 @@ let env: Record<string, string | undefined>
 
 beforeAll(async () => {
   const id = await addSymbol(edge.pool, 'BTCUSDT')
+  await addSymbol(edge.pool, 'ETHUSDT')
   const moment = toIso(micros(now - 5_000_000))
   await addQuotes(edge.pool, id, [[moment, 1, 61800.2, 61800.3, 0.5, 12]])
   await addTrades(edge.pool, id, [[moment, 1, 61800.2, 0.005]])
@@ -61,7 +62,7 @@ afterAll(async () => {
 })
 
 test('there are examples to run', () => {
-  expect([commands.length, blocks('ts').length]).toEqual([9, 2])
+  expect([commands.length, blocks('ts').length]).toEqual([13, 2])
 })
 
 describe('curl', () => {
@@ -77,8 +78,8 @@ describe('curl', () => {
 for (const [index, expected] of ['BTCUSDT 5', '1\n'].entries()) {
   test(`TypeScript, example ${index + 1}`, async () => {
     const file = join(dir, `example-${index}.ts`)
-    const client = new URL('edge-api/client.ts', ROOT).href
-    await writeFile(file, blocks('ts')[index]!.replace('./edge-api/client.ts', client))
+    const client = new URL('edge-api/client/index.ts', ROOT).href
+    await writeFile(file, blocks('ts')[index]!.replace('./edge-api/client/index.ts', client))
     const { stdout } = await promisify(execFile)(process.execPath, [file], { env })
     expect(stdout).toContain(expected.slice(0, 7))
   })

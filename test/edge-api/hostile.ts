@@ -75,7 +75,9 @@ export function outOfRange({ schema }: Parameter): readonly string[] {
       '9'.repeat(20),
     ]
   }
-  if (schema.enum !== undefined) return [schema.enum.join(','), schema.enum[0]!.toUpperCase()]
+  if (schema.enum !== undefined) {
+    return [[...schema.enum, schema.enum[0]].join(','), schema.enum[0]!.toUpperCase()]
+  }
   if (schema.format === 'date') return ['0000-00-00', '2024-13-01', '2024-02-30', '99999-01-01']
   return ['9'.repeat(20), 'A'.repeat(65), '9999-12-31T23:59:59Z', '-1']
 }

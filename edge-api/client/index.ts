@@ -1,0 +1,10 @@
+/** A typed client of the booktape API, for browsers, Node, Deno and Bun. README.md has examples. */
+export type * from './api.ts'
+export { ApiError } from './api-error.ts'
+export type { ArrowTable, ArrowValues } from './arrow.ts'
+export { createClient, type CallOptions, type Client } from './client.ts'
+export type { DownloadFile, DownloadOptions } from './download.ts'
+export { openLive, type Live, type LiveOptions } from './live.ts'
+export * from './live-types.ts'
+export type { RequestOptions } from './request.ts'
+export type { Answer, PagedPath, Params, Path, RowOf, TablePath } from './typed.ts'
