@@ -9,7 +9,8 @@
  * 2. Columns are those of core/archived-tables.ts, in that order. `symbol` replaces `symbol_id`,
  *    because an id is valid in one database only. Timestamps are microseconds UTC (INT64), ids are
  *    INT64, prices and quantities are DOUBLE, levels are LIST<STRUCT<price DOUBLE, qty DOUBLE>>.
- *    A column is nullable if the table's column is.
+ *    A column is nullable if the table's column is. `exchange` is the last column; files of before
+ *    2026-11-28 do not have it. Columns have the field ids of jobs/parquet/field-ids.ts.
  * 3. Rows are sorted by symbol (UTF-8 bytes), then by the table's identity. A row group holds at
  *    most 131,072 rows, all of one symbol. Its statistics give the symbol and the time range.
  * 4. Each column of a row group is one page of version 1. In zstd files integers are

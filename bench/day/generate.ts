@@ -65,7 +65,13 @@ async function generateHour(
   const path = join(dir, 'hour.parquet')
   const table = RAW_TABLES[table_name]
   const facts = { exchange: EXCHANGE, table: table_name, hour: toIso(micros(from)) }
-  const file = await createTableFile({ path, table, codec: 'zstd', facts })
+  const file = await createTableFile({
+    path,
+    table,
+    codec: 'zstd',
+    exchange: EXCHANGE,
+    facts,
+  })
   const per_symbol = Math.max(1, Math.floor((rate * SHARES[table_name] * 3_600) / symbols.length))
   for (const [place, symbol] of symbols.entries()) {
     const random = randomNumbers(place * 1_000 + hour)

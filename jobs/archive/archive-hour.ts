@@ -142,6 +142,7 @@ async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRe
     path,
     table: ARCHIVED_TABLES[run.table_hour.table_name],
     codec: run.codec,
+    exchange,
     facts: { exchange, table: run.table_hour.table_name, hour: toIso(run.table_hour.hour) },
   })
   let written: Written

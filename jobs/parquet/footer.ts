@@ -6,7 +6,7 @@ import { type FileMetaData, parquetMetadata, type SchemaElement } from 'hyparque
 import { OperatorError } from '#core/errors.ts'
 import type { TableShape } from '#core/archived-tables.ts'
 import { type Micros, micros } from '#core/time.ts'
-import { fileColumns, leafPaths, SYMBOL_COLUMN } from './schema.ts'
+import { EXCHANGE_COLUMN, fileColumns, leafPaths, SYMBOL_COLUMN } from './schema.ts'
 
 /** A local or stored file that is read by ranges. */
 export interface RangeFile {
@@ -52,6 +52,11 @@ const FOOTER_BYTES_MAX = 512 * 1024 * 1024
 
 /** Errors: `archive_unreadable` if the file does not belong to this table. */
 export async function readFooter(file: RangeFile, table: TableShape): Promise<Footer> {
+  return footerOf(file, await readMetadata(file), table)
+}
+
+/** The whole footer. Times are microseconds since 1970. */
+export async function readMetadata(file: RangeFile): Promise<FileMetaData> {
   const { byte_count } = file
   const tail_from = Math.max(0, byte_count - FIRST_READ_BYTES)
   let tail = await file.read(tail_from, byte_count)
@@ -65,13 +70,11 @@ export async function readFooter(file: RangeFile, table: TableShape): Promise<Fo
     const rest = await file.read(byte_count - footer_bytes, tail_from)
     tail = Buffer.concat([rest, tail])
   }
-  let metadata: FileMetaData
   try {
-    metadata = parquetMetadata(tail, { parsers: { timestampFromMicroseconds: Number } })
+    return parquetMetadata(tail, { parsers: { timestampFromMicroseconds: Number } })
   } catch (cause) {
     throw unreadable(file, cause instanceof Error ? cause.message : String(cause))
   }
-  return footerOf(file, metadata, table)
 }
 
 function footerOf(file: RangeFile, metadata: FileMetaData, table: TableShape): Footer {
@@ -79,11 +82,13 @@ function footerOf(file: RangeFile, metadata: FileMetaData, table: TableShape): F
   const expected = table.columns.flatMap((column, i) =>
     leafPaths({ ...column, name: names[i]! }).map((path) => path.join('.')),
   )
+  const has_exchange = names.includes(EXCHANGE_COLUMN)
   const symbol_leaf = expected.indexOf(SYMBOL_COLUMN)
   const ts_leaf = expected.indexOf(table.identity[1])
   const groups = metadata.row_groups.map((group) => {
     const chunks = group.columns.map(({ meta_data }) => meta_data!)
-    const found = chunks.map(({ path_in_schema }) => path_in_schema.join('.'))
+    const paths = chunks.map(({ path_in_schema }) => path_in_schema.join('.'))
+    const found = paths.at(-1) === EXCHANGE_COLUMN && !has_exchange ? paths.slice(0, -1) : paths
     if (found.join() !== expected.join()) {
       throw unreadable(file, `its columns are ${found.join(', ')}, not ${expected.join(', ')}`)
     }

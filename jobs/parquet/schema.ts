@@ -4,13 +4,26 @@
  */
 import type { SchemaElement } from 'hyparquet'
 import type { ArchivedColumn, TableShape } from '#core/archived-tables.ts'
+import { EXCHANGE_FIELD_ID, fieldIdAt, levelFieldIds } from './field-ids.ts'
 import { TEXT, TIMESTAMP_US } from './small-file.ts'
 
 export const SYMBOL_COLUMN = 'symbol'
+/** Last column of an archived file, the same in all rows. Files of before 2026-11-28 lack it. */
+export const EXCHANGE_COLUMN = 'exchange'
 
-export function schemaOf(table: TableShape): SchemaElement[] {
-  const fields = table.columns.flatMap(fieldOf)
-  return [{ name: 'root', num_children: table.columns.length }, ...fields]
+export function schemaOf(table: TableShape, has_exchange: boolean): SchemaElement[] {
+  const fields = table.columns.flatMap((column, i) => fieldOf(column, fieldIdAt(i)))
+  const exchange: SchemaElement = {
+    name: EXCHANGE_COLUMN,
+    repetition_type: 'REQUIRED',
+    field_id: EXCHANGE_FIELD_ID,
+    ...TEXT,
+  }
+  return [
+    { name: 'root', num_children: table.columns.length + (has_exchange ? 1 : 0) },
+    ...fields,
+    ...(has_exchange ? [exchange] : []),
+  ]
 }
 
 /** Names of the file's columns, in order. */
@@ -25,34 +38,37 @@ export function leafPaths(column: ArchivedColumn): readonly (readonly string[])[
   return ['price', 'qty'].map((leaf) => [name, 'list', 'element', leaf])
 }
 
-function fieldOf(column: ArchivedColumn): SchemaElement[] {
-  const { name, nullable } = column
-  const repetition_type = nullable ? 'OPTIONAL' : 'REQUIRED'
-  if (name === 'symbol_id') return [{ name: SYMBOL_COLUMN, repetition_type, ...TEXT }]
+function fieldOf(column: ArchivedColumn, field_id: number): SchemaElement[] {
+  const repetition_type = column.nullable ? 'OPTIONAL' : 'REQUIRED'
+  const name = column.name === 'symbol_id' ? SYMBOL_COLUMN : column.name
+  const common = { name, repetition_type, field_id } as const
+  if (name === SYMBOL_COLUMN) return [{ ...common, ...TEXT }]
   switch (column.type) {
     case 'timestamptz':
-      return [{ name, repetition_type, ...TIMESTAMP_US }]
+      return [{ ...common, ...TIMESTAMP_US }]
     case 'int8':
-      return [{ name, repetition_type, type: 'INT64' }]
+      return [{ ...common, type: 'INT64' }]
     case 'float8':
-      return [{ name, repetition_type, type: 'DOUBLE' }]
+      return [{ ...common, type: 'DOUBLE' }]
     case 'bool':
-      return [{ name, repetition_type, type: 'BOOLEAN' }]
+      return [{ ...common, type: 'BOOLEAN' }]
     case 'text':
-      return [{ name, repetition_type, ...TEXT }]
+      return [{ ...common, ...TEXT }]
     case 'levels':
-      return levelFields(name)
+      return levelFields(name, field_id)
   }
 }
 
 /** A list of (price, qty), in the three-level form of the format's LogicalTypes.md. */
-function levelFields(name: string): SchemaElement[] {
+function levelFields(name: string, field_id: number): SchemaElement[] {
   const required = { repetition_type: 'REQUIRED' } as const
+  const list = { num_children: 1, converted_type: 'LIST', logical_type: { type: 'LIST' } } as const
+  const ids = levelFieldIds(field_id)
   return [
-    { name, ...required, num_children: 1, converted_type: 'LIST', logical_type: { type: 'LIST' } },
+    { name, ...required, field_id, ...list },
     { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-    { name: 'element', ...required, num_children: 2 },
-    { name: 'price', ...required, type: 'DOUBLE' },
-    { name: 'qty', ...required, type: 'DOUBLE' },
+    { name: 'element', ...required, field_id: ids.element, num_children: 2 },
+    { name: 'price', ...required, field_id: ids.price, type: 'DOUBLE' },
+    { name: 'qty', ...required, field_id: ids.qty, type: 'DOUBLE' },
   ]
 }

@@ -13,12 +13,14 @@ import { dataColumns, type SymbolRows } from '../columns/columns.ts'
 import { type Codec, compress, PARQUET_NAME } from './codecs.ts'
 import { CREATED_BY } from './identity.ts'
 import { encodeColumn, encodeConstant, type Leaf, plainWords, type RowRange } from './leaf.ts'
-import { fileColumns, leafPaths, schemaOf, SYMBOL_COLUMN } from './schema.ts'
+import { EXCHANGE_COLUMN, fileColumns, leafPaths, schemaOf, SYMBOL_COLUMN } from './schema.ts'
 
 export interface TableFileOptions {
   readonly path: string
   readonly table: TableShape
   readonly codec: Codec
+  /** Of all rows: becomes the last column. Undefined if it is among the table's columns. */
+  readonly exchange?: string
   /** Keys and values to put into the footer. */
   readonly facts: Readonly<Record<string, string>>
 }
@@ -35,7 +37,7 @@ export interface TableFile {
 const MAGIC = Buffer.from('PAR1')
 
 export async function createTableFile(options: TableFileOptions): Promise<TableFile> {
-  const { path, table, codec, facts } = options
+  const { path, table, codec, facts, exchange } = options
   const file = await open(path, 'w')
   await file.writeFile(MAGIC)
   const row_groups: RowGroup[] = []
@@ -46,7 +48,7 @@ export async function createTableFile(options: TableFileOptions): Promise<TableF
       const group_offset = offset
       const columns: ColumnChunk[] = []
       const parts: Uint8Array[] = []
-      for (const { path: path_in_schema, leaf } of leavesOf(table, codec, symbol, rows, range)) {
+      for (const { path: path_in_schema, leaf } of leavesOf(options, symbol, rows, range)) {
         const chunk = encodeChunk(leaf, path_in_schema, codec, offset)
         columns.push(chunk.column)
         parts.push(...chunk.parts)
@@ -70,7 +72,7 @@ export async function createTableFile(options: TableFileOptions): Promise<TableF
       const metadata = {
         version: isPlain(codec) ? 1 : 2,
         created_by: CREATED_BY,
-        schema: schemaOf(table),
+        schema: schemaOf(table, exchange !== undefined),
         num_rows: row_groups.reduce((sum, group) => sum + group.num_rows, 0n),
         row_groups,
         metadata_length: 0,
@@ -93,8 +95,7 @@ type PathLeaf = { readonly path: readonly string[]; readonly leaf: Leaf }
 
 /** Encodes leaf by leaf, so that memory holds only the one that is being written. */
 function* leavesOf(
-  table: TableShape,
-  codec: Codec,
+  { table, codec, exchange }: TableFileOptions,
   symbol: string,
   rows: SymbolRows,
   range: RowRange,
@@ -111,6 +112,12 @@ function* leavesOf(
     const paths = leafPaths(column)
     for (const [i, leaf] of encodeColumn(column, of_column, range, options).entries()) {
       yield { path: paths[i]!, leaf }
+    }
+  }
+  if (exchange !== undefined) {
+    yield {
+      path: [EXCHANGE_COLUMN],
+      leaf: encodeConstant(exchange, range.to - range.from, options),
     }
   }
 }

@@ -7,8 +7,9 @@ import type { Exchange } from '#core/symbols.ts'
 import { dataColumns, type ColumnData } from '../../columns/columns.ts'
 import type { RowChunk } from '../../columns/row-chunk.ts'
 import { identityPairs, type FileIdentity } from '../../parquet/identity.ts'
+import { EXCHANGE_COLUMN } from '../../parquet/schema.ts'
 import { createTableFile } from '../../parquet/table-file.ts'
-import { EXCHANGE_COLUMN, type RawSet } from './raw-sets.ts'
+import type { RawSet } from './raw-sets.ts'
 
 export interface SymbolName {
   readonly exchange: Exchange

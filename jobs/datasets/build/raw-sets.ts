@@ -2,6 +2,7 @@
 import type { DatasetColumn } from '#core/features/column.ts'
 import { NEVER } from '#core/features.ts'
 import { RAW_TABLES, type Column, type Table } from '#core/tables.ts'
+import { EXCHANGE_COLUMN } from '../../parquet/schema.ts'
 import type { TardisKind } from '../tardis/csv.ts'
 
 export type RawDataset = 'trades' | 'book_ticker'
@@ -19,8 +20,6 @@ export interface RawSet {
 }
 
 const EMPTY_SIDE = 'the side of the book is empty'
-
-export const EXCHANGE_COLUMN = 'exchange'
 
 const exchange: Column = {
   name: EXCHANGE_COLUMN,

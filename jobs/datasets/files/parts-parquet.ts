@@ -8,6 +8,7 @@ import { ByteWriter } from 'hyparquet-writer'
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { NEVER, type Feature } from '#core/features.ts'
 import { CREATED_BY, identityPairs, type FileIdentity } from '../../parquet/identity.ts'
+import { fieldIdAt } from '../../parquet/field-ids.ts'
 import { TEXT, TIMESTAMP_US } from '../../parquet/small-file.ts'
 import { chunkOfPages } from '../../parquet/table-file.ts'
 import type { DatasetRows } from './dataset-rows.ts'
@@ -83,16 +84,17 @@ export async function createPartsParquet(
   }
 }
 
-function fieldOf({ name, type, null_rule }: Feature): SchemaElement {
+function fieldOf({ name, type, null_rule }: Feature, position: number): SchemaElement {
   const repetition_type = null_rule === NEVER ? 'REQUIRED' : 'OPTIONAL'
+  const common = { name, repetition_type, field_id: fieldIdAt(position) } as const
   switch (type) {
     case 'timestamp_us':
-      return { name, repetition_type, ...TIMESTAMP_US }
+      return { ...common, ...TIMESTAMP_US }
     case 'string':
-      return { name, repetition_type, ...TEXT }
+      return { ...common, ...TEXT }
     case 'float64':
-      return { name, repetition_type, type: 'DOUBLE' }
+      return { ...common, type: 'DOUBLE' }
     case 'int64':
-      return { name, repetition_type, type: 'INT64' }
+      return { ...common, type: 'INT64' }
   }
 }

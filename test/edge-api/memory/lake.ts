@@ -75,7 +75,13 @@ async function putHour(store: ObjectStore, dir: string, what: Hour): Promise<voi
   const columns = dataColumns(shape).map((column) => columnOf(column, what, start))
   const rows: SymbolRows = { row_count, columns }
   const path = join(dir, `${table}-${hour}.parquet`)
-  const file = await createTableFile({ path, table: shape, codec: 'zstd', facts: {} })
+  const file = await createTableFile({
+    path,
+    table: shape,
+    codec: 'zstd',
+    exchange: EXCHANGE,
+    facts: {},
+  })
   const ranges = what.is_one_group ? [{ from: 0, to: row_count }] : groupRanges(rows)
   for (const range of ranges) await file.writeGroup(SYMBOL, rows, range)
   await file.finish()

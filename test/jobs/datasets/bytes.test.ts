@@ -1,6 +1,7 @@
 /**
  * The bytes of a day: every file that the jobs make of fixed rows has the sha256 of day-bytes.json.
- * A change of bytes means that published days would be replaced, so it must be intended.
+ * A change of bytes means that published days would be replaced, so it must be intended. The last
+ * one: footers have the field ids of Iceberg, archived files a column `exchange` (decision 50).
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
