@@ -14,6 +14,7 @@ import {
   NoSuchKey,
   PutObjectCommand,
   S3Client,
+  S3ServiceException,
 } from '@aws-sdk/client-s3'
 
 export interface ObjectStoreConfig {
@@ -24,10 +25,28 @@ export interface ObjectStoreConfig {
   readonly secret_access_key: string
 }
 
+export interface ListedObject {
+  readonly key: string
+  readonly bytes: number
+  /** Another content has another tag. */
+  readonly etag: string
+  /** Milliseconds since 1970. */
+  readonly modified_ms: number
+}
+
 export interface ObjectStore {
   /** For opening the same store in another thread. Contains a secret. */
   readonly config: ObjectStoreConfig
   put(key: string, body: Uint8Array | string, content_type: string): Promise<void>
+  /**
+   * Adds an object under a key that has none. `exists`: there is one already, or another writer
+   * was faster. `unsupported`: the store cannot decide that, and nothing is known of the object.
+   */
+  putIfAbsent(
+    key: string,
+    body: Uint8Array | string,
+    content_type: string,
+  ): Promise<'added' | 'exists' | 'unsupported'>
   /** Uploads a file from disk without holding it in memory. */
   putFile(key: string, path: string, content_type: string): Promise<void>
   /** The object's bytes; undefined if it does not exist. */
@@ -39,7 +58,7 @@ export interface ObjectStore {
   copy(from_key: string, to_key: string): Promise<void>
   delete(key: string): Promise<void>
   /** Every key under the prefix, in order. */
-  list(prefix: string): Promise<readonly { readonly key: string; readonly bytes: number }[]>
+  list(prefix: string): Promise<readonly ListedObject[]>
   close(): void
 }
 
@@ -76,6 +95,23 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
         new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength: Body.byteLength }),
       )
     },
+    async putIfAbsent(Key, body, ContentType) {
+      const Body = typeof body === 'string' ? Buffer.from(body) : body
+      const ContentLength = Body.byteLength
+      try {
+        await s3.send(
+          new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength, IfNoneMatch: '*' }),
+        )
+        return 'added'
+      } catch (error) {
+        if (!(error instanceof S3ServiceException)) throw error
+        const status = error.$metadata.httpStatusCode
+        // 409: another conditional write of the key is under way.
+        if (status === 412 || status === 409) return 'exists'
+        if (status === 501) return 'unsupported'
+        throw error
+      }
+    },
     async putFile(Key, path, ContentType) {
       const { size } = await stat(path)
       const Body = createReadStream(path)
@@ -96,7 +132,7 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
       await s3.send(new DeleteObjectCommand({ Bucket, Key }))
     },
     async list(Prefix) {
-      const found: { key: string; bytes: number }[] = []
+      const found: ListedObject[] = []
       let ContinuationToken: string | undefined
       do {
         const page = await s3.send(
@@ -106,8 +142,14 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
             ...(ContinuationToken === undefined ? {} : { ContinuationToken }),
           }),
         )
-        for (const item of page.Contents ?? [])
-          found.push({ key: item.Key!, bytes: item.Size ?? 0 })
+        for (const item of page.Contents ?? []) {
+          found.push({
+            key: item.Key!,
+            bytes: item.Size ?? 0,
+            etag: item.ETag ?? '',
+            modified_ms: item.LastModified?.getTime() ?? 0,
+          })
+        }
         ContinuationToken = page.NextContinuationToken
       } while (ContinuationToken !== undefined)
       return found
