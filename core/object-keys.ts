@@ -148,3 +148,32 @@ export function backupManifestKey(id: string): string {
 export function parseBackupKey(key: string): string | undefined {
   return /^backups\/(\d{8}T\d{6}Z-[0-9a-f]{8})\//.exec(key)?.[1]
 }
+
+/** `lake/`: metadata of the Iceberg tables over the files of the archive and of the datasets. */
+export const LAKE_PREFIX = 'lake/'
+
+/** `lake/raw/trades`: a table's location. */
+export function lakeTablePrefix(namespace: string, table: string): string {
+  return `${LAKE_PREFIX}${namespace}/${table}`
+}
+
+/** `lake/raw/trades/metadata/` */
+export function lakeMetadataPrefix(namespace: string, table: string): string {
+  return `${lakeTablePrefix(namespace, table)}/metadata/`
+}
+
+/** `v12.metadata.json` */
+export function lakeMetadataFile(version: string): string {
+  return `v${version}.metadata.json`
+}
+
+/** Names the current metadata file of a table. */
+export const LAKE_HINT_FILE = 'version-hint.text'
+
+/** The table of a hint's key; undefined for any other key. */
+export function parseHintKey(
+  key: string,
+): { readonly namespace: string; readonly name: string } | undefined {
+  const match = /^lake\/([a-z]+)\/([a-z0-9_]+)\/metadata\/version-hint\.text$/.exec(key)
+  return match === null ? undefined : { namespace: match[1]!, name: match[2]! }
+}

@@ -24,6 +24,7 @@ import { BACKUP_VARIABLES, type BackupSettings, backupSettings } from './backup/
 import { KEEP_REPLACED_H } from './datasets/replaced-builds.ts'
 import type { FeaturesSettings } from './datasets/run-features.ts'
 import type { IndexPricesConfig } from './index-prices/run-index-prices.ts'
+import { LAKE_VARIABLES, lakeSettings, type LakeSettings } from './lake/settings.ts'
 import {
   RETENTION_VARIABLES,
   retentionSettings,
@@ -62,6 +63,7 @@ export interface JobsConfig {
   /** Undefined: metrics are not served. */
   readonly metrics: MetricsDoorConfig | undefined
   readonly backup: BackupSettings
+  readonly lake: LakeSettings
 }
 
 /** Of orderbook_topn. */
@@ -108,6 +110,7 @@ const isMultiple = (read: { readonly TOPN_MIN_MS: number; readonly TOPN_MAX_MS: 
 const MULTIPLE = { path: ['TOPN_MAX_MS'], error: 'must be a multiple of TOPN_MIN_MS' }
 
 const KeepReplaced = z.object(KEEP_REPLACED_VARIABLES)
+const Lake = z.object(LAKE_VARIABLES)
 const Features = z.object(FEATURES_VARIABLES)
 const Topn = z.object(TOPN_VARIABLES).refine(isMultiple, MULTIPLE)
 
@@ -134,6 +137,7 @@ const Environment = z
     ...WEBHOOK_VARIABLES,
     ...METRICS_VARIABLES,
     ...BACKUP_VARIABLES,
+    ...LAKE_VARIABLES,
   })
   .refine(isMultiple, MULTIPLE)
   .refine(hasMetricsToken, METRICS_TOKEN_RULE)
@@ -160,12 +164,18 @@ export function parseConfig(env: Env): JobsConfig {
     webhook: webhookSettings(read),
     metrics: metricsDoorConfig(read),
     backup: backupSettings(read),
+    lake: lakeSettings(read),
   })
 }
 
 /** The setting that a manual run needs, with or without the daemon's environment. */
 export function parseKeepReplacedHours(env: Env): number {
   return readEnvironment(KeepReplaced, env, 'Settings of jobs', HINT).DATASET_KEEP_REPLACED_H
+}
+
+/** The settings that a manual run needs, with or without the daemon's environment. */
+export function parseLakeSettings(env: Env): LakeSettings {
+  return lakeSettings(readEnvironment(Lake, env, 'Settings of jobs', HINT))
 }
 
 /** The settings that a manual run needs, with or without the daemon's environment. */

@@ -42,7 +42,7 @@ const pool = createPool(config.database_url, 'booktape-jobs', DAEMON_CONNECTIONS
 const store = createObjectStore(config.object_store)
 try {
   const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
-  const { retention, keep_replaced_h, backup, signals, webhook } = config
+  const { retention, keep_replaced_h, backup, lake, signals, webhook } = config
   const backs_up = backup.keep_count > 0
   await requireSession(pool)
   const metrics = createJobMetrics({
@@ -72,6 +72,7 @@ try {
     index_prices,
     retention,
     backs_up,
+    lake,
     runHeavy: runInProcess,
     log,
     now: Date.now,

@@ -30,6 +30,8 @@ export const TABLE_FATES: Readonly<Record<string, TableFate>> = {
   rollup_watermarks: { kind: 'state' },
   orderbook_topn_watermarks: { kind: 'state' },
   conflicts: { kind: 'state' },
+  lake_tables: { kind: 'state' },
+  lake_days: { kind: 'state' },
   prices: { kind: 'history' },
   ...Object.fromEntries(ARCHIVED_NAMES.map((name) => [name, { kind: 'lake' }] as const)),
   signals: { kind: 'left_out', why: 'the job computes them again; past days are in a dataset' },

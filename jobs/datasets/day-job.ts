@@ -13,7 +13,7 @@ import { dayOf, fromMillis, type Day } from '#core/time.ts'
 import { runJob, type RunLog, type RunResult } from '../runs/run.ts'
 import type { SetOnDisk } from './files/set-on-disk.ts'
 import { publishDay, type PublishedFile } from './publish.ts'
-import { KEEP_REPLACED_H } from './replaced-builds.ts'
+import { KEEP_REPLACED_H, namedFilesOf } from './replaced-builds.ts'
 
 const PROGRESS_INTERVAL_MS = 10_000
 
@@ -103,7 +103,7 @@ export async function runDayJob<
 
 /** Publishes a dataset. `onManifest` gets the manifest without its build id. */
 export async function publishSet(
-  { store, date, now, keep_replaced_h = KEEP_REPLACED_H }: DayJobOptions,
+  { pool, store, date, now, keep_replaced_h = KEEP_REPLACED_H }: DayJobOptions,
   { job, complete, signal }: DayRun,
   { dir, ...set }: SetOnDisk & Pick<Manifest, 'coverage'>,
   inputs: DatasetInputs,
@@ -121,7 +121,8 @@ export async function publishSet(
     coverage,
     inputs,
   }
-  const publishing = { store, job, date, keep_replaced_h, now, signal }
+  const namedFiles = namedFilesOf({ pool, store })
+  const publishing = { store, job, date, keep_replaced_h, now, signal, namedFiles }
   const files = await publishDay(publishing, dir, manifest)
   await onManifest?.(manifest)
   return { dataset, symbol_count: coverage.length, row_count, files }

@@ -25,7 +25,7 @@ import {
 } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
 import { digestOf } from '../columns/digest.ts'
-import { hasNote, noteDay, sweepDay } from './replaced-builds.ts'
+import { hasNote, type NamedFiles, noteDay, sweepDay } from './replaced-builds.ts'
 
 export interface PublishedFile extends DatasetFile {
   readonly key: string
@@ -41,6 +41,7 @@ export interface PublishOptions {
   /** Current time, in milliseconds since 1970. */
   readonly now: () => number
   readonly signal: AbortSignal
+  readonly namedFiles: NamedFiles
 }
 
 const CONTENT_TYPES: Readonly<Record<DatasetFile['format'], string>> = {

@@ -2,6 +2,8 @@
  * Deletes files of a published day that its manifest does not name: replaced builds, and leftovers
  * of a killed run. They stay readable for a while, since a reader may be in the middle of one.
  *
+ * A Parquet file that a snapshot of the lake names stays until the snapshot is expired.
+ *
  * A day with such files has a note in the store (core/object-keys.ts, dayNoteKey), which says until
  * when each build stays. The note is written before a run's first file, and deleted with the last
  * file that no manifest names. So reading the notes finds every such day.
@@ -24,6 +26,8 @@ import {
   manifestKey,
 } from '#core/object-keys.ts'
 import { parseDay, type Day } from '#core/time.ts'
+import { datasetTableName } from '../lake/format/table.ts'
+import { namedKeys } from '../lake/expire.ts'
 import { withLock } from '../runs/run.ts'
 
 export const SWEEP_JOB = 'replaced_builds'
@@ -46,9 +50,23 @@ export interface SweepDayOptions {
   readonly date: Day
   readonly keep_replaced_h: number
   readonly now: () => number
+  readonly namedFiles: NamedFiles
 }
 
 type DatasetVersion = Pick<Manifest, 'dataset' | 'schema_version'>
+
+/** Keys of the dataset's files that a snapshot of the lake names; they stay as long as it does. */
+export type NamedFiles = (version: DatasetVersion) => Promise<ReadonlySet<string>>
+
+export function namedFilesOf(services: {
+  readonly pool: Pool
+  readonly store: ObjectStore
+}): NamedFiles {
+  return async ({ dataset, schema_version }) => {
+    const name = datasetTableName(dataset, schema_version)
+    return namedKeys(services, { namespace: 'datasets', name })
+  }
+}
 
 /** Call before a run uploads its first file. */
 export async function noteDay(
@@ -87,6 +105,7 @@ export async function sweepDay(
   const known = (await readJson<DayNote>(store, note_key))?.stays_until ?? {}
   const before = replaced === undefined ? undefined : (JSON.parse(replaced) as Manifest)
   const stays_until: Record<string, string> = {}
+  let named_files: ReadonlySet<string> | undefined
   for (const [folder, objects] of by_folder) {
     const keys = objects.map(({ key }) => key).filter((key) => key !== `${prefix}${MANIFEST_FILE}`)
     if (folder === named || keys.length === 0) continue
@@ -95,8 +114,14 @@ export async function sweepDay(
       is_fresh || known[folder] === undefined
         ? now() + HOUR_MS * keepHours(is_fresh ? before : undefined, keep_replaced_h)
         : Date.parse(known[folder])
-    if (until <= now()) for (const key of keys) await store.delete(key)
-    else stays_until[folder] = new Date(until).toISOString()
+    if (until <= now()) {
+      named_files ??= await options.namedFiles({ dataset, schema_version })
+      for (const key of keys) if (!named_files.has(key)) await store.delete(key)
+    }
+    // A file that a snapshot names is looked at again.
+    if (until > now() || keys.some((key) => named_files?.has(key))) {
+      stays_until[folder] = new Date(until).toISOString()
+    }
   }
   if (Object.keys(stays_until).length === 0) await store.delete(note_key)
   else if (!isDeepStrictEqual(stays_until, known))
@@ -121,7 +146,8 @@ export async function sweepReplacedBuilds(options: SweepOptions): Promise<void> 
     const { job } = note
     const { date } = of_day
     try {
-      await withLock(pool, job, date, () => sweepDay({ ...options, job, date }, of_day))
+      const day_options = { ...options, job, date, namedFiles: namedFilesOf(options) }
+      await withLock(pool, job, date, () => sweepDay(day_options, of_day))
     } catch (error) {
       const facts = { code: 'sweep_failed', key, error: describeError(error) }
       log.warn(facts, 'Cannot delete replaced files of a day. The next hourly run tries again.')

@@ -5,6 +5,8 @@ import { SWEEP_JOB } from '../datasets/replaced-builds.ts'
 import { DATASETS_JOB } from '../datasets/run-datasets.ts'
 import { FEATURES_JOB } from '../datasets/run-features.ts'
 import { INDEX_PRICES_JOB } from '../index-prices/run-index-prices.ts'
+import { LAKE_EXPIRY_JOB } from '../lake/expire.ts'
+import { LAKE_JOB } from '../lake/run-lake.ts'
 import { RETENTION_JOB } from '../retention/run-retention.ts'
 import { VALIDATION_JOB } from '../validation/run-validation.ts'
 import { STALE_DAYS_JOB } from './day-tasks.ts'
@@ -36,6 +38,12 @@ const ARCHIVE_CRONTAB = `${everyFive(3)} * * * * ${ARCHIVE_JOB} ?id=archive&max=
  */
 const RETENTION_CRONTAB = `${everyFive(4)} * * * * ${RETENTION_JOB} ?id=retention&max=1&queue=archive&jobKey=retention`
 
+/** After the archive, in the same queue: new hours and days become snapshots of the lake. */
+const LAKE_CRONTAB = [
+  `${everyFive(0)} * * * * ${LAKE_JOB} ?id=lake&max=1&queue=archive&jobKey=lake`,
+  `40 2 * * * ${LAKE_EXPIRY_JOB} ?id=lake_expiry&max=3&queue=archive&jobKey=lake_expiry`,
+]
+
 /**
  * After the archive, so that the lake has as much as possible: a full backup at night, when the day
  * before is archived, and the state every hour. A missed one is not made up for.
@@ -65,6 +73,7 @@ export function crontabOf({
     SWEEP_CRONTAB,
     ARCHIVE_CRONTAB,
     RETENTION_CRONTAB,
+    ...LAKE_CRONTAB,
     VALIDATION_CRONTAB,
     ...(backs_up ? BACKUP_CRONTAB : []),
     ...(polls_index_prices ? [INDEX_CRONTAB] : []),

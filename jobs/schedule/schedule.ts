@@ -9,6 +9,7 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
 import { BACKUP_JOB } from '../backup/run-backup.ts'
+import { PUBLISHED } from '../datasets/published.ts'
 import { SWEEP_JOB, sweepReplacedBuilds } from '../datasets/replaced-builds.ts'
 import { DATASETS_JOB } from '../datasets/run-datasets.ts'
 import { FEATURES_JOB, type FeaturesSettings } from '../datasets/run-features.ts'
@@ -20,6 +21,9 @@ import {
 } from '../index-prices/run-index-prices.ts'
 import { RETENTION_JOB, runRetention } from '../retention/run-retention.ts'
 import type { RetentionSettings } from '../retention/settings.ts'
+import { LAKE_EXPIRY_JOB, runExpiry } from '../lake/expire.ts'
+import { LAKE_JOB, runLake } from '../lake/run-lake.ts'
+import type { LakeSettings } from '../lake/settings.ts'
 import { locksOf } from '../runs/locks.ts'
 import { runValidation, VALIDATION_JOB } from '../validation/run-validation.ts'
 import { type ConnectionBudget, RUN_CONNECTIONS } from './connections.ts'
@@ -44,6 +48,7 @@ export interface ScheduleOptions {
   readonly index_prices: IndexPricesConfig | undefined
   readonly retention: RetentionSettings
   readonly backs_up: boolean
+  readonly lake: LakeSettings
   /** Runs tasks that need much memory, in this process or in another. */
   readonly runHeavy: RunHeavy
   readonly log: Logger
@@ -104,6 +109,12 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
       },
       [RETENTION_JOB]: () =>
         connections.take(RUN_CONNECTIONS, () => freePartitions(options, controller.signal)),
+      [LAKE_JOB]: () =>
+        connections.take(RUN_CONNECTIONS, () => commitToLake(options, controller.signal)),
+      [LAKE_EXPIRY_JOB]: () =>
+        connections.take(RUN_CONNECTIONS, () =>
+          runExpiry({ ...options, ...options.lake, signal: controller.signal }),
+        ),
       [VALIDATION_JOB]: () => connections.take(RUN_CONNECTIONS, () => validateData(options)),
     },
   })
@@ -149,6 +160,15 @@ async function freePartitions(options: ScheduleOptions, signal: AbortSignal): Pr
   await runRetention({ pool, settings, log, now, signal }).catch((error: unknown) => {
     const facts = { code: 'retention_failed', error: describeError(error) }
     log.warn(facts, 'Cannot drop partitions.')
+  })
+}
+
+/** Rows in job_runs record failures; the next try is five minutes later. */
+async function commitToLake(options: ScheduleOptions, signal: AbortSignal): Promise<void> {
+  const { pool, store, log, now } = options
+  const lake = { pool, store, datasets: PUBLISHED, log, now, signal, which: 'new' } as const
+  await runLake(lake).catch((error: unknown) => {
+    log.warn({ code: 'lake_failed', error: describeError(error) }, 'Cannot commit to the lake.')
   })
 }
 

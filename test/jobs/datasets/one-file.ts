@@ -12,6 +12,8 @@ export const SYMBOL = 'BTCUSDT'
 const MIDNIGHT = Date.parse('2024-08-08T00:00:00Z') * 1_000
 
 export const publishing = (store: ObjectStore, now_ms = Date.now()): PublishOptions => ({
+  // The lake has no table yet.
+  namedFiles: async () => new Set(),
   store,
   job: 'features',
   date: DATE,

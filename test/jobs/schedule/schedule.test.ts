@@ -40,6 +40,7 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
     retention: parseRetentionSettings({}),
     backup: parseBackupSettings({}),
     backs_up: true,
+    lake: { keep_ms: 7 * 86_400_000 },
     log: silentLogger,
     now: Date.now,
     ...options,
