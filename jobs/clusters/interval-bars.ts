@@ -1,7 +1,7 @@
 /**
  * Bars of an interval without their cells, from minutes: times, prices, bins, running delta. Pure.
  */
-import { averageTrueRange, ATR_LOOKBACK, autoBinTicks } from '#core/clusters/auto-bin.ts'
+import { ATR_LOOKBACK, binOfBars } from '#core/clusters/auto-bin.ts'
 import { type Decimal, decimalOf, minus, plus, ZERO } from '#core/decimals.ts'
 import { DAY_US, type Micros, micros } from '#core/time.ts'
 import type { MinuteSummary } from './base-rows.ts'
@@ -61,5 +61,5 @@ export function binOfBar(
   const from = bars[index]!.ts - lookbackUs(interval_us)
   let first = index
   while (first > 0 && bars[first - 1]!.ts >= from) first--
-  return autoBinTicks(averageTrueRange(bars.slice(first, index)), tick_size)
+  return binOfBars(bars.slice(first, index), tick_size)
 }

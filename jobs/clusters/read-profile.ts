@@ -1,10 +1,10 @@
 /** The answer of /v1/volume-profile: what was traded at each price in whole minutes of a range. */
-import { autoBinTicks } from '#core/clusters/auto-bin.ts'
+import { binOfSpan } from '#core/clusters/auto-bin.ts'
 import { figuresOf } from '#core/clusters/figures.ts'
 import { MINUTE_US } from '#core/clusters/intervals.ts'
 import { areaOf, cellRows, stepOf } from '#core/clusters/row.ts'
 import { decimalText, exactText } from '#core/decimal-text.ts'
-import { difference, plus } from '#core/decimals.ts'
+import { plus } from '#core/decimals.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
 import { foldSpan } from './fold-bars.ts'
 import type { ClusterSymbol } from './instruments.ts'
@@ -24,9 +24,6 @@ export interface ProfileAnswer {
   readonly text: string
   readonly is_final: boolean
 }
-
-/** autoBinTicks gives its range 20 bins; a profile gets five times as many. */
-const RANGE_PART = 1 / 5
 
 export async function readProfile(
   { pool, sync }: Omit<BarSources, 'cache'>,
@@ -50,8 +47,7 @@ export async function readProfile(
   }
   const high = minutes.reduce((max, minute) => Math.max(max, minute.high!), -Infinity)
   const low = minutes.reduce((min, minute) => Math.min(min, minute.low!), Infinity)
-  const bin_ticks =
-    bin === 'auto' ? autoBinTicks(difference(high, low) * RANGE_PART, tick_size) : bin
+  const bin_ticks = bin === 'auto' ? binOfSpan(low, high, tick_size) : bin
   const step = stepOf(symbol, bin_ticks)
   const { final_to } = state
   const minute_count = minutes.length

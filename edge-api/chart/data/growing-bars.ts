@@ -2,7 +2,7 @@
  * The bars that still grow from the live stream: the newest one and the one before it, begun with
  * what the API has of them.
  */
-import { ATR_LOOKBACK, autoBinTicks, averageTrueRange } from '#core/clusters/auto-bin.ts'
+import { ATR_LOOKBACK, binOfBars } from '#core/clusters/auto-bin.ts'
 import type { Bar } from '#core/clusters/bar.ts'
 import { figuresOf } from '#core/clusters/figures.ts'
 import { nearest } from '#core/decimals.ts'
@@ -86,7 +86,7 @@ export class GrowingBars {
     const known = this.#step_ticks.get(ts)
     if (known !== undefined) return known
     const bars = [...candles(ts - ATR_LOOKBACK * this.#interval_us, ts)]
-    const ticks = autoBinTicks(averageTrueRange(bars), Number(this.#tick))
+    const ticks = binOfBars(bars, Number(this.#tick))
     this.#step_ticks.set(ts, ticks)
     return ticks
   }
