@@ -1,9 +1,6 @@
 /** Python finds the same signals, with fractions and from the definitions alone. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { compare, decimalOf } from '#core/decimals.ts'
 import { decimalText } from '#core/decimal-text.ts'
@@ -13,7 +10,8 @@ import { micros, SECOND_US } from '#core/time.ts'
 import { TopSampler } from '../../../jobs/topn/sampler.ts'
 import { sampleOf } from '../../../jobs/signals/samples.ts'
 import { BTC, depthLines, FEEDS_DIR, FIVE_COINS, SPOT } from '../depth-recordings.ts'
-import { signalsUntil, signalTape, type SignalTape, type TapeTrade } from './tape.ts'
+import { recordedTrades, tickOf } from '../trade-recordings.ts'
+import { signalsUntil, signalTape, type SignalTape } from './tape.ts'
 
 const PROGRAM = fileURLToPath(new URL('signals.py', import.meta.url))
 const has_python = spawnSync('python3', ['--version']).status === 0
@@ -69,42 +67,6 @@ for (const seed of seeds) {
   )
 }
 
-interface TradeWire {
-  readonly s: string
-  readonly T: number
-  readonly p: string
-  readonly q: string
-  readonly m: boolean
-  readonly a?: number
-  readonly t?: number
-}
-
-function recordedTrades(folder: string): ReadonlyMap<string, readonly TapeTrade[]> {
-  const packed = readFileSync(join(FEEDS_DIR!, folder, 'feed.ndjson.gz'))
-  const by_symbol = new Map<string, TapeTrade[]>()
-  for (const line of gunzipSync(packed).toString('utf8').split('\n')) {
-    const entry = line === '' ? undefined : (JSON.parse(line) as { t: string; data: string })
-    if (entry?.t !== 'ws') continue
-    const { stream, data } = JSON.parse(entry.data) as { stream: string; data: TradeWire }
-    if (!/@(?:agg)?trade/i.test(stream)) continue
-    const trade = {
-      ts: micros(data.T * 1_000),
-      price: Number(data.p),
-      qty: Number(data.q),
-      is_buyer_maker: data.m,
-      id: data.a ?? data.t!,
-    }
-    by_symbol.set(data.s, [...(by_symbol.get(data.s) ?? []), trade])
-  }
-  return by_symbol
-}
-
-/** The smallest step of which all prices are multiples, as a power of ten. */
-function tickOf(trades: readonly TapeTrade[]): number {
-  const digits = Math.max(...trades.map(({ price }) => decimalOf(price).digits))
-  return Number(`1e-${digits}`)
-}
-
 function recordedSamples(folder: string, symbol: string): readonly BookSample[] {
   const lines = depthLines(folder).filter((line) => line.symbol === symbol)
   const changes = (kind: string) =>
@@ -120,8 +82,7 @@ for (const folder of [BTC, FIVE_COINS, SPOT]) {
     `the recording ${folder}: the same rows in Python (needs python3 and FEEDS_DIR)`,
     () => {
       let row_count = 0
-      for (const [symbol, unsorted] of recordedTrades(folder)) {
-        const trades = unsorted.toSorted((a, b) => a.ts - b.ts || a.id - b.id)
+      for (const [symbol, trades] of recordedTrades(folder)) {
         const samples = recordedSamples(folder, symbol)
         const [from, to] = [trades[0]!.ts, trades.at(-1)!.ts]
         const tape = { from, to, tick_size: tickOf(trades), trades, samples, gaps: [] }

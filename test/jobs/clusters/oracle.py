@@ -19,18 +19,22 @@ for trade in trades:
     bars.setdefault(trade[0] // interval * interval, []).append(trade)
 
 
+shapes = {
+    ts: (max(t[2] for t in part), min(t[2] for t in part), part[-1][2])
+    for ts, part in bars.items()
+}
+
+
 def true_ranges(before):
-    """Of bars in order; the first has no bar before it, and so no range."""
-    out = []
-    for a, b in zip(before, before[1:]):
-        high, low = max(t[2] for t in b), min(t[2] for t in b)
-        close = a[-1][2]
-        out.append(max(high - low, abs(high - close), abs(low - close)))
-    return out
+    """Of (high, low, close) in order; the first has no bar before it, and so no range."""
+    return [
+        max(high - low, abs(high - close), abs(low - close))
+        for (_, _, close), (high, low, _) in zip(before, before[1:])
+    ]
 
 
 def auto_bin(ts):
-    ranges = true_ranges([bars[t] for t in sorted(bars) if ts - 140 * interval <= t < ts])
+    ranges = true_ranges([shapes[t] for t in sorted(bars) if ts - 140 * interval <= t < ts])
     if len(ranges) < 14:
         return 1
     atr = sum(ranges[:14]) / 14
