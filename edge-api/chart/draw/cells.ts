@@ -10,10 +10,12 @@ import {
 } from '../data/clusters.ts'
 import type { Mode } from '../view/view.ts'
 import { type Palette, SHADES } from './palette.ts'
+import { Raster } from './raster.ts'
 
 /** Sizes are of bitmap pixels; `ratio_x` of them are one CSS pixel. */
 export interface Canvas {
   readonly context: CanvasRenderingContext2D
+  readonly width: number
   readonly height: number
   readonly ratio_x: number
   readonly ratio_y: number
@@ -24,134 +26,150 @@ export interface Canvas {
 const TEXT = { width: 46, both_width: 84, height: 11, size: 10.5 }
 const CANDLE_PX = 5
 
+/** Colours of cells as the raster takes them. */
+interface Colours {
+  readonly buy: readonly number[]
+  readonly sell: readonly number[]
+  readonly neutral: readonly number[]
+  readonly up: number
+  readonly down: number
+  readonly accent: number
+}
+
+/** A bar whose cells have room for numbers. */
+interface Lettered {
+  readonly bar: Footprint
+  readonly left: number
+  readonly right: number
+  readonly rows: Rows
+}
+
+/** Where the cells of a bar are: `origin` is the lower edge of the first, `slope` per price. */
+interface Rows {
+  readonly origin: number
+  readonly slope: number
+}
+
 export class CellPainter {
+  readonly #raster = new Raster()
   #canvas!: Canvas
-  #palette!: Palette
+  #palette: Palette | undefined
+  #colours!: Colours
   #mode: Mode = 'delta'
   #width = 0
+  #lettered: Lettered[] = []
   #texts = new Map<number, string>()
 
   /** For the bars of one frame, `width` apart. */
   begin(canvas: Canvas, mode: Mode, palette: Palette, width: number): void {
     this.#canvas = canvas
     this.#mode = mode
-    this.#palette = palette
     this.#width = width
+    this.#lettered = []
+    if (palette !== this.#palette) this.#colours = coloursOf(this.#raster, palette)
+    this.#palette = palette
+    this.#raster.begin(canvas.width, canvas.height)
     if (this.#texts.size > 50_000) this.#texts.clear()
   }
 
   draw(centre: number, candle: Candle, bar: Footprint): void {
-    const { context, yOf, ratio_x, ratio_y, height } = this.#canvas
+    const { yOf, ratio_x, ratio_y, height } = this.#canvas
     const { price, step } = bar
     const gap = this.#width >= 12 * ratio_x ? Math.round(2 * ratio_x) : this.#width >= 6 ? 1 : 0
-    const left = Math.round(centre - this.#width / 2)
+    const outer = Math.round(centre - this.#width / 2)
     const right = Math.round(centre + this.#width / 2) - gap
-    const body = this.#candle(left, right, candle)
+    const left = this.#candle(outer, right, candle)
     // The price scale is linear.
     const origin = yOf(price[0]!)! * ratio_y
     const slope = (yOf(price[0]! + step)! * ratio_y - origin) / step
-    const rows = Math.abs(slope * step)
-    const has_text =
-      right - body >= (this.#mode === 'bidask' ? TEXT.both_width : TEXT.width) * ratio_x &&
-      rows >= TEXT.height * ratio_y
-    const line = rows >= 4 * ratio_y ? 1 : 0
-    if (has_text) {
-      context.font = `${TEXT.size * ratio_y}px system-ui, 'DejaVu Sans', sans-serif`
-      context.textBaseline = 'middle'
+    const row_px = Math.abs(slope * step)
+    const text_px = this.#mode === 'bidask' ? TEXT.both_width : TEXT.width
+    if (right - left >= text_px * ratio_x && row_px >= TEXT.height * ratio_y) {
+      this.#lettered.push({ bar, left, right, rows: { origin, slope } })
     }
+    const line = row_px >= 4 * ratio_y ? 1 : 0
+    const has_marks = right - left >= 8 * ratio_x
     for (let i = 0; i < price.length; i++) {
       const bottom = Math.round(origin + slope * (price[i]! - price[0]!))
       const top = Math.round(origin + slope * (price[i]! - price[0]! + step))
       if (bottom < 0 || top > height) continue
-      this.#cell(bar, i, body, right, top, Math.max(1, bottom - top - line), has_text)
+      const cell_px = Math.max(1, bottom - top - line)
+      this.#raster.fill(left, top, right - left, cell_px, this.#shadeOf(bar, i))
+      if (has_marks) this.#mark(bar.flags[i]!, left, right, top, cell_px)
     }
+  }
+
+  /** After the last bar of the frame. */
+  end(): void {
+    const { context, ratio_y } = this.#canvas
+    this.#raster.paint(context)
+    if (this.#lettered.length === 0) return
+    context.font = `${TEXT.size * ratio_y}px system-ui, 'DejaVu Sans', sans-serif`
+    context.textBaseline = 'middle'
+    for (const one of this.#lettered) this.#write(one)
   }
 
   /** A narrow candle at the left of the cells. Returns where the cells begin. */
   #candle(left: number, right: number, { open, high, low, close }: Candle): number {
-    const { context, yOf, ratio_x, ratio_y } = this.#canvas
+    const { yOf, ratio_x, ratio_y } = this.#canvas
     if (right - left < 22 * ratio_x) return left
     const width = Math.round(CANDLE_PX * ratio_x) | 1
-    const [top, bottom] = [yOf(high)! * ratio_y, yOf(low)! * ratio_y]
-    const [from, to] = [
-      yOf(Math.max(open, close))! * ratio_y,
-      yOf(Math.min(open, close))! * ratio_y,
-    ]
-    context.fillStyle = close >= open ? this.#palette.up : this.#palette.down
-    context.fillRect(left + (width >> 1), Math.round(top), 1, Math.max(1, Math.round(bottom - top)))
-    context.fillRect(left, Math.round(from), width, Math.max(1, Math.round(to - from)))
+    const at = (price: number): number => Math.round(yOf(price)! * ratio_y)
+    const [top, bottom] = [at(high), at(low)]
+    const [from, to] = [at(Math.max(open, close)), at(Math.min(open, close))]
+    const colour = close >= open ? this.#colours.up : this.#colours.down
+    this.#raster.fill(left + (width >> 1), top, 1, Math.max(1, bottom - top), colour)
+    this.#raster.fill(left, from, width, Math.max(1, to - from), colour)
     return left + width + Math.round(2 * ratio_x)
   }
 
-  #cell(
-    bar: Footprint,
-    i: number,
-    left: number,
-    right: number,
-    top: number,
-    height: number,
-    has_text: boolean,
-  ): void {
-    const { context, ratio_x } = this.#canvas
-    const palette = this.#palette
-    const [buy, sell, flag] = [bar.buy[i]!, bar.sell[i]!, bar.flags[i]!]
-    const delta = buy - sell
-    const volume = buy + sell
-    const width = right - left
+  #shadeOf(bar: Footprint, i: number): number {
+    const [buy, sell] = [bar.buy[i]!, bar.sell[i]!]
+    const { neutral, buy: buyers, sell: sellers } = this.#colours
     if (this.#mode === 'volume') {
-      const share = volume / bar.volume_max
-      context.fillStyle = palette.neutral[shadeOf(flag & IN_VALUE_AREA ? share : share / 2)]!
-      context.fillRect(left, top, width, height)
-    } else {
-      const ramp = delta >= 0 ? palette.buy : palette.sell
-      context.fillStyle = ramp[shadeOf(Math.abs(delta) / (bar.delta_max || 1))]!
-      context.fillRect(left, top, width, height)
+      const share = (buy + sell) / bar.volume_max
+      return neutral[shadeAt(bar.flags[i]! & IN_VALUE_AREA ? share : share / 2)]!
     }
-    const edge = Math.max(1, Math.round(1.5 * ratio_x))
-    if (width >= 8 * ratio_x) this.#marks(flag, left, right, top, height, edge)
-    if (!has_text) return
-    const middle = top + height / 2
-    if (this.#mode !== 'bidask') {
-      context.textAlign = 'center'
-      context.fillStyle = palette.text
-      const value = this.#mode === 'delta' ? delta : volume
-      context.fillText(this.#text(value), left + width / 2, middle)
-      return
-    }
-    const centre = left + width / 2
-    context.textAlign = 'right'
-    context.fillStyle = flag & SELL_IMBALANCE ? palette.sell_text : palette.text
-    context.fillText(this.#text(sell), centre - 4 * ratio_x, middle)
-    context.textAlign = 'left'
-    context.fillStyle = flag & BUY_IMBALANCE ? palette.buy_text : palette.text
-    context.fillText(this.#text(buy), centre + 4 * ratio_x, middle)
+    const shades = buy >= sell ? buyers : sellers
+    return shades[shadeAt(Math.abs(buy - sell) / (bar.delta_max || 1))]!
   }
 
-  /** Value area at the left edge, imbalances at both, a frame around the point of control. */
-  #marks(
-    flag: number,
-    left: number,
-    right: number,
-    top: number,
-    height: number,
-    edge: number,
-  ): void {
-    const { context } = this.#canvas
-    const { accent, down, up } = this.#palette
-    if (flag & SELL_IMBALANCE) {
-      context.fillStyle = down
-      context.fillRect(left, top, 2 * edge, height)
-    }
-    if (flag & BUY_IMBALANCE) {
-      context.fillStyle = up
-      context.fillRect(right - 2 * edge, top, 2 * edge, height)
-    }
+  /** Imbalances at the edges, a frame around the point of control. */
+  #mark(flag: number, left: number, right: number, top: number, height: number): void {
+    const raster = this.#raster
+    const { accent, down, up } = this.#colours
+    const edge = 2 * Math.max(1, Math.round(1.5 * this.#canvas.ratio_x))
+    if (flag & SELL_IMBALANCE) raster.fill(left, top, edge, height, down)
+    if (flag & BUY_IMBALANCE) raster.fill(right - edge, top, edge, height, up)
     if (!(flag & POINT_OF_CONTROL)) return
-    context.fillStyle = accent
-    context.fillRect(left, top, right - left, 1)
-    context.fillRect(left, top + height - 1, right - left, 1)
-    context.fillRect(left, top, 1, height)
-    context.fillRect(right - 1, top, 1, height)
+    raster.fill(left, top, right - left, 1, accent)
+    raster.fill(left, top + height - 1, right - left, 1, accent)
+    raster.fill(left, top, 1, height, accent)
+    raster.fill(right - 1, top, 1, height, accent)
+  }
+
+  #write({ bar, left, right, rows: { origin, slope } }: Lettered): void {
+    const { context, ratio_x, height } = this.#canvas
+    const { text, buy_text, sell_text } = this.#palette!
+    const { price, buy, sell, flags, step } = bar
+    const centre = (left + right) / 2
+    for (let i = 0; i < price.length; i++) {
+      const middle = origin + slope * (price[i]! - price[0]! + step / 2)
+      if (middle < 0 || middle > height) continue
+      if (this.#mode !== 'bidask') {
+        context.textAlign = 'center'
+        context.fillStyle = text
+        const value = this.#mode === 'delta' ? buy[i]! - sell[i]! : buy[i]! + sell[i]!
+        context.fillText(this.#text(value), centre, middle)
+        continue
+      }
+      context.textAlign = 'right'
+      context.fillStyle = flags[i]! & SELL_IMBALANCE ? sell_text : text
+      context.fillText(this.#text(sell[i]!), centre - 4 * ratio_x, middle)
+      context.textAlign = 'left'
+      context.fillStyle = flags[i]! & BUY_IMBALANCE ? buy_text : text
+      context.fillText(this.#text(buy[i]!), centre + 4 * ratio_x, middle)
+    }
   }
 
   #text(value: number): string {
@@ -164,7 +182,13 @@ export class CellPainter {
   }
 }
 
-function shadeOf(share: number): number {
+function coloursOf(raster: Raster, { buy, sell, neutral, up, down, accent }: Palette): Colours {
+  const of = (text: string): number => raster.colourOf(text)
+  const shades = { buy: buy.map(of), sell: sell.map(of), neutral: neutral.map(of) }
+  return { ...shades, up: of(up), down: of(down), accent: of(accent) }
+}
+
+function shadeAt(share: number): number {
   return Math.min(SHADES - 1, Math.max(0, Math.round(Math.sqrt(share) * (SHADES - 1))))
 }
 

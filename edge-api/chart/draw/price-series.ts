@@ -1,7 +1,6 @@
 /**
  * The price series: candles, or where there is room the cells of footprints. Cells are plain
- * rectangles on whole pixels, with numbers only where they can be read. Drawing allocates nothing
- * per cell.
+ * rectangles on whole pixels, with numbers only where they can be read.
  */
 import type {
   CustomData,
@@ -76,6 +75,7 @@ export class PriceSeries
     target.useBitmapCoordinateSpace((scope) => {
       const canvas: Canvas = {
         context: scope.context,
+        width: scope.bitmapSize.width,
         height: scope.bitmapSize.height,
         ratio_x: scope.horizontalPixelRatio,
         ratio_y: scope.verticalPixelRatio,
@@ -90,6 +90,7 @@ export class PriceSeries
         if (has_cells && footprint !== undefined) this.#cells.draw(centre, candle, footprint)
         else drawCandle(canvas, palette, centre, width, candle)
       }
+      if (has_cells) this.#cells.end()
     })
   }
 }
