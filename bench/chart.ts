@@ -1,8 +1,9 @@
 /**
  * Measures the chart page in Chromium, with software rendering: a day of scroll-back over trades at
- * random prices, as the time that each request takes; then the time of a frame with 20,000 visible
- * cells, moved by half a bar between frames. With FEEDS_DIR the trades are those of the BTC
- * recording, repeated over the day.
+ * random prices, with candles and with footprints, as the time from the request of a page to its
+ * last byte and the part of it that the server takes, and the time to show what came; then the time
+ * of a frame with 20,000 visible cells, moved by half a bar between frames. With FEEDS_DIR the
+ * trades are those of the BTC recording, repeated over the day.
  *
  *   npm run bench:chart
  */
@@ -15,11 +16,14 @@ import type { Pool } from '#core/node/pool.ts'
 import { DAY_US, fromMillis, HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
 import { parseConfig } from '../edge-api/gateway/config.ts'
 import { startGateway } from '../edge-api/gateway/server.ts'
+import { NODE_ARGS } from '../infra/local/child.ts'
 import { buildWorker } from '../infra/local/worker.ts'
 import { startWorkerd } from '../infra/local/workerd/start.ts'
 import { runRollups } from '../jobs/rollups/run-rollups.ts'
+import { startProgram } from './ingest/recording.ts'
 import { quantile } from './quantile.ts'
 import { type Services, withServices } from './services.ts'
+import { sizeOfClusters } from './clusters/stored.ts'
 
 const SECRET = 'a secret of the benchmark, and of no other'
 const RECORDING = 'binance-usdm-btcusdt-20240808/feed.ndjson.gz'
@@ -57,9 +61,29 @@ async function measure(
     signal: new AbortController().signal,
     window: { from, to: micros(from + DAY_US) },
   })
+  // As after a run of the rollups: trades of the day are final.
+  await pool.query("select marketdata.raise_invalidation_threshold('trades', $1)", [
+    toIso(micros(from + DAY_US)),
+  ])
   await pool.query('vacuum analyze')
   const gateway_env = { PORT: '0', DATABASE_URL: database_url, GATEWAY_SECRET: SECRET }
   const gateway = await startGateway(parseConfig(gateway_env), silentLogger)
+  const engine = startProgram<{ readonly type: 'ready'; readonly url: string }>(
+    '../../jobs/clusters/main.ts',
+    {
+      DATABASE_URL: database_url,
+      S3_ENDPOINT: store_config.endpoint,
+      S3_BUCKET: store_config.bucket,
+      S3_REGION: store_config.region,
+      S3_ACCESS_KEY_ID: store_config.access_key_id,
+      S3_SECRET_ACCESS_KEY: store_config.secret_access_key,
+      CLUSTERS_PORT: '0',
+      CLUSTERS_SECRET: SECRET,
+      LOG_LEVEL: 'warn',
+    },
+    NODE_ARGS,
+  )
+  const { url: clusters_url } = await engine.message('ready')
   const worker = await startWorkerd({
     port: 0,
     bundle: await buildWorker(join(dir, 'bundle')),
@@ -69,6 +93,8 @@ async function measure(
       DATABASE_URL: database_url,
       GATEWAY_URL: gateway.url,
       GATEWAY_SECRET: SECRET,
+      CLUSTERS_URL: clusters_url,
+      CLUSTERS_SECRET: SECRET,
       S3_ENDPOINT: store_config.endpoint,
       S3_BUCKET: store_config.bucket,
       S3_REGION: store_config.region,
@@ -83,21 +109,49 @@ async function measure(
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   })
   try {
-    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
-    await page.goto(`${worker.url}/chart#symbol=${symbol}&profile=0&signals=0`)
-    await until(page, 'globalThis.booktape?.stage?.range() !== undefined')
     print(`${title}:`)
-    await scroll(page)
-    await frames(page)
+    for (const [mode, bars] of [
+      ['candles', 160],
+      // The minutes of the day are computed by the first scroll, and stored for the second.
+      ['delta', 120],
+      ['volume', 120],
+    ] as const) {
+      const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
+      const address = `#symbol=${symbol}&profile=0&signals=0&mode=${mode}&bars=${bars}`
+      await page.goto(`${worker.url}/chart${address}`)
+      await until(page, 'globalThis.booktape?.stage?.range() !== undefined')
+      await scroll(page, mode)
+      if (mode === 'volume') await frames(page)
+      await page.close()
+    }
+    print(`  stored: ${JSON.stringify(await sizeOfClusters(pool))}`)
   } finally {
     await browser.close()
     await worker.stop()
+    await engine.stop()
     await gateway.stop()
   }
 }
 
+interface Request {
+  readonly name: string
+  readonly duration: number
+  /** From the request to the first byte of the answer. */
+  readonly server: number
+}
+
 /** Pages back over the day, as a user does who looks at each screen for a moment. */
-async function scroll(page: Page): Promise<void> {
+async function scroll(page: Page, mode: string): Promise<void> {
+  await page.evaluate(`(() => {
+    const { stage } = booktape
+    const { setSlots } = stage
+    booktape.shows = []
+    stage.setSlots = (...args) => {
+      const at = performance.now()
+      setSlots.apply(stage, args)
+      booktape.shows.push(performance.now() - at)
+    }
+  })()`)
   const isBack = (): Promise<boolean> =>
     page.evaluate(`booktape.stage.range().from <= ${from as number}`)
   while (!(await isBack())) {
@@ -105,19 +159,33 @@ async function scroll(page: Page): Promise<void> {
     await page.waitForTimeout(300)
   }
   await until(page, '!booktape.session.is_loading')
-  const entries = await page.evaluate<{ name: string; duration: number }[]>(
-    `performance.getEntriesByType('resource').filter(({ name }) => name.includes('/v1/candles/'))
-      .map(({ name, duration }) => ({ name, duration }))`,
+  const requests = await page.evaluate<Request[]>(
+    `performance.getEntriesByType('resource').map((entry) => ({
+      name: entry.name,
+      duration: entry.duration,
+      server: entry.responseStart - entry.requestStart,
+    }))`,
   )
-  const times = entries.map(({ duration }) => duration).toSorted((a, b) => a - b)
-  const twice = entries.length - new Set(entries.map(({ name }) => name)).size
   const bars = await page.evaluate<number>(
     'booktape.stage.slots.filter(({ candle }) => candle !== undefined).length',
   )
-  print(
-    `  scroll-back: ${bars} bars, ${times.length} pages, ${twice} requested twice, ` +
-      `p50 ${quantile(times, 0.5).toFixed(0)} ms, p95 ${quantile(times, 0.95).toFixed(0)} ms`,
-  )
+  print(`  scroll-back, ${mode}: ${bars} bars`)
+  for (const path of ['candles', 'clusters']) {
+    const asked = requests.filter(({ name }) => name.includes(`/v1/${path}/`))
+    if (asked.length === 0) continue
+    const twice = asked.length - new Set(asked.map(({ name }) => name)).size
+    const whole = quantiles(asked.map(({ duration }) => duration))
+    const server = quantiles(asked.map((one) => one.server))
+    print(
+      `    ${path}: ${asked.length} pages, ${twice} requested twice: ${whole}; server ${server}`,
+    )
+  }
+  print(`    shown: ${quantiles(await page.evaluate<number[]>('booktape.shows'))}`)
+}
+
+function quantiles(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b)
+  return `p50 ${quantile(sorted, 0.5).toFixed(1)} ms, p95 ${quantile(sorted, 0.95).toFixed(1)} ms`
 }
 
 /** Cells are made up: what is measured is the drawing. */
@@ -153,19 +221,21 @@ async function frames(page: Page): Promise<void> {
       const times = []
       for (let i = 0; i < ${FRAMES}; i++) {
         const begin = first + (i % 60) * 0.5 * minute
-        stage.setRange({ from: begin, to: begin + bars * minute })
-        const at = performance.now()
-        // The chart draws in its own callback of this frame, before the promise goes on.
-        await frame()
-        await new Promise((resolve) => setTimeout(resolve))
-        times.push(performance.now() - at)
+        times.push(await new Promise((resolve) => {
+          let at = 0
+          requestAnimationFrame(() => (at = performance.now()))
+          // The chart draws in its own callback of this frame; the message comes after the frame.
+          stage.setRange({ from: begin, to: begin + bars * minute })
+          requestAnimationFrame(() => {
+            const { port1, port2 } = new MessageChannel()
+            port1.onmessage = () => resolve(performance.now() - at)
+            port2.postMessage(0)
+          })
+        }))
       }
-      return times.toSorted((a, b) => a - b)
+      return times
     })()`)
-    print(
-      `  ${CELLS.bars * CELLS.per_bar} cells, ${mode}: frame p50 ${quantile(times, 0.5).toFixed(1)} ms, ` +
-        `p95 ${quantile(times, 0.95).toFixed(1)} ms`,
-    )
+    print(`  ${CELLS.bars * CELLS.per_bar} cells, ${mode}: frame ${quantiles(times)}`)
   }
 }
 

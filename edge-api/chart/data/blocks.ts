@@ -79,6 +79,14 @@ export class Blocks<Row> {
     return this.#blocks.get(this.#indexOf(ts))?.state === 'loaded'
   }
 
+  /** All blocks that overlap [from, to) are here. */
+  hasLoaded(from: number, to: number): boolean {
+    for (let index = this.#indexOf(from); index * this.#options.span_us < to; index++) {
+      if (this.#blocks.get(index)?.state !== 'loaded') return false
+    }
+    return true
+  }
+
   /** Adds or replaces a row; nothing if its block is not here. */
   put(row: Row): void {
     const { timeOf } = this.#options

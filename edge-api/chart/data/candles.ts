@@ -25,8 +25,21 @@ export const INTERVAL_US: { readonly [interval in Interval]: number } = {
   '1d': DAY_US,
 }
 
-/** A UTC day begins where a block of any interval begins. */
+/**
+ * A UTC day begins where a block of any interval begins. The API adds candles up from seconds, so
+ * what a block costs is its time: blocks are short, and come soon.
+ */
 export const CANDLE_SPAN_US: { readonly [interval in Interval]: number } = {
+  '1m': 2 * HOUR_US,
+  '5m': 8 * HOUR_US,
+  '15m': DAY_US,
+  '1h': 4 * DAY_US,
+  '4h': 16 * DAY_US,
+  '1d': 90 * DAY_US,
+}
+
+/** Of gaps and signals, which are few. */
+export const LEDGER_SPAN_US: { readonly [interval in Interval]: number } = {
   '1m': 8 * HOUR_US,
   '5m': DAY_US,
   '15m': 4 * DAY_US,

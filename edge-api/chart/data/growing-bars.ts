@@ -21,16 +21,23 @@ export interface GrowingBarsOptions {
   readonly bin: number
   readonly signal: AbortSignal
   candles(from: number, to: number): Iterable<Candle>
+  /** All candles of [from, to) are loaded. */
+  hasCandles(from: number, to: number): boolean
   /** The API has footprints, and they are loaded around `ts`. */
   hasFootprint(ts: number): boolean
+}
+
+export interface GrowingBar {
+  readonly bar: Bar
+  /** Ticks of its bins. */
+  readonly bin_ticks: number
 }
 
 export class GrowingBars {
   readonly #options: GrowingBarsOptions
   readonly #interval_us: number
   readonly #tick: string
-  readonly #step_ticks = new Map<number, number>()
-  #bars: LiveBar[] = []
+  #bars: { readonly live: LiveBar; readonly bin_ticks: number }[] = []
 
   constructor(options: GrowingBarsOptions) {
     this.#options = options
@@ -40,29 +47,42 @@ export class GrowingBars {
 
   /** Start of the earliest one; Infinity without any. */
   get from(): number {
-    return Math.min(...this.#bars.map(({ ts }) => ts))
+    return Math.min(...this.#bars.map(({ live }) => live.ts))
   }
 
   clear(): void {
     this.#bars = []
   }
 
-  /** What `minutes` has of the newest interval and of the one before it. */
-  take(minutes: Feed['minutes']): readonly Bar[] {
-    if (minutes === undefined || minutes.newest === 0) return []
+  /**
+   * What `minutes` has of the interval before the newest one, and then of the newest. The caller
+   * keeps the candle of the first before it takes the second, whose bins may follow from it.
+   */
+  *take(minutes: Feed['minutes']): Generator<GrowingBar> {
+    if (minutes === undefined || minutes.newest === 0) return
     const newest = minutes.newest - (minutes.newest % this.#interval_us)
-    for (const ts of [newest - this.#interval_us, newest]) {
-      if (this.#bars.some((bar) => bar.ts === ts)) continue
+    const before = newest - this.#interval_us
+    this.#bars = this.#bars.filter(({ live }) => live.ts >= before)
+    for (const ts of [before, newest]) {
       if (ts + this.#interval_us <= minutes.from) continue
-      const step = stepOf(this.#tick, this.#binOf(ts))
-      this.#bars.push(new LiveBar(ts, this.#interval_us, step, minutes, this.#askBase))
+      const bin_ticks = this.#binOf(ts)
+      if (bin_ticks === undefined) continue
+      const bar = this.#barOf(ts, bin_ticks, minutes).bar()
+      if (bar !== undefined) yield { bar, bin_ticks }
     }
-    this.#bars = this.#bars.filter(({ ts }) => ts >= newest - this.#interval_us)
-    return this.#bars.flatMap((growing) => growing.bar() ?? [])
   }
 
-  candleOf(bar: Bar): Candle {
-    const figures = figuresOf(bar, stepOf(this.#tick, this.#binOf(bar.ts)))
+  #barOf(ts: number, bin_ticks: number, minutes: NonNullable<Feed['minutes']>): LiveBar {
+    const known = this.#bars.find(({ live }) => live.ts === ts)
+    if (known?.bin_ticks === bin_ticks) return known.live
+    const step = stepOf(this.#tick, bin_ticks)
+    const live = new LiveBar(ts, this.#interval_us, step, minutes, this.#askBase)
+    this.#bars = [...this.#bars.filter((one) => one !== known), { live, bin_ticks }]
+    return live
+  }
+
+  candleOf({ bar, bin_ticks }: GrowingBar): Candle {
+    const figures = figuresOf(bar, stepOf(this.#tick, bin_ticks))
     return {
       ts: bar.ts,
       open: bar.open,
@@ -75,20 +95,16 @@ export class GrowingBars {
     }
   }
 
-  footprintOf(bar: Bar): Footprint {
-    return footprintOfBar(bar, this.#tick, this.#binOf(bar.ts))
+  footprintOf({ bar, bin_ticks }: GrowingBar): Footprint {
+    return footprintOfBar(bar, this.#tick, bin_ticks)
   }
 
-  /** Ticks of a bin of the bar that begins at `ts`; a bar keeps them. */
-  #binOf(ts: number): number {
-    const { bin, candles } = this.#options
+  /** Ticks of a bin of the bar that begins at `ts`; undefined while the bars before are loaded. */
+  #binOf(ts: number): number | undefined {
+    const { bin, candles, hasCandles } = this.#options
     if (bin > 0) return bin
-    const known = this.#step_ticks.get(ts)
-    if (known !== undefined) return known
-    const bars = [...candles(ts - ATR_LOOKBACK * this.#interval_us, ts)]
-    const ticks = binOfBars(bars, Number(this.#tick))
-    this.#step_ticks.set(ts, ticks)
-    return ticks
+    const from = ts - ATR_LOOKBACK * this.#interval_us
+    return hasCandles(from, ts) ? binOfBars([...candles(from, ts)], Number(this.#tick)) : undefined
   }
 
   /** Whole hours, then minutes: sums of them are the bar. */

@@ -2,12 +2,13 @@
  * The data behind one chart: candles, footprints and gaps of an instrument at one interval, from
  * the API in blocks around what is shown, and the bars that still grow from the live stream.
  */
+import { ATR_LOOKBACK } from '#core/clusters/auto-bin.ts'
 import { decimalOf, minus, nearest, plus, ZERO } from '#core/decimals.ts'
 import { DAY_US } from '#core/time.ts'
 import type { Interval } from '../view/view.ts'
 import { type Refusal, serverNow } from './api.ts'
 import { Blocks } from './blocks.ts'
-import { askCandles, type Candle, CANDLE_SPAN_US, INTERVAL_US } from './candles.ts'
+import { askCandles, type Candle, CANDLE_SPAN_US, INTERVAL_US, LEDGER_SPAN_US } from './candles.ts'
 import { askFootprints, CLUSTER_SPAN_US, type Footprint } from './clusters.ts'
 import type { Feed } from './feed.ts'
 import { askGaps, type Gap } from './gaps.ts'
@@ -40,7 +41,7 @@ export interface Range {
   readonly to: number
 }
 
-const CANDLE_BLOCKS_MAX = 28
+const CANDLE_BLOCKS_MAX = 84
 const CLUSTER_BLOCKS_MAX = 32
 const GAP_BLOCKS_MAX = 28
 const HEAT_BLOCKS_MAX = 12
@@ -50,6 +51,8 @@ const PROFILE_MAX_US = 14 * DAY_US
 const AHEAD = { along: 2, against: 0.5 }
 /** Places of the axis beyond which it does not reach up to the newest bar. */
 const PLACES_MAX = 8_000
+/** The bar before the newest one looks back too. */
+const LOOKBACK_BARS = ATR_LOOKBACK + 2
 /** A late trade is committed before the API is asked for its bar. */
 const COMMIT_MS = 2_000
 
@@ -104,7 +107,7 @@ export class Session {
     })
     this.#gaps = new Blocks<Gap>({
       ...common,
-      span_us: CANDLE_SPAN_US[interval],
+      span_us: LEDGER_SPAN_US[interval],
       resident_max: GAP_BLOCKS_MAX,
       timeOf: ({ from }) => from,
       load: (from, to, signal) => askGaps(instrument, from, to, signal),
@@ -112,7 +115,7 @@ export class Session {
     })
     this.#signals = new Blocks<Signal>({
       ...common,
-      span_us: CANDLE_SPAN_US[interval],
+      span_us: LEDGER_SPAN_US[interval],
       resident_max: GAP_BLOCKS_MAX,
       timeOf: ({ ts }) => ts,
       load: (from, to, signal) => askSignals(instrument, from, to, signal),
@@ -124,6 +127,7 @@ export class Session {
       bin,
       signal: this.#stop.signal,
       candles: (from, to) => this.#candles.rows(from, to),
+      hasCandles: (from, to) => this.#candles.hasLoaded(from, to),
       hasFootprint: (ts) => this.#has_clusters && this.#footprints.isLoaded(ts),
     })
     this.#profile = new ProfileLoader(instrument, common.onChange, (error) => {
@@ -173,8 +177,11 @@ export class Session {
     const now = serverNow() + this.interval_us
     // The sum of deltas starts with the day.
     const day = from - (((from % DAY_US) + DAY_US) % DAY_US)
+    // Automatic bins of the newest bar follow from those before it.
+    const is_at_end = to + after >= now
+    const lookback = is_at_end && this.#bin === 0 ? now - LOOKBACK_BARS * this.interval_us : from
     const wanted = {
-      from: Math.max(0, Math.min(day, from - before)),
+      from: Math.max(0, Math.min(day, from - before, lookback)),
       to: Math.min(now, to + after),
     }
     if (wanted.to <= wanted.from) return
@@ -208,10 +215,10 @@ export class Session {
   grow(last: number): readonly Slot[] {
     const newest = this.#newest()
     let first = last + this.interval_us
-    for (const bar of this.#growing.take(this.#feed?.minutes)) {
-      first = Math.min(first, bar.ts)
-      this.#candles.put(this.#growing.candleOf(bar))
-      this.#footprints.put(this.#growing.footprintOf(bar))
+    for (const growing of this.#growing.take(this.#feed?.minutes)) {
+      first = Math.min(first, growing.bar.ts)
+      this.#candles.put(this.#growing.candleOf(growing))
+      this.#footprints.put(this.#growing.footprintOf(growing))
     }
     return this.#slotsOf(first, newest + this.interval_us)
   }
