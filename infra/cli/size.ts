@@ -7,6 +7,7 @@ interface Flags {
   readonly symbols: number
   readonly eventsPerS: number
   readonly depthSymbols: number
+  readonly clusterSymbols: number
   readonly database: number
   readonly tape: number
   readonly json?: true
@@ -22,6 +23,12 @@ export function sizeCommand(): Command {
       wholeNumber(1, 10_000_000),
     )
     .option('--depth-symbols <count>', 'symbols with order books', wholeNumber(0, 100_000), 20)
+    .option(
+      '--cluster-symbols <count>',
+      'symbols whose footprints are kept up (CLUSTERS_SYMBOLS)',
+      wholeNumber(0, 100_000),
+      0,
+    )
     .option('--database <gb>', 'storage of the database', positive, 10)
     .option('--tape <gb>', 'disk that each tape may use (TAPE_MAX_BYTES)', positive, 8.6)
     .option('--json', 'the figures for machines')
@@ -31,6 +38,7 @@ export function sizeCommand(): Command {
           symbol_count: flags.symbols,
           events_per_s: flags.eventsPerS,
           depth_symbol_count: Math.min(flags.depthSymbols, flags.symbols),
+          cluster_symbol_count: Math.min(flags.clusterSymbols, flags.symbols),
         },
         { database_gb: flags.database, tape_gb: flags.tape },
       )
@@ -51,8 +59,8 @@ const FITS: Readonly<Record<Sizing['postgres']['fits'], string>> = {
   no: 'That is not enough: take more storage, fewer symbols, or no order books.',
 }
 
-function textOf(sizing: Sizing, { symbols, eventsPerS, database }: Flags): string {
-  const { events, ingestor_count, tape, postgres, lake, memory_mb } = sizing
+function textOf(sizing: Sizing, { symbols, eventsPerS, clusterSymbols, database }: Flags): string {
+  const { events, ingestor_count, tape, postgres, clusters, lake, memory_mb } = sizing
   const by_channel = Object.entries(events)
     .map(([name, per_s]) => `${Math.round(per_s)} ${name.replace('_', ' ')}`)
     .join(', ')
@@ -63,6 +71,11 @@ function textOf(sizing: Sizing, { symbols, eventsPerS, database }: Flags): strin
     `  Postgres    ${gb(postgres.gb_per_hour)} an hour, ${gb(postgres.gb_per_day)} a day`,
     `              RAW_DISK_BUDGET_GB=${round(postgres.budget_gb)} of ${database} GB holds ${hours(postgres.hot_h)}`,
     `              ${FITS[postgres.fits]}`,
+    ...(clusterSymbols === 0
+      ? []
+      : [
+          `  clusters    ${gb(clusters.gb_per_day)} a day in Postgres, ${gb(clusters.gb)} in a week, on top of that`,
+        ]),
     `  lake        ${gb(lake.archive_gb_per_day)} a day of archive, ${gb(lake.datasets_gb_per_day)} a day of features: ${gb(lake.gb_per_month)} a month`,
     `  memory      ${Math.round(memory_mb.by_day)} MB for all programs, ${Math.round(memory_mb.at_night)} MB in the nightly run`,
   ].join('\n')

@@ -32,6 +32,14 @@ export const COLD_BYTES = {
 /** Bytes of a row of features_1s, as Parquet and as Arrow. */
 export const FEATURE_BYTES = 573
 
+/**
+ * A minute of footprints in Postgres: bytes a row, and bytes a price at which something was traded.
+ * Of a random walk with 1 to 1,000 trades a minute, which has about CLUSTER_PRICES times the square root
+ * of that many prices.
+ */
+export const CLUSTER_BYTES = { minute: 300, price: 35 } as const
+export const CLUSTER_PRICES = 3
+
 /** Bytes of an event on the tape. */
 export const TAPE_BYTES = 299
 
@@ -52,4 +60,6 @@ export const MEMORY_MB = {
   nightly: 1_000,
   gateway: 90,
   console: 110,
+  /** The cluster engine that keeps 200 symbols up. */
+  clusters: 250,
 } as const

@@ -2,6 +2,8 @@
  * How much disk and memory an installation needs, and what fits a database of a given size. Pure.
  */
 import {
+  CLUSTER_BYTES,
+  CLUSTER_PRICES,
   COLD_BYTES,
   DEPTH_PER_S,
   EVENTS_PER_INGESTOR,
@@ -19,6 +21,8 @@ export interface Load {
   readonly events_per_s: number
   /** Symbols whose order books are recorded. */
   readonly depth_symbol_count: number
+  /** Symbols whose footprints are kept up (CLUSTERS_SYMBOLS); 0: no cluster engine runs. */
+  readonly cluster_symbol_count: number
 }
 
 export interface Machine {
@@ -52,6 +56,12 @@ export interface Sizing {
     /** `tight`: it fits if ARCHIVE_DELAY_S is TIGHT_DELAY_S. */
     readonly fits: 'yes' | 'tight' | 'no'
   }
+  /** Footprints, which are in Postgres too. */
+  readonly clusters: {
+    readonly gb_per_day: number
+    /** Of RETENTION_DAYS_CLUSTERS as it is by default. */
+    readonly gb: number
+  }
   readonly lake: {
     readonly archive_gb_per_day: number
     readonly datasets_gb_per_day: number
@@ -65,6 +75,9 @@ const GB = 1e9
 const HOUR_S = 3_600
 const DAY_S = 86_400
 const MONTH_DAYS = 30
+const DAY_MINUTES = 1_440
+/** RETENTION_DAYS_CLUSTERS. */
+const CLUSTER_DAYS = 7
 /** Of a database's storage; the rest is for its log, its catalog, small tables and bloat. */
 const BUDGET_SHARE = 0.7
 /**
@@ -101,7 +114,8 @@ export function sizeOf(load: Load, { database_gb, tape_gb }: Machine): Sizing {
     symbol_count * activeShare(events.quotes) * COLD_BYTES.bt_1s +
     symbol_count * activeShare(events.trades) * COLD_BYTES.trade_1s +
     depth_symbol_count * COLD_BYTES.depth_1s
-  const budget_gb = database_gb * BUDGET_SHARE
+  const clusters = clustersOf(load, events.trades)
+  const budget_gb = Math.max(0, database_gb * BUDGET_SHARE - clusters.gb)
   const gb_per_hour = (hot_per_s * HOUR_S) / GB
   const hot_h = budget_gb / gb_per_hour
   const archive_gb_per_day = (cold_per_s * DAY_S) / GB
@@ -109,7 +123,11 @@ export function sizeOf(load: Load, { database_gb, tape_gb }: Machine): Sizing {
   const ingestor_count = Math.max(1, Math.ceil(events_per_s / EVENTS_PER_INGESTOR))
   const tape_gb_per_hour = (events_per_s * TAPE_BYTES * HOUR_S) / GB
   const by_day =
-    ingestor_count * MEMORY_MB.ingestor + MEMORY_MB.jobs + MEMORY_MB.gateway + MEMORY_MB.console
+    ingestor_count * MEMORY_MB.ingestor +
+    MEMORY_MB.jobs +
+    MEMORY_MB.gateway +
+    MEMORY_MB.console +
+    (load.cluster_symbol_count === 0 ? 0 : MEMORY_MB.clusters)
   return {
     events,
     ingestor_count,
@@ -121,6 +139,7 @@ export function sizeOf(load: Load, { database_gb, tape_gb }: Machine): Sizing {
       hot_h,
       fits: hot_h >= HOT_HOURS ? 'yes' : hot_h >= HOT_HOURS_TIGHT ? 'tight' : 'no',
     },
+    clusters,
     lake: {
       archive_gb_per_day,
       datasets_gb_per_day,
@@ -133,4 +152,15 @@ export function sizeOf(load: Load, { database_gb, tape_gb }: Machine): Sizing {
   function activeShare(per_s: number): number {
     return symbol_count === 0 ? 0 : 1 - Math.exp(-per_s / symbol_count)
   }
+}
+
+function clustersOf(
+  { symbol_count, cluster_symbol_count }: Load,
+  trades_per_s: number,
+): Sizing['clusters'] {
+  const trades = symbol_count === 0 ? 0 : (trades_per_s * 60) / symbol_count
+  const prices = Math.min(trades, CLUSTER_PRICES * Math.sqrt(trades))
+  const minute_bytes = CLUSTER_BYTES.minute + CLUSTER_BYTES.price * prices
+  const gb_per_day = (cluster_symbol_count * DAY_MINUTES * minute_bytes) / GB
+  return { gb_per_day, gb: gb_per_day * CLUSTER_DAYS }
 }

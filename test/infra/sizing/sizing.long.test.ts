@@ -17,6 +17,12 @@ import { createTestDatabase } from '../../support/database.ts'
 import { atFileEnd } from '../../support/file-end.ts'
 
 const MACHINE = { database_gb: 10, tape_gb: 8.6 }
+const LOAD = {
+  symbol_count: 200,
+  events_per_s: 5_000,
+  depth_symbol_count: 20,
+  cluster_symbol_count: 0,
+}
 const feeds = process.env['FEEDS_DIR']
 
 test.skipIf(feeds === undefined)(
@@ -50,26 +56,37 @@ test.skipIf(feeds === undefined)(
 )
 
 test('events are divided among the channels, and add up', () => {
-  const load = { symbol_count: 200, events_per_s: 5_000, depth_symbol_count: 20 }
-  const { events } = sizeOf(load, MACHINE)
+  const { events } = sizeOf(LOAD, MACHINE)
   expect(events.depth).toBe(200)
   expect(events.mark_prices).toBe(200)
   expect(Object.values(events).reduce((sum, value) => sum + value)).toBeCloseTo(5_000)
-  const quiet = sizeOf({ ...load, events_per_s: 100 }, MACHINE).events
+  const quiet = sizeOf({ ...LOAD, events_per_s: 100 }, MACHINE).events
   expect(quiet).toEqual({ depth: 100, mark_prices: 0, quotes: 0, trades: 0 })
 })
 
 test('a smaller load holds more hours; more storage too; above 10,000 events/s ingestors share it', () => {
-  const load = { symbol_count: 200, events_per_s: 5_000, depth_symbol_count: 20 }
-  const full = sizeOf(load, MACHINE)
-  const half = sizeOf({ ...load, events_per_s: 2_500 }, MACHINE)
+  const full = sizeOf(LOAD, MACHINE)
+  const half = sizeOf({ ...LOAD, events_per_s: 2_500 }, MACHINE)
   expect(full.postgres.fits).toBe('tight')
   expect(half.postgres.fits).toBe('yes')
-  expect(sizeOf({ ...load, events_per_s: 9_000 }, MACHINE).postgres.fits).toBe('no')
-  const large = sizeOf(load, { ...MACHINE, database_gb: 25 })
+  expect(sizeOf({ ...LOAD, events_per_s: 9_000 }, MACHINE).postgres.fits).toBe('no')
+  const large = sizeOf(LOAD, { ...MACHINE, database_gb: 25 })
   expect(large.postgres.hot_h / full.postgres.hot_h).toBeCloseTo(2.5)
   expect(half.tape.outage_h / full.tape.outage_h).toBeCloseTo(2)
-  expect(sizeOf({ ...load, events_per_s: 10_000 }, MACHINE).ingestor_count).toBe(1)
-  expect(sizeOf({ ...load, events_per_s: 10_001 }, MACHINE).ingestor_count).toBe(2)
+  expect(sizeOf({ ...LOAD, events_per_s: 10_000 }, MACHINE).ingestor_count).toBe(1)
+  expect(sizeOf({ ...LOAD, events_per_s: 10_001 }, MACHINE).ingestor_count).toBe(2)
   expect(full.lake.datasets_gb_per_day).toBeCloseTo((200 * 86_400 * FEATURE_BYTES) / 1e9)
+})
+
+test('footprints take a week of minutes from the budget, more for more trades and symbols', () => {
+  const without = sizeOf(LOAD, MACHINE)
+  const some = sizeOf({ ...LOAD, cluster_symbol_count: 50 }, MACHINE)
+  const all = sizeOf({ ...LOAD, cluster_symbol_count: 200 }, MACHINE)
+  expect(without.clusters).toEqual({ gb_per_day: 0, gb: 0 })
+  expect(all.clusters.gb_per_day / some.clusters.gb_per_day).toBeCloseTo(4)
+  expect(all.clusters.gb).toBeCloseTo(7 * all.clusters.gb_per_day)
+  expect(without.postgres.budget_gb - all.postgres.budget_gb).toBeCloseTo(all.clusters.gb)
+  expect(all.memory_mb.by_day).toBeGreaterThan(without.memory_mb.by_day)
+  const busy = { ...LOAD, cluster_symbol_count: 200, events_per_s: 20_000 }
+  expect(sizeOf(busy, MACHINE).clusters.gb).toBeGreaterThan(all.clusters.gb)
 })
