@@ -98,7 +98,7 @@ export class Controller {
 
   /** Gaps and signals at the pointer, in words. */
   get words_at_pointer(): readonly string[] {
-    const { pointer, session, stage, view } = this
+    const { pointer, session, stage } = this
     const range = stage?.range()
     if (pointer === undefined || session === undefined || range === undefined) return []
     const reach = ((range.to - range.from) / stage!.width_px) * 3
@@ -107,10 +107,22 @@ export class Controller {
     const end = start + session.interval_us
     const isOfBar = ({ ts, bar_ts = ts }: Signal): boolean => bar_ts >= start && bar_ts < end
     // A signal of a bar is known at its end.
-    const signals = view.signals
-      ? session.signals({ from: start, to: end + session.interval_us })
-      : []
+    const signals = this.#signals(session, { from: start, to: end + session.interval_us })
     return [...gaps.map(gapWords), ...signals.filter(isOfBar).map(signalWords)]
+  }
+
+  /** Signals on the screen that the view marks. */
+  get marked(): readonly Signal[] {
+    const range = this.stage?.range()
+    const { session } = this
+    return range === undefined || session === undefined ? [] : this.#signals(session, range)
+  }
+
+  #signals(session: Session, range: Range): readonly Signal[] {
+    const { signals, kinds } = this.view
+    if (!signals) return []
+    const named = new Set(kinds.split(','))
+    return session.signals(range).filter(({ kind }) => named.has(kind))
   }
 
   #open(): void {
@@ -233,7 +245,7 @@ export class Controller {
     if (profile) session.showProfile(range)
     stage.setProfile(profile ? session.profile : undefined)
     if (signals) session.showSignals(range)
-    stage.setSignals(signals ? session.signals(range) : [])
+    stage.setSignals(this.marked)
     const tick = Number(session.instrument.tick_size ?? '0.01')
     const price_span = stage.price_span
     if (!heat || price_span === undefined) return stage.setHeat('', undefined)

@@ -1,7 +1,7 @@
 /** Footprint bars of the API and of the live stream, in the form that is drawn. */
 import { type Bar, type Cell, binOf } from '#core/clusters/bar.ts'
 import { figuresOf } from '#core/clusters/figures.ts'
-import { type Decimal, decimalOf, nearest, times } from '#core/decimals.ts'
+import { type Decimal, decimalOf, nearest, plus, times } from '#core/decimals.ts'
 import { DAY_US, HOUR_US, micros } from '#core/time.ts'
 import type { Interval } from '../view/view.ts'
 import { askAll } from './api.ts'
@@ -151,7 +151,7 @@ export function footprintOfBar(bar: Bar, tick_size: string, bin_ticks: number): 
     value_area_low: nearest(figures.value_area_low),
     value_area_high: nearest(figures.value_area_high),
     delta: nearest(figures.delta),
-    volume: nearest(figures.buy_volume) + nearest(figures.sell_volume),
+    volume: nearest(plus(figures.buy_volume, figures.sell_volume)),
     min_delta: nearest(bar.min_delta),
     max_delta: nearest(bar.max_delta),
     is_unfinished_high: figures.is_unfinished_high,

@@ -1,4 +1,5 @@
 /** Signals of the API, as marks of the chart. */
+import type { SignalKind } from '#core/signals/signal.ts'
 import { askAll } from './api.ts'
 import { microsOf } from './candles.ts'
 import { addressOf, type Instrument } from './instrument.ts'
@@ -8,7 +9,7 @@ export interface Signal {
   readonly ts: number
   /** Start of its bar; undefined for signals that are not of a bar. */
   readonly bar_ts: number | undefined
-  readonly kind: string
+  readonly kind: SignalKind
   readonly interval: string | null
   readonly side: 'buy' | 'sell' | null
   readonly price_low: string

@@ -1,12 +1,13 @@
 /** Signals as marks at their bars. */
 import type { SeriesMarker, Time, UTCTimestamp } from 'lightweight-charts'
+import type { SignalKind } from '#core/signals/signal.ts'
 import { SECOND_US } from '#core/time.ts'
 import type { Candle } from '../data/candles.ts'
 import type { Signal } from '../data/signals.ts'
 import type { Palette } from './palette.ts'
 
 /** One or two letters that fit beside a bar. */
-const LETTERS: Readonly<Record<string, string>> = {
+export const LETTERS: Readonly<Record<SignalKind, string>> = {
   stacked_imbalance: 'SI',
   absorption: 'A',
   exhaustion: 'E',
@@ -34,7 +35,7 @@ export function markersOf(
     const bar = at - (at % interval_us)
     const key = `${bar} ${side}`
     const mark = marks.get(key) ?? { ts: bar, side, letters: new Set() }
-    mark.letters.add(LETTERS[kind] ?? '?')
+    mark.letters.add(LETTERS[kind])
     marks.set(key, mark)
   }
   const in_order = [...marks.values()].toSorted((a, b) => a.ts - b.ts)

@@ -1,7 +1,9 @@
 /** What is shown, and how. */
 import type { ComponentChildren } from 'preact'
+import { SIGNAL_KINDS } from '#core/signals/signal.ts'
 import type { Controller } from '../controller.ts'
-import { INTERVALS, type Mode, MODES, THEMES } from '../view/view.ts'
+import { LETTERS } from '../draw/marks.ts'
+import { INTERVALS, type Mode, MODES, THEMES, toggleKind } from '../view/view.ts'
 import { savePicture } from './picture.ts'
 import { Search } from './search.tsx'
 import { useChanges } from './use.ts'
@@ -74,6 +76,7 @@ export function Toolbar({
           Signals
         </Choice>
       </Group>
+      {view.signals ? <Kinds controller={controller} /> : null}
       <div class="tools">
         <button type="button" onClick={() => savePicture(controller)} title="Download as PNG">
           Picture
@@ -93,6 +96,29 @@ export function Toolbar({
         </button>
       </div>
     </header>
+  )
+}
+
+/** Which kinds of signals are marked. */
+function Kinds({ controller }: { readonly controller: Controller }) {
+  const { view } = controller
+  const named = view.kinds.split(',')
+  return (
+    <details class="kinds">
+      <summary>Kinds</summary>
+      <div>
+        {SIGNAL_KINDS.map((kind) => (
+          <label key={kind}>
+            <input
+              type="checkbox"
+              checked={named.includes(kind)}
+              onChange={() => controller.set({ kinds: toggleKind(view, kind) })}
+            />
+            {kind.replaceAll('_', ' ')} <i>{LETTERS[kind]}</i>
+          </label>
+        ))}
+      </div>
+    </details>
   )
 }
 

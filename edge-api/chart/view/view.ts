@@ -1,4 +1,5 @@
 /** What the page shows, and its form in the address: a link shows the same. */
+import { SIGNAL_KINDS, type SignalKind } from '#core/signals/signal.ts'
 
 export const INTERVALS = ['1m', '5m', '15m', '1h', '4h', '1d'] as const
 export type Interval = (typeof INTERVALS)[number]
@@ -28,6 +29,8 @@ export interface View {
   readonly heat: boolean
   readonly profile: boolean
   readonly signals: boolean
+  /** Kinds of signals that are marked, with commas between them. */
+  readonly kinds: string
   /** Levels of the ladder are at most this far from the middle [%]. */
   readonly depth: number
   /** Smallest quantity of the tape [base asset], and its side. */
@@ -37,6 +40,9 @@ export interface View {
 }
 
 export const DEPTHS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5] as const
+
+/** Without walls: a liquid book has some in nearly every bar. */
+const FIRST_KINDS = kindsText((kind) => !kind.startsWith('wall_'))
 
 export const FIRST_VIEW: View = {
   exchange: '',
@@ -49,6 +55,7 @@ export const FIRST_VIEW: View = {
   heat: false,
   profile: true,
   signals: true,
+  kinds: FIRST_KINDS,
   depth: 0.25,
   least: 0,
   side: 'all',
@@ -78,11 +85,28 @@ export function viewOf(hash: string): View {
     heat: flagOf('heat'),
     profile: flagOf('profile'),
     signals: flagOf('signals'),
+    kinds: kindsOf(query.get('kinds')),
     depth: numberOf('depth', 100) || FIRST_VIEW.depth,
     least: numberOf('least', 1e15),
     side: wordOf('side', SIDES, FIRST_VIEW.side),
     theme: wordOf('theme', THEMES, FIRST_VIEW.theme),
   }
+}
+
+function kindsOf(text: string | null): string {
+  if (text === null) return FIRST_VIEW.kinds
+  const named = new Set(text.split(','))
+  return kindsText((kind) => named.has(kind))
+}
+
+function kindsText(isIn: (kind: SignalKind) => boolean): string {
+  return SIGNAL_KINDS.filter(isIn).join(',')
+}
+
+/** The view's kinds with `kind` added, or without it. */
+export function toggleKind({ kinds }: View, kind: SignalKind): string {
+  const named = new Set(kinds.split(','))
+  return kindsText((one) => named.has(one) !== (one === kind))
 }
 
 /** Only what differs from FIRST_VIEW, and always the symbol. */

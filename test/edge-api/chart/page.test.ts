@@ -4,10 +4,13 @@
  */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ClusterRow } from '#core/clusters/row.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
-import { type ChartStand, startChartStand } from './stand.ts'
+import { raiseThreshold, randomTrades } from '../../jobs/clusters/stand.ts'
+import { insertTrades } from '../../jobs/market.ts'
 import { has_chromium, launchChromium } from '../../support/chromium.ts'
+import { type ChartStand, startChartStand } from './stand.ts'
 
 const MINUTE_US = 60_000_000
 
@@ -26,17 +29,28 @@ interface Candle {
 const BARS = (from: number): string =>
   `booktape.stage.slots.filter((slot) => slot.candle && slot.ts >= ${from}).map((slot) => slot.candle)`
 
-/** Pixels of the first pane in the colour of holes. Runs in the browser. */
-const HATCHED = String.raw`(() => {
+/** Pixels of the first pane with this red, green and blue. Runs in the browser. */
+const pixels = (isCounted: string): string => `(() => {
   const canvas = [...document.querySelectorAll('#chart canvas')]
     .toSorted((a, b) => b.width * b.height - a.width * a.height)[0]
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  const isCounted = (r, g, b) => ${isCounted}
   let count = 0
   for (let i = 0; i < data.length; i += 4) {
-    if (data[i] > 130 && data[i + 1] > 90 && data[i + 1] < data[i] && data[i + 2] < 90) count++
+    if (isCounted(data[i], data[i + 1], data[i + 2])) count++
   }
   return count
 })()`
+/** In the colour of holes. */
+const HATCHED = pixels('r > 130 && g > 90 && g < r && b < 90')
+/** In that of resting quantities, also weak ones: amber over a bluish ground. */
+const HEATED = pixels('r > g + 8 && g > b + 8')
+
+/** Footprints on the page that begin in [from, to). Runs in the browser. */
+const FOOTPRINTS = (from: number, to: number): string =>
+  `booktape.stage.slots.filter(({ ts, footprint }) => footprint && ts >= ${from} && ts < ${to})
+    .map(({ footprint: { price, buy, sell, flags, ...rest } }) =>
+      ({ ...rest, price: [...price], buy: [...buy], sell: [...sell], flags: [...flags] }))`
 
 // Needs a browser: `apt-get install chromium`. Without one these tests are skipped.
 describe.skipIf(!has_chromium)('the chart in Chromium', () => {
@@ -44,10 +58,15 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
   let browser: Browser
   const complaints: string[] = []
   const outside: string[] = []
+  /** Open from the first test on: bars begin and end on it. */
+  let watched: Page
+  const watched_requests: string[] = []
 
   beforeAll(async () => {
     stand = await startChartStand()
     browser = await launchChromium()
+    await insertPast(stand)
+    watched = await open('#symbol=BTCUSDT&mode=delta&bars=12', { requests: watched_requests })
   })
   afterAll(() => browser?.close())
 
@@ -118,6 +137,84 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
         .toSorted(([a], [b]) => a - b)
       for (const [i, [from]] of bounds.slice(1).entries()) expect(from).toBe(bounds[i]![1])
     }
+    await page.context().close()
+  })
+
+  test('no range of cells, signals or book is requested twice either', async () => {
+    const requests: string[] = []
+    const page = await open('#symbol=BTCUSDT&mode=delta&bars=60&heat=1&kinds=absorption', {
+      requests,
+    })
+    const isStill = (): Promise<boolean> => page.evaluate('!booktape.session.is_loading')
+    const end = await page.evaluate<number>('booktape.stage.range().from')
+    while ((await page.evaluate<number>('booktape.stage.range().from')) > end - 240 * MINUTE_US) {
+      await page.locator('#chart').press('PageUp')
+      await expect.poll(isStill).toBe(true)
+    }
+    await page.locator('#chart').press('End')
+    await expect.poll(isStill).toBe(true)
+    for (const path of ['/v1/clusters/', '/v1/signals/', '/v1/heatmap/', '/v1/candles/']) {
+      const asked = requests.filter((url) => url.startsWith(path))
+      expect(asked.length, path).toBeGreaterThan(0)
+      expect(asked).toEqual([...new Set(asked)])
+    }
+    await page.context().close()
+  })
+
+  test('every timeframe, kind of bars, bin and theme is shown without a complaint', async () => {
+    const page = await open('#symbol=BTCUSDT')
+    const views = ['1m', '5m', '15m', '1h', '4h', '1d'].flatMap((interval) =>
+      ['candles', 'delta', 'volume', 'bidask'].map((mode, i) => ({ interval, mode, i })),
+    )
+    for (const { interval, mode, i } of views) {
+      const bin = [0, 1, 20, 1_000][i]
+      const theme = i % 2 === 0 ? 'light' : 'dark'
+      const hash = `#symbol=BTCUSDT&interval=${interval}&mode=${mode}&bin=${bin}&theme=${theme}`
+      await page.evaluate(`location.hash = ${JSON.stringify(hash)}`)
+      const shown = mode === 'candles' ? 'candle' : 'footprint'
+      await expect
+        .poll(() => page.evaluate(`booktape.stage.slots.some((slot) => slot.${shown})`))
+        .toBe(true)
+      expect(await page.evaluate('booktape.session.interval')).toBe(interval)
+      expect(await page.evaluate('document.documentElement.dataset.theme')).toBe(theme)
+      const bins = await page.evaluate<number[]>(
+        'booktape.stage.slots.flatMap(({ footprint }) => footprint ? [footprint.bin_ticks] : [])',
+      )
+      if (bin! > 0) expect(new Set(bins)).toEqual(new Set(mode === 'candles' ? [] : [bin]))
+    }
+    expect(await page.evaluate('[...booktape.notices]')).toEqual([])
+    await page.context().close()
+  })
+
+  test('signals are marked by kind, and a link has the same kinds', async () => {
+    const page = await open('#symbol=BTCUSDT&bars=30')
+    await page.locator('.kinds summary').click()
+    const isOn = (name: string): Promise<boolean> => page.getByLabel(name).isChecked()
+    expect(await isOn('stacked imbalance')).toBe(true)
+    expect(await isOn('wall appeared')).toBe(false)
+    const to = Date.now() * 1_000
+    const bar = to - (to % MINUTE_US) - 3 * MINUTE_US
+    await stand.pool.query('select marketdata.ensure_signals_day(to_timestamp($1))', [to / 1e6])
+    await stand.pool.query(
+      `insert into marketdata.signals
+         (id, symbol_id, ts, kind, interval_s, bar_ts, side, price_low, price_high, strength, version)
+       select n, s.id, to_timestamp($1), kind, case n when 1 then 60 end, to_timestamp($2), 'buy', 1, 1, 3, 1
+       from marketdata.symbols s, (values (1, 'absorption'), (2, 'wall_appeared')) as k (n, kind)
+       where s.symbol = 'ETHUSDT'`,
+      [(bar + MINUTE_US) / 1e6, bar / 1e6],
+    )
+    await page.evaluate(`location.hash = '#symbol=ETHUSDT&bars=30'`)
+    const kinds = (one: Page): Promise<string[]> =>
+      one.evaluate(`booktape.marked.map(({ kind }) => kind)`)
+    await expect.poll(() => kinds(page)).toEqual(['absorption'])
+    await page.getByLabel('wall appeared').check()
+    await page.getByLabel('absorption').uncheck()
+    await expect.poll(() => kinds(page)).toEqual(['wall_appeared'])
+    await expect.poll(() => page.url()).toContain('wall_appeared')
+    const other = await browser.newPage()
+    await other.goto(page.url())
+    await expect.poll(() => kinds(other)).toEqual(['wall_appeared'])
+    await other.close()
     await page.context().close()
   })
 
@@ -199,7 +296,38 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
       .poll(() => page.evaluate('booktape.stage.slots.some((slot) => slot.footprint)'))
       .toBe(true)
     expect(await page.evaluate('[...booktape.notices]')).toEqual([])
+    // The heatmap is drawn behind the bars, and goes when it is switched off.
+    await page.getByRole('button', { name: 'Candles' }).click()
+    await expect.poll(() => page.evaluate<number>(HEATED)).toBe(0)
+    await page.getByRole('button', { name: 'Heatmap' }).click()
+    await expect.poll(() => page.evaluate<number>(HEATED)).toBeGreaterThan(500)
+    await page.getByRole('button', { name: 'Heatmap' }).click()
+    await expect.poll(() => page.evaluate<number>(HEATED)).toBe(0)
     await page.context().close()
+  })
+
+  test('cells of the live stream are those of the API once their bars are final', async () => {
+    const opened = await watched.evaluate<number>('performance.timeOrigin * 1000')
+    const from = Math.ceil(opened / MINUTE_US) * MINUTE_US
+    const newest = (): Promise<number> => watched.evaluate('booktape.feed.minutes?.newest ?? 0')
+    await expect.poll(newest, { interval: 500 }).toBeGreaterThanOrEqual(from + 2 * MINUTE_US)
+    const to = (await newest()) - MINUTE_US
+    await raiseThreshold(stand.pool, to)
+    const path = `/v1/clusters/BTCUSDT?interval=1m&bin=auto&from=${from}&to=${to}`
+    await expect
+      .poll(async () => {
+        const { rows } = (await (await fetch(stand.url + path)).json()) as { rows: ClusterRow[] }
+        const of_api = rows.filter(({ is_final }) => is_final).map(footprintOf)
+        const shown = await watched.evaluate<object[]>(FOOTPRINTS(from, to))
+        return of_api.length > 0 && isSame(shown, of_api)
+      })
+      .toBe(true)
+    expect(
+      (await watched.evaluate<{ bin_ticks: number }[]>(FOOTPRINTS(from, to)))[0]!.bin_ticks,
+    ).toBeGreaterThan(1)
+    const asked = watched_requests.filter((url) => url.startsWith('/v1/clusters/'))
+    expect(asked).toEqual([...new Set(asked)])
+    await watched.context().close()
   })
 
   test('a token stays out of the address', async () => {
@@ -251,6 +379,65 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
     expect(complaints).toEqual([])
   })
 })
+
+/** Two and a half hours of trades at another price, so that automatic bins are wide. */
+async function insertPast({ pool }: ChartStand): Promise<void> {
+  const isListed = async (): Promise<boolean> => {
+    const { rows } = await pool.query<{ tick_size: number | null }>(
+      `select tick_size from marketdata.symbols where symbol = 'BTCUSDT'`,
+    )
+    return typeof rows[0]?.tick_size === 'number'
+  }
+  await expect.poll(isListed).toBe(true)
+  const minutes = 150
+  const from = Date.now() * 1_000 - (minutes + 5) * MINUTE_US
+  const of_symbol = { symbol: 'BTCUSDT', from, minutes, per_minute: 6, seed: 17 }
+  await insertTrades(pool, randomTrades(of_symbol))
+}
+
+/** A row of the API in the form of the page. */
+function footprintOf(row: ClusterRow): object {
+  const numbers = (place: 0 | 1 | 2): readonly number[] =>
+    row.cells.map((cell) => Number(cell[place]))
+  const [price, buy, sell] = [numbers(0), numbers(1), numbers(2)]
+  const [low, high] = [Number(row.value_area_low), Number(row.value_area_high)]
+  const has = (texts: readonly string[], value: number): boolean =>
+    texts.some((text) => Number(text) === value)
+  return {
+    ts: Date.parse(row.ts) * 1_000,
+    bin_ticks: row.bin_ticks,
+    step: Number((Number(row.tick_size) * row.bin_ticks).toPrecision(12)),
+    delta: Number(row.delta),
+    volume: Number(row.volume),
+    min_delta: Number(row.min_delta),
+    max_delta: Number(row.max_delta),
+    is_unfinished_high: row.is_unfinished_high,
+    is_unfinished_low: row.is_unfinished_low,
+    price,
+    buy,
+    sell,
+    flags: price.map(
+      (at) =>
+        Number(has(row.buy_imbalances, at)) +
+        2 * Number(has(row.sell_imbalances, at)) +
+        4 * Number(at === Number(row.poc)) +
+        8 * Number(at >= low && at <= high),
+    ),
+  }
+}
+
+/** The largest cells follow from the others. */
+function isSame(shown: readonly object[], of_api: readonly object[]): boolean {
+  const known = shown.map((one) => {
+    const { volume_max: _v, delta_max: _d, ...rest } = one as Record<string, unknown>
+    return sorted(rest)
+  })
+  return JSON.stringify(known) === JSON.stringify(of_api.map(sorted))
+}
+
+function sorted(one: object): unknown {
+  return Object.entries(one).toSorted(([a], [b]) => (a < b ? -1 : 1))
+}
 
 const isFound = (name: string): boolean => name.includes('S19')
 
