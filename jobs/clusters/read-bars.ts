@@ -53,7 +53,11 @@ const ROWS_AT_ONCE = 50
 /** A bar has at most that many bins. */
 export const CELLS_MAX = 50_000
 
-export async function readBars(sources: BarSources, wanted: BarsWanted): Promise<BarsPage> {
+export function readBars(sources: BarSources, wanted: BarsWanted): Promise<BarsPage> {
+  return sources.sync.fromStored(() => readPage(sources, wanted))
+}
+
+async function readPage(sources: BarSources, wanted: BarsWanted): Promise<BarsPage> {
   const { pool, sync } = sources
   const { symbol, interval, bin, order, limit } = wanted
   const interval_us = INTERVAL_US[interval]

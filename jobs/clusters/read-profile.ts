@@ -25,8 +25,17 @@ export interface ProfileAnswer {
   readonly is_final: boolean
 }
 
-export async function readProfile(
-  { pool, sync }: Omit<BarSources, 'cache'>,
+type ProfileSources = Omit<BarSources, 'cache'>
+
+export function readProfile(
+  sources: ProfileSources,
+  wanted: ProfileWanted,
+): Promise<ProfileAnswer> {
+  return sources.sync.fromStored(() => readOnce(sources, wanted))
+}
+
+async function readOnce(
+  { pool, sync }: ProfileSources,
   { symbol, bin, ...asked }: ProfileWanted,
 ): Promise<ProfileAnswer> {
   const from = micros(Math.floor(asked.from / MINUTE_US) * MINUTE_US)

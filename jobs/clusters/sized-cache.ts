@@ -3,6 +3,7 @@ export interface SizedCache<Value> {
   readonly byte_count: number
   get(key: string): Value | undefined
   set(key: string, value: Value, byte_count: number): void
+  clear(): void
 }
 
 export interface SizedCacheOptions {
@@ -45,6 +46,10 @@ export function createSizedCache<Value>(options: SizedCacheOptions): SizedCache<
       entries.delete(key)
       entries.set(key, known)
       return known.value
+    },
+    clear() {
+      entries.clear()
+      byte_count = 0
     },
     set(key, value, value_bytes) {
       remove(key)

@@ -33,6 +33,12 @@ export interface SyncManager {
     from: Micros,
     to: Micros,
   ): Promise<readonly MinuteSummary[]>
+  /**
+   * What `read` makes of summaries and of the stored minutes that they promise. Minutes may be gone
+   * since: late trades delete them, and retention drops old days. Then it reads again, once, from
+   * summaries that are read again too.
+   */
+  fromStored<T>(read: () => Promise<T>): Promise<T>
   /** Computes what is missing of the hour's final minutes. */
   computeHour(symbol: RecordedSymbol, state: ClusterState, hour: Micros): Promise<void>
 }
@@ -70,6 +76,15 @@ export function createSyncManager(
       return running.size
     },
     computeHour: compute,
+    async fromStored(read) {
+      try {
+        return await read()
+      } catch (error) {
+        if (!(error instanceof OperatorError) || error.code !== CHANGING) throw error
+        cache.clear()
+        return read()
+      }
+    },
     async summaries(symbol, state, from, to) {
       const { pool } = sources
       const end = micros(Math.min(to, state.final_to))
@@ -113,9 +128,11 @@ export function createSyncManager(
 /** Late trades may delete minutes while they are read. */
 const ATTEMPTS_MAX = 5
 
+const CHANGING = 'clusters_changing'
+
 /** Also for a reader that finds fewer minutes than it was promised. */
 export function isChanging(): OperatorError {
-  return new OperatorError('clusters_changing', 'Late trades keep changing the range.', {
+  return new OperatorError(CHANGING, 'Late trades keep changing the range.', {
     hint: 'Try again in a few seconds.',
     retryable: true,
   })

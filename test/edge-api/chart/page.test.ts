@@ -65,8 +65,6 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
   beforeAll(async () => {
     stand = await startChartStand()
     browser = await launchChromium()
-    await insertPast(stand)
-    watched = await open('#symbol=BTCUSDT&mode=delta&bars=12', { requests: watched_requests })
   })
   afterAll(() => browser?.close())
 
@@ -99,6 +97,12 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
     return page
   }
   const legend = (page: Page) => page.locator('.legend').textContent()
+
+  test('the page shows the newest bars, and is live', async () => {
+    await insertPast(stand)
+    watched = await open('#symbol=BTCUSDT&mode=delta&bars=12', { requests: watched_requests })
+    await expect.poll(() => watched.evaluate('booktape.stage.is_at_end')).toBe(true)
+  })
 
   test('200 symbols are found by typing, and chosen by keyboard', async () => {
     const page = await open('#symbol=BTCUSDT')

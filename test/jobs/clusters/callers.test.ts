@@ -4,15 +4,19 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { ClusterRow } from '#core/clusters/row.ts'
 import { silentLogger } from '#core/node/log.ts'
-import { createPool } from '#core/node/pool.ts'
+import { decimalOf, plus, ZERO } from '#core/decimals.ts'
+import { exactText } from '#core/decimal-text.ts'
+import { createPool, inTransaction } from '#core/node/pool.ts'
 import { HOUR_US, micros, toIso } from '#core/time.ts'
+import { retireGoneEngine } from '../../../jobs/clusters/registration.ts'
+import { runRetention } from '../../../jobs/retention/run-retention.ts'
 import { runRollups } from '../../../jobs/rollups/run-rollups.ts'
 import { startServer } from '../../../jobs/clusters/server.ts'
 import { atFileEnd } from '../../support/file-end.ts'
 import { ROOT } from '../../support/imports.ts'
 import { programEnv } from '../../support/program-env.ts'
 import { startSwitchProxy } from '../../support/switch-proxy.ts'
-import { insertTrades } from '../market.ts'
+import { insertTrades, type TradeRow } from '../market.ts'
 import {
   addSymbol,
   addTrades,
@@ -129,6 +133,83 @@ function sumsOf({ cells, trade_count, open, high, low, close }: ClusterRow) {
     close: Number(close),
   }
 }
+
+test('old days of clusters are dropped, and computed again for who asks', async () => {
+  await raiseThreshold(pool, TO)
+  const engine = stand.startEngine()
+  const asked = { ...range, symbol: 'CCCUSDT', interval: '15m' as const, bin: 10 }
+  const before = await allBars(engine, asked)
+  const retain = (time: string) =>
+    runRetention({
+      pool,
+      settings: {
+        budget_bytes: Number.MAX_SAFE_INTEGER,
+        days: { raw: 0, depth: 0, rollups: 0 },
+        clusters_days: 2,
+        settle_us: HOUR_US,
+      },
+      log: silentLogger,
+      now: () => Date.parse(time),
+    })
+  expect((await retain('2024-08-10T23:59:59Z')).dropped).toEqual([])
+  // A reader that is not done keeps the day until a later run.
+  await inTransaction(pool, async (client) => {
+    await client.query('select from marketdata.clusters_20240808 limit 1')
+    const { dropped, kept } = await retain('2024-08-11T00:00:00Z')
+    expect([dropped, kept.map(({ partition }) => partition)]).toEqual([[], ['clusters_20240808']])
+  })
+  expect((await retain('2024-08-11T00:00:00Z')).dropped).toEqual(['clusters_20240808'])
+  expect(await minutesOf('CCCUSDT')).toBe(0)
+  // The engine has the bars that it has seen, and their minutes' summaries, in memory.
+  expect(await allBars(engine, asked)).toEqual(before)
+  const volumes = (rows: readonly ClusterRow[]) => rows.map(({ volume }) => volume)
+  expect(volumes(await allBars(engine, { ...asked, bin: 20 }))).toEqual(volumes(before))
+  const { text } = await engine.profile({ ...asked, exchange: 'binance-futures' })
+  const sum = before.reduce((total, { volume }) => plus(total, decimalOf(Number(volume))), ZERO)
+  expect((JSON.parse(text) as { volume: string }).volume).toBe(exactText(sum, 3))
+  expect(await minutesOf('CCCUSDT')).toBe(HOURS * 60)
+})
+
+test('an engine that is gone for two days is retired, and begins again when it is back', async () => {
+  const symbol = 'AAAUSDT'
+  const asked = { ...range, symbol, interval: '1h' as const, bin: 10 }
+  const engine = stand.startEngine()
+  const counted = async (): Promise<number> =>
+    (await allBars(engine, asked)).reduce((sum, { trade_count }) => sum + trade_count, 0)
+  const before = await counted()
+  const late = (id: number): TradeRow => {
+    return { symbol, ts: FROM + id, id, price: 61_700, qty: 1, is_buyer_maker: false }
+  }
+  const entries = async (): Promise<number> => {
+    const { rows } = await pool.query<{ n: number }>(
+      `select count(*)::int as n from marketdata.invalidations where consumer = 'clusters'`,
+    )
+    return rows[0]!.n
+  }
+  await addTrades(pool, [late(7_000_001)])
+  const waitFor = (hours: number) =>
+    pool.query(
+      `update marketdata.invalidations set logged_at = now() - $1 * interval '1 hour'
+       where consumer = 'clusters'`,
+      [hours],
+    )
+  await waitFor(47)
+  expect(await retireGoneEngine(pool)).toBe(false)
+  await waitFor(49)
+  expect(await retireGoneEngine(pool)).toBe(true)
+  expect(await retireGoneEngine(pool)).toBe(false)
+  // Nothing is logged for it any more, so nothing is answered either.
+  await addTrades(pool, [late(7_000_002)])
+  expect(await entries()).toBe(0)
+  await expect(allBars(engine, asked)).rejects.toMatchObject({ code: 'clusters_not_registered' })
+  // Its next round registers it, with an empty table: both late trades are in the bars.
+  await engine.keep_up.run(new AbortController().signal)
+  expect(await minutesOf(symbol)).toBe(0)
+  expect(await counted()).toBe(before + 2)
+  await addTrades(pool, [late(7_000_003)])
+  expect(await entries()).toBe(1)
+  expect(await counted()).toBe(before + 3)
+})
 
 test('late trades while hours are computed: no minute misses one', async () => {
   const symbol = 'BBBUSDT'
