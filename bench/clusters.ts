@@ -4,9 +4,9 @@
  *
  *   (a) without the cluster engine, (b) with one that keeps all symbols up, (a) again.
  *
- * Of each: from receipt to commit of every row, and CPU time. Of (b) also: the memory of the engine,
- * what it stored, and how long after their end minutes were stored. At the end the stored minutes
- * are compared with the trades. Sender, ingestor, Postgres, rollups and engine share the cores.
+ * Of each: from receipt to commit of every row, and CPU time. Of (b) also: the memory of the
+ * engine, what it stored, and how long after their end minutes were stored. At the end the stored
+ * minutes are compared with the trades. Sender, ingestor, Postgres, rollups and engine share the cores.
  *
  *   npm run bench:clusters [-- --rate N --seconds N --cpu-prof DIR]
  */

@@ -8,6 +8,7 @@ import { HEAT_US, heatInterval } from './data/heat.ts'
 import { askInstruments, type Instrument } from './data/instrument.ts'
 import { niceAtLeast } from './data/ladder.ts'
 import { type Range, Session } from './data/session.ts'
+import { SignalFeed } from './data/signal-feed.ts'
 import { type Signal, signalWords } from './data/signals.ts'
 import { PALETTES } from './draw/palette.ts'
 import { type Pointer, Stage } from './draw/stage.ts'
@@ -32,6 +33,7 @@ export class Controller {
   readonly notices = new Map<string, string>()
   pointer: Pointer | undefined
   feed: Feed | undefined
+  #signal_feed: SignalFeed | undefined
   session: Session | undefined
   stage: Stage | undefined
   #is_dirty = false
@@ -131,6 +133,7 @@ export class Controller {
     const found = named.find(({ exchange }) => exchange === view.exchange) ?? named[0]
     this.instrument = view.symbol === '' ? firstOf(instruments) : found
     this.feed?.close()
+    this.#signal_feed?.close()
     this.feed = undefined
     this.notices.clear()
     if (this.instrument === undefined) {
@@ -161,6 +164,7 @@ export class Controller {
       onRestart: () => this.session?.restart(),
       onError: (error) => this.#notice('Current bar', error?.message),
     })
+    this.#signal_feed = new SignalFeed(instrument, (signal) => this.session?.addSignal(signal))
   }
 
   #openSession(): void {
@@ -244,7 +248,8 @@ export class Controller {
     stage.setGaps(session.gaps(range), session.end)
     if (profile) session.showProfile(range)
     stage.setProfile(profile ? session.profile : undefined)
-    if (signals) session.showSignals(range)
+    // A signal that the API does not have yet comes from the stream.
+    if (signals && this.#signal_feed?.is_settled === true) session.showSignals(range)
     stage.setSignals(this.marked)
     const tick = Number(session.instrument.tick_size ?? '0.01')
     const price_span = stage.price_span

@@ -34,8 +34,8 @@ export const FEATURE_BYTES = 573
 
 /**
  * A minute of footprints in Postgres: bytes a row, and bytes a price at which something was traded.
- * Of a random walk with 1 to 1,000 trades a minute, which has about CLUSTER_PRICES times the square root
- * of that many prices.
+ * Of a random walk with 1 to 1,000 trades a minute, which has about CLUSTER_PRICES times the square
+ * root of that many prices.
  */
 export const CLUSTER_BYTES = { minute: 300, price: 35 } as const
 export const CLUSTER_PRICES = 3

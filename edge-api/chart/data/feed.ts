@@ -40,7 +40,11 @@ export interface FeedEvents {
 const TAPE_MAX = 2_000
 const RETRY_MS = 1_500
 /** Asking again would give the same answer, but beginning anew would not. */
-const BEGIN_ANEW = new Set(['outdated_cursor', 'future_cursor', 'bad_cursor'])
+export const BEGIN_ANEW: ReadonlySet<string> = new Set([
+  'outdated_cursor',
+  'future_cursor',
+  'bad_cursor',
+])
 
 export class Feed {
   readonly #instrument: Instrument

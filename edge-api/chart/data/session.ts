@@ -44,6 +44,7 @@ export interface Range {
 const CANDLE_BLOCKS_MAX = 84
 const CLUSTER_BLOCKS_MAX = 32
 const GAP_BLOCKS_MAX = 28
+const LIVE_SIGNALS_MAX = 5_000
 const HEAT_BLOCKS_MAX = 12
 /** The API's limit. */
 const PROFILE_MAX_US = 14 * DAY_US
@@ -68,6 +69,8 @@ export class Session {
   /** Gaps of the live stream, until the ledger is read again. */
   readonly #live_gaps: Gap[] = []
   readonly #signals: Blocks<Signal>
+  /** Of the live stream; those that the API has too count once. */
+  readonly #live_signals: Signal[] = []
   readonly #profile: ProfileLoader
   /** Of one interval and bin at a time. */
   #heat: { readonly key: string; readonly blocks: Blocks<HeatRow> } | undefined
@@ -247,7 +250,17 @@ export class Session {
   }
 
   signals({ from, to }: Range): readonly Signal[] {
-    return [...this.#signals.rows(from, to)]
+    const known = new Map<number, Signal>()
+    for (const signal of this.#signals.rows(from, to)) known.set(signal.id, signal)
+    for (const signal of this.#live_signals) {
+      if (signal.ts >= from && signal.ts < to) known.set(signal.id, signal)
+    }
+    return [...known.values()]
+  }
+
+  addSignal(signal: Signal): void {
+    this.#live_signals.push(signal)
+    if (this.#live_signals.length > LIVE_SIGNALS_MAX) this.#live_signals.shift()
   }
 
   /** Rows of resting liquidity; `bin` in ticks. */

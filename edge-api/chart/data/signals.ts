@@ -5,21 +5,39 @@ import { microsOf } from './candles.ts'
 import { addressOf, type Instrument } from './instrument.ts'
 
 export interface Signal {
+  readonly id: number
   /** When it was known [us]. */
   readonly ts: number
   /** Start of its bar; undefined for signals that are not of a bar. */
   readonly bar_ts: number | undefined
   readonly kind: SignalKind
   readonly interval: string | null
-  readonly side: 'buy' | 'sell' | null
+  readonly side: 'buy' | 'sell'
   readonly price_low: string
   readonly price_high: string
   readonly strength: number
 }
 
-interface Row extends Omit<Signal, 'ts' | 'bar_ts'> {
+/** What is read of a row of the API, or of the live stream. */
+type Row = Omit<Signal, 'ts' | 'bar_ts' | 'kind'> & {
   readonly ts: string
   readonly bar_ts: string | null
+  readonly kind: string
+}
+
+export function signalOf(row: Row): Signal {
+  const { id, ts, bar_ts, kind, interval, side, price_low, price_high, strength } = row
+  return {
+    id,
+    ts: microsOf(ts),
+    bar_ts: bar_ts === null ? undefined : microsOf(bar_ts),
+    kind: kind as SignalKind,
+    interval,
+    side,
+    price_low,
+    price_high,
+    strength,
+  }
 }
 
 export async function askSignals(
@@ -30,16 +48,11 @@ export async function askSignals(
 ): Promise<readonly Signal[]> {
   const { path, query } = addressOf(instrument)
   const rows = await askAll<Row>(`/v1/signals/${path}?${query}&from=${from}&to=${to}`, signal)
-  return rows.map(({ ts, bar_ts, ...rest }) => ({
-    ...rest,
-    ts: microsOf(ts),
-    bar_ts: bar_ts === null ? undefined : microsOf(bar_ts),
-  }))
+  return rows.map(signalOf)
 }
 
 /** `stacked imbalance (buy), 64960.0 to 64961.0, strength 3` */
 export function signalWords({ kind, side, price_low, price_high, strength }: Signal): string {
-  const of_side = side === null ? '' : ` (${side})`
   const prices = price_low === price_high ? price_low : `${price_low} to ${price_high}`
-  return `${kind.replaceAll('_', ' ')}${of_side}, ${prices}, strength ${Number(strength.toPrecision(3))}`
+  return `${kind.replaceAll('_', ' ')} (${side}), ${prices}, strength ${Number(strength.toPrecision(3))}`
 }

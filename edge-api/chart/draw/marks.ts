@@ -26,7 +26,7 @@ export function markersOf(
   signals: readonly Signal[],
   candleAt: (ts: number) => Candle | undefined,
   interval_us: number,
-  { up, down, muted }: Palette,
+  { up, down }: Palette,
   has_text: boolean,
 ): SeriesMarker<Time>[] {
   const marks = new Map<string, { ts: number; side: Signal['side']; letters: Set<string> }>()
@@ -47,12 +47,8 @@ export function markersOf(
       time: (ts / SECOND_US) as UTCTimestamp,
       position: is_above ? ('atPriceTop' as const) : ('atPriceBottom' as const),
       price: is_above ? candle.high : candle.low,
-      shape: is_above
-        ? ('arrowDown' as const)
-        : side === null
-          ? ('circle' as const)
-          : ('arrowUp' as const),
-      color: is_above ? down : side === null ? muted : up,
+      shape: is_above ? ('arrowDown' as const) : ('arrowUp' as const),
+      color: is_above ? down : up,
       size: 0.6,
     }
     return [has_text ? { ...mark, text: [...letters].join(' ') } : mark]

@@ -211,6 +211,16 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
     const kinds = (one: Page): Promise<string[]> =>
       one.evaluate(`booktape.marked.map(({ kind }) => kind)`)
     await expect.poll(() => kinds(page)).toEqual(['absorption'])
+    // A new one comes by itself.
+    await stand.pool.query(
+      `insert into marketdata.signals
+         (id, symbol_id, ts, kind, interval_s, bar_ts, side, price_low, price_high, strength, version)
+       select 3, id, now(), 'exhaustion', 60, to_timestamp($1), 'sell', 1, 1, 0.9, 1
+       from marketdata.symbols where symbol = 'ETHUSDT'`,
+      [bar / 1e6],
+    )
+    await expect.poll(() => kinds(page)).toEqual(['absorption', 'exhaustion'])
+    await page.getByLabel('exhaustion').uncheck()
     await page.getByLabel('wall appeared').check()
     await page.getByLabel('absorption').uncheck()
     await expect.poll(() => kinds(page)).toEqual(['wall_appeared'])
