@@ -46,12 +46,12 @@ export class Blocks<Row> {
     return this.#loading
   }
 
-  /** Wants all blocks that overlap [from, to), those near to the middle first. */
-  want(from: number, to: number): void {
+  /** Wants all blocks that overlap [from, to), those nearest to `near` first. */
+  want(from: number, to: number, near = (from + to) / 2): void {
     const { span_us, resident_max } = this.#options
     const first = Math.max(0, Math.floor(from / span_us))
     const last = Math.max(first, Math.ceil(to / span_us) - 1)
-    const centre = (from + to) / 2 / span_us - 0.5
+    const centre = near / span_us - 0.5
     const distance = (index: number): number => Math.abs(index - centre)
     this.#wanted = Array.from({ length: last - first + 1 }, (_, i) => first + i)
       .toSorted((a, b) => distance(a) - distance(b))

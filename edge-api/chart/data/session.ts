@@ -193,8 +193,10 @@ export class Session {
       from: Math.floor(wanted.from / block_us) * block_us,
       to: Math.ceil(wanted.to / block_us) * block_us,
     }
-    this.#candles.want(wanted.from, wanted.to)
-    this.#gaps.want(wanted.from, wanted.to)
+    // What is shown comes first, however long the past is that it is summed up from.
+    const near = Math.min(centre, wanted.to)
+    this.#candles.want(wanted.from, wanted.to, near)
+    this.#gaps.want(wanted.from, wanted.to, near)
     if (!cells || !this.#has_clusters) return
     const screen = Math.max(span, CLUSTER_SPAN_US[this.interval])
     this.#footprints.want(
