@@ -40,6 +40,7 @@ export class Controller {
   #is_stale = true
   #is_placed = false
   #address_timer = 0
+  #heat_bin = 0
 
   async start(element: HTMLElement): Promise<void> {
     this.stage = new Stage(element, {
@@ -255,10 +256,17 @@ export class Controller {
     const price_span = stage.price_span
     if (!heat || price_span === undefined) return stage.setHeat('', undefined)
     const interval = heatInterval(range.to - range.from, stage.width_px)
-    const bin = niceAtLeast(price_span / HEAT_BINS / tick)
+    const bin = this.#heatBin(price_span / HEAT_BINS / tick)
     const rows = session.heat(range, interval, bin)
     const key = [interval, bin, rows.length, rows[0]?.ts, rows.at(-1)?.ts].join(' ')
     stage.setHeat(key, { rows, interval_us: HEAT_US[interval], step: bin * tick })
+  }
+
+  /** Ticks of a bin. They stay while the scale moves a little: other bins are other requests. */
+  #heatBin(ticks: number): number {
+    const is_near = ticks <= 1.5 * this.#heat_bin && ticks >= this.#heat_bin / 4
+    if (!is_near) this.#heat_bin = niceAtLeast(ticks)
+    return this.#heat_bin
   }
 
   #notice(part: string, words: string | undefined): void {
