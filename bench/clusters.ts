@@ -6,7 +6,8 @@
  *
  * Of each: from receipt to commit of every row, and CPU time. Of (b) also: the memory of the
  * engine, what it stored, and how long after their end minutes were stored. At the end the stored
- * minutes are compared with the trades. Sender, ingestor, Postgres, rollups and engine share the cores.
+ * minutes are compared with the trades. Sender, ingestor, Postgres, rollups and engine share the
+ * cores.
  *
  *   npm run bench:clusters [-- --rate N --seconds N --cpu-prof DIR]
  */
