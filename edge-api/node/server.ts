@@ -26,6 +26,8 @@ export interface NodeServer {
 
 /** The app reads the caller's address from this header, which Cloudflare sets. */
 const ADDRESS = 'cf-connecting-ip'
+/** Of the request line and the headers. */
+const HEAD_BYTES_MAX = 128 << 10
 
 /**
  * Throws an OperatorError that names every missing or wrong setting. `assets_dir`: see assets.ts.
@@ -70,6 +72,8 @@ export async function startNodeServer(
         log.error({ err: error }, 'A request failed unexpectedly.')
         return new Response(null, { status: 500 })
       }),
+    // As long as on Cloudflare; Node's own limit answers before the app could.
+    serverOptions: { maxHeaderSize: HEAD_BYTES_MAX },
     // The global Request and Response stay those of Node.
     overrideGlobalObjects: false,
   }) as Server
