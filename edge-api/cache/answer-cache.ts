@@ -40,6 +40,8 @@ const HEADERS = ['content-type', 'cache-control', 'etag', 'link', 'retry-after']
 const ORIGIN = 'https://answers.invalid'
 /** Answers that are fresh for less are not worth storing in the edge location's cache. */
 const EDGE_FRESH_US = 10 * SECOND_US
+/** Answers about the present: asking the cache for one costs as much as the query. */
+const FLEETING = /^\/v1\/(?:quotes\/(?:[^/]+\/)?latest|book\/[^/]+)$/
 const MADE_AT = 'x-made-at'
 /** A leader whose caller disconnected may never finish. After this long others stop waiting. */
 const WAIT_US = 5 * SECOND_US
@@ -59,7 +61,8 @@ export function createAnswerCache({ now, cache, kept }: AnswerCacheOptions): Mid
   const make = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
     // If the last answer was short-lived, the edge location's cache does not have it.
     const last = kept.get(key)
-    const found = last === undefined || isLasting(last) ? await readEdge(cache, key) : undefined
+    const may_last = last === undefined ? !FLEETING.test(c.req.path) : isLasting(last)
+    const found = may_last ? await readEdge(cache, key) : undefined
     if (found !== undefined && now() < found.fresh_until) return found
     c.set(CACHE_OUTCOME, 'miss')
     await next()

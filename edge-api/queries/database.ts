@@ -70,18 +70,24 @@ async function post(
   headers: Readonly<Record<string, string>>,
   body: string,
 ): Promise<Answer> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
-  const init = { method: 'POST', headers, body, signal }
-  const response = await fetch(url, init).catch((cause: unknown) => {
-    throw unreachable(cause)
-  })
-  if (response.status !== 200 && response.status !== 400) throw await refusal(response)
-  // A truncated answer means that the gateway disconnected.
-  const answer: unknown = await response.json().catch((cause: unknown) => {
-    throw unreachable(cause)
-  })
-  if (response.status === 400) throw statementError(answer as StatementFailure)
-  return answer as Answer
+  // Not AbortSignal.timeout(): its timer would stay after the answer.
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), TIMEOUT_MS)
+  try {
+    const init = { method: 'POST', headers, body, signal: late.signal }
+    const response = await fetch(url, init).catch((cause: unknown) => {
+      throw unreachable(cause)
+    })
+    if (response.status !== 200 && response.status !== 400) throw await refusal(response)
+    // A truncated answer means that the gateway disconnected.
+    const answer: unknown = await response.json().catch((cause: unknown) => {
+      throw unreachable(cause)
+    })
+    if (response.status === 400) throw statementError(answer as StatementFailure)
+    return answer as Answer
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function rowsOf({ fields, rows }: Answer): readonly Record<string, unknown>[] {
