@@ -142,7 +142,10 @@ function rateLimit(namespace: string, limit: number = RATE_LIMIT.limit) {
 
 function hashSources(): string {
   const hash = createHash('sha256')
-  for (const file of globSync(SOURCES, { cwd: ROOT, exclude: ['edge-api/dist/**'] }).toSorted()) {
+  for (const file of globSync(SOURCES, {
+    cwd: ROOT,
+    exclude: ['edge-api/**/dist/**'],
+  }).toSorted()) {
     hash
       .update(file)
       .update('\0')
