@@ -308,14 +308,14 @@ test('a closed terminal (SIGHUP) also stops everything', async () => {
 
 test('unknown flags and files that are not recordings are refused before anything starts', async () => {
   const other = join(dir, 'untouched')
-  for (const [args, message] of [
-    [['--fed', 'sim'], "unknown option '--fed'"],
-    [['--feed', join(dir, 'secrets.json')], 'line 1'],
-    [['--feed', 'simulated'], 'not sim, live or none'],
-    [['--port-base', '80'], '1024'],
+  for (const [args, message, exit_code] of [
+    [['--fed', 'sim'], "unknown option '--fed'", 2],
+    [['--feed', join(dir, 'secrets.json')], 'line 1', 1],
+    [['--feed', 'simulated'], 'not sim, live or none', 2],
+    [['--port-base', '80'], '1024', 2],
   ] as const) {
     const refused = run('start', '--data-dir', other, ...args)
-    expect(await refused.exit_code).toBe(1)
+    expect(await refused.exit_code).toBe(exit_code)
     expect(refused.output()).toContain(message)
     expect(existsSync(other)).toBe(false)
   }
