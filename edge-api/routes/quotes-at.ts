@@ -188,7 +188,7 @@ function nextOf(path: string, asked: ListQuery, { exchange, symbol }: Instrument
 function requirePast(ts: Micros, now: Micros): void {
   if (ts <= now + CLOCKS_DIFFER_US) return
   throw badParameters([
-    { parameter: 'ts', found: toIso(ts), allowed: `not in the future (now is ${toIso(now)})` },
+    { parameter: 'ts', found: toIso(ts), allowed: `at or before now (${toIso(now)})` },
   ])
 }
 
