@@ -16,6 +16,7 @@ import {
   S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3'
+import { uploadParts } from './upload-parts.ts'
 
 export interface ObjectStoreConfig {
   readonly endpoint: string
@@ -47,7 +48,7 @@ export interface ObjectStore {
     body: Uint8Array | string,
     content_type: string,
   ): Promise<'added' | 'exists' | 'unsupported'>
-  /** Uploads a file from disk without holding it in memory. */
+  /** Uploads a file from disk without holding it in memory; a large one in parts. */
   putFile(key: string, path: string, content_type: string): Promise<void>
   /** The object's bytes; undefined if it does not exist. */
   get(key: string): Promise<Uint8Array | undefined>
@@ -62,7 +63,23 @@ export interface ObjectStore {
   close(): void
 }
 
-export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
+/** S3 takes at most 5 GB in one request. */
+const ONE_REQUEST_BYTES_MAX = 1024 * 1024 * 1024
+const PART_BYTES = 64 * 1024 * 1024
+
+export interface UploadLimits {
+  /** Files above it are uploaded in parts. */
+  readonly one_request_bytes_max: number
+  readonly part_bytes: number
+}
+
+export function createObjectStore(
+  config: ObjectStoreConfig,
+  { one_request_bytes_max, part_bytes }: UploadLimits = {
+    one_request_bytes_max: ONE_REQUEST_BYTES_MAX,
+    part_bytes: PART_BYTES,
+  },
+): ObjectStore {
   const Bucket = config.bucket
   const s3 = new S3Client({
     endpoint: config.endpoint,
@@ -114,6 +131,10 @@ export function createObjectStore(config: ObjectStoreConfig): ObjectStore {
     },
     async putFile(Key, path, ContentType) {
       const { size } = await stat(path)
+      if (size > one_request_bytes_max) {
+        const file = { bucket: Bucket, key: Key, path, bytes: size }
+        return uploadParts(s3, { ...file, part_bytes, content_type: ContentType })
+      }
       const Body = createReadStream(path)
       await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, ContentLength: size }))
     },

@@ -31,6 +31,22 @@ test('objects are put, read, copied, listed in order and deleted', async () => {
   expect(await store.get('a/date=2024-08-08/y.bin')).toBeUndefined()
 })
 
+test('a large file is uploaded in parts; one that fails leaves no object', async () => {
+  const limits = { one_request_bytes_max: 5 * 1024 * 1024, part_bytes: 5 * 1024 * 1024 }
+  const in_parts = createObjectStore(server.config, limits)
+  const bytes = Buffer.alloc(12 * 1024 * 1024 + 7)
+  for (let at = 0; at < bytes.length; at += 4_096) bytes.writeUInt32LE(at, at)
+  const file = join(dir, 'large.bin')
+  await writeFile(file, bytes)
+  await in_parts.putFile('large.bin', file, 'application/octet-stream')
+  expect(Buffer.from((await store.get('large.bin'))!).equals(bytes)).toBe(true)
+  // The store allows parts below 5 MiB only as the last.
+  const tiny = createObjectStore(server.config, { ...limits, part_bytes: 1024 * 1024 })
+  await expect(tiny.putFile('tiny.bin', file, 'application/octet-stream')).rejects.toThrow()
+  expect(await store.get('tiny.bin')).toBeUndefined()
+  for (const one of [in_parts, tiny]) one.close()
+})
+
 test('ranges are read up to the last byte; a missing object gives undefined', async () => {
   await store.put(
     'range.bin',
