@@ -167,9 +167,10 @@ function decodeLevels(row: DataView, start: number): readonly Level[] {
     throw new Error('Depth levels are not [price, qty] pairs.')
   }
   let at = first + 2 * DIMENSION_BYTES + 4
-  return Array.from({ length: row.getInt32(first) }, () => {
-    const level = [row.getFloat64(at), row.getFloat64(at + ELEMENT_BYTES)] as const
+  const levels: Level[] = []
+  for (let left = row.getInt32(first); left > 0; left--) {
+    levels.push([row.getFloat64(at), row.getFloat64(at + ELEMENT_BYTES)])
     at += 2 * ELEMENT_BYTES
-    return level
-  })
+  }
+  return levels
 }
