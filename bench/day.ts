@@ -5,13 +5,19 @@
  * symbols [events/s]: 70 % quotes, 10 % trades, 20 % depth diffs. The day is generated directly as
  * archive files. The build runs in its own process, so the memory is that of the build with all its
  * threads.
+ *
+ * Then DuckDB computes the columns of quotes and trades with one statement over the same files, and
+ * the job builds the day again without depth: the same columns, and the ratio of their CPU. The
+ * job's other work is in its figure: labels, Arrow, reading back, and upload to the local store.
  */
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseDay } from '#core/time.ts'
 import { generateDay } from './day/generate.ts'
-import { buildInProcess } from './day/in-process.ts'
-import { withServices } from './services.ts'
+import { DUCKDB_COLUMNS } from './day/duckdb.ts'
+import { buildInProcess, duckDbInProcess } from './day/in-process.ts'
+import { type Services, withServices } from './services.ts'
 
 const DATE = parseDay('2024-08-08')!
 const MB = 1e6
@@ -69,7 +75,43 @@ async function measure(symbol_count: number): Promise<void> {
       ]
       process.stdout.write(`${cells.map(cellText).join(' | ')}\n`)
     }
+    await compare({ dir, database_url, pool, store, store_config }, symbol_count)
   })
+}
+
+async function compare(
+  { dir, database_url, pool, store, store_config }: Services,
+  symbol_count: number,
+): Promise<void> {
+  const files_dir = join(dir, 'duckdb')
+  await mkdir(files_dir)
+  const { rows } = await pool.query<{ table_name: string; object_key: string; hour: string }>(
+    `select table_name, object_key, to_char(hour at time zone 'UTC', 'HH24') as hour
+     from marketdata.archive where table_name in ('book_ticker', 'trades')`,
+  )
+  for (const { table_name, object_key, hour } of rows) {
+    const path = join(files_dir, `${table_name}-${hour}.parquet`)
+    await writeFile(path, (await store.get(object_key))!)
+  }
+  const thread_count = Number(values.threads)
+  const out = join(files_dir, 'features.parquet')
+  const duckdb = await duckDbInProcess({ dir: files_dir, out, thread_count })
+  await pool.query("delete from marketdata.archive where table_name = 'depth_events'")
+  const ours = await buildInProcess({
+    job: 'features',
+    date: DATE,
+    database_url,
+    store_config,
+    work_dir: join(dir, 'work'),
+    thread_count,
+  })
+  const ratio = (ours.cpu_s / duckdb.cpu_s).toFixed(2)
+  process.stdout.write(
+    `${symbol_count} symbols, ${DUCKDB_COLUMNS.length} columns of quotes and trades: ` +
+      `DuckDB ${duckdb.elapsed_s.toFixed(1)} s, ${duckdb.cpu_s.toFixed(1)} CPU s, ` +
+      `${duckdb.row_count} rows; features without depth ${ours.elapsed_s.toFixed(1)} s, ` +
+      `${ours.cpu_s.toFixed(1)} CPU s, ${ours.row_count} rows; ratio of CPU ${ratio}\n`,
+  )
 }
 
 function cellText(cell: string | number): string {

@@ -2,14 +2,24 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { BuildFigures, BuildTask } from './build.ts'
+import type { DuckDbFigures, DuckDbTask } from './duckdb.ts'
 
-export async function buildInProcess(task: BuildTask): Promise<BuildFigures> {
-  const child = fork(new URL('build.ts', import.meta.url), [JSON.stringify(task)])
+export function buildInProcess(task: BuildTask): Promise<BuildFigures> {
+  return inProcess('build.ts', task)
+}
+
+/** One statement over the day's files. */
+export function duckDbInProcess(task: DuckDbTask): Promise<DuckDbFigures> {
+  return inProcess('duckdb.ts', task)
+}
+
+async function inProcess<Figures>(program: string, task: object): Promise<Figures> {
+  const child = fork(new URL(program, import.meta.url), [JSON.stringify(task)])
   const exited = once(child, 'exit')
   const [figures] = (await Promise.race([
     once(child, 'message'),
     exited.then(([code]) => Promise.reject(new Error(`The build exited with code ${code}.`))),
-  ])) as [BuildFigures]
+  ])) as [Figures]
   await exited
   return figures
 }
