@@ -82,6 +82,8 @@ export interface Manifest {
   readonly columns: readonly DatasetColumn[]
   readonly files: readonly DatasetFile[]
   readonly coverage: readonly SymbolCoverage[]
+  /** Settings that the rows depend on, by name. Absent if there are none. */
+  readonly parameters?: Readonly<Record<string, number>> | undefined
   /** Absent from manifests written before this field existed. */
   readonly inputs?: DatasetInputs | undefined
 }

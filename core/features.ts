@@ -50,6 +50,11 @@ export const FEATURES_100MS: readonly Feature[] = [
   ...FEATURES_1S.filter(({ name }) => NAMES_100MS.has(name)),
 ]
 
+/** The same values as float32: half the memory. Times, names and whole numbers stay. */
+export const FEATURES_1S_F32: readonly Feature[] = FEATURES_1S.map((feature) =>
+  feature.type === 'float64' ? { ...feature, type: 'float32' } : feature,
+)
+
 export const LABELS_1S: readonly Feature[] = [...keyColumns('1 s'), ...LABEL_COLUMNS]
 
 export const FEATURE_SETS = {
@@ -64,6 +69,13 @@ export const FEATURE_SETS = {
     schema_version: 3,
     description: 'Some of features_1s on a 100 ms grid, for the symbols in FEATURES_100MS_SYMBOLS.',
     columns: FEATURES_100MS,
+  },
+  features_1s_f32: {
+    dataset: 'features_1s_f32',
+    schema_version: 1,
+    description:
+      'features_1s in float32, each value the one nearest to the float64, if FEATURES_F32 is on.',
+    columns: FEATURES_1S_F32,
   },
   labels_1s: {
     dataset: 'labels_1s',

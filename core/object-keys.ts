@@ -78,6 +78,11 @@ export function featureFitKey(fit_version: number, date: Day): string {
   return `models/features/v${fit_version}/date=${date}/fit.json`
 }
 
+/** `models/bars/v1/date=2024-08-08/fit.json`: what a day leaves for a dataset of the next day. */
+export function dayFitKey(dataset: string, fit_version: number, date: Day): string {
+  return `models/${dataset}/v${fit_version}/date=${date}/fit.json`
+}
+
 /** The parts of a manifest's key, or undefined for any other key. */
 export function parseManifestKey(
   key: string,

@@ -22,6 +22,7 @@ import { isSymbolName } from '#core/symbols.ts'
 import { fromMillis } from '#core/time.ts'
 import { BACKUP_VARIABLES, type BackupSettings, backupSettings } from './backup/settings.ts'
 import { KEEP_REPLACED_H } from './datasets/replaced-builds.ts'
+import type { DatasetsSettings } from './datasets/run-datasets.ts'
 import type { FeaturesSettings } from './datasets/run-features.ts'
 import type { IndexPricesConfig } from './index-prices/run-index-prices.ts'
 import { LAKE_VARIABLES, lakeSettings, type LakeSettings } from './lake/settings.ts'
@@ -49,6 +50,7 @@ export interface JobsConfig {
   /** Seconds between two rebuilds of the current day's features; 0: never. */
   readonly intraday_features_s: number
   readonly features: FeaturesSettings
+  readonly datasets: DatasetsSettings
   /** How long replaced files of a dataset stay readable [h]. */
   readonly keep_replaced_h: number
   /** Index prices to request once a minute; undefined: none. */
@@ -96,6 +98,18 @@ const FEATURES_VARIABLES = {
     isName: isSymbolName,
     what: 'symbols such as BTCUSDT',
   }),
+  FEATURES_F32: oneOf(['on', 'off'], 'off'),
+}
+
+const DATASETS_VARIABLES = {
+  /** Each symbol takes some hundred megabytes of disk and a minute a day. */
+  LOB_SYMBOLS: nameList({
+    standard: '',
+    min: 0,
+    max: 100,
+    isName: isSymbolName,
+    what: 'symbols such as BTCUSDT',
+  }),
 }
 
 const milliseconds = { min: 10, what: 'whole milliseconds' }
@@ -112,6 +126,7 @@ const MULTIPLE = { path: ['TOPN_MAX_MS'], error: 'must be a multiple of TOPN_MIN
 const KeepReplaced = z.object(KEEP_REPLACED_VARIABLES)
 const Lake = z.object(LAKE_VARIABLES)
 const Features = z.object(FEATURES_VARIABLES)
+const Datasets = z.object(DATASETS_VARIABLES)
 const Topn = z.object(TOPN_VARIABLES).refine(isMultiple, MULTIPLE)
 
 const Environment = z
@@ -131,6 +146,7 @@ const Environment = z
     DERIBIT_REST_URL: urlOf('http', 'https').default('https://www.deribit.com'),
     ...KEEP_REPLACED_VARIABLES,
     ...FEATURES_VARIABLES,
+    ...DATASETS_VARIABLES,
     ...TOPN_VARIABLES,
     ...RETENTION_VARIABLES,
     ...SIGNALS_VARIABLES,
@@ -152,6 +168,7 @@ export function parseConfig(env: Env): JobsConfig {
     log_level: read.LOG_LEVEL,
     intraday_features_s: read.INTRADAY_FEATURES_S,
     features: featuresSettings(read),
+    datasets: datasetsSettings(read),
     keep_replaced_h: read.DATASET_KEEP_REPLACED_H,
     index_prices:
       read.INDEX_PRICES === 'off'
@@ -188,9 +205,18 @@ export function parseFeaturesSettings(env: Env): FeaturesSettings {
   return featuresSettings(readEnvironment(Features, env, 'Settings of jobs', HINT))
 }
 
+/** The settings that a manual run needs, with or without the daemon's environment. */
+export function parseDatasetsSettings(env: Env): DatasetsSettings {
+  return datasetsSettings(readEnvironment(Datasets, env, 'Settings of jobs', HINT))
+}
+
+function datasetsSettings({ LOB_SYMBOLS }: z.output<typeof Datasets>): DatasetsSettings {
+  return Object.freeze({ lob_symbols: LOB_SYMBOLS })
+}
+
 function featuresSettings(read: z.output<typeof Features>): FeaturesSettings {
   const { FEATURES_THREADS: thread_count, FEATURES_100MS_SYMBOLS: symbols_100ms } = read
-  return Object.freeze({ thread_count, symbols_100ms })
+  return Object.freeze({ thread_count, symbols_100ms, with_f32: read.FEATURES_F32 === 'on' })
 }
 
 function topnConfig(read: z.output<typeof Topn>): TopnConfig {

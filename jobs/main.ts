@@ -41,7 +41,8 @@ const log = createLogger('jobs', config.log_level)
 const pool = createPool(config.database_url, 'booktape-jobs', DAEMON_CONNECTIONS)
 const store = createObjectStore(config.object_store)
 try {
-  const { work_dir, intraday_features_s, features, index_prices, topn, rollups_every_s } = config
+  const { work_dir, intraday_features_s, features, datasets, index_prices, topn, rollups_every_s } =
+    config
   const { retention, keep_replaced_h, backup, lake, signals, webhook } = config
   const backs_up = backup.keep_count > 0
   await requireSession(pool)
@@ -68,6 +69,7 @@ try {
     work_dir,
     intraday_features_s,
     features,
+    datasets,
     keep_replaced_h,
     index_prices,
     retention,

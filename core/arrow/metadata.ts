@@ -7,7 +7,15 @@
 import { FlatBufferBuilder, type Offset, type TableField } from './flatbuffer.ts'
 
 /** `levels`: a list of {price, qty}. `name`: text, as indexes into a dictionary. */
-export type ArrowType = 'timestamp_us' | 'int64' | 'float64' | 'bool' | 'utf8' | 'levels' | 'name'
+export type ArrowType =
+  | 'timestamp_us'
+  | 'int64'
+  | 'float64'
+  | 'float32'
+  | 'bool'
+  | 'utf8'
+  | 'levels'
+  | 'name'
 
 export interface ArrowField {
   readonly name: string
@@ -47,6 +55,7 @@ export interface Block {
 const METADATA_V5 = 4
 const HEADER = { schema: 1, dictionary_batch: 2, record_batch: 3 }
 const TYPE = { int: 2, double: 3, utf8: 5, bool: 6, timestamp: 10, list: 12, struct: 13 }
+const SINGLE_PRECISION = 1
 const DOUBLE_PRECISION = 2
 const MICROSECONDS = 2
 const ZSTD = 1
@@ -223,6 +232,8 @@ function typeOf(
       }
     case 'float64':
       return { type_number: TYPE.double, type_fields: [{ slot: 0, int16: DOUBLE_PRECISION }] }
+    case 'float32':
+      return { type_number: TYPE.double, type_fields: [{ slot: 0, int16: SINGLE_PRECISION }] }
     case 'bool':
       return { type_number: TYPE.bool, type_fields: [] }
     case 'utf8':

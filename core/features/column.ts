@@ -11,7 +11,7 @@ export interface DatasetColumn {
   readonly null_rule: string
 }
 
-export type FeatureType = 'timestamp_us' | 'string' | 'float64' | 'int64'
+export type FeatureType = 'timestamp_us' | 'string' | 'float64' | 'float32' | 'int64'
 
 export interface Feature extends DatasetColumn {
   readonly type: FeatureType

@@ -84,6 +84,7 @@ __all__ = [
     "load",
     "manifest",
     "missing",
+    "normalisers",
     "scan",
     "stream",
 ]
@@ -212,6 +213,9 @@ _CHANNELS: Mapping[str, Tuple[str, ...]] = {
     "clusters": ("trades",),
     "quotes": ("book_ticker",),
     "labels_1s": ("book_ticker",),
+    "labels_barrier": ("book_ticker",),
+    "bars": ("trades",),
+    "lob_10": ("depth_events",),
 }
 """Streams that a dataset is made from; all others use every stream."""
 
@@ -365,6 +369,29 @@ class Client:
         if kind == "arrow":
             return _read_arrow(paths, symbols, exchange, chosen)
         return _read_pandas(paths, symbols, exchange, chosen)
+
+    def normalisers(
+        self, day: Day = "yesterday", *, symbol: str, exchange: Optional[str] = None
+    ) -> Dict[str, Tuple[float, float]]:
+        """Mean and standard deviation of each of the 40 columns of `lob_10` on the day before
+        `day`, by column, in the order of FI-2010. Empty if the day before was not built.
+
+        x = (frame[list(n)] - [m for m, _ in n.values()]) / [s or 1 for _, s in n.values()]
+        """
+        made = self.manifest("lob_10", day)
+        one = next(file for file in made["files"] if file["name"] == "normalisers.parquet")
+        task = _Task(made, one, self._path_of(made, one, None))
+        self._fetch([task], False)
+        file = _ParquetFile(str(task.path))
+        found: Dict[str, Tuple[float, float]] = {}
+        for group in file.groups(None, None):
+            columns = {name: file.read(group, name) for name in file.names}
+            texts = ("exchange", "symbol", "column_name")
+            names = [[columns[t][1][code] for code in columns[t][0]] for t in texts]
+            for place, of, name, mean, std in zip(*names, columns["mean"], columns["std"]):
+                if of == symbol and exchange in (None, place):
+                    found[name] = (float(mean), float(std))
+        return found
 
     def scan(
         self,
@@ -1654,6 +1681,11 @@ def download(dataset: str, days: Days = "yesterday", **options: Any) -> List[Pat
 def load(dataset: str, days: Days = "yesterday", **options: Any) -> Any:
     """See Client.load."""
     return _client().load(dataset, days, **options)
+
+
+def normalisers(day: Day = "yesterday", **options: Any) -> Dict[str, Tuple[float, float]]:
+    """See Client.normalisers."""
+    return _client().normalisers(day, **options)
 
 
 def scan(dataset: str, days: Days = "yesterday", **options: Any) -> Any:

@@ -110,6 +110,9 @@ export const manifestShape = {
   row_count: count,
   columns: z.array(DatasetColumn).readonly(),
   coverage: z.array(SymbolCoverage).readonly(),
+  parameters: z.record(z.string(), z.number()).optional().openapi({
+    description: 'Settings that the rows depend on, such as the number of bars per day.',
+  }),
   inputs: DatasetInputs.optional(),
 }
 

@@ -6,7 +6,11 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { isDatasetName } from '#core/object-keys.ts'
 import type { Day } from '#core/time.ts'
-import { parseFeaturesSettings, parseKeepReplacedHours } from '../../jobs/config.ts'
+import {
+  parseDatasetsSettings,
+  parseFeaturesSettings,
+  parseKeepReplacedHours,
+} from '../../jobs/config.ts'
 import { DATASETS_JOB, runDatasets } from '../../jobs/datasets/run-datasets.ts'
 import { runFeatures } from '../../jobs/datasets/run-features.ts'
 import { selectStaleDays } from '../../jobs/datasets/stale-days.ts'
@@ -32,6 +36,7 @@ export async function runDatasetsByHand(services: Services, date: Day): Promise<
       now: Date.now,
       signal,
       keep_replaced_h: parseKeepReplacedHours(process.env),
+      ...parseDatasetsSettings(process.env),
       onProgress(done_count, symbol_count) {
         if (isTTY) process.stderr.write(`\r${done_count} of ${symbol_count} symbols `)
       },
@@ -75,7 +80,8 @@ export async function runStaleDaysByHand(services: Services, is_dry_run: boolean
         signal,
         keep_replaced_h,
       }
-      if (job === DATASETS_JOB) await runDatasets(options)
+      if (job === DATASETS_JOB)
+        await runDatasets({ ...options, ...parseDatasetsSettings(process.env) })
       else await runFeatures({ ...options, ...parseFeaturesSettings(process.env) })
       process.stdout.write(`${job} of ${date}: rebuilt.\n`)
     }

@@ -110,7 +110,9 @@ export function jobsCommand(): Command {
 function addDatasetCommands(run: Command): void {
   run
     .command('datasets')
-    .description('build and publish candles, clusters, trades, quotes and signals of one UTC day')
+    .description(
+      'build and publish candles, clusters, trades, quotes, bars, labels and signals of a UTC day',
+    )
     .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly date: Day }) =>

@@ -1,6 +1,8 @@
 /** The datasets that the nightly jobs publish for a day. */
 import { FEATURE_SETS } from '#core/features.ts'
 import { SIGNALS_SET } from '#core/signals/registry.ts'
+import { BARS } from '../bars/columns.ts'
+import { LABELS_BARRIER } from '../barriers/columns.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { CLUSTERS } from '../clusters/columns.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
@@ -21,5 +23,7 @@ export const MARKET_DAY_SETS: readonly SetName[] = [
   CLUSTERS,
   TRADES_SET,
   QUOTES_SET,
+  BARS,
+  LABELS_BARRIER,
   SIGNALS_SET,
 ]

@@ -109,7 +109,7 @@ export async function publishSet(
   inputs: DatasetInputs,
   onManifest?: (manifest: Omit<Manifest, 'build'>) => Promise<void>,
 ): Promise<PublishedSet> {
-  const { dataset, schema_version, row_count, columns, files: on_disk, coverage } = set
+  const { dataset, schema_version, row_count, columns, files: on_disk, coverage, parameters } = set
   const manifest = {
     dataset,
     schema_version,
@@ -119,6 +119,7 @@ export async function publishSet(
     columns,
     files: on_disk,
     coverage,
+    ...(parameters === undefined ? {} : { parameters }),
     inputs,
   }
   const namedFiles = namedFilesOf({ pool, store })

@@ -1,8 +1,11 @@
 /** Writes docs/datasets.md: the datasets in the bucket, for readers. */
 import { FEATURE_SETS } from '#core/features.ts'
 import { SIGNALS_SET } from '#core/signals/registry.ts'
+import { BARS } from '../bars/columns.ts'
+import { LABELS_BARRIER } from '../barriers/columns.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { CLUSTERS } from '../clusters/columns.ts'
+import { LOB_10 } from '../lob/columns.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
 import { datasetSection } from './feature-dictionary.ts'
 import { TARDIS_EXCHANGES, TARDIS_HEADERS } from './tardis/csv.ts'
@@ -13,7 +16,7 @@ export function datasetDictionary(): string {
       `| \`${dataset}\` | ${schema_version} | ${description} | Parquet, Arrow |`,
   )
   const others = [
-    ...[CANDLES, CLUSTERS].map(
+    ...[CANDLES, CLUSTERS, BARS, LABELS_BARRIER, LOB_10].map(
       ({ dataset, schema_version, description }) =>
         `| \`${dataset}\` | ${schema_version} | ${description} | Parquet, Arrow |`,
     ),
@@ -29,7 +32,16 @@ export function datasetDictionary(): string {
     ...features,
     ...others,
   ].join('\n')
-  const sections = [CANDLES, CLUSTERS, TRADES_SET, QUOTES_SET, SIGNALS_SET].map(datasetSection)
+  const sections = [
+    CANDLES,
+    CLUSTERS,
+    BARS,
+    LABELS_BARRIER,
+    LOB_10,
+    TRADES_SET,
+    QUOTES_SET,
+    SIGNALS_SET,
+  ].map(datasetSection)
   return `${[HEAD, table, LAYOUT, tardis(), EXAMPLES, ...sections].join('\n\n')}\n`
 }
 
@@ -49,7 +61,7 @@ datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the current build: fil
                                                           columns, coverage, inputs
                                       build=BUILD/
                                         NAME.parquet      all symbols; a row group holds one symbol
-                                        NAME.arrow        features, labels, candles, clusters, signals:
+                                        NAME.arrow        features, labels, candles, clusters, bars, signals:
                                                           Arrow IPC, one batch per symbol and hour
                                         binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
                                                           trades, quotes: one file per symbol

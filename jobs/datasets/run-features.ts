@@ -38,6 +38,8 @@ export interface FeaturesSettings {
   readonly thread_count: number
   /** Symbols for which features_100ms is built. */
   readonly symbols_100ms: readonly string[]
+  /** Whether features_1s_f32 is built for days that are over. Default: no. */
+  readonly with_f32?: boolean
 }
 
 export interface FeaturesOptions extends DayJobOptions, FeaturesSettings {
@@ -89,7 +91,7 @@ async function build(
   fit: DayFit | undefined,
   settled_to: Micros,
 ): Promise<BuiltDay> {
-  const { pool, date, symbols_100ms } = options
+  const { pool, date, symbols_100ms, with_f32 = false } = options
   const { symbols } = day
   if (symbols.length === 0) {
     await day.release()
@@ -99,7 +101,15 @@ async function build(
   log.info({ symbol_count: symbols.length, fit_count: fits.length }, 'Building features.')
   const kept = await openKept(options, day, settled_to, log)
   const builder = await startBuilder(options.thread_count, day, signal, kept)
-  const wanted = { dir, date, symbols, symbols_100ms, fits, is_complete }
+  const wanted = {
+    dir,
+    date,
+    symbols,
+    symbols_100ms,
+    with_f32: with_f32 && is_complete,
+    fits,
+    is_complete,
+  }
   try {
     const built = await buildFiles({ ...wanted, builder, onSymbol })
     await kept?.finish()

@@ -11,6 +11,8 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { featureFitKey, manifestKey } from '#core/object-keys.ts'
 import { addDays, DAY_US, dayRange, fromMillis, micros, toIso, type Day } from '#core/time.ts'
+import { BARS } from '../bars/columns.ts'
+import { BAR_FIT } from '../bars/fit.ts'
 import { FEATURE_CHANNELS } from '../day/events.ts'
 import { digestLedger, selectLedger, type DayLedger } from '../day/ledger.ts'
 import { FEATURE_DAY_SETS, MARKET_DAY_SETS, type SetName } from './daily-sets.ts'
@@ -58,8 +60,8 @@ export async function selectStaleDays(
   for (const date of dates) {
     const hours = await selectHours(pool, date)
     const ledger = await selectLedger(pool, date)
-    const fit_sha256 = await fitBefore(store, date)
     for (const job of [FEATURES_JOB, DATASETS_JOB] as const) {
+      const fit_sha256 = await fitBefore(store, job, date)
       const why = await reasonOf(pool, store, { job, date, hours, ledger, fit_sha256 })
       if (why !== undefined) stale.push({ job, date, why })
     }
@@ -93,7 +95,8 @@ async function reasonOf(
     const known = new Map(inputs?.revised_hours.map((hour) => [keyOf(hour), hour.version]))
     const newer = hours.find((hour) => hour.version > 1 && known.get(keyOf(hour)) !== hour.version)
     if (newer !== undefined) return `${keyOf(newer)} now has version ${newer.version}`
-    if (job === FEATURES_JOB && (inputs?.fit?.sha256 ?? null) !== fit_sha256) {
+    const is_fitted = job === FEATURES_JOB || dataset === BARS.dataset
+    if (is_fitted && (inputs?.fit?.sha256 ?? null) !== fit_sha256) {
       return 'the fit of the day before has changed since the build'
     }
     if (inputs?.ledger_sha256 !== digestLedger(ledger, coverage)) {
@@ -169,8 +172,15 @@ async function isArchivedSince(pool: Pool, job: string, date: Day): Promise<bool
   return rows[0]!.is_since
 }
 
-async function fitBefore(store: ObjectStore, date: Day): Promise<string | null> {
-  const bytes = await store.get(featureFitKey(FIT_VERSION, addDays(date, -1)))
+async function fitBefore(
+  store: ObjectStore,
+  job: StaleDay['job'],
+  date: Day,
+): Promise<string | null> {
+  const before = addDays(date, -1)
+  const bytes = await store.get(
+    job === FEATURES_JOB ? featureFitKey(FIT_VERSION, before) : BAR_FIT.keyOf(before),
+  )
   return bytes === undefined ? null : createHash('sha256').update(bytes).digest('hex')
 }
 

@@ -92,12 +92,12 @@ export interface CarriedMark {
 }
 
 /**
- * A symbol's events in the day. With `from`, which is a whole hour, only those from there on. The
- * next chunk reuses a chunk's arrays.
+ * A symbol's events in the day. With `from`, only those from there on; with `to`, only those
+ * before it. Both are whole hours. The next chunk reuses a chunk's arrays.
  */
 export interface DayReader {
-  quotes(symbol: DaySymbol, from?: Micros): AsyncIterable<QuoteChunk>
-  trades(symbol: DaySymbol, from?: Micros): AsyncIterable<TradeChunk>
+  quotes(symbol: DaySymbol, from?: Micros, to?: Micros): AsyncIterable<QuoteChunk>
+  trades(symbol: DaySymbol, from?: Micros, to?: Micros): AsyncIterable<TradeChunk>
   marks(symbol: DaySymbol, from?: Micros): AsyncIterable<MarkChunk>
   liquidations(symbol: DaySymbol, from?: Micros): AsyncIterable<LiquidationChunk>
   /**
@@ -105,7 +105,7 @@ export interface DayReader {
    * the last hours of the day before, if there is one. Partial books are left out: they cannot
    * continue a book that is kept in sequence.
    */
-  depth(symbol: DaySymbol, from?: Micros): AsyncIterable<readonly DepthRow[]>
+  depth(symbol: DaySymbol, from?: Micros, to?: Micros): AsyncIterable<readonly DepthRow[]>
   /** The newest quote of the day before; undefined if none. */
   quoteBefore(symbol: DaySymbol): Promise<CarriedQuote | undefined>
   markBefore(symbol: DaySymbol): Promise<CarriedMark | undefined>

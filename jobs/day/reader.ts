@@ -50,31 +50,35 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
     symbol: DaySymbol,
     channel: FeatureChannel,
     columns: readonly string[],
-    start: Micros | undefined,
+    {
+      start = from,
+      end = to,
+    }: { readonly start?: Micros | undefined; readonly end?: Micros | undefined },
     chunkOf: (rows: RowChunk) => Chunk,
   ): AsyncGenerator<Chunk> {
-    for (const part of parts(symbol.exchange, channel, start ?? from, to)) {
+    for (const part of parts(symbol.exchange, channel, start, end)) {
       for await (const chunk of part.rows(symbol, columns)) yield chunkOf(chunk)
     }
   }
   return {
-    rows: (symbol, channel, columns) => rows(symbol, channel, columns, from, (chunk) => chunk),
-    quotes: (symbol, start) => rows(symbol, 'book_ticker', QUOTE, start, numbersOf(QUOTE)),
-    trades: (symbol, start) =>
-      rows(symbol, 'trades', [...TRADE, 'is_buyer_maker'], start, (chunk) => ({
+    rows: (symbol, channel, columns) => rows(symbol, channel, columns, {}, (chunk) => chunk),
+    quotes: (symbol, start, end) =>
+      rows(symbol, 'book_ticker', QUOTE, { start, end }, numbersOf(QUOTE)),
+    trades: (symbol, start, end) =>
+      rows(symbol, 'trades', [...TRADE, 'is_buyer_maker'], { start, end }, (chunk) => ({
         ...numbersOf(TRADE)(chunk),
         is_buyer_maker: chunk.flags('is_buyer_maker'),
       })),
-    marks: (symbol, start) => rows(symbol, 'mark_price', MARK, start, numbersOf(MARK)),
+    marks: (symbol, start) => rows(symbol, 'mark_price', MARK, { start }, numbersOf(MARK)),
     liquidations: (symbol, start) =>
-      rows(symbol, 'liquidations', [...LIQUIDATION, 'side'], start, (chunk) => ({
+      rows(symbol, 'liquidations', [...LIQUIDATION, 'side'], { start }, (chunk) => ({
         ...numbersOf(LIQUIDATION)(chunk),
         is_buy: Uint8Array.from(chunk.texts('side'), (side) => (side === 'buy' ? 1 : 0)),
       })),
-    async *depth(symbol, begin) {
+    async *depth(symbol, begin, end = to) {
       const before = begin === undefined ? await snapshotBefore(parts, symbol, from) : undefined
       const start = before === undefined ? (begin ?? from) : micros(before - SNAPSHOT_LATE_US)
-      for (const part of parts(symbol.exchange, 'depth_events', start, to))
+      for (const part of parts(symbol.exchange, 'depth_events', start, end))
         yield* part.depth(symbol)
     },
     async quoteBefore(symbol) {

@@ -23,6 +23,8 @@ export interface DayPart {
   readonly hours: readonly GridHour[]
   /** Read events from this time on; undefined: the whole day. */
   readonly from: Micros | undefined
+  /** Read quotes, trades and depth before this time; undefined: the whole day. */
+  readonly to: Micros | undefined
   readonly signal: AbortSignal
 }
 
@@ -33,20 +35,20 @@ interface Folded<T> {
 }
 
 export async function foldQuotes(
-  { reader, symbol, grid, hours, from, signal }: DayPart,
+  { reader, symbol, grid, hours, from, to, signal }: DayPart,
   carried: TimedQuote | undefined,
 ): Promise<FoldedQuotes & { readonly event_counts: readonly number[] }> {
   const fold = new QuoteFold(grid, cutsOf(gapsOf(symbol, 'book_ticker')), carried)
-  const event_counts = await feed(fold, reader.quotes(symbol, from), hours, signal)
+  const event_counts = await feed(fold, reader.quotes(symbol, from, to), hours, signal)
   return { ...fold.finish(), event_counts }
 }
 
 export async function foldTrades(
   day: DayPart,
 ): Promise<TradeResult & { readonly event_counts: readonly number[] }> {
-  const { reader, symbol, grid, hours, from, signal } = day
+  const { reader, symbol, grid, hours, from, to, signal } = day
   const fold = new TradeFold(grid, blindTo(day, 'trades'))
-  const event_counts = await feed(fold, reader.trades(symbol, from), hours, signal)
+  const event_counts = await feed(fold, reader.trades(symbol, from, to), hours, signal)
   return { ...fold.finish(), event_counts }
 }
 
@@ -67,14 +69,14 @@ export async function foldMarks(
 }
 
 export async function foldBook(
-  { reader, symbol, exchange_day, grid, hours, from, signal }: DayPart,
+  { reader, symbol, exchange_day, grid, hours, from, to, signal }: DayPart,
   wanted: readonly string[],
   fit: Fit | undefined,
   carried: CarriedBook | undefined,
 ): Promise<Folded<Columns<string>> & { readonly atHour: (to: number) => BookHour }> {
   const fold = new BookFold(grid, wanted, fit?.ofi_weights ?? undefined, carried)
   const counter = new EventCounter(hours)
-  for await (const rows of reader.depth(symbol, from)) {
+  for await (const rows of reader.depth(symbol, from, to)) {
     signal.throwIfAborted()
     fold.add(rows)
     for (const { ts_exchange: ts } of rows) if (ts >= exchange_day.from) counter.add(ts)

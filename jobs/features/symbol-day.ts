@@ -6,7 +6,7 @@ import { BOOK_COLUMNS } from '#core/features/book.ts'
 import { LABEL_HORIZONS } from '#core/features/label.ts'
 import { FEATURES_100MS } from '#core/features.ts'
 import type { Exchange } from '#core/symbols.ts'
-import { SECOND_US, type Micros } from '#core/time.ts'
+import { micros, SECOND_US, type Micros } from '#core/time.ts'
 import { carriedMark, carriedQuote } from '../day/carried.ts'
 import type { StreamCoverage } from '../day/coverage.ts'
 import { type DayReader, type DaySymbol, FEATURE_CHANNELS, gapsOf } from '../day/events.ts'
@@ -95,20 +95,26 @@ const BOOK_NAMES_100MS = BOOK_NAMES.filter((name) =>
   FEATURES_100MS.some((feature) => feature.name === name),
 )
 
-/** Rejects with the signal's reason when it is aborted. */
+/**
+ * Rejects with the signal's reason when it is aborted. `to`: only for features_100ms, builds as if
+ * the day's events ended there.
+ */
 export async function buildSymbolDay(
   reader: DayReader,
   task: SymbolTask,
   signal: AbortSignal,
   resume?: Resume,
+  to?: Micros,
 ): Promise<SymbolDay> {
   const { made, symbol, exchange_day, is_complete } = task
   const step_us = STEP_US[made]
   const carried = resume?.carried ?? (await carriedIn(reader, symbol, exchange_day.from))
   const starts_at_midnight = carried.quote !== undefined
   const first_ts = resume?.grid_from ?? (starts_at_midnight ? exchange_day.from : symbol.first_ts)
+  const last_ts =
+    to === undefined ? exchange_day.last_ts : micros(Math.min(exchange_day.last_ts, to - 1))
   const grid = gridOf(first_ts, exchange_day.last_ts, step_us)
-  const built = resume === undefined ? grid : gridOf(resume.from, exchange_day.last_ts, step_us)
+  const built = gridOf(resume?.from ?? first_ts, last_ts, step_us)
   const hours = hoursOf(built)
   const day: DayPart = {
     reader,
@@ -117,6 +123,7 @@ export async function buildSymbolDay(
     grid: built,
     hours,
     from: resume?.from,
+    to,
     signal,
   }
 

@@ -91,6 +91,30 @@ function encodeNumbers(
   }
 }
 
+/** Encodes doubles as float32: each the nearest one. */
+export function encodeFloats(
+  values: Float64Array,
+  nulls: Uint8Array | undefined,
+  nullable: boolean,
+): Leaf {
+  const to = values.length
+  const known = nulls === undefined ? values : withoutNulls(values, nulls, 0, to)
+  const present = Float32Array.from(known)
+  const bytes = bytesOf(present)
+  const bounds = boundsOf(present)
+  return {
+    type: 'FLOAT',
+    encoding: 'PLAIN',
+    body: nullable ? joined(definitionLevels(nulls, 0, to), bytes) : bytes,
+    dictionary: undefined,
+    value_count: to,
+    statistics: {
+      null_count: BigInt(to - present.length),
+      ...(bounds === undefined ? {} : { min_value: bounds.min, max_value: bounds.max }),
+    },
+  }
+}
+
 function encodeFlags({ values }: FlagColumn, { from, to }: RowRange): Leaf {
   const body = new Uint8Array(Math.ceil((to - from) / 8))
   let true_count = 0
@@ -202,7 +226,7 @@ function definitionLevels(nulls: Uint8Array | undefined, from: number, to: numbe
 
 /** Bounds of values other than NaN. The format wants a zero as -0 in min and as +0 in max. */
 function boundsOf(
-  values: Float64Array,
+  values: Float64Array | Float32Array,
 ): { readonly min: number; readonly max: number } | undefined {
   let min = Infinity
   let max = -Infinity
@@ -232,6 +256,6 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** The bytes in memory: little-endian, like Parquet's. */
-function bytesOf(values: Float64Array | BigInt64Array): Uint8Array {
+function bytesOf(values: Float64Array | Float32Array | BigInt64Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }

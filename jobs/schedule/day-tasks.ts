@@ -6,7 +6,7 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { addDays, dayOf, dayRange, fromMillis, parseDay, toIso, type Day } from '#core/time.ts'
 import { forgetOtherDays } from '../datasets/build/kept-hours.ts'
-import { DATASETS_JOB, runDatasets } from '../datasets/run-datasets.ts'
+import { DATASETS_JOB, type DatasetsSettings, runDatasets } from '../datasets/run-datasets.ts'
 import { FEATURES_JOB, runFeatures, type FeaturesSettings } from '../datasets/run-features.ts'
 import { selectStaleDays, type StaleDay } from '../datasets/stale-days.ts'
 import { retireGoneEngine } from '../clusters/registration.ts'
@@ -20,6 +20,7 @@ export interface DayTaskOptions {
   readonly store: ObjectStore
   readonly work_dir: string
   readonly features: FeaturesSettings
+  readonly datasets: DatasetsSettings
   readonly keep_replaced_h: number
   readonly log: Logger
   /** Current time, in milliseconds since 1970. */
@@ -28,7 +29,7 @@ export interface DayTaskOptions {
 
 /** An error that retrying cannot fix is only recorded in job_runs, not thrown to the queue. */
 export async function runDayTask(
-  { features, ...options }: DayTaskOptions,
+  { features, datasets, ...options }: DayTaskOptions,
   job: StaleDay['job'],
   payload: unknown,
   attempt: number,
@@ -37,7 +38,7 @@ export async function runDayTask(
   const { date, intraday } = parsePayload(payload)
   if (intraday && !(await hasQuotes(options.pool, date))) return
   try {
-    if (job === DATASETS_JOB) await runDatasets({ ...options, date, signal, attempt })
+    if (job === DATASETS_JOB) await runDatasets({ ...options, ...datasets, date, signal, attempt })
     else {
       // Runs every minute, so it uses little memory and continues after the last build's hours.
       const kept_dir = join(options.work_dir, 'today')

@@ -12,6 +12,7 @@ import { BACKUP_JOB } from '../backup/run-backup.ts'
 import { PUBLISHED } from '../datasets/published.ts'
 import { SWEEP_JOB, sweepReplacedBuilds } from '../datasets/replaced-builds.ts'
 import { DATASETS_JOB } from '../datasets/run-datasets.ts'
+import type { DatasetsSettings } from '../datasets/run-datasets.ts'
 import { FEATURES_JOB, type FeaturesSettings } from '../datasets/run-features.ts'
 import type { StaleDay } from '../datasets/stale-days.ts'
 import {
@@ -42,6 +43,7 @@ export interface ScheduleOptions {
   readonly work_dir: string
   readonly intraday_features_s: number
   readonly features: FeaturesSettings
+  readonly datasets: DatasetsSettings
   /** How long replaced files of a dataset stay readable [h]. */
   readonly keep_replaced_h: number
   /** Polled once a minute; undefined: never. */

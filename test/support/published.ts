@@ -5,8 +5,11 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import { datasetFileKey, manifestKey } from '#core/object-keys.ts'
 import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { parseDay } from '#core/time.ts'
+import { BARS } from '../../jobs/bars/columns.ts'
+import { LABELS_BARRIER } from '../../jobs/barriers/columns.ts'
 import { CANDLES } from '../../jobs/candles/columns.ts'
 import { CLUSTERS } from '../../jobs/clusters/columns.ts'
+import { LOB_10 } from '../../jobs/lob/columns.ts'
 import { QUOTES_SET, TRADES_SET } from '../../jobs/datasets/build/raw-sets.ts'
 
 /** The schema version that this build publishes. */
@@ -15,6 +18,9 @@ export function versionOf(dataset: string): number {
     ...Object.values(FEATURE_SETS),
     CANDLES,
     CLUSTERS,
+    BARS,
+    LOB_10,
+    LABELS_BARRIER,
     TRADES_SET,
     QUOTES_SET,
     SIGNALS_SET,

@@ -22,7 +22,7 @@ interface Described {
 const RUNNABLE: Readonly<Record<string, Described>> = {
   features: { what: 'features and labels of a day', queue: 'features', needs_date: true },
   datasets: {
-    what: 'candles, clusters, trades, quotes and signals of a day',
+    what: 'candles, clusters, trades, quotes, bars, labels and signals of a day',
     queue: 'features',
     needs_date: true,
   },

@@ -21,6 +21,8 @@ export interface BuildOptions {
   readonly symbols: readonly DaySymbol[]
   /** Symbols for which features_100ms is built. */
   readonly symbols_100ms: readonly string[]
+  /** Whether features_1s_f32 is built too. */
+  readonly with_f32: boolean
   /** Fits of the day before. */
   readonly fits: readonly SymbolFit[]
   /** The day is over, so it leaves fits for the next. */
@@ -46,21 +48,24 @@ export interface BuiltDay {
 }
 
 export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
-  const { symbols, symbols_100ms, builder, onSymbol } = options
+  const { symbols, symbols_100ms, with_f32, builder, onSymbol } = options
   const chosen = symbols.filter(({ symbol }) => symbols_100ms.includes(symbol))
   const symbol_count = symbols.length + chosen.length
   const fits: SymbolFit[] = []
-  const [features, labels] = await withFiles(
+  const { features_1s, labels_1s, features_1s_f32 } = FEATURE_SETS
+  const [features, ...others] = await withFiles(
     options,
     symbols,
-    [FEATURE_SETS.features_1s, FEATURE_SETS.labels_1s],
+    [features_1s, labels_1s, ...(with_f32 ? [features_1s_f32] : [])],
     async (files, summaries) => {
       // One more than the threads, because one day is being written.
       const tasks = tasksOf(options, symbols, 'features_1s')
       const days = inOrder(builder, tasks, builder.thread_count + 1)
-      for await (const { features: of_day, labels: ahead, fit, ...summary } of days) {
+      for await (const day of days) {
+        const { features: of_day, labels: ahead, features_f32: single, fit, ...summary } = day
         await files[0]!.write(summary, of_day)
         await files[1]!.write(summary, ahead!)
+        if (single !== undefined) await files[2]!.write(summary, single)
         const { exchange, symbol } = summary
         if (fit !== undefined) fits.push({ exchange, symbol, fit })
         summaries.push(summary)
@@ -68,7 +73,7 @@ export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
       }
     },
   )
-  if (chosen.length === 0) return { sets: [features!, labels!], fits }
+  if (chosen.length === 0) return { sets: [features!, ...others], fits }
   const [features_100ms] = await withFiles(
     options,
     chosen,
@@ -76,14 +81,14 @@ export async function buildFiles(options: BuildOptions): Promise<BuiltDay> {
     async (files, summaries) => {
       // These days are large: one is computed while the one before it is written.
       for await (const day of inOrder(builder, tasksOf(options, chosen, 'features_100ms'), 1)) {
-        const { features: of_day, labels: _labels, fit: _fit, ...summary } = day
+        const { features: of_day, labels: _labels, features_f32: _f32, fit: _fit, ...summary } = day
         await files[0]!.write(summary, of_day)
         summaries.push(summary)
         onSymbol(symbols.length + summaries.length, symbol_count)
       }
     },
   )
-  return { sets: [features!, labels!, features_100ms!], fits }
+  return { sets: [features!, ...others, features_100ms!], fits }
 }
 
 /** Opens the datasets' files, fills them, and finishes them. */
@@ -113,7 +118,7 @@ async function withFiles(
 }
 
 function tasksOf(
-  { date, symbols: of_day, fits, is_complete }: BuildOptions,
+  { date, symbols: of_day, fits, is_complete, with_f32 }: BuildOptions,
   symbols: readonly DaySymbol[],
   made: BuildTask['made'],
 ): readonly BuildTask[] {
@@ -123,6 +128,7 @@ function tasksOf(
     made,
     symbol,
     places: placesOf(names, symbol),
+    with_f32: with_f32 && made === 'features_1s',
     is_complete,
     exchange_day: exchange_days.get(symbol.exchange)!,
     fit: fits.find((one) => one.exchange === symbol.exchange && one.symbol === symbol.symbol)?.fit,

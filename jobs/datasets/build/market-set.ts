@@ -1,5 +1,6 @@
 /** Input and result of a build of a market dataset. */
 import type { Day } from '#core/time.ts'
+import type { SymbolTotals } from '../../bars/fit.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
 import type { OpenDay } from '../../day/day.ts'
 import type { CoveredRows } from '../files/coverage.ts'
@@ -11,6 +12,8 @@ export interface MarketOptions {
   readonly date: Day
   /** The day is over. */
   readonly is_complete: boolean
+  /** What the day before traded; empty if it was not built. */
+  readonly traded_before: readonly SymbolTotals[]
   readonly signal: AbortSignal
   readonly onSymbol: (done_count: number, symbol_count: number) => void
 }
@@ -19,4 +22,10 @@ export interface MarketOptions {
 export interface MarketSet extends SetOnDisk {
   /** Per symbol, with the rows that the manifest counts. */
   readonly summaries: readonly { readonly summary: SymbolSummary; readonly rows: CoveredRows }[]
+}
+
+export interface MarketDay {
+  readonly sets: readonly MarketSet[]
+  /** What the day traded, for the bars of the next. */
+  readonly traded: readonly SymbolTotals[]
 }

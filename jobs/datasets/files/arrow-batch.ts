@@ -42,6 +42,7 @@ const TYPES: Readonly<Record<Feature['type'], ArrowType>> = {
   timestamp_us: 'timestamp_us',
   string: 'name',
   float64: 'float64',
+  float32: 'float32',
   int64: 'int64',
 }
 
@@ -99,6 +100,10 @@ function columnOf(feature: Feature, rows: DatasetRows, places: NamePlaces): Arro
     case 'float64': {
       const { values, null_count, validity } = splitNulls(valuesOf(rows, feature))
       return { node: { length, null_count }, validity, values: bytesOf(values) }
+    }
+    case 'float32': {
+      const { values, null_count, validity } = splitNulls(valuesOf(rows, feature))
+      return { node: { length, null_count }, validity, values: bytesOf(Float32Array.from(values)) }
     }
     case 'timestamp_us':
     case 'int64': {

@@ -15,7 +15,7 @@ const DAY_S = DAY_US / SECOND_US
 /** Rows that a symbol's summary in a manifest counts. */
 export interface CoveredRows {
   /** The stream whose seconds are counted as present or missing. */
-  readonly channel: 'book_ticker' | 'trades'
+  readonly channel: 'book_ticker' | 'trades' | 'depth_events'
   readonly row_count: number
 }
 
@@ -27,9 +27,7 @@ export function symbolCoverage(
   },
 ): SymbolCoverage {
   const { exchange, symbol, grid } = summary
-  const { present_s } = streamOf(summary, channel)
-  const quotes = streamOf(summary, 'book_ticker')
-  const trades = streamOf(summary, 'trades')
+  const { present_s } = streamOf(summary, channel)!
   const gaps = summary.coverage
     .flatMap((stream) => stream.gaps.map((gap) => ({ channel: stream.channel, ...gap })))
     .toSorted((a, b) => a.from_ts - b.from_ts)
@@ -41,8 +39,9 @@ export function symbolCoverage(
     row_count,
     present_s,
     missing_s: DAY_S - present_s,
-    quote_count: quotes.event_count,
-    trade_count: trades.event_count,
+    // 0 if the dataset does not use the stream.
+    quote_count: streamOf(summary, 'book_ticker')?.event_count ?? 0,
+    trade_count: streamOf(summary, 'trades')?.event_count ?? 0,
     gap_count: gaps.length,
     gaps: gaps.slice(0, GAP_NOTES_MAX).map((gap) => ({
       channel: gap.channel,
@@ -107,6 +106,9 @@ function gapEntry({ from_ts, to_ts, cause, repaired }: StreamGap): Record<string
   return { from_ts: BigInt(from_ts), to_ts: end, cause, repaired }
 }
 
-function streamOf(summary: SymbolSummary, channel: StreamCoverage['channel']): StreamCoverage {
-  return summary.coverage.find((stream) => stream.channel === channel)!
+function streamOf(
+  summary: SymbolSummary,
+  channel: StreamCoverage['channel'],
+): StreamCoverage | undefined {
+  return summary.coverage.find((stream) => stream.channel === channel)
 }

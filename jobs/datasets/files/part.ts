@@ -6,7 +6,7 @@
 import { NEVER, type Feature } from '#core/features.ts'
 import type { Column, ColumnType } from '#core/tables.ts'
 import type { ColumnData } from '../../columns/columns.ts'
-import { encodeColumn, encodeConstant, type Leaf } from '../../parquet/leaf.ts'
+import { encodeColumn, encodeConstant, encodeFloats, type Leaf } from '../../parquet/leaf.ts'
 import { encodePage, type EncodedPage } from '../../parquet/table-file.ts'
 import { type BatchBytes, encodeBatch, type NamePlaces } from './arrow-batch.ts'
 import { hasNull, valuesOf, type DatasetRows } from './dataset-rows.ts'
@@ -18,7 +18,7 @@ export interface PartBytes {
   readonly batch: BatchBytes
 }
 
-const TYPES: Readonly<Record<Feature['type'], ColumnType>> = {
+const TYPES: Readonly<Record<Exclude<Feature['type'], 'float32'>, ColumnType>> = {
   timestamp_us: 'timestamptz',
   string: 'text',
   float64: 'float8',
@@ -54,9 +54,10 @@ function leafOf(feature: Feature, rows: DatasetRows): Leaf {
     return encodeConstant(name === 'exchange' ? rows.exchange : rows.symbol, row_count, OPTIONS)
   }
   const nullable = feature.null_rule !== NEVER
-  const column: Column = { name, type: TYPES[type], nullable, unit, description }
   const values = name === 'ts' ? Float64Array.from(rows.ts, Number) : valuesOf(rows, feature)
   const nulls = nullable ? nullsOf(values) : undefined
+  if (type === 'float32') return encodeFloats(values, nulls, nullable)
+  const column: Column = { name, type: TYPES[type], nullable, unit, description }
   const data: ColumnData = { kind: 'numbers', values, nulls }
   return encodeColumn(column, data, { from: 0, to: row_count }, OPTIONS)[0]!
 }

@@ -94,6 +94,8 @@ function fieldOf({ name, type, null_rule }: Feature, position: number): SchemaEl
       return { ...common, ...TEXT }
     case 'float64':
       return { ...common, type: 'DOUBLE' }
+    case 'float32':
+      return { ...common, type: 'FLOAT' }
     case 'int64':
       return { ...common, type: 'INT64' }
   }

@@ -9,4 +9,6 @@ export interface SetOnDisk {
   readonly dir: string
   readonly row_count: number
   readonly files: readonly DatasetFile[]
+  /** Of the manifest. */
+  readonly parameters?: Readonly<Record<string, number>>
 }

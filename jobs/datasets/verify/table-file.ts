@@ -20,6 +20,7 @@ import type { CheckedFile, CheckedManifest } from './manifest.ts'
 /** Sort columns of a symbol's rows. No two rows have the same key. */
 const ORDER: Readonly<Record<string, readonly string[]>> = {
   candles: ['interval_s', 'ts'],
+  bars: ['kind', 'last_trade_id'],
   clusters: ['ts', 'price'],
   trades: ['ts_exchange', 'agg_trade_id'],
   quotes: ['ts_exchange', 'update_id'],
@@ -98,6 +99,7 @@ const TYPES: Readonly<Record<string, (element: SchemaElement) => boolean>> = {
     type === 'INT64' && converted_type === 'TIMESTAMP_MICROS',
   string: ({ type, converted_type }) => type === 'BYTE_ARRAY' && converted_type === 'UTF8',
   float64: ({ type }) => type === 'DOUBLE',
+  float32: ({ type }) => type === 'FLOAT',
   int64: ({ type, converted_type }) => type === 'INT64' && converted_type === undefined,
   bool: ({ type }) => type === 'BOOLEAN',
 }
@@ -130,7 +132,7 @@ function findWrong(values: Values, is_never_null: boolean, type: string): string
     const value = values[row]
     const is_null = value === null || value === undefined
     if (is_null && is_never_null) return `is null in row ${row}, but must never be null`
-    if (!is_null && type === 'float64' && !Number.isFinite(value))
+    if (!is_null && type.startsWith('float') && !Number.isFinite(value))
       return `is ${value} in row ${row}`
   }
   return undefined
@@ -141,7 +143,7 @@ class RowOrder {
   readonly #keys: readonly string[]
   readonly #report: (sentence: string) => void
   #symbol: readonly [exchange: string, symbol: string] | undefined
-  #last: readonly number[] | undefined
+  #last: Key | undefined
 
   constructor(keys: readonly string[], report: (sentence: string) => void) {
     this.#keys = keys
@@ -161,7 +163,9 @@ class RowOrder {
     const keys = this.#keys.map((name) => columns.get(name) ?? [])
     const row_count = keys[0]!.length
     for (let row = 0; row < row_count; row++) {
-      const key = keys.map((values) => Number(values[row]))
+      const key = keys.map(({ [row]: value }) =>
+        typeof value === 'string' ? value : Number(value),
+      )
       if (this.#last !== undefined && !isAfter(key, this.#last)) {
         this.#report(`Row group ${group}: row ${row} is out of order (${this.#keys}).`)
         break
@@ -183,7 +187,10 @@ class RowOrder {
   }
 }
 
-function isAfter(key: readonly number[], before: readonly number[]): boolean {
+/** Values of the sort columns; words are ASCII. */
+type Key = readonly (number | string)[]
+
+function isAfter(key: Key, before: Key): boolean {
   for (let i = 0; i < key.length; i++) {
     if (key[i] !== before[i]) return key[i]! > before[i]!
   }

@@ -6,6 +6,8 @@ import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
 import { parseDay } from '#core/time.ts'
 import { SIGNALS_SET } from '#core/signals/registry.ts'
+import { BARS } from '../../../jobs/bars/columns.ts'
+import { LABELS_BARRIER } from '../../../jobs/barriers/columns.ts'
 import { CANDLES } from '../../../jobs/candles/columns.ts'
 import { QUOTES_SET, TRADES_SET } from '../../../jobs/datasets/build/raw-sets.ts'
 import { datasetDictionary } from '../../../jobs/datasets/dictionary.ts'
@@ -22,7 +24,14 @@ test('docs/datasets.md matches the registries (UPDATE_GOLDEN=1 rewrites it)', ()
   expect(readFileSync(path, 'utf8')).toBe(datasetDictionary())
 })
 
-for (const { dataset, columns } of [CANDLES, TRADES_SET, QUOTES_SET, SIGNALS_SET]) {
+for (const { dataset, columns } of [
+  CANDLES,
+  BARS,
+  LABELS_BARRIER,
+  TRADES_SET,
+  QUOTES_SET,
+  SIGNALS_SET,
+]) {
   test(`${dataset}: names are unique, and every column is fully described`, () => {
     const names = columns.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)

@@ -96,6 +96,11 @@ const key = (dataset: string, file: string): string =>
 
 test('a day has a Parquet file, its coverage, and a CSV file per symbol with rows', () => {
   expect(Object.keys(built)).toEqual([
+    'datasets/bars/latest.json',
+    key('bars', 'bars.arrow'),
+    key('bars', 'bars.parquet'),
+    key('bars', 'coverage.parquet'),
+    key('bars', 'manifest.json'),
     'datasets/candles/latest.json',
     key('candles', 'candles.arrow'),
     key('candles', 'candles.parquet'),
@@ -106,6 +111,11 @@ test('a day has a Parquet file, its coverage, and a CSV file per symbol with row
     key('clusters', 'clusters.parquet'),
     key('clusters', 'coverage.parquet'),
     key('clusters', 'manifest.json'),
+    'datasets/labels_barrier/latest.json',
+    key('labels_barrier', 'coverage.parquet'),
+    key('labels_barrier', 'labels_barrier.arrow'),
+    key('labels_barrier', 'labels_barrier.parquet'),
+    key('labels_barrier', 'manifest.json'),
     'datasets/quotes/latest.json',
     key('quotes', `binance-futures_quotes_${DATE}_BTCUSDT.csv.gz`),
     key('quotes', `binance-futures_quotes_${DATE}_龙USDT.csv.gz`),
@@ -129,6 +139,8 @@ test('a day has a Parquet file, its coverage, and a CSV file per symbol with row
     ['clusters', expect.any(Number)],
     ['trades', 100],
     ['quotes', 200],
+    ['bars', expect.any(Number)],
+    ['labels_barrier', expect.any(Number)],
     ['signals', expect.any(Number)],
   ])
 })

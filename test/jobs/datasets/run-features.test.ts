@@ -6,8 +6,11 @@ import { CompressionType, compressionRegistry, tableFromIPC } from 'apache-arrow
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { expect, test } from 'vitest'
 import type { Manifest } from '#core/dataset.ts'
-import { FEATURES_1S, NEVER } from '#core/features.ts'
+import { FEATURES_1S, FEATURES_1S_F32, NEVER } from '#core/features.ts'
+import { silentLogger } from '#core/node/log.ts'
+import { parseDay } from '#core/time.ts'
 import { digestOf } from '../../../jobs/columns/digest.ts'
+import { runVerify } from '../../../jobs/datasets/verify/run-verify.ts'
 import {
   insertGap,
   insertQuotes,
@@ -17,7 +20,7 @@ import {
   type QuoteRow,
   type TradeRow,
 } from '../market.ts'
-import { createStand, readWithDuckDb, type Stand } from '../stand.ts'
+import { createStand, NOON, readWithDuckDb, type Stand } from '../stand.ts'
 
 compressionRegistry.set(CompressionType.ZSTD, { decode: (bytes) => zstdDecompressSync(bytes) })
 
@@ -159,6 +162,7 @@ test('Parquet: columns, types, nulls and statistics of the registry, one row gro
     timestamp_us: 'TIMESTAMP WITH TIME ZONE',
     string: 'VARCHAR',
     float64: 'DOUBLE',
+    float32: 'FLOAT',
     int64: 'BIGINT',
   }
   const columns = await readWithDuckDb(
@@ -373,4 +377,41 @@ test('the current day can be built, and its manifest says that it is not complet
 
 test('the work folder is empty afterwards', async () => {
   expect(await readdir(join(stand.dir, 'work'))).toEqual([])
+})
+
+test('features_1s_f32 has the values of features_1s, each as the nearest float32', async () => {
+  const { sets } = await stand.features('2024-08-09', { with_f32: true })
+  const keys = new Map(sets.map(({ dataset, files }) => [dataset, files.map(({ key }) => key)]))
+  const [f32_parquet, f32_arrow] = keys.get('features_1s_f32')!
+  const columns = FEATURES_1S_F32.filter(({ type }) => type === 'float32').map(({ name }) => name)
+  // Built in the same run: the fit of the day before is there by now.
+  const f64 = await readWithDuckDb(
+    stand,
+    keys.get('features_1s')![0]!,
+    (file) =>
+      `select ${columns.map((name) => `${name}::float as ${name}`).join(', ')} from ${file}`,
+  )
+  const f32 = await readWithDuckDb(
+    stand,
+    f32_parquet!,
+    (file) => `select ${columns.join(', ')} from ${file}`,
+  )
+  expect(f32.length).toBe(result.row_count)
+  expect(f32).toEqual(f64)
+  const table = tableFromIPC((await stand.store.get(f32_arrow!))!)
+  expect(table.schema.fields.find(({ name }) => name === 'ofi')!.type.toString()).toBe('Float32')
+  const found = await runVerify({
+    pool: stand.pool,
+    store: stand.store,
+    dataset: 'features_1s_f32',
+    date: parseDay('2024-08-09')!,
+    work_dir: join(stand.dir, 'verify'),
+    log: silentLogger,
+    now: () => NOON,
+  })
+  expect(found.findings).toEqual([])
+  // Each symbol is found in the footer, which is small enough for one request.
+  const bytes = (await stand.store.get(f32_parquet!))!
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  expect(view.getUint32(bytes.byteLength - 8, true)).toBeLessThan(512 * 1024)
 })

@@ -66,8 +66,18 @@ const verify = (dataset: string): Promise<VerifyResult> =>
   runVerify({ pool, store, dataset, date: DATE, work_dir, log: silentLogger, now: Date.now })
 const findings = async (dataset: string): Promise<readonly string[]> =>
   (await verify(dataset)).findings.map(({ file, sentence }) => `${file}: ${sentence}`)
+const DATASETS = [
+  'features_1s',
+  'labels_1s',
+  'candles',
+  'trades',
+  'quotes',
+  'bars',
+  'labels_barrier',
+  'signals',
+]
 const builds = new Map<string, string | undefined>()
-for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes', 'signals']) {
+for (const dataset of DATASETS) {
   builds.set(dataset, (await readManifest(store, dataset, versionOf(dataset), DATE))!.build)
 }
 const keyOf = (dataset: string, file: string): string => {
@@ -99,12 +109,13 @@ async function replaceFile(
   }))
 }
 
-for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes', 'signals']) {
+for (const dataset of DATASETS) {
   test(`${dataset}: every file of a published day is right`, async () => {
     const { findings: found, file_count, row_count } = await verify(dataset)
     expect(found).toEqual([])
     expect(file_count).toBe(dataset === 'trades' || dataset === 'quotes' ? 4 : 3)
-    expect(row_count).toBeGreaterThan(0)
+    // The first hour of trades has no bars, and a minute of quotes no events.
+    if (dataset !== 'bars' && dataset !== 'labels_barrier') expect(row_count).toBeGreaterThan(0)
   })
 }
 

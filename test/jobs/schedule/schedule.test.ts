@@ -37,6 +37,7 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
     work_dir: stand.dir,
     keep_replaced_h: 24,
     features: { thread_count: 0, symbols_100ms: [] },
+    datasets: { lob_symbols: [] },
     retention: parseRetentionSettings({}),
     backup: parseBackupSettings({}),
     backs_up: true,
@@ -87,6 +88,18 @@ async function addJob(stand: Stand, date: string): Promise<void> {
     [date],
   )
 }
+
+/** That the nightly jobs publish for a day, besides clusters. */
+const DATASETS = [
+  'features_1s',
+  'labels_1s',
+  'candles',
+  'trades',
+  'quotes',
+  'bars',
+  'labels_barrier',
+  'signals',
+]
 
 test('nights missed during downtime are made up for at the next start, each for its own day', async () => {
   const stand = await standWithDays(addDays(today, -3), addDays(today, -2), yesterday)
@@ -153,7 +166,7 @@ test('a late trade of an archived hour: the archive, then every dataset of its d
   expect(
     await countOf("marketdata.job_runs where job in ('features', 'datasets') and status = 'done'"),
   ).toBe(4)
-  for (const dataset of ['features_1s', 'labels_1s', 'candles', 'trades', 'quotes', 'signals']) {
+  for (const dataset of DATASETS) {
     expect(
       (await readManifest(stand.store, dataset, versionOf(dataset), date))!.coverage,
     ).toMatchObject([{ trade_count: 1 }])
