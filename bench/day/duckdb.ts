@@ -19,21 +19,12 @@ export interface DuckDbFigures {
 }
 
 /** Besides the key columns. */
-export const DUCKDB_COLUMNS = [
-  ...['mid_open', 'mid_high', 'mid_low', 'mid_close', 'best_bid', 'bid_qty', 'best_ask', 'ask_qty'],
-  ...['spread', 'spread_mean', 'weighted_mid', 'i1', 'ofi', 'quote_count', 'quote_age_s'],
-  ...[
-    'realised_variance',
-    'trade_count',
-    'volume',
-    'buy_volume',
-    'sell_volume',
-    'notional',
-    'vwap',
-  ],
-  ...['trade_imbalance', 'ofi_2s', 'ofi_3s', 'bipower_variation', 'realised_variance_60s'],
-  ...['bipower_variation_60s', 'kyle_lambda_300s'],
-]
+export const DUCKDB_COLUMNS: readonly string[] = (
+  'mid_open mid_high mid_low mid_close best_bid bid_qty best_ask ask_qty spread spread_mean ' +
+  'weighted_mid i1 ofi quote_count quote_age_s realised_variance trade_count volume buy_volume ' +
+  'sell_volume notional vwap trade_imbalance ofi_2s ofi_3s bipower_variation ' +
+  'realised_variance_60s bipower_variation_60s kyle_lambda_300s'
+).split(' ')
 
 export function featureSql({ dir, out }: Pick<DuckDbTask, 'dir' | 'out'>): string {
   return `copy (

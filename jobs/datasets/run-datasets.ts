@@ -1,7 +1,8 @@
 /**
  * The job `datasets`: builds candles, clusters, trades, quotes, bars, barrier labels and signals of
- * one UTC day and publishes them. It also stores what the day traded for the bars of the next day. Like the job `features`, its result is a function of the day's rows: equal rows
- * give equal bytes.
+ * one UTC day, and lob_10 of chosen symbols, and publishes them. It also stores what the bars and
+ * normalisers of the next day follow from. Like the job `features`, its result is a function of the
+ * day's rows: equal rows give equal bytes.
  */
 import { addDays } from '#core/time.ts'
 import { BARS } from '../bars/columns.ts'

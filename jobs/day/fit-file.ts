@@ -1,6 +1,6 @@
 /**
- * What each symbol's day leaves for a dataset of the next day: a pure function of the day, in a file
- * that manifests of the next day name with its sha256.
+ * What each symbol's day leaves for a dataset of the next day: a pure function of the day, in a
+ * file that manifests of the next day name with its sha256.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'

@@ -96,15 +96,15 @@ const BOOK_NAMES_100MS = BOOK_NAMES.filter((name) =>
 )
 
 /**
- * Rejects with the signal's reason when it is aborted. `to`: only for features_100ms, builds as if
- * the day's events ended there.
+ * Rejects with the signal's reason when it is aborted. `until`: only for features_100ms, builds as
+ * if the day's events ended there.
  */
 export async function buildSymbolDay(
   reader: DayReader,
   task: SymbolTask,
   signal: AbortSignal,
   resume?: Resume,
-  to?: Micros,
+  until?: Micros,
 ): Promise<SymbolDay> {
   const { made, symbol, exchange_day, is_complete } = task
   const step_us = STEP_US[made]
@@ -112,7 +112,7 @@ export async function buildSymbolDay(
   const starts_at_midnight = carried.quote !== undefined
   const first_ts = resume?.grid_from ?? (starts_at_midnight ? exchange_day.from : symbol.first_ts)
   const last_ts =
-    to === undefined ? exchange_day.last_ts : micros(Math.min(exchange_day.last_ts, to - 1))
+    until === undefined ? exchange_day.last_ts : micros(Math.min(exchange_day.last_ts, until - 1))
   const grid = gridOf(first_ts, exchange_day.last_ts, step_us)
   const built = gridOf(resume?.from ?? first_ts, last_ts, step_us)
   const hours = hoursOf(built)
@@ -123,7 +123,7 @@ export async function buildSymbolDay(
     grid: built,
     hours,
     from: resume?.from,
-    to,
+    to: until,
     signal,
   }
 

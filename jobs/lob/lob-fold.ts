@@ -59,7 +59,7 @@ export class LobFold {
     for (const row of rows) this.#held.add(row, row.depth_kind === 'snapshot')
   }
 
-  /** Ends the day. Returns the moments of the 40 columns for the next day; undefined without rows. */
+  /** Ends the day. Returns the moments of the 40 columns for the next; undefined without rows. */
   finish(): readonly ColumnMoments[] | undefined {
     this.#held.releaseBefore(Infinity)
     this.#emit(this.#count)

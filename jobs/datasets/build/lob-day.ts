@@ -1,4 +1,4 @@
-/** Builds the files of the dataset `lob_10` for chosen symbols. Memory holds one part of one symbol. */
+/** Builds the files of `lob_10` for chosen symbols. Memory holds one part of one symbol. */
 import { join } from 'node:path'
 import { dayRange, SECOND_US } from '#core/time.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'

@@ -91,8 +91,8 @@ export async function makeSymbolDay(
 const BLOCK_HOURS = 3
 
 /**
- * Builds a day hour by hour, so that memory holds a few hours of rows. Each block continues after the
- * hours that no later event can change; the next block reads the others again.
+ * Builds a day hour by hour, so that memory holds a few hours of rows. Each block continues after
+ * the hours that no later event can change; the next block reads the others again.
  */
 export async function makeInBlocks(
   reader: DayReader,

@@ -1,7 +1,7 @@
 /**
  * Builds the files of candles, clusters, trades, quotes, bars, barrier labels and signals of a day
- * on disk, in one pass over each symbol's rows. Memory holds one symbol's candles and books, and one row group, however
- * large the day is.
+ * on disk, in one pass over each symbol's rows. Memory holds one symbol's candles, bars and books,
+ * and one row group, however large the day is.
  */
 import { join } from 'node:path'
 import type { FeatureSet } from '#core/features.ts'

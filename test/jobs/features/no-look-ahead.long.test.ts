@@ -26,7 +26,7 @@ interface Difference {
   readonly whole: number
 }
 
-/** Differences between builds of cut streams and of whole ones, and the number of values compared. */
+/** Differences between builds of cut streams and of whole ones, and how much was compared. */
 async function differences(
   market: Market,
   made: keyof typeof SETS,
