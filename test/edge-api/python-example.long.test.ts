@@ -69,12 +69,10 @@ test.skipIf(!hasPython(...PACKAGES))(
       expect(printed).toMatch(/missing: features_1s 2024-08-10: the day was not over/)
       const [, train, validate] = /^(\d+) rows to train on, (\d+) to validate/m.exec(printed)!
       expect(Math.min(Number(train), Number(validate))).toBeGreaterThan(1_000)
-      // The simulator's mid follows its order flow, so both models find something.
+      // The simulator's mid is a random walk: a model that finds more than chance has seen ahead.
       for (const name of ['ridge', 'trees']) {
-        const found = new RegExp(`^${name}: out-of-sample correlation (-?[\\d.]+)$`, 'm').exec(
-          printed,
-        )!
-        expect(Number(found[1]), printed).toBeGreaterThan(0.02)
+        const line = new RegExp(`^${name}: out-of-sample correlation (-?\\d\\.\\d+)$`, 'm')
+        expect(Math.abs(Number(line.exec(printed)?.[1])), printed).toBeLessThan(0.3)
       }
       const png = await readFile(join(dir, 'train_and_validate.png'))
       expect(png.subarray(1, 4).toString()).toBe('PNG')

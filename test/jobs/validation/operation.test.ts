@@ -207,7 +207,7 @@ test("datasets: yesterday's are there, incomplete, damaged, missing, or out of r
   const stand = await yesterday()
   const { pool, store, store_config } = stand
   const whole = await validate(pool, NOON, store)
-  expect(whole.looked_at.datasets).toBe('7 datasets of 2024-08-19')
+  expect(whole.looked_at.datasets).toBe('9 datasets of 2024-08-19')
   expect(await findings(pool, NOON, stand)).toEqual([])
 
   const quotes = (await readManifest(store, 'quotes', versionOf('quotes'), DATE))!
@@ -227,7 +227,7 @@ test("datasets: yesterday's are there, incomplete, damaged, missing, or out of r
   const shut = createObjectStore({ ...store_config, secret_access_key: 'not-the-secret' })
   try {
     const { findings: found } = await validate(pool, NOON, shut)
-    expect(found.filter(({ code }) => code === 'store_failed')).toHaveLength(7)
+    expect(found.filter(({ code }) => code === 'store_failed')).toHaveLength(9)
     expect(JSON.stringify(found)).not.toContain('not-the-secret')
   } finally {
     shut.close()
