@@ -82,7 +82,7 @@ export async function foldBook(
     for (const { ts_exchange: ts } of rows) if (ts >= exchange_day.from) counter.add(ts)
   }
   const columns = fold.finish(gapsOf(symbol, 'depth_events'))
-  return { columns, event_counts: counter.counts, atHour: (to) => fold.atHour(to) }
+  return { columns, event_counts: counter.counts, atHour: (end) => fold.atHour(end) }
 }
 
 /** Adds a stream's events to a fold, and counts them by hour. */
