@@ -1,4 +1,4 @@
-/** Published days in the lake: a rebuild overwrites, and a snapshot keeps the file that it names. */
+/** Published days in the lake: a rebuild overwrites; a snapshot keeps the file that it names. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
