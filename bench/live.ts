@@ -5,10 +5,11 @@
  *   (a) without a live server, (b) with one and its readers, (a) again.
  *
  * Of each: from receipt to commit of every row, and CPU time. Of (b) also: from receipt to delivery
- * of every message, and the memory of the live server, ten seconds each. Sender, ingestor, Postgres, live server and
- * readers share the cores.
+ * of every message, and the memory of the live server every ten seconds. Sender, ingestor,
+ * Postgres, live server and readers share the cores.
  *
- *   npm run bench:live [-- --readers N --symbols N --rate N --seconds N --live-seconds N --cpu-prof DIR]
+ *   npm run bench:live [-- --readers N --symbols N --rate N --seconds N --live-seconds N
+ *                          --cpu-prof DIR]
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'

@@ -330,6 +330,8 @@ export type DatasetDate = {
   readonly row_count: number
   readonly columns: readonly DatasetColumn[]
   readonly coverage: readonly SymbolCoverage[]
+  /** Settings that the rows depend on, such as the number of bars per day. */
+  readonly parameters?: Readonly<Record<string, number>>
   readonly inputs?: DatasetInputs
   readonly files: readonly {
     readonly name: string
@@ -392,6 +394,8 @@ export type DatasetManifest = {
   readonly row_count: number
   readonly columns: readonly DatasetColumn[]
   readonly coverage: readonly SymbolCoverage[]
+  /** Settings that the rows depend on, such as the number of bars per day. */
+  readonly parameters?: Readonly<Record<string, number>>
   readonly inputs?: DatasetInputs
   readonly files: readonly {
     readonly name: string

@@ -1,6 +1,6 @@
 /**
- * What is recorded: the instruments of each exchange, and the first hour with data. The hours in the
- * database are those of its partitions, whose names end with the hour.
+ * What is recorded: the instruments of each exchange, and the first hour with data. The hours in
+ * the database are those of its partitions, whose names end with the hour.
  */
 import type { Micros } from '#core/time.ts'
 import type { Database } from './database.ts'

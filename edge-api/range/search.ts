@@ -1,4 +1,4 @@
-/** Ranks instruments by how well their name matches a text, the same with and without the database. */
+/** Ranks instruments by how well their name matches a text, also without the database. */
 import type { ListInstruments } from '../lake/instrument-list.ts'
 import type { SymbolRow } from '../queries/symbols.ts'
 import { isAway } from './instruments.ts'

@@ -1,4 +1,4 @@
-/** Columns of the quote before a trade: those of a quote, with a prefix. All are null without one. */
+/** Columns of the quote before a trade: a quote's, with a prefix. All are null without one. */
 import type { Cell, RangeColumn, Row } from './table.ts'
 import { quotes } from './tables.ts'
 

@@ -1,6 +1,6 @@
 /**
- * The shared cache in Redis (core/node/redis.ts). A bar's key has the version of its day (state.ts),
- * so a Redis that comes back with old contents has nothing that is still asked for.
+ * The shared cache in Redis (core/node/redis.ts). A bar's key has the version of its day
+ * (state.ts), so a Redis that comes back with old contents has nothing that is still asked for.
  */
 import type { Logger } from '#core/node/log.ts'
 import { connectRedis } from '#core/node/redis.ts'

@@ -1,7 +1,7 @@
 /**
  * Random requests made from the OpenAPI document, sent to the worker in a workerd of its own and to
- * the API on Node: never a 500, and every answer is in its schema. `npm run fuzz:edge`; FUZZ_REQUESTS
- * and FUZZ_SEED choose others.
+ * the API on Node: never a 500, and every answer is in its schema. `npm run fuzz:edge`;
+ * FUZZ_REQUESTS and FUZZ_SEED choose others.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

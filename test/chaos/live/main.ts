@@ -1,9 +1,10 @@
 /**
- * `npm run soak:live`: a whole stack at 10,000 events per second, 1,000 readers of trades and quotes
- * of one of its symbols each (some of them of a book instead), readers that freeze, connections that
- * are cut at random, kill -9 of the live server and of the ingestor. In the end every reader's trades
- * must equal the table, none missing, none twice, and rebuilt books those of the tables. Prints one
- * line of JSON; exit code 1 on any difference, and then the programs' logs are kept.
+ * `npm run soak:live`: a whole stack at 10,000 events per second, 1,000 readers of trades and
+ * quotes of one of its symbols each (some of them of a book instead), readers that freeze,
+ * connections that are cut at random, kill -9 of the live server and of the ingestor. In the end
+ * every reader's trades must equal the table, none missing, none twice, and rebuilt books those of
+ * the tables. Prints one line of JSON; exit code 1 on any difference, and then the programs' logs
+ * are kept.
  */
 import { Command } from 'commander'
 import { wholeNumber } from '../../../infra/cli/options.ts'
