@@ -85,7 +85,7 @@ export async function startLiveServer(
       ),
     )
   }
-  await warmUp(feeds, intake, now, signal)
+  await warmUp(feeds, intake, streams, now, signal)
   streams.settle({
     rows: Math.max(...feeds.map(({ floor }) => floor)),
     gaps: Math.max(...feeds.map(({ gap_floor }) => gap_floor)),
@@ -255,6 +255,7 @@ async function openFeed(
 async function warmUp(
   feeds: readonly TapeFeed[],
   intake: Intake,
+  streams: Streams,
   now: () => Micros,
   signal: AbortSignal,
 ): Promise<void> {
@@ -266,6 +267,8 @@ async function warmUp(
     if (last === undefined) break
     last.read(READ_BYTES)
     intake.release(releasedUntil(feeds, now))
+    // Nobody listens yet; what is kept is in the memory of frames.
+    streams.passOn()
     await nextTurn()
     signal.throwIfAborted()
   }
