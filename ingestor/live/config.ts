@@ -130,7 +130,7 @@ const Environment = z
       }),
     LIVE_MEMORY_MB: number(64, 1, 32_767, 'whole megabytes'),
     LIVE_TAPE_RECORDS: number(300_000, 0, 100_000_000, 'messages'),
-    LIVE_WARM_S: number(60, 0, 3_600, 'whole seconds'),
+    LIVE_WARM_S: number(30, 0, 3_600, 'whole seconds'),
     LIVE_HEARTBEAT_S: number(5, 1, 300, 'whole seconds'),
     LIVE_DRAIN_S: number(5, 0, 60, 'whole seconds'),
     LIVE_CLIENTS_MAX: number(2_000, 1, 100_000, 'clients'),

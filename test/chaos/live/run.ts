@@ -23,14 +23,15 @@ export interface SoakReport {
 }
 
 /** The supervisor of the stack gives up after five restarts in a minute. */
-const KILL_EVERY_MS = 15_000
+const KILL_EVERY_MS = 30_000
 const CUT_EVERY_MS = 50
 /**
- * Symbols of a reader that freezes: so many that it is too slow within seconds, though the system
- * buffers megabytes for a socket on loopback.
+ * The busiest symbols, which readers that freeze hear: so much that they are too slow within a
+ * minute, though the system buffers megabytes for a socket on loopback.
  */
-const FROZEN_SYMBOLS = 30
-const BEHIND_LIMIT_MS = 60_000
+const FROZEN_SYMBOLS = 5
+const FROZEN_LIMIT_MS = 90_000
+const BEHIND_LIMIT_MS = 150_000
 const BEGIN_LIMIT_MS = 120_000
 const OPENED_AT_ONCE = 20
 /** What a frozen client may cost. */
@@ -73,7 +74,10 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
   for (const client of frozen) client.freeze()
   watch.resetMost()
   const with_frozen = frozen.length === 0 ? undefined : await measured(readers, seconds)
-  const too_slow = watch.totals('live_closes_total')['consumer_too_slow'] ?? 0
+  const tooSlow = (): number => watch.totals('live_closes_total')['consumer_too_slow'] ?? 0
+  const deadline = performance.now() + FROZEN_LIMIT_MS
+  while (tooSlow() < frozen.length && performance.now() < deadline) await sleep(1_000)
+  const too_slow = tooSlow()
   const { waiting_bytes_max, memory_mb_max } = watch
   const sockets_mb = socketMegabytes()
   say(`with ${frozen.length} frozen, ${too_slow} too slow: ${JSON.stringify(with_frozen)}`)
