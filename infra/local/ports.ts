@@ -8,9 +8,16 @@ export async function freePort(): Promise<number> {
   return port!
 }
 
+/**
+ * Ports below those that systems give to outgoing connections (from 32768 on Linux). Above, a
+ * connection of any program might take the port of one that is being restarted.
+ */
+const LOWEST = 10_240
+const HIGHEST = 32_767
+
 /** Distinct ports that were free just now: all stay open until the last is found. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)))
+  const servers = await Promise.all(Array.from({ length: count }, listenAnywhere))
   const ports = servers.map(portOf)
   await Promise.all(servers.map(close))
   return ports
@@ -31,6 +38,15 @@ export async function portsFrom(base: number, count: number): Promise<readonly n
     }
   }
   return ports
+}
+
+async function listenAnywhere(): Promise<Server> {
+  for (let tries = 0; tries < 50; tries++) {
+    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST + 1))
+    const server = await listen(port).catch(() => undefined)
+    if (server !== undefined) return server
+  }
+  return listen(0)
 }
 
 function listen(port: number): Promise<Server> {
