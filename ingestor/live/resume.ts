@@ -34,8 +34,8 @@ export interface ResumerOptions {
   readonly readBars: ReadBars | undefined
 }
 
-/** Messages from memory that are sent in one turn. */
-const BATCH_COUNT = 500
+/** Missed messages that are written at once: few, because they count in the client's queue. */
+const BATCH_COUNT = 50
 /** How far before a cursor Postgres is asked for the update of a book that comes before it. */
 const UPDATE_BEFORE_US = 60_000_000
 /** A cursor may be ahead of our clock by this much. */
@@ -87,6 +87,12 @@ export class Resumer {
   ): Promise<void> {
     const { stream } = subscription
     if (cursor === undefined) {
+      // A whole book is large: many at once would be more than a queue may hold.
+      if (stream.name.channel === 'book') {
+        while (session.waits) await session.drained()
+        if (!isWanted(session, subscription)) return
+        subscription.sent = stream.newest_seq
+      }
       this.#sayBegun(session, stream, subscription.sent, null, 'none')
       this.#follow(subscription)
       return this.#sendState(subscription)
@@ -135,11 +141,11 @@ export class Resumer {
     let has_tape = true
     const before: UpdateBefore = { seq: undefined }
     for (;;) {
-      await session.drained()
-      if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
+      while (session.waits) await session.drained()
+      if (!isWanted(session, subscription)) return
       if (subscription.sent < stream.floor) {
         is_past = true
-        if (has_tape && (await this.#sendFromTape(subscription, before))) continue
+        if (has_tape && (await this.#sendFromTape(session, subscription, before))) continue
         has_tape = false
         await this.#sendPast(session, subscription, listed, before)
         continue
@@ -154,7 +160,11 @@ export class Resumer {
   }
 
   /** Sends the next messages that left memory. False if the tape does not have them. */
-  async #sendFromTape(subscription: Subscription, before: UpdateBefore): Promise<boolean> {
+  async #sendFromTape(
+    session: Session,
+    subscription: Subscription,
+    before: UpdateBefore,
+  ): Promise<boolean> {
     const { stream, sent } = subscription
     if (sent < stream.tape_floor) return false
     const dropped = stream.recordsAfter(sent, BATCH_COUNT)
@@ -164,6 +174,7 @@ export class Resumer {
       const messages = (await this.#options.readTape(stream, dropped)).map((past) =>
         this.#pastMessage(stream, past, before),
       )
+      while (session.waits) await session.drained()
       if (messages.length > 0) subscription.send(messages)
       // Messages with a new book and no update have no part in history.
       subscription.sent = Math.max(subscription.sent, dropped.at(-1)!.seq)
@@ -194,16 +205,16 @@ export class Resumer {
     const after = is_first_of_book ? Math.max(0, sent - UPDATE_BEFORE_US) : sent
     const wanted = { ...place, after, to, decimals: stream.decimals }
     for await (const page of this.#options.history.read(wanted)) {
-      await session.drained()
-      if (!session.is_open || session.subscriptions.get(stream.key) !== subscription) return
+      while (session.waits) await session.drained()
+      if (!isWanted(session, subscription)) return
       const known = page.findLast(({ seq }) => seq <= sent)
       if (known !== undefined) before.seq = known.seq
       const messages = page
         .filter(({ seq }) => seq > sent)
         .map((past) => this.#pastMessage(stream, past, before))
       for (let at = 0; at < messages.length; at += BATCH_COUNT) {
-        await session.drained()
-        if (!session.is_open) return
+        while (session.waits) await session.drained()
+        if (!isWanted(session, subscription)) return
         subscription.send(messages.slice(at, at + BATCH_COUNT))
       }
     }
@@ -259,4 +270,9 @@ export class Resumer {
     const from = source === 'none' ? null : `"${source}"`
     session.say(`${head},"recovered":${recovered},"source":${from}}`)
   }
+}
+
+/** False if the client has gone, or has given the stream up. */
+function isWanted(session: Session, subscription: Subscription): boolean {
+  return session.is_open && session.subscriptions.get(subscription.stream.key) === subscription
 }

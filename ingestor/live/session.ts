@@ -15,7 +15,7 @@ import type { Outlet } from './outlet.ts'
 import { headText, type Message, messageOf } from './wire.ts'
 
 /** However many clients wait, each may have so many bytes in its queue. */
-const QUEUE_BYTES_MIN = 32 * 1024
+const QUEUE_BYTES_MIN = 64 * 1024
 /** Quotes are skipped while more bytes than this wait. */
 const CONFLATE_BYTES = 64 * 1024
 /** How long a client may read its queue after we have closed its connection. */
@@ -155,8 +155,9 @@ export class Session {
     return this.#waits && this.waiting_bytes > CONFLATE_BYTES
   }
 
+  /** Its socket accepts nothing now. */
   get waits(): boolean {
-    return this.#waits
+    return this.#waits && this.is_open
   }
 
   get waiting_bytes(): number {
@@ -195,9 +196,12 @@ export class Session {
     this.say(JSON.stringify({ type: 'error', code, message, ...name }))
   }
 
-  /** Resolves when the queue is empty or the client is gone. */
+  /**
+   * Resolves when the queue is empty or the client is gone. Look at `waits` again then: others that
+   * waited too may have sent something.
+   */
   async drained(): Promise<void> {
-    if (!this.#waits || !this.is_open) return
+    if (!this.waits) return
     await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
 

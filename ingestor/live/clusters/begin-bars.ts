@@ -37,6 +37,7 @@ export async function beginBars(
     session.is_open && session.subscriptions.get(view.key) === subscription
   try {
     await view.ready()
+    while (session.waits) await session.drained()
     if (!isWanted()) return
     if (cursor === undefined) {
       const bars = view.newest(STATE_BARS)
@@ -86,7 +87,7 @@ async function sendPast(
       limit: PAGE_BARS,
       ...(next === undefined ? {} : { after: next }),
     })
-    await session.drained()
+    while (session.waits) await session.drained()
     if (!isWanted()) return
     const bars = page.rows.map((row) => {
       const end = Date.parse(row.ts) * 1_000 + interval_us

@@ -87,6 +87,52 @@ test('a frozen reader of trades is disconnected with a cursor, and then misses n
   lively.end()
 })
 
+test('many books at once, and many streams that resume, wait for the queue', async () => {
+  const symbols = Array.from({ length: 12 }, (_, at) => `BOOK${at}USDT`)
+  await stand.database.pool.query(
+    `insert into marketdata.symbols (exchange, symbol, tick_size, step_size)
+     select 'binance-futures', symbol, 0.01, 0.001 from unnest($1::text[]) as symbol`,
+    [symbols],
+  )
+  const levels = Array.from({ length: 1_000 }, (_, at) => [(at + 1).toFixed(2), '1.500'])
+  const large = await stand.startLive()
+  const probe = await connect(large.url, [{ channel: 'trades', symbol: symbols }])
+  const begun = await probe.until(() => {
+    const all = probe.messages.filter(({ type }) => type === 'subscribed')
+    return all.length === symbols.length ? all : undefined
+  })
+  for (const symbol of symbols) {
+    recording.bookAnswer(
+      100,
+      { b: levels, a: levels.map(([price]) => [`${Number(price) + 2_000}.00`, '1']) },
+      symbol,
+    )
+    recording.diff(100, 101, {}, symbol)
+    for (let id = 1; id <= 300; id++) recording.trade(id, { symbol })
+    await probe.until(() => (probe.ids(symbol).at(-1) === 300 ? true : undefined))
+  }
+  const isWhole = (client: LiveClient): true | undefined =>
+    symbols.every((symbol) => client.ids(symbol).at(-1) === 300) || undefined
+  // A queue that holds neither four books nor the trades of two symbols.
+  const small = await stand.startLive({ LIVE_QUEUE_BYTES_MAX: String(128 * 1024) })
+  const books = await connect(small.url, [{ channel: 'book', symbol: symbols }])
+  const snapshots = await books.until(() => {
+    const found = books.messages.filter(({ snapshot }) => snapshot !== undefined)
+    return found.length === symbols.length || books.close_code !== undefined ? found : undefined
+  })
+  expect(snapshots.map(({ symbol }) => symbol).toSorted()).toEqual(symbols.toSorted())
+  for (const { snapshot } of snapshots) expect(snapshot!.bids.length).toBeGreaterThan(999)
+  const back = await connect(
+    small.url,
+    begun.map(({ channel, symbol, epoch, seq }) => ({ channel, symbol, resume: { epoch, seq } })),
+  )
+  await back.until(() => isWhole(back) ?? (back.close_code === undefined ? undefined : true))
+  for (const symbol of symbols)
+    expect(back.of('trades', symbol)).toEqual(probe.of('trades', symbol))
+  await small.stop()
+  await large.stop()
+})
+
 test('wrong messages get an error with a code, and the client goes on', async () => {
   const client = await connect(live.url, [{ channel: 'trades' }])
   for (const [message, code] of [
