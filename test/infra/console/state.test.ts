@@ -251,6 +251,8 @@ test('the next run of each job is the next minute of its crontab', () => {
     stale_days: '11-29T00:10',
     replaced_builds: '11-29T00:20',
     archive: '11-29T00:03',
+    lake: '11-29T00:00',
+    lake_expiry: '11-29T02:40',
     retention: '11-28T23:59',
     validation: '11-29T00:00',
     index_prices: '11-28T23:59',

@@ -317,13 +317,15 @@ test('index prices are polled independently of other jobs, and a failed poll is 
 })
 
 test('due hours are archived, and then dropped if the budget requires it', async () => {
-  const stand = await standWithDays(yesterday)
+  // Yesterday's last hour is due only after 01:00.
+  const day = addDays(today, -2)
+  const stand = await standWithDays(day)
   const retention = parseRetentionSettings({ RAW_DISK_BUDGET_GB: '0.000000001' })
   await start(stand, { retention })
   await stand.pool.query(
     "select graphile_worker.add_job('archive', queue_name := 'archive'), graphile_worker.add_job('retention', queue_name := 'archive')",
   )
-  const window = `book_ticker ${yesterday}T23`
+  const window = `book_ticker ${day}T23`
   await expect
     .poll(() => runsOf(stand, 'archive'))
     .toMatchObject([{ job_window: window, status: 'done' }])
