@@ -11,6 +11,7 @@ import { ROOT } from './imports.ts'
 /** Files that take more than ten seconds alone, the longest first; most of them wait. */
 const LONGEST = [
   'test/infra/deploy/deploy.long.test.ts',
+  'test/edge-api/chart/page.long.test.ts',
   'test/edge-api/memory.long.test.ts',
   'test/edge-api/large-answers.long.test.ts',
   'test/ingestor/repair/quiet-process.long.test.ts',
@@ -24,7 +25,6 @@ const LONGEST = [
   'test/jobs/backup/restore.long.test.ts',
   'test/ingestor/repair/process.long.test.ts',
   'test/infra/stack.test.ts',
-  'test/edge-api/chart/page.test.ts',
   'test/jobs/clusters/engine.test.ts',
   'test/ingestor/main.test.ts',
   'test/jobs/datasets/kept-hours.test.ts',

@@ -327,7 +327,10 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
     const opened = await watched.evaluate<number>('performance.timeOrigin * 1000')
     const from = Math.ceil(opened / MINUTE_US) * MINUTE_US
     const newest = (): Promise<number> => watched.evaluate('booktape.feed.minutes?.newest ?? 0')
-    await expect.poll(newest, { interval: 500 }).toBeGreaterThanOrEqual(from + 2 * MINUTE_US)
+    // The next whole minute, and the one after it.
+    await expect
+      .poll(newest, { interval: 500, timeout: 240_000 })
+      .toBeGreaterThanOrEqual(from + 2 * MINUTE_US)
     const to = (await newest()) - MINUTE_US
     await raiseThreshold(stand.pool, to)
     const path = `/v1/clusters/BTCUSDT?interval=1m&bin=auto&from=${from}&to=${to}`
