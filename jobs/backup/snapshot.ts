@@ -76,8 +76,14 @@ async function dump(client: Client, options: SnapshotOptions): Promise<Snapshot>
   )
   const parts: DumpedPart[] = []
   const is_full = options.kind === 'full'
+  const { rows: present } = await client.query<{ name: string }>(
+    "select relname as name from pg_class where relnamespace = 'marketdata'::regnamespace",
+  )
+  const names_present = new Set(present.map(({ name }) => name))
   const tables = [...tablesOf('state'), ...(is_full ? tablesOf('history') : [])]
   for (const table_name of tables) {
+    // A schema of an older build, before its migration, has no table of later ones.
+    if (!names_present.has(table_name)) continue
     options.signal.throwIfAborted()
     parts.push(await dumpTable(client, options, table_name))
   }

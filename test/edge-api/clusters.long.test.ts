@@ -76,7 +76,7 @@ test('pages of any size, in both orders, have the same bars', async () => {
 test('final ranges may be cached for a minute, open ones for a second', async () => {
   const cacheOf = async (from: string, to: string) => {
     const answer = await ask(`/v1/clusters/${SYMBOL}?from=${DAY}T${from}&to=${DAY}T${to}`)
-    expect(answer.headers.get('etag')).toMatch(/^"\w{32}"$/)
+    expect(answer.headers.get('etag')).toMatch(/^"\w{32,48}"$/)
     return answer.headers.get('cache-control')
   }
   expect(await cacheOf('10:00:00Z', '11:00:00Z')).toBe('public, max-age=60')
