@@ -54,15 +54,9 @@ test('a published day is a snapshot, and a rebuild an overwrite that leaves the 
   await publish(NOON)
   const first = await commit(NOON + 1_000)
   expect([...first.keys()].toSorted()).toEqual(
-    [
-      'bars_v1',
-      'candles_v2',
-      'clusters_v1',
-      'labels_barrier_v1',
-      'quotes_v1',
-      'signals_v1',
-      'trades_v1',
-    ].map((name) => `datasets.${name}`),
+    ['bars_v1', 'candles_v2', 'clusters_v1', 'labels_barrier_v1', 'quotes_v1', 'trades_v1'].map(
+      (name) => `datasets.${name}`,
+    ),
   )
   expect(await ids()).toEqual([1, 2, 4, 5])
   const { 'current-snapshot-id': old, snapshots } = await readMetadata(store, TABLE)
