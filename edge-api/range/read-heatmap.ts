@@ -60,6 +60,8 @@ const DAYS_MAX = 31
 const HOURS_MAX = 1_000
 /** Rows of an archived hour are read for so long at a time, to bound memory. */
 const PART_US = 600 * SECOND_US
+/** A file is opened for each part of its hour, so hours are counted before they are read. */
+const LIMITS = { ...LAKE_LIMITS, file_count_max: Infinity }
 const DIFFS_MAX = 60_000
 
 const LEVELS = ['b', 'a'].flatMap((letter) =>
@@ -108,7 +110,9 @@ async function lastArchived(
   hours: readonly ArchivedHourRow[],
 ): Promise<readonly Row[]> {
   const { symbol } = wanted
-  const budget = createBudget(LAKE_LIMITS)
+  const hours_max = LAKE_LIMITS.file_count_max
+  if (hours.length > hours_max) throw tooLarge(wanted, `more than ${hours_max} archived hours`)
+  const budget = createBudget(LIMITS)
   const last = new Map<number, Row>()
   for (const hour of hours) {
     const end = Math.min(hour.hour + HOUR_US, wanted.to)
