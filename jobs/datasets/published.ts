@@ -1,6 +1,7 @@
 /**
  * The datasets of the lake and the jobs that publish them. Not `signals`: the bars that end at
- * midnight give a day's file rows of the next day's first instant, and a table is partitioned by day.
+ * midnight give a day's file rows of the next day's first instant, and a table is partitioned by
+ * day.
  */
 import { FEATURE_SETS } from '#core/features.ts'
 import { FEATURE_DAY_SETS, MARKET_DAY_SETS, type SetName } from './daily-sets.ts'
