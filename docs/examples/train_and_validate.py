@@ -10,15 +10,14 @@ It prints the correlation of prediction and outcome per model, and writes train_
 import sys
 
 import booktape
-import matplotlib
 import numpy as np
+from matplotlib import pyplot as plt
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+plt.switch_backend("Agg")
 
 TARGET = "forward_log_return_5s"
 FEATURES = ["i1", "i5", "i10", "ofi", "mlofi_norm_5", "mlofi_norm_10", "trade_imbalance", "volume"]

@@ -1,4 +1,5 @@
 /** The messages of the live stream, as docs/live.md describes them. */
+import type { Cluster } from './api.ts'
 
 interface Stamped {
   /** ISO 8601, microseconds, UTC. */
@@ -72,35 +73,8 @@ export type TopRow = Stamped & { readonly final_update_id: number } & {
   readonly [name: string]: string | number | null
 }
 
-/** A footprint bar, as /v1/clusters has it. It replaces the one with the same `ts`. */
-export interface ClusterRow {
-  readonly ts: string
-  readonly interval: string
-  readonly tick_size: string
-  readonly bin_ticks: number
-  readonly open: string
-  readonly high: string
-  readonly low: string
-  readonly close: string
-  readonly volume: string
-  readonly buy_volume: string
-  readonly sell_volume: string
-  readonly trade_count: number
-  readonly delta: string
-  readonly cum_delta: string
-  readonly min_delta: string
-  readonly max_delta: string
-  readonly poc: string
-  readonly value_area_low: string
-  readonly value_area_high: string
-  readonly is_unfinished_high: boolean
-  readonly is_unfinished_low: boolean
-  readonly buy_imbalances: readonly string[]
-  readonly sell_imbalances: readonly string[]
-  readonly is_final: boolean
-  /** [price, buy_qty, sell_qty, buy_count, sell_count], by price. */
-  readonly cells: readonly (readonly [string, string, string, number, number])[]
-}
+/** A footprint bar. It replaces the one with the same `ts`. */
+export type ClusterRow = Cluster
 
 /** As /v1/signals has it. */
 export interface SignalRow {

@@ -3,6 +3,7 @@ import { type Bar, type Cell, binOf } from '#core/clusters/bar.ts'
 import { figuresOf } from '#core/clusters/figures.ts'
 import { type Decimal, decimalOf, nearest, plus, times } from '#core/decimals.ts'
 import { DAY_US, HOUR_US, micros } from '#core/time.ts'
+import type { Cluster } from '../../client/api.ts'
 import type { Interval } from '../view/view.ts'
 import { askAll } from './api.ts'
 import { microsOf } from './candles.ts'
@@ -44,30 +45,6 @@ export const CLUSTER_SPAN_US: { readonly [interval in Interval]: number } = {
   '1d': 30 * DAY_US,
 }
 
-type CellRow = readonly [price: string, buy: string, sell: string, buys: number, sells: number]
-
-interface Row {
-  readonly ts: string
-  readonly tick_size: string
-  readonly bin_ticks: number
-  readonly open: string
-  readonly high: string
-  readonly low: string
-  readonly close: string
-  readonly volume: string
-  readonly delta: string
-  readonly min_delta: string
-  readonly max_delta: string
-  readonly poc: string
-  readonly value_area_low: string
-  readonly value_area_high: string
-  readonly is_unfinished_high: boolean
-  readonly is_unfinished_low: boolean
-  readonly buy_imbalances: readonly string[]
-  readonly sell_imbalances: readonly string[]
-  readonly cells: readonly CellRow[]
-}
-
 /** `bin` 0: automatic. */
 function askRows(
   instrument: Instrument,
@@ -76,10 +53,10 @@ function askRows(
   from: number,
   to: number,
   signal: AbortSignal,
-): Promise<readonly Row[]> {
+): Promise<readonly Cluster[]> {
   const { path, query } = addressOf(instrument)
   const asked = `interval=${interval}&bin=${bin === 0 ? 'auto' : bin}&from=${from}&to=${to}&limit=1000`
-  return askAll<Row>(`/v1/clusters/${path}?${query}&${asked}`, signal)
+  return askAll<Cluster>(`/v1/clusters/${path}?${query}&${asked}`, signal)
 }
 
 export async function askFootprints(
@@ -109,7 +86,7 @@ export async function askBars(...args: Parameters<typeof askRows>): Promise<read
   }))
 }
 
-function footprintOfRow(row: Row): Footprint {
+function footprintOfRow(row: Cluster): Footprint {
   const price = Float64Array.from(row.cells, ([text]) => Number(text))
   const numbers = (texts: readonly string[]): readonly number[] => texts.map(Number)
   return footprint({
