@@ -33,7 +33,8 @@ export function createKeepUp(pool: Pool, sync: SyncManager, watch: Watch): KeepU
       return reached
     },
     async run(signal) {
-      await registerEngine(pool)
+      // Registering emptied the table.
+      if (await registerEngine(pool)) reached_by_symbol = new Map()
       const changed = await settle(pool, undefined)
       const symbols = await watch.symbols()
       symbol_count = symbols.length

@@ -202,9 +202,18 @@ test('an engine that is gone for two days is retired, and begins again when it i
   await addTrades(pool, [late(7_000_002)])
   expect(await entries()).toBe(0)
   await expect(allBars(engine, asked)).rejects.toMatchObject({ code: 'clusters_not_registered' })
-  // Its next round registers it, with an empty table: both late trades are in the bars.
+  const isWatched = async (): Promise<boolean> => {
+    const { rowCount } = await pool.query(
+      'select from marketdata.cluster_watch where symbol_id = $1',
+      [ids.get(symbol)],
+    )
+    return rowCount === 1
+  }
+  await expect.poll(isWatched).toBe(true)
+  // Its next round registers it, with an empty table, and begins with the newest hour of what is
+  // watched: both late trades are in the bars.
   await engine.keep_up.run(new AbortController().signal)
-  expect(await minutesOf(symbol)).toBe(0)
+  expect(await minutesOf(symbol)).toBe(60)
   expect(await counted()).toBe(before + 2)
   await addTrades(pool, [late(7_000_003)])
   expect(await entries()).toBe(1)
