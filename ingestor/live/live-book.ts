@@ -24,6 +24,8 @@ export class LiveBook {
   /** Seq of the newest update; null if there was none. */
   #last_update_seq: number | null = null
   #top: readonly number[] = []
+  /** The whole book in one message, until it changes: many clients may subscribe at once. */
+  #whole: Message | undefined
 
   constructor(name: StreamName, epoch: string) {
     this.#name = name
@@ -48,6 +50,7 @@ export class LiveBook {
       ? takeDiff(this.#state, event)
       : takeSnapshot(this.#state, event, in_stream)
     this.#state = state
+    this.#whole = undefined
     const book = bookOf(state)
     const is_replaced = book !== undefined && book !== before
     // A REST snapshot is older than the book: the updates since then are kept and applied to it.
@@ -63,7 +66,10 @@ export class LiveBook {
 
   /** The whole book at `seq`, for a client that subscribes now. */
   whole(seq: number, decimals: Decimals): Message {
-    return messageOf(seq, this.#text(seq, this.#last_update_seq, [], true, decimals))
+    if (this.#whole?.seq !== seq) {
+      this.#whole = messageOf(seq, this.#text(seq, this.#last_update_seq, [], true, decimals))
+    }
+    return this.#whole
   }
 
   /** An update from history. */
