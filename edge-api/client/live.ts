@@ -158,25 +158,26 @@ class LiveFeed<Channel extends LiveChannel> implements Live<Channel> {
     socket.addEventListener('error', lose)
   }
 
-  /** One per stream that has a cursor, and one for all the others. */
+  /** One per stream that has a cursor, and one per channel for all its others. */
   #requests(): readonly object[] {
     const { channels, symbols, exchange } = this.#options
     const named = exchange === undefined ? {} : { exchange }
-    return channels.flatMap((channel): readonly object[] =>
-      symbols.map((symbol) => {
-        const known = this.#places.cursors.find(
-          (one) =>
-            one.channel === channel &&
-            one.symbol === symbol &&
-            (exchange === undefined || one.exchange === exchange),
-        )
-        const bars = channel === 'clusters' ? this.#options.clusters : {}
-        const request = { op: 'subscribe', channel, symbol, ...named, ...bars }
-        if (known === undefined) return request
-        const { epoch, seq } = known
-        return { ...request, exchange: known.exchange, resume: { epoch, seq } }
-      }),
-    )
+    return channels.flatMap((channel): readonly object[] => {
+      const bars = channel === 'clusters' ? this.#options.clusters : {}
+      const known = this.#places.cursors.filter(
+        (one) =>
+          one.channel === channel &&
+          symbols.includes(one.symbol) &&
+          (exchange === undefined || one.exchange === exchange),
+      )
+      const resumed = known.map(({ symbol, exchange: own, epoch, seq }) => {
+        const resume = { epoch, seq }
+        return { op: 'subscribe', channel, symbol, exchange: own, ...bars, resume }
+      })
+      const fresh = symbols.filter((symbol) => !known.some((one) => one.symbol === symbol))
+      if (fresh.length === 0) return resumed
+      return [...resumed, { op: 'subscribe', channel, symbol: fresh, ...named, ...bars }]
+    })
   }
 
   #take(reply: Reply): void {

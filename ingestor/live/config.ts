@@ -136,7 +136,7 @@ const Environment = z
     LIVE_CLIENTS_MAX: number(2_000, 1, 100_000, 'clients'),
     LIVE_CLIENTS_PER_TOKEN_MAX: number(200, 1, 100_000, 'clients'),
     LIVE_SUBSCRIPTIONS_MAX: number(200, 1, 10_000, 'subscriptions'),
-    LIVE_MESSAGES_MAX: number(100, 1, 10_000, 'messages in ten seconds'),
+    LIVE_MESSAGES_MAX: number(500, 1, 10_000, 'messages in ten seconds'),
     LIVE_QUEUE_BYTES_MAX: number(512 * 1024, 64 * 1024, 16 * MIB, 'whole bytes'),
     LIVE_QUEUES_MB: number(64, 1, 65_536, 'whole megabytes'),
     LIVE_CLUSTERS_MAX: number(50, 0, 10_000, 'kinds of bars'),

@@ -6,7 +6,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { mintToken } from '#core/access-token.ts'
 import { freePorts } from '../../../infra/local/ports.ts'
 import type { LiveServer } from '../../../ingestor/live/live-server.ts'
-import { connect, LiveClient } from './client.ts'
+import { connect, LiveClient, type LiveMessage } from './client.ts'
 import { createStand, nextStamp, now, type Recording, type Stand } from './stand.ts'
 
 const METRICS_TOKEN = 'm'.repeat(32)
@@ -131,6 +131,33 @@ test('many books at once, and many streams that resume, wait for the queue', asy
     expect(back.of('trades', symbol)).toEqual(probe.of('trades', symbol))
   await small.stop()
   await large.stop()
+})
+
+test('a client can resume as many streams as it may have, each with a message of its own', async () => {
+  const symbols = Array.from({ length: 100 }, (_, at) => `MANY${at}USDT`)
+  await stand.database.pool.query(
+    `insert into marketdata.symbols (exchange, symbol, tick_size, step_size)
+     select 'binance-futures', symbol, 0.01, 0.001 from unnest($1::text[]) as symbol`,
+    [symbols],
+  )
+  const other = await stand.startLive()
+  const begun = async (subscriptions: readonly object[]): Promise<readonly LiveMessage[]> => {
+    const client = await connect(other.url, subscriptions)
+    const found = await client.until(() => {
+      const all = client.messages.filter(({ type }) => type === 'subscribed')
+      return all.length === 2 * symbols.length || client.close_code !== undefined ? all : undefined
+    })
+    client.end()
+    return found
+  }
+  const first = await begun([{ channel: ['trades', 'quotes'], symbol: symbols }])
+  const again = await begun(
+    first.map(({ channel, symbol, epoch, seq }) => ({ channel, symbol, resume: { epoch, seq } })),
+  )
+  expect(again.map(({ channel, symbol }) => `${channel} ${symbol}`)).toEqual(
+    first.map(({ channel, symbol }) => `${channel} ${symbol}`),
+  )
+  await other.stop()
 })
 
 test('wrong messages get an error with a code, and the client goes on', async () => {
