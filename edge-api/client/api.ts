@@ -1171,7 +1171,7 @@ export type Signal = {
   /** Start of its bar; for walls the second of the book; null for trades. */
   readonly bar_ts: string | null
   /** The direction that it speaks for; buy: rising prices. */
-  readonly side: 'buy' | 'sell' | null
+  readonly side: 'buy' | 'sell'
   /**
    * lowest price that it is about [quote asset]; a decimal string with the exchange's number of
    * decimals

@@ -36,7 +36,6 @@ const Signal = z
     bar_ts: time('Start of its bar; for walls the second of the book; null for trades.').nullable(),
     side: z
       .enum(['buy', 'sell'])
-      .nullable()
       .openapi({ description: 'The direction that it speaks for; buy: rising prices.' }),
     price_low: decimal('lowest price that it is about [quote asset]', '61640.00'),
     price_high: decimal('highest price that it is about [quote asset]', '61687.90'),
