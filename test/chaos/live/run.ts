@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool, type Pool } from '#core/node/pool.ts'
 import { compareBooks, Tables, untilCommitted } from './compare.ts'
+import { measured } from './measured.ts'
 import { SoakClient } from './soak-client.ts'
 import type { ProgramName, SoakStack } from './soak-stack.ts'
 import { Watch } from './watch.ts'
@@ -64,7 +65,7 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
   })
   const clients = [...readers, ...books]
   say(`${clients.length} readers of ${symbols.length} symbols`)
-  const undisturbed = await measured(readers, seconds)
+  const undisturbed = await measured(readers, stack, seconds)
   say(`undisturbed: ${JSON.stringify(undisturbed)}`)
 
   const before_frozen_mb = watch.newest_mb
@@ -73,7 +74,7 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
   })
   for (const client of frozen) client.freeze()
   watch.resetMost()
-  const with_frozen = frozen.length === 0 ? undefined : await measured(readers, seconds)
+  const with_frozen = frozen.length === 0 ? undefined : await measured(readers, stack, seconds)
   const tooSlow = (): number => watch.totals('live_closes_total')['consumer_too_slow'] ?? 0
   const deadline = performance.now() + FROZEN_LIMIT_MS
   while (tooSlow() < frozen.length && performance.now() < deadline) await sleep(1_000)
@@ -171,35 +172,6 @@ async function opened(
 function socketMegabytes(): number {
   const pages = /^TCP: .* mem (\d+)$/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1]
   return Math.round((Number(pages) * 4_096) / 1_000_000)
-}
-
-interface Measured {
-  readonly messages_per_s: number
-  readonly p50_ms: number
-  readonly p99_ms: number
-  readonly max_ms: number
-  readonly readers_cpu_share: number
-}
-
-/** From receipt to delivery at these readers. */
-async function measured(clients: readonly SoakClient[], seconds: number): Promise<Measured> {
-  const cpu = process.cpuUsage()
-  for (const client of clients) client.measures = true
-  await sleep(seconds * 1_000)
-  for (const client of clients) client.measures = false
-  const { user, system } = process.cpuUsage(cpu)
-  const delays = Float64Array.from(
-    clients.flatMap(({ delays_us }) => delays_us.splice(0)),
-  ).toSorted()
-  const at = (share: number): number =>
-    Math.round((delays[Math.floor(delays.length * share)] ?? 0) / 100) / 10
-  return {
-    messages_per_s: Math.round(delays.length / seconds),
-    p50_ms: at(0.5),
-    p99_ms: at(0.99),
-    max_ms: Math.round((delays.at(-1) ?? 0) / 100) / 10,
-    readers_cpu_share: Math.round((user + system) / seconds / 10_000) / 100,
-  }
 }
 
 /** Those with rows, most rows first. */
