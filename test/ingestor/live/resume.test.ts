@@ -1,12 +1,14 @@
 /** A client that comes back gets what it missed, from wherever it is, once and in order. */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createObjectStore } from '#core/node/object-store.ts'
-import { micros, toIso, hourStart } from '#core/time.ts'
+import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
+import type { RawChannel } from '#core/tables.ts'
+import { micros, toIso } from '#core/time.ts'
+import type { LiveServer } from '../../../ingestor/live/live-server.ts'
 import { archiveHour, dropHour } from '../../support/archive-hours.ts'
 import { takeBucket } from '../../support/bucket.ts'
 import { startSwitchProxy } from '../../support/switch-proxy.ts'
 import { connect, type LiveClient, type LiveMessage } from './client.ts'
-import { createStand, nextStamp, now, type Recording, type Stand, tradesOfTable } from './stand.ts'
+import { createStand, nextStamp, type Recording, type Stand, tradesOfTable } from './stand.ts'
 
 let stand: Stand
 let recording: Recording
@@ -23,6 +25,29 @@ async function record(from: number, to: number): Promise<readonly number[]> {
   for (const id of ids) recording.trade(id)
   await recording.committed()
   return ids
+}
+
+/** Archives the table's hours and drops them. */
+async function leavePostgres(store: ObjectStoreConfig, table: RawChannel): Promise<void> {
+  const { pool } = stand.database
+  const { rows: hours } = await pool.query<{ hour: Date }>(
+    `select distinct date_trunc('hour', ts_exchange) as hour from marketdata.${table}`,
+  )
+  const objects = createObjectStore(store)
+  for (const { hour } of hours) {
+    await dropHour(pool, await archiveHour(pool, objects, table, hour.toISOString()))
+  }
+  objects.close()
+}
+
+function storeEnvironment(store: ObjectStoreConfig): Readonly<Record<string, string>> {
+  return {
+    S3_ENDPOINT: store.endpoint,
+    S3_BUCKET: store.bucket,
+    S3_REGION: store.region,
+    S3_ACCESS_KEY_ID: store.access_key_id,
+    S3_SECRET_ACCESS_KEY: store.secret_access_key,
+  }
 }
 
 const ascending = (client: LiveClient): void => {
@@ -118,33 +143,28 @@ describe('the same cursor, answered from', () => {
     await from_tape.stop()
     await from_database.stop()
     const store = takeBucket()
-    const objects = createObjectStore(store)
-    const from_archive = await stand.startLive({
-      LIVE_MEMORY_MB: '1',
-      LIVE_TAPE_RECORDS: '0',
-      S3_ENDPOINT: store.endpoint,
-      S3_BUCKET: store.bucket,
-      S3_REGION: store.region,
-      S3_ACCESS_KEY_ID: store.access_key_id,
-      S3_SECRET_ACCESS_KEY: store.secret_access_key,
-    })
+    const cold = { LIVE_MEMORY_MB: '1', LIVE_TAPE_RECORDS: '0', ...storeEnvironment(store) }
+    const from_archive = await stand.startLive(cold)
     for (let id = 6_000; id < 12_000; id++) recording.quote(id, 'ETHUSDT')
     await recording.committed()
-    const hour = toIso(hourStart(now()))
-    const archived = await archiveHour(stand.database.pool, objects, 'trades', hour)
-    await dropHour(stand.database.pool, archived)
+    await leavePostgres(store, 'trades')
     expect(await tradesOfTable(stand.database)).toEqual([])
-    const client = await connect(from_archive.url, [{ ...TRADES, resume: cursor }])
-    await client.until(() => (client.ids().includes(missed.at(-1)!) ? true : undefined))
-    ascending(client)
-    const messages = client.of('trades').slice(0, missed.length)
-    expect(JSON.stringify(messages)).toBe(memory)
-    objects.close()
+    const archived = async ({ url }: LiveServer): Promise<string> => {
+      const client = await connect(url, [{ ...TRADES, resume: cursor }])
+      await client.until(() => (client.ids().includes(missed.at(-1)!) ? true : undefined))
+      ascending(client)
+      client.end()
+      return JSON.stringify(client.of('trades').slice(0, missed.length))
+    }
+    expect(await archived(from_archive)).toBe(memory)
     await from_archive.stop()
+    const restarted = await stand.startLive(cold)
+    expect(await archived(restarted)).toBe(memory)
+    await restarted.stop()
   })
 })
 
-test('books, quotes and mark prices: the tape gives what Postgres gives, also while it is behind', async () => {
+test('books, quotes and mark prices: the same from the tape, Postgres and the archive', async () => {
   const channels = ['book', 'quotes', 'mark_price']
   const live = await stand.startLive({ LIVE_MEMORY_MB: '1' })
   const probe = await connect(live.url, [{ channel: channels }])
@@ -223,6 +243,15 @@ test('books, quotes and mark prices: the tape gives what Postgres gives, also wh
   expect(await missed(other.url, 'database')).toEqual(from_tape)
   expect(await afterAsked(other.url, 'database')).toEqual(rest)
   await other.stop()
+  const store = takeBucket()
+  for (const table of ['depth_events', 'book_ticker', 'mark_price'] as const) {
+    await leavePostgres(store, table)
+  }
+  const cold = { LIVE_MEMORY_MB: '1', LIVE_TAPE_RECORDS: '0', ...storeEnvironment(store) }
+  const archived = await stand.startLive(cold)
+  expect(await missed(archived.url, 'database')).toEqual(from_tape)
+  expect(await afterAsked(archived.url, 'database')).toEqual(rest)
+  await archived.stop()
 })
 
 test('cursors of another epoch, of the future and from before the recording are refused, also without Postgres', async () => {
