@@ -9,8 +9,8 @@ import { OperatorError } from '#core/errors.ts'
 import { SECOND_US, type Micros } from '#core/time.ts'
 
 /**
- * read: market data. datasets: signed URLs of dataset files. ops: job runs, their logs, and the
- * report of the validation. live: the live stream.
+ * read: market data. datasets: signed URLs of dataset files, and the Iceberg catalogue. ops: job
+ * runs, their logs, and the report of the validation. live: the live stream.
  */
 export const SCOPES = ['read', 'datasets', 'ops', 'live'] as const
 export type Scope = (typeof SCOPES)[number]

@@ -182,3 +182,15 @@ export function parseHintKey(
   const match = /^lake\/([a-z]+)\/([a-z0-9_]+)\/metadata\/version-hint\.text$/.exec(key)
   return match === null ? undefined : { namespace: match[1]!, name: match[2]! }
 }
+
+/** Its metadata, archived hours, and days of datasets. */
+const LAKE_FILES = [
+  /^lake\/[a-z]+\/[a-z0-9_]+\/metadata\/(?:version-hint\.text|[\w-]+\.(?:avro|metadata\.json))$/,
+  /^(?:raw|derived)\/[a-z0-9_]+\/exchange=[a-z0-9-]+\/date=[\d-]+\/hour=\d\d(?:\.v\d+)?\.parquet$/,
+  /^datasets\/[a-z0-9_]+\/v\d+\/date=[\d-]+\/(?:build=[0-9a-f]+\/)?[a-z0-9_]+\.parquet$/,
+]
+
+/** True for a key that a table of the lake may name, and for its metadata. */
+export function isLakeFile(key: string): boolean {
+  return LAKE_FILES.some((pattern) => pattern.test(key))
+}

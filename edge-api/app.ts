@@ -11,7 +11,7 @@ import type { KnownAnswers } from './known-answers.ts'
 import { cacheFor, type App, type Deps } from './deps.ts'
 import { liveRoutes } from './routes/live.ts'
 import { mcpRoute } from './mcp/route.ts'
-import { Problem, found, problemResponse, toProblem } from './problem.ts'
+import { Problem, found, toProblem } from './problem.ts'
 import { bookRoutes } from './routes/book.ts'
 import { candleRoutes } from './routes/candles.ts'
 import { clusterRoutes } from './routes/clusters.ts'
@@ -23,6 +23,8 @@ import { featureRoutes } from './routes/features.ts'
 import { gapRoutes } from './routes/gaps.ts'
 import { heatmapRoutes } from './routes/heatmap.ts'
 import { healthRoutes } from './routes/health.ts'
+import { icebergAccessRoutes } from './routes/iceberg-access.ts'
+import { icebergRoutes } from './routes/iceberg.ts'
 import { indexRoutes } from './routes/index.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { priceRoutes } from './routes/prices.ts'
@@ -74,6 +76,8 @@ export function createApp(deps: Deps): App {
   // Before the routes with {date}, which would match "yesterday.parquet" as a date.
   datasetFileRoutes(app, deps)
   datasetRoutes(app, deps)
+  icebergRoutes(app, deps)
+  icebergAccessRoutes(app, deps)
   mcpRoute(app, deps)
   addOpenApi(app)
   refuseOtherMethods(app)
@@ -81,7 +85,7 @@ export function createApp(deps: Deps): App {
     const detail = `No route matches ${found(c.req.path)}. GET / lists the paths.`
     const problem = new Problem(404, 'unknown_path', 'The path is unknown.', detail)
     c.error = problem
-    return problemResponse(problem, c.req.url)
+    return toProblem(problem, c)
   })
   app.onError(toProblem)
   return app

@@ -64,6 +64,7 @@ import { createSearch } from './range/search.ts'
 import { storedDepth } from './range/stored-depth.ts'
 import { createTradesWithQuotes } from './range/trades-with-quotes.ts'
 import { createDatasets } from './store/datasets.ts'
+import { createLakeTables } from './store/lake-tables.ts'
 import { createObjectReader } from './store/object-store.ts'
 import { createUrlSigner } from './store/sign-url.ts'
 import type { RequestFacts } from './telemetry/request-facts.ts'
@@ -223,6 +224,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
           }),
     clusters: config.clusters && createClusterEngine(config.clusters),
     datasets,
+    lake: createLakeTables(config.store, store, lake_memory),
     signUrl: createUrlSigner(config.store, config.signed_url_ttl_s),
   })
 }

@@ -28,6 +28,7 @@ import type { Search } from './range/search.ts'
 import type { HeatmapWanted, HeatRow, ReadHeatmap } from './range/read-heatmap.ts'
 import type { ReadSignals } from './range/read-signals.ts'
 import type { Datasets } from './store/datasets.ts'
+import type { LakeTables } from './store/lake-tables.ts'
 import type { SignUrl } from './store/sign-url.ts'
 import type { RequestFacts } from './telemetry/request-facts.ts'
 
@@ -92,6 +93,8 @@ export interface Deps {
   /** Undefined: there is no cluster engine. */
   readonly clusters: ClusterEngine | undefined
   datasets: Datasets
+  /** Iceberg tables. */
+  readonly lake: LakeTables
   signUrl: SignUrl
 }
 

@@ -6,6 +6,7 @@
 import type { Context } from 'hono'
 import { OperatorError } from '#core/errors.ts'
 import { Problem, problemResponse } from '#core/problem.ts'
+import { asIcebergError } from './iceberg-error.ts'
 
 export {
   badParameters,
@@ -42,7 +43,9 @@ const RETRY_AFTER_S = '5'
 
 /** Turns anything thrown into an answer. */
 export function toProblem(error: unknown, c: Context): Response {
-  return problemResponse(asProblem(error), c.req.url)
+  const problem = asProblem(error)
+  const is_iceberg = c.req.path.startsWith('/iceberg/')
+  return problemResponse(is_iceberg ? asIcebergError(problem) : problem, c.req.url)
 }
 
 /** The code of the problem that this error becomes. */

@@ -10,7 +10,11 @@ import type { Stand } from '../stand.ts'
 
 type Services = Pick<Stand, 'pool' | 'store'>
 
-export async function archive({ pool, store, dir }: Stand): Promise<void> {
+export async function archive({
+  pool,
+  store,
+  dir,
+}: Pick<Stand, 'pool' | 'store' | 'dir'>): Promise<void> {
   await runArchive({
     pool,
     store,
