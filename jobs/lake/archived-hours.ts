@@ -5,7 +5,7 @@ import type { Pool } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { DAY_US, micros, toIso } from '#core/time.ts'
 import { type Change, ageOf, slotOf, type WantedFile } from './commit.ts'
-import type { LakeTable } from './format/table.ts'
+import { type LakeTable, partitionOf } from './format/table.ts'
 import type { Services } from './pointer.ts'
 import { describeStored } from './stored-footer.ts'
 
@@ -79,10 +79,7 @@ export function wantedHour(
   return {
     slot: slotOf(path),
     path,
-    partition: {
-      exchange,
-      [`${table.time.name}_day`]: Math.floor(hour / DAY_US),
-    },
+    partition: partitionOf(table, exchange, Math.floor(hour / DAY_US)),
     age: ageOf(path),
     describe: () => describeStored(store, table, { key, byte_count, exchange }),
   }

@@ -21,7 +21,6 @@ import {
   liveCount,
   type ManifestFile,
   mayHold,
-  type Partition,
 } from './format/manifest.ts'
 import {
   currentSnapshot,
@@ -32,7 +31,7 @@ import {
   withSchema,
   withSnapshots,
 } from './format/metadata.ts'
-import type { LakeTable } from './format/table.ts'
+import type { LakeTable, Partition } from './format/table.ts'
 import { manifestsToMerge } from './merge.ts'
 import { metadataPath } from './metadata-path.ts'
 import { openPointer, type Services, type Version } from './pointer.ts'

@@ -5,7 +5,7 @@ import type { Pool } from '#core/node/pool.ts'
 import { datasetFileKey, datasetPrefix, manifestKey, parseManifestKey } from '#core/object-keys.ts'
 import { type Day, DAY_US, dayRange } from '#core/time.ts'
 import { slotOf, type WantedFile } from './commit.ts'
-import { datasetLakeTable, type LakeTable } from './format/table.ts'
+import { datasetLakeTable, type LakeTable, partitionOf } from './format/table.ts'
 import { describeStored } from './stored-footer.ts'
 
 export interface DatasetVersion {
@@ -82,7 +82,7 @@ export function wantedDay(
   return {
     slot: slotOf(path),
     path,
-    partition: { [`${table.time.name}_day`]: dayRange(date).from / DAY_US },
+    partition: partitionOf(table, undefined, dayRange(date).from / DAY_US),
     age: undefined,
     describe: () =>
       describeStored(store, table, { key, byte_count: file.bytes, exchange: undefined }),

@@ -3,9 +3,15 @@ import type { ColumnChunk, FileMetaData } from 'hyparquet'
 import { OperatorError } from '#core/errors.ts'
 import { DAY_US } from '#core/time.ts'
 import { compareText } from '../../columns/columns.ts'
-import type { DataFile, IdBound, IdCount, Partition } from './manifest.ts'
+import type { DataFile, IdBound, IdCount } from './manifest.ts'
 import { SORT_ORDER_ID } from './metadata.ts'
-import type { Field, LakeTable, PrimitiveType } from './table.ts'
+import {
+  type Field,
+  type LakeTable,
+  type Partition,
+  partitionOf,
+  type PrimitiveType,
+} from './table.ts'
 
 export interface StoredFile {
   /** s3://bucket/key */
@@ -29,7 +35,7 @@ export function describeDataFile(
     content: 0,
     file_path: file.path,
     file_format: 'PARQUET',
-    partition: partitionOf(table, file, columns),
+    partition: partitionOfRows(table, file, columns),
     record_count: Number(metadata.num_rows),
     file_size_in_bytes: file.byte_count,
     column_sizes: counts(columns, (chunk) => Number(chunk.total_compressed_size)),
@@ -143,6 +149,11 @@ function boundBytes(type: PrimitiveType, value: Value): Uint8Array {
       return Buffer.from(String(value))
     case 'boolean':
       return Buffer.of(value === true ? 1 : 0)
+    case 'float': {
+      const bytes = Buffer.alloc(4)
+      bytes.writeFloatLE(Number(value))
+      return bytes
+    }
     case 'double': {
       const bytes = Buffer.alloc(8)
       bytes.writeDoubleLE(Number(value))
@@ -157,20 +168,18 @@ function boundBytes(type: PrimitiveType, value: Value): Uint8Array {
   }
 }
 
-function partitionOf(
+function partitionOfRows(
   table: LakeTable,
   { exchange }: StoredFile,
   columns: readonly FileColumn[],
 ): Partition {
-  const time = columns.find(({ field }) => field === table.time)
+  if (table.day === undefined) return {}
+  const time = columns.find(({ field }) => field === table.day)
   const range = time && rangeOf(time.chunks)
-  if (range === undefined) throw unfit(table, `it has no bounds of ${table.time.name}`)
+  if (range === undefined) throw unfit(table, `it has no bounds of ${table.day.name}`)
   const [first, last] = [range.min, range.max].map((ts) => Math.floor(Number(ts) / DAY_US))
   if (first !== last) throw unfit(table, 'its rows are of more than one day')
-  return {
-    ...(table.exchange === undefined ? {} : { [table.exchange.name]: exchange! }),
-    [`${table.time.name}_day`]: first!,
-  }
+  return partitionOf(table, exchange, first!)
 }
 
 function unfit({ namespace, name }: LakeTable, found: string): OperatorError {

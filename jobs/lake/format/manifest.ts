@@ -3,7 +3,7 @@
  * specification, version 2, "Manifests" and "Manifest Lists"; the numbers are its field ids.
  */
 import { type AvroField, type AvroRecord, type AvroType, decodeAvro, encodeAvro } from './avro.ts'
-import { type LakeTable, partitionFields } from './table.ts'
+import { type LakeTable, type Partition, partitionFields } from './table.ts'
 import { type SchemaJson, SPEC_ID } from './metadata.ts'
 
 /** Values by field id. */
@@ -15,8 +15,6 @@ export interface IdBound {
   readonly key: number
   readonly value: Uint8Array
 }
-
-export type Partition = Readonly<Record<string, string | number>>
 
 export interface DataFile {
   readonly content: 0
@@ -189,6 +187,7 @@ export function encodeManifest(
   return encodeAvro(entrySchema(table), metadata, entries as readonly Plain<Entry>[])
 }
 
+/** The cast holds because only manifests of this file's schema are read: the lake's own. */
 export function decodeManifest(bytes: Uint8Array): readonly Entry[] {
   return decodeAvro(bytes) as unknown as readonly Entry[]
 }
@@ -206,6 +205,7 @@ export function encodeManifestList(
   return encodeAvro(LIST_SCHEMA, metadata, manifests as readonly Plain<ManifestFile>[])
 }
 
+/** The cast holds as in decodeManifest. */
 export function decodeManifestList(bytes: Uint8Array): readonly ManifestFile[] {
   return decodeAvro(bytes) as unknown as readonly ManifestFile[]
 }

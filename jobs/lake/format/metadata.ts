@@ -6,7 +6,13 @@
  * 1. A snapshot never changes: its id means the same files as long as the metadata lists it.
  * 2. Only `expire` removes snapshots, and it keeps the current one and those that tags name.
  */
-import { type Field, type LakeTable, partitionFields, type StructType } from './table.ts'
+import {
+  type Field,
+  FIRST_PARTITION_ID,
+  type LakeTable,
+  partitionFields,
+  type StructType,
+} from './table.ts'
 
 /** A table of ours has one partition spec and one order. */
 const FIRST_SCHEMA_ID = 0
@@ -108,7 +114,7 @@ export function emptyMetadata(
     schemas: [schemaJson(table, FIRST_SCHEMA_ID)],
     'default-spec-id': SPEC_ID,
     'partition-specs': [{ 'spec-id': SPEC_ID, fields: spec }],
-    'last-partition-id': Math.max(...spec.map((field) => field['field-id'])),
+    'last-partition-id': FIRST_PARTITION_ID - 1 + spec.length,
     'default-sort-order-id': SORT_ORDER_ID,
     'sort-orders': [
       {

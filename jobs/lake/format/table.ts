@@ -6,10 +6,11 @@ import type { ArchivedColumn } from '#core/archived-tables.ts'
 import { ARCHIVED_TABLES, type ArchivedTable, isDerived } from '#core/archived-tables.ts'
 import type { Manifest } from '#core/dataset.ts'
 import { OperatorError } from '#core/errors.ts'
+import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { EXCHANGE_FIELD_ID, fieldIdAt, levelFieldIds } from '../../parquet/field-ids.ts'
 import { EXCHANGE_COLUMN, fileColumns } from '../../parquet/schema.ts'
 
-export type PrimitiveType = 'timestamptz' | 'string' | 'long' | 'double' | 'boolean'
+export type PrimitiveType = 'timestamptz' | 'string' | 'long' | 'float' | 'double' | 'boolean'
 
 export interface StructType {
   readonly type: 'struct'
@@ -42,8 +43,8 @@ export interface LakeTable {
   readonly namespace: 'raw' | 'derived' | 'datasets'
   readonly name: string
   readonly fields: readonly Field[]
-  /** The column whose day partitions the table. */
-  readonly time: Field
+  /** The column whose day partitions the table; undefined: a file may have rows of two days. */
+  readonly day: Field | undefined
   /** Undefined: a file holds all exchanges. */
   readonly exchange: Field | undefined
   /** Columns that a file is sorted by, all ascending. */
@@ -58,12 +59,16 @@ export function tableName({ namespace, name }: TableName): string {
 }
 
 /** The first of partition fields; Iceberg counts from here. */
-const FIRST_PARTITION_ID = 1_000
+export const FIRST_PARTITION_ID = 1_000
 
-export function partitionFields({ time, exchange }: LakeTable): readonly PartitionField[] {
+/** Values by the names of the partition fields. */
+export type Partition = Readonly<Record<string, string | number>>
+
+/** None: a table without partitions. Its files are skipped by the bounds of their columns. */
+export function partitionFields({ day, exchange }: LakeTable): readonly PartitionField[] {
   const fields = [
     ...(exchange === undefined ? [] : [['identity', exchange, exchange.name] as const]),
-    ['day', time, `${time.name}_day`] as const,
+    ...(day === undefined ? [] : [['day', day, dayName(day)] as const]),
   ]
   return fields.map(([transform, source, name], i) => ({
     'source-id': source.id,
@@ -71,6 +76,22 @@ export function partitionFields({ time, exchange }: LakeTable): readonly Partiti
     name,
     transform,
   }))
+}
+
+/** Of a file with rows of one exchange and of one day, in days since 1970. */
+export function partitionOf(
+  table: LakeTable,
+  exchange: string | undefined,
+  day: number,
+): Partition {
+  return {
+    ...(table.exchange === undefined ? {} : { [table.exchange.name]: exchange! }),
+    ...(table.day === undefined ? {} : { [dayName(table.day)]: day }),
+  }
+}
+
+function dayName({ name }: Field): string {
+  return `${name}_day`
 }
 
 const TYPES: Readonly<Record<Exclude<ArchivedColumn['type'], 'levels'>, PrimitiveType>> = {
@@ -103,7 +124,7 @@ export function archivedLakeTable(name: ArchivedTable): LakeTable {
     namespace: isDerived(name) ? 'derived' : 'raw',
     name,
     fields: [...fields, exchange],
-    time: of(shape.identity[1]),
+    day: of(shape.identity[1]),
     exchange,
     sorted_by: shape.identity.map(of),
   }
@@ -128,11 +149,14 @@ function levels(field_id: number): ListType {
 const DATASET_TYPES: Readonly<Record<string, PrimitiveType>> = {
   timestamp_us: 'timestamptz',
   string: 'string',
+  float32: 'float',
   float64: 'double',
   int64: 'long',
   bool: 'boolean',
 }
 const NEVER_NULL = 'never'
+/** The bars that end at midnight give a day's file rows of the next day's first instant. */
+const ACROSS_MIDNIGHT: ReadonlySet<string> = new Set([SIGNALS_SET.dataset])
 
 /** A version of a dataset. Every file has one day of all symbols. */
 export function datasetLakeTable({
@@ -154,7 +178,7 @@ export function datasetLakeTable({
     namespace: 'datasets',
     name: datasetTableName(dataset, schema_version),
     fields,
-    time,
+    day: ACROSS_MIDNIGHT.has(dataset) ? undefined : time,
     exchange: undefined,
     sorted_by: [...of('exchange', 'symbol', 'interval_s'), time],
   }

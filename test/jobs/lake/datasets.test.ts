@@ -8,6 +8,7 @@ import { sweepReplacedBuilds } from '../../../jobs/datasets/replaced-builds.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import { expireTable } from '../../../jobs/lake/expire.ts'
 import { insertQuotes, insertSymbols, insertTrades } from '../market.ts'
+import { insertTape } from '../signals/market.ts'
 import { createStand, NOON } from '../stand.ts'
 import { runLakeJob } from './commits.ts'
 import { readMetadata, readTable } from './icebird.ts'
@@ -54,9 +55,15 @@ test('a published day is a snapshot, and a rebuild an overwrite that leaves the 
   await publish(NOON)
   const first = await commit(NOON + 1_000)
   expect([...first.keys()].toSorted()).toEqual(
-    ['bars_v1', 'candles_v2', 'clusters_v1', 'labels_barrier_v1', 'quotes_v1', 'trades_v1'].map(
-      (name) => `datasets.${name}`,
-    ),
+    [
+      'bars_v1',
+      'candles_v2',
+      'clusters_v1',
+      'labels_barrier_v1',
+      'quotes_v1',
+      'signals_v1',
+      'trades_v1',
+    ].map((name) => `datasets.${name}`),
   )
   expect(await ids()).toEqual([1, 2, 4, 5])
   const { 'current-snapshot-id': old, snapshots } = await readMetadata(store, TABLE)
@@ -99,4 +106,18 @@ test('a published day is a snapshot, and a rebuild an overwrite that leaves the 
   await sweep(26)
   expect(await parquetFiles()).toBe(1)
   expect(await ids()).toEqual([1, 2, 3, 4, 5])
+})
+
+test('signals of bars that end at midnight are in the table, which has no partitions', async () => {
+  await insertTape(pool, 'TAPEUSDT', 5, '2024-08-08T23:20:00Z', 40)
+  await publish(NOON + 5_000)
+  const committed = (await commit(NOON + 6_000)).get('datasets.signals_v1')!
+  expect(committed).toMatchObject({ added_files: 1, removed_files: 0 })
+  const rows = await readTable(store, 'datasets.signals_v1')
+  expect(rows).toHaveLength(committed.added_rows)
+  const days = new Set(rows.map((row) => (row['ts'] as Date).toISOString().slice(0, 10)))
+  expect([...days].toSorted()).toEqual(['2024-08-08', '2024-08-09'])
+  const metadata = await readMetadata(store, 'datasets.signals_v1')
+  expect(metadata['partition-specs']).toEqual([{ 'spec-id': 0, fields: [] }])
+  expect(metadata['last-partition-id']).toBe(999)
 })
