@@ -1,7 +1,8 @@
 /**
  * `npm run bench:lake`: what a commit to a table of the lake costs, as the table grows to
  * `--files` files (default 10,000): one commit with all but the last `--single`, then that many of
- * one file each, an hour apart, with an expiry each day. Prints requests, bytes and times.
+ * one file each, an hour apart, with an expiry each day; then `--late` new versions of old hours.
+ * Prints requests, bytes and times.
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -26,9 +27,11 @@ const { values } = parseArgs({
   options: {
     files: { type: 'string', default: '10000' },
     single: { type: 'string', default: '200' },
+    late: { type: 'string', default: '50' },
   },
 })
 const [file_count, single_count] = [Number(values.files), Number(values.single)]
+const late_count = Number(values.late)
 const EXCHANGE = 'binance-futures'
 const FIRST = micros(Date.parse('2024-01-01T00:00:00Z') * 1_000)
 const KEEP_MS = 7 * 86_400_000
@@ -40,7 +43,7 @@ await withServices(async ({ dir, pool, store: real }) => {
   const counts = { requests: 0, written_bytes: 0 }
   const store = counting(real, counts)
   const hours: LakeHour[] = []
-  for (let i = 0; i < file_count; i++) hours.push(await makeHour(real, dir, i))
+  for (let i = 0; i < file_count; i++) hours.push(await makeHour(real, dir, i, 1))
   // Expiry deletes by the store's clock, so the commits are in the future.
   let now_ms = Date.now() + 365 * 86_400_000
   const commit = async (some: readonly LakeHour[]): Promise<number> => {
@@ -61,6 +64,13 @@ await withServices(async ({ dir, pool, store: real }) => {
     await expireTable({ ...expiry, signal }, table)
   }
   print(`${single_count} commits of one file`, times, counts)
+  const late_times: number[] = []
+  for (let i = 0; i < late_count; i++) {
+    const late = await makeHour(real, dir, Math.floor((i * bulk_count) / late_count), 2)
+    now_ms += HOUR_MS
+    late_times.push(await commit([late]))
+  }
+  if (late_count > 0) print(`${late_count} new versions of old hours`, late_times, counts)
   const { metadata } = (await (await openPointer({ pool, store }, table)).current())!
   const files = new SnapshotFiles(real, table)
   const manifests = await files.currentManifests(metadata)
@@ -108,7 +118,12 @@ function print(
 }
 
 /** A file with one trade. */
-async function makeHour(store: ObjectStore, dir: string, i: number): Promise<LakeHour> {
+async function makeHour(
+  store: ObjectStore,
+  dir: string,
+  i: number,
+  version: number,
+): Promise<LakeHour> {
   const hour = micros(FIRST + i * HOUR_US)
   const path = join(dir, 'hour.parquet')
   const shape = RAW_TABLES.trades
@@ -122,10 +137,10 @@ async function makeHour(store: ObjectStore, dir: string, i: number): Promise<Lak
   await file.writeGroup('BTCUSDT', oneTrade(hour, i), { from: 0, to: 1 })
   await file.finish()
   await file.close()
-  const object_key = archiveKey('trades', EXCHANGE, dayOf(hour), i % 24, 1)
+  const object_key = archiveKey('trades', EXCHANGE, dayOf(hour), i % 24, version)
   await store.putFile(object_key, path, 'application/vnd.apache.parquet')
   const { size } = await stat(path)
-  return { exchange: EXCHANGE, hour, version: 1, object_key, byte_count: size }
+  return { exchange: EXCHANGE, hour, version, object_key, byte_count: size }
 }
 
 function oneTrade(ts: number, id: number): SymbolRows {
