@@ -43,6 +43,69 @@ export function encodeDelta(values: Float64Array): Uint8Array | undefined {
   return out.taken()
 }
 
+/**
+ * Decodes `count` values. Throws if the page ends early or a value is not a safe integer. Blocks of
+ * any size are read, with widths up to 53 bits.
+ */
+export function decodeDelta(bytes: Uint8Array, count: number): Float64Array {
+  const values = new Float64Array(count)
+  const head = new HeadReader(bytes)
+  const block_values = head.varint()
+  const miniblocks = head.varint()
+  const miniblock_values = block_values / miniblocks
+  head.varint()
+  let value = head.zigzag()
+  if (count > 0) values[0] = value
+  for (let filled = 1; filled < count && head.at <= bytes.length;) {
+    const smallest = head.zigzag()
+    const widths = bytes.subarray(head.at, head.at + miniblocks)
+    head.at += miniblocks
+    for (let i = 0; i < miniblocks && filled < count; i++) {
+      const end = Math.min(count, filled + miniblock_values)
+      unpack(bytes, head.at, widths[i]!, values, filled, end)
+      head.at += (miniblock_values * widths[i]!) / 8
+      for (; filled < end; filled++) values[filled] = value += smallest + values[filled]!
+    }
+  }
+  if (!(head.at <= bytes.length) || !areSafe(values)) {
+    throw new Error('a page of whole numbers ends early or holds one that is too large')
+  }
+  return values
+}
+
+/** Reads values of `width` bits, lowest bits first, into out[from] to out[to - 1]. */
+function unpack(
+  bytes: Uint8Array,
+  start: number,
+  width: number,
+  out: Float64Array,
+  from: number,
+  to: number,
+): void {
+  if (width === 0) return
+  let at = start
+  let pending = 0
+  let bits = 0
+  for (let i = from; i < to; i++) {
+    let value = 0
+    let scale = 1
+    for (let left = width; left > 0; left -= STEP_BITS) {
+      const step = left < STEP_BITS ? left : STEP_BITS
+      for (; bits < step; bits += 8) pending |= bytes[at++]! << bits
+      value += (pending & ((STEP - 1) >>> (STEP_BITS - step))) * scale
+      pending >>>= step
+      bits -= step
+      scale *= STEP
+    }
+    out[i] = value
+  }
+}
+
+function areSafe(values: Float64Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isSafeInteger(values[i])) return false
+  return true
+}
+
 /** Four widths, then the values of each miniblock. A miniblock of zeros takes no bytes. */
 function writeMiniblocks(out: Packer, deltas: Float64Array): void {
   const widths: number[] = []
@@ -121,5 +184,29 @@ class Packer {
     }
     this.#pending = pending
     this.#pending_bits = bits
+  }
+}
+
+class HeadReader {
+  readonly #bytes: Uint8Array
+  /** The next byte. */
+  at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+  }
+
+  varint(): number {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      const byte = this.#bytes[this.at++] ?? 0
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+    }
+  }
+
+  zigzag(): number {
+    const value = this.varint()
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
   }
 }

@@ -1,13 +1,9 @@
 /**
- * Reads columns of a row group into typed arrays with hyparquet's page decoders. Each of our leaves
- * is one page, and lists need not become objects. bench/archive.ts compares it with DuckDB, which
- * took twice as long to return the same columns as JavaScript values.
+ * Reads columns of a row group into typed arrays. Each of our leaves is one page (page.ts), and
+ * lists need not become objects. bench/archive.ts compares it with DuckDB, which took twice as long
+ * to return the same columns as JavaScript values.
  */
-import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js'
 import { parquetHeader } from 'hyparquet/src/column.js'
-import { decompressPage, readDataPage } from 'hyparquet/src/datapage.js'
-import { readPlain } from 'hyparquet/src/plain.js'
-import type { DecodedArray } from 'hyparquet'
 import type { ArchivedColumn, TableShape } from '#core/archived-tables.ts'
 import {
   type ColumnData,
@@ -26,6 +22,7 @@ import {
   readFooter,
   unreadable,
 } from './footer.ts'
+import { decodePage, decodeWords, type PageData } from './page.ts'
 
 /** A smaller gap between two columns is read too, which saves a request. */
 const GAP_BYTES_MAX = 256 * 1024
@@ -106,32 +103,14 @@ function spansOf(leaves: readonly Span[]): readonly Span[] {
   return spans
 }
 
-interface DecodedLeaf {
-  readonly values: DecodedArray
+interface DecodedLeaf extends PageData {
   readonly dictionary: readonly string[] | undefined
-  readonly definition: readonly number[]
-  readonly repetition: readonly number[]
 }
 
 function decodeLeaf(bytes: Uint8Array, { codec, elements }: LeafPlace): DecodedLeaf {
-  const element = elements.at(-1)!
   const reader = {
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     offset: 0,
-  }
-  const type = element.type!
-  const decoder = {
-    pathInSchema: elements.map(({ name }) => name),
-    type,
-    element,
-    schemaPath: [{ name: 'root' }, ...elements].map((one) => ({
-      element: one,
-      children: [],
-      count: 0,
-      path: [],
-    })),
-    codec,
-    parsers: DEFAULT_PARSERS,
   }
   let dictionary: readonly string[] | undefined
   for (;;) {
@@ -139,27 +118,25 @@ function decodeLeaf(bytes: Uint8Array, { codec, elements }: LeafPlace): DecodedL
     const from = reader.offset
     reader.offset += header.compressed_page_size
     const compressed = bytes.subarray(from, reader.offset)
-    const size = header.uncompressed_page_size
-    const page = decompressPage(compressed, size, codec, {
-      [codec]: (input: Uint8Array, output_bytes: number) => decompress(codec, input, output_bytes),
-    })
+    const page = decompress(codec, compressed, header.uncompressed_page_size)
+    if (page.length !== header.uncompressed_page_size) {
+      throw new Error(`a page has ${page.length} bytes, not ${header.uncompressed_page_size}`)
+    }
     if (header.dictionary_page_header !== undefined) {
-      const plain = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 }
-      const { num_values } = header.dictionary_page_header
-      dictionary = textsOf(readPlain(plain, 'BYTE_ARRAY', num_values, undefined))
+      dictionary = decodeWords(page, header.dictionary_page_header.num_values)
       continue
     }
-    const { dataPage, definitionLevels, repetitionLevels } = readDataPage(
-      page,
-      header.data_page_header!,
-      decoder,
-    )
-    return {
-      values: dataPage,
-      dictionary,
-      definition: definitionLevels ?? [],
-      repetition: repetitionLevels ?? [],
-    }
+    const { encoding, num_values } = header.data_page_header!
+    const has = (type: string): boolean =>
+      elements.some(({ repetition_type }) => repetition_type === type)
+    const data = decodePage(page, {
+      type: elements.at(-1)!.type!,
+      encoding,
+      value_count: num_values,
+      has_repetition: has('REPEATED'),
+      has_definition: has('OPTIONAL') || has('REPEATED'),
+    })
+    return { ...data, dictionary }
   }
 }
 
@@ -175,7 +152,7 @@ function columnOf(
     case 'float8':
       return numbersOf(leaf, row_count)
     case 'bool':
-      return { kind: 'flags', values: Uint8Array.from(leaf.values as boolean[], Number) }
+      return { kind: 'flags', values: leaf.values as Uint8Array }
     case 'text':
       return wordsOf(leaf)
     case 'levels':
@@ -183,10 +160,9 @@ function columnOf(
   }
 }
 
-/** hyparquet omits definition levels if nothing is null. */
 function numbersOf({ values, definition }: DecodedLeaf, row_count: number): NumberColumn {
-  const present = doublesOf(values)
-  if (present.length === row_count) return { kind: 'numbers', values: present, nulls: undefined }
+  const present = values as Float64Array
+  if (definition === undefined) return { kind: 'numbers', values: present, nulls: undefined }
   const spread = new Float64Array(row_count)
   const nulls = new Uint8Array(row_count)
   for (let row = 0, at = 0; row < row_count; row++) {
@@ -196,32 +172,15 @@ function numbersOf({ values, definition }: DecodedLeaf, row_count: number): Numb
   return { kind: 'numbers', values: spread, nulls }
 }
 
-function doublesOf(values: DecodedArray): Float64Array {
-  if (values instanceof Float64Array) return values
-  if (!(values instanceof BigInt64Array)) return Float64Array.from(values as number[])
-  // Two 32-bit halves, the lower one first, which avoids bigints.
-  const halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
-  const doubles = new Float64Array(values.length)
-  for (let i = 0; i < doubles.length; i++) {
-    doubles[i] = halves[2 * i + 1]! * 2 ** 32 + (halves[2 * i]! >>> 0)
-  }
-  return doubles
-}
-
 function wordsOf({ values, dictionary }: DecodedLeaf): ColumnData {
   if (dictionary !== undefined) {
-    const codes = Uint8Array.from(values as ArrayLike<number>)
-    return { kind: 'texts', words: dictionary, codes }
+    return { kind: 'texts', words: dictionary, codes: values as Uint8Array }
   }
-  const texts = textsOf(values)
+  const texts = values as readonly string[]
   const words = [...new Set(texts)].toSorted(compareText)
   const code_of = new Map(words.map((word, code) => [word, code]))
   const codes = Uint8Array.from(texts, (text) => code_of.get(text)!)
   return { kind: 'texts', words, codes }
-}
-
-function textsOf(values: DecodedArray): readonly string[] {
-  return Array.from(values as ArrayLike<Uint8Array>, (bytes) => Buffer.from(bytes).toString('utf8'))
 }
 
 function levelsOf(price: DecodedLeaf, qty: DecodedLeaf, row_count: number): LevelColumn {
@@ -229,15 +188,15 @@ function levelsOf(price: DecodedLeaf, qty: DecodedLeaf, row_count: number): Leve
   const ends = new Uint32Array(row_count)
   let row = -1
   let end = 0
-  for (let i = 0; i < repetition.length; i++) {
-    if (repetition[i] === 0) row++
-    if (definition.length === 0 || definition[i] === 1) end++
+  for (let i = 0; i < repetition!.length; i++) {
+    if (repetition![i] === 0) row++
+    if (definition === undefined || definition[i] === 1) end++
     ends[row] = end
   }
   return {
     kind: 'levels',
     ends,
-    price: doublesOf(price.values),
-    qty: doublesOf(qty.values),
+    price: price.values as Float64Array,
+    qty: qty.values as Float64Array,
   }
 }
