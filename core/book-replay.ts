@@ -17,8 +17,9 @@
  * 5. After a gap, a snapshot makes the book known from the snapshot's own time, or from the diff
  *    that continues it, whichever is earlier.
  */
-import { type Levels, OrderBook } from './book.ts'
+import { type Levels, OrderBook, pairsOf } from './book.ts'
 import {
+  type AnyDepthChange,
   type BookState,
   type DepthChange,
   fitOf,
@@ -84,9 +85,9 @@ export class BookReplay {
   /** A snapshot made the book known, and no diff has continued it yet. */
   #is_fresh = false
   /** The newest diff taken. */
-  #last: Pick<DepthChange, 'ts_exchange'> | undefined
+  #last: Pick<AnyDepthChange, 'ts_exchange'> | undefined
   /** Not placed yet, sorted by time. */
-  #snapshots: DepthChange[] = []
+  #snapshots: AnyDepthChange[] = []
 
   /** A replay that continues from a saved one. */
   static from({ state, since, is_fresh, last_ts, snapshots }: SavedReplay): BookReplay {
@@ -115,14 +116,14 @@ export class BookReplay {
           ? { kind: 'synced', ...savedBook(state) }
           : {
               kind: 'syncing',
-              buffered: [...state.buffered],
+              buffered: state.buffered.map(withPairs),
               is_wanted: state.is_wanted,
               lost: state.lost === undefined ? undefined : savedBook(state.lost),
             },
       since: this.#since,
       is_fresh: this.#is_fresh,
       last_ts: this.#last?.ts_exchange,
-      snapshots: [...this.#snapshots],
+      snapshots: this.#snapshots.map(withPairs),
     }
   }
 
@@ -132,7 +133,7 @@ export class BookReplay {
   }
 
   /** Adds snapshots that belong among the next diffs, in any order. */
-  addSnapshots(snapshots: readonly DepthChange[]): void {
+  addSnapshots(snapshots: readonly AnyDepthChange[]): void {
     if (snapshots.length === 0) return
     this.#snapshots.push(...snapshots)
     this.#snapshots.sort(
@@ -141,17 +142,17 @@ export class BookReplay {
   }
 
   /** The book up to the next diff; undefined if it is unknown or already contains the diff. */
-  before(diff: DepthChange): Stretch | undefined {
+  before(diff: AnyDepthChange): Stretch | undefined {
     if (!this.connects(diff)) this.#placeBefore(diff)
     return this.#fitOf(diff) === 'next' ? this.#stretch(diff.ts_exchange) : undefined
   }
 
   /** Whether the book is known, and the diff continues it or is already in it. */
-  connects(diff: DepthChange): boolean {
+  connects(diff: AnyDepthChange): boolean {
     return this.#since !== undefined && this.#fitOf(diff) !== 'gap'
   }
 
-  take(diff: DepthChange): Outcome {
+  take(diff: AnyDepthChange): Outcome {
     this.#placeBefore(diff)
     const fit = this.#fitOf(diff)
     const is_found = this.#since === undefined || this.#is_fresh
@@ -183,14 +184,14 @@ export class BookReplay {
   }
 
   /** Without a book, every diff is after a gap. */
-  #fitOf(diff: DepthChange): ReturnType<typeof fitOf> {
+  #fitOf(diff: AnyDepthChange): ReturnType<typeof fitOf> {
     return this.#state.kind === 'synced' ? fitOf(this.#state, diff) : 'gap'
   }
 
-  #placeBefore(diff: DepthChange): void {
+  #placeBefore(diff: AnyDepthChange): void {
     if (!this.connects(diff)) this.#since = undefined
     if (this.#snapshots.length === 0) return
-    const waiting: DepthChange[] = []
+    const waiting: AnyDepthChange[] = []
     for (const snapshot of this.#snapshots) {
       const fit = fitOf({ last_id: snapshot.final_update_id, is_chained: false }, diff)
       const is_past = snapshot.ts_exchange + SNAPSHOT_LATE_US < diff.ts_exchange
@@ -204,7 +205,7 @@ export class BookReplay {
   }
 
   /** `is_continued`: the next diff is the first one that the snapshot does not contain. */
-  #place(snapshot: DepthChange, is_continued: boolean): void {
+  #place(snapshot: AnyDepthChange, is_continued: boolean): void {
     const before = this.#state
     const is_known = this.#since !== undefined
     // Diffs buffered after a gap do not matter if the next diff directly continues the snapshot.
@@ -219,6 +220,11 @@ export class BookReplay {
     const taken_ts = this.#last?.ts_exchange ?? snapshot.ts_exchange
     this.#since = this.#is_fresh ? micros(Math.max(snapshot.ts_exchange, taken_ts)) : taken_ts
   }
+}
+
+/** Flat levels would keep the columns of a whole row group. */
+function withPairs(change: AnyDepthChange): DepthChange {
+  return { ...change, bids: pairsOf(change.bids), asks: pairsOf(change.asks) }
 }
 
 /** A replay never requests a snapshot, so `since_asked` is not saved. */
@@ -240,18 +246,18 @@ function restoredBook({ levels, last_id, ts_exchange, is_chained }: SavedBook): 
  */
 export class HeldDiffs {
   readonly #replay: Pick<BookReplay, 'addSnapshots'>
-  readonly #onDiff: (diff: DepthChange) => void
+  readonly #onDiff: (diff: AnyDepthChange) => void
   /** Entries before `#head` have been released. */
-  #waiting: DepthChange[] = []
+  #waiting: AnyDepthChange[] = []
   #head = 0
 
   /** `onDiff` receives the diffs in order. */
-  constructor(replay: Pick<BookReplay, 'addSnapshots'>, onDiff: (diff: DepthChange) => void) {
+  constructor(replay: Pick<BookReplay, 'addSnapshots'>, onDiff: (diff: AnyDepthChange) => void) {
     this.#replay = replay
     this.#onDiff = onDiff
   }
 
-  add(row: DepthChange, is_snapshot: boolean): void {
+  add(row: AnyDepthChange, is_snapshot: boolean): void {
     if (is_snapshot) this.#replay.addSnapshots([row])
     else this.#waiting.push(row)
     this.releaseBefore(row.ts_exchange - SNAPSHOT_LATE_US)

@@ -30,18 +30,24 @@
  * 9. An id that is smaller although more than RENUMBERED_US have passed starts a new numbering:
  *    the book is lost.
  */
-import { type Levels, OrderBook } from './book.ts'
+import { type LevelLists, type Levels, OrderBook } from './book.ts'
 import type { DepthEvent } from './market.ts'
 import { type Micros, SECOND_US } from './time.ts'
 
 /** The fields of a depth event that matter to the sequence: of a live event or of a table row. */
-export type DepthChange = Levels &
-  Pick<DepthEvent, 'ts_exchange' | 'first_update_id' | 'final_update_id' | 'prev_final_update_id'>
+export type DepthChange = Levels & DepthIds
+/** The same, with levels of any form. */
+export type AnyDepthChange = LevelLists & DepthIds
+
+type DepthIds = Pick<
+  DepthEvent,
+  'ts_exchange' | 'first_update_id' | 'final_update_id' | 'prev_final_update_id'
+>
 
 export interface Syncing {
   readonly kind: 'syncing'
   /** The newest consecutive diffs; at most BUFFERED_DIFFS_MAX. */
-  buffered: DepthChange[]
+  buffered: AnyDepthChange[]
   is_wanted: boolean
   /** The book before the gap; `buffered` holds the diffs after it. */
   lost: Synced | undefined
@@ -56,7 +62,7 @@ export interface Synced {
   /** False between a snapshot and the first diff after it. */
   is_chained: boolean
   /** The diffs since a snapshot was requested; undefined while no request is pending. */
-  since_asked: DepthChange[] | undefined
+  since_asked: AnyDepthChange[] | undefined
 }
 
 export type BookState = Syncing | Synced
@@ -87,7 +93,7 @@ export function unsyncedBook(): Syncing {
   return { kind: 'syncing', buffered: [], is_wanted: false, lost: undefined }
 }
 
-export function takeDiff(state: BookState, diff: DepthChange): Step {
+export function takeDiff(state: BookState, diff: AnyDepthChange): Step {
   if (state.kind === 'syncing') return wait(state, diff)
   const fit = fitOf(state, diff)
   if (fit === 'gap') return lose(state, 'sequence', diff)
@@ -101,7 +107,7 @@ export function takeDiff(state: BookState, diff: DepthChange): Step {
 }
 
 /** `in_stream`: the snapshot came over a socket, between the diffs. */
-export function takeSnapshot(state: BookState, snapshot: DepthChange, in_stream = false): Step {
+export function takeSnapshot(state: BookState, snapshot: AnyDepthChange, in_stream = false): Step {
   if (state.kind === 'synced') {
     // The table keeps the first row of an identity, so the book does too.
     const is_known = snapshot.final_update_id === state.last_id && !state.is_chained
@@ -136,7 +142,7 @@ export function noteAsked(state: BookState): void {
 /** How a diff relates to a book: already in it, the next one, or after a gap. */
 export function fitOf(
   { last_id, is_chained }: Pick<Synced, 'last_id' | 'is_chained'>,
-  diff: DepthChange,
+  diff: AnyDepthChange,
 ): 'old' | 'next' | 'gap' {
   const { final_update_id, prev_final_update_id } = diff
   const first_update_id = diff.first_update_id ?? final_update_id
@@ -150,7 +156,7 @@ export function fitOf(
   return first_update_id <= last_id ? 'next' : 'gap'
 }
 
-function wait(state: Syncing, diff: DepthChange): Step {
+function wait(state: Syncing, diff: AnyDepthChange): Step {
   const { lost } = state
   if (lost !== undefined && fitOf(lost, diff) === 'next') {
     apply(lost, diff)
@@ -177,7 +183,7 @@ function wanted(state: Syncing): Step {
   return [state, [{ kind: 'wanted' }]]
 }
 
-function bookFrom(snapshot: DepthChange): Synced {
+function bookFrom(snapshot: AnyDepthChange): Synced {
   const book = new OrderBook()
   book.replace(snapshot)
   return {
@@ -191,7 +197,7 @@ function bookFrom(snapshot: DepthChange): Synced {
 }
 
 /** A new numbering: the id is 1, or it is smaller although RENUMBERED_US have passed. */
-function isRenumbered(snapshot: DepthChange, last_id: number, ts_exchange: Micros): boolean {
+function isRenumbered(snapshot: AnyDepthChange, last_id: number, ts_exchange: Micros): boolean {
   const { final_update_id } = snapshot
   if (final_update_id >= last_id) return false
   const patience_us = final_update_id === 1 ? 0 : RENUMBERED_US
@@ -199,7 +205,7 @@ function isRenumbered(snapshot: DepthChange, last_id: number, ts_exchange: Micro
 }
 
 /** Applies the diffs that the book does not contain yet; false at the first gap. */
-function catchUp(state: Synced, diffs: readonly DepthChange[]): boolean {
+function catchUp(state: Synced, diffs: readonly AnyDepthChange[]): boolean {
   for (const diff of diffs) {
     const fit = fitOf(state, diff)
     if (fit === 'gap') return false
@@ -208,14 +214,14 @@ function catchUp(state: Synced, diffs: readonly DepthChange[]): boolean {
   return true
 }
 
-function apply(state: Synced, diff: DepthChange): void {
+function apply(state: Synced, diff: AnyDepthChange): void {
   state.book.apply(diff)
   state.last_id = diff.final_update_id
   state.is_chained = true
   if (diff.ts_exchange > state.ts_exchange) state.ts_exchange = diff.ts_exchange
 }
 
-function lose(state: Synced, cause: 'sequence' | 'crossed', diff: DepthChange): Step {
+function lose(state: Synced, cause: 'sequence' | 'crossed', diff: AnyDepthChange): Step {
   const syncing = unsyncedBook()
   syncing.buffered.push(diff)
   if (cause === 'sequence') syncing.lost = state
@@ -226,7 +232,7 @@ function lose(state: Synced, cause: 'sequence' | 'crossed', diff: DepthChange): 
   return [syncing, [{ kind: 'lost', cause, from_id, to_id, from_ts, to_ts }]]
 }
 
-function keep(diffs: DepthChange[], diff: DepthChange): void {
+function keep(diffs: AnyDepthChange[], diff: AnyDepthChange): void {
   diffs.push(diff)
   if (diffs.length > BUFFERED_DIFFS_MAX) diffs.shift()
 }

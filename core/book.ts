@@ -58,8 +58,20 @@ export class BookSide {
     }
   }
 
+  /** Sets the quantity of each price, in order. */
+  apply(levels: LevelList): void {
+    if ('price' in levels) {
+      const { price, qty, to } = levels
+      for (let at = levels.from; at < to; at++) this.set(price[at]!, qty[at]!)
+      return
+    }
+    // Taking a pair apart costs as much again as setting the level.
+    for (const level of levels) this.set(level[0], level[1])
+  }
+
   /** Replaces all levels. Any order; if a price occurs twice, the last one wins. */
-  replace(levels: readonly Level[]): void {
+  replace(list: LevelList): void {
+    const levels = pairsOf(list)
     const sorted = levels.filter(([, qty]) => qty > 0).toSorted(([a], [b]) => this.#sign * (a - b))
     this.#keys = new Float64Array(Math.max(CAPACITY_MIN, sorted.length * 2))
     this.#qtys = new Float64Array(this.#keys.length)
@@ -149,16 +161,15 @@ export class OrderBook {
     return this.bids.priceAt(0) >= this.asks.priceAt(0)
   }
 
-  replace({ bids, asks }: Levels): void {
+  replace({ bids, asks }: LevelLists): void {
     this.bids.replace(bids)
     this.asks.replace(asks)
   }
 
   /** Applies a diff: quantities are absolute, 0 removes a level. */
-  apply({ bids, asks }: Levels): void {
-    // Taking a pair apart costs as much again as setting the level.
-    for (const level of bids) this.bids.set(level[0], level[1])
-    for (const level of asks) this.asks.set(level[0], level[1])
+  apply({ bids, asks }: LevelLists): void {
+    this.bids.apply(bids)
+    this.asks.apply(asks)
   }
 }
 
@@ -166,4 +177,27 @@ export class OrderBook {
 export interface Levels {
   readonly bids: readonly Level[]
   readonly asks: readonly Level[]
+}
+
+/** The same of an event or of a row of an archive file. */
+export interface LevelLists {
+  readonly bids: LevelList
+  readonly asks: LevelList
+}
+
+export type LevelList = readonly Level[] | FlatLevels
+
+/** Levels [from, to) of columns that hold the levels of many rows. */
+export interface FlatLevels {
+  readonly price: Float64Array
+  readonly qty: Float64Array
+  readonly from: number
+  readonly to: number
+}
+
+export function pairsOf(list: LevelList): readonly Level[] {
+  if (!('price' in list)) return list
+  const pairs: Level[] = []
+  for (let at = list.from; at < list.to; at++) pairs.push([list.price[at]!, list.qty[at]!])
+  return pairs
 }

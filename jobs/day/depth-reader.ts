@@ -3,7 +3,7 @@
  * binary is several times faster than parsing its text.
  */
 import copyStreams from 'pg-copy-streams'
-import type { DepthChange } from '#core/book-sync.ts'
+import type { AnyDepthChange, DepthChange } from '#core/book-sync.ts'
 import type { Level } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { micros, type Micros, toIso } from '#core/time.ts'
@@ -12,6 +12,9 @@ import { readInt8, readMicros } from '#core/node/pg-copy/cells.ts'
 export interface DepthRow extends DepthChange {
   readonly depth_kind: 'diff' | 'snapshot'
 }
+
+/** The same, with levels of any form. */
+export type AnyDepthRow = AnyDepthChange & Pick<DepthRow, 'depth_kind'>
 
 /** Half-open: [from, to). */
 export interface Span {

@@ -7,7 +7,7 @@ import type { Exchange } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { RowChunk } from '../columns/row-chunk.ts'
 import type { TopOfBook } from '../formulas/formulas.ts'
-import type { DepthRow } from './depth-reader.ts'
+import type { AnyDepthRow } from './depth-reader.ts'
 import type { StreamGap } from './gaps.ts'
 
 /**
@@ -105,7 +105,7 @@ export interface DayReader {
    * the last hours of the day before, if there is one. Partial books are left out: they cannot
    * continue a book that is kept in sequence.
    */
-  depth(symbol: DaySymbol, from?: Micros, to?: Micros): AsyncIterable<readonly DepthRow[]>
+  depth(symbol: DaySymbol, from?: Micros, to?: Micros): AsyncIterable<readonly AnyDepthRow[]>
   /** The newest quote of the day before; undefined if none. */
   quoteBefore(symbol: DaySymbol): Promise<CarriedQuote | undefined>
   markBefore(symbol: DaySymbol): Promise<CarriedMark | undefined>

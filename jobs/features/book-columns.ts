@@ -18,10 +18,10 @@ import {
   SNAPSHOT_LATE_US,
   type Stretch,
 } from '#core/book-replay.ts'
-import type { DepthChange } from '#core/book-sync.ts'
+import type { AnyDepthChange } from '#core/book-sync.ts'
 import { decimalOf, half, plus } from '#core/decimals.ts'
 import { BOOK_COLUMNS, BOOK_LEVELS } from '#core/features/book.ts'
-import type { DepthRow } from '../day/depth-reader.ts'
+import type { AnyDepthRow } from '../day/depth-reader.ts'
 import { isUnknownAt, type StreamGap } from '../day/gaps.ts'
 import { columnsFor, type Columns } from '../day/grid-columns.ts'
 import { endOf, type Grid, hoursOf, rowOf } from '../day/grid.ts'
@@ -136,7 +136,7 @@ export class BookFold {
   }
 
   /** Adds the next rows, ordered by (ts_exchange, final_update_id). */
-  add(rows: readonly DepthRow[]): void {
+  add(rows: readonly AnyDepthRow[]): void {
     this.#has_depth ||= rows.length > 0
     for (const row of rows) {
       const is_snapshot = row.depth_kind === 'snapshot'
@@ -162,7 +162,7 @@ export class BookFold {
     return this.#hours.get(to)!
   }
 
-  #take(diff: DepthChange): void {
+  #take(diff: AnyDepthChange): void {
     while (this.#hour_ends.length > 0 && this.#hour_ends[0]! <= diff.ts_exchange) {
       this.#carry(this.#hour_ends.shift()!, diff)
     }
@@ -195,7 +195,7 @@ export class BookFold {
   }
 
   /** `next` is the first diff after the hour's end; the replay has not taken it yet. */
-  #carry(to: number, next: DepthChange): void {
+  #carry(to: number, next: AnyDepthChange): void {
     const replay = this.#replay.save()
     // The fold that continues from here reads later snapshots again.
     const snapshots = replay.snapshots.filter(({ ts_exchange: ts }) => ts <= to + SNAPSHOT_LATE_US)

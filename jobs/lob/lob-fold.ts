@@ -5,10 +5,10 @@
  */
 import type { OrderBook } from '#core/book.ts'
 import { BookReplay, HeldDiffs } from '#core/book-replay.ts'
-import type { DepthChange } from '#core/book-sync.ts'
+import type { AnyDepthChange } from '#core/book-sync.ts'
 import { decimalOf, minus, plus, quotient, times, ZERO } from '#core/decimals.ts'
 import type { Decimal } from '#core/decimals.ts'
-import type { DepthRow } from '../day/depth-reader.ts'
+import type { AnyDepthRow } from '../day/depth-reader.ts'
 import { isUnknownAt, type StreamGap } from '../day/gaps.ts'
 import { LOB_COLUMNS, LOB_HORIZONS, LOB_LEVELS, labelName } from './columns.ts'
 import { type ColumnMoments, Moments } from './moments.ts'
@@ -55,7 +55,7 @@ export class LobFold {
   }
 
   /** In the order of (ts_exchange, final_update_id). */
-  add(rows: readonly DepthRow[]): void {
+  add(rows: readonly AnyDepthRow[]): void {
     for (const row of rows) this.#held.add(row, row.depth_kind === 'snapshot')
   }
 
@@ -66,7 +66,7 @@ export class LobFold {
     return this.row_count === 0 ? undefined : this.#moments.map((moments) => moments.value)
   }
 
-  #take(diff: DepthChange): void {
+  #take(diff: AnyDepthChange): void {
     const outcome = this.#replay.take(diff)
     if (outcome === 'lost' || outcome === 'found') this.#run += 1
     const { book } = this.#replay

@@ -15,7 +15,7 @@
  *    continued its snapshot, so that rows do not depend on when the snapshot arrived.
  */
 import { BookReplay, type Stretch } from '#core/book-replay.ts'
-import type { DepthChange } from '#core/book-sync.ts'
+import type { AnyDepthChange } from '#core/book-sync.ts'
 import { type Micros, micros } from '#core/time.ts'
 import { sameLevels, topLevels, type TopLevels, type TopRow, topValues } from './row.ts'
 
@@ -46,12 +46,12 @@ export class TopSampler {
   }
 
   /** Adds snapshots that belong among the next diffs, in any order. */
-  addSnapshots(snapshots: readonly DepthChange[]): void {
+  addSnapshots(snapshots: readonly AnyDepthChange[]): void {
     this.#replay.addSnapshots(snapshots)
   }
 
   /** Takes the next diff by (ts_exchange, final_update_id). Returns rows that are now certain. */
-  take(diff: DepthChange): readonly TopRow[] {
+  take(diff: AnyDepthChange): readonly TopRow[] {
     const stretch = this.#replay.before(diff)
     const rows = stretch?.is_continued === true ? this.#show(stretch) : []
     const outcome = this.#replay.take(diff)

@@ -5,7 +5,7 @@
  * and gives the same rows.
  */
 import { SNAPSHOT_LATE_US } from '#core/book-replay.ts'
-import type { DepthChange } from '#core/book-sync.ts'
+import type { AnyDepthChange } from '#core/book-sync.ts'
 import type { Client } from '#core/node/pool.ts'
 import { type Micros, micros, SECOND_US } from '#core/time.ts'
 import { readDiffs, readSnapshots, snapshotTimeNear } from '../day/depth-reader.ts'
@@ -96,13 +96,13 @@ async function newSnapshots(
   symbol_id: number,
   progress: SymbolProgress,
   part: { readonly from: Micros; readonly to: Micros },
-): Promise<readonly DepthChange[]> {
+): Promise<readonly AnyDepthChange[]> {
   const around = {
     from: micros(part.from - SNAPSHOT_LATE_US),
     to: micros(part.to + SNAPSHOT_LATE_US),
   }
   const ids = new Set<number>()
-  const fresh: DepthChange[] = []
+  const fresh: AnyDepthChange[] = []
   for await (const snapshot of readSnapshots(client, symbol_id, around)) {
     ids.add(snapshot.final_update_id)
     if (!progress.snapshot_ids.has(snapshot.final_update_id)) fresh.push(snapshot)

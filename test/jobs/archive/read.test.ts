@@ -1,6 +1,7 @@
 /** The archive as jobs read it: by ranges, and the book at any time from its files alone. */
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { pairsOf } from '#core/book.ts'
 import type { ArchivedHour } from '#core/archive.ts'
 import { bookAt, type BookAt, type DepthSource } from '#core/book-at.ts'
 import { silentLogger } from '#core/node/log.ts'
@@ -60,7 +61,11 @@ async function archivedDepth(hours: readonly ArchivedHour[], symbol: string): Pr
     const from = micros(Date.parse(hour.hour) * 1_000)
     const part = archivePart(archive, hour, { from, to: micros(from + HOUR_US) })
     const of_symbol = { symbol_id: 0, symbol }
-    for await (const some of part.depth(of_symbol)) rows.push(...some)
+    for await (const some of part.depth(of_symbol)) {
+      for (const row of some) {
+        rows.push({ ...row, bids: pairsOf(row.bids), asks: pairsOf(row.asks) })
+      }
+    }
   }
   return sourceOf(rows)
 }
