@@ -26,14 +26,12 @@ const CoverageRow = z.object({
 type CoverageRow = Readonly<z.output<typeof CoverageRow>>
 
 const DAY_S = DAY_US / SECOND_US
-/** Written for the end of a gap that has not ended. */
-const OPEN = 'open'
 
 export async function checkCoverage(
   pool: Pool,
   path: string,
   { name, row_count }: CheckedFile,
-  { coverage, date }: CheckedManifest,
+  { coverage, date, complete }: CheckedManifest,
   report: ReportFinding,
 ): Promise<void> {
   const objects = await parquetReadObjects({
@@ -64,46 +62,76 @@ export async function checkCoverage(
     if (present_s + missing_s === DAY_S) continue
     report(name, `${symbol}, ${channel}: ${present_s} + ${missing_s} seconds are not a day.`)
   }
-  await checkLedger(pool, date as Day, rows, (sentence) => report(name, sentence))
+  const newest = coverage.map(({ to_ts }) => to_ts).reduce((a, b) => (a > b ? a : b), '')
+  const ledger = await selectLedger(pool, date as Day, complete ? undefined : newest)
+  checkLedger(ledger, complete, rows, (sentence) => report(name, sentence))
 }
 
-async function checkLedger(
+interface LedgerGap {
+  readonly stream: string
+  /** Microseconds since 1970. */
+  readonly from_ts: string
+  /** Null: it has not ended. */
+  readonly to_ts: string | null
+  readonly cause: string
+  readonly repaired: boolean
+  /** It was noticed after the newest second of an unfinished day, so the build may lack it. */
+  readonly is_later: boolean
+}
+
+async function selectLedger(
   pool: Pool,
   date: Day,
-  rows: readonly CoverageRow[],
-  report: (sentence: string) => void,
-): Promise<void> {
+  newest: string | undefined,
+): Promise<readonly LedgerGap[]> {
   const { from, to } = dayRange(date)
-  const { rows: ledger } = await pool.query<{ stream: string; gap: string }>(
+  const { rows } = await pool.query<LedgerGap>(
     `select s.exchange || ' ' || s.symbol || ' ' || g.channel as stream,
-       concat_ws(' ', (extract(epoch from g.from_ts) * 1000000)::bigint,
-         coalesce((extract(epoch from g.to_ts) * 1000000)::bigint::text, '${OPEN}'), g.cause,
-         case when g.repaired_at is null then 'open' else 'repaired' end) as gap
+       (extract(epoch from g.from_ts) * 1000000)::bigint::text as from_ts,
+       (extract(epoch from g.to_ts) * 1000000)::bigint::text as to_ts, g.cause,
+       g.repaired_at is not null as repaired, coalesce(g.detected_at > $3, false) as is_later
      from marketdata.gap_ledger g join marketdata.symbols s on s.id = g.symbol_id
      where (g.to_ts is null or g.to_ts >= $1) and g.from_ts < $2`,
-    [toIso(from), toIso(to)],
+    [toIso(from), toIso(to), newest ?? null],
   )
+  return rows
+}
+
+/** The ledger of an unfinished day goes on: gaps end, are repaired, and new ones are noticed. */
+function checkLedger(
+  ledger: readonly LedgerGap[],
+  complete: boolean,
+  rows: readonly CoverageRow[],
+  report: (sentence: string) => void,
+): void {
   const in_ledger = Map.groupBy(ledger, ({ stream }) => stream)
+  const isSame = (gap: CoverageRow['gaps'][number], known: LedgerGap): boolean =>
+    String(gap.from_ts) === known.from_ts &&
+    gap.cause === known.cause &&
+    ((gap.to_ts === null && !complete) || (gap.to_ts?.toString() ?? null) === known.to_ts) &&
+    (gap.repaired === known.repaired || (!gap.repaired && !complete))
   for (const { exchange, symbol, channel, gaps } of rows) {
-    const known = (in_ledger.get(`${exchange} ${symbol} ${channel}`) ?? []).map(({ gap }) => gap)
-    const reported = gaps.map(({ from_ts, to_ts, cause, repaired }) =>
-      [from_ts, to_ts ?? OPEN, cause, repaired ? 'repaired' : 'open'].join(' '),
-    )
-    for (const gap of differences(known, reported)) {
-      report(`${symbol}, ${channel}: it lacks a gap of the ledger (${gap}).`)
+    const lacking = [...(in_ledger.get(`${exchange} ${symbol} ${channel}`) ?? [])]
+    const unknown = gaps.filter((gap) => {
+      const place = lacking.findIndex((known) => isSame(gap, known))
+      if (place >= 0) lacking.splice(place, 1)
+      return place < 0
+    })
+    for (const gap of lacking.filter(({ is_later }) => !is_later)) {
+      report(`${symbol}, ${channel}: it lacks a gap of the ledger (${textOf(gap)}).`)
     }
-    for (const gap of differences(reported, known)) {
-      report(`${symbol}, ${channel}: it has a gap that the ledger lacks (${gap}).`)
+    for (const gap of unknown) {
+      report(`${symbol}, ${channel}: it has a gap that the ledger lacks (${textOf(gap)}).`)
     }
   }
 }
 
-/** Elements of `left` that `right` lacks. Repeated elements are matched one by one. */
-function differences(left: readonly string[], right: readonly string[]): readonly string[] {
-  const rest = [...right]
-  return left.filter((gap) => {
-    const place = rest.indexOf(gap)
-    if (place >= 0) rest.splice(place, 1)
-    return place < 0
-  })
+function textOf(gap: {
+  readonly from_ts: bigint | string
+  readonly to_ts: bigint | string | null
+  readonly cause: string
+  readonly repaired: boolean
+}): string {
+  const state = gap.repaired ? 'repaired' : 'open'
+  return [gap.from_ts, gap.to_ts ?? 'open', gap.cause, state].join(' ')
 }

@@ -28,6 +28,8 @@ const CheckedManifest = z.object({
     z.object({
       exchange: z.string(),
       symbol: z.string(),
+      /** Start of its last second. */
+      to_ts: z.string(),
       row_count: count,
       present_s: count,
       missing_s: count,

@@ -25,6 +25,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   trades: ['ts_exchange', 'agg_trade_id'],
   quotes: ['ts_exchange', 'update_id'],
   signals: ['ts', 'id'],
+  lob_10: ['ts', 'update_id'],
 }
 const STANDARD_ORDER = ['ts']
 

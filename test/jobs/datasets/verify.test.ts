@@ -235,3 +235,47 @@ test('a gap that was repaired since the build, and one that was found since', as
 test('a day that is not published', async () => {
   await expect(verify('features_100ms')).rejects.toMatchObject({ code: 'not_published' })
 })
+
+test('an unfinished day whose gap has ended since, with one that was noticed later', async () => {
+  const at = (second: number): string => new Date(MIDNIGHT / 1_000 + second * 1_000).toISOString()
+  await pool.query(
+    `insert into marketdata.tape_positions (ingestor_id, tape_id, tape_position, covered_until)
+     values ('a', 'tape', 0, '2100-01-01')`,
+  )
+  await pool.query(
+    `insert into marketdata.stream_offsets (ingestor_id, symbol_id, channel, last_id, ts_exchange,
+       ts_ingest, began_ts, deaf_cause, lost_ts, lost_at)
+     select 'a', id, 'trades', 100, $1, $1, $2, 'silence', $1, $1
+     from marketdata.symbols where symbol = 'ADAUSDT'`,
+    [at(100), at(0)],
+  )
+  await stand.features(DATE, { now: () => Date.parse(at(300)) })
+  const { gaps, to_ts } = (await readManifest(
+    store,
+    'features_1s',
+    versionOf('features_1s'),
+    DATE,
+  ))!.coverage[0]!
+  expect(gaps).toMatchObject([{ channel: 'trades', to_ts: null, cause: 'silence' }])
+  expect(await findings('features_1s')).toEqual([])
+
+  await pool.query('delete from marketdata.stream_offsets')
+  const end = (channel: string, from_s: number, to_s: number, noticed: string): Promise<unknown> =>
+    pool.query(
+      `insert into marketdata.gaps (symbol_id, channel, from_ts, to_ts, from_id, to_id, cause,
+         detected_at, repaired_at)
+       select id, $1, $2, $3, 100, 130, 'silence', $4, now()
+       from marketdata.symbols where symbol = 'ADAUSDT'`,
+      [channel, at(from_s), at(to_s), noticed],
+    )
+  await end('trades', 100, 130, at(100))
+  await end('book_ticker', 205, 230, at(240))
+  expect(Date.parse(to_ts)).toBeLessThan(Date.parse(at(240)))
+  expect(await findings('features_1s')).toEqual([])
+
+  await end('book_ticker', 50, 60, at(60))
+  expect(await findings('features_1s')).toEqual([
+    `coverage.parquet: ADAUSDT, book_ticker: it lacks a gap of the ledger ` +
+      `(${MIDNIGHT + 50e6} ${MIDNIGHT + 60e6} silence repaired).`,
+  ])
+})
