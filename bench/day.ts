@@ -6,17 +6,21 @@
  * archive files. The build runs in its own process, so the memory is that of the build with all its
  * threads.
  *
- * Then DuckDB computes the columns of quotes and trades with one statement over the same files, and
- * the job builds the day again without depth: the same columns, and the ratio of their CPU. The
- * job's other work is in its figure: labels, Arrow, reading back, and upload to the local store.
+ * Then DuckDB computes the columns of quotes and trades with one statement over local copies of
+ * the archive's files, and the job's own code computes the same columns of the same copies: the
+ * ratio of their CPU. Last, the job `features` builds the day without depth, with all that it does
+ * besides: fits, labels, Arrow, upload to the local store and reading back.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { serialize } from 'node:v8'
 import { parseArgs } from 'node:util'
 import { parseDay } from '#core/time.ts'
 import { generateDay } from './day/generate.ts'
-import { DUCKDB_COLUMNS } from './day/duckdb.ts'
-import { buildInProcess, duckDbInProcess } from './day/in-process.ts'
+import { withDay } from '../jobs/day/day.ts'
+import { DUCKDB_COLUMNS, type DuckDbFigures } from './day/duckdb.ts'
+import { buildInProcess, duckDbInProcess, sameColumnsInProcess } from './day/in-process.ts'
+import type { SameColumnsTask } from './day/same-columns.ts'
 import { type Services, withServices } from './services.ts'
 
 const DATE = parseDay('2024-08-08')!
@@ -89,15 +93,26 @@ async function compare(
     `select table_name, object_key, to_char(hour at time zone 'UTC', 'HH24') as hour
      from marketdata.archive where table_name in ('book_ticker', 'trades')`,
   )
+  const paths: Record<string, string> = {}
   for (const { table_name, object_key, hour } of rows) {
     const path = join(files_dir, `${table_name}-${hour}.parquet`)
     await writeFile(path, (await store.get(object_key))!)
+    paths[object_key] = path
   }
   const thread_count = Number(values.threads)
   const out = join(files_dir, 'features.parquet')
-  const duckdb = await duckDbInProcess({ dir: files_dir, out, thread_count })
   await pool.query("delete from marketdata.archive where table_name = 'depth_events'")
-  const ours = await buildInProcess({
+  const shared = await withDay({ pool, store }, DATE, async ({ symbols, share }) => {
+    return { symbols, plan: (await share()).plan }
+  })
+  // The operating system's cache has the files for both, because they have just been written.
+  const duckdb = await duckDbInProcess({ dir: files_dir, out, thread_count })
+  const names = DUCKDB_COLUMNS
+  const task: SameColumnsTask = { ...shared, date: DATE, paths, names, out, thread_count }
+  const file = join(files_dir, 'task.bin')
+  await writeFile(file, serialize(task))
+  const same = await sameColumnsInProcess({ file })
+  const job = await buildInProcess({
     job: 'features',
     date: DATE,
     database_url,
@@ -105,13 +120,17 @@ async function compare(
     work_dir: join(dir, 'work'),
     thread_count,
   })
-  const ratio = (ours.cpu_s / duckdb.cpu_s).toFixed(2)
   process.stdout.write(
-    `${symbol_count} symbols, ${DUCKDB_COLUMNS.length} columns of quotes and trades: ` +
-      `DuckDB ${duckdb.elapsed_s.toFixed(1)} s, ${duckdb.cpu_s.toFixed(1)} CPU s, ` +
-      `${duckdb.row_count} rows; features without depth ${ours.elapsed_s.toFixed(1)} s, ` +
-      `${ours.cpu_s.toFixed(1)} CPU s, ${ours.row_count} rows; ratio of CPU ${ratio}\n`,
+    `${symbol_count} symbols, ${names.length} columns of quotes and trades: ` +
+      `DuckDB ${figuresText(duckdb)}; the same columns ${figuresText(same)}, ratio of CPU ` +
+      `${(same.cpu_s / duckdb.cpu_s).toFixed(2)}; the job without depth ${figuresText(job)}, ` +
+      `ratio ${(job.cpu_s / duckdb.cpu_s).toFixed(2)}\n`,
   )
+}
+
+function figuresText(figures: Pick<DuckDbFigures, 'elapsed_s' | 'cpu_s' | 'row_count'>): string {
+  const { elapsed_s, cpu_s, row_count } = figures
+  return `${elapsed_s.toFixed(1)} s, ${cpu_s.toFixed(1)} CPU s, ${row_count} rows`
 }
 
 function cellText(cell: string | number): string {

@@ -26,7 +26,8 @@ const EXCHANGE = 'binance-futures'
 const SHARES = { book_ticker: 0.7, trades: 0.1, depth_events: 0.2 } as const
 type Made = keyof typeof SHARES
 const GROUP_ROWS_MAX = 131_072
-const TICK = 0.1
+/** A price is a whole number of ticks divided by this: the double nearest to the decimal. */
+const TICKS_PER_UNIT = 10
 const LEVELS = 20
 /** Levels per side that a diff changes. */
 const CHANGED = 4
@@ -119,7 +120,9 @@ function rowsOf(table_name: RawChannel, slice: Slice): SymbolRows {
   const ts = (row: number): number => Math.floor(from + (first + row + 0.5) * step_us)
   const walk = Int32Array.from({ length: row_count }, () => Math.floor(random() * 3) - 1)
   let place = 10_000
-  const price = Float64Array.from(walk, (step) => Math.round((place += step)) * TICK)
+  const ticks = Float64Array.from(walk, (step) => (place += step))
+  const price = ticks.map((tick) => tick / TICKS_PER_UNIT)
+  const ask = ticks.map((tick) => (tick + 1) / TICKS_PER_UNIT)
   const qty = (): number => Math.ceil(random() * 5_000) / 1_000
   fill('ts_exchange', ts)
   fill('ts_ingest', (row) => ts(row) + 1_500 + Math.floor(random() * 800))
@@ -129,7 +132,7 @@ function rowsOf(table_name: RawChannel, slice: Slice): SymbolRows {
   fill('first_update_id', id)
   fill('prev_final_update_id', (row) => id(row) - 1)
   fill('best_bid', (row) => price[row]!)
-  fill('best_ask', (row) => price[row]! + TICK)
+  fill('best_ask', (row) => ask[row]!)
   fill('price', (row) => price[row]!)
   for (const name of ['bid_qty', 'ask_qty', 'qty']) fill(name, qty)
   columns.set('is_buyer_maker', {
@@ -165,7 +168,7 @@ function levelsOf(codes: Uint8Array, side: 1 | -1, random: () => number): Column
     const start = code === 1 ? 0 : Math.floor(random() * (LEVELS - CHANGED))
     for (let k = 0; k < count; k++, at++) {
       const level = side === 1 ? start + k + 1 : LEVELS - start - k
-      price[at] = (10_000 + (side === 1 ? level : -level)) * TICK
+      price[at] = (10_000 + (side === 1 ? level : -level)) / TICKS_PER_UNIT
       qty[at] = Math.ceil(random() * 5_000) / 1_000
     }
   }

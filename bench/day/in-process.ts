@@ -3,6 +3,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { BuildFigures, BuildTask } from './build.ts'
 import type { DuckDbFigures, DuckDbTask } from './duckdb.ts'
+import type { SameColumnsFile } from './same-columns.ts'
 
 export function buildInProcess(task: BuildTask): Promise<BuildFigures> {
   return inProcess('build.ts', task)
@@ -11,6 +12,11 @@ export function buildInProcess(task: BuildTask): Promise<BuildFigures> {
 /** One statement over the day's files. */
 export function duckDbInProcess(task: DuckDbTask): Promise<DuckDbFigures> {
   return inProcess('duckdb.ts', task)
+}
+
+/** The same columns with the job's own code. */
+export function sameColumnsInProcess(task: SameColumnsFile): Promise<DuckDbFigures> {
+  return inProcess('same-columns.ts', task)
 }
 
 async function inProcess<Figures>(program: string, task: object): Promise<Figures> {

@@ -11,10 +11,14 @@ import { encodePage, type EncodedPage } from '../../parquet/table-file.ts'
 import { type BatchBytes, encodeBatch, type NamePlaces } from './arrow-batch.ts'
 import { hasNull, valuesOf, type DatasetRows } from './dataset-rows.ts'
 
-export interface PartBytes {
+/** Rows for a Parquet file. */
+export interface PartPages {
   readonly row_count: number
   /** In registry order. A column that is constant in all of a symbol's parts uses a dictionary. */
   readonly pages: readonly EncodedPage[]
+}
+
+export interface PartBytes extends PartPages {
   readonly batch: BatchBytes
 }
 
@@ -32,10 +36,13 @@ export function encodePart(
   rows: DatasetRows,
   places: NamePlaces,
 ): PartBytes {
+  return { ...encodePages(features, rows), batch: encodeBatch(features, rows, places) }
+}
+
+export function encodePages(features: readonly Feature[], rows: DatasetRows): PartPages {
   return {
     row_count: rows.ts.length,
     pages: features.map((feature) => encodePage(leafOf(feature, rows), CODEC)),
-    batch: encodeBatch(features, rows, places),
   }
 }
 

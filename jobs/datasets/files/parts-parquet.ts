@@ -12,13 +12,13 @@ import { fieldIdAt } from '../../parquet/field-ids.ts'
 import { TEXT, TIMESTAMP_US } from '../../parquet/small-file.ts'
 import { chunkOfPages } from '../../parquet/table-file.ts'
 import type { DatasetRows } from './dataset-rows.ts'
-import { CODEC, type PartBytes } from './part.ts'
+import { CODEC, type PartPages } from './part.ts'
 
 type SymbolName = Pick<DatasetRows, 'exchange' | 'symbol'>
 
 export interface PartsParquet {
   /** Writes a symbol's parts, at least one, as one row group. */
-  append(name: SymbolName, parts: readonly PartBytes[]): Promise<void>
+  append(name: SymbolName, parts: readonly PartPages[]): Promise<void>
   /** Writes the footer. */
   finish(): Promise<void>
   /** Call after finish(), or to abandon the file. */
