@@ -184,13 +184,14 @@ export class ClusterView {
 
   #take(rows: readonly ClusterRow[]): void {
     const known = new Map(this.#bars.map((bar) => [bar.ts, bar]))
+    const { oldest_ts } = this
     let has_changed = false
     for (const row of rows) {
       const seq = Math.max(this.#options.now(), this.last + 1)
       const bar = this.messageOf(row, seq)
       if (known.get(bar.ts)?.text === bar.text) continue
       // It left because there are newer ones.
-      if (known.size > 0 && bar.ts < this.#bars[0]!.ts) continue
+      if (bar.ts < oldest_ts) continue
       known.set(bar.ts, bar)
       this.last = seq
       has_changed = true

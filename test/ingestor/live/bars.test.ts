@@ -8,6 +8,7 @@ import { openLive } from '../../../edge-api/client/live.ts'
 import { replacePart } from '../../../jobs/signals/write-rows.ts'
 import { startClusterEngine, type TestClusterEngine } from '../../edge-api/cluster-engine.ts'
 import { takeBucket } from '../../support/bucket.ts'
+import { insertTrades } from '../../jobs/market.ts'
 import { connect, type LiveClient } from './client.ts'
 import { createStand, now, type Recording, type Stand } from './stand.ts'
 
@@ -214,6 +215,19 @@ test('bars are those of the engine, and a client is told when its threshold is e
   expect([of_bars.recovered, of_bars.source]).toEqual([true, 'database'])
   trade(72, 73)
   await later.until(() => (volume(later) === 0.72 ? true : undefined))
+  // A symbol has many minutes: the stream begins with the newest two.
+  const minute = now() - (now() % 60_000_000)
+  await insertTrades(
+    stand.database.pool,
+    [5, 4, 3].map((ago) => {
+      const ts = minute - ago * 60_000_000
+      return { symbol: 'BTCUSDT', ts, id: 100 - ago, price: 61_000, qty: 1, is_buyer_maker: true }
+    }),
+  )
+  const of_minutes = await connect(next.url, [{ ...BARS, interval: '1m' }])
+  await of_minutes.until(() => (bars(of_minutes).length >= 2 ? true : undefined))
+  const [older, newer] = bars(of_minutes)
+  expect(Date.parse(newer!.ts)).toBeGreaterThan(Date.parse(older!.ts))
   // Another kind of bars while the engine is away: only this subscription is refused.
   await engine.stop()
   later.send({ op: 'subscribe', symbol: 'BTCUSDT', ...BARS, bin: 7, id: 1 })
