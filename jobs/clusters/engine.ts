@@ -63,7 +63,7 @@ export function startEngine(options: EngineOptions): ClusterEngine {
   const sync = createSyncManager({ pool, archive: createArchiveReader(store) }, summaries)
   const watch = createWatch({ pool, names, watch_s, now })
   const findSymbol = createSymbolFinder(pool, now)
-  const keep_up = createKeepUp(pool, sync, watch)
+  const keep_up = createKeepUp({ pool, sync, watch, now })
   const loop: Loop = startLoop({
     job: KEEP_UP_JOB,
     every_s,

@@ -3,8 +3,9 @@
  * the passive mode, with no symbol to keep up, it only settles late trades.
  */
 import { MINUTE_US } from '#core/clusters/intervals.ts'
-import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
+import { fromMillis, HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import type { Pool } from '#core/node/pool.ts'
+import { closeMinutes } from './final-minutes.ts'
 import type { RecordedSymbol } from './instruments.ts'
 import { registerEngine } from './registration.ts'
 import { settle, settledState } from './state.ts'
@@ -20,7 +21,15 @@ export interface KeepUp {
   run(signal: AbortSignal): Promise<void>
 }
 
-export function createKeepUp(pool: Pool, sync: SyncManager, watch: Watch): KeepUp {
+export interface KeepUpOptions {
+  readonly pool: Pool
+  readonly sync: SyncManager
+  readonly watch: Watch
+  /** Milliseconds since 1970. */
+  now(): number
+}
+
+export function createKeepUp({ pool, sync, watch, now }: KeepUpOptions): KeepUp {
   /** By symbol: minutes before it were computed by this engine. */
   let reached_by_symbol = new Map<number, Micros>()
   let symbol_count = 0
@@ -39,6 +48,7 @@ export function createKeepUp(pool: Pool, sync: SyncManager, watch: Watch): KeepU
       const symbols = await watch.symbols()
       symbol_count = symbols.length
       if (symbols.length === 0) return
+      await closeMinutes(pool, fromMillis(now()))
       const state = await settledState(pool, symbols[0]!.symbol_id, NOW, NOW)
       const { final_to } = state
       // Nothing was read as final yet.

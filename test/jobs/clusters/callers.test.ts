@@ -51,9 +51,14 @@ const minutesOf = async (symbol: string): Promise<number> => {
 }
 
 test('nothing is computed for a symbol that nobody watches, until somebody reads it', async () => {
-  await raiseThreshold(pool, FROM + 90 * MINUTE)
-  const engine = stand.startEngine({ names: ['AAAUSDT'] })
+  await raiseThreshold(pool, FROM + 62 * MINUTE)
+  let now_us = FROM + 90 * MINUTE
+  const engine = stand.startEngine({ names: ['AAAUSDT'], now: () => now_us / 1_000 })
   const { signal } = new AbortController()
+  await engine.keep_up.run(signal)
+  // A minute is over ten seconds after its end, whenever the rollups run.
+  expect([await minutesOf('AAAUSDT'), await minutesOf('BBBUSDT')]).toEqual([29, 0])
+  now_us += 10_000_000
   await engine.keep_up.run(signal)
   expect([await minutesOf('AAAUSDT'), await minutesOf('BBBUSDT')]).toEqual([30, 0])
   await allBars(engine, { ...range, symbol: 'BBBUSDT', interval: '1m', bin: 10 })
