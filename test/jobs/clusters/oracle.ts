@@ -18,8 +18,20 @@ export interface OracleWanted {
 
 export type OracleBar = Readonly<Record<string, unknown>>
 
+const known = new WeakMap<readonly TradeRow[], Map<string, readonly OracleBar[]>>()
+
+/** The same trades, by identity, are computed once. */
 export function oracleBars(wanted: OracleWanted): readonly OracleBar[] {
   const { trades, tick_size, interval, bin } = wanted
+  const of_trades = known.get(trades) ?? new Map<string, readonly OracleBar[]>()
+  known.set(trades, of_trades)
+  const key = `${tick_size} ${interval} ${bin}`
+  const bars = of_trades.get(key) ?? computeBars(wanted)
+  of_trades.set(key, bars)
+  return bars
+}
+
+function computeBars({ trades, tick_size, interval, bin }: OracleWanted): readonly OracleBar[] {
   const input = JSON.stringify({
     interval_us: INTERVAL_US[interval],
     tick: String(tick_size),

@@ -17,6 +17,7 @@ import {
   stepOf,
   tickOf,
 } from '../../core/trade-recordings.ts'
+import { randomOf } from '../../core/signals/tape.ts'
 import { insertTrades, type TradeRow } from '../market.ts'
 import { asOracle, NO_PYTHON, oracleBars } from './oracle.ts'
 import { addSymbol, addTrades, allBars, createStand, raiseThreshold } from './stand.ts'
@@ -28,17 +29,27 @@ const MINUTE_US = 60_000_000
  */
 const REPEATED = { minutes: 75, trades: 40_000 }
 
-const CHOICES = [
-  ['1m', 1],
-  ['1m', 7],
-  ['1m', 'auto'],
-  ['5m', 25],
-  ['5m', 'auto'],
-  ['15m', 3],
-  ['1h', 100],
-  ['4h', 1_000],
-  ['1d', 10],
-] as const
+/** Chooses the gap and the trades that come late. */
+const SEED = Number(process.env['LATE_SEED'] ?? 1)
+/** `5m:250,1h:auto`: instead of the choices below. */
+const NAMED = process.env['CLUSTER_CHOICES']?.split(',').map((text) => {
+  const [interval, bin] = text.split(':')
+  return [interval as Interval, bin === 'auto' ? bin : Number(bin)] as const
+})
+const CHOICES =
+  NAMED ??
+  ([
+    ['1m', 1],
+    ['1m', 7],
+    ['1m', 'auto'],
+    ['5m', 25],
+    ['5m', 'auto'],
+    ['15m', 3],
+    ['1h', 100],
+    ['4h', 1_000],
+    ['1d', 10],
+  ] as const)
+const third = (of: number) => CHOICES.filter((_, i) => i % 3 === of)
 
 interface Recorded {
   readonly symbol: string
@@ -94,12 +105,14 @@ describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python (needs py
             compare(await allBars(of, { ...range, interval, bin }), one, expected, interval, bin)
           }
         }
-        // A gap, and every 37th trade comes late.
+        // A gap, and some trades come late.
+        const random = randomOf(SEED)
         const at = (part: number): number => from + Math.floor(part * (end - from))
-        const gap = { from: at(0.3), to: at(0.4) }
+        const begin = 0.1 + 0.6 * random()
+        const gap = { from: at(begin), to: at(begin + 0.1) }
         const isInGap = ({ ts }: TradeRow): boolean => ts >= gap.from && ts < gap.to
         const in_gap = trades.filter(isInGap)
-        const late = trades.filter((trade, i) => !isInGap(trade) && i % 37 === 5)
+        const late = trades.filter((trade) => !isInGap(trade) && random() < 0.03)
         const missing = new Set([...in_gap, ...late])
         const first = trades.filter((trade) => !missing.has(trade))
         await insertTrades(pool, first)
@@ -110,7 +123,7 @@ describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python (needs py
         const final_minutes = Math.floor(final_to / MINUTE_US) - Math.floor(from / MINUTE_US)
         expect(engine.sync.counts.minutes).toBeGreaterThanOrEqual(final_minutes)
         await addTrades(pool, late)
-        await check(engine, [...first, ...late], [CHOICES[2], CHOICES[4], CHOICES[6]])
+        await check(engine, [...first, ...late], third(2))
         // The gap is refilled.
         await addTrades(pool, in_gap)
         await check(engine, trades, CHOICES)
@@ -120,7 +133,7 @@ describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python (needs py
           if (hour + HOUR_US <= final_to) await stand.archiveAndDrop(hour)
         }
         await pool.query('truncate marketdata.clusters')
-        await check(stand.startEngine(), trades, [CHOICES[0], CHOICES[4], CHOICES[8]])
+        await check(stand.startEngine(), trades, third(0))
       }
     })
   }
