@@ -230,6 +230,7 @@ export class Controller {
     const { session, stage } = this
     if (session === undefined || stage === undefined) return
     if (!this.#is_placed) this.#show()
+    session.keepUp(this.feed_state.kind === 'live')
     if (this.#is_stale) {
       this.#is_stale = false
       stage.setSlots(session.slots(), session.interval_us)

@@ -6,7 +6,7 @@ import type { Rollup, SourceTable } from './rollup.ts'
 import { floorSecond } from './slices.ts'
 
 /** Rows are written within a fraction of a second after their event. Later rows count as late. */
-export const LAG_US = 10 * SECOND_US
+const LAG_US = 10 * SECOND_US
 /**
  * orderbook_topn is half a minute behind the depth. Depth older than this does not wait for it:
  * rows of orderbook_topn that come later are logged as late rows.

@@ -11,6 +11,11 @@ export interface BlocksOptions<Row> {
   readonly resident_max: number
   load(from: number, to: number, signal: AbortSignal): Promise<readonly Row[]>
   timeOf(row: Row): number
+  /**
+   * Traded in a bar. Trades are only ever added, so of two forms of a bar the one with the greater
+   * volume is the newer: an answer may come from a cache, and be older than what is here.
+   */
+  readonly volumeOf?: (row: Row) => number
   /** Blocks came or went. */
   onChange(): void
   /** Undefined: requests succeed again. */
@@ -19,6 +24,8 @@ export interface BlocksOptions<Row> {
 
 interface Block<Row> {
   state: 'loading' | 'loaded' | 'failed'
+  /** It was loaded once. */
+  is_known: boolean
   /** Ascending in time. */
   rows: Row[]
 }
@@ -87,17 +94,23 @@ export class Blocks<Row> {
     return true
   }
 
-  /** Adds or replaces a row; nothing if its block is not here. */
+  /** Adds a row, or replaces an older one; nothing if its block is not here. */
   put(row: Row): void {
     const { timeOf } = this.#options
     const ts = timeOf(row)
     const block = this.#blocks.get(this.#indexOf(ts))
-    if (block?.state !== 'loaded') return
+    if (block?.is_known !== true) return
     const { rows } = block
     let at = rows.length
     while (at > 0 && timeOf(rows[at - 1]!) >= ts) at--
-    const is_there = at < rows.length && timeOf(rows[at]!) === ts
-    rows.splice(at, is_there ? 1 : 0, row)
+    const known = at < rows.length && timeOf(rows[at]!) === ts ? rows[at] : undefined
+    rows.splice(at, known === undefined ? 0 : 1, this.#newer(known, row))
+  }
+
+  #newer(known: Row | undefined, row: Row): Row {
+    const { volumeOf } = this.#options
+    if (known === undefined || volumeOf === undefined) return row
+    return volumeOf(known) > volumeOf(row) ? known : row
   }
 
   /** Requests the blocks of [from, to) again; their rows stay until the answer. */
@@ -129,14 +142,21 @@ export class Blocks<Row> {
 
   async #fetch(index: number): Promise<void> {
     const { span_us, load, onChange, onError } = this.#options
-    const block: Block<Row> = this.#blocks.get(index) ?? { state: 'loading', rows: [] }
+    const block: Block<Row> = this.#blocks.get(index) ?? {
+      state: 'loading',
+      is_known: false,
+      rows: [],
+    }
     block.state = 'loading'
     this.#blocks.set(index, block)
     this.#loading++
     try {
       const rows = await load(index * span_us, (index + 1) * span_us, this.#stop.signal)
+      const before = block.rows
       block.rows = [...rows]
       block.state = 'loaded'
+      block.is_known = true
+      if (this.#options.volumeOf !== undefined) for (const row of before) this.put(row)
       this.#is_answered = true
       if (this.#failures > 0) onError(undefined)
       this.#failures = 0

@@ -48,6 +48,7 @@ export const LEDGER_SPAN_US: { readonly [interval in Interval]: number } = {
   '1d': 180 * DAY_US,
 }
 
+/** What the API's candles and its footprint bars have in common. */
 interface CandleRow {
   readonly ts: string
   readonly open: string
@@ -71,7 +72,11 @@ export async function askCandles(
     `/v1/candles/${path}?${query}&interval=${interval}&from=${from}&to=${to}&limit=500`,
     signal,
   )
-  return rows.map((row) => ({
+  return rows.map(candleOfRow)
+}
+
+export function candleOfRow(row: CandleRow): Candle {
+  return {
     ts: microsOf(row.ts),
     open: Number(row.open),
     high: Number(row.high),
@@ -80,7 +85,7 @@ export async function askCandles(
     buy_volume: Number(row.buy_volume),
     sell_volume: Number(row.sell_volume),
     trade_count: row.trade_count,
-  }))
+  }
 }
 
 /** Of ISO text with up to six digits. */

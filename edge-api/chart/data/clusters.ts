@@ -86,7 +86,7 @@ export async function askBars(...args: Parameters<typeof askRows>): Promise<read
   }))
 }
 
-function footprintOfRow(row: Cluster): Footprint {
+export function footprintOfRow(row: Cluster): Footprint {
   const price = Float64Array.from(row.cells, ([text]) => Number(text))
   const numbers = (texts: readonly string[]): readonly number[] => texts.map(Number)
   return footprint({

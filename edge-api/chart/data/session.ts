@@ -6,10 +6,19 @@ import { ATR_LOOKBACK } from '#core/clusters/auto-bin.ts'
 import { decimalOf, minus, nearest, plus, ZERO } from '#core/decimals.ts'
 import { DAY_US } from '#core/time.ts'
 import type { Interval } from '../view/view.ts'
+import type { ClusterRow } from '../../client/live.ts'
 import { type Refusal, serverNow } from './api.ts'
+import { followBars } from './bar-feed.ts'
 import { Blocks } from './blocks.ts'
-import { askCandles, type Candle, CANDLE_SPAN_US, INTERVAL_US, LEDGER_SPAN_US } from './candles.ts'
-import { askFootprints, CLUSTER_SPAN_US, type Footprint } from './clusters.ts'
+import {
+  askCandles,
+  type Candle,
+  CANDLE_SPAN_US,
+  candleOfRow,
+  INTERVAL_US,
+  LEDGER_SPAN_US,
+} from './candles.ts'
+import { askFootprints, CLUSTER_SPAN_US, type Footprint, footprintOfRow } from './clusters.ts'
 import type { Feed } from './feed.ts'
 import { askGaps, type Gap } from './gaps.ts'
 import { GrowingBars } from './growing-bars.ts'
@@ -56,6 +65,12 @@ const PLACES_MAX = 8_000
 const LOOKBACK_BARS = ATR_LOOKBACK + 2
 /** A late trade is committed before the API is asked for its bar. */
 const COMMIT_MS = 2_000
+/** The live server compares so many bars with what it sent of them. */
+const FOLLOWED_BARS = 30
+/** Of an average bar: cells that change by less look the same. */
+const THRESHOLD_SHARE = 0.01
+/** While the live stream is away. */
+const POLL_MS = 5_000
 
 export class Session {
   readonly instrument: Instrument
@@ -81,6 +96,10 @@ export class Session {
   #centre = 0
   #has_clusters = true
   #has_heat = true
+  #follows_bars = false
+  /** Start of the earliest bar that the engine changed since the places were asked for. */
+  #changed_from = Infinity
+  #polled_ms = performance.now()
 
   constructor(instrument: Instrument, interval: Interval, bin: number, events: SessionEvents) {
     this.instrument = instrument
@@ -94,6 +113,7 @@ export class Session {
       span_us: CANDLE_SPAN_US[interval],
       resident_max: CANDLE_BLOCKS_MAX,
       timeOf: ({ ts }) => ts,
+      volumeOf: ({ buy_volume, sell_volume }) => buy_volume + sell_volume,
       load: (from, to, signal) => askCandles(instrument, interval, from, to, signal),
       onError: (error) => events.onNotice('Candles', error?.message),
     })
@@ -102,6 +122,7 @@ export class Session {
       span_us: CLUSTER_SPAN_US[interval],
       resident_max: CLUSTER_BLOCKS_MAX,
       timeOf: ({ ts }) => ts,
+      volumeOf: ({ volume }) => volume,
       load: (from, to, signal) => askFootprints(instrument, interval, bin, from, to, signal),
       onError: (error) => {
         if (error?.status === 404) this.#has_clusters = false
@@ -219,13 +240,56 @@ export class Session {
   /** The places after `last` and those that the live stream changed. */
   grow(last: number): readonly Slot[] {
     const newest = this.#newest()
-    let first = last + this.interval_us
+    this.#followBars(newest)
+    let first = Math.min(last + this.interval_us, this.#changed_from)
+    this.#changed_from = Infinity
     for (const growing of this.#growing.take(this.#feed?.minutes)) {
       first = Math.min(first, growing.bar.ts)
       this.#candles.put(this.#growing.candleOf(growing))
       this.#footprints.put(this.#growing.footprintOf(growing))
     }
     return this.#slotsOf(first, newest + this.interval_us)
+  }
+
+  /** Once the newest cells are here: from then on the engine's changes of them arrive. */
+  #followBars(newest: number): void {
+    if (this.#follows_bars || !this.#footprints.isLoaded(newest)) return
+    this.#follows_bars = true
+    const volumes = [...this.#footprints.rows(0, Infinity)].map(({ volume }) => volume)
+    const sum = volumes.reduce((all, volume) => all + volume, 0)
+    void followBars({
+      instrument: this.instrument,
+      interval: this.interval,
+      bin: this.#bin,
+      threshold: volumes.length === 0 ? 0 : (THRESHOLD_SHARE * sum) / volumes.length,
+      signal: this.#stop.signal,
+      onBars: (rows) => this.#takeBars(rows),
+      onRestart: () => {
+        const now = serverNow()
+        this.#refreshLater(now - FOLLOWED_BARS * this.interval_us, now)
+      },
+    })
+  }
+
+  #takeBars(rows: readonly ClusterRow[]): void {
+    for (const row of rows) {
+      const footprint = footprintOfRow(row)
+      this.#candles.put(candleOfRow(row))
+      this.#footprints.put(footprint)
+      this.#changed_from = Math.min(this.#changed_from, footprint.ts)
+    }
+  }
+
+  /** While the live stream is away, the API is asked for the newest bars now and then. */
+  keepUp(is_live: boolean): void {
+    const now_ms = performance.now()
+    if (is_live) this.#polled_ms = now_ms
+    if (now_ms - this.#polled_ms < POLL_MS) return
+    this.#polled_ms = now_ms
+    const newest = this.#newest()
+    for (const blocks of [this.#candles, this.#footprints, this.#gaps, this.#signals]) {
+      blocks.refresh(newest - this.interval_us, newest + this.interval_us)
+    }
   }
 
   /** Start of the interval that is now. */

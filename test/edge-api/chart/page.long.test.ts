@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterRow } from '#core/clusters/row.ts'
 import { silentLogger } from '#core/node/log.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
-import { raiseThreshold, randomTrades } from '../../jobs/clusters/stand.ts'
+import { addTrades, raiseThreshold, randomTrades } from '../../jobs/clusters/stand.ts'
 import { insertTrades } from '../../jobs/market.ts'
 import { has_chromium, launchChromium } from '../../support/chromium.ts'
 import { type ChartStand, startChartStand } from './stand.ts'
@@ -70,7 +70,7 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
 
   async function open(
     hash: string,
-    { width = 1280, requests = [] as string[] } = {},
+    { width = 1280, requests = [] as string[], frames = [] as string[] } = {},
   ): Promise<Page> {
     const context = await browser.newContext({
       viewport: { width, height: 800 },
@@ -91,6 +91,9 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
       // A refused request is made again.
       if (response.ok()) requests.push(response.url().slice(stand.url.length))
     })
+    page.on('websocket', (socket) =>
+      socket.on('framereceived', ({ payload }) => frames.push(String(payload))),
+    )
     await page.goto(`${stand.url}/chart${hash}`)
     await expect.poll(() => page.locator('.state').textContent()).toBe('live')
     await expect.poll(() => page.evaluate(BARS(0))).not.toEqual([])
@@ -348,6 +351,50 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
     const asked = watched_requests.filter((url) => url.startsWith('/v1/clusters/'))
     expect(asked).toEqual([...new Set(asked)])
     await watched.context().close()
+  })
+
+  test('late trades change the bars of an open page without a request, and over a restart', async () => {
+    const requests: string[] = []
+    const frames: string[] = []
+    const page = await open('#symbol=BTCUSDT&mode=delta&bars=12', { requests, frames })
+    const isOfBars = (text: string): boolean => /"rows","channel":"clusters"/.test(text)
+    await expect.poll(() => frames.some(isOfBars)).toBe(true)
+    const now = Date.now() * 1_000
+    const end = now - (now % MINUTE_US) - 8 * MINUTE_US
+    await raiseThreshold(stand.pool, end)
+    const ofApi = async (from: number): Promise<ClusterRow> => {
+      const path = `/v1/clusters/BTCUSDT?interval=1m&bin=auto&from=${from}&to=${from + MINUTE_US}`
+      const { rows } = (await (await fetch(stand.url + path)).json()) as { rows: ClusterRow[] }
+      return rows[0]!
+    }
+    const addLate = async (from: number, id: number): Promise<number> => {
+      const { close, volume } = await ofApi(from)
+      const at = { symbol: 'BTCUSDT', ts: from + 30_000_000, id, price: Number(close) }
+      await addTrades(stand.pool, [{ ...at, qty: 3.25, is_buyer_maker: false }])
+      return Number((Number(volume) + 3.25).toFixed(9))
+    }
+    const shows = async (from: number, volume: number): Promise<void> => {
+      const footprints = FOOTPRINTS(from, from + MINUTE_US)
+      await expect.poll(() => page.evaluate(footprints)).toMatchObject([{ volume }])
+    }
+    const first = end - MINUTE_US
+    await shows(first, await addLate(first, 50_000_001))
+    const asked = requests.filter((url) => /\/v1\/(?:candles|clusters)/.test(url))
+    expect(asked).toEqual([...new Set(asked)])
+    // The newest bar keeps growing while no live server is there.
+    await stand.stopLive()
+    await expect.poll(() => page.locator('.state').textContent()).toContain('reconnecting')
+    const second = end - 2 * MINUTE_US
+    const volume = await addLate(second, 50_000_002)
+    const since = now - MINUTE_US
+    const counts = async (): Promise<number> =>
+      (await page.evaluate<Candle[]>(BARS(since))).reduce((sum, bar) => sum + bar.trade_count, 0)
+    const before = await counts()
+    await expect.poll(counts).toBeGreaterThan(before)
+    await stand.startLive()
+    await expect.poll(() => page.locator('.state').textContent()).toBe('live')
+    await shows(second, volume)
+    await page.context().close()
   })
 
   test('a token stays out of the address', async () => {

@@ -57,6 +57,7 @@ export async function startChartStand(): Promise<ChartStand> {
       LIVE_PUBLIC: 'true',
       LIVE_PORT: String(port),
       LIVE_DRAIN_S: '0',
+      ...engine.bindings,
     })
     live = await startLiveServer(config, silentLogger, new AbortController().signal)
   }
