@@ -59,7 +59,6 @@ async function measure(
     log: silentLogger,
     now: Date.now,
     signal: new AbortController().signal,
-    window: { from, to: micros(from + DAY_US) },
   })
   // As after a run of the rollups: trades of the day are final.
   await pool.query("select marketdata.raise_invalidation_threshold('trades', $1)", [
