@@ -201,6 +201,7 @@ export const GAP_CAUSES = [
   'tape_cut', // recovery cut a torn or corrupt part of the tape
   'delisted', // the exchange no longer lists the symbol
   'operator', // an operator paused the recording, or chose not to record the stream
+  'import', // an imported file lacks it
 ] as const
 export type GapCause = (typeof GAP_CAUSES)[number]
 

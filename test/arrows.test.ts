@@ -141,6 +141,7 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
       'clusters',
       'signals',
     ],
+    import: ['runs', 'columns', 'archive', 'restore'],
     rollups: ['runs'],
     validation: ['runs', 'datasets'],
     'index-prices': ['runs'],

@@ -188,6 +188,7 @@ export type ClusterPage = {
       | 'tape_cut'
       | 'delisted'
       | 'operator'
+      | 'import'
   }[]
   readonly rows: readonly Cluster[]
 }
@@ -493,7 +494,7 @@ export type Gap = {
    * the subscription. rejected: a frame could not be parsed. tape_full: the tape reached its size
    * limit. tape_cut: part of the ingestor's tape was lost. delisted: the exchange no longer lists
    * the symbol. operator: an operator paused recording or excluded the stream; such a gap is not
-   * refilled.
+   * refilled. import: an imported file lacks it.
    */
   readonly cause:
     | 'sequence'
@@ -506,6 +507,7 @@ export type Gap = {
     | 'tape_cut'
     | 'delisted'
     | 'operator'
+    | 'import'
   readonly detected_at: string
   /** Number of rows refilled. */
   readonly repaired_count: number
@@ -1280,6 +1282,7 @@ export type SymbolCoverage = {
       | 'tape_cut'
       | 'delisted'
       | 'operator'
+      | 'import'
     readonly repaired: boolean
   }[]
 }
@@ -1658,6 +1661,7 @@ export type VolumeProfile = {
       | 'tape_cut'
       | 'delisted'
       | 'operator'
+      | 'import'
   }[]
   /** Start of the range, a whole minute, inclusive. */
   readonly from: string

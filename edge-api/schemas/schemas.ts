@@ -130,7 +130,7 @@ const CAUSES =
   'refused the subscription. rejected: a frame could not be parsed. tape_full: the tape reached ' +
   "its size limit. tape_cut: part of the ingestor's tape was lost. delisted: the exchange no " +
   'longer lists the symbol. operator: an operator paused recording or excluded the stream; such ' +
-  'a gap is not refilled.'
+  'a gap is not refilled. import: an imported file lacks it.'
 
 const Gap = z
   .object({

@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   activate: async () => (await import('./activate.ts')).activateCommand(),
   supervise: async () => (await import('./supervise.ts')).superviseCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+  import: async () => (await import('./import.ts')).importCommand(),
   lake: async () => (await import('./lake.ts')).lakeCommand(),
   backup: async () => (await import('./backup.ts')).backupCommand(),
   restore: async () => (await import('./restore.ts')).restoreCommand(),

@@ -25,7 +25,8 @@ export async function noteMissingTrades(pool: Pool, intake: Intake, stamp: numbe
       `select g.symbol_id::float8 as symbol_id, s.exchange, s.symbol, g.from_id::float8 as from_id,
          g.to_id::float8 as to_id, g.from_ts::text as from_ts, g.to_ts::text as to_ts
        from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id
-       where g.channel = 'trades' and g.to_id is not null and g.cause not in ('delisted', 'operator')
+       where g.channel = 'trades' and g.to_id is not null
+         and g.cause not in ('delisted', 'operator', 'import')
          and (g.repaired_at is null or g.repaired_at >= $1)
        order by g.detected_at desc limit ${GAPS_MAX}`,
       [since],

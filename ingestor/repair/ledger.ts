@@ -174,7 +174,7 @@ export async function countGaps(
         count(g.repaired_at)::int as gaps_repaired
       from marketdata.gaps g join marketdata.symbols s on s.id = g.symbol_id
       where g.detected_at >= $1 and s.exchange = $2 and s.symbol = any($3::text[])
-        and g.cause <> 'operator'`,
+        and g.cause not in ('operator', 'import')`,
     [toIso(since), exchange, symbols],
   )
   return rows[0]!

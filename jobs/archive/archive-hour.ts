@@ -6,8 +6,9 @@
  * 1. A row of marketdata.archive means that its file was read back from the store. The file's row
  *    count and checksums match those of the table's rows together with the previous version.
  * 2. An archived raw row stays: a new version holds all rows of the previous one. So late rows
- *    alone are enough to make a version after the partition has been dropped. Rows of rollups and
- *    of orderbook_topn may be replaced. While Postgres has the whole hour, a version holds what
+ *    alone are enough to make a version after the partition has been dropped. An import that
+ *    replaces rows brings the hour back first, and marks the version as revised. Rows of rollups
+ *    and of orderbook_topn may be replaced. While Postgres has the whole hour, a version holds what
  *    Postgres has. After the drop, recomputed rows win over those of the previous version.
  * 3. The transaction that records a version deletes the log entries of the late rows in it. Rows
  *    that arrive after its read are still logged.
@@ -131,7 +132,8 @@ async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRe
   const { store, rows, dir, signal, log } = run
   const known = run.newest.get(exchange)
   const reread_path = join(dir, 'reread')
-  const is_whole = isDerived(run.table_hour.table_name) && known?.is_dropped === false
+  const may_replace = isDerived(run.table_hour.table_name) || known?.is_revised === true
+  const is_whole = may_replace && known?.is_dropped === false
   if (known !== undefined && !is_whole) {
     await rereadFile(store, known, reread_path, (symbol, of_file) =>
       rows.addFileRows({ exchange, symbol }, of_file),
@@ -229,5 +231,6 @@ async function describe(
     checksums: written.checksums,
     table_row_count: run.rows.sumsOf(exchange).table.row_count,
     is_dropped: known?.is_dropped ?? false,
+    is_revised: false,
   }
 }

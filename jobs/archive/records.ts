@@ -12,6 +12,8 @@ export interface ArchiveRecord extends ArchivedHour {
   readonly table_row_count: number
   /** True if Postgres no longer holds all rows of the file. */
   readonly is_dropped: boolean
+  /** True if an import has replaced rows of the file in Postgres. */
+  readonly is_revised: boolean
 }
 
 /** One hour of one table: the unit that is archived under one lock. */
@@ -31,7 +33,7 @@ export async function selectNewest(
   { table_name, hour }: TableHour,
 ): Promise<ReadonlyMap<Exchange, ArchiveRecord>> {
   const { rows } = await client.query<ArchiveRow>(
-    `select distinct on (exchange) ${COLUMNS}, checksums, table_row_count,
+    `select distinct on (exchange) ${COLUMNS}, checksums, table_row_count, is_revised,
        dropped_at is not null as is_dropped
      from marketdata.archive where table_name = $1 and hour = $2
      order by exchange, version desc`,
@@ -44,6 +46,7 @@ export async function selectNewest(
         checksums: row.checksums,
         table_row_count: Number(row.table_row_count),
         is_dropped: row.is_dropped,
+        is_revised: row.is_revised,
       }
       return [row.exchange, record]
     }),
@@ -134,6 +137,7 @@ interface ArchiveRow extends ArchivedRow {
   readonly checksums: Checksums
   readonly table_row_count: string
   readonly is_dropped: boolean
+  readonly is_revised: boolean
 }
 
 const iso = (column: string): string =>

@@ -30,6 +30,7 @@ export const TABLE_FATES: Readonly<Record<string, TableFate>> = {
   rollup_watermarks: { kind: 'state' },
   orderbook_topn_watermarks: { kind: 'state' },
   conflicts: { kind: 'state' },
+  imports: { kind: 'state' },
   lake_tables: { kind: 'state' },
   lake_days: { kind: 'state' },
   prices: { kind: 'history' },

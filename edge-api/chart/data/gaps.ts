@@ -61,6 +61,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   tape_cut: 'part of the tape was lost',
   delisted: 'the exchange no longer lists the symbol',
   operator: 'an operator paused the recording',
+  import: 'an imported file lacks it',
 }
 
 /** `trades: disconnect, the socket was down, 12:01:03 to 12:01:09, 43 rows refilled` */

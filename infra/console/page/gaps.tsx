@@ -19,6 +19,7 @@ const CAUSES: Readonly<Record<string, readonly [letter: string, tone: number]>> 
   tape_cut: ['C', 1],
   delisted: ['L', 6],
   operator: ['O', 6],
+  import: ['I', 6],
 }
 const HOUR_S = 3_600
 const WHOLE: Span = { from_h: 0, hours: 24 }
