@@ -43,6 +43,9 @@ export interface TapeFeedOptions {
   takeListing(instruments: readonly Instrument[]): void
 }
 
+/** Gaps that time proves, and listings, are taken so often: it goes through all streams. */
+const SEAL_EVERY_US = 100_000
+
 /** Longer than two sockets of an ingestor overlap. */
 export const PRIMED_US = 15_000_000
 
@@ -67,6 +70,9 @@ export class TapeFeed {
   #primed_until: number | undefined
   #events: StoredEvent[] = []
   #gaps: Gap[] = []
+  /** Of the tape's and of our time, when the batch was sealed last. */
+  #sealed = { stamp: 0, at: 0 }
+  #has_unsealed = false
 
   /** Throws OperatorError `tape_missing` while there is no tape. */
   constructor(options: TapeFeedOptions) {
@@ -108,11 +114,8 @@ export class TapeFeed {
       this.#passOn(this.newest_stamp, 'mark', undefined)
     }
     for (const record of records) this.#take(record)
-    if (records.length > 0) {
-      const { listings } = this.#batcher.seal(this.#reader.position)
-      for (const { instruments } of listings) this.#options.takeListing(instruments)
-      this.#passOn(this.newest_stamp, 'mark', undefined)
-    }
+    if (records.length > 0) this.#has_unsealed = true
+    this.#sealIfDue()
     this.is_caught_up = records.length === 0 && damage === undefined
     return !this.is_caught_up
   }
@@ -138,6 +141,18 @@ export class TapeFeed {
 
   close(): void {
     this.#reader.close()
+  }
+
+  #sealIfDue(): void {
+    const at = this.#options.now()
+    const { stamp: before, at: then } = this.#sealed
+    const is_due = this.newest_stamp - before >= SEAL_EVERY_US || at - then >= SEAL_EVERY_US
+    if (!this.#has_unsealed || !is_due) return
+    this.#sealed = { stamp: this.newest_stamp, at }
+    this.#has_unsealed = false
+    const { listings } = this.#batcher.seal(this.#reader.position)
+    for (const { instruments } of listings) this.#options.takeListing(instruments)
+    this.#passOn(this.newest_stamp, 'mark', undefined)
   }
 
   #take(record: TapeRecord): void {
