@@ -45,12 +45,16 @@ export interface Minted {
   readonly payload: TokenPayload
 }
 
-/** Throws an OperatorError unless `days` is an integer from 1 to TOKEN_DAYS_MAX. */
+/**
+ * Throws an OperatorError unless `days` is an integer from 1 to TOKEN_DAYS_MAX. `id`: of a token
+ * that this one replaces.
+ */
 export async function mintToken(
   secret: string,
   scopes: readonly Scope[],
   days: number,
   now: Micros,
+  id: string = newId(),
 ): Promise<Minted> {
   if (!Number.isInteger(days) || days < 1 || days > TOKEN_DAYS_MAX) {
     throw new OperatorError('bad_days', `A token cannot be valid for ${days} days.`, {
@@ -59,9 +63,7 @@ export async function mintToken(
   }
   const issued_at = Math.floor(now / SECOND_US)
   const payload: TokenPayload = {
-    id: [...crypto.getRandomValues(new Uint8Array(12))]
-      .map((byte) => byte.toString(16).padStart(2, '0'))
-      .join(''),
+    id,
     scopes: SCOPES.filter((scope) => scopes.includes(scope)),
     issued_at,
     expires_at: issued_at + days * DAY_S,
@@ -70,6 +72,12 @@ export async function mintToken(
   const key = await importKey(secret, 'sign')
   const signature = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(signed))
   return { text: `${signed}.${toBase64url(new Uint8Array(signature))}`, payload }
+}
+
+function newId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(12))]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')
 }
 
 export type VerifyToken = (text: string, now: Micros) => Promise<TokenVerdict>

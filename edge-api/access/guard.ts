@@ -30,9 +30,9 @@ export function guard(access: Access): MiddlewareHandler {
     // Preflights carry no token.
     if (c.req.method === 'OPTIONS') return next()
     const scope = scopeOf(c.req.path)
-    const is_private = await authorize(access, callerOf(c), scope)
+    const token = await authorize(access, callerOf(c), scope)
     await next()
-    if (is_private) keepPrivate(c.res)
+    if (token !== undefined) keepPrivate(c.res)
   }
 }
 
@@ -49,16 +49,16 @@ export function callerOf(c: Context): Caller {
   }
 }
 
-/** Throws a Problem unless the caller may use the scope. True if that took a token. */
+/** Throws a Problem unless the caller may use the scope. Returns the token if that took one. */
 export async function authorize(
   access: Access,
   caller: Caller,
   scope: Scope | undefined,
-): Promise<boolean> {
+): Promise<TokenPayload | undefined> {
   const token = await identify(access, caller)
-  if (scope === undefined || access.public_scopes.has(scope)) return false
+  if (scope === undefined || access.public_scopes.has(scope)) return undefined
   requireScope(token, scope)
-  return true
+  return token
 }
 
 /** Counts the request towards the token's limit, or without a valid token the address's limit. */

@@ -1,14 +1,18 @@
 /**
  * The live server behind this worker. Callers show their token here; the worker shows one of its
- * own there, signed with the same secret.
+ * own there, signed with the same secret. It has the id of the caller's token, so that the limit of
+ * clients per token counts them.
  */
 import { mintToken } from '#core/access-token.ts'
 import { OperatorError } from '#core/errors.ts'
 import type { Micros } from '#core/time.ts'
 
 export interface LiveServer {
-  /** Passes a request on: over WebSocket or as server-sent events. `path`: with the query. */
-  pass(request: Request, path: string): Promise<Response>
+  /**
+   * Passes a request on: over WebSocket or as server-sent events. `path`: with the query.
+   * `token_id`: of the caller's token, if one was needed.
+   */
+  pass(request: Request, path: string, token_id: string | undefined): Promise<Response>
   /** One answer with the trades after a cursor, as soon as there are any. */
   poll(wanted: PollWanted): Promise<PollAnswer>
 }
@@ -53,8 +57,8 @@ const SLACK_MS = 5_000
 
 export function createLiveServer(options: LiveServerOptions): LiveServer {
   const { live_url, token_secrets, now } = options
-  const authorization = async (): Promise<string> => {
-    const { text } = await mintToken(token_secrets[0]!, ['live'], TOKEN_DAYS, now())
+  const authorization = async (token_id?: string): Promise<string> => {
+    const { text } = await mintToken(token_secrets[0]!, ['live'], TOKEN_DAYS, now(), token_id)
     return `Bearer ${text}`
   }
   const ask = async (path: string, init: RequestInit): Promise<Response> => {
@@ -69,8 +73,8 @@ export function createLiveServer(options: LiveServerOptions): LiveServer {
     }
   }
   return {
-    async pass(request, path) {
-      const headers = new Headers({ authorization: await authorization() })
+    async pass(request, path, token_id) {
+      const headers = new Headers({ authorization: await authorization(token_id) })
       for (const [name, value] of request.headers) {
         const is_passed = (PASSED as readonly string[]).includes(name)
         if (is_passed || name.startsWith(PASSED_PREFIX)) headers.set(name, value)

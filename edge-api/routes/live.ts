@@ -19,14 +19,14 @@ export function liveRoutes(app: App, deps: Deps): void {
     const caller = callerOf(c)
     const offered = TOKEN_PROTOCOL.exec(c.req.header('sec-websocket-protocol') ?? '')?.[1]
     const authorization = caller.authorization ?? (offered && `Bearer ${offered}`)
-    await authorize(access, { ...caller, authorization }, 'live')
+    const token = await authorize(access, { ...caller, authorization }, 'live')
     if (live === undefined) {
       const detail = 'This installation runs no live server (LIVE_URL).'
       throw new Problem(404, 'no_live_server', 'There is no live stream.', detail)
     }
     const { pathname, search } = new URL(c.req.url)
     c.set(SOURCE, 'live')
-    const answer = await live.pass(c.req.raw, `${pathname}${search}`)
+    const answer = await live.pass(c.req.raw, `${pathname}${search}`, token?.id)
     if (origin === undefined || answer.status === 101) return answer
     const headers = new Headers(answer.headers)
     headers.set('access-control-allow-origin', cors_origins.includes('*') ? '*' : origin)

@@ -46,6 +46,7 @@ const startLive = (): Promise<LiveServer> =>
     LIVE_PORT: String(port),
     LIVE_HEARTBEAT_S: '1',
     LIVE_DRAIN_S: '0',
+    LIVE_CLIENTS_PER_TOKEN_MAX: '20',
   })
 
 beforeAll(async () => {
@@ -154,6 +155,17 @@ test('the worker passes WebSockets on, with the scope live only', async () => {
   const other = (await mintToken(TOKEN_SECRET, ['read'], 1, now())).text
   const headers = { authorization: `Bearer ${other}` }
   await expect(new LiveClient(worker.url, { headers }).opened()).rejects.toThrow('403')
+})
+
+test('the limit of clients per token counts those of the worker', async () => {
+  const connectWith = async (text: string) =>
+    new LiveClient(worker.url, { headers: { authorization: `Bearer ${text}` } }).opened()
+  const mint = async () => (await mintToken(TOKEN_SECRET, ['live'], 1, now())).text
+  const own = await mint()
+  const clients = await Promise.all(Array.from({ length: 20 }, () => connectWith(own)))
+  await expect(connectWith(own)).rejects.toThrow('429')
+  clients.push(await connectWith(await mint()))
+  for (const client of clients) client.end()
 })
 
 test('cursors that cannot be resumed are refused through the worker too, by name', async () => {
