@@ -18,8 +18,11 @@ import { SoakStack } from './soak-stack.ts'
 import { has_chromium } from '../../support/chromium.ts'
 
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT', 'SOLUSDT']
-/** The supervisor of the stack gives up after five restarts of a program in a minute. */
-const ROUND_MS = 15_000
+/**
+ * The supervisor of the stack gives up after five restarts of a program in a minute. These are
+ * three, so that a program may also fail to start while Postgres is away.
+ */
+const ROUND_MS = 20_000
 const WHOLE_EVERY = 4
 const BEHIND_LIMIT_MS = 120_000
 

@@ -35,6 +35,7 @@ const FROZEN_LIMIT_MS = 90_000
 const BEHIND_LIMIT_MS = 150_000
 const BEGIN_LIMIT_MS = 120_000
 const OPENED_AT_ONCE = 20
+const SETTLE_MS = 2_000
 /** What a frozen client may cost. */
 const FROZEN_BYTES_MAX = 1024 * 1024
 /** Others may wait this much longer while some are frozen [ms]. */
@@ -65,16 +66,18 @@ async function run(options: SoakOptions, stack: SoakStack, pool: Pool): Promise<
   })
   const clients = [...readers, ...books]
   say(`${clients.length} readers of ${symbols.length} symbols`)
-  const undisturbed = await measured(readers, stack, seconds)
+  const undisturbed = await measured(readers, stack, watch, seconds)
   say(`undisturbed: ${JSON.stringify(undisturbed)}`)
 
   const before_frozen_mb = watch.newest_mb
   const frozen = await opened(options.frozen, () => {
     return new SoakClient(url, ['trades', 'book', 'quotes'], with_books.slice(0, FROZEN_SYMBOLS))
   })
+  // A whole book each: reading them holds this process up.
+  await sleep(SETTLE_MS)
   for (const client of frozen) client.freeze()
-  watch.resetMost()
-  const with_frozen = frozen.length === 0 ? undefined : await measured(readers, stack, seconds)
+  const with_frozen =
+    frozen.length === 0 ? undefined : await measured(readers, stack, watch, seconds)
   const tooSlow = (): number => watch.totals('live_closes_total')['consumer_too_slow'] ?? 0
   const deadline = performance.now() + FROZEN_LIMIT_MS
   while (tooSlow() < frozen.length && performance.now() < deadline) await sleep(1_000)

@@ -2,6 +2,7 @@
  * One reader of some streams, as any program could write it: it loses its connection, resumes where
  * it was, and keeps what it got.
  */
+import type { RecordableHistogram } from 'node:perf_hooks'
 import { WebSocket } from 'ws'
 import { SoakStream, type StreamReply } from './soak-stream.ts'
 
@@ -20,9 +21,8 @@ const SILENT_MS = 20_000
 
 export class SoakClient {
   readonly streams: readonly SoakStream[]
-  /** From receipt to delivery, while `measures` [us]. */
-  readonly delays_us: number[] = []
-  measures = false
+  /** From receipt to delivery, while it is set [us]. */
+  delays: RecordableHistogram | undefined
   quote_count = 0
   /** Errors and reasons for closing, by code. */
   readonly refusals = new Map<string, number>()
@@ -109,13 +109,14 @@ export class SoakClient {
 
   #takeQuote(data: Buffer): void {
     this.quote_count++
-    if (!this.measures || !this.#is_caught_up) return
+    if (this.delays === undefined || !this.#is_caught_up) return
     const at = data.indexOf(SEQ) + SEQ.length
     this.#noteDelay(Number(data.toString('latin1', at, data.indexOf(',', at))))
   }
 
   #noteDelay(seq: number): void {
-    this.delays_us.push((performance.timeOrigin + performance.now()) * 1_000 - seq)
+    const delay_us = (performance.timeOrigin + performance.now()) * 1_000 - seq
+    this.delays?.record(Math.max(1, Math.round(delay_us)))
   }
 
   #take(reply: Reply, socket: WebSocket): void {
@@ -128,6 +129,6 @@ export class SoakClient {
     }
     if (reply.channel === 'quotes') return
     this.#by_name.get(`${reply.channel} ${reply.symbol}`)!.take(reply)
-    if (this.measures && this.#is_caught_up && type !== 'subscribed') this.#noteDelay(seq)
+    if (this.#is_caught_up && type !== 'subscribed') this.#noteDelay(seq)
   }
 }

@@ -29,6 +29,7 @@ export class SoakStack {
   #exited: Promise<unknown> = Promise.resolve()
   /** What the stack said about programs that ended without having been killed. */
   readonly exits: string[] = []
+  #newest_line = ''
   file!: StackFile
 
   /** `args` of `booktape start`. */
@@ -51,6 +52,7 @@ export class SoakStack {
     for (const output of [child.stdout, child.stderr]) {
       output.pipe(process.stderr, { end: false })
       createInterface({ input: output }).on('line', (line) => {
+        this.#newest_line = line
         if (EXIT_CODE.test(line)) this.exits.push(line)
       })
     }
@@ -84,7 +86,11 @@ export class SoakStack {
     process.stderr.write(`The logs are kept in ${join(this.#dir, 'logs')}.\n`)
   }
 
+  /** Throws if the stack has given up. */
   kill(program: ProgramName | 'postgres'): void {
+    if (this.#child?.exitCode !== null) {
+      throw new Error(`The stack has ended. It said: ${this.#newest_line}`)
+    }
     if (program === 'postgres') {
       const file = join(this.#dir, 'postgres/postmaster.pid')
       // Still down from the kill before.

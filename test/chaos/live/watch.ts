@@ -10,6 +10,7 @@ export class Watch {
   #pid = 0
   #waiting_bytes_max = 0
   #memory_mb_max = 0
+  #stall_ms_max = 0
   /** Counters of lives that have ended, and of the one that runs. */
   readonly #ended = new Map<string, number>()
   #newest: ReadonlyMap<string, number> = new Map()
@@ -43,6 +44,12 @@ export class Watch {
   resetMost(): void {
     this.#memory_mb_max = 0
     this.#waiting_bytes_max = 0
+    this.#stall_ms_max = 0
+  }
+
+  /** The longest that its event loop was held up since resetMost [ms]. */
+  get stall_ms_max(): number {
+    return this.#stall_ms_max
   }
 
   /** The most that waited for all clients together. */
@@ -84,5 +91,7 @@ export class Watch {
     this.#newest = values
     const waiting = values.get('live_waiting_bytes') ?? 0
     this.#waiting_bytes_max = Math.max(this.#waiting_bytes_max, waiting)
+    const stall_s = values.get('nodejs_eventloop_lag_max_seconds') ?? 0
+    this.#stall_ms_max = Math.max(this.#stall_ms_max, Math.round(stall_s * 1_000))
   }
 }
