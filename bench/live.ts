@@ -52,6 +52,8 @@ const [reader_count, symbol_count, events_per_s, part_s] = [
 const live_s = Number(values['live-seconds'] ?? part_s)
 /** Before a part is measured: connections are made, code is compiled. */
 const SETTLE_S = 3
+/** For the starts of the live server and its readers, if the machine is shared. */
+const START_S = 30
 const INGESTOR_ID = 'bench'
 
 const dir = mkdtempSync(join(tmpdir(), 'booktape-bench-'))
@@ -97,7 +99,7 @@ try {
       live_cpu_share: share('live'),
     }
   }
-  const total_s = 2 * part_s + live_s + 3 * SETTLE_S + 20
+  const total_s = 2 * part_s + live_s + 3 * SETTLE_S + START_S
   let is_sent = false
   const sending = recording
     .pace([{ events_per_s, seconds: total_s }])
