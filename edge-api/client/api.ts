@@ -1695,6 +1695,33 @@ export type VolumeProfile = {
   readonly cells: readonly (readonly [string, string, string, number, number])[]
 }
 
+/** Parameters that are the same in several routes. */
+interface Shared {
+  readonly bin?: string
+  /** Comma-separated column names; by default all columns. */
+  readonly columns?: string | readonly string[]
+  /** Continues after the last row of an earlier answer. */
+  readonly cursor?: string
+  readonly date: string
+  /** Required if several exchanges list the symbol. */
+  readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+  /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
+  readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
+  /** Start of the range, inclusive. */
+  readonly from?: string | number | Date
+  readonly interval?: '1m' | '5m' | '15m' | '1h' | '4h' | '1d'
+  readonly limit?: number
+  readonly max_age_s?: number
+  readonly name: string
+  readonly symbol: string
+  /** Comma-separated, at most 100. By default every symbol. */
+  readonly symbols?: string | readonly string[]
+  /** Name of the index. */
+  readonly ticker: string
+  /** End of the range, exclusive. */
+  readonly to?: string | number | Date
+}
+
 export interface Api {
   /** What is recorded, and the paths of this API */
   readonly '/': {
@@ -1710,79 +1737,54 @@ export interface Api {
   }
   /** Instruments, as the exchanges list them */
   readonly '/v1/symbols': {
-    readonly params: {
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+    readonly params: Pick<Shared, 'exchange' | 'limit'> & {
       /** true: only traded symbols. false: only symbols no longer traded. */
       readonly is_active?: boolean
-      readonly limit?: number
     }
     readonly answer: SymbolList
     readonly is_table: false
   }
   /** Instruments whose symbol or base asset begins with a text */
   readonly '/v1/search': {
-    readonly params: {
+    readonly params: Pick<Shared, 'exchange' | 'limit'> & {
       /** Beginning of a symbol or of a base asset. The case of a-z does not matter. */
       readonly q: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      readonly limit?: number
     }
     readonly answer: SearchResults
     readonly is_table: false
   }
   /** Newest quotes of many symbols, or of all */
   readonly '/v1/quotes/latest': {
-    readonly params: {
-      /** Comma-separated, at most 100. By default every symbol. */
-      readonly symbols?: string | readonly string[]
+    readonly params: Pick<Shared, 'symbols' | 'max_age_s' | 'limit' | 'cursor'> & {
       /** By default every exchange that lists them. */
       readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      readonly max_age_s?: number
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
     }
     readonly answer: QuoteList
     readonly is_table: false
   }
   /** Quotes of all symbols at a past time */
   readonly '/v1/snapshot': {
-    readonly params: {
+    readonly params: Pick<Shared, 'symbols' | 'max_age_s' | 'limit' | 'cursor'> & {
       /** Time of the quotes. */
       readonly ts: string | number | Date
-      /** Comma-separated, at most 100. By default every symbol. */
-      readonly symbols?: string | readonly string[]
       /** By default every exchange that lists them. */
       readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      readonly max_age_s?: number
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
     }
     readonly answer: QuoteList
     readonly is_table: false
   }
   /** Quote of a symbol at a past time */
   readonly '/v1/quotes/{symbol}/at': {
-    readonly params: {
-      readonly symbol: string
+    readonly params: Pick<Shared, 'symbol' | 'exchange' | 'max_age_s'> & {
       /** Time of the quote. */
       readonly ts: string | number | Date
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      readonly max_age_s?: number
     }
     readonly answer: QuoteAt
     readonly is_table: false
   }
   /** Newest quote of a symbol */
   readonly '/v1/quotes/{symbol}/latest': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+    readonly params: Pick<Shared, 'symbol' | 'exchange'> & {
       /** An older quote is a 404. By default there is no limit. */
       readonly max_age_s?: number
     }
@@ -1791,188 +1793,85 @@ export interface Api {
   }
   /** Quotes of a symbol: best bid and offer after every change of the book */
   readonly '/v1/quotes/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
-    }
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
     readonly answer: QuotePage
     readonly is_table: true
   }
   /** Trades of a symbol */
   readonly '/v1/trades/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    > & {
       /** Adds the quote before each trade. */
       readonly with?: 'quote'
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
     }
     readonly answer: TradePage
     readonly is_table: true
   }
   /** Order book diffs, partial books and snapshots of a symbol */
   readonly '/v1/depth/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
-    }
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
     readonly answer: DepthEventPage
     readonly is_table: true
   }
   /** Mark price, index price and funding of a symbol */
   readonly '/v1/mark-price/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
-    }
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
     readonly answer: MarkPricePage
     readonly is_table: true
   }
   /** Liquidations of a symbol. Binance sends only the last one of each second */
   readonly '/v1/liquidations/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
-    }
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
     readonly answer: LiquidationPage
     readonly is_table: true
   }
   /** Sampled best ten book levels of a symbol, with imbalances, microprice and walls */
   readonly '/v1/orderbook-topn/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
-    }
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
     readonly answer: TopOfBookPage
     readonly is_table: true
   }
   /** Quotes, trades and depth of a symbol per second, up to the newest second */
   readonly '/v1/market-data-1s/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
-    }
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
     readonly answer: MarketSecondPage
     readonly is_table: true
   }
   /** Candles of a symbol, computed from its trades */
   readonly '/v1/candles/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      readonly interval?: '1m' | '5m' | '15m' | '1h' | '4h' | '1d'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
-    }
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'interval' | 'from' | 'to' | 'limit' | 'cursor' | 'format'
+    >
     readonly answer: CandlePage
     readonly is_table: true
   }
   /** Footprint bars of a symbol: what was traded at each price, computed from its trades */
   readonly '/v1/clusters/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      readonly interval?: '1m' | '5m' | '15m' | '1h' | '4h' | '1d'
-      readonly bin?: string
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'interval' | 'bin' | 'from' | 'to' | 'limit' | 'cursor'
+    > & {
       readonly order?: 'asc' | 'desc'
     }
     readonly answer: ClusterPage
@@ -1980,47 +1879,24 @@ export interface Api {
   }
   /** Volume profile of a symbol: what was traded at each price in a time range */
   readonly '/v1/volume-profile/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      readonly bin?: string
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-    }
+    readonly params: Pick<Shared, 'symbol' | 'exchange' | 'bin' | 'from' | 'to'>
     readonly answer: VolumeProfile
     readonly is_table: false
   }
   /** Features of a symbol, from the datasets */
   readonly '/v1/features/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    > & {
       readonly dataset?: 'features_1s' | 'features_100ms' | 'labels_1s'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-      /** Comma-separated column names; by default all columns. */
-      readonly columns?: string | readonly string[]
-      /** Overrides the Accept header. `arrow` is an Arrow IPC stream. */
-      readonly format?: 'json' | 'ndjson' | 'csv' | 'arrow'
     }
     readonly answer: FeaturePage
     readonly is_table: true
   }
   /** Signals of a symbol, from its footprint and its book */
   readonly '/v1/signals/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+    readonly params: Pick<Shared, 'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor'> & {
       /** Only signals of this kind. */
       readonly kind?:
         | 'stacked_imbalance'
@@ -2033,27 +1909,13 @@ export interface Api {
         | 'wall_pulled'
       /** Only signals of bars of this length. */
       readonly interval?: '1m' | '5m'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
     }
     readonly answer: SignalPage
     readonly is_table: false
   }
   /** Resting liquidity of a symbol over time, by price bin */
   readonly '/v1/heatmap/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
+    readonly params: Pick<Shared, 'symbol' | 'exchange' | 'from' | 'to'> & {
       readonly interval?: '1s' | '10s' | '1m' | '5m'
       readonly source?: 'topn' | 'book'
       /** Width of a bin in ticks; default 1. */
@@ -2066,14 +1928,10 @@ export interface Api {
   }
   /** Order book of a symbol, now or at a past time */
   readonly '/v1/book/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+    readonly params: Pick<Shared, 'symbol' | 'exchange' | 'max_age_s'> & {
       /** Time of the book; by default the newest book. */
       readonly ts?: string | number | Date
       readonly depth?: number
-      readonly max_age_s?: number
       /** Only levels within this distance of the mid price [%]. */
       readonly range?: number
     }
@@ -2082,9 +1940,7 @@ export interface Api {
   }
   /** Known gaps of the recording, and how much of them was refilled */
   readonly '/v1/gaps': {
-    readonly params: {
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+    readonly params: Pick<Shared, 'exchange' | 'from' | 'to' | 'limit' | 'cursor'> & {
       readonly symbol?: string
       readonly channel?:
         | 'book_ticker'
@@ -2097,56 +1953,33 @@ export interface Api {
       readonly open?: boolean
       /** true: only gaps that have ended. false: only gaps that have not. */
       readonly ended?: boolean
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
     }
     readonly answer: GapPage
     readonly is_table: false
   }
   /** Recorded and missing data of a symbol in a time range, for each stream */
   readonly '/v1/coverage/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-    }
+    readonly params: Pick<Shared, 'symbol' | 'exchange' | 'from' | 'to'>
     readonly answer: Coverage
     readonly is_table: false
   }
   /** Prices of an index, newest first */
   readonly '/prices': {
-    readonly params: {
-      /** Name of the index. */
-      readonly ticker: string
+    readonly params: Pick<Shared, 'ticker' | 'limit'> & {
       readonly skip?: number
-      readonly limit?: number
     }
     readonly answer: IndexPriceList
     readonly is_table: false
   }
   /** The newest price of an index */
   readonly '/prices/latest': {
-    readonly params: {
-      /** Name of the index. */
-      readonly ticker: string
-    }
+    readonly params: Pick<Shared, 'ticker'>
     readonly answer: IndexPrice
     readonly is_table: false
   }
   /** Prices of an index in a time range, newest first */
   readonly '/prices/filter': {
-    readonly params: {
-      /** Name of the index. */
-      readonly ticker: string
+    readonly params: Pick<Shared, 'ticker'> & {
       /** Start of the range, inclusive [ms since 1970]. */
       readonly start?: number
       /** End of the range, inclusive [ms since 1970]. */
@@ -2157,10 +1990,7 @@ export interface Api {
   }
   /** Count, range and mean of the stored prices of an index */
   readonly '/prices/stats': {
-    readonly params: {
-      /** Name of the index. */
-      readonly ticker: string
-    }
+    readonly params: Pick<Shared, 'ticker'>
     readonly answer: IndexPriceStats
     readonly is_table: false
   }
@@ -2178,10 +2008,9 @@ export interface Api {
   }
   /** Job runs, newest first */
   readonly '/v1/jobs': {
-    readonly params: {
+    readonly params: Pick<Shared, 'limit'> & {
       readonly job?: string
       readonly status?: 'running' | 'done' | 'failed'
-      readonly limit?: number
     }
     readonly answer: JobRunList
     readonly is_table: false
@@ -2208,51 +2037,31 @@ export interface Api {
   }
   /** Order book of a symbol: now, or sampled over a time range */
   readonly '/data/{symbol}': {
-    readonly params: {
-      readonly symbol: string
-      /** Required if several exchanges list the symbol. */
-      readonly exchange?: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-      /** Start of the range, inclusive. */
-      readonly from?: string | number | Date
-      /** End of the range, exclusive. */
-      readonly to?: string | number | Date
-      readonly limit?: number
-      /** Continues after the last row of an earlier answer. */
-      readonly cursor?: string
-    }
+    readonly params: Pick<Shared, 'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor'>
     readonly answer: CollectorBook | CollectorHistory
     readonly is_table: false
   }
   /** The newest complete day, as Parquet */
   readonly '/v1/datasets/{name}/yesterday.parquet': {
-    readonly params: {
-      readonly name: string
-    }
+    readonly params: Pick<Shared, 'name'>
     readonly answer: unknown
     readonly is_table: false
   }
   /** The newest complete day, as an Arrow file */
   readonly '/v1/datasets/{name}/yesterday.arrow': {
-    readonly params: {
-      readonly name: string
-    }
+    readonly params: Pick<Shared, 'name'>
     readonly answer: unknown
     readonly is_table: false
   }
   /** Published manifest of a date */
   readonly '/v1/datasets/{name}/{date}/manifest.json': {
-    readonly params: {
-      readonly name: string
-      readonly date: string
-    }
+    readonly params: Pick<Shared, 'name' | 'date'>
     readonly answer: DatasetManifest
     readonly is_table: false
   }
   /** One file of a date */
   readonly '/v1/datasets/{name}/{date}/{file}': {
-    readonly params: {
-      readonly name: string
-      readonly date: string
+    readonly params: Pick<Shared, 'name' | 'date'> & {
       /** Name of a file in the manifest, or `manifest.json` itself. */
       readonly file: string
     }
@@ -2267,18 +2076,13 @@ export interface Api {
   }
   /** Published dates of a dataset */
   readonly '/v1/datasets/{name}': {
-    readonly params: {
-      readonly name: string
-    }
+    readonly params: Pick<Shared, 'name'>
     readonly answer: DatasetDates
     readonly is_table: false
   }
   /** One date of a dataset: its manifest, with a signed URL for every file */
   readonly '/v1/datasets/{name}/{date}': {
-    readonly params: {
-      readonly name: string
-      readonly date: string
-    }
+    readonly params: Pick<Shared, 'name' | 'date'>
     readonly answer: DatasetDate
     readonly is_table: false
   }

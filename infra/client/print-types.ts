@@ -37,23 +37,68 @@ export function printTypes({ paths, components }: ApiDocument): string {
   const schemas = Object.entries(components.schemas)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, schema]) => `${comment(schema)}export type ${name} = ${typeOf(schema, '')}\n`)
-  const routes = Object.entries(paths).flatMap(([path, { get }]) =>
-    get === undefined ? [] : [routeText(path, get)],
+  const operations = Object.entries(paths).flatMap(([path, { get }]) =>
+    get === undefined ? [] : [{ path, operation: get }],
   )
-  return [HEAD, ...schemas, `export interface Api {\n${routes.join('')}}\n`].join('\n')
+  const shared = sharedParameters(operations.map(({ operation }) => operation))
+  const routes = operations.map(({ path, operation }) => routeText(path, operation, shared))
+  const fields = [...shared.values()].map((parameter) => parameterText(parameter, '  '))
+  return [
+    HEAD,
+    ...schemas,
+    `/** Parameters that are the same in several routes. */\ninterface Shared {\n${fields.join('')}}\n`,
+    `export interface Api {\n${routes.join('')}}\n`,
+  ].join('\n')
 }
 
-function routeText(path: string, operation: Operation): string {
-  const { summary, parameters = [] } = operation
-  const fields = parameters.map(({ name, required = false, description, schema }) => {
-    const said = description ?? schema['description']
-    const text = `${keyOf(name)}${required ? '' : '?'}: ${parameterType(schema)}`
-    return `${comment({ description: said }, '      ')}      readonly ${text}\n`
-  })
-  const params = fields.length === 0 ? 'Record<string, never>' : `{\n${fields.join('')}    }`
+/** By name, the form of each parameter that the most routes have, and at least two. */
+function sharedParameters(operations: readonly Operation[]): ReadonlyMap<string, Parameter> {
+  const groups = Map.groupBy(
+    operations.flatMap(({ parameters = [] }) => parameters),
+    (parameter) => parameterText(parameter, ''),
+  )
+  const shared = new Map<string, Parameter>()
+  const by_use = [...groups.values()].toSorted((a, b) => b.length - a.length)
+  for (const [parameter, ...others] of by_use) {
+    if (others.length > 0 && !shared.has(parameter!.name)) shared.set(parameter!.name, parameter!)
+  }
+  return new Map([...shared].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function parameterText(parameter: Parameter, indent: string): string {
+  const { name, required = false, description, schema } = parameter
+  const said = description ?? schema['description']
+  const text = `${keyOf(name)}${required ? '' : '?'}: ${parameterType(schema)}`
+  return `${comment({ description: said }, indent)}${indent}readonly ${text}\n`
+}
+
+function paramsType(
+  { parameters = [] }: Operation,
+  shared: ReadonlyMap<string, Parameter>,
+): string {
+  if (parameters.length === 0) return 'Record<string, never>'
+  const isShared = (parameter: Parameter): boolean => {
+    const known = shared.get(parameter.name)
+    return known !== undefined && parameterText(known, '') === parameterText(parameter, '')
+  }
+  const picked = parameters.filter(isShared).map(({ name }) => literal(name))
+  const own = parameters.filter((parameter) => !isShared(parameter))
+  const fields = own.map((parameter) => parameterText(parameter, '      ')).join('')
+  return [
+    ...(picked.length > 0 ? [`Pick<Shared, ${picked.join(' | ')}>`] : []),
+    ...(own.length > 0 ? [`{\n${fields}    }`] : []),
+  ].join(' & ')
+}
+
+function routeText(
+  path: string,
+  operation: Operation,
+  shared: ReadonlyMap<string, Parameter>,
+): string {
+  const { summary } = operation
   const head = summary === undefined ? '' : comment({ description: summary }, '  ')
   return `${head}  readonly '${path}': {
-    readonly params: ${params}
+    readonly params: ${paramsType(operation, shared)}
     readonly answer: ${answerType(operation)}
     readonly is_table: ${hasContent(operation, 'application/vnd.apache.arrow.stream')}
   }
