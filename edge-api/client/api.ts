@@ -1126,6 +1126,11 @@ export type QuoteList = {
     readonly exchange: string
     readonly symbol: string
   }[]
+  /** Instruments whose quote may be in the database, which does not respond. */
+  readonly unavailable: readonly {
+    readonly exchange: string
+    readonly symbol: string
+  }[]
 }
 
 export type QuotePage = {

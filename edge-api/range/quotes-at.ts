@@ -6,6 +6,8 @@
  * 2. As in read-range.ts, the database is queried for the quotes first and for the dropped hours
  *    second, so a quote whose hour is dropped in between is not missed.
  * 3. A page ends early if the archive's limits are reached; the next one continues.
+ * 4. While the database does not respond, only what the files prove is said: an instrument whose
+ *    newest quote may be in an hour without a file is unavailable.
  */
 import { decimalsOf } from '#core/symbols.ts'
 import { timeSourcesOf } from '#core/time-source.ts'
@@ -31,8 +33,10 @@ export interface QuotesAtSources extends Pick<
 }
 
 export interface QuoteAt extends Decimals, InstrumentName {
-  /** Undefined: no quote was recorded in the time. */
+  /** Undefined: no quote was recorded in the time, or it is unavailable. */
   readonly quote: Row | undefined
+  /** The quote may be in the database, which does not respond. */
+  readonly is_unavailable?: true
 }
 
 export interface QuotesAtPage {
@@ -65,11 +69,18 @@ export function createQuotesAt(sources: QuotesAtSources): QuotesAt {
       for (const [i, one] of batch.entries()) {
         const row = cold[i]
         if (row instanceof LakeBudgetError) return endEarly(found, wanted, row)
+        if (row === UNAVAILABLE) {
+          found.push({ ...one, is_unavailable: true })
+          continue
+        }
         if (row !== undefined) read_count += 1
         found.push(row === undefined ? one : { ...one, quote: newerRow(quotes, one.quote, row) })
       }
     }
     const next = hot.quotes.length > limit ? nameOf(found.at(-1)!) : null
+    const is_whole = wanted.after === null && next === null
+    const knows_nothing = found.length > 0 && found.every((one) => one.is_unavailable === true)
+    if (is_whole && knows_nothing) throw hot.away
     const has_hot = listed.some(({ quote }) => quote !== undefined)
     const source = read_count === 0 ? 'hot' : has_hot ? 'both' : 'cold'
     return { found, next, source }
@@ -145,7 +156,11 @@ function compareNames(a: InstrumentName, b: InstrumentName): number {
   return a.symbol === b.symbol ? 0 : a.symbol < b.symbol ? -1 : 1
 }
 
-type ReadCold = (one: QuoteAt) => Promise<Row | undefined | LakeBudgetError>
+const UNAVAILABLE = 'unavailable'
+
+type ReadCold = (
+  one: QuoteAt,
+) => Promise<Row | undefined | LakeBudgetError | typeof UNAVAILABLE>
 
 /** `away`: the reason why the files must have all that the database would have. */
 function createColdReader(
@@ -179,7 +194,7 @@ function createColdReader(
       const hour_end = micros(hour.hour + HOUR_US)
       if (hour_end <= known_from) break
       // The database would have the quotes of an hour that has no file.
-      if (away !== undefined && hour_end < covered_from) throw away
+      if (away !== undefined && hour_end < covered_from) return UNAVAILABLE
       covered_from = hour.hour
       const args = { table: quotes, columns, symbol, from: known_from, to }
       try {
@@ -190,7 +205,6 @@ function createColdReader(
         throw error
       }
     }
-    if (away !== undefined && covered_from > from) throw away
-    return undefined
+    return away !== undefined && covered_from > from ? UNAVAILABLE : undefined
   }
 }

@@ -69,7 +69,8 @@ export const snapshot = createRoute({
   description:
     'For each symbol the newest quote with ts_exchange at or before `ts`, at most `max_age_s` ' +
     'older, from the database or the archive. A page that reads many archived files may have ' +
-    `fewer rows than \`limit\`: follow \`next\`. ${CLOCK}`,
+    'fewer rows than `limit`: follow `next`. While the database does not respond, `unavailable` ' +
+    `names the instruments whose quote the archive cannot prove. ${CLOCK}`,
   request: { query: query({ ts: momentQuery('Time of the quotes.'), ...listShape }) },
   responses: LIST_ANSWERS,
 })
@@ -111,7 +112,8 @@ export function quoteAtRoutes(app: App, deps: Deps): void {
       requireKnown(symbols, exchange, page.found)
     }
     const rows = page.found.flatMap((one) => (one.quote === undefined ? [] : [answerOf(one, ts)]))
-    const missing = page.found.filter(({ quote }) => quote === undefined)
+    const unavailable = page.found.filter((one) => one.is_unavailable === true)
+    const missing = page.found.filter((one) => one.quote === undefined && !one.is_unavailable)
     const body = {
       ts: toIso(ts),
       max_age_s,
@@ -119,6 +121,7 @@ export function quoteAtRoutes(app: App, deps: Deps): void {
       next: page.next && nextOf(path, asked, page.next),
       rows,
       missing: symbols === null ? [] : missing.map(nameOf),
+      unavailable: unavailable.map(nameOf),
     }
     return { body, source: page.source }
   }
@@ -143,7 +146,7 @@ export function quoteAtRoutes(app: App, deps: Deps): void {
       const path = `${c.req.path}?ts=${toIso(ts)}`
       const { body, source } = await list(path, asked, ts, ts)
       ;(c as Context).set(SOURCE, source)
-      cacheFor(c, PAST_S)
+      cacheFor(c, body.unavailable.length > 0 ? 0 : PAST_S)
       return c.json(body, 200)
     })
   })

@@ -101,6 +101,9 @@ export const QuoteList = z
     missing: z.array(z.object(instrument)).openapi({
       description: 'Instruments of the request that have no quote. Empty without `symbols`.',
     }),
+    unavailable: z.array(z.object(instrument)).openapi({
+      description: 'Instruments whose quote may be in the database, which does not respond.',
+    }),
   })
   .openapi('QuoteList')
 
