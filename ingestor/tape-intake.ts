@@ -34,7 +34,7 @@ export interface TapeIntake {
 export function createTapeIntake(
   tape: Tape,
   exchange_code: number,
-  clock: Clock,
+  clock: Pick<Clock, 'now'>,
   log: Logger,
 ): TapeIntake {
   const waiting: { readonly made_at: Micros; readonly payload: Buffer }[] = []

@@ -14,6 +14,8 @@ export interface Clock {
    * record among those of one ingestor: decision 44.
    */
   now(): Micros
+  /** The stamp of something else that arrived at the same time as the last stamp. */
+  again(): Micros
 }
 
 export interface ClockOptions {
@@ -52,6 +54,7 @@ export function createClock(options: ClockOptions = {}): Clock {
       followStep()
       return distinct(toMicros(anchor_ms + monotonicMs()))
     },
+    again: () => micros(++last),
   }
 }
 

@@ -5,6 +5,7 @@
  * a suspended process does not look like a dead exchange.
  */
 import { randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { describeError } from '#core/errors.ts'
 import type { Micros } from '#core/time.ts'
@@ -12,6 +13,7 @@ import { orderOf } from '#core/market.ts'
 import { retryAfterMs } from '#core/waiting.ts'
 import type { ExchangeAdapter, StreamChoice } from '../exchanges/adapter.ts'
 import type { Clock } from './clock.ts'
+import { takePlainFrames } from './plain-frames.ts'
 import { createRefusedStreams, type RefusedStreams } from './refused-streams.ts'
 import { createRequests, type Requests } from './requests.ts'
 import type { TransportSettings } from './settings.ts'
@@ -234,13 +236,20 @@ export class Link {
   #listen(): void {
     const socket = this.#socket
     const { clock, handlers } = this.#options
-    socket.on('message', (data: Buffer) => {
-      const ts_ingest = clock.now()
+    const take = (data: Buffer, is_first: boolean): void => {
+      const ts_ingest = is_first ? clock.now() : clock.again()
       if (this.#phase === 'open') this.#take(data, ts_ingest, handlers)
+    }
+    let wire: Duplex | undefined
+    socket.on('message', (data: Buffer) => take(data, true))
+    socket.on('upgrade', (response) => {
+      wire = response.socket
     })
     socket.on('open', () => {
       if (this.#phase !== 'connecting') return
       this.#phase = 'open'
+      const { frame_bytes_max } = this.#options.adapter.limits
+      if (wire !== undefined) takePlainFrames(wire, frame_bytes_max, take)
       for (const text of this.#options.adapter.opening_frames) socket.send(text)
       this.#requests.start()
     })

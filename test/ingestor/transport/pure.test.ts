@@ -101,6 +101,13 @@ describe('clock', () => {
     expect(stamps).toEqual(stamps.map((_, index) => stamps[0]! + index))
   })
 
+  test('stamps of what arrived together follow each other, and the next reading follows them', () => {
+    const clock = createClock({ wall_ms: () => 1_785_000_000_000, monotonic_ms: () => 5 })
+    const first = clock.now()
+    const stamps = [clock.again(), clock.again(), clock.now(), clock.again()]
+    expect(stamps).toEqual([1, 2, 3, 4].map((us) => first + us))
+  })
+
   test('a step of the wall clock, back or forth, is followed at once and reported', () => {
     const { clock, set, steps } = setup()
     set(1_785_000_060_000, 6)
