@@ -43,7 +43,8 @@ export class RecordPicker {
     const offset = position - this.#from
     const end = offset + RECORD_HEADER_BYTES + length
     const view = viewOf(this.#bytes)
-    if (!isIntact(this.#bytes, view, offset, end, position)) return undefined
+    const payload = this.#bytes.subarray(offset + RECORD_HEADER_BYTES, end)
+    if (!isIntact(view, offset, payload, position)) return undefined
     const head = decodeHead(this.#bytes, view, offset)
     return {
       position,
@@ -52,7 +53,7 @@ export class RecordPicker {
       exchange_code: head.exchange_code,
       connection: head.connection,
       ts_ingest: micros(head.ts_ingest),
-      payload: this.#bytes.subarray(offset + RECORD_HEADER_BYTES, end),
+      payload,
     }
   }
 

@@ -56,20 +56,21 @@ export class SegmentCursor {
     const records: TapeRecord[] = []
     const limit = Math.min(end, this.position + limit_bytes)
     while (this.position < limit) {
-      const record_end = this.#recordEnd(this.position, end, records.length === 0)
-      if (record_end === undefined) break
-      const offset = this.position - this.#from
-      const head = decodeHead(this.#bytes, this.#view, offset)
+      const { position } = this
+      const payload = this.#payloadAt(position, end, records.length === 0)
+      if (payload === undefined) break
+      const next = position + RECORD_HEADER_BYTES + payload.length
+      const head = decodeHead(this.#bytes, this.#view, position - this.#from)
       records.push({
-        position: this.position,
-        next: record_end,
+        position,
+        next,
         kind: head.kind,
         exchange_code: head.exchange_code,
         connection: head.connection,
         ts_ingest: micros(head.ts_ingest),
-        payload: this.#bytes.subarray(offset + RECORD_HEADER_BYTES, record_end - this.#from),
+        payload,
       })
-      this.position = record_end
+      this.position = next
     }
     return records
   }
@@ -86,7 +87,7 @@ export class SegmentCursor {
         continue
       }
       at = this.#from + candidate
-      if (this.#recordEnd(at, end, true) !== undefined) return at
+      if (this.#payloadAt(at, end, true) !== undefined) return at
       at += 1
     }
     return undefined
@@ -101,15 +102,16 @@ export class SegmentCursor {
     closeSync(this.#fd)
   }
 
-  /** End of the record at `at`; undefined if it is not whole and intact. */
-  #recordEnd(at: number, end: number, may_read: boolean): number | undefined {
+  /** Payload of the record at `at`; undefined if it is not whole and intact. */
+  #payloadAt(at: number, end: number, may_read: boolean): Buffer | undefined {
     if (!this.#holds(at, RECORD_HEADER_BYTES, end, may_read)) return undefined
     const length = plausibleLength(this.#bytes, this.#view, at - this.#from, this.#payload_max)
     if (length === -1) return undefined
     if (!this.#holds(at, RECORD_HEADER_BYTES + length, end, may_read)) return undefined
-    const record_end = at + RECORD_HEADER_BYTES + length
-    const intact = isIntact(this.#bytes, this.#view, at - this.#from, record_end - this.#from, at)
-    return intact ? record_end : undefined
+    const offset = at - this.#from
+    const payload_at = offset + RECORD_HEADER_BYTES
+    const payload = this.#bytes.subarray(payload_at, payload_at + length)
+    return isIntact(this.#view, offset, payload, at) ? payload : undefined
   }
 
   #holds(at: number, count: number, end: number, may_read: boolean): boolean {
