@@ -5,33 +5,38 @@
  */
 
 const NAME_BYTES_MAX = 64
+/** A power of two. */
+const SLOT_COUNT = 4_096
 
 export type Interner = (bytes: Buffer, start: number, end: number) => string | undefined
 
-interface Entry {
-  readonly bytes: Buffer
-  readonly text: string
-}
-
 /** `decode` makes the string of new bytes. Undefined is returned and not cached. */
-export function createInterner(decode: Interner, slot_count = 4_096): Interner {
-  const entries: (Entry | undefined)[] = Array.from({ length: slot_count }, () => undefined)
+export function createInterner(decode: Interner): Interner {
+  const texts: string[] = Array.from({ length: SLOT_COUNT }, () => '')
+  /** The bytes of each slot's name, one after another; a length of 0 is an empty slot. */
+  const lengths = new Uint8Array(SLOT_COUNT)
+  const names = new Uint8Array(SLOT_COUNT * NAME_BYTES_MAX)
+  const isKnown = (slot: number, bytes: Buffer, start: number, length: number): boolean => {
+    if (lengths[slot] !== length) return false
+    const known = slot * NAME_BYTES_MAX
+    for (let at = 0; at < length; at++) {
+      if (names[known + at] !== bytes[start + at]) return false
+    }
+    return true
+  }
   return (bytes, start, end) => {
+    const length = end - start
+    if (length === 0 || length > NAME_BYTES_MAX) return decode(bytes, start, end)
     let hash = 0x811c9dc5
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193)
-    const slot = (hash >>> 0) % slot_count
-    const entry = entries[slot]
-    if (entry !== undefined && isSame(entry.bytes, bytes, start, end)) return entry.text
+    // The low bits of this hash alone spread badly.
+    const slot = (hash ^ (hash >>> 15)) & (SLOT_COUNT - 1)
+    if (isKnown(slot, bytes, start, length)) return texts[slot]
     const text = decode(bytes, start, end)
-    if (text !== undefined && end - start <= NAME_BYTES_MAX) {
-      entries[slot] = { bytes: Buffer.from(bytes.subarray(start, end)), text }
-    }
+    if (text === undefined) return undefined
+    texts[slot] = text
+    lengths[slot] = length
+    names.set(bytes.subarray(start, end), slot * NAME_BYTES_MAX)
     return text
   }
-}
-
-function isSame(known: Buffer, bytes: Buffer, start: number, end: number): boolean {
-  if (known.length !== end - start) return false
-  for (let at = 0; at < known.length; at++) if (known[at] !== bytes[start + at]) return false
-  return true
 }

@@ -89,7 +89,9 @@ export function createTimeJudge(): TimeJudge {
   const sift = (parsed: ParsedEvents, is_answer: boolean): Parsed => {
     const { events } = parsed
     let odd: OddElement[] | undefined
-    for (const [index, event] of events.entries()) {
+    // Not entries(): every frame comes here, and most have one event.
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index]!
       if (!believes(event, is_answer)) (odd ??= []).push(oddElement(event, index))
     }
     if (odd === undefined) return parsed

@@ -74,6 +74,10 @@ export interface StreamEntry extends StreamKey {
 
 export class StreamTable {
   readonly #streams = new Map<Exchange, Map<Channel, Map<string, StreamEntry>>>()
+  /** The streams of the last event's exchange and channel. */
+  #last: Map<string, StreamEntry> | undefined
+  #last_exchange: Exchange | undefined
+  #last_channel: Channel | undefined
   #touched: StreamEntry[] = []
   /** Streams with events that wait for older ones. */
   readonly #waiting = new Set<StreamEntry>()
@@ -97,7 +101,7 @@ export class StreamTable {
   }
 
   of(exchange: Exchange, symbol: string, channel: Channel): StreamEntry {
-    const found = this.#streams.get(exchange)?.get(channel)?.get(symbol)
+    const found = this.#symbolsOf(exchange, channel)?.get(symbol)
     if (found !== undefined) return found
     const rows = channel === 'prices' ? undefined : new RowBuffer(RAW_TABLES[channel])
     const stream: StreamEntry = {
@@ -117,6 +121,17 @@ export class StreamTable {
     channels.set(channel, symbols)
     symbols.set(symbol, stream)
     return stream
+  }
+
+  /** Most events are of the channel of the one before. */
+  #symbolsOf(exchange: Exchange, channel: Channel): Map<string, StreamEntry> | undefined {
+    if (this.#last_exchange === exchange && this.#last_channel === channel) return this.#last
+    const symbols = this.#streams.get(exchange)?.get(channel)
+    if (symbols === undefined) return undefined
+    this.#last = symbols
+    this.#last_exchange = exchange
+    this.#last_channel = channel
+    return symbols
   }
 
   *all(): Iterable<StreamEntry> {

@@ -83,7 +83,7 @@ function readEvent(
   const ts_exchange = fromMillis(ts_ms)
   if (isTextAt(frame, KEY.e, BOOK_TICKER)) {
     if (!choice.channels.includes('book_ticker')) return undefined
-    return readBookTicker(frame, symbol, ts_exchange, ts_ingest)
+    return readBookTicker(symbol, ts_exchange, ts_ingest)
   }
   if (isTextAt(frame, KEY.e, DEPTH_UPDATE)) {
     const stream =
@@ -122,16 +122,15 @@ const internSymbol = createInterner((bytes, start, end) => {
 })
 
 function readBookTicker(
-  frame: Buffer,
   symbol: string,
   ts_exchange: Micros,
   ts_ingest: Micros,
 ): BookTicker | undefined {
   const update_id = wholeAt(KEY.u)
-  const best_bid = decimalAt(frame, KEY.b)
-  const bid_qty = decimalAt(frame, KEY.B)
-  const best_ask = decimalAt(frame, KEY.a)
-  const ask_qty = decimalAt(frame, KEY.A)
+  const best_bid = decimalAt(KEY.b)
+  const bid_qty = decimalAt(KEY.B)
+  const best_ask = decimalAt(KEY.a)
+  const ask_qty = decimalAt(KEY.A)
   // NaN fails every comparison, so fields that the scan did not find are refused too.
   const is_valid = update_id >= 0 && best_bid >= 0 && bid_qty >= 0 && best_ask >= 0 && ask_qty >= 0
   if (!is_valid) return undefined
@@ -159,9 +158,9 @@ function readAggTrade(
   ts_ingest: Micros,
 ): Trade | undefined {
   const agg_trade_id = wholeAt(KEY.a)
-  const price = decimalAt(frame, KEY.p)
-  const qty = decimalAt(frame, KEY.q)
-  const non_rpi_qty = isAbsent(SLOT.nq) ? null : decimalAt(frame, SLOT.nq)
+  const price = decimalAt(KEY.p)
+  const qty = decimalAt(KEY.q)
+  const non_rpi_qty = isAbsent(SLOT.nq) ? null : decimalAt(SLOT.nq)
   const first_trade_id = wholeAt(KEY.f)
   const last_trade_id = wholeAt(KEY.l)
   const is_buyer_maker = flagAt(KEY.m)
@@ -219,8 +218,8 @@ function readTrade(
   ts_ingest: Micros,
 ): Trade | undefined {
   const agg_trade_id = wholeAt(KEY.t)
-  const price = decimalAt(frame, KEY.p)
-  const qty = decimalAt(frame, KEY.q)
+  const price = decimalAt(KEY.p)
+  const qty = decimalAt(KEY.q)
   const is_buyer_maker = flagAt(KEY.m)
   if (!isTextAt(frame, KEY.X, MARKET) || is_buyer_maker === undefined) return undefined
   if (!(agg_trade_id >= 0 && price > 0 && qty > 0)) return undefined

@@ -40,26 +40,35 @@ const KIND_WHOLE = 2
 const KIND_TRUE = 3
 const KIND_FALSE = 4
 const KIND_LEVELS = 5
+/** A text that is a decimal. */
+const KIND_DECIMAL = 6
+const KIND_COUNT = 8
 
-/** Results of the last scan by slot; kind 0 is absent. Reused, because parsing is synchronous. */
-const kinds = new Uint8Array(SLOT_COUNT)
+/**
+ * Results of the last scan by slot. Reused, because parsing is synchronous. A kind is stored plus
+ * the number of its scan, so the results of earlier scans need not be cleared.
+ */
+const kinds = new Int32Array(SLOT_COUNT)
 const starts = new Int32Array(SLOT_COUNT)
 const ends = new Int32Array(SLOT_COUNT)
-const wholes = new Float64Array(SLOT_COUNT)
+const numbers = new Float64Array(SLOT_COUNT)
+/** A multiple of KIND_COUNT. */
+let scan = 0
+const SCAN_MAX = 2 ** 30
 const lists: (readonly Level[])[] = Array.from({ length: SLOT_COUNT }, () => [])
 /** Where the last decimal ended: the index after its closing quote. */
 let number_end = 0
 
 /** Scans the object that begins at `at`; returns the index after its end, or NOT_PLAIN. */
 export function scanObject(bytes: Buffer, at: number): number {
-  kinds.fill(0)
+  beginScan()
   if (bytes[at] !== OPEN) return NOT_PLAIN
   for (;;) {
     if (bytes[at + 1] !== QUOTE) return NOT_PLAIN
     const is_short = bytes[at + 3] === QUOTE
     const slot = is_short ? letterSlot(bytes[at + 2]!) : pairSlot(bytes, at + 2)
     const value_at = at + (is_short ? 5 : 6)
-    if (slot === 0 || kinds[slot] !== 0 || bytes[value_at - 1] !== COLON) return NOT_PLAIN
+    if (slot === 0 || !isAbsent(slot) || bytes[value_at - 1] !== COLON) return NOT_PLAIN
     at = scanValue(bytes, value_at, slot)
     if (at === NOT_PLAIN) return NOT_PLAIN
     if (bytes[at] === CLOSE) return at + 1
@@ -78,33 +87,31 @@ export function endOfText(bytes: Buffer, at: number): number {
 }
 
 export function isAbsent(slot: number): boolean {
-  return kinds[slot] === 0
+  return kinds[slot]! <= scan
 }
 
 /** A whole number; NaN if the slot holds something else or nothing. */
 export function wholeAt(slot: number): number {
-  return kinds[slot] === KIND_WHOLE ? wholes[slot]! : Number.NaN
+  return isKind(slot, KIND_WHOLE) ? numbers[slot]! : Number.NaN
 }
 
 /** A decimal as text; NaN if the slot holds something else or nothing. */
-export function decimalAt(bytes: Buffer, slot: number): number {
-  if (kinds[slot] !== KIND_TEXT) return Number.NaN
-  const value = scanDecimal(bytes, starts[slot]!)
-  return number_end === ends[slot]! + 1 ? value : Number.NaN
+export function decimalAt(slot: number): number {
+  return isKind(slot, KIND_DECIMAL) ? numbers[slot]! : Number.NaN
 }
 
 /** Levels, in the order of the frame; undefined if the slot has none. Prices are above 0. */
 export function levelsAt(slot: number): readonly Level[] | undefined {
-  return kinds[slot] === KIND_LEVELS ? lists[slot] : undefined
+  return isKind(slot, KIND_LEVELS) ? lists[slot] : undefined
 }
 
 export function flagAt(slot: number): boolean | undefined {
-  if (kinds[slot] === KIND_TRUE) return true
-  return kinds[slot] === KIND_FALSE ? false : undefined
+  if (isKind(slot, KIND_TRUE)) return true
+  return isKind(slot, KIND_FALSE) ? false : undefined
 }
 
 export function isTextAt(bytes: Buffer, slot: number, expected: Buffer): boolean {
-  if (kinds[slot] !== KIND_TEXT || ends[slot]! - starts[slot]! !== expected.length) return false
+  if (!isText(slot) || ends[slot]! - starts[slot]! !== expected.length) return false
   return isAt(bytes, starts[slot]!, expected)
 }
 
@@ -114,7 +121,7 @@ export function textAt<T>(
   slot: number,
   read: (bytes: Buffer, start: number, end: number) => T,
 ): T | undefined {
-  return kinds[slot] === KIND_TEXT ? read(bytes, starts[slot]!, ends[slot]!) : undefined
+  return isText(slot) ? read(bytes, starts[slot]!, ends[slot]!) : undefined
 }
 
 export function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
@@ -122,6 +129,25 @@ export function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
     if (bytes[at + index] !== expected[index]) return false
   }
   return true
+}
+
+function beginScan(): void {
+  scan += KIND_COUNT
+  if (scan < SCAN_MAX) return
+  kinds.fill(0)
+  scan = KIND_COUNT
+}
+
+function setKind(slot: number, kind: number): void {
+  kinds[slot] = scan + kind
+}
+
+function isKind(slot: number, kind: number): boolean {
+  return kinds[slot] === scan + kind
+}
+
+function isText(slot: number): boolean {
+  return isKind(slot, KIND_TEXT) || isKind(slot, KIND_DECIMAL)
 }
 
 function letterSlot(byte: number): number {
@@ -141,31 +167,44 @@ function pairSlot(bytes: Buffer, at: number): number {
 /** Stores the value at `at` in its slot. Returns the index after it, or NOT_PLAIN. */
 function scanValue(bytes: Buffer, at: number, slot: number): number {
   const first = bytes[at]!
-  if (first === QUOTE) {
-    const end = endOfText(bytes, at + 1)
-    if (end === NOT_PLAIN) return NOT_PLAIN
-    kinds[slot] = KIND_TEXT
-    starts[slot] = at + 1
-    ends[slot] = end
-    return end + 1
-  }
+  if (first === QUOTE) return scanText(bytes, at + 1, slot)
   if (first >= ZERO && first <= NINE) return scanWhole(bytes, at, slot)
   if (first === OPEN_LIST) return scanLevels(bytes, at, slot)
   if (isAt(bytes, at, TRUE_BYTES)) {
-    kinds[slot] = KIND_TRUE
+    setKind(slot, KIND_TRUE)
     return at + TRUE_BYTES.length
   }
   if (isAt(bytes, at, FALSE_BYTES)) {
-    kinds[slot] = KIND_FALSE
+    setKind(slot, KIND_FALSE)
     return at + FALSE_BYTES.length
   }
   return NOT_PLAIN
 }
 
+/** `at` is the first byte after the quote. Most texts are decimals, whose end gives their value. */
+function scanText(bytes: Buffer, at: number, slot: number): number {
+  starts[slot] = at
+  const byte = bytes[at]!
+  if (byte >= ZERO && byte <= NINE) {
+    const value = scanDecimal(bytes, at)
+    if (value >= 0) {
+      setKind(slot, KIND_DECIMAL)
+      numbers[slot] = value
+      ends[slot] = number_end - 1
+      return number_end
+    }
+  }
+  const end = endOfText(bytes, at)
+  if (end === NOT_PLAIN) return NOT_PLAIN
+  setKind(slot, KIND_TEXT)
+  ends[slot] = end
+  return end + 1
+}
+
 /** `[["61800.20","0.014"],...]`; `at` is the opening bracket. */
 function scanLevels(bytes: Buffer, at: number, slot: number): number {
   const levels: Level[] = []
-  kinds[slot] = KIND_LEVELS
+  setKind(slot, KIND_LEVELS)
   lists[slot] = levels
   if (bytes[at + 1] === CLOSE_LIST) return at + 2
   do {
@@ -211,7 +250,7 @@ function scanWhole(bytes: Buffer, at: number, slot: number): number {
   const digit_count = at - start
   // JSON allows no leading zeros. A point or an exponent ends the scan in scanObject.
   if (digit_count > DIGITS_MAX || (digit_count > 1 && bytes[start] === ZERO)) return NOT_PLAIN
-  kinds[slot] = KIND_WHOLE
-  wholes[slot] = value
+  setKind(slot, KIND_WHOLE)
+  numbers[slot] = value
   return at
 }
