@@ -4,7 +4,7 @@ import { RAW_TABLES } from '#core/tables.ts'
 import { copyInto } from '../../ingestor/writer/copy.ts'
 import type { CopyRows } from '../../ingestor/writer/copy-encoder.ts'
 import { joinRows, RowBuffer } from '../../ingestor/writer/row-buffer.ts'
-import { type Channel, CHANNELS, prepared, type WorkloadEvent } from './workload.ts'
+import { type Channel, CHANNELS, type EventRange, prepared, type WorkloadEvent } from './workload.ts'
 
 /** The writer's limit. */
 const COPY_ROWS = 20_000
@@ -14,9 +14,12 @@ export type SymbolIds = ReadonlyMap<string, number>
 type Row = Readonly<Record<string, string | number | boolean | null>>
 
 /** (a) COPY of pre-encoded rows in primary-key order, and nothing else. */
-export function prepareCopies(row_count: number, ids: SymbolIds): readonly (readonly CopyRows[])[] {
-  return [...inGroups(prepared(row_count), COPY_ROWS)].map((events) =>
-    CHANNELS.map((channel) => encodeChannel(events, channel, ids)),
+export function prepareCopies(
+  events: EventRange,
+  ids: SymbolIds,
+): readonly (readonly CopyRows[])[] {
+  return [...inGroups(prepared(events), COPY_ROWS)].map((group) =>
+    CHANNELS.map((channel) => encodeChannel(group, channel, ids)),
   )
 }
 
@@ -39,14 +42,14 @@ export interface Insert {
 }
 
 /** (c) Rows as parameters of multi-row INSERTs, as usual collectors do; values are prepared too. */
-export function prepareInserts(row_count: number, ids: SymbolIds): readonly Insert[] {
+export function prepareInserts(events: EventRange, ids: SymbolIds): readonly Insert[] {
   const inserts: Insert[] = []
   const waiting: Record<Channel, Row[]> = { book_ticker: [], trades: [] }
   const put = (channel: Channel): void => {
     inserts.push(insertOf(channel, waiting[channel]))
     waiting[channel] = []
   }
-  for (const event of prepared(row_count)) {
+  for (const event of prepared(events)) {
     waiting[event.channel].push({ ...event.event, symbol_id: ids.get(event.symbol)! })
     if (waiting[event.channel].length === INSERT_ROWS) put(event.channel)
   }

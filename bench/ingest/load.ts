@@ -6,6 +6,7 @@ import type { Pool } from '#core/node/pool.ts'
 import type { Postgres } from '../../infra/local/postgres.ts'
 import { cpuSeconds, machineCpuSeconds, residentBytes, treeCpuSeconds } from './machine.ts'
 import { startRecording, type Step } from './recording.ts'
+import { slopePerMinute } from './slope.ts'
 
 export interface LoadOptions {
   readonly tape_dir: string
@@ -164,14 +165,7 @@ class ResidentMemory {
   slopeOfLast(seconds: number): number {
     const end_s = this.#samples.at(-1)?.at_s ?? 0
     const last = this.#samples.filter(({ at_s }) => at_s >= end_s - seconds)
-    const mean_s = last.reduce((sum, { at_s }) => sum + at_s, 0) / last.length
-    let covariance = 0
-    let variance = 0
-    for (const { at_s, bytes } of last) {
-      covariance += (at_s - mean_s) * bytes
-      variance += (at_s - mean_s) ** 2
-    }
-    return variance === 0 ? 0 : (covariance / variance) * 60
+    return slopePerMinute(last)
   }
 
   async #run(pid: number): Promise<void> {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { IngestorMessage } from '../../ingestor/messages.ts'
 import type { IngestorStatus } from '../../ingestor/status.ts'
 import { type FollowCounts, sumOf } from '../../ingestor/writer/counts.ts'
-import { CHANNELS } from './workload.ts'
+import { CHANNELS, type EventRange } from './workload.ts'
 
 export interface Step {
   readonly events_per_s: number
@@ -13,7 +13,7 @@ export interface Step {
 }
 
 export type ToSender =
-  | { readonly type: 'prepare'; readonly row_count: number }
+  | { readonly type: 'prepare'; readonly events: EventRange }
   | { readonly type: 'burst' }
   | { readonly type: 'pace'; readonly steps: readonly Step[] }
 
@@ -33,10 +33,13 @@ export interface Recording {
   readonly ingestor_pid: number
   status(): IngestorStatus | undefined
   /** The sender encodes the events without sending them. */
-  prepare(row_count: number): Promise<void>
+  prepare(events: EventRange): Promise<void>
   burst(): Promise<void>
   pace(steps: readonly Step[]): Promise<Sent>
-  /** Resolves when `row_count` rows are committed. Throws if a row is missing or repeated. */
+  /**
+   * Resolves when `row_count` rows are committed since the start. Throws if a row is missing or
+   * repeated.
+   */
   committed(row_count: number): Promise<FollowCounts>
   stop(): Promise<void>
 }
@@ -79,8 +82,8 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
     sender_pid: sender.child.pid!,
     ingestor_pid: ingestor.child.pid!,
     status: () => status,
-    async prepare(row_count) {
-      tell({ type: 'prepare', row_count })
+    async prepare(events) {
+      tell({ type: 'prepare', events })
       await sender.message('prepared')
     },
     async burst() {

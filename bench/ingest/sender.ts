@@ -15,7 +15,7 @@ import { answerRest } from '../../infra/exchange/protocol/rest.ts'
 import { DEFAULT_LIMITS } from '../../infra/exchange/server.ts'
 import type { RestSource, Source } from '../../infra/exchange/source.ts'
 import type { FromSender, Step, ToSender } from './recording.ts'
-import { prepared, SYMBOLS, Workload, type WorkloadEvent } from './workload.ts'
+import { type EventRange, prepared, SYMBOLS, Workload, type WorkloadEvent } from './workload.ts'
 
 const SLOW_BYTES = 1024 * 1024
 const TICK_MS = 4
@@ -75,7 +75,7 @@ interface Chunk {
 async function obey(message: ToSender): Promise<void> {
   switch (message.type) {
     case 'prepare':
-      frames = encodeFrames(message.row_count)
+      frames = encodeFrames(message.events)
       return tell({ type: 'prepared' })
     case 'burst':
       await sendChunks(frames)
@@ -97,13 +97,13 @@ function frameOf(event: WorkloadEvent): string {
 }
 
 /** Encoded WebSocket frames, in pieces of about 64 KiB, each for one socket. */
-function encodeFrames(row_count: number): readonly Chunk[] {
+function encodeFrames(events: EventRange): readonly Chunk[] {
   const chunks: Chunk[] = []
   const open = new Map<Client, { bytes: Buffer; end: number }>()
   const close = (client: Client, { bytes, end }: { bytes: Buffer; end: number }): void => {
     chunks.push({ client, bytes: bytes.subarray(0, end) })
   }
-  for (const event of prepared(row_count)) {
+  for (const event of prepared(events)) {
     const client = clientOf(event)
     const text = frameOf(event)
     let chunk = open.get(client)

@@ -9,6 +9,9 @@ const TITLES = {
   insert: '(c) INSERT of 500 rows, on conflict do nothing',
 } as const
 
+/** In cpu_us_per_row of (b): of the rows that warmed it up. */
+export const FIRST_ROWS = 'ingestor: the first rows after its start'
+
 interface Ratios {
   readonly ratio_to_copy: number
   readonly ratio_to_insert: number
@@ -35,10 +38,19 @@ export function printTable(
       ),
     )
   }
+  const cost = (kind: keyof typeof TITLES, ...names: readonly string[]): number =>
+    median(
+      samples[kind].map(({ cpu_us_per_row }) =>
+        names.reduce((sum, name) => sum + (cpu_us_per_row[name] ?? 0), 0),
+      ),
+    )
+  const times = cost('ingestor', 'postgres', 'ingestor') / cost('copy', 'postgres', 'bench')
   const { latency, latency_by_step } = load
   const burst = latency_by_step[1]
   lines.push(
+    row('    the ingestor for its first rows', '', '', cost('ingestor', FIRST_ROWS)),
     '',
+    row('CPU of a row, b / a', times.toFixed(2)),
     row('b / a', ratio_to_copy),
     row('b / a by CPU time', ratio_to_copy_by_cpu),
     row('b / c', ratio_to_insert),

@@ -142,10 +142,18 @@ export class Workload {
   }
 }
 
-/** `count` events, ten per millisecond. */
-export function* prepared(count: number): Generator<WorkloadEvent> {
+/** Events [from, to), ten per millisecond. */
+export interface EventRange {
+  readonly from: number
+  readonly to: number
+}
+
+export function* prepared({ from, to }: EventRange): Generator<WorkloadEvent> {
   const workload = new Workload()
-  for (let index = 0; index < count; index++) yield workload.next(START_MS + Math.floor(index / 10))
+  for (let index = 0; index < to; index++) {
+    const event = workload.next(START_MS + Math.floor(index / 10))
+    if (index >= from) yield event
+  }
 }
 
 function stamped(symbol: string, ts_ms: number) {
