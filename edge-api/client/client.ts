@@ -4,13 +4,15 @@ import { downloadFile, type DownloadOptions } from './download.ts'
 import { openLive, type Live, type LiveOptions } from './live.ts'
 import type { LiveChannel } from './live-types.ts'
 import { createSend, type GetOptions, type RequestOptions } from './request.ts'
-import type { Answer, PagedPath, Params, Path, RowOf, TablePath } from './typed.ts'
+import type { Answer, OpenPath, PagedPath, Params, Path, RowOf, TablePath } from './typed.ts'
 
 export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
 export interface Client {
+  /** The answer of a route that needs no parameters: `get('/v1/symbols')`. */
+  get<P extends OpenPath>(path: P): Promise<Answer<P, Record<never, never>>>
   /** The answer of a route: `get('/v1/quotes/{symbol}/latest', { symbol: 'BTCUSDT' })`. */
   get<P extends Path, const Q extends Params<P>>(
     path: P,
@@ -55,7 +57,8 @@ export function createClient(options: RequestOptions): Client {
     (await (await ask(path, { accept: 'application/json', signal })).json()) as Body
 
   const client: Client = {
-    get: (path, params, call = {}) => askJson(pathOf(path, params as Values), call),
+    get: (path: string, params: object = {}, call: CallOptions = {}) =>
+      askJson<never>(pathOf(path, params as Values), call),
     async *pages<P extends PagedPath, Q extends Params<P>>(
       path: P,
       params: Q,

@@ -4,6 +4,9 @@ import type { Api } from './api.ts'
 export type Path = keyof Api
 export type Params<P extends Path> = Api[P]['params']
 
+/** Paths without required parameters. */
+export type OpenPath = { [P in Path]: Record<never, never> extends Params<P> ? P : never }[Path]
+
 /** Paths whose answers have rows and `next`. */
 export type PagedPath = {
   [P in Path]: Api[P]['answer'] extends {

@@ -38,6 +38,8 @@ import { downloadTo } from 'booktape-client/node'
 
 const client = createClient({ url: process.env['EDGE']!, retries: 1 })
 const quote: LatestQuote = await client.get('/v1/quotes/{symbol}/latest', { symbol: 'BTCUSDT' })
+const { symbols } = await client.get('/v1/symbols')
+const names: readonly string[] = symbols.map(({ symbol }) => symbol)
 const ids: number[] = []
 for await (const trade of client.rows('/v1/trades/{symbol}', { symbol: 'BTCUSDT', limit: 2 })) {
   ids.push(trade.agg_trade_id)
@@ -53,7 +55,7 @@ const code = await client.get('/v1/book/{symbol}', { symbol: 'NOUSDT' }).then(
 const file = await downloadTo(client, 'day.parquet', {
   dataset: 'features_1s', date: '2024-08-07', format: 'parquet',
 })
-console.log(JSON.stringify({ mid: quote.mid, ids, prices, code, sha256: file.sha256 }))
+console.log(JSON.stringify({ mid: quote.mid, names, ids, prices, code, sha256: file.sha256 }))
 `
 
 beforeAll(async () => {
@@ -126,6 +128,7 @@ test('a program with it compiles strictly and runs in Node', async () => {
   const { stdout } = await run(process.execPath, ['program.js'], { cwd: dir, env })
   expect(JSON.parse(stdout)).toEqual({
     mid: '61800.250',
+    names: ['BTCUSDT'],
     ids: [1, 2, 3, 4, 5],
     prices: [61801.2, 61802.2, 61803.2, 61804.2, 61805.2],
     code: 'unknown_symbol',
