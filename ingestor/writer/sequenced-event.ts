@@ -1,23 +1,33 @@
 /** What the sequence check needs from an event: its id and what precedes it. */
 import { type MarketEvent, orderOf } from '#core/market.ts'
+import { micros } from '#core/time.ts'
 import type { SequencedEvent } from './sequence-state.ts'
 
-/** For an event that `connection` delivered. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Of every event in turn: an object for each would be a quarter of the writer's garbage. */
+const reused: Mutable<SequencedEvent> = {
+  id: 0,
+  follows: undefined,
+  fills: undefined,
+  restarts_numbering: false,
+  ts_exchange: micros(0),
+  ts_ingest: micros(0),
+  connection: 0,
+}
+
+/** For an event that `connection` delivered. Valid until the next call. */
 export function sequencedEvent(event: MarketEvent, connection: number): SequencedEvent {
-  const { ts_exchange, ts_ingest } = event
   const id = orderOf(event)
+  reused.id = id
+  reused.follows = followsOf(event)
+  reused.fills = fillsOf(event)
   // A whole state with id 1: the exchange has restarted its numbering.
-  const restarts_numbering = id === 1 && (event.kind === 'depth' || event.kind === 'book_ticker')
-  const follows = followsOf(event)
-  return {
-    id,
-    follows,
-    fills: fillsOf(event),
-    restarts_numbering,
-    ts_exchange,
-    ts_ingest,
-    connection,
-  }
+  reused.restarts_numbering = id === 1 && (event.kind === 'depth' || event.kind === 'book_ticker')
+  reused.ts_exchange = event.ts_exchange
+  reused.ts_ingest = event.ts_ingest
+  reused.connection = connection
+  return reused
 }
 
 function fillsOf(event: MarketEvent): SequencedEvent['fills'] {
