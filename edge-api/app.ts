@@ -7,7 +7,6 @@ import type { MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { etag } from 'hono/etag'
 import { guard } from './access/guard.ts'
-import type { KnownAnswers } from './known-answers.ts'
 import { cacheFor, type App, type Deps } from './deps.ts'
 import { liveRoutes } from './routes/live.ts'
 import { mcpRoute } from './mcp/route.ts'
@@ -43,7 +42,7 @@ import { observe } from './telemetry/observe.ts'
 
 export function createApp(deps: Deps): App {
   const app: App = new OpenAPIHono({ defaultHook: refuseBadParameters })
-  if (deps.known_answers !== undefined) answerKnown(app, deps.known_answers)
+  answerAhead(app, deps)
   app.use('*', observe(deps))
   // Before the others: a WebSocket's answer cannot be changed, and an endless one not be held.
   liveRoutes(app, deps)
@@ -92,14 +91,16 @@ export function createApp(deps: Deps): App {
 }
 
 /** Requests of callers only: those that /mcp makes to the app itself have no context. */
-function answerKnown(app: App, { find, remember }: KnownAnswers): void {
+function answerAhead(app: App, { known_answers, new_quotes }: Deps): void {
   const answer = app.fetch
   app.fetch = (request, env, context) => {
-    const known = context === undefined ? undefined : find(request)
-    if (known === undefined) return answer(request, env, context)
-    return known.then((response) => response ?? answer(request, env, context))
+    const ahead =
+      context && (known_answers?.find(request) ?? new_quotes?.find(request, context))
+    if (ahead === undefined) return answer(request, env, context)
+    return ahead.then((response) => response ?? answer(request, env, context))
   }
-  app.use('*', remember)
+  if (known_answers !== undefined) app.use('*', known_answers.remember)
+  if (new_quotes !== undefined) app.use('*', new_quotes.learn)
 }
 
 function addHeaders(app: App, cors_origins: readonly string[]): void {

@@ -1,13 +1,15 @@
 /** The composition root: turns the worker's bindings into the dependencies of the app. */
 import { bookAt } from '#core/book-at.ts'
-import { HOUR_US, type Micros } from '#core/time.ts'
+import { HOUR_US, hourStart, type Micros } from '#core/time.ts'
 import { createRevocations, type AccessBindings } from './access/bindings.ts'
 import type { Access } from './access/guard.ts'
 import { createVerifier } from '#core/access-token.ts'
 import { createApp } from './app.ts'
 import { createAnswerCache } from './cache/answer-cache.ts'
+import type { Flights } from './cache/flights.ts'
 import { createKeptAnswers } from './cache/kept-answers.ts'
 import { createKnownAnswers } from './known-answers.ts'
+import { createNewQuotes } from './new-quotes.ts'
 import { createByteCache, no_byte_cache } from './cache/byte-cache.ts'
 import type { HttpCache } from './cache/http-cache.ts'
 import { createClusterEngine } from './clusters/cluster-engine.ts'
@@ -31,7 +33,7 @@ import { selectLastRows } from './queries/heatmap.ts'
 import { selectGaps } from './queries/gaps.ts'
 import { selectJobLog } from './queries/job-log.ts'
 import { selectJobRuns } from './queries/job-runs.ts'
-import { selectLatestQuote } from './queries/latest-quote.ts'
+import { selectLatestQuote, selectRecentQuote } from './queries/latest-quote.ts'
 import { selectNewestQuoteTime } from './queries/newest-quote.ts'
 import { selectOverview } from './queries/overview.ts'
 import { selectPriceStats } from './queries/price-stats.ts'
@@ -109,10 +111,11 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     newestRow: (hour, args, having, budget) => readNewestRow(lake, hour, args, having, budget),
   }
   const readRange = createRangeReader(sources)
-  const findInstrument = createInstrumentFinder(
+  const instruments = createInstrumentFinder(
     (symbol, exchange) => findSymbol(db, symbol, exchange),
     now,
   )
+  const findInstrument = instruments.find
   const listInstruments = createInstrumentList(store, now)
   const noteRequest = (request: RequestFacts): void => note?.(request, config.slow_request_ms)
   const access_control: Access = {
@@ -124,6 +127,7 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     now,
   }
   const kept = createKeptAnswers()
+  const flights: Flights = new Map()
   return createApp({
     now,
     report,
@@ -133,9 +137,26 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
     memory,
     batches: createMemoryGate(BATCH_MEMORY, Date.now),
     send_bodies: sendBodies(memory, open_body, Date.now),
-    answer_cache: cache && createAnswerCache({ now, cache, kept }),
+    answer_cache: cache && createAnswerCache({ now, cache, kept, flights }),
     known_answers:
       cache && createKnownAnswers({ access: access_control, kept, now, note: noteRequest }),
+    new_quotes:
+      cache &&
+      createNewQuotes({
+        access: access_control,
+        kept,
+        flights,
+        now,
+        note: noteRequest,
+        knownInstrument: (symbol) => instruments.known(symbol, null),
+        async recentQuote({ id }, at, from) {
+          const row = await selectRecentQuote(db, id, at, from)
+          // A file may have a newer one.
+          return row !== undefined && (row['ts_exchange'] as Micros) >= hourStart(at)
+            ? row
+            : undefined
+        },
+      }),
     findInstrument,
     findArchived: createArchivedFinder(findInstrument, listInstruments),
     symbols: (args) => symbolsOf(args, () => selectSymbols(db, args), listInstruments),

@@ -6,6 +6,7 @@ import type { Micros } from '#core/time.ts'
 import type { Report } from '#core/validation.ts'
 import type { Access } from './access/guard.ts'
 import type { KnownAnswers } from './known-answers.ts'
+import type { NewQuotes } from './new-quotes.ts'
 import type { ClusterEngine } from './clusters/cluster-engine.ts'
 import type { LiveServer } from './live/live-server.ts'
 import type { MemoryGate } from './memory/memory-gate.ts'
@@ -40,6 +41,8 @@ export interface Deps {
   readonly answer_cache: MiddlewareHandler | undefined
   /** Answers again what was answered before; undefined: the app answers every request. */
   readonly known_answers: KnownAnswers | undefined
+  /** Answers newest quotes ahead of the app; undefined: the app answers them. */
+  readonly new_quotes: NewQuotes | undefined
   now(): Micros
   /** Limits the memory of pages and bodies, over all requests. */
   readonly memory: MemoryGate

@@ -98,10 +98,14 @@ export function createKnownAnswers(options: KnownAnswersOptions): KnownAnswers {
 
 /** Requests of the same name get the same answer. Undefined: only the app can tell. */
 function nameOf({ method, url, headers }: Request): string | undefined {
-  if (method !== 'GET' || url.length > NAME_CHARS_MAX) return undefined
-  if (SPECIAL.some((name) => headers.has(name))) return undefined
+  if (!isPlain({ method, headers }) || url.length > NAME_CHARS_MAX) return undefined
   const accept = headers.get('accept') ?? ''
   if (accept.length > NAME_CHARS_MAX) return undefined
   // An answer to a token says that it is private.
   return `${url} ${headers.has('authorization') ? 'token' : ''} ${accept}`
+}
+
+/** Whether every such request of a URL and a form gets the same headers. */
+export function isPlain({ method, headers }: Pick<Request, 'method' | 'headers'>): boolean {
+  return method === 'GET' && !SPECIAL.some((name) => headers.has(name))
 }

@@ -16,13 +16,15 @@ import { bodyOf } from '../memory/body-parts.ts'
 import { ANSWER_BYTES, OWN_BYTES } from '../memory/send-body.ts'
 import { CACHE_OUTCOME } from '../telemetry/request-facts.ts'
 import { entityTag, namesTag } from './entity-tag.ts'
-import { freshnessOf } from './freshness.ts'
+import { type Flight, type Flights, NO_ANSWER } from './flights.ts'
 import type { HttpCache } from './http-cache.ts'
 import {
   ANSWER_BYTES_MAX,
+  headerOf,
   KEPT,
   type KeptAnswer,
   type KeptAnswers,
+  timed,
   type TimedAnswer,
 } from './kept-answers.ts'
 
@@ -31,6 +33,7 @@ export interface AnswerCacheOptions {
   readonly cache: HttpCache
   /** Memory of the isolate. */
   readonly kept: KeptAnswers
+  readonly flights: Flights
 }
 
 /** Paths whose answers are the same for all callers: no signed URLs, no state of the service. */
@@ -45,18 +48,13 @@ const FLEETING = /^\/v1\/(?:quotes\/(?:[^/]+\/)?latest|book\/[^/]+)$/
 const MADE_AT = 'x-made-at'
 /** A leader whose caller disconnected may never finish. After this long others stop waiting. */
 const WAIT_US = 5 * SECOND_US
-const STILL_RUNNING = new Error('The leader has not answered yet.')
 
-interface Flight {
-  /** Requests other than the leader wait for its answer. */
-  is_shared: boolean
-  readonly begun_at: Micros
-  readonly entry: Promise<TimedAnswer>
-}
-
-export function createAnswerCache({ now, cache, kept }: AnswerCacheOptions): MiddlewareHandler {
-  const flights = new Map<string, Flight>()
-
+export function createAnswerCache({
+  now,
+  cache,
+  kept,
+  flights,
+}: AnswerCacheOptions): MiddlewareHandler {
   /** The answer from the edge location's cache, or else from the route. */
   const make = async (key: string, c: Context, next: Next): Promise<TimedAnswer> => {
     // If the last answer was short-lived, the edge location's cache does not have it.
@@ -97,10 +95,10 @@ export function createAnswerCache({ now, cache, kept }: AnswerCacheOptions): Mid
     if (entry !== undefined && now() < entry.stale_until) return entry
     flight.is_shared = true
     try {
-      return await withDeadline(flight.entry, WAIT_US / 1_000, () => STILL_RUNNING)
+      return await withDeadline(flight.entry, WAIT_US / 1_000, () => NO_ANSWER)
     } catch (error) {
-      if (error !== STILL_RUNNING) throw error
-      return lead(key, c, next)
+      if (error !== NO_ANSWER) throw error
+      return find(key, c, next)
     }
   }
 
@@ -117,12 +115,6 @@ export function createAnswerCache({ now, cache, kept }: AnswerCacheOptions): Mid
 
 function isLasting({ fresh_until, made_at }: TimedAnswer): boolean {
   return fresh_until - made_at >= EDGE_FRESH_US
-}
-
-function timed(answer: KeptAnswer, made_at: Micros): TimedAnswer {
-  const { fresh_s, stale_s } = freshnessOf(headerOf(answer, 'cache-control'))
-  const fresh_until = micros(made_at + fresh_s * SECOND_US)
-  return { answer, made_at, fresh_until, stale_until: micros(fresh_until + stale_s * SECOND_US) }
 }
 
 /** The same key for all spellings of the same request. */
@@ -161,10 +153,6 @@ function give(c: Context, answer: KeptAnswer, age_s: number): void {
   // Hono keeps headers that were set before: CORS, and its own Vary.
   c.res = response
   if (!/\baccept\b/i.test(c.res.headers.get('vary') ?? '')) c.res.headers.append('vary', 'accept')
-}
-
-function headerOf({ headers }: KeptAnswer, name: string): string | undefined {
-  return headers.find(([known]) => known === name)?.[1]
 }
 
 async function readEdge(cache: HttpCache, key: string): Promise<TimedAnswer | undefined> {

@@ -1,5 +1,6 @@
 /** Answers in the isolate's memory, limited in bytes. Drops the oldest first. */
-import type { Micros } from '#core/time.ts'
+import { micros, SECOND_US, type Micros } from '#core/time.ts'
+import { freshnessOf } from './freshness.ts'
 
 /** An answer as bytes, without the headers for one caller. */
 export interface KeptAnswer {
@@ -17,6 +18,17 @@ export interface TimedAnswer {
   readonly fresh_until: Micros
   /** Until then it may be served while a new answer is made. */
   readonly stale_until: Micros
+}
+
+/** As its Cache-Control says. */
+export function timed(answer: KeptAnswer, made_at: Micros): TimedAnswer {
+  const { fresh_s, stale_s } = freshnessOf(headerOf(answer, 'cache-control'))
+  const fresh_until = micros(made_at + fresh_s * SECOND_US)
+  return { answer, made_at, fresh_until, stale_until: micros(fresh_until + stale_s * SECOND_US) }
+}
+
+export function headerOf({ headers }: KeptAnswer, name: string): string | undefined {
+  return headers.find(([known]) => known === name)?.[1]
 }
 
 /** Context variable with the Kept of an answer that may be in memory. */

@@ -26,17 +26,34 @@ export async function selectLatestQuote(
   now: Micros,
   from: Micros = EVER,
 ): Promise<Row | undefined> {
-  const newestIn = async (start: Micros, end: Micros): Promise<Row | undefined> => {
-    const [row] = await db.query<Row>(SQL, [symbol_id, toIso(start), toIso(end)])
-    return row
-  }
-  // An exchange's clock may be ahead of ours.
-  const recent = await newestIn(micros(Math.max(from, now - HOUR_US)), micros(now + HOUR_US))
+  const recent = await selectRecentQuote(db, symbol_id, now, from)
   if (recent !== undefined) return recent
   const [newest] = await db.query<{ readonly ts_exchange: Micros | null }>(NEWEST, [
     symbol_id,
     toIso(from),
   ])
   const ts = newest?.ts_exchange ?? null
-  return ts === null ? undefined : newestIn(ts, micros(ts + 1))
+  return ts === null ? undefined : newestIn(db, symbol_id, ts, micros(ts + 1))
+}
+
+/** The newest of the last hour; one statement, whatever it finds. */
+export async function selectRecentQuote(
+  db: Database,
+  symbol_id: number,
+  now: Micros,
+  from: Micros,
+): Promise<Row | undefined> {
+  // An exchange's clock may be ahead of ours.
+  const end = micros(now + HOUR_US)
+  return newestIn(db, symbol_id, micros(Math.max(from, now - HOUR_US)), end)
+}
+
+async function newestIn(
+  db: Database,
+  symbol_id: number,
+  start: Micros,
+  end: Micros,
+): Promise<Row | undefined> {
+  const [row] = await db.query<Row>(SQL, [symbol_id, toIso(start), toIso(end)])
+  return row
 }

@@ -26,16 +26,23 @@ export type ArchivedInstrument = Omit<Instrument, 'id'> & { readonly id: number 
 /** Throws a 404 if the name is unknown, and a 400 if several exchanges list it. */
 export type FindInstrument = (symbol: string, exchange: string | null) => Promise<Instrument>
 
+export interface InstrumentFinder {
+  readonly find: FindInstrument
+  /** What `find` would return without a query. */
+  known(symbol: string, exchange: string | null): Instrument | undefined
+}
+
 const KEPT_FOR_US = 60 * SECOND_US
 const KEPT_COUNT_MAX = 2_000
 
 export function createInstrumentFinder(
   find: (symbol: string, exchange: string | null) => Promise<readonly FoundSymbolRow[]>,
   now: () => Micros,
-): FindInstrument {
+): InstrumentFinder {
   const kept = new Map<string, { readonly instrument: Instrument; readonly until: number }>()
-  return async (symbol, exchange) => {
-    const key = `${exchange ?? ''}/${symbol}`
+  const keyOf = (symbol: string, exchange: string | null): string => `${exchange ?? ''}/${symbol}`
+  const findOne: FindInstrument = async (symbol, exchange) => {
+    const key = keyOf(symbol, exchange)
     const known = kept.get(key)
     if (known !== undefined && now() < known.until) return known.instrument
     let rows: readonly FoundSymbolRow[]
@@ -49,6 +56,13 @@ export function createInstrumentFinder(
     if (kept.size >= KEPT_COUNT_MAX) kept.clear()
     kept.set(key, { instrument, until: now() + KEPT_FOR_US })
     return instrument
+  }
+  return {
+    find: findOne,
+    known(symbol, exchange) {
+      const found = kept.get(keyOf(symbol, exchange))
+      return found !== undefined && now() < found.until ? found.instrument : undefined
+    },
   }
 }
 

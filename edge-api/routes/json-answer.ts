@@ -6,11 +6,15 @@ import { ANSWER_BYTES } from '../memory/send-body.ts'
 
 const encoder = new TextEncoder()
 
+export function jsonBytes(answer: object): Uint8Array<ArrayBuffer> {
+  return encoder.encode(JSON.stringify(answer)) as Uint8Array<ArrayBuffer>
+}
+
+/** `body` is the JSON of a T. */
 export function jsonAnswer<T extends object>(
   c: Context,
-  answer: T,
+  body: Uint8Array<ArrayBuffer>,
 ): Response & TypedResponse<T, 200, 'json'> {
-  const body = encoder.encode(JSON.stringify(answer)) as Uint8Array<ArrayBuffer>
   c.set(ANSWER_BYTES, body)
   const response = c.body(bodyOf(body), 200, { 'content-type': MEDIA_TYPES.json })
   // Hono's type of a body says nothing about what is in it.

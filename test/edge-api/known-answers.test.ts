@@ -9,7 +9,7 @@ import { appendRevoked } from '../../infra/local/revoked-tokens.ts'
 import type { RunningWorkerd } from '../../infra/local/workerd/run.ts'
 import { startWorkerd } from '../../infra/local/workerd/start.ts'
 import { workerBundle } from '../support/worker-bundle.ts'
-import { addSymbol, startEdge, TOKEN_SECRET } from './support.ts'
+import { addQuotes, addSymbol, startEdge, TOKEN_SECRET } from './support.ts'
 
 const edge = await startEdge()
 const dir = await mkdtemp(join(tmpdir(), 'booktape-known-'))
@@ -99,6 +99,63 @@ test('a caller that has the answer gets a 304, and HEAD no body', async () => {
   const head = await fetch(open.url + path, { method: 'HEAD' })
   expect(head.headers.get('content-length')).toBe(String(Buffer.byteLength(first!.body)))
   expect(await head.text()).toBe('')
+})
+
+test('a newest quote is new and has the headers of the app, whoever answers it', async () => {
+  const id = await addSymbol(edge.pool, 'NEWUSDT')
+  const addQuote = (update_id: number): Promise<unknown> =>
+    edge.pool.query(
+      `select marketdata.ensure_hour('book_ticker', date_trunc('hour', now()));
+       insert into marketdata.book_ticker
+         (symbol_id, ts_exchange, ts_ingest, update_id, best_bid, best_ask, bid_qty, ask_qty)
+       values (${id}, now(), now(), ${update_id}, 100, 101, 1, 2)`,
+    )
+  await addQuote(1)
+  const path = '/v1/quotes/NEWUSDT/latest'
+  const read = async (server: RunningWorkerd, asked: string, headers = {}) => {
+    const { status, body, headers: got } = await ask(server, asked, headers)
+    const { age_ms, ...quote } = JSON.parse(body) as Record<string, unknown>
+    // Its length depends on the digits of its age.
+    const { etag, 'content-length': _, ...others } = got
+    return { status, quote, etag, age_ms, others }
+  }
+  // Requests of an origin are left to the app. Each question is a new one, so none is cached.
+  const of_app = await read(open, `${path}?max_age_s=3600`, { origin: 'https://x.example' })
+  expect(of_app).toMatchObject({ status: 200, quote: { symbol: 'NEWUSDT', update_id: 1 } })
+  await read(open, `${path}?max_age_s=3601`)
+  for (const max_age_s of [3_602, 3_603]) {
+    const ahead = await read(open, `${path}?max_age_s=${max_age_s}`)
+    expect([ahead.status, ahead.others]).toEqual([200, of_app.others])
+    expect(ahead.quote).toEqual({ ...of_app.quote, max_age_s })
+    expect(ahead.etag).toMatch(/^"[0-9a-f]{32}"$/)
+    const again = await read(open, `${path}?max_age_s=${max_age_s}`)
+    const is_kept = again.age_ms === ahead.age_ms
+    expect(again.etag === ahead.etag).toBe(is_kept)
+  }
+  await addQuote(2)
+  await expect.poll(async () => (await read(open, path)).quote['update_id']).toBe(2)
+  expect((await ask(open, '/v1/quotes/NOUSDT/latest')).status).toBe(404)
+  expect((await ask(open, `${path}?max_age_s=86401`)).status).toBe(400)
+  const together = await Promise.all(
+    Array.from({ length: 20 }, () => read(open, `${path}?max_age_s=3700`)),
+  )
+  expect(new Set(together.map(({ etag }) => etag)).size).toBe(1)
+})
+
+test('a newest quote is shown only to tokens that may read', async () => {
+  const id = await addSymbol(edge.pool, 'TOKENUSDT')
+  await edge.pool.query("select marketdata.ensure_hour('book_ticker', date_trunc('hour', now()))")
+  await addQuotes(edge.pool, id, [[new Date().toISOString(), 1, 100, 101, 1, 2]])
+  const asked = (n: number): string => `/v1/quotes/TOKENUSDT/latest?max_age_s=${3_600 + n}`
+  const shown = { authorization: `Bearer ${(await token('read')).text}` }
+  for (const n of [1, 2, 3]) {
+    const { status, headers } = await ask(closed, asked(n), shown)
+    expect([status, headers['cache-control']?.split(',')[0]]).toEqual([200, 'private'])
+  }
+  expect((await ask(closed, asked(3))).status).toBe(401)
+  expect((await ask(closed, asked(4))).status).toBe(401)
+  const other = { authorization: `Bearer ${(await token('ops')).text}` }
+  expect((await ask(closed, asked(5), other)).status).toBe(403)
 })
 
 test('forms are told apart by Accept', async () => {

@@ -45,6 +45,7 @@ function start(place = placeCache()) {
       now: () => micros(world.now_s * SECOND_US),
       cache: place,
       kept: createKeptAnswers(),
+      flights: new Map(),
     }),
   )
   app.get('/v1/*', async (c) => {
