@@ -10,6 +10,8 @@ export interface LoadOrder {
   /** Asked for in turn. */
   readonly paths: readonly string[]
   readonly callers: number
+  /** Asked for before the measurement, by `load`; by default `paths` for a while. */
+  readonly warm_up?: readonly string[]
   /** It ends after this time, or once each path was asked for. */
   readonly ends_after: { readonly duration_ms: number } | 'each path'
 }

@@ -18,8 +18,9 @@ export async function load(pid: number, order: LoadOrder): Promise<Load> {
       const [result] = (await once(client, 'message')) as [LoadResult]
       return result
     }
-    if (order.ends_after !== 'each path') {
-      // Warm-up: connections and JIT compilation are not measured.
+    // Connections and JIT compilation are not measured.
+    if (order.warm_up !== undefined) await run({ ...order, paths: order.warm_up })
+    else if (order.ends_after !== 'each path') {
       await run({ ...order, ends_after: { duration_ms: order.ends_after.duration_ms / 4 } })
     }
     const before = cpuMs(pid)
