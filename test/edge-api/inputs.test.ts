@@ -14,7 +14,7 @@ import { fillForInputs, fuzz, statusOf } from './fuzz.ts'
 import { goodValues, HOSTILE, outOfRange, questionOf, wrongTypes } from './hostile.ts'
 import { startEdge } from './support.ts'
 
-const REQUEST_COUNT = Number(process.env['FUZZ_REQUESTS'] ?? (is_long ? 10_000 : 1_000))
+const REQUEST_COUNT = Number(process.env['FUZZ_REQUESTS'] ?? (is_long ? 10_000 : 500))
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_240_808)
 
 const edge = await startEdge()
