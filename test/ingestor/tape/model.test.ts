@@ -10,6 +10,7 @@ import { expect, test } from 'vitest'
 import { micros } from '#core/time.ts'
 import { RECORD_KINDS } from '../../../ingestor/tape/record.ts'
 import type { Tape } from '../../../ingestor/tape/tape.ts'
+import { is_long } from '../../support/long.ts'
 import {
   copyOf,
   createFolder,
@@ -23,7 +24,7 @@ import {
 } from './support.ts'
 
 const HEADER_BYTES = 64
-const SEQUENCES = Number(process.env['TAPE_SEQUENCES'] ?? 100)
+const SEQUENCES = Number(process.env['TAPE_SEQUENCES'] ?? (is_long ? 200 : 40))
 const STEPS = 12
 const KEEP_MS = 5_000
 const folder = createFolder()
