@@ -94,8 +94,7 @@ export function createApp(deps: Deps): App {
 function answerAhead(app: App, { known_answers, new_quotes }: Deps): void {
   const answer = app.fetch
   app.fetch = (request, env, context) => {
-    const ahead =
-      context && (known_answers?.find(request) ?? new_quotes?.find(request, context))
+    const ahead = context && (known_answers?.find(request) ?? new_quotes?.find(request, context))
     if (ahead === undefined) return answer(request, env, context)
     return ahead.then((response) => response ?? answer(request, env, context))
   }

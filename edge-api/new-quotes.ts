@@ -51,7 +51,8 @@ interface Asked {
 }
 
 /** Other spellings are left to the app. */
-const URL_FORM = /^https?:\/\/[^/]+(\/v1\/quotes\/([A-Za-z0-9]{1,40})\/latest)(?:\?(max_age_s=[1-9]\d{0,4}))?$/
+const URL_FORM =
+  /^https?:\/\/[^/]+(\/v1\/quotes\/([A-Za-z0-9]{1,40})\/latest)(?:\?(max_age_s=[1-9]\d{0,4}))?$/
 const ACCEPTED: ReadonlySet<string | null> = new Set([null, '', '*/*', 'application/json'])
 const MAX_AGE_S = 86_400
 
@@ -85,7 +86,10 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
   }
 
   /** Undefined if it fails. Then those who wait for it make the answer. */
-  const lead = async (asked: Asked, context: ExecutionContext): Promise<TimedAnswer | undefined> => {
+  const lead = async (
+    asked: Asked,
+    context: ExecutionContext,
+  ): Promise<TimedAnswer | undefined> => {
     const { key } = asked
     // Before it settles, so that those who wait do not find it again.
     const land = (): void => {

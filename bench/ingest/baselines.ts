@@ -4,7 +4,13 @@ import { RAW_TABLES } from '#core/tables.ts'
 import { copyInto } from '../../ingestor/writer/copy.ts'
 import type { CopyRows } from '../../ingestor/writer/copy-encoder.ts'
 import { joinRows, RowBuffer } from '../../ingestor/writer/row-buffer.ts'
-import { type Channel, CHANNELS, type EventRange, prepared, type WorkloadEvent } from './workload.ts'
+import {
+  type Channel,
+  CHANNELS,
+  type EventRange,
+  prepared,
+  type WorkloadEvent,
+} from './workload.ts'
 
 /** The writer's limit. */
 const COPY_ROWS = 20_000

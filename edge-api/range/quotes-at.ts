@@ -158,9 +158,7 @@ function compareNames(a: InstrumentName, b: InstrumentName): number {
 
 const UNAVAILABLE = 'unavailable'
 
-type ReadCold = (
-  one: QuoteAt,
-) => Promise<Row | undefined | LakeBudgetError | typeof UNAVAILABLE>
+type ReadCold = (one: QuoteAt) => Promise<Row | undefined | LakeBudgetError | typeof UNAVAILABLE>
 
 /** `away`: the reason why the files must have all that the database would have. */
 function createColdReader(

@@ -171,12 +171,7 @@ export function decodeHead(bytes: Buffer, view: DataView, offset: number): Recor
 }
 
 /** The header's part is computed here: a native call costs more than twenty bytes. */
-function checksum(
-  view: DataView,
-  offset: number,
-  payload: Uint8Array,
-  position: number,
-): number {
+function checksum(view: DataView, offset: number, payload: Uint8Array, position: number): number {
   const high = Math.floor(position / TWO_POW_32)
   let crc = ~(position ^ Math.imul(high, 0x9e3779b1))
   for (let at = offset + 4; at < offset + RECORD_HEADER_BYTES; at += 4) {

@@ -73,7 +73,8 @@ export function takePlainFrames(
   }
   /** Takes frames from `at` on, up to the first that ws must get. Returns its offset. */
   const takeWhole = (chunk: Buffer, at: number): number => {
-    while (at + 2 <= chunk.length && chunk[at] === TEXT && !is_fragmented) {
+    if (is_fragmented) return at
+    while (at + 2 <= chunk.length && chunk[at] === TEXT) {
       const short = chunk[at + 1]!
       const payload_at = at + headerBytes(short)
       if (short > 126 || payload_at > chunk.length) break

@@ -29,9 +29,9 @@ function receive(pieces: readonly Buffer[], is_plain: boolean): { said: Said[]; 
   receiver.on('error', () => undefined)
   wire.on('data', (chunk: Buffer) => void receiver.write(chunk))
   if (is_plain) {
-    takePlainFrames(wire, BYTES_MAX, (frame) => {
+    takePlainFrames(wire, BYTES_MAX, (text) => {
       taken++
-      note('message', frame)
+      note('message', text)
     })
   }
   for (const piece of pieces) wire.emit('data', piece)
