@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Day } from '#core/time.ts'
+import { ArrivalOrder, arrivalsOf, type OrderColumns } from '../../columns/arrival-order.ts'
 import type { RowChunk } from '../../columns/row-chunk.ts'
 import type { SymbolSummary } from '../../day/coverage.ts'
 import type { DaySymbol } from '../../day/events.ts'
@@ -49,13 +50,16 @@ export class RawDay {
     }
     const name = tardisFileName(dataset, symbol.exchange, this.#date, symbol.symbol)
     const csv = createCsvFile(join(this.#dir, name), TARDIS_HEADERS[dataset])
+    const arrivals = await arrivalsOf(day.reader.rows(symbol, source, [ARRIVAL]), ARRIVAL)
+    const order = new ArrivalOrder(orderColumns(this.#set), arrivals)
     let row_count = 0
     try {
       for await (const chunk of day.reader.rows(symbol, source, recorded)) {
         signal.throwIfAborted()
         onChunk?.(chunk)
         await this.#parquet.add(symbol, chunk)
-        for (const lines of tardisLines(dataset, symbol.exchange, symbol.symbol, chunk)) {
+        const arrived = order.push(chunk)
+        for (const lines of tardisLines(dataset, symbol.exchange, symbol.symbol, arrived)) {
           await csv.write(lines)
         }
         row_count += chunk.row_count
@@ -100,6 +104,19 @@ export class RawDay {
 
   close(): Promise<void> {
     return this.#parquet.close()
+  }
+}
+
+/** Backtesters read CSV in the order of arrival. */
+const ARRIVAL = 'ts_ingest'
+
+function orderColumns({ table, recorded }: RawSet): OrderColumns {
+  const isFlag = (name: string): boolean =>
+    table.columns.find((column) => column.name === name)?.type === 'bool'
+  return {
+    arrival: ARRIVAL,
+    numbers: recorded.filter((name) => !isFlag(name)),
+    flags: recorded.filter(isFlag),
   }
 }
 

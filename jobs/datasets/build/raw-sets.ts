@@ -3,12 +3,12 @@ import type { DatasetColumn } from '#core/features/column.ts'
 import { NEVER } from '#core/features.ts'
 import { RAW_TABLES, type Column, type Table } from '#core/tables.ts'
 import { EXCHANGE_COLUMN } from '../../parquet/schema.ts'
-import type { TardisKind } from '../tardis/csv.ts'
+import type { RowKind } from '../tardis/csv.ts'
 
 export type RawDataset = 'trades' | 'book_ticker'
 
 export interface RawSet {
-  readonly dataset: TardisKind
+  readonly dataset: RowKind
   readonly schema_version: number
   readonly description: string
   readonly source: RawDataset
@@ -55,7 +55,7 @@ export const QUOTES_SET: RawSet = rawSet(
   'book_ticker',
   'Every change of the best bid and ask, as it was recorded.',
 )
-function rawSet(dataset: TardisKind, source: RawDataset, description: string): RawSet {
+function rawSet(dataset: RowKind, source: RawDataset, description: string): RawSet {
   const symbol_id = RAW_TABLES[source].columns.find(({ name }) => name === 'symbol_id')!
   const recorded = rawColumns(source)
   const [ts_exchange, ts_ingest, ...others] = recorded

@@ -1,8 +1,7 @@
 /**
  * Writes rows like Tardis' downloadable CSV files (docs.tardis.dev, "Downloadable CSV files"):
  * column names, times in microseconds since 1970, Tardis' exchange names, an empty field for an
- * empty side of the book. Rows are ordered by the exchange's time and id, while Tardis' own files
- * are ordered by local_timestamp.
+ * empty side of the book, rows in the order of local_timestamp.
  */
 import type { Exchange } from '#core/symbols.ts'
 import type { Day } from '#core/time.ts'
@@ -10,7 +9,12 @@ import type { RowChunk } from '../../columns/row-chunk.ts'
 import { LineBuffer } from './line-buffer.ts'
 
 /** Tardis' name of the data type. */
-export type TardisKind = 'trades' | 'quotes'
+export type TardisKind = RowKind | 'incremental_book_L2' | 'book_snapshot_25'
+/** The kinds whose lines are rows of a table. */
+export type RowKind = 'trades' | 'quotes'
+
+/** Levels per side of book_snapshot_25. */
+export const SNAPSHOT_LEVELS = 25
 
 export const TARDIS_EXCHANGES: Readonly<Record<Exchange, string>> = {
   'binance-futures': 'binance-futures',
@@ -22,6 +26,13 @@ export const TARDIS_EXCHANGES: Readonly<Record<Exchange, string>> = {
 export const TARDIS_HEADERS: Readonly<Record<TardisKind, string>> = {
   trades: 'exchange,symbol,timestamp,local_timestamp,id,side,price,amount',
   quotes: 'exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount',
+  incremental_book_L2: 'exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount',
+  book_snapshot_25: [
+    'exchange,symbol,timestamp,local_timestamp',
+    ...Array.from({ length: SNAPSHOT_LEVELS }, (_, rank) =>
+      ['asks', 'bids'].map((side) => `${side}[${rank}].price,${side}[${rank}].amount`).join(','),
+    ),
+  ].join(','),
 }
 
 /** About 400 KB. */
@@ -46,7 +57,7 @@ export function tardisFileName(
 
 /** The chunk's lines, each with its line end, in batches of some thousands. */
 export function* tardisLines(
-  kind: TardisKind,
+  kind: RowKind,
   exchange: Exchange,
   symbol: string,
   chunk: RowChunk,

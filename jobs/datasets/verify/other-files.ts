@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { Vector } from 'apache-arrow'
 import { isExchange } from '#core/symbols.ts'
-import { TARDIS_EXCHANGES, TARDIS_HEADERS } from '../tardis/csv.ts'
+import { TARDIS_EXCHANGES, TARDIS_HEADERS, type TardisKind } from '../tardis/csv.ts'
 import { openArrow } from './arrow-reader.ts'
 import { ColumnDigests, type Values } from './column-digest.ts'
 import type { ReportFinding } from './finding.ts'
@@ -56,7 +56,7 @@ function timesOf(vector: Vector): Values {
   return Array.from(values, (value, row) => (vector.isValid(row) ? value : null))
 }
 
-const NAME = /^(?<exchange>.+)_(?<kind>trades|quotes)_\d{4}-\d{2}-\d{2}_(?<symbol>.+)\.csv\.gz$/
+const NAME = /^(?<exchange>[a-z-]+)_(?<kind>\w+)_\d{4}-\d{2}-\d{2}_(?<symbol>.+)\.csv\.gz$/
 
 export async function checkCsv(
   path: string,
@@ -64,8 +64,8 @@ export async function checkCsv(
   table: TableFacts | undefined,
   report: ReportFinding,
 ): Promise<void> {
-  const { exchange = '', kind, symbol = '' } = NAME.exec(name)?.groups ?? {}
-  if (kind !== 'trades' && kind !== 'quotes') {
+  const { exchange = '', kind = '', symbol = '' } = NAME.exec(name)?.groups ?? {}
+  if (!isTardisKind(kind)) {
     report(name, 'Its name does not have the form exchange_kind_date_symbol.csv.gz.')
     return
   }
@@ -79,7 +79,8 @@ export async function checkCsv(
       return
     }
     const fields = line.split(',')
-    const ts = Number(fields[2])
+    // local_timestamp
+    const ts = Number(fields[3])
     if (!line.startsWith(start) || fields.length !== field_count || !Number.isSafeInteger(ts)) {
       report(name, `Row ${found_count} does not belong to ${symbol}: ${line.slice(0, 200)}`)
     } else if (ts < last_ts) report(name, `Row ${found_count} is earlier than the one before it.`)
@@ -88,6 +89,8 @@ export async function checkCsv(
   if (found_count !== row_count) {
     report(name, `It has ${found_count} rows, but the manifest says ${row_count}.`)
   }
+  // A line holds the whole book, not a row of the table.
+  if (kind === 'book_snapshot_25') return
   const in_table = [...(table?.row_counts ?? [])].find(([key]) => {
     const [of_table, ...rest] = key.split(' ')
     const name_of = isExchange(of_table!) ? TARDIS_EXCHANGES[of_table] : undefined
@@ -98,6 +101,10 @@ export async function checkCsv(
     const expected = `${table_count} of ${symbol}`
     report(name, `It has ${found_count} rows, but the Parquet file has ${expected}.`)
   }
+}
+
+function isTardisKind(kind: string): kind is TardisKind {
+  return Object.hasOwn(TARDIS_HEADERS, kind)
 }
 
 async function eachLine(path: string, onLine: (line: string) => void): Promise<void> {

@@ -13,7 +13,7 @@ import {
   TARDIS_HEADERS,
   tardisFileName,
   tardisLines,
-  type TardisKind,
+  type RowKind,
 } from '../../../../jobs/datasets/tardis/csv.ts'
 import { LineBuffer, plainDecimal } from '../../../../jobs/datasets/tardis/line-buffer.ts'
 import { randomNumbers } from '../../features/random.ts'
@@ -33,7 +33,7 @@ function chunkOf(
   return new RowChunk(row_count, new Map(data))
 }
 
-function linesOf(kind: TardisKind, exchange: Exchange, chunk: RowChunk): string {
+function linesOf(kind: RowKind, exchange: Exchange, chunk: RowChunk): string {
   return Buffer.concat([...tardisLines(kind, exchange, 'BTCUSDT', chunk)]).toString()
 }
 
