@@ -244,20 +244,20 @@ function restoredBook({ levels, last_id, ts_exchange, is_chained }: SavedBook): 
  * Feeds a replay with rows in order of (ts_exchange, final_update_id). It holds each diff back for
  * SNAPSHOT_LATE_US, because a snapshot that belongs before the diff may come later.
  */
-export class HeldDiffs {
+export class HeldDiffs<Diff extends AnyDepthChange = AnyDepthChange> {
   readonly #replay: Pick<BookReplay, 'addSnapshots'>
-  readonly #onDiff: (diff: AnyDepthChange) => void
+  readonly #onDiff: (diff: Diff) => void
   /** Entries before `#head` have been released. */
-  #waiting: AnyDepthChange[] = []
+  #waiting: Diff[] = []
   #head = 0
 
   /** `onDiff` receives the diffs in order. */
-  constructor(replay: Pick<BookReplay, 'addSnapshots'>, onDiff: (diff: AnyDepthChange) => void) {
+  constructor(replay: Pick<BookReplay, 'addSnapshots'>, onDiff: (diff: Diff) => void) {
     this.#replay = replay
     this.#onDiff = onDiff
   }
 
-  add(row: AnyDepthChange, is_snapshot: boolean): void {
+  add(row: Diff, is_snapshot: boolean): void {
     if (is_snapshot) this.#replay.addSnapshots([row])
     else this.#waiting.push(row)
     this.releaseBefore(row.ts_exchange - SNAPSHOT_LATE_US)

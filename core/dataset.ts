@@ -9,7 +9,7 @@ import type { Exchange } from './symbols.ts'
 
 export interface DatasetFile {
   readonly name: string
-  readonly format: 'parquet' | 'arrow' | 'csv.gz'
+  readonly format: 'parquet' | 'arrow' | 'csv.gz' | 'npz' | 'tar'
   readonly bytes: number
   readonly sha256: string
   readonly row_count: number

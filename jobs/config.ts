@@ -110,6 +110,14 @@ const DATASETS_VARIABLES = {
     isName: isSymbolName,
     what: 'symbols such as BTCUSDT',
   }),
+  /** Each symbol takes some gigabytes of disk and some minutes a day. */
+  DEPTH_SYMBOLS: nameList({
+    standard: '',
+    min: 0,
+    max: 100,
+    isName: isSymbolName,
+    what: 'symbols such as BTCUSDT',
+  }),
 }
 
 const milliseconds = { min: 10, what: 'whole milliseconds' }
@@ -210,8 +218,9 @@ export function parseDatasetsSettings(env: Env): DatasetsSettings {
   return datasetsSettings(readEnvironment(Datasets, env, 'Settings of jobs', HINT))
 }
 
-function datasetsSettings({ LOB_SYMBOLS }: z.output<typeof Datasets>): DatasetsSettings {
-  return Object.freeze({ lob_symbols: LOB_SYMBOLS })
+function datasetsSettings(read: z.output<typeof Datasets>): DatasetsSettings {
+  const { LOB_SYMBOLS: lob_symbols, DEPTH_SYMBOLS: depth_symbols } = read
+  return Object.freeze({ lob_symbols, depth_symbols })
 }
 
 function featuresSettings(read: z.output<typeof Features>): FeaturesSettings {

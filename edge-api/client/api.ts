@@ -336,7 +336,7 @@ export type DatasetDate = {
   readonly inputs?: DatasetInputs
   readonly files: readonly {
     readonly name: string
-    readonly format: 'parquet' | 'arrow' | 'csv.gz'
+    readonly format: 'parquet' | 'arrow' | 'csv.gz' | 'npz' | 'tar'
     readonly bytes: number
     readonly sha256: string
     readonly row_count: number
@@ -400,7 +400,7 @@ export type DatasetManifest = {
   readonly inputs?: DatasetInputs
   readonly files: readonly {
     readonly name: string
-    readonly format: 'parquet' | 'arrow' | 'csv.gz'
+    readonly format: 'parquet' | 'arrow' | 'csv.gz' | 'npz' | 'tar'
     readonly bytes: number
     readonly sha256: string
     readonly row_count: number

@@ -216,6 +216,7 @@ _CHANNELS: Mapping[str, Tuple[str, ...]] = {
     "labels_barrier": ("book_ticker",),
     "bars": ("trades",),
     "lob_10": ("depth_events",),
+    "depth": ("depth_events",),
 }
 """Streams that a dataset is made from; all others use every stream."""
 
@@ -312,7 +313,7 @@ class Client:
         """Downloads files of the days, several at once, and returns their paths.
 
         files: names as in the manifest; default is every file of `formats` ("parquet", "arrow",
-        "csv.gz"). to: a folder, which gets DATASET/DATE/FILE; default is the cache. A file that is
+        "csv.gz", "npz", "tar"). to: a folder, which gets DATASET/DATE/FILE; default is the cache. A file that is
         there already is kept. A download that was cut off continues where it stopped, also in a
         later call. A file gets its name only when its sha256 is the manifest's. progress: True
         writes to stderr.

@@ -9,12 +9,12 @@ import { parseDay } from '#core/time.ts'
 const count = z.int().min(0)
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 /** A file name becomes part of an object key and of a URL. */
-const FILE_NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_-]{0,119}\.(?:parquet|arrow|csv\.gz)$/u
+const FILE_NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_-]{0,119}\.(?:parquet|arrow|csv\.gz|npz|tar)$/u
 // JSON Schema patterns have no flags, so the documented pattern is looser than FILE_NAME.
 const fileName = z
   .string()
   .regex(FILE_NAME)
-  .openapi({ pattern: '^[^/.\\s]{1,120}\\.(?:parquet|arrow|csv\\.gz)$' })
+  .openapi({ pattern: '^[^/.\\s]{1,120}\\.(?:parquet|arrow|csv\\.gz|npz|tar)$' })
 
 const DatasetColumn = z
   .object({
@@ -30,7 +30,7 @@ const DatasetColumn = z
 
 export const DatasetFile = z.object({
   name: fileName.openapi({ example: 'features_1s.parquet' }),
-  format: z.enum(['parquet', 'arrow', 'csv.gz']),
+  format: z.enum(['parquet', 'arrow', 'csv.gz', 'npz', 'tar']),
   bytes: count,
   sha256,
   row_count: count,

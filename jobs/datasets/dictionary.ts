@@ -6,6 +6,7 @@ import { LABELS_BARRIER } from '../barriers/columns.ts'
 import { CANDLES } from '../candles/columns.ts'
 import { CLUSTERS } from '../clusters/columns.ts'
 import { LOB_10 } from '../lob/columns.ts'
+import { DEPTH } from '../lob/depth-columns.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
 import { datasetSection } from './feature-dictionary.ts'
 import { TARDIS_EXCHANGES, TARDIS_HEADERS } from './tardis/csv.ts'
@@ -20,6 +21,7 @@ export function datasetDictionary(): string {
       ({ dataset, schema_version, description }) =>
         `| \`${dataset}\` | ${schema_version} | ${description} | Parquet, Arrow |`,
     ),
+    `| \`depth\` | ${DEPTH.schema_version} | ${DEPTH.description} | Parquet, Arrow, Tardis CSV, npz, tar |`,
     `| \`signals\` | ${SIGNALS_SET.schema_version} | ${SIGNALS_SET.description} docs/signals.md defines them. | Parquet, Arrow |`,
     ...[TRADES_SET, QUOTES_SET].map(
       ({ dataset, schema_version, description }) =>
@@ -38,11 +40,12 @@ export function datasetDictionary(): string {
     BARS,
     LABELS_BARRIER,
     LOB_10,
+    DEPTH,
     TRADES_SET,
     QUOTES_SET,
     SIGNALS_SET,
   ].map(datasetSection)
-  return `${[HEAD, table, LAYOUT, tardis(), EXAMPLES, ...sections].join('\n\n')}\n`
+  return `${[HEAD, table, LAYOUT, tardis(), BACKTESTERS, EXAMPLES, ...sections].join('\n\n')}\n`
 }
 
 const HEAD = `# Datasets
@@ -112,21 +115,54 @@ compares the coverage with the gap ledger. It exits with 0 only if everything is
 
 function tardis(): string {
   const names = Object.entries(TARDIS_EXCHANGES).map(([ours, theirs]) => `${ours} is \`${theirs}\``)
+  const [incremental, snapshot] = [
+    TARDIS_HEADERS.incremental_book_L2,
+    TARDIS_HEADERS.book_snapshot_25.replace(/,asks\[1\].*/, ', … bids[24].amount'),
+  ]
   return `## CSV like Tardis
 
 \`\`\`
-trades   ${TARDIS_HEADERS.trades}
-quotes   ${TARDIS_HEADERS.quotes}
+trades                ${TARDIS_HEADERS.trades}
+quotes                ${TARDIS_HEADERS.quotes}
+incremental_book_L2   ${incremental}
+book_snapshot_25      ${snapshot}
 \`\`\`
 
 Gzip, comma-separated, times in microseconds since 1970: \`timestamp\` is \`ts_exchange\`,
 \`local_timestamp\` is \`ts_ingest\`; \`side\` is the taker's; numbers have no exponents. In the
 column \`exchange\` and in file names, ${names.join(', ')}.
+Rows are in the order of \`local_timestamp\`, as Tardis' readers expect them.
 
-Two things differ from Tardis' own files: rows are ordered by (\`timestamp\`, \`id\`) instead of
-\`local_timestamp\`, and days are cut by \`timestamp\`. A refilled trade has the time of its refill
-in \`local_timestamp\`.`
+One thing differs from Tardis' own files: days are cut by \`timestamp\`. A refilled trade has the
+time of its refill in \`local_timestamp\`. The two files of the book are in the dataset \`depth\`;
+their \`local_timestamp\` is when the book with the update was known here, which is later than its
+arrival if an earlier update came after it.`
 }
+
+const BACKTESTERS = `## Forms of backtesters
+
+The dataset \`depth\` (\`DEPTH_SYMBOLS\`) has one file of each form per symbol.
+
+\`binance-futures_hftbacktest_YYYY-MM-DD_BTCUSDT.npz\` is for
+[hftbacktest](https://github.com/nkaz001/hftbacktest): one array \`data\` of its event type, trades
+and the book, times in nanoseconds. Events are in the order of the exchange and in that of arrival at
+once; one that was overtaken occurs twice, with \`EXCH_EVENT\` and with \`LOCAL_EVENT\`. If our
+clock was behind the exchange's, all arrivals of the day are moved by the largest difference. A
+snapshot begins with \`DEPTH_CLEAR_EVENT\` per side. A refilled trade reaches the local side when it
+was refilled.
+
+\`binance-futures_nautilus_YYYY-MM-DD_BTCUSDT.tar\` is for
+[nautilus_trader](https://github.com/nautechsystems/nautilus_trader): quotes, trades and order book
+deltas for ParquetDataCatalog, in high precision (16 bytes), the standard on Linux and macOS. Unpack
+the days into one folder:
+
+\`\`\`sh
+tar -xf binance-futures_nautilus_2024-08-08_BTCUSDT.tar -C catalog
+\`\`\`
+
+The instrument is \`BTCUSDT-PERP.BINANCE\`; its definition is not in the tar. Prices and sizes have
+as many decimals as the day used (\`price_precision\`, \`size_precision\`). A quote with an empty side
+is left out, because a QuoteTick has both.`
 
 const EXAMPLES = `## Reading datasets
 

@@ -48,6 +48,8 @@ const CONTENT_TYPES: Readonly<Record<DatasetFile['format'], string>> = {
   parquet: 'application/vnd.apache.parquet',
   arrow: 'application/vnd.apache.arrow.file',
   'csv.gz': 'application/gzip',
+  npz: 'application/zip',
+  tar: 'application/x-tar',
 }
 const JSON_TYPE = 'application/json'
 const BUILD_DIGITS = 16

@@ -1,8 +1,8 @@
 /**
  * The job `datasets`: builds candles, clusters, trades, quotes, bars, barrier labels and signals of
- * one UTC day, and lob_10 of chosen symbols, and publishes them. It also stores what the bars and
- * normalisers of the next day follow from. Like the job `features`, its result is a function of the
- * day's rows: equal rows give equal bytes.
+ * one UTC day, and lob_10 and depth of chosen symbols, and publishes them. It also stores what the
+ * bars and normalisers of the next day follow from. Like the job `features`, its result is a
+ * function of the day's rows: equal rows give equal bytes.
  */
 import { addDays } from '#core/time.ts'
 import { BARS } from '../bars/columns.ts'
@@ -12,6 +12,7 @@ import { LOB_FIT } from '../lob/fit.ts'
 import type { DayFit } from '../day/fit-file.ts'
 import { withDay } from '../day/day.ts'
 import { noData } from '../day/days.ts'
+import { buildDepth } from './build/depth-day.ts'
 import { buildLob } from './build/lob-day.ts'
 import { buildMarketFiles } from './build/market-files.ts'
 import {
@@ -29,6 +30,8 @@ export const DATASETS_JOB = 'datasets'
 export interface DatasetsSettings {
   /** Symbols for which lob_10 is built. */
   readonly lob_symbols: readonly string[]
+  /** Symbols for which depth is built. */
+  readonly depth_symbols: readonly string[]
 }
 
 export interface DatasetsOptions extends DayJobOptions, Partial<DatasetsSettings> {}
@@ -39,12 +42,12 @@ export interface DatasetsOptions extends DayJobOptions, Partial<DatasetsSettings
  */
 export function runDatasets(options: DatasetsOptions): Promise<DayResult> {
   return runDayJob(DATASETS_JOB, options, async (run) => {
-    const { pool, store, date, lob_symbols = [] } = options
+    const { pool, store, date, lob_symbols = [], depth_symbols = [] } = options
     const fit = await BAR_FIT.read(store, addDays(date, -1))
     const traded_before = fit?.symbols ?? []
     const lob_fit = await LOB_FIT.read(store, addDays(date, -1))
     const { dir, complete: is_complete, log, signal, onSymbol } = run
-    const { built, lob, inputs } = await withDay(options, date, async (day) => {
+    const { built, lob, depth, inputs } = await withDay(options, date, async (day) => {
       if (day.symbols.length === 0) {
         await day.release()
         throw await noData(pool, date)
@@ -62,6 +65,7 @@ export function runDatasets(options: DatasetsOptions): Promise<DayResult> {
           traded_before,
         }),
         lob: await buildLob({ ...common, lob_symbols, moments_before: lob_fit?.symbols ?? [] }),
+        depth: await buildDepth({ ...common, depth_symbols }),
         inputs: { revised_hours, ledger_sha256 },
       }
     })
@@ -73,6 +77,7 @@ export function runDatasets(options: DatasetsOptions): Promise<DayResult> {
     for (const { summaries, ...set } of [
       ...built.sets,
       ...(lob.set === undefined ? [] : [lob.set]),
+      ...(depth === undefined ? [] : [depth]),
     ]) {
       const coverage = summaries.map(({ summary, rows }) => symbolCoverage(summary, rows))
       const of_set = fits.get(set.dataset)

@@ -5,11 +5,12 @@ import { micros } from '#core/time.ts'
 import type { ArchiveReader } from '../archive/read.ts'
 import { levelStart, type LevelColumn } from '../columns/columns.ts'
 import type { RowChunk } from '../columns/row-chunk.ts'
-import type { AnyDepthRow, Span } from './depth-reader.ts'
+import type { ArrivedDepthRow, Span } from './depth-reader.ts'
 import type { PartSymbol, StreamPart } from './stream-part.ts'
 
 const DEPTH = [
   'ts_exchange',
+  'ts_ingest',
   'final_update_id',
   'first_update_id',
   'prev_final_update_id',
@@ -54,20 +55,22 @@ export function archivePart(archive: ArchiveReader, hour: ArchivedHour, span: Sp
   }
 }
 
-function depthRows(chunk: RowChunk): readonly AnyDepthRow[] {
+function depthRows(chunk: RowChunk): readonly ArrivedDepthRow[] {
   const ts_exchange = chunk.numbers('ts_exchange')
+  const ts_ingest = chunk.numbers('ts_ingest')
   const final_update_id = chunk.numbers('final_update_id')
   const first_update_id = chunk.numbers('first_update_id')
   const prev_final_update_id = chunk.numbers('prev_final_update_id')
   const depth_kind = chunk.texts('depth_kind')
   const bids = chunk.levels('bids')
   const asks = chunk.levels('asks')
-  const rows: AnyDepthRow[] = []
+  const rows: ArrivedDepthRow[] = []
   for (let row = 0; row < chunk.row_count; row++) {
     const kind = depth_kind[row]!
     if (kind !== 'diff' && kind !== 'snapshot') continue
     rows.push({
       ts_exchange: micros(ts_exchange[row]!),
+      ts_ingest: micros(ts_ingest[row]!),
       final_update_id: final_update_id[row]!,
       first_update_id: orNull(first_update_id[row]!),
       prev_final_update_id: orNull(prev_final_update_id[row]!),

@@ -16,6 +16,9 @@ export interface DepthRow extends DepthChange {
 /** The same, with levels of any form. */
 export type AnyDepthRow = AnyDepthChange & Pick<DepthRow, 'depth_kind'>
 
+/** The same, with the time of its arrival. */
+export type ArrivedDepthRow = AnyDepthRow & { readonly ts_ingest: Micros }
+
 /** Half-open: [from, to). */
 export interface Span {
   readonly from: Micros
@@ -66,12 +69,12 @@ export async function* readDepth(
   symbol_id: number,
   kinds: readonly DepthRow['depth_kind'][],
   { from, to }: Span,
-): AsyncGenerator<readonly DepthRow[]> {
+): AsyncGenerator<readonly (DepthRow & ArrivedDepthRow)[]> {
   const stream = client.query(
     copyStreams.to(
       `copy (
          select ts_exchange, final_update_id, first_update_id, prev_final_update_id,
-           depth_kind = 'snapshot', bids, asks
+           depth_kind = 'snapshot', ts_ingest, bids, asks
          from marketdata.depth_events
          where symbol_id = ${symbol_id} and depth_kind in (${quoted(kinds)})
            and ts_exchange >= '${toIso(from)}' and ts_exchange < '${toIso(to)}'
@@ -94,7 +97,9 @@ const HEADER_BYTES = 19
 const TRAILER = -1
 
 /** Decodes rows of the columns above. One batch holds the rows of one chunk of the stream. */
-async function* decodeRows(stream: AsyncIterable<Buffer>): AsyncGenerator<readonly DepthRow[]> {
+async function* decodeRows(
+  stream: AsyncIterable<Buffer>,
+): AsyncGenerator<readonly (DepthRow & ArrivedDepthRow)[]> {
   let rest: Buffer = Buffer.alloc(0)
   let is_header_read = false
   for await (const chunk of stream) {
@@ -105,7 +110,7 @@ async function* decodeRows(stream: AsyncIterable<Buffer>): AsyncGenerator<readon
       is_header_read = true
       at = HEADER_BYTES
     }
-    const rows: DepthRow[] = []
+    const rows: (DepthRow & ArrivedDepthRow)[] = []
     for (;;) {
       const end = rowEnd(rest, at)
       if (end === undefined) break
@@ -120,7 +125,7 @@ async function* decodeRows(stream: AsyncIterable<Buffer>): AsyncGenerator<readon
   }
 }
 
-const FIELD_COUNT = 7
+const FIELD_COUNT = 8
 
 /** End of the row that begins at `at`; undefined if it is incomplete or the stream has ended. */
 function rowEnd(bytes: Buffer, at: number): number | undefined {
@@ -133,7 +138,7 @@ function rowEnd(bytes: Buffer, at: number): number | undefined {
   return bytes.length < end ? undefined : end
 }
 
-function decodeRow(row: DataView): DepthRow {
+function decodeRow(row: DataView): DepthRow & ArrivedDepthRow {
   if (row.getInt16(0) !== FIELD_COUNT) throw new Error('Binary COPY: wrong column count.')
   let at = 2
   const next = (): number | undefined => {
@@ -152,6 +157,7 @@ function decodeRow(row: DataView): DepthRow {
     first_update_id: id(),
     prev_final_update_id: id(),
     depth_kind: row.getUint8(next()!) === 1 ? 'snapshot' : 'diff',
+    ts_ingest: readMicros(row, next()!),
     bids: decodeLevels(row, next()!),
     asks: decodeLevels(row, next()!),
   }

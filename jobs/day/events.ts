@@ -7,7 +7,7 @@ import type { Exchange } from '#core/symbols.ts'
 import type { Micros } from '#core/time.ts'
 import type { RowChunk } from '../columns/row-chunk.ts'
 import type { TopOfBook } from '../formulas/formulas.ts'
-import type { AnyDepthRow } from './depth-reader.ts'
+import type { AnyDepthRow, ArrivedDepthRow } from './depth-reader.ts'
 import type { StreamGap } from './gaps.ts'
 
 /**
@@ -119,6 +119,8 @@ export interface RowReader {
     channel: FeatureChannel,
     columns: readonly string[],
   ): AsyncIterable<RowChunk>
+  /** As DayReader.depth for the whole day, with arrivals. */
+  arrivedDepth(symbol: DaySymbol): AsyncIterable<readonly ArrivedDepthRow[]>
 }
 
 export function gapsOf(symbol: DaySymbol, channel: FeatureChannel): readonly StreamGap[] {

@@ -7,6 +7,7 @@ import type { ArchiveReader } from '../archive/read.ts'
 import type { RowChunk } from '../columns/row-chunk.ts'
 import { archivePart } from './archive-part.ts'
 import { partsOf, type DayPlan } from './day-plan.ts'
+import type { ArrivedDepthRow } from './depth-reader.ts'
 import type { DayReader, DaySymbol, FeatureChannel, RowReader } from './events.ts'
 import { postgresPart } from './postgres-part.ts'
 import type { StreamPart } from './stream-part.ts'
@@ -60,6 +61,15 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
       for await (const chunk of part.rows(symbol, columns)) yield chunkOf(chunk)
     }
   }
+  async function* depth(
+    symbol: DaySymbol,
+    begin?: Micros,
+    end = to,
+  ): AsyncGenerator<readonly ArrivedDepthRow[]> {
+    const before = begin === undefined ? await snapshotBefore(parts, symbol, from) : undefined
+    const start = before === undefined ? (begin ?? from) : micros(before - SNAPSHOT_LATE_US)
+    for (const part of parts(symbol.exchange, 'depth_events', start, end)) yield* part.depth(symbol)
+  }
   return {
     rows: (symbol, channel, columns) => rows(symbol, channel, columns, {}, (chunk) => chunk),
     quotes: (symbol, start, end) =>
@@ -75,12 +85,8 @@ export function createDayReader(parts: OpenParts, day: Day): DayReader & RowRead
         ...numbersOf(LIQUIDATION)(chunk),
         is_buy: Uint8Array.from(chunk.texts('side'), (side) => (side === 'buy' ? 1 : 0)),
       })),
-    async *depth(symbol, begin, end = to) {
-      const before = begin === undefined ? await snapshotBefore(parts, symbol, from) : undefined
-      const start = before === undefined ? (begin ?? from) : micros(before - SNAPSHOT_LATE_US)
-      for (const part of parts(symbol.exchange, 'depth_events', start, end))
-        yield* part.depth(symbol)
-    },
+    depth,
+    arrivedDepth: (symbol) => depth(symbol),
     async quoteBefore(symbol) {
       const row = await newest(dayBefore(symbol, 'book_ticker'), (part) =>
         part.lastRow(symbol, QUOTE),

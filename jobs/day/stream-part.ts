@@ -1,6 +1,6 @@
 /** A part of a day's stream. Postgres and the archive each implement it once. */
 import type { RowChunk } from '../columns/row-chunk.ts'
-import type { AnyDepthRow } from './depth-reader.ts'
+import type { ArrivedDepthRow } from './depth-reader.ts'
 import type { DaySymbol } from './events.ts'
 
 export type PartSymbol = Pick<DaySymbol, 'symbol_id' | 'symbol'>
@@ -26,7 +26,7 @@ export interface StreamPart {
     columns: readonly Name[],
   ): Promise<Readonly<Record<Name, number>> | undefined>
   /** Diffs and snapshots of depth_events, in batches. */
-  depth(symbol: PartSymbol): AsyncIterable<readonly AnyDepthRow[]>
+  depth(symbol: PartSymbol): AsyncIterable<readonly ArrivedDepthRow[]>
   /** ts_exchange of the newest snapshot of depth_events. */
   lastSnapshot(symbol: PartSymbol): Promise<number | undefined>
 }

@@ -9,6 +9,7 @@ import { BARS } from '../../jobs/bars/columns.ts'
 import { LABELS_BARRIER } from '../../jobs/barriers/columns.ts'
 import { CANDLES } from '../../jobs/candles/columns.ts'
 import { CLUSTERS } from '../../jobs/clusters/columns.ts'
+import { DEPTH } from '../../jobs/lob/depth-columns.ts'
 import { LOB_10 } from '../../jobs/lob/columns.ts'
 import { QUOTES_SET, TRADES_SET } from '../../jobs/datasets/build/raw-sets.ts'
 
@@ -20,6 +21,7 @@ export function versionOf(dataset: string): number {
     CLUSTERS,
     BARS,
     LOB_10,
+    DEPTH,
     LABELS_BARRIER,
     TRADES_SET,
     QUOTES_SET,

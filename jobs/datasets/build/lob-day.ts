@@ -1,12 +1,9 @@
 /** Builds the files of `lob_10` for chosen symbols. Memory holds one part of one symbol. */
 import { join } from 'node:path'
-import { dayRange, SECOND_US } from '#core/time.ts'
-import type { SymbolSummary } from '../../day/coverage.ts'
+import { dayRange } from '#core/time.ts'
 import { type DaySymbol, gapsOf } from '../../day/events.ts'
-import { type ExchangeDay, exchangeDays } from '../../day/exchange-day.ts'
+import { exchangeDays } from '../../day/exchange-day.ts'
 import { fitOf } from '../../day/fit-file.ts'
-import { blindRows } from '../../day/gaps.ts'
-import { gridOf } from '../../day/grid.ts'
 import { LOB_10, LOB_COLUMNS } from '../../lob/columns.ts'
 import type { SymbolMoments } from '../../lob/fit.ts'
 import { LobFold, type LobPart } from '../../lob/lob-fold.ts'
@@ -15,6 +12,7 @@ import { createDayFiles } from '../files/day-files.ts'
 import { describeFile } from '../files/describe-file.ts'
 import { namesOf, placesOf } from '../files/names.ts'
 import { encodePart, type PartBytes } from '../files/part.ts'
+import { depthSummary } from './depth-summary.ts'
 import type { MarketOptions, MarketSet } from './market-set.ts'
 
 const NORMALISERS = 'normalisers.parquet'
@@ -61,7 +59,7 @@ export async function buildLob(options: LobOptions): Promise<LobDay> {
       if (of_day !== undefined) moments.push({ ...name, fit: of_day })
       // A row group cannot be empty.
       if (parts.length > 0) await files.write(name, parts)
-      const summary = summaryOf(symbol, exchange_day, event_count)
+      const summary = depthSummary(symbol, exchange_day, event_count)
       summaries.push({ summary, rows: { channel: 'depth_events', row_count: fold.row_count } })
     }
     const made = await files.finish(summaries.map(({ summary }) => summary))
@@ -103,24 +101,4 @@ async function writeNormalisers(
   ])
   await file.finish()
   return rows.length
-}
-
-function summaryOf(
-  symbol: DaySymbol,
-  exchange_day: ExchangeDay,
-  event_count: number,
-): SymbolSummary {
-  const grid = gridOf(symbol.first_ts, exchange_day.last_ts, SECOND_US)
-  const gaps = gapsOf(symbol, 'depth_events')
-  const blind = blindRows(gaps, grid)
-  const present_s = symbol.channels.includes('depth_events')
-    ? blind.filter((is_blind) => is_blind === 0).length
-    : 0
-  const of_day = gaps.filter((gap) => gap.to_ts >= exchange_day.from)
-  return {
-    exchange: symbol.exchange,
-    symbol: symbol.symbol,
-    grid,
-    coverage: [{ channel: 'depth_events', event_count, present_s, gaps: of_day }],
-  }
 }

@@ -16,8 +16,10 @@ const CheckedManifest = z.object({
     .array(
       z.object({
         // It becomes part of a path.
-        name: z.string().regex(/^[\p{L}\p{N}_][\p{L}\p{N}_-]*\.(?:parquet|arrow|csv\.gz)$/u),
-        format: z.enum(['parquet', 'arrow', 'csv.gz']),
+        name: z
+          .string()
+          .regex(/^[\p{L}\p{N}_][\p{L}\p{N}_-]*\.(?:parquet|arrow|csv\.gz|npz|tar)$/u),
+        format: z.enum(['parquet', 'arrow', 'csv.gz', 'npz', 'tar']),
         bytes: count,
         sha256: z.string(),
         row_count: count,

@@ -26,6 +26,7 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   quotes: ['ts_exchange', 'update_id'],
   signals: ['ts', 'id'],
   lob_10: ['ts', 'update_id'],
+  depth: ['ts', 'update_id', 'side', 'price'],
 }
 const STANDARD_ORDER = ['ts']
 

@@ -37,7 +37,7 @@ async function start(stand: Stand, options: Partial<ScheduleOptions> = {}): Prom
     work_dir: stand.dir,
     keep_replaced_h: 24,
     features: { thread_count: 0, symbols_100ms: [] },
-    datasets: { lob_symbols: [] },
+    datasets: { lob_symbols: [], depth_symbols: [] },
     retention: parseRetentionSettings({}),
     backup: parseBackupSettings({}),
     backs_up: true,
