@@ -105,21 +105,14 @@ async function commitInRun(
 }
 
 async function commitHours(options: LakeOptions, name: ArchivedTable): Promise<CommitResult> {
-  const { pool, store, now, signal, which } = options
+  const { pool, now, which } = options
   const table = archivedLakeTable(name)
   let hours: readonly LakeHour[] = []
-  const result = await commitFiles({
-    pool,
-    store,
-    table,
-    now,
-    signal,
-    async changes(): Promise<readonly Change[]> {
-      hours = await selectLakeHours(pool, name, which)
-      if (which === 'new') return changesOfHours(options, table, hours)
-      const files = hours.map((hour) => wantedHour(options, table, hour))
-      return [{ what: 'rebuild', files, is_all: true }]
-    },
+  const result = await commitTo(options, table, async () => {
+    hours = await selectLakeHours(pool, name, which)
+    if (which === 'new') return changesOfHours(options, table, hours)
+    const files = hours.map((hour) => wantedHour(options, table, hour))
+    return [{ what: 'rebuild', files, is_all: true }]
   })
   await markHours(pool, name, hours, now())
   return result
@@ -152,7 +145,7 @@ async function commitDays(
   set: DatasetVersion,
   days: readonly Day[],
 ): Promise<CommitResult> {
-  const { pool, store, now, signal, which } = options
+  const { pool, store, now, which } = options
   const checked_ms = now()
   const read = async (): Promise<readonly Manifest[]> => {
     const manifests = await Promise.all(days.map((date) => readPublished(store, set, date)))
@@ -160,21 +153,22 @@ async function commitDays(
   }
   let manifests = await read()
   const table = tableOfManifests(manifests)
-  const result = await commitFiles({
-    pool,
-    store,
-    table,
-    now,
-    signal,
-    async changes(): Promise<readonly Change[]> {
-      manifests = await read()
-      return changesOfDays(store, table, manifests, which)
-    },
+  const result = await commitTo(options, table, async () => {
+    manifests = await read()
+    return changesOfDays(store, table, manifests, which)
   })
   const builds = new Map(manifests.map(({ date, build }) => [date, build ?? '']))
   const checked = days.map((date): CheckedDay => ({ date, build: builds.get(date) ?? null }))
   await markDays(pool, set, checked, checked_ms)
   return result
+}
+
+function commitTo(
+  { pool, store, now, signal }: LakeOptions,
+  table: LakeTable,
+  changes: () => Promise<readonly Change[]>,
+): Promise<CommitResult> {
+  return commitFiles({ pool, store, table, now, signal, changes })
 }
 
 /** A day is a snapshot, unless there are many. */
