@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { serialize } from 'node:v8'
 import { parseArgs } from 'node:util'
 import { parseDay } from '#core/time.ts'
-import { generateDay } from './day/generate.ts'
+import { generateDay, symbolNames } from './day/generate.ts'
 import { withDay } from '../jobs/day/day.ts'
 import { DUCKDB_COLUMNS, type DuckDbFigures } from './day/duckdb.ts'
 import { buildInProcess, duckDbInProcess, sameColumnsInProcess } from './day/in-process.ts'
@@ -32,6 +32,9 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '1000' },
     hours: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
+    /** How many symbols also get features_100ms, and depth. */
+    'symbols-100ms': { type: 'string', default: '0' },
+    'depth-symbols': { type: 'string', default: '0' },
   },
 })
 
@@ -62,6 +65,8 @@ async function measure(symbol_count: number): Promise<void> {
         store_config,
         work_dir: join(dir, 'work'),
         thread_count: Number(values.threads),
+        symbols_100ms: symbolNames(Number(values['symbols-100ms'])),
+        depth_symbols: symbolNames(Number(values['depth-symbols'])),
       })
       const cells = [
         symbol_count,

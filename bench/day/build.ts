@@ -13,6 +13,9 @@ export interface BuildTask {
   readonly store_config: ObjectStoreConfig
   readonly work_dir: string
   readonly thread_count: number
+  /** Symbols that also get features_100ms, and depth. Default: none. */
+  readonly symbols_100ms?: readonly string[]
+  readonly depth_symbols?: readonly string[]
   /** The time that the job considers as now; undefined: the real time. */
   readonly now_ms?: number
   /** Folder that keeps finished hours of the day for its next build. */
@@ -28,8 +31,8 @@ export interface BuildFigures {
   readonly byte_count: number
 }
 
-const { job, date, database_url, store_config, work_dir, thread_count, now_ms, kept_dir } =
-  JSON.parse(process.argv[2]!) as BuildTask
+const task = JSON.parse(process.argv[2]!) as BuildTask
+const { job, date, database_url, store_config, work_dir, thread_count, now_ms, kept_dir } = task
 const pool = createPool(database_url, 'bench')
 const store = createObjectStore(store_config)
 const now = (): number => now_ms ?? Date.now()
@@ -41,10 +44,10 @@ const { row_count, byte_count } =
     ? await runFeatures({
         ...options,
         thread_count,
-        symbols_100ms: [],
+        symbols_100ms: task.symbols_100ms ?? [],
         ...(kept_dir === undefined ? {} : { kept_dir }),
       })
-    : await runDatasets(options)
+    : await runDatasets({ ...options, depth_symbols: task.depth_symbols ?? [] })
 const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
 const figures: BuildFigures = {
   elapsed_s: (performance.now() - began_ms) / 1_000,

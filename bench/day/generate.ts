@@ -32,14 +32,15 @@ const LEVELS = 20
 /** Levels per side that a diff changes. */
 const CHANGED = 4
 
+export function symbolNames(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, i) => `SYM${String(i).padStart(4, '0')}USDT`)
+}
+
 export async function generateDay(
   options: GenerateOptions,
 ): Promise<{ readonly event_count: number; readonly byte_count: number }> {
   const { pool, symbol_count, hour_count, date } = options
-  const symbols = Array.from(
-    { length: symbol_count },
-    (_, i) => `SYM${String(i).padStart(4, '0')}USDT`,
-  )
+  const symbols = symbolNames(symbol_count)
   await pool.query(
     'insert into marketdata.symbols (exchange, symbol) select $1, name from unnest($2::text[]) name',
     [EXCHANGE, symbols],
