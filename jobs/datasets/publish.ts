@@ -53,6 +53,7 @@ const CONTENT_TYPES: Readonly<Record<DatasetFile['format'], string>> = {
 }
 const JSON_TYPE = 'application/json'
 const BUILD_DIGITS = 16
+const FILES_AT_ONCE = 4
 
 /** `dir` holds the files that `facts` names. Publishing the same files again changes nothing. */
 export async function publishDay(
@@ -70,15 +71,37 @@ export async function publishDay(
   const is_new = published !== text
   // A run that is killed after this leaves files that no manifest names. The note records the day.
   if (is_new) await noteDay(options, manifest)
-  for (const file of facts.files) {
+  await eachFile(facts.files, async (file) => {
     signal.throwIfAborted()
     await upload(store, join(dir, file.name), datasetFileKey(manifest, date, file.name), file)
-  }
+  })
   signal.throwIfAborted()
   if (is_new) await store.put(key, text, JSON_TYPE)
   await publishLatest(store, manifest)
   if (is_new || (await hasNote(options, manifest))) await sweepDay(options, manifest, published)
   return facts.files.map((file) => ({ ...file, key: datasetFileKey(manifest, date, file.name) }))
+}
+
+/** Some at once, because a file waits for the store most of its time. Stops at the first error. */
+async function eachFile(
+  files: readonly DatasetFile[],
+  work: (file: DatasetFile) => Promise<void>,
+): Promise<void> {
+  const waiting = [...files]
+  const ended = await Promise.allSettled(
+    Array.from({ length: Math.min(FILES_AT_ONCE, files.length) }, async () => {
+      try {
+        for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+          await work(file)
+        }
+      } catch (error) {
+        waiting.length = 0
+        throw error
+      }
+    }),
+  )
+  const failed = ended.find((one) => one.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
 }
 
 /** Equal files give the same id. */
