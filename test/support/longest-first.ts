@@ -27,6 +27,7 @@ const LONGEST = [
   'test/infra/stack.test.ts',
   'test/jobs/clusters/engine.test.ts',
   'test/ingestor/main.test.ts',
+  'test/jobs/datasets/bytes.test.ts',
   'test/jobs/datasets/kept-hours.test.ts',
   'test/chaos/books/books.long.test.ts',
   'test/postgres/failover.test.ts',

@@ -25,7 +25,8 @@ const ORACLE = fileURLToPath(new URL('depth-oracle.py', import.meta.url))
 const DATE = parseDay('2024-08-09')!
 const GAP = { from_ts: MIDNIGHT + 100e6, to_ts: MIDNIGHT + 103e6 }
 
-for (const seed of [3, 20]) {
+const seeds = (process.env['DEPTH_SEEDS'] ?? '3,20').split(',').map(Number)
+for (const seed of seeds) {
   test.skipIf(!hasPython('numpy'))(
     `the forms of a day, seed ${seed}: each reader has our book (needs python3-numpy)`,
     async () => {
