@@ -1,6 +1,6 @@
 /** What an import says while it runs: a bar on a terminal, else plain lines now and then. */
 import { describeError } from '#core/errors.ts'
-import type { FileResult } from '../../jobs/import/import-file.ts'
+import type { FileResult } from '../../jobs/import/results.ts'
 import type { SourceFile } from '../../jobs/import/kind.ts'
 
 export interface ImportProgress {

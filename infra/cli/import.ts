@@ -6,7 +6,7 @@ import { type Day, parseDay } from '#core/time.ts'
 import { type DaySummary, summarizeDays } from '../../jobs/import/day-summary.ts'
 import { kindsOf, listFiles, type Source, SOURCES } from '../../jobs/import/files.ts'
 import { createFolderOrigin } from '../../jobs/import/folder-origin.ts'
-import type { FileResult } from '../../jobs/import/import-file.ts'
+import type { FileResult } from '../../jobs/import/results.ts'
 import type { SourceFile } from '../../jobs/import/kind.ts'
 import type { Origin } from '../../jobs/import/origin.ts'
 import { runImport } from '../../jobs/import/run-import.ts'
@@ -72,7 +72,9 @@ const STANDARD_KINDS: Readonly<Record<Source, readonly string[]>> = {
 function helpText(): string {
   const lines = SOURCES.flatMap((source) => {
     const { supported, unsupported } = kindsOf(source)
-    const names = supported.map(({ name, table }) => `${name} (${table})`).join(', ')
+    const names = supported
+      .map((kind) => `${kind.name} (${'facts' in kind ? kind.facts.name : kind.table})`)
+      .join(', ')
     return [
       `\nKinds of ${source}: ${names}.`,
       ...unsupported.map(({ name, why }) => `Not ${name}: ${why}.`),

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   supervise: async () => (await import('./supervise.ts')).superviseCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
   import: async () => (await import('./import.ts')).importCommand(),
+  imports: async () => (await import('./imports.ts')).importsCommand(),
   lake: async () => (await import('./lake.ts')).lakeCommand(),
   backup: async () => (await import('./backup.ts')).backupCommand(),
   restore: async () => (await import('./restore.ts')).restoreCommand(),

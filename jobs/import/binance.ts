@@ -4,22 +4,14 @@
  * 2025-01-01. Some files begin with a header. ts_ingest is ts_exchange, because the archive has no
  * time of receipt.
  */
-import {
-  type FileKind,
-  idOf,
-  type LineParser,
-  numberOf,
-  type Parsed,
-  rejected,
-  type Unsupported,
-} from './kind.ts'
+import { type FileKind, idOf, type LineParser, numberOf, type Parsed, rejected } from './kind.ts'
 
 /** Milliseconds of any year that we live to see are below this; microseconds are above. */
 const MICROS_FROM = 1e14
 const MICROS_PER_MS = 1_000
 const SILENCE_US = 300_000_000
 
-function microsOf(text: string | undefined): number | undefined {
+export function microsOf(text: string | undefined): number | undefined {
   const value = idOf(text)
   if (value === undefined || value === 0) return undefined
   return value < MICROS_FROM ? value * MICROS_PER_MS : value
@@ -32,7 +24,7 @@ function flagOf(text: string | undefined): boolean | undefined {
 }
 
 /** One row a line; a first line that does not begin with a number is a header. */
-function linewise(of: (cells: readonly string[]) => readonly Parsed[]): () => LineParser {
+export function linewise(of: (cells: readonly string[]) => readonly Parsed[]): () => LineParser {
   return () => {
     let is_first = true
     return {
@@ -122,18 +114,5 @@ export const BINANCE_KINDS: readonly FileKind[] = [
     ids_are_consecutive: false,
     silence_us: SILENCE_US,
     createParser: linewise(bookTicker),
-  },
-]
-
-export const BINANCE_UNSUPPORTED: readonly Unsupported[] = [
-  {
-    name: 'bookDepth',
-    why: 'it has sums of quantity by distance from the mid, every 30 seconds, and no levels',
-  },
-  { name: 'klines', why: 'candles are computed from trades: import aggTrades instead' },
-  { name: 'metrics', why: 'there is no table of open interest and ratios' },
-  {
-    name: 'fundingRate',
-    why: 'a row of mark_price needs a mark price, which the file does not have',
   },
 ]

@@ -1,9 +1,10 @@
 /** Whether each day of an import is whole, as the ledger knows after all of its files. */
 import type { Pool } from '#core/node/pool.ts'
 import { addDays, type Day, dayRange, toIso } from '#core/time.ts'
+import { missingFacts } from './fact-rows.ts'
 import { clockOf, missingText } from './findings.ts'
-import type { FileResult } from './import-file.ts'
-import type { SourceFile } from './kind.ts'
+import type { FileResult } from './results.ts'
+import { type FactFile, isFactFile, type RawFile, type SourceFile } from './kind.ts'
 
 export interface DaySummary {
   readonly day: Day
@@ -42,7 +43,7 @@ export async function summarizeDays(
 
 function daysOf({ from, to }: SourceFile): readonly Day[] {
   const days: Day[] = []
-  for (let day = from as Day; day < to; day = addDays(day, 1)) days.push(day)
+  for (let day = from; day < to; day = addDays(day, 1)) days.push(day)
   return days
 }
 
@@ -55,7 +56,9 @@ async function problemOf(pool: Pool, result: FileResult, day: Day): Promise<stri
       return 'its file was not imported'
     case 'known':
     case 'imported': {
-      const gaps = await selectGaps(pool, file, day)
+      const gaps = isFactFile(file)
+        ? await selectMissing(pool, file, day)
+        : await selectGaps(pool, file, day)
       if (gaps.length > 0) return missingText(gaps, (ts) => clockOf(ts, false))
       return unreadable(pool, file)
     }
@@ -64,7 +67,7 @@ async function problemOf(pool: Pool, result: FileResult, day: Day): Promise<stri
 
 async function selectGaps(
   pool: Pool,
-  { exchange, symbol, kind }: SourceFile,
+  { exchange, symbol, kind }: RawFile,
   day: Day,
 ): Promise<readonly Gap[]> {
   const { from, to } = dayRange(day)
@@ -78,6 +81,24 @@ async function selectGaps(
     [exchange, symbol, kind.table, toIso(to), from],
   )
   return rows
+}
+
+async function selectMissing(
+  pool: Pool,
+  { exchange, symbol, kind }: FactFile,
+  day: Day,
+): Promise<readonly Gap[]> {
+  const { from, to } = dayRange(day)
+  const of_interval = kind.interval_s === undefined ? '' : ` and interval_s = ${kind.interval_s}`
+  const { rows } = await pool.query<{ ts: number }>(
+    `select distinct (extract(epoch from ts_exchange) * 1000000)::float8 as ts
+     from marketdata.${kind.facts.name} f join marketdata.symbols s on s.id = f.symbol_id
+     where s.exchange = $1 and s.symbol = $2 and ts_exchange >= $3 and ts_exchange < $4
+       ${of_interval} order by ts`,
+    [exchange, symbol, toIso(from), toIso(to)],
+  )
+  const times = Float64Array.from(rows, ({ ts }) => ts)
+  return missingFacts(kind, { from, to }, times)
 }
 
 async function unreadable(pool: Pool, { path }: SourceFile): Promise<string | undefined> {

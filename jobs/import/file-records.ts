@@ -1,7 +1,6 @@
 /** Rows of marketdata.imports: the files that are in the raw tables. */
 import type { Client, Pool } from '#core/node/pool.ts'
 import { micros, toIso } from '#core/time.ts'
-import type { ImportedFile } from './ledger.ts'
 import type { SourceFile } from './kind.ts'
 
 export interface FileFacts {
@@ -26,32 +25,52 @@ export async function selectSha256(pool: Pool, { path }: SourceFile): Promise<st
   return rows[0]?.sha256
 }
 
-/** `missing_count` is the number of gaps that the file leaves. */
+/** First and last row of the version that is imported. */
+export async function selectSpan(
+  client: Client,
+  { path }: SourceFile,
+): Promise<{ readonly first_ts: Date; readonly last_ts: Date } | undefined> {
+  const { rows } = await client.query<{ first_ts: Date; last_ts: Date }>(
+    'select first_ts, last_ts from marketdata.imports where file = $1 and first_ts is not null',
+    [path],
+  )
+  return rows[0]
+}
+
+export interface FileRecord {
+  readonly symbol_id: number
+  readonly table_name: string
+  /** Its days [us]. */
+  readonly from_ts: number
+  readonly to_ts: number
+  /** Undefined: it has no row [us]. */
+  readonly first_ts: number | undefined
+  readonly last_ts: number | undefined
+  /** Null where ids do not count. */
+  readonly first_id: number | null
+  readonly last_id: number | null
+  readonly missing_count: number
+}
+
 export async function upsertFile(
   client: Client,
   file: SourceFile,
-  imported: ImportedFile,
+  { from_ts, to_ts, first_ts, last_ts, ...record }: FileRecord,
   facts: FileFacts,
-  missing_count: number,
   at: Date,
 ): Promise<void> {
-  const { symbol_id, channel, from_ts, to_ts, first, last, ids_are_consecutive } = imported
   const iso = (ts: number | undefined): string | null =>
     ts === undefined ? null : toIso(micros(ts))
   const values: Readonly<Record<string, unknown>> = {
     file: file.path,
     source: file.source,
     kind: file.kind.name,
-    symbol_id,
-    table_name: channel,
+    ...record,
     from_ts: iso(from_ts),
     to_ts: iso(to_ts),
+    first_ts: iso(first_ts),
+    last_ts: iso(last_ts),
     ...facts,
-    first_ts: iso(first?.ts),
-    last_ts: iso(last?.ts),
-    first_id: ids_are_consecutive ? (first?.id ?? null) : null,
-    last_id: ids_are_consecutive ? (last?.id ?? null) : null,
-    missing_count,
     imported_at: at,
   }
   const names = Object.keys(values)

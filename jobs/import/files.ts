@@ -2,8 +2,9 @@
 import { OperatorError } from '#core/errors.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { addDays, type Day } from '#core/time.ts'
-import { BINANCE_KINDS, BINANCE_UNSUPPORTED } from './binance.ts'
-import type { FileKind, SourceFile, Unsupported } from './kind.ts'
+import { FACT_KINDS, factKind } from './binance-facts.ts'
+import { BINANCE_KINDS } from './binance.ts'
+import type { FactKind, FileKind, SourceFile, Unsupported } from './kind.ts'
 import {
   TARDIS_EXCHANGES,
   TARDIS_KINDS,
@@ -37,23 +38,38 @@ const BINANCE_MARKETS: Readonly<Partial<Record<Exchange, string>>> = {
  * `import_exchange`: what is asked for cannot be imported.
  */
 export function listFiles(wanted: Wanted): readonly SourceFile[] {
-  const { source, exchange, symbols, from, to, is_monthly } = wanted
+  const { source, exchange, symbols, from, to } = wanted
   const kinds = wanted.kinds.map((name) => kindOf(source, name))
-  if (source === 'tardis' && kinds.some(({ table }) => table === 'trades')) refuseTrades(exchange)
-  return periodsOf(from, to, source === 'binance' && is_monthly).flatMap((period) =>
-    symbols.flatMap((symbol) =>
-      kinds.map((kind) => ({
-        source,
-        exchange,
-        symbol,
-        kind,
-        from: period.from,
-        to: period.to,
-        path: pathOf(wanted, kind, symbol, period),
-      })),
-    ),
-  )
+  for (const kind of kinds) refuseKind(wanted, kind)
+  const is_monthly = source === 'binance' && wanted.is_monthly
+  const files = kinds.flatMap((kind) => {
+    const is_monthly_only = 'facts' in kind && kind.is_monthly_only
+    const periods = is_monthly_only
+      ? periodsOf(firstOfMonth(from), addDays(firstOfNextMonth(to), -1), true)
+      : periodsOf(from, to, is_monthly)
+    return periods.flatMap((period) =>
+      symbols.map((symbol): SourceFile => {
+        const of = { source, exchange, symbol, from: period.from, to: period.to }
+        const path = pathOf(wanted, kind, symbol, period)
+        return 'facts' in kind ? { ...of, kind, path } : { ...of, kind, path }
+      }),
+    )
+  })
+  return files.toSorted((left, right) => (left.to < right.to ? -1 : left.to > right.to ? 1 : 0))
 }
+
+/** Kinds of which Binance has files of futures only. */
+const FUTURES_ONLY: readonly string[] = ['bookTicker', 'bookDepth', 'metrics', 'fundingRate']
+
+function refuseKind({ source, exchange }: Wanted, kind: AnyKind): void {
+  if (source === 'tardis' && 'table' in kind && kind.table === 'trades') refuseTrades(exchange)
+  if (source !== 'binance' || exchange !== 'binance-spot' || !FUTURES_ONLY.includes(kind.name)) {
+    return
+  }
+  throw new OperatorError('import_kind', `binance has no files ${kind.name} of ${exchange}.`)
+}
+
+type AnyKind = FileKind | FactKind
 
 function refuseTrades(exchange: Exchange): void {
   if (TARDIS_TRADES.includes(exchange)) return
@@ -65,18 +81,20 @@ function refuseTrades(exchange: Exchange): void {
 }
 
 export function kindsOf(source: Source): {
-  readonly supported: readonly FileKind[]
+  readonly supported: readonly AnyKind[]
   readonly unsupported: readonly Unsupported[]
 } {
   return source === 'binance'
-    ? { supported: BINANCE_KINDS, unsupported: BINANCE_UNSUPPORTED }
+    ? { supported: [...BINANCE_KINDS, ...FACT_KINDS], unsupported: [] }
     : { supported: TARDIS_KINDS, unsupported: TARDIS_UNSUPPORTED }
 }
 
-function kindOf(source: Source, name: string): FileKind {
+function kindOf(source: Source, name: string): AnyKind {
   const { supported, unsupported } = kindsOf(source)
   const found =
-    source === 'tardis' ? tardisKind(name) : supported.find((kind) => kind.name === name)
+    source === 'tardis'
+      ? tardisKind(name)
+      : (BINANCE_KINDS.find((kind) => kind.name === name) ?? factKind(name))
   if (found !== undefined) return found
   const why = unsupported.find((kind) => kind.name === name)?.why ?? `${source} has no such kind`
   throw new OperatorError('import_kind', `Files of the kind ${name} cannot be imported: ${why}.`, {
@@ -105,6 +123,10 @@ function periodsOf(from: Day, to: Day, is_monthly: boolean): readonly Period[] {
   return periods
 }
 
+function firstOfMonth(day: Day): Day {
+  return `${day.slice(0, 8)}01` as Day
+}
+
 function firstOfNextMonth(day: Day): Day {
   const [year, month] = day.split('-').map(Number)
   return new Date(Date.UTC(year!, month!, 1)).toISOString().slice(0, 10) as Day
@@ -112,15 +134,21 @@ function firstOfNextMonth(day: Day): Day {
 
 function pathOf(
   { source, exchange }: Wanted,
-  { name }: FileKind,
+  kind: AnyKind,
   symbol: string,
   period: Period,
 ): string {
+  const { name } = kind
   if (source === 'binance') {
     const market = BINANCE_MARKETS[exchange]
     if (market === undefined) throw unknownExchange(source, exchange, Object.keys(BINANCE_MARKETS))
     const length = period.name.length === 7 ? 'monthly' : 'daily'
-    return `data/${market}/${length}/${name}/${symbol}/${symbol}-${name}-${period.name}.zip`
+    if (!('facts' in kind) || kind.interval_s === undefined) {
+      return `data/${market}/${length}/${name}/${symbol}/${symbol}-${name}-${period.name}.zip`
+    }
+    const interval = name.slice('klines_'.length)
+    const file = `${symbol}-${interval}-${period.name}.zip`
+    return `data/${market}/${length}/${kind.folder}/${symbol}/${interval}/${file}`
   }
   const theirs = Object.entries(TARDIS_EXCHANGES).find(([, ours]) => ours === exchange)?.[0]
   if (theirs === undefined) {

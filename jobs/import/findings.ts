@@ -8,7 +8,7 @@ import type { FileRows } from './read-file.ts'
 export function findingOf(
   { from_ts, to_ts, first, last, may_be_silent }: ImportedFile,
   missing: readonly Missing[],
-  { rejected_count, first_rejected, outside_count }: FileRows,
+  rows: FileRows,
 ): string | null {
   const found: string[] = []
   const is_long = to_ts - from_ts > 86_400_000_000
@@ -22,11 +22,21 @@ export function findingOf(
       found.push(`it begins at ${clock(first.ts)}`)
     }
   }
+  found.push(...otherFaults(rows))
+  return found.length === 0 ? null : found.join('; ')
+}
+
+export function otherFaults({
+  rejected_count,
+  first_rejected,
+  outside_count,
+}: Pick<FileRows, 'rejected_count' | 'first_rejected' | 'outside_count'>): readonly string[] {
+  const found: string[] = []
   if (rejected_count > 0) {
     found.push(`${rejected_count} lines cannot be read (the first: ${first_rejected})`)
   }
   if (outside_count > 0) found.push(`${outside_count} rows are of other days`)
-  return found.length === 0 ? null : found.join('; ')
+  return found
 }
 
 /** `5 ids are missing in 2 places, first after 04:57:00` */

@@ -1,6 +1,7 @@
 /** What the parsers of foreign files have in common. */
 import type { Exchange } from '#core/symbols.ts'
 import type { RawChannel } from '#core/tables.ts'
+import type { Day } from '#core/time.ts'
 
 export type Cell = number | string | boolean | null | readonly (readonly [number, number])[]
 
@@ -61,17 +62,55 @@ export interface Unsupported {
   readonly why: string
 }
 
+export interface FactTable {
+  readonly name: string
+  /** Without symbol_id. */
+  readonly columns: readonly string[]
+  /** Those that are the key, together with symbol_id. */
+  readonly key: readonly string[]
+}
+
+/**
+ * Files whose rows no stream records. Their tables are written by imports alone: what the newest
+ * version of a file says is what the table has.
+ */
+export interface FactKind {
+  /** As people name it: klines_1m. */
+  readonly name: string
+  readonly facts: FactTable
+  /** Of klines [s]. */
+  readonly interval_s: number | undefined
+  /** As the source names it in paths. */
+  readonly folder: string
+  /** The source has whole months only. */
+  readonly is_monthly_only: boolean
+  /** More time than this between two rows is missing [us]. */
+  readonly silence_us: number
+  /** The first row is that of the first day's start, and not any up to `silence_us` later. */
+  readonly starts_at_once: boolean
+  /** Cells of rows are those of the columns. */
+  createParser(): LineParser
+}
+
 /** Where a file comes from. */
-export interface SourceFile {
+interface FileOf<Kind> {
   readonly source: 'binance' | 'tardis'
   readonly exchange: Exchange
   readonly symbol: string
-  readonly kind: FileKind
+  readonly kind: Kind
   /** The UTC days that it is of. */
-  readonly from: string
-  readonly to: string
+  readonly from: Day
+  readonly to: Day
   /** Its name at the source, which identifies it. */
   readonly path: string
+}
+
+export type RawFile = FileOf<FileKind>
+export type FactFile = FileOf<FactKind>
+export type SourceFile = RawFile | FactFile
+
+export function isFactFile(file: SourceFile): file is FactFile {
+  return 'facts' in file.kind
 }
 
 /** A price, quantity or rate; undefined if the text is not a number. */

@@ -4,10 +4,10 @@
  */
 import type { ObjectStore } from '#core/node/object-store.ts'
 import { type Client, inTransaction, type Pool } from '#core/node/pool.ts'
-import { dayRange, type Day, type Micros, micros, toIso } from '#core/time.ts'
+import { dayRange, type Micros, micros, toIso } from '#core/time.ts'
 import { createArchiveReader } from '../archive/read.ts'
 import { selectArchivedHours } from '../archive/records.ts'
-import type { SourceFile } from './kind.ts'
+import { isFactFile, type RawFile, type SourceFile } from './kind.ts'
 import { NO_EDGES, writeGaps } from './ledger.ts'
 
 /** Sources publish a day within two days of its end. */
@@ -16,7 +16,7 @@ const PUBLISHED_US = 2 * 86_400_000_000
 export type MissingDay =
   /** The source may still publish it. */
   | 'early'
-  /** It is in the ledger, or rows of it were recorded, or the symbol is not known. */
+  /** It is in the ledger, or has no place there, or rows of it were recorded, or the symbol is not known. */
   | 'settled'
 
 export async function noteMissingDay(
@@ -24,8 +24,9 @@ export async function noteMissingDay(
   file: SourceFile,
   now_us: number,
 ): Promise<MissingDay> {
-  const days = { from: dayRange(file.from as Day).from, to: dayRange(file.to as Day).from }
+  const days = { from: dayRange(file.from).from, to: dayRange(file.to).from }
   if (days.to + PUBLISHED_US > now_us) return 'early'
+  if (isFactFile(file)) return 'settled'
   if (file.kind.silence_us === undefined && !file.kind.ids_are_consecutive) return 'settled'
   const symbol_id = await selectSymbolId(pool, file)
   if (symbol_id === undefined) return 'settled'
@@ -54,7 +55,7 @@ async function selectSymbolId(pool: Pool, file: SourceFile): Promise<number | un
 
 async function hasRows(
   client: Client,
-  { kind }: SourceFile,
+  { kind }: RawFile,
   symbol_id: number,
   { from, to }: Span,
 ): Promise<boolean> {
@@ -70,7 +71,7 @@ async function hasRows(
 async function isInLake(
   pool: Pool,
   store: ObjectStore,
-  { exchange, symbol, kind }: SourceFile,
+  { exchange, symbol, kind }: RawFile,
   { from, to }: Span,
 ): Promise<boolean> {
   const span = { exchange, table_name: kind.table, from, to: micros(to) }

@@ -4,13 +4,13 @@ import { dayOf, type Day, dayRange, type Micros, micros } from '#core/time.ts'
 import { readContent } from './content.ts'
 import { Continuity } from './continuity.ts'
 import { HourStage, type MergedHour, type StageOptions, type StagedFile } from './hour-stage.ts'
-import type { Parsed, SourceFile } from './kind.ts'
+import type { Parsed, RawFile } from './kind.ts'
 import { linesOf } from './lines.ts'
 
 export interface ReadOptions extends StageOptions {
   readonly pool: Pool
   /** Rows since the last call. */
-  readonly onRows?: (file: SourceFile, count: number) => void
+  readonly onRows?: (file: RawFile, count: number) => void
 }
 
 export interface FileRows {
@@ -47,7 +47,7 @@ export async function checkContent(path: string, signal: AbortSignal): Promise<v
 
 export async function storeFile(
   options: ReadOptions,
-  file: SourceFile,
+  file: RawFile,
   staged: StagedFile,
   path: string,
 ): Promise<FileRows> {
@@ -63,11 +63,11 @@ export async function storeFile(
 
 async function read(
   { signal, onRows }: ReadOptions,
-  file: SourceFile,
+  file: RawFile,
   path: string,
   stage: HourStage,
 ): Promise<FileRows> {
-  const days = { from: dayRange(file.from as Day).from, to: dayRange(file.to as Day).from }
+  const days = { from: dayRange(file.from).from, to: dayRange(file.to).from }
   const tally = new Tally(new Continuity(file.kind), days, stage)
   const parser = file.kind.createParser()
   let told_count = 0

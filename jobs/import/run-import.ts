@@ -4,9 +4,10 @@
  * there already stay as they are.
  */
 import { OperatorError } from '#core/errors.ts'
-import { type FileOptions, type FileResult, importFile } from './import-file.ts'
+import { type FileOptions, importFile } from './import-file.ts'
 import type { SourceFile } from './kind.ts'
 import { noteMissingDay } from './missing-day.ts'
+import type { FileResult } from './results.ts'
 
 export interface ImportOptions extends FileOptions {
   readonly files: readonly SourceFile[]

@@ -1,5 +1,6 @@
 /** Imported files whose days are not archived and published yet. */
 import type { Pool } from '#core/node/pool.ts'
+import { RAW_CHANNELS } from '#core/tables.ts'
 import { addDays, type Day } from '#core/time.ts'
 
 export interface UnbuiltFile {
@@ -23,8 +24,8 @@ export async function selectUnbuilt(
     `select file, version, table_name, to_char(from_ts at time zone 'UTC', 'YYYY-MM-DD') as from_day,
        to_char(to_ts at time zone 'UTC', 'YYYY-MM-DD') as to_day
      from marketdata.imports
-     where file = any ($1) and built_at is null order by from_ts, file`,
-    [files],
+     where file = any ($1) and table_name = any ($2) and built_at is null order by from_ts, file`,
+    [files, RAW_CHANNELS],
   )
   return rows.map(({ file, version, table_name, from_day, to_day }) => {
     const days: Day[] = []

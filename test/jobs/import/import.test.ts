@@ -145,7 +145,7 @@ test('what was recorded stays, what it lacked is added, and its gap is closed', 
   expect(rows).toEqual([{ n: made.length, ids: made.length, old: recorded.length }])
 })
 
-test('single trades are refused where aggregated ones are, and kinds without a table with a reason', async () => {
+test('single trades are refused where aggregated ones are, and unknown kinds with a reason', async () => {
   const stand = await createStand()
   await putTrades(stand, '2024-03-29', dayOf(0, 1))
   await run(stand, wanted('2024-03-29', '2024-03-29'))
@@ -154,9 +154,11 @@ test('single trades are refused where aggregated ones are, and kinds without a t
   await putFile(folderOf(stand), pathOf('2024-03-29', 'trades'), bytes)
   const of = wanted('2024-03-29', '2024-03-29', { kinds: ['trades'] })
   expect(findings(await run(stand, of))).toEqual(['import_mixed_trades'])
-  for (const kind of ['bookDepth', 'klines', 'metrics', 'fundingRate', 'nonsense']) {
+  for (const kind of ['klines_1x', 'nonsense']) {
     expect(() => listFiles({ ...of, kinds: [kind] }), kind).toThrow(`the kind ${kind} cannot be`)
   }
+  const spot = { ...of, exchange: 'binance-spot' } as const
+  expect(() => listFiles({ ...spot, kinds: ['metrics'] })).toThrow('no files metrics of')
 })
 
 test('spot files have microseconds since 2025, and a recorder may have kept milliseconds', async () => {
