@@ -15,7 +15,7 @@ import { parseDay } from '#core/time.ts'
 import { listFiles } from '../jobs/import/files.ts'
 import { createFolderOrigin } from '../jobs/import/folder-origin.ts'
 import { runImport } from '../jobs/import/run-import.ts'
-import { putFile, zipOf } from '../test/jobs/import/zip.ts'
+import { putFile, zipOf } from './import/zip.ts'
 import { type Services, withServices } from './services.ts'
 
 const DAY = parseDay('2024-03-29')!

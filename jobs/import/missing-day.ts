@@ -16,7 +16,7 @@ const PUBLISHED_US = 2 * 86_400_000_000
 export type MissingDay =
   /** The source may still publish it. */
   | 'early'
-  /** It is in the ledger, or has no place there, or rows of it were recorded, or the symbol is not known. */
+  /** It is in the ledger, or has no place there, or rows of it were recorded. */
   | 'settled'
 
 export async function noteMissingDay(

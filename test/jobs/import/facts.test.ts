@@ -4,7 +4,7 @@ import { summarizeDays } from '../../../jobs/import/day-summary.ts'
 import { listFiles } from '../../../jobs/import/files.ts'
 import { createStand, type Stand } from '../stand.ts'
 import { findings, folderOf, run, wanted } from './made-files.ts'
-import { putFile, zipOf } from './zip.ts'
+import { putFile, zipOf } from '../../../bench/import/zip.ts'
 
 const DAY_MS = Date.parse('2024-03-29T00:00:00Z')
 const text = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')

@@ -17,7 +17,7 @@ import {
   tradesOf,
   wanted,
 } from './made-files.ts'
-import { putFile, zipOf } from './zip.ts'
+import { putFile, zipOf } from '../../../bench/import/zip.ts'
 
 test('a file with a header, ids that come twice and quantities of 0 is whole', async () => {
   const stand = await createStand()

@@ -6,7 +6,7 @@ import { createFolderOrigin } from '../../../jobs/import/folder-origin.ts'
 import type { FileResult } from '../../../jobs/import/results.ts'
 import { type ImportOptions, runImport } from '../../../jobs/import/run-import.ts'
 import type { Stand } from '../stand.ts'
-import { putFile, zipOf } from './zip.ts'
+import { putFile, zipOf } from '../../../bench/import/zip.ts'
 
 export const DAY_MS = Date.parse('2024-03-29T00:00:00Z')
 const HEADER =
