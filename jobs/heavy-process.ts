@@ -1,5 +1,6 @@
 /** Runs a heavy task in a child process. heavy-main.ts is the other side. */
 import { fork } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '#core/errors.ts'
 import { errorFrom } from './runs/failure.ts'
@@ -9,6 +10,8 @@ import type { FromHeavy, HeavyTask } from './schedule/heavy-task.ts'
 const MAIN = fileURLToPath(new URL('heavy-main.ts', import.meta.url))
 /** Without this, the space for young objects would grow to 134 MB per thread. */
 const NODE_ARGS = ['--max-semi-space-size=16']
+/** A third of the CPU time of each other process that wants the same core. */
+export const HEAVY_NICENESS = 5
 /** An aborted task that has not ended after this time is killed. */
 const STOP_LIMIT_MS = 20_000
 
@@ -19,6 +22,7 @@ const STOP_LIMIT_MS = 20_000
 export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   const child = fork(MAIN, { execArgv: NODE_ARGS })
+  yieldToOthers(child.pid)
   const { promise: ended, resolve, reject } = Promise.withResolvers<string>()
   child.once('exit', (code, name) => resolve(name ?? `exit code ${code}`))
   child.once('error', reject)
@@ -50,5 +54,18 @@ export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promis
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', stop)
+  }
+}
+
+/**
+ * Recording and delivery go first where they share the cores: a build of today's features takes all
+ * of two cores for ten seconds, and live messages waited for half a second.
+ */
+function yieldToOthers(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    setPriority(pid, HEAVY_NICENESS)
+  } catch {
+    // The process has ended, or systemd forbids it, whose CPUWeight does the same.
   }
 }

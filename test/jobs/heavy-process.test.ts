@@ -1,8 +1,10 @@
 /** A heavy task in a child process, as the daemon runs it. */
+import { globSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { dayOf, dayRange, fromMillis } from '#core/time.ts'
-import { runInProcess } from '../../jobs/heavy-process.ts'
+import { HEAVY_NICENESS, runInProcess } from '../../jobs/heavy-process.ts'
 import { readManifest, versionOf } from '../support/published.ts'
 import { insertQuotes, insertSymbols } from './market.ts'
 import { createStand, NOON } from './stand.ts'
@@ -38,6 +40,20 @@ test('it builds a day, passes an error on as its own, and ends early when it is 
   const controller = new AbortController()
   const cancelled = new Error('cancelled')
   const building = runInProcess(day({ date }), controller.signal)
+  expect(childPids().map((pid) => getPriority(pid))).toContain(HEAVY_NICENESS)
   controller.abort(cancelled)
   await expect(building).rejects.toBe(cancelled)
 })
+
+function childPids(): readonly number[] {
+  return globSync('/proc/[0-9]*/stat').flatMap((path) => {
+    try {
+      // PID (NAME) STATE PARENT ...
+      const [, parent] = /\) \S (\d+)/.exec(readFileSync(path, 'utf8'))!
+      return Number(parent) === process.pid ? [Number(path.split('/')[2])] : []
+    } catch {
+      // It has ended.
+      return []
+    }
+  })
+}
