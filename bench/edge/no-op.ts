@@ -1,8 +1,12 @@
-/** A handler that does nothing, in a workerd of its own: the limit of what a worker can reach. */
+/**
+ * A handler that does nothing, in a workerd of its own with the flags of the worker's: the limit of
+ * what a worker can reach.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { COMPATIBILITY_DATE, V8_FLAGS } from '../../infra/local/worker.ts'
 import { runWorkerd, type RunningWorkerd } from '../../infra/local/workerd/run.ts'
 
 export interface NoOpAnswer {
@@ -53,10 +57,11 @@ export default {
 const config :Workerd.Config = (
   services = [(name = "no-op", worker = (
     modules = [(name = "no-op.js", esModule = embed "no-op.js")],
-    compatibilityDate = "2026-10-20",
+    compatibilityDate = "${COMPATIBILITY_DATE}",
     globalOutbound = "network"
   )), (name = "network", network = (allow = ["public", "private"]))],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "no-op")]
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "no-op")],
+  v8Flags = [${V8_FLAGS.map((flag) => `"${flag}"`).join(', ')}]
 );
 `,
   )
