@@ -48,8 +48,9 @@ const FRESH_MS = 3_200
 const ROUNDS = values.quick ? 1 : 3
 const CALLERS = [1, 16, 64]
 const SOAK_STEP_MS = 20_000
-const SYMBOL_COUNT = values.quick ? 40 : 100
-const QUOTES_PER_SYMBOL = 5_000
+const SYMBOL_COUNT = values.quick ? 60 : 100
+/** Of the archived hour. */
+const QUOTES_PER_SYMBOL = values.quick ? 8_000 : 5_000
 const QUESTIONS_PER_SYMBOL = values.quick ? 5 : 30
 /** As large as the gateway's answer with a quote. */
 const GATEWAY_ANSWER = { rows: [['2026-11-28 00:00:00+00', '1']], fields: 'x'.repeat(900) }
@@ -216,9 +217,12 @@ async function fill(target: Pool): Promise<number> {
       `insert into marketdata.book_ticker
          (symbol_id, ts_exchange, ts_ingest, update_id, best_bid, best_ask, bid_qty, ask_qty)
        select s, ts, ts + interval '2 milliseconds', n,
-         60000 + n % 100 / 10.0, 60000.1 + n % 100 / 10.0, n % 977 / 1000.0, n % 811 / 1000.0
+         ticks / 10.0, (ticks + 1) / 10.0, bid_lots / 1000.0, ask_lots / 1000.0
        from generate_series(1, $1) s, generate_series(1, $2) n,
-         lateral (select $3::timestamptz + n * interval '100 milliseconds' as ts) t`,
+         -- Regular values would make a file of a byte a row.
+         lateral (select $3::timestamptz + n * interval '100 milliseconds' as ts,
+           600000 + floor(random() * 1000) as ticks, 1 + floor(random() * 9999) as bid_lots,
+           1 + floor(random() * 9999) as ask_lots) t`,
       [SYMBOL_COUNT, count, toIso(from)],
     )
   }
