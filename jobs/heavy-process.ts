@@ -9,7 +9,7 @@ import type { FromHeavy, HeavyTask } from './schedule/heavy-task.ts'
 
 const MAIN = fileURLToPath(new URL('heavy-main.ts', import.meta.url))
 /** Without this, the space for young objects would grow to 134 MB per thread. */
-const NODE_ARGS = ['--max-semi-space-size=16']
+export const HEAVY_NODE_ARGS = ['--max-semi-space-size=16']
 /** A third of the CPU time of each other process that wants the same core. */
 export const HEAVY_NICENESS = 5
 /** An aborted task that has not ended after this time is killed. */
@@ -21,7 +21,7 @@ const STOP_LIMIT_MS = 20_000
  */
 export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
-  const child = fork(MAIN, { execArgv: NODE_ARGS })
+  const child = fork(MAIN, { execArgv: HEAVY_NODE_ARGS })
   yieldToOthers(child.pid)
   const { promise: ended, resolve, reject } = Promise.withResolvers<string>()
   child.once('exit', (code, name) => resolve(name ?? `exit code ${code}`))
