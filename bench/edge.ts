@@ -172,7 +172,7 @@ async function soak(seconds: number): Promise<void> {
   }
 }
 
-/** The newest quote of every symbol, as this many different questions each, numbered from `first`. */
+/** The newest quote of every symbol, as so many questions each, numbered from `first`. */
 function latestPaths(count: number, first = 60_000): readonly string[] {
   return Array.from({ length: count * SYMBOL_COUNT }, (_, i) => {
     const symbol = `SYM${1 + (i % SYMBOL_COUNT)}USDT`

@@ -13,7 +13,7 @@ import { type Flight, type Flights, NO_ANSWER } from './cache/flights.ts'
 import { headerOf, type KeptAnswers, timed, type TimedAnswer } from './cache/kept-answers.ts'
 import { isPlain } from './known-answers.ts'
 import type { Instrument } from './range/instruments.ts'
-import { newestQuoteBody } from './routes/quotes.ts'
+import { newestQuoteBody } from './routes/newest-quote-body.ts'
 import type { Row } from './tables/table.ts'
 import { FACTS, type RequestFacts } from './telemetry/request-facts.ts'
 

@@ -1,19 +1,15 @@
 /** GET /v1/quotes/{symbol}/latest : the newest best bid and offer. */
 import { createRoute, type z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { type Micros, micros, SECOND_US } from '#core/time.ts'
+import { micros, SECOND_US } from '#core/time.ts'
 import { cacheLatest, type App, type Deps } from '../deps.ts'
-import { jsonRow } from '../formats/table-text.ts'
 import { Problem } from '../problem.ts'
-import type { Instrument } from '../range/instruments.ts'
 import { ARCHIVED_HOURS_MAX } from '../range/latest-quote.ts'
 import { boundQuery, exchangeQuery, query, symbolPath } from '../schemas/parameters.ts'
 import { LatestQuote } from '../schemas/schemas.ts'
-import type { Row } from '../tables/table.ts'
-import { quotes } from '../tables/tables.ts'
-import { ageMs } from './age.ts'
 import { json, problems } from './answers.ts'
-import { jsonAnswer, jsonBytes } from './json-answer.ts'
+import { jsonAnswer } from './json-answer.ts'
+import { newestQuoteBody } from './newest-quote-body.ts'
 
 const MAX_AGE_S = 86_400
 
@@ -53,19 +49,6 @@ export function quoteRoutes(app: App, deps: Deps): void {
       newestQuoteBody(instrument, row, now, max_age_s),
     )
   })
-}
-
-/** The JSON of the answer. */
-export function newestQuoteBody(
-  instrument: Instrument,
-  row: Row,
-  now: Micros,
-  max_age_s: number | undefined,
-): Uint8Array<ArrayBuffer> {
-  const { exchange, symbol } = instrument
-  const age_ms = ageMs(row['ts_exchange'] as Micros, now)
-  const age = { age_ms, ...(max_age_s === undefined ? {} : { max_age_s }) }
-  return jsonBytes({ exchange, symbol, ...age, ...jsonRow(row, quotes.columns, instrument) })
 }
 
 function noQuote(symbol: string, max_age_s: number | undefined): Problem {
