@@ -7,6 +7,7 @@ import { gapOfLive, gapWords } from './data/gaps.ts'
 import { HEAT_US, heatInterval } from './data/heat.ts'
 import { askInstruments, type Instrument } from './data/instrument.ts'
 import { niceAtLeast } from './data/ladder.ts'
+import { setMarketClock } from './data/market-clock.ts'
 import { type Range, Session } from './data/session.ts'
 import { SignalFeed } from './data/signal-feed.ts'
 import { type Signal, signalWords } from './data/signals.ts'
@@ -41,6 +42,7 @@ export class Controller {
   #is_placed = false
   #address_timer = 0
   #heat_bin = 0
+  #opened_count = 0
 
   async start(element: HTMLElement): Promise<void> {
     this.stage = new Stage(element, {
@@ -129,6 +131,7 @@ export class Controller {
   }
 
   #open(): void {
+    const opened = ++this.#opened_count
     const { view, instruments } = this
     const named = instruments.filter(({ symbol }) => symbol === view.symbol)
     const found = named.find(({ exchange }) => exchange === view.exchange) ?? named[0]
@@ -137,10 +140,10 @@ export class Controller {
     this.#signal_feed?.close()
     this.feed = undefined
     this.notices.clear()
+    this.session?.close()
+    this.session = undefined
+    this.stage?.setSlots([], SECOND_US)
     if (this.instrument === undefined) {
-      this.session?.close()
-      this.session = undefined
-      this.stage?.setSlots([], SECOND_US)
       const words =
         view.symbol === '' ? 'No symbol is listed yet.' : `${view.symbol} is not listed.`
       this.#notice('Symbol', words)
@@ -149,7 +152,14 @@ export class Controller {
     const { symbol, exchange } = this.instrument
     this.view = { ...this.view, symbol, exchange }
     this.stage?.setTick(this.instrument.tick_size)
-    this.#openFeed(this.instrument)
+    void this.#begin(this.instrument, opened)
+  }
+
+  async #begin(instrument: Instrument, opened: number): Promise<void> {
+    await setMarketClock(instrument)
+    // Another symbol was chosen meanwhile.
+    if (opened !== this.#opened_count) return
+    this.#openFeed(instrument)
     this.#openSession()
   }
 

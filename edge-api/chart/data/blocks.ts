@@ -31,7 +31,7 @@ interface Block<Row> {
 }
 
 /** The first request shows whether there is an answer at all. */
-const AT_ONCE = { first: 1, later: 3 }
+const AT_ONCE = { first: 1, later: 2 }
 const RETRY_MS = { first: 1_000, max: 30_000 }
 
 export class Blocks<Row> {

@@ -12,8 +12,9 @@ import {
   type PriceLevel,
 } from '../../client/live.ts'
 import { readToken } from '../view/token.ts'
-import { Refusal, serverNow } from './api.ts'
+import { Refusal } from './api.ts'
 import type { Instrument } from './instrument.ts'
+import { marketNow } from './market-clock.ts'
 import { MINUTE_US, Minutes } from './minutes.ts'
 import { askTrades, compareTrades, type Trade, tradeOf } from './trades.ts'
 
@@ -145,13 +146,13 @@ export class Feed {
 
   /** Closes what is between the API's trades and the first live one. */
   async #join(signal: AbortSignal): Promise<void> {
-    const now = serverNow()
+    const now = marketNow()
     const from = now - (now % MINUTE_US) - MINUTE_US
     const before = new Map<string, Trade>()
     const isJoined = (): boolean => this.#pending.some((trade) => before.has(keyOf(trade)))
     let begin = from
     for (;;) {
-      const end = Math.max(serverNow(), ...this.#pending.map(({ ts }) => ts + 1))
+      const end = Math.max(marketNow(), ...this.#pending.map(({ ts }) => ts + 1))
       try {
         const found = await askTrades(this.#instrument, begin, end, signal)
         for (const trade of found) before.set(keyOf(trade), trade)

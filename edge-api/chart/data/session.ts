@@ -7,7 +7,7 @@ import { decimalOf, minus, nearest, plus, ZERO } from '#core/decimals.ts'
 import { DAY_US } from '#core/time.ts'
 import type { Interval } from '../view/view.ts'
 import type { ClusterRow } from '../../client/live.ts'
-import { type Refusal, serverNow } from './api.ts'
+import type { Refusal } from './api.ts'
 import { followBars } from './bar-feed.ts'
 import { Blocks } from './blocks.ts'
 import {
@@ -24,6 +24,7 @@ import { askGaps, type Gap } from './gaps.ts'
 import { GrowingBars } from './growing-bars.ts'
 import { askHeat, HEAT_SPAN_US, HEAT_US, type HeatInterval, type HeatRow } from './heat.ts'
 import type { Instrument } from './instrument.ts'
+import { marketNow } from './market-clock.ts'
 import { type Profile, ProfileLoader } from './profile.ts'
 import { askSignals, type Signal } from './signals.ts'
 
@@ -198,7 +199,7 @@ export class Session {
     this.#centre = centre
     const before = span * (is_back ? AHEAD.along : AHEAD.against)
     const after = span * (is_back ? AHEAD.against : AHEAD.along)
-    const now = serverNow() + this.interval_us
+    const now = marketNow() + this.interval_us
     // The sum of deltas starts with the day.
     const day = from - (((from % DAY_US) + DAY_US) % DAY_US)
     // Automatic bins of the newest bar follow from those before it.
@@ -265,7 +266,7 @@ export class Session {
       signal: this.#stop.signal,
       onBars: (rows) => this.#takeBars(rows),
       onRestart: () => {
-        const now = serverNow()
+        const now = marketNow()
         this.#refreshLater(now - FOLLOWED_BARS * this.interval_us, now)
       },
     })
@@ -294,7 +295,7 @@ export class Session {
 
   /** Start of the interval that is now. */
   #newest(): number {
-    const newest = Math.max(serverNow(), this.#feed?.minutes?.newest ?? 0)
+    const newest = Math.max(marketNow(), this.#feed?.minutes?.newest ?? 0)
     return newest - (newest % this.interval_us)
   }
 
@@ -349,7 +350,7 @@ export class Session {
       })
       this.#heat = { key, blocks }
     }
-    const end = Math.min(to, serverNow())
+    const end = Math.min(to, marketNow())
     const span = end - from
     if (span > 0) this.#heat.blocks.want(Math.max(0, from - span / 2), end)
     return [...this.#heat.blocks.rows(from - HEAT_US[interval], to)]
@@ -375,9 +376,9 @@ export class Session {
 
   /** The live stream began anew: what came from it is asked for again. */
   restart(): void {
-    const from = Math.min(this.#growing.from, serverNow())
+    const from = Math.min(this.#growing.from, marketNow())
     this.#growing.clear()
-    this.#refreshLater(from, serverNow())
+    this.#refreshLater(from, marketNow())
   }
 
   #refreshLater(from: number, to: number): void {

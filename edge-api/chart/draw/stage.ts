@@ -51,7 +51,7 @@ const DELTA_PANE = 2
 const LETTERS_FROM_PX = 26
 /** Shares of the height. */
 const STRETCH = [7, 1.4, 1.6]
-const BAR_PX = { candles: 8, cells: 64, min: 0.5, max: 220 }
+const BAR_PX = { candles: 8, cells: 64, both: 100, min: 0.5, max: 220 }
 
 export class Stage {
   readonly #chart: IChartApi
@@ -298,7 +298,8 @@ export class Stage {
 
   /** Of a bar that can be read well [CSS pixels]. */
   barWidth(mode: Mode): number {
-    return mode === 'candles' ? BAR_PX.candles : BAR_PX.cells
+    if (mode === 'candles') return BAR_PX.candles
+    return mode === 'bidask' ? BAR_PX.both : BAR_PX.cells
   }
 
   /** Where a time is; left of the pane below 0 [CSS pixels]. */

@@ -6,9 +6,10 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterRow } from '#core/clusters/row.ts'
 import { silentLogger } from '#core/node/log.ts'
+import type { Pool } from '#core/node/pool.ts'
 import { createTopnJob } from '../../../jobs/topn/run-topn.ts'
 import { addTrades, raiseThreshold, randomTrades } from '../../jobs/clusters/stand.ts'
-import { insertTrades } from '../../jobs/market.ts'
+import { insertQuotes, insertSymbols, insertTrades } from '../../jobs/market.ts'
 import { has_chromium, launchChromium } from '../../support/chromium.ts'
 import { type ChartStand, startChartStand } from './stand.ts'
 
@@ -397,6 +398,15 @@ describe.skipIf(!has_chromium)('the chart in Chromium', () => {
     await page.context().close()
   })
 
+  test('a symbol whose newest quote is of another year is shown at its own time', async () => {
+    const page = await browser.newPage()
+    await page.goto(`${stand.url}/chart#symbol=OLDUSDT`)
+    await expect.poll(() => page.evaluate(BARS(0))).toHaveLength(3)
+    expect(await page.evaluate('booktape.stage.has_bars_in_view')).toBe(true)
+    expect(await page.evaluate('booktape.stage.is_at_end')).toBe(true)
+    await page.close()
+  })
+
   test('a token stays out of the address', async () => {
     const page = await open('#symbol=BTCUSDT')
     await page.getByRole('button', { name: 'Token' }).click()
@@ -460,6 +470,17 @@ async function insertPast({ pool }: ChartStand): Promise<void> {
   const from = Date.now() * 1_000 - (minutes + 5) * MINUTE_US
   const of_symbol = { symbol: 'BTCUSDT', from, minutes, per_minute: 6, seed: 17 }
   await insertTrades(pool, randomTrades(of_symbol))
+  await insertRecording(pool)
+}
+
+/** A symbol that was recorded once, for three minutes. */
+async function insertRecording(pool: Pool): Promise<void> {
+  const symbol = 'OLDUSDT'
+  const from = Date.parse('2024-08-08T23:50:00Z') * 1_000
+  await insertSymbols(pool, [symbol])
+  await insertTrades(pool, randomTrades({ symbol, from, minutes: 3, per_minute: 6, seed: 3 }))
+  const quote = { symbol, ts: from + 3 * MINUTE_US - 1, id: 1 }
+  await insertQuotes(pool, [{ ...quote, bid: 61_700, bid_qty: 1, ask: 61_700.1, ask_qty: 1 }])
 }
 
 /** A row of the API in the form of the page. */
