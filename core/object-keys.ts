@@ -183,14 +183,21 @@ export function parseHintKey(
   return match === null ? undefined : { namespace: match[1]!, name: match[2]! }
 }
 
-/** Its metadata, archived hours, and days of datasets. */
+/** Metadata, archived hours, and days of datasets; with the namespace and the name. */
 const LAKE_FILES = [
-  /^lake\/[a-z]+\/[a-z0-9_]+\/metadata\/(?:version-hint\.text|[\w-]+\.(?:avro|metadata\.json))$/,
-  /^(?:raw|derived)\/[a-z0-9_]+\/exchange=[a-z0-9-]+\/date=[\d-]+\/hour=\d\d(?:\.v\d+)?\.parquet$/,
-  /^datasets\/[a-z0-9_]+\/v\d+\/date=[\d-]+\/(?:build=[0-9a-f]+\/)?[a-z0-9_]+\.parquet$/,
+  /^lake\/([a-z]+)\/(\w+)\/metadata\/[\w-]+\.(?:avro|metadata\.json|text)$/,
+  /^(raw|derived)\/(\w+)\/exchange=[\w-]+\/date=[\d-]+\/hour=\d\d(?:\.v\d+)?\.parquet$/,
+  /^(datasets)\/((\w+)\/v\d+)\/date=[\d-]+\/(?:build=[0-9a-f]+\/)?\3\.parquet$/,
 ]
 
-/** True for a key that a table of the lake may name, and for its metadata. */
-export function isLakeFile(key: string): boolean {
-  return LAKE_FILES.some((pattern) => pattern.test(key))
+/** The table of the lake that may name the file, or whose metadata it is; undefined: none. */
+export function tableOfLakeFile(
+  key: string,
+): { readonly namespace: string; readonly name: string } | undefined {
+  for (const pattern of LAKE_FILES) {
+    const [, namespace, name] = pattern.exec(key) ?? []
+    // features_1s/v4 is the table features_1s_v4.
+    if (name !== undefined) return { namespace: namespace!, name: name.replace('/', '_') }
+  }
+  return undefined
 }

@@ -1,16 +1,19 @@
 /**
  * Access for clients of the Iceberg catalogue. A client without credentials of the store has each
- * read signed by POST /iceberg/v1/aws/s3/sign (remote signing). Credentials that expire would need
- * a token service, which many S3 stores lack. Clients that insist on OAuth2 get their token from
+ * read signed by POST .../tables/{table}/sign (remote signing). Credentials that expire need a
+ * token service, which many S3 stores lack. Clients that insist on OAuth2 get their token from
  * POST /iceberg/v1/oauth/tokens.
  */
+import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { authorize, callerOf } from '../access/guard.ts'
 import type { App, Deps } from '../deps.ts'
 import { found, Problem } from '../problem.ts'
+import type { ReadRequest } from '../store/lake-tables.ts'
 
-/** Relative to the catalogue's URL. */
-export const SIGN = 'v1/aws/s3/sign'
+/** Of a table, and of any table for clients of before Iceberg 1.11. */
+const SIGN_TABLE = '/iceberg/v1/namespaces/:namespace/tables/:table/sign'
+const SIGN_ANY = '/iceberg/v1/aws/s3/sign'
 const TOKENS = '/iceberg/v1/oauth/tokens'
 const BODY_BYTES_MAX = 32 << 10
 
@@ -19,14 +22,19 @@ export function icebergAccessRoutes(
   { lake, access }: Pick<Deps, 'lake' | 'access'>,
 ): void {
   const limit = bodyLimit({ maxSize: BODY_BYTES_MAX, onError: refuseLarge })
-  app.post(`/iceberg/${SIGN}`, limit, async (c) => {
+  const sign = async (c: Context, table?: ReadRequest['table']): Promise<Response> => {
     const request = readRequest(await c.req.json<unknown>().catch(() => undefined))
-    const signed = await lake.signRead(request)
+    const signed = await lake.signRead({ ...request, ...(table && { table }) })
     if (signed === undefined) throw notSigned(request.method)
     // Clients reuse a signature that is private, for 30 s. It covers any range of the object.
     c.header('cache-control', 'private')
     const lists = Object.entries(signed.headers).map(([name, value]) => [name, [value]])
     return c.json({ uri: signed.url, headers: Object.fromEntries(lists) })
+  }
+  app.post(SIGN_ANY, limit, (c) => sign(c))
+  app.post(SIGN_TABLE, limit, (c) => {
+    const { namespace, table: name } = c.req.param()
+    return sign(c, { namespace, name })
   })
   app.post(TOKENS, limit, async (c) => {
     const form = new URLSearchParams(await c.req.text())
@@ -43,7 +51,7 @@ export function icebergAccessRoutes(
     const issued_token_type = 'urn:ietf:params:oauth:token-type:access_token'
     return c.json({ access_token: token, token_type: 'bearer', issued_token_type })
   })
-  for (const path of [`/iceberg/${SIGN}`, TOKENS]) {
+  for (const path of [SIGN_ANY, SIGN_TABLE, TOKENS]) {
     app.all(path, (c) => {
       const detail = `${found(c.req.method)} is not allowed.`
       const headers = { allow: 'POST, OPTIONS' }
@@ -53,7 +61,7 @@ export function icebergAccessRoutes(
 }
 
 /** Of { method, uri, headers }, with lists of values. */
-function readRequest(body: unknown): Parameters<Deps['lake']['signRead']>[0] {
+function readRequest(body: unknown): ReadRequest {
   const { method, uri, headers } = Object(body) as Readonly<Record<string, unknown>>
   if (typeof method !== 'string' || typeof uri !== 'string') {
     throw new Problem(

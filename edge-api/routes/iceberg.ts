@@ -5,7 +5,6 @@
 import type { Context } from 'hono'
 import type { App, Deps } from '../deps.ts'
 import { badParameters, found, Problem } from '../problem.ts'
-import { SIGN } from './iceberg-access.ts'
 
 const NAMESPACES = ['datasets', 'derived', 'raw']
 const TABLE_NAME = /^[a-z0-9_]{1,100}$/
@@ -20,6 +19,7 @@ const ENDPOINTS = [
   'GET /v1/{prefix}/namespaces/{namespace}/tables',
   'GET /v1/{prefix}/namespaces/{namespace}/tables/{table}',
   'HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}',
+  'POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/sign',
 ]
 
 export function icebergRoutes(app: App, { lake }: Pick<Deps, 'lake'>): void {
@@ -63,7 +63,8 @@ export function icebergRoutes(app: App, { lake }: Pick<Deps, 'lake'>): void {
     if (loaded === undefined) throw unknownTable(namespace, table)
     // The metadata is not parsed: only its place in the answer is new.
     const head = `{"metadata-location":${JSON.stringify(loaded.location)},"metadata":`
-    const config = JSON.stringify(readerConfig(lake.store))
+    const sign = `v1/namespaces/${namespace}/tables/${table}/sign`
+    const config = JSON.stringify(readerConfig(lake.store, sign))
     c.header('cache-control', 'no-store')
     c.header('content-type', 'application/json')
     return c.body(`${head}${loaded.metadata},"config":${config}}`)
@@ -123,11 +124,11 @@ function snapshotsOf(text = 'all'): 'all' | 'refs' {
   throw badParameters([{ parameter: 'snapshots', found: found(text), allowed: 'all or refs' }])
 }
 
-/** The URL of the signer is missing, because clients know it: it is the catalogue's. */
-function readerConfig({
-  endpoint,
-  region,
-}: Deps['lake']['store']): Readonly<Record<string, string>> {
+/** The URL of the signer is missing, because clients know it: `sign` is below the catalogue's. */
+function readerConfig(
+  { endpoint, region }: Deps['lake']['store'],
+  sign: string,
+): Readonly<Record<string, string>> {
   return {
     's3.endpoint': endpoint,
     's3.region': region,
@@ -136,7 +137,7 @@ function readerConfig({
     's3.remote-signing-enabled': 'true',
     // PyIceberg's name of it, and two names of the path: of before and since Iceberg 1.11.
     's3.signer': 'S3V4RestSigner',
-    's3.signer.endpoint': SIGN,
-    'signer.endpoint': SIGN,
+    's3.signer.endpoint': sign,
+    'signer.endpoint': sign,
   }
 }

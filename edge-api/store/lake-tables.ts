@@ -4,11 +4,11 @@
  */
 import { OperatorError } from '#core/errors.ts'
 import {
-  isLakeFile,
   LAKE_HINT_FILE,
   LAKE_PREFIX,
   lakeMetadataFile,
   lakeMetadataPrefix,
+  tableOfLakeFile,
 } from '#core/object-keys.ts'
 import type { MemoryGate } from '../memory/memory-gate.ts'
 import { createClient, type ObjectReader, objectUrl } from './object-store.ts'
@@ -33,6 +33,8 @@ export interface LoadedTable {
 }
 
 export interface ReadRequest {
+  /** Only files of this table; undefined: of any. */
+  readonly table?: { readonly namespace: string; readonly name: string }
   readonly method: string
   readonly url: string
   /** The headers that the client will send. */
@@ -90,7 +92,7 @@ export function createLakeTables(
         return { location: `s3://${bucket}/${key}`, metadata }
       })
     },
-    async signRead({ method, url: text, headers: sent }) {
+    async signRead({ table, method, url: text, headers: sent }) {
       if ((method !== 'GET' && method !== 'HEAD') || !URL.canParse(text)) return undefined
       const { href, origin, pathname, search } = new URL(text)
       // Another query could request something else than the object.
@@ -100,13 +102,16 @@ export function createLakeTables(
       if (href !== `${object}${search}`) return undefined
       const root = roots.find((one) => object.startsWith(one))
       const key = root === undefined ? '' : decoded(object.slice(root.length))
-      if (!isLakeFile(key)) return undefined
+      const found = tableOfLakeFile(key)
+      if (found === undefined) return undefined
+      const { namespace, name } = table ?? found
+      if (found.namespace !== namespace || found.name !== name) return undefined
       // Some stores compare the signature with the path as it is sent, so it has to be as signed.
       const url = `${root}${key.split('/').map(encodeURIComponent).join('/')}${search}`
       const { headers } = await aws.sign(url, { method, headers: toSign(sent) })
       return {
         url,
-        headers: Object.fromEntries(SIGNATURE.map((name) => [name, headers.get(name)!])),
+        headers: Object.fromEntries(SIGNATURE.map((part) => [part, headers.get(part)!])),
       }
     },
   }

@@ -89,9 +89,14 @@ interface Signed {
   readonly headers: Readonly<Record<string, readonly string[]>>
 }
 
-function sign(method: string, uri: string, headers: object = {}): Promise<Response> {
-  const body = JSON.stringify({ region: bucket.region, method, uri, headers })
-  return ask('aws/s3/sign', { method: 'POST', body })
+function sign(
+  method: string,
+  uri: string,
+  headers: object = {},
+  path = 'aws/s3/sign',
+): Promise<Response> {
+  const body = JSON.stringify({ region: bucket.region, method, uri, headers, provider: 's3' })
+  return ask(path, { method: 'POST', body })
 }
 
 /** What a client of the store sends: its own headers, and those of the signature. */
@@ -99,9 +104,10 @@ async function signed(
   method: 'GET' | 'HEAD',
   uri: string,
   own: Readonly<Record<string, string>> = {},
+  path?: string,
 ): Promise<Request> {
   const lists = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, [value]]))
-  const response = await sign(method, uri, lists)
+  const response = await sign(method, uri, lists, path)
   expect([uri, response.status]).toEqual([uri, 200])
   expect(response.headers.get('cache-control')).toBe('private')
   const answer = (await response.json()) as Signed
@@ -130,7 +136,8 @@ async function readWithIcebird({ metadata, config }: Loaded): Promise<IcebirdRea
     if (uri.endsWith('.parquet')) files.add(uri)
     const range = request.headers.get('range')
     const method = request.method as 'GET' | 'HEAD'
-    return real(await signed(method, uri, range === null ? {} : { range }))
+    const path = config['signer.endpoint']!.replace('v1/', '')
+    return real(await signed(method, uri, range === null ? {} : { range }, path))
   }
   try {
     const rows = await icebergRead({
@@ -247,6 +254,7 @@ test('errors have the form and the names of the specification', async () => {
     [TABLE, [405, 'UnsupportedOperationException'], { method: 'DELETE' }],
     ['namespaces/raw/tables', [405, 'UnsupportedOperationException'], { method: 'POST' }],
     ['aws/s3/sign', [405, 'UnsupportedOperationException']],
+    [`${TABLE}/sign`, [405, 'UnsupportedOperationException']],
     ['aws/s3/sign', [400, 'BadRequestException'], { method: 'POST', body: '{' }],
     ['aws/s3/sign', [400, 'BadRequestException'], { method: 'POST', body: 'null' }],
     ['aws/s3/sign', [413, 'BadRequestException'], { method: 'POST', body: ' '.repeat(40_000) }],
@@ -337,6 +345,10 @@ test('nothing but reads of files of the tables is signed', async () => {
   await store.put('backups/secret', 'x', 'text/plain')
   const metadata = objectUrl('lake/raw/trades/metadata/version-hint.text')
   expect((await sign('HEAD', metadata)).status).toBe(200)
+  expect((await sign('HEAD', metadata, {}, `${TABLE}/sign`)).status).toBe(200)
+  const other_table = TABLE.replace('trades', 'mark_price')
+  const refused = await sign('HEAD', metadata, {}, `${other_table}/sign`)
+  expect(await errorOf(refused)).toEqual([403, 'ForbiddenException'])
   const { host } = new URL(bucket.endpoint)
   for (const [method, url] of [
     ['PUT', metadata],
@@ -356,6 +368,7 @@ test('nothing but reads of files of the tables is signed', async () => {
     ['GET', objectUrl('lake/raw/trades/metadata/%2e%2e/%2E%2E/%2e%2e/%2e%2e/backups/secret')],
     ['GET', objectUrl('lake/raw/trades/metadata/..%2f..%2f..%2f..%2fbackups%2fsecret')],
     ['GET', objectUrl('raw/trades/exchange=binance-spot/date=2024-08-08/index.json')],
+    ['GET', objectUrl('datasets/lob_10/v1/date=2024-08-08/build=0a/normalisers.parquet')],
     ['GET', objectUrl('models/features/v2/date=2024-08-08/fit.json')],
     ['GET', objectUrl('raw/trades/%zz.parquet')],
     ['GET', 'raw/trades'],
