@@ -106,7 +106,7 @@ export function columnSums(
 ): Readonly<Record<string, string | number>> {
   const lines = rows
     .map((row) => {
-      const cells = names.map((name) => JSON.stringify(cell(name, row[name])))
+      const cells = names.map((name) => JSON.stringify(cell(row[name])))
       return { cells, text: cells.join() }
     })
     .toSorted((a, b) => (a.text < b.text ? -1 : 1))
@@ -118,16 +118,15 @@ export function columnSums(
   return { rows: rows.length, ...Object.fromEntries(sums) }
 }
 
-const TEXTS: ReadonlySet<string> = new Set(['side', 'kind', 'depth_kind', 'exchange', 'symbol'])
 const ISO = /^\d{4}-\d{2}-\d{2}T/
 
 /** Times in milliseconds, which is what icebird reads; numbers as doubles; levels as pairs. */
-function cell(name: string, value: unknown): unknown {
+function cell(value: unknown): unknown {
   if (value === undefined || value === null) return null
   if (value instanceof Date || ISO.test(String(value))) return millis(value)
-  if (typeof value === 'boolean' || TEXTS.has(name)) return value
   if (Array.isArray(value)) return value.map(level)
-  return Number(value)
+  // The API writes prices and quantities as text.
+  return typeof value === 'boolean' || Number.isNaN(Number(value)) ? value : Number(value)
 }
 
 function level(value: unknown): readonly number[] {
