@@ -12,6 +12,8 @@ export interface LoadOrder {
   readonly callers: number
   /** Asked for before the measurement, by `load`; by default `paths` for a while. */
   readonly warm_up?: readonly string[]
+  /** A 503 is counted; otherwise it ends the callers, as every other error does. */
+  readonly may_be_busy?: boolean
   /** It ends after this time, or once each path was asked for. */
   readonly ends_after: { readonly duration_ms: number } | 'each path'
 }
@@ -21,6 +23,8 @@ export interface LoadResult {
   readonly elapsed_s: number
   readonly p50_ms: number
   readonly p99_ms: number
+  /** Answers of 503, if `may_be_busy`. */
+  readonly busy_count: number
 }
 
 const END_OF_HEAD = '\r\n\r\n'
@@ -29,7 +33,9 @@ process.on('message', (order: LoadOrder) => {
   void run(order).then((result) => process.send!(result))
 })
 
-async function run({ port, paths, callers, ends_after }: LoadOrder): Promise<LoadResult> {
+async function run(order: LoadOrder): Promise<LoadResult> {
+  const { port, paths, callers, ends_after, may_be_busy = false } = order
+  let busy_count = 0
   const requests = paths.map((path) =>
     Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\naccept: */*\r\n\r\n`),
   )
@@ -47,7 +53,9 @@ async function run({ port, paths, callers, ends_after }: LoadOrder): Promise<Loa
       while (!isOver()) {
         const sent_at = performance.now()
         socket.write(requests[next++ % requests.length]!)
-        await answers.next()
+        const { value: is_busy } = await answers.next()
+        if (is_busy === true && !may_be_busy) throw new Error(`${port} answered 503.`)
+        if (is_busy === true) busy_count += 1
         waits.push(performance.now() - sent_at)
       }
       socket.destroy()
@@ -60,22 +68,27 @@ async function run({ port, paths, callers, ends_after }: LoadOrder): Promise<Loa
     elapsed_s,
     p50_ms: quantile(waits, 0.5),
     p99_ms: quantile(waits, 0.99),
+    busy_count,
   }
 }
 
-/** Yields once for each complete answer. Throws if one is not 200 or has no Content-Length. */
-async function* readAnswers(socket: Socket): AsyncGenerator<undefined> {
+/**
+ * Yields for each complete answer whether it is a 503. Throws if one has another status than 200 or
+ * no Content-Length.
+ */
+async function* readAnswers(socket: Socket): AsyncGenerator<boolean, undefined> {
   let text = ''
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     text += chunk.toString('latin1')
     const head = text.indexOf(END_OF_HEAD)
     if (head < 0) continue
     const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, head))?.[1]
-    if (!text.startsWith('HTTP/1.1 200') || length === undefined)
+    const is_busy = text.startsWith('HTTP/1.1 503')
+    if (!(is_busy || text.startsWith('HTTP/1.1 200')) || length === undefined)
       throw new Error(text.slice(0, head))
     const end = head + END_OF_HEAD.length + Number(length)
     if (text.length < end) continue
     text = text.slice(end)
-    yield undefined
+    yield is_busy
   }
 }

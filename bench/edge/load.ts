@@ -12,10 +12,14 @@ export interface Load extends LoadResult {
 
 export async function load(pid: number, order: LoadOrder): Promise<Load> {
   const client = fork(join(import.meta.dirname, 'load-client.ts'))
+  const failed = once(client, 'exit').then(([code]) => {
+    throw new Error(`The callers ended with ${code}.`)
+  })
+  failed.catch(() => undefined)
   try {
     const run = async (part: LoadOrder): Promise<LoadResult> => {
       client.send(part)
-      const [result] = (await once(client, 'message')) as [LoadResult]
+      const [result] = (await Promise.race([once(client, 'message'), failed])) as [LoadResult]
       return result
     }
     // Connections and JIT compilation are not measured.
