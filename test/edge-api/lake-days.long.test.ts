@@ -52,7 +52,7 @@ for (const seed of [3, 90_210]) {
         // Ten times as many rows: only of the first day, which begins with the tape.
         const symbols_100ms = date === DAYS[0] ? [SYMBOL] : []
         await runFeatures({ ...of_day, thread_count: 0, symbols_100ms, with_f32: true })
-        await runDatasets({ ...of_day, lob_symbols: [SYMBOL] })
+        await runDatasets({ ...of_day, lob_symbols: [SYMBOL], depth_symbols: [SYMBOL] })
       }
       clock.now_ms += 1_000
       await runLakeJob({ pool, store }, { datasets: PUBLISHED, now: common.now })
