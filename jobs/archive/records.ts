@@ -6,8 +6,12 @@ import type { Exchange } from '#core/symbols.ts'
 import { type Micros, toIso } from '#core/time.ts'
 import type { Checksums } from '../columns/checksum.ts'
 
-export interface ArchiveRecord extends ArchivedHour {
+/** A file of the lake, with what proves that its rows were read back as they were written. */
+export interface ArchivedFile extends ArchivedHour {
   readonly checksums: Checksums
+}
+
+export interface ArchiveRecord extends ArchivedFile {
   /** Number of the hour's rows in Postgres. */
   readonly table_row_count: number
   /** True if Postgres no longer holds all rows of the file. */
@@ -51,6 +55,23 @@ export async function selectNewest(
       return [row.exchange, record]
     }),
   )
+}
+
+/**
+ * The newest file of each exchange. Reads only columns that the table has had from the beginning: a
+ * restore loads hours before it migrates the backup's schema.
+ */
+export async function selectNewestFiles(
+  client: Client,
+  { table_name, hour }: TableHour,
+): Promise<readonly ArchivedFile[]> {
+  const { rows } = await client.query<ArchivedRow & Pick<ArchivedFile, 'checksums'>>(
+    `select distinct on (exchange) ${COLUMNS}, checksums
+     from marketdata.archive where table_name = $1 and hour = $2
+     order by exchange, version desc`,
+    [table_name, toIso(hour)],
+  )
+  return rows.map((row) => ({ ...archivedHourOf(row), checksums: row.checksums }))
 }
 
 /** The newest version of every archived hour in [from, to), oldest hour first. */

@@ -5,11 +5,12 @@ import type { ArchivedHour } from '#core/archive.ts'
 import { ARCHIVED_TABLES } from '#core/archived-tables.ts'
 import { OperatorError } from '#core/errors.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
-import { addRows, type Checksums, ChecksumSums } from '../columns/checksum.ts'
+import { addRows, ChecksumSums } from '../columns/checksum.ts'
 import { dataColumns, type SymbolRows } from '../columns/columns.ts'
 import { digestOf } from '../columns/digest.ts'
 import { readRows } from '../parquet/read.ts'
 import { withLocalFile } from './read.ts'
+import type { ArchivedFile } from './records.ts'
 
 /** Gets rows of one symbol after they have been added to the sums. */
 export type TakeRows = (symbol: string, rows: SymbolRows) => Promise<void>
@@ -20,7 +21,7 @@ export type TakeRows = (symbol: string, rows: SymbolRows) => Promise<void>
  */
 export async function rereadFile(
   store: ObjectStore,
-  expected: ArchivedHour & { readonly checksums: Checksums },
+  expected: ArchivedFile,
   path: string,
   take?: TakeRows,
 ): Promise<void> {

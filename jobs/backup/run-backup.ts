@@ -85,7 +85,10 @@ async function makeBackup(options: BackupOptions, log: RunLog): Promise<BackupRe
       taken_at: toIso(snapshot.taken_at),
       migrations: snapshot.migrations,
       encryption: keys?.encryption ?? null,
-      parts: [...dumped_parts, ...(kind === 'full' ? [] : await olderHistory(store))],
+      parts: [
+        ...dumped_parts,
+        ...(kind === 'full' ? [] : await olderHistory(store, snapshot.migrations)),
+      ],
     }
     await writeManifest(store, manifest, keys)
     const row_count = dumped_parts.reduce((sum, part) => sum + part.row_count, 0)
@@ -155,12 +158,17 @@ function differs({ object_key }: BackupPart, found: string): OperatorError {
   })
 }
 
-/** A state backup names the history of the newest full one. */
-async function olderHistory(store: ObjectStore): Promise<readonly BackupPart[]> {
+/** A state backup names the history of the newest full one that its schema can hold. */
+async function olderHistory(
+  store: ObjectStore,
+  migrations: Manifest['migrations'],
+): Promise<readonly BackupPart[]> {
   const history = tablesOf('history')
+  const applied = new Set(migrations.map(({ name }) => name))
   for (const id of (await completeBackups(store)).toReversed()) {
     const { manifest } = await readManifest(store, id)
-    if (manifest.kind !== 'full') continue
+    const is_older = manifest.migrations.every(({ name }) => applied.has(name))
+    if (manifest.kind !== 'full' || !is_older) continue
     return manifest.parts.filter(({ table_name }) => history.includes(table_name))
   }
   return []

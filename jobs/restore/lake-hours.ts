@@ -3,7 +3,7 @@ import type { ArchivedTable } from '#core/archived-tables.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
-import { selectNewest, type TableHour } from '../archive/records.ts'
+import { selectNewestFiles, type TableHour } from '../archive/records.ts'
 import { loadFromLake, type SymbolIds } from './load-hour.ts'
 
 /** Archived hours in [from, to) whose rows Postgres lacks, oldest first. */
@@ -29,8 +29,8 @@ export async function loadLakeHour(
   symbol_ids: SymbolIds,
   path: string,
 ): Promise<number> {
-  const records = [...(await selectNewest(client, table_hour)).values()]
-  const row_count = await loadFromLake(client, store, table_hour, records, symbol_ids, path)
+  const files = await selectNewestFiles(client, table_hour)
+  const row_count = await loadFromLake(client, store, table_hour, files, symbol_ids, path)
   await client.query(
     `update marketdata.archive a set dropped_at = null,
        table_row_count = case when version = (

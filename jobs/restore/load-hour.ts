@@ -12,7 +12,7 @@ import { COPY_HEADER, COPY_TRAILER } from '#core/node/pg-copy/format.ts'
 import type { Client } from '#core/node/pool.ts'
 import { HOUR_US, micros, toIso } from '#core/time.ts'
 import { encodeRows } from '../archive/encode-rows.ts'
-import type { ArchiveRecord, TableHour } from '../archive/records.ts'
+import type { ArchivedFile, TableHour } from '../archive/records.ts'
 import { rereadFile } from '../archive/stored-file.ts'
 
 /** Symbol ids by `exchange symbol`. */
@@ -33,16 +33,16 @@ export async function loadFromLake(
   client: Client,
   store: ObjectStore,
   table_hour: TableHour,
-  records: readonly ArchiveRecord[],
+  files: readonly ArchivedFile[],
   symbol_ids: SymbolIds,
   path: string,
 ): Promise<number> {
   const table = ARCHIVED_TABLES[table_hour.table_name]
   return loadRows(client, table_hour, async (sink) => {
     await write(sink, COPY_HEADER)
-    for (const record of records) {
-      await rereadFile(store, record, path, async (symbol, rows) => {
-        const symbol_id = symbol_ids.get(`${record.exchange} ${symbol}`)!
+    for (const file of files) {
+      await rereadFile(store, file, path, async (symbol, rows) => {
+        const symbol_id = symbol_ids.get(`${file.exchange} ${symbol}`)!
         for (let from = 0; from < rows.row_count; from += BATCH_ROWS) {
           const to = Math.min(rows.row_count, from + BATCH_ROWS)
           await write(sink, encodeRows(table, rows, from, to, symbol_id).bytes)
