@@ -17,6 +17,7 @@ import {
   stepOf,
   tickOf,
 } from '../../core/trade-recordings.ts'
+import { FEEDS_DIR } from '../../core/depth-recordings.ts'
 import { randomOf } from '../../core/signals/tape.ts'
 import { insertTrades, type TradeRow } from '../market.ts'
 import { asOracle, NO_PYTHON, oracleBars } from './oracle.ts'
@@ -84,7 +85,11 @@ function compare(
 }
 
 describe.skipIf(NO_PYTHON !== undefined)('against the oracle in Python (needs python3)', () => {
-  for (const folder of recordingsWithTrades()) {
+  const folders = recordingsWithTrades()
+  test.skipIf(FEEDS_DIR === undefined)('FEEDS_DIR has recordings of trades', () => {
+    expect(folders).not.toEqual([])
+  })
+  for (const folder of folders) {
     test(`the recording ${folder}`, async () => {
       for (const [symbol, once] of recordedTrades(folder)) {
         const stand = await createStand()
