@@ -5,9 +5,15 @@ import { HEAVY_NODE_ARGS } from '../../jobs/heavy-process.ts'
 import type { BuildFigures, BuildTask } from './build.ts'
 import type { DuckDbFigures, DuckDbTask } from './duckdb.ts'
 import type { SameColumnsFile } from './same-columns.ts'
+import type { SignalsFigures, SignalsTask } from './signals.ts'
 
 export function buildInProcess(task: BuildTask): Promise<BuildFigures> {
   return inProcess('build.ts', task)
+}
+
+/** The signals of every symbol, without the other datasets. */
+export function signalsInProcess(task: SignalsTask): Promise<SignalsFigures> {
+  return inProcess('signals.ts', task)
 }
 
 /** One statement over the day's files. */
