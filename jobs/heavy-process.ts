@@ -1,5 +1,6 @@
 /** Runs a heavy task in a child process. heavy-main.ts is the other side. */
 import { fork } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { OperatorError } from '#core/errors.ts'
@@ -21,7 +22,8 @@ const STOP_LIMIT_MS = 20_000
  */
 export async function runInProcess(task: HeavyTask, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
-  const child = fork(MAIN, { execArgv: HEAVY_NODE_ARGS })
+  // Detached: in a session of its own, whose niceness is set below.
+  const child = fork(MAIN, { execArgv: HEAVY_NODE_ARGS, detached: true })
   yieldToOthers(child.pid)
   const { promise: ended, resolve, reject } = Promise.withResolvers<string>()
   child.once('exit', (code, name) => resolve(name ?? `exit code ${code}`))
@@ -65,6 +67,9 @@ function yieldToOthers(pid: number | undefined): void {
   if (pid === undefined) return
   try {
     setPriority(pid, HEAVY_NICENESS)
+    // Where Linux shares the cores among sessions, a process's niceness counts within its own only.
+    const autogroup = `/proc/${pid}/autogroup`
+    if (existsSync(autogroup)) writeFileSync(autogroup, String(HEAVY_NICENESS))
   } catch {
     // The process has ended, or systemd forbids it, whose CPUWeight does the same.
   }

@@ -16,7 +16,8 @@ await new Command('soak:live')
   .option('--books <count>', 'of them readers of a book', wholeNumber(0, 1_000), 20)
   .option('--frozen <count>', 'readers that freeze, besides', wholeNumber(0, 1_000), 50)
   .option('--rate <events>', 'events per second', wholeNumber(1, 100_000), 10_000)
-  .option('--seconds <seconds>', 'undisturbed, and frozen', wholeNumber(1, 3_600), 30)
+  // A minute each, so that both have one of the builds that run every minute.
+  .option('--seconds <seconds>', 'undisturbed, and frozen', wholeNumber(1, 3_600), 60)
   .option('--kills <count>', 'of live server and ingestor, each', wholeNumber(0, 100), 2)
   .action(async (flags: SoakOptions & { readonly rate: number }) => {
     const stack = new SoakStack(['--rate', String(flags.rate)])
