@@ -15,6 +15,7 @@ import { createSymbolFinder } from './instruments.ts'
 import { createKeepUp, type KeepUp } from './keep-up.ts'
 import { type BarsPage, type BarsWanted, readBars } from './read-bars.ts'
 import { type ProfileAnswer, type ProfileWanted, readProfile } from './read-profile.ts'
+import { createReadAhead } from './read-ahead.ts'
 import { createSizedCache, type SizedCache } from './sized-cache.ts'
 import { createSyncManager, type SyncManager } from './sync.ts'
 import { createWatch } from './watch.ts'
@@ -70,6 +71,7 @@ export function startEngine(options: EngineOptions): ClusterEngine {
     run: (signal) => keep_up.run(signal),
     log,
   })
+  const read_ahead = createReadAhead({ pool, sync, log })
   const flights = createFlights()
   const answer = <T>(asked: object, make: () => Promise<T>): Promise<T> =>
     within(flights.join(JSON.stringify(asked), make), wait_ms)
@@ -85,7 +87,9 @@ export function startEngine(options: EngineOptions): ClusterEngine {
       answer(asked, async () => {
         const symbol = await findSymbol(asked.exchange, asked.symbol)
         watch.touch(symbol.symbol_id)
-        return readBars({ pool, sync, cache }, { ...asked, symbol })
+        const page = await readBars({ pool, sync, cache }, { ...asked, symbol })
+        read_ahead.note(symbol, page.span)
+        return page
       }),
     profile: (asked) =>
       answer({ profile: asked }, async () => {
@@ -95,6 +99,7 @@ export function startEngine(options: EngineOptions): ClusterEngine {
       }),
     async stop() {
       await loop.stop()
+      await read_ahead.stop()
       await shared?.close()
     },
   }

@@ -13,11 +13,14 @@ export interface IntervalBar {
   readonly close: number
   /** Minutes in which something was traded. */
   readonly minute_count: number
-  /** Bought minus sold quantity from the start of the UTC day to the end of the bar. */
+  /**
+   * Bought minus sold quantity from the start of the UTC day, or from the first minute if that is
+   * later, to the end of the bar.
+   */
   readonly cum_delta: Decimal
 }
 
-/** `minutes` are in order; those of a day are whole from its start. */
+/** `minutes` are in order. */
 export function intervalBars(
   minutes: readonly MinuteSummary[],
   interval_us: number,

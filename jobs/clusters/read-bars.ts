@@ -8,9 +8,10 @@ import { OperatorError } from '#core/errors.ts'
 import type { Pool } from '#core/node/pool.ts'
 import { DAY_US, type Micros, micros, toIso } from '#core/time.ts'
 import type { BarCache } from './bar-cache.ts'
-import { foldSpan } from './fold-bars.ts'
+import { foldSpans, READ_US } from './fold-bars.ts'
 import type { ClusterSymbol } from './instruments.ts'
 import { binOfBar, type IntervalBar, intervalBars, lookbackUs } from './interval-bars.ts'
+import type { PageSpan } from './read-ahead.ts'
 import { type ClusterState, settledState } from './state.ts'
 import type { SyncManager } from './sync.ts'
 import { readTail } from './tail.ts'
@@ -36,6 +37,8 @@ export interface BarsPage {
   readonly next_ts: Micros | null
   /** Nothing can change in the page's range but by late trades. */
   readonly is_final: boolean
+  /** What it covers. */
+  readonly span: PageSpan
 }
 
 export interface BarSources {
@@ -48,8 +51,8 @@ export interface BarSources {
 const SPAN_MAX_US = 14 * DAY_US
 /** A page ends at the row that exceeds it. */
 const PAGE_CHARS_MAX = 2 * 1024 * 1024
-/** Rows that are looked up, or computed, at a time. */
-const ROWS_AT_ONCE = 50
+/** Rows that are looked up, or computed, at a time; of long bars fewer, which have more cells. */
+const ROWS_AT_ONCE = 60
 /** A bar has at most that many bins. */
 export const CELLS_MAX = 50_000
 
@@ -62,10 +65,12 @@ async function readPage(sources: BarSources, wanted: BarsWanted): Promise<BarsPa
   const { symbol, interval, bin, order, limit } = wanted
   const interval_us = INTERVAL_US[interval]
   const window = windowOf(wanted, interval_us)
-  if (window.from >= window.to) return { rows: [], next_ts: null, is_final: true }
+  const lookback_us = bin === 'auto' ? lookbackUs(interval_us) : 0
+  const span = { from: window.from, to: window.to, lookback_us }
+  if (window.from >= window.to) return { rows: [], next_ts: null, is_final: true, span }
   // The running delta begins with the day, and automatic bins look back.
-  const back = bin === 'auto' ? window.from - lookbackUs(interval_us) : window.from
-  const from = micros(Math.max(0, Math.floor(Math.min(back, window.from) / DAY_US) * DAY_US))
+  const day = Math.floor(window.from / DAY_US) * DAY_US
+  const from = micros(Math.max(0, Math.min(window.from - lookback_us, day)))
   const state = await settledState(pool, symbol.symbol_id, from, window.to)
   const stored = await sync.summaries(symbol, state, from, window.to)
   const tail_from = micros(Math.max(state.final_to, from))
@@ -76,8 +81,9 @@ async function readPage(sources: BarSources, wanted: BarsWanted): Promise<BarsPa
   const rows: string[] = []
   let char_count = 0
   let last_ts: Micros | undefined
-  for (let at = 0; at < ordered.length && rows.length < limit; at += ROWS_AT_ONCE) {
-    const group = ordered.slice(at, Math.min(at + ROWS_AT_ONCE, limit))
+  const at_once = Math.max(1, Math.min(ROWS_AT_ONCE, Math.floor(READ_US / interval_us)))
+  for (let at = 0; at < ordered.length && rows.length < limit; at += at_once) {
+    const group = ordered.slice(at, Math.min(at + at_once, limit))
     const texts = await textsOf(sources, wanted, { state, bars, tail, interval_us }, group)
     for (const [i, text] of texts.entries()) {
       rows.push(text)
@@ -92,6 +98,7 @@ async function readPage(sources: BarSources, wanted: BarsWanted): Promise<BarsPa
     rows,
     next_ts: is_cut ? last_ts! : window.next,
     is_final: window.to <= state.final_to,
+    span,
   }
 }
 
@@ -151,26 +158,22 @@ async function textsOf(
   const keys = planned.filter(({ is_final }) => is_final).map(({ key }) => key)
   const answers = await cache.getMany(keys)
   const known = new Map(keys.map((key, i) => [key, answers[i]]))
-  const made: (readonly [string, string])[] = []
-  const texts: string[] = []
-  for (const { bar, bin_ticks, to, is_final, key } of planned) {
-    let text = is_final ? known.get(key) : undefined
-    if (text === undefined) {
-      const { ts: from, minute_count, cum_delta } = bar
-      const { final_to } = state
-      const step = stepOf(symbol, bin_ticks)
-      const span = { symbol_id, from, to, step, final_to, tail, minute_count }
-      const folded = await foldSpan(pool, span)
-      if (folded.cells.length > CELLS_MAX) throw tooFine(from, folded.cells.length)
-      text = JSON.stringify(
-        clusterRow(folded, symbol, { interval, bin_ticks, cum_delta, is_final }),
-      )
-      if (is_final) made.push([key, text])
-    }
-    texts.push(text)
-  }
-  cache.setMany(made)
-  return texts
+  const missing = planned.filter(({ key, is_final }) => !is_final || known.get(key) === undefined)
+  const folded = await foldSpans(
+    { pool, symbol_id, final_to: state.final_to, tail },
+    missing.map(({ bar: { ts: from, minute_count }, bin_ticks, to }) => {
+      return { from, to, step: stepOf(symbol, bin_ticks), minute_count }
+    }),
+  )
+  const made = missing.map(({ bar, bin_ticks, is_final, key }, i): readonly [string, string] => {
+    const { cells } = folded[i]!
+    if (cells.length > CELLS_MAX) throw tooFine(bar.ts, cells.length)
+    const facts = { interval, bin_ticks, cum_delta: bar.cum_delta, is_final }
+    return [key, JSON.stringify(clusterRow(folded[i]!, symbol, facts))]
+  })
+  cache.setMany(made.filter((_, i) => missing[i]!.is_final))
+  const texts = new Map(made)
+  return planned.map(({ key }) => texts.get(key) ?? known.get(key)!)
 }
 
 export function tooFine(ts: Micros, cell_count: number): OperatorError {

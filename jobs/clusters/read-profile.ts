@@ -6,7 +6,7 @@ import { areaOf, cellRows, stepOf } from '#core/clusters/row.ts'
 import { decimalText, exactText } from '#core/decimal-text.ts'
 import { plus } from '#core/decimals.ts'
 import { type Micros, micros, toIso } from '#core/time.ts'
-import { foldSpan } from './fold-bars.ts'
+import { foldSpans } from './fold-bars.ts'
 import type { ClusterSymbol } from './instruments.ts'
 import { CELLS_MAX, type BarSources, tooFine } from './read-bars.ts'
 import { settledState } from './state.ts'
@@ -58,9 +58,9 @@ async function readOnce(
   const low = minutes.reduce((min, minute) => Math.min(min, minute.low!), Infinity)
   const bin_ticks = bin === 'auto' ? binOfSpan(low, high, tick_size) : bin
   const step = stepOf(symbol, bin_ticks)
-  const { final_to } = state
-  const minute_count = minutes.length
-  const bar = await foldSpan(pool, { symbol_id, from, to, step, final_to, tail, minute_count })
+  const source = { pool, symbol_id, final_to: state.final_to, tail }
+  const [folded] = await foldSpans(source, [{ from, to, step, minute_count: minutes.length }])
+  const bar = folded!
   if (bar.cells.length > CELLS_MAX) throw tooFine(from, bar.cells.length)
   const figures = figuresOf(bar, step)
   const volume = exactText(plus(figures.buy_volume, figures.sell_volume), symbol.qty_decimals)

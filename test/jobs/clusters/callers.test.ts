@@ -363,3 +363,27 @@ test('an engine that is killed while it computes leaves nothing half done', asyn
     next.child.kill('SIGKILL')
   }
 })
+
+test('a reader who pages back finds the day before computed, one who does not has none', async () => {
+  const symbol = 'DDDUSDT'
+  const day = Date.parse('2024-08-10T00:00:00Z') * 1_000
+  const page = (from: number) => {
+    const to = micros(from + HOUR_US)
+    return { symbol, from: micros(from), to, interval: '1m', bin: 10 } as const
+  }
+  ids.set(symbol, await addSymbol(pool, symbol, 0.1, 0.001))
+  const from = day - 3 * HOUR_US
+  await insertTrades(pool, randomTrades({ symbol, from, minutes: 300, per_minute: 2, seed: 5 }))
+  await raiseThreshold(pool, day + 2 * HOUR_US)
+  const forward = stand.startEngine()
+  await allBars(forward, page(day))
+  await allBars(forward, page(day + HOUR_US))
+  await forward.stop()
+  expect(await minutesOf(symbol)).toBe(120)
+  const back = stand.startEngine()
+  await allBars(back, page(day + HOUR_US))
+  await allBars(back, page(day))
+  await expect.poll(() => minutesOf(symbol)).toBe(300)
+  // What was read ahead is what a reader gets.
+  expect(await allBars(back, page(day - HOUR_US))).toHaveLength(60)
+})
