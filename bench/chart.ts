@@ -7,19 +7,17 @@
  *
  *   npm run bench:chart
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
 import { chromium, type Page } from 'playwright-core'
 import { silentLogger } from '#core/node/log.ts'
-import type { Pool } from '#core/node/pool.ts'
-import { DAY_US, fromMillis, HOUR_US, hourStart, micros, toIso } from '#core/time.ts'
+import { DAY_US, fromMillis, hourStart, micros, toIso } from '#core/time.ts'
 import { parseConfig } from '../edge-api/gateway/config.ts'
 import { startGateway } from '../edge-api/gateway/server.ts'
 import { NODE_ARGS } from '../infra/local/child.ts'
 import { buildWorker } from '../infra/local/worker.ts'
 import { startWorkerd } from '../infra/local/workerd/start.ts'
 import { runRollups } from '../jobs/rollups/run-rollups.ts'
+import { fillDay, recorded, walk } from './chart/day.ts'
 import { startProgram } from './ingest/recording.ts'
 import { quantile } from './quantile.ts'
 import { type Services, withServices } from './services.ts'
@@ -27,44 +25,31 @@ import { sizeOfClusters } from './clusters/stored.ts'
 
 const SECRET = 'a secret of the benchmark, and of no other'
 const RECORDING = 'binance-usdm-btcusdt-20240808/feed.ndjson.gz'
-const TRADES_PER_S = 5
-const HOUR_TRADES = TRADES_PER_S * 3_600
 const CELLS = { bars: 200, per_bar: 100 }
 const FRAMES = 120
-
-interface Trade {
-  readonly price: number
-  readonly qty: number
-  readonly is_sell: boolean
-}
 
 const from = micros(hourStart(fromMillis(Date.now())) - DAY_US)
 const feeds_dir = process.env['FEEDS_DIR']
 await withServices(async (services) => {
-  await measure('random prices', services, walk(), 'WALKUSDT')
-  if (feeds_dir === undefined) return print('FEEDS_DIR is not set: not over the BTC recording.')
-  await measure('the BTC recording', services, recorded(join(feeds_dir, RECORDING)), 'BTCUSDT')
-})
-
-async function measure(
-  title: string,
-  services: Services,
-  trades: readonly Trade[],
-  symbol: string,
-): Promise<void> {
-  const { pool, dir, database_url, store_config } = services
-  await fill(pool, symbol, trades)
-  await runRollups({
-    pool,
-    log: silentLogger,
-    now: Date.now,
-    signal: new AbortController().signal,
-  })
+  const { pool } = services
+  await fillDay(pool, 'WALKUSDT', from, walk())
+  if (feeds_dir !== undefined) {
+    await fillDay(pool, 'BTCUSDT', from, recorded(join(feeds_dir, RECORDING)))
+  }
+  const { signal } = new AbortController()
+  await runRollups({ pool, log: silentLogger, now: Date.now, signal })
   // As after a run of the rollups: trades of the day are final.
   await pool.query("select marketdata.raise_invalidation_threshold('trades', $1)", [
     toIso(micros(from + DAY_US)),
   ])
   await pool.query('vacuum analyze')
+  await measure('random prices', services, 'WALKUSDT')
+  if (feeds_dir === undefined) return print('FEEDS_DIR is not set: not over the BTC recording.')
+  await measure('the BTC recording', services, 'BTCUSDT')
+})
+
+async function measure(title: string, services: Services, symbol: string): Promise<void> {
+  const { pool, dir, database_url, store_config } = services
   const gateway_env = { PORT: '0', DATABASE_URL: database_url, GATEWAY_SECRET: SECRET }
   const gateway = await startGateway(parseConfig(gateway_env), silentLogger)
   const engine = startProgram<{ readonly type: 'ready'; readonly url: string }>(
@@ -119,6 +104,7 @@ async function measure(
       const address = `#symbol=${symbol}&profile=0&signals=0&mode=${mode}&bars=${bars}`
       await page.goto(`${worker.url}/chart${address}`)
       await until(page, 'globalThis.booktape?.stage?.range() !== undefined')
+      await until(page, '!booktape.session.is_loading')
       await scroll(page, mode)
       if (mode === 'volume') await frames(page)
       await page.close()
@@ -134,14 +120,19 @@ async function measure(
 
 interface Request {
   readonly name: string
+  /** Since the page began. */
+  readonly start: number
   readonly duration: number
   /** From the request to the first byte of the answer. */
   readonly server: number
 }
 
-/** Pages back over the day, as a user does who looks at each screen for a moment. */
+/**
+ * Pages back over the day, as a user does who looks at each screen for a moment. What the page
+ * requested before the first key is printed apart: it competes with the start of everything.
+ */
 async function scroll(page: Page, mode: string): Promise<void> {
-  await page.evaluate(`(() => {
+  const begun = await page.evaluate<number>(`(() => {
     const { stage } = booktape
     const { setSlots } = stage
     booktape.shows = []
@@ -150,17 +141,21 @@ async function scroll(page: Page, mode: string): Promise<void> {
       setSlots.apply(stage, args)
       booktape.shows.push(performance.now() - at)
     }
+    return performance.now()
   })()`)
   const isBack = (): Promise<boolean> =>
     page.evaluate(`booktape.stage.range().from <= ${from as number}`)
+  const screens: number[] = []
   while (!(await isBack())) {
     await page.locator('#chart').press('PageUp')
+    screens.push(await page.evaluate<number>(screenShown(mode)))
     await page.waitForTimeout(300)
   }
   await until(page, '!booktape.session.is_loading')
   const requests = await page.evaluate<Request[]>(
     `performance.getEntriesByType('resource').map((entry) => ({
       name: entry.name,
+      start: entry.startTime,
       duration: entry.duration,
       server: entry.responseStart - entry.requestStart,
     }))`,
@@ -168,18 +163,43 @@ async function scroll(page: Page, mode: string): Promise<void> {
   const bars = await page.evaluate<number>(
     'booktape.stage.slots.filter(({ candle }) => candle !== undefined).length',
   )
-  print(`  scroll-back, ${mode}: ${bars} bars`)
-  for (const path of ['candles', 'clusters']) {
-    const asked = requests.filter(({ name }) => name.includes(`/v1/${path}/`))
-    if (asked.length === 0) continue
-    const twice = asked.length - new Set(asked.map(({ name }) => name)).size
-    const whole = quantiles(asked.map(({ duration }) => duration))
-    const server = quantiles(asked.map((one) => one.server))
-    print(
-      `    ${path}: ${asked.length} pages, ${twice} requested twice: ${whole}; server ${server}`,
-    )
+  print(`  ${mode}: ${bars} bars`)
+  for (const [part, these] of [
+    ['load', requests.filter(({ start }) => start < begun)],
+    ['scroll-back', requests.filter(({ start }) => start >= begun)],
+  ] as const) {
+    for (const path of ['candles', 'clusters']) printPages(part, path, these)
   }
+  print(`    screens, from the key until all bars are here: ${quantiles(screens)}`)
   print(`    shown: ${quantiles(await page.evaluate<number[]>('booktape.shows'))}`)
+}
+
+/** Milliseconds until every bar of the screen is here, with cells where they are shown. */
+function screenShown(mode: string): string {
+  const is_here = mode === 'candles' ? 'candle' : 'footprint'
+  return `(async () => {
+    const at = performance.now()
+    for (;;) {
+      const range = booktape.stage.range()
+      const from = Math.ceil(Math.max(range.from, ${from as number}) / 60e6) * 60e6
+      const to = Math.min(range.to, ${from + DAY_US})
+      const here = booktape.stage.slots.filter(
+        (slot) => slot.ts >= from && slot.ts < to && slot.${is_here} !== undefined)
+      if (here.length >= (to - from) / 60e6) return performance.now() - at
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  })()`
+}
+
+function printPages(part: string, path: string, requests: readonly Request[]): void {
+  const asked = requests.filter(({ name }) => name.includes(`/v1/${path}/`))
+  if (asked.length === 0) return
+  const twice = asked.length - new Set(asked.map(({ name }) => name)).size
+  const whole = quantiles(asked.map(({ duration }) => duration))
+  const server = quantiles(asked.map((one) => one.server))
+  print(
+    `    ${part}, ${path}: ${asked.length} pages, ${twice} requested twice: ${whole}; server ${server}`,
+  )
 }
 
 function quantiles(times: readonly number[]): string {
@@ -241,63 +261,6 @@ async function frames(page: Page): Promise<void> {
 /** The page's policy forbids what playwright's waitForFunction does. */
 async function until(page: Page, condition: string): Promise<void> {
   while (!(await page.evaluate<boolean>(condition))) await page.waitForTimeout(50)
-}
-
-async function fill(pool: Pool, symbol: string, trades: readonly Trade[]): Promise<void> {
-  await pool.query(
-    `insert into marketdata.symbols (exchange, symbol, instrument_type, tick_size, step_size, is_active)
-     values ('binance-futures', $1, 'perp', 0.1, 0.001, true)`,
-    [symbol],
-  )
-  for (let hour = 0; hour < DAY_US / HOUR_US; hour++) {
-    const start = micros(from + hour * HOUR_US)
-    await pool.query("select marketdata.ensure_hour('trades', $1)", [toIso(start)])
-    const part = Array.from(
-      { length: HOUR_TRADES },
-      (_, i) => trades[(hour * HOUR_TRADES + i) % trades.length]!,
-    )
-    await pool.query(
-      `insert into marketdata.trades
-         (symbol_id, ts_exchange, ts_ingest, agg_trade_id, price, qty, is_buyer_maker)
-       select s.id, ts, ts, $2::bigint + n, price, qty, is_sell
-       from unnest($4::float8[], $5::float8[], $6::boolean[]) with ordinality
-         as t (price, qty, is_sell, n),
-         lateral (select $3::timestamptz + (n - 1) * ${1 / TRADES_PER_S} * interval '1 second' as ts) at,
-         marketdata.symbols s
-       where s.symbol = $1`,
-      [
-        symbol,
-        hour * HOUR_TRADES,
-        toIso(start),
-        part.map(({ price }) => price),
-        part.map(({ qty }) => qty),
-        part.map(({ is_sell }) => is_sell),
-      ],
-    )
-  }
-}
-
-function walk(): readonly Trade[] {
-  let ticks = 600_000
-  return Array.from({ length: HOUR_TRADES * 24 }, () => {
-    ticks += Math.floor(Math.random() * 7) - 3
-    const qty = (1 + Math.floor(Math.random() * 500)) / 1_000
-    return { price: ticks / 10, qty, is_sell: Math.random() < 0.5 }
-  })
-}
-
-function recorded(path: string): readonly Trade[] {
-  return gunzipSync(readFileSync(path))
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line.includes('\\"e\\":\\"trade\\"'))
-    .map((line) => JSON.parse((JSON.parse(line) as { data: string }).data) as Wire)
-    .map(({ data }) => ({ price: Number(data.p), qty: Number(data.q), is_sell: data.m }))
-}
-
-/** Binance's trade: p price, q quantity, m whether the buyer is the maker. */
-interface Wire {
-  readonly data: { readonly p: string; readonly q: string; readonly m: boolean }
 }
 
 function print(line: string): void {
