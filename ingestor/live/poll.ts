@@ -7,9 +7,11 @@ import { cursorText, parseCursor } from './cursor.ts'
 import { Fault } from './fault.ts'
 import type { Found, Hub } from './hub.ts'
 import type { Outlet } from './outlet.ts'
+import { STREAM_PARAMETERS } from './protocol.ts'
 import { type Message, payloadOf } from './wire.ts'
 
 export const WAIT_S_MAX = 60
+export const POLL_PARAMETERS = [...STREAM_PARAMETERS, 'resume', 'wait']
 /** An answer with this many bytes is sent at once. */
 const ANSWER_BYTES_MAX = 512 * 1024
 /** Waits this long for more messages, so that a burst fits into one answer. */

@@ -7,6 +7,11 @@ import { Fault } from './fault.ts'
 
 export const MESSAGE_BYTES_MAX = 16 * 1024
 const BIN_MAX = 1_000_000
+const BARS_FIELDS = ['interval', 'bin', 'threshold']
+/** Of a query that names streams. */
+export const STREAM_PARAMETERS = ['channel', 'symbol', 'exchange', ...BARS_FIELDS]
+const STREAM_FIELDS = ['op', 'id', 'channels', 'symbols', ...STREAM_PARAMETERS]
+const SUBSCRIBE_FIELDS = [...STREAM_FIELDS, 'resume']
 
 export interface StreamsWanted {
   readonly channels: readonly LiveChannel[]
@@ -35,10 +40,14 @@ export function parseRequest(text: string): Request {
   const message = parseObject(text)
   const id = idOf(message['id'])
   const { op } = message
-  if (op === 'ping') return { op, id }
+  if (op === 'ping') {
+    requireKnown(Object.keys(message), ['op', 'id'])
+    return { op, id }
+  }
   if (op !== 'subscribe' && op !== 'unsubscribe') {
     throw new Fault('bad_message', '"op" must be subscribe, unsubscribe or ping.')
   }
+  requireKnown(Object.keys(message), op === 'subscribe' ? SUBSCRIBE_FIELDS : STREAM_FIELDS)
   const wanted = {
     channels: listOf(message['channel'] ?? message['channels']).map(channelOf),
     symbols: listOf(message['symbol'] ?? message['symbols']).map(symbolOf),
@@ -58,6 +67,14 @@ export function idIn(text: string): string | number | undefined {
   } catch {
     return undefined
   }
+}
+
+/** A misspelled cursor would begin a stream at its newest message, and nobody would notice. */
+export function requireKnown(names: readonly string[], known: readonly string[]): void {
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  const shown = JSON.stringify(unknown.slice(0, 64))
+  throw new Fault('bad_message', `${shown} is not known here. Allowed: ${known.join(', ')}.`)
 }
 
 export function channelOf(text: unknown): LiveChannel {

@@ -12,9 +12,9 @@ import type { Admit } from './access.ts'
 import type { LiveCounts } from './counts.ts'
 import { Fault, type FaultCode } from './fault.ts'
 import type { Found, Hub } from './hub.ts'
-import { servePoll } from './poll.ts'
-import { barsOf, channelOf, symbolOf } from './protocol.ts'
-import { serveEvents } from './sse.ts'
+import { POLL_PARAMETERS, servePoll } from './poll.ts'
+import { barsOf, channelOf, requireKnown, symbolOf } from './protocol.ts'
+import { serveEvents, SSE_PARAMETERS } from './sse.ts'
 import { createWebSocketDoor } from './websocket.ts'
 
 export interface LiveDoor {
@@ -73,7 +73,13 @@ async function upgrade(
   { hub, admit }: LiveDoorOptions,
   request: IncomingMessage,
 ): Promise<string | undefined> {
-  if (urlOf(request).pathname !== PATH) throw noSuchPath(request)
+  const { pathname, searchParams } = urlOf(request)
+  if (pathname !== PATH) throw noSuchPath(request)
+  if (SSE_PARAMETERS.some((name) => searchParams.has(name))) {
+    const example = '{"op":"subscribe","channel":"trades","symbol":"BTCUSDT"}'
+    const detail = `A WebSocket's query names no streams: remove it, and send ${example}.`
+    throw new Fault('bad_message', detail)
+  }
   const token_id = await admit(request)
   hub.requireRoom(token_id)
   return token_id
@@ -102,6 +108,7 @@ async function answer(
   allowPage(request, response)
   const token_id = await admit(request)
   hub.requireRoom(token_id)
+  requireKnown([...searchParams.keys()], pathname === PATH ? SSE_PARAMETERS : POLL_PARAMETERS)
   const found = streamsOf(hub, searchParams)
   if (pathname === PATH) serveEvents(hub, request, response, searchParams, found, token_id)
   else servePoll(hub, response, searchParams, found, token_id)

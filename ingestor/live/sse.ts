@@ -8,10 +8,12 @@ import { eventId, parseCursor, parseEventId } from './cursor.ts'
 import { Fault } from './fault.ts'
 import type { Found, Hub } from './hub.ts'
 import type { Outlet } from './outlet.ts'
+import { STREAM_PARAMETERS } from './protocol.ts'
 import { type Message, payloadOf } from './wire.ts'
 
 /** Few, because each event's id has a cursor for every stream. */
 export const SSE_STREAMS_MAX = 50
+export const SSE_PARAMETERS = [...STREAM_PARAMETERS, 'resume', 'last_event_id']
 
 const END = Buffer.from('\n\n')
 

@@ -1,8 +1,10 @@
 /**
  * Clients that do not read, ask for too much, or ask wrongly, and what the others notice: nothing.
  */
+import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { mintToken } from '#core/access-token.ts'
 import { freePorts } from '../../../infra/local/ports.ts'
 import type { LiveServer } from '../../../ingestor/live/live-server.ts'
@@ -172,6 +174,8 @@ test('wrong messages get an error with a code, and the client goes on', async ()
     [{ op: 'subscribe', channel: 'trades', symbol: '../etc' }, 'unknown_symbol'],
     [{ op: 'subscribe', channel: 'trades', symbol: 'BTCUSDT', exchange: 'x' }, 'unknown_symbol'],
     [{ op: 'subscribe', channel: 'trades', symbol: 'BTCUSDT', resume: 1 }, 'bad_cursor'],
+    [{ op: 'subscribe', channel: 'trades', symbol: 'BTCUSDT', cursor: 'e:1' }, 'bad_message'],
+    [{ op: 'ping', resume: 'e:1' }, 'bad_message'],
   ] as const) {
     const before = client.messages.length
     client.send(message)
@@ -315,6 +319,25 @@ test('a poll waits for what is new, and goes on after its cursor', async () => {
   const ids = answer.messages.flatMap(({ rows }) => rows.map(({ agg_trade_id }) => agg_trade_id))
   expect(ids).toEqual([92_000])
   expect((await poll(`wait=0&resume=${answer.resume}`)).messages).toEqual([])
+})
+
+test('a parameter that is unknown is refused: it could be a misspelled cursor', async () => {
+  const { resume } = (await (
+    await fetch(`${live.url}/v1/live/poll?channel=trades&symbol=BTCUSDT`)
+  ).json()) as { readonly resume: string }
+  for (const [path, allowed] of [
+    [`/v1/live?cursor=${resume}`, 'threshold, resume, last_event_id.'],
+    [`/v1/live/poll?last_event_id=${resume}`, 'threshold, resume, wait.'],
+  ]) {
+    const answer = await fetch(`${live.url}${path}&channel=trades&symbol=BTCUSDT`)
+    expect(answer.status).toBe(400)
+    const { detail } = (await answer.json()) as { readonly detail: string }
+    expect(detail).toMatch(/^"(cursor|last_event_id)" is not known here\. Allowed: channel, /)
+    expect(detail.endsWith(allowed!)).toBe(true)
+  }
+  const named = new WebSocket(`${live.url.replace('http', 'ws')}/v1/live?channel=trades`)
+  const [error] = (await once(named, 'error')) as [Error]
+  expect(error.message).toContain('400')
 })
 
 test('what is no WebSocket is dropped and costs nobody anything', async () => {
