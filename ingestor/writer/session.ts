@@ -68,6 +68,11 @@ export interface SessionEvents {
 
 /** How much of the tape is parsed before the event loop turns. */
 const CHUNK_BYTES = 256 * 1024
+/**
+ * How often a batch that waits for its age looks at the tape. A chunk that is whole is parsed at
+ * once, so at full load neither this thread nor Postgres is idle until the batch is old enough.
+ */
+const LOOK_MS = 5
 const IDLE_MS = 250
 /** If a commit takes longer, the server is considered lost, whatever TCP reports. */
 export const COMMIT_LIMIT_MS = 60_000
@@ -80,7 +85,7 @@ export async function runSession(
   events: SessionEvents,
   signal: AbortSignal,
 ): Promise<void> {
-  const { end, limits } = options
+  const { end } = options
   const batcher = createBatcher({
     from_position: from.position,
     offsets: from.offsets,
@@ -102,7 +107,7 @@ export async function runSession(
         await pipeline.take(batcher.seal(sealed))
       }
       if (has_more) continue
-      await pause(limits.age_ms_max, signal)
+      await fillUntilOld(reader, batcher, sealed, options, signal)
       if (end.position() > sealed || signal.aborted) continue
       await pipeline.settled()
       await pipeline.makeRoomAhead()
@@ -135,6 +140,25 @@ async function gather(
     await yieldToIo()
   }
   return false
+}
+
+/** Parses each chunk as it gets whole, until the batch is full or old enough, or an abort. */
+async function fillUntilOld(
+  reader: TapeReader,
+  batcher: Batcher,
+  sealed: number,
+  options: SessionOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { end, limits } = options
+  const begun_ms = performance.now()
+  while (!signal.aborted) {
+    const left_ms = limits.age_ms_max - (performance.now() - begun_ms)
+    if (left_ms <= 0) return
+    await pause(Math.min(LOOK_MS, left_ms), signal)
+    if (end.position() - reader.position < CHUNK_BYTES) continue
+    if (await gather(reader, batcher, sealed, options)) return
+  }
 }
 
 interface Pipeline {
