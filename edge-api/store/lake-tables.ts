@@ -69,14 +69,18 @@ export function createLakeTables(
   /** Clients address a bucket by path or by host name. */
   const roots = [by_path.href, `${by_path.protocol}//${config.bucket}.${by_path.host}${above}`]
   const { bucket, region } = config
+  const exists = (namespace: string, name: string): Promise<boolean> =>
+    store.exists(`${lakeMetadataPrefix(namespace, name)}${LAKE_HINT_FILE}`)
   return {
     store: { endpoint: config.endpoint, region, bucket },
     async tables(namespace) {
       const { folders } = await store.list(`${LAKE_PREFIX}${namespace}/`, '/')
-      return folders.map((folder) => folder.split('/').at(-2)!).toSorted()
+      const names = folders.map((folder) => folder.split('/').at(-2)!).toSorted()
+      // A first commit that was killed leaves a folder, and no table that loads.
+      const loadable = await Promise.all(names.map((name) => exists(namespace, name)))
+      return names.filter((_, i) => loadable[i])
     },
-    exists: (namespace, name) =>
-      store.exists(`${lakeMetadataPrefix(namespace, name)}${LAKE_HINT_FILE}`),
+    exists,
     async load(namespace, name, snapshots) {
       const prefix = lakeMetadataPrefix(namespace, name)
       const hint = await store.read(`${prefix}${LAKE_HINT_FILE}`, HINT_BYTES_MAX)

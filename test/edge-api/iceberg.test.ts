@@ -11,6 +11,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { type icebergMetadata, icebergRead } from 'icebird'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { mintToken, type Scope } from '#core/access-token.ts'
+import { lakeMetadataPrefix } from '#core/object-keys.ts'
 import { HOUR_US, fromMillis, micros } from '#core/time.ts'
 import type { TableMetadata } from '../../jobs/lake/format/metadata.ts'
 import { tagSnapshot } from '../../jobs/lake/tags.ts'
@@ -198,6 +199,20 @@ test('a client finds a table by name, and icebird reads its rows without credent
     BigInt(rows.length),
     rows.reduce((sum, row) => sum + (row['agg_trade_id'] as bigint), 0n),
   ])
+})
+
+test('a table whose first commit was killed is not listed', async () => {
+  // Its manifests and metadata were written, and no hint names them.
+  const key = `${lakeMetadataPrefix('raw', 'liquidations')}v1.metadata.json`
+  await store.put(key, '{}', 'application/json')
+  try {
+    expect(await get('namespaces/raw/tables')).toEqual({
+      identifiers: ['mark_price', 'trades'].map((name) => ({ namespace: ['raw'], name })),
+    })
+    expect((await ask('namespaces/raw/tables/liquidations')).status).toBe(404)
+  } finally {
+    await store.delete(key)
+  }
 })
 
 test('names come in pages for a client that sends a page token', async () => {
