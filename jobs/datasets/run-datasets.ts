@@ -57,6 +57,7 @@ export function runDatasets(options: DatasetsOptions): Promise<DayResult> {
         'Building candles, clusters, trades, quotes, bars, barrier labels and signals.',
       )
       const { revised_hours, ledger_sha256 } = day
+      await day.releaseIfArchived()
       const common = { day, dir, date, signal, onSymbol }
       return {
         built: await buildMarketFiles({

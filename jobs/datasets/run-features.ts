@@ -146,7 +146,10 @@ async function startBuilder(
   signal: AbortSignal,
   kept: KeptHours | undefined,
 ): Promise<Builder> {
-  if (thread_count === 0) return inlineBuilder(day.reader, signal, kept)
+  if (thread_count === 0) {
+    await day.releaseIfArchived()
+    return inlineBuilder(day.reader, signal, kept)
+  }
   const count = Math.min(thread_count, day.symbols.length)
   const builder = await threadBuilder(await day.share(), count, signal)
   await day.release()

@@ -40,6 +40,11 @@ export interface OpenDay {
   share(): Promise<SharedDay>
   /** Ends the transaction. Call it once others have joined and `reader` is no longer used. */
   release(): Promise<void>
+  /**
+   * Ends the transaction if `reader` reads archived hours alone. Without this, a build of more than
+   * IDLE_LIMIT would lose its connection. Call it before the build, and after `lateSince`.
+   */
+  releaseIfArchived(): Promise<void>
 }
 
 /** Plain data that can be posted to another thread. */
@@ -69,8 +74,12 @@ export async function withDay<T>(
   const release = async (): Promise<void> => {
     if (!is_open) return
     is_open = false
-    await client.query('commit')
-    client.release()
+    // Everything has been read, so a connection that was lost since then takes nothing with it.
+    const is_lost = await client.query('commit').then(
+      () => false,
+      () => true,
+    )
+    client.release(is_lost)
   }
   try {
     await begin(client)
@@ -88,6 +97,9 @@ export async function withDay<T>(
       reader: createDayReader(parts, day),
       share: () => share(pool, store, client, day, plan),
       release,
+      releaseIfArchived: async () => {
+        if (!readsPostgres(plan)) await release()
+      },
     })
     await release()
     return result

@@ -2,13 +2,16 @@
  * Runs the whole job over every stream, with the rows in Postgres, in the archive or in both, in
  * one thread or several. The bytes are always the same.
  */
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Manifest } from '#core/dataset.ts'
 import { silentLogger } from '#core/node/log.ts'
-import { HOUR_US, micros, toIso } from '#core/time.ts'
+import { HOUR_US, micros, parseDay, toIso } from '#core/time.ts'
 import type { TableHour } from '../../../jobs/archive/records.ts'
 import { runArchive } from '../../../jobs/archive/run-archive.ts'
+import { type DatasetsOptions, runDatasets } from '../../../jobs/datasets/run-datasets.ts'
 import type { FeaturesOptions, FeaturesResult } from '../../../jobs/datasets/run-features.ts'
+import { withDay } from '../../../jobs/day/day.ts'
 import { randomNumbers } from '../features/random.ts'
 import {
   insertDepth,
@@ -361,4 +364,57 @@ test('everything from the archive, with nothing left in Postgres: the same bytes
   // The day before as well: its fit for this day is the same.
   await stand.features('2024-08-08')
   expect(await build(stand)).toEqual(before)
+})
+
+function marketJob(): DatasetsOptions {
+  return {
+    pool: stand.pool,
+    store: stand.store,
+    date: parseDay('2024-08-09')!,
+    work_dir: join(stand.dir, 'work'),
+    log: silentLogger,
+    now: () => NOON,
+  }
+}
+
+const IN_TRANSACTION = `from pg_stat_activity
+  where datname = current_database() and state like 'idle in transaction%'`
+
+for (const job of ['features', 'datasets'] as const) {
+  test(`${job}: archived hours are read without a transaction, which may not be idle`, async () => {
+    const counts: number[] = []
+    let is_building = false
+    const store: Stand['store'] = {
+      ...stand.store,
+      async readRange(...range) {
+        if (is_building) {
+          const { rows } = await stand.pool.query<{ n: number }>(
+            `select count(*)::int as n ${IN_TRANSACTION}`,
+          )
+          counts.push(rows[0]!.n)
+        }
+        return stand.store.readRange(...range)
+      },
+    }
+    const watched = { store, onProgress: (): void => void (is_building = true) }
+    if (job === 'features') await stand.features('2024-08-09', watched)
+    else await runDatasets({ ...marketJob(), ...watched })
+    expect(counts.length).toBeGreaterThan(0)
+    expect(new Set(counts)).toEqual(new Set([0]))
+  })
+}
+
+test('a connection that the server ended after the last read loses nothing', async () => {
+  const { pool, store } = stand
+  await insertSymbols(pool, ['LTCUSDT'])
+  const ts = MIDNIGHT + 3_000e6
+  await insertTrades(pool, [
+    { symbol: 'LTCUSDT', ts, id: 1, price: 60, qty: 1, is_buyer_maker: true },
+  ])
+  const count = await withDay({ pool, store }, parseDay('2024-08-09')!, async ({ symbols }) => {
+    await pool.query(`select pg_terminate_backend(pid) ${IN_TRANSACTION}`)
+    return symbols.length
+  })
+  expect(count).toBe(SYMBOLS.length)
+  await expect(pool.query('select 1')).resolves.toMatchObject({ rowCount: 1 })
 })
