@@ -1,7 +1,7 @@
 /** Runs a build in its own process, so that its memory is measured alone. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { HEAVY_NODE_ARGS } from '../../jobs/heavy-process.ts'
+import { HEAVY_ENV, HEAVY_NODE_ARGS } from '../../jobs/heavy-process.ts'
 import type { BuildFigures, BuildTask } from './build.ts'
 import type { DuckDbFigures, DuckDbTask } from './duckdb.ts'
 import type { SameColumnsFile } from './same-columns.ts'
@@ -28,7 +28,7 @@ export function sameColumnsInProcess(task: SameColumnsFile): Promise<DuckDbFigur
 
 async function inProcess<Figures>(program: string, task: object): Promise<Figures> {
   // As the jobs daemon starts a build, so that memory is that of production.
-  const options = { execArgv: HEAVY_NODE_ARGS }
+  const options = { execArgv: HEAVY_NODE_ARGS, env: { ...process.env, ...HEAVY_ENV } }
   const child = fork(new URL(program, import.meta.url), [JSON.stringify(task)], options)
   const exited = once(child, 'exit')
   const [figures] = (await Promise.race([

@@ -144,7 +144,6 @@ export interface EncodedPage extends Pick<
   Leaf,
   'type' | 'encoding' | 'value_count' | 'statistics'
 > {
-  /** Owns its buffer, which can be transferred to another thread. */
   readonly bytes: Uint8Array<ArrayBuffer>
   /** Including the page header. */
   readonly uncompressed_bytes: number

@@ -15,7 +15,7 @@ import {
   type SymbolTask,
 } from '../../features/symbol-day.ts'
 import type { NamePlaces } from '../files/arrow-batch.ts'
-import { buffersOfPart, encodePart, type PartBytes } from '../files/part.ts'
+import { bufferOfPart, encodePart, type PartBytes } from '../files/part.ts'
 
 /** A symbol's day to build and encode. Plain data that can be posted to another thread. */
 export interface BuildTask extends SymbolTask {
@@ -172,5 +172,5 @@ function partsOf({ places }: BuildTask, { exchange, symbol, built }: SymbolDay):
 
 /** Buffers to transfer to the other thread instead of copying. */
 export function buffersOf({ features, labels = [], features_f32 = [] }: MadeDay): ArrayBuffer[] {
-  return [...features, ...labels, ...features_f32].flatMap(buffersOfPart)
+  return [...features, ...labels, ...features_f32].map(bufferOfPart)
 }

@@ -19,7 +19,6 @@ export interface NamePlaces {
 }
 
 export interface BatchBytes {
-  /** Owns its buffer, which can be transferred to another thread. */
   readonly bytes: Uint8Array<ArrayBuffer>
   /** Length of the message before the body. */
   readonly metadata_bytes: number

@@ -40,7 +40,6 @@ export async function createPartsParquet(
     async append(name, parts) {
       const group_offset = offset
       const columns: ColumnChunk[] = []
-      const bytes: Uint8Array[] = []
       for (const [i, feature] of features.entries()) {
         const pages = parts.map((part) => part.pages[i]!)
         const dictionary =
@@ -50,10 +49,10 @@ export async function createPartsParquet(
         const place = { path_in_schema: [feature.name], dictionary, codec: CODEC, offset } as const
         const chunk = chunkOfPages(pages, place)
         columns.push(chunk.column)
-        bytes.push(...chunk.parts)
         offset += chunk.byte_count
+        // One column at a time: a row group of a whole day has 20 MB.
+        await file.writeFile(Buffer.concat(chunk.parts))
       }
-      await file.writeFile(Buffer.concat(bytes))
       row_groups.push({
         columns,
         num_rows: BigInt(parts.reduce((sum, { row_count }) => sum + row_count, 0)),
