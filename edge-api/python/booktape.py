@@ -44,7 +44,6 @@ import urllib.parse
 import urllib.request
 import warnings
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
@@ -185,7 +184,7 @@ class Missing:
     """At most the first 100; coverage.parquet has all."""
 
     def __str__(self) -> str:
-        of = "" if self.symbol is None else f" {self.exchange} {self.symbol}"
+        of = "".join(f" {name}" for name in (self.exchange, self.symbol) if name)
         text = f"{self.dataset} {self.date}{of}: {self.reason}"
         for gap in self.gaps[:3]:
             text += f"; {gap.channel} {gap.from_ts} to {gap.to_ts or 'the end'} ({gap.cause})"
@@ -243,6 +242,8 @@ class Client:
         found = url or os.environ.get("BOOKTAPE_URL")
         if not found:
             raise BooktapeError("Name the edge API: set BOOKTAPE_URL, or use Client(url).")
+        if not found.lower().startswith(("http://", "https://")):
+            raise BooktapeError(f"{found!r} is no address of an edge API: it begins with https://.")
         if connections < 1 or retries < 0 or timeout_s <= 0:
             raise ValueError("connections >= 1, retries >= 0 and timeout_s > 0 are needed")
         self.url = found.rstrip("/")
@@ -265,7 +266,7 @@ class Client:
 
     def dates(self, dataset: str) -> List[str]:
         """The published days of a dataset, in order."""
-        return [one["date"] for one in self._get(f"/v1/datasets/{_quote(dataset)}")["dates"]]
+        return [one["date"] for one in self._listing(dataset)["dates"]]
 
     def manifest(self, dataset: str, day: Day = "yesterday") -> Json:
         """The manifest of one day: files with sha256, columns, coverage, inputs; each file has a
@@ -286,7 +287,8 @@ class Client:
         symbols: Optional[Sequence[str]] = None,
         exchange: Optional[str] = None,
     ) -> List[Missing]:
-        """What the days lack; empty if they are complete. symbols: only these."""
+        """What the days lack; empty if they are complete. symbols, exchange: only these."""
+        _check_names("symbols", symbols)
         wanted = _listed(days)
         found: List[Missing] = []
         for date in self._dates_of(dataset, wanted):
@@ -318,15 +320,20 @@ class Client:
         later call. A file gets its name only when its sha256 is the manifest's. progress: True
         writes to stderr.
         """
+        _check_names("formats", formats)
+        if files is not None:
+            _check_names("files", files)
         manifests = self._manifests(dataset, days, None, None, require_complete)
         plan: List[_Task] = []
         for made in manifests:
+            if files is None:
+                _require_formats(made, formats)
             names = [one["name"] for one in made["files"]]
             for name in files or ():
                 if name not in names:
                     raise BooktapeError(f"{made['date']} has no file {name}. It has {names}.")
             for one in made["files"]:
-                is_wanted = one["name"] in files if files else one["format"] in formats
+                is_wanted = one["format"] in formats if files is None else one["name"] in files
                 if is_wanted:
                     plan.append(_Task(made, one, self._path_of(made, one, to)))
         self._fetch(plan, progress)
@@ -354,6 +361,8 @@ class Client:
         null is a float64 with NaN. Raises MissingPackage, NotPublished, DownloadError.
         """
         kind = _choose(into)
+        _check_names("symbols", symbols)
+        _check_names("columns", columns)
         manifests = self._manifests(dataset, days, symbols, exchange, require_complete)
         chosen = _columns(manifests, columns)
         _require_symbols(manifests, symbols, exchange)
@@ -413,6 +422,8 @@ class Client:
         (SIGNED_URL_TTL_S of the edge, ten minutes by default): collect before.
         """
         kind = _choose(engine, _LAZY)
+        _check_names("symbols", symbols)
+        _check_names("columns", columns)
         manifests = self._manifests(dataset, days, symbols, exchange, require_complete)
         chosen = _columns(manifests, columns)
         _require_symbols(manifests, symbols, exchange)
@@ -504,7 +515,7 @@ class Client:
         if not made or (absent and not is_range):
             raise NotPublished(self._not_published(dataset, absent[0]))
         if absent:
-            warnings.warn(f"{dataset} is not published for {', '.join(absent)}.", stacklevel=3)
+            _warn(f"{dataset} is not published for {', '.join(absent)}.")
         return made
 
     def _dates_of(self, dataset: str, days: Sequence[Day]) -> List[str]:
@@ -514,34 +525,36 @@ class Client:
                 day = day.date()
             text = day.isoformat() if isinstance(day, dt.date) else day
             first, is_range, last = text.partition("..")
-            if is_range:
-                at, end = _parse_day(first), _parse_day(last)
-                if end < at:
-                    raise ValueError(f"{text!r} ends before it begins")
-                while at <= end:
-                    dates.append(at.isoformat())
-                    at += dt.timedelta(days=1)
-            elif text == "today":
-                dates.append(_utc_today().isoformat())
-            elif text in ("yesterday", "latest"):
-                dates.append(self._newest(dataset, text))
-            else:
-                dates.append(_parse_day(text).isoformat())
+            at = self._day_of(dataset, first)
+            end = self._day_of(dataset, last) if is_range else at
+            if end < at:
+                raise ValueError(f"{text!r} ends before it begins")
+            while at <= end:
+                dates.append(at.isoformat())
+                at += dt.timedelta(days=1)
         return list(dict.fromkeys(dates))
 
+    def _day_of(self, dataset: str, text: str) -> dt.date:
+        if text == "today":
+            return _utc_today()
+        return _parse_day(self._newest(dataset, text) if text in ("yesterday", "latest") else text)
+
     def _newest(self, dataset: str, word: str) -> str:
+        listed = self._listing(dataset)
+        newest = listed["latest_date"] if word == "yesterday" else None
+        return str(newest or listed["dates"][-1]["date"])
+
+    def _listing(self, dataset: str) -> Json:
         try:
-            listed = self._get(f"/v1/datasets/{_quote(dataset)}")
+            return self._get(f"/v1/datasets/{_quote(dataset)}")
         except ApiError as error:
             if error.code != "unknown_dataset":
                 raise
             raise NotPublished(self._not_published(dataset, None)) from None
-        newest = listed["latest_date"] if word == "yesterday" else None
-        return str(newest or listed["dates"][-1]["date"])
 
     def _stale(self, dataset: str, days: Sequence[Day]) -> List[Missing]:
         """ "yesterday" is the newest complete day, which can be older than the day before today."""
-        if "yesterday" not in days:
+        if not any(isinstance(day, str) and "yesterday" in day.split("..") for day in days):
             return []
         found = self._newest(dataset, "yesterday")
         expected = (_utc_today() - dt.timedelta(days=1)).isoformat()
@@ -579,16 +592,7 @@ class Client:
         if not waiting:
             return
         stop = threading.Event()
-        with ThreadPoolExecutor(min(self.connections, len(waiting))) as pool:
-            futures = [pool.submit(_Transfer(self, task, report, stop).run) for task in waiting]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                stop.set()
-                for future in futures:
-                    future.cancel()
-                raise
+        _run_all([_Transfer(self, task, report, stop) for task in waiting], self.connections, stop)
         report.finish()
         for folder in {task.path.parent for task in plan}:
             _drop_older_builds(folder, self.cache)
@@ -610,7 +614,9 @@ def _missing_in(
     ]
     for symbol in symbols or ():
         if not any(one["symbol"] == symbol for one in covered):
-            found.append(Missing(dataset, date, "not in the dataset", exchange or "", symbol))
+            found.append(Missing(dataset, date, "not in the dataset", exchange, symbol))
+    if symbols is None and not covered:
+        found.append(Missing(dataset, date, "not in the dataset", exchange))
     for one in covered:
         gaps = tuple(
             Gap(gap["channel"], gap["from_ts"], gap["to_ts"], gap["cause"])
@@ -631,8 +637,11 @@ def _missing_in(
 def _require_symbols(
     manifests: Sequence[Json], symbols: Optional[Sequence[str]], exchange: Optional[str]
 ) -> None:
-    if isinstance(symbols, str):
-        raise TypeError(f"symbols is a list: symbols=[{symbols!r}]")
+    exchanges = sorted({one["exchange"] for made in manifests for one in made["coverage"]})
+    if exchange is not None and exchange not in exchanges:
+        raise BooktapeError(
+            f"No exchange {exchange!r} in these days.{_nearest(exchange, exchanges)}"
+        )
     known = {
         one["symbol"]
         for made in manifests
@@ -652,8 +661,6 @@ def _columns(
 ) -> Optional[List[str]]:
     if columns is None:
         return None
-    if isinstance(columns, str):
-        raise TypeError(f"columns is a list: columns=[{columns!r}]")
     for made in manifests:
         known = [one["name"] for one in made["columns"]]
         for name in columns:
@@ -662,6 +669,37 @@ def _columns(
                     f"{made['dataset']} has no column {name!r}.{_nearest(name, known)}"
                 )
     return list(columns)
+
+
+def _check_names(what: str, names: Optional[Sequence[str]]) -> None:
+    """An empty list is most likely a mistake: all and nothing are both a wrong guess."""
+    if names is None:
+        return
+    if isinstance(names, str):
+        raise TypeError(f"{what} is a list: {what}=[{names!r}]")
+    if len(names) == 0:
+        raise ValueError(f"{what} is empty: name at least one, or leave it out")
+    twice = next((name for name in names if list(names).count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{what} has {twice!r} twice")
+
+
+def _require_formats(made: Json, formats: Sequence[str]) -> None:
+    known = sorted({one["format"] for one in made["files"]})
+    for name in formats:
+        if name not in known:
+            raise BooktapeError(
+                f"{made['dataset']} of {made['date']} has no file of the format {name!r}. "
+                f"It has {', '.join(known)}."
+            )
+
+
+def _warn(text: str) -> None:
+    """Names the caller's line, at whatever depth in this file."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level)
 
 
 # Downloading one file
@@ -696,6 +734,47 @@ class _Expired(Exception):
     """The signed URL does not work any more."""
 
 
+class _NotWritten(Exception):
+    """The local disk refused. Asking the store again would not help."""
+
+
+def _run_all(transfers: Sequence["_Transfer"], at_once: int, stop: threading.Event) -> None:
+    """Runs some at once. The first error, or Ctrl-C, ends all of them at once: the threads do not
+    keep a program alive while a silent server lets them wait."""
+    waiting = list(reversed(transfers))
+    failed: List[BaseException] = []
+
+    def end() -> None:
+        stop.set()
+        for one in transfers:
+            one.shut()
+
+    def work() -> None:
+        while waiting and not stop.is_set():
+            try:
+                waiting.pop().run()
+            except IndexError:
+                return
+            except BaseException as error:
+                failed.append(error)
+                end()
+
+    count = min(at_once, len(transfers))
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        end()
+        for thread in threads:
+            thread.join(1.0)
+        raise
+    if failed:
+        raise failed[0]
+
+
 class _Transfer:
     """Downloads one file, and continues after every failure, until its sha256 is right."""
 
@@ -710,13 +789,31 @@ class _Transfer:
         self.sha256: str = task.file["sha256"]
         self.digest = hashlib.sha256()
         self.have = 0
+        self._answer: Any = None
+
+    def shut(self) -> None:
+        """Wakes a thread that waits for the store."""
+        answer = self._answer
+        if answer is not None:
+            _shut(answer)
 
     def run(self) -> None:
+        try:
+            self._run()
+        except (OSError, _NotWritten) as error:
+            raise DownloadError(
+                f"{self.task.path} cannot be written: {error}. "
+                f"{self.have} of {self.task.size} bytes are there; a new call continues."
+            ) from error
+
+    def _run(self) -> None:
         path = self.task.path
         path.parent.mkdir(parents=True, exist_ok=True)
         # Named after the content, so a part of another build is never continued.
         part = path.with_name(f"{path.name}.{self.sha256[:12]}.part")
-        with _locked(part) as out:
+        with _locked(part, self.stop) as out:
+            if self.stop.is_set():
+                return
             # Another process may have finished it while this one waited.
             if self.task.is_there(self.report):
                 part.unlink()
@@ -724,26 +821,25 @@ class _Transfer:
             self._begin(out)
             failures = damaged = 0
             while not self.stop.is_set():
+                if self.have == self.task.size:
+                    found = self.digest.hexdigest()
+                    if found == self.sha256:
+                        os.fsync(out.fileno())
+                        os.replace(part, path)
+                        return
+                    damaged += 1
+                    self._restart(out)
+                    if damaged == 2:
+                        out.close()
+                        part.unlink()
+                        raise ChecksumError(
+                            f"{path.name} of {self.task.made['date']}: the store served bytes "
+                            f"with sha256 {found}, the manifest has {self.sha256}."
+                        )
                 before = self.have
                 try:
-                    if self.have < self.task.size:
-                        self._append(out)
+                    self._append(out)
                     if self.have == self.task.size:
-                        if self.digest.hexdigest() == self.sha256:
-                            out.flush()
-                            os.fsync(out.fileno())
-                            os.replace(part, path)
-                            return
-                        damaged += 1
-                        found = self.digest.hexdigest()
-                        self._restart(out)
-                        if damaged == 2:
-                            out.close()
-                            part.unlink()
-                            raise ChecksumError(
-                                f"{path.name} of {self.task.made['date']}: the store served bytes "
-                                f"with sha256 {found}, the manifest has {self.sha256}."
-                            )
                         continue
                     cause: Exception = ConnectionError("the connection was cut")
                 except _Expired as error:
@@ -789,6 +885,7 @@ class _Transfer:
                 if error.code == 416:
                     self._restart(out)
                 raise ConnectionError(f"the store answered {error.code}") from None
+        self._answer = answer
         with answer:
             if self.have > 0:
                 start = str(answer.headers.get("Content-Range", "")).partition("-")[0]
@@ -801,10 +898,21 @@ class _Transfer:
                 block = answer.read1(min(_CHUNK_BYTES, self.task.size - self.have))
                 if not block:
                     return
-                out.write(block)
+                self._write(out, block)
                 self.digest.update(block)
                 self.have += len(block)
                 self.report.add(self.task, len(block))
+
+    def _write(self, out: IO[bytes], block: bytes) -> None:
+        """All of the block or, if the disk is full, nothing of it: the part must hold what the
+        digest holds."""
+        try:
+            left = memoryview(block)
+            while left:
+                left = left[out.write(left) :]
+        except OSError as error:
+            out.truncate(self.have)
+            raise _NotWritten(error) from error
 
     def _sign_again(self) -> None:
         made = self.client._manifest(self.task.made["dataset"], self.task.made["date"])
@@ -860,17 +968,23 @@ class _ProgressLine:
         print(self._text, file=sys.stderr, flush=True)
 
 
-def _locked(part: Path) -> IO[bytes]:
-    """The part, opened so that no other process writes it until it is closed."""
+def _locked(part: Path, stop: threading.Event) -> IO[bytes]:
+    """The part, opened so that no other process writes it until it is closed; after `stop`, without
+    that. Unbuffered, so that nothing is written later than the caller thinks."""
     while True:
-        file = open(part, "a+b")
+        file: IO[bytes] = open(part, "a+b", buffering=0)
         if importlib.util.find_spec("fcntl") is None:
             return file
         fcntl = importlib.import_module("fcntl")
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        while not stop.is_set():
+            try:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                stop.wait(0.1)
         # While this process waited, another may have renamed or deleted what was opened.
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(part)):
+            if stop.is_set() or os.path.samestat(os.fstat(file.fileno()), os.stat(part)):
                 return file
         file.close()
 
@@ -1614,7 +1728,13 @@ def _backoff(failures: int) -> float:
 
 
 def _listed(days: Days) -> List[Day]:
-    return [days] if isinstance(days, (str, dt.date)) else list(days)
+    listed: List[Day] = [days] if isinstance(days, (str, dt.date)) else list(days)
+    for day in listed:
+        if not isinstance(day, (str, dt.date)):
+            raise TypeError(f"{day!r} is no day: use a date or a text like '2026-11-20'")
+    if not listed:
+        raise ValueError("days is empty: name at least one")
+    return listed
 
 
 def _texts(value: Union[str, Sequence[str]]) -> List[str]:

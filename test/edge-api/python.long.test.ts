@@ -241,6 +241,49 @@ print(json.dumps(str(paths[0])))`
   },
 )
 
+test.skipIf(!has_python)(
+  'a full disk is no reason to ask again, and the part holds what arrived',
+  async () => {
+    const found = await run<{ said: string; part: number; paths: string[] }>(`
+import os, pathlib, resource
+client = booktape.Client()
+options = {"files": ["features_1s.parquet"]}
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (${Math.floor(features.length / 2)} + 77, limit[1]))
+try:
+    client.download("features_1s", "${DATE}", **options)
+except booktape.DownloadError as error:
+    said = str(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+(part,) = pathlib.Path(os.environ["BOOKTAPE_CACHE"]).rglob("*.part")
+size = part.stat().st_size
+paths = [str(path) for path in client.download("features_1s", "${DATE}", **options)]
+print(json.dumps({"said": said, "part": size, "paths": paths}))`)
+    expect(found.said).toMatch(
+      new RegExp(`cannot be written: .*File too large\\. ${found.part} of ${features.length}`),
+    )
+    await expectFeatures(found.paths)
+    expect(store.requests.map(({ range }) => range)).toEqual([undefined, `bytes=${found.part}-`])
+  },
+)
+
+test.skipIf(!has_python)('Ctrl-C ends a download from a silent store at once', async () => {
+  store.set({ kind: 'stall', bytes: 50_000, times: 99 })
+  const elapsed = await run<number>(`
+import os, signal, time
+began = []
+def arrived(now):
+    if now.bytes >= 50_000:
+        began.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+try:
+    booktape.download("features_1s", "${DATE}", files=["features_1s.parquet"], progress=arrived)
+except KeyboardInterrupt:
+    print(json.dumps(time.monotonic() - began[0]))`)
+  // Without it, the thread would wait for the 30 s of timeout_s.
+  expect(elapsed).toBeLessThan(15)
+})
+
 test.skipIf(!has_python)('what is missing is said, by symbol, with gaps', async () => {
   const found = await run<Record<string, string[]>>(`
 def said(**options):
@@ -251,6 +294,8 @@ print(json.dumps({
     "yesterday": said(dataset="features_1s", symbols=["ZECUSDT"]),
     "absent": said(dataset="features_1s", days=["${DATE}", "2024-08-10"], symbols=["ZECUSDT"]),
     "symbol": said(dataset="features_1s", days="${DATE}", symbols=["DOGEUSDT"]),
+    "exchange": said(dataset="features_1s", days="${DATE}", exchange="binance"),
+    "range": said(dataset="features_1s", days="${DATE}..yesterday", symbols=["ZECUSDT"]),
 }))`)
   const eth = manifest.coverage.find(({ symbol }) => symbol === 'ETHUSDT')!
   expect(found['trades']![0]).toMatch(
@@ -264,7 +309,9 @@ print(json.dumps({
     ),
   ])
   expect(found['absent']).toEqual(['features_1s 2024-08-10: not published'])
-  expect(found['symbol']![0]).toContain('DOGEUSDT: not in the dataset')
+  expect(found['symbol']).toEqual(['features_1s 2024-08-09 DOGEUSDT: not in the dataset'])
+  expect(found['exchange']).toEqual(['features_1s 2024-08-09 binance: not in the dataset'])
+  expect(found['range']).toEqual(found['yesterday'])
 })
 
 test.skipIf(!has_python)('require_complete raises before anything is downloaded', async () => {
@@ -291,6 +338,12 @@ print(json.dumps([
     error(lambda: booktape.download("features_1s", "09.08.2024")),
     error(lambda: booktape.download("features_1s", "2024-08-09..2024-08-01")),
     error(lambda: booktape.download("features_1s", "${DATE}", files=["../x.parquet"])),
+    error(lambda: booktape.download("features_1s", "${DATE}", formats=["csv"])),
+    error(lambda: booktape.download("features_1s", [])),
+    error(lambda: booktape.missing("features_1s", "${DATE}", symbols="BTCUSDT")),
+    error(lambda: booktape.missing("features_1s", "${DATE}", symbols=[])),
+    error(lambda: booktape.dates("feature_1s")),
+    error(lambda: booktape.Client("127.0.0.1:1")),
 ]))`)
   expect(said[0]).toMatch(/^NotPublished: No dataset 'feature_1s' .* Did you mean features_1s/)
   expect(said[1]).toBe(
@@ -299,6 +352,14 @@ print(json.dumps([
   expect(said[2]).toContain('is no day')
   expect(said[3]).toContain('ends before it begins')
   expect(said[4]).toContain('has no file ../x.parquet')
+  expect(said[5]).toContain("no file of the format 'csv'. It has arrow, parquet.")
+  expect(said.slice(6, 9)).toEqual([
+    'ValueError: days is empty: name at least one',
+    "TypeError: symbols is a list: symbols=['BTCUSDT']",
+    'ValueError: symbols is empty: name at least one, or leave it out',
+  ])
+  expect(said[9]).toMatch(/^NotPublished: No dataset 'feature_1s' .* Did you mean features_1s/)
+  expect(said[10]).toContain('is no address of an edge API')
 })
 
 test.skipIf(!has_python)(
@@ -419,7 +480,11 @@ try:
     booktape.load("features_1s", "${DATE}", symbols=["BTCUSD"])
 except booktape.BooktapeError as error:
     symbol = str(error)
-print(json.dumps({"types": {n: str(t) for n, t in frame.dtypes.items()}, "wrong": wrong, "symbol": symbol,
+try:
+    booktape.load("features_1s", "${DATE}", exchange="binance")
+except booktape.BooktapeError as error:
+    exchange = str(error)
+print(json.dumps({"exchange": exchange, "types": {n: str(t) for n, t in frame.dtypes.items()}, "wrong": wrong, "symbol": symbol,
                   "first": frame["ts"].iloc[0].isoformat()}))`)
   expect(found['types']).toEqual({
     ofi: 'float64',
@@ -429,6 +494,7 @@ print(json.dumps({"types": {n: str(t) for n, t in frame.dtypes.items()}, "wrong"
   })
   expect(found['wrong']).toContain('Did you mean ofi')
   expect(found['symbol']).toContain('Did you mean BTCUSDT')
+  expect(found['exchange']).toContain('Did you mean binance-futures')
   expect(found['first']).toBe('2024-08-09T10:00:00+00:00')
 })
 
