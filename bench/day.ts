@@ -6,7 +6,7 @@
  * archive files. The build runs in its own process, so the memory is that of the build with all its
  * threads.
  *
- * Then DuckDB computes the columns of quotes and trades with one statement over local copies of
+ * Unless `--no-duckdb` is given, DuckDB then computes the columns of quotes and trades with one statement over local copies of
  * the archive's files, and the job's own code computes the same columns of the same copies: the
  * ratio of their CPU. Last, the job `features` builds the day without depth, with all that it does
  * besides: fits, labels, Arrow, upload to the local store and reading back.
@@ -35,7 +35,10 @@ const { values } = parseArgs({
     /** How many symbols also get features_100ms, and depth. */
     'symbols-100ms': { type: 'string', default: '0' },
     'depth-symbols': { type: 'string', default: '0' },
+    /** Compare with DuckDB: needs room for a copy of the quotes and trades. */
+    duckdb: { type: 'boolean', default: true },
   },
+  allowNegative: true,
 })
 
 const HEAD =
@@ -84,7 +87,7 @@ async function measure(symbol_count: number): Promise<void> {
       ]
       process.stdout.write(`${cells.map(cellText).join(' | ')}\n`)
     }
-    await compare({ dir, database_url, pool, store, store_config }, symbol_count)
+    if (values.duckdb) await compare({ dir, database_url, pool, store, store_config }, symbol_count)
   })
 }
 
