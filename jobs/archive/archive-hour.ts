@@ -84,7 +84,9 @@ export async function archiveHour(
     const run: HourRun = { ...options, table_hour, dir, rows, newest, log }
     const records: ArchiveRecord[] = []
     const unchanged: ArchiveRecord[] = []
-    for (const exchange of rows.exchanges) {
+    // An import may have removed the last row of an hour: its next version is a file without rows.
+    const emptied = [...newest.values()].filter(({ is_revised }) => is_revised)
+    for (const exchange of new Set([...rows.exchanges, ...emptied.map((one) => one.exchange)])) {
       const known = newest.get(exchange)
       const record = isSame(rows, exchange, known) ? undefined : await writeVersion(run, exchange)
       if (record === undefined) unchanged.push(known!)
@@ -197,11 +199,12 @@ async function writeRows(run: HourRun, exchange: Exchange, file: TableFile): Pro
   sums.add(of_table, 1)
   sums.add(of_file, 1)
   sums.add(repeated, -1)
+  const { hour } = run.table_hour
   return {
     row_count: sums.row_count,
     checksums: sums.toChecksums(),
-    min_ts_exchange: first as Micros,
-    max_ts_exchange: last as Micros,
+    min_ts_exchange: sums.row_count === 0 ? hour : (first as Micros),
+    max_ts_exchange: sums.row_count === 0 ? hour : (last as Micros),
   }
 }
 

@@ -27,7 +27,7 @@ export async function selectSha256(pool: Pool, { path }: SourceFile): Promise<st
 
 /** First and last row of the version that is imported. */
 export async function selectSpan(
-  client: Client,
+  client: Client | Pool,
   { path }: SourceFile,
 ): Promise<{ readonly first_ts: Date; readonly last_ts: Date } | undefined> {
   const { rows } = await client.query<{ first_ts: Date; last_ts: Date }>(

@@ -14,7 +14,7 @@ import { COPY_HEADER, COPY_TRAILER } from '#core/node/pg-copy/format.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { RAW_TABLES, type Table } from '#core/tables.ts'
-import { HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
+import { fromMillis, HOUR_US, hourStart, type Micros, micros, toIso } from '#core/time.ts'
 import { encodeRows } from '../archive/encode-rows.ts'
 import { hourWindow } from '../archive/records.ts'
 import { ARCHIVE_JOB } from '../archive/run-archive.ts'
@@ -39,11 +39,16 @@ export interface StagedFile {
   readonly exchange: Exchange
   readonly symbol_id: number
   /**
-   * The source has replaced the file: rows of its previous version that differ or are gone leave
-   * the table, in hours of which the file has rows. They are known by ts_ingest, which equals
+   * The source has replaced the file, whose previous version had rows from `first_ts` to `last_ts`.
+   * Those that differ or are gone leave the table. They are known by ts_ingest, which equals
    * ts_exchange in imported rows only.
    */
-  readonly is_replacing: boolean
+  readonly replaced: Span | undefined
+}
+
+interface Span {
+  readonly first_ts: Date
+  readonly last_ts: Date
 }
 
 export interface MergedHour {
@@ -105,6 +110,19 @@ export class HourStage {
     return merged
   }
 
+  /** Hours of the previous version of which the file has no row. Called last. */
+  async mergeGone(): Promise<readonly MergedHour[]> {
+    const { replaced } = this.#file
+    const merged: MergedHour[] = []
+    if (replaced === undefined) return merged
+    const first = fromMillis(replaced.first_ts.getTime())
+    const last = fromMillis(replaced.last_ts.getTime())
+    for (let hour = hourStart(first); hour <= last; hour = micros(hour + HOUR_US)) {
+      if (!this.#merged.has(hour)) merged.push(await this.#merge(hour))
+    }
+    return merged
+  }
+
   /** Drops what is not merged. */
   async close(): Promise<void> {
     await this.#client.query('discard temp')
@@ -134,7 +152,7 @@ export class HourStage {
     this.#options.signal.throwIfAborted()
     await this.#send(hour)
     await this.#client.query(`analyze ${stageOf(hour)}`)
-    const merged = this.#file.is_replacing
+    const merged = this.#file.replaced
       ? await this.#withArchiveLock(hour, () => this.#inTransaction(hour))
       : await this.#inTransaction(hour)
     this.#staged.delete(hour)
@@ -162,7 +180,7 @@ export class HourStage {
       await client.query("set local work_mem = '64MB'")
       if (gone.length > 0) await this.#bringBack(hour)
       await refuseMixedTrades(client, this.#file, hour, micros(hour + HOUR_US))
-      const removed = this.#file.is_replacing ? await this.#remove(hour) : NONE
+      const removed = this.#file.replaced ? await this.#remove(hour) : NONE
       const added = await this.#insert(hour)
       const is_covered =
         this.#file.kind.identity !== 'hours' || (await this.#lacks(stageOf(hour))) === 0

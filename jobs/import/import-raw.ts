@@ -2,7 +2,7 @@
 import { inTransaction } from '#core/node/pool.ts'
 import { dayRange } from '#core/time.ts'
 import { ensureSymbol } from './ensure-symbol.ts'
-import { type FileFacts, upsertFile } from './file-records.ts'
+import { type FileFacts, selectSpan, upsertFile } from './file-records.ts'
 import { findingOf } from './findings.ts'
 import type { RawFile } from './kind.ts'
 import {
@@ -32,7 +32,8 @@ export async function importRaw(
   const days = { from: dayRange(file.from).from, to: dayRange(file.to).from }
   await refuseMixedTrades(options.pool, { kind, symbol_id }, days.from, days.to)
   const is_replacing = found.is_replaced && kind.is_stamped_once
-  const rows = await storeFile(options, file, { kind, exchange, symbol_id, is_replacing }, path)
+  const replaced = is_replacing ? await selectSpan(options.pool, file) : undefined
+  const rows = await storeFile(options, file, { kind, exchange, symbol_id, replaced }, path)
   return {
     kind: 'imported',
     is_replaced: found.is_replaced,

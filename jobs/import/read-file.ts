@@ -81,6 +81,7 @@ async function read(
   }
   for (const parsed of parser.end()) tally.take(parsed)
   tally.merged(await stage.mergeBefore(Infinity))
+  tally.merged(await stage.mergeGone())
   return tally.result()
 }
 

@@ -76,12 +76,13 @@ export function wantedHour(
   { exchange, hour, object_key: key, byte_count }: LakeHour,
 ): WantedFile {
   const path = `s3://${store.config.bucket}/${key}`
+  const partition = partitionOf(table, exchange, Math.floor(hour / DAY_US))
   return {
     slot: slotOf(path),
     path,
-    partition: partitionOf(table, exchange, Math.floor(hour / DAY_US)),
+    partition,
     age: ageOf(path),
-    describe: () => describeStored(store, table, { key, byte_count, exchange }),
+    describe: () => describeStored(store, table, { key, byte_count, exchange, partition }),
   }
 }
 

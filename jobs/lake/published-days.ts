@@ -79,13 +79,14 @@ export function wantedDay(
   if (file === undefined || file.row_count === 0) return undefined
   const key = datasetFileKey(manifest, date, file.name)
   const path = `s3://${store.config.bucket}/${key}`
+  const partition = partitionOf(table, undefined, dayRange(date).from / DAY_US)
+  const stored = { key, byte_count: file.bytes, exchange: undefined, partition }
   return {
     slot: slotOf(path),
     path,
-    partition: partitionOf(table, undefined, dayRange(date).from / DAY_US),
+    partition,
     age: undefined,
-    describe: () =>
-      describeStored(store, table, { key, byte_count: file.bytes, exchange: undefined }),
+    describe: () => describeStored(store, table, stored),
   }
 }
 

@@ -3,7 +3,7 @@ import type { ObjectStore } from '#core/node/object-store.ts'
 import { readMetadata, unreadable } from '../parquet/footer.ts'
 import { describeDataFile } from './format/data-file.ts'
 import type { DataFile } from './format/manifest.ts'
-import type { LakeTable } from './format/table.ts'
+import type { LakeTable, Partition } from './format/table.ts'
 
 export async function describeStored(
   store: ObjectStore,
@@ -12,9 +12,10 @@ export async function describeStored(
     readonly key: string
     readonly byte_count: number
     readonly exchange: string | undefined
+    readonly partition: Partition
   },
 ): Promise<DataFile> {
-  const { key, byte_count, exchange } = file
+  const { key, byte_count, exchange, partition } = file
   const metadata = await readMetadata({
     name: key,
     byte_count,
@@ -25,5 +26,5 @@ export async function describeStored(
     },
   })
   const path = `s3://${store.config.bucket}/${key}`
-  return describeDataFile(table, { path, byte_count, exchange }, metadata)
+  return describeDataFile(table, { path, byte_count, exchange, partition }, metadata)
 }

@@ -19,6 +19,8 @@ export interface StoredFile {
   readonly byte_count: number
   /** Of all rows, if the table is partitioned by it. */
   readonly exchange: string | undefined
+  /** Of a file without rows; with rows, they say it. */
+  readonly partition: Partition
 }
 
 type Value = string | number | bigint | boolean
@@ -35,7 +37,8 @@ export function describeDataFile(
     content: 0,
     file_path: file.path,
     file_format: 'PARQUET',
-    partition: partitionOfRows(table, file, columns),
+    partition:
+      Number(metadata.num_rows) === 0 ? file.partition : partitionOfRows(table, file, columns),
     record_count: Number(metadata.num_rows),
     file_size_in_bytes: file.byte_count,
     column_sizes: counts(columns, (chunk) => Number(chunk.total_compressed_size)),

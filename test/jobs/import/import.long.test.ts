@@ -143,4 +143,18 @@ async function replaceArchived(
   const candles = await readTable(store, 'datasets.candles_v2')
   const of_day = candles.filter((row) => row['interval_s'] === 86_400n)
   expect(of_day.map((row) => row['trade_count'])).toEqual([481n])
+  // The next version has no row from 07:00 to 09:00, and ends at 16:18. One row was recorded.
+  const kept = made.filter(({ id }) => (id < 1_140 || id > 1_179) && id < 1_327)
+  await putTrades(stand, '2024-03-29', kept)
+  expect(await run(stand, of, { is_recheck: true })).toMatchObject([
+    { is_replaced: true, facts: { added_count: 2, removed_count: 195 } },
+  ])
+  expect(await tradesOf(stand)).toHaveLength(kept.length + 1)
+  expect(await buildImportedDays(build)).toEqual([])
+  const left = await readTable(store, 'raw.trades')
+  const ids = left.map((row) => Number(row['agg_trade_id'])).toSorted((a, b) => a - b)
+  expect(ids).toEqual([77, ...kept.map(({ id }) => id)])
+  const again = await readTable(store, 'datasets.candles_v2')
+  const day = again.filter((row) => row['interval_s'] === 86_400n)
+  expect(day.map((row) => row['trade_count'])).toEqual([BigInt(kept.length + 1)])
 }
