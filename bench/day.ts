@@ -6,10 +6,11 @@
  * archive files. The build runs in its own process, so the memory is that of the build with all its
  * threads.
  *
- * Unless `--no-duckdb` is given, DuckDB then computes the columns of quotes and trades with one statement over local copies of
- * the archive's files, and the job's own code computes the same columns of the same copies: the
- * ratio of their CPU. Last, the job `features` builds the day without depth, with all that it does
- * besides: fits, labels, Arrow, upload to the local store and reading back.
+ * Unless `--no-duckdb` is given, DuckDB then computes the columns of quotes and trades with one
+ * statement over local copies of the archive's files, and the job's own code computes the same
+ * columns of the same copies: the ratio of their CPU. Last, the job `features` builds the day
+ * without depth, with all that it does besides: fits, labels, Arrow, upload to the local store and
+ * reading back.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
