@@ -37,6 +37,7 @@ import { symbolRoutes } from './routes/symbols.ts'
 import { validationRoutes } from './routes/validation.ts'
 import { waitRoutes } from './routes/wait.ts'
 import { OPENAPI_HEAD } from './schemas/openapi-head.ts'
+import { addTupleItems } from './schemas/tuple-items.ts'
 import { refuseBadParameters } from './schemas/parameters.ts'
 import { observe } from './telemetry/observe.ts'
 
@@ -164,7 +165,7 @@ function addOpenApi(app: App): void {
   })
   let document: unknown
   app.get('/openapi.json', etag(), (c) => {
-    document ??= app.getOpenAPI31Document(OPENAPI_HEAD)
+    if (document === undefined) addTupleItems((document = app.getOpenAPI31Document(OPENAPI_HEAD)))
     cacheFor(c, 60)
     return c.json(document)
   })

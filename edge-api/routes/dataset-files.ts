@@ -53,6 +53,7 @@ export const manifestRoute = createRoute({
   operationId: 'getDatasetManifest',
   tags: ['datasets'],
   summary: 'Published manifest of a date',
+  description: 'It lists the files with their sizes and sha256.',
   request: { params: datasetDatePath, query: query({}) },
   middleware: [etag()],
   responses: {
@@ -68,6 +69,7 @@ const fileRoute = createRoute({
   operationId: 'getDatasetFile',
   tags: ['datasets'],
   summary: 'One file of a date',
+  description: 'A redirect to a signed URL of the object store, which serves ranges.',
   request: { params: datasetFilePath, query: query({}) },
   responses: { 200: followed, 302: redirect, ...problems(400, 404, 502, 503) },
 })

@@ -14,6 +14,7 @@ export const list = createRoute({
   operationId: 'listDatasets',
   tags: ['datasets'],
   summary: 'Published datasets',
+  description: 'With the first and last date of each.',
   request: { query: query({}) },
   responses: { 200: json(DatasetList, 'Datasets by name.'), ...problems(400, 502, 503) },
 })
@@ -24,6 +25,7 @@ export const dates = createRoute({
   operationId: 'listDatasetDates',
   tags: ['datasets'],
   summary: 'Published dates of a dataset',
+  description: 'Oldest first.',
   request: { params: datasetPath, query: query({}) },
   responses: { 200: json(DatasetDates, 'Dates in order.'), ...problems(400, 404, 502, 503) },
 })
@@ -34,6 +36,7 @@ export const date = createRoute({
   operationId: 'getDatasetDate',
   tags: ['datasets'],
   summary: 'One date of a dataset: its manifest, with a signed URL for every file',
+  description: 'The URLs need no token. The answer says until when they are valid.',
   request: { params: datasetDatePath, query: query({}) },
   responses: {
     200: json(

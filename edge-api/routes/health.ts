@@ -13,6 +13,7 @@ export const route = createRoute({
   operationId: 'health',
   tags: ['service'],
   summary: 'Whether the database and the object store respond, and the age of the newest quote',
+  description: '503 if one of them does not respond.',
   request: { query: query({}) },
   responses: { 200: json(Health, 'Both respond.'), ...problems(400, 502, 503) },
 })

@@ -34,6 +34,7 @@ export const pricesRoute = createRoute({
   path: '/prices',
   operationId: 'listIndexPrices',
   summary: 'Prices of an index, newest first',
+  description: 'A page of all stored prices.',
   request: { query: pricesQuery },
   responses: { 200: json(IndexPriceList, 'A page of prices.'), ...refused, ...problems(502, 503) },
 })
@@ -43,6 +44,7 @@ export const latestRoute = createRoute({
   path: '/prices/latest',
   operationId: 'latestIndexPrice',
   summary: 'The newest price of an index',
+  description: '404 if none is stored.',
   request: { query: tickerQuery },
   responses: { 200: json(IndexPrice, 'The price.'), ...refused, ...problems(404, 502, 503) },
 })
@@ -68,6 +70,7 @@ export const statsRoute = createRoute({
   path: '/prices/stats',
   operationId: 'indexPriceStats',
   summary: 'Count, range and mean of the stored prices of an index',
+  description: 'Of all stored prices.',
   request: { query: tickerQuery },
   responses: { 200: json(IndexPriceStats, 'The statistics.'), ...refused, ...problems(502, 503) },
 })
@@ -78,6 +81,7 @@ const tickersRoute = (path: string, operationId: string) =>
     path,
     operationId,
     summary: 'Names of the indexes that have prices',
+    description: 'Each is a `ticker` of the other paths.',
     responses: { 200: json(Tickers, 'The names.'), ...problems(502, 503) },
   })
 

@@ -16,6 +16,8 @@ export const route = createRoute({
   operationId: 'listSymbols',
   tags: ['market data'],
   summary: 'Instruments, as the exchanges list them',
+  description:
+    'With their price and quantity steps. Symbols that are no longer traded stay in the list.',
   request: {
     query: query({
       exchange: exchangeQuery,

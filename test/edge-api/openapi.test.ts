@@ -16,3 +16,14 @@ test('a strict linter finds nothing in the OpenAPI document', async () => {
   // It would find something.
   expect(await lint({ ...document, servers: [] })).toHaveLength(1)
 })
+
+test('every tuple says what its elements are to tools that do not know prefixItems', async () => {
+  const tuples: string[] = []
+  JSON.stringify(await apiDocument(), (name, value: unknown) => {
+    const { prefixItems, items } = (value ?? {}) as Readonly<Record<string, unknown>>
+    if (prefixItems !== undefined) tuples.push(JSON.stringify([items, name]))
+    return value
+  })
+  expect(tuples).toContain('[{"type":"string"},"items"]')
+  expect(tuples.filter((tuple) => tuple.startsWith('[null'))).toEqual([])
+})
