@@ -42,6 +42,7 @@ function timesOf(column: Column<unknown>): ArrowValues {
   const times = new BigInt64Array(column.length)
   let at = 0
   for (const { values, length } of column.data) {
+    // A column of times stores 64 bits each; its type speaks of the library's own values.
     times.set((values as unknown as BigInt64Array).subarray(0, length), at)
     at += length
   }

@@ -64,6 +64,7 @@ export function createClient(options: RequestOptions): Client {
       params: Q,
       call: CallOptions = {},
     ) {
+      // Params<P> are those of the path, each of which is a value of a query.
       for (let next: string | null = pathOf(path, params as unknown as Values); next !== null;) {
         const page: Answer<P, Q> & { readonly next: string | null } = await askJson(next, call)
         yield page

@@ -30,6 +30,7 @@ export class DepthRowsWriter {
       NAMES.map((name) => [name, this.#columns[name].slice(0, this.row_count)]),
     )
     this.row_count = 0
+    // NAMES are the columns of DepthRows; fromEntries forgets which has which type.
     return taken as unknown as DepthRows
   }
 

@@ -82,6 +82,7 @@ function fileOf(groups: readonly (readonly [string, number, number, number])[]):
         chunk('price', i * 30 + 20, 1, 2),
       ],
     })),
+    // The plan looks at these fields only.
   } as unknown as FileMetaData
 }
 

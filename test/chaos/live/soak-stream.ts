@@ -80,7 +80,6 @@ export class SoakStream {
     }
     if (synced === false) this.book_is_known = false
     // Rows of a book have both sides; those of other channels do not come here.
-    // Rows of the channel book, which the message's type does not tell.
     for (const row of rows as unknown as readonly Sides[]) {
       for (const side of ['bids', 'asks'] as const) {
         for (const [price, qty] of row[side]) {

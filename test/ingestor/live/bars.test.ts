@@ -137,6 +137,7 @@ test('signals arrive as they are added, and again after a restart from the table
   await next.stop()
 })
 
+/** The test's client has one type for the rows of all channels. */
 const bars = (client: LiveClient): readonly ClusterRow[] =>
   client.rows('clusters') as unknown as readonly ClusterRow[]
 const volume = (client: LiveClient): number => Number(bars(client).at(-1)?.volume ?? 0)

@@ -53,6 +53,7 @@ function hyparquet(leaf: Leaf, { has_repetition, has_definition }: PageShape): u
       type: leaf.type,
       element: path.at(-1),
       schemaPath: path.map((element) => ({ element, children: [], count: 0, path: [] })),
+      // The reader looks at these fields only.
     } as unknown as Parameters<typeof readDataPage>[2],
   )
   return {
