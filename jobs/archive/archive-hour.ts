@@ -17,7 +17,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { ARCHIVED_TABLES, isDerived } from '#core/archived-tables.ts'
+import { ARCHIVED_TABLES, type ArchivedTable, isDerived } from '#core/archived-tables.ts'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { archiveKey } from '#core/object-keys.ts'
@@ -33,13 +33,7 @@ import type { RunLog, RunResult } from '../runs/run.ts'
 import { copyOut } from './copy-out.ts'
 import { HourRows } from './gather.ts'
 import { deleteLate, raiseThreshold } from './late-rows.ts'
-import {
-  type ArchiveRecord,
-  insertRecord,
-  selectNewest,
-  type TableHour,
-  updateTableRowCount,
-} from './records.ts'
+import { type ArchiveRecord, insertRecord, type TableHour, updateTableRowCount } from './records.ts'
 import { rereadFile } from './stored-file.ts'
 
 export interface HourOptions {
@@ -79,14 +73,11 @@ export async function archiveHour(
   const rows = await HourRows.create(table, table_hour.hour, join(dir, 'rows'))
   try {
     await raiseThreshold(pool, table_hour)
-    const newest = await selectNewest(pool, table_hour)
-    const late_ids = await copyOut(pool, table_hour, rows, signal)
+    const { newest, late_ids } = await copyOut(pool, table_hour, rows, signal)
     const run: HourRun = { ...options, table_hour, dir, rows, newest, log }
     const records: ArchiveRecord[] = []
     const unchanged: ArchiveRecord[] = []
-    // An import may have removed the last row of an hour: its next version is a file without rows.
-    const emptied = [...newest.values()].filter(({ is_revised }) => is_revised)
-    for (const exchange of new Set([...rows.exchanges, ...emptied.map((one) => one.exchange)])) {
+    for (const exchange of new Set([...rows.exchanges, ...replacedBy(table_hour, newest)])) {
       const known = newest.get(exchange)
       const record = isSame(rows, exchange, known) ? undefined : await writeVersion(run, exchange)
       if (record === undefined) unchanged.push(known!)
@@ -120,6 +111,23 @@ interface HourRun extends HourOptions {
   readonly log: RunLog
 }
 
+/**
+ * Exchanges whose next version holds what Postgres has, which may be nothing: an import may remove
+ * the last row of an hour, and then what is computed from it goes too.
+ */
+function replacedBy(
+  { table_name }: TableHour,
+  newest: ReadonlyMap<Exchange, ArchiveRecord>,
+): readonly Exchange[] {
+  return [...newest.values()]
+    .filter((known) => mayReplace(table_name, known) && !known.is_dropped)
+    .map(({ exchange }) => exchange)
+}
+
+function mayReplace(table_name: ArchivedTable, known: ArchiveRecord | undefined): boolean {
+  return isDerived(table_name) || known?.is_revised === true
+}
+
 function isSame(rows: HourRows, exchange: Exchange, known: ArchiveRecord | undefined): boolean {
   const { table } = rows.sumsOf(exchange)
   return known?.row_count === table.row_count && areEqual(known.checksums, table.toChecksums())
@@ -134,8 +142,7 @@ async function writeVersion(run: HourRun, exchange: Exchange): Promise<ArchiveRe
   const { store, rows, dir, signal, log } = run
   const known = run.newest.get(exchange)
   const reread_path = join(dir, 'reread')
-  const may_replace = isDerived(run.table_hour.table_name) || known?.is_revised === true
-  const is_whole = may_replace && known?.is_dropped === false
+  const is_whole = mayReplace(run.table_hour.table_name, known) && known?.is_dropped === false
   if (known !== undefined && !is_whole) {
     await rereadFile(store, known, reread_path, (symbol, of_file) =>
       rows.addFileRows({ exchange, symbol }, of_file),

@@ -1,6 +1,6 @@
 /**
- * Reads an hour of a table as one consistent view: log entries of late rows, the symbols, and the
- * rows by one sequential COPY, without a sort and without an index.
+ * Reads an hour of a table as one consistent view: what the archive has of it, log entries of late
+ * rows, the symbols, and the rows by one sequential COPY, without a sort and without an index.
  */
 import copyStreams from 'pg-copy-streams'
 import { ARCHIVED_TABLES, isRollup } from '#core/archived-tables.ts'
@@ -10,25 +10,34 @@ import { HOUR_US, micros, toIso } from '#core/time.ts'
 import { relationOf } from './due-hours.ts'
 import type { HourRows, ListedSymbol } from './gather.ts'
 import { selectLate } from './late-rows.ts'
-import type { TableHour } from './records.ts'
+import { type ArchiveRecord, selectNewest, type TableHour } from './records.ts'
 
 /** A COPY that takes longer has run into a fault. */
 const STATEMENT_LIMIT = '30min'
 /** The transaction holds back vacuum, so a run that stops reading must not keep it open. */
 const IDLE_LIMIT = '5min'
 
-/** Adds the partition's rows. Returns the ids of the invalidations that these rows settle. */
+export interface CopiedOut {
+  /** The newest version of each exchange. */
+  readonly newest: ReadonlyMap<Exchange, ArchiveRecord>
+  /** Ids of the invalidations that the rows settle. */
+  readonly late_ids: readonly string[]
+}
+
+/** Adds the partition's rows. */
 export async function copyOut(
   pool: Pool,
   table_hour: TableHour,
   rows: HourRows,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<CopiedOut> {
   const client = await pool.connect()
   try {
     await client.query('begin isolation level repeatable read read only')
     await client.query(`set local statement_timeout = '${STATEMENT_LIMIT}'`)
     await client.query(`set local idle_in_transaction_session_timeout = '${IDLE_LIMIT}'`)
+    await keepPartition(client, table_hour)
+    const newest = await selectNewest(client, table_hour)
     const late_ids = await selectLate(client, table_hour)
     if (await hasPartition(client, table_hour)) {
       const listed = await selectListed(client)
@@ -37,12 +46,21 @@ export async function copyOut(
     }
     await client.query('commit')
     client.release()
-    return late_ids
+    return { newest, late_ids }
   } catch (error) {
     // An unfinished COPY cannot be ended cleanly, so its connection is closed.
     client.release(true)
     throw error
   }
+}
+
+/**
+ * Retention drops a rollup's day without the lock of its hours. With the parent locked before the
+ * first read, a day that the records do not call dropped is there, so no row means an empty hour.
+ */
+async function keepPartition(client: Client, { table_name }: TableHour): Promise<void> {
+  if (!isRollup(table_name)) return
+  await client.query(`lock table only marketdata.${table_name} in access share mode`)
 }
 
 /** A rollup is filtered to the hour, because its partitions span a day. */

@@ -7,7 +7,7 @@ import { ARCHIVED_TABLES, DERIVED_TABLES, type DerivedTable } from '#core/archiv
 import { silentLogger } from '#core/node/log.ts'
 import type { ArchivedHour } from '#core/archive.ts'
 import { selectDueHours } from '../../../jobs/archive/due-hours.ts'
-import { runArchive } from '../../../jobs/archive/run-archive.ts'
+import { type ArchiveOptions, runArchive } from '../../../jobs/archive/run-archive.ts'
 import { dropPartition } from '../../../jobs/retention/drop.ts'
 import { selectPartitions } from '../../../jobs/retention/partitions.ts'
 import { runRollups } from '../../../jobs/rollups/run-rollups.ts'
@@ -70,8 +70,8 @@ async function make(): Promise<void> {
     await runRollups({ ...common, signal })
   }
 }
-const archive = (): Promise<unknown> =>
-  runArchive({ ...common, store, codec: 'zstd', work_dir: join(stand.dir, 'work') })
+const archive = (options: Partial<ArchiveOptions> = {}): Promise<unknown> =>
+  runArchive({ ...common, store, codec: 'zstd', work_dir: join(stand.dir, 'work'), ...options })
 
 async function newest(table_name: DerivedTable): Promise<readonly ArchivedHour[]> {
   const { rows } = await pool.query<ArchivedHour>(
@@ -196,4 +196,29 @@ test('after a day was dropped, recomputed seconds replace those of the file', as
   expect(remainder).toMatchObject({ is_remainder: true })
   expect(await dropPartition(pool, remainder!)).toMatchObject({ kind: 'dropped', row_count: 2 })
   expect(await archived('trade_1s')).toEqual(await stored('trade_1s', whole))
+})
+
+test('a day that is dropped while a run waits for its rows is not taken for an empty one', async () => {
+  const before = await newest('bt_1s')
+  const client = await pool.connect()
+  await client.query('begin')
+  await client.query('lock table only marketdata.bt_1s in access exclusive mode')
+  const run = archive({ hours: [{ table_name: 'bt_1s', hour: micros(HOUR) }] })
+  await expect
+    .poll(async () => {
+      const { rows } = await pool.query(
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%bt_1s%'",
+      )
+      return rows.length
+    })
+    .toBe(1)
+  // As retention does.
+  await client.query('drop table marketdata.bt_1s_20240808')
+  await client.query(
+    "update marketdata.archive set dropped_at = now(), table_row_count = 0 where table_name = 'bt_1s'",
+  )
+  await client.query('commit')
+  client.release()
+  await run
+  expect(await newest('bt_1s')).toEqual(before)
 })

@@ -154,6 +154,11 @@ async function replaceArchived(
   const left = await readTable(store, 'raw.trades')
   const ids = left.map((row) => Number(row['agg_trade_id'])).toSorted((a, b) => a - b)
   expect(ids).toEqual([77, ...kept.map(({ id }) => id)])
+  const seconds = (await readTable(store, 'derived.trade_1s')).map((row) => row['bucket'] as Date)
+  const of_rows = left.map((row) => Math.floor((row['ts_exchange'] as Date).getTime() / 1_000))
+  expect(seconds.map((bucket) => bucket.getTime() / 1_000).toSorted()).toEqual(
+    [...new Set(of_rows)].toSorted(),
+  )
   const again = await readTable(store, 'datasets.candles_v2')
   const day = again.filter((row) => row['interval_s'] === 86_400n)
   expect(day.map((row) => row['trade_count'])).toEqual([BigInt(kept.length + 1)])
