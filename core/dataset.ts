@@ -65,6 +65,20 @@ export interface DatasetInputs {
    * before this field existed.
    */
   readonly ledger_sha256?: string | undefined
+  /** Of imported facts: the files that the rows are from. */
+  readonly files?: readonly FactFileNote[] | undefined
+}
+
+/** A file of another archive, as it was imported. */
+export interface FactFileNote {
+  /** Its name at the source. */
+  readonly file: string
+  readonly source: string
+  /** As the source names it. */
+  readonly kind: string
+  readonly sha256: string
+  /** What is wrong with the file, as a sentence; null: it is whole. */
+  readonly finding: string | null
 }
 
 export interface Manifest {

@@ -83,6 +83,22 @@ const DatasetInputs = z
       )
       .readonly()
       .openapi({ description: 'Archived hours that were revised because of late rows.' }),
+    files: z
+      .array(
+        z.object({
+          file: z.string().openapi({ description: 'Its name at the source.' }),
+          source: z.string().openapi({ example: 'binance' }),
+          kind: z.string().openapi({ example: 'metrics' }),
+          sha256,
+          finding: z
+            .string()
+            .nullable()
+            .openapi({ description: 'What is wrong with the file; null if it is whole.' }),
+        }),
+      )
+      .readonly()
+      .optional()
+      .openapi({ description: 'Of imported facts: the files that the rows are from.' }),
   })
   .openapi('DatasetInputs')
 

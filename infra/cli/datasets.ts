@@ -1,4 +1,4 @@
-/** `npx booktape jobs run datasets`, `stale-days` and `verify-dataset`: their output. */
+/** `npx booktape jobs run datasets`, `facts`, `stale-days` and `verify-dataset`: their output. */
 import { InvalidArgumentError } from 'commander'
 import { OperatorError } from '#core/errors.ts'
 import { silentLogger } from '#core/node/log.ts'
@@ -11,7 +11,9 @@ import {
   parseFeaturesSettings,
   parseKeepReplacedHours,
 } from '../../jobs/config.ts'
+import type { DayJobOptions, DayResult, PublishedSet } from '../../jobs/datasets/day-job.ts'
 import { DATASETS_JOB, runDatasets } from '../../jobs/datasets/run-datasets.ts'
+import { FACTS_JOB, runFacts } from '../../jobs/datasets/run-facts.ts'
 import { runFeatures } from '../../jobs/datasets/run-features.ts'
 import { selectStaleDays } from '../../jobs/datasets/stale-days.ts'
 import { runVerify, type VerifyResult } from '../../jobs/datasets/verify/run-verify.ts'
@@ -26,41 +28,62 @@ interface Services {
   readonly work_dir: string
 }
 
-export async function runDatasetsByHand(services: Services, date: Day): Promise<void> {
+export function runDatasetsByHand(services: Services, date: Day): Promise<void> {
+  const settings = parseDatasetsSettings(process.env)
+  return buildByHand(services, date, (options) => runDatasets({ ...options, ...settings }))
+}
+
+/** Datasets of imported facts: those of the day's files. */
+export async function runFactsByHand(services: Services, date: Day): Promise<void> {
+  const none = `No file of ${date} with klines, open interest, funding or book depth was imported.`
+  await buildByHand(services, date, (options) => runFacts({ ...options, which: 'all' }), none)
+}
+
+async function buildByHand(
+  services: Services,
+  date: Day,
+  build: (options: DayJobOptions) => Promise<DayResult>,
+  none?: string,
+): Promise<void> {
   await stoppable(async (signal) => {
     const { isTTY } = process.stderr
-    const { sets, complete } = await runDatasets({
+    const { sets, complete } = await build({
       ...services,
       date,
       log: silentLogger,
       now: Date.now,
       signal,
       keep_replaced_h: parseKeepReplacedHours(process.env),
-      ...parseDatasetsSettings(process.env),
-      onProgress(done_count, symbol_count) {
-        if (isTTY) process.stderr.write(`\r${done_count} of ${symbol_count} symbols `)
+      onProgress(done_count, count) {
+        if (isTTY) process.stderr.write(`\r${done_count} of ${count} done `)
       },
     })
     if (isTTY) process.stderr.write('\r\u001B[K')
-    const state = complete ? '' : ' The day has not ended: run this again after midnight UTC.'
-    for (const { dataset, symbol_count, row_count, files } of sets) {
-      const csv = files.filter(({ format }) => format === CSV_FORMAT)
-      const csv_bytes = csv.reduce((sum, { bytes }) => sum + bytes, 0)
-      const lines = [
-        `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
-        ...files
-          .filter(({ format }) => format !== CSV_FORMAT)
-          .map(
-            (file) =>
-              `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`,
-          ),
-        ...(csv.length === 0
-          ? []
-          : [`CSV files in the Tardis format: ${csv.length}, ${csv_bytes} bytes`]),
-      ]
-      process.stdout.write(`${lines.join('\n')}\n`)
-    }
+    for (const set of sets) process.stdout.write(setText(set, date, complete))
+    if (sets.length === 0 && none !== undefined) process.stdout.write(`${none}\n`)
   })
+}
+
+function setText(
+  { dataset, symbol_count, row_count, files }: PublishedSet,
+  date: Day,
+  is_complete: boolean,
+): string {
+  const state = is_complete ? '' : ' The day has not ended: run this again after midnight UTC.'
+  const csv = files.filter(({ format }) => format === CSV_FORMAT)
+  const csv_bytes = csv.reduce((sum, { bytes }) => sum + bytes, 0)
+  const lines = [
+    `${dataset} of ${date}: ${row_count} rows, symbols: ${symbol_count}.${state}`,
+    ...files
+      .filter(({ format }) => format !== CSV_FORMAT)
+      .map(
+        (file) => `${file.key}  ${file.row_count} rows  ${file.bytes} bytes  sha256 ${file.sha256}`,
+      ),
+    ...(csv.length === 0
+      ? []
+      : [`CSV files in the Tardis format: ${csv.length}, ${csv_bytes} bytes`]),
+  ]
+  return `${lines.join('\n')}\n`
 }
 
 export async function runStaleDaysByHand(services: Services, is_dry_run: boolean): Promise<void> {
@@ -80,9 +103,10 @@ export async function runStaleDaysByHand(services: Services, is_dry_run: boolean
         signal,
         keep_replaced_h,
       }
-      if (job === DATASETS_JOB)
+      if (job === FACTS_JOB) await runFacts({ ...options, which: 'changed' })
+      else if (job === DATASETS_JOB) {
         await runDatasets({ ...options, ...parseDatasetsSettings(process.env) })
-      else await runFeatures({ ...options, ...parseFeaturesSettings(process.env) })
+      } else await runFeatures({ ...options, ...parseFeaturesSettings(process.env) })
       process.stdout.write(`${job} of ${date}: rebuilt.\n`)
     }
   })

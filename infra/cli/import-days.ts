@@ -15,12 +15,14 @@ import {
 } from '../../jobs/config.ts'
 import { PUBLISHED } from '../../jobs/datasets/published.ts'
 import { runDatasets } from '../../jobs/datasets/run-datasets.ts'
+import { runFacts } from '../../jobs/datasets/run-facts.ts'
 import { runFeatures } from '../../jobs/datasets/run-features.ts'
-import { markBuilt, selectUnbuilt } from '../../jobs/import/unbuilt-days.ts'
+import { selectDueFactDays } from '../../jobs/import/fact-days.ts'
+import { markBuilt, selectUnbuilt, type UnbuiltFile } from '../../jobs/import/unbuilt-days.ts'
 import { runLake } from '../../jobs/lake/run-lake.ts'
 import { runRetention } from '../../jobs/retention/run-retention.ts'
 import { parseRetentionSettings } from '../../jobs/retention/settings.ts'
-import { runRollups } from '../../jobs/rollups/run-rollups.ts'
+import { type RollupsOptions, runRollups } from '../../jobs/rollups/run-rollups.ts'
 import { createTopnJob } from '../../jobs/topn/run-topn.ts'
 import type { Services } from './services.ts'
 
@@ -50,7 +52,8 @@ export async function buildImportedDays(options: BuildOptions): Promise<readonly
   const failed: FailedStep[] = []
   const unbuilt = await selectUnbuilt(pool, files)
   const days = [...new Set(unbuilt.flatMap((file) => file.days))].toSorted()
-  if (days.length === 0) return failed
+  const fact_days = await selectDueFactDays(pool, files)
+  if (days.length === 0 && fact_days.length === 0) return failed
   const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
     signal.throwIfAborted()
     try {
@@ -63,30 +66,46 @@ export async function buildImportedDays(options: BuildOptions): Promise<readonly
     }
   }
   const job = { ...services, log: silentLogger, now: Date.now, signal }
-  await step('rows per second', () => runRollups(job))
-  if (unbuilt.some((file) => file.table_name === 'depth_events')) {
-    const { cadence } = parseTopnConfig(env)
-    let later_ms = 0
-    const topn = createTopnJob({ ...job, cadence, now: () => Date.now() + later_ms })
-    await step('orderbook_topn', async () => {
-      await topn.run(signal)
-      later_ms = QUIET_MS
-      await topn.run(signal)
-    })
-    await step('rows per second, with books', () => runRollups(job))
-  }
+  const kept = { keep_replaced_h: parseKeepReplacedHours(env) }
+  if (days.length > 0) await buildRows(options, unbuilt, job, step)
   for (const date of days) await buildDay(services, date, signal, step)
+  for (const { date, tables } of fact_days) {
+    const names = tables.join(', ')
+    await step(`${names} of ${date}`, () => runFacts({ ...job, ...kept, date, which: 'changed' }))
+  }
   await step('lake', () => runLake({ ...job, datasets: PUBLISHED, which: 'new' }))
   if (failed.length === 0) await markBuilt(pool, unbuilt, new Date())
   await step('retention', () => runRetention({ ...job, settings: parseRetentionSettings(env) }))
   return failed
 }
 
+type Step = (name: string, work: () => Promise<unknown>) => Promise<void>
+
+/** Rollups, and the samples of imported books. */
+async function buildRows(
+  { services: { pool, env }, signal }: BuildOptions,
+  unbuilt: readonly UnbuiltFile[],
+  job: RollupsOptions,
+  step: Step,
+): Promise<void> {
+  await step('rows per second', () => runRollups(job))
+  if (!unbuilt.some((file) => file.table_name === 'depth_events')) return
+  const { cadence } = parseTopnConfig(env)
+  let later_ms = 0
+  const topn = createTopnJob({ ...job, pool, cadence, now: () => Date.now() + later_ms })
+  await step('orderbook_topn', async () => {
+    await topn.run(signal)
+    later_ms = QUIET_MS
+    await topn.run(signal)
+  })
+  await step('rows per second, with books', () => runRollups(job))
+}
+
 async function buildDay(
   services: Services,
   date: Day,
   signal: AbortSignal,
-  step: (name: string, work: () => Promise<unknown>) => Promise<void>,
+  step: Step,
 ): Promise<void> {
   const { pool, env } = services
   const job = { ...services, log: silentLogger, now: Date.now, signal }

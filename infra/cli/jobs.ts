@@ -25,6 +25,7 @@ import {
 import {
   datasetArgument,
   runDatasetsByHand,
+  runFactsByHand,
   runStaleDaysByHand,
   verifyDatasetByHand,
 } from './datasets.ts'
@@ -119,8 +120,16 @@ function addDatasetCommands(run: Command): void {
       withServices(flags.dataDir, (services) => runDatasetsByHand(services, flags.date)),
     )
   run
+    .command('facts')
+    .description('build and publish klines, open interest, funding and book depth of a UTC day')
+    .requiredOption('--date <day>', 'the day, YYYY-MM-DD', dayArgument)
+    .option(...DATA_DIR_OPTION)
+    .action((flags: Flags & { readonly date: Day }) =>
+      withServices(flags.dataDir, (services) => runFactsByHand(services, flags.date)),
+    )
+  run
     .command('stale-days')
-    .description('rebuild published days whose inputs have changed (late rows, gaps)')
+    .description('rebuild published days whose inputs have changed (late rows, gaps, imports)')
     .option('--dry-run', 'print the days without building anything', false)
     .option(...DATA_DIR_OPTION)
     .action((flags: Flags & { readonly dryRun: boolean }) =>

@@ -31,6 +31,7 @@ export const TABLE_FATES: Readonly<Record<string, TableFate>> = {
   orderbook_topn_watermarks: { kind: 'state' },
   conflicts: { kind: 'state' },
   imports: { kind: 'state' },
+  fact_days: { kind: 'state' },
   lake_tables: { kind: 'state' },
   lake_days: { kind: 'state' },
   prices: { kind: 'history' },

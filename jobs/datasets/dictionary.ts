@@ -7,6 +7,7 @@ import { CANDLES } from '../candles/columns.ts'
 import { CLUSTERS } from '../clusters/columns.ts'
 import { LOB_10 } from '../lob/columns.ts'
 import { DEPTH } from '../lob/depth-columns.ts'
+import { FACT_SETS } from './build/fact-sets.ts'
 import { QUOTES_SET, TRADES_SET } from './build/raw-sets.ts'
 import { datasetSection } from './feature-dictionary.ts'
 import { TARDIS_EXCHANGES, TARDIS_HEADERS } from './tardis/csv.ts'
@@ -23,6 +24,10 @@ export function datasetDictionary(): string {
     ),
     `| \`depth\` | ${DEPTH.schema_version} | ${DEPTH.description} | Parquet, Arrow, Tardis CSV, npz, tar |`,
     `| \`signals\` | ${SIGNALS_SET.schema_version} | ${SIGNALS_SET.description} docs/signals.md defines them. | Parquet, Arrow |`,
+    ...FACT_SETS.map(
+      ({ dataset, schema_version, table }) =>
+        `| \`${dataset}\` | ${schema_version} | ${table.description} Only of imported days. | Parquet, Arrow |`,
+    ),
     ...[TRADES_SET, QUOTES_SET].map(
       ({ dataset, schema_version, description }) =>
         `| \`${dataset}\` | ${schema_version} | ${description} | Parquet, Tardis CSV per symbol |`,
@@ -44,6 +49,7 @@ export function datasetDictionary(): string {
     TRADES_SET,
     QUOTES_SET,
     SIGNALS_SET,
+    ...FACT_SETS,
   ].map(datasetSection)
   return `${[HEAD, table, LAYOUT, tardis(), BACKTESTERS, EXAMPLES, ...sections].join('\n\n')}\n`
 }
@@ -68,7 +74,8 @@ datasets/NAME/vSCHEMA/date=YYYY-MM-DD/manifest.json       the current build: fil
                                                           Arrow IPC, one batch per symbol and hour
                                         binance-futures_trades_YYYY-MM-DD_BTCUSDT.csv.gz
                                                           trades, quotes: one file per symbol
-                                        coverage.parquet  per symbol and stream: seconds, gaps with causes
+                                        coverage.parquet  per symbol and stream: seconds, gaps with causes;
+                                                          not of imported facts
 datasets/NAME/latest.json                                 the newest complete day
 \`\`\`
 
@@ -101,12 +108,20 @@ recorded. Cause \`delisted\` marks the end of a stream whose symbol is no longer
 \`operator\` means that an operator paused the recording or excluded the stream; such a gap is not
 refilled. In candles, \`missing_s\` counts the seconds of the interval that were not recorded.
 
+Datasets of imported facts (klines, open_interest, funding_rates, book_depth) have no streams and no
+gaps. Their manifest names the files that the rows are from, each with its sha256 and with what is
+wrong with it, in \`inputs.files\`. \`missing_s\` is what the kind of file that lacks most lacks.
+\`yesterday\` is the newest day that was imported.
+
 ### When a published day changes
 
 Late rows of an archived hour create a new version of that hour. The gap ledger changes when a gap
 is found, ends or is refilled. Every hour, a job compares published days with both, and rebuilds
 each stale day. The manifest of a rebuilt day lists the versions it used in
 \`inputs.revised_hours\`, and the digest of its ledger entries in \`inputs.ledger_sha256\`.
+
+An import that changes imported facts makes its days stale too. If a replaced file takes the last
+rows of a day away, the day is published again without rows; it is then no longer \`yesterday\`.
 
 \`npx booktape jobs run stale-days --dry-run\` lists stale days.
 \`npx booktape jobs run verify-dataset --dataset trades --date 2024-08-08\` reads a day back. It

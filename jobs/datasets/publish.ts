@@ -157,7 +157,10 @@ async function publishLatest(store: ObjectStore, published: Manifest): Promise<v
   }
 }
 
-/** The newest complete day; if there is none yet, the newest day. */
+/**
+ * The newest complete day; if there is none yet, the newest day. A day whose imported rows were
+ * taken away has nothing to show, so it counts only if there is no other.
+ */
 async function findLatest(
   store: ObjectStore,
   { dataset, schema_version }: Manifest,
@@ -171,11 +174,24 @@ async function findLatest(
   for (const key of newest_first) {
     const text = await readText(store, key)
     if (text === undefined) continue
-    const { date, complete } = JSON.parse(text) as Manifest
-    if (latest === undefined || complete) latest = { dataset, schema_version, date, complete }
-    if (complete) break
+    const manifest = JSON.parse(text) as Manifest
+    const { date, complete } = manifest
+    const counts = complete && !isEmptied(manifest)
+    if (latest === undefined || counts) latest = { dataset, schema_version, date, complete }
+    if (counts) break
   }
   return latest
+}
+
+/** Whether a replaced file took the last imported rows of the day away. */
+export function isEmptied({
+  row_count,
+  inputs,
+}: {
+  readonly row_count: number
+  readonly inputs?: { readonly files?: readonly unknown[] | undefined } | undefined
+}): boolean {
+  return row_count === 0 && inputs?.files !== undefined
 }
 
 async function readText(store: ObjectStore, key: string): Promise<string | undefined> {

@@ -1,8 +1,9 @@
 /**
  * Finds published days that a build today would change: an hour has a new archive version, the gap
  * ledger has changed, the archive holds rows that arrived after the build, the day before has a new
- * fit, or a run died between two datasets. The answer comes only from manifests and the database,
- * so nothing is missed while a program is down.
+ * fit, or a run died between two datasets. Days of imported facts are built from here for the first
+ * time too. The answer comes only from manifests and the database, so nothing is missed while a
+ * program is down.
  */
 import { createHash } from 'node:crypto'
 import type { Manifest, SymbolCoverage } from '#core/dataset.ts'
@@ -15,12 +16,16 @@ import { BARS } from '../bars/columns.ts'
 import { BAR_FIT } from '../bars/fit.ts'
 import { FEATURE_CHANNELS } from '../day/events.ts'
 import { digestLedger, selectLedger, type DayLedger } from '../day/ledger.ts'
+import { selectDueFactDays } from '../import/fact-days.ts'
 import { FEATURE_DAY_SETS, MARKET_DAY_SETS, type SetName } from './daily-sets.ts'
 import { DATASETS_JOB } from './run-datasets.ts'
+import { FACTS_JOB } from './run-facts.ts'
 import { FEATURES_JOB } from './run-features.ts'
 
+type RecordedJob = typeof FEATURES_JOB | typeof DATASETS_JOB
+
 export interface StaleDay {
-  readonly job: typeof FEATURES_JOB | typeof DATASETS_JOB
+  readonly job: RecordedJob | typeof FACTS_JOB
   readonly date: Day
   /** Reason, as text for people. */
   readonly why: string
@@ -30,12 +35,12 @@ export interface StaleDay {
 const LOOK_BACK_US = 8 * DAY_US
 
 /** The datasets that each job publishes for a day, in order. */
-const SETS: Readonly<Record<StaleDay['job'], readonly SetName[]>> = {
+const SETS: Readonly<Record<RecordedJob, readonly SetName[]>> = {
   [FEATURES_JOB]: FEATURE_DAY_SETS,
   [DATASETS_JOB]: MARKET_DAY_SETS,
 }
 
-/** `now_ms` is milliseconds since 1970. Ordered by day, features first. */
+/** `now_ms` is milliseconds since 1970. Ordered by day, features first; days of facts come last. */
 export async function selectStaleDays(
   pool: Pool,
   store: ObjectStore,
@@ -66,11 +71,14 @@ export async function selectStaleDays(
       if (why !== undefined) stale.push({ job, date, why })
     }
   }
+  for (const { date, tables } of await selectDueFactDays(pool)) {
+    stale.push({ job: FACTS_JOB, date, why: `imports changed ${tables.join(', ')}` })
+  }
   return stale
 }
 
 interface DayState {
-  readonly job: StaleDay['job']
+  readonly job: RecordedJob
   readonly date: Day
   readonly hours: readonly NewestHour[]
   readonly ledger: DayLedger
@@ -172,11 +180,7 @@ async function isArchivedSince(pool: Pool, job: string, date: Day): Promise<bool
   return rows[0]!.is_since
 }
 
-async function fitBefore(
-  store: ObjectStore,
-  job: StaleDay['job'],
-  date: Day,
-): Promise<string | null> {
+async function fitBefore(store: ObjectStore, job: RecordedJob, date: Day): Promise<string | null> {
   const before = addDays(date, -1)
   const bytes = await store.get(
     job === FEATURES_JOB ? featureFitKey(FIT_VERSION, before) : BAR_FIT.keyOf(before),

@@ -2,9 +2,9 @@
  * Files of Binance's public archive that no stream records: their lines. Times are milliseconds,
  * microseconds (spot since 2025-01-01), or text in UTC.
  */
+import { FACT_TABLES } from '#core/fact-tables.ts'
 import { HOUR_US, SECOND_US } from '#core/time.ts'
 import { linewise, microsOf } from './binance.ts'
-import { FACT_TABLES } from './fact-tables.ts'
 import { type Cell, type FactKind, idOf, numberOf, type Parsed, rejected } from './kind.ts'
 
 const FIVE_MINUTES_US = 300 * SECOND_US

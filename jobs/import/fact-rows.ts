@@ -3,11 +3,12 @@
  * file says replaces what its previous version said. These files are small: a month of candles of a
  * second is the largest.
  */
+import type { FactTable } from '#core/fact-tables.ts'
 import type { Client } from '#core/node/pool.ts'
 import { dayRange, type Micros, micros, toIso } from '#core/time.ts'
 import { readContent } from './content.ts'
 import type { Missing } from './continuity.ts'
-import type { Cell, FactFile, FactKind, FactTable, Parsed } from './kind.ts'
+import type { Cell, FactFile, FactKind, Parsed } from './kind.ts'
 import { linesOf } from './lines.ts'
 
 export interface FactRows {
@@ -78,11 +79,12 @@ async function removeFacts(
 
 async function upsert(
   client: Client,
-  { name, columns, key }: FactTable,
+  { name, columns: of_table, key }: FactTable,
   symbol_id: number,
   rows: readonly (readonly Cell[])[],
 ): Promise<void> {
   if (rows.length === 0) return
+  const columns = of_table.map((column) => column.name)
   const values = columns.map((column, i) =>
     rows.map((row) => (column === 'ts_exchange' ? toIso(micros(row[i] as number)) : row[i])),
   )
@@ -117,7 +119,9 @@ class FactTally {
 
   constructor({ kind, from, to }: FactFile) {
     this.#days = { from: dayRange(from).from, to: dayRange(to).from }
-    this.#key = kind.facts.key.map((column) => kind.facts.columns.indexOf(column))
+    this.#key = kind.facts.key.map((name) =>
+      kind.facts.columns.findIndex((column) => column.name === name),
+    )
   }
 
   get waiting_count(): number {
@@ -169,7 +173,7 @@ class FactTally {
 
 /** What is missing between rows of [from, to), and from its ends. `times` are in order. */
 export function missingFacts(
-  { silence_us, starts_at_once }: FactKind,
+  { silence_us, starts_at_once }: Pick<FactKind, 'silence_us' | 'starts_at_once'>,
   { from, to }: { readonly from: Micros; readonly to: Micros },
   times: Float64Array,
 ): readonly Missing[] {

@@ -2,6 +2,7 @@
 import { inTransaction } from '#core/node/pool.ts'
 import { DAY_US, dayRange } from '#core/time.ts'
 import { ensureSymbol } from './ensure-symbol.ts'
+import { noteFactDays } from './fact-days.ts'
 import { type FactRows, missingFacts, storeFacts } from './fact-rows.ts'
 import { type FileFacts, selectSpan, upsertFile } from './file-records.ts'
 import { clockOf, missingText, otherFaults } from './findings.ts'
@@ -39,6 +40,7 @@ export async function importFacts(
     const table_name = file.kind.facts.name
     const record = { symbol_id, table_name, ...extent, missing_count: missing.length }
     await upsertFile(client, file, record, counts, new Date(now()))
+    await noteFactDays(client, file, symbol_id)
     return counts
   })
   return { kind: 'imported', is_replaced, facts, closed_gaps: 0, hours: [], uncovered_hours: [] }

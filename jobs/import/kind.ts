@@ -1,4 +1,5 @@
 /** What the parsers of foreign files have in common. */
+import type { FactTable } from '#core/fact-tables.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { RawChannel } from '#core/tables.ts'
 import type { Day } from '#core/time.ts'
@@ -60,14 +61,6 @@ export interface Unsupported {
   readonly name: string
   /** For people: why it cannot be imported. */
   readonly why: string
-}
-
-export interface FactTable {
-  readonly name: string
-  /** Without symbol_id. */
-  readonly columns: readonly string[]
-  /** Those that are the key, together with symbol_id. */
-  readonly key: readonly string[]
 }
 
 /**

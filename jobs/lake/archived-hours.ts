@@ -82,6 +82,7 @@ export function wantedHour(
     path,
     partition,
     age: ageOf(path),
+    is_empty: false,
     describe: () => describeStored(store, table, { key, byte_count, exchange, partition }),
   }
 }

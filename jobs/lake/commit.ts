@@ -46,6 +46,8 @@ export interface WantedFile {
   readonly partition: Partition
   /** Of the same slot, the newest counts; undefined: whichever is wanted counts. */
   readonly age: number | undefined
+  /** Nothing has the slot from now on: the file itself is not added. */
+  readonly is_empty: boolean
   describe(): Promise<DataFile>
 }
 
@@ -237,7 +239,7 @@ async function compare(
   { files, is_all }: Change,
 ): Promise<Compared> {
   const wanted = new Map(files.map((file) => [file.slot, file]))
-  const missing = new Map(wanted)
+  const missing = new Map([...wanted].filter(([, { is_empty }]) => !is_empty))
   const outdated = new Map<string, ReadonlySet<string>>()
   for (const manifest of state.manifests) {
     if (!is_all && !files.some(({ partition }) => mayHold(table, manifest, partition))) continue
@@ -248,7 +250,8 @@ async function compare(
       const file = wanted.get(slot)
       if (file === undefined) {
         if (is_all) gone.add(data_file.file_path)
-      } else if (file.path === data_file.file_path || isOlder(file, data_file.file_path)) {
+      } else if (file.is_empty) gone.add(data_file.file_path)
+      else if (file.path === data_file.file_path || isOlder(file, data_file.file_path)) {
         missing.delete(slot)
       } else gone.add(data_file.file_path)
     }

@@ -67,7 +67,7 @@ export function tableOfManifests(manifests: readonly Manifest[]): LakeTable {
   return datasetLakeTable(manifests.at(-1)!)
 }
 
-/** Undefined: the day has no row. */
+/** Undefined: the manifest names no such file. A day without rows is one without a file. */
 export function wantedDay(
   store: ObjectStore,
   table: LakeTable,
@@ -76,7 +76,7 @@ export function wantedDay(
   const { dataset } = manifest
   const date = manifest.date as Day
   const file = manifest.files.find(({ name }) => name === `${dataset}.parquet`)
-  if (file === undefined || file.row_count === 0) return undefined
+  if (file === undefined) return undefined
   const key = datasetFileKey(manifest, date, file.name)
   const path = `s3://${store.config.bucket}/${key}`
   const partition = partitionOf(table, undefined, dayRange(date).from / DAY_US)
@@ -86,6 +86,7 @@ export function wantedDay(
     path,
     partition,
     age: undefined,
+    is_empty: file.row_count === 0,
     describe: () => describeStored(store, table, stored),
   }
 }

@@ -7,6 +7,7 @@ import type { Pool } from '#core/node/pool.ts'
 import { addDays, dayOf, dayRange, fromMillis, parseDay, toIso, type Day } from '#core/time.ts'
 import { forgetOtherDays } from '../datasets/build/kept-hours.ts'
 import { DATASETS_JOB, type DatasetsSettings, runDatasets } from '../datasets/run-datasets.ts'
+import { FACTS_JOB, runFacts } from '../datasets/run-facts.ts'
 import { FEATURES_JOB, runFeatures, type FeaturesSettings } from '../datasets/run-features.ts'
 import { selectStaleDays, type StaleDay } from '../datasets/stale-days.ts'
 import { retireGoneEngine } from '../clusters/registration.ts'
@@ -38,8 +39,11 @@ export async function runDayTask(
   const { date, intraday } = parsePayload(payload)
   if (intraday && !(await hasQuotes(options.pool, date))) return
   try {
-    if (job === DATASETS_JOB) await runDatasets({ ...options, ...datasets, date, signal, attempt })
-    else {
+    if (job === FACTS_JOB) {
+      await runFacts({ ...options, which: 'changed', date, signal, attempt })
+    } else if (job === DATASETS_JOB) {
+      await runDatasets({ ...options, ...datasets, date, signal, attempt })
+    } else {
       // Runs every minute, so it uses little memory and continues after the last build's hours.
       const kept_dir = join(options.work_dir, 'today')
       const preview = intraday ? { thread_count: 0, kept_dir } : {}
@@ -93,7 +97,7 @@ export function parsePayload(payload: unknown): DayPayload {
         : addDays(dayOf(fromMillis(due_ms)), -1)
   if (day === undefined) {
     const found = JSON.stringify(payload)
-    const jobs = `${FEATURES_JOB} or ${DATASETS_JOB}`
+    const jobs = `${FEATURES_JOB}, ${DATASETS_JOB} or ${FACTS_JOB}`
     throw new Error(`A job of ${jobs} needs a date (YYYY-MM-DD), got ${found}.`)
   }
   return { date: day, intraday: intraday === true }

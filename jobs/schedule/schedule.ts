@@ -13,6 +13,7 @@ import { PUBLISHED } from '../datasets/published.ts'
 import { SWEEP_JOB, sweepReplacedBuilds } from '../datasets/replaced-builds.ts'
 import { DATASETS_JOB } from '../datasets/run-datasets.ts'
 import type { DatasetsSettings } from '../datasets/run-datasets.ts'
+import { FACTS_JOB } from '../datasets/run-facts.ts'
 import { FEATURES_JOB, type FeaturesSettings } from '../datasets/run-features.ts'
 import type { StaleDay } from '../datasets/stale-days.ts'
 import {
@@ -95,6 +96,7 @@ export async function startSchedule(options: ScheduleOptions): Promise<Schedule>
       [FEATURES_JOB]: (payload, { job }) =>
         intraday.note(payload, () => runDay(FEATURES_JOB, payload, job.attempts)),
       [DATASETS_JOB]: (payload, { job }) => runDay(DATASETS_JOB, payload, job.attempts),
+      [FACTS_JOB]: (payload, { job }) => runDay(FACTS_JOB, payload, job.attempts),
       [STALE_DAYS_JOB]: (_payload, { addJob }) =>
         findStaleDays(options, async ({ job, date }) => {
           const jobKey = `rebuild_${job}_${date}`

@@ -1,30 +1,54 @@
 import { expect, test } from 'vitest'
+import { FACT_TABLES } from '#core/fact-tables.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import { createTestDatabase } from '../support/database.ts'
 
 const { pool } = await createTestDatabase()
 
+async function columnsOf(table: string): Promise<readonly unknown[]> {
+  const { rows } = await pool.query(
+    `select attname as name, typname as type, not attnotnull as nullable
+     from pg_attribute a join pg_type t on t.oid = a.atttypid
+     where attrelid = $1::regclass and attnum > 0 and attgenerated = '' order by attnum`,
+    [`marketdata.${table}`],
+  )
+  return rows
+}
+
+async function keyOf(table: string): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ name: string }>(
+    `select attname as name from pg_constraint c
+     cross join unnest(conkey) with ordinality k (attnum, position)
+     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum
+     where conrelid = $1::regclass and contype = 'p' order by position`,
+    [`marketdata.${table}`],
+  )
+  return rows.map(({ name }) => name)
+}
+
 for (const table of Object.values(RAW_TABLES)) {
   test(`${table.name}: core/tables.ts and the database agree on columns, types, nulls and key`, async () => {
-    const columns = await pool.query(
-      `select attname as name, typname as type, not attnotnull as nullable
-       from pg_attribute a join pg_type t on t.oid = a.atttypid
-       where attrelid = $1::regclass and attnum > 0 and attgenerated = '' order by attnum`,
-      [`marketdata.${table.name}`],
-    )
-    expect(columns.rows).toEqual(
+    expect(await columnsOf(table.name)).toEqual(
       table.columns.map(({ name, type, nullable }) => {
         return { name, type: type === 'levels' ? '_float8' : type, nullable }
       }),
     )
-    const key = await pool.query(
-      `select attname as name from pg_constraint c
-       cross join unnest(conkey) with ordinality k (attnum, position)
-       join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum
-       where conrelid = $1::regclass and contype = 'p' order by position`,
-      [`marketdata.${table.name}`],
+    expect(await keyOf(table.name)).toEqual(table.identity)
+  })
+}
+
+for (const table of Object.values(FACT_TABLES)) {
+  test(`${table.name}: core/fact-tables.ts and the database agree`, async () => {
+    const expected = table.columns.map(({ name, type, nullable }) => {
+      const is_small = name === 'interval_s' || name === 'interval_h'
+      return { name, type: is_small ? 'int4' : type, nullable }
+    })
+    const found = await columnsOf(table.name)
+    expect(found).toHaveLength(expected.length + 1)
+    expect(found).toEqual(
+      expect.arrayContaining([{ name: 'symbol_id', type: 'int8', nullable: false }, ...expected]),
     )
-    expect(key.rows.map((row) => row.name)).toEqual(table.identity)
+    expect(await keyOf(table.name)).toEqual(['symbol_id', ...table.key])
   })
 }
 

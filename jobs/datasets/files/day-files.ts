@@ -17,8 +17,8 @@ export interface DayFiles {
   readonly dir: string
   /** One symbol's rows, cut into parts. */
   write(name: Pick<DatasetRows, 'exchange' | 'symbol'>, parts: readonly PartBytes[]): Promise<void>
-  /** Finishes both files, adds coverage.parquet, and describes all of them. */
-  finish(summaries: readonly SymbolSummary[]): Promise<readonly DatasetFile[]>
+  /** Finishes both files, adds coverage.parquet of streams, and describes all of them. */
+  finish(summaries?: readonly SymbolSummary[]): Promise<readonly DatasetFile[]>
   /** Call after finish(), or to abandon the files. */
   close(): Promise<void>
 }
@@ -49,12 +49,13 @@ export async function createDayFiles(
     async finish(summaries) {
       await parquet.finish()
       await arrow.finish()
-      const coverage_count = await writeCoverage(join(dir, 'coverage.parquet'), summaries, identity)
-      return [
+      const files = [
         await describeFile(dir, `${dataset}.parquet`, 'parquet', row_count),
         await describeFile(dir, `${dataset}.arrow`, 'arrow', row_count),
-        await describeFile(dir, 'coverage.parquet', 'parquet', coverage_count),
       ]
+      if (summaries === undefined) return files
+      const coverage_count = await writeCoverage(join(dir, 'coverage.parquet'), summaries, identity)
+      return [...files, await describeFile(dir, 'coverage.parquet', 'parquet', coverage_count)]
     },
     async close() {
       await parquet.close()

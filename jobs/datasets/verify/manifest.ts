@@ -26,6 +26,8 @@ const CheckedManifest = z.object({
       }),
     )
     .min(1),
+  /** Of imported facts: the files that the rows are from. */
+  inputs: z.object({ files: z.array(z.unknown()).optional() }).optional(),
   coverage: z.array(
     z.object({
       exchange: z.string(),

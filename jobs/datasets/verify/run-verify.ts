@@ -22,6 +22,7 @@ import type { Day } from '#core/time.ts'
 import { digestOf } from '../../columns/digest.ts'
 import { runJob, type RunResult } from '../../runs/run.ts'
 import { checkCoverage } from './coverage-file.ts'
+import { isEmptied } from '../publish.ts'
 import { createFindings, type DatasetFinding, type ReportFinding } from './finding.ts'
 import { checkManifest, type CheckedFile, type CheckedManifest } from './manifest.ts'
 import { checkArrow, checkCsv } from './other-files.ts'
@@ -99,7 +100,7 @@ async function newestVersion(store: ObjectStore, dataset: string, date: Day): Pr
   })
   if (versions.length > 0) return Math.max(...versions)
   throw new OperatorError('not_published', `${dataset} of ${date} has no manifest.`, {
-    hint: 'Publish the day with `npx booktape jobs run features` or `... datasets`.',
+    hint: 'Publish the day with `npx booktape jobs run features`, `... datasets` or `... facts`.',
   })
 }
 
@@ -147,7 +148,7 @@ async function checkLatest(
     return
   }
   const latest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<CheckedManifest>
-  if (latest.date !== date && complete && String(latest.date) < date) {
+  if (complete && !isEmptied(manifest) && String(latest.date) < date) {
     report('latest.json', `It names ${latest.date}, which is before this day.`)
   }
   if ((latest.schema_version ?? 0) < schema_version) {

@@ -27,6 +27,8 @@ const ORDER: Readonly<Record<string, readonly string[]>> = {
   signals: ['ts', 'id'],
   lob_10: ['ts', 'update_id'],
   depth: ['ts', 'update_id', 'side', 'price'],
+  klines: ['interval_s', 'ts'],
+  book_depth: ['ts', 'distance_percent'],
 }
 const STANDARD_ORDER = ['ts']
 

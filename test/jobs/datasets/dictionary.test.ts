@@ -9,6 +9,7 @@ import { SIGNALS_SET } from '#core/signals/registry.ts'
 import { BARS } from '../../../jobs/bars/columns.ts'
 import { LABELS_BARRIER } from '../../../jobs/barriers/columns.ts'
 import { CANDLES } from '../../../jobs/candles/columns.ts'
+import { FACT_SETS } from '../../../jobs/datasets/build/fact-sets.ts'
 import { QUOTES_SET, TRADES_SET } from '../../../jobs/datasets/build/raw-sets.ts'
 import { datasetDictionary } from '../../../jobs/datasets/dictionary.ts'
 import { runDatasets } from '../../../jobs/datasets/run-datasets.ts'
@@ -31,6 +32,7 @@ for (const { dataset, columns } of [
   TRADES_SET,
   QUOTES_SET,
   SIGNALS_SET,
+  ...FACT_SETS,
 ]) {
   test(`${dataset}: names are unique, and every column is fully described`, () => {
     const names = columns.map(({ name }) => name)
