@@ -9,7 +9,7 @@
 import type { Manifest } from '#core/dataset.ts'
 import { type Client, inTransaction } from '#core/node/pool.ts'
 import { manifestKey } from '#core/object-keys.ts'
-import { markFactsBuilt, selectFactChanges } from '../import/fact-days.ts'
+import { markFactsBuilt, selectFactChanges } from '../facts/fact-days.ts'
 import { buildFactDay, type FactDay } from './build/fact-day.ts'
 import { FACT_SETS } from './build/fact-sets.ts'
 import {

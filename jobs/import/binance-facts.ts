@@ -2,12 +2,10 @@
  * Files of Binance's public archive that no stream records: their lines. Times are milliseconds,
  * microseconds (spot since 2025-01-01), or text in UTC.
  */
-import { FACT_TABLES } from '#core/fact-tables.ts'
-import { HOUR_US, SECOND_US } from '#core/time.ts'
+import { FACT_TABLES, type FactTable } from '#core/fact-tables.ts'
+import { cadenceOf } from '../facts/cadence.ts'
 import { linewise, microsOf } from './binance.ts'
 import { type Cell, type FactKind, idOf, numberOf, type Parsed, rejected } from './kind.ts'
-
-const FIVE_MINUTES_US = 300 * SECOND_US
 
 /** `2024-03-29 00:05:00`, or a number. */
 function timeOf(text: string | undefined): number | undefined {
@@ -56,52 +54,42 @@ function kline(interval_s: number): (cells: readonly string[]) => readonly Parse
   }
 }
 
-const simple = { interval_s: undefined, starts_at_once: false, is_monthly_only: false } as const
+interface Simple {
+  readonly name: string
+  readonly facts: FactTable
+  readonly is_monthly_only?: true
+  readonly parse: (cells: readonly string[]) => readonly Parsed[]
+}
 
 const SIMPLE: readonly FactKind[] = [
+  { name: 'bookDepth', facts: FACT_TABLES.book_depth, parse: bookDepth },
+  { name: 'metrics', facts: FACT_TABLES.open_interest, parse: metrics },
   {
-    ...simple,
-    name: 'bookDepth',
-    folder: 'bookDepth',
-    facts: FACT_TABLES.book_depth,
-    silence_us: FIVE_MINUTES_US,
-    createParser: linewise(bookDepth),
-  },
-  {
-    ...simple,
-    name: 'metrics',
-    folder: 'metrics',
-    facts: FACT_TABLES.open_interest,
-    silence_us: FIVE_MINUTES_US + 60 * SECOND_US,
-    createParser: linewise(metrics),
-  },
-  {
-    ...simple,
     name: 'fundingRate',
-    folder: 'fundingRate',
     facts: FACT_TABLES.funding_rates,
-    is_monthly_only: true,
-    // Every eight hours at the longest.
-    silence_us: 8 * HOUR_US + FIVE_MINUTES_US,
-    createParser: linewise(fundingRate),
+    is_monthly_only: true as const,
+    parse: fundingRate,
   },
-]
-
-const SECONDS_OF: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
+].map(({ name, facts, parse, is_monthly_only }: Simple) => ({
+  name,
+  folder: name,
+  facts,
+  is_monthly_only: is_monthly_only ?? false,
+  cadence: cadenceOf(name)!,
+  createParser: linewise(parse),
+}))
 
 function klines(interval: string): FactKind | undefined {
-  const match = /^([1-9]\d?)([smhd])$/.exec(interval)
-  if (match === null) return undefined
-  const interval_s = Number(match[1]) * SECONDS_OF[match[2]!]!
+  const name = `klines_${interval}`
+  const cadence = cadenceOf(name)
+  if (cadence === undefined) return undefined
   return {
-    name: `klines_${interval}`,
+    name,
     folder: 'klines',
-    interval_s,
     facts: FACT_TABLES.klines,
     is_monthly_only: false,
-    silence_us: interval_s * SECOND_US,
-    starts_at_once: true,
-    createParser: linewise(kline(interval_s)),
+    cadence,
+    createParser: linewise(kline(cadence.interval_s!)),
   }
 }
 

@@ -1,7 +1,7 @@
 /** Whether each day of an import is whole, as the ledger knows after all of its files. */
 import type { Pool } from '#core/node/pool.ts'
 import { addDays, type Day, dayRange, toIso } from '#core/time.ts'
-import { missingFacts } from './fact-rows.ts'
+import { missingBetween } from '../facts/cadence.ts'
 import { clockOf, missingText } from './findings.ts'
 import type { FileResult } from './results.ts'
 import { type FactFile, isFactFile, type RawFile, type SourceFile } from './kind.ts'
@@ -89,7 +89,8 @@ async function selectMissing(
   day: Day,
 ): Promise<readonly Gap[]> {
   const { from, to } = dayRange(day)
-  const of_interval = kind.interval_s === undefined ? '' : ` and interval_s = ${kind.interval_s}`
+  const { interval_s } = kind.cadence
+  const of_interval = interval_s === undefined ? '' : ` and interval_s = ${interval_s}`
   const { rows } = await pool.query<{ ts: number }>(
     `select distinct (extract(epoch from ts_exchange) * 1000000)::float8 as ts
      from marketdata.${kind.facts.name} f join marketdata.symbols s on s.id = f.symbol_id
@@ -98,7 +99,7 @@ async function selectMissing(
     [exchange, symbol, toIso(from), toIso(to)],
   )
   const times = Float64Array.from(rows, ({ ts }) => ts)
-  return missingFacts(kind, { from, to }, times)
+  return missingBetween(kind.cadence, { from, to }, times)
 }
 
 async function unreadable(pool: Pool, { path }: SourceFile): Promise<string | undefined> {

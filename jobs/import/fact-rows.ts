@@ -7,7 +7,6 @@ import type { FactTable } from '#core/fact-tables.ts'
 import type { Client } from '#core/node/pool.ts'
 import { dayRange, type Micros, micros, toIso } from '#core/time.ts'
 import { readContent } from './content.ts'
-import type { Missing } from './continuity.ts'
 import type { Cell, FactFile, FactKind, Parsed } from './kind.ts'
 import { linesOf } from './lines.ts'
 
@@ -64,7 +63,7 @@ export async function storeFacts(
 
 async function removeFacts(
   client: Client,
-  { facts, interval_s }: FactKind,
+  { facts, cadence: { interval_s } }: FactKind,
   symbol_id: number,
   { first_ts, last_ts }: FactSpan,
 ): Promise<number> {
@@ -169,21 +168,4 @@ class FactTally {
     }
     this.#waiting.set(name, cells)
   }
-}
-
-/** What is missing between rows of [from, to), and from its ends. `times` are in order. */
-export function missingFacts(
-  { silence_us, starts_at_once }: Pick<FactKind, 'silence_us' | 'starts_at_once'>,
-  { from, to }: { readonly from: Micros; readonly to: Micros },
-  times: Float64Array,
-): readonly Missing[] {
-  const missing: Missing[] = []
-  const ids = { from_id: null, to_id: null }
-  let last = starts_at_once ? from - silence_us : from
-  for (const ts of times) {
-    if (ts - last > silence_us) missing.push({ from_ts: Math.max(last, from), to_ts: ts, ...ids })
-    last = Math.max(last, ts)
-  }
-  if (to - last > silence_us) missing.push({ from_ts: Math.max(last, from), to_ts: to, ...ids })
-  return missing
 }

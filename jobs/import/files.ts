@@ -143,7 +143,7 @@ function pathOf(
     const market = BINANCE_MARKETS[exchange]
     if (market === undefined) throw unknownExchange(source, exchange, Object.keys(BINANCE_MARKETS))
     const length = period.name.length === 7 ? 'monthly' : 'daily'
-    if (!('facts' in kind) || kind.interval_s === undefined) {
+    if (!('facts' in kind) || kind.cadence.interval_s === undefined) {
       return `data/${market}/${length}/${name}/${symbol}/${symbol}-${name}-${period.name}.zip`
     }
     const interval = name.slice('klines_'.length)

@@ -1,9 +1,10 @@
 /** Stores a file whose rows no stream records, in one transaction with its record. */
 import { inTransaction } from '#core/node/pool.ts'
 import { DAY_US, dayRange } from '#core/time.ts'
+import { missingBetween } from '../facts/cadence.ts'
+import { noteFactDays } from '../facts/fact-days.ts'
 import { ensureSymbol } from './ensure-symbol.ts'
-import { noteFactDays } from './fact-days.ts'
-import { type FactRows, missingFacts, storeFacts } from './fact-rows.ts'
+import { type FactRows, storeFacts } from './fact-rows.ts'
 import { type FileFacts, selectSpan, upsertFile } from './file-records.ts'
 import { clockOf, missingText, otherFaults } from './findings.ts'
 import type { RawOptions } from './import-raw.ts'
@@ -22,7 +23,7 @@ export async function importFacts(
   const facts = await inTransaction(pool, async (client): Promise<FileFacts> => {
     const before = is_replaced ? await selectSpan(client, file) : undefined
     const rows = await storeFacts(client, file, symbol_id, path, before)
-    const missing = missingFacts(file.kind, days, rows.times)
+    const missing = missingBetween(file.kind.cadence, days, rows.times)
     const counts: FileFacts = {
       sha256,
       byte_count,
@@ -40,7 +41,8 @@ export async function importFacts(
     const table_name = file.kind.facts.name
     const record = { symbol_id, table_name, ...extent, missing_count: missing.length }
     await upsertFile(client, file, record, counts, new Date(now()))
-    await noteFactDays(client, file, symbol_id)
+    const { from, to } = file
+    await noteFactDays(client, { table: file.kind.facts.name, symbol_id, from, to })
     return counts
   })
   return { kind: 'imported', is_replaced, facts, closed_gaps: 0, hours: [], uncovered_hours: [] }

@@ -3,6 +3,7 @@ import type { FactTable } from '#core/fact-tables.ts'
 import type { Exchange } from '#core/symbols.ts'
 import type { RawChannel } from '#core/tables.ts'
 import type { Day } from '#core/time.ts'
+import type { Cadence } from '../facts/cadence.ts'
 
 export type Cell = number | string | boolean | null | readonly (readonly [number, number])[]
 
@@ -71,16 +72,11 @@ export interface FactKind {
   /** As people name it: klines_1m. */
   readonly name: string
   readonly facts: FactTable
-  /** Of klines [s]. */
-  readonly interval_s: number | undefined
   /** As the source names it in paths. */
   readonly folder: string
   /** The source has whole months only. */
   readonly is_monthly_only: boolean
-  /** More time than this between two rows is missing [us]. */
-  readonly silence_us: number
-  /** The first row is that of the first day's start, and not any up to `silence_us` later. */
-  readonly starts_at_once: boolean
+  readonly cadence: Cadence
   /** Cells of rows are those of the columns. */
   createParser(): LineParser
 }

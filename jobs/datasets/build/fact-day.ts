@@ -7,8 +7,7 @@ import type { FactFileNote, SymbolCoverage } from '#core/dataset.ts'
 import type { Client } from '#core/node/pool.ts'
 import type { Exchange } from '#core/symbols.ts'
 import { type Day, DAY_US, dayRange, micros, SECOND_US, toIso } from '#core/time.ts'
-import { factKind } from '../../import/binance-facts.ts'
-import { missingFacts } from '../../import/fact-rows.ts'
+import { cadenceOf, missingBetween } from '../../facts/cadence.ts'
 import { createDayFiles } from '../files/day-files.ts'
 import type { DatasetRows } from '../files/dataset-rows.ts'
 import { namesOf, placesOf } from '../files/names.ts'
@@ -102,7 +101,7 @@ interface SymbolFiles {
 function symbolOf(files: readonly FileRow[]): SymbolFiles {
   const { symbol_id, exchange, symbol } = files[0]!
   const kinds = [...new Set(files.map(({ kind }) => kind))]
-  const intervals_s = [...new Set(kinds.map((kind) => factKind(kind)?.interval_s))].toSorted(
+  const intervals_s = [...new Set(kinds.map((kind) => cadenceOf(kind)?.interval_s))].toSorted(
     (a, b) => (a ?? 0) - (b ?? 0),
   )
   return { symbol: { symbol_id, exchange, symbol, intervals_s }, kinds }
@@ -133,14 +132,14 @@ class FactTally {
   missing_s(): number {
     const { from, to } = dayRange(this.#date)
     const lacking = this.#kinds.map((name) => {
-      const kind = factKind(name)
-      if (kind === undefined) return 0
-      const times = this.#times.get(kind.interval_s) ?? []
+      const cadence = cadenceOf(name)
+      if (cadence === undefined) return 0
+      const times = this.#times.get(cadence.interval_s) ?? []
       // A candle of several days has a row on one of them.
-      const length_us = (kind.interval_s ?? 0) * SECOND_US
+      const length_us = (cadence.interval_s ?? 0) * SECOND_US
       if (length_us > DAY_US) return 0
       if (length_us > 0) return DAY_US - times.length * length_us
-      return missingFacts(kind, { from, to }, Float64Array.from(times)).reduce(
+      return missingBetween(cadence, { from, to }, Float64Array.from(times)).reduce(
         (sum, { from_ts, to_ts }) => sum + to_ts - from_ts,
         0,
       )

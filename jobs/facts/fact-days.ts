@@ -5,16 +5,22 @@
 import { type FactName, isFactName } from '#core/fact-tables.ts'
 import type { Client, Pool } from '#core/node/pool.ts'
 import { addDays, type Day } from '#core/time.ts'
-import type { FactFile } from './kind.ts'
+
+export interface ChangedDays {
+  readonly table: FactName
+  readonly symbol_id: number
+  readonly from: Day
+  /** Exclusive. */
+  readonly to: Day
+}
 
 /**
- * Notes the file's days. The days before and after it too, if they were imported: a file of metrics
+ * Notes the days of a file. The days before and after it too, if they were imported: a file of metrics
  * ends with the next day's first row.
  */
 export async function noteFactDays(
   client: Client,
-  { kind, from, to }: FactFile,
-  symbol_id: number,
+  { table, symbol_id, from, to }: ChangedDays,
 ): Promise<void> {
   await client.query(
     `insert into marketdata.fact_days as d (table_name, date, change_count)
@@ -25,7 +31,7 @@ export async function noteFactDays(
        where i.table_name = $1 and i.symbol_id = $2 and i.from_ts <= day and i.to_ts > day
      )
      on conflict (table_name, date) do update set change_count = d.change_count + 1`,
-    [kind.facts.name, symbol_id, `${addDays(from, -1)}T00:00:00Z`, `${to}T00:00:00Z`],
+    [table, symbol_id, `${addDays(from, -1)}T00:00:00Z`, `${to}T00:00:00Z`],
   )
 }
 
