@@ -64,7 +64,7 @@ export async function createStand(): Promise<Stand> {
 
 /** Reads a Parquet file of the store with a program other than its writer. */
 export async function readWithDuckDb(
-  stand: Stand,
+  stand: Pick<Stand, 'store' | 'dir'>,
   key: string,
   sql: (file: string) => string,
 ): Promise<Record<string, JS>[]> {

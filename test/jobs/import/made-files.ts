@@ -44,7 +44,7 @@ export async function putTrades(
   await putFile(folderOf(stand), pathOf(date), cut, options.sum)
 }
 
-export const folderOf = ({ dir }: Stand): string => join(dir, 'files')
+export const folderOf = ({ dir }: Pick<Stand, 'dir'>): string => join(dir, 'files')
 
 export const wanted = (from: string, to: string, of: Partial<Wanted> = {}): Wanted => ({
   source: 'binance',
@@ -58,7 +58,7 @@ export const wanted = (from: string, to: string, of: Partial<Wanted> = {}): Want
 })
 
 export async function run(
-  stand: Stand,
+  stand: Pick<Stand, 'pool' | 'store' | 'dir'>,
   of: Wanted,
   options: Partial<ImportOptions> = {},
 ): Promise<readonly FileResult[]> {
@@ -91,7 +91,7 @@ export async function tradesOf({ pool }: Stand): Promise<readonly string[]> {
   return rows.map(({ text }) => text)
 }
 
-export async function gapsOf({ pool }: Stand): Promise<readonly unknown[]> {
+export async function gapsOf({ pool }: Pick<Stand, 'pool'>): Promise<readonly unknown[]> {
   const { rows } = await pool.query(
     `select cause, to_char(from_ts at time zone 'UTC', 'DD HH24:MI') as from_ts,
        to_char(to_ts at time zone 'UTC', 'DD HH24:MI') as to_ts, from_id::int, to_id::int

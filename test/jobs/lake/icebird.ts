@@ -2,7 +2,7 @@
  * Reads tables of the lake with icebird, which is a program of its own and reads Iceberg by HTTP:
  * its requests to s3://bucket are answered with the objects of a test's store.
  */
-import { icebergMetadata, icebergRead } from 'icebird'
+import { icebergManifests, icebergMetadata, icebergRead } from 'icebird'
 import type { ObjectStore } from '#core/node/object-store.ts'
 import { lakeTablePrefix } from '#core/object-keys.ts'
 import type { TableMetadata } from '../../../jobs/lake/format/metadata.ts'
@@ -14,13 +14,37 @@ export async function readTable(
   table: string,
   snapshot_id?: number,
 ): Promise<readonly Row[]> {
-  return withStore(store, async () => {
-    const tableUrl = urlOf(store, table)
-    const current = await icebergMetadata({ tableUrl })
-    const metadata =
-      snapshot_id === undefined ? current : { ...current, 'current-snapshot-id': snapshot_id }
-    return icebergRead({ tableUrl, metadata })
-  })
+  return withStore(store, async () =>
+    icebergRead({
+      tableUrl: urlOf(store, table),
+      metadata: await metadataAt(store, table, snapshot_id),
+    }),
+  )
+}
+
+/** Keys of the files that the table, or a snapshot of it, lists. */
+export async function listedKeys(
+  store: ObjectStore,
+  table: string,
+  snapshot_id?: number,
+): Promise<readonly string[]> {
+  const manifests = await withStore(store, async () =>
+    icebergManifests(await metadataAt(store, table, snapshot_id)),
+  )
+  const DELETED = 2
+  return manifests
+    .flatMap(({ entries }) => entries.filter(({ status }) => status !== DELETED))
+    .map(({ data_file }) => new URL(data_file.file_path).pathname.slice(1))
+    .toSorted()
+}
+
+async function metadataAt(
+  store: ObjectStore,
+  table: string,
+  snapshot_id: number | undefined,
+): Promise<Awaited<ReturnType<typeof icebergMetadata>>> {
+  const current = await icebergMetadata({ tableUrl: urlOf(store, table) })
+  return snapshot_id === undefined ? current : { ...current, 'current-snapshot-id': snapshot_id }
 }
 
 export async function readMetadata(store: ObjectStore, table: string): Promise<TableMetadata> {
