@@ -5,7 +5,7 @@
  * Positions count the bytes of records, not of headers: offset = 64 + position - first.
  *
  * segment header           record header
- *   0  magic, 8 bytes        0  u32 crc32 of all that follows
+ *   0  magic, 8 bytes        0  u32 checksum of all that follows
  *   8  u32 format version    4  u32 payload length
  *  12  u32 payload limit     8  u64 ts_ingest, microseconds
  *  16  tape id, 16 bytes    16  u32 connection
@@ -15,10 +15,11 @@
  *  56  u32 zero             24  payload
  *  60  u32 crc32 of 0..59
  *
- * All numbers are little-endian. A record's crc is seeded with its position, so a record's bytes at
- * a wrong position do not count as a record.
+ * All numbers are little-endian. A record's checksum is seeded with its position, so a record's
+ * bytes at a wrong position do not count as a record. It is an XXH32; in format 1 it was a CRC-32.
  */
 import { crc32 } from 'node:zlib'
+import { xxh32 } from './checksum.ts'
 import { RECORD_KINDS, type RecordKind } from './record.ts'
 
 export const SEGMENT_HEADER_BYTES = 64
@@ -27,8 +28,10 @@ export const RECORD_HEADER_BYTES = 24
 export const PAYLOAD_BYTES_LIMIT = 64 * 1024 * 1024
 
 const MAGIC = Buffer.from('bktape\r\n', 'latin1')
-const FORMAT_VERSION = 1
+const FORMAT_VERSION = 2
+const KNOWN_VERSIONS = [1, FORMAT_VERSION]
 const RECORD_SYNC = 0xb7
+const CHECKSUM_BYTES = 4
 const TWO_POW_32 = 2 ** 32
 
 export interface SegmentHeader {
@@ -69,7 +72,7 @@ export function decodeSegmentHeader(bytes: Buffer): HeaderVerdict {
     return { kind: 'broken' }
   }
   const version = bytes.readUInt32LE(8)
-  if (version !== FORMAT_VERSION) return { kind: 'foreign', version }
+  if (!KNOWN_VERSIONS.includes(version)) return { kind: 'foreign', version }
   const hex = bytes.toString('hex', 16, 32)
   return {
     kind: 'ok',
@@ -81,18 +84,6 @@ export function decodeSegmentHeader(bytes: Buffer): HeaderVerdict {
       created_us: Number(bytes.readBigUInt64LE(48)),
     },
   }
-}
-
-/** Of CRC-32: the crc of each byte, then of the byte followed by one, two and three zeros. */
-const CRC_TABLES = new Int32Array(4 * 256)
-for (let byte = 0; byte < 256; byte++) {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ 0xedb88320
-  CRC_TABLES[byte] = crc
-}
-for (let at = 256; at < CRC_TABLES.length; at++) {
-  const crc = CRC_TABLES[at - 256]!
-  CRC_TABLES[at] = (crc >>> 8) ^ CRC_TABLES[crc & 0xff]!
 }
 
 const KIND_CODES: Readonly<Record<RecordKind, number>> = { frame: 1, rest: 2, mark: 3 }
@@ -123,7 +114,7 @@ export function encodeRecord(
   view.setUint8(offset + 22, KIND_CODES[head.kind])
   view.setUint8(offset + 23, RECORD_SYNC)
   bytes.set(payload, offset + RECORD_HEADER_BYTES)
-  view.setUint32(offset, checksum(view, offset, payload, position), true)
+  view.setUint32(offset, xxh32(view, offset + CHECKSUM_BYTES, end, seedOf(position)), true)
   return end
 }
 
@@ -150,14 +141,22 @@ export function nextCandidate(bytes: Buffer, offset: number, limit: number): num
   return found === -1 || found >= limit ? -1 : found - 23
 }
 
-/** True if the checksum of the record at `offset` matches its header, payload and position. */
+/** True if the checksum of the record at [offset, end) matches its header, payload and position. */
 export function isIntact(
+  bytes: Buffer,
   view: DataView,
   offset: number,
-  payload: Uint8Array,
+  end: number,
   position: number,
 ): boolean {
-  return view.getUint32(offset, true) === checksum(view, offset, payload, position)
+  const stored = view.getUint32(offset, true)
+  const from = offset + CHECKSUM_BYTES
+  const seed = seedOf(position)
+  // The segment's header may be damaged, so its format does not decide. Old records are rare.
+  return (
+    stored === xxh32(view, from, end, seed) ||
+    stored === crc32(bytes.subarray(from, end), seed >>> 0)
+  )
 }
 
 /** The header's fields of an intact record. */
@@ -170,17 +169,6 @@ export function decodeHead(bytes: Buffer, view: DataView, offset: number): Recor
   }
 }
 
-/** The header's part is computed here: a native call costs more than twenty bytes. */
-function checksum(view: DataView, offset: number, payload: Uint8Array, position: number): number {
-  const high = Math.floor(position / TWO_POW_32)
-  let crc = ~(position ^ Math.imul(high, 0x9e3779b1))
-  for (let at = offset + 4; at < offset + RECORD_HEADER_BYTES; at += 4) {
-    crc ^= view.getInt32(at, true)
-    crc =
-      CRC_TABLES[768 + (crc & 0xff)]! ^
-      CRC_TABLES[512 + ((crc >>> 8) & 0xff)]! ^
-      CRC_TABLES[256 + ((crc >>> 16) & 0xff)]! ^
-      CRC_TABLES[crc >>> 24]!
-  }
-  return crc32(payload, ~crc >>> 0)
+function seedOf(position: number): number {
+  return position ^ Math.imul(Math.floor(position / TWO_POW_32), 0x9e3779b1)
 }

@@ -44,7 +44,7 @@ export class RecordPicker {
     const end = offset + RECORD_HEADER_BYTES + length
     const view = viewOf(this.#bytes)
     const payload = this.#bytes.subarray(offset + RECORD_HEADER_BYTES, end)
-    if (!isIntact(view, offset, payload, position)) return undefined
+    if (!isIntact(this.#bytes, view, offset, end, position)) return undefined
     const head = decodeHead(this.#bytes, view, offset)
     return {
       position,

@@ -110,8 +110,9 @@ export class SegmentCursor {
     if (!this.#holds(at, RECORD_HEADER_BYTES + length, end, may_read)) return undefined
     const offset = at - this.#from
     const payload_at = offset + RECORD_HEADER_BYTES
-    const payload = this.#bytes.subarray(payload_at, payload_at + length)
-    return isIntact(this.#view, offset, payload, at) ? payload : undefined
+    const payload_end = payload_at + length
+    if (!isIntact(this.#bytes, this.#view, offset, payload_end, at)) return undefined
+    return this.#bytes.subarray(payload_at, payload_end)
   }
 
   #holds(at: number, count: number, end: number, may_read: boolean): boolean {

@@ -201,12 +201,45 @@ test('a segment of a format that this build does not know is refused, not read a
   const dir = copyOf(killed, join(folder, 'foreign'))
   const path = segmentFiles(dir).at(-1)!
   const header = readFileSync(path)
-  header.writeUInt32LE(2, 8)
-  header.writeUInt32LE(crcOf(header.subarray(0, 60)), 60)
+  writeVersion(header, 3)
   writeFileSync(path, header)
   for (const open of [() => openReader(dir, 'oldest'), () => openSmall(dir)]) {
     expect(open).toThrow(expect.objectContaining({ code: 'tape_format_unknown' }))
   }
+})
+
+test('a tape of format 1 is read and continued in the new format; a flipped bit in it is found', async () => {
+  const dir = copyOf(killed, join(folder, 'version-1'))
+  for (const path of segmentFiles(dir)) {
+    const bytes = readFileSync(path)
+    const first = Number(path.slice(-21, -5))
+    writeVersion(bytes, 1)
+    for (const { position, next } of intact.lines) {
+      const at = HEADER_BYTES + position - first
+      const end = HEADER_BYTES + next - first
+      if (at < HEADER_BYTES || end > bytes.length) continue
+      bytes.writeUInt32LE(crcOf(bytes.subarray(at + 4, end), position), at)
+    }
+    writeFileSync(path, bytes)
+  }
+  expect(readAll(dir)).toEqual(intact)
+
+  const tape = openSmall(dir)
+  appendText(tape, 'after')
+  await tape.close()
+  const [oldest] = segmentFiles(dir) as [string]
+  const versions = segmentFiles(dir).map((path) => readFileSync(path).readUInt32LE(8))
+  expect([versions[0], versions.at(-1)]).toEqual([1, 2])
+  expect(readAll(dir).lines.slice(0, -1)).toEqual(intact.lines)
+  expect(textsOf(readAll(dir)).at(-1)).toBe('after')
+
+  const [, victim] = intact.lines
+  const bytes = readFileSync(oldest)
+  bytes[HEADER_BYTES + victim!.next - 1]! ^= 1
+  writeFileSync(oldest, bytes)
+  expect(readAll(dir).damage).toEqual([
+    { from: victim!.position, to: victim!.next, reason: 'corrupt', path: oldest },
+  ])
 })
 
 test('garbage after the end, of any content, is cut', async () => {
@@ -220,9 +253,14 @@ test('garbage after the end, of any content, is cut', async () => {
   )
 })
 
-/** Bit by bit, so the checksum is not tested with its own code. */
-function crcOf(bytes: Uint8Array): number {
-  let crc = -1
+function writeVersion(segment: Buffer, version: number): void {
+  segment.writeUInt32LE(version, 8)
+  segment.writeUInt32LE(crcOf(segment.subarray(0, 60)), 60)
+}
+
+/** CRC-32 bit by bit, so the checksum is not tested with its own code. */
+function crcOf(bytes: Uint8Array, seed = 0): number {
+  let crc = ~seed
   for (const byte of bytes) {
     crc ^= byte
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
