@@ -4,9 +4,11 @@ import type { Channel, Gap } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { toIso } from '#core/time.ts'
 import { storeApart } from './apart.ts'
+import { bigints, timestamps } from './binary-arrays.ts'
 import { refusedFor, type RefusedRecord } from './dead-letters.ts'
 import { type AddedRange, oldestAdded } from './invalidations.ts'
 import type { PreparedBatch, SymbolIds } from './prepare.ts'
+import type { StreamOffset } from './stream-table.ts'
 
 export interface ProgressDeps {
   readonly client: Client
@@ -56,19 +58,7 @@ export async function storeProgress(
     detected_at: toIso(detected_at),
   }))
   const offsets = batch.streams.flatMap(({ offset }) =>
-    offset === undefined
-      ? []
-      : [
-          {
-            ...offset,
-            symbol_id: deps.symbolId(offset),
-            ts_exchange: toIso(offset.ts_exchange),
-            ts_ingest: toIso(offset.ts_ingest),
-            began_ts: toIso(offset.began_ts),
-            lost_ts: offset.lost_ts === null ? null : toIso(offset.lost_ts),
-            lost_at: offset.lost_at === null ? null : toIso(offset.lost_at),
-          },
-        ],
+    offset === undefined ? [] : [{ ...offset, symbol_id: deps.symbolId(offset) }],
   )
   const oldest = oldestAdded(added)
   const { client, ingestor_id } = deps
@@ -80,21 +70,26 @@ export async function storeProgress(
           insert(insertGaps('$1'), [JSON.stringify(part)]),
         ),
         offsets: await storeApart(client, offsets, (part) =>
-          insert(upsertOffsets('$1', '$2'), [ingestor_id, JSON.stringify(part)]),
+          insert(upsertOffsets(2), [ingestor_id, ...offsetColumns(part)]),
         ),
       }
     : undefined
-  const { rows } = await deps.client.query<CommitEffects & { moved_count: number }>(PROGRESS, [
-    deps.ingestor_id,
-    deps.tape_id,
-    batch.from_position,
-    batch.to_position,
-    JSON.stringify(known === undefined ? gaps : []),
-    JSON.stringify(known === undefined ? offsets : []),
-    oldest.table_names,
-    oldest.lowest,
-    deps.live && batch.covered_until !== undefined ? toIso(batch.covered_until) : null,
-  ])
+  const { rows } = await deps.client.query<CommitEffects & { moved_count: number }>({
+    // Prepared once for each connection. A pooler in transaction mode is not for the ingestor.
+    name: 'progress',
+    text: PROGRESS,
+    values: [
+      deps.ingestor_id,
+      deps.tape_id,
+      batch.from_position,
+      batch.to_position,
+      JSON.stringify(known === undefined ? gaps : []),
+      oldest.table_names,
+      oldest.lowest,
+      deps.live && batch.covered_until !== undefined ? toIso(batch.covered_until) : null,
+      ...offsetColumns(known === undefined ? offsets : []),
+    ],
+  })
   const [progress] = rows
   if (progress?.moved_count !== 1) throw positionMoved(ingestor_id)
   const refused = [
@@ -118,38 +113,73 @@ const insertGaps = (gaps: string): string =>
     repair_note text)
   on conflict do nothing`
 
-const upsertOffsets = (ingestor_id: string, offsets: string): string =>
-  `insert into marketdata.stream_offsets
+type StoredOffset = StreamOffset & { readonly symbol_id: number }
+
+/** The parameters of `upsertOffsets`: each column as an array. */
+function offsetColumns(offsets: readonly StoredOffset[]): readonly unknown[] {
+  return [
+    bigints(offsets.map(({ symbol_id }) => symbol_id)),
+    offsets.map(({ channel }) => channel),
+    bigints(offsets.map(({ last_id }) => last_id)),
+    bigints(offsets.map(({ last_fill_id }) => last_fill_id)),
+    timestamps(offsets.map(({ ts_exchange }) => ts_exchange)),
+    timestamps(offsets.map(({ ts_ingest }) => ts_ingest)),
+    timestamps(offsets.map(({ began_ts }) => began_ts)),
+    offsets.map(({ deaf_cause }) => deaf_cause),
+    timestamps(offsets.map(({ lost_ts }) => lost_ts)),
+    timestamps(offsets.map(({ lost_at }) => lost_at)),
+    bigints(offsets.map(({ connection }) => connection)),
+  ]
+}
+
+const OFFSET_TYPES = [
+  'bigint',
+  'text',
+  'bigint',
+  'bigint',
+  'timestamptz',
+  'timestamptz',
+  'timestamptz',
+  'text',
+  'timestamptz',
+  'timestamptz',
+  'bigint',
+]
+
+/** `$1` is the ingestor; the columns are parameters from `first` on. */
+function upsertOffsets(first: number): string {
+  const columns = OFFSET_TYPES.map((type, index) => `$${first + index}::${type}[]`)
+  return `insert into marketdata.stream_offsets
     (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
       deaf_cause, lost_ts, lost_at, connection)
-  select ${ingestor_id}::text, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest,
+  select $1::text, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest,
     began_ts, deaf_cause, lost_ts, lost_at, connection
-  from jsonb_to_recordset(${offsets}::jsonb) as o (symbol_id bigint, channel text, last_id bigint,
-    last_fill_id bigint, ts_exchange timestamptz, ts_ingest timestamptz, began_ts timestamptz,
-    deaf_cause text, lost_ts timestamptz, lost_at timestamptz, connection bigint)
+  from unnest(${columns.join(', ')}) as o (symbol_id, channel, last_id, last_fill_id, ts_exchange,
+    ts_ingest, began_ts, deaf_cause, lost_ts, lost_at, connection)
   on conflict (ingestor_id, symbol_id, channel) do update
   set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id,
     ts_exchange = excluded.ts_exchange, ts_ingest = excluded.ts_ingest,
     began_ts = excluded.began_ts, deaf_cause = excluded.deaf_cause, lost_ts = excluded.lost_ts,
     lost_at = excluded.lost_at, connection = excluded.connection`
+}
 
 const PROGRESS = `with gap as (
     ${insertGaps('$5')}
     returning 1
   ), stream_offset as (
-    ${upsertOffsets('$1', '$6')}
+    ${upsertOffsets(9)}
   ), moved as (
     update marketdata.tape_positions set tape_position = $4, updated_at = now(),
-      covered_until = coalesce($9::timestamptz, covered_until)
+      covered_until = coalesce($8::timestamptz, covered_until)
     where ingestor_id = $1 and tape_id = $2 and tape_position = $3
     returning 1
   ), threshold as (
     select table_name, threshold from marketdata.invalidation_thresholds
-    where table_name = any ($7::text[]) order by table_name for share
+    where table_name = any ($6::text[]) order by table_name for share
   )
   select (select count(*) from gap)::int as gap_count,
     (select count(*) from moved)::int as moved_count,
-    (select count(*) from unnest($7::text[], $8::timestamptz[]) as added (table_name, lowest)
+    (select count(*) from unnest($6::text[], $7::timestamptz[]) as added (table_name, lowest)
       join threshold using (table_name) where lowest < threshold)::int as late_count`
 
 /**

@@ -43,8 +43,9 @@ describe('connection lost', () => {
     ['before the rows', { when: 'copy marketdata.book_ticker', skip: 1, loses: 'before' }],
     ['in the middle of the rows', { when: 'PGCOPY', skip: 2, loses: 'half' }],
     ['after the rows', { when: 'PGCOPY', skip: 3, loses: 'answer' }],
-    ['before the position', { when: 'moved_count', skip: 1, loses: 'before' }],
-    ['after the position', { when: 'moved_count', skip: 0, loses: 'answer' }],
+    // The name of the prepared statement, in its Bind message.
+    ['before the position', { when: '\0progress\0', skip: 1, loses: 'before' }],
+    ['after the position', { when: '\0progress\0', skip: 0, loses: 'answer' }],
     ['before the commit', { when: 'commit\0', skip: 2, loses: 'before' }],
     ['after the commit, its acknowledgement lost', { when: 'commit\0', skip: 2, loses: 'answer' }],
     [
