@@ -58,6 +58,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let oldest_ts_ingest: Micros | undefined
   let newest_ts_ingest = options.covered_until
   let covered_until = options.covered_until
+  let last_judge: { readonly exchange: Exchange; readonly judge: TimeJudge } | undefined
   let gathered = createGathered()
 
   const { choice, books, sink } = options
@@ -66,9 +67,12 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const judges = new Map<Exchange, TimeJudge>()
   const sift = (parsed: Parsed, exchange: Exchange, is_answer: boolean): Parsed => {
     if (parsed.kind !== 'events') return parsed
-    let judge = judges.get(exchange)
-    if (judge === undefined) judges.set(exchange, (judge = createTimeJudge()))
-    return judge.sift(parsed, is_answer)
+    if (last_judge?.exchange !== exchange) {
+      let judge = judges.get(exchange)
+      if (judge === undefined) judges.set(exchange, (judge = createTimeJudge()))
+      last_judge = { exchange, judge }
+    }
+    return last_judge.judge.sift(parsed, is_answer)
   }
 
   const reject = (

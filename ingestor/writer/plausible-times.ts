@@ -80,7 +80,8 @@ export function createTimeJudge(): TimeJudge {
   }
   const believes = (event: MarketEvent, is_answer: boolean): boolean => {
     if (!isBelieved(event, is_answer)) return !is_answer && isAgreedOn(event)
-    if (!is_answer) {
+    // Nearly every event comes here, so nothing is allocated unless events were left out.
+    if (!is_answer && agreeing > 0) {
       agreeing = 0
       left = []
     }
