@@ -23,6 +23,36 @@ export type Book = {
   readonly asks: readonly (readonly [string, string])[]
 }
 
+export type BookDepth = {
+  /** time of the book [UTC] */
+  readonly ts_exchange?: string
+  /** distance from the mid; negative: bids [percent] */
+  readonly distance_percent?: number
+  /**
+   * sum of quantities up to the distance [base asset]; a decimal string with the exchange's number
+   * of decimals
+   */
+  readonly qty?: string
+  /** sum of prices by quantities up to the distance [quote asset] */
+  readonly notional?: number
+}
+
+export type BookDepthPage = {
+  readonly exchange: string
+  readonly symbol: string
+  /** Start of the range, inclusive. */
+  readonly from: string
+  /** End of the range, exclusive. */
+  readonly to: string
+  readonly row_count: number
+  /**
+   * Path of the next page; null on the last page. Rows that arrive between two requests cause no
+   * duplicates and no omissions.
+   */
+  readonly next: string | null
+  readonly rows: readonly BookDepth[]
+}
+
 export type Candle = {
   /** start of the candle [UTC] */
   readonly ts?: string
@@ -375,6 +405,16 @@ export type DatasetInputs = {
     readonly hour: string
     readonly version: number
   }[]
+  /** Of imported facts: the files that the rows are from. */
+  readonly files?: readonly {
+    /** Its name at the source. */
+    readonly file: string
+    readonly source: string
+    readonly kind: string
+    readonly sha256: string
+    /** What is wrong with the file; null if it is whole. */
+    readonly finding: string | null
+  }[]
 }
 
 export type DatasetList = {
@@ -466,6 +506,31 @@ export type FeaturePage = {
   readonly next: string | null
   /** Columns as in the manifest of the dataset. ts is a time. */
   readonly rows: readonly Readonly<Record<string, string | number | null>>[]
+}
+
+export type FundingRate = {
+  /** time of the payment [UTC] */
+  readonly ts_exchange?: string
+  /** rate; positive: longs pay shorts [fraction per funding interval] */
+  readonly funding_rate?: number
+  /** time since the payment before [h] */
+  readonly interval_h?: number | null
+}
+
+export type FundingRatePage = {
+  readonly exchange: string
+  readonly symbol: string
+  /** Start of the range, inclusive. */
+  readonly from: string
+  /** End of the range, exclusive. */
+  readonly to: string
+  readonly row_count: number
+  /**
+   * Path of the next page; null on the last page. Rows that arrive between two requests cause no
+   * duplicates and no omissions.
+   */
+  readonly next: string | null
+  readonly rows: readonly FundingRate[]
 }
 
 export type Gap = {
@@ -638,6 +703,60 @@ export type JobRunLog = JobRun & {
   readonly line_count: number
   /** Each line has ts, level, msg and further fields. */
   readonly log_lines: readonly Readonly<Record<string, unknown>>[]
+}
+
+export type Kline = {
+  /** start of the candle [UTC] */
+  readonly ts_exchange?: string
+  /** first price [quote asset]; a decimal string with the exchange's number of decimals */
+  readonly open?: string
+  /** highest price [quote asset]; a decimal string with the exchange's number of decimals */
+  readonly high?: string
+  /** lowest price [quote asset]; a decimal string with the exchange's number of decimals */
+  readonly low?: string
+  /** last price [quote asset]; a decimal string with the exchange's number of decimals */
+  readonly close?: string
+  /** traded quantity [base asset] */
+  readonly volume?: number
+  /** sum of prices by quantities [quote asset] */
+  readonly notional?: number
+  /** number of trades, not of aggregates [1] */
+  readonly trade_count?: number
+  /** quantity that takers bought [base asset] */
+  readonly buy_volume?: number
+  /** notional that takers bought [quote asset] */
+  readonly buy_notional?: number
+}
+
+export type KlinePage = {
+  readonly exchange: string
+  readonly symbol: string
+  readonly interval:
+    | '1m'
+    | '1s'
+    | '3m'
+    | '5m'
+    | '15m'
+    | '30m'
+    | '1h'
+    | '2h'
+    | '4h'
+    | '6h'
+    | '8h'
+    | '12h'
+    | '1d'
+    | '3d'
+  /** Start of the range, inclusive. */
+  readonly from: string
+  /** End of the range, exclusive. */
+  readonly to: string
+  readonly row_count: number
+  /**
+   * Path of the next page; null on the last page. Rows that arrive between two requests cause no
+   * duplicates and no omissions.
+   */
+  readonly next: string | null
+  readonly rows: readonly Kline[]
 }
 
 export type LatestQuote = {
@@ -998,6 +1117,39 @@ export type MarketSecondPage = {
    */
   readonly next: string | null
   readonly rows: readonly MarketSecond[]
+}
+
+export type OpenInterest = {
+  /** time of the values [UTC] */
+  readonly ts_exchange?: string
+  /** open interest [base asset]; a decimal string with the exchange's number of decimals */
+  readonly open_interest?: string | null
+  /** its value [quote asset] */
+  readonly open_interest_value?: number | null
+  /** long accounts of top traders by short ones [1] */
+  readonly top_account_ratio?: number | null
+  /** long positions of top traders by short ones [1] */
+  readonly top_position_ratio?: number | null
+  /** long accounts by short ones [1] */
+  readonly account_ratio?: number | null
+  /** bought by sold volume of takers [1] */
+  readonly taker_volume_ratio?: number | null
+}
+
+export type OpenInterestPage = {
+  readonly exchange: string
+  readonly symbol: string
+  /** Start of the range, inclusive. */
+  readonly from: string
+  /** End of the range, exclusive. */
+  readonly to: string
+  readonly row_count: number
+  /**
+   * Path of the next page; null on the last page. Rows that arrive between two requests cause no
+   * duplicates and no omissions.
+   */
+  readonly next: string | null
+  readonly rows: readonly OpenInterest[]
 }
 
 /** The parameters that are not allowed. */
@@ -1860,6 +2012,58 @@ export interface Api {
       'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
     >
     readonly answer: MarketSecondPage
+    readonly is_table: true
+  }
+  /** Candles of a symbol as the exchange made them, if imported */
+  readonly '/v1/klines/{symbol}': {
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    > & {
+      readonly interval?:
+        | '1m'
+        | '1s'
+        | '3m'
+        | '5m'
+        | '15m'
+        | '30m'
+        | '1h'
+        | '2h'
+        | '4h'
+        | '6h'
+        | '8h'
+        | '12h'
+        | '1d'
+        | '3d'
+    }
+    readonly answer: KlinePage
+    readonly is_table: true
+  }
+  /** Open interest and ratios of a symbol every five minutes, if imported */
+  readonly '/v1/open-interest/{symbol}': {
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
+    readonly answer: OpenInterestPage
+    readonly is_table: true
+  }
+  /** Funding that was paid, if imported */
+  readonly '/v1/funding-rates/{symbol}': {
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
+    readonly answer: FundingRatePage
+    readonly is_table: true
+  }
+  /** Quantity in the book of a symbol by distance from the mid, if imported */
+  readonly '/v1/book-depth/{symbol}': {
+    readonly params: Pick<
+      Shared,
+      'symbol' | 'exchange' | 'from' | 'to' | 'limit' | 'cursor' | 'columns' | 'format'
+    >
+    readonly answer: BookDepthPage
     readonly is_table: true
   }
   /** Candles of a symbol, computed from its trades */

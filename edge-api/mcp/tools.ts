@@ -87,6 +87,26 @@ export const MCP_TOOLS: readonly McpTool[] = [
     path_arguments: ['symbol'],
   },
   {
+    name: 'get_open_interest',
+    title: 'Open interest of a symbol',
+    description:
+      'Open interest, its value, and long/short ratios of accounts, top traders and takers, every ' +
+      'five minutes, of days that were imported; by default the last day. Give from and to.',
+    inputSchema: objectOf({ symbol, exchange, ...range }, ['symbol']),
+    path: (argument) => `/v1/open-interest/${argument('symbol')}`,
+    path_arguments: ['symbol'],
+  },
+  {
+    name: 'get_funding_rates',
+    title: 'Funding that was paid',
+    description:
+      'Funding rates that were paid, mostly every eight hours, of days that were imported; by ' +
+      'default the last 30 days. Give from and to.',
+    inputSchema: objectOf({ symbol, exchange, ...range }, ['symbol']),
+    path: (argument) => `/v1/funding-rates/${argument('symbol')}`,
+    path_arguments: ['symbol'],
+  },
+  {
     name: 'get_clusters',
     title: 'Footprint bars of a symbol',
     description:

@@ -16,6 +16,8 @@ export interface RangeArgs {
   /** Stored columns, including the identity. */
   readonly columns: readonly string[]
   readonly symbol_id: number
+  /** Of a table with `intervals`: which one [s]. */
+  readonly interval_s?: number | undefined
   readonly from: Micros
   readonly to: Micros
   readonly after: Cursor | null
@@ -30,11 +32,10 @@ const VIEW = 'market_data_1s'
 const VIEW_SPAN_HOURS = 2
 
 export async function selectRange(db: Database, args: RangeArgs): Promise<readonly Row[]> {
-  const { table, after, to, limit, symbol_id } = args
+  const { table, after, to, limit, symbol_id, interval_s } = args
   // A page begins where the one before it ended.
   const from = after === null ? args.from : micros(Math.max(args.from, after[0]))
-  const hour_count = table.relation === VIEW ? VIEW_SPAN_HOURS : SPAN_HOURS
-  const end = micros(Math.min(to, hourStart(from) + hour_count * HOUR_US))
+  const end = micros(Math.min(to, hourStart(from) + spanHours(table) * HOUR_US))
   const cursor_parts = after === null ? [] : after.map((part, i) => parameterOf(table, i, part))
   const first = await db.query<Row>(pageSql(args, rowsSql, LEVEL_NUMBERS_MAX), [
     symbol_id,
@@ -42,6 +43,7 @@ export async function selectRange(db: Database, args: RangeArgs): Promise<readon
     toIso(end),
     limit,
     ...cursor_parts,
+    ...(interval_s === undefined ? [] : [interval_s]),
   ])
   const numbers_left = LEVEL_NUMBERS_MAX - countLevelNumbers(args, first)
   if (end >= to || first.length >= limit || numbers_left <= 0) return first
@@ -52,6 +54,12 @@ export async function selectRange(db: Database, args: RangeArgs): Promise<readon
     limit - first.length,
   ])
   return [...first, ...rest]
+}
+
+/** A table without partitions is read by its key, however long the range is. */
+function spanHours({ relation, archived }: RangeTable): number {
+  if (archived.length === 0) return Infinity
+  return relation === VIEW ? VIEW_SPAN_HOURS : SPAN_HOURS
 }
 
 /** Builds a statement that selects these columns or expressions. */
@@ -76,15 +84,17 @@ where coalesce(numbers_before, 0) < ${numbers_max}
 order by ${order}`
 }
 
-function rowsSql({ table, after }: RangeArgs, selected: readonly string[]): string {
+function rowsSql({ table, after, interval_s }: RangeArgs, selected: readonly string[]): string {
   const [time] = table.identity
   const order = table.identity.join(', ')
   const parts = table.identity.map((name, i) => `$${i + 5}::${CASTS[columnOf(table, name).kind]}`)
   const after_cursor = after === null ? '' : `\n  and (${order}) > (${parts.join(', ')})`
+  const place = after === null ? 5 : 5 + after.length
+  const of_interval = interval_s === undefined ? '' : `\n  and interval_s = $${place}::int`
   return `
 select ${selected.join(', ')}
 from marketdata.${table.relation === VIEW ? `${VIEW}_of($1, $2, $3)` : table.relation}
-where symbol_id = $1 and ${time} >= $2::timestamptz and ${time} < $3::timestamptz${after_cursor}
+where symbol_id = $1 and ${time} >= $2::timestamptz and ${time} < $3::timestamptz${after_cursor}${of_interval}
 order by ${order}
 limit $4::int`
 }

@@ -39,6 +39,8 @@ export interface RangeWanted {
   readonly symbol_id: number | null
   readonly exchange: string
   readonly symbol: string
+  /** Of a table with `intervals`: which one [s]. */
+  readonly interval_s?: number | undefined
   readonly from: Micros
   readonly to: Micros
   readonly after: Cursor | null
@@ -127,6 +129,11 @@ function createPageReader(sources: RangeSources): (wanted: RangeWanted) => Promi
     const wanted = { ...asked, limit: rowsThatFit(asked.columns, asked.limit) }
     const start = startOf(wanted)
     const hot = await readHot(sources, wanted)
+    if (wanted.table.archived.length === 0) {
+      if (hot.kind === 'away') throw hot.error
+      // Only an import changes rows, so they count as settled.
+      return pageOf(wanted, hot.rows, [], 'hot')
+    }
     // Only finished hours are archived.
     if (start >= hourStart(sources.now())) {
       if (hot.kind === 'away') throw hot.error
@@ -186,11 +193,11 @@ type Hot =
   | { readonly kind: 'away'; readonly error: unknown }
 
 async function readHot(sources: RangeSources, wanted: RangeWanted): Promise<Hot> {
-  const { table, columns, symbol_id, from, to, after, limit } = wanted
+  const { table, columns, symbol_id, interval_s, from, to, after, limit } = wanted
   if (symbol_id === null) return { kind: 'away', error: databaseAway() }
   const names = storedColumns(table, columns).map(({ name }) => name)
   try {
-    const args = { table, columns: names, symbol_id, from, to, after, limit: limit + 1 }
+    const args = { table, columns: names, symbol_id, interval_s, from, to, after, limit: limit + 1 }
     return { kind: 'rows', rows: await sources.hot(args) }
   } catch (error) {
     if (isAway(error)) return { kind: 'away', error }

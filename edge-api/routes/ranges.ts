@@ -1,7 +1,7 @@
 /** GET /v1/<table>/{symbol} : rows of a symbol in a time range, one route per table. */
-import { createRoute } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { toIso } from '#core/time.ts'
+import { SECOND_US, toIso } from '#core/time.ts'
 import type { App, Deps } from '../deps.ts'
 import { chooseFormat } from '../formats/format.ts'
 import { badParameters } from '../problem.ts'
@@ -14,6 +14,7 @@ import {
   rangeShape,
   resolveRange,
   symbolPath,
+  wordQuery,
 } from '../schemas/parameters.ts'
 import { pageSchema } from '../schemas/row-schema.ts'
 import { heldBytes } from '../tables/page-size.ts'
@@ -37,7 +38,11 @@ const LONG_POLL =
 
 export function routeOf(table: RangeTable) {
   const order = table.identity.join(', ')
-  const span_s = table.default_span_us / 1_000_000
+  const intervals = intervalNames(table)
+  const span =
+    intervals === undefined
+      ? `${table.default_span_us / 1_000_000} seconds`
+      : `${DEFAULT_COUNT} intervals`
   return createRoute({
     method: 'get',
     path: `/v1/${table.name}/{symbol}`,
@@ -46,13 +51,15 @@ export function routeOf(table: RangeTable) {
     summary: table.summary,
     description:
       `Rows in a time range, ordered by ${order}. ` +
-      `\`to\` defaults to now, \`from\` to ${span_s} seconds before \`to\`. ` +
+      `\`to\` defaults to now, \`from\` to ${span} before \`to\`. ` +
       'A page is limited to about 2 MiB, so it may have fewer rows than `limit`: follow `next`.' +
-      (table === trades ? LONG_POLL + WHOLE_TIMES + WITH_QUOTE : ''),
+      (table === trades ? LONG_POLL + WHOLE_TIMES + WITH_QUOTE : '') +
+      (table.note ?? ''),
     request: {
       params: symbolPath,
       query: query({
         exchange: exchangeQuery,
+        ...(intervals === undefined ? {} : { interval: wordQuery(intervals, intervals[0]) }),
         ...rangeShape(cursorKinds(table)),
         columns: columnsQuery(columnsOf(table).map(({ name }) => name)),
         ...(table === trades ? { with: withQuery } : {}),
@@ -60,11 +67,23 @@ export function routeOf(table: RangeTable) {
       }),
     },
     responses: {
-      200: page(pageSchema({ ...table, columns: columnsOf(table) }), 'A page of rows.'),
+      200: page(
+        pageSchema(
+          { ...table, columns: columnsOf(table) },
+          intervals === undefined ? {} : { interval: z.enum(intervals) },
+        ),
+        'A page of rows.',
+      ),
       ...problems(400, 404, 406, 502, 503),
     },
   })
 }
+
+function intervalNames({ intervals }: RangeTable): [string, ...string[]] | undefined {
+  return intervals && (Object.keys(intervals) as [string, ...string[]])
+}
+
+const DEFAULT_COUNT = 100
 
 const WHOLE_TIMES =
   ' As Arrow, a page never ends between trades of one ts_exchange, so a chart can fold each page by ' +
@@ -111,10 +130,16 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
     const { symbol } = c.req.valid('param')
     const asked = c.req.valid('query')
     const format = chooseFormat(c as Context, asked.format)
-    const { from, to } = resolveRange(asked, deps.now(), table.default_span_us)
+    const { interval, with: joined } = asked as {
+      readonly interval?: string
+      readonly with?: 'quote'
+    }
+    const interval_s = interval === undefined ? undefined : table.intervals![interval]!
+    const span_us =
+      interval_s === undefined ? table.default_span_us : DEFAULT_COUNT * interval_s * SECOND_US
+    const { from, to } = resolveRange(asked, deps.now(), span_us)
     const instrument = await deps.findArchived(symbol, asked.exchange ?? null)
     const { limit, cursor: after = null } = asked
-    const { with: joined } = asked as { readonly with?: 'quote' }
     const has_quotes = joined !== undefined
     checkWithQuote(has_quotes, asked)
     const all = columnsOf(table)
@@ -131,6 +156,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
         symbol_id,
         exchange,
         symbol,
+        interval_s,
         from,
         to,
         after,
@@ -141,6 +167,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
       const bounds = { from: toIso(from), to: toIso(to) }
       const next = nextPath(c.req.path, found.next, {
         exchange,
+        interval,
         ...bounds,
         limit,
         columns: asked.columns?.join(','),
@@ -148,7 +175,7 @@ function addRoute(app: App, deps: Deps, table: RangeTable): void {
         format: asked.format,
       })
       return rangeAnswer(c as Context, deps.memory, format, {
-        head: { exchange, symbol, ...bounds },
+        head: { exchange, symbol, ...(interval === undefined ? {} : { interval }), ...bounds },
         rows: found.rows,
         columns,
         decimals: instrument,

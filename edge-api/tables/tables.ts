@@ -1,11 +1,19 @@
 /** The tables with a range route. */
 import { difference, middle } from '#core/decimals.ts'
 import { ARCHIVED_TABLES, type DerivedTable } from '#core/archived-tables.ts'
-import { RAW_TABLES, type RawChannel } from '#core/tables.ts'
+import { FACT_TABLES, type FactName, KLINE_INTERVALS } from '#core/fact-tables.ts'
+import { type ColumnType, RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import { DAY_US, SECOND_US } from '#core/time.ts'
 import { decimalText, decimalsIn, roundedText } from '#core/decimal-text.ts'
 import { candle_columns, market_data_1s_columns } from './market-data-columns.ts'
-import { rawColumns, type ArchivedPart, type RangeColumn, type RangeTable } from './table.ts'
+import {
+  type ArchivedPart,
+  type ColumnKind,
+  rawColumns,
+  type RangeColumn,
+  type RangeTable,
+  storedColumn,
+} from './table.ts'
 import { orderbook_topn_columns } from './topn-columns.ts'
 
 const MINUTES_5_US = 300 * SECOND_US
@@ -151,6 +159,76 @@ export const candles: Pick<RangeTable, 'row_name' | 'columns'> = {
   columns: candle_columns,
 }
 
+/** Imported facts (core/fact-tables.ts). Sums are plain numbers, as in candles. */
+const PRICES: ReadonlySet<string> = new Set(['open', 'high', 'low', 'close'])
+const QUANTITIES: ReadonlySet<string> = new Set(['open_interest', 'qty'])
+
+function factTable(
+  name: FactName,
+  said: Pick<RangeTable, 'name' | 'row_name' | 'summary' | 'note' | 'default_span_us'> &
+    Partial<Pick<RangeTable, 'intervals'>>,
+): RangeTable {
+  const { columns, key } = FACT_TABLES[name]
+  const [first, ...rest] = key.filter((column) => column !== 'interval_s')
+  return {
+    relation: name,
+    archived: [],
+    columns: columns
+      .filter((column) => column.name !== 'interval_s')
+      .map(({ name: column, type, unit, description, nullable }) => {
+        const kind = factKind(column, type)
+        return storedColumn(column, kind, unit, description, nullable)
+      }),
+    identity: [first!, ...rest],
+    dataset: name,
+    ...said,
+  }
+}
+
+function factKind(name: string, type: ColumnType): ColumnKind {
+  if (type === 'timestamptz') return 'time'
+  if (type === 'int8') return 'id'
+  return PRICES.has(name) ? 'price' : QUANTITIES.has(name) ? 'qty' : 'number'
+}
+
+const IMPORTED =
+  " Rows are from Binance's public archive, of the days that were imported; other days have none. " +
+  'They stay in the database for good.'
+
+const { '1m': minute, ...other_intervals } = KLINE_INTERVALS
+
+export const klines = factTable('klines', {
+  name: 'klines',
+  row_name: 'Kline',
+  summary: 'Candles of a symbol as the exchange made them, if imported',
+  note: `${IMPORTED} /v1/candles has candles of the recorded trades.`,
+  default_span_us: 100 * 60 * SECOND_US,
+  intervals: { '1m': minute, ...other_intervals },
+})
+export const open_interest = factTable('open_interest', {
+  name: 'open-interest',
+  row_name: 'OpenInterest',
+  summary: 'Open interest and ratios of a symbol every five minutes, if imported',
+  note: IMPORTED,
+  default_span_us: DAY_US,
+})
+export const funding_rates = factTable('funding_rates', {
+  name: 'funding-rates',
+  row_name: 'FundingRate',
+  summary: 'Funding that was paid, if imported',
+  note: `${IMPORTED} /v1/mark-price has the rate that was expected next, as it was recorded.`,
+  default_span_us: 30 * DAY_US,
+})
+export const book_depth = factTable('book_depth', {
+  name: 'book-depth',
+  row_name: 'BookDepth',
+  summary: 'Quantity in the book of a symbol by distance from the mid, if imported',
+  note: `${IMPORTED} /v1/depth and /v1/orderbook-topn have recorded books.`,
+  default_span_us: 12 * MINUTES_5_US,
+})
+
+export const FACT_RANGES: readonly RangeTable[] = [klines, open_interest, funding_rates, book_depth]
+
 /** Tables that routes/ranges.ts serves. */
 export const RANGE_TABLES: readonly RangeTable[] = [
   quotes,
@@ -160,4 +238,5 @@ export const RANGE_TABLES: readonly RangeTable[] = [
   liquidations,
   orderbook_topn,
   market_data_1s,
+  ...FACT_RANGES,
 ]

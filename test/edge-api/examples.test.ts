@@ -41,6 +41,11 @@ beforeAll(async () => {
      values ($1, $1, $2, 'snapshot', 1, '{{61800.2,0.5}}', '{{61800.3,12.041}}')`,
     [moment, id],
   )
+  await edge.pool.query(
+    `insert into marketdata.open_interest (symbol_id, ts_exchange, open_interest)
+     values ($1, '2024-03-29T00:05:00Z', 80000.5)`,
+    [id],
+  )
   const day = toIso(micros(now - DAY_US)).slice(0, 10)
   const times = [fromMillis(Date.parse(`${day}T12:00:00Z`))]
   await setLatest(
@@ -62,14 +67,15 @@ afterAll(async () => {
 })
 
 test('there are examples to run', () => {
-  expect([commands.length, blocks('ts').length]).toEqual([13, 2])
+  expect([commands.length, blocks('ts').length]).toEqual([14, 2])
 })
 
 describe('curl', () => {
   for (const command of commands) {
     test(command.replace('curl -fsS ', '').slice(0, 100), async () => {
       const { stdout } = await promisify(execFile)('sh', ['-c', command], { env, cwd: dir })
-      if (!command.includes(' -o ')) return expect(stdout).toMatch(/BTCUSDT|features_1s|"ok"|61800/)
+      if (!command.includes(' -o '))
+        return expect(stdout).toMatch(/BTCUSDT|features_1s|"ok"|61800|80000\.5/)
       expect((await stat(join(dir, 'yesterday.parquet'))).size).toBeGreaterThan(100)
     })
   }

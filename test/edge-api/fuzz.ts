@@ -32,6 +32,7 @@ export async function fillForInputs({ pool, store }: TestEdge): Promise<void> {
              '{{61800.2,0.5}}', '{{61800.3,12.041}}')`,
     [id],
   )
+  await addFacts(pool, id)
   await pool.query(
     `insert into marketdata.prices (ticker, price, "timestamp", ts_ingest)
      values ('btc_usd', 61795.12, '2024-08-08T23:54:00Z', '2024-08-08T23:54:00Z')`,
@@ -50,6 +51,26 @@ export async function fillForInputs({ pool, store }: TestEdge): Promise<void> {
   )
   const bytes = (await store.get(key))!
   await setLatest(store, await publish(store, 'features_1s', '2024-08-08', { bytes }))
+}
+
+const KLINE_COLUMNS =
+  'interval_s, open, high, low, close, volume, notional, trade_count, buy_volume, buy_notional'
+
+/** A row of each table that only imports fill. */
+async function addFacts(pool: TestEdge['pool'], symbol_id: number): Promise<void> {
+  const ts = '2024-08-08T23:53:00Z'
+  for (const [table, columns, values] of [
+    ['klines', KLINE_COLUMNS, '60, 1, 1, 1, 1, 2, 2, 1, 1, 1'],
+    ['open_interest', 'open_interest', '80000.5'],
+    ['funding_rates', 'funding_rate', '0.0001'],
+    ['book_depth', 'distance_percent, qty, notional', '-5, 95, 6000000'],
+  ] as const) {
+    await pool.query(
+      `insert into marketdata.${table} (symbol_id, ts_exchange, ${columns})
+       values ($1, $2, ${values})`,
+      [symbol_id, ts],
+    )
+  }
 }
 
 /** The status. Fails on a server error, or if the document does not list the status. */

@@ -37,6 +37,11 @@ beforeAll(async () => {
   )
   await edge.pool.query('select marketdata.ensure_signals_day($1)', [moment])
   await edge.pool.query(
+    `insert into marketdata.open_interest (symbol_id, ts_exchange, open_interest)
+     values ($1, '2024-03-29T00:05:00Z', 80000.5)`,
+    [id],
+  )
+  await edge.pool.query(
     `insert into marketdata.signals (ts, symbol_id, id, kind, side, price_low, price_high, strength,
        version, qty, reference_qty, trade_id)
      values ($1, $2, 7, 'large_trade', 'buy', 61800.2, 61800.2, 120, 1, 0.6, 0.005, 1)`,
@@ -98,6 +103,8 @@ test('the tools are those that read, and say so', async () => {
     'get_order_book_snapshot',
     'get_trades_slice',
     'get_candles',
+    'get_open_interest',
+    'get_funding_rates',
     'get_clusters',
     'get_signals',
     'get_gaps',
@@ -133,6 +140,11 @@ test('each tool answers what its route does', async () => {
   expect(
     (await call('get_candles', { symbol: 'BTCUSDT', interval: '1m', from: minute })).answer,
   ).toMatchObject({ interval: '1m', rows: [{ ts: minute, close: '61800.30', volume: 0.01 }] })
+  const paid = { symbol: 'BTCUSDT', from: '2024-03-29', to: '2024-03-30' }
+  expect((await call('get_open_interest', paid)).answer).toMatchObject({
+    rows: [{ ts_exchange: '2024-03-29T00:05:00.000000Z', open_interest: '80000.500' }],
+  })
+  expect((await call('get_funding_rates', paid)).answer).toMatchObject({ rows: [] })
   const signals = await call('get_signals', { symbol: 'BTCUSDT', kind: 'large_trade' })
   expect(signals.answer).toMatchObject({
     computed_to: moment,

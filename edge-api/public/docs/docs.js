@@ -6,6 +6,7 @@ const EXAMPLES = [
   ['Trades, each with the quote before it', '/v1/trades/SYMBOL?exchange=EXCHANGE&limit=2&with=quote'],
   ['The quotes of all symbols at a time', '/v1/snapshot?ts=MINUTE_AGO&limit=50'],
   ['The order book', '/v1/book/SYMBOL?exchange=EXCHANGE&depth=3'],
+  ['Open interest, of imported days', '/v1/open-interest/SYMBOL?exchange=EXCHANGE&limit=2'],
   ['Gaps of the recording', '/v1/gaps?limit=2'],
   ['Datasets', '/v1/datasets'],
 ]
