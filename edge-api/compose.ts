@@ -25,7 +25,7 @@ import { sendBodies, type OpenBody } from './memory/send-body.ts'
 import { selectArchivedHours } from './queries/archived-hours.ts'
 import { selectCandles } from './queries/candles.ts'
 import { selectCoverage } from './queries/coverage.ts'
-import { createDatabase } from './queries/database.ts'
+import { createDatabase, createGatewayBreaker } from './queries/database.ts'
 import { depthSource } from './queries/depth-source.ts'
 import { selectDroppedHours } from './queries/dropped-hours.ts'
 import { findSymbol } from './queries/find-symbol.ts'
@@ -33,6 +33,7 @@ import { selectLastRows } from './queries/heatmap.ts'
 import { selectGaps } from './queries/gaps.ts'
 import { selectJobLog } from './queries/job-log.ts'
 import { selectJobRuns } from './queries/job-runs.ts'
+import { createGatewayQuotes } from './queries/gateway-quote.ts'
 import { selectLatestQuote, selectRecentQuote } from './queries/latest-quote.ts'
 import { selectNewestQuoteTime } from './queries/newest-quote.ts'
 import { selectOverview } from './queries/overview.ts'
@@ -80,6 +81,8 @@ export interface Surroundings {
   readonly open_body?: OpenBody
   /** Reaches the live server. The global one, unless the runtime needs another for WebSockets. */
   readonly fetch_live?: typeof fetch
+  /** The runtime sends the body of a response to a fetch as another's, with its length. */
+  readonly passes_bodies?: boolean
   now(): Micros
   /** Receives every answer from 500 up, with the error that caused it. */
   report(error: unknown, request: RequestFacts): void
@@ -91,7 +94,9 @@ export interface Surroundings {
 export function composeApp(bindings: unknown, surroundings: Surroundings): App {
   const { now, report, note, cache, access, open_body } = surroundings
   const config = parseConfig(bindings)
-  const db = createDatabase(config)
+  const breaker = createGatewayBreaker()
+  const db = createDatabase(config, breaker)
+  const { gateway_url, gateway_secret } = config
   const store = createObjectReader(config.store)
   const memory = createMemoryGate(PAGE_MEMORY, Date.now)
   const lake_memory = createMemoryGate(LAKE_MEMORY, Date.now)
@@ -148,6 +153,12 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
         flights,
         now,
         note: noteRequest,
+        // Without a secret it is not ours.
+        passes_bodies: surroundings.passes_bodies === true,
+        gateway:
+          gateway_secret === undefined
+            ? undefined
+            : createGatewayQuotes({ gateway_url, gateway_secret, breaker }),
         knownInstrument: (symbol) => instruments.known(symbol, null),
         async recentQuote({ id }, at, from) {
           const row = await selectRecentQuote(db, id, at, from)

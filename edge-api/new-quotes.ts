@@ -2,18 +2,23 @@
  * Answers the newest quote of an instrument ahead of routing, validation and the middleware that
  * sets headers, with the headers of the app's last answer of this kind. Access and rate limits come
  * first, as always. Anything unusual is left to the app: a name that this isolate does not know, a
- * quote that the last hours do not have, an error.
+ * quote that the current hour does not have, an error.
+ *
+ * The body of a question that nobody asked lately is passed from the gateway to the caller unread,
+ * which costs least. That of any other is read, kept while it is fresh, and shared by all who ask.
  */
 import type { ExecutionContext, MiddlewareHandler } from 'hono'
 import { micros, SECOND_US, type Micros } from '#core/time.ts'
 import { authorize, type Access } from './access/guard.ts'
 import { scopeOf } from './access/scopes.ts'
+import { createAskedLately } from './cache/asked-lately.ts'
 import { entityTag } from './cache/entity-tag.ts'
 import { type Flight, type Flights, NO_ANSWER } from './cache/flights.ts'
 import { headerOf, type KeptAnswers, timed, type TimedAnswer } from './cache/kept-answers.ts'
 import { isPlain } from './known-answers.ts'
+import type { GatewayQuotes } from './queries/gateway-quote.ts'
 import type { Instrument } from './range/instruments.ts'
-import { newestQuoteBody } from './routes/newest-quote-body.ts'
+import { newestQuoteBody } from './formats/newest-quote.ts'
 import type { Row } from './tables/table.ts'
 import { FACTS, type RequestFacts } from './telemetry/request-facts.ts'
 
@@ -25,6 +30,10 @@ export interface NewQuotesOptions {
   note(request: RequestFacts): void
   /** An instrument that was found lately, and whose symbol is on one exchange. */
   knownInstrument(symbol: string): Instrument | undefined
+  /** Undefined: there is no gateway that answers with quotes. */
+  readonly gateway: GatewayQuotes | undefined
+  /** This runtime passes a body on with its length, and stops asking if the caller is gone. */
+  readonly passes_bodies: boolean
   /** Undefined if the current hour has none. */
   recentQuote(instrument: Instrument, now: Micros, from: Micros): Promise<Row | undefined>
 }
@@ -39,7 +48,22 @@ export interface NewQuotes {
 /** What all answers of this kind have in common. */
 interface Template {
   readonly headers: Headers
+  /** Those that are the same for every caller. */
+  readonly kept_headers: readonly (readonly [name: string, value: string])[]
   readonly facts: RequestFacts
+}
+
+interface Tagged {
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly etag: string
+}
+
+/** What the caller gets. */
+interface Found {
+  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+  readonly byte_count: number
+  readonly etag: string
+  readonly cache: 'hit' | 'miss'
 }
 
 interface Asked {
@@ -55,9 +79,12 @@ const URL_FORM =
   /^https?:\/\/[^/]+(\/v1\/quotes\/([A-Za-z0-9]{1,40})\/latest)(?:\?(max_age_s=[1-9]\d{0,4}))?$/
 const ACCEPTED: ReadonlySet<string | null> = new Set([null, '', '*/*', 'application/json'])
 const MAX_AGE_S = 86_400
+/** A question that comes again within this time is worth keeping an answer for. */
+const WANTED_US = 10 * SECOND_US
 
 export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
-  const { access, kept, flights, now, note } = options
+  const { access, kept, flights, gateway, now, note } = options
+  const wasAskedLately = createAskedLately(WANTED_US, now)
   const templates = new Map<boolean, Template>()
 
   const askedBy = (request: Request): Asked | undefined => {
@@ -71,17 +98,23 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
     return { path, key: `${path}?${search}#json`, instrument, max_age_s, template }
   }
 
-  const make = async ({ instrument, max_age_s, template }: Asked): Promise<TimedAnswer> => {
+  const quoteOf = async (asked: Asked): Promise<Tagged | 'none'> => {
+    const { instrument, max_age_s } = asked
+    const answer = await gateway?.read(instrument, max_age_s)
+    if (answer !== undefined && answer !== 'not served') return answer
     const at = now()
     const from = max_age_s === undefined ? 0 : at - max_age_s * SECOND_US
     const row = await options.recentQuote(instrument, at, micros(from))
-    if (row === undefined) throw NO_ANSWER
+    if (row === undefined) return 'none'
     const body = newestQuoteBody(instrument, row, at, max_age_s)
-    const headers = ['content-type', 'cache-control'].map((name): [string, string] => [
-      name,
-      template.headers.get(name) ?? '',
-    ])
-    headers.push(['etag', await entityTag('', body)])
+    return { body, etag: await entityTag('', body) }
+  }
+
+  const make = async (asked: Asked): Promise<TimedAnswer> => {
+    const quote = await quoteOf(asked)
+    if (quote === 'none') throw NO_ANSWER
+    const { body, etag } = quote
+    const headers = [...asked.template.kept_headers, ['etag', etag] as const]
     return timed({ status: 200, headers, body }, now())
   }
 
@@ -113,6 +146,24 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
     return settled
   }
 
+  const findAnswer = async (
+    asked: Asked,
+    context: ExecutionContext,
+  ): Promise<Found | undefined> => {
+    const { key, instrument, max_age_s } = asked
+    const known = kept.get(key)
+    if (known !== undefined && now() < known.fresh_until) return foundIn(known, 'hit')
+    if (flights.has(key)) return undefined
+    if (gateway !== undefined && options.passes_bodies && !wasAskedLately(key)) {
+      const opened = await gateway.open(instrument, max_age_s).catch(() => 'none' as const)
+      if (opened === 'none') return undefined
+      if (opened !== 'not served') return { ...opened, cache: 'miss' }
+      if (flights.has(key)) return undefined
+    }
+    const made = await lead(asked, context)
+    return made && foundIn(made, 'miss')
+  }
+
   const answer = async (
     { headers }: Request,
     asked: Asked,
@@ -128,21 +179,13 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
     } catch {
       return undefined
     }
-    const known = kept.get(asked.key)
-    const is_fresh = known !== undefined && now() < known.fresh_until
-    if (!is_fresh && flights.has(asked.key)) return undefined
-    const entry = is_fresh ? known : await lead(asked, context)
-    if (entry === undefined) return undefined
-    const { template } = asked
-    const { body } = entry.answer
-    note({
-      ...template.facts,
-      cache: is_fresh ? 'hit' : 'miss',
-      duration_ms: (now() - begun_at) / 1_000,
-      bytes: body.byteLength,
-    })
-    template.headers.set('etag', headerOf(entry.answer, 'etag') ?? '')
-    return new Response(body, { headers: template.headers })
+    const found = await findAnswer(asked, context)
+    if (found === undefined) return undefined
+    const { body, byte_count, etag, cache } = found
+    const { headers: common, facts } = asked.template
+    note({ ...facts, cache, duration_ms: (now() - begun_at) / 1_000, bytes: byte_count })
+    common.set('etag', etag)
+    return new Response(body, { headers: common })
   }
 
   return {
@@ -158,7 +201,15 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
       if (!ACCEPTED.has(raw.headers.get('accept')) || !URL_FORM.test(raw.url)) return
       const headers = new Headers(c.res.headers)
       headers.delete('age')
-      templates.set(has_token, { headers, facts: c.get(FACTS) as RequestFacts })
+      const kept_headers = ['content-type', 'cache-control'].map(
+        (name) => [name, headers.get(name) ?? ''] as const,
+      )
+      templates.set(has_token, { headers, kept_headers, facts: c.get(FACTS) as RequestFacts })
     },
   }
+}
+
+function foundIn({ answer }: TimedAnswer, cache: Found['cache']): Found {
+  const { body } = answer
+  return { body, byte_count: body.byteLength, etag: headerOf(answer, 'etag') ?? '', cache }
 }

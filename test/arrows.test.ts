@@ -12,7 +12,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'ingestor/exchanges': ['core', 'ingestor/exchanges'],
   jobs: ['core', 'jobs'],
   'edge-api': ['core', 'edge-api'],
-  'edge-api/gateway': ['core', 'edge-api/gateway'],
+  'edge-api/gateway': [
+    'core',
+    'edge-api/gateway',
+    'edge-api/cache',
+    'edge-api/formats',
+    'edge-api/queries',
+  ],
   sql: ['core', 'sql'],
   infra: ['core', 'sql', 'ingestor', 'jobs', 'edge-api', 'infra'],
   bench: ['core', 'ingestor', 'jobs', 'edge-api', 'infra', 'bench'],
@@ -194,7 +200,8 @@ const FOLDERS: Readonly<Record<string, Readonly<Record<string, readonly string[]
     chart: ['client'],
     live: [],
     clusters: [],
-    gateway: [],
+    // It answers newest quotes with the worker's bytes.
+    gateway: ['cache', 'formats', 'queries'],
     // A program that runs the whole app on Node.
     node: [ROOT_FILES, 'cache', 'access'],
   },

@@ -1,7 +1,8 @@
 /**
- * One statement in a read-only transaction that is rolled back, sent with its BEGIN, limits and
- * ROLLBACK in one piece of the extended protocol: one round trip instead of three. After an error
- * Postgres skips the rest up to the Sync, so the transaction then is still open.
+ * One statement with its limits, sent in one piece of the extended protocol, so that it takes one
+ * round trip. A caller's statement runs in a read-only transaction that is rolled back; after an
+ * error Postgres skips the rest up to the Sync, so the transaction then is still open. A statement
+ * of ours needs no such transaction: Postgres ends its own at the Sync.
  */
 import type { DatabaseError, Submittable } from 'pg'
 
@@ -19,6 +20,8 @@ export interface ReadOnlyQuery {
   readonly query: string
   readonly params: readonly (string | number | boolean | null)[]
   readonly timeout_ms: number
+  /** Ours: it is known to read only. */
+  readonly is_ours: boolean
   onFields(fields: readonly Field[]): void
   /** Values in Postgres's text format. */
   onRow(values: readonly (string | null)[]): void
@@ -43,11 +46,7 @@ interface Connection {
 }
 
 export function readOnlyQuery(wanted: ReadOnlyQuery): Submittable {
-  const limit = `set local statement_timeout = ${wanted.timeout_ms}`
-  const idle = `set local idle_in_transaction_session_timeout = ${wanted.timeout_ms}`
-  const before = ['begin read only', limit, idle]
-  // Advisory locks outlive a rollback.
-  const after = ['rollback', 'select pg_advisory_unlock_all()']
+  const { before, after } = around(wanted)
   let completed_count = 0
   let command = ''
   let has_failed = false
@@ -91,4 +90,22 @@ export function readOnlyQuery(wanted: ReadOnlyQuery): Submittable {
   }
   // pg's type names only submit(), and its connection only as an event emitter.
   return handlers as unknown as Submittable
+}
+
+/** Statements before and after the one that is wanted. */
+function around({ timeout_ms, is_ours }: ReadOnlyQuery): {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
+} {
+  if (is_ours) {
+    // SET LOCAL warns outside a block.
+    return { before: [`select set_config('statement_timeout', '${timeout_ms}', true)`], after: [] }
+  }
+  const limit = `set local statement_timeout = ${timeout_ms}`
+  const idle = `set local idle_in_transaction_session_timeout = ${timeout_ms}`
+  return {
+    before: ['begin read only', limit, idle],
+    // Advisory locks outlive a rollback.
+    after: ['rollback', 'select pg_advisory_unlock_all()'],
+  }
 }

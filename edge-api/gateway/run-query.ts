@@ -1,5 +1,5 @@
 /**
- * Runs one statement so that it can only read. The extended protocol allows a single statement, and
+ * Runs one statement of a caller so that it can only read. The extended protocol allows a single statement, and
  * it must be a SELECT. It runs in a read-only transaction with a timeout, which is always rolled
  * back: that undoes any SET inside the statement. The login has no other rights than SELECT anyway.
  */
@@ -66,12 +66,30 @@ export async function runQuery(
   if (function_name !== undefined) {
     throw new OperatorError('function_refused', `${function_name} is not allowed in a query.`)
   }
+  return run(pool, statement, limits, false)
+}
+
+/** A statement of ours, with parameters of callers. */
+export function runOwnQuery(
+  pool: Pool,
+  statement: Statement,
+  limits: GatewayLimits,
+): Promise<Answer> {
+  return run(pool, statement, limits, true)
+}
+
+async function run(
+  pool: Pool,
+  statement: Statement,
+  limits: GatewayLimits,
+  is_ours: boolean,
+): Promise<Answer> {
   const client = await connect(pool)
   const { statement_timeout_ms } = limits
   try {
     // Postgres enforces statement_timeout itself, unless its process is frozen.
     const limit_ms = statement_timeout_ms + ANSWER_LIMIT_MS
-    const answer = await within(limit_ms, readRows(client, statement, limits))
+    const answer = await within(limit_ms, readRows(client, statement, limits, is_ours))
     client.release()
     return answer
   } catch (error) {
@@ -127,6 +145,7 @@ function readRows(
   client: Client,
   { query, params }: Statement,
   limits: GatewayLimits,
+  is_ours: boolean,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const rows: (readonly (string | null)[])[] = []
@@ -151,6 +170,7 @@ function readRows(
       query,
       params,
       timeout_ms: limits.statement_timeout_ms,
+      is_ours,
       onFields: (described) => (fields = described),
       onRow(row) {
         rows.push(row)

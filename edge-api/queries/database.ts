@@ -17,16 +17,23 @@ export interface Database {
 }
 
 /** Longer than the gateway's statement timeout. */
-const TIMEOUT_MS = 7_000
+export const TIMEOUT_MS = 7_000
 /** After the database did not respond, it gets no query for this long; cold data needs none. */
 const PAUSE_MS = 2_000
 
-export function createDatabase(options: {
-  readonly database_url: string
-  readonly gateway_url: string
-  /** Undefined for Neon, which needs only the connection string. */
-  readonly gateway_secret: string | undefined
-}): Database {
+export function createGatewayBreaker(): Breaker {
+  return new Breaker(PAUSE_MS, () => Date.now())
+}
+
+export function createDatabase(
+  options: {
+    readonly database_url: string
+    readonly gateway_url: string
+    /** Undefined for Neon, which needs only the connection string. */
+    readonly gateway_secret: string | undefined
+  },
+  breaker = createGatewayBreaker(),
+): Database {
   const { database_url, gateway_url, gateway_secret } = options
   const headers = {
     'neon-connection-string': database_url,
@@ -35,7 +42,6 @@ export function createDatabase(options: {
     'neon-array-mode': 'true',
     ...(gateway_secret === undefined ? {} : { authorization: `Bearer ${gateway_secret}` }),
   }
-  const breaker = new Breaker(PAUSE_MS, () => Date.now())
   return {
     async query<Row>(query: string, params: readonly Parameter[]) {
       if (!breaker.allows()) throw unreachable()
@@ -43,10 +49,9 @@ export function createDatabase(options: {
         const body = JSON.stringify({ query, params: params.map(textOf) })
         const answer = await post(`${gateway_url}/sql`, headers, body)
         breaker.succeeded()
-        return rowsOf(answer) as readonly Row[]
+        return rowsOf<Row>(answer)
       } catch (error) {
-        const is_away = error instanceof OperatorError && error.code === UNREACHABLE
-        if (is_away) breaker.failed()
+        if (isUnreachable(error)) breaker.failed()
         else breaker.succeeded()
         throw error
       }
@@ -55,7 +60,7 @@ export function createDatabase(options: {
 }
 
 /** Result of a statement: values in Postgres's text format, in the order of the fields. */
-interface Answer {
+export interface Answer {
   readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[]
   readonly rows: readonly (readonly (string | null)[])[]
 }
@@ -90,14 +95,14 @@ async function post(
   }
 }
 
-function rowsOf({ fields, rows }: Answer): readonly Record<string, unknown>[] {
+export function rowsOf<Row>({ fields, rows }: Answer): readonly Row[] {
   const parsers = fields.map(({ dataTypeID }) => parserOf(dataTypeID))
   return rows.map((values) => {
     const row: Record<string, unknown> = {}
     for (const [i, value] of values.entries()) {
       row[fields[i]!.name] = value === null ? null : parsers[i]!(value)
     }
-    return row
+    return row as Row
   })
 }
 
@@ -146,7 +151,7 @@ function flatNumbers(text: string): Float64Array {
 }
 
 /** The error for a status that the gateway, not Postgres, caused. */
-async function refusal(response: Response): Promise<OperatorError> {
+export async function refusal(response: Response): Promise<OperatorError> {
   const { status } = response
   if (status >= 500) {
     const body: unknown = await response.json().catch(() => undefined)
@@ -168,7 +173,11 @@ async function refusal(response: Response): Promise<OperatorError> {
 const UNREACHABLE = 'database_unreachable'
 const QUERY_CANCELED = '57014'
 
-function unreachable(cause?: unknown): OperatorError {
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === UNREACHABLE
+}
+
+export function unreachable(cause?: unknown): OperatorError {
   return new OperatorError(UNREACHABLE, 'The database does not respond.', {
     hint: 'Try again in a few seconds.',
     retryable: true,

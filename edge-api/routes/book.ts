@@ -17,7 +17,7 @@ import {
 import { Book } from '../schemas/schemas.ts'
 import { decimalText, type Decimals } from '#core/decimal-text.ts'
 import { BOOK_BYTES } from '../tables/page-size.ts'
-import { ageMs } from './age.ts'
+import { ageMs } from '../formats/age.ts'
 import { json, problems } from './answers.ts'
 
 /** The exchange's clock may be ahead of ours; the newest updates must be included all the same. */

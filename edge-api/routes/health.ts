@@ -4,7 +4,7 @@ import { HOUR_US, micros, toIso, type Micros } from '#core/time.ts'
 import { cacheFor, type App, type Deps } from '../deps.ts'
 import { query } from '../schemas/parameters.ts'
 import { Health } from '../schemas/schemas.ts'
-import { ageMs } from './age.ts'
+import { ageMs } from '../formats/age.ts'
 import { json, problems } from './answers.ts'
 
 export const route = createRoute({

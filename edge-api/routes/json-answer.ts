@@ -4,12 +4,6 @@ import { MEDIA_TYPES } from '../formats/format.ts'
 import { bodyOf } from '../memory/body-parts.ts'
 import { ANSWER_BYTES } from '../memory/send-body.ts'
 
-const encoder = new TextEncoder()
-
-export function jsonBytes(answer: object): Uint8Array<ArrayBuffer> {
-  return encoder.encode(JSON.stringify(answer)) as Uint8Array<ArrayBuffer>
-}
-
 /** `body` is the JSON of a T. */
 export function jsonAnswer<T extends object>(
   c: Context,

@@ -23,7 +23,7 @@ import { QuoteAt, QuoteList } from '../schemas/schemas.ts'
 import { listBytes } from '../tables/page-size.ts'
 import { quotes } from '../tables/tables.ts'
 import { SOURCE } from '../telemetry/request-facts.ts'
-import { ageMs } from './age.ts'
+import { ageMs } from '../formats/age.ts'
 import { json, problems } from './answers.ts'
 
 const LIMIT = 5_000

@@ -9,7 +9,7 @@ import { boundQuery, exchangeQuery, query, symbolPath } from '../schemas/paramet
 import { LatestQuote } from '../schemas/schemas.ts'
 import { json, problems } from './answers.ts'
 import { jsonAnswer } from './json-answer.ts'
-import { newestQuoteBody } from './newest-quote-body.ts'
+import { newestQuoteBody } from '../formats/newest-quote.ts'
 
 const MAX_AGE_S = 86_400
 

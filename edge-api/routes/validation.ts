@@ -7,7 +7,7 @@ import { Problem } from '../problem.ts'
 import { query } from '../schemas/parameters.ts'
 import { ValidationReport } from '../schemas/validation-schema.ts'
 import { LIST_BYTES } from '../tables/page-size.ts'
-import { ageMs } from './age.ts'
+import { ageMs } from '../formats/age.ts'
 import { json, problems } from './answers.ts'
 
 export const route = createRoute({

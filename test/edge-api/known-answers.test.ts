@@ -114,6 +114,7 @@ test('a newest quote is new and has the headers of the app, whoever answers it',
   const path = '/v1/quotes/NEWUSDT/latest'
   const read = async (server: RunningWorkerd, asked: string, headers = {}) => {
     const { status, body, headers: got } = await ask(server, asked, headers)
+    expect(got['content-length']).toBe(String(Buffer.byteLength(body)))
     const { age_ms, ...quote } = JSON.parse(body) as Record<string, unknown>
     // Its length depends on the digits of its age.
     const { etag, 'content-length': _, ...others } = got
@@ -139,7 +140,8 @@ test('a newest quote is new and has the headers of the app, whoever answers it',
   const together = await Promise.all(
     Array.from({ length: 20 }, () => read(open, `${path}?max_age_s=3700`)),
   )
-  expect(new Set(together.map(({ etag }) => etag)).size).toBe(1)
+  // The first gets the gateway's answer as it comes; the others share one that is kept.
+  expect(new Set(together.map(({ etag }) => etag)).size).toBeLessThanOrEqual(2)
 })
 
 test('a newest quote is shown only to tokens that may read', async () => {

@@ -3,11 +3,8 @@
  * hour in every format, the docs page in a browser.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Pool } from '#core/node/pool.ts'
@@ -16,6 +13,7 @@ import { datasetBytes } from '../support/dataset-file.ts'
 import { fillHour } from '../support/market-hours.ts'
 import { startClusterEngine } from './cluster-engine.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
+import { startGatewayProxy } from './gateway-proxy.ts'
 import {
   addQuotes,
   addReport,
@@ -40,7 +38,7 @@ export async function testRuntime(
 ): Promise<void> {
   const edge = await startEdge({ own_store: true })
   const dir = await mkdtemp(join(tmpdir(), 'booktape-runtime-'))
-  const counted = await countQueries(edge.bindings['GATEWAY_URL']!)
+  const counted = await startGatewayProxy(edge.bindings['GATEWAY_URL']!)
   let worker: Runtime
   let contract: Contract
   const ask: Ask = (path, init) => fetch(`${worker.url}${path}`, { redirect: 'manual', ...init })
@@ -163,7 +161,7 @@ export async function testRuntime(
 
   test('many concurrent callers are answered with one or two queries', async () => {
     await new Promise((resolve) => setTimeout(resolve, 1_100))
-    const before = counted.queryCount()
+    const before = counted.count('/')
     const began = performance.now()
     const answers = await Promise.all(
       Array.from({ length: 60 }, () => ask('/v1/quotes/BTCUSDT/latest')),
@@ -171,7 +169,7 @@ export async function testRuntime(
     expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]))
     // An answer is cached for a second, so a slow machine makes more queries.
     const seconds = Math.floor((performance.now() - began) / 1_000)
-    expect(counted.queryCount() - before).toBeLessThanOrEqual(2 + seconds)
+    expect(counted.count('/') - before).toBeLessThanOrEqual(2 + seconds)
   })
 
   test('an archived hour is read in the worker, in every format', async () => {
@@ -284,30 +282,6 @@ export async function testRuntime(
     expect(response.status).toBe(200)
     expect((await response.text()).split('\r\n')).toHaveLength(3_002)
   })
-}
-
-/** A proxy in front of the gateway that counts requests. */
-async function countQueries(gateway_url: string) {
-  let query_count = 0
-  const server = createServer(async (request, response) => {
-    query_count += 1
-    const answer = await fetch(`${gateway_url}${request.url}`, {
-      method: 'POST',
-      headers: Object.entries(request.headers).filter(
-        ([name]) => !/^(host|connection|content-length|transfer-encoding)$/.test(name),
-      ) as [string, string][],
-      body: await text(request),
-    })
-    response
-      .writeHead(answer.status, { 'content-type': 'application/json' })
-      .end(await answer.text())
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    queryCount: () => query_count,
-    stop: () => new Promise((resolve) => server.close(resolve)),
-  }
 }
 
 async function addBook(pool: Pool, symbol_id: number, ts: string): Promise<void> {

@@ -78,6 +78,7 @@ test.skipIf(why_not !== undefined)(
     await expect.poll(() => get(port, '/health').catch(() => '')).toBe('gateway /health')
     for (const [path, answer] of [
       ['/sql', 'gateway /sql'],
+      ['/newest-quote?symbol_id=1', 'gateway /newest-quote?symbol_id=1'],
       ['/', 'console /'],
       ['/api/summary?x=1', 'console /api/summary?x=1'],
       ['/v1/live', 'live /v1/live'],
