@@ -5,8 +5,9 @@
  *   a handler that does nothing, the same with the headers and body of the cached read, a cached
  *   read, a handler that only fetches from a gateway that does nothing, the newest quote (each
  *   symbol once, and as questions that nobody asked before, both once other questions have compiled
- *   the worker's code), and that quote's SELECT over pg and through the gateway: requests/s, p50,
- *   p99, and the CPU that workerd spends on a request; then cold reads of symbol-hours from the
+ *   the worker's code), and that quote's SELECT over pg, the same as a statement through the gateway,
+ *   and the gateway's own answer with the quote: requests/s, p50, p99, and the CPU that workerd (of
+ *   the last one: the gateway) spends on a request; then cold reads of symbol-hours from the
  *   archive, with their range requests and bytes, and the first request of an isolate.
  *
  *   npm run bench:edge [-- --quick]
@@ -53,7 +54,7 @@ const SYMBOL_COUNT = values.quick ? 60 : 100
 const QUOTES_PER_SYMBOL = values.quick ? 8_000 : 5_000
 const QUESTIONS_PER_SYMBOL = values.quick ? 5 : 30
 /** As large as the gateway's answer with a quote. */
-const GATEWAY_ANSWER = { rows: [['2026-11-28 00:00:00+00', '1']], fields: 'x'.repeat(900) }
+const GATEWAY_ANSWER = { quote: 'x'.repeat(310) }
 const SECRET = 'a secret of the benchmark, and of no other'
 /** Of the questions that warmed the worker up. */
 let asked_count = 0
@@ -190,7 +191,7 @@ function questionsNobodyAsked(): readonly string[] {
   return latestPaths(count, 30_000 + asked_count)
 }
 
-/** The parts of a newest quote: its SELECT over pg, and the same through the gateway. */
+/** The parts of a newest quote: its SELECT over pg, the same through the gateway, its answer there. */
 async function hops(callers: number): Promise<void> {
   let question = 0
   for (const [title, db] of [
@@ -202,6 +203,26 @@ async function hops(callers: number): Promise<void> {
     )
     line(title, callers, per_s.toFixed(0), p50_ms.toFixed(2), p99_ms.toFixed(2))
   }
+  const paths = Array.from(
+    { length: SYMBOL_COUNT },
+    (_, i) =>
+      `/newest-quote?symbol_id=${i + 1}&exchange=binance-futures&symbol=SYM${i + 1}USDT` +
+      '&price_decimals=1&qty_decimals=3',
+  )
+  const own = await load(process.pid, {
+    port: Number(new URL(gateway.url).port),
+    paths,
+    callers,
+    headers: { authorization: `Bearer ${SECRET}` },
+    ends_after: { duration_ms: DURATION_MS },
+  })
+  printLoad('  its answer by the gateway', callers, own)
+}
+
+function printLoad(title: string, callers: number, measured: Load, ...times: string[]): void {
+  const { count, elapsed_s, p50_ms, p99_ms, cpu_ms } = measured
+  const [per_s, cpu] = [(count / elapsed_s).toFixed(0), cpu_ms.toFixed(3)]
+  line(title, callers, per_s, p50_ms.toFixed(2), p99_ms.toFixed(2), cpu, ...times)
 }
 
 /** Writes current quotes, and an hour that is archived and dropped. Returns its file's bytes. */
@@ -295,11 +316,9 @@ async function row(
     rounds.push(await load(pid, order))
   }
   const median = rounds.toSorted((a, b) => a.cpu_ms - b.cpu_ms)[Math.floor(ROUNDS / 2)]!
-  const { count, elapsed_s, p50_ms, p99_ms, cpu_ms } = median
-  const times = limit === undefined ? '' : (cpu_ms / limit.cpu_ms).toFixed(2)
-  const times_floor = floor === undefined ? '' : (cpu_ms / floor.cpu_ms).toFixed(2)
-  const [per_s, cpu] = [(count / elapsed_s).toFixed(0), cpu_ms.toFixed(3)]
-  line(title, callers, per_s, p50_ms.toFixed(2), p99_ms.toFixed(2), cpu, times, times_floor)
+  const timesOf = (base: Load | undefined): string =>
+    base === undefined ? '' : (median.cpu_ms / base.cpu_ms).toFixed(2)
+  printLoad(title, callers, median, timesOf(limit), timesOf(floor))
   return median
 }
 

@@ -10,6 +10,8 @@ export interface LoadOrder {
   /** Asked for in turn. */
   readonly paths: readonly string[]
   readonly callers: number
+  /** Besides Host and Accept. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Asked for before the measurement, by `load`; by default `paths` for a while. */
   readonly warm_up?: readonly string[]
   /** A 503 is counted; otherwise it ends the callers, as every other error does. */
@@ -34,11 +36,11 @@ process.on('message', (order: LoadOrder) => {
 })
 
 async function run(order: LoadOrder): Promise<LoadResult> {
-  const { port, paths, callers, ends_after, may_be_busy = false } = order
+  const { port, paths, callers, headers = {}, ends_after, may_be_busy = false } = order
   let busy_count = 0
-  const requests = paths.map((path) =>
-    Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\naccept: */*\r\n\r\n`),
-  )
+  const lines = Object.entries({ host: `127.0.0.1:${port}`, accept: '*/*', ...headers })
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  const requests = paths.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\n${head}\r\n`))
   let next = 0
   const waits: number[] = []
   const begun = performance.now()

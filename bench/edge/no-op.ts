@@ -14,18 +14,18 @@ export interface NoOpAnswer {
   readonly body: string
 }
 
-/** A gateway that answers every statement with the same bytes, in this process. */
+/** A gateway that answers everything with the same bytes, in this process. */
 export async function startNoOpGateway(body: string): Promise<{ url: string; stop(): void }> {
   const bytes = Buffer.from(body)
   const head = { 'content-type': 'application/json', 'content-length': bytes.byteLength }
   const server = createServer((request, response) => {
     request.resume()
-    request.once('end', () => response.writeHead(200, head).end(bytes))
+    response.writeHead(200, head).end(bytes)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
-    url: `http://127.0.0.1:${port}/sql`,
+    url: `http://127.0.0.1:${port}/`,
     stop() {
       server.close()
       server.closeAllConnections()
@@ -36,17 +36,15 @@ export async function startNoOpGateway(body: string): Promise<{ url: string; sto
 export async function startNoOp(
   dir: string,
   { headers, body }: NoOpAnswer,
-  /** Asked before each answer, with a body of the size of a statement. */
+  /** Asked before each answer, whose body is then its answer's. */
   gateway_url?: string,
 ): Promise<RunningWorkerd> {
   mkdirSync(dir, { recursive: true })
   const script = `const body = ${JSON.stringify(body)}
 const headers = ${JSON.stringify(headers)}
-${gateway_url === undefined ? 'const ask = () => undefined' : askScript(gateway_url)}
 export default {
   async fetch() {
-    await ask()
-    return new Response(body, { headers })
+    return new Response(${gateway_url === undefined ? 'body' : bodyFrom(gateway_url)}, { headers })
   },
 }`
   writeFileSync(join(dir, 'no-op.js'), script)
@@ -68,11 +66,6 @@ const config :Workerd.Config = (
   return runWorkerd(config_path)
 }
 
-/** What any worker needs for one statement: a POST and the JSON of its answer. */
-function askScript(url: string): string {
-  return `const statement = JSON.stringify({ query: 'x'.repeat(300), params: ['1', '2', '3'] })
-const ask = async () => {
-  const response = await fetch(${JSON.stringify(url)}, { method: 'POST', body: statement })
-  return response.json()
-}`
+function bodyFrom(url: string): string {
+  return `(await fetch(${JSON.stringify(url)})).body`
 }
