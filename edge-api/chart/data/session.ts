@@ -3,7 +3,6 @@
  * the API in blocks around what is shown, and the bars that still grow from the live stream.
  */
 import { ATR_LOOKBACK } from '#core/clusters/auto-bin.ts'
-import { decimalOf, minus, nearest, plus, ZERO } from '#core/decimals.ts'
 import { DAY_US } from '#core/time.ts'
 import type { Interval } from '../view/view.ts'
 import type { ClusterRow } from '../../client/live.ts'
@@ -22,22 +21,14 @@ import { askFootprints, CLUSTER_SPAN_US, type Footprint, footprintOfRow } from '
 import type { Feed } from './feed.ts'
 import { askGaps, type Gap } from './gaps.ts'
 import { GrowingBars } from './growing-bars.ts'
-import { askHeat, HEAT_SPAN_US, HEAT_US, type HeatInterval, type HeatRow } from './heat.ts'
+import type { HeatInterval, HeatRow } from './heat.ts'
+import { HeatLoader } from './heat-loader.ts'
 import type { Instrument } from './instrument.ts'
 import { marketNow } from './market-clock.ts'
+import { Marks } from './marks.ts'
 import { type Profile, ProfileLoader } from './profile.ts'
 import { askSignals, type Signal } from './signals.ts'
-
-/** One place of the time axis. */
-export interface Slot {
-  readonly ts: number
-  /** Undefined: nothing was traded, or the block is not here yet. */
-  readonly candle: Candle | undefined
-  readonly footprint: Footprint | undefined
-  readonly delta: number
-  /** Since the start of the UTC day. */
-  readonly delta_sum: number
-}
+import { type Range, type Slot, slotsOf } from './slots.ts'
 
 export interface SessionEvents {
   /** Blocks came or went. */
@@ -46,16 +37,9 @@ export interface SessionEvents {
   onNotice(part: string, words: string | undefined): void
 }
 
-export interface Range {
-  readonly from: number
-  readonly to: number
-}
-
 const CANDLE_BLOCKS_MAX = 84
 const CLUSTER_BLOCKS_MAX = 32
 const GAP_BLOCKS_MAX = 28
-const LIVE_SIGNALS_MAX = 5_000
-const HEAT_BLOCKS_MAX = 12
 /** The API's limit. */
 const PROFILE_MAX_US = 14 * DAY_US
 /** Screens that are loaded ahead, in the direction of the scroll and against it. */
@@ -81,22 +65,15 @@ export class Session {
   readonly #stop = new AbortController()
   readonly #candles: Blocks<Candle>
   readonly #footprints: Blocks<Footprint>
-  readonly #gaps: Blocks<Gap>
-  /** Gaps of the live stream, until the ledger is read again. */
-  readonly #live_gaps: Gap[] = []
-  readonly #signals: Blocks<Signal>
-  /** Of the live stream; those that the API has too count once. */
-  readonly #live_signals: Signal[] = []
+  readonly #gaps: Marks<Gap>
+  readonly #signals: Marks<Signal>
   readonly #profile: ProfileLoader
-  /** Of one interval and bin at a time. */
-  #heat: { readonly key: string; readonly blocks: Blocks<HeatRow> } | undefined
-  readonly #events: SessionEvents
+  readonly #heat: HeatLoader
   #feed: Feed | undefined
   readonly #growing: GrowingBars
   #window: Range = { from: 0, to: 0 }
   #centre = 0
   #has_clusters = true
-  #has_heat = true
   #follows_bars = false
   /** Start of the earliest bar that the engine changed since the places were asked for. */
   #changed_from = Infinity
@@ -107,7 +84,6 @@ export class Session {
     this.interval = interval
     this.interval_us = INTERVAL_US[interval]
     this.#bin = bin
-    this.#events = events
     const common = { onChange: () => events.onHistory() }
     this.#candles = new Blocks<Candle>({
       ...common,
@@ -130,7 +106,7 @@ export class Session {
         events.onNotice('Clusters', wordsOf(error))
       },
     })
-    this.#gaps = new Blocks<Gap>({
+    const gaps = new Blocks<Gap>({
       ...common,
       span_us: LEDGER_SPAN_US[interval],
       resident_max: GAP_BLOCKS_MAX,
@@ -138,7 +114,12 @@ export class Session {
       load: (from, to, signal) => askGaps(instrument, from, to, signal),
       onError: (error) => events.onNotice('Gaps', error?.message),
     })
-    this.#signals = new Blocks<Signal>({
+    this.#gaps = new Marks(
+      gaps,
+      ({ channel, from, cause }) => `${channel} ${from} ${cause}`,
+      (gap, { from, to }) => gap.from < to && gap.to > from,
+    )
+    const signals = new Blocks<Signal>({
       ...common,
       span_us: LEDGER_SPAN_US[interval],
       resident_max: GAP_BLOCKS_MAX,
@@ -146,6 +127,11 @@ export class Session {
       load: (from, to, signal) => askSignals(instrument, from, to, signal),
       onError: (error) => events.onNotice('Signals', wordsOf(error)),
     })
+    this.#signals = new Marks(
+      signals,
+      ({ id }) => id,
+      ({ ts }, { from, to }) => ts >= from && ts < to,
+    )
     this.#growing = new GrowingBars({
       instrument,
       interval,
@@ -158,6 +144,9 @@ export class Session {
     this.#profile = new ProfileLoader(instrument, common.onChange, (error) => {
       events.onNotice('Volume profile', wordsOf(error))
     })
+    this.#heat = new HeatLoader(instrument, common.onChange, (error) => {
+      events.onNotice('Heatmap', wordsOf(error))
+    })
   }
 
   set feed(feed: Feed) {
@@ -167,10 +156,9 @@ export class Session {
 
   close(): void {
     this.#stop.abort()
-    for (const blocks of [this.#candles, this.#footprints, this.#gaps, this.#signals])
-      blocks.close()
+    for (const blocks of this.#allBlocks()) blocks.close()
     this.#profile.close()
-    this.#heat?.blocks.close()
+    this.#heat.close()
   }
 
   get is_loading(): boolean {
@@ -218,7 +206,7 @@ export class Session {
     // What is shown comes first, however long the past is that it is summed up from.
     const near = Math.min(centre, wanted.to)
     this.#candles.want(wanted.from, wanted.to, near)
-    this.#gaps.want(wanted.from, wanted.to, near)
+    this.#gaps.blocks.want(wanted.from, wanted.to, near)
     if (!cells || !this.#has_clusters) return
     const screen = Math.max(span, CLUSTER_SPAN_US[this.interval])
     this.#footprints.want(
@@ -288,7 +276,7 @@ export class Session {
     if (now_ms - this.#polled_ms < POLL_MS) return
     this.#polled_ms = now_ms
     const newest = this.#newest()
-    for (const blocks of [this.#candles, this.#footprints, this.#gaps, this.#signals]) {
+    for (const blocks of this.#allBlocks()) {
       blocks.refresh(newest - this.interval_us, newest + this.interval_us)
     }
   }
@@ -313,59 +301,29 @@ export class Session {
   }
 
   showSignals({ from, to }: Range): void {
-    this.#signals.want(Math.max(0, from), Math.min(to, this.end))
+    this.#signals.blocks.want(Math.max(0, from), Math.min(to, this.end))
   }
 
-  signals({ from, to }: Range): readonly Signal[] {
-    const known = new Map<number, Signal>()
-    for (const signal of this.#signals.rows(from, to)) known.set(signal.id, signal)
-    for (const signal of this.#live_signals) {
-      if (signal.ts >= from && signal.ts < to) known.set(signal.id, signal)
-    }
-    return [...known.values()]
+  signals(range: Range): readonly Signal[] {
+    return this.#signals.in(range)
   }
 
   addSignal(signal: Signal): void {
-    this.#live_signals.push(signal)
-    if (this.#live_signals.length > LIVE_SIGNALS_MAX) this.#live_signals.shift()
+    this.#signals.add(signal)
   }
 
   /** Rows of resting liquidity; `bin` in ticks. */
-  heat({ from, to }: Range, interval: HeatInterval, bin: number): readonly HeatRow[] {
-    const { instrument } = this
-    if (!this.#has_heat) return []
-    const key = `${interval} ${bin}`
-    if (this.#heat?.key !== key) {
-      this.#heat?.blocks.close()
-      const blocks = new Blocks<HeatRow>({
-        span_us: HEAT_SPAN_US[interval],
-        resident_max: HEAT_BLOCKS_MAX,
-        timeOf: ({ ts }) => ts,
-        load: (begin, end, signal) => askHeat(instrument, interval, bin, begin, end, signal),
-        onChange: () => this.#events.onHistory(),
-        onError: (error) => {
-          if (error?.status === 404) this.#has_heat = false
-          this.#events.onNotice('Heatmap', wordsOf(error))
-        },
-      })
-      this.#heat = { key, blocks }
-    }
-    const end = Math.min(to, marketNow())
-    const span = end - from
-    if (span > 0) this.#heat.blocks.want(Math.max(0, from - span / 2), end)
-    return [...this.#heat.blocks.rows(from - HEAT_US[interval], to)]
+  heat(range: Range, interval: HeatInterval, bin: number): readonly HeatRow[] {
+    return this.#heat.show(range, interval, bin)
   }
 
   /** Gaps that overlap the range. */
-  gaps({ from, to }: Range): readonly Gap[] {
-    const known = new Map<string, Gap>()
-    const all = [...this.#live_gaps, ...this.#gaps.rows(0, Infinity)]
-    for (const gap of all) known.set(`${gap.channel} ${gap.from} ${gap.cause}`, gap)
-    return [...known.values()].filter((gap) => gap.from < to && gap.to > from)
+  gaps(range: Range): readonly Gap[] {
+    return this.#gaps.in(range)
   }
 
   addGap(gap: Gap): void {
-    this.#live_gaps.push(gap)
+    this.#gaps.add(gap)
     this.#refreshLater(gap.from, gap.to)
   }
 
@@ -384,31 +342,22 @@ export class Session {
   #refreshLater(from: number, to: number): void {
     setTimeout(() => {
       if (this.#stop.signal.aborted) return
-      for (const blocks of [this.#candles, this.#footprints, this.#gaps]) blocks.refresh(from, to)
+      const { blocks: gaps } = this.#gaps
+      for (const blocks of [this.#candles, this.#footprints, gaps]) blocks.refresh(from, to)
     }, COMMIT_MS)
   }
 
   #slotsOf(from: number, to: number): readonly Slot[] {
-    const day = from - (from % DAY_US)
-    const candles = new Map<number, Candle>()
-    for (const candle of this.#candles.rows(day, to)) candles.set(candle.ts, candle)
-    const footprints = new Map<number, Footprint>()
-    for (const footprint of this.#footprints.rows(from, to)) footprints.set(footprint.ts, footprint)
-    const slots: Slot[] = []
-    let sum = ZERO
-    for (let ts = day; ts < to; ts += this.interval_us) {
-      if (ts % DAY_US === 0) sum = ZERO
-      const candle = candles.get(ts)
-      let delta = 0
-      if (candle !== undefined) {
-        const exact = minus(decimalOf(candle.buy_volume), decimalOf(candle.sell_volume))
-        delta = nearest(exact)
-        sum = plus(sum, exact)
-      }
-      if (ts < from) continue
-      slots.push({ ts, candle, footprint: footprints.get(ts), delta, delta_sum: nearest(sum) })
-    }
-    return slots
+    return slotsOf(
+      { from, to },
+      this.interval_us,
+      (range) => this.#candles.rows(range.from, range.to),
+      (range) => this.#footprints.rows(range.from, range.to),
+    )
+  }
+
+  #allBlocks(): readonly Pick<Blocks<unknown>, 'refresh' | 'close'>[] {
+    return [this.#candles, this.#footprints, this.#gaps.blocks, this.#signals.blocks]
   }
 }
 

@@ -8,7 +8,7 @@ import type {
   WhitespaceData,
 } from 'lightweight-charts'
 import { SECOND_US } from '#core/time.ts'
-import type { Slot } from '../data/session.ts'
+import type { Slot } from '../data/slots.ts'
 import type { Palette } from './palette.ts'
 import type { PriceItem } from './price-series.ts'
 

@@ -18,7 +18,7 @@ import {
 import { SECOND_US } from '#core/time.ts'
 import type { Candle } from '../data/candles.ts'
 import type { Gap } from '../data/gaps.ts'
-import type { Range, Slot } from '../data/session.ts'
+import type { Range, Slot } from '../data/slots.ts'
 import type { Mode } from '../view/view.ts'
 import type { Profile } from '../data/profile.ts'
 import type { Signal } from '../data/signals.ts'
