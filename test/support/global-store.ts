@@ -1,6 +1,7 @@
 /**
  * One object store for the whole test run, because workerd and Miniflare take two seconds of CPU to
- * start. Every test fixture has its own bucket (test/support/bucket.ts).
+ * start. Every test fixture has its own bucket (test/support/bucket.ts). TEST_OBJECT_STORE=ceph takes
+ * Ceph's gateway in its place.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import type { ObjectStoreConfig } from '#core/node/object-store.ts'
 import { startObjectStore } from '../../infra/local/object-store.ts'
+import { startCeph } from './ceph.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -24,16 +26,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const dir = mkdtempSync(join(tmpdir(), 'booktape-test-store-'))
   const leases = join(dir, 'leases')
   mkdirSync(leases)
-  const server = await startObjectStore({
+  const options = {
     dir: join(dir, 'store'),
-    port: 0,
     access_key_id: 'key',
     secret_access_key: 'secret',
     buckets: [
       bucketName(0),
       ...Array.from({ length: BUCKET_COUNT - 1 }, (_, i) => bucketName(i + 1)),
-    ],
-  })
+    ] as const,
+  }
+  const server = await (process.env['TEST_OBJECT_STORE'] === 'ceph'
+    ? startCeph(options)
+    : startObjectStore({ ...options, port: 0 }))
   project.provide('object_store', server.config)
   project.provide('bucket_leases', leases)
   return async () => {
