@@ -15,8 +15,21 @@ export async function* readContent(path: string): AsyncGenerator<Uint8Array> {
     else if (path.endsWith('.gz')) yield* readGzip(path)
     else yield* createReadStream(path, { highWaterMark: CHUNK_BYTES })
   } catch (cause) {
-    if (cause instanceof OperatorError) throw cause
-    throw damaged(path, cause instanceof Error ? cause.message : String(cause))
+    throw asDamaged(path, cause)
+  }
+}
+
+/** The name of a zip's only CSV file. Errors: `import_damaged`. */
+export async function entryName(path: string): Promise<string> {
+  try {
+    const zip = await openZip(path)
+    try {
+      return (await onlyEntry(zip, path)).fileName
+    } finally {
+      zip.close()
+    }
+  } catch (cause) {
+    throw asDamaged(path, cause)
   }
 }
 
@@ -28,8 +41,7 @@ async function* readGzip(path: string): AsyncGenerator<Uint8Array> {
 }
 
 async function* readZip(path: string): AsyncGenerator<Uint8Array> {
-  const open = promisify<string, yauzl.Options, yauzl.ZipFile>(yauzl.open)
-  const zip = await open(path, { lazyEntries: true, autoClose: false })
+  const zip = await openZip(path)
   try {
     const entry = await onlyEntry(zip, path)
     const openStream = promisify(zip.openReadStream.bind(zip) as OpenStream)
@@ -42,6 +54,11 @@ async function* readZip(path: string): AsyncGenerator<Uint8Array> {
   } finally {
     zip.close()
   }
+}
+
+function openZip(path: string): Promise<yauzl.ZipFile> {
+  const open = promisify<string, yauzl.Options, yauzl.ZipFile>(yauzl.open)
+  return open(path, { lazyEntries: true, autoClose: false })
 }
 
 type OpenStream = (
@@ -63,6 +80,11 @@ function onlyEntry(zip: yauzl.ZipFile, path: string): Promise<yauzl.Entry> {
     })
     zip.readEntry()
   })
+}
+
+function asDamaged(path: string, cause: unknown): OperatorError {
+  if (cause instanceof OperatorError) return cause
+  return damaged(path, cause instanceof Error ? cause.message : String(cause))
 }
 
 function damaged(path: string, found: string): OperatorError {

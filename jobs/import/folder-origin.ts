@@ -32,7 +32,7 @@ export async function createFolderOrigin(folder: string): Promise<Origin> {
     },
     async checksum(file) {
       const text = await readFile(`${locate(file)}.CHECKSUM`, 'utf8').catch(() => undefined)
-      return text === undefined ? undefined : sumOf(text)
+      return text === undefined ? undefined : sumOf(file, text)
     },
     async get(file, _part, _stated, onBytes) {
       const path = locate(file)!

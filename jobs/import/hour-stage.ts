@@ -221,6 +221,7 @@ export class HourStage {
     )
   }
 
+  /** Of several rows with one key the first of the file stays, as of the recorder's. */
   async #insert(hour: Micros): Promise<Changed> {
     const { name, identity } = this.#table
     const of_hour = this.#merged.get(hour) === true ? 'continued' : 'first'
@@ -231,7 +232,7 @@ export class HourStage {
        select ${this.#columns} from ${stageOf(hour)} s
        where s.symbol_id = $1 and s.ts_exchange >= $2 and s.ts_exchange < $3
          and ${unrecorded(name, this.#file.kind.identity, of_hour)}
-       order by ${identity.join(', ')}
+       order by ${identity.join(', ')}, s.ctid
        on conflict do nothing
        returning ts_exchange`,
       hour,

@@ -13,6 +13,7 @@ import { noteMissingDay } from './missing-day.ts'
 import type { Origin } from './origin.ts'
 import { checkContent } from './read-file.ts'
 import type { FileResult } from './results.ts'
+import { refuseOtherFile } from './right-file.ts'
 
 export interface FileOptions extends RawOptions {
   readonly origin: Origin
@@ -52,6 +53,7 @@ async function locked(options: FileOptions, file: SourceFile): Promise<FileResul
     const { sha256, bytes } = await digestOf(createReadStream(path))
     if (stated !== undefined && stated !== sha256) throw wrongSum(file, stated, sha256)
     if (known === sha256) return { file, kind: 'known' }
+    await refuseOtherFile(file, path)
     await checkContent(path, signal)
     const found = { sha256, byte_count: bytes, is_replaced: known !== undefined }
     const imported = isFactFile(file)

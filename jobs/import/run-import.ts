@@ -15,7 +15,11 @@ export interface ImportOptions extends FileOptions {
 }
 
 /** Files that cannot be used: their days are missing. */
-const USELESS: ReadonlySet<string> = new Set(['import_checksum', 'import_damaged'])
+const USELESS: ReadonlySet<string> = new Set([
+  'import_checksum',
+  'import_damaged',
+  'import_other_file',
+])
 
 /** Errors of a file are in its result; only an abort is thrown. */
 export async function runImport(options: ImportOptions): Promise<readonly FileResult[]> {

@@ -39,10 +39,10 @@ export function createServerOrigin(options: ServerOptions): Origin {
       const length = response.headers.get('content-length')
       return { byte_count: length === null ? undefined : Number(length) }
     },
-    async checksum({ path }) {
+    async checksum(file) {
       if (!has_checksums) return undefined
-      const response = await ask(options, `${path}.CHECKSUM`, 'GET', {})
-      return response === undefined ? undefined : sumOf(await response.text())
+      const response = await ask(options, `${file.path}.CHECKSUM`, 'GET', {})
+      return response === undefined ? undefined : sumOf(file, await response.text())
     },
     get: ({ path }, part, stated, onBytes) => download(options, path, part, stated, onBytes),
   }
