@@ -49,6 +49,8 @@ const FRESH_MS = 3_200
 const ROUNDS = values.quick ? 1 : 3
 const CALLERS = [1, 16, 64]
 const SOAK_STEP_MS = 20_000
+/** Rounds of new questions of each symbol. All of them take longer than a question is remembered. */
+const SOAK_QUESTIONS = 200
 const SYMBOL_COUNT = values.quick ? 60 : 100
 /** Of the archived hour. */
 const QUOTES_PER_SYMBOL = values.quick ? 8_000 : 5_000
@@ -161,7 +163,11 @@ async function compare(file_bytes: number): Promise<void> {
 
 /** Resident memory of workerd while 64 callers read what is cached and what is not. */
 async function soak(seconds: number): Promise<void> {
-  const paths = [CACHED, ...latestPaths(1), '/v1/quotes/latest', '/v1/trades/SYM1USDT']
+  const popular = [CACHED, ...latestPaths(1), '/v1/quotes/latest', '/v1/trades/SYM1USDT']
+  const paths = Array.from({ length: SOAK_QUESTIONS }, (_, i) => [
+    ...popular,
+    ...latestPaths(2, 30_000 + 2 * i),
+  ]).flat()
   const port = Number(new URL(worker.url).port)
   const until = performance.now() + seconds * 1_000
   line('', 'requests/s', 'p99 ms', '503', 'RSS MiB')
