@@ -11,6 +11,7 @@ import { composeApp } from '../../edge-api/compose.ts'
 import { selectRange } from '../../edge-api/queries/range.ts'
 import { FACT_RANGES } from '../../edge-api/tables/tables.ts'
 import { runFacts } from '../../jobs/datasets/run-facts.ts'
+import { noteFactFile } from '../support/facts.ts'
 import { atFileEnd } from '../support/file-end.ts'
 import { readContract, type Ask, type Contract } from './contract.ts'
 import { addSymbol, startEdge } from './support.ts'
@@ -174,18 +175,7 @@ test('open interest, funding and book depth, each in every format', async () => 
 
 test('the dataset of an imported day has signed files, and names what it is from', async () => {
   const DATE = parseDay('2024-03-30')!
-  await edge.pool.query(
-    `insert into marketdata.imports (file, source, kind, symbol_id, table_name, from_ts, to_ts, sha256,
-       byte_count, line_count, added_count, removed_count, known_count, repeated_count, void_count,
-       rejected_count, missing_count, finding, imported_at)
-     values ('metrics-2024-03-30.zip', 'binance', 'metrics', $1, 'open_interest', '2024-03-30',
-       '2024-03-31', repeat('ab', 32), 9, 288, 288, 0, 0, 0, 0, 0, 0, null, now())`,
-    [btc],
-  )
-  await edge.pool.query(
-    "insert into marketdata.fact_days (table_name, date, change_count) values ('open_interest', $1, 1)",
-    [DATE],
-  )
+  await noteFactFile(edge.pool, btc, 'open_interest', DATE)
   const work_dir = await mkdtemp(join(tmpdir(), 'booktape-facts-'))
   atFileEnd(() => rm(work_dir, { recursive: true }))
   const { pool, store } = edge
@@ -198,7 +188,7 @@ test('the dataset of an imported day has signed files, and names what it is from
   )
   expect(manifest.inputs!.files).toEqual([
     {
-      file: 'metrics-2024-03-30.zip',
+      file: `metrics-${btc}-2024-03-30.zip`,
       source: 'binance',
       kind: 'metrics',
       sha256: 'ab'.repeat(32),

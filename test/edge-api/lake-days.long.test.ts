@@ -11,12 +11,14 @@ import { datasetFileKey } from '#core/object-keys.ts'
 import { type Day, dayRange, type Micros, micros, parseDay, SECOND_US, toIso } from '#core/time.ts'
 import { PUBLISHED } from '../../jobs/datasets/published.ts'
 import { runDatasets } from '../../jobs/datasets/run-datasets.ts'
+import { runFacts } from '../../jobs/datasets/run-facts.ts'
 import { runFeatures } from '../../jobs/datasets/run-features.ts'
 import { datasetTableName } from '../../jobs/lake/format/table.ts'
 import { runLakeJob } from '../jobs/lake/commits.ts'
 import { readMetadata, readTable } from '../jobs/lake/icebird.ts'
 import { insertQuotes, insertTrades, type QuoteRow } from '../jobs/market.ts'
 import { insertTape } from '../jobs/signals/market.ts'
+import { insertFactDay, noteFactFile } from '../support/facts.ts'
 import { readManifest } from '../support/published.ts'
 import { startClockedEdge } from './clocked-edge.ts'
 import { allPages, columnSums, millis, type PlainRow } from './lake-rows.ts'
@@ -35,6 +37,8 @@ const ROUTES: Readonly<Record<string, string>> = {
     ['features_1s', 'labels_1s'].map((name) => [name, `/v1/features/${SYMBOL}?dataset=${name}`]),
   ),
   signals: `/v1/signals/${SYMBOL}?exchange=binance-futures`,
+  klines: `/v1/klines/${SYMBOL}?exchange=binance-futures`,
+  open_interest: `/v1/open-interest/${SYMBOL}?exchange=binance-futures`,
 }
 
 for (const seed of [3, 90_210]) {
@@ -45,6 +49,9 @@ for (const seed of [3, 90_210]) {
       await insertTape(pool, SYMBOL, seed + i, toIso(firstOf(day)), MINUTES)
       await insertQuotes(pool, quotesOf(day, seed + i))
     }
+    const { rows: symbols } = await pool.query<{ id: string }>('select id from marketdata.symbols')
+    const symbol_id = Number(symbols[0]!.id)
+    for (const day of DAYS) await insertFactDay(pool, symbol_id, day)
     const publish = async (): Promise<void> => {
       clock.now_ms += 60_000
       for (const date of DAYS) {
@@ -52,6 +59,7 @@ for (const seed of [3, 90_210]) {
         // Ten times as many rows: only of the first day, which begins with the tape.
         const symbols_100ms = date === DAYS[0] ? [SYMBOL] : []
         await runFeatures({ ...of_day, thread_count: 0, symbols_100ms, with_f32: true })
+        await runFacts({ ...of_day, which: 'changed' })
         await runDatasets({ ...of_day, lob_symbols: [SYMBOL], depth_symbols: [SYMBOL] })
       }
       clock.now_ms += 1_000
@@ -117,6 +125,10 @@ for (const seed of [3, 90_210]) {
           is_buyer_maker: true,
         },
       ])
+      await pool.query(
+        "delete from marketdata.open_interest where ts_exchange > '2024-08-08T23:30'",
+      )
+      await noteFactFile(pool, symbol_id, 'open_interest', DAYS[1]!)
       const [late] = quotesOf(DAYS[1]!, seed)
       await insertQuotes(pool, [{ ...late!, ts: late!.ts + 20_000_777, id: 1e6, bid_qty: 9 }])
       await publish()
