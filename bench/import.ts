@@ -1,7 +1,7 @@
 /**
- * Measures how fast a day is imported, and the memory that it takes: `npm run bench:import [--
- * --rows 2000000 --kind bookTicker]`. The day is generated, zipped and read from a folder. The
- * baseline is a COPY of the same rows as CSV into an empty table with the same key.
+ * Measures how fast a day is imported, and the memory of the process that does: `npm run
+ * bench:import [-- --rows 2000000 --kind bookTicker --node=--max-old-space-size=64]`. The day is
+ * generated, zipped and read from a folder, with the limits of the command. The baseline is a COPY of the same rows as CSV into an empty table with the same key.
  */
 import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
@@ -10,8 +10,10 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { parseArgs, promisify } from 'node:util'
 import copyStreams from 'pg-copy-streams'
-import { withClient } from '#core/node/pool.ts'
+import { createObjectStore, type ObjectStoreConfig } from '#core/node/object-store.ts'
+import { createPool, withClient } from '#core/node/pool.ts'
 import { parseDay } from '#core/time.ts'
+import { HEAVY_ENV, HEAVY_NODE_ARGS } from '../jobs/heavy-process.ts'
 import { listFiles } from '../jobs/import/files.ts'
 import { createFolderOrigin } from '../jobs/import/folder-origin.ts'
 import { runImport } from '../jobs/import/run-import.ts'
@@ -28,12 +30,17 @@ const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '2000000' },
     kind: { type: 'string', default: 'bookTicker' },
+    /** Of the process that imports, such as --max-old-space-size=64. */
+    node: { type: 'string', multiple: true, default: [] },
     /** Only writes the files into this folder: a process of its own, for its memory. */
     make: { type: 'string' },
+    /** Only imports the folder's files: a process of its own, for the same reason. */
+    import: { type: 'string' },
   },
 })
 const row_count = Number(values.rows)
 const { kind } = values
+const { BENCH_DATABASE_URL, BENCH_STORE } = process.env
 
 const files = listFiles({
   source: 'binance',
@@ -45,48 +52,68 @@ const files = listFiles({
   is_monthly: false,
 })
 
-if (values.make === undefined) await bench()
-else await makeFiles(values.make)
+if (values.make !== undefined) await makeFiles(values.make)
+else if (values.import !== undefined) await importAll(values.import)
+else await bench()
 
 async function bench(): Promise<void> {
   await withServices(
     async (services) => {
       const folder = join(services.dir, 'files')
-      const options = ['--rows', values.rows, '--kind', kind, '--make', folder]
-      await promisify(execFile)(process.execPath, [import.meta.filename, ...options])
+      const same = ['--rows', values.rows, '--kind', kind]
+      const again = (node: readonly string[], ...more: readonly string[]) =>
+        promisify(execFile)(
+          process.execPath,
+          [...HEAVY_NODE_ARGS, ...node, import.meta.filename, ...same, ...more],
+          {
+            env: {
+              ...process.env,
+              ...HEAVY_ENV,
+              BENCH_DATABASE_URL: services.database_url,
+              BENCH_STORE: JSON.stringify(services.store_config),
+            },
+          },
+        )
+      await again([], '--make', folder)
       const copy_s = await seconds(() => copyCsv(services, join(folder, CSV)))
-      const { user, system } = process.cpuUsage()
-      const began = { cpu_us: user + system, peak: watchMemory() }
-      const elapsed_s = await seconds(() => importAll(services, folder))
-      const cpu = process.cpuUsage()
-      print({
-        kind,
-        row_count,
-        import_row_per_s: row_count / elapsed_s,
-        import_row_per_cpu_s: row_count / ((cpu.user + cpu.system - began.cpu_us) / 1e6),
-        csv_copy_row_per_s: row_count / copy_s,
-        rss_before_mb: began.peak.before_mb,
-        rss_peak_mb: began.peak.stop(),
-      })
+      const { stdout } = await again(values.node, '--import', folder)
+      const found = JSON.parse(stdout) as Readonly<Record<string, number>>
+      print({ kind, row_count, csv_copy_row_per_s: row_count / copy_s, ...found })
     },
     { max_wal_size: '8GB', autovacuum: 'off' },
   )
 }
 
-async function importAll({ pool, store, dir }: Services, folder: string): Promise<void> {
+/** Prints what it measured as JSON. */
+async function importAll(folder: string): Promise<void> {
+  const pool = createPool(BENCH_DATABASE_URL!, 'bench-import')
+  const store = createObjectStore(JSON.parse(BENCH_STORE!) as ObjectStoreConfig)
+  const before = process.cpuUsage()
+  const peak = watchMemory()
+  const began_ms = performance.now()
   const [result] = await runImport({
     pool,
     store,
-    work_dir: join(dir, 'work'),
+    work_dir: join(folder, 'work'),
     origin: await createFolderOrigin(folder),
     files,
     is_recheck: false,
     now: Date.now,
     signal: new AbortController().signal,
   })
+  const elapsed_s = (performance.now() - began_ms) / 1_000
   if (result?.kind !== 'imported' || result.facts.added_count !== row_count) {
     throw new Error(`Not imported: ${JSON.stringify(result)}`)
   }
+  const { user, system } = process.cpuUsage(before)
+  const figures = {
+    import_row_per_s: row_count / elapsed_s,
+    import_row_per_cpu_s: row_count / ((user + system) / 1e6),
+    ...peak.stop(),
+  }
+  await pool.end()
+  store.close()
+  process.stdout.write(JSON.stringify(figures))
 }
 
 async function makeFiles(folder: string): Promise<void> {
@@ -123,16 +150,20 @@ async function copyCsv({ pool }: Services, csv: string): Promise<void> {
   })
 }
 
-function watchMemory(): { readonly before_mb: number; stop(): number } {
-  const megabytes = (): number => process.memoryUsage().rss / 1e6
-  const before_mb = megabytes()
-  let peak = before_mb
-  const timer = setInterval(() => (peak = Math.max(peak, megabytes())), 50)
+/** `rss_peak_mb` is the kernel's, the others are looked at every 20 ms. */
+function watchMemory(): { stop(): Readonly<Record<string, number>> } {
+  const rss_before_mb = process.memoryUsage().rss / 1e6
+  let [heap_used_peak_mb, external_peak_mb] = [0, 0]
+  const timer = setInterval(() => {
+    const { heapUsed, external } = process.memoryUsage()
+    heap_used_peak_mb = Math.max(heap_used_peak_mb, heapUsed / 1e6)
+    external_peak_mb = Math.max(external_peak_mb, external / 1e6)
+  }, 20)
   return {
-    before_mb,
     stop() {
       clearInterval(timer)
-      return peak
+      const rss_peak_mb = process.resourceUsage().maxRSS / 1_000
+      return { rss_before_mb, rss_peak_mb, heap_used_peak_mb, external_peak_mb }
     },
   }
 }

@@ -11,6 +11,7 @@ import type { SourceFile } from '../../jobs/import/kind.ts'
 import type { Origin } from '../../jobs/import/origin.ts'
 import { runImport } from '../../jobs/import/run-import.ts'
 import { createServerOrigin } from '../../jobs/import/server-origin.ts'
+import { isBounded, runBounded } from './bounded-process.ts'
 import { buildImportedDays } from './import-days.ts'
 import { importProgress, isWhole, megabytes } from './import-progress.ts'
 import { DATA_DIR_OPTION, type Services, withServices } from './services.ts'
@@ -60,7 +61,9 @@ export function importCommand(): Command {
     .option(...DATA_DIR_OPTION)
     .addHelpText('after', helpText())
     .action((source: Source, flags: Flags) =>
-      withServices(flags.dataDir, (services) => run(services, source, flags)),
+      isBounded()
+        ? withServices(flags.dataDir, (services) => run(services, source, flags))
+        : runBounded(),
     )
 }
 
@@ -90,14 +93,16 @@ async function run(services: Services, source: Source, flags: Flags): Promise<vo
   const stopping = new AbortController()
   const stop = (): void =>
     stopping.abort(new OperatorError('stopped', 'Stopped. Run this again to import the rest.'))
-  process.once('SIGINT', stop).once('SIGTERM', stop)
+  // `disconnect`: the process that started this one was killed.
+  process.once('SIGINT', stop).once('SIGTERM', stop).once('SIGHUP', stop).once('disconnect', stop)
+  if (process.connected === false) stop()
   try {
     const files = listFiles({ ...flags, source, kinds, is_monthly: flags.monthly })
     const origin = await originOf(source, flags, stopping.signal)
     if (flags.plan) return await printPlan(origin, files)
     await importFiles(services, flags, origin, files, stopping.signal)
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop)
+    process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', stop).off('disconnect', stop)
   }
 }
 
