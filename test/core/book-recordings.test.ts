@@ -38,7 +38,6 @@ for (const folder of [BTC, FIVE_COINS, SPOT]) {
       }
       expect(known_count).toBeGreaterThan(MOMENTS / 2)
     },
-    120_000,
   )
 }
 

@@ -216,6 +216,5 @@ for (const folder of [BTC, FIVE_COINS]) {
       expect((await own.pool.query('select from marketdata.depth_events')).rowCount).toBe(0)
       expect(await read()).toEqual(hot)
     },
-    120_000,
   )
 }

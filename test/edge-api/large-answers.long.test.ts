@@ -73,7 +73,7 @@ beforeAll(async () => {
     has_inspector: true,
   })
   meter = await meterIsolate(worker.inspector_url!, 'booktape-edge')
-}, 120_000)
+})
 afterAll(async () => {
   meter?.close()
   await worker?.stop()

@@ -33,6 +33,5 @@ for (const via of ['socket', 'tape']) {
       // At full speed a book may be requested more than once.
       expect(result.rows['depth_events']).toBeGreaterThanOrEqual(2_688 + 3)
     },
-    180_000,
   )
 }

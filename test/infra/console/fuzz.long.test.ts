@@ -230,4 +230,4 @@ test('afterwards it records as its environment says, and Postgres has every line
   )
   expect(await stored('ingestor')).toEqual(lines.map(({ audit_id }) => audit_id))
   expect(await stored('console')).toHaveLength(job_count)
-}, 400_000)
+})

@@ -156,7 +156,7 @@ test('of a long log the newest thousand are at hand, and their keys', () => {
   expect(log.byKey('key-1200')).toBeUndefined()
   expect(log.byKey('key-2300')?.revision).toBe(2_300)
   log.close()
-}, 60_000)
+})
 
 test('of the requests that changed nothing the newest hundred are remembered over a restart', () => {
   const dir = temporaryDirectory()

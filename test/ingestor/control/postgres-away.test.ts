@@ -107,4 +107,4 @@ test('with Postgres away symbols come and go, over a kill -9 too; afterwards the
   ])
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)
-}, 180_000)
+})

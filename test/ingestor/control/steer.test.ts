@@ -642,7 +642,7 @@ test('random requests give no fault of ours, and change nothing without right an
     })
   }
   expect(allowed).toBeGreaterThan(3)
-}, 600_000)
+})
 
 function wantedOf({ recording, symbols, channels, depth }: Record<string, unknown>) {
   return { recording, symbols, channels, depth }

@@ -50,7 +50,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
     const whole = await build(market, 'features_1s', END)
     expect(whole.hours.filter(({ read_to }) => read_to < Infinity).length).toBeGreaterThan(0)
     await checkResumed(market, 'features_1s', whole)
-  }, 120_000)
+  })
 
   test(`a final hour stays as it is, whatever follows (seed ${seed})`, async () => {
     const market = makeMarket(seed)
@@ -70,7 +70,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
         })
       }
     }
-  }, 120_000)
+  })
 }
 
 test('100 ms: the same', async () => {
@@ -78,7 +78,7 @@ test('100 ms: the same', async () => {
   const whole = await build(market, 'features_100ms', END)
   expect(whole.hours.filter(({ read_to }) => read_to < Infinity).length).toBeGreaterThan(0)
   await checkResumed(market, 'features_100ms', whole)
-}, 120_000)
+})
 
 for (const seed of [7]) {
   test(`100 ms in blocks of an hour: the bytes of one block (seed ${seed})`, async () => {

@@ -168,6 +168,5 @@ for (const [folder, unrecorded] of [
         else expect(count, `values of ${name}`).toBe(0)
       }
     },
-    120_000,
   )
 }
