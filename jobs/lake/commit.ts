@@ -32,7 +32,7 @@ import {
   withSnapshots,
 } from './format/metadata.ts'
 import type { LakeTable, Partition } from './format/table.ts'
-import { manifestsToMerge } from './merge.ts'
+import { FULL_FILES, manifestsToMerge } from './merge.ts'
 import { metadataPath } from './metadata-path.ts'
 import { openPointer, type Services, type Version } from './pointer.ts'
 import { type SnapshotKey, SnapshotFiles } from './snapshot-files.ts'
@@ -310,12 +310,15 @@ class ManifestWriter {
     const manifests: ManifestFile[] = []
     for (const part of this.#parts) {
       if (!isEntries(part)) manifests.push(part)
-      else {
-        const index = manifests.length
-        manifests.push(await this.#files.writeManifest(this.#table, this.#key, index, part))
-      }
+      else
+        for (const entries of cut(part))
+          manifests.push(await this.#write(manifests.length, entries))
     }
     return manifests
+  }
+
+  #write(index: number, entries: readonly Entry[]): Promise<ManifestFile> {
+    return this.#files.writeManifest(this.#table, this.#key, index, entries)
   }
 
   async #entriesOf(part: ManifestFile | readonly Entry[]): Promise<readonly Entry[]> {
@@ -325,6 +328,15 @@ class ManifestWriter {
       entry.status === DELETED ? [] : [{ ...entry, status: EXISTING }],
     )
   }
+}
+
+/** In parts of at most as many files as a full manifest has. New files come in order of time. */
+function cut(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const parts: (readonly Entry[])[] = []
+  for (let from = 0; from < entries.length; from += FULL_FILES) {
+    parts.push(entries.slice(from, from + FULL_FILES))
+  }
+  return parts
 }
 
 function isEntries(part: ManifestFile | readonly Entry[]): part is readonly Entry[] {
