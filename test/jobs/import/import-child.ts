@@ -1,4 +1,4 @@
-/** Imports files of a folder, until it is done or killed. */
+/** Imports files of a folder, until it is done or killed. RECHECK: replaced ones again. */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { listFiles, type Wanted } from '../../../jobs/import/files.ts'
 import { createFolderOrigin } from '../../../jobs/import/folder-origin.ts'
 import { runImport } from '../../../jobs/import/run-import.ts'
 
-const { DATABASE_URL, STORE, FOLDER, WANTED } = process.env
+const { DATABASE_URL, STORE, FOLDER, WANTED, RECHECK } = process.env
 const pool = createPool(DATABASE_URL!, 'import', 2)
 const store = createObjectStore(JSON.parse(STORE!) as ObjectStoreConfig)
 await runImport({
@@ -17,7 +17,7 @@ await runImport({
   work_dir: mkdtempSync(join(tmpdir(), 'booktape-import-')),
   origin: await createFolderOrigin(FOLDER!),
   files: listFiles(JSON.parse(WANTED!) as Wanted),
-  is_recheck: false,
+  is_recheck: RECHECK === 'yes',
   now: Date.now,
   signal: new AbortController().signal,
 })

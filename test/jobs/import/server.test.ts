@@ -1,5 +1,6 @@
 /** Downloads from a server that is slow, busy, breaks off, and replaces a file. */
 import { createHash, randomBytes } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -85,11 +86,16 @@ function send(request: IncomingMessage, response: ServerResponse): void {
   response.end(request.method === 'HEAD' ? undefined : bytes.subarray(from))
 }
 
-/** Breaks off after `count` bytes. */
-function cut(count: number): typeof answer {
+/** Breaks off within the file, once the client has written some of it. */
+function cut(part: string): typeof answer {
   return (_request, response) => {
     response.writeHead(200, { 'content-length': bytes.length, etag: '"one"' })
-    response.write(bytes.subarray(0, count), () => setTimeout(() => response.destroy(), 20))
+    response.write(bytes.subarray(0, 100_000))
+    const timer = setInterval(() => {
+      if ((statSync(part, { throwIfNoEntry: false })?.size ?? 0) === 0) return
+      clearInterval(timer)
+      response.destroy()
+    }, 5)
   }
 }
 
@@ -99,9 +105,10 @@ async function get(of: Origin, part: string, stated: string | undefined = sum): 
 }
 
 test('a download that breaks off goes on where it ended', async () => {
+  const part = join(dir, 'cut')
   answer = (request, response) =>
-    asked.length === 1 ? cut(100_000)(request, response) : send(request, response)
-  expect(await get(origin(), join(dir, 'cut'))).toBe(true)
+    asked.length === 1 ? cut(part)(request, response) : send(request, response)
+  expect(await get(origin(), part)).toBe(true)
   expect(asked).toEqual(['GET', expect.stringMatching(/^GET bytes=[1-9]\d*-$/)])
 })
 
