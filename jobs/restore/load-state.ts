@@ -19,6 +19,7 @@ import { copyTableIn, fixFormats, sumTable } from '../backup/state-tables.ts'
 import { tablesOf } from '../backup/tables.ts'
 import { adoptLake } from './adopt-lake.ts'
 import { selectLakeHours, loadLakeHour } from './lake-hours.ts'
+import { forgetLaterFacts } from './later-facts.ts'
 import { loadFromPart, selectSymbolIds } from './load-hour.ts'
 import { rewindTapes } from './rewind-tapes.ts'
 
@@ -85,6 +86,13 @@ export async function loadState(
     ],
   )
   await migrateWithin(client)
+  const forgotten = await forgetLaterFacts(client, manifest)
+  if (forgotten > 0) {
+    onProgress(
+      `${forgotten} files of klines, open interest, funding or book depth were imported after the ` +
+        'full backup: import them again.',
+    )
+  }
 }
 
 /** Beyond every hour. */

@@ -388,10 +388,28 @@ test('a migrated database without rows counts as empty; a backup of a newer buil
   await expect(restore({ backup_id: id })).rejects.toThrow('lacks the migration 9999_future.sql')
 })
 
-test('a state backup refers to the prices of the full one, and old backups are deleted', async () => {
+test('a state backup refers to the prices and facts of the full one, and old backups are deleted', async () => {
   await restore({ backup_id: full_id })
   now_ms += 60_000
+  // The full backup has the rows of the first file, and not those of the second.
+  for (const [file, imported_at] of [
+    ['first.zip', '2026-03-01T00:00:00Z'],
+    ['second.zip', new Date(now_ms).toISOString()],
+  ]) {
+    await pool.query(
+      `insert into marketdata.imports (file, source, kind, symbol_id, table_name, from_ts, to_ts,
+         sha256, byte_count, line_count, added_count, removed_count, known_count, repeated_count,
+         void_count, rejected_count, missing_count, imported_at)
+       select $1, 'binance', 'metrics', min(id), 'open_interest', '2024-03-29', '2024-03-30', 'ab',
+         9, 288, 288, 0, 0, 0, 0, 0, 0, $2 from marketdata.symbols`,
+      [file, imported_at],
+    )
+  }
   const { id } = await backUp('state')
+  await burn()
+  await restore({ backup_id: id })
+  const { rows: files } = await pool.query('select file from marketdata.imports order by file')
+  expect(files).toEqual([{ file: 'first.zip' }])
   const { manifest } = await readManifest(store, id)
   expect(manifest.parts.find(({ table_name }) => table_name === 'prices')?.backup_id).toBe(full_id)
   expect(manifest.parts.every(({ hour }) => hour === null)).toBe(true)
