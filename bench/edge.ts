@@ -5,10 +5,10 @@
  *   a handler that does nothing, the same with the headers and body of the cached read, a cached
  *   read, a handler that only fetches from a gateway that does nothing, the newest quote (each
  *   symbol once, and as questions that nobody asked before, both once other questions have compiled
- *   the worker's code), and that quote's SELECT over pg, the same as a statement through the gateway,
- *   and the gateway's own answer with the quote: requests/s, p50, p99, and the CPU that workerd (of
- *   the last one: the gateway) spends on a request; then cold reads of symbol-hours from the
- *   archive, with their range requests and bytes, and the first request of an isolate.
+ *   the worker's code), and that quote's SELECT over pg, the same as a statement through the
+ *   gateway, and the gateway's own answer with the quote: requests/s, p50, p99, and the CPU that
+ *   workerd (of the last one: the gateway) spends on a request; then cold reads of symbol-hours
+ *   from the archive, with their range requests and bytes, and the first request of an isolate.
  *
  *   npm run bench:edge [-- --quick]
  *   npm run bench:edge -- --soak 600    only the memory of workerd, under load for these seconds
@@ -49,7 +49,9 @@ const FRESH_MS = 3_200
 const ROUNDS = values.quick ? 1 : 3
 const CALLERS = [1, 16, 64]
 const SOAK_STEP_MS = 20_000
-/** Rounds of new questions of each symbol. All of them take longer than a question is remembered. */
+/**
+ * Rounds of new questions of each symbol. All of them take longer than a question is remembered.
+ */
 const SOAK_QUESTIONS = 200
 const SYMBOL_COUNT = values.quick ? 60 : 100
 /** Of the archived hour. */
@@ -197,7 +199,9 @@ function questionsNobodyAsked(): readonly string[] {
   return latestPaths(count, 30_000 + asked_count)
 }
 
-/** The parts of a newest quote: its SELECT over pg, the same through the gateway, its answer there. */
+/**
+ * The parts of a newest quote: its SELECT over pg, the same through the gateway, its answer there.
+ */
 async function hops(callers: number): Promise<void> {
   let question = 0
   for (const [title, db] of [

@@ -1,7 +1,8 @@
 /**
  * Measures how fast a day is imported, and the memory of the process that does: `npm run
  * bench:import [-- --rows 2000000 --kind bookTicker --node=--max-old-space-size=64]`. The day is
- * generated, zipped and read from a folder, with the limits of the command. The baseline is a COPY of the same rows as CSV into an empty table with the same key.
+ * generated, zipped and read from a folder, with the limits of the command. The baseline is a COPY
+ * of the same rows as CSV into an empty table with the same key.
  */
 import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'

@@ -18,7 +18,9 @@ export interface FactTable {
   readonly description: string
   /** Without symbol_id. */
   readonly columns: readonly FactColumn[]
-  /** The columns that are the primary key, together with symbol_id. A symbol's rows are sorted so. */
+  /**
+   * The columns that are the primary key, together with symbol_id. A symbol's rows are sorted so.
+   */
   readonly key: readonly string[]
 }
 

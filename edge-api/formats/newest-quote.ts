@@ -1,4 +1,6 @@
-/** The JSON of a newest quote: the same from its route, ahead of the routes, and from the gateway. */
+/**
+ * The JSON of a newest quote: the same from its route, ahead of the routes, and from the gateway.
+ */
 import type { Decimals } from '#core/decimal-text.ts'
 import type { Micros } from '#core/time.ts'
 import type { Row } from '../tables/table.ts'

@@ -1,7 +1,8 @@
 /**
- * Runs one statement of a caller so that it can only read. The extended protocol allows a single statement, and
- * it must be a SELECT. It runs in a read-only transaction with a timeout, which is always rolled
- * back: that undoes any SET inside the statement. The login has no other rights than SELECT anyway.
+ * Runs one statement of a caller so that it can only read. The extended protocol allows a single
+ * statement, and it must be a SELECT. It runs in a read-only transaction with a timeout, which is
+ * always rolled back: that undoes any SET inside the statement. The login has no other rights than
+ * SELECT anyway.
  */
 import type { Socket } from 'node:net'
 import { DatabaseError } from 'pg'

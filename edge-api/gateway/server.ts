@@ -1,7 +1,8 @@
 /**
  * The gateway: read-only access to Postgres over Neon's HTTP format, for one login and one
  * database. POST /sql runs a statement, GET /newest-quote answers with the quote as the edge sends
- * it, GET /health says whether Postgres responds. With a certificate the gateway terminates TLS; without one, a proxy in front must do it.
+ * it, GET /health says whether Postgres responds. With a certificate the gateway terminates TLS;
+ * without one, a proxy in front must do it.
  */
 import { readFileSync } from 'node:fs'
 import {

@@ -60,13 +60,15 @@ export interface RangeTable {
   readonly note?: string
   /** Length of the range if the caller gives no `from`; not of tables with `intervals`. */
   readonly default_span_us: number
-  /** The route's parameter `interval`: its words and what interval_s is [s]. The first is standard. */
+  /**
+   * The route's parameter `interval`: its words and what interval_s is [s]. The first is standard.
+   */
   readonly intervals?: Readonly<Record<string, number>>
   /** Relation in schema marketdata; it has symbol_id. */
   readonly relation: string
   /**
-   * The archived tables that hold its finished hours. Empty: the relation has no partitions, and its
-   * rows never leave Postgres.
+   * The archived tables that hold its finished hours. Empty: the relation has no partitions, and
+   * its rows never leave Postgres.
    */
   readonly archived: readonly ArchivedPart[]
   /** In the order of the answer. */

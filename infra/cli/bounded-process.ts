@@ -1,6 +1,7 @@
 /**
  * Runs a command again in a process whose memory is bounded as that of the daemon's heavy tasks is.
- * V8 lets the young objects of each thread take 134 MB, and these limits can only be set at a start.
+ * V8 lets the young objects of each thread take 134 MB, and these limits can only be set at a
+ * start.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +15,9 @@ export function isBounded(): boolean {
   return process.env[MARK] === '1'
 }
 
-/** Ends with the exit code of the other process, which is told by a `disconnect` if this one dies. */
+/**
+ * Ends with the exit code of the other process, which is told by a `disconnect` if this one dies.
+ */
 export async function runBounded(): Promise<void> {
   const { execPath, argv, env } = process
   const child = spawn(execPath, [...HEAVY_NODE_ARGS, ...argv.slice(1)], {

@@ -15,8 +15,8 @@ export interface ChangedDays {
 }
 
 /**
- * Notes the days of a file. The days before and after it too, if they were imported: a file of metrics
- * ends with the next day's first row.
+ * Notes the days of a file. The days before and after it too, if they were imported: a file of
+ * metrics ends with the next day's first row.
  */
 export async function noteFactDays(
   client: Client,

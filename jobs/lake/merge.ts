@@ -1,8 +1,8 @@
 /**
  * Keeps the list of a table's manifests short. Manifests have sizes: up to 7 files, up to 63, up to
  * 511, and full ones. Eight of one size become one of the next size, so a file's entry is written
- * at most four times, and a table has at most 21 manifests besides the full ones. More entries than a
- * full manifest has are cut, so that a new version of one file rewrites no more than that.
+ * at most four times, and a table has at most 21 manifests besides the full ones. More entries than
+ * a full manifest has are cut, so that a new version of one file rewrites no more than that.
  */
 const WIDTH = 8
 /** A manifest with as many files is not merged any more, and none is written with more. */

@@ -77,7 +77,8 @@ console.log(mid)
     'declare const process: { readonly argv: readonly string[] }',
   )
   const files = ['program.ts', 'process.d.ts']
-  // The generator needs TypeScript 5's API. Its output must suit the compiler of this repository too.
+  // The generator needs TypeScript 5's API. Its output must suit the compiler of this repository
+  // too.
   for (const tsc of [join(bin, 'tsc'), join(ROOT, 'node_modules/.bin/tsc')]) {
     await run(tsc, [...flags_of_tsc.split(' '), ...files], { cwd, ...LIMITS })
   }

@@ -1,4 +1,6 @@
-/** Imported facts over the API: pages, intervals, formats, plans on a real amount, and no database. */
+/**
+ * Imported facts over the API: pages, intervals, formats, plans on a real amount, and no database.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

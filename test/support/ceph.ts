@@ -96,7 +96,9 @@ const KEYS: readonly Key[] = [
   ['client.rgw', ['mon', 'allow rwx'], ['osd', 'allow rwx']],
 ]
 
-/** One copy of everything, in one store; few placement groups and shards, because each costs time. */
+/**
+ * One copy of everything, in one store; few placement groups and shards, because each costs time.
+ */
 function configuration(dir: string, mon_port: number): string {
   return `[global]
 mon_host = [v2:127.0.0.1:${mon_port}]

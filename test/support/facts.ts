@@ -5,7 +5,9 @@ import { addDays, type Day } from '#core/time.ts'
 
 const SHA256 = 'ab'.repeat(32)
 
-/** Notes a whole file of the day, so that its dataset is due. Twice: another version of the file. */
+/**
+ * Notes a whole file of the day, so that its dataset is due. Twice: another version of the file.
+ */
 export async function noteFactFile(
   pool: Pool,
   symbol_id: number,

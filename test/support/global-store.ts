@@ -1,7 +1,7 @@
 /**
  * One object store for the whole test run, because workerd and Miniflare take two seconds of CPU to
- * start. Every test fixture has its own bucket (test/support/bucket.ts). TEST_OBJECT_STORE=ceph takes
- * Ceph's gateway in its place.
+ * start. Every test fixture has its own bucket (test/support/bucket.ts). TEST_OBJECT_STORE=ceph
+ * takes Ceph's gateway in its place.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

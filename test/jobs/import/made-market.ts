@@ -1,7 +1,7 @@
 /**
- * A day of trades and quotes as Binance's archive has them, and what follows from its rows, computed
- * here again and not by the jobs. Prices and quantities are sums of powers of two, so that every sum
- * is exact.
+ * A day of trades and quotes as Binance's archive has them, and what follows from its rows,
+ * computed here again and not by the jobs. Prices and quantities are sums of powers of two, so that
+ * every sum is exact.
  */
 import { seeded } from '../rollups/support.ts'
 import { DAY_MS } from './made-files.ts'
